@@ -1,0 +1,22 @@
+"""Plateau: a measuring instrument for the time at which training kicks in.
+
+The names below are loaded when they are first used, so that `import engine` costs nothing.
+"""
+
+import importlib
+from typing import Any
+
+_EXPORTS = {
+    "Arm": "engine.config",
+    "InputError": "engine.errors",
+    "Study": "engine.study",
+    "run": "engine.commands.run",
+}
+
+__all__ = ["Arm", "InputError", "Study", "run"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _EXPORTS:
+        raise AttributeError(f"module 'engine' has no attribute {name!r}")
+    return getattr(importlib.import_module(_EXPORTS[name]), name)

@@ -1,0 +1,264 @@
+"""Arms: one full configuration of a training, without its seed.
+
+`Arm` is the only description of what can be configured. The launcher makes a flag of every field,
+`study.json` stores them, and the split into structure and hyperparameters decides which arms share
+a compiled program.
+"""
+
+import dataclasses
+import math
+import types
+import typing
+from typing import Any, Literal
+
+from engine.errors import InputError, unknown_name
+
+Part = Literal["structure", "initial", "hyperparam"]
+
+
+@dataclasses.dataclass(frozen=True)
+class FieldInfo:
+    """What the launcher, the validator and the documentation know of a field.
+
+    Attributes:
+        doc: one sentence.
+        part: `structure` shapes the compiled training program; `initial` only says where a run
+            starts; `hyperparam` is a number that the program takes as an argument.
+        unit: of the value, or empty.
+        minimum, maximum: bounds of a number, or of every element of a tuple.
+        is_open: whether the maximum itself is excluded.
+        unset: in words, what leaving an optional field out means.
+    """
+
+    doc: str
+    part: Part
+    unit: str = ""
+    minimum: float | None = None
+    maximum: float | None = None
+    is_open: bool = False
+    unset: str = ""
+
+
+def _field(default: Any, part: Part, doc: str, **info: Any) -> Any:
+    metadata = {"info": FieldInfo(doc=doc, part=part, **info)}
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+_OWN = "the optimiser's own"
+
+
+@dataclasses.dataclass(frozen=True)
+class Arm:
+    """One configuration. Fields left at `None` are filled in, or refused, by `engine.study`.
+
+    Raises:
+        InputError: a value has the wrong type or lies outside its bounds.
+    """
+
+    dataset: str = _field("digits", "structure", "source of the examples")
+    task_seed: int = _field(
+        0, "structure", "seed of what the task itself draws", minimum=0, maximum=2**32 - 1
+    )
+    model: str = _field("cnn8", "structure", "network")
+    conv_widths: tuple[int, ...] | None = _field(
+        None, "structure", "channels of the convolutions", minimum=1, unset="16,16,32,32,32"
+    )
+    pool_after: tuple[int, ...] | None = _field(
+        None, "structure", "convolutions followed by 2×2 pooling, counted from 1", minimum=1,
+        unset="2,4",
+    )  # fmt: skip
+    dense_widths: tuple[int, ...] = _field(
+        (128, 64), "structure", "units of the hidden dense layers", minimum=1
+    )
+    activation: str = _field("relu", "structure", "non-linearity")
+    batch_norm: bool = _field(False, "structure", "normalise over the batch before activations")
+    dropout: float = _field(
+        0.0, "structure", "share of hidden dense units dropped in training", minimum=0, maximum=1,
+        is_open=True,
+    )
+    precision: str = _field("float32", "structure", "number format of the arithmetic")
+    batch_size: int = _field(64, "structure", "examples in a mini-batch", minimum=1)
+    init: str = _field("normal", "initial", "initial scheme of weights and biases")
+    init_scale: float | None = _field(
+        None, "initial", "standard deviation of weights and biases under init=normal",
+        minimum=0, maximum=1e3, unset="0.05 where used",
+    )  # fmt: skip
+    optimizer: str = _field("adam", "structure", "optimiser")
+    nesterov: bool = _field(False, "structure", "Nesterov's momentum, for sgd")
+    schedule: str = _field("constant", "structure", "learning rate against the step number")
+    learning_rate: float = _field(
+        1e-3, "hyperparam", "learning rate (its peak under a schedule)", minimum=0, maximum=1e6
+    )
+    momentum: float | None = _field(
+        None, "hyperparam", "momentum", minimum=0, maximum=1, is_open=True, unset=_OWN
+    )
+    beta1: float | None = _field(
+        None, "hyperparam", "decay of the first moment", unit="per step", minimum=0, maximum=1,
+        is_open=True, unset=_OWN,
+    )  # fmt: skip
+    beta2: float | None = _field(
+        None, "hyperparam", "decay of the second moment", unit="per step", minimum=0, maximum=1,
+        is_open=True, unset=_OWN,
+    )  # fmt: skip
+    epsilon: float | None = _field(
+        None, "hyperparam", "added to the root of the second moment", minimum=0, maximum=1e3,
+        unset=_OWN,
+    )  # fmt: skip
+    weight_decay: float | None = _field(
+        None, "hyperparam", "decoupled weight decay", minimum=0, maximum=1e3, unset=_OWN
+    )
+    warmup_steps: int | None = _field(
+        None, "hyperparam", "length of the linear rise from 0", unit="steps", minimum=0,
+        maximum=1e9, unset="0 where used",
+    )  # fmt: skip
+    decay_steps: int | None = _field(
+        None, "hyperparam", "length of the decay after the rise", unit="steps", minimum=1,
+        maximum=1e9, unset="required where used",
+    )  # fmt: skip
+    end_fraction: float | None = _field(
+        None, "hyperparam", "final learning rate over its peak", minimum=0, maximum=1,
+        unset="0 where used",
+    )  # fmt: skip
+
+    def __post_init__(self) -> None:
+        for name in FIELDS:
+            object.__setattr__(self, name, check_value(name, getattr(self, name)))
+
+
+def _element_type(annotation: Any) -> tuple[Any, bool, bool]:
+    """`(scalar type, is_tuple, is_optional)` of a field's annotation."""
+    is_optional = False
+    if isinstance(annotation, types.UnionType):
+        (annotation,) = (a for a in typing.get_args(annotation) if a is not type(None))
+        is_optional = True
+    if typing.get_origin(annotation) is tuple:
+        return typing.get_args(annotation)[0], True, is_optional
+    return annotation, False, is_optional
+
+
+FIELDS: dict[str, FieldInfo] = {f.name: f.metadata["info"] for f in dataclasses.fields(Arm)}
+FIELD_TYPES: dict[str, tuple[Any, bool, bool]] = {
+    name: _element_type(annotation) for name, annotation in typing.get_type_hints(Arm).items()
+}
+DEFAULTS: dict[str, Any] = {f.name: f.default for f in dataclasses.fields(Arm)}
+
+
+def _check_scalar(name: str, value: Any, scalar: type) -> Any:
+    info = FIELDS[name]
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if scalar is float and is_number:
+        value = float(value)
+    elif scalar is int and isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if not isinstance(value, scalar) or (scalar is int and isinstance(value, bool)):
+        raise InputError(f"{name}={value!r}: expected {_ARTICLE[scalar]}")
+    if scalar is float and not math.isfinite(value):
+        raise InputError(f"{name}={value!r}: expected a finite number")
+    if info.minimum is not None and value < info.minimum:
+        raise InputError(f"{name}={value!r}: expected at least {info.minimum:g}")
+    if info.maximum is not None and value > info.maximum:
+        raise InputError(f"{name}={value!r}: expected at most {info.maximum:g}")
+    if info.is_open and value == info.maximum:
+        raise InputError(f"{name}={value!r}: expected less than {info.maximum:g}")
+    return value
+
+
+_ARTICLE = {
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    str: "a name",
+}
+
+
+def check_value(name: str, value: Any) -> Any:
+    """The value in the field's own type.
+
+    Raises:
+        InputError: there is no such field, or the value has the wrong type or is out of bounds.
+    """
+    if name not in FIELDS:
+        raise unknown_name("field", name, FIELDS)
+    scalar, is_tuple, is_optional = FIELD_TYPES[name]
+    if value is None:
+        if is_optional:
+            return None
+        raise InputError(f"{name}=None: expected {_ARTICLE[scalar]}")
+    if not is_tuple:
+        return _check_scalar(name, value, scalar)
+    if not isinstance(value, (tuple, list)):
+        raise InputError(f"{name}={value!r}: expected whole numbers separated by commas")
+    return tuple(_check_scalar(name, element, scalar) for element in value)
+
+
+def parse_value(name: str, text: str) -> Any:
+    """The value that a person typed for a field: `parse_value("epsilon", "1e-8") == 1e-8`.
+
+    Raises:
+        InputError: as `check_value`; also where the text is not of the field's type.
+    """
+    if name not in FIELDS:
+        raise unknown_name("field", name, FIELDS)
+    scalar, is_tuple, _ = FIELD_TYPES[name]
+    parts = [part.strip() for part in text.split(",")] if is_tuple else [text.strip()]
+    values = [_parse_scalar(name, part, scalar) for part in parts]
+    return check_value(name, tuple(values) if is_tuple else values[0])
+
+
+def _parse_scalar(name: str, text: str, scalar: type) -> Any:
+    if scalar is bool:
+        words = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+        if text.lower() in words:
+            return words[text.lower()]
+        raise InputError(f"{name}={text!r}: expected true or false")
+    try:
+        return scalar(text)
+    except ValueError:
+        raise InputError(f"{name}={text!r}: expected {_ARTICLE[scalar]}") from None
+
+
+def structure(arm: Arm) -> dict[str, Any]:
+    """The fields that shape the compiled training program. Arms with equal structure share it."""
+    return {name: getattr(arm, name) for name, info in FIELDS.items() if info.part == "structure"}
+
+
+class Required:
+    """Stands for a default that does not exist: the field must be given."""
+
+
+REQUIRED = Required()
+
+
+def fill_defaults(
+    arm: Arm, owner: str, domain: tuple[str, ...], used: dict[str, Any]
+) -> dict[str, Any]:
+    """Values for the fields of a domain, as one choice in that domain uses them.
+
+    Args:
+        arm: the arm as given.
+        owner: the choice in words, e.g. `"optimizer=sgd"`.
+        domain: the fields that choices of this kind may use.
+        used: the fields that this choice uses, with its defaults; `REQUIRED` where it has none.
+
+    Returns:
+        A value for every field in `used`.
+
+    Raises:
+        InputError: a field of the domain is set but not used, or required but not set.
+    """
+    values = {}
+    for name in domain:
+        value = getattr(arm, name)
+        if name not in used:
+            if value != DEFAULTS[name]:
+                raise InputError(
+                    f"{name}={value!r} has no effect with {owner}: leave it out, or choose what "
+                    f"uses it"
+                )
+        elif value is not None:
+            values[name] = value
+        elif used[name] is REQUIRED:
+            raise InputError(f"{owner} needs {name}: {FIELDS[name].doc} ({FIELDS[name].unit})")
+        else:
+            values[name] = used[name]
+    return values

@@ -1,0 +1,71 @@
+"""`cnn8`: convolutions, pooled on the way, and dense layers; 5 + 3 by default.
+
+The network of the question that the project answers: an image classifier whose loss stays flat for
+many passes over the data, and then suddenly falls.
+"""
+
+import jax
+from flax import linen as nn
+
+from engine.config import Arm
+from engine.errors import InputError
+from engine.models.layers import DenseStack, Hidden
+
+USED = {
+    "conv_widths": (16, 16, 32, 32, 32),
+    "pool_after": (2, 4),
+    "dense_widths": (128, 64),
+    "activation": "relu",
+    "batch_norm": False,
+    "dropout": 0.0,
+}
+
+
+class CNN8(nn.Module):
+    """3×3 convolutions with padding, 2×2 max pooling after some of them, then dense layers."""
+
+    conv_widths: tuple[int, ...]
+    pool_after: tuple[int, ...]
+    dense_widths: tuple[int, ...]
+    num_outputs: int
+    activation: str
+    has_batch_norm: bool
+    dropout: float
+
+    @nn.compact
+    def __call__(
+        self, inputs: jax.Array, use_running_average: bool, is_deterministic: bool
+    ) -> jax.Array:
+        """From images `[batch, height, width, channels]` to `[batch, num_outputs]`."""
+        hidden = inputs
+        for layer, width in enumerate(self.conv_widths, start=1):
+            hidden = nn.Conv(width, (3, 3))(hidden)
+            hidden = Hidden(self.activation, self.has_batch_norm)(hidden, use_running_average)
+            if layer in self.pool_after:
+                hidden = nn.max_pool(hidden, (2, 2), (2, 2))
+        dense = DenseStack(
+            self.dense_widths, self.num_outputs, self.activation, self.has_batch_norm, self.dropout
+        )
+        return dense(hidden, use_running_average, is_deterministic)
+
+
+def build(arm: Arm, num_outputs: int) -> nn.Module:
+    """The module of a resolved arm.
+
+    Raises:
+        InputError: pooling is asked for after a convolution that does not exist.
+    """
+    assert arm.conv_widths is not None and arm.pool_after is not None
+    if any(layer > len(arm.conv_widths) for layer in arm.pool_after):
+        raise InputError(
+            f"pool_after={arm.pool_after}: there are {len(arm.conv_widths)} convolutions"
+        )
+    return CNN8(
+        conv_widths=arm.conv_widths,
+        pool_after=arm.pool_after,
+        dense_widths=arm.dense_widths,
+        num_outputs=num_outputs,
+        activation=arm.activation,
+        has_batch_norm=arm.batch_norm,
+        dropout=arm.dropout,
+    )

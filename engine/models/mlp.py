@@ -1,0 +1,24 @@
+"""`mlp`: hidden dense layers on the flattened input."""
+
+from flax import linen as nn
+
+from engine.config import Arm
+from engine.models.layers import DenseStack
+
+USED = {
+    "dense_widths": (128, 64),
+    "activation": "relu",
+    "batch_norm": False,
+    "dropout": 0.0,
+}
+
+
+def build(arm: Arm, num_outputs: int) -> nn.Module:
+    """The module of a resolved arm."""
+    return DenseStack(
+        widths=arm.dense_widths,
+        num_outputs=num_outputs,
+        activation=arm.activation,
+        has_batch_norm=arm.batch_norm,
+        dropout=arm.dropout,
+    )

@@ -1,0 +1,11 @@
+"""The names of the models."""
+
+from engine.registry import Registry
+
+MODELS = Registry(
+    "model",
+    {
+        "cnn8": "engine.models.cnn8",
+        "mlp": "engine.models.mlp",
+    },
+)

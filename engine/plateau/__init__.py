@@ -1,0 +1,11 @@
+"""From one loss curve to one outcome: did it leave its initial plateau, when, and how suddenly?"""
+
+from engine.plateau.offline import (
+    STATUSES,
+    DetectorSettings,
+    PlateauBreak,
+    event_code,
+    find_break,
+)
+
+__all__ = ["STATUSES", "DetectorSettings", "PlateauBreak", "event_code", "find_break"]

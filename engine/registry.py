@@ -1,0 +1,41 @@
+"""Tables of names that are loaded when they are first used."""
+
+import importlib
+from collections.abc import Iterator, Mapping
+from types import ModuleType
+
+from engine.errors import unknown_name
+
+
+class Registry:
+    """A closed set of names, each of them one module.
+
+    Args:
+        kind: what the names name, for error messages.
+        modules: import path of each name's module.
+    """
+
+    def __init__(self, kind: str, modules: Mapping[str, str]) -> None:
+        self.kind = kind
+        self._modules = dict(modules)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._modules)
+
+    def check(self, name: str) -> str:
+        """The name itself.
+
+        Raises:
+            InputError: it is not registered; the message names the nearest one that is.
+        """
+        if name not in self._modules:
+            raise unknown_name(self.kind, name, self._modules)
+        return name
+
+    def load(self, name: str) -> ModuleType:
+        """The module behind a name.
+
+        Raises:
+            InputError: see `check`.
+        """
+        return importlib.import_module(self._modules[self.check(name)])

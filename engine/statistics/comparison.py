@@ -1,0 +1,135 @@
+"""Compared with what: tests and effect sizes between arms."""
+
+import numpy as np
+
+from engine.statistics.incidence import restricted_mean
+from engine.statistics.results import Estimate, TestResult, check_confidence, check_times
+
+
+def log_rank(
+    time: np.ndarray,
+    event: np.ndarray,
+    group: np.ndarray,
+    strata: np.ndarray | None = None,
+) -> TestResult:
+    """Tests that the hazard of the event is the same in all groups.
+
+    Sums observed minus expected events over distinct times and strata, with the hypergeometric
+    covariance, so ties are exact. A competing event (2) leaves the risk set like a censored run:
+    what is compared is the cause-specific hazard.
+
+    Args:
+        time: shape `[num_runs]`, any unit.
+        event: shape `[num_runs]`: 0 censored, 1 the event, 2 a competing one.
+        group: labels, shape `[num_runs]`.
+        strata: labels, shape `[num_runs]`: runs are compared only within a stratum. With the seed
+            as stratum, arms that share seeds are compared in pairs.
+
+    Returns:
+        χ² with (groups − 1) degrees of freedom. Without any event to compare, statistic 0, p 1.
+
+    Raises:
+        ValueError: see `check_times`; shapes differ; or there are fewer than two groups.
+
+    Source: Mantel (1966), Cancer Chemother. Rep. 50; Peto and Peto (1972), JRSS A 135.
+    """
+    from scipy.stats import chi2
+
+    time, event = check_times(time, event)
+    labels, group_index = np.unique(np.asarray(group), return_inverse=True)
+    if group_index.shape != time.shape:
+        raise ValueError(f"group has shape {np.shape(group)}: expected {time.shape}")
+    if len(labels) < 2:
+        raise ValueError("log_rank compares groups: expected at least two")
+    stratum = np.zeros(len(time), int)
+    if strata is not None:
+        stratum = np.unique(np.asarray(strata), return_inverse=True)[1]
+        if stratum.shape != time.shape:
+            raise ValueError(f"strata has shape {np.shape(strata)}: expected {time.shape}")
+
+    difference = np.zeros(len(labels))
+    covariance = np.zeros((len(labels), len(labels)))
+    order = np.argsort(stratum, kind="stable")
+    for rows in np.split(order, np.flatnonzero(np.diff(stratum[order])) + 1):
+        if len(np.unique(group_index[rows])) > 1:
+            d, c = _observed_minus_expected(time[rows], event[rows], group_index[rows], len(labels))
+            difference += d
+            covariance += c
+    df = len(labels) - 1
+    if not covariance.any():
+        return TestResult(0.0, df, 1.0)
+    statistic = float(difference @ np.linalg.pinv(covariance, hermitian=True) @ difference)
+    return TestResult(statistic, df, float(chi2.sf(statistic, df)))
+
+
+def _observed_minus_expected(
+    time: np.ndarray, event: np.ndarray, group: np.ndarray, num_groups: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """`(difference [num_groups], covariance [num_groups, num_groups])` within one stratum."""
+    event_times = np.unique(time[event == 1])
+    membership = group[:, None] == np.arange(num_groups)
+    is_at_risk = (time[None, :] >= event_times[:, None]).astype(np.float64)
+    is_event = (time[None, :] == event_times[:, None]) & (event == 1)[None, :]
+    at_risk = is_at_risk @ membership
+    events = is_event.astype(np.float64) @ membership
+    n, d = at_risk.sum(1), events.sum(1)
+    share = at_risk / n[:, None]
+    difference = (events - share * d[:, None]).sum(0)
+    factor = np.divide(d * (n - d), n - 1, out=np.zeros(len(n)), where=n > 1)
+    covariance = np.diag(factor @ share) - np.einsum("t,ti,tj->ij", factor, share, share)
+    return difference, covariance
+
+
+def restricted_mean_difference(
+    time: np.ndarray,
+    event: np.ndarray,
+    baseline_time: np.ndarray,
+    baseline_event: np.ndarray,
+    horizon: float,
+    confidence: float = 0.95,
+) -> Estimate:
+    """How much later the event happens than in the baseline, up to the horizon.
+
+    The difference of the two restricted means, in the unit of time, valid also when hazards cross.
+    The two groups are taken as independent; where they share seeds and their times are positively
+    correlated, the interval is wider than it need be.
+
+    Args:
+        time, event: of the group, see `restricted_mean`.
+        baseline_time, baseline_event: of the baseline.
+        horizon: τ, in the unit of time.
+        confidence: two-sided.
+
+    Raises:
+        ValueError: see `restricted_mean`.
+    """
+    z = check_confidence(confidence)
+    own = restricted_mean(time, event, horizon, confidence)
+    other = restricted_mean(baseline_time, baseline_event, horizon, confidence)
+    error = float(np.hypot(own.standard_error or 0.0, other.standard_error or 0.0))
+    value = own.value - other.value
+    return Estimate(value, value - z * error, value + z * error, error)
+
+
+def holm(p_values: np.ndarray) -> np.ndarray:
+    """p-values adjusted for their number, so that the family-wise error stays below the level.
+
+    Args:
+        p_values: in `[0, 1]`, shape `[num_tests]`.
+
+    Returns:
+        Shape `[num_tests]`, in the order given.
+
+    Raises:
+        ValueError: a value lies outside.
+
+    Source: Holm (1979), Scand. J. Statist. 6.
+    """
+    p_values = np.asarray(p_values, dtype=np.float64)
+    if p_values.ndim != 1 or not np.all((p_values >= 0) & (p_values <= 1)):
+        raise ValueError("p_values must be one array of numbers between 0 and 1")
+    order = np.argsort(p_values, kind="stable")
+    factors = np.arange(len(p_values), 0, -1)
+    adjusted = np.empty_like(p_values)
+    adjusted[order] = np.minimum(1.0, np.maximum.accumulate(p_values[order] * factors))
+    return adjusted

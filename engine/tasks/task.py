@@ -1,0 +1,96 @@
+"""What the engine sees of a task: where examples come from, and what a loss is."""
+
+import hashlib
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from engine.config import Arm, fill_defaults
+from engine.tasks.registry import TASKS
+
+Data = Mapping[str, Any]
+
+
+class Batch(NamedTuple):
+    """Examples: inputs `[batch, …]` and targets `[batch, …]`."""
+
+    inputs: jax.Array
+    targets: jax.Array
+
+
+class Task(NamedTuple):
+    """A source of examples, written for one run.
+
+    The data are an argument of every function and never captured: captured arrays would end up
+    inside the compiled program. What a step needs of the random stream is drawn for many steps at
+    once, outside the training step, because a permutation inside it would be made again each time.
+
+    Attributes:
+        draw: from (data, key of the `order` stream, first step, number of steps) to a tree of
+            arrays with one entry per step. The first step is a multiple of the number of steps,
+            which is static. The draw of a step depends on the key and the step alone.
+        sample: from (data, the draw of one step) to a `Batch`.
+        evaluation: from data to the fixed evaluation sets: `loss` is the one that detects,
+            `held_out` is of examples never trained on. Arrays `[num_batches, batch, …]`.
+        loss: from (outputs, targets) to the loss of each example, in nats for classification.
+        correct: from (outputs, targets) to whether each example is right; `None` for regression.
+        chance_loss: the loss of the best constant prediction.
+        example_shape: of one input.
+        num_outputs: of the network.
+        steps_per_epoch: steps in one pass over the data; `None` where every example is fresh.
+    """
+
+    draw: Callable[[Data, jax.Array, jax.Array, int], Any]
+    sample: Callable[[Data, Any], Batch]
+    evaluation: Callable[[Data], dict[str, Batch]]
+    loss: Callable[[jax.Array, jax.Array], jax.Array]
+    correct: Callable[[jax.Array, jax.Array], jax.Array] | None
+    chance_loss: float
+    example_shape: tuple[int, ...]
+    num_outputs: int
+    steps_per_epoch: int | None
+
+
+def resolve(arm: Arm) -> dict[str, Any]:
+    """Values of every field that the arm's data source uses.
+
+    Raises:
+        InputError: the source is unknown, or a field is set that it does not use.
+    """
+    used = TASKS.load(arm.dataset).USED
+    return fill_defaults(arm, f"dataset={arm.dataset}", ("task_seed",), used)
+
+
+def load_data(arm: Arm, root_seed: int, data_dir: str | None) -> dict[str, np.ndarray]:
+    """The arrays of a task, in host memory.
+
+    Args:
+        arm: resolved.
+        root_seed: of the study, for what the task itself draws.
+        data_dir: where prepared data are kept; `None` for the default.
+
+    Raises:
+        InputError: the data cannot be had, with the reason.
+    """
+    return TASKS.load(arm.dataset).load(arm, root_seed, data_dir)
+
+
+def build_task(arm: Arm, data: Data) -> Task:
+    """The functions of a task for arrays from `load_data`.
+
+    Raises:
+        InputError: the arm does not fit the data.
+    """
+    return TASKS.load(arm.dataset).build(arm, data)
+
+
+def fingerprint(data: Mapping[str, np.ndarray]) -> str:
+    """SHA-256 over names, types, shapes and bytes of all arrays, in the order of their names."""
+    digest = hashlib.sha256()
+    for name in sorted(data):
+        array = np.ascontiguousarray(data[name])
+        digest.update(f"{name} {array.dtype.str} {array.shape}".encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,70 @@
+"""`teacher`: a small random two-layer network is to be imitated, from fresh examples each step.
+
+The teacher is a soft committee, `y(x) = K^(−1/2) Σ_k erf(w_k·x/√2)` with inputs and `√N w_k`
+standard normal, K = 3, N = 16. The loss is ½(y − ŷ)². Examples are drawn on the device from the
+`order` stream; the teacher and the evaluation sets from the `task` stream.
+
+Source: Saad and Solla (1995), Phys. Rev. E 52.
+"""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.scipy.special import erf
+
+from engine import rng
+from engine.config import Arm
+from engine.tasks.task import Batch, Data, Task
+
+USED = {"task_seed": 0}
+_NUM_INPUTS = 16
+_NUM_UNITS = 3
+_EVALUATION_SHAPE = (4, 256)
+
+
+def _targets(weights: jax.Array, inputs: jax.Array) -> jax.Array:
+    """From weights `[units, inputs]` and inputs `[…, inputs]` to targets `[…, 1]`."""
+    return jnp.sum(erf(inputs @ weights.T / jnp.sqrt(2.0)), -1, keepdims=True) / np.sqrt(_NUM_UNITS)
+
+
+def load(arm: Arm, root_seed: int, data_dir: str | None) -> dict[str, np.ndarray]:
+    """The teacher's weights and the evaluation sets."""
+    keys = jax.random.split(rng.stream(root_seed, "task", arm.task_seed), 3)
+    weights = jax.random.normal(keys[0], (_NUM_UNITS, _NUM_INPUTS)) / np.sqrt(_NUM_INPUTS)
+    arrays = {"weights": weights}
+    for name, key in (("loss", keys[1]), ("held_out", keys[2])):
+        inputs = jax.random.normal(key, (*_EVALUATION_SHAPE, _NUM_INPUTS))
+        arrays[f"{name}_inputs"] = inputs
+        arrays[f"{name}_targets"] = _targets(weights, inputs)
+    return {name: np.asarray(array) for name, array in arrays.items()}
+
+
+def build(arm: Arm, data: Data) -> Task:
+    """The task of a resolved arm. Chance is half the variance of the evaluation targets."""
+    batch_size = arm.batch_size
+
+    def draw(data: Data, key: jax.Array, first_step: jax.Array, num_steps: int) -> jax.Array:
+        return jax.vmap(lambda i: jax.random.fold_in(key, first_step + i))(jnp.arange(num_steps))
+
+    def sample(data: Data, draw: jax.Array) -> Batch:
+        inputs = jax.random.normal(draw, (batch_size, _NUM_INPUTS))
+        return Batch(inputs, _targets(data["weights"], inputs))
+
+    def evaluation(data: Data) -> dict[str, Batch]:
+        names = ("loss", "held_out")
+        return {name: Batch(data[f"{name}_inputs"], data[f"{name}_targets"]) for name in names}
+
+    def loss(outputs: jax.Array, targets: jax.Array) -> jax.Array:
+        return 0.5 * jnp.sum((outputs - targets) ** 2, axis=-1)
+
+    return Task(
+        draw=draw,
+        sample=sample,
+        evaluation=evaluation,
+        loss=loss,
+        correct=None,
+        chance_loss=0.5 * float(np.var(np.asarray(data["loss_targets"], np.float64))),
+        example_shape=(_NUM_INPUTS,),
+        num_outputs=1,
+        steps_per_epoch=None,
+    )

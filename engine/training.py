@@ -1,0 +1,153 @@
+"""Training of one run, as pure functions. No model and no data set is named here."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax import lax
+
+from engine import lowering
+from engine.config import Arm
+from engine.models import Model
+from engine.models.initial import draw_params
+from engine.optimizers import Hyperparams, make_optimizer
+from engine.tasks import Batch, Data, Task
+
+
+
+
+class Keys(NamedTuple):
+    """The random streams of one run; each is held fixed or varied on its own."""
+
+    init: jax.Array
+    order: jax.Array
+    noise: jax.Array
+
+
+class TrainState(NamedTuple):
+    """What the next step needs."""
+
+    params: Any
+    opt_state: Any
+    model_state: Any
+    step: jax.Array
+    order_key: jax.Array
+    noise_key: jax.Array
+
+
+class StepInfo(NamedTuple):
+    """What a step records: the loss of its mini-batch, before the update."""
+
+    batch_loss: jax.Array
+
+
+class EvalInfo(NamedTuple):
+    """What an evaluation records; `None` where there is no such thing.
+
+    Attributes:
+        loss, accuracy: on the fixed evaluation set, normalised by its batches.
+        held_out_loss, held_out_accuracy: the same on held-out examples.
+        average_loss: loss on the evaluation set with running averages in the normalisation.
+    """
+
+    loss: jax.Array
+    accuracy: jax.Array | None
+    held_out_loss: jax.Array
+    held_out_accuracy: jax.Array | None
+    average_loss: jax.Array | None
+
+
+class Trainer(NamedTuple):
+    """Training of one run; no function has a seed axis.
+
+    Attributes:
+        init: from (keys, leaf scales `[num_leaves]`, hyperparams, data) to the state at step 0.
+        draw: from (state, data, number of steps) to what those steps need of the order stream.
+        step: from (state, hyperparams, data, draw of one step) to (state, StepInfo).
+        evaluate: from (state, data) to EvalInfo.
+        param_shapes: the parameter tree, of `ShapeDtypeStruct`.
+    """
+
+    init: Callable[[Keys, jax.Array, Hyperparams, Data], TrainState]
+    draw: Callable[[TrainState, Data, int], Any]
+    step: Callable[[TrainState, Hyperparams, Data, Any], tuple[TrainState, StepInfo]]
+    evaluate: Callable[[TrainState, Data], EvalInfo]
+    param_shapes: Any
+
+
+def make_trainer(arm: Arm, task: Task, model: Model, form: str) -> Trainer:
+    """The trainer of a resolved arm.
+
+    Args:
+        arm: read for its structure only.
+        task: the source of examples.
+        model: the network.
+        form: of the convolutions, see `engine.lowering`.
+    """
+    optimizer_at = make_optimizer(arm)
+    train_apply = lowering.lower(model.train_apply, form)
+    batch_apply = lowering.lower(model.batch_apply, form)
+    average_apply = lowering.lower(model.average_apply, form)
+    example = jnp.zeros((1, *task.example_shape), jnp.float32)
+    fixed_key = jax.random.key(0, impl="threefry2x32")
+    param_shapes, state_shapes = jax.eval_shape(model.init, fixed_key, example)
+    has_state = bool(jax.tree.leaves(state_shapes))
+
+    def init(keys: Keys, scales: jax.Array, hyperparams: Hyperparams, data: Data) -> TrainState:
+        params = draw_params(keys.init, param_shapes, scales)
+        step = jnp.int32(0)
+        return TrainState(
+            params=params,
+            opt_state=optimizer_at(step, hyperparams).init(params),
+            model_state=model.init(fixed_key, example)[1] if has_state else {},
+            step=step,
+            order_key=keys.order,
+            noise_key=keys.noise,
+        )
+
+    def draw(state: TrainState, data: Data, num_steps: int) -> Any:
+        return task.draw(data, state.order_key, state.step, num_steps)
+
+    def step(
+        state: TrainState, hyperparams: Hyperparams, data: Data, draw: Any
+    ) -> tuple[TrainState, StepInfo]:
+        batch = task.sample(data, draw)
+        noise_key = jax.random.fold_in(state.noise_key, state.step)
+
+        def loss_fn(params: Any) -> tuple[jax.Array, Any]:
+            outputs, model_state = train_apply(params, state.model_state, batch.inputs, noise_key)
+            return jnp.mean(task.loss(outputs, batch.targets)), model_state
+
+        (loss, model_state), grads = jax.value_and_grad(loss_fn, has_aux=True)(state.params)
+        optimizer = optimizer_at(state.step, hyperparams)
+        updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
+        new_state = state._replace(
+            params=optax.apply_updates(state.params, updates),
+            opt_state=opt_state,
+            model_state=model_state,
+            step=state.step + 1,
+        )
+        return new_state, StepInfo(loss)
+
+    def measure(
+        apply: Callable[..., jax.Array], state: TrainState, batches: Batch
+    ) -> tuple[jax.Array, jax.Array | None]:
+        def one(batch: Batch) -> tuple[jax.Array, jax.Array | None]:
+            outputs = apply(state.params, state.model_state, batch.inputs)
+            loss = jnp.mean(task.loss(outputs, batch.targets))
+            if task.correct is None:
+                return loss, None
+            return loss, jnp.mean(task.correct(outputs, batch.targets))
+
+        return jax.tree.map(jnp.mean, lax.map(one, batches))
+
+    def evaluate(state: TrainState, data: Data) -> EvalInfo:
+        sets = task.evaluation(data)
+        loss, accuracy = measure(batch_apply, state, sets["loss"])
+        held_out_loss, held_out_accuracy = measure(batch_apply, state, sets["held_out"])
+        average_loss = measure(average_apply, state, sets["loss"])[0] if has_state else None
+        return EvalInfo(loss, accuracy, held_out_loss, held_out_accuracy, average_loss)
+
+    return Trainer(init, draw, step, evaluate, param_shapes)
