@@ -116,12 +116,16 @@ class _Record(NamedTuple):
 _NOT_DIVERGED = -1
 
 
-def default_width(platform: str) -> int:
-    """Lanes per worker on a kind of device.
+def default_width(platform: str, arm: Arm) -> int:
+    """Lanes per worker for a resolved arm on a kind of device.
 
-    On one CPU core, more lanes than this fall out of its cache and make every seed slower.
+    On one CPU core a convolutional network fills the cache with a single seed, and every further
+    lane makes all of them slower; a dense network gains a little up to 8. The measurements are in
+    BUILD_NOTES.md.
     """
-    return 4 if platform == "cpu" else 64
+    if platform != "cpu":
+        return 64
+    return 1 if arm.conv_widths else 8
 
 
 def _is_over(lane: _Lane) -> jax.Array:

@@ -1,0 +1,153 @@
+"""`run`: trains what is missing of a study, then reports."""
+
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from engine import provenance, store, workers
+from engine.commands.progress import Progress
+from engine.errors import InputError
+from engine.lanes import FinishedRun
+from engine.store import WorkDirectory
+from engine.study import Plan, Study, document, make_plan, outcome_row, run_key
+
+
+_SECONDS_PER_PART = 2.0
+
+
+def default_cache_dir() -> Path:
+    """Where compiled programs are kept across launches, by the XDG convention."""
+    root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(root) / "plateau-engine" / "compiled"
+
+
+def run(
+    study: Study,
+    workdir: str | os.PathLike[str],
+    *,
+    num_workers: int | None = None,
+    width: int | None = None,
+    form: str = "patches",
+    data_dir: str | None = None,
+    cache_dir: str | None = None,
+    is_quiet: bool = False,
+    has_report: bool = True,
+) -> dict[str, Any]:
+    """Runs a study, or what is missing of it, and writes its report.
+
+    Args:
+        study: what to do.
+        workdir: where its rows and its report go; created where it does not exist.
+        num_workers: processes; one per core or accelerator by default, 0 for none but this one.
+        width: lanes of a worker; by a rule per kind of device by default.
+        form: of the convolutions, see `engine.lowering`.
+        data_dir: where prepared data are kept.
+        cache_dir: where compiled programs are kept.
+        is_quiet: whether to draw no progress bar.
+        has_report: whether to write the report at the end.
+
+    Returns:
+        The content of `summary.json`; empty without a report.
+
+    Raises:
+        InputError: something that was given is not usable; nothing was changed.
+        WorkerFailedError: a worker raised an exception.
+    """
+    if num_workers is not None and num_workers < 0:
+        raise InputError(f"workers={num_workers}: expected 0 or more")
+    devices = workers.find_devices()
+    if num_workers != 0:
+        _keep_parent_off_the_device()
+    num_workers = devices.count if num_workers is None else num_workers
+    plan = make_plan(study, devices.platform, width, form, data_dir)
+    directory = store.create_or_resume(Path(workdir), document(plan, devices.platform))
+    finished = directory.finished_keys()
+    pending = [
+        [r for r in plan.runs if r.arm_name in g.arm_names and run_key(r) not in finished]
+        for g in plan.groups
+    ]
+    runs = [run for group in pending for run in group]
+    _warn_of_other_versions(directory, bool(finished))
+    started = time.monotonic()
+    with Progress(len(runs), sum(r.horizon for r in runs), not is_quiet and bool(runs)) as progress:
+        total = _Recorder(plan, directory, progress)
+        try:
+            workers.run_all(
+                [group.spec for group in plan.groups],
+                pending,
+                total.take,
+                devices,
+                num_workers,
+                str(cache_dir or default_cache_dir()),
+                progress.note,
+            )
+        finally:
+            total.flush()
+    directory.document["launches"][-1].update(
+        ended=provenance.now(),
+        seconds=round(time.monotonic() - started, 3),
+        seed_steps=total.seed_steps,
+        num_runs=len(runs),
+        num_workers=num_workers,
+    )
+    directory.save_document()
+    if not has_report:
+        return {}
+    from engine.commands.report import report
+
+    return report(workdir)
+
+
+def _keep_parent_off_the_device() -> None:
+    """The process that only plans and writes takes no accelerator and no second thread pool."""
+    import jax
+
+    workers.pin_threads(os.environ)
+    jax.config.update("jax_platforms", "cpu")
+
+
+def _warn_of_other_versions(directory: WorkDirectory, has_rows: bool) -> None:
+    """Says in a line when rows of this study were made with other versions."""
+    launches = directory.document["launches"]
+    if not has_rows or len(launches) < 2:
+        return
+    before, now = launches[-2]["versions"], launches[-1]["versions"]
+    changed = sorted(name for name in {*before, *now} if before.get(name) != now.get(name))
+    if changed:
+        words = ", ".join(f"{n} {before.get(n)} → {now.get(n)}" for n in changed)
+        print(f"note: versions differ from the launch before ({words})", file=sys.stderr)
+
+
+class _Recorder:
+    """Turns finished runs into rows, and writes them as parts of a few seconds each."""
+
+    def __init__(self, plan: Plan, directory: WorkDirectory, progress: Progress) -> None:
+        self._chance = {n: g.chance_loss for g in plan.groups for n in g.arm_names}
+        self._detector = plan.study.detector
+        self._directory = directory
+        self._progress = progress
+        self._rows: list[dict[str, Any]] = []
+        self._written = time.monotonic()
+        self.seed_steps = 0
+
+    def take(self, delivery: workers.Delivery) -> None:
+        """Notes what one chunk brought."""
+        rows = [
+            outcome_row(finished, self._chance[finished.run.arm_name], self._detector)
+            for finished in delivery.finished
+        ]
+        self._rows += rows
+        if time.monotonic() - self._written > _SECONDS_PER_PART:
+            self.flush()
+        self.seed_steps += delivery.seed_steps
+        skipped = sum(f.run.horizon - int(f.steps[-1]) for f in delivery.finished)
+        self._progress.update(delivery.seed_steps, [row["status"] for row in rows], skipped)
+
+    def flush(self) -> None:
+        """Writes the rows that are not yet on disk."""
+        if self._rows:
+            self._directory.append(self._rows)
+        self._rows = []
+        self._written = time.monotonic()

@@ -1,0 +1,1 @@
+"""From the rows of a study to numbers, figures, words and one HTML file."""

@@ -1,0 +1,222 @@
+"""The figures of the report, as Matplotlib objects and as SVG.
+
+Text and axes are drawn in one ink colour that the page replaces by its own, so that the same
+figure reads on a light and on a dark background.
+"""
+
+import io
+import math
+import re
+from collections.abc import Callable
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from engine import statistics
+from engine.report.summary import ArmRuns, Summary
+
+INK = "#3b4450"
+MAX_CURVES = 200
+_STYLE = {
+    "axes.edgecolor": INK,
+    "axes.labelcolor": INK,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.titlesize": 10,
+    "font.family": "sans-serif",
+    "font.size": 9,
+    "legend.frameon": False,
+    "legend.labelcolor": INK,
+    "savefig.transparent": True,
+    "svg.fonttype": "none",
+    "text.color": INK,
+    "text.parse_math": False,
+    "xtick.color": INK,
+    "ytick.color": INK,
+}
+_WIDTH = 5.2
+# Okabe and Ito (2008): distinguishable with any colour vision.
+_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C6D31", "#7F7F7F")
+
+
+def make_figures(summary: Summary) -> dict[str, Figure]:
+    """Every figure by file name, without its ending."""
+    figures: dict[str, Callable[[], Figure]] = {}
+    for i, name in enumerate(summary.runs):
+        figures[f"curves_{i + 1}"] = lambda name=name: _curves(summary, name)
+    figures["incidence"] = lambda: _incidence(summary)
+    if any(np.any(runs.event == 1) for runs in summary.runs.values()):
+        figures["aligned"] = lambda: _aligned(summary)
+    figures["forest"] = lambda: _forest(summary)
+    with mpl.rc_context(_STYLE):
+        return {name: draw() for name, draw in figures.items()}
+
+
+def to_svg(figure: Figure, name: str) -> str:
+    """The figure as an SVG element without size, whose ids begin with its name."""
+    buffer = io.StringIO()
+    with mpl.rc_context({**_STYLE, "svg.hashsalt": name}):
+        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+    text = buffer.getvalue()
+    text = text[text.index("<svg") :]
+    head, rest = text.split(">", 1)
+    head = re.sub(r'\s(?:width|height)="[^"]*"', "", head)
+    for identifier in sorted(set(re.findall(r'id="([^"]+)"', rest)), key=len, reverse=True):
+        rest = rest.replace(f'id="{identifier}"', f'id="{name}-{identifier}"')
+        rest = rest.replace(f'"#{identifier}"', f'"#{name}-{identifier}"')
+        rest = rest.replace(f"url(#{identifier})", f"url(#{name}-{identifier})")
+    return head + ">" + rest
+
+
+def to_png(figure: Figure) -> bytes:
+    """The figure as a PNG on white."""
+    buffer = io.BytesIO()
+    with mpl.rc_context({**_STYLE, "savefig.transparent": False}):
+        figure.savefig(buffer, format="png", dpi=160, facecolor="white")
+    return buffer.getvalue()
+
+
+def _figure(height: float) -> Figure:
+    return Figure(figsize=(_WIDTH, height), layout="constrained")
+
+
+def _colour(summary: Summary, name: str) -> str:
+    names = list(summary.runs)
+    if len(names) <= len(_COLOURS):
+        return _COLOURS[names.index(name)]
+    shade = 0.1 + 0.8 * names.index(name) / (len(names) - 1)
+    return mpl.colors.to_hex(mpl.colormaps["viridis"](shade))
+
+
+def _time_label(summary: Summary) -> str:
+    return "epoch" if summary.unit == "epochs" else "step"
+
+
+def _curves(summary: Summary, name: str) -> Figure:
+    """Loss of every seed of one arm with its onset, and the chance level."""
+    runs, unit = summary.runs[name], summary.steps_per_unit(name)
+    figure = _figure(3.0)
+    axes = figure.subplots()
+    colour = _colour(summary, name)
+    for i in range(min(len(runs.status), MAX_CURVES)):
+        steps = np.asarray(runs.rows["steps"][i]) / unit
+        loss = np.asarray(runs.rows["loss"][i], np.float64)
+        axes.plot(steps, loss, color=colour, alpha=0.45, linewidth=0.8)
+        onset = runs.rows["onset_step"][i]
+        if onset is not None:
+            at_onset = np.interp(onset / unit, steps, loss)
+            axes.plot(onset / unit, at_onset, "o", color=colour, markersize=3.2)
+    axes.axhline(runs.chance_loss, color=INK, linestyle="--", linewidth=0.8)
+    end = runs.horizon / unit
+    axes.annotate(
+        "chance", (end, runs.chance_loss), (0, 3), textcoords="offset points", ha="right"
+    )
+    top = max(runs.chance_loss, _start_loss(runs)) * 1.12
+    axes.set(xlim=(0, end), ylim=(0, top), xlabel=_time_label(summary), ylabel="loss", title=name)
+    return figure
+
+
+def _start_loss(runs: ArmRuns) -> float:
+    starts = [loss[0] for loss in runs.rows["loss"] if loss and math.isfinite(loss[0])]
+    return float(np.median(starts)) if starts else runs.chance_loss
+
+
+def _incidence(summary: Summary) -> Figure:
+    """Share of the runs that have left chance level, with its band and the numbers at risk."""
+    names = list(summary.runs)
+    figure = _figure(3.0 + 0.17 * len(names))
+    axes, table = figure.subplots(2, 1, height_ratios=(3.0, 0.25 + 0.17 * len(names)), sharex=True)
+    end = max(runs.horizon / summary.steps_per_unit(n) for n, runs in summary.runs.items())
+    ticks = np.linspace(0, end, 5)
+    has_band = len(names) <= 4
+    for row, (name, runs) in enumerate(summary.runs.items()):
+        time = runs.time / summary.steps_per_unit(name)
+        curve = statistics.aalen_johansen(time, runs.event)
+        colour = _colour(summary, name)
+        x = np.concatenate([[0.0], curve.time, [runs.horizon / summary.steps_per_unit(name)]])
+        columns = [np.concatenate([[0.0], c, c[-1:]]) for c in (curve.value, curve.lower)]
+        value, lower = columns
+        upper = np.concatenate([curve.upper[:1], curve.upper, curve.upper[-1:]])
+        axes.step(x, value, where="post", color=colour, label=name, linewidth=1.6)
+        if has_band:
+            axes.fill_between(x, lower, upper, step="post", color=colour, alpha=0.16, linewidth=0)
+        for tick in ticks:
+            at_risk = int(np.sum(time >= tick))
+            table.text(tick, row, str(at_risk), ha="center", va="center", color=colour, fontsize=8)
+    axes.set(ylim=(-0.02, 1.02), ylabel="share that left chance level")
+    axes.legend(loc="lower right", fontsize=8, ncols=1 if len(names) <= 4 else 2)
+    table.set(ylim=(len(names) - 0.4, -0.6), yticks=[], xlim=(0, end), xticks=ticks)
+    table.set_xlabel(f"{_time_label(summary)}; below the curves, runs still at risk")
+    table.spines[["left", "bottom"]].set_visible(False)
+    table.tick_params(length=0)
+    axes.tick_params(labelbottom=True)
+    return figure
+
+
+def _aligned(summary: Summary) -> Figure:
+    """Every curve shifted so that its onset is at 0, scaled by chance."""
+    figure = _figure(3.0)
+    axes = figure.subplots()
+    spans = []
+    for name, runs in summary.runs.items():
+        unit, colour = summary.steps_per_unit(name), _colour(summary, name)
+        label: str | None = name
+        for i in np.flatnonzero(runs.event == 1)[:MAX_CURVES]:
+            steps = np.asarray(runs.rows["steps"][i])
+            loss = np.asarray(runs.rows["loss"][i], np.float64) / runs.chance_loss
+            shifted = (steps - runs.rows["onset_step"][i]) / unit
+            axes.plot(shifted, loss, color=colour, alpha=0.4, linewidth=0.8, label=label)
+            label = None
+            spans.append(runs.rows["width_steps"][i] / unit)
+    reach = 2.5 * float(np.median(spans))
+    axes.axvline(0, color=INK, linewidth=0.8, linestyle=":")
+    axes.axhline(1, color=INK, linewidth=0.8, linestyle="--")
+    axes.set(
+        xlim=(-reach, 2 * reach),
+        ylim=(0, 1.15),
+        xlabel=f"{summary.unit} since the onset",
+        ylabel="loss over chance",
+    )
+    handles, labels = axes.get_legend_handles_labels()
+    legend = axes.legend(handles, labels, fontsize=8, ncols=1 if len(labels) <= 4 else 2)
+    for handle in legend.legend_handles:
+        if handle is not None:
+            handle.set_alpha(1.0)
+    return figure
+
+
+def _forest(summary: Summary) -> Figure:
+    """Median onsets, and differences from the baseline, with their intervals."""
+    names = list(summary.runs)
+    has_differences = bool(summary.comparisons)
+    figure = _figure(1.1 + 0.32 * len(names))
+    panels = figure.subplots(1, 2 if has_differences else 1, sharey=True, squeeze=False)[0]
+    end = max(runs.horizon / summary.steps_per_unit(n) for n, runs in summary.runs.items())
+    for row, name in enumerate(names):
+        _whisker(panels[0], row, summary.arms[name].median_onset, _colour(summary, name), end)
+        if has_differences and name in summary.comparisons:
+            difference = summary.comparisons[name].difference
+            _whisker(panels[1], row, difference, _colour(summary, name), math.inf)
+    panels[0].set(
+        yticks=range(len(names)),
+        yticklabels=names,
+        ylim=(len(names) - 0.5, -0.5),
+        xlim=(0, end),
+        xlabel=f"median onset ({_time_label(summary)})",
+    )
+    if has_differences:
+        panels[1].axvline(0, color=INK, linewidth=0.8)
+        panels[1].set_xlabel(f"{summary.unit} later than\n{summary.baseline}")
+    return figure
+
+
+def _whisker(axes: Axes, row: int, estimate: statistics.Estimate, colour: str, end: float) -> None:
+    """A point with its interval; an arrow where either runs over the end of the axis."""
+    lower, upper = min(estimate.lower, end), min(estimate.upper, end)
+    axes.plot([lower, upper], [row, row], color=colour, linewidth=1.6)
+    if math.isfinite(estimate.value):
+        axes.plot(estimate.value, row, "o", color=colour, markersize=5)
+    if estimate.upper > end:
+        axes.plot(end, row, ">", color=colour, markersize=6, clip_on=False)

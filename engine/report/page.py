@@ -1,0 +1,98 @@
+"""The report as one HTML file."""
+
+from typing import Any
+
+import jinja2
+import markupsafe
+
+from engine.report.figures import INK, MAX_CURVES
+from engine.report.summary import Summary
+from engine.report.words import Verdict, number
+
+_CAPTIONS = {
+    "curves": "Loss on the fixed evaluation set, one line per seed; the dot is the onset.",
+    "incidence": (
+        "Share of the runs that have left chance level by each time, divergence competing "
+        "(Aalen–Johansen; the band is the pointwise 95 % interval)."
+    ),
+    "aligned": "The same curves, scaled by the chance loss and shifted to their onsets.",
+    "forest": (
+        "Median onset (Brookmeyer–Crowley interval) and difference of restricted means from the "
+        "baseline, with 95 % intervals. An arrow means beyond the horizon."
+    ),
+}
+
+
+def make_page(
+    summary: Summary,
+    verdict: Verdict,
+    table: tuple[list[str], list[list[str]]],
+    figures: dict[str, str],
+    document: dict[str, Any],
+) -> str:
+    """The whole page.
+
+    Args:
+        summary: the numbers.
+        verdict: the words.
+        table: header and rows.
+        figures: SVG by name.
+        document: `study.json`.
+    """
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("engine", "report"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    drawings = [
+        {"svg": _themed(svg), "caption": _caption(name, summary), "name": name}
+        for name, svg in figures.items()
+    ]
+    return environment.get_template("page.html").render(
+        title=summary.question or summary.name,
+        name=summary.name,
+        verdict=verdict,
+        header=table[0],
+        rows=table[1],
+        curves=[d for d in drawings if d["name"].startswith("curves")],
+        others=[d for d in drawings if not d["name"].startswith("curves")],
+        runs=_run_rows(summary),
+        unit=summary.unit,
+        launch=document["launches"][-1],
+        detector=document["identity"]["detector"],
+        identity=document["identity"],
+    )
+
+
+def _themed(svg: str) -> markupsafe.Markup:
+    return markupsafe.Markup(svg.replace(INK, "currentColor"))
+
+
+def _caption(name: str, summary: Summary) -> str:
+    kind = name.split("_")[0]
+    caption = _CAPTIONS[kind]
+    most = max(len(runs.status) for runs in summary.runs.values())
+    if kind in ("curves", "aligned") and most > MAX_CURVES:
+        caption += f" The first {MAX_CURVES} seeds of an arm are drawn."
+    return caption
+
+
+def _run_rows(summary: Summary) -> list[list[str]]:
+    """Arm, seed, status, onset with its grid interval, end accuracy of every run."""
+    rows = []
+    for name, runs in summary.runs.items():
+        unit = summary.steps_per_unit(name)
+        for i, status in enumerate(runs.status):
+            onset, lower, upper = (
+                runs.rows[column][i] for column in ("onset_step", "onset_lower", "onset_upper")
+            )
+            when = "–"
+            if onset is not None:
+                bounds = f"{number(lower / unit, summary.unit)}–{number(upper / unit, summary.unit)}"
+                when = f"{number(onset / unit, summary.unit)} ({bounds})"
+            accuracy = runs.rows["end_accuracy"][i]
+            end = "–" if accuracy is None else f"{accuracy:.3f}"
+            rows.append([name, str(runs.seed[i]), status.replace("_", " "), when, end])
+    return rows

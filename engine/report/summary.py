@@ -1,0 +1,300 @@
+"""The statistics of a study, arm by arm and between arms."""
+
+from collections import Counter
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+from engine import statistics
+from engine.plateau import STATUSES
+from engine.statistics import Estimate, TestResult
+from engine.store import WorkDirectory
+
+_GRID_SHARE_OF_WIDTH = 0.25
+
+
+class ArmRuns(NamedTuple):
+    """The runs of one arm that the statistics use: the longest complete prefix in seed order.
+
+    Attributes:
+        name: of the arm.
+        seed: shape `[num_runs]`.
+        status: shape `[num_runs]`.
+        event: shape `[num_runs]`.
+        time: onset, or the end of the run where there is none, in steps, `[num_runs]`.
+        rows: every column of the store, as lists of length num_runs.
+        num_stored: runs of the arm that are over.
+        num_planned: runs that the last launch asked for.
+        horizon: steps.
+        steps_per_epoch: or `None`.
+        chance_loss: in nats for classification.
+    """
+
+    name: str
+    seed: np.ndarray
+    status: list[str]
+    event: np.ndarray
+    time: np.ndarray
+    rows: dict[str, list[Any]]
+    num_stored: int
+    num_planned: int
+    horizon: int
+    steps_per_epoch: int | None
+    chance_loss: float
+
+
+class ArmSummary(NamedTuple):
+    """Numbers of one arm. Times are in the study's unit; accuracies are medians over runs.
+
+    Attributes:
+        num_runs: that were used.
+        statuses: runs by status.
+        fraction: of runs that left chance level by the horizon.
+        plateau_fraction: of runs that left it by breaking from a plateau.
+        median_onset: with its interval; infinite where it was not reached.
+        restricted_mean: mean onset up to the horizon.
+        onset_range: earliest and latest onset, or `None`.
+        median_width: of the runs that have one, or `None`.
+        accuracy_before: at the onset.
+        accuracy_after: at the end, of the runs that left chance level.
+        held_out_after: the same on held-out examples.
+        num_coarse: runs whose break is too fast for the evaluation grid.
+    """
+
+    num_runs: int
+    statuses: dict[str, int]
+    fraction: Estimate
+    plateau_fraction: Estimate
+    median_onset: Estimate
+    restricted_mean: Estimate
+    onset_range: tuple[float, float] | None
+    median_width: float | None
+    accuracy_before: float | None
+    accuracy_after: float | None
+    held_out_after: float | None
+    num_coarse: int
+
+
+class Comparison(NamedTuple):
+    """One arm against the baseline.
+
+    Attributes:
+        difference: of restricted means to the common horizon, in the study's unit; negative is
+            earlier than the baseline.
+        horizon: of that difference.
+        test: log-rank, stratified by seed.
+        p_holm: adjusted for the number of arms compared.
+        num_pairs: seeds that both arms have.
+        changed: fields in which the arms differ, with (baseline's value, own value).
+    """
+
+    difference: Estimate
+    horizon: float
+    test: TestResult
+    p_holm: float
+    num_pairs: int
+    changed: dict[str, tuple[Any, Any]]
+
+
+class Summary(NamedTuple):
+    """A study in numbers.
+
+    Attributes:
+        name, question: of the study.
+        unit: of all times: `epochs`, or `steps` where some arm has no epochs.
+        baseline: name of the arm that others are compared with.
+        runs: by arm.
+        arms: by arm.
+        comparisons: by arm, without the baseline.
+    """
+
+    name: str
+    question: str
+    unit: str
+    baseline: str
+    runs: dict[str, ArmRuns]
+    arms: dict[str, ArmSummary]
+    comparisons: dict[str, Comparison]
+
+    def steps_per_unit(self, arm: str) -> float:
+        """Steps in one unit of time."""
+        return float(self.runs[arm].steps_per_epoch or 1) if self.unit == "epochs" else 1.0
+
+
+def summarise(directory: WorkDirectory) -> Summary:
+    """The numbers of what a work directory holds. Arms without a complete first seed are left out."""
+    document = directory.document
+    table = directory.read()
+    runs = {}
+    for name in document["arm_order"]:
+        arm_runs = _arm_runs(table, document, name)
+        if arm_runs is not None:
+            runs[name] = arm_runs
+    has_epochs = bool(runs) and all(r.steps_per_epoch for r in runs.values())
+    baseline = document["study"]["baseline"]
+    if baseline not in runs and runs:
+        baseline = next(iter(runs))
+    summary = Summary(
+        name=document["study"]["name"],
+        question=document["study"]["question"],
+        unit="epochs" if has_epochs else "steps",
+        baseline=baseline,
+        runs=runs,
+        arms={},
+        comparisons={},
+    )
+    arms = {name: _summarise_arm(r, summary.steps_per_unit(name)) for name, r in runs.items()}
+    summary = summary._replace(arms=arms)
+    return summary._replace(comparisons=_compare(summary, document["identity"]["arms"]))
+
+
+def _arm_runs(table: pa.Table, document: dict[str, Any], name: str) -> ArmRuns | None:
+    rows = table.filter(pa.compute.equal(table["arm"], name)).to_pydict()
+    stored = rows["seed"]
+    num_used = next((i for i, seed in enumerate(stored) if seed != i), len(stored))
+    if num_used == 0:
+        return None
+    rows = {column: values[:num_used] for column, values in rows.items()}
+    onset = [end if t is None else t for t, end in zip(rows["onset_step"], rows["steps_run"])]
+    study = document["study"]
+    return ArmRuns(
+        name=name,
+        seed=np.asarray(rows["seed"]),
+        status=rows["status"],
+        event=np.asarray(rows["event"]),
+        time=np.asarray(onset, np.float64),
+        rows=rows,
+        num_stored=len(stored),
+        num_planned=max(study["seeds"][name], len(stored)),
+        horizon=document["identity"]["horizons"][name],
+        steps_per_epoch=study["steps_per_epoch"][name],
+        chance_loss=study["chance_loss"][name],
+    )
+
+
+def _summarise_arm(runs: ArmRuns, steps_per_unit: float) -> ArmSummary:
+    time = runs.time / steps_per_unit
+    counts = Counter(runs.status)
+    num_learned = int(np.sum(runs.event == 1))
+    is_learned = runs.event == 1
+    widths = [w for w in runs.rows["width_steps"] if w is not None]
+    onsets = time[is_learned]
+    return ArmSummary(
+        num_runs=len(runs.status),
+        statuses={status: counts[status] for status in STATUSES},
+        fraction=statistics.proportion(num_learned, len(runs.status)),
+        plateau_fraction=statistics.proportion(counts["broke"], len(runs.status)),
+        median_onset=statistics.median_time(time, runs.event),
+        restricted_mean=statistics.restricted_mean(
+            time, runs.event, runs.horizon / steps_per_unit
+        ),
+        onset_range=(float(onsets.min()), float(onsets.max())) if len(onsets) else None,
+        median_width=float(np.median(widths)) / steps_per_unit if widths else None,
+        accuracy_before=_accuracy_at_onset(runs),
+        accuracy_after=_median_of(runs.rows["end_accuracy"], is_learned),
+        held_out_after=_median_of(_last(runs.rows["held_out_accuracy"]), is_learned),
+        num_coarse=_num_coarse(runs),
+    )
+
+
+def _median_of(values: list[Any], chosen: np.ndarray) -> float | None:
+    kept = [v for v, is_chosen in zip(values, chosen) if is_chosen and v is not None]
+    return float(np.median(kept)) if kept else None
+
+
+def _last(curves: list[list[float] | None]) -> list[float | None]:
+    return [curve[-1] if curve else None for curve in curves]
+
+
+def _accuracy_at_onset(runs: ArmRuns) -> float | None:
+    rows = runs.rows
+    values = [
+        float(np.interp(onset, steps, accuracy))
+        for onset, steps, accuracy in zip(rows["onset_step"], rows["steps"], rows["accuracy"])
+        if onset is not None and accuracy
+    ]
+    return float(np.median(values)) if values else None
+
+
+def _num_coarse(runs: ArmRuns) -> int:
+    """Runs whose grid at the onset is coarser than a quarter of the width."""
+    rows = runs.rows
+    return sum(
+        width is not None and upper - lower > _GRID_SHARE_OF_WIDTH * width
+        for lower, upper, width in zip(
+            rows["onset_lower"], rows["onset_upper"], rows["width_steps"]
+        )
+    )
+
+
+def _compare(summary: Summary, fields: dict[str, dict[str, Any]]) -> dict[str, Comparison]:
+    others = [name for name in summary.runs if name != summary.baseline]
+    if not others:
+        return {}
+    unit = summary.steps_per_unit
+    base = summary.runs[summary.baseline]
+    base_time = base.time / unit(base.name)
+    found = {}
+    for name in others:
+        own = summary.runs[name]
+        own_time = own.time / unit(name)
+        horizon = min(own.horizon / unit(name), base.horizon / unit(base.name))
+        test = statistics.log_rank(
+            np.concatenate([own_time, base_time]),
+            np.concatenate([own.event, base.event]),
+            np.repeat([1, 0], [len(own_time), len(base_time)]),
+            strata=np.concatenate([own.seed, base.seed]),
+        )
+        difference = statistics.restricted_mean_difference(
+            own_time, own.event, base_time, base.event, horizon
+        )
+        changed = {
+            field: (value, fields[name][field])
+            for field, value in fields[base.name].items()
+            if fields[name][field] != value
+        }
+        num_pairs = len(np.intersect1d(own.seed, base.seed))
+        found[name] = Comparison(difference, horizon, test, 1.0, num_pairs, changed)
+    adjusted = statistics.holm(np.array([c.test.p_value for c in found.values()]))
+    return {
+        name: comparison._replace(p_holm=float(p))
+        for (name, comparison), p in zip(found.items(), adjusted)
+    }
+
+
+def to_document(summary: Summary, verdict: dict[str, Any]) -> dict[str, Any]:
+    """`summary.json`. What is infinite or does not exist is null; times are in `unit`."""
+    arms = {}
+    for name, arm in summary.arms.items():
+        runs = summary.runs[name]
+        arms[name] = {
+            **_jsonable(arm),
+            "num_stored": runs.num_stored,
+            "num_planned": runs.num_planned,
+            "horizon_steps": runs.horizon,
+            "steps_per_epoch": runs.steps_per_epoch,
+            "chance_loss": runs.chance_loss,
+        }
+    return {
+        "name": summary.name,
+        "question": summary.question,
+        "unit": summary.unit,
+        "baseline": summary.baseline,
+        "confidence": 0.95,
+        "arms": arms,
+        "comparisons": _jsonable(summary.comparisons),
+        "verdict": verdict,
+    }
+
+
+def _jsonable(value: Any) -> Any:
+    if hasattr(value, "_asdict"):
+        return {key: _jsonable(item) for key, item in value._asdict().items()}
+    if isinstance(value, dict):
+        return {key: _jsonable(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_jsonable(item) for item in value]
+    if isinstance(value, float) and not np.isfinite(value):
+        return None
+    return value

@@ -1,0 +1,51 @@
+"""The short table of a study, for the terminal and for the page."""
+
+from engine.report.summary import Summary
+from engine.report.words import interval, number, p_value, percent
+from engine.statistics import Estimate
+
+
+def make_table(summary: Summary) -> tuple[list[str], list[list[str]]]:
+    """`(header, one row per arm)` as text."""
+    unit = summary.unit
+    header = ["arm", "runs", "broke", "no plateau", "stuck", "diverged", "left chance (95 % CI)"]
+    header += [f"median onset, {unit} (95 % CI)", f"{unit} later than {summary.baseline}", "Holm"]
+    rows = []
+    for name, arm in summary.arms.items():
+        counts = arm.statuses
+        learned = counts["no_plateau"] + counts["shoulder"]
+        fraction = f"{percent(arm.fraction.value)} ({_percents(arm.fraction)})"
+        row = [name, str(arm.num_runs), str(counts["broke"]), str(learned), str(counts["stuck"])]
+        row += [str(counts["diverged"]), fraction, _median(summary, name)]
+        if name in summary.comparisons:
+            comparison = summary.comparisons[name]
+            value = number(comparison.difference.value, unit)
+            row += [f"{value} ({interval(comparison.difference, unit)})", p_value(comparison.p_holm)]
+        else:
+            row += ["–", "–"]
+        rows.append(row)
+    return header, rows
+
+
+def _percents(estimate: Estimate) -> str:
+    return f"{percent(estimate.lower).removesuffix(' %')}–{percent(estimate.upper)}"
+
+
+def _median(summary: Summary, name: str) -> str:
+    median, unit = summary.arms[name].median_onset, summary.unit
+    horizon = summary.runs[name].horizon / summary.steps_per_unit(name)
+    reached = median.value <= horizon
+    value = number(median.value, unit) if reached else f"> {number(horizon, unit)}"
+    return f"{value} ({interval(median, unit)})"
+
+
+def to_text(header: list[str], rows: list[list[str]]) -> str:
+    """The table in columns, the first one left-aligned and the others right-aligned."""
+    widths = [max(len(row[i]) for row in [header, *rows]) for i in range(len(header))]
+    lines = []
+    for row in [header, *rows]:
+        cells = [row[0].ljust(widths[0])]
+        cells += [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]
+        lines.append("  ".join(cells).rstrip())
+    lines.insert(1, "─" * max(len(line) for line in lines))
+    return "\n".join(lines)

@@ -1,0 +1,259 @@
+"""Rows on disk: a study's identity and its finished runs, written atomically.
+
+A part is named by the hash of its bytes, so a damaged one is recognised by its name. Nothing that
+is read is ever executed: parts are Parquet, everything else is JSON.
+"""
+
+import hashlib
+import io
+import json
+import os
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from engine.errors import InputError
+
+SCHEMA_VERSION = 1
+
+_OUTCOME_FIELDS = [
+    ("arm", pa.string()),
+    ("seed", pa.int64()),
+    ("init_seed", pa.int64()),
+    ("order_seed", pa.int64()),
+    ("noise_seed", pa.int64()),
+    ("fork_step", pa.int64()),
+    ("fork_order_seed", pa.int64()),
+    ("status", pa.string()),
+    ("event", pa.int64()),
+    ("stop_reason", pa.string()),
+    ("is_diverged_later", pa.bool_()),
+    ("onset_step", pa.float64()),
+    ("onset_lower", pa.float64()),
+    ("onset_upper", pa.float64()),
+    ("half_step", pa.float64()),
+    ("width_steps", pa.float64()),
+    ("suddenness", pa.float64()),
+    ("num_breaks", pa.int64()),
+    ("chance_loss", pa.float64()),
+    ("end_loss", pa.float64()),
+    ("end_accuracy", pa.float64()),
+    ("best_minus_end", pa.float64()),
+    ("steps_run", pa.int64()),
+]
+_CURVE_FIELDS = [
+    ("steps", pa.list_(pa.int64())),
+    ("loss", pa.list_(pa.float32())),
+    ("accuracy", pa.list_(pa.float32())),
+    ("held_out_loss", pa.list_(pa.float32())),
+    ("held_out_accuracy", pa.list_(pa.float32())),
+    ("average_loss", pa.list_(pa.float32())),
+    ("batch_loss", pa.list_(pa.float32())),
+]
+OUTCOME_SCHEMA = pa.schema(_OUTCOME_FIELDS)
+ROW_SCHEMA = pa.schema(_OUTCOME_FIELDS + _CURVE_FIELDS)
+
+# What names a run. Two rows that agree in these are the same run.
+RUN_KEY = ("arm", "init_seed", "order_seed", "noise_seed", "fork_step", "fork_order_seed")
+
+Row = Mapping[str, Any]
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Writes a file that appears whole or not at all, also when the power fails.
+
+    Raises:
+        InputError: the file cannot be written.
+    """
+    try:
+        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            os.chmod(temporary, 0o644)
+            os.replace(temporary, path)
+        except BaseException:
+            os.unlink(temporary)
+            raise
+    except OSError as error:
+        raise InputError(f"cannot write {str(path)!r}: {error.strerror}") from error
+
+
+def to_json(value: Any) -> bytes:
+    """JSON as it is stored: readable, sorted, without NaN or infinity."""
+    text = json.dumps(value, indent=2, sort_keys=True, allow_nan=False, ensure_ascii=False)
+    return (text + "\n").encode()
+
+
+class WorkDirectory:
+    """A study's directory. Open one with `create_or_resume` or `open_existing`.
+
+    Args:
+        path: of the directory.
+        document: content of `study.json`.
+    """
+
+    def __init__(self, path: Path, document: dict[str, Any]) -> None:
+        self.path = path
+        self.document = document
+
+    @property
+    def parts(self) -> Path:
+        """Where the finished runs are."""
+        return self.path / "parts"
+
+    def save_document(self) -> None:
+        """Writes `study.json`."""
+        write_atomically(self.path / "study.json", to_json(self.document))
+
+    def append(self, rows: Sequence[Row]) -> None:
+        """Stores finished runs as one new part.
+
+        Args:
+            rows: with the columns of `ROW_SCHEMA`; a missing one is null.
+        """
+        columns = {name: [row.get(name) for row in rows] for name in ROW_SCHEMA.names}
+        buffer = io.BytesIO()
+        pq.write_table(pa.table(columns, schema=ROW_SCHEMA), buffer, compression="zstd")
+        content = buffer.getvalue()
+        write_atomically(self.parts / f"{_digest(content)}.parquet", content)
+
+    def read(self, columns: Sequence[str] | None = None) -> pa.Table:
+        """All finished runs, sorted by arm as in the study, then by seeds.
+
+        Args:
+            columns: to read besides the key; all by default.
+
+        Raises:
+            InputError: a part is damaged or not one of ours.
+        """
+        wanted = None if columns is None else list(dict.fromkeys([*RUN_KEY, "seed", *columns]))
+        tables = [_read_part(path, wanted) for path in sorted(self.parts.glob("*.parquet"))]
+        schema = ROW_SCHEMA if wanted is None else pa.schema([ROW_SCHEMA.field(c) for c in wanted])
+        table = pa.concat_tables(tables) if tables else schema.empty_table()
+        order = {name: i for i, name in enumerate(self.document["arm_order"])}
+        keys = zip(*(table[name].to_pylist() for name in ("arm", "seed", *RUN_KEY[1:])), strict=True)
+        ranks = [
+            (order.get(arm, len(order)), *(-1 if k is None else k for k in rest), i)
+            for i, (arm, *rest) in enumerate(keys)
+        ]
+        return table.take(pa.array([rank[-1] for rank in sorted(ranks)], pa.int64()))
+
+    def finished_keys(self) -> set[tuple[Any, ...]]:
+        """The `RUN_KEY` of every stored run."""
+        table = self.read(columns=[])
+        return set(zip(*(table[name].to_pylist() for name in RUN_KEY), strict=True))
+
+
+def create_or_resume(path: Path, document: dict[str, Any]) -> WorkDirectory:
+    """The work directory of a study, new or with what is already there.
+
+    Args:
+        path: of the directory.
+        document: `study.json` of the study that is to run; its `identity` must be that of what is
+            already there.
+
+    Raises:
+        InputError: it holds another study (the differences are named) or something else, or
+            cannot be written.
+    """
+    if path.exists() and not path.is_dir():
+        raise InputError(f"work directory {str(path)!r} is a file: expected a directory")
+    if (path / "study.json").exists():
+        existing = open_existing(path)
+        differences = _differences(existing.document["identity"], document["identity"])
+        if differences:
+            raise InputError(
+                f"work directory {str(path)!r} holds another study: {'; '.join(differences)}. "
+                f"Choose a new --workdir, or give the same settings"
+            )
+        merged = {**document, "launches": existing.document["launches"] + document["launches"]}
+        workdir = WorkDirectory(path, merged)
+    else:
+        try:
+            if path.exists() and any(path.iterdir()):
+                raise InputError(
+                    f"work directory {str(path)!r} is neither empty nor a study: "
+                    f"expected a new directory, or one that holds a study.json"
+                )
+            path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(
+                f"cannot use work directory {str(path)!r}: {error.strerror}"
+            ) from error
+        workdir = WorkDirectory(path, document)
+    if not os.access(path, os.W_OK):
+        raise InputError(f"cannot write work directory {str(path)!r}: permission denied")
+    workdir.parts.mkdir(exist_ok=True)
+    workdir.save_document()
+    return workdir
+
+
+def open_existing(path: Path) -> WorkDirectory:
+    """The work directory of a study that has run.
+
+    Raises:
+        InputError: there is none, or its `study.json` cannot be understood.
+    """
+    try:
+        content = (path / "study.json").read_bytes()
+    except FileNotFoundError:
+        raise InputError(
+            f"no study in {str(path)!r}: expected a directory that holds a study.json"
+        ) from None
+    except OSError as error:
+        raise InputError(f"cannot read {str(path / 'study.json')!r}: {error.strerror}") from error
+    try:
+        document = json.loads(content)
+        version = document["schema_version"]
+        is_whole = isinstance(document["identity"], dict) and isinstance(document["launches"], list)
+        document["arm_order"], document["study"]
+    except (ValueError, KeyError, TypeError):
+        is_whole, version = False, None
+    if not is_whole:
+        raise InputError(f"{str(path / 'study.json')!r} is damaged, or not one of Plateau's")
+    if version != SCHEMA_VERSION:
+        raise InputError(
+            f"{str(path / 'study.json')!r} has schema version {version}: this release reads "
+            f"{SCHEMA_VERSION}"
+        )
+    return WorkDirectory(path, document)
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:32]
+
+
+def _read_part(path: Path, columns: Sequence[str] | None) -> pa.Table:
+    content = path.read_bytes()
+    if _digest(content) != path.stem:
+        raise InputError(
+            f"{str(path)!r} is damaged (its bytes do not match its name): move it away, and the "
+            f"same command runs its seeds again"
+        )
+    try:
+        return pq.read_table(io.BytesIO(content), columns=columns)
+    except (pa.ArrowException, OSError) as error:
+        raise InputError(f"{str(path)!r} is not a part of a study: {error}") from error
+
+
+def _differences(old: Any, new: Any, where: str = "") -> list[str]:
+    """Leaves in which two JSON values differ, in words."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        lines = []
+        for key in sorted({*old, *new}):
+            path = f"{where}.{key}" if where else str(key)
+            if key not in old:
+                lines.append(f"{path} is new")
+            elif key not in new:
+                lines.append(f"{path} is missing now")
+            else:
+                lines += _differences(old[key], new[key], path)
+        return lines
+    return [] if old == new else [f"{where} was {json.dumps(old)}, is now {json.dumps(new)}"]

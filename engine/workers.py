@@ -1,0 +1,410 @@
+"""One process per device that pulls runs from the plan; the same loop serves inside one process.
+
+The parent alone plans and writes. A worker asks for runs when lanes are free, and sends back the
+runs that are over. When a worker is killed its runs go back into the plan and a new one is
+started. Workers end when the parent's end of their pipe closes.
+"""
+
+import contextlib
+import importlib.util
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import traceback
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from multiprocessing.connection import Connection, wait
+from typing import Any, NamedTuple, Protocol
+
+from engine.errors import InputError
+from engine.lanes import FinishedRun, LanePool, PoolSpec, Run
+
+_MAX_LOSSES_WITHOUT_PROGRESS = 3
+_DEVICE_VARIABLES = {
+    "cuda": "CUDA_VISIBLE_DEVICES",
+    "gpu": "CUDA_VISIBLE_DEVICES",
+    "rocm": "ROCR_VISIBLE_DEVICES",
+    "tpu": "TPU_VISIBLE_CHIPS",
+}
+
+
+class WorkerFailedError(RuntimeError):
+    """A worker raised an exception, or workers die as fast as they are started."""
+
+
+class Devices(NamedTuple):
+    """What there is to run on.
+
+    Attributes:
+        platform: `cpu`, `gpu` or `tpu`.
+        count: cores of a CPU that this process may use, or accelerators.
+    """
+
+    platform: str
+    count: int
+
+
+class Assignment(NamedTuple):
+    """Runs for a worker; `spec` comes along where they need a new pool."""
+
+    group: int
+    spec: PoolSpec | None
+    runs: list[Run]
+
+
+class Delivery(NamedTuple):
+    """What a worker reports after a chunk."""
+
+    seed_steps: int
+    finished: list[FinishedRun]
+
+
+class Source(Protocol):
+    """Where a worker gets its runs from, and where it delivers them."""
+
+    def pull(self, num_free: int, num_busy: int) -> Assignment | None:
+        """Runs for free lanes, possibly none; `None` when there is nothing left for this worker."""
+
+    def deliver(self, delivery: Delivery) -> None:
+        """Takes what a chunk brought."""
+
+
+def serve(source: Source) -> None:
+    """Runs what a source gives until there is nothing left."""
+    pool: LanePool | None = None
+    group = -1
+    num_busy = 0
+    while True:
+        num_free = 0 if pool is None else pool.num_free
+        assignment = None
+        if pool is None or num_free:
+            assignment = source.pull(num_free, num_busy)
+            if assignment is None and num_busy == 0:
+                return
+        if assignment is not None:
+            if assignment.spec is not None:
+                pool, group = LanePool(assignment.spec), assignment.group
+            assert pool is not None and assignment.group == group
+            if assignment.runs:
+                pool.fill(assignment.runs)
+                num_busy += len(assignment.runs)
+        assert pool is not None
+        seed_steps = pool.advance()
+        finished = pool.harvest()
+        num_busy -= len(finished)
+        source.deliver(Delivery(seed_steps, finished))
+
+
+class Scheduler:
+    """The plan's runs, handed out to workers group by group.
+
+    Args:
+        specs: of the pools, by group.
+        pending: runs of each group, in the order in which they are to start.
+        on_delivery: called with what each chunk brought.
+    """
+
+    def __init__(
+        self,
+        specs: Sequence[PoolSpec],
+        pending: Sequence[Sequence[Run]],
+        on_delivery: Callable[[Delivery], None],
+    ) -> None:
+        self._specs = specs
+        self._pending = [deque(runs) for runs in pending]
+        self._on_delivery = on_delivery
+        self._group: dict[int, int] = {}
+        self._in_flight: dict[int, list[Run]] = {}
+
+    @property
+    def is_done(self) -> bool:
+        """Whether nothing is pending or in flight."""
+        return not any(self._pending) and not any(self._in_flight.values())
+
+    def has_pending(self) -> bool:
+        """Whether a new worker would find something to do."""
+        return any(self._pending)
+
+    def assign(self, worker: int, num_free: int, num_busy: int) -> Assignment | None:
+        """Runs for a worker: of its own group first, of another one when its lanes are empty."""
+        group = self._group.get(worker)
+        if group is not None and self._pending[group]:
+            return Assignment(group, None, self._take(worker, group, num_free))
+        if num_busy:
+            return Assignment(group, None, []) if group is not None else None
+        group = self._choose_group()
+        if group is None:
+            self._group.pop(worker, None)
+            return None
+        self._group[worker] = group
+        spec = self._specs[group]
+        return Assignment(group, spec, self._take(worker, group, spec.width))
+
+    def _choose_group(self) -> int | None:
+        """The group with most pending runs, of those that the fewest workers serve."""
+        serving = list(self._group.values())
+        waiting = [g for g, runs in enumerate(self._pending) if runs]
+        return min(waiting, key=lambda g: (serving.count(g), -len(self._pending[g])), default=None)
+
+    def _take(self, worker: int, group: int, num: int) -> list[Run]:
+        runs = [self._pending[group].popleft() for _ in range(min(num, len(self._pending[group])))]
+        self._in_flight.setdefault(worker, []).extend(runs)
+        return runs
+
+    def deliver(self, worker: int, delivery: Delivery) -> None:
+        """Notes what is over and passes it on."""
+        for finished in delivery.finished:
+            self._in_flight[worker].remove(finished.run)
+        self._on_delivery(delivery)
+
+    def lose(self, worker: int) -> list[Run]:
+        """Puts the runs of a dead worker back to the front of their group."""
+        lost = self._in_flight.pop(worker, [])
+        group = self._group.pop(worker, None)
+        if group is not None:
+            self._pending[group].extendleft(reversed(lost))
+        return lost
+
+
+class _LocalSource:
+    """A scheduler as seen from inside its own process."""
+
+    def __init__(self, scheduler: Scheduler) -> None:
+        self._scheduler = scheduler
+
+    def pull(self, num_free: int, num_busy: int) -> Assignment | None:
+        return self._scheduler.assign(0, num_free, num_busy)
+
+    def deliver(self, delivery: Delivery) -> None:
+        self._scheduler.deliver(0, delivery)
+
+
+class _RemoteSource:
+    """A scheduler as seen through a pipe."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def pull(self, num_free: int, num_busy: int) -> Assignment | None:
+        self._connection.send(("pull", num_free, num_busy))
+        return self._connection.recv()
+
+    def deliver(self, delivery: Delivery) -> None:
+        self._connection.send(("deliver", delivery))
+
+
+def _worker_main(connection: Connection, cache_dir: str | None) -> None:
+    """Body of a worker process."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        configure_backend(cache_dir)
+        serve(_RemoteSource(connection))
+        connection.send(("done",))
+    except (EOFError, BrokenPipeError, ConnectionResetError):
+        pass
+    except Exception:
+        with contextlib.suppress(OSError):
+            connection.send(("failed", traceback.format_exc()))
+
+
+def configure_backend(cache_dir: str | None) -> None:
+    """Settings of JAX that a number depends on, and the directory of its compilation cache."""
+    import jax
+
+    jax.config.update("jax_default_matmul_precision", "float32")
+    jax.config.update("jax_threefry_partitionable", True)
+    if cache_dir is not None:
+        jax.config.update("jax_compilation_cache_dir", cache_dir)
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
+        jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+
+
+def pin_threads(environment: dict[str, str] | os._Environ[str]) -> None:
+    """Gives XLA's CPU backend a thread pool of one, so that bits do not depend on the cores.
+
+    It must be called before the backend starts.
+    """
+    environment["NPROC"] = "1"
+
+
+def find_devices() -> Devices:
+    """What JAX would run on, found without starting a backend in this process."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    on_cpu = Devices("cpu", cores or 1)
+    if os.environ.get("JAX_PLATFORMS", "").split(",")[0] == "cpu" or not _has_accelerator_plugin():
+        return on_cpu
+    program = "import jax; print(jax.default_backend(), jax.local_device_count())"
+    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    if found.returncode != 0:
+        last = (found.stderr.strip().splitlines() or ["no message"])[-1]
+        raise InputError(f"JAX cannot start its backend: {last}")
+    platform, count = found.stdout.split()[-2:]
+    return on_cpu if platform == "cpu" else Devices(platform, int(count))
+
+
+def _has_accelerator_plugin() -> bool:
+    import importlib.metadata
+
+    plugins = importlib.metadata.entry_points(group="jax_plugins")
+    return bool(list(plugins)) or importlib.util.find_spec("libtpu") is not None
+
+
+def _environment(devices: Devices, index: int) -> dict[str, str]:
+    """Variables of one worker: its own device, or one core's worth of threads."""
+    if devices.platform == "cpu":
+        variables = {"JAX_PLATFORMS": "cpu"}
+        pin_threads(variables)
+        return variables
+    variable = _DEVICE_VARIABLES.get(devices.platform)
+    if variable is None or devices.count == 1:
+        return {}
+    visible = os.environ.get(variable, "").split(",") if os.environ.get(variable) else []
+    chosen = visible[index % len(visible)] if visible else str(index % devices.count)
+    variables = {variable: chosen}
+    if devices.platform == "tpu":
+        variables |= {"TPU_CHIPS_PER_PROCESS_BOUNDS": "1,1,1", "TPU_PROCESS_BOUNDS": "1,1,1"}
+    return variables
+
+
+@contextlib.contextmanager
+def _set_environment(variables: Mapping[str, str]) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+class _Worker(NamedTuple):
+    process: Any
+    connection: Connection
+
+
+class _Supervisor:
+    """Starts workers, answers them, and replaces those that die."""
+
+    def __init__(
+        self,
+        scheduler: Scheduler,
+        devices: Devices,
+        cache_dir: str | None,
+        notify: Callable[[str], None],
+    ) -> None:
+        self._scheduler = scheduler
+        self._devices = devices
+        self._cache_dir = cache_dir
+        self._notify = notify
+        self._workers: dict[int, _Worker] = {}
+        self._num_losses = 0
+
+    def start(self, index: int) -> None:
+        """Starts the worker of one device."""
+        context = multiprocessing.get_context("spawn")
+        ours, theirs = context.Pipe()
+        process = context.Process(
+            target=_worker_main, args=(theirs, self._cache_dir), daemon=True
+        )
+        with _set_environment(_environment(self._devices, index)):
+            process.start()
+        theirs.close()
+        self._workers[index] = _Worker(process, ours)
+
+    def run(self, num_workers: int) -> None:
+        """Serves until every run is over."""
+        try:
+            for index in range(num_workers):
+                self.start(index)
+            while self._workers:
+                ready = wait([worker.connection for worker in self._workers.values()])
+                for index, worker in list(self._workers.items()):
+                    if worker.connection in ready:
+                        self._answer(index, worker)
+        finally:
+            for worker in self._workers.values():
+                worker.process.terminate()
+                worker.connection.close()
+            for worker in self._workers.values():
+                worker.process.join()
+
+    def _answer(self, index: int, worker: _Worker) -> None:
+        try:
+            message = worker.connection.recv()
+            if message[0] == "pull":
+                worker.connection.send(self._scheduler.assign(index, *message[1:]))
+                return
+        except (EOFError, OSError):
+            self._replace(index)
+            return
+        if message[0] == "deliver":
+            self._num_losses = 0
+            self._scheduler.deliver(index, message[1])
+        elif message[0] == "failed":
+            raise WorkerFailedError(message[1])
+        else:
+            self._retire(index)
+
+    def _retire(self, index: int) -> None:
+        worker = self._workers.pop(index)
+        worker.connection.close()
+        worker.process.join()
+
+    def _replace(self, index: int) -> None:
+        """Takes note of a dead worker; a new one takes its place while there is work for it."""
+        process = self._workers[index].process
+        self._retire(index)
+        lost = self._scheduler.lose(index)
+        self._num_losses += 1
+        if self._num_losses > _MAX_LOSSES_WITHOUT_PROGRESS:
+            raise WorkerFailedError(
+                f"{self._num_losses} workers died one after another without progress (the last "
+                f"with exit code {process.exitcode}); on Linux, code -9 often means too little "
+                f"memory"
+            )
+        if self._scheduler.has_pending():
+            self._notify(
+                f"a worker died with exit code {process.exitcode}; its {len(lost)} runs start "
+                f"again in a new one"
+            )
+            self.start(index)
+
+
+def run_all(
+    specs: Sequence[PoolSpec],
+    pending: Sequence[Sequence[Run]],
+    on_delivery: Callable[[Delivery], None],
+    devices: Devices,
+    num_workers: int,
+    cache_dir: str | None,
+    notify: Callable[[str], None],
+) -> None:
+    """Runs everything that is pending.
+
+    Args:
+        specs: of the pools, by group.
+        pending: runs of each group.
+        on_delivery: called in this process with what each chunk brought.
+        devices: what to run on.
+        num_workers: processes; 0 runs everything in this one.
+        cache_dir: of compiled programs, or `None`.
+        notify: called with a line when something noteworthy happens.
+
+    Raises:
+        WorkerFailedError: a worker raised an exception; the message is its traceback.
+    """
+    scheduler = Scheduler(specs, pending, on_delivery)
+    if scheduler.is_done:
+        return
+    if num_workers == 0:
+        configure_backend(cache_dir)
+        serve(_LocalSource(scheduler))
+        return
+    width = min(spec.width for spec in specs)
+    num_useful = sum(-(-len(runs) // width) for runs in pending)
+    _Supervisor(scheduler, devices, cache_dir, notify).run(min(num_workers, num_useful))

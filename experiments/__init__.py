@@ -1,0 +1,12 @@
+"""Experiments: one module each with `study()`, and one line in `EXPERIMENTS`."""
+
+from engine.registry import Registry
+
+EXPERIMENTS = Registry(
+    "experiment",
+    {
+        "kick_in": "experiments.kick_in",
+        "init_scale": "experiments.init_scale",
+        "single": "experiments.single",
+    },
+)
