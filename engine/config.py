@@ -93,11 +93,11 @@ class Arm:
         None, "hyperparam", "momentum", minimum=0, maximum=1, is_open=True, unset=_OWN
     )
     beta1: float | None = _field(
-        None, "hyperparam", "decay of the first moment", unit="per step", minimum=0, maximum=1,
+        None, "hyperparam", "decay of the first moment", minimum=0, maximum=1,
         is_open=True, unset=_OWN,
     )  # fmt: skip
     beta2: float | None = _field(
-        None, "hyperparam", "decay of the second moment", unit="per step", minimum=0, maximum=1,
+        None, "hyperparam", "decay of the second moment", minimum=0, maximum=1,
         is_open=True, unset=_OWN,
     )  # fmt: skip
     epsilon: float | None = _field(

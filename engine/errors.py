@@ -1,4 +1,4 @@
-"""The one exception that is addressed to the person at the keyboard."""
+"""Exceptions that the launcher knows."""
 
 import difflib
 from collections.abc import Iterable
@@ -6,6 +6,10 @@ from collections.abc import Iterable
 
 class InputError(ValueError):
     """Something that a person gave is not usable; the message is one line that says what would be."""
+
+
+class WorkerFailedError(RuntimeError):
+    """A worker raised an exception, or workers die as fast as they are started."""
 
 
 def unknown_name(kind: str, name: str, choices: Iterable[str]) -> InputError:

@@ -3,7 +3,7 @@
 import dataclasses
 import itertools
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -139,6 +139,20 @@ def _label(value: Any) -> str:
     if isinstance(value, tuple):
         return "-".join(map(str, value))
     return f"{value:g}" if isinstance(value, float) else str(value).lower()
+
+
+def choices(field: str) -> list[str]:
+    """The names that a field of an arm can take; empty where it is not a name."""
+    names: dict[str, Iterable[str]] = {
+        "dataset": tasks.TASKS,
+        "model": models.MODELS,
+        "activation": models.ACTIVATIONS,
+        "init": models.SCHEMES,
+        "optimizer": optimizers.OPTIMIZERS,
+        "schedule": optimizers.SCHEDULES,
+        "precision": _PRECISIONS,
+    }
+    return list(names.get(field, ()))
 
 
 def resolve_arm(arm: Arm) -> Arm:

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from multiprocessing.connection import Connection, wait
 from typing import Any, NamedTuple, Protocol
 
-from engine.errors import InputError
+from engine.errors import InputError, WorkerFailedError
 from engine.lanes import FinishedRun, LanePool, PoolSpec, Run
 
 _MAX_LOSSES_WITHOUT_PROGRESS = 3
@@ -28,10 +28,6 @@ _DEVICE_VARIABLES = {
     "rocm": "ROCR_VISIBLE_DEVICES",
     "tpu": "TPU_VISIBLE_CHIPS",
 }
-
-
-class WorkerFailedError(RuntimeError):
-    """A worker raised an exception, or workers die as fast as they are started."""
 
 
 class Devices(NamedTuple):

@@ -1,7 +1,7 @@
 """Networks. A model is one module with `USED` and `build`, and one line in `MODELS`."""
 
 from engine.models.initial import SCHEMES
-from engine.models.model import Model, make_model, resolve, source_fingerprint
+from engine.models.model import ACTIVATIONS, Model, make_model, resolve, source_fingerprint
 from engine.models.registry import MODELS
 
-__all__ = ["MODELS", "SCHEMES", "Model", "make_model", "resolve", "source_fingerprint"]
+__all__ = ["ACTIVATIONS", "MODELS", "SCHEMES", "Model", "make_model", "resolve", "source_fingerprint"]

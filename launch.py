@@ -1,0 +1,243 @@
+"""Plateau: measures how often, when and why training kicks in.
+
+    python launch.py [run] --experiment=NAME --workdir=DIR [flags]   run or resume, then report
+    python launch.py report --workdir=DIR                            rebuild the report
+    python launch.py list                                            what there is to choose from
+
+`python launch.py run --help` shows every flag.
+"""
+
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from absl import flags
+
+from engine import config
+from engine.errors import InputError, WorkerFailedError, unknown_name
+
+_STUDY_FLAGS: dict[str, tuple[type, str]] = {
+    "experiment": (str, "name of the experiment, see `list`"),
+    "workdir": (str, "directory of the study; the same command resumes it"),
+    "seeds": (int, "repetitions of every arm (default: the experiment's)"),
+    "horizon": (int, "length of every run in steps (default: the experiment's)"),
+    "epochs": (float, "length of every run in passes over the data"),
+    "eval_every": (int, "steps between evaluations (default: half an epoch, at most 25 steps)"),
+    "baseline": (str, "arm that the others are compared with (default: the experiment's)"),
+    "fix_init": (int, "one init seed for all repetitions: only the data order varies"),
+    "fix_order": (int, "one order seed for all repetitions: only the start varies"),
+    "root_seed": (int, "seed from which every random stream is derived (default: 0)"),
+    "workers": (int, "processes (default: one per core or accelerator; 0: none but this one)"),
+    "width": (int, "lanes of a worker (default: by a rule per model and device)"),
+    "form": (str, "of the convolutions: patches or native (default: patches)"),
+    "data_dir": (str, "where prepared data sets are kept (default: ~/tensorflow_datasets)"),
+    "compilation_cache": (str, "where compiled programs are kept (default: in ~/.cache)"),
+}
+_PARTS = {
+    "structure": "shapes the compiled program",
+    "initial": "says where a run starts",
+    "hyperparam": "one program for all values",
+}
+_KINDS: dict[type, str] = {int: "an integer", float: "a number", str: "text", bool: "true or false"}
+
+
+class _FieldParser(flags.ArgumentParser):
+    """Parses a flag that is a field of an arm, by the field's own rules."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self.syntactic_help = ""
+
+    def parse(self, argument: Any) -> Any:
+        return config.parse_value(self._name, argument) if isinstance(argument, str) else argument
+
+    def flag_type(self) -> str:
+        return self._name
+
+
+def _define_fields(values: flags.FlagValues) -> None:
+    for name, info in config.FIELDS.items():
+        if config.FIELD_TYPES[name][0] is bool:
+            flags.DEFINE_bool(name, None, info.doc, flag_values=values)
+        else:
+            parser = _FieldParser(name)
+            flags.DEFINE(parser, name, None, info.doc, flag_values=values)
+
+
+def _define(values: flags.FlagValues, names: Sequence[str]) -> None:
+    define = {int: flags.DEFINE_integer, float: flags.DEFINE_float, str: flags.DEFINE_string}
+    for name in names:
+        kind, doc = _STUDY_FLAGS[name]
+        define[kind](name, None, doc, flag_values=values)
+
+
+def _required(values: flags.FlagValues, name: str) -> str:
+    if not values[name].value:
+        raise InputError(f"--{name} is missing: {_STUDY_FLAGS[name][1]}")
+    return values[name].value
+
+
+def _parse_sweeps(texts: Sequence[str]) -> dict[str, list[Any]]:
+    """`{field: values}` of `--sweep=field=v1,v2` flags."""
+    axes: dict[str, list[Any]] = {}
+    for text in texts:
+        name, separator, listed = text.partition("=")
+        if not separator or not listed:
+            raise InputError(f"--sweep={text}: expected field=value,value,…")
+        if name not in config.FIELDS:
+            raise unknown_name("field to sweep", name, config.FIELDS)
+        if config.FIELD_TYPES[name][1]:
+            raise InputError(f"--sweep={text}: {name} is a list itself; write an experiment for it")
+        if name in axes:
+            raise InputError(f"--sweep={text}: {name} is swept twice; put all values in one")
+        axes[name] = [config.parse_value(name, value) for value in listed.split(",")]
+    return axes
+
+
+def _run(values: flags.FlagValues) -> None:
+    import dataclasses
+
+    import engine
+    from engine.study import with_fields, with_sweep
+    from experiments import EXPERIMENTS
+
+    study = EXPERIMENTS.load(_required(values, "experiment")).study()
+    workdir = _required(values, "workdir")
+    given = {name: values[name].value for name in values if values[name].value is not None}
+    if "horizon" in given and "epochs" in given:
+        raise InputError("--horizon and --epochs exclude each other: give one")
+    changes = {
+        name: given[name]
+        for name in ("seeds", "horizon", "epochs", "eval_every", "baseline", "fix_init")
+        + ("fix_order", "root_seed")
+        if name in given
+    }
+    if "horizon" in changes or "epochs" in changes:
+        changes = {"horizon": None, "epochs": None, **changes}
+    late = {"baseline": changes.pop("baseline")} if "baseline" in changes else {}
+    study = dataclasses.replace(study, **changes)
+    axes = _parse_sweeps(values["sweep"].value or [])
+    fields = {name: given[name] for name in config.FIELDS if name in given}
+    for name in set(axes) & set(fields):
+        raise InputError(f"--{name} and --sweep={name}=… exclude each other: give one")
+    study = with_sweep(with_fields(study, fields), axes) if axes else with_fields(study, fields)
+    engine.run(
+        dataclasses.replace(study, **late),
+        workdir,
+        num_workers=given.get("workers"),
+        width=given.get("width"),
+        form=given.get("form", "patches"),
+        data_dir=given.get("data_dir"),
+        cache_dir=given.get("compilation_cache"),
+    )
+
+
+def _report(values: flags.FlagValues) -> None:
+    from engine.commands.report import report
+
+    report(_required(values, "workdir"))
+
+
+def _list(values: flags.FlagValues) -> None:
+    from engine.commands.listing import print_choices
+    from experiments import EXPERIMENTS
+
+    print_choices(EXPERIMENTS)
+
+
+_VERBS: dict[str, tuple[Callable[[flags.FlagValues], None], str]] = {
+    "run": (_run, "run a study, or what is missing of it, then report"),
+    "report": (_report, "rebuild outcomes, summary, figures and page from the finished runs"),
+    "list": (_list, "experiments, models, data sources, optimisers and fields"),
+}
+
+
+def _make_flags(verb: str) -> flags.FlagValues:
+    values = flags.FlagValues()
+    flags.DEFINE_bool("help", False, "show this", flag_values=values, short_name="h")
+    if verb == "run":
+        _define(values, list(_STUDY_FLAGS))
+        flags.DEFINE_multi_string(
+            "sweep", None, "field=v1,v2,…: one arm per value; several make a grid", flag_values=values
+        )
+        _define_fields(values)
+    elif verb == "report":
+        _define(values, ["workdir"])
+    return values
+
+
+def _help(verb: str | None) -> str:
+    """The help text of a verb, or of the program."""
+    lines = [(__doc__ or "").strip(), ""]
+    if verb is None:
+        return "\n".join([*lines, *(f"  {name:8} {doc}" for name, (_, doc) in _VERBS.items())])
+    if verb == "report":
+        lines += [f"  --workdir: {_STUDY_FLAGS['workdir'][1]}"]
+    if verb == "run":
+        lines += ["The study:"]
+        lines += [f"  --{name}: {doc}; {_KINDS[kind]}" for name, (kind, doc) in _STUDY_FLAGS.items()]
+        lines += ["  --sweep=field=v1,v2,…: one arm per value; several make a grid (repeated)", ""]
+        lines += ["An arm; what is given holds for every arm of the experiment:"]
+        from engine.study import choices
+
+        lines += [f"  --{name}: {_describe(name, choices(name))}" for name in config.FIELDS]
+    return "\n".join(lines)
+
+
+def _describe(name: str, names: Sequence[str]) -> str:
+    info, default = config.FIELDS[name], config.DEFAULTS[name]
+    shown = info.unset if default is None else default
+    if isinstance(default, tuple):
+        shown = ",".join(map(str, default))
+    elif isinstance(default, bool):
+        shown = str(default).lower()
+    unit = f", in {info.unit}" if info.unit else ""
+    listed = f": {', '.join(names)}" if names else ""
+    return f"{info.doc}{unit}{listed} (default: {shown}; {_PARTS[info.part]})"
+
+
+def main(argv: Sequence[str]) -> int:
+    """Runs one command.
+
+    Args:
+        argv: the program's name and its arguments.
+
+    Returns:
+        0; 2 for input that is not usable; 1 for a failure inside; 130 after Ctrl-C.
+    """
+    words = list(argv[1:])
+    has_verb = bool(words) and not words[0].startswith("-")
+    verb = words.pop(0) if has_verb else "run"
+    try:
+        if verb not in _VERBS:
+            raise unknown_name("verb", verb, _VERBS)
+        values = _make_flags(verb)
+        rest = values([argv[0], *words])[1:]
+        if values["help"].value:
+            print(_help(verb if has_verb else None))
+            return 0
+        if rest:
+            raise InputError(f"unexpected argument {rest[0]!r}: expected --flag=value")
+        if not argv[1:]:
+            print(_help(None))
+            return 2
+        _VERBS[verb][0](values)
+    except (InputError, flags.Error) as error:
+        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("\nstopped; finished runs are stored, the same command goes on", file=sys.stderr)
+        return 130
+    except WorkerFailedError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def console() -> None:
+    """Entry point of the `plateau` command."""
+    sys.exit(main(sys.argv))
+
+
+if __name__ == "__main__":
+    console()

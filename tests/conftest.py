@@ -1,0 +1,80 @@
+"""Settings that must hold before a backend starts, and small studies that many tests use."""
+
+import os
+
+os.environ["NPROC"] = "1"
+os.environ["JAX_PLATFORMS"] = "cpu"
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from engine.config import Arm
+from engine.lanes import LanePool, PoolSpec, Run
+from engine.plateau import DetectorSettings
+from engine.study import Study, resolve_arm
+from engine.tasks import load_data
+
+
+@pytest.fixture(scope="session")
+def data_dir(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> str:
+    return str(tmp_path_factory.mktemp(f"data_{worker_id}"))
+
+
+@pytest.fixture(scope="session")
+def cache_dir(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return str(tmp_path_factory.mktemp("compiled"))
+
+
+def small_arm(**fields: object) -> Arm:
+    """A dense network that trains in a fraction of a second."""
+    return Arm(**{"model": "mlp", "dense_widths": (16,), "init": "he", **fields})  # type: ignore[arg-type]
+
+
+def small_study(**changes: object) -> Study:
+    study = Study(
+        name="small",
+        question="Does it work?",
+        arms={"slow": small_arm(learning_rate=1e-3), "fast": small_arm(learning_rate=1e-2)},
+        seeds=3,
+        horizon=44,
+        baseline="slow",
+    )
+    return dataclasses.replace(study, **changes)  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="session")
+def make_pool(data_dir: str):
+    """A function from an arm to a pool of lanes."""
+
+    def make(arm: Arm, width: int = 4, form: str = "patches", eval_every: int = 11) -> LanePool:
+        arm = resolve_arm(arm)
+        data = load_data(arm, 0, data_dir)
+        return LanePool(PoolSpec(arm, data, 0, width, form, eval_every, DetectorSettings()))
+
+    return make
+
+
+def runs_of(arm: Arm, seeds: list[int], horizon: int = 44) -> list[Run]:
+    resolved = resolve_arm(arm)
+    return [Run("arm", resolved, seed, seed, seed, seed, horizon) for seed in seeds]
+
+
+def drain(pool: LanePool, runs: list[Run], width: int) -> dict:
+    """Runs everything through a pool and returns the finished runs by arm and seed."""
+    waiting, finished = list(runs), {}
+    while waiting or pool.num_free < width:
+        if waiting and pool.num_free:
+            free = pool.num_free
+            pool.fill(waiting[:free])
+            waiting = waiting[free:]
+        pool.advance()
+        finished.update({(f.run.arm_name, f.run.seed): f for f in pool.harvest()})
+    return finished
+
+
+def read_all(workdir: Path) -> list[dict]:
+    from engine.store import open_existing
+
+    return open_existing(workdir).read().to_pylist()

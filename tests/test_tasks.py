@@ -1,0 +1,168 @@
+"""One contract over every registered task, and the particulars of each."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from engine import rng
+from engine.config import Arm
+from engine.errors import InputError
+from engine.study import resolve_arm
+from engine.tasks import TASKS, build_task, fingerprint, load_data
+from engine.tasks.classification import classification_task, split_arrays, stratified_choice
+
+KEY = rng.stream(0, "order", 3)
+
+
+@pytest.fixture(params=list(TASKS))
+def loaded(request, data_dir):
+    arm = resolve_arm(Arm(dataset=request.param, model="mlp", init="he", batch_size=32))
+    data = load_data(arm, 0, data_dir)
+    return arm, data, build_task(arm, data)
+
+
+def test_batches_have_the_shapes_that_the_task_says(loaded):
+    _, data, task = loaded
+    draws = task.draw(data, KEY, jnp.int32(0), 5)
+    batch = task.sample(data, jax.tree.map(lambda d: d[0], draws))
+    assert batch.inputs.shape == (32, *task.example_shape)
+    outputs = jnp.zeros((32, task.num_outputs))
+    assert task.loss(outputs, batch.targets).shape == (32,)
+    if task.correct is not None:
+        assert task.correct(outputs, batch.targets).shape == (32,)
+
+
+def test_a_draw_depends_on_the_key_and_the_step_alone(loaded):
+    """However many steps are drawn at once, a step's examples are the same."""
+    _, data, task = loaded
+
+    def steps(first: int, num: int) -> np.ndarray:
+        draws = jax.jit(task.draw, static_argnums=3)(data, KEY, jnp.int32(first), num)
+        return np.stack([task.sample(data, draws[i]).inputs for i in range(num)])
+
+    together = steps(0, 90)
+    np.testing.assert_array_equal(np.concatenate([steps(i, 9) for i in range(0, 90, 9)]), together)
+    np.testing.assert_array_equal(np.concatenate([steps(i, 45) for i in (0, 45)]), together)
+
+
+def test_evaluation_sets_are_whole_fixed_batches(loaded):
+    _, data, task = loaded
+    sets = task.evaluation(data)
+    assert set(sets) == {"loss", "held_out"}
+    for batch in sets.values():
+        assert batch.inputs.ndim == len(task.example_shape) + 2
+        assert batch.inputs.shape[:2] == batch.targets.shape[:2]
+
+
+def test_chance_is_the_loss_of_the_best_constant(loaded):
+    """No constant does better on the evaluation set, and the best one does it to 1 %."""
+    _, data, task = loaded
+    targets = task.evaluation(data)["loss"].targets.reshape(-1, *data["loss_" + _target(data)].shape[2:])
+
+    def loss(constant):
+        return jnp.mean(task.loss(jnp.broadcast_to(constant, (len(targets), task.num_outputs)), targets))
+
+    constant = jnp.zeros(task.num_outputs)
+    for _ in range(300):
+        constant -= 1.0 * jax.grad(loss)(constant)
+    assert float(loss(constant)) == pytest.approx(task.chance_loss, rel=0.01)
+
+
+def _target(data) -> str:
+    return "labels" if "labels" in data else "targets"
+
+
+def test_data_are_arguments_and_never_captured(loaded):
+    _, data, task = loaded
+
+    def program(data, key):
+        draws = task.draw(data, key, jnp.int32(0), 3)
+        return task.sample(data, draws[0]), task.evaluation(data)
+
+    closed = jax.make_jaxpr(program)(data, KEY)
+    assert sum(np.size(const) for const in closed.consts) < 100
+
+
+def test_loading_twice_gives_the_same_arrays(loaded, data_dir):
+    arm, data, _ = loaded
+    again = load_data(arm, 0, data_dir)
+    assert fingerprint(again) == fingerprint(data)
+    name = next(iter(again))
+    again[name] = again[name].copy()
+    again[name].flat[0] += 1
+    assert fingerprint(again) != fingerprint(data)
+
+
+def test_an_epoch_visits_every_example_once(data_dir):
+    arm = resolve_arm(Arm(batch_size=64))
+    data = load_data(arm, 0, data_dir)
+    task = build_task(arm, data)
+    draws = np.asarray(task.draw(data, KEY, jnp.int32(0), 3 * task.steps_per_epoch))
+    epochs = draws.reshape(3, -1)
+    for epoch in epochs:
+        assert len(np.unique(epoch)) == len(epoch) == 22 * 64
+    assert not np.array_equal(epochs[0], epochs[1])
+    assert len(np.unique(epochs)) == len(data["labels"])
+
+
+def test_the_digits_are_those_of_scikit_learn(data_dir, monkeypatch):
+    """Through tensorflow-datasets or straight: the same arrays, disjoint and stratified."""
+    import importlib.util
+
+    arm = resolve_arm(Arm())
+    through_builder = load_data(arm, 0, data_dir)
+    real = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: None if name == "array_record" else real(name)
+    )
+    assert fingerprint(load_data(arm, 0, None)) == fingerprint(through_builder)
+    labels = through_builder["labels"]
+    assert len(labels) == 1438
+    assert through_builder["inputs"].min() == 0.0
+    assert through_builder["inputs"].max() == 1.0
+    # Shares of ten classes in 1,438 and in 512 differ by rounding only.
+    evaluated = np.bincount(through_builder["loss_labels"].ravel()) / 512
+    np.testing.assert_allclose(evaluated, np.bincount(labels) / 1438, atol=1 / 512)
+
+
+def test_the_split_is_disjoint():
+    inputs = np.arange(500, dtype=np.float32)[:, None]
+    arrays = split_arrays(inputs, np.arange(500, dtype=np.int32) % 7)
+    training, held_out = set(arrays["inputs"].ravel()), set(arrays["held_out_inputs"].ravel())
+    assert not training & held_out
+    assert len(training) == 400
+    assert set(arrays["loss_inputs"].ravel()) <= training
+
+
+def test_a_stratified_choice_keeps_the_shares():
+    labels = np.repeat([0, 1, 2], [100, 50, 10])
+    chosen = stratified_choice(labels, 32, "x")
+    np.testing.assert_array_equal(np.bincount(labels[chosen]), [20, 10, 2])
+    assert not np.array_equal(chosen, stratified_choice(labels, 32, "y"))
+    np.testing.assert_array_equal(chosen, stratified_choice(labels, 32, "x"))
+
+
+def test_chance_of_unbalanced_labels_is_their_entropy():
+    labels = np.repeat([0, 1], [300, 100]).astype(np.int32)
+    data = split_arrays(np.zeros((400, 2), np.float32), labels)
+    expected = -(0.75 * np.log(0.75) + 0.25 * np.log(0.25))
+    assert classification_task(data, 8).chance_loss == pytest.approx(expected, abs=1e-12)
+
+
+def test_a_batch_larger_than_the_data_is_refused(data_dir):
+    arm = resolve_arm(Arm(batch_size=2000))
+    with pytest.raises(InputError, match="at most the 1438 training examples"):
+        build_task(arm, load_data(arm, 0, data_dir))
+
+
+def test_the_teacher_depends_on_its_own_seed_only():
+    arms = [resolve_arm(Arm(dataset="teacher", model="mlp", task_seed=s)) for s in (0, 0, 1)]
+    prints = [fingerprint(load_data(arm, 0, None)) for arm in arms]
+    assert prints[0] == prints[1] != prints[2]
+
+
+def test_a_data_directory_that_cannot_be_written(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="--data_dir"):
+        load_data(resolve_arm(Arm()), 0, str(tmp_path / "file" / "below"))
