@@ -69,7 +69,7 @@ OPTIMIZERS: dict[str, Optimizer] = {
         ),
     ),
     "lion": Optimizer(
-        {"beta1": 0.9, "beta2": 0.99, "weight_decay": 0.0},
+        {"beta1": 0.9, "beta2": 0.99, "weight_decay": 1e-3},
         lambda rate, h, arm: optax.lion(
             rate, h["beta1"], h["beta2"], weight_decay=h["weight_decay"]
         ),

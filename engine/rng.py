@@ -17,7 +17,13 @@ def root_key(root_seed: int) -> jax.Array:
 
 
 def role_key(root_seed: int, role: str) -> jax.Array:
-    """The key of one role, from which the streams of all its seeds are folded."""
+    """The key of one role, from which the streams of all its seeds are folded.
+
+    Raises:
+        ValueError: there is no such role.
+    """
+    if role not in ROLES:
+        raise ValueError(f"unknown role {role!r}: expected one of {', '.join(ROLES)}")
     return jax.random.fold_in(root_key(root_seed), ROLES.index(role))
 
 

@@ -66,7 +66,8 @@ class PlateauBreak(NamedTuple):
         onset_lower, onset_upper: the points of the grid between which the onset lies.
         rise_step: when ρ reaches 10 % of ρ_end.
         half_step: when ρ reaches half of ρ_end.
-        width_steps: 8 × the shortest time between two levels 10 % of ρ_end apart.
+        width_steps: 8 × the shortest time between two levels 10 % of ρ_end apart; `None` where
+            the curve had learned before its first point.
         suddenness: `rise_step / width_steps`.
         num_breaks: rises that are separated from each other by a further plateau.
         chance_loss: H.
@@ -140,12 +141,12 @@ def find_break(
     rising = non_decreasing(smoothed)
     rise, half = first_time_at(steps, rising, np.array([0.1, 0.5]) * end)
     width = _width(steps, rising, settings.level_step * end)
-    suddenness = float(rise / width)
+    suddenness = None if width is None else float(rise / width)
     onset, lower, upper = _onset(steps, rising, settings.low)
-    if suddenness >= settings.suddenness_broke:
-        status = "broke"
-    elif suddenness < settings.suddenness_none:
+    if suddenness is None or suddenness < settings.suddenness_none:
         status = "no_plateau"
+    elif suddenness >= settings.suddenness_broke:
+        status = "broke"
     else:
         status = "shoulder"
     return PlateauBreak(
@@ -157,7 +158,7 @@ def find_break(
         half_step=float(half),
         width_steps=width,
         suddenness=suddenness,
-        num_breaks=_num_breaks(steps, rising, end, width),
+        num_breaks=0 if width is None else _num_breaks(steps, rising, end, width),
         chance_loss=float(chance_loss),
         end_loss=end_loss,
         best_minus_end=lost,
@@ -236,14 +237,18 @@ def _onset(steps: np.ndarray, rising: np.ndarray, low: float) -> tuple[float, fl
     return float(onset), float(steps[after - 1]), float(steps[after])
 
 
-def _width(steps: np.ndarray, rising: np.ndarray, level_step: float) -> float:
+def _width(steps: np.ndarray, rising: np.ndarray, level_step: float) -> float | None:
     """8 × the shortest time in which the interpolated curve rises by `level_step`.
+
+    `None` for a curve that rises by less: it had learned before its first point.
 
     The time between two levels is piecewise linear in the lower one, so its minimum lies where
     either level meets a point of the curve.
     """
     lower = np.concatenate([rising, rising - level_step])
     lower = lower[(lower >= rising[0]) & (lower <= rising[-1] - level_step)]
+    if len(lower) == 0:
+        return None
     upper_time = first_time_at(steps, rising, lower + level_step)
     durations = upper_time - last_time_at(steps, rising, lower)
     finest = float(np.min(np.diff(steps))) * 1e-6

@@ -169,8 +169,8 @@ def _aligned(summary: Summary) -> Figure:
             shifted = (steps - runs.rows["onset_step"][i]) / unit
             axes.plot(shifted, loss, color=colour, alpha=0.4, linewidth=0.8, label=label)
             label = None
-            spans.append(runs.rows["width_steps"][i] / unit)
-    reach = 2.5 * float(np.median(spans))
+            spans.append((runs.rows["width_steps"][i] or 0.0) / unit)
+    reach = 2.5 * float(np.median(spans)) or 1.0
     axes.axvline(0, color=INK, linewidth=0.8, linestyle=":")
     axes.axhline(1, color=INK, linewidth=0.8, linestyle="--")
     axes.set(

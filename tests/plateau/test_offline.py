@@ -149,6 +149,13 @@ def test_a_run_that_is_lost_at_once_has_no_curve():
     assert found.end_loss is None
 
 
+def test_a_curve_that_had_learned_before_its_first_point():
+    found = find_break(np.array([0.0, 10.0, 20.0]), _loss(np.array([0.9, 0.9, 0.91])), H)
+    assert found.status == "no_plateau"
+    assert found.width_steps is None
+    assert found.num_breaks == 0
+
+
 def test_learning_from_the_first_point_has_onset_zero():
     steps = np.arange(0, 101.0)
     found = find_break(steps, _loss(np.linspace(0.3, 0.9, 101)), H)
@@ -201,7 +208,7 @@ def test_any_curve_has_an_outcome(seed, num_points):
     assert found.status in STATUSES
     if event_code(found.status) == 1:
         assert found.onset_lower <= found.onset_step <= found.onset_upper
-        assert found.width_steps > 0
+        assert found.width_steps is None or found.width_steps > 0
         assert found.onset_step >= steps[0]
     else:
         assert found.onset_step is None

@@ -1,0 +1,128 @@
+import json
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from engine import store
+from engine.errors import InputError
+
+
+def _document(**identity):
+    return {
+        "schema_version": 1,
+        "identity": {"arms": {"a": {"learning_rate": 0.1}}, **identity},
+        "arm_order": ["b", "a"],
+        "study": {"name": "x"},
+        "launches": [{"started": "now"}],
+    }
+
+
+def _row(arm: str, seed: int, **more):
+    seeds = dict.fromkeys(("seed", "init_seed", "order_seed", "noise_seed"), seed)
+    curve = np.arange(3, dtype=np.float32)
+    return {"arm": arm, **seeds, "status": "broke", "loss": curve, "steps": [0, 1, 2], **more}
+
+
+def test_rows_come_back_in_the_order_of_the_study(tmp_path):
+    workdir = store.create_or_resume(tmp_path / "w", _document())
+    workdir.append([_row("a", 10), _row("b", 2)])
+    workdir.append([_row("b", 1), _row("a", 3)])
+    table = workdir.read()
+    assert list(zip(table["arm"].to_pylist(), table["seed"].to_pylist(), strict=True)) == [
+        ("b", 1),
+        ("b", 2),
+        ("a", 3),
+        ("a", 10),
+    ]
+    assert table["loss"].to_pylist()[0] == [0.0, 1.0, 2.0]
+    assert table["fork_step"].null_count == 4
+    assert workdir.finished_keys() == {
+        (arm, seed, seed, seed, None, None) for arm, seed in (("b", 1), ("b", 2), ("a", 3), ("a", 10))
+    }
+
+
+def test_an_empty_study_has_no_rows(tmp_path):
+    workdir = store.create_or_resume(tmp_path / "w", _document())
+    assert workdir.read().num_rows == 0
+    assert workdir.finished_keys() == set()
+
+
+def test_nothing_is_left_behind_when_a_write_fails(tmp_path, monkeypatch):
+    workdir = store.create_or_resume(tmp_path / "w", _document())
+
+    def full(*args):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(store.os, "replace", full)
+    with pytest.raises(InputError, match="No space left"):
+        workdir.append([_row("a", 0)])
+    assert list(workdir.parts.iterdir()) == []
+
+
+def test_parts_open_in_any_reader_with_the_documented_columns(tmp_path):
+    workdir = store.create_or_resume(tmp_path / "w", _document())
+    workdir.append([_row("a", 0)])
+    (part,) = workdir.parts.iterdir()
+    assert pq.read_table(part).column_names == store.ROW_SCHEMA.names
+
+
+def test_launches_add_up_on_resume(tmp_path):
+    store.create_or_resume(tmp_path / "w", _document())
+    again = store.create_or_resume(tmp_path / "w", _document())
+    assert len(again.document["launches"]) == 2
+    assert len(store.open_existing(tmp_path / "w").document["launches"]) == 2
+
+
+def test_another_study_is_refused_with_the_differences_named(tmp_path):
+    store.create_or_resume(tmp_path / "w", _document(horizon=10))
+    before = (tmp_path / "w" / "study.json").read_bytes()
+    other = _document(horizon=20, extra=1)
+    other["identity"]["arms"]["a"]["learning_rate"] = 0.2
+    with pytest.raises(InputError) as caught:
+        store.create_or_resume(tmp_path / "w", other)
+    for words in ("learning_rate was 0.1, is now 0.2", "horizon was 10, is now 20", "extra is new"):
+        assert words in str(caught.value)
+    assert (tmp_path / "w" / "study.json").read_bytes() == before
+
+
+def test_a_directory_with_other_things_is_refused(tmp_path):
+    (tmp_path / "thesis.txt").write_text("mine")
+    with pytest.raises(InputError, match="neither empty nor a study"):
+        store.create_or_resume(tmp_path, _document())
+    with pytest.raises(InputError, match="is a file"):
+        store.create_or_resume(tmp_path / "thesis.txt", _document())
+    assert [p.name for p in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"null", b'{"schema_version": 1}', b"\xff\x00"])
+def test_a_damaged_document_is_one_clear_error(tmp_path, content):
+    (tmp_path / "study.json").write_bytes(content)
+    with pytest.raises(InputError, match="damaged"):
+        store.open_existing(tmp_path)
+
+
+def test_a_later_schema_is_refused(tmp_path):
+    (tmp_path / "study.json").write_text(json.dumps({**_document(), "schema_version": 99}))
+    with pytest.raises(InputError, match="schema version 99"):
+        store.open_existing(tmp_path)
+
+
+@pytest.mark.parametrize("damage", ["truncate", "flip", "foreign"])
+def test_a_damaged_part_is_named(tmp_path, damage):
+    workdir = store.create_or_resume(tmp_path / "w", _document())
+    workdir.append([_row("a", 0)])
+    (part,) = workdir.parts.iterdir()
+    content = bytearray(part.read_bytes())
+    if damage == "truncate":
+        part.write_bytes(content[:-7])
+    elif damage == "flip":
+        content[len(content) // 2] ^= 1
+        part.write_bytes(content)
+    else:
+        foreign = b"not parquet"
+        part.unlink()
+        part = workdir.parts / f"{store._digest(foreign)}.parquet"
+        part.write_bytes(foreign)
+    with pytest.raises(InputError, match=part.name):
+        workdir.read()
