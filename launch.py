@@ -33,6 +33,16 @@ _STUDY_FLAGS: dict[str, tuple[type, str]] = {
     "data_dir": (str, "where prepared data sets are kept (default: ~/tensorflow_datasets)"),
     "compilation_cache": (str, "where compiled programs are kept (default: in ~/.cache)"),
 }
+_STUDY_FIELDS = (
+    "seeds",
+    "horizon",
+    "epochs",
+    "eval_every",
+    "baseline",
+    "fix_init",
+    "fix_order",
+    "root_seed",
+)
 _PARTS = {
     "structure": "shapes the compiled program",
     "initial": "says where a run starts",
@@ -65,16 +75,21 @@ def _define_fields(values: flags.FlagValues) -> None:
 
 
 def _define(values: flags.FlagValues, names: Sequence[str]) -> None:
-    define = {int: flags.DEFINE_integer, float: flags.DEFINE_float, str: flags.DEFINE_string}
+    define: dict[type, Any] = {
+        int: flags.DEFINE_integer,
+        float: flags.DEFINE_float,
+        str: flags.DEFINE_string,
+    }
     for name in names:
         kind, doc = _STUDY_FLAGS[name]
         define[kind](name, None, doc, flag_values=values)
 
 
 def _required(values: flags.FlagValues, name: str) -> str:
-    if not values[name].value:
+    value = values[name].value
+    if not value:
         raise InputError(f"--{name} is missing: {_STUDY_FLAGS[name][1]}")
-    return values[name].value
+    return str(value)
 
 
 def _parse_sweeps(texts: Sequence[str]) -> dict[str, list[Any]]:
@@ -106,12 +121,7 @@ def _run(values: flags.FlagValues) -> None:
     given = {name: values[name].value for name in values if values[name].value is not None}
     if "horizon" in given and "epochs" in given:
         raise InputError("--horizon and --epochs exclude each other: give one")
-    changes = {
-        name: given[name]
-        for name in ("seeds", "horizon", "epochs", "eval_every", "baseline", "fix_init")
-        + ("fix_order", "root_seed")
-        if name in given
-    }
+    changes: dict[str, Any] = {name: given[name] for name in _STUDY_FIELDS if name in given}
     if "horizon" in changes or "epochs" in changes:
         changes = {"horizon": None, "epochs": None, **changes}
     late = {"baseline": changes.pop("baseline")} if "baseline" in changes else {}
@@ -158,7 +168,10 @@ def _make_flags(verb: str) -> flags.FlagValues:
     if verb == "run":
         _define(values, list(_STUDY_FLAGS))
         flags.DEFINE_multi_string(
-            "sweep", None, "field=v1,v2,…: one arm per value; several make a grid", flag_values=values
+            "sweep",
+            None,
+            "field=v1,v2,…: one arm per value; several make a grid",
+            flag_values=values,
         )
         _define_fields(values)
     elif verb == "report":
@@ -175,7 +188,9 @@ def _help(verb: str | None) -> str:
         lines += [f"  --workdir: {_STUDY_FLAGS['workdir'][1]}"]
     if verb == "run":
         lines += ["The study:"]
-        lines += [f"  --{name}: {doc}; {_KINDS[kind]}" for name, (kind, doc) in _STUDY_FLAGS.items()]
+        lines += [
+            f"  --{name}: {doc}; {_KINDS[kind]}" for name, (kind, doc) in _STUDY_FLAGS.items()
+        ]
         lines += ["  --sweep=field=v1,v2,…: one arm per value; several make a grid (repeated)", ""]
         lines += ["An arm; what is given holds for every arm of the experiment:"]
         from engine.study import choices

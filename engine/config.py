@@ -73,7 +73,11 @@ class Arm:
     activation: str = _field("relu", "structure", "non-linearity")
     batch_norm: bool = _field(False, "structure", "normalise over the batch before activations")
     dropout: float = _field(
-        0.0, "structure", "share of hidden dense units dropped in training", minimum=0, maximum=1,
+        0.0,
+        "structure",
+        "share of hidden dense units dropped in training",
+        minimum=0,
+        maximum=1,
         is_open=True,
     )
     precision: str = _field("float32", "structure", "number format of the arithmetic")
@@ -150,7 +154,8 @@ def _check_scalar(name: str, value: Any, scalar: type) -> Any:
         value = float(value)
     elif scalar is int and isinstance(value, float) and value.is_integer():
         value = int(value)
-    if not isinstance(value, scalar) or (scalar is int and isinstance(value, bool)):
+    is_right = isinstance(value, scalar) and not (scalar is int and isinstance(value, bool))
+    if not is_right:
         raise InputError(f"{name}={value!r}: expected {_ARTICLE[scalar]}")
     if scalar is float and not math.isfinite(value):
         raise InputError(f"{name}={value!r}: expected a finite number")

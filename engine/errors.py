@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 
 class InputError(ValueError):
-    """Something that a person gave is not usable; the message is one line that says what would be."""
+    """Something that was given is not usable; the message is one line that says what would be."""
 
 
 class WorkerFailedError(RuntimeError):

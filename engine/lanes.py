@@ -5,7 +5,7 @@ together in chunks, runs that are over are harvested, and their lanes are filled
 computes depends on its own seeds alone, never on its lane, its neighbours or when it started.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -96,12 +96,12 @@ class _Lane(NamedTuple):
 class _Start(NamedTuple):
     """What the host gives for each run that starts."""
 
-    init_seed: jax.Array
-    order_seed: jax.Array
-    noise_seed: jax.Array
-    scales: jax.Array
-    hyperparams: Hyperparams
-    horizon: jax.Array
+    init_seed: Any
+    order_seed: Any
+    noise_seed: Any
+    scales: Any
+    hyperparams: Mapping[str, Any]
+    horizon: Any
 
 
 class _Record(NamedTuple):
@@ -176,18 +176,14 @@ def _advance_lane(
     (train, monitor), batch_loss = lax.scan(body, (lane.train, lane.monitor), draws)
     evaluation = trainer.evaluate(train, data)
     is_lost = (monitor.diverged_step == _NOT_DIVERGED) & ~jnp.isfinite(evaluation.loss)
-    monitor = monitor._replace(
-        diverged_step=jnp.where(is_lost, train.step, monitor.diverged_step)
-    )
+    monitor = monitor._replace(diverged_step=jnp.where(is_lost, train.step, monitor.diverged_step))
     is_active = ~_is_over(lane)
     advanced = _Lane(train, lane.hyperparams, monitor)
     kept = jax.tree.map(lambda new, old: jnp.where(is_active, new, old), advanced, lane)
     return kept, _Record(train.step, is_active, evaluation, batch_loss)
 
 
-def _watch(
-    monitor: _Monitor, step: jax.Array, batch_loss: jax.Array, spec: PoolSpec
-) -> _Monitor:
+def _watch(monitor: _Monitor, step: jax.Array, batch_loss: jax.Array, spec: PoolSpec) -> _Monitor:
     """Notes when the loss is not finite, or has been above its limit for long enough."""
     num_high = jnp.where(batch_loss > monitor.loss_limit, monitor.num_high + 1, 0)
     patience = spec.detector.divergence_steps

@@ -120,7 +120,9 @@ def _conv_as_products(eqn: Any, inputs: jax.Array, kernel: jax.Array) -> jax.Arr
     k = jnp.transpose(kernel, spatial_first)
     x = jnp.pad(x, ((0, 0), *params["padding"], (0, 0)))
     *window, channels, features = k.shape
-    extents = _output_extents(x.shape[1:-1], window, params["window_strides"], params["rhs_dilation"])
+    extents = _output_extents(
+        x.shape[1:-1], window, params["window_strides"], params["rhs_dilation"]
+    )
 
     def shifted(array: jax.Array, axis: int, shift: int) -> jax.Array:
         stride = params["window_strides"][axis]
@@ -152,7 +154,6 @@ def _conv_as_products(eqn: Any, inputs: jax.Array, kernel: jax.Array) -> jax.Arr
     position = {out_spec[0]: 0, out_spec[1]: num_axes + 1}
     position.update({dim: axis + 1 for axis, dim in enumerate(out_spec[2:])})
     return jnp.transpose(total, [position[dim] for dim in range(num_axes + 2)])
-
 
 
 def _output_extents(

@@ -91,9 +91,7 @@ def _cosine(step: jax.Array, h: Hyperparams) -> jax.Array:
 SCHEDULES: dict[str, Schedule] = {
     "constant": Schedule({}, lambda step, h: jnp.float32(1.0)),
     "warmup": Schedule({"warmup_steps": 0}, _warmup),
-    "cosine": Schedule(
-        {"warmup_steps": 0, "decay_steps": REQUIRED, "end_fraction": 0.0}, _cosine
-    ),
+    "cosine": Schedule({"warmup_steps": 0, "decay_steps": REQUIRED, "end_fraction": 0.0}, _cosine),
 }
 
 

@@ -36,7 +36,7 @@ def versions() -> dict[str, str]:
 
 
 def code_revision() -> dict[str, Any]:
-    """The commit of the engine's own checkout, and whether it was changed since; empty without one."""
+    """The commit of the engine's checkout, and whether it was changed since; empty without one."""
     root = Path(__file__).resolve().parent.parent
 
     def git(*words: str) -> str | None:

@@ -12,7 +12,7 @@ MAX_SEED = 2**32 - 1
 
 
 def root_key(root_seed: int) -> jax.Array:
-    """The key from which every stream of a study is derived. This is the only place that makes one."""
+    """The key from which every stream of a study is derived; made nowhere else."""
     return jax.random.key(root_seed, impl="threefry2x32")
 
 

@@ -138,7 +138,9 @@ class WorkDirectory:
         schema = ROW_SCHEMA if wanted is None else pa.schema([ROW_SCHEMA.field(c) for c in wanted])
         table = pa.concat_tables(tables) if tables else schema.empty_table()
         order = {name: i for i, name in enumerate(self.document["arm_order"])}
-        keys = zip(*(table[name].to_pylist() for name in ("arm", "seed", *RUN_KEY[1:])), strict=True)
+        keys = zip(
+            *(table[name].to_pylist() for name in ("arm", "seed", *RUN_KEY[1:])), strict=True
+        )
         ranks = [
             (order.get(arm, len(order)), *(-1 if k is None else k for k in rest), i)
             for i, (arm, *rest) in enumerate(keys)

@@ -17,6 +17,7 @@ from engine.plateau import DetectorSettings, event_code, find_break
 from engine.store import SCHEMA_VERSION
 
 _PRECISIONS = ("float32",)
+_DETECTOR = DetectorSettings()
 _MAX_EVAL_EVERY = 25
 _FRESH_EVAL_EVERY = 10
 
@@ -54,7 +55,7 @@ class Study:
     root_seed: int = 0
     fix_init: int | None = None
     fix_order: int | None = None
-    detector: DetectorSettings = DetectorSettings()
+    detector: DetectorSettings = _DETECTOR
 
     def __post_init__(self) -> None:
         if not self.arms:

@@ -16,8 +16,6 @@ from engine.optimizers import Hyperparams, make_optimizer
 from engine.tasks import Batch, Data, Task
 
 
-
-
 class Keys(NamedTuple):
     """The random streams of one run; each is held fixed or varied on its own."""
 

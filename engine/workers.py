@@ -6,7 +6,6 @@ started. Workers end when the parent's end of their pipe closes.
 """
 
 import contextlib
-import importlib.util
 import multiprocessing
 import os
 import signal
@@ -35,11 +34,11 @@ class Devices(NamedTuple):
 
     Attributes:
         platform: `cpu`, `gpu` or `tpu`.
-        count: cores of a CPU that this process may use, or accelerators.
+        num_devices: cores of a CPU that this process may use, or accelerators.
     """
 
     platform: str
-    count: int
+    num_devices: int
 
 
 class Assignment(NamedTuple):
@@ -82,7 +81,8 @@ def serve(source: Source) -> None:
         if assignment is not None:
             if assignment.spec is not None:
                 pool, group = LanePool(assignment.spec), assignment.group
-            assert pool is not None and assignment.group == group
+            assert pool is not None
+            assert assignment.group == group
             if assignment.runs:
                 pool.fill(assignment.runs)
                 num_busy += len(assignment.runs)
@@ -254,10 +254,10 @@ def _environment(devices: Devices, index: int) -> dict[str, str]:
         pin_threads(variables)
         return variables
     variable = _DEVICE_VARIABLES.get(devices.platform)
-    if variable is None or devices.count == 1:
+    if variable is None or devices.num_devices == 1:
         return {}
     visible = os.environ.get(variable, "").split(",") if os.environ.get(variable) else []
-    chosen = visible[index % len(visible)] if visible else str(index % devices.count)
+    chosen = visible[index % len(visible)] if visible else str(index % devices.num_devices)
     variables = {variable: chosen}
     if devices.platform == "tpu":
         variables |= {"TPU_CHIPS_PER_PROCESS_BOUNDS": "1,1,1", "TPU_PROCESS_BOUNDS": "1,1,1"}
@@ -304,9 +304,7 @@ class _Supervisor:
         """Starts the worker of one device."""
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
-        process = context.Process(
-            target=_worker_main, args=(theirs, self._cache_dir), daemon=True
-        )
+        process = context.Process(target=_worker_main, args=(theirs, self._cache_dir), daemon=True)
         with _set_environment(_environment(self._devices, index)):
             process.start()
         theirs.close()

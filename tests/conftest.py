@@ -15,6 +15,7 @@ from engine.lanes import LanePool, PoolSpec, Run
 from engine.plateau import DetectorSettings
 from engine.study import Study, resolve_arm
 from engine.tasks import load_data
+from engine.workers import configure_backend
 
 
 @pytest.fixture(scope="session")
@@ -22,9 +23,13 @@ def data_dir(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> str:
     return str(tmp_path_factory.mktemp(f"data_{worker_id}"))
 
 
-@pytest.fixture(scope="session")
-def cache_dir(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return str(tmp_path_factory.mktemp("compiled"))
+@pytest.fixture(scope="session", autouse=True)
+def cache_dir(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> str:
+    """Compiled programs, shared by all tests of the session: most of them compile the same ones."""
+    root = tmp_path_factory.getbasetemp()
+    directory = str((root if worker_id == "master" else root.parent) / "compiled")
+    configure_backend(directory)
+    return directory
 
 
 def small_arm(**fields: object) -> Arm:

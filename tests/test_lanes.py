@@ -44,7 +44,9 @@ def test_alone_among_others_in_another_lane_in_another_order(arm, make_pool):
 def test_runs_of_unequal_length_share_lanes(make_pool):
     """Lanes are filled again as they become free, and nothing else changes."""
     arm = small_arm()
-    runs = [run._replace(horizon=11 * (1 + 3 * (run.seed % 4))) for run in runs_of(arm, list(range(9)))]
+    runs = [
+        run._replace(horizon=11 * (1 + 3 * (run.seed % 4))) for run in runs_of(arm, list(range(9)))
+    ]
     mixed = drain(make_pool(arm), runs, 4)
     for run in runs:
         alone = drain(make_pool(arm), [run], 4)["arm", run.seed]

@@ -80,11 +80,15 @@ def test_any_order_of_dimensions(numbers):
     x = jnp.asarray(RNG.normal(size=[sizes[d] for d in numbers[0]]), jnp.float32)
     kernel_sizes = {"H": 3, "W": 2, "I": 3, "O": 4}
     k = jnp.asarray(RNG.normal(size=[kernel_sizes[d] for d in numbers[1]]), jnp.float32)
-    _agree(lambda x, k: lax.conv_general_dilated(x, k, (1, 1), "SAME", dimension_numbers=numbers), x, k)
+    _agree(
+        lambda x, k: lax.conv_general_dilated(x, k, (1, 1), "SAME", dimension_numbers=numbers), x, k
+    )
 
 
 @pytest.mark.parametrize("padding", ["VALID", "SAME"])
-@pytest.mark.parametrize(("window", "strides"), [((2, 2), (2, 2)), ((3, 3), (2, 2)), ((3, 2), (1, 1))])
+@pytest.mark.parametrize(
+    ("window", "strides"), [((2, 2), (2, 2)), ((3, 3), (2, 2)), ((3, 2), (1, 1))]
+)
 def test_max_pooling(window, strides, padding):
     x = jnp.asarray(RNG.normal(size=(2, 7, 6, 3)), jnp.float32)
     pool = lambda x: nn.max_pool(x, window, strides, padding)  # noqa: E731

@@ -53,9 +53,7 @@ def test_evaluation_uses_the_statistics_that_it_says(name, batch_norm):
 
 def test_dropout_is_drawn_from_its_key_and_off_in_evaluation():
     model, params, state = _model("mlp", False, dropout=0.5)
-    first, second = (
-        model.train_apply(params, state, INPUTS, jax.random.key(k))[0] for k in (1, 2)
-    )
+    first, second = (model.train_apply(params, state, INPUTS, jax.random.key(k))[0] for k in (1, 2))
     again = model.train_apply(params, state, INPUTS, jax.random.key(1))[0]
     assert not bool(jnp.allclose(first, second))
     np.testing.assert_array_equal(first, again)
@@ -116,7 +114,9 @@ def test_initial_schemes(scheme, conv, dense, bias):
         (params["dense"]["bias"], bias),
     ):
         # The standard error of a sample standard deviation is σ/√(2n).
-        assert float(jnp.std(leaf)) == pytest.approx(expected, abs=4 * expected / np.sqrt(2 * leaf.size))
+        assert float(jnp.std(leaf)) == pytest.approx(
+            expected, abs=4 * expected / np.sqrt(2 * leaf.size)
+        )
     np.testing.assert_array_equal(params["norm"]["scale"], np.ones(7))
     np.testing.assert_array_equal(params["norm"]["bias"], np.zeros(7))
     assert scheme in SCHEMES

@@ -38,7 +38,8 @@ def test_rows_come_back_in_the_order_of_the_study(tmp_path):
     assert table["loss"].to_pylist()[0] == [0.0, 1.0, 2.0]
     assert table["fork_step"].null_count == 4
     assert workdir.finished_keys() == {
-        (arm, seed, seed, seed, None, None) for arm, seed in (("b", 1), ("b", 2), ("a", 3), ("a", 10))
+        (arm, seed, seed, seed, None, None)
+        for arm, seed in (("b", 1), ("b", 2), ("a", 3), ("a", 10))
     }
 
 
@@ -95,7 +96,9 @@ def test_a_directory_with_other_things_is_refused(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["thesis.txt"]
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"null", b'{"schema_version": 1}', b"\xff\x00"])
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b"[]", b"null", b'{"schema_version": 1}', b"\xff\x00"]
+)
 def test_a_damaged_document_is_one_clear_error(tmp_path, content):
     (tmp_path / "study.json").write_bytes(content)
     with pytest.raises(InputError, match="damaged"):

@@ -58,10 +58,14 @@ def test_evaluation_sets_are_whole_fixed_batches(loaded):
 def test_chance_is_the_loss_of_the_best_constant(loaded):
     """No constant does better on the evaluation set, and the best one does it to 1 %."""
     _, data, task = loaded
-    targets = task.evaluation(data)["loss"].targets.reshape(-1, *data["loss_" + _target(data)].shape[2:])
+    targets = task.evaluation(data)["loss"].targets.reshape(
+        -1, *data["loss_" + _target(data)].shape[2:]
+    )
 
     def loss(constant):
-        return jnp.mean(task.loss(jnp.broadcast_to(constant, (len(targets), task.num_outputs)), targets))
+        return jnp.mean(
+            task.loss(jnp.broadcast_to(constant, (len(targets), task.num_outputs)), targets)
+        )
 
     constant = jnp.zeros(task.num_outputs)
     for _ in range(300):

@@ -9,10 +9,8 @@ from typing import Any
 from engine import provenance, store, workers
 from engine.commands.progress import Progress
 from engine.errors import InputError
-from engine.lanes import FinishedRun
 from engine.store import WorkDirectory
 from engine.study import Plan, Study, document, make_plan, outcome_row, run_key
-
 
 _SECONDS_PER_PART = 2.0
 
@@ -60,7 +58,7 @@ def run(
     devices = workers.find_devices()
     if num_workers != 0:
         _keep_parent_off_the_device()
-    num_workers = devices.count if num_workers is None else num_workers
+    num_workers = devices.num_devices if num_workers is None else num_workers
     plan = make_plan(study, devices.platform, width, form, data_dir)
     directory = store.create_or_resume(Path(workdir), document(plan, devices.platform))
     finished = directory.finished_keys()

@@ -4,4 +4,12 @@ from engine.models.initial import SCHEMES
 from engine.models.model import ACTIVATIONS, Model, make_model, resolve, source_fingerprint
 from engine.models.registry import MODELS
 
-__all__ = ["ACTIVATIONS", "MODELS", "SCHEMES", "Model", "make_model", "resolve", "source_fingerprint"]
+__all__ = [
+    "ACTIVATIONS",
+    "MODELS",
+    "SCHEMES",
+    "Model",
+    "make_model",
+    "resolve",
+    "source_fingerprint",
+]

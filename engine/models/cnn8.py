@@ -55,7 +55,8 @@ def build(arm: Arm, num_outputs: int) -> nn.Module:
     Raises:
         InputError: pooling is asked for after a convolution that does not exist.
     """
-    assert arm.conv_widths is not None and arm.pool_after is not None
+    assert arm.conv_widths is not None
+    assert arm.pool_after is not None
     if any(layer > len(arm.conv_widths) for layer in arm.pool_after):
         raise InputError(
             f"pool_after={arm.pool_after}: there are {len(arm.conv_widths)} convolutions"

@@ -4,10 +4,12 @@ Text and axes are drawn in one ink colour that the page replaces by its own, so 
 figure reads on a light and on a dark background.
 """
 
+import functools
 import io
 import math
 import re
 from collections.abc import Callable
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -19,7 +21,7 @@ from engine.report.summary import ArmRuns, Summary
 
 INK = "#3b4450"
 MAX_CURVES = 200
-_STYLE = {
+_STYLE: Any = {
     "axes.edgecolor": INK,
     "axes.labelcolor": INK,
     "axes.spines.right": False,
@@ -45,7 +47,7 @@ def make_figures(summary: Summary) -> dict[str, Figure]:
     """Every figure by file name, without its ending."""
     figures: dict[str, Callable[[], Figure]] = {}
     for i, name in enumerate(summary.runs):
-        figures[f"curves_{i + 1}"] = lambda name=name: _curves(summary, name)
+        figures[f"curves_{i + 1}"] = functools.partial(_curves, summary, name)
     figures["incidence"] = lambda: _incidence(summary)
     if any(np.any(runs.event == 1) for runs in summary.runs.values()):
         figures["aligned"] = lambda: _aligned(summary)
@@ -60,7 +62,7 @@ def to_svg(figure: Figure, name: str) -> str:
     with mpl.rc_context({**_STYLE, "svg.hashsalt": name}):
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     text = buffer.getvalue()
-    text = text[text.index("<svg") :]
+    text = re.sub(r"<metadata>.*?</metadata>", "", text[text.index("<svg") :], flags=re.DOTALL)
     head, rest = text.split(">", 1)
     head = re.sub(r'\s(?:width|height)="[^"]*"', "", head)
     for identifier in sorted(set(re.findall(r'id="([^"]+)"', rest)), key=len, reverse=True):
@@ -110,9 +112,7 @@ def _curves(summary: Summary, name: str) -> Figure:
             axes.plot(onset / unit, at_onset, "o", color=colour, markersize=3.2)
     axes.axhline(runs.chance_loss, color=INK, linestyle="--", linewidth=0.8)
     end = runs.horizon / unit
-    axes.annotate(
-        "chance", (end, runs.chance_loss), (0, 3), textcoords="offset points", ha="right"
-    )
+    axes.annotate("chance", (end, runs.chance_loss), (0, 3), textcoords="offset points", ha="right")
     top = max(runs.chance_loss, _start_loss(runs)) * 1.12
     axes.set(xlim=(0, end), ylim=(0, top), xlabel=_time_label(summary), ylabel="loss", title=name)
     return figure

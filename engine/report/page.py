@@ -90,7 +90,9 @@ def _run_rows(summary: Summary) -> list[list[str]]:
             )
             when = "–"
             if onset is not None:
-                bounds = f"{number(lower / unit, summary.unit)}–{number(upper / unit, summary.unit)}"
+                bounds = (
+                    f"{number(lower / unit, summary.unit)}–{number(upper / unit, summary.unit)}"
+                )
                 when = f"{number(onset / unit, summary.unit)} ({bounds})"
             accuracy = runs.rows["end_accuracy"][i]
             end = "–" if accuracy is None else f"{accuracy:.3f}"

@@ -123,7 +123,7 @@ class Summary(NamedTuple):
 
 
 def summarise(directory: WorkDirectory) -> Summary:
-    """The numbers of what a work directory holds. Arms without a complete first seed are left out."""
+    """The numbers of what a work directory holds; arms whose first seed is missing are left out."""
     document = directory.document
     table = directory.read()
     runs = {}
@@ -156,7 +156,10 @@ def _arm_runs(table: pa.Table, document: dict[str, Any], name: str) -> ArmRuns |
     if num_used == 0:
         return None
     rows = {column: values[:num_used] for column, values in rows.items()}
-    onset = [end if t is None else t for t, end in zip(rows["onset_step"], rows["steps_run"])]
+    onset = [
+        end if t is None else t
+        for t, end in zip(rows["onset_step"], rows["steps_run"], strict=True)
+    ]
     study = document["study"]
     return ArmRuns(
         name=name,
@@ -186,9 +189,7 @@ def _summarise_arm(runs: ArmRuns, steps_per_unit: float) -> ArmSummary:
         fraction=statistics.proportion(num_learned, len(runs.status)),
         plateau_fraction=statistics.proportion(counts["broke"], len(runs.status)),
         median_onset=statistics.median_time(time, runs.event),
-        restricted_mean=statistics.restricted_mean(
-            time, runs.event, runs.horizon / steps_per_unit
-        ),
+        restricted_mean=statistics.restricted_mean(time, runs.event, runs.horizon / steps_per_unit),
         onset_range=(float(onsets.min()), float(onsets.max())) if len(onsets) else None,
         median_width=float(np.median(widths)) / steps_per_unit if widths else None,
         accuracy_before=_accuracy_at_onset(runs),
@@ -199,7 +200,7 @@ def _summarise_arm(runs: ArmRuns, steps_per_unit: float) -> ArmSummary:
 
 
 def _median_of(values: list[Any], chosen: np.ndarray) -> float | None:
-    kept = [v for v, is_chosen in zip(values, chosen) if is_chosen and v is not None]
+    kept = [v for v, is_chosen in zip(values, chosen, strict=True) if is_chosen and v is not None]
     return float(np.median(kept)) if kept else None
 
 
@@ -211,7 +212,9 @@ def _accuracy_at_onset(runs: ArmRuns) -> float | None:
     rows = runs.rows
     values = [
         float(np.interp(onset, steps, accuracy))
-        for onset, steps, accuracy in zip(rows["onset_step"], rows["steps"], rows["accuracy"])
+        for onset, steps, accuracy in zip(
+            rows["onset_step"], rows["steps"], rows["accuracy"], strict=True
+        )
         if onset is not None and accuracy
     ]
     return float(np.median(values)) if values else None
@@ -223,7 +226,7 @@ def _num_coarse(runs: ArmRuns) -> int:
     return sum(
         width is not None and upper - lower > _GRID_SHARE_OF_WIDTH * width
         for lower, upper, width in zip(
-            rows["onset_lower"], rows["onset_upper"], rows["width_steps"]
+            rows["onset_lower"], rows["onset_upper"], rows["width_steps"], strict=True
         )
     )
 
@@ -259,7 +262,7 @@ def _compare(summary: Summary, fields: dict[str, dict[str, Any]]) -> dict[str, C
     adjusted = statistics.holm(np.array([c.test.p_value for c in found.values()]))
     return {
         name: comparison._replace(p_holm=float(p))
-        for (name, comparison), p in zip(found.items(), adjusted)
+        for (name, comparison), p in zip(found.items(), adjusted, strict=True)
     }
 
 

@@ -1,5 +1,6 @@
 """The short table of a study, for the terminal and for the page."""
 
+from engine.plateau import STATUSES
 from engine.report.summary import Summary
 from engine.report.words import interval, number, p_value, percent
 from engine.statistics import Estimate
@@ -8,19 +9,22 @@ from engine.statistics import Estimate
 def make_table(summary: Summary) -> tuple[list[str], list[list[str]]]:
     """`(header, one row per arm)` as text."""
     unit = summary.unit
-    header = ["arm", "runs", "broke", "no plateau", "stuck", "diverged", "left chance (95 % CI)"]
-    header += [f"median onset, {unit} (95 % CI)", f"{unit} later than {summary.baseline}", "Holm"]
+    header = ["arm", "runs", *(status.replace("_", " ") for status in STATUSES)]
+    header += ["left chance (95 % CI)", f"median onset, {unit} (95 % CI)"]
+    header += [f"{unit} later than {summary.baseline}", "Holm"]
     rows = []
     for name, arm in summary.arms.items():
         counts = arm.statuses
-        learned = counts["no_plateau"] + counts["shoulder"]
         fraction = f"{percent(arm.fraction.value)} ({_percents(arm.fraction)})"
-        row = [name, str(arm.num_runs), str(counts["broke"]), str(learned), str(counts["stuck"])]
-        row += [str(counts["diverged"]), fraction, _median(summary, name)]
+        row = [name, str(arm.num_runs), *(str(counts[status]) for status in STATUSES)]
+        row += [fraction, _median(summary, name)]
         if name in summary.comparisons:
             comparison = summary.comparisons[name]
             value = number(comparison.difference.value, unit)
-            row += [f"{value} ({interval(comparison.difference, unit)})", p_value(comparison.p_holm)]
+            row += [
+                f"{value} ({interval(comparison.difference, unit)})",
+                p_value(comparison.p_holm),
+            ]
         else:
             row += ["–", "–"]
         rows.append(row)

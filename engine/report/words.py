@@ -109,7 +109,9 @@ def _headline(summary: Summary, base: ArmSummary, horizon: float) -> str:
             f"still there at the horizon; {left} left it."
         )
     if base.statuses["diverged"] > base.num_runs / 2:
-        return f"“{summary.baseline}” diverges: {base.statuses['diverged']} of {base.num_runs} runs."
+        return (
+            f"“{summary.baseline}” diverges: {base.statuses['diverged']} of {base.num_runs} runs."
+        )
     return f"“{summary.baseline}”: {left} left chance level, in the median at {when}."
 
 
@@ -144,8 +146,8 @@ def _when(summary: Summary, base: ArmSummary, horizon: float) -> str:
         )
         if base.accuracy_before is not None and base.accuracy_after is not None:
             text += (
-                f", and training accuracy goes from {percent(base.accuracy_before)} at the onset to "
-                f"{percent(base.accuracy_after)} at the end"
+                f", and training accuracy goes from {percent(base.accuracy_before)} at the onset "
+                f"to {percent(base.accuracy_after)} at the end"
             )
             if base.held_out_after is not None:
                 text += f" ({percent(base.held_out_after)} on held-out examples)"
@@ -219,7 +221,9 @@ def _change_words(summary: Summary, name: str) -> str:
     """What is different in an arm, e.g. `init=he in place of normal`."""
     changed = summary.comparisons[name].changed
     shown = {f: v for f, v in changed.items() if f != "init_scale" or "init" not in changed}
-    words = [f"{field}={_plain(own)} in place of {_plain(base)}" for field, (base, own) in shown.items()]
+    words = [
+        f"{field}={_plain(own)} in place of {_plain(base)}" for field, (base, own) in shown.items()
+    ]
     return _joined(words) or "what differs"
 
 
@@ -254,14 +258,15 @@ def _limits(summary: Summary) -> list[str]:
         if used < runs.num_planned:
             lines.append(
                 f"“{name}” is not complete: {runs.num_stored} of {runs.num_planned} runs are over, "
-                f"and the first {used} in the order of seeds are used, because quick runs end first."
+                f"and the first {used} in the order of seeds are used, because quick runs end "
+                f"first."
             )
         coarse = summary.arms[name].num_coarse
         if coarse:
             lines.append(
                 f"In {coarse} of {used} runs of “{name}” the break is steeper than the evaluation "
-                f"grid resolves (a quarter of its width); its time is then known to one interval of "
-                f"the grid only. A smaller --eval_every would help."
+                f"grid resolves (a quarter of its width); its time is then known to one interval "
+                f"of the grid only. A smaller --eval_every would help."
             )
     return lines
 

@@ -37,9 +37,7 @@ def _incidence(time: np.ndarray, event: np.ndarray, cause: int) -> _Incidence:
     return _Incidence(distinct, at_risk, num_cause, num_any, before, incidence)
 
 
-def _variance_terms(
-    table: _Incidence, later_rise: np.ndarray, own_rise: np.ndarray
-) -> np.ndarray:
+def _variance_terms(table: _Incidence, later_rise: np.ndarray, own_rise: np.ndarray) -> np.ndarray:
     """The contribution of each time to the variance of a linear functional of the incidence.
 
     With n at risk, d ends and d₁ of the cause at a time s, and the functional's response A to a
@@ -124,9 +122,7 @@ def _incidence_variance(table: _Incidence) -> np.ndarray:
     return f**2 * square - 2.0 * f * linear + constant
 
 
-def kaplan_meier(
-    time: np.ndarray, event: np.ndarray, confidence: float = 0.95
-) -> ProbabilityCurve:
+def kaplan_meier(time: np.ndarray, event: np.ndarray, confidence: float = 0.95) -> ProbabilityCurve:
     """Survival: the probability that the event has not happened by each time.
 
     `S(t) = Π_{s ≤ t} (1 − d(s)/n(s))`, Greenwood's variance, log-log limits with the ends treated
@@ -145,9 +141,7 @@ def kaplan_meier(
     """
     time, event = check_times(time, event, codes=(0, 1))
     curve = _incidence_curve(_incidence(time, event, cause=1), confidence)
-    return curve._replace(
-        value=1.0 - curve.value, lower=1.0 - curve.upper, upper=1.0 - curve.lower
-    )
+    return curve._replace(value=1.0 - curve.value, lower=1.0 - curve.upper, upper=1.0 - curve.lower)
 
 
 def median_time(time: np.ndarray, event: np.ndarray, confidence: float = 0.95) -> Estimate:
@@ -201,7 +195,8 @@ def restricted_mean(
         ValueError: see `check_times`; or the horizon is not positive, or lies beyond the last
             observed time while runs were censored there, so that the mean is not identified.
 
-    Source: Royston and Parmar (2013), BMC Med. Res. Methodol. 13; Andersen (2013), Statist. Med. 32.
+    Source: Royston and Parmar (2013), BMC Med. Res. Methodol. 13; Andersen (2013), Statist.
+    Med. 32.
     """
     time, event = check_times(time, event)
     z = check_confidence(confidence)

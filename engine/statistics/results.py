@@ -17,8 +17,6 @@ class Estimate(NamedTuple):
 class TestResult(NamedTuple):
     """A test of a hypothesis."""
 
-    __test__ = False
-
     statistic: float
     degrees_of_freedom: int
     p_value: float

@@ -1,0 +1,202 @@
+"""The verdict says what the numbers say, for every kind of study."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from engine import store
+from engine.plateau import DetectorSettings
+from engine.report.figures import INK, make_figures, to_png, to_svg
+from engine.report.page import make_page
+from engine.report.summary import Summary, summarise, to_document
+from engine.report.table import make_table, to_text
+from engine.report.words import interval, make_verdict, number, percent
+from engine.statistics import Estimate
+
+H = math.log(10)
+STEPS = np.arange(0, 881, 11)
+
+
+def _row(
+    arm: str, seed: int, onset: float | None, status: str, event: int, end: float = 880
+) -> dict:
+    centre = 1e9 if onset is None else onset + 60
+    progress = 0.9 / (1 + np.exp(-np.clip((STEPS - centre) / 20, -50, 50)))
+    grid = {} if onset is None else {"onset_lower": onset - 5, "onset_upper": onset + 6}
+    width = None if onset is None else 64.0
+    return {
+        "arm": arm, "seed": seed, "init_seed": seed, "order_seed": seed, "noise_seed": seed,
+        "status": status, "event": event, "onset_step": onset, **grid, "width_steps": width,
+        "end_accuracy": float(progress[-1]), "steps_run": int(end), "steps": STEPS,
+        "loss": H * (1 - progress), "accuracy": progress, "held_out_accuracy": progress,
+    }  # fmt: skip
+
+
+def _summary(path: Path, arms: dict[str, list[dict]], baseline: str, seeds: int = 20) -> Summary:
+    fields = {name: {"init": name, "learning_rate": 0.1} for name in arms}
+    document = {
+        "schema_version": 1,
+        "identity": {
+            "arms": fields,
+            "horizons": dict.fromkeys(arms, 880),
+            "detector": DetectorSettings()._asdict(),
+            "platform": "cpu",
+            "form": "patches",
+            "root_seed": 0,
+            "eval_every": 11,
+        },
+        "arm_order": list(arms),
+        "study": {
+            "name": "test",
+            "question": "Why <b>so</b> long?",
+            "baseline": baseline,
+            "seeds": dict.fromkeys(arms, seeds),
+            "steps_per_epoch": dict.fromkeys(arms, 22),
+            "chance_loss": dict.fromkeys(arms, H),
+        },
+        "launches": [
+            {
+                "command": ["launch.py"], "started": "now", "versions": {"jax": "1"},
+                "hardware": {"cores": 2, "machine": "x"}, "code": {},
+            }
+        ],
+    }  # fmt: skip
+    workdir = store.create_or_resume(path, document)
+    workdir.append([row for rows in arms.values() for row in rows])
+    return summarise(workdir)
+
+
+def _late(name: str = "late", num: int = 20) -> list[dict]:
+    return [_row(name, i, 220.0 + i, "broke", 1) for i in range(num)]
+
+
+def _early(name: str = "early", num: int = 20) -> list[dict]:
+    return [_row(name, i, 11.0 + i / 10, "no_plateau", 1) for i in range(num)]
+
+
+def _stuck(name: str = "held", num: int = 20) -> list[dict]:
+    return [_row(name, i, None, "stuck", 0) for i in range(num)]
+
+
+def _lost(name: str = "lost", num: int = 20) -> list[dict]:
+    return [_row(name, i, None, "diverged", 2, 33) for i in range(num)]
+
+
+def test_a_plateau_that_always_breaks_is_normal_and_has_a_cure(tmp_path):
+    summary = _summary(tmp_path, {"late": _late(), "early": _early()}, "late")
+    verdict = make_verdict(summary)
+    assert "normal for “late”" in verdict.headline
+    assert "20 of 20 runs (100 %, 95 % CI 83–100 %)" in verdict.headline
+    assert verdict.answers["Is that normal for this set-up?"].startswith("Yes.")
+    cure = verdict.answers["Is something wrong, and what would fix it?"]
+    assert "init=early in place of late" in cure
+    assert "earlier" in cure
+    # Onsets are 220 … 239 and 11 … 12.9 steps: 229.5 − 11.95 steps are 9.9 epochs.
+    assert summary.comparisons["early"].difference.value == pytest.approx(-(229.5 - 11.95) / 22)
+    assert "on average 9.9 epochs earlier" in cure
+
+
+def test_without_a_baseline_plateau_nothing_is_called_a_cure(tmp_path):
+    verdict = make_verdict(_summary(tmp_path, {"early": _early(), "late": _late()}, "early"))
+    assert "normal" not in verdict.headline
+    assert "would not be normal" in verdict.answers["Is that normal for this set-up?"]
+    fix = verdict.answers["Is something wrong, and what would fix it?"]
+    assert fix.startswith("None of the other configurations kicks in earlier")
+    assert "epochs later" in fix
+
+
+def test_stuck_is_censored_and_never_a_time(tmp_path):
+    summary = _summary(tmp_path, {"held": _stuck(), "late": _late()}, "held")
+    verdict = make_verdict(summary)
+    assert "held at chance level: 20 of 20 runs" in verdict.headline
+    assert "later than epoch 40.0, the horizon" in verdict.answers["When?"]
+    document = to_document(summary, verdict._asdict())
+    assert document["arms"]["held"]["median_onset"]["value"] is None
+    assert "> 40.0" in to_text(*make_table(summary))
+
+
+def test_divergence_is_named(tmp_path):
+    verdict = make_verdict(_summary(tmp_path, {"lost": _lost()}, "lost"))
+    assert "diverges: 20 of 20 runs" in verdict.headline
+    assert "--sweep" in verdict.answers["Is something wrong, and what would fix it?"]
+
+
+def test_one_run_gives_no_verdict_of_normality(tmp_path):
+    """One success of one is between 3 and 100 %: nothing follows."""
+    verdict = make_verdict(_summary(tmp_path, {"late": _late(num=1)}, "late", seeds=1))
+    assert "normal" not in verdict.headline
+
+
+def test_only_the_complete_prefix_counts(tmp_path):
+    rows = [row for row in _late() if row["seed"] not in (5, 12)]
+    summary = _summary(tmp_path, {"late": rows}, "late")
+    assert summary.arms["late"].num_runs == 5
+    assert any("18 of 20 runs are over, and the first 5" in x for x in make_verdict(summary).limits)
+
+
+def test_a_coarse_grid_is_said(tmp_path):
+    rows = [{**row, "width_steps": 20.0} for row in _late()]
+    limits = make_verdict(_summary(tmp_path, {"late": rows}, "late")).limits
+    assert any("--eval_every" in line for line in limits)
+
+
+def test_the_page_is_one_file_and_escapes_names(tmp_path):
+    arms = {
+        "<script>alert(1)</script>": _late("<script>alert(1)</script>"),
+        "$x_1$": _early("$x_1$"),
+    }
+    summary = _summary(tmp_path, arms, "<script>alert(1)</script>")
+    verdict = make_verdict(summary)
+    figures = {name: to_svg(figure, name) for name, figure in make_figures(summary).items()}
+    document = store.open_existing(tmp_path).document
+    page = make_page(summary, verdict, make_table(summary), figures, document)
+    assert "<script" not in page
+    assert "<b>so" not in page
+    assert "http" not in page.replace("http://www.w3.org", "")
+    assert INK not in page
+    assert page.count("<svg") == len(figures) == 5
+    identifiers = [part.split('"')[0] for part in page.split(' id="')[1:]]
+    assert len(identifiers) == len(set(identifiers))
+
+
+@pytest.mark.parametrize("kind", [_late, _early, _stuck, _lost])
+def test_figures_of_every_kind_of_arm(tmp_path, kind):
+    summary = _summary(tmp_path, {"a": kind("a")}, "a")
+    for figure in make_figures(summary).values():
+        assert to_png(figure).startswith(b"\x89PNG")
+
+
+def test_the_same_study_makes_the_same_figures(tmp_path):
+    summary = _summary(tmp_path, {"late": _late()}, "late")
+    first, second = (
+        {name: to_svg(figure, name) for name, figure in make_figures(summary).items()}
+        for _ in range(2)
+    )
+    assert first == second
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "text"),
+    [
+        (11.234, "epochs", "11.2"),
+        (-9.81, "epochs", "−9.8"),
+        (246.7, "steps", "247"),
+        (math.inf, "", "∞"),
+    ],
+)
+def test_numbers_as_people_write_them(value, unit, text):
+    assert number(value, unit) == text
+
+
+def test_shares_and_intervals():
+    assert [percent(v) for v in (0, 0.004, 0.5, 0.996, 1)] == [
+        "0 %",
+        "0.4 %",
+        "50 %",
+        "99.6 %",
+        "100 %",
+    ]
+    assert interval(Estimate(1, 0.5, math.inf), "epochs") == "0.5–∞"
+    assert interval(Estimate(-1, -2.0, 0.5), "epochs") == "−2.0 to 0.5"

@@ -1,0 +1,111 @@
+"""The floors: imports point downward only, and importing the engine costs nothing."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+# The longest matching prefix decides. Modules of one floor may import each other only inside one
+# package, and where ALLOWED says so.
+FLOORS = {
+    "engine.errors": -1,
+    "engine.registry": -1,
+    "engine.config": 0,
+    "engine.rng": 0,
+    "engine.plateau": 0,
+    "engine.statistics": 0,
+    "engine.models": 1,
+    "engine.optimizers": 1,
+    "engine.tasks": 1,
+    "engine.lowering": 1,
+    "engine.store": 1,
+    "engine.provenance": 1,
+    "engine.training": 2,
+    "engine.lanes": 3,
+    "engine.study": 4,
+    "engine.workers": 4,
+    "engine.report": 4,
+    "engine.commands": 5,
+    "engine": 5,
+    "experiments": 5.5,
+    "launch": 6,
+}
+ALLOWED = {("engine.registry", "engine.errors")}
+
+
+def _unit(module: str) -> str:
+    return max((name for name in FLOORS if f"{module}.".startswith(f"{name}.")), key=len)
+
+
+def _imports() -> list[tuple[str, str]]:
+    found = []
+    files = [
+        ROOT / "launch.py",
+        *(ROOT / "engine").rglob("*.py"),
+        *(ROOT / "experiments").rglob("*.py"),
+    ]
+    for path in files:
+        module = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom):
+                names = [f"{node.module}.{alias.name}" for alias in node.names]
+            else:
+                continue
+            ours = ("engine", "experiments", "launch")
+            found += [(module, name) for name in names if name.split(".")[0] in ours]
+    return found
+
+
+def test_every_module_has_a_floor():
+    for path in (ROOT / "engine").iterdir():
+        name = path.stem
+        if path.suffix == ".py" or (path.is_dir() and name != "__pycache__"):
+            assert name == "__init__" or f"engine.{name}" in FLOORS, name
+
+
+@pytest.mark.parametrize(("importer", "imported"), sorted(set(_imports())))
+def test_imports_point_downward(importer, imported):
+    above, below = _unit(importer), _unit(imported)
+    is_inside = above == below
+    is_down = FLOORS[below] < FLOORS[above]
+    assert is_inside or is_down or (above, below) in ALLOWED
+
+
+def test_importing_the_engine_loads_nothing_heavy():
+    program = (
+        "import sys, engine; "
+        "print(sorted({m.split('.')[0] for m in sys.modules} & "
+        "{'tensorflow_datasets', 'matplotlib', 'jax', 'flax', 'sklearn', 'pyarrow', 'scipy'}))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT)
+    assert done.stdout.strip() == "[]", done.stderr
+
+
+def test_training_needs_neither_pictures_nor_data_sets():
+    """A machine without them must still train and run the benchmarks."""
+    program = (
+        "import sys\n"
+        "for name in ('tensorflow_datasets', 'matplotlib', 'jinja2', 'array_record'):\n"
+        "    sys.modules[name] = None\n"
+        "import engine.commands.run, engine.lanes\n"
+        "from engine.study import resolve_arm\n"
+        "from engine.tasks import load_data\n"
+        "data = load_data(resolve_arm(engine.Arm(dataset='teacher', model='mlp')), 0, None)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_public_names_are_there():
+    import engine
+
+    for name in engine.__all__:
+        assert callable(getattr(engine, name))
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        engine.nothing  # noqa: B018

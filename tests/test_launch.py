@@ -1,0 +1,168 @@
+"""Words that a person types, and what comes back."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+import launch
+from engine import config
+
+
+def _launch(*words: str) -> int:
+    return launch.main(["launch.py", *words])
+
+
+def _single(workdir: Path, data_dir: str, *words: str) -> list[str]:
+    return [
+        "--experiment=single",
+        "--model=mlp",
+        "--dense_widths=8",
+        "--seeds=2",
+        "--horizon=22",
+        "--workers=0",
+        f"--workdir={workdir}",
+        f"--data_dir={data_dir}",
+        *words,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["--lerning_rate=1"], "learning_rate"),
+        (["--experiment=kick_im"], "did you mean 'kick_in'?"),
+        (["--experiment=single", "--model=cnn9"], "did you mean 'cnn8'?"),
+        (["--experiment=single", "--dataset=digit"], "did you mean 'digits'?"),
+        (["--experiment=single", "--optimizer=adm"], "did you mean 'adam'?"),
+        (["--experiment=single", "--init=hee"], "did you mean 'he'?"),
+        (["--experiment=single", "--activation=rleu"], "expected one of"),
+        (["--experiment=single", "--schedule=cosin"], "did you mean 'cosine'?"),
+        (["--experiment=single", "--form=patch"], "did you mean 'patches'?"),
+        (["--experiment=single", "--precision=float8"], "float32"),
+        (["--experiment=single", "--learning_rate=-1"], "at least 0"),
+        (["--experiment=single", "--learning_rate=fast"], "expected a number"),
+        (["--experiment=single", "--batch_size=0"], "at least 1"),
+        (["--experiment=single", "--batch_size=1e99"], "whole number"),
+        (["--experiment=single", "--batch_norm=perhaps"], "batch_norm"),
+        (["--experiment=single", "--seeds=-2"], "from 1 up"),
+        (["--experiment=single", "--seeds=many"], "seeds"),
+        (["--experiment=single", "--horizon=0"], "horizon=0"),
+        (["--experiment=single", "--epochs=0"], "positive"),
+        (["--experiment=single", "--epochs=2", "--horizon=2"], "exclude each other"),
+        (["--experiment=single", "--workers=-1"], "workers=-1"),
+        (["--experiment=single", "--width=0"], "width=0"),
+        (["--experiment=single", "--baseline=nobody"], "unknown arm 'nobody'"),
+        (["--experiment=single", "--sweep=learning_rate"], "field=value"),
+        (["--experiment=single", "--sweep=rate=1,2"], "unknown field to sweep 'rate'"),
+        (["--experiment=single", "--sweep=learning_rate=1,x"], "expected a number"),
+        (["--experiment=single", "--sweep=learning_rate=1,1.0"], "appears twice"),
+        (["--experiment=single", "--sweep=dense_widths=1,2"], "is a list itself"),
+        (["--experiment=single", "--momentum=0.9"], "no effect with optimizer=adam"),
+        (["--experiment=single", "--dataset=teacher", "--model=mlp", "--epochs=1"], "no epochs"),
+        (["verify"], "unknown verb 'verify': expected one of list, report, run"),
+        (["run", "stray"], "unexpected argument 'stray'"),
+        (["report", "--seeds=3"], "seeds"),
+    ],
+)
+def test_bad_input_is_one_line_and_leaves_nothing(words, expected, tmp_path, data_dir, capsys):
+    workdir = tmp_path / "study"
+    extra = []
+    if words[0] not in ("verify", "report", "run"):
+        extra = [f"--workdir={workdir}", f"--data_dir={data_dir}"]
+    assert _launch(*words, *extra) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("error: ")
+    assert captured.err.count("\n") == 1
+    assert expected in captured.err
+    assert not workdir.exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["--workdir=x"], "--experiment is missing"),
+        (["--experiment=single"], "--workdir is missing"),
+        (["report"], "--workdir is missing"),
+        (["report", "--workdir=/nonexistent/place"], "no study in"),
+        (["--experiment=single", "--workdir=/proc/nothing/here"], "cannot use work directory"),
+        (["--experiment=single", "--workdir=w", "--data_dir=/proc/nothing"], "--data_dir"),
+    ],
+)
+def test_missing_and_unusable_places(words, expected, tmp_path, monkeypatch, capsys, data_dir):
+    monkeypatch.chdir(tmp_path)
+    if not any("data_dir" in word for word in words) and "report" not in words:
+        words = [*words, f"--data_dir={data_dir}"]
+    assert _launch(*words) == 2
+    captured = capsys.readouterr()
+    assert captured.err.count("\n") == 1
+    assert expected in captured.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_run_resume_report_and_refuse(tmp_path, data_dir, capsys):
+    workdir = tmp_path / "study"
+    assert _launch(*_single(workdir, data_dir, "--sweep=learning_rate=1e-3,1e-2")) == 0
+    assert "learning_rate=0.01" in capsys.readouterr().out
+    assert _launch("run", *_single(workdir, data_dir, "--sweep=learning_rate=1e-3,1e-2")) == 0
+    summary = json.loads((workdir / "summary.json").read_text())
+    assert set(summary["arms"]) == {"learning_rate=0.001", "learning_rate=0.01"}
+    (workdir / "report.html").unlink()
+    assert _launch("report", f"--workdir={workdir}") == 0
+    assert (workdir / "report.html").exists()
+    capsys.readouterr()
+    assert _launch(*_single(workdir, data_dir, "--sweep=learning_rate=1e-3,2e-2")) == 2
+    assert "holds another study" in capsys.readouterr().err
+    part = next((workdir / "parts").iterdir())
+    part.write_bytes(part.read_bytes()[:-9])
+    assert _launch("report", f"--workdir={workdir}") == 2
+    error = capsys.readouterr().err
+    assert part.name in error
+    assert error.count("\n") == 1
+
+
+def test_help_shows_every_field_with_its_default(capsys):
+    assert _launch("run", "--help") == 0
+    shown = capsys.readouterr().out
+    lines = {line.split(":")[0].strip(): line for line in shown.splitlines()}
+    for name in config.FIELDS:
+        assert "(default: " in lines[f"--{name}"]
+    assert "cnn8, mlp" in lines["--model"]
+    assert "in steps" in lines["--warmup_steps"]
+
+
+def test_help_lists_the_verbs_that_exist(capsys):
+    assert _launch() == 2
+    assert _launch("--help") == 0
+    shown = capsys.readouterr().out
+    for verb in ("run", "report", "list"):
+        assert f"\n  {verb} " in shown
+    assert "verify" not in shown
+
+
+def test_list_shows_what_there_is(capsys):
+    assert _launch("list") == 0
+    shown = capsys.readouterr().out
+    for word in (
+        "kick_in",
+        "init_scale",
+        "cnn8",
+        "teacher",
+        "rmsprop",
+        "cosine",
+        "glorot",
+        "epsilon",
+    ):
+        assert word in shown
+
+
+def test_no_path_of_the_machine_is_stored(tmp_path, data_dir, monkeypatch):
+    workdir = tmp_path / "study"
+    words = _single(workdir, data_dir)
+    monkeypatch.setattr("sys.argv", ["/somewhere/launch.py", *words])
+    assert _launch(*words) == 0
+    stored = (workdir / "study.json").read_text()
+    assert str(tmp_path) not in stored
+    assert "/somewhere" not in stored
+    assert "--workdir=study" in stored

@@ -1,0 +1,154 @@
+"""A study from its first launch to its report, in this process."""
+
+import json
+
+import jax
+import pyarrow.parquet as pq
+import pytest
+
+from engine import store
+from engine.commands.report import report
+from engine.commands.run import run
+from engine.errors import InputError
+from engine.store import open_existing
+from engine.study import with_sweep
+from tests.conftest import read_all, small_arm, small_study
+
+
+@pytest.fixture
+def options(data_dir, cache_dir):
+    return {"num_workers": 0, "data_dir": data_dir, "cache_dir": cache_dir, "is_quiet": True}
+
+
+def test_a_study_leaves_everything_that_is_promised(tmp_path, options):
+    summary = run(small_study(), tmp_path, **options)
+    for name in ("study.json", "outcomes.parquet", "summary.json", "report.html"):
+        assert (tmp_path / name).stat().st_size > 0
+    names = {path.name for path in (tmp_path / "figures").iterdir()}
+    assert {"incidence.svg", "incidence.png", "forest.svg", "curves_1.svg", "curves_2.png"} <= names
+    outcomes = pq.read_table(tmp_path / "outcomes.parquet")
+    assert outcomes.column_names == store.OUTCOME_SCHEMA.names
+    assert outcomes.num_rows == 6
+    assert json.loads((tmp_path / "summary.json").read_text()) == json.loads(json.dumps(summary))
+    document = open_existing(tmp_path).document
+    launch = document["launches"][-1]
+    assert launch["seed_steps"] == 6 * 44
+    assert launch["versions"]["jax"] == jax.__version__
+    assert len(document["identity"]["data"]["slow"]) == 64
+
+
+def test_more_seeds_later_are_what_one_launch_would_have_made(tmp_path, options):
+    run(small_study(seeds=6), tmp_path / "once", **options)
+    run(small_study(seeds=2), tmp_path / "twice", **options)
+    first = read_all(tmp_path / "twice")
+    run(small_study(seeds=6), tmp_path / "twice", **options)
+    assert read_all(tmp_path / "twice") == read_all(tmp_path / "once")
+    assert all(row in read_all(tmp_path / "twice") for row in first)
+    launches = open_existing(tmp_path / "twice").document["launches"]
+    assert [launch["num_runs"] for launch in launches] == [4, 8]
+
+
+def test_the_same_command_again_runs_nothing(tmp_path, options):
+    run(small_study(), tmp_path, **options)
+    before = {path.name: path.read_bytes() for path in (tmp_path / "parts").iterdir()}
+    run(small_study(), tmp_path, **options)
+    assert {path.name: path.read_bytes() for path in (tmp_path / "parts").iterdir()} == before
+    assert open_existing(tmp_path).document["launches"][-1]["num_runs"] == 0
+
+
+def test_another_study_is_refused_and_nothing_changes(tmp_path, options):
+    run(small_study(), tmp_path, **options)
+    before = {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()}
+    with pytest.raises(InputError, match="root_seed was 0, is now 1"):
+        run(small_study(root_seed=1), tmp_path, **options)
+    assert {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()} == before
+
+
+def test_an_interrupted_study_keeps_what_is_finished(tmp_path, options, monkeypatch):
+    from engine.lanes import LanePool
+
+    calls = 0
+    advance = LanePool.advance
+
+    def interrupted(pool):
+        nonlocal calls
+        calls += 1
+        if calls == 3:
+            raise KeyboardInterrupt
+        return advance(pool)
+
+    study = small_study(seeds=3, horizon=44)
+    monkeypatch.setattr(LanePool, "advance", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run(study, tmp_path / "cut", width=2, **options)
+    assert 0 < len(read_all(tmp_path / "cut")) < 6
+    monkeypatch.undo()
+    run(study, tmp_path / "cut", width=2, **options)
+    run(study, tmp_path / "whole", width=2, **options)
+    assert read_all(tmp_path / "cut") == read_all(tmp_path / "whole")
+
+
+def test_a_sweep_of_numbers_compiles_the_training_program_once(tmp_path, data_dir):
+    """8 values × 8 seeds, and the start of a network by another scheme, without a cache."""
+    compiled: list[str] = []
+
+    def listen(event: str, duration: float, **details: object) -> None:
+        if event == "/jax/core/compile/backend_compile_duration":
+            compiled.append(str(details.get("fun_name")))
+
+    jax.monitoring.register_event_duration_secs_listener(listen)
+    rates = [1e-4 * 2**i for i in range(8)]
+    study = small_study(
+        arms={"a": small_arm(), "b": small_arm(init="normal")}, baseline=None, seeds=4
+    )
+    study = with_sweep(study, {"learning_rate": rates})
+    run(
+        study,
+        tmp_path,
+        num_workers=0,
+        data_dir=data_dir,
+        cache_dir=str(tmp_path / "c"),
+        is_quiet=True,
+    )
+    assert len(read_all(tmp_path)) == 64
+    assert sum("advance" in name for name in compiled) == 1, compiled
+
+
+def test_a_report_of_an_unfinished_study_uses_the_complete_prefix(tmp_path, options):
+    run(small_study(seeds=4), tmp_path, **options)
+    rows = read_all(tmp_path)
+    for part in (tmp_path / "parts").iterdir():
+        part.unlink()
+    kept = [row for row in rows if (row["arm"], row["seed"]) not in {("slow", 2), ("fast", 0)}]
+    open_existing(tmp_path).append(kept)
+    summary = report(tmp_path)
+    assert list(summary["arms"]) == ["slow"]
+    assert summary["arms"]["slow"]["num_runs"] == 2
+    assert summary["arms"]["slow"]["num_stored"] == 3
+    assert any("not complete" in line for line in summary["verdict"]["limits"])
+
+
+def test_a_report_without_runs_is_refused(tmp_path, options):
+    run(small_study(), tmp_path, has_report=False, **options)
+    for part in (tmp_path / "parts").iterdir():
+        part.unlink()
+    with pytest.raises(InputError, match="no finished run"):
+        report(tmp_path)
+
+
+def test_a_study_of_diverging_runs_has_a_report(tmp_path, options):
+    arms = {"wild": small_arm(optimizer="sgd", learning_rate=1e6), "tame": small_arm()}
+    summary = run(small_study(arms=arms, baseline="wild"), tmp_path, **options)
+    assert summary["arms"]["wild"]["statuses"]["diverged"] == 3
+    assert summary["arms"]["wild"]["median_onset"]["value"] is None
+    assert "diverges" in summary["verdict"]["headline"]
+
+
+def test_steps_are_the_unit_without_epochs(tmp_path, options):
+    arms = {
+        "t": small_arm(dataset="teacher"),
+        "u": small_arm(dataset="teacher", learning_rate=1e-2),
+    }
+    summary = run(small_study(arms=arms, baseline=None), tmp_path, **options)
+    assert summary["unit"] == "steps"
+    assert summary["arms"]["t"]["accuracy_after"] is None

@@ -1,0 +1,185 @@
+"""Scheduling, supervision, and the same bits under any number of workers and cores."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from engine import provenance, workers
+from engine.commands.run import run
+from engine.errors import WorkerFailedError
+from engine.lanes import PoolSpec
+from engine.plateau import DetectorSettings
+from engine.study import resolve_arm
+from engine.workers import Delivery, Devices, Scheduler
+from tests.conftest import read_all, runs_of, small_arm, small_study
+
+
+class _Finished:
+    def __init__(self, run):
+        self.run = run
+
+
+def _scheduler(*counts: int, width: int = 2) -> Scheduler:
+    arm = resolve_arm(small_arm())
+    spec = PoolSpec(arm, {}, 0, width, "patches", 11, DetectorSettings())
+    pending = [
+        [r._replace(arm_name=str(g)) for r in runs_of(small_arm(), list(range(n)))]
+        for g, n in enumerate(counts)
+    ]
+    return Scheduler([spec] * len(counts), pending, lambda delivery: None)
+
+
+def test_workers_take_groups_that_nobody_serves():
+    scheduler = _scheduler(6, 4)
+    assert scheduler.assign(0, 0, 0).group == 0
+    second = scheduler.assign(1, 0, 0)
+    assert second.group == 1
+    assert second.spec is not None
+    assert [r.seed for r in second.runs] == [0, 1]
+    assert scheduler.assign(1, 1, 1).runs[0].seed == 2
+
+
+def test_a_worker_changes_group_only_when_its_lanes_are_empty():
+    scheduler = _scheduler(2, 2)
+    first = scheduler.assign(0, 0, 0)
+    waiting = scheduler.assign(0, 1, 1)
+    assert waiting.runs == []
+    scheduler.deliver(0, Delivery(0, [_Finished(r) for r in first.runs]))
+    assert scheduler.assign(0, 2, 0).group == 1
+    assert scheduler.assign(1, 0, 0) is None
+    assert not scheduler.is_done
+
+
+def test_lost_runs_go_back_to_the_front():
+    scheduler = _scheduler(5)
+    first = scheduler.assign(0, 0, 0).runs
+    assert scheduler.lose(0) == first
+    assert scheduler.assign(1, 0, 0).runs == first
+
+
+@pytest.mark.parametrize("num_workers", [1, 2])
+def test_any_number_of_workers_makes_the_same_bits(num_workers, tmp_path, data_dir, cache_dir):
+    arms = {"a": small_arm(), "b": small_arm(batch_norm=True)}
+    study = small_study(arms=arms, baseline="a", seeds=5)
+    options = {"data_dir": data_dir, "cache_dir": cache_dir, "is_quiet": True, "has_report": False}
+    run(study, tmp_path / "here", num_workers=0, width=2, **options)
+    run(study, tmp_path / "there", num_workers=num_workers, width=2, **options)
+    here, there = read_all(tmp_path / "here"), read_all(tmp_path / "there")
+    assert len(here) == 10
+    assert here == there
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="no processor affinity")
+@pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="one core only")
+def test_one_core_and_two_make_the_same_bits(tmp_path, data_dir, cache_dir):
+    program = (
+        "import os, sys; os.sched_setaffinity(0, eval(sys.argv[1])); "
+        "from launch import main; sys.exit(main(['launch', *sys.argv[2:]]))"
+    )
+    cores = sorted(os.sched_getaffinity(0))[:2]
+    flags = ["--experiment=single", "--conv_widths=4,4", "--pool_after=1,2", "--dense_widths=8"]
+    flags += ["--seeds=3", "--horizon=44", "--workers=1", f"--data_dir={data_dir}"]
+    rows = []
+    for name, chosen in (("one", cores[:1]), ("two", cores)):
+        flags_here = [
+            *flags,
+            f"--workdir={tmp_path / name}",
+            f"--compilation_cache={tmp_path}/{name}c",
+        ]
+        words = [sys.executable, "-c", program, str(set(chosen)), *flags_here]
+        environment = {k: v for k, v in os.environ.items() if k != "NPROC"}
+        subprocess.run(words, check=True, cwd=_root(), env=environment, capture_output=True)
+        rows.append(read_all(tmp_path / name))
+    assert len(rows[0]) == 3
+    assert rows[0] == rows[1]
+
+
+def _root() -> Path:
+    return Path(__file__).parent.parent
+
+
+def _children() -> list[int]:
+    done = subprocess.run(
+        ["ps", "-o", "pid=,args=", "--ppid", str(os.getpid())], capture_output=True
+    )
+    lines = done.stdout.decode().splitlines()
+    return [int(line.split()[0]) for line in lines if "spawn_main" in line]
+
+
+@pytest.mark.skipif(not Path("/proc").exists(), reason="finds processes through ps of Linux")
+def test_a_killed_worker_is_replaced_and_its_runs_are_done_again(
+    tmp_path, data_dir, cache_dir, capfd
+):
+    study = small_study(seeds=4, horizon=2200)
+    options = {"data_dir": data_dir, "cache_dir": cache_dir, "is_quiet": True, "has_report": False}
+    run(study, tmp_path / "calm", num_workers=1, width=4, **options)
+    killed = []
+
+    def kill_one() -> None:
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline and not killed:
+            for pid in _children():
+                time.sleep(2.0)
+                os.kill(pid, signal.SIGKILL)
+                killed.append(pid)
+                break
+            time.sleep(0.05)
+
+    thread = threading.Thread(target=kill_one)
+    thread.start()
+    run(study, tmp_path / "hit", num_workers=1, width=4, **options)
+    thread.join()
+    assert killed
+    assert "a worker died with exit code -9" in capfd.readouterr().err
+    assert read_all(tmp_path / "hit") == read_all(tmp_path / "calm")
+    assert _children() == []
+
+
+def test_workers_that_die_at_once_end_the_study(monkeypatch):
+    """A supervisor whose workers exit before they ask for anything gives up with a reason."""
+    monkeypatch.setattr(workers, "_worker_main", _die)
+    scheduler = _scheduler(2)
+    notes: list[str] = []
+    supervisor = workers._Supervisor(scheduler, Devices("cpu", 1), None, notes.append)
+    with pytest.raises(WorkerFailedError, match="one after another without progress"):
+        supervisor.run(1)
+    assert len(notes) == 3
+
+
+def _die(connection, cache_dir) -> None:
+    os._exit(3)
+
+
+def test_an_exception_in_a_worker_arrives_with_its_traceback(monkeypatch):
+    monkeypatch.setattr(workers, "_worker_main", _fail)
+    supervisor = workers._Supervisor(_scheduler(2), Devices("cpu", 1), None, print)
+    with pytest.raises(WorkerFailedError, match="ZeroDivisionError"):
+        supervisor.run(1)
+
+
+def _fail(connection, cache_dir) -> None:
+    connection.send(("failed", "Traceback: ZeroDivisionError"))
+
+
+def test_devices_are_found_without_starting_a_backend():
+    found = workers.find_devices()
+    assert found.platform == "cpu"
+    assert found.num_devices == provenance.hardware()["cores"]
+
+
+@pytest.mark.parametrize(
+    ("platform", "variable"), [("gpu", "CUDA_VISIBLE_DEVICES"), ("tpu", "TPU_VISIBLE_CHIPS")]
+)
+def test_every_worker_gets_a_device_of_its_own(platform, variable, monkeypatch):
+    monkeypatch.delenv(variable, raising=False)
+    devices = Devices(platform, 2)
+    assert [workers._environment(devices, i)[variable] for i in (0, 1)] == ["0", "1"]
+    monkeypatch.setenv(variable, "5,7")
+    assert [workers._environment(devices, i)[variable] for i in (0, 1)] == ["5", "7"]
+    assert workers._environment(Devices("cpu", 2), 1)["NPROC"] == "1"
