@@ -105,7 +105,7 @@ def _curves(summary: Summary, name: str) -> Figure:
     for i in range(min(len(runs.status), MAX_CURVES)):
         steps = np.asarray(runs.rows["steps"][i]) / unit
         loss = np.asarray(runs.rows["loss"][i], np.float64)
-        axes.plot(steps, loss, color=colour, alpha=0.45, linewidth=0.8)
+        axes.plot(steps, loss, color=colour, alpha=0.6, linewidth=0.8)
         onset = runs.rows["onset_step"][i]
         if onset is not None:
             at_onset = np.interp(onset / unit, steps, loss)
@@ -167,7 +167,7 @@ def _aligned(summary: Summary) -> Figure:
             steps = np.asarray(runs.rows["steps"][i])
             loss = np.asarray(runs.rows["loss"][i], np.float64) / runs.chance_loss
             shifted = (steps - runs.rows["onset_step"][i]) / unit
-            axes.plot(shifted, loss, color=colour, alpha=0.4, linewidth=0.8, label=label)
+            axes.plot(shifted, loss, color=colour, alpha=0.55, linewidth=0.8, label=label)
             label = None
             spans.append((runs.rows["width_steps"][i] or 0.0) / unit)
     reach = 2.5 * float(np.median(spans)) or 1.0
@@ -193,7 +193,7 @@ def _forest(summary: Summary) -> Figure:
     has_differences = bool(summary.comparisons)
     figure = _figure(1.1 + 0.32 * len(names))
     panels = figure.subplots(1, 2 if has_differences else 1, sharey=True, squeeze=False)[0]
-    end = max(runs.horizon / summary.steps_per_unit(n) for n, runs in summary.runs.items())
+    end = _end_of_medians(summary)
     for row, name in enumerate(names):
         _whisker(panels[0], row, summary.arms[name].median_onset, _colour(summary, name), end)
         if has_differences and name in summary.comparisons:
@@ -210,6 +210,13 @@ def _forest(summary: Summary) -> Figure:
         panels[1].axvline(0, color=INK, linewidth=0.8)
         panels[1].set_xlabel(f"{summary.unit} later than\n{summary.baseline}")
     return figure
+
+
+def _end_of_medians(summary: Summary) -> float:
+    """Right end of the axis of medians: the horizon where one is not reached before it."""
+    horizon = max(runs.horizon / summary.steps_per_unit(n) for n, runs in summary.runs.items())
+    highest = max(arm.median_onset.upper for arm in summary.arms.values())
+    return min(horizon, 1.15 * highest) or horizon
 
 
 def _whisker(axes: Axes, row: int, estimate: statistics.Estimate, colour: str, end: float) -> None:
