@@ -116,6 +116,8 @@ def _run(values: flags.FlagValues) -> None:
     from engine.study import with_fields, with_sweep
     from experiments import EXPERIMENTS
 
+    if values["workers"].value != 0:
+        _stay_off_the_device()
     study = EXPERIMENTS.load(_required(values, "experiment")).study()
     workdir = _required(values, "workdir")
     given = {name: values[name].value for name in values if values[name].value is not None}
@@ -140,6 +142,13 @@ def _run(values: flags.FlagValues) -> None:
         data_dir=given.get("data_dir"),
         cache_dir=given.get("compilation_cache"),
     )
+
+
+def _stay_off_the_device() -> None:
+    """Keeps the process that only plans and writes from taking an accelerator."""
+    import jax
+
+    jax.config.update("jax_platforms", "cpu")
 
 
 def _report(values: flags.FlagValues) -> None:

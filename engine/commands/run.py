@@ -56,8 +56,8 @@ def run(
     if num_workers is not None and num_workers < 0:
         raise InputError(f"workers={num_workers}: expected 0 or more")
     devices = workers.find_devices()
-    if num_workers != 0:
-        _keep_parent_off_the_device()
+    if num_workers == 0:
+        workers.pin_threads(os.environ)
     num_workers = devices.num_devices if num_workers is None else num_workers
     plan = make_plan(study, devices.platform, width, form, data_dir)
     directory = store.create_or_resume(Path(workdir), document(plan, devices.platform))
@@ -96,14 +96,6 @@ def run(
     from engine.commands.report import report
 
     return report(workdir)
-
-
-def _keep_parent_off_the_device() -> None:
-    """The process that only plans and writes takes no accelerator and no second thread pool."""
-    import jax
-
-    workers.pin_threads(os.environ)
-    jax.config.update("jax_platforms", "cpu")
 
 
 def _warn_of_other_versions(directory: WorkDirectory, has_rows: bool) -> None:

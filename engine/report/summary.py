@@ -104,6 +104,7 @@ class Summary(NamedTuple):
         name, question: of the study.
         unit: of all times: `epochs`, or `steps` where some arm has no epochs.
         baseline: name of the arm that others are compared with.
+        varied: in words, what differs from seed to seed.
         runs: by arm.
         arms: by arm.
         comparisons: by arm, without the baseline.
@@ -113,6 +114,7 @@ class Summary(NamedTuple):
     question: str
     unit: str
     baseline: str
+    varied: str
     runs: dict[str, ArmRuns]
     arms: dict[str, ArmSummary]
     comparisons: dict[str, Comparison]
@@ -140,6 +142,7 @@ def summarise(directory: WorkDirectory) -> Summary:
         question=document["study"]["question"],
         unit="epochs" if has_epochs else "steps",
         baseline=baseline,
+        varied=_varied(document["identity"]),
         runs=runs,
         arms={},
         comparisons={},
@@ -147,6 +150,14 @@ def summarise(directory: WorkDirectory) -> Summary:
     arms = {name: _summarise_arm(r, summary.steps_per_unit(name)) for name, r in runs.items()}
     summary = summary._replace(arms=arms)
     return summary._replace(comparisons=_compare(summary, document["identity"]["arms"]))
+
+
+def _varied(identity: dict[str, Any]) -> str:
+    if identity["fix_init"] is not None:
+        return f"data orders, all from the start of init seed {identity['fix_init']},"
+    if identity["fix_order"] is not None:
+        return f"random starts, all in the data order of seed {identity['fix_order']},"
+    return "random starts and data orders"
 
 
 def _arm_runs(table: pa.Table, document: dict[str, Any], name: str) -> ArmRuns | None:

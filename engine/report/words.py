@@ -96,8 +96,9 @@ def _headline(summary: Summary, base: ArmSummary, horizon: float) -> str:
         cures = _earlier(summary)
         cause = ""
         if cures:
-            cause = f" It is not a bug in the training: {_change_words(summary, cures[0])} alone "
-            cause += "makes it kick in earlier."
+            changes = " or ".join(_change_words(summary, name) for name in cures[:2])
+            cause = f" What holds it there is the set-up, not a bug: {changes} makes it kick in "
+            cause += "earlier, with everything else as it was."
         return (
             f"This is normal for “{summary.baseline}”: {left} left chance level by themselves, in "
             f"the median at {when}.{cause}"
@@ -160,7 +161,7 @@ def _is_normal(summary: Summary, base: ArmSummary, horizon: float) -> str:
     if _is_typical(base.plateau_fraction):
         text = (
             f"Yes. A flat loss followed by a break is what this configuration does: {broke} show "
-            f"it, from different random starts and data orders."
+            f"it, over different {summary.varied.rstrip(',')}."
         )
         if base.onset_range and summary.unit == "epochs":
             text += (
@@ -250,8 +251,8 @@ def _compared(summary: Summary, name: str) -> str:
 def _limits(summary: Summary) -> list[str]:
     lines = [
         "A run that is still flat at the horizon is censored there: it says nothing about “never”.",
-        "The intervals describe the random starts and data orders of these configurations on this "
-        "data set, each at 95 % on its own; they do not carry over to another network or data set.",
+        f"The intervals describe the {summary.varied} of these configurations on this data set, "
+        f"each at 95 % on its own; they do not carry over to another network or data set.",
     ]
     for name, runs in summary.runs.items():
         used = len(runs.status)

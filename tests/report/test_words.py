@@ -46,6 +46,8 @@ def _summary(path: Path, arms: dict[str, list[dict]], baseline: str, seeds: int 
             "form": "patches",
             "root_seed": 0,
             "eval_every": 11,
+            "fix_init": None,
+            "fix_order": None,
         },
         "arm_order": list(arms),
         "study": {
@@ -200,3 +202,13 @@ def test_shares_and_intervals():
     ]
     assert interval(Estimate(1, 0.5, math.inf), "epochs") == "0.5–∞"
     assert interval(Estimate(-1, -2.0, 0.5), "epochs") == "−2.0 to 0.5"
+
+
+def test_what_is_held_fixed_is_said(tmp_path):
+    summary = _summary(tmp_path, {"late": _late()}, "late")
+    free = make_verdict(summary)
+    assert "random starts and data orders" in " ".join([*free.answers.values(), *free.limits])
+    fixed = make_verdict(summary._replace(varied="data orders, all from the start of init seed 3,"))
+    words = " ".join([*fixed.answers.values(), *fixed.limits])
+    assert "random starts" not in words
+    assert "init seed 3" in words
