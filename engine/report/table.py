@@ -20,6 +20,9 @@ def make_table(summary: Summary) -> tuple[list[str], list[list[str]]]:
         row += [fraction, _median(summary, name)]
         if name in summary.comparisons:
             comparison = summary.comparisons[name]
+            if not any(summary.arms[n].fraction.value for n in (name, summary.baseline)):
+                rows.append([*row, "neither left", "–"])
+                continue
             value = number(comparison.difference.value, unit)
             row += [
                 f"{value} ({interval(comparison.difference, unit)})",
@@ -39,6 +42,8 @@ def _median(summary: Summary, name: str) -> str:
     median, unit = summary.arms[name].median_onset, summary.unit
     horizon = summary.runs[name].horizon / summary.steps_per_unit(name)
     reached = median.value <= horizon
+    if median.lower > horizon:
+        return f"> {number(horizon, unit)}"
     value = number(median.value, unit) if reached else f"> {number(horizon, unit)}"
     return f"{value} ({interval(median, unit)})"
 

@@ -93,12 +93,7 @@ def _headline(summary: Summary, base: ArmSummary, horizon: float) -> str:
     when = onset(base, summary.unit, horizon)
     left = fraction(_num_learned(base), base, base.fraction)
     if _is_typical(base.plateau_fraction):
-        cures = _earlier(summary)
-        cause = ""
-        if cures:
-            changes = " or ".join(_change_words(summary, name) for name in cures[:2])
-            cause = f" What holds it there is the set-up, not a bug: {changes} makes it kick in "
-            cause += "earlier, with everything else as it was."
+        cause = _cause(summary)
         return (
             f"This is normal for “{summary.baseline}”: {left} left chance level by themselves, in "
             f"the median at {when}.{cause}"
@@ -107,13 +102,24 @@ def _headline(summary: Summary, base: ArmSummary, horizon: float) -> str:
         stuck = base.statuses["stuck"]
         return (
             f"“{summary.baseline}” is held at chance level: {stuck} of {base.num_runs} runs were "
-            f"still there at the horizon; {left} left it."
+            f"still there at the horizon; {left} left it.{_cause(summary)}"
         )
     if base.statuses["diverged"] > base.num_runs / 2:
         return (
             f"“{summary.baseline}” diverges: {base.statuses['diverged']} of {base.num_runs} runs."
         )
     return f"“{summary.baseline}”: {left} left chance level, in the median at {when}."
+
+
+def _cause(summary: Summary) -> str:
+    """What holds the baseline at chance, as far as single changes release it."""
+    changes = [_change_words(summary, name) for name in _cures(summary)]
+    if not changes:
+        return ""
+    return (
+        f" What holds it there is the set-up, not a bug: {', or '.join(changes)}, makes it kick in "
+        f"earlier, with everything else as it was."
+    )
 
 
 def _how_often(summary: Summary, base: ArmSummary) -> str:
@@ -172,7 +178,7 @@ def _is_normal(summary: Summary, base: ArmSummary, horizon: float) -> str:
     if base.statuses["stuck"] > base.num_runs / 2:
         return (
             f"A loss that stays flat to the horizon of {number(horizon, summary.unit)} "
-            f"{summary.unit} is what most runs of this configuration do; only {broke} broke out."
+            f"{summary.unit} is what most runs of this configuration do; {broke} broke out."
         )
     learned = base.statuses["no_plateau"] + base.statuses["shoulder"]
     if learned > base.num_runs / 2:
@@ -189,7 +195,7 @@ def _what_fixes(summary: Summary, base: ArmSummary) -> str:
             "This study has one configuration, so it cannot say what would change the time. Add "
             "arms, for example with --sweep=init=normal,he."
         )
-    sentences = [_compared(summary, name) for name in _earlier(summary)[:4]]
+    sentences = [_compared(summary, name) for name in _cures(summary)]
     num_more = len(_earlier(summary)) - len(sentences)
     if num_more > 0:
         sentences.append(f"{num_more} more configurations are earlier too; see the table.")
@@ -209,23 +215,41 @@ def _what_fixes(summary: Summary, base: ArmSummary) -> str:
 
 
 def _earlier(summary: Summary) -> list[str]:
-    """Arms that kick in earlier than the baseline beyond chance, the largest effect first."""
+    """Arms that kick in earlier than the baseline beyond chance.
+
+    The fewest changes come first, and among those the largest effect.
+    """
     found = [
-        (c.difference.value, name)
+        (len(_shown_changes(c)), c.difference.value, name)
         for name, c in summary.comparisons.items()
         if c.difference.upper < 0 and c.p_holm < _LEVEL
     ]
-    return [name for _, name in sorted(found)]
+    return [name for *_, name in sorted(found)]
+
+
+def _cures(summary: Summary) -> list[str]:
+    """The earliest arm for every minimal set of changed fields; at most three."""
+    chosen: dict[frozenset[str], str] = {}
+    for name in _earlier(summary):
+        fields = frozenset(_shown_changes(summary.comparisons[name]))
+        if not any(smaller <= fields for smaller in chosen):
+            chosen[fields] = name
+    return list(chosen.values())[:3]
 
 
 def _change_words(summary: Summary, name: str) -> str:
     """What is different in an arm, e.g. `init=he in place of normal`."""
-    changed = summary.comparisons[name].changed
-    shown = {f: v for f, v in changed.items() if f != "init_scale" or "init" not in changed}
+    shown = _shown_changes(summary.comparisons[name])
     words = [
         f"{field}={_plain(own)} in place of {_plain(base)}" for field, (base, own) in shown.items()
     ]
     return _joined(words) or "what differs"
+
+
+def _shown_changes(comparison: Comparison) -> dict[str, tuple[Any, Any]]:
+    """The changed fields, without those that only exist under another choice."""
+    changed = comparison.changed
+    return {field: pair for field, pair in changed.items() if None not in pair}
 
 
 def _plain(value: Any) -> str:
@@ -239,12 +263,15 @@ def _compared(summary: Summary, name: str) -> str:
     unit, difference = summary.unit, comparison.difference
     horizon = summary.runs[name].horizon / summary.steps_per_unit(name)
     direction = "earlier" if difference.value < 0 else "later"
+    has_censored = min(summary.arms[n].fraction.value for n in (name, summary.baseline)) < 1
+    least = "at least " if has_censored else ""
     lower, upper = sorted((abs(difference.lower), abs(difference.upper)))
     size = Estimate(abs(difference.value), lower, upper)
     return (
         f"“{name}” ({_change_words(summary, name)}) leaves chance level at "
-        f"{onset(summary.arms[name], unit, horizon)}, on average {number(size.value, unit)} {unit} "
-        f"{direction} (95 % CI {interval(size, unit)}; {p_value(comparison.p_holm)} after Holm)."
+        f"{onset(summary.arms[name], unit, horizon)}, on average {least}"
+        f"{number(size.value, unit)} {unit} {direction} (95 % CI {interval(size, unit)}; "
+        f"{p_value(comparison.p_holm)} after Holm)."
     )
 
 
@@ -262,13 +289,19 @@ def _limits(summary: Summary) -> list[str]:
                 f"and the first {used} in the order of seeds are used, because quick runs end "
                 f"first."
             )
-        coarse = summary.arms[name].num_coarse
-        if coarse:
-            lines.append(
-                f"In {coarse} of {used} runs of “{name}” the break is steeper than the evaluation "
-                f"grid resolves (a quarter of its width); its time is then known to one interval "
-                f"of the grid only. A smaller --eval_every would help."
-            )
+    num_coarse = sum(arm.num_coarse for arm in summary.arms.values())
+    if num_coarse:
+        num_runs = sum(arm.num_runs for arm in summary.arms.values())
+        lines.append(
+            f"In {num_coarse} of {num_runs} runs the rise is steeper than the evaluation grid "
+            f"resolves (a quarter of its width); its onset is then known to one interval of the "
+            f"grid only. A smaller --eval_every would help."
+        )
+    if any(arm.fraction.value < 1 for arm in summary.arms.values()) and summary.comparisons:
+        lines.append(
+            "Differences count a run that had not left chance level as if it had done so at the "
+            "horizon, so where such runs are on the later side the true difference is larger."
+        )
     return lines
 
 
