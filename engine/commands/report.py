@@ -13,7 +13,7 @@ from engine.report.figures import make_figures, to_png, to_svg
 from engine.report.page import make_page
 from engine.report.summary import summarise, to_document
 from engine.report.table import make_table, to_text
-from engine.report.words import make_verdict
+from engine.report.verdict import make_verdict
 from engine.store import WorkDirectory
 
 

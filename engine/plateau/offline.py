@@ -2,6 +2,10 @@
 
 Every loss is scaled by chance, `ρ(t) = 1 − L(t)/H`: 0 is the best constant prediction, 1 is
 perfect. The curve is smoothed by a running median, made non-decreasing, and read off at levels.
+
+A large network may start far above chance. Its fall from there to chance is neither a plateau nor
+a part of the rise: the delay is counted from its arrival at chance, and the width on levels from
+chance upwards.
 """
 
 import math
@@ -68,7 +72,8 @@ class PlateauBreak(NamedTuple):
         half_step: when ρ reaches half of ρ_end.
         width_steps: 8 × the shortest time between two levels 10 % of ρ_end apart; `None` where
             the curve had learned before its first point.
-        suddenness: `rise_step / width_steps`.
+        suddenness: time from the first arrival at chance (ρ ≥ −0.05) to `rise_step`, over
+            `width_steps`.
         num_breaks: rises that are separated from each other by a further plateau.
         chance_loss: H.
         end_loss: median loss of the last points.
@@ -122,9 +127,8 @@ def find_break(
     if diverged_step is not None:
         is_before = (steps < diverged_step) & np.isfinite(loss)
         steps, loss = steps[is_before], loss[is_before]
-        if len(steps) >= 2:
-            best = int(np.argmin(running_median(loss, settings.window)))
-            steps, loss = steps[: max(best + 1, 2)], loss[: max(best + 1, 2)]
+        num_kept = _before_ramp(loss, settings.window)
+        steps, loss = steps[:num_kept], loss[:num_kept]
     if len(steps) < 2:
         return _without_break("diverged", chance_loss, diverged_step, None, None)
 
@@ -138,11 +142,11 @@ def find_break(
         status = "stuck" if diverged_step is None else "diverged"
         return _without_break(status, chance_loss, diverged_step, end_loss, lost)
 
-    rising = non_decreasing(smoothed)
+    onset, lower, upper, rising = _onset(steps, smoothed, settings)
     rise, half = first_time_at(steps, rising, np.array([0.1, 0.5]) * end)
-    width = _width(steps, rising, settings.level_step * end)
-    suddenness = None if width is None else float(rise / width)
-    onset, lower, upper = _onset(steps, rising, settings.low)
+    width = _width(steps, np.maximum(rising, 0.0), settings.level_step * end)
+    arrival = steps[np.argmax(smoothed >= -settings.low)]
+    suddenness = None if width is None else max(0.0, float(rise - arrival) / width)
     if suddenness is None or suddenness < settings.suddenness_none:
         status = "no_plateau"
     elif suddenness >= settings.suddenness_broke:
@@ -203,6 +207,15 @@ def _divergence(
     return min(candidates, default=None)
 
 
+def _before_ramp(loss: np.ndarray, window: int) -> int:
+    """Number of points before the steady climb of the loss that ends in divergence."""
+    smoothed = running_median(loss, window) if len(loss) else loss
+    end = len(loss)
+    while end > 2 and smoothed[end - 1] > smoothed[end - 2]:
+        end -= 1
+    return end
+
+
 def _without_break(
     status: str,
     chance_loss: float,
@@ -228,13 +241,27 @@ def _without_break(
     )
 
 
-def _onset(steps: np.ndarray, rising: np.ndarray, low: float) -> tuple[float, float, float]:
-    """`(onset, lower, upper)`: the crossing of `low`, and the points of the grid around it."""
-    after = int(np.searchsorted(rising, low, side="left"))
-    if after == 0:
-        return float(steps[0]), float(steps[0]), float(steps[0])
-    (onset,) = first_time_at(steps, rising, np.array([low]))
-    return float(onset), float(steps[after - 1]), float(steps[after])
+def _onset(
+    steps: np.ndarray, smoothed: np.ndarray, settings: DetectorSettings
+) -> tuple[float, float, float, np.ndarray]:
+    """`(onset, lower, upper, rising)` of a curve that ends above `high`.
+
+    The onset is the last upward crossing of `low` before `high` is held; lower and upper are the
+    points of the grid around it. `rising` is the non-decreasing fit in which whatever came before
+    the onset counts as plateau, also a hump that was lost again.
+    """
+    held = int(np.argmax(non_decreasing(smoothed) >= settings.high))
+    is_below = smoothed[: held + 1] < settings.low
+    if not is_below.any():
+        return float(steps[0]), float(steps[0]), float(steps[0]), non_decreasing(smoothed)
+    last = int(np.flatnonzero(is_below)[-1])
+    after = min(last + 1, len(steps) - 1)
+    rise = smoothed[after] - smoothed[last]
+    share = (settings.low - smoothed[last]) / rise if rise > 0 else 1.0
+    lower, upper = float(steps[last]), float(steps[after])
+    onset = lower + min(1.0, float(share)) * (upper - lower)
+    before = np.minimum(smoothed[: last + 1], settings.low)
+    return onset, lower, upper, non_decreasing(np.concatenate([before, smoothed[last + 1 :]]))
 
 
 def _width(steps: np.ndarray, rising: np.ndarray, level_step: float) -> float | None:

@@ -138,7 +138,8 @@ def _incidence(summary: Summary) -> Figure:
         x = np.concatenate([[0.0], curve.time, [runs.horizon / summary.steps_per_unit(name)]])
         columns = [np.concatenate([[0.0], c, c[-1:]]) for c in (curve.value, curve.lower)]
         value, lower = columns
-        upper = np.concatenate([curve.upper[:1], curve.upper, curve.upper[-1:]])
+        at_start = statistics.proportion(0, len(time)).upper
+        upper = np.concatenate([[at_start], curve.upper, curve.upper[-1:]])
         axes.step(x, value, where="post", color=colour, label=name, linewidth=1.6)
         if has_band:
             axes.fill_between(x, lower, upper, step="post", color=colour, alpha=0.16, linewidth=0)

@@ -6,8 +6,9 @@ import jinja2
 import markupsafe
 
 from engine.report.figures import INK, MAX_CURVES
+from engine.report.phrases import number
 from engine.report.summary import Summary
-from engine.report.words import Verdict, number
+from engine.report.verdict import Verdict
 
 _CAPTIONS = {
     "curves": "Loss on the fixed evaluation set, one line per seed; the dot is the onset.",

@@ -12,6 +12,9 @@ from engine.statistics import Estimate, TestResult
 from engine.store import WorkDirectory
 
 _GRID_SHARE_OF_WIDTH = 0.25
+_LATE_SHARE = 0.9
+_LEFT_CHANCE = 0.2
+_LEVEL = 0.05
 
 
 class ArmRuns(NamedTuple):
@@ -59,7 +62,11 @@ class ArmSummary(NamedTuple):
         accuracy_before: at the onset.
         accuracy_after: at the end, of the runs that left chance level.
         held_out_after: the same on held-out examples.
+        late_onset: by when nine of ten runs have left chance level; infinite where not reached.
         num_coarse: runs whose break is too fast for the evaluation grid.
+        num_fell_back: runs that ended at chance after they had left it.
+        num_diverged_later: runs that diverged after they had left chance level.
+        num_stairs: runs with further plateaus after the first.
     """
 
     num_runs: int
@@ -73,7 +80,11 @@ class ArmSummary(NamedTuple):
     accuracy_before: float | None
     accuracy_after: float | None
     held_out_after: float | None
+    late_onset: float
     num_coarse: int
+    num_fell_back: int
+    num_diverged_later: int
+    num_stairs: int
 
 
 class Comparison(NamedTuple):
@@ -83,7 +94,10 @@ class Comparison(NamedTuple):
         difference: of restricted means to the common horizon, in the study's unit; negative is
             earlier than the baseline.
         horizon: of that difference.
-        test: log-rank, stratified by seed.
+        test: log-rank, stratified by seed; a run that diverged counts as one that never leaves
+            chance level, so that what is compared is the incidence.
+        is_earlier: earlier beyond chance, in the unit and in steps.
+        is_later: the opposite.
         p_holm: adjusted for the number of arms compared.
         num_pairs: seeds that both arms have.
         changed: fields in which the arms differ, with (baseline's value, own value).
@@ -93,6 +107,8 @@ class Comparison(NamedTuple):
     horizon: float
     test: TestResult
     p_holm: float
+    is_earlier: bool
+    is_later: bool
     num_pairs: int
     changed: dict[str, tuple[Any, Any]]
 
@@ -105,6 +121,7 @@ class Summary(NamedTuple):
         unit: of all times: `epochs`, or `steps` where some arm has no epochs.
         baseline: name of the arm that others are compared with.
         varied: in words, what differs from seed to seed.
+        missing: arms without a complete first seed.
         runs: by arm.
         arms: by arm.
         comparisons: by arm, without the baseline.
@@ -115,6 +132,7 @@ class Summary(NamedTuple):
     unit: str
     baseline: str
     varied: str
+    missing: list[str]
     runs: dict[str, ArmRuns]
     arms: dict[str, ArmSummary]
     comparisons: dict[str, Comparison]
@@ -143,6 +161,7 @@ def summarise(directory: WorkDirectory) -> Summary:
         unit="epochs" if has_epochs else "steps",
         baseline=baseline,
         varied=_varied(document["identity"]),
+        missing=[name for name in document["arm_order"] if name not in runs],
         runs=runs,
         arms={},
         comparisons={},
@@ -206,8 +225,27 @@ def _summarise_arm(runs: ArmRuns, steps_per_unit: float) -> ArmSummary:
         accuracy_before=_accuracy_at_onset(runs),
         accuracy_after=_median_of(runs.rows["end_accuracy"], is_learned),
         held_out_after=_median_of(_last(runs.rows["held_out_accuracy"]), is_learned),
+        late_onset=_late_onset(time, runs.event),
         num_coarse=_num_coarse(runs),
+        num_fell_back=sum(
+            status == "stuck" and (lost or 0) + 1 - end / runs.chance_loss > _LEFT_CHANCE
+            for status, lost, end in zip(
+                runs.status, runs.rows["best_minus_end"], _end_losses(runs), strict=True
+            )
+        ),
+        num_diverged_later=sum(bool(flag) for flag in runs.rows["is_diverged_later"]),
+        num_stairs=sum((num or 0) > 1 for num in runs.rows["num_breaks"]),
     )
+
+
+def _end_losses(runs: ArmRuns) -> list[float]:
+    return [runs.chance_loss if end is None else end for end in runs.rows["end_loss"]]
+
+
+def _late_onset(time: np.ndarray, event: np.ndarray) -> float:
+    curve = statistics.aalen_johansen(time, event)
+    is_reached = curve.value >= _LATE_SHARE
+    return float(curve.time[np.argmax(is_reached)]) if is_reached.any() else float("inf")
 
 
 def _median_of(values: list[Any], chosen: np.ndarray) -> float | None:
@@ -246,35 +284,55 @@ def _compare(summary: Summary, fields: dict[str, dict[str, Any]]) -> dict[str, C
     others = [name for name in summary.runs if name != summary.baseline]
     if not others:
         return {}
-    unit = summary.steps_per_unit
     base = summary.runs[summary.baseline]
-    base_time = base.time / unit(base.name)
+    tests = {name: _test(summary, summary.runs[name], base) for name in others}
+    adjusted = statistics.holm(np.array([test.p_value for test in tests.values()]))
     found = {}
-    for name in others:
+    for (name, test), p_holm in zip(tests.items(), adjusted, strict=True):
         own = summary.runs[name]
-        own_time = own.time / unit(name)
-        horizon = min(own.horizon / unit(name), base.horizon / unit(base.name))
-        test = statistics.log_rank(
-            np.concatenate([own_time, base_time]),
-            np.concatenate([own.event, base.event]),
-            np.repeat([1, 0], [len(own_time), len(base_time)]),
-            strata=np.concatenate([own.seed, base.seed]),
+        units = (summary.steps_per_unit(name), summary.steps_per_unit(base.name))
+        difference, horizon = _difference(own, base, units)
+        in_steps, _ = _difference(own, base, (1.0, 1.0))
+        is_decided = bool(p_holm < _LEVEL)
+        found[name] = Comparison(
+            difference=difference,
+            horizon=horizon,
+            test=test,
+            p_holm=float(p_holm),
+            is_earlier=is_decided and max(difference.upper, in_steps.upper) < 0,
+            is_later=is_decided and min(difference.lower, in_steps.lower) > 0,
+            num_pairs=len(np.intersect1d(own.seed, base.seed)),
+            changed={
+                field: (value, fields[name][field])
+                for field, value in fields[base.name].items()
+                if fields[name][field] != value
+            },
         )
-        difference = statistics.restricted_mean_difference(
-            own_time, own.event, base_time, base.event, horizon
-        )
-        changed = {
-            field: (value, fields[name][field])
-            for field, value in fields[base.name].items()
-            if fields[name][field] != value
-        }
-        num_pairs = len(np.intersect1d(own.seed, base.seed))
-        found[name] = Comparison(difference, horizon, test, 1.0, num_pairs, changed)
-    adjusted = statistics.holm(np.array([c.test.p_value for c in found.values()]))
-    return {
-        name: comparison._replace(p_holm=float(p))
-        for (name, comparison), p in zip(found.items(), adjusted, strict=True)
-    }
+    return found
+
+
+def _difference(
+    own: ArmRuns, base: ArmRuns, steps_per_unit: tuple[float, float]
+) -> tuple[Estimate, float]:
+    """Difference of restricted means to the shorter of both horizons, and that horizon."""
+    own_unit, base_unit = steps_per_unit
+    horizon = min(own.horizon / own_unit, base.horizon / base_unit)
+    times = own.time / own_unit, own.event, base.time / base_unit, base.event
+    return statistics.restricted_mean_difference(*times, horizon), horizon
+
+
+def _test(summary: Summary, own: ArmRuns, base: ArmRuns) -> TestResult:
+    """Log-rank on the incidence: all censoring is at the horizon, so diverged runs stay at risk."""
+    times = []
+    for runs in (own, base):
+        still = np.where(runs.event == 2, runs.horizon, runs.time)
+        times.append(still / summary.steps_per_unit(runs.name))
+    return statistics.log_rank(
+        np.concatenate(times),
+        np.concatenate([own.event == 1, base.event == 1]).astype(int),
+        np.repeat([1, 0], [len(times[0]), len(times[1])]),
+        strata=np.concatenate([own.seed, base.seed]),
+    )
 
 
 def to_document(summary: Summary, verdict: dict[str, Any]) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from engine.plateau import STATUSES
 from engine.report.summary import Summary
-from engine.report.words import interval, number, p_value, percent
+from engine.report.phrases import interval, number, p_value, percent
 from engine.statistics import Estimate
 
 

@@ -4,6 +4,7 @@ Everything rests on one table of counts per distinct time, so ties are exact: no
 and causes that end runs at the same time share its risk set.
 """
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -61,7 +62,7 @@ def aalen_johansen(
 
     `F(t) = Σ_{s ≤ t} S(s−)·d₁(s)/n(s)`, exact under ties. Limits are complementary log-log; before
     the first event, where that transform has none, the upper limit is Clopper–Pearson's for no
-    event among those at risk, and where every run is over the lower limit is that of the time
+    event among those at risk or ended by another cause, and where every run is over the lower limit is that of the time
     before, or Clopper–Pearson's for all.
 
     Args:
@@ -92,8 +93,10 @@ def _incidence_curve(table: _Incidence, confidence: float) -> ProbabilityCurve:
     spread = z * error[is_inside] / ((1.0 - inside) * -np.log1p(-inside))
     lower[is_inside] = -np.expm1(np.exp(-spread) * np.log1p(-inside))
     upper[is_inside] = -np.expm1(np.exp(spread) * np.log1p(-inside))
+    num_competed = np.cumsum(table.num_any - table.num_cause)
+    num_known = table.at_risk + np.concatenate([[0], num_competed[:-1]])
     for i in np.flatnonzero(value <= _ROUNDING):
-        upper[i] = proportion(0, int(table.at_risk[i]), confidence=confidence).upper
+        upper[i] = proportion(0, int(num_known[i]), confidence=confidence).upper
     is_all = value >= 1.0 - _ROUNDING
     if is_all.any():
         first = int(np.argmax(is_all))
@@ -157,7 +160,8 @@ def median_time(time: np.ndarray, event: np.ndarray, confidence: float = 0.95) -
 
     Returns:
         `value` is the first time at which the incidence is at least one half. What is not reached
-        is infinite: a median of infinity means "later than observed, or never".
+        is infinite: a median of infinity means "later than observed, or never". With five runs or
+        fewer the lower limit is 0: so few cannot exclude it.
 
     Raises:
         ValueError: see `check_times`.
@@ -165,9 +169,10 @@ def median_time(time: np.ndarray, event: np.ndarray, confidence: float = 0.95) -
     Source: Brookmeyer and Crowley (1982), Biometrics 38.
     """
     curve = aalen_johansen(time, event, confidence=confidence)
+    at_start = proportion(0, len(np.asarray(time)), confidence=confidence).upper
     return Estimate(
         _first_reached(curve.time, curve.value),
-        _first_reached(curve.time, curve.upper),
+        0.0 if at_start >= 0.5 else _first_reached(curve.time, curve.upper),
         _first_reached(curve.time, np.maximum.accumulate(curve.lower)),
     )
 
@@ -182,8 +187,11 @@ def restricted_mean(
 ) -> Estimate:
     """The mean of min(T, horizon), where T is infinite for a run that ends by a competing event.
 
-    `∫₀^τ (1 − F(t)) dt`, the area above the cumulative incidence, with normal limits kept inside
-    `[0, τ]`. The standard error is that of the estimate, not the spread of min(T, τ).
+    `∫₀^τ (1 − F(t)) dt`, the area above the cumulative incidence. The standard error is that of
+    the estimate, not the spread of min(T, τ). Limits are kept inside `[0, τ]`; they take Student's
+    t with n − 1 degrees of freedom and the standard error times √(n/(n−1)), because the normal
+    ones are too short below some thirty runs. Where the standard error is 0 (all runs alike) they
+    are those of a share of other runs up to Clopper–Pearson's limit for 0 of n.
 
     Args:
         time: shape `[num_runs]`, any unit.
@@ -198,8 +206,10 @@ def restricted_mean(
     Source: Royston and Parmar (2013), BMC Med. Res. Methodol. 13; Andersen (2013), Statist.
     Med. 32.
     """
+    from scipy.special import stdtrit
+
     time, event = check_times(time, event)
-    z = check_confidence(confidence)
+    check_confidence(confidence)
     if not (np.isfinite(horizon) and horizon > 0):
         raise ValueError(f"horizon must be positive, got {horizon!r}")
     if horizon > time.max() and np.any(event[time == time.max()] == 0):
@@ -220,4 +230,9 @@ def restricted_mean(
     variance = float(np.sum(_variance_terms(table, later_rise, own_rise)))
     error = float(np.sqrt(max(variance, 0.0)))
     value = horizon - lost
-    return Estimate(value, max(0.0, value - z * error), min(horizon, value + z * error), error)
+    if error < _ROUNDING * horizon:
+        unlike = proportion(0, len(time), confidence=confidence).upper
+        return Estimate(value, value * (1 - unlike), value + (horizon - value) * unlike, error)
+    num = len(time)
+    spread = float(stdtrit(num - 1, 0.5 + confidence / 2)) * error * math.sqrt(num / (num - 1))
+    return Estimate(value, max(0.0, value - spread), min(horizon, value + spread), error)

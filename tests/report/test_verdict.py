@@ -12,7 +12,8 @@ from engine.report.figures import INK, make_figures, to_png, to_svg
 from engine.report.page import make_page
 from engine.report.summary import Summary, summarise, to_document
 from engine.report.table import make_table, to_text
-from engine.report.words import interval, make_verdict, number, percent
+from engine.report.phrases import interval, number, percent
+from engine.report.verdict import make_verdict
 from engine.statistics import Estimate
 
 H = math.log(10)

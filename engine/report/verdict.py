@@ -1,0 +1,307 @@
+"""The verdict in words. Every sentence carries its numbers and their intervals."""
+
+import math
+from typing import Any, NamedTuple
+
+from engine import statistics
+from engine.report.phrases import fraction, interval, joined, number, onset, p_value, percent
+from engine.report.summary import ArmSummary, Comparison, Summary
+from engine.statistics import Estimate
+
+_STATUS_WORDS = {
+    "broke": "broke out of a plateau",
+    "shoulder": "learned after a delay about as long as the rise itself",
+    "no_plateau": "learned without a plateau",
+    "stuck": "were at chance at the horizon",
+    "diverged": "diverged",
+}
+
+
+class Verdict(NamedTuple):
+    """Answers, in the order in which they are asked.
+
+    Attributes:
+        headline: the short answer.
+        answers: question and answer.
+        limits: what the study cannot tell.
+    """
+
+    headline: str
+    answers: dict[str, str]
+    limits: list[str]
+
+
+def make_verdict(summary: Summary) -> Verdict:
+    """The verdict of a study that has at least one complete seed in some arm."""
+    base = summary.arms[summary.baseline]
+    horizon = _horizon(summary, summary.baseline)
+    answers = {
+        "How often does it kick in?": _how_often(summary, base),
+        "When?": _when(summary, base, horizon),
+        "Is that normal for this set-up?": _is_normal(summary, base, horizon),
+        "Is something wrong, and what would fix it?": _what_fixes(summary),
+    }
+    return Verdict(_headline(summary, base, horizon), answers, _limits(summary))
+
+
+def _horizon(summary: Summary, name: str) -> float:
+    return summary.runs[name].horizon / summary.steps_per_unit(name)
+
+
+def _num_learned(arm: ArmSummary) -> int:
+    return sum(arm.statuses[s] for s in ("broke", "no_plateau", "shoulder"))
+
+
+def _typical(arm: ArmSummary) -> str | None:
+    """The status that more than half of all runs have, beyond chance; `None` without one."""
+    for status, count in arm.statuses.items():
+        if statistics.proportion(count, arm.num_runs).lower > 0.5:
+            return status
+    return None
+
+
+def _headline(summary: Summary, base: ArmSummary, horizon: float) -> str:
+    name, typical = summary.baseline, _typical(base)
+    left = fraction(_num_learned(base), base, base.fraction)
+    if typical == "broke":
+        return (
+            f"This is normal for “{name}”: {left} left chance level by themselves, in the median "
+            f"at {onset(base, summary.unit, horizon)}.{_cause(summary)}"
+        )
+    if typical == "stuck":
+        return (
+            f"“{name}” is held at chance level: {base.statuses['stuck']} of {base.num_runs} runs "
+            f"were there at the horizon; {left} left it.{_cause(summary)}"
+        )
+    if typical == "diverged":
+        diverged = base.statuses["diverged"]
+        return f"“{name}” diverges: {diverged} of {base.num_runs} runs; {left} left chance level."
+    text = f"“{name}”: {left} left chance level; the median onset is "
+    text += f"{onset(base, summary.unit, horizon)}."
+    if typical is None and base.num_runs < 6:
+        text += f" {base.num_runs} runs are too few to say what is typical."
+    return text
+
+
+def _cause(summary: Summary) -> str:
+    """Which single changes release the baseline."""
+    changes = [_change_words(summary.comparisons[name]) for name in _cures(summary)]
+    if not changes:
+        return ""
+    return (
+        f" The plateau belongs to the set-up and can be removed: {', or '.join(changes)}, makes it "
+        f"kick in earlier, with everything else as it was."
+    )
+
+
+def _how_often(summary: Summary, base: ArmSummary) -> str:
+    counts = [f"{base.statuses[s]} {w}" for s, w in _STATUS_WORDS.items() if base.statuses[s]]
+    text = (
+        f"{fraction(_num_learned(base), base, base.fraction)} of “{summary.baseline}” left chance "
+        f"level within the horizon. Of all {base.num_runs}, {joined(counts)}."
+    )
+    if base.num_fell_back:
+        text += f" {base.num_fell_back} of those at chance had left it before and fell back."
+    return text
+
+
+def _when(summary: Summary, base: ArmSummary, horizon: float) -> str:
+    unit = summary.unit
+    text = f"The median onset is {onset(base, unit, horizon)}"
+    if base.onset_range:
+        low, high = (number(v, unit) for v in base.onset_range)
+        text += f"; the onsets seen lie between {low} and {high}"
+    text += "."
+    if base.median_width is not None:
+        width = number(base.median_width, unit)
+        text += (
+            f" At its steepest, the rise would take {width} {unit} from 10 to 90 % (median over "
+            f"runs)"
+        )
+        if base.accuracy_before is not None and base.accuracy_after is not None:
+            text += (
+                f"; training accuracy is {percent(base.accuracy_before)} at the onset and "
+                f"{percent(base.accuracy_after)} at the end"
+            )
+            if base.held_out_after is not None:
+                text += f" ({percent(base.held_out_after)} on held-out examples)"
+        text += "."
+    return text
+
+
+def _is_normal(summary: Summary, base: ArmSummary, horizon: float) -> str:
+    typical, unit = _typical(base), summary.unit
+    if typical is None:
+        start = f"{base.num_runs} runs are too few to say" if base.num_runs < 6 else "There is no"
+        return f"{start} {'what is typical' if base.num_runs < 6 else 'typical course'}: " + (
+            joined(
+                [f"{base.statuses[s]} {w}" for s, w in _STATUS_WORDS.items() if base.statuses[s]]
+            )
+            + "."
+        )
+    share = statistics.proportion(base.statuses[typical], base.num_runs)
+    counted = fraction(base.statuses[typical], base, share)
+    if typical == "broke":
+        text = (
+            f"Yes. A flat loss followed by a break is what this configuration does: {counted} "
+            f"show it, over different {summary.varied.rstrip(',')}."
+        )
+        if math.isfinite(base.late_onset):
+            word = "epoch" if unit == "epochs" else "step"
+            text += f" Nine of ten runs had left by {word} {number(base.late_onset, unit)}; one "
+            text += "that is flat for longer is unusual here."
+        return text
+    if typical == "stuck":
+        return (
+            f"A loss at chance at the horizon of {number(horizon, unit)} {unit} is what this "
+            f"configuration does: {counted}."
+        )
+    if typical == "diverged":
+        return f"No: this configuration diverges ({counted})."
+    if typical == "shoulder":
+        return (
+            f"A delay is normal here, but it is no longer than the rise itself takes: {counted} "
+            f"show that."
+        )
+    return f"A flat stretch would not be normal here: {counted} learn without one."
+
+
+def _what_fixes(summary: Summary) -> str:
+    if not summary.comparisons:
+        return (
+            "This study has one configuration, so it cannot say what would change the time. Add "
+            "arms, for example with --sweep=init=normal,he."
+        )
+    earlier, cures = _earlier(summary), _cures(summary)
+    sentences = [_compared(summary, name) for name in cures or earlier[:3]]
+    num_more = len(earlier) - len(sentences)
+    if num_more > 0:
+        sentences.append(f"{num_more} more configurations are earlier too; see the table.")
+    if cures:
+        sentences.append(
+            "A mistake that all arms share, in the data or in the training code, would not go away "
+            "with such a change."
+        )
+    if sentences:
+        return " ".join(sentences)
+    later = [name for name, c in summary.comparisons.items() if c.is_later]
+    text = "None of the other configurations kicks in earlier, as far as this study can tell."
+    if later:
+        text += f" Later: {joined([_compared(summary, name) for name in later[:3]])}"
+    return text
+
+
+def _earlier(summary: Summary) -> list[str]:
+    """Arms that kick in earlier than the baseline: fewest changes first, then largest effect."""
+    found = [
+        (len(_shown_changes(comparison)), comparison.difference.value, name)
+        for name, comparison in summary.comparisons.items()
+        if comparison.is_earlier
+    ]
+    return [name for *_, name in sorted(found)]
+
+
+def _cures(summary: Summary) -> list[str]:
+    """Arms that release a baseline that is typically on a plateau, at most three.
+
+    An arm counts where its plateau is no longer typical, or its median onset is less than half the
+    baseline's, both beyond chance; of every minimal set of changed fields the earliest one.
+    """
+    base = summary.arms[summary.baseline]
+    if _typical(base) not in ("broke", "stuck"):
+        return []
+    chosen: dict[frozenset[str], str] = {}
+    for name in _earlier(summary):
+        arm = summary.arms[name]
+        is_released = arm.fraction.lower > 0.5 and (
+            arm.plateau_fraction.upper < 0.5 or 2 * arm.median_onset.upper < base.median_onset.lower
+        )
+        fields = frozenset(_shown_changes(summary.comparisons[name]))
+        if is_released and not any(smaller <= fields for smaller in chosen):
+            chosen[fields] = name
+    return list(chosen.values())[:3]
+
+
+def _shown_changes(comparison: Comparison) -> dict[str, tuple[Any, Any]]:
+    """The changed fields, without those that only exist under another choice."""
+    return {field: pair for field, pair in comparison.changed.items() if None not in pair}
+
+
+def _change_words(comparison: Comparison) -> str:
+    """What is different in an arm, e.g. `init=he in place of normal`."""
+    words = [
+        f"{field}={_plain(own)} in place of {_plain(base)}"
+        for field, (base, own) in _shown_changes(comparison).items()
+    ]
+    return joined(words) or "what differs"
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, list):
+        return "-".join(map(str, value))
+    return f"{value:g}" if isinstance(value, float) else str(value).lower()
+
+
+def _compared(summary: Summary, name: str) -> str:
+    comparison, unit = summary.comparisons[name], summary.unit
+    difference = comparison.difference
+    direction = "earlier" if difference.value < 0 else "later"
+    has_censored = min(summary.arms[n].fraction.value for n in (name, summary.baseline)) < 1
+    least = "at least " if has_censored else ""
+    lower, upper = sorted((abs(difference.lower), abs(difference.upper)))
+    size = Estimate(abs(difference.value), lower, upper)
+    return (
+        f"“{name}” ({_change_words(comparison)}): the median onset is "
+        f"{onset(summary.arms[name], unit, _horizon(summary, name))}, on average {least}"
+        f"{number(size.value, unit)} {unit} {direction} (95 % CI {interval(size, unit)}; "
+        f"{p_value(comparison.p_holm)} after Holm)."
+    )
+
+
+def _limits(summary: Summary) -> list[str]:
+    lines = [
+        "A run that is still flat at the horizon is censored there: it says nothing about “never”.",
+        f"The intervals describe the {summary.varied} of these configurations on this data set, "
+        f"each at 95 % on its own; they do not carry over to another network or data set.",
+    ]
+    for name, runs in summary.runs.items():
+        used = len(runs.status)
+        if used < runs.num_planned:
+            lines.append(
+                f"“{name}” is not complete: {runs.num_stored} of {runs.num_planned} runs are over, "
+                f"and the first {used} in the order of seeds are used, because quick runs end "
+                f"first."
+            )
+    if summary.missing:
+        lines.append(f"Without a complete first seed, and left out: {joined(summary.missing)}.")
+    arms = list(summary.arms.values())
+    num_runs = sum(arm.num_runs for arm in arms)
+    for count, words in (
+        (
+            sum(arm.num_coarse for arm in arms),
+            "the rise is steeper than the evaluation grid resolves (a quarter of its width); the "
+            "onset is then known to one interval of the grid only. A smaller --eval_every would "
+            "help",
+        ),
+        (
+            sum(arm.num_diverged_later for arm in arms),
+            "the loss blew up after the run had left chance level; they count as having left it",
+        ),
+        (
+            sum(arm.num_stairs for arm in arms),
+            "further plateaus follow the first; every time here is that of the first",
+        ),
+    ):
+        if count:
+            lines.append(f"In {count} of {num_runs} runs {words}.")
+    if summary.comparisons and any(arm.fraction.value < 1 for arm in arms):
+        lines.append(
+            "Differences count a run that had not left chance level as if it had done so at the "
+            "horizon, so where such runs are on the later side the true difference is larger."
+        )
+    if len({summary.steps_per_unit(name) for name in summary.runs}) > 1:
+        lines.append(
+            "The arms have epochs of different length; one is called earlier or later only where "
+            "it is so in steps too."
+        )
+    return lines
