@@ -1,10 +1,9 @@
 """Plateau: measures how often, when and why training kicks in.
 
-    python launch.py [run] --experiment=NAME --workdir=DIR [flags]   run or resume, then report
-    python launch.py report --workdir=DIR                            rebuild the report
-    python launch.py list                                            what there is to choose from
+python launch.py [run] --experiment=NAME --workdir=DIR [flags]   run or resume, then report
+python launch.py report --workdir=DIR                            rebuild the report
+python launch.py list                                            what there is to choose from
 
-`python launch.py run --help` shows every flag.
 """
 
 import sys
@@ -138,7 +137,7 @@ def _run(values: flags.FlagValues) -> None:
         workdir,
         num_workers=given.get("workers"),
         width=given.get("width"),
-        form=given.get("form", "patches"),
+        form=given.get("form"),
         data_dir=given.get("data_dir"),
         cache_dir=given.get("compilation_cache"),
     )
@@ -192,10 +191,10 @@ def _help(verb: str | None) -> str:
     """The help text of a verb, or of the program."""
     lines = [(__doc__ or "").strip(), ""]
     if verb is None:
-        return "\n".join([*lines, *(f"  {name:8} {doc}" for name, (_, doc) in _VERBS.items())])
+        lines += [*(f"  {name:8} {doc}" for name, (_, doc) in _VERBS.items()), ""]
     if verb == "report":
         lines += [f"  --workdir: {_STUDY_FLAGS['workdir'][1]}"]
-    if verb == "run":
+    if verb in (None, "run"):
         lines += ["The study:"]
         lines += [
             f"  --{name}: {doc}; {_KINDS[kind]}" for name, (kind, doc) in _STUDY_FLAGS.items()
@@ -243,8 +242,7 @@ def main(argv: Sequence[str]) -> int:
         if rest:
             raise InputError(f"unexpected argument {rest[0]!r}: expected --flag=value")
         if not argv[1:]:
-            print(_help(None))
-            return 2
+            raise InputError("nothing to do: expected a verb or flags, see --help")
         _VERBS[verb][0](values)
     except (InputError, flags.Error) as error:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)

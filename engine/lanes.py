@@ -43,7 +43,8 @@ class FinishedRun(NamedTuple):
 
     Attributes:
         run: which.
-        steps: at which the curves were evaluated, shape `[num_points]`, from 0.
+        steps: at which the curves were evaluated, shape `[num_points]`, from 0; before the
+            divergence where there was one.
         curves: evaluated metrics by name, each `[num_points]`.
         batch_loss: loss of every mini-batch, shape `[num_steps]`.
         diverged_step: when it diverged, or `None`.
@@ -229,17 +230,11 @@ class LanePool:
             (None, 0, None),
         )
 
-        def start(
-            streams: Keys, starts: _Start, is_new: jax.Array, lanes: _Lane | None, data: Data
-        ) -> tuple[_Lane, _Record]:
-            fresh, record = start_lane(streams, starts, data)
-            if lanes is None:
-                return fresh, record
-
+        def merge(is_new: jax.Array, fresh: _Lane, lanes: _Lane) -> _Lane:
             def choose(new: jax.Array, old: jax.Array) -> jax.Array:
                 return jnp.where(is_new.reshape(-1, *[1] * (new.ndim - 1)), new, old)
 
-            return jax.tree.map(choose, fresh, lanes), record
+            return jax.tree.map(choose, fresh, lanes)
 
         def advance(lanes: _Lane, num_segments: jax.Array, data: Data) -> tuple[_Lane, _Record]:
             segment = jax.vmap(
@@ -257,7 +252,8 @@ class LanePool:
 
             return lax.fori_loop(0, num_segments, body, (lanes, records))
 
-        self._start = jax.jit(start)
+        self._start = jax.jit(start_lane)
+        self._merge = jax.jit(merge, donate_argnums=2)
         self._advance = jax.jit(advance, donate_argnums=0)
 
     @property
@@ -275,12 +271,12 @@ class LanePool:
         chosen = free[: len(runs)]
         for lane, run in zip(chosen, runs, strict=True):
             self._runs[lane] = run
-        is_new = np.zeros(self._spec.width, bool)
-        is_new[chosen] = True
+        fresh, record = self._start(self._streams, self._starts(runs[0]), self._data)
         if self._lanes is None:
-            is_new[:] = True
-        starts = self._starts(runs[0])
-        self._lanes, record = self._start(self._streams, starts, is_new, self._lanes, self._data)
+            self._lanes = fresh
+        else:
+            is_new = np.isin(np.arange(self._spec.width), chosen)
+            self._lanes = self._merge(is_new, fresh, self._lanes)
         record = jax.device_get(record)
         for lane in chosen:
             self._records[lane] = [jax.tree.map(lambda leaf, lane=lane: leaf[lane], record)]
@@ -344,13 +340,15 @@ class LanePool:
 
 
 def _finish(run: Run, records: list[_Record], diverged_step: int | None) -> FinishedRun:
+    batch_loss = [record.batch_loss for record in records[1:]]
+    if diverged_step is not None:
+        records = [records[0], *(r for r in records[1:] if r.step < diverged_step)]
     evaluations = [record.evaluation for record in records]
     curves = {
         name: np.asarray([getattr(e, name) for e in evaluations], np.float32)
         for name in EvalInfo._fields
         if getattr(evaluations[0], name) is not None
     }
-    batch_loss = [record.batch_loss for record in records[1:]]
     return FinishedRun(
         run=run,
         steps=np.asarray([int(record.step) for record in records], np.int64),

@@ -180,8 +180,8 @@ def _pool_obstacle(eqn: Any) -> str | None:
 def _pool_as_slices(eqn: Any, inputs: jax.Array) -> jax.Array:
     """Max pooling as a running maximum over the strided slices of each window.
 
-    Among equal values the first takes the whole gradient, as in the native operation;
-    `jnp.maximum` would split it.
+    Among equal values the first takes the whole gradient, and NaN stays, as in the native
+    operation; `jnp.maximum` would split the gradient.
     """
     params = eqn.params
     window, strides = params["window_dimensions"], params["window_strides"]
@@ -190,11 +190,15 @@ def _pool_as_slices(eqn: Any, inputs: jax.Array) -> jax.Array:
     if any(low or high for low, high in params["padding"]):
         x = jnp.pad(x, params["padding"], constant_values=-jnp.inf)
     extents = _output_extents(x.shape, window, strides, dilation)
-    best: jax.Array | None = None
-    for shifts in itertools.product(*(range(w) for w in window)):
+
+    def shifted(shifts: tuple[int, ...]) -> jax.Array:
         starts = [shift * d for shift, d in zip(shifts, dilation, strict=True)]
         stops = [a + (n - 1) * s + 1 for a, n, s in zip(starts, extents, strides, strict=True)]
-        part = lax.slice(x, starts, stops, strides)
-        best = part if best is None else jnp.where(best >= part, best, part)
-    assert best is not None
+        return lax.slice(x, starts, stops, strides)
+
+    first, *others = itertools.product(*(range(w) for w in window))
+    best = shifted(first)
+    for shifts in others:
+        part = shifted(shifts)
+        best = jnp.where((best >= part) | jnp.isnan(best), best, part)
     return best

@@ -1,6 +1,8 @@
 """Tables of names that are loaded when they are first used."""
 
+import hashlib
 import importlib
+import inspect
 from collections.abc import Iterator, Mapping
 from types import ModuleType
 
@@ -39,3 +41,11 @@ class Registry:
             InputError: see `check`.
         """
         return importlib.import_module(self._modules[self.check(name)])
+
+
+def fingerprint_sources(*modules: ModuleType) -> str:
+    """SHA-256 over the source text of some modules, in the order given."""
+    digest = hashlib.sha256()
+    for module in modules:
+        digest.update(inspect.getsource(module).encode())
+    return digest.hexdigest()

@@ -125,7 +125,7 @@ class WorkDirectory:
         write_atomically(self.parts / f"{_digest(content)}.parquet", content)
 
     def read(self, columns: Sequence[str] | None = None) -> pa.Table:
-        """All finished runs, sorted by arm as in the study, then by seeds.
+        """All finished runs, each once, sorted by arm as in the study, then by seeds.
 
         Args:
             columns: to read besides the key; all by default.
@@ -141,11 +141,11 @@ class WorkDirectory:
         keys = zip(
             *(table[name].to_pylist() for name in ("arm", "seed", *RUN_KEY[1:])), strict=True
         )
-        ranks = [
-            (order.get(arm, len(order)), *(-1 if k is None else k for k in rest), i)
+        ranks = {
+            (order.get(arm, len(order)), *(-1 if k is None else k for k in rest)): i
             for i, (arm, *rest) in enumerate(keys)
-        ]
-        return table.take(pa.array([rank[-1] for rank in sorted(ranks)], pa.int64()))
+        }
+        return table.take(pa.array([ranks[rank] for rank in sorted(ranks)], pa.int64()))
 
     def finished_keys(self) -> set[tuple[Any, ...]]:
         """The `RUN_KEY` of every stored run."""
@@ -165,10 +165,8 @@ def create_or_resume(path: Path, document: dict[str, Any]) -> WorkDirectory:
         InputError: it holds another study (the differences are named) or something else, or
             cannot be written.
     """
-    if path.exists() and not path.is_dir():
-        raise InputError(f"work directory {str(path)!r} is a file: expected a directory")
-    if (path / "study.json").exists():
-        existing = open_existing(path)
+    existing = find_existing(path)
+    if existing is not None:
         differences = _differences(existing.document["identity"], document["identity"])
         if differences:
             raise InputError(
@@ -192,9 +190,27 @@ def create_or_resume(path: Path, document: dict[str, Any]) -> WorkDirectory:
         workdir = WorkDirectory(path, document)
     if not os.access(path, os.W_OK):
         raise InputError(f"cannot write work directory {str(path)!r}: permission denied")
-    workdir.parts.mkdir(exist_ok=True)
+    try:
+        workdir.parts.mkdir(exist_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot use {str(workdir.parts)!r}: {error.strerror}") from error
     workdir.save_document()
     return workdir
+
+
+def find_existing(path: Path) -> WorkDirectory | None:
+    """The work directory of a study, or `None` where there is no `study.json` yet.
+
+    Raises:
+        InputError: the place cannot be a work directory, or its `study.json` is damaged.
+    """
+    try:
+        if path.exists() and not path.is_dir():
+            raise InputError(f"work directory {str(path)!r} is a file: expected a directory")
+        has_study = (path / "study.json").exists()
+    except OSError as error:
+        raise InputError(f"cannot use work directory {str(path)!r}: {error.strerror}") from error
+    return open_existing(path) if has_study else None
 
 
 def open_existing(path: Path) -> WorkDirectory:
@@ -215,6 +231,7 @@ def open_existing(path: Path) -> WorkDirectory:
         document = json.loads(content)
         version = document["schema_version"]
         is_whole = isinstance(document["identity"], dict) and isinstance(document["launches"], list)
+        is_whole = is_whole and bool(document["launches"])
         document["arm_order"], document["study"]
     except (ValueError, KeyError, TypeError):
         is_whole, version = False, None
@@ -233,7 +250,10 @@ def _digest(content: bytes) -> str:
 
 
 def _read_part(path: Path, columns: Sequence[str] | None) -> pa.Table:
-    content = path.read_bytes()
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"cannot read {str(path)!r}: {error.strerror}") from error
     if _digest(content) != path.stem:
         raise InputError(
             f"{str(path)!r} is damaged (its bytes do not match its name): move it away, and the "

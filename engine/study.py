@@ -19,6 +19,8 @@ from engine.store import SCHEMA_VERSION
 _PRECISIONS = ("float32",)
 _DETECTOR = DetectorSettings()
 _MAX_EVAL_EVERY = 25
+_MAX_HORIZON = 2**30
+_MAX_SEEDS = 10**7
 _FRESH_EVAL_EVERY = 10
 
 
@@ -32,7 +34,8 @@ class Study:
         seeds: repetitions of every arm, 0 … seeds−1; or a number for each arm.
         horizon: steps of every run; or
         epochs: passes over the data.
-        eval_every: steps between evaluations; by default half an epoch, at most 25 steps.
+        eval_every: steps between evaluations; by default half an epoch of the arm with the
+            shortest one, at most 25 steps.
         baseline: the arm that others are compared with; the first by default.
         question: one sentence, for the report.
         root_seed: from which every random stream is derived.
@@ -68,9 +71,10 @@ class Study:
             ("root_seed", self.root_seed, 0),
             ("fix_init", self.fix_init, 0),
             ("fix_order", self.fix_order, 0),
-            *(("seeds", n, 1) for n in self.seeds_by_arm.values()),
         ):
             _check_whole(name, value, least)
+        for number in self.seeds_by_arm.values():
+            _check_whole("seeds", number, 1, _MAX_SEEDS)
         if self.epochs is not None and not (math.isfinite(self.epochs) and self.epochs > 0):
             raise InputError(f"epochs={self.epochs}: expected a positive number")
         for arm_name in [*([self.baseline] if self.baseline else []), *self.seeds_by_arm]:
@@ -88,11 +92,11 @@ class Study:
         return dict.fromkeys(self.arms, self.seeds)
 
 
-def _check_whole(name: str, value: Any, least: int) -> None:
+def _check_whole(name: str, value: Any, least: int, most: int = rng.MAX_SEED) -> None:
     if value is None:
         return
-    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= rng.MAX_SEED:
-        raise InputError(f"{name}={value!r}: expected a whole number from {least} up")
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+        raise InputError(f"{name}={value!r}: expected a whole number from {least} to {most}")
 
 
 def with_fields(study: Study, values: Mapping[str, Any]) -> Study:
@@ -127,6 +131,8 @@ def with_sweep(study: Study, axes: Mapping[str, list[Any]]) -> Study:
             chosen = dict(zip(axes, combination, strict=True))
             label = ",".join(f"{field}={_label(value)}" for field, value in chosen.items())
             full = label if len(study.arms) == 1 else f"{arm_name},{label}"
+            if full in arms:
+                raise InputError(f"sweep: two arms would both be called {full!r}")
             arms[full] = dataclasses.replace(arm, **chosen)
             seeds[full] = study.seeds_by_arm[arm_name]
     baseline = None
@@ -139,7 +145,9 @@ def with_sweep(study: Study, axes: Mapping[str, list[Any]]) -> Study:
 def _label(value: Any) -> str:
     if isinstance(value, tuple):
         return "-".join(map(str, value))
-    return f"{value:g}" if isinstance(value, float) else str(value).lower()
+    if isinstance(value, float):
+        return repr(value).removesuffix(".0")
+    return str(value).lower()
 
 
 def choices(field: str) -> list[str]:
@@ -195,7 +203,7 @@ class Plan(NamedTuple):
         groups: arms by structure.
         horizons: steps of the runs of each arm, a multiple of `eval_every`.
         eval_every: steps between evaluations.
-        runs: every run, by seed and then by arm, so that any prefix is balanced.
+        runs: every run, by seed and then by arm.
     """
 
     study: Study
@@ -205,20 +213,20 @@ class Plan(NamedTuple):
     eval_every: int
     runs: list[Run]
 
-    def group_of(self, arm_name: str) -> int:
-        """Index of the arm's group."""
-        return next(i for i, g in enumerate(self.groups) if arm_name in g.arm_names)
-
 
 def make_plan(
-    study: Study, platform: str, width: int | None, form: str, data_dir: str | None = None
+    study: Study,
+    platform: str,
+    width: int | Mapping[str, int] | None,
+    form: str,
+    data_dir: str | None = None,
 ) -> Plan:
     """Loads the data, resolves the arms and lists the runs.
 
     Args:
         study: what is to be done.
         platform: kind of device, for the rule of the width.
-        width: lanes of every pool; by that rule where it is `None`.
+        width: lanes of every pool, or by arm; by that rule where there is none.
         form: of the convolutions.
         data_dir: where prepared data are kept.
 
@@ -227,8 +235,10 @@ def make_plan(
     """
     if form not in FORMS:
         raise unknown_name("form", form, FORMS)
-    _check_whole("width", width, 1)
-    arms = {name: resolve_arm(arm) for name, arm in study.arms.items()}
+    by_arm = width if isinstance(width, Mapping) else dict.fromkeys(study.arms, width)
+    for lanes in by_arm.values():
+        _check_whole("width", lanes, 1, _MAX_SEEDS)
+    arms = {name: _resolve_named(name, arm) for name, arm in study.arms.items()}
     _refuse_equal_arms(arms)
     _refuse_equal_runs(study, arms)
     by_structure: dict[tuple[Any, ...], list[str]] = {}
@@ -243,13 +253,15 @@ def make_plan(
         if source not in loaded:
             loaded[source] = tasks.load_data(arm, study.root_seed, data_dir)
         task = tasks.build_task(arm, loaded[source])
-        models.make_model(arm, task.num_outputs)
+        models.check_fit(arm, task.example_shape, task.num_outputs)
         grouped.append((names, arm, loaded[source], task))
 
-    eval_every = study.eval_every or _default_eval_every(grouped[0][3].steps_per_epoch)
+    eval_every = study.eval_every or min(
+        _default_eval_every(task.steps_per_epoch) for *_, task in grouped
+    )
     groups, horizons = [], {}
     for names, arm, data, task in grouped:
-        lanes = width or default_width(platform, arm)
+        lanes = by_arm.get(names[0]) or default_width(platform, arm)
         spec = PoolSpec(arm, data, study.root_seed, lanes, form, eval_every, study.detector)
         steps_per_epoch = task.steps_per_epoch
         fingerprint = tasks.fingerprint(data)
@@ -258,6 +270,13 @@ def make_plan(
             horizons[name] = _horizon(study, arm, steps_per_epoch, eval_every)
     ordered = {name: horizons[name] for name in arms}
     return Plan(study, arms, groups, ordered, eval_every, _runs(study, arms, ordered))
+
+
+def _resolve_named(name: str, arm: Arm) -> Arm:
+    try:
+        return resolve_arm(arm)
+    except InputError as error:
+        raise InputError(f"arm {name!r}: {error}") from None
 
 
 def _refuse_equal_arms(arms: Mapping[str, Arm]) -> None:
@@ -270,11 +289,12 @@ def _refuse_equal_arms(arms: Mapping[str, Arm]) -> None:
 
 def _refuse_equal_runs(study: Study, arms: Mapping[str, Arm]) -> None:
     is_fixed = study.fix_init is not None and study.fix_order is not None
-    if is_fixed and not any(arm.dropout for arm in arms.values()):
-        raise InputError(
-            "fix_init and fix_order together leave nothing that varies from seed to seed: "
-            "expected at most one of them"
-        )
+    for name, arm in arms.items():
+        if is_fixed and not arm.dropout:
+            raise InputError(
+                f"fix_init and fix_order together leave nothing that varies from seed to seed in "
+                f"arm {name!r}: expected at most one of them"
+            )
 
 
 def _default_eval_every(steps_per_epoch: int | None) -> int:
@@ -293,10 +313,9 @@ def _horizon(study: Study, arm: Arm, steps_per_epoch: int | None, eval_every: in
         raise InputError(
             f"dataset={arm.dataset} draws fresh examples and has no epochs: give --horizon in steps"
         )
-    horizon = math.ceil(steps / eval_every - 1e-9) * eval_every
-    if horizon > 2**31 - 1:
-        raise InputError(f"a horizon of {horizon} steps is too long: expected less than 2^31")
-    return horizon
+    if steps > _MAX_HORIZON:
+        raise InputError(f"a horizon of {steps:g} steps is too long: expected at most 2^30")
+    return math.ceil(steps / eval_every - 1e-9) * eval_every
 
 
 def _runs(study: Study, arms: Mapping[str, Arm], horizons: Mapping[str, int]) -> list[Run]:
@@ -392,6 +411,7 @@ def document(plan: Plan, platform: str) -> dict[str, Any]:
         "platform": platform,
         "data": {name: g.fingerprint for g in plan.groups for name in g.arm_names},
         "model_source": {name: models.source_fingerprint(arm) for name, arm in plan.arms.items()},
+        "task_source": {name: tasks.source_fingerprint(arm) for name, arm in plan.arms.items()},
     }
     return {
         "schema_version": SCHEMA_VERSION,

@@ -253,12 +253,16 @@ def _environment(devices: Devices, index: int) -> dict[str, str]:
         variables = {"JAX_PLATFORMS": "cpu"}
         pin_threads(variables)
         return variables
+    variables = {}
+    if devices.platform in ("gpu", "cuda", "rocm"):
+        given = os.environ.get("XLA_FLAGS", "")
+        variables["XLA_FLAGS"] = f"{given} --xla_gpu_deterministic_ops=true".strip()
     variable = _DEVICE_VARIABLES.get(devices.platform)
     if variable is None or devices.num_devices == 1:
-        return {}
+        return variables
     visible = os.environ.get(variable, "").split(",") if os.environ.get(variable) else []
     chosen = visible[index % len(visible)] if visible else str(index % devices.num_devices)
-    variables = {variable: chosen}
+    variables[variable] = chosen
     if devices.platform == "tpu":
         variables |= {"TPU_CHIPS_PER_PROCESS_BOUNDS": "1,1,1", "TPU_PROCESS_BOUNDS": "1,1,1"}
     return variables
@@ -337,7 +341,8 @@ class _Supervisor:
             self._replace(index)
             return
         if message[0] == "deliver":
-            self._num_losses = 0
+            if message[1].finished:
+                self._num_losses = 0
             self._scheduler.deliver(index, message[1])
         elif message[0] == "failed":
             raise WorkerFailedError(message[1])

@@ -78,6 +78,7 @@ def test_a_diverged_lane_is_an_outcome_and_poisons_nothing(make_pool):
     for seed in (0, 1):
         assert mixed["bad", seed].diverged_step is not None
         assert np.all(np.isfinite(mixed["bad", seed].curves["loss"]))
+        assert np.all(mixed["bad", seed].steps[1:] < mixed["bad", seed].diverged_step)
         assert_same_bits(mixed["good", seed], alone["good", seed])
         assert mixed["good", seed].diverged_step is None
 

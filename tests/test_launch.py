@@ -45,7 +45,12 @@ def _single(workdir: Path, data_dir: str, *words: str) -> list[str]:
         (["--experiment=single", "--batch_size=0"], "at least 1"),
         (["--experiment=single", "--batch_size=1e99"], "whole number"),
         (["--experiment=single", "--batch_norm=perhaps"], "batch_norm"),
-        (["--experiment=single", "--seeds=-2"], "from 1 up"),
+        (["--experiment=single", "--seeds=-2"], "seeds=-2: expected a whole number from 1"),
+        (["--experiment=single", "--seeds=5000000000"], "to 10000000"),
+        (["--experiment=single", "--epochs=1e308"], "too long"),
+        (["--experiment=single", "--dataset=teacher", "--horizon=10"], "does not fit"),
+        (["--experiment=single", "--conv_widths=4,4,4,4", "--pool_after=1,2,3,4"], "after pooling"),
+        (["--experiment=kick_in", "--init=he"], "arm 'as_asked': init_scale=0.05 has no effect"),
         (["--experiment=single", "--seeds=many"], "seeds"),
         (["--experiment=single", "--horizon=0"], "horizon=0"),
         (["--experiment=single", "--epochs=0"], "positive"),
@@ -87,6 +92,7 @@ def test_bad_input_is_one_line_and_leaves_nothing(words, expected, tmp_path, dat
         (["report"], "--workdir is missing"),
         (["report", "--workdir=/nonexistent/place"], "no study in"),
         (["--experiment=single", "--workdir=/proc/nothing/here"], "cannot use work directory"),
+        (["--experiment=single", "--workdir=" + 300 * "x"], "cannot use work directory"),
         (["--experiment=single", "--workdir=w", "--data_dir=/proc/nothing"], "--data_dir"),
     ],
 )
@@ -132,8 +138,17 @@ def test_help_shows_every_field_with_its_default(capsys):
     assert "in steps" in lines["--warmup_steps"]
 
 
+@pytest.mark.parametrize("words", [("--help",), ("--experiment=kick_in", "--help")])
+def test_help_without_a_verb_shows_verbs_and_fields(words, capsys):
+    assert _launch(*words) == 0
+    shown = capsys.readouterr().out
+    assert "--learning_rate: " in shown
+    assert "\n  report " in shown
+
+
 def test_help_lists_the_verbs_that_exist(capsys):
     assert _launch() == 2
+    assert "--help" in capsys.readouterr().err
     assert _launch("--help") == 0
     shown = capsys.readouterr().out
     for verb in ("run", "report", "list"):

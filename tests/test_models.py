@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from engine import config
 from engine.config import Arm
 from engine.errors import InputError
 from engine.models import MODELS, SCHEMES, make_model, source_fingerprint
@@ -12,6 +13,7 @@ from engine.models.initial import draw_params, leaf_scales
 from engine.study import resolve_arm
 
 CASES = [(name, batch_norm) for name in MODELS for batch_norm in (False, True)]
+SMALL = {"cnn8": {"conv_widths": (3, 3), "pool_after": (2,)}}
 INPUTS = jnp.asarray(np.random.default_rng(0).normal(size=(6, 8, 8, 1)), jnp.float32)
 KEY = jax.random.key(0)
 
@@ -25,7 +27,7 @@ def _model(name, batch_norm, **fields):
 
 @pytest.mark.parametrize(("name", "batch_norm"), CASES)
 def test_shapes_state_and_gradients(name, batch_norm):
-    model, params, state = _model(name, batch_norm)
+    model, params, state = _model(name, batch_norm, **SMALL.get(name, {}))
     outputs, new_state = model.train_apply(params, state, INPUTS, KEY)
     assert outputs.shape == (6, 10)
     assert bool(state) == batch_norm
@@ -43,7 +45,7 @@ def test_shapes_state_and_gradients(name, batch_norm):
 
 @pytest.mark.parametrize(("name", "batch_norm"), CASES)
 def test_evaluation_uses_the_statistics_that_it_says(name, batch_norm):
-    model, params, state = _model(name, batch_norm)
+    model, params, state = _model(name, batch_norm, **SMALL.get(name, {}))
     by_batch = model.batch_apply(params, state, INPUTS)
     by_average = model.average_apply(params, state, INPUTS)
     trained, _ = model.train_apply(params, state, INPUTS, KEY)
@@ -120,3 +122,10 @@ def test_initial_schemes(scheme, conv, dense, bias):
     np.testing.assert_array_equal(params["norm"]["scale"], np.ones(7))
     np.testing.assert_array_equal(params["norm"]["bias"], np.zeros(7))
     assert scheme in SCHEMES
+
+
+@pytest.mark.parametrize("name", list(MODELS))
+def test_a_model_uses_the_defaults_of_an_arm(name):
+    """A field with a default in `Arm` has the same one wherever it is used."""
+    for field, default in MODELS.load(name).USED.items():
+        assert config.DEFAULTS[field] in (None, default)

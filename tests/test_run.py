@@ -138,8 +138,8 @@ def test_a_report_without_runs_is_refused(tmp_path, options):
 
 def test_a_study_of_diverging_runs_has_a_report(tmp_path, options):
     arms = {"wild": small_arm(optimizer="sgd", learning_rate=1e6), "tame": small_arm()}
-    summary = run(small_study(arms=arms, baseline="wild"), tmp_path, **options)
-    assert summary["arms"]["wild"]["statuses"]["diverged"] == 3
+    summary = run(small_study(arms=arms, baseline="wild", seeds=6), tmp_path, **options)
+    assert summary["arms"]["wild"]["statuses"]["diverged"] == 6
     assert summary["arms"]["wild"]["median_onset"]["value"] is None
     assert "diverges" in summary["verdict"]["headline"]
 
@@ -152,3 +152,21 @@ def test_steps_are_the_unit_without_epochs(tmp_path, options):
     summary = run(small_study(arms=arms, baseline=None), tmp_path, **options)
     assert summary["unit"] == "steps"
     assert summary["arms"]["t"]["accuracy_after"] is None
+
+
+def test_the_width_is_kept_on_resume(tmp_path, options):
+    run(small_study(seeds=2), tmp_path, width=3, has_report=False, **options)
+    run(small_study(seeds=4), tmp_path, has_report=False, **options)
+    assert set(open_existing(tmp_path).document["identity"]["width"].values()) == {3}
+    assert len(read_all(tmp_path)) == 8
+    with pytest.raises(InputError, match="width"):
+        run(small_study(seeds=4), tmp_path, width=2, has_report=False, **options)
+
+
+def test_more_workers_than_accelerators_are_refused(tmp_path, monkeypatch):
+    from engine import workers
+
+    monkeypatch.setattr(workers, "find_devices", lambda: workers.Devices("gpu", 1))
+    with pytest.raises(InputError, match="at most one for each of the 1 gpu devices"):
+        run(small_study(), tmp_path / "w", num_workers=4)
+    assert not (tmp_path / "w").exists()

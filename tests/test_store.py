@@ -129,3 +129,18 @@ def test_a_damaged_part_is_named(tmp_path, damage):
         part.write_bytes(foreign)
     with pytest.raises(InputError, match=part.name):
         workdir.read()
+
+
+def test_a_run_that_was_stored_twice_counts_once(tmp_path):
+    workdir = store.create_or_resume(tmp_path / "w", _document())
+    workdir.append([_row("a", 0), _row("a", 1)])
+    workdir.append([_row("a", 0)])
+    assert workdir.read()["seed"].to_pylist() == [0, 1]
+
+
+def test_parts_that_are_a_file_are_one_clear_error(tmp_path):
+    (tmp_path / "w").mkdir()
+    (tmp_path / "w" / "study.json").write_text(json.dumps(_document()))
+    (tmp_path / "w" / "parts").write_text("")
+    with pytest.raises(InputError, match="cannot use"):
+        store.create_or_resume(tmp_path / "w", _document())

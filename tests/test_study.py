@@ -89,7 +89,7 @@ def test_fields_are_set_in_every_arm():
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"seeds": -1}, "seeds=-1: expected a whole number from 1 up"),
+        ({"seeds": -1}, "seeds=-1: expected a whole number from 1 to"),
         ({"seeds": 0}, "seeds=0"),
         ({"seeds": 2.5}, "whole number"),
         ({"seeds": {"slow": 3}}, "seeds are missing for arm 'fast'"),
@@ -145,3 +145,15 @@ def test_the_width_follows_the_rule_and_can_be_set(data_dir):
     assert [g.spec.width for g in _plan(study, data_dir).groups] == [8, 1]
     assert [g.spec.width for g in _plan(study, data_dir, width=3).groups] == [3, 3]
     assert dataclasses.replace(study, seeds=2).seeds_by_arm == {"a": 2, "b": 2}
+
+
+def test_close_values_of_a_sweep_keep_their_names_apart():
+    rates = [1.0000001e-3, 1.0000002e-3]
+    assert len(with_sweep(small_study(), {"learning_rate": rates}).arms) == 4
+
+
+@pytest.mark.parametrize("sizes", [[8, 256], [256, 8]])
+def test_the_grid_suits_the_shortest_epoch_in_any_order(sizes, data_dir):
+    study = with_sweep(small_study(horizon=None, epochs=2), {"batch_size": sizes})
+    # 5 batches of 256 make an epoch: half of it is 2 steps.
+    assert _plan(study, data_dir).eval_every == 2

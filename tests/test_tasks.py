@@ -139,6 +139,25 @@ def test_the_split_is_disjoint():
     assert set(arrays["loss_inputs"].ravel()) <= training
 
 
+def test_held_out_batches_keep_the_shares_too(data_dir):
+    data = load_data(resolve_arm(Arm()), 0, data_dir)
+    held_out = data["held_out_labels"].ravel()
+    shares = np.bincount(np.concatenate([data["labels"], held_out])) / (1438 + len(held_out))
+    # Two choices by largest remainders, each off by less than one example per class.
+    np.testing.assert_allclose(
+        np.bincount(held_out) / len(held_out), shares, atol=2 / len(held_out)
+    )
+
+
+def test_damaged_digits_are_one_clear_error(tmp_path):
+    arm = resolve_arm(Arm())
+    load_data(arm, 0, str(tmp_path))
+    (shard,) = tmp_path.rglob("*array_record*")
+    shard.write_bytes(shard.read_bytes()[:1000])
+    with pytest.raises(InputError, match="plateau_digits"):
+        load_data(arm, 0, str(tmp_path))
+
+
 def test_a_stratified_choice_keeps_the_shares():
     labels = np.repeat([0, 1, 2], [100, 50, 10])
     chosen = stratified_choice(labels, 32, "x")

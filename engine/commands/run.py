@@ -27,7 +27,7 @@ def run(
     *,
     num_workers: int | None = None,
     width: int | None = None,
-    form: str = "patches",
+    form: str | None = None,
     data_dir: str | None = None,
     cache_dir: str | None = None,
     is_quiet: bool = False,
@@ -38,9 +38,12 @@ def run(
     Args:
         study: what to do.
         workdir: where its rows and its report go; created where it does not exist.
-        num_workers: processes; one per core or accelerator by default, 0 for none but this one.
-        width: lanes of a worker; by a rule per kind of device by default.
-        form: of the convolutions, see `engine.lowering`.
+        num_workers: processes; one per core or accelerator by default. 0 runs everything in this
+            process, for debugging: where its backend has started before, its number of threads,
+            and with it the last bits, are no longer ours to choose.
+        width: lanes of a worker; by default what the study was started with, or a rule per model
+            and kind of device.
+        form: of the convolutions, see `engine.lowering`; by default as for the width.
         data_dir: where prepared data are kept.
         cache_dir: where compiled programs are kept.
         is_quiet: whether to draw no progress bar.
@@ -59,7 +62,20 @@ def run(
     if num_workers == 0:
         workers.pin_threads(os.environ)
     num_workers = devices.num_devices if num_workers is None else num_workers
-    plan = make_plan(study, devices.platform, width, form, data_dir)
+    if devices.platform != "cpu" and num_workers > devices.num_devices:
+        raise InputError(
+            f"workers={num_workers}: expected at most one for each of the {devices.num_devices} "
+            f"{devices.platform} devices"
+        )
+    recorded = store.find_existing(Path(workdir))
+    identity = {} if recorded is None else recorded.document["identity"]
+    plan = make_plan(
+        study,
+        devices.platform,
+        width if width is not None else identity.get("width"),
+        form or identity.get("form", "patches"),
+        data_dir,
+    )
     directory = store.create_or_resume(Path(workdir), document(plan, devices.platform))
     finished = directory.finished_keys()
     pending = [

@@ -1,7 +1,14 @@
 """Networks. A model is one module with `USED` and `build`, and one line in `MODELS`."""
 
 from engine.models.initial import SCHEMES
-from engine.models.model import ACTIVATIONS, Model, make_model, resolve, source_fingerprint
+from engine.models.model import (
+    ACTIVATIONS,
+    Model,
+    check_fit,
+    make_model,
+    resolve,
+    source_fingerprint,
+)
 from engine.models.registry import MODELS
 
 __all__ = [
@@ -9,6 +16,7 @@ __all__ = [
     "MODELS",
     "SCHEMES",
     "Model",
+    "check_fit",
     "make_model",
     "resolve",
     "source_fingerprint",

@@ -1,16 +1,17 @@
 """What the engine sees of a network: pure functions of parameters and state."""
 
-import hashlib
-import inspect
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
+from flax.errors import FlaxError
 
 from engine.config import Arm, fill_defaults
-from engine.errors import unknown_name
+from engine.errors import InputError, unknown_name
 from engine.models.initial import SCHEMES
 from engine.models.registry import MODELS
+from engine.registry import fingerprint_sources
 
 _MODEL_FIELDS = (
     "conv_widths",
@@ -112,7 +113,30 @@ def make_model(arm: Arm, num_outputs: int) -> Model:
     return Model(init, train_apply, batch_apply, average_apply)
 
 
+def check_fit(arm: Arm, example_shape: tuple[int, ...], num_outputs: int) -> None:
+    """Builds the arm's network for inputs of a shape, without computing anything.
+
+    Raises:
+        InputError: it cannot be built for them, or some layer is left without any unit.
+    """
+    model = make_model(arm, num_outputs)
+    key = jax.eval_shape(lambda: jax.random.key(0))
+    example = jax.ShapeDtypeStruct((1, *example_shape), jnp.float32)
+    where = f"model={arm.model} does not fit dataset={arm.dataset} with inputs {example_shape}"
+    try:
+        params, _ = jax.eval_shape(model.init, key, example)
+        is_empty = any(leaf.size == 0 for leaf in jax.tree.leaves(params))
+    except ZeroDivisionError:  # what Flax makes of a layer without inputs
+        is_empty = True
+    except (TypeError, ValueError, IndexError, FlaxError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"{where}: {reason}") from error
+    if is_empty:
+        raise InputError(f"{where}: nothing of the input is left after pooling")
+
+
 def source_fingerprint(arm: Arm) -> str:
-    """SHA-256 of the source of the arm's model, which is part of a study's identity."""
-    source = inspect.getsource(MODELS.load(arm.model))
-    return hashlib.sha256(source.encode()).hexdigest()
+    """SHA-256 of the sources of the arm's model, which are part of a study's identity."""
+    from engine.models import initial, layers
+
+    return fingerprint_sources(MODELS.load(arm.model), layers, initial)

@@ -11,6 +11,24 @@ from engine.plateau import STATUSES
 from engine.statistics import Estimate, TestResult
 from engine.store import WorkDirectory
 
+_COLUMNS = [
+    "status",
+    "event",
+    "onset_step",
+    "onset_lower",
+    "onset_upper",
+    "width_steps",
+    "num_breaks",
+    "is_diverged_later",
+    "end_loss",
+    "end_accuracy",
+    "best_minus_end",
+    "steps_run",
+    "steps",
+    "loss",
+    "accuracy",
+    "held_out_accuracy",
+]
 _GRID_SHARE_OF_WIDTH = 0.25
 _LATE_SHARE = 0.9
 _LEFT_CHANCE = 0.2
@@ -145,7 +163,7 @@ class Summary(NamedTuple):
 def summarise(directory: WorkDirectory) -> Summary:
     """The numbers of what a work directory holds; arms whose first seed is missing are left out."""
     document = directory.document
-    table = directory.read()
+    table = directory.read(columns=_COLUMNS)
     runs = {}
     for name in document["arm_order"]:
         arm_runs = _arm_runs(table, document, name)
@@ -172,6 +190,8 @@ def summarise(directory: WorkDirectory) -> Summary:
 
 
 def _varied(identity: dict[str, Any]) -> str:
+    if identity["fix_init"] is not None and identity["fix_order"] is not None:
+        return "noise draws, all from one start and in one data order,"
     if identity["fix_init"] is not None:
         return f"data orders, all from the start of init seed {identity['fix_init']},"
     if identity["fix_order"] is not None:

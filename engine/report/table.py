@@ -1,8 +1,8 @@
 """The short table of a study, for the terminal and for the page."""
 
 from engine.plateau import STATUSES
-from engine.report.summary import Summary
 from engine.report.phrases import interval, number, p_value, percent
+from engine.report.summary import Summary
 from engine.statistics import Estimate
 
 

@@ -100,7 +100,7 @@ def restricted_mean_difference(
     """How much later the event happens than in the baseline, up to the horizon.
 
     The difference of the two restricted means, in the unit of time, valid also when hazards cross.
-    Its limits are combined from those of the two means, `d ± √(…² + …²)` of the one-sided distances.
+    Its limits lie at the root sum of squares of the distances of the two means from their limits.
     The two groups are taken as independent; where they share seeds and their times are positively
     correlated, the interval is wider than it need be.
 

@@ -62,8 +62,8 @@ def aalen_johansen(
 
     `F(t) = Σ_{s ≤ t} S(s−)·d₁(s)/n(s)`, exact under ties. Limits are complementary log-log; before
     the first event, where that transform has none, the upper limit is Clopper–Pearson's for no
-    event among those at risk or ended by another cause, and where every run is over the lower limit is that of the time
-    before, or Clopper–Pearson's for all.
+    event among those at risk or ended by another cause, and where every run is over the lower
+    limit is that of the time before, or Clopper–Pearson's for all.
 
     Args:
         time: shape `[num_runs]`, any unit.

@@ -73,7 +73,8 @@ def _in_batches(rows: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Rows in equal batches, shape `[num_batches, batch]`, classes spread evenly over them."""
     num_batches = max(1, -(-len(rows) // _EVALUATION_BATCH))
     size = len(rows) // num_batches
-    order = rows[np.argsort(labels[rows], kind="stable")][: size * num_batches]
+    rows = rows[stratified_choice(labels[rows], size * num_batches, "batches")]
+    order = rows[np.argsort(labels[rows], kind="stable")]
     return order.reshape(size, num_batches).T
 
 

@@ -64,6 +64,12 @@ def read_digits(data_dir: str | None) -> tuple[np.ndarray, np.ndarray]:
             f"data directory {where!r} cannot be used ({error.strerror or error}): expected one "
             f"that can be written, see --data_dir"
         ) from error
+    except Exception as error:  # array_record and protobuf have types of their own
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise InputError(
+            f"the digits prepared in {where!r} cannot be read ({reason}): remove "
+            f"{os.path.join(where, 'plateau_digits')!r} and try again"
+        ) from error
     if [int(record["id"]) for record in records] != list(range(_NUM_EXAMPLES)):
         raise InputError(
             f"the digits in {where!r} are damaged: {len(records)} of {_NUM_EXAMPLES} examples; "

@@ -250,3 +250,42 @@ def test_settings_change_what_counts():
     loss = _loss(_sigmoid(steps, 800, 40, 0.15))
     assert find_break(steps, loss, H).status == "stuck"
     assert find_break(steps, loss, H, settings=DetectorSettings(high=0.1)).status == "broke"
+
+
+@pytest.mark.parametrize("start", [1.0, 1.5, 2.0, 3.0, 6.0])
+def test_a_steady_decay_from_above_chance_has_no_plateau(start):
+    steps = np.arange(0, 2001.0, 5)
+    assert find_break(steps, start * H * np.exp(-steps / 150), H).status == "no_plateau"
+
+
+def test_a_fall_to_chance_does_not_hide_a_plateau():
+    steps = np.arange(0, 2001.0, 5)
+    progress = _sigmoid(steps, 1000, 20) - 2.0 * np.exp(-steps / 30)
+    assert find_break(steps, _loss(progress), H).status == "broke"
+
+
+@pytest.mark.parametrize("height", [0.1, 0.2, 0.3, 0.4])
+def test_a_hump_that_is_lost_again_is_not_the_onset(height):
+    steps = np.arange(0, 1001.0, 5)
+    hump = _sigmoid(steps, 110, 5, height) - _sigmoid(steps, 330, 5, height)
+    found = find_break(steps, _loss(hump + _sigmoid(steps, 660, 8)), H)
+    assert found.status == "broke"
+    # Interpolation over a grid of 5 steps, on a rise of scale 8.
+    assert found.onset_step == pytest.approx(660 + 8 * _logit(0.05 / END), abs=1.0)
+    assert found.rise_step == pytest.approx(660 + 8 * _logit(0.1), abs=1.0)
+
+
+def test_a_break_that_was_lost_before_the_divergence_is_none():
+    steps = np.arange(0, 881.0, 11)
+    loss = _loss(_sigmoid(steps, 110, 5, 0.4) - _sigmoid(steps, 420, 5, 0.4))
+    loss[-4:] = np.nan
+    assert find_break(steps, loss, H).status == "diverged"
+
+
+def test_a_slow_climb_after_the_break_keeps_the_break():
+    steps = np.arange(0, 1001.0, 5)
+    loss = _loss(_sigmoid(steps, 300, 20)) + np.maximum(0, steps - 900) * 0.01
+    loss[-2:] = np.inf
+    found = find_break(steps, loss, H)
+    assert found.status == "broke"
+    assert found.is_diverged_later

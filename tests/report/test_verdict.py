@@ -10,9 +10,9 @@ from engine import store
 from engine.plateau import DetectorSettings
 from engine.report.figures import INK, make_figures, to_png, to_svg
 from engine.report.page import make_page
+from engine.report.phrases import interval, number, percent
 from engine.report.summary import Summary, summarise, to_document
 from engine.report.table import make_table, to_text
-from engine.report.phrases import interval, number, percent
 from engine.report.verdict import make_verdict
 from engine.statistics import Estimate
 
@@ -213,3 +213,77 @@ def test_what_is_held_fixed_is_said(tmp_path):
     words = " ".join([*fixed.answers.values(), *fixed.limits])
     assert "random starts" not in words
     assert "init seed 3" in words
+
+
+def _shifted(name: str, start: float, num: int = 20) -> list[dict]:
+    return [_row(name, i, start + i, "broke", 1) for i in range(num)]
+
+
+def test_a_small_shift_is_no_cure(tmp_path):
+    """5 steps of 230 are earlier beyond chance, but the plateau is still there."""
+    summary = _summary(tmp_path, {"late": _late(), "near": _shifted("near", 215)}, "late")
+    assert summary.comparisons["near"].is_earlier
+    verdict = make_verdict(summary)
+    assert "can be removed" not in verdict.headline
+    fix = verdict.answers["Is something wrong, and what would fix it?"]
+    assert "on average 0.2 epochs earlier" in fix
+    assert "A mistake that all arms share" not in fix
+
+
+def test_an_arm_that_diverges_less_is_earlier(tmp_path):
+    """Diverged runs stay at risk: they never leave chance level."""
+    summary = _summary(tmp_path, {"lost": _lost(), "late": _late()}, "lost")
+    assert summary.comparisons["late"].p_holm < 1e-4
+    assert summary.comparisons["late"].is_earlier
+
+
+def test_epochs_of_different_length_do_not_make_a_cure(tmp_path):
+    """More steps, but longer epochs: earlier in epochs only, hence neither earlier nor later."""
+    arms = {"late": _late(), "long": [_row("long", i, 300.0 + i, "broke", 1) for i in range(20)]}
+    _summary(tmp_path, arms, "late")
+    workdir = store.open_existing(tmp_path)
+    workdir.document["study"]["steps_per_epoch"]["long"] = 44
+    summary = summarise(workdir)
+    comparison = summary.comparisons["long"]
+    assert comparison.difference.upper < 0
+    assert not comparison.is_earlier
+    assert not comparison.is_later
+    assert any("different length" in line for line in make_verdict(summary).limits)
+
+
+@pytest.mark.parametrize("num", [1, 3, 5])
+def test_few_runs_are_not_called_typical(tmp_path, num):
+    verdict = make_verdict(_summary(tmp_path, {"late": _late(num=num)}, "late", seeds=num))
+    assert "too few" in verdict.headline
+    assert "too few" in verdict.answers["Is that normal for this set-up?"]
+
+
+def test_mixed_runs_have_no_typical_course(tmp_path):
+    rows = _late(num=10) + [_row("late", 10 + i, None, "stuck", 0) for i in range(10)]
+    verdict = make_verdict(_summary(tmp_path, {"late": rows}, "late"))
+    assert "There is no typical course" in verdict.answers["Is that normal for this set-up?"]
+    assert "normal" not in verdict.headline
+
+
+def test_shoulders_are_named_as_such(tmp_path):
+    rows = [_row("s", i, 500.0 + i, "shoulder", 1) for i in range(20)]
+    answer = make_verdict(_summary(tmp_path, {"s": rows}, "s")).answers
+    assert "no longer than the rise itself" in answer["Is that normal for this set-up?"]
+
+
+def test_what_fell_back_diverged_later_or_has_stairs_is_said(tmp_path):
+    rows = _late()
+    rows[0] |= {"is_diverged_later": True, "num_breaks": 3}
+    rows[1] |= {"status": "stuck", "event": 0, "onset_step": None, "best_minus_end": 0.75}
+    rows[1] |= {"end_loss": 0.9 * H}
+    verdict = make_verdict(_summary(tmp_path, {"late": rows}, "late"))
+    words = " ".join([*verdict.answers.values(), *verdict.limits])
+    assert "1 of those at chance had left it before and fell back" in words
+    assert "In 1 of 20 runs the loss blew up after" in words
+    assert "In 1 of 20 runs further plateaus follow" in words
+
+
+def test_an_arm_without_a_first_seed_is_left_out_and_named(tmp_path):
+    summary = _summary(tmp_path, {"late": _late(), "none": []}, "late")
+    assert list(summary.arms) == ["late"]
+    assert any("left out: none" in line for line in make_verdict(summary).limits)
