@@ -49,6 +49,8 @@ class Progress:
 
     def update(self, num_steps: int, statuses: list[str], num_skipped: int) -> None:
         """Adds steps that were taken, runs that ended, and steps that these need not take."""
+        if not self._bar.n:
+            self._bar.unpause()  # compilation says nothing about the time that is left
         self._statuses.update(statuses)
         self._bar.total -= num_skipped
         self._describe()
