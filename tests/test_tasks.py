@@ -9,7 +9,7 @@ from engine import rng
 from engine.config import Arm
 from engine.errors import InputError
 from engine.study import resolve_arm
-from engine.tasks import TASKS, build_task, fingerprint, load_data
+from engine.tasks import TASKS, build_task, fingerprint, load_data, teacher
 from engine.tasks.classification import classification_task, split_arrays, stratified_choice
 
 KEY = rng.stream(0, "order", 3)
@@ -189,3 +189,12 @@ def test_a_data_directory_that_cannot_be_written(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="--data_dir"):
         load_data(resolve_arm(Arm()), 0, str(tmp_path / "file" / "below"))
+
+
+def test_the_teacher_labels_its_evaluation_set_as_it_labels_its_batches():
+    arm = resolve_arm(Arm(dataset="teacher", model="mlp"))
+    data = load_data(arm, 0, None)
+    weights, inputs = data["weights"], data["loss_inputs"]
+    expected = teacher._targets(jnp.asarray(weights), jnp.asarray(inputs))
+    # Single precision: sums of sixteen terms of size one.
+    np.testing.assert_allclose(data["loss_targets"], expected, atol=2e-6)

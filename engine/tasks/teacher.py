@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.scipy.special import erf
+from scipy import special
 
 from engine import rng
 from engine.config import Arm
@@ -28,15 +29,20 @@ def _targets(weights: jax.Array, inputs: jax.Array) -> jax.Array:
 
 
 def load(arm: Arm, root_seed: int, data_dir: str | None) -> dict[str, np.ndarray]:
-    """The teacher's weights and the evaluation sets."""
-    keys = jax.random.split(rng.stream(root_seed, "task", arm.task_seed), 3)
-    weights = jax.random.normal(keys[0], (_NUM_UNITS, _NUM_INPUTS)) / np.sqrt(_NUM_INPUTS)
+    """The teacher's weights and the evaluation sets, drawn on the CPU of any machine alike."""
+    shapes = [(_NUM_UNITS, _NUM_INPUTS), *[(*_EVALUATION_SHAPE, _NUM_INPUTS)] * 2]
+    with jax.default_device(jax.local_devices(backend="cpu")[0]):
+        keys = jax.random.split(rng.stream(root_seed, "task", arm.task_seed), 3)
+        draws = [jax.random.normal(key, shape) for key, shape in zip(keys, shapes, strict=True)]
+    weights, *inputs = (np.asarray(draw, np.float64) for draw in draws)
+    weights /= np.sqrt(_NUM_INPUTS)
     arrays = {"weights": weights}
-    for name, key in (("loss", keys[1]), ("held_out", keys[2])):
-        inputs = jax.random.normal(key, (*_EVALUATION_SHAPE, _NUM_INPUTS))
-        arrays[f"{name}_inputs"] = inputs
-        arrays[f"{name}_targets"] = _targets(weights, inputs)
-    return {name: np.asarray(array) for name, array in arrays.items()}
+    for name, array in zip(("loss", "held_out"), inputs, strict=True):
+        # In double precision, so that rounding to single hides the order of the sums.
+        hidden = special.erf(array @ weights.T / np.sqrt(2.0))
+        arrays[f"{name}_inputs"] = array
+        arrays[f"{name}_targets"] = hidden.sum(-1, keepdims=True) / np.sqrt(_NUM_UNITS)
+    return {name: array.astype(np.float32) for name, array in arrays.items()}
 
 
 def build(arm: Arm, data: Data) -> Task:
