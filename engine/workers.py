@@ -9,36 +9,17 @@ import contextlib
 import multiprocessing
 import os
 import signal
-import subprocess
-import sys
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from multiprocessing.connection import Connection, wait
 from typing import Any, NamedTuple, Protocol
 
-from engine.errors import InputError, WorkerFailedError
+from engine.devices import Devices, configure_backend, environment
+from engine.errors import WorkerFailedError
 from engine.lanes import FinishedRun, LanePool, PoolSpec, Run
 
 _MAX_LOSSES_WITHOUT_PROGRESS = 3
-_DEVICE_VARIABLES = {
-    "cuda": "CUDA_VISIBLE_DEVICES",
-    "gpu": "CUDA_VISIBLE_DEVICES",
-    "rocm": "ROCR_VISIBLE_DEVICES",
-    "tpu": "TPU_VISIBLE_CHIPS",
-}
-
-
-class Devices(NamedTuple):
-    """What there is to run on.
-
-    Attributes:
-        platform: `cpu`, `gpu` or `tpu`.
-        num_devices: cores of a CPU that this process may use, or accelerators.
-    """
-
-    platform: str
-    num_devices: int
 
 
 class Assignment(NamedTuple):
@@ -205,69 +186,6 @@ def _worker_main(connection: Connection, cache_dir: str | None) -> None:
             connection.send(("failed", traceback.format_exc()))
 
 
-def configure_backend(cache_dir: str | None) -> None:
-    """Settings of JAX that a number depends on, and the directory of its compilation cache."""
-    import jax
-
-    jax.config.update("jax_default_matmul_precision", "float32")
-    jax.config.update("jax_threefry_partitionable", True)
-    if cache_dir is not None:
-        jax.config.update("jax_compilation_cache_dir", cache_dir)
-        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
-        jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
-
-
-def pin_threads(environment: dict[str, str] | os._Environ[str]) -> None:
-    """Gives XLA's CPU backend a thread pool of one, so that bits do not depend on the cores.
-
-    It must be called before the backend starts.
-    """
-    environment["NPROC"] = "1"
-
-
-def find_devices() -> Devices:
-    """What JAX would run on, found without starting a backend in this process."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    on_cpu = Devices("cpu", cores or 1)
-    if os.environ.get("JAX_PLATFORMS", "").split(",")[0] == "cpu" or not _has_accelerator_plugin():
-        return on_cpu
-    program = "import jax; print(jax.default_backend(), jax.local_device_count())"
-    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
-    if found.returncode != 0:
-        last = (found.stderr.strip().splitlines() or ["no message"])[-1]
-        raise InputError(f"JAX cannot start its backend: {last}")
-    platform, count = found.stdout.split()[-2:]
-    return on_cpu if platform == "cpu" else Devices(platform, int(count))
-
-
-def _has_accelerator_plugin() -> bool:
-    import importlib.metadata
-
-    plugins = importlib.metadata.entry_points(group="jax_plugins")
-    return bool(list(plugins)) or importlib.util.find_spec("libtpu") is not None
-
-
-def _environment(devices: Devices, index: int) -> dict[str, str]:
-    """Variables of one worker: its own device, or one core's worth of threads."""
-    if devices.platform == "cpu":
-        variables = {"JAX_PLATFORMS": "cpu"}
-        pin_threads(variables)
-        return variables
-    variables = {}
-    if devices.platform in ("gpu", "cuda", "rocm"):
-        given = os.environ.get("XLA_FLAGS", "")
-        variables["XLA_FLAGS"] = f"{given} --xla_gpu_deterministic_ops=true".strip()
-    variable = _DEVICE_VARIABLES.get(devices.platform)
-    if variable is None or devices.num_devices == 1:
-        return variables
-    visible = os.environ.get(variable, "").split(",") if os.environ.get(variable) else []
-    chosen = visible[index % len(visible)] if visible else str(index % devices.num_devices)
-    variables[variable] = chosen
-    if devices.platform == "tpu":
-        variables |= {"TPU_CHIPS_PER_PROCESS_BOUNDS": "1,1,1", "TPU_PROCESS_BOUNDS": "1,1,1"}
-    return variables
-
-
 @contextlib.contextmanager
 def _set_environment(variables: Mapping[str, str]) -> Iterator[None]:
     before = {name: os.environ.get(name) for name in variables}
@@ -309,7 +227,7 @@ class _Supervisor:
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
         process = context.Process(target=_worker_main, args=(theirs, self._cache_dir), daemon=True)
-        with _set_environment(_environment(self._devices, index)):
+        with _set_environment(environment(self._devices, index)):
             process.start()
         theirs.close()
         self._workers[index] = _Worker(process, ours)

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from engine.config import Arm
+from engine.devices import configure_backend
 from engine.lanes import LanePool, PoolSpec, Run
 from engine.plateau import DetectorSettings
 from engine.study import Study, resolve_arm
 from engine.tasks import load_data
-from engine.workers import configure_backend
 
 
 @pytest.fixture(scope="session")

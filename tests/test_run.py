@@ -6,7 +6,7 @@ import jax
 import pyarrow.parquet as pq
 import pytest
 
-from engine import store
+from engine import devices, store
 from engine.commands.report import report
 from engine.commands.run import run
 from engine.errors import InputError
@@ -164,9 +164,7 @@ def test_the_width_is_kept_on_resume(tmp_path, options):
 
 
 def test_more_workers_than_accelerators_are_refused(tmp_path, monkeypatch):
-    from engine import workers
-
-    monkeypatch.setattr(workers, "find_devices", lambda: workers.Devices("gpu", 1))
+    monkeypatch.setattr(devices, "find_devices", lambda: devices.Devices("gpu", 1))
     with pytest.raises(InputError, match="at most one for each of the 1 gpu devices"):
         run(small_study(), tmp_path / "w", num_workers=4)
     assert not (tmp_path / "w").exists()

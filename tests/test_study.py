@@ -4,7 +4,8 @@ import pytest
 
 from engine.config import Arm
 from engine.errors import InputError
-from engine.study import Study, make_plan, resolve_arm, run_key, with_fields, with_sweep
+from engine.plan import make_plan, run_key
+from engine.study import Study, resolve_arm, with_fields, with_sweep
 from tests.conftest import small_arm, small_study
 
 

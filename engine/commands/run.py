@@ -6,11 +6,13 @@ import time
 from pathlib import Path
 from typing import Any
 
-from engine import provenance, store, workers
+from engine import devices, provenance, store, workers
 from engine.commands.progress import Progress
 from engine.errors import InputError
+from engine.outcomes import outcome_row
+from engine.plan import Plan, document, make_plan, run_key
 from engine.store import WorkDirectory
-from engine.study import Plan, Study, document, make_plan, outcome_row, run_key
+from engine.study import Study
 
 _SECONDS_PER_PART = 2.0
 
@@ -58,25 +60,25 @@ def run(
     """
     if num_workers is not None and num_workers < 0:
         raise InputError(f"workers={num_workers}: expected 0 or more")
-    devices = workers.find_devices()
+    available = devices.find_devices()
     if num_workers == 0:
-        workers.pin_threads(os.environ)
-    num_workers = devices.num_devices if num_workers is None else num_workers
-    if devices.platform != "cpu" and num_workers > devices.num_devices:
+        devices.pin_threads(os.environ)
+    num_workers = available.num_devices if num_workers is None else num_workers
+    if available.platform != "cpu" and num_workers > available.num_devices:
         raise InputError(
-            f"workers={num_workers}: expected at most one for each of the {devices.num_devices} "
-            f"{devices.platform} devices"
+            f"workers={num_workers}: expected at most one for each of the {available.num_devices} "
+            f"{available.platform} devices"
         )
     recorded = store.find_existing(Path(workdir))
     identity = {} if recorded is None else recorded.document["identity"]
     plan = make_plan(
         study,
-        devices.platform,
+        available.platform,
         width if width is not None else identity.get("width"),
         form or identity.get("form", "patches"),
         data_dir,
     )
-    directory = store.create_or_resume(Path(workdir), document(plan, devices.platform))
+    directory = store.create_or_resume(Path(workdir), document(plan, available.platform))
     finished = directory.finished_keys()
     pending = [
         [r for r in plan.runs if r.arm_name in g.arm_names and run_key(r) not in finished]
@@ -92,7 +94,7 @@ def run(
                 [group.spec for group in plan.groups],
                 pending,
                 total.take,
-                devices,
+                available,
                 num_workers,
                 str(cache_dir or default_cache_dir()),
                 progress.note,

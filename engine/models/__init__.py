@@ -1,15 +1,11 @@
 """Networks. A model is one module with `USED` and `build`, and one line in `MODELS`."""
 
+from engine.config import Arm
+from engine.models import initial, layers
 from engine.models.initial import SCHEMES
-from engine.models.model import (
-    ACTIVATIONS,
-    Model,
-    check_fit,
-    make_model,
-    resolve,
-    source_fingerprint,
-)
+from engine.models.model import ACTIVATIONS, Model, check_fit, make_model, resolve
 from engine.models.registry import MODELS
+from engine.registry import fingerprint_sources
 
 __all__ = [
     "ACTIVATIONS",
@@ -21,3 +17,8 @@ __all__ = [
     "resolve",
     "source_fingerprint",
 ]
+
+
+def source_fingerprint(arm: Arm) -> str:
+    """SHA-256 of the sources of the arm's model, which are part of a study's identity."""
+    return fingerprint_sources(MODELS.load(arm.model), layers, initial)

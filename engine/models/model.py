@@ -11,7 +11,6 @@ from engine.config import Arm, fill_defaults
 from engine.errors import InputError, unknown_name
 from engine.models.initial import SCHEMES
 from engine.models.registry import MODELS
-from engine.registry import fingerprint_sources
 
 _MODEL_FIELDS = (
     "conv_widths",
@@ -133,10 +132,3 @@ def check_fit(arm: Arm, example_shape: tuple[int, ...], num_outputs: int) -> Non
         raise InputError(f"{where}: {reason}") from error
     if is_empty:
         raise InputError(f"{where}: nothing of the input is left after pooling")
-
-
-def source_fingerprint(arm: Arm) -> str:
-    """SHA-256 of the sources of the arm's model, which are part of a study's identity."""
-    from engine.models import initial, layers
-
-    return fingerprint_sources(MODELS.load(arm.model), layers, initial)

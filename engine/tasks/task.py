@@ -8,7 +8,6 @@ import jax
 import numpy as np
 
 from engine.config import Arm, fill_defaults
-from engine.registry import fingerprint_sources
 from engine.tasks.registry import TASKS
 
 Data = Mapping[str, Any]
@@ -85,13 +84,6 @@ def build_task(arm: Arm, data: Data) -> Task:
         InputError: the arm does not fit the data.
     """
     return TASKS.load(arm.dataset).build(arm, data)
-
-
-def source_fingerprint(arm: Arm) -> str:
-    """SHA-256 of the sources of the arm's task, which are part of a study's identity."""
-    from engine.tasks import classification
-
-    return fingerprint_sources(TASKS.load(arm.dataset), classification)
 
 
 def fingerprint(data: Mapping[str, np.ndarray]) -> str:
