@@ -1,15 +1,14 @@
 """The row of a finished run: who it was, what came of it, and its curves."""
 
-import math
 from typing import Any
 
-import numpy as np
-
 from engine.lanes import FinishedRun
-from engine.plateau import DetectorSettings, event_code, find_break
+from engine.plateau import DetectorSettings, end_level, event_code, find_break
 
 
-def outcome_row(finished: FinishedRun, chance_loss: float, detector: DetectorSettings) -> dict:
+def outcome_row(
+    finished: FinishedRun, chance_loss: float, detector: DetectorSettings
+) -> dict[str, Any]:
     """The row of a finished run: who it was, what came of it, and its curves."""
     run, curves = finished.run, finished.curves
     outcome = find_break(
@@ -18,31 +17,25 @@ def outcome_row(finished: FinishedRun, chance_loss: float, detector: DetectorSet
         chance_loss,
         diverged_step=finished.diverged_step,
         settings=detector,
-    ) if len(finished.steps) >= 2 else None  # fmt: skip
-    status = outcome.status if outcome else "diverged"
-    diverged_step = outcome.diverged_step if outcome else finished.diverged_step
-    row: dict[str, Any] = {
+    )
+    accuracy = curves.get("accuracy")
+    return {
         "arm": run.arm_name,
         "seed": run.seed,
         "init_seed": run.init_seed,
         "order_seed": run.order_seed,
         "noise_seed": run.noise_seed,
-        "status": status,
-        "event": event_code(status),
-        "stop_reason": "horizon" if diverged_step is None else "diverged",
+        "status": outcome.status,
+        "event": event_code(outcome.status),
+        "stop_reason": "horizon" if outcome.diverged_step is None else "diverged",
         "chance_loss": chance_loss,
-        "end_accuracy": _end_accuracy(curves.get("accuracy"), detector),
-        "steps_run": run.horizon if diverged_step is None else round(diverged_step),
+        "end_accuracy": None if accuracy is None else end_level(accuracy, detector),
+        "steps_run": run.horizon if outcome.diverged_step is None else round(outcome.diverged_step),
         "steps": finished.steps,
         "batch_loss": finished.batch_loss,
         **curves,
+        **{name: getattr(outcome, name) for name in _OUTCOME_COLUMNS},
     }
-    if outcome is not None:
-        for name in _OUTCOME_COLUMNS:
-            row[name] = getattr(outcome, name)
-    else:
-        row.update(is_diverged_later=False, num_breaks=0)
-    return row
 
 
 _OUTCOME_COLUMNS = (
@@ -57,10 +50,3 @@ _OUTCOME_COLUMNS = (
     "end_loss",
     "best_minus_end",
 )
-
-
-def _end_accuracy(accuracy: np.ndarray | None, detector: DetectorSettings) -> float | None:
-    if accuracy is None:
-        return None
-    num_end = max(1, math.ceil(detector.end_fraction * len(accuracy)))
-    return float(np.median(accuracy[-num_end:]))

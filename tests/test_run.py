@@ -64,6 +64,16 @@ def test_another_study_is_refused_and_nothing_changes(tmp_path, options):
     assert {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()} == before
 
 
+def test_a_damaged_part_stops_a_launch_before_anything_is_written(tmp_path, options):
+    run(small_study(), tmp_path, has_report=False, **options)
+    part = next((tmp_path / "parts").iterdir())
+    part.write_bytes(part.read_bytes()[:-9])
+    before = {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()}
+    with pytest.raises(InputError, match=part.name):
+        run(small_study(seeds=4), tmp_path, has_report=False, **options)
+    assert {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()} == before
+
+
 def test_an_interrupted_study_keeps_what_is_finished(tmp_path, options, monkeypatch):
     from engine.lanes import LanePool
 

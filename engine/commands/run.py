@@ -78,8 +78,9 @@ def run(
         form or identity.get("form", "patches"),
         data_dir,
     )
+    # Read before anything is written, so that a damaged part leaves the directory as it is.
+    finished = set() if recorded is None else recorded.finished_keys()
     directory = store.create_or_resume(Path(workdir), document(plan, available.platform))
-    finished = directory.finished_keys()
     pending = [
         [r for r in plan.runs if r.arm_name in g.arm_names and run_key(r) not in finished]
         for g in plan.groups

@@ -4,8 +4,9 @@ from engine.plateau.offline import (
     STATUSES,
     DetectorSettings,
     PlateauBreak,
+    end_level,
     event_code,
     find_break,
 )
 
-__all__ = ["STATUSES", "DetectorSettings", "PlateauBreak", "event_code", "find_break"]
+__all__ = ["STATUSES", "DetectorSettings", "PlateauBreak", "end_level", "event_code", "find_break"]

@@ -117,11 +117,12 @@ def find_break(
         settings: of the detector.
 
     Raises:
-        ValueError: the arrays differ in shape or hold fewer than two points, the steps do not
-            increase, or the chance loss is not positive.
+        ValueError: the arrays differ in shape or hold fewer than two points (one where the run is
+            known to have diverged), the steps do not increase, or the chance loss is not positive.
     """
     settings = settings or DetectorSettings()
-    steps, loss = _checked(steps, loss, chance_loss)
+    least = 2 if diverged_step is None else 1
+    steps, loss = _checked(steps, loss, chance_loss, least)
     if diverged_step is None:
         diverged_step = _divergence(steps, loss, chance_loss, settings)
     if diverged_step is not None:
@@ -134,8 +135,7 @@ def find_break(
 
     progress = 1.0 - loss / chance_loss
     smoothed = running_median(progress, settings.window)
-    num_end = max(1, math.ceil(settings.end_fraction * len(steps)))
-    end = float(np.median(progress[-num_end:]))
+    end = end_level(progress, settings)
     end_loss = chance_loss * (1.0 - end)
     lost = max(0.0, float(smoothed.max()) - end)
     if end < settings.high:
@@ -171,8 +171,14 @@ def find_break(
     )
 
 
+def end_level(values: np.ndarray, settings: DetectorSettings) -> float:
+    """Where a curve ends: the median of its last points, `end_fraction` of them all."""
+    num_end = max(1, math.ceil(settings.end_fraction * len(values)))
+    return float(np.median(values[-num_end:]))
+
+
 def _checked(
-    steps: np.ndarray, loss: np.ndarray, chance_loss: float
+    steps: np.ndarray, loss: np.ndarray, chance_loss: float, least: int
 ) -> tuple[np.ndarray, np.ndarray]:
     steps = np.asarray(steps, dtype=np.float64)
     loss = np.asarray(loss, dtype=np.float64)
@@ -180,7 +186,7 @@ def _checked(
         raise ValueError(
             f"steps and loss have shapes {steps.shape} and {loss.shape}: expected two equal [n]"
         )
-    if len(steps) < 2:
+    if len(steps) < least:
         raise ValueError(f"a curve needs at least two points, got {len(steps)}")
     if not np.all(np.isfinite(steps)) or not np.all(np.diff(steps) > 0):
         raise ValueError("steps must be finite and strictly increasing")

@@ -264,8 +264,7 @@ def _end_losses(runs: ArmRuns) -> list[float]:
 
 def _late_onset(time: np.ndarray, event: np.ndarray) -> float:
     curve = statistics.aalen_johansen(time, event)
-    is_reached = curve.value >= _LATE_SHARE
-    return float(curve.time[np.argmax(is_reached)]) if is_reached.any() else float("inf")
+    return statistics.first_reached(curve.time, curve.value, _LATE_SHARE)
 
 
 def _median_of(values: list[Any], chosen: np.ndarray) -> float | None:

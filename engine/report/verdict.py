@@ -17,6 +17,10 @@ _STATUS_WORDS = {
 }
 
 
+# With fewer runs even a unanimous course is not beyond chance.
+_FEW = 6
+
+
 class Verdict(NamedTuple):
     """Answers, in the order in which they are asked.
 
@@ -52,6 +56,11 @@ def _num_learned(arm: ArmSummary) -> int:
     return sum(arm.statuses[s] for s in ("broke", "no_plateau", "shoulder"))
 
 
+def _counts(arm: ArmSummary) -> str:
+    """`23 broke out of a plateau and 1 diverged`."""
+    return joined([f"{arm.statuses[s]} {w}" for s, w in _STATUS_WORDS.items() if arm.statuses[s]])
+
+
 def _typical(arm: ArmSummary) -> str | None:
     """The status that more than half of all runs have, beyond chance; `None` without one."""
     for status, count in arm.statuses.items():
@@ -78,7 +87,7 @@ def _headline(summary: Summary, base: ArmSummary, horizon: float) -> str:
         return f"“{name}” diverges: {diverged} of {base.num_runs} runs; {left} left chance level."
     text = f"“{name}”: {left} left chance level; the median onset is "
     text += f"{onset(base, summary.unit, horizon)}."
-    if typical is None and base.num_runs < 6:
+    if typical is None and base.num_runs < _FEW:
         text += f" {base.num_runs} runs are too few to say what is typical."
     return text
 
@@ -95,10 +104,9 @@ def _cause(summary: Summary) -> str:
 
 
 def _how_often(summary: Summary, base: ArmSummary) -> str:
-    counts = [f"{base.statuses[s]} {w}" for s, w in _STATUS_WORDS.items() if base.statuses[s]]
     text = (
         f"{fraction(_num_learned(base), base, base.fraction)} of “{summary.baseline}” left chance "
-        f"level within the horizon. Of all {base.num_runs}, {joined(counts)}."
+        f"level within the horizon. Of all {base.num_runs}, {_counts(base)}."
     )
     if base.num_fell_back:
         text += f" {base.num_fell_back} of those at chance had left it before and fell back."
@@ -132,13 +140,9 @@ def _when(summary: Summary, base: ArmSummary, horizon: float) -> str:
 def _is_normal(summary: Summary, base: ArmSummary, horizon: float) -> str:
     typical, unit = _typical(base), summary.unit
     if typical is None:
-        start = f"{base.num_runs} runs are too few to say" if base.num_runs < 6 else "There is no"
-        return f"{start} {'what is typical' if base.num_runs < 6 else 'typical course'}: " + (
-            joined(
-                [f"{base.statuses[s]} {w}" for s, w in _STATUS_WORDS.items() if base.statuses[s]]
-            )
-            + "."
-        )
+        if base.num_runs < _FEW:
+            return f"{base.num_runs} runs are too few to say what is typical: {_counts(base)}."
+        return f"There is no typical course: {_counts(base)}."
     share = statistics.proportion(base.statuses[typical], base.num_runs)
     counted = fraction(base.statuses[typical], base, share)
     if typical == "broke":

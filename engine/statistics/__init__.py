@@ -7,6 +7,7 @@ and 2 for a competing one.
 from engine.statistics.comparison import holm, log_rank, restricted_mean_difference
 from engine.statistics.incidence import (
     aalen_johansen,
+    first_reached,
     kaplan_meier,
     median_time,
     restricted_mean,
@@ -19,6 +20,7 @@ __all__ = [
     "ProbabilityCurve",
     "TestResult",
     "aalen_johansen",
+    "first_reached",
     "holm",
     "kaplan_meier",
     "log_rank",

@@ -171,14 +171,18 @@ def median_time(time: np.ndarray, event: np.ndarray, confidence: float = 0.95) -
     curve = aalen_johansen(time, event, confidence=confidence)
     at_start = proportion(0, len(np.asarray(time)), confidence=confidence).upper
     return Estimate(
-        _first_reached(curve.time, curve.value),
-        0.0 if at_start >= 0.5 else _first_reached(curve.time, curve.upper),
-        _first_reached(curve.time, np.maximum.accumulate(curve.lower)),
+        first_reached(curve.time, curve.value, 0.5),
+        0.0 if at_start >= 0.5 else first_reached(curve.time, curve.upper, 0.5),
+        first_reached(curve.time, np.maximum.accumulate(curve.lower), 0.5),
     )
 
 
-def _first_reached(time: np.ndarray, probability: np.ndarray) -> float:
-    is_reached = probability >= 0.5 - _ROUNDING
+def first_reached(time: np.ndarray, probability: np.ndarray, share: float) -> float:
+    """The first time at which a probability that grows with time is at least a share.
+
+    Infinite where it is not reached. Arrays of shape `[num_times]`.
+    """
+    is_reached = probability >= share - _ROUNDING
     return float(time[np.argmax(is_reached)]) if is_reached.any() else float("inf")
 
 
