@@ -28,7 +28,7 @@ _STUDY_FLAGS: dict[str, tuple[type, str]] = {
     "root_seed": (int, "seed from which every random stream is derived (default: 0)"),
     "workers": (int, "processes (default: one per core or accelerator; 0: none but this one)"),
     "width": (int, "lanes of a worker (default: by a rule per model and device)"),
-    "form": (str, "of the convolutions: patches or native (default: patches)"),
+    "form": (str, "of the convolutions: direct, patches or native (default: by kind of device)"),
     "data_dir": (str, "where prepared data sets are kept (default: ~/tensorflow_datasets)"),
     "compilation_cache": (str, "where compiled programs are kept (default: in ~/.cache)"),
 }

@@ -11,7 +11,7 @@ from engine import config, models, provenance, tasks
 from engine.config import Arm
 from engine.errors import InputError, unknown_name
 from engine.lanes import PoolSpec, Run, default_width
-from engine.lowering import FORMS
+from engine.lowering import FORMS, default_form
 from engine.store import SCHEMA_VERSION
 from engine.study import MAX_SEEDS, Study, check_whole, resolve_arm
 
@@ -62,7 +62,7 @@ def make_plan(
     study: Study,
     platform: str,
     width: int | Mapping[str, int] | None,
-    form: str,
+    form: str | None,
     data_dir: str | None = None,
 ) -> Plan:
     """Loads the data, resolves the arms and lists the runs.
@@ -71,12 +71,13 @@ def make_plan(
         study: what is to be done.
         platform: kind of device, for the rule of the width.
         width: lanes of every pool, or by arm; by that rule where there is none.
-        form: of the convolutions.
+        form: of the convolutions; by the rule for the kind of device where there is none.
         data_dir: where prepared data are kept.
 
     Raises:
         InputError: an arm is not usable, two arms are the same, or the data cannot be had.
     """
+    form = default_form(platform) if form is None else form
     if form not in FORMS:
         raise unknown_name("form", form, FORMS)
     by_arm = width if isinstance(width, Mapping) else dict.fromkeys(study.arms, width)

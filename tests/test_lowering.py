@@ -1,6 +1,4 @@
-"""Rewritten operations against the native ones, in float64 where rounding is 1e-16."""
-
-import itertools
+"""Rewritten operations against the native ones, values and gradients, in every form."""
 
 import jax
 import jax.numpy as jnp
@@ -9,98 +7,220 @@ import pytest
 from flax import linen as nn
 from jax import lax
 
-from engine.lowering import lower
+from engine.lowering import FORMS, lower
 
 RNG = np.random.default_rng(0)
+REWRITTEN = [form for form in FORMS if form != "native"]
 
 
-def _agree(fn, *args, scale=1.0):
-    """Same value and same gradient of a random projection, and really rewritten."""
-    weights = jnp.asarray(RNG.normal(size=jax.eval_shape(fn, *args).shape))
-    lowered = lower(fn)
-    np.testing.assert_allclose(lowered(*args), fn(*args), atol=1e-5 * scale, rtol=1e-5)
-    gradients = [
-        jax.grad(lambda *a, f=f: jnp.sum(weights * f(*a)), argnums=tuple(range(len(args))))(*args)
-        for f in (fn, lowered)
-    ]
-    for native, ours in zip(*gradients, strict=True):
-        np.testing.assert_allclose(ours, native, atol=1e-4 * scale, rtol=1e-4)
+@pytest.fixture(params=REWRITTEN)
+def form(request) -> str:
+    return request.param
+
+
+def _agree(fn, *args, form, scale=1.0):
+    """Same value and same gradient of a random projection, within rounding of float32."""
+    weights = jnp.asarray(RNG.normal(size=jax.eval_shape(fn, *args).shape), jnp.float32)
+
+    @jax.jit
+    def value_and_gradients(*args):
+        def of(fn):
+            every = tuple(range(len(args)))
+            return fn(*args), jax.grad(lambda *a: jnp.sum(weights * fn(*a)), every)(*args)
+
+        return of(fn), of(lower(fn, form))
+
+    (value, gradients), (ours, our_gradients) = value_and_gradients(*args)
+    np.testing.assert_allclose(ours, value, atol=1e-5 * scale, rtol=1e-5)
+    for native, lowered in zip(gradients, our_gradients, strict=True):
+        np.testing.assert_allclose(lowered, native, atol=1e-4 * scale, rtol=1e-4)
 
 
 def _primitives(fn, *args) -> set[str]:
+    """Names of all operations, also of those inside others."""
+
     def names(jaxpr):
         for eqn in jaxpr.eqns:
             yield eqn.primitive.name
-            for param in eqn.params.values():
-                if hasattr(param, "jaxpr"):
-                    yield from names(param.jaxpr)
+            for param in jax.tree.leaves(list(eqn.params.values()), is_leaf=_is_program):
+                if _is_program(param):
+                    yield from names(getattr(param, "jaxpr", param))
 
     return set(names(jax.make_jaxpr(fn)(*args).jaxpr))
 
 
-CONVOLUTIONS = [
-    (dims, stride, padding, dilation, channels)
-    for dims, stride, padding, dilation, channels in itertools.product(
-        (1, 2, 3), (1, 2), ("SAME", "VALID", 1), (1, 2), (1, 5)
-    )
-    if dims == 2 or (channels == 5 and (stride, dilation) != (2, 2))
-]
+def _is_program(param) -> bool:
+    return hasattr(param, "eqns") or hasattr(param, "jaxpr")
 
 
-@pytest.mark.parametrize(("dims", "stride", "padding", "dilation", "channels"), CONVOLUTIONS)
-def test_convolutions(dims, stride, padding, dilation, channels):
-    spatial = (7, 6, 5)[:dims]
-    window = (3, 2, 3)[:dims]
-    x = jnp.asarray(RNG.normal(size=(2, *spatial, channels)), jnp.float32)
-    k = jnp.asarray(RNG.normal(size=(*window, channels, 4)), jnp.float32)
-    letters = "HWD"[:dims]
-    pads = [(padding, padding)] * dims if isinstance(padding, int) else padding
+def _assert_rewritten(fn, *args, form):
+    """No seed axis makes a grouped convolution: one lane at a time, or none at all."""
+    many = [jnp.stack([a, a + 1, a - 1]) for a in args]
+    batched = jax.vmap(lower(fn, form))
+    if form == "patches":
+        assert "conv_general_dilated" not in _primitives(batched, *many)
+    for eqn in _convolutions(jax.make_jaxpr(batched)(*many).jaxpr):
+        assert eqn.params["feature_group_count"] == 1
+    each = lambda *many: jnp.stack([fn(*(a[i] for a in many)) for i in range(3)])  # noqa: E731
+    ours, native = jax.jit(lambda *many: (batched(*many), each(*many)))(*many)
+    np.testing.assert_allclose(ours, native, atol=1e-4, rtol=1e-4)
+
+
+def _convolutions(jaxpr):
+    for eqn in jaxpr.eqns:
+        if eqn.primitive.name == "conv_general_dilated":
+            yield eqn
+        for param in jax.tree.leaves(list(eqn.params.values()), is_leaf=_is_program):
+            if _is_program(param):
+                yield from _convolutions(getattr(param, "jaxpr", param))
+
+
+# One row per geometry: spatial axes, window, stride, padding, kernel dilation, channels, features.
+CONVOLUTIONS = {
+    "one axis": ((7,), (3,), (1,), "SAME", (1,), 5, 4),
+    "one axis, strided and dilated": ((9,), (3,), (2,), "VALID", (2,), 5, 4),
+    "square": ((7, 6), (3, 3), (1, 1), "SAME", (1, 1), 5, 4),
+    "one channel": ((7, 6), (3, 3), (1, 1), "SAME", (1, 1), 1, 4),
+    "oblong window": ((7, 6), (3, 2), (1, 1), "VALID", (1, 1), 5, 4),
+    "strides": ((8, 7), (3, 3), (2, 2), "SAME", (1, 1), 5, 4),
+    "unequal strides": ((8, 7), (3, 2), (1, 3), "VALID", (1, 1), 5, 4),
+    "kernel dilation": ((7, 6), (3, 2), (1, 1), "SAME", (2, 1), 5, 4),
+    "strides and dilation": ((9, 9), (3, 3), (2, 2), ((2, 1), (0, 3)), (2, 2), 5, 4),
+    "uneven padding": ((7, 6), (3, 3), (1, 1), ((0, 2), (3, 1)), (1, 1), 5, 4),
+    "negative padding": ((7, 6), (3, 3), (1, 1), ((-1, 0), (1, -2)), (1, 1), 5, 4),
+    "pointwise": ((7, 6), (1, 1), (1, 1), "VALID", (1, 1), 5, 4),
+    "pointwise, strided": ((7, 6), (1, 1), (2, 2), "SAME", (1, 1), 5, 4),
+    "window over the image": ((2, 2), (3, 3), (1, 1), "SAME", (1, 1), 5, 4),
+    "one point": ((1, 1), (3, 3), (1, 1), "SAME", (1, 1), 5, 4),
+    "window over the image, strided": ((3, 2), (3, 3), (2, 1), "SAME", (1, 1), 5, 4),
+    "volume": ((4, 5, 3), (3, 2, 3), (1, 1, 1), "SAME", (1, 1, 1), 5, 4),
+    "volume, strided": ((5, 4, 4), (3, 3, 2), (2, 1, 2), "SAME", (1, 1, 1), 5, 4),
+    "many channels": ((6, 6), (3, 3), (1, 1), "SAME", (1, 1), 40, 24),
+}
+
+
+@pytest.mark.parametrize("name", CONVOLUTIONS)
+def test_convolutions(name, form):
+    spatial, window, strides, padding, dilation, channels, features = CONVOLUTIONS[name]
+    x = jnp.asarray(RNG.normal(size=(4, *spatial, channels)), jnp.float32)
+    k = jnp.asarray(RNG.normal(size=(*window, channels, features)), jnp.float32)
+    letters = "DHW"[-len(spatial) :]
 
     def conv(x, k):
         return lax.conv_general_dilated(
             x,
             k,
-            (stride,) * dims,
-            pads,
-            rhs_dilation=(dilation,) * dims,
+            strides,
+            padding,
+            rhs_dilation=dilation,
             dimension_numbers=(f"N{letters}C", f"{letters}IO", f"N{letters}C"),
         )
 
-    if 0 in jax.eval_shape(conv, x, k).shape:
-        pytest.skip("the dilated window is larger than the input")
-    _agree(conv, x, k, scale=10.0)
-    assert "conv_general_dilated" not in _primitives(lower(conv), x, k)
+    _agree(conv, x, k, form=form, scale=10.0)
+    _assert_rewritten(conv, x, k, form=form)
+
+
+@pytest.mark.parametrize(("groups", "channels", "features"), [(2, 6, 4), (3, 3, 9), (5, 5, 5)])
+@pytest.mark.parametrize("strides", [(1, 1), (2, 1)])
+def test_grouped_convolutions(groups, channels, features, strides, form):
+    x = jnp.asarray(RNG.normal(size=(2, 7, 6, channels)), jnp.float32)
+    k = jnp.asarray(RNG.normal(size=(3, 2, channels // groups, features)), jnp.float32)
+
+    def grouped(x, k):
+        return lax.conv_general_dilated(
+            x,
+            k,
+            strides,
+            "SAME",
+            dimension_numbers=("NHWC", "HWIO", "NHWC"),
+            feature_group_count=groups,
+        )
+
+    _agree(grouped, x, k, form=form, scale=10.0)
+    _assert_rewritten(grouped, x, k, form=form)
+
+
+@pytest.mark.parametrize("padding", ["SAME", "VALID"])
+@pytest.mark.parametrize("strides", [(2, 2), (1, 3)])
+def test_transposed_convolutions(padding, strides, form):
+    x = jnp.asarray(RNG.normal(size=(2, 5, 4, 3)), jnp.float32)
+    k = jnp.asarray(RNG.normal(size=(3, 2, 3, 4)), jnp.float32)
+    transposed = lambda x, k: lax.conv_transpose(x, k, strides, padding)  # noqa: E731
+    _agree(transposed, x, k, form=form, scale=10.0)
+    _assert_rewritten(transposed, x, k, form=form)
 
 
 @pytest.mark.parametrize(
     "numbers",
     [("NCHW", "OIHW", "NCHW"), ("NHWC", "HWIO", "NCHW"), ("CNHW", "IHWO", "HWNC")],
 )
-def test_any_order_of_dimensions(numbers):
+def test_any_order_of_dimensions(numbers, form):
     sizes = {"N": 2, "C": 3, "H": 6, "W": 5}
     x = jnp.asarray(RNG.normal(size=[sizes[d] for d in numbers[0]]), jnp.float32)
     kernel_sizes = {"H": 3, "W": 2, "I": 3, "O": 4}
     k = jnp.asarray(RNG.normal(size=[kernel_sizes[d] for d in numbers[1]]), jnp.float32)
-    _agree(
-        lambda x, k: lax.conv_general_dilated(x, k, (1, 1), "SAME", dimension_numbers=numbers), x, k
-    )
+
+    def conv(x, k):
+        return lax.conv_general_dilated(x, k, (1, 1), "SAME", dimension_numbers=numbers)
+
+    _agree(conv, x, k, form=form, scale=10.0)
+
+
+def test_the_gradient_of_a_kernel_is_the_same_in_parts_of_the_batch(monkeypatch):
+    from engine.lowering import convolutions
+
+    x = jnp.asarray(RNG.normal(size=(6, 8, 8, 4)), jnp.float32)
+    k = jnp.asarray(RNG.normal(size=(3, 3, 4, 5)), jnp.float32)
+
+    def conv(x, k):
+        return lax.conv_general_dilated(
+            x, k, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")
+        )
+
+    def gradient():
+        fn = lambda x, k: jnp.sum(lower(conv, "direct")(x, k) ** 2)  # noqa: E731
+        return jax.grad(fn, argnums=1)(x, k)
+
+    whole = gradient()
+    monkeypatch.setattr(convolutions, "_CACHED_BYTES", 2 * 8 * 8 * 5 * 4)
+    assert convolutions._num_parts(x, x) == 3
+    np.testing.assert_allclose(gradient(), whole, rtol=1e-4, atol=1e-3)
+
+
+@pytest.mark.parametrize("form", REWRITTEN)
+def test_second_derivatives(form):
+    """Reverse over reverse, of a convolution that the inputs do not enter linearly."""
+    x = jnp.asarray(RNG.normal(size=(2, 5, 5, 4)), jnp.float32)
+    k = jnp.asarray(RNG.normal(size=(3, 3, 4, 4)), jnp.float32)
+
+    def conv(x, k):
+        y = lax.conv_general_dilated(
+            x, k, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")
+        )
+        return jnp.mean(jnp.tanh(y) ** 2)
+
+    def curvature(fn):
+        return jax.grad(lambda k: jnp.sum(jax.grad(fn, argnums=1)(x, k) ** 2))(k)
+
+    np.testing.assert_allclose(curvature(lower(conv, form)), curvature(conv), rtol=1e-3, atol=1e-5)
 
 
 @pytest.mark.parametrize("padding", ["VALID", "SAME"])
 @pytest.mark.parametrize(
     ("window", "strides"), [((2, 2), (2, 2)), ((3, 3), (2, 2)), ((3, 2), (1, 1))]
 )
-def test_max_pooling(window, strides, padding):
+@pytest.mark.parametrize("pool", [nn.max_pool, nn.avg_pool])
+def test_pooling(pool, window, strides, padding, form):
     x = jnp.asarray(RNG.normal(size=(2, 7, 6, 3)), jnp.float32)
-    pool = lambda x: nn.max_pool(x, window, strides, padding)  # noqa: E731
-    _agree(pool, x)
-    assert "reduce_window_max" not in _primitives(lower(pool), x)
+    fn = lambda x: pool(x, window, strides, padding)  # noqa: E731
+    _agree(fn, x, form=form)
+    assert not {"reduce_window_max", "reduce_window_sum"} & _primitives(lower(fn, form), x)
 
 
 def test_ties_in_a_window_give_the_gradient_to_the_first():
     x = jnp.zeros((1, 4, 4, 1))
     pool = lambda x: jnp.sum(nn.max_pool(x, (2, 2), (2, 2)))  # noqa: E731
-    np.testing.assert_array_equal(jax.grad(lower(pool))(x), jax.grad(pool)(x))
+    np.testing.assert_array_equal(jax.grad(lower(pool, "patches"))(x), jax.grad(pool)(x))
 
 
 @pytest.mark.parametrize("position", range(4))
@@ -108,47 +228,94 @@ def test_nan_in_a_window_stays(position):
     x = jnp.zeros(4).at[position].set(jnp.nan).reshape(1, 2, 2, 1)
     pool = lambda x: nn.max_pool(x, (2, 2), (2, 2))  # noqa: E731
     assert bool(jnp.isnan(pool(x)).all())
-    assert bool(jnp.isnan(lower(pool)(x)).all())
+    assert bool(jnp.isnan(lower(pool, "patches")(x)).all())
 
 
-def test_grouped_and_transposed_convolutions_stay_native():
-    x = jnp.asarray(RNG.normal(size=(2, 6, 6, 4)), jnp.float32)
-    k = jnp.asarray(RNG.normal(size=(3, 3, 2, 4)), jnp.float32)
-
-    def grouped(x, k):
-        return lax.conv_general_dilated(
-            x, k, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"), feature_group_count=2
-        )
-
-    _agree(grouped, x, k)
-    assert "conv_general_dilated" in _primitives(lower(grouped), x, k)
-    k = jnp.asarray(RNG.normal(size=(3, 3, 4, 4)), jnp.float32)
-    transposed = lambda x, k: lax.conv_transpose(x, k, (2, 2), "SAME")  # noqa: E731
-    _agree(transposed, x, k)
+def test_ties_keep_the_native_order_in_overlapping_windows():
+    """Values of few levels, so that most windows hold the maximum several times."""
+    x = jnp.asarray(RNG.integers(0, 2, size=(1, 6, 6, 2)), jnp.float32)
+    weights = jnp.asarray(RNG.normal(size=(1, 5, 5, 2)), jnp.float32)
+    pool = lambda x: jnp.sum(weights * nn.max_pool(x, (2, 2), (1, 1)))  # noqa: E731
+    native = jax.grad(pool)(x)
+    np.testing.assert_allclose(jax.grad(lower(pool, "patches"))(x), native, atol=1e-6)
 
 
-def test_nested_programs():
-    k = jnp.asarray(RNG.normal(size=(3, 3, 2, 2)), jnp.float32)
-    x = jnp.asarray(RNG.normal(size=(2, 6, 6, 2)), jnp.float32)
+def test_what_no_rule_covers_stays_native_and_is_named(caplog, form):
+    x = jnp.asarray(RNG.integers(0, 9, size=(2, 6, 6, 4)), jnp.int32)
+    k = jnp.ones((3, 3, 4, 2), jnp.int32)
 
-    def conv(x):
+    def conv(x, k):
         return lax.conv_general_dilated(
             x, k, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")
         )
 
-    _agree(jax.jit(lambda x: jax.nn.relu(jax.jit(conv)(x))), x, scale=10.0)
-    _agree(jax.checkpoint(lambda x: jnp.tanh(conv(x))), x, scale=10.0)
-    _agree(lambda x: lax.scan(lambda c, _: (jnp.tanh(conv(c)), None), x, None, 3)[0], x, scale=10.0)
-    _agree(lambda x: lax.cond(x[0, 0, 0, 0] > 0, conv, lambda x: 2 * x, x), x, scale=10.0)
+    np.testing.assert_array_equal(lower(conv, form)(x, k), conv(x, k))
+    assert "conv_general_dilated of int32[2,6,6,4] stays native" in caplog.text
 
 
-def test_a_seed_axis_makes_no_grouped_convolution():
+def _square_of_conv(x):
+    y = lax.conv_general_dilated(
+        x, _KERNEL, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")
+    )
+    return y * jnp.abs(y)
+
+
+_KERNEL = jnp.asarray(RNG.normal(size=(3, 3, 2, 2)), jnp.float32)
+
+
+@jax.custom_jvp
+def _with_own_gradient(x):
+    return jnp.tanh(_square_of_conv(x))
+
+
+@_with_own_gradient.defjvp
+def _own_gradient(primals, tangents):
+    return _with_own_gradient(*primals), 0.5 * tangents[0]
+
+
+def _while(x):
+    return lax.while_loop(
+        lambda c: c[0] < 2, lambda c: (c[0] + 1, jnp.tanh(_square_of_conv(c[1]))), (0, x)
+    )[1]
+
+
+NESTED = {
+    "jit": jax.jit(lambda x: jax.nn.relu(jax.jit(_square_of_conv)(x))),
+    "remat": jax.checkpoint(lambda x: jnp.tanh(_square_of_conv(x))),
+    "scan": lambda x: lax.scan(
+        lambda c, b: (jnp.tanh(_square_of_conv(c)) + b, b), x, jnp.arange(3.0)
+    )[0],
+    "cond": lambda x: lax.cond(x[0, 0, 0, 0] > 0, _square_of_conv, lambda x: 2 * x, x),
+    "custom_jvp": _with_own_gradient,
+}
+
+
+@pytest.mark.parametrize("name", NESTED)
+def test_nested_programs(name, form):
+    x = jnp.asarray(RNG.normal(size=(2, 6, 6, 2)), jnp.float32)
+    _agree(NESTED[name], x, form=form, scale=10.0)
+    if name != "custom_jvp":
+        _assert_rewritten(NESTED[name], x, form=form)
+
+
+def test_a_loop_of_unknown_length(form):
+    x = jnp.asarray(RNG.normal(size=(2, 6, 6, 2)), jnp.float32)
+    np.testing.assert_allclose(lower(_while, form)(x), _while(x), rtol=1e-4, atol=1e-5)
+    _assert_rewritten(_while, x, form=form)
+
+
+def test_a_gradient_of_the_models_own_is_kept(caplog, form):
+    x = jnp.ones((1, 4, 4, 2))
+    gradient = jax.grad(lambda x: jnp.sum(lower(_with_own_gradient, form)(x)))(x)
+    np.testing.assert_allclose(gradient, 0.5)
+    assert "inside a custom_jvp_call stay native" in caplog.text
+
+
+def test_flax_layers_under_a_seed_axis(form):
     module = nn.Conv(4, (3, 3))
     x = jnp.ones((5, 2, 6, 6, 3))
     params = jax.vmap(module.init, (0, None))(jax.random.split(jax.random.key(0), 5), x[0])
-    apply = lower(lambda p, x: module.apply(p, x))
-    batched = jax.vmap(apply)
-    assert "conv_general_dilated" not in _primitives(batched, params, x)
+    batched = jax.vmap(lower(lambda p, x: module.apply(p, x), form))
     np.testing.assert_allclose(batched(params, x), jax.vmap(module.apply)(params, x), atol=1e-5)
 
 

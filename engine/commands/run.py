@@ -75,7 +75,7 @@ def run(
         study,
         available.platform,
         width if width is not None else identity.get("width"),
-        form or identity.get("form", "patches"),
+        form or identity.get("form"),
         data_dir,
     )
     # Read before anything is written, so that a damaged part leaves the directory as it is.

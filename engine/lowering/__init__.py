@@ -1,0 +1,11 @@
+"""Rewrites a traced network so that its operations stay fast under a seed axis.
+
+`vmap` over inputs and kernels turns a convolution into a grouped one, which XLA runs slowly on
+CPUs and GPUs alike. Any model is rewritten, unchanged: its function is traced, and the trace is
+evaluated with other rules for convolutions and poolings. What no rule covers is left as it is.
+"""
+
+from engine.lowering.convolutions import FORMS, default_form
+from engine.lowering.interpreter import lower
+
+__all__ = ["FORMS", "default_form", "lower"]
