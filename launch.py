@@ -25,6 +25,7 @@ _STUDY_FLAGS: dict[str, tuple[type, str]] = {
     "baseline": (str, "arm that the others are compared with (default: the experiment's)"),
     "fix_init": (int, "one init seed for all repetitions: only the data order varies"),
     "fix_order": (int, "one order seed for all repetitions: only the start varies"),
+    "stop": (str, "when a run ends: horizon, or settled: as soon as its outcome is clear"),
     "root_seed": (int, "seed from which every random stream is derived (default: 0)"),
     "workers": (int, "processes (default: one per core or accelerator; 0: none but this one)"),
     "width": (int, "lanes of a worker (default: by a rule per model and device)"),
@@ -40,6 +41,7 @@ _STUDY_FIELDS = (
     "baseline",
     "fix_init",
     "fix_order",
+    "stop",
     "root_seed",
 )
 _PARTS = {

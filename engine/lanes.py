@@ -1,11 +1,16 @@
-"""A pool of vectorised lanes: the one place where runs are batched.
+"""A pool of lanes: the one place where runs are batched.
 
-A lane is a slot of one compiled program. Runs are filled into free lanes, all lanes advance
-together in chunks, runs that are over are harvested, and their lanes are filled again. What a run
-computes depends on its own seeds alone, never on its lane, its neighbours or when it started.
+Runs are filled into free lanes, all lanes advance together in chunks, runs that are over are
+harvested, and their lanes are filled again. What a run computes depends on its own seeds alone,
+never on its lane, its neighbours or when it started.
+
+Lanes are computed in blocks: the lanes of a block by one vectorised program, the blocks one after
+another. On an accelerator all lanes are one block. A CPU core is fastest with blocks that fit its
+cache, and a step of a seed then costs the same with one lane as with a thousand.
 """
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -15,15 +20,30 @@ from jax import lax
 
 from engine import rng
 from engine.config import Arm
+from engine.errors import InputError
+from engine.lane_program import (
+    NOT_DIVERGED,
+    Lane,
+    PoolSpec,
+    Record,
+    Start,
+    Status,
+    advance_lane,
+    is_over,
+    start_lane,
+    status_of,
+)
 from engine.models import make_model
 from engine.models.initial import leaf_scales
-from engine.optimizers import Hyperparams, hyperparams
-from engine.plateau import DetectorSettings
-from engine.tasks import Data, build_task
-from engine.training import EvalInfo, Keys, Trainer, TrainState, make_trainer
+from engine.optimizers import hyperparams
+from engine.tasks import Data, Task, build_task
+from engine.training import InspectInfo, Keys, Trainer, make_trainer
 
 # Evaluations in a chunk: the host looks at the lanes this often.
 SEGMENTS_PER_CHUNK = 8
+
+_ACCELERATOR_WIDTH = 64
+_DENSE_BLOCK = 8
 
 
 class Run(NamedTuple):
@@ -46,247 +66,171 @@ class FinishedRun(NamedTuple):
         steps: at which the curves were evaluated, shape `[num_points]`, from 0; before the
             divergence where there was one.
         curves: evaluated metrics by name, each `[num_points]`.
+        inspected_steps: at which the rarer curves were evaluated, shape `[num_inspections]`.
+        inspected: rarer metrics by name, each `[num_inspections]`.
         batch_loss: loss of every mini-batch, shape `[num_steps]`.
         diverged_step: when it diverged, or `None`.
+        stop_reason: `horizon`, `diverged` or `settled`.
     """
 
     run: Run
     steps: np.ndarray
     curves: dict[str, np.ndarray]
+    inspected_steps: np.ndarray
+    inspected: dict[str, np.ndarray]
     batch_loss: np.ndarray
     diverged_step: int | None
+    stop_reason: str
 
 
-class PoolSpec(NamedTuple):
-    """Everything that a pool is made from; runs of equal spec are bit-comparable.
+class _Inspection(NamedTuple):
+    step: Any
+    info: InspectInfo
+
+
+class _History(NamedTuple):
+    """What a run in a lane has left behind so far, on the host."""
+
+    run: Run
+    records: list[Record]
+    inspections: list[_Inspection]
+
+
+class Chunk(NamedTuple):
+    """What a chunk left behind; its arrays are still on the device.
 
     Attributes:
-        arm: resolved; read for its structure only.
-        data: host arrays of the task.
-        root_seed: of the study.
-        width: number of lanes.
-        form: of the convolutions, see `engine.lowering`.
-        eval_every: steps between evaluations.
-        detector: its rule of divergence is applied while training.
+        num_segments: of the chunk.
+        records: `[width, segments, …]`.
+        inspections: `[width, …]`.
+        status: of every lane at the end, on the host.
+        histories: of the lanes, `None` where there is no run.
     """
 
-    arm: Arm
-    data: dict[str, np.ndarray]
-    root_seed: int
-    width: int
-    form: str
-    eval_every: int
-    detector: DetectorSettings
-
-
-class _Monitor(NamedTuple):
-    """Watches one run for its end."""
-
-    horizon: jax.Array
-    loss_limit: jax.Array
-    num_high: jax.Array
-    diverged_step: jax.Array
-
-
-class _Lane(NamedTuple):
-    train: TrainState
-    hyperparams: Hyperparams
-    monitor: _Monitor
-
-
-class _Start(NamedTuple):
-    """What the host gives for each run that starts."""
-
-    init_seed: Any
-    order_seed: Any
-    noise_seed: Any
-    scales: Any
-    hyperparams: Mapping[str, Any]
-    horizon: Any
-
-
-class _Record(NamedTuple):
-    """What one segment of one lane leaves behind."""
-
-    step: jax.Array
-    is_active: jax.Array
-    evaluation: EvalInfo
-    batch_loss: jax.Array
-
-
-_NOT_DIVERGED = -1
+    num_segments: int
+    records: Record
+    inspections: _Inspection
+    status: Status
+    histories: list[_History | None]
 
 
 def default_width(platform: str, arm: Arm) -> int:
     """Lanes per worker for a resolved arm on a kind of device.
 
-    On one CPU core a convolutional network fills the cache with a single seed, and every further
-    lane makes all of them slower; a dense network gains a little up to 8. The measurements are in
-    BUILD_NOTES.md.
+    On a CPU more lanes than a block bring nothing. The measurements are in BUILD_NOTES.md.
     """
-    if platform != "cpu":
-        return 64
-    return 1 if arm.conv_widths else 8
+    return _ACCELERATOR_WIDTH if platform != "cpu" else _cpu_block(arm)
 
 
-def _is_over(lane: _Lane) -> jax.Array:
-    monitor = lane.monitor
-    return (lane.train.step >= monitor.horizon) | (monitor.diverged_step != _NOT_DIVERGED)
+def block_of(platform: str, arm: Arm, width: int) -> int:
+    """Lanes that are computed together: a divisor of the width.
+
+    One CPU core's cache is full with a single seed of a convolutional network; a dense one gains
+    a little up to 8. On an accelerator all lanes are computed together.
+    """
+    return width if platform != "cpu" else math.gcd(width, _cpu_block(arm))
 
 
-def _start_lane(
-    trainer: Trainer,
-    spec: PoolSpec,
-    chance_loss: float,
-    streams: Keys,
-    start: _Start,
-    data: Data,
-) -> tuple[_Lane, _Record]:
-    """One run at step 0, and its evaluation there."""
-    keys = Keys(
-        jax.random.fold_in(streams.init, start.init_seed),
-        jax.random.fold_in(streams.order, start.order_seed),
-        jax.random.fold_in(streams.noise, start.noise_seed),
-    )
-    train = trainer.init(keys, start.scales, start.hyperparams, data)
-    evaluation = trainer.evaluate(train, data)
-    limit = spec.detector.divergence_factor * jnp.maximum(chance_loss, evaluation.loss)
-    is_finite = jnp.isfinite(evaluation.loss)
-    monitor = _Monitor(
-        horizon=start.horizon,
-        loss_limit=limit,
-        num_high=jnp.int32(0),
-        diverged_step=jnp.where(is_finite, _NOT_DIVERGED, 0).astype(jnp.int32),
-    )
-    lane = _Lane(train, start.hyperparams, monitor)
-    nothing = jnp.zeros((spec.eval_every,), jnp.float32)
-    return lane, _Record(train.step, jnp.bool_(True), evaluation, nothing)
-
-
-def _advance_lane(
-    trainer: Trainer, spec: PoolSpec, lane: _Lane, data: Data
-) -> tuple[_Lane, _Record]:
-    """One run up to its next evaluation. A run that is over stays as it is."""
-    draws = trainer.draw(lane.train, data, spec.eval_every)
-
-    def body(carry: tuple[TrainState, _Monitor], draw: Any) -> tuple[Any, jax.Array]:
-        train, monitor = carry
-        train, info = trainer.step(train, lane.hyperparams, data, draw)
-        return (train, _watch(monitor, train.step, info.batch_loss, spec)), info.batch_loss
-
-    (train, monitor), batch_loss = lax.scan(body, (lane.train, lane.monitor), draws)
-    evaluation = trainer.evaluate(train, data)
-    is_lost = (monitor.diverged_step == _NOT_DIVERGED) & ~jnp.isfinite(evaluation.loss)
-    monitor = monitor._replace(diverged_step=jnp.where(is_lost, train.step, monitor.diverged_step))
-    is_active = ~_is_over(lane)
-    advanced = _Lane(train, lane.hyperparams, monitor)
-    kept = jax.tree.map(lambda new, old: jnp.where(is_active, new, old), advanced, lane)
-    return kept, _Record(train.step, is_active, evaluation, batch_loss)
-
-
-def _watch(monitor: _Monitor, step: jax.Array, batch_loss: jax.Array, spec: PoolSpec) -> _Monitor:
-    """Notes when the loss is not finite, or has been above its limit for long enough."""
-    num_high = jnp.where(batch_loss > monitor.loss_limit, monitor.num_high + 1, 0)
-    patience = spec.detector.divergence_steps
-    first_high = step - patience
-    diverged_step = jnp.where(
-        ~jnp.isfinite(batch_loss),
-        step - 1,
-        jnp.where(num_high >= patience, first_high, _NOT_DIVERGED),
-    )
-    is_first = monitor.diverged_step == _NOT_DIVERGED
-    return monitor._replace(
-        num_high=num_high,
-        diverged_step=jnp.where(is_first, diverged_step, monitor.diverged_step),
-    )
+def _cpu_block(arm: Arm) -> int:
+    return 1 if arm.conv_widths else _DENSE_BLOCK
 
 
 class LanePool:
     """Lanes of runs that share one structure: fill, advance, harvest, and fill again.
 
+    Work on the device is only dispatched by `fill` and `advance`; `harvest` waits for as little as
+    the host must know to go on, and `collect` may wait until the next chunk is under way.
+
     Args:
         spec: what the pool is made from.
+        memory_limit: bytes that the program may use, or `None`.
 
     Attributes:
-        num_free: lanes without a run.
+        num_free, num_busy: lanes without a run, and with one.
+        num_ending: of those, the ones that end in the chunk that is under way.
+        bytes_needed: by the compiled program, its arguments and results.
+
+    Raises:
+        InputError: the program would need more memory than there is.
     """
 
-    def __init__(self, spec: PoolSpec) -> None:
+    def __init__(self, spec: PoolSpec, memory_limit: int | None = None) -> None:
         task = build_task(spec.arm, spec.data)
         model = make_model(spec.arm, task.num_outputs)
         trainer = make_trainer(spec.arm, task, model, spec.form)
+        programs = _Programs(trainer, task, spec)
         self._spec = spec
         self._param_shapes = trainer.param_shapes
         self._data = jax.device_put(spec.data)
         self._streams = Keys(*(rng.role_key(spec.root_seed, role) for role in Keys._fields))
-        self._runs: list[Run | None] = [None] * spec.width
-        self._records: list[list[_Record]] = [[] for _ in range(spec.width)]
-        self._lanes: _Lane | None = None
-
-        start_lane = jax.vmap(
-            lambda streams, start, data: _start_lane(
-                trainer, spec, task.chance_loss, streams, start, data
-            ),
-            (None, 0, None),
-        )
-
-        def merge(is_new: jax.Array, fresh: _Lane, lanes: _Lane) -> _Lane:
-            def choose(new: jax.Array, old: jax.Array) -> jax.Array:
-                return jnp.where(is_new.reshape(-1, *[1] * (new.ndim - 1)), new, old)
-
-            return jax.tree.map(choose, fresh, lanes)
-
-        def advance(lanes: _Lane, num_segments: jax.Array, data: Data) -> tuple[_Lane, _Record]:
-            segment = jax.vmap(
-                lambda lane, data: _advance_lane(trainer, spec, lane, data), (0, None)
-            )
-            shapes = jax.eval_shape(segment, lanes, data)[1]
-            records = jax.tree.map(
-                lambda leaf: jnp.zeros((SEGMENTS_PER_CHUNK, *leaf.shape), leaf.dtype), shapes
-            )
-
-            def body(i: jax.Array, carry: tuple[_Lane, _Record]) -> tuple[_Lane, _Record]:
-                lanes, records = carry
-                lanes, record = segment(lanes, data)
-                return lanes, jax.tree.map(lambda all, one: all.at[i].set(one), records, record)
-
-            return lax.fori_loop(0, num_segments, body, (lanes, records))
-
-        self._start = jax.jit(start_lane)
-        self._merge = jax.jit(merge, donate_argnums=2)
-        self._advance = jax.jit(advance, donate_argnums=0)
+        self._histories: list[_History | None] = [None] * spec.width
+        self._steps = [0] * spec.width
+        self._dispatched: tuple[int, Record, _Inspection, Status] | None = None
+        starts = self._starts([Run("", spec.arm, 0, 0, 0, 0, 0)] * spec.width)
+        is_new = np.zeros(spec.width, bool)
+        shapes = jax.eval_shape(programs.fresh_lanes, self._streams, starts, self._data)
+        advance = jax.jit(programs.advance, donate_argnums=0)
+        self._advance = advance.lower(shapes, np.int32(1), self._data).compile()
+        self.bytes_needed = _bytes_needed(self._advance)
+        if memory_limit is not None and self.bytes_needed > memory_limit:
+            raise _too_wide(spec, self.bytes_needed, memory_limit, self._data)
+        start = jax.jit(programs.start, donate_argnums=0)
+        self._start = start.lower(shapes, is_new, self._streams, starts, self._data).compile()
+        self._lanes: Lane = jax.tree.map(_empty, shapes)
 
     @property
     def num_free(self) -> int:
         """Lanes without a run."""
-        return sum(run is None for run in self._runs)
+        return sum(history is None for history in self._histories)
+
+    @property
+    def num_busy(self) -> int:
+        """Lanes with a run."""
+        return self._spec.width - self.num_free
+
+    @property
+    def num_ending(self) -> int:
+        """Runs that reach their horizon in the chunk that was dispatched last, at the latest."""
+        if self._dispatched is None:
+            return 0
+        reach = self._dispatched[0] * self._spec.eval_every
+        return sum(left <= reach for left in self._remaining())
+
+    def _remaining(self) -> list[int]:
+        """Steps to the horizon of every run in a lane."""
+        return [
+            h.run.horizon - step
+            for h, step in zip(self._histories, self._steps, strict=True)
+            if h is not None
+        ]
 
     def fill(self, runs: Sequence[Run]) -> None:
         """Starts runs in free lanes: initialises them and evaluates them at step 0.
 
         Args:
-            runs: at most `num_free`.
+            runs: at most `num_free`, at least one.
         """
-        free = [lane for lane, run in enumerate(self._runs) if run is None]
-        chosen = free[: len(runs)]
-        for lane, run in zip(chosen, runs, strict=True):
-            self._runs[lane] = run
-        fresh, record = self._start(self._streams, self._starts(runs[0]), self._data)
-        if self._lanes is None:
-            self._lanes = fresh
-        else:
-            is_new = np.isin(np.arange(self._spec.width), chosen)
-            self._lanes = self._merge(is_new, fresh, self._lanes)
-        record = jax.device_get(record)
-        for lane in chosen:
-            self._records[lane] = [jax.tree.map(lambda leaf, lane=lane: leaf[lane], record)]
+        free = [lane for lane, history in enumerate(self._histories) if history is None]
+        chosen = dict(zip(free, runs, strict=False))
+        filler = runs[0]._replace(horizon=0)
+        starts = self._starts(
+            [chosen.get(lane, h.run if h else filler) for lane, h in enumerate(self._histories)]
+        )
+        is_new = np.isin(np.arange(self._spec.width), list(chosen))
+        self._lanes, record, inspection = self._start(
+            self._lanes, is_new, self._streams, starts, self._data
+        )
+        record, inspection = jax.device_get((record, inspection))
+        for lane, run in chosen.items():
+            first, inspected = jax.tree.map(lambda a, lane=lane: a[lane], (record, inspection))
+            self._histories[lane] = _History(run, [first], [_Inspection(first.step, inspected)])
+            self._steps[lane] = 0
 
-    def _starts(self, filler: Run) -> _Start:
-        """Arguments for every lane. A free lane gets the filler's numbers and no step to take."""
-        runs = [run or filler._replace(horizon=0) for run in self._runs]
+    def _starts(self, runs: Sequence[Run]) -> Start:
+        """Arguments for every lane."""
         scales = [leaf_scales(self._param_shapes, r.arm.init, r.arm.init_scale) for r in runs]
         numbers = [hyperparams(run.arm) for run in runs]
-        return _Start(
+        return Start(
             init_seed=np.asarray([run.init_seed for run in runs], np.uint32),
             order_seed=np.asarray([run.order_seed for run in runs], np.uint32),
             noise_seed=np.asarray([run.noise_seed for run in runs], np.uint32),
@@ -297,62 +241,199 @@ class LanePool:
             horizon=np.asarray([run.horizon for run in runs], np.int32),
         )
 
-    def advance(self) -> int:
-        """Advances all lanes by one chunk, or less where every run is over before.
+    def advance(self) -> None:
+        """Sets all lanes going for one chunk, or less where every run is over before."""
+        num_segments = min(SEGMENTS_PER_CHUNK, max(self._remaining()) // self._spec.eval_every)
+        self._lanes, *left = self._advance(self._lanes, np.int32(num_segments), self._data)
+        self._dispatched = (num_segments, *left)
+
+    def harvest(self) -> Chunk:
+        """Waits for the chunk that was dispatched; lanes whose run is over become free."""
+        assert self._dispatched is not None
+        num_segments, records, inspections, status = self._dispatched
+        status = jax.device_get(status)
+        self._steps = [int(step) for step in status.step]
+        chunk = Chunk(num_segments, records, inspections, status, list(self._histories))
+        for lane, history in enumerate(self._histories):
+            if history is not None and status.is_over[lane]:
+                self._histories[lane] = None
+        self._dispatched = None
+        return chunk
+
+    def collect(self, chunk: Chunk) -> tuple[int, list[FinishedRun]]:
+        """Fetches what a chunk left behind.
 
         Returns:
-            Steps that runs have taken, summed over lanes.
+            Steps that runs have taken, summed over lanes, and the runs that are over.
         """
-        remaining = [
-            run.horizon - int(self._records[lane][-1].step)
-            for lane, run in enumerate(self._runs)
-            if run is not None
-        ]
-        num_segments = min(SEGMENTS_PER_CHUNK, max(remaining) // self._spec.eval_every)
-        self._lanes, records = self._advance(self._lanes, np.int32(num_segments), self._data)
-        records = jax.device_get(records)
-        num_active = 0
-        for lane, run in enumerate(self._runs):
-            for segment in range(num_segments):
-                if run is not None and records.is_active[segment, lane]:
-                    num_active += 1
-                    self._records[lane].append(
-                        jax.tree.map(lambda a, s=segment, lane=lane: np.array(a[s, lane]), records)
-                    )
-        return num_active * self._spec.eval_every
-
-    def harvest(self) -> list[FinishedRun]:
-        """The runs that are over; their lanes become free."""
-        assert self._lanes is not None
-        diverged = np.asarray(self._lanes.monitor.diverged_step)
-        step = np.asarray(self._lanes.train.step)
-        finished = []
-        for lane, run in enumerate(self._runs):
-            if run is None:
+        records, inspections = jax.device_get((chunk.records, chunk.inspections))
+        num_active, finished = 0, []
+        for lane, history in enumerate(chunk.histories):
+            if history is None:
                 continue
-            has_diverged = diverged[lane] != _NOT_DIVERGED
-            if has_diverged or step[lane] >= run.horizon:
-                diverged_step = int(diverged[lane]) if has_diverged else None
-                finished.append(_finish(run, self._records[lane], diverged_step))
-                self._runs[lane] = None
-                self._records[lane] = []
-        return finished
+            for segment in range(chunk.num_segments):
+                if records.is_active[lane, segment]:
+                    num_active += 1
+                    history.records.append(_copied(records, (lane, segment)))
+            history.inspections.append(_copied(inspections, (lane,)))
+            if chunk.status.is_over[lane]:
+                finished.append(_finish(history, Status(*(a[lane] for a in chunk.status))))
+        return num_active * self._spec.eval_every, finished
 
 
-def _finish(run: Run, records: list[_Record], diverged_step: int | None) -> FinishedRun:
-    batch_loss = [record.batch_loss for record in records[1:]]
-    if diverged_step is not None:
-        records = [records[0], *(r for r in records[1:] if r.step < diverged_step)]
-    evaluations = [record.evaluation for record in records]
-    curves = {
-        name: np.asarray([getattr(e, name) for e in evaluations], np.float32)
-        for name in EvalInfo._fields
-        if getattr(evaluations[0], name) is not None
+class _Programs:
+    """The programs of all lanes, made of those of one."""
+
+    def __init__(self, trainer: Trainer, task: Task, spec: PoolSpec) -> None:
+        self._trainer, self._spec = trainer, spec
+        self._of_lane = (trainer, spec, task.chance_loss)
+
+    def fresh_lanes(self, streams: Keys, starts: Start, data: Data) -> Lane:
+        """Every lane at step 0; for its shapes."""
+        each = lambda start: start_lane(*self._of_lane, streams, start, data)  # noqa: E731
+        return jax.vmap(each)(starts)[0]
+
+    def start(
+        self, lanes: Lane, is_new: jax.Array, streams: Keys, starts: Start, data: Data
+    ) -> tuple[Lane, Record, InspectInfo]:
+        """New runs at step 0 in the lanes that `is_new` names; the others stay as they are."""
+
+        def each(lane: Lane, is_new: jax.Array, start: Start) -> tuple[Lane, Record, InspectInfo]:
+            fresh, record, info = start_lane(*self._of_lane, streams, start, data)
+            kept = jax.tree.map(lambda new, old: jnp.where(is_new, new, old), fresh, lane)
+            return kept, record, info
+
+        def of_block(block: tuple[Lane, jax.Array, Start]) -> tuple[Lane, Record, InspectInfo]:
+            fill = self._over_block(each)
+            shapes = jax.eval_shape(fill, *block)[1:]
+            nothing = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
+            return lax.cond(
+                jnp.any(block[1]),
+                lambda block: fill(*block),
+                lambda block: (block[0], *nothing),
+                block,
+            )
+
+        return _by_block(of_block, (lanes, is_new, starts), self._spec)
+
+    def advance(
+        self, lanes: Lane, num_segments: jax.Array, data: Data
+    ) -> tuple[Lane, Record, _Inspection, Status]:
+        """Every lane up to `num_segments` evaluations further."""
+        trainer, spec = self._trainer, self._spec
+        segment = self._over_block(lambda lane: advance_lane(*self._of_lane, lane, data))
+        look = self._over_block(lambda lane: trainer.inspect(lane.train, data))
+
+        def of_block(lanes: Lane) -> tuple[Lane, Record, _Inspection, Status]:
+            axis = 0 if spec.block == 1 else 1
+            shapes = jax.eval_shape(segment, lanes)[1]
+
+            def room(leaf: Any) -> jax.Array:
+                shape = (*leaf.shape[:axis], SEGMENTS_PER_CHUNK, *leaf.shape[axis:])
+                return jnp.zeros(shape, leaf.dtype)
+
+            def goes_on(carry: tuple[jax.Array, Lane, Record]) -> jax.Array:
+                i, lanes, _ = carry
+                return (i < num_segments) & ~jnp.all(is_over_block(lanes))
+
+            def body(carry: tuple[jax.Array, Lane, Record]) -> tuple[jax.Array, Lane, Record]:
+                i, lanes, records = carry
+                lanes, record = segment(lanes)
+                records = jax.tree.map(
+                    lambda all, one: lax.dynamic_update_index_in_dim(all, one, i, axis),
+                    records,
+                    record,
+                )
+                return i + 1, lanes, records
+
+            is_over_block = self._over_block(is_over)
+            start = (jnp.int32(0), lanes, jax.tree.map(room, shapes))
+            _, lanes, records = lax.while_loop(goes_on, body, start)
+            inspection = _Inspection(lanes.train.step, look(lanes))
+            return lanes, records, inspection, self._over_block(status_of)(lanes)
+
+        return _by_block(of_block, lanes, spec)
+
+    def _over_block(self, fn: Callable[..., Any]) -> Callable[..., Any]:
+        return fn if self._spec.block == 1 else jax.vmap(fn)
+
+
+def _by_block(fn: Callable[..., Any], lanes: Any, spec: PoolSpec) -> Any:
+    """Applies a function of one block to all of them; leaves are `[width, …]` in and out."""
+    if spec.block == spec.width > 1:
+        return fn(lanes)
+    if spec.block == 1:
+        return lax.map(fn, lanes)
+    blocks = jax.tree.map(lambda a: a.reshape(-1, spec.block, *a.shape[1:]), lanes)
+    return jax.tree.map(lambda a: a.reshape(-1, *a.shape[2:]), lax.map(fn, blocks))
+
+
+def _empty(leaf: jax.ShapeDtypeStruct) -> jax.Array:
+    if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+        return jax.random.wrap_key_data(
+            jnp.zeros((*leaf.shape, 2), jnp.uint32), impl="threefry2x32"
+        )
+    return jnp.zeros(leaf.shape, leaf.dtype)
+
+
+def _bytes_needed(program: Any) -> int:
+    """By a compiled program, from XLA's own analysis; 0 where the backend has none."""
+    analysis = program.memory_analysis()
+    if analysis is None:
+        return 0
+    return int(
+        analysis.argument_size_in_bytes
+        + analysis.output_size_in_bytes
+        + analysis.temp_size_in_bytes
+        - analysis.alias_size_in_bytes
+    )
+
+
+def _too_wide(spec: PoolSpec, needed: int, limit: int, data: Data) -> InputError:
+    shared = sum(leaf.nbytes for leaf in jax.tree.leaves(data))
+    per_lane = (needed - shared) / spec.width
+    fitting = int((limit - shared) / per_lane)
+    advice = f"--width={fitting} would fit" if fitting >= 1 else "not even one lane would fit"
+    return InputError(
+        f"width={spec.width} for model={spec.arm.model} needs {needed / 2**30:.1f} GiB, and "
+        f"{limit / 2**30:.1f} GiB are there for a worker: {advice}"
+    )
+
+
+def _copied(tree: Any, index: tuple[int, ...]) -> Any:
+    """One entry of stacked arrays, without a reference to the rest of them."""
+    return jax.tree.map(lambda a: np.array(a[index]), tree)
+
+
+def _finish(history: _History, status: Status) -> FinishedRun:
+    batch_loss = [record.batch_loss for record in history.records[1:]]
+    diverged_step = None
+    if status.diverged_step != NOT_DIVERGED:
+        diverged_step = int(status.diverged_step)
+    first, *others = history.records
+    records = [first, *(r for r in others if diverged_step is None or r.step < diverged_step)]
+    inspections = {
+        int(i.step): i.info
+        for i in history.inspections
+        if i.step == 0 or diverged_step is None or i.step < diverged_step
     }
+    stop_reason = "settled" if status.step < history.run.horizon else "horizon"
     return FinishedRun(
-        run=run,
+        run=history.run,
         steps=np.asarray([int(record.step) for record in records], np.int64),
-        curves=curves,
+        curves=_stacked([record.evaluation for record in records]),
+        inspected_steps=np.asarray(list(inspections), np.int64),
+        inspected=_stacked(list(inspections.values())),
         batch_loss=np.concatenate(batch_loss) if batch_loss else np.zeros(0, np.float32),
         diverged_step=diverged_step,
+        stop_reason=stop_reason if diverged_step is None else "diverged",
     )
+
+
+def _stacked(infos: Sequence[Any]) -> dict[str, np.ndarray]:
+    """Metrics by name, each with one entry per measurement; those that are `None` left out."""
+    return {
+        name: np.asarray([getattr(info, name) for info in infos], np.float32)
+        for name in infos[0]._fields
+        if getattr(infos[0], name) is not None
+    }

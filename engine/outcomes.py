@@ -27,13 +27,19 @@ def outcome_row(
         "noise_seed": run.noise_seed,
         "status": outcome.status,
         "event": event_code(outcome.status),
-        "stop_reason": "horizon" if outcome.diverged_step is None else "diverged",
+        "stop_reason": finished.stop_reason if outcome.diverged_step is None else "diverged",
         "chance_loss": chance_loss,
         "end_accuracy": None if accuracy is None else end_level(accuracy, detector),
-        "steps_run": run.horizon if outcome.diverged_step is None else round(outcome.diverged_step),
+        "steps_run": (
+            int(finished.steps[-1])
+            if outcome.diverged_step is None
+            else round(outcome.diverged_step)
+        ),
         "steps": finished.steps,
         "batch_loss": finished.batch_loss,
         **curves,
+        "inspected_steps": finished.inspected_steps,
+        **finished.inspected,
         **{name: getattr(outcome, name) for name in _OUTCOME_COLUMNS},
     }
 

@@ -10,7 +10,8 @@ import numpy as np
 from engine import config, models, provenance, tasks
 from engine.config import Arm
 from engine.errors import InputError, unknown_name
-from engine.lanes import PoolSpec, Run, default_width
+from engine.lane_program import STOPS, PoolSpec
+from engine.lanes import Run, block_of, default_width
 from engine.lowering import FORMS, default_form
 from engine.store import SCHEMA_VERSION
 from engine.study import MAX_SEEDS, Study, check_whole, resolve_arm
@@ -80,6 +81,8 @@ def make_plan(
     form = default_form(platform) if form is None else form
     if form not in FORMS:
         raise unknown_name("form", form, FORMS)
+    if study.stop not in STOPS:
+        raise unknown_name("stop", study.stop, STOPS)
     by_arm = width if isinstance(width, Mapping) else dict.fromkeys(study.arms, width)
     for lanes in by_arm.values():
         check_whole("width", lanes, 1, MAX_SEEDS)
@@ -107,7 +110,17 @@ def make_plan(
     groups, horizons = [], {}
     for names, arm, data, task in grouped:
         lanes = by_arm.get(names[0]) or default_width(platform, arm)
-        spec = PoolSpec(arm, data, study.root_seed, lanes, form, eval_every, study.detector)
+        spec = PoolSpec(
+            arm=arm,
+            data=data,
+            root_seed=study.root_seed,
+            width=lanes,
+            block=block_of(platform, arm, lanes),
+            form=form,
+            eval_every=eval_every,
+            detector=study.detector,
+            stop=study.stop,
+        )
         steps_per_epoch = task.steps_per_epoch
         fingerprint = tasks.fingerprint(data)
         groups.append(Group(spec, names, task.chance_loss, steps_per_epoch, fingerprint))
@@ -195,7 +208,9 @@ def document(plan: Plan, platform: str) -> dict[str, Any]:
         "fix_order": study.fix_order,
         "detector": study.detector._asdict(),
         "width": {name: g.spec.width for g in plan.groups for name in g.arm_names},
+        "block": {name: g.spec.block for g in plan.groups for name in g.arm_names},
         "form": plan.groups[0].spec.form,
+        "stop": study.stop,
         "platform": platform,
         "data": {name: g.fingerprint for g in plan.groups for name in g.arm_names},
         "model_source": {name: models.source_fingerprint(arm) for name, arm in plan.arms.items()},

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 
 from engine.errors import InputError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 _OUTCOME_FIELDS = [
     ("arm", pa.string()),
@@ -49,6 +49,7 @@ _CURVE_FIELDS = [
     ("steps", pa.list_(pa.int64())),
     ("loss", pa.list_(pa.float32())),
     ("accuracy", pa.list_(pa.float32())),
+    ("inspected_steps", pa.list_(pa.int64())),
     ("held_out_loss", pa.list_(pa.float32())),
     ("held_out_accuracy", pa.list_(pa.float32())),
     ("average_loss", pa.list_(pa.float32())),

@@ -33,6 +33,8 @@ class Study:
         root_seed: from which every random stream is derived.
         fix_init: one init seed for all repetitions, so that only the data order varies.
         fix_order: one order seed for all repetitions, so that only the start varies.
+        stop: `horizon`: every run lasts that long; `settled`: a run ends once it has left chance
+            level and its status is settled. What needs the end of a curve uses the end it has.
         detector: settings of the detector.
 
     Raises:
@@ -50,6 +52,7 @@ class Study:
     root_seed: int = 0
     fix_init: int | None = None
     fix_order: int | None = None
+    stop: str = "horizon"
     detector: DetectorSettings = _DETECTOR
 
     def __post_init__(self) -> None:

@@ -42,16 +42,24 @@ class StepInfo(NamedTuple):
 
 
 class EvalInfo(NamedTuple):
-    """What an evaluation records; `None` where there is no such thing.
+    """What an evaluation records, on the fixed evaluation set; `None` where there is none.
 
     Attributes:
-        loss, accuracy: on the fixed evaluation set, normalised by its batches.
-        held_out_loss, held_out_accuracy: the same on held-out examples.
-        average_loss: loss on the evaluation set with running averages in the normalisation.
+        loss, accuracy: normalised by the evaluation's batches.
     """
 
     loss: jax.Array
     accuracy: jax.Array | None
+
+
+class InspectInfo(NamedTuple):
+    """What is recorded more rarely, because nothing is detected by it.
+
+    Attributes:
+        held_out_loss, held_out_accuracy: on held-out examples.
+        average_loss: loss on the evaluation set with running averages in the normalisation.
+    """
+
     held_out_loss: jax.Array
     held_out_accuracy: jax.Array | None
     average_loss: jax.Array | None
@@ -65,6 +73,7 @@ class Trainer(NamedTuple):
         draw: from (state, data, number of steps) to what those steps need of the order stream.
         step: from (state, hyperparams, data, draw of one step) to (state, StepInfo).
         evaluate: from (state, data) to EvalInfo.
+        inspect: from (state, data) to InspectInfo.
         param_shapes: the parameter tree, of `ShapeDtypeStruct`.
     """
 
@@ -72,6 +81,7 @@ class Trainer(NamedTuple):
     draw: Callable[[TrainState, Data, int], Any]
     step: Callable[[TrainState, Hyperparams, Data, Any], tuple[TrainState, StepInfo]]
     evaluate: Callable[[TrainState, Data], EvalInfo]
+    inspect: Callable[[TrainState, Data], InspectInfo]
     param_shapes: Any
 
 
@@ -142,10 +152,12 @@ def make_trainer(arm: Arm, task: Task, model: Model, form: str) -> Trainer:
         return jax.tree.map(jnp.mean, lax.map(one, batches))
 
     def evaluate(state: TrainState, data: Data) -> EvalInfo:
-        sets = task.evaluation(data)
-        loss, accuracy = measure(batch_apply, state, sets["loss"])
-        held_out_loss, held_out_accuracy = measure(batch_apply, state, sets["held_out"])
-        average_loss = measure(average_apply, state, sets["loss"])[0] if has_state else None
-        return EvalInfo(loss, accuracy, held_out_loss, held_out_accuracy, average_loss)
+        return EvalInfo(*measure(batch_apply, state, task.evaluation(data)["loss"]))
 
-    return Trainer(init, draw, step, evaluate, param_shapes)
+    def inspect(state: TrainState, data: Data) -> InspectInfo:
+        sets = task.evaluation(data)
+        held_out = measure(batch_apply, state, sets["held_out"])
+        average_loss = measure(average_apply, state, sets["loss"])[0] if has_state else None
+        return InspectInfo(*held_out, average_loss)
+
+    return Trainer(init, draw, step, evaluate, inspect, param_shapes)

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, Protocol
 
 from engine.devices import Devices, configure_backend, environment
 from engine.errors import WorkerFailedError
-from engine.lanes import FinishedRun, LanePool, PoolSpec, Run
+from engine.lanes import Chunk, FinishedRun, LanePool, PoolSpec, Run
 
 _MAX_LOSSES_WITHOUT_PROGRESS = 3
 
@@ -47,31 +47,41 @@ class Source(Protocol):
         """Takes what a chunk brought."""
 
 
-def serve(source: Source) -> None:
-    """Runs what a source gives until there is nothing left."""
+def serve(source: Source, memory_limit: int | None = None) -> None:
+    """Runs what a source gives until there is nothing left.
+
+    While the device works on a chunk, the host fetches what the one before left behind, delivers
+    it, and asks for runs to take the place of those that are about to end.
+
+    Args:
+        source: of runs.
+        memory_limit: bytes that a pool may use, or `None`.
+    """
     pool: LanePool | None = None
-    group = -1
-    num_busy = 0
+    waiting: list[Run] = []
+    chunk: Chunk | None = None
     while True:
-        num_free = 0 if pool is None else pool.num_free
-        assignment = None
-        if pool is None or num_free:
-            assignment = source.pull(num_free, num_busy)
-            if assignment is None and num_busy == 0:
+        if pool is None or pool.num_free > len(waiting):
+            num_free, num_busy = (0, 0) if pool is None else (pool.num_free, pool.num_busy)
+            assignment = source.pull(num_free - len(waiting), num_busy + len(waiting))
+            if assignment is None and not num_busy and not waiting:
                 return
-        if assignment is not None:
-            if assignment.spec is not None:
-                pool, group = LanePool(assignment.spec), assignment.group
-            assert pool is not None
-            assert assignment.group == group
-            if assignment.runs:
-                pool.fill(assignment.runs)
-                num_busy += len(assignment.runs)
+            if assignment is not None:
+                if assignment.spec is not None:
+                    pool = LanePool(assignment.spec, memory_limit)
+                waiting += assignment.runs
         assert pool is not None
-        seed_steps = pool.advance()
-        finished = pool.harvest()
-        num_busy -= len(finished)
-        source.deliver(Delivery(seed_steps, finished))
+        if waiting:
+            pool.fill(waiting)
+        pool.advance()
+        if chunk is not None:
+            source.deliver(Delivery(*pool.collect(chunk)))
+        ahead = source.pull(pool.num_ending, pool.num_busy) if pool.num_ending else None
+        waiting = ahead.runs if ahead is not None else []
+        chunk = pool.harvest()
+        if not pool.num_busy:
+            source.deliver(Delivery(*pool.collect(chunk)))
+            chunk = None
 
 
 class Scheduler:

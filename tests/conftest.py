@@ -7,12 +7,14 @@ os.environ["JAX_PLATFORMS"] = "cpu"
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from engine.config import Arm
 from engine.devices import configure_backend
-from engine.lanes import LanePool, PoolSpec, Run
+from engine.lane_program import PoolSpec
+from engine.lanes import LanePool, Run, block_of
 from engine.plateau import DetectorSettings
 from engine.study import Study, resolve_arm
 from engine.tasks import load_data
@@ -53,10 +55,12 @@ def small_study(**changes: object) -> Study:
 def make_pool(data_dir: str):
     """A function from an arm to a pool of lanes."""
 
-    def make(arm: Arm, width: int = 4, form: str = "patches", eval_every: int = 11) -> LanePool:
+    def make(arm: Arm, width: int = 4, block: int | None = None, **changes: Any) -> LanePool:
         arm = resolve_arm(arm)
         data = load_data(arm, 0, data_dir)
-        return LanePool(PoolSpec(arm, data, 0, width, form, eval_every, DetectorSettings()))
+        block = block or block_of("cpu", arm, width)
+        spec = PoolSpec(arm, data, 0, width, block, "direct", 11, DetectorSettings())
+        return LanePool(spec._replace(**changes))
 
     return make
 
@@ -75,7 +79,8 @@ def drain(pool: LanePool, runs: list[Run], width: int) -> dict:
             pool.fill(waiting[:free])
             waiting = waiting[free:]
         pool.advance()
-        finished.update({(f.run.arm_name, f.run.seed): f for f in pool.harvest()})
+        _, over = pool.collect(pool.harvest())
+        finished.update({(f.run.arm_name, f.run.seed): f for f in over})
     return finished
 
 

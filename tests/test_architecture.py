@@ -26,6 +26,7 @@ FLOORS = {
     "engine.provenance": 1,
     "engine.devices": 1,
     "engine.training": 2,
+    "engine.lane_program": 2.5,
     "engine.lanes": 3,
     "engine.outcomes": 4,
     "engine.study": 4,

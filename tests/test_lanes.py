@@ -4,7 +4,12 @@ import numpy as np
 import pytest
 
 from engine.config import Arm
-from engine.lanes import FinishedRun
+from engine.errors import InputError
+from engine.lane_program import PoolSpec
+from engine.lanes import FinishedRun, LanePool
+from engine.plateau import DetectorSettings, find_break
+from engine.study import resolve_arm
+from engine.tasks import load_data
 from tests.conftest import drain, runs_of, small_arm
 
 ARMS = {
@@ -17,7 +22,11 @@ ARMS = {
 def assert_same_bits(first: FinishedRun, second: FinishedRun) -> None:
     assert first.run == second.run
     assert first.diverged_step == second.diverged_step
+    assert first.stop_reason == second.stop_reason
     assert set(first.curves) == set(second.curves)
+    np.testing.assert_array_equal(first.inspected_steps, second.inspected_steps)
+    for name, curve in first.inspected.items():
+        np.testing.assert_array_equal(curve, second.inspected[name])
     np.testing.assert_array_equal(first.steps, second.steps)
     np.testing.assert_array_equal(first.batch_loss, second.batch_loss)
     for name, curve in first.curves.items():
@@ -39,6 +48,56 @@ def test_alone_among_others_in_another_lane_in_another_order(arm, make_pool):
         assert_same_bits(together["arm", seed], alone[seed])
         assert_same_bits(together["arm", seed], backwards["arm", seed])
     assert len({run.batch_loss.tobytes() for run in together.values()}) == len(seeds)
+
+
+@pytest.mark.parametrize(("name", "block", "widths"), [("cnn8", 1, (1, 3)), ("mlp", 2, (4, 6))])
+def test_the_number_of_lanes_changes_nothing_while_the_block_is_the_same(
+    name, block, widths, make_pool
+):
+    """Also where lanes become free at different times, and are filled beside others that go on."""
+    runs = [
+        run._replace(horizon=11 * (1 + 5 * (run.seed % 3)))
+        for run in runs_of(ARMS[name], [0, 1, 2, 3])
+    ]
+    few, many = (
+        drain(make_pool(ARMS[name], width=width, block=block), runs, width) for width in widths
+    )
+    for run in runs:
+        assert_same_bits(few["arm", run.seed], many["arm", run.seed])
+
+
+def test_a_width_that_does_not_fit_is_refused_with_one_that_would(data_dir):
+    arm = resolve_arm(small_arm())
+    data = load_data(arm, 0, data_dir)
+    spec = PoolSpec(arm, data, 0, 64, 8, "direct", 11, DetectorSettings())
+    needed = LanePool(spec).bytes_needed
+    assert needed > sum(a.nbytes for a in data.values())
+    with pytest.raises(InputError, match=r"width=64 .* --width=(\d+) would fit") as refused:
+        LanePool(spec, memory_limit=needed * 3 // 4)
+    fitting = int(str(refused.value).split("--width=")[1].split()[0])
+    assert 1 <= fitting < 64
+    LanePool(spec._replace(width=fitting, block=1), memory_limit=needed * 3 // 4)
+
+
+def test_runs_that_settle_early_are_the_same_up_to_there(make_pool):
+    """Lanes are recycled at the chunk's end, and no other run notices."""
+    arm = small_arm(learning_rate=1e-2)
+    runs = runs_of(arm, [0, 1, 2, 3, 4, 5], horizon=880)
+    whole = drain(make_pool(arm), runs, 4)
+    early = drain(make_pool(arm, stop="settled"), runs, 4)
+    alone = drain(make_pool(arm, stop="settled"), runs[3:4], 4)
+    assert_same_bits(early["arm", 3], alone["arm", 3])
+    for seed in range(6):
+        short, full = early["arm", seed], whole["arm", seed]
+        assert short.stop_reason == "settled"
+        assert full.stop_reason == "horizon"
+        num = len(short.steps)
+        assert num < len(full.steps)
+        np.testing.assert_array_equal(short.curves["loss"], full.curves["loss"][:num])
+        assert short.inspected_steps[-1] == short.steps[-1]
+        at_stop, at_end = (find_break(r.steps, r.curves["loss"], np.log(10)) for r in (short, full))
+        assert at_stop.onset_step == at_end.onset_step
+        assert at_stop.status == at_end.status
 
 
 def test_runs_of_unequal_length_share_lanes(make_pool):
@@ -99,4 +158,4 @@ def test_the_host_keeps_no_finished_run(make_pool):
     pool = make_pool(arm)
     drain(pool, runs_of(arm, list(range(6))), 4)
     assert pool.num_free == 4
-    assert all(not records for records in pool._records)
+    assert all(history is None for history in pool._histories)

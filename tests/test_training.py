@@ -75,11 +75,13 @@ def test_agrees_with_a_loop_by_hand(case, make_pool, data_dir):
 def test_running_averages_lag_and_have_a_curve_of_their_own(make_pool):
     arm = small_arm(batch_norm=True)
     run = drain(make_pool(arm), runs_of(arm, [0]), 4)["arm", 0]
-    assert set(run.curves) >= {"loss", "average_loss", "accuracy", "held_out_accuracy"}
-    assert run.curves["average_loss"][1] > run.curves["loss"][1]
+    assert set(run.curves) == {"loss", "accuracy"}
+    assert set(run.inspected) == {"average_loss", "held_out_loss", "held_out_accuracy"}
+    np.testing.assert_array_equal(run.inspected_steps, [0, 44])
+    assert run.inspected["average_loss"][1] > run.curves["loss"][-1]
     without = small_arm()
     run = drain(make_pool(without), runs_of(without, [0]), 4)["arm", 0]
-    assert "average_loss" not in run.curves
+    assert "average_loss" not in run.inspected
 
 
 def test_fresh_examples_and_squared_error(make_pool):
@@ -94,6 +96,8 @@ def test_curves_have_a_point_at_every_evaluation(make_pool):
     run = drain(make_pool(arm, eval_every=11), runs_of(arm, [0], horizon=121), 4)["arm", 0]
     np.testing.assert_array_equal(run.steps, np.arange(0, 122, 11))
     assert all(curve.shape == (12,) for curve in run.curves.values())
+    np.testing.assert_array_equal(run.inspected_steps, [0, 88, 121])
+    assert all(curve.shape == (3,) for curve in run.inspected.values())
     assert run.batch_loss.shape == (121,)
 
 

@@ -12,7 +12,7 @@ from engine import devices, provenance, workers
 from engine.commands.run import run
 from engine.devices import Devices
 from engine.errors import WorkerFailedError
-from engine.lanes import PoolSpec
+from engine.lane_program import PoolSpec
 from engine.plateau import DetectorSettings
 from engine.study import resolve_arm
 from engine.workers import Delivery, Scheduler
@@ -26,7 +26,7 @@ class _Finished:
 
 def _scheduler(*counts: int, width: int = 2) -> Scheduler:
     arm = resolve_arm(small_arm())
-    spec = PoolSpec(arm, {}, 0, width, "patches", 11, DetectorSettings())
+    spec = PoolSpec(arm, {}, 0, width, 1, "direct", 11, DetectorSettings())
     pending = [
         [r._replace(arm_name=str(g)) for r in runs_of(small_arm(), list(range(n)))]
         for g, n in enumerate(counts)

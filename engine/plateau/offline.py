@@ -48,6 +48,9 @@ class DetectorSettings(NamedTuple):
         suddenness_none: suddenness below which there was none.
         divergence_factor: multiple of max(H, L(0)) above which a loss counts as blown up.
         divergence_steps: steps for which it must stay there.
+        settle_margin: share by which suddenness must lie beyond a threshold before a run may be
+            stopped early.
+        settle_level: ρ below which no run is stopped early.
     """
 
     window: int = 21
@@ -59,6 +62,8 @@ class DetectorSettings(NamedTuple):
     suddenness_none: float = 0.25
     divergence_factor: float = 3.0
     divergence_steps: int = 20
+    settle_margin: float = 0.10
+    settle_level: float = 0.50
 
 
 class PlateauBreak(NamedTuple):

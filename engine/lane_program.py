@@ -1,0 +1,204 @@
+"""What a lane does on the device: one run, from its start to its end, as pure functions.
+
+A lane is a slot of the compiled program. Every lane starts at a chunk's beginning, advances by
+whole segments, from one evaluation to the next, and is frozen once its run is over.
+"""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from engine.config import Arm
+from engine.optimizers import Hyperparams
+from engine.plateau import DetectorSettings
+from engine.plateau.online import Watch, is_settled, observe, start_watch
+from engine.tasks import Data
+from engine.training import EvalInfo, InspectInfo, Keys, Trainer, TrainState
+
+NOT_DIVERGED = -1
+STOPS = {
+    "horizon": "every run lasts as long as it was asked to",
+    "settled": "a run ends once it has left chance level and its status is settled",
+}
+
+
+class PoolSpec(NamedTuple):
+    """Everything that a pool is made from; runs of equal spec are bit-comparable.
+
+    Attributes:
+        arm: resolved; read for its structure only.
+        data: host arrays of the task.
+        root_seed: of the study.
+        width: number of lanes.
+        block: lanes that are computed together; divides the width.
+        form: of the convolutions, see `engine.lowering`.
+        eval_every: steps between evaluations.
+        detector: its rules are applied while training.
+        stop: one of `STOPS`.
+    """
+
+    arm: Arm
+    data: dict[str, np.ndarray]
+    root_seed: int
+    width: int
+    block: int
+    form: str
+    eval_every: int
+    detector: DetectorSettings
+    stop: str = "horizon"
+
+
+class Monitor(NamedTuple):
+    """Watches one run for its end.
+
+    Attributes:
+        horizon: steps after which it is over.
+        loss_limit: above which a mini-batch's loss counts as blown up.
+        num_high: steps for which it has been above that limit without a break.
+        diverged_step: when it blew up, or `NOT_DIVERGED`.
+        watch: of the online detector.
+        is_settled: whether it may be stopped early.
+    """
+
+    horizon: jax.Array
+    loss_limit: jax.Array
+    num_high: jax.Array
+    diverged_step: jax.Array
+    watch: Watch
+    is_settled: jax.Array
+
+
+class Lane(NamedTuple):
+    """A run on the device."""
+
+    train: TrainState
+    hyperparams: Hyperparams
+    monitor: Monitor
+
+
+class Start(NamedTuple):
+    """What the host gives for a run that starts."""
+
+    init_seed: Any
+    order_seed: Any
+    noise_seed: Any
+    scales: Any
+    hyperparams: Mapping[str, Any]
+    horizon: Any
+
+
+class Record(NamedTuple):
+    """What one segment of one lane leaves behind."""
+
+    step: jax.Array
+    is_active: jax.Array
+    evaluation: EvalInfo
+    batch_loss: jax.Array
+
+
+class Status(NamedTuple):
+    """How a lane stands after a chunk: all that the host must know before the next one."""
+
+    step: jax.Array
+    is_over: jax.Array
+    diverged_step: jax.Array
+    is_settled: jax.Array
+
+
+def start_lane(
+    trainer: Trainer,
+    spec: PoolSpec,
+    chance_loss: float,
+    streams: Keys,
+    start: Start,
+    data: Data,
+) -> tuple[Lane, Record, InspectInfo]:
+    """One run at step 0, and its measurements there."""
+    keys = Keys(
+        jax.random.fold_in(streams.init, start.init_seed),
+        jax.random.fold_in(streams.order, start.order_seed),
+        jax.random.fold_in(streams.noise, start.noise_seed),
+    )
+    train = trainer.init(keys, start.scales, start.hyperparams, data)
+    evaluation = trainer.evaluate(train, data)
+    limit = spec.detector.divergence_factor * jnp.maximum(chance_loss, evaluation.loss)
+    is_finite = jnp.isfinite(evaluation.loss)
+    monitor = Monitor(
+        horizon=start.horizon,
+        loss_limit=limit,
+        num_high=jnp.int32(0),
+        diverged_step=jnp.where(is_finite, NOT_DIVERGED, 0).astype(jnp.int32),
+        watch=start_watch(1.0 - evaluation.loss / chance_loss),
+        is_settled=jnp.bool_(False),
+    )
+    nothing = jnp.zeros((spec.eval_every,), jnp.float32)
+    record = Record(train.step, jnp.bool_(True), evaluation, nothing)
+    return Lane(train, start.hyperparams, monitor), record, trainer.inspect(train, data)
+
+
+def is_over(lane: Lane) -> jax.Array:
+    """Whether the run in a lane has ended."""
+    monitor = lane.monitor
+    has_diverged = monitor.diverged_step != NOT_DIVERGED
+    return (lane.train.step >= monitor.horizon) | has_diverged | monitor.is_settled
+
+
+def advance_lane(
+    trainer: Trainer, spec: PoolSpec, chance_loss: float, lane: Lane, data: Data
+) -> tuple[Lane, Record]:
+    """One run up to its next evaluation. A run that is over stays as it is."""
+    draws = trainer.draw(lane.train, data, spec.eval_every)
+
+    def body(carry: tuple[TrainState, Monitor], draw: Any) -> tuple[Any, jax.Array]:
+        train, monitor = carry
+        train, info = trainer.step(train, lane.hyperparams, data, draw)
+        return (train, _watch_step(monitor, train.step, info.batch_loss, spec)), info.batch_loss
+
+    (train, monitor), batch_loss = lax.scan(body, (lane.train, lane.monitor), draws)
+    evaluation = trainer.evaluate(train, data)
+    monitor = _watch_evaluation(monitor, train.step, evaluation.loss / chance_loss, spec)
+    is_active = ~is_over(lane)
+    advanced = Lane(train, lane.hyperparams, monitor)
+    kept = jax.tree.map(lambda new, old: jnp.where(is_active, new, old), advanced, lane)
+    return kept, Record(train.step, is_active, evaluation, batch_loss)
+
+
+def _watch_step(
+    monitor: Monitor, step: jax.Array, batch_loss: jax.Array, spec: PoolSpec
+) -> Monitor:
+    """Notes when the loss is not finite, or has been above its limit for long enough."""
+    num_high = jnp.where(batch_loss > monitor.loss_limit, monitor.num_high + 1, 0)
+    patience = spec.detector.divergence_steps
+    first_high = step - patience
+    diverged_step = jnp.where(
+        ~jnp.isfinite(batch_loss),
+        step - 1,
+        jnp.where(num_high >= patience, first_high, NOT_DIVERGED),
+    )
+    is_first = monitor.diverged_step == NOT_DIVERGED
+    return monitor._replace(
+        num_high=num_high,
+        diverged_step=jnp.where(is_first, diverged_step, monitor.diverged_step),
+    )
+
+
+def _watch_evaluation(
+    monitor: Monitor, step: jax.Array, relative_loss: jax.Array, spec: PoolSpec
+) -> Monitor:
+    """Notes an evaluation that is not finite, and where runs may stop early, a settled run."""
+    is_lost = (monitor.diverged_step == NOT_DIVERGED) & ~jnp.isfinite(relative_loss)
+    monitor = monitor._replace(diverged_step=jnp.where(is_lost, step, monitor.diverged_step))
+    if spec.stop != "settled":
+        return monitor
+    watch = observe(monitor.watch, 1.0 - relative_loss, step, spec.detector)
+    return monitor._replace(watch=watch, is_settled=is_settled(watch, spec.detector))
+
+
+def status_of(lane: Lane) -> Status:
+    """How a lane stands."""
+    monitor = lane.monitor
+    return Status(lane.train.step, is_over(lane), monitor.diverged_step, monitor.is_settled)
