@@ -1,10 +1,12 @@
 """What there is to run on, and how a process is bound to its part of it."""
 
+import contextlib
 import importlib.metadata
 import importlib.util
 import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import NamedTuple
 
 from engine.errors import InputError
@@ -47,6 +49,29 @@ def pin_threads(environment: dict[str, str] | os._Environ[str]) -> None:
     It must be called before the backend starts.
     """
     environment["NPROC"] = "1"
+
+
+def memory_limit(num_sharing: int) -> int | None:
+    """Bytes that a worker may use; `None` where nobody can say.
+
+    On an accelerator what its backend may allocate; on a CPU this worker's share of the memory of
+    the machine or of its control group, whichever is less.
+
+    Args:
+        num_sharing: workers that share the memory of a CPU.
+    """
+    import jax
+
+    device = jax.local_devices()[0]
+    if device.platform != "cpu":
+        return (device.memory_stats() or {}).get("bytes_limit")
+    sizes = []
+    if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
+        sizes.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    for name in ("memory.max", "memory/memory.limit_in_bytes"):
+        with contextlib.suppress(OSError, ValueError):
+            sizes.append(int(Path("/sys/fs/cgroup", name).read_text()))
+    return min(sizes) // num_sharing if sizes else None
 
 
 def find_devices() -> Devices:

@@ -100,6 +100,14 @@ class Record(NamedTuple):
     batch_loss: jax.Array
 
 
+class Measurement(NamedTuple):
+    """What is measured where a lane stands when a chunk ends, and before its first one."""
+
+    step: jax.Array
+    evaluation: EvalInfo
+    inspection: InspectInfo
+
+
 class Status(NamedTuple):
     """How a lane stands after a chunk: all that the host must know before the next one."""
 
@@ -109,35 +117,42 @@ class Status(NamedTuple):
     is_settled: jax.Array
 
 
-def start_lane(
-    trainer: Trainer,
-    spec: PoolSpec,
-    chance_loss: float,
-    streams: Keys,
-    start: Start,
-    data: Data,
-) -> tuple[Lane, Record, InspectInfo]:
-    """One run at step 0, and its measurements there."""
+def init_lane(trainer: Trainer, streams: Keys, start: Start, data: Data) -> Lane:
+    """One run before anything was measured of it."""
     keys = Keys(
         jax.random.fold_in(streams.init, start.init_seed),
         jax.random.fold_in(streams.order, start.order_seed),
         jax.random.fold_in(streams.noise, start.noise_seed),
     )
-    train = trainer.init(keys, start.scales, start.hyperparams, data)
-    evaluation = trainer.evaluate(train, data)
-    limit = spec.detector.divergence_factor * jnp.maximum(chance_loss, evaluation.loss)
-    is_finite = jnp.isfinite(evaluation.loss)
     monitor = Monitor(
         horizon=start.horizon,
-        loss_limit=limit,
+        loss_limit=jnp.float32(jnp.inf),
         num_high=jnp.int32(0),
-        diverged_step=jnp.where(is_finite, NOT_DIVERGED, 0).astype(jnp.int32),
-        watch=start_watch(1.0 - evaluation.loss / chance_loss),
+        diverged_step=jnp.int32(NOT_DIVERGED),
+        watch=start_watch(jnp.float32(0.0)),
         is_settled=jnp.bool_(False),
     )
-    nothing = jnp.zeros((spec.eval_every,), jnp.float32)
-    record = Record(train.step, jnp.bool_(True), evaluation, nothing)
-    return Lane(train, start.hyperparams, monitor), record, trainer.inspect(train, data)
+    return Lane(
+        trainer.init(keys, start.scales, start.hyperparams, data), start.hyperparams, monitor
+    )
+
+
+def measure_lane(
+    trainer: Trainer, spec: PoolSpec, chance_loss: float, lane: Lane, data: Data
+) -> tuple[Lane, Measurement]:
+    """Everything that can be measured of a run where it stands; at step 0 its limits follow."""
+    evaluation = trainer.evaluate(lane.train, data)
+    limit = spec.detector.divergence_factor * jnp.maximum(chance_loss, evaluation.loss)
+    is_finite = jnp.isfinite(evaluation.loss)
+    opened = lane.monitor._replace(
+        loss_limit=limit,
+        diverged_step=jnp.where(is_finite, NOT_DIVERGED, 0).astype(jnp.int32),
+        watch=start_watch(1.0 - evaluation.loss / chance_loss),
+    )
+    is_new = lane.train.step == 0
+    monitor = jax.tree.map(lambda new, old: jnp.where(is_new, new, old), opened, lane.monitor)
+    inspection = trainer.inspect(lane.train, data)
+    return lane._replace(monitor=monitor), Measurement(lane.train.step, evaluation, inspection)
 
 
 def is_over(lane: Lane) -> jax.Array:

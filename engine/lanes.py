@@ -24,20 +24,22 @@ from engine.errors import InputError
 from engine.lane_program import (
     NOT_DIVERGED,
     Lane,
+    Measurement,
     PoolSpec,
     Record,
     Start,
     Status,
     advance_lane,
+    init_lane,
     is_over,
-    start_lane,
+    measure_lane,
     status_of,
 )
 from engine.models import make_model
 from engine.models.initial import leaf_scales
 from engine.optimizers import hyperparams
 from engine.tasks import Data, Task, build_task
-from engine.training import InspectInfo, Keys, Trainer, make_trainer
+from engine.training import Keys, Trainer, make_trainer
 
 # Evaluations in a chunk: the host looks at the lanes this often.
 SEGMENTS_PER_CHUNK = 8
@@ -83,17 +85,12 @@ class FinishedRun(NamedTuple):
     stop_reason: str
 
 
-class _Inspection(NamedTuple):
-    step: Any
-    info: InspectInfo
-
-
 class _History(NamedTuple):
     """What a run in a lane has left behind so far, on the host."""
 
     run: Run
     records: list[Record]
-    inspections: list[_Inspection]
+    measurements: list[Measurement]
 
 
 class Chunk(NamedTuple):
@@ -102,14 +99,14 @@ class Chunk(NamedTuple):
     Attributes:
         num_segments: of the chunk.
         records: `[width, segments, …]`.
-        inspections: `[width, …]`.
+        measurements: at its end, `[width, …]`.
         status: of every lane at the end, on the host.
         histories: of the lanes, `None` where there is no run.
     """
 
     num_segments: int
     records: Record
-    inspections: _Inspection
+    measurements: Measurement
     status: Status
     histories: list[_History | None]
 
@@ -165,12 +162,12 @@ class LanePool:
         self._streams = Keys(*(rng.role_key(spec.root_seed, role) for role in Keys._fields))
         self._histories: list[_History | None] = [None] * spec.width
         self._steps = [0] * spec.width
-        self._dispatched: tuple[int, Record, _Inspection, Status] | None = None
+        self._dispatched: tuple[int, Record, Measurement, Status] | None = None
         starts = self._starts([Run("", spec.arm, 0, 0, 0, 0, 0)] * spec.width)
         is_new = np.zeros(spec.width, bool)
-        shapes = jax.eval_shape(programs.fresh_lanes, self._streams, starts, self._data)
+        shapes = jax.eval_shape(programs.new_lanes, self._streams, starts, self._data)
         advance = jax.jit(programs.advance, donate_argnums=0)
-        self._advance = advance.lower(shapes, np.int32(1), self._data).compile()
+        self._advance = advance.lower(shapes, is_new, np.int32(1), self._data).compile()
         self.bytes_needed = _bytes_needed(self._advance)
         if memory_limit is not None and self.bytes_needed > memory_limit:
             raise _too_wide(spec, self.bytes_needed, memory_limit, self._data)
@@ -217,13 +214,11 @@ class LanePool:
             [chosen.get(lane, h.run if h else filler) for lane, h in enumerate(self._histories)]
         )
         is_new = np.isin(np.arange(self._spec.width), list(chosen))
-        self._lanes, record, inspection = self._start(
-            self._lanes, is_new, self._streams, starts, self._data
-        )
-        record, inspection = jax.device_get((record, inspection))
+        self._lanes = self._start(self._lanes, is_new, self._streams, starts, self._data)
+        self._lanes, _, measured, _ = self._advance(self._lanes, is_new, np.int32(0), self._data)
+        measured = jax.device_get(measured)
         for lane, run in chosen.items():
-            first, inspected = jax.tree.map(lambda a, lane=lane: a[lane], (record, inspection))
-            self._histories[lane] = _History(run, [first], [_Inspection(first.step, inspected)])
+            self._histories[lane] = _History(run, [], [_copied(measured, (lane,))])
             self._steps[lane] = 0
 
     def _starts(self, runs: Sequence[Run]) -> Start:
@@ -244,16 +239,17 @@ class LanePool:
     def advance(self) -> None:
         """Sets all lanes going for one chunk, or less where every run is over before."""
         num_segments = min(SEGMENTS_PER_CHUNK, max(self._remaining()) // self._spec.eval_every)
-        self._lanes, *left = self._advance(self._lanes, np.int32(num_segments), self._data)
+        is_busy = np.asarray([history is not None for history in self._histories])
+        self._lanes, *left = self._advance(self._lanes, is_busy, np.int32(num_segments), self._data)
         self._dispatched = (num_segments, *left)
 
     def harvest(self) -> Chunk:
         """Waits for the chunk that was dispatched; lanes whose run is over become free."""
         assert self._dispatched is not None
-        num_segments, records, inspections, status = self._dispatched
+        num_segments, records, measurements, status = self._dispatched
         status = jax.device_get(status)
         self._steps = [int(step) for step in status.step]
-        chunk = Chunk(num_segments, records, inspections, status, list(self._histories))
+        chunk = Chunk(num_segments, records, measurements, status, list(self._histories))
         for lane, history in enumerate(self._histories):
             if history is not None and status.is_over[lane]:
                 self._histories[lane] = None
@@ -266,7 +262,7 @@ class LanePool:
         Returns:
             Steps that runs have taken, summed over lanes, and the runs that are over.
         """
-        records, inspections = jax.device_get((chunk.records, chunk.inspections))
+        records, measurements = jax.device_get((chunk.records, chunk.measurements))
         num_active, finished = 0, []
         for lane, history in enumerate(chunk.histories):
             if history is None:
@@ -275,7 +271,7 @@ class LanePool:
                 if records.is_active[lane, segment]:
                     num_active += 1
                     history.records.append(_copied(records, (lane, segment)))
-            history.inspections.append(_copied(inspections, (lane,)))
+            history.measurements.append(_copied(measurements, (lane,)))
             if chunk.status.is_over[lane]:
                 finished.append(_finish(history, Status(*(a[lane] for a in chunk.status))))
         return num_active * self._spec.eval_every, finished
@@ -286,73 +282,70 @@ class _Programs:
 
     def __init__(self, trainer: Trainer, task: Task, spec: PoolSpec) -> None:
         self._trainer, self._spec = trainer, spec
-        self._of_lane = (trainer, spec, task.chance_loss)
+        self._chance_loss = task.chance_loss
 
-    def fresh_lanes(self, streams: Keys, starts: Start, data: Data) -> Lane:
-        """Every lane at step 0; for its shapes."""
-        each = lambda start: start_lane(*self._of_lane, streams, start, data)  # noqa: E731
-        return jax.vmap(each)(starts)[0]
+    def new_lanes(self, streams: Keys, starts: Start, data: Data) -> Lane:
+        """A new run in every lane."""
+        return jax.vmap(lambda start: init_lane(self._trainer, streams, start, data))(starts)
 
     def start(
         self, lanes: Lane, is_new: jax.Array, streams: Keys, starts: Start, data: Data
-    ) -> tuple[Lane, Record, InspectInfo]:
-        """New runs at step 0 in the lanes that `is_new` names; the others stay as they are."""
+    ) -> Lane:
+        """New runs in the lanes that `is_new` names; the others stay as they are."""
 
-        def each(lane: Lane, is_new: jax.Array, start: Start) -> tuple[Lane, Record, InspectInfo]:
-            fresh, record, info = start_lane(*self._of_lane, streams, start, data)
-            kept = jax.tree.map(lambda new, old: jnp.where(is_new, new, old), fresh, lane)
-            return kept, record, info
+        def each(lane: Lane, is_new: jax.Array, start: Start) -> Lane:
+            new = init_lane(self._trainer, streams, start, data)
+            return jax.tree.map(lambda new, old: jnp.where(is_new, new, old), new, lane)
 
-        def of_block(block: tuple[Lane, jax.Array, Start]) -> tuple[Lane, Record, InspectInfo]:
+        def of_block(block: tuple[Lane, jax.Array, Start]) -> Lane:
             fill = self._over_block(each)
-            shapes = jax.eval_shape(fill, *block)[1:]
-            nothing = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
-            return lax.cond(
-                jnp.any(block[1]),
-                lambda block: fill(*block),
-                lambda block: (block[0], *nothing),
-                block,
-            )
+            return lax.cond(jnp.any(block[1]), lambda b: fill(*b), lambda b: b[0], block)
 
         return _by_block(of_block, (lanes, is_new, starts), self._spec)
 
     def advance(
-        self, lanes: Lane, num_segments: jax.Array, data: Data
-    ) -> tuple[Lane, Record, _Inspection, Status]:
-        """Every lane up to `num_segments` evaluations further."""
+        self, lanes: Lane, is_measured: jax.Array, num_segments: jax.Array, data: Data
+    ) -> tuple[Lane, Record, Measurement, Status]:
+        """Every lane up to `num_segments` evaluations further, and measured at the end."""
         trainer, spec = self._trainer, self._spec
-        segment = self._over_block(lambda lane: advance_lane(*self._of_lane, lane, data))
-        look = self._over_block(lambda lane: trainer.inspect(lane.train, data))
+        chance_loss = self._chance_loss
+        over_block = self._over_block
+        segment = over_block(lambda lane: advance_lane(trainer, spec, chance_loss, lane, data))
+        measure = over_block(lambda lane: measure_lane(trainer, spec, chance_loss, lane, data))
+        axis = 0 if spec.block == 1 else 1
 
-        def of_block(lanes: Lane) -> tuple[Lane, Record, _Inspection, Status]:
-            axis = 0 if spec.block == 1 else 1
-            shapes = jax.eval_shape(segment, lanes)[1]
+        def of_block(
+            block: tuple[Lane, jax.Array],
+        ) -> tuple[Lane, Record, Measurement, Status]:
+            lanes, is_measured = block
+            record = jax.eval_shape(segment, lanes)[1]
+            measurement = jax.eval_shape(measure, lanes)[1]
 
             def room(leaf: Any) -> jax.Array:
                 shape = (*leaf.shape[:axis], SEGMENTS_PER_CHUNK, *leaf.shape[axis:])
                 return jnp.zeros(shape, leaf.dtype)
 
             def goes_on(carry: tuple[jax.Array, Lane, Record]) -> jax.Array:
-                i, lanes, _ = carry
-                return (i < num_segments) & ~jnp.all(is_over_block(lanes))
+                return (carry[0] < num_segments) & ~jnp.all(over_block(is_over)(carry[1]))
 
             def body(carry: tuple[jax.Array, Lane, Record]) -> tuple[jax.Array, Lane, Record]:
                 i, lanes, records = carry
                 lanes, record = segment(lanes)
-                records = jax.tree.map(
-                    lambda all, one: lax.dynamic_update_index_in_dim(all, one, i, axis),
-                    records,
-                    record,
-                )
-                return i + 1, lanes, records
 
-            is_over_block = self._over_block(is_over)
-            start = (jnp.int32(0), lanes, jax.tree.map(room, shapes))
+                def write(all: jax.Array, one: jax.Array) -> jax.Array:
+                    return lax.dynamic_update_index_in_dim(all, one, i, axis)
+
+                return i + 1, lanes, jax.tree.map(write, records, record)
+
+            start = (jnp.int32(0), lanes, jax.tree.map(room, record))
             _, lanes, records = lax.while_loop(goes_on, body, start)
-            inspection = _Inspection(lanes.train.step, look(lanes))
-            return lanes, records, inspection, self._over_block(status_of)(lanes)
+            nothing = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), measurement)
+            lanes, measured = lax.cond(
+                jnp.any(is_measured), measure, lambda lanes: (lanes, nothing), lanes
+            )
+            return lanes, records, measured, over_block(status_of)(lanes)
 
-        return _by_block(of_block, lanes, spec)
+        return _by_block(of_block, (lanes, is_measured), spec)
 
     def _over_block(self, fn: Callable[..., Any]) -> Callable[..., Any]:
         return fn if self._spec.block == 1 else jax.vmap(fn)
@@ -406,22 +399,24 @@ def _copied(tree: Any, index: tuple[int, ...]) -> Any:
 
 
 def _finish(history: _History, status: Status) -> FinishedRun:
-    batch_loss = [record.batch_loss for record in history.records[1:]]
+    batch_loss = [record.batch_loss for record in history.records]
     diverged_step = None
     if status.diverged_step != NOT_DIVERGED:
         diverged_step = int(status.diverged_step)
-    first, *others = history.records
-    records = [first, *(r for r in others if diverged_step is None or r.step < diverged_step)]
+    first, *later = history.measurements
+
+    def is_before(step: Any) -> bool:
+        return diverged_step is None or int(step) < diverged_step
+
+    records = [record for record in history.records if is_before(record.step)]
     inspections = {
-        int(i.step): i.info
-        for i in history.inspections
-        if i.step == 0 or diverged_step is None or i.step < diverged_step
+        int(m.step): m.inspection for m in (first, *(m for m in later if is_before(m.step)))
     }
     stop_reason = "settled" if status.step < history.run.horizon else "horizon"
     return FinishedRun(
         run=history.run,
-        steps=np.asarray([int(record.step) for record in records], np.int64),
-        curves=_stacked([record.evaluation for record in records]),
+        steps=np.asarray([0, *(int(record.step) for record in records)], np.int64),
+        curves=_stacked([first.evaluation, *(record.evaluation for record in records)]),
         inspected_steps=np.asarray(list(inspections), np.int64),
         inspected=_stacked(list(inspections.values())),
         batch_loss=np.concatenate(batch_loss) if batch_loss else np.zeros(0, np.float32),

@@ -5,10 +5,12 @@ import os
 import platform
 import subprocess
 import sys
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+_LOADED = time.monotonic()
 _PACKAGES = (
     "plateau-engine",
     "jax",
@@ -77,3 +79,13 @@ def _without_directory(word: str) -> str:
 def now() -> str:
     """The time in ISO format, UTC, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def seconds_since_start() -> float:
+    """Age of this process, in seconds; since this module was loaded where it cannot be known."""
+    try:
+        ticks = float(Path("/proc/self/stat").read_text().rsplit(")", 1)[1].split()[19])
+        uptime = float(Path("/proc/uptime").read_text().split()[0])
+        return uptime - ticks / os.sysconf("SC_CLK_TCK")
+    except (OSError, ValueError, IndexError):
+        return time.monotonic() - _LOADED

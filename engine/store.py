@@ -4,6 +4,7 @@ A part is named by the hash of its bytes, so a damaged one is recognised by its 
 is read is ever executed: parts are Parquet, everything else is JSON.
 """
 
+import contextlib
 import hashlib
 import io
 import json
@@ -112,6 +113,15 @@ class WorkDirectory:
     def save_document(self) -> None:
         """Writes `study.json`."""
         write_atomically(self.path / "study.json", to_json(self.document))
+
+    def discard(self) -> None:
+        """Removes a study without a finished run; the directory too if nothing else is in it."""
+        if list(self.parts.glob("*.parquet")):
+            return
+        (self.path / "study.json").unlink(missing_ok=True)
+        for folder in (self.parts, self.path):
+            with contextlib.suppress(OSError):
+                folder.rmdir()
 
     def append(self, rows: Sequence[Row]) -> None:
         """Stores finished runs as one new part.

@@ -15,8 +15,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from multiprocessing.connection import Connection, wait
 from typing import Any, NamedTuple, Protocol
 
-from engine.devices import Devices, configure_backend, environment
-from engine.errors import WorkerFailedError
+from engine.devices import Devices, configure_backend, environment, memory_limit
+from engine.errors import InputError, WorkerFailedError
 from engine.lanes import Chunk, FinishedRun, LanePool, PoolSpec, Run
 
 _MAX_LOSSES_WITHOUT_PROGRESS = 3
@@ -74,8 +74,8 @@ def serve(source: Source, memory_limit: int | None = None) -> None:
         if waiting:
             pool.fill(waiting)
         pool.advance()
-        if chunk is not None:
-            source.deliver(Delivery(*pool.collect(chunk)))
+        # Nothing at first, which says that the first chunk is under way.
+        source.deliver(Delivery(0, []) if chunk is None else Delivery(*pool.collect(chunk)))
         ahead = source.pull(pool.num_ending, pool.num_busy) if pool.num_ending else None
         waiting = ahead.runs if ahead is not None else []
         chunk = pool.harvest()
@@ -182,15 +182,18 @@ class _RemoteSource:
         self._connection.send(("deliver", delivery))
 
 
-def _worker_main(connection: Connection, cache_dir: str | None) -> None:
+def _worker_main(connection: Connection, cache_dir: str | None, num_sharing: int) -> None:
     """Body of a worker process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         configure_backend(cache_dir)
-        serve(_RemoteSource(connection))
+        serve(_RemoteSource(connection), memory_limit(num_sharing))
         connection.send(("done",))
     except (EOFError, BrokenPipeError, ConnectionResetError):
         pass
+    except InputError as error:
+        with contextlib.suppress(OSError):
+            connection.send(("refused", str(error)))
     except Exception:
         with contextlib.suppress(OSError):
             connection.send(("failed", traceback.format_exc()))
@@ -215,49 +218,71 @@ class _Worker(NamedTuple):
     connection: Connection
 
 
-class _Supervisor:
-    """Starts workers, answers them, and replaces those that die."""
+class Crew:
+    """Worker processes, one per device. As a context: they start on entry and end on exit.
 
-    def __init__(
-        self,
-        scheduler: Scheduler,
-        devices: Devices,
-        cache_dir: str | None,
-        notify: Callable[[str], None],
-    ) -> None:
-        self._scheduler = scheduler
+    They load their libraries while the parent still plans.
+
+    Args:
+        devices: what to run on.
+        num_workers: processes; none where everything is to run in this one.
+        cache_dir: of compiled programs, or `None`.
+    """
+
+    def __init__(self, devices: Devices, num_workers: int, cache_dir: str | None) -> None:
+        self.num_workers = num_workers
+        self.cache_dir = cache_dir
+        self.members: dict[int, _Worker] = {}
         self._devices = devices
-        self._cache_dir = cache_dir
-        self._notify = notify
-        self._workers: dict[int, _Worker] = {}
-        self._num_losses = 0
+
+    def __enter__(self) -> "Crew":
+        for index in range(self.num_workers):
+            self.start(index)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for worker in self.members.values():
+            worker.process.terminate()
+            worker.connection.close()
+        for worker in self.members.values():
+            worker.process.join()
 
     def start(self, index: int) -> None:
         """Starts the worker of one device."""
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
-        process = context.Process(target=_worker_main, args=(theirs, self._cache_dir), daemon=True)
+        process = context.Process(
+            target=_worker_main, args=(theirs, self.cache_dir, self.num_workers), daemon=True
+        )
         with _set_environment(environment(self._devices, index)):
             process.start()
         theirs.close()
-        self._workers[index] = _Worker(process, ours)
+        self.members[index] = _Worker(process, ours)
 
-    def run(self, num_workers: int) -> None:
+    def retire(self, index: int) -> None:
+        """Waits for the end of a worker that has said that it is done, or is dead."""
+        worker = self.members.pop(index)
+        worker.connection.close()
+        worker.process.join()
+
+
+class _Supervisor:
+    """Answers workers, and replaces those that die."""
+
+    def __init__(self, scheduler: Scheduler, crew: Crew, notify: Callable[[str], None]) -> None:
+        self._scheduler = scheduler
+        self._crew = crew
+        self._notify = notify
+        self._num_losses = 0
+
+    def run(self) -> None:
         """Serves until every run is over."""
-        try:
-            for index in range(num_workers):
-                self.start(index)
-            while self._workers:
-                ready = wait([worker.connection for worker in self._workers.values()])
-                for index, worker in list(self._workers.items()):
-                    if worker.connection in ready:
-                        self._answer(index, worker)
-        finally:
-            for worker in self._workers.values():
-                worker.process.terminate()
-                worker.connection.close()
-            for worker in self._workers.values():
-                worker.process.join()
+        members = self._crew.members
+        while members:
+            ready = wait([worker.connection for worker in members.values()])
+            for index, worker in list(members.items()):
+                if worker.connection in ready:
+                    self._answer(index, worker)
 
     def _answer(self, index: int, worker: _Worker) -> None:
         try:
@@ -272,20 +297,17 @@ class _Supervisor:
             if message[1].finished:
                 self._num_losses = 0
             self._scheduler.deliver(index, message[1])
+        elif message[0] == "refused":
+            raise InputError(message[1])
         elif message[0] == "failed":
             raise WorkerFailedError(message[1])
         else:
-            self._retire(index)
-
-    def _retire(self, index: int) -> None:
-        worker = self._workers.pop(index)
-        worker.connection.close()
-        worker.process.join()
+            self._crew.retire(index)
 
     def _replace(self, index: int) -> None:
         """Takes note of a dead worker; a new one takes its place while there is work for it."""
-        process = self._workers[index].process
-        self._retire(index)
+        process = self._crew.members[index].process
+        self._crew.retire(index)
         lost = self._scheduler.lose(index)
         self._num_losses += 1
         if self._num_losses > _MAX_LOSSES_WITHOUT_PROGRESS:
@@ -299,16 +321,14 @@ class _Supervisor:
                 f"a worker died with exit code {process.exitcode}; its {len(lost)} runs start "
                 f"again in a new one"
             )
-            self.start(index)
+            self._crew.start(index)
 
 
 def run_all(
     specs: Sequence[PoolSpec],
     pending: Sequence[Sequence[Run]],
     on_delivery: Callable[[Delivery], None],
-    devices: Devices,
-    num_workers: int,
-    cache_dir: str | None,
+    crew: Crew,
     notify: Callable[[str], None],
 ) -> None:
     """Runs everything that is pending.
@@ -317,21 +337,18 @@ def run_all(
         specs: of the pools, by group.
         pending: runs of each group.
         on_delivery: called in this process with what each chunk brought.
-        devices: what to run on.
-        num_workers: processes; 0 runs everything in this one.
-        cache_dir: of compiled programs, or `None`.
+        crew: of workers; without any, everything runs in this process.
         notify: called with a line when something noteworthy happens.
 
     Raises:
+        InputError: a worker found that what it was given does not fit its device.
         WorkerFailedError: a worker raised an exception; the message is its traceback.
     """
     scheduler = Scheduler(specs, pending, on_delivery)
     if scheduler.is_done:
         return
-    if num_workers == 0:
-        configure_backend(cache_dir)
-        serve(_LocalSource(scheduler))
+    if crew.num_workers == 0:
+        configure_backend(crew.cache_dir)
+        serve(_LocalSource(scheduler), memory_limit(1))
         return
-    width = min(spec.width for spec in specs)
-    num_useful = sum(-(-len(runs) // width) for runs in pending)
-    _Supervisor(scheduler, devices, cache_dir, notify).run(min(num_workers, num_useful))
+    _Supervisor(scheduler, crew, notify).run()

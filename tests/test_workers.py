@@ -132,24 +132,28 @@ def test_workers_that_die_at_once_end_the_study(monkeypatch):
     monkeypatch.setattr(workers, "_worker_main", _die)
     scheduler = _scheduler(2)
     notes: list[str] = []
-    supervisor = workers._Supervisor(scheduler, Devices("cpu", 1), None, notes.append)
-    with pytest.raises(WorkerFailedError, match="one after another without progress"):
-        supervisor.run(1)
+    with (
+        pytest.raises(WorkerFailedError, match="one after another without progress"),
+        workers.Crew(Devices("cpu", 1), 1, None) as crew,
+    ):
+        workers._Supervisor(scheduler, crew, notes.append).run()
     assert len(notes) == 3
 
 
-def _die(connection, cache_dir) -> None:
+def _die(connection, *others) -> None:
     os._exit(3)
 
 
 def test_an_exception_in_a_worker_arrives_with_its_traceback(monkeypatch):
     monkeypatch.setattr(workers, "_worker_main", _fail)
-    supervisor = workers._Supervisor(_scheduler(2), Devices("cpu", 1), None, print)
-    with pytest.raises(WorkerFailedError, match="ZeroDivisionError"):
-        supervisor.run(1)
+    with (
+        pytest.raises(WorkerFailedError, match="ZeroDivisionError"),
+        workers.Crew(Devices("cpu", 1), 1, None) as crew,
+    ):
+        workers._Supervisor(_scheduler(2), crew, print).run()
 
 
-def _fail(connection, cache_dir) -> None:
+def _fail(connection, *others) -> None:
     connection.send(("failed", "Traceback: ZeroDivisionError"))
 
 

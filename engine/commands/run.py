@@ -4,7 +4,7 @@ import os
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from engine import devices, provenance, store, workers
 from engine.commands.progress import Progress
@@ -69,18 +69,42 @@ def run(
             f"workers={num_workers}: expected at most one for each of the {available.num_devices} "
             f"{available.platform} devices"
         )
-    recorded = store.find_existing(Path(workdir))
+    crew = workers.Crew(available, num_workers, str(cache_dir or default_cache_dir()))
+    with crew:
+        request = _Request(study, Path(workdir), available.platform, width, form, data_dir)
+        _train(request, crew, is_quiet)
+    if not has_report:
+        return {}
+    from engine.commands.report import report
+
+    return report(workdir)
+
+
+class _Request(NamedTuple):
+    """What is asked for, see `run`."""
+
+    study: Study
+    workdir: Path
+    platform: str
+    width: int | None
+    form: str | None
+    data_dir: str | None
+
+
+def _train(request: _Request, crew: workers.Crew, is_quiet: bool) -> None:
+    """Runs what is missing of a study."""
+    recorded = store.find_existing(request.workdir)
     identity = {} if recorded is None else recorded.document["identity"]
     plan = make_plan(
-        study,
-        available.platform,
-        width if width is not None else identity.get("width"),
-        form or identity.get("form"),
-        data_dir,
+        request.study,
+        request.platform,
+        request.width if request.width is not None else identity.get("width"),
+        request.form or identity.get("form"),
+        request.data_dir,
     )
     # Read before anything is written, so that a damaged part leaves the directory as it is.
     finished = set() if recorded is None else recorded.finished_keys()
-    directory = store.create_or_resume(Path(workdir), document(plan, available.platform))
+    directory = store.create_or_resume(request.workdir, document(plan, request.platform))
     pending = [
         [r for r in plan.runs if r.arm_name in g.arm_names and run_key(r) not in finished]
         for g in plan.groups
@@ -95,26 +119,24 @@ def run(
                 [group.spec for group in plan.groups],
                 pending,
                 total.take,
-                available,
-                num_workers,
-                str(cache_dir or default_cache_dir()),
+                crew,
                 progress.note,
             )
+        except InputError:
+            if recorded is None:
+                directory.discard()
+            raise
         finally:
             total.flush()
     directory.document["launches"][-1].update(
         ended=provenance.now(),
         seconds=round(time.monotonic() - started, 3),
+        first_chunk_after=total.first_chunk_after,
         seed_steps=total.seed_steps,
         num_runs=len(runs),
-        num_workers=num_workers,
+        num_workers=crew.num_workers,
     )
     directory.save_document()
-    if not has_report:
-        return {}
-    from engine.commands.report import report
-
-    return report(workdir)
 
 
 def _warn_of_other_versions(directory: WorkDirectory, has_rows: bool) -> None:
@@ -140,9 +162,12 @@ class _Recorder:
         self._rows: list[dict[str, Any]] = []
         self._written = time.monotonic()
         self.seed_steps = 0
+        self.first_chunk_after: float | None = None
 
     def take(self, delivery: workers.Delivery) -> None:
         """Notes what one chunk brought."""
+        if self.first_chunk_after is None:
+            self.first_chunk_after = round(provenance.seconds_since_start(), 3)
         rows = [
             outcome_row(finished, self._chance[finished.run.arm_name], self._detector)
             for finished in delivery.finished
