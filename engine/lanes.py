@@ -140,9 +140,12 @@ class LanePool:
 
     Args:
         spec: what the pool is made from.
+        task: of the spec.
+        trainer: of the spec.
         memory_limit: bytes that the program may use, or `None`.
 
     Attributes:
+        spec: what the pool is made from.
         num_free, num_busy: lanes without a run, and with one.
         num_ending: of those, the ones that end in the chunk that is under way.
         bytes_needed: by the compiled program, its arguments and results.
@@ -151,12 +154,11 @@ class LanePool:
         InputError: the program would need more memory than there is.
     """
 
-    def __init__(self, spec: PoolSpec, memory_limit: int | None = None) -> None:
-        task = build_task(spec.arm, spec.data)
-        model = make_model(spec.arm, task.num_outputs)
-        trainer = make_trainer(spec.arm, task, model, spec.form)
+    def __init__(
+        self, spec: PoolSpec, task: Task, trainer: Trainer, memory_limit: int | None = None
+    ) -> None:
         programs = _Programs(trainer, task, spec)
-        self._spec = spec
+        self.spec = spec
         self._param_shapes = trainer.param_shapes
         self._data = jax.device_put(spec.data)
         self._streams = Keys(*(rng.role_key(spec.root_seed, role) for role in Keys._fields))
@@ -173,7 +175,7 @@ class LanePool:
             raise _too_wide(spec, self.bytes_needed, memory_limit, self._data)
         start = jax.jit(programs.start, donate_argnums=0)
         self._start = start.lower(shapes, is_new, self._streams, starts, self._data).compile()
-        self._lanes: Lane = jax.tree.map(_empty, shapes)
+        self._lanes: Lane = jax.device_put(jax.tree.map(_empty, shapes))
 
     @property
     def num_free(self) -> int:
@@ -183,14 +185,14 @@ class LanePool:
     @property
     def num_busy(self) -> int:
         """Lanes with a run."""
-        return self._spec.width - self.num_free
+        return self.spec.width - self.num_free
 
     @property
     def num_ending(self) -> int:
         """Runs that reach their horizon in the chunk that was dispatched last, at the latest."""
         if self._dispatched is None:
             return 0
-        reach = self._dispatched[0] * self._spec.eval_every
+        reach = self._dispatched[0] * self.spec.eval_every
         return sum(left <= reach for left in self._remaining())
 
     def _remaining(self) -> list[int]:
@@ -213,7 +215,7 @@ class LanePool:
         starts = self._starts(
             [chosen.get(lane, h.run if h else filler) for lane, h in enumerate(self._histories)]
         )
-        is_new = np.isin(np.arange(self._spec.width), list(chosen))
+        is_new = np.isin(np.arange(self.spec.width), list(chosen))
         self._lanes = self._start(self._lanes, is_new, self._streams, starts, self._data)
         self._lanes, _, measured, _ = self._advance(self._lanes, is_new, np.int32(0), self._data)
         measured = jax.device_get(measured)
@@ -238,7 +240,7 @@ class LanePool:
 
     def advance(self) -> None:
         """Sets all lanes going for one chunk, or less where every run is over before."""
-        num_segments = min(SEGMENTS_PER_CHUNK, max(self._remaining()) // self._spec.eval_every)
+        num_segments = min(SEGMENTS_PER_CHUNK, max(self._remaining()) // self.spec.eval_every)
         is_busy = np.asarray([history is not None for history in self._histories])
         self._lanes, *left = self._advance(self._lanes, is_busy, np.int32(num_segments), self._data)
         self._dispatched = (num_segments, *left)
@@ -274,7 +276,18 @@ class LanePool:
             history.measurements.append(_copied(measurements, (lane,)))
             if chunk.status.is_over[lane]:
                 finished.append(_finish(history, Status(*(a[lane] for a in chunk.status))))
-        return num_active * self._spec.eval_every, finished
+        return num_active * self.spec.eval_every, finished
+
+
+def make_pool(spec: PoolSpec, memory_limit: int | None = None) -> LanePool:
+    """The pool of an arm whose task and model are found by their names.
+
+    Arguments and errors as for `LanePool`.
+    """
+    task = build_task(spec.arm, spec.data)
+    model = make_model(spec.arm, task.num_outputs)
+    trainer = make_trainer(spec.arm, task, model, spec.form)
+    return LanePool(spec, task, trainer, memory_limit)
 
 
 class _Programs:
@@ -310,8 +323,13 @@ class _Programs:
         trainer, spec = self._trainer, self._spec
         chance_loss = self._chance_loss
         over_block = self._over_block
-        segment = over_block(lambda lane: advance_lane(trainer, spec, chance_loss, lane, data))
-        measure = over_block(lambda lane: measure_lane(trainer, spec, chance_loss, lane, data))
+        # Nested jit, so that asking for shapes and using them trace the functions only once.
+        segment = jax.jit(
+            over_block(lambda lane: advance_lane(trainer, spec, chance_loss, lane, data))
+        )
+        measure = jax.jit(
+            over_block(lambda lane: measure_lane(trainer, spec, chance_loss, lane, data))
+        )
         axis = 0 if spec.block == 1 else 1
 
         def of_block(
@@ -361,12 +379,12 @@ def _by_block(fn: Callable[..., Any], lanes: Any, spec: PoolSpec) -> Any:
     return jax.tree.map(lambda a: a.reshape(-1, *a.shape[2:]), lax.map(fn, blocks))
 
 
-def _empty(leaf: jax.ShapeDtypeStruct) -> jax.Array:
+def _empty(leaf: jax.ShapeDtypeStruct) -> Any:
+    """Zeros, made on the host: every shape that is made on the device would be compiled first."""
     if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
-        return jax.random.wrap_key_data(
-            jnp.zeros((*leaf.shape, 2), jnp.uint32), impl="threefry2x32"
-        )
-    return jnp.zeros(leaf.shape, leaf.dtype)
+        zeros = jax.device_put(np.zeros((*leaf.shape, 2), np.uint32))
+        return jax.random.wrap_key_data(zeros, impl="threefry2x32")
+    return np.zeros(leaf.shape, leaf.dtype)
 
 
 def _bytes_needed(program: Any) -> int:

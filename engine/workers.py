@@ -17,7 +17,8 @@ from typing import Any, NamedTuple, Protocol
 
 from engine.devices import Devices, configure_backend, environment, memory_limit
 from engine.errors import InputError, WorkerFailedError
-from engine.lanes import Chunk, FinishedRun, LanePool, PoolSpec, Run
+from engine.lane_program import PoolSpec
+from engine.lanes import Chunk, FinishedRun, LanePool, Run, make_pool
 
 _MAX_LOSSES_WITHOUT_PROGRESS = 3
 
@@ -68,7 +69,7 @@ def serve(source: Source, memory_limit: int | None = None) -> None:
                 return
             if assignment is not None:
                 if assignment.spec is not None:
-                    pool = LanePool(assignment.spec, memory_limit)
+                    pool = make_pool(assignment.spec, memory_limit)
                 waiting += assignment.runs
         assert pool is not None
         if waiting:

@@ -15,6 +15,7 @@ from engine.config import Arm
 from engine.devices import configure_backend
 from engine.lane_program import PoolSpec
 from engine.lanes import LanePool, Run, block_of
+from engine.lanes import make_pool as new_pool
 from engine.plateau import DetectorSettings
 from engine.study import Study, resolve_arm
 from engine.tasks import load_data
@@ -60,7 +61,7 @@ def make_pool(data_dir: str):
         data = load_data(arm, 0, data_dir)
         block = block or block_of("cpu", arm, width)
         spec = PoolSpec(arm, data, 0, width, block, "direct", 11, DetectorSettings())
-        return LanePool(spec._replace(**changes))
+        return new_pool(spec._replace(**changes))
 
     return make
 

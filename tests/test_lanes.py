@@ -6,7 +6,8 @@ import pytest
 from engine.config import Arm
 from engine.errors import InputError
 from engine.lane_program import PoolSpec
-from engine.lanes import FinishedRun, LanePool
+from engine.lanes import FinishedRun
+from engine.lanes import make_pool as new_pool
 from engine.plateau import DetectorSettings, find_break
 from engine.study import resolve_arm
 from engine.tasks import load_data
@@ -70,13 +71,13 @@ def test_a_width_that_does_not_fit_is_refused_with_one_that_would(data_dir):
     arm = resolve_arm(small_arm())
     data = load_data(arm, 0, data_dir)
     spec = PoolSpec(arm, data, 0, 64, 8, "direct", 11, DetectorSettings())
-    needed = LanePool(spec).bytes_needed
+    needed = new_pool(spec).bytes_needed
     assert needed > sum(a.nbytes for a in data.values())
     with pytest.raises(InputError, match=r"width=64 .* --width=(\d+) would fit") as refused:
-        LanePool(spec, memory_limit=needed * 3 // 4)
+        new_pool(spec, memory_limit=needed * 3 // 4)
     fitting = int(str(refused.value).split("--width=")[1].split()[0])
     assert 1 <= fitting < 64
-    LanePool(spec._replace(width=fitting, block=1), memory_limit=needed * 3 // 4)
+    new_pool(spec._replace(width=fitting, block=1), memory_limit=needed * 3 // 4)
 
 
 def test_runs_that_settle_early_are_the_same_up_to_there(make_pool):
