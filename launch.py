@@ -49,6 +49,7 @@ _PARTS = {
     "initial": "says where a run starts",
     "hyperparam": "one program for all values",
 }
+_TUNE = "choose width and form by measuring on this machine; kept with the study"
 _KINDS: dict[type, str] = {int: "an integer", float: "a number", str: "text", bool: "true or false"}
 
 
@@ -140,6 +141,7 @@ def _run(values: flags.FlagValues) -> None:
         num_workers=given.get("workers"),
         width=given.get("width"),
         form=given.get("form"),
+        is_tuned=bool(given.get("tune")),
         data_dir=given.get("data_dir"),
         cache_dir=given.get("compilation_cache"),
     )
@@ -177,6 +179,7 @@ def _make_flags(verb: str) -> flags.FlagValues:
     flags.DEFINE_bool("help", False, "show this", flag_values=values, short_name="h")
     if verb == "run":
         _define(values, list(_STUDY_FLAGS))
+        flags.DEFINE_bool("tune", None, _TUNE, flag_values=values)
         flags.DEFINE_multi_string(
             "sweep",
             None,
@@ -201,6 +204,7 @@ def _help(verb: str | None) -> str:
         lines += [
             f"  --{name}: {doc}; {_KINDS[kind]}" for name, (kind, doc) in _STUDY_FLAGS.items()
         ]
+        lines += [f"  --tune: {_TUNE}"]
         lines += ["  --sweep=field=v1,v2,…: one arm per value; several make a grid (repeated)", ""]
         lines += ["An arm; what is given holds for every arm of the experiment:"]
         from engine.study import choices

@@ -60,7 +60,7 @@ def _flax(workload: Workload, num_seeds: int, how: str) -> Prepared:
     params = jax.tree.map(lambda *a: jnp.stack(a), *[init(key) for key in keys])
     optimizer = optax.adam(LEARNING_RATE)
     loss = _loss_fn(network.apply, variables)
-    num_steps = 2 if workload.size > 8 else _STEPS
+    num_steps = 1 if workload.size > 8 else _STEPS
     rows = jnp.arange(num_steps * workload.batch_size).reshape(num_steps, -1)
 
     def train(params: Any, images: Any, labels: Any) -> Any:

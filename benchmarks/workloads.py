@@ -31,8 +31,8 @@ class Workload(NamedTuple):
 WORKLOADS = {
     "cnn8": Workload(8, 1, 64, (16, 16, 32, 32, 32), dense_widths=(128, 64)),
     "mlp": Workload(8, 1, 64, dense_widths=(128, 64)),
-    "cnn8_32": Workload(32, 3, 128, (32, 32, 64, 64, 64), dense_widths=(256, 128), num_seeds=4),
-    "resnet": Workload(32, 3, 64, is_residual=True, num_seeds=4),
+    "cnn8_32": Workload(32, 3, 128, (32, 32, 64, 64, 64), dense_widths=(256, 128), num_seeds=2),
+    "resnet": Workload(32, 3, 64, is_residual=True, num_seeds=2),
 }
 NUM_CLASSES = 10
 LEARNING_RATE = 1e-4

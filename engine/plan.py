@@ -13,6 +13,7 @@ from engine.errors import InputError, unknown_name
 from engine.lane_program import STOPS, PoolSpec
 from engine.lanes import Run, block_of, default_width
 from engine.lowering import FORMS, default_form
+from engine.precision import PRECISIONS, is_available
 from engine.store import SCHEMA_VERSION
 from engine.study import MAX_SEEDS, Study, check_whole, resolve_arm
 
@@ -63,8 +64,9 @@ def make_plan(
     study: Study,
     platform: str,
     width: int | Mapping[str, int] | None,
-    form: str | None,
+    form: str | Mapping[str, str] | None,
     data_dir: str | None = None,
+    block: Mapping[str, int] | None = None,
 ) -> Plan:
     """Loads the data, resolves the arms and lists the runs.
 
@@ -72,21 +74,31 @@ def make_plan(
         study: what is to be done.
         platform: kind of device, for the rule of the width.
         width: lanes of every pool, or by arm; by that rule where there is none.
-        form: of the convolutions; by the rule for the kind of device where there is none.
+        form: of the convolutions, or by arm; by the rule for the kind of device where there is
+            none.
         data_dir: where prepared data are kept.
+        block: lanes that are computed together, by arm; by the rule where there is none.
 
     Raises:
         InputError: an arm is not usable, two arms are the same, or the data cannot be had.
     """
-    form = default_form(platform) if form is None else form
-    if form not in FORMS:
-        raise unknown_name("form", form, FORMS)
+    forms = form if isinstance(form, Mapping) else dict.fromkeys(study.arms, form)
+    for name in forms.values():
+        if name is not None and name not in FORMS:
+            raise unknown_name("form", name, FORMS)
     if study.stop not in STOPS:
         raise unknown_name("stop", study.stop, STOPS)
     by_arm = width if isinstance(width, Mapping) else dict.fromkeys(study.arms, width)
     for lanes in by_arm.values():
         check_whole("width", lanes, 1, MAX_SEEDS)
     arms = {name: _resolve_named(name, arm) for name, arm in study.arms.items()}
+    for name, arm in arms.items():
+        if not is_available(arm.precision, platform):
+            usable = [p for p in PRECISIONS if is_available(p, platform)]
+            raise InputError(
+                f"arm {name!r}: precision={arm.precision} does not exist on a {platform}: "
+                f"expected one of {', '.join(usable)}"
+            )
     _refuse_equal_arms(arms)
     _refuse_equal_runs(study, arms)
     by_structure: dict[tuple[Any, ...], list[str]] = {}
@@ -115,8 +127,8 @@ def make_plan(
             data=data,
             root_seed=study.root_seed,
             width=lanes,
-            block=block_of(platform, arm, lanes),
-            form=form,
+            block=(block or {}).get(names[0]) or block_of(platform, arm, lanes),
+            form=forms.get(names[0]) or default_form(platform),
             eval_every=eval_every,
             detector=study.detector,
             stop=study.stop,
@@ -209,7 +221,7 @@ def document(plan: Plan, platform: str) -> dict[str, Any]:
         "detector": study.detector._asdict(),
         "width": {name: g.spec.width for g in plan.groups for name in g.arm_names},
         "block": {name: g.spec.block for g in plan.groups for name in g.arm_names},
-        "form": plan.groups[0].spec.form,
+        "form": {name: g.spec.form for g in plan.groups for name in g.arm_names},
         "stop": study.stop,
         "platform": platform,
         "data": {name: g.fingerprint for g in plan.groups for name in g.arm_names},

@@ -10,9 +10,9 @@ from engine import config, models, optimizers, rng, tasks
 from engine.config import Arm
 from engine.errors import InputError, unknown_name
 from engine.plateau import DetectorSettings
+from engine.precision import PRECISIONS
 
 MAX_SEEDS = 10**7
-_PRECISIONS = ("float32",)
 _DETECTOR = DetectorSettings()
 
 
@@ -159,7 +159,7 @@ def choices(field: str) -> list[str]:
         "init": models.SCHEMES,
         "optimizer": optimizers.OPTIMIZERS,
         "schedule": optimizers.SCHEDULES,
-        "precision": _PRECISIONS,
+        "precision": PRECISIONS,
     }
     return list(names.get(field, ()))
 
@@ -170,7 +170,7 @@ def resolve_arm(arm: Arm) -> Arm:
     Raises:
         InputError: a name is unknown, or a field is set that has no effect.
     """
-    if arm.precision not in _PRECISIONS:
-        raise unknown_name("precision", arm.precision, _PRECISIONS)
+    if arm.precision not in PRECISIONS:
+        raise unknown_name("precision", arm.precision, PRECISIONS)
     used = {**tasks.resolve(arm), **models.resolve(arm), **optimizers.resolve(arm)}
     return dataclasses.replace(arm, **used)

@@ -13,6 +13,7 @@ from engine.config import Arm
 from engine.models import Model
 from engine.models.initial import draw_params
 from engine.optimizers import Hyperparams, make_optimizer
+from engine.precision import compute_in
 from engine.tasks import Batch, Data, Task
 
 
@@ -95,9 +96,10 @@ def make_trainer(arm: Arm, task: Task, model: Model, form: str) -> Trainer:
         form: of the convolutions, see `engine.lowering`.
     """
     optimizer_at = make_optimizer(arm)
-    train_apply = lowering.lower(model.train_apply, form)
-    batch_apply = lowering.lower(model.batch_apply, form)
-    average_apply = lowering.lower(model.average_apply, form)
+    train_apply, batch_apply, average_apply = (
+        lowering.lower(compute_in(apply, arm.precision), form)
+        for apply in (model.train_apply, model.batch_apply, model.average_apply)
+    )
     example = jnp.zeros((1, *task.example_shape), jnp.float32)
     fixed_key = jax.random.key(0, impl="threefry2x32")
     param_shapes, state_shapes = jax.eval_shape(model.init, fixed_key, example)

@@ -19,6 +19,7 @@ from engine.devices import Devices, configure_backend, environment, memory_limit
 from engine.errors import InputError, WorkerFailedError
 from engine.lane_program import PoolSpec
 from engine.lanes import Chunk, FinishedRun, LanePool, Run, make_pool
+from engine.selfcheck import find_disagreement
 
 _MAX_LOSSES_WITHOUT_PROGRESS = 3
 
@@ -47,20 +48,26 @@ class Source(Protocol):
     def deliver(self, delivery: Delivery) -> None:
         """Takes what a chunk brought."""
 
+    def reject(self, reason: str) -> None:
+        """Gives back all runs, because the form of their network is not to be trusted."""
 
-def serve(source: Source, memory_limit: int | None = None) -> None:
+
+def serve(source: Source, memory_limit: int | None, cache_dir: str | None) -> None:
     """Runs what a source gives until there is nothing left.
 
     While the device works on a chunk, the host fetches what the one before left behind, delivers
-    it, and asks for runs to take the place of those that are about to end.
+    it, and asks for runs to take the place of those that are about to end. Nothing of a pool is
+    delivered before its rewritten network has been compared with the native one.
 
     Args:
         source: of runs.
         memory_limit: bytes that a pool may use, or `None`.
+        cache_dir: of compiled programs and verdicts, or `None`.
     """
     pool: LanePool | None = None
     waiting: list[Run] = []
     chunk: Chunk | None = None
+    is_checked = False
     while True:
         if pool is None or pool.num_free > len(waiting):
             num_free, num_busy = (0, 0) if pool is None else (pool.num_free, pool.num_busy)
@@ -69,7 +76,7 @@ def serve(source: Source, memory_limit: int | None = None) -> None:
                 return
             if assignment is not None:
                 if assignment.spec is not None:
-                    pool = make_pool(assignment.spec, memory_limit)
+                    pool, is_checked = make_pool(assignment.spec, memory_limit), False
                 waiting += assignment.runs
         assert pool is not None
         if waiting:
@@ -77,6 +84,13 @@ def serve(source: Source, memory_limit: int | None = None) -> None:
         pool.advance()
         # Nothing at first, which says that the first chunk is under way.
         source.deliver(Delivery(0, []) if chunk is None else Delivery(*pool.collect(chunk)))
+        if not is_checked:
+            disagreement = find_disagreement(pool.spec, cache_dir)
+            if disagreement is not None:
+                source.reject(disagreement)
+                pool, waiting, chunk = None, [], None
+                continue
+            is_checked = True
         ahead = source.pull(pool.num_ending, pool.num_busy) if pool.num_ending else None
         waiting = ahead.runs if ahead is not None else []
         chunk = pool.harvest()
@@ -92,6 +106,7 @@ class Scheduler:
         specs: of the pools, by group.
         pending: runs of each group, in the order in which they are to start.
         on_delivery: called with what each chunk brought.
+        on_fallback: called with a group and the reason when it falls back to the native form.
     """
 
     def __init__(
@@ -99,8 +114,10 @@ class Scheduler:
         specs: Sequence[PoolSpec],
         pending: Sequence[Sequence[Run]],
         on_delivery: Callable[[Delivery], None],
+        on_fallback: Callable[[int, str], None],
     ) -> None:
-        self._specs = specs
+        self._specs = list(specs)
+        self._on_fallback = on_fallback
         self._pending = [deque(runs) for runs in pending]
         self._on_delivery = on_delivery
         self._group: dict[int, int] = {}
@@ -147,6 +164,14 @@ class Scheduler:
             self._in_flight[worker].remove(finished.run)
         self._on_delivery(delivery)
 
+    def reject(self, worker: int, reason: str) -> None:
+        """Takes all runs of a worker back, and has their group computed in the native form."""
+        group = self._group[worker]
+        self.lose(worker)
+        if self._specs[group].form != "native":
+            self._specs[group] = self._specs[group]._replace(form="native")
+            self._on_fallback(group, reason)
+
     def lose(self, worker: int) -> list[Run]:
         """Puts the runs of a dead worker back to the front of their group."""
         lost = self._in_flight.pop(worker, [])
@@ -168,6 +193,9 @@ class _LocalSource:
     def deliver(self, delivery: Delivery) -> None:
         self._scheduler.deliver(0, delivery)
 
+    def reject(self, reason: str) -> None:
+        self._scheduler.reject(0, reason)
+
 
 class _RemoteSource:
     """A scheduler as seen through a pipe."""
@@ -182,13 +210,16 @@ class _RemoteSource:
     def deliver(self, delivery: Delivery) -> None:
         self._connection.send(("deliver", delivery))
 
+    def reject(self, reason: str) -> None:
+        self._connection.send(("reject", reason))
+
 
 def _worker_main(connection: Connection, cache_dir: str | None, num_sharing: int) -> None:
     """Body of a worker process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         configure_backend(cache_dir)
-        serve(_RemoteSource(connection), memory_limit(num_sharing))
+        serve(_RemoteSource(connection), memory_limit(num_sharing), cache_dir)
         connection.send(("done",))
     except (EOFError, BrokenPipeError, ConnectionResetError):
         pass
@@ -267,6 +298,52 @@ class Crew:
         worker.process.join()
 
 
+def _call_main(connection: Connection, cache_dir: str | None, fn: Any, args: Any) -> None:
+    """Body of a process that makes one call."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        configure_backend(cache_dir)
+        connection.send(("done", fn(*args)))
+    except InputError as error:
+        connection.send(("refused", str(error)))
+    except Exception:
+        connection.send(("failed", traceback.format_exc()))
+
+
+def call(devices: Devices, cache_dir: str | None, fn: Callable[..., Any], *args: Any) -> Any:
+    """Calls a function in a process that has a device to itself, as a worker has.
+
+    Args:
+        devices: what to run on; the first one is used.
+        cache_dir: of compiled programs, or `None`.
+        fn: can be imported by its name.
+        args: can be pickled, as can the result.
+
+    Raises:
+        InputError: the function raised one.
+        WorkerFailedError: it raised something else, or the process died.
+    """
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_call_main, args=(theirs, cache_dir, fn, args), daemon=True)
+    with _set_environment(environment(devices, 0)):
+        process.start()
+    theirs.close()
+    try:
+        kind, result = ours.recv()
+    except EOFError:
+        process.join()
+        kind, result = "failed", f"a worker died with exit code {process.exitcode}"
+    finally:
+        process.terminate()
+        process.join()
+    if kind == "refused":
+        raise InputError(result)
+    if kind == "failed":
+        raise WorkerFailedError(result)
+    return result
+
+
 class _Supervisor:
     """Answers workers, and replaces those that die."""
 
@@ -298,6 +375,8 @@ class _Supervisor:
             if message[1].finished:
                 self._num_losses = 0
             self._scheduler.deliver(index, message[1])
+        elif message[0] == "reject":
+            self._scheduler.reject(index, message[1])
         elif message[0] == "refused":
             raise InputError(message[1])
         elif message[0] == "failed":
@@ -329,6 +408,7 @@ def run_all(
     specs: Sequence[PoolSpec],
     pending: Sequence[Sequence[Run]],
     on_delivery: Callable[[Delivery], None],
+    on_fallback: Callable[[int, str], None],
     crew: Crew,
     notify: Callable[[str], None],
 ) -> None:
@@ -338,6 +418,7 @@ def run_all(
         specs: of the pools, by group.
         pending: runs of each group.
         on_delivery: called in this process with what each chunk brought.
+        on_fallback: called with a group and the reason when it falls back to the native form.
         crew: of workers; without any, everything runs in this process.
         notify: called with a line when something noteworthy happens.
 
@@ -345,11 +426,11 @@ def run_all(
         InputError: a worker found that what it was given does not fit its device.
         WorkerFailedError: a worker raised an exception; the message is its traceback.
     """
-    scheduler = Scheduler(specs, pending, on_delivery)
+    scheduler = Scheduler(specs, pending, on_delivery, on_fallback)
     if scheduler.is_done:
         return
     if crew.num_workers == 0:
         configure_backend(crew.cache_dir)
-        serve(_LocalSource(scheduler), memory_limit(1))
+        serve(_LocalSource(scheduler), memory_limit(1), crew.cache_dir)
         return
     _Supervisor(scheduler, crew, notify).run()

@@ -31,7 +31,7 @@ def _scheduler(*counts: int, width: int = 2) -> Scheduler:
         [r._replace(arm_name=str(g)) for r in runs_of(small_arm(), list(range(n)))]
         for g, n in enumerate(counts)
     ]
-    return Scheduler([spec] * len(counts), pending, lambda delivery: None)
+    return Scheduler([spec] * len(counts), pending, lambda delivery: None, lambda *fallback: None)
 
 
 def test_workers_take_groups_that_nobody_serves():

@@ -6,8 +6,9 @@ import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from engine import devices, provenance, store, workers
+from engine import devices, provenance, store, tuning, workers
 from engine.commands.progress import Progress
+from engine.devices import Devices
 from engine.errors import InputError
 from engine.outcomes import outcome_row
 from engine.plan import Plan, document, make_plan, run_key
@@ -30,6 +31,7 @@ def run(
     num_workers: int | None = None,
     width: int | None = None,
     form: str | None = None,
+    is_tuned: bool = False,
     data_dir: str | None = None,
     cache_dir: str | None = None,
     is_quiet: bool = False,
@@ -46,6 +48,7 @@ def run(
         width: lanes of a worker; by default what the study was started with, or a rule per model
             and kind of device.
         form: of the convolutions, see `engine.lowering`; by default as for the width.
+        is_tuned: whether to choose both by measurement, for a study that is started now.
         data_dir: where prepared data are kept.
         cache_dir: where compiled programs are kept.
         is_quiet: whether to draw no progress bar.
@@ -58,6 +61,8 @@ def run(
         InputError: something that was given is not usable; nothing was changed.
         WorkerFailedError: a worker raised an exception.
     """
+    if is_tuned and (width is not None or form is not None):
+        raise InputError("tune chooses width and form: give neither with it")
     if num_workers is not None and num_workers < 0:
         raise InputError(f"workers={num_workers}: expected 0 or more")
     available = devices.find_devices()
@@ -71,7 +76,7 @@ def run(
         )
     crew = workers.Crew(available, num_workers, str(cache_dir or default_cache_dir()))
     with crew:
-        request = _Request(study, Path(workdir), available.platform, width, form, data_dir)
+        request = _Request(study, Path(workdir), available, width, form, is_tuned, data_dir)
         _train(request, crew, is_quiet)
     if not has_report:
         return {}
@@ -85,26 +90,32 @@ class _Request(NamedTuple):
 
     study: Study
     workdir: Path
-    platform: str
+    devices: Devices
     width: int | None
     form: str | None
+    is_tuned: bool
     data_dir: str | None
 
 
 def _train(request: _Request, crew: workers.Crew, is_quiet: bool) -> None:
     """Runs what is missing of a study."""
+    platform = request.devices.platform
     recorded = store.find_existing(request.workdir)
     identity = {} if recorded is None else recorded.document["identity"]
-    plan = make_plan(
-        request.study,
-        request.platform,
-        request.width if request.width is not None else identity.get("width"),
-        request.form or identity.get("form"),
-        request.data_dir,
-    )
+    width = request.width if request.width is not None else identity.get("width")
+    # A width that is given has a block by the rule, or is refused as another study.
+    block = identity.get("block") if request.width is None else None
+    form = request.form or identity.get("form")
+    plan = make_plan(request.study, platform, width, form, request.data_dir, block)
+    tuned: dict[str, dict[str, float]] = {}
+    if request.is_tuned and recorded is None:
+        plan, tuned = _tuned(plan, request, crew.cache_dir)
     # Read before anything is written, so that a damaged part leaves the directory as it is.
     finished = set() if recorded is None else recorded.finished_keys()
-    directory = store.create_or_resume(request.workdir, document(plan, request.platform))
+    directory = store.create_or_resume(request.workdir, document(plan, platform))
+    if tuned:
+        directory.document["tuned_milliseconds"] = tuned
+        directory.save_document()
     pending = [
         [r for r in plan.runs if r.arm_name in g.arm_names and run_key(r) not in finished]
         for g in plan.groups
@@ -119,6 +130,7 @@ def _train(request: _Request, crew: workers.Crew, is_quiet: bool) -> None:
                 [group.spec for group in plan.groups],
                 pending,
                 total.take,
+                total.fall_back,
                 crew,
                 progress.note,
             )
@@ -139,6 +151,28 @@ def _train(request: _Request, crew: workers.Crew, is_quiet: bool) -> None:
     directory.save_document()
 
 
+def _tuned(
+    plan: Plan, request: _Request, cache_dir: str | None
+) -> tuple[Plan, dict[str, dict[str, float]]]:
+    """The plan with what is fastest on this machine, and what was measured by arm."""
+    width, block, form, measured = {}, {}, {}, {}
+    for group in plan.groups:
+        print(f"tuning {', '.join(group.arm_names)}", file=sys.stderr)
+        choice, table = workers.call(
+            request.devices, cache_dir, tuning.tune_here, group.spec, cache_dir
+        )
+        print(
+            f"  {choice.form}, {choice.width} lanes: "
+            f"{table[f'{choice.form} {choice.width}']} ms per seed and step",
+            file=sys.stderr,
+        )
+        for name in group.arm_names:
+            width[name], block[name], form[name] = choice
+            measured[name] = table
+    platform, data_dir = request.devices.platform, request.data_dir
+    return make_plan(request.study, platform, width, form, data_dir, block), measured
+
+
 def _warn_of_other_versions(directory: WorkDirectory, has_rows: bool) -> None:
     """Says in a line when rows of this study were made with other versions."""
     launches = directory.document["launches"]
@@ -156,6 +190,7 @@ class _Recorder:
 
     def __init__(self, plan: Plan, directory: WorkDirectory, progress: Progress) -> None:
         self._chance = {n: g.chance_loss for g in plan.groups for n in g.arm_names}
+        self._plan = plan
         self._detector = plan.study.detector
         self._directory = directory
         self._progress = progress
@@ -178,6 +213,17 @@ class _Recorder:
         self.seed_steps += delivery.seed_steps
         skipped = sum(f.run.horizon - int(f.steps[-1]) for f in delivery.finished)
         self._progress.update(delivery.seed_steps, [row["status"] for row in rows], skipped)
+
+    def fall_back(self, group: int, reason: str) -> None:
+        """Records that a group of arms is computed in the native form, and says why."""
+        names = self._plan.groups[group].arm_names
+        for name in names:
+            self._directory.document["identity"]["form"][name] = "native"
+        self._directory.save_document()
+        self._progress.note(
+            f"{', '.join(names)}: computed in the native form, which is slow, because the "
+            f"rewritten network disagrees with it: {reason}"
+        )
 
     def flush(self) -> None:
         """Writes the rows that are not yet on disk."""

@@ -24,6 +24,7 @@ _COLUMNS = [
     "end_accuracy",
     "best_minus_end",
     "steps_run",
+    "stop_reason",
     "steps",
     "loss",
     "accuracy",
@@ -85,6 +86,7 @@ class ArmSummary(NamedTuple):
         num_fell_back: runs that ended at chance after they had left it.
         num_diverged_later: runs that diverged after they had left chance level.
         num_stairs: runs with further plateaus after the first.
+        num_settled: runs that were stopped once their outcome was clear.
     """
 
     num_runs: int
@@ -103,6 +105,7 @@ class ArmSummary(NamedTuple):
     num_fell_back: int
     num_diverged_later: int
     num_stairs: int
+    num_settled: int
 
 
 class Comparison(NamedTuple):
@@ -255,6 +258,7 @@ def _summarise_arm(runs: ArmRuns, steps_per_unit: float) -> ArmSummary:
         ),
         num_diverged_later=sum(bool(flag) for flag in runs.rows["is_diverged_later"]),
         num_stairs=sum((num or 0) > 1 for num in runs.rows["num_breaks"]),
+        num_settled=sum(reason == "settled" for reason in runs.rows["stop_reason"]),
     )
 
 

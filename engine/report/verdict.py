@@ -295,6 +295,11 @@ def _limits(summary: Summary) -> list[str]:
             sum(arm.num_stairs for arm in arms),
             "further plateaus follow the first; every time here is that of the first",
         ),
+        (
+            sum(arm.num_settled for arm in arms),
+            "training was stopped before the horizon, as soon as the outcome was clear; losses and "
+            "accuracies “at the end” are those at the stop",
+        ),
     ):
         if count:
             lines.append(f"In {count} of {num_runs} runs {words}.")

@@ -38,13 +38,13 @@ def _row(
 def _summary(path: Path, arms: dict[str, list[dict]], baseline: str, seeds: int = 20) -> Summary:
     fields = {name: {"init": name, "learning_rate": 0.1} for name in arms}
     document = {
-        "schema_version": 1,
+        "schema_version": 2,
         "identity": {
             "arms": fields,
             "horizons": dict.fromkeys(arms, 880),
             "detector": DetectorSettings()._asdict(),
             "platform": "cpu",
-            "form": "patches",
+            "form": dict.fromkeys(arms, "direct"),
             "root_seed": 0,
             "eval_every": 11,
             "fix_init": None,

@@ -1,0 +1,48 @@
+"""Number formats of a network's arithmetic. Parameters and optimiser state are always float32."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+PRECISIONS: dict[str, str] = {
+    "float32": "products in full float32",
+    "tf32": "products in TF32, sums in float32; on NVIDIA GPUs",
+    "bfloat16": "activations and products in bfloat16, parameters in float32",
+}
+_PRODUCTS = {"float32": "float32", "tf32": "tensorfloat32", "bfloat16": "default"}
+
+
+def is_available(precision: str, platform: str) -> bool:
+    """Whether a kind of device computes in a number format."""
+    return precision != "tf32" or platform in ("gpu", "cuda")
+
+
+def compute_in(apply: Callable[..., Any], precision: str) -> Callable[..., Any]:
+    """A network's function with its arithmetic in a number format.
+
+    Args:
+        apply: from (params, model state, inputs, …) to a tree.
+        precision: one of `PRECISIONS`.
+
+    Returns:
+        The same function, with float32 going in and coming out.
+    """
+    products = _PRODUCTS[precision]
+
+    def computed(params: Any, state: Any, inputs: Any, *rest: Any) -> Any:
+        with jax.default_matmul_precision(products):
+            if precision == "bfloat16":
+                params, inputs = _cast(params, jnp.bfloat16), _cast(inputs, jnp.bfloat16)
+            outputs = apply(params, state, inputs, *rest)
+        return _cast(outputs, jnp.float32) if precision == "bfloat16" else outputs
+
+    return computed
+
+
+def _cast(tree: Any, dtype: Any) -> Any:
+    def one(leaf: Any) -> Any:
+        return leaf.astype(dtype) if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf
+
+    return jax.tree.map(one, tree)

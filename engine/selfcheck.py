@@ -1,0 +1,118 @@
+"""A rewritten network against the same network as it is: value and gradients on a few examples.
+
+No rule of `engine.lowering` is trusted with a structure it has not been tried on. A verdict is kept
+beside the compiled programs, so that every structure is checked once per machine and version.
+"""
+
+import hashlib
+import json
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from engine import config, lowering, models, provenance
+from engine.lane_program import PoolSpec
+from engine.models.initial import draw_params, leaf_scales
+from engine.precision import compute_in
+from engine.tasks import build_task
+
+_NUM_EXAMPLES = 8
+# Rounding in float32 stays below 1e-5 of the largest gradient, a wrong rule does not.
+_TOLERANCE = {"float32": 1e-3, "tf32": 2e-2, "bfloat16": 1e-1}
+_SMALL_LEAF = 1e-2
+
+logger = logging.getLogger(__name__)
+
+
+def find_disagreement(spec: PoolSpec, cache_dir: str | None) -> str | None:
+    """Why the rewritten network of a pool must not be used, in words; `None` where it may.
+
+    Args:
+        spec: of the pool.
+        cache_dir: where verdicts are kept, or `None`.
+    """
+    if spec.form == "native":
+        return None
+    path = (
+        None
+        if cache_dir is None
+        else Path(cache_dir) / "verdicts" / f"{structure_key(spec)}-{spec.form}.json"
+    )
+    if path is not None and path.exists():
+        try:
+            return json.loads(path.read_text())["disagreement"]
+        except (OSError, ValueError, KeyError):
+            logger.warning("the verdict in %s is damaged; checking again", path)
+    found = compare(spec)
+    if path is not None:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            partial = path.with_suffix(f".{id(path)}")
+            partial.write_text(json.dumps({"disagreement": found}))
+            partial.replace(path)
+        except OSError as error:
+            logger.warning("the verdict cannot be kept: %s", error)
+    return found
+
+
+def structure_key(spec: PoolSpec) -> str:
+    """Of what the compiled program of a structure depends on, its form and width left out."""
+    device = jax.local_devices()[0]
+    about = [
+        config.structure(spec.arm),
+        device.platform,
+        device.device_kind,
+        provenance.versions(),
+        models.source_fingerprint(spec.arm),
+        lowering.source_fingerprint(),
+    ]
+    return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def compare(spec: PoolSpec) -> str | None:
+    """Compares without looking for a kept verdict; see `find_disagreement`."""
+    task = build_task(spec.arm, spec.data)
+    model = models.make_model(spec.arm, task.num_outputs)
+    key = jax.random.key(0, impl="threefry2x32")
+    example = jnp.zeros((1, *task.example_shape), jnp.float32)
+    shapes, _ = jax.eval_shape(model.init, key, example)
+    params = draw_params(key, shapes, jnp.asarray(leaf_scales(shapes, "he", None)))
+    state = model.init(key, example)[1]
+    data = jax.device_put(spec.data)
+    draws = task.draw(data, key, jnp.int32(0), 1)
+    batch = task.sample(data, jax.tree.map(lambda leaf: leaf[0], draws))
+    inputs, targets = (leaf[:_NUM_EXAMPLES] for leaf in batch)
+
+    def in_form(form: str) -> Callable[..., Any]:
+        train = lowering.lower(compute_in(model.train_apply, spec.arm.precision), form)
+        test = lowering.lower(compute_in(model.batch_apply, spec.arm.precision), form)
+
+        def loss(params: Any) -> tuple[jax.Array, Any]:
+            outputs, _ = train(params, state, inputs, key)
+            return jnp.mean(task.loss(outputs, targets)), test(params, state, inputs)
+
+        return jax.jit(jax.value_and_grad(loss, has_aux=True))
+
+    try:
+        (ours, our_outputs), our_gradients = in_form(spec.form)(params)
+    except Exception as error:
+        return f"the rewritten network fails: {str(error).splitlines()[0]}"
+    (native, outputs), gradients = in_form("native")(params)
+    pairs = {"the loss": (ours, native), "the outputs": (our_outputs, outputs)}
+    largest = max(float(jnp.max(jnp.abs(leaf))) for leaf in jax.tree.leaves(gradients))
+    scales = dict.fromkeys(pairs, 0.0)
+    named, _ = jax.tree_util.tree_flatten_with_path(gradients)
+    for (path, gradient), our_gradient in zip(named, jax.tree.leaves(our_gradients), strict=True):
+        name = f"the gradient of {'/'.join(str(getattr(k, 'key', k)) for k in path)}"
+        pairs[name], scales[name] = (our_gradient, gradient), _SMALL_LEAF * largest
+    for name, (a, b) in pairs.items():
+        scale = max(float(jnp.max(jnp.abs(b))), scales[name])
+        difference = float(jnp.max(jnp.abs(a - b)))
+        # Written so that NaN counts as a difference.
+        if not difference <= _TOLERANCE[spec.arm.precision] * scale:
+            return f"{name} differs by {difference:.1e} where it is {scale:.1e}"
+    return None

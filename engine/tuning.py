@@ -1,0 +1,100 @@
+"""Width and form by measurement, on the real network, data and device."""
+
+import json
+import logging
+import statistics
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+from engine.devices import memory_limit
+from engine.errors import InputError
+from engine.lane_program import PoolSpec
+from engine.lanes import SEGMENTS_PER_CHUNK, Run, make_pool
+from engine.selfcheck import compare, structure_key
+
+_CPU_WIDTHS = (1, 2, 4, 8, 16)
+_ACCELERATOR_WIDTHS = (16, 64, 256, 1024)
+_REPEATS = 3
+
+logger = logging.getLogger(__name__)
+
+
+class Choice(NamedTuple):
+    """How the lanes of a structure are computed, see `PoolSpec`."""
+
+    width: int
+    block: int
+    form: str
+
+
+def candidates(platform: str) -> list[Choice]:
+    """What is tried on a kind of device; all lanes of a candidate are one block."""
+    widths = _CPU_WIDTHS if platform == "cpu" else _ACCELERATOR_WIDTHS
+    forms = ("direct", "patches") if platform == "cpu" else ("patches", "native")
+    return [Choice(width, width, form) for form in forms for width in widths]
+
+
+def tune(
+    spec: PoolSpec, platform: str, limit: int | None, cache_dir: str | None
+) -> tuple[Choice, dict[str, float]]:
+    """The fastest candidate for a structure, measured or remembered.
+
+    Args:
+        spec: whose width, block and form are to be chosen.
+        platform: kind of device.
+        limit: bytes that a pool may use, or `None`.
+        cache_dir: where choices are kept, or `None`.
+
+    Returns:
+        The choice, and what was measured: milliseconds per seed and step of every candidate that
+        fits and agrees with the native form.
+    """
+    path = None if cache_dir is None else Path(cache_dir) / "tuned" / f"{structure_key(spec)}.json"
+    if path is not None and path.exists():
+        try:
+            kept = json.loads(path.read_text())
+            return Choice(**kept["choice"]), kept["milliseconds"]
+        except (OSError, ValueError, KeyError, TypeError):
+            logger.warning("what was tuned in %s is damaged; measuring again", path)
+    measured: dict[Choice, float] = {}
+    is_right: dict[str, bool] = {}
+    for choice in candidates(platform):
+        candidate = spec._replace(**choice._asdict())
+        if choice.form not in is_right:
+            is_right[choice.form] = choice.form == "native" or compare(candidate) is None
+        if not is_right[choice.form]:
+            continue
+        try:
+            measured[choice] = _seconds(candidate, limit)
+        except InputError as error:
+            logger.info("%s", error)
+    if not measured:
+        raise InputError("no width fits this network on this device")
+    best = min(measured, key=lambda choice: measured[choice])
+    table = {f"{c.form} {c.width}": round(1e3 * s, 4) for c, s in measured.items()}
+    if path is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps({"choice": best._asdict(), "milliseconds": table}))
+    return best, table
+
+
+def tune_here(spec: PoolSpec, cache_dir: str | None) -> tuple[Choice, dict[str, float]]:
+    """`tune` for the device of this process, all of whose memory may be used."""
+    import jax
+
+    return tune(spec, jax.default_backend(), memory_limit(1), cache_dir)
+
+
+def _seconds(spec: PoolSpec, limit: int | None) -> float:
+    """Per seed and step, evaluation included: the median of a few chunks after a warm-up."""
+    pool = make_pool(spec, limit)
+    horizon = SEGMENTS_PER_CHUNK * spec.eval_every * (_REPEATS + 2)
+    pool.fill([Run("", spec.arm, i, i, i, i, horizon) for i in range(spec.width)])
+    times = []
+    for _ in range(_REPEATS + 1):
+        started = time.perf_counter()
+        pool.advance()
+        pool.collect(pool.harvest())
+        times.append(time.perf_counter() - started)
+    return statistics.median(times[1:]) / (spec.width * SEGMENTS_PER_CHUNK * spec.eval_every)

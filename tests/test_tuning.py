@@ -1,0 +1,78 @@
+"""Choosing width and form by measurement."""
+
+import json
+
+import pytest
+
+from engine import tuning, workers
+from engine.commands.run import run
+from engine.errors import InputError
+from engine.lane_program import PoolSpec
+from engine.plateau import DetectorSettings
+from engine.study import resolve_arm
+from engine.tasks import load_data
+from engine.tuning import Choice
+from tests.conftest import read_all, small_arm, small_study
+
+
+@pytest.fixture
+def spec(data_dir) -> PoolSpec:
+    arm = resolve_arm(small_arm())
+    return PoolSpec(arm, load_data(arm, 0, data_dir), 0, 1, 1, "direct", 11, DetectorSettings())
+
+
+def _costs(table):
+    """A measurement that knows the answer; what is not in the table does not fit."""
+
+    def seconds(spec, limit):
+        if (spec.form, spec.width) not in table:
+            raise InputError("too wide")
+        assert spec.block == spec.width
+        return table[spec.form, spec.width]
+
+    return seconds
+
+
+def test_the_fastest_that_fits_is_taken_and_remembered(spec, monkeypatch, tmp_path):
+    monkeypatch.setattr(tuning, "compare", lambda spec: None)
+    table = {("direct", 1): 3e-3, ("direct", 4): 2e-3, ("patches", 2): 1e-3}
+    monkeypatch.setattr(tuning, "_seconds", _costs(table))
+    choice, measured = tuning.tune(spec, "cpu", None, str(tmp_path))
+    assert choice == Choice(2, 2, "patches")
+    assert measured == {"direct 1": 3.0, "direct 4": 2.0, "patches 2": 1.0}
+    monkeypatch.setattr(tuning, "_seconds", _costs({}))
+    assert tuning.tune(spec, "cpu", None, str(tmp_path)) == (choice, measured)
+    with pytest.raises(InputError, match="no width fits"):
+        tuning.tune(spec, "cpu", None, None)
+
+
+def test_a_form_that_gives_wrong_numbers_is_not_tried(spec, monkeypatch):
+    monkeypatch.setattr(tuning, "compare", lambda s: "wrong" if s.form == "patches" else None)
+    table = {("direct", 1): 3e-3, ("patches", 2): 1e-3}
+    monkeypatch.setattr(tuning, "_seconds", _costs(table))
+    assert tuning.tune(spec, "cpu", None, None)[0] == Choice(1, 1, "direct")
+
+
+def test_a_tuned_study_records_what_it_chose_and_keeps_it(monkeypatch, tmp_path, data_dir):
+    tried = [Choice(2, 2, "direct"), Choice(4, 4, "patches")]
+    monkeypatch.setattr(tuning, "candidates", lambda platform: tried)
+    monkeypatch.setattr(workers, "call", lambda devices, cache, fn, *args: fn(*args))
+    options = {"num_workers": 0, "data_dir": data_dir, "is_quiet": True, "has_report": False}
+    cache = str(tmp_path / "cache")
+    run(small_study(), tmp_path / "study", is_tuned=True, cache_dir=cache, **options)
+    document = json.loads((tmp_path / "study" / "study.json").read_text())
+    chosen = document["identity"]
+    picked = (chosen["width"]["slow"], chosen["block"]["slow"], chosen["form"]["slow"])
+    assert Choice(*picked) in tried
+    assert set(document["tuned_milliseconds"]["slow"]) == {"direct 2", "patches 4"}
+    assert len(read_all(tmp_path / "study")) == 6
+    monkeypatch.setattr(tuning, "tune_here", lambda *args: pytest.fail("tuned again"))
+    run(small_study(seeds=4), tmp_path / "study", is_tuned=True, cache_dir=cache, **options)
+    document = json.loads((tmp_path / "study" / "study.json").read_text())
+    assert document["identity"] == chosen
+    assert len(read_all(tmp_path / "study")) == 8
+
+
+def test_tuning_excludes_choosing(tmp_path):
+    with pytest.raises(InputError, match="give neither"):
+        run(small_study(), tmp_path, is_tuned=True, width=3)
