@@ -16,6 +16,7 @@ from benchmarks.workloads import (
 )
 
 _STEPS = 11
+_ACCELERATOR_SEEDS = 1024
 
 
 class Prepared(NamedTuple):
@@ -160,9 +161,14 @@ def fill_pool(pool: Any, width: int) -> None:
     pool.fill(runs)
 
 
-def _engine(workload: Workload, width: int) -> Prepared:
+def _engine(workload: Workload) -> Prepared:
+    import jax
+
     from engine.lanes import SEGMENTS_PER_CHUNK
 
+    width = 1 if workload.conv_widths or workload.is_residual else 8
+    if jax.default_backend() != "cpu":
+        width = _ACCELERATOR_SEEDS
     started = time.perf_counter()
     pool = engine_pool(workload, width)
     seconds = time.perf_counter() - started
@@ -176,15 +182,25 @@ def _engine(workload: Workload, width: int) -> Prepared:
     return Prepared(advance, steps, seconds, pool.bytes_needed / width)
 
 
+def _on_device(network: Any, images: np.ndarray, labels: np.ndarray) -> tuple[Any, ...]:
+    """A network, its data and a function that waits, on the GPU where PyTorch has one."""
+    import torch
+
+    has_gpu = torch.cuda.is_available()
+    device = "cuda" if has_gpu else "cpu"
+    x = torch.from_numpy(np.ascontiguousarray(images.transpose(0, 3, 1, 2))).to(device)
+    y = torch.from_numpy(labels.astype(np.int64)).to(device)
+    wait = torch.cuda.synchronize if has_gpu else lambda: None
+    return network.to(device), x, y, wait
+
+
 def _torch_eager(workload: Workload, layout: str, is_compiled: bool = False) -> Prepared:
     """One seed in PyTorch."""
     import torch
 
     torch.manual_seed(0)
     network = torch_network(workload, has_buffers=True)
-    images, labels = examples(workload)
-    x = torch.from_numpy(np.ascontiguousarray(images.transpose(0, 3, 1, 2)))
-    y = torch.from_numpy(labels.astype(np.int64))
+    network, x, y, wait = _on_device(network, *examples(workload))
     if layout == "channels_last":
         network = network.to(memory_format=torch.channels_last)
     optimizer = torch.optim.Adam(network.parameters(), LEARNING_RATE)
@@ -203,6 +219,7 @@ def _torch_eager(workload: Workload, layout: str, is_compiled: bool = False) -> 
             optimizer.zero_grad()
             loss_fn(batch, y[rows]).backward()
             optimizer.step()
+        wait()
 
     advance()
     return Prepared(advance, num_steps, time.perf_counter() - started if is_compiled else None)
@@ -214,12 +231,12 @@ def _torch_func(workload: Workload, num_seeds: int) -> Prepared:
     from torch.func import functional_call, grad, stack_module_state, vmap
 
     torch.manual_seed(0)
-    networks = [torch_network(workload, has_buffers=False) for _ in range(num_seeds)]
-    params, buffers = stack_module_state(networks)
+    networks = torch.nn.ModuleList(
+        [torch_network(workload, has_buffers=False) for _ in range(num_seeds)]
+    )
+    networks, x, y, wait = _on_device(networks, *examples(workload))
+    params, buffers = stack_module_state(list(networks))
     base = torch_network(workload, has_buffers=False).to("meta")
-    images, labels = examples(workload)
-    x = torch.from_numpy(np.ascontiguousarray(images.transpose(0, 3, 1, 2)))
-    y = torch.from_numpy(labels.astype(np.int64))
     params = {name: value.detach() for name, value in params.items()}
     optimizer = torch.optim.Adam(list(params.values()), LEARNING_RATE)
 
@@ -236,6 +253,7 @@ def _torch_func(workload: Workload, num_seeds: int) -> Prepared:
             for name, value in params.items():
                 value.grad = grads[name]
             optimizer.step()
+        wait()
 
     return Prepared(advance, num_steps * num_seeds)
 
@@ -283,7 +301,7 @@ PEAK = "matrix products (peak)"
 FLAX_VMAP = "Flax nn.Conv under vmap"
 ROWS: dict[str, Row] = {
     PEAK: Row(_peak, True, "jax"),
-    ENGINE: Row(lambda w: _engine(w, 1 if w.conv_widths or w.is_residual else 8), True, "jax"),
+    ENGINE: Row(_engine, True, "jax"),
     FLAX_VMAP: Row(lambda w: _flax(w, w.num_seeds, "vmap"), False, "jax"),
     "Flax, one seed, scan": Row(lambda w: _flax(w, 1, "scan"), False, "jax"),
     "Flax, seeds by lax.map": Row(lambda w: _flax(w, w.num_seeds, "map"), False, "jax"),

@@ -1,7 +1,8 @@
 """Time of a training step of one seed, in the engine and in everything that one could use instead.
 
 `python -m benchmarks.throughput` measures every row on every workload, one after another on this
-machine: a row as one process with all threads, or as one process per core, all at once. Every
+machine: a row as one process with all threads, or as one process per core, all at once (on an
+accelerator as one process, the engine with 1,024 lanes). Every
 process warms up, waits for the others, and takes steps for a while, several times over; the table
 has medians with their range. It runs without tensorflow-datasets, and without PyTorch, whose rows
 then say so. `--kind=width` measures the engine's cost against the number of lanes instead, and
@@ -17,6 +18,8 @@ import time
 from typing import Any
 
 from absl import app, flags
+
+from engine.devices import find_devices
 
 _WORKLOADS = flags.DEFINE_list("workloads", ["cnn8", "mlp", "cnn8_32", "resnet"], "what to train")
 _ROWS = flags.DEFINE_list("rows", None, "only rows whose name contains one of these")
@@ -36,6 +39,7 @@ def _environment(is_one_per_core: bool) -> dict[str, str]:
 
 def _measure(name: str, workload: str, is_one_per_core: bool, repeats: int) -> dict[str, Any]:
     """Combined seconds per seed and step of each repeat, and what the first process says."""
+    is_one_per_core = is_one_per_core and find_devices().platform == "cpu"
     cores = len(os.sched_getaffinity(0)) if is_one_per_core else 1
     command = [sys.executable, "-m", "benchmarks.throughput", f"--worker={name}"]
     command += [f"--workloads={workload}", f"--seconds={_SECONDS.value}"]

@@ -1,12 +1,13 @@
 """A study from its first launch to its report, in this process."""
 
+import dataclasses
 import json
 
 import jax
 import pyarrow.parquet as pq
 import pytest
 
-from engine import devices, store
+from engine import devices, store, workers
 from engine.commands.report import report
 from engine.commands.run import run
 from engine.errors import InputError
@@ -171,6 +172,38 @@ def test_the_width_is_kept_on_resume(tmp_path, options):
     assert len(read_all(tmp_path)) == 8
     with pytest.raises(InputError, match="width"):
         run(small_study(seeds=4), tmp_path, width=2, has_report=False, **options)
+
+
+def test_a_width_that_does_not_fit_leaves_nothing(tmp_path, options, monkeypatch):
+    monkeypatch.setattr(workers, "memory_limit", lambda num_sharing: 10**6)
+    with pytest.raises(InputError, match=r"width=4 .* would fit"):
+        run(small_study(), tmp_path / "w", width=4, **options)
+    assert not (tmp_path / "w").exists()
+
+
+def test_runs_that_settle_are_marked_and_the_report_says_so(tmp_path, options):
+    study = small_study(
+        arms={"fast": small_arm(learning_rate=1e-2), "still": small_arm(learning_rate=0.0)},
+        baseline=None,
+        horizon=880,
+        stop="settled",
+    )
+    run(study, tmp_path, **options)
+    for row in read_all(tmp_path):
+        if row["arm"] == "fast":
+            assert row["stop_reason"] == "settled"
+            assert row["event"] == 1
+            assert row["steps_run"] == row["steps"][-1] < 880
+            assert row["inspected_steps"][-1] == row["steps_run"]
+        else:
+            assert (row["stop_reason"], row["status"], row["steps_run"]) == (
+                "horizon",
+                "stuck",
+                880,
+            )
+    assert "stopped before the horizon" in (tmp_path / "report.html").read_text()
+    with pytest.raises(InputError, match="stop was"):
+        run(dataclasses.replace(study, stop="horizon"), tmp_path, **options)
 
 
 def test_more_workers_than_accelerators_are_refused(tmp_path, monkeypatch):

@@ -10,7 +10,7 @@ from engine.errors import InputError
 
 def _document(**identity):
     return {
-        "schema_version": 1,
+        "schema_version": store.SCHEMA_VERSION,
         "identity": {"arms": {"a": {"learning_rate": 0.1}}, **identity},
         "arm_order": ["b", "a"],
         "study": {"name": "x"},
@@ -97,7 +97,7 @@ def test_a_directory_with_other_things_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"{", b"[]", b"null", b'{"schema_version": 1}', b"\xff\x00"]
+    "content", [b"", b"{", b"[]", b"null", b'{"schema_version": 2}', b"\xff\x00"]
 )
 def test_a_damaged_document_is_one_clear_error(tmp_path, content):
     (tmp_path / "study.json").write_bytes(content)
