@@ -6,7 +6,7 @@ Reference: Adam divides by √v̂ + ε, so a gradient far below ε moves nothing
 Command: `python launch.py --experiment=init_scale --workdir=runs/init_scale`
 Expected: at σ = 0.05 epsilon does not matter; at σ = 0.01 all seeds stay stuck with ε = 1e-8 and
 1e-7, and all break with ε = 1e-12.
-Time: about 7 minutes on two cores.
+Time: about 5 minutes on two cores.
 """
 
 from engine import Arm, Study

@@ -6,7 +6,7 @@ would remove it?
 Command: `python launch.py --experiment=kick_in --workdir=runs/kick_in`
 Expected: `as_asked` stays at chance for about 11 epochs and then breaks, on every seed; `he` and
 `batch_norm` learn from the first two epochs on.
-Time: about 3 minutes on two cores.
+Time: about 2 minutes on two cores.
 """
 
 from engine import Arm, Study
