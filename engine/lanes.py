@@ -211,10 +211,7 @@ class LanePool:
         """
         free = [lane for lane, history in enumerate(self._histories) if history is None]
         chosen = dict(zip(free, runs, strict=False))
-        filler = runs[0]._replace(horizon=0)
-        starts = self._starts(
-            [chosen.get(lane, h.run if h else filler) for lane, h in enumerate(self._histories)]
-        )
+        starts = self._starts([chosen.get(lane, runs[0]) for lane in range(self.spec.width)])
         is_new = np.isin(np.arange(self.spec.width), list(chosen))
         self._lanes = self._start(self._lanes, is_new, self._streams, starts, self._data)
         self._lanes, _, measured, _ = self._advance(self._lanes, is_new, np.int32(0), self._data)
@@ -225,8 +222,11 @@ class LanePool:
 
     def _starts(self, runs: Sequence[Run]) -> Start:
         """Arguments for every lane."""
-        scales = [leaf_scales(self._param_shapes, r.arm.init, r.arm.init_scale) for r in runs]
-        numbers = [hyperparams(run.arm) for run in runs]
+        of_arm = {
+            arm: (leaf_scales(self._param_shapes, arm.init, arm.init_scale), hyperparams(arm))
+            for arm in {run.arm for run in runs}
+        }
+        scales, numbers = zip(*(of_arm[run.arm] for run in runs), strict=True)
         return Start(
             init_seed=np.asarray([run.init_seed for run in runs], np.uint32),
             order_seed=np.asarray([run.order_seed for run in runs], np.uint32),

@@ -14,7 +14,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from engine import config, lowering, models, provenance
+from engine import config, lowering, models, provenance, store
+from engine.errors import InputError
 from engine.lane_program import PoolSpec
 from engine.models.initial import draw_params, leaf_scales
 from engine.precision import compute_in
@@ -42,21 +43,36 @@ def find_disagreement(spec: PoolSpec, cache_dir: str | None) -> str | None:
         if cache_dir is None
         else Path(cache_dir) / "verdicts" / f"{structure_key(spec)}-{spec.form}.json"
     )
-    if path is not None and path.exists():
-        try:
-            return json.loads(path.read_text())["disagreement"]
-        except (OSError, ValueError, KeyError):
-            logger.warning("the verdict in %s is damaged; checking again", path)
-    found = compare(spec)
-    if path is not None:
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            partial = path.with_suffix(f".{id(path)}")
-            partial.write_text(json.dumps({"disagreement": found}))
-            partial.replace(path)
-        except OSError as error:
-            logger.warning("the verdict cannot be kept: %s", error)
-    return found
+    verdict = recall(path, {"disagreement"})
+    if verdict is None:
+        verdict = {"disagreement": compare(spec)}
+        keep(path, verdict)
+    return verdict["disagreement"]
+
+
+def recall(path: Path | None, keys: set[str]) -> dict[str, Any] | None:
+    """What was kept under a path; `None` where nothing with these keys can be read."""
+    if path is None or not path.exists():
+        return None
+    try:
+        kept = json.loads(path.read_text())
+        if isinstance(kept, dict) and kept.keys() == keys:
+            return kept
+    except (OSError, ValueError):
+        pass
+    logger.warning("%s is damaged and made anew", path)
+    return None
+
+
+def keep(path: Path | None, value: dict[str, Any]) -> None:
+    """Keeps a value, unless the place cannot be written to."""
+    if path is None:
+        return
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        store.write_atomically(path, store.to_json(value))
+    except (OSError, InputError) as error:
+        logger.warning("%s cannot be kept: %s", path, error)
 
 
 def structure_key(spec: PoolSpec) -> str:

@@ -1,6 +1,5 @@
 """Width and form by measurement, on the real network, data and device."""
 
-import json
 import logging
 import statistics
 import time
@@ -11,7 +10,7 @@ from engine.devices import memory_limit
 from engine.errors import InputError
 from engine.lane_program import PoolSpec
 from engine.lanes import SEGMENTS_PER_CHUNK, Run, make_pool
-from engine.selfcheck import compare, structure_key
+from engine.selfcheck import compare, keep, recall, structure_key
 
 _CPU_WIDTHS = (1, 2, 4, 8, 16)
 _ACCELERATOR_WIDTHS = (16, 64, 256, 1024)
@@ -51,12 +50,9 @@ def tune(
         fits and agrees with the native form.
     """
     path = None if cache_dir is None else Path(cache_dir) / "tuned" / f"{structure_key(spec)}.json"
-    if path is not None and path.exists():
-        try:
-            kept = json.loads(path.read_text())
-            return Choice(**kept["choice"]), kept["milliseconds"]
-        except (OSError, ValueError, KeyError, TypeError):
-            logger.warning("what was tuned in %s is damaged; measuring again", path)
+    kept = recall(path, {"choice", "milliseconds"})
+    if kept is not None:
+        return Choice(**kept["choice"]), kept["milliseconds"]
     measured: dict[Choice, float] = {}
     is_right: dict[str, bool] = {}
     for choice in candidates(platform):
@@ -73,9 +69,7 @@ def tune(
         raise InputError("no width fits this network on this device")
     best = min(measured, key=lambda choice: measured[choice])
     table = {f"{c.form} {c.width}": round(1e3 * s, 4) for c, s in measured.items()}
-    if path is not None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps({"choice": best._asdict(), "milliseconds": table}))
+    keep(path, {"choice": best._asdict(), "milliseconds": table})
     return best, table
 
 

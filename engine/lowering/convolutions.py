@@ -20,6 +20,7 @@ from jax.custom_batching import sequential_vmap
 
 from engine.lowering.geometry import (
     Geometry,
+    dilated,
     input_gradient,
     is_pointwise,
     kernel_gradient,
@@ -173,10 +174,13 @@ def dense(x: jax.Array, k: jax.Array, geometry: Geometry, arithmetic: Arithmetic
 def _extents(
     spatial: tuple[int, ...], window: tuple[int, ...], geometry: Geometry
 ) -> tuple[int, ...]:
-    shape = jax.eval_shape(
-        lambda x: _padded(x, geometry), jax.ShapeDtypeStruct((1, *spatial, 1), jnp.float32)
-    ).shape
-    return output_extents(shape[1:-1], window, geometry)
+    padded = [
+        low + high + dilated(size, dilation)
+        for size, (low, high), dilation in zip(
+            spatial, geometry.padding, geometry.input_dilation, strict=True
+        )
+    ]
+    return output_extents(padded, window, geometry)
 
 
 def _taps(spatial: tuple[int, ...], window: tuple[int, ...], geometry: Geometry) -> np.ndarray:
