@@ -167,7 +167,7 @@ def test_any_order_of_dimensions(numbers, form):
 
 
 def test_the_gradient_of_a_kernel_is_the_same_in_parts_of_the_batch(monkeypatch):
-    from engine.lowering import convolutions
+    from engine.lowering import direct
 
     x = jnp.asarray(RNG.normal(size=(6, 8, 8, 4)), jnp.float32)
     k = jnp.asarray(RNG.normal(size=(3, 3, 4, 5)), jnp.float32)
@@ -182,8 +182,8 @@ def test_the_gradient_of_a_kernel_is_the_same_in_parts_of_the_batch(monkeypatch)
         return jax.grad(fn, argnums=1)(x, k)
 
     whole = gradient()
-    monkeypatch.setattr(convolutions, "_CACHED_BYTES", 2 * 8 * 8 * 5 * 4)
-    assert convolutions._num_parts(x, x) == 3
+    monkeypatch.setattr(direct, "_CACHED_BYTES", 2 * 8 * 8 * 5 * 4)
+    assert direct._num_parts(x, x) == 3
     np.testing.assert_allclose(gradient(), whole, rtol=1e-4, atol=1e-3)
 
 

@@ -1,8 +1,7 @@
 """Convolutions in forms that stay fast when every seed has a kernel of its own.
 
 - `products`: matrix products of shifted slices, which turn into batched products.
-- `direct`: the library's own convolution, one lane after another, with its gradients written as
-  convolutions in the one layout that XLA's CPU backend is fast in.
+- `direct`: the library's own convolution, one lane after another, see `engine.lowering.direct`.
 - `dense`: one matrix from all inputs to all outputs, where an image is no larger than the window.
 
 All take inputs `[batch, *spatial, channels]` and kernels `[*window, channels per group, features]`.
@@ -10,22 +9,15 @@ All take inputs `[batch, *spatial, channels]` and kernels `[*window, channels pe
 
 import itertools
 import math
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jax.custom_batching import sequential_vmap
 
-from engine.lowering.geometry import (
-    Geometry,
-    dilated,
-    input_gradient,
-    is_pointwise,
-    kernel_gradient,
-    output_extents,
-)
+from engine.lowering.direct import Arithmetic, direct, pointwise
+from engine.lowering.geometry import Geometry, conv_extents, is_pointwise, output_extents, padded
 
 FORMS: dict[str, str] = {
     "direct": "the library's convolutions, one lane after another",
@@ -33,19 +25,8 @@ FORMS: dict[str, str] = {
     "native": "as the model has them",
 }
 
-# Below this many inputs to one output, a single product over all shifts beats one per row, and
-# beats the library's convolution.
+# Below this many inputs to one output, a single product over all shifts beats one per row.
 _SMALL_FAN_IN = 32
-
-# The gradient of a kernel is summed over parts of the batch that stay in a core's cache.
-_CACHED_BYTES = 2**19
-
-
-class Arithmetic(NamedTuple):
-    """Number formats of the products: as in `lax.dot_general`."""
-
-    precision: Any
-    preferred_element_type: Any
 
 
 def default_form(platform: str) -> str:
@@ -83,7 +64,9 @@ def rewrite(eqn: Any, inputs: jax.Array, kernel: jax.Array, form: str) -> jax.Ar
     groups = params["feature_group_count"]
     if groups == 1 and math.prod(x.shape[1:-1]) <= math.prod(k.shape[:-2]):
         out = dense(x, k, geometry, arithmetic)
-    elif form == "direct" and groups == 1 and not is_pointwise(k.shape[:-2], geometry):
+    elif form == "direct" and groups == 1 and is_pointwise(k.shape[:-2], geometry):
+        out = pointwise(x, k, geometry, arithmetic)
+    elif form == "direct" and groups == 1:
         out = direct(x, k, geometry, arithmetic)
     else:
         out = products(x, k, geometry, groups, arithmetic)
@@ -91,14 +74,6 @@ def rewrite(eqn: Any, inputs: jax.Array, kernel: jax.Array, form: str) -> jax.Ar
     position = {out_spec[0]: 0, out_spec[1]: out.ndim - 1}
     position.update({dim: axis + 1 for axis, dim in enumerate(out_spec[2:])})
     return jnp.transpose(out, [position[dim] for dim in range(out.ndim)])
-
-
-def _padded(x: jax.Array, geometry: Geometry) -> jax.Array:
-    spatial = [
-        (low, high, d - 1)
-        for (low, high), d in zip(geometry.padding, geometry.input_dilation, strict=True)
-    ]
-    return lax.pad(x, jnp.zeros((), x.dtype), ((0, 0, 0), *spatial, (0, 0, 0)))
 
 
 def products(
@@ -111,7 +86,7 @@ def products(
     channel is its own group they become products of numbers.
     """
     *window, channels, features = k.shape
-    x = _padded(x, geometry)
+    x = padded(x, geometry)
     extents = output_extents(x.shape[1:-1], window, geometry)
 
     def shifted(array: jax.Array, axis: int, shift: int) -> jax.Array:
@@ -167,20 +142,8 @@ def dense(x: jax.Array, k: jax.Array, geometry: Geometry, arithmetic: Arithmetic
     matrix = jnp.swapaxes(matrix, 1, 2).reshape(-1, num_outputs * features)
     flat = x.reshape(x.shape[0], -1)
     out = lax.dot_general(flat, matrix, (((1,), (0,)), ((), ())), *arithmetic)
-    extents = _extents(spatial, tuple(window), geometry)
+    extents = conv_extents(spatial, tuple(window), geometry)
     return out.reshape(x.shape[0], *extents, features)
-
-
-def _extents(
-    spatial: tuple[int, ...], window: tuple[int, ...], geometry: Geometry
-) -> tuple[int, ...]:
-    padded = [
-        low + high + dilated(size, dilation)
-        for size, (low, high), dilation in zip(
-            spatial, geometry.padding, geometry.input_dilation, strict=True
-        )
-    ]
-    return output_extents(padded, window, geometry)
 
 
 def _taps(spatial: tuple[int, ...], window: tuple[int, ...], geometry: Geometry) -> np.ndarray:
@@ -189,7 +152,7 @@ def _taps(spatial: tuple[int, ...], window: tuple[int, ...], geometry: Geometry)
     Returns:
         Zeros and ones, shape `[num_inputs, num_outputs, num_taps]`.
     """
-    extents = _extents(spatial, window, geometry)
+    extents = conv_extents(spatial, window, geometry)
     reach = np.ones((1, 1, 1))
     for axis, size in enumerate(spatial):
         low, _ = geometry.padding[axis]
@@ -199,92 +162,3 @@ def _taps(spatial: tuple[int, ...], window: tuple[int, ...], geometry: Geometry)
         reach = np.einsum("abc,def->adbecf", reach, source == first + tap)
         reach = reach.reshape([reach.shape[i] * reach.shape[i + 1] for i in range(0, 6, 2)])
     return reach
-
-
-def direct(x: jax.Array, k: jax.Array, geometry: Geometry, arithmetic: Arithmetic) -> jax.Array:
-    """The library's convolution, lane by lane, with gradients in the same form.
-
-    XLA's CPU backend has a fast kernel for one layout only. The gradients that JAX derives have
-    others, which are 10 to 100 times slower inside a loop; the same gradients with their axes
-    moved by hand reach the speed of a matrix product.
-    """
-
-    @jax.custom_vjp
-    def conv(x: jax.Array, k: jax.Array) -> jax.Array:
-        *window, channels, _ = k.shape
-        if math.prod(window) * channels <= _SMALL_FAN_IN:
-            return products(x, k, geometry, 1, arithmetic)
-        return _lane_by_lane(x, k, geometry, arithmetic)
-
-    def forward(x: jax.Array, k: jax.Array) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
-        return conv(x, k), (x, k)
-
-    def backward(
-        saved: tuple[jax.Array, jax.Array], gradient: jax.Array
-    ) -> tuple[jax.Array, jax.Array]:
-        x, k = saved
-        sizes = (x.shape[1:-1], k.shape[:-2], gradient.shape[1:-1])
-        axes = tuple(range(len(sizes[0])))
-        gradient = gradient.astype(x.dtype)
-        turned = jnp.flip(jnp.swapaxes(k, -1, -2), axes)
-        plain = arithmetic._replace(preferred_element_type=None)
-        x_gradient = direct(gradient, turned, input_gradient(geometry, *sizes), plain)
-        k_gradient = _kernel_gradient(x, gradient, kernel_gradient(geometry, *sizes), plain)
-        return x_gradient.astype(x.dtype), k_gradient.astype(k.dtype)
-
-    conv.defvjp(forward, backward)
-    return conv(x, k)
-
-
-def _kernel_gradient(
-    x: jax.Array, gradient: jax.Array, geometry: Geometry, arithmetic: Arithmetic
-) -> jax.Array:
-    """The gradient of a kernel `[*window, channels, features]`, in cached parts of the batch."""
-
-    def of_part(x: jax.Array, gradient: jax.Array) -> jax.Array:
-        out = direct(
-            jnp.swapaxes(x, 0, -1),
-            jnp.moveaxis(gradient, 0, -2),
-            geometry,
-            arithmetic,
-        )
-        return jnp.moveaxis(out, 0, -2)
-
-    num_parts = _num_parts(x, gradient)
-    if num_parts == 1:
-        return of_part(x, gradient)
-    parts = [a.reshape(num_parts, -1, *a.shape[1:]) for a in (x, gradient)]
-    zero = jnp.zeros(jax.eval_shape(of_part, *(a[0] for a in parts)).shape, x.dtype)
-    add = lambda total, part: (total + of_part(*part), None)  # noqa: E731
-    return lax.scan(add, zero, tuple(parts))[0]
-
-
-def _num_parts(x: jax.Array, gradient: jax.Array) -> int:
-    """The smallest number of equal parts of the batch of which one stays in the cache."""
-    batch = x.shape[0]
-    wanted = max(x.nbytes, gradient.nbytes) / _CACHED_BYTES
-    return next((n for n in range(1, batch + 1) if batch % n == 0 and n >= wanted), batch)
-
-
-def _lane_by_lane(
-    x: jax.Array, k: jax.Array, geometry: Geometry, arithmetic: Arithmetic
-) -> jax.Array:
-    num_axes = len(geometry.strides)
-    images = (0, num_axes + 1, *range(1, num_axes + 1))
-    kernels = (num_axes + 1, num_axes, *range(num_axes))
-
-    @sequential_vmap
-    def conv(x: jax.Array, k: jax.Array) -> jax.Array:
-        return lax.conv_general_dilated(
-            x,
-            k,
-            geometry.strides,
-            geometry.padding,
-            geometry.input_dilation,
-            geometry.kernel_dilation,
-            lax.ConvDimensionNumbers(images, kernels, images),
-            precision=arithmetic.precision,
-            preferred_element_type=arithmetic.preferred_element_type,
-        )
-
-    return conv(x, k)

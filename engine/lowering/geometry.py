@@ -4,6 +4,10 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import jax
+import jax.numpy as jnp
+from jax import lax
+
 Sizes = tuple[int, ...]
 
 
@@ -36,6 +40,26 @@ def output_extents(padded: Sequence[int], window: Sequence[int], geometry: Geome
             padded, window, geometry.strides, geometry.kernel_dilation, strict=True
         )
     )
+
+
+def padded(x: jax.Array, geometry: Geometry) -> jax.Array:
+    """Inputs `[batch, *spatial, channels]`, dilated and padded with zeros."""
+    spatial = [
+        (low, high, d - 1)
+        for (low, high), d in zip(geometry.padding, geometry.input_dilation, strict=True)
+    ]
+    return lax.pad(x, jnp.zeros((), x.dtype), ((0, 0, 0), *spatial, (0, 0, 0)))
+
+
+def conv_extents(inputs: Sizes, window: Sizes, geometry: Geometry) -> Sizes:
+    """Spatial sizes of a convolution's output, from those of its input."""
+    sizes = [
+        low + high + dilated(size, dilation)
+        for size, (low, high), dilation in zip(
+            inputs, geometry.padding, geometry.input_dilation, strict=True
+        )
+    ]
+    return output_extents(sizes, window, geometry)
 
 
 def input_gradient(geometry: Geometry, inputs: Sizes, window: Sizes, outputs: Sizes) -> Geometry:
