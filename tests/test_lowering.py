@@ -1,13 +1,16 @@
 """Rewritten operations against the native ones, values and gradients, in every form."""
 
 import jax
+import jax.flatten_util
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import linen as nn
 from jax import lax
 
-from engine.lowering import FORMS, lower
+from engine.lowering import FORMS, affine, lower
+from engine.lowering.blocks import block_sizes
+from engine.lowering.geometry import Geometry
 
 RNG = np.random.default_rng(0)
 REWRITTEN = [form for form in FORMS if form != "native"]
@@ -95,6 +98,10 @@ CONVOLUTIONS = {
     "window over the image, strided": ((3, 2), (3, 3), (2, 1), "SAME", (1, 1), 5, 4),
     "volume": ((4, 5, 3), (3, 2, 3), (1, 1, 1), "SAME", (1, 1, 1), 5, 4),
     "volume, strided": ((5, 4, 4), (3, 3, 2), (2, 1, 2), "SAME", (1, 1, 1), 5, 4),
+    "blocks of eight": ((5, 16), (3, 3), (1, 1), "SAME", (1, 1), 2, 3),
+    "blocks, strided": ((5, 16), (2, 5), (1, 2), "VALID", (1, 1), 3, 16),
+    "blocks, cropped and padded": ((4, 9), (3, 3), (1, 1), ((1, 1), (-1, 2)), (1, 1), 4, 8),
+    "gradient in blocks": ((9, 12), (3, 4), (2, 3), ((0, 1), (1, 2)), (1, 1), 24, 20),
     "many channels": ((6, 6), (3, 3), (1, 1), "SAME", (1, 1), 40, 24),
 }
 
@@ -185,6 +192,53 @@ def test_the_gradient_of_a_kernel_is_the_same_in_parts_of_the_batch(monkeypatch)
     monkeypatch.setattr(direct, "_CACHED_BYTES", 2 * 8 * 8 * 5 * 4)
     assert direct._num_parts(x, x) == 3
     np.testing.assert_allclose(gradient(), whole, rtol=1e-4, atol=1e-3)
+
+
+@pytest.mark.parametrize("case", range(24))
+def test_random_geometries(case):
+    """Values and gradients of `direct`, over all that a convolution can be asked for."""
+    generator = np.random.default_rng(case)
+    draw = lambda low, high: tuple(int(n) for n in generator.integers(low, high, 2))  # noqa: E731
+    window, strides, dilation = draw(1, 5), draw(1, 4), draw(1, 3)
+    input_dilation = draw(1, 4) if case % 2 else (1, 1)
+    padding = [tuple(int(n) for n in generator.integers(-1, 4, 2)) for _ in range(2)]
+    size = draw(6, 13)
+    channels, features = (int(n) for n in generator.integers(1, 20, 2))
+    x = jnp.asarray(RNG.normal(size=(3, *size, channels)), jnp.float32)
+    k = jnp.asarray(RNG.normal(size=(*window, channels, features)), jnp.float32)
+
+    def conv(x, k):
+        return lax.conv_general_dilated(
+            x,
+            k,
+            strides,
+            padding,
+            input_dilation,
+            dilation,
+            dimension_numbers=("NHWC", "HWIO", "NHWC"),
+        )
+
+    _agree(conv, x, k, form="direct", scale=20.0)
+
+
+@pytest.mark.parametrize(
+    ("channels", "features", "width", "stride", "input_dilation", "expected"),
+    [
+        (16, 16, 32, 1, 1, (1, 2)),
+        (3, 16, 32, 1, 1, (1, 4)),
+        (4, 8, 32, 1, 1, (1, 4)),
+        (1, 1, 32, 1, 1, (1, 8)),
+        (16, 16, 31, 1, 1, (1, 1)),
+        (3, 16, 30, 1, 1, (1, 2)),
+        (32, 16, 32, 1, 1, (1, 1)),
+        (16, 32, 32, 2, 1, (1, 1)),
+        (64, 32, 32, 1, 2, (1, 2)),
+        (16, 8, 32, 1, 2, (1, 4)),
+    ],
+)
+def test_sizes_of_blocks(channels, features, width, stride, input_dilation, expected):
+    geometry = Geometry((1, stride), ((1, 1), (1, 1)), (1, input_dilation), (1, 1))
+    assert block_sizes(channels, features, (8, width), geometry) == expected
 
 
 @pytest.mark.parametrize("form", REWRITTEN)
@@ -317,6 +371,45 @@ def test_flax_layers_under_a_seed_axis(form):
     params = jax.vmap(module.init, (0, None))(jax.random.split(jax.random.key(0), 5), x[0])
     batched = jax.vmap(lower(lambda p, x: module.apply(p, x), form))
     np.testing.assert_allclose(batched(params, x), jax.vmap(module.apply)(params, x), atol=1e-5)
+
+
+NORMALISATIONS = {
+    "batch": (nn.BatchNorm(use_running_average=False), 1),
+    "batch, running": (nn.BatchNorm(use_running_average=True), 1),
+    "group": (nn.GroupNorm(2), 1),
+    "batch, no offset": (nn.BatchNorm(use_running_average=False, use_bias=False), 0),
+    "layer": (nn.LayerNorm(), 0),
+}
+
+
+@pytest.mark.parametrize("name", NORMALISATIONS)
+def test_normalisation_layers(name):
+    module, num_chains = NORMALISATIONS[name]
+    x = jnp.asarray(RNG.normal(size=(4, 5, 3, 6)) * 3 + 2, jnp.float32)
+    variables = jax.tree.map(
+        lambda a: jnp.asarray(RNG.uniform(0.5, 2.0, a.shape), jnp.float32),
+        module.init(jax.random.key(0), x),
+    )
+
+    def fn(x, params):
+        rest = {name: value for name, value in variables.items() if name != "params"}
+        return module.apply({"params": params, **rest}, x, mutable=list(rest))[0]
+
+    params = variables["params"]
+    assert len(affine.find(jax.make_jaxpr(fn)(x, params).jaxpr)[0]) == num_chains
+    flat, unflatten = jax.flatten_util.ravel_pytree(params)
+    _agree(lambda x, flat: fn(x, unflatten(flat)), x, flat, form="direct", scale=10.0)
+
+
+def test_a_step_that_is_read_elsewhere_is_kept():
+    x, a = jnp.ones((4, 3)), jnp.full((1, 3), 2.0)
+
+    def fn(x, shift, scale, offset):
+        difference = x - shift
+        return (difference * scale + offset) * difference
+
+    assert affine.find(jax.make_jaxpr(fn)(x, a, a, a).jaxpr) == ({}, set())
+    _agree(fn, x, a, 3 * a, a - 1, form="direct")
 
 
 def test_native_is_the_function_itself():

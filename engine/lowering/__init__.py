@@ -5,7 +5,7 @@ CPUs and GPUs alike. Any model is rewritten, unchanged: its function is traced, 
 evaluated with other rules for convolutions and poolings. What no rule covers is left as it is.
 """
 
-from engine.lowering import blocks, convolutions, direct, geometry, interpreter, pooling
+from engine.lowering import affine, blocks, convolutions, direct, geometry, interpreter, pooling
 from engine.lowering.convolutions import FORMS, default_form
 from engine.lowering.interpreter import lower
 from engine.registry import fingerprint_sources
@@ -15,4 +15,4 @@ __all__ = ["FORMS", "default_form", "lower", "source_fingerprint"]
 
 def source_fingerprint() -> str:
     """SHA-256 of the rules by which networks are rewritten."""
-    return fingerprint_sources(blocks, convolutions, direct, geometry, interpreter, pooling)
+    return fingerprint_sources(affine, blocks, convolutions, direct, geometry, interpreter, pooling)

@@ -24,7 +24,7 @@ from engine.lowering.geometry import (
 )
 
 # The gradient of a kernel is summed over parts of the batch that stay in a core's cache.
-_CACHED_BYTES = 2**19
+_CACHED_BYTES = 2**18
 
 
 class Arithmetic(NamedTuple):
