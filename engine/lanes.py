@@ -20,6 +20,7 @@ from jax import lax
 
 from engine import rng
 from engine.config import Arm
+from engine.devices import compiler_options
 from engine.errors import InputError
 from engine.lane_program import (
     NOT_DIVERGED,
@@ -168,13 +169,17 @@ class LanePool:
         starts = self._starts([Run("", spec.arm, 0, 0, 0, 0, 0)] * spec.width)
         is_new = np.zeros(spec.width, bool)
         shapes = jax.eval_shape(programs.new_lanes, self._streams, starts, self._data)
+        options = compiler_options(jax.default_backend())
         advance = jax.jit(programs.advance, donate_argnums=0)
-        self._advance = advance.lower(shapes, is_new, np.int32(1), self._data).compile()
+        lowered = advance.lower(shapes, is_new, np.int32(1), self._data)
+        self._advance = lowered.compile(options)
         self.bytes_needed = _bytes_needed(self._advance)
         if memory_limit is not None and self.bytes_needed > memory_limit:
             raise _too_wide(spec, self.bytes_needed, memory_limit, self._data)
         start = jax.jit(programs.start, donate_argnums=0)
-        self._start = start.lower(shapes, is_new, self._streams, starts, self._data).compile()
+        self._start = start.lower(shapes, is_new, self._streams, starts, self._data).compile(
+            options
+        )
         self._lanes: Lane = jax.device_put(jax.tree.map(_empty, shapes))
 
     @property

@@ -60,19 +60,18 @@ def blocked_geometry(
         inputs, window, outputs: spatial sizes of the convolution.
         geometry: of the convolution.
     """
-    axes = []
+    strides, padding = list(geometry.strides), list(geometry.padding)
+    input_dilation = list(geometry.input_dilation)
     for axis, block in enumerate(blocks):
-        whole = Geometry(*(field[axis : axis + 1] for field in geometry))
         if block == 1:
-            axes.append(whole)
             continue
-        dilation, stride = whole.input_dilation[0], whole.strides[0] * block
         first, length = _reach(axis, block, window, geometry)
-        step = stride // dilation
+        strides[axis] = strides[axis] * block // input_dilation[axis]
+        input_dilation[axis] = 1
         num_blocks = -(-outputs[axis] // block)
-        high = step * (num_blocks - 1) + length + first - inputs[axis]
-        axes.append(Geometry((step,), ((-first, high),), (1,), (1,)))
-    return Geometry(*(sum(field, ()) for field in zip(*axes, strict=True)))
+        high = strides[axis] * (num_blocks - 1) + length + first - inputs[axis]
+        padding[axis] = (-first, high)
+    return Geometry(tuple(strides), tuple(padding), tuple(input_dilation), geometry.kernel_dilation)
 
 
 def _reach(axis: int, block: int, window: Sizes, geometry: Geometry) -> tuple[int, int]:
