@@ -164,11 +164,14 @@ def fill_pool(pool: Any, width: int) -> None:
 def _engine(workload: Workload) -> Prepared:
     import jax
 
+    width = 1 if workload.conv_widths or workload.is_residual else 8
+    return prepare_engine(workload, width if jax.default_backend() == "cpu" else _ACCELERATOR_SEEDS)
+
+
+def prepare_engine(workload: Workload, width: int) -> Prepared:
+    """The engine, with a number of lanes; a call is a chunk."""
     from engine.lanes import SEGMENTS_PER_CHUNK
 
-    width = 1 if workload.conv_widths or workload.is_residual else 8
-    if jax.default_backend() != "cpu":
-        width = _ACCELERATOR_SEEDS
     started = time.perf_counter()
     pool = engine_pool(workload, width)
     seconds = time.perf_counter() - started
@@ -310,12 +313,16 @@ ROWS: dict[str, Row] = {
 
 
 def losses(workload: Workload, form: str, num_steps: int = 100) -> np.ndarray:
-    """Mini-batch losses of four seeds in a form, shape `[4, num_steps]`."""
+    """Mini-batch losses of some seeds in a form, shape `[num_seeds, num_steps]`.
+
+    One seed of the large workloads, whose native form takes seconds a step.
+    """
     from engine.lanes import Run
 
-    pool = engine_pool(workload, 4, form)
+    num_seeds = 1 if workload.size > 8 else 4
+    pool = engine_pool(workload, num_seeds, form)
     horizon = -(-num_steps // _STEPS) * _STEPS
-    pool.fill([Run("a", pool.spec.arm, i, i, i, i, horizon) for i in range(4)])
+    pool.fill([Run("a", pool.spec.arm, i, i, i, i, horizon) for i in range(num_seeds)])
     finished = []
     while pool.num_busy:
         pool.advance()

@@ -2,11 +2,12 @@
 
 `python -m benchmarks.throughput` measures every row on every workload, one after another on this
 machine: a row as one process with all threads, or as one process per core, all at once (on an
-accelerator as one process, the engine with 1,024 lanes). Every
-process warms up, waits for the others, and takes steps for a while, several times over; the table
-has medians with their range. It runs without tensorflow-datasets, and without PyTorch, whose rows
-then say so. `--kind=width` measures the engine's cost against the number of lanes instead, and
-`--kind=agreement` the losses of every form against those of the native one.
+accelerator as one process, the engine with 1,024 lanes). Every process warms up and waits; then
+the rows take turns, several rounds of them, so that a drift of the machine meets them all. The
+table has medians with their range, and medians of the ratios within a round. It runs without
+tensorflow-datasets, and without PyTorch, whose rows then say so. `--kind=width` measures the
+engine's cost against the number of lanes instead, and `--kind=agreement` the losses of every form
+against those of the native one.
 """
 
 import json
@@ -37,35 +38,44 @@ def _environment(is_one_per_core: bool) -> dict[str, str]:
     return variables
 
 
-def _measure(name: str, workload: str, is_one_per_core: bool, repeats: int) -> dict[str, Any]:
-    """Combined seconds per seed and step of each repeat, and what the first process says."""
-    is_one_per_core = is_one_per_core and find_devices().platform == "cpu"
-    cores = len(os.sched_getaffinity(0)) if is_one_per_core else 1
-    command = [sys.executable, "-m", "benchmarks.throughput", f"--worker={name}"]
-    command += [f"--workloads={workload}", f"--seconds={_SECONDS.value}"]
-    processes = [
-        subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env=_environment(is_one_per_core),
-        )
-        for _ in range(cores)
-    ]
-    try:
-        said = [_answer(process) for process in processes]
-        combined = []
-        for _ in range(repeats):
-            for process in processes:
-                process.stdin.write("go\n")  # type: ignore[union-attr]
-                process.stdin.flush()  # type: ignore[union-attr]
-            rates = [1.0 / _answer(process)["seconds"] for process in processes]
-            combined.append(1.0 / sum(rates))
-        return {**said[0], "seconds": combined}
-    finally:
-        for process in processes:
+class _Way:
+    """The processes of one row: they start, say that they are ready, and wait to be asked."""
+
+    def __init__(self, name: str, workload: str, is_one_per_core: bool) -> None:
+        is_one_per_core = is_one_per_core and find_devices().platform == "cpu"
+        cores = len(os.sched_getaffinity(0)) if is_one_per_core else 1
+        command = [sys.executable, "-m", "benchmarks.throughput", f"--worker={name}"]
+        command += [f"--workloads={workload}", f"--seconds={_SECONDS.value}"]
+        self._processes = [
+            subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                env=_environment(is_one_per_core),
+            )
+            for _ in range(cores)
+        ]
+        self.seconds: list[float] = []
+        try:
+            said, *_ = [_answer(process) for process in self._processes]
+        except RuntimeError:
+            self.stop()
+            raise
+        self.compile_seconds, self.bytes_per_seed = said["compile"], said["memory"]
+
+    def measure(self) -> None:
+        """Adds the seconds per seed and step, of all processes together."""
+        for process in self._processes:
+            process.stdin.write("go\n")  # type: ignore[union-attr]
+            process.stdin.flush()  # type: ignore[union-attr]
+        rates = [1.0 / _answer(process)["seconds"] for process in self._processes]
+        self.seconds.append(1.0 / sum(rates))
+
+    def stop(self) -> None:
+        """Ends the processes."""
+        for process in self._processes:
             process.kill()
             process.wait()
 
@@ -89,12 +99,31 @@ def _work(name: str, workload: str) -> None:
     about = {"compile": prepared.compile_seconds, "memory": prepared.bytes_per_seed}
     print(json.dumps(about), flush=True)
     for _ in sys.stdin:
-        started, steps = time.perf_counter(), 0
-        while time.perf_counter() - started < _SECONDS.value:
-            prepared.advance()
-            steps += prepared.seed_steps
-        seconds = (time.perf_counter() - started) / steps
-        print(json.dumps({"seconds": seconds}), flush=True)
+        print(json.dumps({"seconds": _seconds_per_step(prepared)}), flush=True)
+
+
+def _seconds_per_step(prepared: Any) -> float:
+    """Of one seed, over as many calls as it takes."""
+    started, steps = time.perf_counter(), 0
+    while time.perf_counter() - started < _SECONDS.value:
+        prepared.advance()
+        steps += prepared.seed_steps
+    return (time.perf_counter() - started) / steps
+
+
+def _milliseconds(times: list[float]) -> str:
+    """Median and range."""
+    middle = statistics.median(times)
+    return f"{1e3 * middle:.3f} ({1e3 * min(times):.3f}–{1e3 * max(times):.3f})"
+
+
+def _megabytes(size: float | None) -> str:
+    return "" if size is None else f"{size / 1e6:.2f}"
+
+
+def _middle_ratio(times: list[float], others: list[float]) -> float:
+    """Median of the ratios within a round, in which a drift of the machine cancels."""
+    return statistics.median(a / b for a, b in zip(times, others, strict=True))
 
 
 def _flops(workload: str) -> float:
@@ -127,32 +156,48 @@ def _print_rows() -> None:
         for name in ROWS
         if name in (ENGINE, PEAK) or not _ROWS.value or any(r in name for r in _ROWS.value)
     ]
-    peak = _measure(PEAK, "cnn8", True, _REPEATS.value)["seconds"]
-    peak_rate = 2 * 1024**3 / statistics.median(peak)
-    print(f"peak: {peak_rate / 1e9:.0f} GFLOP/s, products of 1,024 × 1,024 matrices, all cores")
     for workload in _WORKLOADS.value:
-        flops = _flops(workload)
-        print(f"\n### {workload}, {flops / 1e6:.0f} MFLOP a step\n")
-        print("| way | ms per seed and step (range) | engine's ratio | of peak | compile s | MB |")
-        print("|---|---|---|---|---|---|")
-        engine: float | None = None
-        for name in names:
-            if name == PEAK:
-                continue
-            try:
-                found = _measure(name, workload, ROWS[name].is_one_per_core, _REPEATS.value)
-            except RuntimeError as error:
-                print(f"| {name} | not measured: {str(error)[:90]} | | | | |", flush=True)
-                continue
-            times = found["seconds"]
-            middle = statistics.median(times)
-            engine = middle if name == ENGINE else engine
-            ratio = f"{middle / engine:.2f}" if engine else ""
-            compiled = "" if found["compile"] is None else f"{found['compile']:.1f}"
-            memory = "" if found["memory"] is None else f"{found['memory'] / 1e6:.1f}"
+        ways: dict[str, _Way] = {}
+        missing: dict[str, str] = {}
+        try:
+            for name in names:
+                try:
+                    ways[name] = _Way(name, workload, ROWS[name].is_one_per_core)
+                except RuntimeError as error:
+                    missing[name] = str(error)
+            for _ in range(_REPEATS.value):
+                for way in ways.values():
+                    way.measure()
+        finally:
+            for way in ways.values():
+                way.stop()
+        _print_table(workload, names, ways, missing)
+
+
+def _print_table(
+    workload: str, names: list[str], ways: dict[str, _Way], missing: dict[str, str]
+) -> None:
+    from benchmarks.rows import ENGINE, PEAK
+
+    flops = _flops(workload)
+    peak = ways[PEAK].seconds
+    engine = ways[ENGINE].seconds if ENGINE in ways else None
+    rate = 2 * 1024**3 / statistics.median(peak) / 1e9
+    print(f"\n### {workload}, {flops / 1e6:.0f} MFLOP a step\n")
+    print(f"Products of 1,024 × 1,024 matrices on all cores: {rate:.0f} GFLOP/s.\n")
+    print("| way | ms per seed and step (range) | engine's ratio | of peak | compile s | MB |")
+    print("|---|---|---|---|---|---|", flush=True)
+    for name in names:
+        if name in missing:
+            print(f"| {name} | not measured: {missing[name][:90]} | | | | |", flush=True)
+        elif name != PEAK:
+            way = ways[name]
+            ratio = f"{_middle_ratio(way.seconds, engine):.2f}" if engine else ""
+            of_peak = flops / (2 * 1024**3) * _middle_ratio(peak, way.seconds)
+            compiled = "" if way.compile_seconds is None else f"{way.compile_seconds:.1f}"
             print(
-                f"| {name} | {1e3 * middle:.3f} ({1e3 * min(times):.3f}–{1e3 * max(times):.3f}) "
-                f"| {ratio} | {100 * flops / middle / peak_rate:.0f} % | {compiled} | {memory} |",
+                f"| {name} | {_milliseconds(way.seconds)} | {ratio} | {100 * of_peak:.0f} % "
+                f"| {compiled} | {_megabytes(way.bytes_per_seed)} |",
                 flush=True,
             )
 
@@ -160,50 +205,47 @@ def _print_rows() -> None:
 def _print_widths() -> None:
     """The engine's cost against the number of lanes, in one process with one thread."""
     os.environ["NPROC"] = "1"
-    from benchmarks.rows import engine_pool, fill_pool
+    from benchmarks.rows import prepare_engine
     from benchmarks.workloads import WORKLOADS
 
     for name in _WORKLOADS.value:
-        pools = {}
-        for width in map(int, _WIDTHS.value):
-            pools[width] = engine_pool(WORKLOADS[name], width)
-            fill_pool(pools[width], width)
-        seconds: dict[int, list[float]] = {width: [] for width in pools}
+        prepared = {
+            width: prepare_engine(WORKLOADS[name], width) for width in map(int, _WIDTHS.value)
+        }
+        seconds: dict[int, list[float]] = {width: [] for width in prepared}
         for _ in range(_REPEATS.value):
-            for width, pool in pools.items():
-                started, steps = time.perf_counter(), 0
-                while time.perf_counter() - started < _SECONDS.value:
-                    pool.advance()
-                    steps += pool.collect(pool.harvest())[0]
-                seconds[width].append((time.perf_counter() - started) / steps)
-        first = statistics.median(next(iter(seconds.values())))
+            for width, engine in prepared.items():
+                seconds[width].append(_seconds_per_step(engine))
+        first = next(iter(seconds.values()))
         print(f"\n### {name}\n\n| lanes | ms per seed and step (range) | ratio | MB per lane |")
         print("|---|---|---|---|")
         for width, times in seconds.items():
-            middle = statistics.median(times)
-            memory = pools[width].bytes_needed / width / 1e6
             print(
-                f"| {width} | {1e3 * middle:.3f} ({1e3 * min(times):.3f}–{1e3 * max(times):.3f}) "
-                f"| {middle / first:.2f} | {memory:.2f} |",
+                f"| {width} | {_milliseconds(times)} | {_middle_ratio(times, first):.2f} "
+                f"| {_megabytes(prepared[width].bytes_per_seed)} |",
                 flush=True,
             )
 
 
 def _print_agreement() -> None:
-    """Losses after 100 steps in every form, relative to the native one, worst of four seeds."""
+    """Losses of every form against those of the native one."""
     os.environ["NPROC"] = "1"
     from benchmarks.rows import losses
     from benchmarks.workloads import WORKLOADS
     from engine.lowering import FORMS
 
-    print("| workload | form | largest relative difference of the loss over 100 steps |")
-    print("|---|---|---|")
+    print("| workload | seeds | form | after 100 steps | worst of 100 steps |")
+    print("|---|---|---|---|---|", flush=True)
     for name in _WORKLOADS.value:
         native = losses(WORKLOADS[name], "native")
         for form in FORMS:
             if form != "native":
-                difference = abs(losses(WORKLOADS[name], form) / native - 1).max()
-                print(f"| {name} | {form} | {difference:.1e} |", flush=True)
+                difference = abs(losses(WORKLOADS[name], form) / native - 1)
+                print(
+                    f"| {name} | {len(native)} | {form} | {difference[:, -1].max():.1e} "
+                    f"| {difference.max():.1e} |",
+                    flush=True,
+                )
 
 
 def _main(argv: list[str]) -> None:
