@@ -51,15 +51,6 @@ def pin_threads(environment: dict[str, str] | os._Environ[str]) -> None:
     environment["NPROC"] = "1"
 
 
-def compiler_options(platform: str) -> dict[str, str | bool]:
-    """Options for `jax.stages.Lowered.compile`.
-
-    A CPU's programs run on one thread; without this each operation would still be handed to a
-    pool of one.
-    """
-    return {"xla_cpu_multi_thread_eigen": False} if platform == "cpu" else {}
-
-
 def memory_limit(num_sharing: int) -> int | None:
     """Bytes that a worker may use; `None` where nobody can say.
 

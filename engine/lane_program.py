@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from engine import rng
 from engine.config import Arm
 from engine.optimizers import Hyperparams
 from engine.plateau import DetectorSettings
@@ -117,12 +118,12 @@ class Status(NamedTuple):
     is_settled: jax.Array
 
 
-def init_lane(trainer: Trainer, streams: Keys, start: Start, data: Data) -> Lane:
+def init_lane(trainer: Trainer, root_seed: jax.Array, start: Start, data: Data) -> Lane:
     """One run before anything was measured of it."""
     keys = Keys(
-        jax.random.fold_in(streams.init, start.init_seed),
-        jax.random.fold_in(streams.order, start.order_seed),
-        jax.random.fold_in(streams.noise, start.noise_seed),
+        rng.stream(root_seed, "init", start.init_seed),
+        rng.stream(root_seed, "order", start.order_seed),
+        rng.stream(root_seed, "noise", start.noise_seed),
     )
     monitor = Monitor(
         horizon=start.horizon,

@@ -18,9 +18,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from engine import rng
+from engine.compilation import compile_all
 from engine.config import Arm
-from engine.devices import compiler_options
 from engine.errors import InputError
 from engine.lane_program import (
     NOT_DIVERGED,
@@ -40,7 +39,7 @@ from engine.models import make_model
 from engine.models.initial import leaf_scales
 from engine.optimizers import hyperparams
 from engine.tasks import Data, Task, build_task
-from engine.training import Keys, Trainer, make_trainer
+from engine.training import Trainer, make_trainer
 
 # Evaluations in a chunk: the host looks at the lanes this often.
 SEGMENTS_PER_CHUNK = 8
@@ -162,24 +161,25 @@ class LanePool:
         self.spec = spec
         self._param_shapes = trainer.param_shapes
         self._data = jax.device_put(spec.data)
-        self._streams = Keys(*(rng.role_key(spec.root_seed, role) for role in Keys._fields))
+        self._root_seed = np.uint32(spec.root_seed)
         self._histories: list[_History | None] = [None] * spec.width
         self._steps = [0] * spec.width
         self._dispatched: tuple[int, Record, Measurement, Status] | None = None
         starts = self._starts([Run("", spec.arm, 0, 0, 0, 0, 0)] * spec.width)
         is_new = np.zeros(spec.width, bool)
-        shapes = jax.eval_shape(programs.new_lanes, self._streams, starts, self._data)
-        options = compiler_options(jax.default_backend())
+        shapes = jax.eval_shape(programs.new_lanes, self._root_seed, starts, self._data)
         advance = jax.jit(programs.advance, donate_argnums=0)
-        lowered = advance.lower(shapes, is_new, np.int32(1), self._data)
-        self._advance = lowered.compile(options)
+        start = jax.jit(programs.start, donate_argnums=0)
+        compiled = compile_all(
+            {
+                "advance": advance.lower(shapes, is_new, np.int32(1), self._data),
+                "start": start.lower(shapes, is_new, self._root_seed, starts, self._data),
+            }
+        )
+        self._advance, self._start = compiled["advance"], compiled["start"]
         self.bytes_needed = _bytes_needed(self._advance)
         if memory_limit is not None and self.bytes_needed > memory_limit:
             raise _too_wide(spec, self.bytes_needed, memory_limit, self._data)
-        start = jax.jit(programs.start, donate_argnums=0)
-        self._start = start.lower(shapes, is_new, self._streams, starts, self._data).compile(
-            options
-        )
         self._lanes: Lane = jax.device_put(jax.tree.map(_empty, shapes))
 
     @property
@@ -218,7 +218,7 @@ class LanePool:
         chosen = dict(zip(free, runs, strict=False))
         starts = self._starts([chosen.get(lane, runs[0]) for lane in range(self.spec.width)])
         is_new = np.isin(np.arange(self.spec.width), list(chosen))
-        self._lanes = self._start(self._lanes, is_new, self._streams, starts, self._data)
+        self._lanes = self._start(self._lanes, is_new, self._root_seed, starts, self._data)
         self._lanes, _, measured, _ = self._advance(self._lanes, is_new, np.int32(0), self._data)
         measured = jax.device_get(measured)
         for lane, run in chosen.items():
@@ -302,17 +302,17 @@ class _Programs:
         self._trainer, self._spec = trainer, spec
         self._chance_loss = task.chance_loss
 
-    def new_lanes(self, streams: Keys, starts: Start, data: Data) -> Lane:
+    def new_lanes(self, root_seed: jax.Array, starts: Start, data: Data) -> Lane:
         """A new run in every lane."""
-        return jax.vmap(lambda start: init_lane(self._trainer, streams, start, data))(starts)
+        return jax.vmap(lambda start: init_lane(self._trainer, root_seed, start, data))(starts)
 
     def start(
-        self, lanes: Lane, is_new: jax.Array, streams: Keys, starts: Start, data: Data
+        self, lanes: Lane, is_new: jax.Array, root_seed: jax.Array, starts: Start, data: Data
     ) -> Lane:
         """New runs in the lanes that `is_new` names; the others stay as they are."""
 
         def each(lane: Lane, is_new: jax.Array, start: Start) -> Lane:
-            new = init_lane(self._trainer, streams, start, data)
+            new = init_lane(self._trainer, root_seed, start, data)
             return jax.tree.map(lambda new, old: jnp.where(is_new, new, old), new, lane)
 
         def of_block(block: tuple[Lane, jax.Array, Start]) -> Lane:

@@ -11,12 +11,12 @@ ROLES = ("init", "order", "noise", "task")
 MAX_SEED = 2**32 - 1
 
 
-def root_key(root_seed: int) -> jax.Array:
+def root_key(root_seed: int | jax.Array) -> jax.Array:
     """The key from which every stream of a study is derived; made nowhere else."""
     return jax.random.key(root_seed, impl="threefry2x32")
 
 
-def role_key(root_seed: int, role: str) -> jax.Array:
+def role_key(root_seed: int | jax.Array, role: str) -> jax.Array:
     """The key of one role, from which the streams of all its seeds are folded.
 
     Raises:
@@ -27,11 +27,11 @@ def role_key(root_seed: int, role: str) -> jax.Array:
     return jax.random.fold_in(root_key(root_seed), ROLES.index(role))
 
 
-def stream(root_seed: int, role: str, seed: int | jax.Array) -> jax.Array:
+def stream(root_seed: int | jax.Array, role: str, seed: int | jax.Array) -> jax.Array:
     """The key of one role and one seed.
 
     Args:
-        root_seed: the study's root seed.
+        root_seed: the study's root seed; may be traced.
         role: one of `ROLES`.
         seed: in `[0, MAX_SEED]`; may be traced.
     """

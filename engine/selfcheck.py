@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 
 from engine import config, lowering, models, provenance, store
+from engine.compilation import one_process_at_a_time
 from engine.errors import InputError
 from engine.lane_program import PoolSpec
 from engine.models.initial import draw_params, leaf_scales
@@ -43,10 +44,11 @@ def find_disagreement(spec: PoolSpec, cache_dir: str | None) -> str | None:
         if cache_dir is None
         else Path(cache_dir) / "verdicts" / f"{structure_key(spec)}-{spec.form}.json"
     )
-    verdict = recall(path, {"disagreement"})
-    if verdict is None:
-        verdict = {"disagreement": compare(spec)}
-        keep(path, verdict)
+    with one_process_at_a_time(f"verdict-{structure_key(spec)}-{spec.form}"):
+        verdict = recall(path, {"disagreement"})
+        if verdict is None:
+            verdict = {"disagreement": compare(spec)}
+            keep(path, verdict)
     return verdict["disagreement"]
 
 

@@ -100,9 +100,12 @@ def make_trainer(arm: Arm, task: Task, model: Model, form: str) -> Trainer:
         lowering.lower(compute_in(apply, arm.precision), form)
         for apply in (model.train_apply, model.batch_apply, model.average_apply)
     )
-    example = jnp.zeros((1, *task.example_shape), jnp.float32)
-    fixed_key = jax.random.key(0, impl="threefry2x32")
-    param_shapes, state_shapes = jax.eval_shape(model.init, fixed_key, example)
+
+    def fixed_init() -> tuple[Any, Any]:
+        example = jnp.zeros((1, *task.example_shape), jnp.float32)
+        return model.init(jax.random.key(0, impl="threefry2x32"), example)
+
+    param_shapes, state_shapes = jax.eval_shape(fixed_init)
     has_state = bool(jax.tree.leaves(state_shapes))
 
     def init(keys: Keys, scales: jax.Array, hyperparams: Hyperparams, data: Data) -> TrainState:
@@ -111,7 +114,7 @@ def make_trainer(arm: Arm, task: Task, model: Model, form: str) -> Trainer:
         return TrainState(
             params=params,
             opt_state=optimizer_at(step, hyperparams).init(params),
-            model_state=model.init(fixed_key, example)[1] if has_state else {},
+            model_state=fixed_init()[1] if has_state else {},
             step=step,
             order_key=keys.order,
             noise_key=keys.noise,

@@ -10,7 +10,7 @@ import multiprocessing
 import os
 import signal
 import traceback
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from multiprocessing.connection import Connection, wait
 from typing import Any, NamedTuple, Protocol
@@ -122,6 +122,7 @@ class Scheduler:
         self._on_delivery = on_delivery
         self._group: dict[int, int] = {}
         self._in_flight: dict[int, list[Run]] = {}
+        self._has_begun = False
 
     @property
     def is_done(self) -> bool:
@@ -148,10 +149,15 @@ class Scheduler:
         return Assignment(group, spec, self._take(worker, group, spec.width))
 
     def _choose_group(self) -> int | None:
-        """The group with most pending runs, of those that the fewest workers serve."""
-        serving = list(self._group.values())
+        """The group with most pending runs, of those that the fewest workers serve.
+
+        Before anything runs, of those that the most serve: they compile one program together.
+        """
+        serving = Counter(self._group.values())
+        sign = 1 if self._has_begun else -1
         waiting = [g for g, runs in enumerate(self._pending) if runs]
-        return min(waiting, key=lambda g: (serving.count(g), -len(self._pending[g])), default=None)
+        key = lambda g: (sign * serving[g], -len(self._pending[g]))  # noqa: E731
+        return min(waiting, key=key, default=None)
 
     def _take(self, worker: int, group: int, num: int) -> list[Run]:
         runs = [self._pending[group].popleft() for _ in range(min(num, len(self._pending[group])))]
@@ -160,6 +166,7 @@ class Scheduler:
 
     def deliver(self, worker: int, delivery: Delivery) -> None:
         """Notes what is over and passes it on."""
+        self._has_begun = True
         for finished in delivery.finished:
             self._in_flight[worker].remove(finished.run)
         self._on_delivery(delivery)

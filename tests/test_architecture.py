@@ -26,6 +26,7 @@ FLOORS = {
     "engine.store": 1,
     "engine.provenance": 1,
     "engine.devices": 1,
+    "engine.compilation": 1,
     "engine.training": 2,
     "engine.lane_program": 2.5,
     "engine.lanes": 3,

@@ -37,11 +37,17 @@ def _scheduler(*counts: int, width: int = 2) -> Scheduler:
 def test_workers_take_groups_that_nobody_serves():
     scheduler = _scheduler(6, 4)
     assert scheduler.assign(0, 0, 0).group == 0
+    scheduler.deliver(0, Delivery(0, []))
     second = scheduler.assign(1, 0, 0)
     assert second.group == 1
     assert second.spec is not None
     assert [r.seed for r in second.runs] == [0, 1]
     assert scheduler.assign(1, 1, 1).runs[0].seed == 2
+
+
+def test_before_anything_runs_workers_compile_one_group_together():
+    scheduler = _scheduler(4, 6, 3)
+    assert [scheduler.assign(worker, 0, 0).group for worker in range(4)] == [1, 1, 1, 0]
 
 
 def test_a_worker_changes_group_only_when_its_lanes_are_empty():

@@ -1,0 +1,91 @@
+"""Compiles programs, once for all processes that share a compilation cache."""
+
+import contextlib
+import hashlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import IO, Any
+
+import jax
+
+try:
+    import fcntl
+except ImportError:  # There is none on Windows; there every process compiles for itself.
+    fcntl = None  # type: ignore[assignment]
+
+
+def compile_all(programs: Mapping[str, jax.stages.Lowered]) -> dict[str, Any]:
+    """Compiles programs, or loads them from the compilation cache.
+
+    Processes that want the same program at the same time share the work: one compiles it, the
+    others compile something else meanwhile, or wait and load it.
+
+    Args:
+        programs: by name.
+
+    Returns:
+        What `jax.stages.Lowered.compile` gives, by name.
+    """
+    compiled: dict[str, Any] = {}
+    waiting = {
+        name: hashlib.sha256(p.as_text().encode()).hexdigest() for name, p in programs.items()
+    }
+    while waiting:
+        for is_patient in (False, True):
+            for name, key in list(waiting.items()):
+                with one_process_at_a_time(key, is_patient) as is_ours:
+                    if is_ours:
+                        compiled[name] = programs[name].compile(_options())
+                        del waiting[name]
+                if is_ours and is_patient:
+                    break
+    return compiled
+
+
+def _digest(program: jax.stages.Lowered) -> str:
+    return hashlib.sha256(program.as_text().encode()).hexdigest()
+
+
+def _options() -> dict[str, str | bool]:
+    """A CPU's programs run on one thread; by default each operation goes to a pool of one."""
+    return {"xla_cpu_multi_thread_eigen": False} if jax.default_backend() == "cpu" else {}
+
+
+@contextlib.contextmanager
+def one_process_at_a_time(key: str, is_patient: bool = True) -> Iterator[bool]:
+    """Holds a lock in the compilation cache; it is free again when its process ends.
+
+    Without a cache, or where it cannot be locked, everybody goes ahead.
+
+    Args:
+        key: of what is to be done once.
+        is_patient: whether to wait for the lock.
+
+    Yields:
+        Whether to go ahead: false where the lock is taken and this process does not wait.
+    """
+    file = _lock_file(key)
+    if file is None:
+        yield True
+        return
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | (0 if is_patient else fcntl.LOCK_NB))
+        except BlockingIOError:
+            yield False
+            return
+        except OSError:
+            pass
+        yield True
+
+
+def _lock_file(key: str) -> IO[bytes] | None:
+    directory = jax.config.jax_compilation_cache_dir  # type: ignore[attr-defined]
+    if fcntl is None or directory is None:
+        return None
+    try:
+        path = Path(directory, "locks")
+        path.mkdir(parents=True, exist_ok=True)
+        return open(path / key, "wb")
+    except OSError:
+        return None
