@@ -1,9 +1,10 @@
 """Time of a training step of one seed, in the engine and in everything that one could use instead.
 
-`python -m benchmarks.throughput` measures every row on every workload, one after another on this
-machine: a row as one process with all threads, or as one process per core, all at once (on an
-accelerator as one process, the engine with 1,024 lanes). Every process warms up and waits; then
-the rows take turns, several rounds of them, so that a drift of the machine meets them all. The
+`python -m benchmarks.throughput` measures every row on every workload on this machine: a row as one
+process with all threads, or as one process per core, all at once (on an accelerator as one
+process, the engine with 1,024 lanes). Every process warms up and waits; then the rows take turns,
+several rounds of them, so that a drift of the machine meets them all (on an accelerator, where
+they would share its memory, one row is over before the next begins). The
 table has medians with their range, and medians of the ratios within a round. It runs without
 tensorflow-datasets, and without PyTorch, whose rows then say so. `--kind=width` measures the
 engine's cost against the number of lanes instead, and `--kind=agreement` the losses of every form
@@ -42,7 +43,6 @@ class _Way:
     """The processes of one row: they start, say that they are ready, and wait to be asked."""
 
     def __init__(self, name: str, workload: str, is_one_per_core: bool) -> None:
-        is_one_per_core = is_one_per_core and find_devices().platform == "cpu"
         cores = len(os.sched_getaffinity(0)) if is_one_per_core else 1
         command = [sys.executable, "-m", "benchmarks.throughput", f"--worker={name}"]
         command += [f"--workloads={workload}", f"--seconds={_SECONDS.value}"]
@@ -60,7 +60,7 @@ class _Way:
         self.seconds: list[float] = []
         try:
             said, *_ = [_answer(process) for process in self._processes]
-        except RuntimeError:
+        except BaseException:
             self.stop()
             raise
         self.compile_seconds, self.bytes_per_seed = said["compile"], said["memory"]
@@ -156,22 +156,47 @@ def _print_rows() -> None:
         for name in ROWS
         if name in (ENGINE, PEAK) or not _ROWS.value or any(r in name for r in _ROWS.value)
     ]
+    is_cpu = find_devices().platform == "cpu"
     for workload in _WORKLOADS.value:
         ways: dict[str, _Way] = {}
         missing: dict[str, str] = {}
-        try:
-            for name in names:
-                try:
-                    ways[name] = _Way(name, workload, ROWS[name].is_one_per_core)
-                except RuntimeError as error:
-                    missing[name] = str(error)
-            for _ in range(_REPEATS.value):
-                for way in ways.values():
-                    way.measure()
-        finally:
-            for way in ways.values():
-                way.stop()
+        # Rows that take turns wait in memory, which an accelerator does not have for all of them.
+        for turn in [names] if is_cpu else [[name] for name in names]:
+            started = _start(turn, workload, is_cpu, missing)
+            try:
+                for _ in range(_REPEATS.value):
+                    _measure(started, missing)
+            finally:
+                for way in started.values():
+                    way.stop()
+            ways |= started
         _print_table(workload, names, ways, missing)
+
+
+def _start(
+    names: list[str], workload: str, is_cpu: bool, missing: dict[str, str]
+) -> dict[str, _Way]:
+    """The rows that can be measured; the others go to `missing` with the reason."""
+    from benchmarks.rows import ROWS
+
+    started: dict[str, _Way] = {}
+    for name in names:
+        try:
+            started[name] = _Way(name, workload, ROWS[name].is_one_per_core and is_cpu)
+        except (RuntimeError, OSError) as error:
+            missing[name] = str(error)
+    return started
+
+
+def _measure(ways: dict[str, _Way], missing: dict[str, str]) -> None:
+    """One round; a row that breaks down goes to `missing`."""
+    for name, way in list(ways.items()):
+        try:
+            way.measure()
+        except (RuntimeError, OSError) as error:
+            way.stop()
+            missing[name] = str(error)
+            del ways[name]
 
 
 def _print_table(
@@ -180,11 +205,12 @@ def _print_table(
     from benchmarks.rows import ENGINE, PEAK
 
     flops = _flops(workload)
-    peak = ways[PEAK].seconds
+    peak = ways[PEAK].seconds if PEAK in ways else None
     engine = ways[ENGINE].seconds if ENGINE in ways else None
-    rate = 2 * 1024**3 / statistics.median(peak) / 1e9
     print(f"\n### {workload}, {flops / 1e6:.0f} MFLOP a step\n")
-    print(f"Products of 1,024 × 1,024 matrices on all cores: {rate:.0f} GFLOP/s.\n")
+    if peak:
+        rate = 2 * 1024**3 / statistics.median(peak) / 1e9
+        print(f"Products of 1,024 × 1,024 matrices on all cores: {rate:.0f} GFLOP/s.\n")
     print("| way | ms per seed and step (range) | engine's ratio | of peak | compile s | MB |")
     print("|---|---|---|---|---|---|", flush=True)
     for name in names:
@@ -193,10 +219,11 @@ def _print_table(
         elif name != PEAK:
             way = ways[name]
             ratio = f"{_middle_ratio(way.seconds, engine):.2f}" if engine else ""
-            of_peak = flops / (2 * 1024**3) * _middle_ratio(peak, way.seconds)
+            share = flops / (2 * 1024**3) * _middle_ratio(peak, way.seconds) if peak else None
+            of_peak = "" if share is None else f"{100 * share:.0f} %"
             compiled = "" if way.compile_seconds is None else f"{way.compile_seconds:.1f}"
             print(
-                f"| {name} | {_milliseconds(way.seconds)} | {ratio} | {100 * of_peak:.0f} % "
+                f"| {name} | {_milliseconds(way.seconds)} | {ratio} | {of_peak} "
                 f"| {compiled} | {_megabytes(way.bytes_per_seed)} |",
                 flush=True,
             )

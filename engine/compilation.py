@@ -27,18 +27,15 @@ def compile_all(programs: Mapping[str, jax.stages.Lowered]) -> dict[str, Any]:
         What `jax.stages.Lowered.compile` gives, by name.
     """
     compiled: dict[str, Any] = {}
-    waiting = {
-        name: hashlib.sha256(p.as_text().encode()).hexdigest() for name, p in programs.items()
-    }
-    while waiting:
-        for is_patient in (False, True):
-            for name, key in list(waiting.items()):
-                with one_process_at_a_time(key, is_patient) as is_ours:
-                    if is_ours:
-                        compiled[name] = programs[name].compile(_options())
-                        del waiting[name]
-                if is_ours and is_patient:
-                    break
+    keys = {name: _digest(program) for name, program in programs.items()}
+    for name, program in programs.items():
+        with one_process_at_a_time(keys[name], is_patient=False) as is_ours:
+            if is_ours:
+                compiled[name] = program.compile(options())
+    for name in [name for name in programs if name not in compiled]:
+        with one_process_at_a_time(keys[name]):
+            pass
+        compiled[name] = programs[name].compile(options())
     return compiled
 
 
@@ -46,8 +43,8 @@ def _digest(program: jax.stages.Lowered) -> str:
     return hashlib.sha256(program.as_text().encode()).hexdigest()
 
 
-def _options() -> dict[str, str | bool]:
-    """A CPU's programs run on one thread; by default each operation goes to a pool of one."""
+def options() -> dict[str, str | bool]:
+    """Of the compiler: a CPU's programs run on one thread, not on a pool of one."""
     return {"xla_cpu_multi_thread_eigen": False} if jax.default_backend() == "cpu" else {}
 
 

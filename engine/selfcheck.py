@@ -14,9 +14,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from engine import config, lowering, models, provenance, store
+from engine import compilation, config, lowering, models, provenance, store
 from engine.compilation import one_process_at_a_time
-from engine.errors import InputError
 from engine.lane_program import PoolSpec
 from engine.models.initial import draw_params, leaf_scales
 from engine.precision import compute_in
@@ -39,42 +38,14 @@ def find_disagreement(spec: PoolSpec, cache_dir: str | None) -> str | None:
     """
     if spec.form == "native":
         return None
-    path = (
-        None
-        if cache_dir is None
-        else Path(cache_dir) / "verdicts" / f"{structure_key(spec)}-{spec.form}.json"
-    )
-    with one_process_at_a_time(f"verdict-{structure_key(spec)}-{spec.form}"):
-        verdict = recall(path, {"disagreement"})
+    name = f"{structure_key(spec)}-{spec.form}"
+    path = None if cache_dir is None else Path(cache_dir) / "verdicts" / f"{name}.json"
+    with one_process_at_a_time(f"verdict-{name}"):
+        verdict = store.recall(path, {"disagreement"})
         if verdict is None:
             verdict = {"disagreement": compare(spec)}
-            keep(path, verdict)
+            store.keep(path, verdict)
     return verdict["disagreement"]
-
-
-def recall(path: Path | None, keys: set[str]) -> dict[str, Any] | None:
-    """What was kept under a path; `None` where nothing with these keys can be read."""
-    if path is None or not path.exists():
-        return None
-    try:
-        kept = json.loads(path.read_text())
-        if isinstance(kept, dict) and kept.keys() == keys:
-            return kept
-    except (OSError, ValueError):
-        pass
-    logger.warning("%s is damaged and made anew", path)
-    return None
-
-
-def keep(path: Path | None, value: dict[str, Any]) -> None:
-    """Keeps a value, unless the place cannot be written to."""
-    if path is None:
-        return
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        store.write_atomically(path, store.to_json(value))
-    except (OSError, InputError) as error:
-        logger.warning("%s cannot be kept: %s", path, error)
 
 
 def structure_key(spec: PoolSpec) -> str:
@@ -87,6 +58,7 @@ def structure_key(spec: PoolSpec) -> str:
         provenance.versions(),
         models.source_fingerprint(spec.arm),
         lowering.source_fingerprint(),
+        compilation.options(),
     ]
     return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:32]
 
@@ -113,7 +85,8 @@ def compare(spec: PoolSpec) -> str | None:
             outputs, _ = train(params, state, inputs, key)
             return jnp.mean(task.loss(outputs, targets)), test(params, state, inputs)
 
-        return jax.jit(jax.value_and_grad(loss, has_aux=True))
+        program = jax.jit(jax.value_and_grad(loss, has_aux=True))
+        return program.lower(params).compile(compilation.options())
 
     try:
         (ours, our_outputs), our_gradients = in_form(spec.form)(params)

@@ -8,6 +8,7 @@ import contextlib
 import hashlib
 import io
 import json
+import logging
 import os
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -18,6 +19,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from engine.errors import InputError
+
+logger = logging.getLogger(__name__)
 
 SCHEMA_VERSION = 2
 
@@ -290,3 +293,28 @@ def _differences(old: Any, new: Any, where: str = "") -> list[str]:
                 lines += _differences(old[key], new[key], path)
         return lines
     return [] if old == new else [f"{where} was {json.dumps(old)}, is now {json.dumps(new)}"]
+
+
+def recall(path: Path | None, keys: set[str]) -> dict[str, Any] | None:
+    """What was kept under a path; `None` where nothing with these keys can be read."""
+    if path is None or not path.exists():
+        return None
+    try:
+        kept = json.loads(path.read_text())
+        if isinstance(kept, dict) and kept.keys() == keys:
+            return kept
+    except (OSError, ValueError):
+        pass
+    logger.warning("%s is damaged and made anew", path)
+    return None
+
+
+def keep(path: Path | None, value: dict[str, Any]) -> None:
+    """Keeps a value, unless the place cannot be written to."""
+    if path is None:
+        return
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, to_json(value))
+    except (OSError, InputError) as error:
+        logger.warning("%s cannot be kept: %s", path, error)

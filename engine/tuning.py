@@ -10,7 +10,8 @@ from engine.devices import memory_limit
 from engine.errors import InputError
 from engine.lane_program import PoolSpec
 from engine.lanes import SEGMENTS_PER_CHUNK, Run, make_pool
-from engine.selfcheck import compare, keep, recall, structure_key
+from engine.selfcheck import compare, structure_key
+from engine.store import keep, recall
 
 _CPU_WIDTHS = (1, 2, 4, 8, 16)
 _ACCELERATOR_WIDTHS = (16, 64, 256, 1024)
@@ -50,9 +51,9 @@ def tune(
         fits and agrees with the native form.
     """
     path = None if cache_dir is None else Path(cache_dir) / "tuned" / f"{structure_key(spec)}.json"
-    kept = recall(path, {"choice", "milliseconds"})
+    kept = recall(path, {*Choice._fields, "milliseconds"})
     if kept is not None:
-        return Choice(**kept["choice"]), kept["milliseconds"]
+        return Choice(*(kept[name] for name in Choice._fields)), kept["milliseconds"]
     measured: dict[Choice, float] = {}
     is_right: dict[str, bool] = {}
     for choice in candidates(platform):
@@ -69,7 +70,7 @@ def tune(
         raise InputError("no width fits this network on this device")
     best = min(measured, key=lambda choice: measured[choice])
     table = {f"{c.form} {c.width}": round(1e3 * s, 4) for c, s in measured.items()}
-    keep(path, {"choice": best._asdict(), "milliseconds": table})
+    keep(path, {**best._asdict(), "milliseconds": table})
     return best, table
 
 

@@ -1,5 +1,7 @@
 """Compilation: programs that work, and one process at a time for each."""
 
+import contextlib
+import hashlib
 import multiprocessing
 from pathlib import Path
 
@@ -7,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import pytest
 
+from engine import compilation
 from engine.compilation import compile_all, one_process_at_a_time
 from engine.devices import configure_backend
 
@@ -19,16 +22,29 @@ def _hold(directory: str, key: str, connection) -> None:
 
 
 @pytest.fixture
-def holder(cache_dir):
+def hold(cache_dir):
+    """Starts a process that holds a lock."""
+    processes = []
+
+    def start(key: str):
+        context = multiprocessing.get_context("spawn")
+        ours, theirs = context.Pipe()
+        process = context.Process(target=_hold, args=(cache_dir, key, theirs), daemon=True)
+        process.start()
+        processes.append(process)
+        assert ours.recv() is True
+        return process
+
+    yield start
+    for process in processes:
+        process.kill()
+        process.join()
+
+
+@pytest.fixture
+def holder(hold):
     """A process that holds the lock of `busy`."""
-    context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe()
-    process = context.Process(target=_hold, args=(cache_dir, "busy", theirs), daemon=True)
-    process.start()
-    assert ours.recv() is True
-    yield process
-    process.kill()
-    process.join()
+    return hold("busy")
 
 
 @pytest.fixture
@@ -70,3 +86,26 @@ def test_all_programs_are_compiled():
     compiled = compile_all(lowered)
     assert compiled["double"](x).tolist() == [0.0, 2.0, 4.0]
     assert compiled["add"](x).tolist() == [1.0, 2.0, 3.0]
+
+
+def test_a_program_that_another_process_compiles_comes_last(hold, monkeypatch):
+    x = jnp.arange(3.0)
+    busy, free = (jax.jit(lambda x, c=c: c * x).lower(x) for c in (5.0, 7.0))
+    order = []
+    lock = compilation.one_process_at_a_time
+
+    @contextlib.contextmanager
+    def watched(key, is_patient=True):
+        if is_patient:
+            process.kill()
+        with lock(key, is_patient) as is_ours:
+            order.append((key == key_of_busy, is_patient, is_ours))
+            yield is_ours
+
+    key_of_busy = hashlib.sha256(busy.as_text().encode()).hexdigest()
+    process = hold(key_of_busy)
+    monkeypatch.setattr(compilation, "one_process_at_a_time", watched)
+    compiled = compile_all({"busy": busy, "free": free})
+    assert order == [(True, False, False), (False, False, True), (True, True, True)]
+    assert compiled["busy"](x).tolist() == [0.0, 5.0, 10.0]
+    assert compiled["free"](x).tolist() == [0.0, 7.0, 14.0]

@@ -8,7 +8,7 @@ import pytest
 from flax import linen as nn
 from jax import lax
 
-from engine.lowering import FORMS, affine, lower
+from engine.lowering import FORMS, affine, direct, lower
 from engine.lowering.blocks import block_sizes
 from engine.lowering.geometry import Geometry
 
@@ -174,8 +174,6 @@ def test_any_order_of_dimensions(numbers, form):
 
 
 def test_the_gradient_of_a_kernel_is_the_same_in_parts_of_the_batch(monkeypatch):
-    from engine.lowering import direct
-
     x = jnp.asarray(RNG.normal(size=(6, 8, 8, 4)), jnp.float32)
     k = jnp.asarray(RNG.normal(size=(3, 3, 4, 5)), jnp.float32)
 
@@ -204,8 +202,8 @@ def test_random_geometries(case):
     padding = [tuple(int(n) for n in generator.integers(-1, 4, 2)) for _ in range(2)]
     size = draw(6, 13)
     channels, features = (int(n) for n in generator.integers(1, 20, 2))
-    x = jnp.asarray(RNG.normal(size=(3, *size, channels)), jnp.float32)
-    k = jnp.asarray(RNG.normal(size=(*window, channels, features)), jnp.float32)
+    x = jnp.asarray(generator.normal(size=(3, *size, channels)), jnp.float32)
+    k = jnp.asarray(generator.normal(size=(*window, channels, features)), jnp.float32)
 
     def conv(x, k):
         return lax.conv_general_dilated(
@@ -410,6 +408,33 @@ def test_a_step_that_is_read_elsewhere_is_kept():
 
     assert affine.find(jax.make_jaxpr(fn)(x, a, a, a).jaxpr) == ({}, set())
     _agree(fn, x, a, 3 * a, a - 1, form="direct")
+
+
+def test_a_normalisation_in_few_digits_is_kept():
+    x, a = jnp.ones((4, 3), jnp.bfloat16), jnp.ones((1, 3), jnp.bfloat16)
+    fn = lambda x, a: (x - a) * a + a  # noqa: E731
+    assert affine.find(jax.make_jaxpr(fn)(x, a).jaxpr) == ({}, set())
+
+
+@pytest.mark.parametrize("window", [(3, 3), (1, 1)])
+def test_gradients_of_kernels_in_few_digits_are_summed_in_many(window, monkeypatch):
+    """16 parts of a batch in bfloat16: as near to float32 as one rounding of the result."""
+    x = jnp.asarray(RNG.normal(1.0, 1.0, size=(16, 8, 8, 4)), jnp.bfloat16)
+    k = jnp.asarray(RNG.normal(size=(*window, 4, 4)), jnp.bfloat16)
+    weights = jnp.asarray(RNG.normal(1.0, 1.0, size=(16, 8, 8, 4)), jnp.bfloat16)
+    monkeypatch.setattr(direct, "_CACHED_BYTES", x.nbytes / 16)
+
+    def conv(x, k):
+        return lax.conv_general_dilated(
+            x, k, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")
+        )
+
+    def gradient(fn, *args):
+        return jax.vjp(fn, *args)[1](weights.astype(args[0].dtype))[1].astype(jnp.float32)
+
+    exact = gradient(conv, x.astype(jnp.float32), k.astype(jnp.float32))
+    ours = gradient(lower(conv, "direct"), x, k)
+    np.testing.assert_allclose(ours, exact, rtol=2.0**-8, atol=0)
 
 
 def test_native_is_the_function_itself():

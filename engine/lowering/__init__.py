@@ -2,7 +2,8 @@
 
 `vmap` over inputs and kernels turns a convolution into a grouped one, which XLA runs slowly on
 CPUs and GPUs alike. Any model is rewritten, unchanged: its function is traced, and the trace is
-evaluated with other rules for convolutions and poolings. What no rule covers is left as it is.
+evaluated with other rules for convolutions, poolings and, in the form `direct`, normalisations.
+What no rule covers is left as it is.
 """
 
 from engine.lowering import affine, blocks, convolutions, direct, geometry, interpreter, pooling

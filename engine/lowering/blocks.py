@@ -79,7 +79,7 @@ def _reach(axis: int, block: int, window: Sizes, geometry: Geometry) -> tuple[in
     low, dilation = geometry.padding[axis][0], geometry.input_dilation[axis]
     first = -(low // dilation)
     last = (geometry.strides[axis] * (block - 1) + window[axis] - 1 - low) // dilation
-    return first, max(1, last - first + 1)
+    return first, last - first + 1
 
 
 def place(k: jax.Array, blocks: Sizes, geometry: Geometry) -> jax.Array:

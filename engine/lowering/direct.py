@@ -1,4 +1,4 @@
-"""The library's own convolution, lane by lane, with gradients in the same form.
+"""The library's own convolutions, lane by lane, with gradients written by hand.
 
 XLA's CPU backend has a fast kernel for one layout only. The gradients that JAX derives have
 others, which are 10 to 100 times slower inside a loop; the same gradients with their axes moved
@@ -76,7 +76,8 @@ def direct(
         plain = arithmetic._replace(preferred_element_type=None)
         of_input = input_gradient(geometry, x.shape[1:-1], tuple(window), outputs)
         x_gradient = direct(gradient, turned, of_input, plain)
-        k_gradient = _kernel_gradient(x, gradient, placed, k, wide, blocks, plain)
+        accumulated = plain._replace(preferred_element_type=jnp.promote_types(x.dtype, jnp.float32))
+        k_gradient = _kernel_gradient(x, gradient, placed, k, wide, blocks, accumulated)
         return x_gradient.astype(x.dtype), k_gradient.astype(k.dtype)
 
     conv.defvjp(forward, backward)
@@ -153,7 +154,7 @@ def _kernel_gradient(
     if size < x.shape[0]:
         add = lambda i, total: total + part(i)  # noqa: E731
         total = lax.fori_loop(1, x.shape[0] // size, add, total)
-    return jax.linear_transpose(placed, k)(total.astype(k.dtype))[0]
+    return jax.linear_transpose(placed, jax.ShapeDtypeStruct(k.shape, total.dtype))(total)[0]
 
 
 def _num_parts(x: jax.Array, gradient: jax.Array) -> int:

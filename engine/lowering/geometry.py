@@ -32,12 +32,12 @@ def dilated(size: int, dilation: int) -> int:
     return (size - 1) * dilation + 1 if size else 0
 
 
-def output_extents(padded: Sequence[int], window: Sequence[int], geometry: Geometry) -> Sizes:
+def output_extents(sizes: Sequence[int], window: Sequence[int], geometry: Geometry) -> Sizes:
     """Spatial sizes of the output, from those of the dilated and padded input."""
     return tuple(
         max(0, (size - dilated(w, d)) // s + 1)
         for size, w, s, d in zip(
-            padded, window, geometry.strides, geometry.kernel_dilation, strict=True
+            sizes, window, geometry.strides, geometry.kernel_dilation, strict=True
         )
     )
 

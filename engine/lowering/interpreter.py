@@ -1,4 +1,4 @@
-"""Evaluates a traced function with other rules for its convolutions and poolings."""
+"""Evaluates a traced function with other rules for its convolutions, poolings, normalisations."""
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
