@@ -312,15 +312,17 @@ ROWS: dict[str, Row] = {
 }
 
 
-def losses(workload: Workload, form: str, num_steps: int = 100) -> np.ndarray:
+def losses(
+    workload: Workload, form: str, learning_rate: float = LEARNING_RATE, num_steps: int = 100
+) -> np.ndarray:
     """Mini-batch losses of some seeds in a form, shape `[num_seeds, num_steps]`.
 
     One seed of the large workloads, whose native form takes seconds a step.
     """
     from engine.lanes import Run
 
-    num_seeds = 1 if workload.size > 8 else 4
-    pool = engine_pool(workload, num_seeds, form)
+    num_seeds = 1 if workload.size > 8 else 12
+    pool = engine_pool(workload, num_seeds, form, learning_rate=learning_rate)
     horizon = -(-num_steps // _STEPS) * _STEPS
     pool.fill([Run("a", pool.spec.arm, i, i, i, i, horizon) for i in range(num_seeds)])
     finished = []
