@@ -1,7 +1,6 @@
 """Compilation: programs that work, and one process at a time for each."""
 
 import contextlib
-import hashlib
 import multiprocessing
 from pathlib import Path
 
@@ -102,7 +101,7 @@ def test_a_program_that_another_process_compiles_comes_last(hold, monkeypatch):
             order.append((key == key_of_busy, is_patient, is_ours))
             yield is_ours
 
-    key_of_busy = hashlib.sha256(busy.as_text().encode()).hexdigest()
+    key_of_busy = compilation._digest(busy)
     process = hold(key_of_busy)
     monkeypatch.setattr(compilation, "one_process_at_a_time", watched)
     compiled = compile_all({"busy": busy, "free": free})

@@ -59,29 +59,21 @@ def direct(
     def placed(k: jax.Array) -> jax.Array:
         return place(k, blocks, geometry)
 
-    @jax.custom_vjp
-    def conv(x: jax.Array, k: jax.Array) -> jax.Array:
+    def value(x: jax.Array, k: jax.Array) -> jax.Array:
         return from_blocks(_lane_by_lane(x, placed(k), wide, arithmetic), blocks, outputs)
 
-    def forward(x: jax.Array, k: jax.Array) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
-        return conv(x, k), (x, k)
-
-    def backward(
-        saved: tuple[jax.Array, jax.Array], gradient: jax.Array
-    ) -> tuple[jax.Array, jax.Array]:
-        x, k = saved
+    def gradients(x: jax.Array, k: jax.Array, gradient: jax.Array) -> tuple[jax.Array, jax.Array]:
         axes = tuple(range(len(window)))
-        gradient = gradient.astype(x.dtype)
         turned = jnp.flip(jnp.swapaxes(k, -1, -2), axes)
         plain = arithmetic._replace(preferred_element_type=None)
         of_input = input_gradient(geometry, x.shape[1:-1], tuple(window), outputs)
-        x_gradient = direct(gradient, turned, of_input, plain)
         accumulated = plain._replace(preferred_element_type=jnp.promote_types(x.dtype, jnp.float32))
-        k_gradient = _kernel_gradient(x, gradient, placed, k, wide, blocks, accumulated)
-        return x_gradient.astype(x.dtype), k_gradient.astype(k.dtype)
+        return (
+            direct(gradient, turned, of_input, plain),
+            _kernel_gradient(x, gradient, placed, k, wide, blocks, accumulated),
+        )
 
-    conv.defvjp(forward, backward)
-    return conv(x, k)
+    return _with_gradients(value, gradients)(x, k)
 
 
 def pointwise(x: jax.Array, k: jax.Array, geometry: Geometry, arithmetic: Arithmetic) -> jax.Array:
@@ -91,29 +83,46 @@ def pointwise(x: jax.Array, k: jax.Array, geometry: Geometry, arithmetic: Arithm
     slower with many rows than the product itself.
     """
 
-    @jax.custom_vjp
-    def product(x: jax.Array, k: jax.Array) -> jax.Array:
+    def value(x: jax.Array, k: jax.Array) -> jax.Array:
         return lax.dot(x, k, **arithmetic._asdict())
 
+    def gradients(x: jax.Array, k: jax.Array, gradient: jax.Array) -> tuple[jax.Array, jax.Array]:
+        precision = arithmetic.precision
+        return lax.dot(gradient, k.T, precision=precision), lax.dot(
+            x.T, gradient, precision=precision
+        )
+
+    x = padded(x, geometry)
+    x = lax.slice(x, (0,) * x.ndim, x.shape, (1, *geometry.strides, 1))
+    product = _with_gradients(value, gradients)
+    out = product(x.reshape(-1, x.shape[-1]), k.reshape(k.shape[-2:]))
+    return out.reshape(*x.shape[:-1], -1)
+
+
+def _with_gradients(
+    value: Callable[[jax.Array, jax.Array], jax.Array],
+    gradients: Callable[[jax.Array, jax.Array, jax.Array], tuple[jax.Array, jax.Array]],
+) -> Callable[[jax.Array, jax.Array], jax.Array]:
+    """A function of inputs and kernel whose gradients are given, in the formats of the two.
+
+    Args:
+        value: of the function.
+        gradients: from inputs, kernel and the gradient of the output to those of the two.
+    """
+    fn = jax.custom_vjp(value)
+
     def forward(x: jax.Array, k: jax.Array) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
-        return product(x, k), (x, k)
+        return fn(x, k), (x, k)
 
     def backward(
         saved: tuple[jax.Array, jax.Array], gradient: jax.Array
     ) -> tuple[jax.Array, jax.Array]:
         x, k = saved
-        gradient = gradient.astype(x.dtype)
-        precision = arithmetic.precision
-        x_gradient = lax.dot(gradient, k.T, precision=precision)
-        return x_gradient.astype(x.dtype), lax.dot(x.T, gradient, precision=precision).astype(
-            k.dtype
-        )
+        x_gradient, k_gradient = gradients(x, k, gradient.astype(x.dtype))
+        return x_gradient.astype(x.dtype), k_gradient.astype(k.dtype)
 
-    product.defvjp(forward, backward)
-    x = padded(x, geometry)
-    x = lax.slice(x, (0,) * x.ndim, x.shape, (1, *geometry.strides, 1))
-    out = product(x.reshape(-1, x.shape[-1]), k.reshape(k.shape[-2:]))
-    return out.reshape(*x.shape[:-1], -1)
+    fn.defvjp(forward, backward)
+    return fn
 
 
 def _kernel_gradient(
