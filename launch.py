@@ -25,6 +25,11 @@ _STUDY_FLAGS: dict[str, tuple[type, str]] = {
     "baseline": (str, "arm that the others are compared with (default: the experiment's)"),
     "fix_init": (int, "one init seed for all repetitions: only the data order varies"),
     "fix_order": (int, "one order seed for all repetitions: only the start varies"),
+    "design": (str, "which seeds are combined: seeds, crossed, fork or crossed_fork"),
+    "init_seeds": (int, "random starts of a crossed design: the same as --seeds"),
+    "order_seeds": (int, "data orders of a crossed design"),
+    "forks": (int, "forks of every parent, in a design with forks"),
+    "fork_step": (int, "where forks change the data order (default: half the median onset)"),
     "stop": (str, "when a run ends: horizon, or settled: as soon as its outcome is clear"),
     "root_seed": (int, "seed from which every random stream is derived (default: 0)"),
     "workers": (int, "processes (default: one per core or accelerator; 0: none but this one)"),
@@ -41,6 +46,10 @@ _STUDY_FIELDS = (
     "baseline",
     "fix_init",
     "fix_order",
+    "design",
+    "order_seeds",
+    "forks",
+    "fork_step",
     "stop",
     "root_seed",
 )
@@ -123,6 +132,10 @@ def _run(values: flags.FlagValues) -> None:
     study = EXPERIMENTS.load(_required(values, "experiment")).study()
     workdir = _required(values, "workdir")
     given = {name: values[name].value for name in values if values[name].value is not None}
+    if "init_seeds" in given:
+        if "seeds" in given:
+            raise InputError("--seeds and --init_seeds are the same number: give one")
+        given["seeds"] = given.pop("init_seeds")
     if "horizon" in given and "epochs" in given:
         raise InputError("--horizon and --epochs exclude each other: give one")
     changes: dict[str, Any] = {name: given[name] for name in _STUDY_FIELDS if name in given}

@@ -59,6 +59,10 @@ class Arm:
     task_seed: int = _field(
         0, "structure", "seed of what the task itself draws", minimum=0, maximum=2**32 - 1
     )
+    gradient_noise: float | None = _field(
+        None, "structure", "standard deviation of the noise on the gradient", minimum=0,
+        maximum=1e6, unset="4.4721 where used",
+    )  # fmt: skip
     model: str = _field("cnn8", "structure", "network")
     conv_widths: tuple[int, ...] | None = _field(
         None, "structure", "channels of the convolutions", minimum=1, unset="16,16,32,32,32"

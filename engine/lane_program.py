@@ -18,9 +18,11 @@ from engine.optimizers import Hyperparams
 from engine.plateau import DetectorSettings
 from engine.plateau.online import Watch, is_settled, observe, start_watch
 from engine.tasks import Data
-from engine.training import EvalInfo, InspectInfo, Keys, Trainer, TrainState
+from engine.training import EvalInfo, InspectInfo, Keys, StepInfo, Trainer, TrainState
 
 NOT_DIVERGED = -1
+NOT_HIT = -1
+NO_FORK = 2**31 - 1
 STOPS = {
     "horizon": "every run lasts as long as it was asked to",
     "settled": "a run ends once it has left chance level and its status is settled",
@@ -61,6 +63,7 @@ class Monitor(NamedTuple):
         loss_limit: above which a mini-batch's loss counts as blown up.
         num_high: steps for which it has been above that limit without a break.
         diverged_step: when it blew up, or `NOT_DIVERGED`.
+        hitting_step: when the event of a task that has one of its own happened, or `NOT_HIT`.
         watch: of the online detector.
         is_settled: whether it may be stopped early.
     """
@@ -69,14 +72,28 @@ class Monitor(NamedTuple):
     loss_limit: jax.Array
     num_high: jax.Array
     diverged_step: jax.Array
+    hitting_step: jax.Array
     watch: Watch
     is_settled: jax.Array
+
+
+class Fork(NamedTuple):
+    """Where a run leaves the data order of its parent.
+
+    Attributes:
+        step: from which on the order is another, a multiple of the evaluation interval.
+        order_key: of the other order.
+    """
+
+    step: jax.Array
+    order_key: jax.Array
 
 
 class Lane(NamedTuple):
     """A run on the device."""
 
     train: TrainState
+    fork: Fork
     hyperparams: Hyperparams
     monitor: Monitor
 
@@ -87,6 +104,8 @@ class Start(NamedTuple):
     init_seed: Any
     order_seed: Any
     noise_seed: Any
+    fork_step: Any
+    fork_order_seed: Any
     scales: Any
     hyperparams: Mapping[str, Any]
     horizon: Any
@@ -115,6 +134,7 @@ class Status(NamedTuple):
     step: jax.Array
     is_over: jax.Array
     diverged_step: jax.Array
+    hitting_step: jax.Array
     is_settled: jax.Array
 
 
@@ -130,12 +150,13 @@ def init_lane(trainer: Trainer, root_seed: jax.Array, start: Start, data: Data) 
         loss_limit=jnp.float32(jnp.inf),
         num_high=jnp.int32(0),
         diverged_step=jnp.int32(NOT_DIVERGED),
+        hitting_step=jnp.int32(NOT_HIT),
         watch=start_watch(jnp.float32(0.0)),
         is_settled=jnp.bool_(False),
     )
-    return Lane(
-        trainer.init(keys, start.scales, start.hyperparams, data), start.hyperparams, monitor
-    )
+    fork = Fork(start.fork_step, rng.stream(root_seed, "order", start.fork_order_seed))
+    train = trainer.init(keys, start.scales, start.hyperparams, data)
+    return Lane(train, fork, start.hyperparams, monitor)
 
 
 def measure_lane(
@@ -160,33 +181,36 @@ def is_over(lane: Lane) -> jax.Array:
     """Whether the run in a lane has ended."""
     monitor = lane.monitor
     has_diverged = monitor.diverged_step != NOT_DIVERGED
-    return (lane.train.step >= monitor.horizon) | has_diverged | monitor.is_settled
+    has_hit = monitor.hitting_step != NOT_HIT
+    return (lane.train.step >= monitor.horizon) | has_diverged | has_hit | monitor.is_settled
 
 
 def advance_lane(
     trainer: Trainer, spec: PoolSpec, chance_loss: float, lane: Lane, data: Data
 ) -> tuple[Lane, Record]:
     """One run up to its next evaluation. A run that is over stays as it is."""
-    draws = trainer.draw(lane.train, data, spec.eval_every)
+    is_forked = lane.train.step >= lane.fork.step
+    order_key = jnp.where(is_forked, lane.fork.order_key, lane.train.order_key)
+    start = lane.train._replace(order_key=order_key)
+    draws = trainer.draw(start, data, spec.eval_every)
 
     def body(carry: tuple[TrainState, Monitor], draw: Any) -> tuple[Any, jax.Array]:
         train, monitor = carry
         train, info = trainer.step(train, lane.hyperparams, data, draw)
-        return (train, _watch_step(monitor, train.step, info.batch_loss, spec)), info.batch_loss
+        return (train, _watch_step(monitor, train.step, info, spec)), info.batch_loss
 
-    (train, monitor), batch_loss = lax.scan(body, (lane.train, lane.monitor), draws)
+    (train, monitor), batch_loss = lax.scan(body, (start, lane.monitor), draws)
     evaluation = trainer.evaluate(train, data)
     monitor = _watch_evaluation(monitor, train.step, evaluation.loss / chance_loss, spec)
     is_active = ~is_over(lane)
-    advanced = Lane(train, lane.hyperparams, monitor)
+    advanced = lane._replace(train=train, monitor=monitor)
     kept = jax.tree.map(lambda new, old: jnp.where(is_active, new, old), advanced, lane)
     return kept, Record(train.step, is_active, evaluation, batch_loss)
 
 
-def _watch_step(
-    monitor: Monitor, step: jax.Array, batch_loss: jax.Array, spec: PoolSpec
-) -> Monitor:
-    """Notes when the loss is not finite, or has been above its limit for long enough."""
+def _watch_step(monitor: Monitor, step: jax.Array, info: StepInfo, spec: PoolSpec) -> Monitor:
+    """Notes a hit, and when the loss is not finite or has been above its limit for long enough."""
+    batch_loss = info.batch_loss
     num_high = jnp.where(batch_loss > monitor.loss_limit, monitor.num_high + 1, 0)
     patience = spec.detector.divergence_steps
     first_high = step - patience
@@ -196,6 +220,9 @@ def _watch_step(
         jnp.where(num_high >= patience, first_high, NOT_DIVERGED),
     )
     is_first = monitor.diverged_step == NOT_DIVERGED
+    if info.is_hit is not None:
+        is_new = info.is_hit & (monitor.hitting_step == NOT_HIT)
+        monitor = monitor._replace(hitting_step=jnp.where(is_new, step - 1, monitor.hitting_step))
     return monitor._replace(
         num_high=num_high,
         diverged_step=jnp.where(is_first, diverged_step, monitor.diverged_step),
@@ -217,4 +244,10 @@ def _watch_evaluation(
 def status_of(lane: Lane) -> Status:
     """How a lane stands."""
     monitor = lane.monitor
-    return Status(lane.train.step, is_over(lane), monitor.diverged_step, monitor.is_settled)
+    return Status(
+        step=lane.train.step,
+        is_over=is_over(lane),
+        diverged_step=monitor.diverged_step,
+        hitting_step=monitor.hitting_step,
+        is_settled=monitor.is_settled,
+    )

@@ -22,7 +22,9 @@ from engine.compilation import compile_all
 from engine.config import Arm
 from engine.errors import InputError
 from engine.lane_program import (
+    NO_FORK,
     NOT_DIVERGED,
+    NOT_HIT,
     Lane,
     Measurement,
     PoolSpec,
@@ -49,7 +51,17 @@ _DENSE_BLOCK = 8
 
 
 class Run(NamedTuple):
-    """One training: an arm, its seeds, and how long it lasts."""
+    """One training: an arm, its seeds, and how long it lasts.
+
+    Attributes:
+        arm_name, arm: what is trained; the arm is resolved.
+        seed: number of the repetition.
+        init_seed, order_seed, noise_seed: of its random streams.
+        horizon: steps.
+        fork_step: from which on the data order is that of `fork_order_seed`, a multiple of the
+            evaluation interval; `None` for a run that follows its own order to the end.
+        fork_order_seed: of that order.
+    """
 
     arm_name: str
     arm: Arm
@@ -58,6 +70,8 @@ class Run(NamedTuple):
     order_seed: int
     noise_seed: int
     horizon: int
+    fork_step: int | None = None
+    fork_order_seed: int | None = None
 
 
 class FinishedRun(NamedTuple):
@@ -72,7 +86,8 @@ class FinishedRun(NamedTuple):
         inspected: rarer metrics by name, each `[num_inspections]`.
         batch_loss: loss of every mini-batch, shape `[num_steps]`.
         diverged_step: when it diverged, or `None`.
-        stop_reason: `horizon`, `diverged` or `settled`.
+        hitting_step: when the task's own event happened, or `None`.
+        stop_reason: `horizon`, `diverged`, `hit` or `settled`.
     """
 
     run: Run
@@ -82,6 +97,7 @@ class FinishedRun(NamedTuple):
     inspected: dict[str, np.ndarray]
     batch_loss: np.ndarray
     diverged_step: int | None
+    hitting_step: int | None
     stop_reason: str
 
 
@@ -236,6 +252,10 @@ class LanePool:
             init_seed=np.asarray([run.init_seed for run in runs], np.uint32),
             order_seed=np.asarray([run.order_seed for run in runs], np.uint32),
             noise_seed=np.asarray([run.noise_seed for run in runs], np.uint32),
+            fork_step=np.asarray(
+                [NO_FORK if run.fork_step is None else run.fork_step for run in runs], np.int32
+            ),
+            fork_order_seed=np.asarray([run.fork_order_seed or 0 for run in runs], np.uint32),
             scales=np.stack(scales),
             hyperparams={
                 name: np.asarray([n[name] for n in numbers], np.float32) for name in numbers[0]
@@ -435,7 +455,14 @@ def _finish(history: _History, status: Status) -> FinishedRun:
     inspections = {
         int(m.step): m.inspection for m in (first, *(m for m in later if is_before(m.step)))
     }
-    stop_reason = "settled" if status.step < history.run.horizon else "horizon"
+    hitting_step = None
+    if status.hitting_step != NOT_HIT and diverged_step is None:
+        hitting_step = int(status.hitting_step)
+    reason = "settled" if status.step < history.run.horizon else "horizon"
+    if diverged_step is not None:
+        reason = "diverged"
+    elif hitting_step is not None:
+        reason = "hit"
     return FinishedRun(
         run=history.run,
         steps=np.asarray([0, *(int(record.step) for record in records)], np.int64),
@@ -444,7 +471,8 @@ def _finish(history: _History, status: Status) -> FinishedRun:
         inspected=_stacked(list(inspections.values())),
         batch_loss=np.concatenate(batch_loss) if batch_loss else np.zeros(0, np.float32),
         diverged_step=diverged_step,
-        stop_reason=stop_reason if diverged_step is None else "diverged",
+        hitting_step=hitting_step,
+        stop_reason=reason,
     )
 
 

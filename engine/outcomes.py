@@ -2,46 +2,97 @@
 
 from typing import Any
 
+import numpy as np
+
 from engine.lanes import FinishedRun
 from engine.plateau import DetectorSettings, end_level, event_code, find_break
 
 
 def outcome_row(
-    finished: FinishedRun, chance_loss: float, detector: DetectorSettings
+    finished: FinishedRun, chance_loss: float, detector: DetectorSettings, event: str
 ) -> dict[str, Any]:
-    """The row of a finished run: who it was, what came of it, and its curves."""
+    """The row of a finished run: who it was, what came of it, and its curves.
+
+    Args:
+        finished: the run.
+        chance_loss: of its task.
+        detector: settings of the detector.
+        event: what is waited for, see `engine.plan.Group`.
+    """
     run, curves = finished.run, finished.curves
-    outcome = find_break(
-        finished.steps,
-        curves["loss"],
-        chance_loss,
-        diverged_step=finished.diverged_step,
-        settings=detector,
-    )
-    accuracy = curves.get("accuracy")
+    came_of_it = _of_break if event == "break" else _of_hit
+    accuracy, held_out = curves.get("accuracy"), finished.inspected.get("held_out_accuracy")
+    outcome = came_of_it(finished, chance_loss, detector)
     return {
         "arm": run.arm_name,
         "seed": run.seed,
         "init_seed": run.init_seed,
         "order_seed": run.order_seed,
         "noise_seed": run.noise_seed,
-        "status": outcome.status,
-        "event": event_code(outcome.status),
-        "stop_reason": finished.stop_reason if outcome.diverged_step is None else "diverged",
+        "fork_step": run.fork_step,
+        "fork_order_seed": run.fork_order_seed,
         "chance_loss": chance_loss,
+        "onset_accuracy": _value_at(outcome.get("onset_step"), finished.steps, accuracy),
         "end_accuracy": None if accuracy is None else end_level(accuracy, detector),
-        "steps_run": (
-            int(finished.steps[-1])
-            if outcome.diverged_step is None
-            else round(outcome.diverged_step)
-        ),
+        "end_held_out_accuracy": None if held_out is None else held_out[-1],
         "steps": finished.steps,
         "batch_loss": finished.batch_loss,
         **curves,
         "inspected_steps": finished.inspected_steps,
         **finished.inspected,
+        **outcome,
+    }
+
+
+def _value_at(time: float | None, steps: np.ndarray, curve: np.ndarray | None) -> float | None:
+    return None if time is None or curve is None else float(np.interp(time, steps, curve))
+
+
+def _of_break(
+    finished: FinishedRun, chance_loss: float, detector: DetectorSettings
+) -> dict[str, Any]:
+    """What came of a run whose event is the break of its loss curve."""
+    outcome = find_break(
+        finished.steps,
+        finished.curves["loss"],
+        chance_loss,
+        diverged_step=finished.diverged_step,
+        settings=detector,
+    )
+    has_diverged = outcome.diverged_step is not None
+    return {
+        "status": outcome.status,
+        "event": event_code(outcome.status),
+        "stop_reason": "diverged" if has_diverged else finished.stop_reason,
+        "steps_run": _steps_run(finished, outcome.diverged_step),
         **{name: getattr(outcome, name) for name in _OUTCOME_COLUMNS},
     }
+
+
+def _of_hit(
+    finished: FinishedRun, chance_loss: float, detector: DetectorSettings
+) -> dict[str, Any]:
+    """What came of a run whose event is the first time at which a set is reached."""
+    status = "stuck"
+    if finished.diverged_step is not None:
+        status = "diverged"
+    elif finished.hitting_step is not None:
+        status = "broke"
+    last = finished.diverged_step if finished.hitting_step is None else finished.hitting_step
+    return {
+        "status": status,
+        "event": event_code(status),
+        "stop_reason": finished.stop_reason,
+        "steps_run": _steps_run(finished, last),
+        "hitting_step": finished.hitting_step,
+        "is_diverged_later": False,
+        "num_breaks": 0,
+        "end_loss": float(finished.curves["loss"][-1]) if len(finished.steps) else None,
+    }
+
+
+def _steps_run(finished: FinishedRun, last: float | None) -> int:
+    return int(finished.steps[-1]) if last is None else round(last)
 
 
 _OUTCOME_COLUMNS = (

@@ -1,13 +1,14 @@
 """A study made concrete: its data, its groups of one structure, its runs and its identity."""
 
 import dataclasses
+import itertools
 import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from engine import config, models, provenance, tasks
+from engine import config, designs, models, provenance, tasks
 from engine.config import Arm
 from engine.errors import InputError, unknown_name
 from engine.lane_program import STOPS, PoolSpec
@@ -31,6 +32,7 @@ class Group(NamedTuple):
         chance_loss: of their task.
         steps_per_epoch: of their task, or `None`.
         fingerprint: of their data.
+        event: what is waited for: `break` of the loss curve, or `hit` for a task's own event.
     """
 
     spec: PoolSpec
@@ -38,6 +40,21 @@ class Group(NamedTuple):
     chance_loss: float
     steps_per_epoch: int | None
     fingerprint: str
+    event: str
+
+
+class Waited(NamedTuple):
+    """What came of the runs of an arm; arrays `[num_runs]`.
+
+    Attributes:
+        seed: of the runs.
+        time: event, or end of the run, in steps.
+        event: 0 censored, 1 the event, 2 diverged.
+    """
+
+    seed: np.ndarray
+    time: np.ndarray
+    event: np.ndarray
 
 
 class Plan(NamedTuple):
@@ -49,7 +66,8 @@ class Plan(NamedTuple):
         groups: arms by structure.
         horizons: steps of the runs of each arm, a multiple of `eval_every`.
         eval_every: steps between evaluations.
-        runs: every run, by seed and then by arm.
+        fork_steps: where the runs of each arm are forked; `None` where that is not known yet.
+        runs: every run that follows its own data order to the end, by seed and then by arm.
     """
 
     study: Study
@@ -57,6 +75,7 @@ class Plan(NamedTuple):
     groups: list[Group]
     horizons: dict[str, int]
     eval_every: int
+    fork_steps: dict[str, int | None]
     runs: list[Run]
 
 
@@ -67,6 +86,7 @@ def make_plan(
     form: str | Mapping[str, str] | None,
     data_dir: str | None = None,
     block: Mapping[str, int] | None = None,
+    fork_steps: Mapping[str, int | None] | None = None,
 ) -> Plan:
     """Loads the data, resolves the arms and lists the runs.
 
@@ -78,6 +98,7 @@ def make_plan(
             none.
         data_dir: where prepared data are kept.
         block: lanes that are computed together, by arm; by the rule where there is none.
+        fork_steps: where runs are forked, by arm, for a study that does not say.
 
     Raises:
         InputError: an arm is not usable, two arms are the same, or the data cannot be had.
@@ -119,6 +140,7 @@ def make_plan(
     eval_every = study.eval_every or min(
         _default_eval_every(task.steps_per_epoch) for *_, task in grouped
     )
+    asked_forks = study.fork_steps_by_arm
     groups, horizons = [], {}
     for names, arm, data, task in grouped:
         lanes = by_arm.get(names[0]) or default_width(platform, arm)
@@ -135,11 +157,15 @@ def make_plan(
         )
         steps_per_epoch = task.steps_per_epoch
         fingerprint = tasks.fingerprint(data)
-        groups.append(Group(spec, names, task.chance_loss, steps_per_epoch, fingerprint))
+        event = "break" if task.is_hit is None else "hit"
+        groups.append(Group(spec, names, task.chance_loss, steps_per_epoch, fingerprint, event))
         for name in names:
-            horizons[name] = _horizon(study, arm, steps_per_epoch, eval_every)
+            asked = study.horizons_by_arm[name]
+            horizons[name] = _horizon(study, asked, arm, steps_per_epoch, eval_every)
     ordered = {name: horizons[name] for name in arms}
-    return Plan(study, arms, groups, ordered, eval_every, _runs(study, arms, ordered))
+    given = {name: step or (fork_steps or {}).get(name) for name, step in asked_forks.items()}
+    _check_fork_steps(given, ordered, eval_every)
+    return Plan(study, arms, groups, ordered, eval_every, given, _runs(study, arms, ordered))
 
 
 def _resolve_named(name: str, arm: Arm) -> Arm:
@@ -173,10 +199,27 @@ def _default_eval_every(steps_per_epoch: int | None) -> int:
     return min(max(1, steps_per_epoch // 2), _MAX_EVAL_EVERY)
 
 
-def _horizon(study: Study, arm: Arm, steps_per_epoch: int | None, eval_every: int) -> int:
+def _check_fork_steps(
+    steps: Mapping[str, int | None], horizons: Mapping[str, int], eval_every: int
+) -> None:
+    for name, step in steps.items():
+        if step is None:
+            continue
+        if step % eval_every or not step < horizons[name]:
+            last = horizons[name] - eval_every
+            nearest = min(max(round(step / eval_every), 1) * eval_every, last)
+            raise InputError(
+                f"fork_step={step} for arm {name!r}: expected a multiple of eval_every="
+                f"{eval_every} before the horizon of {horizons[name]}; the nearest is {nearest}"
+            )
+
+
+def _horizon(
+    study: Study, asked: int | None, arm: Arm, steps_per_epoch: int | None, eval_every: int
+) -> int:
     """Steps of a run, rounded up to whole evaluation intervals."""
-    if study.horizon is not None:
-        steps = float(study.horizon)
+    if asked is not None:
+        steps = float(asked)
     elif steps_per_epoch is not None and study.epochs is not None:
         steps = study.epochs * steps_per_epoch
     else:
@@ -189,19 +232,71 @@ def _horizon(study: Study, arm: Arm, steps_per_epoch: int | None, eval_every: in
 
 
 def _runs(study: Study, arms: Mapping[str, Arm], horizons: Mapping[str, int]) -> list[Run]:
-    runs = []
-    for seed in range(max(study.seeds_by_arm.values())):
-        for name, arm in arms.items():
-            if seed < study.seeds_by_arm[name]:
-                init_seed = seed if study.fix_init is None else study.fix_init
-                order_seed = seed if study.fix_order is None else study.fix_order
-                runs.append(Run(name, arm, seed, init_seed, order_seed, seed, horizons[name]))
-    return runs
+    """The runs without a fork: one of each arm, then the next of each arm, and so on."""
+    by_arm = []
+    for name, arm in arms.items():
+        cells = designs.unforked(study.design, study.seeds_by_arm[name], study.order_seeds)
+        by_arm.append([_run(study, name, arm, cell, horizons[name], None) for cell in cells])
+    turns = itertools.zip_longest(*by_arm)
+    return [run for turn in turns for run in turn if run is not None]
+
+
+def _run(
+    study: Study, name: str, arm: Arm, cell: designs.Cell, horizon: int, fork_step: int | None
+) -> Run:
+    return Run(
+        arm_name=name,
+        arm=arm,
+        seed=cell.seed,
+        init_seed=cell.init_seed if study.fix_init is None else study.fix_init,
+        order_seed=cell.order_seed if study.fix_order is None else study.fix_order,
+        noise_seed=cell.noise_seed,
+        horizon=horizon,
+        fork_step=fork_step,
+        fork_order_seed=cell.fork_order_seed,
+    )
+
+
+def with_forks(plan: Plan, waited: Mapping[str, Waited]) -> Plan:
+    """The plan with forks in the place of the runs whose parents are over.
+
+    Args:
+        plan: of a study with forks.
+        waited: by arm, what came of the parents.
+
+    Returns:
+        A plan with every fork step that can be known; arms without one have no forks. Only parents
+        that were still waiting at the fork step are forked.
+    """
+    study, steps, runs = plan.study, {}, []
+    for name, arm in plan.arms.items():
+        seed, time, event = waited[name]
+        step = plan.fork_steps[name] or designs.fork_step_of(time, event, plan.eval_every)
+        steps[name] = step
+        if step is None:
+            continue
+        still = set(seed[time > step].tolist())
+        cells = designs.forked(
+            study.design, study.seeds_by_arm[name], study.order_seeds, study.forks
+        )
+        runs += [
+            _run(study, name, arm, cell, plan.horizons[name], step)
+            for cell in cells
+            if cell.seed in still
+        ]
+    return plan._replace(fork_steps=steps, runs=runs)
 
 
 def run_key(run: Run) -> tuple[Any, ...]:
     """What names the run in the store, see `store.RUN_KEY`."""
-    return (run.arm_name, run.init_seed, run.order_seed, run.noise_seed, None, None)
+    return (
+        run.arm_name,
+        run.init_seed,
+        run.order_seed,
+        run.noise_seed,
+        run.fork_step,
+        run.fork_order_seed,
+    )
 
 
 def document(plan: Plan, platform: str) -> dict[str, Any]:
@@ -218,6 +313,9 @@ def document(plan: Plan, platform: str) -> dict[str, Any]:
         "root_seed": study.root_seed,
         "fix_init": study.fix_init,
         "fix_order": study.fix_order,
+        "design": study.design,
+        "order_seeds": study.order_seeds,
+        "fork_step": plan.fork_steps,
         "detector": study.detector._asdict(),
         "width": {name: g.spec.width for g in plan.groups for name in g.arm_names},
         "block": {name: g.spec.block for g in plan.groups for name in g.arm_names},
@@ -241,6 +339,11 @@ def document(plan: Plan, platform: str) -> dict[str, Any]:
                 name: g.steps_per_epoch for g in plan.groups for name in g.arm_names
             },
             "chance_loss": {name: g.chance_loss for g in plan.groups for name in g.arm_names},
+            "event": {name: g.event for g in plan.groups for name in g.arm_names},
+            "forks": study.forks,
+            "num_runs": {
+                name: sum(run.arm_name == name for run in plan.runs) for name in plan.arms
+            },
         },
         "launches": [
             {

@@ -11,10 +11,11 @@ import json
 import logging
 import os
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -22,7 +23,7 @@ from engine.errors import InputError
 
 logger = logging.getLogger(__name__)
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 _OUTCOME_FIELDS = [
     ("arm", pa.string()),
@@ -40,12 +41,15 @@ _OUTCOME_FIELDS = [
     ("onset_lower", pa.float64()),
     ("onset_upper", pa.float64()),
     ("half_step", pa.float64()),
+    ("hitting_step", pa.int64()),
     ("width_steps", pa.float64()),
     ("suddenness", pa.float64()),
     ("num_breaks", pa.int64()),
     ("chance_loss", pa.float64()),
     ("end_loss", pa.float64()),
+    ("onset_accuracy", pa.float64()),
     ("end_accuracy", pa.float64()),
+    ("end_held_out_accuracy", pa.float64()),
     ("best_minus_end", pa.float64()),
     ("steps_run", pa.int64()),
 ]
@@ -65,7 +69,22 @@ ROW_SCHEMA = pa.schema(_OUTCOME_FIELDS + _CURVE_FIELDS)
 # What names a run. Two rows that agree in these are the same run.
 RUN_KEY = ("arm", "init_seed", "order_seed", "noise_seed", "fork_step", "fork_order_seed")
 
+# Columns that may hold the time of the event a run waited for.
+_EVENT_STEPS = ("onset_step", "hitting_step")
+WAITING_COLUMNS = (*_EVENT_STEPS, "steps_run", "event")
+
 Row = Mapping[str, Any]
+
+
+def waiting_times(rows: Mapping[str, Sequence[Any]]) -> np.ndarray:
+    """The time of each run in steps: of its event, or its end where there was none, `[num_rows]`.
+
+    Args:
+        rows: columns of the store, those of `WAITING_COLUMNS` among them.
+    """
+    ends = zip(*(rows[name] for name in (*_EVENT_STEPS, "steps_run")), strict=True)
+    times = [next(value for value in values if value is not None) for values in ends]
+    return np.asarray(times, np.float64)
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -148,8 +167,8 @@ class WorkDirectory:
             InputError: a part is damaged or not one of ours.
         """
         wanted = None if columns is None else list(dict.fromkeys([*RUN_KEY, "seed", *columns]))
-        tables = [_read_part(path, wanted) for path in sorted(self.parts.glob("*.parquet"))]
         schema = ROW_SCHEMA if wanted is None else pa.schema([ROW_SCHEMA.field(c) for c in wanted])
+        tables = list(self.iterate(schema.names))
         table = pa.concat_tables(tables) if tables else schema.empty_table()
         order = {name: i for i, name in enumerate(self.document["arm_order"])}
         keys = zip(
@@ -160,6 +179,21 @@ class WorkDirectory:
             for i, (arm, *rest) in enumerate(keys)
         }
         return table.take(pa.array([ranks[rank] for rank in sorted(ranks)], pa.int64()))
+
+    def iterate(self, columns: Sequence[str]) -> Iterator[pa.Table]:
+        """All parts, one after another, so that not all of them are in memory.
+
+        A run that was stored twice comes twice.
+
+        Args:
+            columns: to read.
+
+        Raises:
+            InputError: a part is damaged or not one of ours.
+        """
+        schema = pa.schema([ROW_SCHEMA.field(name) for name in columns])
+        for path in sorted(self.parts.glob("*.parquet")):
+            yield _read_part(path, schema)
 
     def finished_keys(self) -> set[tuple[Any, ...]]:
         """The `RUN_KEY` of every stored run."""
@@ -251,19 +285,35 @@ def open_existing(path: Path) -> WorkDirectory:
         is_whole, version = False, None
     if not is_whole:
         raise InputError(f"{str(path / 'study.json')!r} is damaged, or not one of Plateau's")
-    if version != SCHEMA_VERSION:
+    if version not in _UPGRADES and version != SCHEMA_VERSION:
         raise InputError(
             f"{str(path / 'study.json')!r} has schema version {version}: this release reads "
-            f"{SCHEMA_VERSION}"
+            f"{', '.join(map(str, [*_UPGRADES, SCHEMA_VERSION]))}"
         )
+    while document["schema_version"] != SCHEMA_VERSION:
+        _UPGRADES[document["schema_version"]](document)
     return WorkDirectory(path, document)
+
+
+def _to_version_3(document: dict[str, Any]) -> None:
+    """Version 2 had no designs, and no events but breaks."""
+    study, names = document["study"], document["arm_order"]
+    document["identity"].update(design="seeds", order_seeds=None, fork_step=dict.fromkeys(names))
+    for arm in document["identity"]["arms"].values():
+        arm["gradient_noise"] = None
+    study.update(event=dict.fromkeys(names, "break"), forks=None, num_runs=dict(study["seeds"]))
+    document["schema_version"] = 3
+
+
+_UPGRADES: dict[int, Callable[[dict[str, Any]], None]] = {2: _to_version_3}
 
 
 def _digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()[:32]
 
 
-def _read_part(path: Path, columns: Sequence[str] | None) -> pa.Table:
+def _read_part(path: Path, schema: pa.Schema) -> pa.Table:
+    """The columns of a schema; those that an older version did not have are null."""
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -274,8 +324,13 @@ def _read_part(path: Path, columns: Sequence[str] | None) -> pa.Table:
             f"same command runs its seeds again"
         )
     try:
-        return pq.read_table(io.BytesIO(content), columns=columns)
-    except (pa.ArrowException, OSError) as error:
+        file = pq.ParquetFile(io.BytesIO(content))
+        there = [name for name in schema.names if name in file.schema_arrow.names]
+        table = file.read(columns=there)
+        for name in set(schema.names) - set(there):
+            table = table.append_column(name, pa.nulls(len(table), schema.field(name).type))
+        return table.select(schema.names).cast(schema)
+    except (pa.ArrowException, OSError, ValueError) as error:
         raise InputError(f"{str(path)!r} is not a part of a study: {error}") from error
 
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from engine import config, models, optimizers, rng, tasks
+from engine import config, designs, models, optimizers, rng, tasks
 from engine.config import Arm
 from engine.errors import InputError, unknown_name
 from engine.plateau import DetectorSettings
@@ -14,6 +14,7 @@ from engine.precision import PRECISIONS
 
 MAX_SEEDS = 10**7
 _DETECTOR = DetectorSettings()
+_BY_ARM = ("seeds", "horizon", "fork_step")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,8 +24,9 @@ class Study:
     Attributes:
         name: of the experiment.
         arms: by name, in the order of the report.
-        seeds: repetitions of every arm, 0 … seeds−1; or a number for each arm.
-        horizon: steps of every run; or
+        seeds: repetitions of every arm, 0 … seeds−1; or a number for each arm. In a crossed design
+            these are the init seeds.
+        horizon: steps of every run, or a number for each arm; or
         epochs: passes over the data.
         eval_every: steps between evaluations; by default half an epoch of the arm with the
             shortest one, at most 25 steps.
@@ -36,6 +38,11 @@ class Study:
         stop: `horizon`: every run lasts that long; `settled`: a run ends once it has left chance
             level and its status is settled. What needs the end of a curve uses the end it has.
         detector: settings of the detector.
+        design: which seeds are combined, one of `engine.designs.DESIGNS`.
+        order_seeds: data orders of a crossed design.
+        forks: of every parent, in a design with forks.
+        fork_step: where forks change the data order, in steps, or a number for each arm; by
+            default at half the parents' median waiting time.
 
     Raises:
         InputError: a number is out of range, or a name is unknown.
@@ -44,7 +51,7 @@ class Study:
     name: str
     arms: Mapping[str, Arm]
     seeds: int | Mapping[str, int]
-    horizon: int | None = None
+    horizon: int | Mapping[str, int] | None = None
     epochs: float | None = None
     eval_every: int | None = None
     baseline: str | None = None
@@ -54,6 +61,10 @@ class Study:
     fix_order: int | None = None
     stop: str = "horizon"
     detector: DetectorSettings = _DETECTOR
+    design: str = "seeds"
+    order_seeds: int | None = None
+    forks: int | None = None
+    fork_step: int | Mapping[str, int] | None = None
 
     def __post_init__(self) -> None:
         if not self.arms:
@@ -61,7 +72,10 @@ class Study:
         if (self.horizon is None) == (self.epochs is None):
             raise InputError("give either a horizon in steps or a number of epochs")
         for name, value, least in (
-            ("horizon", self.horizon, 1),
+            *(("horizon", steps, 1) for steps in self._by_arm("horizon").values()),
+            *(("fork_step", step, 1) for step in self._by_arm("fork_step").values()),
+            ("order_seeds", self.order_seeds, 1),
+            ("forks", self.forks, 1),
             ("eval_every", self.eval_every, 1),
             ("root_seed", self.root_seed, 0),
             ("fix_init", self.fix_init, 0),
@@ -70,21 +84,51 @@ class Study:
             check_whole(name, value, least)
         for number in self.seeds_by_arm.values():
             check_whole("seeds", number, 1, MAX_SEEDS)
+        self._check_design()
         if self.epochs is not None and not (math.isfinite(self.epochs) and self.epochs > 0):
             raise InputError(f"epochs={self.epochs}: expected a positive number")
-        for arm_name in [*([self.baseline] if self.baseline else []), *self.seeds_by_arm]:
+        by_arm = [arm for name in _BY_ARM for arm in self._by_arm(name)]
+        for arm_name in [*([self.baseline] if self.baseline else []), *by_arm]:
             if arm_name not in self.arms:
                 raise unknown_name("arm", arm_name, self.arms)
+
+    def _check_design(self) -> None:
+        if self.design not in designs.DESIGNS:
+            raise unknown_name("design", self.design, designs.DESIGNS)
+        designs.check_design(
+            self.design,
+            min(self.seeds_by_arm.values()),
+            self.order_seeds,
+            self.forks,
+            self.fork_step is not None,
+        )
+        if designs.has_grid(self.design) and (self.fix_init, self.fix_order) != (None, None):
+            raise InputError(f"fix_init and fix_order have no effect with design={self.design}")
 
     @property
     def seeds_by_arm(self) -> dict[str, int]:
         """Repetitions of each arm."""
-        if isinstance(self.seeds, Mapping):
-            missing = [name for name in self.arms if name not in self.seeds]
-            if missing:
-                raise InputError(f"seeds are missing for arm {missing[0]!r}")
-            return dict(self.seeds)
-        return dict.fromkeys(self.arms, self.seeds)
+        return self._by_arm("seeds")
+
+    @property
+    def horizons_by_arm(self) -> dict[str, int | None]:
+        """Steps of the runs of each arm, as given; `None` where epochs are."""
+        return self._by_arm("horizon")
+
+    @property
+    def fork_steps_by_arm(self) -> dict[str, int | None]:
+        """Where the runs of each arm are forked, as given; `None` for the default."""
+        return self._by_arm("fork_step")
+
+    def _by_arm(self, name: str) -> dict[str, Any]:
+        """A number that is given once, or by arm."""
+        value = getattr(self, name)
+        if not isinstance(value, Mapping):
+            return dict.fromkeys(self.arms, value)
+        missing = [arm for arm in self.arms if arm not in value]
+        if missing:
+            raise InputError(f"{name}: a number is missing for arm {missing[0]!r}")
+        return dict(value)
 
 
 def check_whole(name: str, value: Any, least: int, most: int = rng.MAX_SEED) -> None:
@@ -125,7 +169,8 @@ def with_sweep(study: Study, axes: Mapping[str, list[Any]]) -> Study:
     for name, values in axes.items():
         if len(set(values)) != len(values):
             raise InputError(f"sweep over {name}: the same value appears twice")
-    arms, seeds = {}, {}
+    arms: dict[str, Arm] = {}
+    by_arm: dict[str, dict[str, Any]] = {name: {} for name in _BY_ARM}
     for arm_name, arm in study.arms.items():
         for combination in itertools.product(*axes.values()):
             chosen = dict(zip(axes, combination, strict=True))
@@ -134,12 +179,14 @@ def with_sweep(study: Study, axes: Mapping[str, list[Any]]) -> Study:
             if full in arms:
                 raise InputError(f"sweep: two arms would both be called {full!r}")
             arms[full] = dataclasses.replace(arm, **chosen)
-            seeds[full] = study.seeds_by_arm[arm_name]
+            for name, values_by_arm in by_arm.items():
+                values_by_arm[full] = study._by_arm(name)[arm_name]
     baseline = None
     if study.baseline is not None:
         of_baseline = list(study.arms).index(study.baseline) * (len(arms) // len(study.arms))
         baseline = list(arms)[of_baseline]
-    return dataclasses.replace(study, arms=arms, seeds=seeds, baseline=baseline)
+    given: dict[str, Any] = {n: v for n, v in by_arm.items() if getattr(study, n) is not None}
+    return dataclasses.replace(study, arms=arms, baseline=baseline, **given)
 
 
 def _label(value: Any) -> str:

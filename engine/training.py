@@ -37,9 +37,15 @@ class TrainState(NamedTuple):
 
 
 class StepInfo(NamedTuple):
-    """What a step records: the loss of its mini-batch, before the update."""
+    """What a step records, both before the update.
+
+    Attributes:
+        batch_loss: of its mini-batch.
+        is_hit: whether the task's event has happened; `None` where it has none of its own.
+    """
 
     batch_loss: jax.Array
+    is_hit: jax.Array | None
 
 
 class EvalInfo(NamedTuple):
@@ -131,9 +137,11 @@ def make_trainer(arm: Arm, task: Task, model: Model, form: str) -> Trainer:
 
         def loss_fn(params: Any) -> tuple[jax.Array, Any]:
             outputs, model_state = train_apply(params, state.model_state, batch.inputs, noise_key)
-            return jnp.mean(task.loss(outputs, batch.targets)), model_state
+            is_hit = None if task.is_hit is None else task.is_hit(outputs)
+            return jnp.mean(task.loss(outputs, batch.targets)), (model_state, is_hit)
 
-        (loss, model_state), grads = jax.value_and_grad(loss_fn, has_aux=True)(state.params)
+        value_and_grad = jax.value_and_grad(loss_fn, has_aux=True)
+        (loss, (model_state, is_hit)), grads = value_and_grad(state.params)
         optimizer = optimizer_at(state.step, hyperparams)
         updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
         new_state = state._replace(
@@ -142,7 +150,7 @@ def make_trainer(arm: Arm, task: Task, model: Model, form: str) -> Trainer:
             model_state=model_state,
             step=state.step + 1,
         )
-        return new_state, StepInfo(loss)
+        return new_state, StepInfo(loss, is_hit)
 
     def measure(
         apply: Callable[..., jax.Array], state: TrainState, batches: Batch

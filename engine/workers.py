@@ -39,6 +39,9 @@ class Delivery(NamedTuple):
     finished: list[FinishedRun]
 
 
+OnDelivery = Callable[[Delivery], Sequence[Sequence[Run]] | None]
+
+
 class Source(Protocol):
     """Where a worker gets its runs from, and where it delivers them."""
 
@@ -105,7 +108,8 @@ class Scheduler:
     Args:
         specs: of the pools, by group.
         pending: runs of each group, in the order in which they are to start.
-        on_delivery: called with what each chunk brought.
+        on_delivery: called with what each chunk brought; returns the runs of each group that are
+            to be done besides, or nothing.
         on_fallback: called with a group and the reason when it falls back to the native form.
     """
 
@@ -113,7 +117,7 @@ class Scheduler:
         self,
         specs: Sequence[PoolSpec],
         pending: Sequence[Sequence[Run]],
-        on_delivery: Callable[[Delivery], None],
+        on_delivery: OnDelivery,
         on_fallback: Callable[[int, str], None],
     ) -> None:
         self._specs = list(specs)
@@ -169,7 +173,8 @@ class Scheduler:
         self._has_begun = True
         for finished in delivery.finished:
             self._in_flight[worker].remove(finished.run)
-        self._on_delivery(delivery)
+        for runs, more in zip(self._pending, self._on_delivery(delivery) or [], strict=False):
+            runs.extend(more)
 
     def reject(self, worker: int, reason: str) -> None:
         """Takes all runs of a worker back, and has their group computed in the native form."""
@@ -275,8 +280,7 @@ class Crew:
         self._devices = devices
 
     def __enter__(self) -> "Crew":
-        for index in range(self.num_workers):
-            self.start(index)
+        self.ensure()
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -297,6 +301,11 @@ class Crew:
             process.start()
         theirs.close()
         self.members[index] = _Worker(process, ours)
+
+    def ensure(self) -> None:
+        """Starts every worker that is not there, for another call of `run_all`."""
+        for index in set(range(self.num_workers)) - set(self.members):
+            self.start(index)
 
     def retire(self, index: int) -> None:
         """Waits for the end of a worker that has said that it is done, or is dead."""
@@ -382,6 +391,8 @@ class _Supervisor:
             if message[1].finished:
                 self._num_losses = 0
             self._scheduler.deliver(index, message[1])
+            if self._scheduler.has_pending():
+                self._crew.ensure()
         elif message[0] == "reject":
             self._scheduler.reject(index, message[1])
         elif message[0] == "refused":
@@ -414,7 +425,7 @@ class _Supervisor:
 def run_all(
     specs: Sequence[PoolSpec],
     pending: Sequence[Sequence[Run]],
-    on_delivery: Callable[[Delivery], None],
+    on_delivery: OnDelivery,
     on_fallback: Callable[[int, str], None],
     crew: Crew,
     notify: Callable[[str], None],
@@ -424,7 +435,7 @@ def run_all(
     Args:
         specs: of the pools, by group.
         pending: runs of each group.
-        on_delivery: called in this process with what each chunk brought.
+        on_delivery: called in this process with what each chunk brought, see `Scheduler`.
         on_fallback: called with a group and the reason when it falls back to the native form.
         crew: of workers; without any, everything runs in this process.
         notify: called with a line when something noteworthy happens.
@@ -440,4 +451,5 @@ def run_all(
         configure_backend(crew.cache_dir)
         serve(_LocalSource(scheduler), memory_limit(1), crew.cache_dir)
         return
+    crew.ensure()
     _Supervisor(scheduler, crew, notify).run()

@@ -7,6 +7,7 @@ EXPERIMENTS = Registry(
     {
         "kick_in": "experiments.kick_in",
         "init_scale": "experiments.init_scale",
+        "double_well": "experiments.double_well",
         "single": "experiments.single",
     },
 )

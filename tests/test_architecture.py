@@ -15,6 +15,7 @@ FLOORS = {
     "engine.errors": -1,
     "engine.registry": -1,
     "engine.config": 0,
+    "engine.designs": 0,
     "engine.rng": 0,
     "engine.plateau": 0,
     "engine.statistics": 0,

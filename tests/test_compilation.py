@@ -23,6 +23,7 @@ def _hold(directory: str, key: str, connection) -> None:
 @pytest.fixture
 def hold(cache_dir):
     """Starts a process that holds a lock."""
+    configure_backend(cache_dir)  # another test may have had another
     processes = []
 
     def start(key: str):

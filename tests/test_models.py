@@ -12,7 +12,12 @@ from engine.models import MODELS, SCHEMES, make_model, source_fingerprint
 from engine.models.initial import draw_params, leaf_scales
 from engine.study import resolve_arm
 
-CASES = [(name, batch_norm) for name in MODELS for batch_norm in (False, True)]
+CASES = [
+    (name, batch_norm)
+    for name in MODELS
+    for batch_norm in (False, True)
+    if not batch_norm or "batch_norm" in MODELS.load(name).USED
+]
 SMALL = {"cnn8": {"conv_widths": (3, 3), "pool_after": (2,)}}
 INPUTS = jnp.asarray(np.random.default_rng(0).normal(size=(6, 8, 8, 1)), jnp.float32)
 KEY = jax.random.key(0)

@@ -1,6 +1,9 @@
+import hashlib
+import io
 import json
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -144,3 +147,40 @@ def test_parts_that_are_a_file_are_one_clear_error(tmp_path):
     (tmp_path / "w" / "parts").write_text("")
     with pytest.raises(InputError, match="cannot use"):
         store.create_or_resume(tmp_path / "w", _document())
+
+
+def test_a_study_of_version_2_is_read_as_one_of_now(tmp_path):
+    """Without designs, with breaks only, and with parts that lack the newer columns."""
+    document = _document()
+    document["schema_version"] = 2
+    names = document["arm_order"]
+    document["identity"]["arms"] = {name: {"model": "mlp"} for name in names}
+    document["study"]["seeds"] = dict.fromkeys(names, 3)
+    (tmp_path / "parts").mkdir()
+    (tmp_path / "study.json").write_text(json.dumps(document))
+    old = [f for f in store.ROW_SCHEMA if f.name not in ("hitting_step", "onset_accuracy")]
+    row = {"arm": names[0], "seed": 0, "init_seed": 0, "order_seed": 0, "noise_seed": 0}
+    table = pa.Table.from_pylist([row], schema=pa.schema(old))
+    buffer = io.BytesIO()
+    pq.write_table(table, buffer)
+    name = hashlib.sha256(buffer.getvalue()).hexdigest()[:32]
+    (tmp_path / "parts" / f"{name}.parquet").write_bytes(buffer.getvalue())
+
+    directory = store.open_existing(tmp_path)
+    assert directory.document["schema_version"] == store.SCHEMA_VERSION
+    assert directory.document["identity"]["design"] == "seeds"
+    assert directory.document["study"]["event"] == dict.fromkeys(names, "break")
+    assert directory.document["study"]["num_runs"] == dict.fromkeys(names, 3)
+    (read,) = directory.read().to_pylist()
+    assert read["seed"] == 0
+    assert read["hitting_step"] is None
+
+
+def test_waiting_times_are_of_the_event_or_of_the_end():
+    rows = {
+        "onset_step": [5.5, None, None],
+        "hitting_step": [None, 7, None],
+        "steps_run": [44, 7, 44],
+        "event": [1, 1, 0],
+    }
+    assert store.waiting_times(rows).tolist() == [5.5, 7.0, 44.0]

@@ -93,7 +93,7 @@ def test_fields_are_set_in_every_arm():
         ({"seeds": -1}, "seeds=-1: expected a whole number from 1 to"),
         ({"seeds": 0}, "seeds=0"),
         ({"seeds": 2.5}, "whole number"),
-        ({"seeds": {"slow": 3}}, "seeds are missing for arm 'fast'"),
+        ({"seeds": {"slow": 3}}, "seeds: a number is missing for arm 'fast'"),
         ({"horizon": 0}, "horizon=0"),
         ({"horizon": None}, "either a horizon"),
         ({"epochs": 3}, "either a horizon"),

@@ -58,6 +58,8 @@ def test_evaluation_sets_are_whole_fixed_batches(loaded):
 def test_chance_is_the_loss_of_the_best_constant(loaded):
     """No constant does better on the evaluation set, and the best one does it to 1 %."""
     _, data, task = loaded
+    if task.is_hit is not None:
+        pytest.skip("it waits for a hit: its curve is a distance, which a constant can make small")
     targets = task.evaluation(data)["loss"].targets.reshape(
         -1, *data["loss_" + _target(data)].shape[2:]
     )

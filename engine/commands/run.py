@@ -2,20 +2,17 @@
 
 import os
 import sys
-import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from engine import devices, provenance, store, tuning, workers
-from engine.commands.progress import Progress
+from engine import devices, store, tuning, workers
+from engine.commands.session import Session
+from engine.designs import has_forks
 from engine.devices import Devices
 from engine.errors import InputError
-from engine.outcomes import outcome_row
-from engine.plan import Plan, document, make_plan, run_key
+from engine.plan import Plan, document, make_plan
 from engine.store import WorkDirectory
 from engine.study import Study
-
-_SECONDS_PER_PART = 2.0
 
 
 def default_cache_dir() -> Path:
@@ -106,7 +103,8 @@ def _train(request: _Request, crew: workers.Crew, is_quiet: bool) -> None:
     # A width that is given has a block by the rule, or is refused as another study.
     block = identity.get("block") if request.width is None else None
     form = request.form or identity.get("form")
-    plan = make_plan(request.study, platform, width, form, request.data_dir, block)
+    forks = identity.get("fork_step")
+    plan = make_plan(request.study, platform, width, form, request.data_dir, block, forks)
     tuned: dict[str, dict[str, float]] = {}
     if request.is_tuned and recorded is None:
         plan, tuned = _tuned(plan, request, crew.cache_dir)
@@ -116,39 +114,17 @@ def _train(request: _Request, crew: workers.Crew, is_quiet: bool) -> None:
     if tuned:
         directory.document["tuned_milliseconds"] = tuned
         directory.save_document()
-    pending = [
-        [r for r in plan.runs if r.arm_name in g.arm_names and run_key(r) not in finished]
-        for g in plan.groups
-    ]
-    runs = [run for group in pending for run in group]
     _warn_of_other_versions(directory, bool(finished))
-    started = time.monotonic()
-    with Progress(len(runs), sum(r.horizon for r in runs), not is_quiet and bool(runs)) as progress:
-        total = _Recorder(plan, directory, progress)
-        try:
-            workers.run_all(
-                [group.spec for group in plan.groups],
-                pending,
-                total.take,
-                total.fall_back,
-                crew,
-                progress.note,
-            )
-        except InputError:
-            if recorded is None:
-                directory.discard()
-            raise
-        finally:
-            total.flush()
-    directory.document["launches"][-1].update(
-        ended=provenance.now(),
-        seconds=round(time.monotonic() - started, 3),
-        first_chunk_after=total.first_chunk_after,
-        seed_steps=total.seed_steps,
-        num_runs=len(runs),
-        num_workers=crew.num_workers,
-    )
-    directory.save_document()
+    session = Session(plan, directory, finished, crew, is_quiet)
+    try:
+        session.run(plan.runs)
+    except InputError:
+        if recorded is None:
+            directory.discard()
+        raise
+    if has_forks(request.study.design):
+        session.run_forks()
+    session.end()
 
 
 def _tuned(
@@ -183,51 +159,3 @@ def _warn_of_other_versions(directory: WorkDirectory, has_rows: bool) -> None:
     if changed:
         words = ", ".join(f"{n} {before.get(n)} → {now.get(n)}" for n in changed)
         print(f"note: versions differ from the launch before ({words})", file=sys.stderr)
-
-
-class _Recorder:
-    """Turns finished runs into rows, and writes them as parts of a few seconds each."""
-
-    def __init__(self, plan: Plan, directory: WorkDirectory, progress: Progress) -> None:
-        self._chance = {n: g.chance_loss for g in plan.groups for n in g.arm_names}
-        self._plan = plan
-        self._detector = plan.study.detector
-        self._directory = directory
-        self._progress = progress
-        self._rows: list[dict[str, Any]] = []
-        self._written = time.monotonic()
-        self.seed_steps = 0
-        self.first_chunk_after: float | None = None
-
-    def take(self, delivery: workers.Delivery) -> None:
-        """Notes what one chunk brought."""
-        if self.first_chunk_after is None:
-            self.first_chunk_after = round(provenance.seconds_since_start(), 3)
-        rows = [
-            outcome_row(finished, self._chance[finished.run.arm_name], self._detector)
-            for finished in delivery.finished
-        ]
-        self._rows += rows
-        if time.monotonic() - self._written > _SECONDS_PER_PART:
-            self.flush()
-        self.seed_steps += delivery.seed_steps
-        skipped = sum(f.run.horizon - int(f.steps[-1]) for f in delivery.finished)
-        self._progress.update(delivery.seed_steps, [row["status"] for row in rows], skipped)
-
-    def fall_back(self, group: int, reason: str) -> None:
-        """Records that a group of arms is computed in the native form, and says why."""
-        names = self._plan.groups[group].arm_names
-        for name in names:
-            self._directory.document["identity"]["form"][name] = "native"
-        self._directory.save_document()
-        self._progress.note(
-            f"{', '.join(names)}: computed in the native form, which is slow, because the "
-            f"rewritten network disagrees with it: {reason}"
-        )
-
-    def flush(self) -> None:
-        """Writes the rows that are not yet on disk."""
-        if self._rows:
-            self._directory.append(self._rows)
-        self._rows = []
-        self._written = time.monotonic()

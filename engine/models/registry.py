@@ -7,5 +7,6 @@ MODELS = Registry(
     {
         "cnn8": "engine.models.cnn8",
         "mlp": "engine.models.mlp",
+        "position": "engine.models.position",
     },
 )

@@ -17,10 +17,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from engine import statistics
-from engine.report.summary import ArmRuns, Summary
+from engine.report.runs import ArmRuns
+from engine.report.summary import Summary
 
 INK = "#3b4450"
-MAX_CURVES = 200
 _STYLE: Any = {
     "axes.edgecolor": INK,
     "axes.labelcolor": INK,
@@ -49,7 +49,7 @@ def make_figures(summary: Summary) -> dict[str, Figure]:
     for i, name in enumerate(summary.runs):
         figures[f"curves_{i + 1}"] = functools.partial(_curves, summary, name)
     figures["incidence"] = lambda: _incidence(summary)
-    if any(np.any(runs.event == 1) for runs in summary.runs.values()):
+    if any(r.waits_for == "break" and np.any(r.event == 1) for r in summary.runs.values()):
         figures["aligned"] = lambda: _aligned(summary)
     figures["forest"] = lambda: _forest(summary)
     with mpl.rc_context(_STYLE):
@@ -102,14 +102,12 @@ def _curves(summary: Summary, name: str) -> Figure:
     figure = _figure(3.0)
     axes = figure.subplots()
     colour = _colour(summary, name)
-    for i in range(min(len(runs.status), MAX_CURVES)):
-        steps = np.asarray(runs.rows["steps"][i]) / unit
-        loss = np.asarray(runs.rows["loss"][i], np.float64)
-        axes.plot(steps, loss, color=colour, alpha=0.6, linewidth=0.8)
-        onset = runs.rows["onset_step"][i]
-        if onset is not None:
-            at_onset = np.interp(onset / unit, steps, loss)
-            axes.plot(onset / unit, at_onset, "o", color=colour, markersize=3.2)
+    for curve, time, event in zip(runs.curves, runs.time / unit, runs.event, strict=False):
+        steps = curve.steps / unit
+        axes.plot(steps, curve.loss, color=colour, alpha=0.6, linewidth=0.8)
+        if event == 1:
+            at_event = np.interp(time, steps, curve.loss)
+            axes.plot(time, at_event, "o", color=colour, markersize=3.2)
     axes.axhline(runs.chance_loss, color=INK, linestyle="--", linewidth=0.8)
     end = runs.horizon / unit
     axes.annotate("chance", (end, runs.chance_loss), (0, 3), textcoords="offset points", ha="right")
@@ -119,7 +117,7 @@ def _curves(summary: Summary, name: str) -> Figure:
 
 
 def _start_loss(runs: ArmRuns) -> float:
-    starts = [loss[0] for loss in runs.rows["loss"] if loss and math.isfinite(loss[0])]
+    starts = [c.loss[0] for c in runs.curves if len(c.loss) and math.isfinite(c.loss[0])]
     return float(np.median(starts)) if starts else runs.chance_loss
 
 
@@ -162,12 +160,14 @@ def _aligned(summary: Summary) -> Figure:
     axes = figure.subplots()
     spans = []
     for name, runs in summary.runs.items():
+        if runs.waits_for != "break":
+            continue
         unit, colour = summary.steps_per_unit(name), _colour(summary, name)
         label: str | None = name
-        for i in np.flatnonzero(runs.event == 1)[:MAX_CURVES]:
-            steps = np.asarray(runs.rows["steps"][i])
-            loss = np.asarray(runs.rows["loss"][i], np.float64) / runs.chance_loss
-            shifted = (steps - runs.rows["onset_step"][i]) / unit
+        for i in np.flatnonzero(runs.event[: len(runs.curves)] == 1):
+            curve = runs.curves[i]
+            shifted = (curve.steps - runs.time[i]) / unit
+            loss = curve.loss / runs.chance_loss
             axes.plot(shifted, loss, color=colour, alpha=0.55, linewidth=0.8, label=label)
             label = None
             spans.append((runs.rows["width_steps"][i] or 0.0) / unit)

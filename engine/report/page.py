@@ -5,8 +5,9 @@ from typing import Any
 import jinja2
 import markupsafe
 
-from engine.report.figures import INK, MAX_CURVES
+from engine.report.figures import INK
 from engine.report.phrases import number
+from engine.report.runs import MAX_CURVES
 from engine.report.summary import Summary
 from engine.report.verdict import Verdict
 
@@ -86,15 +87,11 @@ def _run_rows(summary: Summary) -> list[list[str]]:
     for name, runs in summary.runs.items():
         unit = summary.steps_per_unit(name)
         for i, status in enumerate(runs.status):
-            onset, lower, upper = (
-                runs.rows[column][i] for column in ("onset_step", "onset_lower", "onset_upper")
-            )
-            when = "–"
-            if onset is not None:
-                bounds = (
-                    f"{number(lower / unit, summary.unit)}–{number(upper / unit, summary.unit)}"
-                )
-                when = f"{number(onset / unit, summary.unit)} ({bounds})"
+            lower, upper = (runs.rows[column][i] for column in ("onset_lower", "onset_upper"))
+            when = number(runs.time[i] / unit, summary.unit) if runs.event[i] == 1 else "–"
+            if lower is not None:
+                bounds = (number(bound / unit, summary.unit) for bound in (lower, upper))
+                when += f" ({'–'.join(bounds)})"
             accuracy = runs.rows["end_accuracy"][i]
             end = "–" if accuracy is None else f"{accuracy:.3f}"
             rows.append([name, str(runs.seed[i]), status.replace("_", " "), when, end])

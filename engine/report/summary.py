@@ -4,66 +4,17 @@ from collections import Counter
 from typing import Any, NamedTuple
 
 import numpy as np
-import pyarrow as pa
 
 from engine import statistics
 from engine.plateau import STATUSES
+from engine.report.runs import ArmRuns, read_runs
 from engine.statistics import Estimate, TestResult
 from engine.store import WorkDirectory
 
-_COLUMNS = [
-    "status",
-    "event",
-    "onset_step",
-    "onset_lower",
-    "onset_upper",
-    "width_steps",
-    "num_breaks",
-    "is_diverged_later",
-    "end_loss",
-    "end_accuracy",
-    "best_minus_end",
-    "steps_run",
-    "stop_reason",
-    "steps",
-    "loss",
-    "accuracy",
-    "held_out_accuracy",
-]
 _GRID_SHARE_OF_WIDTH = 0.25
 _LATE_SHARE = 0.9
 _LEFT_CHANCE = 0.2
 _LEVEL = 0.05
-
-
-class ArmRuns(NamedTuple):
-    """The runs of one arm that the statistics use: the longest complete prefix in seed order.
-
-    Attributes:
-        name: of the arm.
-        seed: shape `[num_runs]`.
-        status: shape `[num_runs]`.
-        event: shape `[num_runs]`.
-        time: onset, or the end of the run where there is none, in steps, `[num_runs]`.
-        rows: every column of the store, as lists of length num_runs.
-        num_stored: runs of the arm that are over.
-        num_planned: runs that the last launch asked for.
-        horizon: steps.
-        steps_per_epoch: or `None`.
-        chance_loss: in nats for classification.
-    """
-
-    name: str
-    seed: np.ndarray
-    status: list[str]
-    event: np.ndarray
-    time: np.ndarray
-    rows: dict[str, list[Any]]
-    num_stored: int
-    num_planned: int
-    horizon: int
-    steps_per_epoch: int | None
-    chance_loss: float
 
 
 class ArmSummary(NamedTuple):
@@ -166,12 +117,7 @@ class Summary(NamedTuple):
 def summarise(directory: WorkDirectory) -> Summary:
     """The numbers of what a work directory holds; arms whose first seed is missing are left out."""
     document = directory.document
-    table = directory.read(columns=_COLUMNS)
-    runs = {}
-    for name in document["arm_order"]:
-        arm_runs = _arm_runs(table, document, name)
-        if arm_runs is not None:
-            runs[name] = arm_runs
+    runs = read_runs(directory)
     has_epochs = bool(runs) and all(r.steps_per_epoch for r in runs.values())
     baseline = document["study"]["baseline"]
     if baseline not in runs and runs:
@@ -202,33 +148,6 @@ def _varied(identity: dict[str, Any]) -> str:
     return "random starts and data orders"
 
 
-def _arm_runs(table: pa.Table, document: dict[str, Any], name: str) -> ArmRuns | None:
-    rows = table.filter(pa.compute.equal(table["arm"], name)).to_pydict()
-    stored = rows["seed"]
-    num_used = next((i for i, seed in enumerate(stored) if seed != i), len(stored))
-    if num_used == 0:
-        return None
-    rows = {column: values[:num_used] for column, values in rows.items()}
-    onset = [
-        end if t is None else t
-        for t, end in zip(rows["onset_step"], rows["steps_run"], strict=True)
-    ]
-    study = document["study"]
-    return ArmRuns(
-        name=name,
-        seed=np.asarray(rows["seed"]),
-        status=rows["status"],
-        event=np.asarray(rows["event"]),
-        time=np.asarray(onset, np.float64),
-        rows=rows,
-        num_stored=len(stored),
-        num_planned=max(study["seeds"][name], len(stored)),
-        horizon=document["identity"]["horizons"][name],
-        steps_per_epoch=study["steps_per_epoch"][name],
-        chance_loss=study["chance_loss"][name],
-    )
-
-
 def _summarise_arm(runs: ArmRuns, steps_per_unit: float) -> ArmSummary:
     time = runs.time / steps_per_unit
     counts = Counter(runs.status)
@@ -245,9 +164,9 @@ def _summarise_arm(runs: ArmRuns, steps_per_unit: float) -> ArmSummary:
         restricted_mean=statistics.restricted_mean(time, runs.event, runs.horizon / steps_per_unit),
         onset_range=(float(onsets.min()), float(onsets.max())) if len(onsets) else None,
         median_width=float(np.median(widths)) / steps_per_unit if widths else None,
-        accuracy_before=_accuracy_at_onset(runs),
+        accuracy_before=_median_of(runs.rows["onset_accuracy"], is_learned),
         accuracy_after=_median_of(runs.rows["end_accuracy"], is_learned),
-        held_out_after=_median_of(_last(runs.rows["held_out_accuracy"]), is_learned),
+        held_out_after=_median_of(runs.rows["end_held_out_accuracy"], is_learned),
         late_onset=_late_onset(time, runs.event),
         num_coarse=_num_coarse(runs),
         num_fell_back=sum(
@@ -276,22 +195,6 @@ def _median_of(values: list[Any], chosen: np.ndarray) -> float | None:
     return float(np.median(kept)) if kept else None
 
 
-def _last(curves: list[list[float] | None]) -> list[float | None]:
-    return [curve[-1] if curve else None for curve in curves]
-
-
-def _accuracy_at_onset(runs: ArmRuns) -> float | None:
-    rows = runs.rows
-    values = [
-        float(np.interp(onset, steps, accuracy))
-        for onset, steps, accuracy in zip(
-            rows["onset_step"], rows["steps"], rows["accuracy"], strict=True
-        )
-        if onset is not None and accuracy
-    ]
-    return float(np.median(values)) if values else None
-
-
 def _num_coarse(runs: ArmRuns) -> int:
     """Runs whose grid at the onset is coarser than a quarter of the width."""
     rows = runs.rows
@@ -304,10 +207,15 @@ def _num_coarse(runs: ArmRuns) -> int:
 
 
 def _compare(summary: Summary, fields: dict[str, dict[str, Any]]) -> dict[str, Comparison]:
-    others = [name for name in summary.runs if name != summary.baseline]
-    if not others:
+    base = summary.runs.get(summary.baseline)
+    # What waits for another event, or for the end of another task, cannot be compared.
+    others = [
+        name
+        for name, runs in summary.runs.items()
+        if base is not None and name != base.name and runs.waits_for == base.waits_for
+    ]
+    if base is None or not others:
         return {}
-    base = summary.runs[summary.baseline]
     tests = {name: _test(summary, summary.runs[name], base) for name in others}
     adjusted = statistics.holm(np.array([test.p_value for test in tests.values()]))
     found = {}

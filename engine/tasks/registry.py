@@ -6,6 +6,7 @@ TASKS = Registry(
     "dataset",
     {
         "digits": "engine.tasks.digits",
+        "double_well": "engine.tasks.double_well",
         "teacher": "engine.tasks.teacher",
     },
 )

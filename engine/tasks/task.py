@@ -40,6 +40,9 @@ class Task(NamedTuple):
         example_shape: of one input.
         num_outputs: of the network.
         steps_per_epoch: steps in one pass over the data; `None` where every example is fresh.
+        is_hit: from outputs to whether the event has happened, a scalar, for tasks whose event is
+            the first time at which the outputs reach a set; `None` where it is the break of the
+            loss curve. A run is over when it is hit.
     """
 
     draw: Callable[[Data, jax.Array, jax.Array, int], Any]
@@ -51,6 +54,7 @@ class Task(NamedTuple):
     example_shape: tuple[int, ...]
     num_outputs: int
     steps_per_epoch: int | None
+    is_hit: Callable[[jax.Array], jax.Array] | None = None
 
 
 def resolve(arm: Arm) -> dict[str, Any]:
@@ -60,7 +64,7 @@ def resolve(arm: Arm) -> dict[str, Any]:
         InputError: the source is unknown, or a field is set that it does not use.
     """
     used = TASKS.load(arm.dataset).USED
-    return fill_defaults(arm, f"dataset={arm.dataset}", ("task_seed",), used)
+    return fill_defaults(arm, f"dataset={arm.dataset}", ("task_seed", "gradient_noise"), used)
 
 
 def load_data(arm: Arm, root_seed: int, data_dir: str | None) -> dict[str, np.ndarray]:

@@ -31,14 +31,15 @@ def _row(
         "arm": arm, "seed": seed, "init_seed": seed, "order_seed": seed, "noise_seed": seed,
         "status": status, "event": event, "onset_step": onset, **grid, "width_steps": width,
         "end_accuracy": float(progress[-1]), "steps_run": int(end), "steps": STEPS,
-        "loss": H * (1 - progress), "accuracy": progress, "held_out_accuracy": progress,
+        "loss": H * (1 - progress), "end_held_out_accuracy": float(progress[-1]),
+        "onset_accuracy": None if onset is None else float(np.interp(onset, STEPS, progress)),
     }  # fmt: skip
 
 
 def _summary(path: Path, arms: dict[str, list[dict]], baseline: str, seeds: int = 20) -> Summary:
     fields = {name: {"init": name, "learning_rate": 0.1} for name in arms}
     document = {
-        "schema_version": 2,
+        "schema_version": store.SCHEMA_VERSION,
         "identity": {
             "arms": fields,
             "horizons": dict.fromkeys(arms, 880),
@@ -56,6 +57,9 @@ def _summary(path: Path, arms: dict[str, list[dict]], baseline: str, seeds: int 
             "question": "Why <b>so</b> long?",
             "baseline": baseline,
             "seeds": dict.fromkeys(arms, seeds),
+            "num_runs": dict.fromkeys(arms, seeds),
+            "event": dict.fromkeys(arms, "break"),
+            "forks": None,
             "steps_per_epoch": dict.fromkeys(arms, 22),
             "chance_loss": dict.fromkeys(arms, H),
         },

@@ -1,0 +1,152 @@
+"""One launch on one work directory: trains what is missing, in one round or several."""
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from engine import provenance, workers
+from engine.commands.progress import Progress
+from engine.lanes import Run
+from engine.outcomes import outcome_row
+from engine.plan import Plan, Waited, run_key, with_forks
+from engine.store import WAITING_COLUMNS, WorkDirectory, waiting_times
+
+_SECONDS_PER_PART = 2.0
+
+
+class Session:
+    """A launch. Every round trains the runs that are not yet stored; `end` notes what it took.
+
+    Args:
+        plan: of the study.
+        directory: where rows go.
+        finished: keys of the runs that are there already; new ones are added.
+        crew: of workers.
+        is_quiet: whether to draw no progress bar.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        directory: WorkDirectory,
+        finished: set[tuple[Any, ...]],
+        crew: workers.Crew,
+        is_quiet: bool,
+    ) -> None:
+        self._plan, self._directory, self._crew = plan, directory, crew
+        self._finished = finished
+        self._is_quiet = is_quiet
+        self._recorder = _Recorder(plan, directory)
+        self._started = time.monotonic()
+        self._num_runs = 0
+
+    def run(self, runs: Sequence[Run]) -> None:
+        """Trains those of some runs that are not yet stored.
+
+        Raises:
+            InputError: something does not fit the device.
+            WorkerFailedError: a worker raised an exception.
+        """
+        missing = [run for run in runs if run_key(run) not in self._finished]
+        groups = self._plan.groups
+        forms = self._directory.document["identity"]["form"]
+        specs = [g.spec._replace(form=forms[g.arm_names[0]]) for g in groups]
+        pending = [[run for run in missing if run.arm_name in g.arm_names] for g in groups]
+        num_steps = sum(run.horizon for run in missing)
+        is_drawn = not self._is_quiet and bool(missing)
+        with Progress(len(missing), num_steps, is_drawn) as progress:
+            recorder = self._recorder
+            recorder.progress = progress
+            try:
+                workers.run_all(
+                    specs,
+                    pending,
+                    recorder.take,
+                    recorder.fall_back,
+                    self._crew,
+                    progress.note,
+                )
+            finally:
+                recorder.flush()
+        self._finished.update(map(run_key, missing))
+        self._num_runs += len(missing)
+
+    def run_forks(self) -> None:
+        """Forks the runs that are stored, and notes where."""
+        plan = with_forks(self._plan, self._waited())
+        self._directory.document["identity"]["fork_step"] = plan.fork_steps
+        self._directory.save_document()
+        self.run(plan.runs)
+
+    def _waited(self) -> dict[str, Waited]:
+        """What came of the runs without a fork, by arm."""
+        columns = self._directory.read(WAITING_COLUMNS).to_pydict()
+        time = waiting_times(columns)
+        arms = np.asarray(columns["arm"], object)
+        is_parent = np.array([step is None for step in columns["fork_step"]], bool)
+        seed, event = np.asarray(columns["seed"], int), np.asarray(columns["event"], int)
+        chosen = {name: is_parent & (arms == name) for name in self._plan.arms}
+        return {name: Waited(seed[of], time[of], event[of]) for name, of in chosen.items()}
+
+    def end(self) -> None:
+        """Notes when the launch ended, and what it took."""
+        recorder = self._recorder
+        self._directory.document["launches"][-1].update(
+            ended=provenance.now(),
+            seconds=round(time.monotonic() - self._started, 3),
+            first_chunk_after=recorder.first_chunk_after,
+            seed_steps=recorder.seed_steps,
+            num_runs=self._num_runs,
+            num_workers=self._crew.num_workers,
+        )
+        self._directory.save_document()
+
+
+class _Recorder:
+    """Turns finished runs into rows, and writes them as parts of a few seconds each."""
+
+    def __init__(self, plan: Plan, directory: WorkDirectory) -> None:
+        self._group = {n: g for g in plan.groups for n in g.arm_names}
+        self._plan = plan
+        self._detector = plan.study.detector
+        self._directory = directory
+        self.progress = Progress(0, 0, False)
+        self._rows: list[dict[str, Any]] = []
+        self._written = time.monotonic()
+        self.seed_steps = 0
+        self.first_chunk_after: float | None = None
+
+    def take(self, delivery: workers.Delivery) -> None:
+        """Notes what one chunk brought."""
+        if self.first_chunk_after is None:
+            self.first_chunk_after = round(provenance.seconds_since_start(), 3)
+        rows = []
+        for finished in delivery.finished:
+            group = self._group[finished.run.arm_name]
+            rows.append(outcome_row(finished, group.chance_loss, self._detector, group.event))
+        self._rows += rows
+        if time.monotonic() - self._written > _SECONDS_PER_PART:
+            self.flush()
+        self.seed_steps += delivery.seed_steps
+        skipped = sum(f.run.horizon - int(f.steps[-1]) for f in delivery.finished)
+        self.progress.update(delivery.seed_steps, [row["status"] for row in rows], skipped)
+
+    def fall_back(self, group: int, reason: str) -> None:
+        """Records that a group of arms is computed in the native form, and says why."""
+        names = self._plan.groups[group].arm_names
+        for name in names:
+            self._directory.document["identity"]["form"][name] = "native"
+        self._directory.save_document()
+        self.progress.note(
+            f"{', '.join(names)}: computed in the native form, which is slow, because the "
+            f"rewritten network disagrees with it: {reason}"
+        )
+
+    def flush(self) -> None:
+        """Writes the rows that are not yet on disk."""
+        if self._rows:
+            self._directory.append(self._rows)
+        self._rows = []
+        self._written = time.monotonic()

@@ -1,0 +1,132 @@
+"""Which seeds a study combines: independent repetitions, a crossed grid, forks on the plateau.
+
+A crossed grid trains every start in every data order, so that the variance of the waiting time can
+be divided between the two. A fork replays its parent up to a step on the plateau and goes on in
+another data order, so that one sees whether the parent knew how long it would still take.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from engine.errors import InputError
+
+DESIGNS: dict[str, str] = {
+    "seeds": "independent repetitions: every seed has its own start and its own data order",
+    "crossed": "every start (init seed) in every data order (order seed)",
+    "fork": "repetitions, and of each some forks that change the data order on the plateau",
+    "crossed_fork": "the crossed grid, and forks of one run of every start",
+}
+# Forks have data orders of their own, apart from those of any parent.
+FIRST_FORK_SEED = 2**31
+MAX_FORKS = 2**12
+_MAX_FORKED_SEEDS = 2**19
+# Where forks part from their parent, as a share of the parents' median waiting time.
+_SHARE_OF_MEDIAN = 0.5
+
+
+class Cell(NamedTuple):
+    """The seeds of one run; `seed` numbers the parent for a fork."""
+
+    seed: int
+    init_seed: int
+    order_seed: int
+    noise_seed: int
+    fork_order_seed: int | None = None
+
+
+def has_grid(design: str) -> bool:
+    """Whether every start is trained in every data order."""
+    return design in ("crossed", "crossed_fork")
+
+
+def has_forks(design: str) -> bool:
+    """Whether runs are forked."""
+    return design in ("fork", "crossed_fork")
+
+
+def check_design(
+    design: str, num_seeds: int, order_seeds: int | None, forks: int | None, has_fork_step: bool
+) -> None:
+    """Checks that the numbers are those of the design.
+
+    Raises:
+        InputError: one is missing, has no effect, or is out of range.
+    """
+    for name, value, is_used in (
+        ("order_seeds", order_seeds, has_grid(design)),
+        ("forks", forks, has_forks(design)),
+    ):
+        if is_used and value is None:
+            raise InputError(f"design={design} needs {name}")
+        if value is not None and not is_used:
+            raise InputError(f"{name}={value} has no effect with design={design}")
+        if value is not None and value < 2:
+            raise InputError(f"{name}={value}: expected at least 2")
+    if has_fork_step and not has_forks(design):
+        raise InputError(f"fork_step has no effect with design={design}")
+    if has_grid(design) and num_seeds < 2:
+        raise InputError(f"design={design} needs at least 2 init seeds, got {num_seeds}")
+    if forks is not None and forks > MAX_FORKS:
+        raise InputError(f"forks={forks}: expected at most {MAX_FORKS}")
+    if forks is not None and num_seeds > _MAX_FORKED_SEEDS:
+        raise InputError(f"seeds={num_seeds}: expected at most {_MAX_FORKED_SEEDS} with forks")
+
+
+def unforked(design: str, num_seeds: int, order_seeds: int | None) -> Iterator[Cell]:
+    """The runs that follow their own data order to the end.
+
+    Args:
+        design: one of `DESIGNS`.
+        num_seeds: repetitions; starts of a grid.
+        order_seeds: data orders of a grid.
+    """
+    for seed in range(num_seeds):
+        if not has_grid(design):
+            yield Cell(seed, seed, seed, seed)
+            continue
+        assert order_seeds is not None
+        for order in range(order_seeds):
+            number = seed * order_seeds + order
+            yield Cell(number, seed, order, number)
+
+
+def forked(
+    design: str, num_seeds: int, order_seeds: int | None, forks: int | None
+) -> Iterator[Cell]:
+    """The forks, parent by parent. In a grid, start i has the parent in data order i mod B."""
+    if not has_forks(design):
+        return
+    assert forks is not None
+    parents = unforked(design, num_seeds, order_seeds)
+    if has_grid(design):
+        assert order_seeds is not None
+        parents = (p for p in parents if p.order_seed == p.init_seed % order_seeds)
+    for parent in parents:
+        for fork in range(forks):
+            order = FIRST_FORK_SEED + parent.init_seed * MAX_FORKS + fork
+            yield parent._replace(fork_order_seed=order)
+
+
+def fork_step_of(time: np.ndarray, event: np.ndarray, eval_every: int) -> int | None:
+    """Where to fork: at half the median waiting time of the parents, on the evaluation grid.
+
+    A common step for all parents, so that where they are forked says nothing about how long they
+    would have waited. Parents whose plateau is over by then say nothing, and are not forked.
+
+    Args:
+        time: onset, or end of the run, in steps, shape `[num_parents]`.
+        event: 1 where the plateau ended, shape `[num_parents]`.
+        eval_every: steps between evaluations.
+
+    Returns:
+        The step, or `None` where half of the parents never left their plateau, or all left it
+        before two evaluations.
+    """
+    times = np.sort(np.where(event == 1, time, np.inf))
+    if not len(times) or not np.isfinite(times[(len(times) - 1) // 2]):
+        return None
+    median = float(times[(len(times) - 1) // 2])
+    step = int(_SHARE_OF_MEDIAN * median) // eval_every * eval_every
+    return step or None

@@ -1,0 +1,32 @@
+"""`position`: one number, the position of a particle that starts at −1.
+
+Every output is the position itself, whatever the input. With `init_scale=0` every run starts at −1
+exactly; above that, at a normal distance from it.
+"""
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+
+from engine.config import Arm
+
+USED: dict[str, object] = {}
+
+
+class Position(nn.Module):
+    """A position, as the distance from −1 that is its only parameter."""
+
+    num_outputs: int
+
+    @nn.compact
+    def __call__(
+        self, inputs: jax.Array, use_running_average: bool, is_deterministic: bool
+    ) -> jax.Array:
+        """From inputs `[batch, …]` to the position, `[batch, num_outputs]`."""
+        distance = self.param("distance", nn.initializers.zeros, ())
+        return jnp.broadcast_to(distance - 1.0, (inputs.shape[0], self.num_outputs))
+
+
+def build(arm: Arm, num_outputs: int) -> nn.Module:
+    """The module of a resolved arm."""
+    return Position(num_outputs)

@@ -1,0 +1,162 @@
+"""The runs of a study as its report uses them, arm by arm."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+from engine.store import OUTCOME_SCHEMA, WorkDirectory, waiting_times
+
+# Curves are only drawn, and more would hide each other.
+MAX_CURVES = 200
+
+
+class Curve(NamedTuple):
+    """Loss of one run on the evaluation set: steps and losses, each `[num_points]`."""
+
+    steps: np.ndarray
+    loss: np.ndarray
+
+
+class ForkRuns(NamedTuple):
+    """The forks of an arm; arrays `[num_forks]`.
+
+    Attributes:
+        step: at which they part from their parents.
+        parent: seed of the parent.
+        time_left: steps from there to the event, or to the end of the run where there is none.
+        event: as for `ArmRuns`.
+        parent_time_left: the same of the parent itself.
+        parent_event: event of the parent.
+    """
+
+    step: int
+    parent: np.ndarray
+    time_left: np.ndarray
+    event: np.ndarray
+    parent_time_left: np.ndarray
+    parent_event: np.ndarray
+
+
+class ArmRuns(NamedTuple):
+    """The runs of one arm that the statistics use: the longest complete prefix in seed order.
+
+    Attributes:
+        name: of the arm.
+        seed, init_seed, order_seed: each `[num_runs]`.
+        status: shape `[num_runs]`.
+        event: shape `[num_runs]`.
+        time: of the event, or of the end of the run where there is none, in steps, `[num_runs]`.
+        rows: outcome columns of the store, as lists of length num_runs.
+        curves: of the first `MAX_CURVES` runs.
+        forks: of those runs, or `None`.
+        num_stored: runs of the arm that are over, forks aside.
+        num_planned: runs that the last launch asked for, forks aside.
+        horizon: steps.
+        steps_per_epoch: or `None`.
+        chance_loss: in nats for classification.
+        waits_for: `break` of the loss curve, or `hit` for a task's own event.
+    """
+
+    name: str
+    seed: np.ndarray
+    init_seed: np.ndarray
+    order_seed: np.ndarray
+    status: list[str]
+    event: np.ndarray
+    time: np.ndarray
+    rows: dict[str, list[Any]]
+    curves: list[Curve]
+    forks: ForkRuns | None
+    num_stored: int
+    num_planned: int
+    horizon: int
+    steps_per_epoch: int | None
+    chance_loss: float
+    waits_for: str
+
+
+def read_runs(directory: WorkDirectory) -> dict[str, ArmRuns]:
+    """The runs of every arm whose first seed is over, in the order of the study."""
+    table = directory.read(columns=OUTCOME_SCHEMA.names)
+    found = {}
+    for name in directory.document["arm_order"]:
+        rows = table.filter(pa.compute.equal(table["arm"], name)).to_pydict()
+        runs = _arm_runs(rows, directory.document, name)
+        if runs is not None:
+            found[name] = runs
+    curves = _read_curves(directory, found)
+    return {name: runs._replace(curves=curves[name]) for name, runs in found.items()}
+
+
+def _arm_runs(rows: dict[str, list[Any]], document: dict[str, Any], name: str) -> ArmRuns | None:
+    is_fork = np.array([step is not None for step in rows["fork_step"]], bool)
+    own = _rows_at(rows, np.flatnonzero(~is_fork))
+    stored = own["seed"]
+    num_used = next((i for i, seed in enumerate(stored) if seed != i), len(stored))
+    if num_used == 0:
+        return None
+    own = _rows_at(own, np.arange(num_used))
+    study = document["study"]
+    runs = ArmRuns(
+        name=name,
+        seed=np.asarray(own["seed"]),
+        init_seed=np.asarray(own["init_seed"]),
+        order_seed=np.asarray(own["order_seed"]),
+        status=own["status"],
+        event=np.asarray(own["event"]),
+        time=waiting_times(own),
+        rows=own,
+        curves=[],
+        forks=None,
+        num_stored=len(stored),
+        num_planned=max(study["num_runs"][name], len(stored)),
+        horizon=document["identity"]["horizons"][name],
+        steps_per_epoch=study["steps_per_epoch"][name],
+        chance_loss=study["chance_loss"][name],
+        waits_for=study["event"][name],
+    )
+    forked = _rows_at(rows, np.flatnonzero(is_fork))
+    return runs._replace(forks=_fork_runs(runs, forked, study["forks"]))
+
+
+def _rows_at(rows: dict[str, list[Any]], index: np.ndarray) -> dict[str, list[Any]]:
+    return {name: [values[i] for i in index] for name, values in rows.items()}
+
+
+def _fork_runs(
+    parents: ArmRuns, rows: dict[str, list[Any]], num_forks: int | None
+) -> ForkRuns | None:
+    """The forks of those parents that have all of theirs."""
+    seeds = np.asarray(rows["seed"], int)
+    number, count = np.unique(seeds, return_counts=True)
+    complete = number[count >= (num_forks or 0)]
+    is_used = np.isin(seeds, complete) & np.isin(seeds, parents.seed)
+    rows = _rows_at(rows, np.flatnonzero(is_used))
+    if not rows["seed"]:
+        return None
+    step = rows["fork_step"][0]
+    parent = np.asarray(rows["seed"])
+    place = np.searchsorted(parents.seed, parent)
+    return ForkRuns(
+        step=step,
+        parent=parent,
+        time_left=waiting_times(rows) - step,
+        event=np.asarray(rows["event"]),
+        parent_time_left=parents.time[place] - step,
+        parent_event=parents.event[place],
+    )
+
+
+def _read_curves(directory: WorkDirectory, runs: dict[str, ArmRuns]) -> dict[str, list[Curve]]:
+    """The curves of the first runs of every arm, part by part."""
+    found: dict[str, dict[int, Curve]] = {name: {} for name in runs}
+    for table in directory.iterate(["arm", "seed", "fork_step", "steps", "loss"]):
+        arms, seeds = table["arm"].to_pylist(), table["seed"].to_pylist()
+        is_fork = table["fork_step"].is_valid().to_pylist()
+        for i, (arm, seed) in enumerate(zip(arms, seeds, strict=True)):
+            drawn = 0 if arm not in runs else min(MAX_CURVES, len(runs[arm].seed))
+            if seed < drawn and not is_fork[i]:
+                steps, loss = (table[c][i].values.to_numpy() for c in ("steps", "loss"))
+                found[arm][seed] = Curve(steps, loss.astype(np.float64))
+    return {name: [curves[seed] for seed in sorted(curves)] for name, curves in found.items()}

@@ -1,0 +1,136 @@
+"""Which seeds are combined, and what a fork shares with its parent."""
+
+import numpy as np
+import pytest
+
+from engine.designs import DESIGNS, FIRST_FORK_SEED, fork_step_of, forked, unforked
+from engine.errors import InputError
+from engine.lanes import Run
+from engine.plan import Waited, make_plan, run_key, with_forks
+from engine.study import resolve_arm
+from tests.conftest import drain, small_arm, small_study
+
+NUMBERS = {
+    "seeds": {},
+    "crossed": {"order_seeds": 2},
+    "fork": {"forks": 2},
+    "crossed_fork": {"order_seeds": 2, "forks": 2},
+}
+
+
+@pytest.mark.parametrize("design", list(DESIGNS))
+def test_every_run_of_a_design_has_its_own_identity(design):
+    numbers = {"order_seeds": None, "forks": None, **NUMBERS[design]}
+    own = list(unforked(design, 4, numbers["order_seeds"]))
+    forks = list(forked(design, 4, **numbers))
+    assert [cell.seed for cell in own] == list(range(len(own)))
+    keys = [cell[1:] for cell in [*own, *forks]]
+    assert len(set(keys)) == len(keys)
+    fork_orders = [cell.fork_order_seed for cell in forks]
+    assert len(set(fork_orders)) == len(fork_orders) == (8 if "fork" in design else 0)
+    assert all(order >= FIRST_FORK_SEED for order in fork_orders)
+
+
+@pytest.mark.parametrize("design", list(DESIGNS))
+def test_more_seeds_leave_the_first_ones_as_they_are(design):
+    numbers = {"order_seeds": None, "forks": None, **NUMBERS[design]}
+    few = {*unforked(design, 3, numbers["order_seeds"]), *forked(design, 3, **numbers)}
+    many = {*unforked(design, 5, numbers["order_seeds"]), *forked(design, 5, **numbers)}
+    assert few < many
+
+
+def test_a_grid_has_every_start_in_every_order():
+    cells = list(unforked("crossed", 3, 2))
+    assert {(c.init_seed, c.order_seed) for c in cells} == {
+        (i, j) for i in range(3) for j in range(2)
+    }
+    parents = {c.seed: (c.init_seed, c.order_seed) for c in forked("crossed_fork", 3, 2, 2)}
+    assert list(parents.values()) == [(0, 0), (1, 1), (2, 0)]
+
+
+@pytest.mark.parametrize(
+    ("time", "event", "expected"),
+    [
+        ([100, 120, 140], [1, 1, 1], 55),
+        ([100, 120, 140, 160], [1, 1, 1, 1], 55),
+        ([100, 880, 880], [1, 0, 0], None),
+        ([100, 120, 880, 880], [1, 1, 0, 0], 55),
+        ([12, 13, 14], [1, 1, 1], None),
+        ([100, 90, 880], [1, 2, 0], None),
+        ([], [], None),
+    ],
+)
+def test_forks_part_at_half_the_median_on_the_grid(time, event, expected):
+    assert fork_step_of(np.array(time, float), np.array(event, int), 11) == expected
+
+
+def _waited(times: list[float]) -> dict[str, Waited]:
+    number = len(times)
+    one = Waited(np.arange(number), np.array(times), np.ones(number, int))
+    return {"slow": one, "fast": one._replace(event=np.zeros(number, int))}
+
+
+def test_only_parents_that_still_wait_are_forked(data_dir):
+    study = small_study(design="fork", forks=3)
+    plan = make_plan(study, "cpu", None, "direct", data_dir)
+    assert len(plan.runs) == 6
+    forks = with_forks(plan, _waited([20.0, 40.0, 60.0]))
+    # Half of the median of 40 is on the grid at 11; nobody of "fast" left the plateau.
+    assert forks.fork_steps == {"slow": 11, "fast": None}
+    assert {r.fork_step for r in forks.runs} == {11}
+    assert [r.seed for r in forks.runs] == [0, 0, 0, 1, 1, 1, 2, 2, 2]
+    later = with_forks(
+        plan._replace(fork_steps={"slow": 22, "fast": None}), _waited([20.0, 40.0, 60.0])
+    )
+    assert {r.seed for r in later.runs} == {1, 2}
+    assert len({run_key(r) for r in [*plan.runs, *forks.runs]}) == 15
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"design": "crosed"}, "did you mean 'crossed'"),
+        ({"design": "crossed"}, "needs order_seeds"),
+        ({"design": "crossed", "order_seeds": 1}, "at least 2"),
+        ({"design": "crossed", "order_seeds": 2, "seeds": 1}, "at least 2 init seeds"),
+        ({"design": "crossed", "order_seeds": 2, "fix_init": 0}, "no effect with design=crossed"),
+        ({"order_seeds": 2}, "no effect with design=seeds"),
+        ({"design": "fork"}, "needs forks"),
+        ({"design": "fork", "forks": 5000}, "at most 4096"),
+        ({"forks": 2}, "no effect with design=seeds"),
+        ({"fork_step": 11}, "no effect with design=seeds"),
+        ({"design": "fork", "forks": 2, "fork_step": 0}, "fork_step=0"),
+        ({"horizon": {"slow": 44}}, "horizon: a number is missing for arm 'fast'"),
+        ({"horizon": {"slow": 44, "fast": 44, "fats": 44}}, "did you mean 'fast'"),
+    ],
+)
+def test_a_design_checks_its_numbers(changes, words):
+    with pytest.raises(InputError, match=words):
+        small_study(**changes)
+
+
+@pytest.mark.parametrize(("step", "nearest"), [(12, 11), (1, 11), (44, 33), (500, 33)])
+def test_a_fork_step_off_the_grid_is_refused_with_the_nearest(step, nearest, data_dir):
+    study = small_study(design="fork", forks=2, fork_step=step)
+    with pytest.raises(InputError, match=f"the nearest is {nearest}$"):
+        make_plan(study, "cpu", None, "direct", data_dir)
+
+
+def test_a_horizon_by_arm_is_that_of_the_arm(data_dir):
+    plan = make_plan(small_study(horizon={"slow": 44, "fast": 60}), "cpu", None, None, data_dir)
+    assert plan.horizons == {"slow": 44, "fast": 66}
+
+
+def test_a_fork_is_its_parent_up_to_the_fork_and_another_run_after_it(make_pool):
+    arm = resolve_arm(small_arm())
+    parent = Run("arm", arm, 0, 3, 4, 5, 66)
+    fork = parent._replace(seed=1, fork_step=33, fork_order_seed=FIRST_FORK_SEED)
+    same = parent._replace(seed=2, fork_step=33, fork_order_seed=4)
+    done = drain(make_pool(arm), [parent, fork, same], 4)
+    parent_run, fork_run, same_run = (done["arm", seed] for seed in range(3))
+    np.testing.assert_array_equal(parent_run.batch_loss[:33], fork_run.batch_loss[:33])
+    assert not np.any(parent_run.batch_loss[33:] == fork_run.batch_loss[33:])
+    np.testing.assert_array_equal(parent_run.curves["loss"][:4], fork_run.curves["loss"][:4])
+    assert not np.any(parent_run.curves["loss"][4:] == fork_run.curves["loss"][4:])
+    # The parent's own order again is the parent again.
+    np.testing.assert_array_equal(parent_run.batch_loss, same_run.batch_loss)
