@@ -14,12 +14,15 @@ from engine.statistics.incidence import (
 )
 from engine.statistics.proportions import proportion
 from engine.statistics.results import Estimate, ProbabilityCurve, TestResult
+from engine.statistics.sequential import SafeTest, confidence_sequence, safe_log_rank
 
 __all__ = [
     "Estimate",
     "ProbabilityCurve",
+    "SafeTest",
     "TestResult",
     "aalen_johansen",
+    "confidence_sequence",
     "first_reached",
     "holm",
     "kaplan_meier",
@@ -28,4 +31,5 @@ __all__ = [
     "proportion",
     "restricted_mean",
     "restricted_mean_difference",
+    "safe_log_rank",
 ]
