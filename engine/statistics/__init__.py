@@ -5,6 +5,12 @@ and 2 for a competing one.
 """
 
 from engine.statistics.comparison import holm, log_rank, restricted_mean_difference
+from engine.statistics.components import (
+    CrossedComponents,
+    ForkPrediction,
+    crossed_components,
+    fork_prediction,
+)
 from engine.statistics.incidence import (
     aalen_johansen,
     first_reached,
@@ -12,15 +18,38 @@ from engine.statistics.incidence import (
     median_time,
     restricted_mean,
 )
+from engine.statistics.luck import EarlyLuck, early_luck
+from engine.statistics.planning import (
+    ComparisonQuestion,
+    FailureQuestion,
+    FractionQuestion,
+    MedianQuestion,
+    SeedsNeeded,
+    seeds_needed,
+)
 from engine.statistics.proportions import proportion
 from engine.statistics.results import Estimate, ProbabilityCurve, TestResult
+from engine.statistics.sequential import SafeTest, confidence_sequence, safe_log_rank
 
 __all__ = [
+    "ComparisonQuestion",
+    "CrossedComponents",
+    "EarlyLuck",
     "Estimate",
+    "FailureQuestion",
+    "ForkPrediction",
+    "FractionQuestion",
+    "MedianQuestion",
     "ProbabilityCurve",
+    "SafeTest",
+    "SeedsNeeded",
     "TestResult",
     "aalen_johansen",
+    "confidence_sequence",
+    "crossed_components",
+    "early_luck",
     "first_reached",
+    "fork_prediction",
     "holm",
     "kaplan_meier",
     "log_rank",
@@ -28,4 +57,6 @@ __all__ = [
     "proportion",
     "restricted_mean",
     "restricted_mean_difference",
+    "safe_log_rank",
+    "seeds_needed",
 ]

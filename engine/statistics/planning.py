@@ -1,0 +1,182 @@
+"""How many seeds a question needs."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from engine.statistics.results import check_confidence
+
+
+class FractionQuestion(NamedTuple):
+    """What share of the runs breaks, to within `half_width` if it is near `fraction`?
+
+    The half-width is of Clopper and Pearson's interval at the counts next to `fraction`, the wider.
+    """
+
+    half_width: float
+    fraction: float = 0.5
+    confidence: float = 0.95
+
+
+class FailureQuestion(NamedTuple):
+    """Is a failure rarer than `rate`, shown by not seeing one (one-sided)?"""
+
+    rate: float
+    confidence: float = 0.95
+
+
+class MedianQuestion(NamedTuple):
+    """What is the median time, to within `relative_half_width` of itself?
+
+    Attributes:
+        relative_half_width: half of the length of the interval over the median, below 1.
+        log_deviation: standard deviation of the natural logarithm of the times of the runs that
+            break, as a pilot shows it; of a memoryless wait it is 1.28.
+        event_share: of all runs, those that break if they get the time; above one half.
+        confidence: two-sided.
+    """
+
+    relative_half_width: float
+    log_deviation: float
+    event_share: float = 1.0
+    confidence: float = 0.95
+
+
+class ComparisonQuestion(NamedTuple):
+    """Do two arms of equal size differ, if their hazards have the ratio `hazard_ratio`?
+
+    Attributes:
+        hazard_ratio: positive and not 1.
+        event_share: of the runs of both arms together, those that break by the horizon.
+        power: of the log-rank test.
+        level: of the log-rank test, two-sided.
+    """
+
+    hazard_ratio: float
+    event_share: float = 1.0
+    power: float = 0.9
+    level: float = 0.05
+
+
+Question = FractionQuestion | FailureQuestion | MedianQuestion | ComparisonQuestion
+
+
+class SeedsNeeded(NamedTuple):
+    """The answer.
+
+    Attributes:
+        seeds: of each arm, all that are started.
+        events: breaks to be seen over all arms, where the question is about their number.
+    """
+
+    seeds: int
+    events: int | None = None
+
+
+def seeds_needed(question: Question) -> SeedsNeeded:
+    """The number of seeds that answers a question.
+
+    Args:
+        question: one of `FractionQuestion`, `FailureQuestion`, `MedianQuestion` and
+            `ComparisonQuestion`.
+
+    Raises:
+        ValueError: a number of the question is out of range.
+        TypeError: it is none of these questions.
+    """
+    match question:
+        case FractionQuestion():
+            return _for_fraction(question)
+        case FailureQuestion():
+            return _for_failure(question)
+        case MedianQuestion():
+            return _for_median(question)
+        case ComparisonQuestion():
+            return _for_comparison(question)
+    raise TypeError(f"expected one of the questions of engine.statistics, got {question!r}")
+
+
+def _check(name: str, value: float, lower: float, upper: float) -> None:
+    if not lower < value < upper:
+        raise ValueError(f"{name} must lie between {lower:g} and {upper:g}, got {value!r}")
+
+
+def _for_fraction(question: FractionQuestion) -> SeedsNeeded:
+    """The least n from which on no interval at `fraction` is wider.
+
+    The width of a discrete interval jumps, so it is looked at up to twice the normal
+    approximation's n and some, where it is safely below.
+    """
+    from scipy.special import betaincinv
+
+    _check("half_width", question.half_width, 0, 0.5)
+    z = check_confidence(question.confidence)
+    fraction = question.fraction
+    if not 0 <= fraction <= 1:
+        raise ValueError(f"fraction must lie between 0 and 1, got {fraction!r}")
+    tail = (1 - question.confidence) / 2
+    normal = z**2 * fraction * (1 - fraction) / question.half_width**2
+    trials = np.arange(1, int(2 * normal + 10 * z**2 / question.half_width) + 2)
+    widest = np.zeros(len(trials))
+    for successes in (np.floor(trials * fraction), np.ceil(trials * fraction)):
+        failures = trials - successes
+        lower = np.where(
+            successes > 0, betaincinv(np.maximum(successes, 1), failures + 1, tail), 0.0
+        )
+        upper = np.where(
+            failures > 0, betaincinv(successes + 1, np.maximum(failures, 1), 1 - tail), 1.0
+        )
+        widest = np.maximum(widest, upper - lower)
+    return SeedsNeeded(int(trials[widest > 2 * question.half_width].max(initial=0)) + 1)
+
+
+def _for_failure(question: FailureQuestion) -> SeedsNeeded:
+    """The least n with `(1 − rate)^n ≤ 1 − confidence`."""
+    _check("rate", question.rate, 0, 1)
+    check_confidence(question.confidence)
+    exact = np.log1p(-question.confidence) / np.log1p(-question.rate)
+    return SeedsNeeded(max(1, int(np.ceil(exact - 1e-9))))
+
+
+def _for_median(question: MedianQuestion) -> SeedsNeeded:
+    """Large-sample theory for log-normal times T: `n = (z·σ / (2·p·φ(x)·w))²`.
+
+    The median of all is the quantile `x = Φ⁻¹(½/p)` of the p that break, and w is half the length
+    of the interval of log time, `asinh(relative_half_width)`. Before the median nothing is
+    censored, so the variance of the share is that of a binomial with one half. Source: Brookmeyer
+    and Crowley (1982), Biometrics 38.
+    """
+    from scipy.special import ndtri
+
+    _check("relative_half_width", question.relative_half_width, 0, 1)
+    _check("log_deviation", question.log_deviation, 0, np.inf)
+    if not 0.5 < question.event_share <= 1:
+        raise ValueError(
+            f"event_share is {question.event_share!r}: the median is only reached above 0.5"
+        )
+    z = check_confidence(question.confidence)
+    x = float(ndtri(0.5 / question.event_share))
+    density = question.event_share * np.exp(-0.5 * x**2) / np.sqrt(2 * np.pi)
+    half_width = np.arcsinh(question.relative_half_width)
+    exact = (z * question.log_deviation / (2 * density * half_width)) ** 2
+    # With fewer than six runs the interval has no lower limit.
+    return SeedsNeeded(max(6, int(np.ceil(exact))))
+
+
+def _for_comparison(question: ComparisonQuestion) -> SeedsNeeded:
+    """Events `4·(z_level + z_power)² / log(hazard_ratio)²` (Schoenfeld), then runs per arm.
+
+    Source: Schoenfeld (1981), Biometrika 68.
+    """
+    from scipy.special import ndtri
+
+    _check("hazard_ratio", question.hazard_ratio, 0, np.inf)
+    if question.hazard_ratio == 1:
+        raise ValueError("hazard_ratio is 1: no number of seeds shows that there is no difference")
+    _check("level", question.level, 0, 1)
+    _check("power", question.power, question.level, 1)
+    if not 0 < question.event_share <= 1:
+        raise ValueError(f"event_share must lie in (0, 1], got {question.event_share!r}")
+    z = float(ndtri(1 - question.level / 2) + ndtri(question.power))
+    events = int(np.ceil(4 * (z / np.log(question.hazard_ratio)) ** 2))
+    return SeedsNeeded(int(np.ceil(events / (2 * question.event_share))), events)

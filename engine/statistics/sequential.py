@@ -1,0 +1,188 @@
+"""Looked at while it grows: statements that hold at every look, not only at the last one."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from engine.statistics.results import Estimate, check_confidence, check_times
+
+
+class SafeTest(NamedTuple):
+    """A test that may be looked at after every stratum.
+
+    Attributes:
+        e_value: the evidence against the null, a factor whose mean under it is 1.
+        p_value: `min(1, 1/e_value)`: below α at any look with probability at most α.
+        num_strata: the strata that hold runs of both groups, and so were compared.
+    """
+
+    e_value: float
+    p_value: float
+    num_strata: int
+
+
+def confidence_sequence(successes: int, trials: int, confidence: float = 0.95) -> Estimate:
+    """A binomial fraction with limits that hold at all looks at once.
+
+    Under every fraction p the mixture `M = ∫ q^s (1−q)^(n−s) dBeta(½,½)(q) / (p^s (1−p)^(n−s))` is
+    a martingale that starts at 1, so with probability `confidence` it stays below 1/α for ever.
+    The limits enclose the p for which it does now; those of earlier looks hold as well.
+
+    Args:
+        successes: in `[0, trials]`.
+        trials: at least 1, in an order that does not depend on how they ended.
+        confidence: two-sided, over all looks together.
+
+    Raises:
+        ValueError: a count is out of range.
+
+    Source: Ville (1939); Robbins (1970), Ann. Math. Statist. 41.
+    """
+    from scipy.optimize import brentq
+    from scipy.special import betaln, xlog1py, xlogy
+
+    if not 0 <= successes <= trials or trials < 1:
+        raise ValueError(f"expected 0 <= successes <= trials, got {successes} of {trials}")
+    check_confidence(confidence)
+    failures = trials - successes
+    mixture = float(betaln(successes + 0.5, failures + 0.5) - betaln(0.5, 0.5))
+    threshold = -float(np.log1p(-confidence))
+
+    def excess(p: float) -> float:
+        return mixture - float(xlogy(successes, p) + xlog1py(failures, -p)) - threshold
+
+    value = successes / trials
+    tiny = np.finfo(float).tiny
+    lower = float(brentq(excess, tiny, value)) if successes else 0.0
+    upper = float(brentq(excess, value, 1 - np.finfo(float).epsneg)) if failures else 1.0
+    return Estimate(value, lower, upper)
+
+
+def safe_log_rank(
+    time: np.ndarray,
+    event: np.ndarray,
+    group: np.ndarray,
+    hazard_ratio: float = 2.0,
+    strata: np.ndarray | None = None,
+    baseline: object = None,
+) -> SafeTest:
+    """Tests that two groups have the same hazard of the event, at as many looks as one likes.
+
+    Within a stratum the e-value is a ratio of partial likelihoods, `Π θ^x·n / (n₀ + θ·n₁)` over the
+    events, where n₀ and n₁ runs of the baseline and of the other group are at risk and x says
+    whether the event is the other group's. Tied events count with the average of the ratio over
+    all orders in which they may have happened: Wallenius' noncentral hypergeometric probability
+    over the central one. A run censored at the time of an event is at risk for it. A competing
+    event (2) leaves the risk set like a censored run. The strata's e-values are multiplied.
+
+    Why strata. The ratio has mean 1 when the clock of one set of runs goes from its start to its
+    end; runs that join afterwards, with the same clock started anew, reorder what was counted, and
+    the pooled ratio of a growing set of censored runs is no martingale. (After two runs of
+    each group are censored, one more of the other group that has its event multiplies it by
+    5θ/(2 + 3θ) > 1 and otherwise leaves it alone.) Strata that are independent, each
+    with a mean of 1 given those before, make the product a martingale, and by Ville's inequality
+    it reaches 1/α at any prefix of them with probability at most α. That bounds all prefixes
+    together, so the looks may depend on anything, run lengths included; but which runs form a
+    stratum, and their order, must be settled beforehand. Two choices are right:
+
+    - the seed, where arms share seeds. A pair counts 2θ/(1+θ), 2/(1+θ) or, tied, 1; the two runs of
+      a pair may depend on each other as long as they are exchangeable under the null;
+    - blocks of seeds of fixed size (`seed // 16`), where all runs are independent. It needs fewer
+      runs. A block that is not over is left out of a look.
+
+    Without strata all runs are one, and the e-value is for a single look.
+
+    Args:
+        time: shape `[num_runs]`, any unit.
+        event: shape `[num_runs]`: 0 censored, 1 the event, 2 a competing one.
+        group: two labels, shape `[num_runs]`.
+        hazard_ratio: θ, for which the test is most powerful; positive and not 1.
+        strata: labels, shape `[num_runs]`.
+        baseline: one of the two labels makes the test one-sided: the other group's hazard is θ
+            times the baseline's. By default it is two-sided, the mean of the e-values of θ and 1/θ.
+
+    Raises:
+        ValueError: see `check_times`; shapes differ, there are not two groups, the ratio is out
+            of range, or the baseline is not a label.
+
+    Source: Grünwald, Ly, Pérez-Ortiz and ter Schure (2021), PMLR 146; Wallenius (1963).
+    """
+    time, event = check_times(time, event)
+    is_other = _is_other(group, baseline, time.shape)
+    if not (np.isfinite(hazard_ratio) and hazard_ratio > 0 and hazard_ratio != 1):
+        raise ValueError(f"hazard_ratio must be positive and not 1, got {hazard_ratio!r}")
+    stratum = np.zeros(len(time)) if strata is None else np.asarray(strata)
+    if stratum.shape != time.shape:
+        raise ValueError(f"strata has shape {stratum.shape}: expected {time.shape}")
+
+    log_ratio = np.log(hazard_ratio) * np.array([1.0] if baseline is not None else [1.0, -1.0])
+    log_e = np.zeros(len(log_ratio))
+    num_strata = 0
+    index = np.unique(stratum, return_inverse=True)[1]
+    order = np.argsort(index, kind="stable")
+    for rows in np.split(order, np.flatnonzero(np.diff(index[order])) + 1):
+        if len(np.unique(is_other[rows])) == 2:
+            num_strata += 1
+            log_e += [_log_e_value(time[rows], event[rows], is_other[rows], r) for r in log_ratio]
+    total = float(np.logaddexp.reduce(log_e) - np.log(len(log_e)))
+    with np.errstate(over="ignore"):
+        return SafeTest(float(np.exp(total)), float(np.exp(min(0.0, -total))), num_strata)
+
+
+def _is_other(group: np.ndarray, baseline: object, shape: tuple[int, ...]) -> np.ndarray:
+    """Whether a run belongs to the group that is not the baseline: by default the later label."""
+    group = np.asarray(group)
+    if group.shape != shape:
+        raise ValueError(f"group has shape {group.shape}: expected {shape}")
+    labels = np.unique(group).tolist()
+    if len(labels) != 2:
+        raise ValueError(f"safe_log_rank compares two groups, got {len(labels)}")
+    if baseline is not None and baseline not in labels:
+        raise ValueError(f"baseline is {baseline!r}: expected one of {labels}")
+    return group != (labels[0] if baseline is None else baseline)
+
+
+def _log_e_value(
+    time: np.ndarray, event: np.ndarray, is_other: np.ndarray, log_ratio: float
+) -> float:
+    """The logarithm of one stratum's e-value."""
+    total = 0.0
+    for step in np.unique(time[event == 1]):
+        at_risk = time >= step
+        is_event = (time == step) & (event == 1)
+        other = int(np.sum(at_risk & is_other))
+        total += _log_tied_ratio(
+            int(np.sum(at_risk)) - other,
+            other,
+            int(np.sum(is_event & ~is_other)),
+            int(np.sum(is_event & is_other)),
+            log_ratio,
+        )
+    return total
+
+
+def _log_tied_ratio(
+    num_baseline: int, num_other: int, events_baseline: int, events_other: int, log_ratio: float
+) -> float:
+    """The logarithm of the ratio of one distinct time, averaged over the orders of its events.
+
+    The average over the orders of i events of the baseline and j of the other group follows from
+    the shorter ones, because the last of them is the other group's in a share j/(i+j) of the
+    orders: `R(i,j) = (i·R(i−1,j)·f + j·R(i,j−1)·θ·f) / (i+j)`, with
+    `f = n / (n₀ + θ·n₁)` of the runs that are left before the last.
+    """
+    theta = np.exp(log_ratio)
+    num = num_baseline + num_other
+
+    def log_factor(i: int, j: np.ndarray) -> np.ndarray:
+        return np.log((num - i - j) / (num_baseline - i + theta * (num_other - j)))
+
+    row = np.zeros(events_other + 1)
+    for i in range(events_baseline + 1):
+        j = np.arange(events_other + 1)
+        above = row + log_factor(i - 1, j) + np.log(i / np.maximum(i + j, 1)) if i else None
+        row = np.zeros(events_other + 1) if above is None else above
+        for k in range(1, events_other + 1):
+            before = row[k - 1] + log_ratio + log_factor(i, np.asarray(k - 1)) + np.log(k / (i + k))
+            row[k] = before if above is None else np.logaddexp(above[k], before)
+    return float(row[-1])
