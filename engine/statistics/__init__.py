@@ -5,6 +5,7 @@ and 2 for a competing one.
 """
 
 from engine.statistics.comparison import holm, log_rank, restricted_mean_difference
+from engine.statistics.gray import gray_test
 from engine.statistics.incidence import (
     aalen_johansen,
     first_reached,
@@ -21,6 +22,7 @@ __all__ = [
     "TestResult",
     "aalen_johansen",
     "first_reached",
+    "gray_test",
     "holm",
     "kaplan_meier",
     "log_rank",
