@@ -4,22 +4,30 @@ Times and events are arrays of shape `[num_runs]`. Events are 0 for a censored r
 and 2 for a competing one.
 """
 
-from engine.statistics.comparison import holm, log_rank, restricted_mean_difference
+from engine.statistics.comparison import holm, log_rank
 from engine.statistics.gray import gray_test
 from engine.statistics.incidence import (
     aalen_johansen,
     first_reached,
     kaplan_meier,
     median_time,
-    restricted_mean,
 )
 from engine.statistics.proportions import proportion
+from engine.statistics.restricted_means import (
+    paired_difference,
+    restricted_mean,
+    restricted_mean_difference,
+)
 from engine.statistics.results import Estimate, ProbabilityCurve, TestResult
+from engine.statistics.turnbull import IntervalEstimate, turnbull
+from engine.statistics.weibull import WeibullFit, weibull
 
 __all__ = [
     "Estimate",
+    "IntervalEstimate",
     "ProbabilityCurve",
     "TestResult",
+    "WeibullFit",
     "aalen_johansen",
     "first_reached",
     "gray_test",
@@ -27,7 +35,10 @@ __all__ = [
     "kaplan_meier",
     "log_rank",
     "median_time",
+    "paired_difference",
     "proportion",
     "restricted_mean",
     "restricted_mean_difference",
+    "turnbull",
+    "weibull",
 ]

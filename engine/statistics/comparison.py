@@ -1,9 +1,8 @@
-"""Compared with what: tests and effect sizes between arms."""
+"""Compared with what: tests between arms."""
 
 import numpy as np
 
-from engine.statistics.incidence import restricted_mean
-from engine.statistics.results import Estimate, TestResult
+from engine.statistics.results import TestResult
 from engine.statistics.risk_sets import RiskSets, chi_square, risk_sets
 
 
@@ -63,41 +62,6 @@ def _observed_minus_expected(sets: RiskSets) -> tuple[np.ndarray, np.ndarray, np
     share = sets.at_risk / n[:, None]
     factor = np.divide(d * (n - d), n - 1, out=np.zeros(len(n)), where=n > 1)
     return sets.num_cause - share * d[:, None], factor, share
-
-
-def restricted_mean_difference(
-    time: np.ndarray,
-    event: np.ndarray,
-    baseline_time: np.ndarray,
-    baseline_event: np.ndarray,
-    horizon: float,
-    confidence: float = 0.95,
-) -> Estimate:
-    """How much later the event happens than in the baseline, up to the horizon.
-
-    The difference of the two restricted means, in the unit of time, valid also when hazards cross.
-    Its limits lie at the root sum of squares of the distances of the two means from their limits.
-    The two groups are taken as independent; where they share seeds and their times are positively
-    correlated, the interval is wider than it need be.
-
-    Args:
-        time, event: of the group, see `restricted_mean`.
-        baseline_time, baseline_event: of the baseline.
-        horizon: τ, in the unit of time.
-        confidence: two-sided.
-
-    Raises:
-        ValueError: see `restricted_mean`.
-
-    Source: Zou and Donner (2008), Statist. Med. 27, for the limits.
-    """
-    own = restricted_mean(time, event, horizon, confidence)
-    other = restricted_mean(baseline_time, baseline_event, horizon, confidence)
-    error = float(np.hypot(own.standard_error or 0.0, other.standard_error or 0.0))
-    value = own.value - other.value
-    below = float(np.hypot(own.value - own.lower, other.upper - other.value))
-    above = float(np.hypot(own.upper - own.value, other.value - other.lower))
-    return Estimate(value, value - below, value + above, error)
 
 
 def holm(p_values: np.ndarray) -> np.ndarray:
