@@ -144,7 +144,9 @@ def test_strata_of_equal_data_add_up():
     """Two copies of the data as two strata: scores and covariances double, and so does χ²."""
     time, event, group, _ = map(digits, THREE)
     once = s.gray_test(time, event, group)
-    twice = s.gray_test(*(np.tile(x, 2) for x in (time, event, group)), strata=np.repeat([0, 1], 36))
+    twice = s.gray_test(
+        *(np.tile(x, 2) for x in (time, event, group)), strata=np.repeat([0, 1], 36)
+    )
     assert twice.statistic == pytest.approx(2 * once.statistic, rel=1e-9)
 
 
@@ -239,10 +241,31 @@ def test_pooled_incidence_that_meets_one_leaves_a_result():
     assert 0 < found.p_value < 1
 
 
+@pytest.mark.parametrize(
+    ("time", "event", "group", "degrees"),
+    [
+        ([3, 2, 2, 3, 2, 3], [1, 0, 1, 1, 1, 1], [0, 1, 2, 0, 1, 2], 2),
+        ([2, 2, 1, 2], [1, 1, 1, 1], [0, 1, 0, 1], 1),
+        ([2, 3, 1, 3, 3, 3], [1, 1, 1, 1, 1, 1], [0, 1, 2, 0, 1, 2], 2),
+    ],
+)
+def test_a_covariance_that_ties_would_make_negative_is_none(time, event, group, degrees):
+    """Found by search: here R's correction gives eigenvalues down to −0.29."""
+    found = s.gray_test(time, event, group)
+    assert found.degrees_of_freedom == degrees
+    assert found.statistic > 0
+
+
+def test_ties_among_few_runs_do_not_make_a_finding():
+    """Found by search: nine runs of one law, for which R's correction gives p = 3e-52."""
+    time, event = [4, 4, 2, 1, 1, 4, 2, 3, 1], [1, 1, 0, 1, 1, 1, 0, 1, 2]
+    assert s.gray_test(time, event, np.repeat([0, 1, 2], 3)).p_value > 0.05
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("num_groups", [2, 3])
 def test_size_of_gray(num_groups):
-    """Thirty runs an arm on a grid, three in ten compete, two in ten are censored; 2,000 studies."""
+    """Thirty runs an arm on a grid, three in ten compete, some are censored; 2,000 studies."""
     generator = np.random.default_rng(num_groups)
     num, group = 30 * num_groups, np.repeat(np.arange(num_groups), 30)
     rejected = 0
