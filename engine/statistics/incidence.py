@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from engine.statistics.proportions import proportion
+from engine.statistics.proportions import none_seen
 from engine.statistics.results import Estimate, ProbabilityCurve, check_confidence, check_times
 
 _ROUNDING = 1e-12
@@ -76,14 +76,14 @@ def _incidence_curve(table: IncidenceTable, confidence: float) -> ProbabilityCur
     lower[is_inside], upper[is_inside] = log_log_limits(inside, error[is_inside], z)
     num_competed = np.cumsum(table.num_any - table.num_cause)
     num_known = table.at_risk + np.concatenate([[0], num_competed[:-1]])
-    for i in np.flatnonzero(value <= _ROUNDING):
-        upper[i] = proportion(0, int(num_known[i]), confidence=confidence).upper
+    is_none = value <= _ROUNDING
+    upper[is_none] = none_seen(num_known[is_none], confidence)
     is_all = value >= 1.0 - _ROUNDING
     if is_all.any():
         first = int(np.argmax(is_all))
         total = int(table.at_risk[0])
         is_uncensored = int(table.num_any[: first + 1].sum()) == total
-        exact = proportion(total, total, confidence=confidence).lower if is_uncensored else 0.0
+        exact = 1.0 - float(none_seen(total, confidence)) if is_uncensored else 0.0
         lower[is_all] = max(exact, lower[:first].max(initial=0.0))
     return ProbabilityCurve(table.time, value, lower, upper, table.at_risk, error)
 
@@ -158,7 +158,7 @@ def median_time(time: np.ndarray, event: np.ndarray, confidence: float = 0.95) -
     Source: Brookmeyer and Crowley (1982), Biometrics 38.
     """
     curve = aalen_johansen(time, event, confidence=confidence)
-    at_start = proportion(0, len(np.asarray(time)), confidence=confidence).upper
+    at_start = none_seen(len(np.asarray(time)), confidence)
     return Estimate(
         first_reached(curve.time, curve.value, 0.5),
         0.0 if at_start >= 0.5 else first_reached(curve.time, curve.upper, 0.5),

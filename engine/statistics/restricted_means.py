@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from engine.statistics.incidence import IncidenceTable, incidence_table
-from engine.statistics.proportions import proportion
+from engine.statistics.proportions import none_seen
 from engine.statistics.results import Estimate, check_confidence, check_times
 
 _ROUNDING = 1e-12
@@ -125,7 +125,7 @@ def restricted_mean(
     num = len(found.row)
     error = float(np.sqrt(max(float(np.sum(_variance_terms(found))), 0.0)))
     if error < _ROUNDING * horizon:
-        unlike = proportion(0, num, confidence=confidence).upper
+        unlike = float(none_seen(num, confidence))
         value = found.value
         return Estimate(value, value * (1 - unlike), value + (horizon - value) * unlike, error)
     spread = float(stdtrit(num - 1, 0.5 + confidence / 2)) * error * math.sqrt(num / (num - 1))
@@ -207,7 +207,7 @@ def paired_difference(
     difference = _influence(own) - _influence(other)
     error = float(np.sqrt(np.sum(difference**2) / (num * max(num - 1, 1))))
     if error < _ROUNDING * horizon:
-        unlike = proportion(0, num, confidence=confidence).upper
+        unlike = float(none_seen(num, confidence))
         alike, spread, error = value * (1 - unlike), horizon * unlike, 0.0
         return Estimate(value, alike - spread, alike + spread, error)
     spread = float(stdtrit(num - 1, 0.5 + confidence / 2)) * error

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from engine.statistics.incidence import log_log_limits
-from engine.statistics.proportions import proportion
+from engine.statistics.proportions import none_seen
 from engine.statistics.results import ProbabilityCurve, check_confidence
 
 # The log-likelihood lies within this, per run, of its maximum: far below one run's influence.
@@ -107,21 +107,20 @@ def _curve(
     confidence: float,
 ) -> ProbabilityCurve:
     z = check_confidence(confidence)
-    num_over = np.searchsorted(np.sort(upper), time)
-    num_censored = np.searchsorted(np.sort(lower[np.isinf(upper)]), time)
     low, high = np.zeros(len(time)), np.ones(len(time))
-    is_inside = (value > _ROUNDING) & (value < 1.0 - _ROUNDING)
+    is_none, is_all = value <= _ROUNDING, value >= 1.0 - _ROUNDING
+    is_inside = ~is_none & ~is_all
     low[is_inside], high[is_inside] = log_log_limits(value[is_inside], error[is_inside], z)
-    for i in np.flatnonzero(~is_inside):
-        is_none = value[i] <= _ROUNDING
-        is_later = np.where(lower < upper, lower >= time[i], lower > time[i])
-        known = int(np.sum(is_later if is_none else upper <= time[i]))
-        if known and is_none:
-            high[i] = proportion(0, known, confidence=confidence).upper
-        elif known:
-            low[i] = proportion(known, known, confidence=confidence).lower
-            low[i] = max(low[i], low[:i].max(initial=0.0))
-    at_risk = len(upper) - num_over - num_censored
+    # Runs that are known to have had the event by then, and runs that are known not to.
+    num_over = np.searchsorted(np.sort(upper), time, side="right")
+    after = np.where(lower < upper, lower, np.nextafter(lower, -np.inf))
+    num_later = len(after) - np.searchsorted(np.sort(after), time)
+    high[is_none] = none_seen(num_later[is_none], confidence)
+    exact = 1.0 - none_seen(num_over[is_all], confidence)
+    low[is_all] = np.maximum(exact, low[~is_all].max(initial=0.0))
+
+    at_risk = len(upper) - np.searchsorted(np.sort(upper), time)
+    at_risk -= np.searchsorted(np.sort(lower[np.isinf(upper)]), time)
     return ProbabilityCurve(time, value, low, high, at_risk, error)
 
 
