@@ -91,7 +91,8 @@ def _incidence_curve(table: IncidenceTable, confidence: float) -> ProbabilityCur
 def log_log_limits(value: np.ndarray, error: np.ndarray, z: float) -> tuple[np.ndarray, np.ndarray]:
     """The limits `1 − (1 − F)^exp(∓zσ/((1 − F)·|log(1 − F)|))` of probabilities inside (0, 1)."""
     log_survival = np.log1p(-value)
-    spread = z * error / ((1.0 - value) * -log_survival)
+    # Capped where the limits are 0 and 1 to rounding.
+    spread = np.minimum(z * error / ((1.0 - value) * -log_survival), 500.0)
     return -np.expm1(np.exp(-spread) * log_survival), -np.expm1(np.exp(spread) * log_survival)
 
 

@@ -174,7 +174,9 @@ def _fit(intervals: np.ndarray, counts: np.ndarray) -> tuple[_Cells, np.ndarray,
         if gap <= _GAP:
             break
         mass = likelihood.minorant_step(mass * gradient)
-    return cells, mass, max(gap, 0.0)
+    # Self-consistency alone takes forever to bring a mass to 0.
+    mass = np.where(mass > _GAP, mass, 0.0)
+    return cells, mass / mass.sum(), max(gap, 0.0)
 
 
 class _Likelihood(NamedTuple):
