@@ -168,9 +168,9 @@ def test_little_to_go_by_gives_wide_limits(time, event):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("num", [10, 20, 50, 100])
-@pytest.mark.parametrize("horizon", [np.inf, 1.0, 0.4])
+@pytest.mark.parametrize("horizon", [np.inf, 0.4])
 def test_size_of_the_test_of_shape_one(num, horizon):
-    """Exponential waits of mean 1, all seen, or 37 % or 67 % censored; 1,500 studies.
+    """Exponential waits of mean 1, all seen, or 67 % of them censored; 1,500 studies.
 
     Studies without an event have no test. The plain likelihood ratio rejects 8 % of ten.
     """
