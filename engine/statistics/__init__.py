@@ -4,19 +4,19 @@ Times and events are arrays of shape `[num_runs]`. Events are 0 for a censored r
 and 2 for a competing one.
 """
 
-from engine.statistics.comparison import holm, log_rank, restricted_mean_difference
+from engine.statistics.comparison import holm, log_rank
 from engine.statistics.components import (
     CrossedComponents,
     ForkPrediction,
     crossed_components,
     fork_prediction,
 )
+from engine.statistics.gray import gray_test
 from engine.statistics.incidence import (
     aalen_johansen,
     first_reached,
     kaplan_meier,
     median_time,
-    restricted_mean,
 )
 from engine.statistics.luck import EarlyLuck, early_luck
 from engine.statistics.planning import (
@@ -28,8 +28,15 @@ from engine.statistics.planning import (
     seeds_needed,
 )
 from engine.statistics.proportions import proportion
+from engine.statistics.restricted_means import (
+    paired_difference,
+    restricted_mean,
+    restricted_mean_difference,
+)
 from engine.statistics.results import Estimate, ProbabilityCurve, TestResult
 from engine.statistics.sequential import SafeTest, confidence_sequence, safe_log_rank
+from engine.statistics.turnbull import IntervalEstimate, turnbull
+from engine.statistics.weibull import WeibullFit, weibull
 
 __all__ = [
     "ComparisonQuestion",
@@ -39,24 +46,30 @@ __all__ = [
     "FailureQuestion",
     "ForkPrediction",
     "FractionQuestion",
+    "IntervalEstimate",
     "MedianQuestion",
     "ProbabilityCurve",
     "SafeTest",
     "SeedsNeeded",
     "TestResult",
+    "WeibullFit",
     "aalen_johansen",
     "confidence_sequence",
     "crossed_components",
     "early_luck",
     "first_reached",
     "fork_prediction",
+    "gray_test",
     "holm",
     "kaplan_meier",
     "log_rank",
     "median_time",
+    "paired_difference",
     "proportion",
     "restricted_mean",
     "restricted_mean_difference",
     "safe_log_rank",
     "seeds_needed",
+    "turnbull",
+    "weibull",
 ]

@@ -1,9 +1,9 @@
-"""Compared with what: tests and effect sizes between arms."""
+"""Compared with what: tests between arms."""
 
 import numpy as np
 
-from engine.statistics.incidence import restricted_mean
-from engine.statistics.results import Estimate, TestResult, check_times
+from engine.statistics.results import TestResult
+from engine.statistics.risk_sets import RiskSets, chi_square, risk_sets
 
 
 def log_rank(
@@ -26,7 +26,8 @@ def log_rank(
             as stratum, arms that share seeds are compared in pairs.
 
     Returns:
-        χ² with (groups − 1) degrees of freedom. Without any event to compare, statistic 0, p 1.
+        χ² with (groups − 1) degrees of freedom, fewer where a group has nobody at risk at any
+        event. Without any event to compare, statistic 0, p 1.
         Where every stratum that says anything is a pair, the test is McNemar's, and p is exact
         (binomial) instead of from χ², which rejects too often with few pairs.
 
@@ -35,93 +36,32 @@ def log_rank(
 
     Source: Mantel (1966), Cancer Chemother. Rep. 50; Peto and Peto (1972), JRSS A 135.
     """
-    from scipy.stats import binomtest, chi2
+    from scipy.stats import binomtest
 
-    time, event = check_times(time, event)
-    labels, group_index = np.unique(np.asarray(group), return_inverse=True)
-    if group_index.shape != time.shape:
-        raise ValueError(f"group has shape {np.shape(group)}: expected {time.shape}")
-    if len(labels) < 2:
-        raise ValueError("log_rank compares groups: expected at least two")
-    stratum = np.zeros(len(time), int)
-    if strata is not None:
-        stratum = np.unique(np.asarray(strata), return_inverse=True)[1]
-        if stratum.shape != time.shape:
-            raise ValueError(f"strata has shape {np.shape(strata)}: expected {time.shape}")
-
-    difference = np.zeros(len(labels))
-    covariance = np.zeros((len(labels), len(labels)))
-    signs: list[bool] = []
-    has_only_pairs = len(labels) == 2
-    order = np.argsort(stratum, kind="stable")
-    for rows in np.split(order, np.flatnonzero(np.diff(stratum[order])) + 1):
-        if len(np.unique(group_index[rows])) > 1:
-            d, c = _observed_minus_expected(time[rows], event[rows], group_index[rows], len(labels))
-            difference += d
-            covariance += c
-            if c.any():
-                signs.append(bool(d[0] > 0))
-                has_only_pairs &= len(rows) == 2
-    df = len(labels) - 1
-    if not covariance.any():
-        return TestResult(0.0, df, 1.0)
-    statistic = float(difference @ np.linalg.pinv(covariance, hermitian=True) @ difference)
-    if has_only_pairs:
-        return TestResult(statistic, df, float(binomtest(sum(signs), len(signs)).pvalue))
-    return TestResult(statistic, df, float(chi2.sf(statistic, df)))
+    sets = risk_sets(time, event, group, strata, cause=1)
+    difference, factor, share = _observed_minus_expected(sets)
+    covariance = np.diag(factor @ share) - share.T @ (factor[:, None] * share)
+    result = chi_square(difference.sum(0), covariance)
+    # Two groups at risk, and not all of them ended at once.
+    is_telling = (factor > 0) & (np.count_nonzero(sets.at_risk, axis=1) > 1)
+    is_pair = sets.size[sets.stratum] == 2
+    if len(covariance) == 2 and is_telling.any() and is_pair[is_telling].all():
+        wins = difference[is_telling, 0] > 0
+        p_value = float(binomtest(int(wins.sum()), len(wins)).pvalue)
+        return result._replace(p_value=p_value)
+    return result
 
 
-def _observed_minus_expected(
-    time: np.ndarray, event: np.ndarray, group: np.ndarray, num_groups: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """`(difference [num_groups], covariance [num_groups, num_groups])` within one stratum."""
-    event_times = np.unique(time[event == 1])
-    membership = group[:, None] == np.arange(num_groups)
-    is_at_risk = (time[None, :] >= event_times[:, None]).astype(np.float64)
-    is_event = (time[None, :] == event_times[:, None]) & (event == 1)[None, :]
-    at_risk = is_at_risk @ membership
-    events = is_event.astype(np.float64) @ membership
-    n, d = at_risk.sum(1), events.sum(1)
-    share = at_risk / n[:, None]
-    difference = (events - share * d[:, None]).sum(0)
-    factor = np.divide(d * (n - d), n - 1, out=np.zeros(len(n)), where=n > 1)
-    covariance = np.diag(factor @ share) - np.einsum("t,ti,tj->ij", factor, share, share)
-    return difference, covariance
+def _observed_minus_expected(sets: RiskSets) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """`(difference [num_rows, num_groups], factor [num_rows], share [num_rows, num_groups])`.
 
-
-def restricted_mean_difference(
-    time: np.ndarray,
-    event: np.ndarray,
-    baseline_time: np.ndarray,
-    baseline_event: np.ndarray,
-    horizon: float,
-    confidence: float = 0.95,
-) -> Estimate:
-    """How much later the event happens than in the baseline, up to the horizon.
-
-    The difference of the two restricted means, in the unit of time, valid also when hazards cross.
-    Its limits lie at the root sum of squares of the distances of the two means from their limits.
-    The two groups are taken as independent; where they share seeds and their times are positively
-    correlated, the interval is wider than it need be.
-
-    Args:
-        time, event: of the group, see `restricted_mean`.
-        baseline_time, baseline_event: of the baseline.
-        horizon: τ, in the unit of time.
-        confidence: two-sided.
-
-    Raises:
-        ValueError: see `restricted_mean`.
-
-    Source: Zou and Donner (2008), Statist. Med. 27, for the limits.
+    At each time the events of a group are hypergeometric: its expectation is its share of those at
+    risk, times the events d, and the factor of its covariance is d(n − d)/(n − 1).
     """
-    own = restricted_mean(time, event, horizon, confidence)
-    other = restricted_mean(baseline_time, baseline_event, horizon, confidence)
-    error = float(np.hypot(own.standard_error or 0.0, other.standard_error or 0.0))
-    value = own.value - other.value
-    below = float(np.hypot(own.value - own.lower, other.upper - other.value))
-    above = float(np.hypot(own.upper - own.value, other.value - other.lower))
-    return Estimate(value, value - below, value + above, error)
+    n, d = sets.at_risk.sum(1), sets.num_cause.sum(1)
+    share = sets.at_risk / n[:, None]
+    factor = np.divide(d * (n - d), n - 1, out=np.zeros(len(n)), where=n > 1)
+    return sets.num_cause - share * d[:, None], factor, share
 
 
 def holm(p_values: np.ndarray) -> np.ndarray:

@@ -1,5 +1,7 @@
 """How often: fractions of runs."""
 
+import numpy as np
+
 from engine.statistics.results import Estimate, check_confidence
 
 _METHODS = {"clopper_pearson": "exact", "wilson": "wilson"}
@@ -32,3 +34,15 @@ def proportion(
     interval = binomtest(int(successes), int(trials)).proportion_ci(confidence, _METHODS[method])
     value = successes / trials
     return Estimate(value, float(interval.low), float(interval.high))
+
+
+def none_seen(trials: np.ndarray | int, confidence: float = 0.95) -> np.ndarray:
+    """Clopper and Pearson's upper limit for 0 of n, `1 − ((1 − confidence)/2)^(1/n)`.
+
+    Args:
+        trials: n, any shape; without any the limit is 1.
+        confidence: two-sided.
+    """
+    trials = np.asarray(trials, dtype=np.float64)
+    share = np.divide(1.0, trials, out=np.full(trials.shape, np.inf), where=trials > 0)
+    return -np.expm1(np.log((1.0 - confidence) / 2.0) * share)
