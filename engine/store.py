@@ -69,6 +69,9 @@ ROW_SCHEMA = pa.schema(_OUTCOME_FIELDS + _CURVE_FIELDS)
 # What names a run. Two rows that agree in these are the same run.
 RUN_KEY = ("arm", "init_seed", "order_seed", "noise_seed", "fork_step", "fork_order_seed")
 
+# What a later launch of a study adds to, or leaves as it is.
+_KEPT = ("looks", "tuned_milliseconds")
+
 # Columns that may hold the time of the event a run waited for.
 _EVENT_STEPS = ("onset_step", "hitting_step")
 WAITING_COLUMNS = (*_EVENT_STEPS, "steps_run", "event")
@@ -221,7 +224,9 @@ def create_or_resume(path: Path, document: dict[str, Any]) -> WorkDirectory:
                 f"work directory {str(path)!r} holds another study: {'; '.join(differences)}. "
                 f"Choose a new --workdir, or give the same settings"
             )
-        merged = {**document, "launches": existing.document["launches"] + document["launches"]}
+        kept = {key: existing.document[key] for key in _KEPT if key in existing.document}
+        merged = {**document, **kept}
+        merged["launches"] = existing.document["launches"] + document["launches"]
         workdir = WorkDirectory(path, merged)
     else:
         try:

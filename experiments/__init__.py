@@ -7,6 +7,7 @@ EXPERIMENTS = Registry(
     {
         "kick_in": "experiments.kick_in",
         "init_scale": "experiments.init_scale",
+        "chance_or_fate": "experiments.chance_or_fate",
         "double_well": "experiments.double_well",
         "single": "experiments.single",
     },

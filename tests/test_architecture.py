@@ -33,6 +33,7 @@ FLOORS = {
     "engine.lanes": 3,
     "engine.selfcheck": 3,
     "engine.tuning": 3.5,
+    "engine.looks": 4,
     "engine.outcomes": 4,
     "engine.study": 4,
     "engine.plan": 4.5,

@@ -47,6 +47,11 @@ class Progress:
         """Prints a line above the bar."""
         self._bar.write(line, file=sys.stderr)
 
+    def extend(self, num_runs: int, num_steps: int) -> None:
+        """Adds runs that are to be done besides."""
+        self._num_runs += num_runs
+        self._bar.total += num_steps
+
     def update(self, num_steps: int, statuses: list[str], num_skipped: int) -> None:
         """Adds steps that were taken, runs that ended, and steps that these need not take."""
         if not self._bar.n:

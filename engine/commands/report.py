@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 
 from engine import store
 from engine.errors import InputError
+from engine.report.fate import make_fates
 from engine.report.figures import make_figures, to_png, to_svg
 from engine.report.page import make_page
 from engine.report.summary import summarise, to_document
@@ -34,11 +35,12 @@ def report(workdir: str | os.PathLike[str]) -> dict[str, Any]:
     if not summary.runs:
         raise InputError(f"no finished run in {str(workdir)!r} yet: run the study first")
     verdict = make_verdict(summary)
-    document = to_document(summary, verdict._asdict())
+    fates = make_fates(summary)
+    document = to_document(summary, verdict._asdict(), fates)
     header, rows = make_table(summary)
-    figures = make_figures(summary)
+    figures = make_figures(summary, fates)
     vectors = {name: to_svg(figure, name) for name, figure in figures.items()}
-    page = make_page(summary, verdict, (header, rows), vectors, directory.document)
+    page = make_page(summary, verdict, (header, rows), vectors, directory.document, fates)
 
     _write_outcomes(directory)
     store.write_atomically(directory.path / "summary.json", store.to_json(document))

@@ -1,5 +1,6 @@
 """`run`: trains what is missing of a study, then reports."""
 
+import dataclasses
 import os
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ from engine.commands.session import Session
 from engine.designs import has_forks
 from engine.devices import Devices
 from engine.errors import InputError
+from engine.looks import Until
 from engine.plan import Plan, document, make_plan
 from engine.store import WorkDirectory
 from engine.study import Study
@@ -33,6 +35,7 @@ def run(
     cache_dir: str | None = None,
     is_quiet: bool = False,
     has_report: bool = True,
+    until: Until | None = None,
 ) -> dict[str, Any]:
     """Runs a study, or what is missing of it, and writes its report.
 
@@ -50,6 +53,7 @@ def run(
         cache_dir: where compiled programs are kept.
         is_quiet: whether to draw no progress bar.
         has_report: whether to write the report at the end.
+        until: a question; seeds are added until it is decided, whatever number the study says.
 
     Returns:
         The content of `summary.json`; empty without a report.
@@ -58,6 +62,10 @@ def run(
         InputError: something that was given is not usable; nothing was changed.
         WorkerFailedError: a worker raised an exception.
     """
+    if until is not None:
+        if study.design != "seeds":
+            raise InputError(f"until needs design=seeds, not {study.design}")
+        study = dataclasses.replace(study, seeds=until.max_seeds)
     if is_tuned and (width is not None or form is not None):
         raise InputError("tune chooses width and form: give neither with it")
     if num_workers is not None and num_workers < 0:
@@ -73,7 +81,7 @@ def run(
         )
     crew = workers.Crew(available, num_workers, str(cache_dir or default_cache_dir()))
     with crew:
-        request = _Request(study, Path(workdir), available, width, form, is_tuned, data_dir)
+        request = _Request(study, Path(workdir), available, width, form, is_tuned, data_dir, until)
         _train(request, crew, is_quiet)
     if not has_report:
         return {}
@@ -92,6 +100,7 @@ class _Request(NamedTuple):
     form: str | None
     is_tuned: bool
     data_dir: str | None
+    until: Until | None
 
 
 def _train(request: _Request, crew: workers.Crew, is_quiet: bool) -> None:
@@ -117,7 +126,10 @@ def _train(request: _Request, crew: workers.Crew, is_quiet: bool) -> None:
     _warn_of_other_versions(directory, bool(finished))
     session = Session(plan, directory, finished, crew, is_quiet)
     try:
-        session.run(plan.runs)
+        if request.until is None:
+            session.run(plan.runs)
+        else:
+            session.run_until(request.until)
     except InputError:
         if recorded is None:
             directory.discard()

@@ -1,7 +1,7 @@
 """One launch on one work directory: trains what is missing, in one round or several."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,6 +9,7 @@ import numpy as np
 from engine import provenance, workers
 from engine.commands.progress import Progress
 from engine.lanes import Run
+from engine.looks import Looks, Until
 from engine.outcomes import outcome_row
 from engine.plan import Plan, Waited, run_key, with_forks
 from engine.store import WAITING_COLUMNS, WorkDirectory, waiting_times
@@ -42,36 +43,84 @@ class Session:
         self._started = time.monotonic()
         self._num_runs = 0
 
-    def run(self, runs: Sequence[Run]) -> None:
+    def run(self, runs: Sequence[Run], looks: Looks | None = None) -> None:
         """Trains those of some runs that are not yet stored.
+
+        Args:
+            runs: to begin with.
+            looks: where more may follow until a question is decided.
 
         Raises:
             InputError: something does not fit the device.
             WorkerFailedError: a worker raised an exception.
         """
-        missing = [run for run in runs if run_key(run) not in self._finished]
+        missing = self._take_missing(runs)
         groups = self._plan.groups
         forms = self._directory.document["identity"]["form"]
         specs = [g.spec._replace(form=forms[g.arm_names[0]]) for g in groups]
-        pending = [[run for run in missing if run.arm_name in g.arm_names] for g in groups]
         num_steps = sum(run.horizon for run in missing)
         is_drawn = not self._is_quiet and bool(missing)
         with Progress(len(missing), num_steps, is_drawn) as progress:
             recorder = self._recorder
             recorder.progress = progress
+
+            def take(delivery: workers.Delivery) -> list[list[Run]] | None:
+                rows = recorder.take(delivery)
+                if looks is None or not rows:
+                    return None
+                more = self._take_missing(self._after(looks, rows))
+                progress.extend(len(more), sum(run.horizon for run in more))
+                return self._by_group(more)
+
             try:
                 workers.run_all(
                     specs,
-                    pending,
-                    recorder.take,
+                    self._by_group(missing),
+                    take,
                     recorder.fall_back,
                     self._crew,
                     progress.note,
                 )
             finally:
                 recorder.flush()
+
+    def _take_missing(self, runs: Sequence[Run]) -> list[Run]:
+        """Those of some runs that are neither stored nor under way; they are under way then."""
+        missing = [run for run in runs if run_key(run) not in self._finished]
         self._finished.update(map(run_key, missing))
         self._num_runs += len(missing)
+        return missing
+
+    def _by_group(self, runs: Sequence[Run]) -> list[list[Run]]:
+        return [[r for r in runs if r.arm_name in g.arm_names] for g in self._plan.groups]
+
+    def run_until(self, until: Until) -> None:
+        """Trains seeds until a question is decided; every look is noted in `study.json`."""
+        names, document = list(self._plan.arms), self._directory.document
+        baseline = document["study"]["baseline"]
+        looks = Looks(until, names, baseline, document.get("looks", []))
+        self.run(self._after(looks, self._directory.read(WAITING_COLUMNS).to_pylist()), looks)
+        used = {name: looks.num_over(name) for name in names}
+        document["study"].update(seeds=used, num_runs=used)
+
+    def _after(self, looks: Looks, rows: Sequence[Mapping[str, Any]]) -> list[Run]:
+        """Runs that may start once some rows are there, in the order of seeds."""
+        units = {n: g.steps_per_epoch or 1 for g in self._plan.groups for n in g.arm_names}
+        has_epochs = all(g.steps_per_epoch for g in self._plan.groups)
+        columns = {name: [row.get(name) for row in rows] for name in WAITING_COLUMNS}
+        for row, wait in zip(rows, waiting_times(columns), strict=True):
+            arm = row["arm"]
+            looks.add(arm, row["seed"], wait / units[arm] if has_epochs else wait, row["event"])
+        if looks.update():
+            self._recorder.flush()
+            self._directory.document["looks"] = looks.records
+            self._directory.save_document()
+        given = looks.release()
+        return [
+            run
+            for run in self._plan.runs
+            if run.arm_name in given and run.seed in given[run.arm_name]
+        ]
 
     def run_forks(self) -> None:
         """Forks the runs that are stored, and notes where."""
@@ -118,11 +167,11 @@ class _Recorder:
         self.seed_steps = 0
         self.first_chunk_after: float | None = None
 
-    def take(self, delivery: workers.Delivery) -> None:
-        """Notes what one chunk brought."""
+    def take(self, delivery: workers.Delivery) -> list[dict[str, Any]]:
+        """Notes what one chunk brought; the rows of the runs that are over."""
         if self.first_chunk_after is None:
             self.first_chunk_after = round(provenance.seconds_since_start(), 3)
-        rows = []
+        rows: list[dict[str, Any]] = []
         for finished in delivery.finished:
             group = self._group[finished.run.arm_name]
             rows.append(outcome_row(finished, group.chance_loss, self._detector, group.event))
@@ -132,6 +181,7 @@ class _Recorder:
         self.seed_steps += delivery.seed_steps
         skipped = sum(f.run.horizon - int(f.steps[-1]) for f in delivery.finished)
         self.progress.update(delivery.seed_steps, [row["status"] for row in rows], skipped)
+        return rows
 
     def fall_back(self, group: int, reason: str) -> None:
         """Records that a group of arms is computed in the native form, and says why."""

@@ -17,6 +17,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from engine import statistics
+from engine.report import fate_figures
+from engine.report.fate import Fate
 from engine.report.runs import ArmRuns
 from engine.report.summary import Summary
 
@@ -43,7 +45,7 @@ _WIDTH = 5.2
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C6D31", "#7F7F7F")
 
 
-def make_figures(summary: Summary) -> dict[str, Figure]:
+def make_figures(summary: Summary, fates: dict[str, Fate]) -> dict[str, Figure]:
     """Every figure by file name, without its ending."""
     figures: dict[str, Callable[[], Figure]] = {}
     for i, name in enumerate(summary.runs):
@@ -52,6 +54,14 @@ def make_figures(summary: Summary) -> dict[str, Figure]:
     if any(r.waits_for == "break" and np.any(r.event == 1) for r in summary.runs.values()):
         figures["aligned"] = lambda: _aligned(summary)
     figures["forest"] = lambda: _forest(summary)
+    for i, (name, fate) in enumerate(fates.items()):
+        runs, about = summary.runs[name], (summary.unit, summary.steps_per_unit(name))
+        if fate.components is not None:
+            draw = functools.partial(fate_figures.draw_grid, name, runs, fate, *about)
+            figures[f"grid_{i + 1}"] = draw
+        if runs.forks is not None:
+            draw = functools.partial(fate_figures.draw_forks, name, runs.forks, *about)
+            figures[f"forks_{i + 1}"] = draw
     with mpl.rc_context(_STYLE):
         return {name: draw() for name, draw in figures.items()}
 

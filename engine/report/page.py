@@ -5,7 +5,9 @@ from typing import Any
 import jinja2
 import markupsafe
 
+from engine.report.fate import Fate, in_words
 from engine.report.figures import INK
+from engine.report.methods import make_methods
 from engine.report.phrases import number
 from engine.report.runs import MAX_CURVES
 from engine.report.summary import Summary
@@ -18,6 +20,15 @@ _CAPTIONS = {
         "(Aalen–Johansen; the band is the pointwise 95 % interval)."
     ),
     "aligned": "The same curves, scaled by the chance loss and shifted to their onsets.",
+    "grid": (
+        "Waiting time of every start in every data order (a cross: not seen to end), and how the "
+        "variance of its logarithm is divided, with 95 % intervals."
+    ),
+    "forks": (
+        "Time left of every fork, one row per parent; the bar is the parent's median, a triangle a "
+        "fork that was not seen to leave. Where the parent decides, a row is narrow and the rows "
+        "differ; where it is chance, they look alike."
+    ),
     "forest": (
         "Median onset (Brookmeyer–Crowley interval) and difference of restricted means from the "
         "baseline, with 95 % intervals. An arrow means beyond the horizon."
@@ -31,6 +42,7 @@ def make_page(
     table: tuple[list[str], list[list[str]]],
     figures: dict[str, str],
     document: dict[str, Any],
+    fates: dict[str, Fate],
 ) -> str:
     """The whole page.
 
@@ -40,6 +52,7 @@ def make_page(
         table: header and rows.
         figures: SVG by name.
         document: `study.json`.
+        fates: what the designs of the arms say, by arm.
     """
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("engine", "report"),
@@ -59,7 +72,18 @@ def make_page(
         header=table[0],
         rows=table[1],
         curves=[d for d in drawings if d["name"].startswith("curves")],
-        others=[d for d in drawings if not d["name"].startswith("curves")],
+        others=[d for d in drawings if not d["name"].startswith(("curves", "grid", "forks"))],
+        fate_words=[
+            line
+            for name, fate in fates.items()
+            for line in in_words(
+                name, summary.runs[name], fate, summary.unit, summary.steps_per_unit(name)
+            )
+        ],
+        fate_figures=[d for d in drawings if d["name"].startswith(("grid", "forks"))],
+        methods=make_methods(
+            summary, fates, document["identity"], document["launches"][-1]["versions"]
+        ),
         runs=_run_rows(summary),
         unit=summary.unit,
         launch=document["launches"][-1],

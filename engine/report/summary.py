@@ -1,6 +1,7 @@
 """The statistics of a study, arm by arm and between arms."""
 
 from collections import Counter
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,7 +14,6 @@ from engine.store import WorkDirectory
 
 _GRID_SHARE_OF_WIDTH = 0.25
 _LATE_SHARE = 0.9
-_LEFT_CHANCE = 0.2
 _LEVEL = 0.05
 
 
@@ -64,7 +64,7 @@ class Comparison(NamedTuple):
 
     Attributes:
         difference: of restricted means to the common horizon, in the study's unit; negative is
-            earlier than the baseline.
+            earlier than the baseline. Paired where both arms have the same seeds.
         horizon: of that difference.
         test: log-rank, stratified by seed; a run that diverged counts as one that never leaves
             chance level, so that what is compared is the incidence.
@@ -97,6 +97,7 @@ class Summary(NamedTuple):
         runs: by arm.
         arms: by arm.
         comparisons: by arm, without the baseline.
+        looks: taken while seeds were added, see `engine.looks`; none where their number was fixed.
     """
 
     name: str
@@ -108,6 +109,7 @@ class Summary(NamedTuple):
     runs: dict[str, ArmRuns]
     arms: dict[str, ArmSummary]
     comparisons: dict[str, Comparison]
+    looks: list[dict[str, Any]]
 
     def steps_per_unit(self, arm: str) -> float:
         """Steps in one unit of time."""
@@ -132,8 +134,14 @@ def summarise(directory: WorkDirectory) -> Summary:
         runs=runs,
         arms={},
         comparisons={},
+        looks=document.get("looks", []),
     )
-    arms = {name: _summarise_arm(r, summary.steps_per_unit(name)) for name, r in runs.items()}
+    high = document["identity"]["detector"]["high"]
+    fraction = statistics.confidence_sequence if summary.looks else statistics.proportion
+    arms = {
+        name: _summarise_arm(r, summary.steps_per_unit(name), fraction, high)
+        for name, r in runs.items()
+    }
     summary = summary._replace(arms=arms)
     return summary._replace(comparisons=_compare(summary, document["identity"]["arms"]))
 
@@ -148,7 +156,9 @@ def _varied(identity: dict[str, Any]) -> str:
     return "random starts and data orders"
 
 
-def _summarise_arm(runs: ArmRuns, steps_per_unit: float) -> ArmSummary:
+def _summarise_arm(
+    runs: ArmRuns, steps_per_unit: float, fraction: Callable[[int, int], Estimate], high: float
+) -> ArmSummary:
     time = runs.time / steps_per_unit
     counts = Counter(runs.status)
     num_learned = int(np.sum(runs.event == 1))
@@ -158,8 +168,8 @@ def _summarise_arm(runs: ArmRuns, steps_per_unit: float) -> ArmSummary:
     return ArmSummary(
         num_runs=len(runs.status),
         statuses={status: counts[status] for status in STATUSES},
-        fraction=statistics.proportion(num_learned, len(runs.status)),
-        plateau_fraction=statistics.proportion(counts["broke"], len(runs.status)),
+        fraction=fraction(num_learned, len(runs.status)),
+        plateau_fraction=fraction(counts["broke"], len(runs.status)),
         median_onset=statistics.median_time(time, runs.event),
         restricted_mean=statistics.restricted_mean(time, runs.event, runs.horizon / steps_per_unit),
         onset_range=(float(onsets.min()), float(onsets.max())) if len(onsets) else None,
@@ -170,7 +180,7 @@ def _summarise_arm(runs: ArmRuns, steps_per_unit: float) -> ArmSummary:
         late_onset=_late_onset(time, runs.event),
         num_coarse=_num_coarse(runs),
         num_fell_back=sum(
-            status == "stuck" and (lost or 0) + 1 - end / runs.chance_loss > _LEFT_CHANCE
+            status == "stuck" and (lost or 0) + 1 - end / runs.chance_loss > high
             for status, lost, end in zip(
                 runs.status, runs.rows["best_minus_end"], _end_losses(runs), strict=True
             )
@@ -249,7 +259,9 @@ def _difference(
     own_unit, base_unit = steps_per_unit
     horizon = min(own.horizon / own_unit, base.horizon / base_unit)
     times = own.time / own_unit, own.event, base.time / base_unit, base.event
-    return statistics.restricted_mean_difference(*times, horizon), horizon
+    is_paired = np.array_equal(own.seed, base.seed) and len(own.seed) > 1
+    compared = statistics.paired_difference if is_paired else statistics.restricted_mean_difference
+    return compared(*times, horizon), horizon
 
 
 def _test(summary: Summary, own: ArmRuns, base: ArmRuns) -> TestResult:
@@ -266,8 +278,16 @@ def _test(summary: Summary, own: ArmRuns, base: ArmRuns) -> TestResult:
     )
 
 
-def to_document(summary: Summary, verdict: dict[str, Any]) -> dict[str, Any]:
-    """`summary.json`. What is infinite or does not exist is null; times are in `unit`."""
+def to_document(
+    summary: Summary, verdict: dict[str, Any], fates: Mapping[str, Any]
+) -> dict[str, Any]:
+    """`summary.json`. What is infinite or does not exist is null; times are in `unit`.
+
+    Args:
+        summary: the numbers.
+        verdict: the words.
+        fates: what the designs of the arms say, by arm.
+    """
     arms = {}
     for name, arm in summary.arms.items():
         runs = summary.runs[name]
@@ -287,6 +307,8 @@ def to_document(summary: Summary, verdict: dict[str, Any]) -> dict[str, Any]:
         "confidence": 0.95,
         "arms": arms,
         "comparisons": _jsonable(summary.comparisons),
+        "chance_or_fate": _jsonable(dict(fates)),
+        "looks": summary.looks,
         "verdict": verdict,
     }
 

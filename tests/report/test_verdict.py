@@ -8,6 +8,7 @@ import pytest
 
 from engine import store
 from engine.plateau import DetectorSettings
+from engine.report.fate import make_fates
 from engine.report.figures import INK, make_figures, to_png, to_svg
 from engine.report.page import make_page
 from engine.report.phrases import interval, number, percent
@@ -119,7 +120,7 @@ def test_stuck_is_censored_and_never_a_time(tmp_path):
     verdict = make_verdict(summary)
     assert "held at chance level: 20 of 20 runs" in verdict.headline
     assert "later than epoch 40.0, the horizon" in verdict.answers["When?"]
-    document = to_document(summary, verdict._asdict())
+    document = to_document(summary, verdict._asdict(), make_fates(summary))
     assert document["arms"]["held"]["median_onset"]["value"] is None
     assert "> 40.0" in to_text(*make_table(summary))
 
@@ -156,9 +157,12 @@ def test_the_page_is_one_file_and_escapes_names(tmp_path):
     }
     summary = _summary(tmp_path, arms, "<script>alert(1)</script>")
     verdict = make_verdict(summary)
-    figures = {name: to_svg(figure, name) for name, figure in make_figures(summary).items()}
+    figures = {
+        name: to_svg(figure, name)
+        for name, figure in make_figures(summary, make_fates(summary)).items()
+    }
     document = store.open_existing(tmp_path).document
-    page = make_page(summary, verdict, make_table(summary), figures, document)
+    page = make_page(summary, verdict, make_table(summary), figures, document, make_fates(summary))
     assert "<script" not in page
     assert "<b>so" not in page
     assert "http" not in page.replace("http://www.w3.org", "")
@@ -171,14 +175,17 @@ def test_the_page_is_one_file_and_escapes_names(tmp_path):
 @pytest.mark.parametrize("kind", [_late, _early, _stuck, _lost])
 def test_figures_of_every_kind_of_arm(tmp_path, kind):
     summary = _summary(tmp_path, {"a": kind("a")}, "a")
-    for figure in make_figures(summary).values():
+    for figure in make_figures(summary, make_fates(summary)).values():
         assert to_png(figure).startswith(b"\x89PNG")
 
 
 def test_the_same_study_makes_the_same_figures(tmp_path):
     summary = _summary(tmp_path, {"late": _late()}, "late")
     first, second = (
-        {name: to_svg(figure, name) for name, figure in make_figures(summary).items()}
+        {
+            name: to_svg(figure, name)
+            for name, figure in make_figures(summary, make_fates(summary)).items()
+        }
         for _ in range(2)
     )
     assert first == second

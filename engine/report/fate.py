@@ -1,0 +1,151 @@
+"""Chance or fate: whether the wait was decided at the start, by the data order, or by luck."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from engine import statistics
+from engine.report.phrases import number, p_value, percent
+from engine.report.runs import ArmRuns, ForkRuns
+from engine.report.summary import Summary
+from engine.statistics import CrossedComponents, EarlyLuck, Estimate, ForkPrediction
+
+_LEVEL = 0.05
+# A share of the variance above this, beyond chance, is called the greater part.
+_GREATER = 0.5
+_FEW_EVENTS = 8
+
+
+class Fate(NamedTuple):
+    """What the design of an arm says about its waiting time; `None` where it says nothing.
+
+    Attributes:
+        components: of the variance of log time, from a crossed grid.
+        forks: whether the parent predicts the time that is left.
+        luck: how many runs were early, from independent repetitions.
+        reasons: in words, what could not be estimated and why.
+    """
+
+    components: CrossedComponents | None
+    forks: ForkPrediction | None
+    luck: EarlyLuck | None
+    reasons: list[str]
+
+
+def make_fates(summary: Summary) -> dict[str, Fate]:
+    """The numbers of every arm whose design asks something of this kind."""
+    fates = {name: make_fate(runs) for name, runs in summary.runs.items()}
+    return {name: fate for name, fate in fates.items() if fate is not None}
+
+
+def make_fate(runs: ArmRuns) -> Fate | None:
+    """The numbers of an arm; `None` where its design asks nothing of this kind."""
+    num_starts, num_orders = (len(np.unique(s)) for s in (runs.init_seed, runs.order_seed))
+    has_grid = 1 < num_starts < len(runs.seed) and 1 < num_orders < len(runs.seed)
+    is_independent = num_starts == num_orders == len(runs.seed)
+    reasons: list[str] = []
+    components = forks = luck = None
+    time = np.maximum(runs.time, 1.0)
+    if has_grid:
+        try:
+            components = statistics.crossed_components(
+                time, runs.event, runs.init_seed, runs.order_seed
+            )
+        except ValueError as error:
+            reasons.append(f"The shares of start and order cannot be estimated: {error}.")
+    if runs.forks is not None:
+        try:
+            forks = _fork_prediction(runs.forks)
+        except ValueError as error:
+            reasons.append(f"The forks say nothing: {error}.")
+    if is_independent and np.sum(runs.event == 1) >= _FEW_EVENTS:
+        try:
+            luck = statistics.early_luck(time, runs.event)
+        except ValueError as error:
+            reasons.append(f"Early luck cannot be counted: {error}.")
+    if components is None and forks is None and luck is None and not reasons:
+        return None
+    return Fate(components, forks, luck, reasons)
+
+
+def _fork_prediction(forks: ForkRuns) -> ForkPrediction:
+    """A fork that leaves the plateau within its first step counts as if it took one."""
+    return statistics.fork_prediction(np.maximum(forks.time_left, 1.0), forks.event, forks.parent)
+
+
+def in_words(name: str, runs: ArmRuns, fate: Fate, unit: str, steps_per_unit: float) -> list[str]:
+    """One paragraph for each thing that the design says."""
+    lines = []
+    if fate.components is not None:
+        lines.append(_grid_words(name, fate.components))
+    if fate.forks is not None and runs.forks is not None:
+        lines.append(_fork_words(name, runs.forks, fate.forks, unit, steps_per_unit))
+    if fate.luck is not None:
+        lines.append(_luck_words(name, fate.luck, unit, steps_per_unit))
+    return lines + [f"“{name}”: {reason}" for reason in fate.reasons]
+
+
+def _share(estimate: Estimate) -> str:
+    low, high = percent(estimate.lower).removesuffix(" %"), percent(estimate.upper)
+    return f"{percent(estimate.value)} (95 % CI {low}–{high})"
+
+
+def _grid_words(name: str, components: CrossedComponents) -> str:
+    text = (
+        f"“{name}”, {components.num_init_seeds} starts × {components.num_order_seeds} data orders: "
+        f"of the variance of log waiting time {_share(components.init_share)} belongs to the "
+        f"start, {_share(components.order_share)} to the data order, and "
+        f"{_share(components.rest_share)} to what the two do together."
+    )
+    conclusions = {
+        "init_share": "Mostly fate: who starts where decides how long it waits.",
+        "order_share": "Mostly chance: the examples it happens to meet decide how long it waits.",
+        "rest_share": "Neither alone decides: it is the meeting of this start with this order.",
+    }
+    for field, words in conclusions.items():
+        if getattr(components, field).lower > _GREATER:
+            return f"{text} {words}"
+    return f"{text} None of them is the greater part beyond chance."
+
+
+def _fork_words(
+    name: str, runs: ForkRuns, forks: ForkPrediction, unit: str, steps_per_unit: float
+) -> str:
+    word = "epoch" if unit == "epochs" else "step"
+    text = (
+        f"“{name}”, {forks.num_runs} forks of {forks.num_parents} parents, parted at {word} "
+        f"{number(runs.step / steps_per_unit, unit)} on the plateau: the parent accounts for "
+        f"{_share(forks.parent_share)} of the variance of the log time that was left "
+        f"({p_value(forks.p_value)} for none)."
+    )
+    if forks.p_value < _LEVEL:
+        return (
+            f"{text} The flat stretch hides progress: forks of one parent, which share nothing but "
+            f"its state, leave the plateau at more similar times than forks of different ones."
+        )
+    return (
+        f"{text} No sign that the state on the plateau says how long it still takes, as it would "
+        f"be for a memoryless wait; the interval says how much could have been missed."
+    )
+
+
+def _luck_words(name: str, luck: EarlyLuck, unit: str, steps_per_unit: float) -> str:
+    half = number(luck.median / 2 / steps_per_unit, unit)
+    text = (
+        f"“{name}”: {luck.num_early} of {luck.num_runs} runs needed less than half the median time "
+        f"({half} {unit}); of memoryless waits {percent(luck.expected)} would "
+        f"({p_value(luck.p_value)} for so few)."
+    )
+    if luck.p_value < _LEVEL:
+        return f"{text} So the wait is not memoryless: something has to build up first."
+    return f"{text} That does not exclude a memoryless wait."
+
+
+def shares_of(fate: Fate) -> dict[str, Estimate]:
+    """The shares of the grid by what they belong to, for a figure."""
+    assert fate.components is not None
+    return {
+        "start": fate.components.init_share,
+        "data order": fate.components.order_share,
+        "both together": fate.components.rest_share,
+    }

@@ -1,0 +1,75 @@
+"""Figures of the page on chance or fate."""
+
+import math
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from engine.report.fate import Fate, shares_of
+from engine.report.runs import ArmRuns, ForkRuns
+
+_WIDTH = 5.2
+_MAX_PARENTS = 60
+
+
+def draw_grid(name: str, runs: ArmRuns, fate: Fate, unit: str, steps_per_unit: float) -> Figure:
+    """Waiting times of every start in every data order, and the shares of their variance."""
+    figure = Figure(figsize=(_WIDTH, 3.2), layout="constrained")
+    left, right = figure.subplots(1, 2, width_ratios=(1.5, 1.0))
+    _draw_times(left, runs, steps_per_unit)
+    left.set_title(f"{name}: wait ({unit})")
+    for row, (label, share) in enumerate(shares_of(fate).items()):
+        right.plot([share.lower, share.upper], [row, row], color="#0072B2", linewidth=1.6)
+        right.plot(share.value, row, "o", color="#0072B2", markersize=5)
+        right.text(0.0, row - 0.28, label, fontsize=8)
+    right.set(
+        xlim=(-0.02, 1.02), ylim=(2.5, -0.7), yticks=[], xlabel="share of the variance\nof log time"
+    )
+    return figure
+
+
+def _draw_times(axes: Axes, runs: ArmRuns, steps_per_unit: float) -> None:
+    """A cell per run, starts by their mean wait; a cross where the event was not seen."""
+    starts, row = np.unique(runs.init_seed, return_inverse=True)
+    orders, column = np.unique(runs.order_seed, return_inverse=True)
+    grid = np.full((len(starts), len(orders)), np.nan)
+    grid[row, column] = runs.time / steps_per_unit
+    rank = np.argsort(np.nanmean(np.log(np.maximum(grid, 1e-9)), axis=1))
+    place = np.argsort(rank)
+    image = axes.imshow(grid[rank], aspect="auto", cmap="viridis", interpolation="nearest")
+    unseen = runs.event != 1
+    axes.plot(column[unseen], place[row[unseen]], "x", color="white", markersize=4)
+    axes.set(xlabel="data order", ylabel="start, sorted", xticks=range(len(orders)), yticks=[])
+    axes.set_xticklabels([str(order) for order in orders], fontsize=7)
+    assert axes.figure is not None
+    axes.figure.colorbar(image, ax=axes)
+
+
+def draw_forks(name: str, forks: ForkRuns, unit: str, steps_per_unit: float) -> Figure:
+    """Time that was left of every fork, one row per parent, sorted by their median."""
+    parents = np.unique(forks.parent)
+    medians = [np.median(forks.time_left[forks.parent == p]) for p in parents]
+    shown = parents[np.argsort(medians)][:_MAX_PARENTS]
+    figure = Figure(figsize=(_WIDTH, 1.2 + 0.11 * len(shown)), layout="constrained")
+    axes = figure.subplots()
+    is_unseen = forks.event != 1
+    for row, parent in enumerate(shown):
+        own = forks.parent == parent
+        left = forks.time_left / steps_per_unit
+        axes.plot(left[own & ~is_unseen], np.full(np.sum(own & ~is_unseen), row), "o",
+                  color="#0072B2", markersize=3.2, alpha=0.8)  # fmt: skip
+        axes.plot(left[own & is_unseen], np.full(np.sum(own & is_unseen), row), ">",
+                  color="#0072B2", markersize=4, fillstyle="none")  # fmt: skip
+        axes.plot(np.median(left[own]), row, "|", color=mpl.rcParams["text.color"], markersize=7)
+    end = float(np.max(forks.time_left)) / steps_per_unit
+    axes.set(
+        title=f"{name}: {unit} left after the fork",
+        xlim=(0, 1.04 * end if math.isfinite(end) and end > 0 else 1),
+        ylim=(len(shown) - 0.3, -0.7),
+        yticks=[],
+        ylabel="parent, sorted",
+        xlabel=f"{unit} from the fork to the event",
+    )
+    return figure

@@ -1,0 +1,250 @@
+"""The paragraph on methods, ready for a paper, with a BibTeX entry for each source."""
+
+from typing import Any, NamedTuple
+
+from engine.report.fate import Fate
+from engine.report.phrases import number
+from engine.report.summary import Summary
+
+
+class Methods(NamedTuple):
+    """What was done, in words, and the sources that they cite, in the order of citation."""
+
+    paragraph: str
+    bibtex: str
+
+
+_SOURCES: dict[str, tuple[str, dict[str, str]]] = {
+    "clopper1934": (
+        "article",
+        {
+            "author": "Clopper, C. J. and Pearson, E. S.",
+            "title": "The use of confidence or fiducial limits illustrated in the case of the "
+            "binomial",
+            "journal": "Biometrika",
+            "volume": "26",
+            "pages": "404--413",
+            "year": "1934",
+        },
+    ),
+    "robbins1970": (
+        "article",
+        {
+            "author": "Robbins, H.",
+            "title": "Statistical methods related to the law of the iterated logarithm",
+            "journal": "Annals of Mathematical Statistics",
+            "volume": "41",
+            "pages": "1397--1409",
+            "year": "1970",
+        },
+    ),
+    "aalen1978": (
+        "article",
+        {
+            "author": "Aalen, O. O. and Johansen, S.",
+            "title": "An empirical transition matrix for non-homogeneous {M}arkov chains based on "
+            "censored observations",
+            "journal": "Scandinavian Journal of Statistics",
+            "volume": "5",
+            "pages": "141--150",
+            "year": "1978",
+        },
+    ),
+    "brookmeyer1982": (
+        "article",
+        {
+            "author": "Brookmeyer, R. and Crowley, J.",
+            "title": "A confidence interval for the median survival time",
+            "journal": "Biometrics",
+            "volume": "38",
+            "pages": "29--41",
+            "year": "1982",
+        },
+    ),
+    "royston2013": (
+        "article",
+        {
+            "author": "Royston, P. and Parmar, M. K. B.",
+            "title": "Restricted mean survival time: an alternative to the hazard ratio for the "
+            "design and analysis of randomized trials with a time-to-event outcome",
+            "journal": "BMC Medical Research Methodology",
+            "volume": "13",
+            "pages": "152",
+            "year": "2013",
+        },
+    ),
+    "zou2008": (
+        "article",
+        {
+            "author": "Zou, G. Y. and Donner, A.",
+            "title": "Construction of confidence limits about effect measures: a general approach",
+            "journal": "Statistics in Medicine",
+            "volume": "27",
+            "pages": "1693--1702",
+            "year": "2008",
+        },
+    ),
+    "mantel1966": (
+        "article",
+        {
+            "author": "Mantel, N.",
+            "title": "Evaluation of survival data and two new rank order statistics arising in its "
+            "consideration",
+            "journal": "Cancer Chemotherapy Reports",
+            "volume": "50",
+            "pages": "163--170",
+            "year": "1966",
+        },
+    ),
+    "holm1979": (
+        "article",
+        {
+            "author": "Holm, S.",
+            "title": "A simple sequentially rejective multiple test procedure",
+            "journal": "Scandinavian Journal of Statistics",
+            "volume": "6",
+            "pages": "65--70",
+            "year": "1979",
+        },
+    ),
+    "patterson1971": (
+        "article",
+        {
+            "author": "Patterson, H. D. and Thompson, R.",
+            "title": "Recovery of inter-block information when block sizes are unequal",
+            "journal": "Biometrika",
+            "volume": "58",
+            "pages": "545--554",
+            "year": "1971",
+        },
+    ),
+    "hothorn2006": (
+        "article",
+        {
+            "author": "Hothorn, T. and Hornik, K. and van de Wiel, M. A. and Zeileis, A.",
+            "title": "A {L}ego system for conditional inference",
+            "journal": "The American Statistician",
+            "volume": "60",
+            "pages": "257--263",
+            "year": "2006",
+        },
+    ),
+    "jax2018": (
+        "software",
+        {
+            "author": "Bradbury, J. and Frostig, R. and Hawkins, P. and Johnson, M. J. and others",
+            "title": "{JAX}: composable transformations of {P}ython+{N}um{P}y programs",
+            "howpublished": "github.com/jax-ml/jax",
+            "year": "2018",
+        },
+    ),
+    "grunwald2021": (
+        "inproceedings",
+        {
+            "author": "Gr{\\\"u}nwald, P. and Ly, A. and P{\\'e}rez-Ortiz, M. and ter Schure, J.",
+            "title": "The safe logrank test: error control under optional stopping, continuation "
+            "and prior misspecification",
+            "booktitle": "Proceedings of AAAI Symposium on Survival Prediction, PMLR",
+            "volume": "146",
+            "pages": "107--117",
+            "year": "2021",
+        },
+    ),
+}
+
+
+def make_methods(
+    summary: Summary, fates: dict[str, Fate], identity: dict[str, Any], versions: dict[str, str]
+) -> Methods:
+    """The paragraph for what a report shows.
+
+    Args:
+        summary: the numbers.
+        fates: what the designs of the arms say.
+        identity: of `study.json`.
+        versions: of packages.
+    """
+    sentences = [
+        _what_was_run(summary, identity, versions),
+        _what_is_a_break(summary, identity["detector"]),
+        _how_often(summary),
+        "The time of the event is summarised by its cumulative incidence with divergence as a "
+        "competing event [aalen1978], its median with limits from the complementary log-log "
+        "limits of the incidence [brookmeyer1982], and its mean up to the horizon [royston2013].",
+    ]
+    if summary.comparisons:
+        sentences.append(_compared(summary))
+    if any(fate.components for fate in fates.values()):
+        sentences.append(
+            "In the crossed grid the variance of log time was divided between start, data order "
+            "and rest by restricted maximum likelihood with censoring [patterson1971], with limits "
+            "of the profile likelihood."
+        )
+    if any(fate.forks for fate in fates.values()):
+        sentences.append(
+            "Whether a fork's remaining time depends on its parent was tested by permutation of "
+            "log-rank scores among parents [hothorn2006]."
+        )
+    paragraph = " ".join(sentences)
+    cited = sorted(
+        (paragraph.index(f"[{key}]"), key) for key in _SOURCES if f"[{key}]" in paragraph
+    )
+    return Methods(paragraph, "\n\n".join(_entry(key) for _, key in cited))
+
+
+def _what_was_run(summary: Summary, identity: dict[str, Any], versions: dict[str, str]) -> str:
+    numbers = {len(runs.seed) for runs in summary.runs.values()}
+    num_runs = f"{min(numbers)} to {max(numbers)}" if len(numbers) > 1 else str(*numbers)
+    arms = "configuration" if len(summary.runs) == 1 else "configurations"
+    jax = f" (version {versions['jax']})" if "jax" in versions else ""
+    return (
+        f"We trained {num_runs} runs of each of {len(summary.runs)} {arms} with JAX{jax} [jax2018] "
+        f"on a {identity['platform']}, over different {summary.varied.rstrip(',')}, and evaluated "
+        f"the loss on a fixed set every {identity['eval_every']} steps."
+    )
+
+
+def _what_is_a_break(summary: Summary, detector: dict[str, Any]) -> str:
+    sentences = []
+    events = {runs.waits_for for runs in summary.runs.values()}
+    if "break" in events:
+        sentences.append(
+            f"With H the loss of the best constant prediction and ρ = 1 − L/H smoothed by a "
+            f"running median of {detector['window']} points, the onset of learning is the last "
+            f"upward crossing of ρ = {detector['low']:g} before ρ ≥ {detector['high']:g} is held; "
+            f"a run that ends below {detector['high']:g} is right-censored at the horizon."
+        )
+    if "hit" in events:
+        sentences.append(
+            "In the double well the event is the first step at which the particle reaches the "
+            "other minimum."
+        )
+    return " ".join(sentences)
+
+
+def _how_often(summary: Summary) -> str:
+    if summary.looks:
+        return (
+            f"Seeds were added until the question was decided, in {len(summary.looks)} looks; "
+            f"fractions of runs have the limits of a confidence sequence that holds at all looks "
+            f"together [robbins1970]."
+        )
+    return "Fractions of runs have exact limits [clopper1934]."
+
+
+def _compared(summary: Summary) -> str:
+    number_of = len(summary.comparisons)
+    horizons = {number(c.horizon, summary.unit) for c in summary.comparisons.values()}
+    reach = f" of {horizons.pop()} {summary.unit}" if len(horizons) == 1 else ""
+    return (
+        f"Configurations were compared with “{summary.baseline}” by the difference of their means "
+        f"up to the common horizon{reach} [zou2008] and by a log-rank test stratified by seed "
+        f"[mantel1966]; p-values are adjusted for the {number_of} "
+        f"comparison{'s' if number_of > 1 else ''} [holm1979]. Limits are at 95 % each."
+    )
+
+
+def _entry(key: str) -> str:
+    kind, fields = _SOURCES[key]
+    lines = [f"  {name} = {{{value}}}," for name, value in fields.items()]
+    return "\n".join([f"@{kind}{{{key},", *lines, "}"])
