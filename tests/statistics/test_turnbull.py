@@ -224,7 +224,7 @@ def test_limits_cover_on_a_grid_of_mixed_widths():
         is_late = lower >= 1.6 - 1e-9
         upper = np.where(is_late, INF, np.round(lower + width, 6))
         lower = np.round(np.minimum(lower, 1.6), 6)
-        found = s.turnbull(lower, upper, num_resamples=100).probability
+        found = s.turnbull(lower, upper, num_resamples=50).probability
         for t in (0.8, 1.6):
             row = np.searchsorted(found.time, t + 1e-9) - 1
             covered += found.lower[row] <= -np.expm1(-t) <= found.upper[row]
