@@ -2,18 +2,24 @@
 
 python launch.py [run] --experiment=NAME --workdir=DIR [flags]   run or resume, then report
 python launch.py report --workdir=DIR                            rebuild the report
+python launch.py compare --workdir=DIR --baseline=DIR            two studies against each other
+python launch.py plan --question=NAME --pilot=DIR                how many seeds, and how long
 python launch.py list                                            what there is to choose from
 
 """
 
 import sys
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from absl import flags
 
 from engine import config
 from engine.errors import InputError, WorkerFailedError, unknown_name
+
+if TYPE_CHECKING:
+    from engine.looks import Until
+    from engine.study import Study
 
 _STUDY_FLAGS: dict[str, tuple[type, str]] = {
     "experiment": (str, "name of the experiment, see `list`"),
@@ -38,6 +44,41 @@ _STUDY_FLAGS: dict[str, tuple[type, str]] = {
     "data_dir": (str, "where prepared data sets are kept (default: ~/tensorflow_datasets)"),
     "compilation_cache": (str, "where compiled programs are kept (default: in ~/.cache)"),
 }
+_UNTIL_FLAGS: dict[str, tuple[type, str]] = {
+    "until": (
+        str,
+        "add seeds until `fraction`: every interval is narrow, or `comparison`: every arm is told "
+        "from the baseline; the intervals hold at every look",
+    ),
+    "half_width": (float, "of the interval of a fraction (default: 0.1)"),
+    "hazard_ratio": (float, "for which a comparison needs the fewest seeds (default: 2)"),
+    "max_seeds": (int, "seeds of an arm after which to stop anyway (default: 1000)"),
+    "block": (int, "seeds between looks (default: 16)"),
+}
+_COMPARE_FLAGS: dict[str, tuple[type, str]] = {
+    "workdir": (str, "directory of the one study"),
+    "baseline": (str, "directory of the other"),
+    "arm": (str, "arm of the one study (default: every arm that both have)"),
+    "baseline_arm": (str, "arm of the other (default: the one of the same name)"),
+}
+_QUESTION_FLAGS: dict[str, tuple[type, str]] = {
+    "question": (
+        str,
+        "`fraction` (how often), `failure` (is it rarer than a rate, without having seen one), "
+        "`median` (when) or `comparison` (of two arms)",
+    ),
+    "pilot": (str, "directory of a study that has run: what it learned, and what a step costs"),
+    "fraction": (float, "that is expected (default: the pilot's, or 0.5)"),
+    "half_width": (float, "of the interval of a fraction"),
+    "rate": (float, "of failures that is to be excluded"),
+    "relative_half_width": (float, "of the interval of the median, over the median"),
+    "log_deviation": (float, "standard deviation of log time (default: the pilot's)"),
+    "event_share": (float, "of the runs, those that have the event (default: the pilot's, or 1)"),
+    "hazard_ratio": (float, "of the two arms"),
+    "power": (float, "of the comparison (default: 0.9)"),
+    "level": (float, "of the comparison, two-sided (default: 0.05)"),
+    "confidence": (float, "of the interval (default: 0.95)"),
+}
 _STUDY_FIELDS = (
     "seeds",
     "horizon",
@@ -58,6 +99,7 @@ _PARTS = {
     "initial": "says where a run starts",
     "hyperparam": "one program for all values",
 }
+_SWEEP = "field=v1,v2,…: one arm per value; several make a grid"
 _TUNE = "choose width and form by measuring on this machine; kept with the study"
 _KINDS: dict[type, str] = {int: "an integer", float: "a number", str: "text", bool: "true or false"}
 
@@ -85,22 +127,26 @@ def _define_fields(values: flags.FlagValues) -> None:
             flags.DEFINE(parser, name, None, info.doc, flag_values=values)
 
 
-def _define(values: flags.FlagValues, names: Sequence[str]) -> None:
+def _define(values: flags.FlagValues, table: Mapping[str, tuple[type, str]]) -> None:
     define: dict[type, Any] = {
         int: flags.DEFINE_integer,
         float: flags.DEFINE_float,
         str: flags.DEFINE_string,
     }
-    for name in names:
-        kind, doc = _STUDY_FLAGS[name]
+    for name, (kind, doc) in table.items():
         define[kind](name, None, doc, flag_values=values)
 
 
 def _required(values: flags.FlagValues, name: str) -> str:
     value = values[name].value
     if not value:
-        raise InputError(f"--{name} is missing: {_STUDY_FLAGS[name][1]}")
+        raise InputError(f"--{name} is missing: {values[name].help}")
     return str(value)
+
+
+def _given(values: flags.FlagValues) -> dict[str, Any]:
+    """What was typed."""
+    return {name: values[name].value for name in values if values[name].value is not None}
 
 
 def _parse_sweeps(texts: Sequence[str]) -> dict[str, list[Any]]:
@@ -120,18 +166,15 @@ def _parse_sweeps(texts: Sequence[str]) -> dict[str, list[Any]]:
     return axes
 
 
-def _run(values: flags.FlagValues) -> None:
+def _study(values: flags.FlagValues) -> "Study":
+    """The experiment with what was typed for it."""
     import dataclasses
 
-    import engine
     from engine.study import with_fields, with_sweep
     from experiments import EXPERIMENTS
 
-    if values["workers"].value != 0:
-        _stay_off_the_device()
     study = EXPERIMENTS.load(_required(values, "experiment")).study()
-    workdir = _required(values, "workdir")
-    given = {name: values[name].value for name in values if values[name].value is not None}
+    given = _given(values)
     if "init_seeds" in given:
         if "seeds" in given:
             raise InputError("--seeds and --init_seeds are the same number: give one")
@@ -148,9 +191,32 @@ def _run(values: flags.FlagValues) -> None:
     for name in set(axes) & set(fields):
         raise InputError(f"--{name} and --sweep={name}=… exclude each other: give one")
     study = with_sweep(with_fields(study, fields), axes) if axes else with_fields(study, fields)
+    return dataclasses.replace(study, **late)
+
+
+def _until(given: dict[str, Any]) -> "Until | None":
+    """The question that decides how many seeds there are, or none."""
+    from engine.looks import Until
+
+    names = {name for name in _UNTIL_FLAGS if name in given}
+    if "until" in given:
+        numbers = {name: given[name] for name in names - {"until"}}
+        return Until(given["until"], **numbers)
+    if names:
+        raise InputError(f"--{min(names)} has no effect without --until")
+    return None
+
+
+def _run(values: flags.FlagValues) -> None:
+    import engine
+
+    if values["workers"].value != 0:
+        _stay_off_the_device()
+    study, given = _study(values), _given(values)
     engine.run(
-        dataclasses.replace(study, **late),
-        workdir,
+        study,
+        _required(values, "workdir"),
+        until=_until(given),
         num_workers=given.get("workers"),
         width=given.get("width"),
         form=given.get("form"),
@@ -173,6 +239,31 @@ def _report(values: flags.FlagValues) -> None:
     report(_required(values, "workdir"))
 
 
+def _compare(values: flags.FlagValues) -> None:
+    from engine.commands.compare import compare
+
+    workdir, baseline = _required(values, "workdir"), _required(values, "baseline")
+    compare(workdir, baseline, values["arm"].value, values["baseline_arm"].value)
+
+
+def _plan(values: flags.FlagValues) -> None:
+    from engine.commands.plan import plan
+
+    given = _given(values)
+    question = _required(values, "question")
+    if "experiment" in given and "pilot" in given:
+        raise InputError("--pilot and --experiment both say what a step costs: give one")
+    _stay_off_the_device()
+    plan(
+        question,
+        {name: given[name] for name in list(_QUESTION_FLAGS)[2:] if name in given},
+        given.get("pilot"),
+        _study(values) if "experiment" in given else None,
+        given.get("data_dir"),
+        given.get("compilation_cache"),
+    )
+
+
 def _list(values: flags.FlagValues) -> None:
     from engine.commands.listing import print_choices
     from experiments import EXPERIMENTS
@@ -183,25 +274,34 @@ def _list(values: flags.FlagValues) -> None:
 _VERBS: dict[str, tuple[Callable[[flags.FlagValues], None], str]] = {
     "run": (_run, "run a study, or what is missing of it, then report"),
     "report": (_report, "rebuild outcomes, summary, figures and page from the finished runs"),
+    "compare": (_compare, "two studies against each other, paired where they share seeds"),
+    "plan": (_plan, "how many seeds a question needs, and how long they would take"),
     "list": (_list, "experiments, models, data sources, optimisers and fields"),
 }
+
+
+_COST_FLAGS = {n: f for n, f in _STUDY_FLAGS.items() if n not in ("workdir", "workers", "form")}
+# Flags of each verb; what a question and a study call alike is the question's.
+_TABLES: dict[str, list[dict[str, tuple[type, str]]]] = {
+    "run": [_STUDY_FLAGS, _UNTIL_FLAGS],
+    "report": [{"workdir": _STUDY_FLAGS["workdir"]}],
+    "compare": [_COMPARE_FLAGS],
+    "plan": [_QUESTION_FLAGS, _COST_FLAGS],
+    "list": [],
+}
+_TAKES_A_STUDY = ("run", "plan")
 
 
 def _make_flags(verb: str) -> flags.FlagValues:
     values = flags.FlagValues()
     flags.DEFINE_bool("help", False, "show this", flag_values=values, short_name="h")
+    for table in _TABLES[verb]:
+        _define(values, table)
     if verb == "run":
-        _define(values, list(_STUDY_FLAGS))
         flags.DEFINE_bool("tune", None, _TUNE, flag_values=values)
-        flags.DEFINE_multi_string(
-            "sweep",
-            None,
-            "field=v1,v2,…: one arm per value; several make a grid",
-            flag_values=values,
-        )
+    if verb in _TAKES_A_STUDY:
+        flags.DEFINE_multi_string("sweep", None, _SWEEP, flag_values=values)
         _define_fields(values)
-    elif verb == "report":
-        _define(values, ["workdir"])
     return values
 
 
@@ -210,15 +310,13 @@ def _help(verb: str | None) -> str:
     lines = [(__doc__ or "").strip(), ""]
     if verb is None:
         lines += [*(f"  {name:8} {doc}" for name, (_, doc) in _VERBS.items()), ""]
-    if verb == "report":
-        lines += [f"  --workdir: {_STUDY_FLAGS['workdir'][1]}"]
-    if verb in (None, "run"):
-        lines += ["The study:"]
-        lines += [
-            f"  --{name}: {doc}; {_KINDS[kind]}" for name, (kind, doc) in _STUDY_FLAGS.items()
-        ]
+    shown = verb or "run"
+    for table in _TABLES[shown]:
+        lines += [f"  --{name}: {doc}; {_KINDS[kind]}" for name, (kind, doc) in table.items()]
+    if shown == "run":
         lines += [f"  --tune: {_TUNE}"]
-        lines += ["  --sweep=field=v1,v2,…: one arm per value; several make a grid (repeated)", ""]
+    if shown in _TAKES_A_STUDY:
+        lines += [f"  --sweep={_SWEEP} (repeated)", ""]
         lines += ["An arm; what is given holds for every arm of the experiment:"]
         from engine.study import choices
 

@@ -63,7 +63,7 @@ def tune(
         if not is_right[choice.form]:
             continue
         try:
-            measured[choice] = _seconds(candidate, limit)
+            measured[choice] = seconds_per_step(candidate, limit)
         except InputError as error:
             logger.info("%s", error)
     if not measured:
@@ -81,8 +81,13 @@ def tune_here(spec: PoolSpec, cache_dir: str | None) -> tuple[Choice, dict[str, 
     return tune(spec, jax.default_backend(), memory_limit(1), cache_dir)
 
 
-def _seconds(spec: PoolSpec, limit: int | None) -> float:
-    """Per seed and step, evaluation included: the median of a few chunks after a warm-up."""
+def seconds_per_step(spec: PoolSpec, limit: int | None) -> float:
+    """Per seed and step, evaluation included: the median of a few chunks after a warm-up.
+
+    Args:
+        spec: of the pool that is measured on the device of this process.
+        limit: bytes that it may use, or `None`.
+    """
     pool = make_pool(spec, limit)
     horizon = SEGMENTS_PER_CHUNK * spec.eval_every * (_REPEATS + 2)
     pool.fill([Run("", spec.arm, i, i, i, i, horizon) for i in range(spec.width)])

@@ -36,11 +36,11 @@ def _costs(table):
 def test_the_fastest_that_fits_is_taken_and_remembered(spec, monkeypatch, tmp_path):
     monkeypatch.setattr(tuning, "compare", lambda spec: None)
     table = {("direct", 1): 3e-3, ("direct", 4): 2e-3, ("patches", 2): 1e-3}
-    monkeypatch.setattr(tuning, "_seconds", _costs(table))
+    monkeypatch.setattr(tuning, "seconds_per_step", _costs(table))
     choice, measured = tuning.tune(spec, "cpu", None, str(tmp_path))
     assert choice == Choice(2, 2, "patches")
     assert measured == {"direct 1": 3.0, "direct 4": 2.0, "patches 2": 1.0}
-    monkeypatch.setattr(tuning, "_seconds", _costs({}))
+    monkeypatch.setattr(tuning, "seconds_per_step", _costs({}))
     assert tuning.tune(spec, "cpu", None, str(tmp_path)) == (choice, measured)
     with pytest.raises(InputError, match="no width fits"):
         tuning.tune(spec, "cpu", None, None)
@@ -49,7 +49,7 @@ def test_the_fastest_that_fits_is_taken_and_remembered(spec, monkeypatch, tmp_pa
 def test_a_form_that_gives_wrong_numbers_is_not_tried(spec, monkeypatch):
     monkeypatch.setattr(tuning, "compare", lambda s: "wrong" if s.form == "patches" else None)
     table = {("direct", 1): 3e-3, ("patches", 2): 1e-3}
-    monkeypatch.setattr(tuning, "_seconds", _costs(table))
+    monkeypatch.setattr(tuning, "seconds_per_step", _costs(table))
     assert tuning.tune(spec, "cpu", None, None)[0] == Choice(1, 1, "direct")
 
 

@@ -1,0 +1,30 @@
+"""`compare`: two work directories against each other."""
+
+import os
+from pathlib import Path
+
+from engine import store
+from engine.report.contrast import Contrast, contrast_studies, in_words
+
+
+def compare(
+    workdir: str | os.PathLike[str],
+    baseline: str | os.PathLike[str],
+    arm: str | None = None,
+    baseline_arm: str | None = None,
+) -> list[Contrast]:
+    """Prints how the arms of one study differ from those of another, and writes nothing.
+
+    Args:
+        workdir: of the one study.
+        baseline: of the other.
+        arm, baseline_arm: to compare these two only; by default every arm that both have.
+
+    Raises:
+        InputError: there is no study, or the two do not measure the same thing, with the reason.
+    """
+    own, base = (store.open_existing(Path(path)) for path in (workdir, baseline))
+    contrasts = contrast_studies(own, base, arm, baseline_arm)
+    for contrast in contrasts:
+        print(in_words(contrast, *(str(Path(path).name or path) for path in (workdir, baseline))))
+    return contrasts

@@ -1,0 +1,226 @@
+"""Two studies against each other, arm by arm."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from engine import statistics
+from engine.errors import InputError, unknown_name
+from engine.report.phrases import interval, number, p_value, percent
+from engine.report.runs import ArmRuns, read_runs
+from engine.statistics import Estimate, TestResult
+from engine.store import WorkDirectory
+
+
+class Contrast(NamedTuple):
+    """An arm of one study against an arm of another; times are in `unit`.
+
+    Attributes:
+        arm, baseline: names of the arms.
+        unit: `epochs`, or `steps` where one of the two has no epochs.
+        horizon: to which means are compared, the shorter of both.
+        num_runs: of the arm, and of the baseline.
+        num_pairs: runs that share all their seeds; all are paired, or none.
+        fractions: that had the event, of both.
+        medians: of the waiting time, of both.
+        difference: of means up to the horizon; negative is earlier than the baseline.
+        test: of equal incidence: log-rank in pairs, or Gray's.
+        p_holm: adjusted for the number of contrasts.
+    """
+
+    arm: str
+    baseline: str
+    unit: str
+    horizon: float
+    num_runs: tuple[int, int]
+    num_pairs: int
+    fractions: tuple[Estimate, Estimate]
+    medians: tuple[Estimate, Estimate]
+    difference: Estimate
+    test: TestResult
+    p_holm: float
+
+
+def contrast_studies(
+    own: WorkDirectory, base: WorkDirectory, arm: str | None, baseline_arm: str | None
+) -> list[Contrast]:
+    """Every arm that both studies have; or one of each.
+
+    Args:
+        own, base: the studies.
+        arm, baseline_arm: to compare these two only; the second is called like the first, or is
+            the only one there, where it is left out.
+
+    Raises:
+        InputError: the studies do not measure the same thing, with the reason, or share no arm.
+    """
+    runs, base_runs = read_runs(own), read_runs(base)
+    for directory, found in ((own, runs), (base, base_runs)):
+        if not found:
+            raise InputError(f"no finished run in {str(directory.path)!r} yet")
+    pairs = _pairs(runs, base_runs, arm, baseline_arm)
+    contrasts = []
+    for name, base_name in pairs:
+        _refuse_different_questions(own, base, runs[name], base_runs[base_name])
+        can_pair = _have_one_source(own, base)
+        contrasts.append(_contrast(runs[name], base_runs[base_name], can_pair))
+    adjusted = statistics.holm(np.array([c.test.p_value for c in contrasts]))
+    return [c._replace(p_holm=float(p)) for c, p in zip(contrasts, adjusted, strict=True)]
+
+
+def _pairs(
+    runs: dict[str, ArmRuns], base: dict[str, ArmRuns], arm: str | None, baseline_arm: str | None
+) -> list[tuple[str, str]]:
+    for name, there in ((arm, runs), (baseline_arm, base)):
+        if name is not None and name not in there:
+            raise unknown_name("arm", name, there)
+    if arm is None and baseline_arm is None:
+        shared = [name for name in runs if name in base]
+        if shared:
+            return [(name, name) for name in shared]
+        if len(runs) == len(base) == 1:
+            return [(next(iter(runs)), next(iter(base)))]
+        raise InputError(
+            f"the studies share no arm: choose --arm among {', '.join(runs)} and --baseline_arm "
+            f"among {', '.join(base)}"
+        )
+    own_name = arm or _counterpart(baseline_arm, runs, "arm")
+    return [(own_name, baseline_arm or _counterpart(own_name, base, "baseline_arm"))]
+
+
+def _counterpart(name: str | None, there: dict[str, ArmRuns], flag: str) -> str:
+    if name in there:
+        assert name is not None
+        return name
+    if len(there) == 1:
+        return next(iter(there))
+    raise InputError(f"choose --{flag} among {', '.join(there)}")
+
+
+def _refuse_different_questions(
+    own: WorkDirectory, base: WorkDirectory, runs: ArmRuns, base_runs: ArmRuns
+) -> None:
+    """Two waiting times can be compared only where both wait for the same thing."""
+    identity, other = own.document["identity"], base.document["identity"]
+    what: dict[str, tuple[Any, Any]] = {
+        "event": (runs.waits_for, base_runs.waits_for),
+        "data": (identity["data"][runs.name], other["data"][base_runs.name]),
+        **{
+            f"detector.{name}": (value, other["detector"].get(name))
+            for name, value in identity["detector"].items()
+        },
+    }
+    for name, (value, base_value) in what.items():
+        if value != base_value:
+            raise InputError(
+                f"“{runs.name}” and “{base_runs.name}” do not measure the same thing: {name} is "
+                f"{_short(value)} in one study and {_short(base_value)} in the other"
+            )
+
+
+def _short(value: Any) -> str:
+    return value[:12] + "…" if isinstance(value, str) and len(value) > 12 else str(value)
+
+
+def _have_one_source(own: WorkDirectory, base: WorkDirectory) -> bool:
+    """Whether equal seeds mean equal random streams in both studies."""
+    roots = (d.document["identity"]["root_seed"] for d in (own, base))
+    return len(set(roots)) == 1
+
+
+def _contrast(runs: ArmRuns, base: ArmRuns, can_pair: bool) -> Contrast:
+    units = (runs.steps_per_epoch, base.steps_per_epoch)
+    unit = "epochs" if all(units) else "steps"
+    own_unit, base_unit = (float(u or 1) if unit == "epochs" else 1.0 for u in units)
+    time, base_time = runs.time / own_unit, base.time / base_unit
+    horizon = min(runs.horizon / own_unit, base.horizon / base_unit)
+    # A run that diverged never has the event: it stays at risk up to the horizon.
+    still, base_still = (
+        np.where(arm.event == 2, horizon, np.minimum(t, horizon))
+        for arm, t in ((runs, time), (base, base_time))
+    )
+    is_event, base_is_event = (
+        (arm.event == 1) & (t <= horizon) for arm, t in ((runs, time), (base, base_time))
+    )
+    times, events = np.concatenate([still, base_still]), np.concatenate([is_event, base_is_event])
+    group = np.repeat([1, 0], [len(time), len(base_time)])
+    own_index, base_index = _shared(runs, base) if can_pair else (np.array([], int),) * 2
+    is_paired = len(own_index) == len(time) == len(base_time) and len(time) > 1
+    if is_paired:
+        order = np.concatenate([own_index, len(time) + base_index])
+        strata = np.tile(np.arange(len(time)), 2)
+        test = statistics.log_rank(times[order], events[order].astype(int), group[order], strata)
+        difference = statistics.paired_difference(
+            time[own_index], runs.event[own_index], base_time[base_index],
+            base.event[base_index], horizon,
+        )  # fmt: skip
+    else:
+        test = statistics.gray_test(times, events.astype(int), group)
+        difference = statistics.restricted_mean_difference(
+            time, runs.event, base_time, base.event, horizon
+        )
+    return Contrast(
+        arm=runs.name,
+        baseline=base.name,
+        unit=unit,
+        horizon=horizon,
+        num_runs=(len(time), len(base_time)),
+        num_pairs=len(time) if is_paired else 0,
+        fractions=(_fraction(runs), _fraction(base)),
+        medians=(
+            statistics.median_time(time, runs.event),
+            statistics.median_time(base_time, base.event),
+        ),
+        difference=difference,
+        test=test,
+        p_holm=test.p_value,
+    )
+
+
+def _fraction(runs: ArmRuns) -> Estimate:
+    return statistics.proportion(int(np.sum(runs.event == 1)), len(runs.event))
+
+
+def _shared(runs: ArmRuns, base: ArmRuns) -> tuple[np.ndarray, np.ndarray]:
+    """Positions of the runs that have all their seeds in common."""
+    place = {key: i for i, key in enumerate(_keys(base))}
+    found = [(i, place[key]) for i, key in enumerate(_keys(runs)) if key in place]
+    if not found:
+        return np.array([], int), np.array([], int)
+    own, other = zip(*found, strict=True)
+    return np.array(own), np.array(other)
+
+
+def _keys(runs: ArmRuns) -> list[tuple[int, int, int]]:
+    seeds = (runs.init_seed, runs.order_seed, runs.rows["noise_seed"])
+    return [(int(i), int(o), int(n)) for i, o, n in zip(*seeds, strict=True)]
+
+
+def in_words(contrast: Contrast, own_name: str, base_name: str) -> str:
+    """One sentence: sizes with intervals first, then the p-value.
+
+    Args:
+        contrast: the numbers.
+        own_name, base_name: of the studies, as the reader knows them.
+    """
+    unit, difference = contrast.unit, contrast.difference
+    lines = []
+    for i, (study, arm) in enumerate(((own_name, contrast.arm), (base_name, contrast.baseline))):
+        fraction, median = contrast.fractions[i], contrast.medians[i]
+        low, high = percent(fraction.lower).removesuffix(" %"), percent(fraction.upper)
+        lines.append(
+            f"“{arm}” of {study}: {percent(fraction.value)} of {contrast.num_runs[i]} runs had the "
+            f"event (95 % CI {low}–{high}), median {number(median.value, unit)} {unit} "
+            f"({interval(median, unit)})."
+        )
+    if difference.lower <= 0 <= difference.upper:
+        verdict = "no difference beyond chance"
+    else:
+        verdict = "the first is earlier" if difference.value < 0 else "the first is later"
+    how = f"{contrast.num_pairs} pairs of equal seeds" if contrast.num_pairs else "unpaired runs"
+    lines.append(
+        f"Difference of mean waits up to {number(contrast.horizon, unit)} {unit}: "
+        f"{number(difference.value, unit)} {unit} (95 % CI {interval(difference, unit)}; {how}): "
+        f"{verdict}. Equal incidence: {p_value(contrast.p_holm)} after Holm."
+    )
+    return " ".join(lines)

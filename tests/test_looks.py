@@ -1,0 +1,156 @@
+"""Adding seeds until a question is decided."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from engine.commands.run import run
+from engine.errors import InputError
+from engine.looks import Looks, Until
+from engine.statistics import confidence_sequence
+from engine.store import open_existing
+from tests.conftest import small_study
+
+
+def _looks(goal: str = "fraction", arms: tuple[str, ...] = ("a", "b"), **numbers) -> Looks:
+    return Looks(Until(goal, **{"block": 4, "max_seeds": 40, **numbers}), list(arms), "a", [])
+
+
+def _add(looks: Looks, arm: str, seeds, time: float = 10.0, event: int = 1) -> None:
+    for seed in seeds:
+        looks.add(arm, seed, time, event)
+
+
+def test_seeds_are_given_once_and_one_block_ahead():
+    looks = _looks()
+    assert looks.release() == {"a": range(8), "b": range(8)}
+    assert looks.release() == {}
+    _add(looks, "a", range(4))
+    assert not looks.update()
+    _add(looks, "b", range(4))
+    assert looks.update()
+    assert looks.release() == {"a": range(8, 12), "b": range(8, 12)}
+
+
+def test_a_look_waits_for_the_longest_prefix():
+    """Quick runs end first: seed 2 is missing, so the others do not count yet."""
+    looks = _looks(arms=("a",))
+    _add(looks, "a", [0, 1, 3, 4, 5, 6, 7])
+    assert not looks.update()
+    _add(looks, "a", [2])
+    assert looks.update()
+    assert [record["seeds"] for record in looks.records] == [4, 8]
+
+
+def test_a_fraction_is_decided_when_its_sequence_is_narrow():
+    looks = _looks(arms=("a",), half_width=0.15)
+    first = next(n for n in range(4, 41, 4) if np.ptp(confidence_sequence(n, n)[1:3]) <= 0.3)
+    for block in range(10):
+        _add(looks, "a", range(4 * block, 4 * block + 4))
+        looks.update()
+    assert [record["seeds"] for record in looks.records] == list(range(4, first + 1, 4))
+    assert looks.open == []
+    assert looks.release() == {}
+    value, lower, upper = looks.records[-1]["fractions"]["a"]
+    assert value == 1.0
+    assert (lower, upper) == confidence_sequence(first, first)[1:3]
+
+
+def test_the_last_look_is_at_the_last_seed():
+    looks = _looks(arms=("a",), half_width=0.01, max_seeds=10)
+    _add(looks, "a", range(10))
+    looks.update()
+    assert [record["seeds"] for record in looks.records] == [4, 8, 10]
+    assert looks.open == []
+
+
+def test_a_comparison_is_decided_by_its_pairs():
+    """Pair after pair one way: the e-value is ½(2θ/(1+θ))ⁿ + ½(2/(1+θ))ⁿ, and 20 decides."""
+    looks = _looks("comparison", block=1)
+    for seed in range(20):
+        looks.add("a", seed, 20.0 + seed, 1)
+        looks.add("b", seed, 5.0, 1)
+        looks.update()
+    expected = [0.5 * (4 / 3) ** n + 0.5 * (2 / 3) ** n for n in range(1, 14)]
+    assert [r["e_values"]["b"] for r in looks.records] == pytest.approx(expected)
+    assert expected[-2] < 20 <= expected[-1]
+    assert looks.open == []
+
+
+def test_arms_alike_are_not_told_apart():
+    looks = _looks("comparison", block=1)
+    generator = np.random.default_rng(0)
+    for seed in range(40):
+        for arm in ("a", "b"):
+            looks.add(arm, seed, float(generator.exponential()), 1)
+    looks.update()
+    assert len(looks.records) == 40
+    assert max(r["e_values"]["b"] for r in looks.records) < 20
+
+
+def test_a_run_that_diverged_waits_for_ever():
+    looks = _looks("comparison", block=1)
+    for seed in range(20):
+        looks.add("a", seed, 1.0, 2)
+        looks.add("b", seed, 5.0, 1)
+    looks.update()
+    assert looks.open == []
+    assert looks.records[-1]["e_values"]["b"] >= 20
+
+
+@pytest.mark.parametrize(
+    ("numbers", "words"),
+    [
+        ({"goal": "fractions"}, "did you mean 'fraction'"),
+        ({"goal": "fraction", "half_width": 0.6}, "half_width=0.6"),
+        ({"goal": "fraction", "block": 0}, "block=0"),
+        ({"goal": "comparison", "hazard_ratio": 1.0}, "more than 1"),
+    ],
+)
+def test_until_checks_its_numbers(numbers, words):
+    with pytest.raises(InputError, match=words):
+        Until(**numbers)
+
+
+def test_a_comparison_needs_two_arms():
+    with pytest.raises(InputError, match="at least two arms"):
+        _looks("comparison", arms=("a",))
+
+
+def test_a_launch_stops_when_it_is_decided_and_goes_on_where_it_was(tmp_path, data_dir):
+    """Two launches, the second with a narrower aim, equal one with a fixed number of seeds."""
+    options = {"data_dir": data_dir, "num_workers": 0, "is_quiet": True}
+    study = small_study()
+    wide = Until("fraction", half_width=0.3, block=2, max_seeds=12)
+    run(study, tmp_path / "a", until=wide, **options)
+    first = open_existing(tmp_path / "a")
+    looks = first.document["looks"]
+    assert [look["seeds"] for look in looks] == list(range(2, looks[-1]["seeds"] + 1, 2))
+    assert looks[-1]["seeds"] < 12
+    for value, lower, upper in looks[-1]["fractions"].values():
+        assert upper - lower <= 0.6
+        assert lower <= value <= upper
+    narrow = Until("fraction", half_width=0.2, block=2, max_seeds=12)
+    summary = run(study, tmp_path / "a", until=narrow, **options)
+    second = open_existing(tmp_path / "a")
+    assert second.document["looks"][: len(looks)] == looks
+    assert len(second.document["looks"]) > len(looks)
+    arm = summary["arms"]["slow"]
+    number = arm["num_runs"]
+    assert arm["num_planned"] == number
+    num_learned = sum(arm["statuses"][s] for s in ("broke", "no_plateau", "shoulder"))
+    sequence = confidence_sequence(num_learned, number)
+    assert arm["fraction"]["lower"] == pytest.approx(sequence.lower)
+
+    run(dataclasses.replace(study, seeds=number), tmp_path / "b", **options)
+    rows, fixed = (open_existing(tmp_path / d).read().to_pylist() for d in ("a", "b"))
+    kept = [row for row in rows if row["seed"] < number]
+    assert kept == fixed
+
+
+def test_until_needs_independent_repetitions(tmp_path):
+    study = small_study(design="crossed", order_seeds=2)
+    with pytest.raises(InputError, match="design=seeds"):
+        run(study, tmp_path / "a", until=Until("fraction"))
+    assert not (tmp_path / "a").exists()
