@@ -48,9 +48,9 @@ def crossed_components(
     gone on. Cells may be missing.
 
     Limits are of the profile likelihood (χ² with one degree of freedom), and 0 and 1 are within
-    reach. Simulated at init shares of 0, .35, .7 and .99 in 20×5 and 6×6 runs, the 95 % limits
-    cover 93.3 to 95.6 % (± 0.7) inside, with and without a fifth censored. Near 0 they cover too
-    often, up to 99 %: 97.5 % at 0 by theory, because the estimate cannot fall below.
+    reach. Simulated at init shares of 0 to .99 in 20×5 and 6×6 runs, the 95 % limits of shares
+    above .1 cover 93.5 to 97 % (± 0.7; with a fifth censored ± 1.4). Of smaller shares they cover
+    93 to 99 %: 97.5 % at 0 by theory, because the estimate cannot fall below.
 
     Args:
         time: shape `[num_runs]`, any unit, positive.
