@@ -49,7 +49,7 @@ def crossed_components(
 
     Limits are of the profile likelihood (χ² with one degree of freedom), and 0 and 1 are within
     reach. Simulated at init shares of 0 to .99 in 20×5 and 6×6 runs, the 95 % limits of shares
-    above .1 cover 93.5 to 97 % (± 0.7; with a fifth censored ± 1.4). Of smaller shares they cover
+    above .1 cover 93.5 to 98 % (± 0.7; with a fifth censored ± 1.4). Of smaller shares they cover
     93 to 99 %: 97.5 % at 0 by theory, because the estimate cannot fall below.
 
     Args:
