@@ -47,9 +47,10 @@ def crossed_components(
     runs would bias all shares. A competing event (2) counts as censored too, as if the run had
     gone on. Cells may be missing.
 
-    Limits are of the profile likelihood (χ² with one degree of freedom), and 0 and 1 are
-    within reach. Under a true share of 0 they cover too often (97.5 % in place of 95), because
-    the estimate cannot fall below.
+    Limits are of the profile likelihood (χ² with one degree of freedom), and 0 and 1 are within
+    reach. Simulated at init shares of 0 to .99 in 20×5 and 6×6 runs, the 95 % limits of shares
+    above .1 cover 93.5 to 98 % (± 0.7; with a fifth censored ± 1.4). Of smaller shares they cover
+    93 to 99 %: 97.5 % at 0 by theory, because the estimate cannot fall below.
 
     Args:
         time: shape `[num_runs]`, any unit, positive.
@@ -125,10 +126,11 @@ def fork_prediction(
 ) -> ForkPrediction:
     """Does the parent predict how long its children, continued with new data order, still wait?
 
-    The share is `crossed_components`' with the parent as the only effect. The p-value asks no law:
-    children are shuffled among parents, and `Σ_parents (Σ s)²/n` is compared, where s is a child's
-    log-rank score (its event, 0 or 1, less the pooled cumulative hazard at its time). With the
-    sample itself counted in, it is at most α with probability at most α.
+    The share is `crossed_components`' with the parent as the only effect, and so are its limits.
+    The p-value asks no law: children are shuffled among parents, and `Σ_parents (Σ s)²/n` is
+    compared, where s is a child's log-rank score (its event, 0 or 1, less the pooled cumulative
+    hazard at its time). With the sample itself counted in, it is at most α with probability at most
+    α.
 
     Both need all children to be watched equally long after the fork. Where they were not,
     censor them all at the shortest watch before.

@@ -82,4 +82,4 @@ def _probability_of_fewer(num_early: int, num: int) -> float:
     # Over the quantile of u the density is flat, and the integrand smooth and bounded.
     u = betaincinv(m, num - m + 1, (nodes + 1) / 2)
     q = 1 / (1 + np.sqrt(1 - u))
-    return float(weights @ binom.cdf(num_early, m - 1, q) / 2)
+    return min(1.0, float(weights @ binom.cdf(num_early, m - 1, q) / 2))

@@ -143,8 +143,9 @@ def _for_median(question: MedianQuestion) -> SeedsNeeded:
 
     The median of all is the quantile `x = Φ⁻¹(½/p)` of the p that break, and w is half the length
     of the interval of log time, `asinh(relative_half_width)`. Before the median nothing is
-    censored, so the variance of the share is that of a binomial with one half. Source: Brookmeyer
-    and Crowley (1982), Biometrics 38.
+    censored, so the variance of the share is that of a binomial with one half. The log-log interval
+    of fewer than 50 runs is up to a tenth wider. Source: Brookmeyer and Crowley (1982), Biometrics
+    38.
     """
     from scipy.special import ndtri
 

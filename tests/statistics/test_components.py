@@ -212,6 +212,8 @@ def _bad(change):
             "no init_seed has two runs",
         ),
         ({"confidence": 95}, "confidence"),
+        ({"time": [], "event": [], "init_seed": [], "order_seed": []}, "empty"),
+        ({"time": [1], "event": [1], "init_seed": [0], "order_seed": [0]}, "values of init_seed"),
     ],
 )
 def test_bad_crosses_are_one_clear_error(change, words):

@@ -135,6 +135,23 @@ def test_no_evidence_is_one():
     assert only_one_arm.e_value == pytest.approx((2 * 4 / 6) * (2 * 3 / 4))
 
 
+def test_a_pooled_ratio_drifts_when_runs_join():
+    """Two of each arm are censored (e-value 1); one more either does not count, or for 10/8.
+
+    So its mean exceeds 1 whatever the chance of the event: the reason for strata.
+    """
+    time, group = [9.0, 9, 9, 9, 5], [0, 0, 1, 1, 1]
+    assert s.safe_log_rank(time, [0, 0, 0, 0, 0], group, baseline=0).e_value == 1
+    joined = s.safe_log_rank(time, [0, 0, 0, 0, 1], group, baseline=0)
+    assert joined.e_value == pytest.approx(10 / 8)
+
+
+def test_everything_at_once_is_no_evidence():
+    """All eight runs of both arms break at step 0, in one tie of all there are."""
+    found = s.safe_log_rank(np.zeros(8), np.ones(8), np.repeat([0, 1], 4), 5.0)
+    assert found == (pytest.approx(1.0), pytest.approx(1.0), 1)
+
+
 def test_much_evidence_is_finite_or_infinite_but_never_an_error():
     time = np.concatenate([np.arange(1.0, 4001), np.full(4000, 9000.0)])
     found = s.safe_log_rank(time, np.ones(8000), np.repeat([1, 0], 4000), 50.0, baseline=0)
