@@ -227,7 +227,9 @@ def test_what_is_held_fixed_is_said(tmp_path):
 
 
 def _shifted(name: str, start: float, num: int = 20) -> list[dict]:
-    return [_row(name, i, start + i, "broke", 1) for i in range(num)]
+    # Alternating by half a step: twenty differences that are all the same would say nothing of
+    # how much they may differ.
+    return [_row(name, i, start + i + 0.5 * (i % 2), "broke", 1) for i in range(num)]
 
 
 def test_a_small_shift_is_no_cure(tmp_path):
