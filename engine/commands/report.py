@@ -34,8 +34,8 @@ def report(workdir: str | os.PathLike[str]) -> dict[str, Any]:
     summary = summarise(directory)
     if not summary.runs:
         raise InputError(f"no finished run in {str(workdir)!r} yet: run the study first")
-    verdict = make_verdict(summary)
     fates = make_fates(summary)
+    verdict = make_verdict(summary, fates)
     document = to_document(summary, verdict._asdict(), fates)
     header, rows = make_table(summary)
     figures = make_figures(summary, fates)

@@ -51,6 +51,9 @@ def make_figures(summary: Summary, fates: dict[str, Fate]) -> dict[str, Figure]:
     for i, name in enumerate(summary.runs):
         figures[f"curves_{i + 1}"] = functools.partial(_curves, summary, name)
     figures["incidence"] = lambda: _incidence(summary)
+    for i, (name, runs) in enumerate(summary.runs.items()):
+        if np.any(runs.event == 2):
+            figures[f"competing_{i + 1}"] = functools.partial(_competing, summary, name)
     if any(r.waits_for == "break" and np.any(r.event == 1) for r in summary.runs.values()):
         figures["aligned"] = lambda: _aligned(summary)
     figures["forest"] = lambda: _forest(summary)
@@ -107,17 +110,27 @@ def _time_label(summary: Summary) -> str:
 
 
 def _curves(summary: Summary, name: str) -> Figure:
-    """Loss of every seed of one arm with its onset, and the chance level."""
+    """Loss of every seed with its onset and the grid interval around it, and the chance level.
+
+    A run that was not seen to leave ends in a bar: it is censored there.
+    """
     runs, unit = summary.runs[name], summary.steps_per_unit(name)
     figure = _figure(3.0)
     axes = figure.subplots()
     colour = _colour(summary, name)
-    for curve, time, event in zip(runs.curves, runs.time / unit, runs.event, strict=False):
+    bounds = zip(runs.rows["onset_lower"], runs.rows["onset_upper"], strict=True)
+    rows = zip(runs.curves, runs.time / unit, runs.event, bounds, strict=False)
+    for curve, time, event, (lower, upper) in rows:
         steps = curve.steps / unit
         axes.plot(steps, curve.loss, color=colour, alpha=0.6, linewidth=0.8)
         if event == 1:
             at_event = np.interp(time, steps, curve.loss)
             axes.plot(time, at_event, "o", color=colour, markersize=3.2)
+            if lower is not None:
+                ends = [lower / unit, upper / unit]
+                axes.plot(ends, [at_event, at_event], color=colour, linewidth=1.6)
+        elif event == 0 and len(steps):
+            axes.plot(steps[-1], curve.loss[-1], "|", color=colour, markersize=7, clip_on=False)
     axes.axhline(runs.chance_loss, color=INK, linestyle="--", linewidth=0.8)
     end = runs.horizon / unit
     axes.annotate("chance", (end, runs.chance_loss), (0, 3), textcoords="offset points", ha="right")
@@ -149,6 +162,9 @@ def _incidence(summary: Summary) -> Figure:
         at_start = statistics.proportion(0, len(time)).upper
         upper = np.concatenate([[at_start], curve.upper, curve.upper[-1:]])
         axes.step(x, value, where="post", color=colour, label=name, linewidth=1.6)
+        censored = np.unique(time[runs.event == 0])
+        at_censoring = value[np.searchsorted(x, censored, side="right") - 1]
+        axes.plot(censored, at_censoring, "|", color=colour, markersize=7, clip_on=False)
         if has_band:
             axes.fill_between(x, lower, upper, step="post", color=colour, alpha=0.16, linewidth=0)
         for tick in ticks:
@@ -161,6 +177,33 @@ def _incidence(summary: Summary) -> Figure:
     table.spines[["left", "bottom"]].set_visible(False)
     table.tick_params(length=0)
     axes.tick_params(labelbottom=True)
+    return figure
+
+
+def _competing(summary: Summary, name: str) -> Figure:
+    """What had become of the runs of one arm by each time, stacked: the shares add up to one."""
+    runs, unit = summary.runs[name], summary.steps_per_unit(name)
+    figure = _figure(2.6)
+    axes = figure.subplots()
+    end = runs.horizon / unit
+    curves = [statistics.aalen_johansen(runs.time / unit, runs.event, cause) for cause in (1, 2)]
+    x = np.concatenate([[0.0], curves[0].time, [end]])
+    left, diverged = (np.concatenate([[0.0], c.value, c.value[-1:]]) for c in curves)
+    layers = (
+        (np.zeros(len(x)), left, "left chance level", {"alpha": 0.75}),
+        (left, left + diverged, "diverged", {"alpha": 0.35, "hatch": "///"}),
+        (left + diverged, np.ones(len(x)), "neither yet", {"alpha": 0.08}),
+    )
+    for lower, upper, label, style in layers:
+        colour = _colour(summary, name)
+        axes.fill_between(
+            x, lower, upper, step="post", color=colour, linewidth=0, label=label, **style
+        )
+    axes.set(
+        xlim=(0, end), ylim=(0, 1), xlabel=_time_label(summary), ylabel="share of the runs",
+        title=name,
+    )  # fmt: skip
+    axes.legend(loc="center right", fontsize=8)
     return figure
 
 

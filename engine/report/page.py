@@ -14,10 +14,17 @@ from engine.report.summary import Summary
 from engine.report.verdict import Verdict
 
 _CAPTIONS = {
-    "curves": "Loss on the fixed evaluation set, one line per seed; the dot is the onset.",
+    "curves": (
+        "Loss on the fixed evaluation set, one line per seed; the dot is the onset, with the "
+        "interval of the evaluation grid around it, and a bar at the end a run that is censored."
+    ),
+    "competing": (
+        "What had become of the runs by each time, divergence competing (Aalen–Johansen): the "
+        "shares add up to one."
+    ),
     "incidence": (
         "Share of the runs that have left chance level by each time, divergence competing "
-        "(Aalen–Johansen; the band is the pointwise 95 % interval)."
+        "(Aalen–Johansen; the band is the pointwise 95 % interval, a bar marks censored runs)."
     ),
     "aligned": "The same curves, scaled by the chance loss and shifted to their onsets.",
     "grid": (

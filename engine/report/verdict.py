@@ -1,9 +1,13 @@
 """The verdict in words. Every sentence carries its numbers and their intervals."""
 
 import math
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from engine import statistics
+from engine.report.fate import Fate, in_words
 from engine.report.phrases import fraction, interval, joined, number, onset, p_value, percent
 from engine.report.summary import ArmSummary, Comparison, Summary
 from engine.statistics import Estimate
@@ -35,17 +39,47 @@ class Verdict(NamedTuple):
     limits: list[str]
 
 
-def make_verdict(summary: Summary) -> Verdict:
-    """The verdict of a study that has at least one complete seed in some arm."""
+def make_verdict(summary: Summary, fates: Mapping[str, Fate]) -> Verdict:
+    """The verdict of a study that has at least one complete seed in some arm.
+
+    Args:
+        summary: the numbers.
+        fates: what the designs of the arms say, by arm.
+    """
     base = summary.arms[summary.baseline]
     horizon = _horizon(summary, summary.baseline)
+    if summary.runs[summary.baseline].waits_for == "hit":
+        return _verdict_of_a_wait(summary, base, horizon)
     answers = {
         "How often does it kick in?": _how_often(summary, base),
         "When?": _when(summary, base, horizon),
         "Is that normal for this set-up?": _is_normal(summary, base, horizon),
         "Is something wrong, and what would fix it?": _what_fixes(summary),
     }
-    return Verdict(_headline(summary, base, horizon), answers, _limits(summary))
+    headline = _headline(summary, base, horizon)
+    fate = fates.get(summary.baseline)
+    if fate is not None and (fate.components is not None or fate.forks is not None):
+        runs, unit = summary.runs[summary.baseline], summary.steps_per_unit(summary.baseline)
+        lines = in_words(summary.baseline, runs, fate, summary.unit, unit)
+        answers["Is it chance, or decided at the start?"] = " ".join(lines)
+        headline += f" {lines[0]}"
+    return Verdict(headline, answers, _limits(summary))
+
+
+def _verdict_of_a_wait(summary: Summary, base: ArmSummary, horizon: float) -> Verdict:
+    """Of a baseline that waits for an event of its task's own: nothing to fix, only a time."""
+    mean, unit = base.restricted_mean, summary.unit
+    hit = fraction(_num_learned(base), base, base.fraction)
+    text = f"“{summary.baseline}”: {hit} had the event within {number(horizon, unit)} {unit}"
+    wait = (
+        f"the mean wait up to there is {number(mean.value, unit)} {unit} (95 % CI "
+        f"{interval(mean, unit)})"
+    )
+    answers = {
+        "How often?": f"{text}.",
+        "When?": f"The median is {onset(base, unit, horizon)}; {wait}.",
+    }
+    return Verdict(f"{text}; {wait}.", answers, _limits(summary))
 
 
 def _horizon(summary: Summary, name: str) -> float:
@@ -276,6 +310,18 @@ def _limits(summary: Summary) -> list[str]:
                 f"and the first {used} in the order of seeds are used, because quick runs end "
                 f"first."
             )
+        if len(np.unique(runs.init_seed)) < used and len(np.unique(runs.order_seed)) < used:
+            lines.append(
+                f"The runs of “{name}” share starts and data orders. Intervals of counts and times "
+                f"treat them as independent, and are too short where either matters."
+            )
+    if summary.looks:
+        lines.append(
+            f"Seeds were added until the question was decided, in {len(summary.looks)} looks. "
+            f"Intervals of fractions hold at all looks together (confidence sequences); those of "
+            f"times, differences and p-values of the log-rank test hold for a fixed number of "
+            f"seeds only."
+        )
     if summary.missing:
         lines.append(f"Without a complete first seed, and left out: {joined(summary.missing)}.")
     arms = list(summary.arms.values())
