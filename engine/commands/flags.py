@@ -1,0 +1,216 @@
+"""Flags of every verb: what can be typed, how it is read, and how it is described."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from absl import flags
+
+from engine import config
+from engine.errors import InputError, unknown_name
+
+_STUDY_FLAGS: dict[str, tuple[type, str]] = {
+    "experiment": (str, "name of the experiment, see `list`"),
+    "workdir": (str, "directory of the study; the same command resumes it"),
+    "seeds": (int, "repetitions of every arm (default: the experiment's)"),
+    "horizon": (int, "length of every run in steps (default: the experiment's)"),
+    "epochs": (float, "length of every run in passes over the data"),
+    "eval_every": (int, "steps between evaluations (default: half an epoch, at most 25 steps)"),
+    "baseline": (str, "arm that the others are compared with (default: the experiment's)"),
+    "fix_init": (int, "one init seed for all repetitions: only the data order varies"),
+    "fix_order": (int, "one order seed for all repetitions: only the start varies"),
+    "design": (str, "which seeds are combined: seeds, crossed, fork or crossed_fork"),
+    "init_seeds": (int, "random starts of a crossed design: the same as --seeds"),
+    "order_seeds": (int, "data orders of a crossed design"),
+    "forks": (int, "forks of every parent, in a design with forks"),
+    "fork_step": (int, "where forks change the data order (default: half the median onset)"),
+    "stop": (str, "when a run ends: horizon, or settled: as soon as its outcome is clear"),
+    "root_seed": (int, "seed from which every random stream is derived (default: 0)"),
+    "workers": (int, "processes (default: one per core or accelerator; 0: none but this one)"),
+    "width": (int, "lanes of a worker (default: by a rule per model and device)"),
+    "form": (str, "of the convolutions: direct, patches or native (default: by kind of device)"),
+    "data_dir": (str, "where prepared data sets are kept (default: ~/tensorflow_datasets)"),
+    "compilation_cache": (str, "where compiled programs are kept (default: in ~/.cache)"),
+}
+UNTIL_FLAGS: dict[str, tuple[type, str]] = {
+    "until": (
+        str,
+        "add seeds until `fraction`: every interval is narrow, or `comparison`: every arm is told "
+        "from the baseline; the intervals hold at every look",
+    ),
+    "half_width": (float, "of the interval of a fraction (default: 0.1)"),
+    "hazard_ratio": (float, "for which a comparison needs the fewest seeds (default: 2)"),
+    "max_seeds": (int, "seeds of an arm after which to stop anyway (default: 1000)"),
+    "block": (int, "seeds between looks (default: 16)"),
+}
+_COMPARE_FLAGS: dict[str, tuple[type, str]] = {
+    "workdir": (str, "directory of the one study"),
+    "baseline": (str, "directory of the other"),
+    "arm": (str, "arm of the one study (default: every arm that both have)"),
+    "baseline_arm": (str, "arm of the other (default: the one of the same name)"),
+}
+QUESTION_FLAGS: dict[str, tuple[type, str]] = {
+    "question": (
+        str,
+        "`fraction` (how often), `failure` (is it rarer than a rate, without having seen one), "
+        "`median` (when) or `comparison` (of two arms)",
+    ),
+    "pilot": (str, "directory of a study that has run: what it learned, and what a step costs"),
+    "fraction": (float, "that is expected (default: the pilot's, or 0.5)"),
+    "half_width": (float, "of the interval of a fraction"),
+    "rate": (float, "of failures that is to be excluded"),
+    "relative_half_width": (float, "of the interval of the median, over the median"),
+    "log_deviation": (float, "standard deviation of log time (default: the pilot's)"),
+    "event_share": (float, "of the runs, those that have the event (default: the pilot's, or 1)"),
+    "hazard_ratio": (float, "of the two arms"),
+    "power": (float, "of the comparison (default: 0.9)"),
+    "level": (float, "of the comparison, two-sided (default: 0.05)"),
+    "confidence": (float, "of the interval (default: 0.95)"),
+}
+STUDY_FIELDS = (
+    "seeds",
+    "horizon",
+    "epochs",
+    "eval_every",
+    "baseline",
+    "fix_init",
+    "fix_order",
+    "design",
+    "order_seeds",
+    "forks",
+    "fork_step",
+    "stop",
+    "root_seed",
+)
+_PARTS = {
+    "structure": "shapes the compiled program",
+    "initial": "says where a run starts",
+    "hyperparam": "one program for all values",
+}
+_SWEEP = "field=v1,v2,…: one arm per value; several make a grid"
+_TUNE = "choose width and form by measuring on this machine; kept with the study"
+_KINDS: dict[type, str] = {int: "an integer", float: "a number", str: "text", bool: "true or false"}
+
+
+class _FieldParser(flags.ArgumentParser):
+    """Parses a flag that is a field of an arm, by the field's own rules."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self.syntactic_help = ""
+
+    def parse(self, argument: Any) -> Any:
+        return config.parse_value(self._name, argument) if isinstance(argument, str) else argument
+
+    def flag_type(self) -> str:
+        return self._name
+
+
+def _define_fields(values: flags.FlagValues) -> None:
+    for name, info in config.FIELDS.items():
+        if config.FIELD_TYPES[name][0] is bool:
+            flags.DEFINE_bool(name, None, info.doc, flag_values=values)
+        else:
+            parser = _FieldParser(name)
+            flags.DEFINE(parser, name, None, info.doc, flag_values=values)
+
+
+def _define(values: flags.FlagValues, table: Mapping[str, tuple[type, str]]) -> None:
+    define: dict[type, Any] = {
+        int: flags.DEFINE_integer,
+        float: flags.DEFINE_float,
+        str: flags.DEFINE_string,
+    }
+    for name, (kind, doc) in table.items():
+        define[kind](name, None, doc, flag_values=values)
+
+
+def required(values: flags.FlagValues, name: str) -> str:
+    """What was typed for a flag.
+
+    Raises:
+        InputError: nothing was.
+    """
+    value = values[name].value
+    if not value:
+        raise InputError(f"--{name} is missing: {values[name].help}")
+    return str(value)
+
+
+def given_flags(values: flags.FlagValues) -> dict[str, Any]:
+    """What was typed."""
+    return {name: values[name].value for name in values if values[name].value is not None}
+
+
+def parse_sweeps(texts: Sequence[str]) -> dict[str, list[Any]]:
+    """`{field: values}` of `--sweep=field=v1,v2` flags.
+
+    Raises:
+        InputError: one of them cannot be read, or a field is there twice.
+    """
+    axes: dict[str, list[Any]] = {}
+    for text in texts:
+        name, separator, listed = text.partition("=")
+        if not separator or not listed:
+            raise InputError(f"--sweep={text}: expected field=value,value,…")
+        if name not in config.FIELDS:
+            raise unknown_name("field to sweep", name, config.FIELDS)
+        if config.FIELD_TYPES[name][1]:
+            raise InputError(f"--sweep={text}: {name} is a list itself; write an experiment for it")
+        if name in axes:
+            raise InputError(f"--sweep={text}: {name} is swept twice; put all values in one")
+        axes[name] = [config.parse_value(name, value) for value in listed.split(",")]
+    return axes
+
+
+_COST_FLAGS = {n: f for n, f in _STUDY_FLAGS.items() if n not in ("workdir", "workers", "form")}
+# Flags of each verb; what a question and a study call alike is the question's.
+_TABLES: dict[str, list[dict[str, tuple[type, str]]]] = {
+    "run": [_STUDY_FLAGS, UNTIL_FLAGS],
+    "report": [{"workdir": _STUDY_FLAGS["workdir"]}],
+    "compare": [_COMPARE_FLAGS],
+    "plan": [QUESTION_FLAGS, _COST_FLAGS],
+    "list": [],
+}
+_TAKES_A_STUDY = ("run", "plan")
+
+
+def make_flags(verb: str) -> flags.FlagValues:
+    """The flags of a verb, before anything is read."""
+    values = flags.FlagValues()
+    flags.DEFINE_bool("help", False, "show this", flag_values=values, short_name="h")
+    for table in _TABLES[verb]:
+        _define(values, table)
+    if verb == "run":
+        flags.DEFINE_bool("tune", None, _TUNE, flag_values=values)
+    if verb in _TAKES_A_STUDY:
+        flags.DEFINE_multi_string("sweep", None, _SWEEP, flag_values=values)
+        _define_fields(values)
+    return values
+
+
+def describe_flags(verb: str) -> list[str]:
+    """A line for every flag of a verb."""
+    lines = []
+    for table in _TABLES[verb]:
+        lines += [f"  --{name}: {doc}; {_KINDS[kind]}" for name, (kind, doc) in table.items()]
+    if verb == "run":
+        lines += [f"  --tune: {_TUNE}"]
+    if verb in _TAKES_A_STUDY:
+        lines += [f"  --sweep={_SWEEP} (repeated)", ""]
+        lines += ["An arm; what is given holds for every arm of the experiment:"]
+        from engine.study import choices
+
+        lines += [f"  --{name}: {_describe(name, choices(name))}" for name in config.FIELDS]
+    return lines
+
+
+def _describe(name: str, names: Sequence[str]) -> str:
+    info, default = config.FIELDS[name], config.DEFAULTS[name]
+    shown = info.unset if default is None else default
+    if isinstance(default, tuple):
+        shown = ",".join(map(str, default))
+    elif isinstance(default, bool):
+        shown = str(default).lower()
+    unit = f", in {info.unit}" if info.unit else ""
+    listed = f": {', '.join(names)}" if names else ""
+    return f"{info.doc}{unit}{listed} (default: {shown}; {_PARTS[info.part]})"
