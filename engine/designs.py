@@ -3,6 +3,9 @@
 A crossed grid trains every start in every data order, so that the variance of the waiting time can
 be divided between the two. A fork replays its parent up to a step on the plateau and goes on in
 another data order, so that one sees whether the parent knew how long it would still take.
+
+Runs of a grid share starts and orders, and forks share their parents. So every design also has the
+independent repetitions, on which counts and times rest, and which are the parents of forks.
 """
 
 from collections.abc import Iterator
@@ -14,11 +17,12 @@ from engine.errors import InputError
 
 DESIGNS: dict[str, str] = {
     "seeds": "independent repetitions: every seed has its own start and its own data order",
-    "crossed": "every start (init seed) in every data order (order seed)",
-    "fork": "repetitions, and of each some forks that change the data order on the plateau",
-    "crossed_fork": "the crossed grid, and forks of one run of every start",
+    "crossed": "these, and every start (init seed) in every one of some common data orders",
+    "fork": "these, and of each some forks that change the data order on the plateau",
+    "crossed_fork": "both",
 }
-# Forks have data orders of their own, apart from those of any parent.
+# Grids and forks have data orders of their own, apart from those of the repetitions.
+FIRST_GRID_SEED = 2**30
 FIRST_FORK_SEED = 2**31
 MAX_FORKS = 2**12
 _MAX_FORKED_SEEDS = 2**19
@@ -27,7 +31,7 @@ _SHARE_OF_MEDIAN = 0.5
 
 
 class Cell(NamedTuple):
-    """The seeds of one run; `seed` numbers the parent for a fork."""
+    """The seeds of one run; `seed` is that of the repetition it shares its start with."""
 
     seed: int
     init_seed: int
@@ -74,39 +78,36 @@ def check_design(
         raise InputError(f"seeds={num_seeds}: expected at most {_MAX_FORKED_SEEDS} with forks")
 
 
+def is_of_grid(order_seed: int) -> bool:
+    """Whether a data order is one of the common ones of a grid."""
+    return order_seed >= FIRST_GRID_SEED
+
+
 def unforked(design: str, num_seeds: int, order_seeds: int | None) -> Iterator[Cell]:
-    """The runs that follow their own data order to the end.
+    """The runs that follow one data order to the end: each repetition, then its row of the grid.
 
     Args:
         design: one of `DESIGNS`.
-        num_seeds: repetitions; starts of a grid.
+        num_seeds: repetitions, which are the starts of a grid.
         order_seeds: data orders of a grid.
     """
     for seed in range(num_seeds):
-        if not has_grid(design):
-            yield Cell(seed, seed, seed, seed)
-            continue
-        assert order_seeds is not None
-        for order in range(order_seeds):
-            number = seed * order_seeds + order
-            yield Cell(number, seed, order, number)
+        yield Cell(seed, seed, seed, seed)
+        if has_grid(design):
+            assert order_seeds is not None
+            for order in range(order_seeds):
+                noise = FIRST_GRID_SEED + seed * order_seeds + order
+                yield Cell(seed, seed, FIRST_GRID_SEED + order, noise)
 
 
-def forked(
-    design: str, num_seeds: int, order_seeds: int | None, forks: int | None
-) -> Iterator[Cell]:
-    """The forks, parent by parent. In a grid, start i has the parent in data order i mod B."""
+def forked(design: str, num_seeds: int, forks: int | None) -> Iterator[Cell]:
+    """The forks of the repetitions, parent by parent."""
     if not has_forks(design):
         return
     assert forks is not None
-    parents = unforked(design, num_seeds, order_seeds)
-    if has_grid(design):
-        assert order_seeds is not None
-        parents = (p for p in parents if p.order_seed == p.init_seed % order_seeds)
-    for parent in parents:
+    for seed in range(num_seeds):
         for fork in range(forks):
-            order = FIRST_FORK_SEED + parent.init_seed * MAX_FORKS + fork
-            yield parent._replace(fork_order_seed=order)
+            yield Cell(seed, seed, seed, seed, FIRST_FORK_SEED + seed * MAX_FORKS + fork)
 
 
 def fork_step_of(time: np.ndarray, event: np.ndarray, eval_every: int) -> int | None:

@@ -44,7 +44,7 @@ class Group(NamedTuple):
 
 
 class Waited(NamedTuple):
-    """What came of the runs of an arm; arrays `[num_runs]`.
+    """What came of the repetitions of an arm; arrays `[num_runs]`.
 
     Attributes:
         seed: of the runs.
@@ -67,7 +67,7 @@ class Plan(NamedTuple):
         horizons: steps of the runs of each arm, a multiple of `eval_every`.
         eval_every: steps between evaluations.
         fork_steps: where the runs of each arm are forked; `None` where that is not known yet.
-        runs: every run that follows its own data order to the end, by seed and then by arm.
+        runs: every run without a fork, by seed and then by arm.
     """
 
     study: Study
@@ -276,9 +276,7 @@ def with_forks(plan: Plan, waited: Mapping[str, Waited]) -> Plan:
         if step is None:
             continue
         still = set(seed[time > step].tolist())
-        cells = designs.forked(
-            study.design, study.seeds_by_arm[name], study.order_seeds, study.forks
-        )
+        cells = designs.forked(study.design, study.seeds_by_arm[name], study.forks)
         runs += [
             _run(study, name, arm, cell, plan.horizons[name], step)
             for cell in cells
@@ -341,9 +339,6 @@ def document(plan: Plan, platform: str) -> dict[str, Any]:
             "chance_loss": {name: g.chance_loss for g in plan.groups for name in g.arm_names},
             "event": {name: g.event for g in plan.groups for name in g.arm_names},
             "forks": study.forks,
-            "num_runs": {
-                name: sum(run.arm_name == name for run in plan.runs) for name in plan.arms
-            },
         },
         "launches": [
             {

@@ -306,7 +306,7 @@ def _to_version_3(document: dict[str, Any]) -> None:
     document["identity"].update(design="seeds", order_seeds=None, fork_step=dict.fromkeys(names))
     for arm in document["identity"]["arms"].values():
         arm["gradient_noise"] = None
-    study.update(event=dict.fromkeys(names, "break"), forks=None, num_runs=dict(study["seeds"]))
+    study.update(event=dict.fromkeys(names, "break"), forks=None)
     document["schema_version"] = 3
 
 

@@ -3,7 +3,16 @@
 import numpy as np
 import pytest
 
-from engine.designs import DESIGNS, FIRST_FORK_SEED, fork_step_of, forked, unforked
+from engine.designs import (
+    DESIGNS,
+    FIRST_FORK_SEED,
+    FIRST_GRID_SEED,
+    Cell,
+    fork_step_of,
+    forked,
+    is_of_grid,
+    unforked,
+)
 from engine.errors import InputError
 from engine.lanes import Run
 from engine.plan import Waited, make_plan, run_key, with_forks
@@ -20,10 +29,12 @@ NUMBERS = {
 
 @pytest.mark.parametrize("design", list(DESIGNS))
 def test_every_run_of_a_design_has_its_own_identity(design):
-    numbers = {"order_seeds": None, "forks": None, **NUMBERS[design]}
-    own = list(unforked(design, 4, numbers["order_seeds"]))
-    forks = list(forked(design, 4, **numbers))
-    assert [cell.seed for cell in own] == list(range(len(own)))
+    numbers = NUMBERS[design]
+    own = list(unforked(design, 4, numbers.get("order_seeds")))
+    forks = list(forked(design, 4, numbers.get("forks")))
+    repetitions = [cell for cell in own if not is_of_grid(cell.order_seed)]
+    assert repetitions == [Cell(seed, seed, seed, seed) for seed in range(4)]
+    assert len(own) == 4 * (1 + numbers.get("order_seeds", 0))
     keys = [cell[1:] for cell in [*own, *forks]]
     assert len(set(keys)) == len(keys)
     fork_orders = [cell.fork_order_seed for cell in forks]
@@ -33,19 +44,23 @@ def test_every_run_of_a_design_has_its_own_identity(design):
 
 @pytest.mark.parametrize("design", list(DESIGNS))
 def test_more_seeds_leave_the_first_ones_as_they_are(design):
-    numbers = {"order_seeds": None, "forks": None, **NUMBERS[design]}
-    few = {*unforked(design, 3, numbers["order_seeds"]), *forked(design, 3, **numbers)}
-    many = {*unforked(design, 5, numbers["order_seeds"]), *forked(design, 5, **numbers)}
+    orders, forks = (NUMBERS[design].get(name) for name in ("order_seeds", "forks"))
+    few = {*unforked(design, 3, orders), *forked(design, 3, forks)}
+    many = {*unforked(design, 5, orders), *forked(design, 5, forks)}
     assert few < many
 
 
 def test_a_grid_has_every_start_in_every_order():
-    cells = list(unforked("crossed", 3, 2))
-    assert {(c.init_seed, c.order_seed) for c in cells} == {
+    cells = [cell for cell in unforked("crossed", 3, 2) if is_of_grid(cell.order_seed)]
+    assert {(c.init_seed, c.order_seed - FIRST_GRID_SEED) for c in cells} == {
         (i, j) for i in range(3) for j in range(2)
     }
-    parents = {c.seed: (c.init_seed, c.order_seed) for c in forked("crossed_fork", 3, 2, 2)}
-    assert list(parents.values()) == [(0, 0), (1, 1), (2, 0)]
+    assert len({c.noise_seed for c in cells}) == 6
+
+
+def test_forks_have_a_start_and_an_order_of_their_own():
+    parents = {(c.init_seed, c.order_seed) for c in forked("crossed_fork", 3, 2)}
+    assert parents == {(0, 0), (1, 1), (2, 2)}
 
 
 @pytest.mark.parametrize(

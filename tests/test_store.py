@@ -170,7 +170,7 @@ def test_a_study_of_version_2_is_read_as_one_of_now(tmp_path):
     assert directory.document["schema_version"] == store.SCHEMA_VERSION
     assert directory.document["identity"]["design"] == "seeds"
     assert directory.document["study"]["event"] == dict.fromkeys(names, "break")
-    assert directory.document["study"]["num_runs"] == dict.fromkeys(names, 3)
+    assert directory.document["study"]["forks"] is None
     (read,) = directory.read().to_pylist()
     assert read["seed"] == 0
     assert read["hitting_step"] is None

@@ -8,6 +8,7 @@ import numpy as np
 
 from engine import provenance, workers
 from engine.commands.progress import Progress
+from engine.designs import is_of_grid
 from engine.lanes import Run
 from engine.looks import Looks, Until
 from engine.outcomes import outcome_row
@@ -101,7 +102,7 @@ class Session:
         looks = Looks(until, names, baseline, document.get("looks", []))
         self.run(self._after(looks, self._directory.read(WAITING_COLUMNS).to_pylist()), looks)
         used = {name: looks.num_over(name) for name in names}
-        document["study"].update(seeds=used, num_runs=used)
+        document["study"]["seeds"] = used
 
     def _after(self, looks: Looks, rows: Sequence[Mapping[str, Any]]) -> list[Run]:
         """Runs that may start once some rows are there, in the order of seeds."""
@@ -130,11 +131,12 @@ class Session:
         self.run(plan.runs)
 
     def _waited(self) -> dict[str, Waited]:
-        """What came of the runs without a fork, by arm."""
+        """What came of the repetitions, by arm."""
         columns = self._directory.read(WAITING_COLUMNS).to_pydict()
         time = waiting_times(columns)
         arms = np.asarray(columns["arm"], object)
-        is_parent = np.array([step is None for step in columns["fork_step"]], bool)
+        places = zip(columns["fork_step"], columns["order_seed"], strict=True)
+        is_parent = np.array([step is None and not is_of_grid(o) for step, o in places], bool)
         seed, event = np.asarray(columns["seed"], int), np.asarray(columns["event"], int)
         chosen = {name: is_parent & (arms == name) for name in self._plan.arms}
         return {name: Waited(seed[of], time[of], event[of]) for name, of in chosen.items()}

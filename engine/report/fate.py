@@ -40,16 +40,13 @@ def make_fates(summary: Summary) -> dict[str, Fate]:
 
 def make_fate(runs: ArmRuns) -> Fate | None:
     """The numbers of an arm; `None` where its design asks nothing of this kind."""
-    num_starts, num_orders = (len(np.unique(s)) for s in (runs.init_seed, runs.order_seed))
-    has_grid = 1 < num_starts < len(runs.seed) and 1 < num_orders < len(runs.seed)
-    is_independent = num_starts == num_orders == len(runs.seed)
     reasons: list[str] = []
     components = forks = luck = None
-    time = np.maximum(runs.time, 1.0)
-    if has_grid:
+    if runs.grid is not None:
+        grid = runs.grid
         try:
             components = statistics.crossed_components(
-                time, runs.event, runs.init_seed, runs.order_seed
+                np.maximum(grid.time, 1.0), grid.event, grid.init_seed, grid.order
             )
         except ValueError as error:
             reasons.append(f"The shares of start and order cannot be estimated: {error}.")
@@ -58,9 +55,9 @@ def make_fate(runs: ArmRuns) -> Fate | None:
             forks = _fork_prediction(runs.forks)
         except ValueError as error:
             reasons.append(f"The forks say nothing: {error}.")
-    if is_independent and np.sum(runs.event == 1) >= _FEW_EVENTS:
+    if np.sum(runs.event == 1) >= _FEW_EVENTS:
         try:
-            luck = statistics.early_luck(time, runs.event)
+            luck = statistics.early_luck(np.maximum(runs.time, 1.0), runs.event)
         except ValueError as error:
             reasons.append(f"Early luck cannot be counted: {error}.")
     if components is None and forks is None and luck is None and not reasons:
@@ -69,7 +66,10 @@ def make_fate(runs: ArmRuns) -> Fate | None:
 
 
 def _fork_prediction(forks: ForkRuns) -> ForkPrediction:
-    """A fork that leaves the plateau within its first step counts as if it took one."""
+    """A fork that leaves the plateau within its first step counts as if it took one.
+
+    All are watched equally long: to the horizon of the arm.
+    """
     return statistics.fork_prediction(np.maximum(forks.time_left, 1.0), forks.event, forks.parent)
 
 

@@ -8,17 +8,17 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from engine.report.fate import Fate, shares_of
-from engine.report.runs import ArmRuns, ForkRuns
+from engine.report.runs import ForkRuns, GridRuns
 
 _WIDTH = 5.2
 _MAX_PARENTS = 60
 
 
-def draw_grid(name: str, runs: ArmRuns, fate: Fate, unit: str, steps_per_unit: float) -> Figure:
+def draw_grid(name: str, grid: GridRuns, fate: Fate, unit: str, steps_per_unit: float) -> Figure:
     """Waiting times of every start in every data order, and the shares of their variance."""
     figure = Figure(figsize=(_WIDTH, 3.2), layout="constrained")
     left, right = figure.subplots(1, 2, width_ratios=(1.5, 1.0))
-    _draw_times(left, runs, steps_per_unit)
+    _draw_times(left, grid, steps_per_unit)
     left.set_title(f"{name}: wait ({unit})")
     for row, (label, share) in enumerate(shares_of(fate).items()):
         right.plot([share.lower, share.upper], [row, row], color="#0072B2", linewidth=1.6)
@@ -30,16 +30,16 @@ def draw_grid(name: str, runs: ArmRuns, fate: Fate, unit: str, steps_per_unit: f
     return figure
 
 
-def _draw_times(axes: Axes, runs: ArmRuns, steps_per_unit: float) -> None:
+def _draw_times(axes: Axes, grid: GridRuns, steps_per_unit: float) -> None:
     """A cell per run, starts by their mean wait; a cross where the event was not seen."""
-    starts, row = np.unique(runs.init_seed, return_inverse=True)
-    orders, column = np.unique(runs.order_seed, return_inverse=True)
-    grid = np.full((len(starts), len(orders)), np.nan)
-    grid[row, column] = runs.time / steps_per_unit
-    rank = np.argsort(np.nanmean(np.log(np.maximum(grid, 1e-9)), axis=1))
+    starts, row = np.unique(grid.init_seed, return_inverse=True)
+    orders, column = np.unique(grid.order, return_inverse=True)
+    times = np.full((len(starts), len(orders)), np.nan)
+    times[row, column] = grid.time / steps_per_unit
+    rank = np.argsort(np.nanmean(np.log(np.maximum(times, 1e-9)), axis=1))
     place = np.argsort(rank)
-    image = axes.imshow(grid[rank], aspect="auto", cmap="viridis", interpolation="nearest")
-    unseen = runs.event != 1
+    image = axes.imshow(times[rank], aspect="auto", cmap="viridis", interpolation="nearest")
+    unseen = grid.event != 1
     axes.plot(column[unseen], place[row[unseen]], "x", color="white", markersize=4)
     axes.set(xlabel="data order", ylabel="start, sorted", xticks=range(len(orders)), yticks=[])
     axes.set_xticklabels([str(order) for order in orders], fontsize=7)

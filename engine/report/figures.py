@@ -59,8 +59,8 @@ def make_figures(summary: Summary, fates: dict[str, Fate]) -> dict[str, Figure]:
     figures["forest"] = lambda: _forest(summary)
     for i, (name, fate) in enumerate(fates.items()):
         runs, about = summary.runs[name], (summary.unit, summary.steps_per_unit(name))
-        if fate.components is not None:
-            draw = functools.partial(fate_figures.draw_grid, name, runs, fate, *about)
+        if fate.components is not None and runs.grid is not None:
+            draw = functools.partial(fate_figures.draw_grid, name, runs.grid, fate, *about)
             figures[f"grid_{i + 1}"] = draw
         if runs.forks is not None:
             draw = functools.partial(fate_figures.draw_forks, name, runs.forks, *about)

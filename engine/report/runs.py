@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
+from engine.designs import FIRST_GRID_SEED, is_of_grid
 from engine.store import OUTCOME_SCHEMA, WorkDirectory, waiting_times
 
 # Curves are only drawn, and more would hide each other.
@@ -16,6 +17,21 @@ class Curve(NamedTuple):
 
     steps: np.ndarray
     loss: np.ndarray
+
+
+class GridRuns(NamedTuple):
+    """The crossed grid of an arm: the starts whose row is complete; arrays `[num_runs]`.
+
+    Attributes:
+        init_seed: of the start.
+        order: number of the common data order.
+        time, event: as for `ArmRuns`.
+    """
+
+    init_seed: np.ndarray
+    order: np.ndarray
+    time: np.ndarray
+    event: np.ndarray
 
 
 class ForkRuns(NamedTuple):
@@ -39,7 +55,7 @@ class ForkRuns(NamedTuple):
 
 
 class ArmRuns(NamedTuple):
-    """The runs of one arm that the statistics use: the longest complete prefix in seed order.
+    """The repetitions of one arm that the statistics use: the longest complete prefix.
 
     Attributes:
         name: of the arm.
@@ -49,9 +65,10 @@ class ArmRuns(NamedTuple):
         time: of the event, or of the end of the run where there is none, in steps, `[num_runs]`.
         rows: outcome columns of the store, as lists of length num_runs.
         curves: of the first `MAX_CURVES` runs.
+        grid: of those starts, or `None`.
         forks: of those runs, or `None`.
-        num_stored: runs of the arm that are over, forks aside.
-        num_planned: runs that the last launch asked for, forks aside.
+        num_stored: repetitions that are over.
+        num_planned: repetitions that the last launch asked for.
         horizon: steps.
         steps_per_epoch: or `None`.
         chance_loss: in nats for classification.
@@ -67,6 +84,7 @@ class ArmRuns(NamedTuple):
     time: np.ndarray
     rows: dict[str, list[Any]]
     curves: list[Curve]
+    grid: GridRuns | None
     forks: ForkRuns | None
     num_stored: int
     num_planned: int
@@ -91,7 +109,8 @@ def read_runs(directory: WorkDirectory) -> dict[str, ArmRuns]:
 
 def _arm_runs(rows: dict[str, list[Any]], document: dict[str, Any], name: str) -> ArmRuns | None:
     is_fork = np.array([step is not None for step in rows["fork_step"]], bool)
-    own = _rows_at(rows, np.flatnonzero(~is_fork))
+    is_grid = np.array([is_of_grid(order) for order in rows["order_seed"]], bool)
+    own = _rows_at(rows, np.flatnonzero(~is_fork & ~is_grid))
     stored = own["seed"]
     num_used = next((i for i, seed in enumerate(stored) if seed != i), len(stored))
     if num_used == 0:
@@ -108,31 +127,53 @@ def _arm_runs(rows: dict[str, list[Any]], document: dict[str, Any], name: str) -
         time=waiting_times(own),
         rows=own,
         curves=[],
+        grid=None,
         forks=None,
         num_stored=len(stored),
-        num_planned=max(study["num_runs"][name], len(stored)),
+        num_planned=max(study["seeds"][name], len(stored)),
         horizon=document["identity"]["horizons"][name],
         steps_per_epoch=study["steps_per_epoch"][name],
         chance_loss=study["chance_loss"][name],
         waits_for=study["event"][name],
     )
-    forked = _rows_at(rows, np.flatnonzero(is_fork))
-    return runs._replace(forks=_fork_runs(runs, forked, study["forks"]))
+    crossed, forked = (_rows_at(rows, np.flatnonzero(chosen)) for chosen in (is_grid, is_fork))
+    return runs._replace(
+        grid=_grid_runs(runs, crossed, document["identity"]["order_seeds"]),
+        forks=_fork_runs(runs, forked, study["forks"]),
+    )
 
 
 def _rows_at(rows: dict[str, list[Any]], index: np.ndarray) -> dict[str, list[Any]]:
     return {name: [values[i] for i in index] for name, values in rows.items()}
 
 
+def _complete(runs: ArmRuns, rows: dict[str, list[Any]], number: int | None) -> dict[str, Any]:
+    """Rows of those repetitions that have all of theirs: quick ones end first."""
+    seeds = np.asarray(rows["seed"], int)
+    found, count = np.unique(seeds, return_counts=True)
+    complete = found[count >= (number or 1)]
+    is_used = np.isin(seeds, complete) & np.isin(seeds, runs.seed)
+    return _rows_at(rows, np.flatnonzero(is_used))
+
+
+def _grid_runs(
+    runs: ArmRuns, rows: dict[str, list[Any]], order_seeds: int | None
+) -> GridRuns | None:
+    rows = _complete(runs, rows, order_seeds)
+    if not rows["seed"]:
+        return None
+    return GridRuns(
+        init_seed=np.asarray(rows["init_seed"]),
+        order=np.asarray(rows["order_seed"]) - FIRST_GRID_SEED,
+        time=waiting_times(rows),
+        event=np.asarray(rows["event"]),
+    )
+
+
 def _fork_runs(
     parents: ArmRuns, rows: dict[str, list[Any]], num_forks: int | None
 ) -> ForkRuns | None:
-    """The forks of those parents that have all of theirs."""
-    seeds = np.asarray(rows["seed"], int)
-    number, count = np.unique(seeds, return_counts=True)
-    complete = number[count >= (num_forks or 0)]
-    is_used = np.isin(seeds, complete) & np.isin(seeds, parents.seed)
-    rows = _rows_at(rows, np.flatnonzero(is_used))
+    rows = _complete(parents, rows, num_forks)
     if not rows["seed"]:
         return None
     step = rows["fork_step"][0]
@@ -151,12 +192,13 @@ def _fork_runs(
 def _read_curves(directory: WorkDirectory, runs: dict[str, ArmRuns]) -> dict[str, list[Curve]]:
     """The curves of the first runs of every arm, part by part."""
     found: dict[str, dict[int, Curve]] = {name: {} for name in runs}
-    for table in directory.iterate(["arm", "seed", "fork_step", "steps", "loss"]):
+    for table in directory.iterate(["arm", "seed", "order_seed", "fork_step", "steps", "loss"]):
         arms, seeds = table["arm"].to_pylist(), table["seed"].to_pylist()
+        orders = table["order_seed"].to_pylist()
         is_fork = table["fork_step"].is_valid().to_pylist()
         for i, (arm, seed) in enumerate(zip(arms, seeds, strict=True)):
             drawn = 0 if arm not in runs else min(MAX_CURVES, len(runs[arm].seed))
-            if seed < drawn and not is_fork[i]:
+            if seed < drawn and not is_fork[i] and not is_of_grid(orders[i]):
                 steps, loss = (table[c][i].values.to_numpy() for c in ("steps", "loss"))
                 found[arm][seed] = Curve(steps, loss.astype(np.float64))
     return {name: [curves[seed] for seed in sorted(curves)] for name, curves in found.items()}

@@ -4,8 +4,6 @@ import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from engine import statistics
 from engine.report.fate import Fate, in_words
 from engine.report.phrases import fraction, interval, joined, number, onset, p_value, percent
@@ -309,11 +307,6 @@ def _limits(summary: Summary) -> list[str]:
                 f"“{name}” is not complete: {runs.num_stored} of {runs.num_planned} runs are over, "
                 f"and the first {used} in the order of seeds are used, because quick runs end "
                 f"first."
-            )
-        if len(np.unique(runs.init_seed)) < used and len(np.unique(runs.order_seed)) < used:
-            lines.append(
-                f"The runs of “{name}” share starts and data orders. Intervals of counts and times "
-                f"treat them as independent, and are too short where either matters."
             )
     if summary.looks:
         lines.append(

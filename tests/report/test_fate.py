@@ -5,22 +5,33 @@ import pytest
 
 from engine.report.fate import in_words, make_fate
 from engine.report.fate_figures import draw_forks, draw_grid
-from engine.report.runs import ArmRuns, ForkRuns
+from engine.report.runs import ArmRuns, ForkRuns, GridRuns
 
 NUM_STARTS, NUM_ORDERS = 20, 5
 
 
-def _arm(time: np.ndarray, init: np.ndarray, order: np.ndarray, **more: object) -> ArmRuns:
+def _arm(time: np.ndarray, **more: object) -> ArmRuns:
+    """Repetitions with these waiting times; what lasts longer than 880 steps is censored."""
     number = len(time)
     event = np.where(time < 880, 1, 0)
     time = np.minimum(time, 880.0)
     runs = ArmRuns(
-        name="a", seed=np.arange(number), init_seed=init, order_seed=order,
+        name="a", seed=np.arange(number), init_seed=np.arange(number),
+        order_seed=np.arange(number),
         status=["broke" if e else "stuck" for e in event], event=event, time=time, rows={},
-        curves=[], forks=None, num_stored=number, num_planned=number, horizon=880,
+        curves=[], grid=None, forks=None, num_stored=number, num_planned=number, horizon=880,
         steps_per_epoch=22, chance_loss=2.3, waits_for="break",
     )  # fmt: skip
     return runs._replace(**more)
+
+
+def _crossed(time: np.ndarray) -> ArmRuns:
+    """A grid `[num_starts, num_orders]` beside few repetitions, which say nothing by themselves."""
+    init, order = (index.ravel() for index in np.indices(time.shape))
+    event = np.where(time.ravel() < 880, 1, 0)
+    return _arm(
+        np.array([200.0, 201.0]), grid=GridRuns(init, order, np.minimum(time.ravel(), 880.0), event)
+    )
 
 
 def _grid(init_share: float, order_share: float, seed: int = 0) -> ArmRuns:
@@ -32,8 +43,7 @@ def _grid(init_share: float, order_share: float, seed: int = 0) -> ArmRuns:
         np.sqrt(0.16 * share) * generator.normal(size=shape)
         for share, shape in zip(shares, shapes, strict=True)
     )
-    init, order = np.indices((NUM_STARTS, NUM_ORDERS))
-    return _arm(200 * np.exp(sum(effects)).ravel(), init.ravel(), order.ravel())
+    return _crossed(200 * np.exp(sum(effects)))
 
 
 def _words(runs: ArmRuns) -> list[str]:
@@ -59,8 +69,7 @@ def test_the_greater_part_of_a_grid_is_named(shares, expected):
 
 def test_times_that_the_order_alone_decides_are_all_chance():
     """Of one data order all starts wait exactly as long: the share is 1, and nothing breaks."""
-    init, order = (index.ravel() for index in np.indices((NUM_STARTS, NUM_ORDERS)))
-    runs = _arm(100.0 + 37.0 * order, init, order)
+    runs = _crossed(np.tile(100.0 + 37.0 * np.arange(NUM_ORDERS), (NUM_STARTS, 1)))
     fate = make_fate(runs)
     assert fate is not None
     assert fate.components is not None
@@ -78,8 +87,7 @@ def _forks(parent_share: float) -> ArmRuns:
         step=110, parent=parents, time_left=left, event=np.ones(60, int),
         parent_time_left=np.full(60, 90.0), parent_event=np.ones(60, int),
     )  # fmt: skip
-    few = np.arange(4)
-    return _arm(200.0 + few, few, few, forks=forks)
+    return _arm(200.0 + np.arange(4), forks=forks)
 
 
 def test_forks_that_follow_their_parent_show_hidden_progress():
@@ -93,25 +101,21 @@ def test_forks_that_do_not_show_no_sign_of_it():
     assert "No sign that the state" in line
 
 
-def test_early_luck_is_counted_on_independent_runs_only():
-    number = np.arange(30)
-    late = _arm(300.0 + number, number, number)
+def test_early_luck_is_counted():
+    late = _arm(300.0 + np.arange(30))
     assert "0 of 30 runs needed less than half the median time" in _words(late)[0]
     assert "not memoryless" in _words(late)[0]
     waits = np.random.default_rng(0).exponential(100, 30)
-    assert "does not exclude a memoryless wait" in _words(_arm(waits, number, number))[0]
-    assert make_fate(_arm(300.0 + number, 0 * number, number)) is None
+    assert "does not exclude a memoryless wait" in _words(_arm(waits))[0]
 
 
 def test_a_grid_that_is_stuck_says_why_it_says_nothing():
-    init, order = (index.ravel() for index in np.indices((4, 3)))
-    (line,) = _words(_arm(np.full(12, 1000.0), init, order))
+    (line,) = _words(_crossed(np.full((4, 3), 1000.0)))
     assert "cannot be estimated" in line
 
 
 def test_a_plain_study_of_few_runs_has_no_such_page():
-    number = np.arange(5)
-    assert make_fate(_arm(300.0 + number, number, number)) is None
+    assert make_fate(_arm(300.0 + np.arange(5))) is None
 
 
 def test_its_figures_are_drawn():
@@ -119,7 +123,8 @@ def test_its_figures_are_drawn():
     fate = make_fate(grid)
     assert fate is not None
     assert forked.forks is not None
-    left, right, _ = draw_grid("a", grid, fate, "epochs", 22.0).axes
+    assert grid.grid is not None
+    left, right, _ = draw_grid("a", grid.grid, fate, "epochs", 22.0).axes
     assert len(left.images) == 1
     assert left.images[0].get_array().shape == (NUM_STARTS, NUM_ORDERS)
     assert len(right.lines) == 6

@@ -51,6 +51,7 @@ def _summary(path: Path, arms: dict[str, list[dict]], baseline: str, seeds: int 
             "eval_every": 11,
             "fix_init": None,
             "fix_order": None,
+            "order_seeds": None,
         },
         "arm_order": list(arms),
         "study": {
@@ -58,7 +59,6 @@ def _summary(path: Path, arms: dict[str, list[dict]], baseline: str, seeds: int 
             "question": "Why <b>so</b> long?",
             "baseline": baseline,
             "seeds": dict.fromkeys(arms, seeds),
-            "num_runs": dict.fromkeys(arms, seeds),
             "event": dict.fromkeys(arms, "break"),
             "forks": None,
             "steps_per_epoch": dict.fromkeys(arms, 22),
