@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from engine.commands.run import run
 from engine.designs import (
     DESIGNS,
     FIRST_FORK_SEED,
@@ -16,8 +17,9 @@ from engine.designs import (
 from engine.errors import InputError
 from engine.lanes import Run
 from engine.plan import Waited, make_plan, run_key, with_forks
+from engine.store import open_existing
 from engine.study import resolve_arm
-from tests.conftest import drain, small_arm, small_study
+from tests.conftest import drain, read_all, small_arm, small_study
 
 NUMBERS = {
     "seeds": {},
@@ -149,3 +151,48 @@ def test_a_fork_is_its_parent_up_to_the_fork_and_another_run_after_it(make_pool)
     assert not np.any(parent_run.curves["loss"][4:] == fork_run.curves["loss"][4:])
     # The parent's own order again is the parent again.
     np.testing.assert_array_equal(parent_run.batch_loss, same_run.batch_loss)
+
+
+def _run(workdir, data_dir: str, **changes):
+    study = small_study(
+        arms={"slow": small_arm(learning_rate=3e-4)}, baseline=None, horizon=440,
+        design="crossed_fork", order_seeds=2, forks=2, **changes,
+    )  # fmt: skip
+    return run(study, workdir, data_dir=data_dir, num_workers=0, is_quiet=True)
+
+
+def test_a_study_with_every_design_runs_resumes_and_grows(tmp_path, data_dir):
+    """Forks wait for their parents; two launches make the rows of one."""
+    summary = _run(tmp_path / "a", data_dir, seeds=3)
+    document = open_existing(tmp_path / "a").document
+    rows = read_all(tmp_path / "a")
+    forks = [row for row in rows if row["fork_step"] is not None]
+    grid = [row for row in rows if is_of_grid(row["order_seed"])]
+    assert (len(rows), len(forks), len(grid)) == (3 + 6 + 6, 6, 6)
+    step = document["identity"]["fork_step"]["slow"]
+    onsets = sorted(r["onset_step"] for r in rows if r not in forks and r not in grid)
+    assert step == int(onsets[1] / 2) // 11 * 11 > 0
+    assert {row["fork_step"] for row in forks} == {step}
+    assert summary["arms"]["slow"]["num_runs"] == 3
+    fate = summary["chance_or_fate"]["slow"]
+    assert fate["components"]["num_runs"] == 6
+    assert fate["forks"]["num_runs"] == 6
+    page = (tmp_path / "a" / "report.html").read_text()
+    assert "Chance or fate?" in page
+
+    _run(tmp_path / "a", data_dir, seeds=3)
+    assert open_existing(tmp_path / "a").document["launches"][-1]["num_runs"] == 0
+    _run(tmp_path / "a", data_dir, seeds=4)
+    fixed = {"slow": step}
+    _run(tmp_path / "b", data_dir, seeds=4, fork_step=fixed)
+    assert read_all(tmp_path / "a") == read_all(tmp_path / "b")
+
+
+def test_a_study_without_a_median_has_no_forks(tmp_path, data_dir):
+    study = small_study(
+        arms={"still": small_arm(learning_rate=0.0)}, baseline=None, design="fork", forks=2
+    )
+    summary = run(study, tmp_path / "a", data_dir=data_dir, num_workers=0, is_quiet=True)
+    assert len(read_all(tmp_path / "a")) == 3
+    assert summary["arms"]["still"]["statuses"]["stuck"] == 3
+    assert open_existing(tmp_path / "a").document["identity"]["fork_step"] == {"still": None}

@@ -52,7 +52,7 @@ def draw_forks(name: str, forks: ForkRuns, unit: str, steps_per_unit: float) -> 
     parents = np.unique(forks.parent)
     medians = [np.median(forks.time_left[forks.parent == p]) for p in parents]
     shown = parents[np.argsort(medians)][:_MAX_PARENTS]
-    figure = Figure(figsize=(_WIDTH, 1.2 + 0.11 * len(shown)), layout="constrained")
+    figure = Figure(figsize=(_WIDTH, 1.9 + 0.11 * len(shown)), layout="constrained")
     axes = figure.subplots()
     is_unseen = forks.event != 1
     for row, parent in enumerate(shown):

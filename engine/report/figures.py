@@ -118,6 +118,7 @@ def _curves(summary: Summary, name: str) -> Figure:
     figure = _figure(3.0)
     axes = figure.subplots()
     colour = _colour(summary, name)
+    top = max(runs.chance_loss, _start_loss(runs)) * 1.12
     bounds = zip(runs.rows["onset_lower"], runs.rows["onset_upper"], strict=True)
     rows = zip(runs.curves, runs.time / unit, runs.event, bounds, strict=False)
     for curve, time, event, (lower, upper) in rows:
@@ -130,11 +131,11 @@ def _curves(summary: Summary, name: str) -> Figure:
                 ends = [lower / unit, upper / unit]
                 axes.plot(ends, [at_event, at_event], color=colour, linewidth=1.6)
         elif event == 0 and len(steps):
-            axes.plot(steps[-1], curve.loss[-1], "|", color=colour, markersize=7, clip_on=False)
+            last = min(curve.loss[-1], top)
+            axes.plot(steps[-1], last, "|", color=colour, markersize=7, clip_on=False)
     axes.axhline(runs.chance_loss, color=INK, linestyle="--", linewidth=0.8)
     end = runs.horizon / unit
     axes.annotate("chance", (end, runs.chance_loss), (0, 3), textcoords="offset points", ha="right")
-    top = max(runs.chance_loss, _start_loss(runs)) * 1.12
     axes.set(xlim=(0, end), ylim=(0, top), xlabel=_time_label(summary), ylabel="loss", title=name)
     return figure
 

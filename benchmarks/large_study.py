@@ -1,0 +1,122 @@
+"""Outcomes and summary of a study of many runs, and the memory that they take.
+
+`python -m benchmarks.large_study` makes curves of 1,000 points for 10,000 runs (slow breaks, fast
+ones, plateaus that last, with noise), stores them, and times what the engine does with them: the
+outcome of every curve, reading and summarising the rows, and the whole report. The process's
+largest memory is printed after each.
+"""
+
+import math
+import resource
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from absl import app, flags
+
+from engine import store
+from engine.commands.report import report
+from engine.config import Arm
+from engine.lanes import FinishedRun, Run
+from engine.outcomes import outcome_row
+from engine.plateau import DetectorSettings
+from engine.report.summary import summarise
+from engine.study import resolve_arm
+
+_RUNS = flags.DEFINE_integer("runs", 10_000, "runs in all", lower_bound=4)
+_POINTS = flags.DEFINE_integer("points", 1_000, "points of every curve", lower_bound=10)
+
+_H = math.log(10)
+_EVERY = 11
+_ARMS = ("slow", "fast")
+
+
+def _finished(arm_name: str, arm: Arm, seed: int, steps: np.ndarray) -> FinishedRun:
+    generator = np.random.default_rng([seed, _ARMS.index(arm_name)])
+    horizon = int(steps[-1])
+    centre = horizon * generator.uniform(0.2, 0.5) / (1 + 3 * (arm_name == "fast"))
+    if generator.random() < 0.1:
+        centre = 10.0 * horizon
+    rise = 0.9 / (1 + np.exp(-np.clip((steps - centre) / (0.01 * horizon), -50, 50)))
+    loss = _H * (1 - rise + 0.005 * generator.normal(size=len(steps)))
+    return FinishedRun(
+        run=Run(arm_name, arm, seed, seed, seed, seed, horizon),
+        steps=steps,
+        curves={"loss": loss.astype(np.float32), "accuracy": rise.astype(np.float32)},
+        inspected_steps=steps[[0, -1]],
+        inspected={"held_out_accuracy": rise[[0, -1]].astype(np.float32)},
+        batch_loss=loss.astype(np.float32),
+        diverged_step=None,
+        hitting_step=None,
+        stop_reason="horizon",
+    )
+
+
+def _document(arm: Arm, horizon: int) -> dict[str, Any]:
+    by_arm = lambda value: dict.fromkeys(_ARMS, value)  # noqa: E731
+    return {
+        "schema_version": store.SCHEMA_VERSION,
+        "identity": {
+            "arms": {name: {"init": name} for name in _ARMS},
+            "horizons": by_arm(horizon),
+            "eval_every": _EVERY,
+            "root_seed": 0,
+            "fix_init": None,
+            "fix_order": None,
+            "order_seeds": None,
+            "detector": DetectorSettings()._asdict(),
+            "form": by_arm("direct"),
+            "platform": "cpu",
+        },
+        "arm_order": list(_ARMS),
+        "study": {
+            "name": "large",
+            "question": "How long does a large study take to read?",
+            "baseline": _ARMS[0],
+            "seeds": by_arm(_RUNS.value // len(_ARMS)),
+            "steps_per_epoch": by_arm(22),
+            "chance_loss": by_arm(_H),
+            "event": by_arm("break"),
+            "forks": None,
+        },
+        "launches": [
+            {
+                "command": ["large_study"], "started": "", "versions": {}, "code": {},
+                "hardware": {"cores": 0, "machine": ""},
+            }
+        ],
+    }  # fmt: skip
+
+
+def _timed(what: str, work: Callable[[], Any]) -> Any:
+    started = time.perf_counter()
+    result = work()
+    seconds = time.perf_counter() - started
+    megabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(f"| {what} | {seconds:.2f} | {megabytes:.0f} |", flush=True)
+    return result
+
+
+def _main(argv: list[str]) -> None:
+    steps = np.arange(_POINTS.value, dtype=np.int64) * _EVERY
+    arm = resolve_arm(Arm())
+    number = _RUNS.value // len(_ARMS)
+    runs = [_finished(name, arm, seed, steps) for name in _ARMS for seed in range(number)]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "study"
+        directory = store.create_or_resume(path, _document(arm, int(steps[-1])))
+        print(f"{len(runs)} runs of {len(steps)} points\n\n| what | s | MB at most so far |")
+        print("|---|---|---|")
+        settings = DetectorSettings()
+        rows = _timed("outcomes", lambda: [outcome_row(run, _H, settings, "break") for run in runs])
+        for first in range(0, len(rows), 100):
+            directory.append(rows[first : first + 100])
+        _timed("summary", lambda: summarise(directory))
+        _timed("report, figures and page included", lambda: report(path))
+
+
+if __name__ == "__main__":
+    app.run(_main)
