@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from engine.plateau.offline import DetectorSettings
+from engine.plateau.settings import DetectorSettings
 
 _STEP = 0.01
 _LOWEST = -0.05

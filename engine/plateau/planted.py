@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from engine.plateau.offline import DetectorSettings
+from engine.plateau.settings import DetectorSettings
 
 Progress = Callable[[np.ndarray], np.ndarray]
 

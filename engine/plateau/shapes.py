@@ -142,8 +142,8 @@ def rises_first(generator: Generator, base: Base) -> Planted:
 
 
 def drift(generator: Generator, base: Base) -> Planted:
-    """A straight climb that ends where the rise begins, 2 to 3.5 % high."""
-    height = generator.uniform(0.02, 0.035)
+    """A straight climb that ends where the rise begins, 1 to 3 % high."""
+    height = generator.uniform(0.01, 0.03)
 
     def progress(t: np.ndarray) -> np.ndarray:
         value = base.progress(t)
@@ -285,7 +285,7 @@ def learning_rate_drop(generator: Generator) -> Planted:
     steps = grid(generator)
     horizon = float(steps[-1])
     time = log_uniform(generator, max(20.0 * float(steps[1]), 0.02 * horizon), 0.25 * horizon)
-    faster = time * log_uniform(generator, 0.1, 1.0)
+    faster = time * generator.uniform(0.4, 1.0)
     first, second = generator.uniform(0.4, 0.6), generator.uniform(0.1, 0.3)
     drop = generator.uniform(0.4, 0.8) * horizon
 

@@ -1,5 +1,7 @@
 """Robust smoothing of a curve, and crossings of the smoothed curve."""
 
+from bisect import insort
+
 import numpy as np
 
 
@@ -16,18 +18,52 @@ def running_median(values: np.ndarray, window: int) -> np.ndarray:
     Returns:
         Shape `[num_points]`.
     """
-    num_points = len(values)
-    half = min(window // 2, (num_points - 1) // 2)
+    from scipy.ndimage import median_filter
+
+    half = min(window // 2, (len(values) - 1) // 2)
     smoothed = np.array(values, dtype=np.float64)
     if half == 0:
         return smoothed
-    windows = np.lib.stride_tricks.sliding_window_view(smoothed, 2 * half + 1)
-    interior = np.median(windows, axis=1)
-    for i in range(1, half):
-        smoothed[i] = np.median(values[: 2 * i + 1])
-        smoothed[-1 - i] = np.median(values[-1 - 2 * i :])
-    smoothed[half : num_points - half] = interior
-    return smoothed
+    interior = median_filter(smoothed, 2 * half + 1)[half : len(values) - half]
+    start, end = _medians_of_beginnings(values, half), _medians_of_beginnings(values[::-1], half)
+    return np.concatenate([start, interior, end[::-1]])
+
+
+def _medians_of_beginnings(values: np.ndarray, number: int) -> list[float]:
+    """Medians of the first 1, 3, 5, … values."""
+    first = values[: 2 * number].tolist()
+    ordered, medians = first[:1], first[:1]
+    for i in range(1, number):
+        insort(ordered, first[2 * i - 1])
+        insort(ordered, first[2 * i])
+        medians.append(ordered[i])
+    return medians
+
+
+def local_line(values: np.ndarray, window: int) -> np.ndarray:
+    """Least-squares line through the points around each point, read off at that point.
+
+    Inside the curve that is the running mean. Next to an end it is the line through the outermost
+    window, so that the first and last points are averages of a whole window too.
+
+    Args:
+        values: at equal distances, shape `[num_points]`.
+        window: odd number of points.
+
+    Returns:
+        Shape `[num_points]`.
+    """
+    half = min(window // 2, (len(values) - 1) // 2)
+    if half == 0:
+        return values
+    length = 2 * half + 1
+    sums = np.concatenate([[0.0], np.cumsum(values)])
+    means = (sums[length:] - sums[:-length]) / length
+    offsets = np.arange(-half, half + 1)
+    slopes = offsets / np.sum(offsets**2)
+    start = means[0] + np.dot(slopes, values[:length]) * offsets[:half]
+    end = means[-1] + np.dot(slopes, values[-length:]) * offsets[half + 1 :]
+    return np.concatenate([start, means, end])
 
 
 def non_decreasing(values: np.ndarray) -> np.ndarray:
@@ -59,6 +95,26 @@ def last_time_at(steps: np.ndarray, rising: np.ndarray, levels: np.ndarray) -> n
     """As `first_time_at`, but the last time at which the curve is not above each level."""
     after = np.searchsorted(rising, levels, side="right")
     return _interpolate(steps, rising, levels, after)
+
+
+def shortest_rise(steps: np.ndarray, rising: np.ndarray, height: float) -> float | None:
+    """The shortest time in which a non-decreasing, interpolated curve rises by `height`.
+
+    `None` for a curve that rises by less. The time between two levels is piecewise linear in the
+    lower one, so its minimum lies where either level meets a point of the curve.
+
+    Args:
+        steps: times, strictly increasing, shape `[num_points]`.
+        rising: non-decreasing values, shape `[num_points]`.
+        height: in units of `rising`.
+    """
+    lower = np.concatenate([rising, rising - height])
+    lower = lower[(lower >= rising[0]) & (lower <= rising[-1] - height)]
+    if len(lower) == 0:
+        return None
+    durations = first_time_at(steps, rising, lower + height) - last_time_at(steps, rising, lower)
+    finest = float(np.min(steps[1:] - steps[:-1])) * 1e-6
+    return max(float(durations.min()), finest)
 
 
 def _interpolate(

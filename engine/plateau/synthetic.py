@@ -136,7 +136,7 @@ FAMILIES: dict[str, Family] = {
     "spikes": _breaks("3 % of the points are 0.3 to 2 H too high", shapes.spikes),
     "class_imbalance": _breaks("the prior is learned first, from ln C", shapes.class_imbalance),
     "rises_first": _breaks("the loss rises by 0.1 to 1 H first", shapes.rises_first),
-    "drift": _breaks("the plateau climbs to 2 to 3.5 %", shapes.drift),
+    "drift": _breaks("the plateau climbs to 1 to 3 %", shapes.drift),
     "false_steps": _breaks("steps of 2 to 5 % on the plateau", shapes.false_steps),
     "lost_again": _breaks("a rise of 10 to 40 % is lost before the break", shapes.lost_again),
     "label_noise": _breaks("ρ ends at 28 to 50 %", shapes.no_disguise, low_end=True),

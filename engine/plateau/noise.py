@@ -1,0 +1,47 @@
+"""How noisy a curve is, and a version of it without outliers."""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+# Standard deviation over median absolute deviation of a normal variable.
+_DEVIATION_PER_MEDIAN = 1.4826
+_LARGEST_CORRELATION = 0.9
+_OUTLIER = 3.0
+
+
+class Noise(NamedTuple):
+    """Of one curve, in units of ρ.
+
+    Attributes:
+        deviation: standard deviation, by the median absolute residual.
+        correlation: of neighbouring residuals, as if they were an AR(1) process.
+    """
+
+    deviation: float
+    correlation: float
+
+    def of_mean(self, num_points: int) -> float:
+        """Standard deviation of an average: `σ·√((1 + φ)/((1 − φ)·n))`, at most σ."""
+        inflation = (1.0 + self.correlation) / (1.0 - self.correlation)
+        return self.deviation * min(1.0, math.sqrt(inflation / num_points))
+
+
+def measure_noise(residuals: np.ndarray) -> Noise:
+    """From what a running median leaves, shape `[num_points]`.
+
+    The residuals of a monotone curve are zero, so a curve without noise has none, however bent.
+    """
+    deviation = _DEVIATION_PER_MEDIAN * float(np.median(np.abs(residuals)))
+    if deviation == 0.0:
+        return Noise(0.0, 0.0)
+    clipped = np.clip(residuals, -_OUTLIER * deviation, _OUTLIER * deviation)
+    correlation = float(np.dot(clipped[1:], clipped[:-1]) / np.dot(clipped, clipped))
+    return Noise(deviation, min(max(correlation, 0.0), _LARGEST_CORRELATION))
+
+
+def without_outliers(smoothed: np.ndarray, residuals: np.ndarray, noise: Noise) -> np.ndarray:
+    """The curve with its residuals cut at three standard deviations. Shape `[num_points]`."""
+    limit = _OUTLIER * noise.deviation
+    return smoothed + np.clip(residuals, -limit, limit)

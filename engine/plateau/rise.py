@@ -1,0 +1,132 @@
+"""Onset and width of a curve that has left chance level, with and without noise.
+
+Noise makes some stretch of a rise look steeper than it is, and moves the crossing of a level. It is
+measured by what the running median leaves. Where it matters, the curve is averaged over a third of
+its width, and the width is taken between levels that lie further apart than the noise that is left.
+Without noise nothing of that changes the curve.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from engine.plateau.noise import measure_noise, without_outliers
+from engine.plateau.settings import DetectorSettings
+from engine.plateau.smoothing import (
+    first_time_at,
+    local_line,
+    non_decreasing,
+    shortest_rise,
+)
+
+# Noise below this share of the distance of levels is left alone.
+_NEGLIGIBLE = 0.02
+# Deviation of a median over that of a mean, of normal variables.
+_MEDIAN_OVER_MEAN = 1.2533
+# Averages are over this share of the width: the middle of a logistic rise becomes 3 % flatter.
+_WINDOW_SHARE = 0.35
+# The onset's own width: the steepest half of the stretch from 0 to `high`. For a logistic rise to
+# 0.9 it takes 0.26 of the width.
+_ONSET_WINDOW_SHARE = 1.35
+# Levels are this many standard deviations of the noise further apart than `level_step`, which is
+# one more than the noise adds to the largest rise, but no more than three times as far.
+_LEVEL_DEVIATIONS = 6.0
+_LARGEST_LEVEL_FACTOR = 3.0
+
+
+class Onset(NamedTuple):
+    """The last upward crossing of `low` before `high` is held, and the points around it."""
+
+    step: float
+    lower: float
+    upper: float
+
+
+def find_onset(
+    steps: np.ndarray, smoothed: np.ndarray, residuals: np.ndarray, settings: DetectorSettings
+) -> Onset:
+    """The onset of a curve that ends above `high`.
+
+    It is read from what lies before `high` is held, or shortly after. So it is the same for a run
+    that was stopped once it had settled.
+
+    Args:
+        steps: strictly increasing, shape `[num_points]`.
+        smoothed: running median of ρ, shape `[num_points]`.
+        residuals: what it leaves, shape `[num_points]`.
+        settings: of the detector.
+    """
+    fit = non_decreasing(smoothed)
+    held = int(np.argmax(fit >= settings.high))
+    noise = measure_noise(residuals[: held + 1])
+    values, left = smoothed, 0.0
+    if noise.deviation > _NEGLIGIBLE * settings.high / 2:
+        start = np.clip(fit[: held + 1], 0.0, settings.high)
+        time = shortest_rise(steps[: held + 1], start, settings.high / 2) or 0.0
+        window = _points(_ONSET_WINDOW_SHARE * time, steps, 2 * held + 1)
+        values = local_line(without_outliers(smoothed, residuals, noise), window)
+        left = noise.of_mean(window)
+        held = int(np.argmax(non_decreasing(values) >= settings.high))
+    below = np.flatnonzero(values[: held + 1] < settings.low)
+    if len(below) == 0:
+        return Onset(*steps[[0, 0, 0]].tolist())
+    clearly_below = np.flatnonzero(values[: held + 1] < settings.low - left)
+    last = clearly_below[-1] if len(clearly_below) else below[0]
+    rising = _rising(values, int(last) + 1, settings)
+    after = int(np.searchsorted(rising, settings.low))
+    if after == 0:
+        return Onset(*steps[[0, 0, 0]].tolist())
+    step = first_time_at(steps, rising, np.array([settings.low]))
+    return Onset(float(step[0]), float(steps[after - 1]), float(steps[after]))
+
+
+def find_rise(
+    steps: np.ndarray,
+    smoothed: np.ndarray,
+    residuals: np.ndarray,
+    onset: float,
+    end: float,
+    settings: DetectorSettings,
+) -> tuple[np.ndarray, np.ndarray, float | None]:
+    """`(values, rising, width)` of a curve with an onset that ends at ρ = `end`.
+
+    Values are smoothed, `rising` is their non-decreasing fit, in which whatever came before the
+    onset counts as plateau, also a hump that was lost again. The width is `None` for a curve that
+    had learned before its first point. Arguments as in `find_onset`.
+    """
+    height = settings.level_step * end
+    num_before = int(np.searchsorted(steps, onset))
+    noise = measure_noise(residuals)
+    rising = _rising(smoothed, num_before, settings)
+    if noise.deviation <= _NEGLIGIBLE * height:
+        return smoothed, rising, _width(steps, rising, height, 0.0)
+    left = _MEDIAN_OVER_MEAN * noise.of_mean(settings.window)
+    width = _width(steps, rising, height, left) or 0.0
+    window = _points(_WINDOW_SHARE * width, steps, len(steps) // 2)
+    values = local_line(without_outliers(smoothed, residuals, noise), window)
+    rising = _rising(values, num_before, settings)
+    return values, rising, _width(steps, rising, height, noise.of_mean(window))
+
+
+def _rising(values: np.ndarray, num_before: int, settings: DetectorSettings) -> np.ndarray:
+    """The non-decreasing fit; the first `num_before` values count as plateau."""
+    plateau = np.minimum(values[:num_before], settings.low)
+    return non_decreasing(np.concatenate([plateau, values[num_before:]]))
+
+
+def _width(steps: np.ndarray, rising: np.ndarray, height: float, left: float) -> float | None:
+    """8 × the shortest time for a rise by `height`, where noise of deviation `left` is left.
+
+    Read from a larger rise, less what the noise adds to it.
+    """
+    larger = min(height + _LEVEL_DEVIATIONS * left, _LARGEST_LEVEL_FACTOR * height)
+    time = shortest_rise(steps, np.maximum(rising, 0.0), larger)
+    if time is None:
+        return None
+    return 8.0 * time * height / max(height, larger - left)
+
+
+def _points(time: float, steps: np.ndarray, most: int) -> int:
+    """The odd number of points of the grid in a time, at most `most`."""
+    interval = (steps[-1] - steps[0]) / (len(steps) - 1)
+    return min(int(time / interval), most) // 2 * 2 + 1
