@@ -1,6 +1,7 @@
-"""Robust smoothing of a curve, and crossings of the smoothed curve."""
+"""Smoothing of a curve, and times at which the smoothed curve reaches levels."""
 
 from bisect import insort
+from typing import Literal
 
 import numpy as np
 
@@ -87,14 +88,15 @@ def first_time_at(steps: np.ndarray, rising: np.ndarray, levels: np.ndarray) -> 
     Returns:
         Shape `[num_levels]`; infinity where the curve stays below the level.
     """
-    after = np.searchsorted(rising, levels, side="left")
-    return _interpolate(steps, rising, levels, after)
-
-
-def last_time_at(steps: np.ndarray, rising: np.ndarray, levels: np.ndarray) -> np.ndarray:
-    """As `first_time_at`, but the last time at which the curve is not above each level."""
-    after = np.searchsorted(rising, levels, side="right")
-    return _interpolate(steps, rising, levels, after)
+    after = rising.searchsorted(levels)
+    right = np.minimum(np.maximum(after, 1), len(steps) - 1)
+    left = right - 1
+    low, start = rising[left], steps[left]
+    rise = rising[right] - low
+    share = (levels - low) / np.where(rise > 0, rise, 1.0)
+    times = start + np.minimum(np.maximum(share, 0.0), 1.0) * (steps[right] - start)
+    times = np.where(after == 0, steps[0], times)
+    return np.where(after == len(steps), np.inf, times)
 
 
 def shortest_rise(steps: np.ndarray, rising: np.ndarray, height: float) -> float | None:
@@ -108,22 +110,35 @@ def shortest_rise(steps: np.ndarray, rising: np.ndarray, height: float) -> float
         rising: non-decreasing values, shape `[num_points]`.
         height: in units of `rising`.
     """
-    lower = np.concatenate([rising, rising - height])
-    lower = lower[(lower >= rising[0]) & (lower <= rising[-1] - height)]
-    if len(lower) == 0:
+    is_last = np.concatenate([rising[1:] > rising[:-1], [True]])
+    last = np.flatnonzero(is_last)
+    levels = rising[last]
+    if levels[-1] - levels[0] < height:
         return None
-    durations = first_time_at(steps, rising, lower + height) - last_time_at(steps, rising, lower)
-    finest = float(np.min(steps[1:] - steps[:-1])) * 1e-6
-    return max(float(durations.min()), finest)
+    left, arrived = steps[last], steps[np.concatenate([[0], last[:-1] + 1])]
+    # A level is reached when its block begins, and left when it ends.
+    upper = levels[levels >= levels[0] + height]
+    lower = levels[: np.searchsorted(levels, levels[-1] - height, side="right")]
+    upper_time = _between(levels, left, arrived, lower + height, "left")
+    lower_time = _between(levels, left, arrived, upper - height, "right")
+    shortest = min(
+        (upper_time - left[: len(lower)]).min(initial=np.inf),
+        (arrived[len(levels) - len(upper) :] - lower_time).min(initial=np.inf),
+    )
+    finest = (steps[-1] - steps[0]) / (len(steps) - 1) * 1e-6
+    return float(max(shortest, finest))
 
 
-def _interpolate(
-    steps: np.ndarray, rising: np.ndarray, levels: np.ndarray, after: np.ndarray
+def _between(
+    levels: np.ndarray,
+    left: np.ndarray,
+    arrived: np.ndarray,
+    wanted: np.ndarray,
+    side: Literal["left", "right"],
 ) -> np.ndarray:
-    right = np.clip(after, 1, len(steps) - 1)
-    left = right - 1
-    rise = rising[right] - rising[left]
-    share = np.divide(levels - rising[left], rise, out=np.zeros_like(levels), where=rise > 0)
-    times = steps[left] + np.clip(share, 0.0, 1.0) * (steps[right] - steps[left])
-    times = np.where(after == 0, steps[0], times)
-    return np.where(after == len(steps), np.inf, times)
+    """Times of wanted levels on the line from where a block is left to where the next begins."""
+    after = np.minimum(np.maximum(levels.searchsorted(wanted, side=side), 1), len(levels) - 1)
+    before = after - 1
+    low, start = levels[before], left[before]
+    share = np.minimum(np.maximum((wanted - low) / (levels[after] - low), 0.0), 1.0)
+    return start + share * (arrived[after] - start)

@@ -7,7 +7,8 @@ import numpy as np
 
 from engine.plateau.smoothing import first_time_at
 
-_NUM_BANDS = 17
+_LEVELS = np.linspace(0.1, 0.95, 18)
+_PARTS = np.array([0.1, 0.5, 0.9])
 _LEAST_BANDS = 2
 
 
@@ -44,7 +45,7 @@ def find_stairs(
         end: ρ_end.
         width: of the steepest rise, in steps.
     """
-    times = first_time_at(steps, rising, np.linspace(0.1, 0.95, _NUM_BANDS + 1) * end)
+    times = first_time_at(steps, rising, _LEVELS * end)
     times = times[np.isfinite(times)]
     is_fast = np.zeros(len(times) + 1, bool)
     is_fast[1:-1] = times[1:] - times[:-1] <= width
@@ -58,7 +59,7 @@ def find_stairs(
 
 
 def _stair(steps: np.ndarray, rising: np.ndarray, before: float, after: float) -> Stair:
-    levels = before + np.array([0.1, 0.5, 0.9]) * (after - before)
+    levels = before + _PARTS * (after - before)
     times = np.minimum(first_time_at(steps, rising, levels), steps[-1])
     onset, half, last = times.tolist()
     return Stair(onset, half, last, before, after)
