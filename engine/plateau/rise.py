@@ -6,6 +6,7 @@ its width, and the width is taken between levels that lie further apart than the
 Without noise nothing of that changes the curve.
 """
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -25,9 +26,11 @@ _NEGLIGIBLE = 0.02
 _MEDIAN_OVER_MEAN = 1.2533
 # Averages are over this share of the width: the middle of a logistic rise becomes 3 % flatter.
 _WINDOW_SHARE = 0.35
-# The onset's own width: the steepest half of the stretch from 0 to `high`. For a logistic rise to
-# 0.9 it takes 0.26 of the width.
-_ONSET_WINDOW_SHARE = 1.35
+# The same for the onset, in units of the shortest rise by half of `high` below `high`: for a
+# logistic rise to 0.9 that takes 0.26 of the width.
+_ONSET_WINDOW_SHARE = 2.0
+# Beyond it a curve is a jump within the window, and does not grow exponentially.
+_LARGEST_RATIO = 3.0
 # Levels are this many standard deviations of the noise further apart than `level_step`, which is
 # one more than the noise adds to the largest rise, but no more than three times as far.
 _LEVEL_DEVIATIONS = 6.0
@@ -59,25 +62,39 @@ def find_onset(
     fit = non_decreasing(smoothed)
     held = int(np.argmax(fit >= settings.high))
     noise = measure_noise(residuals[: held + 1])
-    values, left = smoothed, 0.0
+    values, left, window = smoothed, 0.0, 1
     if noise.deviation > _NEGLIGIBLE * settings.high / 2:
-        start = np.clip(fit[: held + 1], 0.0, settings.high)
-        time = shortest_rise(steps[: held + 1], start, settings.high / 2) or 0.0
+        plateau = np.clip(fit[: held + 1], 0.0, settings.high)
+        time = shortest_rise(steps[: held + 1], plateau, settings.high / 2) or 0.0
         window = _points(_ONSET_WINDOW_SHARE * time, steps, 2 * held + 1)
         values = local_line(without_outliers(smoothed, residuals, noise), window)
         left = noise.of_mean(window)
         held = int(np.argmax(non_decreasing(values) >= settings.high))
     below = np.flatnonzero(values[: held + 1] < settings.low)
+    start = float(steps[0])
     if len(below) == 0:
-        return Onset(*steps[[0, 0, 0]].tolist())
+        return Onset(start, start, start)
     clearly_below = np.flatnonzero(values[: held + 1] < settings.low - left)
     last = clearly_below[-1] if len(clearly_below) else below[0]
     rising = _rising(values, int(last) + 1, settings)
-    after = int(np.searchsorted(rising, settings.low))
-    if after == 0:
-        return Onset(*steps[[0, 0, 0]].tolist())
-    step = first_time_at(steps, rising, np.array([settings.low]))
-    return Onset(float(step[0]), float(steps[after - 1]), float(steps[after]))
+    step, high = first_time_at(steps, rising, np.array([settings.low, settings.high])).tolist()
+    growth = (high - step) / math.log(settings.high / settings.low)
+    if window > 1:
+        step = min(step + _lead(0.5 * window * _interval(steps), growth), float(steps[-1]))
+    after = max(1, int(np.searchsorted(steps, step)))
+    return Onset(step, float(steps[after - 1]), float(steps[after]))
+
+
+def _lead(half_window: float, growth: float) -> float:
+    """How much earlier an average reaches a level than the curve that it is taken of.
+
+    The average of `exp(t/τ)` over `±h` is larger by `sinh(x)/x` with `x = h/τ`, hence earlier by
+    `τ·ln(sinh(x)/x)`. All in steps; `growth` is τ.
+    """
+    if not 0.0 < growth < math.inf:
+        return 0.0
+    ratio = min(half_window / growth, _LARGEST_RATIO)
+    return growth * math.log(math.sinh(ratio) / ratio)
 
 
 def find_rise(
@@ -128,5 +145,8 @@ def _width(steps: np.ndarray, rising: np.ndarray, height: float, left: float) ->
 
 def _points(time: float, steps: np.ndarray, most: int) -> int:
     """The odd number of points of the grid in a time, at most `most`."""
-    interval = (steps[-1] - steps[0]) / (len(steps) - 1)
-    return min(int(time / interval), most) // 2 * 2 + 1
+    return int(min(time / _interval(steps), most)) // 2 * 2 + 1
+
+
+def _interval(steps: np.ndarray) -> float:
+    return float(steps[-1] - steps[0]) / (len(steps) - 1)

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from engine.plateau import STATUSES, DetectorSettings, event_code, find_break
 from engine.plateau.smoothing import (
     first_time_at,
-    last_time_at,
     non_decreasing,
     running_median,
 )
@@ -238,11 +237,10 @@ def test_isotonic_fit_of_a_published_example():
     )
 
 
-def test_first_and_last_times_on_a_flat_stretch():
+def test_first_times_on_a_flat_stretch():
     steps, rising = np.array([0, 1, 2, 3.0]), np.array([0, 1, 1, 2.0])
     levels = np.array([0.5, 1.0, 1.5, 3.0])
     np.testing.assert_allclose(first_time_at(steps, rising, levels), [0.5, 1, 2.5, np.inf])
-    np.testing.assert_allclose(last_time_at(steps, rising, levels), [0.5, 2, 2.5, np.inf])
 
 
 def test_settings_change_what_counts():
