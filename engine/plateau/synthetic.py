@@ -22,7 +22,8 @@ from engine.plateau import shapes
 from engine.plateau.planted import Truth, truth_of
 from engine.plateau.shapes import Base, Planted
 
-_NUM_EXAMPLES = 512
+_MOST_EXAMPLES = 512
+_DEVIATION_OF_ONE_EXAMPLE = 0.5
 # With ten classes this puts 25 % at the onset, which is what an eight-layer network shows there.
 _ACCURACY_POWER = 0.6
 
@@ -33,8 +34,9 @@ class SyntheticCurve(NamedTuple):
     Attributes:
         steps: shape `[num_points]`.
         loss: in nats, shape `[num_points]`.
-        accuracy: that such a classifier would plausibly have on 512 examples, `[num_points]`:
-            `a + (1 − a)·max(ρ, 0)^0.6` with `a` the accuracy of a constant, and binomial noise.
+        accuracy: that such a classifier would plausibly have, `[num_points]`:
+            `a + (1 − a)·max(ρ, 0)^0.6` with `a` the accuracy of a constant, and binomial noise of
+            `(0.5/noise)²` examples, 512 at most, whose mean loss would be about as noisy.
         chance_loss: H in nats.
         constant_accuracy: `a`.
         truth: see `planted.Truth`.
@@ -79,11 +81,12 @@ def _sample(generator: Generator, noise: float, planted: Planted) -> SyntheticCu
     if planted.diverged_step is not None and np.all(np.abs(values) < 2.0):
         loss = np.where(steps >= planted.diverged_step, np.nan, loss)
     constant = planted.constant_accuracy
+    num_examples = round(min(_MOST_EXAMPLES, (_DEVIATION_OF_ONE_EXAMPLE / max(noise, 1e-6)) ** 2))
     share = constant + (1.0 - constant) * np.clip(values, 0.0, 1.0) ** _ACCURACY_POWER
     return SyntheticCurve(
         steps=steps,
         loss=planted.chance_loss * loss,
-        accuracy=generator.binomial(_NUM_EXAMPLES, share) / _NUM_EXAMPLES,
+        accuracy=generator.binomial(num_examples, share) / num_examples,
         chance_loss=planted.chance_loss,
         constant_accuracy=constant,
         truth=truth,
