@@ -13,7 +13,7 @@ from engine.plateau.synthetic import SyntheticCurve
 
 _MOST_POINTS = 2048
 _LEAST_DEVIATION = 1e-3
-_GAIN_IN_ACCURACY = 0.15
+_GAIN_IN_ACCURACY = 0.1
 
 
 class Reading(NamedTuple):
@@ -163,7 +163,7 @@ DETECTORS: dict[str, Detector] = {
     "PELT, last change": _pelt("last"),
     "loss below 0.95 H": _loss_below(0.95),
     "loss below 0.9 H": _loss_below(0.9),
-    "accuracy above a constant's + 0.15": _accuracy_above_constant,
+    "accuracy above a constant's + 0.1": _accuracy_above_constant,
     "accuracy above 0.5": _accuracy_above_half,
 }
 

@@ -77,24 +77,32 @@ def find_onset(
     clearly_below = np.flatnonzero(values[: held + 1] < settings.low - left)
     last = clearly_below[-1] if len(clearly_below) else below[0]
     rising = _rising(values, int(last) + 1, settings)
-    step, high = first_time_at(steps, rising, np.array([settings.low, settings.high])).tolist()
-    growth = (high - step) / math.log(settings.high / settings.low)
+    levels = np.array([1.0, 2.0, settings.high / settings.low]) * settings.low
+    times = first_time_at(steps, rising, levels)
+    step = float(times[0])
     if window > 1:
-        step = min(step + _lead(0.5 * window * _interval(steps), growth), float(steps[-1]))
+        step = min(step + _lead(0.5 * window * _interval(steps), times, levels), float(steps[-1]))
     after = max(1, int(np.searchsorted(steps, step)))
     return Onset(step, float(steps[after - 1]), float(steps[after]))
 
 
-def _lead(half_window: float, growth: float) -> float:
-    """How much earlier an average reaches a level than the curve that it is taken of.
+def _lead(half_window: float, times: np.ndarray, levels: np.ndarray) -> float:
+    """How much earlier an average reaches a level than the curve that it is taken of, in steps.
 
     The average of `exp(t/τ)` over `±h` is larger by `sinh(x)/x` with `x = h/τ`, hence earlier by
-    `τ·ln(sinh(x)/x)`. All in steps; `growth` is τ.
+    `τ·ln(sinh(x)/x)`; that of a straight line is right. Which of the two a curve is, and anything
+    between, is read from how long it takes between three levels.
     """
-    if not 0.0 < growth < math.inf:
+    first, second = times[1] - times[0], times[2] - times[1]
+    if not (0.0 < first < math.inf and 0.0 < second < math.inf):
         return 0.0
+    logarithms = np.log(levels)
+    straight = (levels[2] - levels[1]) / (levels[1] - levels[0])
+    exponential = (logarithms[2] - logarithms[1]) / (logarithms[1] - logarithms[0])
+    share = min(max((straight - second / first) / (straight - exponential), 0.0), 1.0)
+    growth = float((first + second) / (logarithms[2] - logarithms[0]))
     ratio = min(half_window / growth, _LARGEST_RATIO)
-    return growth * math.log(math.sinh(ratio) / ratio)
+    return share * growth * math.log(math.sinh(ratio) / ratio)
 
 
 def find_rise(

@@ -256,11 +256,12 @@ def staircase(generator: Generator) -> Planted:
 
 
 def exponential_decay(generator: Generator) -> Planted:
-    """`ρ = end·(1 − exp(−t/τ)) − above·exp(−t/τ)`: from chance, or from above it."""
+    """`ρ = end − (end + above)·exp(−t/τ)`: the loss starts at chance, or above it."""
     steps = grid(generator)
     time = log_uniform(generator, 20.0 * float(steps[1]), float(steps[-1]) / 3.0)
-    end = generator.uniform(0.5, 0.98)
-    above = generator.choice([0.0, generator.uniform(0.0, 2.0)])
+    is_above = generator.random() < 0.5
+    above = generator.uniform(0.0, 2.0) * is_above
+    end = generator.uniform(0.85 if is_above else 0.5, 0.98)
 
     def progress(t: np.ndarray) -> np.ndarray:
         return end - (end + above) * np.exp(-t / time)
@@ -282,7 +283,7 @@ def power_law_decay(generator: Generator) -> Planted:
 
 def learning_rate_drop(generator: Generator) -> Planted:
     """A decay from the start that has come to rest, and another one when the rate is lowered."""
-    steps = grid(generator)
+    steps = grid(generator, 100)
     horizon = float(steps[-1])
     time = log_uniform(generator, max(20.0 * float(steps[1]), 0.02 * horizon), 0.25 * horizon)
     faster = time * generator.uniform(0.4, 1.0)
