@@ -9,6 +9,7 @@ import numpy as np
 _DEVIATION_PER_MEDIAN = 1.4826
 _LARGEST_CORRELATION = 0.9
 _OUTLIER = 3.0
+_LEAST_SHARE = 0.25
 
 
 class Noise(NamedTuple):
@@ -24,18 +25,29 @@ class Noise(NamedTuple):
 
     def of_mean(self, num_points: int) -> float:
         """Standard deviation of an average: `σ·√((1 + φ)/((1 − φ)·n))`, at most σ."""
-        inflation = (1.0 + self.correlation) / (1.0 - self.correlation)
-        return self.deviation * min(1.0, math.sqrt(inflation / num_points))
+        return self.deviation * min(1.0, math.sqrt(self._inflation / num_points))
+
+    def points_for(self, deviation: float) -> float:
+        """How many points an average needs to have at most this standard deviation."""
+        return self._inflation * (self.deviation / deviation) ** 2
+
+    @property
+    def _inflation(self) -> float:
+        return (1.0 + self.correlation) / (1.0 - self.correlation)
 
 
 def measure_noise(residuals: np.ndarray) -> Noise:
     """From what a running median leaves, shape `[num_points]`.
 
     The residuals of a monotone curve are zero, so a curve without noise has none, however bent.
+    Those of a noisy one are zero too where it is so steep that noise does not change the order of
+    its points; they say nothing of the noise, and are left out.
     """
-    deviation = _DEVIATION_PER_MEDIAN * float(np.median(np.abs(residuals)))
-    if deviation == 0.0:
+    sizes = np.abs(residuals)
+    sizes = sizes[sizes > 0.0]
+    if len(sizes) < _LEAST_SHARE * len(residuals):
         return Noise(0.0, 0.0)
+    deviation = _DEVIATION_PER_MEDIAN * float(np.median(sizes))
     clipped = np.clip(residuals, -_OUTLIER * deviation, _OUTLIER * deviation)
     correlation = float(np.dot(clipped[1:], clipped[:-1]) / np.dot(clipped, clipped))
     return Noise(deviation, min(max(correlation, 0.0), _LARGEST_CORRELATION))

@@ -24,8 +24,12 @@ from engine.plateau.smoothing import (
 _NEGLIGIBLE = 0.02
 # Deviation of a median over that of a mean, of normal variables.
 _MEDIAN_OVER_MEAN = 1.2533
-# Averages are over this share of the width: the middle of a logistic rise becomes 3 % flatter.
+# Averages are over this share of the width, which makes the middle of a logistic rise 3 % flatter,
+# but over no more points than bring the noise down to this share of the distance of levels.
 _WINDOW_SHARE = 0.35
+_ENOUGH = 0.10
+# A plateau at chance must still be clearly below `low`, so what counts as clear has a limit.
+_LARGEST_MARGIN = 0.3
 # The same for the onset, in units of the shortest rise by half of `high` below `high`: for a
 # logistic rise to 0.9 that takes 0.26 of the width.
 _ONSET_WINDOW_SHARE = 2.0
@@ -68,7 +72,7 @@ def find_onset(
         time = shortest_rise(steps[: held + 1], plateau, settings.high / 2) or 0.0
         window = _points(_ONSET_WINDOW_SHARE * time, steps, 2 * held + 1)
         values = local_line(without_outliers(smoothed, residuals, noise), window)
-        left = noise.of_mean(window)
+        left = min(noise.of_mean(window), _LARGEST_MARGIN * settings.low)
         held = int(np.argmax(non_decreasing(values) >= settings.high))
     below = np.flatnonzero(values[: held + 1] < settings.low)
     start = float(steps[0])
@@ -125,12 +129,17 @@ def find_rise(
     rising = _rising(smoothed, num_before, settings)
     if noise.deviation <= _NEGLIGIBLE * height:
         return smoothed, rising, _width(steps, rising, height, 0.0)
-    left = _MEDIAN_OVER_MEAN * noise.of_mean(settings.window)
-    width = _width(steps, rising, height, left) or 0.0
-    window = _points(_WINDOW_SHARE * width, steps, len(steps) // 2)
-    values = local_line(without_outliers(smoothed, residuals, noise), window)
-    rising = _rising(values, num_before, settings)
-    return values, rising, _width(steps, rising, height, noise.of_mean(window))
+    cleaned = without_outliers(smoothed, residuals, noise)
+    width = _width(steps, rising, height, _MEDIAN_OVER_MEAN * noise.of_mean(settings.window))
+    values = smoothed
+    # Where a curve is steep its running median is as noisy as itself, and the first width too small.
+    most = min(noise.points_for(_ENOUGH * height), len(steps) // 2)
+    for _ in range(2):
+        window = _points(_WINDOW_SHARE * (width or 0.0), steps, most)
+        values = local_line(cleaned, window)
+        rising = _rising(values, num_before, settings)
+        width = _width(steps, rising, height, noise.of_mean(window))
+    return values, rising, width
 
 
 def _rising(values: np.ndarray, num_before: int, settings: DetectorSettings) -> np.ndarray:

@@ -299,7 +299,7 @@ def learning_rate_drop(generator: Generator) -> Planted:
 
 def shoulder(generator: Generator) -> Planted:
     """A logistic rise after a delay of 0.4 to 0.7 widths."""
-    steps = grid(generator)
+    steps = grid(generator, 100)
     width = log_uniform(generator, 20.0 * float(steps[1]), float(steps[-1]) / 4.0)
     scale = width / WIDTH_OF_LOGISTIC
     centre = generator.uniform(0.4, 0.7) * width + scale * math.log(9.0)
