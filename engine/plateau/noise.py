@@ -7,9 +7,8 @@ import numpy as np
 
 # Standard deviation over median absolute deviation of a normal variable.
 _DEVIATION_PER_MEDIAN = 1.4826
-_LARGEST_CORRELATION = 0.9
+_LARGEST_CORRELATION = 0.85
 _OUTLIER = 3.0
-_LEAST_SHARE = 0.25
 
 
 class Noise(NamedTuple):
@@ -36,21 +35,24 @@ class Noise(NamedTuple):
         return (1.0 + self.correlation) / (1.0 - self.correlation)
 
 
-def measure_noise(residuals: np.ndarray) -> Noise:
+def measure_noise(residuals: np.ndarray, least_share: float) -> Noise:
     """From what a running median leaves, shape `[num_points]`.
 
     The residuals of a monotone curve are zero, so a curve without noise has none, however bent.
     Those of a noisy one are zero too where it is so steep that noise does not change the order of
-    its points; they say nothing of the noise, and are left out.
+    its points; they say nothing of the noise, and are left out. Fewer than `least_share` others
+    are the shape of the curve, and so are residuals that hardly change from point to point.
     """
     sizes = np.abs(residuals)
     sizes = sizes[sizes > 0.0]
-    if len(sizes) < _LEAST_SHARE * len(residuals):
+    if len(sizes) < max(1, least_share * len(residuals)):
         return Noise(0.0, 0.0)
     deviation = _DEVIATION_PER_MEDIAN * float(np.median(sizes))
     clipped = np.clip(residuals, -_OUTLIER * deviation, _OUTLIER * deviation)
     correlation = float(np.dot(clipped[1:], clipped[:-1]) / np.dot(clipped, clipped))
-    return Noise(deviation, min(max(correlation, 0.0), _LARGEST_CORRELATION))
+    if correlation > _LARGEST_CORRELATION:
+        return Noise(0.0, 0.0)
+    return Noise(deviation, max(correlation, 0.0))
 
 
 def without_outliers(smoothed: np.ndarray, residuals: np.ndarray, noise: Noise) -> np.ndarray:

@@ -20,6 +20,8 @@ from engine.plateau.smoothing import (
     shortest_rise,
 )
 
+# Points that must show noise: on a plateau nearly all do, on a steep rise none.
+_SHARE_ON_PLATEAU, _SHARE_OF_CURVE = 0.6, 0.25
 # Noise below this share of the distance of levels is left alone.
 _NEGLIGIBLE = 0.02
 # Deviation of a median over that of a mean, of normal variables.
@@ -28,11 +30,11 @@ _MEDIAN_OVER_MEAN = 1.2533
 # but over no more points than bring the noise down to this share of the distance of levels.
 _WINDOW_SHARE = 0.35
 _ENOUGH = 0.10
+# For the onset they are over twice the shortest rise by half of `high` below `high`, which is half
+# of the width for a logistic rise to 0.9.
+_ONSET_WINDOW_SHARE = 2.0
 # A plateau at chance must still be clearly below `low`, so what counts as clear has a limit.
 _LARGEST_MARGIN = 0.3
-# The same for the onset, in units of the shortest rise by half of `high` below `high`: for a
-# logistic rise to 0.9 that takes 0.26 of the width.
-_ONSET_WINDOW_SHARE = 2.0
 # Beyond it a curve is a jump within the window, and does not grow exponentially.
 _LARGEST_RATIO = 3.0
 # Levels are this many standard deviations of the noise further apart than `level_step`, which is
@@ -65,7 +67,7 @@ def find_onset(
     """
     fit = non_decreasing(smoothed)
     held = int(np.argmax(fit >= settings.high))
-    noise = measure_noise(residuals[: held + 1])
+    noise = measure_noise(residuals[: held + 1], _SHARE_ON_PLATEAU)
     values, left, window = smoothed, 0.0, 1
     if noise.deviation > _NEGLIGIBLE * settings.high / 2:
         plateau = np.clip(fit[: held + 1], 0.0, settings.high)
@@ -125,14 +127,14 @@ def find_rise(
     """
     height = settings.level_step * end
     num_before = int(np.searchsorted(steps, onset))
-    noise = measure_noise(residuals)
+    noise = measure_noise(residuals, _SHARE_OF_CURVE)
     rising = _rising(smoothed, num_before, settings)
     if noise.deviation <= _NEGLIGIBLE * height:
         return smoothed, rising, _width(steps, rising, height, 0.0)
     cleaned = without_outliers(smoothed, residuals, noise)
     width = _width(steps, rising, height, _MEDIAN_OVER_MEAN * noise.of_mean(settings.window))
     values = smoothed
-    # Where a curve is steep its running median is as noisy as itself, and the first width too small.
+    # Where a curve is steep its running median is as noisy as itself: the first width is too small.
     most = min(noise.points_for(_ENOUGH * height), len(steps) // 2)
     for _ in range(2):
         window = _points(_WINDOW_SHARE * (width or 0.0), steps, most)
@@ -160,7 +162,7 @@ def _width(steps: np.ndarray, rising: np.ndarray, height: float, left: float) ->
     return 8.0 * time * height / max(height, larger - left)
 
 
-def _points(time: float, steps: np.ndarray, most: int) -> int:
+def _points(time: float, steps: np.ndarray, most: float) -> int:
     """The odd number of points of the grid in a time, at most `most`."""
     return int(min(time / _interval(steps), most)) // 2 * 2 + 1
 
