@@ -32,7 +32,6 @@ _COLUMNS = [
 ]
 _GRID_SHARE_OF_WIDTH = 0.25
 _LATE_SHARE = 0.9
-_LEFT_CHANCE = 0.2
 _LEVEL = 0.05
 
 
@@ -187,7 +186,8 @@ def summarise(directory: WorkDirectory) -> Summary:
         arms={},
         comparisons={},
     )
-    arms = {name: _summarise_arm(r, summary.steps_per_unit(name)) for name, r in runs.items()}
+    high = document["identity"]["detector"]["high"]
+    arms = {name: _summarise_arm(r, summary.steps_per_unit(name), high) for name, r in runs.items()}
     summary = summary._replace(arms=arms)
     return summary._replace(comparisons=_compare(summary, document["identity"]["arms"]))
 
@@ -229,7 +229,7 @@ def _arm_runs(table: pa.Table, document: dict[str, Any], name: str) -> ArmRuns |
     )
 
 
-def _summarise_arm(runs: ArmRuns, steps_per_unit: float) -> ArmSummary:
+def _summarise_arm(runs: ArmRuns, steps_per_unit: float, high: float) -> ArmSummary:
     time = runs.time / steps_per_unit
     counts = Counter(runs.status)
     num_learned = int(np.sum(runs.event == 1))
@@ -251,7 +251,7 @@ def _summarise_arm(runs: ArmRuns, steps_per_unit: float) -> ArmSummary:
         late_onset=_late_onset(time, runs.event),
         num_coarse=_num_coarse(runs),
         num_fell_back=sum(
-            status == "stuck" and (lost or 0) + 1 - end / runs.chance_loss > _LEFT_CHANCE
+            status == "stuck" and (lost or 0) + 1 - end / runs.chance_loss > high
             for status, lost, end in zip(
                 runs.status, runs.rows["best_minus_end"], _end_losses(runs), strict=True
             )

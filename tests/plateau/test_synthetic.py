@@ -1,5 +1,7 @@
 """One contract for all families of synthetic curves, and for the detectors on them."""
 
+from itertools import pairwise
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -98,7 +100,7 @@ def test_stairs_have_their_own_times():
         assert stairs[0].level_before == 0.0
         end = 1 - found.end_loss / curve.chance_loss
         assert stairs[-1].level_after == pytest.approx(end)
-        for one, following in zip(stairs, stairs[1:], strict=False):
+        for one, following in pairwise(stairs):
             assert one.level_after == following.level_before
             assert one.end_step < following.onset_step
         for stair in stairs:
