@@ -211,7 +211,11 @@ def nan_at_the_end(generator: Generator, base: Base) -> Planted:
 
 
 def blow_up(generator: Generator, base: Base) -> Planted:
-    """The loss grows exponentially from chance, and is 3 H after some points."""
+    """The loss grows exponentially from chance, and is 3 H after some points.
+
+    It does so before half of the horizon, so that it stays there for long enough.
+    """
+    start = 0.5 * base.start
     time = generator.uniform(1.0, 10.0) * base.steps[1]
 
     def progress(t: np.ndarray) -> np.ndarray:
