@@ -219,7 +219,7 @@ def blow_up(generator: Generator, base: Base) -> Planted:
     time = generator.uniform(1.0, 10.0) * base.steps[1]
 
     def progress(t: np.ndarray) -> np.ndarray:
-        return base.progress(t) - np.expm1(np.clip((t - base.start) / time, 0.0, 6.0))
+        return base.progress(t) - np.expm1(np.clip((t - start) / time, 0.0, 6.0))
 
     step = base.steps[np.argmax(progress(base.steps) < -2.0)]
     return Planted(base, progress, diverged_step=float(step))
