@@ -102,11 +102,10 @@ def _lead(half_window: float, times: np.ndarray, levels: np.ndarray) -> float:
     first, second = times[1] - times[0], times[2] - times[1]
     if not (0.0 < first < math.inf and 0.0 < second < math.inf):
         return 0.0
-    logarithms = np.log(levels)
     straight = (levels[2] - levels[1]) / (levels[1] - levels[0])
-    exponential = (logarithms[2] - logarithms[1]) / (logarithms[1] - logarithms[0])
+    exponential = math.log(levels[2] / levels[1]) / math.log(levels[1] / levels[0])
     share = min(max((straight - second / first) / (straight - exponential), 0.0), 1.0)
-    growth = float((first + second) / (logarithms[2] - logarithms[0]))
+    growth = float(first + second) / math.log(levels[2] / levels[0])
     ratio = min(half_window / growth, _LARGEST_RATIO)
     return share * growth * math.log(math.sinh(ratio) / ratio)
 
@@ -133,11 +132,13 @@ def find_rise(
         return smoothed, rising, _width(steps, rising, height, 0.0)
     cleaned = without_outliers(smoothed, residuals, noise)
     width = _width(steps, rising, height, _MEDIAN_OVER_MEAN * noise.of_mean(settings.window))
-    values = smoothed
+    values, window = smoothed, 0
     # Where a curve is steep its running median is as noisy as itself: the first width is too small.
     most = min(noise.points_for(_ENOUGH * height), len(steps) // 2)
     for _ in range(2):
-        window = _points(_WINDOW_SHARE * (width or 0.0), steps, most)
+        last, window = window, _points(_WINDOW_SHARE * (width or 0.0), steps, most)
+        if window == last:
+            break
         values = local_line(cleaned, window)
         rising = _rising(values, num_before, settings)
         width = _width(steps, rising, height, noise.of_mean(window))
