@@ -2,11 +2,20 @@
 
 from engine.plateau.offline import (
     STATUSES,
-    DetectorSettings,
     PlateauBreak,
     end_level,
     event_code,
     find_break,
 )
+from engine.plateau.settings import DetectorSettings
+from engine.plateau.stairs import Stair
 
-__all__ = ["STATUSES", "DetectorSettings", "PlateauBreak", "end_level", "event_code", "find_break"]
+__all__ = [
+    "STATUSES",
+    "DetectorSettings",
+    "PlateauBreak",
+    "Stair",
+    "end_level",
+    "event_code",
+    "find_break",
+]

@@ -3,6 +3,8 @@
 Every loss is scaled by chance, `ρ(t) = 1 − L(t)/H`: 0 is the best constant prediction, 1 is
 perfect. The curve is smoothed by a running median, made non-decreasing, and read off at levels.
 
+How noise is dealt with is described in `rise`.
+
 A large network may start far above chance. Its fall from there to chance is neither a plateau nor
 a part of the rise: the delay is counted from its arrival at chance, and the width on levels from
 chance upwards.
@@ -13,12 +15,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from engine.plateau.smoothing import (
-    first_time_at,
-    last_time_at,
-    non_decreasing,
-    running_median,
-)
+from engine.plateau.divergence import before_ramp, find_divergence
+from engine.plateau.rise import find_onset, find_rise
+from engine.plateau.settings import DetectorSettings
+from engine.plateau.smoothing import first_time_at, running_median
+from engine.plateau.stairs import Stair, find_stairs
 
 STATUSES: dict[str, str] = {
     "broke": "left its initial plateau suddenly",
@@ -27,43 +28,14 @@ STATUSES: dict[str, str] = {
     "stuck": "still at chance level at the horizon",
     "diverged": "the training loss blew up",
 }
+# A grid is fine enough with this share of the width between its points.
+_GRID_SHARE = 0.25
 _EVENTS = {"broke": 1, "no_plateau": 1, "shoulder": 1, "stuck": 0, "diverged": 2}
 
 
 def event_code(status: str) -> int:
     """0 for a censored run, 1 for one that left chance level, 2 for one that diverged."""
     return _EVENTS[status]
-
-
-class DetectorSettings(NamedTuple):
-    """Numbers of the detector. They are part of a study's identity.
-
-    Attributes:
-        window: points in the running median, odd.
-        low: ρ below which a curve is on its plateau.
-        high: ρ that must be held at the end for a curve to have left chance level.
-        end_fraction: share of the points, at the end, whose median is ρ_end.
-        level_step: distance, in ρ_end, of the two levels that define the width.
-        suddenness_broke: suddenness from which on there was a plateau.
-        suddenness_none: suddenness below which there was none.
-        divergence_factor: multiple of max(H, L(0)) above which a loss counts as blown up.
-        divergence_steps: steps for which it must stay there.
-        settle_margin: share by which suddenness must lie beyond a threshold before a run may be
-            stopped early.
-        settle_level: ρ below which no run is stopped early.
-    """
-
-    window: int = 21
-    low: float = 0.05
-    high: float = 0.20
-    end_fraction: float = 0.05
-    level_step: float = 0.10
-    suddenness_broke: float = 1.0
-    suddenness_none: float = 0.25
-    divergence_factor: float = 3.0
-    divergence_steps: int = 20
-    settle_margin: float = 0.10
-    settle_level: float = 0.50
 
 
 class PlateauBreak(NamedTuple):
@@ -85,6 +57,11 @@ class PlateauBreak(NamedTuple):
         best_minus_end: ρ_max − ρ_end of the smoothed curve, what was lost again.
         diverged_step: when the loss blew up.
         is_diverged_later: whether that was after a break.
+        stairs: the rises, `num_breaks` of them, each with its own times.
+        grid_steps: the longest interval of the evaluation grid between the onset and `half_step`;
+            of the whole grid where there is no onset.
+        is_coarse: whether that is more than a quarter of the width, so that the break falls
+            between the points of the grid.
     """
 
     status: str
@@ -101,6 +78,9 @@ class PlateauBreak(NamedTuple):
     best_minus_end: float | None
     diverged_step: float | None
     is_diverged_later: bool
+    stairs: tuple[Stair, ...]
+    grid_steps: float | None
+    is_coarse: bool
 
 
 def find_break(
@@ -129,50 +109,31 @@ def find_break(
     least = 2 if diverged_step is None else 1
     steps, loss = _checked(steps, loss, chance_loss, least)
     if diverged_step is None:
-        diverged_step = _divergence(steps, loss, chance_loss, settings)
+        diverged_step = find_divergence(steps, loss, chance_loss, settings)
     if diverged_step is not None:
         is_before = (steps < diverged_step) & np.isfinite(loss)
         steps, loss = steps[is_before], loss[is_before]
-        num_kept = _before_ramp(loss, settings.window)
+        num_kept = before_ramp(loss, settings.window)
         steps, loss = steps[:num_kept], loss[:num_kept]
     if len(steps) < 2:
-        return _without_break("diverged", chance_loss, diverged_step, None, None)
+        return _without_break("diverged")._replace(
+            chance_loss=float(chance_loss), diverged_step=diverged_step
+        )
 
     progress = 1.0 - loss / chance_loss
     smoothed = running_median(progress, settings.window)
     end = end_level(progress, settings)
-    end_loss = chance_loss * (1.0 - end)
-    lost = max(0.0, float(smoothed.max()) - end)
-    if end < settings.high:
-        status = "stuck" if diverged_step is None else "diverged"
-        return _without_break(status, chance_loss, diverged_step, end_loss, lost)
-
-    onset, lower, upper, rising = _onset(steps, smoothed, settings)
-    rise, half = first_time_at(steps, rising, np.array([0.1, 0.5]) * end)
-    width = _width(steps, np.maximum(rising, 0.0), settings.level_step * end)
-    arrival = steps[np.argmax(smoothed >= -settings.low)]
-    suddenness = None if width is None else max(0.0, float(rise - arrival) / width)
-    if suddenness is None or suddenness < settings.suddenness_none:
-        status = "no_plateau"
-    elif suddenness >= settings.suddenness_broke:
-        status = "broke"
+    if end >= settings.high:
+        found = _with_break(steps, progress, smoothed, end, settings)
     else:
-        status = "shoulder"
-    return PlateauBreak(
-        status=status,
-        onset_step=onset,
-        onset_lower=lower,
-        onset_upper=upper,
-        rise_step=float(rise),
-        half_step=float(half),
-        width_steps=width,
-        suddenness=suddenness,
-        num_breaks=0 if width is None else _num_breaks(steps, rising, end, width),
+        found = _without_break("stuck" if diverged_step is None else "diverged")
+        found = found._replace(grid_steps=float(np.max(steps[1:] - steps[:-1])))
+    return found._replace(
         chance_loss=float(chance_loss),
-        end_loss=end_loss,
-        best_minus_end=lost,
+        end_loss=chance_loss * (1.0 - end),
+        best_minus_end=max(0.0, float(smoothed.max()) - end),
         diverged_step=diverged_step,
-        is_diverged_later=diverged_step is not None,
+        is_diverged_later=end >= settings.high and diverged_step is not None,
     )
 
 
@@ -200,40 +161,7 @@ def _checked(
     return steps, loss
 
 
-def _divergence(
-    steps: np.ndarray, loss: np.ndarray, chance_loss: float, settings: DetectorSettings
-) -> float | None:
-    """The first step at which the curve is not finite, or blown up for long enough."""
-    is_finite = np.isfinite(loss)
-    end = len(loss) if is_finite.all() else int(np.argmin(is_finite))
-    candidates = [] if end == len(loss) else [float(steps[end])]
-    if end > 0:
-        limit = settings.divergence_factor * max(chance_loss, loss[0])
-        is_high = np.concatenate([[False], loss[:end] > limit, [False]])
-        edges = np.flatnonzero(np.diff(is_high.astype(int)))
-        for first, last in zip(edges[::2], edges[1::2] - 1, strict=True):
-            if steps[last] - steps[first] >= settings.divergence_steps:
-                candidates.append(float(steps[first]))
-                break
-    return min(candidates, default=None)
-
-
-def _before_ramp(loss: np.ndarray, window: int) -> int:
-    """Number of points before the steady climb of the loss that ends in divergence."""
-    smoothed = running_median(loss, window) if len(loss) else loss
-    end = len(loss)
-    while end > 2 and smoothed[end - 1] > smoothed[end - 2]:
-        end -= 1
-    return end
-
-
-def _without_break(
-    status: str,
-    chance_loss: float,
-    diverged_step: float | None,
-    end_loss: float | None,
-    lost: float | None,
-) -> PlateauBreak:
+def _without_break(status: str) -> PlateauBreak:
     return PlateauBreak(
         status=status,
         onset_step=None,
@@ -244,71 +172,57 @@ def _without_break(
         width_steps=None,
         suddenness=None,
         num_breaks=0,
-        chance_loss=float(chance_loss),
-        end_loss=end_loss,
-        best_minus_end=lost,
-        diverged_step=diverged_step,
+        chance_loss=math.nan,
+        end_loss=None,
+        best_minus_end=None,
+        diverged_step=None,
         is_diverged_later=False,
+        stairs=(),
+        grid_steps=None,
+        is_coarse=False,
     )
 
 
-def _onset(
-    steps: np.ndarray, smoothed: np.ndarray, settings: DetectorSettings
-) -> tuple[float, float, float, np.ndarray]:
-    """`(onset, lower, upper, rising)` of a curve that ends above `high`.
-
-    The onset is the last upward crossing of `low` before `high` is held; lower and upper are the
-    points of the grid around it. `rising` is the non-decreasing fit in which whatever came before
-    the onset counts as plateau, also a hump that was lost again.
-    """
-    held = int(np.argmax(non_decreasing(smoothed) >= settings.high))
-    is_below = smoothed[: held + 1] < settings.low
-    if not is_below.any():
-        return float(steps[0]), float(steps[0]), float(steps[0]), non_decreasing(smoothed)
-    last = int(np.flatnonzero(is_below)[-1])
-    after = min(last + 1, len(steps) - 1)
-    rise = smoothed[after] - smoothed[last]
-    share = (settings.low - smoothed[last]) / rise if rise > 0 else 1.0
-    lower, upper = float(steps[last]), float(steps[after])
-    onset = lower + min(1.0, float(share)) * (upper - lower)
-    before = np.minimum(smoothed[: last + 1], settings.low)
-    return onset, lower, upper, non_decreasing(np.concatenate([before, smoothed[last + 1 :]]))
-
-
-def _width(steps: np.ndarray, rising: np.ndarray, level_step: float) -> float | None:
-    """8 × the shortest time in which the interpolated curve rises by `level_step`.
-
-    `None` for a curve that rises by less: it had learned before its first point.
-
-    The time between two levels is piecewise linear in the lower one, so its minimum lies where
-    either level meets a point of the curve.
-    """
-    lower = np.concatenate([rising, rising - level_step])
-    lower = lower[(lower >= rising[0]) & (lower <= rising[-1] - level_step)]
-    if len(lower) == 0:
-        return None
-    upper_time = first_time_at(steps, rising, lower + level_step)
-    durations = upper_time - last_time_at(steps, rising, lower)
-    finest = float(np.min(np.diff(steps))) * 1e-6
-    return 8.0 * max(float(durations.min()), finest)
+def _with_break(
+    steps: np.ndarray,
+    progress: np.ndarray,
+    smoothed: np.ndarray,
+    end: float,
+    settings: DetectorSettings,
+) -> PlateauBreak:
+    """Everything about a curve that ends above `high`; losses and divergence are left out."""
+    residuals = progress - smoothed
+    onset, lower, upper = find_onset(steps, smoothed, residuals, settings)
+    values, rising, width = find_rise(steps, smoothed, residuals, onset, end, settings)
+    rise, half = np.minimum(first_time_at(steps, rising, np.array([0.1, 0.5]) * end), steps[-1])
+    arrival = steps[np.argmax(values >= -settings.low)]
+    suddenness = None if width is None else max(0.0, float(rise - arrival) / width)
+    stairs = () if width is None else find_stairs(steps, rising, end, width)
+    grid_steps = _grid_steps(steps, onset, float(half))
+    return _without_break(_status(suddenness, settings))._replace(
+        onset_step=onset,
+        onset_lower=lower,
+        onset_upper=upper,
+        rise_step=float(rise),
+        half_step=float(half),
+        width_steps=width,
+        suddenness=suddenness,
+        num_breaks=len(stairs),
+        stairs=stairs,
+        grid_steps=grid_steps,
+        is_coarse=width is None or grid_steps > _GRID_SHARE * width,
+    )
 
 
-def _num_breaks(steps: np.ndarray, rising: np.ndarray, end: float, width: float) -> int:
-    """The number of rises that are separated by further plateaus.
+def _status(suddenness: float | None, settings: DetectorSettings) -> str:
+    if suddenness is None or suddenness < settings.suddenness_none:
+        return "no_plateau"
+    return "broke" if suddenness >= settings.suddenness_broke else "shoulder"
 
-    A further plateau is a band of 5 % of ρ_end that takes longer than the width to cross (at the
-    steepest place it takes a sixteenth of it), with a rise by 10 % in less than the width on
-    either side.
-    """
-    levels = np.linspace(0.1, 0.95, 18) * end
-    times = first_time_at(steps, rising, levels)
-    times = times[np.isfinite(times)]
-    is_slow = np.diff(times) > width
-    num_rises, run = 0, 0
-    for slow in [*is_slow, True]:
-        if slow:
-            num_rises += run >= 2
-            run = 0
-        else:
-            run += 1
-    return max(1, num_rises)
+
+def _grid_steps(steps: np.ndarray, first: float, last: float) -> float:
+    """The longest interval of the grid that reaches into the time from `first` to `last`."""
+    start = max(0, int(np.searchsorted(steps, first, side="right")) - 1)
+    stop = max(start + 2, int(np.searchsorted(steps, last, side="left")) + 1)
+    reached = steps[min(start, len(steps) - 2) : stop]
+    return float(np.max(reached[1:] - reached[:-1]))

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from engine.plateau import STATUSES, DetectorSettings, event_code, find_break
 from engine.plateau.smoothing import (
     first_time_at,
-    last_time_at,
     non_decreasing,
     running_median,
 )
@@ -95,6 +94,56 @@ def test_stairs_are_counted():
     assert find_break(steps, _loss(one), H).num_breaks == 1
     assert find_break(steps, _loss(one + two), H).num_breaks == 2
     assert find_break(steps, _loss(one + two + three), H).num_breaks == 3
+
+
+def test_every_stair_has_the_times_of_its_closed_form():
+    steps, scale = np.arange(0, 3001.0, 5), 20.0
+    centres, heights = (500.0, 1500.0, 2500.0), (0.3, 0.2, 0.4)
+    pairs = list(zip(centres, heights, strict=True))
+    stairs = find_break(steps, _loss(sum(_sigmoid(steps, c, scale, h) for c, h in pairs)), H).stairs
+    assert len(stairs) == 3
+    before = 0.0
+    for stair, (centre, height) in zip(stairs, pairs, strict=True):
+        # 25 scales away from the centres a stair is flat to 1e-10. Between points 5 steps apart
+        # interpolation is off by 5²/8 times curvature over slope, at most 1/20.
+        assert stair.level_before == pytest.approx(before, abs=1e-6)
+        assert stair.level_after == pytest.approx(before + height, abs=1e-6)
+        assert stair.onset_step == pytest.approx(centre + scale * _logit(0.1), abs=0.16)
+        assert stair.half_step == pytest.approx(centre, abs=0.16)
+        assert stair.end_step == pytest.approx(centre + scale * _logit(0.9), abs=0.16)
+        before += height
+
+
+def test_one_rise_is_one_stair_from_chance_to_the_end():
+    steps = np.arange(0, 2001.0)
+    found = find_break(steps, _loss(_sigmoid(steps, 800.0, 40.0)), H)
+    (stair,) = found.stairs
+    assert stair.level_before == 0.0
+    assert stair.level_after == pytest.approx(END, abs=1e-6)
+    assert stair.half_step == pytest.approx(found.half_step)
+    assert stair.onset_step == pytest.approx(found.rise_step)
+
+
+@pytest.mark.parametrize(("interval", "is_coarse"), [(10.0, False), (40.0, True)])
+def test_a_grid_coarser_than_a_quarter_of_the_width_is_said(interval, is_coarse):
+    # The width is 16·ln(.55/.45)·40 = 128 steps, a quarter of it 32.
+    steps = np.arange(0, 4001.0, interval)
+    found = find_break(steps, _loss(_sigmoid(steps, 2000.0, 40.0)), H)
+    assert found.grid_steps == interval
+    assert found.is_coarse == is_coarse
+
+
+def test_only_the_grid_at_the_break_matters():
+    steps = np.concatenate([np.arange(0, 600.0, 100), np.arange(600, 1401.0, 10), [1500, 2000]])
+    found = find_break(steps, _loss(_sigmoid(steps, 1000.0, 40.0)), H)
+    assert found.grid_steps == 10.0
+    assert not found.is_coarse
+
+
+def test_a_stuck_curve_has_no_stairs_and_a_grid():
+    steps = np.arange(0, 1001.0, 10)
+    found = find_break(steps, _loss(np.zeros(len(steps))), H)
+    assert (found.stairs, found.grid_steps, found.is_coarse) == ((), 10.0, False)
 
 
 def test_spikes_do_not_move_the_onset_by_more_than_the_median_window():
@@ -214,6 +263,10 @@ def test_any_curve_has_an_outcome(seed, num_points):
         assert found.onset_lower <= found.onset_step <= found.onset_upper
         assert found.width_steps is None or found.width_steps > 0
         assert found.onset_step >= steps[0]
+        assert steps[0] <= found.half_step <= steps[-1]
+        assert len(found.stairs) == found.num_breaks
+        for stair in found.stairs:
+            assert stair.onset_step <= stair.half_step <= stair.end_step <= steps[-1]
     else:
         assert found.onset_step is None
 
@@ -238,11 +291,10 @@ def test_isotonic_fit_of_a_published_example():
     )
 
 
-def test_first_and_last_times_on_a_flat_stretch():
+def test_first_times_on_a_flat_stretch():
     steps, rising = np.array([0, 1, 2, 3.0]), np.array([0, 1, 1, 2.0])
     levels = np.array([0.5, 1.0, 1.5, 3.0])
     np.testing.assert_allclose(first_time_at(steps, rising, levels), [0.5, 1, 2.5, np.inf])
-    np.testing.assert_allclose(last_time_at(steps, rising, levels), [0.5, 2, 2.5, np.inf])
 
 
 def test_settings_change_what_counts():
