@@ -66,6 +66,7 @@ def _of_break(
         "stop_reason": "diverged" if has_diverged else finished.stop_reason,
         "steps_run": _steps_run(finished, outcome.diverged_step),
         **{name: getattr(outcome, name) for name in _OUTCOME_COLUMNS},
+        "stairs": [stair._asdict() for stair in outcome.stairs],
     }
 
 
@@ -104,6 +105,7 @@ _OUTCOME_COLUMNS = (
     "width_steps",
     "suddenness",
     "num_breaks",
+    "is_coarse",
     "end_loss",
     "best_minus_end",
 )

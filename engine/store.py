@@ -25,6 +25,7 @@ logger = logging.getLogger(__name__)
 
 SCHEMA_VERSION = 3
 
+_STAIR_FIELDS = ("onset_step", "half_step", "end_step", "level_before", "level_after")
 _OUTCOME_FIELDS = [
     ("arm", pa.string()),
     ("seed", pa.int64()),
@@ -45,6 +46,8 @@ _OUTCOME_FIELDS = [
     ("width_steps", pa.float64()),
     ("suddenness", pa.float64()),
     ("num_breaks", pa.int64()),
+    ("stairs", pa.list_(pa.struct([(name, pa.float64()) for name in _STAIR_FIELDS]))),
+    ("is_coarse", pa.bool_()),
     ("chance_loss", pa.float64()),
     ("end_loss", pa.float64()),
     ("onset_accuracy", pa.float64()),

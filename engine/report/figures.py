@@ -165,7 +165,7 @@ def _incidence(summary: Summary) -> Figure:
         axes.step(x, value, where="post", color=colour, label=name, linewidth=1.6)
         censored = np.unique(time[runs.event == 0])
         at_censoring = value[np.searchsorted(x, censored, side="right") - 1]
-        axes.plot(censored, at_censoring, "|", color=colour, markersize=7, clip_on=False)
+        axes.plot(censored, at_censoring, "|", color=colour, markersize=7)
         if has_band:
             axes.fill_between(x, lower, upper, step="post", color=colour, alpha=0.16, linewidth=0)
         for tick in ticks:

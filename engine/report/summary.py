@@ -12,7 +12,6 @@ from engine.report.runs import ArmRuns, read_runs
 from engine.statistics import Estimate, TestResult
 from engine.store import WorkDirectory
 
-_GRID_SHARE_OF_WIDTH = 0.25
 _LATE_SHARE = 0.9
 _LEVEL = 0.05
 
@@ -178,7 +177,7 @@ def _summarise_arm(
         accuracy_after=_median_of(runs.rows["end_accuracy"], is_learned),
         held_out_after=_median_of(runs.rows["end_held_out_accuracy"], is_learned),
         late_onset=_late_onset(time, runs.event),
-        num_coarse=_num_coarse(runs),
+        num_coarse=sum(bool(flag) for flag in runs.rows["is_coarse"]),
         num_fell_back=sum(
             status == "stuck" and (lost or 0) + 1 - end / runs.chance_loss > high
             for status, lost, end in zip(
@@ -203,17 +202,6 @@ def _late_onset(time: np.ndarray, event: np.ndarray) -> float:
 def _median_of(values: list[Any], chosen: np.ndarray) -> float | None:
     kept = [v for v, is_chosen in zip(values, chosen, strict=True) if is_chosen and v is not None]
     return float(np.median(kept)) if kept else None
-
-
-def _num_coarse(runs: ArmRuns) -> int:
-    """Runs whose grid at the onset is coarser than a quarter of the width."""
-    rows = runs.rows
-    return sum(
-        width is not None and upper - lower > _GRID_SHARE_OF_WIDTH * width
-        for lower, upper, width in zip(
-            rows["onset_lower"], rows["onset_upper"], rows["width_steps"], strict=True
-        )
-    )
 
 
 def _compare(summary: Summary, fields: dict[str, dict[str, Any]]) -> dict[str, Comparison]:

@@ -332,7 +332,8 @@ def _limits(summary: Summary) -> list[str]:
         ),
         (
             sum(arm.num_stairs for arm in arms),
-            "further plateaus follow the first; every time here is that of the first",
+            "further plateaus follow the first (the times of each rise are in outcomes.parquet); "
+            "every time here is that of the first",
         ),
         (
             sum(arm.num_settled for arm in arms),

@@ -149,7 +149,7 @@ def test_only_the_complete_prefix_counts(tmp_path):
 
 
 def test_a_coarse_grid_is_said(tmp_path):
-    rows = [{**row, "width_steps": 20.0} for row in _late()]
+    rows = [{**row, "is_coarse": True} for row in _late()]
     limits = _verdict(_summary(tmp_path, {"late": rows}, "late")).limits
     assert any("--eval_every" in line for line in limits)
 
