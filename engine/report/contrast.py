@@ -6,6 +6,7 @@ import numpy as np
 
 from engine import statistics
 from engine.errors import InputError, unknown_name
+from engine.report.comparison import compare_runs
 from engine.report.phrases import interval, number, p_value, percent
 from engine.report.runs import ArmRuns, read_runs
 from engine.statistics import Estimate, TestResult
@@ -20,11 +21,11 @@ class Contrast(NamedTuple):
         unit: `epochs`, or `steps` where one of the two has no epochs.
         horizon: to which means are compared, the shorter of both.
         num_runs: of the arm, and of the baseline.
-        num_pairs: runs that share all their seeds; all are paired, or none.
+        num_pairs: runs that share all their seeds.
         fractions: that had the event, of both.
         medians: of the waiting time, of both.
         difference: of means up to the horizon; negative is earlier than the baseline.
-        test: of equal incidence: log-rank in pairs, or Gray's.
+        test: of equal incidence, see `engine.report.comparison`.
         p_holm: adjusted for the number of contrasts.
     """
 
@@ -132,48 +133,23 @@ def _contrast(runs: ArmRuns, base: ArmRuns, can_pair: bool) -> Contrast:
     units = (runs.steps_per_epoch, base.steps_per_epoch)
     unit = "epochs" if all(units) else "steps"
     own_unit, base_unit = (float(u or 1) if unit == "epochs" else 1.0 for u in units)
-    time, base_time = runs.time / own_unit, base.time / base_unit
-    horizon = min(runs.horizon / own_unit, base.horizon / base_unit)
-    # A run that diverged never has the event: it stays at risk up to the horizon.
-    still, base_still = (
-        np.where(arm.event == 2, horizon, np.minimum(t, horizon))
-        for arm, t in ((runs, time), (base, base_time))
-    )
-    is_event, base_is_event = (
-        (arm.event == 1) & (t <= horizon) for arm, t in ((runs, time), (base, base_time))
-    )
-    times, events = np.concatenate([still, base_still]), np.concatenate([is_event, base_is_event])
-    group = np.repeat([1, 0], [len(time), len(base_time)])
-    own_index, base_index = _shared(runs, base) if can_pair else (np.array([], int),) * 2
-    is_paired = len(own_index) == len(time) == len(base_time) and len(time) > 1
-    if is_paired:
-        order = np.concatenate([own_index, len(time) + base_index])
-        strata = np.tile(np.arange(len(time)), 2)
-        test = statistics.log_rank(times[order], events[order].astype(int), group[order], strata)
-        difference = statistics.paired_difference(
-            time[own_index], runs.event[own_index], base_time[base_index],
-            base.event[base_index], horizon,
-        )  # fmt: skip
-    else:
-        test = statistics.gray_test(times, events.astype(int), group)
-        difference = statistics.restricted_mean_difference(
-            time, runs.event, base_time, base.event, horizon
-        )
+    labels = _labels(runs, base) if can_pair else (np.arange(len(runs.seed)), -1 - base.seed)
+    difference = compare_runs(runs, base, (own_unit, base_unit), labels)
     return Contrast(
         arm=runs.name,
         baseline=base.name,
         unit=unit,
-        horizon=horizon,
-        num_runs=(len(time), len(base_time)),
-        num_pairs=len(time) if is_paired else 0,
+        horizon=difference.horizon,
+        num_runs=(len(runs.seed), len(base.seed)),
+        num_pairs=difference.num_pairs,
         fractions=(_fraction(runs), _fraction(base)),
         medians=(
-            statistics.median_time(time, runs.event),
-            statistics.median_time(base_time, base.event),
+            statistics.median_time(runs.time / own_unit, runs.event),
+            statistics.median_time(base.time / base_unit, base.event),
         ),
-        difference=difference,
-        test=test,
-        p_holm=test.p_value,
+        difference=difference.value,
+        test=difference.test,
+        p_holm=difference.test.p_value,
     )
 
 
@@ -181,14 +157,13 @@ def _fraction(runs: ArmRuns) -> Estimate:
     return statistics.proportion(int(np.sum(runs.event == 1)), len(runs.event))
 
 
-def _shared(runs: ArmRuns, base: ArmRuns) -> tuple[np.ndarray, np.ndarray]:
-    """Positions of the runs that have all their seeds in common."""
-    place = {key: i for i, key in enumerate(_keys(base))}
-    found = [(i, place[key]) for i, key in enumerate(_keys(runs)) if key in place]
-    if not found:
-        return np.array([], int), np.array([], int)
-    own, other = zip(*found, strict=True)
-    return np.array(own), np.array(other)
+def _labels(runs: ArmRuns, base: ArmRuns) -> tuple[np.ndarray, np.ndarray]:
+    """A number for every run; those that have all their seeds in common have the same."""
+    number: dict[tuple[int, int, int], int] = {}
+    own, other = (
+        np.array([number.setdefault(key, len(number)) for key in _keys(r)]) for r in (runs, base)
+    )
+    return own, other
 
 
 def _keys(runs: ArmRuns) -> list[tuple[int, int, int]]:

@@ -236,11 +236,15 @@ def _compared(summary: Summary) -> str:
     number_of = len(summary.comparisons)
     horizons = {number(c.horizon, summary.unit) for c in summary.comparisons.values()}
     reach = f" of {horizons.pop()} {summary.unit}" if len(horizons) == 1 else ""
+    test, adjustment = "a log-rank test stratified by seed [mantel1966]", "[holm1979]"
+    if summary.looks:
+        test = "a safe log-rank test in pairs of equal seeds, valid at every look [grunwald2021]"
+        adjustment = "by Bonferroni's inequality"
     return (
         f"Configurations were compared with “{summary.baseline}” by the difference of their means "
-        f"up to the common horizon{reach} [zou2008] and by a log-rank test stratified by seed "
-        f"[mantel1966]; p-values are adjusted for the {number_of} "
-        f"comparison{'s' if number_of > 1 else ''} [holm1979]. Limits are at 95 % each."
+        f"up to the common horizon{reach} [zou2008] and by {test}; p-values are adjusted for the "
+        f"{number_of} comparison{'s' if number_of > 1 else ''} {adjustment}. Limits are at 95 % "
+        f"each."
     )
 
 

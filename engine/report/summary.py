@@ -8,6 +8,7 @@ import numpy as np
 
 from engine import statistics
 from engine.plateau import STATUSES
+from engine.report.comparison import compare_runs, incidence_times
 from engine.report.runs import ArmRuns, read_runs
 from engine.statistics import Estimate, TestResult
 from engine.store import WorkDirectory
@@ -65,11 +66,11 @@ class Comparison(NamedTuple):
         difference: of restricted means to the common horizon, in the study's unit; negative is
             earlier than the baseline. Paired where both arms have the same seeds.
         horizon: of that difference.
-        test: log-rank, stratified by seed; a run that diverged counts as one that never leaves
-            chance level, so that what is compared is the incidence.
+        test: of equal incidence, see `engine.report.comparison`.
         is_earlier: earlier beyond chance, in the unit and in steps.
         is_later: the opposite.
-        p_holm: adjusted for the number of arms compared.
+        p_adjusted: for the number of arms compared: after Holm, or where seeds were added until a
+            question was decided, of a safe test after Bonferroni, which holds at every look.
         num_pairs: seeds that both arms have.
         changed: fields in which the arms differ, with (baseline's value, own value).
     """
@@ -77,7 +78,7 @@ class Comparison(NamedTuple):
     difference: Estimate
     horizon: float
     test: TestResult
-    p_holm: float
+    p_adjusted: float
     is_earlier: bool
     is_later: bool
     num_pairs: int
@@ -214,56 +215,59 @@ def _compare(summary: Summary, fields: dict[str, dict[str, Any]]) -> dict[str, C
     ]
     if base is None or not others:
         return {}
-    tests = {name: _test(summary, summary.runs[name], base) for name in others}
-    adjusted = statistics.holm(np.array([test.p_value for test in tests.values()]))
     found = {}
-    for (name, test), p_holm in zip(tests.items(), adjusted, strict=True):
+    for name in others:
         own = summary.runs[name]
+        labels = own.seed, base.seed
         units = (summary.steps_per_unit(name), summary.steps_per_unit(base.name))
-        difference, horizon = _difference(own, base, units)
-        in_steps, _ = _difference(own, base, (1.0, 1.0))
-        is_decided = bool(p_holm < _LEVEL)
+        differences = [compare_runs(own, base, u, labels) for u in (units, (1.0, 1.0))]
         found[name] = Comparison(
-            difference=difference,
-            horizon=horizon,
-            test=test,
-            p_holm=float(p_holm),
-            is_earlier=is_decided and max(difference.upper, in_steps.upper) < 0,
-            is_later=is_decided and min(difference.lower, in_steps.lower) > 0,
-            num_pairs=len(np.intersect1d(own.seed, base.seed)),
+            difference=differences[0].value,
+            horizon=differences[0].horizon,
+            test=differences[0].test,
+            p_adjusted=1.0,
+            is_earlier=max(d.value.upper for d in differences) < 0,
+            is_later=min(d.value.lower for d in differences) > 0,
+            num_pairs=differences[0].num_pairs,
             changed={
                 field: (value, fields[name][field])
                 for field, value in fields[base.name].items()
                 if fields[name][field] != value
             },
         )
+    adjusted = _always_valid(summary, others) if summary.looks else _after_holm(found)
+    return {
+        name: comparison._replace(
+            p_adjusted=p,
+            is_earlier=comparison.is_earlier and p < _LEVEL,
+            is_later=comparison.is_later and p < _LEVEL,
+        )
+        for (name, comparison), p in zip(found.items(), adjusted, strict=True)
+    }
+
+
+def _after_holm(found: dict[str, Comparison]) -> list[float]:
+    adjusted = statistics.holm(np.array([c.test.p_value for c in found.values()]))
+    return [float(p) for p in adjusted]
+
+
+def _always_valid(summary: Summary, others: list[str]) -> list[float]:
+    """p-values that hold at every look, of pairs of equal seeds, after Bonferroni."""
+    base = summary.runs[summary.baseline]
+    found = []
+    for name in others:
+        own = summary.runs[name]
+        units = [summary.steps_per_unit(n) for n in (name, base.name)]
+        horizon = max(r.horizon / u for r, u in zip((own, base), units, strict=True))
+        waits = [
+            incidence_times(r, r.time / u, horizon) for r, u in zip((own, base), units, strict=True)
+        ]
+        times, events = (np.concatenate(parts) for parts in zip(*waits, strict=True))
+        group = np.repeat([1, 0], [len(own.seed), len(base.seed)])
+        seeds = np.concatenate([own.seed, base.seed])
+        safe = statistics.safe_log_rank(times, events, group, strata=seeds)
+        found.append(min(1.0, len(others) * safe.p_value))
     return found
-
-
-def _difference(
-    own: ArmRuns, base: ArmRuns, steps_per_unit: tuple[float, float]
-) -> tuple[Estimate, float]:
-    """Difference of restricted means to the shorter of both horizons, and that horizon."""
-    own_unit, base_unit = steps_per_unit
-    horizon = min(own.horizon / own_unit, base.horizon / base_unit)
-    times = own.time / own_unit, own.event, base.time / base_unit, base.event
-    is_paired = np.array_equal(own.seed, base.seed) and len(own.seed) > 1
-    compared = statistics.paired_difference if is_paired else statistics.restricted_mean_difference
-    return compared(*times, horizon), horizon
-
-
-def _test(summary: Summary, own: ArmRuns, base: ArmRuns) -> TestResult:
-    """Log-rank on the incidence: all censoring is at the horizon, so diverged runs stay at risk."""
-    times = []
-    for runs in (own, base):
-        still = np.where(runs.event == 2, runs.horizon, runs.time)
-        times.append(still / summary.steps_per_unit(runs.name))
-    return statistics.log_rank(
-        np.concatenate(times),
-        np.concatenate([own.event == 1, base.event == 1]).astype(int),
-        np.repeat([1, 0], [len(times[0]), len(times[1])]),
-        strata=np.concatenate([own.seed, base.seed]),
-    )
 
 
 def to_document(

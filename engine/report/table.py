@@ -11,7 +11,8 @@ def make_table(summary: Summary) -> tuple[list[str], list[list[str]]]:
     unit = summary.unit
     header = ["arm", "runs", *(status.replace("_", " ") for status in STATUSES)]
     header += ["left chance (95 % CI)", f"median onset, {unit} (95 % CI)"]
-    header += [f"{unit} later than {summary.baseline}", "Holm"]
+    adjusted = "p at every look" if summary.looks else "p, Holm"
+    header += [f"{unit} later than {summary.baseline}", adjusted]
     rows = []
     for name, arm in summary.arms.items():
         counts = arm.statuses
@@ -26,7 +27,7 @@ def make_table(summary: Summary) -> tuple[list[str], list[list[str]]]:
             value = number(comparison.difference.value, unit)
             row += [
                 f"{value} ({interval(comparison.difference, unit)})",
-                p_value(comparison.p_holm),
+                p_value(comparison.p_adjusted),
             ]
         else:
             row += ["–", "–"]

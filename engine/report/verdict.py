@@ -282,6 +282,7 @@ def _compared(summary: Summary, name: str) -> str:
     comparison, unit = summary.comparisons[name], summary.unit
     difference = comparison.difference
     direction = "earlier" if difference.value < 0 else "later"
+    adjusted = "at every look" if summary.looks else "after Holm"
     has_censored = min(summary.arms[n].fraction.value for n in (name, summary.baseline)) < 1
     least = "at least " if has_censored else ""
     lower, upper = sorted((abs(difference.lower), abs(difference.upper)))
@@ -290,7 +291,7 @@ def _compared(summary: Summary, name: str) -> str:
         f"“{name}” ({_change_words(comparison)}): the median onset is "
         f"{onset(summary.arms[name], unit, _horizon(summary, name))}, on average {least}"
         f"{number(size.value, unit)} {unit} {direction} (95 % CI {interval(size, unit)}; "
-        f"{p_value(comparison.p_holm)} after Holm)."
+        f"{p_value(comparison.p_adjusted)} {adjusted})."
     )
 
 
@@ -311,9 +312,9 @@ def _limits(summary: Summary) -> list[str]:
     if summary.looks:
         lines.append(
             f"Seeds were added until the question was decided, in {len(summary.looks)} looks. "
-            f"Intervals of fractions hold at all looks together (confidence sequences); those of "
-            f"times, differences and p-values of the log-rank test hold for a fixed number of "
-            f"seeds only."
+            f"Intervals of fractions (confidence sequences) and p-values (safe tests) hold at all "
+            f"looks together; intervals of times and differences hold for a fixed number of seeds "
+            f"only."
         )
     if summary.missing:
         lines.append(f"Without a complete first seed, and left out: {joined(summary.missing)}.")

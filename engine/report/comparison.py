@@ -1,0 +1,83 @@
+"""One group of runs against another: how much later, and whether that can be chance."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from engine import statistics
+from engine.report.runs import ArmRuns
+from engine.statistics import Estimate, TestResult
+
+
+class Difference(NamedTuple):
+    """One group of runs against a baseline.
+
+    Attributes:
+        horizon: the shorter of both, in the unit.
+        value: difference of restricted means up to it; negative is earlier than the baseline.
+        test: of equal incidence. A run that diverged stays at risk up to the horizon, which is
+            exact while all censoring is there.
+        num_pairs: runs with the same label in both groups.
+        is_paired: whether all are, so that the difference is paired too.
+    """
+
+    horizon: float
+    value: Estimate
+    test: TestResult
+    num_pairs: int
+    is_paired: bool
+
+
+def compare_runs(
+    own: ArmRuns,
+    base: ArmRuns,
+    steps_per_unit: tuple[float, float],
+    labels: tuple[np.ndarray, np.ndarray],
+) -> Difference:
+    """Compares in pairs where there are some, by a log-rank test with pairs as strata, else Gray's.
+
+    Args:
+        own, base: the groups.
+        steps_per_unit: of both.
+        labels: of the runs of both; equal ones share their random streams.
+    """
+    time, base_time = (
+        runs.time / unit for runs, unit in zip((own, base), steps_per_unit, strict=True)
+    )
+    horizon = min(
+        runs.horizon / unit for runs, unit in zip((own, base), steps_per_unit, strict=True)
+    )
+    waits = [incidence_times(runs, t, horizon) for runs, t in ((own, time), (base, base_time))]
+    times, events = (np.concatenate(parts) for parts in zip(*waits, strict=True))
+    group = np.repeat([1, 0], [len(time), len(base_time)])
+    num_pairs = len(np.intersect1d(*labels))
+    if num_pairs:
+        test = statistics.log_rank(times, events, group, np.concatenate(labels))
+    else:
+        test = statistics.gray_test(times, events, group)
+    is_paired = 1 < num_pairs == len(time) == len(base_time)
+    if is_paired:
+        first, second = (np.argsort(label) for label in labels)
+        value = statistics.paired_difference(
+            time[first], own.event[first], base_time[second], base.event[second], horizon
+        )
+    else:
+        value = statistics.restricted_mean_difference(
+            time, own.event, base_time, base.event, horizon
+        )
+    return Difference(horizon, value, test, num_pairs, is_paired)
+
+
+def incidence_times(
+    runs: ArmRuns, time: np.ndarray, horizon: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Times up to a horizon and whether the event happened, for tests of the incidence.
+
+    Args:
+        runs: of the group.
+        time: their waiting times in some unit.
+        horizon: in that unit.
+    """
+    is_event = (runs.event == 1) & (time <= horizon)
+    still = np.where(runs.event == 2, horizon, np.minimum(time, horizon))
+    return still, is_event.astype(int)
