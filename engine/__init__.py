@@ -10,10 +10,11 @@ _EXPORTS = {
     "Arm": "engine.config",
     "InputError": "engine.errors",
     "Study": "engine.study",
+    "Until": "engine.looks",
     "run": "engine.commands.run",
 }
 
-__all__ = ["Arm", "InputError", "Study", "run"]
+__all__ = ["Arm", "InputError", "Study", "Until", "run"]
 
 
 def __getattr__(name: str) -> Any:

@@ -149,6 +149,21 @@ def test_a_launch_stops_when_it_is_decided_and_goes_on_where_it_was(tmp_path, da
     assert kept == fixed
 
 
+def test_a_comparison_by_looks_is_reported_by_a_safe_test(tmp_path, data_dir):
+    """Fewer pairs than could decide: the log-rank test would call it, the safe test must not."""
+    study = small_study(horizon=220)
+    until = Until("comparison", block=4, max_seeds=8)
+    options = {"data_dir": data_dir, "num_workers": 0, "is_quiet": True}
+    summary = run(study, tmp_path / "a", until=until, **options)
+    comparison = summary["comparisons"]["fast"]
+    assert comparison["test"]["p_value"] == pytest.approx(2 * 0.5**8)
+    assert comparison["difference"]["upper"] < 0
+    # Eight pairs one way: e = ½(4/3)⁸ + ½(2/3)⁸.
+    assert comparison["p_adjusted"] == pytest.approx(2 / ((4 / 3) ** 8 + (2 / 3) ** 8))
+    assert not comparison["is_earlier"]
+    assert "safe log-rank test" in (tmp_path / "a" / "report.html").read_text()
+
+
 def test_until_needs_independent_repetitions(tmp_path):
     study = small_study(design="crossed", order_seeds=2)
     with pytest.raises(InputError, match="design=seeds"):
