@@ -16,7 +16,7 @@ from absl import flags
 
 from engine import config
 from engine.commands.flags import (
-    QUESTION_FLAGS,
+    QUESTION_NUMBERS,
     STUDY_FIELDS,
     UNTIL_FLAGS,
     describe_flags,
@@ -48,6 +48,8 @@ def _study(values: flags.FlagValues) -> "Study":
     if "horizon" in given and "epochs" in given:
         raise InputError("--horizon and --epochs exclude each other: give one")
     changes: dict[str, Any] = {name: given[name] for name in STUDY_FIELDS if name in given}
+    if "design" in changes:
+        changes = {"order_seeds": None, "forks": None, "fork_step": None, **changes}
     if "horizon" in changes or "epochs" in changes:
         changes = {"horizon": None, "epochs": None, **changes}
     late = {"baseline": changes.pop("baseline")} if "baseline" in changes else {}
@@ -66,6 +68,8 @@ def _until(given: dict[str, Any]) -> "Until | None":
 
     names = {name for name in UNTIL_FLAGS if name in given}
     if "until" in given:
+        if "seeds" in given or "init_seeds" in given:
+            raise InputError("--seeds has no effect with --until: give --max_seeds")
         numbers = {name: given[name] for name in names - {"until"}}
         return Until(given["until"], **numbers)
     if names:
@@ -117,12 +121,16 @@ def _plan(values: flags.FlagValues) -> None:
 
     given = given_flags(values)
     question = required(values, "question")
+    numbers = {name: given[name] for name in QUESTION_NUMBERS if name in given}
     if "experiment" in given and "pilot" in given:
         raise InputError("--pilot and --experiment both say what a step costs: give one")
+    of_study = set(given) - set(numbers) - {"question", "pilot", "help", "h"}
+    if of_study and "experiment" not in given:
+        raise InputError(f"--{min(of_study)} has no effect without --experiment")
     _stay_off_the_device()
     plan(
         question,
-        {name: given[name] for name in list(QUESTION_FLAGS)[2:] if name in given},
+        numbers,
         given.get("pilot"),
         _study(values) if "experiment" in given else None,
         given.get("data_dir"),

@@ -8,7 +8,7 @@ Runs of a grid share starts and orders, and forks share their parents. So every 
 independent repetitions, on which counts and times rest, and which are the parents of forks.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -51,9 +51,20 @@ def has_forks(design: str) -> bool:
 
 
 def check_design(
-    design: str, num_seeds: int, order_seeds: int | None, forks: int | None, has_fork_step: bool
+    design: str,
+    num_seeds: Sequence[int],
+    order_seeds: int | None,
+    forks: int | None,
+    has_fork_step: bool,
 ) -> None:
     """Checks that the numbers are those of the design.
+
+    Args:
+        design: one of `DESIGNS`.
+        num_seeds: repetitions of every arm.
+        order_seeds: data orders of a grid.
+        forks: of every parent.
+        has_fork_step: whether it is said where to fork.
 
     Raises:
         InputError: one is missing, has no effect, or is out of range.
@@ -70,12 +81,15 @@ def check_design(
             raise InputError(f"{name}={value}: expected at least 2")
     if has_fork_step and not has_forks(design):
         raise InputError(f"fork_step has no effect with design={design}")
-    if has_grid(design) and num_seeds < 2:
-        raise InputError(f"design={design} needs at least 2 init seeds, got {num_seeds}")
+    least, most = min(num_seeds), max(num_seeds)
+    if order_seeds is not None and least < 2:
+        raise InputError(f"design={design} needs at least 2 init seeds, got {least}")
+    if order_seeds is not None and most * order_seeds > FIRST_GRID_SEED:
+        raise InputError(f"a grid of {most} × {order_seeds} runs: expected at most 2^30")
     if forks is not None and forks > MAX_FORKS:
         raise InputError(f"forks={forks}: expected at most {MAX_FORKS}")
-    if forks is not None and num_seeds > _MAX_FORKED_SEEDS:
-        raise InputError(f"seeds={num_seeds}: expected at most {_MAX_FORKED_SEEDS} with forks")
+    if forks is not None and most > _MAX_FORKED_SEEDS:
+        raise InputError(f"seeds={most}: expected at most {_MAX_FORKED_SEEDS} with forks")
 
 
 def is_of_grid(order_seed: int) -> bool:
@@ -98,6 +112,11 @@ def unforked(design: str, num_seeds: int, order_seeds: int | None) -> Iterator[C
             for order in range(order_seeds):
                 noise = FIRST_GRID_SEED + seed * order_seeds + order
                 yield Cell(seed, seed, FIRST_GRID_SEED + order, noise)
+
+
+def runs_per_seed(design: str, order_seeds: int | None, forks: int | None) -> int:
+    """Runs that one repetition brings along, itself included, if all its forks are made."""
+    return 1 + (order_seeds or 0) * has_grid(design) + (forks or 0) * has_forks(design)
 
 
 def forked(design: str, num_seeds: int, forks: int | None) -> Iterator[Cell]:

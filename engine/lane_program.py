@@ -78,15 +78,16 @@ class Monitor(NamedTuple):
 
 
 class Fork(NamedTuple):
-    """Where a run leaves the data order of its parent.
+    """Where a run leaves the random streams of its parent.
 
     Attributes:
-        step: from which on the order is another, a multiple of the evaluation interval.
-        order_key: of the other order.
+        step: from which on they are others, a multiple of the evaluation interval.
+        order_key, noise_key: of the other data order, and of the other noise.
     """
 
     step: jax.Array
     order_key: jax.Array
+    noise_key: jax.Array
 
 
 class Lane(NamedTuple):
@@ -154,7 +155,12 @@ def init_lane(trainer: Trainer, root_seed: jax.Array, start: Start, data: Data) 
         watch=start_watch(jnp.float32(0.0)),
         is_settled=jnp.bool_(False),
     )
-    fork = Fork(start.fork_step, rng.stream(root_seed, "order", start.fork_order_seed))
+    other = start.fork_order_seed
+    fork = Fork(
+        start.fork_step,
+        rng.stream(root_seed, "order", other),
+        rng.stream(root_seed, "noise", other),
+    )
     train = trainer.init(keys, start.scales, start.hyperparams, data)
     return Lane(train, fork, start.hyperparams, monitor)
 
@@ -190,8 +196,10 @@ def advance_lane(
 ) -> tuple[Lane, Record]:
     """One run up to its next evaluation. A run that is over stays as it is."""
     is_forked = lane.train.step >= lane.fork.step
-    order_key = jnp.where(is_forked, lane.fork.order_key, lane.train.order_key)
-    start = lane.train._replace(order_key=order_key)
+    start = lane.train._replace(
+        order_key=jnp.where(is_forked, lane.fork.order_key, lane.train.order_key),
+        noise_key=jnp.where(is_forked, lane.fork.noise_key, lane.train.noise_key),
+    )
     draws = trainer.draw(start, data, spec.eval_every)
 
     def body(carry: tuple[TrainState, Monitor], draw: Any) -> tuple[Any, jax.Array]:
@@ -211,7 +219,9 @@ def advance_lane(
 def _watch_step(monitor: Monitor, step: jax.Array, info: StepInfo, spec: PoolSpec) -> Monitor:
     """Notes a hit, and when the loss is not finite or has been above its limit for long enough."""
     batch_loss = info.batch_loss
-    num_high = jnp.where(batch_loss > monitor.loss_limit, monitor.num_high + 1, 0)
+    # The loss of a task with an event of its own may be as noisy as it likes.
+    is_high = (info.is_hit is None) & (batch_loss > monitor.loss_limit)
+    num_high = jnp.where(is_high, monitor.num_high + 1, 0)
     patience = spec.detector.divergence_steps
     first_high = step - patience
     diverged_step = jnp.where(

@@ -58,9 +58,9 @@ class Run(NamedTuple):
         seed: number of the repetition.
         init_seed, order_seed, noise_seed: of its random streams.
         horizon: steps.
-        fork_step: from which on the data order is that of `fork_order_seed`, a multiple of the
-            evaluation interval; `None` for a run that follows its own order to the end.
-        fork_order_seed: of that order.
+        fork_step: from which on data order and noise are those of `fork_order_seed`, a multiple of
+            the evaluation interval; `None` for a run that follows its own streams to the end.
+        fork_order_seed: of those streams.
     """
 
     arm_name: str
@@ -86,7 +86,7 @@ class FinishedRun(NamedTuple):
         inspected: rarer metrics by name, each `[num_inspections]`.
         batch_loss: loss of every mini-batch, shape `[num_steps]`.
         diverged_step: when it diverged, or `None`.
-        hitting_step: when the task's own event happened, or `None`.
+        hitting_step: when the task's own event happened, before it diverged, or `None`.
         stop_reason: `horizon`, `diverged`, `hit` or `settled`.
     """
 
@@ -456,13 +456,16 @@ def _finish(history: _History, status: Status) -> FinishedRun:
         int(m.step): m.inspection for m in (first, *(m for m in later if is_before(m.step)))
     }
     hitting_step = None
-    if status.hitting_step != NOT_HIT and diverged_step is None:
+    if status.hitting_step != NOT_HIT:
         hitting_step = int(status.hitting_step)
+    # What comes first counts; the rest of its evaluation interval was trained all the same.
+    if hitting_step is not None and diverged_step is not None and hitting_step >= diverged_step:
+        hitting_step = None
     reason = "settled" if status.step < history.run.horizon else "horizon"
-    if diverged_step is not None:
-        reason = "diverged"
-    elif hitting_step is not None:
+    if hitting_step is not None:
         reason = "hit"
+    elif diverged_step is not None:
+        reason = "diverged"
     return FinishedRun(
         run=history.run,
         steps=np.asarray([0, *(int(record.step) for record in records)], np.int64),

@@ -22,6 +22,8 @@ GOALS = {
 _LEVEL = 0.05
 # Blocks that are started before the one under way is over, so that no worker waits for a look.
 _AHEAD = 1
+# JSON has no infinity.
+_LARGEST = 1e300
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,34 +64,45 @@ class Looks:
 
     Args:
         until: when to stop.
-        arm_names: of the study.
+        horizons: of the arms, in the unit of all times, in the order of the study.
         baseline: of the comparisons.
         records: of earlier launches.
 
     Attributes:
-        records: one per look: seeds, and by arm what was seen.
+        records: one per look: seeds, goal, what was seen by arm, and the arms still open.
         open: arms that still need seeds.
+        released: seeds that may run, by arm.
+
+    Raises:
+        InputError: there is nothing to compare.
     """
 
     def __init__(
-        self, until: Until, arm_names: list[str], baseline: str, records: list[dict[str, Any]]
+        self,
+        until: Until,
+        horizons: Mapping[str, float],
+        baseline: str,
+        records: list[dict[str, Any]],
     ) -> None:
-        if until.goal == "comparison" and len(arm_names) < 2:
-            raise InputError("until=comparison needs at least two arms")
+        check_goal(until, len(horizons))
         self.records = list(records)
-        self.open = list(arm_names)
-        self._until, self._baseline = until, baseline
-        self._waited: dict[str, dict[int, tuple[float, int]]] = {name: {} for name in arm_names}
-        self._released = dict.fromkeys(arm_names, 0)
+        self.open = list(horizons)
+        self.released = dict.fromkeys(horizons, 0)
+        self._until, self._horizons, self._baseline = until, horizons, baseline
+        self._waited: dict[str, dict[int, tuple[float, int]]] = {name: {} for name in horizons}
+        self._prefix = dict.fromkeys(horizons, 0)
         self._num_seeds = 0
 
     def add(self, arm: str, seed: int, time: float, event: int) -> None:
         """Notes a run that is over. Times of all arms are in one unit."""
-        self._waited[arm][seed] = (time, event)
+        waited = self._waited[arm]
+        waited[seed] = (time, event)
+        while self._prefix[arm] in waited:
+            self._prefix[arm] += 1
 
     def num_over(self, arm: str) -> int:
         """The seeds of an arm, from 0 on, that are all over."""
-        return _prefix(self._waited[arm])
+        return self._prefix[arm]
 
     def update(self) -> bool:
         """Takes every look that is due; whether one was."""
@@ -104,28 +117,31 @@ class Looks:
         ahead = self._num_seeds + (1 + _AHEAD) * self._until.block
         given = {}
         for arm in self.open:
-            first, last = self._released[arm], min(ahead, self._until.max_seeds)
+            first, last = self.released[arm], min(ahead, self._until.max_seeds)
             if first < last:
                 given[arm] = range(first, last)
-                self._released[arm] = last
+                self.released[arm] = last
         return given
 
     def _reach(self) -> int:
         """The longest prefix of seeds that is over in all open arms; a spent one counts whole."""
-        prefix = min(_prefix(self._waited[arm]) for arm in self.open)
+        prefix = min(self._prefix[arm] for arm in self.open)
         is_spent = prefix >= self._until.max_seeds > self._num_seeds
         return self._num_seeds + self._until.block if is_spent else prefix
 
     def _look(self, num_seeds: int) -> None:
         self._num_seeds = num_seeds
-        decide = self._fractions if self._until.goal == "fraction" else self._comparisons
+        goal = self._until.goal
+        decide = self._fractions if goal == "fraction" else self._comparisons
         record, decided = decide(num_seeds)
-        is_spent = num_seeds >= self._until.max_seeds
-        self.open = [] if is_spent else [arm for arm in self.open if arm not in decided]
-        if self.open == [self._baseline] and self._until.goal == "comparison":
-            self.open = []
-        if num_seeds > max((r["seeds"] for r in self.records), default=0):
-            self.records.append({"seeds": num_seeds, "goal": self._until.goal, **record})
+        undecided = [arm for arm in self.open if arm not in decided]
+        if goal == "comparison" and undecided == [self._baseline]:
+            undecided = []
+        self.open = [] if num_seeds >= self._until.max_seeds else undecided
+        earlier = (look["seeds"] for look in self.records if look["goal"] == goal)
+        if num_seeds > max(earlier, default=0):
+            about = {"seeds": num_seeds, "goal": goal, "undecided": undecided}
+            self.records.append({**about, **record})
 
     def _fractions(self, num_seeds: int) -> tuple[dict[str, Any], set[str]]:
         found, decided = {}, set()
@@ -144,32 +160,31 @@ class Looks:
             if arm == self._baseline:
                 continue
             test = self._test(arm, num_seeds)
-            found[arm] = test.e_value
+            found[arm] = min(test.e_value, _LARGEST)
             if test.e_value >= num_tests / _LEVEL:
                 decided.add(arm)
         return {"e_values": found}, decided
 
-    def _test(self, arm: str, num_seeds: int) -> Any:
-        """Pairs of runs that share a seed; those that diverged never have the event."""
+    def _test(self, arm: str, num_seeds: int) -> statistics.SafeTest:
+        """Of pairs that share a seed; a run that diverged is at risk up to its arm's horizon."""
         times, events = [], []
         for name in (self._baseline, arm):
-            pairs = [self._waited[name][seed] for seed in range(num_seeds)]
-            times += [np.inf if event == 2 else time for time, event in pairs]
-            events += [int(event == 1) for _, event in pairs]
-        time = np.asarray(times)
-        last = np.max(time[np.isfinite(time)], initial=0.0)
+            for seed in range(num_seeds):
+                time, event = self._waited[name][seed]
+                times.append(self._horizons[name] if event == 2 else time)
+                events.append(int(event == 1))
+        group = np.repeat([0, 1], num_seeds)
+        seeds = np.tile(np.arange(num_seeds), 2)
         return statistics.safe_log_rank(
-            np.minimum(time, last),
-            np.asarray(events),
-            np.repeat([0, 1], num_seeds),
-            self._until.hazard_ratio,
-            np.tile(np.arange(num_seeds), 2),
+            np.asarray(times), np.asarray(events), group, self._until.hazard_ratio, seeds
         )
 
 
-def _prefix(waited: Mapping[int, Any]) -> int:
-    """The number of seeds from 0 on that are all there."""
-    number = 0
-    while number in waited:
-        number += 1
-    return number
+def check_goal(until: Until, num_arms: int) -> None:
+    """Checks that there is something to decide.
+
+    Raises:
+        InputError: there are too few arms to compare.
+    """
+    if until.goal == "comparison" and num_arms < 2:
+        raise InputError("until=comparison needs at least two arms")

@@ -74,10 +74,9 @@ def _of_hit(
     finished: FinishedRun, chance_loss: float, detector: DetectorSettings
 ) -> dict[str, Any]:
     """What came of a run whose event is the first time at which a set is reached."""
-    status = "stuck"
-    if finished.diverged_step is not None:
-        status = "diverged"
-    elif finished.hitting_step is not None:
+    has_diverged = finished.diverged_step is not None
+    status = "diverged" if has_diverged else "stuck"
+    if finished.hitting_step is not None:
         status = "broke"
     last = finished.diverged_step if finished.hitting_step is None else finished.hitting_step
     return {
@@ -86,7 +85,7 @@ def _of_hit(
         "stop_reason": finished.stop_reason,
         "steps_run": _steps_run(finished, last),
         "hitting_step": finished.hitting_step,
-        "is_diverged_later": False,
+        "is_diverged_later": status == "broke" and has_diverged,
         "num_breaks": 0,
         "end_loss": float(finished.curves["loss"][-1]) if len(finished.steps) else None,
     }

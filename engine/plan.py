@@ -153,7 +153,8 @@ def make_plan(
             form=forms.get(names[0]) or default_form(platform),
             eval_every=eval_every,
             detector=study.detector,
-            stop=study.stop,
+            # A run that waits for a hit ends there; its curve says nothing of when that will be.
+            stop=study.stop if task.is_hit is None else "horizon",
         )
         steps_per_epoch = task.steps_per_epoch
         fingerprint = tasks.fingerprint(data)
@@ -164,7 +165,7 @@ def make_plan(
             horizons[name] = _horizon(study, asked, arm, steps_per_epoch, eval_every)
     ordered = {name: horizons[name] for name in arms}
     given = {name: step or (fork_steps or {}).get(name) for name, step in asked_forks.items()}
-    _check_fork_steps(given, ordered, eval_every)
+    _check_fork_steps(asked_forks, ordered, eval_every)
     return Plan(study, arms, groups, ordered, eval_every, given, _runs(study, arms, ordered))
 
 

@@ -221,7 +221,8 @@ def create_or_resume(path: Path, document: dict[str, Any]) -> WorkDirectory:
     """
     existing = find_existing(path)
     if existing is not None:
-        differences = _differences(existing.document["identity"], document["identity"])
+        before = _with_fork_steps(existing.document["identity"], document["identity"])
+        differences = _differences(before, document["identity"])
         if differences:
             raise InputError(
                 f"work directory {str(path)!r} holds another study: {'; '.join(differences)}. "
@@ -252,6 +253,13 @@ def create_or_resume(path: Path, document: dict[str, Any]) -> WorkDirectory:
         raise InputError(f"cannot use {str(workdir.parts)!r}: {error.strerror}") from error
     workdir.save_document()
     return workdir
+
+
+def _with_fork_steps(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
+    """An identity in which fork steps that were not known yet are those of a later one."""
+    known = new.get("fork_step") or {}
+    unknown = {n: known.get(n) for n, step in (old.get("fork_step") or {}).items() if step is None}
+    return {**old, "fork_step": {**old["fork_step"], **unknown}} if unknown else old
 
 
 def find_existing(path: Path) -> WorkDirectory | None:

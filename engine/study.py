@@ -79,9 +79,9 @@ class Study:
             ("eval_every", self.eval_every, 1),
             ("root_seed", self.root_seed, 0),
             ("fix_init", self.fix_init, 0),
-            ("fix_order", self.fix_order, 0),
         ):
             check_whole(name, value, least)
+        check_whole("fix_order", self.fix_order, 0, designs.FIRST_GRID_SEED - 1)
         for number in self.seeds_by_arm.values():
             check_whole("seeds", number, 1, MAX_SEEDS)
         self._check_design()
@@ -97,7 +97,7 @@ class Study:
             raise unknown_name("design", self.design, designs.DESIGNS)
         designs.check_design(
             self.design,
-            min(self.seeds_by_arm.values()),
+            list(self.seeds_by_arm.values()),
             self.order_seeds,
             self.forks,
             self.fork_step is not None,

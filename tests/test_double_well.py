@@ -6,10 +6,11 @@ from scipy.integrate import cumulative_trapezoid
 
 from engine.config import Arm
 from engine.outcomes import outcome_row
+from engine.plan import make_plan
 from engine.plateau import DetectorSettings
 from engine.study import resolve_arm
 from engine.tasks import build_task
-from tests.conftest import drain, runs_of
+from tests.conftest import drain, runs_of, small_study
 
 STEP, TEMPERATURE = 0.01, 0.1
 
@@ -79,13 +80,39 @@ def test_a_run_that_never_hits_is_censored_at_its_horizon(make_pool):
     assert (row["steps_run"], row.get("hitting_step")) == (44, None)
 
 
-def test_a_run_that_blows_up_has_diverged(make_pool):
+def test_what_comes_first_counts_on_any_grid(make_pool):
+    """At a time step of 5 every run blows up; some jump over the barrier before that."""
     arm = resolve_arm(_arm(step=5.0, temperature=10.0))
-    for run in drain(make_pool(arm), runs_of(arm, list(range(8)), horizon=440), 4).values():
-        row = outcome_row(run, 2.0, DetectorSettings(), "hit")
-        assert (row["status"], row["event"], row.get("hitting_step")) == ("diverged", 2, None)
-        # From |x| ≥ 1 the cubic term multiplies by 4 and more a step: a few steps to overflow.
-        assert 0 < row["steps_run"] < 20
+    found = []
+    for eval_every in (1, 11):
+        pool = make_pool(arm, eval_every=eval_every)
+        done = drain(pool, runs_of(arm, list(range(8)), horizon=440), 4)
+        rows = [outcome_row(done["arm", i], 2.0, DetectorSettings(), "hit") for i in range(8)]
+        found.append([(row["status"], row.get("hitting_step")) for row in rows])
+    assert found[0] == found[1]
+    assert {status for status, _ in found[1]} == {"broke", "diverged"}
+    for row in rows:
+        has_hit = row.get("hitting_step") is not None
+        assert row["event"] == (1 if has_hit else 2)
+        assert row["is_diverged_later"] == has_hit
+        # Beyond |x| = 1 the cubic term multiplies by 4 and more a step: a few steps to overflow.
+        assert row["steps_run"] < 20
+
+
+def test_a_run_that_waits_for_a_hit_is_never_settled(data_dir):
+    """Its curve passes half of its way before the event, and says nothing of when that will be."""
+    study = small_study(arms={"a": _arm()}, baseline=None, stop="settled", horizon=110)
+    (group,) = make_plan(study, "cpu", None, None, data_dir).groups
+    assert (group.event, group.spec.stop) == ("hit", "horizon")
+
+
+def test_noise_on_the_loss_is_no_divergence(make_pool):
+    """20 losses in a row above their limit are nothing special at a fine time step."""
+    arm = resolve_arm(_arm(step=1e-5))
+    for run in drain(make_pool(arm), runs_of(arm, list(range(8)), horizon=4400), 4).values():
+        high = run.batch_loss > 6.0
+        assert np.any(np.convolve(high, np.ones(20), "valid") == 20)
+        assert run.stop_reason == "horizon"
 
 
 @pytest.mark.slow

@@ -14,7 +14,8 @@ from tests.conftest import small_study
 
 
 def _looks(goal: str = "fraction", arms: tuple[str, ...] = ("a", "b"), **numbers) -> Looks:
-    return Looks(Until(goal, **{"block": 4, "max_seeds": 40, **numbers}), list(arms), "a", [])
+    until = Until(goal, **{"block": 4, "max_seeds": 40, **numbers})
+    return Looks(until, dict.fromkeys(arms, 100.0), "a", [])
 
 
 def _add(looks: Looks, arm: str, seeds, time: float = 10.0, event: int = 1) -> None:

@@ -48,7 +48,7 @@ _COMPARE_FLAGS: dict[str, tuple[type, str]] = {
     "arm": (str, "arm of the one study (default: every arm that both have)"),
     "baseline_arm": (str, "arm of the other (default: the one of the same name)"),
 }
-QUESTION_FLAGS: dict[str, tuple[type, str]] = {
+_QUESTION_FLAGS: dict[str, tuple[type, str]] = {
     "question": (
         str,
         "`fraction` (how often), `failure` (is it rarer than a rate, without having seen one), "
@@ -162,13 +162,15 @@ def parse_sweeps(texts: Sequence[str]) -> dict[str, list[Any]]:
     return axes
 
 
-_COST_FLAGS = {n: f for n, f in _STUDY_FLAGS.items() if n not in ("workdir", "workers", "form")}
+QUESTION_NUMBERS = [name for name in _QUESTION_FLAGS if name not in ("question", "pilot")]
+_COST_NAMES = ("experiment", "horizon", "epochs", "eval_every", "data_dir", "compilation_cache")
+_COST_FLAGS = {name: _STUDY_FLAGS[name] for name in _COST_NAMES}
 # Flags of each verb; what a question and a study call alike is the question's.
 _TABLES: dict[str, list[dict[str, tuple[type, str]]]] = {
     "run": [_STUDY_FLAGS, UNTIL_FLAGS],
     "report": [{"workdir": _STUDY_FLAGS["workdir"]}],
     "compare": [_COMPARE_FLAGS],
-    "plan": [QUESTION_FLAGS, _COST_FLAGS],
+    "plan": [_QUESTION_FLAGS, _COST_FLAGS],
     "list": [],
 }
 _TAKES_A_STUDY = ("run", "plan")

@@ -8,6 +8,7 @@ import numpy as np
 
 from engine import devices, statistics, store, tuning, workers
 from engine.commands.run import default_cache_dir
+from engine.designs import runs_per_seed
 from engine.errors import InputError, unknown_name
 from engine.plan import make_plan
 from engine.report.runs import ArmRuns, read_runs
@@ -134,7 +135,10 @@ def _cost_of_pilot(path: Path, runs: dict[str, ArmRuns]) -> Cost | None:
     if not timed:
         return None
     rate = sum(one["seed_steps"] for one in timed) / sum(one["seconds"] for one in timed)
-    steps = sum(float(np.mean(arm.rows["steps_run"])) for arm in runs.values())
+    document = store.open_existing(path).document
+    identity, forks = document["identity"], document["study"]["forks"]
+    number = runs_per_seed(identity["design"], identity["order_seeds"], forks)
+    steps = number * sum(float(np.mean(arm.rows["steps_run"])) for arm in runs.values())
     return Cost(steps, rate, f"measured in {path.name}, start-up included")
 
 
@@ -150,6 +154,7 @@ def _cost_here(study: Study, data_dir: str | None, cache_dir: str) -> Cost:
             seconds += per_step * concrete.horizons[name]
             steps += concrete.horizons[name]
     rate = steps / seconds * available.num_devices
+    steps *= runs_per_seed(study.design, study.order_seeds, study.forks)
     where = f"{available.num_devices} workers on {available.platform}"
     return Cost(steps, rate, f"measured now for {where}, to the horizon, start-up aside")
 

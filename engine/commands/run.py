@@ -11,7 +11,7 @@ from engine.commands.session import Session
 from engine.designs import has_forks
 from engine.devices import Devices
 from engine.errors import InputError
-from engine.looks import Until
+from engine.looks import Until, check_goal
 from engine.plan import Plan, document, make_plan
 from engine.store import WorkDirectory
 from engine.study import Study
@@ -65,6 +65,7 @@ def run(
     if until is not None:
         if study.design != "seeds":
             raise InputError(f"until needs design=seeds, not {study.design}")
+        check_goal(until, len(study.arms))
         study = dataclasses.replace(study, seeds=until.max_seeds)
     if is_tuned and (width is not None or form is not None):
         raise InputError("tune chooses width and form: give neither with it")
@@ -114,6 +115,9 @@ def _train(request: _Request, crew: workers.Crew, is_quiet: bool) -> None:
     form = request.form or identity.get("form")
     forks = identity.get("fork_step")
     plan = make_plan(request.study, platform, width, form, request.data_dir, block, forks)
+    events = {group.event for group in plan.groups}
+    if request.until is not None and request.until.goal == "comparison" and len(events) > 1:
+        raise InputError("until=comparison needs arms that wait for the same event")
     tuned: dict[str, dict[str, float]] = {}
     if request.is_tuned and recorded is None:
         plan, tuned = _tuned(plan, request, crew.cache_dir)

@@ -1,5 +1,6 @@
 """One launch on one work directory: trains what is missing, in one round or several."""
 
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -43,6 +44,7 @@ class Session:
         self._recorder = _Recorder(plan, directory)
         self._started = time.monotonic()
         self._num_runs = 0
+        self._index: dict[tuple[str, int], Run] = {}
 
     def run(self, runs: Sequence[Run], looks: Looks | None = None) -> None:
         """Trains those of some runs that are not yet stored.
@@ -97,35 +99,43 @@ class Session:
 
     def run_until(self, until: Until) -> None:
         """Trains seeds until a question is decided; every look is noted in `study.json`."""
-        names, document = list(self._plan.arms), self._directory.document
+        document = self._directory.document
+        horizons = {name: self._in_unit(name, h) for name, h in self._plan.horizons.items()}
         baseline = document["study"]["baseline"]
-        looks = Looks(until, names, baseline, document.get("looks", []))
+        looks = Looks(until, horizons, baseline, document.get("looks", []))
+        self._index = {(run.arm_name, run.seed): run for run in self._plan.runs}
         self.run(self._after(looks, self._directory.read(WAITING_COLUMNS).to_pylist()), looks)
-        used = {name: looks.num_over(name) for name in names}
-        document["study"]["seeds"] = used
+        document["study"]["seeds"] = {name: looks.num_over(name) for name in horizons}
+
+    def _in_unit(self, arm: str, steps: float) -> float:
+        """A time in epochs where all arms have some, else in steps."""
+        units = {n: g.steps_per_epoch for g in self._plan.groups for n in g.arm_names}
+        return steps / (units[arm] or 1) if all(units.values()) else float(steps)
 
     def _after(self, looks: Looks, rows: Sequence[Mapping[str, Any]]) -> list[Run]:
         """Runs that may start once some rows are there, in the order of seeds."""
-        units = {n: g.steps_per_epoch or 1 for g in self._plan.groups for n in g.arm_names}
-        has_epochs = all(g.steps_per_epoch for g in self._plan.groups)
         columns = {name: [row.get(name) for row in rows] for name in WAITING_COLUMNS}
         for row, wait in zip(rows, waiting_times(columns), strict=True):
-            arm = row["arm"]
-            looks.add(arm, row["seed"], wait / units[arm] if has_epochs else wait, row["event"])
-        if looks.update():
+            looks.add(row["arm"], row["seed"], self._in_unit(row["arm"], wait), row["event"])
+        is_new, given = looks.update(), looks.release()
+        if is_new or given:
             self._recorder.flush()
             self._directory.document["looks"] = looks.records
+            self._directory.document["study"]["seeds"] = dict(looks.released)
             self._directory.save_document()
-        given = looks.release()
-        return [
-            run
-            for run in self._plan.runs
-            if run.arm_name in given and run.seed in given[run.arm_name]
-        ]
+        pairs = sorted((seed, arm) for arm, seeds in given.items() for seed in seeds)
+        return [self._index[arm, seed] for seed, arm in pairs]
 
     def run_forks(self) -> None:
         """Forks the runs that are stored, and notes where."""
         plan = with_forks(self._plan, self._waited())
+        for name, step in plan.fork_steps.items():
+            if step is None:
+                print(
+                    f"note: no forks of {name!r}: half of its runs have not left their plateau, or "
+                    f"all left it at once",
+                    file=sys.stderr,
+                )
         self._directory.document["identity"]["fork_step"] = plan.fork_steps
         self._directory.save_document()
         self.run(plan.runs)
@@ -138,7 +148,10 @@ class Session:
         places = zip(columns["fork_step"], columns["order_seed"], strict=True)
         is_parent = np.array([step is None and not is_of_grid(o) for step, o in places], bool)
         seed, event = np.asarray(columns["seed"], int), np.asarray(columns["event"], int)
-        chosen = {name: is_parent & (arms == name) for name in self._plan.arms}
+        chosen = {
+            name: is_parent & (arms == name) & (seed < number)
+            for name, number in self._plan.study.seeds_by_arm.items()
+        }
         return {name: Waited(seed[of], time[of], event[of]) for name, of in chosen.items()}
 
     def end(self) -> None:

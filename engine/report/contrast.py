@@ -12,6 +12,8 @@ from engine.report.runs import ArmRuns, read_runs
 from engine.statistics import Estimate, TestResult
 from engine.store import WorkDirectory
 
+_LEVEL = 0.05
+
 
 class Contrast(NamedTuple):
     """An arm of one study against an arm of another; times are in `unit`.
@@ -64,7 +66,8 @@ def contrast_studies(
     for name, base_name in pairs:
         _refuse_different_questions(own, base, runs[name], base_runs[base_name])
         can_pair = _have_one_source(own, base)
-        contrasts.append(_contrast(runs[name], base_runs[base_name], can_pair))
+        has_looks = "looks" in own.document, "looks" in base.document
+        contrasts.append(_contrast(runs[name], base_runs[base_name], can_pair, has_looks))
     adjusted = statistics.holm(np.array([c.test.p_value for c in contrasts]))
     return [c._replace(p_holm=float(p)) for c, p in zip(contrasts, adjusted, strict=True)]
 
@@ -129,7 +132,9 @@ def _have_one_source(own: WorkDirectory, base: WorkDirectory) -> bool:
     return len(set(roots)) == 1
 
 
-def _contrast(runs: ArmRuns, base: ArmRuns, can_pair: bool) -> Contrast:
+def _contrast(
+    runs: ArmRuns, base: ArmRuns, can_pair: bool, has_looks: tuple[bool, bool]
+) -> Contrast:
     units = (runs.steps_per_epoch, base.steps_per_epoch)
     unit = "epochs" if all(units) else "steps"
     own_unit, base_unit = (float(u or 1) if unit == "epochs" else 1.0 for u in units)
@@ -142,7 +147,7 @@ def _contrast(runs: ArmRuns, base: ArmRuns, can_pair: bool) -> Contrast:
         horizon=difference.horizon,
         num_runs=(len(runs.seed), len(base.seed)),
         num_pairs=difference.num_pairs,
-        fractions=(_fraction(runs), _fraction(base)),
+        fractions=(_fraction(runs, has_looks[0]), _fraction(base, has_looks[1])),
         medians=(
             statistics.median_time(runs.time / own_unit, runs.event),
             statistics.median_time(base.time / base_unit, base.event),
@@ -153,8 +158,9 @@ def _contrast(runs: ArmRuns, base: ArmRuns, can_pair: bool) -> Contrast:
     )
 
 
-def _fraction(runs: ArmRuns) -> Estimate:
-    return statistics.proportion(int(np.sum(runs.event == 1)), len(runs.event))
+def _fraction(runs: ArmRuns, has_looks: bool) -> Estimate:
+    exact = statistics.confidence_sequence if has_looks else statistics.proportion
+    return exact(int(np.sum(runs.event == 1)), len(runs.event))
 
 
 def _labels(runs: ArmRuns, base: ArmRuns) -> tuple[np.ndarray, np.ndarray]:
@@ -188,11 +194,14 @@ def in_words(contrast: Contrast, own_name: str, base_name: str) -> str:
             f"event (95 % CI {low}–{high}), median {number(median.value, unit)} {unit} "
             f"({interval(median, unit)})."
         )
-    if difference.lower <= 0 <= difference.upper:
-        verdict = "no difference beyond chance"
-    else:
-        verdict = "the first is earlier" if difference.value < 0 else "the first is later"
+    verdict = "no difference beyond chance"
+    if contrast.p_holm < _LEVEL and difference.upper < 0:
+        verdict = "the first is earlier"
+    elif contrast.p_holm < _LEVEL and difference.lower > 0:
+        verdict = "the first is later"
     how = f"{contrast.num_pairs} pairs of equal seeds" if contrast.num_pairs else "unpaired runs"
+    if 0 < contrast.num_pairs < max(contrast.num_runs):
+        how = f"means of all runs, test in {how}"
     lines.append(
         f"Difference of mean waits up to {number(contrast.horizon, unit)} {unit}: "
         f"{number(difference.value, unit)} {unit} (95 % CI {interval(difference, unit)}; {how}): "

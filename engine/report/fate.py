@@ -39,7 +39,7 @@ def make_fates(summary: Summary) -> dict[str, Fate]:
 
 
 def make_fate(runs: ArmRuns) -> Fate | None:
-    """The numbers of an arm; `None` where its design asks nothing of this kind."""
+    """The numbers of an arm; `None` where neither its design nor its runs say anything."""
     reasons: list[str] = []
     components = forks = luck = None
     if runs.grid is not None:
@@ -49,28 +49,29 @@ def make_fate(runs: ArmRuns) -> Fate | None:
                 np.maximum(grid.time, 1.0), grid.event, grid.init_seed, grid.order
             )
         except ValueError as error:
-            reasons.append(f"The shares of start and order cannot be estimated: {error}.")
+            reasons.append(f"the shares of start and order cannot be estimated: {error}.")
     if runs.forks is not None:
+        # A fork that leaves the plateau within its first step counts as if it took one.
+        left = np.maximum(runs.forks.time_left, 1.0)
         try:
-            forks = _fork_prediction(runs.forks)
+            forks = statistics.fork_prediction(left, runs.forks.event, runs.forks.parent)
         except ValueError as error:
-            reasons.append(f"The forks say nothing: {error}.")
-    if np.sum(runs.event == 1) >= _FEW_EVENTS:
-        try:
-            luck = statistics.early_luck(np.maximum(runs.time, 1.0), runs.event)
-        except ValueError as error:
-            reasons.append(f"Early luck cannot be counted: {error}.")
+            reasons.append(f"the forks say nothing: {error}.")
+    elif runs.has_forks_asked:
+        reasons.append("no fork is over; there is none where half of the runs never left.")
+    if _has_waits(runs):
+        luck = statistics.early_luck(np.maximum(runs.time, 1.0), runs.event)
     if components is None and forks is None and luck is None and not reasons:
         return None
     return Fate(components, forks, luck, reasons)
 
 
-def _fork_prediction(forks: ForkRuns) -> ForkPrediction:
-    """A fork that leaves the plateau within its first step counts as if it took one.
-
-    All are watched equally long: to the horizon of the arm.
-    """
-    return statistics.fork_prediction(np.maximum(forks.time_left, 1.0), forks.event, forks.parent)
+def _has_waits(runs: ArmRuns) -> bool:
+    """Whether most runs of an arm waited for an event that came, so that early ones mean luck."""
+    came = runs.event == 1
+    if runs.waits_for == "break":
+        came &= np.asarray(runs.status) == "broke"
+    return int(np.sum(came)) >= _FEW_EVENTS and 2 * int(np.sum(came)) > len(came)
 
 
 def in_words(name: str, runs: ArmRuns, fate: Fate, unit: str, steps_per_unit: float) -> list[str]:
@@ -82,7 +83,11 @@ def in_words(name: str, runs: ArmRuns, fate: Fate, unit: str, steps_per_unit: fl
         lines.append(_fork_words(name, runs.forks, fate.forks, unit, steps_per_unit))
     if fate.luck is not None:
         lines.append(_luck_words(name, fate.luck, unit, steps_per_unit))
-    return lines + [f"“{name}”: {reason}" for reason in fate.reasons]
+    lines += [f"“{name}”: {reason}" for reason in fate.reasons]
+    for part, words in ((runs.grid, "starts of the grid"), (runs.forks, "parents with forks")):
+        if part is not None and part.num_missing:
+            lines.append(f"“{name}”: {part.num_missing} more {words} are not complete yet.")
+    return lines
 
 
 def _share(estimate: Estimate) -> str:

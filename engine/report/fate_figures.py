@@ -51,7 +51,9 @@ def draw_forks(name: str, forks: ForkRuns, unit: str, steps_per_unit: float) -> 
     """Time that was left of every fork, one row per parent, sorted by their median."""
     parents = np.unique(forks.parent)
     medians = [np.median(forks.time_left[forks.parent == p]) for p in parents]
-    shown = parents[np.argsort(medians)][:_MAX_PARENTS]
+    number = min(len(parents), _MAX_PARENTS)
+    spread = np.linspace(0, len(parents) - 1, number).round().astype(int)
+    shown = parents[np.argsort(medians)][spread]
     figure = Figure(figsize=(_WIDTH, 1.9 + 0.11 * len(shown)), layout="constrained")
     axes = figure.subplots()
     is_unseen = forks.event != 1

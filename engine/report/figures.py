@@ -54,7 +54,8 @@ def make_figures(summary: Summary, fates: dict[str, Fate]) -> dict[str, Figure]:
     for i, (name, runs) in enumerate(summary.runs.items()):
         if np.any(runs.event == 2):
             figures[f"competing_{i + 1}"] = functools.partial(_competing, summary, name)
-    if any(r.waits_for == "break" and np.any(r.event == 1) for r in summary.runs.values()):
+    drawn = ((r, r.event[: len(r.curves)]) for r in summary.runs.values())
+    if any(runs.waits_for == "break" and np.any(event == 1) for runs, event in drawn):
         figures["aligned"] = lambda: _aligned(summary)
     figures["forest"] = lambda: _forest(summary)
     for i, (name, fate) in enumerate(fates.items()):

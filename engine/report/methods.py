@@ -174,6 +174,8 @@ def make_methods(
     ]
     if summary.comparisons:
         sentences.append(_compared(summary))
+    for name, fate in fates.items():
+        sentences += _design(name, fate, summary)
     if any(fate.components for fate in fates.values()):
         sentences.append(
             "In the crossed grid the variance of log time was divided between start, data order "
@@ -204,6 +206,23 @@ def _what_was_run(summary: Summary, identity: dict[str, Any], versions: dict[str
     )
 
 
+def _design(name: str, fate: Fate, summary: Summary) -> list[str]:
+    """The runs of an arm beside its repetitions."""
+    sentences, forks = [], summary.runs[name].forks
+    if fate.components is not None:
+        sentences.append(
+            f"Of “{name}”, {fate.components.num_init_seeds} starts were also trained in each of "
+            f"{fate.components.num_order_seeds} common data orders."
+        )
+    if fate.forks is not None and forks is not None:
+        sentences.append(
+            f"Of “{name}”, the {fate.forks.num_parents} runs that still waited at step "
+            f"{forks.step} were continued from there {fate.forks.num_runs} times in all, in data "
+            f"orders of their own."
+        )
+    return sentences
+
+
 def _what_is_a_break(summary: Summary, detector: dict[str, Any]) -> str:
     sentences = []
     events = {runs.waits_for for runs in summary.runs.values()}
@@ -216,8 +235,7 @@ def _what_is_a_break(summary: Summary, detector: dict[str, Any]) -> str:
         )
     if "hit" in events:
         sentences.append(
-            "In the double well the event is the first step at which the particle reaches the "
-            "other minimum."
+            "Where a task has an event of its own, its time is the first step at which it happens."
         )
     return " ".join(sentences)
 
@@ -225,9 +243,8 @@ def _what_is_a_break(summary: Summary, detector: dict[str, Any]) -> str:
 def _how_often(summary: Summary) -> str:
     if summary.looks:
         return (
-            f"Seeds were added until the question was decided, in {len(summary.looks)} looks; "
-            f"fractions of runs have the limits of a confidence sequence that holds at all looks "
-            f"together [robbins1970]."
+            f"Seeds were added in blocks, in {len(summary.looks)} looks; fractions of runs have "
+            f"the limits of a confidence sequence that holds at all looks together [robbins1970]."
         )
     return "Fractions of runs have exact limits [clopper1934]."
 

@@ -93,6 +93,8 @@ def make_page(
         ),
         runs=_run_rows(summary),
         unit=summary.unit,
+        has_looks=bool(summary.looks),
+        has_hits=any(runs.waits_for == "hit" for runs in summary.runs.values()),
         launch=document["launches"][-1],
         detector=document["identity"]["detector"],
         identity=document["identity"],

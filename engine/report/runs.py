@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from engine.designs import FIRST_GRID_SEED, is_of_grid
+from engine.designs import FIRST_FORK_SEED, FIRST_GRID_SEED, MAX_FORKS, is_of_grid
 from engine.store import OUTCOME_SCHEMA, WorkDirectory, waiting_times
 
 # Curves are only drawn, and more would hide each other.
@@ -20,38 +20,38 @@ class Curve(NamedTuple):
 
 
 class GridRuns(NamedTuple):
-    """The crossed grid of an arm: the starts whose row is complete; arrays `[num_runs]`.
+    """The crossed grid of an arm, up to the first start that is incomplete; arrays `[num_runs]`.
 
     Attributes:
         init_seed: of the start.
         order: number of the common data order.
         time, event: as for `ArmRuns`.
+        num_missing: starts after those, whose row is not complete.
     """
 
     init_seed: np.ndarray
     order: np.ndarray
     time: np.ndarray
     event: np.ndarray
+    num_missing: int
 
 
 class ForkRuns(NamedTuple):
-    """The forks of an arm; arrays `[num_forks]`.
+    """The forks of an arm, up to the first parent that is incomplete; arrays `[num_forks]`.
 
     Attributes:
         step: at which they part from their parents.
         parent: seed of the parent.
-        time_left: steps from there to the event, or to the end of the run where there is none.
+        time_left: steps from there to the event, or to the horizon where there is none.
         event: as for `ArmRuns`.
-        parent_time_left: the same of the parent itself.
-        parent_event: event of the parent.
+        num_missing: parents after those, whose forks are not complete.
     """
 
     step: int
     parent: np.ndarray
     time_left: np.ndarray
     event: np.ndarray
-    parent_time_left: np.ndarray
-    parent_event: np.ndarray
+    num_missing: int
 
 
 class ArmRuns(NamedTuple):
@@ -67,6 +67,7 @@ class ArmRuns(NamedTuple):
         curves: of the first `MAX_CURVES` runs.
         grid: of those starts, or `None`.
         forks: of those runs, or `None`.
+        has_forks_asked: whether there should be some.
         num_stored: repetitions that are over.
         num_planned: repetitions that the last launch asked for.
         horizon: steps.
@@ -86,6 +87,7 @@ class ArmRuns(NamedTuple):
     curves: list[Curve]
     grid: GridRuns | None
     forks: ForkRuns | None
+    has_forks_asked: bool
     num_stored: int
     num_planned: int
     horizon: int
@@ -129,6 +131,7 @@ def _arm_runs(rows: dict[str, list[Any]], document: dict[str, Any], name: str) -
         curves=[],
         grid=None,
         forks=None,
+        has_forks_asked=study["forks"] is not None,
         num_stored=len(stored),
         num_planned=max(study["seeds"][name], len(stored)),
         horizon=document["identity"]["horizons"][name],
@@ -147,19 +150,29 @@ def _rows_at(rows: dict[str, list[Any]], index: np.ndarray) -> dict[str, list[An
     return {name: [values[i] for i in index] for name, values in rows.items()}
 
 
-def _complete(runs: ArmRuns, rows: dict[str, list[Any]], number: int | None) -> dict[str, Any]:
-    """Rows of those repetitions that have all of theirs: quick ones end first."""
+def _until_incomplete(
+    wanted: np.ndarray, rows: dict[str, list[Any]], number: int
+) -> tuple[dict[str, list[Any]], int]:
+    """Rows of the longest prefix of some repetitions that have all of theirs; how many are left.
+
+    Args:
+        wanted: seeds of the repetitions, in order.
+        rows: of the store.
+        number: of rows that each of them has once it is complete.
+    """
     seeds = np.asarray(rows["seed"], int)
-    found, count = np.unique(seeds, return_counts=True)
-    complete = found[count >= (number or 1)]
-    is_used = np.isin(seeds, complete) & np.isin(seeds, runs.seed)
-    return _rows_at(rows, np.flatnonzero(is_used))
+    counts = np.bincount(seeds, minlength=int(wanted.max(initial=-1)) + 1)[wanted]
+    is_short = counts < number
+    used = wanted[: int(np.argmax(is_short))] if is_short.any() else wanted
+    return _rows_at(rows, np.flatnonzero(np.isin(seeds, used))), len(wanted) - len(used)
 
 
 def _grid_runs(
     runs: ArmRuns, rows: dict[str, list[Any]], order_seeds: int | None
 ) -> GridRuns | None:
-    rows = _complete(runs, rows, order_seeds)
+    if order_seeds is None:
+        return None
+    rows, num_missing = _until_incomplete(runs.seed, rows, order_seeds)
     if not rows["seed"]:
         return None
     return GridRuns(
@@ -167,26 +180,24 @@ def _grid_runs(
         order=np.asarray(rows["order_seed"]) - FIRST_GRID_SEED,
         time=waiting_times(rows),
         event=np.asarray(rows["event"]),
+        num_missing=num_missing,
     )
 
 
-def _fork_runs(
-    parents: ArmRuns, rows: dict[str, list[Any]], num_forks: int | None
-) -> ForkRuns | None:
-    rows = _complete(parents, rows, num_forks)
-    if not rows["seed"]:
+def _fork_runs(runs: ArmRuns, rows: dict[str, list[Any]], num_forks: int | None) -> ForkRuns | None:
+    if num_forks is None or not rows["seed"]:
         return None
     step = rows["fork_step"][0]
-    parent = np.asarray(rows["seed"])
-    place = np.searchsorted(parents.seed, parent)
-    return ForkRuns(
-        step=step,
-        parent=parent,
-        time_left=waiting_times(rows) - step,
-        event=np.asarray(rows["event"]),
-        parent_time_left=parents.time[place] - step,
-        parent_event=parents.event[place],
-    )
+    first = FIRST_FORK_SEED + np.asarray(rows["seed"], int) * MAX_FORKS
+    is_asked = np.asarray(rows["fork_order_seed"], int) - first < num_forks
+    rows = _rows_at(rows, np.flatnonzero(is_asked))
+    rows, num_missing = _until_incomplete(runs.seed[runs.time > step], rows, num_forks)
+    if not rows["seed"]:
+        return None
+    event = np.asarray(rows["event"])
+    # A run that diverged never has the event; all are watched equally long, to the horizon.
+    time = np.where(event == 2, runs.horizon, waiting_times(rows))
+    return ForkRuns(step, np.asarray(rows["seed"]), time - step, event, num_missing)
 
 
 def _read_curves(directory: WorkDirectory, runs: dict[str, ArmRuns]) -> dict[str, list[Curve]]:

@@ -111,6 +111,11 @@ class Summary(NamedTuple):
     comparisons: dict[str, Comparison]
     looks: list[dict[str, Any]]
 
+    def fraction(self, successes: int, trials: int) -> Estimate:
+        """A fraction of runs; its limits hold at every look where there were some."""
+        exact = statistics.confidence_sequence if self.looks else statistics.proportion
+        return exact(successes, trials)
+
     def steps_per_unit(self, arm: str) -> float:
         """Steps in one unit of time."""
         return float(self.runs[arm].steps_per_epoch or 1) if self.unit == "epochs" else 1.0
@@ -137,9 +142,8 @@ def summarise(directory: WorkDirectory) -> Summary:
         looks=document.get("looks", []),
     )
     high = document["identity"]["detector"]["high"]
-    fraction = statistics.confidence_sequence if summary.looks else statistics.proportion
     arms = {
-        name: _summarise_arm(r, summary.steps_per_unit(name), fraction, high)
+        name: _summarise_arm(r, summary.steps_per_unit(name), summary.fraction, high)
         for name, r in runs.items()
     }
     summary = summary._replace(arms=arms)
@@ -180,7 +184,9 @@ def _summarise_arm(
         late_onset=_late_onset(time, runs.event),
         num_coarse=sum(bool(flag) for flag in runs.rows["is_coarse"]),
         num_fell_back=sum(
-            status == "stuck" and (lost or 0) + 1 - end / runs.chance_loss > high
+            status == "stuck"
+            and runs.waits_for == "break"
+            and (lost or 0) + 1 - end / runs.chance_loss > high
             for status, lost, end in zip(
                 runs.status, runs.rows["best_minus_end"], _end_losses(runs), strict=True
             )

@@ -10,7 +10,9 @@ def make_table(summary: Summary) -> tuple[list[str], list[list[str]]]:
     """`(header, one row per arm)` as text."""
     unit = summary.unit
     header = ["arm", "runs", *(status.replace("_", " ") for status in STATUSES)]
-    header += ["left chance (95 % CI)", f"median onset, {unit} (95 % CI)"]
+    is_hit = all(runs.waits_for == "hit" for runs in summary.runs.values())
+    event, wait = ("had the event", "median wait") if is_hit else ("left chance", "median onset")
+    header += [f"{event} (95 % CI)", f"{wait}, {unit} (95 % CI)"]
     adjusted = "p at every look" if summary.looks else "p, Holm"
     header += [f"{unit} later than {summary.baseline}", adjusted]
     rows = []

@@ -4,7 +4,6 @@ import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from engine import statistics
 from engine.report.fate import Fate, in_words
 from engine.report.phrases import fraction, interval, joined, number, onset, p_value, percent
 from engine.report.summary import ArmSummary, Comparison, Summary
@@ -47,21 +46,29 @@ def make_verdict(summary: Summary, fates: Mapping[str, Fate]) -> Verdict:
     base = summary.arms[summary.baseline]
     horizon = _horizon(summary, summary.baseline)
     if summary.runs[summary.baseline].waits_for == "hit":
-        return _verdict_of_a_wait(summary, base, horizon)
+        return _with_fate(_verdict_of_a_wait(summary, base, horizon), summary, fates)
     answers = {
         "How often does it kick in?": _how_often(summary, base),
         "When?": _when(summary, base, horizon),
         "Is that normal for this set-up?": _is_normal(summary, base, horizon),
         "Is something wrong, and what would fix it?": _what_fixes(summary),
     }
-    headline = _headline(summary, base, horizon)
-    fate = fates.get(summary.baseline)
-    if fate is not None and (fate.components is not None or fate.forks is not None):
-        runs, unit = summary.runs[summary.baseline], summary.steps_per_unit(summary.baseline)
-        lines = in_words(summary.baseline, runs, fate, summary.unit, unit)
-        answers["Is it chance, or decided at the start?"] = " ".join(lines)
-        headline += f" {lines[0]}"
-    return Verdict(headline, answers, _limits(summary))
+    verdict = Verdict(_headline(summary, base, horizon), answers, _limits(summary))
+    return _with_fate(verdict, summary, fates)
+
+
+def _with_fate(verdict: Verdict, summary: Summary, fates: Mapping[str, Fate]) -> Verdict:
+    """The verdict with what the design of the baseline says of its wait."""
+    name = summary.baseline
+    fate = fates.get(name)
+    if fate is None or (fate.components is None and fate.forks is None):
+        return verdict
+    lines = in_words(name, summary.runs[name], fate, summary.unit, summary.steps_per_unit(name))
+    question = "Is it chance, or decided at the start?"
+    return verdict._replace(
+        headline=f"{verdict.headline} {lines[0]}",
+        answers={**verdict.answers, question: " ".join(lines)},
+    )
 
 
 def _verdict_of_a_wait(summary: Summary, base: ArmSummary, horizon: float) -> Verdict:
@@ -93,16 +100,16 @@ def _counts(arm: ArmSummary) -> str:
     return joined([f"{arm.statuses[s]} {w}" for s, w in _STATUS_WORDS.items() if arm.statuses[s]])
 
 
-def _typical(arm: ArmSummary) -> str | None:
+def _typical(summary: Summary, arm: ArmSummary) -> str | None:
     """The status that more than half of all runs have, beyond chance; `None` without one."""
     for status, count in arm.statuses.items():
-        if statistics.proportion(count, arm.num_runs).lower > 0.5:
+        if summary.fraction(count, arm.num_runs).lower > 0.5:
             return status
     return None
 
 
 def _headline(summary: Summary, base: ArmSummary, horizon: float) -> str:
-    name, typical = summary.baseline, _typical(base)
+    name, typical = summary.baseline, _typical(summary, base)
     left = fraction(_num_learned(base), base, base.fraction)
     if typical == "broke":
         return (
@@ -170,12 +177,12 @@ def _when(summary: Summary, base: ArmSummary, horizon: float) -> str:
 
 
 def _is_normal(summary: Summary, base: ArmSummary, horizon: float) -> str:
-    typical, unit = _typical(base), summary.unit
+    typical, unit = _typical(summary, base), summary.unit
     if typical is None:
         if base.num_runs < _FEW:
             return f"{base.num_runs} runs are too few to say what is typical: {_counts(base)}."
         return f"There is no typical course: {_counts(base)}."
-    share = statistics.proportion(base.statuses[typical], base.num_runs)
+    share = summary.fraction(base.statuses[typical], base.num_runs)
     counted = fraction(base.statuses[typical], base, share)
     if typical == "broke":
         text = (
@@ -203,6 +210,11 @@ def _is_normal(summary: Summary, base: ArmSummary, horizon: float) -> str:
 
 
 def _what_fixes(summary: Summary) -> str:
+    if not summary.comparisons and len(summary.runs) + len(summary.missing) > 1:
+        return (
+            "Nothing in this study can be compared with it yet: the other configurations wait for "
+            "another event, or have no complete first seed."
+        )
     if not summary.comparisons:
         return (
             "This study has one configuration, so it cannot say what would change the time. Add "
@@ -244,7 +256,7 @@ def _cures(summary: Summary) -> list[str]:
     baseline's, both beyond chance; of every minimal set of changed fields the earliest one.
     """
     base = summary.arms[summary.baseline]
-    if _typical(base) not in ("broke", "stuck"):
+    if _typical(summary, base) not in ("broke", "stuck"):
         return []
     chosen: dict[frozenset[str], str] = {}
     for name in _earlier(summary):
@@ -295,6 +307,15 @@ def _compared(summary: Summary, name: str) -> str:
     )
 
 
+def _outcome_of_looks(summary: Summary) -> str:
+    """How the last look left the question."""
+    undecided = summary.looks[-1]["undecided"]
+    others = [name for name in undecided if name != summary.baseline]
+    if not others:
+        return "until the question was decided"
+    return f"and the question is not decided for {joined([f'“{name}”' for name in others])}"
+
+
 def _limits(summary: Summary) -> list[str]:
     lines = [
         "A run that is still flat at the horizon is censored there: it says nothing about “never”.",
@@ -311,7 +332,7 @@ def _limits(summary: Summary) -> list[str]:
             )
     if summary.looks:
         lines.append(
-            f"Seeds were added until the question was decided, in {len(summary.looks)} looks. "
+            f"Seeds were added in {len(summary.looks)} looks, {_outcome_of_looks(summary)}. "
             f"Intervals of fractions (confidence sequences) and p-values (safe tests) hold at all "
             f"looks together; intervals of times and differences hold for a fixed number of seeds "
             f"only."

@@ -6,6 +6,8 @@ import numpy as np
 
 from engine.statistics.results import check_confidence
 
+_MOST_SEEDS = 1e7
+
 
 class FractionQuestion(NamedTuple):
     """What share of the runs breaks, to within `half_width` if it is near `fraction`?
@@ -116,6 +118,10 @@ def _for_fraction(question: FractionQuestion) -> SeedsNeeded:
         raise ValueError(f"fraction must lie between 0 and 1, got {fraction!r}")
     tail = (1 - question.confidence) / 2
     normal = z**2 * fraction * (1 - fraction) / question.half_width**2
+    if normal > _MOST_SEEDS or z**2 / question.half_width > _MOST_SEEDS:
+        raise ValueError(
+            f"half_width={question.half_width:g} needs more than {_MOST_SEEDS:g} seeds"
+        )
     trials = np.arange(1, int(2 * normal + 10 * z**2 / question.half_width) + 2)
     widest = np.zeros(len(trials))
     for successes in (np.floor(trials * fraction), np.ceil(trials * fraction)):

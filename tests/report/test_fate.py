@@ -19,7 +19,8 @@ def _arm(time: np.ndarray, **more: object) -> ArmRuns:
         name="a", seed=np.arange(number), init_seed=np.arange(number),
         order_seed=np.arange(number),
         status=["broke" if e else "stuck" for e in event], event=event, time=time, rows={},
-        curves=[], grid=None, forks=None, num_stored=number, num_planned=number, horizon=880,
+        curves=[], grid=None, forks=None, has_forks_asked=False, num_stored=number,
+        num_planned=number, horizon=880,
         steps_per_epoch=22, chance_loss=2.3, waits_for="break",
     )  # fmt: skip
     return runs._replace(**more)
@@ -30,7 +31,8 @@ def _crossed(time: np.ndarray) -> ArmRuns:
     init, order = (index.ravel() for index in np.indices(time.shape))
     event = np.where(time.ravel() < 880, 1, 0)
     return _arm(
-        np.array([200.0, 201.0]), grid=GridRuns(init, order, np.minimum(time.ravel(), 880.0), event)
+        np.array([200.0, 201.0]),
+        grid=GridRuns(init, order, np.minimum(time.ravel(), 880.0), event, 0),
     )
 
 
@@ -85,7 +87,7 @@ def _forks(parent_share: float) -> ArmRuns:
     left = 100 * np.exp(0.4 * (between + np.sqrt(1 - parent_share) * generator.normal(size=60)))
     forks = ForkRuns(
         step=110, parent=parents, time_left=left, event=np.ones(60, int),
-        parent_time_left=np.full(60, 90.0), parent_event=np.ones(60, int),
+        num_missing=0,
     )  # fmt: skip
     return _arm(200.0 + np.arange(4), forks=forks)
 
