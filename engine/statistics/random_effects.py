@@ -200,8 +200,7 @@ def share_estimate(data: Observations, fit: Fit, component: int, z: float) -> Es
         if candidate == share:
             return -z
         # The root of the deviance is nearly straight, and so soon solved.
-        loss = fit.log_likelihood - _profile(data, fit, component, candidate)
-        return float(np.sqrt(max(2 * loss, 0.0))) - z
+        return float(np.sqrt(deviance(data, fit, component, candidate))) - z
 
     def limit(end: float) -> float:
         if abs(share - end) < 2 * _SMALLEST_SHARE or excess(end) <= 0:
@@ -209,6 +208,11 @@ def share_estimate(data: Observations, fit: Fit, component: int, z: float) -> Es
         return float(brentq(excess, end, share, xtol=1e-3))
 
     return Estimate(share, limit(0.0), limit(1.0))
+
+
+def deviance(data: Observations, fit: Fit, component: int, share: float) -> float:
+    """Twice the log likelihood that a given share of one component loses: at most z² inside."""
+    return max(2 * (fit.log_likelihood - _profile(data, fit, component, share)), 0.0)
 
 
 def _profile(data: Observations, fit: Fit, component: int, share: float) -> float:

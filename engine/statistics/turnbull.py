@@ -165,6 +165,9 @@ def _fit(intervals: np.ndarray, counts: np.ndarray) -> tuple[_Cells, np.ndarray,
     """`(cells, mass [num_cells], gap)` of intervals `[2, num]`, each seen `counts` times."""
     cells = _innermost(*intervals)
     num = len(cells.lower)
+    if np.array_equal(cells.first, cells.last):
+        # Each interval holds one cell, as on a grid without gaps: the masses are its frequencies.
+        return cells, np.bincount(cells.first, counts, num) / counts.sum(), 0.0
     pairs, index = np.unique(cells.first * num + cells.last, return_inverse=True)
     likelihood = _Likelihood(pairs // num, pairs % num + 1, np.bincount(index, counts), num)
     mass = np.full(num, 1.0 / num)
