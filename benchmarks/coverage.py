@@ -40,10 +40,12 @@ def remark(row: Row) -> str:
     low, high = SIZE_BOUNDS if row.is_test else COVERAGE_BOUNDS
     if low <= row.share <= high:
         return ""
-    if (row.share < low) == row.is_test:
-        found = row.note or "cautious"
-    else:
+    if (row.share < low) != row.is_test:
         found = "rejects too often" if row.is_test else "too short"
+    elif row.note:
+        return row.note
+    else:
+        found = "cautious"
     return found if row.num_runs >= _FEW else f"{found} (few runs)"
 
 

@@ -57,7 +57,7 @@ def size_cases() -> Iterator[Case]:
         for num in SIZES:
             for block in (1, _BLOCK):
                 simulate = functools.partial(_looks, LAWS[name], num, block)
-                yield Case("safe_log_rank", name, num, simulate)
+                yield Case(f"safe_log_rank, a look per {_named(block)}", name, num, simulate)
 
 
 def _arms(
@@ -145,13 +145,16 @@ def _looks(
                 is_repeated |= plain.p_value <= LEVEL
         rejected += is_found
         repeated += is_repeated
-    what = "pair" if block == 1 else f"block of {block}"
-    name = f"safe_log_rank, a look per {what}"
+    name = f"safe_log_rank, a look per {_named(block)}"
     rows_found = [Row(name, law.name, num, num_studies, 0, 0, rejected, True, _AT_MOST)]
     if block > 1:
-        name = f"log_rank repeated, a look per {what}"
+        name = f"log_rank repeated, a look per {_named(block)}"
         rows_found.append(Row(name, law.name, num, num_studies, 0, 0, repeated, True, "contrast"))
     return rows_found
+
+
+def _named(block: int) -> str:
+    return "pair" if block == 1 else f"block of {block}"
 
 
 def _blocks(
