@@ -28,7 +28,7 @@ def log_rank(
         strata: labels, shape `[num_runs]`: runs are compared only within a stratum. With the seed
             as stratum, arms that share seeds are compared in pairs.
         num_permutations: by default p is from χ², which rejects a little too often below
-            thirty runs in each group (6 to 7 % of true hypotheses at ten, instead of 5).
+            thirty runs in each group (5 to 7 % of true hypotheses at ten, instead of 5).
             Otherwise it is from that many shuffles of the labels (999, say), see
             `permutations.permuted`.
         seed: of the shuffles.

@@ -39,7 +39,8 @@ def gray_test(
             incidence are estimated within each, so strata have to be large: for arms that share
             seeds use `paired_difference`.
         num_permutations: by default p is from χ², which rejects a little too often below
-            thirty runs in each group (5 to 7 % of true hypotheses at ten, instead of 5).
+            thirty runs in each group (5 to 7.5 % of true hypotheses at ten, instead of 5),
+            and on a coarse grid, where both causes tie, of three groups of a hundred (6.3 %).
             Otherwise it is from that many shuffles of the labels (999, say), see
             `permutations.permuted`.
         seed: of the shuffles.
