@@ -50,14 +50,16 @@ def test_the_table_is_the_one_that_was_printed():
 @pytest.mark.parametrize("name", calibration.cautioned())
 @pytest.mark.parametrize("num_runs", [1, 10, 29, 30, 99, 100, 5000])
 def test_a_caution_is_said_where_the_worst_law_is_out_of_bounds(name, num_runs):
-    is_test = name in calibration._LARGEST_SIZE
-    table = (calibration._LARGEST_SIZE if is_test else calibration._LEAST_COVERAGE)[name]
-    size = max([n for n in table if n <= num_runs] or [min(table)])
-    is_short = table[size] > 6 if is_test else table[size] < 93.5
-    said = calibration.caution(name, num_runs)
-    assert (said is not None) == is_short
-    if said is not None:
-        assert f"at n = {size} " in said
+    said = calibration.caution(name, num_runs) or ""
+    for tables, word in (
+        (calibration._LEAST_COVERAGE, "covers"),
+        (calibration._LARGEST_SIZE, "rejects"),
+    ):
+        table = tables.get(name, {10: 95.0 if word == "covers" else 5.0})
+        size = max([n for n in table if n <= num_runs] or [min(table)])
+        is_short = table[size] < 93.5 if word == "covers" else table[size] > 6
+        assert (word in said) == is_short
+        assert not is_short or f"at n = {size} " in said
 
 
 def test_words(monkeypatch):
@@ -70,7 +72,9 @@ def test_words(monkeypatch):
         "at n = 10 in each arm this test rejects up to 7.1 % of true hypotheses in simulation, "
         "instead of 5 %"
     )
-    assert calibration.caution("mean", 30) is None
+    monkeypatch.setattr(calibration, "_LARGEST_SIZE", {"mean": {10: 7.0}, "test": {30: 6.0}})
+    assert calibration.caution("mean", 10).count(";") == 1
+    assert calibration.caution("mean", 30).startswith("at n = 10 in each arm")
     assert calibration.caution("test", 30) is None
 
 
