@@ -4,6 +4,7 @@ Times and events are arrays of shape `[num_runs]`. Events are 0 for a censored r
 and 2 for a competing one.
 """
 
+from engine.statistics.calibration import caution
 from engine.statistics.comparison import holm, log_rank
 from engine.statistics.components import (
     CrossedComponents,
@@ -54,6 +55,7 @@ __all__ = [
     "TestResult",
     "WeibullFit",
     "aalen_johansen",
+    "caution",
     "confidence_sequence",
     "crossed_components",
     "early_luck",

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from engine.statistics.permutations import check_permutations, permuted
 from engine.statistics.results import TestResult
 from engine.statistics.risk_sets import RiskSets, chi_square, risk_sets
 
@@ -11,6 +12,8 @@ def log_rank(
     event: np.ndarray,
     group: np.ndarray,
     strata: np.ndarray | None = None,
+    num_permutations: int = 0,
+    seed: int = 0,
 ) -> TestResult:
     """Tests that the hazard of the event is the same in all groups.
 
@@ -24,6 +27,11 @@ def log_rank(
         group: labels, shape `[num_runs]`.
         strata: labels, shape `[num_runs]`: runs are compared only within a stratum. With the seed
             as stratum, arms that share seeds are compared in pairs.
+        num_permutations: by default p is from χ², which rejects a little too often below
+            thirty runs in each group (5 to 7 % of true hypotheses at ten, instead of 5).
+            Otherwise it is from that many shuffles of the labels (999, say), see
+            `permutations.permuted`.
+        seed: of the shuffles.
 
     Returns:
         χ² with (groups − 1) degrees of freedom, fewer where a group has nobody at risk at any
@@ -32,11 +40,27 @@ def log_rank(
         (binomial) instead of from χ², which rejects too often with few pairs.
 
     Raises:
-        ValueError: see `check_times`; shapes differ; or there are fewer than two groups.
+        ValueError: see `check_times`; shapes differ; there are fewer than two groups; or a negative
+            number of permutations.
 
     Source: Mantel (1966), Cancer Chemother. Rep. 50; Peto and Peto (1972), JRSS A 135.
     """
-    from scipy.stats import binomtest
+    check_permutations(num_permutations)
+    if num_permutations:
+        return permuted(
+            lambda labels: _log_rank(time, event, labels, strata),
+            group,
+            strata,
+            num_permutations,
+            seed,
+        )
+    return _log_rank(time, event, group, strata)
+
+
+def _log_rank(
+    time: np.ndarray, event: np.ndarray, group: np.ndarray, strata: np.ndarray | None
+) -> TestResult:
+    from scipy.special import bdtr
 
     sets = risk_sets(time, event, group, strata, cause=1)
     difference, factor, share = _observed_minus_expected(sets)
@@ -46,9 +70,10 @@ def log_rank(
     is_telling = (factor > 0) & (np.count_nonzero(sets.at_risk, axis=1) > 1)
     is_pair = sets.size[sets.stratum] == 2
     if len(covariance) == 2 and is_telling.any() and is_pair[is_telling].all():
-        wins = difference[is_telling, 0] > 0
-        p_value = float(binomtest(int(wins.sum()), len(wins)).pvalue)
-        return result._replace(p_value=p_value)
+        wins = int(np.sum(difference[is_telling, 0] > 0))
+        num = int(is_telling.sum())
+        p_value = 2.0 * float(bdtr(min(wins, num - wins), num, 0.5))
+        return result._replace(p_value=min(p_value, 1.0))
     return result
 
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from engine.statistics.permutations import check_permutations, permuted
 from engine.statistics.results import TestResult
 from engine.statistics.risk_sets import RiskSets, chi_square, risk_sets
 
@@ -14,6 +15,8 @@ def gray_test(
     group: np.ndarray,
     cause: int = 1,
     strata: np.ndarray | None = None,
+    num_permutations: int = 0,
+    seed: int = 0,
 ) -> TestResult:
     """Tests that the cumulative incidence of a cause is the same in all groups.
 
@@ -35,17 +38,42 @@ def gray_test(
         strata: labels, shape `[num_runs]`: runs are compared only within a stratum. Survival and
             incidence are estimated within each, so strata have to be large: for arms that share
             seeds use `paired_difference`.
+        num_permutations: by default p is from χ², which rejects a little too often below
+            thirty runs in each group (5 to 7.5 % of true hypotheses at ten, instead of 5),
+            and on a coarse grid, where both causes tie, of three groups of a hundred (6.3 %).
+            Otherwise it is from that many shuffles of the labels (999, say), see
+            `permutations.permuted`.
+        seed: of the shuffles.
 
     Returns:
         χ² with (groups − 1) degrees of freedom, fewer where a group has nobody at risk at any
         event. Without any event of the cause, statistic 0, p 1.
 
     Raises:
-        ValueError: see `check_times`; shapes differ; there are fewer than two groups; or the cause
-            is neither 1 nor 2.
+        ValueError: see `check_times`; shapes differ; there are fewer than two groups; the cause
+            is neither 1 nor 2; or a negative number of permutations.
 
     Source: Gray (1988), Ann. Statist. 16.
     """
+    check_permutations(num_permutations)
+    if num_permutations:
+        return permuted(
+            lambda labels: _gray_test(time, event, labels, cause, strata),
+            group,
+            strata,
+            num_permutations,
+            seed,
+        )
+    return _gray_test(time, event, group, cause, strata)
+
+
+def _gray_test(
+    time: np.ndarray,
+    event: np.ndarray,
+    group: np.ndarray,
+    cause: int,
+    strata: np.ndarray | None,
+) -> TestResult:
     sets = risk_sets(time, event, group, strata, cause)
     score, covariance = _score(sets, (-np.inf, np.inf))
     _, bounded = _score(sets, (0.0, 1.0))

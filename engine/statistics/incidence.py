@@ -39,12 +39,19 @@ def incidence_table(time: np.ndarray, event: np.ndarray, cause: int) -> Incidenc
 
 
 def aalen_johansen(
-    time: np.ndarray, event: np.ndarray, cause: int = 1, confidence: float = 0.95
+    time: np.ndarray,
+    event: np.ndarray,
+    cause: int = 1,
+    confidence: float = 0.95,
+    transform: str = "logit",
 ) -> ProbabilityCurve:
     """Cumulative incidence of one cause, the others competing.
 
-    `F(t) = Σ_{s ≤ t} S(s−)·d₁(s)/n(s)`, exact under ties. Limits are complementary log-log; before
-    the first event, where that transform has none, the upper limit is Clopper–Pearson's for no
+    `F(t) = Σ_{s ≤ t} S(s−)·d₁(s)/n(s)`, exact under ties. Limits are symmetric on the scale of a
+    transform: of thirty runs the complementary log-log ones, which others print by default, miss a
+    quarter on one side in 5.1 % of studies and a fifth in 7.0 % on both; the logit ones miss no
+    share between .05 and .95 in more than 6.5 % (`benchmarks/COVERAGE.md`). Before
+    the first event, where transforms have none, the upper limit is Clopper–Pearson's for no
     event among those at risk or ended by another cause, and where every run is over the lower
     limit is that of the time before, or Clopper–Pearson's for all.
 
@@ -53,27 +60,31 @@ def aalen_johansen(
         event: shape `[num_runs]`: 0 censored, 1 or 2 the cause.
         cause: 1 or 2.
         confidence: two-sided, pointwise.
+        transform: `logit` or `log_log`.
 
     Raises:
-        ValueError: see `check_times`; or the cause is neither 1 nor 2.
+        ValueError: see `check_times`; the cause is neither 1 nor 2, or the transform unknown.
 
     Source: Aalen and Johansen (1978), Scand. J. Statist. 5; variance by the delta method,
-    Marubini and Valsecchi (1995), §10.3.
+    Marubini and Valsecchi (1995), §10.3; logit limits, Meeker and Escobar (1998), Statistical
+    Methods for Reliability Data, §3.6.
     """
     time, event = check_times(time, event)
     if cause not in (1, 2):
         raise ValueError(f"cause must be 1 or 2, got {cause!r}")
-    return _incidence_curve(incidence_table(time, event, cause), confidence)
+    return _incidence_curve(incidence_table(time, event, cause), confidence, transform)
 
 
-def _incidence_curve(table: IncidenceTable, confidence: float) -> ProbabilityCurve:
+def _incidence_curve(table: IncidenceTable, confidence: float, transform: str) -> ProbabilityCurve:
     z = check_confidence(confidence)
+    if transform not in _LIMITS:
+        raise ValueError(f"unknown transform {transform!r}: expected one of {', '.join(_LIMITS)}")
     error = np.sqrt(np.maximum(_incidence_variance(table), 0.0))
     value = np.clip(table.incidence, 0.0, 1.0)
     lower, upper = np.zeros_like(value), np.ones_like(value)
     is_inside = (value > _ROUNDING) & (value < 1.0 - _ROUNDING)
     inside = value[is_inside]
-    lower[is_inside], upper[is_inside] = log_log_limits(inside, error[is_inside], z)
+    lower[is_inside], upper[is_inside] = _LIMITS[transform](inside, error[is_inside], z)
     num_competed = np.cumsum(table.num_any - table.num_cause)
     num_known = table.at_risk + np.concatenate([[0], num_competed[:-1]])
     is_none = value <= _ROUNDING
@@ -96,6 +107,17 @@ def log_log_limits(value: np.ndarray, error: np.ndarray, z: float) -> tuple[np.n
     return -np.expm1(np.exp(-spread) * log_survival), -np.expm1(np.exp(spread) * log_survival)
 
 
+def logit_limits(value: np.ndarray, error: np.ndarray, z: float) -> tuple[np.ndarray, np.ndarray]:
+    """The limits `1/(1 + exp(−x ± zσ/(F(1 − F))))`, x the logit of F, of F inside (0, 1)."""
+    from scipy.special import expit, logit
+
+    centre, spread = logit(value), z * error / (value * (1.0 - value))
+    return expit(centre - spread), expit(centre + spread)
+
+
+_LIMITS = {"logit": logit_limits, "log_log": log_log_limits}
+
+
 def _incidence_variance(table: IncidenceTable) -> np.ndarray:
     """Var F(t) at every distinct time: `Σ_{s ≤ t} A²·d/(n(n−d)) + B²·d₁(n−d₁)/n³ − 2AB·d₁/n²`.
 
@@ -115,25 +137,27 @@ def _incidence_variance(table: IncidenceTable) -> np.ndarray:
     return f**2 * square - 2.0 * f * linear + constant
 
 
-def kaplan_meier(time: np.ndarray, event: np.ndarray, confidence: float = 0.95) -> ProbabilityCurve:
+def kaplan_meier(
+    time: np.ndarray, event: np.ndarray, confidence: float = 0.95, transform: str = "logit"
+) -> ProbabilityCurve:
     """Survival: the probability that the event has not happened by each time.
 
-    `S(t) = Π_{s ≤ t} (1 − d(s)/n(s))`, Greenwood's variance, log-log limits with the ends treated
-    as in `aalen_johansen`.
+    `S(t) = Π_{s ≤ t} (1 − d(s)/n(s))`, Greenwood's variance, limits as in `aalen_johansen`.
 
     Args:
         time: shape `[num_runs]`, any unit.
         event: shape `[num_runs]`: 0 censored, 1 the event. Where runs end by a competing event,
             1 − S is no probability: use `aalen_johansen`.
         confidence: two-sided, pointwise.
+        transform: `logit` or `log_log`.
 
     Raises:
-        ValueError: see `check_times`; also for event code 2.
+        ValueError: see `check_times`; also for event code 2, or an unknown transform.
 
     Source: Kaplan and Meier (1958), JASA 53.
     """
     time, event = check_times(time, event, codes=(0, 1))
-    curve = _incidence_curve(incidence_table(time, event, cause=1), confidence)
+    curve = _incidence_curve(incidence_table(time, event, cause=1), confidence, transform)
     return curve._replace(value=1.0 - curve.value, lower=1.0 - curve.upper, upper=1.0 - curve.lower)
 
 
@@ -158,7 +182,7 @@ def median_time(time: np.ndarray, event: np.ndarray, confidence: float = 0.95) -
 
     Source: Brookmeyer and Crowley (1982), Biometrics 38.
     """
-    curve = aalen_johansen(time, event, confidence=confidence)
+    curve = aalen_johansen(time, event, confidence=confidence, transform="log_log")
     at_start = none_seen(len(np.asarray(time)), confidence)
     return Estimate(
         first_reached(curve.time, curve.value, 0.5),

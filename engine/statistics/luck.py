@@ -1,5 +1,6 @@
 """Early luck: a memoryless wait sometimes ends at once, a hidden progress never does."""
 
+import functools
 from typing import NamedTuple
 
 import numpy as np
@@ -53,7 +54,7 @@ def early_luck(time: np.ndarray, event: np.ndarray, confidence: float = 0.95) ->
     Source: David and Nagaraja (2003), Order Statistics, §2.5: given one order statistic, those
     before it are a sample from the law cut there.
     """
-    from scipy.stats import binom
+    from scipy.special import bdtr
 
     time, event = check_times(time, event)
     check_confidence(confidence)
@@ -65,21 +66,21 @@ def early_luck(time: np.ndarray, event: np.ndarray, confidence: float = 0.95) ->
     is_lost = np.any((event != 1) & (time < median))
     if is_lost:
         num_before = int(np.sum((event == 1) & (time < median)))
-        p_value = float(binom.cdf(num_early, num_before, 0.5))
+        p_value = float(bdtr(num_early, num_before, 0.5))
     else:
         p_value = _probability_of_fewer(num_early, num)
     share = proportion(num_early, num, confidence=confidence)
     return EarlyLuck(share, 1 - 0.5**0.5, p_value, median, num_early, num)
 
 
+@functools.cache
 def _probability_of_fewer(num_early: int, num: int) -> float:
     """`P(K ≤ num_early)` among `num` exponential waits, by quadrature over the share u."""
-    from scipy.special import betaincinv
-    from scipy.stats import binom
+    from scipy.special import bdtr, betaincinv
 
     m = (num + 1) // 2
     nodes, weights = np.polynomial.legendre.leggauss(200)
     # Over the quantile of u the density is flat, and the integrand smooth and bounded.
     u = betaincinv(m, num - m + 1, (nodes + 1) / 2)
     q = 1 / (1 + np.sqrt(1 - u))
-    return min(1.0, float(weights @ binom.cdf(num_early, m - 1, q) / 2))
+    return min(1.0, float(weights @ bdtr(min(num_early, m - 1), m - 1, q) / 2))

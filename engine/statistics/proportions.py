@@ -1,10 +1,12 @@
 """How often: fractions of runs."""
 
+import math
+
 import numpy as np
 
 from engine.statistics.results import Estimate, check_confidence
 
-_METHODS = {"clopper_pearson": "exact", "wilson": "wilson"}
+_METHODS = ("clopper_pearson", "wilson")
 
 
 def proportion(
@@ -24,16 +26,33 @@ def proportion(
 
     Source: Clopper and Pearson (1934), Biometrika 26; Wilson (1927), JASA 22.
     """
-    from scipy.stats import binomtest
-
     if method not in _METHODS:
         raise ValueError(f"unknown method {method!r}: expected one of {', '.join(_METHODS)}")
     if not 0 <= successes <= trials or trials < 1:
         raise ValueError(f"expected 0 <= successes <= trials, got {successes} of {trials}")
-    check_confidence(confidence)
-    interval = binomtest(int(successes), int(trials)).proportion_ci(confidence, _METHODS[method])
-    value = successes / trials
-    return Estimate(value, float(interval.low), float(interval.high))
+    z = check_confidence(confidence)
+    limits = _clopper_pearson if method == "clopper_pearson" else _wilson
+    return limits(int(successes), int(trials), z)
+
+
+def _clopper_pearson(successes: int, trials: int, z: float) -> Estimate:
+    """Quantiles of Beta laws, which solve that the count is as far out as half of the level."""
+    from scipy.special import betaincinv, ndtr
+
+    tail, failures = float(ndtr(-z)), trials - successes
+    lower = float(betaincinv(successes, failures + 1, tail)) if successes else 0.0
+    upper = 1.0 - float(betaincinv(failures, successes + 1, tail)) if failures else 1.0
+    return Estimate(successes / trials, lower, upper)
+
+
+def _wilson(successes: int, trials: int, z: float) -> Estimate:
+    """Where the score `(p̂ − p)/√(p(1 − p)/n)` is ±z."""
+    value, weight = successes / trials, z**2 / trials
+    centre = value + weight / 2
+    spread = math.sqrt(weight * (value * (1.0 - value) + weight / 4))
+    lower = (centre - spread) / (1.0 + weight) if successes else 0.0
+    upper = (centre + spread) / (1.0 + weight) if successes < trials else 1.0
+    return Estimate(value, lower, upper)
 
 
 def none_seen(trials: np.ndarray | int, confidence: float = 0.95) -> np.ndarray:

@@ -78,10 +78,35 @@ def observe(value: np.ndarray, is_censored: np.ndarray, levels: list[np.ndarray]
     )
 
 
+class _Factors(NamedTuple):
+    """Normal factors in place of the censored ones, shapes `[num_censored]` and scalars."""
+
+    precision: np.ndarray
+    linear: np.ndarray
+    log_scale: float
+    rest_gradient: float
+
+
+class Likelihood(NamedTuple):
+    """At given variances; the restricted log likelihood and what comes with it.
+
+    Attributes:
+        value: of the log likelihood.
+        gradient: with respect to the log variances, `[num_effects + 1]`.
+        coefficients: posterior means, `[num_columns]`.
+        factors: of the censored values: a good start at variances nearby.
+    """
+
+    value: float
+    gradient: np.ndarray
+    coefficients: np.ndarray
+    factors: _Factors
+
+
 def log_likelihood(
-    data: Observations, log_variances: np.ndarray
-) -> tuple[float, np.ndarray, np.ndarray]:
-    """`(value, gradient [num_effects + 1], coefficients [num_columns])`.
+    data: Observations, log_variances: np.ndarray, start: _Factors | None = None
+) -> Likelihood:
+    """The likelihood at the logarithms of the variances `[num_effects + 1]`.
 
     The gradient is exact where expectation propagation has converged, because its approximation
     is stationary in the normal factors.
@@ -94,7 +119,7 @@ def log_likelihood(
     gram, unseen = data.gram * np.outer(scale, scale), data.columns * scale
     precision = gram / rest + np.diag(is_effect.astype(np.float64))
     linear = scale * data.moment / rest
-    site = _censored_factors(precision, linear, unseen, data.limit, rest)
+    site = _censored_factors(precision, linear, unseen, data.limit, rest, start)
 
     precision = precision + (unseen.T * site.precision) @ unseen
     covariance = np.linalg.inv(precision)
@@ -112,25 +137,23 @@ def log_likelihood(
         [0.5 * np.sum(square[data.effect == k] - 1) for k in range(len(log_variances) - 1)]
         + [0.5 * (residual / rest - data.num_observed) + site.rest_gradient]
     )
-    return float(value), gradient, mean * scale
-
-
-class _Factors(NamedTuple):
-    """Normal factors in place of the censored ones, shapes `[num_censored]` and scalars."""
-
-    precision: np.ndarray
-    linear: np.ndarray
-    log_scale: float
-    rest_gradient: float
+    return Likelihood(float(value), gradient, mean * scale, site)
 
 
 def _censored_factors(
-    precision: np.ndarray, linear: np.ndarray, columns: np.ndarray, limit: np.ndarray, rest: float
+    precision: np.ndarray,
+    linear: np.ndarray,
+    columns: np.ndarray,
+    limit: np.ndarray,
+    rest: float,
+    start: _Factors | None,
 ) -> _Factors:
     """Expectation propagation, all factors at once and damped."""
     from scipy.special import log_ndtr
 
     tau, nu = np.zeros(len(limit)), np.zeros(len(limit))
+    if start is not None:
+        tau, nu = start.precision, start.linear
     if not len(limit):
         return _Factors(tau, nu, 0.0, 0.0)
     for _ in range(_MAX_SWEEPS):
@@ -171,9 +194,12 @@ def fit_variances(data: Observations) -> Fit:
     num = int(data.effect.max()) + 2
     centre = np.log(data.spread)
 
+    last: Likelihood | None = None
+
     def objective(x: np.ndarray) -> tuple[float, np.ndarray]:
-        value, gradient, _ = log_likelihood(data, x)
-        return -value, -gradient
+        nonlocal last
+        last = log_likelihood(data, x, last and last.factors)
+        return -last.value, -last.gradient
 
     starts = [np.full(num, centre - np.log(num))]
     starts += [np.where(np.arange(num) == k, centre, centre - 3) for k in range(num)]
@@ -182,7 +208,7 @@ def fit_variances(data: Observations) -> Fit:
     ]
     fits = [minimize(objective, start, jac=True, bounds=bounds) for start in starts]
     best = min(fits, key=lambda fit: fit.fun)
-    mean = log_likelihood(data, best.x)[2][0] + data.centre
+    mean = log_likelihood(data, best.x).coefficients[0] + data.centre
     return Fit(np.exp(best.x), float(mean), -float(best.fun))
 
 
@@ -200,8 +226,7 @@ def share_estimate(data: Observations, fit: Fit, component: int, z: float) -> Es
         if candidate == share:
             return -z
         # The root of the deviance is nearly straight, and so soon solved.
-        loss = fit.log_likelihood - _profile(data, fit, component, candidate)
-        return float(np.sqrt(max(2 * loss, 0.0))) - z
+        return float(np.sqrt(deviance(data, fit, component, candidate))) - z
 
     def limit(end: float) -> float:
         if abs(share - end) < 2 * _SMALLEST_SHARE or excess(end) <= 0:
@@ -209,6 +234,11 @@ def share_estimate(data: Observations, fit: Fit, component: int, z: float) -> Es
         return float(brentq(excess, end, share, xtol=1e-3))
 
     return Estimate(share, limit(0.0), limit(1.0))
+
+
+def deviance(data: Observations, fit: Fit, component: int, share: float) -> float:
+    """Twice the log likelihood that a given share of one component loses: at most z² inside."""
+    return max(2 * (fit.log_likelihood - _profile(data, fit, component, share)), 0.0)
 
 
 def _profile(data: Observations, fit: Fit, component: int, share: float) -> float:
@@ -226,13 +256,17 @@ def _profile(data: Observations, fit: Fit, component: int, share: float) -> floa
         log_variances[others] = x[0] + np.log1p(-share) + split[: num - 1]
         return log_variances
 
+    last: Likelihood | None = None
+
     def objective(x: np.ndarray) -> tuple[float, np.ndarray]:
-        value, gradient, _ = log_likelihood(data, variances(x))
+        nonlocal last
+        last = log_likelihood(data, variances(x), last and last.factors)
+        gradient = last.gradient
         along = [gradient.sum()]
         if num == 3:
             first = float(np.exp(-np.logaddexp(0, -x[1])))
             along.append(gradient[others[0]] * (1 - first) - gradient[others[1]] * first)
-        return -value, -np.array(along)
+        return -last.value, -np.array(along)
 
     start = [np.log(fit.variances.sum())]
     bounds = [(base - 4, base + 5)]

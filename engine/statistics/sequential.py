@@ -148,19 +148,26 @@ def _log_e_value(
     time: np.ndarray, event: np.ndarray, is_other: np.ndarray, log_ratio: float
 ) -> float:
     """The logarithm of one stratum's e-value."""
-    total = 0.0
-    for step in np.unique(time[event == 1]):
-        at_risk = time >= step
-        is_event = (time == step) & (event == 1)
-        other = int(np.sum(at_risk & is_other))
-        total += _log_tied_ratio(
-            int(np.sum(at_risk)) - other,
-            other,
-            int(np.sum(is_event & ~is_other)),
-            int(np.sum(is_event & is_other)),
-            log_ratio,
-        )
+    steps = np.unique(time[event == 1])
+    baseline, ended = _counts(time[~is_other], event[~is_other], steps)
+    other, other_ended = _counts(time[is_other], event[is_other], steps)
+    single = ended + other_ended == 1
+    n, m = baseline[single], other[single]
+    factor = np.log((n + m) / (n + np.exp(log_ratio) * m))
+    total = float(np.sum(factor)) + log_ratio * float(np.sum(other_ended[single]))
+    for row in np.flatnonzero(~single):
+        tied = int(ended[row]), int(other_ended[row])
+        total += _log_tied_ratio(int(baseline[row]), int(other[row]), *tied, log_ratio)
     return total
+
+
+def _counts(
+    time: np.ndarray, event: np.ndarray, steps: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """`(at risk, events)` of one group at increasing steps."""
+    time, ends = np.sort(time), np.sort(time[event == 1])
+    num_events = np.searchsorted(ends, steps, side="right") - np.searchsorted(ends, steps)
+    return len(time) - np.searchsorted(time, steps), num_events
 
 
 def _log_tied_ratio(

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from engine.statistics.incidence import log_log_limits
+from engine.statistics.incidence import logit_limits
 from engine.statistics.proportions import none_seen
 from engine.statistics.results import ProbabilityCurve, check_confidence
 
@@ -58,7 +58,7 @@ def turnbull(
     until the gradient shows that the maximum is reached: no innermost interval j has
     `(1/n)·Σ_{i ∋ j} 1/P_i > 1`. With exact and right-censored times alone it is Kaplan–Meier's.
 
-    Limits are complementary log-log with the standard error of bootstrap resamples of the runs; at
+    Limits are logit with the standard error of bootstrap resamples of the runs; at
     0 and 1 they are Clopper–Pearson's for the runs of which it is known. That is right for
     intervals on a grid that is fixed as runs are added, as evaluation steps are; with as many
     different intervals as runs the estimate converges too slowly for it.
@@ -88,14 +88,21 @@ def turnbull(
     value = np.minimum(np.cumsum(mass)[: len(time)], 1.0)
 
     generator = np.random.default_rng(seed)
-    resamples = np.empty((num_resamples, len(time)))
-    for i in range(num_resamples):
-        drawn = generator.multinomial(len(lower), counts / counts.sum())
-        found, drawn_mass, _ = _fit(intervals[:, drawn > 0], drawn[drawn > 0])
-        by = np.searchsorted(found.upper, time, side="right")
-        resamples[i] = np.concatenate([[0.0], np.cumsum(drawn_mass)])[by]
+    drawn = generator.multinomial(len(lower), counts / counts.sum(), num_resamples)
+    if np.array_equal(cells.first, cells.last):
+        # Masses are frequencies, those of the resamples too.
+        resamples = drawn @ (cells.upper[cells.first][:, None] <= time) / len(lower)
+    else:
+        resamples = np.stack([_resample(intervals, row, time) for row in drawn])
     curve = _curve(lower, upper, time, value, resamples.std(axis=0, ddof=1), confidence)
     return IntervalEstimate(cells.lower, cells.upper, mass, curve, gap)
+
+
+def _resample(intervals: np.ndarray, counts: np.ndarray, time: np.ndarray) -> np.ndarray:
+    """The probability by each time `[num_times]` where the intervals were seen `counts` times."""
+    cells, mass, _ = _fit(intervals[:, counts > 0], counts[counts > 0])
+    by = np.searchsorted(cells.upper, time, side="right")
+    return np.concatenate([[0.0], np.cumsum(mass)])[by]
 
 
 def _curve(
@@ -110,7 +117,7 @@ def _curve(
     low, high = np.zeros(len(time)), np.ones(len(time))
     is_none, is_all = value <= _ROUNDING, value >= 1.0 - _ROUNDING
     is_inside = ~is_none & ~is_all
-    low[is_inside], high[is_inside] = log_log_limits(value[is_inside], error[is_inside], z)
+    low[is_inside], high[is_inside] = logit_limits(value[is_inside], error[is_inside], z)
     # Runs that are known to have had the event by then, and runs that are known not to.
     num_over = np.searchsorted(np.sort(upper), time, side="right")
     after = np.where(lower < upper, lower, np.nextafter(lower, -np.inf))
@@ -165,6 +172,9 @@ def _fit(intervals: np.ndarray, counts: np.ndarray) -> tuple[_Cells, np.ndarray,
     """`(cells, mass [num_cells], gap)` of intervals `[2, num]`, each seen `counts` times."""
     cells = _innermost(*intervals)
     num = len(cells.lower)
+    if np.array_equal(cells.first, cells.last):
+        # Each interval holds one cell, as on a grid without gaps: the masses are its frequencies.
+        return cells, np.bincount(cells.first, counts, num) / counts.sum(), 0.0
     pairs, index = np.unique(cells.first * num + cells.last, return_inverse=True)
     likelihood = _Likelihood(pairs // num, pairs % num + 1, np.bincount(index, counts), num)
     mass = np.full(num, 1.0 / num)

@@ -20,7 +20,7 @@ def test_kaplan_meier_agrees_with_scikit_survival_and_scipy(seed):
     from sksurv.nonparametric import kaplan_meier_estimator
 
     time, event = _data(seed)
-    curve = s.kaplan_meier(time, event)
+    curve = s.kaplan_meier(time, event, transform="log_log")
     at, value, limits = kaplan_meier_estimator(event == 1, time, conf_type="log-log")
     np.testing.assert_array_equal(curve.time, at)
     np.testing.assert_allclose(curve.value, value, atol=1e-12)

@@ -20,7 +20,7 @@ def test_kaplan_meier_agrees_with_lifelines(seed):
 
     time, event = _data(seed)
     fitter = KaplanMeierFitter().fit(time, event)
-    curve = s.kaplan_meier(time, event)
+    curve = s.kaplan_meier(time, event, transform="log_log")
     np.testing.assert_allclose(curve.value, fitter.survival_function_.loc[curve.time].values[:, 0])
     inside = (curve.value < 1) & (curve.value > 0)
     limits = fitter.confidence_interval_.loc[curve.time].values

@@ -1,0 +1,87 @@
+"""Where a method falls short of its level, as simulated: to be printed beside its numbers."""
+
+import math
+
+# From benchmarks/COVERAGE.md: by number of runs (in each arm), the least coverage in per cent over
+# the laws that were simulated, and the largest size.
+_LEAST_COVERAGE: dict[str, dict[int, float]] = {
+    "proportion": {10: 98.12, 30: 96.34, 100: 95.73},
+    "proportion, wilson": {10: 94.37, 30: 94.35, 100: 95.95},
+    "kaplan_meier": {10: 96.15, 30: 95.23, 100: 94.14},
+    "aalen_johansen": {10: 97.23, 30: 95.41, 100: 94.18},
+    "median_time": {10: 94.2, 30: 95.26, 100: 94.92},
+    "restricted_mean": {10: 92.6, 30: 94.46, 100: 94.72},
+    "restricted_mean_difference": {10: 95.75, 30: 95.27, 100: 94.79},
+    "paired_difference": {10: 94.62, 30: 94.61, 100: 94.68},
+    "turnbull": {10: 95.85, 30: 94.5, 100: 93.8},
+    "weibull shape": {10: 92.2, 30: 94.0, 100: 93.95},
+    "weibull scale": {10: 92.2, 30: 93.45, 100: 93.85},
+    "crossed_components": {100: 93.9},
+    "fork_prediction": {30: 93.7, 100: 93.95},
+    "confidence_sequence": {10: 97.83, 30: 97.51, 100: 96.74, 1000: 96.18},
+}
+_LARGEST_SIZE: dict[str, dict[int, float]] = {
+    "log_rank": {10: 7.28, 30: 5.94, 100: 5.76},
+    "gray_test": {10: 7.48, 30: 5.99, 100: 6.31},
+    "weibull, shape 1": {10: 5.45, 30: 5.04, 100: 5.12},
+    "fork_prediction": {10: 4.81, 30: 5.0, 100: 4.77},
+    "early_luck": {10: 3.29, 30: 2.71, 100: 3.93},
+    "holm": {10: 6.19, 30: 4.96, 100: 4.9},
+    "safe_log_rank": {10: 0.0, 30: 0.84, 100: 3.51},
+}
+LEAST_COVERAGE, LARGEST_SIZE = 93.5, 6.0
+
+
+def caution(estimator: str, num_runs: int) -> str | None:
+    """One line in words where an interval or a test is known to fall short at such a size.
+
+    Short means a coverage of 95 % limits below 93.5 %, or a size of a 5 % test above 6 %, for the
+    worst of the simulated laws. The numbers are those of `benchmarks/COVERAGE.md`, which
+    `python -m benchmarks.coverage` prints; a test holds the two against each other. Of the sizes
+    that were simulated the largest that is not above `num_runs` counts (else the least), so a
+    number in between is taken for the smaller, which is worse.
+
+    Args:
+        estimator: the function's name, as in `cautioned()`: `median_time`, `log_rank`, …; with
+            what is meant where it returns two things, `weibull shape`. A p-value of a permutation
+            test needs no caution.
+        num_runs: of the estimate, or in the smallest arm of a comparison.
+
+    Returns:
+        A clause without a full stop, or None where nothing is short. For `fork_prediction` both
+        its interval and its test count.
+
+    Raises:
+        ValueError: the estimator was not simulated, or there is no run.
+    """
+    if num_runs < 1:
+        raise ValueError(f"num_runs must be positive, got {num_runs}")
+    if estimator not in cautioned():
+        raise ValueError(f"unknown estimator {estimator!r}: expected one of {cautioned()}")
+    found = []
+    size, share = _nearest(_LEAST_COVERAGE.get(estimator, {}), num_runs)
+    if share < LEAST_COVERAGE:
+        found.append(
+            f"at n = {size} this interval covers down to {math.floor(10 * share) / 10:g} % in "
+            "simulation, instead of 95 %"
+        )
+    size, share = _nearest(_LARGEST_SIZE.get(estimator, {}), num_runs)
+    if share > LARGEST_SIZE:
+        found.append(
+            f"at n = {size} in each arm this test rejects up to {math.ceil(10 * share) / 10:g} % "
+            "of true hypotheses in simulation, instead of 5 %"
+        )
+    return "; ".join(found) or None
+
+
+def _nearest(measured: dict[int, float], num_runs: int) -> tuple[int, float]:
+    """The simulated size that counts, and its share; not a number where there is none."""
+    if not measured:
+        return 0, math.nan
+    size = max((n for n in measured if n <= num_runs), default=min(measured))
+    return size, measured[size]
+
+
+def cautioned() -> list[str]:
+    """The names that `caution` knows."""
+    return [*(_LEAST_COVERAGE | _LARGEST_SIZE)]
