@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 
 from engine import store
 from engine.errors import InputError
+from engine.report.cautions import make_cautions
 from engine.report.fate import make_fates
 from engine.report.figures import make_figures, to_png, to_svg
 from engine.report.page import make_page
@@ -37,6 +38,7 @@ def report(workdir: str | os.PathLike[str]) -> dict[str, Any]:
     fates = make_fates(summary)
     verdict = make_verdict(summary, fates)
     document = to_document(summary, verdict._asdict(), fates)
+    document["cautions"] = make_cautions(summary)
     header, rows = make_table(summary)
     figures = make_figures(summary, fates)
     vectors = {name: to_svg(figure, name) for name, figure in figures.items()}

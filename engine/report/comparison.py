@@ -8,6 +8,10 @@ from engine import statistics
 from engine.report.runs import ArmRuns
 from engine.statistics import Estimate, TestResult
 
+# Below this many runs χ² rejects too often, see benchmarks/COVERAGE.md.
+_FEW_RUNS = 30
+_NUM_PERMUTATIONS = 999
+
 
 class Difference(NamedTuple):
     """One group of runs against a baseline.
@@ -36,6 +40,8 @@ def compare_runs(
 ) -> Difference:
     """Compares in pairs where there are some, by a log-rank test with pairs as strata, else Gray's.
 
+    Gray's p-value is from shuffled labels where a group has fewer than thirty runs.
+
     Args:
         own, base: the groups.
         steps_per_unit: of both.
@@ -54,7 +60,9 @@ def compare_runs(
     if num_pairs:
         test = statistics.log_rank(times, events, group, np.concatenate(labels))
     else:
-        test = statistics.gray_test(times, events, group)
+        is_small = min(len(time), len(base_time)) < _FEW_RUNS
+        num_permutations = _NUM_PERMUTATIONS if is_small else 0
+        test = statistics.gray_test(times, events, group, num_permutations=num_permutations)
     is_paired = 1 < num_pairs == len(time) == len(base_time)
     if is_paired:
         first, second = (np.argsort(label) for label in labels)

@@ -5,6 +5,7 @@ from typing import Any
 import jinja2
 import markupsafe
 
+from engine.report.cautions import make_cautions
 from engine.report.fate import Fate, in_words
 from engine.report.figures import INK
 from engine.report.methods import make_methods
@@ -92,6 +93,7 @@ def make_page(
             summary, fates, document["identity"], document["launches"][-1]["versions"]
         ),
         runs=_run_rows(summary),
+        cautions=make_cautions(summary),
         unit=summary.unit,
         has_looks=bool(summary.looks),
         has_hits=any(runs.waits_for == "hit" for runs in summary.runs.values()),

@@ -72,6 +72,7 @@ class Comparison(NamedTuple):
         p_adjusted: for the number of arms compared: after Holm, or where seeds were added until a
             question was decided, of a safe test after Bonferroni, which holds at every look.
         num_pairs: seeds that both arms have.
+        is_paired: whether these are all, so that the difference is paired.
         changed: fields in which the arms differ, with (baseline's value, own value).
     """
 
@@ -82,6 +83,7 @@ class Comparison(NamedTuple):
     is_earlier: bool
     is_later: bool
     num_pairs: int
+    is_paired: bool
     changed: dict[str, tuple[Any, Any]]
 
 
@@ -235,6 +237,7 @@ def _compare(summary: Summary, fields: dict[str, dict[str, Any]]) -> dict[str, C
             is_earlier=max(d.value.upper for d in differences) < 0,
             is_later=min(d.value.lower for d in differences) > 0,
             num_pairs=differences[0].num_pairs,
+            is_paired=differences[0].is_paired,
             changed={
                 field: (value, fields[name][field])
                 for field, value in fields[base.name].items()
