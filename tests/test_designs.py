@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from engine.commands.report import report
 from engine.commands.run import run
 from engine.designs import (
     DESIGNS,
@@ -17,6 +18,7 @@ from engine.designs import (
 from engine.errors import InputError
 from engine.lanes import Run
 from engine.plan import Waited, make_plan, run_key, with_forks
+from engine.report.runs import read_runs
 from engine.store import open_existing
 from engine.study import resolve_arm
 from tests.conftest import drain, read_all, small_arm, small_study
@@ -196,3 +198,55 @@ def test_a_study_without_a_median_has_no_forks(tmp_path, data_dir):
     assert len(read_all(tmp_path / "a")) == 3
     assert summary["arms"]["still"]["statuses"]["stuck"] == 3
     assert open_existing(tmp_path / "a").document["identity"]["fork_step"] == {"still": None}
+
+
+def test_grids_and_forks_end_at_the_first_that_is_incomplete(tmp_path, data_dir):
+    """Quick ones end first: what is complete behind a gap would favour them."""
+    _run(tmp_path / "a", data_dir, seeds=4)
+    directory = open_existing(tmp_path / "a")
+    rows = directory.read().to_pylist()
+    (whole,) = read_runs(directory).values()
+    assert (len(whole.grid.time), len(whole.forks.time_left)) == (8, 8)
+
+    def is_kept(row) -> bool:
+        is_of_second = row["seed"] == 1 and is_of_grid(row["order_seed"])
+        is_of_third = row["seed"] == 2 and row["fork_step"] is not None
+        return not (is_of_second or is_of_third)
+
+    for part in directory.parts.glob("*.parquet"):
+        part.unlink()
+    directory.append([row for row in rows if is_kept(row)])
+    (cut,) = read_runs(open_existing(tmp_path / "a")).values()
+    assert set(cut.grid.init_seed) == {0}
+    assert cut.grid.num_missing == 3
+    assert set(cut.forks.parent) == {0, 1}
+    assert cut.forks.num_missing == 2
+    report(tmp_path / "a")
+    page = (tmp_path / "a" / "report.html").read_text()
+    assert "3 more starts of the grid are not complete yet" in page
+
+
+def test_forks_have_noise_of_their_own(make_pool):
+    """With dropout, forks that shared their parent's masks would be alike for that reason."""
+    arm = resolve_arm(small_arm(dropout=0.5))
+    pool = make_pool(arm)
+    parent = Run("arm", arm, 0, 3, 4, 5, 66)
+    fork = parent._replace(seed=1, fork_step=33, fork_order_seed=FIRST_FORK_SEED)
+    done = drain(pool, [parent, fork], 4)
+    parent_run, fork_run = done["arm", 0], done["arm", 1]
+    np.testing.assert_array_equal(parent_run.batch_loss[:33], fork_run.batch_loss[:33])
+    other = parent._replace(seed=3, fork_step=33, fork_order_seed=4)
+    (again,) = drain(pool, [other], 4).values()
+    # The parent's order once more, but other masks: the loss parts at the fork.
+    np.testing.assert_array_equal(parent_run.batch_loss[:33], again.batch_loss[:33])
+    assert parent_run.batch_loss[33] != again.batch_loss[33]
+
+
+def test_data_orders_of_grids_and_forks_cannot_be_asked_for():
+    with pytest.raises(InputError, match="fix_order"):
+        small_study(fix_order=FIRST_GRID_SEED)
+
+
+def test_every_arm_is_checked_for_its_number_of_seeds():
+    with pytest.raises(InputError, match="at most 524288 with forks"):
+        small_study(design="fork", forks=2, seeds={"slow": 2, "fast": 10**6})

@@ -5,6 +5,7 @@ import inspect
 
 import pytest
 
+from engine.commands.flags import make_flags
 from engine.study import Study, resolve_arm
 from experiments import EXPERIMENTS
 
@@ -28,6 +29,16 @@ def test_an_experiment_is_declarative_and_documented(name):
     assert not any(isinstance(node, (ast.For, ast.While, ast.With)) for node in ast.walk(tree))
     imported = [node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
     assert imported == ["engine"]
+
+
+def test_chance_or_fate_can_be_given_another_design():
+    from launch import _study
+
+    words = ["launch.py", "--experiment=chance_or_fate", "--design=crossed", "--order_seeds=3"]
+    values = make_flags("run")
+    values(words)
+    study = _study(values)
+    assert (study.design, study.order_seeds, study.forks) == ("crossed", 3, None)
 
 
 def test_kick_in_is_the_question():

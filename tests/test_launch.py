@@ -75,6 +75,7 @@ def _single(workdir: Path, data_dir: str, *words: str) -> list[str]:
         (["--experiment=single", "--design=fork", "--forks=2", "--fork_step=7"], "nearest is 11"),
         (["--experiment=single", "--until=fractoin"], "did you mean 'fraction'"),
         (["--experiment=single", "--until=comparison"], "at least two arms"),
+        (["--experiment=single", "--until=fraction", "--seeds=5"], "give --max_seeds"),
         (["--experiment=single", "--half_width=0.1"], "no effect without --until"),
         (["--experiment=single", "--gradient_noise=1"], "no effect with dataset=digits"),
         (["verify"], "unknown verb 'verify': expected one of compare, list"),

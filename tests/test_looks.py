@@ -10,7 +10,7 @@ from engine.errors import InputError
 from engine.looks import Looks, Until
 from engine.statistics import confidence_sequence
 from engine.store import open_existing
-from tests.conftest import small_study
+from tests.conftest import small_arm, small_study
 
 
 def _looks(goal: str = "fraction", arms: tuple[str, ...] = ("a", "b"), **numbers) -> Looks:
@@ -163,6 +163,37 @@ def test_a_comparison_by_looks_is_reported_by_a_safe_test(tmp_path, data_dir):
     assert comparison["p_adjusted"] == pytest.approx(2 / ((4 / 3) ** 8 + (2 / 3) ** 8))
     assert not comparison["is_earlier"]
     assert "safe log-rank test" in (tmp_path / "a" / "report.html").read_text()
+
+
+def test_a_refused_question_leaves_the_study_as_it_is(tmp_path, data_dir):
+    study = small_study(arms={"only": small_arm()}, baseline=None)
+    options = {"data_dir": data_dir, "num_workers": 0, "is_quiet": True}
+    run(study, tmp_path / "a", **options)
+    before = (tmp_path / "a" / "study.json").read_bytes()
+    with pytest.raises(InputError, match="at least two arms"):
+        run(study, tmp_path / "a", until=Until("comparison"), **options)
+    assert (tmp_path / "a" / "study.json").read_bytes() == before
+
+
+def test_arms_alike_are_seldom_told_apart_whatever_their_horizons():
+    """Half of the runs diverge; the two arms have one law, but horizons of 1,000 and 100."""
+    generator = np.random.default_rng(0)
+    num_rejected = 0
+    for _ in range(100):
+        looks = Looks(
+            Until("comparison", block=8, max_seeds=64), {"a": 1000.0, "b": 100.0}, "a", []
+        )
+        for seed in range(64):
+            for arm, horizon in (("a", 1000.0), ("b", 100.0)):
+                if generator.random() < 0.5:
+                    looks.add(arm, seed, 10.0, 2)
+                else:
+                    time = generator.uniform(200, 900)
+                    looks.add(arm, seed, min(time, horizon), int(time < horizon))
+        looks.update()
+        num_rejected += max(look["e_values"]["b"] for look in looks.records) >= 20
+    # A bound of 5 of 100 and three standard errors.
+    assert num_rejected <= 5 + 3 * np.sqrt(100 * 0.05 * 0.95)
 
 
 def test_until_needs_independent_repetitions(tmp_path):
