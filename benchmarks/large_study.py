@@ -20,10 +20,10 @@ from absl import app, flags
 from engine import store
 from engine.commands.report import report
 from engine.config import Arm
-from engine.lanes import FinishedRun, Run
 from engine.outcomes import outcome_row
 from engine.plateau import DetectorSettings
 from engine.report.summary import summarise
+from engine.runs import FinishedRun, Run
 from engine.study import resolve_arm
 
 _RUNS = flags.DEFINE_integer("runs", 10_000, "runs in all", lower_bound=4)

@@ -155,7 +155,7 @@ def engine_pool(workload: Workload, width: int, form: str | None = None, **arm_f
 
 def fill_pool(pool: Any, width: int) -> None:
     """Starts runs without end in all lanes."""
-    from engine.lanes import Run
+    from engine.runs import Run
 
     runs = [Run("a", pool.spec.arm, i, i, i, i, 2**20 * _STEPS) for i in range(width)]
     pool.fill(runs)
@@ -319,7 +319,7 @@ def losses(
 
     One seed of the large workloads, whose native form takes seconds a step.
     """
-    from engine.lanes import Run
+    from engine.runs import Run
 
     num_seeds = 1 if workload.size > 8 else 12
     pool = engine_pool(workload, num_seeds, form, learning_rate=learning_rate)

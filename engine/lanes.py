@@ -23,8 +23,6 @@ from engine.config import Arm
 from engine.errors import InputError
 from engine.lane_program import (
     NO_FORK,
-    NOT_DIVERGED,
-    NOT_HIT,
     Lane,
     Measurement,
     PoolSpec,
@@ -40,6 +38,7 @@ from engine.lane_program import (
 from engine.models import make_model
 from engine.models.initial import leaf_scales
 from engine.optimizers import hyperparams
+from engine.runs import FinishedRun, History, Run, copied, finish
 from engine.tasks import Data, Task, build_task
 from engine.training import Trainer, make_trainer
 
@@ -48,65 +47,6 @@ SEGMENTS_PER_CHUNK = 8
 
 _ACCELERATOR_WIDTH = 64
 _DENSE_BLOCK = 8
-
-
-class Run(NamedTuple):
-    """One training: an arm, its seeds, and how long it lasts.
-
-    Attributes:
-        arm_name, arm: what is trained; the arm is resolved.
-        seed: number of the repetition.
-        init_seed, order_seed, noise_seed: of its random streams.
-        horizon: steps.
-        fork_step: from which on data order and noise are those of `fork_order_seed`, a multiple of
-            the evaluation interval; `None` for a run that follows its own streams to the end.
-        fork_order_seed: of those streams.
-    """
-
-    arm_name: str
-    arm: Arm
-    seed: int
-    init_seed: int
-    order_seed: int
-    noise_seed: int
-    horizon: int
-    fork_step: int | None = None
-    fork_order_seed: int | None = None
-
-
-class FinishedRun(NamedTuple):
-    """A run that is over.
-
-    Attributes:
-        run: which.
-        steps: at which the curves were evaluated, shape `[num_points]`, from 0; before the
-            divergence where there was one.
-        curves: evaluated metrics by name, each `[num_points]`.
-        inspected_steps: at which the rarer curves were evaluated, shape `[num_inspections]`.
-        inspected: rarer metrics by name, each `[num_inspections]`.
-        batch_loss: loss of every mini-batch, shape `[num_steps]`.
-        diverged_step: when it diverged, or `None`.
-        hitting_step: when the task's own event happened, before it diverged, or `None`.
-        stop_reason: `horizon`, `diverged`, `hit` or `settled`.
-    """
-
-    run: Run
-    steps: np.ndarray
-    curves: dict[str, np.ndarray]
-    inspected_steps: np.ndarray
-    inspected: dict[str, np.ndarray]
-    batch_loss: np.ndarray
-    diverged_step: int | None
-    hitting_step: int | None
-    stop_reason: str
-
-
-class _History(NamedTuple):
-    """What a run in a lane has left behind so far, on the host."""
-
-    run: Run
-    records: list[Record]
-    measurements: list[Measurement]
 
 
 class Chunk(NamedTuple):
@@ -124,7 +64,7 @@ class Chunk(NamedTuple):
     records: Record
     measurements: Measurement
     status: Status
-    histories: list[_History | None]
+    histories: list[History | None]
 
 
 def default_width(platform: str, arm: Arm) -> int:
@@ -178,7 +118,7 @@ class LanePool:
         self._param_shapes = trainer.param_shapes
         self._data = jax.device_put(spec.data)
         self._root_seed = np.uint32(spec.root_seed)
-        self._histories: list[_History | None] = [None] * spec.width
+        self._histories: list[History | None] = [None] * spec.width
         self._steps = [0] * spec.width
         self._dispatched: tuple[int, Record, Measurement, Status] | None = None
         starts = self._starts([Run("", spec.arm, 0, 0, 0, 0, 0)] * spec.width)
@@ -238,7 +178,7 @@ class LanePool:
         self._lanes, _, measured, _ = self._advance(self._lanes, is_new, np.int32(0), self._data)
         measured = jax.device_get(measured)
         for lane, run in chosen.items():
-            self._histories[lane] = _History(run, [], [_copied(measured, (lane,))])
+            self._histories[lane] = History(run, [], [copied(measured, (lane,))])
             self._steps[lane] = 0
 
     def _starts(self, runs: Sequence[Run]) -> Start:
@@ -297,10 +237,10 @@ class LanePool:
             for segment in range(chunk.num_segments):
                 if records.is_active[lane, segment]:
                     num_active += 1
-                    history.records.append(_copied(records, (lane, segment)))
-            history.measurements.append(_copied(measurements, (lane,)))
+                    history.records.append(copied(records, (lane, segment)))
+            history.measurements.append(copied(measurements, (lane,)))
             if chunk.status.is_over[lane]:
-                finished.append(_finish(history, Status(*(a[lane] for a in chunk.status))))
+                finished.append(finish(history, Status(*(a[lane] for a in chunk.status))))
         return num_active * self.spec.eval_every, finished
 
 
@@ -434,55 +374,3 @@ def _too_wide(spec: PoolSpec, needed: int, limit: int, data: Data) -> InputError
         f"width={spec.width} for model={spec.arm.model} needs {needed / 2**30:.1f} GiB, and "
         f"{limit / 2**30:.1f} GiB are there for a worker: {advice}"
     )
-
-
-def _copied(tree: Any, index: tuple[int, ...]) -> Any:
-    """One entry of stacked arrays, without a reference to the rest of them."""
-    return jax.tree.map(lambda a: np.array(a[index]), tree)
-
-
-def _finish(history: _History, status: Status) -> FinishedRun:
-    batch_loss = [record.batch_loss for record in history.records]
-    diverged_step = None
-    if status.diverged_step != NOT_DIVERGED:
-        diverged_step = int(status.diverged_step)
-    first, *later = history.measurements
-
-    def is_before(step: Any) -> bool:
-        return diverged_step is None or int(step) < diverged_step
-
-    records = [record for record in history.records if is_before(record.step)]
-    inspections = {
-        int(m.step): m.inspection for m in (first, *(m for m in later if is_before(m.step)))
-    }
-    hitting_step = None
-    if status.hitting_step != NOT_HIT:
-        hitting_step = int(status.hitting_step)
-    # What comes first counts; the rest of its evaluation interval was trained all the same.
-    if hitting_step is not None and diverged_step is not None and hitting_step >= diverged_step:
-        hitting_step = None
-    reason = "settled" if status.step < history.run.horizon else "horizon"
-    if hitting_step is not None:
-        reason = "hit"
-    elif diverged_step is not None:
-        reason = "diverged"
-    return FinishedRun(
-        run=history.run,
-        steps=np.asarray([0, *(int(record.step) for record in records)], np.int64),
-        curves=_stacked([first.evaluation, *(record.evaluation for record in records)]),
-        inspected_steps=np.asarray(list(inspections), np.int64),
-        inspected=_stacked(list(inspections.values())),
-        batch_loss=np.concatenate(batch_loss) if batch_loss else np.zeros(0, np.float32),
-        diverged_step=diverged_step,
-        hitting_step=hitting_step,
-        stop_reason=reason,
-    )
-
-
-def _stacked(infos: Sequence[Any]) -> dict[str, np.ndarray]:
-    """Metrics by name, each with one entry per measurement; those that are `None` left out."""
-    return {
-        name: np.asarray([getattr(info, name) for info in infos], np.float32)
-        for name in infos[0]._fields
-        if getattr(infos[0], name) is not None
-    }

@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from engine.lanes import FinishedRun
 from engine.plateau import DetectorSettings, end_level, event_code, find_break
+from engine.runs import FinishedRun
 
 
 def outcome_row(

@@ -1,6 +1,5 @@
 """A study made concrete: its data, its groups of one structure, its runs and its identity."""
 
-import dataclasses
 import itertools
 import math
 from collections.abc import Mapping
@@ -8,14 +7,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from engine import config, designs, models, provenance, tasks
+from engine import config, designs, models, tasks
 from engine.config import Arm
 from engine.errors import InputError, unknown_name
 from engine.lane_program import STOPS, PoolSpec
-from engine.lanes import Run, block_of, default_width
+from engine.lanes import block_of, default_width
 from engine.lowering import FORMS, default_form
 from engine.precision import PRECISIONS, is_available
-from engine.store import SCHEMA_VERSION
+from engine.runs import Run
 from engine.study import MAX_SEEDS, Study, check_whole, resolve_arm
 
 _MAX_EVAL_EVERY = 25
@@ -284,79 +283,3 @@ def with_forks(plan: Plan, waited: Mapping[str, Waited]) -> Plan:
             if cell.seed in still
         ]
     return plan._replace(fork_steps=steps, runs=runs)
-
-
-def run_key(run: Run) -> tuple[Any, ...]:
-    """What names the run in the store, see `store.RUN_KEY`."""
-    return (
-        run.arm_name,
-        run.init_seed,
-        run.order_seed,
-        run.noise_seed,
-        run.fork_step,
-        run.fork_order_seed,
-    )
-
-
-def document(plan: Plan, platform: str) -> dict[str, Any]:
-    """`study.json`: everything that is needed to do the study again.
-
-    `identity` is what makes it this study and no other. How many seeds it has, and when and how it
-    was launched, may change from launch to launch.
-    """
-    study = plan.study
-    identity = {
-        "arms": {name: dataclasses.asdict(arm) for name, arm in plan.arms.items()},
-        "horizons": plan.horizons,
-        "eval_every": plan.eval_every,
-        "root_seed": study.root_seed,
-        "fix_init": study.fix_init,
-        "fix_order": study.fix_order,
-        "design": study.design,
-        "order_seeds": study.order_seeds,
-        "fork_step": plan.fork_steps,
-        "detector": study.detector._asdict(),
-        "width": {name: g.spec.width for g in plan.groups for name in g.arm_names},
-        "block": {name: g.spec.block for g in plan.groups for name in g.arm_names},
-        "form": {name: g.spec.form for g in plan.groups for name in g.arm_names},
-        "stop": study.stop,
-        "platform": platform,
-        "data": {name: g.fingerprint for g in plan.groups for name in g.arm_names},
-        "model_source": {name: models.source_fingerprint(arm) for name, arm in plan.arms.items()},
-        "task_source": {name: tasks.source_fingerprint(arm) for name, arm in plan.arms.items()},
-    }
-    return {
-        "schema_version": SCHEMA_VERSION,
-        "identity": _as_json(identity),
-        "arm_order": list(plan.arms),
-        "study": {
-            "name": study.name,
-            "question": study.question,
-            "baseline": study.baseline or next(iter(plan.arms)),
-            "seeds": study.seeds_by_arm,
-            "steps_per_epoch": {
-                name: g.steps_per_epoch for g in plan.groups for name in g.arm_names
-            },
-            "chance_loss": {name: g.chance_loss for g in plan.groups for name in g.arm_names},
-            "event": {name: g.event for g in plan.groups for name in g.arm_names},
-            "forks": study.forks,
-        },
-        "launches": [
-            {
-                "command": provenance.command_line(),
-                "versions": provenance.versions(),
-                "hardware": provenance.hardware(),
-                "code": provenance.code_revision(),
-                "started": provenance.now(),
-            }
-        ],
-    }
-
-
-def _as_json(value: Any) -> Any:
-    """The value as it comes back from JSON: tuples as lists."""
-    if isinstance(value, Mapping):
-        return {key: _as_json(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_as_json(item) for item in value]
-    return value

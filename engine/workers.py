@@ -18,7 +18,8 @@ from typing import Any, NamedTuple, Protocol
 from engine.devices import Devices, configure_backend, environment, memory_limit
 from engine.errors import InputError, WorkerFailedError
 from engine.lane_program import PoolSpec
-from engine.lanes import Chunk, FinishedRun, LanePool, Run, make_pool
+from engine.lanes import Chunk, LanePool, make_pool
+from engine.runs import FinishedRun, Run
 from engine.selfcheck import find_disagreement
 
 _MAX_LOSSES_WITHOUT_PROGRESS = 3

@@ -14,9 +14,10 @@ import pytest
 from engine.config import Arm
 from engine.devices import configure_backend
 from engine.lane_program import PoolSpec
-from engine.lanes import LanePool, Run, block_of
+from engine.lanes import LanePool, block_of
 from engine.lanes import make_pool as new_pool
 from engine.plateau import DetectorSettings
+from engine.runs import Run
 from engine.study import Study, resolve_arm
 from engine.tasks import load_data
 

@@ -16,9 +16,9 @@ from engine.designs import (
     unforked,
 )
 from engine.errors import InputError
-from engine.lanes import Run
-from engine.plan import Waited, make_plan, run_key, with_forks
+from engine.plan import Waited, make_plan, with_forks
 from engine.report.runs import read_runs
+from engine.runs import Run, run_key
 from engine.store import open_existing
 from engine.study import resolve_arm
 from tests.conftest import drain, read_all, small_arm, small_study

@@ -4,7 +4,8 @@ import pytest
 
 from engine.config import Arm
 from engine.errors import InputError
-from engine.plan import make_plan, run_key
+from engine.plan import make_plan
+from engine.runs import run_key
 from engine.study import Study, resolve_arm, with_fields, with_sweep
 from tests.conftest import small_arm, small_study
 

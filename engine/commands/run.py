@@ -10,9 +10,10 @@ from engine import devices, store, tuning, workers
 from engine.commands.session import Session
 from engine.designs import has_forks
 from engine.devices import Devices
+from engine.document import document
 from engine.errors import InputError
 from engine.looks import Until, check_goal
-from engine.plan import Plan, document, make_plan
+from engine.plan import Plan, make_plan
 from engine.store import WorkDirectory
 from engine.study import Study
 

@@ -10,10 +10,10 @@ import numpy as np
 from engine import provenance, workers
 from engine.commands.progress import Progress
 from engine.designs import is_of_grid
-from engine.lanes import Run
 from engine.looks import Looks, Until
 from engine.outcomes import outcome_row
-from engine.plan import Plan, Waited, run_key, with_forks
+from engine.plan import Plan, Waited, with_forks
+from engine.runs import Run, run_key
 from engine.store import WAITING_COLUMNS, WorkDirectory, waiting_times
 
 _SECONDS_PER_PART = 2.0

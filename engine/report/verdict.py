@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from engine.report.fate import Fate, in_words
+from engine.report.limits import find_limits
 from engine.report.phrases import fraction, interval, joined, number, onset, p_value, percent
 from engine.report.summary import ArmSummary, Comparison, Summary
 from engine.statistics import Estimate
@@ -53,7 +54,7 @@ def make_verdict(summary: Summary, fates: Mapping[str, Fate]) -> Verdict:
         "Is that normal for this set-up?": _is_normal(summary, base, horizon),
         "Is something wrong, and what would fix it?": _what_fixes(summary),
     }
-    verdict = Verdict(_headline(summary, base, horizon), answers, _limits(summary))
+    verdict = Verdict(_headline(summary, base, horizon), answers, find_limits(summary))
     return _with_fate(verdict, summary, fates)
 
 
@@ -84,7 +85,7 @@ def _verdict_of_a_wait(summary: Summary, base: ArmSummary, horizon: float) -> Ve
         "How often?": f"{text}.",
         "When?": f"The median is {onset(base, unit, horizon)}; {wait}.",
     }
-    return Verdict(f"{text}; {wait}.", answers, _limits(summary))
+    return Verdict(f"{text}; {wait}.", answers, find_limits(summary))
 
 
 def _horizon(summary: Summary, name: str) -> float:
@@ -305,74 +306,3 @@ def _compared(summary: Summary, name: str) -> str:
         f"{number(size.value, unit)} {unit} {direction} (95 % CI {interval(size, unit)}; "
         f"{p_value(comparison.p_adjusted)} {adjusted})."
     )
-
-
-def _outcome_of_looks(summary: Summary) -> str:
-    """How the last look left the question."""
-    undecided = summary.looks[-1]["undecided"]
-    others = [name for name in undecided if name != summary.baseline]
-    if not others:
-        return "until the question was decided"
-    return f"and the question is not decided for {joined([f'“{name}”' for name in others])}"
-
-
-def _limits(summary: Summary) -> list[str]:
-    lines = [
-        "A run that is still flat at the horizon is censored there: it says nothing about “never”.",
-        f"The intervals describe the {summary.varied} of these configurations on this data set, "
-        f"each at 95 % on its own; they do not carry over to another network or data set.",
-    ]
-    for name, runs in summary.runs.items():
-        used = len(runs.status)
-        if used < runs.num_planned:
-            lines.append(
-                f"“{name}” is not complete: {runs.num_stored} of {runs.num_planned} runs are over, "
-                f"and the first {used} in the order of seeds are used, because quick runs end "
-                f"first."
-            )
-    if summary.looks:
-        lines.append(
-            f"Seeds were added in {len(summary.looks)} looks, {_outcome_of_looks(summary)}. "
-            f"Intervals of fractions (confidence sequences) and p-values (safe tests) hold at all "
-            f"looks together; intervals of times and differences hold for a fixed number of seeds "
-            f"only."
-        )
-    if summary.missing:
-        lines.append(f"Without a complete first seed, and left out: {joined(summary.missing)}.")
-    arms = list(summary.arms.values())
-    num_runs = sum(arm.num_runs for arm in arms)
-    for count, words in (
-        (
-            sum(arm.num_coarse for arm in arms),
-            "the rise is steeper than the evaluation grid resolves (a quarter of its width); the "
-            "onset is then known to one interval of the grid only. A smaller --eval_every would "
-            "help",
-        ),
-        (
-            sum(arm.num_diverged_later for arm in arms),
-            "the loss blew up after the run had left chance level; they count as having left it",
-        ),
-        (
-            sum(arm.num_stairs for arm in arms),
-            "further plateaus follow the first (the times of each rise are in outcomes.parquet); "
-            "every time here is that of the first",
-        ),
-        (
-            sum(arm.num_settled for arm in arms),
-            "training was stopped before the horizon, as soon as the outcome was clear; losses and "
-            "accuracies “at the end” are those at the stop",
-        ),
-    ):
-        if count:
-            lines.append(f"In {count} of {num_runs} runs {words}.")
-    if summary.comparisons and any(arm.fraction.value < 1 for arm in arms):
-        lines.append(
-            "Differences count a run that had not left chance level as if it had done so at the "
-            "horizon, so where such runs are on the later side the true difference is larger."
-        )
-    if len({summary.steps_per_unit(name) for name in summary.runs}) > 1:
-        lines.append(
-            "The arms have epochs of different length; one is called earlier or later only where "
-            "it is so in steps too."
-        )
-    return lines

@@ -1,0 +1,76 @@
+"""What a study cannot tell, in words."""
+
+from engine.report.phrases import joined
+from engine.report.summary import Summary
+
+
+def _outcome_of_looks(summary: Summary) -> str:
+    """How the last look left the question."""
+    undecided = summary.looks[-1]["undecided"]
+    others = [name for name in undecided if name != summary.baseline]
+    if not others:
+        return "until the question was decided"
+    return f"and the question is not decided for {joined([f'“{name}”' for name in others])}"
+
+
+def find_limits(summary: Summary) -> list[str]:
+    """One sentence for everything that the study cannot tell, or that is not as one might think."""
+    lines = [
+        "A run that is still flat at the horizon is censored there: it says nothing about “never”.",
+        f"The intervals describe the {summary.varied} of these configurations on this data set, "
+        f"each at 95 % on its own; they do not carry over to another network or data set.",
+    ]
+    for name, runs in summary.runs.items():
+        used = len(runs.status)
+        if used < runs.num_planned:
+            lines.append(
+                f"“{name}” is not complete: {runs.num_stored} of {runs.num_planned} runs are over, "
+                f"and the first {used} in the order of seeds are used, because quick runs end "
+                f"first."
+            )
+    if summary.looks:
+        lines.append(
+            f"Seeds were added in {len(summary.looks)} looks, {_outcome_of_looks(summary)}. "
+            f"Intervals of fractions (confidence sequences) and p-values (safe tests) hold at all "
+            f"looks together; intervals of times and differences hold for a fixed number of seeds "
+            f"only."
+        )
+    if summary.missing:
+        lines.append(f"Without a complete first seed, and left out: {joined(summary.missing)}.")
+    arms = list(summary.arms.values())
+    num_runs = sum(arm.num_runs for arm in arms)
+    for count, words in (
+        (
+            sum(arm.num_coarse for arm in arms),
+            "the rise is steeper than the evaluation grid resolves (a quarter of its width); the "
+            "onset is then known to one interval of the grid only. A smaller --eval_every would "
+            "help",
+        ),
+        (
+            sum(arm.num_diverged_later for arm in arms),
+            "the loss blew up after the run had left chance level; they count as having left it",
+        ),
+        (
+            sum(arm.num_stairs for arm in arms),
+            "further plateaus follow the first (the times of each rise are in outcomes.parquet); "
+            "every time here is that of the first",
+        ),
+        (
+            sum(arm.num_settled for arm in arms),
+            "training was stopped before the horizon, as soon as the outcome was clear; losses and "
+            "accuracies “at the end” are those at the stop",
+        ),
+    ):
+        if count:
+            lines.append(f"In {count} of {num_runs} runs {words}.")
+    if summary.comparisons and any(arm.fraction.value < 1 for arm in arms):
+        lines.append(
+            "Differences count a run that had not left chance level as if it had done so at the "
+            "horizon, so where such runs are on the later side the true difference is larger."
+        )
+    if len({summary.steps_per_unit(name) for name in summary.runs}) > 1:
+        lines.append(
+            "The arms have epochs of different length; one is called earlier or later only where "
+            "it is so in steps too."
+        )
+    return lines
