@@ -38,7 +38,7 @@ def report(workdir: str | os.PathLike[str]) -> dict[str, Any]:
     fates = make_fates(summary)
     verdict = make_verdict(summary, fates)
     document = to_document(summary, verdict._asdict(), fates)
-    document["cautions"] = make_cautions(summary)
+    document["cautions"] = make_cautions(summary, is_page=False)
     header, rows = make_table(summary)
     figures = make_figures(summary, fates)
     vectors = {name: to_svg(figure, name) for name, figure in figures.items()}

@@ -7,15 +7,24 @@ from engine.report.summary import Summary
 _OF_ARMS = {
     "aalen_johansen": "the band of the share that left",
     "median_time": "the interval of the median",
-    "restricted_mean": "the interval of a mean",
+    "restricted_mean": "the interval of the mean wait",
 }
 
 
-def make_cautions(summary: Summary) -> list[str]:
-    """One line for each estimator and number of runs that falls short, from simulated studies."""
+def make_cautions(summary: Summary, is_page: bool) -> list[str]:
+    """One line for each estimator and number of runs that falls short, from simulated studies.
+
+    Args:
+        summary: the numbers.
+        is_page: whether for the page, which shows the mean wait only of arms that wait for a hit,
+            or for `summary.json`, which has it of every arm.
+    """
     arms: dict[str, list[str]] = {}
     for name, arm in summary.arms.items():
+        is_mean_shown = not is_page or summary.runs[name].waits_for == "hit"
         for estimator, words in _OF_ARMS.items():
+            if estimator == "restricted_mean" and not is_mean_shown:
+                continue
             short = statistics.caution(estimator, arm.num_runs)
             if short is not None:
                 arms.setdefault(f"{words}: {short}", []).append(f"“{name}”")

@@ -93,7 +93,7 @@ def make_page(
             summary, fates, document["identity"], document["launches"][-1]["versions"]
         ),
         runs=_run_rows(summary),
-        cautions=make_cautions(summary),
+        cautions=make_cautions(summary, is_page=True),
         unit=summary.unit,
         has_looks=bool(summary.looks),
         has_hits=any(runs.waits_for == "hit" for runs in summary.runs.values()),

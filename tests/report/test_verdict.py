@@ -309,13 +309,16 @@ def test_an_arm_without_a_first_seed_is_left_out_and_named(tmp_path):
 
 
 def test_small_numbers_of_runs_carry_their_caution(tmp_path):
-    """Restricted means of ten runs cover 92.6 % in the worst of the simulated laws."""
+    """Means of ten waits cover 92.6 % in the worst simulated law; the page shows them of hits."""
     few = _summary(tmp_path / "few", {"late": _late(num=10)}, "late", seeds=10)
-    (line,) = make_cautions(few)
-    assert line.startswith("“late”: the interval of a mean: at n = 10 this interval covers down to")
-    assert line in _page(few, tmp_path / "few")
+    (line,) = make_cautions(few, is_page=False)
+    assert line.startswith("“late”: the interval of the mean wait: at n = 10 this interval covers")
+    assert make_cautions(few, is_page=True) == []
+    hits = few._replace(runs={"late": few.runs["late"]._replace(waits_for="hit")})
+    assert make_cautions(hits, is_page=True) == [line]
+    assert line in _page(hits, tmp_path / "few")
     many = _summary(tmp_path / "many", {"late": _late(num=30)}, "late", seeds=30)
-    assert make_cautions(many) == []
+    assert make_cautions(many, is_page=False) == []
 
 
 def _page(summary: Summary, path: Path) -> str:
