@@ -44,6 +44,8 @@ def _study(values: flags.FlagValues) -> "Study":
     if "init_seeds" in given:
         if "seeds" in given:
             raise InputError("--seeds and --init_seeds are the same number: give one")
+        if given.get("design", study.design) not in ("crossed", "crossed_fork"):
+            raise InputError("--init_seeds has no effect without a crossed design: give --seeds")
         given["seeds"] = given.pop("init_seeds")
     if "horizon" in given and "epochs" in given:
         raise InputError("--horizon and --epochs exclude each other: give one")
@@ -70,6 +72,9 @@ def _until(given: dict[str, Any]) -> "Until | None":
     if "until" in given:
         if "seeds" in given or "init_seeds" in given:
             raise InputError("--seeds has no effect with --until: give --max_seeds")
+        unused = {"fraction": "hazard_ratio", "comparison": "half_width"}.get(given["until"])
+        if unused in names:
+            raise InputError(f"--{unused} has no effect with --until={given['until']}")
         numbers = {name: given[name] for name in names - {"until"}}
         return Until(given["until"], **numbers)
     if names:

@@ -72,6 +72,8 @@ def _single(workdir: Path, data_dir: str, *words: str) -> list[str]:
         (["--experiment=single", "--design=grid"], "unknown design 'grid'"),
         (["--experiment=single", "--order_seeds=3"], "no effect with design=seeds"),
         (["--experiment=single", "--init_seeds=3", "--seeds=3"], "are the same number"),
+        (["--experiment=single", "--init_seeds=3"], "without a crossed design"),
+        (["--experiment=single", "--until=fraction", "--hazard_ratio=2"], "no effect with --until"),
         (["--experiment=single", "--design=fork", "--forks=2", "--fork_step=7"], "nearest is 11"),
         (["--experiment=single", "--until=fractoin"], "did you mean 'fraction'"),
         (["--experiment=single", "--until=comparison"], "at least two arms"),

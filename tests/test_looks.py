@@ -150,6 +150,14 @@ def test_a_launch_stops_when_it_is_decided_and_goes_on_where_it_was(tmp_path, da
     assert kept == fixed
 
 
+@pytest.mark.parametrize(("half_width", "words"), [(0.05, "not decided for"), (0.4, "was decided")])
+def test_the_report_says_whether_the_question_was_decided(half_width, words, tmp_path, data_dir):
+    study = small_study(arms={"only": small_arm()}, baseline=None, horizon=110)
+    until = Until("fraction", half_width=half_width, block=4, max_seeds=8)
+    run(study, tmp_path / "a", until=until, data_dir=data_dir, num_workers=0, is_quiet=True)
+    assert words in (tmp_path / "a" / "report.html").read_text()
+
+
 def test_a_comparison_by_looks_is_reported_by_a_safe_test(tmp_path, data_dir):
     """Fewer pairs than could decide: the log-rank test would call it, the safe test must not."""
     study = small_study(horizon=220)

@@ -53,6 +53,19 @@ def test_arms_of_two_studies_are_paired_by_their_seeds(studies):
     assert contrast.difference.value == 0
 
 
+def test_two_horizons_are_read_at_the_shorter_one(studies, tmp_path, data_dir):
+    """The same seeds to 110 and to 220 steps do not differ, whatever each said at its own end."""
+    short = small_study(seeds=4, horizon=110)
+    options = {"data_dir": data_dir, "num_workers": 0, "is_quiet": True, "has_report": False}
+    run(short, tmp_path / "short", **options)
+    for contrast in compare(studies / "both", tmp_path / "short"):
+        assert contrast.horizon == 5.0
+        assert contrast.num_pairs == 4
+        assert contrast.difference.value == 0
+        assert contrast.fractions[0] == contrast.fractions[1]
+        assert contrast.test.p_value == 1
+
+
 def test_another_root_seed_is_not_paired(studies):
     slow, _ = compare(studies / "both", studies / "other")
     assert slow.num_pairs == 0

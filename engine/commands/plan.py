@@ -30,11 +30,13 @@ class Cost(NamedTuple):
 
     Attributes:
         steps: of one seed in every arm.
+        num_arms: for which these are.
         steps_per_second: of all workers together.
         source: in words, where these were measured.
     """
 
     steps: float
+    num_arms: int
     steps_per_second: float
     source: str
 
@@ -80,6 +82,11 @@ def plan(
             )
     if runs is not None:
         learned = _learned_from(runs)
+        if learned["fraction"] == 0 and question in ("median", "comparison"):
+            raise InputError(
+                f"no run of the pilot has had the event, so it says nothing for question="
+                f"{question}: give a longer pilot, or none"
+            )
         asked = kind._fields  # type: ignore[attr-defined]
         given = {**{n: learned[n] for n in _FROM_PILOT if n in asked and n in learned}, **given}
     needed = _needed(question, kind, given)
@@ -89,6 +96,8 @@ def plan(
         cost = _cost_of_pilot(Path(pilot), runs)
     elif study is not None:
         cost = _cost_here(study, data_dir, str(cache_dir or default_cache_dir()))
+    if cost is not None and question == "comparison" and cost.num_arms == 1:
+        cost = cost._replace(steps=2 * cost.steps, num_arms=2)
     seconds = None if cost is None else needed.seeds * cost.steps / cost.steps_per_second
     _print(question, given, needed, cost, seconds)
     return SeedPlan(needed, seconds)
@@ -139,7 +148,7 @@ def _cost_of_pilot(path: Path, runs: dict[str, ArmRuns]) -> Cost | None:
     identity, forks = document["identity"], document["study"]["forks"]
     number = runs_per_seed(identity["design"], identity["order_seeds"], forks)
     steps = number * sum(float(np.mean(arm.rows["steps_run"])) for arm in runs.values())
-    return Cost(steps, rate, f"measured in {path.name}, start-up included")
+    return Cost(steps, len(runs), rate, f"measured in {path.name}, start-up included")
 
 
 def _cost_here(study: Study, data_dir: str | None, cache_dir: str) -> Cost:
@@ -156,7 +165,9 @@ def _cost_here(study: Study, data_dir: str | None, cache_dir: str) -> Cost:
     rate = steps / seconds * available.num_devices
     steps *= runs_per_seed(study.design, study.order_seeds, study.forks)
     where = f"{available.num_devices} workers on {available.platform}"
-    return Cost(steps, rate, f"measured now for {where}, to the horizon, start-up aside")
+    return Cost(
+        steps, len(concrete.arms), rate, f"measured now for {where}, to the horizon, start-up aside"
+    )
 
 
 def _print(
@@ -174,8 +185,9 @@ def _print(
         print("  time: give --pilot=DIR of a study that has run, or --experiment=NAME")
         return
     print(
-        f"  time: about {_duration(seconds)} ({cost.steps:,.0f} steps a seed at "
-        f"{cost.steps_per_second:,.0f} steps/s, {cost.source})"
+        f"  time: about {_duration(seconds)} ({cost.steps:,.0f} steps for a seed of "
+        f"{cost.num_arms} arm{'s' if cost.num_arms > 1 else ''} at {cost.steps_per_second:,.0f} "
+        f"steps/s, {cost.source})"
     )
 
 

@@ -66,7 +66,7 @@ class Progress:
         learned = counts["no_plateau"] + counts["shoulder"]
         done = sum(counts.values())
         text = f"{done}/{self._num_runs} runs: {counts['broke']} broke, "
-        text += f"{learned} without plateau, " if learned else ""
+        text += f"{learned} with little or no plateau, " if learned else ""
         text += f"{counts['stuck']} stuck, {counts['diverged']} diverged"
         self._bar.set_description_str(text, refresh=False)
         rate = self._bar.format_dict.get("rate")

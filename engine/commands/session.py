@@ -130,6 +130,8 @@ class Session:
         """Forks the runs that are stored, and notes where."""
         plan = with_forks(self._plan, self._waited())
         for name, step in plan.fork_steps.items():
+            if step is not None and not any(run.arm_name == name for run in plan.runs):
+                print(f"note: no forks of {name!r}: no run waits at step {step}", file=sys.stderr)
             if step is None:
                 print(
                     f"note: no forks of {name!r}: half of its runs have not left their plateau, or "

@@ -7,6 +7,7 @@ import numpy as np
 from engine import statistics
 from engine.errors import InputError, unknown_name
 from engine.report.comparison import compare_runs
+from engine.report.horizon import at_horizon
 from engine.report.phrases import interval, number, p_value, percent
 from engine.report.runs import ArmRuns, read_runs
 from engine.statistics import Estimate, TestResult
@@ -24,7 +25,7 @@ class Contrast(NamedTuple):
         horizon: to which means are compared, the shorter of both.
         num_runs: of the arm, and of the baseline.
         num_pairs: runs that share all their seeds.
-        fractions: that had the event, of both.
+        fractions: that had the event by then, of both.
         medians: of the waiting time, of both.
         difference: of means up to the horizon; negative is earlier than the baseline.
         test: of equal incidence, see `engine.report.comparison`.
@@ -65,9 +66,10 @@ def contrast_studies(
     contrasts = []
     for name, base_name in pairs:
         _refuse_different_questions(own, base, runs[name], base_runs[base_name])
+        pair = _at_common_horizon(own, base, runs[name], base_runs[base_name])
         can_pair = _have_one_source(own, base)
         has_looks = "looks" in own.document, "looks" in base.document
-        contrasts.append(_contrast(runs[name], base_runs[base_name], can_pair, has_looks))
+        contrasts.append(_contrast(*pair, can_pair, has_looks))
     adjusted = statistics.holm(np.array([c.test.p_value for c in contrasts]))
     return [c._replace(p_holm=float(p)) for c, p in zip(contrasts, adjusted, strict=True)]
 
@@ -132,12 +134,29 @@ def _have_one_source(own: WorkDirectory, base: WorkDirectory) -> bool:
     return len(set(roots)) == 1
 
 
+def _units(runs: ArmRuns, base: ArmRuns) -> tuple[str, tuple[float, float]]:
+    """The unit of time, and the steps of both arms in one of it."""
+    own, other = runs.steps_per_epoch, base.steps_per_epoch
+    return ("epochs", (float(own), float(other))) if own and other else ("steps", (1.0, 1.0))
+
+
+def _at_common_horizon(
+    own: WorkDirectory, base: WorkDirectory, runs: ArmRuns, base_runs: ArmRuns
+) -> tuple[ArmRuns, ArmRuns]:
+    """Both arms as they are at the shorter of their horizons."""
+    _, units = _units(runs, base_runs)
+    horizon = min(r.horizon / unit for r, unit in zip((runs, base_runs), units, strict=True))
+    cut = []
+    for directory, arm, unit in zip((own, base), (runs, base_runs), units, strict=True):
+        is_longer = arm.horizon / unit > horizon * (1 + 1e-9)
+        cut.append(at_horizon(directory, arm, horizon * unit) if is_longer else arm)
+    return cut[0], cut[1]
+
+
 def _contrast(
     runs: ArmRuns, base: ArmRuns, can_pair: bool, has_looks: tuple[bool, bool]
 ) -> Contrast:
-    units = (runs.steps_per_epoch, base.steps_per_epoch)
-    unit = "epochs" if all(units) else "steps"
-    own_unit, base_unit = (float(u or 1) if unit == "epochs" else 1.0 for u in units)
+    unit, (own_unit, base_unit) = _units(runs, base)
     labels = _labels(runs, base) if can_pair else (np.arange(len(runs.seed)), -1 - base.seed)
     difference = compare_runs(runs, base, (own_unit, base_unit), labels)
     return Contrast(
@@ -177,6 +196,12 @@ def _keys(runs: ArmRuns) -> list[tuple[int, int, int]]:
     return [(int(i), int(o), int(n)) for i, o, n in zip(*seeds, strict=True)]
 
 
+def _median(median: Estimate, unit: str) -> str:
+    if not np.isfinite(median.value):
+        return "median not reached"
+    return f"median {number(median.value, unit)} {unit} ({interval(median, unit)})"
+
+
 def in_words(contrast: Contrast, own_name: str, base_name: str) -> str:
     """One sentence: sizes with intervals first, then the p-value.
 
@@ -191,10 +216,12 @@ def in_words(contrast: Contrast, own_name: str, base_name: str) -> str:
         low, high = percent(fraction.lower).removesuffix(" %"), percent(fraction.upper)
         lines.append(
             f"“{arm}” of {study}: {percent(fraction.value)} of {contrast.num_runs[i]} runs had the "
-            f"event (95 % CI {low}–{high}), median {number(median.value, unit)} {unit} "
-            f"({interval(median, unit)})."
+            f"event (95 % CI {low}–{high}), {_median(median, unit)}."
         )
+    excludes_zero = not difference.lower <= 0 <= difference.upper
     verdict = "no difference beyond chance"
+    if excludes_zero != (contrast.p_holm < _LEVEL):
+        verdict = "interval and test disagree, so nothing is decided"
     if contrast.p_holm < _LEVEL and difference.upper < 0:
         verdict = "the first is earlier"
     elif contrast.p_holm < _LEVEL and difference.lower > 0:
@@ -203,7 +230,8 @@ def in_words(contrast: Contrast, own_name: str, base_name: str) -> str:
     if 0 < contrast.num_pairs < max(contrast.num_runs):
         how = f"means of all runs, test in {how}"
     lines.append(
-        f"Difference of mean waits up to {number(contrast.horizon, unit)} {unit}: "
+        f"All is read at the common horizon of {number(contrast.horizon, unit)} {unit}. Difference "
+        f"of mean waits up to there: "
         f"{number(difference.value, unit)} {unit} (95 % CI {interval(difference, unit)}; {how}): "
         f"{verdict}. Equal incidence: {p_value(contrast.p_holm)} after Holm."
     )

@@ -14,6 +14,8 @@ _LEVEL = 0.05
 # A share of the variance above this, beyond chance, is called the greater part.
 _GREATER = 0.5
 _FEW_EVENTS = 8
+# Below this many starts or data orders no conclusion is drawn in words.
+_FEW_LEVELS = 4
 
 
 class Fate(NamedTuple):
@@ -58,7 +60,9 @@ def make_fate(runs: ArmRuns) -> Fate | None:
         except ValueError as error:
             reasons.append(f"the forks say nothing: {error}.")
     elif runs.has_forks_asked:
-        reasons.append("no fork is over; there is none where half of the runs never left.")
+        reasons.append(
+            "there are no forks yet: half of the runs never left, or none still waited at the step."
+        )
     if _has_waits(runs):
         luck = statistics.early_luck(np.maximum(runs.time, 1.0), runs.event)
     if components is None and forks is None and luck is None and not reasons:
@@ -107,6 +111,8 @@ def _grid_words(name: str, components: CrossedComponents) -> str:
         "order_share": "Mostly chance: the examples it happens to meet decide how long it waits.",
         "rest_share": "Neither alone decides: it is the meeting of this start with this order.",
     }
+    if components.num_init_seeds < _FEW_LEVELS or components.num_order_seeds < _FEW_LEVELS:
+        return f"{text} So few say little of what decides; the intervals rest on the model."
     for field, words in conclusions.items():
         if getattr(components, field).lower > _GREATER:
             return f"{text} {words}"

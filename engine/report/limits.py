@@ -4,13 +4,22 @@ from engine.report.phrases import joined
 from engine.report.summary import Summary
 
 
-def _outcome_of_looks(summary: Summary) -> str:
-    """How the last look left the question."""
-    undecided = summary.looks[-1]["undecided"]
-    others = [name for name in undecided if name != summary.baseline]
-    if not others:
-        return "until the question was decided"
-    return f"and the question is not decided for {joined([f'“{name}”' for name in others])}"
+def _of_looks(summary: Summary) -> str:
+    """How many looks there were, how the last one left the question, and what holds at all."""
+    last = summary.looks[-1]
+    undecided = [f"“{name}”" for name in last["undecided"]]
+    if last["goal"] == "comparison":
+        undecided = [name for name in undecided if name != f"“{summary.baseline}”"]
+    decided = "until the question was decided"
+    if undecided:
+        decided = f"and the question is not decided for {joined(undecided)}"
+    return (
+        f"Seeds were added in {len(summary.looks)} looks, the last at {last['seeds']} seeds, "
+        f"{decided}. Runs that were under way by then are counted too. Intervals of fractions "
+        f"(confidence sequences) and p-values of comparisons (safe tests) hold at all looks "
+        f"together; everything else, intervals of times and differences among it, holds for a "
+        f"fixed number of seeds only."
+    )
 
 
 def find_limits(summary: Summary) -> list[str]:
@@ -29,12 +38,7 @@ def find_limits(summary: Summary) -> list[str]:
                 f"first."
             )
     if summary.looks:
-        lines.append(
-            f"Seeds were added in {len(summary.looks)} looks, {_outcome_of_looks(summary)}. "
-            f"Intervals of fractions (confidence sequences) and p-values (safe tests) hold at all "
-            f"looks together; intervals of times and differences hold for a fixed number of seeds "
-            f"only."
-        )
+        lines.append(_of_looks(summary))
     if summary.missing:
         lines.append(f"Without a complete first seed, and left out: {joined(summary.missing)}.")
     arms = list(summary.arms.values())
@@ -59,6 +63,11 @@ def find_limits(summary: Summary) -> list[str]:
             sum(arm.num_settled for arm in arms),
             "training was stopped before the horizon, as soon as the outcome was clear; losses and "
             "accuracies “at the end” are those at the stop",
+        ),
+        (
+            sum(arm.num_falling for arm in arms),
+            "the loss had begun to fall at the horizon, but not far enough to count as having left "
+            "chance level; a longer horizon would tell",
         ),
     ):
         if count:

@@ -34,6 +34,7 @@ class ArmSummary(NamedTuple):
         held_out_after: the same on held-out examples.
         late_onset: by when nine of ten runs have left chance level; infinite where not reached.
         num_coarse: runs whose break is too fast for the evaluation grid.
+        num_falling: runs that ended at chance, but above where an onset begins.
         num_fell_back: runs that ended at chance after they had left it.
         num_diverged_later: runs that diverged after they had left chance level.
         num_stairs: runs with further plateaus after the first.
@@ -53,6 +54,7 @@ class ArmSummary(NamedTuple):
     held_out_after: float | None
     late_onset: float
     num_coarse: int
+    num_falling: int
     num_fell_back: int
     num_diverged_later: int
     num_stairs: int
@@ -143,9 +145,10 @@ def summarise(directory: WorkDirectory) -> Summary:
         comparisons={},
         looks=document.get("looks", []),
     )
-    high = document["identity"]["detector"]["high"]
+    detector = document["identity"]["detector"]
+    levels = detector["low"], detector["high"]
     arms = {
-        name: _summarise_arm(r, summary.steps_per_unit(name), summary.fraction, high)
+        name: _summarise_arm(r, summary.steps_per_unit(name), summary.fraction, levels)
         for name, r in runs.items()
     }
     summary = summary._replace(arms=arms)
@@ -163,8 +166,12 @@ def _varied(identity: dict[str, Any]) -> str:
 
 
 def _summarise_arm(
-    runs: ArmRuns, steps_per_unit: float, fraction: Callable[[int, int], Estimate], high: float
+    runs: ArmRuns,
+    steps_per_unit: float,
+    fraction: Callable[[int, int], Estimate],
+    levels: tuple[float, float],
 ) -> ArmSummary:
+    low, high = levels
     time = runs.time / steps_per_unit
     counts = Counter(runs.status)
     num_learned = int(np.sum(runs.event == 1))
@@ -185,6 +192,10 @@ def _summarise_arm(
         held_out_after=_median_of(runs.rows["end_held_out_accuracy"], is_learned),
         late_onset=_late_onset(time, runs.event),
         num_coarse=sum(bool(flag) for flag in runs.rows["is_coarse"]),
+        num_falling=sum(
+            status == "stuck" and runs.waits_for == "break" and end < (1 - low) * runs.chance_loss
+            for status, end in zip(runs.status, _end_losses(runs), strict=True)
+        ),
         num_fell_back=sum(
             status == "stuck"
             and runs.waits_for == "break"

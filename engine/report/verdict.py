@@ -54,7 +54,8 @@ def make_verdict(summary: Summary, fates: Mapping[str, Fate]) -> Verdict:
         "Is that normal for this set-up?": _is_normal(summary, base, horizon),
         "Is something wrong, and what would fix it?": _what_fixes(summary),
     }
-    verdict = Verdict(_headline(summary, base, horizon), answers, find_limits(summary))
+    headline = _headline(summary, base, horizon) + _decided(summary)
+    verdict = Verdict(headline, answers, find_limits(summary))
     return _with_fate(verdict, summary, fates)
 
 
@@ -120,7 +121,7 @@ def _headline(summary: Summary, base: ArmSummary, horizon: float) -> str:
     if typical == "stuck":
         return (
             f"“{name}” is held at chance level: {base.statuses['stuck']} of {base.num_runs} runs "
-            f"were there at the horizon; {left} left it.{_cause(summary)}"
+            f"were there at the horizon; {left} left it.{_falling(base)}{_cause(summary)}"
         )
     if typical == "diverged":
         diverged = base.statuses["diverged"]
@@ -130,6 +131,25 @@ def _headline(summary: Summary, base: ArmSummary, horizon: float) -> str:
     if typical is None and base.num_runs < _FEW:
         text += f" {base.num_runs} runs are too few to say what is typical."
     return text
+
+
+def _decided(summary: Summary) -> str:
+    """What a comparison that seeds were added for has come to."""
+    if not summary.looks or summary.looks[-1]["goal"] != "comparison":
+        return ""
+    found = [name for name, c in summary.comparisons.items() if c.is_earlier or c.is_later]
+    if not found:
+        return " No other configuration is told from it yet."
+    return " " + " ".join(_compared(summary, name) for name in found[:3])
+
+
+def _falling(base: ArmSummary) -> str:
+    if not base.num_falling:
+        return ""
+    return (
+        f" But in {base.num_falling} of them the loss had begun to fall: train longer before "
+        f"anything else."
+    )
 
 
 def _cause(summary: Summary) -> str:

@@ -88,14 +88,20 @@ def seeds_needed(question: Question) -> SeedsNeeded:
     """
     match question:
         case FractionQuestion():
-            return _for_fraction(question)
+            return _bounded(_for_fraction(question))
         case FailureQuestion():
-            return _for_failure(question)
+            return _bounded(_for_failure(question))
         case MedianQuestion():
-            return _for_median(question)
+            return _bounded(_for_median(question))
         case ComparisonQuestion():
-            return _for_comparison(question)
+            return _bounded(_for_comparison(question))
     raise TypeError(f"expected one of the questions of engine.statistics, got {question!r}")
+
+
+def _bounded(needed: SeedsNeeded) -> SeedsNeeded:
+    if needed.seeds > _MOST_SEEDS:
+        raise ValueError(f"the question needs more than {_MOST_SEEDS:g} seeds")
+    return needed
 
 
 def _check(name: str, value: float, lower: float, upper: float) -> None:

@@ -308,6 +308,15 @@ def test_an_arm_without_a_first_seed_is_left_out_and_named(tmp_path):
     assert any("left out: none" in line for line in _verdict(summary).limits)
 
 
+def test_a_loss_that_falls_at_the_horizon_is_not_called_held_only(tmp_path):
+    rows = [{**_row("a", i, None, "stuck", 0), "end_loss": 0.9 * H} for i in range(20)]
+    verdict = _verdict(_summary(tmp_path, {"a": rows}, "a"))
+    assert "in 20 of them the loss had begun to fall: train longer" in verdict.headline
+    assert any("a longer horizon would tell" in line for line in verdict.limits)
+    flat = [{**row, "end_loss": 0.97 * H} for row in rows]
+    assert "train longer" not in _verdict(_summary(tmp_path / "flat", {"a": flat}, "a")).headline
+
+
 def test_small_numbers_of_runs_carry_their_caution(tmp_path):
     """Means of ten waits cover 92.6 % in the worst simulated law; the page shows them of hits."""
     few = _summary(tmp_path / "few", {"late": _late(num=10)}, "late", seeds=10)
