@@ -24,7 +24,7 @@ def _hold(directory: str, key: str, connection) -> None:
 def hold(cache_dir):
     """Starts a process that holds a lock."""
     configure_backend(cache_dir)  # another test may have had another
-    processes = []
+    processes, connections = [], []
 
     def start(key: str):
         context = multiprocessing.get_context("spawn")
@@ -32,6 +32,7 @@ def hold(cache_dir):
         process = context.Process(target=_hold, args=(cache_dir, key, theirs), daemon=True)
         process.start()
         processes.append(process)
+        connections.append(ours)  # the process ends when this end is closed
         assert ours.recv() is True
         return process
 

@@ -22,6 +22,8 @@ from engine.plateau.smoothing import (
 
 # Points that must show noise: on a plateau nearly all do, on a steep rise none.
 _SHARE_ON_PLATEAU, _SHARE_OF_CURVE = 0.6, 0.25
+# Points of a plateau that would show noise if there were some.
+_LEAST_QUIET = 5
 # Noise below this share of the distance of levels is left alone.
 _NEGLIGIBLE = 0.02
 # Deviation of a median over that of a mean, of normal variables.
@@ -142,7 +144,24 @@ def find_rise(
         values = local_line(cleaned, window)
         rising = _rising(values, num_before, settings)
         width = _width(steps, rising, height, noise.of_mean(window))
+    if width is not None and _is_quiet(smoothed[:num_before], residuals[:num_before], height):
+        start = _rising(smoothed, num_before, settings)
+        num_first = int(np.argmax(start >= settings.high + height)) + 1
+        first = _width(steps[:num_first], start[:num_first], height, 0.0)
+        width = width if first is None else min(width, first)
     return values, rising, width
+
+
+def _is_quiet(plateau: np.ndarray, residuals: np.ndarray, height: float) -> bool:
+    """Whether a plateau is flat and long enough to show noise, and shows none.
+
+    A network that has learned swings about more than one that outputs the same for every input.
+    Its first rise, out of a quiet plateau, is then read as it is.
+    """
+    if len(plateau) < _LEAST_QUIET:
+        return False
+    is_flat = np.median(np.abs(np.diff(plateau))) <= _NEGLIGIBLE * height
+    return bool(is_flat) and measure_noise(residuals, _SHARE_ON_PLATEAU).deviation == 0.0
 
 
 def _rising(values: np.ndarray, num_before: int, settings: DetectorSettings) -> np.ndarray:

@@ -128,3 +128,20 @@ def test_decays_with_noise_have_no_plateau():
         progress = 0.9 * (1 - np.exp(-steps / time)) + 0.04 * generator.normal(size=len(steps))
         statuses.append(find_break(steps, 1 - progress, 1.0).status)
     assert statuses.count("no_plateau") >= 0.95 * 300
+
+
+@pytest.mark.parametrize("deviation", [0.0, 0.01, 0.02, 0.03])
+def test_noise_that_begins_after_the_break_leaves_the_first_rise_alone(deviation):
+    """A network at chance outputs the same for all inputs; one that has learned swings about.
+
+    The curve jumps from 0 to 0.2 within 30 steps and goes on to 0.8 slowly, so a width that was
+    read between levels further apart would be several times as long.
+    """
+    steps = np.arange(0, 880, 10.0)
+    rise = np.interp(steps, [100, 130, 880], [0.0, 0.2, 0.8])
+    noise = np.random.default_rng(0).normal(scale=deviation, size=len(steps))
+    loss = np.log(10) * (1 - rise - np.where(steps > 130, noise, 0.0))
+    outcome = find_break(steps, loss, np.log(10))
+    # 0.08 of ρ in 12 steps, a tenth of ρ_end = 0.8; its last points are noisy.
+    assert outcome.width_steps == pytest.approx(8 * 12, rel=0.15)
+    assert outcome.status == "broke"
