@@ -8,7 +8,7 @@ of log time between start and data order, and by forks, which change the data or
 Command: `python launch.py --experiment=chance_or_fate --workdir=runs/chance_or_fate`
 Expected: in `double_well` all of the variance belongs to the data order, and the state of a parent
 says nothing about the time its forks still take; `cnn8` is what the study is there to find out.
-Time: about 5 minutes on two cores.
+Time: about 4 minutes on two cores.
 """
 
 from engine import Arm, Study

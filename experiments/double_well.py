@@ -6,7 +6,7 @@ Reference: the mean time from −1 to 1 in the potential x⁴/4 − x²/2 at tem
 Command: `python launch.py --experiment=double_well --workdir=runs/double_well`
 Expected: the mean wait, in steps times the time step, goes to 66.27 as the time step goes to 0; the
 error of the scheme and of looking only once a step is below 3 % at a time step of 0.0025.
-Time: about 3 minutes on two cores.
+Time: about a minute and a half on two cores.
 """
 
 from engine import Arm, Study
