@@ -47,15 +47,9 @@ def compare_runs(
         steps_per_unit: of both.
         labels: of the runs of both; equal ones share their random streams.
     """
-    time, base_time = (
-        runs.time / unit for runs, unit in zip((own, base), steps_per_unit, strict=True)
-    )
-    horizon = min(
-        runs.horizon / unit for runs, unit in zip((own, base), steps_per_unit, strict=True)
-    )
-    waits = [incidence_times(runs, t, horizon) for runs, t in ((own, time), (base, base_time))]
-    times, events = (np.concatenate(parts) for parts in zip(*waits, strict=True))
-    group = np.repeat([1, 0], [len(time), len(base_time)])
+    time, base_time = own.time / steps_per_unit[0], base.time / steps_per_unit[1]
+    horizon = min(own.horizon / steps_per_unit[0], base.horizon / steps_per_unit[1])
+    times, events, group = pooled(own, base, steps_per_unit, (horizon, horizon))
     num_pairs = len(np.intersect1d(*labels))
     if num_pairs:
         test = statistics.log_rank(times, events, group, np.concatenate(labels))
@@ -76,16 +70,23 @@ def compare_runs(
     return Difference(horizon, value, test, num_pairs, is_paired)
 
 
-def incidence_times(
-    runs: ArmRuns, time: np.ndarray, horizon: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """Times up to a horizon and whether the event happened, for tests of the incidence.
+def pooled(
+    own: ArmRuns,
+    base: ArmRuns,
+    steps_per_unit: tuple[float, float],
+    horizons: tuple[float, float],
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Times, events (0 or 1) and group (1 own, 0 baseline) of both, for tests of the incidence.
 
     Args:
-        runs: of the group.
-        time: their waiting times in some unit.
-        horizon: in that unit.
+        own, base: the groups.
+        steps_per_unit: of both.
+        horizons: of both, in the unit; runs that diverged stay at risk to that of their group.
     """
-    is_event = (runs.event == 1) & (time <= horizon)
-    still = np.where(runs.event == 2, horizon, np.minimum(time, horizon))
-    return still, is_event.astype(int)
+    times, events = [], []
+    for runs, unit, horizon in zip((own, base), steps_per_unit, horizons, strict=True):
+        time = runs.time / unit
+        times.append(np.where(runs.event == 2, horizon, np.minimum(time, horizon)))
+        events.append((runs.event == 1) & (time <= horizon))
+    group = np.repeat([1, 0], [len(own.seed), len(base.seed)])
+    return np.concatenate(times), np.concatenate(events).astype(int), group

@@ -8,7 +8,7 @@ import numpy as np
 
 from engine import statistics
 from engine.plateau import STATUSES
-from engine.report.comparison import compare_runs, incidence_times
+from engine.report.comparison import compare_runs, pooled
 from engine.report.runs import ArmRuns, read_runs
 from engine.statistics import Estimate, TestResult
 from engine.store import WorkDirectory
@@ -277,13 +277,9 @@ def _always_valid(summary: Summary, others: list[str]) -> list[float]:
     found = []
     for name in others:
         own = summary.runs[name]
-        units = [summary.steps_per_unit(n) for n in (name, base.name)]
-        horizon = max(r.horizon / u for r, u in zip((own, base), units, strict=True))
-        waits = [
-            incidence_times(r, r.time / u, horizon) for r, u in zip((own, base), units, strict=True)
-        ]
-        times, events = (np.concatenate(parts) for parts in zip(*waits, strict=True))
-        group = np.repeat([1, 0], [len(own.seed), len(base.seed)])
+        units = (summary.steps_per_unit(name), summary.steps_per_unit(base.name))
+        horizons = (own.horizon / units[0], base.horizon / units[1])
+        times, events, group = pooled(own, base, units, horizons)
         seeds = np.concatenate([own.seed, base.seed])
         safe = statistics.safe_log_rank(times, events, group, strata=seeds)
         found.append(min(1.0, len(others) * safe.p_value))
