@@ -13,6 +13,7 @@ from engine.errors import InputError, unknown_name
 from engine.plan import make_plan
 from engine.report.runs import ArmRuns, read_runs
 from engine.statistics import SeedsNeeded
+from engine.store import WorkDirectory
 from engine.study import Study
 
 _QUESTIONS: dict[str, type] = {
@@ -73,7 +74,8 @@ def plan(
     if question not in _QUESTIONS:
         raise unknown_name("question", question, _QUESTIONS)
     kind = _QUESTIONS[question]
-    runs = None if pilot is None else _pilot_runs(Path(pilot))
+    directory = None if pilot is None else store.open_existing(Path(pilot))
+    runs = None if directory is None else _pilot_runs(directory)
     given = {name: value for name, value in numbers.items() if value is not None}
     for name in given:
         if name not in kind._fields:  # type: ignore[attr-defined]
@@ -91,9 +93,8 @@ def plan(
         given = {**{n: learned[n] for n in _FROM_PILOT if n in asked and n in learned}, **given}
     needed = _needed(question, kind, given)
     cost = None
-    if pilot is not None:
-        assert runs is not None
-        cost = _cost_of_pilot(Path(pilot), runs)
+    if directory is not None and runs is not None:
+        cost = _cost_of_pilot(directory, runs)
     elif study is not None:
         cost = _cost_here(study, data_dir, str(cache_dir or default_cache_dir()))
     if cost is not None and question == "comparison" and cost.num_arms == 1:
@@ -115,10 +116,10 @@ def _needed(question: str, kind: type, given: dict[str, float]) -> SeedsNeeded:
         raise InputError(f"question={question}: {error}") from None
 
 
-def _pilot_runs(path: Path) -> dict[str, ArmRuns]:
-    runs = read_runs(store.open_existing(path))
+def _pilot_runs(directory: WorkDirectory) -> dict[str, ArmRuns]:
+    runs = read_runs(directory)
     if not runs:
-        raise InputError(f"no finished run in {str(path)!r} yet: a pilot needs some")
+        raise InputError(f"no finished run in {str(directory.path)!r} yet: a pilot needs some")
     return runs
 
 
@@ -138,17 +139,16 @@ def _learned_from(runs: dict[str, ArmRuns]) -> dict[str, float]:
     return learned
 
 
-def _cost_of_pilot(path: Path, runs: dict[str, ArmRuns]) -> Cost | None:
-    launches = store.open_existing(path).document["launches"]
-    timed = [one for one in launches if one.get("seed_steps") and one.get("seconds")]
+def _cost_of_pilot(directory: WorkDirectory, runs: dict[str, ArmRuns]) -> Cost | None:
+    document = directory.document
+    timed = [one for one in document["launches"] if one.get("seed_steps") and one.get("seconds")]
     if not timed:
         return None
     rate = sum(one["seed_steps"] for one in timed) / sum(one["seconds"] for one in timed)
-    document = store.open_existing(path).document
     identity, forks = document["identity"], document["study"]["forks"]
     number = runs_per_seed(identity["design"], identity["order_seeds"], forks)
     steps = number * sum(float(np.mean(arm.rows["steps_run"])) for arm in runs.values())
-    return Cost(steps, len(runs), rate, f"measured in {path.name}, start-up included")
+    return Cost(steps, len(runs), rate, f"measured in {directory.path.name}, start-up included")
 
 
 def _cost_here(study: Study, data_dir: str | None, cache_dir: str) -> Cost:

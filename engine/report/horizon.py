@@ -1,15 +1,10 @@
 """Runs of a study as they would have come out at a shorter horizon."""
 
-from typing import Any
-
 import numpy as np
 
-from engine.designs import is_of_grid
 from engine.plateau import DetectorSettings, event_code, find_break
-from engine.report.runs import ArmRuns
+from engine.report.runs import ArmRuns, repetition_curves
 from engine.store import WorkDirectory
-
-_COLUMNS = ("arm", "seed", "order_seed", "fork_step", "steps", "loss")
 
 
 def at_horizon(directory: WorkDirectory, runs: ArmRuns, steps: float) -> ArmRuns:
@@ -46,24 +41,15 @@ def _outcomes(
     """Status and onset of every repetition at the horizon, in the order of seeds."""
     settings = DetectorSettings(**directory.document["identity"]["detector"])
     found: dict[int, tuple[str, float | None]] = {}
-    for table in directory.iterate(_COLUMNS):
-        for row in _of_arm(table, runs.name):
-            at, loss = (np.asarray(row[name], np.float64) for name in ("steps", "loss"))
-            is_before = at <= steps
-            is_short = np.sum(is_before) < 2
-            if is_short:
-                found[row["seed"]] = ("stuck", None)
-                continue
-            outcome = find_break(
-                at[is_before], loss[is_before], runs.chance_loss, settings=settings
-            )
-            found[row["seed"]] = (outcome.status, outcome.onset_step)
+    for arm, seed, curve in repetition_curves(directory):
+        if arm != runs.name:
+            continue
+        is_before = curve.steps <= steps
+        if np.sum(is_before) < 2:
+            found[seed] = ("stuck", None)
+            continue
+        outcome = find_break(
+            curve.steps[is_before], curve.loss[is_before], runs.chance_loss, settings=settings
+        )
+        found[seed] = (outcome.status, outcome.onset_step)
     return [found[int(seed)] for seed in runs.seed]
-
-
-def _of_arm(table: Any, name: str) -> list[dict[str, Any]]:
-    """The repetitions of an arm in a part."""
-    import pyarrow.compute as pc
-
-    chosen = table.filter(pc.equal(table["arm"], name)).to_pylist()
-    return [row for row in chosen if row["fork_step"] is None and not is_of_grid(row["order_seed"])]

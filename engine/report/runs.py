@@ -1,5 +1,6 @@
 """The runs of a study as its report uses them, arm by arm."""
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -200,16 +201,21 @@ def _fork_runs(runs: ArmRuns, rows: dict[str, list[Any]], num_forks: int | None)
     return ForkRuns(step, np.asarray(rows["seed"]), time - step, event, num_missing)
 
 
-def _read_curves(directory: WorkDirectory, runs: dict[str, ArmRuns]) -> dict[str, list[Curve]]:
-    """The curves of the first runs of every arm, part by part."""
-    found: dict[str, dict[int, Curve]] = {name: {} for name in runs}
+def repetition_curves(directory: WorkDirectory) -> Iterator[tuple[str, int, Curve]]:
+    """Arm, seed and curve of every repetition that is stored, part by part."""
     for table in directory.iterate(["arm", "seed", "order_seed", "fork_step", "steps", "loss"]):
-        arms, seeds = table["arm"].to_pylist(), table["seed"].to_pylist()
-        orders = table["order_seed"].to_pylist()
-        is_fork = table["fork_step"].is_valid().to_pylist()
-        for i, (arm, seed) in enumerate(zip(arms, seeds, strict=True)):
-            drawn = 0 if arm not in runs else min(MAX_CURVES, len(runs[arm].seed))
-            if seed < drawn and not is_fork[i] and not is_of_grid(orders[i]):
+        names = ("arm", "seed", "order_seed", "fork_step")
+        keys = zip(*(table[name].to_pylist() for name in names), strict=True)
+        for i, (arm, seed, order, fork_step) in enumerate(keys):
+            if fork_step is None and not is_of_grid(order):
                 steps, loss = (table[c][i].values.to_numpy() for c in ("steps", "loss"))
-                found[arm][seed] = Curve(steps, loss.astype(np.float64))
+                yield arm, seed, Curve(steps, loss.astype(np.float64))
+
+
+def _read_curves(directory: WorkDirectory, runs: dict[str, ArmRuns]) -> dict[str, list[Curve]]:
+    """The curves of the first runs of every arm."""
+    found: dict[str, dict[int, Curve]] = {name: {} for name in runs}
+    for arm, seed, curve in repetition_curves(directory):
+        if arm in runs and seed < min(MAX_CURVES, len(runs[arm].seed)):
+            found[arm][seed] = curve
     return {name: [curves[seed] for seed in sorted(curves)] for name, curves in found.items()}
