@@ -8,6 +8,8 @@ python launch.py list                                            what there is t
 
 """
 
+import shlex
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -98,6 +100,7 @@ def _run(values: flags.FlagValues) -> None:
         is_tuned=bool(given.get("tune")),
         data_dir=given.get("data_dir"),
         cache_dir=given.get("compilation_cache"),
+        checkpoint_every=given.get("checkpoint_every"),
     )
 
 
@@ -174,7 +177,8 @@ def main(argv: Sequence[str]) -> int:
         argv: the program's name and its arguments.
 
     Returns:
-        0; 2 for input that is not usable; 1 for a failure inside; 130 after Ctrl-C.
+        0; 2 for input that is not usable; 1 for a failure inside; 130 after Ctrl-C, 143 after
+        SIGTERM.
     """
     words = list(argv[1:])
     has_verb = bool(words) and not words[0].startswith("-")
@@ -195,9 +199,13 @@ def main(argv: Sequence[str]) -> int:
     except (InputError, flags.Error) as error:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        print("\nstopped; finished runs are stored, the same command goes on", file=sys.stderr)
-        return 130
+    except KeyboardInterrupt as interrupted:
+        number = getattr(interrupted, "number", signal.SIGINT)
+        stored = getattr(interrupted, "stored", "")
+        print(f"\nstopped{stored and ': '}{stored}", file=sys.stderr)
+        if verb == "run":
+            print(f"to go on: {shlex.join(['python', *argv])}", file=sys.stderr)
+        return 128 + number
     except WorkerFailedError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

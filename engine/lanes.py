@@ -10,7 +10,7 @@ cache, and a step of a seed then costs the same with one lane as with a thousand
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -38,7 +38,16 @@ from engine.lane_program import (
 from engine.models import make_model
 from engine.models.initial import leaf_scales
 from engine.optimizers import hyperparams
-from engine.runs import FinishedRun, History, Run, copied, finish
+from engine.runs import (
+    Checkpoint,
+    FinishedRun,
+    History,
+    Run,
+    copied,
+    finish,
+    from_arrays,
+    to_arrays,
+)
 from engine.tasks import Data, Task, build_task
 from engine.training import Trainer, make_trainer
 
@@ -126,12 +135,14 @@ class LanePool:
         shapes = jax.eval_shape(programs.new_lanes, self._root_seed, starts, self._data)
         advance = jax.jit(programs.advance, donate_argnums=0)
         start = jax.jit(programs.start, donate_argnums=0)
-        compiled = compile_all(
-            {
-                "advance": advance.lower(shapes, is_new, np.int32(1), self._data),
-                "start": start.lower(shapes, is_new, self._root_seed, starts, self._data),
-            }
-        )
+        lowered = {
+            "advance": advance.lower(shapes, is_new, np.int32(1), self._data),
+            "start": start.lower(shapes, is_new, self._root_seed, starts, self._data),
+        }
+        _, record, measurement, _ = lowered["advance"].out_info
+        lane = jax.eval_shape(_without_keys, shapes)
+        self._shapes = ((1, lane), (2, record), (1, measurement))
+        compiled = compile_all(lowered)
         self._advance, self._start = compiled["advance"], compiled["start"]
         self.bytes_needed = _bytes_needed(self._advance)
         if memory_limit is not None and self.bytes_needed > memory_limit:
@@ -164,15 +175,34 @@ class LanePool:
             if h is not None
         ]
 
-    def fill(self, runs: Sequence[Run]) -> None:
-        """Starts runs in free lanes: initialises them and evaluates them at step 0.
+    def fill(
+        self, runs: Sequence[Run], checkpoints: Mapping[Run, Checkpoint] | None = None
+    ) -> list[Run]:
+        """Puts runs into free lanes, at their start or where a checkpoint has left them.
 
         Args:
             runs: at most `num_free`, at least one.
+            checkpoints: of some of them.
+
+        Returns:
+            Runs whose checkpoint is not one of this pool's; they start anew.
         """
         free = [lane for lane, history in enumerate(self._histories) if history is None]
         chosen = dict(zip(free, runs, strict=False))
-        starts = self._starts([chosen.get(lane, runs[0]) for lane in range(self.spec.width)])
+        held = {lane: (checkpoints or {}).get(run) for lane, run in chosen.items()}
+        opened = {lane: self._open(found) for lane, found in held.items() if found is not None}
+        resumed = {lane: content for lane, content in opened.items() if content is not None}
+        new = {lane: run for lane, run in chosen.items() if lane not in resumed}
+        if new:
+            self._begin(new)
+        if resumed:
+            self._restore(resumed)
+        return [chosen[lane] for lane, content in opened.items() if content is None]
+
+    def _begin(self, chosen: Mapping[int, Run]) -> None:
+        """Initialises runs in lanes, and evaluates them at step 0."""
+        first = next(iter(chosen.values()))
+        starts = self._starts([chosen.get(lane, first) for lane in range(self.spec.width)])
         is_new = np.isin(np.arange(self.spec.width), list(chosen))
         self._lanes = self._start(self._lanes, is_new, self._root_seed, starts, self._data)
         self._lanes, _, measured, _ = self._advance(self._lanes, is_new, np.int32(0), self._data)
@@ -180,6 +210,34 @@ class LanePool:
         for lane, run in chosen.items():
             self._histories[lane] = History(run, [], [copied(measured, (lane,))])
             self._steps[lane] = 0
+
+    def _open(self, checkpoint: Checkpoint) -> tuple[Any, History] | None:
+        """A lane's leaves and a history, or `None` where they are not of this pool."""
+        lane, record, measurement = (_inside(*shapes) for shapes in self._shapes)
+        return from_arrays(checkpoint, lane, record, measurement)
+
+    def _restore(self, resumed: Mapping[int, tuple[Any, History]]) -> None:
+        """Puts runs into lanes where they were."""
+        # On the host: a program that writes into lanes would have to be compiled first.
+        lanes = jax.tree.map(np.array, jax.device_get(_without_keys(self._lanes)))
+        for index, (lane, history) in resumed.items():
+
+            def put(leaf: np.ndarray, value: np.ndarray, index: int = index) -> None:
+                leaf[index] = value
+
+            jax.tree.map(put, lanes, lane)
+            self._histories[index] = history
+            self._steps[index] = int(history.records[-1].step[-1])
+        self._lanes = jax.tree.map(_with_key, self._lanes, jax.device_put(lanes))
+
+    def checkpoints(self) -> list[Checkpoint]:
+        """Every run in a lane as it stands, between `collect` and the next `advance`."""
+        lanes = jax.device_get(_without_keys(self._lanes))
+        return [
+            Checkpoint(history.run, step, to_arrays(copied(lanes, (lane,)), history))
+            for lane, (history, step) in enumerate(zip(self._histories, self._steps, strict=True))
+            if history is not None
+        ]
 
     def _starts(self, runs: Sequence[Run]) -> Start:
         """Arguments for every lane."""
@@ -234,10 +292,10 @@ class LanePool:
         for lane, history in enumerate(chunk.histories):
             if history is None:
                 continue
-            for segment in range(chunk.num_segments):
-                if records.is_active[lane, segment]:
-                    num_active += 1
-                    history.records.append(copied(records, (lane, segment)))
+            # A run that is over stays over, so its segments are the first ones.
+            active = int(np.sum(records.is_active[lane, : chunk.num_segments]))
+            num_active += active
+            history.records.append(copied(records, (lane, slice(active))))
             history.measurements.append(copied(measurements, (lane,)))
             if chunk.status.is_over[lane]:
                 finished.append(finish(history, Status(*(a[lane] for a in chunk.status))))
@@ -344,11 +402,31 @@ def _by_block(fn: Callable[..., Any], lanes: Any, spec: PoolSpec) -> Any:
     return jax.tree.map(lambda a: a.reshape(-1, *a.shape[2:]), lax.map(fn, blocks))
 
 
+def _inside(num_axes: int, shapes: Any) -> Any:
+    """Shapes without their first axes."""
+    return jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape[num_axes:], a.dtype), shapes)
+
+
+def _without_keys(lanes: Any) -> Any:
+    """Random keys as their data, which NumPy can hold."""
+
+    def plain(leaf: Any) -> Any:
+        is_key = jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+        return jax.random.key_data(leaf) if is_key else leaf
+
+    return jax.tree.map(plain, lanes)
+
+
+def _with_key(like: Any, leaf: jax.Array) -> jax.Array:
+    """The key of some data, where the leaf that it is like is one."""
+    is_key = jnp.issubdtype(like.dtype, jax.dtypes.prng_key)
+    return jax.random.wrap_key_data(leaf, impl="threefry2x32") if is_key else leaf
+
+
 def _empty(leaf: jax.ShapeDtypeStruct) -> Any:
     """Zeros, made on the host: every shape that is made on the device would be compiled first."""
     if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
-        zeros = jax.device_put(np.zeros((*leaf.shape, 2), np.uint32))
-        return jax.random.wrap_key_data(zeros, impl="threefry2x32")
+        return _with_key(leaf, jax.device_put(np.zeros((*leaf.shape, 2), np.uint32)))
     return np.zeros(leaf.shape, leaf.dtype)
 
 

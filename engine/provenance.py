@@ -89,3 +89,8 @@ def seconds_since_start() -> float:
         return uptime - ticks / os.sysconf("SC_CLK_TCK")
     except (OSError, ValueError, IndexError):
         return time.monotonic() - _LOADED
+
+
+def environment_digest(launch: dict[str, Any]) -> str:
+    """Digest."""
+    return str(launch["versions"])

@@ -14,6 +14,7 @@ ROOT = Path(__file__).parent.parent
 FLOORS = {
     "engine.errors": -1,
     "engine.registry": -1,
+    "engine.interruption": -1,
     "engine.config": 0,
     "engine.designs": 0,
     "engine.rng": 0,
@@ -28,6 +29,7 @@ FLOORS = {
     "engine.provenance": 1,
     "engine.devices": 1,
     "engine.compilation": 1,
+    "engine.checkpoints": 1.5,
     "engine.training": 2,
     "engine.lane_program": 2.5,
     "engine.runs": 2.7,

@@ -6,32 +6,37 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from engine import devices, provenance, workers
 from engine.commands.run import run
 from engine.devices import Devices
 from engine.errors import WorkerFailedError
+from engine.interruption import SignalWatch
 from engine.lane_program import PoolSpec
 from engine.plateau import DetectorSettings
+from engine.runs import Checkpoint
 from engine.study import resolve_arm
-from engine.workers import Delivery, Scheduler
+from engine.workers import Delivery, Hooks, Scheduler, processes
+from engine.workers.supervisor import Supervisor
 from tests.conftest import read_all, runs_of, small_arm, small_study
 
 
 class _Finished:
     def __init__(self, run):
         self.run = run
+        self.batch_loss = np.zeros(44, np.float32)
 
 
-def _scheduler(*counts: int, width: int = 2) -> Scheduler:
+def _scheduler(*counts: int, width: int = 2, hooks: Hooks | None = None) -> Scheduler:
     arm = resolve_arm(small_arm())
     spec = PoolSpec(arm, {}, 0, width, 1, "direct", 11, DetectorSettings())
     pending = [
         [r._replace(arm_name=str(g)) for r in runs_of(small_arm(), list(range(n)))]
         for g, n in enumerate(counts)
     ]
-    return Scheduler([spec] * len(counts), pending, lambda delivery: None, lambda *fallback: None)
+    return Scheduler([spec] * len(counts), pending, hooks or Hooks(lambda delivery: None))
 
 
 def test_workers_take_groups_that_nobody_serves():
@@ -64,7 +69,7 @@ def test_a_worker_changes_group_only_when_its_lanes_are_empty():
 def test_lost_runs_go_back_to_the_front():
     scheduler = _scheduler(5)
     first = scheduler.assign(0, 0, 0).runs
-    assert scheduler.lose(0) == first
+    assert scheduler.lose(0) == (first, None)
     assert scheduler.assign(1, 0, 0).runs == first
 
 
@@ -133,17 +138,20 @@ def test_a_killed_worker_is_replaced_and_its_runs_are_done_again(
     assert multiprocessing.active_children() == []
 
 
+def _supervise(scheduler: Scheduler, num_workers: int = 1) -> None:
+    with SignalWatch() as watch, workers.Crew(Devices("cpu", 1), num_workers, None) as crew:
+        Supervisor(scheduler, crew, watch).run()
+
+
 def test_workers_that_die_at_once_end_the_study(monkeypatch):
     """A supervisor whose workers exit before they ask for anything gives up with a reason."""
-    monkeypatch.setattr(workers, "_worker_main", _die)
-    scheduler = _scheduler(2)
+    monkeypatch.setattr(processes, "_worker_main", _die)
     notes: list[str] = []
-    with (
-        pytest.raises(WorkerFailedError, match="one after another without progress"),
-        workers.Crew(Devices("cpu", 1), 1, None) as crew,
-    ):
-        workers._Supervisor(scheduler, crew, notes.append).run()
+    hooks = Hooks(lambda delivery: None, notify=notes.append)
+    with pytest.raises(WorkerFailedError, match="one after another without progress"):
+        _supervise(_scheduler(2, hooks=hooks))
     assert len(notes) == 3
+    assert "exit code 3" in notes[0]
 
 
 def _die(connection, *others) -> None:
@@ -151,12 +159,9 @@ def _die(connection, *others) -> None:
 
 
 def test_an_exception_in_a_worker_arrives_with_its_traceback(monkeypatch):
-    monkeypatch.setattr(workers, "_worker_main", _fail)
-    with (
-        pytest.raises(WorkerFailedError, match="ZeroDivisionError"),
-        workers.Crew(Devices("cpu", 1), 1, None) as crew,
-    ):
-        workers._Supervisor(_scheduler(2), crew, print).run()
+    monkeypatch.setattr(processes, "_worker_main", _fail)
+    with pytest.raises(WorkerFailedError, match="ZeroDivisionError"):
+        _supervise(_scheduler(2))
 
 
 def _fail(connection, *others) -> None:
@@ -179,3 +184,59 @@ def test_every_worker_gets_a_device_of_its_own(platform, variable, monkeypatch):
     monkeypatch.setenv(variable, "5,7")
     assert [devices.environment(pair, i)[variable] for i in (0, 1)] == ["5", "7"]
     assert devices.environment(Devices("cpu", 2), 1)["NPROC"] == "1"
+
+
+def test_a_run_that_ends_its_worker_twice_is_given_up():
+    failed: list[int] = []
+    hooks = Hooks(lambda delivery: None, on_failure=lambda run: failed.append(run.seed))
+    scheduler = _scheduler(1, hooks=hooks)
+    for num_failed in (0, 1):
+        assert len(scheduler.assign(0, 1, 0).runs) == 1
+        scheduler.deliver(0, Delivery(11, []))
+        scheduler.lose(0)
+        assert len(failed) == num_failed
+    assert scheduler.is_done
+
+
+def test_without_any_progress_nobody_is_given_up():
+    scheduler = _scheduler(1)
+    for _ in range(3):
+        assert len(scheduler.assign(0, 1, 0).runs) == 1
+        assert scheduler.lose(0).failed is None
+    assert not scheduler.is_done
+
+
+@pytest.mark.parametrize("culprit", range(8))
+def test_the_run_that_ends_its_worker_is_found_among_its_neighbours(culprit):
+    """Whoever has it in flight dies; all others must be done, each exactly once."""
+    failed: list[int] = []
+    hooks = Hooks(lambda delivery: None, on_failure=lambda run: failed.append(run.seed))
+    scheduler = _scheduler(11, width=8, hooks=hooks)
+    done: list[int] = []
+    num_deaths = 0
+    while (assignment := scheduler.assign(0, 8, 0)) is not None:
+        runs = assignment.runs
+        assert 0 < len(runs) <= 8
+        assert scheduler.assign(0, 0, len(runs)).runs == []
+        scheduler.deliver(0, Delivery(11, []))
+        if culprit in [run.seed for run in runs]:
+            num_deaths += 1
+            scheduler.lose(0)
+        else:
+            done += [run.seed for run in runs]
+            scheduler.deliver(0, Delivery(0, [_Finished(run) for run in runs]))
+    assert failed == [culprit]
+    assert sorted(done) == [seed for seed in range(11) if seed != culprit]
+    assert num_deaths <= 2 + 3
+
+
+def test_steps_of_a_lost_worker_are_counted_again():
+    lost: list[int] = []
+    hooks = Hooks(lambda delivery: None, on_loss=lost.append)
+    scheduler = _scheduler(3, hooks=hooks)
+    runs = scheduler.assign(0, 2, 0).runs
+    scheduler.deliver(0, Delivery(88, [_Finished(runs[0])]))
+    scheduler.keep([Checkpoint(runs[1], 33, {})])
+    scheduler.deliver(0, Delivery(11, []))
+    scheduler.lose(0)
+    assert lost == [88 + 11 - 44 - 33]

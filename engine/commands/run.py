@@ -1,17 +1,21 @@
 """`run`: trains what is missing of a study, then reports."""
 
 import dataclasses
+import math
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from engine import devices, store, tuning, workers
+from engine import devices, provenance, store, tuning, workers
+from engine.checkpoints import CheckpointFolder
 from engine.commands.session import Session
 from engine.designs import has_forks
 from engine.devices import Devices
 from engine.document import document
 from engine.errors import InputError
+from engine.interruption import Interrupted, SignalWatch
 from engine.looks import Until, check_goal
 from engine.plan import Plan, make_plan
 from engine.store import WorkDirectory
@@ -37,6 +41,7 @@ def run(
     is_quiet: bool = False,
     has_report: bool = True,
     until: Until | None = None,
+    checkpoint_every: float | None = None,
 ) -> dict[str, Any]:
     """Runs a study, or what is missing of it, and writes its report.
 
@@ -55,14 +60,21 @@ def run(
         is_quiet: whether to draw no progress bar.
         has_report: whether to write the report at the end.
         until: a question; seeds are added until it is decided, whatever number the study says.
+        checkpoint_every: seconds between checkpoints of the runs under way; by default a minute,
+            or more where they are expensive.
 
     Returns:
         The content of `summary.json`; empty without a report.
 
     Raises:
         InputError: something that was given is not usable; nothing was changed.
-        WorkerFailedError: a worker raised an exception.
+        WorkerFailedError: workers end one after another.
+        Interrupted: a signal came; what was under way is stored, and the same call goes on.
     """
+    if checkpoint_every is not None and not (
+        math.isfinite(checkpoint_every) and checkpoint_every > 0
+    ):
+        raise InputError(f"checkpoint_every={checkpoint_every}: expected a positive number")
     if until is not None:
         if study.design != "seeds":
             raise InputError(f"until needs design=seeds, not {study.design}")
@@ -81,15 +93,16 @@ def run(
             f"workers={num_workers}: expected at most one for each of the {available.num_devices} "
             f"{available.platform} devices"
         )
-    crew = workers.Crew(available, num_workers, str(cache_dir or default_cache_dir()))
-    with crew:
-        request = _Request(study, Path(workdir), available, width, form, is_tuned, data_dir, until)
-        _train(request, crew, is_quiet)
-    if not has_report:
-        return {}
-    from engine.commands.report import report
+    cache = str(cache_dir or default_cache_dir())
+    request = _Request(study, Path(workdir), available, width, form, is_tuned, data_dir, until)
+    with SignalWatch() as watch:
+        with workers.Crew(available, num_workers, cache, checkpoint_every) as crew:
+            _train(request, crew, watch, is_quiet)
+        if not has_report:
+            return {}
+        from engine.commands.report import report
 
-    return report(workdir)
+        return report(workdir)
 
 
 class _Request(NamedTuple):
@@ -105,7 +118,7 @@ class _Request(NamedTuple):
     until: Until | None
 
 
-def _train(request: _Request, crew: workers.Crew, is_quiet: bool) -> None:
+def _train(request: _Request, crew: workers.Crew, watch: SignalWatch, is_quiet: bool) -> None:
     """Runs what is missing of a study."""
     platform = request.devices.platform
     recorded = store.find_existing(request.workdir)
@@ -121,7 +134,7 @@ def _train(request: _Request, crew: workers.Crew, is_quiet: bool) -> None:
         raise InputError("until=comparison needs arms that wait for the same event")
     tuned: dict[str, dict[str, float]] = {}
     if request.is_tuned and recorded is None:
-        plan, tuned = _tuned(plan, request, crew.cache_dir)
+        plan, tuned = _tuned(plan, request, crew.settings.cache_dir)
     # Read before anything is written, so that a damaged part leaves the directory as it is.
     finished = set() if recorded is None else recorded.finished_keys()
     directory = store.create_or_resume(request.workdir, document(plan, platform))
@@ -129,19 +142,39 @@ def _train(request: _Request, crew: workers.Crew, is_quiet: bool) -> None:
         directory.document["tuned_milliseconds"] = tuned
         directory.save_document()
     _warn_of_other_versions(directory, bool(finished))
-    session = Session(plan, directory, finished, crew, is_quiet)
+    checkpoints = _open_checkpoints(directory)
+    session = Session(plan, directory, checkpoints, crew, watch, is_quiet)
     try:
         if request.until is None:
             session.run(plan.runs)
         else:
             session.run_until(request.until)
+        if has_forks(request.study.design):
+            session.run_forks()
     except InputError:
-        if recorded is None:
+        if recorded is None and not session.has_kept:
             directory.discard()
         raise
-    if has_forks(request.study.design):
-        session.run_forks()
+    except Interrupted as interrupted:
+        interrupted.stored = session.describe_stored()
+        session.end(signal.Signals(interrupted.number).name)
+        raise
     session.end()
+
+
+def _open_checkpoints(directory: WorkDirectory) -> CheckpointFolder:
+    """Runs that were under way, of those that could have been begun here and now."""
+
+    def say(line: str) -> None:
+        print(f"note: {line}", file=sys.stderr)
+
+    def set_aside(path: Path, reason: str) -> None:
+        say(f"{path.name} is damaged: {reason}; its runs start again")
+
+    origin = provenance.environment_digest(directory.document["launches"][-1])
+    folder = CheckpointFolder(directory.path / "checkpoint", origin)
+    folder.open(set_aside, say)
+    return folder
 
 
 def _tuned(
