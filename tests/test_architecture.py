@@ -32,6 +32,7 @@ FLOORS = {
     "engine.checkpoints": 1.5,
     "engine.training": 2,
     "engine.lane_program": 2.5,
+    "engine.pool_program": 2.7,
     "engine.runs": 2.7,
     "engine.lanes": 3,
     "engine.selfcheck": 3,
