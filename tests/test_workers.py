@@ -2,8 +2,10 @@
 
 import multiprocessing
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +20,7 @@ from engine.lane_program import PoolSpec
 from engine.plateau import DetectorSettings
 from engine.runs import Checkpoint
 from engine.study import resolve_arm
-from engine.workers import Delivery, Hooks, Scheduler, processes
+from engine.workers import Delivery, Hooks, Scheduler, processes, supervisor
 from engine.workers.supervisor import Supervisor
 from tests.conftest import read_all, runs_of, small_arm, small_study
 
@@ -114,28 +116,59 @@ def _root() -> Path:
     return Path(__file__).parent.parent
 
 
-def test_a_killed_worker_is_replaced_and_its_runs_are_done_again(
-    tmp_path, data_dir, cache_dir, capfd, monkeypatch
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [(signal.SIGKILL, "a worker died with exit code -9"), (signal.SIGSTOP, "no sign of life")],
+    ids=["killed", "hung"],
+)
+def test_a_worker_that_is_killed_or_hangs_is_replaced(
+    tmp_path, data_dir, cache_dir, capfd, monkeypatch, number, words
 ):
-    """The worker is killed as it reports its first chunk, with four runs in flight."""
+    """It happens as the worker reports its first chunk, with four runs in flight."""
     study = small_study(seeds=4, horizon=220)
     options = {"data_dir": data_dir, "cache_dir": cache_dir, "is_quiet": True, "has_report": False}
-    run(study, tmp_path / "calm", num_workers=1, width=4, **options)
-    deliver, killed = Scheduler.deliver, []
+    run(study, tmp_path / "calm", num_workers=0, width=4, **options)
+    deliver, struck = Scheduler.deliver, []
 
-    def deliver_and_kill(scheduler, worker, delivery):
+    def deliver_and_strike(scheduler, worker, delivery):
         deliver(scheduler, worker, delivery)
-        if not killed:
+        if not struck:
             (process,) = multiprocessing.active_children()
-            process.kill()
-            killed.append(process.pid)
+            os.kill(process.pid, number)
+            struck.append(process.pid)
 
-    monkeypatch.setattr(Scheduler, "deliver", deliver_and_kill)
+    monkeypatch.setattr(Scheduler, "deliver", deliver_and_strike)
+    monkeypatch.setattr(supervisor, "_QUIET_LIMIT", 6.0)
     run(study, tmp_path / "hit", num_workers=1, width=4, **options)
-    assert killed
-    assert "a worker died with exit code" in capfd.readouterr().err
+    assert struck
+    assert words in capfd.readouterr().err
     assert read_all(tmp_path / "hit") == read_all(tmp_path / "calm")
     assert multiprocessing.active_children() == []
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="no list of processes")
+def test_no_worker_outlives_its_parent(tmp_path):
+    program = (
+        "import time\n"
+        "from engine import workers\n"
+        "from engine.devices import Devices\n"
+        "if __name__ == '__main__':\n"
+        "    with workers.Crew(Devices('cpu', 1), 2, None) as crew:\n"
+        "        print(*(w.process.pid for w in crew.members.values()), flush=True)\n"
+        "        time.sleep(60)\n"
+    )
+    (tmp_path / "parent.py").write_text(program)
+    words = [sys.executable, str(tmp_path / "parent.py")]
+    environment = {**os.environ, "PYTHONPATH": str(_root())}
+    with subprocess.Popen(words, stdout=subprocess.PIPE, env=environment) as parent:
+        workers_there = [int(word) for word in parent.stdout.readline().split()]
+        parent.kill()
+    assert len(workers_there) == 2
+    for _ in range(300):
+        if not any(Path(f"/proc/{pid}").exists() for pid in workers_there):
+            return
+        time.sleep(0.1)
+    pytest.fail("a worker is still there")
 
 
 def _supervise(scheduler: Scheduler, num_workers: int = 1) -> None:
@@ -240,3 +273,30 @@ def test_steps_of_a_lost_worker_are_counted_again():
     scheduler.deliver(0, Delivery(11, []))
     scheduler.lose(0)
     assert lost == [88 + 11 - 44 - 33]
+
+
+def test_silence_counts_only_while_the_parent_is_awake():
+    pulse = supervisor._Pulse()
+    pulse.begin_pool(2)
+    pulse.wait(supervisor._QUIET_LIMIT)
+    assert pulse.complaint() is None
+    pulse.wait(1.0)
+    assert "no sign of life" in pulse.complaint()
+    pulse.hear("alive")
+    assert pulse.complaint() is None
+
+
+def test_a_worker_that_lives_but_gets_nowhere_hangs():
+    pulse = supervisor._Pulse()
+    pulse.begin_pool(2)
+    for kind in ("pull", "deliver"):
+        pulse.hear(kind)
+    pulse.wait(40.0)
+    pulse.hear("deliver")
+    for _ in range(20):
+        pulse.wait(40.0)
+        pulse.hear("alive")
+        assert pulse.complaint() is None
+    pulse.wait(1.0)
+    pulse.hear("alive")
+    assert "got nowhere" in pulse.complaint()
