@@ -27,7 +27,7 @@ from engine.commands.flags import (
     parse_sweeps,
     required,
 )
-from engine.errors import InputError, WorkerFailedError, unknown_name
+from engine.errors import InputError, StorageError, WorkerFailedError, unknown_name
 
 if TYPE_CHECKING:
     from engine.looks import Until
@@ -206,7 +206,7 @@ def main(argv: Sequence[str]) -> int:
         if verb == "run":
             print(f"to go on: {shlex.join(['python', *argv])}", file=sys.stderr)
         return 128 + number
-    except WorkerFailedError as error:
+    except (StorageError, WorkerFailedError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0

@@ -100,7 +100,8 @@ class CheckpointFolder:
         Raises:
             StorageError: they cannot be written.
         """
-        self._path.mkdir(exist_ok=True)
+        with store.storing(self._path):
+            self._path.mkdir(exist_ok=True)
         tensors = {
             f"{index}/{name}": np.asarray(array, order="C")
             for index, (_, kept) in enumerate(runs)

@@ -29,7 +29,8 @@ def report(workdir: str | os.PathLike[str]) -> dict[str, Any]:
         The content of `summary.json`.
 
     Raises:
-        InputError: there is no study, no finished run in it, or a part is damaged.
+        InputError: there is no study, or no finished run in it.
+        StorageError: something cannot be written.
     """
     directory = store.open_existing(Path(workdir))
     summary = summarise(directory)
@@ -47,7 +48,8 @@ def report(workdir: str | os.PathLike[str]) -> dict[str, Any]:
     _write_outcomes(directory)
     store.write_atomically(directory.path / "summary.json", store.to_json(document))
     folder = directory.path / "figures"
-    folder.mkdir(exist_ok=True)
+    with store.storing(folder):
+        folder.mkdir(exist_ok=True)
     for stale in set(folder.glob("*.svg")) | set(folder.glob("*.png")):
         if stale.stem not in figures:
             stale.unlink()

@@ -95,7 +95,7 @@ def run(
         )
     cache = str(cache_dir or default_cache_dir())
     request = _Request(study, Path(workdir), available, width, form, is_tuned, data_dir, until)
-    with SignalWatch() as watch:
+    with SignalWatch() as watch, store.hold(request.workdir, store.say):
         with workers.Crew(available, num_workers, cache, checkpoint_every) as crew:
             _train(request, crew, watch, is_quiet)
         if not has_report:
@@ -135,13 +135,12 @@ def _train(request: _Request, crew: workers.Crew, watch: SignalWatch, is_quiet: 
     tuned: dict[str, dict[str, float]] = {}
     if request.is_tuned and recorded is None:
         plan, tuned = _tuned(plan, request, crew.settings.cache_dir)
-    # Read before anything is written, so that a damaged part leaves the directory as it is.
-    finished = set() if recorded is None else recorded.finished_keys()
     directory = store.create_or_resume(request.workdir, document(plan, platform))
+    directory.mend()
     if tuned:
         directory.document["tuned_milliseconds"] = tuned
         directory.save_document()
-    _warn_of_other_versions(directory, bool(finished))
+    _warn_of_other_versions(directory)
     checkpoints = _open_checkpoints(directory)
     session = Session(plan, directory, checkpoints, crew, watch, is_quiet)
     try:
@@ -165,15 +164,14 @@ def _train(request: _Request, crew: workers.Crew, watch: SignalWatch, is_quiet: 
 def _open_checkpoints(directory: WorkDirectory) -> CheckpointFolder:
     """Runs that were under way, of those that could have been begun here and now."""
 
-    def say(line: str) -> None:
-        print(f"note: {line}", file=sys.stderr)
-
     def set_aside(path: Path, reason: str) -> None:
-        say(f"{path.name} is damaged: {reason}; its runs start again")
+        store.say(f"checkpoint/{path.name}: {reason}; its runs start again")
+        directory.set_aside(path)
 
-    origin = provenance.environment_digest(directory.document["launches"][-1])
+    environment = provenance.environment_digest(directory.document["launches"][-1])
+    origin = f"{store.fingerprint(directory.document)} {environment}"
     folder = CheckpointFolder(directory.path / "checkpoint", origin)
-    folder.open(set_aside, say)
+    folder.open(set_aside, store.say)
     return folder
 
 
@@ -199,10 +197,10 @@ def _tuned(
     return make_plan(request.study, platform, width, form, data_dir, block), measured
 
 
-def _warn_of_other_versions(directory: WorkDirectory, has_rows: bool) -> None:
+def _warn_of_other_versions(directory: WorkDirectory) -> None:
     """Says in a line when rows of this study were made with other versions."""
     launches = directory.document["launches"]
-    if not has_rows or len(launches) < 2:
+    if len(launches) < 2:
         return
     before, now = launches[-2]["versions"], launches[-1]["versions"]
     changed = sorted(name for name in {*before, *now} if before.get(name) != now.get(name))

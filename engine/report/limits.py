@@ -37,6 +37,12 @@ def find_limits(summary: Summary) -> list[str]:
                 f"and the first {used} in the order of seeds are used, because quick runs end "
                 f"first."
             )
+    if summary.num_damaged:
+        files = "file of finished runs is" if summary.num_damaged == 1 else "files of runs are"
+        lines.append(
+            f"{summary.num_damaged} {files} damaged, missing or of another study and left out; "
+            f"`run` makes these runs again."
+        )
     if summary.looks:
         lines.append(_of_looks(summary))
     if summary.missing:
