@@ -28,6 +28,7 @@ from engine.commands.flags import (
     required,
 )
 from engine.errors import InputError, StorageError, WorkerFailedError, unknown_name
+from engine.interruption import SignalWatch
 
 if TYPE_CHECKING:
     from engine.looks import Until
@@ -180,6 +181,18 @@ def main(argv: Sequence[str]) -> int:
         0; 2 for input that is not usable; 1 for a failure inside; 130 after Ctrl-C, 143 after
         SIGTERM.
     """
+    with SignalWatch():
+        try:
+            return _main(argv)
+        except KeyboardInterrupt as interrupted:
+            number = getattr(interrupted, "number", signal.SIGINT)
+            stored = getattr(interrupted, "stored", "")
+            print(f"\nstopped{stored and ': '}{stored}", file=sys.stderr)
+            print(f"to go on: {shlex.join(['python', *argv])}", file=sys.stderr)
+            return 128 + number
+
+
+def _main(argv: Sequence[str]) -> int:
     words = list(argv[1:])
     has_verb = bool(words) and not words[0].startswith("-")
     verb = words.pop(0) if has_verb else "run"
@@ -199,13 +212,6 @@ def main(argv: Sequence[str]) -> int:
     except (InputError, flags.Error) as error:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt as interrupted:
-        number = getattr(interrupted, "number", signal.SIGINT)
-        stored = getattr(interrupted, "stored", "")
-        print(f"\nstopped{stored and ': '}{stored}", file=sys.stderr)
-        if verb == "run":
-            print(f"to go on: {shlex.join(['python', *argv])}", file=sys.stderr)
-        return 128 + number
     except (StorageError, WorkerFailedError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

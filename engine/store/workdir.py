@@ -206,8 +206,10 @@ def create_or_resume(path: Path, document: dict[str, Any]) -> WorkDirectory:
             existing.set_aside(path / STUDY_NAMES[0])
     workdir = WorkDirectory(path, merged)
     with storing(workdir.parts):
-        workdir.parts.mkdir(parents=True, exist_ok=True)
-    workdir.save_document()
+        path.mkdir(parents=True, exist_ok=True)
+        # First of all, so that a directory that is left at any moment is known as a study's.
+        workdir.save_document()
+        workdir.parts.mkdir(exist_ok=True)
     return workdir
 
 
