@@ -155,7 +155,10 @@ def _check_scalar(name: str, value: Any, scalar: type) -> Any:
     info = FIELDS[name]
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
     if scalar is float and is_number:
-        value = float(value)
+        try:
+            value = float(value)
+        except OverflowError:
+            raise InputError(f"{name} has hundreds of digits: expected a finite number") from None
     elif scalar is int and isinstance(value, float) and value.is_integer():
         value = int(value)
     is_right = isinstance(value, scalar) and not (scalar is int and isinstance(value, bool))

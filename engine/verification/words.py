@@ -1,0 +1,182 @@
+"""What `verify` found, in words that can be quoted."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from engine.designs import FIRST_FORK_SEED, FIRST_GRID_SEED, MAX_FORKS, is_of_grid
+from engine.report.phrases import joined, percent
+from engine.runs import Run
+from engine.statistics import Estimate, most_unseen
+from engine.verification.agreement import CLOSE, Agreement
+from engine.verification.outcomes import OutcomeAgreement
+from engine.verification.verdict import Verification, of_all_arms
+
+_MOST_LISTED = 3
+
+
+def describe_run(found: Agreement) -> str:
+    """One line: whether a run is identical, or else how far it agrees."""
+    name = _name(found.run)
+    if found.is_identical:
+        size = f"{found.num_points} points, {found.num_batches} mini-batches"
+        return f"{name}: identical ({size}){_skipped(found)}"
+    return f"{name}: differs: {_of_curves(found)}; {_of_outcome(found)}{_skipped(found)}"
+
+
+def _name(run: Run) -> str:
+    name = run.arm_name if run.arm_name.isprintable() else repr(run.arm_name)
+    name += f" seed {run.seed}"
+    if is_of_grid(run.noise_seed):
+        name += f" in order {run.order_seed - FIRST_GRID_SEED}"
+    if run.fork_order_seed is not None:
+        name += f" fork {(run.fork_order_seed - FIRST_FORK_SEED) % MAX_FORKS}"
+    return name
+
+
+def _skipped(found: Agreement) -> str:
+    listed = ", ".join(found.skipped)
+    return f"; not stored, so not compared: {listed}" if listed else ""
+
+
+def _of_curves(found: Agreement) -> str:
+    """Until where the curves agree, exactly and closely."""
+    parts = []
+    if found.loss_from is not None:
+        close = "to the end"
+        if found.close_until is None:
+            close = "nowhere"
+        elif found.close_until != found.last_step:
+            close = f"to step {found.close_until}"
+        apart = f"at most {found.most_apart:.1g}"
+        if found.most_apart == math.inf:
+            apart = "in the end not finite"
+        parts.append(f"loss from step {found.loss_from} on, {apart}")
+        parts.append(f"within {percent(CLOSE)} of chance level {close}")
+    if found.batches_from is not None:
+        parts.append(f"mini-batches from step {found.batches_from} on")
+    if found.loss_from is None:
+        curves = ("loss", "batch_loss")
+        parts += [f"{', '.join(n for n in found.differing if n not in curves)}"]
+        parts.append("loss curves are the same")
+    return ", ".join(part for part in parts if part)
+
+
+def _of_outcome(found: Agreement) -> str:
+    before, now = found.stored["status"], found.again["status"]
+    agree = f"statuses agree ({now})" if before == now else f"status {before} against {now}"
+    times = [_time(row) for row in (found.stored, found.again)]
+    return agree if times == [None, None] else f"{agree}, {' against '.join(_times(times))}"
+
+
+def _time(row: Mapping[str, Any]) -> float | None:
+    return row["onset_step"] if row["hitting_step"] is None else row["hitting_step"]
+
+
+def _times(times: list[float | None]) -> list[str]:
+    """`onset 246.1` and `246.3`, with as many digits as it takes to tell them apart."""
+    shown: list[str] = []
+    for digits in (1, 3, 6):
+        shown = ["none" if time is None else f"{time:.{digits}f}" for time in times]
+        if shown[0] != shown[1]:
+            break
+    else:
+        shown = [text if text == "none" else text.rstrip("0").rstrip(".") for text in shown]
+    return [f"onset {shown[0]}", shown[1]]
+
+
+def summarise_in_words(found: Verification) -> str:
+    """A paragraph: what was done again, what came of it, and what it says of the rest."""
+    lines = [_of_bits(found)]
+    if found.finished.num_failed:
+        lines.append(f"{found.finished.num_failed} runs that failed are left out.")
+    if found.damage:
+        more = len(found.damage) - _MOST_LISTED
+        listed = "; ".join(found.damage[:_MOST_LISTED]) + (f"; and {more} more" * (more > 0))
+        lines.append(f"What is stored is not whole: {listed}.")
+    if found.outcomes:
+        lines.append(_of_outcomes(found))
+    return " ".join(lines)
+
+
+def _of_bits(found: Verification) -> str:
+    num, num_all = len(found.runs), len(found.finished.runs)
+    unlike = [run for run in found.runs if not run.is_identical]
+    again = f"All {num} finished runs were run again"
+    if num < num_all:
+        how = "drawn at random" + ", every arm among them" * (len(found.sample.num_all) > 1)
+        again = f"{num} of {num_all} finished runs were run again ({how}, seed {found.seed})"
+    here = f", although this is not what it was made with ({_listed(found.changed)})"
+    if unlike:
+        same = sum(run.has_same_status for run in found.runs)
+        cause = "although nothing that bits depend on is known to have changed"
+        if found.changed:
+            cause = f"where something that bits depend on has changed ({_listed(found.changed)})"
+        return (
+            f"{again}: {len(unlike)} of {num} differ, {_where(unlike)}, {cause}. Outcomes have the "
+            f"same status in {same} of {num}."
+        )
+    all_of_them = f"all {num} are" if num > 1 else "it is"
+    text = f"{again}: {all_of_them} identical to the last bit, curves included"
+    text += f"{here if found.changed else ''}."
+    if num < num_all:
+        unseen, rest = most_unseen(found.sample.num_drawn, found.sample.num_all), num_all - num
+        text += f" Of the other {rest}, at most {unseen} can differ (95 % confidence)."
+    return text
+
+
+def _listed(lines: list[str]) -> str:
+    more = len(lines) - _MOST_LISTED
+    return "; ".join(lines[:_MOST_LISTED]) + (f"; and {more} more" if more > 0 else "")
+
+
+def _where(unlike: list[Agreement]) -> str:
+    first = min((run.loss_from for run in unlike if run.loss_from is not None), default=None)
+    if first is None:
+        return "though not in their loss curves"
+    most = max(run.most_apart for run in unlike)
+    apart = "which end up not finite" if most == math.inf else f"by at most {most:.1g}"
+    return f"first at step {first}, {apart}"
+
+
+def _of_outcomes(found: Verification) -> str:
+    """The statement about all arms, and the arms that are different."""
+    last, verdict = found.outcomes[-1], of_all_arms(found.outcomes)
+    margin = percent(found.margin)
+    text = (
+        f"The restricted mean of the wait differs by {_signed(last.wait.difference, ' %')} and the "
+        f"share of runs with the event by {_signed(last.share.difference, ' points')}, over "
+        f"{last.num_pairs} independent repetitions; the margin is ±{margin}"
+    )
+    if verdict == "equivalent":
+        together = last.arm is None and any(o.verdict != "equivalent" for o in found.outcomes)
+        where = ", taken over all arms together" if together else ""
+        return f"{text}: the distributions of outcomes are equivalent{where}."
+    if verdict == "different":
+        return f"{text}. {_different(found.outcomes)}"
+    return f"{text}: undecided whether the distributions are equivalent. {_advice(found)}"
+
+
+def _different(outcomes: list[OutcomeAgreement]) -> str:
+    names = [
+        "all arms together" if outcome.arm is None else repr(outcome.arm)
+        for outcome in outcomes
+        if outcome.verdict == "different"
+    ]
+    return f"Outcomes differ beyond chance, in {joined(names)}."
+
+
+def _advice(found: Verification) -> str:
+    last, num_all = found.outcomes[-1], len(found.finished.runs)
+    if last.pairs_needed is None:
+        return "More runs like these would not show it."
+    needed = math.ceil(last.pairs_needed * len(found.runs) / last.num_pairs)
+    if needed > num_all:
+        return f"About {needed} runs like these would show it, and {num_all} are there."
+    return f"About {needed} runs like these would show it: --runs={needed}."
+
+
+def _signed(estimate: Estimate, unit: str) -> str:
+    """`−0.3 % (90 % CI −1.1 to 0.5)`."""
+    value, lower, upper = (f"{100 * x:.1f}".replace("-", "−") for x in estimate[:3])
+    return f"{value}{unit} (90 % CI {lower} to {upper})"
