@@ -155,12 +155,12 @@ def plan_of(document: Mapping[str, Any], platform: str, data_dir: str | None) ->
     for name in names:
         if not 1 <= width[name] <= _MOST_LANES:
             raise InputError(
-                f"study.json: width.{name} is {width[name]}: expected 1 to {_MOST_LANES}"
+                f"study.json: width of {name!r} is {width[name]}: expected 1 to {_MOST_LANES}"
             )
         if not 1 <= block[name] <= width[name] or width[name] % block[name]:
             raise InputError(
-                f"study.json: block.{name} is {block[name]}: expected a divisor of the width of "
-                f"{width[name]}"
+                f"study.json: block of {name!r} is {block[name]}: expected a divisor of the width "
+                f"of {width[name]}"
             )
     design = "fork" if has_forks(study.design) else "seeds"
     short = dataclasses.replace(study, seeds=1, design=design, order_seeds=None)

@@ -220,8 +220,8 @@ def describe_flags(verb: str) -> list[str]:
         from engine.verification import VERDICTS
 
         lines += [f"  --all: {_ALL}", "", "The exit code says what was found:"]
-        lines += [f"  {code}: {words}" for code, words in VERDICTS.values()]
-        lines += ["  2: something that was given is not usable", "  1: a failure inside"]
+        codes = [*VERDICTS.values(), (1, "a failure inside"), (2, "what was given is not usable")]
+        lines += [f"  {code}: {words}" for code, words in sorted(codes)]
     if verb in _TAKES_A_STUDY:
         lines += [f"  --sweep={_SWEEP} (repeated)", ""]
         lines += ["An arm; what is given holds for every arm of the experiment:"]
