@@ -146,7 +146,7 @@ def _replace(value, path, junk):
     return changed
 
 
-@pytest.mark.parametrize("every", [23, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("every", [7, pytest.param(1, marks=pytest.mark.slow)])
 def test_what_a_stranger_writes_is_a_study_or_one_clear_error(every, data_dir):
     """Each entry in turn is replaced by everything that it should not be, or left out."""
     stored = _stored(STUDIES["forks"], data_dir)

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from engine.statistics.proportions import none_seen, paired_share_difference
+from engine.statistics.proportions import paired_share_difference
 from engine.statistics.restricted_means import paired_difference
 from engine.statistics.results import Estimate
 
@@ -60,10 +60,11 @@ def equivalent_means(
 ) -> Equivalence:
     """Whether the means of paired values differ by less than a margin.
 
-    The interval is that of `paired_difference` where nothing is censored before the bound, which is
-    Student's t of the paired differences. It knows nothing of a rare pair that differs by much and
-    is not among these; `equivalent_shares` beside it bounds how rare that is, where
-    such a pair has the event in one run alone.
+    Without censoring before the bound the interval is Student's t of the paired differences, see
+    `paired_difference`. Where all pairs differ alike it is that difference, as in the limit of
+    nearly alike ones; a difference is then only called one beyond the limits given there. Neither
+    knows of a rare pair that differs by much and is not among these: `equivalent_shares` beside it
+    bounds how rare that is where such a pair has the event in one run alone.
 
     R: `t.test(x, y, paired = TRUE, conf.level = .9)` with x = 10.1, 9.7, 11.3, 10.9, 12.0, 9.2 and
     y = 10.0, 9.9, 11.0, 11.0, 11.8, 9.4: 0.01666667 (-0.1591295, 0.1924629).
@@ -87,11 +88,10 @@ def equivalent_means(
     )
     num, distance = len(has_event), abs(narrow.value)
     spread = (narrow.standard_error or 0.0) * math.sqrt(num)
+    if num > 1 and not spread:
+        narrow = narrow._replace(lower=narrow.value, upper=narrow.value)
 
     def is_enough(pairs: int) -> bool:
-        if not spread:
-            unlike = float(none_seen(pairs, 1 - 2 * margin.level))
-            return distance * (1 - unlike) + bound * unlike <= margin.size
         quantile = float(stdtrit(pairs - 1, 1 - margin.level)) if pairs > 1 else math.inf
         return distance + quantile * spread / math.sqrt(pairs) <= margin.size
 

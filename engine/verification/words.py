@@ -13,6 +13,7 @@ from engine.verification.outcomes import OutcomeAgreement
 from engine.verification.verdict import Verification, of_all_arms
 
 _MOST_LISTED = 3
+_ONE_FAILED = "1 run that failed is left out."
 
 
 def describe_run(found: Agreement) -> str:
@@ -66,30 +67,28 @@ def _of_outcome(found: Agreement) -> str:
     before, now = found.stored["status"], found.again["status"]
     agree = f"statuses agree ({now})" if before == now else f"status {before} against {now}"
     times = [_time(row) for row in (found.stored, found.again)]
-    return agree if times == [None, None] else f"{agree}, {' against '.join(_times(times))}"
+    return agree if times == [None, None] else f"{agree}, onset {_in_both(times)}"
 
 
 def _time(row: Mapping[str, Any]) -> float | None:
     return row["onset_step"] if row["hitting_step"] is None else row["hitting_step"]
 
 
-def _times(times: list[float | None]) -> list[str]:
-    """`onset 246.1` and `246.3`, with as many digits as it takes to tell them apart."""
-    shown: list[str] = []
+def _in_both(times: list[float | None]) -> str:
+    """`246.1 against 246.3`, with as many digits as it takes to tell them apart."""
     for digits in (1, 3, 6):
-        shown = ["none" if time is None else f"{time:.{digits}f}" for time in times]
-        if shown[0] != shown[1]:
-            break
-    else:
-        shown = [text if text == "none" else text.rstrip("0").rstrip(".") for text in shown]
-    return [f"onset {shown[0]}", shown[1]]
+        before, now = ("none" if time is None else f"{time:.{digits}f}" for time in times)
+        if before != now:
+            return f"{before} against {now}"
+    return f"{times[0]:.1f} in both"
 
 
 def summarise_in_words(found: Verification) -> str:
     """A paragraph: what was done again, what came of it, and what it says of the rest."""
     lines = [_of_bits(found)]
     if found.finished.num_failed:
-        lines.append(f"{found.finished.num_failed} runs that failed are left out.")
+        num = found.finished.num_failed
+        lines.append(f"{num} runs that failed are left out." if num > 1 else _ONE_FAILED)
     if found.damage:
         more = len(found.damage) - _MOST_LISTED
         listed = "; ".join(found.damage[:_MOST_LISTED]) + (f"; and {more} more" * (more > 0))

@@ -79,7 +79,6 @@ def test_the_other_way_round_has_the_other_sign(seed, num):
 
 
 def test_identical_runs_are_equivalent_and_distant_ones_different():
-    """Of 200 pairs that agree at most 1.5 % can be others, at a horizon of three means."""
     value = np.random.default_rng(0).uniform(5, 15, 200)
     assert s.equivalent_means(value, value, 30.0, Margin(1.0)).verdict == "equivalent"
     apart = s.equivalent_means(value + 2 + 0.1 * X[0] * (value > 10), value, 30.0, Margin(1.0))
@@ -89,6 +88,15 @@ def test_identical_runs_are_equivalent_and_distant_ones_different():
     lost = s.equivalent_shares(has_event & (value < 12), has_event, Margin(0.1))
     assert lost.verdict == "different"
     assert lost.difference.value == pytest.approx(-np.mean(value >= 12))
+
+
+def test_pairs_that_all_differ_alike_are_their_difference():
+    """Beyond the margin more pairs are needed than two: of these 78 % may be others."""
+    value = np.array([5.0, 8.0])
+    for shift, verdict in ((0.0, "equivalent"), (0.9, "equivalent"), (1.5, "undecided")):
+        found = s.equivalent_means(value + shift, value, 30.0, Margin(1.0))
+        assert found.difference[:3] == pytest.approx((shift, shift, shift))
+        assert found.verdict == verdict
 
 
 def test_a_small_shift_beyond_chance_is_still_equivalent():
