@@ -43,29 +43,9 @@ def document(plan: Plan, platform: str) -> dict[str, Any]:
     was launched, may change from launch to launch.
     """
     study = plan.study
-    identity = {
-        "arms": {name: dataclasses.asdict(arm) for name, arm in plan.arms.items()},
-        "horizons": plan.horizons,
-        "eval_every": plan.eval_every,
-        "root_seed": study.root_seed,
-        "fix_init": study.fix_init,
-        "fix_order": study.fix_order,
-        "design": study.design,
-        "order_seeds": study.order_seeds,
-        "fork_step": plan.fork_steps,
-        "detector": study.detector._asdict(),
-        "width": {name: g.spec.width for g in plan.groups for name in g.arm_names},
-        "block": {name: g.spec.block for g in plan.groups for name in g.arm_names},
-        "form": {name: g.spec.form for g in plan.groups for name in g.arm_names},
-        "stop": study.stop,
-        "platform": platform,
-        "data": {name: g.fingerprint for g in plan.groups for name in g.arm_names},
-        "model_source": {name: models.source_fingerprint(arm) for name, arm in plan.arms.items()},
-        "task_source": {name: tasks.source_fingerprint(arm) for name, arm in plan.arms.items()},
-    }
     return {
         "schema_version": SCHEMA_VERSION,
-        "identity": _as_json(identity),
+        "identity": identity_of(plan, platform),
         "arm_order": list(plan.arms),
         "study": {
             "name": study.name,
@@ -89,6 +69,32 @@ def document(plan: Plan, platform: str) -> dict[str, Any]:
             }
         ],
     }
+
+
+def identity_of(plan: Plan, platform: str) -> dict[str, Any]:
+    """What makes a plan this study and no other, as it comes back from JSON."""
+    study = plan.study
+    identity = {
+        "arms": {name: dataclasses.asdict(arm) for name, arm in plan.arms.items()},
+        "horizons": plan.horizons,
+        "eval_every": plan.eval_every,
+        "root_seed": study.root_seed,
+        "fix_init": study.fix_init,
+        "fix_order": study.fix_order,
+        "design": study.design,
+        "order_seeds": study.order_seeds,
+        "fork_step": plan.fork_steps,
+        "detector": study.detector._asdict(),
+        "width": {name: g.spec.width for g in plan.groups for name in g.arm_names},
+        "block": {name: g.spec.block for g in plan.groups for name in g.arm_names},
+        "form": {name: g.spec.form for g in plan.groups for name in g.arm_names},
+        "stop": study.stop,
+        "platform": platform,
+        "data": {name: g.fingerprint for g in plan.groups for name in g.arm_names},
+        "model_source": {name: models.source_fingerprint(arm) for name, arm in plan.arms.items()},
+        "task_source": {name: tasks.source_fingerprint(arm) for name, arm in plan.arms.items()},
+    }
+    return {name: _as_json(value) for name, value in identity.items()}
 
 
 def _as_json(value: Any) -> Any:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from engine import designs, tasks
-from engine.document import document, identity_differences, plan_of, study_of
+from engine.document import document, identity_differences, identity_of, plan_of, study_of
 from engine.errors import InputError
 from engine.plan import Waited, make_plan, run_of, with_forks
 from engine.plateau import DetectorSettings
@@ -155,7 +155,7 @@ def test_what_a_stranger_writes_is_a_study_or_one_clear_error(every, data_dir):
     errors = []
     for path, junk in cases[::every]:
         try:
-            document(plan_of(_replace(stored, path, junk), "cpu", data_dir), "cpu")
+            identity_of(plan_of(_replace(stored, path, junk), "cpu", data_dir), "cpu")
         except InputError as error:
             errors.append(str(error))
     assert len(cases) > 1000

@@ -8,34 +8,35 @@ from typing import Any
 from engine import provenance, store, workers
 from engine.commands.progress import Progress
 from engine.commands.run import default_cache_dir, find_workers
-from engine.document import document, identity_differences, plan_of
+from engine.document import identity_differences, identity_of, plan_of
 from engine.errors import InputError, WorkerFailedError
 from engine.outcomes import outcome_row
 from engine.plan import Plan
 from engine.runs import Run, run_key
+from engine.store import WorkDirectory
 from engine.study import check_whole
 from engine.verification import (
     Agreement,
+    Finished,
     StoredRow,
     Verification,
     changed_surroundings,
-    compare_outcomes,
     compare_rows,
-    decide,
+    conclude,
     describe_run,
     draw_sample,
     find_finished,
-    is_repetition,
     stored_rows,
     summarise_in_words,
     to_document,
 )
 
 _DEFAULT_RUNS = 8
+_Place = str | os.PathLike[str]
 
 
 def verify(
-    workdir: str | os.PathLike[str],
+    workdir: _Place,
     *,
     num_runs: int | None = None,
     is_all: bool = False,
@@ -44,7 +45,7 @@ def verify(
     num_workers: int | None = None,
     data_dir: str | None = None,
     cache_dir: str | None = None,
-    output: str | os.PathLike[str] | None = None,
+    output: _Place | None = None,
     is_quiet: bool = False,
 ) -> Verification:
     """Does some finished runs of a study again, prints how far they agree, and writes no study.
@@ -68,7 +69,9 @@ def verify(
             or it cannot be run here.
         WorkerFailedError: a worker raised an exception.
     """
-    _check(workdir, num_runs, is_all, seed, margin, output)
+    _check_numbers(num_runs, is_all, seed, margin)
+    places = {"output": output, "data_dir": data_dir, "compilation_cache": cache_dir}
+    _check_places(workdir, places)
     directory = store.open_existing(Path(workdir))
     devices, num_workers = find_workers(num_workers)
     plan = plan_of(directory.document, devices.platform, data_dir)
@@ -87,24 +90,27 @@ def verify(
     with crew, Progress(len(sample.runs), num_steps, not is_quiet) as progress:
         recheck = _Recheck(plan, stored, progress)
         recheck.run(sample.runs, crew)
-    now = document(plan, devices.platform)
     changed = [
-        *identity_differences(directory.document["identity"], now["identity"]),
-        *changed_surroundings(directory.document["launches"], _launch_of_now()),
+        *identity_differences(directory.document["identity"], identity_of(plan, devices.platform)),
+        *changed_surroundings(_launches_behind(directory), _launch_of_now()),
         *recheck.fallbacks,
     ]
     agreements = [recheck.agreements[run_key(run)] for run in sample.runs]
-    damage = [f"a row is no run of this study ({words})" for words in finished.foreign]
-    outcomes = []
-    if not all(agreement.is_identical for agreement in agreements):
-        repetitions = [a for a in agreements if is_repetition(a.run)]
-        outcomes = compare_outcomes(repetitions, finished.mean_wait, margin)
-    verdict = decide(agreements, damage, changed, outcomes)
-    found = Verification(
-        verdict, agreements, sample, finished, seed, margin, damage, changed, outcomes
-    )
+    damage = _damage(directory, finished)
+    found = conclude(agreements, sample, finished, margin, damage, changed)
     _tell(found, output)
     return found
+
+
+def _launches_behind(directory: WorkDirectory) -> list[dict[str, Any]]:
+    """The launches that may have made the runs."""
+    launches: list[dict[str, Any]] = directory.document["launches"]
+    return launches
+
+
+def _damage(directory: WorkDirectory, finished: Finished) -> list[str]:
+    """What is stored and cannot be right, in words."""
+    return [f"a row is no run of this study ({words})" for words in finished.foreign]
 
 
 def _launch_of_now() -> dict[str, Any]:
@@ -116,26 +122,23 @@ def _launch_of_now() -> dict[str, Any]:
     }
 
 
-def _check(
-    workdir: str | os.PathLike[str],
-    num_runs: int | None,
-    is_all: bool,
-    seed: int,
-    margin: float,
-    output: str | os.PathLike[str] | None,
-) -> None:
+def _check_numbers(num_runs: int | None, is_all: bool, seed: int, margin: float) -> None:
     check_whole("runs", num_runs, 1)
     check_whole("seed", seed, 0)
     if num_runs is not None and is_all:
         raise InputError("runs has no effect with all: give one of them")
     if not 0 < margin < 1:
         raise InputError(f"margin={margin}: expected a number between 0 and 1, such as 0.1")
-    if output is None:
-        return
-    place = Path(output).resolve()
-    if place.is_relative_to(Path(workdir).resolve()):
-        raise InputError(f"output={str(output)!r} is in the study: expected a file outside of it")
-    if place.is_dir() or not place.parent.is_dir():
+
+
+def _check_places(workdir: _Place, places: Mapping[str, _Place | None]) -> None:
+    """Refuses to write into the study."""
+    study = Path(workdir).resolve()
+    for name, place in places.items():
+        if place is not None and Path(place).resolve().is_relative_to(study):
+            raise InputError(f"{name}={str(place)!r} is in the study: expected a place outside")
+    output = places["output"]
+    if output is not None and (Path(output).is_dir() or not Path(output).parent.is_dir()):
         raise InputError(f"output={str(output)!r}: expected a file in a directory that exists")
 
 
@@ -196,7 +199,7 @@ class _Recheck:
         self._progress.note(f"{self.fallbacks[-1]}: {reason}")
 
 
-def _tell(found: Verification, output: str | os.PathLike[str] | None) -> None:
+def _tell(found: Verification, output: _Place | None) -> None:
     """Prints a line for each run and the summary, and writes the file that was asked for."""
     words = summarise_in_words(found)
     for agreement in found.runs:

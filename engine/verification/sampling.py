@@ -41,10 +41,12 @@ class Sample(NamedTuple):
 
     Attributes:
         runs: by arm and seeds.
+        seed: of the drawing.
         num_drawn, num_all: of every stratum from which they were drawn.
     """
 
     runs: list[Run]
+    seed: int
     num_drawn: list[int]
     num_all: list[int]
 
@@ -57,8 +59,8 @@ def find_finished(directory: WorkDirectory, plan: Plan) -> Finished:
         plan: of the study, see `engine.document.plan_of`.
     """
     rows = directory.read(columns=["status", *WAITING_COLUMNS]).to_pylist()
-    runs, foreign, waits = [], [], {name: [] for name in plan.arms}  # type: ignore[var-annotated]
-    num_failed = 0
+    waits: dict[str, list[dict[str, Any]]] = {name: [] for name in plan.arms}
+    runs, foreign, num_failed = [], [], 0
     for row in rows:
         run = None
         if row["arm"] is not None and row["noise_seed"] is not None:
@@ -109,7 +111,7 @@ def draw_sample(runs: Sequence[Run], number: int, seed: int) -> Sample:
         drawn[min(left, key=lambda h: (drawn[h] / len(all_of[h]), h))] += 1
     chosen = {run_key(run) for of, n in zip(all_of, drawn, strict=True) for run in of[:n]}
     ordered = [run for run in runs if run_key(run) in chosen]
-    return Sample(ordered, drawn, [len(of) for of in all_of])
+    return Sample(ordered, seed, drawn, [len(of) for of in all_of])
 
 
 def _rank(seed: int, run: Run) -> bytes:

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from engine.verification.agreement import Agreement
-from engine.verification.outcomes import OutcomeAgreement
-from engine.verification.sampling import Finished, Sample
+from engine.verification.outcomes import OutcomeAgreement, compare_outcomes
+from engine.verification.sampling import Finished, Sample, is_repetition
 
 # What a verdict means, and its exit code.
 VERDICTS: dict[str, tuple[int, str]] = {
@@ -32,7 +32,6 @@ class Verification(NamedTuple):
         runs: that were done again.
         sample: how they were drawn.
         finished: what they were drawn from.
-        seed: of the sample.
         margin: of equivalence.
         damage: what is stored and cannot be right, in words.
         changed: in words, what bits depend on and is not what it was.
@@ -43,7 +42,6 @@ class Verification(NamedTuple):
     runs: list[Agreement]
     sample: Sample
     finished: Finished
-    seed: int
     margin: float
     damage: list[str]
     changed: list[str]
@@ -55,21 +53,26 @@ class Verification(NamedTuple):
         return VERDICTS[self.verdict][0]
 
 
-def decide(
+def conclude(
     runs: Sequence[Agreement],
+    sample: Sample,
+    finished: Finished,
+    margin: float,
     damage: Sequence[str],
     changed: Sequence[str],
-    outcomes: Sequence[OutcomeAgreement],
-) -> str:
-    """One of `VERDICTS`; arguments as in `Verification`."""
-    if damage:
-        return "not reproduced"
-    if all(run.is_identical for run in runs):
-        return "identical"
-    about_outcomes = of_all_arms(outcomes)
-    if not changed or about_outcomes == "different":
-        return "not reproduced"
-    return about_outcomes
+) -> Verification:
+    """What follows from runs that were done again; arguments as in `Verification`."""
+    is_identical = all(run.is_identical for run in runs)
+    outcomes: list[OutcomeAgreement] = []
+    if not is_identical:
+        repetitions = [run for run in runs if is_repetition(run.run)]
+        outcomes = compare_outcomes(repetitions, finished.mean_wait, margin)
+    verdict = of_all_arms(outcomes)
+    if damage or verdict == "different" or not (is_identical or changed):
+        verdict = "not reproduced"
+    elif is_identical:
+        verdict = "identical"
+    return Verification(verdict, [*runs], sample, finished, margin, [*damage], [*changed], outcomes)
 
 
 def of_all_arms(outcomes: Sequence[OutcomeAgreement]) -> str:
@@ -90,7 +93,7 @@ def to_document(found: Verification, words: str) -> dict[str, Any]:
         "verdict": found.verdict,
         "exit_code": found.exit_code,
         "words": words,
-        "seed": found.seed,
+        "seed": found.sample.seed,
         "margin": found.margin,
         "num_finished": len(found.finished.runs),
         "num_failed": found.finished.num_failed,

@@ -26,13 +26,17 @@ def describe_run(found: Agreement) -> str:
 
 
 def _name(run: Run) -> str:
-    name = run.arm_name if run.arm_name.isprintable() else repr(run.arm_name)
-    name += f" seed {run.seed}"
+    name = f"{_printable(run.arm_name)} seed {run.seed}"
     if is_of_grid(run.noise_seed):
         name += f" in order {run.order_seed - FIRST_GRID_SEED}"
     if run.fork_order_seed is not None:
         name += f" fork {(run.fork_order_seed - FIRST_FORK_SEED) % MAX_FORKS}"
     return name
+
+
+def _printable(text: str | None) -> str:
+    """A name from a file, which must not move the cursor of a terminal."""
+    return text if text is not None and text.isprintable() else repr(text)
 
 
 def _skipped(found: Agreement) -> str:
@@ -41,7 +45,7 @@ def _skipped(found: Agreement) -> str:
 
 
 def _of_curves(found: Agreement) -> str:
-    """Until where the curves agree, exactly and closely."""
+    """From where the curves differ, until where they are close, and by how much."""
     parts = []
     if found.loss_from is not None:
         close = "to the end"
@@ -49,22 +53,22 @@ def _of_curves(found: Agreement) -> str:
             close = "nowhere"
         elif found.close_until != found.last_step:
             close = f"to step {found.close_until}"
-        apart = f"at most {found.most_apart:.1g}"
-        if found.most_apart == math.inf:
-            apart = "in the end not finite"
-        parts.append(f"loss from step {found.loss_from} on, {apart}")
+        parts.append(f"loss from step {found.loss_from} on, {_most(found.most_apart)}")
         parts.append(f"within {percent(CLOSE)} of chance level {close}")
     if found.batches_from is not None:
         parts.append(f"mini-batches from step {found.batches_from} on")
     if found.loss_from is None:
-        curves = ("loss", "batch_loss")
-        parts += [f"{', '.join(n for n in found.differing if n not in curves)}"]
+        parts += [name for name in found.differing if name not in ("loss", "batch_loss")]
         parts.append("loss curves are the same")
-    return ", ".join(part for part in parts if part)
+    return ", ".join(parts)
+
+
+def _most(apart: float) -> str:
+    return "not finite in one of the two" if apart == math.inf else f"at most {apart:.1g} apart"
 
 
 def _of_outcome(found: Agreement) -> str:
-    before, now = found.stored["status"], found.again["status"]
+    before, now = _printable(found.stored["status"]), found.again["status"]
     agree = f"statuses agree ({now})" if before == now else f"status {before} against {now}"
     times = [_time(row) for row in (found.stored, found.again)]
     return agree if times == [None, None] else f"{agree}, onset {_in_both(times)}"
@@ -90,21 +94,21 @@ def summarise_in_words(found: Verification) -> str:
         num = found.finished.num_failed
         lines.append(f"{num} runs that failed are left out." if num > 1 else _ONE_FAILED)
     if found.damage:
-        more = len(found.damage) - _MOST_LISTED
-        listed = "; ".join(found.damage[:_MOST_LISTED]) + (f"; and {more} more" * (more > 0))
-        lines.append(f"What is stored is not whole: {listed}.")
+        lines.append(f"What is stored is not whole: {_listed(found.damage)}.")
     if found.outcomes:
         lines.append(_of_outcomes(found))
+    elif not all(run.is_identical for run in found.runs):
+        lines.append("No independent repetition is among them, to compare distributions by.")
     return " ".join(lines)
 
 
 def _of_bits(found: Verification) -> str:
     num, num_all = len(found.runs), len(found.finished.runs)
     unlike = [run for run in found.runs if not run.is_identical]
-    again = f"All {num} finished runs were run again"
+    again = f"All {num} finished runs were run again" if num > 1 else "The run was run again"
     if num < num_all:
         how = "drawn at random" + ", every arm among them" * (len(found.sample.num_all) > 1)
-        again = f"{num} of {num_all} finished runs were run again ({how}, seed {found.seed})"
+        again = f"{num} of {num_all} finished runs were run again ({how}, seed {found.sample.seed})"
     here = f", although this is not what it was made with ({_listed(found.changed)})"
     if unlike:
         same = sum(run.has_same_status for run in found.runs)
@@ -115,7 +119,7 @@ def _of_bits(found: Verification) -> str:
             f"{again}: {len(unlike)} of {num} differ, {_where(unlike)}, {cause}. Outcomes have the "
             f"same status in {same} of {num}."
         )
-    all_of_them = f"all {num} are" if num > 1 else "it is"
+    all_of_them = "all are" if num > 1 else "it is"
     text = f"{again}: {all_of_them} identical to the last bit, curves included"
     text += f"{here if found.changed else ''}."
     if num < num_all:
@@ -133,9 +137,7 @@ def _where(unlike: list[Agreement]) -> str:
     first = min((run.loss_from for run in unlike if run.loss_from is not None), default=None)
     if first is None:
         return "though not in their loss curves"
-    most = max(run.most_apart for run in unlike)
-    apart = "which end up not finite" if most == math.inf else f"by at most {most:.1g}"
-    return f"first at step {first}, {apart}"
+    return f"first at step {first}, {_most(max(run.most_apart for run in unlike))}"
 
 
 def _of_outcomes(found: Verification) -> str:
@@ -176,6 +178,12 @@ def _advice(found: Verification) -> str:
 
 
 def _signed(estimate: Estimate, unit: str) -> str:
-    """`−0.3 % (90 % CI −1.1 to 0.5)`."""
-    value, lower, upper = (f"{100 * x:.1f}".replace("-", "−") for x in estimate[:3])
+    """`−0.3 % (90 % CI −1.1 to 0.5)`, with more digits where all of them are small."""
+    numbers = [100 * number for number in estimate[:3]]
+    form = ".1f" if max(map(abs, numbers)) >= 0.1 else ".1g"
+    value, lower, upper = (_without_sign_of_zero(f"{number:{form}}") for number in numbers)
     return f"{value}{unit} (90 % CI {lower} to {upper})"
+
+
+def _without_sign_of_zero(text: str) -> str:
+    return (text.lstrip("-") if float(text) == 0 else text).replace("-", "−")
