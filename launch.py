@@ -2,6 +2,7 @@
 
 python launch.py [run] --experiment=NAME --workdir=DIR [flags]   run or resume, then report
 python launch.py report --workdir=DIR                            rebuild the report
+python launch.py verify --workdir=DIR [--runs=N | --all]         run some runs again, and compare
 python launch.py compare --workdir=DIR --baseline=DIR            two studies against each other
 python launch.py plan --question=NAME --pilot=DIR                how many seeds, and how long
 python launch.py list                                            what there is to choose from
@@ -125,6 +126,26 @@ def _compare(values: flags.FlagValues) -> None:
     compare(workdir, baseline, values["arm"].value, values["baseline_arm"].value)
 
 
+def _verify(values: flags.FlagValues) -> int:
+    import engine
+
+    if values["workers"].value != 0:
+        _stay_off_the_device()
+    given = given_flags(values)
+    found = engine.verify(
+        required(values, "workdir"),
+        num_runs=given.get("runs"),
+        is_all=bool(given.get("all")),
+        seed=given.get("seed", 0),
+        margin=given.get("margin", 0.1),
+        num_workers=given.get("workers"),
+        data_dir=given.get("data_dir"),
+        cache_dir=given.get("compilation_cache"),
+        output=given.get("output"),
+    )
+    return found.exit_code
+
+
 def _plan(values: flags.FlagValues) -> None:
     from engine.commands.plan import plan
 
@@ -154,9 +175,10 @@ def _list(values: flags.FlagValues) -> None:
     print_choices(EXPERIMENTS)
 
 
-_VERBS: dict[str, tuple[Callable[[flags.FlagValues], None], str]] = {
+_VERBS: dict[str, tuple[Callable[[flags.FlagValues], int | None], str]] = {
     "run": (_run, "run a study, or what is missing of it, then report"),
     "report": (_report, "rebuild outcomes, summary, figures and page from the finished runs"),
+    "verify": (_verify, "run some finished runs again, and say whether they are the same"),
     "compare": (_compare, "two studies against each other, paired where they share seeds"),
     "plan": (_plan, "how many seeds a question needs, and how long they would take"),
     "list": (_list, "experiments, models, data sources, optimisers and fields"),
@@ -179,7 +201,7 @@ def main(argv: Sequence[str]) -> int:
 
     Returns:
         0; 2 for input that is not usable; 1 for a failure inside; 130 after Ctrl-C, 143 after
-        SIGTERM.
+        SIGTERM; of `verify` also 3, 4 and 5, see `engine.verification.VERDICTS`.
     """
     with SignalWatch():
         try:
@@ -208,14 +230,13 @@ def _main(argv: Sequence[str]) -> int:
             raise InputError(f"unexpected argument {rest[0]!r}: expected --flag=value")
         if not argv[1:]:
             raise InputError("nothing to do: expected a verb or flags, see --help")
-        _VERBS[verb][0](values)
+        return _VERBS[verb][0](values) or 0
     except (InputError, flags.Error) as error:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
     except (StorageError, WorkerFailedError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    return 0
 
 
 def console() -> None:

@@ -12,9 +12,10 @@ _EXPORTS = {
     "Study": "engine.study",
     "Until": "engine.looks",
     "run": "engine.commands.run",
+    "verify": "engine.commands.verify",
 }
 
-__all__ = ["Arm", "InputError", "Study", "Until", "run"]
+__all__ = ["Arm", "InputError", "Study", "Until", "run", "verify"]
 
 
 def __getattr__(name: str) -> Any:

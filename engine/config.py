@@ -45,6 +45,8 @@ def _field(default: Any, part: Part, doc: str, **info: Any) -> Any:
 
 
 _OWN = "the optimiser's own"
+# Beyond this no size of a layer or a batch is meant; a file may say anything.
+_WIDEST = 10**6
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,14 +67,19 @@ class Arm:
     )  # fmt: skip
     model: str = _field("cnn8", "structure", "network")
     conv_widths: tuple[int, ...] | None = _field(
-        None, "structure", "channels of the convolutions", minimum=1, unset="16,16,32,32,32"
+        None,
+        "structure",
+        "channels of the convolutions",
+        minimum=1,
+        maximum=_WIDEST,
+        unset="16,16,32,32,32",
     )
     pool_after: tuple[int, ...] | None = _field(
         None, "structure", "convolutions followed by 2×2 pooling, counted from 1", minimum=1,
-        unset="2,4",
+        maximum=_WIDEST, unset="2,4",
     )  # fmt: skip
     dense_widths: tuple[int, ...] = _field(
-        (128, 64), "structure", "units of the hidden dense layers", minimum=1
+        (128, 64), "structure", "units of the hidden dense layers", minimum=1, maximum=_WIDEST
     )
     activation: str = _field("relu", "structure", "non-linearity")
     batch_norm: bool = _field(False, "structure", "normalise over the batch before activations")
@@ -85,7 +92,9 @@ class Arm:
         is_open=True,
     )
     precision: str = _field("float32", "structure", "number format of the arithmetic")
-    batch_size: int = _field(64, "structure", "examples in a mini-batch", minimum=1)
+    batch_size: int = _field(
+        64, "structure", "examples in a mini-batch", minimum=1, maximum=_WIDEST
+    )
     init: str = _field("normal", "initial", "initial scheme of weights and biases")
     init_scale: float | None = _field(
         None, "initial", "standard deviation of weights and biases under init=normal",
@@ -155,7 +164,10 @@ def _check_scalar(name: str, value: Any, scalar: type) -> Any:
     info = FIELDS[name]
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
     if scalar is float and is_number:
-        value = float(value)
+        try:
+            value = float(value)
+        except OverflowError:
+            raise InputError(f"{name} has hundreds of digits: expected a finite number") from None
     elif scalar is int and isinstance(value, float) and value.is_integer():
         value = int(value)
     is_right = isinstance(value, scalar) and not (scalar is int and isinstance(value, bool))

@@ -129,6 +129,32 @@ def forked(design: str, num_seeds: int, forks: int | None) -> Iterator[Cell]:
             yield Cell(seed, seed, seed, seed, FIRST_FORK_SEED + seed * MAX_FORKS + fork)
 
 
+def cell_of(
+    design: str, order_seeds: int | None, noise_seed: int, fork_order_seed: int | None
+) -> Cell | None:
+    """The run that has some noise, and some order after its fork: `unforked`, `forked` backwards.
+
+    Args:
+        design: one of `DESIGNS`.
+        order_seeds: data orders of a grid.
+        noise_seed, fork_order_seed: of the run.
+
+    Returns:
+        Its seeds, or `None` where no run of the design has these two.
+    """
+    if fork_order_seed is not None:
+        is_asked = has_forks(design) and 0 <= noise_seed < _MAX_FORKED_SEEDS
+        if not is_asked or (fork_order_seed - FIRST_FORK_SEED) // MAX_FORKS != noise_seed:
+            return None
+        return Cell(noise_seed, noise_seed, noise_seed, noise_seed, fork_order_seed)
+    if 0 <= noise_seed < FIRST_GRID_SEED:
+        return Cell(noise_seed, noise_seed, noise_seed, noise_seed)
+    if order_seeds is None or not FIRST_GRID_SEED <= noise_seed < 2 * FIRST_GRID_SEED:
+        return None
+    seed, order = divmod(noise_seed - FIRST_GRID_SEED, order_seeds)
+    return Cell(seed, seed, FIRST_GRID_SEED + order, noise_seed)
+
+
 def fork_step_of(time: np.ndarray, event: np.ndarray, eval_every: int) -> int | None:
     """Where to fork: at half the median waiting time of the parents, on the evaluation grid.
 

@@ -1,12 +1,39 @@
-"""`study.json`: everything that is needed to do a study again."""
+"""`study.json`: everything that is needed to do a study again, written and read back.
+
+What is read may come from a stranger: every entry is checked for its kind here, and for its value
+where a person's would be.
+"""
 
 import dataclasses
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
+from types import NoneType
 from typing import Any
 
-from engine import models, provenance, tasks
-from engine.plan import Plan
+from engine import config, models, provenance, tasks
+from engine.config import Arm
+from engine.designs import has_forks
+from engine.errors import InputError, unknown_name
+from engine.plan import Plan, make_plan
+from engine.plateau import DetectorSettings
 from engine.store import SCHEMA_VERSION
+from engine.study import Study
+
+_MOST_LANES = 2**16
+_KINDS: dict[type, str] = {
+    dict: "an object",
+    list: "a list",
+    str: "text",
+    int: "a whole number",
+    NoneType: "null",
+}
+# Entries of an identity whose value is a fingerprint, and what has it.
+_FINGERPRINTS = {
+    "data": "data",
+    "model_source": "source text of the model",
+    "task_source": "source text of the task",
+}
+_ENTRIES = {"platform": "the kind of device"}
 
 
 def document(plan: Plan, platform: str) -> dict[str, Any]:
@@ -16,29 +43,9 @@ def document(plan: Plan, platform: str) -> dict[str, Any]:
     was launched, may change from launch to launch.
     """
     study = plan.study
-    identity = {
-        "arms": {name: dataclasses.asdict(arm) for name, arm in plan.arms.items()},
-        "horizons": plan.horizons,
-        "eval_every": plan.eval_every,
-        "root_seed": study.root_seed,
-        "fix_init": study.fix_init,
-        "fix_order": study.fix_order,
-        "design": study.design,
-        "order_seeds": study.order_seeds,
-        "fork_step": plan.fork_steps,
-        "detector": study.detector._asdict(),
-        "width": {name: g.spec.width for g in plan.groups for name in g.arm_names},
-        "block": {name: g.spec.block for g in plan.groups for name in g.arm_names},
-        "form": {name: g.spec.form for g in plan.groups for name in g.arm_names},
-        "stop": study.stop,
-        "platform": platform,
-        "data": {name: g.fingerprint for g in plan.groups for name in g.arm_names},
-        "model_source": {name: models.source_fingerprint(arm) for name, arm in plan.arms.items()},
-        "task_source": {name: tasks.source_fingerprint(arm) for name, arm in plan.arms.items()},
-    }
     return {
         "schema_version": SCHEMA_VERSION,
-        "identity": _as_json(identity),
+        "identity": identity_of(plan, platform),
         "arm_order": list(plan.arms),
         "study": {
             "name": study.name,
@@ -64,6 +71,32 @@ def document(plan: Plan, platform: str) -> dict[str, Any]:
     }
 
 
+def identity_of(plan: Plan, platform: str) -> dict[str, Any]:
+    """What makes a plan this study and no other, as it comes back from JSON."""
+    study = plan.study
+    identity = {
+        "arms": {name: dataclasses.asdict(arm) for name, arm in plan.arms.items()},
+        "horizons": plan.horizons,
+        "eval_every": plan.eval_every,
+        "root_seed": study.root_seed,
+        "fix_init": study.fix_init,
+        "fix_order": study.fix_order,
+        "design": study.design,
+        "order_seeds": study.order_seeds,
+        "fork_step": plan.fork_steps,
+        "detector": study.detector._asdict(),
+        "width": {name: g.spec.width for g in plan.groups for name in g.arm_names},
+        "block": {name: g.spec.block for g in plan.groups for name in g.arm_names},
+        "form": {name: g.spec.form for g in plan.groups for name in g.arm_names},
+        "stop": study.stop,
+        "platform": platform,
+        "data": {name: g.fingerprint for g in plan.groups for name in g.arm_names},
+        "model_source": {name: models.source_fingerprint(arm) for name, arm in plan.arms.items()},
+        "task_source": {name: tasks.source_fingerprint(arm) for name, arm in plan.arms.items()},
+    }
+    return {name: _as_json(value) for name, value in identity.items()}
+
+
 def _as_json(value: Any) -> Any:
     """The value as it comes back from JSON: tuples as lists."""
     if isinstance(value, Mapping):
@@ -71,3 +104,148 @@ def _as_json(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [_as_json(item) for item in value]
     return value
+
+
+def study_of(document: Mapping[str, Any]) -> Study:
+    """The study that a `study.json` describes: `document` makes the same identity of it.
+
+    Args:
+        document: content of `study.json`.
+
+    Raises:
+        InputError: an entry is missing, of the wrong kind, or not usable.
+    """
+    identity, about = (_entry(document, key, dict) for key in ("identity", "study"))
+    names = _arm_names(document, identity)
+    arms = {name: _arm(name, _entry(identity["arms"], name, dict)) for name in names}
+    fork_steps = _by_arm(identity, "fork_step", names, int, NoneType)
+    has_fork_steps = any(step is not None for step in fork_steps.values())
+    return Study(
+        name=_entry(about, "name", str),
+        question=_entry(about, "question", str),
+        arms=arms,
+        baseline=_entry(about, "baseline", str),
+        seeds=_by_arm(about, "seeds", names, int),
+        horizon=_by_arm(identity, "horizons", names, int),
+        eval_every=_entry(identity, "eval_every", int),
+        root_seed=_entry(identity, "root_seed", int),
+        fix_init=_entry(identity, "fix_init", int, NoneType),
+        fix_order=_entry(identity, "fix_order", int, NoneType),
+        stop=_entry(identity, "stop", str),
+        detector=_detector(_entry(identity, "detector", dict)),
+        design=_entry(identity, "design", str),
+        order_seeds=_entry(identity, "order_seeds", int, NoneType),
+        forks=_entry(about, "forks", int, NoneType),
+        fork_step=fork_steps if has_fork_steps else None,
+    )
+
+
+def plan_of(document: Mapping[str, Any], platform: str, data_dir: str | None) -> Plan:
+    """The plan of the study that a `study.json` describes, at its width and in its form.
+
+    Its list of runs is left empty: a file may ask for more of them than fit in memory.
+    `plan.run_of` makes single ones.
+
+    Args:
+        document: content of `study.json`.
+        platform: kind of device on which it is to run now.
+        data_dir: where prepared data are kept.
+
+    Raises:
+        InputError: see `study_of` and `make_plan`.
+    """
+    study, identity = study_of(document), document["identity"]
+    names = list(study.arms)
+    width, block = (_by_arm(identity, key, names, int) for key in ("width", "block"))
+    form = _by_arm(identity, "form", names, str)
+    for name in names:
+        if not 1 <= width[name] <= _MOST_LANES:
+            raise InputError(
+                f"study.json: width of {name!r} is {width[name]}: expected 1 to {_MOST_LANES}"
+            )
+        if not 1 <= block[name] <= width[name] or width[name] % block[name]:
+            raise InputError(
+                f"study.json: block of {name!r} is {block[name]}: expected a divisor of the width "
+                f"of {width[name]}"
+            )
+    design = "fork" if has_forks(study.design) else "seeds"
+    short = dataclasses.replace(study, seeds=1, design=design, order_seeds=None)
+    plan = make_plan(short, platform, width, form, data_dir, block)
+    return plan._replace(study=study, runs=[])
+
+
+def identity_differences(stored: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """In words, where the identity of a `study.json` is not what is made of it now."""
+    lines = []
+    for key in sorted({*stored, *now}):
+        before, after = stored.get(key), now.get(key)
+        if before == after:
+            continue
+        if isinstance(before, dict) and isinstance(after, dict):
+            for name in sorted({*before, *after}):
+                if before.get(name) != after.get(name):
+                    lines.append(_difference(key, name, before.get(name), after.get(name)))
+        else:
+            lines.append(f"{_ENTRIES.get(key, key)} was {_shown(before)}, is now {_shown(after)}")
+    return lines
+
+
+def _difference(key: str, name: str, before: Any, after: Any) -> str:
+    if key in _FINGERPRINTS:
+        return f"the {_FINGERPRINTS[key]} of {name!r} is another"
+    if key == "arms" and isinstance(before, dict) and isinstance(after, dict):
+        fields = (f for f in sorted({*before, *after}) if before.get(f) != after.get(f))
+        changes = (f"{f} was {_shown(before.get(f))}, is {_shown(after.get(f))}" for f in fields)
+        return f"arm {name!r}: {', '.join(changes)}"
+    return f"{key} of {name!r} was {_shown(before)}, is now {_shown(after)}"
+
+
+def _shown(value: Any) -> str:
+    """A value from a file, on one short line."""
+    text = json.dumps(value, ensure_ascii=True, default=str)
+    return text if len(text) <= 60 else f"{text[:57]}…"
+
+
+def _entry(entries: Mapping[str, Any], key: str, *kinds: type, label: str | None = None) -> Any:
+    """An entry of one of some kinds."""
+    value = entries.get(key)
+    if isinstance(value, bool) or not isinstance(value, kinds):
+        expected = " or ".join(_KINDS[kind] for kind in kinds)
+        found = f"is {_shown(value)}" if key in entries else "is missing"
+        raise InputError(f"study.json: {label or key} {found}: expected {expected}")
+    return value
+
+
+def _by_arm(
+    entries: Mapping[str, Any], key: str, names: Sequence[str], *kinds: type
+) -> dict[str, Any]:
+    """An entry with a value for every arm."""
+    values = _entry(entries, key, dict)
+    for name in values:
+        if name not in names:
+            raise unknown_name(f"arm in {key} of study.json", name, names)
+    return {name: _entry(values, name, *kinds, label=f"{key} of {name!r}") for name in names}
+
+
+def _arm_names(document: Mapping[str, Any], identity: Mapping[str, Any]) -> list[str]:
+    names, arms = _entry(document, "arm_order", list), _entry(identity, "arms", dict)
+    if not all(isinstance(name, str) for name in names) or sorted(names) != sorted(arms):
+        raise InputError("study.json: arm_order does not name every arm once")
+    return names
+
+
+def _arm(name: str, fields: Mapping[str, Any]) -> Arm:
+    for field in fields:
+        if field not in config.FIELDS:
+            raise unknown_name(f"field in arm {name!r} of study.json", field, config.FIELDS)
+    try:
+        return Arm(**fields)
+    except InputError as error:
+        raise InputError(f"arm {name!r} of study.json: {error}") from None
+
+
+def _detector(numbers: Mapping[str, Any]) -> DetectorSettings:
+    for name in numbers:
+        if name not in DetectorSettings._fields:
+            raise unknown_name("number of the detector", name, DetectorSettings._fields)
+    return DetectorSettings(**numbers)

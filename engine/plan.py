@@ -257,6 +257,20 @@ def _run(
     )
 
 
+def run_of(plan: Plan, arm_name: str, noise_seed: int, fork_order_seed: int | None) -> Run | None:
+    """The run of a study that an arm, its noise and its order after a fork name.
+
+    Returns:
+        `None` where the study has no such run, however many seeds it is given.
+    """
+    study, arm = plan.study, plan.arms.get(arm_name)
+    cell = designs.cell_of(study.design, study.order_seeds, noise_seed, fork_order_seed)
+    if arm is None or cell is None:
+        return None
+    step = None if fork_order_seed is None else plan.fork_steps[arm_name]
+    return _run(study, arm_name, arm, cell, plan.horizons[arm_name], step)
+
+
 def with_forks(plan: Plan, waited: Mapping[str, Waited]) -> Plan:
     """The plan with forks in the place of the runs whose parents are over.
 

@@ -9,7 +9,7 @@ from typing import Any
 from engine import config, designs, models, optimizers, rng, tasks
 from engine.config import Arm
 from engine.errors import InputError, unknown_name
-from engine.plateau import DetectorSettings
+from engine.plateau import DetectorSettings, check_settings
 from engine.precision import PRECISIONS
 
 MAX_SEEDS = 10**7
@@ -85,6 +85,7 @@ class Study:
         for number in self.seeds_by_arm.values():
             check_whole("seeds", number, 1, MAX_SEEDS)
         self._check_design()
+        check_settings(self.detector)
         if self.epochs is not None and not (math.isfinite(self.epochs) and self.epochs > 0):
             raise InputError(f"epochs={self.epochs}: expected a positive number")
         by_arm = [arm for name in _BY_ARM for arm in self._by_arm(name)]

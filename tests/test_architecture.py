@@ -42,6 +42,7 @@ FLOORS = {
     "engine.study": 4,
     "engine.plan": 4.5,
     "engine.document": 4.7,
+    "engine.verification": 4.8,
     "engine.workers": 4,
     "engine.report": 4,
     "engine.commands": 5,

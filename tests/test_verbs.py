@@ -1,6 +1,5 @@
 """`compare` and `plan`, on studies that were really run."""
 
-
 import numpy as np
 import pytest
 

@@ -53,6 +53,18 @@ _COMPARE_FLAGS: dict[str, tuple[type, str]] = {
     "arm": (str, "arm of the one study (default: every arm that both have)"),
     "baseline_arm": (str, "arm of the other (default: the one of the same name)"),
 }
+_VERIFY_FLAGS: dict[str, tuple[type, str]] = {
+    "workdir": (str, "directory of the study; nothing in it is changed"),
+    "runs": (int, "finished runs that are drawn at random and run again (default: 8)"),
+    "seed": (int, "of the drawing (default: 0)"),
+    "margin": (
+        float,
+        "where bits differ, the largest difference of distributions that does not matter: of the "
+        "restricted mean of the wait as a share of it, and of the share of runs with the event "
+        "(default: 0.1)",
+    ),
+    "output": (str, "file for the result as JSON, outside of the study"),
+}
 _QUESTION_FLAGS: dict[str, tuple[type, str]] = {
     "question": (
         str,
@@ -92,6 +104,7 @@ _PARTS = {
     "hyperparam": "one program for all values",
 }
 _SWEEP = "field=v1,v2,…: one arm per value; several make a grid"
+_ALL = "run every finished run again"
 _TUNE = "choose width and form by measuring on this machine; kept with the study"
 _KINDS: dict[type, str] = {int: "an integer", float: "a number", str: "text", bool: "true or false"}
 
@@ -176,6 +189,10 @@ _TABLES: dict[str, list[dict[str, tuple[type, str]]]] = {
     "report": [{"workdir": _STUDY_FLAGS["workdir"]}],
     "compare": [_COMPARE_FLAGS],
     "plan": [_QUESTION_FLAGS, _COST_FLAGS],
+    "verify": [
+        _VERIFY_FLAGS,
+        {name: _STUDY_FLAGS[name] for name in ("workers", "data_dir", "compilation_cache")},
+    ],
     "list": [],
 }
 _TAKES_A_STUDY = ("run", "plan")
@@ -189,6 +206,8 @@ def make_flags(verb: str) -> flags.FlagValues:
         _define(values, table)
     if verb == "run":
         flags.DEFINE_bool("tune", None, _TUNE, flag_values=values)
+    if verb == "verify":
+        flags.DEFINE_bool("all", None, _ALL, flag_values=values)
     if verb in _TAKES_A_STUDY:
         flags.DEFINE_multi_string("sweep", None, _SWEEP, flag_values=values)
         _define_fields(values)
@@ -202,6 +221,12 @@ def describe_flags(verb: str) -> list[str]:
         lines += [f"  --{name}: {doc}; {_KINDS[kind]}" for name, (kind, doc) in table.items()]
     if verb == "run":
         lines += [f"  --tune: {_TUNE}"]
+    if verb == "verify":
+        from engine.verification import VERDICTS
+
+        lines += [f"  --all: {_ALL}", "", "The exit code says what was found:"]
+        codes = [*VERDICTS.values(), (1, "a failure inside"), (2, "what was given is not usable")]
+        lines += [f"  {code}: {words}" for code, words in sorted(codes)]
     if verb in _TAKES_A_STUDY:
         lines += [f"  --sweep={_SWEEP} (repeated)", ""]
         lines += ["An arm; what is given holds for every arm of the experiment:"]

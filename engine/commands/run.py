@@ -82,6 +82,28 @@ def run(
         study = dataclasses.replace(study, seeds=until.max_seeds)
     if is_tuned and (width is not None or form is not None):
         raise InputError("tune chooses width and form: give neither with it")
+    available, num_workers = find_workers(num_workers)
+    cache = str(cache_dir or default_cache_dir())
+    request = _Request(study, Path(workdir), available, width, form, is_tuned, data_dir, until)
+    with SignalWatch() as watch, store.hold(request.workdir, store.say):
+        with workers.Crew(available, num_workers, cache, checkpoint_every) as crew:
+            _train(request, crew, watch, is_quiet)
+        if not has_report:
+            return {}
+        from engine.commands.report import report
+
+        return report(workdir)
+
+
+def find_workers(num_workers: int | None) -> tuple[Devices, int]:
+    """What there is to run on, and how many processes are to do it.
+
+    Args:
+        num_workers: as asked for; one per core or accelerator by default.
+
+    Raises:
+        InputError: there cannot be as many.
+    """
     if num_workers is not None and num_workers < 0:
         raise InputError(f"workers={num_workers}: expected 0 or more")
     available = devices.find_devices()
@@ -93,16 +115,7 @@ def run(
             f"workers={num_workers}: expected at most one for each of the {available.num_devices} "
             f"{available.platform} devices"
         )
-    cache = str(cache_dir or default_cache_dir())
-    request = _Request(study, Path(workdir), available, width, form, is_tuned, data_dir, until)
-    with SignalWatch() as watch, store.hold(request.workdir, store.say):
-        with workers.Crew(available, num_workers, cache, checkpoint_every) as crew:
-            _train(request, crew, watch, is_quiet)
-        if not has_report:
-            return {}
-        from engine.commands.report import report
-
-        return report(workdir)
+    return available, num_workers
 
 
 class _Request(NamedTuple):

@@ -7,7 +7,7 @@ from engine.plateau.offline import (
     event_code,
     find_break,
 )
-from engine.plateau.settings import DetectorSettings
+from engine.plateau.settings import DetectorSettings, check_settings
 from engine.plateau.stairs import Stair
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "DetectorSettings",
     "PlateauBreak",
     "Stair",
+    "check_settings",
     "end_level",
     "event_code",
     "find_break",

@@ -12,6 +12,12 @@ from engine.statistics.components import (
     crossed_components,
     fork_prediction,
 )
+from engine.statistics.equivalence import (
+    Equivalence,
+    Margin,
+    equivalent_means,
+    equivalent_shares,
+)
 from engine.statistics.gray import gray_test
 from engine.statistics.incidence import (
     aalen_johansen,
@@ -28,7 +34,7 @@ from engine.statistics.planning import (
     SeedsNeeded,
     seeds_needed,
 )
-from engine.statistics.proportions import proportion
+from engine.statistics.proportions import most_unseen, paired_share_difference, proportion
 from engine.statistics.restricted_means import (
     paired_difference,
     restricted_mean,
@@ -43,11 +49,13 @@ __all__ = [
     "ComparisonQuestion",
     "CrossedComponents",
     "EarlyLuck",
+    "Equivalence",
     "Estimate",
     "FailureQuestion",
     "ForkPrediction",
     "FractionQuestion",
     "IntervalEstimate",
+    "Margin",
     "MedianQuestion",
     "ProbabilityCurve",
     "SafeTest",
@@ -59,6 +67,8 @@ __all__ = [
     "confidence_sequence",
     "crossed_components",
     "early_luck",
+    "equivalent_means",
+    "equivalent_shares",
     "first_reached",
     "fork_prediction",
     "gray_test",
@@ -66,7 +76,9 @@ __all__ = [
     "kaplan_meier",
     "log_rank",
     "median_time",
+    "most_unseen",
     "paired_difference",
+    "paired_share_difference",
     "proportion",
     "restricted_mean",
     "restricted_mean_difference",

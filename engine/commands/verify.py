@@ -1,0 +1,221 @@
+"""`verify`: does some of a study's runs once more, and says how far they agree."""
+
+import math
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from engine import provenance, store, workers
+from engine.commands.progress import Progress
+from engine.commands.run import default_cache_dir, find_workers
+from engine.document import identity_differences, identity_of, plan_of
+from engine.errors import InputError, WorkerFailedError
+from engine.outcomes import outcome_row
+from engine.plan import Plan
+from engine.runs import Run, run_key
+from engine.store import WorkDirectory
+from engine.study import check_whole
+from engine.verification import (
+    Agreement,
+    Finished,
+    StoredRow,
+    Verification,
+    changed_surroundings,
+    compare_rows,
+    conclude,
+    describe_run,
+    draw_sample,
+    find_finished,
+    stored_rows,
+    summarise_in_words,
+    to_document,
+)
+
+_DEFAULT_RUNS = 8
+_Place = str | os.PathLike[str]
+
+
+def verify(
+    workdir: _Place,
+    *,
+    num_runs: int | None = None,
+    is_all: bool = False,
+    seed: int = 0,
+    margin: float = 0.1,
+    num_workers: int | None = None,
+    data_dir: str | None = None,
+    cache_dir: str | None = None,
+    output: _Place | None = None,
+    is_quiet: bool = False,
+) -> Verification:
+    """Does some finished runs of a study again, prints how far they agree, and writes no study.
+
+    The study is rebuilt from its `study.json` alone, and run at the width and in the form recorded
+    there.
+
+    Args:
+        workdir: of the study. It is read only.
+        num_runs: that are drawn at random, 8 by default.
+        is_all: to do all of them again instead.
+        seed: of the drawing.
+        margin: largest difference of distributions that does not matter, where bits differ: of the
+            restricted mean of the wait as a share of it, and of the share of runs with the event.
+        num_workers, data_dir, cache_dir: see `engine.run`.
+        output: file for the result as JSON, outside of the study.
+        is_quiet: whether to draw no progress bar.
+
+    Raises:
+        InputError: there is no study, no finished run in it, its `study.json` cannot be understood,
+            or it cannot be run here.
+        WorkerFailedError: a worker raised an exception.
+    """
+    _check_numbers(num_runs, is_all, seed, margin)
+    places = {"output": output, "data_dir": data_dir, "compilation_cache": cache_dir}
+    _check_places(workdir, places)
+    directory = store.open_existing(Path(workdir))
+    devices, num_workers = find_workers(num_workers)
+    plan = plan_of(directory.document, devices.platform, data_dir)
+    finished = find_finished(directory, plan)
+    if not finished.runs:
+        failed = f" (and {finished.num_failed} failed)" if finished.num_failed else ""
+        raise InputError(f"no finished run in {str(workdir)!r} to verify{failed}")
+    number = len(finished.runs) if is_all else num_runs or _DEFAULT_RUNS
+    sample = draw_sample(finished.runs, number, seed)
+    stored = stored_rows(directory, {run_key(run) for run in sample.runs})
+
+    num_workers = min(num_workers, len(sample.runs))
+    cache = str(cache_dir or default_cache_dir())
+    crew = workers.Crew(devices, num_workers, cache, checkpoint_every=math.inf)
+    num_steps = sum(run.horizon for run in sample.runs)
+    with crew, Progress(len(sample.runs), num_steps, not is_quiet) as progress:
+        recheck = _Recheck(plan, stored, progress)
+        recheck.run(sample.runs, crew)
+    changed = [
+        *identity_differences(directory.document["identity"], identity_of(plan, devices.platform)),
+        *changed_surroundings(_launches_behind(directory, sample.runs), _launch_of_now()),
+        *recheck.fallbacks,
+    ]
+    agreements = [recheck.agreements[run_key(run)] for run in sample.runs]
+    damage = _damage(directory, finished)
+    found = conclude(agreements, sample, finished, margin, damage, changed)
+    _tell(found, output)
+    return found
+
+
+def _launches_behind(directory: WorkDirectory, runs: Sequence[Run]) -> list[dict[str, Any]]:
+    """The launches that have made some runs; all of them where it is not known."""
+    launches: list[dict[str, Any]] = directory.document["launches"]
+    made_by = directory.launches_of_runs()
+    numbers = {made_by.get(run_key(run)) for run in runs}
+    known = {number for number in numbers if number is not None and number < len(launches)}
+    return launches if known != numbers else [launches[number] for number in sorted(known)]
+
+
+def _damage(directory: WorkDirectory, finished: Finished) -> list[str]:
+    """What is stored and cannot be right, in words."""
+    rows = [f"a row is no run of this study ({words})" for words in finished.foreign]
+    return [*(f"parts/{name}: {reason}" for name, reason in directory.damage()), *rows]
+
+
+def _launch_of_now() -> dict[str, Any]:
+    """What a launch would record now."""
+    return {
+        "versions": provenance.versions(),
+        "hardware": provenance.hardware(),
+        "code": provenance.code_revision(),
+    }
+
+
+def _check_numbers(num_runs: int | None, is_all: bool, seed: int, margin: float) -> None:
+    check_whole("runs", num_runs, 1)
+    check_whole("seed", seed, 0)
+    if num_runs is not None and is_all:
+        raise InputError("runs has no effect with all: give one of them")
+    if not 0 < margin < 1:
+        raise InputError(f"margin={margin}: expected a number between 0 and 1, such as 0.1")
+
+
+def _check_places(workdir: _Place, places: Mapping[str, _Place | None]) -> None:
+    """Refuses to write into the study."""
+    study = Path(workdir).resolve()
+    for name, place in places.items():
+        if place is not None and Path(place).resolve().is_relative_to(study):
+            raise InputError(f"{name}={str(place)!r} is in the study: expected a place outside")
+    output = places["output"]
+    if output is not None and (Path(output).is_dir() or not Path(output).parent.is_dir()):
+        raise InputError(f"output={str(output)!r}: expected a file in a directory that exists")
+
+
+class _Recheck:
+    """Does runs again, and compares each as it ends with what is stored of it.
+
+    Args:
+        plan: of the study.
+        stored: rows by key.
+        progress: to show.
+
+    Attributes:
+        agreements: by key, of the runs that are over.
+        fallbacks: in words, where the recorded form could not be used here.
+    """
+
+    def __init__(
+        self, plan: Plan, stored: Mapping[tuple[Any, ...], Sequence[StoredRow]], progress: Progress
+    ) -> None:
+        self._plan, self._stored, self._progress = plan, stored, progress
+        self._group = {name: group for group in plan.groups for name in group.arm_names}
+        self.agreements: dict[tuple[Any, ...], Agreement] = {}
+        self.fallbacks: list[str] = []
+
+    def run(self, runs: Sequence[Run], crew: workers.Crew) -> None:
+        """Does runs again.
+
+        Raises:
+            WorkerFailedError: one of them did not come back.
+        """
+        groups = self._plan.groups
+        by_group = [[run for run in runs if run.arm_name in group.arm_names] for group in groups]
+        specs = [group.spec for group in groups]
+        progress = self._progress
+        hooks = workers.Hooks(
+            on_delivery=self._take,
+            on_fallback=self._fall_back,
+            on_loss=progress.repeat,
+            notify=progress.note,
+        )
+        workers.run_all(specs, by_group, hooks, crew)
+        lost = [run for run in runs if run_key(run) not in self.agreements]
+        if lost:
+            raise WorkerFailedError(
+                f"{len(lost)} runs could not be done again, first seed {lost[0].seed} of "
+                f"{lost[0].arm_name!r}"
+            )
+
+    def _take(self, delivery: workers.Delivery) -> None:
+        statuses, num_skipped = [], 0
+        for finished in delivery.finished:
+            run, group = finished.run, self._group[finished.run.arm_name]
+            detector = self._plan.study.detector
+            row = outcome_row(finished, group.chance_loss, detector, group.event)
+            found = [compare_rows(run, one, row) for one in self._stored[run_key(run)]]
+            # Of a run that is stored twice, the copy that is wrong if one is.
+            self.agreements[run_key(run)] = min(found, key=lambda one: one.is_identical)
+            statuses.append(row["status"])
+            num_skipped += run.horizon - int(finished.steps[-1])
+        self._progress.update(delivery.seed_steps, statuses, num_skipped)
+
+    def _fall_back(self, group: int, reason: str) -> None:
+        names = ", ".join(repr(name) for name in self._plan.groups[group].arm_names)
+        self.fallbacks.append(f"{names}: the recorded form disagrees here with the native one")
+        self._progress.note(f"{self.fallbacks[-1]}: {reason}")
+
+
+def _tell(found: Verification, output: _Place | None) -> None:
+    """Prints a line for each run and the summary, and writes the file that was asked for."""
+    words = summarise_in_words(found)
+    for agreement in found.runs:
+        print(describe_run(agreement))
+    print(f"\n{words}")
+    if output is not None:
+        store.write_atomically(Path(output), store.to_json(to_document(found, words)))

@@ -1,0 +1,176 @@
+"""Is a difference small enough not to matter? Two one-sided tests against a margin, in pairs.
+
+That a test finds no difference shows nothing: it may have had too few runs. Equivalence is shown
+by rejecting both that the difference is at least the margin and that it is at most minus the
+margin, each at 5 %. That is so exactly where the 90 % interval lies within the margin, and happens
+with a probability of at most 5 % where the difference is as large as the margin.
+
+Source: Schuirmann (1987), J. Pharmacokinet. Biopharm. 15; Lakens (2017), Soc. Psychol. Personal.
+Sci. 8, for a tutorial.
+"""
+
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from engine.statistics.proportions import paired_share_difference
+from engine.statistics.restricted_means import paired_difference
+from engine.statistics.results import Estimate
+
+_MOST_PAIRS = 10**7
+
+
+class Margin(NamedTuple):
+    """What counts as no difference, and how surely.
+
+    Attributes:
+        size: largest difference that does not matter, in the unit of what is compared.
+        level: of each of the two one-sided tests.
+        num_tests: that are made together; a difference is only called one at `level/num_tests`,
+            two-sided. Equivalence needs no such thing where it is claimed only if all show it.
+    """
+
+    size: float
+    level: float = 0.05
+    num_tests: int = 1
+
+
+class Equivalence(NamedTuple):
+    """What pairs say about a difference.
+
+    Attributes:
+        difference: with the two-sided interval at `1 − 2·level`: 90 %.
+        wide: the same with the interval at `1 − level/num_tests`: 95 % for one test.
+        verdict: `equivalent`: the first interval is within the margin; `different`: it is not, and
+            the second excludes zero; `undecided`.
+        pairs_needed: with as many the verdict would be `equivalent` if all are like these; `None`
+            where no number would do.
+    """
+
+    difference: Estimate
+    wide: Estimate
+    verdict: str
+    pairs_needed: int | None
+
+
+def equivalent_means(
+    value: np.ndarray, baseline: np.ndarray, bound: float, margin: Margin
+) -> Equivalence:
+    """Whether the means of paired values differ by less than a margin.
+
+    Without censoring before the bound the interval is Student's t of the paired differences, see
+    `paired_difference`. Where all pairs differ alike it is that difference, as in the limit of
+    nearly alike ones; a difference is then only called one beyond the limits given there. Neither
+    knows of a rare pair that differs by much and is not among these: `equivalent_shares` beside it
+    bounds how rare that is where such a pair has the event in one run alone.
+
+    R: `t.test(x, y, paired = TRUE, conf.level = .9)` with x = 10.1, 9.7, 11.3, 10.9, 12.0, 9.2 and
+    y = 10.0, 9.9, 11.0, 11.0, 11.8, 9.4: 0.01666667 (-0.1591295, 0.1924629).
+
+    Args:
+        value: min(T, τ) of each run, τ where the event never comes, in `[0, bound]`; `[num_pairs]`.
+        baseline: of the other run of each pair.
+        bound: the largest τ.
+        margin: in the unit of the values.
+
+    Raises:
+        ValueError: see `paired_difference`; the margin is not positive, or the level out of range.
+    """
+    from scipy.special import stdtrit
+
+    _check(margin)
+    has_event, has_other = np.ones(np.shape(value), int), np.ones(np.shape(baseline), int)
+    narrow, wide = (
+        paired_difference(value, has_event, baseline, has_other, bound, confidence)
+        for confidence in _confidences(margin)
+    )
+    num, distance = len(has_event), abs(narrow.value)
+    spread = (narrow.standard_error or 0.0) * math.sqrt(num)
+    if num > 1 and not spread:
+        narrow = narrow._replace(lower=narrow.value, upper=narrow.value)
+
+    def is_enough(pairs: int) -> bool:
+        quantile = float(stdtrit(pairs - 1, 1 - margin.level)) if pairs > 1 else math.inf
+        return distance + quantile * spread / math.sqrt(pairs) <= margin.size
+
+    return _judge(narrow, wide, margin, is_enough)
+
+
+def equivalent_shares(
+    has_event: np.ndarray, baseline_has_event: np.ndarray, margin: Margin
+) -> Equivalence:
+    """Whether the shares of runs with the event differ by less than a margin, in pairs.
+
+    The limits are those of `paired_share_difference`, which never reject more often than they say.
+    So pairs are needed even where all agree: 36 for a margin of a tenth, since fewer cannot
+    exclude that one in ten disagrees.
+
+    Args:
+        has_event: of each run, shape `[num_pairs]`.
+        baseline_has_event: of the other run of each pair.
+        margin: in shares.
+
+    Raises:
+        ValueError: the shapes differ or are empty, the margin is not positive, or the level out of
+            range.
+    """
+    _check(margin)
+    own, other = np.asarray(has_event, bool), np.asarray(baseline_has_event, bool)
+    if own.ndim != 1 or own.shape != other.shape or not len(own):
+        raise ValueError(f"pairs have shapes {own.shape} and {other.shape}: expected two equal [n]")
+    num = len(own)
+    only_own, only_other = int(np.sum(own & ~other)), int(np.sum(~own & other))
+    narrow, wide = (
+        paired_share_difference(only_own, only_other, num, confidence)
+        for confidence in _confidences(margin)
+    )
+
+    def is_enough(pairs: int) -> bool:
+        counts = only_own * pairs / num, only_other * pairs / num
+        limits = paired_share_difference(*counts, pairs, 1 - 2 * margin.level)
+        return _is_within(limits, margin)
+
+    return _judge(narrow, wide, margin, is_enough)
+
+
+def _check(margin: Margin) -> None:
+    if not (math.isfinite(margin.size) and margin.size > 0):
+        raise ValueError(f"a margin must be positive, got {margin.size!r}")
+    if not 0 < margin.level < 0.5 or margin.num_tests < 1:
+        raise ValueError(f"expected a level between 0 and 0.5 and at least one test, got {margin}")
+
+
+def _confidences(margin: Margin) -> tuple[float, float]:
+    return 1 - 2 * margin.level, 1 - margin.level / margin.num_tests
+
+
+def _is_within(limits: Estimate, margin: Margin) -> bool:
+    return -margin.size <= limits.lower and limits.upper <= margin.size
+
+
+def _judge(
+    narrow: Estimate, wide: Estimate, margin: Margin, is_enough: Callable[[int], bool]
+) -> Equivalence:
+    verdict = "undecided"
+    if _is_within(narrow, margin):
+        verdict = "equivalent"
+    elif not wide.lower <= 0 <= wide.upper:
+        verdict = "different"
+    needed = _fewest(is_enough) if abs(narrow.value) < margin.size else None
+    return Equivalence(narrow, wide, verdict, needed)
+
+
+def _fewest(is_enough: Callable[[int], bool]) -> int | None:
+    """The smallest number that is enough, where every larger one is too; `None` beyond 10^7."""
+    high = 1
+    while not is_enough(high):
+        if high > _MOST_PAIRS:
+            return None
+        high *= 2
+    low = high // 2
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if is_enough(middle) else (middle, high)
+    return high
