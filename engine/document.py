@@ -5,15 +5,20 @@ from collections.abc import Mapping
 from typing import Any
 
 from engine import models, provenance, tasks
+from engine.devices import Devices
 from engine.plan import Plan
 from engine.store import SCHEMA_VERSION
 
 
-def document(plan: Plan, platform: str) -> dict[str, Any]:
+def document(plan: Plan, devices: Devices) -> dict[str, Any]:
     """`study.json`: everything that is needed to do the study again.
 
     `identity` is what makes it this study and no other. How many seeds it has, and when and how it
     was launched, may change from launch to launch.
+
+    Args:
+        plan: of the study.
+        devices: what this launch runs on.
     """
     study = plan.study
     identity = {
@@ -31,7 +36,7 @@ def document(plan: Plan, platform: str) -> dict[str, Any]:
         "block": {name: g.spec.block for g in plan.groups for name in g.arm_names},
         "form": {name: g.spec.form for g in plan.groups for name in g.arm_names},
         "stop": study.stop,
-        "platform": platform,
+        "platform": devices.platform,
         "data": {name: g.fingerprint for g in plan.groups for name in g.arm_names},
         "model_source": {name: models.source_fingerprint(arm) for name, arm in plan.arms.items()},
         "task_source": {name: tasks.source_fingerprint(arm) for name, arm in plan.arms.items()},
@@ -52,15 +57,7 @@ def document(plan: Plan, platform: str) -> dict[str, Any]:
             "event": {name: g.event for g in plan.groups for name in g.arm_names},
             "forks": study.forks,
         },
-        "launches": [
-            {
-                "command": provenance.command_line(),
-                "versions": provenance.versions(),
-                "hardware": provenance.hardware(),
-                "code": provenance.code_revision(),
-                "started": provenance.now(),
-            }
-        ],
+        "launches": [provenance.current_launch(devices)],
     }
 
 

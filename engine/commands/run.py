@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from engine import devices, store, tuning, workers
+from engine import devices, provenance, store, tuning, workers
 from engine.commands.session import Session
 from engine.designs import has_forks
 from engine.devices import Devices
@@ -73,8 +73,10 @@ def run(
     if num_workers is not None and num_workers < 0:
         raise InputError(f"workers={num_workers}: expected 0 or more")
     available = devices.find_devices()
+    for line in devices.contradictions(os.environ, available):
+        print(f"note: {line}", file=sys.stderr)
     if num_workers == 0:
-        devices.pin_threads(os.environ)
+        devices.prepare_this_process(available)
     num_workers = available.num_devices if num_workers is None else num_workers
     if available.platform != "cpu" and num_workers > available.num_devices:
         raise InputError(
@@ -124,11 +126,11 @@ def _train(request: _Request, crew: workers.Crew, is_quiet: bool) -> None:
         plan, tuned = _tuned(plan, request, crew.cache_dir)
     # Read before anything is written, so that a damaged part leaves the directory as it is.
     finished = set() if recorded is None else recorded.finished_keys()
-    directory = store.create_or_resume(request.workdir, document(plan, platform))
+    directory = store.create_or_resume(request.workdir, document(plan, request.devices))
     if tuned:
         directory.document["tuned_milliseconds"] = tuned
         directory.save_document()
-    _warn_of_other_versions(directory, bool(finished))
+    _warn_of_another_environment(directory, bool(finished))
     session = Session(plan, directory, finished, crew, is_quiet)
     try:
         if request.until is None:
@@ -166,13 +168,13 @@ def _tuned(
     return make_plan(request.study, platform, width, form, data_dir, block), measured
 
 
-def _warn_of_other_versions(directory: WorkDirectory, has_rows: bool) -> None:
-    """Says in a line when rows of this study were made with other versions."""
+def _warn_of_another_environment(directory: WorkDirectory, has_rows: bool) -> None:
+    """Says in a line when rows of this study were made in another environment."""
     launches = directory.document["launches"]
     if not has_rows or len(launches) < 2:
         return
-    before, now = launches[-2]["versions"], launches[-1]["versions"]
-    changed = sorted(name for name in {*before, *now} if before.get(name) != now.get(name))
-    if changed:
-        words = ", ".join(f"{n} {before.get(n)} → {now.get(n)}" for n in changed)
-        print(f"note: versions differ from the launch before ({words})", file=sys.stderr)
+    words = provenance.describe_differences(launches[-2], launches[-1])
+    if words:
+        print(
+            f"note: this launch may make other bits than the one before ({words})", file=sys.stderr
+        )
