@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.plateau import DetectorSettings, end_level, event_code, find_break
+from engine.plateau import FAILED, DetectorSettings, end_level, event_code, find_break
 from engine.runs import FinishedRun, Run
 
 
@@ -47,9 +47,9 @@ def failed_row(run: Run, chance_loss: float) -> dict[str, Any]:
     """
     return {
         **_who(run),
-        "status": "failed",
+        "status": FAILED,
         "event": 0,
-        "stop_reason": "failed",
+        "stop_reason": FAILED,
         "chance_loss": chance_loss,
         "steps_run": 0,
     }

@@ -2,7 +2,7 @@
 
 import os
 
-os.environ["NPROC"] = "1"
+os.environ["NPROC"] = os.environ["PJRT_NPROC"] = "1"
 os.environ["JAX_PLATFORMS"] = "cpu"
 
 import dataclasses

@@ -100,6 +100,7 @@ def _rewrite(directory: Path, change) -> None:
     table = change(open_existing(directory).read())
     for part in (directory / "parts").iterdir():
         part.unlink()
+    (directory / "manifest").unlink(missing_ok=True)
     _add(directory, table)
 
 
@@ -117,9 +118,15 @@ def _with_rows(table: pa.Table, change) -> pa.Table:
 
 
 def _edit(directory: Path, change) -> None:
-    document = json.loads((directory / "study.json").read_text())
-    change(document)
-    (directory / "study.json").write_text(json.dumps(document))
+    """Writes another study.json, under the right checksum, with the same rows as its own."""
+    found = open_existing(directory)
+    table = found.read()
+    change(found.document)
+    found.save_document()
+    for part in (directory / "parts").iterdir():
+        part.unlink()
+    (directory / "manifest").unlink(missing_ok=True)
+    _add(directory, table)
 
 
 def _flip(table: pa.Table, row: int, column: str, index: int) -> pa.Table:

@@ -6,6 +6,8 @@ from types import TracebackType
 
 from tqdm import tqdm
 
+from engine.plateau import FAILED
+
 _FORMAT = "{percentage:3.0f}%|{bar:24}| {desc} [{elapsed}<{remaining}{postfix}]"
 
 
@@ -72,7 +74,7 @@ class Progress:
         text = f"{done}/{self._num_runs} runs: {counts['broke']} broke, "
         text += f"{learned} with little or no plateau, " if learned else ""
         text += f"{counts['stuck']} stuck, {counts['diverged']} diverged"
-        text += f", {counts['failed']} failed" if counts["failed"] else ""
+        text += f", {counts[FAILED]} failed" if counts[FAILED] else ""
         self._bar.set_description_str(text, refresh=False)
         rate = self._bar.format_dict.get("rate")
         if rate:

@@ -34,6 +34,11 @@ def report(workdir: str | os.PathLike[str]) -> dict[str, Any]:
     """
     directory = store.open_existing(Path(workdir))
     summary = summarise(directory)
+    if summary.failed and not summary.runs:
+        raise InputError(
+            f"all finished runs in {str(workdir)!r} failed, so there is nothing to report: they "
+            f"ended their worker again and again, often for want of memory"
+        )
     if not summary.runs:
         raise InputError(f"no finished run in {str(workdir)!r} yet: run the study first")
     fates = make_fates(summary)

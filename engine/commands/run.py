@@ -107,8 +107,10 @@ def find_workers(num_workers: int | None) -> tuple[Devices, int]:
     if num_workers is not None and num_workers < 0:
         raise InputError(f"workers={num_workers}: expected 0 or more")
     available = devices.find_devices()
+    for line in devices.contradictions(os.environ, available):
+        print(f"note: {line}", file=sys.stderr)
     if num_workers == 0:
-        devices.pin_threads(os.environ)
+        devices.prepare_this_process(available)
     num_workers = available.num_devices if num_workers is None else num_workers
     if available.platform != "cpu" and num_workers > available.num_devices:
         raise InputError(
@@ -148,12 +150,12 @@ def _train(request: _Request, crew: workers.Crew, watch: SignalWatch, is_quiet: 
     tuned: dict[str, dict[str, float]] = {}
     if request.is_tuned and recorded is None:
         plan, tuned = _tuned(plan, request, crew.settings.cache_dir)
-    directory = store.create_or_resume(request.workdir, document(plan, platform))
+    directory = store.create_or_resume(request.workdir, document(plan, request.devices))
     directory.mend()
     if tuned:
         directory.document["tuned_milliseconds"] = tuned
         directory.save_document()
-    _warn_of_other_versions(directory)
+    _warn_of_another_environment(directory)
     checkpoints = _open_checkpoints(directory)
     session = Session(plan, directory, checkpoints, crew, watch, is_quiet)
     try:
@@ -210,13 +212,13 @@ def _tuned(
     return make_plan(request.study, platform, width, form, data_dir, block), measured
 
 
-def _warn_of_other_versions(directory: WorkDirectory) -> None:
-    """Says in a line when rows of this study were made with other versions."""
+def _warn_of_another_environment(directory: WorkDirectory) -> None:
+    """Says in a line when rows of this study were made in another environment."""
     launches = directory.document["launches"]
     if len(launches) < 2:
         return
-    before, now = launches[-2]["versions"], launches[-1]["versions"]
-    changed = sorted(name for name in {*before, *now} if before.get(name) != now.get(name))
-    if changed:
-        words = ", ".join(f"{n} {before.get(n)} → {now.get(n)}" for n in changed)
-        print(f"note: versions differ from the launch before ({words})", file=sys.stderr)
+    words = provenance.describe_differences(launches[-2], launches[-1])
+    if words:
+        print(
+            f"note: this launch may make other bits than the one before ({words})", file=sys.stderr
+        )

@@ -15,6 +15,7 @@ from engine.designs import is_of_grid
 from engine.interruption import SignalWatch
 from engine.looks import Looks, Until
 from engine.plan import Plan, Waited, with_forks
+from engine.plateau import FAILED
 from engine.runs import Run, run_key
 from engine.store import WAITING_COLUMNS, WorkDirectory, waiting_times
 
@@ -114,7 +115,10 @@ class Session:
         baseline = document["study"]["baseline"]
         looks = Looks(until, horizons, baseline, document.get("looks", []))
         self._index = {(run.arm_name, run.seed): run for run in self._plan.runs}
-        self.run(self._after(looks, self._directory.read(WAITING_COLUMNS).to_pylist()), looks)
+        stored = self._directory.read([*WAITING_COLUMNS, "status"]).to_pylist()
+        # One that failed is tried again, and over when it fails again.
+        over = [row for row in stored if row["status"] != FAILED]
+        self.run(self._after(looks, over), looks)
         document["study"]["seeds"] = {name: looks.num_over(name) for name in horizons}
 
     def _in_unit(self, arm: str, steps: float) -> float:
@@ -126,7 +130,8 @@ class Session:
         """Runs that may start once some rows are there, in the order of seeds."""
         columns = {name: [row.get(name) for row in rows] for name in WAITING_COLUMNS}
         for row, wait in zip(rows, waiting_times(columns), strict=True):
-            looks.add(row["arm"], row["seed"], self._in_unit(row["arm"], wait), row["event"])
+            event = None if row["status"] == FAILED else row["event"]
+            looks.add(row["arm"], row["seed"], self._in_unit(row["arm"], wait), event)
         is_new, given = looks.update(), looks.release()
         if is_new or given:
             self._recorder.flush()
@@ -154,14 +159,15 @@ class Session:
 
     def _waited(self) -> dict[str, Waited]:
         """What came of the repetitions, by arm."""
-        columns = self._directory.read(WAITING_COLUMNS).to_pydict()
+        columns = self._directory.read([*WAITING_COLUMNS, "status"]).to_pydict()
+        has_outcome = np.asarray(columns["status"], object) != FAILED
         time = waiting_times(columns)
         arms = np.asarray(columns["arm"], object)
         places = zip(columns["fork_step"], columns["order_seed"], strict=True)
         is_parent = np.array([step is None and not is_of_grid(o) for step, o in places], bool)
         seed, event = np.asarray(columns["seed"], int), np.asarray(columns["event"], int)
         chosen = {
-            name: is_parent & (arms == name) & (seed < number)
+            name: is_parent & has_outcome & (arms == name) & (seed < number)
             for name, number in self._plan.study.seeds_by_arm.items()
         }
         return {name: Waited(seed[of], time[of], event[of]) for name, of in chosen.items()}

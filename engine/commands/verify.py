@@ -21,7 +21,6 @@ from engine.verification import (
     Finished,
     StoredRow,
     Verification,
-    changed_surroundings,
     compare_rows,
     conclude,
     describe_run,
@@ -91,14 +90,18 @@ def verify(
     with crew, Progress(len(sample.runs), num_steps, not is_quiet) as progress:
         recheck = _Recheck(plan, stored, progress)
         recheck.run(sample.runs, crew)
+    now = provenance.current_launch(devices)
+    made_by = _launches_behind(directory, sample.runs)
     changed = [
         *identity_differences(directory.document["identity"], identity_of(plan, devices.platform)),
-        *changed_surroundings(_launches_behind(directory, sample.runs), _launch_of_now()),
+        *dict.fromkeys(provenance.describe_differences(one, now) for one in made_by),
         *recheck.fallbacks,
     ]
     agreements = [recheck.agreements[run_key(run)] for run in sample.runs]
     damage = _damage(directory, finished)
-    found = conclude(agreements, sample, finished, margin, damage, changed)
+    found = conclude(
+        agreements, sample, finished, margin, damage, [words for words in changed if words]
+    )
     _tell(found, output)
     return found
 
@@ -116,15 +119,6 @@ def _damage(directory: WorkDirectory, finished: Finished) -> list[str]:
     """What is stored and cannot be right, in words."""
     rows = [f"a row is no run of this study ({words})" for words in finished.foreign]
     return [*(f"parts/{name}: {reason}" for name, reason in directory.damage()), *rows]
-
-
-def _launch_of_now() -> dict[str, Any]:
-    """What a launch would record now."""
-    return {
-        "versions": provenance.versions(),
-        "hardware": provenance.hardware(),
-        "code": provenance.code_revision(),
-    }
 
 
 def _check_numbers(num_runs: int | None, is_all: bool, seed: int, margin: float) -> None:

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from engine.plateau import FAILED
 from engine.store.files import append_line, digest, write_atomically
 from engine.store.schema import ROW_SCHEMA, STATUSES, STOP_REASONS, Row
 
@@ -245,7 +246,7 @@ def _check_rows(table: pa.Table, arms: Collection[str]) -> None:
 def _check_curves(table: pa.Table, steps: str, curves: Sequence[str]) -> None:
     """Curves of a run are as long as their steps, which increase."""
     lengths = pc.list_value_length(table[steps])
-    has_outcome = pc.and_(pc.not_equal(table["status"], "failed"), pc.is_null(lengths))
+    has_outcome = pc.and_(pc.not_equal(table["status"], FAILED), pc.is_null(lengths))
     if steps == "steps":
         _demand(not pc.any(has_outcome).as_py(), "a run has no curve")
     for name in curves:

@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from engine.plateau import FAILED
+
 SCHEMA_VERSION = 4
 
 _STAIR_FIELDS = ("onset_step", "half_step", "end_step", "level_before", "level_after")
@@ -55,8 +57,8 @@ ROW_SCHEMA = pa.schema(_OUTCOME_FIELDS + _CURVE_FIELDS)
 # What names a run. Two rows that agree in these are the same run.
 RUN_KEY = ("arm", "init_seed", "order_seed", "noise_seed", "fork_step", "fork_order_seed")
 
-STATUSES = ("broke", "no_plateau", "shoulder", "stuck", "diverged", "failed")
-STOP_REASONS = ("horizon", "settled", "hit", "diverged", "failed")
+STATUSES = ("broke", "no_plateau", "shoulder", "stuck", "diverged", FAILED)
+STOP_REASONS = ("horizon", "settled", "hit", "diverged", FAILED)
 
 # Columns that may hold the time of the event a run waited for.
 _EVENT_STEPS = ("onset_step", "hitting_step")

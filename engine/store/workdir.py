@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from engine.errors import InputError
+from engine.plateau import FAILED
 from engine.store.files import check_folder, read_json, storing, to_json, write_atomically
 from engine.store.lock import STUDY_NAMES
 from engine.store.parts import Damage, PartFolder
@@ -133,7 +134,7 @@ class WorkDirectory:
         table = pa.concat_tables(tables) if tables else schema.empty_table()
         names = ("arm", "seed", *RUN_KEY[1:])
         keys = zip(*(table[name].to_pylist() for name in names), strict=True)
-        has_failed = [s == "failed" for s in table["status"].to_pylist()] if tables else []
+        has_failed = [s == FAILED for s in table["status"].to_pylist()] if tables else []
         ranks: dict[tuple[int, ...], int] = {}
         for i, (arm, *rest) in enumerate(keys):
             rank = (order[arm], *(-1 if k is None else k for k in rest))
@@ -164,7 +165,7 @@ class WorkDirectory:
         table = self.read(columns=["status"])
         keys = zip(*(table[name].to_pylist() for name in RUN_KEY), strict=True)
         statuses = table["status"].to_pylist()
-        return {key for key, status in zip(keys, statuses, strict=True) if status != "failed"}
+        return {key for key, status in zip(keys, statuses, strict=True) if status != FAILED}
 
     def launches_of_runs(self) -> dict[tuple[Any, ...], int | None]:
         """The number of the launch that made each run, by its `RUN_KEY`; `None` in older parts."""
