@@ -9,6 +9,7 @@ import pytest
 
 from engine import store
 from engine.errors import InputError
+from engine.store import files
 
 
 def _document(**identity):
@@ -58,7 +59,7 @@ def test_nothing_is_left_behind_when_a_write_fails(tmp_path, monkeypatch):
     def full(*args):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(store.os, "replace", full)
+    monkeypatch.setattr(files.os, "replace", full)
     with pytest.raises(InputError, match="No space left"):
         workdir.append([_row("a", 0)])
     assert list(workdir.parts.iterdir()) == []
@@ -128,7 +129,7 @@ def test_a_damaged_part_is_named(tmp_path, damage):
     else:
         foreign = b"not parquet"
         part.unlink()
-        part = workdir.parts / f"{store._digest(foreign)}.parquet"
+        part = workdir.parts / f"{files.digest(foreign)}.parquet"
         part.write_bytes(foreign)
     with pytest.raises(InputError, match=part.name):
         workdir.read()

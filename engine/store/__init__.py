@@ -1,0 +1,36 @@
+"""Rows on disk: a study's identity and its finished runs, written atomically.
+
+A part is named by the hash of its bytes, so a damaged one is recognised by its name. Nothing that
+is read is ever executed: parts are Parquet, everything else is JSON.
+"""
+
+from engine.store.files import keep, recall, to_json, write_atomically
+from engine.store.opening import create_or_resume, find_existing, open_existing
+from engine.store.schema import (
+    OUTCOME_SCHEMA,
+    ROW_SCHEMA,
+    RUN_KEY,
+    SCHEMA_VERSION,
+    WAITING_COLUMNS,
+    Row,
+    waiting_times,
+)
+from engine.store.workdir import WorkDirectory
+
+__all__ = [
+    "OUTCOME_SCHEMA",
+    "ROW_SCHEMA",
+    "RUN_KEY",
+    "SCHEMA_VERSION",
+    "WAITING_COLUMNS",
+    "Row",
+    "WorkDirectory",
+    "create_or_resume",
+    "find_existing",
+    "keep",
+    "open_existing",
+    "recall",
+    "to_json",
+    "waiting_times",
+    "write_atomically",
+]
