@@ -25,7 +25,7 @@ from engine.commands.flags import (
     parse_sweeps,
     required,
 )
-from engine.errors import InputError, WorkerFailedError, unknown_name
+from engine.errors import InputError, StorageError, WorkerFailedError, one_line, unknown_name
 
 if TYPE_CHECKING:
     from engine.looks import Until
@@ -193,12 +193,12 @@ def main(argv: Sequence[str]) -> int:
             raise InputError("nothing to do: expected a verb or flags, see --help")
         _VERBS[verb][0](values)
     except (InputError, flags.Error) as error:
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        print(f"error: {one_line(str(error))}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("\nstopped; finished runs are stored, the same command goes on", file=sys.stderr)
         return 130
-    except WorkerFailedError as error:
+    except (StorageError, WorkerFailedError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0

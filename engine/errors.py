@@ -1,11 +1,19 @@
 """Exceptions that the launcher knows."""
 
 import difflib
+import unicodedata
 from collections.abc import Iterable
 
 
 class InputError(ValueError):
     """Something that was given is not usable; the message is one line that says what would be."""
+
+
+class StorageError(RuntimeError):
+    """The disk is full, cannot be written or fails; the message is one line that says what to do.
+
+    Whatever was stored before is whole, and nothing is half-written.
+    """
 
 
 class WorkerFailedError(RuntimeError):
@@ -24,3 +32,16 @@ def unknown_name(kind: str, name: str, choices: Iterable[str]) -> InputError:
     nearest = difflib.get_close_matches(name, choices, n=1, cutoff=0.5)
     hint = f"; did you mean {nearest[0]!r}?" if nearest else ""
     return InputError(f"unknown {kind} {name!r}: expected one of {', '.join(choices)}{hint}")
+
+
+def one_line(text: str) -> str:
+    """The text in one line, in which nothing moves a terminal's cursor or hides what is there.
+
+    Args:
+        text: with names that may come from strangers.
+    """
+    words = " ".join(text.split())
+    is_hidden = (unicodedata.category(c) in ("Cc", "Cf", "Co", "Cs") for c in words)
+    return "".join(
+        "\N{REPLACEMENT CHARACTER}" if h else c for c, h in zip(words, is_hidden, strict=True)
+    )

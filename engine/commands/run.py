@@ -61,6 +61,7 @@ def run(
 
     Raises:
         InputError: something that was given is not usable; nothing was changed.
+        StorageError: the disk is full or fails; what was finished before is stored.
         WorkerFailedError: a worker raised an exception.
     """
     if until is not None:
@@ -81,15 +82,19 @@ def run(
             f"workers={num_workers}: expected at most one for each of the {available.num_devices} "
             f"{available.platform} devices"
         )
-    crew = workers.Crew(available, num_workers, str(cache_dir or default_cache_dir()))
-    with crew:
-        request = _Request(study, Path(workdir), available, width, form, is_tuned, data_dir, until)
-        _train(request, crew, is_quiet)
-    if not has_report:
-        return {}
-    from engine.commands.report import report
+    request = _Request(study, Path(workdir), available, width, form, is_tuned, data_dir, until)
+    with store.hold(request.workdir, _note):
+        with workers.Crew(available, num_workers, str(cache_dir or default_cache_dir())) as crew:
+            _train(request, crew, is_quiet)
+        if not has_report:
+            return {}
+        from engine.commands.report import report
 
-    return report(workdir)
+        return report(workdir)
+
+
+def _note(line: str) -> None:
+    print(f"note: {line}", file=sys.stderr)
 
 
 class _Request(NamedTuple):
@@ -122,9 +127,9 @@ def _train(request: _Request, crew: workers.Crew, is_quiet: bool) -> None:
     tuned: dict[str, dict[str, float]] = {}
     if request.is_tuned and recorded is None:
         plan, tuned = _tuned(plan, request, crew.cache_dir)
-    # Read before anything is written, so that a damaged part leaves the directory as it is.
-    finished = set() if recorded is None else recorded.finished_keys()
-    directory = store.create_or_resume(request.workdir, document(plan, platform))
+    directory = store.create_or_resume(request.workdir, document(plan, platform), _note)
+    directory.inspect(_note)
+    finished = directory.finished_keys()
     if tuned:
         directory.document["tuned_milliseconds"] = tuned
         directory.save_document()
@@ -175,4 +180,4 @@ def _warn_of_other_versions(directory: WorkDirectory, has_rows: bool) -> None:
     changed = sorted(name for name in {*before, *now} if before.get(name) != now.get(name))
     if changed:
         words = ", ".join(f"{n} {before.get(n)} → {now.get(n)}" for n in changed)
-        print(f"note: versions differ from the launch before ({words})", file=sys.stderr)
+        _note(f"versions differ from the launch before ({words})")

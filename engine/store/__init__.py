@@ -4,9 +4,12 @@ A part is named by the hash of its bytes, so a damaged one is recognised by its 
 is read is ever executed: parts are Parquet, everything else is JSON.
 """
 
-from engine.store.files import keep, recall, to_json, write_atomically
+from engine.store.files import check_folders, write_atomically
+from engine.store.json_files import keep, recall, to_json
+from engine.store.lock import hold
 from engine.store.opening import create_or_resume, find_existing, open_existing
 from engine.store.schema import (
+    CURVE_NAMES,
     OUTCOME_SCHEMA,
     ROW_SCHEMA,
     RUN_KEY,
@@ -18,6 +21,7 @@ from engine.store.schema import (
 from engine.store.workdir import WorkDirectory
 
 __all__ = [
+    "CURVE_NAMES",
     "OUTCOME_SCHEMA",
     "ROW_SCHEMA",
     "RUN_KEY",
@@ -25,8 +29,10 @@ __all__ = [
     "WAITING_COLUMNS",
     "Row",
     "WorkDirectory",
+    "check_folders",
     "create_or_resume",
     "find_existing",
+    "hold",
     "keep",
     "open_existing",
     "recall",

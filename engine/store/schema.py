@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 _STAIR_FIELDS = ("onset_step", "half_step", "end_step", "level_before", "level_after")
 _OUTCOME_FIELDS = [
@@ -51,6 +51,7 @@ _CURVE_FIELDS = [
 ]
 OUTCOME_SCHEMA = pa.schema(_OUTCOME_FIELDS)
 ROW_SCHEMA = pa.schema(_OUTCOME_FIELDS + _CURVE_FIELDS)
+CURVE_NAMES = tuple(name for name, _ in _CURVE_FIELDS)
 
 # What names a run. Two rows that agree in these are the same run.
 RUN_KEY = ("arm", "init_seed", "order_seed", "noise_seed", "fork_step", "fork_order_seed")

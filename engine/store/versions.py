@@ -14,5 +14,11 @@ def _to_version_3(document: dict[str, Any]) -> None:
     document["schema_version"] = 3
 
 
-# By the version that they are for.
-UPGRADES: dict[int, Callable[[dict[str, Any]], None]] = {2: _to_version_3}
+def _to_version_4(document: dict[str, Any]) -> None:
+    """Version 3 had no checksum, and parts that did not say whose they are."""
+    document["schema_version"] = 4
+
+
+# By the version that they are for. A part names its study by what `identity` holds, so a change of
+# `identity` here must leave `fingerprint` as it was.
+UPGRADES: dict[int, Callable[[dict[str, Any]], None]] = {2: _to_version_3, 3: _to_version_4}

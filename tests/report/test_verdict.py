@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks.stored import make_document
 from engine import store
-from engine.plateau import DetectorSettings
 from engine.report.cautions import make_cautions
 from engine.report.fate import make_fates
 from engine.report.figures import INK, make_figures, to_png, to_svg
@@ -41,38 +41,8 @@ def _row(
 
 def _summary(path: Path, arms: dict[str, list[dict]], baseline: str, seeds: int = 20) -> Summary:
     fields = {name: {"init": name, "learning_rate": 0.1} for name in arms}
-    document = {
-        "schema_version": store.SCHEMA_VERSION,
-        "identity": {
-            "arms": fields,
-            "horizons": dict.fromkeys(arms, 880),
-            "detector": DetectorSettings()._asdict(),
-            "platform": "cpu",
-            "form": dict.fromkeys(arms, "direct"),
-            "root_seed": 0,
-            "eval_every": 11,
-            "fix_init": None,
-            "fix_order": None,
-            "order_seeds": None,
-        },
-        "arm_order": list(arms),
-        "study": {
-            "name": "test",
-            "question": "Why <b>so</b> long?",
-            "baseline": baseline,
-            "seeds": dict.fromkeys(arms, seeds),
-            "event": dict.fromkeys(arms, "break"),
-            "forks": None,
-            "steps_per_epoch": dict.fromkeys(arms, 22),
-            "chance_loss": dict.fromkeys(arms, H),
-        },
-        "launches": [
-            {
-                "command": ["launch.py"], "started": "now", "versions": {"jax": "1"},
-                "hardware": {"cores": 2, "machine": "x"}, "code": {},
-            }
-        ],
-    }  # fmt: skip
+    question = "Why <b>so</b> long?"
+    document = make_document(fields, 880, seeds, name="test", question=question, baseline=baseline)
     workdir = store.create_or_resume(path, document)
     workdir.append([row for rows in arms.values() for row in rows])
     return summarise(workdir)

@@ -1,37 +1,24 @@
-import hashlib
-import io
 import json
 
-import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from benchmarks.stored import make_document, make_row
 from engine import store
 from engine.errors import InputError
-from engine.store import files
+from engine.store import parts
 
 
 def _document(**identity):
-    return {
-        "schema_version": store.SCHEMA_VERSION,
-        "identity": {"arms": {"a": {"learning_rate": 0.1}}, **identity},
-        "arm_order": ["b", "a"],
-        "study": {"name": "x"},
-        "launches": [{"started": "now"}],
-    }
-
-
-def _row(arm: str, seed: int, **more):
-    seeds = dict.fromkeys(("seed", "init_seed", "order_seed", "noise_seed"), seed)
-    curve = np.arange(3, dtype=np.float32)
-    return {"arm": arm, **seeds, "status": "broke", "loss": curve, "steps": [0, 1, 2], **more}
+    document = make_document({"b": {"learning_rate": 0.1}, "a": {"learning_rate": 0.1}})
+    document["identity"].update(identity)
+    return document
 
 
 def test_rows_come_back_in_the_order_of_the_study(tmp_path):
     workdir = store.create_or_resume(tmp_path / "w", _document())
-    workdir.append([_row("a", 10), _row("b", 2)])
-    workdir.append([_row("b", 1), _row("a", 3)])
+    workdir.append([make_row("a", 10), make_row("b", 2)])
+    workdir.append([make_row("b", 1), make_row("a", 3)])
     table = workdir.read()
     assert list(zip(table["arm"].to_pylist(), table["seed"].to_pylist(), strict=True)) == [
         ("b", 1),
@@ -39,7 +26,7 @@ def test_rows_come_back_in_the_order_of_the_study(tmp_path):
         ("a", 3),
         ("a", 10),
     ]
-    assert table["loss"].to_pylist()[0] == [0.0, 1.0, 2.0]
+    assert table["steps"].to_pylist()[0] == [0, 11, 22]
     assert table["fork_step"].null_count == 4
     assert workdir.finished_keys() == {
         (arm, seed, seed, seed, None, None)
@@ -53,22 +40,10 @@ def test_an_empty_study_has_no_rows(tmp_path):
     assert workdir.finished_keys() == set()
 
 
-def test_nothing_is_left_behind_when_a_write_fails(tmp_path, monkeypatch):
-    workdir = store.create_or_resume(tmp_path / "w", _document())
-
-    def full(*args):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(files.os, "replace", full)
-    with pytest.raises(InputError, match="No space left"):
-        workdir.append([_row("a", 0)])
-    assert list(workdir.parts.iterdir()) == []
-
-
 def test_parts_open_in_any_reader_with_the_documented_columns(tmp_path):
     workdir = store.create_or_resume(tmp_path / "w", _document())
-    workdir.append([_row("a", 0)])
-    (part,) = workdir.parts.iterdir()
+    workdir.append([make_row("a", 0)])
+    (part,) = workdir.parts.glob("*.parquet")
     assert pq.read_table(part).column_names == store.ROW_SCHEMA.names
 
 
@@ -80,13 +55,17 @@ def test_launches_add_up_on_resume(tmp_path):
 
 
 def test_another_study_is_refused_with_the_differences_named(tmp_path):
-    store.create_or_resume(tmp_path / "w", _document(horizon=10))
+    store.create_or_resume(tmp_path / "w", _document(root_seed=10))
     before = (tmp_path / "w" / "study.json").read_bytes()
-    other = _document(horizon=20, extra=1)
+    other = _document(root_seed=20, extra=1)
     other["identity"]["arms"]["a"]["learning_rate"] = 0.2
     with pytest.raises(InputError) as caught:
         store.create_or_resume(tmp_path / "w", other)
-    for words in ("learning_rate was 0.1, is now 0.2", "horizon was 10, is now 20", "extra is new"):
+    for words in (
+        "learning_rate was 0.1, is now 0.2",
+        "root_seed was 10, is now 20",
+        "extra is new",
+    ):
         assert words in str(caught.value)
     assert (tmp_path / "w" / "study.json").read_bytes() == before
 
@@ -100,45 +79,10 @@ def test_a_directory_with_other_things_is_refused(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["thesis.txt"]
 
 
-@pytest.mark.parametrize(
-    "content", [b"", b"{", b"[]", b"null", b'{"schema_version": 2}', b"\xff\x00"]
-)
-def test_a_damaged_document_is_one_clear_error(tmp_path, content):
-    (tmp_path / "study.json").write_bytes(content)
-    with pytest.raises(InputError, match="damaged"):
-        store.open_existing(tmp_path)
-
-
-def test_a_later_schema_is_refused(tmp_path):
-    (tmp_path / "study.json").write_text(json.dumps({**_document(), "schema_version": 99}))
-    with pytest.raises(InputError, match="schema version 99"):
-        store.open_existing(tmp_path)
-
-
-@pytest.mark.parametrize("damage", ["truncate", "flip", "foreign"])
-def test_a_damaged_part_is_named(tmp_path, damage):
-    workdir = store.create_or_resume(tmp_path / "w", _document())
-    workdir.append([_row("a", 0)])
-    (part,) = workdir.parts.iterdir()
-    content = bytearray(part.read_bytes())
-    if damage == "truncate":
-        part.write_bytes(content[:-7])
-    elif damage == "flip":
-        content[len(content) // 2] ^= 1
-        part.write_bytes(content)
-    else:
-        foreign = b"not parquet"
-        part.unlink()
-        part = workdir.parts / f"{files.digest(foreign)}.parquet"
-        part.write_bytes(foreign)
-    with pytest.raises(InputError, match=part.name):
-        workdir.read()
-
-
 def test_a_run_that_was_stored_twice_counts_once(tmp_path):
     workdir = store.create_or_resume(tmp_path / "w", _document())
-    workdir.append([_row("a", 0), _row("a", 1)])
-    workdir.append([_row("a", 0)])
+    workdir.append([make_row("a", 0), make_row("a", 1)])
+    workdir.append([make_row("a", 0)])
     assert workdir.read()["seed"].to_pylist() == [0, 1]
 
 
@@ -150,38 +94,44 @@ def test_parts_that_are_a_file_are_one_clear_error(tmp_path):
         store.create_or_resume(tmp_path / "w", _document())
 
 
-def test_a_study_of_version_2_is_read_as_one_of_now(tmp_path):
-    """Without designs, with breaks only, and with parts that lack the newer columns."""
-    document = _document()
-    document["schema_version"] = 2
-    names = document["arm_order"]
-    document["identity"]["arms"] = {name: {"model": "mlp"} for name in names}
-    document["study"]["seeds"] = dict.fromkeys(names, 3)
-    (tmp_path / "parts").mkdir()
-    (tmp_path / "study.json").write_text(json.dumps(document))
-    old = [f for f in store.ROW_SCHEMA if f.name not in ("hitting_step", "onset_accuracy")]
-    row = {"arm": names[0], "seed": 0, "init_seed": 0, "order_seed": 0, "noise_seed": 0}
-    table = pa.Table.from_pylist([row], schema=pa.schema(old))
-    buffer = io.BytesIO()
-    pq.write_table(table, buffer)
-    name = hashlib.sha256(buffer.getvalue()).hexdigest()[:32]
-    (tmp_path / "parts" / f"{name}.parquet").write_bytes(buffer.getvalue())
-
-    directory = store.open_existing(tmp_path)
-    assert directory.document["schema_version"] == store.SCHEMA_VERSION
-    assert directory.document["identity"]["design"] == "seeds"
-    assert directory.document["study"]["event"] == dict.fromkeys(names, "break")
-    assert directory.document["study"]["forks"] is None
-    (read,) = directory.read().to_pylist()
-    assert read["seed"] == 0
-    assert read["hitting_step"] is None
+def test_a_run_that_failed_once_and_then_came_through_is_the_one_that_came_through(tmp_path):
+    """In whichever part it is, and whichever is read first."""
+    failed = make_row("a", 0, status="failed", event=0, stop_reason="failed", steps_run=0)
+    failed |= dict.fromkeys(store.CURVE_NAMES) | {"onset_step": None}
+    for order in ([failed, make_row("a", 0)], [make_row("a", 0), failed]):
+        workdir = store.create_or_resume(tmp_path / order[0]["status"], _document())
+        for row in order:
+            workdir.append([row])
+        (row,) = store.open_existing(workdir.path).read().to_pylist()
+        assert row["status"] == "broke"
+    workdir = store.create_or_resume(tmp_path / "only", _document())
+    workdir.append([failed])
+    assert store.open_existing(workdir.path).read()["status"].to_pylist() == ["failed"]
+    assert len(workdir.finished_keys()) == 1
 
 
-def test_waiting_times_are_of_the_event_or_of_the_end():
-    rows = {
-        "onset_step": [5.5, None, None],
-        "hitting_step": [None, 7, None],
-        "steps_run": [44, 7, 44],
-        "event": [1, 1, 0],
-    }
-    assert store.waiting_times(rows).tolist() == [5.5, 7.0, 44.0]
+def test_every_run_names_the_launch_that_made_it(tmp_path):
+    store.create_or_resume(tmp_path / "w", _document()).append([make_row("a", 0)])
+    again = store.create_or_resume(tmp_path / "w", _document())
+    again.append([make_row("b", 1)])
+    again.append([make_row("b", 2)], launch=0)
+    again.append([make_row("b", 3)], launch=7)
+    launches = store.open_existing(tmp_path / "w").launches_of_runs()
+    found = {(key[0], key[1]): launch for key, launch in launches.items()}
+    assert found == {("a", 0): 0, ("b", 1): 1, ("b", 2): 0, ("b", 3): None}
+    assert launches.keys() == again.finished_keys()
+
+
+def test_rows_are_split_before_a_part_grows_too_large(tmp_path, monkeypatch):
+    """A part holds at most so many bytes of curves, or one run."""
+    monkeypatch.setattr(parts, "_PART_BYTES", 10_000)
+    rows = [make_row("a", seed, num_points=100) for seed in range(7)]
+    size = 100 * 16 + 2 * 12 + 1089 * 4
+    assert [len(piece) for piece in parts.split(rows)] == [1] * 7
+    monkeypatch.setattr(parts, "_PART_BYTES", 3 * size)
+    assert [len(piece) for piece in parts.split(rows)] == [3, 3, 1]
+    assert list(parts.split([])) == []
+    workdir = store.create_or_resume(tmp_path / "w", _document(horizons={"a": 1089, "b": 1089}))
+    workdir.append(rows)
+    assert len(list(workdir.parts.glob("*.parquet"))) == 3
+    assert store.open_existing(workdir.path).read()["seed"].to_pylist() == list(range(7))
