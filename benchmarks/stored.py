@@ -70,7 +70,7 @@ def make_document(
     }
 
 
-def make_row(arm: str, seed: int, num_points: int = 3, **values: Any) -> dict[str, Any]:
+def make_row(arm: str, seed: int, /, num_points: int = 3, **values: Any) -> dict[str, Any]:
     """A run that broke, evaluated at steps 0, 11, 22, …
 
     Args:

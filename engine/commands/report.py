@@ -2,6 +2,7 @@
 
 import io
 import os
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,8 @@ def report(workdir: str | os.PathLike[str]) -> dict[str, Any]:
         The content of `summary.json`.
 
     Raises:
-        InputError: there is no study, no finished run in it, or a part is damaged.
+        InputError: there is no study, or no finished run in it.
+        StorageError: something cannot be written.
     """
     directory = store.open_existing(Path(workdir))
     summary = summarise(directory)
@@ -47,10 +49,7 @@ def report(workdir: str | os.PathLike[str]) -> dict[str, Any]:
     _write_outcomes(directory)
     store.write_atomically(directory.path / "summary.json", store.to_json(document))
     folder = directory.path / "figures"
-    folder.mkdir(exist_ok=True)
-    for stale in set(folder.glob("*.svg")) | set(folder.glob("*.png")):
-        if stale.stem not in figures:
-            stale.unlink()
+    _clear(folder, figures)
     for name, figure in figures.items():
         store.write_atomically(folder / f"{name}.svg", vectors[name].encode())
         store.write_atomically(folder / f"{name}.png", to_png(figure))
@@ -59,6 +58,17 @@ def report(workdir: str | os.PathLike[str]) -> dict[str, Any]:
     print(f"\n{to_text(header, rows)}\n\n{verdict.headline}\n")
     print(f"report: {directory.path / 'report.html'}")
     return document
+
+
+def _clear(folder: Path, names: Collection[str]) -> None:
+    """Makes the folder of the figures, or removes from it what would not be written anew."""
+    try:
+        folder.mkdir(exist_ok=True)
+        for stale in set(folder.glob("*.svg")) | set(folder.glob("*.png")):
+            if stale.stem not in names and not stale.is_dir():
+                stale.unlink(missing_ok=True)
+    except OSError as error:
+        raise store.storage_error(folder, error) from error
 
 
 def _write_outcomes(directory: WorkDirectory) -> None:

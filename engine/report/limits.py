@@ -37,6 +37,12 @@ def find_limits(summary: Summary) -> list[str]:
                 f"and the first {used} in the order of seeds are used, because quick runs end "
                 f"first."
             )
+    if summary.num_left_out:
+        are, they = ("s are", "their") if summary.num_left_out > 1 else (" is", "its")
+        lines.append(
+            f"{summary.num_left_out} part{are} damaged or missing; {they} runs are left out, and "
+            f"`run` makes them again."
+        )
     if summary.looks:
         lines.append(_of_looks(summary))
     if summary.missing:

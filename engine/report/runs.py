@@ -202,13 +202,17 @@ def _fork_runs(runs: ArmRuns, rows: dict[str, list[Any]], num_forks: int | None)
 
 
 def repetition_curves(directory: WorkDirectory) -> Iterator[tuple[str, int, Curve]]:
-    """Arm, seed and curve of every repetition that is stored, part by part."""
+    """Arm, seed and curve of every repetition that is stored, part by part.
+
+    A run that failed has an empty one, and one that was stored twice comes twice.
+    """
     for table in directory.iterate(["arm", "seed", "order_seed", "fork_step", "steps", "loss"]):
         names = ("arm", "seed", "order_seed", "fork_step")
         keys = zip(*(table[name].to_pylist() for name in names), strict=True)
         for i, (arm, seed, order, fork_step) in enumerate(keys):
             if fork_step is None and not is_of_grid(order):
-                steps, loss = (table[c][i].values.to_numpy() for c in ("steps", "loss"))
+                lists = (table[name][i].values for name in ("steps", "loss"))
+                steps, loss = (np.zeros(0) if v is None else v.to_numpy() for v in lists)
                 yield arm, seed, Curve(steps, loss.astype(np.float64))
 
 
@@ -216,6 +220,7 @@ def _read_curves(directory: WorkDirectory, runs: dict[str, ArmRuns]) -> dict[str
     """The curves of the first runs of every arm."""
     found: dict[str, dict[int, Curve]] = {name: {} for name in runs}
     for arm, seed, curve in repetition_curves(directory):
-        if arm in runs and seed < min(MAX_CURVES, len(runs[arm].seed)):
+        is_used = arm in runs and seed < min(MAX_CURVES, len(runs[arm].seed))
+        if is_used and (len(curve.steps) or seed not in found[arm]):
             found[arm][seed] = curve
     return {name: [curves[seed] for seed in sorted(curves)] for name, curves in found.items()}

@@ -102,6 +102,7 @@ class Summary(NamedTuple):
         arms: by arm.
         comparisons: by arm, without the baseline.
         looks: taken while seeds were added, see `engine.looks`; none where their number was fixed.
+        num_left_out: parts that are damaged or missing.
     """
 
     name: str
@@ -114,6 +115,7 @@ class Summary(NamedTuple):
     arms: dict[str, ArmSummary]
     comparisons: dict[str, Comparison]
     looks: list[dict[str, Any]]
+    num_left_out: int
 
     def fraction(self, successes: int, trials: int) -> Estimate:
         """A fraction of runs; its limits hold at every look where there were some."""
@@ -144,6 +146,7 @@ def summarise(directory: WorkDirectory) -> Summary:
         arms={},
         comparisons={},
         looks=document.get("looks", []),
+        num_left_out=directory.num_left_out,
     )
     detector = document["identity"]["detector"]
     levels = detector["low"], detector["high"]

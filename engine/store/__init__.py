@@ -4,7 +4,7 @@ A part is named by the hash of its bytes, so a damaged one is recognised by its 
 is read is ever executed: parts are Parquet, everything else is JSON.
 """
 
-from engine.store.files import check_folders, write_atomically
+from engine.store.files import storage_error, write_atomically
 from engine.store.json_files import keep, recall, to_json
 from engine.store.lock import hold
 from engine.store.opening import create_or_resume, find_existing, open_existing
@@ -29,13 +29,13 @@ __all__ = [
     "WAITING_COLUMNS",
     "Row",
     "WorkDirectory",
-    "check_folders",
     "create_or_resume",
     "find_existing",
     "hold",
     "keep",
     "open_existing",
     "recall",
+    "storage_error",
     "to_json",
     "waiting_times",
     "write_atomically",
