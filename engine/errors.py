@@ -34,14 +34,25 @@ def unknown_name(kind: str, name: str, choices: Iterable[str]) -> InputError:
     return InputError(f"unknown {kind} {name!r}: expected one of {', '.join(choices)}{hint}")
 
 
-def one_line(text: str) -> str:
-    """The text in one line, in which nothing moves a terminal's cursor or hides what is there.
+_TURNING = ("LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI")
+
+
+def visible(text: str) -> str:
+    """The text without characters that move a terminal's cursor or turn the line around.
 
     Args:
-        text: with names that may come from strangers.
+        text: with names that may come from strangers; its white space is left as it is.
     """
-    words = " ".join(text.split())
-    is_hidden = (unicodedata.category(c) in ("Cc", "Cf", "Co", "Cs") for c in words)
     return "".join(
-        "\N{REPLACEMENT CHARACTER}" if h else c for c, h in zip(words, is_hidden, strict=True)
+        "\N{REPLACEMENT CHARACTER}" if _is_hidden(c) and not c.isspace() else c for c in text
     )
+
+
+def _is_hidden(character: str) -> bool:
+    is_control = unicodedata.category(character) in ("Cc", "Cs")
+    return is_control or unicodedata.bidirectional(character) in _TURNING
+
+
+def one_line(text: str) -> str:
+    """The text in one line, without characters that do something to it, see `visible`."""
+    return visible(" ".join(text.split()))

@@ -1,6 +1,5 @@
 """`compare` and `plan`, on studies that were really run."""
 
-import json
 import shutil
 
 import numpy as np
@@ -99,9 +98,9 @@ def test_contrasts_are_adjusted_for_their_number(studies):
 def test_studies_that_ask_different_things_are_refused(studies, tmp_path, change, words):
     other = tmp_path / "changed"
     shutil.copytree(studies / "both", other)
-    document = json.loads((other / "study.json").read_text())
-    change(document)
-    (other / "study.json").write_text(json.dumps(document))
+    directory = open_existing(other)
+    change(directory.document)
+    directory.save_document()
     with pytest.raises(InputError, match=words):
         compare(studies / "both", other)
 

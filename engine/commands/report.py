@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from engine import store
-from engine.errors import InputError
+from engine.errors import InputError, one_line
 from engine.report.cautions import make_cautions
 from engine.report.fate import make_fates
 from engine.report.figures import make_figures, to_png, to_svg
@@ -55,7 +55,7 @@ def report(workdir: str | os.PathLike[str]) -> dict[str, Any]:
         store.write_atomically(folder / f"{name}.png", to_png(figure))
     store.write_atomically(directory.path / "report.html", page.encode())
 
-    print(f"\n{to_text(header, rows)}\n\n{verdict.headline}\n")
+    print(f"\n{to_text(header, rows)}\n\n{one_line(verdict.headline)}\n")
     print(f"report: {directory.path / 'report.html'}")
     return document
 
