@@ -285,7 +285,7 @@ def test_a_row_of_no_run_of_the_study_is_damage(plain, options, capsys):
 def test_failed_runs_are_left_out(plain, options, capsys):
     def failed(row):
         return {
-            **row, "seed": 4, "init_seed": 4, "order_seed": 4, "noise_seed": 4, "status": "failed"
+            **row, "seed": 4, "init_seed": 4, "order_seed": 4, "noise_seed": 4, "status": "failed", "event": 0
         }  # fmt: skip
 
     _add(plain, _with_rows(open_existing(plain).read().slice(0, 1), failed))

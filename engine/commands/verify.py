@@ -118,7 +118,9 @@ def _launches_behind(directory: WorkDirectory, runs: Sequence[Run]) -> list[dict
 def _damage(directory: WorkDirectory, finished: Finished) -> list[str]:
     """What is stored and cannot be right, in words."""
     rows = [f"a row is no run of this study ({words})" for words in finished.foreign]
-    return [*(f"parts/{name}: {reason}" for name, reason in directory.damage()), *rows]
+    number = directory.num_left_out
+    parts = [f"{number} files of finished runs are damaged, missing or foreign"] if number else []
+    return [*parts, *rows]
 
 
 def _check_numbers(num_runs: int | None, is_all: bool, seed: int, margin: float) -> None:
