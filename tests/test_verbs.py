@@ -1,6 +1,6 @@
 """`compare` and `plan`, on studies that were really run."""
 
-import shutil
+import copy
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ from engine.commands.compare import compare
 from engine.commands.plan import plan
 from engine.commands.run import run
 from engine.errors import InputError
-from engine.store import open_existing
+from engine.store import create_or_resume, open_existing
 from tests.conftest import small_arm, small_study
 
 
@@ -96,11 +96,10 @@ def test_contrasts_are_adjusted_for_their_number(studies):
     ],
 )
 def test_studies_that_ask_different_things_are_refused(studies, tmp_path, change, words):
-    other = tmp_path / "changed"
-    shutil.copytree(studies / "both", other)
-    directory = open_existing(other)
-    change(directory.document)
-    directory.save_document()
+    both, other = open_existing(studies / "both"), tmp_path / "changed"
+    document = copy.deepcopy(both.document)
+    change(document)
+    create_or_resume(other, document).append(both.read().to_pylist())
     with pytest.raises(InputError, match=words):
         compare(studies / "both", other)
 
