@@ -135,13 +135,12 @@ def test_run_resume_report_and_refuse(tmp_path, data_dir, capsys):
     capsys.readouterr()
     assert _launch(*_single(workdir, data_dir, "--sweep=learning_rate=1e-3,2e-2")) == 2
     assert "holds another study" in capsys.readouterr().err
-    part = next((workdir / "parts").iterdir())
+    (part,) = (workdir / "parts").glob("*.parquet")
     part.write_bytes(part.read_bytes()[:-9])
     assert _launch("report", f"--workdir={workdir}") == 2
     error = capsys.readouterr().err
-    assert part.name in error
     assert "no finished run" in error
-    assert error.count("\n") == 2
+    assert error.count("\n") == 1
 
 
 def test_help_shows_every_field_with_its_default(capsys):

@@ -1,7 +1,9 @@
 """A study from its first launch to its report, in this process."""
 
 import dataclasses
+import errno
 import json
+import os
 
 import jax
 import pyarrow.parquet as pq
@@ -10,7 +12,7 @@ import pytest
 from engine import devices, store, workers
 from engine.commands.report import report
 from engine.commands.run import run
-from engine.errors import InputError
+from engine.errors import InputError, StorageError
 from engine.store import open_existing
 from engine.study import with_sweep
 from tests.conftest import read_all, small_arm, small_study
@@ -65,15 +67,52 @@ def test_another_study_is_refused_and_nothing_changes(tmp_path, options):
     assert {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()} == before
 
 
-def test_the_runs_of_a_damaged_part_are_made_again(tmp_path, options):
+def test_what_is_damaged_is_said_and_run_again(tmp_path, options, capsys):
     run(small_study(), tmp_path, has_report=False, **options)
-    before = read_all(tmp_path)
-    part = next((tmp_path / "parts").glob("*.parquet"))
+    rows = read_all(tmp_path)
+    (part,) = (tmp_path / "parts").glob("*.parquet")
     part.write_bytes(part.read_bytes()[:-9])
-    summary = run(small_study(), tmp_path, **options)
-    assert read_all(tmp_path) == before
-    assert summary["arms"]["slow"]["num_runs"] == 3
-    assert (tmp_path / "damaged" / part.name).exists()
+    (tmp_path / "study.json").write_text("{")
+    capsys.readouterr()
+    run(small_study(seeds=4), tmp_path, has_report=False, **options)
+    said = capsys.readouterr().err
+    assert part.name in said
+    assert "study.json' is not whole" in said
+    assert sorted(p.name for p in (tmp_path / "damaged").iterdir()) == [part.name, "study.json"]
+    assert [row for row in read_all(tmp_path) if row["seed"] < 3] == rows
+    launches = open_existing(tmp_path).launches_of_runs()
+    assert len(launches) == 8
+    assert set(launches.values()) == {1}
+
+
+def test_a_disk_that_fills_up_loses_nothing(tmp_path, options, monkeypatch):
+    run(small_study(), tmp_path / "whole", has_report=False, **options)
+    real, done = os.replace, []
+
+    def replace(*paths):
+        if len(done) == 2:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        done.append(paths)
+        real(*paths)
+
+    path = tmp_path / "full"
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", replace)
+        with pytest.raises(StorageError, match=r"No space left on device.*make space"):
+            run(small_study(), path, has_report=False, **options)
+    assert sorted(os.listdir(path)) == ["parts", "study.json", "study.json.bak"]
+    run(small_study(), path, has_report=False, **options)
+    assert read_all(path) == read_all(tmp_path / "whole")
+
+
+def test_a_second_launch_is_refused_and_readers_are_not(tmp_path, options):
+    run(small_study(), tmp_path, **options)
+    before = {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()}
+    with store.hold(tmp_path, pytest.fail):
+        with pytest.raises(InputError, match=f"in use by process {os.getpid()}"):
+            run(small_study(seeds=4), tmp_path, **options)
+        assert report(tmp_path)["name"] == "small"
+    assert before.keys() == {p for p in tmp_path.rglob("*") if p.is_file()}
 
 
 def test_a_report_says_what_is_left_out(tmp_path, options):

@@ -1,5 +1,7 @@
 """`compare` and `plan`, on studies that were really run."""
 
+import copy
+
 import numpy as np
 import pytest
 
@@ -94,11 +96,10 @@ def test_contrasts_are_adjusted_for_their_number(studies):
     ],
 )
 def test_studies_that_ask_different_things_are_refused(studies, tmp_path, change, words):
-    other = tmp_path / "changed"
-    directory = open_existing(studies / "both")
-    rows = directory.read().to_pylist()
-    change(directory.document)
-    create_or_resume(other, directory.document).append(rows)
+    both, other = open_existing(studies / "both"), tmp_path / "changed"
+    document = copy.deepcopy(both.document)
+    change(document)
+    create_or_resume(other, document).append(both.read().to_pylist())
     with pytest.raises(InputError, match=words):
         compare(studies / "both", other)
 

@@ -284,9 +284,8 @@ def test_a_row_of_no_run_of_the_study_is_damage(plain, options, capsys):
 @pytest.mark.usefixtures("replayed")
 def test_failed_runs_are_left_out(plain, options, capsys):
     def failed(row):
-        return {
-            **row, "seed": 4, "init_seed": 4, "order_seed": 4, "noise_seed": 4, "status": "failed", "event": 0
-        }  # fmt: skip
+        seeds = dict.fromkeys(("seed", "init_seed", "order_seed", "noise_seed"), 4)
+        return {**row, **seeds, "status": "failed", "event": 0}
 
     _add(plain, _with_rows(open_existing(plain).read().slice(0, 1), failed))
     found = verify(plain, is_all=True, **options)
