@@ -36,10 +36,10 @@ _STUDIES = {
     "noise": ["--dropout=0.1", "--batch_norm=true", "--init=normal", "--seeds=32"],
     "forks": ["--design=fork", "--forks=3", "--seeds=12", "--init=normal"],
 }
-_SHARED = ["--experiment=single", "--model=mlp", "--horizon=8800", "--eval_every=11"]
+_SHARED = ["--experiment=single", "--model=mlp", "--horizon=2200", "--eval_every=11"]
 _SIGNALS = {"kills": signal.SIGKILL, "sigterm": signal.SIGTERM, "sigint": signal.SIGINT}
 _NUMBERS = {"kills": 110, "operations": 60, "sigterm": 30, "sigint": 30, "races": 24}
-_LATEST = 9.0
+_LATEST = 8.0
 
 
 class _Place:
@@ -128,7 +128,7 @@ def _operations(place: _Place, draw: random.Random, number: int) -> tuple[int, i
         code = -9
         for _ in range(4):
             program = "benchmarks/killed_at.py"
-            launch = place.start([str(draw.randrange(1, 250)), *words], program)
+            launch = place.start([str(draw.randrange(1, 120)), *words], program)
             _, said = launch.communicate()
             code = launch.returncode
             num_kills += code == -9
