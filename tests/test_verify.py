@@ -135,7 +135,7 @@ def test_every_run_of_a_study_is_identical_and_nothing_is_written(name, studies,
     before = _state(studies / name)
     found = verify(studies / name, is_all=True, **options)
     assert (found.verdict, found.exit_code) == ("identical", 0)
-    assert found.changed == found.damage == found.outcomes == []
+    assert found.changed == found.damage == found.unexplained == found.outcomes == []
     rows = read_all(studies / name)
     assert [run_key(a.run) for a in found.runs] == [tuple(r[n] for n in RUN_KEY) for r in rows]
     assert _state(studies / name) == before
@@ -327,6 +327,28 @@ def test_other_bits_with_another_version(
     assert words in shown
     assert "jax 0.0.1 → " in shown
     assert "within 0.1 % of chance level to the end" in shown
+
+
+@pytest.mark.usefixtures("replayed")
+def test_one_run_that_differs_beside_others_that_do_not_is_not_explained(plain, options, capsys):
+    """Another version would have changed the bits of the whole arm."""
+    _rewrite(plain, lambda table: _flip(table, 5, "loss", 3))
+    _edit(plain, _other_jax)
+    found = verify(plain, is_all=True, **options)
+    assert (found.verdict, found.exit_code) == ("not reproduced", 3)
+    shown = capsys.readouterr().out
+    assert "That does not explain fast seed 1: others of the same arm are identical." in shown
+    # Alone it could be: nothing is known of the others.
+    alone = _rows_of(plain, [5])
+    assert verify(alone, is_all=True, **options).exit_code == 5
+
+
+def _rows_of(directory: Path, rows: list[int]) -> Path:
+    """A study with some of the rows of another one."""
+    copied = directory.with_name("some")
+    shutil.copytree(directory, copied)
+    _rewrite(copied, lambda table: table.take(rows))
+    return copied
 
 
 @pytest.mark.usefixtures("replayed")

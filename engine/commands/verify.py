@@ -18,6 +18,7 @@ from engine.study import check_whole
 from engine.verification import (
     Agreement,
     Finished,
+    Origin,
     StoredRow,
     Verification,
     changed_surroundings,
@@ -90,22 +91,41 @@ def verify(
     with crew, Progress(len(sample.runs), num_steps, not is_quiet) as progress:
         recheck = _Recheck(plan, stored, progress)
         recheck.run(sample.runs, crew)
-    changed = [
-        *identity_differences(directory.document["identity"], identity_of(plan, devices.platform)),
-        *changed_surroundings(_launches_behind(directory), _launch_of_now()),
-        *recheck.fallbacks,
-    ]
-    agreements = [recheck.agreements[run_key(run)] for run in sample.runs]
-    damage = _damage(directory, finished)
-    found = conclude(agreements, sample, finished, margin, damage, changed)
+    identity = identity_of(plan, devices.platform)
+    changed = identity_differences(directory.document["identity"], identity) + recheck.fallbacks
+    found = conclude(
+        [recheck.agreements[run_key(run)] for run in sample.runs],
+        _origins(directory, sample.runs, changed),
+        sample,
+        finished,
+        margin,
+        _damage(directory, finished),
+    )
     _tell(found, output)
     return found
 
 
-def _launches_behind(directory: WorkDirectory) -> list[dict[str, Any]]:
-    """The launches that may have made the runs."""
-    launches: list[dict[str, Any]] = directory.document["launches"]
-    return launches
+def _origins(directory: WorkDirectory, runs: Sequence[Run], changed: Sequence[str]) -> list[Origin]:
+    """Where runs come from.
+
+    Args:
+        directory: of the study.
+        runs: of it.
+        changed: what has changed since every launch.
+    """
+    launches, now = directory.document["launches"], _launch_of_now()
+    # Without a launch that is known, all of them may have made a run.
+    changes: dict[int | None, list[str]] = {None: changed_surroundings(launches, now)}
+    changes |= {i: changed_surroundings([launch], now) for i, launch in enumerate(launches)}
+    numbers = _launches_of_runs(directory)
+    of_runs = (numbers.get(run_key(run)) for run in runs)
+    return [Origin(number, (*changed, *changes[number])) for number in of_runs]
+
+
+def _launches_of_runs(directory: WorkDirectory) -> dict[tuple[Any, ...], int | None]:
+    """The number of the launch that made each run, where it is known."""
+    is_one = len(directory.document["launches"]) == 1
+    return dict.fromkeys(directory.finished_keys(), 0 if is_one else None)
 
 
 def _damage(directory: WorkDirectory, finished: Finished) -> list[str]:

@@ -9,13 +9,14 @@ from engine.verification.sampling import (
     stored_rows,
 )
 from engine.verification.surroundings import changed_surroundings
-from engine.verification.verdict import VERDICTS, Verification, conclude, to_document
+from engine.verification.verdict import VERDICTS, Origin, Verification, conclude, to_document
 from engine.verification.words import describe_run, summarise_in_words
 
 __all__ = [
     "VERDICTS",
     "Agreement",
     "Finished",
+    "Origin",
     "Sample",
     "StoredRow",
     "Verification",

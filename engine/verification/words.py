@@ -112,12 +112,9 @@ def _of_bits(found: Verification) -> str:
     here = f", although this is not what it was made with ({_listed(found.changed)})"
     if unlike:
         same = sum(run.has_same_status for run in found.runs)
-        cause = "although nothing that bits depend on is known to have changed"
-        if found.changed:
-            cause = f"where something that bits depend on has changed ({_listed(found.changed)})"
         return (
-            f"{again}: {len(unlike)} of {num} differ, {_where(unlike)}, {cause}. Outcomes have the "
-            f"same status in {same} of {num}."
+            f"{again}: {len(unlike)} of {num} differ, {_where(unlike)}, {_cause(found)}. Outcomes "
+            f"have the same status in {same} of {num}."
         )
     all_of_them = "all are" if num > 1 else "it is"
     text = f"{again}: {all_of_them} identical to the last bit, curves included"
@@ -125,6 +122,17 @@ def _of_bits(found: Verification) -> str:
     if num < num_all:
         unseen, rest = most_unseen(found.sample.num_drawn, found.sample.num_all), num_all - num
         text += f" Of the other {rest}, at most {unseen} can differ (95 % confidence)."
+    return text
+
+
+def _cause(found: Verification) -> str:
+    if not found.changed:
+        return "although nothing that bits depend on is known to have changed"
+    text = f"where something that bits depend on has changed ({_listed(found.changed)})"
+    if found.unexplained:
+        names = _listed([_name(run.run) for run in found.unexplained])
+        text += f". That does not explain {names}: others of the same arm are identical"
+        text += ", or were made as now" * (len(found.changed) > 1)
     return text
 
 
