@@ -95,7 +95,7 @@ def verify(
     changed = identity_differences(directory.document["identity"], identity) + recheck.fallbacks
     found = conclude(
         [recheck.agreements[run_key(run)] for run in sample.runs],
-        _origins(directory, sample.runs, changed),
+        _origins(directory, sample.runs, changed, _launch_of_now()),
         sample,
         finished,
         margin,
@@ -105,15 +105,18 @@ def verify(
     return found
 
 
-def _origins(directory: WorkDirectory, runs: Sequence[Run], changed: Sequence[str]) -> list[Origin]:
+def _origins(
+    directory: WorkDirectory, runs: Sequence[Run], changed: Sequence[str], now: Mapping[str, Any]
+) -> list[Origin]:
     """Where runs come from.
 
     Args:
         directory: of the study.
         runs: of it.
         changed: what has changed since every launch.
+        now: what a launch would record.
     """
-    launches, now = directory.document["launches"], _launch_of_now()
+    launches = directory.document["launches"]
     # Without a launch that is known, all of them may have made a run.
     changes: dict[int | None, list[str]] = {None: changed_surroundings(launches, now)}
     changes |= {i: changed_surroundings([launch], now) for i, launch in enumerate(launches)}
@@ -128,11 +131,6 @@ def _launches_of_runs(directory: WorkDirectory) -> dict[tuple[Any, ...], int | N
     return dict.fromkeys(directory.finished_keys(), 0 if is_one else None)
 
 
-def _damage(directory: WorkDirectory, finished: Finished) -> list[str]:
-    """What is stored and cannot be right, in words."""
-    return [f"a row is no run of this study ({words})" for words in finished.foreign]
-
-
 def _launch_of_now() -> dict[str, Any]:
     """What a launch would record now."""
     return {
@@ -140,6 +138,11 @@ def _launch_of_now() -> dict[str, Any]:
         "hardware": provenance.hardware(),
         "code": provenance.code_revision(),
     }
+
+
+def _damage(directory: WorkDirectory, finished: Finished) -> list[str]:
+    """What is stored and cannot be right, in words."""
+    return [f"a row is no run of this study ({words})" for words in finished.foreign]
 
 
 def _check_numbers(num_runs: int | None, is_all: bool, seed: int, margin: float) -> None:
