@@ -9,6 +9,8 @@ python launch.py list                                            what there is t
 
 """
 
+import shlex
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -26,7 +28,8 @@ from engine.commands.flags import (
     parse_sweeps,
     required,
 )
-from engine.errors import InputError, WorkerFailedError, unknown_name
+from engine.errors import InputError, StorageError, WorkerFailedError, unknown_name
+from engine.interruption import SignalWatch
 
 if TYPE_CHECKING:
     from engine.looks import Until
@@ -99,6 +102,7 @@ def _run(values: flags.FlagValues) -> None:
         is_tuned=bool(given.get("tune")),
         data_dir=given.get("data_dir"),
         cache_dir=given.get("compilation_cache"),
+        checkpoint_every=given.get("checkpoint_every"),
     )
 
 
@@ -196,9 +200,21 @@ def main(argv: Sequence[str]) -> int:
         argv: the program's name and its arguments.
 
     Returns:
-        0; 2 for input that is not usable; 1 for a failure inside; 130 after Ctrl-C; of `verify`
-        also 3, 4 and 5, see `engine.verification.VERDICTS`.
+        0; 2 for input that is not usable; 1 for a failure inside; 130 after Ctrl-C, 143 after
+        SIGTERM; of `verify` also 3, 4 and 5, see `engine.verification.VERDICTS`.
     """
+    with SignalWatch():
+        try:
+            return _main(argv)
+        except KeyboardInterrupt as interrupted:
+            number = getattr(interrupted, "number", signal.SIGINT)
+            stored = getattr(interrupted, "stored", "")
+            print(f"\nstopped{stored and ': '}{stored}", file=sys.stderr)
+            print(f"to go on: {shlex.join(['python', *argv])}", file=sys.stderr)
+            return 128 + number
+
+
+def _main(argv: Sequence[str]) -> int:
     words = list(argv[1:])
     has_verb = bool(words) and not words[0].startswith("-")
     verb = words.pop(0) if has_verb else "run"
@@ -218,10 +234,7 @@ def main(argv: Sequence[str]) -> int:
     except (InputError, flags.Error) as error:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        print("\nstopped; finished runs are stored, the same command goes on", file=sys.stderr)
-        return 130
-    except WorkerFailedError as error:
+    except (StorageError, WorkerFailedError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
 

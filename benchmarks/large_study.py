@@ -6,6 +6,7 @@ outcome of every curve, reading and summarising the rows, and the whole report. 
 largest memory is printed after each.
 """
 
+import dataclasses
 import math
 import resource
 import tempfile
@@ -60,7 +61,12 @@ def _document(arm: Arm, horizon: int) -> dict[str, Any]:
     return {
         "schema_version": store.SCHEMA_VERSION,
         "identity": {
-            "arms": {name: {"init": name} for name in _ARMS},
+            "arms": {name: dataclasses.asdict(Arm(init=name)) for name in _ARMS},
+            **{name: by_arm(1) for name in ("width", "block")},
+            **{name: by_arm("") for name in ("data", "model_source", "task_source")},
+            "fork_step": by_arm(None),
+            "design": "seeds",
+            "stop": "horizon",
             "horizons": by_arm(horizon),
             "eval_every": _EVERY,
             "root_seed": 0,

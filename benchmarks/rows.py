@@ -170,7 +170,7 @@ def _engine(workload: Workload) -> Prepared:
 
 def prepare_engine(workload: Workload, width: int) -> Prepared:
     """The engine, with a number of lanes; a call is a chunk."""
-    from engine.lanes import SEGMENTS_PER_CHUNK
+    from engine.pool_program import SEGMENTS_PER_CHUNK
 
     started = time.perf_counter()
     pool = engine_pool(workload, width)

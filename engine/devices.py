@@ -4,11 +4,14 @@ import contextlib
 import importlib.metadata
 import importlib.util
 import os
+import platform
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from engine import determinism
 from engine.errors import InputError
 
 _DEVICE_VARIABLES = {
@@ -18,6 +21,13 @@ _DEVICE_VARIABLES = {
     "tpu": "TPU_VISIBLE_CHIPS",
 }
 
+_PROBE = (
+    "import jax; "
+    "print(jax.default_backend(), jax.local_device_count(), jax.local_devices()[0].device_kind)"
+)
+# By their name in /proc/cpuinfo.
+_INSTRUCTIONS = {"avx2": "AVX2", "avx512f": "AVX-512", "amx_tile": "AMX", "sve": "SVE"}
+
 
 class Devices(NamedTuple):
     """What there is to run on.
@@ -25,30 +35,38 @@ class Devices(NamedTuple):
     Attributes:
         platform: `cpu`, `gpu` or `tpu`.
         num_devices: cores of a CPU that this process may use, or accelerators.
+        kind: the model, and of a CPU those instructions that XLA writes other code for.
     """
 
     platform: str
     num_devices: int
+    kind: str = ""
 
 
 def configure_backend(cache_dir: str | None) -> None:
     """Settings of JAX that a number depends on, and the directory of its compilation cache."""
     import jax
 
-    jax.config.update("jax_default_matmul_precision", "float32")
-    jax.config.update("jax_threefry_partitionable", True)
+    determinism.apply(os.environ)
     if cache_dir is not None:
         jax.config.update("jax_compilation_cache_dir", cache_dir)
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
         jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
 
 
-def pin_threads(environment: dict[str, str] | os._Environ[str]) -> None:
-    """Gives XLA's CPU backend a thread pool of one, so that bits do not depend on the cores.
+def contradictions(environment: Mapping[str, str], devices: Devices) -> list[str]:
+    """One sentence for each thing in a user's environment that is replaced in the workers.
 
-    It must be called before the backend starts.
+    Args:
+        environment: of the process that starts them.
+        devices: what they run on.
     """
-    environment["NPROC"] = "1"
+    return determinism.contradictions(devices.platform, environment)
+
+
+def prepare_this_process(devices: Devices) -> None:
+    """Gives this process the variables of a worker, before its backend starts."""
+    os.environ.update(determinism.variables(devices.platform, os.environ))
 
 
 def memory_limit(num_sharing: int) -> int | None:
@@ -77,16 +95,28 @@ def memory_limit(num_sharing: int) -> int | None:
 def find_devices() -> Devices:
     """What JAX would run on, found without starting a backend in this process."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    on_cpu = Devices("cpu", cores or 1)
+    on_cpu = Devices("cpu", cores or 1, _processor())
     if os.environ.get("JAX_PLATFORMS", "").split(",")[0] == "cpu" or not _has_accelerator_plugin():
         return on_cpu
-    program = "import jax; print(jax.default_backend(), jax.local_device_count())"
-    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    found = subprocess.run([sys.executable, "-c", _PROBE], capture_output=True, text=True)
     if found.returncode != 0:
         last = (found.stderr.strip().splitlines() or ["no message"])[-1]
         raise InputError(f"JAX cannot start its backend: {last}")
-    platform, count = found.stdout.split()[-2:]
-    return on_cpu if platform == "cpu" else Devices(platform, int(count))
+    backend, count, kind = found.stdout.strip().splitlines()[-1].split(maxsplit=2)
+    return on_cpu if backend == "cpu" else Devices(backend, int(count), kind)
+
+
+def _processor() -> str:
+    """Model of the processor, and the instructions of it that XLA writes other code for."""
+    lines: dict[str, str] = {}
+    with contextlib.suppress(OSError, UnicodeDecodeError):
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            name, _, value = line.partition(":")
+            lines.setdefault(name.strip(), value.strip())
+    has = set(lines.get("flags", lines.get("Features", "")).split())
+    named = [words for flag, words in _INSTRUCTIONS.items() if flag in has]
+    model = lines.get("model name") or platform.processor() or platform.machine()
+    return ", ".join([model, *named])
 
 
 def _has_accelerator_plugin() -> bool:
@@ -95,15 +125,10 @@ def _has_accelerator_plugin() -> bool:
 
 
 def environment(devices: Devices, index: int) -> dict[str, str]:
-    """Variables of one worker: its own device, or one core's worth of threads."""
+    """Variables of one worker: those of its device, and those that its bits depend on."""
+    variables = determinism.variables(devices.platform, os.environ)
     if devices.platform == "cpu":
-        variables = {"JAX_PLATFORMS": "cpu"}
-        pin_threads(variables)
-        return variables
-    variables = {}
-    if devices.platform in ("gpu", "cuda", "rocm"):
-        given = os.environ.get("XLA_FLAGS", "")
-        variables["XLA_FLAGS"] = f"{given} --xla_gpu_deterministic_ops=true".strip()
+        return {**variables, "JAX_PLATFORMS": "cpu"}
     variable = _DEVICE_VARIABLES.get(devices.platform)
     if variable is None or devices.num_devices == 1:
         return variables

@@ -13,6 +13,7 @@ from typing import Any
 from engine import config, models, provenance, tasks
 from engine.config import Arm
 from engine.designs import has_forks
+from engine.devices import Devices
 from engine.errors import InputError, unknown_name
 from engine.plan import Plan, make_plan
 from engine.plateau import DetectorSettings
@@ -36,16 +37,20 @@ _FINGERPRINTS = {
 _ENTRIES = {"platform": "the kind of device"}
 
 
-def document(plan: Plan, platform: str) -> dict[str, Any]:
+def document(plan: Plan, devices: Devices) -> dict[str, Any]:
     """`study.json`: everything that is needed to do the study again.
 
     `identity` is what makes it this study and no other. How many seeds it has, and when and how it
     was launched, may change from launch to launch.
+
+    Args:
+        plan: of the study.
+        devices: what this launch runs on.
     """
     study = plan.study
     return {
         "schema_version": SCHEMA_VERSION,
-        "identity": identity_of(plan, platform),
+        "identity": identity_of(plan, devices.platform),
         "arm_order": list(plan.arms),
         "study": {
             "name": study.name,
@@ -59,15 +64,7 @@ def document(plan: Plan, platform: str) -> dict[str, Any]:
             "event": {name: g.event for g in plan.groups for name in g.arm_names},
             "forks": study.forks,
         },
-        "launches": [
-            {
-                "command": provenance.command_line(),
-                "versions": provenance.versions(),
-                "hardware": provenance.hardware(),
-                "code": provenance.code_revision(),
-                "started": provenance.now(),
-            }
-        ],
+        "launches": [provenance.current_launch(devices)],
     }
 
 

@@ -12,6 +12,10 @@ class WorkerFailedError(RuntimeError):
     """A worker raised an exception, or workers die as fast as they are started."""
 
 
+class StorageError(RuntimeError):
+    """Something cannot be written; what was stored before is intact."""
+
+
 def unknown_name(kind: str, name: str, choices: Iterable[str]) -> InputError:
     """An `InputError` for a name outside a closed set, with the nearest valid choice.
 

@@ -2,8 +2,9 @@
 
 Seeds are run in blocks of a fixed size. A look is taken over the longest prefix in seed order whose
 runs are all over, whenever it has grown by a block in every arm that is still open: quick runs end
-first, so anything else would favour them. Fractions have a confidence sequence, comparisons an
-e-value whose strata are the seeds; both may be looked at as often as one likes.
+first, so anything else would favour them. A failed run is over, and left out of what is counted.
+Fractions have a confidence sequence, comparisons an e-value whose strata are the seeds; both may be
+looked at as often as one likes.
 """
 
 import dataclasses
@@ -89,12 +90,22 @@ class Looks:
         self.open = list(horizons)
         self.released = dict.fromkeys(horizons, 0)
         self._until, self._horizons, self._baseline = until, horizons, baseline
-        self._waited: dict[str, dict[int, tuple[float, int]]] = {name: {} for name in horizons}
+        self._waited: dict[str, dict[int, tuple[float, int | None]]] = {
+            name: {} for name in horizons
+        }
         self._prefix = dict.fromkeys(horizons, 0)
         self._num_seeds = 0
 
-    def add(self, arm: str, seed: int, time: float, event: int) -> None:
-        """Notes a run that is over. Times of all arms are in one unit."""
+    def add(self, arm: str, seed: int, time: float, event: int | None) -> None:
+        """Notes a run that is over.
+
+        Args:
+            arm: of the run.
+            seed: of the run.
+            time: of the event, or of the end. Times of all arms are in one unit.
+            event: 0 censored, 1 the event, 2 diverged; `None` for a run that failed: it is over,
+                and says nothing.
+        """
         waited = self._waited[arm]
         waited[seed] = (time, event)
         while self._prefix[arm] in waited:
@@ -141,13 +152,25 @@ class Looks:
         earlier = (look["seeds"] for look in self.records if look["goal"] == goal)
         if num_seeds > max(earlier, default=0):
             about = {"seeds": num_seeds, "goal": goal, "undecided": undecided}
-            self.records.append({**about, **record})
+            self.records.append({**about, **record, **self._failures(num_seeds)})
+
+    def _failures(self, num_seeds: int) -> dict[str, Any]:
+        """How many runs of each arm are left out because they failed, where there are some."""
+        events = {
+            arm: [event for seed, (_, event) in waited.items() if seed < num_seeds]
+            for arm, waited in self._waited.items()
+        }
+        failed = {arm: found.count(None) for arm, found in events.items() if None in found}
+        return {"failed": failed} if failed else {}
 
     def _fractions(self, num_seeds: int) -> tuple[dict[str, Any], set[str]]:
         found, decided = {}, set()
         for arm in self.open:
             events = [self._waited[arm][seed][1] for seed in range(num_seeds)]
-            estimate = statistics.confidence_sequence(events.count(1), num_seeds)
+            num_trials = num_seeds - events.count(None)
+            if not num_trials:
+                continue
+            estimate = statistics.confidence_sequence(events.count(1), num_trials)
             found[arm] = list(estimate[:3])
             if estimate.upper - estimate.lower <= 2 * self._until.half_width:
                 decided.add(arm)
@@ -166,17 +189,29 @@ class Looks:
         return {"e_values": found}, decided
 
     def _test(self, arm: str, num_seeds: int) -> statistics.SafeTest:
-        """Of pairs that share a seed; a run that diverged is at risk up to its arm's horizon."""
+        """Of pairs that share a seed; a run that diverged is at risk up to its arm's horizon.
+
+        A pair of which a run failed is left out whole: what is left is exchangeable under the
+        hypothesis where pairs were, because a pair is left out whichever of the two failed.
+        """
+        names = (self._baseline, arm)
+        seeds = [
+            seed
+            for seed in range(num_seeds)
+            if all(self._waited[name][seed][1] is not None for name in names)
+        ]
+        if not seeds:
+            return statistics.SafeTest(1.0, 1.0, 0)
         times, events = [], []
-        for name in (self._baseline, arm):
-            for seed in range(num_seeds):
+        for name in names:
+            for seed in seeds:
                 time, event = self._waited[name][seed]
                 times.append(self._horizons[name] if event == 2 else time)
                 events.append(int(event == 1))
-        group = np.repeat([0, 1], num_seeds)
-        seeds = np.tile(np.arange(num_seeds), 2)
+        group = np.repeat([0, 1], len(seeds))
+        strata = np.tile(seeds, 2)
         return statistics.safe_log_rank(
-            np.asarray(times), np.asarray(events), group, self._until.hazard_ratio, seeds
+            np.asarray(times), np.asarray(events), group, self._until.hazard_ratio, strata
         )
 
 

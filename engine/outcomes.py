@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from engine.plateau import DetectorSettings, end_level, event_code, find_break
-from engine.runs import FinishedRun
+from engine.plateau import FAILED, DetectorSettings, end_level, event_code, find_break
+from engine.runs import FinishedRun, Run
 
 
 def outcome_row(
@@ -19,18 +19,12 @@ def outcome_row(
         detector: settings of the detector.
         event: what is waited for, see `engine.plan.Group`.
     """
-    run, curves = finished.run, finished.curves
+    curves = finished.curves
     came_of_it = _of_break if event == "break" else _of_hit
     accuracy, held_out = curves.get("accuracy"), finished.inspected.get("held_out_accuracy")
     outcome = came_of_it(finished, chance_loss, detector)
     return {
-        "arm": run.arm_name,
-        "seed": run.seed,
-        "init_seed": run.init_seed,
-        "order_seed": run.order_seed,
-        "noise_seed": run.noise_seed,
-        "fork_step": run.fork_step,
-        "fork_order_seed": run.fork_order_seed,
+        **_who(finished.run),
         "chance_loss": chance_loss,
         "onset_accuracy": _value_at(outcome.get("onset_step"), finished.steps, accuracy),
         "end_accuracy": None if accuracy is None else end_level(accuracy, detector),
@@ -41,6 +35,35 @@ def outcome_row(
         "inspected_steps": finished.inspected_steps,
         **finished.inspected,
         **outcome,
+    }
+
+
+def failed_row(run: Run, chance_loss: float) -> dict[str, Any]:
+    """The row of a run that is given up because it has ended its worker: it has no outcome.
+
+    Args:
+        run: which.
+        chance_loss: of its task.
+    """
+    return {
+        **_who(run),
+        "status": FAILED,
+        "event": 0,
+        "stop_reason": FAILED,
+        "chance_loss": chance_loss,
+        "steps_run": 0,
+    }
+
+
+def _who(run: Run) -> dict[str, Any]:
+    return {
+        "arm": run.arm_name,
+        "seed": run.seed,
+        "init_seed": run.init_seed,
+        "order_seed": run.order_seed,
+        "noise_seed": run.noise_seed,
+        "fork_step": run.fork_step,
+        "fork_order_seed": run.fork_order_seed,
     }
 
 

@@ -62,32 +62,109 @@ class FinishedRun(NamedTuple):
 
 
 class History(NamedTuple):
-    """What a run in a lane has left behind so far, on the host."""
+    """What a run in a lane has left behind so far, on the host.
+
+    Attributes:
+        run: which.
+        records: of its chunks, each `[segments, …]`.
+        measurements: where it started, and at the end of every chunk.
+    """
 
     run: Run
     records: list[Record]
     measurements: list[Measurement]
 
 
-def copied(tree: Any, index: tuple[int, ...]) -> Any:
+class Checkpoint(NamedTuple):
+    """A run on its way: all that it takes to go on with it, bit for bit.
+
+    Attributes:
+        run: which.
+        step: that it has reached.
+        arrays: of its lane (state, monitor and detector) and of what it has left behind, by path.
+    """
+
+    run: Run
+    step: int
+    arrays: dict[str, np.ndarray]
+
+
+def to_arrays(lane: Any, history: History) -> dict[str, np.ndarray]:
+    """What a lane holds and has left behind, by path.
+
+    Args:
+        lane: leaves of one lane on the host, random keys as their data.
+        history: of its run.
+    """
+    records = jax.tree.map(lambda *parts: np.concatenate(parts), *history.records)
+    measurements = jax.tree.map(lambda *parts: np.stack(parts), *history.measurements)
+    return _by_path({"lane": lane, "records": records, "measurements": measurements})
+
+
+def from_arrays(
+    checkpoint: Checkpoint, lane: Any, record: Record, measurement: Measurement
+) -> tuple[Any, History] | None:
+    """What `to_arrays` has taken apart, or `None` where it does not fit or makes no sense.
+
+    Args:
+        checkpoint: of a run.
+        lane, record, measurement: shapes and types of one lane, of one segment and of one
+            measurement.
+    """
+    arrays = checkpoint.arrays
+    none = np.zeros(0)
+    num_segments = arrays.get("records/step", none).size
+    num_measured = arrays.get("measurements/step", none).size
+
+    def several(shapes: Any, num: int) -> Any:
+        return jax.tree.map(lambda a: jax.ShapeDtypeStruct((num, *a.shape), a.dtype), shapes)
+
+    shapes = {
+        "lane": lane,
+        "records": several(record, num_segments),
+        "measurements": several(measurement, num_measured),
+    }
+    expected = _by_path(shapes)
+    if expected.keys() != arrays.keys():
+        return None
+    if any((a.shape, a.dtype) != (arrays[n].shape, arrays[n].dtype) for n, a in expected.items()):
+        return None
+    steps = (1 + np.arange(num_segments)) * record.batch_loss.shape[0]
+    is_sound = num_segments > 0 and num_measured > 1
+    if not (is_sound and np.array_equal(steps, arrays["records/step"])):
+        return None
+    if not steps[-1] == checkpoint.step == arrays["lane/train/step"] < checkpoint.run.horizon:
+        return None
+    leaves = [arrays[name] for name in expected]
+    found = jax.tree.unflatten(jax.tree.structure(shapes), leaves)
+    measurements = [copied(found["measurements"], (i,)) for i in range(num_measured)]
+    return found["lane"], History(checkpoint.run, [found["records"]], measurements)
+
+
+def _by_path(tree: Any) -> dict[str, Any]:
+    leaves, _ = jax.tree_util.tree_flatten_with_path(tree)
+    return {jax.tree_util.keystr(path, simple=True, separator="/"): leaf for path, leaf in leaves}
+
+
+def copied(tree: Any, index: tuple[int | slice, ...]) -> Any:
     """One entry of stacked arrays, without a reference to the rest of them."""
     return jax.tree.map(lambda a: np.array(a[index]), tree)
 
 
 def finish(history: History, status: Status) -> FinishedRun:
     """The run that a lane leaves behind when it is over."""
-    batch_loss = [record.batch_loss for record in history.records]
+    records: Record = jax.tree.map(lambda *parts: np.concatenate(parts), *history.records)
+    batch_loss = np.asarray(records.batch_loss).reshape(-1)
     diverged_step = None
     if status.diverged_step != NOT_DIVERGED:
         diverged_step = int(status.diverged_step)
+        is_before = records.step < diverged_step
+        records = jax.tree.map(lambda a: a[is_before], records)
     first, *later = history.measurements
-
-    def is_before(step: Any) -> bool:
-        return diverged_step is None or int(step) < diverged_step
-
-    records = [record for record in history.records if is_before(record.step)]
     inspections = {
-        int(m.step): m.inspection for m in (first, *(m for m in later if is_before(m.step)))
+        int(m.step): m.inspection
+        for m in (first, *later)
+        if m is first or diverged_step is None or m.step < diverged_step
     }
     hitting_step = None
     if status.hitting_step != NOT_HIT:
@@ -102,15 +179,24 @@ def finish(history: History, status: Status) -> FinishedRun:
         reason = "diverged"
     return FinishedRun(
         run=history.run,
-        steps=np.asarray([0, *(int(record.step) for record in records)], np.int64),
-        curves=_stacked([first.evaluation, *(record.evaluation for record in records)]),
+        steps=np.append(0, records.step).astype(np.int64),
+        curves=_joined(first.evaluation, records.evaluation),
         inspected_steps=np.asarray(list(inspections), np.int64),
         inspected=_stacked(list(inspections.values())),
-        batch_loss=np.concatenate(batch_loss) if batch_loss else np.zeros(0, np.float32),
+        batch_loss=batch_loss,
         diverged_step=diverged_step,
         hitting_step=hitting_step,
         stop_reason=reason,
     )
+
+
+def _joined(first: Any, later: Any) -> dict[str, np.ndarray]:
+    """Metrics by name, the first value before the later ones; those that are `None` left out."""
+    return {
+        name: np.append(getattr(first, name), getattr(later, name)).astype(np.float32)
+        for name in first._fields
+        if getattr(first, name) is not None
+    }
 
 
 def _stacked(infos: Sequence[Any]) -> dict[str, np.ndarray]:

@@ -9,7 +9,8 @@ from typing import NamedTuple
 from engine.devices import memory_limit
 from engine.errors import InputError
 from engine.lane_program import PoolSpec
-from engine.lanes import SEGMENTS_PER_CHUNK, make_pool
+from engine.lanes import make_pool
+from engine.pool_program import SEGMENTS_PER_CHUNK
 from engine.runs import Run
 from engine.selfcheck import compare, structure_key
 from engine.store import keep, recall

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from engine import designs, tasks
+from engine.devices import Devices
 from engine.document import document, identity_differences, identity_of, plan_of, study_of
 from engine.errors import InputError
 from engine.plan import Waited, make_plan, run_of, with_forks
@@ -55,13 +56,13 @@ def _load_once(monkeypatch):
 def _stored(study, data_dir: str, **settings) -> dict:
     """`study.json` as it comes back from disk."""
     plan = make_plan(study, "cpu", settings.get("width"), settings.get("form"), data_dir)
-    return json.loads(json.dumps(document(plan, "cpu"), sort_keys=True))
+    return json.loads(json.dumps(document(plan, Devices("cpu", 1)), sort_keys=True))
 
 
 @pytest.mark.parametrize("name", list(STUDIES))
 def test_a_study_is_rebuilt_from_its_document_alone(name, data_dir):
     stored = _stored(STUDIES[name], data_dir, width=6, form="patches")
-    rebuilt = document(plan_of(stored, "cpu", data_dir), "cpu")
+    rebuilt = document(plan_of(stored, "cpu", data_dir), Devices("cpu", 1))
     assert rebuilt["identity"] == stored["identity"]
     assert rebuilt["study"] == stored["study"]
     assert rebuilt["arm_order"] == stored["arm_order"]

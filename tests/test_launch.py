@@ -140,7 +140,8 @@ def test_run_resume_report_and_refuse(tmp_path, data_dir, capsys):
     assert _launch("report", f"--workdir={workdir}") == 2
     error = capsys.readouterr().err
     assert part.name in error
-    assert error.count("\n") == 1
+    assert "no finished run" in error
+    assert error.count("\n") == 2
 
 
 def test_help_shows_every_field_with_its_default(capsys):

@@ -204,6 +204,69 @@ def test_arms_alike_are_seldom_told_apart_whatever_their_horizons():
     assert num_rejected <= 5 + 3 * np.sqrt(100 * 0.05 * 0.95)
 
 
+def test_a_failed_run_is_over_and_counts_nowhere():
+    """Seed 2 does not hold the look up, and is not among the trials."""
+    looks = _looks(arms=("a",))
+    _add(looks, "a", [0, 1, 3])
+    looks.add("a", 2, 0.0, None)
+    assert looks.update()
+    assert looks.num_over("a") == 4
+    (record,) = looks.records
+    assert (record["seeds"], record["failed"]) == (4, {"a": 1})
+    assert record["fractions"]["a"] == list(confidence_sequence(3, 3)[:3])
+
+
+def test_an_arm_that_only_fails_is_never_decided():
+    looks = _looks(arms=("a",), max_seeds=8, half_width=0.49)
+    for seed in range(8):
+        looks.add("a", seed, 0.0, None)
+    looks.update()
+    assert [record["fractions"] for record in looks.records] == [{}, {}]
+    assert looks.records[-1]["undecided"] == ["a"]
+    assert looks.open == []
+
+
+@pytest.mark.parametrize("arm", ["a", "b"])
+def test_a_pair_of_which_a_run_failed_is_left_out_whole(arm):
+    looks, without = _looks("comparison", block=5), _looks("comparison", block=4)
+    for seed in range(5):
+        looks.add("a", seed, 20.0, None if arm == "a" and seed == 2 else 1)
+        looks.add("b", seed, 5.0 + seed, None if arm == "b" and seed == 2 else 1)
+    for new, seed in enumerate((0, 1, 3, 4)):
+        without.add("a", new, 20.0, 1)
+        without.add("b", new, 5.0 + seed, 1)
+    assert looks.update()
+    assert without.update()
+    assert looks.records[0]["e_values"] == without.records[0]["e_values"]
+    assert looks.records[0]["failed"] == {arm: 1}
+
+
+def test_nothing_is_told_where_every_pair_failed():
+    looks = _looks("comparison", block=2, max_seeds=2)
+    for seed in range(2):
+        looks.add("a", seed, 1.0, None)
+        looks.add("b", seed, 5.0, 1)
+    assert looks.update()
+    assert looks.records[0]["e_values"] == {"b": 1.0}
+
+
+def test_arms_alike_are_seldom_told_apart_where_long_runs_fail():
+    """Failing may depend on the wait, as long as it does so alike in both arms."""
+    generator = np.random.default_rng(1)
+    num_rejected = 0
+    for _ in range(100):
+        looks = _looks("comparison", block=8, max_seeds=64)
+        for seed in range(64):
+            for arm in ("a", "b"):
+                time = generator.exponential(60)
+                has_failed = generator.random() < (0.7 if time > 60 else 0.1)
+                event = None if has_failed else int(time < 100)
+                looks.add(arm, seed, min(time, 100.0), event)
+        looks.update()
+        num_rejected += max(look["e_values"]["b"] for look in looks.records) >= 20
+    assert num_rejected <= 5 + 3 * np.sqrt(100 * 0.05 * 0.95)
+
+
 def test_until_needs_independent_repetitions(tmp_path):
     study = small_study(design="crossed", order_seeds=2)
     with pytest.raises(InputError, match="design=seeds"):

@@ -65,14 +65,26 @@ def test_another_study_is_refused_and_nothing_changes(tmp_path, options):
     assert {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()} == before
 
 
-def test_a_damaged_part_stops_a_launch_before_anything_is_written(tmp_path, options):
+def test_the_runs_of_a_damaged_part_are_made_again(tmp_path, options):
     run(small_study(), tmp_path, has_report=False, **options)
+    before = read_all(tmp_path)
     part = next((tmp_path / "parts").iterdir())
     part.write_bytes(part.read_bytes()[:-9])
-    before = {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()}
-    with pytest.raises(InputError, match=part.name):
-        run(small_study(seeds=4), tmp_path, has_report=False, **options)
-    assert {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()} == before
+    summary = run(small_study(), tmp_path, **options)
+    assert read_all(tmp_path) == before
+    assert summary["arms"]["slow"]["num_runs"] == 3
+    assert (tmp_path / "damaged" / f"{part.name}.0").exists()
+
+
+def test_a_report_says_what_is_left_out(tmp_path, options):
+    run(small_study(seeds=2), tmp_path, has_report=False, **options)
+    run(small_study(seeds=3), tmp_path, has_report=False, **options)
+    parts = {path: len(pq.read_table(path)) for path in (tmp_path / "parts").iterdir()}
+    part = next(path for path, number in parts.items() if number == 2)
+    part.write_bytes(part.read_bytes()[:-9])
+    summary = report(tmp_path)
+    assert summary["arms"]["slow"]["num_runs"] == 2
+    assert any("1 file of finished runs is damaged" in w for w in summary["verdict"]["limits"])
 
 
 def test_an_interrupted_study_keeps_what_is_finished(tmp_path, options, monkeypatch):
@@ -175,7 +187,7 @@ def test_the_width_is_kept_on_resume(tmp_path, options):
 
 
 def test_a_width_that_does_not_fit_leaves_nothing(tmp_path, options, monkeypatch):
-    monkeypatch.setattr(workers, "memory_limit", lambda num_sharing: 10**5)
+    monkeypatch.setattr(workers.serving, "memory_limit", lambda num_sharing: 10**5)
     with pytest.raises(InputError, match=r"width=4 .* not even one lane would fit"):
         run(small_study(), tmp_path / "w", width=4, **options)
     assert not (tmp_path / "w").exists()

@@ -1,8 +1,5 @@
 """`compare` and `plan`, on studies that were really run."""
 
-import json
-import shutil
-
 import numpy as np
 import pytest
 
@@ -12,7 +9,7 @@ from engine.commands.compare import compare
 from engine.commands.plan import plan
 from engine.commands.run import run
 from engine.errors import InputError
-from engine.store import open_existing
+from engine.store import create_or_resume, open_existing
 from tests.conftest import small_arm, small_study
 
 
@@ -98,10 +95,9 @@ def test_contrasts_are_adjusted_for_their_number(studies):
 )
 def test_studies_that_ask_different_things_are_refused(studies, tmp_path, change, words):
     other = tmp_path / "changed"
-    shutil.copytree(studies / "both", other)
-    document = json.loads((other / "study.json").read_text())
-    change(document)
-    (other / "study.json").write_text(json.dumps(document))
+    directory = open_existing(studies / "both")
+    change(directory.document)
+    create_or_resume(other, directory.document).append(directory.read().to_pylist())
     with pytest.raises(InputError, match=words):
         compare(studies / "both", other)
 

@@ -101,6 +101,7 @@ def _rewrite(directory: Path, change) -> None:
     table = change(open_existing(directory).read())
     for part in (directory / "parts").iterdir():
         part.unlink()
+    (directory / "manifest").unlink(missing_ok=True)
     _add(directory, table)
 
 

@@ -2,36 +2,43 @@
 
 import multiprocessing
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from engine import devices, provenance, workers
 from engine.commands.run import run
 from engine.devices import Devices
 from engine.errors import WorkerFailedError
+from engine.interruption import SignalWatch
 from engine.lane_program import PoolSpec
 from engine.plateau import DetectorSettings
+from engine.runs import Checkpoint
 from engine.study import resolve_arm
-from engine.workers import Delivery, Scheduler
+from engine.workers import Delivery, Hooks, Scheduler, processes, supervisor
+from engine.workers.supervisor import Supervisor
 from tests.conftest import read_all, runs_of, small_arm, small_study
 
 
 class _Finished:
     def __init__(self, run):
         self.run = run
+        self.batch_loss = np.zeros(44, np.float32)
 
 
-def _scheduler(*counts: int, width: int = 2) -> Scheduler:
+def _scheduler(*counts: int, width: int = 2, hooks: Hooks | None = None) -> Scheduler:
     arm = resolve_arm(small_arm())
     spec = PoolSpec(arm, {}, 0, width, 1, "direct", 11, DetectorSettings())
     pending = [
         [r._replace(arm_name=str(g)) for r in runs_of(small_arm(), list(range(n)))]
         for g, n in enumerate(counts)
     ]
-    return Scheduler([spec] * len(counts), pending, lambda delivery: None, lambda *fallback: None)
+    return Scheduler([spec] * len(counts), pending, hooks or Hooks(lambda delivery: None))
 
 
 def test_workers_take_groups_that_nobody_serves():
@@ -64,7 +71,7 @@ def test_a_worker_changes_group_only_when_its_lanes_are_empty():
 def test_lost_runs_go_back_to_the_front():
     scheduler = _scheduler(5)
     first = scheduler.assign(0, 0, 0).runs
-    assert scheduler.lose(0) == first
+    assert scheduler.lose(0) == (first, None)
     assert scheduler.assign(1, 0, 0).runs == first
 
 
@@ -109,41 +116,75 @@ def _root() -> Path:
     return Path(__file__).parent.parent
 
 
-def test_a_killed_worker_is_replaced_and_its_runs_are_done_again(
-    tmp_path, data_dir, cache_dir, capfd, monkeypatch
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [(signal.SIGKILL, "a worker died with exit code -9"), (signal.SIGSTOP, "no sign of life")],
+    ids=["killed", "hung"],
+)
+def test_a_worker_that_is_killed_or_hangs_is_replaced(
+    tmp_path, data_dir, cache_dir, capfd, monkeypatch, number, words
 ):
-    """The worker is killed as it reports its first chunk, with four runs in flight."""
+    """It happens as the worker reports its first chunk, with four runs in flight."""
     study = small_study(seeds=4, horizon=220)
     options = {"data_dir": data_dir, "cache_dir": cache_dir, "is_quiet": True, "has_report": False}
-    run(study, tmp_path / "calm", num_workers=1, width=4, **options)
-    deliver, killed = Scheduler.deliver, []
+    run(study, tmp_path / "calm", num_workers=0, width=4, **options)
+    deliver, struck = Scheduler.deliver, []
 
-    def deliver_and_kill(scheduler, worker, delivery):
+    def deliver_and_strike(scheduler, worker, delivery):
         deliver(scheduler, worker, delivery)
-        if not killed:
+        if not struck:
             (process,) = multiprocessing.active_children()
-            process.kill()
-            killed.append(process.pid)
+            os.kill(process.pid, number)
+            struck.append(process.pid)
 
-    monkeypatch.setattr(Scheduler, "deliver", deliver_and_kill)
+    monkeypatch.setattr(Scheduler, "deliver", deliver_and_strike)
+    monkeypatch.setattr(supervisor, "_QUIET_LIMIT", 6.0)
     run(study, tmp_path / "hit", num_workers=1, width=4, **options)
-    assert killed
-    assert "a worker died with exit code" in capfd.readouterr().err
+    assert struck
+    assert words in capfd.readouterr().err
     assert read_all(tmp_path / "hit") == read_all(tmp_path / "calm")
     assert multiprocessing.active_children() == []
 
 
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="no list of processes")
+def test_no_worker_outlives_its_parent(tmp_path):
+    program = (
+        "import time\n"
+        "from engine import workers\n"
+        "from engine.devices import Devices\n"
+        "if __name__ == '__main__':\n"
+        "    with workers.Crew(Devices('cpu', 1), 2, None) as crew:\n"
+        "        print(*(w.process.pid for w in crew.members.values()), flush=True)\n"
+        "        time.sleep(60)\n"
+    )
+    (tmp_path / "parent.py").write_text(program)
+    words = [sys.executable, str(tmp_path / "parent.py")]
+    environment = {**os.environ, "PYTHONPATH": str(_root())}
+    with subprocess.Popen(words, stdout=subprocess.PIPE, env=environment) as parent:
+        workers_there = [int(word) for word in parent.stdout.readline().split()]
+        parent.kill()
+    assert len(workers_there) == 2
+    for _ in range(300):
+        if not any(Path(f"/proc/{pid}").exists() for pid in workers_there):
+            return
+        time.sleep(0.1)
+    pytest.fail("a worker is still there")
+
+
+def _supervise(scheduler: Scheduler, num_workers: int = 1) -> None:
+    with SignalWatch() as watch, workers.Crew(Devices("cpu", 1), num_workers, None) as crew:
+        Supervisor(scheduler, crew, watch).run()
+
+
 def test_workers_that_die_at_once_end_the_study(monkeypatch):
     """A supervisor whose workers exit before they ask for anything gives up with a reason."""
-    monkeypatch.setattr(workers, "_worker_main", _die)
-    scheduler = _scheduler(2)
+    monkeypatch.setattr(processes, "_worker_main", _die)
     notes: list[str] = []
-    with (
-        pytest.raises(WorkerFailedError, match="one after another without progress"),
-        workers.Crew(Devices("cpu", 1), 1, None) as crew,
-    ):
-        workers._Supervisor(scheduler, crew, notes.append).run()
+    hooks = Hooks(lambda delivery: None, notify=notes.append)
+    with pytest.raises(WorkerFailedError, match="one after another without progress"):
+        _supervise(_scheduler(2, hooks=hooks))
     assert len(notes) == 3
+    assert "exit code 3" in notes[0]
 
 
 def _die(connection, *others) -> None:
@@ -151,12 +192,9 @@ def _die(connection, *others) -> None:
 
 
 def test_an_exception_in_a_worker_arrives_with_its_traceback(monkeypatch):
-    monkeypatch.setattr(workers, "_worker_main", _fail)
-    with (
-        pytest.raises(WorkerFailedError, match="ZeroDivisionError"),
-        workers.Crew(Devices("cpu", 1), 1, None) as crew,
-    ):
-        workers._Supervisor(_scheduler(2), crew, print).run()
+    monkeypatch.setattr(processes, "_worker_main", _fail)
+    with pytest.raises(WorkerFailedError, match="ZeroDivisionError"):
+        _supervise(_scheduler(2))
 
 
 def _fail(connection, *others) -> None:
@@ -179,3 +217,86 @@ def test_every_worker_gets_a_device_of_its_own(platform, variable, monkeypatch):
     monkeypatch.setenv(variable, "5,7")
     assert [devices.environment(pair, i)[variable] for i in (0, 1)] == ["5", "7"]
     assert devices.environment(Devices("cpu", 2), 1)["NPROC"] == "1"
+
+
+def test_a_run_that_ends_its_worker_twice_is_given_up():
+    failed: list[int] = []
+    hooks = Hooks(lambda delivery: None, on_failure=lambda run: failed.append(run.seed))
+    scheduler = _scheduler(1, hooks=hooks)
+    for num_failed in (0, 1):
+        assert len(scheduler.assign(0, 1, 0).runs) == 1
+        scheduler.deliver(0, Delivery(11, []))
+        scheduler.lose(0)
+        assert len(failed) == num_failed
+    assert scheduler.is_done
+
+
+def test_without_any_progress_nobody_is_given_up():
+    scheduler = _scheduler(1)
+    for _ in range(3):
+        assert len(scheduler.assign(0, 1, 0).runs) == 1
+        assert scheduler.lose(0).failed is None
+    assert not scheduler.is_done
+
+
+@pytest.mark.parametrize("culprit", range(8))
+def test_the_run_that_ends_its_worker_is_found_among_its_neighbours(culprit):
+    """Whoever has it in flight dies; all others must be done, each exactly once."""
+    failed: list[int] = []
+    hooks = Hooks(lambda delivery: None, on_failure=lambda run: failed.append(run.seed))
+    scheduler = _scheduler(11, width=8, hooks=hooks)
+    done: list[int] = []
+    num_deaths = 0
+    while (assignment := scheduler.assign(0, 8, 0)) is not None:
+        runs = assignment.runs
+        assert 0 < len(runs) <= 8
+        assert scheduler.assign(0, 0, len(runs)).runs == []
+        scheduler.deliver(0, Delivery(11, []))
+        if culprit in [run.seed for run in runs]:
+            num_deaths += 1
+            scheduler.lose(0)
+        else:
+            done += [run.seed for run in runs]
+            scheduler.deliver(0, Delivery(0, [_Finished(run) for run in runs]))
+    assert failed == [culprit]
+    assert sorted(done) == [seed for seed in range(11) if seed != culprit]
+    assert num_deaths <= 2 + 3
+
+
+def test_steps_of_a_lost_worker_are_counted_again():
+    lost: list[int] = []
+    hooks = Hooks(lambda delivery: None, on_loss=lost.append)
+    scheduler = _scheduler(3, hooks=hooks)
+    runs = scheduler.assign(0, 2, 0).runs
+    scheduler.deliver(0, Delivery(88, [_Finished(runs[0])]))
+    scheduler.keep([Checkpoint(runs[1], 33, {})])
+    scheduler.deliver(0, Delivery(11, []))
+    scheduler.lose(0)
+    assert lost == [88 + 11 - 44 - 33]
+
+
+def test_silence_counts_only_while_the_parent_is_awake():
+    pulse = supervisor._Pulse()
+    pulse.begin_pool(2)
+    pulse.wait(supervisor._QUIET_LIMIT)
+    assert pulse.complaint() is None
+    pulse.wait(1.0)
+    assert "no sign of life" in pulse.complaint()
+    pulse.hear("alive")
+    assert pulse.complaint() is None
+
+
+def test_a_worker_that_lives_but_gets_nowhere_hangs():
+    pulse = supervisor._Pulse()
+    pulse.begin_pool(2)
+    for kind in ("pull", "deliver"):
+        pulse.hear(kind)
+    pulse.wait(40.0)
+    pulse.hear("deliver")
+    for _ in range(20):
+        pulse.wait(40.0)
+        pulse.hear("alive")
+        assert pulse.complaint() is None
+    pulse.wait(1.0)
+    pulse.hear("alive")
+    assert "got nowhere" in pulse.complaint()

@@ -26,6 +26,11 @@ _STUDY_FLAGS: dict[str, tuple[type, str]] = {
     "stop": (str, "when a run ends: horizon, or settled: as soon as its outcome is clear"),
     "root_seed": (int, "seed from which every random stream is derived (default: 0)"),
     "workers": (int, "processes (default: one per core or accelerator; 0: none but this one)"),
+    "checkpoint_every": (
+        float,
+        "seconds between checkpoints of the runs under way (default: 60, or more where they are "
+        "expensive)",
+    ),
     "width": (int, "lanes of a worker (default: by a rule per model and device)"),
     "form": (str, "of the convolutions: direct, patches or native (default: by kind of device)"),
     "data_dir": (str, "where prepared data sets are kept (default: ~/tensorflow_datasets)"),

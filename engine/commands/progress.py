@@ -6,6 +6,8 @@ from types import TracebackType
 
 from tqdm import tqdm
 
+from engine.plateau import FAILED
+
 _FORMAT = "{percentage:3.0f}%|{bar:24}| {desc} [{elapsed}<{remaining}{postfix}]"
 
 
@@ -52,6 +54,10 @@ class Progress:
         self._num_runs += num_runs
         self._bar.total += num_steps
 
+    def repeat(self, num_steps: int) -> None:
+        """Adds steps that have to be done again."""
+        self._bar.total += num_steps
+
     def update(self, num_steps: int, statuses: list[str], num_skipped: int) -> None:
         """Adds steps that were taken, runs that ended, and steps that these need not take."""
         if not self._bar.n:
@@ -68,6 +74,7 @@ class Progress:
         text = f"{done}/{self._num_runs} runs: {counts['broke']} broke, "
         text += f"{learned} with little or no plateau, " if learned else ""
         text += f"{counts['stuck']} stuck, {counts['diverged']} diverged"
+        text += f", {counts[FAILED]} failed" if counts[FAILED] else ""
         self._bar.set_description_str(text, refresh=False)
         rate = self._bar.format_dict.get("rate")
         if rate:

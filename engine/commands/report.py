@@ -29,10 +29,16 @@ def report(workdir: str | os.PathLike[str]) -> dict[str, Any]:
         The content of `summary.json`.
 
     Raises:
-        InputError: there is no study, no finished run in it, or a part is damaged.
+        InputError: there is no study, or no finished run in it.
+        StorageError: something cannot be written.
     """
     directory = store.open_existing(Path(workdir))
     summary = summarise(directory)
+    if summary.failed and not summary.runs:
+        raise InputError(
+            f"all finished runs in {str(workdir)!r} failed, so there is nothing to report: they "
+            f"ended their worker again and again, often for want of memory"
+        )
     if not summary.runs:
         raise InputError(f"no finished run in {str(workdir)!r} yet: run the study first")
     fates = make_fates(summary)
@@ -47,7 +53,8 @@ def report(workdir: str | os.PathLike[str]) -> dict[str, Any]:
     _write_outcomes(directory)
     store.write_atomically(directory.path / "summary.json", store.to_json(document))
     folder = directory.path / "figures"
-    folder.mkdir(exist_ok=True)
+    with store.storing(folder):
+        folder.mkdir(exist_ok=True)
     for stale in set(folder.glob("*.svg")) | set(folder.glob("*.png")):
         if stale.stem not in figures:
             stale.unlink()

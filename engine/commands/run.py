@@ -1,17 +1,21 @@
 """`run`: trains what is missing of a study, then reports."""
 
 import dataclasses
+import math
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from engine import devices, store, tuning, workers
+from engine import devices, provenance, store, tuning, workers
+from engine.checkpoints import CheckpointFolder
 from engine.commands.session import Session
 from engine.designs import has_forks
 from engine.devices import Devices
 from engine.document import document
 from engine.errors import InputError
+from engine.interruption import Interrupted, SignalWatch
 from engine.looks import Until, check_goal
 from engine.plan import Plan, make_plan
 from engine.store import WorkDirectory
@@ -37,6 +41,7 @@ def run(
     is_quiet: bool = False,
     has_report: bool = True,
     until: Until | None = None,
+    checkpoint_every: float | None = None,
 ) -> dict[str, Any]:
     """Runs a study, or what is missing of it, and writes its report.
 
@@ -55,14 +60,21 @@ def run(
         is_quiet: whether to draw no progress bar.
         has_report: whether to write the report at the end.
         until: a question; seeds are added until it is decided, whatever number the study says.
+        checkpoint_every: seconds between checkpoints of the runs under way; by default a minute,
+            or more where they are expensive.
 
     Returns:
         The content of `summary.json`; empty without a report.
 
     Raises:
         InputError: something that was given is not usable; nothing was changed.
-        WorkerFailedError: a worker raised an exception.
+        WorkerFailedError: workers end one after another.
+        Interrupted: a signal came; what was under way is stored, and the same call goes on.
     """
+    if checkpoint_every is not None and not (
+        math.isfinite(checkpoint_every) and checkpoint_every > 0
+    ):
+        raise InputError(f"checkpoint_every={checkpoint_every}: expected a positive number")
     if until is not None:
         if study.design != "seeds":
             raise InputError(f"until needs design=seeds, not {study.design}")
@@ -71,15 +83,16 @@ def run(
     if is_tuned and (width is not None or form is not None):
         raise InputError("tune chooses width and form: give neither with it")
     available, num_workers = find_workers(num_workers)
-    crew = workers.Crew(available, num_workers, str(cache_dir or default_cache_dir()))
-    with crew:
-        request = _Request(study, Path(workdir), available, width, form, is_tuned, data_dir, until)
-        _train(request, crew, is_quiet)
-    if not has_report:
-        return {}
-    from engine.commands.report import report
+    cache = str(cache_dir or default_cache_dir())
+    request = _Request(study, Path(workdir), available, width, form, is_tuned, data_dir, until)
+    with SignalWatch() as watch, store.hold(request.workdir, store.say):
+        with workers.Crew(available, num_workers, cache, checkpoint_every) as crew:
+            _train(request, crew, watch, is_quiet)
+        if not has_report:
+            return {}
+        from engine.commands.report import report
 
-    return report(workdir)
+        return report(workdir)
 
 
 def find_workers(num_workers: int | None) -> tuple[Devices, int]:
@@ -94,8 +107,10 @@ def find_workers(num_workers: int | None) -> tuple[Devices, int]:
     if num_workers is not None and num_workers < 0:
         raise InputError(f"workers={num_workers}: expected 0 or more")
     available = devices.find_devices()
+    for line in devices.contradictions(os.environ, available):
+        print(f"note: {line}", file=sys.stderr)
     if num_workers == 0:
-        devices.pin_threads(os.environ)
+        devices.prepare_this_process(available)
     num_workers = available.num_devices if num_workers is None else num_workers
     if available.platform != "cpu" and num_workers > available.num_devices:
         raise InputError(
@@ -118,7 +133,7 @@ class _Request(NamedTuple):
     until: Until | None
 
 
-def _train(request: _Request, crew: workers.Crew, is_quiet: bool) -> None:
+def _train(request: _Request, crew: workers.Crew, watch: SignalWatch, is_quiet: bool) -> None:
     """Runs what is missing of a study."""
     platform = request.devices.platform
     recorded = store.find_existing(request.workdir)
@@ -134,27 +149,45 @@ def _train(request: _Request, crew: workers.Crew, is_quiet: bool) -> None:
         raise InputError("until=comparison needs arms that wait for the same event")
     tuned: dict[str, dict[str, float]] = {}
     if request.is_tuned and recorded is None:
-        plan, tuned = _tuned(plan, request, crew.cache_dir)
-    # Read before anything is written, so that a damaged part leaves the directory as it is.
-    finished = set() if recorded is None else recorded.finished_keys()
-    directory = store.create_or_resume(request.workdir, document(plan, platform))
+        plan, tuned = _tuned(plan, request, crew.settings.cache_dir)
+    directory = store.create_or_resume(request.workdir, document(plan, request.devices))
+    directory.mend()
     if tuned:
         directory.document["tuned_milliseconds"] = tuned
         directory.save_document()
-    _warn_of_other_versions(directory, bool(finished))
-    session = Session(plan, directory, finished, crew, is_quiet)
+    _warn_of_another_environment(directory)
+    checkpoints = _open_checkpoints(directory)
+    session = Session(plan, directory, checkpoints, crew, watch, is_quiet)
     try:
         if request.until is None:
             session.run(plan.runs)
         else:
             session.run_until(request.until)
+        if has_forks(request.study.design):
+            session.run_forks()
     except InputError:
-        if recorded is None:
+        if recorded is None and not session.has_kept:
             directory.discard()
         raise
-    if has_forks(request.study.design):
-        session.run_forks()
+    except Interrupted as interrupted:
+        interrupted.stored = session.describe_stored()
+        session.end(signal.Signals(interrupted.number).name)
+        raise
     session.end()
+
+
+def _open_checkpoints(directory: WorkDirectory) -> CheckpointFolder:
+    """Runs that were under way, of those that could have been begun here and now."""
+
+    def set_aside(path: Path, reason: str) -> None:
+        store.say(f"checkpoint/{path.name}: {reason}; its runs start again")
+        directory.set_aside(path)
+
+    environment = provenance.environment_digest(directory.document["launches"][-1])
+    origin = f"{store.fingerprint(directory.document)} {environment}"
+    folder = CheckpointFolder(directory.path / "checkpoint", origin)
+    folder.open(set_aside, store.say)
+    return folder
 
 
 def _tuned(
@@ -179,13 +212,13 @@ def _tuned(
     return make_plan(request.study, platform, width, form, data_dir, block), measured
 
 
-def _warn_of_other_versions(directory: WorkDirectory, has_rows: bool) -> None:
-    """Says in a line when rows of this study were made with other versions."""
+def _warn_of_another_environment(directory: WorkDirectory) -> None:
+    """Says in a line when rows of this study were made in another environment."""
     launches = directory.document["launches"]
-    if not has_rows or len(launches) < 2:
+    if len(launches) < 2:
         return
-    before, now = launches[-2]["versions"], launches[-1]["versions"]
-    changed = sorted(name for name in {*before, *now} if before.get(name) != now.get(name))
-    if changed:
-        words = ", ".join(f"{n} {before.get(n)} → {now.get(n)}" for n in changed)
-        print(f"note: versions differ from the launch before ({words})", file=sys.stderr)
+    words = provenance.describe_differences(launches[-2], launches[-1])
+    if words:
+        print(
+            f"note: this launch may make other bits than the one before ({words})", file=sys.stderr
+        )

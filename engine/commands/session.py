@@ -8,15 +8,16 @@ from typing import Any
 import numpy as np
 
 from engine import provenance, workers
+from engine.checkpoints import CheckpointFolder
 from engine.commands.progress import Progress
+from engine.commands.recorder import Recorder
 from engine.designs import is_of_grid
+from engine.interruption import SignalWatch
 from engine.looks import Looks, Until
-from engine.outcomes import outcome_row
 from engine.plan import Plan, Waited, with_forks
+from engine.plateau import FAILED
 from engine.runs import Run, run_key
 from engine.store import WAITING_COLUMNS, WorkDirectory, waiting_times
-
-_SECONDS_PER_PART = 2.0
 
 
 class Session:
@@ -25,8 +26,9 @@ class Session:
     Args:
         plan: of the study.
         directory: where rows go.
-        finished: keys of the runs that are there already; new ones are added.
+        checkpoints: of runs that were under way.
         crew: of workers.
+        watch: for signals.
         is_quiet: whether to draw no progress bar.
     """
 
@@ -34,14 +36,17 @@ class Session:
         self,
         plan: Plan,
         directory: WorkDirectory,
-        finished: set[tuple[Any, ...]],
+        checkpoints: CheckpointFolder,
         crew: workers.Crew,
+        watch: SignalWatch,
         is_quiet: bool,
     ) -> None:
         self._plan, self._directory, self._crew = plan, directory, crew
-        self._finished = finished
+        self._checkpoints, self._watch = checkpoints, watch
+        self._finished = directory.finished_keys()
+        self._num_stored = len(self._finished)
         self._is_quiet = is_quiet
-        self._recorder = _Recorder(plan, directory)
+        self._recorder = Recorder(plan, directory, checkpoints)
         self._started = time.monotonic()
         self._num_runs = 0
         self._index: dict[tuple[str, int], Run] = {}
@@ -61,31 +66,37 @@ class Session:
         groups = self._plan.groups
         forms = self._directory.document["identity"]["form"]
         specs = [g.spec._replace(form=forms[g.arm_names[0]]) for g in groups]
-        num_steps = sum(run.horizon for run in missing)
+        num_steps = self._steps_to_do(missing)
         is_drawn = not self._is_quiet and bool(missing)
         with Progress(len(missing), num_steps, is_drawn) as progress:
             recorder = self._recorder
             recorder.progress = progress
 
-            def take(delivery: workers.Delivery) -> list[list[Run]] | None:
-                rows = recorder.take(delivery)
+            def go_on(rows: Sequence[Mapping[str, Any]]) -> list[list[Run]] | None:
                 if looks is None or not rows:
                     return None
                 more = self._take_missing(self._after(looks, rows))
-                progress.extend(len(more), sum(run.horizon for run in more))
+                progress.extend(len(more), self._steps_to_do(more))
                 return self._by_group(more)
 
+            hooks = workers.Hooks(
+                on_delivery=lambda delivery: go_on(recorder.take(delivery)),
+                on_fallback=recorder.fall_back,
+                on_checkpoint=recorder.keep,
+                find_checkpoint=recorder.find,
+                on_loss=progress.repeat,
+                on_failure=lambda run: go_on(recorder.give_up(run)),
+                notify=progress.note,
+            )
             try:
-                workers.run_all(
-                    specs,
-                    self._by_group(missing),
-                    take,
-                    recorder.fall_back,
-                    self._crew,
-                    progress.note,
-                )
+                workers.run_all(specs, self._by_group(missing), hooks, self._crew, self._watch)
             finally:
                 recorder.flush()
+
+    def _steps_to_do(self, runs: Sequence[Run]) -> int:
+        """Steps of some runs that are not yet behind them."""
+        kept = self._checkpoints.steps()
+        return sum(run.horizon - kept.get(run_key(run), 0) for run in runs)
 
     def _take_missing(self, runs: Sequence[Run]) -> list[Run]:
         """Those of some runs that are neither stored nor under way; they are under way then."""
@@ -104,7 +115,10 @@ class Session:
         baseline = document["study"]["baseline"]
         looks = Looks(until, horizons, baseline, document.get("looks", []))
         self._index = {(run.arm_name, run.seed): run for run in self._plan.runs}
-        self.run(self._after(looks, self._directory.read(WAITING_COLUMNS).to_pylist()), looks)
+        stored = self._directory.read([*WAITING_COLUMNS, "status"]).to_pylist()
+        # One that failed is tried again, and over when it fails again.
+        over = [row for row in stored if row["status"] != FAILED]
+        self.run(self._after(looks, over), looks)
         document["study"]["seeds"] = {name: looks.num_over(name) for name in horizons}
 
     def _in_unit(self, arm: str, steps: float) -> float:
@@ -116,7 +130,8 @@ class Session:
         """Runs that may start once some rows are there, in the order of seeds."""
         columns = {name: [row.get(name) for row in rows] for name in WAITING_COLUMNS}
         for row, wait in zip(rows, waiting_times(columns), strict=True):
-            looks.add(row["arm"], row["seed"], self._in_unit(row["arm"], wait), row["event"])
+            event = None if row["status"] == FAILED else row["event"]
+            looks.add(row["arm"], row["seed"], self._in_unit(row["arm"], wait), event)
         is_new, given = looks.update(), looks.release()
         if is_new or given:
             self._recorder.flush()
@@ -144,21 +159,39 @@ class Session:
 
     def _waited(self) -> dict[str, Waited]:
         """What came of the repetitions, by arm."""
-        columns = self._directory.read(WAITING_COLUMNS).to_pydict()
+        columns = self._directory.read([*WAITING_COLUMNS, "status"]).to_pydict()
+        has_outcome = np.asarray(columns["status"], object) != FAILED
         time = waiting_times(columns)
         arms = np.asarray(columns["arm"], object)
         places = zip(columns["fork_step"], columns["order_seed"], strict=True)
         is_parent = np.array([step is None and not is_of_grid(o) for step, o in places], bool)
         seed, event = np.asarray(columns["seed"], int), np.asarray(columns["event"], int)
         chosen = {
-            name: is_parent & (arms == name) & (seed < number)
+            name: is_parent & has_outcome & (arms == name) & (seed < number)
             for name, number in self._plan.study.seeds_by_arm.items()
         }
         return {name: Waited(seed[of], time[of], event[of]) for name, of in chosen.items()}
 
-    def end(self) -> None:
-        """Notes when the launch ended, and what it took."""
+    @property
+    def has_kept(self) -> bool:
+        """Whether anything of this study is stored that would be a loss."""
+        return bool(self._num_stored or self._recorder.num_rows or self._checkpoints.steps())
+
+    def describe_stored(self) -> str:
+        """What is stored, in words."""
+        num_stored = self._num_stored + self._recorder.num_rows
+        num_kept = len(self._checkpoints.steps())
+        return f"{num_stored} finished runs are stored, and {num_kept} as they stand"
+
+    def end(self, signal_name: str | None = None) -> None:
+        """Notes when the launch ended, and what it took.
+
+        Args:
+            signal_name: that ended it early, or `None`.
+        """
         recorder = self._recorder
+        if signal_name is not None:
+            self._directory.document["launches"][-1]["ended_by"] = signal_name
         self._directory.document["launches"][-1].update(
             ended=provenance.now(),
             seconds=round(time.monotonic() - self._started, 3),
@@ -168,52 +201,3 @@ class Session:
             num_workers=self._crew.num_workers,
         )
         self._directory.save_document()
-
-
-class _Recorder:
-    """Turns finished runs into rows, and writes them as parts of a few seconds each."""
-
-    def __init__(self, plan: Plan, directory: WorkDirectory) -> None:
-        self._group = {n: g for g in plan.groups for n in g.arm_names}
-        self._plan = plan
-        self._detector = plan.study.detector
-        self._directory = directory
-        self.progress = Progress(0, 0, False)
-        self._rows: list[dict[str, Any]] = []
-        self._written = time.monotonic()
-        self.seed_steps = 0
-        self.first_chunk_after: float | None = None
-
-    def take(self, delivery: workers.Delivery) -> list[dict[str, Any]]:
-        """Notes what one chunk brought; the rows of the runs that are over."""
-        if self.first_chunk_after is None:
-            self.first_chunk_after = round(provenance.seconds_since_start(), 3)
-        rows: list[dict[str, Any]] = []
-        for finished in delivery.finished:
-            group = self._group[finished.run.arm_name]
-            rows.append(outcome_row(finished, group.chance_loss, self._detector, group.event))
-        self._rows += rows
-        if time.monotonic() - self._written > _SECONDS_PER_PART:
-            self.flush()
-        self.seed_steps += delivery.seed_steps
-        skipped = sum(f.run.horizon - int(f.steps[-1]) for f in delivery.finished)
-        self.progress.update(delivery.seed_steps, [row["status"] for row in rows], skipped)
-        return rows
-
-    def fall_back(self, group: int, reason: str) -> None:
-        """Records that a group of arms is computed in the native form, and says why."""
-        names = self._plan.groups[group].arm_names
-        for name in names:
-            self._directory.document["identity"]["form"][name] = "native"
-        self._directory.save_document()
-        self.progress.note(
-            f"{', '.join(names)}: computed in the native form, which is slow, because the "
-            f"rewritten network disagrees with it: {reason}"
-        )
-
-    def flush(self) -> None:
-        """Writes the rows that are not yet on disk."""
-        if self._rows:
-            self._directory.append(self._rows)
-        self._rows = []
-        self._written = time.monotonic()

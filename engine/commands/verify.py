@@ -1,5 +1,6 @@
 """`verify`: does some of a study's runs once more, and says how far they agree."""
 
+import math
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -21,7 +22,6 @@ from engine.verification import (
     Origin,
     StoredRow,
     Verification,
-    changed_surroundings,
     compare_rows,
     conclude,
     describe_run,
@@ -84,9 +84,9 @@ def verify(
     sample = draw_sample(finished.runs, number, seed)
     stored = stored_rows(directory, {run_key(run) for run in sample.runs})
 
-    crew = workers.Crew(
-        devices, min(num_workers, len(sample.runs)), str(cache_dir or default_cache_dir())
-    )
+    num_workers = min(num_workers, len(sample.runs))
+    cache = str(cache_dir or default_cache_dir())
+    crew = workers.Crew(devices, num_workers, cache, checkpoint_every=math.inf)
     num_steps = sum(run.horizon for run in sample.runs)
     with crew, Progress(len(sample.runs), num_steps, not is_quiet) as progress:
         recheck = _Recheck(plan, stored, progress)
@@ -95,7 +95,7 @@ def verify(
     changed = identity_differences(directory.document["identity"], identity) + recheck.fallbacks
     found = conclude(
         [recheck.agreements[run_key(run)] for run in sample.runs],
-        _origins(directory, sample.runs, changed, _launch_of_now()),
+        _origins(directory, sample.runs, changed, provenance.current_launch(devices)),
         sample,
         finished,
         margin,
@@ -117,32 +117,20 @@ def _origins(
         now: what a launch would record.
     """
     launches = directory.document["launches"]
-    # Without a launch that is known, all of them may have made a run.
-    changes: dict[int | None, list[str]] = {None: changed_surroundings(launches, now)}
-    changes |= {i: changed_surroundings([launch], now) for i, launch in enumerate(launches)}
-    numbers = _launches_of_runs(directory)
-    of_runs = (numbers.get(run_key(run)) for run in runs)
-    return [Origin(number, (*changed, *changes[number])) for number in of_runs]
-
-
-def _launches_of_runs(directory: WorkDirectory) -> dict[tuple[Any, ...], int | None]:
-    """The number of the launch that made each run, where it is known."""
-    is_one = len(directory.document["launches"]) == 1
-    return dict.fromkeys(directory.finished_keys(), 0 if is_one else None)
-
-
-def _launch_of_now() -> dict[str, Any]:
-    """What a launch would record now."""
-    return {
-        "versions": provenance.versions(),
-        "hardware": provenance.hardware(),
-        "code": provenance.code_revision(),
-    }
+    since = [provenance.describe_differences(launch, now) for launch in launches]
+    made_by, found = directory.launches_of_runs(), []
+    for run in runs:
+        number = made_by.get(run_key(run))
+        # Where that is not known, all of them may have made the run.
+        words = since if number is None else [since[number]]
+        found.append(Origin(number, (*changed, *(line for line in words if line))))
+    return found
 
 
 def _damage(directory: WorkDirectory, finished: Finished) -> list[str]:
     """What is stored and cannot be right, in words."""
-    return [f"a row is no run of this study ({words})" for words in finished.foreign]
+    rows = [f"a row is no run of this study ({words})" for words in finished.foreign]
+    return [*(f"parts/{name}: {reason}" for name, reason in directory.damage()), *rows]
 
 
 def _check_numbers(num_runs: int | None, is_all: bool, seed: int, margin: float) -> None:
@@ -195,7 +183,14 @@ class _Recheck:
         groups = self._plan.groups
         by_group = [[run for run in runs if run.arm_name in group.arm_names] for group in groups]
         specs = [group.spec for group in groups]
-        workers.run_all(specs, by_group, self._take, self._fall_back, crew, self._progress.note)
+        progress = self._progress
+        hooks = workers.Hooks(
+            on_delivery=self._take,
+            on_fallback=self._fall_back,
+            on_loss=progress.repeat,
+            notify=progress.note,
+        )
+        workers.run_all(specs, by_group, hooks, crew)
         lost = [run for run in runs if run_key(run) not in self.agreements]
         if lost:
             raise WorkerFailedError(

@@ -1,6 +1,7 @@
 """From one loss curve to one outcome: did it leave its initial plateau, when, and how suddenly?"""
 
 from engine.plateau.offline import (
+    FAILED,
     STATUSES,
     PlateauBreak,
     end_level,
@@ -11,6 +12,7 @@ from engine.plateau.settings import DetectorSettings, check_settings
 from engine.plateau.stairs import Stair
 
 __all__ = [
+    "FAILED",
     "STATUSES",
     "DetectorSettings",
     "PlateauBreak",

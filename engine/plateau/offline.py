@@ -28,6 +28,8 @@ STATUSES: dict[str, str] = {
     "stuck": "still at chance level at the horizon",
     "diverged": "the training loss blew up",
 }
+# Of a run that has no curve to read, because it ended its worker again and again.
+FAILED = "failed"
 # A grid is fine enough with this share of the width between its points.
 _GRID_SHARE = 0.25
 _EVENTS = {"broke": 1, "no_plateau": 1, "shoulder": 1, "stuck": 0, "diverged": 2}

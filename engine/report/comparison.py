@@ -1,5 +1,6 @@
 """One group of runs against another: how much later, and whether that can be chance."""
 
+from collections.abc import Collection
 from typing import NamedTuple
 
 import numpy as np
@@ -37,6 +38,7 @@ def compare_runs(
     base: ArmRuns,
     steps_per_unit: tuple[float, float],
     labels: tuple[np.ndarray, np.ndarray],
+    failed: Collection[int] = (),
 ) -> Difference:
     """Compares in pairs where there are some, by a log-rank test with pairs as strata, else Gray's.
 
@@ -46,7 +48,9 @@ def compare_runs(
         own, base: the groups.
         steps_per_unit: of both.
         labels: of the runs of both; equal ones share their random streams.
+        failed: labels of runs of either group that failed; the other run of the pair is left out.
     """
+    own, base, labels = _without_halves(own, base, labels, failed)
     time, base_time = own.time / steps_per_unit[0], base.time / steps_per_unit[1]
     horizon = min(own.horizon / steps_per_unit[0], base.horizon / steps_per_unit[1])
     times, events, group = pooled(own, base, steps_per_unit, (horizon, horizon))
@@ -68,6 +72,23 @@ def compare_runs(
             time, own.event, base_time, base.event, horizon
         )
     return Difference(horizon, value, test, num_pairs, is_paired)
+
+
+def _without_halves(
+    own: ArmRuns,
+    base: ArmRuns,
+    labels: tuple[np.ndarray, np.ndarray],
+    failed: Collection[int],
+) -> tuple[ArmRuns, ArmRuns, tuple[np.ndarray, np.ndarray]]:
+    """Times and labels of both groups without the halves of pairs, while there is a pair left."""
+    kept = [~np.isin(of, list(failed)) for of in labels]
+    if not np.intersect1d(*labels).size or all(of.all() for of in kept):
+        return own, base, labels
+    first, second = (
+        runs._replace(seed=runs.seed[of], time=runs.time[of], event=runs.event[of])
+        for runs, of in zip((own, base), kept, strict=True)
+    )
+    return first, second, (labels[0][kept[0]], labels[1][kept[1]])
 
 
 def pooled(

@@ -23,7 +23,8 @@ class Contrast(NamedTuple):
         arm, baseline: names of the arms.
         unit: `epochs`, or `steps` where one of the two has no epochs.
         horizon: to which means are compared, the shorter of both.
-        num_runs: of the arm, and of the baseline.
+        num_runs: with an outcome, of the arm and of the baseline.
+        num_failed: without one, of both; they and their partners are left out.
         num_pairs: runs that share all their seeds.
         fractions: that had the event by then, of both.
         medians: of the waiting time, of both.
@@ -37,6 +38,7 @@ class Contrast(NamedTuple):
     unit: str
     horizon: float
     num_runs: tuple[int, int]
+    num_failed: tuple[int, int]
     num_pairs: int
     fractions: tuple[Estimate, Estimate]
     medians: tuple[Estimate, Estimate]
@@ -157,14 +159,17 @@ def _contrast(
     runs: ArmRuns, base: ArmRuns, can_pair: bool, has_looks: tuple[bool, bool]
 ) -> Contrast:
     unit, (own_unit, base_unit) = _units(runs, base)
-    labels = _labels(runs, base) if can_pair else (np.arange(len(runs.seed)), -1 - base.seed)
-    difference = compare_runs(runs, base, (own_unit, base_unit), labels)
+    labels, failed = (np.arange(len(runs.seed)), -1 - base.seed), set[int]()
+    if can_pair:
+        labels, failed = _labels(runs, base)
+    difference = compare_runs(runs, base, (own_unit, base_unit), labels, failed)
     return Contrast(
         arm=runs.name,
         baseline=base.name,
         unit=unit,
         horizon=difference.horizon,
         num_runs=(len(runs.seed), len(base.seed)),
+        num_failed=(runs.num_failed, base.num_failed),
         num_pairs=difference.num_pairs,
         fractions=(_fraction(runs, has_looks[0]), _fraction(base, has_looks[1])),
         medians=(
@@ -182,18 +187,20 @@ def _fraction(runs: ArmRuns, has_looks: bool) -> Estimate:
     return exact(int(np.sum(runs.event == 1)), len(runs.event))
 
 
-def _labels(runs: ArmRuns, base: ArmRuns) -> tuple[np.ndarray, np.ndarray]:
-    """A number for every run; those that have all their seeds in common have the same."""
+def _labels(runs: ArmRuns, base: ArmRuns) -> tuple[tuple[np.ndarray, np.ndarray], set[int]]:
+    """A number for every run, the same for those that have all their seeds in common; and the
+    numbers of those that failed.
+    """
     number: dict[tuple[int, int, int], int] = {}
-    own, other = (
-        np.array([number.setdefault(key, len(number)) for key in _keys(r)]) for r in (runs, base)
+    own, other, *failed = (
+        np.array([number.setdefault(key, len(number)) for key in _keys(rows)], int)
+        for rows in (runs.rows, base.rows, runs.failed, base.failed)
     )
-    return own, other
+    return (own, other), set(np.concatenate(failed).tolist())
 
 
-def _keys(runs: ArmRuns) -> list[tuple[int, int, int]]:
-    seeds = (runs.init_seed, runs.order_seed, runs.rows["noise_seed"])
-    return [(int(i), int(o), int(n)) for i, o, n in zip(*seeds, strict=True)]
+def _keys(rows: dict[str, list[Any]]) -> list[tuple[int, int, int]]:
+    return list(zip(*(rows[f"{role}_seed"] for role in ("init", "order", "noise")), strict=True))
 
 
 def _median(median: Estimate, unit: str) -> str:
@@ -217,6 +224,12 @@ def in_words(contrast: Contrast, own_name: str, base_name: str) -> str:
         lines.append(
             f"“{arm}” of {study}: {percent(fraction.value)} of {contrast.num_runs[i]} runs had the "
             f"event (95 % CI {low}–{high}), {_median(median, unit)}."
+        )
+    if any(contrast.num_failed):
+        lines.append(
+            f"{contrast.num_failed[0]} and {contrast.num_failed[1]} more have no outcome, because "
+            f"they ended their worker again and again; they are left out, and so is the other run "
+            f"of their pair in what compares."
         )
     excludes_zero = not difference.lower <= 0 <= difference.upper
     verdict = "no difference beyond chance"

@@ -91,6 +91,11 @@ def in_words(name: str, runs: ArmRuns, fate: Fate, unit: str, steps_per_unit: fl
     for part, words in ((runs.grid, "starts of the grid"), (runs.forks, "parents with forks")):
         if part is not None and part.num_missing:
             lines.append(f"“{name}”: {part.num_missing} more {words} are not complete yet.")
+        if part is not None and part.num_failed:
+            lines.append(
+                f"“{name}”: runs among the {words} that failed, and are left out: "
+                f"{part.num_failed}."
+            )
     return lines
 
 

@@ -1,6 +1,6 @@
 """What a study cannot tell, in words."""
 
-from engine.report.phrases import joined
+from engine.report.phrases import fraction, joined
 from engine.report.summary import Summary
 
 
@@ -22,6 +22,25 @@ def _of_looks(summary: Summary) -> str:
     )
 
 
+def _of_failed(summary: Summary, name: str) -> str:
+    """How far a fraction could lie from what it would be, had no run of an arm failed."""
+    arm, runs = summary.arms[name], summary.runs[name]
+    num_all, left = arm.num_runs + arm.num_failed, round(arm.fraction.value * arm.num_runs)
+    had_it = "had the event" if runs.waits_for == "hit" else "left chance level"
+    words = "ended their worker again and again and have no outcome; they are left out"
+    if arm.num_failed == 1:
+        words = "ended its worker again and again and has no outcome; it is left out"
+    least, most = (
+        fraction(num, num_all, summary.fraction(num, num_all))
+        for num in (left, left + arm.num_failed)
+    )
+    return (
+        f"{arm.num_failed} of {num_all} runs of “{name}” {words}. Were all of these stuck, it "
+        f"would be {least} that {had_it}; were none, {most}. All other numbers are right only "
+        f"where failing has nothing to do with the outcome."
+    )
+
+
 def find_limits(summary: Summary) -> list[str]:
     """One sentence for everything that the study cannot tell, or that is not as one might think."""
     lines = [
@@ -30,13 +49,31 @@ def find_limits(summary: Summary) -> list[str]:
         f"each at 95 % on its own; they do not carry over to another network or data set.",
     ]
     for name, runs in summary.runs.items():
-        used = len(runs.status)
+        used = len(runs.status) + runs.num_failed
         if used < runs.num_planned:
             lines.append(
                 f"“{name}” is not complete: {runs.num_stored} of {runs.num_planned} runs are over, "
                 f"and the first {used} in the order of seeds are used, because quick runs end "
                 f"first."
             )
+        if runs.num_failed:
+            lines.append(_of_failed(summary, name))
+    for name, number in summary.failed.items():
+        lines.append(
+            f"“{name}” is left out: all of its first {number} runs ended their worker again and "
+            f"again, and have no outcome."
+        )
+    if any(runs.num_failed for runs in summary.runs.values()) and summary.comparisons:
+        lines.append(
+            "Where a run failed, the run of the same seed in the other arm is left out of their "
+            "comparison."
+        )
+    if summary.num_damaged:
+        files = "file of finished runs is" if summary.num_damaged == 1 else "files of runs are"
+        lines.append(
+            f"{summary.num_damaged} {files} damaged, missing or of another study and left out; "
+            f"`run` makes these runs again."
+        )
     if summary.looks:
         lines.append(_of_looks(summary))
     if summary.missing:

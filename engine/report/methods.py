@@ -198,11 +198,14 @@ def _what_was_run(summary: Summary, identity: dict[str, Any], versions: dict[str
     numbers = {len(runs.seed) for runs in summary.runs.values()}
     num_runs = f"{min(numbers)} to {max(numbers)}" if len(numbers) > 1 else str(*numbers)
     arms = "configuration" if len(summary.runs) == 1 else "configurations"
+    num_failed = sum(runs.num_failed for runs in summary.runs.values())
+    if num_failed:
+        arms += f" (in all {num_failed} more failed for technical reasons and are left out)"
     jax = f" (version {versions['jax']})" if "jax" in versions else ""
     return (
-        f"We trained {num_runs} runs of each of {len(summary.runs)} {arms} with JAX{jax} [jax2018] "
-        f"on a {identity['platform']}, over different {summary.varied.rstrip(',')}, and evaluated "
-        f"the loss on a fixed set every {identity['eval_every']} steps."
+        f"We trained {num_runs} runs of each of {len(summary.runs)} {arms} with JAX{jax} "
+        f"[jax2018] on a {identity['platform']}, over different {summary.varied.rstrip(',')}, and "
+        f"evaluated the loss on a fixed set every {identity['eval_every']} steps."
     )
 
 

@@ -5,6 +5,7 @@ from typing import Any
 import jinja2
 import markupsafe
 
+from engine.plateau import FAILED
 from engine.report.cautions import make_cautions
 from engine.report.fate import Fate, in_words
 from engine.report.figures import INK
@@ -121,6 +122,7 @@ def _run_rows(summary: Summary) -> list[list[str]]:
     rows = []
     for name, runs in summary.runs.items():
         unit = summary.steps_per_unit(name)
+        rows += [[name, str(seed), FAILED, "–", "–"] for seed in runs.failed["seed"]]
         for i, status in enumerate(runs.status):
             lower, upper = (runs.rows[column][i] for column in ("onset_lower", "onset_upper"))
             when = number(runs.time[i] / unit, summary.unit) if runs.event[i] == 1 else "–"

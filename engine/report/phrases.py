@@ -37,11 +37,11 @@ def interval(estimate: Estimate, unit: str) -> str:
     return f"{lower} to {upper}" if estimate.lower < 0 else f"{lower}–{upper}"
 
 
-def fraction(successes: int, arm: ArmSummary, estimate: Estimate) -> str:
+def fraction(successes: int, num_runs: int, estimate: Estimate) -> str:
     """`24 of 24 runs (100 %, 95 % CI 86–100 %)`."""
     low, high = percent(estimate.lower).removesuffix(" %"), percent(estimate.upper)
     share = percent(estimate.value)
-    return f"{successes} of {arm.num_runs} runs ({share}, 95 % CI {low}–{high})"
+    return f"{successes} of {num_runs} runs ({share}, 95 % CI {low}–{high})"
 
 
 def onset(arm: ArmSummary, unit: str, horizon: float) -> str:

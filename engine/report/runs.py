@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from engine.designs import FIRST_FORK_SEED, FIRST_GRID_SEED, MAX_FORKS, is_of_grid
+from engine.plateau import FAILED
 from engine.store import OUTCOME_SCHEMA, WorkDirectory, waiting_times
 
 # Curves are only drawn, and more would hide each other.
@@ -28,6 +29,7 @@ class GridRuns(NamedTuple):
         order: number of the common data order.
         time, event: as for `ArmRuns`.
         num_missing: starts after those, whose row is not complete.
+        num_failed: runs of those starts without an outcome, which are left out.
     """
 
     init_seed: np.ndarray
@@ -35,6 +37,7 @@ class GridRuns(NamedTuple):
     time: np.ndarray
     event: np.ndarray
     num_missing: int
+    num_failed: int = 0
 
 
 class ForkRuns(NamedTuple):
@@ -46,6 +49,7 @@ class ForkRuns(NamedTuple):
         time_left: steps from there to the event, or to the horizon where there is none.
         event: as for `ArmRuns`.
         num_missing: parents after those, whose forks are not complete.
+        num_failed: forks of those parents without an outcome, which are left out.
     """
 
     step: int
@@ -53,10 +57,13 @@ class ForkRuns(NamedTuple):
     time_left: np.ndarray
     event: np.ndarray
     num_missing: int
+    num_failed: int = 0
 
 
 class ArmRuns(NamedTuple):
-    """The repetitions of one arm that the statistics use: the longest complete prefix.
+    """The repetitions of one arm that the statistics use: those of the longest complete prefix.
+
+    A failed run is over, but has no outcome: it is in `failed` and nowhere else.
 
     Attributes:
         name: of the arm.
@@ -75,6 +82,7 @@ class ArmRuns(NamedTuple):
         steps_per_epoch: or `None`.
         chance_loss: in nats for classification.
         waits_for: `break` of the loss curve, or `hit` for a task's own event.
+        failed: columns like `rows`, of the runs of the prefix that failed.
     """
 
     name: str
@@ -95,10 +103,21 @@ class ArmRuns(NamedTuple):
     steps_per_epoch: int | None
     chance_loss: float
     waits_for: str
+    failed: dict[str, list[Any]]
+
+    @property
+    def num_failed(self) -> int:
+        """Runs of the prefix without an outcome."""
+        return len(self.failed["seed"])
 
 
 def read_runs(directory: WorkDirectory) -> dict[str, ArmRuns]:
-    """The runs of every arm whose first seed is over, in the order of the study."""
+    """The runs of every arm that has an outcome in its first seeds, in the order of the study."""
+    return {name: runs for name, runs in read_all_runs(directory).items() if len(runs.seed)}
+
+
+def read_all_runs(directory: WorkDirectory) -> dict[str, ArmRuns]:
+    """The same with the arms of which all runs so far failed, and there is no outcome."""
     table = directory.read(columns=OUTCOME_SCHEMA.names)
     found = {}
     for name in directory.document["arm_order"]:
@@ -118,15 +137,15 @@ def _arm_runs(rows: dict[str, list[Any]], document: dict[str, Any], name: str) -
     num_used = next((i for i, seed in enumerate(stored) if seed != i), len(stored))
     if num_used == 0:
         return None
-    own = _rows_at(own, np.arange(num_used))
+    failed, own = _split(_rows_at(own, np.arange(num_used)))
     study = document["study"]
     runs = ArmRuns(
         name=name,
-        seed=np.asarray(own["seed"]),
-        init_seed=np.asarray(own["init_seed"]),
-        order_seed=np.asarray(own["order_seed"]),
+        seed=np.asarray(own["seed"], int),
+        init_seed=np.asarray(own["init_seed"], int),
+        order_seed=np.asarray(own["order_seed"], int),
         status=own["status"],
-        event=np.asarray(own["event"]),
+        event=np.asarray(own["event"], int),
         time=waiting_times(own),
         rows=own,
         curves=[],
@@ -139,6 +158,7 @@ def _arm_runs(rows: dict[str, list[Any]], document: dict[str, Any], name: str) -
         steps_per_epoch=study["steps_per_epoch"][name],
         chance_loss=study["chance_loss"][name],
         waits_for=study["event"][name],
+        failed=failed,
     )
     crossed, forked = (_rows_at(rows, np.flatnonzero(chosen)) for chosen in (is_grid, is_fork))
     return runs._replace(
@@ -149,6 +169,13 @@ def _arm_runs(rows: dict[str, list[Any]], document: dict[str, Any], name: str) -
 
 def _rows_at(rows: dict[str, list[Any]], index: np.ndarray) -> dict[str, list[Any]]:
     return {name: [values[i] for i in index] for name, values in rows.items()}
+
+
+def _split(rows: dict[str, list[Any]]) -> tuple[dict[str, list[Any]], dict[str, list[Any]]]:
+    """Rows of the runs that failed, and of those that have an outcome."""
+    has_failed = np.array([status == FAILED for status in rows["status"]], bool)
+    failed, others = (_rows_at(rows, np.flatnonzero(of)) for of in (has_failed, ~has_failed))
+    return failed, others
 
 
 def _until_incomplete(
@@ -173,7 +200,9 @@ def _grid_runs(
 ) -> GridRuns | None:
     if order_seeds is None:
         return None
-    rows, num_missing = _until_incomplete(runs.seed, rows, order_seeds)
+    wanted = np.sort(np.concatenate([runs.seed, np.asarray(runs.failed["seed"], int)]))
+    rows, num_missing = _until_incomplete(wanted, rows, order_seeds)
+    failed, rows = _split(rows)
     if not rows["seed"]:
         return None
     return GridRuns(
@@ -182,6 +211,7 @@ def _grid_runs(
         time=waiting_times(rows),
         event=np.asarray(rows["event"]),
         num_missing=num_missing,
+        num_failed=len(failed["seed"]),
     )
 
 
@@ -193,21 +223,23 @@ def _fork_runs(runs: ArmRuns, rows: dict[str, list[Any]], num_forks: int | None)
     is_asked = np.asarray(rows["fork_order_seed"], int) - first < num_forks
     rows = _rows_at(rows, np.flatnonzero(is_asked))
     rows, num_missing = _until_incomplete(runs.seed[runs.time > step], rows, num_forks)
+    failed, rows = _split(rows)
     if not rows["seed"]:
         return None
     event = np.asarray(rows["event"])
     # A run that diverged never has the event; all are watched equally long, to the horizon.
     time = np.where(event == 2, runs.horizon, waiting_times(rows))
-    return ForkRuns(step, np.asarray(rows["seed"]), time - step, event, num_missing)
+    left, num_failed = time - step, len(failed["seed"])
+    return ForkRuns(step, np.asarray(rows["seed"]), left, event, num_missing, num_failed)
 
 
 def repetition_curves(directory: WorkDirectory) -> Iterator[tuple[str, int, Curve]]:
-    """Arm, seed and curve of every repetition that is stored, part by part."""
-    for table in directory.iterate(["arm", "seed", "order_seed", "fork_step", "steps", "loss"]):
-        names = ("arm", "seed", "order_seed", "fork_step")
+    """Arm, seed and curve of every repetition with an outcome, part by part."""
+    names = ("arm", "seed", "order_seed", "fork_step", "status")
+    for table in directory.iterate([*names, "steps", "loss"]):
         keys = zip(*(table[name].to_pylist() for name in names), strict=True)
-        for i, (arm, seed, order, fork_step) in enumerate(keys):
-            if fork_step is None and not is_of_grid(order):
+        for i, (arm, seed, order, fork_step, status) in enumerate(keys):
+            if fork_step is None and not is_of_grid(order) and status != FAILED:
                 steps, loss = (table[c][i].values.to_numpy() for c in ("steps", "loss"))
                 yield arm, seed, Curve(steps, loss.astype(np.float64))
 
@@ -215,7 +247,8 @@ def repetition_curves(directory: WorkDirectory) -> Iterator[tuple[str, int, Curv
 def _read_curves(directory: WorkDirectory, runs: dict[str, ArmRuns]) -> dict[str, list[Curve]]:
     """The curves of the first runs of every arm."""
     found: dict[str, dict[int, Curve]] = {name: {} for name in runs}
+    drawn = {name: set(arm.seed[:MAX_CURVES].tolist()) for name, arm in runs.items()}
     for arm, seed, curve in repetition_curves(directory):
-        if arm in runs and seed < min(MAX_CURVES, len(runs[arm].seed)):
+        if seed in drawn.get(arm, ()):
             found[arm][seed] = curve
     return {name: [curves[seed] for seed in sorted(curves)] for name, curves in found.items()}

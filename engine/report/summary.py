@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from engine import statistics
-from engine.plateau import STATUSES
+from engine.plateau import FAILED, STATUSES
 from engine.report.comparison import compare_runs, pooled
-from engine.report.runs import ArmRuns, read_runs
+from engine.report.runs import ArmRuns, read_all_runs
 from engine.statistics import Estimate, TestResult
 from engine.store import WorkDirectory
 
@@ -21,7 +21,7 @@ class ArmSummary(NamedTuple):
     """Numbers of one arm. Times are in the study's unit; accuracies are medians over runs.
 
     Attributes:
-        num_runs: that were used.
+        num_runs: that were used, each with an outcome.
         statuses: runs by status.
         fraction: of runs that left chance level by the horizon.
         plateau_fraction: of runs that left it by breaking from a plateau.
@@ -39,6 +39,7 @@ class ArmSummary(NamedTuple):
         num_diverged_later: runs that diverged after they had left chance level.
         num_stairs: runs with further plateaus after the first.
         num_settled: runs that were stopped once their outcome was clear.
+        num_failed: runs without an outcome, which are not among `num_runs`.
     """
 
     num_runs: int
@@ -59,6 +60,7 @@ class ArmSummary(NamedTuple):
     num_diverged_later: int
     num_stairs: int
     num_settled: int
+    num_failed: int
 
 
 class Comparison(NamedTuple):
@@ -73,8 +75,9 @@ class Comparison(NamedTuple):
         is_later: the opposite.
         p_adjusted: for the number of arms compared: after Holm, or where seeds were added until a
             question was decided, of a safe test after Bonferroni, which holds at every look.
-        num_pairs: seeds that both arms have.
-        is_paired: whether these are all, so that the difference is paired.
+        num_pairs: seeds that both arms have an outcome of.
+        is_paired: whether these are all that did not fail in either arm, so that the difference
+            is paired.
         changed: fields in which the arms differ, with (baseline's value, own value).
     """
 
@@ -98,10 +101,12 @@ class Summary(NamedTuple):
         baseline: name of the arm that others are compared with.
         varied: in words, what differs from seed to seed.
         missing: arms without a complete first seed.
+        failed: runs of the arms that have failed runs only, by arm; they are in no other field.
         runs: by arm.
         arms: by arm.
         comparisons: by arm, without the baseline.
         looks: taken while seeds were added, see `engine.looks`; none where their number was fixed.
+        num_damaged: parts whose runs are left out.
     """
 
     name: str
@@ -110,10 +115,12 @@ class Summary(NamedTuple):
     baseline: str
     varied: str
     missing: list[str]
+    failed: dict[str, int]
     runs: dict[str, ArmRuns]
     arms: dict[str, ArmSummary]
     comparisons: dict[str, Comparison]
     looks: list[dict[str, Any]]
+    num_damaged: int
 
     def fraction(self, successes: int, trials: int) -> Estimate:
         """A fraction of runs; its limits hold at every look where there were some."""
@@ -128,7 +135,8 @@ class Summary(NamedTuple):
 def summarise(directory: WorkDirectory) -> Summary:
     """The numbers of what a work directory holds; arms whose first seed is missing are left out."""
     document = directory.document
-    runs = read_runs(directory)
+    found = read_all_runs(directory)
+    runs = {name: arm for name, arm in found.items() if len(arm.seed)}
     has_epochs = bool(runs) and all(r.steps_per_epoch for r in runs.values())
     baseline = document["study"]["baseline"]
     if baseline not in runs and runs:
@@ -139,11 +147,13 @@ def summarise(directory: WorkDirectory) -> Summary:
         unit="epochs" if has_epochs else "steps",
         baseline=baseline,
         varied=_varied(document["identity"]),
-        missing=[name for name in document["arm_order"] if name not in runs],
+        missing=[name for name in document["arm_order"] if name not in found],
+        failed={name: arm.num_failed for name, arm in found.items() if name not in runs},
         runs=runs,
         arms={},
         comparisons={},
         looks=document.get("looks", []),
+        num_damaged=len(directory.damage()),
     )
     detector = document["identity"]["detector"]
     levels = detector["low"], detector["high"]
@@ -207,6 +217,7 @@ def _summarise_arm(
         num_diverged_later=sum(bool(flag) for flag in runs.rows["is_diverged_later"]),
         num_stairs=sum((num or 0) > 1 for num in runs.rows["num_breaks"]),
         num_settled=sum(reason == "settled" for reason in runs.rows["stop_reason"]),
+        num_failed=runs.num_failed,
     )
 
 
@@ -237,9 +248,9 @@ def _compare(summary: Summary, fields: dict[str, dict[str, Any]]) -> dict[str, C
     found = {}
     for name in others:
         own = summary.runs[name]
-        labels = own.seed, base.seed
+        labels, failed = (own.seed, base.seed), {*own.failed["seed"], *base.failed["seed"]}
         units = (summary.steps_per_unit(name), summary.steps_per_unit(base.name))
-        differences = [compare_runs(own, base, u, labels) for u in (units, (1.0, 1.0))]
+        differences = [compare_runs(own, base, u, labels, failed) for u in (units, (1.0, 1.0))]
         found[name] = Comparison(
             difference=differences[0].value,
             horizon=differences[0].horizon,
@@ -301,6 +312,7 @@ def to_document(
         runs = summary.runs[name]
         arms[name] = {
             **_jsonable(arm),
+            "statuses": {**arm.statuses, FAILED: arm.num_failed},
             "num_stored": runs.num_stored,
             "num_planned": runs.num_planned,
             "horizon_steps": runs.horizon,
@@ -314,6 +326,7 @@ def to_document(
         "baseline": summary.baseline,
         "confidence": 0.95,
         "arms": arms,
+        "failed_arms": summary.failed,
         "comparisons": _jsonable(summary.comparisons),
         "chance_or_fate": _jsonable(dict(fates)),
         "looks": summary.looks,

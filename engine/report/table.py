@@ -10,6 +10,8 @@ def make_table(summary: Summary) -> tuple[list[str], list[list[str]]]:
     """`(header, one row per arm)` as text."""
     unit = summary.unit
     header = ["arm", "runs", *(status.replace("_", " ") for status in STATUSES)]
+    has_failed = any(arm.num_failed for arm in summary.arms.values())
+    header += ["failed (left out)"] * has_failed
     is_hit = all(runs.waits_for == "hit" for runs in summary.runs.values())
     event, wait = ("had the event", "median wait") if is_hit else ("left chance", "median onset")
     header += [f"{event} (95 % CI)", f"{wait}, {unit} (95 % CI)"]
@@ -20,6 +22,7 @@ def make_table(summary: Summary) -> tuple[list[str], list[list[str]]]:
         counts = arm.statuses
         fraction = f"{percent(arm.fraction.value)} ({_percents(arm.fraction)})"
         row = [name, str(arm.num_runs), *(str(counts[status]) for status in STATUSES)]
+        row += [str(arm.num_failed)] * has_failed
         row += [fraction, _median(summary, name)]
         if name in summary.comparisons:
             comparison = summary.comparisons[name]

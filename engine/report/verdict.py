@@ -76,7 +76,7 @@ def _with_fate(verdict: Verdict, summary: Summary, fates: Mapping[str, Fate]) ->
 def _verdict_of_a_wait(summary: Summary, base: ArmSummary, horizon: float) -> Verdict:
     """Of a baseline that waits for an event of its task's own: nothing to fix, only a time."""
     mean, unit = base.restricted_mean, summary.unit
-    hit = fraction(_num_learned(base), base, base.fraction)
+    hit = fraction(_num_learned(base), base.num_runs, base.fraction)
     text = f"“{summary.baseline}”: {hit} had the event within {number(horizon, unit)} {unit}"
     wait = (
         f"the mean wait up to there is {number(mean.value, unit)} {unit} (95 % CI "
@@ -112,7 +112,7 @@ def _typical(summary: Summary, arm: ArmSummary) -> str | None:
 
 def _headline(summary: Summary, base: ArmSummary, horizon: float) -> str:
     name, typical = summary.baseline, _typical(summary, base)
-    left = fraction(_num_learned(base), base, base.fraction)
+    left = fraction(_num_learned(base), base.num_runs, base.fraction)
     if typical == "broke":
         return (
             f"This is normal for “{name}”: {left} left chance level by themselves, in the median "
@@ -164,10 +164,13 @@ def _cause(summary: Summary) -> str:
 
 
 def _how_often(summary: Summary, base: ArmSummary) -> str:
+    left = fraction(_num_learned(base), base.num_runs, base.fraction)
     text = (
-        f"{fraction(_num_learned(base), base, base.fraction)} of “{summary.baseline}” left chance "
-        f"level within the horizon. Of all {base.num_runs}, {_counts(base)}."
+        f"{left} of “{summary.baseline}” left chance level within the horizon. Of all "
+        f"{base.num_runs}, {_counts(base)}."
     )
+    if base.num_failed:
+        text += f" {base.num_failed} more failed and have no outcome."
     if base.num_fell_back:
         text += f" {base.num_fell_back} of those at chance had left it before and fell back."
     return text
@@ -204,7 +207,7 @@ def _is_normal(summary: Summary, base: ArmSummary, horizon: float) -> str:
             return f"{base.num_runs} runs are too few to say what is typical: {_counts(base)}."
         return f"There is no typical course: {_counts(base)}."
     share = summary.fraction(base.statuses[typical], base.num_runs)
-    counted = fraction(base.statuses[typical], base, share)
+    counted = fraction(base.statuses[typical], base.num_runs, share)
     if typical == "broke":
         text = (
             f"Yes. A flat loss followed by a break is what this configuration does: {counted} "
@@ -231,10 +234,11 @@ def _is_normal(summary: Summary, base: ArmSummary, horizon: float) -> str:
 
 
 def _what_fixes(summary: Summary) -> str:
-    if not summary.comparisons and len(summary.runs) + len(summary.missing) > 1:
+    num_arms = len(summary.runs) + len(summary.missing) + len(summary.failed)
+    if not summary.comparisons and num_arms > 1:
         return (
             "Nothing in this study can be compared with it yet: the other configurations wait for "
-            "another event, or have no complete first seed."
+            "another event, or have no outcome of a first seed."
         )
     if not summary.comparisons:
         return (

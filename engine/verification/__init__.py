@@ -8,7 +8,6 @@ from engine.verification.sampling import (
     find_finished,
     stored_rows,
 )
-from engine.verification.surroundings import changed_surroundings
 from engine.verification.verdict import VERDICTS, Origin, Verification, conclude, to_document
 from engine.verification.words import describe_run, summarise_in_words
 
@@ -20,7 +19,6 @@ __all__ = [
     "Sample",
     "StoredRow",
     "Verification",
-    "changed_surroundings",
     "compare_rows",
     "conclude",
     "describe_run",

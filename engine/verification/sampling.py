@@ -10,12 +10,12 @@ import numpy as np
 
 from engine.designs import is_of_grid
 from engine.plan import Plan, run_of
+from engine.plateau import FAILED
 from engine.runs import Run, run_key
 from engine.store import ROW_SCHEMA, RUN_KEY, WAITING_COLUMNS, WorkDirectory
 from engine.verification.agreement import StoredRow
 from engine.verification.outcomes import waits_up_to
 
-_FAILED = "failed"
 # Columns that came after the first release whose rows can be read.
 _LATER = ("hitting_step", "onset_accuracy", "end_held_out_accuracy", "stairs", "is_coarse")
 
@@ -67,7 +67,7 @@ def find_finished(directory: WorkDirectory, plan: Plan) -> Finished:
             run = run_of(plan, row["arm"], row["noise_seed"], row["fork_order_seed"])
         if run is None or run_key(run) != tuple(row[name] for name in RUN_KEY):
             foreign.append(" ".join(f"{name}={row[name]!r}" for name in RUN_KEY))
-        elif row["status"] == _FAILED:
+        elif row["status"] == FAILED:
             num_failed += 1
         else:
             runs.append(run)

@@ -21,7 +21,7 @@ def _arm(time: np.ndarray, **more: object) -> ArmRuns:
         status=["broke" if e else "stuck" for e in event], event=event, time=time, rows={},
         curves=[], grid=None, forks=None, has_forks_asked=False, num_stored=number,
         num_planned=number, horizon=880,
-        steps_per_epoch=22, chance_loss=2.3, waits_for="break",
+        steps_per_epoch=22, chance_loss=2.3, waits_for="break", failed={"seed": []},
     )  # fmt: skip
     return runs._replace(**more)
 

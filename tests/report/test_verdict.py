@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from engine import store
-from engine.plateau import DetectorSettings
 from engine.report.cautions import make_cautions
 from engine.report.fate import make_fates
 from engine.report.figures import INK, make_figures, to_png, to_svg
@@ -18,6 +17,7 @@ from engine.report.summary import Summary, summarise, to_document
 from engine.report.table import make_table, to_text
 from engine.report.verdict import Verdict, make_verdict
 from engine.statistics import Estimate
+from tests.conftest import plain_document
 
 H = math.log(10)
 STEPS = np.arange(0, 881, 11)
@@ -40,39 +40,11 @@ def _row(
 
 
 def _summary(path: Path, arms: dict[str, list[dict]], baseline: str, seeds: int = 20) -> Summary:
-    fields = {name: {"init": name, "learning_rate": 0.1} for name in arms}
-    document = {
-        "schema_version": store.SCHEMA_VERSION,
-        "identity": {
-            "arms": fields,
-            "horizons": dict.fromkeys(arms, 880),
-            "detector": DetectorSettings()._asdict(),
-            "platform": "cpu",
-            "form": dict.fromkeys(arms, "direct"),
-            "root_seed": 0,
-            "eval_every": 11,
-            "fix_init": None,
-            "fix_order": None,
-            "order_seeds": None,
-        },
-        "arm_order": list(arms),
-        "study": {
-            "name": "test",
-            "question": "Why <b>so</b> long?",
-            "baseline": baseline,
-            "seeds": dict.fromkeys(arms, seeds),
-            "event": dict.fromkeys(arms, "break"),
-            "forks": None,
-            "steps_per_epoch": dict.fromkeys(arms, 22),
-            "chance_loss": dict.fromkeys(arms, H),
-        },
-        "launches": [
-            {
-                "command": ["launch.py"], "started": "now", "versions": {"jax": "1"},
-                "hardware": {"cores": 2, "machine": "x"}, "code": {},
-            }
-        ],
-    }  # fmt: skip
+    arm_fields = {name: {"init": name, "learning_rate": 0.1} for name in arms}
+    document = plain_document(arm_fields, horizons=dict.fromkeys(arms, 880))
+    document["study"].update(
+        question="Why <b>so</b> long?", baseline=baseline, seeds=dict.fromkeys(arms, seeds)
+    )
     workdir = store.create_or_resume(path, document)
     workdir.append([row for rows in arms.values() for row in rows])
     return summarise(workdir)

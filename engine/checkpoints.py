@@ -1,0 +1,185 @@
+"""Runs on their way, on disk: one file for what a worker hands in at a time, written atomically.
+
+A file is a safetensors file, named by the hash of its bytes: raw arrays behind a JSON header, of
+which nothing is executed and nothing is allocated that is not in the file. It is removed as soon as
+every run in it is over, or has been kept further on in another one.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+from engine import store
+
+_SUFFIX = ".safetensors"
+_VERSION = 1
+_ABOUT = "plateau"
+_SEED_NAMES = len(store.RUN_KEY) - 1
+
+Key = tuple[Any, ...]
+
+
+class Kept(NamedTuple):
+    """A run as it was kept.
+
+    Attributes:
+        step: that it had reached.
+        arrays: all that it takes to go on, by path.
+    """
+
+    step: int
+    arrays: dict[str, np.ndarray]
+
+
+class _Place(NamedTuple):
+    """Where a run is: its number in a file."""
+
+    path: Path
+    number: int
+    step: int
+
+
+class CheckpointFolder:
+    """The checkpoints of a study.
+
+    Args:
+        path: of the folder; made when something is kept.
+        origin: digest of all that the runs' bits depend on. What was kept elsewhere is not gone on
+            with: nobody could make such a run again.
+    """
+
+    def __init__(self, path: Path, origin: str) -> None:
+        self._path = path
+        self._origin = origin
+        self._places: dict[Key, _Place] = {}
+
+    def open(self, set_aside: Callable[[Path, str], None], notify: Callable[[str], None]) -> None:
+        """Looks at what an earlier launch has left.
+
+        Args:
+            set_aside: called with a damaged file and the reason.
+            notify: called with a line where there is something to say.
+        """
+        num_elsewhere = 0
+        for path in sorted(self._path.glob(f"*{_SUFFIX}")) if self._path.is_dir() else []:
+            try:
+                origin, runs = _read_header(path)
+            except ValueError as error:
+                set_aside(path, str(error))
+                continue
+            if origin != self._origin:
+                num_elsewhere += len(runs)
+                path.unlink()
+                continue
+            for index, (key, step) in enumerate(runs):
+                if key not in self._places or self._places[key].step < step:
+                    self._places[key] = _Place(path, index, step)
+        self._remove_unused(self._path.glob(f"*{_SUFFIX}"))
+        if num_elsewhere:
+            notify(
+                f"{num_elsewhere} runs under way were kept with other versions, sources or on "
+                f"another kind of device; they start again"
+            )
+
+    def steps(self) -> dict[Key, int]:
+        """How far each run is kept, by its `store.RUN_KEY`."""
+        return {key: place.step for key, place in self._places.items()}
+
+    def keep(self, runs: Sequence[tuple[Key, Kept]]) -> None:
+        """Stores runs as they stand, and removes files that nobody needs any more.
+
+        Args:
+            runs: each with its `store.RUN_KEY`.
+
+        Raises:
+            StorageError: they cannot be written.
+        """
+        with store.storing(self._path):
+            self._path.mkdir(exist_ok=True)
+        tensors = {
+            f"{index}/{name}": np.asarray(array, order="C")
+            for index, (_, kept) in enumerate(runs)
+            for name, array in kept.arrays.items()
+        }
+        about = {
+            "version": _VERSION,
+            "origin": self._origin,
+            "runs": [[list(key), kept.step] for key, kept in runs],
+        }
+        content = save(tensors, {_ABOUT: json.dumps(about)})
+        path = self._path / f"{_digest([content])}{_SUFFIX}"
+        store.write_atomically(path, content)
+        before = {self._places[key].path for key, _ in runs if key in self._places}
+        for index, (key, kept) in enumerate(runs):
+            self._places[key] = _Place(path, index, kept.step)
+        self._remove_unused(before - {path})
+
+    def find(self, key: Key) -> Kept | None:
+        """A run as it was last kept, or `None`."""
+        place = self._places.get(key)
+        if place is None:
+            return None
+        prefix = f"{place.number}/"
+        try:
+            with safe_open(place.path, framework="numpy") as file:
+                names = [name for name in list(file.keys()) if name.startswith(prefix)]
+                arrays = {name.removeprefix(prefix): file.get_tensor(name) for name in names}
+        except (OSError, SafetensorError):
+            return None
+        return Kept(place.step, arrays)
+
+    def forget(self, keys: Iterable[Key]) -> None:
+        """Removes what was kept of runs that are stored as finished."""
+        gone = [self._places.pop(key) for key in keys if key in self._places]
+        self._remove_unused({place.path for place in gone})
+
+    def _remove_unused(self, paths: Iterable[Path]) -> None:
+        used = {place.path for place in self._places.values()}
+        for path in set(paths) - used:
+            path.unlink(missing_ok=True)
+        if not used and self._path.is_dir() and not any(self._path.iterdir()):
+            self._path.rmdir()
+
+
+def _read_header(path: Path) -> tuple[str, list[tuple[Key, int]]]:
+    """Origin of a checkpoint file, and the runs in it.
+
+    Raises:
+        ValueError: it is damaged, or not one of ours; the message is the reason.
+    """
+    try:
+        with open(path, "rb") as file:
+            digest = _digest(iter(lambda: file.read(2**22), b""))
+        if digest != path.stem:
+            raise ValueError("its bytes do not match its name")
+        with safe_open(path, framework="numpy") as tensors:
+            about = json.loads((tensors.metadata() or {})[_ABOUT])
+        if about["version"] != _VERSION:
+            raise ValueError(f"it has version {about['version']}, this release reads {_VERSION}")
+        return str(about["origin"]), [_checked(entry) for entry in about["runs"]]
+    except ValueError:
+        raise
+    except (OSError, SafetensorError, KeyError, TypeError, RecursionError) as error:
+        raise ValueError(f"it is not a checkpoint ({error})") from None
+
+
+def _checked(entry: Any) -> tuple[Key, int]:
+    (arm, *seeds), step = entry
+    numbers = [step, *(seed for seed in seeds if seed is not None)]
+    is_whole = all(type(number) is int and number >= 0 for number in numbers)
+    if not (isinstance(arm, str) and len(seeds) == _SEED_NAMES and is_whole):
+        raise ValueError("it names no runs")
+    return (arm, *seeds), step
+
+
+def _digest(chunks: Iterable[bytes]) -> str:
+    total = hashlib.sha256()
+    for chunk in chunks:
+        total.update(chunk)
+    return total.hexdigest()[:32]

@@ -1,0 +1,60 @@
+"""Words that are written down, without what says who ran them and where.
+
+Of a place in a file system the last component is kept, of an address on the network everything but
+who may enter it. Where it cannot be told how far a place reaches, more is cut rather than less.
+"""
+
+import getpass
+import re
+from collections.abc import Sequence
+
+HIDDEN = "…"
+_CREDENTIALS = re.compile(r"://[^/\\\s]*@")
+_QUERY = re.compile(r"(://[^\s,;'\"?#]*)[?#][^\s,;'\"]*")
+_SEPARATORS = re.compile(r"([=,;'\"]+)")
+_ADDRESS = re.compile(r"(?!file:)[A-Za-z][A-Za-z0-9+.-]+://")
+# Absolute, in somebody's home, on a drive or a share, or up from here; also behind a colon.
+_PLACE = re.compile(r"(^|[\s:])([/~]|\\\\|[A-Za-z]:[\\/])|(^|[\\/\s:])\.\.([\\/]|$)")
+_HOMES = (["home"], ["Users"])
+_SECRET = re.compile(r"token|secret|passw|credential|api.?key|private|auth", re.IGNORECASE)
+
+
+def without_places(word: str) -> str:
+    """A word with every place in it reduced to its last component, and without credentials."""
+    word = _QUERY.sub(r"\1", _CREDENTIALS.sub("://", word))
+    return "".join(map(_without_place, _SEPARATORS.split(word)))
+
+
+def _without_place(piece: str) -> str:
+    if _ADDRESS.match(piece) or not _PLACE.search(piece):
+        return piece
+    *above, last = re.split(r"[\\/]+", piece.rstrip("\\/ "))
+    # A home is called like the one who lives there.
+    is_home = last.startswith("~") or last in {_user(), ".."} or above[-1:] in _HOMES
+    return "~" if is_home else last
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError, ImportError):
+        return ""
+
+
+def discreet(words: Sequence[str]) -> list[str]:
+    """The words of a command, without places, credentials and values of flags for secrets."""
+    found = []
+    is_secret = False
+    for word in words:
+        flag, separator, _ = word.partition("=")
+        if is_secret and not word.startswith("-"):
+            found.append(HIDDEN)
+            is_secret = False
+            continue
+        is_secret = word.startswith("-") and bool(_SECRET.search(flag))
+        if is_secret and separator:
+            found.append(f"{flag}={HIDDEN}")
+            is_secret = False
+        else:
+            found.append(without_places(word))
+    return found

@@ -1,0 +1,103 @@
+"""Signals that ask a launch to end: it hands in what is under way, and says how to go on."""
+
+import contextlib
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from types import FrameType, TracebackType
+from typing import Any
+
+_SIGNALS = [
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+]
+
+
+class Interrupted(KeyboardInterrupt):
+    """A signal has asked the launch to end.
+
+    Args:
+        number: of the signal.
+
+    Attributes:
+        number: of the signal.
+        stored: what is stored, in words; empty where nothing was under way.
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"signal {number}")
+        self.number = number
+        self.stored = ""
+
+
+class SignalWatch:
+    """Takes the place of the handlers of SIGINT, SIGTERM and SIGHUP while it is entered.
+
+    A signal raises `Interrupted` at once, except inside `deferred`, where the first one is only
+    noted and wakes whoever waits for `fileno`; the second one raises. Outside of the main thread,
+    where Python takes no signals, nothing changes.
+
+    Attributes:
+        signal: the first signal that came, or `None`.
+    """
+
+    def __init__(self) -> None:
+        self.signal: int | None = None
+        self._is_deferred = False
+        self._before: dict[int, Any] = {}
+        self._ends: tuple[int, int] | None = None
+
+    def __enter__(self) -> "SignalWatch":
+        self._ends = os.pipe()
+        for end in self._ends:
+            os.set_blocking(end, False)
+        if threading.current_thread() is threading.main_thread():
+            for number in _SIGNALS:
+                if signal.getsignal(number) != signal.SIG_IGN:
+                    self._before[number] = signal.signal(number, self._on_signal)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        for end in self._ends or ():
+            os.close(end)
+        self._ends = None
+
+    def fileno(self) -> int:
+        """Of a pipe that has something to read once a signal has come."""
+        assert self._ends is not None
+        return self._ends[0]
+
+    def drain(self) -> None:
+        """Empties that pipe."""
+        with contextlib.suppress(BlockingIOError):
+            os.read(self.fileno(), 64)
+
+    @contextlib.contextmanager
+    def deferred(self) -> Iterator[None]:
+        """Notes the first signal instead of raising."""
+        self._is_deferred = True
+        try:
+            yield
+        finally:
+            self._is_deferred = False
+
+    def check(self) -> None:
+        """Raises `Interrupted` where a signal was noted."""
+        if self.signal is not None:
+            raise Interrupted(self.signal)
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        is_first = self.signal is None
+        self.signal = number
+        if not (is_first and self._is_deferred):
+            raise Interrupted(number)
+        if self._ends is not None:
+            with contextlib.suppress(BlockingIOError):
+                os.write(self._ends[1], b"!")

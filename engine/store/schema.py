@@ -1,0 +1,78 @@
+"""Columns of the rows on disk."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from engine.plateau import FAILED
+
+SCHEMA_VERSION = 4
+
+_STAIR_FIELDS = ("onset_step", "half_step", "end_step", "level_before", "level_after")
+_OUTCOME_FIELDS = [
+    ("arm", pa.string()),
+    ("seed", pa.int64()),
+    ("init_seed", pa.int64()),
+    ("order_seed", pa.int64()),
+    ("noise_seed", pa.int64()),
+    ("fork_step", pa.int64()),
+    ("fork_order_seed", pa.int64()),
+    ("status", pa.string()),
+    ("event", pa.int64()),
+    ("stop_reason", pa.string()),
+    ("is_diverged_later", pa.bool_()),
+    ("onset_step", pa.float64()),
+    ("onset_lower", pa.float64()),
+    ("onset_upper", pa.float64()),
+    ("half_step", pa.float64()),
+    ("hitting_step", pa.int64()),
+    ("width_steps", pa.float64()),
+    ("suddenness", pa.float64()),
+    ("num_breaks", pa.int64()),
+    ("stairs", pa.list_(pa.struct([(name, pa.float64()) for name in _STAIR_FIELDS]))),
+    ("is_coarse", pa.bool_()),
+    ("chance_loss", pa.float64()),
+    ("end_loss", pa.float64()),
+    ("onset_accuracy", pa.float64()),
+    ("end_accuracy", pa.float64()),
+    ("end_held_out_accuracy", pa.float64()),
+    ("best_minus_end", pa.float64()),
+    ("steps_run", pa.int64()),
+]
+_CURVE_FIELDS = [
+    ("steps", pa.list_(pa.int64())),
+    ("loss", pa.list_(pa.float32())),
+    ("accuracy", pa.list_(pa.float32())),
+    ("inspected_steps", pa.list_(pa.int64())),
+    ("held_out_loss", pa.list_(pa.float32())),
+    ("held_out_accuracy", pa.list_(pa.float32())),
+    ("average_loss", pa.list_(pa.float32())),
+    ("batch_loss", pa.list_(pa.float32())),
+]
+OUTCOME_SCHEMA = pa.schema(_OUTCOME_FIELDS)
+ROW_SCHEMA = pa.schema(_OUTCOME_FIELDS + _CURVE_FIELDS)
+
+# What names a run. Two rows that agree in these are the same run.
+RUN_KEY = ("arm", "init_seed", "order_seed", "noise_seed", "fork_step", "fork_order_seed")
+
+STATUSES = ("broke", "no_plateau", "shoulder", "stuck", "diverged", FAILED)
+STOP_REASONS = ("horizon", "settled", "hit", "diverged", FAILED)
+
+# Columns that may hold the time of the event a run waited for.
+_EVENT_STEPS = ("onset_step", "hitting_step")
+WAITING_COLUMNS = (*_EVENT_STEPS, "steps_run", "event")
+
+Row = Mapping[str, Any]
+
+
+def waiting_times(rows: Mapping[str, Sequence[Any]]) -> np.ndarray:
+    """The time of each run in steps: of its event, or its end where there was none, `[num_rows]`.
+
+    Args:
+        rows: columns of the store, those of `WAITING_COLUMNS` among them.
+    """
+    ends = zip(*(rows[name] for name in (*_EVENT_STEPS, "steps_run")), strict=True)
+    times = [next(value for value in values if value is not None) for values in ends]
+    return np.asarray(times, np.float64)

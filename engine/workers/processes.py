@@ -1,0 +1,197 @@
+"""Worker processes, one per device.
+
+They end when the process that started them does, however it ends.
+"""
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import threading
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from multiprocessing.connection import Connection
+from multiprocessing.connection import wait as wait_for
+from typing import Any, NamedTuple
+
+from engine.devices import Devices, configure_backend, environment
+from engine.errors import InputError, WorkerFailedError
+from engine.workers.serving import Line, ServeSettings, serve_remotely
+
+# Seconds between signs of life.
+BEAT = 2.0
+
+
+def _watch_parent(line: Line) -> None:
+    """Sends signs of life; ends this process as soon as its parent is gone."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    while not wait_for([parent.sentinel], timeout=BEAT):
+        with contextlib.suppress(OSError):
+            line.send("alive", None)
+    os._exit(1)
+
+
+def _begin(connection: Connection) -> Line:
+    """What every process of ours does first.
+
+    The parent decides what a signal to the whole group of processes means.
+    """
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
+    line = Line(connection)
+    threading.Thread(target=_watch_parent, args=(line,), daemon=True).start()
+    return line
+
+
+def _worker_main(connection: Connection, settings: ServeSettings) -> None:
+    """Body of a worker process."""
+    line = _begin(connection)
+    _answer_with(line, lambda: serve_remotely(line, settings))
+
+
+def _call_main(
+    connection: Connection, cache_dir: str | None, fn: Callable[..., Any], args: tuple[Any, ...]
+) -> None:
+    """Body of a process that makes one call."""
+
+    def work() -> Any:
+        configure_backend(cache_dir)
+        return fn(*args)
+
+    _answer_with(_begin(connection), work)
+
+
+def _answer_with(line: Line, work: Callable[[], Any]) -> None:
+    """Sends what a function returns, or what went wrong."""
+    try:
+        line.send("done", work())
+    except (EOFError, BrokenPipeError, ConnectionResetError):
+        pass
+    except InputError as error:
+        with contextlib.suppress(OSError):
+            line.send("refused", str(error))
+    except Exception:
+        with contextlib.suppress(OSError):
+            line.send("failed", traceback.format_exc())
+
+
+@contextlib.contextmanager
+def _set_environment(variables: Mapping[str, str]) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+class Worker(NamedTuple):
+    """A process, and the parent's end of its pipe."""
+
+    process: Any
+    connection: Connection
+
+
+def _start(devices: Devices, index: int, target: Callable[..., None], *args: Any) -> Worker:
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=target, args=(theirs, *args), daemon=True)
+    with _set_environment(environment(devices, index)):
+        process.start()
+    theirs.close()
+    return Worker(process, ours)
+
+
+class Crew:
+    """Worker processes, one per device. As a context: they start on entry and end on exit.
+
+    They load their libraries while the parent still plans.
+
+    Args:
+        devices: what to run on.
+        num_workers: processes; none where everything is to run in this one.
+        cache_dir: of compiled programs, or `None`.
+        checkpoint_every: seconds, or `None` for the default.
+    """
+
+    def __init__(
+        self,
+        devices: Devices,
+        num_workers: int,
+        cache_dir: str | None,
+        checkpoint_every: float | None = None,
+    ) -> None:
+        self.num_workers = num_workers
+        self.settings = ServeSettings(cache_dir, num_workers or 1, checkpoint_every)
+        self.members: dict[int, Worker] = {}
+        self._devices = devices
+
+    def __enter__(self) -> "Crew":
+        self.ensure()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for index in list(self.members):
+            self.kill(index)
+
+    def start(self, index: int) -> None:
+        """Starts the worker of one device."""
+        self.members[index] = _start(self._devices, index, _worker_main, self.settings)
+
+    def ensure(self) -> None:
+        """Starts every worker that is not there, for another call of `run_all`."""
+        for index in set(range(self.num_workers)) - set(self.members):
+            self.start(index)
+
+    def retire(self, index: int) -> int | None:
+        """Waits for the end of a worker that has said that it is done, or is dead.
+
+        Returns:
+            Its exit code.
+        """
+        worker = self.members.pop(index)
+        worker.connection.close()
+        worker.process.join()
+        return worker.process.exitcode
+
+    def kill(self, index: int) -> None:
+        """Ends a worker: it has nothing on disk that could be half-written."""
+        self.members[index].process.kill()
+        self.retire(index)
+
+
+def call(devices: Devices, cache_dir: str | None, fn: Callable[..., Any], *args: Any) -> Any:
+    """Calls a function in a process that has a device to itself, as a worker has.
+
+    Args:
+        devices: what to run on; the first one is used.
+        cache_dir: of compiled programs, or `None`.
+        fn: can be imported by its name.
+        args: can be pickled, as can the result.
+
+    Raises:
+        InputError: the function raised one.
+        WorkerFailedError: it raised something else, or the process died.
+    """
+    worker = _start(devices, 0, _call_main, cache_dir, fn, args)
+    try:
+        kind = "alive"
+        while kind == "alive":
+            kind, result = worker.connection.recv()
+    except EOFError:
+        worker.process.join()
+        kind, result = "failed", f"a worker died with exit code {worker.process.exitcode}"
+    finally:
+        worker.process.kill()
+        worker.process.join()
+    if kind == "refused":
+        raise InputError(result)
+    if kind == "failed":
+        raise WorkerFailedError(result)
+    return result
