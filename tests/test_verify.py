@@ -342,6 +342,26 @@ def test_one_run_that_differs_beside_others_that_do_not_is_not_explained(plain, 
 
 
 @pytest.mark.usefixtures("replayed")
+def test_runs_of_two_launches_are_judged_apart(plain, options, capsys):
+    """All that another version made differ, and all that this one made are identical."""
+    original = open_existing(plain)
+    rows, document = original.read().to_pylist(), copy.deepcopy(original.document)
+    launch_of_now = copy.deepcopy(document["launches"][0])
+    _other_jax(document)
+    directory = create_or_resume(plain.with_name("both"), document)
+    early = [row for row in rows if row["seed"] < 2]
+    off = [{**row, "loss": [value + 1e-6 for value in row["loss"]]} for row in early]
+    directory.append(off)
+    directory.document["launches"].append(launch_of_now)
+    directory.append([row for row in rows if row["seed"] >= 2])
+    directory.save_document()
+    found = verify(directory.path, is_all=True, **options)
+    assert [a.is_identical for a in found.runs] == [a.run.seed >= 2 for a in found.runs]
+    assert (found.verdict, found.unexplained) == ("undecided", [])
+    assert "4 of 8 differ" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("replayed")
 def test_one_run_that_differs_alone_may_be_explained(plain, options):
     def change(row):
         is_it = (row["arm"], row["seed"]) == ("fast", 1)
