@@ -28,7 +28,7 @@ from engine.commands.flags import (
     parse_sweeps,
     required,
 )
-from engine.errors import InputError, StorageError, WorkerFailedError, unknown_name
+from engine.errors import InputError, StorageError, WorkerFailedError, one_line, unknown_name
 from engine.interruption import SignalWatch
 
 if TYPE_CHECKING:
@@ -232,7 +232,7 @@ def _main(argv: Sequence[str]) -> int:
             raise InputError("nothing to do: expected a verb or flags, see --help")
         return _VERBS[verb][0](values) or 0
     except (InputError, flags.Error) as error:
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        print(f"error: {one_line(str(error))}", file=sys.stderr)
         return 2
     except (StorageError, WorkerFailedError) as error:
         print(f"error: {error}", file=sys.stderr)

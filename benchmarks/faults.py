@@ -80,7 +80,7 @@ class _Place:
         directory = store.open_existing(workdir)
         num_stored = sum(len(table) for table in directory.iterate(["arm"]))
         found = directory.read()
-        is_clean = not directory.damage() and not (workdir / "checkpoint").exists()
+        is_clean = not directory.num_left_out and not (workdir / "checkpoint").exists()
         return (
             is_clean
             and num_stored == len(found)

@@ -6,7 +6,6 @@ outcome of every curve, reading and summarising the rows, and the whole report. 
 largest memory is printed after each.
 """
 
-import dataclasses
 import math
 import resource
 import tempfile
@@ -18,6 +17,7 @@ from typing import Any
 import numpy as np
 from absl import app, flags
 
+from benchmarks.stored import make_document
 from engine import store
 from engine.commands.report import report
 from engine.config import Arm
@@ -56,45 +56,11 @@ def _finished(arm_name: str, arm: Arm, seed: int, steps: np.ndarray) -> Finished
     )
 
 
-def _document(arm: Arm, horizon: int) -> dict[str, Any]:
-    by_arm = lambda value: dict.fromkeys(_ARMS, value)  # noqa: E731
-    return {
-        "schema_version": store.SCHEMA_VERSION,
-        "identity": {
-            "arms": {name: dataclasses.asdict(Arm(init=name)) for name in _ARMS},
-            **{name: by_arm(1) for name in ("width", "block")},
-            **{name: by_arm("") for name in ("data", "model_source", "task_source")},
-            "fork_step": by_arm(None),
-            "design": "seeds",
-            "stop": "horizon",
-            "horizons": by_arm(horizon),
-            "eval_every": _EVERY,
-            "root_seed": 0,
-            "fix_init": None,
-            "fix_order": None,
-            "order_seeds": None,
-            "detector": DetectorSettings()._asdict(),
-            "form": by_arm("direct"),
-            "platform": "cpu",
-        },
-        "arm_order": list(_ARMS),
-        "study": {
-            "name": "large",
-            "question": "How long does a large study take to read?",
-            "baseline": _ARMS[0],
-            "seeds": by_arm(_RUNS.value // len(_ARMS)),
-            "steps_per_epoch": by_arm(22),
-            "chance_loss": by_arm(_H),
-            "event": by_arm("break"),
-            "forks": None,
-        },
-        "launches": [
-            {
-                "command": ["large_study"], "started": "", "versions": {}, "code": {},
-                "hardware": {"cores": 0, "machine": ""},
-            }
-        ],
-    }  # fmt: skip
+def _document(horizon: int) -> dict[str, Any]:
+    arms = {name: {"init": name} for name in _ARMS}
+    question = "How long does a large study take to read?"
+    seeds = _RUNS.value // len(_ARMS)
+    return make_document(arms, horizon, seeds, name="large", question=question)
 
 
 def _timed(what: str, work: Callable[[], Any]) -> Any:
@@ -113,7 +79,7 @@ def _main(argv: list[str]) -> None:
     runs = [_finished(name, arm, seed, steps) for name in _ARMS for seed in range(number)]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "study"
-        directory = store.create_or_resume(path, _document(arm, int(steps[-1])))
+        directory = store.create_or_resume(path, _document(int(steps[-1])))
         print(f"{len(runs)} runs of {len(steps)} points\n\n| what | s | MB at most so far |")
         print("|---|---|---|")
         settings = DetectorSettings()

@@ -100,8 +100,10 @@ class CheckpointFolder:
         Raises:
             StorageError: they cannot be written.
         """
-        with store.storing(self._path):
+        try:
             self._path.mkdir(exist_ok=True)
+        except OSError as error:
+            raise store.storage_error(self._path, error) from error
         tensors = {
             f"{index}/{name}": np.asarray(array, order="C")
             for index, (_, kept) in enumerate(runs)

@@ -1,6 +1,7 @@
 """Exceptions that the launcher knows."""
 
 import difflib
+import unicodedata
 from collections.abc import Iterable
 
 
@@ -8,12 +9,15 @@ class InputError(ValueError):
     """Something that was given is not usable; the message is one line that says what would be."""
 
 
+class StorageError(RuntimeError):
+    """The disk is full, cannot be written or fails; the message is one line that says what to do.
+
+    Whatever was stored before is whole, and nothing is half-written.
+    """
+
+
 class WorkerFailedError(RuntimeError):
     """A worker raised an exception, or workers die as fast as they are started."""
-
-
-class StorageError(RuntimeError):
-    """Something cannot be written; what was stored before is intact."""
 
 
 def unknown_name(kind: str, name: str, choices: Iterable[str]) -> InputError:
@@ -28,3 +32,27 @@ def unknown_name(kind: str, name: str, choices: Iterable[str]) -> InputError:
     nearest = difflib.get_close_matches(name, choices, n=1, cutoff=0.5)
     hint = f"; did you mean {nearest[0]!r}?" if nearest else ""
     return InputError(f"unknown {kind} {name!r}: expected one of {', '.join(choices)}{hint}")
+
+
+_TURNING = ("LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI")
+
+
+def visible(text: str) -> str:
+    """The text without characters that move a terminal's cursor or turn the line around.
+
+    Args:
+        text: with names that may come from strangers; its white space is left as it is.
+    """
+    return "".join(
+        "\N{REPLACEMENT CHARACTER}" if _is_hidden(c) and not c.isspace() else c for c in text
+    )
+
+
+def _is_hidden(character: str) -> bool:
+    is_control = unicodedata.category(character) in ("Cc", "Cs")
+    return is_control or unicodedata.bidirectional(character) in _TURNING
+
+
+def one_line(text: str) -> str:
+    """The text in one line, without characters that do something to it, see `visible`."""
+    return visible(" ".join(text.split()))

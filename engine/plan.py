@@ -18,7 +18,9 @@ from engine.runs import Run
 from engine.study import MAX_SEEDS, Study, check_whole, resolve_arm
 
 _MAX_EVAL_EVERY = 25
-_MAX_HORIZON = 2**30
+# The store reads no part of more than 2 GiB; a run of this length, with a point at every step, has
+# 1.5 GiB of curves.
+_MAX_HORIZON = 2**26
 _FRESH_EVAL_EVERY = 10
 
 
@@ -227,7 +229,7 @@ def _horizon(
             f"dataset={arm.dataset} draws fresh examples and has no epochs: give --horizon in steps"
         )
     if steps > _MAX_HORIZON:
-        raise InputError(f"a horizon of {steps:g} steps is too long: expected at most 2^30")
+        raise InputError(f"a horizon of {steps:g} steps is too long: expected at most 2^26")
     return math.ceil(steps / eval_every - 1e-9) * eval_every
 
 

@@ -6,9 +6,6 @@ os.environ["NPROC"] = os.environ["PJRT_NPROC"] = "1"
 os.environ["JAX_PLATFORMS"] = "cpu"
 
 import dataclasses
-import json
-import math
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +18,6 @@ from engine.lanes import LanePool, block_of
 from engine.lanes import make_pool as new_pool
 from engine.plateau import DetectorSettings
 from engine.runs import Run
-from engine.store import SCHEMA_VERSION
 from engine.study import Study, resolve_arm
 from engine.tasks import load_data
 
@@ -55,54 +51,6 @@ def small_study(**changes: object) -> Study:
         baseline="slow",
     )
     return dataclasses.replace(study, **changes)  # type: ignore[arg-type]
-
-
-def plain_document(arms: Mapping[str, dict[str, Any]], **identity: Any) -> dict[str, Any]:
-    """`study.json` of a study that never ran.
-
-    Args:
-        arms: fields that differ from the default, by name.
-        identity: entries that do.
-    """
-    names = list(arms)
-    fields = {name: {**dataclasses.asdict(Arm()), **changes} for name, changes in arms.items()}
-    texts = ("form", "data", "model_source", "task_source")
-    document = {
-        "schema_version": SCHEMA_VERSION,
-        "identity": {
-            "arms": fields,
-            "horizons": dict.fromkeys(names, 44),
-            "detector": DetectorSettings()._asdict(),
-            "fork_step": dict.fromkeys(names),
-            **{name: dict.fromkeys(names, 1) for name in ("width", "block")},
-            **{name: dict.fromkeys(names, "direct") for name in texts},
-            **dict.fromkeys(("fix_init", "fix_order", "order_seeds")),
-            **{"design": "seeds", "stop": "horizon", "platform": "cpu"},
-            **{"eval_every": 11, "root_seed": 0},
-            **identity,
-        },
-        "arm_order": names,
-        "study": {
-            "name": "test",
-            "question": "",
-            "baseline": names[-1],
-            "forks": None,
-            "seeds": dict.fromkeys(names, 3),
-            "steps_per_epoch": dict.fromkeys(names, 22),
-            "chance_loss": dict.fromkeys(names, math.log(10)),
-            "event": dict.fromkeys(names, "break"),
-        },
-        "launches": [
-            {
-                "command": ["launch.py"],
-                "versions": {"jax": "1"},
-                "hardware": {"cores": 2, "machine": "x"},
-                "code": {},
-                "started": "now",
-            }
-        ],
-    }
-    return json.loads(json.dumps(document))
 
 
 @pytest.fixture(scope="session")

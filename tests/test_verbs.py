@@ -96,8 +96,9 @@ def test_contrasts_are_adjusted_for_their_number(studies):
 def test_studies_that_ask_different_things_are_refused(studies, tmp_path, change, words):
     other = tmp_path / "changed"
     directory = open_existing(studies / "both")
+    rows = directory.read().to_pylist()
     change(directory.document)
-    create_or_resume(other, directory.document).append(directory.read().to_pylist())
+    create_or_resume(other, directory.document).append(rows)
     with pytest.raises(InputError, match=words):
         compare(studies / "both", other)
 

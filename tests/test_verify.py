@@ -278,6 +278,21 @@ def test_a_row_of_no_run_of_the_study_is_damage(plain, options, capsys):
 
 
 @pytest.mark.usefixtures("replayed")
+def test_a_part_that_is_left_out_is_damage(plain, options, capsys):
+    """What is left is identical, and the study is not whole all the same."""
+    directory = open_existing(plain)
+    directory.append(directory.read().slice(0, 1).to_pylist())
+    part = min((plain / "parts").glob("*.parquet"), key=lambda path: path.stat().st_size)
+    part.write_bytes(part.read_bytes()[:-9])
+    before = _state(plain)
+    found = verify(plain, **options)
+    assert (found.exit_code, len(found.runs)) == (3, 8)
+    assert all(agreement.is_identical for agreement in found.runs)
+    assert "1 file of finished runs is damaged, missing or foreign" in capsys.readouterr().out
+    assert _state(plain) == before
+
+
+@pytest.mark.usefixtures("replayed")
 def test_failed_runs_are_left_out(plain, options, capsys):
     seeds = dict.fromkeys(("seed", "init_seed", "order_seed", "noise_seed"), 4)
     outcome = {"status": "failed", "event": 0, "stop_reason": "failed", "steps_run": 0}

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 from engine import store
+from engine.errors import one_line
 from engine.report.contrast import Contrast, contrast_studies, in_words
 
 
@@ -26,5 +27,6 @@ def compare(
     own, base = (store.open_existing(Path(path)) for path in (workdir, baseline))
     contrasts = contrast_studies(own, base, arm, baseline_arm)
     for contrast in contrasts:
-        print(in_words(contrast, *(str(Path(path).name or path) for path in (workdir, baseline))))
+        names = (str(Path(path).name or path) for path in (workdir, baseline))
+        print(one_line(in_words(contrast, *names)))
     return contrasts

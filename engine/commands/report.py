@@ -2,13 +2,14 @@
 
 import io
 import os
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 
 from engine import store
-from engine.errors import InputError
+from engine.errors import InputError, one_line
 from engine.report.cautions import make_cautions
 from engine.report.fate import make_fates
 from engine.report.figures import make_figures, to_png, to_svg
@@ -53,19 +54,26 @@ def report(workdir: str | os.PathLike[str]) -> dict[str, Any]:
     _write_outcomes(directory)
     store.write_atomically(directory.path / "summary.json", store.to_json(document))
     folder = directory.path / "figures"
-    with store.storing(folder):
-        folder.mkdir(exist_ok=True)
-    for stale in set(folder.glob("*.svg")) | set(folder.glob("*.png")):
-        if stale.stem not in figures:
-            stale.unlink()
+    _clear(folder, figures)
     for name, figure in figures.items():
         store.write_atomically(folder / f"{name}.svg", vectors[name].encode())
         store.write_atomically(folder / f"{name}.png", to_png(figure))
     store.write_atomically(directory.path / "report.html", page.encode())
 
-    print(f"\n{to_text(header, rows)}\n\n{verdict.headline}\n")
+    print(f"\n{to_text(header, rows)}\n\n{one_line(verdict.headline)}\n")
     print(f"report: {directory.path / 'report.html'}")
     return document
+
+
+def _clear(folder: Path, names: Collection[str]) -> None:
+    """Makes the folder of the figures, or removes from it what would not be written anew."""
+    try:
+        folder.mkdir(exist_ok=True)
+        for stale in set(folder.glob("*.svg")) | set(folder.glob("*.png")):
+            if stale.stem not in names and not stale.is_dir():
+                stale.unlink(missing_ok=True)
+    except OSError as error:
+        raise store.storage_error(folder, error) from error
 
 
 def _write_outcomes(directory: WorkDirectory) -> None:

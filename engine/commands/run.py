@@ -68,6 +68,7 @@ def run(
 
     Raises:
         InputError: something that was given is not usable; nothing was changed.
+        StorageError: the disk is full or fails; what was finished before is stored.
         WorkerFailedError: workers end one after another.
         Interrupted: a signal came; what was under way is stored, and the same call goes on.
     """
@@ -85,7 +86,7 @@ def run(
     available, num_workers = find_workers(num_workers)
     cache = str(cache_dir or default_cache_dir())
     request = _Request(study, Path(workdir), available, width, form, is_tuned, data_dir, until)
-    with SignalWatch() as watch, store.hold(request.workdir, store.say):
+    with SignalWatch() as watch, store.hold(request.workdir, _note):
         with workers.Crew(available, num_workers, cache, checkpoint_every) as crew:
             _train(request, crew, watch, is_quiet)
         if not has_report:
@@ -120,6 +121,10 @@ def find_workers(num_workers: int | None) -> tuple[Devices, int]:
     return available, num_workers
 
 
+def _note(line: str) -> None:
+    print(f"note: {line}", file=sys.stderr)
+
+
 class _Request(NamedTuple):
     """What is asked for, see `run`."""
 
@@ -150,8 +155,8 @@ def _train(request: _Request, crew: workers.Crew, watch: SignalWatch, is_quiet: 
     tuned: dict[str, dict[str, float]] = {}
     if request.is_tuned and recorded is None:
         plan, tuned = _tuned(plan, request, crew.settings.cache_dir)
-    directory = store.create_or_resume(request.workdir, document(plan, request.devices))
-    directory.mend()
+    directory = store.create_or_resume(request.workdir, document(plan, request.devices), _note)
+    directory.inspect(_note)
     if tuned:
         directory.document["tuned_milliseconds"] = tuned
         directory.save_document()
@@ -180,13 +185,13 @@ def _open_checkpoints(directory: WorkDirectory) -> CheckpointFolder:
     """Runs that were under way, of those that could have been begun here and now."""
 
     def set_aside(path: Path, reason: str) -> None:
-        store.say(f"checkpoint/{path.name}: {reason}; its runs start again")
-        directory.set_aside(path)
+        _note(f"checkpoint/{path.name}: {reason}; its runs start again")
+        store.set_aside(path, directory.path / "damaged")
 
     environment = provenance.environment_digest(directory.document["launches"][-1])
-    origin = f"{store.fingerprint(directory.document)} {environment}"
+    origin = f"{store.fingerprint(directory.document['identity'])} {environment}"
     folder = CheckpointFolder(directory.path / "checkpoint", origin)
-    folder.open(set_aside, store.say)
+    folder.open(set_aside, _note)
     return folder
 
 
@@ -219,6 +224,4 @@ def _warn_of_another_environment(directory: WorkDirectory) -> None:
         return
     words = provenance.describe_differences(launches[-2], launches[-1])
     if words:
-        print(
-            f"note: this launch may make other bits than the one before ({words})", file=sys.stderr
-        )
+        _note(f"this launch may make other bits than the one before ({words})")

@@ -17,7 +17,7 @@ from engine.looks import Looks, Until
 from engine.plan import Plan, Waited, with_forks
 from engine.plateau import FAILED
 from engine.runs import Run, run_key
-from engine.store import WAITING_COLUMNS, WorkDirectory, waiting_times
+from engine.store import RUN_KEY, WAITING_COLUMNS, WorkDirectory, waiting_times
 
 
 class Session:
@@ -43,7 +43,7 @@ class Session:
     ) -> None:
         self._plan, self._directory, self._crew = plan, directory, crew
         self._checkpoints, self._watch = checkpoints, watch
-        self._finished = directory.finished_keys()
+        self._finished = _keys_with_outcome(directory)
         self._num_stored = len(self._finished)
         self._is_quiet = is_quiet
         self._recorder = Recorder(plan, directory, checkpoints)
@@ -201,3 +201,10 @@ class Session:
             num_workers=self._crew.num_workers,
         )
         self._directory.save_document()
+
+
+def _keys_with_outcome(directory: WorkDirectory) -> set[tuple[Any, ...]]:
+    """The keys of every stored run that has not failed; one that has is tried again."""
+    columns = directory.read(columns=["status"]).to_pydict()
+    keys = zip(*(columns[name] for name in RUN_KEY), strict=True)
+    return {k for k, status in zip(keys, columns["status"], strict=True) if status != FAILED}

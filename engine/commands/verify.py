@@ -10,7 +10,7 @@ from engine import provenance, store, workers
 from engine.commands.progress import Progress
 from engine.commands.run import default_cache_dir, find_workers
 from engine.document import identity_differences, identity_of, plan_of
-from engine.errors import InputError, WorkerFailedError
+from engine.errors import InputError, WorkerFailedError, one_line
 from engine.outcomes import outcome_row
 from engine.plan import Plan
 from engine.runs import Run, run_key
@@ -120,7 +120,7 @@ def _origins(
     since = [provenance.describe_differences(launch, now) for launch in launches]
     made_by, found = directory.launches_of_runs(), []
     for run in runs:
-        number = made_by.get(run_key(run))
+        number = made_by.get(run_key(run)) if len(launches) > 1 else 0
         # Where that is not known, all of them may have made the run.
         words = since if number is None else [since[number]]
         found.append(Origin(number, (*changed, *(line for line in words if line))))
@@ -130,7 +130,9 @@ def _origins(
 def _damage(directory: WorkDirectory, finished: Finished) -> list[str]:
     """What is stored and cannot be right, in words."""
     rows = [f"a row is no run of this study ({words})" for words in finished.foreign]
-    return [*(f"parts/{name}: {reason}" for name, reason in directory.damage()), *rows]
+    number = directory.num_left_out
+    files = "1 file of finished runs is" if number == 1 else f"{number} files of finished runs are"
+    return [f"{files} damaged, missing or foreign"] * (number > 0) + rows
 
 
 def _check_numbers(num_runs: int | None, is_all: bool, seed: int, margin: float) -> None:
@@ -221,7 +223,7 @@ def _tell(found: Verification, output: _Place | None) -> None:
     """Prints a line for each run and the summary, and writes the file that was asked for."""
     words = summarise_in_words(found)
     for agreement in found.runs:
-        print(describe_run(agreement))
-    print(f"\n{words}")
+        print(one_line(describe_run(agreement)))
+    print(f"\n{one_line(words)}")
     if output is not None:
         store.write_atomically(Path(output), store.to_json(to_document(found, words)))

@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from engine.report.fate import Fate, shares_of
+from engine.report.phrases import label
 from engine.report.runs import ForkRuns, GridRuns
 
 _WIDTH = 5.2
@@ -19,11 +20,11 @@ def draw_grid(name: str, grid: GridRuns, fate: Fate, unit: str, steps_per_unit: 
     figure = Figure(figsize=(_WIDTH, 3.2), layout="constrained")
     left, right = figure.subplots(1, 2, width_ratios=(1.5, 1.0))
     _draw_times(left, grid, steps_per_unit)
-    left.set_title(f"{name}: wait ({unit})")
-    for row, (label, share) in enumerate(shares_of(fate).items()):
+    left.set_title(f"{label(name)}: wait ({unit})")
+    for row, (words, share) in enumerate(shares_of(fate).items()):
         right.plot([share.lower, share.upper], [row, row], color="#0072B2", linewidth=1.6)
         right.plot(share.value, row, "o", color="#0072B2", markersize=5)
-        right.text(0.0, row - 0.28, label, fontsize=8)
+        right.text(0.0, row - 0.28, words, fontsize=8)
     right.set(
         xlim=(-0.02, 1.02), ylim=(2.5, -0.7), yticks=[], xlabel="share of the variance\nof log time"
     )
@@ -67,7 +68,7 @@ def draw_forks(name: str, forks: ForkRuns, unit: str, steps_per_unit: float) -> 
         axes.plot(np.median(left[own]), row, "|", color=mpl.rcParams["text.color"], markersize=7)
     end = float(np.max(forks.time_left)) / steps_per_unit
     axes.set(
-        title=f"{name}: {unit} left after the fork",
+        title=f"{label(name)}: {unit} left after the fork",
         xlim=(0, 1.04 * end if math.isfinite(end) and end > 0 else 1),
         ylim=(len(shown) - 0.3, -0.7),
         yticks=[],

@@ -19,6 +19,7 @@ from matplotlib.figure import Figure
 from engine import statistics
 from engine.report import fate_figures
 from engine.report.fate import Fate
+from engine.report.phrases import label
 from engine.report.runs import ArmRuns
 from engine.report.summary import Summary
 
@@ -137,7 +138,9 @@ def _curves(summary: Summary, name: str) -> Figure:
     axes.axhline(runs.chance_loss, color=INK, linestyle="--", linewidth=0.8)
     end = runs.horizon / unit
     axes.annotate("chance", (end, runs.chance_loss), (0, 3), textcoords="offset points", ha="right")
-    axes.set(xlim=(0, end), ylim=(0, top), xlabel=_time_label(summary), ylabel="loss", title=name)
+    axes.set(
+        xlim=(0, end), ylim=(0, top), xlabel=_time_label(summary), ylabel="loss", title=label(name)
+    )
     return figure
 
 
@@ -163,7 +166,7 @@ def _incidence(summary: Summary) -> Figure:
         value, lower = columns
         at_start = statistics.proportion(0, len(time)).upper
         upper = np.concatenate([[at_start], curve.upper, curve.upper[-1:]])
-        axes.step(x, value, where="post", color=colour, label=name, linewidth=1.6)
+        axes.step(x, value, where="post", color=colour, label=label(name), linewidth=1.6)
         censored = np.unique(time[runs.event == 0])
         at_censoring = value[np.searchsorted(x, censored, side="right") - 1]
         axes.plot(censored, at_censoring, "|", color=colour, markersize=7)
@@ -196,14 +199,14 @@ def _competing(summary: Summary, name: str) -> Figure:
         (left, left + diverged, "diverged", {"alpha": 0.35, "hatch": "///"}),
         (left + diverged, np.ones(len(x)), "neither yet", {"alpha": 0.08}),
     )
-    for lower, upper, label, style in layers:
+    for lower, upper, words, style in layers:
         colour = _colour(summary, name)
         axes.fill_between(
-            x, lower, upper, step="post", color=colour, linewidth=0, label=label, **style
+            x, lower, upper, step="post", color=colour, linewidth=0, label=words, **style
         )
     axes.set(
         xlim=(0, end), ylim=(0, 1), xlabel=_time_label(summary), ylabel="share of the runs",
-        title=name,
+        title=label(name),
     )  # fmt: skip
     axes.legend(loc="center right", fontsize=8)
     return figure
@@ -218,13 +221,13 @@ def _aligned(summary: Summary) -> Figure:
         if runs.waits_for != "break":
             continue
         unit, colour = summary.steps_per_unit(name), _colour(summary, name)
-        label: str | None = name
+        legend_label: str | None = label(name)
         for i in np.flatnonzero(runs.event[: len(runs.curves)] == 1):
             curve = runs.curves[i]
             shifted = (curve.steps - runs.time[i]) / unit
             loss = curve.loss / runs.chance_loss
-            axes.plot(shifted, loss, color=colour, alpha=0.55, linewidth=0.8, label=label)
-            label = None
+            axes.plot(shifted, loss, color=colour, alpha=0.55, linewidth=0.8, label=legend_label)
+            legend_label = None
             spans.append((runs.rows["width_steps"][i] or 0.0) / unit)
     reach = 2.5 * float(np.median(spans)) or 1.0
     axes.axvline(0, color=INK, linewidth=0.8, linestyle=":")
@@ -257,14 +260,14 @@ def _forest(summary: Summary) -> Figure:
             _whisker(panels[1], row, difference, _colour(summary, name), math.inf)
     panels[0].set(
         yticks=range(len(names)),
-        yticklabels=names,
+        yticklabels=[label(name) for name in names],
         ylim=(len(names) - 0.5, -0.5),
         xlim=(0, end),
         xlabel=f"median onset ({_time_label(summary)})",
     )
     if has_differences:
         panels[1].axvline(0, color=INK, linewidth=0.8)
-        panels[1].set_xlabel(f"{summary.unit} later than\n{summary.baseline}")
+        panels[1].set_xlabel(f"{summary.unit} later than\n{label(summary.baseline)}")
     return figure
 
 

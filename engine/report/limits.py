@@ -68,11 +68,11 @@ def find_limits(summary: Summary) -> list[str]:
             "Where a run failed, the run of the same seed in the other arm is left out of their "
             "comparison."
         )
-    if summary.num_damaged:
-        files = "file of finished runs is" if summary.num_damaged == 1 else "files of runs are"
+    if summary.num_left_out:
+        are, they = ("s are", "their") if summary.num_left_out > 1 else (" is", "its")
         lines.append(
-            f"{summary.num_damaged} {files} damaged, missing or of another study and left out; "
-            f"`run` makes these runs again."
+            f"{summary.num_left_out} part{are} damaged or missing; {they} runs are left out, and "
+            f"`run` makes them again."
         )
     if summary.looks:
         lines.append(_of_looks(summary))

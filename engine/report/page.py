@@ -5,6 +5,7 @@ from typing import Any
 import jinja2
 import markupsafe
 
+from engine.errors import visible
 from engine.plateau import FAILED
 from engine.report.cautions import make_cautions
 from engine.report.fate import Fate, in_words
@@ -69,6 +70,7 @@ def make_page(
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
+        finalize=_visible,
     )
     drawings = [
         {"svg": _themed(svg), "caption": _caption(name, summary), "name": name}
@@ -102,6 +104,12 @@ def make_page(
         detector=document["identity"]["detector"],
         identity=document["identity"],
     )
+
+
+def _visible(value: Any) -> Any:
+    """Text without characters that do something to it; figures have none left."""
+    is_text = isinstance(value, str) and not isinstance(value, markupsafe.Markup)
+    return visible(value) if is_text else value
 
 
 def _themed(svg: str) -> markupsafe.Markup:

@@ -2,8 +2,20 @@
 
 import math
 
+from engine.errors import one_line
 from engine.report.summary import ArmSummary
 from engine.statistics import Estimate
+
+_LONGEST_LABEL = 48
+
+
+def label(name: str) -> str:
+    """A name as figures show it, whatever it is: short, in one line, and never empty."""
+    words = one_line(name) or "(no name)"
+    if len(words) > _LONGEST_LABEL:
+        words = f"{words[: _LONGEST_LABEL // 2]}…{words[1 - _LONGEST_LABEL // 2 :]}"
+    # Matplotlib leaves labels that begin with an underscore out of legends.
+    return f"\N{HAIR SPACE}{words}" if words.startswith("_") else words
 
 
 def number(value: float, unit: str = "") -> str:

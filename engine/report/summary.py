@@ -106,7 +106,7 @@ class Summary(NamedTuple):
         arms: by arm.
         comparisons: by arm, without the baseline.
         looks: taken while seeds were added, see `engine.looks`; none where their number was fixed.
-        num_damaged: parts whose runs are left out.
+        num_left_out: parts that are damaged or missing.
     """
 
     name: str
@@ -120,7 +120,7 @@ class Summary(NamedTuple):
     arms: dict[str, ArmSummary]
     comparisons: dict[str, Comparison]
     looks: list[dict[str, Any]]
-    num_damaged: int
+    num_left_out: int
 
     def fraction(self, successes: int, trials: int) -> Estimate:
         """A fraction of runs; its limits hold at every look where there were some."""
@@ -153,7 +153,7 @@ def summarise(directory: WorkDirectory) -> Summary:
         arms={},
         comparisons={},
         looks=document.get("looks", []),
-        num_damaged=len(directory.damage()),
+        num_left_out=directory.num_left_out,
     )
     detector = document["identity"]["detector"]
     levels = detector["low"], detector["high"]

@@ -1,5 +1,6 @@
 """The short table of a study, for the terminal and for the page."""
 
+from engine.errors import one_line
 from engine.plateau import STATUSES
 from engine.report.phrases import interval, number, p_value, percent
 from engine.report.summary import Summary
@@ -37,7 +38,7 @@ def make_table(summary: Summary) -> tuple[list[str], list[list[str]]]:
         else:
             row += ["–", "–"]
         rows.append(row)
-    return header, rows
+    return [one_line(cell) for cell in header], [[one_line(c) for c in row] for row in rows]
 
 
 def _percents(estimate: Estimate) -> str:

@@ -1,54 +1,44 @@
 """Rows on disk: a study's identity and its finished runs, written atomically.
 
-Nothing that is read is ever executed: parts are Parquet, checkpoints are plain arrays, everything
-else is JSON; sizes are bounded before anything is allocated.
+A part is named by the hash of its bytes, so a damaged one is recognised by its name. Nothing that
+is read is ever executed: parts are Parquet, everything else is JSON.
 """
 
-from engine.store.files import (
-    digest,
-    keep,
-    read_json,
-    recall,
-    storing,
-    to_json,
-    write_atomically,
-)
+from engine.store.files import set_aside, storage_error, write_atomically
+from engine.store.json_files import keep, recall, to_json
 from engine.store.lock import hold
+from engine.store.opening import create_or_resume, find_existing, open_existing
+from engine.store.parts import fingerprint
 from engine.store.schema import (
+    CURVE_NAMES,
     OUTCOME_SCHEMA,
     ROW_SCHEMA,
     RUN_KEY,
     SCHEMA_VERSION,
     WAITING_COLUMNS,
+    Row,
     waiting_times,
 )
-from engine.store.versions import fingerprint
-from engine.store.workdir import (
-    WorkDirectory,
-    create_or_resume,
-    find_existing,
-    open_existing,
-    say,
-)
+from engine.store.workdir import WorkDirectory
 
 __all__ = [
+    "CURVE_NAMES",
     "OUTCOME_SCHEMA",
     "ROW_SCHEMA",
     "RUN_KEY",
     "SCHEMA_VERSION",
     "WAITING_COLUMNS",
+    "Row",
     "WorkDirectory",
     "create_or_resume",
-    "digest",
     "find_existing",
     "fingerprint",
     "hold",
     "keep",
     "open_existing",
-    "read_json",
     "recall",
-    "say",
-    "storing",
+    "set_aside",
+    "storage_error",
     "to_json",
     "waiting_times",
     "write_atomically",

@@ -1,22 +1,44 @@
-"""Files that appear whole or not at all, and JSON that is read with suspicion."""
+"""Files that appear whole or not at all, and reading that is bounded before it begins."""
 
 import contextlib
+import errno
 import hashlib
-import json
-import logging
 import os
+import re
+import stat
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Collection
 from pathlib import Path
-from typing import Any
 
 from engine.errors import InputError, StorageError
 
-logger = logging.getLogger(__name__)
+# What a reader of a work directory calls its own; each must be a real directory.
+FOLDERS = ("parts", "checkpoint", "damaged", "figures")
 
-MAX_JSON_BYTES = 2**26
-_MAX_TEMPORARY_AGE = 3600.0
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+# Not every file system can flush a directory; then the rename is as durable as it makes it.
+_UNFLUSHABLE = (errno.EINVAL, errno.ENOTSUP, errno.EACCES)
+_TEMPORARY = re.compile(r"\.(?P<name>.+)\.[a-z0-9_]{8}(?P<ending>\.tmp)?", re.DOTALL)
+_LONGEST_NAME = 200
+
+
+class DamagedError(ValueError):
+    """What was read is not what was written, or not ours; the message is the reason."""
+
+
+def storage_error(path: Path, error: OSError) -> StorageError:
+    """What is said when a file cannot be written.
+
+    Args:
+        path: of the file, as it was given.
+        error: why.
+    """
+    advice = "make space" if error.errno in _FULL else "see to that"
+    return StorageError(
+        f"cannot write {str(path)!r}: {error.strerror or error}; everything finished so far is "
+        f"stored: {advice} and give the same command again"
+    )
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -25,152 +47,169 @@ def write_atomically(path: Path, content: bytes) -> None:
     Raises:
         StorageError: the file cannot be written.
     """
-    with storing(path):
-        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        descriptor, temporary = tempfile.mkstemp(
+            dir=path.parent, prefix=f".{path.name}.", suffix=".tmp"
+        )
         try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
+            try:
+                write_all(descriptor, content)
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
             os.chmod(temporary, 0o644)
             os.replace(temporary, path)
         except BaseException:
+            # Where even this fails, the next launch does it.
             with contextlib.suppress(OSError):
                 os.unlink(temporary)
             raise
-        _sync_folder(path.parent)
-
-
-def append_line(path: Path, line: str) -> None:
-    """Adds a line at the end of a file; after a crash it may be there in part.
-
-    Raises:
-        StorageError: it cannot be written.
-    """
-    with storing(path), open(path, "ab") as file:
-        file.write(line.encode() + b"\n")
-        file.flush()
-        os.fsync(file.fileno())
-
-
-@contextlib.contextmanager
-def storing(path: Path) -> Iterator[None]:
-    """Says in one line why a file cannot be written.
-
-    Args:
-        path: of the file.
-
-    Raises:
-        StorageError: in the place of an `OSError`.
-    """
-    try:
-        yield
+        _flush_folder(path.parent)
     except OSError as error:
-        raise StorageError(
-            f"cannot write {str(path)!r}: {error.strerror}; what was stored before is intact, and "
-            f"the same command goes on once this is mended"
-        ) from error
+        raise storage_error(path, error) from error
 
 
-def _sync_folder(path: Path) -> None:
-    """Makes a new name last; not every system can."""
-    with contextlib.suppress(OSError):
-        descriptor = os.open(path, os.O_RDONLY)
+def write_all(descriptor: int, content: bytes) -> None:
+    """Writes everything, in as many pieces as the system takes."""
+    rest = memoryview(content)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]
+
+
+def _flush_folder(folder: Path) -> None:
+    """Makes a rename survive a power failure."""
+    if not hasattr(os, "O_DIRECTORY"):
+        return
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         try:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+    except OSError as error:
+        if error.errno not in _UNFLUSHABLE:
+            raise
 
 
-def is_temporary(path: Path) -> bool:
-    """Whether a file is a left-over of `write_atomically`."""
-    return path.name.startswith(".") and path.name.count(".") >= 2 and not path.is_dir()
-
-
-def remove_temporaries(folder: Path, is_ours: Callable[[Path], bool]) -> None:
-    """Removes what a killed process has left in a folder.
+def read_bounded(path: Path, most: int) -> bytes:
+    """The bytes of a plain file; pipes and devices, which may have no end, are not opened.
 
     Args:
-        folder: to be cleaned.
-        is_ours: of a temporary file, whether nobody but this process may write it now; others go
-            only when they are an hour old.
-    """
-    for path in folder.glob(".*") if folder.is_dir() else []:
-        if not is_temporary(path):
-            continue
-        with contextlib.suppress(OSError):
-            if is_ours(path) or time.time() - path.stat().st_mtime > _MAX_TEMPORARY_AGE:
-                path.unlink()
-
-
-def check_folder(path: Path) -> None:
-    """Refuses a folder that leads elsewhere.
+        path: of the file.
+        most: bytes that it may have.
 
     Raises:
-        InputError: it is a symbolic link.
+        DamagedError: it is no plain file, is larger, or cannot be read by the device.
+        OSError: it is not there, or may not be read.
     """
-    if path.is_symlink():
-        raise InputError(f"{str(path)!r} is a symbolic link: expected a directory of its own")
-
-
-def to_json(value: Any) -> bytes:
-    """JSON as it is stored: readable, sorted, without NaN or infinity."""
-    text = json.dumps(value, indent=2, sort_keys=True, allow_nan=False, ensure_ascii=False)
-    return (text + "\n").encode()
-
-
-def read_json(path: Path) -> Any:
-    """The content of a JSON file of bounded size.
-
-    Raises:
-        ValueError: it is damaged, or too large; the message is the reason.
-        OSError: it cannot be read.
-    """
-    with open(path, "rb") as file:
-        content = file.read(MAX_JSON_BYTES + 1)
-    if len(content) > MAX_JSON_BYTES:
-        raise ValueError(f"it is larger than {MAX_JSON_BYTES >> 20} MiB")
     try:
-        return json.loads(
-            content.decode(), object_pairs_hook=_without_doubles, parse_constant=_refuse_constant
-        )
-    except RecursionError:
-        raise ValueError("it is nested too deeply") from None
-
-
-def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    if len(dict(pairs)) < len(pairs):
-        raise ValueError("a name appears twice")
-    return dict(pairs)
-
-
-def _refuse_constant(name: str) -> Any:
-    raise ValueError(f"{name} is not a number")
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+        with os.fdopen(descriptor, "rb") as file:
+            about = os.fstat(descriptor)
+            if not stat.S_ISREG(about.st_mode):
+                raise DamagedError("not a plain file")
+            if about.st_size > most:
+                raise DamagedError(f"{about.st_size} bytes, expected at most {most}")
+            return file.read(most)
+    except IsADirectoryError:
+        raise DamagedError("not a plain file") from None
+    except OSError as error:
+        if error.errno in (errno.EIO, errno.ELOOP, errno.ENXIO):
+            raise DamagedError(str(error.strerror)) from None
+        raise
 
 
 def digest(content: bytes) -> str:
-    """Of the bytes of a file, as in its name."""
+    """What a part is called: the hash of its bytes."""
     return hashlib.sha256(content).hexdigest()[:32]
 
 
-def recall(path: Path | None, keys: set[str]) -> dict[str, Any] | None:
-    """What was kept under a path; `None` where nothing with these keys can be read."""
-    if path is None or not path.exists():
-        return None
-    with contextlib.suppress(OSError, ValueError):
-        kept = read_json(path)
-        if isinstance(kept, dict) and kept.keys() == keys:
-            return kept
-    logger.warning("%s is damaged and made anew", path)
-    return None
+def check_folders(path: Path) -> None:
+    """Checks that what a work directory calls its own folders does not lead elsewhere.
+
+    Raises:
+        InputError: one is a link or a file.
+    """
+    for name in FOLDERS:
+        check_folder(path / name)
 
 
-def keep(path: Path | None, value: dict[str, Any]) -> None:
-    """Keeps a value, unless the place cannot be written to."""
-    if path is None:
-        return
+def check_folder(folder: Path) -> None:
+    """Checks that a folder, where it exists, is a real one.
+
+    Raises:
+        InputError: it is a link or a file.
+    """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, to_json(value))
-    except (OSError, StorageError) as error:
-        logger.warning("%s cannot be kept: %s", path, error)
+        mode = os.lstat(folder).st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    except OSError as error:
+        raise InputError(f"cannot use {str(folder)!r}: {error.strerror}") from error
+    if not stat.S_ISDIR(mode):
+        what = "a symbolic link" if stat.S_ISLNK(mode) else "a file"
+        raise InputError(f"cannot use {str(folder)!r}: it is {what}, expected a real directory")
+
+
+def set_aside(path: Path, folder: Path) -> Path:
+    """Moves a file to a folder, under a name that is free there.
+
+    Args:
+        path: of the file.
+        folder: where it goes; created where it does not exist.
+
+    Returns:
+        Where it is now.
+
+    Raises:
+        InputError: the folder is no real one.
+        StorageError: it cannot be moved.
+    """
+    check_folder(folder)
+    stem = path.name[:_LONGEST_NAME]
+    try:
+        folder.mkdir(exist_ok=True)
+        target, number = folder / stem, 0
+        while os.path.lexists(target):
+            number += 1
+            target = folder / f"{stem}.{number}"
+        os.rename(path, target)
+    except OSError as error:
+        raise storage_error(folder, error) from error
+    return target
+
+
+def is_temporary(name: str, of: Collection[str] | None = None) -> bool:
+    """Whether a file is one that `write_atomically` had not finished.
+
+    Args:
+        name: of the file.
+        of: names of the files that are written there; by default any, and then only files whose
+            ending says so are meant.
+    """
+    match = _TEMPORARY.fullmatch(name)
+    if match is None:
+        return False
+    if of is not None:
+        return match["name"] in of
+    return match["ending"] is not None or Path(match["name"]).suffix in (".parquet", ".svg", ".png")
+
+
+def clean_temporaries(
+    folder: Path, of: Collection[str] | None = None, seconds: float | None = None
+) -> None:
+    """Removes what killed launches had not finished writing; what cannot be removed stays.
+
+    Args:
+        folder: where.
+        of: names of the files that are written there, see `is_temporary`.
+        seconds: since the last change, where others may be writing now.
+    """
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError, PermissionError):
+        for entry in os.scandir(folder):
+            if not is_temporary(entry.name, of):
+                continue
+            with contextlib.suppress(OSError):
+                age = time.time() - entry.stat(follow_symlinks=False).st_mtime
+                if seconds is None or age > seconds:
+                    os.unlink(entry.path)

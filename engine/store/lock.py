@@ -1,157 +1,196 @@
-"""One launch at a time on a work directory."""
+"""One launch at a time on a work directory.
+
+The lock is the kernel's, on the file `lock`, so it ends with its holder however that ends. What the
+file says is only for people; a file that says something while the lock is free tells that its
+holder died.
+"""
 
 import contextlib
+import errno
 import json
 import os
 import platform
+import stat
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from types import ModuleType
 
-from engine.errors import InputError
-from engine.store.files import is_temporary, remove_temporaries, storing
+from engine.errors import InputError, one_line
+from engine.store.files import DamagedError, storage_error, write_all
+from engine.store.json_files import parse_json
+from engine.store.study_file import LOCK, refuse_foreign
 
 try:
-    import fcntl
-except ImportError:  # There is none on Windows.
-    fcntl = None  # type: ignore[assignment]
+    import fcntl as _fcntl
 
-LOCK_NAME = "lock"
-STUDY_NAMES = ("study.json", "study.json.bak")
-_MAX_CONTENT = 4096
+    fcntl: ModuleType | None = _fcntl
+except ImportError:
+    fcntl = None
+
+_NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL)
+_MOST_BYTES = 4096
+# A holder says who it is right after it has the lock.
+_SECONDS_TO_SAY_WHO = 1.0
 
 
 @contextlib.contextmanager
 def hold(path: Path, notify: Callable[[str], None]) -> Iterator[None]:
-    """Holds a work directory for one launch, from before it is looked at until it is left alone.
+    """Keeps every other launch off a work directory for as long as the block lasts.
 
-    The operating system frees the lock when its process ends, however it ends. The directory is
-    made where there is none, and goes again where nothing has come into it.
+    The directory is created where it does not exist. What was created and is still empty in the end
+    is removed again.
 
     Args:
-        path: of the work directory.
-        notify: called with a line where there is something to say.
+        path: of the directory.
+        notify: is told, in a line, when the lock of a launch that died is taken over, and when
+            nothing can be locked here.
 
     Raises:
-        InputError: another launch holds it, or it is no place for a study.
-        StorageError: it cannot be written.
+        InputError: another launch holds it, it holds something else than a study, or it cannot be
+            written.
+        StorageError: the disk is full or fails.
     """
-    _refuse_foreign(path)
-    made = _make(path)
+    refuse_foreign(path)
+    created: list[Path] = []
+    descriptor = None
     try:
-        with _locked(path / LOCK_NAME, notify):
-            _refuse_foreign(path)
-            for folder in (path, path / "parts", path / "checkpoint", path / "damaged"):
-                remove_temporaries(folder, lambda file: file.parent != path or _is_ours(file))
-            remove_temporaries(path / "figures", lambda file: False)
-            yield
+        descriptor = _acquire(path, created, notify)
+        _say_who(descriptor, path)
+        yield
     finally:
-        for folder in made:
+        if descriptor is not None:
+            _release(descriptor, path)
+        for folder in reversed(created):
             with contextlib.suppress(OSError):
                 folder.rmdir()
 
 
-def _is_ours(file: Path) -> bool:
-    """Whether only the holder of the lock writes a file of that name."""
-    return file.name.startswith((".study.json.", ".manifest.", f".{LOCK_NAME}."))
-
-
-def _refuse_foreign(path: Path) -> None:
-    try:
-        if path.exists() and not path.is_dir():
-            raise InputError(f"work directory {str(path)!r} is a file: expected a directory")
-        inside = list(path.iterdir()) if path.exists() else []
-    except OSError as error:
-        raise InputError(f"cannot use work directory {str(path)!r}: {error.strerror}") from error
-    names = {file.name for file in inside if not is_temporary(file)}
-    if names - {LOCK_NAME} and not names & set(STUDY_NAMES):
-        raise InputError(
-            f"work directory {str(path)!r} is neither empty nor a study: expected a new "
-            f"directory, or one that holds a study.json"
-        )
-
-
-def _make(path: Path) -> list[Path]:
-    """Makes a directory; those that were not there, the innermost first."""
-    missing = []
-    for folder in (path, *path.parents):
-        if folder.exists():
-            break
-        missing.append(folder)
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"cannot use work directory {str(path)!r}: {error.strerror}") from error
-    if not os.access(path, os.W_OK):
-        raise InputError(f"cannot write work directory {str(path)!r}: permission denied")
-    return missing
-
-
-@contextlib.contextmanager
-def _locked(path: Path, notify: Callable[[str], None]) -> Iterator[None]:
-    """Holds a lock file; it is removed in the end."""
-    with storing(path):
-        descriptor = _acquire(path, notify)
-    try:
-        before = _content(descriptor)
-        if before:
-            notify(f"the launch that held this directory ({_describe(before)}) is gone: taken over")
-        about = {
-            "process": os.getpid(),
-            "machine": platform.node(),
-            "since": datetime.now(UTC).isoformat(timespec="seconds"),
-        }
-        with storing(path):
-            os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, json.dumps(about).encode(), 0)
-        yield
-    finally:
-        with contextlib.suppress(OSError):
-            path.unlink()
-        os.close(descriptor)
-
-
-def _acquire(path: Path, notify: Callable[[str], None]) -> int:
-    """A descriptor of the lock file, which nobody else holds."""
+def _acquire(path: Path, created: list[Path], notify: Callable[[str], None]) -> int:
+    """The open lock file of a directory, locked where that is possible."""
     while True:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o644)
+        _create(path, created)
+        descriptor = _open(path)
+        if descriptor is None:
+            continue
         try:
-            if fcntl is None:
-                notify("this system cannot lock a work directory: start only one launch on it")
-                return descriptor
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                holder = _describe(_content(descriptor))
-                raise InputError(
-                    f"work directory {str(path.parent)!r} is in use by another launch ({holder}): "
-                    f"wait for it, stop it, or choose another --workdir"
-                ) from None
-            except OSError as error:
-                notify(f"this work directory cannot be locked ({error.strerror}): start only one")
-                return descriptor
-            # Whoever held it before may have removed the file between our two calls.
-            with contextlib.suppress(FileNotFoundError):
-                if os.path.samestat(os.fstat(descriptor), os.stat(path)):
-                    return descriptor
+            is_locked = _try_lock(descriptor, path)
+            # The file that was locked may have been removed by its last holder in the meantime.
+            if is_locked and not _is_still_there(descriptor, path / LOCK):
+                os.close(descriptor)
+                continue
+            if not is_locked:
+                notify(
+                    f"{str(path)!r} cannot be locked here: nothing but you keeps a second launch "
+                    f"off it"
+                )
+            elif os.fstat(descriptor).st_size:
+                notify(f"the lock of {_holder(descriptor)}, which has ended, is taken over")
+            return descriptor
         except BaseException:
             os.close(descriptor)
             raise
+
+
+def _create(path: Path, created: list[Path]) -> None:
+    """Makes the directory and those above it, and notes which were not there."""
+    if os.path.lexists(path) and not path.is_dir():
+        raise InputError(f"work directory {str(path)!r} is a file: expected a directory")
+    missing = []
+    for folder in (path, *path.parents):
+        if os.path.lexists(folder):
+            break
+        missing.append(folder)
+    try:
+        for folder in reversed(missing):
+            with contextlib.suppress(FileExistsError):
+                folder.mkdir()
+                created.append(folder)
+    except OSError as error:
+        raise InputError(f"cannot use work directory {str(path)!r}: {error.strerror}") from error
+
+
+def _open(path: Path) -> int | None:
+    """The lock file; `None` where the directory has just been removed by who had created it."""
+    flags = os.O_RDWR | os.O_CREAT
+    for name in ("O_CLOEXEC", "O_NOFOLLOW", "O_NONBLOCK"):
+        flags |= getattr(os, name, 0)
+    try:
+        descriptor = os.open(path / LOCK, flags, 0o644)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO):
+            raise storage_error(path / LOCK, error) from error
+        if error.errno in (errno.ELOOP, errno.EISDIR, errno.ENXIO):
+            raise _no_lock_file(path) from error
+        raise InputError(f"cannot write work directory {str(path)!r}: {error.strerror}") from error
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
+        raise _no_lock_file(path)
+    return descriptor
 
 
-def _content(descriptor: int) -> dict[str, Any]:
-    with contextlib.suppress(OSError, ValueError, RecursionError):
-        found = json.loads(os.pread(descriptor, _MAX_CONTENT, 0))
-        if isinstance(found, dict):
-            return found
-    return {}
+def _no_lock_file(path: Path) -> InputError:
+    return InputError(f"cannot use {str(path / LOCK)!r}: expected a plain file, or none")
 
 
-def _describe(content: dict[str, Any]) -> str:
-    if not content:
-        return "which has just begun"
-    words = (str(content.get(name, "?"))[:80] for name in ("process", "machine", "since"))
-    process, machine, since = words
-    return f"process {process} on {machine!r}, since {since}"
+def _try_lock(descriptor: int, path: Path) -> bool:
+    """Locks a file; false where nothing can be locked.
+
+    Raises:
+        InputError: somebody else has locked it.
+    """
+    if fcntl is None:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise InputError(
+            f"work directory {str(path)!r} is in use by {_holder(descriptor, is_alive=True)}: wait "
+            f"until it has ended, or stop it"
+        ) from None
+    except OSError as error:
+        if error.errno in _NO_LOCKS:
+            return False
+        raise storage_error(path / LOCK, error) from error
+    return True
+
+
+def _is_still_there(descriptor: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), os.lstat(path))
+    except FileNotFoundError:
+        return False
+
+
+def _holder(descriptor: int, is_alive: bool = False) -> str:
+    """Who a lock file says has it, in words."""
+    deadline = time.monotonic() + _SECONDS_TO_SAY_WHO * is_alive
+    while not (content := os.pread(descriptor, _MOST_BYTES, 0)) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    try:
+        who = parse_json(content)
+        pid, host, started = (who[name] for name in ("pid", "host", "started"))
+        return one_line(f"process {int(pid)} on {str(host)[:64]}, since {str(started)[:32]}")
+    except (DamagedError, KeyError, TypeError, ValueError):
+        return "another process"
+
+
+def _say_who(descriptor: int, path: Path) -> None:
+    started = datetime.now(UTC).isoformat(timespec="seconds")
+    who = {"pid": os.getpid(), "host": platform.node(), "started": started}
+    try:
+        os.ftruncate(descriptor, 0)
+        write_all(descriptor, (json.dumps(who) + "\n").encode())
+    except OSError as error:
+        raise storage_error(path / LOCK, error) from error
+
+
+def _release(descriptor: int, path: Path) -> None:
+    """Removes the file while it is still locked, so that nobody takes it for that of a dead one."""
+    with contextlib.suppress(OSError):
+        if _is_still_there(descriptor, path / LOCK):
+            os.unlink(path / LOCK)
+    os.close(descriptor)

@@ -1,12 +1,7 @@
-"""Finished runs in immutable files, each named by the hash of its bytes and listed in a manifest.
-
-Everything that is read is bounded before it is allocated and checked before it is used: a part may
-come from a stranger.
-"""
+"""Parts: files of finished runs, named by the hash of their bytes, that say whose they are."""
 
 import io
-import json
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,253 +10,196 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from engine.plateau import FAILED
-from engine.store.files import append_line, digest, write_atomically
-from engine.store.schema import ROW_SCHEMA, STATUSES, STOP_REASONS, Row
+from engine.errors import InputError
+from engine.store.files import DamagedError, digest, read_bounded
+from engine.store.json_files import checksum
+from engine.store.pages import MAX_DECODED_BYTES, check_footer, check_sizes
+from engine.store.rows import check_rows, check_types
+from engine.store.schema import CURVE_NAMES, ROW_SCHEMA, Row
 
-_ABOUT = b"plateau"
-_MAX_FILE_BYTES = 2**30
-_MAX_DECODED_BYTES = 2**31
-_MAX_ROWS = 2**24
-# Of the curves of a part that is written; a single longer run has one of its own.
-_PART_BYTES = 2**26
-_LISTED = 32
-
-_NEVER_NULL = ("arm", "seed", "init_seed", "order_seed", "noise_seed", "status", "event")
-_NEVER_NEGATIVE = (
-    *("seed", "init_seed", "order_seed", "noise_seed", "fork_step", "fork_order_seed"),
-    *("steps_run", "hitting_step", "num_breaks"),
-)
-_CURVES = {
-    "steps": ("loss", "accuracy"),
-    "inspected_steps": ("held_out_loss", "held_out_accuracy", "average_loss"),
-}
+# Curve values of one part; a run that has more is a part of its own.
+_PART_BYTES = 64 * 2**20
+_PART_ROWS = 2**16
+_MAX_FILE_BYTES = 2 * 2**30
+_STUDY_KEY, _LAUNCH_KEY = b"plateau.study", b"plateau.launch"
+# What of a study's identity may still change once there are rows.
+_LATE = ("form", "fork_step")
+_TEXTS = [field.name for field in ROW_SCHEMA if pa.types.is_string(field.type)]
 
 
-class Damage(NamedTuple):
-    """A part whose runs cannot be used, and why."""
+class Origin(NamedTuple):
+    """Whose a part is; `None` where it does not say, as those of older versions.
 
-    name: str
-    reason: str
+    Attributes:
+        study: fingerprint of the study.
+        launch: index of the launch that wrote it.
+    """
 
-
-class PartInfo(NamedTuple):
-    """A part that is sound, and the number of the launch that wrote it, where it says so."""
-
-    path: Path
+    study: str | None
     launch: int | None
 
 
-class PartFolder:
-    """The parts of one study.
+def fingerprint(identity: Mapping[str, Any]) -> str:
+    """What names a study in its parts: the hash of its identity."""
+    return checksum({name: value for name, value in identity.items() if name not in _LATE})
+
+
+def split(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
+    """Rows in pieces of at most 64 MiB of curve values, in their order."""
+    first, size = 0, 0
+    for i, row in enumerate(rows):
+        own = sum(_num_bytes(name, row.get(name)) for name in CURVE_NAMES)
+        if i > first and (size + own > _PART_BYTES or i - first == _PART_ROWS):
+            yield rows[first:i]
+            first, size = i, 0
+        size += own
+    if first < len(rows):
+        yield rows[first:]
+
+
+def _num_bytes(name: str, curve: Any) -> int:
+    width: int = ROW_SCHEMA.field(name).type.value_type.bit_width // 8
+    return 0 if curve is None else len(curve) * width
+
+
+def encode(rows: Sequence[Row], origin: Origin) -> bytes:
+    """A part's bytes.
 
     Args:
-        folder: where they are.
-        manifest: file that lists them.
-        fingerprint: of the study, see `versions.fingerprint`.
-        arms: names of its arms.
+        rows: with the columns of `ROW_SCHEMA`; a missing one is null.
+        origin: whose it is.
     """
-
-    def __init__(
-        self, folder: Path, manifest: Path, fingerprint: str, arms: Collection[str]
-    ) -> None:
-        self._folder, self._manifest = folder, manifest
-        self._fingerprint, self._arms = fingerprint, arms
-        self._known: dict[tuple[str, int, int], PartInfo | Damage] = {}
-
-    def append(self, rows: Sequence[Row], launch: int) -> None:
-        """Stores finished runs as new parts.
-
-        Args:
-            rows: with the columns of `ROW_SCHEMA`; a missing one is null.
-            launch: number of the launch that made them.
-
-        Raises:
-            StorageError: they cannot be written.
-        """
-        about = {_ABOUT: json.dumps({"study": self._fingerprint, "launch": launch})}
-        for batch in _batches(rows):
-            columns = {name: [row.get(name) for row in batch] for name in ROW_SCHEMA.names}
-            table = pa.table(columns, schema=ROW_SCHEMA.with_metadata(about))
-            buffer = io.BytesIO()
-            pq.write_table(table, buffer, compression="zstd")
-            content = buffer.getvalue()
-            name = digest(content)
-            path = self._folder / f"{name}.parquet"
-            write_atomically(path, content)
-            self._known[_state_of(path)] = PartInfo(path, launch)
-            append_line(self._manifest, name)
-
-    def survey(self) -> tuple[list[PartInfo], list[Damage]]:
-        """Every part that is sound, and every one that is damaged, foreign or missing."""
-        there = {path.stem: path for path in sorted(self._folder.glob("*.parquet"))}
-        states = [self._look_at(path) for path in there.values()]
-        missing = [name for name in self._listed() if name not in there]
-        return (
-            [state for state in states if isinstance(state, PartInfo)],
-            [state for state in states if isinstance(state, Damage)]
-            + [Damage(f"{name}.parquet", "it is missing") for name in missing],
-        )
-
-    def _look_at(self, path: Path) -> PartInfo | Damage:
-        """Examines a part, unless it was before and has not changed since."""
-        try:
-            state = _state_of(path)
-        except OSError as error:
-            return Damage(path.name, str(error.strerror))
-        if state not in self._known:
-            self._known[state] = self._examine(path)
-        return self._known[state]
-
-    def _listed(self) -> list[str]:
-        """Names in the manifest; a torn or foreign line is none."""
-        try:
-            lines = self._manifest.read_text(errors="replace").split("\n")[:-1]
-        except OSError:
-            return []
-        names = dict.fromkeys(line for line in lines if len(line) == _LISTED)
-        return [name for name in names if all(sign in "0123456789abcdef" for sign in name)]
-
-    def _examine(self, path: Path) -> PartInfo | Damage:
-        try:
-            table = _decode(path, ROW_SCHEMA)
-            about = json.loads((table.schema.metadata or {}).get(_ABOUT, b"{}"))
-            study, launch = about.get("study", self._fingerprint), about.get("launch")
-            if study != self._fingerprint:
-                raise ValueError("it belongs to another study")
-            if launch is not None and (type(launch) is not int or launch < 0):
-                raise ValueError("it names no launch")
-            _check_rows(table, self._arms)
-        except (pa.ArrowException, OSError, ValueError, AttributeError, RecursionError) as error:
-            return Damage(path.name, " ".join(str(error).split())[:200])
-        return PartInfo(path, launch)
-
-    def remove(self, damaged: Sequence[Damage], move: Callable[[Path], None]) -> None:
-        """Takes damaged parts away, and lists those that are left.
-
-        Args:
-            damaged: of a survey.
-            move: called with the path of each that is there.
-
-        Raises:
-            StorageError: something cannot be written.
-        """
-        for damage in damaged:
-            path = self._folder / damage.name
-            if path.exists():
-                move(path)
-        sound, _ = self.survey()
-        names = sorted(part.path.stem for part in sound)
-        if names != sorted(self._listed()):
-            write_atomically(self._manifest, "".join(f"{name}\n" for name in names).encode())
-
-    def read(self, part: PartInfo, schema: pa.Schema) -> pa.Table:
-        """Columns of a part that is sound; those that an older version did not have are null."""
-        return _decode(part.path, schema, is_trusted=True).replace_schema_metadata(None)
+    columns = {name: [row.get(name) for row in rows] for name in ROW_SCHEMA.names}
+    about = {_STUDY_KEY: str(origin.study), _LAUNCH_KEY: str(origin.launch)}
+    table = pa.table(columns, schema=ROW_SCHEMA.with_metadata(about))
+    buffer = io.BytesIO()
+    pq.write_table(table, buffer, compression="zstd")
+    return buffer.getvalue()
 
 
-def _state_of(path: Path) -> tuple[str, int, int]:
-    status = path.stat()
-    return path.stem, status.st_size, status.st_mtime_ns
-
-
-def _batches(rows: Sequence[Row]) -> Iterator[list[Row]]:
-    batch: list[Row] = []
-    size = 0
-    for row in rows:
-        batch.append(row)
-        size += sum(value.nbytes for value in row.values() if isinstance(value, np.ndarray))
-        if size >= _PART_BYTES:
-            yield batch
-            batch, size = [], 0
-    if batch:
-        yield batch
-
-
-def _decode(path: Path, schema: pa.Schema, is_trusted: bool = False) -> pa.Table:
-    """The columns of a schema, with what the file says about itself.
+def read_content(path: Path) -> bytes:
+    """A part's bytes, which are those that were written.
 
     Raises:
-        ValueError, OSError, pyarrow.ArrowException: it is not a part.
+        DamagedError: they are not.
+        FileNotFoundError: it is gone.
+        InputError: it may not be read.
     """
-    if path.stat().st_size > _MAX_FILE_BYTES:
-        raise ValueError(f"it is larger than {_MAX_FILE_BYTES >> 30} GiB")
-    content = path.read_bytes()
-    if not is_trusted and digest(content) != path.stem:
-        raise ValueError("its bytes do not match its name")
-    file = pq.ParquetFile(io.BytesIO(content))
-    _check_size(file.metadata)
+    try:
+        content = read_bounded(path, _MAX_FILE_BYTES)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise InputError(f"cannot read {str(path)!r}: {error.strerror}") from error
+    except MemoryError:
+        raise _too_large(path) from None
+    if digest(content) != path.stem:
+        raise DamagedError("its bytes do not match its name")
+    return content
+
+
+def inspect_part(path: Path, document: Mapping[str, Any], study: str) -> tuple[int, Origin]:
+    """Checks everything about a part.
+
+    Args:
+        path: of the part.
+        document: of the study.
+        study: its fingerprint.
+
+    Returns:
+        Its number of rows, and whose it is.
+
+    Raises:
+        DamagedError: it is damaged, or none of this study's.
+        FileNotFoundError: it is gone.
+        InputError: it may not be read, or is larger than the memory.
+    """
+    content = read_content(path)
+    try:
+        with _opened(content) as file:
+            origin = _origin(file.metadata.metadata or {})
+            if origin.study not in (None, study):
+                raise DamagedError("a part of another study")
+            check_sizes(content, file.metadata)
+            table = _table(file, ROW_SCHEMA)
+            table.validate(full=True)
+            check_rows(table, document)
+            return table.num_rows, origin
+    except DamagedError:
+        raise
+    except MemoryError:
+        raise _too_large(path) from None
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise DamagedError(f"not a part: {_first_line(error)}") from None
+
+
+def read_part(path: Path, schema: pa.Schema) -> pa.Table:
+    """The columns of a schema; those that an older version did not have are null.
+
+    Args:
+        path: of a part that was inspected.
+        schema: some columns of `ROW_SCHEMA`.
+
+    Raises:
+        DamagedError: it has changed since.
+        FileNotFoundError: it is gone.
+        InputError: it may not be read, or is larger than the memory.
+    """
+    try:
+        with _opened(read_content(path)) as file:
+            return _table(file, schema)
+    except MemoryError:
+        raise _too_large(path) from None
+
+
+def _too_large(path: Path) -> InputError:
+    return InputError(f"{str(path)!r} needs more memory than there is")
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).split("\n", 1)[0][:200]
+
+
+def _opened(content: bytes) -> pq.ParquetFile:
+    check_footer(content)
+    return pq.ParquetFile(
+        pa.BufferReader(content),
+        read_dictionary=_TEXTS,
+        thrift_string_size_limit=len(content),
+        thrift_container_size_limit=2**16,
+    )
+
+
+def _origin(about: Mapping[bytes, bytes]) -> Origin:
+    study, launch = (about.get(key) for key in (_STUDY_KEY, _LAUNCH_KEY))
+    is_index = launch is not None and launch.isdigit() and len(launch) < 10
+    return Origin(
+        None if study is None else study.decode(errors="replace"),
+        int(launch) if launch is not None and is_index else None,
+    )
+
+
+def _table(file: pq.ParquetFile, schema: pa.Schema) -> pa.Table:
+    check_types(file.schema_arrow)
     there = [name for name in schema.names if name in file.schema_arrow.names]
-    table = file.read(columns=there)
+    # One thread, because what cannot be allocated in another ends the process.
+    table = file.read(columns=there, use_threads=False)
     for name in set(schema.names) - set(there):
         table = table.append_column(name, pa.nulls(len(table), schema.field(name).type))
-    about = file.schema_arrow.metadata
-    return table.select(schema.names).cast(schema).replace_schema_metadata(about)
+    for name in set(_TEXTS) & set(there):
+        table = table.set_column(table.column_names.index(name), name, _text(table[name]))
+    return table.select(schema.names).cast(schema)
 
 
-def _check_size(metadata: Any) -> None:
-    """Refuses a part that claims to be larger than any that is written.
-
-    Raises:
-        ValueError: it does.
-    """
-    groups = [metadata.row_group(i) for i in range(metadata.num_row_groups)]
-    columns = [group.column(j) for group in groups for j in range(group.num_columns)]
-    decoded = sum(8 * max(column.num_values, 0) for column in columns)
-    decoded = max(decoded, sum(column.total_uncompressed_size for column in columns))
-    if metadata.num_rows > _MAX_ROWS or decoded > _MAX_DECODED_BYTES:
-        raise ValueError("it claims to hold more than a part may")
-
-
-def _check_rows(table: pa.Table, arms: Collection[str]) -> None:
-    """Holds rows against what any reader relies on.
-
-    Raises:
-        ValueError: a row makes no sense.
-    """
-    table.validate(full=True)
-    for name in _NEVER_NULL:
-        _demand(table[name].null_count == 0, f"{name} is missing in a row")
-    for name, allowed in (
-        ("arm", list(arms)),
-        ("status", list(STATUSES)),
-        ("event", [0, 1, 2]),
-        ("stop_reason", [*STOP_REASONS, None]),
-    ):
-        values = pa.array(allowed, table.schema.field(name).type)
-        _demand(pc.all(pc.is_in(table[name], values)).as_py() is not False, f"{name} is unknown")
-    for name in _NEVER_NEGATIVE:
-        least = pc.min(table[name]).as_py()
-        _demand(least is None or least >= 0, f"{name} is negative")
-    for field in table.schema:
-        if pa.types.is_float64(field.type):
-            is_finite = pc.all(pc.is_finite(table[field.name])).as_py()
-            _demand(is_finite is not False, f"{field.name} is not finite")
-    is_forked = pc.is_valid(table["fork_step"])
-    _demand(is_forked.equals(pc.is_valid(table["fork_order_seed"])), "a fork is incomplete")
-    for steps, curves in _CURVES.items():
-        _check_curves(table, steps, curves)
-
-
-def _check_curves(table: pa.Table, steps: str, curves: Sequence[str]) -> None:
-    """Curves of a run are as long as their steps, which increase."""
-    lengths = pc.list_value_length(table[steps])
-    has_outcome = pc.and_(pc.not_equal(table["status"], FAILED), pc.is_null(lengths))
-    if steps == "steps":
-        _demand(not pc.any(has_outcome).as_py(), "a run has no curve")
-    for name in curves:
-        own = pc.list_value_length(table[name])
-        is_equal = pc.all(pc.equal(own, lengths)).as_py()
-        _demand(is_equal is not False, f"{name} is not as long as {steps}")
-    for chunk in table[steps].chunks:
-        values = chunk.flatten().to_numpy(zero_copy_only=False)
-        sizes = np.nan_to_num(pc.list_value_length(chunk).to_numpy(zero_copy_only=False))
-        is_inside = np.ones(len(values), bool)
-        is_inside[np.append(0, np.cumsum(sizes)[:-1]).astype(int)[sizes > 0]] = False
-        rises = np.diff(values, prepend=values[:1]) > 0
-        _demand(bool(np.all(rises[is_inside])), f"{steps} do not increase")
-
-
-def _demand(is_so: bool, otherwise: str) -> None:
-    if not is_so:
-        raise ValueError(otherwise)
+def _text(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """A column of text, of which few words can stand for many rows, spelled out."""
+    num_bytes = 0
+    for chunk in column.chunks:
+        sizes = pc.fill_null(pc.binary_length(chunk.dictionary), 0).to_numpy()
+        indices = pc.drop_null(chunk.indices).to_numpy()
+        if np.any((indices < 0) | (indices >= len(sizes))):
+            raise DamagedError("text that is not there")
+        num_bytes += int(sizes.astype(np.int64)[indices].sum())
+    if num_bytes > MAX_DECODED_BYTES:
+        raise DamagedError(f"more than {MAX_DECODED_BYTES // 2**20} MiB of text")
+    return column.cast(pa.string())

@@ -1,12 +1,10 @@
-"""Columns of the rows on disk."""
+"""The columns of a row, what names a run, and the version of what is stored."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-
-from engine.plateau import FAILED
 
 SCHEMA_VERSION = 4
 
@@ -53,12 +51,10 @@ _CURVE_FIELDS = [
 ]
 OUTCOME_SCHEMA = pa.schema(_OUTCOME_FIELDS)
 ROW_SCHEMA = pa.schema(_OUTCOME_FIELDS + _CURVE_FIELDS)
+CURVE_NAMES = tuple(name for name, _ in _CURVE_FIELDS)
 
 # What names a run. Two rows that agree in these are the same run.
 RUN_KEY = ("arm", "init_seed", "order_seed", "noise_seed", "fork_step", "fork_order_seed")
-
-STATUSES = ("broke", "no_plateau", "shoulder", "stuck", "diverged", FAILED)
-STOP_REASONS = ("horizon", "settled", "hit", "diverged", FAILED)
 
 # Columns that may hold the time of the event a run waited for.
 _EVENT_STEPS = ("onset_step", "hitting_step")

@@ -26,17 +26,12 @@ def describe_run(found: Agreement) -> str:
 
 
 def _name(run: Run) -> str:
-    name = f"{_printable(run.arm_name)} seed {run.seed}"
+    name = f"{run.arm_name} seed {run.seed}"
     if is_of_grid(run.noise_seed):
         name += f" in order {run.order_seed - FIRST_GRID_SEED}"
     if run.fork_order_seed is not None:
         name += f" fork {(run.fork_order_seed - FIRST_FORK_SEED) % MAX_FORKS}"
     return name
-
-
-def _printable(text: str | None) -> str:
-    """A name from a file, which must not move the cursor of a terminal."""
-    return text if text is not None and text.isprintable() else repr(text)
 
 
 def _skipped(found: Agreement) -> str:
@@ -68,7 +63,7 @@ def _most(apart: float) -> str:
 
 
 def _of_outcome(found: Agreement) -> str:
-    before, now = _printable(found.stored["status"]), found.again["status"]
+    before, now = found.stored["status"], found.again["status"]
     agree = f"statuses agree ({now})" if before == now else f"status {before} against {now}"
     times = [_time(row) for row in (found.stored, found.again)]
     return agree if times == [None, None] else f"{agree}, onset {_in_both(times)}"

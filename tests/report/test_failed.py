@@ -173,6 +173,7 @@ def test_cells_and_forks_that_failed_are_left_out(tmp_path):
             rows += [{**child, **place}] * (seed != 1)
     _summary(tmp_path, {"a": rows}, "a", seeds=6)
     directory = store.open_existing(tmp_path)
+    directory.read([])
     directory.document["identity"]["order_seeds"] = 3
     directory.document["study"]["forks"] = 2
     runs = read_runs(directory)["a"]

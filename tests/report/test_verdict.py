@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks.stored import make_document
 from engine import store
 from engine.report.cautions import make_cautions
 from engine.report.fate import make_fates
@@ -17,7 +18,6 @@ from engine.report.summary import Summary, summarise, to_document
 from engine.report.table import make_table, to_text
 from engine.report.verdict import Verdict, make_verdict
 from engine.statistics import Estimate
-from tests.conftest import plain_document
 
 H = math.log(10)
 STEPS = np.arange(0, 881, 11)
@@ -40,11 +40,9 @@ def _row(
 
 
 def _summary(path: Path, arms: dict[str, list[dict]], baseline: str, seeds: int = 20) -> Summary:
-    arm_fields = {name: {"init": name, "learning_rate": 0.1} for name in arms}
-    document = plain_document(arm_fields, horizons=dict.fromkeys(arms, 880))
-    document["study"].update(
-        question="Why <b>so</b> long?", baseline=baseline, seeds=dict.fromkeys(arms, seeds)
-    )
+    fields = {name: {"init": name, "learning_rate": 0.1} for name in arms}
+    question = "Why <b>so</b> long?"
+    document = make_document(fields, 880, seeds, name="test", question=question, baseline=baseline)
     workdir = store.create_or_resume(path, document)
     workdir.append([row for rows in arms.values() for row in rows])
     return summarise(workdir)

@@ -1,0 +1,131 @@
+"""JSON from anyone: bounded before it is read, and nothing in it that JSON does not have."""
+
+import hashlib
+import json
+import logging
+import math
+from pathlib import Path
+from typing import Any
+
+from engine.errors import StorageError
+from engine.store.files import DamagedError, read_bounded, write_atomically
+
+logger = logging.getLogger(__name__)
+
+MAX_BYTES = 64 * 2**20
+# Marks that begin or part values; each value has one, so they bound the memory that parsing takes.
+_MAX_MARKS = 4_000_000
+_MAX_DEPTH = 32
+_LARGEST = 2**63 - 1
+
+
+def to_json(value: Any) -> bytes:
+    """JSON as it is stored: readable, sorted, without NaN or infinity."""
+    text = json.dumps(value, indent=2, sort_keys=True, allow_nan=False, ensure_ascii=False)
+    return (text + "\n").encode()
+
+
+def read_json(path: Path) -> Any:
+    """The content of a JSON file.
+
+    Raises:
+        DamagedError: it is larger than 64 MiB, or not what `parse_json` accepts.
+        OSError: it is not there, or may not be read.
+    """
+    return parse_json(read_bounded(path, MAX_BYTES))
+
+
+def parse_json(content: bytes) -> Any:
+    """The value that JSON stands for.
+
+    Raises:
+        DamagedError: it is not JSON, or has what no file of ours has: a name twice, NaN, a number
+            beyond 64 bits, text that is no Unicode, or values nested more than 32 deep.
+    """
+    if sum(content.count(mark) for mark in (b",", b":", b"[", b"{")) > _MAX_MARKS:
+        raise DamagedError(f"more than {_MAX_MARKS} values")
+    try:
+        value = json.loads(
+            content.decode(),
+            object_pairs_hook=_table,
+            parse_int=_whole,
+            parse_float=_number,
+            parse_constant=_refuse_constant,
+        )
+        _check_depth(value, _MAX_DEPTH)
+        json.dumps(value, ensure_ascii=False).encode()
+    except DamagedError:
+        raise
+    except RecursionError:
+        raise DamagedError(f"values nested more than {_MAX_DEPTH} deep") from None
+    except MemoryError:
+        raise DamagedError("more values than fit the memory") from None
+    except ValueError as error:
+        raise DamagedError(f"not JSON: {error}") from None
+    return value
+
+
+def _table(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    table = dict(pairs)
+    if len(table) != len(pairs):
+        raise DamagedError("a name that appears twice")
+    return table
+
+
+def _whole(text: str) -> int:
+    if len(text) > 20 or abs(int(text)) > _LARGEST:
+        raise DamagedError(f"a number beyond 64 bits, {text[:20]}…")
+    return int(text)
+
+
+def _number(text: str) -> float:
+    if not math.isfinite(float(text)):
+        raise DamagedError(f"a number out of range, {text[:20]}")
+    return float(text)
+
+
+def _refuse_constant(text: str) -> None:
+    raise DamagedError(f"{text}, which is no number")
+
+
+def _check_depth(value: Any, depth: int) -> None:
+    if depth == 0:
+        raise DamagedError(f"values nested more than {_MAX_DEPTH} deep")
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    for one in inner:
+        if isinstance(one, (dict, list)):
+            _check_depth(one, depth - 1)
+
+
+def checksum(value: Any) -> str:
+    """The hash of a value as JSON, whatever its layout in a file."""
+    plain = json.loads(json.dumps(value, allow_nan=False))
+    canonical = json.dumps(plain, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def recall(path: Path | None, keys: set[str]) -> dict[str, Any] | None:
+    """What was kept under a path; `None` where nothing with these keys can be read."""
+    if path is None or not path.exists():
+        return None
+    try:
+        kept = read_json(path)
+        if isinstance(kept, dict) and kept.keys() == keys:
+            return kept
+    except (OSError, DamagedError):
+        pass
+    logger.warning("%s is damaged and made anew", path)
+    return None
+
+
+def keep(path: Path | None, value: dict[str, Any]) -> None:
+    """Keeps a value, unless the place cannot be written to."""
+    if path is None:
+        return
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, to_json(value))
+    except OSError as error:
+        logger.warning("%s cannot be kept: %s", path, error)
+    except StorageError as error:
+        logger.warning("%s cannot be kept: %s", path, error.__cause__)

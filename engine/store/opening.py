@@ -1,0 +1,173 @@
+"""Opening a work directory: new, resumed, or only to be read."""
+
+import json
+import logging
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from engine.errors import InputError, one_line
+from engine.store import study_file
+from engine.store.files import check_folders, set_aside
+from engine.store.workdir import WorkDirectory
+
+logger = logging.getLogger(__name__)
+
+# What a later launch of a study adds to, or leaves as it is.
+_KEPT = ("looks", "tuned_milliseconds")
+_MOST_DIFFERENCES = 10
+_LONGEST_VALUE = 100
+
+
+def create_or_resume(
+    path: Path, document: dict[str, Any], notify: Callable[[str], None] = logger.warning
+) -> WorkDirectory:
+    """The work directory of a study, new or with what is already there.
+
+    A damaged `study.json` is set aside and written anew.
+
+    Args:
+        path: of the directory.
+        document: `study.json` of the study that is to run; its `identity` must be that of what is
+            already there.
+        notify: is told, in a line, when a damaged file is set aside.
+
+    Raises:
+        InputError: it holds another study (the differences are named) or something else, or
+            cannot be written.
+        StorageError: the disk is full or fails.
+    """
+    found = _find(path)
+    if found is not None:
+        workdir = _resumed(path, found.document, document)
+    else:
+        study_file.refuse_foreign(path)
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(
+                f"cannot use work directory {str(path)!r}: {error.strerror}"
+            ) from error
+        workdir = WorkDirectory(path, document)
+    if not os.access(path, os.W_OK):
+        raise InputError(f"cannot write work directory {str(path)!r}: permission denied")
+    try:
+        workdir.parts.mkdir(exist_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot use {str(workdir.parts)!r}: {error.strerror}") from error
+    if found is None or found.problem is not None:
+        _set_study_aside(path, found, notify)
+    workdir.save_document()
+    return workdir
+
+
+def _resumed(path: Path, old: dict[str, Any], new: dict[str, Any]) -> WorkDirectory:
+    before = _with_fork_steps(old["identity"], new["identity"])
+    differences = _differences(before, new["identity"])
+    if differences:
+        more = len(differences) - _MOST_DIFFERENCES
+        listed = differences[:_MOST_DIFFERENCES] + ([f"and {more} more"] if more > 0 else [])
+        raise InputError(
+            f"work directory {str(path)!r} holds another study: {'; '.join(listed)}. "
+            f"Choose a new --workdir, or give the same settings"
+        )
+    kept = {key: old[key] for key in _KEPT if key in old}
+    launches = old["launches"] + new["launches"]
+    return WorkDirectory(path, {**new, **kept, "launches": launches})
+
+
+def _set_study_aside(
+    path: Path, found: study_file.StudyFile | None, notify: Callable[[str], None]
+) -> None:
+    """Moves away a damaged `study.json`; the backup too where neither is whole."""
+    if found is not None:
+        outcome = f"({found.problem}): it is written anew from its backup"
+        names: tuple[str, ...] = (study_file.STUDY,)
+    else:
+        outcome, names = (
+            "and there is no finished run: the study begins anew",
+            study_file.OF_A_LAUNCH,
+        )
+    there = [name for name in names if os.path.lexists(path / name)]
+    for name in there:
+        set_aside(path / name, path / "damaged")
+    if there:
+        outcome += f", and the damaged one is in {str(path / 'damaged')!r}"
+    if there or found is not None:
+        notify(one_line(f"{str(path / study_file.STUDY)!r} is not whole {outcome}"))
+
+
+def _with_fork_steps(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
+    """An identity in which fork steps that were not known yet are those of a later one."""
+    known = new.get("fork_step") or {}
+    unknown = {n: known.get(n) for n, step in (old.get("fork_step") or {}).items() if step is None}
+    return {**old, "fork_step": {**old["fork_step"], **unknown}} if unknown else old
+
+
+def find_existing(path: Path) -> WorkDirectory | None:
+    """The work directory of a study, or `None` where none has begun yet; for a launch.
+
+    A `study.json` that is damaged, without a backup and without finished runs, counts as none.
+
+    Raises:
+        InputError: the place cannot be a work directory, or its `study.json` cannot be understood.
+    """
+    found = _find(path)
+    return None if found is None else WorkDirectory(path, found.document)
+
+
+def _find(path: Path) -> study_file.StudyFile | None:
+    study_file.refuse_foreign(path)
+    try:
+        return study_file.load(path)
+    except FileNotFoundError:
+        return None
+    except study_file.NotWholeError:
+        if study_file.has_parts(path):
+            raise
+        return None
+
+
+def open_existing(path: Path, notify: Callable[[str], None] = logger.warning) -> WorkDirectory:
+    """The work directory of a study that has run.
+
+    Args:
+        path: of the directory.
+        notify: is told, in a line, when `study.json` is read from its backup.
+
+    Raises:
+        InputError: there is none, or its `study.json` cannot be understood.
+    """
+    check_folders(path)
+    try:
+        document, problem = study_file.load(path)
+    except FileNotFoundError:
+        raise InputError(
+            f"no study in {str(path)!r}: expected a directory that holds a study.json"
+        ) from None
+    if problem is not None:
+        line = f"{str(path / study_file.STUDY)!r} is not whole ({problem}): its backup is read"
+        notify(one_line(line))
+    return WorkDirectory(path, document)
+
+
+def _differences(old: Any, new: Any, where: str = "") -> list[str]:
+    """Leaves in which two JSON values differ, in words."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        lines = []
+        for key in sorted({*old, *new}):
+            path = f"{where}.{key}" if where else str(key)
+            if key not in old:
+                lines.append(f"{path} is new")
+            elif key not in new:
+                lines.append(f"{path} is missing now")
+            else:
+                lines += _differences(old[key], new[key], path)
+        return lines
+    return [] if old == new else [f"{where} was {_shown(old)}, is now {_shown(new)}"]
+
+
+def _shown(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}…"

@@ -1,0 +1,236 @@
+"""What `study.json` must hold, so that nothing that reads it later meets a surprise.
+
+Entries that nothing here names are free: they are compared or shown, never used.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from engine.designs import DESIGNS, MAX_FORKS
+from engine.plateau import DetectorSettings
+from engine.store.files import DamagedError
+
+_MAX_SEED = 2**32 - 1
+# More than any launch would accept.
+_MAX_STEPS = 2**31
+_MAX_RUNS = 10**7
+_MAX_NAME = 2**16
+
+
+class _Kind(NamedTuple):
+    """What a value must be, in words and as a test."""
+
+    words: str
+    is_right: Callable[[Any], bool]
+
+
+def _whole(least: int, most: int) -> _Kind:
+    # `True` is an int for Python, and none for us.
+    words = f"a whole number from {least} to {most}"
+    return _Kind(words, lambda v: type(v) is int and least <= v <= most)
+
+
+def _number(least: float, most: float) -> _Kind:
+    return _Kind(
+        f"a number from {least:g} to {most:g}",
+        lambda v: type(v) in (int, float) and math.isfinite(v) and least <= v <= most,
+    )
+
+
+def _optional(kind: _Kind) -> _Kind:
+    return _Kind(f"{kind.words}, or null", lambda v: v is None or kind.is_right(v))
+
+
+def _one_of(choices: tuple[str, ...]) -> _Kind:
+    return _Kind(f"one of {', '.join(choices)}", lambda v: isinstance(v, str) and v in choices)
+
+
+def _list_of(kind: _Kind) -> _Kind:
+    return _Kind(
+        f"a list, each of it {kind.words}",
+        lambda v: isinstance(v, list) and all(map(kind.is_right, v)),
+    )
+
+
+def _table_of(kind: _Kind) -> _Kind:
+    return _Kind(
+        f"names, each with {kind.words}",
+        lambda v: isinstance(v, dict) and all(map(kind.is_right, v.values())),
+    )
+
+
+_TEXT = _Kind("text", lambda v: isinstance(v, str))
+_BOOL = _Kind("true or false", lambda v: type(v) is bool)
+_STEPS = _whole(1, _MAX_STEPS)
+_COUNT = _whole(0, 2**63 - 1)
+_SECONDS = _number(0, 1e12)
+_SCALAR = _Kind("a number, text, true, false or null", lambda v: not isinstance(v, (dict, list)))
+_FIELD = _Kind(
+    "a number, text, true, false, null or a list of numbers",
+    lambda v: _SCALAR.is_right(v) or _list_of(_number(-1e300, 1e300)).is_right(v),
+)
+
+_IDENTITY = {
+    "eval_every": _STEPS,
+    "root_seed": _whole(0, _MAX_SEED),
+    "fix_init": _optional(_whole(0, _MAX_SEED)),
+    "fix_order": _optional(_whole(0, _MAX_SEED)),
+    "design": _one_of(tuple(DESIGNS)),
+    "order_seeds": _optional(_whole(2, 2**30)),
+    "stop": _TEXT,
+    "platform": _TEXT,
+}
+_IDENTITY_BY_ARM = {
+    "horizons": _STEPS,
+    "fork_step": _optional(_STEPS),
+    "width": _whole(1, _MAX_RUNS),
+    "block": _whole(1, _MAX_RUNS),
+    "form": _TEXT,
+    "data": _TEXT,
+    "model_source": _TEXT,
+    "task_source": _TEXT,
+}
+_STUDY = {"name": _TEXT, "question": _TEXT, "forks": _optional(_whole(2, MAX_FORKS))}
+_STUDY_BY_ARM = {
+    "seeds": _whole(0, _MAX_RUNS),
+    "steps_per_epoch": _optional(_STEPS),
+    "chance_loss": _number(1e-30, 1e30),
+    "event": _one_of(("break", "hit")),
+}
+_LAUNCH = {
+    "command": _list_of(_TEXT),
+    "versions": _table_of(_TEXT),
+    "started": _TEXT,
+}
+_HARDWARE = {"cores": _optional(_COUNT), "machine": _TEXT}
+# What a launch notes at its end, or not everywhere.
+_LAUNCH_LATER = {
+    "ended": _TEXT,
+    "seconds": _SECONDS,
+    "first_chunk_after": _optional(_SECONDS),
+    "seed_steps": _COUNT,
+    "num_runs": _COUNT,
+    "num_workers": _COUNT,
+}
+_CODE_LATER = {"revision": _optional(_TEXT), "is_dirty": _optional(_BOOL)}
+_LOOK = {
+    "seeds": _COUNT,
+    "goal": _one_of(("fraction", "comparison")),
+    "undecided": _list_of(_TEXT),
+}
+_SHARE = _number(1e-6, 1.0)
+_DETECTOR = {
+    "window": _whole(1, 10_001),
+    "low": _number(1e-6, 0.999),
+    "high": _number(1e-6, 0.999),
+}
+_DETECTOR_LATER = {
+    "end_fraction": _SHARE,
+    "level_step": _number(1e-6, 0.5),
+    "suddenness_broke": _number(0, 1e6),
+    "suddenness_none": _number(0, 1e6),
+    "divergence_factor": _number(1, 1e6),
+    "divergence_steps": _whole(1, _MAX_STEPS),
+    "settle_margin": _number(0, 1e6),
+    "settle_level": _number(0, 1),
+}
+
+
+def check_document(document: Mapping[str, Any]) -> None:
+    """Checks everything that is read of a study's document.
+
+    Args:
+        document: of the present schema version.
+
+    Raises:
+        DamagedError: something is missing or is not what it must be.
+    """
+    arms = _arm_names(document)
+    identity = _table(document, "identity")
+    _check(identity, _IDENTITY, "identity")
+    _check_by_arm(identity, _IDENTITY_BY_ARM, arms, "identity")
+    _check_arms(_table(identity, "arms"), arms)
+    _check_detector(_table(identity, "detector"))
+    study = _table(document, "study")
+    is_arm = _Kind("the name of an arm", lambda v: isinstance(v, str) and v in arms)
+    _check(study, {**_STUDY, "baseline": is_arm}, "study")
+    _check_by_arm(study, _STUDY_BY_ARM, arms, "study")
+    for i, launch in enumerate(_tables(document, "launches", 1)):
+        where = f"launches[{i}]"
+        _check(launch, _LAUNCH, where)
+        _check(launch, _LAUNCH_LATER, where, is_needed=False)
+        _check(_table(launch, "hardware"), _HARDWARE, f"{where}.hardware")
+        _check(_table(launch, "code"), _CODE_LATER, f"{where}.code", is_needed=False)
+    for i, look in enumerate(_tables(document, "looks", 0)):
+        _check(look, _LOOK, f"looks[{i}]")
+
+
+def _table(parent: Mapping[str, Any], name: str) -> dict[str, Any]:
+    table = parent.get(name)
+    if not isinstance(table, dict):
+        raise DamagedError(f"{name}: expected named values")
+    return table
+
+
+def _tables(document: Mapping[str, Any], name: str, least: int) -> list[dict[str, Any]]:
+    tables = document.get(name, [])
+    is_right = isinstance(tables, list) and all(isinstance(one, dict) for one in tables)
+    if not is_right or len(tables) < least:
+        raise DamagedError(f"{name}: expected a list of at least {least} entries")
+    return tables
+
+
+def _check(
+    table: Mapping[str, Any], kinds: Mapping[str, _Kind], where: str, is_needed: bool = True
+) -> None:
+    for name, kind in kinds.items():
+        is_right = kind.is_right(table[name]) if name in table else not is_needed
+        if not is_right:
+            raise DamagedError(f"{where}.{name}: expected {kind.words}")
+
+
+def _check_by_arm(
+    table: Mapping[str, Any], kinds: Mapping[str, _Kind], arms: tuple[str, ...], where: str
+) -> None:
+    for name, kind in kinds.items():
+        by_arm = table.get(name)
+        if not isinstance(by_arm, dict) or by_arm.keys() != set(arms):
+            raise DamagedError(f"{where}.{name}: expected a value for every arm")
+        for value in by_arm.values():
+            if not kind.is_right(value):
+                raise DamagedError(f"{where}.{name}: expected for every arm {kind.words}")
+
+
+def _arm_names(document: Mapping[str, Any]) -> tuple[str, ...]:
+    names = document.get("arm_order")
+    is_right = isinstance(names, list) and all(isinstance(name, str) for name in names)
+    if not names or not is_right or len(set(names)) != len(names):
+        raise DamagedError("arm_order: expected the names of the arms, each once")
+    if max(map(len, names)) > _MAX_NAME:
+        raise DamagedError(f"arm_order: expected names of at most {_MAX_NAME} letters")
+    return tuple(names)
+
+
+def _check_arms(table: Mapping[str, Any], arms: tuple[str, ...]) -> None:
+    if table.keys() != set(arms):
+        raise DamagedError("identity.arms: expected the arms of arm_order")
+    first = table[arms[0]]
+    names = first.keys() if isinstance(first, dict) else set()
+    for fields in table.values():
+        if not isinstance(fields, dict) or fields.keys() != names:
+            raise DamagedError("identity.arms: expected the same fields for every arm")
+        for name, value in fields.items():
+            if not _FIELD.is_right(value):
+                raise DamagedError(f"identity.arms.….{name}: expected {_FIELD.words}")
+
+
+def _check_detector(detector: Mapping[str, Any]) -> None:
+    where = "identity.detector"
+    _check(detector, _DETECTOR, where)
+    _check(detector, _DETECTOR_LATER, where, is_needed=False)
+    unknown = set(detector) - set(DetectorSettings._fields)
+    if unknown:
+        raise DamagedError(f"{where}: unknown {min(unknown)!r}")
+    if detector["low"] >= detector["high"]:
+        raise DamagedError(f"{where}.low: expected less than high")

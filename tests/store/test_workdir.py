@@ -1,0 +1,137 @@
+import json
+
+import pyarrow.parquet as pq
+import pytest
+
+from benchmarks.stored import make_document, make_row
+from engine import store
+from engine.errors import InputError
+from engine.store import parts
+
+
+def _document(**identity):
+    document = make_document({"b": {"learning_rate": 0.1}, "a": {"learning_rate": 0.1}})
+    document["identity"].update(identity)
+    return document
+
+
+def test_rows_come_back_in_the_order_of_the_study(tmp_path):
+    workdir = store.create_or_resume(tmp_path / "w", _document())
+    workdir.append([make_row("a", 10), make_row("b", 2)])
+    workdir.append([make_row("b", 1), make_row("a", 3)])
+    table = workdir.read()
+    assert list(zip(table["arm"].to_pylist(), table["seed"].to_pylist(), strict=True)) == [
+        ("b", 1),
+        ("b", 2),
+        ("a", 3),
+        ("a", 10),
+    ]
+    assert table["steps"].to_pylist()[0] == [0, 11, 22]
+    assert table["fork_step"].null_count == 4
+    assert workdir.finished_keys() == {
+        (arm, seed, seed, seed, None, None)
+        for arm, seed in (("b", 1), ("b", 2), ("a", 3), ("a", 10))
+    }
+
+
+def test_an_empty_study_has_no_rows(tmp_path):
+    workdir = store.create_or_resume(tmp_path / "w", _document())
+    assert workdir.read().num_rows == 0
+    assert workdir.finished_keys() == set()
+
+
+def test_parts_open_in_any_reader_with_the_documented_columns(tmp_path):
+    workdir = store.create_or_resume(tmp_path / "w", _document())
+    workdir.append([make_row("a", 0)])
+    (part,) = workdir.parts.glob("*.parquet")
+    assert pq.read_table(part).column_names == store.ROW_SCHEMA.names
+
+
+def test_launches_add_up_on_resume(tmp_path):
+    store.create_or_resume(tmp_path / "w", _document())
+    again = store.create_or_resume(tmp_path / "w", _document())
+    assert len(again.document["launches"]) == 2
+    assert len(store.open_existing(tmp_path / "w").document["launches"]) == 2
+
+
+def test_another_study_is_refused_with_the_differences_named(tmp_path):
+    store.create_or_resume(tmp_path / "w", _document(root_seed=10))
+    before = (tmp_path / "w" / "study.json").read_bytes()
+    other = _document(root_seed=20, extra=1)
+    other["identity"]["arms"]["a"]["learning_rate"] = 0.2
+    with pytest.raises(InputError) as caught:
+        store.create_or_resume(tmp_path / "w", other)
+    for words in (
+        "learning_rate was 0.1, is now 0.2",
+        "root_seed was 10, is now 20",
+        "extra is new",
+    ):
+        assert words in str(caught.value)
+    assert (tmp_path / "w" / "study.json").read_bytes() == before
+
+
+def test_a_directory_with_other_things_is_refused(tmp_path):
+    (tmp_path / "thesis.txt").write_text("mine")
+    with pytest.raises(InputError, match="neither empty nor a study"):
+        store.create_or_resume(tmp_path, _document())
+    with pytest.raises(InputError, match="is a file"):
+        store.create_or_resume(tmp_path / "thesis.txt", _document())
+    assert [p.name for p in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_a_run_that_was_stored_twice_counts_once(tmp_path):
+    workdir = store.create_or_resume(tmp_path / "w", _document())
+    workdir.append([make_row("a", 0), make_row("a", 1)])
+    workdir.append([make_row("a", 0)])
+    assert workdir.read()["seed"].to_pylist() == [0, 1]
+
+
+def test_parts_that_are_a_file_are_one_clear_error(tmp_path):
+    (tmp_path / "w").mkdir()
+    (tmp_path / "w" / "study.json").write_text(json.dumps(_document()))
+    (tmp_path / "w" / "parts").write_text("")
+    with pytest.raises(InputError, match="cannot use"):
+        store.create_or_resume(tmp_path / "w", _document())
+
+
+def test_a_run_that_failed_once_and_then_came_through_is_the_one_that_came_through(tmp_path):
+    """In whichever part it is, and whichever is read first."""
+    failed = make_row("a", 0, status="failed", event=0, stop_reason="failed", steps_run=0)
+    failed |= dict.fromkeys(store.CURVE_NAMES) | {"onset_step": None}
+    for order in ([failed, make_row("a", 0)], [make_row("a", 0), failed]):
+        workdir = store.create_or_resume(tmp_path / order[0]["status"], _document())
+        for row in order:
+            workdir.append([row])
+        (row,) = store.open_existing(workdir.path).read().to_pylist()
+        assert row["status"] == "broke"
+    workdir = store.create_or_resume(tmp_path / "only", _document())
+    workdir.append([failed])
+    assert store.open_existing(workdir.path).read()["status"].to_pylist() == ["failed"]
+    assert len(workdir.finished_keys()) == 1
+
+
+def test_every_run_names_the_launch_that_made_it(tmp_path):
+    store.create_or_resume(tmp_path / "w", _document()).append([make_row("a", 0)])
+    again = store.create_or_resume(tmp_path / "w", _document())
+    again.append([make_row("b", 1)])
+    again.append([make_row("b", 2)], launch=0)
+    again.append([make_row("b", 3)], launch=7)
+    launches = store.open_existing(tmp_path / "w").launches_of_runs()
+    found = {(key[0], key[1]): launch for key, launch in launches.items()}
+    assert found == {("a", 0): 0, ("b", 1): 1, ("b", 2): 0, ("b", 3): None}
+    assert launches.keys() == again.finished_keys()
+
+
+def test_rows_are_split_before_a_part_grows_too_large(tmp_path, monkeypatch):
+    """A part holds at most so many bytes of curves, or one run."""
+    monkeypatch.setattr(parts, "_PART_BYTES", 10_000)
+    rows = [make_row("a", seed, num_points=100) for seed in range(7)]
+    size = 100 * 16 + 2 * 12 + 1089 * 4
+    assert [len(piece) for piece in parts.split(rows)] == [1] * 7
+    monkeypatch.setattr(parts, "_PART_BYTES", 3 * size)
+    assert [len(piece) for piece in parts.split(rows)] == [3, 3, 1]
+    assert list(parts.split([])) == []
+    workdir = store.create_or_resume(tmp_path / "w", _document(horizons={"a": 1089, "b": 1089}))
+    workdir.append(rows)
+    assert len(list(workdir.parts.glob("*.parquet"))) == 3
+    assert store.open_existing(workdir.path).read()["seed"].to_pylist() == list(range(7))
