@@ -1,5 +1,6 @@
 """`verify` on studies that were really run, and on studies that were tampered with."""
 
+import copy
 import hashlib
 import io
 import json
@@ -18,7 +19,7 @@ from engine.commands.run import run
 from engine.config import Arm
 from engine.errors import InputError
 from engine.runs import run_key
-from engine.store import ROW_SCHEMA, RUN_KEY, open_existing
+from engine.store import ROW_SCHEMA, RUN_KEY, create_or_resume, open_existing
 from engine.verification import StoredRow, compare_rows, draw_sample
 from engine.workers import Delivery
 from tests.conftest import read_all, runs_of, small_arm, small_study
@@ -111,22 +112,16 @@ def _add(directory: Path, table: pa.Table) -> None:
     (directory / "parts" / f"{name}.parquet").write_bytes(buffer.getvalue())
 
 
-def _with_rows(table: pa.Table, change) -> pa.Table:
-    """The table with every row passed through a function."""
-    rows = [change(dict(row)) for row in table.to_pylist()]
-    return pa.Table.from_pylist(rows, schema=ROW_SCHEMA)
-
-
-def _edit(directory: Path, change) -> None:
-    """Writes another study.json, under the right checksum, with the same rows as its own."""
-    found = open_existing(directory)
-    table = found.read()
-    change(found.document)
-    found.save_document()
-    for part in (directory / "parts").iterdir():
-        part.unlink()
-    (directory / "manifest").unlink(missing_ok=True)
-    _add(directory, table)
+def _altered(directory: Path, on_document=None, on_row=None) -> Path:
+    """A study beside another one, with another document or other rows, stored as it should be."""
+    original = open_existing(directory)
+    document, rows = copy.deepcopy(original.document), original.read().to_pylist()
+    if on_document is not None:
+        on_document(document)
+    altered = create_or_resume(directory.with_name(f"{directory.name}_altered"), document)
+    changed = rows if on_row is None else [row for row in map(on_row, rows) if row is not None]
+    altered.append(changed)
+    return altered.path
 
 
 def _flip(table: pa.Table, row: int, column: str, index: int) -> pa.Table:
@@ -142,7 +137,7 @@ def test_every_run_of_a_study_is_identical_and_nothing_is_written(name, studies,
     before = _state(studies / name)
     found = verify(studies / name, is_all=True, **options)
     assert (found.verdict, found.exit_code) == ("identical", 0)
-    assert found.changed == found.damage == found.outcomes == []
+    assert found.changed == found.damage == found.unexplained == found.outcomes == []
     rows = read_all(studies / name)
     assert [run_key(a.run) for a in found.runs] == [tuple(r[n] for n in RUN_KEY) for r in rows]
     assert _state(studies / name) == before
@@ -275,19 +270,33 @@ def test_a_row_of_no_run_of_the_study_is_damage(plain, options, capsys):
     def foreign(row):
         return {**row, "noise_seed": 2**30 + row["noise_seed"]}
 
-    _add(plain, _with_rows(open_existing(plain).read().slice(0, 1), foreign))
+    rows = [foreign(row) for row in open_existing(plain).read().slice(0, 1).to_pylist()]
+    _add(plain, pa.Table.from_pylist(rows, schema=ROW_SCHEMA))
     found = verify(plain, is_all=True, **options)
     assert found.exit_code == 3
     assert "a row is no run of this study (arm='slow'" in capsys.readouterr().out
 
 
 @pytest.mark.usefixtures("replayed")
-def test_failed_runs_are_left_out(plain, options, capsys):
-    def failed(row):
-        seeds = dict.fromkeys(("seed", "init_seed", "order_seed", "noise_seed"), 4)
-        return {**row, **seeds, "status": "failed", "event": 0}
+def test_a_part_that_is_left_out_is_damage(plain, options, capsys):
+    """What is left is identical, and the study is not whole all the same."""
+    directory = open_existing(plain)
+    directory.append(directory.read().slice(0, 1).to_pylist())
+    part = min((plain / "parts").glob("*.parquet"), key=lambda path: path.stat().st_size)
+    part.write_bytes(part.read_bytes()[:-9])
+    before = _state(plain)
+    found = verify(plain, **options)
+    assert (found.exit_code, len(found.runs)) == (3, 8)
+    assert all(agreement.is_identical for agreement in found.runs)
+    assert "1 file of finished runs is damaged, missing or foreign" in capsys.readouterr().out
+    assert _state(plain) == before
 
-    _add(plain, _with_rows(open_existing(plain).read().slice(0, 1), failed))
+
+@pytest.mark.usefixtures("replayed")
+def test_failed_runs_are_left_out(plain, options, capsys):
+    seeds = dict.fromkeys(("seed", "init_seed", "order_seed", "noise_seed"), 4)
+    outcome = {"status": "failed", "event": 0, "stop_reason": "failed", "steps_run": 0}
+    open_existing(plain).append([{"arm": "slow", **seeds, **outcome, "chance_loss": 2.3}])
     found = verify(plain, is_all=True, **options)
     assert (found.exit_code, len(found.runs), found.finished.num_failed) == (0, 8, 1)
     assert "1 run that failed is left out" in capsys.readouterr().out
@@ -295,8 +304,8 @@ def test_failed_runs_are_left_out(plain, options, capsys):
 
 def test_another_study_under_the_same_name_is_not_reproduced(plain, options, capsys):
     """Every run differs, although nothing that bits depend on has changed."""
-    _edit(plain, lambda document: document["identity"].update(root_seed=1))
-    found = verify(plain, **options)
+    other = _altered(plain, lambda document: document["identity"].update(root_seed=1))
+    found = verify(other, **options)
     assert (found.verdict, found.exit_code) == ("not reproduced", 3)
     assert all(a.loss_from == 0 for a in found.runs)
     assert [o.arm for o in found.outcomes] == ["slow", "fast", None]
@@ -325,9 +334,7 @@ def test_other_bits_with_another_version(
         loss = [value + 1e-6 for value in row["loss"]]
         return {**row, "loss": loss, "event": event, "status": "broke" if event else "stuck"}
 
-    _rewrite(plain, lambda table: _with_rows(table, change))
-    _edit(plain, _other_jax)
-    found = verify(plain, margin=margin, **options)
+    found = verify(_altered(plain, _other_jax, change), margin=margin, **options)
     assert (found.verdict, found.exit_code) == (verdict, code)
     shown = capsys.readouterr().out
     assert words in shown
@@ -336,10 +343,55 @@ def test_other_bits_with_another_version(
 
 
 @pytest.mark.usefixtures("replayed")
+def test_one_run_that_differs_beside_others_that_do_not_is_not_explained(plain, options, capsys):
+    """Another version would have changed the bits of the whole arm."""
+
+    def change(row):
+        is_it = (row["arm"], row["seed"]) == ("fast", 1)
+        return {**row, "loss": [value + 1e-6 for value in row["loss"]]} if is_it else row
+
+    found = verify(_altered(plain, _other_jax, change), is_all=True, **options)
+    assert (found.verdict, found.exit_code) == ("not reproduced", 3)
+    shown = capsys.readouterr().out
+    assert "That does not explain fast seed 1: others of the same arm are identical." in shown
+
+
+@pytest.mark.usefixtures("replayed")
+def test_runs_of_two_launches_are_judged_apart(plain, options, capsys):
+    """All that another version made differ, and all that this one made are identical."""
+    original = open_existing(plain)
+    rows, document = original.read().to_pylist(), copy.deepcopy(original.document)
+    launch_of_now = copy.deepcopy(document["launches"][0])
+    _other_jax(document)
+    directory = create_or_resume(plain.with_name("both"), document)
+    early = [row for row in rows if row["seed"] < 2]
+    off = [{**row, "loss": [value + 1e-6 for value in row["loss"]]} for row in early]
+    directory.append(off)
+    directory.document["launches"].append(launch_of_now)
+    directory.append([row for row in rows if row["seed"] >= 2])
+    directory.save_document()
+    found = verify(directory.path, is_all=True, **options)
+    assert [a.is_identical for a in found.runs] == [a.run.seed >= 2 for a in found.runs]
+    assert (found.verdict, found.unexplained) == ("undecided", [])
+    assert "4 of 8 differ" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("replayed")
+def test_one_run_that_differs_alone_may_be_explained(plain, options):
+    def change(row):
+        is_it = (row["arm"], row["seed"]) == ("fast", 1)
+        return {**row, "loss": [value + 1e-6 for value in row["loss"]]} if is_it else None
+
+    assert verify(_altered(plain, _other_jax, change), **options).exit_code == 5
+
+
+@pytest.mark.usefixtures("replayed")
 def test_other_versions_do_not_matter_where_bits_agree(plain, options, capsys):
-    _edit(plain, _other_jax)
-    _edit(plain, lambda document: document["identity"]["data"].update(slow="0" * 64))
-    found = verify(plain, num_runs=2, **options)
+    def change(document):
+        _other_jax(document)
+        document["identity"]["data"]["slow"] = "0" * 64
+
+    found = verify(_altered(plain, change), num_runs=2, **options)
     assert found.exit_code == 0
     shown = capsys.readouterr().out
     assert "the data of 'slow' is another" in shown
@@ -354,8 +406,7 @@ def test_a_study_from_an_accelerator_is_run_here_at_its_width_and_block(plain, o
         for name in ("width", "block"):
             document["identity"][name] = {"slow": 8, "fast": 8}
 
-    _edit(plain, move)
-    found = verify(plain, num_runs=2, **options)
+    found = verify(_altered(plain, move), num_runs=2, **options)
     assert found.changed[0] == 'the kind of device was "gpu", is now "cpu"'
 
 
@@ -402,9 +453,9 @@ def test_wrong_input_is_one_line(words, expected, studies, capsys, data_dir):
 
 
 def test_a_precision_that_does_not_exist_here_is_refused(plain, options):
-    _edit(plain, lambda d: d["identity"]["arms"]["slow"].update(precision="tf32"))
+    other = _altered(plain, lambda d: d["identity"]["arms"]["slow"].update(precision="tf32"))
     with pytest.raises(InputError, match="tf32 does not exist on a cpu"):
-        verify(plain, **options)
+        verify(other, **options)
 
 
 def _many(sizes: dict[str, int]) -> list:

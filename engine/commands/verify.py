@@ -10,7 +10,7 @@ from engine import provenance, store, workers
 from engine.commands.progress import Progress
 from engine.commands.run import default_cache_dir, find_workers
 from engine.document import identity_differences, identity_of, plan_of
-from engine.errors import InputError, WorkerFailedError
+from engine.errors import InputError, WorkerFailedError, one_line
 from engine.outcomes import outcome_row
 from engine.plan import Plan
 from engine.runs import Run, run_key
@@ -19,6 +19,7 @@ from engine.study import check_whole
 from engine.verification import (
     Agreement,
     Finished,
+    Origin,
     StoredRow,
     Verification,
     compare_rows,
@@ -90,37 +91,48 @@ def verify(
     with crew, Progress(len(sample.runs), num_steps, not is_quiet) as progress:
         recheck = _Recheck(plan, stored, progress)
         recheck.run(sample.runs, crew)
-    now = provenance.current_launch(devices)
-    made_by = _launches_behind(directory, sample.runs)
-    changed = [
-        *identity_differences(directory.document["identity"], identity_of(plan, devices.platform)),
-        *dict.fromkeys(provenance.describe_differences(one, now) for one in made_by),
-        *recheck.fallbacks,
-    ]
-    agreements = [recheck.agreements[run_key(run)] for run in sample.runs]
-    damage = _damage(directory, finished)
+    identity = identity_of(plan, devices.platform)
+    changed = identity_differences(directory.document["identity"], identity) + recheck.fallbacks
     found = conclude(
-        agreements, sample, finished, margin, damage, [words for words in changed if words]
+        [recheck.agreements[run_key(run)] for run in sample.runs],
+        _origins(directory, sample.runs, changed, provenance.current_launch(devices)),
+        sample,
+        finished,
+        margin,
+        _damage(directory, finished),
     )
     _tell(found, output)
     return found
 
 
-def _launches_behind(directory: WorkDirectory, runs: Sequence[Run]) -> list[dict[str, Any]]:
-    """The launches that have made some runs; all of them where it is not known."""
-    launches: list[dict[str, Any]] = directory.document["launches"]
-    made_by = directory.launches_of_runs()
-    numbers = {made_by.get(run_key(run)) for run in runs}
-    known = {number for number in numbers if number is not None and number < len(launches)}
-    return launches if known != numbers else [launches[number] for number in sorted(known)]
+def _origins(
+    directory: WorkDirectory, runs: Sequence[Run], changed: Sequence[str], now: Mapping[str, Any]
+) -> list[Origin]:
+    """Where runs come from.
+
+    Args:
+        directory: of the study.
+        runs: of it.
+        changed: what has changed since every launch.
+        now: what a launch would record.
+    """
+    launches = directory.document["launches"]
+    since = [provenance.describe_differences(launch, now) for launch in launches]
+    made_by, found = directory.launches_of_runs(), []
+    for run in runs:
+        number = made_by.get(run_key(run)) if len(launches) > 1 else 0
+        # Where that is not known, all of them may have made the run.
+        words = since if number is None else [since[number]]
+        found.append(Origin(number, (*changed, *(line for line in words if line))))
+    return found
 
 
 def _damage(directory: WorkDirectory, finished: Finished) -> list[str]:
     """What is stored and cannot be right, in words."""
     rows = [f"a row is no run of this study ({words})" for words in finished.foreign]
     number = directory.num_left_out
-    parts = [f"{number} files of finished runs are damaged, missing or foreign"] if number else []
-    return [*parts, *rows]
+    files = "1 file of finished runs is" if number == 1 else f"{number} files of finished runs are"
+    return [f"{files} damaged, missing or foreign"] * (number > 0) + rows
 
 
 def _check_numbers(num_runs: int | None, is_all: bool, seed: int, margin: float) -> None:
@@ -211,7 +223,7 @@ def _tell(found: Verification, output: _Place | None) -> None:
     """Prints a line for each run and the summary, and writes the file that was asked for."""
     words = summarise_in_words(found)
     for agreement in found.runs:
-        print(describe_run(agreement))
-    print(f"\n{words}")
+        print(one_line(describe_run(agreement)))
+    print(f"\n{one_line(words)}")
     if output is not None:
         store.write_atomically(Path(output), store.to_json(to_document(found, words)))

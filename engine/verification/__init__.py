@@ -8,13 +8,14 @@ from engine.verification.sampling import (
     find_finished,
     stored_rows,
 )
-from engine.verification.verdict import VERDICTS, Verification, conclude, to_document
+from engine.verification.verdict import VERDICTS, Origin, Verification, conclude, to_document
 from engine.verification.words import describe_run, summarise_in_words
 
 __all__ = [
     "VERDICTS",
     "Agreement",
     "Finished",
+    "Origin",
     "Sample",
     "StoredRow",
     "Verification",

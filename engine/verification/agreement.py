@@ -61,6 +61,12 @@ class Agreement(NamedTuple):
         return not self.differing
 
     @property
+    def first_step(self) -> int:
+        """Of the first difference in a curve; 0 where there is none in the two of the loss."""
+        first = [step for step in (self.loss_from, self.batches_from) if step is not None]
+        return min(first, default=0)
+
+    @property
     def has_same_status(self) -> bool:
         """Whether the same came of both."""
         return bool(self.stored["status"] == self.again["status"])

@@ -12,8 +12,8 @@ VERDICTS: dict[str, tuple[int, str]] = {
     "identical": (0, "every run that was done again is identical, to the last bit"),
     "not reproduced": (
         3,
-        "bits differ although nothing they depend on is known to, or outcomes are shown to differ, "
-        "or what is stored is damaged",
+        "bits differ although nothing they depend on is known to have changed, or in some runs of "
+        "an arm only; or outcomes are shown to differ, or what is stored is damaged",
     ),
     "equivalent": (
         4,
@@ -22,6 +22,18 @@ VERDICTS: dict[str, tuple[int, str]] = {
     ),
     "undecided": (5, "the same, but there are too few runs to show it"),
 }
+
+
+class Origin(NamedTuple):
+    """Where a stored run comes from.
+
+    Attributes:
+        launch: its number, or `None` where that is not known.
+        changed: in words, what bits depend on and is not what it was then.
+    """
+
+    launch: int | None
+    changed: tuple[str, ...]
 
 
 class Verification(NamedTuple):
@@ -34,7 +46,8 @@ class Verification(NamedTuple):
         finished: what they were drawn from.
         margin: of equivalence.
         damage: what is stored and cannot be right, in words.
-        changed: in words, what bits depend on and is not what it was.
+        changed: in words, what bits depend on and is not what it was for all of the runs.
+        unexplained: runs that differ where that cannot be the reason.
         outcomes: by arm, and of all arms together last; empty where all bits agree.
     """
 
@@ -45,6 +58,7 @@ class Verification(NamedTuple):
     margin: float
     damage: list[str]
     changed: list[str]
+    unexplained: list[Agreement]
     outcomes: list[OutcomeAgreement]
 
     @property
@@ -55,24 +69,56 @@ class Verification(NamedTuple):
 
 def conclude(
     runs: Sequence[Agreement],
+    origins: Sequence[Origin],
     sample: Sample,
     finished: Finished,
     margin: float,
     damage: Sequence[str],
-    changed: Sequence[str],
 ) -> Verification:
-    """What follows from runs that were done again; arguments as in `Verification`."""
+    """What follows from runs that were done again.
+
+    Args:
+        runs: that were.
+        origins: of each.
+        sample, finished, margin, damage: see `Verification`.
+    """
     is_identical = all(run.is_identical for run in runs)
+    unexplained = _unexplained(runs, origins)
     outcomes: list[OutcomeAgreement] = []
     if not is_identical:
         repetitions = [run for run in runs if is_repetition(run.run)]
         outcomes = compare_outcomes(repetitions, finished.mean_wait, margin)
     verdict = of_all_arms(outcomes)
-    if damage or verdict == "different" or not (is_identical or changed):
+    if damage or unexplained or verdict == "different":
         verdict = "not reproduced"
     elif is_identical:
         verdict = "identical"
-    return Verification(verdict, [*runs], sample, finished, margin, [*damage], [*changed], outcomes)
+    changed = list(dict.fromkeys(words for origin in origins for words in origin.changed))
+    return Verification(
+        verdict, [*runs], sample, finished, margin, [*damage], changed, unexplained, outcomes
+    )
+
+
+def _unexplained(runs: Sequence[Agreement], origins: Sequence[Origin]) -> list[Agreement]:
+    """Runs that differ although nothing has changed, or beside identical ones.
+
+    All runs of an arm and a launch are made by one program: where one of them is identical for
+    longer than another, what has changed does not touch the program.
+    """
+    longest: dict[tuple[str, int | None], int] = {}
+    for run, origin in zip(runs, origins, strict=True):
+        if run.is_identical and origin.launch is not None and run.last_step is not None:
+            key = run.run.arm_name, origin.launch
+            longest[key] = max(longest.get(key, 0), run.last_step)
+    return [
+        run
+        for run, origin in zip(runs, origins, strict=True)
+        if not run.is_identical
+        and (
+            not origin.changed
+            or longest.get((run.run.arm_name, origin.launch), -1) >= run.first_step
+        )
+    ]
 
 
 def of_all_arms(outcomes: Sequence[OutcomeAgreement]) -> str:
@@ -99,6 +145,7 @@ def to_document(found: Verification, words: str) -> dict[str, Any]:
         "num_failed": found.finished.num_failed,
         "damage": found.damage,
         "changed": found.changed,
+        "num_unexplained": len(found.unexplained),
         "runs": [_run_document(run) for run in found.runs],
         "outcomes": [_outcome_document(outcome) for outcome in found.outcomes],
     }

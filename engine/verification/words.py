@@ -26,17 +26,12 @@ def describe_run(found: Agreement) -> str:
 
 
 def _name(run: Run) -> str:
-    name = f"{_printable(run.arm_name)} seed {run.seed}"
+    name = f"{run.arm_name} seed {run.seed}"
     if is_of_grid(run.noise_seed):
         name += f" in order {run.order_seed - FIRST_GRID_SEED}"
     if run.fork_order_seed is not None:
         name += f" fork {(run.fork_order_seed - FIRST_FORK_SEED) % MAX_FORKS}"
     return name
-
-
-def _printable(text: str | None) -> str:
-    """A name from a file, which must not move the cursor of a terminal."""
-    return text if text is not None and text.isprintable() else repr(text)
 
 
 def _skipped(found: Agreement) -> str:
@@ -68,7 +63,7 @@ def _most(apart: float) -> str:
 
 
 def _of_outcome(found: Agreement) -> str:
-    before, now = _printable(found.stored["status"]), found.again["status"]
+    before, now = found.stored["status"], found.again["status"]
     agree = f"statuses agree ({now})" if before == now else f"status {before} against {now}"
     times = [_time(row) for row in (found.stored, found.again)]
     return agree if times == [None, None] else f"{agree}, onset {_in_both(times)}"
@@ -112,12 +107,9 @@ def _of_bits(found: Verification) -> str:
     here = f", although this is not what it was made with ({_listed(found.changed)})"
     if unlike:
         same = sum(run.has_same_status for run in found.runs)
-        cause = "although nothing that bits depend on is known to have changed"
-        if found.changed:
-            cause = f"where something that bits depend on has changed ({_listed(found.changed)})"
         return (
-            f"{again}: {len(unlike)} of {num} differ, {_where(unlike)}, {cause}. Outcomes have the "
-            f"same status in {same} of {num}."
+            f"{again}: {len(unlike)} of {num} differ, {_where(unlike)}, {_cause(found)}. Outcomes "
+            f"have the same status in {same} of {num}."
         )
     all_of_them = "all are" if num > 1 else "it is"
     text = f"{again}: {all_of_them} identical to the last bit, curves included"
@@ -125,6 +117,17 @@ def _of_bits(found: Verification) -> str:
     if num < num_all:
         unseen, rest = most_unseen(found.sample.num_drawn, found.sample.num_all), num_all - num
         text += f" Of the other {rest}, at most {unseen} can differ (95 % confidence)."
+    return text
+
+
+def _cause(found: Verification) -> str:
+    if not found.changed:
+        return "although nothing that bits depend on is known to have changed"
+    text = f"where something that bits depend on has changed ({_listed(found.changed)})"
+    if found.unexplained:
+        names = _listed([_name(run.run) for run in found.unexplained])
+        text += f". That does not explain {names}: others of the same arm are identical"
+        text += ", or were made as now" * (len(found.changed) > 1)
     return text
 
 
