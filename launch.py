@@ -210,21 +210,28 @@ def main(argv: Sequence[str]) -> int:
             number = getattr(interrupted, "number", signal.SIGINT)
             stored = getattr(interrupted, "stored", "")
             print(f"\nstopped{stored and ': '}{stored}", file=sys.stderr)
-            print(f"to go on: {shlex.join(['python', *argv])}", file=sys.stderr)
+            if _split(argv)[0] in (None, "run"):
+                print(f"to go on: {shlex.join(['python', *argv])}", file=sys.stderr)
             return 128 + number
 
 
-def _main(argv: Sequence[str]) -> int:
+def _split(argv: Sequence[str]) -> tuple[str | None, list[str]]:
+    """The verb, or `None` where none was typed, and the words after it."""
     words = list(argv[1:])
     has_verb = bool(words) and not words[0].startswith("-")
-    verb = words.pop(0) if has_verb else "run"
+    return (words[0], words[1:]) if has_verb else (None, words)
+
+
+def _main(argv: Sequence[str]) -> int:
+    typed, words = _split(argv)
+    verb = typed or "run"
     try:
         if verb not in _VERBS:
             raise unknown_name("verb", verb, _VERBS)
         values = make_flags(verb)
         rest = values([argv[0], *words])[1:]
         if values["help"].value:
-            print(_help(verb if has_verb else None))
+            print(_help(typed))
             return 0
         if rest:
             raise InputError(f"unexpected argument {rest[0]!r}: expected --flag=value")

@@ -81,12 +81,22 @@ class SignalWatch:
 
     @contextlib.contextmanager
     def deferred(self) -> Iterator[None]:
-        """Notes the first signal instead of raising."""
-        self._is_deferred = True
+        """Notes the first signal instead of raising, which other code may swallow."""
+        before, self._is_deferred = self._is_deferred, True
         try:
             yield
         finally:
-            self._is_deferred = False
+            self._is_deferred = before
+
+    @contextlib.contextmanager
+    def at_once(self) -> Iterator[None]:
+        """Raises at once, also inside `deferred`: for what takes long and stores nothing."""
+        self.check()
+        before, self._is_deferred = self._is_deferred, False
+        try:
+            yield
+        finally:
+            self._is_deferred = before
 
     def check(self) -> None:
         """Raises `Interrupted` where a signal was noted."""

@@ -225,6 +225,14 @@ def test_a_second_signal_stops_at_once():
     assert signal.getsignal(signal.SIGINT) == signal.default_int_handler
 
 
+def test_what_takes_long_inside_what_is_deferred_is_stopped_at_once():
+    with SignalWatch() as watch, watch.deferred():
+        with pytest.raises(Interrupted), watch.at_once():
+            signal.raise_signal(signal.SIGTERM)
+        with pytest.raises(Interrupted), watch.at_once():
+            pytest.fail("begun after a signal")
+
+
 def test_a_signal_that_nobody_defers_raises():
     with pytest.raises(Interrupted) as caught, SignalWatch():
         signal.raise_signal(signal.SIGTERM)

@@ -86,14 +86,17 @@ def run(
     available, num_workers = find_workers(num_workers)
     cache = str(cache_dir or default_cache_dir())
     request = _Request(study, Path(workdir), available, width, form, is_tuned, data_dir, until)
-    with SignalWatch() as watch, store.hold(request.workdir, _note):
+    with SignalWatch() as watch, watch.deferred(), store.hold(request.workdir, _note):
         with workers.Crew(available, num_workers, cache, checkpoint_every) as crew:
             _train(request, crew, watch, is_quiet)
+        watch.check()
         if not has_report:
             return {}
         from engine.commands.report import report
 
-        return report(workdir)
+        summary = report(workdir)
+        watch.check()
+        return summary
 
 
 def find_workers(num_workers: int | None) -> tuple[Devices, int]:
@@ -154,7 +157,9 @@ def _train(request: _Request, crew: workers.Crew, watch: SignalWatch, is_quiet: 
         raise InputError("until=comparison needs arms that wait for the same event")
     tuned: dict[str, dict[str, float]] = {}
     if request.is_tuned and recorded is None:
-        plan, tuned = _tuned(plan, request, crew.settings.cache_dir)
+        with watch.at_once():
+            plan, tuned = _tuned(plan, request, crew.settings.cache_dir)
+    watch.check()
     directory = store.create_or_resume(request.workdir, document(plan, request.devices), _note)
     directory.inspect(_note)
     if tuned:
