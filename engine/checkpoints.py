@@ -7,6 +7,7 @@ every run in it is over, or has been kept further on in another one.
 
 import hashlib
 import json
+import stat
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -156,6 +157,8 @@ def _read_header(path: Path) -> tuple[str, list[tuple[Key, int]]]:
         ValueError: it is damaged, or not one of ours; the message is the reason.
     """
     try:
+        if not stat.S_ISREG(path.lstat().st_mode):
+            raise ValueError("it is no plain file")
         with open(path, "rb") as file:
             digest = _digest(iter(lambda: file.read(2**22), b""))
         if digest != path.stem:

@@ -1,11 +1,14 @@
 """Runs under way: kept, found again, gone on with to the same bits."""
 
+import hashlib
 import itertools
+import os
 import random
 import signal
 
 import numpy as np
 import pytest
+from safetensors.numpy import save
 
 from engine.checkpoints import CheckpointFolder, Kept
 from engine.commands.run import run
@@ -97,6 +100,25 @@ def test_damage_anywhere_is_found(tmp_path, seed):
     folder.open(lambda path, reason: found.append(path.name), _unexpected)
     assert found == [path.name]
     assert folder.steps() == {}
+
+
+@pytest.mark.parametrize("kind", ["pipe", "link", "folder", "foreign"])
+def test_what_is_no_checkpoint_is_set_aside(tmp_path, kind):
+    folder, path = tmp_path / "c", tmp_path / "c" / f"{'0' * 32}.safetensors"
+    folder.mkdir()
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "link":
+        path.symlink_to("/dev/zero")
+    elif kind == "folder":
+        path.mkdir()
+    else:
+        content = save({"x": np.zeros(3)}, {"plateau": '{"version": 1, "origin": "here"}'})
+        path = folder / f"{hashlib.sha256(content).hexdigest()[:32]}.safetensors"
+        path.write_bytes(content)
+    found = []
+    CheckpointFolder(folder, "here").open(lambda path, _: found.append(path.name), _unexpected)
+    assert found == [path.name]
 
 
 def _drain(pool: LanePool) -> dict:
