@@ -67,7 +67,7 @@ class CheckpointFolder:
             set_aside: called with a damaged file and the reason.
             notify: called with a line where there is something to say.
         """
-        num_elsewhere = 0
+        num_elsewhere, sound = 0, []
         for path in sorted(self._path.glob(f"*{_SUFFIX}")) if self._path.is_dir() else []:
             try:
                 origin, runs = _read_header(path)
@@ -78,10 +78,11 @@ class CheckpointFolder:
                 num_elsewhere += len(runs)
                 path.unlink()
                 continue
+            sound.append(path)
             for index, (key, step) in enumerate(runs):
                 if key not in self._places or self._places[key].step < step:
                     self._places[key] = _Place(path, index, step)
-        self._remove_unused(self._path.glob(f"*{_SUFFIX}"))
+        self._remove_unused(sound)
         if num_elsewhere:
             notify(
                 f"{num_elsewhere} runs under way were kept with other versions, sources or on "
