@@ -230,6 +230,17 @@ def test_a_signal_costs_nothing(tmp_path, options, monkeypatch, number):
     assert not (tmp_path / "cut" / "checkpoint").exists()
 
 
+def test_checkpoints_of_finished_runs_go(tmp_path, options, monkeypatch):
+    study, forget = small_study(seeds=3, horizon=220), CheckpointFolder.forget
+    with monkeypatch.context() as patch:
+        patch.setattr(CheckpointFolder, "forget", lambda folder, keys: None)
+        run(study, tmp_path, width=2, checkpoint_every=1e-6, **options)
+    assert (tmp_path / "checkpoint").exists()
+    assert CheckpointFolder.forget is forget
+    run(study, tmp_path, width=2, **options)
+    assert not (tmp_path / "checkpoint").exists()
+
+
 def test_checkpoints_now_and_then_change_nothing(tmp_path, options):
     study = small_study(seeds=3, horizon=220)
     run(study, tmp_path / "whole", width=2, **options)

@@ -45,6 +45,8 @@ class Session:
         self._checkpoints, self._watch = checkpoints, watch
         self._finished = _keys_with_outcome(directory)
         self._num_stored = len(self._finished)
+        # A kill may have come after their rows and before their checkpoints were removed.
+        checkpoints.forget(self._finished)
         self._is_quiet = is_quiet
         self._recorder = Recorder(plan, directory, checkpoints)
         self._started = time.monotonic()
