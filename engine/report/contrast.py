@@ -9,7 +9,7 @@ from engine.errors import InputError, unknown_name
 from engine.report.comparison import compare_runs
 from engine.report.horizon import at_horizon
 from engine.report.phrases import interval, number, p_value, percent
-from engine.report.runs import ArmRuns, read_runs
+from engine.report.runs import ArmRuns, of_study, read_runs
 from engine.statistics import Estimate, TestResult
 from engine.store import WorkDirectory
 
@@ -68,10 +68,11 @@ def contrast_studies(
     contrasts = []
     for name, base_name in pairs:
         _refuse_different_questions(own, base, runs[name], base_runs[base_name])
-        pair = _at_common_horizon(own, base, runs[name], base_runs[base_name])
         can_pair = _have_one_source(own, base)
         has_looks = "looks" in own.document, "looks" in base.document
-        contrasts.append(_contrast(*pair, can_pair, has_looks))
+        with of_study(own):
+            pair = _at_common_horizon(own, base, runs[name], base_runs[base_name])
+            contrasts.append(_contrast(*pair, can_pair, has_looks))
     adjusted = statistics.holm(np.array([c.test.p_value for c in contrasts]))
     return [c._replace(p_holm=float(p)) for c, p in zip(contrasts, adjusted, strict=True)]
 

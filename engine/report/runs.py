@@ -1,5 +1,6 @@
 """The runs of a study as its report uses them, arm by arm."""
 
+import contextlib
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -7,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from engine.designs import FIRST_FORK_SEED, FIRST_GRID_SEED, MAX_FORKS, is_of_grid
+from engine.errors import InputError, one_line
 from engine.plateau import FAILED
 from engine.store import OUTCOME_SCHEMA, WorkDirectory, waiting_times
 
@@ -109,6 +111,23 @@ class ArmRuns(NamedTuple):
     def num_failed(self) -> int:
         """Runs of the prefix without an outcome."""
         return len(self.failed["seed"])
+
+
+@contextlib.contextmanager
+def of_study(directory: WorkDirectory) -> Iterator[None]:
+    """Turns what statistics cannot be made of into an error of the study that holds it.
+
+    Raises:
+        InputError: a number does not exist, as no runs of ours would have it.
+    """
+    try:
+        yield
+    except InputError:
+        raise
+    except (ValueError, ArithmeticError) as error:
+        raise InputError(
+            f"the runs in {str(directory.path)!r} cannot be summarised: {one_line(str(error))}"
+        ) from error
 
 
 def read_runs(directory: WorkDirectory) -> dict[str, ArmRuns]:

@@ -9,7 +9,7 @@ import numpy as np
 from engine import statistics
 from engine.plateau import FAILED, STATUSES
 from engine.report.comparison import compare_runs, pooled
-from engine.report.runs import ArmRuns, read_all_runs
+from engine.report.runs import ArmRuns, of_study, read_all_runs
 from engine.statistics import Estimate, TestResult
 from engine.store import WorkDirectory
 
@@ -133,7 +133,11 @@ class Summary(NamedTuple):
 
 
 def summarise(directory: WorkDirectory) -> Summary:
-    """The numbers of what a work directory holds; arms whose first seed is missing are left out."""
+    """The numbers of what a work directory holds; arms whose first seed is missing are left out.
+
+    Raises:
+        InputError: a part may not be read, or a number does not exist.
+    """
     document = directory.document
     found = read_all_runs(directory)
     runs = {name: arm for name, arm in found.items() if len(arm.seed)}
@@ -157,12 +161,13 @@ def summarise(directory: WorkDirectory) -> Summary:
     )
     detector = document["identity"]["detector"]
     levels = detector["low"], detector["high"]
-    arms = {
-        name: _summarise_arm(r, summary.steps_per_unit(name), summary.fraction, levels)
-        for name, r in runs.items()
-    }
-    summary = summary._replace(arms=arms)
-    return summary._replace(comparisons=_compare(summary, document["identity"]["arms"]))
+    with of_study(directory):
+        arms = {
+            name: _summarise_arm(r, summary.steps_per_unit(name), summary.fraction, levels)
+            for name, r in runs.items()
+        }
+        summary = summary._replace(arms=arms)
+        return summary._replace(comparisons=_compare(summary, document["identity"]["arms"]))
 
 
 def _varied(identity: dict[str, Any]) -> str:

@@ -110,7 +110,8 @@ def read_bounded(path: Path, most: int) -> bytes:
                 raise DamagedError("not a plain file")
             if about.st_size > most:
                 raise DamagedError(f"{about.st_size} bytes, expected at most {most}")
-            return file.read(most)
+            # Python allocates what is asked for, so it is asked for what is there.
+            return file.read(about.st_size)
     except IsADirectoryError:
         raise DamagedError("not a plain file") from None
     except OSError as error:

@@ -1,35 +1,44 @@
 """What reading a Parquet file would allocate, known before it is read.
 
 The file's own summary may say one thing and its pages another, and a few bytes of a page can stand
-for billions of values. So every page is looked at: its sizes and its number of values are in a
-header of its own, before anything that is compressed (Thrift's compact protocol, the struct
-`PageHeader` of the format).
+for billions of values. A summary that contradicts itself can end the whole process. So the summary
+is read here first, and every page is looked at: its sizes and its number of values are in a header
+of its own, before anything that is compressed. Numbers of fields are those of the format's
+definition (`parquet.thrift`).
 """
 
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-import pyarrow.parquet as pq
-
 from engine.store.files import DamagedError
+from engine.store.thrift import read_struct
 
 # Of one file: of its values once they are decoded, and of its pages once they are unpacked.
 MAX_DECODED_BYTES = 2 * 2**30
 MAX_ROWS = 2**20
-MAX_FOOTER_BYTES = 2**18
+_MAX_FOOTER_BYTES = 2**18
 _MAGIC = b"PAR1"
 _MAX_COLUMNS = 64
-_MAX_GROUPS = 4096
+_MAX_GROUPS = 1024
 _MAX_PAGES = 2**16
 _MAX_HEADER_BYTES = 2**16
-_VALUE_BYTES = {"BOOLEAN": 1, "INT32": 4, "INT64": 8, "FLOAT": 4, "DOUBLE": 8, "BYTE_ARRAY": 8}
-_OUR_WRITER = "parquet-cpp-arrow"
+_LARGEST = 2**62
+_OUR_WRITER = b"parquet-cpp-arrow"
+# Bytes of a value by the number of its type; text and bytes count by their pages.
+_VALUE_BYTES = {0: 1, 1: 4, 2: 8, 4: 4, 5: 8, 6: 8}
 
-# Numbers of fields and kinds of pages in `PageHeader`.
-_KIND, _UNCOMPRESSED, _COMPRESSED = 1, 2, 3
-_HEADERS = {0: 5, 2: 7, 3: 8}
+# Fields of the summary, of a group of rows, of a column and of its own summary.
+_SCHEMA, _NUM_ROWS, _GROUPS, _WRITER = 2, 3, 4, 6
+_COLUMNS, _ROWS_OF_GROUP = 1, 3
+_ABOUT_COLUMN = 3
+_TYPE, _PATH, _NUM_OF_COLUMN, _PACKED_SIZE, _FIRST_DATA, _FIRST_DICTIONARY = 1, 3, 5, 7, 9, 11
+# What is kept in another file, or encrypted.
+_ELSEWHERE = {"summary": (8, 9), "column": (1, 8, 9)}
+# Fields of the header of a page, and kinds of pages with the field that has more of them.
+_KIND, _UNPACKED, _PACKED = 1, 2, 3
+_INNER = {0: 5, 2: 7, 3: 8}
 _DICTIONARY = 2
-_NUM_VALUES = 1
+_NUM_OF_PAGE = 1
 
 
 class _Page(NamedTuple):
@@ -41,60 +50,108 @@ class _Page(NamedTuple):
     end: int
 
 
-def check_footer(content: bytes) -> None:
-    """Checks the ends of a file, before anything of it is parsed.
-
-    Raises:
-        DamagedError: it is no Parquet, or its summary is larger than any of ours.
-    """
-    if len(content) < 12 or content[:4] != _MAGIC or content[-4:] != _MAGIC:
-        raise DamagedError("not Parquet")
-    size = int.from_bytes(content[-8:-4], "little")
-    if size > min(MAX_FOOTER_BYTES, len(content) - 12):
-        raise DamagedError(f"a summary of {size} bytes")
-
-
-def check_sizes(content: bytes, metadata: pq.FileMetaData) -> None:
+def check_sizes(content: bytes) -> set[str]:
     """Checks what a file says it holds against its pages, and both against what is read at all.
 
     Args:
         content: of the file.
-        metadata: its summary.
+
+    Returns:
+        The names of its columns that are not nested.
 
     Raises:
-        DamagedError: they disagree, or there is more than any part of ours holds.
+        DamagedError: it is no Parquet, its parts disagree, or it holds more than any part of ours.
     """
-    if not str(metadata.created_by).startswith(_OUR_WRITER):
+    summary = _summary(content)
+    if not _bytes(summary, _WRITER).startswith(_OUR_WRITER):
         raise DamagedError("written by another program")
-    if not 0 <= metadata.num_rows <= MAX_ROWS:
-        raise DamagedError(f"{metadata.num_rows} rows, expected at most {MAX_ROWS}")
-    if metadata.num_columns > _MAX_COLUMNS or metadata.num_row_groups > _MAX_GROUPS:
-        raise DamagedError("more columns or groups of rows than a part has")
-    num_rows = value_bytes = page_bytes = 0
-    for i in range(metadata.num_row_groups):
-        group = metadata.row_group(i)
-        if group.num_rows < 0 or group.num_columns != metadata.num_columns:
-            raise DamagedError("a group of rows that is not whole")
-        num_rows += group.num_rows
-        for j in range(group.num_columns):
-            of_values, of_pages = _column_bytes(content, group.column(j))
+    num_rows = _number(summary, _NUM_ROWS)
+    if num_rows > MAX_ROWS:
+        raise DamagedError(f"{num_rows} rows, expected at most {MAX_ROWS}")
+    _refuse_elsewhere(summary, "summary")
+    groups = _structs(summary, _GROUPS, _MAX_GROUPS)
+    names = set()
+    value_bytes = page_bytes = 0
+    for group in groups:
+        for column in _structs(group, _COLUMNS, _MAX_COLUMNS):
+            about = _about(column)
+            names.add(_name(about))
+            of_values, of_pages = _column_bytes(content, about)
             value_bytes, page_bytes = value_bytes + of_values, page_bytes + of_pages
             if max(value_bytes, page_bytes) > MAX_DECODED_BYTES:
                 raise DamagedError(
                     f"more than {MAX_DECODED_BYTES // 2**20} MiB once it is unpacked"
                 )
-    if num_rows != metadata.num_rows:
+    if sum(_number(group, _ROWS_OF_GROUP) for group in groups) != num_rows:
         raise DamagedError("its groups hold another number of rows than it says")
+    _structs(summary, _SCHEMA, 4 * _MAX_COLUMNS)
+    return names
 
 
-def _column_bytes(content: bytes, column: pq.ColumnChunkMetaData) -> tuple[int, int]:
+def _summary(content: bytes) -> dict[int, Any]:
+    if len(content) < 12 or content[:4] != _MAGIC or content[-4:] != _MAGIC:
+        raise DamagedError("not Parquet")
+    size = int.from_bytes(content[-8:-4], "little")
+    if size > min(_MAX_FOOTER_BYTES, len(content) - 12):
+        raise DamagedError(f"a summary of {size} bytes")
+    summary, end = read_struct(content[-8 - size : -8])
+    if end != size:
+        raise DamagedError("a summary with something behind it")
+    return summary
+
+
+def _number(fields: dict[int, Any], name: int) -> int:
+    """A field that must be there, and a whole number that is not negative."""
+    value = fields.get(name)
+    if type(value) is not int or not 0 <= value < _LARGEST:
+        raise DamagedError("a header without its sizes")
+    return value
+
+
+def _bytes(fields: dict[int, Any], name: int) -> bytes:
+    value = fields.get(name)
+    return value if isinstance(value, bytes) else b""
+
+
+def _structs(fields: dict[int, Any], name: int, most: int) -> list[dict[int, Any]]:
+    values = fields.get(name)
+    if not isinstance(values, list) or not all(isinstance(v, dict) for v in values):
+        raise DamagedError("a summary without its columns")
+    if len(values) > most:
+        raise DamagedError("more columns or groups of rows than a part has")
+    return values
+
+
+def _refuse_elsewhere(fields: dict[int, Any], what: str) -> None:
+    if fields.keys() & _ELSEWHERE[what]:
+        raise DamagedError("encrypted, or kept in another file")
+
+
+def _about(column: dict[int, Any]) -> dict[int, Any]:
+    """The summary of a column."""
+    _refuse_elsewhere(column, "column")
+    about = column.get(_ABOUT_COLUMN)
+    if not isinstance(about, dict):
+        raise DamagedError("a column without its summary")
+    return about
+
+
+def _name(about: dict[int, Any]) -> str:
+    """The name of a column, or nothing where it is nested."""
+    path = about.get(_PATH)
+    is_plain = isinstance(path, list) and len(path) == 1 and isinstance(path[0], bytes)
+    return path[0].decode(errors="replace") if is_plain and path else ""
+
+
+def _column_bytes(content: bytes, about: dict[int, Any]) -> tuple[int, int]:
     """Bytes of a column's values, and of its pages once they are unpacked."""
-    if column.physical_type not in _VALUE_BYTES:
-        raise DamagedError(f"a column of type {column.physical_type}")
-    start = column.data_page_offset
-    if column.has_dictionary_page and 0 < column.dictionary_page_offset < start:
-        start = column.dictionary_page_offset
-    end = start + column.total_compressed_size
+    width = _VALUE_BYTES.get(_number(about, _TYPE))
+    if width is None:
+        raise DamagedError("a column of a type that a part does not have")
+    start = _number(about, _FIRST_DATA)
+    if _FIRST_DICTIONARY in about and 0 < _number(about, _FIRST_DICTIONARY) < start:
+        start = _number(about, _FIRST_DICTIONARY)
+    end = start + _number(about, _PACKED_SIZE)
     if not 4 <= start <= end <= len(content):
         raise DamagedError("a column outside its file")
     num_values = num_bytes = 0
@@ -102,9 +159,9 @@ def _column_bytes(content: bytes, column: pq.ColumnChunkMetaData) -> tuple[int, 
         num_bytes += page.size
         if page.kind != _DICTIONARY:
             num_values += page.num_values
-    if num_values != column.num_values:
+    if num_values != _number(about, _NUM_OF_COLUMN):
         raise DamagedError("a column holds another number of values than it says")
-    return num_values * _VALUE_BYTES[column.physical_type], num_bytes
+    return num_values * width, num_bytes
 
 
 def _pages(content: bytes, start: int, end: int) -> Iterator[_Page]:
@@ -118,90 +175,10 @@ def _pages(content: bytes, start: int, end: int) -> Iterator[_Page]:
 
 
 def _page(content: bytes, start: int, end: int) -> _Page:
-    header = _Struct(content[start : min(end, start + _MAX_HEADER_BYTES)])
-    fields = header.read()
-    kind, size, packed = (fields.get(name) for name in (_KIND, _UNCOMPRESSED, _COMPRESSED))
-    inner = fields.get(_HEADERS.get(kind, -1)) if isinstance(kind, int) else None
-    num_values = inner.get(_NUM_VALUES) if isinstance(inner, dict) else None
-    for value in (size, packed, num_values):
-        if not isinstance(value, int) or not 0 <= value < 2**31:
-            raise DamagedError("a page without its sizes")
-    assert isinstance(kind, int)
-    assert isinstance(size, int)
-    assert isinstance(packed, int)
-    assert isinstance(num_values, int)
-    if start + header.position + packed > end:
+    header, position = read_struct(content[start : min(end, start + _MAX_HEADER_BYTES)])
+    kind, size, packed = (_number(header, name) for name in (_KIND, _UNPACKED, _PACKED))
+    inner = header.get(_INNER.get(kind, -1))
+    num_values = _number(inner if isinstance(inner, dict) else {}, _NUM_OF_PAGE)
+    if max(size, packed, num_values) >= 2**31 or start + position + packed > end:
         raise DamagedError("a page beyond its column")
-    return _Page(kind, num_values, size, start + header.position + packed)
-
-
-class _Struct:
-    """Reads one struct of Thrift's compact protocol.
-
-    Args:
-        content: that begins with it.
-
-    Attributes:
-        position: after what has been read.
-    """
-
-    def __init__(self, content: bytes) -> None:
-        self._content = content
-        self.position = 0
-
-    def read(self, depth: int = 4) -> dict[int, Any]:
-        """The struct's fields by number.
-
-        Raises:
-            DamagedError: it is cut off, or is none.
-        """
-        if depth == 0:
-            raise DamagedError("a page whose header is nested too deep")
-        fields: dict[int, Any] = {}
-        number = 0
-        while head := self._byte():
-            kind, step = head & 15, head >> 4
-            number = number + step if step else self._signed()
-            if number in fields:
-                raise DamagedError("a page that says a thing twice")
-            fields[number] = self._value(kind, depth)
-        return fields
-
-    def _value(self, kind: int, depth: int) -> Any:
-        if kind in (1, 2):
-            return kind == 1
-        if kind == 3:
-            return self._byte()
-        if kind in (4, 5, 6):
-            return self._signed()
-        if kind == 7:
-            return self._skip(8)
-        if kind == 8:
-            return self._skip(self._unsigned())
-        if kind == 12:
-            return self.read(depth - 1)
-        raise DamagedError("a page whose header is none of ours")
-
-    def _byte(self) -> int:
-        if self.position >= len(self._content):
-            raise DamagedError("a page that is cut off")
-        self.position += 1
-        return self._content[self.position - 1]
-
-    def _skip(self, size: int) -> None:
-        self.position += size
-        if self.position > len(self._content):
-            raise DamagedError("a page that is cut off")
-
-    def _unsigned(self) -> int:
-        value = 0
-        for shift in range(0, 70, 7):
-            byte = self._byte()
-            value |= (byte & 127) << shift
-            if byte < 128:
-                return value
-        raise DamagedError("a page with a number of no end")
-
-    def _signed(self) -> int:
-        value = self._unsigned()
-        return (value >> 1) ^ -(value & 1)
+    return _Page(kind, num_values, size, start + position + packed)

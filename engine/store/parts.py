@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from engine.errors import InputError
 from engine.store.files import DamagedError, digest, read_bounded
 from engine.store.json_files import checksum
-from engine.store.pages import MAX_DECODED_BYTES, check_footer, check_sizes
+from engine.store.pages import MAX_DECODED_BYTES, check_sizes
 from engine.store.rows import check_rows, check_types
 from engine.store.schema import CURVE_NAMES, ROW_SCHEMA, Row
 
@@ -21,6 +21,8 @@ from engine.store.schema import CURVE_NAMES, ROW_SCHEMA, Row
 _PART_BYTES = 64 * 2**20
 _PART_ROWS = 2**16
 _MAX_FILE_BYTES = 2 * 2**30
+# Of columns, groups of rows and pages, in the summary of a part.
+_MOST_IN_A_LIST = 2**12
 _STUDY_KEY, _LAUNCH_KEY = b"plateau.study", b"plateau.launch"
 # What of a study's identity may still change once there are rows.
 _LATE = ("form", "fork_step")
@@ -70,10 +72,11 @@ def encode(rows: Sequence[Row], origin: Origin) -> bytes:
         origin: whose it is.
     """
     columns = {name: [row.get(name) for row in rows] for name in ROW_SCHEMA.names}
-    about = {_STUDY_KEY: str(origin.study), _LAUNCH_KEY: str(origin.launch)}
+    said = {_STUDY_KEY: origin.study, _LAUNCH_KEY: origin.launch}
+    about = {key: str(value) for key, value in said.items() if value is not None}
     table = pa.table(columns, schema=ROW_SCHEMA.with_metadata(about))
     buffer = io.BytesIO()
-    pq.write_table(table, buffer, compression="zstd")
+    pq.write_table(table, buffer, compression="zstd", write_statistics=False)
     return buffer.getvalue()
 
 
@@ -116,11 +119,11 @@ def inspect_part(path: Path, document: Mapping[str, Any], study: str) -> tuple[i
     """
     content = read_content(path)
     try:
-        with _opened(content) as file:
+        there = check_sizes(content)
+        with _opened(content, [name for name in _TEXTS if name in there]) as file:
             origin = _origin(file.metadata.metadata or {})
             if origin.study not in (None, study):
                 raise DamagedError("a part of another study")
-            check_sizes(content, file.metadata)
             table = _table(file, ROW_SCHEMA)
             table.validate(full=True)
             check_rows(table, document)
@@ -160,13 +163,13 @@ def _first_line(error: Exception) -> str:
     return str(error).split("\n", 1)[0][:200]
 
 
-def _opened(content: bytes) -> pq.ParquetFile:
-    check_footer(content)
+def _opened(content: bytes, texts: Sequence[str] = ()) -> pq.ParquetFile:
+    """A part whose sizes are known; of some columns of text each word is read once."""
     return pq.ParquetFile(
         pa.BufferReader(content),
-        read_dictionary=_TEXTS,
+        read_dictionary=list(texts),
         thrift_string_size_limit=len(content),
-        thrift_container_size_limit=2**16,
+        thrift_container_size_limit=_MOST_IN_A_LIST,
     )
 
 
@@ -180,14 +183,16 @@ def _origin(about: Mapping[bytes, bytes]) -> Origin:
 
 
 def _table(file: pq.ParquetFile, schema: pa.Schema) -> pa.Table:
-    check_types(file.schema_arrow)
-    there = [name for name in schema.names if name in file.schema_arrow.names]
+    own = file.schema_arrow
+    check_types(own)
+    there = [name for name in schema.names if name in own.names]
     # One thread, because what cannot be allocated in another ends the process.
     table = file.read(columns=there, use_threads=False)
     for name in set(schema.names) - set(there):
         table = table.append_column(name, pa.nulls(len(table), schema.field(name).type))
     for name in set(_TEXTS) & set(there):
-        table = table.set_column(table.column_names.index(name), name, _text(table[name]))
+        if pa.types.is_dictionary(table[name].type):
+            table = table.set_column(table.column_names.index(name), name, _text(table[name]))
     return table.select(schema.names).cast(schema)
 
 

@@ -150,6 +150,7 @@ def check_document(document: Mapping[str, Any]) -> None:
     identity = _table(document, "identity")
     _check(identity, _IDENTITY, "identity")
     _check_by_arm(identity, _IDENTITY_BY_ARM, arms, "identity")
+    _check_numbers_by_arm(identity)
     _check_arms(_table(identity, "arms"), arms)
     _check_detector(_table(identity, "detector"))
     study = _table(document, "study")
@@ -223,6 +224,19 @@ def _check_arms(table: Mapping[str, Any], arms: tuple[str, ...]) -> None:
         for name, value in fields.items():
             if not _FIELD.is_right(value):
                 raise DamagedError(f"identity.arms.….{name}: expected {_FIELD.words}")
+
+
+def _check_numbers_by_arm(identity: Mapping[str, Any]) -> None:
+    """Checks numbers of an arm that have to go together."""
+    eval_every = identity["eval_every"]
+    for arm, horizon in identity["horizons"].items():
+        if identity["width"][arm] % identity["block"][arm]:
+            raise DamagedError("identity.block: expected a divisor of the width")
+        step = identity["fork_step"][arm]
+        if step is not None and (step % eval_every or step >= horizon):
+            raise DamagedError(
+                "identity.fork_step: expected a multiple of eval_every before the horizon"
+            )
 
 
 def _check_detector(detector: Mapping[str, Any]) -> None:

@@ -251,6 +251,8 @@ def test_an_entry_that_is_wrong_or_missing_is_refused_and_nothing_else_is_raised
         (lambda d: d["identity"]["detector"].update(low=0.5), "low: expected less than high"),
         (lambda d: d["study"].update(baseline="c"), "study.baseline: expected the name of an arm"),
         (lambda d: d["study"]["chance_loss"].update(a=0), "study.chance_loss"),
+        (lambda d: d["identity"]["block"].update(a=3), "block: expected a divisor of the width"),
+        (lambda d: d["identity"]["fork_step"].update(a=12), "fork_step: expected a multiple"),
         (lambda d: d["launches"].clear(), "launches: expected a list of at least 1"),
         (lambda d: d["launches"][0].pop("hardware"), "hardware: expected named values"),
         (lambda d: d["launches"][0].update(seconds="x"), "launches[0].seconds: expected a number"),
