@@ -132,7 +132,7 @@ def inspect_part(path: Path, document: Mapping[str, Any], study: str) -> tuple[i
         raise
     except MemoryError:
         raise _too_large(path) from None
-    except (pa.ArrowException, OSError, ValueError) as error:
+    except (pa.ArrowException, OSError, ValueError, LookupError) as error:
         raise DamagedError(f"not a part: {_first_line(error)}") from None
 
 

@@ -4,14 +4,14 @@ import random
 
 import pytest
 
-from benchmarks import fuzz
+from benchmarks import damages, forgeries, fuzz
 from engine import store
 
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
     path = tmp_path_factory.mktemp("fuzz") / "whole"
-    fuzz.make_study(path)
+    damages.make_study(path)
     return path, store.open_existing(path).read().to_pylist()
 
 
@@ -23,9 +23,15 @@ def test_damaged_and_forged_studies_end_in_clear_errors(whole, tmp_path, monkeyp
     for name, (read, _) in list(fuzz.READERS.items()):
         is_quick = name in ("rows", "launches of runs", "launch")
         monkeypatch.setitem(fuzz.READERS, name, (read, float(is_quick)))
-    outcomes = _outcomes(whole, tmp_path, range(30))
+    outcomes = _outcomes(whole, tmp_path, range(16))
     assert [o for o in outcomes if o.words.startswith("fault")] == []
     assert {o.words for o in outcomes} == {"harmless", "left out", "clear error"}
+
+
+def test_damaged_pages_and_summaries_end_in_clear_errors(tmp_path):
+    document, contents = damages.make_parts()
+    outcomes = [fuzz.try_part(seed, document, contents, tmp_path) for seed in range(500)]
+    assert {o.words for o in outcomes} == {"harmless", "left out"}
 
 
 @pytest.mark.slow
@@ -39,7 +45,8 @@ def test_a_reader_that_lets_something_through_is_a_fault(whole, tmp_path, monkey
     wrong = [{**whole[1][0], "end_loss": 0.5}]
     reader = lambda path: (wrong, 0)  # noqa: E731
     monkeypatch.setattr(fuzz, "READERS", {"rows": (reader, 1.0)})
-    monkeypatch.setattr(fuzz, "_DAMAGES", (fuzz._damage_bytes,))
+    monkeypatch.setattr(fuzz, "DAMAGES", (damages._damage_bytes,))
+    monkeypatch.setattr(fuzz, "FORGERIES", ())
     assert _outcomes(whole, tmp_path, [0])[0].words == "fault: other rows than were stored"
 
     def crash(path):
@@ -51,7 +58,7 @@ def test_a_reader_that_lets_something_through_is_a_fault(whole, tmp_path, monkey
 
 
 def test_a_case_is_the_same_again(whole, tmp_path):
-    for damage in fuzz._DAMAGES:
+    for damage in (*damages.DAMAGES, *forgeries.FORGERIES):
         contents = []
         for _ in range(2):
             fuzz.shutil.copytree(whole[0], tmp_path / "case")
