@@ -74,7 +74,9 @@ def _resumed(path: Path, old: dict[str, Any], new: dict[str, Any]) -> WorkDirect
         )
     kept = {key: old[key] for key in _KEPT if key in old}
     launches = old["launches"] + new["launches"]
-    return WorkDirectory(path, {**new, **kept, "launches": launches})
+    # Equal, but not written alike where 1 was 1.0; parts name the study by how it was written.
+    merged = {**new, **kept, "identity": before, "launches": launches}
+    return WorkDirectory(path, merged)
 
 
 def _set_study_aside(

@@ -9,6 +9,7 @@ import pytest
 
 from benchmarks.stored import make_document
 from engine import store
+from engine.errors import InputError
 from engine.report.cautions import make_cautions
 from engine.report.fate import make_fates
 from engine.report.figures import INK, make_figures, to_png, to_svg
@@ -305,3 +306,31 @@ def _page(summary: Summary, path: Path) -> str:
     fates = make_fates(summary)
     verdict, table = make_verdict(summary, fates), make_table(summary)
     return html.unescape(make_page(summary, verdict, table, {}, document, fates))
+
+
+def test_the_report_says_how_many_parts_it_lacks(tmp_path):
+    _summary(tmp_path, {"late": _late()}, "late")
+    workdir = store.open_existing(tmp_path)
+    for seed in (20, 21):
+        workdir.append([_row("late", seed, 220.0, "broke", 1)])
+    assert not any("damaged" in line for line in _verdict(summarise(workdir)).limits)
+    whole, *others = sorted(workdir.parts.glob("*.parquet"), key=lambda p: -p.stat().st_size)
+    assert len(others) == 2
+    for i, part in enumerate(others):
+        part.write_bytes(b"")
+        (line,) = (
+            line
+            for line in _verdict(summarise(store.open_existing(tmp_path))).limits
+            if "damaged" in line
+        )
+        assert line.startswith(("1 part is damaged", "2 parts are damaged")[i])
+        assert "`run` makes them again" in line
+    whole.unlink()
+    assert summarise(store.open_existing(tmp_path)).runs == {}
+
+
+def test_what_has_no_summary_is_an_error_of_the_study(tmp_path):
+    """Runs that all were censored long before the horizon, as none of ours would be."""
+    short = [_row("late", seed, None, "stuck", 0, end=110) for seed in range(4)]
+    with pytest.raises(InputError, match="cannot be summarised: the restricted mean"):
+        _summary(tmp_path, {"late": short}, "late")

@@ -54,6 +54,31 @@ def test_launches_add_up_on_resume(tmp_path):
     assert len(store.open_existing(tmp_path / "w").document["launches"]) == 2
 
 
+def test_a_number_that_is_written_in_another_way_is_the_same_study(tmp_path):
+    first = _document()
+    first["identity"]["detector"]["suddenness_broke"] = 1
+    store.create_or_resume(tmp_path / "w", first).append([make_row("a", 0)])
+    again = store.create_or_resume(tmp_path / "w", _document())
+    again.inspect(pytest.fail)
+    again.append([make_row("a", 1)])
+    assert store.open_existing(tmp_path / "w").read()["seed"].to_pylist() == [0, 1]
+
+
+def test_fork_steps_and_forms_may_come_later(tmp_path):
+    """They are part of the identity, and rows that were stored before are still of the study."""
+    workdir = store.create_or_resume(tmp_path / "w", _document())
+    workdir.append([make_row("a", 0)])
+    late = {"fork_step": {"a": 22, "b": None}, "form": {"a": "native", "b": "direct"}}
+    workdir.document["identity"].update(late)
+    workdir.save_document()
+    again = store.create_or_resume(tmp_path / "w", _document(**late))
+    again.inspect(pytest.fail)
+    assert again.document["identity"]["fork_step"] == late["fork_step"]
+    assert len(again.finished_keys()) == 1
+    with pytest.raises(InputError, match="fork_step"):
+        store.create_or_resume(tmp_path / "w", _document())
+
+
 def test_another_study_is_refused_with_the_differences_named(tmp_path):
     store.create_or_resume(tmp_path / "w", _document(root_seed=10))
     before = (tmp_path / "w" / "study.json").read_bytes()
