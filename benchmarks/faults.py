@@ -96,8 +96,10 @@ def _interrupted(place: _Place, draw: random.Random, kind: str, number: int) -> 
         while True:
             words = place.words(name, workdir, draw.choice([1, 2]))
             launch = place.start([*words, f"--checkpoint_every={draw.choice([0.05, 0.3, 1.0])}"])
+            # After enough of them the last study may end.
+            patience = draw.uniform(1.0, _LATEST) if num_signals < number else None
             try:
-                _, said = launch.communicate(timeout=draw.uniform(1.0, _LATEST))
+                _, said = launch.communicate(timeout=patience)
             except subprocess.TimeoutExpired:
                 launch.send_signal(_SIGNALS[kind])
                 num_signals += 1
