@@ -191,6 +191,14 @@ def options(data_dir, cache_dir):
     return {**shared, "is_quiet": True, "has_report": False}
 
 
+@pytest.fixture(autouse=True)
+def _taken():
+    """Signals are taken also where the tests run in the background, which ignores SIGINT."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def _raise_at(monkeypatch, number: signal.Signals, calls: set[int]) -> None:
     """A signal comes while some chunks are under way."""
     counter, advance = itertools.count(1), LanePool.advance
