@@ -1,8 +1,8 @@
 """Damages and forges what a work directory holds, and reads it.
 
-`python -m benchmarks.fuzz --minutes=10 --first_seed=0` prints how many cases of every kind were read, and
+`python -m benchmarks.fuzz --minutes=10` prints how many cases of every kind were read, and
 what came of them, with the seed of each that ended in anything but a clear error. Memory is limited
-to a gigabyte more than is in use at the start. `--only=SEED` reads one case again, with its
+to a gigabyte more than is in use at the start. `--case=SEED` reads one case again, with its
 traceback.
 
 A case is harmless where a reader says what it would have said of the whole study; a number that
@@ -49,7 +49,7 @@ from engine.store.files import DamagedError, digest
 
 _MINUTES = flags.DEFINE_float("minutes", 1.0, "how long", lower_bound=0.0)
 _SEED = flags.DEFINE_integer("first_seed", 0, "of the first case")
-_ONLY = flags.DEFINE_integer("only", None, "the one case to read, with its traceback")
+_ONLY = flags.DEFINE_integer("case", None, "the one case to read, with its traceback")
 
 _EXTRA_BYTES = 2**30
 # A study takes a hundred times as long as a part alone.
