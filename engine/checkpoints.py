@@ -5,9 +5,7 @@ which nothing is executed and nothing is allocated that is not in the file. It i
 every run in it is over, or has been kept further on in another one.
 """
 
-import hashlib
 import json
-import stat
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -117,7 +115,7 @@ class CheckpointFolder:
             "runs": [[list(key), kept.step] for key, kept in runs],
         }
         content = save(tensors, {_ABOUT: json.dumps(about)})
-        path = self._path / f"{_digest([content])}{_SUFFIX}"
+        path = self._path / f"{store.digest(content)}{_SUFFIX}"
         store.write_atomically(path, content)
         before = {self._places[key].path for key, _ in runs if key in self._places}
         for index, (key, kept) in enumerate(runs):
@@ -158,11 +156,7 @@ def _read_header(path: Path) -> tuple[str, list[tuple[Key, int]]]:
         ValueError: it is damaged, or not one of ours; the message is the reason.
     """
     try:
-        if not stat.S_ISREG(path.lstat().st_mode):
-            raise ValueError("it is no plain file")
-        with open(path, "rb") as file:
-            digest = _digest(iter(lambda: file.read(2**22), b""))
-        if digest != path.stem:
+        if store.digest_of_file(path) != path.stem:
             raise ValueError("its bytes do not match its name")
         with safe_open(path, framework="numpy") as tensors:
             about = json.loads((tensors.metadata() or {})[_ABOUT])
@@ -182,10 +176,3 @@ def _checked(entry: Any) -> tuple[Key, int]:
     if not (isinstance(arm, str) and len(seeds) == _SEED_NAMES and is_whole):
         raise ValueError("it names no runs")
     return (arm, *seeds), step
-
-
-def _digest(chunks: Iterable[bytes]) -> str:
-    total = hashlib.sha256()
-    for chunk in chunks:
-        total.update(chunk)
-    return total.hexdigest()[:32]

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from engine.plateau import FAILED, DetectorSettings, end_level, event_code, find_break
-from engine.runs import FinishedRun, Run
+from engine.runs import FinishedRun, Run, who
 
 
 def outcome_row(
@@ -24,7 +24,7 @@ def outcome_row(
     accuracy, held_out = curves.get("accuracy"), finished.inspected.get("held_out_accuracy")
     outcome = came_of_it(finished, chance_loss, detector)
     return {
-        **_who(finished.run),
+        **who(finished.run),
         "chance_loss": chance_loss,
         "onset_accuracy": _value_at(outcome.get("onset_step"), finished.steps, accuracy),
         "end_accuracy": None if accuracy is None else end_level(accuracy, detector),
@@ -46,24 +46,12 @@ def failed_row(run: Run, chance_loss: float) -> dict[str, Any]:
         chance_loss: of its task.
     """
     return {
-        **_who(run),
+        **who(run),
         "status": FAILED,
         "event": 0,
         "stop_reason": FAILED,
         "chance_loss": chance_loss,
         "steps_run": 0,
-    }
-
-
-def _who(run: Run) -> dict[str, Any]:
-    return {
-        "arm": run.arm_name,
-        "seed": run.seed,
-        "init_seed": run.init_seed,
-        "order_seed": run.order_seed,
-        "noise_seed": run.noise_seed,
-        "fork_step": run.fork_step,
-        "fork_order_seed": run.fork_order_seed,
     }
 
 

@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -78,6 +78,15 @@ class Plan(NamedTuple):
     eval_every: int
     fork_steps: dict[str, int | None]
     runs: list[Run]
+
+    @property
+    def group_of(self) -> dict[str, Group]:
+        """The group of each arm."""
+        return {name: group for group in self.groups for name in group.arm_names}
+
+    def by_group(self, runs: Sequence[Run]) -> list[list[Run]]:
+        """Some runs, by group."""
+        return [[run for run in runs if run.arm_name in g.arm_names] for g in self.groups]
 
 
 def make_plan(

@@ -208,6 +208,19 @@ def _stacked(infos: Sequence[Any]) -> dict[str, np.ndarray]:
     }
 
 
+def who(run: Run) -> dict[str, Any]:
+    """Name of the arm and seeds of a run, by their columns in the store."""
+    return {
+        "arm": run.arm_name,
+        "seed": run.seed,
+        "init_seed": run.init_seed,
+        "order_seed": run.order_seed,
+        "noise_seed": run.noise_seed,
+        "fork_step": run.fork_step,
+        "fork_order_seed": run.fork_order_seed,
+    }
+
+
 def run_key(run: Run) -> tuple[Any, ...]:
     """What names the run in the store, see `store.RUN_KEY`."""
     return (

@@ -36,7 +36,7 @@ class Recorder:
         self.num_rows = 0
         self.seed_steps = 0
         self.first_chunk_after: float | None = None
-        self._group = {n: g for g in plan.groups for n in g.arm_names}
+        self._group = plan.group_of
         self._plan = plan
         self._detector = plan.study.detector
         self._directory, self._checkpoints = directory, checkpoints

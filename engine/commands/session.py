@@ -17,7 +17,7 @@ from engine.looks import Looks, Until
 from engine.plan import Plan, Waited, with_forks
 from engine.plateau import FAILED
 from engine.runs import Run, run_key
-from engine.store import RUN_KEY, WAITING_COLUMNS, WorkDirectory, waiting_times
+from engine.store import WAITING_COLUMNS, WorkDirectory, waiting_times
 
 
 class Session:
@@ -43,7 +43,8 @@ class Session:
     ) -> None:
         self._plan, self._directory, self._crew = plan, directory, crew
         self._checkpoints, self._watch = checkpoints, watch
-        self._finished = _keys_with_outcome(directory)
+        # A run that has failed is tried again.
+        self._finished = directory.finished_keys(has_outcome=True)
         self._num_stored = len(self._finished)
         # A kill may have come after their rows and before their checkpoints were removed.
         checkpoints.forget(self._finished)
@@ -79,7 +80,7 @@ class Session:
                     return None
                 more = self._take_missing(self._after(looks, rows))
                 progress.extend(len(more), self._steps_to_do(more))
-                return self._by_group(more)
+                return self._plan.by_group(more)
 
             hooks = workers.Hooks(
                 on_delivery=lambda delivery: go_on(recorder.take(delivery)),
@@ -91,7 +92,7 @@ class Session:
                 notify=progress.note,
             )
             try:
-                workers.run_all(specs, self._by_group(missing), hooks, self._crew, self._watch)
+                workers.run_all(specs, self._plan.by_group(missing), hooks, self._crew, self._watch)
             finally:
                 recorder.flush()
 
@@ -106,9 +107,6 @@ class Session:
         self._finished.update(map(run_key, missing))
         self._num_runs += len(missing)
         return missing
-
-    def _by_group(self, runs: Sequence[Run]) -> list[list[Run]]:
-        return [[r for r in runs if r.arm_name in g.arm_names] for g in self._plan.groups]
 
     def run_until(self, until: Until) -> None:
         """Trains seeds until a question is decided; every look is noted in `study.json`."""
@@ -125,7 +123,7 @@ class Session:
 
     def _in_unit(self, arm: str, steps: float) -> float:
         """A time in epochs where all arms have some, else in steps."""
-        units = {n: g.steps_per_epoch for g in self._plan.groups for n in g.arm_names}
+        units = {name: group.steps_per_epoch for name, group in self._plan.group_of.items()}
         return steps / (units[arm] or 1) if all(units.values()) else float(steps)
 
     def _after(self, looks: Looks, rows: Sequence[Mapping[str, Any]]) -> list[Run]:
@@ -203,10 +201,3 @@ class Session:
             num_workers=self._crew.num_workers,
         )
         self._directory.save_document()
-
-
-def _keys_with_outcome(directory: WorkDirectory) -> set[tuple[Any, ...]]:
-    """The keys of every stored run that has not failed; one that has is tried again."""
-    columns = directory.read(columns=["status"]).to_pydict()
-    keys = zip(*(columns[name] for name in RUN_KEY), strict=True)
-    return {k for k, status in zip(keys, columns["status"], strict=True) if status != FAILED}

@@ -172,7 +172,7 @@ class _Recheck:
         self, plan: Plan, stored: Mapping[tuple[Any, ...], Sequence[StoredRow]], progress: Progress
     ) -> None:
         self._plan, self._stored, self._progress = plan, stored, progress
-        self._group = {name: group for group in plan.groups for name in group.arm_names}
+        self._group = plan.group_of
         self.agreements: dict[tuple[Any, ...], Agreement] = {}
         self.fallbacks: list[str] = []
 
@@ -182,9 +182,7 @@ class _Recheck:
         Raises:
             WorkerFailedError: one of them did not come back.
         """
-        groups = self._plan.groups
-        by_group = [[run for run in runs if run.arm_name in group.arm_names] for group in groups]
-        specs = [group.spec for group in groups]
+        specs = [group.spec for group in self._plan.groups]
         progress = self._progress
         hooks = workers.Hooks(
             on_delivery=self._take,
@@ -192,7 +190,7 @@ class _Recheck:
             on_loss=progress.repeat,
             notify=progress.note,
         )
-        workers.run_all(specs, by_group, hooks, crew)
+        workers.run_all(specs, self._plan.by_group(runs), hooks, crew)
         lost = [run for run in runs if run_key(run) not in self.agreements]
         if lost:
             raise WorkerFailedError(
@@ -210,7 +208,7 @@ class _Recheck:
             # Of a run that is stored twice, the copy that is wrong if one is.
             self.agreements[run_key(run)] = min(found, key=lambda one: one.is_identical)
             statuses.append(row["status"])
-            num_skipped += run.horizon - int(finished.steps[-1])
+            num_skipped += run.horizon - finished.batch_loss.size
         self._progress.update(delivery.seed_steps, statuses, num_skipped)
 
     def _fall_back(self, group: int, reason: str) -> None:

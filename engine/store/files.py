@@ -21,6 +21,7 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _UNFLUSHABLE = (errno.EINVAL, errno.ENOTSUP, errno.EACCES)
 _TEMPORARY = re.compile(r"\.(?P<name>.+)\.[a-z0-9_]{8}(?P<ending>\.tmp)?", re.DOTALL)
 _LONGEST_NAME = 200
+_DIGITS = 32
 
 
 class DamagedError(ValueError):
@@ -122,7 +123,20 @@ def read_bounded(path: Path, most: int) -> bytes:
 
 def digest(content: bytes) -> str:
     """What a part is called: the hash of its bytes."""
-    return hashlib.sha256(content).hexdigest()[:32]
+    return hashlib.sha256(content).hexdigest()[:_DIGITS]
+
+
+def digest_of_file(path: Path) -> str:
+    """The same of a plain file that need not fit into memory.
+
+    Raises:
+        DamagedError: it is no plain file.
+        OSError: it cannot be read.
+    """
+    if not stat.S_ISREG(os.lstat(path).st_mode):
+        raise DamagedError("it is no plain file")
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:_DIGITS]
 
 
 def check_folders(path: Path) -> None:

@@ -145,9 +145,15 @@ class WorkDirectory:
         for table, _ in self._inventory.iterate(_schema(columns), logger.warning):
             yield table
 
-    def finished_keys(self) -> set[tuple[Any, ...]]:
-        """The `RUN_KEY` of every stored run."""
-        table = self.read(columns=[])
+    def finished_keys(self, has_outcome: bool = False) -> set[tuple[Any, ...]]:
+        """The `RUN_KEY` of every stored run.
+
+        Args:
+            has_outcome: whether to leave out those that failed.
+        """
+        table = self.read(columns=["status"])
+        if has_outcome:
+            table = table.filter(pc.not_equal(table["status"], FAILED))
         return set(zip(*(table[name].to_pylist() for name in RUN_KEY), strict=True))
 
     def launches_of_runs(self) -> dict[tuple[Any, ...], int | None]:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from engine.runs import who
 from engine.verification.agreement import Agreement
 from engine.verification.outcomes import OutcomeAgreement, compare_outcomes
 from engine.verification.sampling import Finished, Sample, is_repetition
@@ -152,15 +153,8 @@ def to_document(found: Verification, words: str) -> dict[str, Any]:
 
 
 def _run_document(found: Agreement) -> dict[str, Any]:
-    run = found.run
     return {
-        "arm": run.arm_name,
-        "seed": run.seed,
-        "init_seed": run.init_seed,
-        "order_seed": run.order_seed,
-        "noise_seed": run.noise_seed,
-        "fork_step": run.fork_step,
-        "fork_order_seed": run.fork_order_seed,
+        **who(found.run),
         "is_identical": found.is_identical,
         "differing": list(found.differing),
         "not_compared": list(found.skipped),
