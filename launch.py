@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, Any
 
 from absl import flags
 
-from engine import config
 from engine.commands.flags import (
     QUESTION_NUMBERS,
     STUDY_FIELDS,
     UNTIL_FLAGS,
     describe_flags,
+    given_fields,
     given_flags,
     make_flags,
     parse_sweeps,
@@ -61,7 +61,7 @@ def _study(values: flags.FlagValues) -> "Study":
     late = {"baseline": changes.pop("baseline")} if "baseline" in changes else {}
     study = dataclasses.replace(study, **changes)
     axes = parse_sweeps(values["sweep"].value or [])
-    fields = {name: given[name] for name in config.FIELDS if name in given}
+    fields = given_fields(given)
     for name in set(axes) & set(fields):
         raise InputError(f"--{name} and --sweep={name}=… exclude each other: give one")
     study = with_sweep(with_fields(study, fields), axes) if axes else with_fields(study, fields)

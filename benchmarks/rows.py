@@ -147,7 +147,7 @@ def engine_pool(workload: Workload, width: int, form: str | None = None, **arm_f
     arm = resolve_arm(Arm(**fields))
     platform = jax.default_backend()
     form = form or default_form(platform)
-    block = block_of(platform, arm, width)
+    block = block_of(platform, has_convolutions, width)
     spec = PoolSpec(arm, data, 0, width, block, form, _STEPS, DetectorSettings())
     assert int(jnp.max(jnp.asarray(labels))) < NUM_CLASSES
     return LanePool(spec, task, make_trainer(arm, task, model, form))

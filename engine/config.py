@@ -28,6 +28,7 @@ class FieldInfo:
         minimum, maximum: bounds of a number, or of every element of a tuple.
         is_open: whether the maximum itself is excluded.
         unset: in words, what leaving an optional field out means.
+        flag: what is typed for it, once for every element, where that is not the field's name.
     """
 
     doc: str
@@ -37,6 +38,7 @@ class FieldInfo:
     maximum: float | None = None
     is_open: bool = False
     unset: str = ""
+    flag: str = ""
 
 
 def _field(default: Any, part: Part, doc: str, **info: Any) -> Any:
@@ -65,7 +67,13 @@ class Arm:
         None, "structure", "standard deviation of the noise on the gradient", minimum=0,
         maximum=1e6, unset="4.4721 where used",
     )  # fmt: skip
-    model: str = _field("cnn8", "structure", "network")
+    model: str = _field(
+        "cnn8", "structure",
+        "network: a name, or path/to/file.py:NAME or package.module:NAME of your own",
+    )  # fmt: skip
+    model_args: tuple[str, ...] = _field(
+        (), "structure", "argument of your own network, name=value", flag="model_arg"
+    )
     conv_widths: tuple[int, ...] | None = _field(
         None,
         "structure",
@@ -192,6 +200,9 @@ _ARTICLE = {
 }
 
 
+_SEVERAL = {int: "whole numbers separated by commas", str: "a list of texts"}
+
+
 def check_value(name: str, value: Any) -> Any:
     """The value in the field's own type.
 
@@ -208,7 +219,7 @@ def check_value(name: str, value: Any) -> Any:
     if not is_tuple:
         return _check_scalar(name, value, scalar)
     if not isinstance(value, (tuple, list)):
-        raise InputError(f"{name}={value!r}: expected whole numbers separated by commas")
+        raise InputError(f"{name}={value!r}: expected {_SEVERAL[scalar]}")
     return tuple(_check_scalar(name, element, scalar) for element in value)
 
 
@@ -221,7 +232,10 @@ def parse_value(name: str, text: str) -> Any:
     if name not in FIELDS:
         raise unknown_name("field", name, FIELDS)
     scalar, is_tuple, _ = FIELD_TYPES[name]
-    parts = [part.strip() for part in text.split(",")] if is_tuple else [text.strip()]
+    if FIELDS[name].flag:
+        parts = [text] if text else []
+    else:
+        parts = [part.strip() for part in text.split(",")] if is_tuple else [text.strip()]
     values = [_parse_scalar(name, part, scalar) for part in parts]
     return check_value(name, tuple(values) if is_tuple else values[0])
 

@@ -13,7 +13,6 @@ import jax
 import numpy as np
 
 from engine.compilation import compile_all
-from engine.config import Arm
 from engine.errors import InputError
 from engine.lane_program import (
     NO_FORK,
@@ -70,25 +69,25 @@ class Chunk(NamedTuple):
     histories: list[History | None]
 
 
-def default_width(platform: str, arm: Arm) -> int:
-    """Lanes per worker for a resolved arm on a kind of device.
+def default_width(platform: str, has_convolutions: bool) -> int:
+    """Lanes per worker for a network on a kind of device.
 
     On a CPU more lanes than a block bring nothing. The measurements are in BUILD_NOTES.md.
     """
-    return _ACCELERATOR_WIDTH if platform != "cpu" else _cpu_block(arm)
+    return _ACCELERATOR_WIDTH if platform != "cpu" else _cpu_block(has_convolutions)
 
 
-def block_of(platform: str, arm: Arm, width: int) -> int:
+def block_of(platform: str, has_convolutions: bool, width: int) -> int:
     """Lanes that are computed together: a divisor of the width.
 
     One CPU core's cache is full with a single seed of a convolutional network; a dense one gains
     a little up to 8. On an accelerator all lanes are computed together.
     """
-    return width if platform != "cpu" else math.gcd(width, _cpu_block(arm))
+    return width if platform != "cpu" else math.gcd(width, _cpu_block(has_convolutions))
 
 
-def _cpu_block(arm: Arm) -> int:
-    return 1 if arm.conv_widths else _DENSE_BLOCK
+def _cpu_block(has_convolutions: bool) -> int:
+    return 1 if has_convolutions else _DENSE_BLOCK
 
 
 class LanePool:
@@ -118,7 +117,7 @@ class LanePool:
     ) -> None:
         programs = Programs(trainer, task, spec)
         self.spec = spec
-        self._param_shapes = trainer.param_shapes
+        self._param_shapes, self._kept = trainer.param_shapes, trainer.kept
         self._data = jax.device_put(spec.data)
         self._root_seed = np.uint32(spec.root_seed)
         self._histories: list[History | None] = [None] * spec.width
@@ -236,7 +235,10 @@ class LanePool:
     def _starts(self, runs: Sequence[Run]) -> Start:
         """Arguments for every lane."""
         of_arm = {
-            arm: (leaf_scales(self._param_shapes, arm.init, arm.init_scale), hyperparams(arm))
+            arm: (
+                leaf_scales(self._param_shapes, arm.init, arm.init_scale, self._kept),
+                hyperparams(arm),
+            )
             for arm in {run.arm for run in runs}
         }
         scales, numbers = zip(*(of_arm[run.arm] for run in runs), strict=True)

@@ -5,6 +5,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
 from engine import config, designs, models, tasks
@@ -12,10 +14,13 @@ from engine.config import Arm
 from engine.errors import InputError, unknown_name
 from engine.lane_program import STOPS, PoolSpec
 from engine.lanes import block_of, default_width
-from engine.lowering import FORMS, default_form
+from engine.lowering import FORMS, default_form, has_convolutions
+from engine.models.initial import AS_WRITTEN
 from engine.precision import PRECISIONS, is_available
 from engine.runs import Run
+from engine.sources import is_reference
 from engine.study import MAX_SEEDS, Study, check_whole, resolve_arm
+from engine.tasks import Task
 
 _MAX_EVAL_EVERY = 25
 # The store reads no part of more than 2 GiB; a run of this length, with a point at every step, has
@@ -134,7 +139,8 @@ def make_plan(
     _refuse_equal_runs(study, arms)
     by_structure: dict[tuple[Any, ...], list[str]] = {}
     for name, arm in arms.items():
-        by_structure.setdefault(tuple(config.structure(arm).values()), []).append(name)
+        key = (*config.structure(arm).values(), arm.init == AS_WRITTEN)
+        by_structure.setdefault(key, []).append(name)
 
     loaded: dict[tuple[str, int], dict[str, np.ndarray]] = {}
     grouped = []
@@ -153,13 +159,14 @@ def make_plan(
     asked_forks = study.fork_steps_by_arm
     groups, horizons = [], {}
     for names, arm, data, task in grouped:
-        lanes = by_arm.get(names[0]) or default_width(platform, arm)
+        is_heavy = _has_convolutions(arm, task)
+        lanes = by_arm.get(names[0]) or default_width(platform, is_heavy)
         spec = PoolSpec(
             arm=arm,
             data=data,
             root_seed=study.root_seed,
             width=lanes,
-            block=(block or {}).get(names[0]) or block_of(platform, arm, lanes),
+            block=(block or {}).get(names[0]) or block_of(platform, is_heavy, lanes),
             form=forms.get(names[0]) or default_form(platform),
             eval_every=eval_every,
             detector=study.detector,
@@ -177,6 +184,16 @@ def make_plan(
     given = {name: step or (fork_steps or {}).get(name) for name, step in asked_forks.items()}
     _check_fork_steps(asked_forks, ordered, eval_every)
     return Plan(study, arms, groups, ordered, eval_every, given, _runs(study, arms, ordered))
+
+
+def _has_convolutions(arm: Arm, task: Task) -> bool:
+    """Whether a network has convolutions, which decides how many lanes a core computes together."""
+    if not is_reference(arm.model):
+        return bool(arm.conv_widths)
+    model = models.make_model(arm, task.num_outputs)
+    example = jax.ShapeDtypeStruct((1, *task.example_shape), jnp.float32)
+    params, state = jax.eval_shape(model.init, jax.eval_shape(lambda: jax.random.key(0)), example)
+    return has_convolutions(model.batch_apply, params, state, example)
 
 
 def _resolve_named(name: str, arm: Arm) -> Arm:

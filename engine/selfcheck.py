@@ -17,8 +17,9 @@ import jax.numpy as jnp
 from engine import compilation, config, lowering, models, provenance, store
 from engine.compilation import one_process_at_a_time
 from engine.lane_program import PoolSpec
-from engine.models.initial import draw_params, leaf_scales
+from engine.models.initial import draw_params, kept_values, leaf_scales
 from engine.precision import compute_in
+from engine.sources import is_reference
 from engine.tasks import build_task
 
 _NUM_EXAMPLES = 8
@@ -70,8 +71,9 @@ def compare(spec: PoolSpec) -> str | None:
     key = jax.random.key(0, impl="threefry2x32")
     example = jnp.zeros((1, *task.example_shape), jnp.float32)
     shapes, _ = jax.eval_shape(model.init, key, example)
-    params = draw_params(key, shapes, jnp.asarray(leaf_scales(shapes, "he", None)))
-    state = model.init(key, example)[1]
+    written, state = model.init(key, example)
+    kept = kept_values(shapes, written if is_reference(spec.arm.model) else None)
+    params = draw_params(key, shapes, jnp.asarray(leaf_scales(shapes, "he", None, kept)), kept)
     data = jax.device_put(spec.data)
     draws = task.draw(data, key, jnp.int32(0), 1)
     batch = task.sample(data, jax.tree.map(lambda leaf: leaf[0], draws))

@@ -11,9 +11,10 @@ from jax import lax
 from engine import lowering
 from engine.config import Arm
 from engine.models import Model
-from engine.models.initial import draw_params
+from engine.models.initial import AS_WRITTEN, draw_params, kept_values
 from engine.optimizers import Hyperparams, make_optimizer
 from engine.precision import compute_in
+from engine.sources import is_reference
 from engine.tasks import Batch, Data, Task
 
 
@@ -82,6 +83,7 @@ class Trainer(NamedTuple):
         evaluate: from (state, data) to EvalInfo.
         inspect: from (state, data) to InspectInfo.
         param_shapes: the parameter tree, of `ShapeDtypeStruct`.
+        kept: what each leaf starts at under every scheme, see `models.initial.kept_values`.
     """
 
     init: Callable[[Keys, jax.Array, Hyperparams, Data], TrainState]
@@ -90,13 +92,14 @@ class Trainer(NamedTuple):
     evaluate: Callable[[TrainState, Data], EvalInfo]
     inspect: Callable[[TrainState, Data], InspectInfo]
     param_shapes: Any
+    kept: tuple[float | None, ...]
 
 
 def make_trainer(arm: Arm, task: Task, model: Model, form: str) -> Trainer:
     """The trainer of a resolved arm.
 
     Args:
-        arm: read for its structure only.
+        arm: read for its structure, and for whether its network starts as it is written.
         task: the source of examples.
         model: the network.
         form: of the convolutions, see `engine.lowering`.
@@ -113,9 +116,15 @@ def make_trainer(arm: Arm, task: Task, model: Model, form: str) -> Trainer:
 
     param_shapes, state_shapes = jax.eval_shape(fixed_init)
     has_state = bool(jax.tree.leaves(state_shapes))
+    # What starts at one number is told by its value, because nobody knows what it is called.
+    written = jax.jit(lambda: fixed_init()[0])() if is_reference(arm.model) else None
+    kept = kept_values(param_shapes, written)
 
     def init(keys: Keys, scales: jax.Array, hyperparams: Hyperparams, data: Data) -> TrainState:
-        params = draw_params(keys.init, param_shapes, scales)
+        if arm.init == AS_WRITTEN:
+            params, _ = model.init(keys.init, jnp.zeros((1, *task.example_shape), jnp.float32))
+        else:
+            params = draw_params(keys.init, param_shapes, scales, kept)
         step = jnp.int32(0)
         return TrainState(
             params=params,
@@ -173,4 +182,4 @@ def make_trainer(arm: Arm, task: Task, model: Model, form: str) -> Trainer:
         average_loss = measure(average_apply, state, sets["loss"])[0] if has_state else None
         return InspectInfo(*held_out, average_loss)
 
-    return Trainer(init, draw, step, evaluate, inspect, param_shapes)
+    return Trainer(init, draw, step, evaluate, inspect, param_shapes, kept)

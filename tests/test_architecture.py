@@ -17,6 +17,7 @@ FLOORS = {
     "engine.interruption": -1,
     "engine.config": 0,
     "engine.designs": 0,
+    "engine.sources": 0,
     "engine.rng": 0,
     "engine.plateau": 0,
     "engine.statistics": 0,

@@ -125,7 +125,10 @@ class _FieldParser(flags.ArgumentParser):
 
 def _define_fields(values: flags.FlagValues) -> None:
     for name, info in config.FIELDS.items():
-        if config.FIELD_TYPES[name][0] is bool:
+        if info.flag:
+            doc = f"{info.doc} (repeated)"
+            flags.DEFINE_multi_string(info.flag, None, doc, flag_values=values)
+        elif config.FIELD_TYPES[name][0] is bool:
             flags.DEFINE_bool(name, None, info.doc, flag_values=values)
         else:
             parser = _FieldParser(name)
@@ -157,6 +160,12 @@ def required(values: flags.FlagValues, name: str) -> str:
 def given_flags(values: flags.FlagValues) -> dict[str, Any]:
     """What was typed."""
     return {name: values[name].value for name in values if values[name].value is not None}
+
+
+def given_fields(given: Mapping[str, Any]) -> dict[str, Any]:
+    """What was typed for the fields of an arm, by their names."""
+    named = {name: info.flag or name for name, info in config.FIELDS.items()}
+    return {name: given[flag] for name, flag in named.items() if flag in given}
 
 
 def parse_sweeps(texts: Sequence[str]) -> dict[str, list[Any]]:
@@ -232,7 +241,10 @@ def describe_flags(verb: str) -> list[str]:
         lines += ["An arm; what is given holds for every arm of the experiment:"]
         from engine.study import choices
 
-        lines += [f"  --{name}: {_describe(name, choices(name))}" for name in config.FIELDS]
+        lines += [
+            f"  --{info.flag or name}: {_describe(name, choices(name))}"
+            for name, info in config.FIELDS.items()
+        ]
     return lines
 
 
