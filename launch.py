@@ -142,6 +142,7 @@ def _verify(values: flags.FlagValues) -> int:
         data_dir=given.get("data_dir"),
         cache_dir=given.get("compilation_cache"),
         output=given.get("output"),
+        has_own_code=bool(given.get("own_code")),
     )
     return found.exit_code
 

@@ -17,6 +17,7 @@ from engine.devices import Devices
 from engine.errors import InputError, unknown_name
 from engine.plan import Plan, make_plan
 from engine.plateau import DetectorSettings
+from engine.sources import is_reference
 from engine.store import SCHEMA_VERSION
 from engine.study import Study
 
@@ -135,7 +136,9 @@ def study_of(document: Mapping[str, Any]) -> Study:
     )
 
 
-def plan_of(document: Mapping[str, Any], platform: str, data_dir: str | None) -> Plan:
+def plan_of(
+    document: Mapping[str, Any], platform: str, data_dir: str | None, has_own_code: bool = False
+) -> Plan:
     """The plan of the study that a `study.json` describes, at its width and in its form.
 
     Its list of runs is left empty: a file may ask for more of them than fit in memory.
@@ -145,11 +148,18 @@ def plan_of(document: Mapping[str, Any], platform: str, data_dir: str | None) ->
         document: content of `study.json`.
         platform: kind of device on which it is to run now.
         data_dir: where prepared data are kept.
+        has_own_code: whether to run the code of a network that the study names by its file.
 
     Raises:
-        InputError: see `study_of` and `make_plan`.
+        InputError: see `study_of` and `make_plan`; or there is such a network, and it must not run.
     """
     study, identity = study_of(document), document["identity"]
+    own = sorted({arm.model for arm in study.arms.values() if is_reference(arm.model)})
+    if own and not has_own_code:
+        raise InputError(
+            f"this study trains a network of somebody's own code ({', '.join(own)}): to run it, "
+            f"give --own_code, and only for a study that you trust"
+        )
     names = list(study.arms)
     width, block = (_by_arm(identity, key, names, int) for key in ("width", "block"))
     form = _by_arm(identity, "form", names, str)

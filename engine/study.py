@@ -14,6 +14,8 @@ from engine.precision import PRECISIONS
 
 MAX_SEEDS = 10**7
 _DETECTOR = DetectorSettings()
+# Before the name of an argument of one's own network, in a sweep.
+MODEL_ARG = "model_arg."
 _BY_ARM = ("seeds", "horizon", "fork_step")
 
 
@@ -162,7 +164,8 @@ def with_sweep(study: Study, axes: Mapping[str, list[Any]]) -> Study:
 
     Args:
         study: the study.
-        axes: values by field.
+        axes: values by field, or by `model_arg.` and the name of an argument of one's own network,
+            as text.
 
     Raises:
         InputError: a field does not exist, or a value is not usable or appears twice.
@@ -179,7 +182,7 @@ def with_sweep(study: Study, axes: Mapping[str, list[Any]]) -> Study:
             full = label if len(study.arms) == 1 else f"{arm_name},{label}"
             if full in arms:
                 raise InputError(f"sweep: two arms would both be called {full!r}")
-            arms[full] = dataclasses.replace(arm, **chosen)
+            arms[full] = _with_values(arm, chosen)
             for name, values_by_arm in by_arm.items():
                 values_by_arm[full] = study._by_arm(name)[arm_name]
     baseline = None
@@ -188,6 +191,21 @@ def with_sweep(study: Study, axes: Mapping[str, list[Any]]) -> Study:
         baseline = list(arms)[of_baseline]
     given: dict[str, Any] = {n: v for n, v in by_arm.items() if getattr(study, n) is not None}
     return dataclasses.replace(study, arms=arms, baseline=baseline, **given)
+
+
+def _with_values(arm: Arm, values: Mapping[str, Any]) -> Arm:
+    """An arm with other values, of fields or of arguments of its own network."""
+    of_model = {
+        axis.removeprefix(MODEL_ARG): value
+        for axis, value in values.items()
+        if axis.startswith(MODEL_ARG)
+    }
+    fields = {axis: value for axis, value in values.items() if not axis.startswith(MODEL_ARG)}
+    if of_model:
+        before = fields.get("model_args", arm.model_args)
+        kept = [text for text in before if text.partition("=")[0].strip() not in of_model]
+        fields["model_args"] = (*kept, *(f"{name}={value}" for name, value in of_model.items()))
+    return dataclasses.replace(arm, **fields)
 
 
 def _label(value: Any) -> str:

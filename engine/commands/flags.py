@@ -103,7 +103,9 @@ _PARTS = {
     "initial": "says where a run starts",
     "hyperparam": "one program for all values",
 }
-_SWEEP = "field=v1,v2,…: one arm per value; several make a grid"
+_SWEEP = "field=v1,v2,… or model_arg.name=v1,v2,…: one arm per value; several make a grid"
+_MODEL_ARG = "model_arg."
+_OWN_CODE = "run the network's own code that the study names; only for a study that you trust"
 _ALL = "run every finished run again"
 _TUNE = "choose width and form by measuring on this machine; kept with the study"
 _KINDS: dict[type, str] = {int: "an integer", float: "a number", str: "text", bool: "true or false"}
@@ -179,9 +181,12 @@ def parse_sweeps(texts: Sequence[str]) -> dict[str, list[Any]]:
         name, separator, listed = text.partition("=")
         if not separator or not listed:
             raise InputError(f"--sweep={text}: expected field=value,value,…")
-        if name not in config.FIELDS:
+        if name.startswith(_MODEL_ARG) and name not in axes:
+            axes[name] = listed.split(",")
+            continue
+        if name not in config.FIELDS and name not in axes:
             raise unknown_name("field to sweep", name, config.FIELDS)
-        if config.FIELD_TYPES[name][1]:
+        if name in config.FIELDS and config.FIELD_TYPES[name][1]:
             raise InputError(f"--sweep={text}: {name} is a list itself; write an experiment for it")
         if name in axes:
             raise InputError(f"--sweep={text}: {name} is swept twice; put all values in one")
@@ -217,6 +222,7 @@ def make_flags(verb: str) -> flags.FlagValues:
         flags.DEFINE_bool("tune", None, _TUNE, flag_values=values)
     if verb == "verify":
         flags.DEFINE_bool("all", None, _ALL, flag_values=values)
+        flags.DEFINE_bool("own_code", None, _OWN_CODE, flag_values=values)
     if verb in _TAKES_A_STUDY:
         flags.DEFINE_multi_string("sweep", None, _SWEEP, flag_values=values)
         _define_fields(values)
@@ -233,7 +239,12 @@ def describe_flags(verb: str) -> list[str]:
     if verb == "verify":
         from engine.verification import VERDICTS
 
-        lines += [f"  --all: {_ALL}", "", "The exit code says what was found:"]
+        lines += [
+            f"  --all: {_ALL}",
+            f"  --own_code: {_OWN_CODE}",
+            "",
+            "The exit code says what was found:",
+        ]
         codes = [*VERDICTS.values(), (1, "a failure inside"), (2, "what was given is not usable")]
         lines += [f"  {code}: {words}" for code, words in sorted(codes)]
     if verb in _TAKES_A_STUDY:

@@ -15,9 +15,11 @@ from engine.designs import has_forks
 from engine.devices import Devices
 from engine.document import document
 from engine.errors import InputError
+from engine.firstbatch import try_network
 from engine.interruption import Interrupted, SignalWatch
 from engine.looks import Until, check_goal
 from engine.plan import Plan, make_plan
+from engine.sources import is_reference
 from engine.store import WorkDirectory
 from engine.study import Study
 
@@ -159,6 +161,8 @@ def _train(request: _Request, crew: workers.Crew, watch: SignalWatch, is_quiet: 
     if request.is_tuned and recorded is None:
         with watch.at_once():
             plan, tuned = _tuned(plan, request, crew.settings.cache_dir)
+    with watch.at_once():
+        _try_own_networks(plan, request.devices, crew.settings.cache_dir)
     watch.check()
     directory = store.create_or_resume(request.workdir, document(plan, request.devices), _note)
     directory.inspect(_note)
@@ -220,6 +224,20 @@ def _tuned(
             measured[name] = table
     platform, data_dir = request.devices.platform, request.data_dir
     return make_plan(request.study, platform, width, form, data_dir, block), measured
+
+
+def _try_own_networks(plan: Plan, available: Devices, cache_dir: str | None) -> None:
+    """Takes one batch through every network of the user's own, before anything long starts."""
+    for group in plan.groups:
+        if not is_reference(group.spec.arm.model):
+            continue
+        found = workers.call(available, cache_dir, try_network, group.spec, cache_dir)
+        if found.unreached:
+            names = ", ".join(group.arm_names)
+            _note(
+                f"{names}: the gradient of the loss does not reach {', '.join(found.unreached)}, "
+                f"which will stay where it starts"
+            )
 
 
 def _warn_of_another_environment(directory: WorkDirectory) -> None:

@@ -47,6 +47,7 @@ def verify(
     data_dir: str | None = None,
     cache_dir: str | None = None,
     output: _Place | None = None,
+    has_own_code: bool = False,
     is_quiet: bool = False,
 ) -> Verification:
     """Does some finished runs of a study again, prints how far they agree, and writes no study.
@@ -63,6 +64,7 @@ def verify(
             restricted mean of the wait as a share of it, and of the share of runs with the event.
         num_workers, data_dir, cache_dir: see `engine.run`.
         output: file for the result as JSON, outside of the study.
+        has_own_code: whether to run the code of a network that the study names by its file.
         is_quiet: whether to draw no progress bar.
 
     Raises:
@@ -75,7 +77,7 @@ def verify(
     _check_places(workdir, places)
     directory = store.open_existing(Path(workdir))
     devices, num_workers = find_workers(num_workers)
-    plan = plan_of(directory.document, devices.platform, data_dir)
+    plan = plan_of(directory.document, devices.platform, data_dir, has_own_code)
     finished = find_finished(directory, plan)
     if not finished.runs:
         failed = f" (and {finished.num_failed} failed)" if finished.num_failed else ""

@@ -111,10 +111,22 @@ def takes_rngs(build: Callable[..., Any]) -> bool:
 
 
 def _parameters(named: Any) -> dict[str, inspect.Parameter]:
+    """What something takes when it is called; of what a `partial` has been given, the rest."""
+    if isinstance(named, functools.partial):
+        taken = list(_parameters(named.func).items())[len(named.args) :]
+        return {
+            name: p.replace(default=named.keywords[name], kind=p.KEYWORD_ONLY)
+            if name in named.keywords
+            else p
+            for name, p in taken
+        }
     try:
-        return dict(inspect.signature(named).parameters)
+        # The metaclass of an NNX module hides what its constructor takes.
+        function: Any = named.__init__ if isinstance(named, type) else named  # type: ignore[misc]
+        signature = inspect.signature(function)
     except (TypeError, ValueError):
         return {}
+    return {name: p for name, p in signature.parameters.items() if name != "self"}
 
 
 def _refuse_missing(arm: Arm, parameters: dict[str, inspect.Parameter], typed: Any) -> None:

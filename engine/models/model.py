@@ -78,6 +78,8 @@ def resolve(arm: Arm) -> dict[str, Any]:
         fill_defaults(arm, owner, _MODEL_FIELDS, {})
         named = {"model": canonical(arm.model, "model")}
         return {**named, "model_args": canonical_args(arm.model_args), **of_scheme}
+    if arm.model.endswith(".py"):
+        raise InputError(f"model={arm.model}: say which network in it: {arm.model}:NAME")
     used = MODELS.load(arm.model).USED
     return {**fill_defaults(arm, owner, (*_MODEL_FIELDS, "model_args"), used), **of_scheme}
 

@@ -67,8 +67,12 @@ _COUNT = _whole(0, 2**63 - 1)
 _SECONDS = _number(0, 1e12)
 _SCALAR = _Kind("a number, text, true, false or null", lambda v: not isinstance(v, (dict, list)))
 _FIELD = _Kind(
-    "a number, text, true, false, null or a list of numbers",
-    lambda v: _SCALAR.is_right(v) or _list_of(_number(-1e300, 1e300)).is_right(v),
+    "a number, text, true, false, null or a list of numbers or texts",
+    lambda v: (
+        _SCALAR.is_right(v)
+        or _list_of(_number(-1e300, 1e300)).is_right(v)
+        or _list_of(_TEXT).is_right(v)
+    ),
 )
 
 _IDENTITY = {
