@@ -28,6 +28,8 @@ class FieldInfo:
         minimum, maximum: bounds of a number, or of every element of a tuple.
         is_open: whether the maximum itself is excluded.
         unset: in words, what leaving an optional field out means.
+        is_late: whether studies were stored before it existed; it is left out of the identity of a
+            study whose arms all have its default.
         flag: what is typed for it, once for every element, where that is not the field's name.
     """
 
@@ -38,6 +40,7 @@ class FieldInfo:
     maximum: float | None = None
     is_open: bool = False
     unset: str = ""
+    is_late: bool = False
     flag: str = ""
 
 
@@ -72,8 +75,9 @@ class Arm:
         "network: a name, or path/to/file.py:NAME or package.module:NAME of your own",
     )  # fmt: skip
     model_args: tuple[str, ...] = _field(
-        (), "structure", "argument of your own network, name=value", flag="model_arg"
-    )
+        (), "structure", "argument of your own network, name=value",
+        is_late=True, flag="model_arg",
+    )  # fmt: skip
     conv_widths: tuple[int, ...] | None = _field(
         None,
         "structure",
@@ -103,6 +107,12 @@ class Arm:
     batch_size: int = _field(
         64, "structure", "examples in a mini-batch", minimum=1, maximum=_WIDEST
     )
+    stream: bool = _field(
+        False, "structure",
+        "keep the training data on the host and send them batch by batch, in one order for all "
+        "runs (see --fix_order)",
+        is_late=True,
+    )  # fmt: skip
     init: str = _field("normal", "initial", "initial scheme of weights and biases")
     init_scale: float | None = _field(
         None, "initial", "standard deviation of weights and biases under init=normal",

@@ -71,7 +71,7 @@ def identity_of(plan: Plan, platform: str) -> dict[str, Any]:
     """What makes a plan this study and no other, as it comes back from JSON."""
     study = plan.study
     identity = {
-        "arms": {name: dataclasses.asdict(arm) for name, arm in plan.arms.items()},
+        "arms": _fields_of(plan.arms),
         "horizons": plan.horizons,
         "eval_every": plan.eval_every,
         "root_seed": study.root_seed,
@@ -91,6 +91,17 @@ def identity_of(plan: Plan, platform: str) -> dict[str, Any]:
         "task_source": {name: tasks.source_fingerprint(arm) for name, arm in plan.arms.items()},
     }
     return {name: _as_json(value) for name, value in identity.items()}
+
+
+def _fields_of(arms: Mapping[str, Arm]) -> dict[str, dict[str, Any]]:
+    """The fields of all arms; of those that are late, the ones that some arm has set."""
+    named = [
+        name
+        for name, info in config.FIELDS.items()
+        if not info.is_late
+        or any(getattr(arm, name) != config.DEFAULTS[name] for arm in arms.values())
+    ]
+    return {of: {name: getattr(arm, name) for name in named} for of, arm in arms.items()}
 
 
 def _as_json(value: Any) -> Any:

@@ -19,7 +19,8 @@ from engine.models.initial import draw_params, kept_values, leaf_names, leaf_sca
 from engine.models.model import Model
 from engine.precision import compute_in
 from engine.selfcheck import structure_key
-from engine.tasks import Batch, Task, build_task
+from engine.streams import opened
+from engine.tasks import Batch, Task, build_task, first_batch
 
 _NUM_KEYS = 2
 
@@ -59,12 +60,11 @@ def try_network(spec: PoolSpec, cache_dir: str | None) -> FirstBatch:
 
 
 def _try(spec: PoolSpec) -> FirstBatch:
-    task = build_task(spec.arm, spec.data)
+    data = opened(spec.data)
+    task = build_task(spec.arm, data)
     model = models.make_model(spec.arm, task.num_outputs)
-    data = jax.device_put(spec.data)
     key = jax.random.key(0, impl="threefry2x32")
-    draws = task.draw(data, key, jnp.int32(0), 1)
-    batch = task.sample(data, jax.tree.map(lambda leaf: leaf[0], draws))
+    batch = first_batch(task, data, key)
     losses, is_reached = jax.jit(lambda keys: _gradients(spec, task, model, batch, keys))(
         jax.random.split(key, _NUM_KEYS)
     )

@@ -1,8 +1,11 @@
 """A study made concrete: its data, its groups of one structure, its runs and its identity."""
 
+import contextlib
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
@@ -11,7 +14,7 @@ import numpy as np
 
 from engine import config, designs, models, tasks
 from engine.config import Arm
-from engine.errors import InputError, unknown_name
+from engine.errors import InputError, StorageError, unknown_name
 from engine.lane_program import STOPS, PoolSpec
 from engine.lanes import block_of, default_width
 from engine.lowering import FORMS, default_form, has_convolutions
@@ -19,6 +22,7 @@ from engine.models.initial import AS_WRITTEN
 from engine.precision import PRECISIONS, is_available
 from engine.runs import Run
 from engine.sources import is_reference
+from engine.streams import spool
 from engine.study import MAX_SEEDS, Study, check_whole, resolve_arm
 from engine.tasks import Task
 
@@ -151,6 +155,7 @@ def make_plan(
             loaded[source] = tasks.load_data(arm, study.root_seed, data_dir)
         task = tasks.build_task(arm, loaded[source])
         models.check_fit(arm, task.example_shape, task.num_outputs)
+        _check_stream(study, names, arm, task)
         grouped.append((names, arm, loaded[source], task))
 
     eval_every = study.eval_every or min(
@@ -186,6 +191,23 @@ def make_plan(
     return Plan(study, arms, groups, ordered, eval_every, given, _runs(study, arms, ordered))
 
 
+def _check_stream(study: Study, names: Sequence[str], arm: Arm, task: Task) -> None:
+    if not arm.stream:
+        return
+    who = f"arm {names[0]!r}: stream=true"
+    if not task.streamed:
+        raise InputError(
+            f"{who} has no effect: the examples of dataset={arm.dataset} are drawn on the device"
+        )
+    if study.fix_order is None:
+        raise InputError(
+            f"{who} sends the same batches to all runs: give --fix_order=0, or another seed of the "
+            f"one data order that they share"
+        )
+    if study.design != "seeds":
+        raise InputError(f"{who} needs design=seeds, not {study.design}")
+
+
 def _has_convolutions(arm: Arm, task: Task) -> bool:
     """Whether a network has convolutions, which decides how many lanes a core computes together."""
     if not is_reference(arm.model):
@@ -194,6 +216,34 @@ def _has_convolutions(arm: Arm, task: Task) -> bool:
     example = jax.ShapeDtypeStruct((1, *task.example_shape), jnp.float32)
     params, state = jax.eval_shape(model.init, jax.eval_shape(lambda: jax.random.key(0)), example)
     return has_convolutions(model.batch_apply, params, state, example)
+
+
+@contextlib.contextmanager
+def spooled(plan: Plan) -> Iterator[Plan]:
+    """The plan with data that stay on the host in files, of which all workers share one copy.
+
+    Raises:
+        StorageError: there is no room for them.
+    """
+    if not any(group.spec.arm.stream for group in plan.groups):
+        yield plan
+        return
+    with tempfile.TemporaryDirectory(prefix="plateau-") as folder:
+        groups = []
+        for i, group in enumerate(plan.groups):
+            spec = group.spec
+            if spec.arm.stream:
+                names = tasks.build_task(spec.arm, spec.data).streamed
+                try:
+                    data = spool(spec.data, names, Path(folder) / str(i))
+                except OSError as error:
+                    raise StorageError(
+                        f"the training data cannot be kept in {tempfile.gettempdir()!r} "
+                        f"({error.strerror or error}): make room, or set TMPDIR to another folder"
+                    ) from error
+                spec = spec._replace(data=data)
+            groups.append(group._replace(spec=spec))
+        yield plan._replace(groups=groups)
 
 
 def _resolve_named(name: str, arm: Arm) -> Arm:

@@ -39,6 +39,7 @@ FLOORS = {
     "engine.runs": 2.7,
     "engine.lanes": 3,
     "engine.selfcheck": 3,
+    "engine.streams": 2,
     "engine.firstbatch": 3.5,
     "engine.tuning": 3.5,
     "engine.looks": 4,

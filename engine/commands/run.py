@@ -18,7 +18,7 @@ from engine.errors import InputError
 from engine.firstbatch import try_network
 from engine.interruption import Interrupted, SignalWatch
 from engine.looks import Until, check_goal
-from engine.plan import Plan, make_plan
+from engine.plan import Plan, make_plan, spooled
 from engine.sources import is_reference
 from engine.store import WorkDirectory
 from engine.study import Study
@@ -173,12 +173,8 @@ def _train(request: _Request, crew: workers.Crew, watch: SignalWatch, is_quiet: 
     checkpoints = _open_checkpoints(directory)
     session = Session(plan, directory, checkpoints, crew, watch, is_quiet)
     try:
-        if request.until is None:
-            session.run(plan.runs)
-        else:
-            session.run_until(request.until)
-        if has_forks(request.study.design):
-            session.run_forks()
+        with spooled(plan) as session.plan:
+            _run_session(session, request)
     except InputError:
         if recorded is None and not session.has_kept:
             directory.discard()
@@ -188,6 +184,15 @@ def _train(request: _Request, crew: workers.Crew, watch: SignalWatch, is_quiet: 
         session.end(signal.Signals(interrupted.number).name)
         raise
     session.end()
+
+
+def _run_session(session: Session, request: _Request) -> None:
+    if request.until is None:
+        session.run(session.plan.runs)
+    else:
+        session.run_until(request.until)
+    if has_forks(request.study.design):
+        session.run_forks()
 
 
 def _open_checkpoints(directory: WorkDirectory) -> CheckpointFolder:

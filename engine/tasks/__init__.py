@@ -4,7 +4,16 @@ from engine.config import Arm
 from engine.registry import fingerprint_sources
 from engine.tasks import classification
 from engine.tasks.registry import TASKS
-from engine.tasks.task import Batch, Data, Task, build_task, fingerprint, load_data, resolve
+from engine.tasks.task import (
+    Batch,
+    Data,
+    Task,
+    build_task,
+    fingerprint,
+    first_batch,
+    load_data,
+    resolve,
+)
 
 __all__ = [
     "TASKS",
@@ -13,6 +22,7 @@ __all__ = [
     "Task",
     "build_task",
     "fingerprint",
+    "first_batch",
     "load_data",
     "resolve",
     "source_fingerprint",

@@ -140,4 +140,5 @@ def classification_task(data: Data, batch_size: int) -> Task:
         example_shape=tuple(data["inputs"].shape[1:]),
         num_outputs=int(np.max(data["labels"])) + 1,
         steps_per_epoch=steps_per_epoch,
+        streamed=("inputs", "labels"),
     )

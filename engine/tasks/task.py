@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from engine.config import Arm, fill_defaults
@@ -43,6 +44,9 @@ class Task(NamedTuple):
         is_hit: from outputs to whether the event has happened, a scalar, for tasks whose event is
             the first time at which the outputs reach a set; `None` where it is the break of the
             loss curve. A run is over when it is hit.
+        streamed: names of the arrays that may stay on the host, where there are some. Their first
+            axis is examples, `sample` takes rows of them, and a draw is these rows: `draw` returns
+            `[num_steps, batch]` and does not read the data.
     """
 
     draw: Callable[[Data, jax.Array, jax.Array, int], Any]
@@ -55,6 +59,7 @@ class Task(NamedTuple):
     num_outputs: int
     steps_per_epoch: int | None
     is_hit: Callable[[jax.Array], jax.Array] | None = None
+    streamed: tuple[str, ...] = ()
 
 
 def resolve(arm: Arm) -> dict[str, Any]:
@@ -88,6 +93,19 @@ def build_task(arm: Arm, data: Data) -> Task:
         InputError: the arm does not fit the data.
     """
     return TASKS.load(arm.dataset).build(arm, data)
+
+
+def first_batch(task: Task, data: Data, key: jax.Array) -> Batch:
+    """The first batch of a data order, with nothing on the device but that.
+
+    Args:
+        task: of the data.
+        data: arrays on the host.
+        key: of the `order` stream.
+    """
+    draws = task.draw(data, key, jnp.int32(0), 1)
+    batch = task.sample(data, jax.tree.map(lambda leaf: leaf[0], draws))
+    return Batch(*map(jnp.asarray, batch))
 
 
 def fingerprint(data: Mapping[str, np.ndarray]) -> str:
