@@ -168,12 +168,18 @@ def _engine(workload: Workload) -> Prepared:
     return prepare_engine(workload, width if jax.default_backend() == "cpu" else _ACCELERATOR_SEEDS)
 
 
-def prepare_engine(workload: Workload, width: int) -> Prepared:
-    """The engine, with a number of lanes; a call is a chunk."""
+def prepare_engine(workload: Workload, width: int, form: str | None = None) -> Prepared:
+    """The engine, with a number of lanes; a call is a chunk.
+
+    Args:
+        workload: what to train.
+        width: number of lanes.
+        form: of the convolutions; by default that of the kind of device.
+    """
     from engine.pool_program import SEGMENTS_PER_CHUNK
 
     started = time.perf_counter()
-    pool = engine_pool(workload, width)
+    pool = engine_pool(workload, width, form)
     seconds = time.perf_counter() - started
     fill_pool(pool, width)
 
