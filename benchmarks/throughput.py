@@ -236,25 +236,21 @@ def _print_widths() -> None:
     import jax
 
     is_cpu = jax.default_backend() == "cpu"
-    cases = [(form, int(width)) for form in _FORMS.value or [None] for width in _WIDTHS.value]
+    forms: list[str | None] = _FORMS.value or [None]
+    cases: list[_Case] = [(form, int(width)) for form in forms for width in _WIDTHS.value]
     for name in _WORKLOADS.value:
-        print(
-            f"\n### {name}\n\n| form | lanes | ms per seed and step (range) | ratio | MB per lane |"
-        )
-        print("|---|---|---|---|---|")
+        print(f"\n### {name}\n")
+        print("| form | lanes | ms per seed and step (range) | ratio | MB per lane |")
+        print("|---|---|---|---|---|", flush=True)
         first: list[float] = []
         # Cases that take turns wait in memory, which an accelerator does not have for all of them.
         for turn in [cases] if is_cpu else [[case] for case in cases]:
-            for case, (times, size, reason) in _measure_widths(name, turn).items():
+            for (form, width), (times, size, reason) in _measure_widths(name, turn).items():
                 first = first or times
-                said = (
-                    f"{_milliseconds(times)} | {_middle_ratio(times, first):.2f}" if times else ""
-                )
-                print(
-                    f"| {case[0] or ''} | {case[1]} | {said or f'not measured: {reason} |'} "
-                    f"| {_megabytes(size)} |",
-                    flush=True,
-                )
+                said = f"not measured: {reason} |"
+                if times:
+                    said = f"{_milliseconds(times)} | {_middle_ratio(times, first):.2f}"
+                print(f"| {form or ''} | {width} | {said} | {_megabytes(size)} |", flush=True)
 
 
 _Case = tuple[str | None, int]
