@@ -16,7 +16,8 @@ from benchmarks.workloads import (
 )
 
 _STEPS = 11
-_ACCELERATOR_SEEDS = 1024
+# The widest that fits is measured.
+_ACCELERATOR_WIDTHS = (1024, 256, 64)
 
 
 class Prepared(NamedTuple):
@@ -164,8 +165,16 @@ def fill_pool(pool: Any, width: int) -> None:
 def _engine(workload: Workload) -> Prepared:
     import jax
 
-    width = 1 if workload.conv_widths or workload.is_residual else 8
-    return prepare_engine(workload, width if jax.default_backend() == "cpu" else _ACCELERATOR_SEEDS)
+    if jax.default_backend() == "cpu":
+        return prepare_engine(workload, 1 if workload.conv_widths or workload.is_residual else 8)
+    for width in _ACCELERATOR_WIDTHS:
+        try:
+            prepared = prepare_engine(workload, width)
+            prepared.advance()
+            return prepared
+        except Exception as error:  # memory runs out in many ways
+            reason = error
+    raise reason
 
 
 def prepare_engine(workload: Workload, width: int, form: str | None = None) -> Prepared:

@@ -236,7 +236,7 @@ def _print_widths() -> None:
     import jax
 
     is_cpu = jax.default_backend() == "cpu"
-    forms: list[str | None] = _FORMS.value or [None]
+    forms: list[str | None] = list(_FORMS.value) if _FORMS.value else [None]
     cases: list[_Case] = [(form, int(width)) for form in forms for width in _WIDTHS.value]
     for name in _WORKLOADS.value:
         print(f"\n### {name}\n")
