@@ -113,7 +113,10 @@ class Arm:
         "runs (see --fix_order)",
         is_late=True,
     )  # fmt: skip
-    init: str = _field("normal", "initial", "initial scheme of weights and biases")
+    init: str | None = _field(
+        None, "initial", "initial scheme of weights and biases",
+        unset="normal; as_written for a network of your own",
+    )  # fmt: skip
     init_scale: float | None = _field(
         None, "initial", "standard deviation of weights and biases under init=normal",
         minimum=0, maximum=1e3, unset="0.05 where used",

@@ -249,7 +249,7 @@ class LanePool:
         """Arguments for every lane."""
         of_arm = {
             arm: (
-                leaf_scales(self._param_shapes, arm.init, arm.init_scale, self._kept),
+                leaf_scales(self._param_shapes, str(arm.init), arm.init_scale, self._kept),
                 hyperparams(arm),
             )
             for arm in {run.arm for run in runs}

@@ -70,10 +70,14 @@ def resolve(arm: Arm) -> dict[str, Any]:
     """
     if arm.activation not in ACTIVATIONS:
         raise unknown_name("activation", arm.activation, ACTIVATIONS)
-    if arm.init not in SCHEMES:
-        raise unknown_name("init", arm.init, SCHEMES)
     owner = f"model={arm.model}"
-    of_scheme = fill_defaults(arm, f"init={arm.init}", ("init_scale",), SCHEMES[arm.init].used)
+    # Who names a scale means the scheme that has one.
+    is_as_written = is_reference(arm.model) and arm.init_scale is None
+    init = arm.init or (AS_WRITTEN if is_as_written else "normal")
+    if init not in SCHEMES:
+        raise unknown_name("init", init, SCHEMES)
+    of_scheme = fill_defaults(arm, f"init={init}", ("init_scale",), SCHEMES[init].used)
+    of_scheme["init"] = init
     if is_reference(arm.model):
         fill_defaults(arm, owner, _MODEL_FIELDS, {})
         named = {"model": canonical(arm.model, "model")}

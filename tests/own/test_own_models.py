@@ -205,3 +205,13 @@ def test_fields_of_other_networks_are_refused():
         resolve_arm(Arm(model="mlp", model_args=("depth=3",)))
     with pytest.raises(InputError, match=r"net\.py:NAME"):
         resolve_arm(Arm(model="net.py"))
+
+
+def test_a_network_of_ones_own_starts_as_it_is_written_unless_asked():
+    assert _arm("mlp").init == "as_written"
+    assert resolve_arm(Arm(model="mlp")).init == "normal"
+    laid = _arm("mlp", init_scale=0.1)
+    assert (laid.init, laid.init_scale) == ("normal", 0.1)
+    assert _arm("mlp", init="he").init == "he"
+    with pytest.raises(InputError, match="init_scale=0.1 has no effect with init=as_written"):
+        _arm("mlp", init="as_written", init_scale=0.1)
