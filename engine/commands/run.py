@@ -151,7 +151,10 @@ def _train(request: _Request, crew: workers.Crew, watch: SignalWatch, is_quiet: 
     block = identity.get("block") if request.width is None else None
     form = request.form or identity.get("form")
     forks = identity.get("fork_step")
-    plan = make_plan(request.study, platform, width, form, request.data_dir, block, forks)
+    data_dir = request.data_dir
+    plan = make_plan(request.study, platform, width, form, data_dir, block, forks, is_quiet)
+    for line in dict.fromkeys(note.line for group in plan.groups for note in group.notes):
+        _note(line)
     events = {group.event for group in plan.groups}
     if request.until is not None and request.until.goal == "comparison" and len(events) > 1:
         raise InputError("until=comparison needs arms that wait for the same event")

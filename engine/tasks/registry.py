@@ -7,6 +7,7 @@ TASKS = Registry(
     {
         "digits": "engine.tasks.digits",
         "double_well": "engine.tasks.double_well",
+        "folder": "engine.tasks.folder",
         "teacher": "engine.tasks.teacher",
     },
 )

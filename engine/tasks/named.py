@@ -1,0 +1,6 @@
+"""Data."""
+
+
+def known_names() -> tuple[str, ...]:
+    """Names."""
+    return ()
