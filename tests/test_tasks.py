@@ -10,7 +10,8 @@ from engine.config import Arm
 from engine.errors import InputError
 from engine.study import resolve_arm
 from engine.tasks import TASKS, build_task, fingerprint, load_data, teacher
-from engine.tasks.classification import classification_task, split_arrays, stratified_choice
+from engine.tasks.classification import classification_task
+from engine.tasks.splitting import split_arrays, stratified_choice
 
 KEY = rng.stream(0, "order", 3)
 

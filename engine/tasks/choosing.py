@@ -1,16 +1,19 @@
 """Which source of examples an arm means, and which options go with it."""
 
 import dataclasses
+import importlib
+import importlib.util
 from types import ModuleType
 from typing import Any
 
 from engine.config import DEFAULTS, Arm, fill_defaults, places
 from engine.errors import InputError, unknown_name
-from engine.tasks import named
 from engine.tasks.augmentation import AUGMENTS, has_crop
 from engine.tasks.places import kind_of_place
 from engine.tasks.registry import TASKS
 
+# Reads whatever tensorflow-datasets knows by name.
+_NAMED = "engine.tasks.named"
 _AUGMENTATION = ("augment", "crop_padding")
 _READING = (
     "image_size",
@@ -42,16 +45,24 @@ def module_of(dataset: str) -> ModuleType:
     """
     if dataset in TASKS:
         return TASKS.load(dataset)
-    known = named.known_names()
-    if dataset in known:
-        return named
+    known = _known_elsewhere()
+    if dataset.partition("/")[0] in known:
+        return importlib.import_module(_NAMED)
     if not known:
         return TASKS.load(dataset)
-    listed = unknown_name(TASKS.kind, dataset, TASKS)
-    nearest = str(unknown_name(TASKS.kind, dataset, [*TASKS, *known])).rpartition("; ")[2]
-    hint = f"; {nearest}" if nearest.startswith("did you mean") else ""
-    words = str(listed).partition("; did you mean")[0]
-    raise InputError(f"{words}, or a name of tensorflow-datasets{hint}")
+    words, separator, hint = str(unknown_name(TASKS.kind, dataset, TASKS)).partition("; did you")
+    if not hint:
+        separator, hint = str(unknown_name(TASKS.kind, dataset, known)).partition("; did you")[1:]
+    raise InputError(f"{words}, or a name of tensorflow-datasets{separator}{hint}")
+
+
+def _known_elsewhere() -> list[str]:
+    """The data sets that tensorflow-datasets knows; none where it is not installed."""
+    if importlib.util.find_spec("tensorflow_datasets") is None:
+        return []
+    import tensorflow_datasets as tfds
+
+    return tfds.list_builders(with_community_datasets=False)
 
 
 def resolve(arm: Arm) -> dict[str, Any]:

@@ -17,9 +17,8 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from engine.devices import host_memory
 from engine.errors import InputError, one_line
-from engine.tasks.reading import Reading, counted
+from engine.tasks.reading import Reading, check_memory, counted
 
 Source = Path | bytes
 Result = TypeVar("Result")
@@ -308,13 +307,8 @@ def _check_memory(number: int, shape: Shape) -> None:
     channels = 3 if shape.is_colour else 1
     # As they are read, and as the numbers that are trained on.
     needed = number * shape.size[0] * shape.size[1] * channels * (1 + 2 * 4)
-    limit = host_memory()
-    if limit is not None and needed > limit:
-        raise InputError(
-            f"{number} images of {_by(shape.size)} pixels and {channels} channels need "
-            f"{needed / 1e9:.0f} GB, and this machine has {limit / 1e9:.0f}: give a smaller "
-            f"--image_size"
-        )
+    words = f"{counted(number, 'image')} of {_by(shape.size)} pixels and {channels} channels"
+    check_memory(needed, words, "give a smaller --image_size")
 
 
 def _tell_of_problems(

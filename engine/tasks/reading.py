@@ -6,11 +6,31 @@ from typing import NamedTuple
 
 from tqdm import tqdm
 
-from engine.errors import one_line
+from engine.devices import host_memory
+from engine.errors import InputError, one_line
 
 _MOST_LISTED = 5
 _LONGEST_NAME = 100
 _FORMAT = "{desc}: {percentage:3.0f}%|{bar:24}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}]"
+
+
+def check_memory(needed: int, words: str, advice: str = "") -> None:
+    """Checks that data fit in the memory of the machine.
+
+    Args:
+        needed: bytes.
+        words: what they are.
+        advice: what to do where they do not.
+
+    Raises:
+        InputError: they do not.
+    """
+    limit = host_memory()
+    if limit is not None and needed > limit:
+        hint = f": {advice}" if advice else ""
+        raise InputError(
+            f"{words} need {needed / 1e9:,.1f} GB, and this machine has {limit / 1e9:,.1f}{hint}"
+        )
 
 
 def counted(number: int, word: str) -> str:
