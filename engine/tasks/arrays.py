@@ -16,7 +16,13 @@ import numpy as np
 
 from engine.config import REQUIRED, Arm
 from engine.errors import InputError
-from engine.tasks.examples import Examples, array_task, make_arrays, refuse_fraction
+from engine.tasks.examples import (
+    Examples,
+    array_task,
+    make_arrays,
+    refuse_fraction,
+    with_channels,
+)
 from engine.tasks.npz import Npz
 from engine.tasks.places import find_place, naming_place, refuse_pickles
 from engine.tasks.reading import Reading
@@ -42,7 +48,6 @@ _ROLES = {
 _PARTS = ("train", "training")
 # In the order in which they are taken, where there are several.
 _HELD_OUT = ("test", "testing", "val", "valid", "validation")
-_CHANNELS = (1, 3)
 _ROWS_AT_ONCE = 4096
 
 
@@ -147,7 +152,7 @@ def _examples(
     )
     is_held_out = np.arange(len(inputs)) >= len(parts[0][0]) if len(parts) == 2 else None
     found = make_targets(targets, names.targets[0], arm.target_kind, reading)
-    shaped = _with_channels(_checked(inputs, names.inputs[0]), arm.channels, reading)
+    shaped = with_channels(_checked(inputs, names.inputs[0]), arm.channels, reading)
     return Examples(shaped, found.values, found.class_names, is_held_out)
 
 
@@ -168,23 +173,4 @@ def _checked(inputs: np.ndarray, name: str) -> np.ndarray:
                     f"inputs {name!r} have a number that is missing or not finite in row {row}: "
                     f"expected finite numbers everywhere"
                 )
-    return inputs
-
-
-def _with_channels(inputs: np.ndarray, channels: str | None, reading: Reading) -> np.ndarray:
-    """Inputs with an axis of channels at the end, where they are images."""
-    is_pixels = inputs.dtype in (np.uint8, np.uint16)
-    if inputs.ndim == 1:
-        return inputs[:, None]
-    if inputs.ndim == 3 and (channels == "grey" or (channels is None and is_pixels)):
-        return inputs[..., None]
-    if inputs.ndim == 4 and inputs.shape[1] in _CHANNELS and inputs.shape[3] not in _CHANNELS:
-        reading.tell(f"images of shape {list(inputs.shape[1:])} have their channels first: turned")
-        inputs = np.moveaxis(inputs, 1, -1)
-    number = {"grey": 1, "colour": 3}.get(channels or "")
-    if number is not None and (inputs.ndim != 4 or inputs.shape[-1] != number):
-        raise InputError(
-            f"channels={channels} needs inputs [examples, height, width, {number}]: these are "
-            f"{list(inputs.shape)}"
-        )
     return inputs

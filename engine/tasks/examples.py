@@ -16,6 +16,7 @@ from engine.tasks.task import Data, Task
 _HELD_OUT_FRACTION = 0.2
 _LONGEST_NAME = 60
 _ROWS_AT_ONCE = 1024
+_CHANNELS = (1, 3)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,6 +68,38 @@ def make_arrays(arm: Arm, examples: Examples, reading: Reading) -> dict[str, np.
         arrays[f"{part}_inputs"] = scale(examples.inputs[batched])
         arrays[f"{part}_{name}"] = targets[batched]
     return arrays
+
+
+def with_channels(inputs: np.ndarray, channels: str | None, reading: Reading) -> np.ndarray:
+    """Inputs with an axis of channels at the end, where they are images.
+
+    Images are pixels of 8 or 16 bits without such an axis, or whatever `channels` says they are.
+    One or three channels before height and width are brought to the end, where the networks look
+    for them. Single numbers get an axis of their own.
+
+    Args:
+        inputs: `[num_examples, …]`.
+        channels: as asked for, `grey` or `colour`, or `None`.
+        reading: is told when an axis is moved.
+
+    Raises:
+        InputError: the inputs are not what was asked for.
+    """
+    is_pixels = inputs.dtype in (np.uint8, np.uint16)
+    if inputs.ndim == 1:
+        return inputs[:, None]
+    if inputs.ndim == 3 and (channels == "grey" or (channels is None and is_pixels)):
+        return inputs[..., None]
+    if inputs.ndim == 4 and inputs.shape[1] in _CHANNELS and inputs.shape[3] not in _CHANNELS:
+        reading.tell(f"images of shape {list(inputs.shape[1:])} have their channels first: turned")
+        inputs = np.moveaxis(inputs, 1, -1)
+    number = {"grey": 1, "colour": 3}.get(channels or "")
+    if number is not None and (inputs.ndim != 4 or inputs.shape[-1] != number):
+        raise InputError(
+            f"channels={channels} needs inputs [examples, height, width, {number}]: these are "
+            f"{list(inputs.shape)}"
+        )
+    return inputs
 
 
 def array_task(arm: Arm, data: Data) -> Task:

@@ -27,7 +27,8 @@ from engine.tasks.examples import (
     make_arrays,
     refuse_fraction,
 )
-from engine.tasks.images import ImageOptions, Images, NotAnImageError, read_images
+from engine.tasks.image_sets import ImageOptions, Images, read_images
+from engine.tasks.images import NotAnImageError
 from engine.tasks.places import find_place, naming_place
 from engine.tasks.reading import Reading, counted
 from engine.tasks.task import Data, Task

@@ -16,8 +16,8 @@ import numpy as np
 
 from engine.config import Arm
 from engine.errors import InputError, one_line
-from engine.tasks.examples import Examples, refuse_fraction
-from engine.tasks.images import ImageOptions, read_images
+from engine.tasks.examples import Examples, refuse_fraction, with_channels
+from engine.tasks.image_sets import ImageOptions, read_images
 from engine.tasks.preparing import quietly
 from engine.tasks.reading import Reading, check_memory
 from engine.tasks.targets import make_targets
@@ -121,7 +121,7 @@ def _open(directory: Path, arm: Arm, reading: Reading) -> _Prepared:
         )
     features, keys = builder.info.features, builder.info.supervised_keys or (None, None)
     inputs = _feature(features, "input_arrays", arm.input_arrays, (keys[0], *_INPUTS))
-    targets = _feature(features, "target_arrays", arm.target_arrays, (keys[-1], *_TARGETS))
+    targets = _feature(features, "target_arrays", arm.target_arrays, (keys[1], *_TARGETS))
     if not (arm.input_arrays and arm.target_arrays) and None in keys:
         reading.tell(f"features by their names: {inputs!r} → {targets!r}")
     wanted = {name: features[name] for name in (inputs, targets)}
@@ -254,15 +254,15 @@ def _inputs(
         names = [f"example {i}" for i in range(len(column))]
         images = read_images(column, names, options, reading)
         return images.pixels, images.kept
-    for field, value in options._asdict().items():
-        if value is not None:
+    for field in ("image_size", "resize"):
+        if getattr(arm, field) is not None:
             raise InputError(f"{field} has no effect: feature {name!r} holds arrays, not images")
     inputs = _stacked(column, name)
     if inputs.dtype.kind not in "biuf":
         raise InputError(f"feature {name!r} holds {inputs.dtype}: expected numbers")
     if inputs.dtype.kind == "f" and not np.isfinite(inputs).all():
         raise InputError(f"feature {name!r} holds numbers that are not finite")
-    return (inputs[:, None] if inputs.ndim == 1 else inputs), np.arange(len(records))
+    return with_channels(inputs, arm.channels, reading), np.arange(len(records))
 
 
 def _stacked(values: Sequence[Any], name: str) -> np.ndarray:
