@@ -18,6 +18,7 @@ from engine.tasks.reading import Reading
 _SECONDS_TO_REACH = 5.0
 _SECONDS_OF_SILENCE = 30.0
 _BLOCK = 2**18
+_LONGEST_REASON = 120
 
 
 class Archive(NamedTuple):
@@ -131,7 +132,9 @@ def _download(archive: Archive, folder: Path, reading: Reading) -> str | None:
             return "what came is another file, by its SHA-256"
         os.replace(unfinished, folder / archive.name)
     except (OSError, http.client.HTTPException, ValueError) as error:
-        return one_line(str(getattr(error, "reason", None) or error) or type(error).__name__)[:120]
+        reason = getattr(error, "reason", None)
+        words = str(reason if isinstance(reason, Exception) else error) or type(error).__name__
+        return one_line(words)[:_LONGEST_REASON]
     finally:
         unfinished.unlink(missing_ok=True)
     return None

@@ -29,8 +29,8 @@ def make_targets(array: np.ndarray, name: str, kind: str | None, reading: Readin
     """Classes or values.
 
     Text, whole numbers and truth values are classes, in their sorted order, whatever the numbers
-    are; so are rows of zeros with a single one. Floating-point numbers, and rows of anything else,
-    are values.
+    are (unless most of them are distinct: then somebody has to say it); so are rows of zeros with a
+    single one. Floating-point numbers, and rows of anything else, are values.
 
     Args:
         array: `[num_examples]` or `[num_examples, num_columns]`, text or numbers.
@@ -57,6 +57,8 @@ def make_targets(array: np.ndarray, name: str, kind: str | None, reading: Readin
         kind = "classes" if is_text or array.dtype.kind in _WHOLE else "values"
         if kind == "values":
             reading.tell(f"targets {name!r} are floating-point numbers: taken as values")
+        elif not is_text:
+            _check_repeated(array, name)
     return _classes(array, name) if kind == "classes" else _values(array[:, None], name)
 
 
@@ -88,18 +90,22 @@ def _check_finite(array: np.ndarray, name: str) -> None:
         )
 
 
+def _check_repeated(array: np.ndarray, name: str) -> None:
+    """Raises InputError for whole numbers that look like values and not like classes."""
+    num_distinct = len(np.unique(array))
+    if num_distinct > max(2, len(array) // 2):
+        raise InputError(
+            f"targets {name!r} have {num_distinct} distinct values in {len(array)} examples: say "
+            f"whether they are classes or values, with --target_kind"
+        )
+
+
 def _classes(array: np.ndarray, name: str) -> Targets:
     if array.dtype.kind == "f" and (array != np.rint(array)).any():
         raise InputError(
             f"targets {name!r} are not whole, so they cannot be classes: give --target_kind=values"
         )
     distinct, labels = np.unique(array, return_inverse=True)
-    if len(distinct) > max(2, len(array) // 2):
-        hint = "" if array.dtype.kind in _TEXT else ", or values: give --target_kind=values"
-        raise InputError(
-            f"targets {name!r} have {len(distinct)} distinct values in {len(array)} examples: "
-            f"expected classes that occur at least twice{hint}"
-        )
     return Targets(labels.reshape(-1).astype(np.int32), [one_line(_text(v)) for v in distinct])
 
 

@@ -72,6 +72,8 @@ def read_directory(directory: Path, arm: Arm, reading: Reading) -> Examples:
     for package in ("tensorflow_datasets", "array_record"):
         if not has_package(package):
             raise InputError(f"a prepared data set needs the package {package}: pip install it")
+    import tensorflow_datasets as tfds
+
     with _reporting_damage():
         prepared = _open(directory, arm, reading)
         parts = [_read_split(prepared, split, reading) for split in prepared.splits]
@@ -81,9 +83,10 @@ def read_directory(directory: Path, arm: Arm, reading: Reading) -> Examples:
     is_held_out = np.arange(len(records)) >= len(parts[0])
     inputs, kept = _inputs(prepared, records, arm, reading)
     columns = [record[prepared.targets] for record in (records[i] for i in kept)]
-    targets = make_targets(
-        _stacked(columns, prepared.targets), prepared.targets, arm.target_kind, reading
-    )
+    is_named = isinstance(prepared.features[prepared.targets], tfds.features.ClassLabel)
+    kind = arm.target_kind or ("classes" if is_named else None)
+    name = prepared.targets
+    targets = make_targets(_stacked(columns, name), name, kind, reading)
     return Examples(
         inputs, targets.values, targets.class_names, is_held_out[kept] if len(parts) == 2 else None
     )
