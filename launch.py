@@ -140,6 +140,7 @@ def _verify(values: flags.FlagValues) -> int:
         margin=given.get("margin", 0.1),
         num_workers=given.get("workers"),
         data_dir=given.get("data_dir"),
+        dataset_dir=given.get("dataset_dir"),
         cache_dir=given.get("compilation_cache"),
         output=given.get("output"),
         has_own_code=bool(given.get("own_code")),

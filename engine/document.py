@@ -6,7 +6,9 @@ where a person's would be.
 
 import dataclasses
 import json
+import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from types import NoneType
 from typing import Any
 
@@ -62,16 +64,35 @@ def document(plan: Plan, devices: Devices) -> dict[str, Any]:
             "chance_loss": {name: g.chance_loss for name, g in plan.group_of.items()},
             "event": {name: g.event for name, g in plan.group_of.items()},
             "forks": study.forks,
+            "places": _places_of(plan),
+            "data_notes": {
+                name: [note.words for note in group.notes if note.is_caution]
+                for name, group in plan.group_of.items()
+            },
         },
         "launches": [provenance.current_launch(devices)],
     }
+
+
+def _places_of(plan: Plan) -> dict[str, dict[str, str]]:
+    """Where each arm's data were found, by field; no home is called by its owner's name."""
+    found: dict[str, dict[str, str]] = {}
+    home = Path(os.path.expanduser("~"))
+    for name, arm in plan.arms.items():
+        for field, place in config.places(arm).items():
+            if place is not None:
+                path = Path(os.path.abspath(os.path.expanduser(place)))
+                is_at_home = home != Path(home.anchor) and path.is_relative_to(home)
+                path = Path("~") / path.relative_to(home) if is_at_home else path
+                found.setdefault(name, {})[field] = path.as_posix()
+    return found
 
 
 def identity_of(plan: Plan, platform: str) -> dict[str, Any]:
     """What makes a plan this study and no other, as it comes back from JSON."""
     study = plan.study
     identity = {
-        "arms": _fields_of(plan.arms),
+        "arms": config.identities(plan.arms),
         "horizons": plan.horizons,
         "eval_every": plan.eval_every,
         "root_seed": study.root_seed,
@@ -90,18 +111,7 @@ def identity_of(plan: Plan, platform: str) -> dict[str, Any]:
         "model_source": {name: models.source_fingerprint(arm) for name, arm in plan.arms.items()},
         "task_source": {name: tasks.source_fingerprint(arm) for name, arm in plan.arms.items()},
     }
-    return {name: _as_json(value) for name, value in identity.items()}
-
-
-def _fields_of(arms: Mapping[str, Arm]) -> dict[str, dict[str, Any]]:
-    """The fields of all arms; of those that are late, the ones that some arm has set."""
-    named = [
-        name
-        for name, info in config.FIELDS.items()
-        if not info.is_late
-        or any(getattr(arm, name) != config.DEFAULTS[name] for arm in arms.values())
-    ]
-    return {of: {name: getattr(arm, name) for name in named} for of, arm in arms.items()}
+    return _as_json(identity)
 
 
 def _as_json(value: Any) -> Any:
@@ -124,7 +134,10 @@ def study_of(document: Mapping[str, Any]) -> Study:
     """
     identity, about = (_entry(document, key, dict) for key in ("identity", "study"))
     names = _arm_names(document, identity)
-    arms = {name: _arm(name, _entry(identity["arms"], name, dict)) for name in names}
+    arms = {
+        name: _arm(name, _entry(identity["arms"], name, dict), _places_in(about, name))
+        for name in names
+    }
     fork_steps = _by_arm(identity, "fork_step", names, int, NoneType)
     has_fork_steps = any(step is not None for step in fork_steps.values())
     return Study(
@@ -148,7 +161,12 @@ def study_of(document: Mapping[str, Any]) -> Study:
 
 
 def plan_of(
-    document: Mapping[str, Any], platform: str, data_dir: str | None, has_own_code: bool = False
+    document: Mapping[str, Any],
+    platform: str,
+    data_dir: str | None,
+    dataset_dir: str | None = None,
+    has_own_code: bool = False,
+    is_quiet: bool = True,
 ) -> Plan:
     """The plan of the study that a `study.json` describes, at its width and in its form.
 
@@ -159,10 +177,13 @@ def plan_of(
         document: content of `study.json`.
         platform: kind of device on which it is to run now.
         data_dir: where prepared data are kept.
+        dataset_dir: where the data of the arms that have a place are now, if not where they were.
         has_own_code: whether to run the code of a network that the study names by its file.
+        is_quiet: whether to draw no progress bar while data are read.
 
     Raises:
-        InputError: see `study_of` and `make_plan`; or there is such a network, and it must not run.
+        InputError: see `study_of` and `make_plan`; there are data in several places; or there is
+            such a network, and it must not run.
     """
     study, identity = study_of(document), document["identity"]
     own = sorted({arm.model for arm in study.arms.values() if is_reference(arm.model)})
@@ -171,6 +192,8 @@ def plan_of(
             f"this study trains a network of somebody's own code ({', '.join(own)}): to run it, "
             f"give --own_code, and only for a study that you trust"
         )
+    if dataset_dir is not None:
+        study = _moved(study, dataset_dir)
     names = list(study.arms)
     width, block = (_by_arm(identity, key, names, int) for key in ("width", "block"))
     form = _by_arm(identity, "form", names, str)
@@ -186,8 +209,23 @@ def plan_of(
             )
     design = "fork" if has_forks(study.design) else "seeds"
     short = dataclasses.replace(study, seeds=1, design=design, order_seeds=None)
-    plan = make_plan(short, platform, width, form, data_dir, block)
+    plan = make_plan(short, platform, width, form, data_dir, block, is_quiet=is_quiet)
     return plan._replace(study=study, runs=[])
+
+
+def _moved(study: Study, dataset_dir: str) -> Study:
+    """The study with its data at another place."""
+    had = {arm.dataset_dir for arm in study.arms.values() if arm.dataset_dir is not None}
+    if len(had) != 1:
+        words = f"they lie in {len(had)} places" if had else "they have no place of their own"
+        raise InputError(
+            f"dataset_dir={dataset_dir!r} cannot say where the data of this study are: {words}"
+        )
+    arms = {
+        name: dataclasses.replace(arm, dataset_dir=dataset_dir) if arm.dataset_dir else arm
+        for name, arm in study.arms.items()
+    }
+    return dataclasses.replace(study, arms=arms)
 
 
 def identity_differences(stored: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
@@ -199,11 +237,20 @@ def identity_differences(stored: Mapping[str, Any], now: Mapping[str, Any]) -> l
             continue
         if isinstance(before, dict) and isinstance(after, dict):
             for name in sorted({*before, *after}):
-                if before.get(name) != after.get(name):
-                    lines.append(_difference(key, name, before.get(name), after.get(name)))
+                of_each = before.get(name), after.get(name)
+                if key == "arms":
+                    of_each = tuple(map(_with_defaults, of_each))
+                if of_each[0] != of_each[1]:
+                    lines.append(_difference(key, name, *of_each))
         else:
             lines.append(f"{_ENTRIES.get(key, key)} was {_shown(before)}, is now {_shown(after)}")
     return lines
+
+
+def _with_defaults(fields: Any) -> Any:
+    """Fields of an arm, with those that an older release did not have as they were then."""
+    known = _as_json(config.identity_fields(Arm()))
+    return {**known, **fields} if isinstance(fields, dict) else fields
 
 
 def _difference(key: str, name: str, before: Any, after: Any) -> str:
@@ -250,12 +297,24 @@ def _arm_names(document: Mapping[str, Any], identity: Mapping[str, Any]) -> list
     return names
 
 
-def _arm(name: str, fields: Mapping[str, Any]) -> Arm:
+def _places_in(about: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """Where an arm's data were found; older releases knew of no places."""
+    by_arm = _entry(about, "places", dict) if "places" in about else {}
+    places = _entry(by_arm, name, dict, label=f"places of {name!r}") if name in by_arm else {}
+    known = config.places(Arm())
+    for field in places:
+        if field not in known:
+            raise unknown_name(f"place of arm {name!r} in study.json", field, known)
+    return places
+
+
+def _arm(name: str, fields: Mapping[str, Any], places: Mapping[str, Any]) -> Arm:
+    known = config.identity_fields(Arm())
     for field in fields:
-        if field not in config.FIELDS:
-            raise unknown_name(f"field in arm {name!r} of study.json", field, config.FIELDS)
+        if field not in known:
+            raise unknown_name(f"field in arm {name!r} of study.json", field, known)
     try:
-        return Arm(**fields)
+        return Arm(**fields, **places)
     except InputError as error:
         raise InputError(f"arm {name!r} of study.json: {error}") from None
 

@@ -34,7 +34,7 @@ _FRESH_EVAL_EVERY = 10
 
 
 class Group(NamedTuple):
-    """Arms of one structure: they share data, lanes and a compiled program.
+    """Arms of one structure and with the same data: they share lanes and a compiled program.
 
     Attributes:
         spec: of their lane pools.
@@ -43,6 +43,7 @@ class Group(NamedTuple):
         steps_per_epoch: of their task, or `None`.
         fingerprint: of their data.
         event: what is waited for: `break` of the loss curve, or `hit` for a task's own event.
+        notes: what a person should know of their data.
     """
 
     spec: PoolSpec
@@ -51,6 +52,7 @@ class Group(NamedTuple):
     steps_per_epoch: int | None
     fingerprint: str
     event: str
+    notes: tuple[tasks.Note, ...] = ()
 
 
 class Waited(NamedTuple):
@@ -106,6 +108,7 @@ def make_plan(
     data_dir: str | None = None,
     block: Mapping[str, int] | None = None,
     fork_steps: Mapping[str, int | None] | None = None,
+    is_quiet: bool = True,
 ) -> Plan:
     """Loads the data, resolves the arms and lists the runs.
 
@@ -118,6 +121,7 @@ def make_plan(
         data_dir: where prepared data are kept.
         block: lanes that are computed together, by arm; by the rule where there is none.
         fork_steps: where runs are forked, by arm, for a study that does not say.
+        is_quiet: whether to draw no progress bar while data are read.
 
     Raises:
         InputError: an arm is not usable, two arms are the same, or the data cannot be had.
@@ -143,16 +147,20 @@ def make_plan(
     _refuse_equal_runs(study, arms)
     by_structure: dict[tuple[Any, ...], list[str]] = {}
     for name, arm in arms.items():
-        key = (*config.structure(arm).values(), arm.init == AS_WRITTEN)
+        # A network that starts as it is written has another program for that.
+        is_as_written = arm.init == AS_WRITTEN
+        key = (*config.structure(arm).values(), *config.places(arm).values(), is_as_written)
         by_structure.setdefault(key, []).append(name)
 
-    loaded: dict[tuple[str, int], dict[str, np.ndarray]] = {}
+    loaded: dict[tuple[Any, ...], dict[str, np.ndarray]] = {}
+    readings: dict[tuple[Any, ...], tasks.Reading] = {}
     grouped = []
     for names in by_structure.values():
         arm = arms[names[0]]
-        source = (arm.dataset, arm.task_seed)
+        source = tasks.source_of(arm)
         if source not in loaded:
-            loaded[source] = tasks.load_data(arm, study.root_seed, data_dir)
+            reading = readings[source] = tasks.Reading(is_shown=not is_quiet)
+            loaded[source] = tasks.load_data(arm, study.root_seed, data_dir, reading)
         task = tasks.build_task(arm, loaded[source])
         models.check_fit(arm, task.example_shape, task.num_outputs)
         _check_stream(study, names, arm, task)
@@ -181,10 +189,14 @@ def make_plan(
         steps_per_epoch = task.steps_per_epoch
         fingerprint = tasks.fingerprint(data)
         event = "break" if task.is_hit is None else "hit"
-        groups.append(Group(spec, names, task.chance_loss, steps_per_epoch, fingerprint, event))
+        notes = tuple(readings[tasks.source_of(arm)].notes)
+        groups.append(
+            Group(spec, names, task.chance_loss, steps_per_epoch, fingerprint, event, notes)
+        )
         for name in names:
             asked = study.horizons_by_arm[name]
             horizons[name] = _horizon(study, asked, arm, steps_per_epoch, eval_every)
+    _refuse_equal_data(arms, groups)
     ordered = {name: horizons[name] for name in arms}
     given = {name: step or (fork_steps or {}).get(name) for name, step in asked_forks.items()}
     _check_fork_steps(asked_forks, ordered, eval_every)
@@ -261,10 +273,23 @@ def _refuse_equal_arms(arms: Mapping[str, Arm]) -> None:
         first[arm] = name
 
 
+def _refuse_equal_data(arms: Mapping[str, Arm], groups: Sequence[Group]) -> None:
+    """Refuses arms that differ only in where the same data are found."""
+    first: dict[tuple[Any, ...], str] = {}
+    for group in groups:
+        for name in group.arm_names:
+            key = (*config.identity_fields(arms[name]).values(), group.fingerprint)
+            other = first.setdefault(key, name)
+            if other != name:
+                raise InputError(
+                    f"arms {other!r} and {name!r} are the same configuration: their data are equal"
+                )
+
+
 def _refuse_equal_runs(study: Study, arms: Mapping[str, Arm]) -> None:
     is_fixed = study.fix_init is not None and study.fix_order is not None
     for name, arm in arms.items():
-        if is_fixed and not arm.dropout:
+        if is_fixed and not arm.dropout and arm.augment == "none":
             raise InputError(
                 f"fix_init and fix_order together leave nothing that varies from seed to seed in "
                 f"arm {name!r}: expected at most one of them"

@@ -53,8 +53,11 @@ def find_disagreement(spec: PoolSpec, cache_dir: str | None) -> str | None:
 def structure_key(spec: PoolSpec) -> str:
     """Of what the compiled program of a structure depends on, its form and width left out."""
     device = jax.local_devices()[0]
+    task = build_task(spec.arm, spec.data)
     about = [
         config.structure(spec.arm),
+        task.example_shape,
+        task.num_outputs,
         device.platform,
         device.device_kind,
         provenance.versions(),

@@ -4,6 +4,7 @@ import dataclasses
 import itertools
 import math
 from collections.abc import Iterable, Mapping
+from pathlib import PurePath
 from typing import Any
 
 from engine import config, designs, models, optimizers, rng, tasks
@@ -178,7 +179,7 @@ def with_sweep(study: Study, axes: Mapping[str, list[Any]]) -> Study:
     for arm_name, arm in study.arms.items():
         for combination in itertools.product(*axes.values()):
             chosen = dict(zip(axes, combination, strict=True))
-            label = ",".join(f"{field}={_label(value)}" for field, value in chosen.items())
+            label = ",".join(f"{name}={_label(name, value)}" for name, value in chosen.items())
             full = label if len(study.arms) == 1 else f"{arm_name},{label}"
             if full in arms:
                 raise InputError(f"sweep: two arms would both be called {full!r}")
@@ -208,7 +209,10 @@ def _with_values(arm: Arm, values: Mapping[str, Any]) -> Arm:
     return dataclasses.replace(arm, **fields)
 
 
-def _label(value: Any) -> str:
+def _label(field: str, value: Any) -> str:
+    if not field.startswith(MODEL_ARG) and config.FIELDS[field].part == "place":
+        # Names are stored and shown, and a place is nobody else's business.
+        return PurePath(value).name
     if isinstance(value, tuple):
         return "-".join(map(str, value))
     if isinstance(value, float):
@@ -226,6 +230,7 @@ def choices(field: str) -> list[str]:
         "optimizer": optimizers.OPTIMIZERS,
         "schedule": optimizers.SCHEDULES,
         "precision": PRECISIONS,
+        **tasks.OPTIONS,
     }
     return list(names.get(field, ()))
 

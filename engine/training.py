@@ -17,6 +17,9 @@ from engine.precision import compute_in
 from engine.sources import is_reference
 from engine.tasks import Batch, Data, Task
 
+# No step has this number, so that dropout and augmentation never share a key.
+_AUGMENTATION = 2**32 - 1
+
 
 class Keys(NamedTuple):
     """The random streams of one run; each is held fixed or varied on its own."""
@@ -143,9 +146,13 @@ def make_trainer(arm: Arm, task: Task, model: Model, form: str) -> Trainer:
     ) -> tuple[TrainState, StepInfo]:
         batch = task.sample(data, draw)
         noise_key = jax.random.fold_in(state.noise_key, state.step)
+        inputs = batch.inputs
+        if task.augment is not None:
+            of_images = jax.random.fold_in(state.noise_key, _AUGMENTATION)
+            inputs = task.augment(jax.random.fold_in(of_images, state.step), inputs)
 
         def loss_fn(params: Any) -> tuple[jax.Array, Any]:
-            outputs, model_state = train_apply(params, state.model_state, batch.inputs, noise_key)
+            outputs, model_state = train_apply(params, state.model_state, inputs, noise_key)
             is_hit = None if task.is_hit is None else task.is_hit(outputs)
             return jnp.mean(task.loss(outputs, batch.targets)), (model_state, is_hit)
 

@@ -63,6 +63,7 @@ _VERIFY_FLAGS: dict[str, tuple[type, str]] = {
         "restricted mean of the wait as a share of it, and of the share of runs with the event "
         "(default: 0.1)",
     ),
+    "dataset_dir": (str, "where the data are now (default: where they were)"),
     "output": (str, "file for the result as JSON, outside of the study"),
 }
 _QUESTION_FLAGS: dict[str, tuple[type, str]] = {
@@ -102,6 +103,7 @@ _PARTS = {
     "structure": "shapes the compiled program",
     "initial": "says where a run starts",
     "hyperparam": "one program for all values",
+    "place": "the same study wherever it is",
 }
 _SWEEP = "field=v1,v2,… or model_arg.name=v1,v2,…: one arm per value; several make a grid"
 _MODEL_ARG = "model_arg."

@@ -153,7 +153,10 @@ def _train(request: _Request, crew: workers.Crew, watch: SignalWatch, is_quiet: 
     block = identity.get("block") if request.width is None else None
     form = request.form or identity.get("form")
     forks = identity.get("fork_step")
-    plan = make_plan(request.study, platform, width, form, request.data_dir, block, forks)
+    data_dir = request.data_dir
+    with watch.at_once():
+        plan = make_plan(request.study, platform, width, form, data_dir, block, forks, is_quiet)
+    _tell_of_data(plan)
     events = {group.event for group in plan.groups}
     if request.until is not None and request.until.goal == "comparison" and len(events) > 1:
         raise InputError("until=comparison needs arms that wait for the same event")
@@ -193,6 +196,17 @@ def _run_session(session: Session, request: _Request) -> None:
         session.run_until(request.until)
     if has_forks(request.study.design):
         session.run_forks()
+
+
+def _tell_of_data(plan: Plan) -> None:
+    """Says what a person should know of the data, by arm where the arms have several."""
+    by_notes: dict[tuple[str, ...], list[str]] = {}
+    for group in plan.groups:
+        lines = tuple(note.line for note in group.notes)
+        by_notes.setdefault(lines, []).extend(map(repr, group.arm_names))
+    for lines, names in by_notes.items():
+        for line in lines:
+            _note(line if len(by_notes) == 1 else f"data of {', '.join(names)}: {line}")
 
 
 def _open_checkpoints(directory: WorkDirectory) -> CheckpointFolder:

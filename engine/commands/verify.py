@@ -45,6 +45,7 @@ def verify(
     margin: float = 0.1,
     num_workers: int | None = None,
     data_dir: str | None = None,
+    dataset_dir: str | None = None,
     cache_dir: str | None = None,
     output: _Place | None = None,
     has_own_code: bool = False,
@@ -63,6 +64,7 @@ def verify(
         margin: largest difference of distributions that does not matter, where bits differ: of the
             restricted mean of the wait as a share of it, and of the share of runs with the event.
         num_workers, data_dir, cache_dir: see `engine.run`.
+        dataset_dir: where the data of the study are now, if not where `study.json` says.
         output: file for the result as JSON, outside of the study.
         has_own_code: whether to run the code of a network that the study names by its file.
         is_quiet: whether to draw no progress bar.
@@ -77,7 +79,9 @@ def verify(
     _check_places(workdir, places)
     directory = store.open_existing(Path(workdir))
     devices, num_workers = find_workers(num_workers)
-    plan = plan_of(directory.document, devices.platform, data_dir, has_own_code)
+    plan = plan_of(
+        directory.document, devices.platform, data_dir, dataset_dir, has_own_code, is_quiet
+    )
     finished = find_finished(directory, plan)
     if not finished.runs:
         failed = f" (and {finished.num_failed} failed)" if finished.num_failed else ""

@@ -41,6 +41,19 @@ def _of_failed(summary: Summary, name: str) -> str:
     )
 
 
+def _of_data(summary: Summary) -> list[str]:
+    """What was left out of the data, or changed in them."""
+    arms: dict[str, list[str]] = {}
+    for name, notes in summary.data_notes.items():
+        for note in notes:
+            arms.setdefault(note, []).append(f"“{name}”")
+    all_of_them = len(summary.runs) + len(summary.missing) + len(summary.failed)
+    return [
+        f"In the data{'' if len(names) == all_of_them else f' of {joined(names)}'}: {note}."
+        for note, names in arms.items()
+    ]
+
+
 def find_limits(summary: Summary) -> list[str]:
     """One sentence for everything that the study cannot tell, or that is not as one might think."""
     lines = [
@@ -48,6 +61,7 @@ def find_limits(summary: Summary) -> list[str]:
         f"The intervals describe the {summary.varied} of these configurations on this data set, "
         f"each at 95 % on its own; they do not carry over to another network or data set.",
     ]
+    lines += _of_data(summary)
     for name, runs in summary.runs.items():
         used = len(runs.status) + runs.num_failed
         if used < runs.num_planned:

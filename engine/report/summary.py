@@ -107,6 +107,7 @@ class Summary(NamedTuple):
         comparisons: by arm, without the baseline.
         looks: taken while seeds were added, see `engine.looks`; none where their number was fixed.
         num_left_out: parts that are damaged or missing.
+        data_notes: what was left out of the data or changed in them, in words, by arm.
     """
 
     name: str
@@ -121,6 +122,7 @@ class Summary(NamedTuple):
     comparisons: dict[str, Comparison]
     looks: list[dict[str, Any]]
     num_left_out: int
+    data_notes: dict[str, list[str]]
 
     def fraction(self, successes: int, trials: int) -> Estimate:
         """A fraction of runs; its limits hold at every look where there were some."""
@@ -158,6 +160,7 @@ def summarise(directory: WorkDirectory) -> Summary:
         comparisons={},
         looks=document.get("looks", []),
         num_left_out=directory.num_left_out,
+        data_notes=document["study"].get("data_notes", {}),
     )
     detector = document["identity"]["detector"]
     levels = detector["low"], detector["high"]
@@ -323,6 +326,7 @@ def to_document(
             "horizon_steps": runs.horizon,
             "steps_per_epoch": runs.steps_per_epoch,
             "chance_loss": runs.chance_loss,
+            "data_notes": summary.data_notes.get(name, []),
         }
     return {
         "name": summary.name,
