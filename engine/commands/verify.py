@@ -2,6 +2,7 @@
 
 import math
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -79,6 +80,8 @@ def verify(
     _check_places(workdir, places)
     directory = store.open_existing(Path(workdir))
     devices, num_workers = find_workers(num_workers)
+    if dataset_dir is None:
+        _tell_of_places(directory)
     plan = plan_of(
         directory.document, devices.platform, data_dir, dataset_dir, has_own_code, is_quiet
     )
@@ -109,6 +112,14 @@ def verify(
     )
     _tell(found, output)
     return found
+
+
+def _tell_of_places(directory: WorkDirectory) -> None:
+    """Says what is read because `study.json` says so, which somebody else may have written."""
+    by_arm = directory.document["study"].get("places", {})
+    for place in dict.fromkeys(place for places in by_arm.values() for place in places.values()):
+        line = one_line(f"the data are read from {place!r} (or say where: --dataset_dir)")
+        print(f"note: {line}", file=sys.stderr)
 
 
 def _origins(

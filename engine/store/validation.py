@@ -161,6 +161,9 @@ def check_document(document: Mapping[str, Any]) -> None:
     is_arm = _Kind("the name of an arm", lambda v: isinstance(v, str) and v in arms)
     _check(study, {**_STUDY, "baseline": is_arm}, "study")
     _check(study, _STUDY_LATER, "study", is_needed=False)
+    for name in _STUDY_LATER:
+        if not set(study.get(name, {})) <= set(arms):
+            raise DamagedError(f"study.{name}: expected names of arms")
     _check_by_arm(study, _STUDY_BY_ARM, arms, "study")
     for i, launch in enumerate(_tables(document, "launches", 1)):
         where = f"launches[{i}]"

@@ -61,11 +61,12 @@ def _prepare(dataset: str, root: str) -> Path:
     try:
         builder = tfds.builder(dataset, data_dir=root, file_format="array_record")
         # Without an answer tensorflow-datasets would try again for minutes.
-        problem = find_unreachable(list(builder.url_infos or ()))
-        if problem is None:
+        unreachable = find_unreachable(list(builder.url_infos or ()))
+        if unreachable is None:
             with contextlib.redirect_stdout(sys.stderr):
                 builder.download_and_prepare()
             return Path(str(builder.data_dir))
+        problem = f"its source does not answer: {unreachable}"
     except Exception as error:  # a builder may raise anything
         problem = one_line(str(error) or type(error).__name__)[:_LONGEST_REASON]
     raise InputError(f"dataset={dataset} cannot be prepared in {root!r} ({problem}): {elsewhere}")

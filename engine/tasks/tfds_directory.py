@@ -123,8 +123,10 @@ def _open(directory: Path, arm: Arm, reading: Reading) -> _Prepared:
             f"its records are in the format {file_format}: expected {' or '.join(_FORMATS)}"
         )
     features, keys = builder.info.features, builder.info.supervised_keys or (None, None)
-    inputs = _feature(features, "input_arrays", arm.input_arrays, (keys[0], *_INPUTS))
-    targets = _feature(features, "target_arrays", arm.target_arrays, (keys[1], *_TARGETS))
+    kinds = tfds.features.Image, tfds.features.ClassLabel
+    images, labels = ([n for n in sorted(features) if isinstance(features[n], k)] for k in kinds)
+    inputs = _feature(features, "input_arrays", arm.input_arrays, (keys[0], *_INPUTS), images)
+    targets = _feature(features, "target_arrays", arm.target_arrays, (keys[1], *_TARGETS), labels)
     if not (arm.input_arrays and arm.target_arrays) and None in keys:
         reading.tell(f"features by their names: {inputs!r} → {targets!r}")
     wanted = {name: features[name] for name in (inputs, targets)}
@@ -163,20 +165,26 @@ def _refuse_foreign_code(path: Path) -> None:
 
 
 def _feature(
-    features: Any, role: str, asked: Sequence[str] | None, guesses: Sequence[str | None]
+    features: Any,
+    role: str,
+    asked: Sequence[str] | None,
+    guesses: Sequence[str | None],
+    of_its_kind: Sequence[str],
 ) -> str:
+    """The feature that was asked for, or has the expected name, or is the only one of its kind."""
+    listed = ", ".join(sorted(features))
     if asked:
         if len(asked) != 1 or asked[0] not in features:
-            raise InputError(
-                f"{role}={','.join(asked)}: expected one of the features {', '.join(features)}"
-            )
+            raise InputError(f"{role}={','.join(asked)}: expected one of the features {listed}")
         return asked[0]
     for name in guesses:
         if name is not None and name in features:
             return name
+    if len(of_its_kind) == 1:
+        return of_its_kind[0]
     raise InputError(
         f"it is not clear which feature the {role.removesuffix('_arrays')}s are: there are "
-        f"{', '.join(features)}; give --{role}"
+        f"{listed}; give --{role}"
     )
 
 
