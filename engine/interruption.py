@@ -25,9 +25,13 @@ class Interrupted(KeyboardInterrupt):
     """
 
     def __init__(self, number: int) -> None:
-        super().__init__(f"signal {number}")
+        super().__init__(number)
         self.number = number
         self.stored = ""
+
+    def __str__(self) -> str:
+        name = signal.Signals(self.number).name
+        return f"{name}: {self.stored}, and the same call goes on" if self.stored else name
 
 
 class SignalWatch:

@@ -7,8 +7,10 @@ import contextlib
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 import traceback
+import types
 from collections.abc import Callable, Iterator, Mapping
 from multiprocessing.connection import Connection
 from multiprocessing.connection import wait as wait_for
@@ -20,6 +22,8 @@ from engine.workers.serving import Line, ServeSettings, serve_remotely
 
 # Seconds between signs of life.
 BEAT = 2.0
+# What a process inherits is changed for as long as it starts, so they start one at a time.
+_STARTING = threading.Lock()
 
 
 def _watch_parent(line: Line) -> None:
@@ -91,6 +95,22 @@ def _set_environment(variables: Mapping[str, str]) -> Iterator[None]:
                 os.environ[name] = value
 
 
+@contextlib.contextmanager
+def _without_main() -> Iterator[None]:
+    """Lets a process start without the program that starts it.
+
+    A spawned process imports its parent's `__main__` again: a script that is not made for that
+    would begin once more in every worker, and one that is read from a pipe is not there to be
+    imported. Workers need nothing from it.
+    """
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = types.ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
+
+
 class Worker(NamedTuple):
     """A process, and the parent's end of its pipe."""
 
@@ -102,7 +122,7 @@ def _start(devices: Devices, index: int, target: Callable[..., None], *args: Any
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=target, args=(theirs, *args), daemon=True)
-    with _set_environment(environment(devices, index)):
+    with _STARTING, _set_environment(environment(devices, index)), _without_main():
         process.start()
     theirs.close()
     return Worker(process, ours)
