@@ -88,13 +88,15 @@ def _until(given: dict[str, Any]) -> "Until | None":
 
 def _run(values: flags.FlagValues) -> None:
     import engine
+    from engine.store import as_path
 
     if values["workers"].value != 0:
         _stay_off_the_device()
     study, given = _study(values), given_flags(values)
-    engine.run(
+    workdir = required(values, "workdir")
+    results = engine.run(
         study,
-        required(values, "workdir"),
+        workdir,
         until=_until(given),
         num_workers=given.get("workers"),
         width=given.get("width"),
@@ -104,6 +106,7 @@ def _run(values: flags.FlagValues) -> None:
         cache_dir=given.get("compilation_cache"),
         checkpoint_every=given.get("checkpoint_every"),
     )
+    print(f"\n{results}\n\nreport: {as_path(workdir) / 'report.html'}")
 
 
 def _stay_off_the_device() -> None:

@@ -9,13 +9,26 @@ from typing import Any
 _EXPORTS = {
     "Arm": "engine.config",
     "InputError": "engine.errors",
+    "Interrupted": "engine.interruption",
+    "Results": "engine.commands.results",
     "Study": "engine.study",
     "Until": "engine.looks",
+    "open": "engine.commands.results",
     "run": "engine.commands.run",
     "verify": "engine.commands.verify",
 }
 
-__all__ = ["Arm", "InputError", "Study", "Until", "run", "verify"]
+__all__ = [
+    "Arm",
+    "InputError",
+    "Interrupted",
+    "Results",
+    "Study",
+    "Until",
+    "open",
+    "run",
+    "verify",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -6,10 +6,11 @@ import os
 import signal
 import sys
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from engine import devices, provenance, store, tuning, workers
 from engine.checkpoints import CheckpointFolder
+from engine.commands.results import Results
 from engine.commands.session import Session
 from engine.designs import has_forks
 from engine.devices import Devices
@@ -44,8 +45,12 @@ def run(
     has_report: bool = True,
     until: Until | None = None,
     checkpoint_every: float | None = None,
-) -> dict[str, Any]:
+) -> Results:
     """Runs a study, or what is missing of it, and writes its report.
+
+    Workers never import the program that calls this, so a script needs no guard around it, and it
+    can be called from a notebook. Called from another thread than the main one, it leaves signals
+    alone, and is not interrupted.
 
     Args:
         study: what to do.
@@ -66,7 +71,7 @@ def run(
             or more where they are expensive.
 
     Returns:
-        The content of `summary.json`; empty without a report.
+        What the work directory holds now, as `engine.open` does.
 
     Raises:
         InputError: something that was given is not usable; nothing was changed.
@@ -87,18 +92,17 @@ def run(
         raise InputError("tune chooses width and form: give neither with it")
     available, num_workers = find_workers(num_workers)
     cache = str(cache_dir or default_cache_dir())
-    request = _Request(study, Path(workdir), available, width, form, is_tuned, data_dir, until)
+    path = store.as_path(workdir)
+    request = _Request(study, path, available, width, form, is_tuned, data_dir, until)
     with SignalWatch() as watch, watch.deferred(), store.hold(request.workdir, _note):
         with workers.Crew(available, num_workers, cache, checkpoint_every) as crew:
             _train(request, crew, watch, is_quiet)
         watch.check()
-        if not has_report:
-            return {}
-        from engine.commands.report import report
-
-        summary = report(workdir)
+        results = Results(workdir)
+        if has_report:
+            results.report()
         watch.check()
-        return summary
+        return results
 
 
 def find_workers(num_workers: int | None) -> tuple[Devices, int]:

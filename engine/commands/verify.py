@@ -78,7 +78,7 @@ def verify(
     _check_numbers(num_runs, is_all, seed, margin)
     places = {"output": output, "data_dir": data_dir, "compilation_cache": cache_dir}
     _check_places(workdir, places)
-    directory = store.open_existing(Path(workdir))
+    directory = store.open_existing(store.as_path(workdir))
     devices, num_workers = find_workers(num_workers)
     if dataset_dir is None:
         _tell_of_places(directory)
@@ -163,7 +163,7 @@ def _check_numbers(num_runs: int | None, is_all: bool, seed: int, margin: float)
 
 def _check_places(workdir: _Place, places: Mapping[str, _Place | None]) -> None:
     """Refuses to write into the study."""
-    study = Path(workdir).resolve()
+    study = store.as_path(workdir).resolve()
     for name, place in places.items():
         if place is not None and Path(place).resolve().is_relative_to(study):
             raise InputError(f"{name}={str(place)!r} is in the study: expected a place outside")
