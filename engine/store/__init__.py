@@ -7,7 +7,12 @@ is read is ever executed: parts are Parquet, everything else is JSON.
 from engine.store.files import digest, digest_of_file, set_aside, storage_error, write_atomically
 from engine.store.json_files import keep, recall, to_json
 from engine.store.lock import hold
-from engine.store.opening import create_or_resume, find_existing, open_existing
+from engine.store.opening import (
+    create_or_replace,
+    create_or_resume,
+    find_existing,
+    open_existing,
+)
 from engine.store.parts import fingerprint
 from engine.store.schema import (
     CURVE_NAMES,
@@ -19,10 +24,12 @@ from engine.store.schema import (
     Row,
     waiting_times,
 )
+from engine.store.validation import KINDS, is_of_logs
 from engine.store.workdir import WorkDirectory
 
 __all__ = [
     "CURVE_NAMES",
+    "KINDS",
     "OUTCOME_SCHEMA",
     "ROW_SCHEMA",
     "RUN_KEY",
@@ -30,12 +37,14 @@ __all__ = [
     "WAITING_COLUMNS",
     "Row",
     "WorkDirectory",
+    "create_or_replace",
     "create_or_resume",
     "digest",
     "digest_of_file",
     "find_existing",
     "fingerprint",
     "hold",
+    "is_of_logs",
     "keep",
     "open_existing",
     "recall",
