@@ -11,11 +11,12 @@ _EXPORTS = {
     "InputError": "engine.errors",
     "Study": "engine.study",
     "Until": "engine.looks",
+    "read": "engine.commands.read",
     "run": "engine.commands.run",
     "verify": "engine.commands.verify",
 }
 
-__all__ = ["Arm", "InputError", "Study", "Until", "run", "verify"]
+__all__ = ["Arm", "InputError", "Study", "Until", "read", "run", "verify"]
 
 
 def __getattr__(name: str) -> Any:
