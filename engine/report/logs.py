@@ -143,7 +143,9 @@ def _course(runs: ArmRuns, arm: ArmSummary, rows: dict[str, Any], at: Any) -> st
             return f"{text}, though it had left it before and fell back"
         return f"{text}, but has begun to fall: train longer" if arm.num_falling else text
     bounds = (rows["onset_lower"], rows["onset_upper"])
-    between = "" if bounds[0] == bounds[1] else f" (logged points at {at(bounds[0])} and {at(bounds[1])})"
+    between = ""
+    if bounds[0] != bounds[1]:
+        between = f" (logged points at {at(bounds[0])} and {at(bounds[1])})"
     width = rows["width_steps"]
     fast = "" if width is None else f"; at its steepest the rise would take {at(width).split()[1]}"
     fast += f" {at(1.0).split()[0]}s" if fast else ""
