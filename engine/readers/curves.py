@@ -7,7 +7,7 @@ import numpy as np
 from engine.errors import InputError
 from engine.readers.clock import Clock, find_clock
 from engine.readers.options import ReadOptions
-from engine.readers.ordering import Points, in_order
+from engine.readers.ordering import MixedRunsError, Points, in_order
 from engine.readers.roles import Roles
 from engine.readers.tables import Numbers, Table, labels_of, numbers_of
 
@@ -29,13 +29,15 @@ class Curve(NamedTuple):
 
     Attributes:
         arm: the group it belongs to; empty where nothing says so.
-        run: its name.
+        run: its name in its log; empty, or a number such as `#2`, where nothing names it.
+        place: of its log, which names it then.
         loss: of its curve, as 32-bit numbers.
         others: `accuracy`, `held_out_loss` and `held_out_accuracy`, where they were logged.
     """
 
     arm: str
     run: str
+    place: str
     loss: Series
     others: dict[str, Series]
 
@@ -70,7 +72,9 @@ def make_curves(table: Table, roles: Roles, options: ReadOptions) -> Log:
     losses = {run: numbers_of(table, column) for run, column in roles.losses.items()}
     has_loss = np.any([loss.is_given for loss in losses.values()], axis=0)
     if not has_loss.any():
-        raise InputError(f"{table.source}: not a single loss in {', '.join(roles.losses.values())}")
+        raise InputError(
+            f"{table.source}: not a single loss in {', '.join(map(repr, roles.losses.values()))}"
+        )
     codes, pairs = _groups(table, roles)
     clock = find_clock(table, roles, options, has_loss, codes)
     others = {n: numbers_of(table, c) for n in _OTHERS if (c := getattr(roles, n))}
@@ -83,7 +87,10 @@ def make_curves(table: Table, roles: Roles, options: ReadOptions) -> Log:
     for i, (arm, run) in enumerate(pairs):
         rows = order[bounds[i] : bounds[i + 1]]
         for own, loss in losses.items():
-            maker.add(rows, loss, arm, own or run)
+            try:
+                maker.add(rows, loss, arm, own or run)
+            except MixedRunsError as error:
+                raise InputError(f"{error}{_telling(table, roles, clock, rows)}") from None
     return Log(maker.curves, clock.words, clock.steps_per_epoch, maker.notes)
 
 
@@ -105,6 +112,21 @@ def _groups(table: Table, roles: Roles) -> tuple[np.ndarray, list[tuple[str, str
     rank[order] = np.arange(len(order))
     names = [(arms[pair % len(arms)], labels[pair // len(arms)]) for pair in used[order].tolist()]
     return rank[codes], names
+
+
+def _telling(table: Table, roles: Roles, clock: Clock, rows: np.ndarray) -> str:
+    """Which columns would tell the runs in some rows apart, in words."""
+    rows = rows[clock.is_given[rows]]
+    found = []
+    for name in set(table.columns) - roles.used():
+        codes, labels = labels_of(table, (name,))
+        if not 1 < len(labels) <= len(rows) // 2:
+            continue
+        order = np.argsort(codes[rows], kind="stable")
+        own, steps = codes[rows][order], clock.steps[rows][order]
+        if np.all((np.diff(steps) > 0) | (np.diff(own) > 0)):
+            found.append(repr(name))
+    return f"; {' and '.join(sorted(found))} would do" if found else ""
 
 
 def _as_share(name: str, numbers: Numbers) -> Numbers:
@@ -145,18 +167,17 @@ class _Maker:
             rows: of the table.
             loss: of all rows.
             arm: name of its group.
-            run: its name; empty for that of the table.
+            run: its name; empty where nothing names it.
         """
         where = f"{self._table.source}, run {run}" if run else self._table.source
         found = in_order(self._points(rows, loss), self._options.restarts, where)
         self.notes += found.notes
-        name = run or self._table.run
         for i, points in enumerate(found.runs):
-            full = name if len(found.runs) == 1 else f"{name}#{i + 1}"
+            full = run if len(found.runs) == 1 else f"{run}#{i + 1}"
             self._add_one(rows, points, arm, full)
 
     def _add_one(self, rows: np.ndarray, points: Points, arm: str, run: str) -> None:
-        where = f"{self._table.source}, run {run}" if run != self._table.run else run
+        where = f"{self._table.source}, run {run}" if run else self._table.source
         points = self._without_gaps(points, where)
         if len(points.steps) < 2 and np.isfinite(points.values).all():
             number = ("no loss", "one point")[len(points.steps)]
@@ -170,7 +191,7 @@ class _Maker:
             is_inside = np.isfinite(own.values) & (own.steps <= points.steps[-1])
             if is_inside.any():
                 others[name] = Series(own.steps[is_inside], own.values[is_inside])
-        self.curves.append(Curve(arm, run, loss, others))
+        self.curves.append(Curve(arm, run, self._table.place, loss, others))
 
     def _points(self, rows: np.ndarray, numbers: Numbers) -> Points:
         """What was logged of a metric in some rows."""
@@ -194,9 +215,9 @@ class _Maker:
         self.notes.append(
             (
                 "gap",
-                f"{where}: {int(is_gap.sum())} losses are not finite, the first in "
-                f"{self._table.row_word} {int(points.rows[first])}, and later ones are; they are "
-                f"left out",
+                f"{where}: {int(is_gap.sum())} of {len(is_gap)} losses are not finite, the first "
+                f"in {self._table.row_word} {int(points.rows[first])}, and later ones are: those "
+                f"are left out",
             )
         )
         return points.take(np.flatnonzero(~is_gap))

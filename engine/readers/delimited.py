@@ -39,10 +39,12 @@ def read_delimited(path: Path, content: bytes, options: ReadOptions) -> Table:
     lines = lines[num_blank:]
     delimiter = (options.delimiter or _delimiter(lines)).replace("\\t", "\t")
     decimal = options.decimal or _decimal(lines, delimiter)
+    if delimiter == decimal:
+        raise InputError(f"{path}: {decimal!r} cannot both part cells and be a decimal sign")
     names, has_header = _header(path, lines[0], delimiter, decimal)
-    columns, short = _columns(path, content, names, num_blank + has_header, (delimiter, decimal))
-    if not len(next(iter(columns.values()))):
+    if has_header and not any(line.strip() for line in lines[1:]):
         raise NoCurveError(f"{path}: a header and no rows")
+    columns, short = _columns(path, content, names, num_blank + has_header, (delimiter, decimal))
     if short:
         notes = (*notes, f"{path}: the last line is incomplete and left out")
     kind = {",": "CSV", ";": "CSV with semicolons", "\t": "TSV"}.get(delimiter, "CSV")

@@ -1,8 +1,6 @@
 """Which files are meant, and their bytes: bounded, unpacked, as UTF-8."""
 
 import glob
-import gzip
-import io
 import os
 import zlib
 from collections.abc import Sequence
@@ -27,13 +25,13 @@ class Source(NamedTuple):
 
     Attributes:
         path: of the file.
-        run: the name of its run: what tells its path from those of the others.
+        place: its path without the ending, or its folder where that is what names a run.
         arm: the group that it was given for, or `None`.
         is_sure: whether it was named itself, rather than found in a folder.
     """
 
     path: Path
-    run: str
+    place: str
     arm: str | None
     is_sure: bool
 
@@ -55,11 +53,7 @@ def find_sources(patterns: Sequence[str]) -> list[Source]:
             found.setdefault(path, (arm, is_sure))
         if len(found) > MAX_FILES:
             raise InputError(f"--curves={pattern}: more than {MAX_FILES} files")
-    names = run_names([_run_of(path) for path in found])
-    return [
-        Source(path, name, arm, is_sure)
-        for name, (path, (arm, is_sure)) in zip(names, found.items(), strict=True)
-    ]
+    return [Source(path, _place(path), arm, is_sure) for path, (arm, is_sure) in found.items()]
 
 
 def _split(pattern: str) -> tuple[str | None, str]:
@@ -111,7 +105,7 @@ def _inside(folder: Path) -> list[Path]:
     return found
 
 
-def _run_of(path: Path) -> str:
+def _place(path: Path) -> str:
     """What names a run: the file, or for TensorBoard, which may write several, the folder."""
     if EVENT_FILE in path.name:
         return path.parent.as_posix()
@@ -119,7 +113,7 @@ def _run_of(path: Path) -> str:
     return plain.with_suffix("").as_posix()
 
 
-def run_names(paths: Sequence[str]) -> list[str]:
+def short_names(paths: Sequence[str]) -> list[str]:
     """What tells paths apart, e.g. `seed_1`, `seed_2` of `runs/seed_1/log`, `runs/seed_2/log`.
 
     Args:
@@ -159,18 +153,19 @@ def read_content(path: Path) -> bytes:
 
 def _unpacked(path: Path, content: bytes) -> bytes:
     """A gzip file unpacked as far as it goes, but no further than is read of any file."""
-    pieces, size = [], 0
-    with gzip.open(io.BytesIO(content)) as file:
+    pieces, size, rest = [], 0, content
+    while rest[:2] == _GZIP:
+        member = zlib.decompressobj(zlib.MAX_WBITS | 16)
         try:
-            while piece := file.read(_PIECE):
+            while rest and not member.eof:
+                piece = member.decompress(rest, _PIECE)
                 pieces.append(piece)
                 size += len(piece)
+                rest = member.unused_data if member.eof else member.unconsumed_tail
                 if size > MAX_BYTES:
                     raise InputError(f"{path}: more than {MAX_BYTES // 2**30} GiB once unpacked")
-        except EOFError:
-            # A run that is still being written, or was killed: what is there is read.
-            pass
-        except (OSError, zlib.error) as error:
+            pieces.append(member.flush())
+        except zlib.error as error:
             raise InputError(f"{path}: damaged gzip file ({error})") from None
     return b"".join(pieces)
 

@@ -81,7 +81,7 @@ def read_text(source: Source, content: bytes, options: ReadOptions) -> Table:
     start = content[:_FIRST_BYTES].removeprefix(b"\xef\xbb\xbf").lstrip()
     form = next(form for form in FORMATS.values() if form.is_own(name, start))
     table = form.read(source.path, content, options)
-    return table._replace(run=source.run, arm=source.arm)
+    return table._replace(place=source.place, arm=source.arm)
 
 
 def is_of_events(source: Source) -> bool:
@@ -121,7 +121,7 @@ def read_event_folder(sources: Sequence[Source], options: ReadOptions) -> Table:
     if _KERAS_LOSS in roles.losses.values():
         columns = {_EPOCH if name == _STEP else name: c for name, c in columns.items()}
     return Table(
-        path, "TensorBoard", columns, 1, tuple(notes), sources[0].run, sources[0].arm, "point"
+        path, "TensorBoard", columns, 1, tuple(notes), sources[0].place, sources[0].arm, "point"
     )
 
 

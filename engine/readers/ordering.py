@@ -12,6 +12,10 @@ _SHORTEST_STRETCH = 5
 _MANY = 0.5
 
 
+class MixedRunsError(InputError):
+    """Several runs in one log that nothing tells apart."""
+
+
 class Points(NamedTuple):
     """What was logged of one metric of one run, in the order of the log.
 
@@ -54,7 +58,7 @@ def in_order(points: Points, restarts: str | None, where: str) -> Stretches:
         where: the log and the run, for messages.
 
     Raises:
-        InputError: the log seems to hold several runs that nothing tells apart.
+        MixedRunsError: the log seems to hold several runs that nothing tells apart.
     """
     steps = points.steps
     drops = np.flatnonzero(np.diff(steps) < 0) + 1
@@ -96,25 +100,25 @@ def _refuse_mixed(points: Points, drops: np.ndarray, num_distinct: int, where: s
     """Refuses what looks like several runs under one name.
 
     Raises:
-        InputError: it does.
+        MixedRunsError: it does.
     """
     steps = points.steps
     advice = (
-        "name the column that tells them apart as --run_column (and --arm_column), or give "
-        "--restarts=replace if it is one run, or --restarts=separate to begin a run there"
+        "give --restarts=replace if it is one run, --restarts=separate to begin a run there, or "
+        "the column that tells them apart as --run_column"
     )
     num_twice = len(steps) - num_distinct
     is_back_at_start = len(drops) and np.any(steps[drops] <= steps[0])
     if is_back_at_start:
         first = int(drops[np.argmax(steps[drops] <= steps[0])])
-        raise InputError(
+        raise MixedRunsError(
             f"{where}: the step goes back to its start, {steps[first]}, in row "
             f"{int(points.rows[first])}: two runs in one, or one that was begun again? {advice}"
         )
     is_in_pieces = len(drops) * _SHORTEST_STRETCH > len(steps)
     if is_in_pieces or (num_twice > _MANY * num_distinct and not len(drops)):
         value, count = _most_often(steps)
-        raise InputError(
+        raise MixedRunsError(
             f"{where}: step {value} is there {count} times: several runs mixed? {advice}"
         )
 

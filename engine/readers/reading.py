@@ -8,7 +8,7 @@ from typing import NamedTuple
 from engine.errors import InputError
 from engine.readers.curves import Curve, make_curves
 from engine.readers.events import is_event_file
-from engine.readers.files import NoTextError, Source, find_sources, read_content
+from engine.readers.files import NoTextError, Source, find_sources, read_content, short_names
 from engine.readers.formats import is_of_events, read_event_folder, read_text
 from engine.readers.options import ReadOptions
 from engine.readers.roles import Roles, find_roles
@@ -81,7 +81,7 @@ def read_curves(patterns: Sequence[str], options: ReadOptions | None = None) -> 
     if not curves:
         raise InputError(f"no run has two points or more: {notes[0][1] if notes else patterns[0]}")
     words = [words for words, _ in guesses.most_common()]
-    return Reading(_unique(curves), words, next(iter(epochs)), notes, num_files)
+    return Reading(_named(curves), words, next(iter(epochs)), notes, num_files)
 
 
 def _tables(
@@ -140,13 +140,24 @@ def _guess(table: Table, roles: Roles, clock: str) -> str:
     return ", ".join(words)
 
 
-def _unique(curves: Sequence[Curve]) -> list[Curve]:
-    """The curves with names that are unique in their group."""
+def _named(curves: Sequence[Curve]) -> list[Curve]:
+    """The curves with names that are unique in their group, as short as that allows."""
+    places: dict[str, dict[str, str]] = {}
+    owners: dict[tuple[str, str], set[str]] = {}
+    for curve in curves:
+        places.setdefault(curve.arm, {})[curve.place] = ""
+        owners.setdefault((curve.arm, curve.run), set()).add(curve.place)
+    for of in places.values():
+        of.update(zip(of, short_names(list(of)), strict=True))
     counts: Counter[tuple[str, str]] = Counter()
     found = []
     for curve in curves:
-        counts[curve.arm, curve.run] += 1
-        number = counts[curve.arm, curve.run]
-        name = curve.run if number == 1 else f"{curve.run}#{number}"
-        found.append(curve._replace(run=name))
+        place, name = places[curve.arm][curve.place], curve.run
+        if not name or name.startswith("#"):
+            name = place + name
+        elif len(owners[curve.arm, name]) > 1:
+            name = f"{place}/{name}"
+        counts[curve.arm, name] += 1
+        number = counts[curve.arm, name]
+        found.append(curve._replace(run=name if number == 1 else f"{name}#{number}"))
     return found

@@ -28,7 +28,7 @@ class Table(NamedTuple):
         columns: by name, each `[num_rows]`; null where nothing was logged.
         first_row: the number that a person counts for its first row.
         notes: what was unusual about it, in words.
-        run: the name of the run that it belongs to, unless a column says so.
+        place: names the run that it belongs to, unless a column does.
         arm: the group of runs that it was given for, or `None`.
         row_word: what a row is.
         has_epochs: whether every row is an epoch, where no column says so.
@@ -39,7 +39,7 @@ class Table(NamedTuple):
     columns: dict[str, pa.Array]
     first_row: int = 1
     notes: tuple[str, ...] = ()
-    run: str = ""
+    place: str = ""
     arm: str | None = None
     row_word: str = "row"
     has_epochs: bool = False

@@ -147,8 +147,10 @@ def _course(runs: ArmRuns, arm: ArmSummary, rows: dict[str, Any], at: Any) -> st
     if bounds[0] != bounds[1]:
         between = f" (logged points at {at(bounds[0])} and {at(bounds[1])})"
     width = rows["width_steps"]
-    fast = "" if width is None else f"; at its steepest the rise would take {at(width).split()[1]}"
-    fast += f" {at(1.0).split()[0]}s" if fast else ""
+    fast = ""
+    if width is not None:
+        word, number_of = at(width).split()
+        fast = f"; at its steepest the rise would take {number_of} {word}{'s' * (number_of != '1')}"
     later = ", and blew up later" if rows["is_diverged_later"] else ""
     words = {
         "broke": f"a plateau that ends by itself: the loss leaves {chance} at",
