@@ -54,6 +54,7 @@ def read(
     average: int = 1,
     baseline: str | None = None,
     workdir: str | os.PathLike[str] | None = None,
+    has_report: bool = True,
 ) -> dict[str, Any]:
     """Reads curves from logs, and prints what came of them.
 
@@ -66,9 +67,10 @@ def read(
         average: consecutive points that are averaged before anything else.
         baseline: the group that others are compared with; the first one by default.
         workdir: where rows and report go; by default nothing is written.
+        has_report: whether to write the report there.
 
     Returns:
-        The content of `summary.json`.
+        The content of `summary.json`; empty where only rows are written.
 
     Raises:
         InputError: something that was given is not usable, with file and row; nothing was written.
@@ -99,7 +101,7 @@ def read(
     }
     document = make_document(reading, short, found.rows, (known, average, detector), study)
     if workdir is not None:
-        summary = _store(Path(workdir), document, found)
+        summary = _store(Path(workdir), document, found, has_report)
     else:
         with tempfile.TemporaryDirectory() as folder:
             summary = _show(_filled(store.create_or_resume(Path(folder), document), found))
@@ -182,15 +184,17 @@ def _filled(directory: WorkDirectory, found: Detected) -> WorkDirectory:
     return directory
 
 
-def _store(path: Path, document: dict[str, Any], found: Detected) -> dict[str, Any]:
-    """Writes rows and report."""
+def _store(
+    path: Path, document: dict[str, Any], found: Detected, has_report: bool
+) -> dict[str, Any]:
+    """Writes rows, and the report."""
     from engine.commands.report import report
 
     with store.hold(path, _note):
         directory = store.create_or_replace(path, document, _note)
         directory.inspect(_note)
         _filled(directory, found)
-        return report(path)
+        return report(path) if has_report else {}
 
 
 def _show(directory: WorkDirectory) -> dict[str, Any]:

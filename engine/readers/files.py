@@ -2,6 +2,7 @@
 
 import glob
 import os
+import re
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +14,8 @@ from engine.store.files import DamagedError, read_bounded
 MAX_BYTES = 2 * 2**30
 MAX_FILES = 100_000
 _GZIP = b"\x1f\x8b"
+_NUMBERS = re.compile(r"([0-9]+)")
+_MOST_DIGITS = 1000
 _PIECE = 16 * 2**20
 # In a folder, only what ends like a log is looked at.
 _ENDINGS = (".csv", ".tsv", ".jsonl", ".ndjson", ".json")
@@ -80,7 +83,7 @@ def _expand(words: str) -> list[tuple[Path, bool]]:
         return [(file, False) for file in inside]
     if os.path.lexists(path):
         return [(path, True)]
-    matches = sorted(glob.glob(str(path), recursive=True))
+    matches = sorted(glob.glob(str(path), recursive=True), key=_as_people_count)
     if not matches:
         near = "" if path.parent.is_dir() else f": there is no folder {str(path.parent)!r}"
         raise InputError(f"--curves={words}: no such file, folder or pattern{near}")
@@ -90,12 +93,20 @@ def _expand(words: str) -> list[tuple[Path, bool]]:
     return found
 
 
+def _as_people_count(name: str) -> list[tuple[int, str]]:
+    """A key that puts `seed_2` before `seed_10`."""
+    pieces = _NUMBERS.split(name)
+    return [(int(p[:_MOST_DIGITS]), "") if p.isdecimal() else (-1, p) for p in pieces]
+
+
 def _inside(folder: Path) -> list[Path]:
     """Logs in a folder and those below it, by name."""
     found = []
     for above, folders, names in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(names):
+        folders[:] = sorted(
+            (name for name in folders if not name.startswith(".")), key=_as_people_count
+        )
+        for name in sorted(names, key=_as_people_count):
             plain = name.removesuffix(".gz").lower()
             is_log = plain.endswith(_ENDINGS) or EVENT_FILE in name
             if is_log and not name.startswith("."):
