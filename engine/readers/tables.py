@@ -140,13 +140,17 @@ def shown(text: str) -> str:
 
 def from_cells(cells: list[Any]) -> pa.Array:
     """A column of values of any kind: of numbers where all are numbers, else of text."""
-    is_number = all(
-        value is None or (isinstance(value, (int, float)) and not isinstance(value, bool))
-        for value in cells
-    )
-    if is_number:
+    kinds = set(map(type, cells)) - {type(None)}
+    if kinds <= {float}:
+        return pa.array(cells, pa.float64())
+    if kinds <= {float, int}:
         return pa.array([None if v is None else _float(v) for v in cells], pa.float64())
-    return pa.array([None if v is None else str(v) for v in cells], pa.string())
+    return pa.array([None if v is None else _text(v) for v in cells], pa.string())
+
+
+def _text(value: Any) -> str:
+    """A value as text that UTF-8 can hold."""
+    return str(value).encode(errors="replace").decode()
 
 
 def _float(value: float) -> float:
