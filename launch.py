@@ -4,6 +4,7 @@ python launch.py [run] --experiment=NAME --workdir=DIR [flags]   run or resume, 
 python launch.py report --workdir=DIR                            rebuild the report
 python launch.py verify --workdir=DIR [--runs=N | --all]         run some runs again, and compare
 python launch.py compare --workdir=DIR --baseline=DIR            two studies against each other
+python launch.py read --curves=FILE --classes=N                  curves that somebody else logged
 python launch.py plan --question=NAME --pilot=DIR                how many seeds, and how long
 python launch.py list                                            what there is to choose from
 
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from absl import flags
 
 from engine.commands.flags import (
+    LOG_FIELDS,
     QUESTION_NUMBERS,
     STUDY_FIELDS,
     UNTIL_FLAGS,
@@ -25,6 +27,7 @@ from engine.commands.flags import (
     given_fields,
     given_flags,
     make_flags,
+    parse_numbers,
     parse_sweeps,
     required,
 )
@@ -129,6 +132,26 @@ def _compare(values: flags.FlagValues) -> None:
     compare(workdir, baseline, values["arm"].value, values["baseline_arm"].value)
 
 
+def _read(values: flags.FlagValues) -> None:
+    from engine.commands.read import read
+    from engine.readers import ReadOptions
+
+    given = given_flags(values)
+    if not given.get("curves"):
+        raise InputError(f"--curves is missing: {values['curves'].help}")
+    names = ("classes", "chance_loss", "average", "baseline", "workdir")
+    options = ReadOptions(**{name: given[name] for name in LOG_FIELDS if name in given})
+    counts = (
+        parse_numbers("class_counts", given["class_counts"]) if "class_counts" in given else None
+    )
+    read(
+        given["curves"],
+        class_counts=counts,
+        options=options,
+        **{name: given[name] for name in names if name in given},
+    )
+
+
 def _verify(values: flags.FlagValues) -> int:
     import engine
 
@@ -185,6 +208,7 @@ _VERBS: dict[str, tuple[Callable[[flags.FlagValues], int | None], str]] = {
     "report": (_report, "rebuild outcomes, summary, figures and page from the finished runs"),
     "verify": (_verify, "run some finished runs again, and say whether they are the same"),
     "compare": (_compare, "two studies against each other, paired where they share seeds"),
+    "read": (_read, "outcomes, statistics and report of curves that somebody else logged"),
     "plan": (_plan, "how many seeds a question needs, and how long they would take"),
     "list": (_list, "experiments, models, data sources, optimisers and fields"),
 }

@@ -20,7 +20,7 @@ from engine.errors import InputError, unknown_name
 from engine.plan import Plan, make_plan
 from engine.plateau import DetectorSettings
 from engine.sources import is_reference
-from engine.store import SCHEMA_VERSION
+from engine.store import SCHEMA_VERSION, is_of_logs
 from engine.study import Study
 
 _MOST_LANES = 2**16
@@ -133,6 +133,8 @@ def study_of(document: Mapping[str, Any]) -> Study:
         InputError: an entry is missing, of the wrong kind, or not usable.
     """
     identity, about = (_entry(document, key, dict) for key in ("identity", "study"))
+    if is_of_logs(document):
+        raise InputError("these curves were read from logs, so there is nothing to run again")
     names = _arm_names(document, identity)
     arms = {
         name: _arm(name, _entry(identity["arms"], name, dict), _places_in(about, name))

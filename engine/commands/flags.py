@@ -66,6 +66,40 @@ _VERIFY_FLAGS: dict[str, tuple[type, str]] = {
     "dataset_dir": (str, "where the data are now (default: where they were)"),
     "output": (str, "file for the result as JSON, outside of the study"),
 }
+_CURVES = (
+    "file, folder or pattern of logs: CSV, JSON lines, TensorBoard, Weights & Biases, Keras, "
+    "Lightning; with NAME= before it for a group of runs (repeated)"
+)
+_CHANCE_FLAGS: dict[str, tuple[type, str]] = {
+    "classes": (int, "how many there are, equally frequent: guessing costs their logarithm"),
+    "class_counts": (str, "training examples of every class, as in 50,30,20, where they differ"),
+    "chance_loss": (float, "loss of the best constant prediction, in the unit of the curves"),
+}
+# Fields of `engine.readers.ReadOptions`.
+_LOG_FLAGS: dict[str, tuple[type, str]] = {
+    "step_column": (str, "column, or tag, of the step"),
+    "epoch_column": (str, "column of the epoch, where there is no step"),
+    "loss_column": (str, "column of the training loss; of a metric where each run has a column"),
+    "accuracy_column": (str, "column of the training accuracy"),
+    "run_column": (str, "column that tells runs apart, or several with commas between them"),
+    "arm_column": (str, "column that groups runs, or several with commas between them"),
+    "layout": (str, "`long`: one row per run and step, or `wide`: one column per run"),
+    "steps_per_epoch": (int, "steps in a pass over the data: times are then in epochs"),
+    "first_epoch": (int, "what the log calls its first epoch, 0 or 1"),
+    "restarts": (
+        str,
+        "where the step goes back, `replace`: what follows takes the place of what was there, or "
+        "`separate`: another run begins",
+    ),
+    "delimiter": (str, "between the cells of a CSV file"),
+    "decimal": (str, "sign in the numbers of a CSV file, . or ,"),
+}
+_READ_FLAGS: dict[str, tuple[type, str]] = {
+    "average": (int, "consecutive points that are averaged first, for noisy losses (default: 1)"),
+    "baseline": (str, "arm that the others are compared with (default: the first)"),
+    "workdir": (str, "directory for rows and report (default: nothing is written)"),
+}
+LOG_FIELDS = tuple(_LOG_FLAGS)
 _QUESTION_FLAGS: dict[str, tuple[type, str]] = {
     "question": (
         str,
@@ -172,6 +206,20 @@ def given_fields(given: Mapping[str, Any]) -> dict[str, Any]:
     return {name: given[flag] for name, flag in named.items() if flag in given}
 
 
+def parse_numbers(name: str, text: str) -> list[float]:
+    """Numbers with commas between them.
+
+    Raises:
+        InputError: one of them is none.
+    """
+    try:
+        return [float(number) for number in text.split(",")]
+    except ValueError:
+        raise InputError(
+            f"--{name}={text}: expected numbers with commas between them, such as 50,30,20"
+        ) from None
+
+
 def parse_sweeps(texts: Sequence[str]) -> dict[str, list[Any]]:
     """`{field: values}` of `--sweep=field=v1,v2` flags.
 
@@ -209,6 +257,7 @@ _TABLES: dict[str, list[dict[str, tuple[type, str]]]] = {
         _VERIFY_FLAGS,
         {name: _STUDY_FLAGS[name] for name in ("workers", "data_dir", "compilation_cache")},
     ],
+    "read": [_CHANCE_FLAGS, _READ_FLAGS, _LOG_FLAGS],
     "list": [],
 }
 _TAKES_A_STUDY = ("run", "plan")
@@ -222,6 +271,8 @@ def make_flags(verb: str) -> flags.FlagValues:
         _define(values, table)
     if verb == "run":
         flags.DEFINE_bool("tune", None, _TUNE, flag_values=values)
+    if verb == "read":
+        flags.DEFINE_multi_string("curves", None, _CURVES, flag_values=values)
     if verb == "verify":
         flags.DEFINE_bool("all", None, _ALL, flag_values=values)
         flags.DEFINE_bool("own_code", None, _OWN_CODE, flag_values=values)
@@ -233,7 +284,7 @@ def make_flags(verb: str) -> flags.FlagValues:
 
 def describe_flags(verb: str) -> list[str]:
     """A line for every flag of a verb."""
-    lines = []
+    lines = [f"  --curves: {_CURVES}; text"] if verb == "read" else []
     for table in _TABLES[verb]:
         lines += [f"  --{name}: {doc}; {_KINDS[kind]}" for name, (kind, doc) in table.items()]
     if verb == "run":

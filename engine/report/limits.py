@@ -1,5 +1,6 @@
 """What a study cannot tell, in words."""
 
+from engine.report import logs
 from engine.report.phrases import fraction, joined
 from engine.report.summary import Summary
 
@@ -58,10 +59,15 @@ def find_limits(summary: Summary) -> list[str]:
     """One sentence for everything that the study cannot tell, or that is not as one might think."""
     lines = [
         "A run that is still flat at the horizon is censored there: it says nothing about “never”.",
-        f"The intervals describe the {summary.varied} of these configurations on this data set, "
-        f"each at 95 % on its own; they do not carry over to another network or data set.",
     ]
     lines += _of_data(summary)
+    if summary.of_logs:
+        lines += logs.limits_of(summary)
+    else:
+        lines.append(
+            f"The intervals describe the {summary.varied} of these configurations on this data "
+            f"set, each at 95 % on its own; they do not carry over to another network or data set."
+        )
     for name, runs in summary.runs.items():
         used = len(runs.status) + runs.num_failed
         if used < runs.num_planned:
@@ -86,7 +92,7 @@ def find_limits(summary: Summary) -> list[str]:
         are, they = ("s are", "their") if summary.num_left_out > 1 else (" is", "its")
         lines.append(
             f"{summary.num_left_out} part{are} damaged or missing; {they} runs are left out, and "
-            f"`run` makes them again."
+            f"`{'read' if summary.of_logs else 'run'}` makes them again."
         )
     if summary.looks:
         lines.append(_of_looks(summary))
@@ -98,8 +104,9 @@ def find_limits(summary: Summary) -> list[str]:
         (
             sum(arm.num_coarse for arm in arms),
             "the rise is steeper than the evaluation grid resolves (a quarter of its width); the "
-            "onset is then known to one interval of the grid only. A smaller --eval_every would "
-            "help",
+            "onset is then known to one interval of the grid only. "
+            + ("More frequent logging" if summary.of_logs else "A smaller --eval_every")
+            + " would help",
         ),
         (
             sum(arm.num_diverged_later for arm in arms),

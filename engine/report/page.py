@@ -46,6 +46,14 @@ _CAPTIONS = {
 }
 
 
+_OF_LOGS = (
+    "Loss on the fixed evaluation set, one line per seed; the dot is the onset, with the interval "
+    "of the evaluation grid around it",
+    "Loss as it was logged, one line per run; the dot is the onset, with the interval of the "
+    "logged points around it",
+)
+
+
 def make_page(
     summary: Summary,
     verdict: Verdict,
@@ -101,6 +109,7 @@ def make_page(
         has_looks=bool(summary.looks),
         has_hits=any(runs.waits_for == "hit" for runs in summary.runs.values()),
         launch=document["launches"][-1],
+        logs=document["study"] if summary.of_logs else None,
         detector=document["identity"]["detector"],
         identity=document["identity"],
     )
@@ -119,6 +128,8 @@ def _themed(svg: str) -> markupsafe.Markup:
 def _caption(name: str, summary: Summary) -> str:
     kind = name.split("_")[0]
     caption = _CAPTIONS[kind]
+    if kind == "curves" and summary.of_logs:
+        caption = caption.replace(*_OF_LOGS)
     most = max(len(runs.status) for runs in summary.runs.values())
     if kind in ("curves", "aligned") and most > MAX_CURVES:
         caption += f" The first {MAX_CURVES} seeds of an arm are drawn."
@@ -126,7 +137,7 @@ def _caption(name: str, summary: Summary) -> str:
 
 
 def _run_rows(summary: Summary) -> list[list[str]]:
-    """Arm, seed, status, onset with its grid interval, end accuracy of every run."""
+    """Arm, seed or name, status, onset with its grid interval, end accuracy of every run."""
     rows = []
     for name, runs in summary.runs.items():
         unit = summary.steps_per_unit(name)
@@ -139,5 +150,6 @@ def _run_rows(summary: Summary) -> list[list[str]]:
                 when += f" ({'–'.join(bounds)})"
             accuracy = runs.rows["end_accuracy"][i]
             end = "–" if accuracy is None else f"{accuracy:.3f}"
-            rows.append([name, str(runs.seed[i]), status.replace("_", " "), when, end])
+            run = runs.rows["run_name"][i] or str(runs.seed[i])
+            rows.append([name, run, status.replace("_", " "), when, end])
     return rows

@@ -11,7 +11,7 @@ from engine.plateau import FAILED, STATUSES
 from engine.report.comparison import compare_runs, pooled
 from engine.report.runs import ArmRuns, of_study, read_all_runs
 from engine.statistics import Estimate, TestResult
-from engine.store import WorkDirectory
+from engine.store import WorkDirectory, is_of_logs
 
 _LATE_SHARE = 0.9
 _LEVEL = 0.05
@@ -108,6 +108,8 @@ class Summary(NamedTuple):
         looks: taken while seeds were added, see `engine.looks`; none where their number was fixed.
         num_left_out: parts that are damaged or missing.
         data_notes: what was left out of the data or changed in them, in words, by arm.
+        of_logs: whether the curves were read from logs of others.
+        low: ρ below which a curve is on its plateau.
     """
 
     name: str
@@ -123,6 +125,8 @@ class Summary(NamedTuple):
     looks: list[dict[str, Any]]
     num_left_out: int
     data_notes: dict[str, list[str]]
+    of_logs: bool
+    low: float
 
     def fraction(self, successes: int, trials: int) -> Estimate:
         """A fraction of runs; its limits hold at every look where there were some."""
@@ -161,6 +165,8 @@ def summarise(directory: WorkDirectory) -> Summary:
         looks=document.get("looks", []),
         num_left_out=directory.num_left_out,
         data_notes=document["study"].get("data_notes", {}),
+        of_logs=is_of_logs(document),
+        low=document["identity"]["detector"]["low"],
     )
     detector = document["identity"]["detector"]
     levels = detector["low"], detector["high"]
@@ -174,12 +180,13 @@ def summarise(directory: WorkDirectory) -> Summary:
 
 
 def _varied(identity: dict[str, Any]) -> str:
-    if identity["fix_init"] is not None and identity["fix_order"] is not None:
+    fix_init, fix_order = (identity.get(name) for name in ("fix_init", "fix_order"))
+    if fix_init is not None and fix_order is not None:
         return "noise draws, all from one start and in one data order,"
-    if identity["fix_init"] is not None:
-        return f"data orders, all from the start of init seed {identity['fix_init']},"
-    if identity["fix_order"] is not None:
-        return f"random starts, all in the data order of seed {identity['fix_order']},"
+    if fix_init is not None:
+        return f"data orders, all from the start of init seed {fix_init},"
+    if fix_order is not None:
+        return f"random starts, all in the data order of seed {fix_order},"
     return "random starts and data orders"
 
 
@@ -257,6 +264,9 @@ def _compare(summary: Summary, fields: dict[str, dict[str, Any]]) -> dict[str, C
     for name in others:
         own = summary.runs[name]
         labels, failed = (own.seed, base.seed), {*own.failed["seed"], *base.failed["seed"]}
+        if summary.of_logs:
+            # Equal numbers are equal places in the logs, and nothing that runs have in common.
+            labels = (own.seed, -1 - base.seed)
         units = (summary.steps_per_unit(name), summary.steps_per_unit(base.name))
         differences = [compare_runs(own, base, u, labels, failed) for u in (units, (1.0, 1.0))]
         found[name] = Comparison(
@@ -339,6 +349,7 @@ def to_document(
         "comparisons": _jsonable(summary.comparisons),
         "chance_or_fate": _jsonable(dict(fates)),
         "looks": summary.looks,
+        "of_logs": summary.of_logs,
         "verdict": verdict,
     }
 

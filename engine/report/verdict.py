@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from engine.report import logs
 from engine.report.fate import Fate, in_words
 from engine.report.limits import find_limits
 from engine.report.phrases import fraction, interval, joined, number, onset, p_value, percent
@@ -14,7 +15,7 @@ _STATUS_WORDS = {
     "broke": "broke out of a plateau",
     "shoulder": "learned after a delay about as long as the rise itself",
     "no_plateau": "learned without a plateau",
-    "stuck": "were at chance at the horizon",
+    "stuck": "were at chance at the end",
     "diverged": "diverged",
 }
 
@@ -55,6 +56,12 @@ def make_verdict(summary: Summary, fates: Mapping[str, Fate]) -> Verdict:
         "Is something wrong, and what would fix it?": _what_fixes(summary),
     }
     headline = _headline(summary, base, horizon) + _decided(summary)
+    if summary.of_logs:
+        level = logs.find_level(summary.runs[summary.baseline], summary.low)
+        if len(summary.runs) == base.num_runs == 1:
+            headline, answers = logs.headline_of_one(summary), logs.answers_of_one(summary)
+        answers = {"Is the loss at chance level at all?": level.words, **answers}
+        headline += f" But is it at chance level at all? {level.words}" * level.is_doubtful
     verdict = Verdict(headline, answers, find_limits(summary))
     return _with_fate(verdict, summary, fates)
 
@@ -97,6 +104,10 @@ def _num_learned(arm: ArmSummary) -> int:
     return sum(arm.statuses[s] for s in ("broke", "no_plateau", "shoulder"))
 
 
+def _number_of(arm: ArmSummary) -> str:
+    return "1 run is" if arm.num_runs == 1 else f"{arm.num_runs} runs are"
+
+
 def _counts(arm: ArmSummary) -> str:
     """`23 broke out of a plateau and 1 diverged`."""
     return joined([f"{arm.statuses[s]} {w}" for s, w in _STATUS_WORDS.items() if arm.statuses[s]])
@@ -110,6 +121,11 @@ def _typical(summary: Summary, arm: ArmSummary) -> str | None:
     return None
 
 
+def _end(summary: Summary) -> str:
+    """Where runs are no longer watched."""
+    return "the end of their logs" if summary.of_logs else "the horizon"
+
+
 def _headline(summary: Summary, base: ArmSummary, horizon: float) -> str:
     name, typical = summary.baseline, _typical(summary, base)
     left = fraction(_num_learned(base), base.num_runs, base.fraction)
@@ -121,7 +137,7 @@ def _headline(summary: Summary, base: ArmSummary, horizon: float) -> str:
     if typical == "stuck":
         return (
             f"“{name}” is held at chance level: {base.statuses['stuck']} of {base.num_runs} runs "
-            f"were there at the horizon; {left} left it.{_falling(base)}{_cause(summary)}"
+            f"were there at {_end(summary)}; {left} left it.{_falling(base)}{_cause(summary)}"
         )
     if typical == "diverged":
         diverged = base.statuses["diverged"]
@@ -129,7 +145,7 @@ def _headline(summary: Summary, base: ArmSummary, horizon: float) -> str:
     text = f"“{name}”: {left} left chance level; the median onset is "
     text += f"{onset(base, summary.unit, horizon)}."
     if typical is None and base.num_runs < _FEW:
-        text += f" {base.num_runs} runs are too few to say what is typical."
+        text += f" {_number_of(base)} too few to say what is typical."
     return text
 
 
@@ -166,7 +182,7 @@ def _cause(summary: Summary) -> str:
 def _how_often(summary: Summary, base: ArmSummary) -> str:
     left = fraction(_num_learned(base), base.num_runs, base.fraction)
     text = (
-        f"{left} of “{summary.baseline}” left chance level within the horizon. Of all "
+        f"{left} of “{summary.baseline}” left chance level by {_end(summary)}. Of all "
         f"{base.num_runs}, {_counts(base)}."
     )
     if base.num_failed:
@@ -204,14 +220,14 @@ def _is_normal(summary: Summary, base: ArmSummary, horizon: float) -> str:
     typical, unit = _typical(summary, base), summary.unit
     if typical is None:
         if base.num_runs < _FEW:
-            return f"{base.num_runs} runs are too few to say what is typical: {_counts(base)}."
+            return f"{_number_of(base)} too few to say what is typical: {_counts(base)}."
         return f"There is no typical course: {_counts(base)}."
     share = summary.fraction(base.statuses[typical], base.num_runs)
     counted = fraction(base.statuses[typical], base.num_runs, share)
     if typical == "broke":
         text = (
             f"Yes. A flat loss followed by a break is what this configuration does: {counted} "
-            f"show it, over different {summary.varied.rstrip(',')}."
+            f"show it{_over(summary)}."
         )
         if math.isfinite(base.late_onset):
             word = "epoch" if unit == "epochs" else "step"
@@ -219,8 +235,9 @@ def _is_normal(summary: Summary, base: ArmSummary, horizon: float) -> str:
             text += "that is flat for longer is unusual here."
         return text
     if typical == "stuck":
+        end = _end(summary)
         return (
-            f"A loss at chance at the horizon of {number(horizon, unit)} {unit} is what this "
+            f"A loss at chance at {end} ({number(horizon, unit)} {unit}) is what this "
             f"configuration does: {counted}."
         )
     if typical == "diverged":
@@ -233,6 +250,11 @@ def _is_normal(summary: Summary, base: ArmSummary, horizon: float) -> str:
     return f"A flat stretch would not be normal here: {counted} learn without one."
 
 
+def _over(summary: Summary) -> str:
+    """Over what the runs of an arm differ."""
+    return "" if summary.of_logs else f", over different {summary.varied.rstrip(',')}"
+
+
 def _what_fixes(summary: Summary) -> str:
     num_arms = len(summary.runs) + len(summary.missing) + len(summary.failed)
     if not summary.comparisons and num_arms > 1:
@@ -240,6 +262,8 @@ def _what_fixes(summary: Summary) -> str:
             "Nothing in this study can be compared with it yet: the other configurations wait for "
             "another event, or have no outcome of a first seed."
         )
+    if not summary.comparisons and summary.of_logs:
+        return logs.answer_of_one_group()
     if not summary.comparisons:
         return (
             "This study has one configuration, so it cannot say what would change the time. Add "
@@ -256,7 +280,7 @@ def _what_fixes(summary: Summary) -> str:
             "with such a change."
         )
     if sentences:
-        return " ".join(sentences)
+        return logs.answer_of_fix(sentences) if summary.of_logs else " ".join(sentences)
     later = [name for name, c in summary.comparisons.items() if c.is_later]
     text = "None of the other configurations kicks in earlier, as far as this study can tell."
     if later:
@@ -281,7 +305,7 @@ def _cures(summary: Summary) -> list[str]:
     baseline's, both beyond chance; of every minimal set of changed fields the earliest one.
     """
     base = summary.arms[summary.baseline]
-    if _typical(summary, base) not in ("broke", "stuck"):
+    if summary.of_logs or _typical(summary, base) not in ("broke", "stuck"):
         return []
     chosen: dict[frozenset[str], str] = {}
     for name in _earlier(summary):
@@ -306,7 +330,7 @@ def _change_words(comparison: Comparison) -> str:
         f"{field}={_plain(own)} in place of {_plain(base)}"
         for field, (base, own) in _shown_changes(comparison).items()
     ]
-    return joined(words) or "what differs"
+    return joined(words)
 
 
 def _plain(value: Any) -> str:
@@ -324,8 +348,9 @@ def _compared(summary: Summary, name: str) -> str:
     least = "at least " if has_censored else ""
     lower, upper = sorted((abs(difference.lower), abs(difference.upper)))
     size = Estimate(abs(difference.value), lower, upper)
+    changed = _change_words(comparison)
     return (
-        f"“{name}” ({_change_words(comparison)}): the median onset is "
+        f"“{name}”{changed and f' ({changed})'}: the median onset is "
         f"{onset(summary.arms[name], unit, _horizon(summary, name))}, on average {least}"
         f"{number(size.value, unit)} {unit} {direction} (95 % CI {interval(size, unit)}; "
         f"{p_value(comparison.p_adjusted)} {adjusted})."

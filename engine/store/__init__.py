@@ -14,7 +14,12 @@ from engine.store.files import (
 )
 from engine.store.json_files import keep, recall, to_json
 from engine.store.lock import hold
-from engine.store.opening import create_or_resume, find_existing, open_existing
+from engine.store.opening import (
+    create_or_replace,
+    create_or_resume,
+    find_existing,
+    open_existing,
+)
 from engine.store.parts import fingerprint
 from engine.store.schema import (
     CURVE_NAMES,
@@ -26,10 +31,12 @@ from engine.store.schema import (
     Row,
     waiting_times,
 )
+from engine.store.validation import KINDS, is_of_logs
 from engine.store.workdir import WorkDirectory
 
 __all__ = [
     "CURVE_NAMES",
+    "KINDS",
     "OUTCOME_SCHEMA",
     "ROW_SCHEMA",
     "RUN_KEY",
@@ -38,12 +45,14 @@ __all__ = [
     "Row",
     "WorkDirectory",
     "as_path",
+    "create_or_replace",
     "create_or_resume",
     "digest",
     "digest_of_file",
     "find_existing",
     "fingerprint",
     "hold",
+    "is_of_logs",
     "keep",
     "open_existing",
     "recall",
