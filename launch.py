@@ -10,6 +10,7 @@ python launch.py list                                            what there is t
 
 """
 
+import os
 import shlex
 import signal
 import sys
@@ -277,7 +278,13 @@ def _main(argv: Sequence[str]) -> int:
 
 def console() -> None:
     """Entry point of the `plateau` command."""
-    sys.exit(main(sys.argv))
+    try:
+        code = main(sys.argv)
+        sys.stdout.flush()
+    except BrokenPipeError:  # who reads has had enough, as `head` has
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 128 + signal.SIGPIPE
+    sys.exit(code)
 
 
 if __name__ == "__main__":
