@@ -28,7 +28,6 @@ from engine.tasks.examples import (
     refuse_fraction,
 )
 from engine.tasks.image_sets import ImageOptions, Images, read_images
-from engine.tasks.images import NotAnImageError
 from engine.tasks.places import find_place, naming_place
 from engine.tasks.reading import Reading, counted
 from engine.tasks.task import Data, Task
@@ -121,12 +120,8 @@ def find_files(place: Path, reading: Reading) -> list[ImageFile]:
 
 
 def is_held_out(name: str, fraction: float) -> bool:
-    """Whether a file is held out, by the hash of its name below the folder.
-
-    The name counts in Unicode's composed form, which is what some systems make of it.
-    """
-    composed = unicodedata.normalize("NFC", name)
-    digest = hashlib.sha256(composed.encode("utf-8", "surrogateescape")).digest()
+    """Whether a file is held out, by the hash of its name below the folder."""
+    digest = hashlib.sha256(name.encode("utf-8", "surrogateescape")).digest()
     return int.from_bytes(digest[:8], "big") < fraction * 2**64
 
 
@@ -134,13 +129,15 @@ def _class_files(
     place: Path, part: Path, is_part_held_out: bool | None, reading: Reading
 ) -> list[ImageFile]:
     """The files of every class in a folder."""
-    found, empty = [], []
+    found: list[ImageFile] = []
+    empty = []
     for folder in _inside(part)[0]:
         paths = list(_walk(folder))
-        found += [
-            ImageFile(path, path.relative_to(place).as_posix(), folder.name, is_part_held_out)
-            for path in paths
-        ]
+        for path in paths:
+            # Composed, because some systems decompose the names of files.
+            names = (path.relative_to(place).as_posix(), folder.name)
+            name, class_name = (unicodedata.normalize("NFC", name) for name in names)
+            found.append(ImageFile(path, name, class_name, is_part_held_out))
         if not paths:
             empty.append(folder.relative_to(place).as_posix())
     if empty and found:
@@ -177,16 +174,17 @@ def _examples(arm: Arm, files: Sequence[ImageFile], images: Images, reading: Rea
     """
     kept = [files[i] for i in images.kept]
     classes = sorted({file.class_name for file in kept})
-    unread = {files[i].class_name: i for i in sorted(images.problems, reverse=True)}
-    for name in sorted(unread.keys() - set(classes)):
-        problem = images.problems[unread[name]]
-        if not isinstance(problem, NotAnImageError):
+    for i, problem in sorted(images.unreadable.items()):
+        if files[i].class_name not in classes:
             raise InputError(
-                f"no image of class {name!r} can be read ({files[unread[name]].name!r}: {problem})"
+                f"no image of class {files[i].class_name!r} can be read ({files[i].name!r}: "
+                f"{problem})"
             )
-    others = sorted(unread.keys() - set(classes))
+    others = sorted({file.class_name for file in files} - set(classes))
     if others:
         reading.caution(f"{counted(len(others), 'folder')} left out, without images", others)
+    if len(classes) == 1:
+        raise InputError(f"there is one class, {classes[0]!r}: expected at least two sub-folders")
     fraction, number = held_out_fraction(arm), {name: i for i, name in enumerate(classes)}
     held_out = [
         is_held_out(file.name, fraction) if file.is_held_out is None else file.is_held_out

@@ -3,7 +3,7 @@
 import contextlib
 import os
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -35,12 +35,13 @@ class Images(NamedTuple):
     Attributes:
         pixels: `[num_images, height, width, channels]`, uint8 or uint16.
         kept: their positions among what there was to read, increasing.
-        problems: why the others could not be, by position.
+        unreadable: why others could not be, by position; without what is no image by its content
+            and does not claim to be one by its name.
     """
 
     pixels: np.ndarray
     kept: np.ndarray
-    problems: dict[int, UnreadableError]
+    unreadable: dict[int, UnreadableError]
 
 
 class ImageOptions(NamedTuple):
@@ -79,8 +80,13 @@ def read_images(
             f"none of the {len(sources)} files can be read as an image "
             f"({names[first]!r}: {problems[first]})"
         )
-    _tell_of_problems(problems, names, reading)
-    _tell_of_changes([looks[i] for i in found], reading)
+    others = {i: problems.pop(i) for i in _no_images(problems, names)}
+    for of_a_kind, words in ((problems, "unreadable"), (others, "no images")):
+        if of_a_kind:
+            listed = [f"{names[i]!r} ({of_a_kind[i]})" for i in sorted(of_a_kind)]
+            of_all = f"{len(of_a_kind):,} of {counted(len(names), 'file')}"
+            reading.caution(f"{of_all} left out, {words}", listed)
+    _tell_of_changes([looks[i] for i in found], shape.is_colour, reading)
     kept = sorted(found)
     return Images(_stack([found[i] for i in kept]), np.asarray(kept), problems)
 
@@ -162,29 +168,20 @@ def _check_memory(number: int, shape: Shape) -> None:
     check_memory(needed, words, "give a smaller --image_size")
 
 
-def _tell_of_problems(
-    problems: dict[int, UnreadableError], names: Sequence[str], reading: Reading
-) -> None:
-    others = {i for i, p in problems.items() if isinstance(p, NotAnImageError)}
-    others = {i for i in others if Path(names[i]).suffix.lower() not in _suffixes()}
-    for places, words in (
-        (problems.keys() - others, "unreadable"),
-        (others, "no images"),
-    ):
-        if places:
-            listed = [f"{names[i]!r} ({problems[i]})" for i in sorted(places)]
-            of_all = f"{len(places):,} of {counted(len(names), 'file')}"
-            reading.caution(f"{of_all} left out, {words}", listed)
-
-
-def _suffixes() -> set[str]:
+def _no_images(problems: Mapping[int, UnreadableError], names: Sequence[str]) -> list[int]:
+    """The positions of files that are no images, by their content and by their names."""
     from PIL import Image
 
-    return {suffix for suffix, name in Image.registered_extensions().items() if name in FORMATS}
+    known = {suffix for suffix, name in Image.registered_extensions().items() if name in FORMATS}
+    return [
+        i
+        for i, problem in problems.items()
+        if isinstance(problem, NotAnImageError) and Path(names[i]).suffix.lower() not in known
+    ]
 
 
-def _tell_of_changes(looks: Sequence[Look], reading: Reading) -> None:
-    num_colour = sum(one.is_colour for one in looks)
+def _tell_of_changes(looks: Sequence[Look], is_colour: bool, reading: Reading) -> None:
+    num_colour = sum(one.is_colour for one in looks) if is_colour else 0
     for number, words in (
         (sum(one.is_transparent for one in looks), "laid on white, as transparent"),
         (sum(one.has_frames for one in looks), "cut to the first of several frames"),

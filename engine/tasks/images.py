@@ -14,14 +14,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from engine.errors import InputError, one_line
+from engine.errors import one_line
 
 Source = Path | bytes
 
-# Without those that Pillow hands to other programs, and those that are no pictures.
+# Without those that Pillow hands to other programs, and those that any text could be taken for.
 FORMATS = (
-    "PNG", "JPEG", "MPO", "BMP", "DIB", "WEBP", "GIF", "TIFF", "PPM", "AVIF", "JPEG2000", "TGA",
-    "ICO",
+    "PNG", "JPEG", "MPO", "BMP", "WEBP", "GIF", "TIFF", "PPM", "AVIF", "JPEG2000", "ICO",
 )  # fmt: skip
 _ORIENTATION = 0x0112
 _TURNED = (5, 6, 7, 8)
@@ -126,11 +125,11 @@ def _opened(source: Source) -> Iterator[Any]:
             yield image
     except UnidentifiedImageError:
         raise NotAnImageError("no image") from None
-    except (UnreadableError, InputError):
+    except UnreadableError:
         raise
     except Exception as error:  # decoders of damaged files raise anything
-        reason = one_line(str(error) or type(error).__name__)[:_LONGEST_REASON]
-        raise UnreadableError(reason) from None
+        words = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        raise UnreadableError(one_line(words)[:_LONGEST_REASON]) from None
 
 
 def _is_colour(image: Any) -> bool:

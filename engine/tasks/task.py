@@ -113,5 +113,5 @@ def fingerprint(data: Mapping[str, np.ndarray]) -> str:
     for name in sorted(data):
         array = np.ascontiguousarray(data[name])
         digest.update(f"{name} {array.dtype.str} {array.shape}".encode())
-        digest.update(array.tobytes())
+        digest.update(array.reshape(-1).view(np.uint8).data)
     return digest.hexdigest()

@@ -24,6 +24,8 @@ from engine.tasks.targets import make_targets
 
 _FORMATS = ("array_record", "tfrecord")
 _TRUSTED = "tensorflow_datasets.core.features."
+# Where a description names a class, in the spellings of all versions.
+_CODE = ("pythonClassName", "python_class_name", "type")
 _MAX_JSON = 16 * 2**20
 _INPUTS = ("image", "images", "inputs", "input", "x", "features", "data")
 _TARGETS = ("label", "labels", "target", "targets", "y", "class")
@@ -152,10 +154,10 @@ def _refuse_foreign_code(path: Path) -> None:
 
     def check(value: Any) -> None:
         if isinstance(value, dict):
-            name = value.get("pythonClassName", _TRUSTED)
-            if not (isinstance(name, str) and name.startswith(_TRUSTED)):
-                raise InputError(f"features.json names foreign code ({one_line(str(name))[:80]!r})")
-            for item in value.values():
+            for key, item in value.items():
+                is_code = key in _CODE and isinstance(item, str)
+                if is_code and not item.startswith(_TRUSTED):
+                    raise InputError(f"features.json names foreign code ({one_line(item)[:80]!r})")
                 check(item)
         elif isinstance(value, list):
             for item in value:

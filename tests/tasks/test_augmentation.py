@@ -13,7 +13,7 @@ from engine.models.initial import leaf_scales
 from engine.optimizers import hyperparams
 from engine.plan import make_plan
 from engine.study import resolve_arm
-from engine.tasks import build_task, load_data
+from engine.tasks import build_task, load_data, source_fingerprint
 from engine.tasks.augmentation import make_augmentation
 from engine.training import Keys, make_trainer
 from tests.conftest import drain, runs_of, small_arm, small_study
@@ -178,6 +178,11 @@ def test_dropout_keeps_its_bits_beside_augmentation():
             state, info = step(state, hyperparams(arm), constant, draw)
             losses.append(float(info.batch_loss))
     assert losses[:2] == losses[2:]
+
+
+def test_its_source_is_of_the_identity_where_it_is_used():
+    plain, changed = (resolve_arm(small_arm(augment=augment)) for augment in ("none", "flip"))
+    assert source_fingerprint(plain) != source_fingerprint(changed)
 
 
 def test_with_augmentation_noise_varies(data_dir):

@@ -166,10 +166,11 @@ def test_what_is_damaged_or_foreign(file, change, words, copied):
     assert "\n" not in str(caught.value)
 
 
-def test_foreign_code_is_not_imported(copied, tmp_path, monkeypatch):
+@pytest.mark.parametrize("key", ["pythonClassName", "python_class_name", "type"])
+def test_foreign_code_is_not_imported(key, copied, tmp_path, monkeypatch):
     (tmp_path / "harmful.py").write_text("raise SystemExit('executed')")
     monkeypatch.syspath_prepend(tmp_path)
-    inner = {"pythonClassName": "harmful.Feature"}
+    inner = {key: "harmful.Feature"}
     _change(copied, "features.json", lambda f: f["featuresDict"]["features"].update(x=inner))
     with pytest.raises(InputError, match=r"harmful\.Feature"):
         read(copied, **PICTURES)
