@@ -15,6 +15,7 @@ import shlex
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from absl import flags
@@ -44,10 +45,11 @@ def _study(values: flags.FlagValues) -> "Study":
     """The experiment with what was typed for it."""
     import dataclasses
 
+    from engine.commands.experiment_files import load_study
     from engine.study import with_fields, with_sweep
     from experiments import EXPERIMENTS
 
-    study = EXPERIMENTS.load(required(values, "experiment")).study()
+    study = load_study(required(values, "experiment"), EXPERIMENTS)
     given = given_flags(values)
     if "init_seeds" in given:
         if "seeds" in given:
@@ -198,10 +200,11 @@ def _plan(values: flags.FlagValues) -> None:
 
 
 def _list(values: flags.FlagValues) -> None:
-    from engine.commands.listing import print_choices
-    from experiments import EXPERIMENTS
+    import experiments
+    from engine.commands.listing import folders_to_list, print_choices
 
-    print_choices(EXPERIMENTS)
+    ours = Path(experiments.__file__).parent
+    print_choices(experiments.EXPERIMENTS, folders_to_list(values["experiments"].value, ours))
 
 
 _VERBS: dict[str, tuple[Callable[[flags.FlagValues], int | None], str]] = {

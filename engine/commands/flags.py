@@ -9,7 +9,11 @@ from engine import config
 from engine.errors import InputError, unknown_name
 
 _STUDY_FLAGS: dict[str, tuple[type, str]] = {
-    "experiment": (str, "name of the experiment, see `list`"),
+    "experiment": (
+        str,
+        "name of the experiment, see `list`; or a file of your own, path/to/file.py, with a "
+        "function study() that returns an engine.Study, or path/to/file.py:function",
+    ),
     "workdir": (str, "directory of the study; the same command resumes it"),
     "seeds": (int, "repetitions of every arm (default: the experiment's)"),
     "horizon": (int, "length of every run in steps (default: the experiment's)"),
@@ -133,6 +137,12 @@ STUDY_FIELDS = (
     "stop",
     "root_seed",
 )
+_LIST_FLAGS: dict[str, tuple[type, str]] = {
+    "experiments": (
+        str,
+        "folder of experiment files (default: the current one, and `experiments` in it)",
+    ),
+}
 _PARTS = {
     "structure": "shapes the compiled program",
     "initial": "says where a run starts",
@@ -258,7 +268,7 @@ _TABLES: dict[str, list[dict[str, tuple[type, str]]]] = {
         {name: _STUDY_FLAGS[name] for name in ("workers", "data_dir", "compilation_cache")},
     ],
     "read": [_CHANCE_FLAGS, _READ_FLAGS, _LOG_FLAGS],
-    "list": [],
+    "list": [_LIST_FLAGS],
 }
 _TAKES_A_STUDY = ("run", "plan")
 

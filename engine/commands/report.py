@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 from engine import store
 from engine.errors import one_line
 from engine.report.canvas import to_png, to_svg
+from engine.report.figures import make_figures
 from engine.report.findings import Findings, find
 from engine.report.page import make_page
 from engine.report.table import to_text
@@ -51,10 +52,12 @@ def write_report(directory: WorkDirectory, findings: Findings) -> Path:
     Raises:
         StorageError: something cannot be written.
     """
-    summary, figures = findings.summary, findings.figures
+    summary, fates = findings.summary, findings.fates
+    # Drawn anew, because those of the findings are somebody's to change.
+    figures = make_figures(summary, fates)
     vectors = {name: to_svg(figure, name) for name, figure in figures.items()}
     table = findings.header, findings.rows
-    page = make_page(summary, findings.verdict, table, vectors, directory.document, findings.fates)
+    page = make_page(summary, findings.verdict, table, vectors, directory.document, fates)
 
     _write_outcomes(directory)
     store.write_atomically(directory.path / "summary.json", store.to_json(findings.document))
