@@ -9,22 +9,21 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from engine import store
-from engine.errors import InputError, one_line
+from engine.errors import one_line
+from engine.report.assembly import assemble
 from engine.report.cautions import make_cautions
-from engine.report.fate import make_fates
-from engine.report.figures import make_figures, to_png, to_svg
-from engine.report.page import make_page
-from engine.report.summary import summarise, to_document
-from engine.report.table import make_table, to_text
-from engine.report.verdict import make_verdict
+from engine.report.figures import to_png
+from engine.report.summary import to_document
+from engine.report.table import to_text
 from engine.store import WorkDirectory
 
 
-def report(workdir: str | os.PathLike[str]) -> dict[str, Any]:
+def report(workdir: str | os.PathLike[str], has_tensorboard: bool = False) -> dict[str, Any]:
     """Writes everything that can be derived from the finished runs, and prints the short table.
 
     Args:
         workdir: of a study.
+        has_tensorboard: whether to write event files for TensorBoard too.
 
     Returns:
         The content of `summary.json`.
@@ -34,34 +33,30 @@ def report(workdir: str | os.PathLike[str]) -> dict[str, Any]:
         StorageError: something cannot be written.
     """
     directory = store.open_existing(Path(workdir))
-    summary = summarise(directory)
-    if summary.failed and not summary.runs:
-        raise InputError(
-            f"all finished runs in {str(workdir)!r} failed, so there is nothing to report: they "
-            f"ended their worker again and again, often for want of memory"
-        )
-    if not summary.runs:
-        raise InputError(f"no finished run in {str(workdir)!r} yet: run the study first")
-    fates = make_fates(summary)
-    verdict = make_verdict(summary, fates)
-    document = to_document(summary, verdict._asdict(), fates)
-    document["cautions"] = make_cautions(summary, is_page=False)
-    header, rows = make_table(summary)
-    figures = make_figures(summary, fates)
-    vectors = {name: to_svg(figure, name) for name, figure in figures.items()}
-    page = make_page(summary, verdict, (header, rows), vectors, directory.document, fates)
+    found = assemble(directory)
+    document = to_document(found.summary, found.verdict._asdict(), found.fates)
+    document["cautions"] = make_cautions(found.summary, is_page=False)
 
     _write_outcomes(directory)
     store.write_atomically(directory.path / "summary.json", store.to_json(document))
     folder = directory.path / "figures"
-    _clear(folder, figures)
-    for name, figure in figures.items():
-        store.write_atomically(folder / f"{name}.svg", vectors[name].encode())
+    _clear(folder, found.figures)
+    for name, figure in found.figures.items():
+        store.write_atomically(folder / f"{name}.svg", found.vectors[name].encode())
         store.write_atomically(folder / f"{name}.png", to_png(figure))
-    store.write_atomically(directory.path / "report.html", page.encode())
+    store.write_atomically(directory.path / "report.html", found.page.encode())
 
-    print(f"\n{to_text(header, rows)}\n\n{one_line(verdict.headline)}\n")
+    if has_tensorboard:
+        from engine.observers.tensorboard import TensorBoard
+
+        board = TensorBoard(directory)
+        board.catch_up(is_all=True)
+        board.on_end()
+
+    print(f"\n{to_text(*found.table)}\n\n{one_line(found.verdict.headline)}\n")
     print(f"report: {directory.path / 'report.html'}")
+    if has_tensorboard:
+        print(f"for TensorBoard: tensorboard --logdir={directory.path / 'tensorboard'}")
     return document
 
 

@@ -48,6 +48,13 @@ def find_limits(summary: Summary) -> list[str]:
         f"The intervals describe the {summary.varied} of these configurations on this data set, "
         f"each at 95 % on its own; they do not carry over to another network or data set.",
     ]
+    if summary.under_way is not None:
+        lines.append(
+            "The study is under way, and this is one of many looks. Intervals of fractions "
+            "(confidence sequences) and p-values of comparisons (safe tests) hold at all looks "
+            "together; intervals of times and of differences hold for a number of seeds that is "
+            "fixed beforehand, and so only once it is over."
+        )
     for name, runs in summary.runs.items():
         used = len(runs.status) + runs.num_failed
         if used < runs.num_planned:

@@ -44,10 +44,19 @@ def make_verdict(summary: Summary, fates: Mapping[str, Fate]) -> Verdict:
         summary: the numbers.
         fates: what the designs of the arms say, by arm.
     """
+    verdict = _with_fate(_verdict(summary), summary, fates)
+    if summary.under_way is None:
+        return verdict
+    num_over, num_runs = summary.under_way
+    far = f"The study is under way: {num_over} of {num_runs} runs are over. So far:"
+    return verdict._replace(headline=f"{far} {verdict.headline}")
+
+
+def _verdict(summary: Summary) -> Verdict:
     base = summary.arms[summary.baseline]
     horizon = _horizon(summary, summary.baseline)
     if summary.runs[summary.baseline].waits_for == "hit":
-        return _with_fate(_verdict_of_a_wait(summary, base, horizon), summary, fates)
+        return _verdict_of_a_wait(summary, base, horizon)
     answers = {
         "How often does it kick in?": _how_often(summary, base),
         "When?": _when(summary, base, horizon),
@@ -55,8 +64,7 @@ def make_verdict(summary: Summary, fates: Mapping[str, Fate]) -> Verdict:
         "Is something wrong, and what would fix it?": _what_fixes(summary),
     }
     headline = _headline(summary, base, horizon) + _decided(summary)
-    verdict = Verdict(headline, answers, find_limits(summary))
-    return _with_fate(verdict, summary, fates)
+    return Verdict(headline, answers, find_limits(summary))
 
 
 def _with_fate(verdict: Verdict, summary: Summary, fates: Mapping[str, Fate]) -> Verdict:
@@ -319,7 +327,7 @@ def _compared(summary: Summary, name: str) -> str:
     comparison, unit = summary.comparisons[name], summary.unit
     difference = comparison.difference
     direction = "earlier" if difference.value < 0 else "later"
-    adjusted = "at every look" if summary.looks else "after Holm"
+    adjusted = "at every look" if summary.has_looks else "after Holm"
     has_censored = min(summary.arms[n].fraction.value for n in (name, summary.baseline)) < 1
     least = "at least " if has_censored else ""
     lower, upper = sorted((abs(difference.lower), abs(difference.upper)))

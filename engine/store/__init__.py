@@ -4,7 +4,15 @@ A part is named by the hash of its bytes, so a damaged one is recognised by its 
 is read is ever executed: parts are Parquet, everything else is JSON.
 """
 
-from engine.store.files import digest, digest_of_file, set_aside, storage_error, write_atomically
+from engine.store.files import (
+    check_folder,
+    digest,
+    digest_of_file,
+    read_bounded,
+    set_aside,
+    storage_error,
+    write_atomically,
+)
 from engine.store.json_files import keep, recall, to_json
 from engine.store.lock import hold
 from engine.store.opening import create_or_resume, find_existing, open_existing
@@ -30,6 +38,7 @@ __all__ = [
     "WAITING_COLUMNS",
     "Row",
     "WorkDirectory",
+    "check_folder",
     "create_or_resume",
     "digest",
     "digest_of_file",
@@ -38,6 +47,7 @@ __all__ = [
     "hold",
     "keep",
     "open_existing",
+    "read_bounded",
     "recall",
     "set_aside",
     "storage_error",
