@@ -52,6 +52,7 @@ def report(workdir: str | os.PathLike[str], has_tensorboard: bool = False) -> di
         board = TensorBoard(directory)
         board.catch_up(is_all=True)
         board.on_end()
+        board.forget_earlier()
 
     print(f"\n{to_text(*found.table)}\n\n{one_line(found.verdict.headline)}\n")
     print(f"report: {directory.path / 'report.html'}")

@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from engine import statistics
 from engine.designs import is_of_grid
+from engine.discretion import without_places
 from engine.plateau import FAILED
 from engine.store import WAITING_COLUMNS, waiting_times
 
@@ -128,6 +129,18 @@ class Gathering:
         num_trained = len(used) - np.searchsorted(last, self._grid, side="left")
         lower, median, upper = ordered[ranks]
         return ArmCurves(self._grid, lower, median, upper, share, num_trained, len(used))
+
+
+def used_fields(document: Mapping[str, Any], arm: str) -> dict[str, Any]:
+    """The fields of an arm that are used, without places on this machine.
+
+    Args:
+        document: `study.json`.
+        arm: name.
+    """
+    fields = document["identity"]["arms"][arm].items()
+    found = {name: value for name, value in fields if value is not None}
+    return {n: without_places(v) if isinstance(v, str) else v for n, v in found.items()}
 
 
 def is_repetition(row: Mapping[str, Any]) -> bool:

@@ -11,7 +11,7 @@ _LAYOUT_TAG, _LAYOUT_PLUGIN = "custom_scalars__config__", "custom_scalars"
 
 
 def session_start(fields: Mapping[str, Any], started: float) -> Extra:
-    """The fields of an arm for the tab HPARAMS, without those that are not used.
+    """The fields of an arm for the tab HPARAMS.
 
     The content is TensorBoard's `HParamsPluginData` with `session_start_info` (field 3), which maps
     names to `google.protobuf.Value` (field 1) and has the time of its start (field 5).
@@ -23,7 +23,6 @@ def session_start(fields: Mapping[str, Any], started: float) -> Extra:
     entries = b"".join(
         field_bytes(1, field_bytes(1, name.encode()) + field_bytes(2, _value(value)))
         for name, value in sorted(fields.items())
-        if value is not None
     )
     info = entries + field_double(5, started)
     return Extra(_SESSION_TAG, _SESSION_PLUGIN, field_bytes(3, info))

@@ -25,7 +25,7 @@ from engine.observers.observer import Pace, Row, Standing
 PAGE = "report.html"
 # The interval is stretched so that building takes at most this part of one core's time.
 _LARGEST_SHARE = 0.05
-_NICENESS = 10
+_NICENESS = 5
 # Seconds in which a page that is being built may be finished once the launch is over.
 _GRACE = 10.0
 _MOST_BYTES = 2**28

@@ -5,7 +5,8 @@ The arms stand before the single runs in every list, because TensorBoard sorts n
 
 The file of a run is a function of the run, so it is the same however often it is written. That of
 an arm is a new one each time, because a TensorBoard that is running reads each file to its end and
-no further; it says that everything before is void.
+no further; it says that everything before is void. The ones before are emptied, not removed: one of
+TensorBoard's two readers waits for ever for a file that is gone.
 """
 
 import contextlib
@@ -21,7 +22,7 @@ from typing import Any
 
 from engine.designs import run_name
 from engine.events import Extra, Series, encode_file
-from engine.observers.arms import ArmCurves, Gathering, is_repetition, rows_of
+from engine.observers.arms import ArmCurves, Gathering, is_repetition, rows_of, used_fields
 from engine.observers.hyperparameters import chart_of_quartiles, session_start
 from engine.observers.observer import Pace, Row, Standing
 from engine.plateau import FAILED
@@ -34,6 +35,8 @@ _NUMBERED = re.compile(r"events\.out\.tfevents\.(\d{6})\.plateau")
 _SECONDS = 10.0
 _LARGEST_SHARE = 0.02
 _LONGEST_NAME = 60
+# Earlier files of an arm that stay, empty.
+_NUM_EMPTY = 9
 _CURVES = {
     "steps": ("loss", "accuracy"),
     "inspected_steps": ("held_out_loss", "held_out_accuracy", "average_loss"),
@@ -50,7 +53,7 @@ class TensorBoard:
     """
 
     def __init__(self, directory: WorkDirectory) -> None:
-        identity, about = directory.document["identity"], directory.document["study"]
+        identity = directory.document["identity"]
         self._directory = directory
         self._root = directory.path / FOLDER
         self._folder_of = folder_names(directory.document["arm_order"])
@@ -58,7 +61,7 @@ class TensorBoard:
             name: Gathering(identity["horizons"][name], identity["eval_every"])
             for name in self._folder_of
         }
-        self._fields, self._waits_for = identity["arms"], about["event"]
+        self._waits_for = directory.document["study"]["event"]
         self._pace = Pace(_SECONDS, _LARGEST_SHARE)
         self._changed: set[str] = set()
         self._started = [_seconds(launch) for launch in directory.document["launches"]]
@@ -94,8 +97,11 @@ class TensorBoard:
             self._pace.restart(time.perf_counter() - started)
 
     def on_end(self) -> None:
-        """Writes the arms a last time, and removes what they were before."""
+        """Writes the arms a last time."""
         self._write_arms()
+
+    def forget_earlier(self) -> None:
+        """Removes what stands for the earlier files of arms."""
         for folder in self._folder_of.values():
             for path in list(_numbered(self._root / _ARMS / folder).values())[:-1]:
                 path.unlink(missing_ok=True)
@@ -113,7 +119,7 @@ class TensorBoard:
             self._write(path, content)
 
     def _write_arms(self) -> None:
-        """Writes the arms that have changed, each to a file of its own; the last one stays too."""
+        """Writes the arms that have changed, each to a new file; the earlier ones are emptied."""
         for name in sorted(self._changed):
             curves = self._arms[name].curves()
             if curves is None:
@@ -125,8 +131,12 @@ class TensorBoard:
             if last and _holds(numbered[last], content):
                 continue
             self._write(folder / f"events.out.tfevents.{last + 1:06d}.plateau", content)
-            for path in list(numbered.values())[:-1]:
+            earlier = list(numbered.values())
+            for path in earlier[:-_NUM_EMPTY]:
                 path.unlink(missing_ok=True)
+            for path in earlier[-_NUM_EMPTY:]:
+                if not _has_size(path, 0):
+                    self._write(path, b"")
         self._changed.clear()
 
     def _encode_arm(self, name: str, curves: ArmCurves) -> bytes:
@@ -139,11 +149,12 @@ class TensorBoard:
             share: curves.share,
             "arm/num_runs": curves.num_trained,
         }
-        rests = (
-            f"Of the first {curves.num_runs} runs in the order of seeds; {gathering.num_over} are "
-            f"over. Later ones are left out until those before them are over, because quick runs "
-            f"end first."
-        )
+        rests = f"Of the first {curves.num_runs} runs in the order of seeds."
+        if gathering.num_over > gathering.num_in_a_row:
+            rests += (
+                f" {gathering.num_over} are over; later ones are left out until those before them "
+                f"are over, because quick runs end first."
+            )
         quantile = (
             f"{rests} A run that ended early keeps its last value; one that diverged counts as "
             f"infinite."
@@ -152,7 +163,9 @@ class TensorBoard:
         words = dict.fromkeys(tags, quantile)
         words[share] = f"Share of runs that have {what} by this step (Aalen–Johansen). {rests}"
         words["arm/num_runs"] = f"Runs that were trained as far as this step. {rests}"
-        extras: list[Extra] = [session_start(self._fields[name], self._started[-1])]
+        extras: list[Extra] = [
+            session_start(used_fields(self._directory.document, name), self._started[-1])
+        ]
         if name == next(iter(self._arms)):
             extras.append(chart_of_quartiles("arm/loss", share))
         return encode_file(self._started[-1], [Series(curves.steps, tags)], words, extras)

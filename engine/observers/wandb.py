@@ -20,9 +20,8 @@ import numpy as np
 
 from engine import statistics, store
 from engine.designs import run_name
-from engine.discretion import without_places
 from engine.errors import InputError, one_line
-from engine.observers.arms import Gathering, is_repetition, rows_of
+from engine.observers.arms import Gathering, is_repetition, rows_of, used_fields
 from engine.observers.observer import Row, Standing
 from engine.plateau import FAILED
 from engine.store import WAITING_COLUMNS, WorkDirectory
@@ -193,7 +192,9 @@ class _Sender:
             num_used = arm.gathering.num_used
             if num_used <= arm.num_told:
                 continue
-            run = arm.run or self._open(name, "arm", name, self._fields(name))
+            run = arm.run or self._open(
+                name, "arm", name, used_fields(self._directory.document, name)
+            )
             self._arms[name] = arm._replace(run=run, num_told=num_used)
             share = self._share(name)
             run.log({"seeds": num_used, **share})
@@ -226,18 +227,15 @@ class _Sender:
 
     def _send_run(self, row: Row) -> None:
         names = ("seed", "init_seed", "order_seed")
-        fields = {**self._fields(row["arm"]), **{name: row[name] for name in names}}
+        fields = {
+            **used_fields(self._directory.document, row["arm"]),
+            **{name: row[name] for name in names},
+        }
         run = self._open(f"{row['arm']} {run_name(row)}", "run", row["arm"], fields)
         for step, point in sorted(_points(row).items()):
             run.log(point, step=step)
         run.summary.update({name: row[name] for name in _SUMMARY if row.get(name) is not None})
         run.finish()
-
-    def _fields(self, name: str) -> dict[str, Any]:
-        """The fields of an arm that are used, without places on this machine."""
-        fields: Mapping[str, Any] = self._directory.document["identity"]["arms"][name]
-        found = {field: value for field, value in fields.items() if value is not None}
-        return {f: without_places(v) if isinstance(v, str) else v for f, v in found.items()}
 
     def _open(self, title: str, kind: str, arm: str, fields: Mapping[str, Any]) -> Any:
         """A run of theirs; the same one, where it goes on in a later launch."""

@@ -137,8 +137,13 @@ def _headline(summary: Summary, base: ArmSummary, horizon: float) -> str:
     text = f"“{name}”: {left} left chance level; the median onset is "
     text += f"{onset(base, summary.unit, horizon)}."
     if typical is None and base.num_runs < _FEW:
-        text += f" {base.num_runs} runs are too few to say what is typical."
+        text += f" {_too_few(base)}."
     return text
+
+
+def _too_few(base: ArmSummary) -> str:
+    are = "1 run is" if base.num_runs == 1 else f"{base.num_runs} runs are"
+    return f"{are} too few to say what is typical"
 
 
 def _decided(summary: Summary) -> str:
@@ -212,7 +217,7 @@ def _is_normal(summary: Summary, base: ArmSummary, horizon: float) -> str:
     typical, unit = _typical(summary, base), summary.unit
     if typical is None:
         if base.num_runs < _FEW:
-            return f"{base.num_runs} runs are too few to say what is typical: {_counts(base)}."
+            return f"{_too_few(base)}: {_counts(base)}."
         return f"There is no typical course: {_counts(base)}."
     share = summary.fraction(base.statuses[typical], base.num_runs)
     counted = fraction(base.statuses[typical], base.num_runs, share)
