@@ -27,7 +27,7 @@ PAGE = "report.html"
 _LARGEST_SHARE = 0.05
 _NICENESS = 5
 # Seconds in which a page that is being built may be finished once the launch is over.
-_GRACE = 10.0
+_GRACE = 3.0
 _MOST_BYTES = 2**28
 
 

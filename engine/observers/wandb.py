@@ -10,11 +10,13 @@ who answers the workers. Nothing is sent but names, settings and numbers of the 
 
 import contextlib
 import hashlib
+import netrc
 import os
 import queue
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 import numpy as np
 
@@ -30,6 +32,7 @@ _PROJECT = "plateau"
 # Seconds for a connection, and after the end of a launch for what is left to send.
 _CONNECT, _GRACE = 30.0, 30.0
 _MOST_POINTS = 1000
+_LONGEST_REASON = 300
 _CURVES = {
     "steps": ("loss", "accuracy"),
     "inspected_steps": ("held_out_loss", "held_out_accuracy"),
@@ -67,15 +70,26 @@ def check_package() -> None:
     if not hasattr(wandb, "init"):
         raise InputError("wandb needs the package of that name: pip install wandb") from None
     try:
-        is_online = wandb.setup().settings.mode not in ("offline", "dryrun", "disabled")
-        has_key = not is_online or wandb.login(prompt=False)
+        is_usable = _can_send(wandb)
     except Exception as error:
         raise InputError(f"wandb cannot be used: {one_line(str(error))}") from None
-    if not has_key:
+    if not is_usable:
         raise InputError(
             "wandb has no key to send anything with: say `wandb login` first, or set "
             "WANDB_MODE=offline to keep everything here"
         )
+
+
+def _can_send(wandb: Any) -> bool:
+    """Whether nothing is to be sent, or there is a key; the network is left alone if there is."""
+    settings = wandb.setup().settings
+    if settings.mode in ("offline", "dryrun", "disabled") or settings.api_key:
+        return True
+    with contextlib.suppress(OSError, netrc.NetrcParseError):
+        places = netrc.netrc(os.environ.get("NETRC"))
+        if places.authenticators(urlsplit(settings.base_url).hostname or ""):
+            return True
+    return bool(wandb.login(prompt=False))
 
 
 class WeightsAndBiases:
@@ -136,7 +150,8 @@ class WeightsAndBiases:
                     self._sender.update()
             self._sender.finish()
         except Exception as error:
-            self._problem = one_line(str(error)) or type(error).__name__
+            reason = (one_line(str(error)) or type(error).__name__)[:_LONGEST_REASON]
+            self._problem = f"{reason}; with WANDB_MODE=offline everything would be kept here"
 
 
 class _Arm(NamedTuple):
