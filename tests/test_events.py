@@ -1,4 +1,4 @@
-"""Event files: framing and checksums by known answers, content as TensorBoard's own reader sees it."""
+"""Event files: framing and checksums by known answers, content as TensorBoard reads it."""
 
 import struct
 

@@ -249,7 +249,7 @@ def folder_names(arms: Sequence[str]) -> dict[str, str]:
     taken: set[str] = set()
     for arm in arms:
         name = re.sub(r"[^\w.=,+-]", "_", arm)[:_LONGEST_NAME]
-        if name != arm or name.startswith(".") or name.casefold() in taken:
+        if not name or name != arm or name.startswith(".") or name.casefold() in taken:
             mark = hashlib.sha256(arm.encode(errors="surrogatepass")).hexdigest()[:8]
             name = f"{name.lstrip('.') or 'arm'}-{mark}"
         taken.add(name.casefold())

@@ -50,12 +50,13 @@ def end_live(page: str, ended: datetime) -> str | None:
         page: the HTML.
         ended: when the launch did, with its time zone.
     """
-    if not _MARKED.search(page):
-        return None
     updated = _UPDATED.search(page)
-    words = f"The launch ended at {ended.strftime(_CLOCK)} without a last report."
-    if updated is not None:
-        words += f" What follows is as of {updated[1]}."
+    if updated is None:
+        return None
+    words = (
+        f"The launch ended at {ended.strftime(_CLOCK)} without a last report. What follows is as "
+        f"of {updated[1]}."
+    )
     return _marked(_MARKED.sub("", page), banner=None, words=words)
 
 

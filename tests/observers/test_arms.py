@@ -5,7 +5,7 @@ import pyarrow as pa
 
 from engine.designs import FIRST_GRID_SEED
 from engine.observers.arms import MAX_POINTS, Gathering, is_repetition, rows_of, used_fields
-from tests.observers.conftest import row_of
+from tests.observers.rows import row_of
 
 
 def _gathered(*rows) -> Gathering:

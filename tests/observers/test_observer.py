@@ -4,9 +4,11 @@ import time
 
 import pytest
 
+from engine.commands.run import run
 from engine.errors import InputError
 from engine.observers import Standing, Watching, check_watching, ended_with
 from engine.observers.observer import Pace, guarded
+from tests.conftest import small_study
 
 STANDING = Standing(0, 1, 0.0)
 
@@ -84,3 +86,24 @@ def test_what_is_expensive_is_done_less_often(monkeypatch):
 def test_numbers_are_checked_beforehand(watching, words):
     with pytest.raises(InputError, match=words):
         check_watching(watching)
+
+
+def test_observers_are_told_of_every_run_and_of_how_far_it_is(
+    tmp_path, data_dir, cache_dir, monkeypatch
+):
+    told: list[tuple[int, Standing]] = []
+    observer = _Observer()
+    observer.on_rows = lambda rows, standing: told.append((len(rows), standing))  # type: ignore[method-assign]
+    monkeypatch.setattr(
+        "engine.commands.run.make_observers", lambda watching, directory, notify: [observer]
+    )
+    options = {"num_workers": 0, "data_dir": data_dir, "cache_dir": cache_dir, "is_quiet": True}
+    for seeds, before in ((2, 0), (3, 4)):
+        told.clear()
+        run(small_study(seeds=seeds), tmp_path, has_report=False, **options)
+        assert sum(number for number, _ in told) == 2 * seeds - before
+        assert told[0][1] == Standing(before, 2 * seeds, 0.0)
+        assert told[-1][1] == Standing(2 * seeds, 2 * seeds, 1.0)
+        shares = [standing.steps_done for _, standing in told]
+        assert shares == sorted(shares)
+    assert observer.calls == ["end", "end"]

@@ -1,22 +1,8 @@
-"""A study that is over, and rows as they come from workers."""
+"""Rows as they come from workers."""
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
-
-from engine.commands.run import run
-from tests.conftest import small_study
-
-
-@pytest.fixture(scope="session")
-def finished(tmp_path_factory, data_dir, cache_dir) -> Path:
-    """Two arms of three seeds, with event files and without a report. Do not write into it."""
-    path = tmp_path_factory.mktemp("finished")
-    options: dict[str, Any] = {"num_workers": 0, "data_dir": data_dir, "cache_dir": cache_dir}
-    run(small_study(), path, is_quiet=True, has_report=False, has_tensorboard=True, **options)
-    return path
 
 
 def row_of(seed: int, **changes: Any) -> dict[str, Any]:
