@@ -25,6 +25,7 @@ from engine.commands.flags import (
     QUESTION_NUMBERS,
     STUDY_FIELDS,
     UNTIL_FLAGS,
+    WANDB_RUNS,
     describe_flags,
     given_fields,
     given_flags,
@@ -92,6 +93,15 @@ def _until(given: dict[str, Any]) -> "Until | None":
     return None
 
 
+def _wandb_runs(given: dict[str, Any]) -> int | None:
+    """Single runs of which Weights & Biases is told, or none where it is told nothing at all."""
+    if given.get("wandb"):
+        return int(given.get("wandb_runs", WANDB_RUNS))
+    if "wandb_runs" in given:
+        raise InputError("--wandb_runs has no effect without --wandb")
+    return None
+
+
 def _run(values: flags.FlagValues) -> None:
     import engine
     from engine.store import as_path
@@ -111,6 +121,9 @@ def _run(values: flags.FlagValues) -> None:
         data_dir=given.get("data_dir"),
         cache_dir=given.get("compilation_cache"),
         checkpoint_every=given.get("checkpoint_every"),
+        live_every=given.get("live"),
+        has_tensorboard=bool(given.get("tensorboard")),
+        wandb_runs=_wandb_runs(given),
     )
     print(f"\n{results}\n\nreport: {as_path(workdir) / 'report.html'}")
 
@@ -125,7 +138,7 @@ def _stay_off_the_device() -> None:
 def _report(values: flags.FlagValues) -> None:
     from engine.commands.report import report
 
-    report(required(values, "workdir"))
+    report(required(values, "workdir"), has_tensorboard=bool(values["tensorboard"].value))
 
 
 def _compare(values: flags.FlagValues) -> None:
