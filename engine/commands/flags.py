@@ -308,14 +308,14 @@ def make_flags(verb: str) -> flags.FlagValues:
         _define(values, table)
     if verb == "run":
         flags.DEFINE_bool("tune", None, _TUNE, flag_values=values)
-    if verb == "read":
-        flags.DEFINE_multi_string("curves", None, _CURVES, flag_values=values)
         live = flags.Flag(_LiveParser(), None, "live", None, _LIVE, boolean=True)
         flags.DEFINE_flag(live, flag_values=values)
         flags.DEFINE_bool("wandb", None, _WANDB, flag_values=values)
         flags.DEFINE_integer("wandb_runs", None, _WANDB_RUNS, flag_values=values)
     if verb in ("run", "report"):
         flags.DEFINE_bool("tensorboard", None, _TENSORBOARD, flag_values=values)
+    if verb == "read":
+        flags.DEFINE_multi_string("curves", None, _CURVES, flag_values=values)
     if verb == "verify":
         flags.DEFINE_bool("all", None, _ALL, flag_values=values)
         flags.DEFINE_bool("own_code", None, _OWN_CODE, flag_values=values)
