@@ -19,7 +19,7 @@ from engine.plan import make_plan
 from engine.store import open_existing, study_file
 from engine.study import with_sweep
 from tests.conftest import read_all, small_arm, small_study
-from tests.tasks.sources import write_classes, write_digits
+from tests.tasks.sources import write_classes, write_digits, write_divided_digits
 
 
 @pytest.fixture(scope="module")
@@ -32,18 +32,12 @@ def _study(place: Path | str, **fields):
     return small_study(arms=arms, baseline=None, seeds=2)
 
 
-def _classes(folder: Path) -> Path:
-    """Two classes with an image that cannot be read."""
-    write_classes(folder, "dark", "light", num_images=60)
-    (folder / "light" / "broken.png").write_bytes(b"")
-    return folder
-
-
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory, options):
     """A study of a folder in somebody's home, that has run."""
     home = tmp_path_factory.mktemp("home")
-    _classes(home / "pictures")
+    write_divided_digits(home / "pictures")
+    (home / "pictures" / "train" / "7" / "broken.png").touch()
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HOME", str(home))
         run(_study("~/pictures"), home / "study", has_report=False, **options)
@@ -52,8 +46,9 @@ def ran(tmp_path_factory, options):
 
 @pytest.fixture
 def home(ran, tmp_path, monkeypatch):
-    """A copy of that home, moved elsewhere."""
-    shutil.copytree(ran, tmp_path / "home")
+    """Another home, with a copy of the study and a link to its data."""
+    shutil.copytree(ran / "study", tmp_path / "home" / "study")
+    (tmp_path / "home" / "pictures").symlink_to(ran / "pictures")
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     return tmp_path / "home"
 
@@ -62,7 +57,7 @@ def test_where_data_were_is_stored_beside_the_identity(home, ran):
     text = (home / "study" / "study.json").read_text()
     stored = json.loads(text)
     assert stored["study"]["places"] == {"one": {"dataset_dir": "~/pictures"}}
-    assert stored["study"]["data_notes"] == {"one": ["1 of 121 files left out, unreadable"]}
+    assert stored["study"]["data_notes"] == {"one": ["1 of 1,798 files left out, unreadable"]}
     assert "dataset_dir" not in stored["identity"]["arms"]["one"]
     assert stored["identity"]["arms"]["one"]["dataset"] == "folder"
     assert str(ran) not in text
@@ -76,9 +71,10 @@ def test_a_study_is_rebuilt_with_its_places(home):
     assert identity_differences(stored["identity"], identity_of(plan, "cpu")) == []
 
 
-def test_data_may_be_moved(home, options):
+def test_data_may_be_moved(home, ran, options):
     """The study goes on, and is verified, wherever its data are; not with other data."""
-    shutil.move(home / "pictures", home / "elsewhere")
+    (home / "pictures").unlink()
+    shutil.copytree(ran / "pictures", home / "elsewhere")
     with pytest.raises(InputError, match="cannot be read"):
         verify(home / "study", **options)
     found = verify(home / "study", is_all=True, dataset_dir=str(home / "elsewhere"), **options)
@@ -88,7 +84,7 @@ def test_data_may_be_moved(home, options):
     assert read_all(home / "study") == before
     stored = open_existing(home / "study").document
     assert stored["study"]["places"] == {"one": {"dataset_dir": "~/elsewhere"}}
-    os.remove(home / "elsewhere" / "dark" / "7.png")
+    os.remove(home / "elsewhere" / "train" / "0" / "0000.png")
     with pytest.raises(InputError, match=r"another study: data\.one was"):
         run(_study(home / "elsewhere"), home / "study", has_report=False, **options)
 
@@ -98,8 +94,8 @@ def test_verify_says_what_it_reads_on_the_word_of_the_study(home, options, capsy
     assert "note: the data are read from '~/pictures' (or say where" in capsys.readouterr().err
 
 
-def test_a_place_that_is_typed_relatively_is_stored_wholly(tmp_path, monkeypatch, options):
-    _classes(tmp_path / "pictures")
+def test_a_place_that_is_typed_relatively_is_stored_wholly(home, tmp_path, monkeypatch, options):
+    (home / "pictures").rename(tmp_path / "pictures")
     monkeypatch.chdir(tmp_path)
     run(_study("pictures"), "study", has_report=False, **options)
     monkeypatch.chdir("/")
@@ -213,10 +209,11 @@ def test_what_is_left_out_is_said_and_reported(home, options, capsys):
     """On stderr with the names, in the report as a number."""
     summary = run(_study("~/pictures"), home / "study", **options)
     assert (
-        "note: 1 of 121 files left out, unreadable: 'light/broken.png'" in capsys.readouterr().err
+        "note: 1 of 1,798 files left out, unreadable: 'train/7/broken.png'"
+        in capsys.readouterr().err
     )
-    assert summary["arms"]["one"]["data_notes"] == ["1 of 121 files left out, unreadable"]
-    words = "In the data: 1 of 121 files left out, unreadable."
+    assert summary["arms"]["one"]["data_notes"] == ["1 of 1,798 files left out, unreadable"]
+    words = "In the data: 1 of 1,798 files left out, unreadable."
     assert words in summary["verdict"]["limits"]
     page = (home / "study" / "report.html").read_text()
     assert words in page

@@ -17,6 +17,7 @@ from engine.tasks.reading import Reading
 # A name that nobody resolves takes longer than a person waits.
 _SECONDS_TO_REACH = 5.0
 _SECONDS_OF_SILENCE = 30.0
+_PORTS = {"http": 80, "https": 443, "ftp": 21}
 _BLOCK = 2**18
 _LONGEST_REASON = 120
 
@@ -80,10 +81,12 @@ def _hash_of(path: Path) -> str:
 
 
 def find_unreachable(urls: Sequence[str]) -> str | None:
-    """Why none of the hosts of some addresses answers; `None` where one does, or there are none."""
+    """Why none of the hosts of some addresses answers; `None` where one does, or may do."""
     by_host = {urllib.parse.urlsplit(url).netloc: url for url in urls}
     problems = []
     for url in by_host.values():
+        if urllib.parse.urlsplit(url).scheme not in _PORTS:
+            return None
         problem = _why_unreachable(url)
         if problem is None:
             return None
@@ -97,7 +100,10 @@ def _why_unreachable(url: str) -> str | None:
     proxy = urllib.request.getproxies().get(parts.scheme)
     if proxy and not urllib.request.proxy_bypass(parts.netloc):
         parts = urllib.parse.urlsplit(proxy if "://" in proxy else f"http://{proxy}")
-    host, port = parts.hostname, parts.port or (443 if parts.scheme == "https" else 80)
+    try:
+        host, port = parts.hostname, parts.port or _PORTS.get(parts.scheme, 80)
+    except ValueError as error:
+        return str(error)
     outcome: list[str | None] = []
 
     def connect() -> None:

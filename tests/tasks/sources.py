@@ -19,6 +19,7 @@ from engine.config import Arm
 from engine.study import resolve_arm
 from engine.tasks import TASKS, Reading, Task, build_task, load_data
 from engine.tasks.downloads import Archive
+from engine.tasks.splitting import stratified_choice
 
 ARCHIVES = ("mnist", "fashion_mnist", "cifar10", "cifar100")
 NUM_TRAINING, NUM_TEST = 100, 30
@@ -55,6 +56,18 @@ def write_digits(folder: Path, num_images: int = 1797) -> None:
         path = folder / str(digits.target[i]) / f"{i:04d}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(np.rint(digits.images[i] * 255 / 16).astype(np.uint8)).save(path)
+
+
+def write_divided_digits(folder: Path) -> None:
+    """The digits as PNG, divided as the built-in ones are, so that both have one program."""
+    from sklearn.datasets import load_digits
+
+    write_digits(folder / "train")
+    for i in stratified_choice(load_digits().target, 359, "held_out"):
+        (path,) = (folder / "train").glob(f"*/{i:04d}.png")
+        held_out = folder / "test" / path.parent.name / path.name
+        held_out.parent.mkdir(parents=True, exist_ok=True)
+        path.rename(held_out)
 
 
 def write_classes(folder: Path, *names: str, num_images: int = 20) -> Path:

@@ -90,6 +90,7 @@ def test_a_name_that_is_never_resolved_is_given_up(monkeypatch):
     monkeypatch.setattr(downloads.socket, "create_connection", hang)
     assert "no answer" in downloads.find_unreachable(["https://a.invalid/x", "https://b.invalid/"])
     assert downloads.find_unreachable([]) is None
+    assert downloads.find_unreachable(["gs://bucket/x"]) is None
     is_over.set()
 
 
@@ -97,6 +98,8 @@ def test_a_proxy_stands_for_the_host(monkeypatch):
     with serving({}) as (root, _):
         monkeypatch.setenv("http_proxy", root)
         assert downloads.find_unreachable(["http://a.invalid/x"]) is None
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:none")
+    assert "none" in downloads.find_unreachable(["http://a.invalid/x"])
 
 
 @pytest.mark.parametrize(
