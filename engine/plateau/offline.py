@@ -146,9 +146,7 @@ def end_level(values: np.ndarray, settings: DetectorSettings) -> float:
     return float(np.median(values[-num_end:]))
 
 
-def _without_last_spike(
-    smoothed: np.ndarray, end: float, settings: DetectorSettings
-) -> np.ndarray:
+def _without_last_spike(smoothed: np.ndarray, end: float, settings: DetectorSettings) -> np.ndarray:
     """The curve with its last point at the end level, where that point is so low that it hides it.
 
     The window of the running median shrinks to one point there, so nothing smooths a spike. The
