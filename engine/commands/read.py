@@ -82,7 +82,7 @@ def read(
     places = [curves] if isinstance(curves, (str, os.PathLike)) else curves
     patterns = [os.fspath(place) for place in places]
     reading = read_curves(patterns, options)
-    arms = arms_of(reading.curves, _unnamed(reading, patterns))
+    arms = arms_of(reading.curves, _unnamed(patterns))
     _check_arms(arms, baseline)
     _tell_reading(reading, arms, known)
     if known is None:
@@ -92,7 +92,7 @@ def read(
         arms = {name: [with_averages(curve, average) for curve in of] for name, of in arms.items()}
     found = detect(arms, known, detector)
     study = {
-        "name": _unnamed(reading, patterns) if len(patterns) == 1 else _ALL_RUNS,
+        "name": _unnamed(patterns) if len(patterns) == 1 else _ALL_RUNS,
         "question": _QUESTION,
         "baseline": baseline or next(iter(arms)),
         "sources": sorted(Path(pattern).name or pattern for pattern in patterns),
@@ -107,7 +107,7 @@ def read(
     return summary
 
 
-def _unnamed(reading: Reading, patterns: Sequence[str]) -> str:
+def _unnamed(patterns: Sequence[str]) -> str:
     """What runs are called together that nothing groups."""
     if len(patterns) > 1:
         return _ALL_RUNS
