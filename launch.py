@@ -10,6 +10,7 @@ python launch.py list                                            what there is t
 
 """
 
+import os
 import shlex
 import signal
 import sys
@@ -18,13 +19,13 @@ from typing import TYPE_CHECKING, Any
 
 from absl import flags
 
-from engine import config
 from engine.commands.flags import (
     LOG_FIELDS,
     QUESTION_NUMBERS,
     STUDY_FIELDS,
     UNTIL_FLAGS,
     describe_flags,
+    given_fields,
     given_flags,
     make_flags,
     parse_numbers,
@@ -64,7 +65,7 @@ def _study(values: flags.FlagValues) -> "Study":
     late = {"baseline": changes.pop("baseline")} if "baseline" in changes else {}
     study = dataclasses.replace(study, **changes)
     axes = parse_sweeps(values["sweep"].value or [])
-    fields = {name: given[name] for name in config.FIELDS if name in given}
+    fields = given_fields(given)
     for name in set(axes) & set(fields):
         raise InputError(f"--{name} and --sweep={name}=… exclude each other: give one")
     study = with_sweep(with_fields(study, fields), axes) if axes else with_fields(study, fields)
@@ -91,13 +92,15 @@ def _until(given: dict[str, Any]) -> "Until | None":
 
 def _run(values: flags.FlagValues) -> None:
     import engine
+    from engine.store import as_path
 
     if values["workers"].value != 0:
         _stay_off_the_device()
     study, given = _study(values), given_flags(values)
-    engine.run(
+    workdir = required(values, "workdir")
+    results = engine.run(
         study,
-        required(values, "workdir"),
+        workdir,
         until=_until(given),
         num_workers=given.get("workers"),
         width=given.get("width"),
@@ -107,6 +110,7 @@ def _run(values: flags.FlagValues) -> None:
         cache_dir=given.get("compilation_cache"),
         checkpoint_every=given.get("checkpoint_every"),
     )
+    print(f"\n{results}\n\nreport: {as_path(workdir) / 'report.html'}")
 
 
 def _stay_off_the_device() -> None:
@@ -163,8 +167,10 @@ def _verify(values: flags.FlagValues) -> int:
         margin=given.get("margin", 0.1),
         num_workers=given.get("workers"),
         data_dir=given.get("data_dir"),
+        dataset_dir=given.get("dataset_dir"),
         cache_dir=given.get("compilation_cache"),
         output=given.get("output"),
+        has_own_code=bool(given.get("own_code")),
     )
     return found.exit_code
 
@@ -272,7 +278,13 @@ def _main(argv: Sequence[str]) -> int:
 
 def console() -> None:
     """Entry point of the `plateau` command."""
-    sys.exit(main(sys.argv))
+    try:
+        code = main(sys.argv)
+        sys.stdout.flush()
+    except BrokenPipeError:  # who reads has had enough, as `head` has
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 128 + signal.SIGPIPE
+    sys.exit(code)
 
 
 if __name__ == "__main__":

@@ -9,14 +9,28 @@ from typing import Any
 _EXPORTS = {
     "Arm": "engine.config",
     "InputError": "engine.errors",
+    "Interrupted": "engine.interruption",
+    "Results": "engine.commands.results",
     "Study": "engine.study",
     "Until": "engine.looks",
+    "open": "engine.commands.results",
     "read": "engine.commands.read",
     "run": "engine.commands.run",
     "verify": "engine.commands.verify",
 }
 
-__all__ = ["Arm", "InputError", "Study", "Until", "read", "run", "verify"]
+__all__ = [
+    "Arm",
+    "InputError",
+    "Interrupted",
+    "Results",
+    "Study",
+    "Until",
+    "open",
+    "read",
+    "run",
+    "verify",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from types import FrameType
 from typing import Any
 
-_SIGNALS = [
+# Those that ask a launch to end.
+SIGNALS = [
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
 ]
 
@@ -25,9 +26,13 @@ class Interrupted(KeyboardInterrupt):
     """
 
     def __init__(self, number: int) -> None:
-        super().__init__(f"signal {number}")
+        super().__init__(number)
         self.number = number
         self.stored = ""
+
+    def __str__(self) -> str:
+        name = signal.Signals(self.number).name
+        return f"{name}: {self.stored}; the same call goes on" if self.stored else name
 
 
 class SignalWatch:
@@ -52,7 +57,7 @@ class SignalWatch:
         for end in self._ends:
             os.set_blocking(end, False)
         if threading.current_thread() is threading.main_thread():
-            for number in _SIGNALS:
+            for number in SIGNALS:
                 if signal.getsignal(number) != signal.SIG_IGN:
                     self._before[number] = signal.signal(number, self._on_signal)
         return self

@@ -27,6 +27,7 @@ _NUMERICAL = ("jax", "jaxlib", "ml_dtypes", "opt_einsum", "flax", "optax", "nump
 _OTHERS = (
     "plateau-engine",
     "array_record",
+    "pillow",
     "pyarrow",
     "safetensors",
     "scikit-learn",

@@ -60,7 +60,7 @@ def make_pool(data_dir: str):
     def make(arm: Arm, width: int = 4, block: int | None = None, **changes: Any) -> LanePool:
         arm = resolve_arm(arm)
         data = load_data(arm, 0, data_dir)
-        block = block or block_of("cpu", arm, width)
+        block = block or block_of("cpu", bool(arm.conv_widths), width)
         spec = PoolSpec(arm, data, 0, width, block, "direct", 11, DetectorSettings())
         return new_pool(spec._replace(**changes))
 

@@ -160,7 +160,7 @@ def _run(workdir, data_dir: str, **changes):
         arms={"slow": small_arm(learning_rate=3e-4)}, baseline=None, horizon=440,
         design="crossed_fork", order_seeds=2, forks=2, **changes,
     )  # fmt: skip
-    return run(study, workdir, data_dir=data_dir, num_workers=0, is_quiet=True)
+    return run(study, workdir, data_dir=data_dir, num_workers=0, is_quiet=True).summary
 
 
 def test_a_study_with_every_design_runs_resumes_and_grows(tmp_path, data_dir):
@@ -194,7 +194,7 @@ def test_a_study_without_a_median_has_no_forks(tmp_path, data_dir):
     study = small_study(
         arms={"still": small_arm(learning_rate=0.0)}, baseline=None, design="fork", forks=2
     )
-    summary = run(study, tmp_path / "a", data_dir=data_dir, num_workers=0, is_quiet=True)
+    summary = run(study, tmp_path / "a", data_dir=data_dir, num_workers=0, is_quiet=True).summary
     assert len(read_all(tmp_path / "a")) == 3
     assert summary["arms"]["still"]["statuses"]["stuck"] == 3
     assert open_existing(tmp_path / "a").document["identity"]["fork_step"] == {"still": None}

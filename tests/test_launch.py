@@ -1,6 +1,8 @@
 """Words that a person types, and what comes back."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -195,3 +197,12 @@ def test_no_path_of_the_machine_is_stored(tmp_path, data_dir, monkeypatch):
     assert str(tmp_path) not in stored
     assert "/somewhere" not in stored
     assert "--workdir=study" in stored
+
+
+def test_a_reader_that_has_had_enough_sees_no_traceback():
+    words = f"{sys.executable} launch.py --help | head -1"
+    done = subprocess.run(
+        words, shell=True, capture_output=True, text=True, cwd=Path(launch.__file__).parent
+    )
+    assert done.stdout.startswith("Plateau")
+    assert done.stderr == ""

@@ -133,7 +133,7 @@ def test_a_launch_stops_when_it_is_decided_and_goes_on_where_it_was(tmp_path, da
         assert upper - lower <= 0.6
         assert lower <= value <= upper
     narrow = Until("fraction", half_width=0.2, block=2, max_seeds=12)
-    summary = run(study, tmp_path / "a", until=narrow, **options)
+    summary = run(study, tmp_path / "a", until=narrow, **options).summary
     second = open_existing(tmp_path / "a")
     assert second.document["looks"][: len(looks)] == looks
     assert len(second.document["looks"]) > len(looks)
@@ -163,7 +163,7 @@ def test_a_comparison_by_looks_is_reported_by_a_safe_test(tmp_path, data_dir):
     study = small_study(horizon=220)
     until = Until("comparison", block=4, max_seeds=8)
     options = {"data_dir": data_dir, "num_workers": 0, "is_quiet": True}
-    summary = run(study, tmp_path / "a", until=until, **options)
+    summary = run(study, tmp_path / "a", until=until, **options).summary
     comparison = summary["comparisons"]["fast"]
     assert comparison["test"]["p_value"] == pytest.approx(2 * 0.5**8)
     assert comparison["difference"]["upper"] < 0

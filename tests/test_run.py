@@ -24,7 +24,7 @@ def options(data_dir, cache_dir):
 
 
 def test_a_study_leaves_everything_that_is_promised(tmp_path, options):
-    summary = run(small_study(), tmp_path, **options)
+    summary = run(small_study(), tmp_path, **options).summary
     for name in ("study.json", "outcomes.parquet", "summary.json", "report.html"):
         assert (tmp_path / name).stat().st_size > 0
     names = {path.name for path in (tmp_path / "figures").iterdir()}
@@ -200,7 +200,7 @@ def test_a_report_without_runs_is_refused(tmp_path, options):
 
 def test_a_study_of_diverging_runs_has_a_report(tmp_path, options):
     arms = {"wild": small_arm(optimizer="sgd", learning_rate=1e6), "tame": small_arm()}
-    summary = run(small_study(arms=arms, baseline="wild", seeds=6), tmp_path, **options)
+    summary = run(small_study(arms=arms, baseline="wild", seeds=6), tmp_path, **options).summary
     assert summary["arms"]["wild"]["statuses"]["diverged"] == 6
     assert summary["arms"]["wild"]["median_onset"]["value"] is None
     assert "diverges" in summary["verdict"]["headline"]
@@ -211,7 +211,7 @@ def test_steps_are_the_unit_without_epochs(tmp_path, options):
         "t": small_arm(dataset="teacher"),
         "u": small_arm(dataset="teacher", learning_rate=1e-2),
     }
-    summary = run(small_study(arms=arms, baseline=None), tmp_path, **options)
+    summary = run(small_study(arms=arms, baseline=None), tmp_path, **options).summary
     assert summary["unit"] == "steps"
     assert summary["arms"]["t"]["accuracy_after"] is None
 

@@ -24,7 +24,7 @@ def compare(
     Raises:
         InputError: there is no study, or the two do not measure the same thing, with the reason.
     """
-    own, base = (store.open_existing(Path(path)) for path in (workdir, baseline))
+    own, base = (store.open_existing(store.as_path(path)) for path in (workdir, baseline))
     contrasts = contrast_studies(own, base, arm, baseline_arm)
     for contrast in contrasts:
         names = (str(Path(path).name or path) for path in (workdir, baseline))

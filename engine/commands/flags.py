@@ -63,6 +63,7 @@ _VERIFY_FLAGS: dict[str, tuple[type, str]] = {
         "restricted mean of the wait as a share of it, and of the share of runs with the event "
         "(default: 0.1)",
     ),
+    "dataset_dir": (str, "where the data are now (default: where they were)"),
     "output": (str, "file for the result as JSON, outside of the study"),
 }
 _CURVES = (
@@ -136,8 +137,11 @@ _PARTS = {
     "structure": "shapes the compiled program",
     "initial": "says where a run starts",
     "hyperparam": "one program for all values",
+    "place": "the same study wherever it is",
 }
-_SWEEP = "field=v1,v2,…: one arm per value; several make a grid"
+_SWEEP = "field=v1,v2,… or model_arg.name=v1,v2,…: one arm per value; several make a grid"
+_MODEL_ARG = "model_arg."
+_OWN_CODE = "run the network's own code that the study names; only for a study that you trust"
 _ALL = "run every finished run again"
 _TUNE = "choose width and form by measuring on this machine; kept with the study"
 _KINDS: dict[type, str] = {int: "an integer", float: "a number", str: "text", bool: "true or false"}
@@ -159,7 +163,10 @@ class _FieldParser(flags.ArgumentParser):
 
 def _define_fields(values: flags.FlagValues) -> None:
     for name, info in config.FIELDS.items():
-        if config.FIELD_TYPES[name][0] is bool:
+        if info.flag:
+            doc = f"{info.doc} (repeated)"
+            flags.DEFINE_multi_string(info.flag, None, doc, flag_values=values)
+        elif config.FIELD_TYPES[name][0] is bool:
             flags.DEFINE_bool(name, None, info.doc, flag_values=values)
         else:
             parser = _FieldParser(name)
@@ -193,6 +200,12 @@ def given_flags(values: flags.FlagValues) -> dict[str, Any]:
     return {name: values[name].value for name in values if values[name].value is not None}
 
 
+def given_fields(given: Mapping[str, Any]) -> dict[str, Any]:
+    """What was typed for the fields of an arm, by their names."""
+    named = {name: info.flag or name for name, info in config.FIELDS.items()}
+    return {name: given[flag] for name, flag in named.items() if flag in given}
+
+
 def parse_numbers(name: str, text: str) -> list[float]:
     """Numbers with commas between them.
 
@@ -218,9 +231,12 @@ def parse_sweeps(texts: Sequence[str]) -> dict[str, list[Any]]:
         name, separator, listed = text.partition("=")
         if not separator or not listed:
             raise InputError(f"--sweep={text}: expected field=value,value,…")
-        if name not in config.FIELDS:
+        if name.startswith(_MODEL_ARG) and name not in axes:
+            axes[name] = listed.split(",")
+            continue
+        if name not in config.FIELDS and name not in axes:
             raise unknown_name("field to sweep", name, config.FIELDS)
-        if config.FIELD_TYPES[name][1]:
+        if name in config.FIELDS and config.FIELD_TYPES[name][1]:
             raise InputError(f"--sweep={text}: {name} is a list itself; write an experiment for it")
         if name in axes:
             raise InputError(f"--sweep={text}: {name} is swept twice; put all values in one")
@@ -259,6 +275,7 @@ def make_flags(verb: str) -> flags.FlagValues:
         flags.DEFINE_multi_string("curves", None, _CURVES, flag_values=values)
     if verb == "verify":
         flags.DEFINE_bool("all", None, _ALL, flag_values=values)
+        flags.DEFINE_bool("own_code", None, _OWN_CODE, flag_values=values)
     if verb in _TAKES_A_STUDY:
         flags.DEFINE_multi_string("sweep", None, _SWEEP, flag_values=values)
         _define_fields(values)
@@ -275,7 +292,12 @@ def describe_flags(verb: str) -> list[str]:
     if verb == "verify":
         from engine.verification import VERDICTS
 
-        lines += [f"  --all: {_ALL}", "", "The exit code says what was found:"]
+        lines += [
+            f"  --all: {_ALL}",
+            f"  --own_code: {_OWN_CODE}",
+            "",
+            "The exit code says what was found:",
+        ]
         codes = [*VERDICTS.values(), (1, "a failure inside"), (2, "what was given is not usable")]
         lines += [f"  {code}: {words}" for code, words in sorted(codes)]
     if verb in _TAKES_A_STUDY:
@@ -283,7 +305,10 @@ def describe_flags(verb: str) -> list[str]:
         lines += ["An arm; what is given holds for every arm of the experiment:"]
         from engine.study import choices
 
-        lines += [f"  --{name}: {_describe(name, choices(name))}" for name in config.FIELDS]
+        lines += [
+            f"  --{info.flag or name}: {_describe(name, choices(name))}"
+            for name, info in config.FIELDS.items()
+        ]
     return lines
 
 

@@ -1,7 +1,6 @@
 """`plan`: how many seeds a question needs, and what they would cost."""
 
 import os
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -74,7 +73,7 @@ def plan(
     if question not in _QUESTIONS:
         raise unknown_name("question", question, _QUESTIONS)
     kind = _QUESTIONS[question]
-    directory = None if pilot is None else store.open_existing(Path(pilot))
+    directory = None if pilot is None else store.open_existing(store.as_path(pilot))
     runs = None if directory is None else _pilot_runs(directory)
     given = {name: value for name, value in numbers.items() if value is not None}
     for name in given:

@@ -9,14 +9,11 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from engine import store
-from engine.errors import InputError, one_line
-from engine.report.cautions import make_cautions
-from engine.report.fate import make_fates
-from engine.report.figures import make_figures, to_png, to_svg
+from engine.errors import one_line
+from engine.report.canvas import to_png, to_svg
+from engine.report.findings import Findings, find
 from engine.report.page import make_page
-from engine.report.summary import summarise, to_document
-from engine.report.table import make_table, to_text
-from engine.report.verdict import make_verdict
+from engine.report.table import to_text
 from engine.store import WorkDirectory
 
 
@@ -33,36 +30,42 @@ def report(workdir: str | os.PathLike[str]) -> dict[str, Any]:
         InputError: there is no study, or no finished run in it.
         StorageError: something cannot be written.
     """
-    directory = store.open_existing(Path(workdir))
-    summary = summarise(directory)
-    if summary.failed and not summary.runs:
-        raise InputError(
-            f"all finished runs in {str(workdir)!r} failed, so there is nothing to report: they "
-            f"ended their worker again and again, often for want of memory"
-        )
-    if not summary.runs:
-        raise InputError(f"no finished run in {str(workdir)!r} yet: run the study first")
-    fates = make_fates(summary)
-    verdict = make_verdict(summary, fates)
-    document = to_document(summary, verdict._asdict(), fates)
-    document["cautions"] = make_cautions(summary, is_page=False)
-    header, rows = make_table(summary)
-    figures = make_figures(summary, fates)
+    directory = store.open_existing(store.as_path(workdir))
+    findings = find(directory)
+    path = write_report(directory, findings)
+    print(f"\n{to_text(findings.header, findings.rows)}\n")
+    print(f"{one_line(findings.verdict.headline)}\n\nreport: {path}")
+    return findings.document
+
+
+def write_report(directory: WorkDirectory, findings: Findings) -> Path:
+    """Writes everything that can be derived from the finished runs.
+
+    Args:
+        directory: of a study.
+        findings: of its runs.
+
+    Returns:
+        The path of the page.
+
+    Raises:
+        StorageError: something cannot be written.
+    """
+    summary, figures = findings.summary, findings.figures
     vectors = {name: to_svg(figure, name) for name, figure in figures.items()}
-    page = make_page(summary, verdict, (header, rows), vectors, directory.document, fates)
+    table = findings.header, findings.rows
+    page = make_page(summary, findings.verdict, table, vectors, directory.document, findings.fates)
 
     _write_outcomes(directory)
-    store.write_atomically(directory.path / "summary.json", store.to_json(document))
+    store.write_atomically(directory.path / "summary.json", store.to_json(findings.document))
     folder = directory.path / "figures"
     _clear(folder, figures)
     for name, figure in figures.items():
         store.write_atomically(folder / f"{name}.svg", vectors[name].encode())
         store.write_atomically(folder / f"{name}.png", to_png(figure))
-    store.write_atomically(directory.path / "report.html", page.encode())
-
-    print(f"\n{to_text(header, rows)}\n\n{one_line(verdict.headline)}\n")
-    print(f"report: {directory.path / 'report.html'}")
-    return document
+    path = directory.path / "report.html"
+    store.write_atomically(path, page.encode())
+    return path
 
 
 def _clear(folder: Path, names: Collection[str]) -> None:

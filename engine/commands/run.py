@@ -6,18 +6,21 @@ import os
 import signal
 import sys
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from engine import devices, provenance, store, tuning, workers
 from engine.checkpoints import CheckpointFolder
+from engine.commands.results import Results
 from engine.commands.session import Session
 from engine.designs import has_forks
 from engine.devices import Devices
 from engine.document import document
 from engine.errors import InputError
+from engine.firstbatch import try_network
 from engine.interruption import Interrupted, SignalWatch
 from engine.looks import Until, check_goal
-from engine.plan import Plan, make_plan
+from engine.plan import Plan, make_plan, spooled
+from engine.sources import is_reference
 from engine.store import WorkDirectory
 from engine.study import Study
 
@@ -42,8 +45,12 @@ def run(
     has_report: bool = True,
     until: Until | None = None,
     checkpoint_every: float | None = None,
-) -> dict[str, Any]:
+) -> Results:
     """Runs a study, or what is missing of it, and writes its report.
+
+    Workers never import the program that calls this, so a script needs no guard around it, and it
+    can be called from a notebook. Called from another thread than the main one, it leaves signals
+    alone, and is not interrupted.
 
     Args:
         study: what to do.
@@ -64,7 +71,7 @@ def run(
             or more where they are expensive.
 
     Returns:
-        The content of `summary.json`; empty without a report.
+        What the work directory holds now, as `engine.open` does.
 
     Raises:
         InputError: something that was given is not usable; nothing was changed.
@@ -85,18 +92,17 @@ def run(
         raise InputError("tune chooses width and form: give neither with it")
     available, num_workers = find_workers(num_workers)
     cache = str(cache_dir or default_cache_dir())
-    request = _Request(study, Path(workdir), available, width, form, is_tuned, data_dir, until)
+    path = store.as_path(workdir)
+    request = _Request(study, path, available, width, form, is_tuned, data_dir, until)
     with SignalWatch() as watch, watch.deferred(), store.hold(request.workdir, _note):
         with workers.Crew(available, num_workers, cache, checkpoint_every) as crew:
             _train(request, crew, watch, is_quiet)
         watch.check()
-        if not has_report:
-            return {}
-        from engine.commands.report import report
-
-        summary = report(workdir)
+        results = Results(workdir)
+        if has_report:
+            results.report()
         watch.check()
-        return summary
+        return results
 
 
 def find_workers(num_workers: int | None) -> tuple[Devices, int]:
@@ -151,7 +157,10 @@ def _train(request: _Request, crew: workers.Crew, watch: SignalWatch, is_quiet: 
     block = identity.get("block") if request.width is None else None
     form = request.form or identity.get("form")
     forks = identity.get("fork_step")
-    plan = make_plan(request.study, platform, width, form, request.data_dir, block, forks)
+    data_dir = request.data_dir
+    with watch.at_once():
+        plan = make_plan(request.study, platform, width, form, data_dir, block, forks, is_quiet)
+    _tell_of_data(plan)
     events = {group.event for group in plan.groups}
     if request.until is not None and request.until.goal == "comparison" and len(events) > 1:
         raise InputError("until=comparison needs arms that wait for the same event")
@@ -159,6 +168,8 @@ def _train(request: _Request, crew: workers.Crew, watch: SignalWatch, is_quiet: 
     if request.is_tuned and recorded is None:
         with watch.at_once():
             plan, tuned = _tuned(plan, request, crew.settings.cache_dir)
+    with watch.at_once():
+        _try_own_networks(plan, request.devices, crew.settings.cache_dir)
     watch.check()
     directory = store.create_or_resume(request.workdir, document(plan, request.devices), _note)
     directory.inspect(_note)
@@ -169,12 +180,8 @@ def _train(request: _Request, crew: workers.Crew, watch: SignalWatch, is_quiet: 
     checkpoints = _open_checkpoints(directory)
     session = Session(plan, directory, checkpoints, crew, watch, is_quiet)
     try:
-        if request.until is None:
-            session.run(plan.runs)
-        else:
-            session.run_until(request.until)
-        if has_forks(request.study.design):
-            session.run_forks()
+        with spooled(plan) as session.plan:
+            _run_session(session, request)
     except InputError:
         if recorded is None and not session.has_kept:
             directory.discard()
@@ -184,6 +191,26 @@ def _train(request: _Request, crew: workers.Crew, watch: SignalWatch, is_quiet: 
         session.end(signal.Signals(interrupted.number).name)
         raise
     session.end()
+
+
+def _run_session(session: Session, request: _Request) -> None:
+    if request.until is None:
+        session.run(session.plan.runs)
+    else:
+        session.run_until(request.until)
+    if has_forks(request.study.design):
+        session.run_forks()
+
+
+def _tell_of_data(plan: Plan) -> None:
+    """Says what a person should know of the data, by arm where the arms have several."""
+    by_notes: dict[tuple[str, ...], list[str]] = {}
+    for group in plan.groups:
+        lines = tuple(note.line for note in group.notes)
+        by_notes.setdefault(lines, []).extend(map(repr, group.arm_names))
+    for lines, names in by_notes.items():
+        for line in lines:
+            _note(line if len(by_notes) == 1 else f"data of {', '.join(names)}: {line}")
 
 
 def _open_checkpoints(directory: WorkDirectory) -> CheckpointFolder:
@@ -220,6 +247,20 @@ def _tuned(
             measured[name] = table
     platform, data_dir = request.devices.platform, request.data_dir
     return make_plan(request.study, platform, width, form, data_dir, block), measured
+
+
+def _try_own_networks(plan: Plan, available: Devices, cache_dir: str | None) -> None:
+    """Takes one batch through every network of the user's own, before anything long starts."""
+    for group in plan.groups:
+        if not is_reference(group.spec.arm.model):
+            continue
+        found = workers.call(available, cache_dir, try_network, group.spec, cache_dir)
+        if found.unreached:
+            names = ", ".join(group.arm_names)
+            _note(
+                f"{names}: the gradient of the loss does not reach {', '.join(found.unreached)}, "
+                f"which will stay where it starts"
+            )
 
 
 def _warn_of_another_environment(directory: WorkDirectory) -> None:

@@ -30,6 +30,9 @@ class Session:
         crew: of workers.
         watch: for signals.
         is_quiet: whether to draw no progress bar.
+
+    Attributes:
+        plan: of the study.
     """
 
     def __init__(
@@ -41,7 +44,7 @@ class Session:
         watch: SignalWatch,
         is_quiet: bool,
     ) -> None:
-        self._plan, self._directory, self._crew = plan, directory, crew
+        self.plan, self._directory, self._crew = plan, directory, crew
         self._checkpoints, self._watch = checkpoints, watch
         # A run that has failed is tried again.
         self._finished = directory.finished_keys(has_outcome=True)
@@ -66,7 +69,7 @@ class Session:
             WorkerFailedError: a worker raised an exception.
         """
         missing = self._take_missing(runs)
-        groups = self._plan.groups
+        groups = self.plan.groups
         forms = self._directory.document["identity"]["form"]
         specs = [g.spec._replace(form=forms[g.arm_names[0]]) for g in groups]
         num_steps = self._steps_to_do(missing)
@@ -80,7 +83,7 @@ class Session:
                     return None
                 more = self._take_missing(self._after(looks, rows))
                 progress.extend(len(more), self._steps_to_do(more))
-                return self._plan.by_group(more)
+                return self.plan.by_group(more)
 
             hooks = workers.Hooks(
                 on_delivery=lambda delivery: go_on(recorder.take(delivery)),
@@ -92,7 +95,7 @@ class Session:
                 notify=progress.note,
             )
             try:
-                workers.run_all(specs, self._plan.by_group(missing), hooks, self._crew, self._watch)
+                workers.run_all(specs, self.plan.by_group(missing), hooks, self._crew, self._watch)
             finally:
                 recorder.flush()
 
@@ -111,10 +114,10 @@ class Session:
     def run_until(self, until: Until) -> None:
         """Trains seeds until a question is decided; every look is noted in `study.json`."""
         document = self._directory.document
-        horizons = {name: self._in_unit(name, h) for name, h in self._plan.horizons.items()}
+        horizons = {name: self._in_unit(name, h) for name, h in self.plan.horizons.items()}
         baseline = document["study"]["baseline"]
         looks = Looks(until, horizons, baseline, document.get("looks", []))
-        self._index = {(run.arm_name, run.seed): run for run in self._plan.runs}
+        self._index = {(run.arm_name, run.seed): run for run in self.plan.runs}
         stored = self._directory.read([*WAITING_COLUMNS, "status"]).to_pylist()
         # One that failed is tried again, and over when it fails again.
         over = [row for row in stored if row["status"] != FAILED]
@@ -123,7 +126,7 @@ class Session:
 
     def _in_unit(self, arm: str, steps: float) -> float:
         """A time in epochs where all arms have some, else in steps."""
-        units = {name: group.steps_per_epoch for name, group in self._plan.group_of.items()}
+        units = {name: group.steps_per_epoch for name, group in self.plan.group_of.items()}
         return steps / (units[arm] or 1) if all(units.values()) else float(steps)
 
     def _after(self, looks: Looks, rows: Sequence[Mapping[str, Any]]) -> list[Run]:
@@ -143,7 +146,7 @@ class Session:
 
     def run_forks(self) -> None:
         """Forks the runs that are stored, and notes where."""
-        plan = with_forks(self._plan, self._waited())
+        plan = with_forks(self.plan, self._waited())
         for name, step in plan.fork_steps.items():
             if step is not None and not any(run.arm_name == name for run in plan.runs):
                 print(f"note: no forks of {name!r}: no run waits at step {step}", file=sys.stderr)
@@ -168,7 +171,7 @@ class Session:
         seed, event = np.asarray(columns["seed"], int), np.asarray(columns["event"], int)
         chosen = {
             name: is_parent & has_outcome & (arms == name) & (seed < number)
-            for name, number in self._plan.study.seeds_by_arm.items()
+            for name, number in self.plan.study.seeds_by_arm.items()
         }
         return {name: Waited(seed[of], time[of], event[of]) for name, of in chosen.items()}
 

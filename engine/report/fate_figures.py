@@ -7,17 +7,17 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from engine.report.canvas import new_figure
 from engine.report.fate import Fate, shares_of
 from engine.report.phrases import label
 from engine.report.runs import ForkRuns, GridRuns
 
-_WIDTH = 5.2
 _MAX_PARENTS = 60
 
 
 def draw_grid(name: str, grid: GridRuns, fate: Fate, unit: str, steps_per_unit: float) -> Figure:
     """Waiting times of every start in every data order, and the shares of their variance."""
-    figure = Figure(figsize=(_WIDTH, 3.2), layout="constrained")
+    figure = new_figure(3.2)
     left, right = figure.subplots(1, 2, width_ratios=(1.5, 1.0))
     _draw_times(left, grid, steps_per_unit)
     left.set_title(f"{label(name)}: wait ({unit})")
@@ -55,7 +55,7 @@ def draw_forks(name: str, forks: ForkRuns, unit: str, steps_per_unit: float) -> 
     number = min(len(parents), _MAX_PARENTS)
     spread = np.linspace(0, len(parents) - 1, number).round().astype(int)
     shown = parents[np.argsort(medians)][spread]
-    figure = Figure(figsize=(_WIDTH, 1.9 + 0.11 * len(shown)), layout="constrained")
+    figure = new_figure(1.9 + 0.11 * len(shown))
     axes = figure.subplots()
     is_unseen = forks.event != 1
     for row, parent in enumerate(shown):

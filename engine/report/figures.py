@@ -1,15 +1,8 @@
-"""The figures of the report, as Matplotlib objects and as SVG.
-
-Text and axes are drawn in one ink colour that the page replaces by its own, so that the same
-figure reads on a light and on a dark background.
-"""
+"""The figures of the report, as Matplotlib objects."""
 
 import functools
-import io
 import math
-import re
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
 
 import matplotlib as mpl
 import numpy as np
@@ -17,38 +10,53 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from engine import statistics
+from engine.errors import unknown_name
 from engine.report import fate_figures
+from engine.report.canvas import INK, new_figure, styled
 from engine.report.fate import Fate
 from engine.report.phrases import label
 from engine.report.runs import ArmRuns
 from engine.report.summary import Summary
 from engine.report.thinning import around, points_per_curve, thinned
 
-INK = "#3b4450"
-_STYLE: Any = {
-    "axes.edgecolor": INK,
-    "axes.labelcolor": INK,
-    "axes.spines.right": False,
-    "axes.spines.top": False,
-    "axes.titlesize": 10,
-    "font.family": "sans-serif",
-    "font.size": 9,
-    "legend.frameon": False,
-    "legend.labelcolor": INK,
-    "savefig.transparent": True,
-    "svg.fonttype": "none",
-    "text.color": INK,
-    "text.parse_math": False,
-    "xtick.color": INK,
-    "ytick.color": INK,
-}
-_WIDTH = 5.2
 # Okabe and Ito (2008): distinguishable with any colour vision.
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C6D31", "#7F7F7F")
 
 
-def make_figures(summary: Summary, fates: dict[str, Fate]) -> dict[str, Figure]:
-    """Every figure by file name, without its ending."""
+class Figures(Mapping[str, Figure]):
+    """Figures by file name, without its ending. Each is drawn when it is first asked for.
+
+    Args:
+        drawers: that draw them.
+    """
+
+    def __init__(self, drawers: Mapping[str, Callable[[], Figure]]) -> None:
+        self._drawers = dict(drawers)
+        self._drawn: dict[str, Figure] = {}
+
+    def __getitem__(self, name: str) -> Figure:
+        if name not in self._drawers:
+            raise unknown_name("figure", name, self._drawers)
+        if name not in self._drawn:
+            with styled():
+                self._drawn[name] = self._drawers[name]()
+        return self._drawn[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._drawers
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._drawers)
+
+    def __len__(self) -> int:
+        return len(self._drawers)
+
+    def __repr__(self) -> str:
+        return f"<figures: {', '.join(self)}>"
+
+
+def make_figures(summary: Summary, fates: dict[str, Fate]) -> Figures:
+    """Every figure of the report."""
     figures: dict[str, Callable[[], Figure]] = {}
     for i, name in enumerate(summary.runs):
         figures[f"curves_{i + 1}"] = functools.partial(_curves, summary, name)
@@ -68,36 +76,7 @@ def make_figures(summary: Summary, fates: dict[str, Fate]) -> dict[str, Figure]:
         if runs.forks is not None:
             draw = functools.partial(fate_figures.draw_forks, name, runs.forks, *about)
             figures[f"forks_{i + 1}"] = draw
-    with mpl.rc_context(_STYLE):
-        return {name: draw() for name, draw in figures.items()}
-
-
-def to_svg(figure: Figure, name: str) -> str:
-    """The figure as an SVG element without size, whose ids begin with its name."""
-    buffer = io.StringIO()
-    with mpl.rc_context({**_STYLE, "svg.hashsalt": name}):
-        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
-    text = buffer.getvalue()
-    text = re.sub(r"<metadata>.*?</metadata>", "", text[text.index("<svg") :], flags=re.DOTALL)
-    head, rest = text.split(">", 1)
-    head = re.sub(r'\s(?:width|height)="[^"]*"', "", head)
-    for identifier in sorted(set(re.findall(r'id="([^"]+)"', rest)), key=len, reverse=True):
-        rest = rest.replace(f'id="{identifier}"', f'id="{name}-{identifier}"')
-        rest = rest.replace(f'"#{identifier}"', f'"#{name}-{identifier}"')
-        rest = rest.replace(f"url(#{identifier})", f"url(#{name}-{identifier})")
-    return head + ">" + rest
-
-
-def to_png(figure: Figure) -> bytes:
-    """The figure as a PNG on white."""
-    buffer = io.BytesIO()
-    with mpl.rc_context({**_STYLE, "savefig.transparent": False}):
-        figure.savefig(buffer, format="png", dpi=160, facecolor="white")
-    return buffer.getvalue()
-
-
-def _figure(height: float) -> Figure:
-    return Figure(figsize=(_WIDTH, height), layout="constrained")
+    return Figures(figures)
 
 
 def _colour(summary: Summary, name: str) -> str:
@@ -118,7 +97,7 @@ def _curves(summary: Summary, name: str) -> Figure:
     A run that was not seen to leave ends in a bar: it is censored there.
     """
     runs, unit = summary.runs[name], summary.steps_per_unit(name)
-    figure = _figure(3.0)
+    figure = new_figure(3.0)
     axes = figure.subplots()
     colour = _colour(summary, name)
     top = max(runs.chance_loss, _start_loss(runs)) * 1.12
@@ -154,7 +133,7 @@ def _start_loss(runs: ArmRuns) -> float:
 def _incidence(summary: Summary) -> Figure:
     """Share of the runs that have left chance level, with its band and the numbers at risk."""
     names = list(summary.runs)
-    figure = _figure(3.0 + 0.17 * len(names))
+    figure = new_figure(3.0 + 0.17 * len(names))
     axes, table = figure.subplots(2, 1, height_ratios=(3.0, 0.25 + 0.17 * len(names)), sharex=True)
     end = max(runs.horizon / summary.steps_per_unit(n) for n, runs in summary.runs.items())
     ticks = np.linspace(0, end, 5)
@@ -190,7 +169,7 @@ def _incidence(summary: Summary) -> Figure:
 def _competing(summary: Summary, name: str) -> Figure:
     """What had become of the runs of one arm by each time, stacked: the shares add up to one."""
     runs, unit = summary.runs[name], summary.steps_per_unit(name)
-    figure = _figure(2.6)
+    figure = new_figure(2.6)
     axes = figure.subplots()
     end = runs.horizon / unit
     curves = [statistics.aalen_johansen(runs.time / unit, runs.event, cause) for cause in (1, 2)]
@@ -216,7 +195,7 @@ def _competing(summary: Summary, name: str) -> Figure:
 
 def _aligned(summary: Summary) -> Figure:
     """Every curve shifted so that its onset is at 0, scaled by chance."""
-    figure = _figure(3.0)
+    figure = new_figure(3.0)
     axes = figure.subplots()
     waiting = {n: runs for n, runs in summary.runs.items() if runs.waits_for == "break"}
     reach = _reach(summary)
@@ -261,7 +240,7 @@ def _forest(summary: Summary) -> Figure:
     """Median onsets, and differences from the baseline, with their intervals."""
     names = list(summary.runs)
     has_differences = bool(summary.comparisons)
-    figure = _figure(1.1 + 0.32 * len(names))
+    figure = new_figure(1.1 + 0.32 * len(names))
     panels = figure.subplots(1, 2 if has_differences else 1, sharey=True, squeeze=False)[0]
     end = _end_of_medians(summary)
     for row, name in enumerate(names):

@@ -42,11 +42,25 @@ def _of_failed(summary: Summary, name: str) -> str:
     )
 
 
+def _of_data(summary: Summary) -> list[str]:
+    """What was left out of the data, or changed in them."""
+    arms: dict[str, list[str]] = {}
+    for name, notes in summary.data_notes.items():
+        for note in notes:
+            arms.setdefault(note, []).append(f"“{name}”")
+    all_of_them = len(summary.runs) + len(summary.missing) + len(summary.failed)
+    return [
+        f"In the data{'' if len(names) == all_of_them else f' of {joined(names)}'}: {note}."
+        for note, names in arms.items()
+    ]
+
+
 def find_limits(summary: Summary) -> list[str]:
     """One sentence for everything that the study cannot tell, or that is not as one might think."""
     lines = [
         "A run that is still flat at the horizon is censored there: it says nothing about “never”.",
     ]
+    lines += _of_data(summary)
     if summary.of_logs:
         lines += logs.limits_of(summary)
     else:

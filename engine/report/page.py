@@ -7,9 +7,9 @@ import markupsafe
 
 from engine.errors import visible
 from engine.plateau import FAILED
+from engine.report.canvas import INK
 from engine.report.cautions import make_cautions
 from engine.report.fate import Fate, in_words
-from engine.report.figures import INK
 from engine.report.methods import make_methods
 from engine.report.phrases import number
 from engine.report.runs import MAX_CURVES

@@ -107,6 +107,7 @@ class Summary(NamedTuple):
         comparisons: by arm, without the baseline.
         looks: taken while seeds were added, see `engine.looks`; none where their number was fixed.
         num_left_out: parts that are damaged or missing.
+        data_notes: what was left out of the data or changed in them, in words, by arm.
         of_logs: whether the curves were read from logs of others.
         low: ρ below which a curve is on its plateau.
     """
@@ -123,6 +124,7 @@ class Summary(NamedTuple):
     comparisons: dict[str, Comparison]
     looks: list[dict[str, Any]]
     num_left_out: int
+    data_notes: dict[str, list[str]]
     of_logs: bool
     low: float
 
@@ -162,6 +164,7 @@ def summarise(directory: WorkDirectory) -> Summary:
         comparisons={},
         looks=document.get("looks", []),
         num_left_out=directory.num_left_out,
+        data_notes=document["study"].get("data_notes", {}),
         of_logs=is_of_logs(document),
         low=document["identity"]["detector"]["low"],
     )
@@ -333,6 +336,7 @@ def to_document(
             "horizon_steps": runs.horizon,
             "steps_per_epoch": runs.steps_per_epoch,
             "chance_loss": runs.chance_loss,
+            "data_notes": summary.data_notes.get(name, []),
         }
     return {
         "name": summary.name,

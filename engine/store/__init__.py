@@ -4,7 +4,14 @@ A part is named by the hash of its bytes, so a damaged one is recognised by its 
 is read is ever executed: parts are Parquet, everything else is JSON.
 """
 
-from engine.store.files import digest, digest_of_file, set_aside, storage_error, write_atomically
+from engine.store.files import (
+    as_path,
+    digest,
+    digest_of_file,
+    set_aside,
+    storage_error,
+    write_atomically,
+)
 from engine.store.json_files import keep, recall, to_json
 from engine.store.lock import hold
 from engine.store.opening import (
@@ -37,6 +44,7 @@ __all__ = [
     "WAITING_COLUMNS",
     "Row",
     "WorkDirectory",
+    "as_path",
     "create_or_replace",
     "create_or_resume",
     "digest",

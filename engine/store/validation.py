@@ -69,9 +69,11 @@ _STEPS = _whole(1, _MAX_STEPS)
 _COUNT = _whole(0, 2**63 - 1)
 _SECONDS = _number(0, 1e12)
 _SCALAR = _Kind("a number, text, true, false or null", lambda v: not isinstance(v, (dict, list)))
+_NUMBERS = _list_of(_number(-1e300, 1e300))
+_TEXTS = _list_of(_TEXT)
 _FIELD = _Kind(
-    "a number, text, true, false, null or a list of numbers",
-    lambda v: _SCALAR.is_right(v) or _list_of(_number(-1e300, 1e300)).is_right(v),
+    "a number, text, true, false, null or a list of numbers or texts",
+    lambda v: any(kind.is_right(v) for kind in (_SCALAR, _NUMBERS, _TEXTS)),
 )
 
 _IDENTITY = {
@@ -108,6 +110,8 @@ _STUDY_BY_ARM = {
     "chance_loss": _number(1e-30, 1e30),
     "event": _one_of(("break", "hit")),
 }
+# Since data may be a person's own.
+_STUDY_LATER = {"places": _table_of(_table_of(_TEXT)), "data_notes": _table_of(_TEXTS)}
 _LAUNCH = {
     "command": _list_of(_TEXT),
     "versions": _table_of(_TEXT),
@@ -169,6 +173,10 @@ def check_document(document: Mapping[str, Any]) -> None:
     study = _table(document, "study")
     is_arm = _Kind("the name of an arm", lambda v: isinstance(v, str) and v in arms)
     _check(study, {**_STUDY, "baseline": is_arm}, "study")
+    _check(study, _STUDY_LATER, "study", is_needed=False)
+    for name in _STUDY_LATER:
+        if not set(study.get(name, {})) <= set(arms):
+            raise DamagedError(f"study.{name}: expected names of arms")
     if of_logs:
         _check(study, _STUDY_OF_LOGS, "study")
     _check_by_arm(study, _STUDY_BY_ARM, arms, "study")

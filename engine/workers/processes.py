@@ -7,8 +7,10 @@ import contextlib
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 import traceback
+import types
 from collections.abc import Callable, Iterator, Mapping
 from multiprocessing.connection import Connection
 from multiprocessing.connection import wait as wait_for
@@ -16,10 +18,13 @@ from typing import Any, NamedTuple
 
 from engine.devices import Devices, configure_backend, environment
 from engine.errors import InputError, WorkerFailedError
+from engine.interruption import SIGNALS
 from engine.workers.serving import Line, ServeSettings, serve_remotely
 
 # Seconds between signs of life.
 BEAT = 2.0
+# What a process inherits is changed for as long as it starts, so they start one at a time.
+_STARTING = threading.Lock()
 
 
 def _watch_parent(line: Line) -> None:
@@ -37,9 +42,10 @@ def _begin(connection: Connection) -> Line:
 
     The parent decides what a signal to the whole group of processes means.
     """
-    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), signal.SIG_IGN)
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
     line = Line(connection)
     threading.Thread(target=_watch_parent, args=(line,), daemon=True).start()
     return line
@@ -91,6 +97,42 @@ def _set_environment(variables: Mapping[str, str]) -> Iterator[None]:
                 os.environ[name] = value
 
 
+@contextlib.contextmanager
+def _without_signals() -> Iterator[None]:
+    """Lets a process start deaf to the signals that it ignores once it is there, see `_begin`.
+
+    Here they come a moment later.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    from multiprocessing import resource_tracker
+
+    # It starts with the first process otherwise, and lets signals through again.
+    resource_tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextlib.contextmanager
+def _without_main() -> Iterator[None]:
+    """Lets a process start without the program that starts it.
+
+    A spawned process imports its parent's `__main__` again: a script that is not made for that
+    would begin once more in every worker, and one that is read from a pipe is not there to be
+    imported. Workers need nothing from it.
+    """
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = types.ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
+
+
 class Worker(NamedTuple):
     """A process, and the parent's end of its pipe."""
 
@@ -102,7 +144,12 @@ def _start(devices: Devices, index: int, target: Callable[..., None], *args: Any
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=target, args=(theirs, *args), daemon=True)
-    with _set_environment(environment(devices, index)):
+    with (
+        _STARTING,
+        _set_environment(environment(devices, index)),
+        _without_main(),
+        _without_signals(),
+    ):
         process.start()
     theirs.close()
     return Worker(process, ours)

@@ -354,7 +354,7 @@ def test_a_spike_in_the_last_point_does_not_hide_a_break(spike):
     assert spiked.onset_step == pytest.approx(expected.onset_step, abs=1.0)
 
 
-def test_a_curve_with_spikes_has_an_outcome():
+def test_a_short_log_with_spikes_has_an_outcome():
     """Few points, at any steps, with spikes of any size: as somebody's log may be."""
     generator = np.random.default_rng(0)
     for _ in range(2000):

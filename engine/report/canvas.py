@@ -1,0 +1,88 @@
+"""What figures of the report are drawn on, and how they become SVG, PNG and output of a notebook.
+
+Text and axes are drawn in one ink colour that the page replaces by its own, so that the same
+figure reads on a light and on a dark background.
+"""
+
+import contextlib
+import io
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from matplotlib import style
+from matplotlib.figure import Figure
+
+INK = "#3b4450"
+_STYLE = {
+    "axes.edgecolor": INK,
+    "axes.labelcolor": INK,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.titlesize": 10,
+    "font.family": "sans-serif",
+    "font.size": 9,
+    "legend.frameon": False,
+    "legend.labelcolor": INK,
+    "savefig.transparent": True,
+    "svg.fonttype": "none",
+    "text.color": INK,
+    "text.parse_math": False,
+    "xtick.color": INK,
+    "ytick.color": INK,
+}
+_WIDTH = 5.2
+_DOTS_PER_INCH = 160
+_CSS_PIXELS_PER_INCH = 96
+
+
+class ReportFigure(Figure):
+    """A figure that a notebook shows by itself, on white, also where pyplot is not in use."""
+
+    def _repr_png_(self) -> tuple[bytes, dict[str, int]]:
+        width, height = (round(_CSS_PIXELS_PER_INCH * inches) for inches in self.get_size_inches())
+        return to_png(self), {"width": width, "height": height}
+
+
+def new_figure(height: float) -> Figure:
+    """An empty figure.
+
+    Args:
+        height: in inches.
+    """
+    return ReportFigure(figsize=(_WIDTH, height), layout="constrained")
+
+
+@contextlib.contextmanager
+def styled(settings: Mapping[str, Any] | None = None) -> Iterator[None]:
+    """Draws in the report's style, whatever the style of the notebook or script is.
+
+    Args:
+        settings: of Matplotlib besides.
+    """
+    with style.context(["default", {**_STYLE, **(settings or {})}]):
+        yield
+
+
+def to_svg(figure: Figure, name: str) -> str:
+    """The figure as an SVG element without size, whose ids begin with its name."""
+    buffer = io.StringIO()
+    with styled({"svg.hashsalt": name}):
+        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+    text = buffer.getvalue()
+    text = re.sub(r"<metadata>.*?</metadata>", "", text[text.index("<svg") :], flags=re.DOTALL)
+    head, rest = text.split(">", 1)
+    head = re.sub(r'\s(?:width|height)="[^"]*"', "", head)
+    for identifier in sorted(set(re.findall(r'id="([^"]+)"', rest)), key=len, reverse=True):
+        rest = rest.replace(f'id="{identifier}"', f'id="{name}-{identifier}"')
+        rest = rest.replace(f'"#{identifier}"', f'"#{name}-{identifier}"')
+        rest = rest.replace(f"url(#{identifier})", f"url(#{name}-{identifier})")
+    return head + ">" + rest
+
+
+def to_png(figure: Figure) -> bytes:
+    """The figure as a PNG on white."""
+    buffer = io.BytesIO()
+    with styled({"savefig.transparent": False}):
+        figure.savefig(buffer, format="png", dpi=_DOTS_PER_INCH, facecolor="white")
+    return buffer.getvalue()

@@ -1,0 +1,100 @@
+"""The curves of an arm as arrays."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from engine.designs import FIRST_GRID_SEED
+from engine.errors import InputError, unknown_name
+from engine.plateau import FAILED
+from engine.store import WorkDirectory
+
+# Column of the steps of each metric; mini-batches are counted.
+METRICS = {
+    "loss": "steps",
+    "accuracy": "steps",
+    "held_out_loss": "inspected_steps",
+    "held_out_accuracy": "inspected_steps",
+    "average_loss": "inspected_steps",
+    "batch_loss": None,
+}
+
+
+class ArmCurves(NamedTuple):
+    """A metric of every repetition of an arm, on the steps that any of them was measured at.
+
+    A run that was not measured at a step has NaN there: it had diverged, was stopped once its
+    outcome was clear, or was inspected at other steps.
+
+    Attributes:
+        steps: of training that lie behind each point, `[num_points]`.
+        values: as they are stored, in float32, `[num_seeds, num_points]`.
+        seed: of each row, increasing, `[num_seeds]`.
+    """
+
+    steps: np.ndarray
+    values: np.ndarray
+    seed: np.ndarray
+
+
+def read_arm_curves(directory: WorkDirectory, arm: str, metric: str = "loss") -> ArmCurves:
+    """The curves of the repetitions of an arm; runs of a grid, forks and failed runs are left out.
+
+    Args:
+        directory: of the study.
+        arm: its name.
+        metric: one of `METRICS`.
+
+    Raises:
+        InputError: there is no such arm or metric, or no finished run has it.
+    """
+    if arm not in directory.document["arm_order"]:
+        raise unknown_name("arm", arm, directory.document["arm_order"])
+    if metric not in METRICS:
+        raise unknown_name("metric", metric, METRICS)
+    found = dict(_curves_by_seed(directory, arm, metric))
+    if not found:
+        raise InputError(f"no finished run of {arm!r} in {str(directory.path)!r} yet")
+    if all(values is None for _, values in found.values()):
+        raise InputError(f"the runs of {arm!r} have no {metric}: its task or model has none")
+    seeds = sorted(found)
+    distinct = {steps.tobytes(): steps for steps, _ in found.values()}
+    steps = np.unique(np.concatenate(list(distinct.values())))
+    places = {key: np.searchsorted(steps, own) for key, own in distinct.items()}
+    values = np.full((len(seeds), len(steps)), np.nan, np.float32)
+    for row, seed in enumerate(seeds):
+        own_steps, own = found[seed]
+        if own is not None:
+            values[row, places[own_steps.tobytes()]] = own
+    return ArmCurves(steps, values, np.asarray(seeds, np.int64))
+
+
+def _curves_by_seed(
+    directory: WorkDirectory, arm: str, metric: str
+) -> Iterator[tuple[int, tuple[np.ndarray, np.ndarray | None]]]:
+    """Seed, steps and values of every repetition with an outcome, part by part."""
+    steps_column = METRICS[metric]
+    curves = [metric] if steps_column is None else [steps_column, metric]
+    for table in directory.iterate(["arm", "seed", "order_seed", "fork_step", "status", *curves]):
+        of_arm = table.filter(_is_repetition(table, arm))
+        for i, seed in enumerate(of_arm["seed"].to_pylist()):
+            values = of_arm[metric][i].values
+            own = None if values is None else values.to_numpy()
+            if steps_column is not None:
+                steps = of_arm[steps_column][i].values
+                steps = np.empty(0, np.int64) if steps is None or own is None else steps.to_numpy()
+            else:
+                steps = np.arange(0 if own is None else len(own))
+            yield seed, (steps, own)
+
+
+def _is_repetition(table: pa.Table, arm: str) -> pa.ChunkedArray:
+    """Which rows are repetitions of an arm that have an outcome."""
+    is_whole = pc.and_(pc.equal(table["arm"], arm), pc.not_equal(table["status"], FAILED))
+    is_plain = pc.and_(
+        pc.less(table["order_seed"], FIRST_GRID_SEED), pc.is_null(table["fork_step"])
+    )
+    return pc.and_(is_whole, is_plain)

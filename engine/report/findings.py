@@ -1,0 +1,55 @@
+"""Everything a report says of a study, before any of it is written."""
+
+from typing import Any, NamedTuple
+
+from engine.errors import InputError
+from engine.report.cautions import make_cautions
+from engine.report.fate import Fate, make_fates
+from engine.report.figures import Figures, make_figures
+from engine.report.summary import Summary, summarise, to_document
+from engine.report.table import make_table
+from engine.report.verdict import Verdict, make_verdict
+from engine.store import WorkDirectory
+
+
+class Findings(NamedTuple):
+    """What the finished runs of a study say.
+
+    Attributes:
+        summary: the numbers.
+        fates: what the designs of the arms say, by arm.
+        verdict: the words.
+        document: content of `summary.json`.
+        header, rows: the short table.
+        figures: by name; each is drawn when it is asked for.
+    """
+
+    summary: Summary
+    fates: dict[str, Fate]
+    verdict: Verdict
+    document: dict[str, Any]
+    header: list[str]
+    rows: list[list[str]]
+    figures: Figures
+
+
+def find(directory: WorkDirectory) -> Findings:
+    """Reads what a work directory holds, and writes nothing.
+
+    Raises:
+        InputError: there is no finished run with an outcome.
+    """
+    summary = summarise(directory)
+    if summary.failed and not summary.runs:
+        raise InputError(
+            f"all finished runs in {str(directory.path)!r} failed, so there is nothing to report: "
+            f"they ended their worker again and again, often for want of memory"
+        )
+    if not summary.runs:
+        raise InputError(f"no finished run in {str(directory.path)!r} yet: run the study first")
+    fates = make_fates(summary)
+    verdict = make_verdict(summary, fates)
+    document = to_document(summary, verdict._asdict(), fates)
+    document["cautions"] = make_cautions(summary, is_page=False)
+    header, rows = make_table(summary)
+    return Findings(summary, fates, verdict, document, header, rows, make_figures(summary, fates))
