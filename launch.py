@@ -15,6 +15,7 @@ import shlex
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from absl import flags
@@ -24,6 +25,7 @@ from engine.commands.flags import (
     QUESTION_NUMBERS,
     STUDY_FIELDS,
     UNTIL_FLAGS,
+    WANDB_RUNS,
     describe_flags,
     given_fields,
     given_flags,
@@ -44,10 +46,11 @@ def _study(values: flags.FlagValues) -> "Study":
     """The experiment with what was typed for it."""
     import dataclasses
 
+    from engine.commands.experiment_files import load_study
     from engine.study import with_fields, with_sweep
     from experiments import EXPERIMENTS
 
-    study = EXPERIMENTS.load(required(values, "experiment")).study()
+    study = load_study(required(values, "experiment"), EXPERIMENTS)
     given = given_flags(values)
     if "init_seeds" in given:
         if "seeds" in given:
@@ -90,6 +93,15 @@ def _until(given: dict[str, Any]) -> "Until | None":
     return None
 
 
+def _wandb_runs(given: dict[str, Any]) -> int | None:
+    """Single runs of which Weights & Biases is told, or none where it is told nothing at all."""
+    if given.get("wandb"):
+        return int(given.get("wandb_runs", WANDB_RUNS))
+    if "wandb_runs" in given:
+        raise InputError("--wandb_runs has no effect without --wandb")
+    return None
+
+
 def _run(values: flags.FlagValues) -> None:
     import engine
     from engine.store import as_path
@@ -109,6 +121,9 @@ def _run(values: flags.FlagValues) -> None:
         data_dir=given.get("data_dir"),
         cache_dir=given.get("compilation_cache"),
         checkpoint_every=given.get("checkpoint_every"),
+        live_every=given.get("live"),
+        has_tensorboard=bool(given.get("tensorboard")),
+        wandb_runs=_wandb_runs(given),
     )
     print(f"\n{results}\n\nreport: {as_path(workdir) / 'report.html'}")
 
@@ -123,7 +138,7 @@ def _stay_off_the_device() -> None:
 def _report(values: flags.FlagValues) -> None:
     from engine.commands.report import report
 
-    report(required(values, "workdir"))
+    report(required(values, "workdir"), has_tensorboard=bool(values["tensorboard"].value))
 
 
 def _compare(values: flags.FlagValues) -> None:
@@ -198,10 +213,11 @@ def _plan(values: flags.FlagValues) -> None:
 
 
 def _list(values: flags.FlagValues) -> None:
-    from engine.commands.listing import print_choices
-    from experiments import EXPERIMENTS
+    import experiments
+    from engine.commands.listing import folders_to_list, print_choices
 
-    print_choices(EXPERIMENTS)
+    ours = Path(experiments.__file__).parent
+    print_choices(experiments.EXPERIMENTS, folders_to_list(values["experiments"].value, ours))
 
 
 _VERBS: dict[str, tuple[Callable[[flags.FlagValues], int | None], str]] = {

@@ -67,6 +67,17 @@ def make_pool(data_dir: str):
     return make
 
 
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory, data_dir, cache_dir) -> Path:
+    """Two arms of three seeds, with event files and without a report. Do not write into it."""
+    path = tmp_path_factory.mktemp("finished")
+    from engine.commands.run import run
+
+    options: dict[str, Any] = {"num_workers": 0, "data_dir": data_dir, "cache_dir": cache_dir}
+    run(small_study(), path, is_quiet=True, has_report=False, has_tensorboard=True, **options)
+    return path
+
+
 def runs_of(arm: Arm, seeds: list[int], horizon: int = 44) -> list[Run]:
     resolved = resolve_arm(arm)
     return [Run("arm", resolved, seed, seed, seed, seed, horizon) for seed in seeds]

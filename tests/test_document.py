@@ -108,7 +108,7 @@ def test_what_has_changed_is_said_in_words(data_dir):
     then["data"]["slow"] = then["model_source"]["fast"] = "0" * 64
     then["arms"]["slow"]["nesterov"] = True
     # A field that an older release did not have was what is its default now.
-    then["arms"]["fast"].pop("augment")
+    then["arms"]["fast"].pop("nesterov")
     then["horizons"]["slow"] = 45
     assert identity_differences(then, now) == [
         "arm 'slow': nesterov was true, is false",

@@ -9,7 +9,11 @@ from engine import config
 from engine.errors import InputError, unknown_name
 
 _STUDY_FLAGS: dict[str, tuple[type, str]] = {
-    "experiment": (str, "name of the experiment, see `list`"),
+    "experiment": (
+        str,
+        "name of the experiment, see `list`; or a file of your own, path/to/file.py, with a "
+        "function study() that returns an engine.Study, or path/to/file.py:function",
+    ),
     "workdir": (str, "directory of the study; the same command resumes it"),
     "seeds": (int, "repetitions of every arm (default: the experiment's)"),
     "horizon": (int, "length of every run in steps (default: the experiment's)"),
@@ -133,12 +137,27 @@ STUDY_FIELDS = (
     "stop",
     "root_seed",
 )
+_LIST_FLAGS: dict[str, tuple[type, str]] = {
+    "experiments": (
+        str,
+        "folder of experiment files (default: the current one, and `experiments` in it)",
+    ),
+}
+LIVE_SECONDS = 30.0
+WANDB_RUNS = 20
 _PARTS = {
     "structure": "shapes the compiled program",
     "initial": "says where a run starts",
     "hyperparam": "one program for all values",
     "place": "the same study wherever it is",
 }
+_TENSORBOARD = "write event files to <workdir>/tensorboard: arms first, and every run"
+_LIVE = (
+    "keep report.html up to date while the study runs; --live=SECONDS between two states (default: "
+    "30, or more where they are expensive)"
+)
+_WANDB = "tell Weights & Biases of every arm and of the first runs; needs `pip install wandb`"
+_WANDB_RUNS = "single runs of which it is told, by seed and then by arm (default: 20)"
 _SWEEP = "field=v1,v2,… or model_arg.name=v1,v2,…: one arm per value; several make a grid"
 _MODEL_ARG = "model_arg."
 _OWN_CODE = "run the network's own code that the study names; only for a study that you trust"
@@ -159,6 +178,24 @@ class _FieldParser(flags.ArgumentParser):
 
     def flag_type(self) -> str:
         return self._name
+
+
+class _LiveParser(flags.ArgumentParser):
+    """Parses a flag that may stand alone or have seconds."""
+
+    syntactic_help = ""
+
+    def parse(self, argument: Any) -> float | None:
+        text = str(argument).lower()
+        if text in ("true", "false"):
+            return LIVE_SECONDS if text == "true" else None
+        try:
+            return float(text)
+        except ValueError:
+            raise ValueError("expected seconds, such as 30") from None
+
+    def flag_type(self) -> str:
+        return "seconds"
 
 
 def _define_fields(values: flags.FlagValues) -> None:
@@ -258,7 +295,7 @@ _TABLES: dict[str, list[dict[str, tuple[type, str]]]] = {
         {name: _STUDY_FLAGS[name] for name in ("workers", "data_dir", "compilation_cache")},
     ],
     "read": [_CHANCE_FLAGS, _READ_FLAGS, _LOG_FLAGS],
-    "list": [],
+    "list": [_LIST_FLAGS],
 }
 _TAKES_A_STUDY = ("run", "plan")
 
@@ -273,6 +310,12 @@ def make_flags(verb: str) -> flags.FlagValues:
         flags.DEFINE_bool("tune", None, _TUNE, flag_values=values)
     if verb == "read":
         flags.DEFINE_multi_string("curves", None, _CURVES, flag_values=values)
+        live = flags.Flag(_LiveParser(), None, "live", None, _LIVE, boolean=True)
+        flags.DEFINE_flag(live, flag_values=values)
+        flags.DEFINE_bool("wandb", None, _WANDB, flag_values=values)
+        flags.DEFINE_integer("wandb_runs", None, _WANDB_RUNS, flag_values=values)
+    if verb in ("run", "report"):
+        flags.DEFINE_bool("tensorboard", None, _TENSORBOARD, flag_values=values)
     if verb == "verify":
         flags.DEFINE_bool("all", None, _ALL, flag_values=values)
         flags.DEFINE_bool("own_code", None, _OWN_CODE, flag_values=values)
@@ -288,7 +331,11 @@ def describe_flags(verb: str) -> list[str]:
     for table in _TABLES[verb]:
         lines += [f"  --{name}: {doc}; {_KINDS[kind]}" for name, (kind, doc) in table.items()]
     if verb == "run":
-        lines += [f"  --tune: {_TUNE}"]
+        lines += [f"  --tune: {_TUNE}", f"  --live: {_LIVE}"]
+    if verb in ("run", "report"):
+        lines += [f"  --tensorboard: {_TENSORBOARD}"]
+    if verb == "run":
+        lines += [f"  --wandb: {_WANDB}", f"  --wandb_runs: {_WANDB_RUNS}; an integer"]
     if verb == "verify":
         from engine.verification import VERDICTS
 

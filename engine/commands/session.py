@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from engine import provenance, workers
-from engine.checkpoints import CheckpointFolder
 from engine.commands.progress import Progress
 from engine.commands.recorder import Recorder
 from engine.designs import is_of_grid
@@ -26,7 +25,7 @@ class Session:
     Args:
         plan: of the study.
         directory: where rows go.
-        checkpoints: of runs that were under way.
+        recorder: of what workers bring.
         crew: of workers.
         watch: for signals.
         is_quiet: whether to draw no progress bar.
@@ -39,20 +38,21 @@ class Session:
         self,
         plan: Plan,
         directory: WorkDirectory,
-        checkpoints: CheckpointFolder,
+        recorder: Recorder,
         crew: workers.Crew,
         watch: SignalWatch,
         is_quiet: bool,
     ) -> None:
         self.plan, self._directory, self._crew = plan, directory, crew
-        self._checkpoints, self._watch = checkpoints, watch
+        self._recorder, self._watch = recorder, watch
+        self._checkpoints = recorder.checkpoints
         # A run that has failed is tried again.
         self._finished = directory.finished_keys(has_outcome=True)
         self._num_stored = len(self._finished)
         # A kill may have come after their rows and before their checkpoints were removed.
-        checkpoints.forget(self._finished)
+        self._checkpoints.forget(self._finished)
+        recorder.expect(self._num_stored, num_stored=self._num_stored)
         self._is_quiet = is_quiet
-        self._recorder = Recorder(plan, directory, checkpoints)
         self._started = time.monotonic()
         self._num_runs = 0
         self._index: dict[tuple[str, int], Run] = {}
@@ -77,12 +77,15 @@ class Session:
         with Progress(len(missing), num_steps, is_drawn) as progress:
             recorder = self._recorder
             recorder.progress = progress
+            recorder.expect(len(missing), num_steps)
 
             def go_on(rows: Sequence[Mapping[str, Any]]) -> list[list[Run]] | None:
                 if looks is None or not rows:
                     return None
                 more = self._take_missing(self._after(looks, rows))
-                progress.extend(len(more), self._steps_to_do(more))
+                num_more = self._steps_to_do(more)
+                progress.extend(len(more), num_more)
+                recorder.expect(len(more), num_more)
                 return self.plan.by_group(more)
 
             hooks = workers.Hooks(
@@ -90,7 +93,7 @@ class Session:
                 on_fallback=recorder.fall_back,
                 on_checkpoint=recorder.keep,
                 find_checkpoint=recorder.find,
-                on_loss=progress.repeat,
+                on_loss=recorder.repeat,
                 on_failure=lambda run: go_on(recorder.give_up(run)),
                 notify=progress.note,
             )

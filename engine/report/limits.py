@@ -68,6 +68,19 @@ def find_limits(summary: Summary) -> list[str]:
             f"The intervals describe the {summary.varied} of these configurations on this data "
             f"set, each at 95 % on its own; they do not carry over to another network or data set."
         )
+    if summary.fixed_order is not None:
+        lines.append(
+            f"All runs see the data in one order, of seed {summary.fixed_order}, which is taken as "
+            f"fixed: in another order all of them together might wait longer or shorter, and no "
+            f"interval here covers that."
+        )
+    if summary.under_way is not None:
+        lines.append(
+            "The study is under way, and this is one of many looks. Intervals of fractions "
+            "(confidence sequences) and p-values of comparisons (safe tests) hold at all looks "
+            "together; intervals of times and of differences hold for a number of seeds that is "
+            "fixed beforehand, and so only once it is over."
+        )
     for name, runs in summary.runs.items():
         used = len(runs.status) + runs.num_failed
         if used < runs.num_planned:

@@ -268,6 +268,11 @@ def _what_is_a_break(summary: Summary, detector: dict[str, Any]) -> str:
 
 
 def _how_often(summary: Summary) -> str:
+    if summary.has_looks and not summary.looks:
+        return (
+            "Fractions of runs have the limits of a confidence sequence, which holds at every look "
+            "while the study is under way [robbins1970]."
+        )
     if summary.looks:
         return (
             f"Seeds were added in blocks, in {len(summary.looks)} looks; fractions of runs have "
@@ -283,7 +288,7 @@ def _compared(summary: Summary) -> str:
     test, adjustment = "a log-rank test stratified by seed [mantel1966]", "[holm1979]"
     if summary.of_logs:
         test = "Gray's test of the incidence [gray1988]"
-    if summary.looks:
+    if summary.has_looks:
         test = "a safe log-rank test in pairs of equal seeds, valid at every look [grunwald2021]"
         adjustment = "by Bonferroni's inequality"
     return (

@@ -54,6 +54,18 @@ _OF_LOGS = (
 )
 
 
+def environment() -> jinja2.Environment:
+    """Where templates are, and how what they are given is made harmless."""
+    return jinja2.Environment(
+        loader=jinja2.PackageLoader("engine", "report"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+        finalize=_visible,
+    )
+
+
 def make_page(
     summary: Summary,
     verdict: Verdict,
@@ -72,46 +84,42 @@ def make_page(
         document: `study.json`.
         fates: what the designs of the arms say, by arm.
     """
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("engine", "report"),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-        finalize=_visible,
-    )
     drawings = [
         {"svg": _themed(svg), "caption": _caption(name, summary), "name": name}
         for name, svg in figures.items()
     ]
-    return environment.get_template("page.html").render(
-        title=summary.question or summary.name,
-        name=summary.name,
-        verdict=verdict,
-        header=table[0],
-        rows=table[1],
-        curves=[d for d in drawings if d["name"].startswith("curves")],
-        others=[d for d in drawings if not d["name"].startswith(("curves", "grid", "forks"))],
-        fate_words=[
-            line
-            for name, fate in fates.items()
-            for line in in_words(
-                name, summary.runs[name], fate, summary.unit, summary.steps_per_unit(name)
-            )
-        ],
-        fate_figures=[d for d in drawings if d["name"].startswith(("grid", "forks"))],
-        methods=make_methods(
-            summary, fates, document["identity"], document["launches"][-1]["versions"]
-        ),
-        runs=_run_rows(summary),
-        cautions=make_cautions(summary, is_page=True),
-        unit=summary.unit,
-        has_looks=bool(summary.looks),
-        has_hits=any(runs.waits_for == "hit" for runs in summary.runs.values()),
-        launch=document["launches"][-1],
-        logs=document["study"] if summary.of_logs else None,
-        detector=document["identity"]["detector"],
-        identity=document["identity"],
+    return (
+        environment()
+        .get_template("page.html")
+        .render(
+            title=summary.question or summary.name,
+            name=summary.name,
+            verdict=verdict,
+            header=table[0],
+            rows=table[1],
+            curves=[d for d in drawings if d["name"].startswith("curves")],
+            others=[d for d in drawings if not d["name"].startswith(("curves", "grid", "forks"))],
+            fate_words=[
+                line
+                for name, fate in fates.items()
+                for line in in_words(
+                    name, summary.runs[name], fate, summary.unit, summary.steps_per_unit(name)
+                )
+            ],
+            fate_figures=[d for d in drawings if d["name"].startswith(("grid", "forks"))],
+            methods=make_methods(
+                summary, fates, document["identity"], document["launches"][-1]["versions"]
+            ),
+            runs=_run_rows(summary),
+            cautions=make_cautions(summary, is_page=True),
+            unit=summary.unit,
+            has_looks=summary.has_looks,
+            has_hits=any(runs.waits_for == "hit" for runs in summary.runs.values()),
+            launch=document["launches"][-1],
+            logs=document["study"] if summary.of_logs else None,
+            detector=document["identity"]["detector"],
+            identity=document["identity"],
+        )
     )
 
 

@@ -45,10 +45,19 @@ def make_verdict(summary: Summary, fates: Mapping[str, Fate]) -> Verdict:
         summary: the numbers.
         fates: what the designs of the arms say, by arm.
     """
+    verdict = _with_fate(_verdict(summary), summary, fates)
+    if summary.under_way is None:
+        return verdict
+    num_over, num_runs = summary.under_way
+    far = f"The study is under way: {num_over} of {num_runs} runs are over. So far:"
+    return verdict._replace(headline=f"{far} {verdict.headline}")
+
+
+def _verdict(summary: Summary) -> Verdict:
     base = summary.arms[summary.baseline]
     horizon = _horizon(summary, summary.baseline)
     if summary.runs[summary.baseline].waits_for == "hit":
-        return _with_fate(_verdict_of_a_wait(summary, base, horizon), summary, fates)
+        return _verdict_of_a_wait(summary, base, horizon)
     answers = {
         "How often does it kick in?": _how_often(summary, base),
         "When?": _when(summary, base, horizon),
@@ -62,8 +71,7 @@ def make_verdict(summary: Summary, fates: Mapping[str, Fate]) -> Verdict:
             headline, answers = logs.headline_of_one(summary), logs.answers_of_one(summary)
         answers = {"Is the loss at chance level at all?": level.words, **answers}
         headline += f" But is it at chance level at all? {level.words}" * level.is_doubtful
-    verdict = Verdict(headline, answers, find_limits(summary))
-    return _with_fate(verdict, summary, fates)
+    return Verdict(headline, answers, find_limits(summary))
 
 
 def _with_fate(verdict: Verdict, summary: Summary, fates: Mapping[str, Fate]) -> Verdict:
@@ -104,10 +112,6 @@ def _num_learned(arm: ArmSummary) -> int:
     return sum(arm.statuses[s] for s in ("broke", "no_plateau", "shoulder"))
 
 
-def _number_of(arm: ArmSummary) -> str:
-    return "1 run is" if arm.num_runs == 1 else f"{arm.num_runs} runs are"
-
-
 def _counts(arm: ArmSummary) -> str:
     """`23 broke out of a plateau and 1 diverged`."""
     return joined([f"{arm.statuses[s]} {w}" for s, w in _STATUS_WORDS.items() if arm.statuses[s]])
@@ -145,8 +149,13 @@ def _headline(summary: Summary, base: ArmSummary, horizon: float) -> str:
     text = f"“{name}”: {left} left chance level; the median onset is "
     text += f"{onset(base, summary.unit, horizon)}."
     if typical is None and base.num_runs < _FEW:
-        text += f" {_number_of(base)} too few to say what is typical."
+        text += f" {_too_few(base)}."
     return text
+
+
+def _too_few(base: ArmSummary) -> str:
+    are = "1 run is" if base.num_runs == 1 else f"{base.num_runs} runs are"
+    return f"{are} too few to say what is typical"
 
 
 def _decided(summary: Summary) -> str:
@@ -220,7 +229,7 @@ def _is_normal(summary: Summary, base: ArmSummary, horizon: float) -> str:
     typical, unit = _typical(summary, base), summary.unit
     if typical is None:
         if base.num_runs < _FEW:
-            return f"{_number_of(base)} too few to say what is typical: {_counts(base)}."
+            return f"{_too_few(base)}: {_counts(base)}."
         return f"There is no typical course: {_counts(base)}."
     share = summary.fraction(base.statuses[typical], base.num_runs)
     counted = fraction(base.statuses[typical], base.num_runs, share)
@@ -343,7 +352,7 @@ def _compared(summary: Summary, name: str) -> str:
     comparison, unit = summary.comparisons[name], summary.unit
     difference = comparison.difference
     direction = "earlier" if difference.value < 0 else "later"
-    adjusted = "at every look" if summary.looks else "after Holm"
+    adjusted = "at every look" if summary.has_looks else "after Holm"
     has_censored = min(summary.arms[n].fraction.value for n in (name, summary.baseline)) < 1
     least = "at least " if has_censored else ""
     lower, upper = sorted((abs(difference.lower), abs(difference.upper)))

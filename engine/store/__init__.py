@@ -6,8 +6,10 @@ is read is ever executed: parts are Parquet, everything else is JSON.
 
 from engine.store.files import (
     as_path,
+    check_folder,
     digest,
     digest_of_file,
+    read_bounded,
     set_aside,
     storage_error,
     write_atomically,
@@ -45,6 +47,7 @@ __all__ = [
     "Row",
     "WorkDirectory",
     "as_path",
+    "check_folder",
     "create_or_replace",
     "create_or_resume",
     "digest",
@@ -55,6 +58,7 @@ __all__ = [
     "is_of_logs",
     "keep",
     "open_existing",
+    "read_bounded",
     "recall",
     "set_aside",
     "storage_error",

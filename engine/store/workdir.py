@@ -60,6 +60,7 @@ class WorkDirectory:
             self.path / study_file.STUDY,
             self.path / study_file.BACKUP,
             self.parts / study_file.MANIFEST,
+            self.path / "report.html",
         ):
             file.unlink(missing_ok=True)
         for folder in (self.parts, self.path):
