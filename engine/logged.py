@@ -53,6 +53,17 @@ def first_loss(curves: Sequence[Curve]) -> float:
     return float(np.median([np.median(start) for start in finite if len(start)] or [np.nan]))
 
 
+def with_averages(curve: Curve, number: int) -> Curve:
+    """The curve with means of so many consecutive losses; what was logged after them is cut."""
+    loss = averaged(curve.loss, number)
+    others = {}
+    for name, series in curve.others.items():
+        is_inside = series.steps <= loss.steps[-1]
+        if is_inside.any():
+            others[name] = Series(series.steps[is_inside], series.values[is_inside])
+    return curve._replace(loss=loss, others=others)
+
+
 def averaged(series: Series, number: int) -> Series:
     """Means of so many consecutive points, at the middle of their steps; what is left over is cut.
 
@@ -70,7 +81,6 @@ def averaged(series: Series, number: int) -> Series:
 def detect(
     arms: Mapping[str, Sequence[Curve]],
     chance_loss: float,
-    average: int,
     detector: DetectorSettings,
 ) -> Detected:
     """The row of every run.
@@ -78,13 +88,11 @@ def detect(
     Args:
         arms: curves by group.
         chance_loss: of all of them.
-        average: consecutive points that are averaged first.
         detector: settings of the detector.
     """
     rows, noises = [], []
     for arm, curves in arms.items():
         for seed, curve in enumerate(curves):
-            curve = curve._replace(loss=averaged(curve.loss, average))
             rows.append(_row(arm, seed, curve, chance_loss, detector))
             noises.append(_noise(curve.loss.values, chance_loss, detector))
     return Detected(rows, float(np.median(noises)))

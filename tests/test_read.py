@@ -11,7 +11,7 @@ import engine
 import launch
 from engine.commands.compare import compare
 from engine.errors import InputError
-from engine.logged import averaged, detect
+from engine.logged import averaged, detect, with_averages
 from engine.plateau import DetectorSettings
 from engine.readers import Curve, Series
 from engine.report.limits import find_limits
@@ -125,9 +125,6 @@ def test_a_report_of_groups_of_runs(logs, capsys):
     assert str(logs) not in page + (workdir / "study.json").read_text()
     rows = read_all(workdir)
     assert [row["run_name"] for row in rows[:3]] == ["seed_0", "seed_1", "seed_2"]
-    before = (workdir / "summary.json").read_text()
-    assert _launch("report", f"--workdir={workdir}") == 0
-    assert (workdir / "summary.json").read_text() == before
     assert "run_name" in OUTCOME_SCHEMA.names
 
 
@@ -222,17 +219,18 @@ def _noisy(kind: str, seed: int) -> Curve:
 def test_noisy_losses_of_every_step_are_told_apart_once_averaged(kind):
     """Twelve of each: were one in five wrong, all would be right in 7 % of trials."""
     curves = [_noisy(kind, seed) for seed in range(12)]
-    found = detect({kind: curves}, H, 8, DetectorSettings())
+    means = [with_averages(curve, 8) for curve in curves]
+    found = detect({kind: means}, H, DetectorSettings())
     assert [row["status"] for row in found.rows] == [kind] * 12
-    plain = detect({kind: curves}, H, 1, DetectorSettings())
+    plain = detect({kind: curves}, H, DetectorSettings())
     assert plain.noise == pytest.approx(0.2, rel=0.1)
     assert found.noise == pytest.approx(0.2 / math.sqrt(8), rel=0.15)
 
 
 def test_noise_is_said_with_what_helps(tmp_path, capsys):
     steps, loss = _noisy("broke", 0).loss
-    rows = (f"{s},{v}\n" for s, v in zip(steps, loss, strict=True))
-    (tmp_path / "a.csv").write_text("step,loss\n" + "".join(rows))
+    rows = (f"{s},{v},0.5,{v}\n" for s, v in zip(steps, loss, strict=True))
+    (tmp_path / "a.csv").write_text("step,loss,acc,val_loss\n" + "".join(rows))
     assert _launch("read", f"--curves={tmp_path / 'a.csv'}", "--classes=10") == 0
     assert "--average=8 makes plateaus surer to tell" in capsys.readouterr().err
     words = ["--classes=10", "--average=8", f"--workdir={tmp_path / 'out'}"]
@@ -240,7 +238,12 @@ def test_noise_is_said_with_what_helps(tmp_path, capsys):
     assert capsys.readouterr().err == ""
     (row,) = read_all(tmp_path / "out")
     assert len(row["steps"]) == 1000
+    assert row["inspected_steps"][-1] == row["steps"][-1] == 7997
+    assert row["end_accuracy"] == 0.5
     assert "as means of 8 points" in (tmp_path / "out" / "report.html").read_text()
+    before = (tmp_path / "out" / "summary.json").read_text()
+    assert _launch("report", f"--workdir={tmp_path / 'out'}") == 0
+    assert (tmp_path / "out" / "summary.json").read_text() == before
 
 
 def test_means_lie_in_the_middle_and_keep_what_is_not_finite():

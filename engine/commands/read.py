@@ -12,11 +12,11 @@ from engine.errors import InputError, one_line, unknown_name
 from engine.logged import (
     Detected,
     arms_of,
-    averaged,
     detect,
     first_loss,
     is_noisy,
     make_document,
+    with_averages,
 )
 from engine.plateau import DetectorSettings
 from engine.readers import (
@@ -82,24 +82,22 @@ def read(
     places = [curves] if isinstance(curves, (str, os.PathLike)) else curves
     patterns = [os.fspath(place) for place in places]
     reading = read_curves(patterns, options)
-    arms = arms_of(reading.curves, _unnamed(reading, patterns))
+    arms = arms_of(reading.curves, _unnamed(patterns))
     _check_arms(arms, baseline)
     _tell_reading(reading, arms, known)
     if known is None:
         raise _no_chance(reading)
     detector = DetectorSettings()
-    found = detect(arms, known, average, detector)
+    if average > 1:
+        arms = {name: [with_averages(curve, average) for curve in of] for name, of in arms.items()}
+    found = detect(arms, known, detector)
     study = {
-        "name": _unnamed(reading, patterns) if len(patterns) == 1 else _ALL_RUNS,
+        "name": _unnamed(patterns) if len(patterns) == 1 else _ALL_RUNS,
         "question": _QUESTION,
         "baseline": baseline or next(iter(arms)),
         "sources": sorted(Path(pattern).name or pattern for pattern in patterns),
     }
-    short = {
-        name: [curve._replace(loss=averaged(curve.loss, average)) for curve in of]
-        for name, of in arms.items()
-    }
-    document = make_document(reading, short, found.rows, (known, average, detector), study)
+    document = make_document(reading, arms, found.rows, (known, average, detector), study)
     if workdir is not None:
         summary = _store(Path(workdir), document, found, has_report)
     else:
@@ -109,7 +107,7 @@ def read(
     return summary
 
 
-def _unnamed(reading: Reading, patterns: Sequence[str]) -> str:
+def _unnamed(patterns: Sequence[str]) -> str:
     """What runs are called together that nothing groups."""
     if len(patterns) > 1:
         return _ALL_RUNS

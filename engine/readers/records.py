@@ -1,7 +1,7 @@
 """JSON: a line for each row, a list of rows, or a list for each column as Keras has it."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from engine.readers.tables import NoCurveError, Table, from_cells, shown
 _MAX_BYTES = 1024 * 2**20
 _MAX_COLUMNS = 10_000
 _MAX_CELLS = 2 * 10**8
-_LINES_AT_ONCE = 20_000
+_BLOCK_BYTES = 2**20
 # Where a document keeps its rows or columns, by the tool that writes it so.
 _INSIDE = {"log_history": "trainer state", "history": "Keras history"}
 
@@ -31,45 +31,46 @@ def read_lines(path: Path, content: bytes, _: ReadOptions) -> Table:
     """
     content, notes = to_utf8(path, content)
     _check_size(path, content)
-    lines = content.split(b"\n")
-    while lines and not lines[-1].strip():
-        lines.pop()
-    pieces, num_rows = [], 0
-    for first in range(0, len(lines), _LINES_AT_ONCE):
-        rows = _rows(path, lines, first, min(first + _LINES_AT_ONCE, len(lines)))
-        num_rows += len(rows)
+    content = content.rstrip()
+    pieces: list[tuple[int, dict[str, pa.Array]]] = []
+    num_rows = first = 0
+    while first < len(content):
+        end = content.find(b"\n", first + _BLOCK_BYTES)
+        end = len(content) if end < 0 else end
+        lines = content[first:end].split(b"\n")
+        rows = _rows(path, lines, num_rows, end == len(content))
         pieces.append((len(rows), _columns_of_rows(path, rows)))
-    if num_rows < len(lines):
-        notes = (*notes, f"{path}: the last line is incomplete and left out")
+        num_rows, first = num_rows + len(rows), end + 1
+        if len(rows) < len(lines):
+            notes = (*notes, f"{path}: the last line is incomplete and left out")
     columns = _joined(path, pieces)
-    if not columns or not num_rows:
+    if not columns:
         raise NoCurveError(f"{path}: no JSON object in it")
     kind = "JSON lines of Weights & Biases" if "_step" in columns else "JSON lines"
     return Table(str(path), kind, columns, 1, notes)
 
 
-def _rows(path: Path, lines: list[bytes], first: int, end: int) -> list[dict[str, Any]]:
-    """The objects of some lines; without the last one of all where that is incomplete."""
-    some = lines[first:end]
+def _rows(path: Path, lines: list[bytes], num_before: int, is_end: bool) -> list[dict[str, Any]]:
+    """The objects of some lines; without the last one of the file where that is incomplete."""
     try:
         # Many lines are read in a third of the time as one list.
-        rows = _parse(b"[" + b",".join(some) + b"]")
-        if len(rows) == len(some) and all(isinstance(row, dict) for row in rows):
+        rows = _parse(b"[" + b",".join(lines) + b"]")
+        if len(rows) == len(lines) and all(isinstance(row, dict) for row in rows):
             return list(rows)
     except ValueError:
         pass
     found: list[dict[str, Any]] = []
-    for number, line in enumerate(some, first):
+    for number, line in enumerate(lines):
         try:
             row = _parse(line) if line.strip() else {}
             if not isinstance(row, dict):
                 raise ValueError("no object")
         except ValueError as error:
-            if number == len(lines) - 1 and number > 0:
+            if is_end and number == len(lines) - 1 and num_before + number > 0:
                 return found
             raise InputError(
-                f"{path}, row {number + 1}: {shown(line.decode(errors='replace'))} is no JSON "
-                f"object ({_reason(error)})"
+                f"{path}, row {num_before + number + 1}: {shown(line.decode(errors='replace'))} "
+                f"is no JSON object ({_reason(error)})"
             ) from None
         found.append(row)
     return found
@@ -139,7 +140,7 @@ def _columns_of_lists(path: Path, lists: dict[str, list[Any]]) -> dict[str, pa.A
     for name, cells in lists.items():
         # Metrics that are measured every few epochs have shorter lists, of unknown steps.
         if cells and len(cells) == longest and all(_is_scalar(cell) for cell in cells):
-            columns[name] = from_cells([_number(cell) for cell in cells])
+            columns[name] = _column(cells)
     if not columns:
         raise NoCurveError(f"{path}: no list of numbers in it")
     return columns
@@ -147,18 +148,22 @@ def _columns_of_lists(path: Path, lists: dict[str, list[Any]]) -> dict[str, pa.A
 
 def _columns_of_rows(path: Path, rows: list[dict[str, Any]]) -> dict[str, pa.Array]:
     """Columns of rows whose values may be nested; lists and deeper objects are left out."""
-    flat = [dict(_flattened(row)) if _has_more(row) else row for row in rows]
+    names = list(rows[0]) if rows else []
+    if all(list(row) == names for row in rows):
+        columns = dict(zip(names, zip(*(row.values() for row in rows), strict=True), strict=True))
+        if not any(set(map(type, cells)) & {dict, list} for cells in columns.values()):
+            _check_cells(path, len(rows), len(names))
+            return {name: _column(cells) for name, cells in columns.items()}
+    flat = [dict(_flattened(row)) for row in rows]
     names = list(dict.fromkeys(name for row in flat for name in row))
     _check_cells(path, len(rows), len(names))
-    columns = {}
-    for name in names:
-        cells = [row.get(name) for row in flat]
-        columns[name] = from_cells([_number(cell) for cell in cells])
-    return columns
+    return {name: _column([row.get(name) for row in flat]) for name in names}
 
 
-def _has_more(row: dict[str, Any]) -> bool:
-    return any(isinstance(value, (dict, list)) for value in row.values())
+def _column(cells: Sequence[Any]) -> pa.Array:
+    """A column in which NaN and infinity may be text, as of writers that have none in JSON."""
+    has_text = str in set(map(type, cells))
+    return from_cells([_number(cell) for cell in cells] if has_text else cells)
 
 
 def _check_cells(path: Path, num_rows: int, num_names: int) -> None:
@@ -178,7 +183,7 @@ def _flattened(row: dict[str, Any]) -> Iterable[tuple[str, Any]]:
 
 
 def _number(value: Any) -> Any:
-    """NaN and infinity as numbers, where a writer that has none in JSON makes them text."""
+    """NaN and infinity as numbers, where they are text."""
     if isinstance(value, str) and value.lstrip("+-").lower() in ("nan", "inf", "infinity"):
         return float(value)
     return value

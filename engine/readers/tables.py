@@ -1,6 +1,7 @@
 """What a log holds before anything is made of it: named columns, row by row."""
 
 import re
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -138,7 +139,7 @@ def shown(text: str) -> str:
     return repr(text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…")
 
 
-def from_cells(cells: list[Any]) -> pa.Array:
+def from_cells(cells: Sequence[Any]) -> pa.Array:
     """A column of values of any kind: of numbers where all are numbers, else of text."""
     kinds = set(map(type, cells)) - {type(None)}
     if kinds <= {float}:

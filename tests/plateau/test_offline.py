@@ -346,8 +346,8 @@ def test_a_slow_climb_after_the_break_keeps_the_break():
 @pytest.mark.parametrize("spike", [4.0, 23.7])
 def test_a_spike_in_the_last_point_does_not_hide_a_break(spike):
     """The window of the running median has one point there."""
-    steps = np.arange(0, 600, 15.0)
-    loss = _loss(_sigmoid(steps, 300.0, 15.0))
+    steps = np.arange(0, 900, 15.0)
+    loss = _loss(_sigmoid(steps, 700.0, 15.0))
     expected = find_break(steps, loss, H)
     spiked = find_break(steps, np.append(loss[:-1], spike), H)
     assert spiked.status == expected.status == "broke"

@@ -63,7 +63,7 @@ def _expected(runs: list[Logged]) -> dict[tuple[str, int], dict]:
 def _read_back(words, options: ReadOptions) -> dict[tuple[str, int], dict]:
     reading = read_curves([words] if isinstance(words, str) else words, options)
     arms = arms_of(reading.curves, "none")
-    rows = detect(arms, H, 1, DetectorSettings()).rows
+    rows = detect(arms, H, DetectorSettings()).rows
     found = {}
     for row in rows:
         number = int(row["run_name"].replace("-", "_").rsplit("_", 1)[-1])
@@ -99,7 +99,7 @@ def test_the_rows_of_a_study_come_back_whole(own, study, tmp_path):
     stored = open_existing(study).read().to_pylist()
     reading = read_curves([BY_STEP["long_csv"](tmp_path, own)])
     arms = arms_of(reading.curves, "none")
-    rows = detect(arms, stored[0]["chance_loss"], 1, DetectorSettings()).rows
+    rows = detect(arms, stored[0]["chance_loss"], DetectorSettings()).rows
     assert [(row["arm"], row["run_name"]) for row in rows] == [
         (row["arm"], str(row["seed"])) for row in stored
     ]
