@@ -114,7 +114,11 @@ def load_module(place: str, who: str) -> ModuleType:
     """
     try:
         if place.endswith(".py"):
-            return _load_file(Path(os.path.abspath(os.path.expanduser(place))), who)
+            path = Path(os.path.abspath(os.path.expanduser(place)))
+            if not path.is_file():
+                raise InputError(f"{who}: there is no file {str(path)!r}")
+            _make_importable(path.parent)
+            return import_file(path)
         _make_importable(Path.cwd())
         return importlib.import_module(place)
     except InputError:
@@ -125,14 +129,16 @@ def load_module(place: str, who: str) -> ModuleType:
         raise InputError(f"{who} cannot be imported: it ends the program") from error
 
 
-def _load_file(path: Path, who: str) -> ModuleType:
-    if not path.is_file():
-        raise InputError(f"{who}: there is no file {str(path)!r}")
+def import_file(path: Path) -> ModuleType:
+    """The module of a file, under a name that no other module has; raises whatever it raises.
+
+    Args:
+        path: absolute. What it holds is imported again only when it has changed.
+    """
     digest = hashlib.sha256(os.fsencode(path) + b"\0" + path.read_bytes()).hexdigest()
     name = f"own_{path.stem}_{digest[:16]}"
     if name in sys.modules:
         return sys.modules[name]
-    _make_importable(path.parent)
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None
     assert spec.loader is not None
