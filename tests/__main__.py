@@ -1,4 +1,4 @@
-"""`python -m tests`: formatter, linter, type checker and tests, in this order.
+"""`python -m tests`: formatter, linter, types, the fast tests, and what docs/ says, in this order.
 
 Words after it go to pytest, for example `python -m tests -m "slow or not slow"`.
 """
@@ -17,8 +17,11 @@ CHECKS = (
 
 def main() -> int:
     """0 where everything passes, else the exit code of the first check that does not."""
-    pytest = ("pytest", "-q", "-n", "2", *(sys.argv[1:] or ("-m", "not slow")))
-    for words in (*CHECKS, pytest):
+    pytest = ("pytest", "-q", "-n", "2")
+    suites = [(*pytest, *sys.argv[1:])]
+    if not sys.argv[1:]:
+        suites = [(*pytest, "-m", "not slow and not guide"), (*pytest, "-m", "guide")]
+    for words in (*CHECKS, *suites):
         print(f"== {' '.join(words)}", flush=True)
         done = subprocess.run([sys.executable, "-m", *words], cwd=ROOT)
         if done.returncode != 0:

@@ -45,7 +45,7 @@ def load(folder: Path) -> tuple[np.ndarray, np.ndarray]:
     return np.stack(images), np.asarray(labels)
 
 
-def main(folder: Path, num_epochs: int = 25, batch_size: int = 64) -> None:
+def main(folder: Path, num_epochs: int = 20, batch_size: int = 64) -> None:
     """Trains once, and writes what the loss was."""
     images, labels = load(folder)
     net, optimizer = Net(), optax.adam(3e-4)

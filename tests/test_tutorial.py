@@ -1,0 +1,54 @@
+"""Every command of the tutorial, in its order, as a reader would type it."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PAGE = (ROOT / "docs" / "tutorial.md").read_text()
+COMMANDS = [
+    line for block in re.findall(r"```\n(.*?)```", PAGE, re.DOTALL) for line in block.splitlines()
+]
+
+
+def _run(command: str, folder: Path) -> str:
+    words = shlex.split(command)
+    assert words[0] == "python"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "XDG_CACHE_HOME": str(folder / "cache")}
+    done = subprocess.run(
+        [sys.executable, *words[1:]], cwd=folder, env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, f"{command}\n{done.stderr}"
+    return done.stdout
+
+
+@pytest.mark.guide
+def test_every_command_of_the_tutorial_does_what_the_page_says(tmp_path):
+    for name in ("launch.py", "docs"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    said = {command: _run(command, tmp_path) for command in COMMANDS}
+    assert len(said) == len(COMMANDS) == 8
+    read, mine, wait, verified = list(said.values())[2:6]
+    assert "A plateau that ends by itself" in read
+    assert "One run cannot say" in read
+    assert "This is normal for “arm”: 12 of 12 runs" in mine
+    assert "init=he in place of as_written" in wait
+    assert "all are identical to the last bit" in verified
+    # Onsets depend on the processor by a fraction of an epoch.
+    epochs = {arm: float(re.search(rf"^{arm} .*% \)? *([\d.]+) \(", wait, re.M)[1]) for arm in
+              ("as_written", "he", "rate_x3")}  # fmt: skip
+    for arm, printed in (("as_written", 8.9), ("he", 2.3), ("rate_x3", 3.9)):
+        assert f"{printed} (" in PAGE
+        assert epochs[arm] == pytest.approx(printed, abs=0.5)
+
+
+def test_links_of_the_guides_lead_somewhere():
+    for page in [*(ROOT / "docs").glob("*.md"), ROOT / "README.md", ROOT / "BUILD_NOTES.md"]:
+        for link in re.findall(r"\]\(([^)#]+)\)", page.read_text()):
+            if "://" not in link:
+                assert (page.parent / link).exists(), f"{page.name}: {link}"
