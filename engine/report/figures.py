@@ -3,6 +3,7 @@
 import functools
 import math
 from collections.abc import Callable, Iterator, Mapping
+from typing import Literal
 
 import matplotlib as mpl
 import numpy as np
@@ -224,7 +225,7 @@ def _aligned(summary: Summary) -> Figure:
     return figure
 
 
-def _add_legend(axes: Axes, place: str) -> None:
+def _add_legend(axes: Axes, place: Literal["best", "lower right"]) -> None:
     """A legend inside of the axes, however many and long its labels are."""
     _, labels = axes.get_legend_handles_labels()
     is_long = max(map(len, labels), default=0) > _LONG_LABEL
