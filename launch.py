@@ -4,11 +4,13 @@ python launch.py [run] --experiment=NAME --workdir=DIR [flags]   run or resume, 
 python launch.py report --workdir=DIR                            rebuild the report
 python launch.py verify --workdir=DIR [--runs=N | --all]         run some runs again, and compare
 python launch.py compare --workdir=DIR --baseline=DIR            two studies against each other
+python launch.py read --curves=FILE --classes=N                  curves that somebody else logged
 python launch.py plan --question=NAME --pilot=DIR                how many seeds, and how long
 python launch.py list                                            what there is to choose from
 
 """
 
+import os
 import shlex
 import signal
 import sys
@@ -18,14 +20,17 @@ from typing import TYPE_CHECKING, Any
 
 from absl import flags
 
-from engine import config
 from engine.commands.flags import (
+    LOG_FIELDS,
     QUESTION_NUMBERS,
     STUDY_FIELDS,
     UNTIL_FLAGS,
+    WANDB_RUNS,
     describe_flags,
+    given_fields,
     given_flags,
     make_flags,
+    parse_numbers,
     parse_sweeps,
     required,
 )
@@ -63,7 +68,7 @@ def _study(values: flags.FlagValues) -> "Study":
     late = {"baseline": changes.pop("baseline")} if "baseline" in changes else {}
     study = dataclasses.replace(study, **changes)
     axes = parse_sweeps(values["sweep"].value or [])
-    fields = {name: given[name] for name in config.FIELDS if name in given}
+    fields = given_fields(given)
     for name in set(axes) & set(fields):
         raise InputError(f"--{name} and --sweep={name}=… exclude each other: give one")
     study = with_sweep(with_fields(study, fields), axes) if axes else with_fields(study, fields)
@@ -88,6 +93,15 @@ def _until(given: dict[str, Any]) -> "Until | None":
     return None
 
 
+def _wandb_runs(given: dict[str, Any]) -> int | None:
+    """Single runs of which Weights & Biases is told, or none where it is told nothing at all."""
+    if given.get("wandb"):
+        return int(given.get("wandb_runs", WANDB_RUNS))
+    if "wandb_runs" in given:
+        raise InputError("--wandb_runs has no effect without --wandb")
+    return None
+
+
 def _run(values: flags.FlagValues) -> None:
     import engine
     from engine.store import as_path
@@ -107,6 +121,9 @@ def _run(values: flags.FlagValues) -> None:
         data_dir=given.get("data_dir"),
         cache_dir=given.get("compilation_cache"),
         checkpoint_every=given.get("checkpoint_every"),
+        live_every=given.get("live"),
+        has_tensorboard=bool(given.get("tensorboard")),
+        wandb_runs=_wandb_runs(given),
     )
     print(f"\n{results}\n\nreport: {as_path(workdir) / 'report.html'}")
 
@@ -121,7 +138,7 @@ def _stay_off_the_device() -> None:
 def _report(values: flags.FlagValues) -> None:
     from engine.commands.report import report
 
-    report(required(values, "workdir"))
+    report(required(values, "workdir"), has_tensorboard=bool(values["tensorboard"].value))
 
 
 def _compare(values: flags.FlagValues) -> None:
@@ -129,6 +146,26 @@ def _compare(values: flags.FlagValues) -> None:
 
     workdir, baseline = required(values, "workdir"), required(values, "baseline")
     compare(workdir, baseline, values["arm"].value, values["baseline_arm"].value)
+
+
+def _read(values: flags.FlagValues) -> None:
+    from engine.commands.read import read
+    from engine.readers import ReadOptions
+
+    given = given_flags(values)
+    if not given.get("curves"):
+        raise InputError(f"--curves is missing: {values['curves'].help}")
+    names = ("classes", "chance_loss", "average", "baseline", "workdir")
+    options = ReadOptions(**{name: given[name] for name in LOG_FIELDS if name in given})
+    counts = (
+        parse_numbers("class_counts", given["class_counts"]) if "class_counts" in given else None
+    )
+    read(
+        given["curves"],
+        class_counts=counts,
+        options=options,
+        **{name: given[name] for name in names if name in given},
+    )
 
 
 def _verify(values: flags.FlagValues) -> int:
@@ -145,8 +182,10 @@ def _verify(values: flags.FlagValues) -> int:
         margin=given.get("margin", 0.1),
         num_workers=given.get("workers"),
         data_dir=given.get("data_dir"),
+        dataset_dir=given.get("dataset_dir"),
         cache_dir=given.get("compilation_cache"),
         output=given.get("output"),
+        has_own_code=bool(given.get("own_code")),
     )
     return found.exit_code
 
@@ -186,6 +225,7 @@ _VERBS: dict[str, tuple[Callable[[flags.FlagValues], int | None], str]] = {
     "report": (_report, "rebuild outcomes, summary, figures and page from the finished runs"),
     "verify": (_verify, "run some finished runs again, and say whether they are the same"),
     "compare": (_compare, "two studies against each other, paired where they share seeds"),
+    "read": (_read, "outcomes, statistics and report of curves that somebody else logged"),
     "plan": (_plan, "how many seeds a question needs, and how long they would take"),
     "list": (_list, "experiments, models, data sources, optimisers and fields"),
 }
@@ -254,7 +294,13 @@ def _main(argv: Sequence[str]) -> int:
 
 def console() -> None:
     """Entry point of the `plateau` command."""
-    sys.exit(main(sys.argv))
+    try:
+        code = main(sys.argv)
+        sys.stdout.flush()
+    except BrokenPipeError:  # who reads has had enough, as `head` has
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 128 + signal.SIGPIPE
+    sys.exit(code)
 
 
 if __name__ == "__main__":

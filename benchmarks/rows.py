@@ -16,7 +16,8 @@ from benchmarks.workloads import (
 )
 
 _STEPS = 11
-_ACCELERATOR_SEEDS = 1024
+# The widest that fits is measured.
+_ACCELERATOR_WIDTHS = (1024, 256, 64)
 
 
 class Prepared(NamedTuple):
@@ -147,7 +148,7 @@ def engine_pool(workload: Workload, width: int, form: str | None = None, **arm_f
     arm = resolve_arm(Arm(**fields))
     platform = jax.default_backend()
     form = form or default_form(platform)
-    block = block_of(platform, arm, width)
+    block = block_of(platform, has_convolutions, width)
     spec = PoolSpec(arm, data, 0, width, block, form, _STEPS, DetectorSettings())
     assert int(jnp.max(jnp.asarray(labels))) < NUM_CLASSES
     return LanePool(spec, task, make_trainer(arm, task, model, form))
@@ -164,16 +165,30 @@ def fill_pool(pool: Any, width: int) -> None:
 def _engine(workload: Workload) -> Prepared:
     import jax
 
-    width = 1 if workload.conv_widths or workload.is_residual else 8
-    return prepare_engine(workload, width if jax.default_backend() == "cpu" else _ACCELERATOR_SEEDS)
+    if jax.default_backend() == "cpu":
+        return prepare_engine(workload, 1 if workload.conv_widths or workload.is_residual else 8)
+    for width in _ACCELERATOR_WIDTHS:
+        try:
+            prepared = prepare_engine(workload, width)
+            prepared.advance()
+            return prepared
+        except Exception as error:  # memory runs out in many ways
+            reason = error
+    raise reason
 
 
-def prepare_engine(workload: Workload, width: int) -> Prepared:
-    """The engine, with a number of lanes; a call is a chunk."""
+def prepare_engine(workload: Workload, width: int, form: str | None = None) -> Prepared:
+    """The engine, with a number of lanes; a call is a chunk.
+
+    Args:
+        workload: what to train.
+        width: number of lanes.
+        form: of the convolutions; by default that of the kind of device.
+    """
     from engine.pool_program import SEGMENTS_PER_CHUNK
 
     started = time.perf_counter()
-    pool = engine_pool(workload, width)
+    pool = engine_pool(workload, width, form)
     seconds = time.perf_counter() - started
     fill_pool(pool, width)
 

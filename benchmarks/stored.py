@@ -56,6 +56,8 @@ def make_document(
             "chance_loss": by_arm(float(np.log(10))),
             "event": by_arm("break"),
             "forks": None,
+            "places": by_arm({"dataset_dir": "~/images"}),
+            "data_notes": by_arm(["3 of 1,203 files left out, unreadable"]),
             **study,
         },
         "launches": [

@@ -29,6 +29,7 @@ _REPEATS = flags.DEFINE_integer("repeats", 5, "times that every row is measured"
 _SECONDS = flags.DEFINE_float("seconds", 1.0, "least duration of a measurement")
 _KIND = flags.DEFINE_enum("kind", "rows", ["rows", "width", "agreement"], "what to measure")
 _WIDTHS = flags.DEFINE_list("widths", ["1", "4", "16", "64", "256", "1024"], "numbers of lanes")
+_FORMS = flags.DEFINE_list("forms", None, "forms of the convolutions, for --kind=width")
 _WORKER = flags.DEFINE_string("worker", None, "used by the benchmark itself")
 
 
@@ -232,26 +233,56 @@ def _print_table(
 def _print_widths() -> None:
     """The engine's cost against the number of lanes, in one process with one thread."""
     os.environ["NPROC"] = "1"
+    import jax
+
+    is_cpu = jax.default_backend() == "cpu"
+    forms: list[str | None] = list(_FORMS.value) if _FORMS.value else [None]
+    cases: list[_Case] = [(form, int(width)) for form in forms for width in _WIDTHS.value]
+    for name in _WORKLOADS.value:
+        print(f"\n### {name}\n")
+        print("| form | lanes | ms per seed and step (range) | ratio | MB per lane |")
+        print("|---|---|---|---|---|", flush=True)
+        first: list[float] = []
+        # Cases that take turns wait in memory, which an accelerator does not have for all of them.
+        for turn in [cases] if is_cpu else [[case] for case in cases]:
+            for (form, width), (times, size, reason) in _measure_widths(name, turn).items():
+                first = first or times
+                said = f"not measured: {reason} |"
+                if times:
+                    said = f"{_milliseconds(times)} | {_middle_ratio(times, first):.2f}"
+                print(f"| {form or ''} | {width} | {said} | {_megabytes(size)} |", flush=True)
+
+
+_Case = tuple[str | None, int]
+
+
+def _measure_widths(
+    name: str, cases: list[_Case]
+) -> dict[_Case, tuple[list[float], float | None, str]]:
+    """Seconds per seed and step, bytes per lane, and why there are none, of each case."""
     from benchmarks.rows import prepare_engine
     from benchmarks.workloads import WORKLOADS
 
-    for name in _WORKLOADS.value:
-        prepared = {
-            width: prepare_engine(WORKLOADS[name], width) for width in map(int, _WIDTHS.value)
-        }
-        seconds: dict[int, list[float]] = {width: [] for width in prepared}
-        for _ in range(_REPEATS.value):
-            for width, engine in prepared.items():
-                seconds[width].append(_seconds_per_step(engine))
-        first = next(iter(seconds.values()))
-        print(f"\n### {name}\n\n| lanes | ms per seed and step (range) | ratio | MB per lane |")
-        print("|---|---|---|---|")
-        for width, times in seconds.items():
-            print(
-                f"| {width} | {_milliseconds(times)} | {_middle_ratio(times, first):.2f} "
-                f"| {_megabytes(prepared[width].bytes_per_seed)} |",
-                flush=True,
-            )
+    prepared, reasons = {}, {}
+    for form, width in cases:
+        try:
+            prepared[form, width] = prepare_engine(WORKLOADS[name], width, form)
+            prepared[form, width].advance()
+        except Exception as error:  # memory runs out in many ways
+            prepared.pop((form, width), None)
+            reasons[form, width] = str(error).splitlines()[0][:80]
+    seconds: dict[_Case, list[float]] = {case: [] for case in prepared}
+    for _ in range(_REPEATS.value):
+        for case, engine in prepared.items():
+            seconds[case].append(_seconds_per_step(engine))
+    return {
+        case: (
+            seconds.get(case, []),
+            prepared[case].bytes_per_seed if case in prepared else None,
+            reasons.get(case, ""),
+        )
+        for case in cases
+    }
 
 
 def _print_agreement() -> None:

@@ -14,6 +14,7 @@ _EXPORTS = {
     "Study": "engine.study",
     "Until": "engine.looks",
     "open": "engine.commands.results",
+    "read": "engine.commands.read",
     "run": "engine.commands.run",
     "verify": "engine.commands.verify",
 }
@@ -26,6 +27,7 @@ __all__ = [
     "Study",
     "Until",
     "open",
+    "read",
     "run",
     "verify",
 ]

@@ -9,11 +9,12 @@ import dataclasses
 import math
 import types
 import typing
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from engine.errors import InputError, unknown_name
 
-Part = Literal["structure", "initial", "hyperparam"]
+Part = Literal["structure", "initial", "hyperparam", "place"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,11 +24,15 @@ class FieldInfo:
     Attributes:
         doc: one sentence.
         part: `structure` shapes the compiled training program; `initial` only says where a run
-            starts; `hyperparam` is a number that the program takes as an argument.
+            starts; `hyperparam` is a number that the program takes as an argument; `place` says
+            where something is found, and may change without the study becoming another.
         unit: of the value, or empty.
         minimum, maximum: bounds of a number, or of every element of a tuple.
         is_open: whether the maximum itself is excluded.
         unset: in words, what leaving an optional field out means.
+        is_late: whether studies were stored before it existed; it is left out of the identity of a
+            study whose arms all have its default.
+        flag: what is typed for it, once for every element, where that is not the field's name.
     """
 
     doc: str
@@ -37,6 +42,8 @@ class FieldInfo:
     maximum: float | None = None
     is_open: bool = False
     unset: str = ""
+    is_late: bool = False
+    flag: str = ""
 
 
 def _field(default: Any, part: Part, doc: str, **info: Any) -> Any:
@@ -58,6 +65,58 @@ class Arm:
     """
 
     dataset: str = _field("digits", "structure", "source of the examples")
+    dataset_dir: str | None = _field(
+        None, "place", "your own data: a folder with one sub-folder of images per class, an .npz "
+        "file, or a prepared tensorflow-datasets directory; alone it says which",
+        unset="none",
+    )  # fmt: skip
+    image_size: tuple[int, ...] | None = _field(
+        None, "structure", "size to which images are brought: one number, or height,width",
+        unit="pixels", minimum=1, maximum=4096,
+        unset="theirs where all have one of at most 256×256, else 64×64", is_late=True
+    )  # fmt: skip
+    channels: str | None = _field(
+        None,
+        "structure",
+        "of the images",
+        unset="colour where some image has any, else grey",
+        is_late=True,
+    )
+    resize: str | None = _field(
+        None,
+        "structure",
+        "how images of another shape are brought to the size",
+        unset="crop",
+        is_late=True,
+    )
+    scaling: str | None = _field(
+        None, "structure", "of the inputs: unit divides by the largest value of their type, "
+        "standard takes mean 0 and deviation 1 per channel over the training examples",
+        unset="unit for images, none for other numbers", is_late=True
+    )  # fmt: skip
+    held_out_fraction: float | None = _field(
+        None, "structure", "share of the examples that are never trained on", minimum=1e-6,
+        maximum=1, is_open=True, unset="0.2 where the data have no held-out part of their own",
+        is_late=True,
+    )  # fmt: skip
+    input_arrays: tuple[str, ...] | None = _field(
+        None, "structure", "names of the arrays of inputs: training and, where there is one, "
+        "held-out; or the feature", unset="guessed, and said", is_late=True
+    )  # fmt: skip
+    target_arrays: tuple[str, ...] | None = _field(
+        None, "structure", "the same of the targets", unset="guessed, and said", is_late=True
+    )
+    target_kind: str | None = _field(
+        None, "structure", "what targets are: classes, or values that are regressed on",
+        unset="values where they are floating-point numbers, else classes", is_late=True
+    )  # fmt: skip
+    augment: str = _field(
+        "none", "structure", "random changes of the training images", is_late=True
+    )
+    crop_padding: int | None = _field(
+        None, "structure", "how far a random crop moves an image at most", unit="pixels",
+        minimum=1, maximum=4096, unset="an eighth of the shorter side", is_late=True
+    )  # fmt: skip
     task_seed: int = _field(
         0, "structure", "seed of what the task itself draws", minimum=0, maximum=2**32 - 1
     )
@@ -65,7 +124,14 @@ class Arm:
         None, "structure", "standard deviation of the noise on the gradient", minimum=0,
         maximum=1e6, unset="4.4721 where used",
     )  # fmt: skip
-    model: str = _field("cnn8", "structure", "network")
+    model: str = _field(
+        "cnn8", "structure",
+        "network: a name, or path/to/file.py:NAME or package.module:NAME of your own",
+    )  # fmt: skip
+    model_args: tuple[str, ...] = _field(
+        (), "structure", "argument of your own network, name=value",
+        is_late=True, flag="model_arg",
+    )  # fmt: skip
     conv_widths: tuple[int, ...] | None = _field(
         None,
         "structure",
@@ -95,7 +161,16 @@ class Arm:
     batch_size: int = _field(
         64, "structure", "examples in a mini-batch", minimum=1, maximum=_WIDEST
     )
-    init: str = _field("normal", "initial", "initial scheme of weights and biases")
+    stream: bool = _field(
+        False, "structure",
+        "keep the training data on the host and send them batch by batch, in one order for all "
+        "runs (see --fix_order)",
+        is_late=True,
+    )  # fmt: skip
+    init: str | None = _field(
+        None, "initial", "initial scheme of weights and biases",
+        unset="normal; as_written for a network of your own",
+    )  # fmt: skip
     init_scale: float | None = _field(
         None, "initial", "standard deviation of weights and biases under init=normal",
         minimum=0, maximum=1e3, unset="0.05 where used",
@@ -192,6 +267,9 @@ _ARTICLE = {
 }
 
 
+_SEVERAL = {int: "whole numbers separated by commas", str: "names separated by commas"}
+
+
 def check_value(name: str, value: Any) -> Any:
     """The value in the field's own type.
 
@@ -208,7 +286,7 @@ def check_value(name: str, value: Any) -> Any:
     if not is_tuple:
         return _check_scalar(name, value, scalar)
     if not isinstance(value, (tuple, list)):
-        raise InputError(f"{name}={value!r}: expected whole numbers separated by commas")
+        raise InputError(f"{name}={value!r}: expected {_SEVERAL[scalar]}")
     return tuple(_check_scalar(name, element, scalar) for element in value)
 
 
@@ -221,7 +299,10 @@ def parse_value(name: str, text: str) -> Any:
     if name not in FIELDS:
         raise unknown_name("field", name, FIELDS)
     scalar, is_tuple, _ = FIELD_TYPES[name]
-    parts = [part.strip() for part in text.split(",")] if is_tuple else [text.strip()]
+    if FIELDS[name].flag:
+        parts = [text] if text else []
+    else:
+        parts = [part.strip() for part in text.split(",")] if is_tuple else [text.strip()]
     values = [_parse_scalar(name, part, scalar) for part in parts]
     return check_value(name, tuple(values) if is_tuple else values[0])
 
@@ -240,7 +321,39 @@ def _parse_scalar(name: str, text: str, scalar: type) -> Any:
 
 def structure(arm: Arm) -> dict[str, Any]:
     """The fields that shape the compiled training program. Arms with equal structure share it."""
-    return {name: getattr(arm, name) for name, info in FIELDS.items() if info.part == "structure"}
+    return _fields_of(arm, "structure")
+
+
+def places(arm: Arm) -> dict[str, Any]:
+    """The fields that say where something is found."""
+    return _fields_of(arm, "place")
+
+
+def identity_fields(arm: Arm) -> dict[str, Any]:
+    """The fields that make an arm this one and no other: all but its places."""
+    return {name: getattr(arm, name) for name, info in FIELDS.items() if info.part != "place"}
+
+
+def identities(arms: Mapping[str, Arm]) -> dict[str, dict[str, Any]]:
+    """The fields that make the arms of a study these and no others, by arm.
+
+    Late fields that have their default in every arm are left out: a study that was stored before
+    there was such a field is the same study.
+    """
+    fields = {name: identity_fields(arm) for name, arm in arms.items()}
+    unset = {
+        name
+        for name, info in FIELDS.items()
+        if info.is_late and all(getattr(arm, name) == DEFAULTS[name] for arm in arms.values())
+    }
+    return {
+        of: {name: value for name, value in found.items() if name not in unset}
+        for of, found in fields.items()
+    }
+
+
+def _fields_of(arm: Arm, part: Part) -> dict[str, Any]:
+    return {name: getattr(arm, name) for name, info in FIELDS.items() if info.part == part}
 
 
 class Required:
@@ -279,7 +392,8 @@ def fill_defaults(
         elif value is not None:
             values[name] = value
         elif used[name] is REQUIRED:
-            raise InputError(f"{owner} needs {name}: {FIELDS[name].doc} ({FIELDS[name].unit})")
+            unit = f" ({FIELDS[name].unit})" if FIELDS[name].unit else ""
+            raise InputError(f"{owner} needs {name}: {FIELDS[name].doc}{unit}")
         else:
             values[name] = used[name]
     return values

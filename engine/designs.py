@@ -8,8 +8,8 @@ Runs of a grid share starts and orders, and forks share their parents. So every 
 independent repetitions, on which counts and times rest, and which are the parents of forks.
 """
 
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -95,6 +95,20 @@ def check_design(
 def is_of_grid(order_seed: int) -> bool:
     """Whether a data order is one of the common ones of a grid."""
     return order_seed >= FIRST_GRID_SEED
+
+
+def run_name(row: Mapping[str, Any]) -> str:
+    """What a run is called inside its arm: `seed 3`, `seed 3 in order 1`, `seed 3 fork 2`.
+
+    Args:
+        row: with its seeds, by their columns in the store.
+    """
+    name = f"seed {row['seed']}"
+    if is_of_grid(row["order_seed"]):
+        name += f" in order {row['order_seed'] - FIRST_GRID_SEED}"
+    if row["fork_order_seed"] is not None:
+        name += f" fork {(row['fork_order_seed'] - FIRST_FORK_SEED) % MAX_FORKS}"
+    return name
 
 
 def unforked(design: str, num_seeds: int, order_seeds: int | None) -> Iterator[Cell]:

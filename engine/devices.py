@@ -83,13 +83,19 @@ def memory_limit(num_sharing: int) -> int | None:
     device = jax.local_devices()[0]
     if device.platform != "cpu":
         return (device.memory_stats() or {}).get("bytes_limit")
+    size = host_memory()
+    return None if size is None else size // num_sharing
+
+
+def host_memory() -> int | None:
+    """Bytes of the machine's or the control group's memory, whichever is less; or `None`."""
     sizes = []
     if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
         sizes.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
     for name in ("memory.max", "memory/memory.limit_in_bytes"):
         with contextlib.suppress(OSError, ValueError):
             sizes.append(int(Path("/sys/fs/cgroup", name).read_text()))
-    return min(sizes) // num_sharing if sizes else None
+    return min(sizes) if sizes else None
 
 
 def find_devices() -> Devices:

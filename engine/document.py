@@ -6,7 +6,9 @@ where a person's would be.
 
 import dataclasses
 import json
+import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from types import NoneType
 from typing import Any
 
@@ -17,7 +19,8 @@ from engine.devices import Devices
 from engine.errors import InputError, unknown_name
 from engine.plan import Plan, make_plan
 from engine.plateau import DetectorSettings
-from engine.store import SCHEMA_VERSION
+from engine.sources import is_reference
+from engine.store import SCHEMA_VERSION, is_of_logs
 from engine.study import Study
 
 _MOST_LANES = 2**16
@@ -61,16 +64,35 @@ def document(plan: Plan, devices: Devices) -> dict[str, Any]:
             "chance_loss": {name: g.chance_loss for name, g in plan.group_of.items()},
             "event": {name: g.event for name, g in plan.group_of.items()},
             "forks": study.forks,
+            "places": _places_of(plan),
+            "data_notes": {
+                name: [note.words for note in group.notes if note.is_caution]
+                for name, group in plan.group_of.items()
+            },
         },
         "launches": [provenance.current_launch(devices)],
     }
+
+
+def _places_of(plan: Plan) -> dict[str, dict[str, str]]:
+    """Where each arm's data were found, by field; no home is called by its owner's name."""
+    found: dict[str, dict[str, str]] = {}
+    home = Path(os.path.expanduser("~"))
+    for name, arm in plan.arms.items():
+        for field, place in config.places(arm).items():
+            if place is not None:
+                path = Path(os.path.abspath(os.path.expanduser(place)))
+                is_at_home = home != Path(home.anchor) and path.is_relative_to(home)
+                path = Path("~") / path.relative_to(home) if is_at_home else path
+                found.setdefault(name, {})[field] = path.as_posix()
+    return found
 
 
 def identity_of(plan: Plan, platform: str) -> dict[str, Any]:
     """What makes a plan this study and no other, as it comes back from JSON."""
     study = plan.study
     identity = {
-        "arms": {name: dataclasses.asdict(arm) for name, arm in plan.arms.items()},
+        "arms": config.identities(plan.arms),
         "horizons": plan.horizons,
         "eval_every": plan.eval_every,
         "root_seed": study.root_seed,
@@ -89,7 +111,7 @@ def identity_of(plan: Plan, platform: str) -> dict[str, Any]:
         "model_source": {name: models.source_fingerprint(arm) for name, arm in plan.arms.items()},
         "task_source": {name: tasks.source_fingerprint(arm) for name, arm in plan.arms.items()},
     }
-    return {name: _as_json(value) for name, value in identity.items()}
+    return _as_json(identity)
 
 
 def _as_json(value: Any) -> Any:
@@ -111,8 +133,13 @@ def study_of(document: Mapping[str, Any]) -> Study:
         InputError: an entry is missing, of the wrong kind, or not usable.
     """
     identity, about = (_entry(document, key, dict) for key in ("identity", "study"))
+    if is_of_logs(document):
+        raise InputError("these curves were read from logs, so there is nothing to run again")
     names = _arm_names(document, identity)
-    arms = {name: _arm(name, _entry(identity["arms"], name, dict)) for name in names}
+    arms = {
+        name: _arm(name, _entry(identity["arms"], name, dict), _places_in(about, name))
+        for name in names
+    }
     fork_steps = _by_arm(identity, "fork_step", names, int, NoneType)
     has_fork_steps = any(step is not None for step in fork_steps.values())
     return Study(
@@ -135,7 +162,14 @@ def study_of(document: Mapping[str, Any]) -> Study:
     )
 
 
-def plan_of(document: Mapping[str, Any], platform: str, data_dir: str | None) -> Plan:
+def plan_of(
+    document: Mapping[str, Any],
+    platform: str,
+    data_dir: str | None,
+    dataset_dir: str | None = None,
+    has_own_code: bool = False,
+    is_quiet: bool = True,
+) -> Plan:
     """The plan of the study that a `study.json` describes, at its width and in its form.
 
     Its list of runs is left empty: a file may ask for more of them than fit in memory.
@@ -145,11 +179,23 @@ def plan_of(document: Mapping[str, Any], platform: str, data_dir: str | None) ->
         document: content of `study.json`.
         platform: kind of device on which it is to run now.
         data_dir: where prepared data are kept.
+        dataset_dir: where the data of the arms that have a place are now, if not where they were.
+        has_own_code: whether to run the code of a network that the study names by its file.
+        is_quiet: whether to draw no progress bar while data are read.
 
     Raises:
-        InputError: see `study_of` and `make_plan`.
+        InputError: see `study_of` and `make_plan`; there are data in several places; or there is
+            such a network, and it must not run.
     """
     study, identity = study_of(document), document["identity"]
+    own = sorted({arm.model for arm in study.arms.values() if is_reference(arm.model)})
+    if own and not has_own_code:
+        raise InputError(
+            f"this study trains a network of somebody's own code ({', '.join(own)}): to run it, "
+            f"give --own_code, and only for a study that you trust"
+        )
+    if dataset_dir is not None:
+        study = _moved(study, dataset_dir)
     names = list(study.arms)
     width, block = (_by_arm(identity, key, names, int) for key in ("width", "block"))
     form = _by_arm(identity, "form", names, str)
@@ -165,8 +211,23 @@ def plan_of(document: Mapping[str, Any], platform: str, data_dir: str | None) ->
             )
     design = "fork" if has_forks(study.design) else "seeds"
     short = dataclasses.replace(study, seeds=1, design=design, order_seeds=None)
-    plan = make_plan(short, platform, width, form, data_dir, block)
+    plan = make_plan(short, platform, width, form, data_dir, block, is_quiet=is_quiet)
     return plan._replace(study=study, runs=[])
+
+
+def _moved(study: Study, dataset_dir: str) -> Study:
+    """The study with its data at another place."""
+    had = {arm.dataset_dir for arm in study.arms.values() if arm.dataset_dir is not None}
+    if len(had) != 1:
+        words = f"they lie in {len(had)} places" if had else "they have no place of their own"
+        raise InputError(
+            f"dataset_dir={dataset_dir!r} cannot say where the data of this study are: {words}"
+        )
+    arms = {
+        name: dataclasses.replace(arm, dataset_dir=dataset_dir) if arm.dataset_dir else arm
+        for name, arm in study.arms.items()
+    }
+    return dataclasses.replace(study, arms=arms)
 
 
 def identity_differences(stored: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
@@ -178,11 +239,20 @@ def identity_differences(stored: Mapping[str, Any], now: Mapping[str, Any]) -> l
             continue
         if isinstance(before, dict) and isinstance(after, dict):
             for name in sorted({*before, *after}):
-                if before.get(name) != after.get(name):
-                    lines.append(_difference(key, name, before.get(name), after.get(name)))
+                of_each = before.get(name), after.get(name)
+                if key == "arms":
+                    of_each = tuple(map(_with_defaults, of_each))
+                if of_each[0] != of_each[1]:
+                    lines.append(_difference(key, name, *of_each))
         else:
             lines.append(f"{_ENTRIES.get(key, key)} was {_shown(before)}, is now {_shown(after)}")
     return lines
+
+
+def _with_defaults(fields: Any) -> Any:
+    """Fields of an arm, with those that an older release did not have as they were then."""
+    known = _as_json(config.identity_fields(Arm()))
+    return {**known, **fields} if isinstance(fields, dict) else fields
 
 
 def _difference(key: str, name: str, before: Any, after: Any) -> str:
@@ -229,12 +299,24 @@ def _arm_names(document: Mapping[str, Any], identity: Mapping[str, Any]) -> list
     return names
 
 
-def _arm(name: str, fields: Mapping[str, Any]) -> Arm:
+def _places_in(about: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """Where an arm's data were found; older releases knew of no places."""
+    by_arm = _entry(about, "places", dict) if "places" in about else {}
+    places = _entry(by_arm, name, dict, label=f"places of {name!r}") if name in by_arm else {}
+    known = config.places(Arm())
+    for field in places:
+        if field not in known:
+            raise unknown_name(f"place of arm {name!r} in study.json", field, known)
+    return places
+
+
+def _arm(name: str, fields: Mapping[str, Any], places: Mapping[str, Any]) -> Arm:
+    known = config.identity_fields(Arm())
     for field in fields:
-        if field not in config.FIELDS:
-            raise unknown_name(f"field in arm {name!r} of study.json", field, config.FIELDS)
+        if field not in known:
+            raise unknown_name(f"field in arm {name!r} of study.json", field, known)
     try:
-        return Arm(**fields)
+        return Arm(**fields, **places)
     except InputError as error:
         raise InputError(f"arm {name!r} of study.json: {error}") from None
 

@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import lax
 
 from engine import rng
@@ -34,7 +33,7 @@ class PoolSpec(NamedTuple):
 
     Attributes:
         arm: resolved; read for its structure only.
-        data: host arrays of the task.
+        data: host arrays of the task, or files of them.
         root_seed: of the study.
         width: number of lanes.
         block: lanes that are computed together; divides the width.
@@ -45,7 +44,7 @@ class PoolSpec(NamedTuple):
     """
 
     arm: Arm
-    data: dict[str, np.ndarray]
+    data: dict[str, Any]
     root_seed: int
     width: int
     block: int

@@ -13,7 +13,6 @@ import jax
 import numpy as np
 
 from engine.compilation import compile_all
-from engine.config import Arm
 from engine.errors import InputError
 from engine.lane_program import (
     NO_FORK,
@@ -45,6 +44,7 @@ from engine.runs import (
     from_arrays,
     to_arrays,
 )
+from engine.streams import Stream, opened, streamed
 from engine.tasks import Data, Task, build_task
 from engine.training import Trainer, make_trainer
 
@@ -70,25 +70,25 @@ class Chunk(NamedTuple):
     histories: list[History | None]
 
 
-def default_width(platform: str, arm: Arm) -> int:
-    """Lanes per worker for a resolved arm on a kind of device.
+def default_width(platform: str, has_convolutions: bool) -> int:
+    """Lanes per worker for a network on a kind of device.
 
     On a CPU more lanes than a block bring nothing. The measurements are in BUILD_NOTES.md.
     """
-    return _ACCELERATOR_WIDTH if platform != "cpu" else _cpu_block(arm)
+    return _ACCELERATOR_WIDTH if platform != "cpu" else _cpu_block(has_convolutions)
 
 
-def block_of(platform: str, arm: Arm, width: int) -> int:
+def block_of(platform: str, has_convolutions: bool, width: int) -> int:
     """Lanes that are computed together: a divisor of the width.
 
     One CPU core's cache is full with a single seed of a convolutional network; a dense one gains
     a little up to 8. On an accelerator all lanes are computed together.
     """
-    return width if platform != "cpu" else math.gcd(width, _cpu_block(arm))
+    return width if platform != "cpu" else math.gcd(width, _cpu_block(has_convolutions))
 
 
-def _cpu_block(arm: Arm) -> int:
-    return 1 if arm.conv_widths else _DENSE_BLOCK
+def _cpu_block(has_convolutions: bool) -> int:
+    return 1 if has_convolutions else _DENSE_BLOCK
 
 
 class LanePool:
@@ -102,6 +102,8 @@ class LanePool:
         task: of the spec.
         trainer: of the spec.
         memory_limit: bytes that the program may use, or `None`.
+        stream: of the batches, where the training data stay on the host. All lanes then start
+            together, are at the same step, and are filled again when the last of them is free.
 
     Attributes:
         spec: what the pool is made from.
@@ -114,12 +116,19 @@ class LanePool:
     """
 
     def __init__(
-        self, spec: PoolSpec, task: Task, trainer: Trainer, memory_limit: int | None = None
+        self,
+        spec: PoolSpec,
+        task: Task,
+        trainer: Trainer,
+        memory_limit: int | None = None,
+        stream: Stream | None = None,
     ) -> None:
         programs = Programs(trainer, task, spec)
+        _check_data(spec, stream, memory_limit)
         self.spec = spec
-        self._param_shapes = trainer.param_shapes
-        self._data = jax.device_put(spec.data)
+        self._param_shapes, self._kept = trainer.param_shapes, trainer.kept
+        self._stream = stream
+        self._data = jax.device_put(spec.data) if stream is None else stream.block(0)
         self._root_seed = np.uint32(spec.root_seed)
         self._histories: list[History | None] = [None] * spec.width
         self._steps = [0] * spec.width
@@ -196,6 +205,9 @@ class LanePool:
     def _begin(self, chosen: Mapping[int, Run]) -> None:
         """Initialises runs in lanes, and evaluates them at step 0."""
         first = next(iter(chosen.values()))
+        if self._stream is not None:
+            self._stream.begin(first.order_seed)
+            self._data = self._stream.block(0)
         starts = self._starts([chosen.get(lane, first) for lane in range(self.spec.width)])
         is_new = np.isin(np.arange(self.spec.width), list(chosen))
         self._lanes = self._start(self._lanes, is_new, self._root_seed, starts, self._data)
@@ -236,7 +248,10 @@ class LanePool:
     def _starts(self, runs: Sequence[Run]) -> Start:
         """Arguments for every lane."""
         of_arm = {
-            arm: (leaf_scales(self._param_shapes, arm.init, arm.init_scale), hyperparams(arm))
+            arm: (
+                leaf_scales(self._param_shapes, str(arm.init), arm.init_scale, self._kept),
+                hyperparams(arm),
+            )
             for arm in {run.arm for run in runs}
         }
         scales, numbers = zip(*(of_arm[run.arm] for run in runs), strict=True)
@@ -259,8 +274,21 @@ class LanePool:
         """Sets all lanes going for one chunk, or less where every run is over before."""
         num_segments = min(SEGMENTS_PER_CHUNK, max(self._remaining()) // self.spec.eval_every)
         is_busy = np.asarray([history is not None for history in self._histories])
+        if self._stream is not None:
+            self._data = self._next_block(self._stream, num_segments)
         self._lanes, *left = self._advance(self._lanes, is_busy, np.int32(num_segments), self._data)
         self._dispatched = (num_segments, *left)
+
+    def _next_block(self, stream: Stream, num_segments: int) -> Data:
+        """The batches of the chunk that is dispatched, where all lanes are at one step."""
+        busy = {
+            (h.run.order_seed, s) for h, s in zip(self._histories, self._steps, strict=True) if h
+        }
+        [(order_seed, step)] = busy
+        stream.begin(order_seed)
+        data = stream.block(step)
+        stream.prefetch(step + num_segments * self.spec.eval_every)
+        return data
 
     def harvest(self) -> Chunk:
         """Waits for the chunk that was dispatched; lanes whose run is over become free."""
@@ -301,10 +329,30 @@ def make_pool(spec: PoolSpec, memory_limit: int | None = None) -> LanePool:
 
     Arguments and errors as for `LanePool`.
     """
+    spec = spec._replace(data=opened(spec.data))
     task = build_task(spec.arm, spec.data)
+    stream = None
+    if spec.arm.stream:
+        stream = Stream(task, spec.data, spec.root_seed, spec.eval_every, SEGMENTS_PER_CHUNK)
+        task = streamed(task)
     model = make_model(spec.arm, task.num_outputs)
     trainer = make_trainer(spec.arm, task, model, spec.form)
-    return LanePool(spec, task, trainer, memory_limit)
+    return LanePool(spec, task, trainer, memory_limit, stream)
+
+
+def _check_data(spec: PoolSpec, stream: Stream | None, memory_limit: int | None) -> None:
+    """Checks that there is room for the data before they are sent.
+
+    Raises:
+        InputError: there is none.
+    """
+    size = sum(array.nbytes for array in spec.data.values()) if stream is None else 0
+    if memory_limit is not None and size > memory_limit:
+        raise InputError(
+            f"the data take {size / 2**30:.1f} GiB, and {memory_limit / 2**30:.1f} GiB are there "
+            f"for a worker: give --stream --fix_order=0, which keeps them on the host and sends "
+            f"them batch by batch, in one order for all runs"
+        )
 
 
 def _bytes_needed(program: Any) -> int:

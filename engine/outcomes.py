@@ -4,7 +4,14 @@ from typing import Any
 
 import numpy as np
 
-from engine.plateau import FAILED, DetectorSettings, end_level, event_code, find_break
+from engine.plateau import (
+    FAILED,
+    DetectorSettings,
+    end_level,
+    event_code,
+    find_break,
+    outcome_columns,
+)
 from engine.runs import FinishedRun, Run, who
 
 
@@ -72,12 +79,9 @@ def _of_break(
     )
     has_diverged = outcome.diverged_step is not None
     return {
-        "status": outcome.status,
-        "event": event_code(outcome.status),
+        **outcome_columns(outcome),
         "stop_reason": "diverged" if has_diverged else finished.stop_reason,
         "steps_run": _steps_run(finished, outcome.diverged_step),
-        **{name: getattr(outcome, name) for name in _OUTCOME_COLUMNS},
-        "stairs": [stair._asdict() for stair in outcome.stairs],
     }
 
 
@@ -104,18 +108,3 @@ def _of_hit(
 
 def _steps_run(finished: FinishedRun, last: float | None) -> int:
     return int(finished.steps[-1]) if last is None else round(last)
-
-
-_OUTCOME_COLUMNS = (
-    "is_diverged_later",
-    "onset_step",
-    "onset_lower",
-    "onset_upper",
-    "half_step",
-    "width_steps",
-    "suddenness",
-    "num_breaks",
-    "is_coarse",
-    "end_loss",
-    "best_minus_end",
-)

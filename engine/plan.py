@@ -1,21 +1,30 @@
 """A study made concrete: its data, its groups of one structure, its runs and its identity."""
 
+import contextlib
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
 from engine import config, designs, models, tasks
 from engine.config import Arm
-from engine.errors import InputError, unknown_name
+from engine.errors import InputError, StorageError, unknown_name
 from engine.lane_program import STOPS, PoolSpec
 from engine.lanes import block_of, default_width
-from engine.lowering import FORMS, default_form
+from engine.lowering import FORMS, default_form, has_convolutions
+from engine.models.initial import AS_WRITTEN
 from engine.precision import PRECISIONS, is_available
 from engine.runs import Run
+from engine.sources import is_reference
+from engine.streams import spool
 from engine.study import MAX_SEEDS, Study, check_whole, resolve_arm
+from engine.tasks import Task
 
 _MAX_EVAL_EVERY = 25
 # The store reads no part of more than 2 GiB; a run of this length, with a point at every step, has
@@ -25,7 +34,7 @@ _FRESH_EVAL_EVERY = 10
 
 
 class Group(NamedTuple):
-    """Arms of one structure: they share data, lanes and a compiled program.
+    """Arms of one structure and with the same data: they share lanes and a compiled program.
 
     Attributes:
         spec: of their lane pools.
@@ -34,6 +43,7 @@ class Group(NamedTuple):
         steps_per_epoch: of their task, or `None`.
         fingerprint: of their data.
         event: what is waited for: `break` of the loss curve, or `hit` for a task's own event.
+        notes: what a person should know of their data.
     """
 
     spec: PoolSpec
@@ -42,6 +52,7 @@ class Group(NamedTuple):
     steps_per_epoch: int | None
     fingerprint: str
     event: str
+    notes: tuple[tasks.Note, ...] = ()
 
 
 class Waited(NamedTuple):
@@ -97,6 +108,7 @@ def make_plan(
     data_dir: str | None = None,
     block: Mapping[str, int] | None = None,
     fork_steps: Mapping[str, int | None] | None = None,
+    is_quiet: bool = True,
 ) -> Plan:
     """Loads the data, resolves the arms and lists the runs.
 
@@ -109,6 +121,7 @@ def make_plan(
         data_dir: where prepared data are kept.
         block: lanes that are computed together, by arm; by the rule where there is none.
         fork_steps: where runs are forked, by arm, for a study that does not say.
+        is_quiet: whether to draw no progress bar while data are read.
 
     Raises:
         InputError: an arm is not usable, two arms are the same, or the data cannot be had.
@@ -134,17 +147,23 @@ def make_plan(
     _refuse_equal_runs(study, arms)
     by_structure: dict[tuple[Any, ...], list[str]] = {}
     for name, arm in arms.items():
-        by_structure.setdefault(tuple(config.structure(arm).values()), []).append(name)
+        # A network that starts as it is written has another program for that.
+        is_as_written = arm.init == AS_WRITTEN
+        key = (*config.structure(arm).values(), *config.places(arm).values(), is_as_written)
+        by_structure.setdefault(key, []).append(name)
 
-    loaded: dict[tuple[str, int], dict[str, np.ndarray]] = {}
+    loaded: dict[tuple[Any, ...], dict[str, np.ndarray]] = {}
+    readings: dict[tuple[Any, ...], tasks.Reading] = {}
     grouped = []
     for names in by_structure.values():
         arm = arms[names[0]]
-        source = (arm.dataset, arm.task_seed)
+        source = tasks.source_of(arm)
         if source not in loaded:
-            loaded[source] = tasks.load_data(arm, study.root_seed, data_dir)
+            reading = readings[source] = tasks.Reading(is_shown=not is_quiet)
+            loaded[source] = tasks.load_data(arm, study.root_seed, data_dir, reading)
         task = tasks.build_task(arm, loaded[source])
         models.check_fit(arm, task.example_shape, task.num_outputs)
+        _check_stream(study, names, arm, task)
         grouped.append((names, arm, loaded[source], task))
 
     eval_every = study.eval_every or min(
@@ -153,13 +172,14 @@ def make_plan(
     asked_forks = study.fork_steps_by_arm
     groups, horizons = [], {}
     for names, arm, data, task in grouped:
-        lanes = by_arm.get(names[0]) or default_width(platform, arm)
+        is_heavy = _has_convolutions(arm, task)
+        lanes = by_arm.get(names[0]) or default_width(platform, is_heavy)
         spec = PoolSpec(
             arm=arm,
             data=data,
             root_seed=study.root_seed,
             width=lanes,
-            block=(block or {}).get(names[0]) or block_of(platform, arm, lanes),
+            block=(block or {}).get(names[0]) or block_of(platform, is_heavy, lanes),
             form=forms.get(names[0]) or default_form(platform),
             eval_every=eval_every,
             detector=study.detector,
@@ -169,14 +189,73 @@ def make_plan(
         steps_per_epoch = task.steps_per_epoch
         fingerprint = tasks.fingerprint(data)
         event = "break" if task.is_hit is None else "hit"
-        groups.append(Group(spec, names, task.chance_loss, steps_per_epoch, fingerprint, event))
+        notes = tuple(readings[tasks.source_of(arm)].notes)
+        groups.append(
+            Group(spec, names, task.chance_loss, steps_per_epoch, fingerprint, event, notes)
+        )
         for name in names:
             asked = study.horizons_by_arm[name]
             horizons[name] = _horizon(study, asked, arm, steps_per_epoch, eval_every)
+    _refuse_equal_data(arms, groups)
     ordered = {name: horizons[name] for name in arms}
     given = {name: step or (fork_steps or {}).get(name) for name, step in asked_forks.items()}
     _check_fork_steps(asked_forks, ordered, eval_every)
     return Plan(study, arms, groups, ordered, eval_every, given, _runs(study, arms, ordered))
+
+
+def _check_stream(study: Study, names: Sequence[str], arm: Arm, task: Task) -> None:
+    if not arm.stream:
+        return
+    who = f"arm {names[0]!r}: stream=true"
+    if not task.streamed:
+        raise InputError(
+            f"{who} has no effect: the examples of dataset={arm.dataset} are drawn on the device"
+        )
+    if study.fix_order is None:
+        raise InputError(
+            f"{who} sends the same batches to all runs: give --fix_order=0, or another seed of the "
+            f"one data order that they share"
+        )
+    if study.design != "seeds":
+        raise InputError(f"{who} needs design=seeds, not {study.design}")
+
+
+def _has_convolutions(arm: Arm, task: Task) -> bool:
+    """Whether a network has convolutions, which decides how many lanes a core computes together."""
+    if not is_reference(arm.model):
+        return bool(arm.conv_widths)
+    model = models.make_model(arm, task.num_outputs)
+    example = jax.ShapeDtypeStruct((1, *task.example_shape), jnp.float32)
+    params, state = jax.eval_shape(model.init, jax.eval_shape(lambda: jax.random.key(0)), example)
+    return has_convolutions(model.batch_apply, params, state, example)
+
+
+@contextlib.contextmanager
+def spooled(plan: Plan) -> Iterator[Plan]:
+    """The plan with data that stay on the host in files, of which all workers share one copy.
+
+    Raises:
+        StorageError: there is no room for them.
+    """
+    if not any(group.spec.arm.stream for group in plan.groups):
+        yield plan
+        return
+    with tempfile.TemporaryDirectory(prefix="plateau-") as folder:
+        groups = []
+        for i, group in enumerate(plan.groups):
+            spec = group.spec
+            if spec.arm.stream:
+                names = tasks.build_task(spec.arm, spec.data).streamed
+                try:
+                    data = spool(spec.data, names, Path(folder) / str(i))
+                except OSError as error:
+                    raise StorageError(
+                        f"the training data cannot be kept in {tempfile.gettempdir()!r} "
+                        f"({error.strerror or error}): make room, or set TMPDIR to another folder"
+                    ) from error
+                spec = spec._replace(data=data)
+            groups.append(group._replace(spec=spec))
+        yield plan._replace(groups=groups)
 
 
 def _resolve_named(name: str, arm: Arm) -> Arm:
@@ -194,10 +273,23 @@ def _refuse_equal_arms(arms: Mapping[str, Arm]) -> None:
         first[arm] = name
 
 
+def _refuse_equal_data(arms: Mapping[str, Arm], groups: Sequence[Group]) -> None:
+    """Refuses arms that differ only in where the same data are found."""
+    first: dict[tuple[Any, ...], str] = {}
+    for group in groups:
+        for name in group.arm_names:
+            key = (*config.identity_fields(arms[name]).values(), group.fingerprint)
+            other = first.setdefault(key, name)
+            if other != name:
+                raise InputError(
+                    f"arms {other!r} and {name!r} are the same configuration: their data are equal"
+                )
+
+
 def _refuse_equal_runs(study: Study, arms: Mapping[str, Arm]) -> None:
     is_fixed = study.fix_init is not None and study.fix_order is not None
     for name, arm in arms.items():
-        if is_fixed and not arm.dropout:
+        if is_fixed and not arm.dropout and arm.augment == "none":
             raise InputError(
                 f"fix_init and fix_order together leave nothing that varies from seed to seed in "
                 f"arm {name!r}: expected at most one of them"

@@ -27,6 +27,7 @@ _NUMERICAL = ("jax", "jaxlib", "ml_dtypes", "opt_einsum", "flax", "optax", "nump
 _OTHERS = (
     "plateau-engine",
     "array_record",
+    "pillow",
     "pyarrow",
     "safetensors",
     "scikit-learn",
@@ -61,9 +62,7 @@ def current_launch(devices: Devices) -> dict[str, Any]:
     flags = determinism.flags_in_use(devices.platform, os.environ)
     settings = determinism.settings_in_use(devices.platform, os.environ)
     return {
-        "command": command_line(),
-        "versions": dict(versions()),
-        "hardware": hardware(),
+        **launch_without_device(),
         "devices": {
             "platform": devices.platform,
             "kind": devices.kind,
@@ -74,6 +73,15 @@ def current_launch(devices: Devices) -> dict[str, Any]:
             for name, value in settings.items()
         },
         "xla_flags": {name: without_places(value) for name, value in flags.items()},
+    }
+
+
+def launch_without_device() -> dict[str, Any]:
+    """The same of a launch that trains nothing."""
+    return {
+        "command": command_line(),
+        "versions": dict(versions()),
+        "hardware": hardware(),
         "code": code_revision(),
         "started": now(),
     }

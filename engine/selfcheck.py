@@ -17,9 +17,11 @@ import jax.numpy as jnp
 from engine import compilation, config, lowering, models, provenance, store
 from engine.compilation import one_process_at_a_time
 from engine.lane_program import PoolSpec
-from engine.models.initial import draw_params, leaf_scales
+from engine.models.initial import draw_params, kept_values, leaf_scales
 from engine.precision import compute_in
-from engine.tasks import build_task
+from engine.sources import is_reference
+from engine.streams import opened
+from engine.tasks import build_task, first_batch
 
 _NUM_EXAMPLES = 8
 # Rounding in float32 stays below 1e-5 of the largest gradient, a wrong rule does not.
@@ -51,8 +53,11 @@ def find_disagreement(spec: PoolSpec, cache_dir: str | None) -> str | None:
 def structure_key(spec: PoolSpec) -> str:
     """Of what the compiled program of a structure depends on, its form and width left out."""
     device = jax.local_devices()[0]
+    task = build_task(spec.arm, spec.data)
     about = [
         config.structure(spec.arm),
+        task.example_shape,
+        task.num_outputs,
         device.platform,
         device.device_kind,
         provenance.versions(),
@@ -65,17 +70,16 @@ def structure_key(spec: PoolSpec) -> str:
 
 def compare(spec: PoolSpec) -> str | None:
     """Compares without looking for a kept verdict; see `find_disagreement`."""
-    task = build_task(spec.arm, spec.data)
+    data = opened(spec.data)
+    task = build_task(spec.arm, data)
     model = models.make_model(spec.arm, task.num_outputs)
     key = jax.random.key(0, impl="threefry2x32")
     example = jnp.zeros((1, *task.example_shape), jnp.float32)
     shapes, _ = jax.eval_shape(model.init, key, example)
-    params = draw_params(key, shapes, jnp.asarray(leaf_scales(shapes, "he", None)))
-    state = model.init(key, example)[1]
-    data = jax.device_put(spec.data)
-    draws = task.draw(data, key, jnp.int32(0), 1)
-    batch = task.sample(data, jax.tree.map(lambda leaf: leaf[0], draws))
-    inputs, targets = (leaf[:_NUM_EXAMPLES] for leaf in batch)
+    written, state = model.init(key, example)
+    kept = kept_values(shapes, written if is_reference(spec.arm.model) else None)
+    params = draw_params(key, shapes, jnp.asarray(leaf_scales(shapes, "he", None, kept)), kept)
+    inputs, targets = (leaf[:_NUM_EXAMPLES] for leaf in first_batch(task, data, key))
 
     def in_form(form: str) -> Callable[..., Any]:
         train = lowering.lower(compute_in(model.train_apply, spec.arm.precision), form)

@@ -4,6 +4,7 @@ import dataclasses
 import itertools
 import math
 from collections.abc import Iterable, Mapping
+from pathlib import PurePath
 from typing import Any
 
 from engine import config, designs, models, optimizers, rng, tasks
@@ -14,6 +15,8 @@ from engine.precision import PRECISIONS
 
 MAX_SEEDS = 10**7
 _DETECTOR = DetectorSettings()
+# Before the name of an argument of one's own network, in a sweep.
+MODEL_ARG = "model_arg."
 _BY_ARM = ("seeds", "horizon", "fork_step")
 
 
@@ -162,7 +165,8 @@ def with_sweep(study: Study, axes: Mapping[str, list[Any]]) -> Study:
 
     Args:
         study: the study.
-        axes: values by field.
+        axes: values by field, or by `model_arg.` and the name of an argument of one's own network,
+            as text.
 
     Raises:
         InputError: a field does not exist, or a value is not usable or appears twice.
@@ -175,11 +179,11 @@ def with_sweep(study: Study, axes: Mapping[str, list[Any]]) -> Study:
     for arm_name, arm in study.arms.items():
         for combination in itertools.product(*axes.values()):
             chosen = dict(zip(axes, combination, strict=True))
-            label = ",".join(f"{field}={_label(value)}" for field, value in chosen.items())
+            label = ",".join(f"{name}={_label(name, value)}" for name, value in chosen.items())
             full = label if len(study.arms) == 1 else f"{arm_name},{label}"
             if full in arms:
                 raise InputError(f"sweep: two arms would both be called {full!r}")
-            arms[full] = dataclasses.replace(arm, **chosen)
+            arms[full] = _with_values(arm, chosen)
             for name, values_by_arm in by_arm.items():
                 values_by_arm[full] = study._by_arm(name)[arm_name]
     baseline = None
@@ -190,7 +194,25 @@ def with_sweep(study: Study, axes: Mapping[str, list[Any]]) -> Study:
     return dataclasses.replace(study, arms=arms, baseline=baseline, **given)
 
 
-def _label(value: Any) -> str:
+def _with_values(arm: Arm, values: Mapping[str, Any]) -> Arm:
+    """An arm with other values, of fields or of arguments of its own network."""
+    of_model = {
+        axis.removeprefix(MODEL_ARG): value
+        for axis, value in values.items()
+        if axis.startswith(MODEL_ARG)
+    }
+    fields = {axis: value for axis, value in values.items() if not axis.startswith(MODEL_ARG)}
+    if of_model:
+        before = fields.get("model_args", arm.model_args)
+        kept = [text for text in before if text.partition("=")[0].strip() not in of_model]
+        fields["model_args"] = (*kept, *(f"{name}={value}" for name, value in of_model.items()))
+    return dataclasses.replace(arm, **fields)
+
+
+def _label(field: str, value: Any) -> str:
+    if not field.startswith(MODEL_ARG) and config.FIELDS[field].part == "place":
+        # Names are stored and shown, and a place is nobody else's business.
+        return PurePath(value).name
     if isinstance(value, tuple):
         return "-".join(map(str, value))
     if isinstance(value, float):
@@ -208,6 +230,7 @@ def choices(field: str) -> list[str]:
         "optimizer": optimizers.OPTIMIZERS,
         "schedule": optimizers.SCHEDULES,
         "precision": PRECISIONS,
+        **tasks.OPTIONS,
     }
     return list(names.get(field, ()))
 

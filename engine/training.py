@@ -11,10 +11,14 @@ from jax import lax
 from engine import lowering
 from engine.config import Arm
 from engine.models import Model
-from engine.models.initial import draw_params
+from engine.models.initial import AS_WRITTEN, draw_params, kept_values
 from engine.optimizers import Hyperparams, make_optimizer
 from engine.precision import compute_in
+from engine.sources import is_reference
 from engine.tasks import Batch, Data, Task
+
+# No step has this number, so that dropout and augmentation never share a key.
+_AUGMENTATION = 2**32 - 1
 
 
 class Keys(NamedTuple):
@@ -82,6 +86,7 @@ class Trainer(NamedTuple):
         evaluate: from (state, data) to EvalInfo.
         inspect: from (state, data) to InspectInfo.
         param_shapes: the parameter tree, of `ShapeDtypeStruct`.
+        kept: what each leaf starts at under every scheme, see `models.initial.kept_values`.
     """
 
     init: Callable[[Keys, jax.Array, Hyperparams, Data], TrainState]
@@ -90,13 +95,14 @@ class Trainer(NamedTuple):
     evaluate: Callable[[TrainState, Data], EvalInfo]
     inspect: Callable[[TrainState, Data], InspectInfo]
     param_shapes: Any
+    kept: tuple[float | None, ...]
 
 
 def make_trainer(arm: Arm, task: Task, model: Model, form: str) -> Trainer:
     """The trainer of a resolved arm.
 
     Args:
-        arm: read for its structure only.
+        arm: read for its structure, and for whether its network starts as it is written.
         task: the source of examples.
         model: the network.
         form: of the convolutions, see `engine.lowering`.
@@ -113,9 +119,15 @@ def make_trainer(arm: Arm, task: Task, model: Model, form: str) -> Trainer:
 
     param_shapes, state_shapes = jax.eval_shape(fixed_init)
     has_state = bool(jax.tree.leaves(state_shapes))
+    # What starts at one number is told by its value, because nobody knows what it is called.
+    written = jax.jit(lambda: fixed_init()[0])() if is_reference(arm.model) else None
+    kept = kept_values(param_shapes, written)
 
     def init(keys: Keys, scales: jax.Array, hyperparams: Hyperparams, data: Data) -> TrainState:
-        params = draw_params(keys.init, param_shapes, scales)
+        if arm.init == AS_WRITTEN:
+            params, _ = model.init(keys.init, jnp.zeros((1, *task.example_shape), jnp.float32))
+        else:
+            params = draw_params(keys.init, param_shapes, scales, kept)
         step = jnp.int32(0)
         return TrainState(
             params=params,
@@ -134,9 +146,13 @@ def make_trainer(arm: Arm, task: Task, model: Model, form: str) -> Trainer:
     ) -> tuple[TrainState, StepInfo]:
         batch = task.sample(data, draw)
         noise_key = jax.random.fold_in(state.noise_key, state.step)
+        inputs = batch.inputs
+        if task.augment is not None:
+            of_images = jax.random.fold_in(state.noise_key, _AUGMENTATION)
+            inputs = task.augment(jax.random.fold_in(of_images, state.step), inputs)
 
         def loss_fn(params: Any) -> tuple[jax.Array, Any]:
-            outputs, model_state = train_apply(params, state.model_state, batch.inputs, noise_key)
+            outputs, model_state = train_apply(params, state.model_state, inputs, noise_key)
             is_hit = None if task.is_hit is None else task.is_hit(outputs)
             return jnp.mean(task.loss(outputs, batch.targets)), (model_state, is_hit)
 
@@ -173,4 +189,4 @@ def make_trainer(arm: Arm, task: Task, model: Model, form: str) -> Trainer:
         average_loss = measure(average_apply, state, sets["loss"])[0] if has_state else None
         return InspectInfo(*held_out, average_loss)
 
-    return Trainer(init, draw, step, evaluate, inspect, param_shapes)
+    return Trainer(init, draw, step, evaluate, inspect, param_shapes, kept)

@@ -60,11 +60,22 @@ def make_pool(data_dir: str):
     def make(arm: Arm, width: int = 4, block: int | None = None, **changes: Any) -> LanePool:
         arm = resolve_arm(arm)
         data = load_data(arm, 0, data_dir)
-        block = block or block_of("cpu", arm, width)
+        block = block or block_of("cpu", bool(arm.conv_widths), width)
         spec = PoolSpec(arm, data, 0, width, block, "direct", 11, DetectorSettings())
         return new_pool(spec._replace(**changes))
 
     return make
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory, data_dir, cache_dir) -> Path:
+    """Two arms of three seeds, with event files and without a report. Do not write into it."""
+    path = tmp_path_factory.mktemp("finished")
+    from engine.commands.run import run
+
+    options: dict[str, Any] = {"num_workers": 0, "data_dir": data_dir, "cache_dir": cache_dir}
+    run(small_study(), path, is_quiet=True, has_report=False, has_tensorboard=True, **options)
+    return path
 
 
 def runs_of(arm: Arm, seeds: list[int], horizon: int = 44) -> list[Run]:

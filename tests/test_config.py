@@ -18,6 +18,9 @@ from engine.errors import InputError
         ("dense_widths", "128, 64", (128, 64)),
         ("conv_widths", "8", (8,)),
         ("epsilon", "1e-12", 1e-12),
+        ("image_size", "32, 24", (32, 24)),
+        ("input_arrays", "x_train, x_test", ("x_train", "x_test")),
+        ("dataset_dir", "~/my pictures", "~/my pictures"),
     ],
 )
 def test_parses_what_a_person_types(name, text, value):
@@ -67,6 +70,8 @@ def test_an_arm_checks_itself():
 def test_structure_holds_exactly_what_shapes_the_program():
     fields = structure(Arm())
     assert "model" in fields
+    assert "image_size" in fields
+    assert "dataset_dir" not in fields
     assert "optimizer" in fields
     assert not {"learning_rate", "epsilon", "init", "init_scale", "warmup_steps"} & set(fields)
     assert structure(Arm(learning_rate=1.0, init="he")) == structure(Arm())

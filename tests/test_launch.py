@@ -1,12 +1,15 @@
 """Words that a person types, and what comes back."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 import launch
 from engine import config
+from engine.commands.flags import make_flags
 
 
 def _launch(*words: str) -> int:
@@ -80,6 +83,12 @@ def _single(workdir: Path, data_dir: str, *words: str) -> list[str]:
         (["--experiment=single", "--until=fraction", "--seeds=5"], "give --max_seeds"),
         (["--experiment=single", "--half_width=0.1"], "no effect without --until"),
         (["--experiment=single", "--gradient_noise=1"], "no effect with dataset=digits"),
+        (["--experiment=single", "--live=0.5"], "live=0.5: expected at least 1 second"),
+        (["--experiment=single", "--live=often"], "--live=often: expected seconds, such as 30"),
+        (["--experiment=single", "--live=nan"], "live=nan: expected at least 1 second"),
+        (["--experiment=single", "--wandb_runs=3"], "no effect without --wandb"),
+        (["--experiment=single", "--tensorboard=here"], "tensorboard"),
+        (["report", "--live"], "live"),
         (["verfy"], "did you mean 'verify'"),
         (["run", "stray"], "unexpected argument 'stray'"),
         (["report", "--seeds=3"], "seeds"),
@@ -148,9 +157,19 @@ def test_help_shows_every_field_with_its_default(capsys):
     shown = capsys.readouterr().out
     lines = {line.split(":")[0].strip(): line for line in shown.splitlines()}
     for name in config.FIELDS:
-        assert "(default: " in lines[f"--{name}"]
+        assert "(default: " in lines[f"--{config.FIELDS[name].flag or name}"]
     assert "cnn8, mlp" in lines["--model"]
     assert "in steps" in lines["--warmup_steps"]
+
+
+@pytest.mark.parametrize(
+    ("word", "seconds"),
+    [("--live", 30.0), ("--live=5", 5.0), ("--live=true", 30.0), ("--nolive", None)],
+)
+def test_live_stands_alone_or_has_seconds(word, seconds):
+    values = make_flags("run")
+    values(["launch.py", word])
+    assert values["live"].value == seconds
 
 
 @pytest.mark.parametrize("words", [("--help",), ("--experiment=kick_in", "--help")])
@@ -195,3 +214,12 @@ def test_no_path_of_the_machine_is_stored(tmp_path, data_dir, monkeypatch):
     assert str(tmp_path) not in stored
     assert "/somewhere" not in stored
     assert "--workdir=study" in stored
+
+
+def test_a_reader_that_has_had_enough_sees_no_traceback():
+    words = f"{sys.executable} launch.py --help | head -1"
+    done = subprocess.run(
+        words, shell=True, capture_output=True, text=True, cwd=Path(launch.__file__).parent
+    )
+    assert done.stdout.startswith("Plateau")
+    assert done.stderr == ""

@@ -34,6 +34,14 @@ def test_right_rules_agree(spec, form, changes):
     assert selfcheck.compare(spec._replace(form=form, arm=arm)) is None
 
 
+def test_a_verdict_is_for_images_of_one_size(spec):
+    """One arm may read images of any size, and a rule is tried on every geometry."""
+    larger = {name: array.repeat(2, axis=-2) for name, array in spec.data.items() if array.ndim > 2}
+    other = spec._replace(data={**spec.data, **larger})
+    assert selfcheck.structure_key(other) != selfcheck.structure_key(spec)
+    assert selfcheck.structure_key(spec) == selfcheck.structure_key(spec._replace(root_seed=1))
+
+
 def _wrong_value(*args):
     return 1.01 * _REWRITE(*args)
 

@@ -4,8 +4,6 @@ import ast
 import contextlib
 import dataclasses
 import difflib
-import hashlib
-import importlib.util
 import itertools
 import re
 import sys
@@ -18,6 +16,7 @@ from typing import Any, NamedTuple, NoReturn
 
 from engine.errors import InputError, one_line
 from engine.registry import Registry
+from engine.sources import import_file
 from engine.store import as_path
 from engine.study import Study
 
@@ -65,7 +64,7 @@ def load_study(word: str, registry: Registry) -> Study:
     question = _question_of(_parsed(path, _read(path)), path)
     name = _FUNCTION if function is None else function
     with _importable(path.resolve().parent), _blaming(path):
-        study = _made(_imported(path), name, path)
+        study = _made(import_file(path.resolve()), name, path)
     return study if study.question else dataclasses.replace(study, question=question)
 
 
@@ -140,23 +139,6 @@ def _importable(folder: Path) -> Iterator[None]:
     finally:
         with contextlib.suppress(ValueError):
             sys.path.remove(str(folder))
-
-
-def _imported(path: Path) -> ModuleType:
-    """The module of a file, under a name that no other module has."""
-    digest = hashlib.sha256(str(path.resolve()).encode(errors="surrogateescape")).hexdigest()
-    name = f"plateau_experiment_{digest[:16]}"
-    spec = importlib.util.spec_from_file_location(name, path.resolve())
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    try:
-        spec.loader.exec_module(module)
-    except BaseException:
-        del sys.modules[name]
-        raise
-    return module
 
 
 def _made(module: ModuleType, name: str, path: Path) -> Study:

@@ -67,8 +67,43 @@ _VERIFY_FLAGS: dict[str, tuple[type, str]] = {
         "restricted mean of the wait as a share of it, and of the share of runs with the event "
         "(default: 0.1)",
     ),
+    "dataset_dir": (str, "where the data are now (default: where they were)"),
     "output": (str, "file for the result as JSON, outside of the study"),
 }
+_CURVES = (
+    "file, folder or pattern of logs: CSV, JSON lines, TensorBoard, Weights & Biases, Keras, "
+    "Lightning; with NAME= before it for a group of runs (repeated)"
+)
+_CHANCE_FLAGS: dict[str, tuple[type, str]] = {
+    "classes": (int, "how many there are, equally frequent: guessing costs their logarithm"),
+    "class_counts": (str, "training examples of every class, as in 50,30,20, where they differ"),
+    "chance_loss": (float, "loss of the best constant prediction, in the unit of the curves"),
+}
+# Fields of `engine.readers.ReadOptions`.
+_LOG_FLAGS: dict[str, tuple[type, str]] = {
+    "step_column": (str, "column, or tag, of the step"),
+    "epoch_column": (str, "column of the epoch, where there is no step"),
+    "loss_column": (str, "column of the training loss; of a metric where each run has a column"),
+    "accuracy_column": (str, "column of the training accuracy"),
+    "run_column": (str, "column that tells runs apart, or several with commas between them"),
+    "arm_column": (str, "column that groups runs, or several with commas between them"),
+    "layout": (str, "`long`: one row per run and step, or `wide`: one column per run"),
+    "steps_per_epoch": (int, "steps in a pass over the data: times are then in epochs"),
+    "first_epoch": (int, "what the log calls its first epoch, 0 or 1"),
+    "restarts": (
+        str,
+        "where the step goes back, `replace`: what follows takes the place of what was there, or "
+        "`separate`: another run begins",
+    ),
+    "delimiter": (str, "between the cells of a CSV file"),
+    "decimal": (str, "sign in the numbers of a CSV file, . or ,"),
+}
+_READ_FLAGS: dict[str, tuple[type, str]] = {
+    "average": (int, "consecutive points that are averaged first, for noisy losses (default: 1)"),
+    "baseline": (str, "arm that the others are compared with (default: the first)"),
+    "workdir": (str, "directory for rows and report (default: nothing is written)"),
+}
+LOG_FIELDS = tuple(_LOG_FLAGS)
 _QUESTION_FLAGS: dict[str, tuple[type, str]] = {
     "question": (
         str,
@@ -108,12 +143,24 @@ _LIST_FLAGS: dict[str, tuple[type, str]] = {
         "folder of experiment files (default: the current one, and `experiments` in it)",
     ),
 }
+LIVE_SECONDS = 30.0
+WANDB_RUNS = 20
 _PARTS = {
     "structure": "shapes the compiled program",
     "initial": "says where a run starts",
     "hyperparam": "one program for all values",
+    "place": "the same study wherever it is",
 }
-_SWEEP = "field=v1,v2,…: one arm per value; several make a grid"
+_TENSORBOARD = "write event files to <workdir>/tensorboard: arms first, and every run"
+_LIVE = (
+    "keep report.html up to date while the study runs; --live=SECONDS between two states (default: "
+    "30, or more where they are expensive)"
+)
+_WANDB = "tell Weights & Biases of every arm and of the first runs; needs `pip install wandb`"
+_WANDB_RUNS = "single runs of which it is told, by seed and then by arm (default: 20)"
+_SWEEP = "field=v1,v2,… or model_arg.name=v1,v2,…: one arm per value; several make a grid"
+_MODEL_ARG = "model_arg."
+_OWN_CODE = "run the network's own code that the study names; only for a study that you trust"
 _ALL = "run every finished run again"
 _TUNE = "choose width and form by measuring on this machine; kept with the study"
 _KINDS: dict[type, str] = {int: "an integer", float: "a number", str: "text", bool: "true or false"}
@@ -133,9 +180,30 @@ class _FieldParser(flags.ArgumentParser):
         return self._name
 
 
+class _LiveParser(flags.ArgumentParser):
+    """Parses a flag that may stand alone or have seconds."""
+
+    syntactic_help = ""
+
+    def parse(self, argument: Any) -> float | None:
+        text = str(argument).lower()
+        if text in ("true", "false"):
+            return LIVE_SECONDS if text == "true" else None
+        try:
+            return float(text)
+        except ValueError:
+            raise ValueError("expected seconds, such as 30") from None
+
+    def flag_type(self) -> str:
+        return "seconds"
+
+
 def _define_fields(values: flags.FlagValues) -> None:
     for name, info in config.FIELDS.items():
-        if config.FIELD_TYPES[name][0] is bool:
+        if info.flag:
+            doc = f"{info.doc} (repeated)"
+            flags.DEFINE_multi_string(info.flag, None, doc, flag_values=values)
+        elif config.FIELD_TYPES[name][0] is bool:
             flags.DEFINE_bool(name, None, info.doc, flag_values=values)
         else:
             parser = _FieldParser(name)
@@ -169,6 +237,26 @@ def given_flags(values: flags.FlagValues) -> dict[str, Any]:
     return {name: values[name].value for name in values if values[name].value is not None}
 
 
+def given_fields(given: Mapping[str, Any]) -> dict[str, Any]:
+    """What was typed for the fields of an arm, by their names."""
+    named = {name: info.flag or name for name, info in config.FIELDS.items()}
+    return {name: given[flag] for name, flag in named.items() if flag in given}
+
+
+def parse_numbers(name: str, text: str) -> list[float]:
+    """Numbers with commas between them.
+
+    Raises:
+        InputError: one of them is none.
+    """
+    try:
+        return [float(number) for number in text.split(",")]
+    except ValueError:
+        raise InputError(
+            f"--{name}={text}: expected numbers with commas between them, such as 50,30,20"
+        ) from None
+
+
 def parse_sweeps(texts: Sequence[str]) -> dict[str, list[Any]]:
     """`{field: values}` of `--sweep=field=v1,v2` flags.
 
@@ -180,9 +268,12 @@ def parse_sweeps(texts: Sequence[str]) -> dict[str, list[Any]]:
         name, separator, listed = text.partition("=")
         if not separator or not listed:
             raise InputError(f"--sweep={text}: expected field=value,value,…")
-        if name not in config.FIELDS:
+        if name.startswith(_MODEL_ARG) and name not in axes:
+            axes[name] = listed.split(",")
+            continue
+        if name not in config.FIELDS and name not in axes:
             raise unknown_name("field to sweep", name, config.FIELDS)
-        if config.FIELD_TYPES[name][1]:
+        if name in config.FIELDS and config.FIELD_TYPES[name][1]:
             raise InputError(f"--sweep={text}: {name} is a list itself; write an experiment for it")
         if name in axes:
             raise InputError(f"--sweep={text}: {name} is swept twice; put all values in one")
@@ -203,6 +294,7 @@ _TABLES: dict[str, list[dict[str, tuple[type, str]]]] = {
         _VERIFY_FLAGS,
         {name: _STUDY_FLAGS[name] for name in ("workers", "data_dir", "compilation_cache")},
     ],
+    "read": [_CHANCE_FLAGS, _READ_FLAGS, _LOG_FLAGS],
     "list": [_LIST_FLAGS],
 }
 _TAKES_A_STUDY = ("run", "plan")
@@ -216,8 +308,17 @@ def make_flags(verb: str) -> flags.FlagValues:
         _define(values, table)
     if verb == "run":
         flags.DEFINE_bool("tune", None, _TUNE, flag_values=values)
+        live = flags.Flag(_LiveParser(), None, "live", None, _LIVE, boolean=True)
+        flags.DEFINE_flag(live, flag_values=values)
+        flags.DEFINE_bool("wandb", None, _WANDB, flag_values=values)
+        flags.DEFINE_integer("wandb_runs", None, _WANDB_RUNS, flag_values=values)
+    if verb in ("run", "report"):
+        flags.DEFINE_bool("tensorboard", None, _TENSORBOARD, flag_values=values)
+    if verb == "read":
+        flags.DEFINE_multi_string("curves", None, _CURVES, flag_values=values)
     if verb == "verify":
         flags.DEFINE_bool("all", None, _ALL, flag_values=values)
+        flags.DEFINE_bool("own_code", None, _OWN_CODE, flag_values=values)
     if verb in _TAKES_A_STUDY:
         flags.DEFINE_multi_string("sweep", None, _SWEEP, flag_values=values)
         _define_fields(values)
@@ -226,15 +327,24 @@ def make_flags(verb: str) -> flags.FlagValues:
 
 def describe_flags(verb: str) -> list[str]:
     """A line for every flag of a verb."""
-    lines = []
+    lines = [f"  --curves: {_CURVES}; text"] if verb == "read" else []
     for table in _TABLES[verb]:
         lines += [f"  --{name}: {doc}; {_KINDS[kind]}" for name, (kind, doc) in table.items()]
     if verb == "run":
-        lines += [f"  --tune: {_TUNE}"]
+        lines += [f"  --tune: {_TUNE}", f"  --live: {_LIVE}"]
+    if verb in ("run", "report"):
+        lines += [f"  --tensorboard: {_TENSORBOARD}"]
+    if verb == "run":
+        lines += [f"  --wandb: {_WANDB}", f"  --wandb_runs: {_WANDB_RUNS}; an integer"]
     if verb == "verify":
         from engine.verification import VERDICTS
 
-        lines += [f"  --all: {_ALL}", "", "The exit code says what was found:"]
+        lines += [
+            f"  --all: {_ALL}",
+            f"  --own_code: {_OWN_CODE}",
+            "",
+            "The exit code says what was found:",
+        ]
         codes = [*VERDICTS.values(), (1, "a failure inside"), (2, "what was given is not usable")]
         lines += [f"  {code}: {words}" for code, words in sorted(codes)]
     if verb in _TAKES_A_STUDY:
@@ -242,7 +352,10 @@ def describe_flags(verb: str) -> list[str]:
         lines += ["An arm; what is given holds for every arm of the experiment:"]
         from engine.study import choices
 
-        lines += [f"  --{name}: {_describe(name, choices(name))}" for name in config.FIELDS]
+        lines += [
+            f"  --{info.flag or name}: {_describe(name, choices(name))}"
+            for name, info in config.FIELDS.items()
+        ]
     return lines
 
 

@@ -57,6 +57,10 @@ def print_choices(experiments: Registry, folders: Iterable[Path]) -> None:
         for name in registry:
             doc = (registry.load(name).__doc__ or "").strip()
             print(f"  {doc.splitlines()[0]}")
-    for field in ("optimizer", "schedule", "init", "activation"):
+        if registry is MODELS:
+            print("  your own: --model=path/to/file.py:NAME or --model=package.module:NAME")
+        if registry is TASKS:
+            print("  any other name of tensorflow-datasets: pip install 'plateau-engine[tf]'")
+    for field in ("optimizer", "schedule", "init", "activation", "augment"):
         print(f"\n{field}\n  {', '.join(choices(field))}")
     print(f"\nfields of an arm\n  {', '.join(config.FIELDS)}")

@@ -10,19 +10,19 @@ import pyarrow.parquet as pq
 
 from engine import store
 from engine.errors import one_line
-from engine.report.canvas import to_png, to_svg
-from engine.report.figures import make_figures
+from engine.report.assembly import lay_out
+from engine.report.canvas import to_png
 from engine.report.findings import Findings, find
-from engine.report.page import make_page
 from engine.report.table import to_text
 from engine.store import WorkDirectory
 
 
-def report(workdir: str | os.PathLike[str]) -> dict[str, Any]:
+def report(workdir: str | os.PathLike[str], has_tensorboard: bool = False) -> dict[str, Any]:
     """Writes everything that can be derived from the finished runs, and prints the short table.
 
     Args:
         workdir: of a study.
+        has_tensorboard: whether to write event files for TensorBoard too.
 
     Returns:
         The content of `summary.json`.
@@ -34,8 +34,17 @@ def report(workdir: str | os.PathLike[str]) -> dict[str, Any]:
     directory = store.open_existing(store.as_path(workdir))
     findings = find(directory)
     path = write_report(directory, findings)
+    if has_tensorboard:
+        from engine.observers.tensorboard import TensorBoard
+
+        board = TensorBoard(directory)
+        board.catch_up(is_all=True)
+        board.on_end()
+        board.forget_earlier()
     print(f"\n{to_text(findings.header, findings.rows)}\n")
     print(f"{one_line(findings.verdict.headline)}\n\nreport: {path}")
+    if has_tensorboard:
+        print(f"for TensorBoard: tensorboard --logdir={directory.path / 'tensorboard'}")
     return findings.document
 
 
@@ -52,22 +61,16 @@ def write_report(directory: WorkDirectory, findings: Findings) -> Path:
     Raises:
         StorageError: something cannot be written.
     """
-    summary, fates = findings.summary, findings.fates
-    # Drawn anew, because those of the findings are somebody's to change.
-    figures = make_figures(summary, fates)
-    vectors = {name: to_svg(figure, name) for name, figure in figures.items()}
-    table = findings.header, findings.rows
-    page = make_page(summary, findings.verdict, table, vectors, directory.document, fates)
-
+    found = lay_out(directory, findings)
     _write_outcomes(directory)
     store.write_atomically(directory.path / "summary.json", store.to_json(findings.document))
     folder = directory.path / "figures"
-    _clear(folder, figures)
-    for name, figure in figures.items():
-        store.write_atomically(folder / f"{name}.svg", vectors[name].encode())
+    _clear(folder, findings.figures)
+    for name, figure in findings.figures.items():
+        store.write_atomically(folder / f"{name}.svg", found.vectors[name].encode())
         store.write_atomically(folder / f"{name}.png", to_png(figure))
     path = directory.path / "report.html"
-    store.write_atomically(path, page.encode())
+    store.write_atomically(path, found.page.encode())
     return path
 
 

@@ -1,24 +1,30 @@
 """`run`: trains what is missing of a study, then reports."""
 
+import contextlib
 import dataclasses
 import math
 import os
 import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from engine import devices, provenance, store, tuning, workers
 from engine.checkpoints import CheckpointFolder
+from engine.commands.recorder import Recorder
 from engine.commands.results import Results
 from engine.commands.session import Session
 from engine.designs import has_forks
 from engine.devices import Devices
 from engine.document import document
-from engine.errors import InputError
+from engine.errors import InputError, StorageError
+from engine.firstbatch import try_network
 from engine.interruption import Interrupted, SignalWatch
 from engine.looks import Until, check_goal
-from engine.plan import Plan, make_plan
+from engine.observers import Watching, check_watching, ended_with, make_observers
+from engine.plan import Plan, make_plan, spooled
+from engine.sources import is_reference
 from engine.store import WorkDirectory
 from engine.study import Study
 
@@ -43,6 +49,9 @@ def run(
     has_report: bool = True,
     until: Until | None = None,
     checkpoint_every: float | None = None,
+    live_every: float | None = None,
+    has_tensorboard: bool = False,
+    wandb_runs: int | None = None,
 ) -> Results:
     """Runs a study, or what is missing of it, and writes its report.
 
@@ -67,6 +76,11 @@ def run(
         until: a question; seeds are added until it is decided, whatever number the study says.
         checkpoint_every: seconds between checkpoints of the runs under way; by default a minute,
             or more where they are expensive.
+        live_every: seconds after which `report.html` is built again while the study runs, or more
+            where that is expensive; by default it is built at the end only.
+        has_tensorboard: whether to write event files for TensorBoard.
+        wandb_runs: single runs of which Weights & Biases is told, besides the arms; by default it
+            is told nothing.
 
     Returns:
         What the work directory holds now, as `engine.open` does.
@@ -81,6 +95,8 @@ def run(
         math.isfinite(checkpoint_every) and checkpoint_every > 0
     ):
         raise InputError(f"checkpoint_every={checkpoint_every}: expected a positive number")
+    watching = Watching(live_every, has_tensorboard, wandb_runs)
+    check_watching(watching)
     if until is not None:
         if study.design != "seeds":
             raise InputError(f"until needs design=seeds, not {study.design}")
@@ -91,8 +107,13 @@ def run(
     available, num_workers = find_workers(num_workers)
     cache = str(cache_dir or default_cache_dir())
     path = store.as_path(workdir)
-    request = _Request(study, path, available, width, form, is_tuned, data_dir, until)
-    with SignalWatch() as watch, watch.deferred(), store.hold(request.workdir, _note):
+    request = _Request(study, path, available, width, form, is_tuned, data_dir, until, watching)
+    with (
+        SignalWatch() as watch,
+        watch.deferred(),
+        store.hold(request.workdir, _note),
+        _closed_page(request),
+    ):
         with workers.Crew(available, num_workers, cache, checkpoint_every) as crew:
             _train(request, crew, watch, is_quiet)
         watch.check()
@@ -143,6 +164,22 @@ class _Request(NamedTuple):
     is_tuned: bool
     data_dir: str | None
     until: Until | None
+    watching: Watching
+
+
+@contextlib.contextmanager
+def _closed_page(request: _Request) -> Iterator[None]:
+    """Leaves no page that goes on loading itself when nothing is to come, whatever happens."""
+    try:
+        yield
+    finally:
+        if request.watching.live_every is not None:
+            from engine.observers.live import close_page
+
+            try:
+                close_page(request.workdir)
+            except StorageError as error:
+                _note(f"the live page is not closed: {error}")
 
 
 def _train(request: _Request, crew: workers.Crew, watch: SignalWatch, is_quiet: bool) -> None:
@@ -155,7 +192,10 @@ def _train(request: _Request, crew: workers.Crew, watch: SignalWatch, is_quiet: 
     block = identity.get("block") if request.width is None else None
     form = request.form or identity.get("form")
     forks = identity.get("fork_step")
-    plan = make_plan(request.study, platform, width, form, request.data_dir, block, forks)
+    data_dir = request.data_dir
+    with watch.at_once():
+        plan = make_plan(request.study, platform, width, form, data_dir, block, forks, is_quiet)
+    _tell_of_data(plan)
     events = {group.event for group in plan.groups}
     if request.until is not None and request.until.goal == "comparison" and len(events) > 1:
         raise InputError("until=comparison needs arms that wait for the same event")
@@ -163,6 +203,8 @@ def _train(request: _Request, crew: workers.Crew, watch: SignalWatch, is_quiet: 
     if request.is_tuned and recorded is None:
         with watch.at_once():
             plan, tuned = _tuned(plan, request, crew.settings.cache_dir)
+    with watch.at_once():
+        _try_own_networks(plan, request.devices, crew.settings.cache_dir)
     watch.check()
     directory = store.create_or_resume(request.workdir, document(plan, request.devices), _note)
     directory.inspect(_note)
@@ -171,14 +213,12 @@ def _train(request: _Request, crew: workers.Crew, watch: SignalWatch, is_quiet: 
         directory.save_document()
     _warn_of_another_environment(directory)
     checkpoints = _open_checkpoints(directory)
-    session = Session(plan, directory, checkpoints, crew, watch, is_quiet)
+    observers = make_observers(request.watching, directory, _note)
+    recorder = Recorder(plan, directory, checkpoints, observers)
+    session = Session(plan, directory, recorder, crew, watch, is_quiet)
     try:
-        if request.until is None:
-            session.run(plan.runs)
-        else:
-            session.run_until(request.until)
-        if has_forks(request.study.design):
-            session.run_forks()
+        with spooled(plan) as session.plan, ended_with(observers):
+            _run_session(session, request)
     except InputError:
         if recorded is None and not session.has_kept:
             directory.discard()
@@ -188,6 +228,26 @@ def _train(request: _Request, crew: workers.Crew, watch: SignalWatch, is_quiet: 
         session.end(signal.Signals(interrupted.number).name)
         raise
     session.end()
+
+
+def _run_session(session: Session, request: _Request) -> None:
+    if request.until is None:
+        session.run(session.plan.runs)
+    else:
+        session.run_until(request.until)
+    if has_forks(request.study.design):
+        session.run_forks()
+
+
+def _tell_of_data(plan: Plan) -> None:
+    """Says what a person should know of the data, by arm where the arms have several."""
+    by_notes: dict[tuple[str, ...], list[str]] = {}
+    for group in plan.groups:
+        lines = tuple(note.line for note in group.notes)
+        by_notes.setdefault(lines, []).extend(map(repr, group.arm_names))
+    for lines, names in by_notes.items():
+        for line in lines:
+            _note(line if len(by_notes) == 1 else f"data of {', '.join(names)}: {line}")
 
 
 def _open_checkpoints(directory: WorkDirectory) -> CheckpointFolder:
@@ -224,6 +284,20 @@ def _tuned(
             measured[name] = table
     platform, data_dir = request.devices.platform, request.data_dir
     return make_plan(request.study, platform, width, form, data_dir, block), measured
+
+
+def _try_own_networks(plan: Plan, available: Devices, cache_dir: str | None) -> None:
+    """Takes one batch through every network of the user's own, before anything long starts."""
+    for group in plan.groups:
+        if not is_reference(group.spec.arm.model):
+            continue
+        found = workers.call(available, cache_dir, try_network, group.spec, cache_dir)
+        if found.unreached:
+            names = ", ".join(group.arm_names)
+            _note(
+                f"{names}: the gradient of the loss does not reach {', '.join(found.unreached)}, "
+                f"which will stay where it starts"
+            )
 
 
 def _warn_of_another_environment(directory: WorkDirectory) -> None:

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from engine import provenance, workers
-from engine.checkpoints import CheckpointFolder
 from engine.commands.progress import Progress
 from engine.commands.recorder import Recorder
 from engine.designs import is_of_grid
@@ -26,30 +25,34 @@ class Session:
     Args:
         plan: of the study.
         directory: where rows go.
-        checkpoints: of runs that were under way.
+        recorder: of what workers bring.
         crew: of workers.
         watch: for signals.
         is_quiet: whether to draw no progress bar.
+
+    Attributes:
+        plan: of the study.
     """
 
     def __init__(
         self,
         plan: Plan,
         directory: WorkDirectory,
-        checkpoints: CheckpointFolder,
+        recorder: Recorder,
         crew: workers.Crew,
         watch: SignalWatch,
         is_quiet: bool,
     ) -> None:
-        self._plan, self._directory, self._crew = plan, directory, crew
-        self._checkpoints, self._watch = checkpoints, watch
+        self.plan, self._directory, self._crew = plan, directory, crew
+        self._recorder, self._watch = recorder, watch
+        self._checkpoints = recorder.checkpoints
         # A run that has failed is tried again.
         self._finished = directory.finished_keys(has_outcome=True)
         self._num_stored = len(self._finished)
         # A kill may have come after their rows and before their checkpoints were removed.
-        checkpoints.forget(self._finished)
+        self._checkpoints.forget(self._finished)
+        recorder.expect(self._num_stored, num_stored=self._num_stored)
         self._is_quiet = is_quiet
-        self._recorder = Recorder(plan, directory, checkpoints)
         self._started = time.monotonic()
         self._num_runs = 0
         self._index: dict[tuple[str, int], Run] = {}
@@ -66,7 +69,7 @@ class Session:
             WorkerFailedError: a worker raised an exception.
         """
         missing = self._take_missing(runs)
-        groups = self._plan.groups
+        groups = self.plan.groups
         forms = self._directory.document["identity"]["form"]
         specs = [g.spec._replace(form=forms[g.arm_names[0]]) for g in groups]
         num_steps = self._steps_to_do(missing)
@@ -74,25 +77,28 @@ class Session:
         with Progress(len(missing), num_steps, is_drawn) as progress:
             recorder = self._recorder
             recorder.progress = progress
+            recorder.expect(len(missing), num_steps)
 
             def go_on(rows: Sequence[Mapping[str, Any]]) -> list[list[Run]] | None:
                 if looks is None or not rows:
                     return None
                 more = self._take_missing(self._after(looks, rows))
-                progress.extend(len(more), self._steps_to_do(more))
-                return self._plan.by_group(more)
+                num_more = self._steps_to_do(more)
+                progress.extend(len(more), num_more)
+                recorder.expect(len(more), num_more)
+                return self.plan.by_group(more)
 
             hooks = workers.Hooks(
                 on_delivery=lambda delivery: go_on(recorder.take(delivery)),
                 on_fallback=recorder.fall_back,
                 on_checkpoint=recorder.keep,
                 find_checkpoint=recorder.find,
-                on_loss=progress.repeat,
+                on_loss=recorder.repeat,
                 on_failure=lambda run: go_on(recorder.give_up(run)),
                 notify=progress.note,
             )
             try:
-                workers.run_all(specs, self._plan.by_group(missing), hooks, self._crew, self._watch)
+                workers.run_all(specs, self.plan.by_group(missing), hooks, self._crew, self._watch)
             finally:
                 recorder.flush()
 
@@ -111,10 +117,10 @@ class Session:
     def run_until(self, until: Until) -> None:
         """Trains seeds until a question is decided; every look is noted in `study.json`."""
         document = self._directory.document
-        horizons = {name: self._in_unit(name, h) for name, h in self._plan.horizons.items()}
+        horizons = {name: self._in_unit(name, h) for name, h in self.plan.horizons.items()}
         baseline = document["study"]["baseline"]
         looks = Looks(until, horizons, baseline, document.get("looks", []))
-        self._index = {(run.arm_name, run.seed): run for run in self._plan.runs}
+        self._index = {(run.arm_name, run.seed): run for run in self.plan.runs}
         stored = self._directory.read([*WAITING_COLUMNS, "status"]).to_pylist()
         # One that failed is tried again, and over when it fails again.
         over = [row for row in stored if row["status"] != FAILED]
@@ -123,7 +129,7 @@ class Session:
 
     def _in_unit(self, arm: str, steps: float) -> float:
         """A time in epochs where all arms have some, else in steps."""
-        units = {name: group.steps_per_epoch for name, group in self._plan.group_of.items()}
+        units = {name: group.steps_per_epoch for name, group in self.plan.group_of.items()}
         return steps / (units[arm] or 1) if all(units.values()) else float(steps)
 
     def _after(self, looks: Looks, rows: Sequence[Mapping[str, Any]]) -> list[Run]:
@@ -143,7 +149,7 @@ class Session:
 
     def run_forks(self) -> None:
         """Forks the runs that are stored, and notes where."""
-        plan = with_forks(self._plan, self._waited())
+        plan = with_forks(self.plan, self._waited())
         for name, step in plan.fork_steps.items():
             if step is not None and not any(run.arm_name == name for run in plan.runs):
                 print(f"note: no forks of {name!r}: no run waits at step {step}", file=sys.stderr)
@@ -168,7 +174,7 @@ class Session:
         seed, event = np.asarray(columns["seed"], int), np.asarray(columns["event"], int)
         chosen = {
             name: is_parent & has_outcome & (arms == name) & (seed < number)
-            for name, number in self._plan.study.seeds_by_arm.items()
+            for name, number in self.plan.study.seeds_by_arm.items()
         }
         return {name: Waited(seed[of], time[of], event[of]) for name, of in chosen.items()}
 

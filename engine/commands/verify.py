@@ -2,6 +2,7 @@
 
 import math
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -45,8 +46,10 @@ def verify(
     margin: float = 0.1,
     num_workers: int | None = None,
     data_dir: str | None = None,
+    dataset_dir: str | None = None,
     cache_dir: str | None = None,
     output: _Place | None = None,
+    has_own_code: bool = False,
     is_quiet: bool = False,
 ) -> Verification:
     """Does some finished runs of a study again, prints how far they agree, and writes no study.
@@ -62,7 +65,9 @@ def verify(
         margin: largest difference of distributions that does not matter, where bits differ: of the
             restricted mean of the wait as a share of it, and of the share of runs with the event.
         num_workers, data_dir, cache_dir: see `engine.run`.
+        dataset_dir: where the data of the study are now, if not where `study.json` says.
         output: file for the result as JSON, outside of the study.
+        has_own_code: whether to run the code of a network that the study names by its file.
         is_quiet: whether to draw no progress bar.
 
     Raises:
@@ -75,7 +80,11 @@ def verify(
     _check_places(workdir, places)
     directory = store.open_existing(store.as_path(workdir))
     devices, num_workers = find_workers(num_workers)
-    plan = plan_of(directory.document, devices.platform, data_dir)
+    if dataset_dir is None:
+        _tell_of_places(directory)
+    plan = plan_of(
+        directory.document, devices.platform, data_dir, dataset_dir, has_own_code, is_quiet
+    )
     finished = find_finished(directory, plan)
     if not finished.runs:
         failed = f" (and {finished.num_failed} failed)" if finished.num_failed else ""
@@ -103,6 +112,14 @@ def verify(
     )
     _tell(found, output)
     return found
+
+
+def _tell_of_places(directory: WorkDirectory) -> None:
+    """Says what is read because `study.json` says so, which somebody else may have written."""
+    by_arm = directory.document["study"].get("places", {})
+    for place in dict.fromkeys(place for places in by_arm.values() for place in places.values()):
+        line = one_line(f"the data are read from {place!r} (or say where: --dataset_dir)")
+        print(f"note: {line}", file=sys.stderr)
 
 
 def _origins(

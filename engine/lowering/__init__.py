@@ -8,10 +8,10 @@ What no rule covers is left as it is.
 
 from engine.lowering import affine, blocks, convolutions, direct, geometry, interpreter, pooling
 from engine.lowering.convolutions import FORMS, default_form
-from engine.lowering.interpreter import lower
+from engine.lowering.interpreter import has_convolutions, lower
 from engine.registry import fingerprint_sources
 
-__all__ = ["FORMS", "default_form", "lower", "source_fingerprint"]
+__all__ = ["FORMS", "default_form", "has_convolutions", "lower", "source_fingerprint"]
 
 
 def source_fingerprint() -> str:

@@ -34,6 +34,16 @@ def lower(fn: Callable[..., Any], form: str) -> Callable[..., Any]:
     return lowered
 
 
+def has_convolutions(fn: Callable[..., Any], *shapes: Any) -> bool:
+    """Whether a function has convolutions or poolings that could be rewritten.
+
+    Args:
+        fn: a function of arrays, traceable.
+        shapes: of its arguments.
+    """
+    return _holds_target(jax.make_jaxpr(fn)(*shapes).jaxpr)
+
+
 def _evaluate(jaxpr: Any, consts: Sequence[Any], args: Sequence[Any], form: str) -> list[Any]:
     values: dict[Any, Any] = {}
 

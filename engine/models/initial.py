@@ -13,9 +13,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+AS_WRITTEN = "as_written"
+
 
 class Scheme(NamedTuple):
-    """An initial scheme.
+    """An initial scheme that is laid over a network.
 
     Attributes:
         used: the fields of an arm that it reads, with its defaults.
@@ -40,61 +42,116 @@ SCHEMES: dict[str, Scheme] = {
     "glorot": Scheme({}, lambda i, o, scale: math.sqrt(2.0 / (i + o)), _no_bias),
     # LeCun, Bottou, Orr and Müller (1998)
     "lecun": Scheme({}, lambda i, o, scale: math.sqrt(1.0 / i), _no_bias),
+    # The network's own; nothing is laid over it.
+    AS_WRITTEN: Scheme({}, lambda i, o, scale: 0.0, _no_bias),
 }
-
-
-def _is_norm_leaf(path: tuple[Any, ...], norm_modules: set[tuple[Any, ...]]) -> bool:
-    return path[:-1] in norm_modules
+# Modules whose kernels of three axes are `[inputs, heads, units]`.
+_PROJECTIONS = ("query", "key", "value")
 
 
 def _leaves(shapes: Any) -> list[tuple[tuple[str, ...], tuple[int, ...]]]:
     flat, _ = jax.tree_util.tree_flatten_with_path(shapes)
-    return [(tuple(str(getattr(k, "key", k)) for k in path), leaf.shape) for path, leaf in flat]
+    return [(tuple(map(key_name, path)), leaf.shape) for path, leaf in flat]
 
 
-def leaf_scales(shapes: Any, scheme: str, init_scale: float | None) -> np.ndarray:
+def key_name(key: Any) -> str:
+    """Name of one step on the way to a leaf: a key, an attribute or a position."""
+    for attribute in ("key", "name", "idx"):
+        if hasattr(key, attribute):
+            return str(getattr(key, attribute))
+    return str(key)
+
+
+def leaf_names(shapes: Any) -> list[str]:
+    """Of every leaf, its path with slashes."""
+    return ["/".join(path) for path, _ in _leaves(shapes)]
+
+
+def kept_values(shapes: Any, written: Any = None) -> tuple[float | None, ...]:
+    """What each leaf starts at under every scheme, or `None` where the scheme decides.
+
+    The scale of a normalisation layer (a leaf called `scale`) starts at 1 and what else its module
+    owns at 0. Where a network's own start is known, so does every leaf at its own value that is
+    one number other than 0 there (a temperature, say), and the scale of a normalisation layer.
+
+    Args:
+        shapes: the parameter tree, of arrays or `ShapeDtypeStruct`.
+        written: the parameters as the network starts by itself, where these are known.
+    """
+    paths = [path for path, _ in _leaves(shapes)]
+    if written is None:
+        own: list[float | None] = [1.0 if path[-1] == "scale" else None for path in paths]
+    else:
+        values = [np.asarray(leaf, np.float32) for leaf in jax.tree.leaves(written)]
+        own = [
+            float(value.flat[0])
+            if path[-1] == "scale" or (value.flat[0] != 0 and np.all(value == value.flat[0]))
+            else None
+            for path, value in zip(paths, values, strict=True)
+        ]
+    norm_modules = {
+        path[:-1]
+        for (path, shape), value in zip(_leaves(shapes), own, strict=True)
+        if value is not None and len(shape) == 1
+    }
+    return tuple(
+        0.0 if value is None and path[:-1] in norm_modules and len(shape) == 1 else value
+        for (path, shape), value in zip(_leaves(shapes), own, strict=True)
+    )
+
+
+def leaf_scales(
+    shapes: Any, scheme: str, init_scale: float | None, kept: tuple[float | None, ...] | None = None
+) -> np.ndarray:
     """The standard deviation of every leaf, shape `[num_leaves]`, float32.
-
-    Normalisation layers (modules that own a `scale`) get 0 under every scheme: they start at
-    scale 1 and bias 0.
 
     Args:
         shapes: the parameter tree, of arrays or `ShapeDtypeStruct`.
         scheme: one of `SCHEMES`.
         init_scale: the scheme's scale, where it uses one.
+        kept: from `kept_values`; by the names of the leaves by default. What is kept gets 0.
     """
-    leaves = _leaves(shapes)
-    norm_modules = {path[:-1] for path, _ in leaves if path[-1] == "scale"}
     chosen = SCHEMES[scheme]
     scale = 0.0 if init_scale is None else init_scale
+    kept = kept_values(shapes) if kept is None else kept
     values = []
-    for path, shape in leaves:
-        if _is_norm_leaf(path, norm_modules):
+    for (path, shape), value in zip(_leaves(shapes), kept, strict=True):
+        if value is not None:
             values.append(0.0)
         elif len(shape) >= 2:
-            receptive = math.prod(shape[:-2])
-            values.append(chosen.kernel(receptive * shape[-2], receptive * shape[-1], scale))
+            values.append(chosen.kernel(*_fans(path, shape), scale))
         else:
             values.append(chosen.bias(scale))
     return np.asarray(values, np.float32)
 
 
-def draw_params(key: jax.Array, shapes: Any, scales: jax.Array) -> Any:
-    """A parameter tree: every leaf normal with its standard deviation, around 0 (1 for `scale`).
+def _fans(path: tuple[str, ...], shape: tuple[int, ...]) -> tuple[int, int]:
+    """Inputs and outputs of a weight: its last two axes, times the positions of a convolution."""
+    if len(shape) == 3 and any(name in _PROJECTIONS for name in path[-2:-1]):
+        return shape[0], shape[1] * shape[2]
+    receptive = math.prod(shape[:-2])
+    return receptive * shape[-2], receptive * shape[-1]
+
+
+def draw_params(
+    key: jax.Array, shapes: Any, scales: jax.Array, kept: tuple[float | None, ...] | None = None
+) -> Any:
+    """A parameter tree: every leaf normal with its standard deviation, around 0 or what is kept.
 
     Args:
         key: of the run's `init` stream.
         shapes: the parameter tree, of `ShapeDtypeStruct`.
         scales: from `leaf_scales`, shape `[num_leaves]`; may be traced.
+        kept: from `kept_values`, as for `leaf_scales`.
     """
-    names = [path[-1] for path, _ in _leaves(shapes)]
+    kept = kept_values(shapes) if kept is None else kept
     leaves, tree = jax.tree.flatten(shapes)
     sizes = [math.prod(leaf.shape) for leaf in leaves]
     noise = jax.random.normal(key, (sum(sizes),), jnp.float32)
     offsets = np.concatenate([[0], np.cumsum(sizes)])
     drawn = [
-        (1.0 if name == "scale" else 0.0)
-        + scales[i] * noise[offsets[i] : offsets[i + 1]].reshape(leaf.shape)
-        for i, (name, leaf) in enumerate(zip(names, leaves, strict=True))
+        (value or 0.0) + scales[i] * noise[offsets[i] : offsets[i + 1]].reshape(leaf.shape)
+        for i, (value, leaf) in enumerate(zip(kept, leaves, strict=True))
     ]
-    return jax.tree.unflatten(tree, drawn)
+    typed = [new.astype(leaf.dtype) for new, leaf in zip(drawn, leaves, strict=True)]
+    return jax.tree.unflatten(tree, typed)

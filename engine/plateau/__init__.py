@@ -1,5 +1,6 @@
 """From one loss curve to one outcome: did it leave its initial plateau, when, and how suddenly?"""
 
+from engine.plateau.columns import outcome_columns
 from engine.plateau.offline import (
     FAILED,
     STATUSES,
@@ -21,4 +22,5 @@ __all__ = [
     "end_level",
     "event_code",
     "find_break",
+    "outcome_columns",
 ]

@@ -126,6 +126,7 @@ def find_break(
     smoothed = running_median(progress, settings.window)
     end = end_level(progress, settings)
     if end >= settings.high:
+        smoothed = _without_last_spike(smoothed, end, settings)
         found = _with_break(steps, progress, smoothed, end, settings)
     else:
         found = _without_break("stuck" if diverged_step is None else "diverged")
@@ -143,6 +144,20 @@ def end_level(values: np.ndarray, settings: DetectorSettings) -> float:
     """Where a curve ends: the median of its last points, `end_fraction` of them all."""
     num_end = max(1, math.ceil(settings.end_fraction * len(values)))
     return float(np.median(values[-num_end:]))
+
+
+def _without_last_spike(smoothed: np.ndarray, end: float, settings: DetectorSettings) -> np.ndarray:
+    """The curve with its last point at the end level, where that point is so low that it hides it.
+
+    The window of the running median shrinks to one point there, so nothing smooths a spike. The
+    last value of a non-decreasing fit is the largest mean of the curve from any point on.
+    """
+    if smoothed[-1] >= settings.high:
+        return smoothed
+    means = np.cumsum(smoothed[::-1]) / np.arange(1, len(smoothed) + 1)
+    if means.max() >= settings.high:
+        return smoothed
+    return np.append(smoothed[:-1], end)
 
 
 def _checked(

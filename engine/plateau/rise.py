@@ -87,8 +87,8 @@ def find_onset(
     rising = _rising(values, int(last) + 1, settings)
     levels = np.array([1.0, 2.0, settings.high / settings.low]) * settings.low
     times = first_time_at(steps, rising, levels)
-    step = float(times[0])
-    if window > 1:
+    step = min(float(times[0]), float(steps[-1]))
+    if window > 1 and math.isfinite(times[-1]):
         step = min(step + _lead(0.5 * window * _interval(steps), times, levels), float(steps[-1]))
     after = max(1, int(np.searchsorted(steps, step)))
     return Onset(step, float(steps[after - 1]), float(steps[after]))

@@ -11,9 +11,11 @@ from engine.report.horizon import at_horizon
 from engine.report.phrases import interval, number, p_value, percent
 from engine.report.runs import ArmRuns, of_study, read_runs
 from engine.statistics import Estimate, TestResult
-from engine.store import WorkDirectory
+from engine.store import WorkDirectory, is_of_logs
 
 _LEVEL = 0.05
+# People give the chance loss to some digits, or as a number of classes that are nearly balanced.
+_SAME_CHANCE = 0.005
 
 
 class Contrast(NamedTuple):
@@ -113,7 +115,7 @@ def _refuse_different_questions(
     identity, other = own.document["identity"], base.document["identity"]
     what: dict[str, tuple[Any, Any]] = {
         "event": (runs.waits_for, base_runs.waits_for),
-        "data": (identity["data"][runs.name], other["data"][base_runs.name]),
+        **_measured_on(own, base, runs, base_runs),
         **{
             f"detector.{name}": (value, other["detector"].get(name))
             for name, value in identity["detector"].items()
@@ -127,12 +129,26 @@ def _refuse_different_questions(
             )
 
 
+def _measured_on(
+    own: WorkDirectory, base: WorkDirectory, runs: ArmRuns, base_runs: ArmRuns
+) -> dict[str, tuple[Any, Any]]:
+    """What says that both have the same data; of logs only what guessing costs."""
+    if is_of_logs(own.document) or is_of_logs(base.document):
+        losses = (runs.chance_loss, base_runs.chance_loss)
+        is_same = abs(losses[0] - losses[1]) <= _SAME_CHANCE * max(losses)
+        return {} if is_same else {"chance loss": losses}
+    first, second = (d.document["identity"]["data"] for d in (own, base))
+    return {"data": (first[runs.name], second[base_runs.name])}
+
+
 def _short(value: Any) -> str:
     return value[:12] + "…" if isinstance(value, str) and len(value) > 12 else str(value)
 
 
 def _have_one_source(own: WorkDirectory, base: WorkDirectory) -> bool:
     """Whether equal seeds mean equal random streams in both studies."""
+    if is_of_logs(own.document) or is_of_logs(base.document):
+        return False
     roots = (d.document["identity"]["root_seed"] for d in (own, base))
     return len(set(roots)) == 1
 

@@ -18,6 +18,7 @@ from engine.report.fate import Fate
 from engine.report.phrases import label
 from engine.report.runs import ArmRuns
 from engine.report.summary import Summary
+from engine.report.thinning import around, points_per_curve, thinned
 
 # Of the characters of a label, and of the labels in one column of a legend.
 _LONG_LABEL = 20
@@ -106,9 +107,10 @@ def _curves(summary: Summary, name: str) -> Figure:
     top = max(runs.chance_loss, _start_loss(runs)) * 1.12
     bounds = zip(runs.rows["onset_lower"], runs.rows["onset_upper"], strict=True)
     rows = zip(runs.curves, runs.time / unit, runs.event, bounds, strict=False)
+    most = points_per_curve(len(runs.curves))
     for curve, time, event, (lower, upper) in rows:
-        steps = curve.steps / unit
-        axes.plot(steps, curve.loss, color=colour, alpha=0.6, linewidth=0.8)
+        steps, drawn = curve.steps / unit, thinned(curve, most)
+        axes.plot(drawn.steps / unit, drawn.loss, color=colour, alpha=0.6, linewidth=0.8)
         if event == 1:
             at_event = np.interp(time, steps, curve.loss)
             axes.plot(time, at_event, "o", color=colour, markersize=3.2)
@@ -199,20 +201,18 @@ def _aligned(summary: Summary) -> Figure:
     """Every curve shifted so that its onset is at 0, scaled by chance."""
     figure = new_figure(3.0)
     axes = figure.subplots()
-    spans = []
-    for name, runs in summary.runs.items():
-        if runs.waits_for != "break":
-            continue
+    waiting = {n: runs for n, runs in summary.runs.items() if runs.waits_for == "break"}
+    reach = _reach(summary)
+    most = points_per_curve(sum(len(runs.curves) for runs in waiting.values()))
+    for name, runs in waiting.items():
         unit, colour = summary.steps_per_unit(name), _colour(summary, name)
         legend_label: str | None = label(name)
         for i in np.flatnonzero(runs.event[: len(runs.curves)] == 1):
-            curve = runs.curves[i]
+            curve = thinned(around(runs.curves[i], runs.time[i], reach * unit), most)
             shifted = (curve.steps - runs.time[i]) / unit
             loss = curve.loss / runs.chance_loss
             axes.plot(shifted, loss, color=colour, alpha=0.55, linewidth=0.8, label=legend_label)
             legend_label = None
-            spans.append((runs.rows["width_steps"][i] or 0.0) / unit)
-    reach = 2.5 * float(np.median(spans)) or 1.0
     axes.axvline(0, color=INK, linewidth=0.8, linestyle=":")
     axes.axhline(1, color=INK, linewidth=0.8, linestyle="--")
     axes.set(
@@ -237,6 +237,17 @@ def _add_legend(axes: Axes, place: Literal["best", "lower right"]) -> None:
     for handle in legend.legend_handles:
         if handle is not None:
             handle.set_alpha(1.0)
+
+
+def _reach(summary: Summary) -> float:
+    """How far aligned curves are drawn before their onset, in the unit; after it, twice as far."""
+    spans = [
+        (runs.rows["width_steps"][i] or 0.0) / summary.steps_per_unit(name)
+        for name, runs in summary.runs.items()
+        if runs.waits_for == "break"
+        for i in np.flatnonzero(runs.event[: len(runs.curves)] == 1)
+    ]
+    return 2.5 * float(np.median(spans)) or 1.0
 
 
 def _forest(summary: Summary) -> Figure:

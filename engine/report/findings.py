@@ -6,7 +6,7 @@ from engine.errors import InputError
 from engine.report.cautions import make_cautions
 from engine.report.fate import Fate, make_fates
 from engine.report.figures import Figures, make_figures
-from engine.report.summary import Summary, summarise, to_document
+from engine.report.summary import Summary, UnderWay, summarise, to_document
 from engine.report.table import make_table
 from engine.report.verdict import Verdict, make_verdict
 from engine.store import WorkDirectory
@@ -33,13 +33,18 @@ class Findings(NamedTuple):
     figures: Figures
 
 
-def find(directory: WorkDirectory) -> Findings:
+def find(directory: WorkDirectory, under_way: UnderWay | None = None) -> Findings:
     """Reads what a work directory holds, and writes nothing.
+
+    Args:
+        directory: of the study.
+        under_way: how far it is, where its launch goes on: then only what holds at every look is
+            tested, and nothing is said of chance and fate.
 
     Raises:
         InputError: there is no finished run with an outcome.
     """
-    summary = summarise(directory)
+    summary = summarise(directory, under_way)
     if summary.failed and not summary.runs:
         raise InputError(
             f"all finished runs in {str(directory.path)!r} failed, so there is nothing to report: "
@@ -47,7 +52,7 @@ def find(directory: WorkDirectory) -> Findings:
         )
     if not summary.runs:
         raise InputError(f"no finished run in {str(directory.path)!r} yet: run the study first")
-    fates = make_fates(summary)
+    fates = {} if under_way is not None else make_fates(summary)
     verdict = make_verdict(summary, fates)
     document = to_document(summary, verdict._asdict(), fates)
     document["cautions"] = make_cautions(summary, is_page=False)

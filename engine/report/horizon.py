@@ -22,7 +22,10 @@ def at_horizon(directory: WorkDirectory, runs: ArmRuns, steps: float) -> ArmRuns
     if runs.waits_for == "break":
         outcomes = _outcomes(directory, runs, steps)
         event = np.array([event_code(status) for status, _ in outcomes])
-        onset = np.array([steps if time is None else time for _, time in outcomes], np.float64)
+        ends = np.minimum(steps, np.asarray(runs.rows["steps_run"], np.float64))
+        onset = np.array(
+            [end if t is None else t for (_, t), end in zip(outcomes, ends, strict=True)]
+        )
         # A divergence is known from every step, not only from the curve.
         has_diverged = (runs.event == 2) & is_over
         event = np.where(has_diverged, 2, event)

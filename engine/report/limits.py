@@ -1,5 +1,6 @@
 """What a study cannot tell, in words."""
 
+from engine.report import logs
 from engine.report.phrases import fraction, joined
 from engine.report.summary import Summary
 
@@ -41,13 +42,45 @@ def _of_failed(summary: Summary, name: str) -> str:
     )
 
 
+def _of_data(summary: Summary) -> list[str]:
+    """What was left out of the data, or changed in them."""
+    arms: dict[str, list[str]] = {}
+    for name, notes in summary.data_notes.items():
+        for note in notes:
+            arms.setdefault(note, []).append(f"“{name}”")
+    all_of_them = len(summary.runs) + len(summary.missing) + len(summary.failed)
+    return [
+        f"In the data{'' if len(names) == all_of_them else f' of {joined(names)}'}: {note}."
+        for note, names in arms.items()
+    ]
+
+
 def find_limits(summary: Summary) -> list[str]:
     """One sentence for everything that the study cannot tell, or that is not as one might think."""
     lines = [
         "A run that is still flat at the horizon is censored there: it says nothing about “never”.",
-        f"The intervals describe the {summary.varied} of these configurations on this data set, "
-        f"each at 95 % on its own; they do not carry over to another network or data set.",
     ]
+    lines += _of_data(summary)
+    if summary.of_logs:
+        lines += logs.limits_of(summary)
+    else:
+        lines.append(
+            f"The intervals describe the {summary.varied} of these configurations on this data "
+            f"set, each at 95 % on its own; they do not carry over to another network or data set."
+        )
+    if summary.fixed_order is not None:
+        lines.append(
+            f"All runs see the data in one order, of seed {summary.fixed_order}, which is taken as "
+            f"fixed: in another order all of them together might wait longer or shorter, and no "
+            f"interval here covers that."
+        )
+    if summary.under_way is not None:
+        lines.append(
+            "The study is under way, and this is one of many looks. Intervals of fractions "
+            "(confidence sequences) and p-values of comparisons (safe tests) hold at all looks "
+            "together; intervals of times and of differences hold for a number of seeds that is "
+            "fixed beforehand, and so only once it is over."
+        )
     for name, runs in summary.runs.items():
         used = len(runs.status) + runs.num_failed
         if used < runs.num_planned:
@@ -72,7 +105,7 @@ def find_limits(summary: Summary) -> list[str]:
         are, they = ("s are", "their") if summary.num_left_out > 1 else (" is", "its")
         lines.append(
             f"{summary.num_left_out} part{are} damaged or missing; {they} runs are left out, and "
-            f"`run` makes them again."
+            f"`{'read' if summary.of_logs else 'run'}` makes them again."
         )
     if summary.looks:
         lines.append(_of_looks(summary))
@@ -84,8 +117,9 @@ def find_limits(summary: Summary) -> list[str]:
         (
             sum(arm.num_coarse for arm in arms),
             "the rise is steeper than the evaluation grid resolves (a quarter of its width); the "
-            "onset is then known to one interval of the grid only. A smaller --eval_every would "
-            "help",
+            "onset is then known to one interval of the grid only. "
+            + ("More frequent logging" if summary.of_logs else "A smaller --eval_every")
+            + " would help",
         ),
         (
             sum(arm.num_diverged_later for arm in arms),

@@ -138,6 +138,18 @@ _SOURCES: dict[str, tuple[str, dict[str, str]]] = {
             "year": "2018",
         },
     ),
+    "gray1988": (
+        "article",
+        {
+            "author": "Gray, R. J.",
+            "title": "A class of {K}-sample tests for comparing the cumulative incidence of a "
+            "competing risk",
+            "journal": "Annals of Statistics",
+            "volume": "16",
+            "pages": "1141--1154",
+            "year": "1988",
+        },
+    ),
     "grunwald2021": (
         "inproceedings",
         {
@@ -194,9 +206,21 @@ def make_methods(
     return Methods(paragraph, "\n\n".join(_entry(key) for _, key in cited))
 
 
+def _what_was_read(summary: Summary, num_runs: str, identity: dict[str, Any]) -> str:
+    groups = "group" if len(summary.runs) == 1 else "groups"
+    smoothed = f", as means of {identity['average']} points" if identity["average"] > 1 else ""
+    return (
+        f"We read the logged training loss of {num_runs} runs of each of {len(summary.runs)} "
+        f"{groups} of runs{smoothed}, taken as independent repetitions; the best constant "
+        f"prediction has a loss of {identity['chance_loss']:.4g}."
+    )
+
+
 def _what_was_run(summary: Summary, identity: dict[str, Any], versions: dict[str, str]) -> str:
     numbers = {len(runs.seed) for runs in summary.runs.values()}
     num_runs = f"{min(numbers)} to {max(numbers)}" if len(numbers) > 1 else str(*numbers)
+    if summary.of_logs:
+        return _what_was_read(summary, num_runs, identity)
     arms = "configuration" if len(summary.runs) == 1 else "configurations"
     num_failed = sum(runs.num_failed for runs in summary.runs.values())
     if num_failed:
@@ -244,6 +268,11 @@ def _what_is_a_break(summary: Summary, detector: dict[str, Any]) -> str:
 
 
 def _how_often(summary: Summary) -> str:
+    if summary.has_looks and not summary.looks:
+        return (
+            "Fractions of runs have the limits of a confidence sequence, which holds at every look "
+            "while the study is under way [robbins1970]."
+        )
     if summary.looks:
         return (
             f"Seeds were added in blocks, in {len(summary.looks)} looks; fractions of runs have "
@@ -257,7 +286,9 @@ def _compared(summary: Summary) -> str:
     horizons = {number(c.horizon, summary.unit) for c in summary.comparisons.values()}
     reach = f" of {horizons.pop()} {summary.unit}" if len(horizons) == 1 else ""
     test, adjustment = "a log-rank test stratified by seed [mantel1966]", "[holm1979]"
-    if summary.looks:
+    if summary.of_logs:
+        test = "Gray's test of the incidence [gray1988]"
+    if summary.has_looks:
         test = "a safe log-rank test in pairs of equal seeds, valid at every look [grunwald2021]"
         adjustment = "by Bonferroni's inequality"
     return (

@@ -46,6 +46,26 @@ _CAPTIONS = {
 }
 
 
+_OF_LOGS = (
+    "Loss on the fixed evaluation set, one line per seed; the dot is the onset, with the interval "
+    "of the evaluation grid around it",
+    "Loss as it was logged, one line per run; the dot is the onset, with the interval of the "
+    "logged points around it",
+)
+
+
+def environment() -> jinja2.Environment:
+    """Where templates are, and how what they are given is made harmless."""
+    return jinja2.Environment(
+        loader=jinja2.PackageLoader("engine", "report"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+        finalize=_visible,
+    )
+
+
 def make_page(
     summary: Summary,
     verdict: Verdict,
@@ -64,45 +84,42 @@ def make_page(
         document: `study.json`.
         fates: what the designs of the arms say, by arm.
     """
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("engine", "report"),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-        finalize=_visible,
-    )
     drawings = [
         {"svg": _themed(svg), "caption": _caption(name, summary), "name": name}
         for name, svg in figures.items()
     ]
-    return environment.get_template("page.html").render(
-        title=summary.question or summary.name,
-        name=summary.name,
-        verdict=verdict,
-        header=table[0],
-        rows=table[1],
-        curves=[d for d in drawings if d["name"].startswith("curves")],
-        others=[d for d in drawings if not d["name"].startswith(("curves", "grid", "forks"))],
-        fate_words=[
-            line
-            for name, fate in fates.items()
-            for line in in_words(
-                name, summary.runs[name], fate, summary.unit, summary.steps_per_unit(name)
-            )
-        ],
-        fate_figures=[d for d in drawings if d["name"].startswith(("grid", "forks"))],
-        methods=make_methods(
-            summary, fates, document["identity"], document["launches"][-1]["versions"]
-        ),
-        runs=_run_rows(summary),
-        cautions=make_cautions(summary, is_page=True),
-        unit=summary.unit,
-        has_looks=bool(summary.looks),
-        has_hits=any(runs.waits_for == "hit" for runs in summary.runs.values()),
-        launch=document["launches"][-1],
-        detector=document["identity"]["detector"],
-        identity=document["identity"],
+    return (
+        environment()
+        .get_template("page.html")
+        .render(
+            title=summary.question or summary.name,
+            name=summary.name,
+            verdict=verdict,
+            header=table[0],
+            rows=table[1],
+            curves=[d for d in drawings if d["name"].startswith("curves")],
+            others=[d for d in drawings if not d["name"].startswith(("curves", "grid", "forks"))],
+            fate_words=[
+                line
+                for name, fate in fates.items()
+                for line in in_words(
+                    name, summary.runs[name], fate, summary.unit, summary.steps_per_unit(name)
+                )
+            ],
+            fate_figures=[d for d in drawings if d["name"].startswith(("grid", "forks"))],
+            methods=make_methods(
+                summary, fates, document["identity"], document["launches"][-1]["versions"]
+            ),
+            runs=_run_rows(summary),
+            cautions=make_cautions(summary, is_page=True),
+            unit=summary.unit,
+            has_looks=summary.has_looks,
+            has_hits=any(runs.waits_for == "hit" for runs in summary.runs.values()),
+            launch=document["launches"][-1],
+            logs=document["study"] if summary.of_logs else None,
+            detector=document["identity"]["detector"],
+            identity=document["identity"],
+        )
     )
 
 
@@ -119,6 +136,8 @@ def _themed(svg: str) -> markupsafe.Markup:
 def _caption(name: str, summary: Summary) -> str:
     kind = name.split("_")[0]
     caption = _CAPTIONS[kind]
+    if kind == "curves" and summary.of_logs:
+        caption = caption.replace(*_OF_LOGS)
     most = max(len(runs.status) for runs in summary.runs.values())
     if kind in ("curves", "aligned") and most > MAX_CURVES:
         caption += f" The first {MAX_CURVES} seeds of an arm are drawn."
@@ -126,7 +145,7 @@ def _caption(name: str, summary: Summary) -> str:
 
 
 def _run_rows(summary: Summary) -> list[list[str]]:
-    """Arm, seed, status, onset with its grid interval, end accuracy of every run."""
+    """Arm, seed or name, status, onset with its grid interval, end accuracy of every run."""
     rows = []
     for name, runs in summary.runs.items():
         unit = summary.steps_per_unit(name)
@@ -139,5 +158,6 @@ def _run_rows(summary: Summary) -> list[list[str]]:
                 when += f" ({'–'.join(bounds)})"
             accuracy = runs.rows["end_accuracy"][i]
             end = "–" if accuracy is None else f"{accuracy:.3f}"
-            rows.append([name, str(runs.seed[i]), status.replace("_", " "), when, end])
+            run = runs.rows["run_name"][i] or str(runs.seed[i])
+            rows.append([name, run, status.replace("_", " "), when, end])
     return rows

@@ -10,7 +10,7 @@ import pyarrow as pa
 from engine.designs import FIRST_FORK_SEED, FIRST_GRID_SEED, MAX_FORKS, is_of_grid
 from engine.errors import InputError, one_line
 from engine.plateau import FAILED
-from engine.store import OUTCOME_SCHEMA, WorkDirectory, waiting_times
+from engine.store import OUTCOME_SCHEMA, WorkDirectory, is_of_logs, waiting_times
 
 # Curves are only drawn, and more would hide each other.
 MAX_CURVES = 200
@@ -157,15 +157,18 @@ def _arm_runs(rows: dict[str, list[Any]], document: dict[str, Any], name: str) -
     if num_used == 0:
         return None
     failed, own = _split(_rows_at(own, np.arange(num_used)))
-    study = document["study"]
+    study, horizon = document["study"], document["identity"]["horizons"][name]
+    time, event = waiting_times(own), np.asarray(own["event"], int)
+    if is_of_logs(document):
+        horizon = _followed(time, event, horizon)
     runs = ArmRuns(
         name=name,
         seed=np.asarray(own["seed"], int),
         init_seed=np.asarray(own["init_seed"], int),
         order_seed=np.asarray(own["order_seed"], int),
         status=own["status"],
-        event=np.asarray(own["event"], int),
-        time=waiting_times(own),
+        event=event,
+        time=time,
         rows=own,
         curves=[],
         grid=None,
@@ -173,7 +176,7 @@ def _arm_runs(rows: dict[str, list[Any]], document: dict[str, Any], name: str) -
         has_forks_asked=study["forks"] is not None,
         num_stored=len(stored),
         num_planned=max(study["seeds"][name], len(stored)),
-        horizon=document["identity"]["horizons"][name],
+        horizon=horizon,
         steps_per_epoch=study["steps_per_epoch"][name],
         chance_loss=study["chance_loss"][name],
         waits_for=study["event"][name],
@@ -181,9 +184,16 @@ def _arm_runs(rows: dict[str, list[Any]], document: dict[str, Any], name: str) -
     )
     crossed, forked = (_rows_at(rows, np.flatnonzero(chosen)) for chosen in (is_grid, is_fork))
     return runs._replace(
-        grid=_grid_runs(runs, crossed, document["identity"]["order_seeds"]),
+        grid=_grid_runs(runs, crossed, document["identity"].get("order_seeds")),
         forks=_fork_runs(runs, forked, study["forks"]),
     )
+
+
+def _followed(time: np.ndarray, event: np.ndarray, horizon: int) -> int:
+    """How far all of some runs, which may end at different steps, say what became of them."""
+    if not len(time) or np.any(event[time == time.max()] != 0):
+        return horizon
+    return int(time.max())
 
 
 def _rows_at(rows: dict[str, list[Any]], index: np.ndarray) -> dict[str, list[Any]]:

@@ -11,7 +11,7 @@ from engine.plateau import FAILED, STATUSES
 from engine.report.comparison import compare_runs, pooled
 from engine.report.runs import ArmRuns, of_study, read_all_runs
 from engine.statistics import Estimate, TestResult
-from engine.store import WorkDirectory
+from engine.store import WorkDirectory, is_of_logs
 
 _LATE_SHARE = 0.9
 _LEVEL = 0.05
@@ -92,6 +92,18 @@ class Comparison(NamedTuple):
     changed: dict[str, tuple[Any, Any]]
 
 
+class UnderWay(NamedTuple):
+    """How far a study is whose launch goes on.
+
+    Attributes:
+        num_over: runs that are over.
+        num_runs: that are planned.
+    """
+
+    num_over: int
+    num_runs: int
+
+
 class Summary(NamedTuple):
     """A study in numbers.
 
@@ -107,6 +119,11 @@ class Summary(NamedTuple):
         comparisons: by arm, without the baseline.
         looks: taken while seeds were added, see `engine.looks`; none where their number was fixed.
         num_left_out: parts that are damaged or missing.
+        fixed_order: seed of the one data order of all runs, or `None`.
+        data_notes: what was left out of the data or changed in them, in words, by arm.
+        of_logs: whether the curves were read from logs of others.
+        low: ρ below which a curve is on its plateau.
+        under_way: how far the study is, where its launch goes on; else `None`.
     """
 
     name: str
@@ -121,10 +138,20 @@ class Summary(NamedTuple):
     comparisons: dict[str, Comparison]
     looks: list[dict[str, Any]]
     num_left_out: int
+    fixed_order: int | None
+    data_notes: dict[str, list[str]]
+    of_logs: bool
+    low: float
+    under_way: UnderWay | None = None
+
+    @property
+    def has_looks(self) -> bool:
+        """Whether it is looked at again and again, so that what is said must hold at every look."""
+        return bool(self.looks) or self.under_way is not None
 
     def fraction(self, successes: int, trials: int) -> Estimate:
         """A fraction of runs; its limits hold at every look where there were some."""
-        exact = statistics.confidence_sequence if self.looks else statistics.proportion
+        exact = statistics.confidence_sequence if self.has_looks else statistics.proportion
         return exact(successes, trials)
 
     def steps_per_unit(self, arm: str) -> float:
@@ -132,8 +159,12 @@ class Summary(NamedTuple):
         return float(self.runs[arm].steps_per_epoch or 1) if self.unit == "epochs" else 1.0
 
 
-def summarise(directory: WorkDirectory) -> Summary:
+def summarise(directory: WorkDirectory, under_way: UnderWay | None = None) -> Summary:
     """The numbers of what a work directory holds; arms whose first seed is missing are left out.
+
+    Args:
+        directory: of the study.
+        under_way: how far it is, where its launch goes on.
 
     Raises:
         InputError: a part may not be read, or a number does not exist.
@@ -158,6 +189,11 @@ def summarise(directory: WorkDirectory) -> Summary:
         comparisons={},
         looks=document.get("looks", []),
         num_left_out=directory.num_left_out,
+        fixed_order=document["identity"].get("fix_order"),
+        data_notes=document["study"].get("data_notes", {}),
+        of_logs=is_of_logs(document),
+        low=document["identity"]["detector"]["low"],
+        under_way=under_way,
     )
     detector = document["identity"]["detector"]
     levels = detector["low"], detector["high"]
@@ -171,12 +207,13 @@ def summarise(directory: WorkDirectory) -> Summary:
 
 
 def _varied(identity: dict[str, Any]) -> str:
-    if identity["fix_init"] is not None and identity["fix_order"] is not None:
+    fix_init, fix_order = (identity.get(name) for name in ("fix_init", "fix_order"))
+    if fix_init is not None and fix_order is not None:
         return "noise draws, all from one start and in one data order,"
-    if identity["fix_init"] is not None:
-        return f"data orders, all from the start of init seed {identity['fix_init']},"
-    if identity["fix_order"] is not None:
-        return f"random starts, all in the data order of seed {identity['fix_order']},"
+    if fix_init is not None:
+        return f"data orders, all from the start of init seed {fix_init},"
+    if fix_order is not None:
+        return f"random starts, all in the data order of seed {fix_order},"
     return "random starts and data orders"
 
 
@@ -254,6 +291,9 @@ def _compare(summary: Summary, fields: dict[str, dict[str, Any]]) -> dict[str, C
     for name in others:
         own = summary.runs[name]
         labels, failed = (own.seed, base.seed), {*own.failed["seed"], *base.failed["seed"]}
+        if summary.of_logs:
+            # Equal numbers are equal places in the logs, and nothing that runs have in common.
+            labels = (own.seed, -1 - base.seed)
         units = (summary.steps_per_unit(name), summary.steps_per_unit(base.name))
         differences = [compare_runs(own, base, u, labels, failed) for u in (units, (1.0, 1.0))]
         found[name] = Comparison(
@@ -271,7 +311,7 @@ def _compare(summary: Summary, fields: dict[str, dict[str, Any]]) -> dict[str, C
                 if fields[name][field] != value
             },
         )
-    adjusted = _always_valid(summary, others) if summary.looks else _after_holm(found)
+    adjusted = _always_valid(summary, others) if summary.has_looks else _after_holm(found)
     return {
         name: comparison._replace(
             p_adjusted=p,
@@ -323,6 +363,7 @@ def to_document(
             "horizon_steps": runs.horizon,
             "steps_per_epoch": runs.steps_per_epoch,
             "chance_loss": runs.chance_loss,
+            "data_notes": summary.data_notes.get(name, []),
         }
     return {
         "name": summary.name,
@@ -335,6 +376,7 @@ def to_document(
         "comparisons": _jsonable(summary.comparisons),
         "chance_or_fate": _jsonable(dict(fates)),
         "looks": summary.looks,
+        "of_logs": summary.of_logs,
         "verdict": verdict,
     }
 

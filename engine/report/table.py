@@ -16,7 +16,7 @@ def make_table(summary: Summary) -> tuple[list[str], list[list[str]]]:
     is_hit = all(runs.waits_for == "hit" for runs in summary.runs.values())
     event, wait = ("had the event", "median wait") if is_hit else ("left chance", "median onset")
     header += [f"{event} (95 % CI)", f"{wait}, {unit} (95 % CI)"]
-    adjusted = "p at every look" if summary.looks else "p, Holm"
+    adjusted = "p at every look" if summary.has_looks else "p, Holm"
     header += [f"{unit} later than {summary.baseline}", adjusted]
     rows = []
     for name, arm in summary.arms.items():

@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from engine.report import logs
 from engine.report.fate import Fate, in_words
 from engine.report.limits import find_limits
 from engine.report.phrases import fraction, interval, joined, number, onset, p_value, percent
@@ -14,7 +15,7 @@ _STATUS_WORDS = {
     "broke": "broke out of a plateau",
     "shoulder": "learned after a delay about as long as the rise itself",
     "no_plateau": "learned without a plateau",
-    "stuck": "were at chance at the horizon",
+    "stuck": "were at chance at the end",
     "diverged": "diverged",
 }
 
@@ -44,10 +45,19 @@ def make_verdict(summary: Summary, fates: Mapping[str, Fate]) -> Verdict:
         summary: the numbers.
         fates: what the designs of the arms say, by arm.
     """
+    verdict = _with_fate(_verdict(summary), summary, fates)
+    if summary.under_way is None:
+        return verdict
+    num_over, num_runs = summary.under_way
+    far = f"The study is under way: {num_over} of {num_runs} runs are over. So far:"
+    return verdict._replace(headline=f"{far} {verdict.headline}")
+
+
+def _verdict(summary: Summary) -> Verdict:
     base = summary.arms[summary.baseline]
     horizon = _horizon(summary, summary.baseline)
     if summary.runs[summary.baseline].waits_for == "hit":
-        return _with_fate(_verdict_of_a_wait(summary, base, horizon), summary, fates)
+        return _verdict_of_a_wait(summary, base, horizon)
     answers = {
         "How often does it kick in?": _how_often(summary, base),
         "When?": _when(summary, base, horizon),
@@ -55,8 +65,13 @@ def make_verdict(summary: Summary, fates: Mapping[str, Fate]) -> Verdict:
         "Is something wrong, and what would fix it?": _what_fixes(summary),
     }
     headline = _headline(summary, base, horizon) + _decided(summary)
-    verdict = Verdict(headline, answers, find_limits(summary))
-    return _with_fate(verdict, summary, fates)
+    if summary.of_logs:
+        level = logs.find_level(summary.runs[summary.baseline], summary.low)
+        if len(summary.runs) == base.num_runs == 1:
+            headline, answers = logs.headline_of_one(summary), logs.answers_of_one(summary)
+        answers = {"Is the loss at chance level at all?": level.words, **answers}
+        headline += f" But is it at chance level at all? {level.words}" * level.is_doubtful
+    return Verdict(headline, answers, find_limits(summary))
 
 
 def _with_fate(verdict: Verdict, summary: Summary, fates: Mapping[str, Fate]) -> Verdict:
@@ -110,6 +125,11 @@ def _typical(summary: Summary, arm: ArmSummary) -> str | None:
     return None
 
 
+def _end(summary: Summary) -> str:
+    """Where runs are no longer watched."""
+    return "the end of their logs" if summary.of_logs else "the horizon"
+
+
 def _headline(summary: Summary, base: ArmSummary, horizon: float) -> str:
     name, typical = summary.baseline, _typical(summary, base)
     left = fraction(_num_learned(base), base.num_runs, base.fraction)
@@ -121,7 +141,7 @@ def _headline(summary: Summary, base: ArmSummary, horizon: float) -> str:
     if typical == "stuck":
         return (
             f"“{name}” is held at chance level: {base.statuses['stuck']} of {base.num_runs} runs "
-            f"were there at the horizon; {left} left it.{_falling(base)}{_cause(summary)}"
+            f"were there at {_end(summary)}; {left} left it.{_falling(base)}{_cause(summary)}"
         )
     if typical == "diverged":
         diverged = base.statuses["diverged"]
@@ -129,8 +149,13 @@ def _headline(summary: Summary, base: ArmSummary, horizon: float) -> str:
     text = f"“{name}”: {left} left chance level; the median onset is "
     text += f"{onset(base, summary.unit, horizon)}."
     if typical is None and base.num_runs < _FEW:
-        text += f" {base.num_runs} runs are too few to say what is typical."
+        text += f" {_too_few(base)}."
     return text
+
+
+def _too_few(base: ArmSummary) -> str:
+    are = "1 run is" if base.num_runs == 1 else f"{base.num_runs} runs are"
+    return f"{are} too few to say what is typical"
 
 
 def _decided(summary: Summary) -> str:
@@ -166,7 +191,7 @@ def _cause(summary: Summary) -> str:
 def _how_often(summary: Summary, base: ArmSummary) -> str:
     left = fraction(_num_learned(base), base.num_runs, base.fraction)
     text = (
-        f"{left} of “{summary.baseline}” left chance level within the horizon. Of all "
+        f"{left} of “{summary.baseline}” left chance level by {_end(summary)}. Of all "
         f"{base.num_runs}, {_counts(base)}."
     )
     if base.num_failed:
@@ -204,14 +229,14 @@ def _is_normal(summary: Summary, base: ArmSummary, horizon: float) -> str:
     typical, unit = _typical(summary, base), summary.unit
     if typical is None:
         if base.num_runs < _FEW:
-            return f"{base.num_runs} runs are too few to say what is typical: {_counts(base)}."
+            return f"{_too_few(base)}: {_counts(base)}."
         return f"There is no typical course: {_counts(base)}."
     share = summary.fraction(base.statuses[typical], base.num_runs)
     counted = fraction(base.statuses[typical], base.num_runs, share)
     if typical == "broke":
         text = (
             f"Yes. A flat loss followed by a break is what this configuration does: {counted} "
-            f"show it, over different {summary.varied.rstrip(',')}."
+            f"show it{_over(summary)}."
         )
         if math.isfinite(base.late_onset):
             word = "epoch" if unit == "epochs" else "step"
@@ -219,8 +244,9 @@ def _is_normal(summary: Summary, base: ArmSummary, horizon: float) -> str:
             text += "that is flat for longer is unusual here."
         return text
     if typical == "stuck":
+        end = _end(summary)
         return (
-            f"A loss at chance at the horizon of {number(horizon, unit)} {unit} is what this "
+            f"A loss at chance at {end} ({number(horizon, unit)} {unit}) is what this "
             f"configuration does: {counted}."
         )
     if typical == "diverged":
@@ -233,6 +259,11 @@ def _is_normal(summary: Summary, base: ArmSummary, horizon: float) -> str:
     return f"A flat stretch would not be normal here: {counted} learn without one."
 
 
+def _over(summary: Summary) -> str:
+    """Over what the runs of an arm differ."""
+    return "" if summary.of_logs else f", over different {summary.varied.rstrip(',')}"
+
+
 def _what_fixes(summary: Summary) -> str:
     num_arms = len(summary.runs) + len(summary.missing) + len(summary.failed)
     if not summary.comparisons and num_arms > 1:
@@ -240,6 +271,8 @@ def _what_fixes(summary: Summary) -> str:
             "Nothing in this study can be compared with it yet: the other configurations wait for "
             "another event, or have no outcome of a first seed."
         )
+    if not summary.comparisons and summary.of_logs:
+        return logs.answer_of_one_group()
     if not summary.comparisons:
         return (
             "This study has one configuration, so it cannot say what would change the time. Add "
@@ -256,7 +289,7 @@ def _what_fixes(summary: Summary) -> str:
             "with such a change."
         )
     if sentences:
-        return " ".join(sentences)
+        return logs.answer_of_fix(sentences) if summary.of_logs else " ".join(sentences)
     later = [name for name, c in summary.comparisons.items() if c.is_later]
     text = "None of the other configurations kicks in earlier, as far as this study can tell."
     if later:
@@ -281,7 +314,7 @@ def _cures(summary: Summary) -> list[str]:
     baseline's, both beyond chance; of every minimal set of changed fields the earliest one.
     """
     base = summary.arms[summary.baseline]
-    if _typical(summary, base) not in ("broke", "stuck"):
+    if summary.of_logs or _typical(summary, base) not in ("broke", "stuck"):
         return []
     chosen: dict[frozenset[str], str] = {}
     for name in _earlier(summary):
@@ -306,7 +339,7 @@ def _change_words(comparison: Comparison) -> str:
         f"{field}={_plain(own)} in place of {_plain(base)}"
         for field, (base, own) in _shown_changes(comparison).items()
     ]
-    return joined(words) or "what differs"
+    return joined(words)
 
 
 def _plain(value: Any) -> str:
@@ -319,13 +352,14 @@ def _compared(summary: Summary, name: str) -> str:
     comparison, unit = summary.comparisons[name], summary.unit
     difference = comparison.difference
     direction = "earlier" if difference.value < 0 else "later"
-    adjusted = "at every look" if summary.looks else "after Holm"
+    adjusted = "at every look" if summary.has_looks else "after Holm"
     has_censored = min(summary.arms[n].fraction.value for n in (name, summary.baseline)) < 1
     least = "at least " if has_censored else ""
     lower, upper = sorted((abs(difference.lower), abs(difference.upper)))
     size = Estimate(abs(difference.value), lower, upper)
+    changed = _change_words(comparison)
     return (
-        f"“{name}” ({_change_words(comparison)}): the median onset is "
+        f"“{name}”{changed and f' ({changed})'}: the median onset is "
         f"{onset(summary.arms[name], unit, _horizon(summary, name))}, on average {least}"
         f"{number(size.value, unit)} {unit} {direction} (95 % CI {interval(size, unit)}; "
         f"{p_value(comparison.p_adjusted)} {adjusted})."

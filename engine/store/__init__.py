@@ -6,15 +6,22 @@ is read is ever executed: parts are Parquet, everything else is JSON.
 
 from engine.store.files import (
     as_path,
+    check_folder,
     digest,
     digest_of_file,
+    read_bounded,
     set_aside,
     storage_error,
     write_atomically,
 )
 from engine.store.json_files import keep, recall, to_json
 from engine.store.lock import hold
-from engine.store.opening import create_or_resume, find_existing, open_existing
+from engine.store.opening import (
+    create_or_replace,
+    create_or_resume,
+    find_existing,
+    open_existing,
+)
 from engine.store.parts import fingerprint
 from engine.store.schema import (
     CURVE_NAMES,
@@ -26,10 +33,12 @@ from engine.store.schema import (
     Row,
     waiting_times,
 )
+from engine.store.validation import KINDS, is_of_logs
 from engine.store.workdir import WorkDirectory
 
 __all__ = [
     "CURVE_NAMES",
+    "KINDS",
     "OUTCOME_SCHEMA",
     "ROW_SCHEMA",
     "RUN_KEY",
@@ -38,14 +47,18 @@ __all__ = [
     "Row",
     "WorkDirectory",
     "as_path",
+    "check_folder",
+    "create_or_replace",
     "create_or_resume",
     "digest",
     "digest_of_file",
     "find_existing",
     "fingerprint",
     "hold",
+    "is_of_logs",
     "keep",
     "open_existing",
+    "read_bounded",
     "recall",
     "set_aside",
     "storage_error",

@@ -14,7 +14,7 @@ from pathlib import Path
 from engine.errors import InputError, StorageError
 
 # What a reader of a work directory calls its own; each must be a real directory.
-FOLDERS = ("parts", "checkpoint", "damaged", "figures")
+FOLDERS = ("parts", "checkpoint", "damaged", "figures", "tensorboard", "wandb")
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 # Not every file system can flush a directory; then the rename is as durable as it makes it.

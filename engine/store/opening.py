@@ -10,6 +10,7 @@ from typing import Any
 from engine.errors import InputError, one_line
 from engine.store import study_file
 from engine.store.files import check_folders, set_aside
+from engine.store.validation import is_of_logs
 from engine.store.workdir import WorkDirectory
 
 logger = logging.getLogger(__name__)
@@ -62,7 +63,49 @@ def create_or_resume(
     return workdir
 
 
+def create_or_replace(
+    path: Path, document: dict[str, Any], notify: Callable[[str], None] = logger.warning
+) -> WorkDirectory:
+    """The work directory of curves that were read, new or in place of what was read before.
+
+    What is there is replaced only where it was read from logs of the same names, as of runs that
+    have gone on since.
+
+    Args:
+        path: of the directory.
+        document: `study.json` of what was read.
+        notify: is told, in a line, when a damaged file is set aside.
+
+    Raises:
+        InputError: it holds something else, or cannot be written.
+        StorageError: the disk is full or fails.
+    """
+    found = _find(path)
+    if found is None or found.document["identity"] == document["identity"]:
+        return create_or_resume(path, document, notify)
+    _refuse_other_kind(path, found.document, document)
+    if found.document["study"]["sources"] != document["study"]["sources"]:
+        raise InputError(
+            f"work directory {str(path)!r} holds curves of other logs: choose a new --workdir"
+        )
+    launches = found.document["launches"] + document["launches"]
+    directory = WorkDirectory(path, {**document, "launches": launches})
+    # Parts of what was read before are another study's from here on.
+    directory.save_document()
+    directory.remove_parts()
+    return directory
+
+
+def _refuse_other_kind(path: Path, old: dict[str, Any], new: dict[str, Any]) -> None:
+    """Refuses to train where logs were read, and the other way round."""
+    if is_of_logs(old) == is_of_logs(new):
+        return
+    there = "curves that were read from logs" if is_of_logs(old) else "a study that was run"
+    raise InputError(f"work directory {str(path)!r} holds {there}: choose a new --workdir")
+
+
 def _resumed(path: Path, old: dict[str, Any], new: dict[str, Any]) -> WorkDirectory:
+    _refuse_other_kind(path, old, new)
     before = _with_fork_steps(old["identity"], new["identity"])
     differences = _differences(before, new["identity"])
     if differences:

@@ -38,6 +38,7 @@ _OUTCOME_FIELDS = [
     ("end_held_out_accuracy", pa.float64()),
     ("best_minus_end", pa.float64()),
     ("steps_run", pa.int64()),
+    ("run_name", pa.string()),
 ]
 _CURVE_FIELDS = [
     ("steps", pa.list_(pa.int64())),

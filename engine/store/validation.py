@@ -11,6 +11,9 @@ from engine.designs import DESIGNS, MAX_FORKS
 from engine.plateau import DetectorSettings
 from engine.store.files import DamagedError
 
+# What a study is: runs that were trained here, or curves that were read from logs of others.
+KINDS = ("run", "read")
+
 _MAX_SEED = 2**32 - 1
 # More than any launch would accept.
 _MAX_STEPS = 2**31
@@ -66,9 +69,11 @@ _STEPS = _whole(1, _MAX_STEPS)
 _COUNT = _whole(0, 2**63 - 1)
 _SECONDS = _number(0, 1e12)
 _SCALAR = _Kind("a number, text, true, false or null", lambda v: not isinstance(v, (dict, list)))
+_NUMBERS = _list_of(_number(-1e300, 1e300))
+_TEXTS = _list_of(_TEXT)
 _FIELD = _Kind(
-    "a number, text, true, false, null or a list of numbers",
-    lambda v: _SCALAR.is_right(v) or _list_of(_number(-1e300, 1e300)).is_right(v),
+    "a number, text, true, false, null or a list of numbers or texts",
+    lambda v: any(kind.is_right(v) for kind in (_SCALAR, _NUMBERS, _TEXTS)),
 )
 
 _IDENTITY = {
@@ -91,6 +96,13 @@ _IDENTITY_BY_ARM = {
     "model_source": _TEXT,
     "task_source": _TEXT,
 }
+_IDENTITY_OF_LOGS = {
+    "kind": _one_of(KINDS[1:]),
+    "chance_loss": _number(1e-30, 1e30),
+    "average": _whole(1, _MAX_STEPS),
+}
+_IDENTITY_OF_LOGS_BY_ARM = {"horizons": _STEPS, "curves": _TEXT}
+_STUDY_OF_LOGS = {"sources": _list_of(_TEXT), "guesses": _list_of(_TEXT), "notes": _list_of(_TEXT)}
 _STUDY = {"name": _TEXT, "question": _TEXT, "forks": _optional(_whole(2, MAX_FORKS))}
 _STUDY_BY_ARM = {
     "seeds": _whole(0, _MAX_RUNS),
@@ -98,6 +110,8 @@ _STUDY_BY_ARM = {
     "chance_loss": _number(1e-30, 1e30),
     "event": _one_of(("break", "hit")),
 }
+# Since data may be a person's own.
+_STUDY_LATER = {"places": _table_of(_table_of(_TEXT)), "data_notes": _table_of(_TEXTS)}
 _LAUNCH = {
     "command": _list_of(_TEXT),
     "versions": _table_of(_TEXT),
@@ -148,14 +162,23 @@ def check_document(document: Mapping[str, Any]) -> None:
     """
     arms = _arm_names(document)
     identity = _table(document, "identity")
-    _check(identity, _IDENTITY, "identity")
-    _check_by_arm(identity, _IDENTITY_BY_ARM, arms, "identity")
-    _check_numbers_by_arm(identity)
+    of_logs = is_of_logs(document)
+    _check(identity, _IDENTITY_OF_LOGS if of_logs else _IDENTITY, "identity")
+    by_arm = _IDENTITY_OF_LOGS_BY_ARM if of_logs else _IDENTITY_BY_ARM
+    _check_by_arm(identity, by_arm, arms, "identity")
+    if not of_logs:
+        _check_numbers_by_arm(identity)
     _check_arms(_table(identity, "arms"), arms)
     _check_detector(_table(identity, "detector"))
     study = _table(document, "study")
     is_arm = _Kind("the name of an arm", lambda v: isinstance(v, str) and v in arms)
     _check(study, {**_STUDY, "baseline": is_arm}, "study")
+    _check(study, _STUDY_LATER, "study", is_needed=False)
+    for name in _STUDY_LATER:
+        if not set(study.get(name, {})) <= set(arms):
+            raise DamagedError(f"study.{name}: expected names of arms")
+    if of_logs:
+        _check(study, _STUDY_OF_LOGS, "study")
     _check_by_arm(study, _STUDY_BY_ARM, arms, "study")
     for i, launch in enumerate(_tables(document, "launches", 1)):
         where = f"launches[{i}]"
@@ -165,6 +188,16 @@ def check_document(document: Mapping[str, Any]) -> None:
         _check(_table(launch, "code"), _CODE_LATER, f"{where}.code", is_needed=False)
     for i, look in enumerate(_tables(document, "looks", 0)):
         _check(look, _LOOK, f"looks[{i}]")
+
+
+def is_of_logs(document: Mapping[str, Any]) -> bool:
+    """Whether a study's curves were read from logs of others, rather than trained here.
+
+    Args:
+        document: content of `study.json`.
+    """
+    identity = document.get("identity")
+    return isinstance(identity, Mapping) and identity.get("kind", KINDS[0]) != KINDS[0]
 
 
 def _table(parent: Mapping[str, Any], name: str) -> dict[str, Any]:

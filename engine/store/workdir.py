@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from engine.plateau import FAILED
 from engine.store import study_file
-from engine.store.files import FOLDERS, check_folders, clean_temporaries
+from engine.store.files import FOLDERS, check_folders, clean_temporaries, storage_error
 from engine.store.inventory import Inventory
 from engine.store.schema import ROW_SCHEMA, RUN_KEY, Row
 
@@ -60,11 +60,26 @@ class WorkDirectory:
             self.path / study_file.STUDY,
             self.path / study_file.BACKUP,
             self.parts / study_file.MANIFEST,
+            self.path / "report.html",
         ):
             file.unlink(missing_ok=True)
         for folder in (self.parts, self.path):
             with contextlib.suppress(OSError):
                 folder.rmdir()
+
+    def remove_parts(self) -> None:
+        """Removes every finished run, of a study whose runs can be read again.
+
+        Raises:
+            StorageError: one cannot be removed.
+        """
+        check_folders(self.path)
+        for file in [*self.parts.glob("*.parquet"), self.parts / study_file.MANIFEST]:
+            try:
+                file.unlink(missing_ok=True)
+            except OSError as error:
+                raise storage_error(file, error) from error
+        self._inventory = Inventory(self.parts, self.document)
 
     def inspect(self, notify: Callable[[str], None]) -> None:
         """Finds what is damaged, foreign or missing, sets it aside and cleans up; for a launch.

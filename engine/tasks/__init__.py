@@ -2,23 +2,42 @@
 
 from engine.config import Arm
 from engine.registry import fingerprint_sources
-from engine.tasks import classification
+from engine.tasks import augmentation, classification, passes, regression, splitting
+from engine.tasks.choosing import OPTIONS, module_of, resolve, source_of
+from engine.tasks.reading import Note, Reading
 from engine.tasks.registry import TASKS
-from engine.tasks.task import Batch, Data, Task, build_task, fingerprint, load_data, resolve
+from engine.tasks.task import (
+    Batch,
+    Data,
+    Task,
+    build_task,
+    fingerprint,
+    first_batch,
+    load_data,
+)
 
 __all__ = [
+    "OPTIONS",
     "TASKS",
     "Batch",
     "Data",
+    "Note",
+    "Reading",
     "Task",
     "build_task",
     "fingerprint",
+    "first_batch",
     "load_data",
     "resolve",
     "source_fingerprint",
+    "source_of",
 ]
 
 
 def source_fingerprint(arm: Arm) -> str:
-    """SHA-256 of the sources of the arm's task, which are part of a study's identity."""
-    return fingerprint_sources(TASKS.load(arm.dataset), classification)
+    """SHA-256 of the sources of the arm's task, which are part of a study's identity.
+
+    How data are read is not among them: what comes of that has a fingerprint of its own.
+    """
+    used = [module_of(arm.dataset), splitting, passes, classification, regression]
+    return fingerprint_sources(*used, *([augmentation] if arm.augment != "none" else []))

@@ -12,14 +12,16 @@ import importlib.util
 import numpy as np
 
 from engine.config import Arm
-from engine.tasks.classification import classification_task, split_arrays
+from engine.tasks.classification import classification_task
+from engine.tasks.reading import Reading
+from engine.tasks.splitting import split_arrays
 from engine.tasks.task import Data, Task
 
-USED: dict[str, int] = {}
+USED = {"augment": "none", "crop_padding": None}
 _MAX_GREY = 16.0
 
 
-def load(arm: Arm, root_seed: int, data_dir: str | None) -> dict[str, np.ndarray]:
+def load(arm: Arm, root_seed: int, data_dir: str | None, reading: Reading) -> dict[str, np.ndarray]:
     """The arrays of `split_arrays`, pixels in `[0, 1]`, in the order of scikit-learn's file.
 
     Raises:

@@ -1,8 +1,5 @@
 """The tensorflow-datasets builder of the digits, without TensorFlow."""
 
-import contextlib
-import io
-import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,6 +7,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 from engine.errors import InputError
+from engine.tasks.preparing import prepared_root, preparing
 
 _NUM_EXAMPLES = 1797
 
@@ -51,25 +49,12 @@ def read_digits(data_dir: str | None) -> tuple[np.ndarray, np.ndarray]:
     Raises:
         InputError: the directory cannot be written, or the prepared data set is damaged.
     """
-    where = os.path.expanduser(data_dir or tfds.core.constants.DATA_DIR)
-    try:
+    where = prepared_root(data_dir)
+    with preparing(where, "the digits", "plateau_digits"):
         builder = PlateauDigits(data_dir=where, file_format="array_record")
-        tfds.disable_progress_bar()
-        with contextlib.redirect_stdout(io.StringIO()):
-            builder.download_and_prepare()
+        builder.download_and_prepare()
         source = builder.as_data_source(split="train")
         records = sorted((source[i] for i in range(len(source))), key=lambda r: int(r["id"]))
-    except OSError as error:
-        raise InputError(
-            f"data directory {where!r} cannot be used ({error.strerror or error}): expected one "
-            f"that can be written, see --data_dir"
-        ) from error
-    except Exception as error:  # array_record and protobuf have types of their own
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise InputError(
-            f"the digits prepared in {where!r} cannot be read ({reason}): remove "
-            f"{os.path.join(where, 'plateau_digits')!r} and try again"
-        ) from error
     if [int(record["id"]) for record in records] != list(range(_NUM_EXAMPLES)):
         raise InputError(
             f"the digits in {where!r} are damaged: {len(records)} of {_NUM_EXAMPLES} examples; "

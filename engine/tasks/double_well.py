@@ -18,6 +18,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from engine.config import Arm
+from engine.tasks.passes import evaluation_sets
+from engine.tasks.reading import Reading
 from engine.tasks.task import Batch, Data, Task
 
 # T = 0.1 at a learning rate of 0.01.
@@ -25,7 +27,7 @@ USED = {"gradient_noise": 4.4721}
 _START_DISTANCE = 2.0
 
 
-def load(arm: Arm, root_seed: int, data_dir: str | None) -> dict[str, np.ndarray]:
+def load(arm: Arm, root_seed: int, data_dir: str | None, reading: Reading) -> dict[str, np.ndarray]:
     """Inputs that nothing reads, and targets for which the loss is the distance 1 − x."""
     shape = (1, 1, 1)
     arrays = {}
@@ -49,8 +51,7 @@ def build(arm: Arm, data: Data) -> Task:
         return Batch(jnp.zeros((batch_size, 1)), targets)
 
     def evaluation(data: Data) -> dict[str, Batch]:
-        names = ("loss", "held_out")
-        return {name: Batch(data[f"{name}_inputs"], data[f"{name}_targets"]) for name in names}
+        return evaluation_sets(data, "targets")
 
     def loss(outputs: jax.Array, targets: jax.Array) -> jax.Array:
         x = outputs[:, 0]

@@ -5,10 +5,13 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
-from engine.config import Arm, fill_defaults
-from engine.tasks.registry import TASKS
+from engine.config import Arm
+from engine.tasks.augmentation import Augment, make_augmentation
+from engine.tasks.choosing import module_of
+from engine.tasks.reading import Reading
 
 Data = Mapping[str, Any]
 
@@ -40,9 +43,14 @@ class Task(NamedTuple):
         example_shape: of one input.
         num_outputs: of the network.
         steps_per_epoch: steps in one pass over the data; `None` where every example is fresh.
+        augment: from (key, inputs of a mini-batch) to the inputs that are trained on, every example
+            changed at random on its own; `None` where nothing is. Nothing is evaluated on those.
         is_hit: from outputs to whether the event has happened, a scalar, for tasks whose event is
             the first time at which the outputs reach a set; `None` where it is the break of the
             loss curve. A run is over when it is hit.
+        streamed: names of the arrays that may stay on the host, where there are some. Their first
+            axis is examples, `sample` takes rows of them, and a draw is these rows: `draw` returns
+            `[num_steps, batch]` and does not read the data.
     """
 
     draw: Callable[[Data, jax.Array, jax.Array, int], Any]
@@ -54,31 +62,26 @@ class Task(NamedTuple):
     example_shape: tuple[int, ...]
     num_outputs: int
     steps_per_epoch: int | None
+    augment: Augment | None = None
     is_hit: Callable[[jax.Array], jax.Array] | None = None
+    streamed: tuple[str, ...] = ()
 
 
-def resolve(arm: Arm) -> dict[str, Any]:
-    """Values of every field that the arm's data source uses.
-
-    Raises:
-        InputError: the source is unknown, or a field is set that it does not use.
-    """
-    used = TASKS.load(arm.dataset).USED
-    return fill_defaults(arm, f"dataset={arm.dataset}", ("task_seed", "gradient_noise"), used)
-
-
-def load_data(arm: Arm, root_seed: int, data_dir: str | None) -> dict[str, np.ndarray]:
+def load_data(
+    arm: Arm, root_seed: int, data_dir: str | None, reading: Reading | None = None
+) -> dict[str, np.ndarray]:
     """The arrays of a task, in host memory.
 
     Args:
         arm: resolved.
         root_seed: of the study, for what the task itself draws.
         data_dir: where prepared data are kept; `None` for the default.
+        reading: is told what a person should know of the data.
 
     Raises:
         InputError: the data cannot be had, with the reason.
     """
-    return TASKS.load(arm.dataset).load(arm, root_seed, data_dir)
+    return module_of(arm.dataset).load(arm, root_seed, data_dir, reading or Reading())
 
 
 def build_task(arm: Arm, data: Data) -> Task:
@@ -87,7 +90,21 @@ def build_task(arm: Arm, data: Data) -> Task:
     Raises:
         InputError: the arm does not fit the data.
     """
-    return TASKS.load(arm.dataset).build(arm, data)
+    task: Task = module_of(arm.dataset).build(arm, data)
+    return task._replace(augment=make_augmentation(arm, task.example_shape))
+
+
+def first_batch(task: Task, data: Data, key: jax.Array) -> Batch:
+    """The first batch of a data order, with nothing on the device but that.
+
+    Args:
+        task: of the data.
+        data: arrays on the host.
+        key: of the `order` stream.
+    """
+    draws = task.draw(data, key, jnp.int32(0), 1)
+    batch = task.sample(data, jax.tree.map(lambda leaf: leaf[0], draws))
+    return Batch(*map(jnp.asarray, batch))
 
 
 def fingerprint(data: Mapping[str, np.ndarray]) -> str:
@@ -96,5 +113,5 @@ def fingerprint(data: Mapping[str, np.ndarray]) -> str:
     for name in sorted(data):
         array = np.ascontiguousarray(data[name])
         digest.update(f"{name} {array.dtype.str} {array.shape}".encode())
-        digest.update(array.tobytes())
+        digest.update(array.reshape(-1).view(np.uint8).data)
     return digest.hexdigest()

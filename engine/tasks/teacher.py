@@ -15,6 +15,9 @@ from scipy import special
 
 from engine import rng
 from engine.config import Arm
+from engine.tasks.passes import evaluation_sets
+from engine.tasks.reading import Reading
+from engine.tasks.regression import error_of_constant, squared_error
 from engine.tasks.task import Batch, Data, Task
 
 USED = {"task_seed": 0}
@@ -28,7 +31,7 @@ def _targets(weights: jax.Array, inputs: jax.Array) -> jax.Array:
     return jnp.sum(erf(inputs @ weights.T / jnp.sqrt(2.0)), -1, keepdims=True) / np.sqrt(_NUM_UNITS)
 
 
-def load(arm: Arm, root_seed: int, data_dir: str | None) -> dict[str, np.ndarray]:
+def load(arm: Arm, root_seed: int, data_dir: str | None, reading: Reading) -> dict[str, np.ndarray]:
     """The teacher's weights and the evaluation sets, drawn on the CPU of any machine alike."""
     shapes = [(_NUM_UNITS, _NUM_INPUTS), *[(*_EVALUATION_SHAPE, _NUM_INPUTS)] * 2]
     with jax.default_device(jax.local_devices(backend="cpu")[0]):
@@ -57,19 +60,19 @@ def build(arm: Arm, data: Data) -> Task:
         return Batch(inputs, _targets(data["weights"], inputs))
 
     def evaluation(data: Data) -> dict[str, Batch]:
-        names = ("loss", "held_out")
-        return {name: Batch(data[f"{name}_inputs"], data[f"{name}_targets"]) for name in names}
+        return evaluation_sets(data, "targets")
 
     def loss(outputs: jax.Array, targets: jax.Array) -> jax.Array:
-        return 0.5 * jnp.sum((outputs - targets) ** 2, axis=-1)
+        return 0.5 * squared_error(outputs, targets)
 
+    targets = np.asarray(data["loss_targets"], np.float64)
     return Task(
         draw=draw,
         sample=sample,
         evaluation=evaluation,
         loss=loss,
         correct=None,
-        chance_loss=0.5 * float(np.var(np.asarray(data["loss_targets"], np.float64))),
+        chance_loss=0.5 * error_of_constant(targets, float(np.mean(targets))),
         example_shape=(_NUM_INPUTS,),
         num_outputs=1,
         steps_per_epoch=None,

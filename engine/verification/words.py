@@ -4,9 +4,9 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from engine.designs import FIRST_FORK_SEED, FIRST_GRID_SEED, MAX_FORKS, is_of_grid
+from engine.designs import run_name
 from engine.report.phrases import joined, percent
-from engine.runs import Run
+from engine.runs import Run, who
 from engine.statistics import Estimate, most_unseen
 from engine.verification.agreement import CLOSE, Agreement
 from engine.verification.outcomes import OutcomeAgreement
@@ -26,12 +26,7 @@ def describe_run(found: Agreement) -> str:
 
 
 def _name(run: Run) -> str:
-    name = f"{run.arm_name} seed {run.seed}"
-    if is_of_grid(run.noise_seed):
-        name += f" in order {run.order_seed - FIRST_GRID_SEED}"
-    if run.fork_order_seed is not None:
-        name += f" fork {(run.fork_order_seed - FIRST_FORK_SEED) % MAX_FORKS}"
-    return name
+    return f"{run.arm_name} {run_name(who(run))}"
 
 
 def _skipped(found: Agreement) -> str:

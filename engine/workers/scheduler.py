@@ -77,6 +77,9 @@ class Scheduler:
         if num_busy and worker in self._isolated:
             return Assignment(self._group[worker], None, [], {})
         self._isolated.discard(worker)
+        if num_busy and group is not None and self._specs[group].arm.stream:
+            # A cohort is over before the next one starts.
+            return Assignment(group, None, [], {})
         if not num_busy and group is not None and num_free and self._suspects[group]:
             return self._hand_out(worker, group, self._take_suspects(worker, group))
         if group is not None and self._pending[group]:
@@ -108,7 +111,19 @@ class Scheduler:
         return min(waiting, key=lambda g: (sign * serving[g], -sizes[g]), default=None)
 
     def _take(self, group: int, num: int) -> list[Run]:
-        return [self._pending[group].popleft() for _ in range(min(num, len(self._pending[group])))]
+        pending = self._pending[group]
+        taken = [pending.popleft() for _ in range(min(num, len(pending)))]
+        if self._specs[group].arm.stream and taken:
+            # Lanes of a cohort are at one step, so only what was left at the same step goes on.
+            steps = [self._kept_step(run) for run in taken]
+            others = [run for run, s in zip(taken, steps, strict=True) if s != steps[0]]
+            pending.extendleft(reversed(others))
+            taken = [run for run, s in zip(taken, steps, strict=True) if s == steps[0]]
+        return taken
+
+    def _kept_step(self, run: Run) -> int:
+        kept = self.hooks.find_checkpoint(run)
+        return 0 if kept is None else kept.step
 
     def _take_suspects(self, worker: int, group: int) -> list[Run]:
         self._isolated.add(worker)

@@ -341,3 +341,28 @@ def test_a_slow_climb_after_the_break_keeps_the_break():
     found = find_break(steps, loss, H)
     assert found.status == "broke"
     assert found.is_diverged_later
+
+
+@pytest.mark.parametrize("spike", [4.0, 23.7])
+def test_a_spike_in_the_last_point_does_not_hide_a_break(spike):
+    """The window of the running median has one point there."""
+    steps = np.arange(0, 900, 15.0)
+    loss = _loss(_sigmoid(steps, 700.0, 15.0))
+    expected = find_break(steps, loss, H)
+    spiked = find_break(steps, np.append(loss[:-1], spike), H)
+    assert spiked.status == expected.status == "broke"
+    assert spiked.onset_step == pytest.approx(expected.onset_step, abs=1.0)
+
+
+def test_a_short_log_with_spikes_has_an_outcome():
+    """Few points, at any steps, with spikes of any size: as somebody's log may be."""
+    generator = np.random.default_rng(0)
+    for _ in range(2000):
+        num = int(generator.integers(2, 45))
+        steps = np.sort(generator.choice(200, num, replace=False))
+        loss = np.where(np.arange(num) < generator.integers(0, num + 1), H, 0.5)
+        loss = loss + generator.choice([0.0, 0.01, 0.1, 1.0]) * generator.normal(size=num)
+        is_spike = generator.random(num) < generator.choice([0.0, 0.05, 0.3])
+        loss[is_spike] = generator.uniform(0, 30, is_spike.sum())
+        found = find_break(steps, loss, H)
+        assert found.onset_step is None or steps[0] <= found.onset_step <= steps[-1]

@@ -1,0 +1,117 @@
+"""One batch through a network of the user's own, before anything long starts.
+
+What can be told without computing (shapes, types, whether there is anything to train) is checked
+where the study is planned, see `engine.models.check_fit`.
+"""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from engine import models, store
+from engine.compilation import one_process_at_a_time
+from engine.errors import InputError
+from engine.lane_program import PoolSpec
+from engine.models.initial import draw_params, kept_values, leaf_names, leaf_scales
+from engine.models.model import Model
+from engine.precision import compute_in
+from engine.selfcheck import structure_key
+from engine.streams import opened
+from engine.tasks import Batch, Task, build_task, first_batch
+
+_NUM_KEYS = 2
+
+
+class FirstBatch(NamedTuple):
+    """What a batch has shown.
+
+    Attributes:
+        loss: of a batch, where the network starts by itself.
+        unreached: names of the parameters whose gradient is 0 wherever the network starts.
+    """
+
+    loss: float
+    unreached: list[str]
+
+
+def try_network(spec: PoolSpec, cache_dir: str | None) -> FirstBatch:
+    """Takes a batch forwards and backwards through the network of a pool.
+
+    Args:
+        spec: of the pool.
+        cache_dir: where the answer is kept, or `None`.
+
+    Raises:
+        InputError: the loss is not a finite number, or the gradient reaches no parameter.
+    """
+    path = None
+    if cache_dir is not None:
+        path = Path(cache_dir) / "first_batches" / f"{structure_key(spec)}.json"
+    with one_process_at_a_time(f"first-batch-{structure_key(spec)}"):
+        kept = store.recall(path, set(FirstBatch._fields))
+        if kept is not None:
+            return FirstBatch(**{name: kept[name] for name in FirstBatch._fields})
+        found = _try(spec)
+        store.keep(path, found._asdict())
+    return found
+
+
+def _try(spec: PoolSpec) -> FirstBatch:
+    data = opened(spec.data)
+    task = build_task(spec.arm, data)
+    model = models.make_model(spec.arm, task.num_outputs)
+    key = jax.random.key(0, impl="threefry2x32")
+    batch = first_batch(task, data, key)
+    losses, is_reached = jax.jit(lambda keys: _gradients(spec, task, model, batch, keys))(
+        jax.random.split(key, _NUM_KEYS)
+    )
+    loss = float(losses[0])
+    who = f"model={spec.arm.model}"
+    if not np.isfinite(loss):
+        raise InputError(
+            f"{who}: the loss of the first batch is {loss}, where the network starts as it is "
+            f"written: expected a finite number"
+        )
+    shapes = jax.eval_shape(lambda: _start(model, task, key)[0])
+    names = leaf_names(shapes)
+    unreached = [n for n, reached in zip(names, np.asarray(is_reached), strict=True) if not reached]
+    if len(unreached) == len(names):
+        raise InputError(f"{who}: the gradient of the loss reaches none of its parameters")
+    return FirstBatch(loss, unreached)
+
+
+def _start(model: Model, task: Task, key: jax.Array) -> tuple[Any, Any]:
+    return model.init(key, jnp.zeros((1, *task.example_shape), jnp.float32))
+
+
+def _gradients(
+    spec: PoolSpec, task: Task, model: Model, batch: Batch, keys: jax.Array
+) -> tuple[jax.Array, jax.Array]:
+    """Losses at some starts, and whether the gradient of each leaf is other than 0 at any of them.
+
+    Two kinds of start, because either alone may be one at which a gradient happens to be 0: the
+    network's own (an output layer that starts at 0), and He's laid over it.
+    """
+    apply = compute_in(model.train_apply, spec.arm.precision)
+
+    def loss(params: Any, state: Any, key: jax.Array) -> jax.Array:
+        outputs, _ = apply(params, state, batch.inputs, key)
+        return jnp.mean(task.loss(outputs, batch.targets))
+
+    losses, reached = [], []
+    for key in keys:
+        written, state = _start(model, task, key)
+        shapes = jax.eval_shape(lambda tree: tree, written)
+        kept = kept_values(shapes)
+        scales = leaf_scales(shapes, "he", None, kept)
+        # Biases too: a start at 0 may sit where a non-linearity is flat.
+        scales = np.where(scales == 0, 0.1, scales).astype(np.float32)
+        laid = draw_params(key, shapes, jnp.asarray(scales), kept)
+        for params in (written, laid):
+            value, gradient = jax.value_and_grad(loss)(params, state, key)
+            losses.append(value)
+            reached.append(jnp.stack([jnp.any(leaf != 0) for leaf in jax.tree.leaves(gradient)]))
+    return jnp.stack(losses), jnp.any(jnp.stack(reached), axis=0)

@@ -1,0 +1,82 @@
+"""Which observers a launch has."""
+
+import contextlib
+import math
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+from engine.errors import InputError
+from engine.observers.observer import Observer, guarded
+from engine.store import WorkDirectory
+
+
+class Watching(NamedTuple):
+    """What is to be seen of a study while it runs.
+
+    Attributes:
+        live_every: seconds between two states of `report.html`, or `None`.
+        has_tensorboard: whether to write event files.
+        wandb_runs: single runs that Weights & Biases is sent besides those of arms, or `None` where
+            it is sent nothing.
+    """
+
+    live_every: float | None = None
+    has_tensorboard: bool = False
+    wandb_runs: int | None = None
+
+
+def check_watching(watching: Watching) -> None:
+    """Checks what is asked for before anything is changed.
+
+    Raises:
+        InputError: a number is out of range, or a package is missing.
+    """
+    every, runs = watching.live_every, watching.wandb_runs
+    if every is not None and not (math.isfinite(every) and every >= 1):
+        raise InputError(f"live={every:g}: expected at least 1 second")
+    if runs is not None and runs < 0:
+        raise InputError(f"wandb_runs={runs}: expected 0 or more")
+    if runs is not None:
+        from engine.observers.wandb import check_package
+
+        check_package()
+
+
+def make_observers(
+    watching: Watching, directory: WorkDirectory, notify: Callable[[str], None]
+) -> list[Observer]:
+    """The observers of a launch; what an earlier one has stored they know already.
+
+    Args:
+        watching: what is asked for.
+        directory: of the study.
+        notify: called with a line where there is something to say.
+    """
+    found: list[Observer] = []
+    if watching.has_tensorboard:
+        from engine.observers.tensorboard import FOLDER, TensorBoard
+
+        board = guarded("the log for TensorBoard", TensorBoard(directory), notify)
+        notify(f"tensorboard --logdir={directory.path / FOLDER}")
+        found.append(board)
+    if watching.wandb_runs is not None:
+        from engine.observers.wandb import WeightsAndBiases
+
+        sender = WeightsAndBiases(directory, watching.wandb_runs, notify)
+        found.append(guarded("what is sent to W&B", sender, notify))
+    if watching.live_every is not None:
+        from engine.observers.live import PAGE, LivePage
+
+        page = LivePage(directory.path, watching.live_every)
+        notify(f"{directory.path / PAGE} is kept up to date every {watching.live_every:g} s or so")
+        found.append(guarded("the live page", page, notify))
+    return found
+
+
+@contextlib.contextmanager
+def ended_with(observers: Sequence[Observer]) -> Iterator[None]:
+    """Tells observers of the end, however the block ends."""
+    with contextlib.ExitStack() as stack:
+        for observer in reversed(observers):
+            stack.callback(observer.on_end)
+        yield

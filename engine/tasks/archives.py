@@ -1,0 +1,160 @@
+"""Data sets of images that come as archives: fetched, prepared once without TensorFlow, and read.
+
+They are prepared as data sets of tensorflow-datasets under names of our own, in array_record
+format; where there is no array_record they are read from the archives each time, as the same
+arrays.
+"""
+
+import gzip
+import os
+import struct
+import tarfile
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from engine.config import Arm
+from engine.errors import InputError
+from engine.tasks.downloads import Archive, fetch
+from engine.tasks.examples import Examples, make_arrays
+from engine.tasks.places import find_place
+from engine.tasks.reading import Reading
+from engine.tasks.tfds_directory import has_package, read_directory
+
+USED = {"dataset_dir": None, "scaling": None, "augment": "none", "crop_padding": None}
+
+Part = tuple[np.ndarray, np.ndarray]
+_PARTS = ("train", "test")
+_IDX_IMAGES, _IDX_LABELS = 0x803, 0x801
+_CIFAR_IMAGE = (3, 32, 32)
+
+
+class Source(NamedTuple):
+    """A data set of images.
+
+    Attributes:
+        dataset: name of it.
+        archives: that it comes as.
+        read: from their paths to images `[num_examples, height, width, channels]`, uint8, and
+            labels `[num_examples]`, for training and for testing.
+    """
+
+    dataset: str
+    archives: tuple[Archive, ...]
+    read: Callable[[Sequence[Path]], Mapping[str, Part]]
+
+
+def load_archives(
+    source: Source, arm: Arm, data_dir: str | None, reading: Reading
+) -> dict[str, np.ndarray]:
+    """The arrays of `engine.tasks.examples`; what is in the test files is held out.
+
+    Args:
+        source: the data set.
+        arm: resolved; its place is a folder of archives that a person has placed there.
+        data_dir: where prepared data are kept.
+        reading: draws the bars.
+
+    Raises:
+        InputError: the archives cannot be had, or what was prepared is damaged.
+    """
+
+    def read_archives() -> Mapping[str, Part]:
+        return source.read(_find(source, arm, data_dir, reading))
+
+    if not (has_package("tensorflow_datasets") and has_package("array_record")):
+        return make_arrays(arm, _joined(read_archives()), reading)
+    from engine.tasks.archive_builders import prepare
+
+    directory = prepare(source.dataset, read_archives, data_dir, reading)
+    try:
+        examples = read_directory(directory, arm, reading)
+    except InputError as error:
+        raise InputError(f"{error}: remove {str(directory)!r} and try again") from None
+    return make_arrays(arm, examples, reading)
+
+
+def _find(source: Source, arm: Arm, data_dir: str | None, reading: Reading) -> list[Path]:
+    folder = Path(os.path.expanduser(data_dir or "~/tensorflow_datasets"))
+    folder = folder / "downloads" / "manual" / f"plateau_{source.dataset}"
+    if arm.dataset_dir is not None:
+        folder = find_place(arm.dataset_dir)
+    try:
+        return fetch(source.archives, folder, arm.dataset_dir is None, reading)
+    except InputError as error:
+        hint = "" if arm.dataset_dir else ", or in another folder and give --dataset_dir=FOLDER"
+        raise InputError(f"dataset={source.dataset}: {error}{hint}") from None
+
+
+def _joined(parts: Mapping[str, Part]) -> Examples:
+    images, labels = (np.concatenate(arrays) for arrays in zip(*parts.values(), strict=True))
+    is_held_out = np.arange(len(labels)) >= len(parts[_PARTS[0]][1])
+    names = [str(label) for label in range(int(labels.max()) + 1)]
+    return Examples(images, labels.astype(np.int32), names, is_held_out)
+
+
+def read_idx_files(paths: Sequence[Path]) -> dict[str, Part]:
+    """Training and test images and labels of four gzipped files in the format of MNIST.
+
+    Raises:
+        InputError: a file is not in that format.
+    """
+    train_images, train_labels, test_images, test_labels = paths
+    pairs = ((train_images, train_labels), (test_images, test_labels))
+    found = {}
+    for part, (images, labels) in zip(_PARTS, pairs, strict=True):
+        pixels, classes = _read_idx(images, _IDX_IMAGES), _read_idx(labels, _IDX_LABELS)
+        if len(pixels) != len(classes):
+            raise InputError(f"{images.name!r} and {labels.name!r} do not have as many examples")
+        found[part] = pixels[..., None], classes
+    return found
+
+
+def _read_idx(path: Path, magic: int) -> np.ndarray:
+    """The array of one file: a magic number, its lengths, and its bytes."""
+    num_axes = magic & 0xFF
+    try:
+        content = gzip.decompress(path.read_bytes())
+        found, *shape = struct.unpack_from(f">{1 + num_axes}I", content)
+        values = np.frombuffer(content, np.uint8, offset=4 * (1 + num_axes))
+        if found != magic:
+            raise ValueError("another magic number")
+        return values.reshape(shape)
+    except (OSError, EOFError, ValueError, struct.error, zlib.error) as error:
+        raise InputError(f"{str(path)!r} is not in the format of MNIST ({error})") from None
+
+
+class CifarFormat(NamedTuple):
+    """Files in an archive in CIFAR's binary format.
+
+    Attributes:
+        members: names of the files, for training and for testing.
+        num_label_bytes: before every image; the last one is the class.
+    """
+
+    members: Mapping[str, Sequence[str]]
+    num_label_bytes: int
+
+    def read(self, paths: Sequence[Path]) -> dict[str, Part]:
+        """Training and test images and labels.
+
+        Raises:
+            InputError: the archive is not in that format.
+        """
+        (path,) = paths
+        size = self.num_label_bytes + int(np.prod(_CIFAR_IMAGE))
+        found = {}
+        try:
+            with tarfile.open(path, "r:gz") as archive:
+                contents = {m.name: archive.extractfile(m).read() for m in archive if m.isfile()}  # type: ignore[union-attr]
+            for part in _PARTS:
+                content = b"".join(contents[name] for name in self.members[part])
+                rows = np.frombuffer(content, np.uint8).reshape(-1, size)
+                images = rows[:, self.num_label_bytes :].reshape(-1, *_CIFAR_IMAGE)
+                found[part] = np.moveaxis(images, 1, -1), rows[:, self.num_label_bytes - 1]
+        except (OSError, EOFError, KeyError, ValueError, tarfile.TarError, zlib.error) as error:
+            raise InputError(f"{str(path)!r} is not in CIFAR's binary format ({error})") from None
+        return found

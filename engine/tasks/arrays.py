@@ -1,0 +1,176 @@
+"""`arrays`: named arrays in a NumPy file (--dataset_dir=FILE.npz), classes or values to predict.
+
+Which array is what is guessed from names such as `x` and `y`, `images` and `labels`, or `x_train`,
+`y_train`, `x_test` and `y_test`; --input_arrays and --target_arrays say it. What targets are
+follows from their type, see `engine.tasks.targets`, or from --target_kind. Pickles are refused.
+
+A fifth is held out, by the hash of an example's position and in proportion to the classes, or to
+the distribution of the values, where the file has no test arrays.
+"""
+
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from engine.config import REQUIRED, Arm
+from engine.errors import InputError
+from engine.tasks.examples import (
+    Examples,
+    array_task,
+    make_arrays,
+    refuse_fraction,
+    with_channels,
+)
+from engine.tasks.npz import Npz
+from engine.tasks.places import find_place, naming_place, refuse_pickles
+from engine.tasks.reading import Reading
+from engine.tasks.targets import make_targets
+from engine.tasks.task import Data, Task
+
+USED = {
+    "dataset_dir": REQUIRED,
+    "channels": None,
+    "scaling": None,
+    "held_out_fraction": None,
+    "input_arrays": None,
+    "target_arrays": None,
+    "target_kind": None,
+    "augment": "none",
+    "crop_padding": None,
+}
+
+_ROLES = {
+    "input_arrays": ("x", "input", "inputs", "image", "images", "data", "feature", "features"),
+    "target_arrays": ("y", "t", "label", "labels", "target", "targets", "class", "classes"),
+}
+_PARTS = ("train", "training")
+# In the order in which they are taken, where there are several.
+_HELD_OUT = ("test", "testing", "val", "valid", "validation")
+_ROWS_AT_ONCE = 4096
+
+
+class Names(NamedTuple):
+    """Names of arrays, of inputs and targets alike: one, or training and held-out."""
+
+    inputs: Sequence[str]
+    targets: Sequence[str]
+
+
+def load(arm: Arm, root_seed: int, data_dir: str | None, reading: Reading) -> dict[str, np.ndarray]:
+    """The arrays of `engine.tasks.examples`, in the order of the file.
+
+    Raises:
+        InputError: there is no such file, it is damaged or holds Python objects, it is not clear
+            which array is what, or they do not fit each other.
+    """
+    assert arm.dataset_dir is not None
+    place = find_place(arm.dataset_dir)
+    refuse_pickles(place, arm.dataset_dir)
+    if not place.is_file():
+        raise InputError(f"dataset_dir={arm.dataset_dir!r}: expected an .npz file")
+    with naming_place(arm.dataset_dir):
+        with Npz(place) as file:
+            names = find_names(file, arm, reading)
+            parts = [(file.read(x), file.read(y)) for x, y in zip(*names, strict=True)]
+        if len(parts) == 2:
+            refuse_fraction(arm, "it has test arrays, which")
+        return make_arrays(arm, _examples(arm, names, parts, reading), reading)
+
+
+def build(arm: Arm, data: Data) -> Task:
+    """The task of a resolved arm."""
+    return array_task(arm, data)
+
+
+def find_names(file: Npz, arm: Arm, reading: Reading) -> Names:
+    """Which arrays are inputs and which are targets, as asked for or as their names say.
+
+    Raises:
+        InputError: an array that was asked for is not there, or the names do not say.
+    """
+    found = []
+    for role, words in _ROLES.items():
+        asked = getattr(arm, role)
+        for name in asked or ():
+            if name not in file.arrays:
+                raise InputError(f"there is no array {name!r}: there are {file.describe()}")
+        found.append(list(asked) if asked else _guess(file, words))
+    if not any(getattr(arm, role) for role in _ROLES) and list(file.arrays) == ["arr_0", "arr_1"]:
+        found = [["arr_0"], ["arr_1"]]
+    names = Names(*found)
+    if not names.inputs or len(names.inputs) != len(names.targets):
+        raise InputError(
+            f"it is not clear which arrays are inputs and which are targets: there are "
+            f"{file.describe() or 'none'}; give --input_arrays and --target_arrays"
+        )
+    if not (arm.input_arrays and arm.target_arrays):
+        pairs = [f"{x!r} → {y!r}" for x, y in zip(*names, strict=True)]
+        unread = [repr(name) for name in file.arrays if name not in {*names.inputs, *names.targets}]
+        left = f"; {', '.join(unread[:5])} not read" if unread else ""
+        parts = " to train on, " if len(pairs) == 2 else ""
+        reading.tell(f"by their names: {parts.join(pairs)}{' held out' if parts else ''}{left}")
+    return names
+
+
+def _guess(file: Npz, words: Sequence[str]) -> list[str]:
+    """The arrays of a role: the only one, or training and held-out; none where it is not clear."""
+    by_part: dict[str, list[str]] = {}
+    for name in file.arrays:
+        pieces = [piece for piece in re.split(r"[^a-z0-9]+", name.lower()) if piece]
+        parts = [piece for piece in pieces if piece in (*_PARTS, *_HELD_OUT)]
+        num_roles = sum(piece in words for piece in pieces)
+        if num_roles == 1 and len(parts) <= 1 and len(pieces) == 1 + len(parts):
+            part = parts[0] if parts else ""
+            by_part.setdefault("train" if part in _PARTS else part, []).append(name)
+    if any(len(names) > 1 for names in by_part.values()) or {"", "train"} <= by_part.keys():
+        return []
+    held_out = next((by_part[part][0] for part in _HELD_OUT if part in by_part), None)
+    if "" in by_part:
+        return by_part[""] if held_out is None else []
+    if "train" not in by_part:
+        return []
+    return [*by_part["train"], *([held_out] if held_out else [])]
+
+
+def _examples(
+    arm: Arm, names: Names, parts: Sequence[tuple[np.ndarray, np.ndarray]], reading: Reading
+) -> Examples:
+    for x, y, (inputs, targets) in zip(*names, parts, strict=True):
+        if not inputs.ndim or not targets.ndim or len(inputs) != len(targets):
+            raise InputError(
+                f"inputs {x!r} have the shape {list(inputs.shape)}, targets {y!r} "
+                f"{list(targets.shape)}: expected as many of the one as of the other"
+            )
+    if len({(x.shape[1:], x.dtype) for x, _ in parts}) > 1:
+        raise InputError("inputs to train on and held out are not of one shape and type")
+    if len({(y.shape[1:], "i" if y.dtype.kind in "biu" else y.dtype.kind) for _, y in parts}) > 1:
+        raise InputError("targets to train on and held out are not of one shape and type")
+    inputs, targets = (
+        part[0] if len(part) == 1 else np.concatenate(part) for part in zip(*parts, strict=True)
+    )
+    is_held_out = np.arange(len(inputs)) >= len(parts[0][0]) if len(parts) == 2 else None
+    found = make_targets(targets, names.targets[0], arm.target_kind, reading)
+    shaped = with_channels(_checked(inputs, names.inputs[0]), arm.channels, reading)
+    return Examples(shaped, found.values, found.class_names, is_held_out)
+
+
+def _checked(inputs: np.ndarray, name: str) -> np.ndarray:
+    """Inputs that are numbers, all of them finite also in single precision."""
+    if inputs.dtype.kind not in "biuf" or not inputs.size:
+        raise InputError(
+            f"inputs {name!r} are {inputs.dtype} {list(inputs.shape)}: expected numbers"
+        )
+    if inputs.dtype.kind == "f":
+        for first in range(0, len(inputs), _ROWS_AT_ONCE):
+            rows = inputs[first : first + _ROWS_AT_ONCE].reshape(-1, inputs[0].size)
+            with np.errstate(over="ignore"):
+                is_right = np.isfinite(rows.astype(np.float32)).all(axis=1)
+            if not is_right.all():
+                row = first + int(np.argmin(is_right))
+                raise InputError(
+                    f"inputs {name!r} have a number that is missing or not finite in row {row}: "
+                    f"expected finite numbers everywhere"
+                )
+    return inputs

@@ -1,0 +1,206 @@
+"""Examples as they were read, made into the arrays of a task."""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from engine.config import Arm
+from engine.errors import InputError, one_line
+from engine.tasks.classification import classification_task
+from engine.tasks.reading import Reading, counted
+from engine.tasks.regression import regression_task
+from engine.tasks.splitting import split_rows, strata_of, stratified_choice
+from engine.tasks.task import Data, Task
+
+_HELD_OUT_FRACTION = 0.2
+_LONGEST_NAME = 60
+_ROWS_AT_ONCE = 1024
+_CHANNELS = (1, 3)
+
+
+@dataclasses.dataclass(frozen=True)
+class Examples:
+    """Examples in a fixed order.
+
+    Attributes:
+        inputs: `[num_examples, …]`, whole or floating-point numbers.
+        targets: classes from 0, int32 `[num_examples]`; or values, float32
+            `[num_examples, num_outputs]`.
+        class_names: of the classes; empty for values.
+        is_held_out: which are never trained on, `[num_examples]`; `None` where that is still to be
+            chosen: a stratified fifth, or what `held_out_fraction` says.
+    """
+
+    inputs: np.ndarray
+    targets: np.ndarray
+    class_names: Sequence[str] = ()
+    is_held_out: np.ndarray | None = None
+
+
+def make_arrays(arm: Arm, examples: Examples, reading: Reading) -> dict[str, np.ndarray]:
+    """Training, evaluation and held-out arrays, with inputs scaled as the arm says.
+
+    Args:
+        arm: resolved.
+        examples: of whatever source.
+        reading: is told how many there are of what.
+
+    Raises:
+        InputError: there is nothing to learn from them, or the scaling is not for such inputs.
+    """
+    targets = examples.targets
+    _check_number(len(targets))
+    is_values = targets.ndim == 2
+    strata = strata_of(targets) if is_values else targets
+    if examples.is_held_out is None:
+        number = round(held_out_fraction(arm) * len(targets))
+        held_out = stratified_choice(strata, number, "held_out")
+    else:
+        held_out = np.flatnonzero(examples.is_held_out)
+    _check_parts(targets, held_out, examples.class_names)
+    rows = split_rows(strata, held_out)
+    reading.tell(_in_words(examples, len(rows.training), len(held_out)))
+    scale = _make_scale(arm.scaling, examples.inputs, rows.training)
+    name = "targets" if is_values else "labels"
+    arrays = {"inputs": scale(examples.inputs[rows.training]), name: targets[rows.training]}
+    for part, batched in (("loss", rows.loss), ("held_out", rows.held_out)):
+        arrays[f"{part}_inputs"] = scale(examples.inputs[batched])
+        arrays[f"{part}_{name}"] = targets[batched]
+    return arrays
+
+
+def with_channels(inputs: np.ndarray, channels: str | None, reading: Reading) -> np.ndarray:
+    """Inputs with an axis of channels at the end, where they are images.
+
+    Images are pixels of 8 or 16 bits without such an axis, or whatever `channels` says they are.
+    One or three channels before height and width are brought to the end, where the networks look
+    for them. Single numbers get an axis of their own.
+
+    Args:
+        inputs: `[num_examples, …]`.
+        channels: as asked for, `grey` or `colour`, or `None`.
+        reading: is told when an axis is moved.
+
+    Raises:
+        InputError: the inputs are not what was asked for.
+    """
+    is_pixels = inputs.dtype in (np.uint8, np.uint16)
+    if inputs.ndim == 1:
+        return inputs[:, None]
+    if inputs.ndim == 3 and (channels == "grey" or (channels is None and is_pixels)):
+        return inputs[..., None]
+    if inputs.ndim == 4 and inputs.shape[1] in _CHANNELS and inputs.shape[3] not in _CHANNELS:
+        reading.tell(f"images of shape {list(inputs.shape[1:])} have their channels first: turned")
+        inputs = np.moveaxis(inputs, 1, -1)
+    number = {"grey": 1, "colour": 3}.get(channels or "")
+    if number is not None and (inputs.ndim != 4 or inputs.shape[-1] != number):
+        raise InputError(
+            f"channels={channels} needs inputs [examples, height, width, {number}]: these are "
+            f"{list(inputs.shape)}"
+        )
+    return inputs
+
+
+def array_task(arm: Arm, data: Data) -> Task:
+    """The task of arrays from `make_arrays`: classification where they have labels.
+
+    Raises:
+        InputError: a batch would be larger than the training set.
+    """
+    make = classification_task if "labels" in data else regression_task
+    return make(data, arm.batch_size)
+
+
+def _in_words(examples: Examples, num_training: int, num_held_out: int) -> str:
+    size = "×".join(map(str, examples.inputs.shape[1:]))
+    about = f"{len(examples.class_names):,} classes"
+    if examples.targets.ndim == 2:
+        about = counted(examples.targets.shape[1], "value") + " to predict"
+    return (
+        f"{counted(len(examples.targets), 'example')} of {size} numbers, {about}: "
+        f"{num_training:,} to train on, {num_held_out:,} held out"
+    )
+
+
+def held_out_fraction(arm: Arm) -> float:
+    """The share of examples that are never trained on, where the data do not say which."""
+    return _HELD_OUT_FRACTION if arm.held_out_fraction is None else arm.held_out_fraction
+
+
+def refuse_fraction(arm: Arm, where: str) -> None:
+    """Raises InputError where a fraction was asked for, and the data say what is held out."""
+    if arm.held_out_fraction is not None:
+        raise InputError(
+            f"held_out_fraction={arm.held_out_fraction} has no effect: {where} says which examples "
+            f"are held out"
+        )
+
+
+def _check_number(number: int) -> None:
+    if number < 2:
+        examples = "1 example" if number == 1 else "no examples"
+        raise InputError(f"{examples}: expected at least one to train on and one to hold out")
+
+
+def _check_parts(targets: np.ndarray, held_out: np.ndarray, class_names: Sequence[str]) -> None:
+    """Raises InputError where there is nothing to learn, or nothing to measure on."""
+    training = np.delete(targets, held_out, axis=0)
+    if not len(held_out) or not len(training):
+        part, flag = ("held out", "greater") if not len(held_out) else ("trained on", "smaller")
+        raise InputError(
+            f"none of the {len(targets)} examples is {part}: expected more examples, or a {flag} "
+            f"--held_out_fraction"
+        )
+    if targets.ndim == 2:
+        if not np.ptp(training, axis=0).any():
+            raise InputError("all training targets are the same: there is nothing to learn")
+        return
+    counts = np.bincount(training, minlength=len(class_names))
+    if len(counts) < 2:
+        raise InputError("all examples are of one class: expected at least two classes")
+    if not counts.all():
+        name = class_names[int(np.argmin(counts))]
+        number = int(np.sum(targets == np.argmin(counts)))
+        raise InputError(
+            f"class {one_line(name)[:_LONGEST_NAME]!r} has no training example, because all "
+            f"{number} of it are held out: expected more of them, or a smaller "
+            f"--held_out_fraction"
+        )
+
+
+def _make_scale(
+    scaling: str | None, inputs: np.ndarray, training: np.ndarray
+) -> Callable[[np.ndarray], np.ndarray]:
+    """From inputs as they were read to the numbers that are trained on, float32."""
+    largest = {"bool": 1, "uint8": 2**8 - 1, "uint16": 2**16 - 1}.get(inputs.dtype.name)
+    scaling = scaling or ("none" if largest is None else "unit")
+    if scaling == "none":
+        return lambda values: values.astype(np.float32)
+    if scaling == "unit":
+        if largest is None:
+            raise InputError(
+                f"scaling=unit needs inputs of 8 or 16 bits, whose largest value is known: these "
+                f"are {inputs.dtype.name}; expected none or standard"
+            )
+        divisor = np.float32(largest)
+        return lambda values: values.astype(np.float32) / divisor
+    mean, deviation = _moments(inputs, training)
+    return lambda values: ((values - mean) / deviation).astype(np.float32)
+
+
+def _moments(inputs: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation of each entry of the last axis, over everything else.
+
+    A deviation of zero, of an entry that never changes, is given as one.
+    """
+    sums = np.zeros((2, inputs.shape[-1]))
+    parts = np.array_split(rows, -(-len(rows) // _ROWS_AT_ONCE))
+    centre = inputs[rows[0]].reshape(-1, inputs.shape[-1])[0].astype(np.float64)
+    number = len(rows) * max(1, int(np.prod(inputs.shape[1:-1])))
+    for part in parts:
+        values = inputs[part].reshape(-1, inputs.shape[-1]).astype(np.float64) - centre
+        sums += values.sum(axis=0), (values**2).sum(axis=0)
+    mean, square = sums / number
+    deviation = np.sqrt(np.maximum(square - mean**2, 0.0))
+    return mean + centre, np.where(deviation > 0, deviation, 1.0)

@@ -1,0 +1,53 @@
+"""`fashion_mnist`: 70,000 pieces of clothing, 28×28 grey values, ten classes.
+
+Source: Xiao, Rasul and Vollgraf (2017), arXiv:1708.07747.
+"""
+
+import numpy as np
+
+from engine.config import Arm
+from engine.tasks.archives import USED, Source, load_archives, read_idx_files
+from engine.tasks.classification import classification_task
+from engine.tasks.downloads import Archive
+from engine.tasks.reading import Reading
+from engine.tasks.task import Data, Task
+
+__all__ = ["USED", "build", "load"]
+
+_ROOT = "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com"
+SOURCE = Source(
+    "fashion_mnist",
+    (
+        Archive(
+            f"{_ROOT}/train-images-idx3-ubyte.gz",
+            "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84",
+        ),
+        Archive(
+            f"{_ROOT}/train-labels-idx1-ubyte.gz",
+            "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845",
+        ),
+        Archive(
+            f"{_ROOT}/t10k-images-idx3-ubyte.gz",
+            "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073",
+        ),
+        Archive(
+            f"{_ROOT}/t10k-labels-idx1-ubyte.gz",
+            "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
+        ),
+    ),
+    read_idx_files,
+)
+
+
+def load(arm: Arm, root_seed: int, data_dir: str | None, reading: Reading) -> dict[str, np.ndarray]:
+    """The arrays of `engine.tasks.examples`, in the order of the original files.
+
+    Raises:
+        InputError: see `engine.tasks.archives.load_archives`.
+    """
+    return load_archives(SOURCE, arm, data_dir, reading)
+
+
+def build(arm: Arm, data: Data) -> Task:
+    """The task of a resolved arm."""
+    return classification_task(data, arm.batch_size)

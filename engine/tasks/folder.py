@@ -1,0 +1,194 @@
+"""`folder`: your own images, one sub-folder per class (--dataset_dir=FOLDER).
+
+Classes are the sub-folders, in the order of their names. Their images may lie in folders below;
+names that begin with a dot are passed over, links are followed to files and to the folders of
+classes. What is done to an image of another kind is in `engine.tasks.images`.
+
+A fifth is held out, by the hash of each file's name below the folder (class and all): that depends
+on its own name alone, so that adding files moves no other. A folder that holds `train` beside
+`test`, `val` or the like has made that choice already.
+"""
+
+import hashlib
+import os
+import unicodedata
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from engine.config import REQUIRED, Arm
+from engine.errors import InputError
+from engine.tasks.examples import (
+    Examples,
+    array_task,
+    held_out_fraction,
+    make_arrays,
+    refuse_fraction,
+)
+from engine.tasks.image_sets import ImageOptions, Images, read_images
+from engine.tasks.places import find_place, naming_place
+from engine.tasks.reading import Reading, counted
+from engine.tasks.task import Data, Task
+
+USED = {
+    "dataset_dir": REQUIRED,
+    "image_size": None,
+    "channels": None,
+    "resize": None,
+    "scaling": None,
+    "held_out_fraction": None,
+    "augment": "none",
+    "crop_padding": None,
+}
+
+_TRAINING = ("train", "training")
+# In the order in which they are taken, where there are several.
+_HELD_OUT = ("test", "testing", "val", "valid", "validation")
+_LEFT_BEHIND = ("thumbs.db", "desktop.ini", "__macosx")
+
+
+class ImageFile(NamedTuple):
+    """A file that may be an image.
+
+    Attributes:
+        path: of the file.
+        name: below the folder, with forward slashes, for its hash and for people.
+        class_name: the folder of its class.
+        is_held_out: `None` where its name decides.
+    """
+
+    path: Path
+    name: str
+    class_name: str
+    is_held_out: bool | None
+
+
+def load(arm: Arm, root_seed: int, data_dir: str | None, reading: Reading) -> dict[str, np.ndarray]:
+    """The arrays of `engine.tasks.examples`, in the order of the files' names.
+
+    Raises:
+        InputError: there is no such folder, it holds no images or fewer than two classes, or one
+            class is without a training image.
+    """
+    assert arm.dataset_dir is not None
+    place = find_place(arm.dataset_dir)
+    if not place.is_dir():
+        raise InputError(f"dataset_dir={arm.dataset_dir!r} is a file: expected a folder")
+    with naming_place(arm.dataset_dir):
+        files = find_files(place, reading)
+        if files[0].is_held_out is not None:
+            refuse_fraction(arm, "its layout")
+        options = ImageOptions(arm.image_size, arm.channels, arm.resize)
+        images = read_images([f.path for f in files], [f.name for f in files], options, reading)
+        return make_arrays(arm, _examples(arm, files, images, reading), reading)
+
+
+def build(arm: Arm, data: Data) -> Task:
+    """The task of a resolved arm."""
+    return array_task(arm, data)
+
+
+def find_files(place: Path, reading: Reading) -> list[ImageFile]:
+    """Every file that may be an image, in the order of their names.
+
+    Raises:
+        InputError: there are no folders of classes.
+    """
+    folders, stray = _inside(place)
+    by_name = {folder.name.lower(): folder for folder in folders}
+    training = next((by_name[name] for name in _TRAINING if name in by_name), None)
+    others = [by_name[name] for name in _HELD_OUT if name in by_name]
+    if training is None or not others:
+        found = _class_files(place, place, None, reading)
+    else:
+        held_out = others[0]
+        found = _class_files(place, training, False, reading)
+        found += _class_files(place, held_out, True, reading)
+        reading.tell(f"what is in {held_out.name!r} is held out")
+        left = [f.name for f in folders if f not in (training, held_out)]
+        if left:
+            words = f"{counted(len(left), 'folder')} left out, beside {training.name!r}"
+            reading.caution(words, left)
+    if not found:
+        lying = f", but {counted(len(stray), 'file')} beside each other" if stray else ""
+        raise InputError(f"no files in sub-folders{lying}: expected one sub-folder per class")
+    if stray:
+        reading.caution(f"{counted(len(stray), 'file')} left out, in no sub-folder", stray)
+    return sorted(found, key=lambda file: file.name)
+
+
+def is_held_out(name: str, fraction: float) -> bool:
+    """Whether a file is held out, by the hash of its name below the folder."""
+    digest = hashlib.sha256(name.encode("utf-8", "surrogateescape")).digest()
+    return int.from_bytes(digest[:8], "big") < fraction * 2**64
+
+
+def _class_files(
+    place: Path, part: Path, is_part_held_out: bool | None, reading: Reading
+) -> list[ImageFile]:
+    """The files of every class in a folder."""
+    found: list[ImageFile] = []
+    empty = []
+    for folder in _inside(part)[0]:
+        paths = list(_walk(folder))
+        for path in paths:
+            # Composed, because some systems decompose the names of files.
+            names = (path.relative_to(place).as_posix(), folder.name)
+            name, class_name = (unicodedata.normalize("NFC", name) for name in names)
+            found.append(ImageFile(path, name, class_name, is_part_held_out))
+        if not paths:
+            empty.append(folder.relative_to(place).as_posix())
+    if empty and found:
+        reading.caution(f"{counted(len(empty), 'folder')} left out, empty", empty)
+    return found
+
+
+def _inside(folder: Path) -> tuple[list[Path], list[str]]:
+    """The folders in a folder, and the names of its files, both sorted."""
+    try:
+        entries = [folder / name for name in sorted(os.listdir(folder)) if not _is_hidden(name)]
+    except OSError as error:
+        raise InputError(f"{folder.name!r} cannot be read ({error.strerror})") from None
+    folders = [entry for entry in entries if entry.is_dir()]
+    return folders, [entry.name for entry in entries if not entry.is_dir()]
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    """Files in a folder and below, but not behind links to folders, which may lead in a circle."""
+    for inner, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not _is_hidden(name))
+        yield from (Path(inner, name) for name in names if not _is_hidden(name))
+
+
+def _is_hidden(name: str) -> bool:
+    return name.startswith(".") or name.lower() in _LEFT_BEHIND
+
+
+def _examples(arm: Arm, files: Sequence[ImageFile], images: Images, reading: Reading) -> Examples:
+    """Examples of the images that could be read.
+
+    A folder without anything that looks like an image is no class; one whose images cannot be read
+    is one that would be missing.
+    """
+    kept = [files[i] for i in images.kept]
+    classes = sorted({file.class_name for file in kept})
+    for i, problem in sorted(images.unreadable.items()):
+        if files[i].class_name not in classes:
+            raise InputError(
+                f"no image of class {files[i].class_name!r} can be read ({files[i].name!r}: "
+                f"{problem})"
+            )
+    others = sorted({file.class_name for file in files} - set(classes))
+    if others:
+        reading.caution(f"{counted(len(others), 'folder')} left out, without images", others)
+    if len(classes) == 1:
+        raise InputError(f"there is one class, {classes[0]!r}: expected at least two sub-folders")
+    fraction, number = held_out_fraction(arm), {name: i for i, name in enumerate(classes)}
+    held_out = [
+        is_held_out(file.name, fraction) if file.is_held_out is None else file.is_held_out
+        for file in kept
+    ]
+    targets = np.asarray([number[file.class_name] for file in kept], np.int32)
+    return Examples(images.pixels, targets, classes, np.asarray(held_out))

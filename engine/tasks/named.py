@@ -1,0 +1,72 @@
+"""Any other data set by its name in tensorflow-datasets (--dataset=NAME or NAME/CONFIGURATION).
+
+One that is prepared already is read without TensorFlow; to prepare it here tensorflow-datasets
+needs TensorFlow, which the extra `tf` installs.
+"""
+
+import contextlib
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from engine.config import Arm
+from engine.errors import InputError, one_line
+from engine.tasks import prepared
+from engine.tasks.downloads import find_unreachable
+from engine.tasks.examples import array_task, make_arrays
+from engine.tasks.places import find_prepared
+from engine.tasks.preparing import prepared_root
+from engine.tasks.reading import Reading
+from engine.tasks.task import Data, Task
+from engine.tasks.tfds_directory import has_package, read_directory
+
+USED = {**prepared.OPTIONS, "dataset_dir": None}
+_LONGEST_REASON = 200
+
+
+def load(arm: Arm, root_seed: int, data_dir: str | None, reading: Reading) -> dict[str, np.ndarray]:
+    """The arrays of `engine.tasks.examples`.
+
+    Raises:
+        InputError: the data set is not prepared and cannot be here, or cannot be read.
+    """
+    if arm.dataset_dir is not None:
+        return prepared.load(arm, root_seed, data_dir, reading)
+    root = prepared_root(data_dir)
+    directory = find_prepared(Path(root, *arm.dataset.split("/")))
+    if directory is None:
+        directory = _prepare(arm.dataset, root)
+    try:
+        return make_arrays(arm, read_directory(directory, arm, reading), reading)
+    except InputError as error:
+        raise InputError(f"dataset={arm.dataset} in {str(directory)!r}: {error}") from None
+
+
+def build(arm: Arm, data: Data) -> Task:
+    """The task of a resolved arm."""
+    return array_task(arm, data)
+
+
+def _prepare(dataset: str, root: str) -> Path:
+    """Has tensorflow-datasets prepare a data set, and says where."""
+    elsewhere = "prepare it where that works, and give its directory with --dataset_dir"
+    if not has_package("tensorflow"):
+        raise InputError(
+            f"dataset={dataset} is not prepared in {root!r}, and preparing it needs TensorFlow: "
+            f"pip install 'plateau-engine[tf]', or {elsewhere}"
+        )
+    import tensorflow_datasets as tfds
+
+    try:
+        builder = tfds.builder(dataset, data_dir=root, file_format="array_record")
+        # Without an answer tensorflow-datasets would try again for minutes.
+        unreachable = find_unreachable(list(builder.url_infos or ()))
+        if unreachable is None:
+            with contextlib.redirect_stdout(sys.stderr):
+                builder.download_and_prepare()
+            return Path(str(builder.data_dir))
+        problem = f"its source does not answer: {unreachable}"
+    except Exception as error:  # a builder may raise anything
+        problem = one_line(str(error) or type(error).__name__)[:_LONGEST_REASON]
+    raise InputError(f"dataset={dataset} cannot be prepared in {root!r} ({problem}): {elsewhere}")

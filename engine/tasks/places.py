@@ -1,0 +1,115 @@
+"""Places that people name: what lies there, and whether it can be read."""
+
+import contextlib
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from engine.errors import InputError
+
+_ARCHIVE = ".npz"
+_PICKLES = (".pkl", ".pickle", ".pt", ".pth", ".joblib")
+_PREPARED = "dataset_info.json"
+_VERSION = re.compile(r"\d{1,9}\.\d{1,9}\.\d{1,9}")
+
+
+def find_place(place: str) -> Path:
+    """The path that was given, with a home in the place of `~`.
+
+    Raises:
+        InputError: there is nothing, or it may not be read.
+    """
+    if not place.strip() or "\0" in place:
+        raise InputError(f"dataset_dir={place!r}: expected a folder or a file")
+    path = Path(os.path.expanduser(place))
+    try:
+        path.stat()
+    except OSError as error:
+        raise InputError(
+            f"dataset_dir={place!r} cannot be read ({error.strerror}): expected a folder with one "
+            f"sub-folder of images per class, an .npz file, or a prepared tensorflow-datasets "
+            f"directory"
+        ) from None
+    if not os.access(path, os.R_OK):
+        raise InputError(f"dataset_dir={place!r} cannot be read (permission denied)")
+    return path
+
+
+def kind_of_place(place: str) -> str:
+    """The data source that reads what lies at a place.
+
+    Raises:
+        InputError: there is nothing, or nothing that any of them reads.
+    """
+    path = find_place(place)
+    if path.is_dir():
+        return "prepared" if find_prepared(path) is not None else "folder"
+    refuse_pickles(path, place)
+    if path.suffix.lower() == _ARCHIVE:
+        return "arrays"
+    raise InputError(
+        f"dataset_dir={place!r} is a file, and no {_ARCHIVE}: expected a folder with one "
+        f"sub-folder of images per class, an .npz file, or a prepared tensorflow-datasets directory"
+    )
+
+
+@contextlib.contextmanager
+def naming_place(place: str) -> Iterator[None]:
+    """Puts the place before what is wrong with the data there."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"dataset_dir={place!r}: {error}") from None
+
+
+def refuse_pickles(path: Path, place: str) -> None:
+    """Raises InputError for the name of a file whose content would be executed when it is read."""
+    if path.suffix.lower() in _PICKLES:
+        raise InputError(
+            f"dataset_dir={place!r} is a pickle, which can execute anything when it is read: "
+            f"expected an .npz file, as numpy.savez('data.npz', x=…, y=…) writes it"
+        )
+
+
+def find_prepared(path: Path) -> Path | None:
+    """The directory of a prepared data set; `None` where there is none.
+
+    Args:
+        path: the directory itself, or the one above it, of a data set with one configuration; of
+            several versions the newest is taken.
+
+    Raises:
+        InputError: there are several configurations.
+    """
+    if (path / _PREPARED).is_file():
+        return path
+    outer = _folders(path)
+    versions = [inner for inner in outer if _is_prepared(inner)]
+    if not versions:
+        by_configuration = [[v for v in _folders(o) if _is_prepared(v)] for o in outer]
+        found = [versions for versions in by_configuration if versions]
+        if len(found) > 1:
+            names = ", ".join(sorted(one[0].parent.name for one in found)[:5])
+            raise InputError(
+                f"dataset_dir={str(path)!r} holds {len(found)} prepared data sets ({names}): name "
+                f"one of them"
+            )
+        versions = found[0] if found else []
+    return max(versions, key=_version_of, default=None)
+
+
+def _folders(path: Path) -> list[Path]:
+    try:
+        with os.scandir(path) as entries:
+            return [path / entry.name for entry in entries if entry.is_dir()]
+    except OSError:
+        return []
+
+
+def _is_prepared(path: Path) -> bool:
+    return bool(_VERSION.fullmatch(path.name)) and (path / _PREPARED).is_file()
+
+
+def _version_of(path: Path) -> tuple[int, ...]:
+    return tuple(map(int, path.name.split(".")))

@@ -1,0 +1,64 @@
+"""Data sets that tensorflow-datasets prepares once, and what can go wrong with that."""
+
+import contextlib
+import io
+import logging
+import os
+from collections.abc import Iterator
+
+from engine.errors import InputError, one_line
+
+_LONGEST_REASON = 200
+
+
+def prepared_root(data_dir: str | None) -> str:
+    """The directory of all prepared data sets, by default that of tensorflow-datasets."""
+    import tensorflow_datasets as tfds
+
+    return os.path.expanduser(data_dir or tfds.core.constants.DATA_DIR)
+
+
+@contextlib.contextmanager
+def quietly() -> Iterator[None]:
+    """Keeps what tensorflow-datasets prints and logs to itself, errors apart."""
+    logger = logging.getLogger("absl")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            yield
+    finally:
+        logger.setLevel(level)
+
+
+@contextlib.contextmanager
+def preparing(where: str, what: str, folder: str) -> Iterator[None]:
+    """Keeps tensorflow-datasets quiet, and turns what it raises into one line.
+
+    Args:
+        where: root of the prepared data sets.
+        what: is prepared, in words.
+        folder: of it below the root.
+
+    Raises:
+        InputError: the directory cannot be written, or what was prepared is damaged.
+    """
+    import tensorflow_datasets as tfds
+
+    tfds.disable_progress_bar()
+    try:
+        with quietly():
+            yield
+    except InputError:
+        raise
+    except OSError as error:
+        raise InputError(
+            f"data directory {where!r} cannot be used ({error.strerror or error}): expected one "
+            f"that can be written, see --data_dir"
+        ) from error
+    except Exception as error:  # array_record and protobuf have types of their own
+        reason = one_line(str(error) or type(error).__name__)[:_LONGEST_REASON]
+        raise InputError(
+            f"{what} prepared in {where!r} cannot be read ({reason}): remove "
+            f"{os.path.join(where, folder)!r} and try again"
+        ) from error

@@ -1,0 +1,122 @@
+"""What is to be predicted: classes from 0, or values, from whatever the targets are written as."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from engine.errors import InputError, one_line
+from engine.tasks.reading import Reading
+
+_TEXT = "US"
+_WHOLE = "biu"
+
+
+class Targets(NamedTuple):
+    """Targets of examples.
+
+    Attributes:
+        values: classes from 0, int32 `[num_examples]`; or values, float32
+            `[num_examples, num_outputs]`.
+        class_names: of the classes; empty for values.
+    """
+
+    values: np.ndarray
+    class_names: Sequence[str]
+
+
+def make_targets(array: np.ndarray, name: str, kind: str | None, reading: Reading) -> Targets:
+    """Classes or values.
+
+    Text, whole numbers and truth values are classes, in their sorted order, whatever the numbers
+    are (unless most of them are distinct: then somebody has to say it); so are rows of zeros with a
+    single one. Floating-point numbers, and rows of anything else, are values.
+
+    Args:
+        array: `[num_examples]` or `[num_examples, num_columns]`, text or numbers.
+        name: of the array, for messages.
+        kind: `classes` or `values` where that was asked for.
+        reading: is told what was guessed.
+
+    Raises:
+        InputError: the targets cannot be what was asked for, or a number is missing.
+    """
+    if array.ndim == 2 and array.shape[1] == 1:
+        array = array[:, 0]
+    if array.ndim not in (1, 2) or 0 in array.shape:
+        raise InputError(
+            f"targets {name!r} have the shape {list(array.shape)}: expected one per example, or a "
+            f"row of them"
+        )
+    if array.dtype.kind == "f":
+        _check_finite(array, name)
+    if array.ndim == 2:
+        return _of_rows(array, name, kind, reading)
+    is_text = array.dtype.kind in _TEXT
+    if kind is None:
+        kind = "classes" if is_text or array.dtype.kind in _WHOLE else "values"
+        if kind == "values":
+            reading.tell(f"targets {name!r} are floating-point numbers: taken as values")
+        elif not is_text:
+            _check_repeated(array, name)
+    return _classes(array, name) if kind == "classes" else _values(array[:, None], name)
+
+
+def _of_rows(array: np.ndarray, name: str, kind: str | None, reading: Reading) -> Targets:
+    if array.dtype.kind in _TEXT:
+        raise InputError(f"targets {name!r} are rows of text: expected one word per example")
+    is_one_hot = bool(np.isin(array, (0, 1)).all() and (array.sum(axis=1) == 1).all())
+    if kind is None:
+        kind = "classes" if is_one_hot else "values"
+        how = "rows with a single one" if is_one_hot else f"rows of {array.shape[1]} numbers"
+        reading.tell(f"targets {name!r} are {how}: taken as {kind}")
+    if kind == "values":
+        return _values(array, name)
+    if not is_one_hot:
+        raise InputError(
+            f"targets {name!r} cannot be classes: expected one per example, or rows with a single "
+            f"one among zeros"
+        )
+    return _classes(array.argmax(axis=1), name)
+
+
+def _check_finite(array: np.ndarray, name: str) -> None:
+    rows = array.reshape(len(array), -1)
+    bad = np.flatnonzero(~np.isfinite(rows).all(axis=1))
+    if len(bad):
+        raise InputError(
+            f"{name!r} has {len(bad)} rows that are not finite, first row {bad[0]}: expected "
+            f"numbers everywhere"
+        )
+
+
+def _check_repeated(array: np.ndarray, name: str) -> None:
+    """Raises InputError for whole numbers that look like values and not like classes."""
+    num_distinct = len(np.unique(array))
+    if num_distinct > max(2, len(array) // 2):
+        raise InputError(
+            f"targets {name!r} have {num_distinct} distinct values in {len(array)} examples: say "
+            f"whether they are classes or values, with --target_kind"
+        )
+
+
+def _classes(array: np.ndarray, name: str) -> Targets:
+    if array.dtype.kind == "f" and (array != np.rint(array)).any():
+        raise InputError(
+            f"targets {name!r} are not whole, so they cannot be classes: give --target_kind=values"
+        )
+    distinct, labels = np.unique(array, return_inverse=True)
+    return Targets(labels.reshape(-1).astype(np.int32), [one_line(_text(v)) for v in distinct])
+
+
+def _text(value: object) -> str:
+    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
+
+
+def _values(array: np.ndarray, name: str) -> Targets:
+    if array.dtype.kind in _TEXT:
+        raise InputError(f"targets {name!r} are text, so they cannot be values")
+    with np.errstate(over="ignore"):
+        values = array.astype(np.float32)
+    _check_finite(values, name)
+    return Targets(values, ())

@@ -1,0 +1,284 @@
+"""A prepared tensorflow-datasets directory, read without TensorFlow.
+
+Both formats that the package writes by default are read, array_record and tfrecord, and the number
+of their records is compared with what the directory says there are.
+"""
+
+import contextlib
+import json
+import os
+import struct
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from engine.config import Arm
+from engine.errors import InputError, one_line
+from engine.tasks.examples import Examples, refuse_fraction, with_channels
+from engine.tasks.image_sets import ImageOptions, read_images
+from engine.tasks.preparing import quietly
+from engine.tasks.reading import Reading, check_memory
+from engine.tasks.targets import make_targets
+
+_FORMATS = ("array_record", "tfrecord")
+_TRUSTED = "tensorflow_datasets.core.features."
+# Where a description names a class, in the spellings of all versions.
+_CODE = ("pythonClassName", "python_class_name", "type")
+_MAX_JSON = 16 * 2**20
+_INPUTS = ("image", "images", "inputs", "input", "x", "features", "data")
+_TARGETS = ("label", "labels", "target", "targets", "y", "class")
+_HELD_OUT = ("test", "validation", "val")
+_ID = "id"
+_RECORDS_AT_ONCE = 1024
+_LONGEST_REASON = 120
+# Length and its checksum before a record, and a checksum of it after.
+_BEFORE, _AFTER = struct.Struct("<QI"), 4
+
+
+class _Prepared(NamedTuple):
+    """What of a prepared data set is read.
+
+    Attributes:
+        builder: of tensorflow-datasets, read only.
+        file_format: one of `_FORMATS`.
+        inputs, targets: names of features.
+        features: those two, and `id` where examples have a whole number for one.
+        splits: one, or that for training and the one held out.
+    """
+
+    builder: Any
+    file_format: str
+    inputs: str
+    targets: str
+    features: Any
+    splits: list[str]
+
+
+def read_directory(directory: Path, arm: Arm, reading: Reading) -> Examples:
+    """The examples of a prepared data set, of training and then held out.
+
+    They are in the order of their number, where they have one called `id`, else in that of the
+    files.
+
+    Args:
+        directory: that holds `dataset_info.json`.
+        arm: resolved.
+        reading: is told what was guessed, left out or changed.
+
+    Raises:
+        InputError: a package is missing, the format is another one, it is not clear which feature
+            is what, or something is damaged.
+    """
+    for package in ("tensorflow_datasets", "array_record"):
+        if not has_package(package):
+            raise InputError(f"a prepared data set needs the package {package}: pip install it")
+    import tensorflow_datasets as tfds
+
+    with _reporting_damage():
+        prepared = _open(directory, arm, reading)
+        parts = [_read_split(prepared, split, reading) for split in prepared.splits]
+    if len(parts) == 2:
+        refuse_fraction(arm, f"its split {prepared.splits[1]!r}")
+    records = [record for part in parts for record in part]
+    is_held_out = np.arange(len(records)) >= len(parts[0])
+    inputs, kept = _inputs(prepared, records, arm, reading)
+    columns = [record[prepared.targets] for record in (records[i] for i in kept)]
+    is_named = isinstance(prepared.features[prepared.targets], tfds.features.ClassLabel)
+    kind = arm.target_kind or ("classes" if is_named else None)
+    name = prepared.targets
+    targets = make_targets(_stacked(columns, name), name, kind, reading)
+    return Examples(
+        inputs, targets.values, targets.class_names, is_held_out[kept] if len(parts) == 2 else None
+    )
+
+
+def has_package(name: str) -> bool:
+    """Whether a package is installed."""
+    import importlib.util
+
+    return importlib.util.find_spec(name) is not None
+
+
+@contextlib.contextmanager
+def _reporting_damage() -> Iterator[None]:
+    """Turns what tensorflow-datasets and its readers raise into one line, and keeps them quiet."""
+    try:
+        with quietly():
+            yield
+    except InputError:
+        raise
+    except Exception as error:  # array_record and protobuf have types of their own
+        reason = one_line(str(error) or type(error).__name__)[:_LONGEST_REASON]
+        raise InputError(f"the prepared data set cannot be read ({reason})") from None
+
+
+def _open(directory: Path, arm: Arm, reading: Reading) -> _Prepared:
+    import tensorflow_datasets as tfds
+
+    _refuse_foreign_code(directory / "features.json")
+    builder = tfds.builder_from_directory(directory)
+    file_format = str(getattr(builder.info.file_format, "value", builder.info.file_format))
+    if file_format not in _FORMATS:
+        raise InputError(
+            f"its records are in the format {file_format}: expected {' or '.join(_FORMATS)}"
+        )
+    features, keys = builder.info.features, builder.info.supervised_keys or (None, None)
+    kinds = tfds.features.Image, tfds.features.ClassLabel
+    images, labels = ([n for n in sorted(features) if isinstance(features[n], k)] for k in kinds)
+    inputs = _feature(features, "input_arrays", arm.input_arrays, (keys[0], *_INPUTS), images)
+    targets = _feature(features, "target_arrays", arm.target_arrays, (keys[1], *_TARGETS), labels)
+    if not (arm.input_arrays and arm.target_arrays) and None in keys:
+        reading.tell(f"features by their names: {inputs!r} → {targets!r}")
+    wanted = {name: features[name] for name in (inputs, targets)}
+    if _ID in features and features[_ID].shape == () and _is_whole(features[_ID]):
+        wanted[_ID] = features[_ID]
+    splits = _splits(list(builder.info.splits), reading)
+    return _Prepared(
+        builder, file_format, inputs, targets, tfds.features.FeaturesDict(wanted), splits
+    )
+
+
+def _is_whole(feature: Any) -> bool:
+    return np.issubdtype(np.dtype(feature.np_dtype), np.integer)
+
+
+def _refuse_foreign_code(path: Path) -> None:
+    """Refuses a description that names modules other than those of tensorflow-datasets itself.
+
+    Whatever it names would be imported.
+    """
+    if path.stat().st_size > _MAX_JSON:
+        raise InputError("features.json is larger than any description of features")
+
+    def check(value: Any) -> None:
+        if isinstance(value, dict):
+            for key, item in value.items():
+                is_code = key in _CODE and isinstance(item, str)
+                if is_code and not item.startswith(_TRUSTED):
+                    raise InputError(f"features.json names foreign code ({one_line(item)[:80]!r})")
+                check(item)
+        elif isinstance(value, list):
+            for item in value:
+                check(item)
+
+    check(json.loads(path.read_text()))
+
+
+def _feature(
+    features: Any,
+    role: str,
+    asked: Sequence[str] | None,
+    guesses: Sequence[str | None],
+    of_its_kind: Sequence[str],
+) -> str:
+    """The feature that was asked for, or has the expected name, or is the only one of its kind."""
+    listed = ", ".join(sorted(features))
+    if asked:
+        if len(asked) != 1 or asked[0] not in features:
+            raise InputError(f"{role}={','.join(asked)}: expected one of the features {listed}")
+        return asked[0]
+    for name in guesses:
+        if name is not None and name in features:
+            return name
+    if len(of_its_kind) == 1:
+        return of_its_kind[0]
+    raise InputError(
+        f"it is not clear which feature the {role.removesuffix('_arrays')}s are: there are "
+        f"{listed}; give --{role}"
+    )
+
+
+def _splits(names: Sequence[str], reading: Reading) -> list[str]:
+    training = "train" if "train" in names else names[0] if len(names) == 1 else None
+    if training is None:
+        raise InputError(
+            f"it is not clear which split is for training: there are {', '.join(names) or 'none'}, "
+            f"and none is called train"
+        )
+    held_out = next((name for name in _HELD_OUT if name in names and name != training), None)
+    chosen = [training] + ([held_out] if held_out else [])
+    left = [name for name in names if name not in chosen]
+    if left:
+        reading.caution(f"split {', '.join(map(repr, left))} left out")
+    return chosen
+
+
+def _read_split(prepared: _Prepared, split: str, reading: Reading) -> list[dict[str, Any]]:
+    import tensorflow_datasets as tfds
+
+    info = prepared.builder.info.splits[split]
+    number, feature = info.num_examples, prepared.features[prepared.inputs]
+    decoders = None
+    if isinstance(feature, tfds.features.Image):
+        decoders = {prepared.inputs: tfds.decode.SkipDecoding()}
+    elif None not in feature.shape:
+        size = int(np.prod(feature.shape)) * np.dtype(feature.np_dtype).itemsize
+        check_memory(number * size, f"{number} examples", "")
+    records = []
+    with reading.bar(number, f"reading {split}") as bar:
+        for raw in _raw_records(prepared, split):
+            records.append(prepared.features.deserialize_example_np(raw, decoders=decoders))
+            bar.update()
+    if len(records) != number:
+        raise InputError(f"split {split!r} has {len(records)} records, and should have {number}")
+    return sorted(records, key=lambda record: record[_ID]) if _ID in prepared.features else records
+
+
+def _raw_records(prepared: _Prepared, split: str) -> Iterator[bytes]:
+    import tensorflow_datasets as tfds
+
+    if prepared.file_format == "tfrecord":
+        for path in prepared.builder.info.splits[split].filepaths:
+            yield from _tf_records(Path(os.fspath(path)))
+        return
+    raw = tfds.decode.DeserializeMethod.RAW_BYTES
+    source = prepared.builder.as_data_source(split, deserialize_method=raw)
+    for first in range(0, len(source), _RECORDS_AT_ONCE):
+        yield from source.__getitems__(
+            list(range(first, min(first + _RECORDS_AT_ONCE, len(source))))
+        )
+
+
+def _tf_records(path: Path) -> Iterator[bytes]:
+    """The records of a file: the length of each, a checksum, the record, and its checksum."""
+    left = path.stat().st_size
+    with path.open("rb") as file:
+        while left:
+            head = file.read(_BEFORE.size)
+            length = _BEFORE.unpack(head)[0] if len(head) == _BEFORE.size else left
+            left -= _BEFORE.size + length + _AFTER
+            if left < 0:
+                raise InputError(f"{path.name!r} is cut off, or damaged")
+            yield file.read(length)
+            file.read(_AFTER)
+
+
+def _inputs(
+    prepared: _Prepared, records: Sequence[dict[str, Any]], arm: Arm, reading: Reading
+) -> tuple[np.ndarray, np.ndarray]:
+    """Inputs, and the positions of the examples that have some."""
+    import tensorflow_datasets as tfds
+
+    name, options = prepared.inputs, ImageOptions(arm.image_size, arm.channels, arm.resize)
+    column = [record[name] for record in records]
+    if isinstance(prepared.features[name], tfds.features.Image):
+        names = [f"example {i}" for i in range(len(column))]
+        images = read_images(column, names, options, reading)
+        return images.pixels, images.kept
+    for field in ("image_size", "resize"):
+        if getattr(arm, field) is not None:
+            raise InputError(f"{field} has no effect: feature {name!r} holds arrays, not images")
+    inputs = _stacked(column, name)
+    if inputs.dtype.kind not in "biuf":
+        raise InputError(f"feature {name!r} holds {inputs.dtype}: expected numbers")
+    if inputs.dtype.kind == "f" and not np.isfinite(inputs).all():
+        raise InputError(f"feature {name!r} holds numbers that are not finite")
+    return with_channels(inputs, arm.channels, reading), np.arange(len(records))
+
+
+def _stacked(values: Sequence[Any], name: str) -> np.ndarray:
+    if len({np.shape(value) for value in values}) > 1:
+        raise InputError(f"feature {name!r} has another shape in every example")
+    return np.asarray(values)

@@ -1,0 +1,217 @@
+"""Networks of the user's own: what may be named, how it starts, and what is refused."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from engine import Arm, InputError
+from engine.firstbatch import try_network
+from engine.lane_program import PoolSpec
+from engine.models import check_fit, make_model
+from engine.models.building import canonical_args, parse_args
+from engine.models.initial import kept_values, leaf_names, leaf_scales
+from engine.plan import make_plan
+from engine.plateau import DetectorSettings
+from engine.study import Study, resolve_arm, with_sweep
+from engine.tasks import load_data
+from tests.own import networks
+
+FILE = networks.__file__
+KEY = jax.random.key(0, impl="threefry2x32")
+INPUTS = jax.random.normal(jax.random.key(1), (6, 8, 8, 1))
+# Name, arguments, and whether noise and batch statistics make a difference.
+KINDS = {
+    "ResNet4": ((), False, True),
+    "VisionTransformer": (("dim=4",), True, False),
+    "CNN": (("dropout=0.5",), True, True),
+    "mlp": ((), False, False),
+    "counting": ((), True, False),
+    "make": ((), False, True),
+    "instance": ((), False, True),
+    "nnx_instance": ((), False, True),
+    "OldStyle": ((), True, True),
+}
+
+
+def _arm(name: str, args: tuple[str, ...] = (), **fields: object) -> Arm:
+    return resolve_arm(Arm(model=f"{FILE}:{name}", model_args=args, **fields))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_every_kind_of_network_is_pure_functions(name):
+    args, has_noise, has_statistics = KINDS[name]
+    model = make_model(_arm(name, args, init="he"), 10)
+    params, state = model.init(KEY, INPUTS[:1])
+    # Away from a symmetric start, so that every difference shows.
+    params = jax.tree.map(lambda p: p + 0.1 * jnp.sin(jnp.arange(p.size)).reshape(p.shape), params)
+    first, new_state = model.train_apply(params, state, INPUTS, KEY)
+    again, _ = model.train_apply(params, state, INPUTS, KEY)
+    other, _ = model.train_apply(params, state, INPUTS, jax.random.key(7))
+    batch = model.batch_apply(params, state, INPUTS)
+    average = model.average_apply(params, state, INPUTS)
+    assert first.shape == batch.shape == average.shape == (6, 10)
+    np.testing.assert_array_equal(first, again)
+    assert np.array_equal(first, other) != has_noise
+    assert np.array_equal(batch, average) != has_statistics
+    assert np.allclose(first, batch, atol=1e-6) != has_noise
+    assert jax.tree.structure(new_state) == jax.tree.structure(state)
+    if has_statistics:
+        before, after = jax.tree.leaves(state), jax.tree.leaves(new_state)
+        assert any(not np.array_equal(a, b) for a, b in zip(before, after, strict=True))
+
+
+def test_the_number_of_classes_goes_where_it_belongs():
+    for name in ("ResNet4", "VisionTransformer", "CNN", "make"):
+        model = make_model(_arm(name), 7)
+        outputs, _ = model.train_apply(*model.init(KEY, INPUTS[:1]), INPUTS, KEY)
+        assert outputs.shape == (6, 7)
+    asked = make_model(_arm("ResNet4", ("num_classes=5",)), 7)
+    assert asked.batch_apply(*asked.init(KEY, INPUTS[:1]), INPUTS).shape == (6, 5)
+
+
+def test_arguments_are_python_values_in_one_order():
+    texts = ("width=3", "name = relu", "rate=1e-3", "deep=true", "shape=(1, 2)", "none=None")
+    assert parse_args(texts) == {
+        "width": 3, "name": "relu", "rate": 1e-3, "deep": True, "shape": (1, 2), "none": None,
+    }  # fmt: skip
+    assert canonical_args(("b=2", "a=x")) == canonical_args(("a=x", "b=2")) == ("a='x'", "b=2")
+    assert canonical_args(canonical_args(texts)) == canonical_args(texts)
+
+
+def test_a_sweep_may_run_over_an_argument():
+    study = Study("own", {"arm": _arm("VisionTransformer", ("dim=8",))}, seeds=1, epochs=1)
+    swept = with_sweep(study, {"model_arg.dim": ["4", "6"], "learning_rate": [0.1]})
+    assert list(swept.arms) == [
+        "model_arg.dim=4,learning_rate=0.1",
+        "model_arg.dim=6,learning_rate=0.1",
+    ]
+    assert [arm.model_args for arm in swept.arms.values()] == [("dim=4",), ("dim=6",)]
+
+
+def test_what_starts_at_one_number_keeps_it_under_every_scheme():
+    model = make_model(_arm("mlp"), 10)
+    params, _ = model.init(KEY, INPUTS[:1])
+    kept = dict(zip(leaf_names(params), kept_values(params, params), strict=True))
+    assert kept == {"b1": None, "b2": None, "temperature": 2.0, "w1": None, "w2": None}
+
+    params, _ = make_model(_arm("ResNet4"), 10).init(KEY, INPUTS[:1])
+    kept = dict(zip(leaf_names(params), kept_values(params, params), strict=True))
+    norms = {name: value for name, value in kept.items() if "BatchNorm" in name}
+    assert norms["BatchNorm_0/scale"] == 1.0
+    assert norms["Block_0/BatchNorm_1/scale"] == 0.0, "as its author wrote it"
+    assert all(value == 0.0 for name, value in norms.items() if name.endswith("bias"))
+    assert {value for name, value in kept.items() if "BatchNorm" not in name} == {None}
+
+
+def test_the_inputs_of_a_projection_are_not_multiplied_by_its_heads():
+    params, _ = make_model(_arm("VisionTransformer"), 10).init(KEY, INPUTS[:1])
+    scales = dict(zip(leaf_names(params), leaf_scales(params, "lecun", None), strict=True))
+    attention = "MultiHeadDotProductAttention_0"
+    for name in ("query", "key", "value", "out"):
+        assert scales[f"{attention}/{name}/kernel"] == pytest.approx(8**-0.5)
+
+
+def test_seeds_start_as_written_or_as_laid(make_pool):
+    starts = {}
+    for init in ("as_written", "normal"):
+        pool = make_pool(_arm("mlp", init=init), width=2)
+        starts[init] = jax.device_get(
+            pool._start(pool._lanes, np.ones(2, bool), np.uint32(0), _two(pool), pool._data)
+        ).train.params
+    written = starts["as_written"]
+    assert np.all(written["b1"] == 0)
+    assert np.all(written["temperature"] == 2)
+    assert np.std(written["w1"]) == pytest.approx(0.1, rel=0.1)
+    assert not np.array_equal(written["w1"][0], written["w1"][1])
+    assert np.std(starts["normal"]["w1"]) == pytest.approx(0.05, rel=0.1)
+    assert np.std(starts["normal"]["b1"]) == pytest.approx(0.05, rel=0.5)
+    assert np.all(starts["normal"]["temperature"] == 2)
+
+
+def _two(pool):
+    from engine.runs import Run
+
+    return pool._starts([Run("a", pool.spec.arm, s, s, s, s, 11) for s in (0, 1)])
+
+
+def test_as_written_and_laid_starts_do_not_share_lanes(data_dir):
+    arms = {init: _arm("mlp", init=init) for init in ("as_written", "he", "normal")}
+    plan = make_plan(Study("own", arms, seeds=1, epochs=1), "cpu", None, None, data_dir)
+    assert [group.arm_names for group in plan.groups] == [["as_written"], ["he", "normal"]]
+
+
+def test_lanes_follow_from_what_the_network_does(data_dir):
+    arms = {"convolutions": _arm("ResNet4"), "dense": _arm("mlp")}
+    plan = make_plan(Study("own", arms, seeds=1, epochs=1), "cpu", None, None, data_dir)
+    assert [group.spec.width for group in plan.groups] == [1, 8]
+
+
+def _spec(name: str, data_dir: str) -> PoolSpec:
+    arm = _arm(name)
+    data = load_data(arm, 0, data_dir)
+    return PoolSpec(arm, data, 0, 2, 2, "direct", 11, DetectorSettings())
+
+
+def test_parameters_that_no_gradient_reaches_are_named(data_dir, tmp_path):
+    found = try_network(_spec("Unreached", data_dir), str(tmp_path))
+    assert found.unreached == ["frozen/bias", "frozen/kernel", "unread"]
+    assert found.loss == pytest.approx(np.log(10), rel=1e-5)
+    assert try_network(_spec("Unreached", data_dir), str(tmp_path)) == found
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("NotANumber", "loss of the first batch is nan"), ("AllStopped", "reaches none")],
+)
+def test_a_network_that_cannot_learn_is_refused(name, words, data_dir):
+    with pytest.raises(InputError, match=words):
+        try_network(_spec(name, data_dir), None)
+
+
+@pytest.mark.parametrize(
+    ("reference", "args", "words"),
+    [
+        ("WrongShape", (), r"shape \(batch, 7\): expected \(batch, 10\)"),
+        ("Nothing", (), "no parameters"),
+        ("Pair", (), "returns a tuple"),
+        ("Needs", (), "needs depth: give --model_arg=depth="),
+        ("Needs", ("depth=3",), r"contracting dimensions.*\(networks.py, line \d+\)"),
+        ("Needs", ("dept=3",), "did you mean 'depth'"),
+        ("Needs", ("depth",), "expected name=value"),
+        ("Needs", ("depth=1", "depth=2"), "given twice"),
+        ("ResNet", ("widths=3",), "TypeError"),
+        ("number", (), "is a int"),
+        ("instance", ("widths=(1,)",), "is a network already"),
+        ("Resnet", (), "did you mean 'ResNet'"),
+        ("make", ("kind=pear",), r"cannot be built: KeyError.*networks.py"),
+    ],
+)
+def test_what_is_not_usable_is_refused_in_one_line(reference, args, words):
+    with pytest.raises(InputError, match=words) as refused:
+        check_fit(_arm(reference, args), (8, 8, 1), 10)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_network_that_is_made_already_has_one_start():
+    with pytest.raises(InputError, match="every seed would start alike"):
+        make_model(_arm("nnx_instance", init="as_written"), 10)
+
+
+def test_fields_of_other_networks_are_refused():
+    with pytest.raises(InputError, match="batch_norm=True has no effect"):
+        _arm("ResNet", batch_norm=True)
+    with pytest.raises(InputError, match="has no effect with model=mlp"):
+        resolve_arm(Arm(model="mlp", model_args=("depth=3",)))
+    with pytest.raises(InputError, match=r"net\.py:NAME"):
+        resolve_arm(Arm(model="net.py"))
+
+
+def test_a_network_of_ones_own_starts_as_it_is_written_unless_asked():
+    assert _arm("mlp").init == "as_written"
+    assert resolve_arm(Arm(model="mlp")).init == "normal"
+    laid = _arm("mlp", init_scale=0.1)
+    assert (laid.init, laid.init_scale) == ("normal", 0.1)
+    assert _arm("mlp", init="he").init == "he"
+    with pytest.raises(InputError, match=r"init_scale=0\.1 has no effect with init=as_written"):
+        _arm("mlp", init="as_written", init_scale=0.1)
