@@ -15,8 +15,10 @@ from benchmarks.stored import make_document
 from engine import store
 from engine.commands.report import report
 from engine.config import Arm
+from engine.logged import detect
 from engine.outcomes import failed_row, outcome_row
 from engine.plateau import DetectorSettings
+from engine.readers.curves import Curve, Series
 from engine.runs import FinishedRun, Run
 
 PAGE = (Path(__file__).parent.parent / "docs" / "columns.md").read_text()
@@ -84,7 +86,11 @@ def _rows() -> dict[str, dict[str, Any]]:
         "failed": failed_row(_finished(FLAT, 5).run, H),
     }
     fork = {"fork_step": 110, "fork_order_seed": 2**31, "average_loss": FALL[[0, -1]]}
-    return {**found, "fork": {**found["broke"], **fork}}
+    series = Series(STEPS.astype(np.int64), FALL.astype(np.float32))
+    log = Curve("plain", "run-6", "log.csv", series, {})
+    seeds = dict.fromkeys(("seed", "init_seed", "order_seed", "noise_seed"), 6)
+    (logged,) = detect({"plain": [log]}, H, settings).rows
+    return {**found, "fork": {**found["broke"], **fork}, "logged": {**logged, **seeds}}
 
 
 ROWS = _rows()
@@ -100,7 +106,8 @@ def test_every_column_is_documented_with_its_type():
 
 @pytest.mark.parametrize("name", list(COLUMNS))
 def test_a_column_is_null_where_its_documentation_says_so(name):
-    is_null = {kind: row.get(name) is None for kind, row in ROWS.items() if kind != "failed"}
+    kinds = ROWS.keys() - {"failed", "logged"}
+    is_null = {kind: ROWS[kind].get(name) is None for kind in kinds}
     words = COLUMNS[name]["null"]
     while (other := re.search("as `(\\w+)`", words)) is not None:
         words = words.replace(other[0], COLUMNS[other[1]]["null"])
@@ -112,10 +119,21 @@ def test_a_column_is_null_where_its_documentation_says_so(name):
         "for tasks with an event of their own": {"hit"},
         "for regression": {"regression"},
         "for networks without any": is_null.keys() - {"fork"},
+        "unless it was read from a log": is_null.keys(),
     }
     said = set().union(*(kinds for claim, kinds in expected.items() if claim in words))
     assert (words == "never") == (not said)
     assert {kind for kind, null in is_null.items() if null} == said
+
+
+def test_a_run_that_was_read_from_a_log_has_what_is_said_of_it():
+    row = ROWS["logged"]
+    missing = {name for name in COLUMNS if row.get(name) is None}
+    of_plain = {name for name in COLUMNS if ROWS["broke"].get(name) is None} - {"run_name"}
+    accuracies = {"accuracy", "onset_accuracy", "end_accuracy", "end_held_out_accuracy"}
+    held_out = {"inspected_steps", "held_out_loss", "held_out_accuracy"}
+    others = {"stop_reason", "average_loss", "batch_loss"}
+    assert missing == of_plain | accuracies | held_out | others
 
 
 def test_a_run_that_failed_has_what_is_said_of_it():
@@ -129,13 +147,13 @@ def place(tmp_path_factory):
     """A folder with a finished study where the snippets expect it."""
     folder = tmp_path_factory.mktemp("columns")
     (folder / "runs").mkdir()
-    document = make_document({"plain": {}, "forked": {}}, 880, 6)
+    document = make_document({"plain": {}, "forked": {}}, 880, 7)
     workdir = store.create_or_resume(folder / "runs" / "kick_in", document)
     seeds = ("seed", "init_seed", "order_seed", "noise_seed")
-    others = ({**dict.fromkeys(seeds, i), "arm": "forked"} for i in range(3))
+    forks = ({**dict.fromkeys(seeds, i), "arm": "forked"} for i in range(3))
     plain = [row for kind, row in ROWS.items() if kind != "fork"]
     workdir.append([*plain, {**ROWS["fork"], "arm": "forked"}])
-    workdir.append([{**ROWS["broke"], **other} for other in others])
+    workdir.append([{**ROWS["broke"], **other} for other in forks])
     report(workdir.path)
     return folder
 
@@ -146,7 +164,7 @@ def test_other_tools_read_the_same_columns_types_and_values(file, place):
     names = store.OUTCOME_SCHEMA.names if "outcomes" in file else store.ROW_SCHEMA.names
     paths = sorted((place / "runs" / "kick_in").glob(file))
     expected = pa.concat_tables(pa.parquet.read_table(one) for one in paths).to_pylist()
-    assert len(expected) == 10
+    assert len(expected) == 11
 
     polars = pl.read_parquet(path)
     kinds = {name: str(dtype) for name, dtype in polars.schema.items()}
@@ -194,4 +212,4 @@ def test_the_snippets_give_the_same_onsets_and_points(place, monkeypatch):
     assert found[0] == found[1] == found[2]
     onset = ROWS["broke"]["onset_step"]
     assert found[0][0] == [("forked", onset), ("plain", onset)]
-    assert len(found[0][1]) == 81 * 8 + 1
+    assert len(found[0][1]) == 81 * 9 + 1

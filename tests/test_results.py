@@ -128,7 +128,7 @@ def test_wrong_names_are_answered_with_the_nearest(finished):
         results.figures["incident"]
     with pytest.raises(InputError, match=r"unknown column 'los'.*did you mean 'loss'"):
         results.rows(["arm", "los"])
-    with pytest.raises(InputError, match="the runs of 'fast' have no average_loss"):
+    with pytest.raises(InputError, match="no finished run of 'fast' has a curve of average_loss"):
         results.curves("fast", "average_loss")
 
 

@@ -1,6 +1,7 @@
 """Scheduling, supervision, and the same bits under any number of workers and cores."""
 
 import multiprocessing
+import multiprocessing.spawn
 import os
 import signal
 import subprocess
@@ -300,3 +301,17 @@ def test_a_worker_that_lives_but_gets_nowhere_hangs():
     pulse.wait(1.0)
     pulse.hear("alive")
     assert "got nowhere" in pulse.complaint()
+
+
+def test_a_worker_inherits_neither_the_program_nor_its_signals():
+    """Whatever a script does at its top is not done again, and a signal to all leaves no trace."""
+    main = sys.modules["__main__"]
+    with processes._without_main():
+        inherited = multiprocessing.spawn.get_preparation_data("worker")
+    assert sys.modules["__main__"] is main
+    assert not any(name.startswith("init_main") for name in inherited)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [])
+    with processes._without_signals():
+        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, [])
+    assert {signal.SIGINT, signal.SIGTERM, signal.SIGHUP} <= blocked
+    assert signal.pthread_sigmask(signal.SIG_BLOCK, []) == before

@@ -132,9 +132,13 @@ class Results:
             StorageError: something cannot be written.
         """
         from engine.commands.report import write_report
+        from engine.report.figures import make_figures
         from engine.report.notebook import ReportFile
 
-        return ReportFile(write_report(self._directory, self._findings))
+        found = self._findings
+        # Drawn anew, because those of `figures` are somebody's to change.
+        fresh = found._replace(figures=make_figures(found.summary, found.fates))
+        return ReportFile(write_report(self._directory, fresh))
 
     def __repr__(self) -> str:
         document = self._directory.document

@@ -59,7 +59,7 @@ def read_arm_curves(directory: WorkDirectory, arm: str, metric: str = "loss") ->
     if not found:
         raise InputError(f"no finished run of {arm!r} in {str(directory.path)!r} yet")
     if all(values is None for _, values in found.values()):
-        raise InputError(f"the runs of {arm!r} have no {metric}: its task or model has none")
+        raise InputError(f"no finished run of {arm!r} has a curve of {metric}")
     seeds = sorted(found)
     distinct = {steps.tobytes(): steps for steps, _ in found.values()}
     steps = np.unique(np.concatenate(list(distinct.values())))

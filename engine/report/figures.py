@@ -3,6 +3,7 @@
 import functools
 import math
 from collections.abc import Callable, Iterator, Mapping
+from typing import Literal
 
 import matplotlib as mpl
 import numpy as np
@@ -19,6 +20,9 @@ from engine.report.runs import ArmRuns
 from engine.report.summary import Summary
 from engine.report.thinning import around, points_per_curve, thinned
 
+# Of the characters of a label, and of the labels in one column of a legend.
+_LONG_LABEL = 20
+_MOST_IN_A_COLUMN = 4
 # Okabe and Ito (2008): distinguishable with any colour vision.
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C6D31", "#7F7F7F")
 
@@ -157,7 +161,7 @@ def _incidence(summary: Summary) -> Figure:
             at_risk = int(np.sum(time >= tick))
             table.text(tick, row, str(at_risk), ha="center", va="center", color=colour, fontsize=8)
     axes.set(ylim=(-0.02, 1.02), ylabel="share that left chance level")
-    axes.legend(loc="lower right", fontsize=8, ncols=1 if len(names) <= 4 else 2)
+    _add_legend(axes, "lower right")
     table.set(ylim=(len(names) - 0.4, -0.6), yticks=[], xlim=(0, end), xticks=ticks)
     table.set_xlabel(f"{_time_label(summary)}; below the curves, runs still at risk")
     table.spines[["left", "bottom"]].set_visible(False)
@@ -217,12 +221,22 @@ def _aligned(summary: Summary) -> Figure:
         xlabel=f"{summary.unit} since the onset",
         ylabel="loss over chance",
     )
-    handles, labels = axes.get_legend_handles_labels()
-    legend = axes.legend(handles, labels, fontsize=8, ncols=1 if len(labels) <= 4 else 2)
+    _add_legend(axes, "best")
+    return figure
+
+
+def _add_legend(axes: Axes, place: Literal["best", "lower right"]) -> None:
+    """A legend inside of the axes, however many and long its labels are."""
+    _, labels = axes.get_legend_handles_labels()
+    is_long = max(map(len, labels), default=0) > _LONG_LABEL
+    columns = 1 if is_long or len(labels) <= _MOST_IN_A_COLUMN else 2
+    size = 8 if len(labels) <= 2 * _MOST_IN_A_COLUMN * columns else 6
+    legend = axes.legend(loc=place, fontsize=size, ncols=columns)
+    # Otherwise the axes would shrink to make room for one that is wider.
+    legend.set_in_layout(False)
     for handle in legend.legend_handles:
         if handle is not None:
             handle.set_alpha(1.0)
-    return figure
 
 
 def _reach(summary: Summary) -> float:
@@ -248,16 +262,19 @@ def _forest(summary: Summary) -> Figure:
         if has_differences and name in summary.comparisons:
             difference = summary.comparisons[name].difference
             _whisker(panels[1], row, difference, _colour(summary, name), math.inf)
+    labels = [label(name) for name in names]
+    is_long = max(map(len, labels)) > _LONG_LABEL
+    panels[0].set_yticks(range(len(names)), labels, fontsize=6 if is_long else None)
     panels[0].set(
-        yticks=range(len(names)),
-        yticklabels=[label(name) for name in names],
         ylim=(len(names) - 0.5, -0.5),
         xlim=(0, end),
-        xlabel=f"median onset ({_time_label(summary)})",
+        xlabel=f"median onset\n({_time_label(summary)})",
     )
     if has_differences:
         panels[1].axvline(0, color=INK, linewidth=0.8)
-        panels[1].set_xlabel(f"{summary.unit} later than\n{label(summary.baseline)}")
+        baseline = label(summary.baseline)
+        than = "the baseline" if len(baseline) > _LONG_LABEL else baseline
+        panels[1].set_xlabel(f"{summary.unit} later than\n{than}")
     return figure
 
 
