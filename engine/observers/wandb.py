@@ -29,10 +29,12 @@ from engine.plateau import FAILED
 from engine.store import WAITING_COLUMNS, WorkDirectory
 
 _PROJECT = "plateau"
-# Seconds for a connection, and after the end of a launch for what is left to send.
-_CONNECT, _GRACE = 30.0, 30.0
+# Seconds for a connection, for the end of a run of theirs, and after the end of a launch for all
+# that is left.
+_CONNECT, _FINISH, _GRACE = 30.0, 20.0, 30.0
 _MOST_POINTS = 1000
 _LONGEST_REASON = 300
+_OFFLINE = ("offline", "dryrun", "disabled")
 _CURVES = {
     "steps": ("loss", "accuracy"),
     "inspected_steps": ("held_out_loss", "held_out_accuracy"),
@@ -46,6 +48,7 @@ _SETTINGS = {
     "console": "off",
     "silent": True,
     "init_timeout": _CONNECT,
+    "finish_timeout": _FINISH,
     "save_code": False,
     "disable_code": True,
     "disable_git": True,
@@ -83,13 +86,17 @@ def check_package() -> None:
 def _can_send(wandb: Any) -> bool:
     """Whether nothing is to be sent, or there is a key; the network is left alone if there is."""
     settings = wandb.setup().settings
-    if settings.mode in ("offline", "dryrun", "disabled") or settings.api_key:
+    if settings.mode in _OFFLINE or settings.api_key:
         return True
     with contextlib.suppress(OSError, netrc.NetrcParseError):
         places = netrc.netrc(os.environ.get("NETRC"))
         if places.authenticators(urlsplit(settings.base_url).hostname or ""):
             return True
-    return bool(wandb.login(prompt=False))
+    try:
+        return bool(wandb.login(prompt=False))
+    except TypeError:
+        # Releases that can only ask: nothing may wait for an answer.
+        return False
 
 
 class WeightsAndBiases:
@@ -265,7 +272,7 @@ class _Sender:
             job_type=kind,
             name=title,
             id=hashlib.sha256(text.encode(errors="replace")).hexdigest()[:16],
-            resume="allow",
+            resume=None if wandb.setup().settings.mode in _OFFLINE else "allow",
             reinit="create_new",
             dir=str(self._directory.path),
             config={"arm": arm, **fields},

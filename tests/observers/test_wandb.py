@@ -177,6 +177,9 @@ def test_a_missing_key_is_said_before_anything_starts(fake, monkeypatch):
     fake.login = lambda prompt: False
     with pytest.raises(InputError, match="no key to send anything with"):
         check_package()
+    fake.login = lambda: True
+    with pytest.raises(InputError, match="no key to send anything with"):
+        check_package()
     fake.login = lambda prompt: 1 / 0
     with pytest.raises(InputError, match="wandb cannot be used: division by zero"):
         check_package()
