@@ -66,7 +66,6 @@ class TensorBoard:
         self._changed: set[str] = set()
         self._started = [_seconds(launch) for launch in directory.document["launches"]]
         self._made: set[Path] = set()
-        self._is_caught_up = False
 
     def catch_up(self, is_all: bool = False) -> None:
         """Takes the runs that are stored; writes the files of those that have none.
@@ -78,7 +77,6 @@ class TensorBoard:
             InputError: a part may not be read, or the place is not ours.
             StorageError: something cannot be written.
         """
-        self._is_caught_up = True
         launches = self._directory.launches_of_runs()
         for table in self._directory.iterate(_COLUMNS):
             for row in rows_of(table, _CURVE_COLUMNS):
@@ -87,8 +85,6 @@ class TensorBoard:
 
     def on_rows(self, rows: Sequence[Row], standing: Standing) -> None:
         """Writes the runs that are over, and from time to time the arms."""
-        if not self._is_caught_up:
-            self.catch_up()
         for row in rows:
             self._take(row, self._started[-1], is_forced=True)
         if self._changed and self._pace.is_due():

@@ -118,6 +118,14 @@ class WeightsAndBiases:
         self._thread = threading.Thread(target=self._work, daemon=True)
         self._is_told = False
 
+    def catch_up(self) -> None:
+        """Takes what earlier launches have stored; it is not sent again.
+
+        Raises:
+            InputError: a part may not be read.
+        """
+        self._sender.catch_up()
+
     def on_rows(self, rows: Sequence[Row], standing: Standing) -> None:
         """Hands on the rows of the runs that are over."""
         if rows and self._thread.ident is None:
@@ -150,7 +158,6 @@ class WeightsAndBiases:
     def _work(self) -> None:
         """Body of the thread."""
         try:
-            self._sender.catch_up()
             while (row := self._waiting.get()) is not None:
                 self._sender.take(row)
                 if self._waiting.empty():
@@ -170,7 +177,7 @@ class _Arm(NamedTuple):
 
 
 class _Sender:
-    """Sends rows; lives in one thread.
+    """Sends rows; from the first one on it lives in one thread.
 
     Attributes:
         place: of the first run, on the network or on disk.
@@ -188,10 +195,9 @@ class _Sender:
         }
 
     def catch_up(self) -> None:
-        """Takes what earlier launches have stored; it is not sent again."""
-        directory = store.open_existing(self._directory.path, lambda line: None)
+        """Takes what is stored already."""
         columns = [*_KEPT, *_CURVE_COLUMNS]
-        for table in directory.iterate(list(dict.fromkeys(columns))):
+        for table in self._directory.iterate(list(dict.fromkeys(columns))):
             for row in rows_of(table, _CURVE_COLUMNS):
                 if is_repetition(row):
                     self._arms[row["arm"]].gathering.add(row)
@@ -263,6 +269,7 @@ class _Sender:
         """A run of theirs; the same one, where it goes on in a later launch."""
         import wandb
 
+        is_offline = wandb.setup().settings.mode in _OFFLINE
         study = self._directory.document["study"]
         text = f"{self._fingerprint} {study['seeds'][arm]} {kind} {title}"
         known = type(wandb.Settings()).model_fields
@@ -272,7 +279,7 @@ class _Sender:
             job_type=kind,
             name=title,
             id=hashlib.sha256(text.encode(errors="replace")).hexdigest()[:16],
-            resume=None if wandb.setup().settings.mode in _OFFLINE else "allow",
+            resume=None if is_offline else "allow",
             reinit="create_new",
             dir=str(self._directory.path),
             config={"arm": arm, **fields},
@@ -284,8 +291,8 @@ class _Sender:
             run.define_metric("step")
             run.define_metric("curve/*", step_metric="step")
         if self.place is None:
-            with contextlib.suppress(Exception):
-                self.place = run.url or f"kept in {str(self._directory.path / 'wandb')!r}"
+            kept = f"kept in {str(self._directory.path / 'wandb')!r}"
+            self.place = kept if is_offline else run.url or kept
         return run
 
 

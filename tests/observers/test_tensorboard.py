@@ -109,6 +109,7 @@ def test_earlier_files_of_an_arm_are_emptied_and_few(copied):
 
 def test_arms_are_written_no_more_often_than_agreed(copied):
     board = TensorBoard(open_existing(copied))
+    board.catch_up()
     folder = copied / "tensorboard" / "aggregate" / "slow"
     (before,) = folder.iterdir()
     for seed in range(3, 9):
