@@ -312,8 +312,6 @@ def make_flags(verb: str) -> flags.FlagValues:
         flags.DEFINE_flag(live, flag_values=values)
         flags.DEFINE_bool("wandb", None, _WANDB, flag_values=values)
         flags.DEFINE_integer("wandb_runs", None, _WANDB_RUNS, flag_values=values)
-    if verb == "read":
-        flags.DEFINE_multi_string("curves", None, _CURVES, flag_values=values)
     if verb in ("run", "report"):
         flags.DEFINE_bool("tensorboard", None, _TENSORBOARD, flag_values=values)
     if verb == "read":

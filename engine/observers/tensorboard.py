@@ -58,7 +58,7 @@ class TensorBoard:
         self._root = directory.path / FOLDER
         self._folder_of = folder_names(directory.document["arm_order"])
         self._arms = {
-            name: Gathering(identity["horizons"][name], identity["eval_every"])
+            name: Gathering(identity["horizons"][name], identity.get("eval_every"))
             for name in self._folder_of
         }
         self._waits_for = directory.document["study"]["event"]
@@ -109,10 +109,9 @@ class TensorBoard:
             self._changed.add(name)
         if row["status"] == FAILED:
             return
-        content = encode_file(wall_time, _series(row))
         path = self._root / _RUNS / self._folder_of[name] / run_folder(row) / _FILE
-        if is_forced or not _has_size(path, len(content)):
-            self._write(path, content)
+        if is_forced or not _size(path):
+            self._write(path, encode_file(wall_time, _series(row)))
 
     def _write_arms(self) -> None:
         """Writes the arms that have changed, each to a new file; the earlier ones are emptied."""
@@ -131,7 +130,7 @@ class TensorBoard:
             for path in earlier[:-_NUM_EMPTY]:
                 path.unlink(missing_ok=True)
             for path in earlier[-_NUM_EMPTY:]:
-                if not _has_size(path, 0):
+                if _size(path):
                     self._write(path, b"")
         self._changed.clear()
 
@@ -213,15 +212,16 @@ def _seconds(launch: Mapping[str, Any]) -> float:
         return 0.0
 
 
-def _has_size(path: Path, size: int) -> bool:
+def _size(path: Path) -> int:
+    """Bytes of a file; 0 where there is none."""
     try:
-        return path.lstat().st_size == size
+        return path.lstat().st_size
     except OSError:
-        return False
+        return 0
 
 
 def _holds(path: Path, content: bytes) -> bool:
-    return _has_size(path, len(content)) and path.read_bytes() == content
+    return _size(path) == len(content) and path.read_bytes() == content
 
 
 def _numbered(folder: Path) -> dict[int, Path]:

@@ -14,6 +14,7 @@ import netrc
 import os
 import queue
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -24,7 +25,7 @@ from engine import statistics, store
 from engine.designs import run_name
 from engine.errors import InputError, one_line
 from engine.observers.arms import Gathering, is_repetition, rows_of, used_fields
-from engine.observers.observer import Row, Standing
+from engine.observers.observer import Pace, Row, Standing
 from engine.plateau import FAILED
 from engine.store import WAITING_COLUMNS, WorkDirectory
 
@@ -32,6 +33,8 @@ _PROJECT = "plateau"
 # Seconds for a connection, for the end of a run of theirs, and after the end of a launch for all
 # that is left.
 _CONNECT, _FINISH, _GRACE = 30.0, 20.0, 30.0
+# Seconds between two words on an arm, and the largest part of the time that they may take.
+_SECONDS, _LARGEST_SHARE = 2.0, 0.05
 _MOST_POINTS = 1000
 _LONGEST_REASON = 300
 _OFFLINE = ("offline", "dryrun", "disabled")
@@ -157,11 +160,14 @@ class WeightsAndBiases:
 
     def _work(self) -> None:
         """Body of the thread."""
+        pace = Pace(_SECONDS, _LARGEST_SHARE)
         try:
             while (row := self._waiting.get()) is not None:
                 self._sender.take(row)
-                if self._waiting.empty():
+                if self._waiting.empty() and pace.is_due():
+                    started = time.perf_counter()
                     self._sender.update()
+                    pace.restart(time.perf_counter() - started)
             self._sender.finish()
         except Exception as error:
             reason = (one_line(str(error)) or type(error).__name__)[:_LONGEST_REASON]
@@ -190,7 +196,7 @@ class _Sender:
         identity = directory.document["identity"]
         self._fingerprint = store.fingerprint(identity)
         self._arms = {
-            name: _Arm(Gathering(identity["horizons"][name], identity["eval_every"]), None, 0)
+            name: _Arm(Gathering(identity["horizons"][name], identity.get("eval_every")), None, 0)
             for name in self._names
         }
 
