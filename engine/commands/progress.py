@@ -11,6 +11,11 @@ from engine.plateau import FAILED
 _FORMAT = "{percentage:3.0f}%|{bar:24}| {desc} [{elapsed}<{remaining}{postfix}]"
 
 
+def note(line: str) -> None:
+    """Prints a line on standard error, above the bar where one is drawn."""
+    tqdm.write(f"note: {line}", file=sys.stderr)
+
+
 class Progress:
     """A bar over the steps of all runs, with the runs that are over by status.
 

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from engine import devices, provenance, store, tuning, workers
 from engine.checkpoints import CheckpointFolder
+from engine.commands.progress import note
 from engine.commands.recorder import Recorder
 from engine.commands.results import Results
 from engine.commands.session import Session
@@ -213,7 +214,7 @@ def _train(request: _Request, crew: workers.Crew, watch: SignalWatch, is_quiet: 
         directory.save_document()
     _warn_of_another_environment(directory)
     checkpoints = _open_checkpoints(directory)
-    observers = make_observers(request.watching, directory, _note)
+    observers = make_observers(request.watching, directory, note)
     recorder = Recorder(plan, directory, checkpoints, observers)
     session = Session(plan, directory, recorder, crew, watch, is_quiet)
     try:

@@ -56,23 +56,26 @@ class Gathering:
 
     Args:
         horizon: of the arm, in steps.
-        eval_every: steps between evaluations.
+        eval_every: steps between evaluations; `None` where every run has steps of its own, and the
+            last value before counts.
     """
 
-    def __init__(self, horizon: int, eval_every: int) -> None:
-        grid = np.arange(0, horizon + 1, eval_every)
-        if len(grid) > MAX_POINTS:
-            grid = grid[np.linspace(0, len(grid) - 1, MAX_POINTS).round().astype(int)]
-        self._grid = grid
+    def __init__(self, horizon: int, eval_every: int | None) -> None:
+        num_intervals = horizon // (eval_every or 1)
+        points = np.linspace(0, num_intervals, min(num_intervals + 1, MAX_POINTS))
+        self._grid = points.round().astype(np.int64) * (eval_every or 1)
         self._over: dict[int, _Over | None] = {}
+        self._failed: set[int] = set()
         self._prefix = 0
 
     def add(self, row: Mapping[str, Any]) -> None:
         """Notes a run that is over; one that failed is over, and says nothing."""
         seed = row["seed"]
         if row["status"] == FAILED:
-            self._over.setdefault(seed, None)
+            if self._over.setdefault(seed, None) is None:
+                self._failed.add(seed)
         else:
+            self._failed.discard(seed)
             columns = {name: [row.get(name)] for name in WAITING_COLUMNS}
             wait = float(waiting_times(columns)[0])
             loss = self._on_grid(row)
@@ -102,7 +105,7 @@ class Gathering:
     @property
     def num_used(self) -> int:
         """Runs of the prefix that have an outcome."""
-        return len(self._used())
+        return self._prefix - sum(seed < self._prefix for seed in self._failed)
 
     def _used(self) -> list[_Over]:
         found = (self._over[seed] for seed in range(self._prefix))

@@ -56,14 +56,14 @@ def make_observers(
     if watching.has_tensorboard:
         from engine.observers.tensorboard import FOLDER, TensorBoard
 
-        board = guarded("the log for TensorBoard", TensorBoard(directory), notify)
         notify(f"tensorboard --logdir={directory.path / FOLDER}")
-        found.append(board)
+        board = TensorBoard(directory)
+        found.append(guarded("the log for TensorBoard", board, notify, board.catch_up))
     if watching.wandb_runs is not None:
         from engine.observers.wandb import WeightsAndBiases
 
         sender = WeightsAndBiases(directory, watching.wandb_runs, notify)
-        found.append(guarded("what is sent to W&B", sender, notify))
+        found.append(guarded("what is sent to W&B", sender, notify, sender.catch_up))
     if watching.live_every is not None:
         from engine.observers.live import PAGE, LivePage
 

@@ -42,13 +42,14 @@ class _Guarded:
 
     def on_rows(self, rows: Sequence[Row], standing: Standing) -> None:
         if self._observer is not None:
-            self._try(self._observer.on_rows, rows, standing)
+            self.call(self._observer.on_rows, rows, standing)
 
     def on_end(self) -> None:
         if self._observer is not None:
-            self._try(self._observer.on_end)
+            self.call(self._observer.on_end)
 
-    def _try(self, call: Callable[..., None], *arguments: Any) -> None:
+    def call(self, call: Callable[..., None], *arguments: Any) -> None:
+        """Calls something; where it fails, that is said, and the observer is let go."""
         try:
             call(*arguments)
         except Exception as error:
@@ -68,15 +69,24 @@ class _Guarded:
             return
 
 
-def guarded(name: str, observer: Observer, notify: Callable[[str], None]) -> Observer:
+def guarded(
+    name: str,
+    observer: Observer,
+    notify: Callable[[str], None],
+    begin: Callable[[], None] | None = None,
+) -> Observer:
     """An observer whose first failure is said in a line and ends it, and nothing else.
 
     Args:
         name: what the line calls it.
         observer: that may fail.
         notify: called with the line.
+        begin: called at once, where there is something to do beforehand that may fail too.
     """
-    return _Guarded(name, observer, notify)
+    found = _Guarded(name, observer, notify)
+    if begin is not None:
+        found.call(begin)
+    return found
 
 
 class Pace:

@@ -58,7 +58,7 @@ class TensorBoard:
         self._root = directory.path / FOLDER
         self._folder_of = folder_names(directory.document["arm_order"])
         self._arms = {
-            name: Gathering(identity["horizons"][name], identity["eval_every"])
+            name: Gathering(identity["horizons"][name], identity.get("eval_every"))
             for name in self._folder_of
         }
         self._waits_for = directory.document["study"]["event"]
@@ -66,7 +66,6 @@ class TensorBoard:
         self._changed: set[str] = set()
         self._started = [_seconds(launch) for launch in directory.document["launches"]]
         self._made: set[Path] = set()
-        self._is_caught_up = False
 
     def catch_up(self, is_all: bool = False) -> None:
         """Takes the runs that are stored; writes the files of those that have none.
@@ -78,7 +77,6 @@ class TensorBoard:
             InputError: a part may not be read, or the place is not ours.
             StorageError: something cannot be written.
         """
-        self._is_caught_up = True
         launches = self._directory.launches_of_runs()
         for table in self._directory.iterate(_COLUMNS):
             for row in rows_of(table, _CURVE_COLUMNS):
@@ -87,8 +85,6 @@ class TensorBoard:
 
     def on_rows(self, rows: Sequence[Row], standing: Standing) -> None:
         """Writes the runs that are over, and from time to time the arms."""
-        if not self._is_caught_up:
-            self.catch_up()
         for row in rows:
             self._take(row, self._started[-1], is_forced=True)
         if self._changed and self._pace.is_due():
@@ -113,10 +109,9 @@ class TensorBoard:
             self._changed.add(name)
         if row["status"] == FAILED:
             return
-        content = encode_file(wall_time, _series(row))
         path = self._root / _RUNS / self._folder_of[name] / run_folder(row) / _FILE
-        if is_forced or not _has_size(path, len(content)):
-            self._write(path, content)
+        if is_forced or not _size(path):
+            self._write(path, encode_file(wall_time, _series(row)))
 
     def _write_arms(self) -> None:
         """Writes the arms that have changed, each to a new file; the earlier ones are emptied."""
@@ -135,7 +130,7 @@ class TensorBoard:
             for path in earlier[:-_NUM_EMPTY]:
                 path.unlink(missing_ok=True)
             for path in earlier[-_NUM_EMPTY:]:
-                if not _has_size(path, 0):
+                if _size(path):
                     self._write(path, b"")
         self._changed.clear()
 
@@ -217,15 +212,16 @@ def _seconds(launch: Mapping[str, Any]) -> float:
         return 0.0
 
 
-def _has_size(path: Path, size: int) -> bool:
+def _size(path: Path) -> int:
+    """Bytes of a file; 0 where there is none."""
     try:
-        return path.lstat().st_size == size
+        return path.lstat().st_size
     except OSError:
-        return False
+        return 0
 
 
 def _holds(path: Path, content: bytes) -> bool:
-    return _has_size(path, len(content)) and path.read_bytes() == content
+    return _size(path) == len(content) and path.read_bytes() == content
 
 
 def _numbered(folder: Path) -> dict[int, Path]:

@@ -14,6 +14,7 @@ import netrc
 import os
 import queue
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -24,15 +25,19 @@ from engine import statistics, store
 from engine.designs import run_name
 from engine.errors import InputError, one_line
 from engine.observers.arms import Gathering, is_repetition, rows_of, used_fields
-from engine.observers.observer import Row, Standing
+from engine.observers.observer import Pace, Row, Standing
 from engine.plateau import FAILED
 from engine.store import WAITING_COLUMNS, WorkDirectory
 
 _PROJECT = "plateau"
-# Seconds for a connection, and after the end of a launch for what is left to send.
-_CONNECT, _GRACE = 30.0, 30.0
+# Seconds for a connection, for the end of a run of theirs, and after the end of a launch for all
+# that is left.
+_CONNECT, _FINISH, _GRACE = 30.0, 20.0, 30.0
+# Seconds between two words on an arm, and the largest part of the time that they may take.
+_SECONDS, _LARGEST_SHARE = 2.0, 0.05
 _MOST_POINTS = 1000
 _LONGEST_REASON = 300
+_OFFLINE = ("offline", "dryrun", "disabled")
 _CURVES = {
     "steps": ("loss", "accuracy"),
     "inspected_steps": ("held_out_loss", "held_out_accuracy"),
@@ -46,6 +51,7 @@ _SETTINGS = {
     "console": "off",
     "silent": True,
     "init_timeout": _CONNECT,
+    "finish_timeout": _FINISH,
     "save_code": False,
     "disable_code": True,
     "disable_git": True,
@@ -83,13 +89,17 @@ def check_package() -> None:
 def _can_send(wandb: Any) -> bool:
     """Whether nothing is to be sent, or there is a key; the network is left alone if there is."""
     settings = wandb.setup().settings
-    if settings.mode in ("offline", "dryrun", "disabled") or settings.api_key:
+    if settings.mode in _OFFLINE or settings.api_key:
         return True
     with contextlib.suppress(OSError, netrc.NetrcParseError):
         places = netrc.netrc(os.environ.get("NETRC"))
         if places.authenticators(urlsplit(settings.base_url).hostname or ""):
             return True
-    return bool(wandb.login(prompt=False))
+    try:
+        return bool(wandb.login(prompt=False))
+    except TypeError:
+        # Releases that can only ask: nothing may wait for an answer.
+        return False
 
 
 class WeightsAndBiases:
@@ -110,6 +120,14 @@ class WeightsAndBiases:
         self._problem: str | None = None
         self._thread = threading.Thread(target=self._work, daemon=True)
         self._is_told = False
+
+    def catch_up(self) -> None:
+        """Takes what earlier launches have stored; it is not sent again.
+
+        Raises:
+            InputError: a part may not be read.
+        """
+        self._sender.catch_up()
 
     def on_rows(self, rows: Sequence[Row], standing: Standing) -> None:
         """Hands on the rows of the runs that are over."""
@@ -142,12 +160,14 @@ class WeightsAndBiases:
 
     def _work(self) -> None:
         """Body of the thread."""
+        pace = Pace(_SECONDS, _LARGEST_SHARE)
         try:
-            self._sender.catch_up()
             while (row := self._waiting.get()) is not None:
                 self._sender.take(row)
-                if self._waiting.empty():
+                if self._waiting.empty() and pace.is_due():
+                    started = time.perf_counter()
                     self._sender.update()
+                    pace.restart(time.perf_counter() - started)
             self._sender.finish()
         except Exception as error:
             reason = (one_line(str(error)) or type(error).__name__)[:_LONGEST_REASON]
@@ -163,7 +183,7 @@ class _Arm(NamedTuple):
 
 
 class _Sender:
-    """Sends rows; lives in one thread.
+    """Sends rows; from the first one on it lives in one thread.
 
     Attributes:
         place: of the first run, on the network or on disk.
@@ -176,15 +196,14 @@ class _Sender:
         identity = directory.document["identity"]
         self._fingerprint = store.fingerprint(identity)
         self._arms = {
-            name: _Arm(Gathering(identity["horizons"][name], identity["eval_every"]), None, 0)
+            name: _Arm(Gathering(identity["horizons"][name], identity.get("eval_every")), None, 0)
             for name in self._names
         }
 
     def catch_up(self) -> None:
-        """Takes what earlier launches have stored; it is not sent again."""
-        directory = store.open_existing(self._directory.path, lambda line: None)
+        """Takes what is stored already."""
         columns = [*_KEPT, *_CURVE_COLUMNS]
-        for table in directory.iterate(list(dict.fromkeys(columns))):
+        for table in self._directory.iterate(list(dict.fromkeys(columns))):
             for row in rows_of(table, _CURVE_COLUMNS):
                 if is_repetition(row):
                     self._arms[row["arm"]].gathering.add(row)
@@ -256,6 +275,7 @@ class _Sender:
         """A run of theirs; the same one, where it goes on in a later launch."""
         import wandb
 
+        is_offline = wandb.setup().settings.mode in _OFFLINE
         study = self._directory.document["study"]
         text = f"{self._fingerprint} {study['seeds'][arm]} {kind} {title}"
         known = type(wandb.Settings()).model_fields
@@ -265,7 +285,7 @@ class _Sender:
             job_type=kind,
             name=title,
             id=hashlib.sha256(text.encode(errors="replace")).hexdigest()[:16],
-            resume="allow",
+            resume=None if is_offline else "allow",
             reinit="create_new",
             dir=str(self._directory.path),
             config={"arm": arm, **fields},
@@ -277,8 +297,8 @@ class _Sender:
             run.define_metric("step")
             run.define_metric("curve/*", step_metric="step")
         if self.place is None:
-            with contextlib.suppress(Exception):
-                self.place = run.url or f"kept in {str(self._directory.path / 'wandb')!r}"
+            kept = f"kept in {str(self._directory.path / 'wandb')!r}"
+            self.place = kept if is_offline else run.url or kept
         return run
 
 

@@ -79,6 +79,16 @@ def test_long_curves_are_thinned_to_their_ends():
     assert curves.steps[[0, -1]].tolist() == [0, 10**6]
 
 
+def test_runs_with_steps_of_their_own_keep_the_last_value():
+    gathering = Gathering(4, None)
+    gathering.add(row_of(0, steps=np.array([1, 3]), loss=np.array([5.0, 6.0]), steps_run=3))
+    curves = gathering.curves()
+    assert curves.steps.tolist() == [0, 1, 2, 3, 4]
+    np.testing.assert_array_equal(curves.median, [5, 5, 5, 6, 6])
+    # However long they are, there is room for their grid.
+    assert len(Gathering(2**50, None)._grid) == MAX_POINTS
+
+
 def test_grids_and_forks_are_no_repetitions():
     assert is_repetition(row_of(0))
     assert not is_repetition(row_of(0, order_seed=FIRST_GRID_SEED))

@@ -47,6 +47,16 @@ def test_a_failure_at_the_end_is_said_too():
     assert lines == ["it goes no further (OSError); the training is not touched by that"]
 
 
+def test_what_fails_at_the_beginning_is_said_and_not_begun():
+    lines: list[str] = []
+    inner = _Observer()
+    observer = guarded("it", inner, lines.append, lambda: 1 / 0)
+    observer.on_rows([], STANDING)
+    observer.on_end()
+    assert inner.calls == ["end"]
+    assert lines == ["it goes no further (division by zero); the training is not touched by that"]
+
+
 def test_a_signal_is_no_failure():
     observer = guarded("it", _Observer(KeyboardInterrupt()), pytest.fail)
     with pytest.raises(KeyboardInterrupt):

@@ -10,6 +10,7 @@ from tensorboard.backend.event_processing.event_multiplexer import EventMultiple
 from tensorboard.plugins.custom_scalar.layout_pb2 import Layout
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
+import launch
 from engine.commands.report import report
 from engine.commands.run import run
 from engine.designs import FIRST_FORK_SEED, FIRST_GRID_SEED, MAX_FORKS
@@ -109,6 +110,7 @@ def test_earlier_files_of_an_arm_are_emptied_and_few(copied):
 
 def test_arms_are_written_no_more_often_than_agreed(copied):
     board = TensorBoard(open_existing(copied))
+    board.catch_up()
     folder = copied / "tensorboard" / "aggregate" / "slow"
     (before,) = folder.iterdir()
     for seed in range(3, 9):
@@ -147,6 +149,22 @@ def test_a_failed_run_has_no_file(copied):
     board.on_rows([failed], Standing(0, 0, 0.0))
     board.on_end()
     assert not (copied / "tensorboard" / "runs" / "slow" / "seed-0003").exists()
+
+
+def test_curves_of_somebody_else_are_written_too(tmp_path, capsys):
+    lines = [
+        f"{run},{step},{2.3 if step < 100 + 10 * run else 0.1}"
+        for run in range(3)
+        for step in range(0, 400, 7 + run)
+    ]
+    (tmp_path / "log.csv").write_text("\n".join(["run,step,loss", *lines]))
+    workdir = tmp_path / "study"
+    words = [f"--curves={tmp_path / 'log.csv'}", f"--workdir={workdir}", "--chance_loss=2.3"]
+    assert launch.main(["launch.py", "read", *words]) == 0
+    assert launch.main(["launch.py", "report", f"--workdir={workdir}", "--tensorboard"]) == 0
+    (arm,) = (workdir / "tensorboard" / "aggregate").iterdir()
+    assert _scalars(arm, "arm/share_left_chance")[-1][1] == 1.0
+    assert len(list((workdir / "tensorboard" / "runs" / arm.name).iterdir())) == 3
 
 
 def test_names_of_runs():

@@ -97,6 +97,7 @@ def test_arms_and_the_first_runs_are_told(fake, tmp_path, data_dir, cache_dir, c
 
 def test_nothing_of_the_machine_is_told(fake, copied):
     sender = WeightsAndBiases(open_existing(copied), 2, print)
+    sender.catch_up()
     sender.on_rows([row_of(3)], STANDING)
     sender.on_end()
     (arm,) = fake.runs
@@ -110,6 +111,7 @@ def test_a_later_launch_goes_on_where_the_first_was(fake, copied):
         directory = open_existing(copied)
         directory.document["study"]["seeds"]["slow"] = 9
         sender = WeightsAndBiases(directory, 0, print)
+        sender.catch_up()
         sender.on_rows([row_of(seed) for seed in seeds], STANDING)
         sender.on_end()
     first, second = fake.runs
@@ -153,7 +155,7 @@ def test_one_that_hangs_is_not_waited_for(fake, copied, monkeypatch):
     release = threading.Event()
     fake.init = lambda **about: release.wait(60) and _Run(about)
     monkeypatch.setattr(observed, "_GRACE", 0.05)
-    sender = WeightsAndBiases(open_existing(copied), 2, print)
+    sender = WeightsAndBiases(open_existing(copied), 99, print)
     sender.on_rows([row_of(3)], STANDING)
     with pytest.raises(RuntimeError, match="not done after"):
         sender.on_end()
@@ -175,6 +177,9 @@ def test_a_missing_package_is_said(module, monkeypatch, tmp_path, data_dir, caps
 def test_a_missing_key_is_said_before_anything_starts(fake, monkeypatch):
     check_package()
     fake.login = lambda prompt: False
+    with pytest.raises(InputError, match="no key to send anything with"):
+        check_package()
+    fake.login = lambda: True
     with pytest.raises(InputError, match="no key to send anything with"):
         check_package()
     fake.login = lambda prompt: 1 / 0
