@@ -47,7 +47,8 @@ class Results:
         """The study as it was resolved: every field of its arms filled in, horizons in steps.
 
         Raises:
-            InputError: `study.json` holds what no study of this version can have.
+            InputError: `study.json` holds what no study of this version can have, or the curves
+                were read from logs.
         """
         return study_of(self._directory.document)
 
