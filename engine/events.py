@@ -6,15 +6,14 @@ constant. The content is an `Event`: field 1 the wall time, 2 the step, 3 the ve
 5 a `Summary`. Field numbers are those of TensorFlow's `event.proto` and `summary.proto`.
 """
 
-import functools
 import struct
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-_POLYNOMIAL = 0x82F63B78
-_MASK = 0xA282EAD8
+from engine.checksums import masked_checksums
+
 _VERSION = b"brain.Event:2"
 # Wire types of protocol buffers.
 _VARINT, _DOUBLE, _BYTES, _FLOAT = 0, 1, 2, 5
@@ -158,15 +157,15 @@ def _frames(rows: np.ndarray) -> list[bytes]:
     """Records of contents of one length, `[num_records, num_bytes]`."""
     number, length = rows.shape
     size = struct.pack("<Q", length)
-    size += masked_checksums(np.frombuffer(size, np.uint8)[None, :]).astype("<u4").tobytes()
-    sums = masked_checksums(rows).astype("<u4").view(np.uint8).reshape(-1, 4)
+    size += row_checksums(np.frombuffer(size, np.uint8)[None, :]).astype("<u4").tobytes()
+    sums = row_checksums(rows).astype("<u4").view(np.uint8).reshape(-1, 4)
     framed = np.concatenate([_repeated(size, number), rows, sums], axis=1)
     whole = framed.tobytes()
     step = framed.shape[1]
     return [whole[i : i + step] for i in range(0, len(whole), step)]
 
 
-def masked_checksums(rows: np.ndarray) -> np.ndarray:
+def row_checksums(rows: np.ndarray) -> np.ndarray:
     """Masked CRC-32C of every row.
 
     Args:
@@ -175,24 +174,9 @@ def masked_checksums(rows: np.ndarray) -> np.ndarray:
     Returns:
         Shape `[num_rows]`, unsigned, 32 bits.
     """
-    table = _table()
-    found = np.full(len(rows), 0xFFFFFFFF, np.uint32)
-    for column in np.ascontiguousarray(rows.T):
-        found = table[(found ^ column) & 0xFF] ^ (found >> np.uint32(8))
-    found = ~found
-    rotated = (found >> np.uint32(15)) | (found << np.uint32(17))
-    return rotated + np.uint32(_MASK)
-
-
-@functools.cache
-def _table() -> np.ndarray:
-    """The checksum of every byte."""
-    table = np.arange(256, dtype=np.uint32)
-    for _ in range(8):
-        table = np.where(
-            table & 1, (table >> np.uint32(1)) ^ np.uint32(_POLYNOMIAL), table >> np.uint32(1)
-        )
-    return table.astype(np.uint32)
+    num_rows, num_bytes = rows.shape
+    lengths = np.full(num_rows, num_bytes)
+    return masked_checksums(rows.reshape(-1), num_bytes * np.arange(num_rows), lengths)
 
 
 def varint(number: int) -> bytes:

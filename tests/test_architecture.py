@@ -14,6 +14,7 @@ ROOT = Path(__file__).parent.parent
 FLOORS = {
     "engine.errors": -1,
     "engine.registry": -1,
+    "engine.checksums": -2,
     "engine.interruption": -1,
     "engine.events": -1,
     "engine.config": 0,

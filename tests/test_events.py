@@ -7,7 +7,7 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.compat.proto.event_pb2 import Event
 
-from engine.events import Extra, Series, encode_file, frame, masked_checksums, varint
+from engine.events import Extra, Series, encode_file, frame, row_checksums, varint
 
 # Lengths of a varint change at powers of 128.
 STEPS = np.array([0, 1, 127, 128, 16383, 16384, 2**21, 2**31 + 5, 2**45])
@@ -48,12 +48,12 @@ def test_the_checksum_is_castagnolis():
     rows = np.frombuffer(b"123456789", np.uint8)[None, :]
     for content, crc in ((rows, 0xE3069283), (np.zeros((1, 32), np.uint8), 0x8A9136AA)):
         masked = (((crc >> 15) | (crc << 17)) + 0xA282EAD8) & 0xFFFFFFFF
-        assert masked_checksums(content).tolist() == [masked]
+        assert row_checksums(content).tolist() == [masked]
 
 
 def test_rows_are_summed_by_themselves():
     rows = np.random.default_rng(0).integers(0, 256, (20, 37), np.uint8)
-    assert masked_checksums(rows).tolist() == [_masked(row.tobytes()) for row in rows]
+    assert row_checksums(rows).tolist() == [_masked(row.tobytes()) for row in rows]
 
 
 @pytest.mark.parametrize(("number", "digits"), [(0, [0]), (127, [127]), (300, [0xAC, 2])])

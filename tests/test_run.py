@@ -226,7 +226,7 @@ def test_the_width_is_kept_on_resume(tmp_path, options):
 
 
 def test_a_width_that_does_not_fit_leaves_nothing(tmp_path, options, monkeypatch):
-    monkeypatch.setattr(workers.serving, "memory_limit", lambda num_sharing: 10**5)
+    monkeypatch.setattr(workers.serving, "memory_limit", lambda num_sharing: 610_000)
     with pytest.raises(InputError, match=r"width=4 .* not even one lane would fit"):
         run(small_study(), tmp_path / "w", width=4, **options)
     assert not (tmp_path / "w").exists()

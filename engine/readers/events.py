@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from engine.readers.checksums import masked_checksums
+from engine.checksums import masked_checksums
 from engine.readers.protobuf import Event, Malformed, Scalar, read_event
 
 _HEADER, _FOOTER = 12, 4

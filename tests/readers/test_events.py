@@ -5,9 +5,9 @@ import struct
 import numpy as np
 import pytest
 
+from engine.checksums import masked_checksums
 from engine.errors import InputError
 from engine.readers import ReadOptions, read_curves
-from engine.readers.checksums import masked_checksums
 from engine.readers.events import is_event_file, read_events
 from engine.readers.protobuf import Malformed, read_event
 from engine.readers.tables import NoCurveError
