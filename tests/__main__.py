@@ -3,6 +3,7 @@
 Words after it go to pytest, for example `python -m tests -m "slow or not slow"`.
 """
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -15,15 +16,26 @@ CHECKS = (
 )
 
 
+# Most of the time goes into compilation, and most tests do not care how well a program is
+# optimised: the fast suite takes two thirds of the time so.
+UNOPTIMISED = {"XLA_FLAGS": "--xla_backend_optimization_level=0"}
+SUITES: tuple[tuple[str, dict[str, str]], ...] = (
+    ("not slow and not guide and not bits", UNOPTIMISED),
+    ("bits and not slow", {}),
+    ("guide and not slow", {}),
+)
+
+
 def main() -> int:
     """0 where everything passes, else the exit code of the first check that does not."""
     pytest = ("pytest", "-q", "-n", "2")
-    suites = [(*pytest, *sys.argv[1:])]
-    if not sys.argv[1:]:
-        suites = [(*pytest, "-m", "not slow and not guide"), (*pytest, "-m", "guide")]
-    for words in (*CHECKS, *suites):
+    suites = [((*pytest, "-m", marks), variables) for marks, variables in SUITES]
+    if sys.argv[1:]:
+        suites = [((*pytest, *sys.argv[1:]), {})]
+    for words, variables in (*((check, {}) for check in CHECKS), *suites):
         print(f"== {' '.join(words)}", flush=True)
-        done = subprocess.run([sys.executable, "-m", *words], cwd=ROOT)
+        command = [sys.executable, "-m", *words]
+        done = subprocess.run(command, cwd=ROOT, env={**os.environ, **variables})
         if done.returncode != 0:
             return done.returncode
     return 0

@@ -11,6 +11,8 @@ from engine.commands.run import run
 from engine.devices import Devices
 from tests.conftest import read_all, small_arm, small_study
 
+pytestmark = pytest.mark.bits
+
 # Each of the first six alone changes bits where nobody stands in its way.
 HOSTILE = {
     "PJRT_NPROC": "4",

@@ -13,6 +13,8 @@ from engine.study import resolve_arm
 from engine.tasks import load_data
 from tests.conftest import drain, runs_of, small_arm
 
+pytestmark = pytest.mark.bits
+
 ARMS = {
     "mlp": small_arm(),
     "norm": small_arm(batch_norm=True, dropout=0.3),

@@ -12,6 +12,8 @@ from engine.lowering import FORMS, affine, direct, lower
 from engine.lowering.blocks import block_sizes
 from engine.lowering.geometry import Geometry
 
+pytestmark = pytest.mark.bits
+
 RNG = np.random.default_rng(0)
 REWRITTEN = [form for form in FORMS if form != "native"]
 

@@ -14,6 +14,8 @@ from nbclient import NotebookClient
 
 import engine
 
+pytestmark = pytest.mark.guide
+
 ROOT = Path(__file__).parent.parent
 
 

@@ -90,6 +90,7 @@ def test_any_number_of_workers_makes_the_same_bits(num_workers, tmp_path, data_d
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="no processor affinity")
 @pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="one core only")
+@pytest.mark.bits
 def test_one_core_and_two_make_the_same_bits(tmp_path, data_dir, cache_dir):
     program = (
         "import os, sys; os.sched_setaffinity(0, eval(sys.argv[1])); "
