@@ -182,9 +182,10 @@ def _cause(summary: Summary) -> str:
     changes = [_change_words(summary.comparisons[name]) for name in _cures(summary)]
     if not changes:
         return ""
+    comma = "," if len(changes) > 1 else ""
     return (
-        f" The plateau belongs to the set-up and can be removed: {', or '.join(changes)}, makes it "
-        f"kick in earlier, with everything else as it was."
+        f" The plateau belongs to the set-up and can be removed: {', or '.join(changes)}{comma} "
+        f"makes it kick in earlier, with everything else as it was."
     )
 
 
@@ -282,7 +283,8 @@ def _what_fixes(summary: Summary) -> str:
     sentences = [_compared(summary, name) for name in cures or earlier[:3]]
     num_more = len(earlier) - len(sentences)
     if num_more > 0:
-        sentences.append(f"{num_more} more configurations are earlier too; see the table.")
+        others = "configuration is" if num_more == 1 else "configurations are"
+        sentences.append(f"{num_more} more {others} earlier too; see the table.")
     if cures:
         sentences.append(
             "A mistake that all arms share, in the data or in the training code, would not go away "
