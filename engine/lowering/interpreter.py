@@ -35,13 +35,30 @@ def lower(fn: Callable[..., Any], form: str) -> Callable[..., Any]:
 
 
 def has_convolutions(fn: Callable[..., Any], *shapes: Any) -> bool:
-    """Whether a function has convolutions or poolings that could be rewritten.
+    """Whether a function has convolutions whose windows overlap.
+
+    Patches that do not, as those in which a transformer sees an image, are one dense product.
 
     Args:
         fn: a function of arrays, traceable.
         shapes: of its arguments.
     """
-    return _holds_target(jax.make_jaxpr(fn)(*shapes).jaxpr)
+    return _overlaps(jax.make_jaxpr(fn)(*shapes).jaxpr)
+
+
+def _overlaps(jaxpr: Any) -> bool:
+    return any(
+        _is_overlapping(eqn)
+        if eqn.primitive.name == "conv_general_dilated"
+        else any(map(_overlaps, _inner_jaxprs(eqn)))
+        for eqn in jaxpr.eqns
+    )
+
+
+def _is_overlapping(eqn: Any) -> bool:
+    kernel = eqn.invars[1].aval.shape
+    window = [kernel[axis] for axis in eqn.params["dimension_numbers"].rhs_spec[2:]]
+    return any(w > s for w, s in zip(window, eqn.params["window_strides"], strict=True))
 
 
 def _evaluate(jaxpr: Any, consts: Sequence[Any], args: Sequence[Any], form: str) -> list[Any]:

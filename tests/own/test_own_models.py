@@ -142,9 +142,10 @@ def test_as_written_and_laid_starts_do_not_share_lanes(data_dir):
 
 
 def test_lanes_follow_from_what_the_network_does(data_dir):
-    arms = {"convolutions": _arm("ResNet4"), "dense": _arm("mlp")}
+    names = {"convolutions": "ResNet4", "patches": "VisionTransformer", "dense": "mlp"}
+    arms = {kind: _arm(name) for kind, name in names.items()}
     plan = make_plan(Study("own", arms, seeds=1, epochs=1), "cpu", None, None, data_dir)
-    assert [group.spec.width for group in plan.groups] == [1, 8]
+    assert [group.spec.width for group in plan.groups] == [1, 8, 8]
 
 
 def _spec(name: str, data_dir: str) -> PoolSpec:
