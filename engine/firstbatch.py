@@ -20,7 +20,7 @@ from engine.models.model import Model
 from engine.precision import compute_in
 from engine.selfcheck import structure_key
 from engine.streams import opened
-from engine.tasks import Batch, Task, build_task, first_batch
+from engine.tasks import Batch, Task, build_task, fingerprint, first_batch
 
 _NUM_KEYS = 2
 
@@ -47,24 +47,25 @@ def try_network(spec: PoolSpec, cache_dir: str | None) -> FirstBatch:
     Raises:
         InputError: the loss is not a finite number, or the gradient reaches no parameter.
     """
-    path = None
-    if cache_dir is not None:
-        path = Path(cache_dir) / "first_batches" / f"{structure_key(spec)}.json"
-    with one_process_at_a_time(f"first-batch-{structure_key(spec)}"):
+    spec = spec._replace(data=opened(spec.data))
+    task = build_task(spec.arm, spec.data)
+    key = jax.random.key(0, impl="threefry2x32")
+    batch = first_batch(task, spec.data, key)
+    # The answer is one for these numbers, and others may lie at the same place next time.
+    numbers = fingerprint({name: np.asarray(a) for name, a in batch._asdict().items()})
+    name = store.digest(f"{structure_key(spec)} {numbers}".encode())
+    path = None if cache_dir is None else Path(cache_dir) / "first_batches" / f"{name}.json"
+    with one_process_at_a_time(f"first-batch-{name}"):
         kept = store.recall(path, set(FirstBatch._fields))
         if kept is not None:
             return FirstBatch(**{name: kept[name] for name in FirstBatch._fields})
-        found = _try(spec)
+        found = _try(spec, task, batch, key)
         store.keep(path, found._asdict())
     return found
 
 
-def _try(spec: PoolSpec) -> FirstBatch:
-    data = opened(spec.data)
-    task = build_task(spec.arm, data)
+def _try(spec: PoolSpec, task: Task, batch: Batch, key: jax.Array) -> FirstBatch:
     model = models.make_model(spec.arm, task.num_outputs)
-    key = jax.random.key(0, impl="threefry2x32")
-    batch = first_batch(task, data, key)
     losses, is_reached = jax.jit(lambda keys: _gradients(spec, task, model, batch, keys))(
         jax.random.split(key, _NUM_KEYS)
     )

@@ -188,19 +188,22 @@ class LanePool:
             checkpoints: of some of them.
 
         Returns:
-            Runs whose checkpoint is not one of this pool's; they start anew.
+            Runs whose checkpoint is not one of this pool's, or is not at the step of the other
+            runs of a cohort; they start anew.
         """
         free = [lane for lane, history in enumerate(self._histories) if history is None]
         chosen = dict(zip(free, runs, strict=False))
         held = {lane: (checkpoints or {}).get(run) for lane, run in chosen.items()}
         opened = {lane: self._open(found) for lane, found in held.items() if found is not None}
         resumed = {lane: content for lane, content in opened.items() if content is not None}
+        if self._stream is not None and not _are_at_one_step(resumed, len(chosen)):
+            resumed = {}
         new = {lane: run for lane, run in chosen.items() if lane not in resumed}
         if new:
             self._begin(new)
         if resumed:
             self._restore(resumed)
-        return [chosen[lane] for lane, content in opened.items() if content is None]
+        return [chosen[lane] for lane in opened if lane not in resumed]
 
     def _begin(self, chosen: Mapping[int, Run]) -> None:
         """Initialises runs in lanes, and evaluates them at step 0."""
@@ -233,7 +236,7 @@ class LanePool:
 
             jax.tree.map(put, lanes, lane)
             self._histories[index] = history
-            self._steps[index] = int(history.records[-1].step[-1])
+            self._steps[index] = _last_step(history)
         self._lanes = jax.tree.map(with_key, self._lanes, jax.device_put(lanes))
 
     def checkpoints(self) -> list[Checkpoint]:
@@ -322,6 +325,16 @@ class LanePool:
             if chunk.status.is_over[lane]:
                 finished.append(finish(history, Status(*(a[lane] for a in chunk.status))))
         return num_active * self.spec.eval_every, finished
+
+
+def _last_step(history: History) -> int:
+    return int(history.records[-1].step[-1])
+
+
+def _are_at_one_step(resumed: Mapping[int, tuple[Any, History]], num_runs: int) -> bool:
+    """Whether some runs, of which those that are not resumed start anew, are at one step."""
+    steps = {_last_step(history) for _, history in resumed.values()}
+    return len(steps) + (len(resumed) < num_runs) <= 1
 
 
 def make_pool(spec: PoolSpec, memory_limit: int | None = None) -> LanePool:

@@ -17,7 +17,13 @@ import jax.numpy as jnp
 from engine import compilation, config, lowering, models, provenance, store
 from engine.compilation import one_process_at_a_time
 from engine.lane_program import PoolSpec
-from engine.models.initial import draw_params, kept_values, leaf_scales
+from engine.models.initial import (
+    draw_params,
+    kept_values,
+    leaf_names,
+    leaf_scales,
+    written_starts,
+)
 from engine.precision import compute_in
 from engine.sources import is_reference
 from engine.streams import opened
@@ -76,8 +82,9 @@ def compare(spec: PoolSpec) -> str | None:
     key = jax.random.key(0, impl="threefry2x32")
     example = jnp.zeros((1, *task.example_shape), jnp.float32)
     shapes, _ = jax.eval_shape(model.init, key, example)
-    written, state = model.init(key, example)
-    kept = kept_values(shapes, written if is_reference(spec.arm.model) else None)
+    _, state = model.init(key, example)
+    is_own = is_reference(spec.arm.model)
+    kept = kept_values(shapes, written_starts(model.init, example) if is_own else None)
     params = draw_params(key, shapes, jnp.asarray(leaf_scales(shapes, "he", None, kept)), kept)
     inputs, targets = (leaf[:_NUM_EXAMPLES] for leaf in first_batch(task, data, key))
 
@@ -100,9 +107,9 @@ def compare(spec: PoolSpec) -> str | None:
     pairs = {"the loss": (ours, native), "the outputs": (our_outputs, outputs)}
     largest = max(float(jnp.max(jnp.abs(leaf))) for leaf in jax.tree.leaves(gradients))
     scales = dict.fromkeys(pairs, 0.0)
-    named, _ = jax.tree_util.tree_flatten_with_path(gradients)
-    for (path, gradient), our_gradient in zip(named, jax.tree.leaves(our_gradients), strict=True):
-        name = f"the gradient of {'/'.join(str(getattr(k, 'key', k)) for k in path)}"
+    leaves = (leaf_names(gradients), *map(jax.tree.leaves, (gradients, our_gradients)))
+    for leaf, gradient, our_gradient in zip(*leaves, strict=True):
+        name = f"the gradient of {leaf}"
         pairs[name], scales[name] = (our_gradient, gradient), _SMALL_LEAF * largest
     for name, (a, b) in pairs.items():
         scale = max(float(jnp.max(jnp.abs(b))), scales[name])

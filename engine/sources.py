@@ -231,12 +231,20 @@ def _is_installed(path: Path) -> bool:
 
 def _imported(path: Path, root: Path) -> Iterator[Path]:
     """Files below a folder that a file imports, by reading it."""
-    for node in ast.walk(ast.parse(path.read_bytes())):
+    try:
+        tree = ast.parse(path.read_bytes())
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        # It cannot be imported either, and need not be: an import may be tried, or never reached.
+        return
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             for alias in node.names:
                 yield from _files_of(root, alias.name.split("."))
         elif isinstance(node, ast.ImportFrom):
-            base = path.parents[node.level - 1] if node.level else root
+            above = list(path.parents)[: node.level]
+            base = above[-1] if above else root
+            if not base.is_relative_to(root):
+                continue
             parts = node.module.split(".") if node.module else []
             yield from _files_of(base, parts)
             for alias in node.names:

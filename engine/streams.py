@@ -114,17 +114,22 @@ class Stream:
         if self._ahead is not None and self._ahead[:2] == wanted:
             batches = self._ahead[2].result()
         else:
-            batches = self._gather(*wanted)
+            batches = self._gather(first_step, self._rows(first_step))
         self._ahead = None
         return {**self.resident, **batches}
 
     def prefetch(self, first_step: int) -> None:
-        """Begins to gather the batches of a chunk."""
-        seed = self._order_seed
-        self._ahead = (seed, first_step, self._thread.submit(self._gather, seed, first_step))
+        """Begins to gather the batches of a chunk; to be called before the device is given work."""
+        # Here, because the device computes them in turn: behind a chunk they would wait for it.
+        gathering = self._thread.submit(self._gather, first_step, self._rows(first_step))
+        self._ahead = (self._order_seed, first_step, gathering)
 
-    def _gather(self, order_seed: int, first_step: int) -> dict[str, jax.Array]:
-        key = rng.stream(self._root_seed, "order", order_seed)
-        rows = np.asarray(self._positions(key, np.int32(first_step))).reshape(-1)
-        batches = {name: array[rows] for name, array in self._arrays.items()}
+    def _rows(self, first_step: int) -> jax.Array:
+        """The examples of a chunk, `[num_segments, steps, batch]`, as soon as they are there."""
+        key = rng.stream(self._root_seed, "order", self._order_seed)
+        return self._positions(key, np.int32(first_step))
+
+    def _gather(self, first_step: int, rows: jax.Array) -> dict[str, jax.Array]:
+        chosen = np.asarray(rows).reshape(-1)
+        batches = {name: array[chosen] for name, array in self._arrays.items()}
         return jax.device_put({**batches, _FIRST_STEP: np.int32(first_step)})

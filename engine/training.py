@@ -11,7 +11,7 @@ from jax import lax
 from engine import lowering
 from engine.config import Arm
 from engine.models import Model
-from engine.models.initial import AS_WRITTEN, draw_params, kept_values
+from engine.models.initial import AS_WRITTEN, draw_params, kept_values, written_starts
 from engine.optimizers import Hyperparams, make_optimizer
 from engine.precision import compute_in
 from engine.sources import is_reference
@@ -113,19 +113,21 @@ def make_trainer(arm: Arm, task: Task, model: Model, form: str) -> Trainer:
         for apply in (model.train_apply, model.batch_apply, model.average_apply)
     )
 
+    def example() -> jax.Array:
+        return jnp.zeros((1, *task.example_shape), jnp.float32)
+
     def fixed_init() -> tuple[Any, Any]:
-        example = jnp.zeros((1, *task.example_shape), jnp.float32)
-        return model.init(jax.random.key(0, impl="threefry2x32"), example)
+        return model.init(jax.random.key(0, impl="threefry2x32"), example())
 
     param_shapes, state_shapes = jax.eval_shape(fixed_init)
     has_state = bool(jax.tree.leaves(state_shapes))
     # What starts at one number is told by its value, because nobody knows what it is called.
-    written = jax.jit(lambda: fixed_init()[0])() if is_reference(arm.model) else None
+    written = written_starts(model.init, example()) if is_reference(arm.model) else None
     kept = kept_values(param_shapes, written)
 
     def init(keys: Keys, scales: jax.Array, hyperparams: Hyperparams, data: Data) -> TrainState:
         if arm.init == AS_WRITTEN:
-            params, _ = model.init(keys.init, jnp.zeros((1, *task.example_shape), jnp.float32))
+            params, _ = model.init(keys.init, example())
         else:
             params = draw_params(keys.init, param_shapes, scales, kept)
         step = jnp.int32(0)

@@ -149,6 +149,14 @@ def test_logs_of_different_length_are_censored_where_they_end(logs):
     assert contrast.num_pairs == 0
 
 
+def test_a_work_directory_may_be_in_a_home(logs, monkeypatch):
+    monkeypatch.setenv("HOME", str(logs))
+    monkeypatch.chdir(logs)
+    _read(logs / "fast", "~/out")
+    assert (logs / "out" / "study.json").exists()
+    assert not (logs / "~").exists()
+
+
 def test_the_directory_can_be_compared_but_not_run(logs, data_dir, capsys):
     slow, fast, other = (logs / name for name in ("out_slow", "out_fast", "out_other"))
     _read(logs / "slow", slow)

@@ -102,6 +102,18 @@ def test_a_fingerprint_follows_what_is_imported_of_its_own(folder):
     assert fingerprint("net.py:a", "model") not in (first, changed)
 
 
+def test_imports_that_lead_nowhere_are_passed_over(folder):
+    """They are tried, or never reached: the file itself was imported."""
+    tried = "try:\n    from ..beside import a\nexcept ImportError:\n    from beside import a\n"
+    never = "def f():\n    import broken\n"
+    _write(folder, sub__net=tried + never, sub__beside="a = 1\n", sub__broken="a = (\n")
+    first = fingerprint("sub/net.py:a", "model")
+    _write(folder, sub__broken="a = [\n")
+    second = fingerprint("sub/net.py:a", "model")
+    _write(folder, sub__beside="a = 2\n")
+    assert len({first, second, fingerprint("sub/net.py:a", "model")}) == 3
+
+
 def test_a_fingerprint_does_not_depend_on_the_place(folder):
     _write(folder, net="import beside\na = 1\n", beside="b = 1\n")
     _write(folder, copy__net="import beside\na = 1\n", copy__beside="b = 1\n")

@@ -74,6 +74,25 @@ def test_a_cohort_goes_on_from_where_it_was_kept(make_pool):
         _assert_equal(resumed[seed], uninterrupted[seed])
 
 
+def test_runs_of_a_cohort_that_were_kept_at_other_steps_start_anew(make_pool):
+    """As where a worker dies while it hands in, or one checkpoint of several is of another form."""
+    pool = make_pool(STREAMED, width=2)
+    pool.fill(_runs([0, 1]))
+    pool.advance()
+    pool.collect(pool.harvest())
+    first, second = pool.checkpoints()
+    uninterrupted = _to_the_end(pool)
+    for kept, again in (
+        ({first.run: first}, [0]),
+        ({first.run: first, second.run: second._replace(arrays={})}, [0, 1]),
+    ):
+        other = make_pool(STREAMED, width=2)
+        assert [run.seed for run in other.fill(_runs([0, 1]), kept)] == again
+        found = _to_the_end(other)
+        for seed in (0, 1):
+            _assert_equal(found[seed], uninterrupted[seed])
+
+
 def _scheduler(steps: dict[int, int], width: int = 4) -> Scheduler:
     arm = resolve_arm(STREAMED)
     spec = PoolSpec(arm, {}, 0, width, 1, "direct", 11, DetectorSettings())
@@ -96,6 +115,20 @@ def test_runs_that_were_kept_at_one_step_go_on_together():
     assert [run.seed for run in scheduler.assign(0, 0, 0).runs] == [0, 2]
     assert [run.seed for run in scheduler.assign(1, 0, 0).runs] == [1, 4, 5]
     assert [run.seed for run in scheduler.assign(2, 0, 0).runs] == [3]
+
+
+def test_suspects_of_a_cohort_are_tried_at_one_step():
+    """They are the runs of a worker that died, perhaps while it handed them in."""
+    steps: dict[int, int] = {}
+    scheduler = _scheduler(steps, width=6)
+    for _ in range(2):
+        assert len(scheduler.assign(0, 0, 0).runs) == 6
+        scheduler.lose(0)
+    steps |= {0: 88, 2: 88}
+    found = []
+    while scheduler.has_pending():
+        found.append([run.seed for run in scheduler.assign(len(found), 0, 0).runs])
+    assert found == [[0, 2], [1], [3, 4, 5]]
 
 
 def test_a_study_is_streamed_by_spawned_workers(tmp_path, data_dir, cache_dir):

@@ -78,6 +78,7 @@ def read(
     """
     if isinstance(average, bool) or not 1 <= average <= _MAX_AVERAGE:
         raise InputError(f"average={average}: expected a whole number from 1 to {_MAX_AVERAGE}")
+    path = None if workdir is None else store.as_path(workdir)
     known = find_chance_loss(classes, class_counts, chance_loss)
     places = [curves] if isinstance(curves, (str, os.PathLike)) else curves
     patterns = [os.fspath(place) for place in places]
@@ -98,8 +99,8 @@ def read(
         "sources": sorted(Path(pattern).name or pattern for pattern in patterns),
     }
     document = make_document(reading, arms, found.rows, (known, average, detector), study)
-    if workdir is not None:
-        summary = _store(Path(workdir), document, found, has_report)
+    if path is not None:
+        summary = _store(path, document, found, has_report)
     else:
         with tempfile.TemporaryDirectory() as folder:
             summary = _show(_filled(store.create_or_resume(Path(folder), document), found))

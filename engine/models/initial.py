@@ -67,6 +67,17 @@ def leaf_names(shapes: Any) -> list[str]:
     return ["/".join(path) for path, _ in _leaves(shapes)]
 
 
+def written_starts(init: Callable[[jax.Array, jax.Array], tuple[Any, Any]], inputs: Any) -> Any:
+    """The parameters as a network starts by itself with two seeds, leaves `[2, …]`.
+
+    Args:
+        init: from (key, inputs) to (params, model state).
+        inputs: of the network, `[batch, …]`.
+    """
+    keys = jax.random.split(jax.random.key(0, impl="threefry2x32"), 2)
+    return jax.jit(jax.vmap(lambda key: init(key, inputs)[0]))(keys)
+
+
 def kept_values(shapes: Any, written: Any = None) -> tuple[float | None, ...]:
     """What each leaf starts at under every scheme, or `None` where the scheme decides.
 
@@ -76,7 +87,8 @@ def kept_values(shapes: Any, written: Any = None) -> tuple[float | None, ...]:
 
     Args:
         shapes: the parameter tree, of arrays or `ShapeDtypeStruct`.
-        written: the parameters as the network starts by itself, where these are known.
+        written: the parameters as the network starts by itself, where these are known, from
+            `written_starts`: what differs from seed to seed is drawn, even a single number.
     """
     paths = [path for path, _ in _leaves(shapes)]
     if written is None:

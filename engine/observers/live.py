@@ -6,7 +6,6 @@ answers them wait. It reads what is finished, as `report` does, and writes nothi
 
 import contextlib
 import logging
-import multiprocessing
 import os
 import signal
 import time
@@ -14,13 +13,16 @@ import warnings
 from collections.abc import Sequence
 from datetime import datetime
 from multiprocessing.connection import Connection
-from multiprocessing.context import SpawnProcess
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from engine import store
 from engine.errors import InputError
+from engine.interruption import SIGNALS
 from engine.observers.observer import Pace, Row, Standing
+
+if TYPE_CHECKING:
+    from engine.workers import Worker
 
 PAGE = "report.html"
 # The interval is stretched so that building takes at most this part of one core's time.
@@ -57,12 +59,11 @@ class LivePage:
         self._path = path
         self._pace = Pace(every, _LARGEST_SHARE)
         self._is_busy = False
-        self._process: SpawnProcess | None = None
-        self._connection: Connection | None = None
+        self._builder: Worker | None = None
 
     def on_rows(self, rows: Sequence[Row], standing: Standing) -> None:
         """Has the page built again where that is due."""
-        connection = self._connection or self._start()
+        connection = (self._builder or self._start()).connection
         try:
             if self._is_busy and connection.poll():
                 self._take(connection.recv())
@@ -72,13 +73,12 @@ class LivePage:
         except (EOFError, OSError):
             raise RuntimeError("its process has ended") from None
 
-    def _start(self) -> Connection:
-        context = multiprocessing.get_context("spawn")
-        self._connection, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(theirs, self._path), daemon=True)
-        self._process.start()
-        theirs.close()
-        return self._connection
+    def _start(self) -> "Worker":
+        # Not above: the process that builds pages needs nothing of what workers do.
+        from engine.workers import spawn
+
+        self._builder = spawn({}, _serve, self._path)
+        return self._builder
 
     def _take(self, answer: _Answer) -> None:
         if answer.problem is not None:
@@ -88,13 +88,14 @@ class LivePage:
 
     def on_end(self) -> None:
         """Ends the process; the page that it is building may be finished."""
-        if self._process is None or self._connection is None:
+        if self._builder is None:
             return
-        self._connection.close()
-        self._process.join(_GRACE)
-        if self._process.is_alive():
-            self._process.kill()
-            self._process.join()
+        process, connection = self._builder
+        connection.close()
+        process.join(_GRACE)
+        if process.is_alive():
+            process.kill()
+            process.join()
 
 
 def close_page(path: Path) -> None:
@@ -123,9 +124,8 @@ def _serve(connection: Connection, path: Path) -> None:
 
     What a signal to the whole group of processes means, the parent decides.
     """
-    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), signal.SIG_IGN)
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
     with contextlib.suppress(AttributeError, OSError):
         os.nice(_NICENESS)
     logging.disable()

@@ -98,8 +98,12 @@ class TensorBoard:
 
     def forget_earlier(self) -> None:
         """Removes what stands for the earlier files of arms."""
-        for folder in self._folder_of.values():
-            for path in list(_numbered(self._root / _ARMS / folder).values())[:-1]:
+        for name in self._folder_of.values():
+            folder = self._root / _ARMS / name
+            if not folder.is_dir():
+                continue
+            self._make(folder)
+            for path in list(_numbered(folder).values())[:-1]:
                 path.unlink(missing_ok=True)
 
     def _take(self, row: Row, wall_time: float, is_forced: bool) -> None:

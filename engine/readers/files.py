@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from engine.errors import InputError
-from engine.store.files import DamagedError, read_bounded
+from engine.store.files import DamagedError, as_path, read_bounded
 
 MAX_BYTES = 2 * 2**30
 MAX_FILES = 100_000
@@ -51,6 +51,7 @@ def find_sources(patterns: Sequence[str]) -> list[Source]:
     """
     found: dict[Path, tuple[str | None, bool]] = {}
     for pattern in patterns:
+        as_path(pattern)
         arm, words = _split(pattern)
         for path, is_sure in _expand(words):
             found.setdefault(path, (arm, is_sure))
@@ -70,7 +71,7 @@ def _split(pattern: str) -> tuple[str | None, str]:
 
 
 def _expand(words: str) -> list[tuple[Path, bool]]:
-    path = Path(words).expanduser()
+    path = as_path(words)
     if not words:
         raise InputError("--curves: expected a file, a folder or a pattern such as 'runs/*.csv'")
     if path.is_dir():

@@ -3,6 +3,7 @@
 import dataclasses
 import importlib
 import importlib.util
+import re
 from types import ModuleType
 from typing import Any
 
@@ -14,6 +15,8 @@ from engine.tasks.registry import TASKS
 
 # Reads whatever tensorflow-datasets knows by name.
 _NAMED = "engine.tasks.named"
+# A place is made of it, which must not lead elsewhere; and no arguments for somebody's code.
+_ELSEWHERE = re.compile(r"\w+(/\w[\w.+-]*)?")
 _AUGMENTATION = ("augment", "crop_padding")
 _READING = (
     "image_size",
@@ -41,12 +44,15 @@ def module_of(dataset: str) -> ModuleType:
     """The module of a source of examples, ours or one for all of tensorflow-datasets.
 
     Raises:
-        InputError: neither knows the name; the message has the nearest one that is known.
+        InputError: neither knows the name, and the message has the nearest one that is known; or
+            it is more than a name.
     """
     if dataset in TASKS:
         return TASKS.load(dataset)
     known = _known_elsewhere()
     if dataset.partition("/")[0] in known:
+        if not _ELSEWHERE.fullmatch(dataset):
+            raise InputError(f"dataset={dataset!r}: expected NAME or NAME/CONFIGURATION")
         return importlib.import_module(_NAMED)
     if not known:
         return TASKS.load(dataset)

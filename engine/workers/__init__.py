@@ -6,8 +6,18 @@ hangs is replaced, and its runs go on from where they were last kept.
 """
 
 from engine.workers.messages import Assignment, Delivery, Hooks
-from engine.workers.processes import Crew, call
+from engine.workers.processes import Crew, Worker, call, spawn
 from engine.workers.scheduler import Scheduler
 from engine.workers.supervisor import run_all
 
-__all__ = ["Assignment", "Crew", "Delivery", "Hooks", "Scheduler", "call", "run_all"]
+__all__ = [
+    "Assignment",
+    "Crew",
+    "Delivery",
+    "Hooks",
+    "Scheduler",
+    "Worker",
+    "call",
+    "run_all",
+    "spawn",
+]

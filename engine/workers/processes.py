@@ -140,19 +140,25 @@ class Worker(NamedTuple):
     connection: Connection
 
 
-def _start(devices: Devices, index: int, target: Callable[..., None], *args: Any) -> Worker:
+def spawn(variables: Mapping[str, str], target: Callable[..., None], *args: Any) -> Worker:
+    """Starts a process of ours, which is to ignore the signals of `engine.interruption`.
+
+    Args:
+        variables: of its environment, besides those of this process.
+        target: its body; gets the other end of the pipe first.
+        args: what it gets besides; can be pickled.
+    """
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=target, args=(theirs, *args), daemon=True)
-    with (
-        _STARTING,
-        _set_environment(environment(devices, index)),
-        _without_main(),
-        _without_signals(),
-    ):
+    with _STARTING, _set_environment(variables), _without_main(), _without_signals():
         process.start()
     theirs.close()
     return Worker(process, ours)
+
+
+def _start(devices: Devices, index: int, target: Callable[..., None], *args: Any) -> Worker:
+    return spawn(environment(devices, index), target, *args)
 
 
 class Crew:

@@ -113,13 +113,23 @@ class Scheduler:
     def _take(self, group: int, num: int) -> list[Run]:
         pending = self._pending[group]
         taken = [pending.popleft() for _ in range(min(num, len(pending)))]
-        if self._specs[group].arm.stream and taken:
-            # Lanes of a cohort are at one step, so only what was left at the same step goes on.
-            steps = [self._kept_step(run) for run in taken]
-            others = [run for run, s in zip(taken, steps, strict=True) if s != steps[0]]
-            pending.extendleft(reversed(others))
-            taken = [run for run, s in zip(taken, steps, strict=True) if s == steps[0]]
-        return taken
+        together, others = self._at_one_step(group, taken)
+        pending.extendleft(reversed(others))
+        return together
+
+    def _at_one_step(self, group: int, runs: list[Run]) -> tuple[list[Run], list[Run]]:
+        """The runs that can share a worker, and the others.
+
+        Lanes of a cohort are at one step, so only what was left at the same step goes on.
+        """
+        if not self._specs[group].arm.stream or len(runs) < 2:
+            return runs, []
+        steps = [self._kept_step(run) for run in runs]
+        pairs = list(zip(runs, steps, strict=True))
+        return (
+            [run for run, step in pairs if step == steps[0]],
+            [run for run, step in pairs if step != steps[0]],
+        )
 
     def _kept_step(self, run: Run) -> int:
         kept = self.hooks.find_checkpoint(run)
@@ -127,7 +137,11 @@ class Scheduler:
 
     def _take_suspects(self, worker: int, group: int) -> list[Run]:
         self._isolated.add(worker)
-        return self._suspects[group].popleft()
+        suspects = self._suspects[group]
+        together, others = self._at_one_step(group, suspects.popleft())
+        if others:
+            suspects.appendleft(others)
+        return together
 
     def _hand_out(
         self, worker: int, group: int, runs: list[Run], spec: PoolSpec | None = None

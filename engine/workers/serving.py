@@ -158,8 +158,8 @@ class _Server:
         if self._waiting:
             for run in pool.fill(self._waiting, self._checkpoints):
                 self._source.note(
-                    f"the checkpoint of {run.arm_name} seed {run.seed} does not fit its network; "
-                    f"the run starts again"
+                    f"the checkpoint of {run.arm_name} seed {run.seed} does not fit its network, "
+                    f"or the runs beside it; the run starts again"
                 )
         self._waiting, self._checkpoints = [], {}
         return True

@@ -1,5 +1,6 @@
 """The page that is kept up to date: a process of its own, its end, and what it leaves."""
 
+import multiprocessing.spawn
 import os
 import shutil
 import signal
@@ -85,12 +86,22 @@ def test_no_study_is_discarded_but_for_its_page(copied):
     assert not copied.exists()
 
 
-def test_the_process_builds_and_ends(copied):
+def test_the_process_builds_and_ends(copied, monkeypatch):
+    """It never imports the program that starts it: a script would begin once more."""
+    inherited = []
+    prepare = multiprocessing.spawn.get_preparation_data
+    monkeypatch.setattr(
+        multiprocessing.spawn,
+        "get_preparation_data",
+        lambda name: inherited.append(prepare(name)) or inherited[-1],
+    )
     page = LivePage(copied, every=3600.0)
     page.on_end()
     page = LivePage(copied, every=3600.0)
     page.on_rows([], HALF)
-    process = page._process
+    assert len(inherited) == 1
+    assert not any(name.startswith("init_main") for name in inherited[0])
+    process = page._builder.process
     _until((copied / "report.html").exists)
     page.on_rows([], HALF)
     assert process.is_alive()
@@ -101,8 +112,8 @@ def test_the_process_builds_and_ends(copied):
 def test_a_process_that_died_is_said(copied):
     page = LivePage(copied, every=1.0)
     page.on_rows([], HALF)
-    page._process.kill()
-    page._process.join()
+    page._builder.process.kill()
+    page._builder.process.join()
     with pytest.raises(RuntimeError, match="its process has ended"):
         page.on_rows([], HALF)
     page.on_end()

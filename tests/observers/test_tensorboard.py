@@ -105,7 +105,21 @@ def test_earlier_files_of_an_arm_are_emptied_and_few(copied):
     files = sorted((copied / "tensorboard" / "aggregate" / "slow").iterdir())
     assert [path.stat().st_size > 0 for path in files] == 9 * [False] + [True]
     board.forget_earlier()
-    assert sorted((copied / "tensorboard" / "aggregate" / "slow").iterdir()) == files[-1:]
+    folder = copied / "tensorboard" / "aggregate" / "slow"
+    assert sorted(folder.iterdir()) == files[-1:]
+
+
+def test_nothing_is_removed_behind_a_link(copied, tmp_path):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    for number in (1, 2):
+        (elsewhere / f"events.out.tfevents.{number:06d}.plateau").write_text("theirs")
+    folder = copied / "tensorboard" / "aggregate" / "slow"
+    shutil.rmtree(folder)
+    folder.symlink_to(elsewhere)
+    with pytest.raises(InputError, match="symbolic link"):
+        TensorBoard(open_existing(copied)).forget_earlier()
+    assert len(list(elsewhere.iterdir())) == 2
 
 
 def test_arms_are_written_no_more_often_than_agreed(copied):

@@ -10,7 +10,7 @@ from engine.firstbatch import try_network
 from engine.lane_program import PoolSpec
 from engine.models import check_fit, make_model
 from engine.models.building import canonical_args, parse_args
-from engine.models.initial import kept_values, leaf_names, leaf_scales
+from engine.models.initial import kept_values, leaf_names, leaf_scales, written_starts
 from engine.plan import make_plan
 from engine.plateau import DetectorSettings
 from engine.study import Study, resolve_arm, with_sweep
@@ -104,6 +104,17 @@ def test_what_starts_at_one_number_keeps_it_under_every_scheme():
     assert {value for name, value in kept.items() if "BatchNorm" not in name} == {None}
 
 
+def test_a_single_number_that_is_drawn_is_not_kept():
+    """Kept at what one seed drew, it would be the same in all of them."""
+
+    def init(key, inputs):
+        return {"gain": jax.random.normal(key, (1, 1)), "shift": jnp.full((1, 1), 3.0)}, {}
+
+    starts = written_starts(init, INPUTS[:1])
+    shapes = jax.eval_shape(lambda: init(KEY, INPUTS[:1])[0])
+    assert kept_values(shapes, starts) == (None, 3.0)
+
+
 def test_the_inputs_of_a_projection_are_not_multiplied_by_its_heads():
     params, _ = make_model(_arm("VisionTransformer"), 10).init(KEY, INPUTS[:1])
     scales = dict(zip(leaf_names(params), leaf_scales(params, "lecun", None), strict=True))
@@ -159,6 +170,18 @@ def test_parameters_that_no_gradient_reaches_are_named(data_dir, tmp_path):
     assert found.unreached == ["frozen/bias", "frozen/kernel", "unread"]
     assert found.loss == pytest.approx(np.log(10), rel=1e-5)
     assert try_network(_spec("Unreached", data_dir), str(tmp_path)) == found
+
+
+def test_the_first_batch_of_other_numbers_is_tried_anew(data_dir, tmp_path):
+    """What lies at a place may change, and another folder has data of the same shape."""
+    spec = _spec("mlp", data_dir)
+    first = try_network(spec, str(tmp_path))
+    data = {**spec.data, "inputs": 2 * spec.data["inputs"]}
+    assert try_network(spec._replace(data=data), str(tmp_path)).loss != first.loss
+    assert try_network(spec, str(tmp_path)) == first
+    broken = {**data, "inputs": np.full_like(data["inputs"], np.nan)}
+    with pytest.raises(InputError, match="loss of the first batch is nan"):
+        try_network(spec._replace(data=broken), str(tmp_path))
 
 
 @pytest.mark.parametrize(

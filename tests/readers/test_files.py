@@ -48,6 +48,12 @@ def test_what_is_not_there_is_said(words, folder):
         find_sources([words])
 
 
+@pytest.mark.parametrize("words", ["~nobody-is-called-so/a.csv", "he=~nobody-is-called-so", "a\0b"])
+def test_what_can_be_no_place_is_said(words):
+    with pytest.raises(InputError, match=r"no such home|no place in a file"):
+        find_sources([words])
+
+
 @pytest.mark.parametrize(
     ("paths", "names"),
     [

@@ -243,6 +243,11 @@ class TestNamed:
         with pytest.raises(InputError, match=r"refused\): prepare it where that works"):
             self._load(tmp_path)
 
+    @pytest.mark.parametrize("more", ["/..", "/a/../../b", "/", "/a:1.0.0", "/data_dir=b", "/a\nb"])
+    def test_a_name_leads_nowhere_else(self, more):
+        with pytest.raises(InputError, match="expected NAME or NAME/CONFIGURATION"):
+            resolve_arm(Arm(dataset=f"{self.NAME}{more}"))
+
     def test_unknown_names_have_the_nearest_known_one(self):
         for name, nearest in (("mnst", "mnist"), ("plateau_test_image", self.NAME)):
             with pytest.raises(InputError, match=f"tensorflow-datasets; did you mean '{nearest}'"):
