@@ -6,9 +6,7 @@ where a person's would be.
 
 import dataclasses
 import json
-import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from types import NoneType
 from typing import Any
 
@@ -16,6 +14,7 @@ from engine import config, models, provenance, tasks
 from engine.config import Arm
 from engine.designs import has_forks
 from engine.devices import Devices
+from engine.discretion import without_home
 from engine.errors import InputError, unknown_name
 from engine.plan import Plan, make_plan
 from engine.plateau import DetectorSettings
@@ -77,14 +76,10 @@ def document(plan: Plan, devices: Devices) -> dict[str, Any]:
 def _places_of(plan: Plan) -> dict[str, dict[str, str]]:
     """Where each arm's data were found, by field; no home is called by its owner's name."""
     found: dict[str, dict[str, str]] = {}
-    home = Path(os.path.expanduser("~"))
     for name, arm in plan.arms.items():
         for field, place in config.places(arm).items():
             if place is not None:
-                path = Path(os.path.abspath(os.path.expanduser(place)))
-                is_at_home = home != Path(home.anchor) and path.is_relative_to(home)
-                path = Path("~") / path.relative_to(home) if is_at_home else path
-                found.setdefault(name, {})[field] = path.as_posix()
+                found.setdefault(name, {})[field] = without_home(place)
     return found
 
 

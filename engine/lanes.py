@@ -290,7 +290,9 @@ class LanePool:
         [(order_seed, step)] = busy
         stream.begin(order_seed)
         data = stream.block(step)
-        stream.prefetch(step + num_segments * self.spec.eval_every)
+        reach = num_segments * self.spec.eval_every
+        if max(self._remaining()) > reach:
+            stream.prefetch(step + reach)
         return data
 
     def harvest(self) -> Chunk:

@@ -136,42 +136,16 @@ def make_plan(
     for lanes in by_arm.values():
         check_whole("width", lanes, 1, MAX_SEEDS)
     arms = {name: _resolve_named(name, arm) for name, arm in study.arms.items()}
-    for name, arm in arms.items():
-        if not is_available(arm.precision, platform):
-            usable = [p for p in PRECISIONS if is_available(p, platform)]
-            raise InputError(
-                f"arm {name!r}: precision={arm.precision} does not exist on a {platform}: "
-                f"expected one of {', '.join(usable)}"
-            )
+    _check_precisions(arms, platform)
     _refuse_equal_arms(arms)
     _refuse_equal_runs(study, arms)
-    by_structure: dict[tuple[Any, ...], list[str]] = {}
-    for name, arm in arms.items():
-        # A network that starts as it is written has another program for that.
-        is_as_written = arm.init == AS_WRITTEN
-        key = (*config.structure(arm).values(), *config.places(arm).values(), is_as_written)
-        by_structure.setdefault(key, []).append(name)
-
-    loaded: dict[tuple[Any, ...], dict[str, np.ndarray]] = {}
-    readings: dict[tuple[Any, ...], tasks.Reading] = {}
-    grouped = []
-    for names in by_structure.values():
-        arm = arms[names[0]]
-        source = tasks.source_of(arm)
-        if source not in loaded:
-            reading = readings[source] = tasks.Reading(is_shown=not is_quiet)
-            loaded[source] = tasks.load_data(arm, study.root_seed, data_dir, reading)
-        task = tasks.build_task(arm, loaded[source])
-        models.check_fit(arm, task.example_shape, task.num_outputs)
-        _check_stream(study, names, arm, task)
-        grouped.append((names, arm, loaded[source], task))
-
+    grouped = _loaded(study, arms, data_dir, is_quiet)
     eval_every = study.eval_every or min(
-        _default_eval_every(task.steps_per_epoch) for *_, task in grouped
+        _default_eval_every(one.task.steps_per_epoch) for one in grouped
     )
     asked_forks = study.fork_steps_by_arm
     groups, horizons = [], {}
-    for names, arm, data, task in grouped:
+    for names, arm, data, task, notes in grouped:
         is_heavy = _has_convolutions(arm, task)
         lanes = by_arm.get(names[0]) or default_width(platform, is_heavy)
         spec = PoolSpec(
@@ -189,7 +163,6 @@ def make_plan(
         steps_per_epoch = task.steps_per_epoch
         fingerprint = tasks.fingerprint(data)
         event = "break" if task.is_hit is None else "hit"
-        notes = tuple(readings[tasks.source_of(arm)].notes)
         groups.append(
             Group(spec, names, task.chance_loss, steps_per_epoch, fingerprint, event, notes)
         )
@@ -201,6 +174,54 @@ def make_plan(
     given = {name: step or (fork_steps or {}).get(name) for name, step in asked_forks.items()}
     _check_fork_steps(asked_forks, ordered, eval_every)
     return Plan(study, arms, groups, ordered, eval_every, given, _runs(study, arms, ordered))
+
+
+class _Loaded(NamedTuple):
+    """Arms of one structure and with the same data, the first of them, and what was read."""
+
+    names: list[str]
+    arm: Arm
+    data: dict[str, np.ndarray]
+    task: Task
+    notes: tuple[tasks.Note, ...]
+
+
+def _loaded(
+    study: Study, arms: Mapping[str, Arm], data_dir: str | None, is_quiet: bool
+) -> list[_Loaded]:
+    """The arms by structure, with their data; what several need is read once."""
+    by_structure: dict[tuple[Any, ...], list[str]] = {}
+    for name, arm in arms.items():
+        # A network that starts as it is written has another program for that.
+        is_as_written = arm.init == AS_WRITTEN
+        key = (*config.structure(arm).values(), *config.places(arm).values(), is_as_written)
+        by_structure.setdefault(key, []).append(name)
+
+    loaded: dict[tuple[Any, ...], dict[str, np.ndarray]] = {}
+    readings: dict[tuple[Any, ...], tasks.Reading] = {}
+    found = []
+    for names in by_structure.values():
+        arm = arms[names[0]]
+        source = tasks.source_of(arm)
+        if source not in loaded:
+            reading = readings[source] = tasks.Reading(is_shown=not is_quiet)
+            loaded[source] = tasks.load_data(arm, study.root_seed, data_dir, reading)
+        task = tasks.build_task(arm, loaded[source])
+        models.check_fit(arm, task.example_shape, task.num_outputs)
+        _check_stream(study, names, arm, task)
+        notes = tuple(readings[source].notes)
+        found.append(_Loaded(names, arm, loaded[source], task, notes))
+    return found
+
+
+def _check_precisions(arms: Mapping[str, Arm], platform: str) -> None:
+    for name, arm in arms.items():
+        if not is_available(arm.precision, platform):
+            usable = [p for p in PRECISIONS if is_available(p, platform)]
+            raise InputError(
+                f"arm {name!r}: precision={arm.precision} does not exist on a {platform}: "
+                f"expected one of {', '.join(usable)}"
+            )
 
 
 def _check_stream(study: Study, names: Sequence[str], arm: Arm, task: Task) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
+from engine.discretion import without_home
 from engine.errors import InputError, one_line, unknown_name
 
 _NEVER_OWN = {"site-packages", "dist-packages"}
@@ -72,10 +73,9 @@ def canonical(text: str, field: str) -> str:
     if not place.endswith(".py"):
         return f"{place}:{name}"
     path = Path(os.path.abspath(os.path.expanduser(place)))
-    for root, shown in ((Path.cwd(), ""), (Path.home(), "~/")):
-        if path.is_relative_to(root):
-            return f"{shown}{path.relative_to(root).as_posix()}:{name}"
-    return f"{path.as_posix()}:{name}"
+    if path.is_relative_to(Path.cwd()):
+        return f"{path.relative_to(Path.cwd()).as_posix()}:{name}"
+    return f"{without_home(place)}:{name}"
 
 
 def load(text: str, field: str) -> Any:

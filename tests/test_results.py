@@ -289,7 +289,8 @@ from engine import Arm, Study
 arms = {"a": Arm(model="mlp", dense_widths=(16,), init="he")}
 print("begun")
 results = engine.run(Study(name="s", arms=arms, seeds=2, horizon=22), sys.argv[1],
-                     num_workers=1, is_quiet=True, data_dir=sys.argv[2], cache_dir=sys.argv[3])
+                     num_workers=1, is_quiet=True, data_dir=sys.argv[2], cache_dir=sys.argv[3],
+                     live_every=1.0)
 print(len(results.outcomes))
 """
 
@@ -297,7 +298,7 @@ print(len(results.outcomes))
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["file", "pipe", "argument"])
 def test_a_script_needs_no_guard(kind, tmp_path, data_dir, cache_dir):
-    """Workers are spawned, and would import a script again and start themselves without end."""
+    """Processes are spawned, and would import a script again and start themselves without end."""
     file = tmp_path / "script.py"
     file.write_text(SCRIPT)
     first, text = {

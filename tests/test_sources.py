@@ -71,6 +71,12 @@ def test_what_cannot_be_had_is_said_in_one_line(folder, text, words):
     assert "\n" not in str(refused.value)
 
 
+def test_a_home_at_the_root_of_everything_is_none(folder, monkeypatch):
+    """As of users without a home: then it would stand for every place there is."""
+    monkeypatch.setenv("HOME", "/")
+    assert canonical("/elsewhere/net.py:A", "model") == "/elsewhere/net.py:A"
+
+
 def test_what_is_written_down_has_no_home_in_it(folder, monkeypatch):
     monkeypatch.setenv("HOME", str(folder / "home"))
     assert canonical(f"{folder}/a/net.py:A", "model") == "a/net.py:A"

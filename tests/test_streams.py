@@ -74,6 +74,23 @@ def test_a_cohort_goes_on_from_where_it_was_kept(make_pool):
         _assert_equal(resumed[seed], uninterrupted[seed])
 
 
+@pytest.mark.parametrize("stop", ["horizon", "settled"])
+def test_runs_of_a_cohort_may_end_at_different_times(stop, make_pool):
+    """Arms of one group have horizons of their own, and settled runs end early."""
+    found = {}
+    for arm in (STREAMED, RESIDENT):
+        pool = make_pool(arm, width=3, stop=stop)
+        runs = _runs([0, 1], horizon=44, arm=arm) + _runs([2], horizon=220, arm=arm)
+        pool.fill(runs)
+        found[arm] = _to_the_end(pool)
+        if arm is STREAMED:
+            assert pool._stream._ahead is None or stop == "settled", "nobody needs more batches"
+    for seed, finished in found[STREAMED].items():
+        _assert_equal(finished, found[RESIDENT][seed])
+        assert finished.stop_reason == found[RESIDENT][seed].stop_reason
+    assert len(found[STREAMED][2].batch_loss) > len(found[STREAMED][0].batch_loss)
+
+
 def test_runs_of_a_cohort_that_were_kept_at_other_steps_start_anew(make_pool):
     """As where a worker dies while it hands in, or one checkpoint of several is of another form."""
     pool = make_pool(STREAMED, width=2)

@@ -55,12 +55,9 @@ def _of_data(summary: Summary) -> list[str]:
     ]
 
 
-def find_limits(summary: Summary) -> list[str]:
-    """One sentence for everything that the study cannot tell, or that is not as one might think."""
-    lines = [
-        "A run that is still flat at the horizon is censored there: it says nothing about “never”.",
-    ]
-    lines += _of_data(summary)
+def _of_scope(summary: Summary) -> list[str]:
+    """What the intervals describe, and what they hold for."""
+    lines = []
     if summary.of_logs:
         lines += logs.limits_of(summary)
     else:
@@ -81,6 +78,12 @@ def find_limits(summary: Summary) -> list[str]:
             "together; intervals of times and of differences hold for a number of seeds that is "
             "fixed beforehand, and so only once it is over."
         )
+    return lines
+
+
+def _of_missing(summary: Summary) -> list[str]:
+    """What is not there yet, or has no outcome, or cannot be read."""
+    lines = []
     for name, runs in summary.runs.items():
         used = len(runs.status) + runs.num_failed
         if used < runs.num_planned:
@@ -107,10 +110,12 @@ def find_limits(summary: Summary) -> list[str]:
             f"{summary.num_left_out} part{are} damaged or missing; {they} runs are left out, and "
             f"`{'read' if summary.of_logs else 'run'}` makes them again."
         )
-    if summary.looks:
-        lines.append(_of_looks(summary))
-    if summary.missing:
-        lines.append(f"Without a complete first seed, and left out: {joined(summary.missing)}.")
+    return lines
+
+
+def _of_runs(summary: Summary) -> list[str]:
+    """How many runs are not as one might think, and why."""
+    lines = []
     arms = list(summary.arms.values())
     num_runs = sum(arm.num_runs for arm in arms)
     for count, words in (
@@ -143,7 +148,23 @@ def find_limits(summary: Summary) -> list[str]:
     ):
         if count:
             lines.append(f"In {count} of {num_runs} runs {words}.")
-    if summary.comparisons and any(arm.fraction.value < 1 for arm in arms):
+    return lines
+
+
+def find_limits(summary: Summary) -> list[str]:
+    """One sentence for everything that the study cannot tell, or that is not as one might think."""
+    lines = [
+        "A run that is still flat at the horizon is censored there: it says nothing about “never”.",
+        *_of_data(summary),
+        *_of_scope(summary),
+        *_of_missing(summary),
+    ]
+    if summary.looks:
+        lines.append(_of_looks(summary))
+    if summary.missing:
+        lines.append(f"Without a complete first seed, and left out: {joined(summary.missing)}.")
+    lines += _of_runs(summary)
+    if summary.comparisons and any(arm.fraction.value < 1 for arm in summary.arms.values()):
         lines.append(
             "Differences count a run that had not left chance level as if it had done so at the "
             "horizon, so where such runs are on the later side the true difference is larger."
