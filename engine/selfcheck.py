@@ -59,7 +59,7 @@ def find_disagreement(spec: PoolSpec, cache_dir: str | None) -> str | None:
 def structure_key(spec: PoolSpec) -> str:
     """Of what the compiled program of a structure depends on, its form and width left out."""
     device = jax.local_devices()[0]
-    task = build_task(spec.arm, spec.data)
+    task = build_task(spec.arm, opened(spec.data))
     about = [
         config.structure(spec.arm),
         task.example_shape,

@@ -289,16 +289,15 @@ def _tuned(
 
 def _try_own_networks(plan: Plan, available: Devices, cache_dir: str | None) -> None:
     """Takes one batch through every network of the user's own, before anything long starts."""
-    for group in plan.groups:
-        if not is_reference(group.spec.arm.model):
-            continue
-        found = workers.call(available, cache_dir, try_network, group.spec, cache_dir)
-        if found.unreached:
-            names = ", ".join(group.arm_names)
-            _note(
-                f"{names}: the gradient of the loss does not reach {', '.join(found.unreached)}, "
-                f"which will stay where it starts"
-            )
+    own = [group for group in plan.groups if is_reference(group.spec.arm.model)]
+    with spooled(plan._replace(groups=own)) as trial:
+        for group in trial.groups:
+            found = workers.call(available, cache_dir, try_network, group.spec, cache_dir)
+            if found.unreached:
+                _note(
+                    f"{', '.join(group.arm_names)}: the gradient of the loss does not reach "
+                    f"{', '.join(found.unreached)}, which will stay where it starts"
+                )
 
 
 def _warn_of_another_environment(directory: WorkDirectory) -> None:

@@ -81,9 +81,10 @@ def written_starts(init: Callable[[jax.Array, jax.Array], tuple[Any, Any]], inpu
 def kept_values(shapes: Any, written: Any = None) -> tuple[float | None, ...]:
     """What each leaf starts at under every scheme, or `None` where the scheme decides.
 
-    The scale of a normalisation layer (a leaf called `scale`) starts at 1 and what else its module
-    owns at 0. Where a network's own start is known, so does every leaf at its own value that is
-    one number other than 0 there (a temperature, say), and the scale of a normalisation layer.
+    The scale of a normalisation layer (a leaf called `scale`) starts at 1 and its bias at 0: what
+    else of its length its module owns, where that has vectors alone. Where a network's own start is
+    known, so does every leaf at its own value that is one number other than 0 there (a temperature,
+    say), and the scale of a normalisation layer.
 
     Args:
         shapes: the parameter tree, of arrays or `ShapeDtypeStruct`.
@@ -101,14 +102,16 @@ def kept_values(shapes: Any, written: Any = None) -> tuple[float | None, ...]:
             else None
             for path, value in zip(paths, values, strict=True)
         ]
-    norm_modules = {
-        path[:-1]
-        for (path, shape), value in zip(_leaves(shapes), own, strict=True)
-        if value is not None and len(shape) == 1
+    leaves = _leaves(shapes)
+    with_matrices = {path[:-1] for path, shape in leaves if len(shape) > 1}
+    of_scales = {
+        (path[:-1], shape)
+        for (path, shape), value in zip(leaves, own, strict=True)
+        if value is not None and path[:-1] not in with_matrices
     }
     return tuple(
-        0.0 if value is None and path[:-1] in norm_modules and len(shape) == 1 else value
-        for (path, shape), value in zip(_leaves(shapes), own, strict=True)
+        0.0 if value is None and (path[:-1], shape) in of_scales else value
+        for (path, shape), value in zip(leaves, own, strict=True)
     )
 
 

@@ -115,6 +115,17 @@ def test_a_single_number_that_is_drawn_is_not_kept():
     assert kept_values(shapes, starts) == (None, 3.0)
 
 
+def test_a_vector_beside_matrices_makes_no_normalisation_of_its_neighbours():
+    params = {"w": np.ones((3, 2)) * [[1, 2]], "b": np.zeros(2), "gain": np.full(2, 3.0)}
+    assert kept_values(params, params) == (None, 3.0, None)
+    assert kept_values(
+        {"norm": {"b": np.zeros(2), "g": np.ones(2)}}, {"b": np.zeros(2), "g": np.ones(2)}
+    ) == (
+        0.0,
+        1.0,
+    )
+
+
 def test_the_inputs_of_a_projection_are_not_multiplied_by_its_heads():
     params, _ = make_model(_arm("VisionTransformer"), 10).init(KEY, INPUTS[:1])
     scales = dict(zip(leaf_names(params), leaf_scales(params, "lecun", None), strict=True))
