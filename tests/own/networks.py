@@ -211,4 +211,10 @@ class Pair(nn.Module):
         return x, x
 
 
+class Torch:
+    """As of a class of PyTorch's."""
+
+    __module__ = "torch.nn"
+
+
 number = 3
