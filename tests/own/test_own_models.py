@@ -183,6 +183,7 @@ def test_a_network_that_cannot_learn_is_refused(name, words, data_dir):
         ("ResNet", ("widths=3",), "TypeError"),
         ("number", (), "is an int"),
         ("instance", ("widths=(1,)",), "is a network already"),
+        ("of_key_alone", (), r"init\(key\): expected init\(key, inputs\)"),
         ("Torch", (), "makes a Torch: .*`launch.py read` judges the log"),
         ("Resnet", (), "did you mean 'ResNet'"),
         ("make", ("kind=pear",), r"cannot be built: KeyError.*networks.py"),
