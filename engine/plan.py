@@ -232,13 +232,13 @@ def _check_stream(study: Study, names: Sequence[str], arm: Arm, task: Task) -> N
         raise InputError(
             f"{who} has no effect: the examples of dataset={arm.dataset} are drawn on the device"
         )
+    if study.design != "seeds":
+        raise InputError(f"{who} needs design=seeds, not {study.design}")
     if study.fix_order is None:
         raise InputError(
             f"{who} sends the same batches to all runs: give --fix_order=0, or another seed of the "
             f"one data order that they share"
         )
-    if study.design != "seeds":
-        raise InputError(f"{who} needs design=seeds, not {study.design}")
 
 
 def _has_convolutions(arm: Arm, task: Task) -> bool:

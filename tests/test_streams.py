@@ -170,6 +170,7 @@ def test_a_study_is_streamed_by_spawned_workers(tmp_path, data_dir, cache_dir):
         ({"fix_order": None}, "give --fix_order=0"),
         ({"arms": {"a": small_arm(dataset="teacher", stream=True)}}, "are drawn on the device"),
         ({"design": "fork", "forks": 2}, "needs design=seeds"),
+        ({"design": "crossed", "order_seeds": 2, "fix_order": None}, "needs design=seeds"),
     ],
 )
 def test_what_cannot_be_streamed_is_said(changes, words, data_dir):

@@ -82,13 +82,17 @@ def own_builder(arm: Arm, num_outputs: int) -> Callable[..., Any] | Any:
     typed = parse_args(arm.model_args)
     if _is_network(named):
         if typed:
+            kind = (
+                "a pair of functions" if is_pair(named) and not _is_module(named) else "a network"
+            )
             raise InputError(
-                f"model_arg={arm.model_args[0]}: {arm.model} is a network already: name its class"
+                f"model_arg={arm.model_args[0]}: {arm.model} is {kind} already: name its class, or "
+                f"a function that makes it"
             )
         return named
     if not callable(named):
         raise InputError(
-            f"model={arm.model} is {_described(named)}: expected a Flax module, a function that "
+            f"model={arm.model} is {described(named)}: expected a Flax module, a function that "
             f"makes one, or a pair of functions (init, apply)"
         )
     parameters = _parameters(named)
@@ -146,9 +150,13 @@ def _refuse_missing(arm: Arm, parameters: dict[str, inspect.Parameter], typed: A
 
 def _is_network(named: Any) -> bool:
     """Whether something is a network rather than a way to make one."""
+    return _is_module(named) or is_pair(named)
+
+
+def _is_module(named: Any) -> bool:
     from flax import linen, nnx
 
-    return isinstance(named, (linen.Module, nnx.Module)) or is_pair(named)
+    return isinstance(named, (linen.Module, nnx.Module))
 
 
 def is_pair(named: Any) -> bool:
@@ -186,5 +194,7 @@ def own_failure(arm: Arm, what: str, error: Exception) -> InputError:
     return InputError(f"model={arm.model} {what}: {type(error).__name__}: {reason}{place}")
 
 
-def _described(value: Any) -> str:
-    return f"a {type(value).__name__}"
+def described(value: Any) -> str:
+    """What something is, by its type."""
+    name = type(value).__name__
+    return f"an {name}" if name[0] in "aeiouAEIOU" else f"a {name}"

@@ -25,6 +25,7 @@ def adapt(init_fn: Callable[..., Any], apply_fn: Callable[..., Any]) -> Model:
     Raises:
         InputError: the functions do not have such parameters.
     """
+    _refuse_other_init(init_fn)
     names = parameter_names(apply_fn)
     has_state = any(name in _STATE for name in names)
     keyed = [name for name in names if name in _KEY]
@@ -65,6 +66,20 @@ def adapt(init_fn: Callable[..., Any], apply_fn: Callable[..., Any]) -> Model:
         return apply
 
     return Model(init, train_apply, evaluator("batch"), evaluator("average"))
+
+
+def _refuse_other_init(init_fn: Callable[..., Any]) -> None:
+    """Raises InputError where `init` cannot be called with a key and inputs."""
+    import inspect
+
+    try:
+        signature = inspect.signature(init_fn)
+    except (TypeError, ValueError):
+        return
+    try:
+        signature.bind(None, None)
+    except TypeError:
+        raise InputError(f"init({', '.join(signature.parameters)}): {_MAKES}") from None
 
 
 def _called(function: Callable[..., Any], values: dict[str, Any]) -> Any:

@@ -11,6 +11,7 @@ from engine.errors import InputError, unknown_name
 from engine.models.building import (
     call_own,
     canonical_args,
+    described,
     is_pair,
     own_builder,
     own_failure,
@@ -32,6 +33,9 @@ _MODEL_FIELDS = (
 # Examples with which a network's shapes are found; more than one, so that a batch of one is not
 # taken for no batch.
 _FEW = 2
+
+# Whose networks only their own logs can tell about.
+_OTHER_LIBRARIES = ("torch", "keras", "tensorflow")
 
 ACTIVATIONS: dict[str, Callable[[jax.Array], jax.Array]] = {
     "relu": jax.nn.relu,
@@ -126,9 +130,12 @@ def _own_model(arm: Arm, built: Any) -> Model:
     made = call_own(arm, built)
     if isinstance(made, (nn.Module, nnx.Module)) or is_pair(made):
         return _own_model(arm, made)
+    hint = ""
+    if any(base.__module__.partition(".")[0] in _OTHER_LIBRARIES for base in type(made).__mro__):
+        hint = "; `launch.py read` judges the log of what was trained without JAX"
     raise InputError(
-        f"model={arm.model} makes a {type(made).__name__}: expected a Flax module, or a pair of "
-        f"functions (init, apply)"
+        f"model={arm.model} makes {described(made)}: expected a Flax module, or a pair of "
+        f"functions (init, apply){hint}"
     )
 
 

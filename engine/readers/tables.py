@@ -94,6 +94,8 @@ def _from_text(table: Table, name: str, is_given: np.ndarray) -> Numbers:
         except ValueError:
             is_comma = _DECIMAL_COMMA.fullmatch(text) is not None
             hint = "; for decimal commas give --decimal=," if is_comma else ""
+            if text == name:
+                hint = ", not the header again; where another run begins, begin another file"
             raise InputError(
                 f"{table.where(int(row))}: {name!r} is {shown(text)}: expected a number{hint}"
             ) from None

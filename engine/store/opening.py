@@ -19,6 +19,12 @@ logger = logging.getLogger(__name__)
 _KEPT = ("looks", "tuned_milliseconds")
 _MOST_DIFFERENCES = 10
 _LONGEST_VALUE = 100
+# Entries whose values are fingerprints, which say nothing to a reader, and what has them.
+_FINGERPRINTS = {
+    "data": "data",
+    "model_source": "source text of the model",
+    "task_source": "source text of the task",
+}
 
 
 def create_or_resume(
@@ -210,6 +216,9 @@ def _differences(old: Any, new: Any, where: str = "") -> list[str]:
             else:
                 lines += _differences(old[key], new[key], path)
         return lines
+    entry, _, name = where.partition(".")
+    if old != new and entry in _FINGERPRINTS:
+        return [f"the {_FINGERPRINTS[entry]} of {name!r} is another"]
     return [] if old == new else [f"{where} was {_shown(old)}, is now {_shown(new)}"]
 
 

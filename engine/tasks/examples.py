@@ -164,8 +164,8 @@ def _check_parts(targets: np.ndarray, held_out: np.ndarray, class_names: Sequenc
         number = int(np.sum(targets == np.argmin(counts)))
         raise InputError(
             f"class {one_line(name)[:_LONGEST_NAME]!r} has no training example, because all "
-            f"{number} of it are held out: expected more of them, or a smaller "
-            f"--held_out_fraction"
+            f"{number} of it are held out: expected some to train on, or, where the data have no "
+            f"held-out part of their own, a smaller --held_out_fraction"
         )
 
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from engine.errors import InputError, one_line
-from engine.tasks.reading import Reading
+from engine.tasks.reading import Reading, counted
 
 _TEXT = "US"
 _WHOLE = "biu"
@@ -43,6 +43,8 @@ def make_targets(array: np.ndarray, name: str, kind: str | None, reading: Readin
     """
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
+    if not len(array):
+        raise InputError(f"targets {name!r} are empty: expected one per example")
     if array.ndim not in (1, 2) or 0 in array.shape:
         raise InputError(
             f"targets {name!r} have the shape {list(array.shape)}: expected one per example, or a "
@@ -85,8 +87,8 @@ def _check_finite(array: np.ndarray, name: str) -> None:
     bad = np.flatnonzero(~np.isfinite(rows).all(axis=1))
     if len(bad):
         raise InputError(
-            f"{name!r} has {len(bad)} rows that are not finite, first row {bad[0]}: expected "
-            f"numbers everywhere"
+            f"{name!r} is not finite in {counted(len(bad), 'row')}, the first of them {bad[0]}: "
+            f"expected numbers everywhere"
         )
 
 

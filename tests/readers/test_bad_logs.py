@@ -33,6 +33,7 @@ BAD: dict[str, tuple[str, str | bytes, str]] = {
     "two losses": ("a.csv", "step,x_loss,y_loss\n0,1,2\n1,1,2\n", "'x_loss', 'y_loss' could be"),
     "a name twice": ("a.csv", "step,loss,loss\n0,1,2\n1,1,2\n", "two columns are called 'loss'"),
     "runs in one": ("a.csv", _LOG + _ROWS, "row 62: two runs in one"),
+    "a header within": ("a.csv", _LOG + _LOG, "row 62: 'loss' is 'loss': expected a number, not"),
     "runs mixed": (
         "a.csv",
         "step,s,loss\n" + "".join(f"{i},{s},2.3\n" for i in range(9) for s in range(2)),

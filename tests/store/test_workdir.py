@@ -95,6 +95,18 @@ def test_another_study_is_refused_with_the_differences_named(tmp_path):
     assert (tmp_path / "w" / "study.json").read_bytes() == before
 
 
+def test_what_has_another_fingerprint_is_named_without_it(tmp_path):
+    before, after = (
+        {key: dict.fromkeys("ab", digit * 64) for key in ("model_source", "data")} for digit in "12"
+    )
+    store.create_or_resume(tmp_path / "w", _document(**before))
+    with pytest.raises(InputError) as caught:
+        store.create_or_resume(tmp_path / "w", _document(**after))
+    assert "the source text of the model of 'a' is another" in str(caught.value)
+    assert "the data of 'a' is another" in str(caught.value)
+    assert "1111" not in str(caught.value)
+
+
 def test_a_directory_with_other_things_is_refused(tmp_path):
     (tmp_path / "thesis.txt").write_text("mine")
     with pytest.raises(InputError, match="neither empty nor a study"):
