@@ -19,7 +19,7 @@ from engine.errors import InputError, unknown_name
 from engine.plan import Plan, make_plan
 from engine.plateau import DetectorSettings
 from engine.sources import is_reference
-from engine.store import SCHEMA_VERSION, is_of_logs
+from engine.store import FINGERPRINTS, SCHEMA_VERSION, is_of_logs
 from engine.study import Study
 
 _MOST_LANES = 2**16
@@ -29,12 +29,6 @@ _KINDS: dict[type, str] = {
     str: "text",
     int: "a whole number",
     NoneType: "null",
-}
-# Entries of an identity whose value is a fingerprint, and what has it.
-_FINGERPRINTS = {
-    "data": "data",
-    "model_source": "source text of the model",
-    "task_source": "source text of the task",
 }
 _ENTRIES = {"platform": "the kind of device"}
 
@@ -251,8 +245,8 @@ def _with_defaults(fields: Any) -> Any:
 
 
 def _difference(key: str, name: str, before: Any, after: Any) -> str:
-    if key in _FINGERPRINTS:
-        return f"the {_FINGERPRINTS[key]} of {name!r} is another"
+    if key in FINGERPRINTS:
+        return f"the {FINGERPRINTS[key]} of {name!r} is another"
     if key == "arms" and isinstance(before, dict) and isinstance(after, dict):
         fields = (f for f in sorted({*before, *after}) if before.get(f) != after.get(f))
         changes = (f"{f} was {_shown(before.get(f))}, is {_shown(after.get(f))}" for f in fields)

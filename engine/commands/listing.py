@@ -44,7 +44,7 @@ def print_choices(experiments: Registry, folders: Iterable[Path]) -> None:
     for name in experiments:
         doc = (experiments.load(name).__doc__ or "").strip()
         time = next((line for line in doc.splitlines() if line.startswith("Time: ")), "")
-        print(f"  {name:12} {doc.splitlines()[0]} {time.removeprefix('Time: ')}")
+        print(f"  {name:14} {doc.splitlines()[0]} {time.removeprefix('Time: ')}")
     print("\nexperiment files")
     files = find_files(folders)
     for path, question in files:

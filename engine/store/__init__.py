@@ -17,6 +17,7 @@ from engine.store.files import (
 from engine.store.json_files import keep, recall, to_json
 from engine.store.lock import hold
 from engine.store.opening import (
+    FINGERPRINTS,
     create_or_replace,
     create_or_resume,
     find_existing,
@@ -38,6 +39,7 @@ from engine.store.workdir import WorkDirectory
 
 __all__ = [
     "CURVE_NAMES",
+    "FINGERPRINTS",
     "KINDS",
     "OUTCOME_SCHEMA",
     "ROW_SCHEMA",

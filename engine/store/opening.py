@@ -19,8 +19,8 @@ logger = logging.getLogger(__name__)
 _KEPT = ("looks", "tuned_milliseconds")
 _MOST_DIFFERENCES = 10
 _LONGEST_VALUE = 100
-# Entries whose values are fingerprints, which say nothing to a reader, and what has them.
-_FINGERPRINTS = {
+# Entries of an identity whose values are fingerprints, which tell a reader nothing, and of what.
+FINGERPRINTS = {
     "data": "data",
     "model_source": "source text of the model",
     "task_source": "source text of the task",
@@ -217,8 +217,8 @@ def _differences(old: Any, new: Any, where: str = "") -> list[str]:
                 lines += _differences(old[key], new[key], path)
         return lines
     entry, _, name = where.partition(".")
-    if old != new and entry in _FINGERPRINTS:
-        return [f"the {_FINGERPRINTS[entry]} of {name!r} is another"]
+    if old != new and entry in FINGERPRINTS:
+        return [f"the {FINGERPRINTS[entry]} of {name!r} is another"]
     return [] if old == new else [f"{where} was {_shown(old)}, is now {_shown(new)}"]
 
 
