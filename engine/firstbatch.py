@@ -30,10 +30,12 @@ class FirstBatch(NamedTuple):
 
     Attributes:
         loss: of a batch, where the network starts by itself.
+        is_share: whether the outputs are shares that add up to 1, though the loss takes logits.
         unreached: names of the parameters whose gradient is 0 wherever the network starts.
     """
 
     loss: float
+    is_share: bool
     unreached: list[str]
 
 
@@ -66,9 +68,10 @@ def try_network(spec: PoolSpec, cache_dir: str | None) -> FirstBatch:
 
 def _try(spec: PoolSpec, task: Task, batch: Batch, key: jax.Array) -> FirstBatch:
     model = models.make_model(spec.arm, task.num_outputs)
-    losses, is_reached = jax.jit(lambda keys: _gradients(spec, task, model, batch, keys))(
-        jax.random.split(key, _NUM_KEYS)
-    )
+    keys = jax.random.split(key, _NUM_KEYS)
+    program = jax.jit(lambda keys: _gradients(spec, task, model, batch, keys))
+    losses, is_reached, outputs = program(keys)
+    is_share = task.correct is not None and task.num_outputs > 1 and _are_shares(outputs)
     loss = float(losses[0])
     who = f"model={spec.arm.model}"
     if not np.isfinite(loss):
@@ -81,7 +84,13 @@ def _try(spec: PoolSpec, task: Task, batch: Batch, key: jax.Array) -> FirstBatch
     unreached = [n for n, reached in zip(names, np.asarray(is_reached), strict=True) if not reached]
     if len(unreached) == len(names):
         raise InputError(f"{who}: the gradient of the loss reaches none of its parameters")
-    return FirstBatch(loss, unreached)
+    return FirstBatch(loss, is_share, unreached)
+
+
+def _are_shares(outputs: jax.Array) -> bool:
+    """Whether rows of outputs `[…, num_outputs]` are none of them negative, and add up to 1."""
+    rows = np.asarray(outputs, np.float64)
+    return bool(np.all(rows >= 0) and np.allclose(rows.sum(axis=-1), 1, rtol=0, atol=1e-2))
 
 
 def _start(model: Model, task: Task, key: jax.Array) -> tuple[Any, Any]:
@@ -90,19 +99,19 @@ def _start(model: Model, task: Task, key: jax.Array) -> tuple[Any, Any]:
 
 def _gradients(
     spec: PoolSpec, task: Task, model: Model, batch: Batch, keys: jax.Array
-) -> tuple[jax.Array, jax.Array]:
-    """Losses at some starts, and whether the gradient of each leaf is other than 0 at any of them.
+) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """Losses at some starts, whether the gradient of each leaf is other than 0 at any, and outputs.
 
     Two kinds of start, because either alone may be one at which a gradient happens to be 0: the
     network's own (an output layer that starts at 0), and He's laid over it.
     """
     apply = compute_in(model.train_apply, spec.arm.precision)
 
-    def loss(params: Any, state: Any, key: jax.Array) -> jax.Array:
+    def loss(params: Any, state: Any, key: jax.Array) -> tuple[jax.Array, jax.Array]:
         outputs, _ = apply(params, state, batch.inputs, key)
-        return jnp.mean(task.loss(outputs, batch.targets))
+        return jnp.mean(task.loss(outputs, batch.targets)), outputs
 
-    losses, reached = [], []
+    losses, reached, all_outputs = [], [], []
     for key in keys:
         written, state = _start(model, task, key)
         shapes = jax.eval_shape(lambda tree: tree, written)
@@ -112,7 +121,9 @@ def _gradients(
         scales = np.where(scales == 0, 0.1, scales).astype(np.float32)
         laid = draw_params(key, shapes, jnp.asarray(scales), kept)
         for params in (written, laid):
-            value, gradient = jax.value_and_grad(loss)(params, state, key)
+            (value, outputs), gradient = jax.value_and_grad(loss, has_aux=True)(params, state, key)
             losses.append(value)
+            all_outputs.append(outputs)
             reached.append(jnp.stack([jnp.any(leaf != 0) for leaf in jax.tree.leaves(gradient)]))
-    return jnp.stack(losses), jnp.any(jnp.stack(reached), axis=0)
+    is_reached = jnp.any(jnp.stack(reached), axis=0)
+    return jnp.stack(losses), is_reached, jnp.stack(all_outputs)

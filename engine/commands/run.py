@@ -293,6 +293,12 @@ def _try_own_networks(plan: Plan, available: Devices, cache_dir: str | None) -> 
     with spooled(plan._replace(groups=own)) as trial:
         for group in trial.groups:
             found = workers.call(available, cache_dir, try_network, group.spec, cache_dir)
+            if found.is_share:
+                _note(
+                    f"{', '.join(group.arm_names)}: the outputs are shares that add up to 1, as "
+                    f"after a softmax; the loss takes a softmax itself, so leave that out, or it "
+                    f"can hardly learn"
+                )
             if found.unreached:
                 _note(
                     f"{', '.join(group.arm_names)}: the gradient of the loss does not reach "

@@ -88,6 +88,10 @@ def read_images(
             reading.caution(f"{of_all} left out, {words}", listed)
     _tell_of_changes([looks[i] for i in found], shape.is_colour, reading)
     kept = sorted(found)
+    num_wide = sum(image.dtype == np.uint16 for image in found.values())
+    if 0 < num_wide < len(found):
+        of_all = f"{num_wide:,} of {counted(len(found), 'image')}"
+        reading.caution(f"{of_all} have 16 bits, among others of 8, so all are taken with 16")
     return Images(_stack([found[i] for i in kept]), np.asarray(kept), problems)
 
 

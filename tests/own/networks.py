@@ -190,6 +190,16 @@ class Unreached(nn.Module):
         return nn.Dense(self.num_classes, name="head", kernel_init=nn.initializers.zeros)(x)
 
 
+class Softmax(nn.Module):
+    """Shares in the place of logits."""
+
+    num_classes: int
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        return nn.softmax(nn.Dense(self.num_classes)(x.reshape(x.shape[0], -1)))
+
+
 class AllStopped(nn.Module):
     """No gradient at all."""
 

@@ -195,6 +195,11 @@ def test_the_first_batch_of_other_numbers_is_tried_anew(data_dir, tmp_path):
         try_network(spec._replace(data=broken), str(tmp_path))
 
 
+def test_outputs_that_are_shares_are_noticed(data_dir):
+    assert try_network(_spec("Softmax", data_dir), None).is_share
+    assert not try_network(_spec("mlp", data_dir), None).is_share
+
+
 @pytest.mark.parametrize(
     ("name", "words"),
     [("NotANumber", "loss of the first batch is nan"), ("AllStopped", "reaches none")],
