@@ -85,7 +85,7 @@ def test_data_may_be_moved(home, ran, options):
     stored = open_existing(home / "study").document
     assert stored["study"]["places"] == {"one": {"dataset_dir": "~/elsewhere"}}
     os.remove(home / "elsewhere" / "train" / "0" / "0000.png")
-    with pytest.raises(InputError, match=r"another study: data\.one was"):
+    with pytest.raises(InputError, match=r"another study: the data of 'one' is another"):
         run(_study(home / "elsewhere"), home / "study", has_report=False, **options)
 
 
