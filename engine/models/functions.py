@@ -6,7 +6,7 @@ from typing import Any
 import jax
 
 from engine.errors import InputError
-from engine.models.model import Model
+from engine.models.model import Model, model_of
 from engine.models.modes import Mode, parameter_names, switches
 
 _STATE = ("state", "model_state", "batch_stats")
@@ -54,18 +54,7 @@ def adapt(init_fn: Callable[..., Any], apply_fn: Callable[..., Any]) -> Model:
             raise InputError("apply: expected (outputs, state), because it takes a state")
         return outputs
 
-    def train_apply(
-        params: Any, state: Any, inputs: jax.Array, noise_key: jax.Array
-    ) -> tuple[jax.Array, Any]:
-        return run("train", params, state, inputs, noise_key)
-
-    def evaluator(mode: Mode) -> Callable[[Any, Any, jax.Array], jax.Array]:
-        def apply(params: Any, state: Any, inputs: jax.Array) -> jax.Array:
-            return run(mode, params, state, inputs, jax.random.key(0, impl="threefry2x32"))[0]
-
-        return apply
-
-    return Model(init, train_apply, evaluator("batch"), evaluator("average"))
+    return model_of(init, run)
 
 
 def _refuse_other_init(init_fn: Callable[..., Any]) -> None:

@@ -18,6 +18,7 @@ from engine.models.building import (
     takes_rngs,
 )
 from engine.models.initial import AS_WRITTEN, SCHEMES
+from engine.models.modes import Mode
 from engine.models.registry import MODELS
 from engine.sources import canonical, is_reference
 
@@ -64,6 +65,32 @@ class Model(NamedTuple):
     train_apply: Callable[[Any, Any, jax.Array, jax.Array], tuple[jax.Array, Any]]
     batch_apply: Callable[[Any, Any, jax.Array], jax.Array]
     average_apply: Callable[[Any, Any, jax.Array], jax.Array]
+
+
+def model_of(
+    init: Callable[[jax.Array, jax.Array], tuple[Any, Any]],
+    run: Callable[[Mode, Any, Any, jax.Array, jax.Array], tuple[jax.Array, Any]],
+) -> Model:
+    """A network of two functions, of which one does everything but start.
+
+    Args:
+        init: as of a `Model`.
+        run: from (what for, params, state, inputs, noise key) to (outputs, new state). In an
+            evaluation the key is a fixed one, and the new state is forgotten.
+    """
+
+    def train_apply(
+        params: Any, state: Any, inputs: jax.Array, noise_key: jax.Array
+    ) -> tuple[jax.Array, Any]:
+        return run("train", params, state, inputs, noise_key)
+
+    def evaluator(mode: Mode) -> Callable[[Any, Any, jax.Array], jax.Array]:
+        def apply(params: Any, state: Any, inputs: jax.Array) -> jax.Array:
+            return run(mode, params, state, inputs, jax.random.key(0, impl="threefry2x32"))[0]
+
+        return apply
+
+    return Model(init, train_apply, evaluator("batch"), evaluator("average"))
 
 
 def resolve(arm: Arm) -> dict[str, Any]:

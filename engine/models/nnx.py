@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from engine.models.model import Model
+from engine.models.model import Model, model_of
 from engine.models.modes import Mode, parameter_names, switches
 
 
@@ -47,18 +47,7 @@ def adapt(build: Callable[[nnx.Rngs], nnx.Module]) -> Model:
         nnx.pop(module, nnx.Intermediate)
         return outputs, nnx.to_pure_dict(_split(module)[3])
 
-    def train_apply(
-        params: Any, state: Any, inputs: jax.Array, noise_key: jax.Array
-    ) -> tuple[jax.Array, Any]:
-        return run("train", params, state, inputs, noise_key)
-
-    def evaluator(mode: Mode) -> Callable[[Any, Any, jax.Array], jax.Array]:
-        def apply(params: Any, state: Any, inputs: jax.Array) -> jax.Array:
-            return run(mode, params, state, inputs, jax.random.key(0, impl="threefry2x32"))[0]
-
-        return apply
-
-    return Model(init, train_apply, evaluator("batch"), evaluator("average"))
+    return model_of(init, run)
 
 
 def _split(module: nnx.Module) -> Any:
