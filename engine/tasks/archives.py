@@ -18,10 +18,12 @@ import numpy as np
 
 from engine.config import Arm
 from engine.errors import InputError
+from engine.tasks.classification import classification_task
 from engine.tasks.downloads import Archive, fetch
 from engine.tasks.examples import Examples, make_arrays
 from engine.tasks.places import find_place
 from engine.tasks.reading import Reading
+from engine.tasks.task import Data, Task
 from engine.tasks.tfds_directory import has_package, read_directory
 
 USED = {"dataset_dir": None, "scaling": None, "augment": "none", "crop_padding": None}
@@ -46,35 +48,41 @@ class Source(NamedTuple):
     archives: tuple[Archive, ...]
     read: Callable[[Sequence[Path]], Mapping[str, Part]]
 
+    def load(
+        self, arm: Arm, root_seed: int, data_dir: str | None, reading: Reading
+    ) -> dict[str, np.ndarray]:
+        """The arrays of `engine.tasks.examples`, in the order of the original files.
 
-def load_archives(
-    source: Source, arm: Arm, data_dir: str | None, reading: Reading
-) -> dict[str, np.ndarray]:
-    """The arrays of `engine.tasks.examples`; what is in the test files is held out.
+        What is in the test files is held out.
 
-    Args:
-        source: the data set.
-        arm: resolved; its place is a folder of archives that a person has placed there.
-        data_dir: where prepared data are kept.
-        reading: draws the bars.
+        Args:
+            arm: resolved; its place is a folder of archives that a person has placed there.
+            root_seed: of the study; nothing is drawn.
+            data_dir: where prepared data are kept.
+            reading: draws the bars.
 
-    Raises:
-        InputError: the archives cannot be had, or what was prepared is damaged.
-    """
+        Raises:
+            InputError: the archives cannot be had, or what was prepared is damaged.
+        """
 
-    def read_archives() -> Mapping[str, Part]:
-        return source.read(_find(source, arm, data_dir, reading))
+        def read_archives() -> Mapping[str, Part]:
+            return self.read(_find(self, arm, data_dir, reading))
 
-    if not (has_package("tensorflow_datasets") and has_package("array_record")):
-        return make_arrays(arm, _joined(read_archives()), reading)
-    from engine.tasks.archive_builders import prepare
+        if not (has_package("tensorflow_datasets") and has_package("array_record")):
+            return make_arrays(arm, _joined(read_archives()), reading)
+        from engine.tasks.archive_builders import prepare
 
-    directory = prepare(source.dataset, read_archives, data_dir, reading)
-    try:
-        examples = read_directory(directory, arm, reading)
-    except InputError as error:
-        raise InputError(f"{error}: remove {str(directory)!r} and try again") from None
-    return make_arrays(arm, examples, reading)
+        directory = prepare(self.dataset, read_archives, data_dir, reading)
+        try:
+            examples = read_directory(directory, arm, reading)
+        except InputError as error:
+            raise InputError(f"{error}: remove {str(directory)!r} and try again") from None
+        return make_arrays(arm, examples, reading)
+
+
+def build(arm: Arm, data: Data) -> Task:
+    """The task of a resolved arm."""
+    return classification_task(data, arm.batch_size)
 
 
 def _find(source: Source, arm: Arm, data_dir: str | None, reading: Reading) -> list[Path]:

@@ -4,14 +4,8 @@ Source: LeCun, Bottou, Bengio and Haffner (1998), Proc. IEEE 86; fetched from th
 tensorflow-datasets uses.
 """
 
-import numpy as np
-
-from engine.config import Arm
-from engine.tasks.archives import USED, Source, load_archives, read_idx_files
-from engine.tasks.classification import classification_task
+from engine.tasks.archives import USED, Source, build, read_idx_files
 from engine.tasks.downloads import Archive
-from engine.tasks.reading import Reading
-from engine.tasks.task import Data, Task
 
 __all__ = ["USED", "build", "load"]
 
@@ -38,17 +32,4 @@ SOURCE = Source(
     ),
     read_idx_files,
 )
-
-
-def load(arm: Arm, root_seed: int, data_dir: str | None, reading: Reading) -> dict[str, np.ndarray]:
-    """The arrays of `engine.tasks.examples`, in the order of the original files.
-
-    Raises:
-        InputError: see `engine.tasks.archives.load_archives`.
-    """
-    return load_archives(SOURCE, arm, data_dir, reading)
-
-
-def build(arm: Arm, data: Data) -> Task:
-    """The task of a resolved arm."""
-    return classification_task(data, arm.batch_size)
+load = SOURCE.load

@@ -155,7 +155,9 @@ def use_archives(monkeypatch: Any, dataset: str, root: str) -> dict[str, bytes]:
         Archive(f"{root}/{a.name}", hashlib.sha256(contents[a.name]).hexdigest())
         for a in module.SOURCE.archives
     )
-    monkeypatch.setattr(module, "SOURCE", module.SOURCE._replace(archives=archives))
+    source = module.SOURCE._replace(archives=archives)
+    monkeypatch.setattr(module, "SOURCE", source)
+    monkeypatch.setattr(module, "load", source.load)
     return contents
 
 
