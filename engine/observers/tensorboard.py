@@ -9,11 +9,8 @@ no further; it says that everything before is void. The ones before are emptied,
 TensorBoard's two readers waits for ever for a file that is gone.
 """
 
-import contextlib
 import hashlib
-import os
 import re
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -26,7 +23,14 @@ from engine.observers.arms import ArmCurves, Gathering, is_repetition, rows_of, 
 from engine.observers.hyperparameters import chart_of_quartiles, session_start
 from engine.observers.observer import Pace, Row, Standing
 from engine.plateau import FAILED
-from engine.store import RUN_KEY, WAITING_COLUMNS, WorkDirectory, check_folder, storage_error
+from engine.store import (
+    RUN_KEY,
+    WAITING_COLUMNS,
+    WorkDirectory,
+    check_folder,
+    storage_error,
+    write_atomically,
+)
 
 FOLDER = "tensorboard"
 _ARMS, _RUNS = "aggregate", "runs"
@@ -170,22 +174,13 @@ class TensorBoard:
         return encode_file(self._started[-1], [Series(curves.steps, tags)], words, extras)
 
     def _write(self, path: Path, content: bytes) -> None:
-        """Writes a file that appears whole; it can be made again, so it is not flushed."""
+        """Writes a file that can be made again."""
         try:
             self._make(path.parent)
-            # Not beside the file: TensorBoard would read that too.
-            descriptor, temporary = tempfile.mkstemp(dir=self._root, prefix=".part.", suffix=".tmp")
-            try:
-                with os.fdopen(descriptor, "wb") as file:
-                    file.write(content)
-                os.chmod(temporary, 0o644)
-                os.replace(temporary, path)
-            except BaseException:
-                with contextlib.suppress(OSError):
-                    os.unlink(temporary)
-                raise
         except OSError as error:
             raise storage_error(path, error) from error
+        # Not beside the file: TensorBoard would read that too.
+        write_atomically(path, content, stand_in=self._root / "part", is_flushed=False)
 
     def _make(self, folder: Path) -> None:
         """Makes a folder and those above it up to the study's; none of them may lead elsewhere."""

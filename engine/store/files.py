@@ -56,20 +56,31 @@ def storage_error(path: Path, error: OSError) -> StorageError:
     )
 
 
-def write_atomically(path: Path, content: bytes) -> None:
+def write_atomically(
+    path: Path, content: bytes, *, stand_in: Path | None = None, is_flushed: bool = True
+) -> None:
     """Writes a file that appears whole or not at all, also when the power fails.
+
+    Args:
+        path: of the file.
+        content: all of it.
+        stand_in: beside which, and under whose name, it is kept until it is whole; by default the
+            file itself. For folders in which somebody reads whatever lies there.
+        is_flushed: whether it must survive a power failure; not where it can be made again.
 
     Raises:
         StorageError: the file cannot be written.
     """
+    beside = path if stand_in is None else stand_in
     try:
         descriptor, temporary = tempfile.mkstemp(
-            dir=path.parent, prefix=f".{path.name}.", suffix=".tmp"
+            dir=beside.parent, prefix=f".{beside.name}.", suffix=".tmp"
         )
         try:
             try:
                 write_all(descriptor, content)
-                os.fsync(descriptor)
+                if is_flushed:
+                    os.fsync(descriptor)
             finally:
                 os.close(descriptor)
             os.chmod(temporary, 0o644)
@@ -79,7 +90,8 @@ def write_atomically(path: Path, content: bytes) -> None:
             with contextlib.suppress(OSError):
                 os.unlink(temporary)
             raise
-        _flush_folder(path.parent)
+        if is_flushed:
+            _flush_folder(path.parent)
     except OSError as error:
         raise storage_error(path, error) from error
 
