@@ -17,6 +17,8 @@ import numpy as np
 from engine.config import REQUIRED, Arm
 from engine.errors import InputError
 from engine.tasks.examples import (
+    ARRAY_OPTIONS,
+    EXAMPLE_OPTIONS,
     Examples,
     array_task,
     make_arrays,
@@ -29,17 +31,7 @@ from engine.tasks.reading import Reading
 from engine.tasks.targets import make_targets
 from engine.tasks.task import Data, Task
 
-USED = {
-    "dataset_dir": REQUIRED,
-    "channels": None,
-    "scaling": None,
-    "held_out_fraction": None,
-    "input_arrays": None,
-    "target_arrays": None,
-    "target_kind": None,
-    "augment": "none",
-    "crop_padding": None,
-}
+USED = {"dataset_dir": REQUIRED, **EXAMPLE_OPTIONS, **ARRAY_OPTIONS}
 
 _ROLES = {
     "input_arrays": ("x", "input", "inputs", "image", "images", "data", "feature", "features"),

@@ -21,6 +21,8 @@ import numpy as np
 from engine.config import REQUIRED, Arm
 from engine.errors import InputError
 from engine.tasks.examples import (
+    EXAMPLE_OPTIONS,
+    IMAGE_OPTIONS,
     Examples,
     array_task,
     held_out_fraction,
@@ -32,16 +34,7 @@ from engine.tasks.places import find_place, naming_place
 from engine.tasks.reading import Reading, counted
 from engine.tasks.task import Data, Task
 
-USED = {
-    "dataset_dir": REQUIRED,
-    "image_size": None,
-    "channels": None,
-    "resize": None,
-    "scaling": None,
-    "held_out_fraction": None,
-    "augment": "none",
-    "crop_padding": None,
-}
+USED = {"dataset_dir": REQUIRED, **EXAMPLE_OPTIONS, **IMAGE_OPTIONS}
 
 _TRAINING = ("train", "training")
 # In the order in which they are taken, where there are several.

@@ -9,24 +9,19 @@ import numpy as np
 
 from engine.config import REQUIRED, Arm
 from engine.errors import InputError
-from engine.tasks.examples import array_task, make_arrays
+from engine.tasks.examples import (
+    ARRAY_OPTIONS,
+    EXAMPLE_OPTIONS,
+    IMAGE_OPTIONS,
+    array_task,
+    make_arrays,
+)
 from engine.tasks.places import find_place, find_prepared, naming_place
 from engine.tasks.reading import Reading
 from engine.tasks.task import Data, Task
 from engine.tasks.tfds_directory import read_directory
 
-OPTIONS = {
-    "image_size": None,
-    "channels": None,
-    "resize": None,
-    "scaling": None,
-    "held_out_fraction": None,
-    "input_arrays": None,
-    "target_arrays": None,
-    "target_kind": None,
-    "augment": "none",
-    "crop_padding": None,
-}
+OPTIONS = {**EXAMPLE_OPTIONS, **IMAGE_OPTIONS, **ARRAY_OPTIONS}
 USED = {"dataset_dir": REQUIRED, **OPTIONS}
 
 
