@@ -93,10 +93,10 @@ class Stream:
         self._arrays = {name: data[name] for name in task.streamed}
         self.resident = jax.device_put({n: a for n, a in data.items() if n not in self._arrays})
         self._root_seed = root_seed
-        self._num_steps = eval_every * num_segments
         self._order_seed = 0
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="stream")
         self._ahead: tuple[int, int, Future[dict[str, jax.Array]]] | None = None
+        self._last: tuple[int, int, dict[str, jax.Array]] | None = None
 
         def positions(key: jax.Array, first_step: jax.Array) -> jax.Array:
             firsts = first_step + eval_every * jnp.arange(num_segments)
@@ -111,12 +111,14 @@ class Stream:
     def block(self, first_step: int) -> dict[str, jax.Array]:
         """All data of the chunk that begins with a step: what is resident, and its batches."""
         wanted = (self._order_seed, first_step)
-        if self._ahead is not None and self._ahead[:2] == wanted:
-            batches = self._ahead[2].result()
-        else:
-            batches = self._gather(first_step, self._rows(first_step))
+        if self._last is None or self._last[:2] != wanted:
+            if self._ahead is not None and self._ahead[:2] == wanted:
+                batches = self._ahead[2].result()
+            else:
+                batches = self._gather(first_step, self._rows(first_step))
+            self._last = (*wanted, batches)
         self._ahead = None
-        return {**self.resident, **batches}
+        return {**self.resident, **self._last[2]}
 
     def prefetch(self, first_step: int) -> None:
         """Begins to gather the batches of a chunk; to be called before the device is given work."""
