@@ -6,7 +6,7 @@ import math
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,7 +23,7 @@ from engine.errors import InputError, StorageError
 from engine.firstbatch import try_network
 from engine.interruption import Interrupted, SignalWatch
 from engine.looks import Until, check_goal
-from engine.observers import Watching, check_watching, ended_with, make_observers
+from engine.observers import Observer, Watching, check_watching, ended_with, make_observers
 from engine.plan import Plan, make_plan, spooled
 from engine.sources import is_reference
 from engine.store import WorkDirectory
@@ -204,24 +204,35 @@ def _train(request: _Request, crew: workers.Crew, watch: SignalWatch, is_quiet: 
     if request.is_tuned and recorded is None:
         with watch.at_once():
             plan, tuned = _tuned(plan, request, crew.settings.cache_dir)
-    with watch.at_once():
-        _try_own_networks(plan, request.devices, crew.settings.cache_dir)
-    watch.check()
-    directory = store.create_or_resume(request.workdir, document(plan, request.devices), _note)
-    directory.inspect(_note)
-    if tuned:
-        directory.document["tuned_milliseconds"] = tuned
-        directory.save_document()
-    _warn_of_another_environment(directory)
-    checkpoints = _open_checkpoints(directory)
-    observers = make_observers(request.watching, directory, note)
-    recorder = Recorder(plan, directory, checkpoints, observers)
-    session = Session(plan, directory, recorder, crew, watch, is_quiet)
+    with spooled(plan) as plan:
+        with watch.at_once():
+            _try_own_networks(plan, request.devices, crew.settings.cache_dir)
+        watch.check()
+        directory = store.create_or_resume(request.workdir, document(plan, request.devices), _note)
+        directory.inspect(_note)
+        if tuned:
+            directory.document["tuned_milliseconds"] = tuned
+            directory.save_document()
+        _warn_of_another_environment(directory)
+        observers = make_observers(request.watching, directory, note)
+        recorder = Recorder(plan, directory, _open_checkpoints(directory), observers)
+        session = Session(plan, directory, recorder, crew, watch, is_quiet)
+        _carry_out(session, request, directory, observers, is_new=recorded is None)
+
+
+def _carry_out(
+    session: Session,
+    request: _Request,
+    directory: WorkDirectory,
+    observers: Sequence[Observer],
+    is_new: bool,
+) -> None:
+    """Runs a session to its end, and notes how it ended."""
     try:
-        with spooled(plan) as session.plan, ended_with(observers):
+        with ended_with(observers):
             _run_session(session, request)
     except InputError:
-        if recorded is None and not session.has_kept:
+        if is_new and not session.has_kept:
             directory.discard()
         raise
     except Interrupted as interrupted:
@@ -289,9 +300,8 @@ def _tuned(
 
 def _try_own_networks(plan: Plan, available: Devices, cache_dir: str | None) -> None:
     """Takes one batch through every network of the user's own, before anything long starts."""
-    own = [group for group in plan.groups if is_reference(group.spec.arm.model)]
-    with spooled(plan._replace(groups=own)) as trial:
-        for group in trial.groups:
+    for group in plan.groups:
+        if is_reference(group.spec.arm.model):
             found = workers.call(available, cache_dir, try_network, group.spec, cache_dir)
             if found.is_share:
                 _note(
