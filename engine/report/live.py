@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from engine.report.page import environment
-from engine.report.phrases import percent
+from engine.report.phrases import percent, runs_are
 
 _BEGIN, _END = "<!-- live -->", "<!-- end of live -->"
 _MARKED = re.compile(f"{_BEGIN}.*?{_END}", re.DOTALL)
@@ -70,8 +70,7 @@ def make_waiting_page(name: str, question: str, num_over: int) -> str:
     """
     words = "No run is over yet."
     if num_over:
-        are = "1 run is" if num_over == 1 else f"{num_over} runs are"
-        words = f"{are} over, but nothing can be said yet."
+        words = f"{runs_are(num_over)} over, but nothing can be said yet."
     template = environment().get_template("waiting.html")
     return template.render(title=question or name, name=name, words=words)
 

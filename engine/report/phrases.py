@@ -18,6 +18,11 @@ def label(name: str) -> str:
     return f"\N{HAIR SPACE}{words}" if words.startswith("_") else words
 
 
+def runs_are(number_of: int) -> str:
+    """`1 run is`, `12 runs are`."""
+    return "1 run is" if number_of == 1 else f"{number_of} runs are"
+
+
 def number(value: float, unit: str = "") -> str:
     """A time or a difference: one decimal for epochs, two digits below 1, none for steps."""
     if math.isinf(value):

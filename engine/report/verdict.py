@@ -7,7 +7,16 @@ from typing import Any, NamedTuple
 from engine.report import logs
 from engine.report.fate import Fate, in_words
 from engine.report.limits import find_limits
-from engine.report.phrases import fraction, interval, joined, number, onset, p_value, percent
+from engine.report.phrases import (
+    fraction,
+    interval,
+    joined,
+    number,
+    onset,
+    p_value,
+    percent,
+    runs_are,
+)
 from engine.report.summary import ArmSummary, Comparison, Summary
 from engine.statistics import Estimate
 
@@ -154,8 +163,7 @@ def _headline(summary: Summary, base: ArmSummary, horizon: float) -> str:
 
 
 def _too_few(base: ArmSummary) -> str:
-    are = "1 run is" if base.num_runs == 1 else f"{base.num_runs} runs are"
-    return f"{are} too few to say what is typical"
+    return f"{runs_are(base.num_runs)} too few to say what is typical"
 
 
 def _decided(summary: Summary) -> str:
