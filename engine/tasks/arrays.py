@@ -8,6 +8,7 @@ A fifth is held out, by the hash of an example's position and in proportion to t
 the distribution of the values, where the file has no test arrays.
 """
 
+import contextlib
 import re
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -63,7 +64,7 @@ def load(arm: Arm, root_seed: int, data_dir: str | None, reading: Reading) -> di
     if not place.is_file():
         raise InputError(f"dataset_dir={arm.dataset_dir!r}: expected an .npz file")
     with naming_place(arm.dataset_dir):
-        with Npz(place) as file:
+        with contextlib.closing(Npz(place)) as file:
             names = find_names(file, arm, reading)
             parts = [(file.read(x), file.read(y)) for x, y in zip(*names, strict=True)]
         if len(parts) == 2:

@@ -5,7 +5,6 @@ import math
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from types import TracebackType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -57,15 +56,8 @@ class Npz:
             self._file.close()
             raise
 
-    def __enter__(self) -> "Npz":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Closes the file."""
         self._file.close()
 
     def _head(self, name: str) -> ArrayInfo:
