@@ -138,7 +138,7 @@ class Results:
 
         found = self._findings
         # Drawn anew, because those of `figures` are somebody's to change.
-        fresh = found._replace(figures=make_figures(found.summary, found.fates))
+        fresh = found._replace(figures=make_figures(found.summary, found.fates, found.topics))
         return ReportFile(write_report(self._directory, fresh))
 
     def __repr__(self) -> str:

@@ -41,5 +41,6 @@ def lay_out(directory: WorkDirectory, findings: Findings) -> Assembled:
     summary = findings.summary
     vectors = {name: to_svg(figure, name) for name, figure in findings.figures.items()}
     table = findings.header, findings.rows
-    page = make_page(summary, findings.verdict, table, vectors, directory.document, findings.fates)
+    about = directory.document, findings.fates, findings.topics
+    page = make_page(summary, findings.verdict, table, vectors, *about)
     return Assembled(findings, vectors, page)

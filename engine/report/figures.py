@@ -2,7 +2,7 @@
 
 import functools
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Literal
 
 import matplotlib as mpl
@@ -19,6 +19,7 @@ from engine.report.phrases import label
 from engine.report.runs import ArmRuns
 from engine.report.summary import Summary
 from engine.report.thinning import around, points_per_curve, thinned
+from engine.report.topics import Topic
 
 # Of the characters of a label, and of the labels in one column of a legend.
 _LONG_LABEL = 20
@@ -59,7 +60,7 @@ class Figures(Mapping[str, Figure]):
         return f"<figures: {', '.join(self)}>"
 
 
-def make_figures(summary: Summary, fates: dict[str, Fate]) -> Figures:
+def make_figures(summary: Summary, fates: dict[str, Fate], topics: Sequence[Topic] = ()) -> Figures:
     """Every figure of the report."""
     figures: dict[str, Callable[[], Figure]] = {}
     for i, name in enumerate(summary.runs):
@@ -80,6 +81,8 @@ def make_figures(summary: Summary, fates: dict[str, Fate]) -> Figures:
         if runs.forks is not None:
             draw = functools.partial(fate_figures.draw_forks, name, runs.forks, *about)
             figures[f"forks_{i + 1}"] = draw
+    for topic in topics:
+        figures.update({name: drawing.draw for name, drawing in topic.drawings.items()})
     return Figures(figures)
 
 

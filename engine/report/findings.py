@@ -8,6 +8,7 @@ from engine.report.fate import Fate, make_fates
 from engine.report.figures import Figures, make_figures
 from engine.report.summary import Summary, UnderWay, summarise, to_document
 from engine.report.table import make_table
+from engine.report.topics import Topic, make_topics
 from engine.report.verdict import Verdict, make_verdict
 from engine.store import WorkDirectory
 
@@ -20,6 +21,7 @@ class Findings(NamedTuple):
         fates: what the designs of the arms say, by arm.
         verdict: the words.
         document: content of `summary.json`.
+        topics: further subjects of the page.
         header, rows: the short table.
         figures: by name; each is drawn when it is asked for.
     """
@@ -28,6 +30,7 @@ class Findings(NamedTuple):
     fates: dict[str, Fate]
     verdict: Verdict
     document: dict[str, Any]
+    topics: list[Topic]
     header: list[str]
     rows: list[list[str]]
     figures: Figures
@@ -53,8 +56,14 @@ def find(directory: WorkDirectory, under_way: UnderWay | None = None) -> Finding
     if not summary.runs:
         raise InputError(f"no finished run in {str(directory.path)!r} yet: run the study first")
     fates = {} if under_way is not None else make_fates(summary)
+    topics = [] if under_way is not None else make_topics(directory, summary)
     verdict = make_verdict(summary, fates)
+    for topic in topics:
+        if topic.headline is not None:
+            verdict = verdict._replace(headline=topic.headline)
     document = to_document(summary, verdict._asdict(), fates)
+    document.update({topic.key: topic.document for topic in topics})
     document["cautions"] = make_cautions(summary, is_page=False)
     header, rows = make_table(summary)
-    return Findings(summary, fates, verdict, document, header, rows, make_figures(summary, fates))
+    figures = make_figures(summary, fates, topics)
+    return Findings(summary, fates, verdict, document, topics, header, rows, figures)

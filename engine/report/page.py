@@ -1,5 +1,6 @@
 """The report as one HTML file."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import jinja2
@@ -14,6 +15,7 @@ from engine.report.methods import make_methods
 from engine.report.phrases import number
 from engine.report.runs import MAX_CURVES
 from engine.report.summary import Summary
+from engine.report.topics import Topic
 from engine.report.verdict import Verdict
 
 _CAPTIONS = {
@@ -73,6 +75,7 @@ def make_page(
     figures: dict[str, str],
     document: dict[str, Any],
     fates: dict[str, Fate],
+    topics: Sequence[Topic] = (),
 ) -> str:
     """The whole page.
 
@@ -83,11 +86,15 @@ def make_page(
         figures: SVG by name.
         document: `study.json`.
         fates: what the designs of the arms say, by arm.
+        topics: further subjects.
     """
+    of_topics = {name for topic in topics for name in topic.drawings}
     drawings = [
         {"svg": _themed(svg), "caption": _caption(name, summary), "name": name}
         for name, svg in figures.items()
+        if name not in of_topics
     ]
+    shown = [_shown(topic, figures) for topic in topics]
     return (
         environment()
         .get_template("page.html")
@@ -107,6 +114,8 @@ def make_page(
                 )
             ],
             fate_figures=[d for d in drawings if d["name"].startswith(("grid", "forks"))],
+            answers=[topic for topic in shown if topic["is_answer"]],
+            topics=[topic for topic in shown if not topic["is_answer"]],
             methods=make_methods(
                 summary, fates, document["identity"], document["launches"][-1]["versions"]
             ),
@@ -121,6 +130,20 @@ def make_page(
             identity=document["identity"],
         )
     )
+
+
+def _shown(topic: Topic, figures: dict[str, str]) -> dict[str, Any]:
+    """A topic as the template shows it."""
+    return {
+        "title": topic.title,
+        "is_answer": topic.headline is not None,
+        "lines": topic.lines,
+        "tables": topic.tables,
+        "drawings": [
+            {"svg": _themed(figures[name]), "caption": drawing.caption}
+            for name, drawing in topic.drawings.items()
+        ],
+    }
 
 
 def _visible(value: Any) -> Any:

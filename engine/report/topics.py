@@ -1,0 +1,76 @@
+"""Subjects of the report beyond how often and when: each has its words, its tables and figures.
+
+To add one, write a module with `make_topic` and name it in `TOPICS`.
+"""
+
+import importlib
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from matplotlib.figure import Figure
+
+from engine.report.summary import Summary
+from engine.store import WorkDirectory
+
+# Modules with `make_topic(directory, summary)`, in the order of the page.
+TOPICS: tuple[str, ...] = ()
+
+
+class TopicTable(NamedTuple):
+    """A table of a topic, as text.
+
+    Attributes:
+        caption: one sentence.
+        header: of the columns.
+        rows: of cells, each as long as the header.
+    """
+
+    caption: str
+    header: list[str]
+    rows: list[list[str]]
+
+
+class Drawing(NamedTuple):
+    """A figure of a topic.
+
+    Attributes:
+        draw: makes it, see `engine.report.canvas`.
+        caption: one or two sentences.
+    """
+
+    draw: Callable[[], Figure]
+    caption: str
+
+
+class Topic(NamedTuple):
+    """One subject of the report.
+
+    Attributes:
+        key: under which `summary.json` holds it.
+        title: of its part of the page.
+        lines: paragraphs.
+        tables: after them.
+        drawings: by file name, which no other topic may use.
+        document: its numbers for `summary.json`, of plain types; nothing infinite.
+        headline: that takes the place of the report's own, where it is the answer to what was
+            asked; else `None`.
+    """
+
+    key: str
+    title: str
+    lines: list[str]
+    tables: list[TopicTable]
+    drawings: dict[str, Drawing]
+    document: Any
+    headline: str | None = None
+
+
+def make_topics(directory: WorkDirectory, summary: Summary) -> list[Topic]:
+    """What there is to say of a study besides how often and when, in the order of the page.
+
+    Args:
+        directory: of the study.
+        summary: its numbers, of a study that is over.
+    """
+    made = (importlib.import_module(name).make_topic(directory, summary) for name in TOPICS)
+    return [topic for topic in made if topic is not None]
