@@ -1,6 +1,7 @@
 """Plateau: measures how often, when and why training kicks in.
 
 python launch.py [run] --experiment=NAME --workdir=DIR [flags]   run or resume, then report
+python launch.py diagnose --workdir=DIR [--minutes=N] [flags]    why it waits, and what to change
 python launch.py report --workdir=DIR                            rebuild the report
 python launch.py verify --workdir=DIR [--runs=N | --all]         run some runs again, and compare
 python launch.py compare --workdir=DIR --baseline=DIR            two studies against each other
@@ -38,19 +39,22 @@ from engine.errors import InputError, StorageError, WorkerFailedError, one_line,
 from engine.interruption import SignalWatch
 
 if TYPE_CHECKING:
+    from engine.commands.results import Results
     from engine.looks import Until
     from engine.study import Study
 
 
-def _study(values: flags.FlagValues) -> "Study":
-    """The experiment with what was typed for it."""
+def _study(values: flags.FlagValues, default: str | None = None) -> "Study":
+    """The experiment with what was typed for it, or one by default."""
     import dataclasses
 
     from engine.commands.experiment_files import load_study
     from engine.study import with_fields, with_sweep
     from experiments import EXPERIMENTS
 
-    study = load_study(required(values, "experiment"), EXPERIMENTS)
+    study = load_study(
+        values["experiment"].value or default or required(values, "experiment"), EXPERIMENTS
+    )
     given = given_flags(values)
     if "init_seeds" in given:
         if "seeds" in given:
@@ -67,7 +71,7 @@ def _study(values: flags.FlagValues) -> "Study":
         changes = {"horizon": None, "epochs": None, **changes}
     late = {"baseline": changes.pop("baseline")} if "baseline" in changes else {}
     study = dataclasses.replace(study, **changes)
-    axes = parse_sweeps(values["sweep"].value or [])
+    axes = parse_sweeps(given.get("sweep") or [])
     fields = given_fields(given)
     for name in set(axes) & set(fields):
         raise InputError(f"--{name} and --sweep={name}=… exclude each other: give one")
@@ -102,9 +106,24 @@ def _wandb_runs(given: dict[str, Any]) -> int | None:
     return None
 
 
+def _run_options(values: flags.FlagValues) -> dict[str, Any]:
+    """What was typed that says how to run, not what."""
+    given = given_flags(values)
+    return {
+        "num_workers": given.get("workers"),
+        "width": given.get("width"),
+        "form": given.get("form"),
+        "data_dir": given.get("data_dir"),
+        "cache_dir": given.get("compilation_cache"),
+        "checkpoint_every": given.get("checkpoint_every"),
+        "live_every": given.get("live"),
+        "has_tensorboard": bool(given.get("tensorboard")),
+        "wandb_runs": _wandb_runs(given),
+    }
+
+
 def _run(values: flags.FlagValues) -> None:
     import engine
-    from engine.store import as_path
 
     if values["workers"].value != 0:
         _stay_off_the_device()
@@ -114,17 +133,34 @@ def _run(values: flags.FlagValues) -> None:
         study,
         workdir,
         until=_until(given),
-        num_workers=given.get("workers"),
-        width=given.get("width"),
-        form=given.get("form"),
         is_tuned=bool(given.get("tune")),
-        data_dir=given.get("data_dir"),
-        cache_dir=given.get("compilation_cache"),
-        checkpoint_every=given.get("checkpoint_every"),
-        live_every=given.get("live"),
-        has_tensorboard=bool(given.get("tensorboard")),
-        wandb_runs=_wandb_runs(given),
+        **_run_options(values),
     )
+    _show(results, workdir)
+
+
+def _diagnose(values: flags.FlagValues) -> None:
+    from engine.commands.diagnose import diagnose
+
+    if values["workers"].value != 0:
+        _stay_off_the_device()
+    study, given = _study(values, "single"), given_flags(values)
+    workdir = required(values, "workdir")
+    results = diagnose(
+        study,
+        workdir,
+        arm=given.get("arm"),
+        minutes=given.get("minutes"),
+        seeds=given.get("seeds"),
+        is_horizon_fixed="horizon" in given or "epochs" in given,
+        **_run_options(values),
+    )
+    _show(results, workdir)
+
+
+def _show(results: "Results", workdir: str) -> None:
+    from engine.store import as_path
+
     print(f"\n{results}\n\nreport: {as_path(workdir) / 'report.html'}")
 
 
@@ -222,6 +258,7 @@ def _list(values: flags.FlagValues) -> None:
 
 _VERBS: dict[str, tuple[Callable[[flags.FlagValues], int | None], str]] = {
     "run": (_run, "run a study, or what is missing of it, then report"),
+    "diagnose": (_diagnose, "why a configuration waits, and what to change: a designed study"),
     "report": (_report, "rebuild outcomes, summary, figures and page from the finished runs"),
     "verify": (_verify, "run some finished runs again, and say whether they are the same"),
     "compare": (_compare, "two studies against each other, paired where they share seeds"),
@@ -256,7 +293,7 @@ def main(argv: Sequence[str]) -> int:
             number = getattr(interrupted, "number", signal.SIGINT)
             stored = getattr(interrupted, "stored", "")
             print(f"\nstopped{stored and ': '}{stored}", file=sys.stderr)
-            if _split(argv)[0] in (None, "run"):
+            if _split(argv)[0] in (None, "run", "diagnose"):
                 print(f"to go on: {shlex.join(['python', *argv])}", file=sys.stderr)
             return 128 + number
 

@@ -117,6 +117,10 @@ class Arm:
         None, "structure", "how far a random crop moves an image at most", unit="pixels",
         minimum=1, maximum=4096, unset="an eighth of the shorter side", is_late=True
     )  # fmt: skip
+    control: str = _field(
+        "none", "structure", "what the examples lose on purpose, to see what is learned without",
+        is_late=True
+    )  # fmt: skip
     task_seed: int = _field(
         0, "structure", "seed of what the task itself draws", minimum=0, maximum=2**32 - 1
     )

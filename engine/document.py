@@ -14,6 +14,7 @@ from engine import config, models, provenance, tasks
 from engine.config import Arm
 from engine.designs import has_forks
 from engine.devices import Devices
+from engine.diagnosis.record import read_record
 from engine.discretion import without_home
 from engine.errors import InputError, unknown_name
 from engine.plan import Plan, make_plan
@@ -57,6 +58,7 @@ def document(plan: Plan, devices: Devices) -> dict[str, Any]:
             "chance_loss": {name: g.chance_loss for name, g in plan.group_of.items()},
             "event": {name: g.event for name, g in plan.group_of.items()},
             "forks": study.forks,
+            **({} if study.diagnosis is None else {"diagnosis": study.diagnosis._asdict()}),
             "places": _places_of(plan),
             "data_notes": {
                 name: [note.words for note in group.notes if note.is_caution]
@@ -148,6 +150,7 @@ def study_of(document: Mapping[str, Any]) -> Study:
         order_seeds=_entry(identity, "order_seeds", int, NoneType),
         forks=_entry(about, "forks", int, NoneType),
         fork_step=fork_steps if has_fork_steps else None,
+        diagnosis=read_record(about["diagnosis"]) if "diagnosis" in about else None,
     )
 
 

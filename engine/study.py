@@ -9,6 +9,7 @@ from typing import Any
 
 from engine import config, designs, models, optimizers, rng, tasks
 from engine.config import Arm
+from engine.diagnosis.record import Record
 from engine.errors import InputError, unknown_name
 from engine.plateau import DetectorSettings, check_settings
 from engine.precision import PRECISIONS
@@ -46,6 +47,7 @@ class Study:
         forks: of every parent, in a design with forks.
         fork_step: where forks change the data order, in steps, or a number for each arm; by
             default at half the parents' median waiting time.
+        diagnosis: what a diagnosis was made of, see `engine.diagnosis.record`; else `None`.
 
     Raises:
         InputError: a number is out of range, or a name is unknown.
@@ -68,6 +70,7 @@ class Study:
     order_seeds: int | None = None
     forks: int | None = None
     fork_step: int | Mapping[str, int] | None = None
+    diagnosis: Record | None = None
 
     def __post_init__(self) -> None:
         if not self.arms:

@@ -83,14 +83,28 @@ def tune_here(spec: PoolSpec, cache_dir: str | None) -> tuple[Choice, dict[str, 
     return tune(spec, jax.default_backend(), memory_limit(1), cache_dir)
 
 
-def seconds_per_step(spec: PoolSpec, limit: int | None) -> float:
-    """Per seed and step, evaluation included: the median of a few chunks after a warm-up.
+class StepCost(NamedTuple):
+    """What training costs in this process.
+
+    Attributes:
+        seconds_per_step: of a seed, evaluation included: the median of a few chunks.
+        start_seconds: until the program is compiled, or read from the cache.
+    """
+
+    seconds_per_step: float
+    start_seconds: float
+
+
+def step_cost(spec: PoolSpec, limit: int | None) -> StepCost:
+    """Measured on the device of this process, after a warm-up.
 
     Args:
-        spec: of the pool that is measured on the device of this process.
+        spec: of the pool that is measured.
         limit: bytes that it may use, or `None`.
     """
+    begun = time.perf_counter()
     pool = make_pool(spec, limit)
+    start_seconds = time.perf_counter() - begun
     horizon = SEGMENTS_PER_CHUNK * spec.eval_every * (_REPEATS + 2)
     pool.fill([Run("", spec.arm, i, i, i, i, horizon) for i in range(spec.width)])
     times = []
@@ -99,4 +113,10 @@ def seconds_per_step(spec: PoolSpec, limit: int | None) -> float:
         pool.advance()
         pool.collect(pool.harvest())
         times.append(time.perf_counter() - started)
-    return statistics.median(times[1:]) / (spec.width * SEGMENTS_PER_CHUNK * spec.eval_every)
+    steps = spec.width * SEGMENTS_PER_CHUNK * spec.eval_every
+    return StepCost(statistics.median(times[1:]) / steps, start_seconds)
+
+
+def seconds_per_step(spec: PoolSpec, limit: int | None) -> float:
+    """Of a seed, see `step_cost`."""
+    return step_cost(spec, limit).seconds_per_step

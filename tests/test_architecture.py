@@ -36,6 +36,7 @@ FLOORS = {
     "engine.compilation": 1,
     "engine.checkpoints": 1.5,
     "engine.readers": 1.5,
+    "engine.diagnosis": 1.5,
     "engine.training": 2,
     "engine.lane_program": 2.5,
     "engine.pool_program": 2.7,

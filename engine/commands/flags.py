@@ -51,6 +51,14 @@ UNTIL_FLAGS: dict[str, tuple[type, str]] = {
     "max_seeds": (int, "seeds of an arm after which to stop anyway (default: 1000)"),
     "block": (int, "seeds between looks (default: 16)"),
 }
+_DIAGNOSE_FLAGS: dict[str, tuple[type, str]] = {
+    "minutes": (
+        float,
+        "for all of it, the report included: they choose seeds and horizon, where these are not "
+        "given (default: 10)",
+    ),
+    "arm": (str, "of the experiment, the one to diagnose (default: its baseline, or its first)"),
+}
 _COMPARE_FLAGS: dict[str, tuple[type, str]] = {
     "workdir": (str, "directory of the one study"),
     "baseline": (str, "directory of the other"),
@@ -284,9 +292,13 @@ def parse_sweeps(texts: Sequence[str]) -> dict[str, list[Any]]:
 QUESTION_NUMBERS = [name for name in _QUESTION_FLAGS if name not in ("question", "pilot")]
 _COST_NAMES = ("experiment", "horizon", "epochs", "eval_every", "data_dir", "compilation_cache")
 _COST_FLAGS = {name: _STUDY_FLAGS[name] for name in _COST_NAMES}
+# What a diagnosis decides itself.
+_OF_DESIGNS = ("baseline", "design", "init_seeds", "order_seeds", "forks", "fork_step", "stop")
+_DIAGNOSED = {name: entry for name, entry in _STUDY_FLAGS.items() if name not in _OF_DESIGNS}
 # Flags of each verb; what a question and a study call alike is the question's.
 _TABLES: dict[str, list[dict[str, tuple[type, str]]]] = {
     "run": [_STUDY_FLAGS, UNTIL_FLAGS],
+    "diagnose": [_DIAGNOSE_FLAGS, _DIAGNOSED],
     "report": [{"workdir": _STUDY_FLAGS["workdir"]}],
     "compare": [_COMPARE_FLAGS],
     "plan": [_QUESTION_FLAGS, _COST_FLAGS],
@@ -297,7 +309,9 @@ _TABLES: dict[str, list[dict[str, tuple[type, str]]]] = {
     "read": [_CHANCE_FLAGS, _READ_FLAGS, _LOG_FLAGS],
     "list": [_LIST_FLAGS],
 }
-_TAKES_A_STUDY = ("run", "plan")
+_TAKES_A_STUDY = ("run", "plan", "diagnose")
+_TRAINS = ("run", "diagnose")
+_SWEEPS = ("run", "plan")
 
 
 def make_flags(verb: str) -> flags.FlagValues:
@@ -308,19 +322,21 @@ def make_flags(verb: str) -> flags.FlagValues:
         _define(values, table)
     if verb == "run":
         flags.DEFINE_bool("tune", None, _TUNE, flag_values=values)
+    if verb in _TRAINS:
         live = flags.Flag(_LiveParser(), None, "live", None, _LIVE, boolean=True)
         flags.DEFINE_flag(live, flag_values=values)
         flags.DEFINE_bool("wandb", None, _WANDB, flag_values=values)
         flags.DEFINE_integer("wandb_runs", None, _WANDB_RUNS, flag_values=values)
-    if verb in ("run", "report"):
+    if verb in (*_TRAINS, "report"):
         flags.DEFINE_bool("tensorboard", None, _TENSORBOARD, flag_values=values)
     if verb == "read":
         flags.DEFINE_multi_string("curves", None, _CURVES, flag_values=values)
     if verb == "verify":
         flags.DEFINE_bool("all", None, _ALL, flag_values=values)
         flags.DEFINE_bool("own_code", None, _OWN_CODE, flag_values=values)
-    if verb in _TAKES_A_STUDY:
+    if verb in _SWEEPS:
         flags.DEFINE_multi_string("sweep", None, _SWEEP, flag_values=values)
+    if verb in _TAKES_A_STUDY:
         _define_fields(values)
     return values
 
@@ -331,10 +347,12 @@ def describe_flags(verb: str) -> list[str]:
     for table in _TABLES[verb]:
         lines += [f"  --{name}: {doc}; {_KINDS[kind]}" for name, (kind, doc) in table.items()]
     if verb == "run":
-        lines += [f"  --tune: {_TUNE}", f"  --live: {_LIVE}"]
-    if verb in ("run", "report"):
+        lines += [f"  --tune: {_TUNE}"]
+    if verb in _TRAINS:
+        lines += [f"  --live: {_LIVE}"]
+    if verb in (*_TRAINS, "report"):
         lines += [f"  --tensorboard: {_TENSORBOARD}"]
-    if verb == "run":
+    if verb in _TRAINS:
         lines += [f"  --wandb: {_WANDB}", f"  --wandb_runs: {_WANDB_RUNS}; an integer"]
     if verb == "verify":
         from engine.verification import VERDICTS
@@ -347,9 +365,10 @@ def describe_flags(verb: str) -> list[str]:
         ]
         codes = [*VERDICTS.values(), (1, "a failure inside"), (2, "what was given is not usable")]
         lines += [f"  {code}: {words}" for code, words in sorted(codes)]
+    if verb in _SWEEPS:
+        lines += [f"  --sweep={_SWEEP} (repeated)"]
     if verb in _TAKES_A_STUDY:
-        lines += [f"  --sweep={_SWEEP} (repeated)", ""]
-        lines += ["An arm; what is given holds for every arm of the experiment:"]
+        lines += ["", "An arm; what is given holds for every arm of the experiment:"]
         from engine.study import choices
 
         lines += [

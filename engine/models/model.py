@@ -22,7 +22,8 @@ from engine.models.modes import Mode
 from engine.models.registry import MODELS
 from engine.sources import canonical, is_reference
 
-_MODEL_FIELDS = (
+# What a registered network may read of an arm.
+MODEL_FIELDS = (
     "conv_widths",
     "pool_after",
     "dense_widths",
@@ -110,13 +111,13 @@ def resolve(arm: Arm) -> dict[str, Any]:
     of_scheme = fill_defaults(arm, f"init={init}", ("init_scale",), SCHEMES[init].used)
     of_scheme["init"] = init
     if is_reference(arm.model):
-        fill_defaults(arm, owner, _MODEL_FIELDS, {})
+        fill_defaults(arm, owner, MODEL_FIELDS, {})
         named = {"model": canonical(arm.model, "model")}
         return {**named, "model_args": canonical_args(arm.model_args), **of_scheme}
     if arm.model.endswith(".py"):
         raise InputError(f"model={arm.model}: say which network in it: {arm.model}:NAME")
     used = MODELS.load(arm.model).USED
-    return {**fill_defaults(arm, owner, (*_MODEL_FIELDS, "model_args"), used), **of_scheme}
+    return {**fill_defaults(arm, owner, (*MODEL_FIELDS, "model_args"), used), **of_scheme}
 
 
 def make_model(arm: Arm, num_outputs: int) -> Model:

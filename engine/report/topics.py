@@ -13,7 +13,7 @@ from engine.report.summary import Summary
 from engine.store import WorkDirectory
 
 # Modules with `make_topic(directory, summary)`, in the order of the page.
-TOPICS: tuple[str, ...] = ()
+TOPICS: tuple[str, ...] = ("engine.report.diagnosis",)
 
 
 class TopicTable(NamedTuple):

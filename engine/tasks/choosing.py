@@ -10,6 +10,7 @@ from typing import Any
 from engine.config import DEFAULTS, Arm, fill_defaults, places
 from engine.errors import InputError, unknown_name
 from engine.tasks.augmentation import AUGMENTS, has_crop
+from engine.tasks.controls import CONTROLS
 from engine.tasks.places import kind_of_place
 from engine.tasks.registry import TASKS
 
@@ -36,6 +37,7 @@ OPTIONS = {
     "scaling": ("unit", "standard", "none"),
     "target_kind": ("classes", "values"),
     "augment": AUGMENTS,
+    "control": tuple(CONTROLS),
 }
 _MOST_NAMES = {"image_size": 2, "input_arrays": 2, "target_arrays": 2}
 
@@ -100,5 +102,5 @@ def resolve(arm: Arm) -> dict[str, Any]:
 
 def source_of(arm: Arm) -> tuple[Any, ...]:
     """Everything that the arrays of a resolved arm depend on: arms with equal ones share them."""
-    names = ("dataset", "task_seed", *_READING)
+    names = ("dataset", "task_seed", "control", *_READING)
     return (*(getattr(arm, name) for name in names), *places(arm).values())

@@ -11,6 +11,7 @@ import numpy as np
 from engine.config import Arm
 from engine.tasks.augmentation import Augment, make_augmentation
 from engine.tasks.choosing import module_of
+from engine.tasks.controls import controlled
 from engine.tasks.reading import Reading
 
 Data = Mapping[str, Any]
@@ -81,7 +82,8 @@ def load_data(
     Raises:
         InputError: the data cannot be had, with the reason.
     """
-    return module_of(arm.dataset).load(arm, root_seed, data_dir, reading or Reading())
+    arrays = module_of(arm.dataset).load(arm, root_seed, data_dir, reading or Reading())
+    return controlled(arrays, arm.control, root_seed, arm.task_seed)
 
 
 def build_task(arm: Arm, data: Data) -> Task:

@@ -1,0 +1,106 @@
+"""How many seeds and steps some minutes buy, and what can be told from them."""
+
+import math
+from typing import NamedTuple
+
+from engine import statistics
+from engine.errors import InputError
+
+# Fewer say hardly anything even where all agree; more say little that these do not.
+_FEWEST, _MOST = 6, 24
+# A longer look than was asked for, where time is left.
+_LONGEST = 4
+# Rows, report and what lanes wait for each other.
+_SHARE_OF_TRAINING = 0.8
+_REPORT_SECONDS = 8.0
+# Quantiles of the log-rank test at a two-sided level of 0.05 and a power of 0.9.
+_LEVEL_AND_POWER = 1.959964 + 1.281552
+
+
+class Costs(NamedTuple):
+    """What was measured.
+
+    Attributes:
+        seconds_per_step: of a seed, alone on one device.
+        start_seconds: until a structure is compiled.
+        spent_seconds: on finding out.
+        num_workers: that train side by side.
+        num_arms, num_structures: of the diagnosis.
+    """
+
+    seconds_per_step: float
+    start_seconds: float
+    spent_seconds: float
+    num_workers: int
+    num_arms: int
+    num_structures: int
+
+
+class Budget(NamedTuple):
+    """What is run.
+
+    Attributes:
+        seeds: of every arm.
+        horizon: in steps.
+        words: what that is made of and what it can tell, a sentence each.
+    """
+
+    seeds: int
+    horizon: int
+    words: list[str]
+
+
+def choose(
+    minutes: float, costs: Costs, asked_horizon: int, is_horizon_fixed: bool, seeds: int | None
+) -> Budget:
+    """Seeds and horizon for some minutes.
+
+    The horizon asked for comes first, then seeds up to 24, then a horizon up to four times as long.
+    Where not even 6 seeds reach it, it is cut.
+
+    Args:
+        minutes: for everything, the report included.
+        costs: measured.
+        asked_horizon: steps.
+        is_horizon_fixed: whether it may not be changed.
+        seeds: as asked for, or `None`.
+
+    Raises:
+        InputError: the minutes do not buy what was asked for.
+    """
+    rounds = math.ceil(costs.num_structures / costs.num_workers)
+    left = 60 * minutes - costs.spent_seconds - rounds * costs.start_seconds - _REPORT_SECONDS
+    rate = _SHARE_OF_TRAINING * costs.num_workers / costs.seconds_per_step
+    steps = max(left, 0.0) * rate / costs.num_arms
+
+    def needed(seeds: int, horizon: float) -> float:
+        return (60 * minutes - left + seeds * horizon * costs.num_arms / rate) / 60
+
+    number = seeds or min(max(int(steps / asked_horizon), _FEWEST), _MOST)
+    horizon = asked_horizon
+    if not is_horizon_fixed:
+        horizon = min(int(steps / number), _LONGEST * asked_horizon)
+    # What runs are shortened to must still be a look worth having.
+    least = asked_horizon if is_horizon_fixed else asked_horizon // 2
+    if horizon < least or number * horizon > steps * 1.02:
+        raise InputError(
+            f"minutes={minutes:g} do not buy {number} seeds of {costs.num_arms} arms to "
+            f"{least} steps: expected at least {math.ceil(needed(number, least)):g}"
+            f"{'' if seeds is None else ', or fewer seeds'}"
+        )
+    how = (
+        f"{1e3 * costs.seconds_per_step:.3g} ms for a step of a seed, {costs.num_workers} at a "
+        f"time: {minutes:g} minutes buy {number} seeds of {costs.num_arms} arms to {horizon} steps."
+    )
+    return Budget(number, horizon, [how, precision(number)])
+
+
+def precision(seeds: int) -> str:
+    """What a number of seeds of every arm can tell, in a sentence."""
+    least = statistics.proportion(seeds, seeds).lower
+    ratio = math.exp(2 * _LEVEL_AND_POWER / math.sqrt(2 * seeds))
+    return (
+        f"If all {seeds} runs of an arm leave, at least {100 * least:.0f} % of such runs do (95 % "
+        f"confidence); two arms whose runs all leave are told apart in nine of ten studies where "
+        f"the hazards differ by a factor of {ratio:.1f}."
+    )

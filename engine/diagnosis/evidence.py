@@ -1,0 +1,102 @@
+"""What came of every change, as far as the decision table reads it."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from engine.diagnosis.factors import AS_GIVEN, Kind
+from engine.statistics import Estimate
+
+# Of a run's scaled loss ρ on held-out examples: below, nothing was learned that carries over.
+LOW = 0.05
+# A share of the runs at which a change counts as most of the cure, and as the whole of it.
+MOST = 0.5
+NEARLY_ALL = 0.9
+
+
+class ArmEvidence(NamedTuple):
+    """What came of one arm.
+
+    Attributes:
+        kind: why it is there.
+        num_runs: with an outcome.
+        num_left: that left chance level by the horizon, on the training examples.
+        num_waited: that left it after a plateau.
+        num_diverged: whose loss blew up.
+        held_out: median over runs of the best ρ on held-out examples; `None` without any.
+        difference: of restricted mean waits from `as_given`, negative is earlier; `None` for
+            itself, and where both cannot be compared.
+        is_earlier: whether it is earlier beyond chance, after Holm.
+    """
+
+    kind: Kind
+    num_runs: int
+    num_left: int
+    num_waited: int
+    num_diverged: int
+    held_out: float | None
+    difference: Estimate | None
+    is_earlier: bool
+
+    @property
+    def left(self) -> float:
+        """Share of the runs that left chance level."""
+        return self.num_left / self.num_runs
+
+    @property
+    def diverged(self) -> float:
+        """Share of the runs that diverged."""
+        return self.num_diverged / self.num_runs
+
+    @property
+    def helps(self) -> bool:
+        """Whether most runs leave chance level, and earlier than as given."""
+        return self.is_earlier and self.left >= MOST
+
+
+class Signs(NamedTuple):
+    """What was seen inside the runs as given that are still at chance; `None` where nothing was.
+
+    Attributes:
+        input_spread: of the inputs over examples, relative to their size; of all runs.
+        dead: share of those runs in which a whole layer is dead at the end.
+        born_dead: share of those runs in which one was from the start.
+        below_epsilon: median share of the parameters whose √v̂ is below the optimiser's ε.
+    """
+
+    input_spread: float | None = None
+    dead: float | None = None
+    born_dead: float | None = None
+    below_epsilon: float | None = None
+
+
+class Evidence(NamedTuple):
+    """What a diagnosis rests on.
+
+    Attributes:
+        arms: by name, `as_given` among them.
+        rates: learning rate of each arm, relative to that of `as_given`, where it is all they
+            differ in.
+        signs: from inside the runs.
+    """
+
+    arms: Mapping[str, ArmEvidence]
+    rates: Mapping[str, float]
+    signs: Signs
+
+    @property
+    def given(self) -> ArmEvidence:
+        """The configuration itself."""
+        return self.arms[AS_GIVEN]
+
+    def remedies(self) -> dict[str, ArmEvidence]:
+        """What may be advised."""
+        return {name: arm for name, arm in self.arms.items() if arm.kind == "remedy"}
+
+    def best(self, names: tuple[str, ...] | None = None) -> str | None:
+        """Of some remedies, or of all, the one that helps most; `None` where none does."""
+        found = {
+            name: arm.difference.value
+            for name, arm in self.remedies().items()
+            if (names is None or name in names) and arm.helps and arm.difference is not None
+        }
+        return min(found, key=lambda name: found[name]) if found else None

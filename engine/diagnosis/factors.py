@@ -1,0 +1,176 @@
+"""What is changed around a configuration: one thing at a time, and controls."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any, Literal, NamedTuple
+
+from engine.config import DEFAULTS, Arm
+from engine.models import MODELS
+from engine.optimizers import OPTIMIZERS
+from engine.sources import is_reference
+
+Kind = Literal["given", "remedy", "far", "control"]
+
+AS_GIVEN = "as_given"
+# Rates beyond the neighbouring ones, to find the order of magnitude where those are all alike.
+_RATES: dict[str, tuple[float, Kind]] = {
+    "×1/1000": (1e-3, "far"),
+    "×1/30": (1 / 30, "far"),
+    "×1/3": (1 / 3, "remedy"),
+    "×3": (3.0, "remedy"),
+    "×30": (30.0, "far"),
+    "×1000": (1e3, "far"),
+}
+_EPSILONS = (1e-12, 1e-5)
+# A multiple of a rate of zero is no other rate.
+_LEAST_RATE = 1e-6
+_SGD = {"optimizer": "sgd", "momentum": 0.9, "learning_rate": 0.01}
+_ADAM = {"optimizer": "adam", "learning_rate": 1e-3}
+_PROBE_RATE = 1e-2
+
+
+class Factor(NamedTuple):
+    """One arm of the designed study.
+
+    Attributes:
+        arm: the configuration, unresolved.
+        kind: `given`; a `remedy` that may be advised; a `far` rate that only tells the order of
+            magnitude, or is advised where nothing near helps; or a `control`.
+        words: what was changed.
+    """
+
+    arm: Arm
+    kind: Kind
+    words: str
+
+
+class Factors(NamedTuple):
+    """The arms of a diagnosis.
+
+    Attributes:
+        arms: by name, `as_given` first.
+        skipped: what does not apply to this configuration, and why, by name.
+    """
+
+    arms: dict[str, Factor]
+    skipped: dict[str, str]
+
+
+class _NotApplicableError(Exception):
+    """Why a factor does not apply."""
+
+
+def factors_of(arm: Arm, has_examples: bool) -> Factors:
+    """Everything that is changed around a configuration.
+
+    Args:
+        arm: resolved.
+        has_examples: whether its task holds examples in arrays, so that controls can change them.
+    """
+    other = _ADAM if arm.optimizer == "sgd" else _SGD
+    arms, skipped = {AS_GIVEN: Factor(arm, "given", "as given")}, {}
+
+    def add(name: str, kind: Kind, words: str, make: Callable[[], Arm]) -> None:
+        try:
+            if kind == "control" and not has_examples:
+                raise _NotApplicableError(f"dataset={arm.dataset} draws fresh examples every step")
+            arms[name] = Factor(make(), kind, words)
+        except _NotApplicableError as reason:
+            skipped[name] = str(reason)
+
+    add("init=he", "remedy", "He initialisation, zero biases", lambda: _with_init(arm))
+    for epsilon in _EPSILONS:
+        words = f"the optimiser's ε at {epsilon:g}"
+        add(f"epsilon={epsilon:g}", "remedy", words, lambda e=epsilon: _with_epsilon(arm, e))  # type: ignore[misc]
+    for name, (factor, near) in _RATES.items():
+        words = f"learning rate {name}"
+        add(f"learning_rate={name}", near, words, lambda f=factor: _with_rate(arm, f))  # type: ignore[misc]
+    add("batch_norm", "remedy", "normalised over the batch", lambda: _with_normalisation(arm))
+    add("leaky_relu", "remedy", "leaky ReLU", lambda: _with_leak(arm))
+    name = f"optimizer={other['optimizer']}"
+    add(name, "remedy", _words_of(other), lambda: _with_optimizer(arm, other))
+    add("one_batch", "control", "one batch, over and over", lambda: _with(arm, "one_batch"))
+    add("linear_probe", "control", "a linear model of the raw inputs", lambda: _linear_probe(arm))
+    for control, words in (
+        ("shuffled_labels", "labels shuffled among the examples"),
+        ("constant_inputs", "every input replaced by their mean"),
+    ):
+        add(control, "control", words, lambda c=control: _with(arm, c))  # type: ignore[misc]
+    return Factors(arms, skipped)
+
+
+def _with(arm: Arm, control: str) -> Arm:
+    if arm.control != "none":
+        raise _NotApplicableError(f"the data are under control={arm.control} already")
+    return dataclasses.replace(arm, control=control)
+
+
+def _with_init(arm: Arm) -> Arm:
+    if arm.init == "he":
+        raise _NotApplicableError("it starts so already")
+    return dataclasses.replace(arm, init="he", init_scale=None)
+
+
+def _with_epsilon(arm: Arm, epsilon: float) -> Arm:
+    if "epsilon" not in OPTIMIZERS[arm.optimizer].used:
+        raise _NotApplicableError(f"{arm.optimizer} has no epsilon")
+    if arm.epsilon == epsilon:
+        raise _NotApplicableError("it is that already")
+    return dataclasses.replace(arm, epsilon=epsilon)
+
+
+def _with_rate(arm: Arm, factor: float) -> Arm:
+    rate = (arm.learning_rate or _LEAST_RATE) * factor
+    return dataclasses.replace(arm, learning_rate=float(f"{rate:.4g}"))
+
+
+def _with_normalisation(arm: Arm) -> Arm:
+    if is_reference(arm.model):
+        raise _NotApplicableError("a network of your own is not rebuilt")
+    if "batch_norm" not in MODELS.load(arm.model).USED:
+        raise _NotApplicableError(f"model={arm.model} has no normalisation to add")
+    if arm.batch_norm:
+        raise _NotApplicableError("it is normalised already")
+    return dataclasses.replace(arm, batch_norm=True)
+
+
+def _with_leak(arm: Arm) -> Arm:
+    if is_reference(arm.model):
+        raise _NotApplicableError("a network of your own is not rebuilt")
+    if "activation" not in MODELS.load(arm.model).USED:
+        raise _NotApplicableError(f"model={arm.model} has no activation to choose")
+    if arm.activation != "relu":
+        raise _NotApplicableError(f"its activation is {arm.activation}, not relu")
+    return dataclasses.replace(arm, activation="leaky_relu")
+
+
+def _other(arm: Arm) -> dict[str, Any]:
+    """An optimiser of the other family, at a rate that is usual for it."""
+    return _ADAM if arm.optimizer == "sgd" else _SGD
+
+
+def _words_of(fields: dict[str, Any]) -> str:
+    rest = ", ".join(f"{name}={value:g}" for name, value in fields.items() if name != "optimizer")
+    return f"{fields['optimizer']} with {rest}"
+
+
+def _with_optimizer(arm: Arm, fields: dict[str, Any]) -> Arm:
+    unset = {name: DEFAULTS[name] for used in OPTIMIZERS.values() for name in used.used}
+    return dataclasses.replace(arm, **{**unset, **fields})
+
+
+def _linear_probe(arm: Arm) -> Arm:
+    if arm.control != "none":
+        raise _NotApplicableError(f"the data are under control={arm.control} already")
+    from engine.models.model import MODEL_FIELDS
+
+    unset = {name: DEFAULTS[name] for name in (*MODEL_FIELDS, "model_args")}
+    probe = dataclasses.replace(_with_optimizer(arm, _ADAM), **unset)
+    return dataclasses.replace(
+        probe,
+        model="mlp",
+        dense_widths=(),
+        init="he",
+        init_scale=None,
+        learning_rate=_PROBE_RATE,
+    )

@@ -1,0 +1,154 @@
+"""Why it waits, and what to change: the topic of a diagnosis."""
+
+import functools
+from typing import Any
+
+import numpy as np
+
+from engine.diagnosis import table
+from engine.diagnosis.evidence import ArmEvidence, Evidence
+from engine.diagnosis.factors import AS_GIVEN
+from engine.diagnosis.record import Record, read_record
+from engine.diagnosis.table import Decision, decide
+from engine.errors import InputError
+from engine.report import diagnosis_figures
+from engine.report.curves import read_arm_curves
+from engine.report.diagnosis_words import (
+    change_first,
+    headline,
+    what_controls_say,
+    what_was_seen,
+)
+from engine.report.phrases import fraction, interval, number, p_value
+from engine.report.signs import read_signs
+from engine.report.summary import Summary
+from engine.report.topics import Drawing, Topic, TopicTable
+from engine.store import WorkDirectory
+
+
+def make_topic(directory: WorkDirectory, summary: Summary) -> Topic | None:
+    """The topic; `None` for a study that is no diagnosis, or whose given arm has no outcome yet."""
+    content = directory.document["study"].get("diagnosis")
+    if content is None or AS_GIVEN not in summary.runs:
+        return None
+    record = read_record(content)
+    evidence = gather(directory, summary, record)
+    decision = decide(evidence)
+    lines = [
+        *what_was_seen(summary, evidence, decision),
+        change_first(summary, record, evidence, decision),
+        *what_controls_say(summary, evidence),
+        *(f"Not tried: {name}, because {why}." for name, why in record.skipped.items()),
+        *record.budget,
+    ]
+    changes = [name for name in summary.runs if record.kinds.get(name) in ("remedy", "far")]
+    draw = functools.partial(diagnosis_figures.draw_remedies, summary, record, evidence, changes)
+    return Topic(
+        key="diagnosis",
+        title="Why it waits, and what to change",
+        lines=lines,
+        tables=[
+            _changes(summary, record, evidence),
+            _rules(evidence, decision),
+        ],
+        drawings={"remedies": Drawing(draw, _CAPTION)} if changes else {},
+        document=_document(record, evidence, decision, lines),
+        headline=headline(summary, evidence, decision),
+    )
+
+
+_CAPTION = (
+    "What every change does to the mean wait, up to the horizon, with 95 % intervals; left of the "
+    "line is earlier than as given. Hollow where fewer than half of the runs leave chance level; "
+    "grey are rates far from the given one, which only tell its order of magnitude."
+)
+
+
+def gather(directory: WorkDirectory, summary: Summary, record: Record) -> Evidence:
+    """The evidence, from the rows of a study."""
+    arms = {
+        name: _of_arm(directory, summary, name, record)
+        for name in summary.runs
+        if name in record.kinds
+    }
+    rates = {name: rate for name, rate in record.rates.items() if name in arms}
+    return Evidence(arms, rates, read_signs(directory, summary.runs[AS_GIVEN]))
+
+
+def _of_arm(directory: WorkDirectory, summary: Summary, name: str, record: Record) -> ArmEvidence:
+    statuses, comparison = summary.arms[name].statuses, summary.comparisons.get(name)
+    return ArmEvidence(
+        kind=record.kinds[name],  # type: ignore[arg-type]
+        num_runs=summary.arms[name].num_runs,
+        num_left=int(np.sum(summary.runs[name].event == 1)),
+        num_waited=statuses["broke"],
+        num_diverged=statuses["diverged"],
+        held_out=_held_out(directory, name, summary.runs[name].chance_loss),
+        difference=None if comparison is None else comparison.difference,
+        is_earlier=comparison is not None and comparison.is_earlier,
+    )
+
+
+def _held_out(directory: WorkDirectory, name: str, chance_loss: float) -> float | None:
+    """Median over runs of the best ρ on held-out examples, or `None` where there are none."""
+    try:
+        losses = read_arm_curves(directory, name, "held_out_loss").values
+    except InputError:
+        return None
+    finite = np.where(np.isfinite(losses), losses, np.inf).min(axis=1)
+    # A run that blew up before it was inspected has learned nothing.
+    return float(np.median(1.0 - np.where(np.isfinite(finite), finite, 1e30) / chance_loss))
+
+
+def _changes(summary: Summary, record: Record, evidence: Evidence) -> TopicTable:
+    rows = []
+    for name, arm in evidence.arms.items():
+        comparison = summary.comparisons.get(name)
+        later, p = "–", "–"
+        if comparison is not None:
+            difference = comparison.difference
+            value = number(difference.value, summary.unit)
+            later = f"{value} ({interval(difference, summary.unit)})"
+            p = p_value(comparison.p_adjusted)
+        left = fraction(arm.num_left, arm.num_runs, summary.arms[name].fraction)
+        held_out = "–" if arm.held_out is None else number(max(arm.held_out, -9.9))
+        rows.append([record.words[name], arm.kind, left, later, p, held_out])
+    header = ["change", "kind", "left chance level", f"{summary.unit} later", "p, Holm"]
+    return TopicTable(
+        "Every arm differs from the first in one thing, with the same seeds. ρ is 1 − loss/H.",
+        [*header, "best ρ, held out"],
+        rows,
+    )
+
+
+def _rules(evidence: Evidence, decision: Decision) -> TopicTable:
+    rows, is_decided = [], False
+    for rule in table.RULES:
+        holds = rule.holds(evidence)
+        mark = "yes" if holds else "no"
+        if holds and not is_decided:
+            mark, is_decided = "yes: the verdict", True
+        rows.append([rule.verdict, rule.condition, mark])
+    return TopicTable(
+        "The decision table: the first row that holds is the verdict.",
+        ["verdict", "when", "holds"],
+        rows,
+    )
+
+
+def _document(
+    record: Record, evidence: Evidence, decision: Decision, lines: list[str]
+) -> dict[str, Any]:
+    def plain(value: Any) -> Any:
+        if hasattr(value, "_asdict"):
+            return {key: plain(item) for key, item in value._asdict().items()}
+        return None if isinstance(value, float) and not np.isfinite(value) else value
+
+    return {
+        **decision._asdict(),
+        "arms": {name: plain(arm) for name, arm in evidence.arms.items()},
+        "signs": plain(evidence.signs),
+        "skipped": record.skipped,
+        "minutes": record.minutes,
+        "words": lines,
+    }

@@ -1,0 +1,141 @@
+"""A diagnosis in words."""
+
+from engine.diagnosis import table
+from engine.diagnosis.evidence import LOW, MOST, ArmEvidence, Evidence
+from engine.diagnosis.factors import AS_GIVEN
+from engine.diagnosis.record import Record
+from engine.diagnosis.table import Decision
+from engine.report.phrases import fraction, interval, number, onset, percent
+from engine.report.summary import Summary
+
+_CAUSES = {
+    table.SCALE: (
+        "The start is so small that the signal and the gradients shrink from layer to layer: the "
+        "network sits near a saddle at zero, and has to grow before the loss can move."
+    ),
+    table.EPSILON: (
+        "The gradients have sunk below the optimiser's ε: it divides by √v̂ + ε, so that a gradient "
+        "far below ε moves nothing, however many steps are taken."
+    ),
+    table.DEAD: "A whole layer gives the same for every example, and no gradient passes it.",
+    table.RATE: "The steps are too short to get anywhere by the horizon.",
+    table.DIVERGES: "The steps are too long: the loss blows up.",
+}
+_BY_HAND = {
+    table.NOTHING: (
+        "First look at the data: do labels and inputs still belong to each other after loading, "
+        "shuffling and augmentation, and do the inputs reach the network?"
+    ),
+    table.DEAD: (
+        "No change that was tried revives the runs. First make the start one in which units are "
+        "alive: zero biases, an initial scheme for ReLU, or an activation with a slope below zero."
+    ),
+    table.UNDECIDED: (
+        "First look longer: give a longer --horizon or more --minutes. Nothing that was tried is a "
+        "change to make."
+    ),
+    table.DIVERGES: "Every rate that was tried diverges: first look for numbers that are not "
+    "finite, or enormous, in the inputs.",
+    table.NORMAL: "Nothing has to be changed, and nothing that was tried makes it leave earlier.",
+}
+
+
+def headline(summary: Summary, evidence: Evidence, decision: Decision) -> str:
+    """The verdict in a sentence."""
+    arm = summary.arms[AS_GIVEN]
+    given = evidence.given
+    left = fraction(given.num_left, given.num_runs, arm.fraction)
+    text = f"{decision.verdict[0].upper()}{decision.verdict[1:]}: {left} left chance level"
+    if given.num_left:
+        horizon = summary.runs[AS_GIVEN].horizon / summary.steps_per_unit(AS_GIVEN)
+        text += f", median {onset(arm, summary.unit, horizon)}"
+    if decision.waits_for is not None:
+        text += f". The plateau before that is {decision.waits_for}"
+    return f"{text}."
+
+
+def what_was_seen(summary: Summary, evidence: Evidence, decision: Decision) -> list[str]:
+    """The row of the table that held, what that means, and what was seen inside."""
+    lines = [f"Verdict by the decision table: {decision.condition}."]
+    cause = _CAUSES.get(decision.waits_for or decision.verdict)
+    if cause is not None:
+        lines.append(cause)
+    signs = evidence.signs
+    if signs.below_epsilon is not None:
+        lines.append(
+            f"Before the end of the plateau √v̂ is below ε in {percent(signs.below_epsilon)} of the "
+            f"parameters (median over runs)."
+        )
+    if signs.dead is not None:
+        born = "" if signs.born_dead is None else f" (from the start in {percent(signs.born_dead)})"
+        lines.append(
+            f"A whole layer is dead in {percent(signs.dead)} of the runs still at chance{born}."
+        )
+    return lines
+
+
+def change_first(summary: Summary, record: Record, evidence: Evidence, decision: Decision) -> str:
+    """The one change to make first, with its effect."""
+    if decision.first is None:
+        return _BY_HAND.get(decision.verdict, _BY_HAND[table.UNDECIDED])
+    name, unit = decision.first, summary.unit
+    arm = evidence.arms[name]
+    left = fraction(arm.num_left, arm.num_runs, summary.arms[name].fraction)
+    text = f"First change: {record.words[name]} ({name}). With it {left} left chance level"
+    if arm.difference is not None:
+        difference = arm.difference
+        size = number(abs(difference.value), unit)
+        word = "earlier" if difference.value < 0 else "later"
+        shown = (
+            difference
+            if difference.value >= 0
+            else difference._replace(lower=-difference.upper, upper=-difference.lower)
+        )
+        text += (
+            f", in the mean {size} {unit} {word} than as given, counted up to the horizon (95 % CI "
+            f"{interval(shown, unit)})"
+        )
+    if decision.verdict == table.NORMAL:
+        return f"Nothing has to be changed. {text.replace('First change', 'To wait less', 1)}."
+    return f"{text}."
+
+
+def what_controls_say(summary: Summary, evidence: Evidence) -> list[str]:
+    """A sentence for every control that was run."""
+    said = {
+        "one_batch": (
+            "One batch, over and over, is learned: this network and this optimiser can learn.",
+            "Not even one batch, over and over, is learned by the horizon: what holds the network "
+            "is not the amount or the difficulty of the data.",
+        ),
+        "linear_probe": (
+            "A linear model of the raw inputs learns: the inputs tell something of the labels.",
+            "A linear model of the raw inputs learns nothing by the horizon: they tell nothing "
+            "that is easily read.",
+        ),
+        "shuffled_labels": (
+            "With shuffled labels it leaves chance level too, by learning the examples by heart.",
+            "With shuffled labels it stays at chance.",
+        ),
+        "constant_inputs": (
+            "With constant inputs it leaves chance level too: what falls there is not learned "
+            "from the inputs.",
+            "With constant inputs it stays at chance, as it must.",
+        ),
+    }
+    lines = []
+    for name, (learned, stuck) in said.items():
+        if name not in evidence.arms:
+            continue
+        arm = evidence.arms[name]
+        counts = fraction(arm.num_left, arm.num_runs, summary.arms[name].fraction)
+        lines.append(f"{learned if arm.left >= MOST else stuck} {_counted(arm, counts)}")
+    return lines
+
+
+def _counted(arm: ArmEvidence, counts: str) -> str:
+    """How many runs that is, and whether it carries over."""
+    if arm.held_out is None or arm.left < MOST:
+        return f"({counts})"
+    over = "carries over to" if arm.held_out >= LOW else "does not carry over to"
+    return f"({counts}; it {over} held-out examples)"

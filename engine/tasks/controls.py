@@ -1,0 +1,99 @@
+"""Controls: data that have lost something on purpose, to see what a network does without it.
+
+With `one_batch` there are only a few examples, which everything that can learn at all can learn by
+heart. With `shuffled_labels` the targets say nothing of the inputs, with `constant_inputs` the
+inputs say nothing of the targets: what is then still learned is the marginal, or is learned by
+heart. Shapes stay those of the data, and so does the number of steps in a pass.
+
+Source: Zhang et al. (2017), "Understanding deep learning requires rethinking generalization".
+"""
+
+from collections.abc import Mapping
+
+import jax
+import numpy as np
+
+from engine import rng
+from engine.errors import InputError
+
+CONTROLS: dict[str, str] = {
+    "none": "the data as they are",
+    "one_batch": "only the examples of the first evaluation batch, over and over",
+    "shuffled_labels": "targets in another order, so that they do not belong to the inputs",
+    "constant_inputs": "every input replaced by their mean",
+}
+_TARGETS = ("labels", "targets")
+_PARTS = ("", "held_out_")
+
+
+def has_examples(arrays: Mapping[str, np.ndarray]) -> bool:
+    """Whether a task holds examples in arrays, so that there is something to take from them."""
+    return "inputs" in arrays and any(name in arrays for name in _TARGETS)
+
+
+def controlled(
+    arrays: Mapping[str, np.ndarray], control: str, root_seed: int, task_seed: int
+) -> dict[str, np.ndarray]:
+    """The arrays of a task under a control, of the same shapes and types.
+
+    Args:
+        arrays: training examples, and both evaluation sets, see `engine.tasks.passes`.
+        control: one of `CONTROLS`.
+        root_seed, task_seed: of the stream that shuffles.
+
+    Raises:
+        InputError: the task draws its examples.
+    """
+    if control == "none":
+        return dict(arrays)
+    if not has_examples(arrays):
+        raise InputError(
+            f"control={control} has no effect: the examples are drawn, not held in arrays"
+        )
+    targets = next(name for name in _TARGETS if name in arrays)
+    if control == "one_batch":
+        return _one_batch(arrays, targets)
+    if control == "constant_inputs":
+        return _constant_inputs(arrays)
+    return _shuffled(arrays, targets, root_seed, task_seed)
+
+
+def _one_batch(arrays: Mapping[str, np.ndarray], targets: str) -> dict[str, np.ndarray]:
+    """The first evaluation batch in the place of all training examples and evaluation batches."""
+    found = dict(arrays)
+    for name in ("inputs", targets):
+        batch = arrays[f"loss_{name}"][0]
+        found[name] = batch[np.arange(len(arrays[name])) % len(batch)]
+        found[f"loss_{name}"] = np.broadcast_to(batch, arrays[f"loss_{name}"].shape).copy()
+    return found
+
+
+def _constant_inputs(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    mean = arrays["inputs"].mean(axis=0, dtype=np.float64).astype(arrays["inputs"].dtype)
+    found = dict(arrays)
+    for name in ("inputs", "loss_inputs", "held_out_inputs"):
+        found[name] = np.broadcast_to(mean, arrays[name].shape).copy()
+    return found
+
+
+def _shuffled(
+    arrays: Mapping[str, np.ndarray], targets: str, root_seed: int, task_seed: int
+) -> dict[str, np.ndarray]:
+    """Targets permuted within the training examples, and within those held out.
+
+    The evaluation set is of training examples, and must have the targets that are trained on: it is
+    taken anew, evenly from the training examples.
+    """
+    found = dict(arrays)
+    key = rng.stream(root_seed, "task", task_seed)
+    for i, part in enumerate(_PARTS):
+        own = arrays[part + targets]
+        flat = own if not part else own.reshape(-1, *own.shape[2:])
+        with jax.default_device(jax.local_devices(backend="cpu")[0]):
+            order = np.asarray(jax.random.permutation(jax.random.fold_in(key, i), len(flat)))
+        found[part + targets] = flat[order].reshape(own.shape)
+    shape = arrays[f"loss_{targets}"].shape[:2]
+    rows = np.linspace(0, len(found["inputs"]) - 1, shape[0] * shape[1]).round().astype(int)
+    for name in ("inputs", targets):
+        found[f"loss_{name}"] = found[name][rows].reshape(arrays[f"loss_{name}"].shape)
+    return found
