@@ -1,5 +1,6 @@
 """Width and form by measurement, on the real network, data and device."""
 
+import dataclasses
 import logging
 import statistics
 import time
@@ -106,9 +107,13 @@ def step_cost(spec: PoolSpec, limit: int | None) -> StepCost:
     pool = make_pool(spec, limit)
     start_seconds = time.perf_counter() - begun
     horizon = SEGMENTS_PER_CHUNK * spec.eval_every * (_REPEATS + 2)
-    pool.fill([Run("", spec.arm, i, i, i, i, horizon) for i in range(spec.width)])
+    # At a rate of zero no run ends early, and a step costs the same.
+    arm = dataclasses.replace(spec.arm, learning_rate=0.0)
     times = []
+    pool.fill([Run("", arm, i, i, i, i, horizon) for i in range(spec.width)])
     for _ in range(_REPEATS + 1):
+        if not pool.num_busy:
+            raise InputError("every run ends at its start: the loss of the network is not finite")
         started = time.perf_counter()
         pool.advance()
         pool.collect(pool.harvest())

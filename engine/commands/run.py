@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from engine import devices, provenance, store, tuning, workers
+from engine import devices, provenance, store, tasks, tuning, workers
 from engine.checkpoints import CheckpointFolder
 from engine.commands.progress import note
 from engine.commands.recorder import Recorder
@@ -23,6 +23,7 @@ from engine.errors import InputError, StorageError
 from engine.firstbatch import try_network
 from engine.interruption import Interrupted, SignalWatch
 from engine.looks import Until, check_goal
+from engine.models.initial import AS_WRITTEN
 from engine.observers import Observer, Watching, check_watching, ended_with, make_observers
 from engine.plan import Plan, make_plan, spooled
 from engine.sources import is_reference
@@ -300,20 +301,27 @@ def _tuned(
 
 def _try_own_networks(plan: Plan, available: Devices, cache_dir: str | None) -> None:
     """Takes one batch through every network of the user's own, before anything long starts."""
+    tried = set()
     for group in plan.groups:
-        if is_reference(group.spec.arm.model):
-            found = workers.call(available, cache_dir, try_network, group.spec, cache_dir)
-            if found.is_share:
-                _note(
-                    f"{', '.join(group.arm_names)}: the outputs are shares that add up to 1, as "
-                    f"after a softmax; the loss takes a softmax itself, so leave that out, or it "
-                    f"can hardly learn"
-                )
-            if found.unreached:
-                _note(
-                    f"{', '.join(group.arm_names)}: the gradient of the loss does not reach "
-                    f"{', '.join(found.unreached)}, which will stay where it starts"
-                )
+        arm = group.spec.arm
+        # What an optimiser or a control changes is no other network.
+        source = tasks.source_of(dataclasses.replace(arm, control="none"))
+        key = (arm.model, arm.model_args, arm.precision, arm.init == AS_WRITTEN, source)
+        if not is_reference(arm.model) or key in tried:
+            continue
+        tried.add(key)
+        found = workers.call(available, cache_dir, try_network, group.spec, cache_dir)
+        names = ", ".join(group.arm_names)
+        if found.is_share:
+            _note(
+                f"{names}: the outputs are shares that add up to 1, as after a softmax; the loss "
+                f"takes a softmax itself, so leave that out, or it can hardly learn"
+            )
+        if found.unreached:
+            _note(
+                f"{names}: the gradient of the loss does not reach {', '.join(found.unreached)}, "
+                f"which will stay where it starts"
+            )
 
 
 def _warn_of_another_environment(directory: WorkDirectory) -> None:
