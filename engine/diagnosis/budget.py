@@ -85,7 +85,7 @@ def choose(
     if horizon < least or number * horizon > steps * 1.02:
         raise InputError(
             f"minutes={minutes:g} do not buy {number} seeds of {costs.num_arms} arms to "
-            f"{least} steps: expected at least {math.ceil(needed(number, least)):g}"
+            f"{least} steps: expected at least {math.ceil(10 * needed(number, least)) / 10:g}"
             f"{'' if seeds is None else ', or fewer seeds'}"
         )
     how = (

@@ -86,9 +86,7 @@ def _learns_by_heart(evidence: Evidence) -> bool:
 
 
 def _is_normal(evidence: Evidence) -> bool:
-    given = evidence.given
-    carries_over = given.held_out is None or given.held_out >= LOW
-    return given.left >= NEARLY_ALL and carries_over
+    return evidence.given.left >= NEARLY_ALL
 
 
 def _diverges(evidence: Evidence) -> bool:
@@ -169,7 +167,7 @@ RULES = (
     ),
     Rule(
         NORMAL,
-        "nearly all runs leave chance level by themselves, and what they learn carries over",
+        "nearly all runs leave chance level by themselves",
         _is_normal,
         lambda evidence: evidence.best(),
     ),

@@ -60,7 +60,9 @@ def what_was_seen(summary: Summary, evidence: Evidence, decision: Decision) -> l
     cause = _CAUSES.get(decision.waits_for or decision.verdict)
     if cause is not None:
         lines.append(cause)
-    signs = evidence.signs
+    held_out, signs = evidence.given.held_out, evidence.signs
+    if evidence.given.left >= MOST and held_out is not None and held_out < LOW:
+        lines.append("What it learns does not carry over to held-out examples.")
     if signs.below_epsilon is not None:
         lines.append(
             f"Before the end of the plateau √v̂ is below ε in {percent(signs.below_epsilon)} of the "

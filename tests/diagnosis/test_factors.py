@@ -1,0 +1,109 @@
+"""What is changed around a configuration, one thing at a time."""
+
+import dataclasses
+
+import pytest
+
+from engine import config
+from engine.config import Arm
+from engine.diagnosis.factors import AS_GIVEN, factors_of
+from engine.study import resolve_arm
+
+CONTROLS = {"one_batch", "linear_probe", "shuffled_labels", "constant_inputs"}
+
+
+def _resolved(**fields: object) -> Arm:
+    return resolve_arm(Arm(**{"model": "mlp", **fields}))  # type: ignore[arg-type]
+
+
+def _changed(name: str, **fields: object) -> dict[str, object]:
+    """The fields in which an arm of the diagnosis differs from the given one, resolved."""
+    arm = _resolved(**fields)
+    made = resolve_arm(factors_of(arm, has_examples=True).arms[name].arm)
+    before, after = config.identity_fields(arm), config.identity_fields(made)
+    return {field: value for field, value in after.items() if value != before[field]}
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam", "adamw", "rmsprop", "lion"])
+@pytest.mark.parametrize("model", ["mlp", "cnn8"])
+def test_every_arm_can_be_resolved_and_no_two_are_the_same(optimizer: str, model: str):
+    factors = factors_of(_resolved(model=model, optimizer=optimizer), has_examples=True)
+    made = [resolve_arm(factor.arm) for factor in factors.arms.values()]
+    assert len(set(made)) == len(made)
+    assert next(iter(factors.arms)) == AS_GIVEN
+    assert not set(factors.arms) & set(factors.skipped)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("init=he", {"init": "he", "init_scale": None}),
+        ("epsilon=1e-12", {"epsilon": 1e-12}),
+        ("epsilon=1e-05", {"epsilon": 1e-5}),
+        ("learning_rate=×1/3", {"learning_rate": 3.333e-4}),
+        ("learning_rate=×3", {"learning_rate": 3e-3}),
+        ("learning_rate=×1000", {"learning_rate": 1.0}),
+        ("batch_norm", {"batch_norm": True}),
+        ("leaky_relu", {"activation": "leaky_relu"}),
+        ("one_batch", {"control": "one_batch"}),
+        ("shuffled_labels", {"control": "shuffled_labels"}),
+        ("constant_inputs", {"control": "constant_inputs"}),
+    ],
+)
+def test_an_arm_differs_in_one_thing(name: str, expected: dict[str, object]):
+    assert _changed(name) == expected
+
+
+def test_the_other_family_comes_with_a_rate_of_its_own():
+    of_adam = _changed("optimizer=sgd")
+    assert of_adam["optimizer"] == "sgd"
+    assert of_adam["momentum"] == 0.9
+    of_sgd = _changed("optimizer=adam", optimizer="sgd", momentum=0.5)
+    assert of_sgd["optimizer"] == "adam"
+    assert of_sgd["epsilon"] == 1e-8
+
+
+def test_the_probe_is_linear_whatever_the_network_is():
+    arm = _resolved(model="cnn8", batch_norm=True, dropout=0.5, optimizer="sgd")
+    probe = resolve_arm(factors_of(arm, has_examples=True).arms["linear_probe"].arm)
+    assert (probe.model, probe.dense_widths, probe.batch_norm, probe.dropout) == (
+        "mlp", (), False, 0.0,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("fields", "name", "reason"),
+    [
+        ({"init": "he"}, "init=he", "it starts so already"),
+        ({"optimizer": "sgd"}, "epsilon=1e-12", "sgd has no epsilon"),
+        ({"optimizer": "lion"}, "epsilon=1e-05", "lion has no epsilon"),
+        ({"epsilon": 1e-12}, "epsilon=1e-12", "it is that already"),
+        ({"batch_norm": True}, "batch_norm", "it is normalised already"),
+        ({"activation": "tanh"}, "leaky_relu", "its activation is tanh, not relu"),
+        ({"control": "one_batch"}, "shuffled_labels", "control=one_batch already"),
+    ],
+)
+def test_what_does_not_apply_is_skipped_and_said(fields: dict, name: str, reason: str):
+    factors = factors_of(_resolved(**fields), has_examples=True)
+    assert reason in factors.skipped[name]
+    assert name not in factors.arms
+
+
+def test_an_own_network_is_not_rebuilt():
+    arm = dataclasses.replace(_resolved(), model="net.py:Net", init="as_written", init_scale=None)
+    skipped = factors_of(arm, has_examples=True).skipped
+    assert skipped.keys() == {"batch_norm", "leaky_relu"}
+    assert all("own" in reason for reason in skipped.values())
+
+
+def test_fresh_examples_have_no_controls():
+    factors = factors_of(_resolved(dataset="teacher"), has_examples=False)
+    assert set(factors.skipped) == CONTROLS
+    assert all("fresh" in reason for reason in factors.skipped.values())
+
+
+def test_multiples_of_a_rate_of_zero_are_other_rates():
+    arms = factors_of(_resolved(learning_rate=0.0), has_examples=True).arms
+    rates = {factor.arm.learning_rate for name, factor in arms.items() if "rate" in name}
+    assert len(rates) == 6
+    assert 0.0 not in rates
