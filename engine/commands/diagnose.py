@@ -73,12 +73,18 @@ def diagnose(
     one = _around(study, arm)
     available, number = find_workers(num_workers)
     pilot = _pilot(one, available.platform, data_dir)
+    if minutes is None and not (seeds is not None and is_horizon_fixed):
+        minutes = MINUTES
     known = _known(workdir)
-    if known is None:
-        budget = _budget(pilot, available, number, cache, (minutes, seeds, is_horizon_fixed), began)
-        minutes = MINUTES if minutes is None else minutes
-    else:
+    if known is not None:
         minutes, budget = known
+    elif minutes is None:
+        assert seeds is not None
+        budget = Budget(seeds, pilot.plan.horizons[AS_GIVEN], [precision(seeds)])
+    else:
+        costs = _costs(pilot, available, number, cache, began)
+        asked = pilot.plan.horizons[AS_GIVEN]
+        budget = choose(minutes, costs, asked, is_horizon_fixed, seeds)
     for line in budget.words:
         print(f"note: {line}", file=sys.stderr)
     for name, reason in pilot.factors.skipped.items():
@@ -141,23 +147,14 @@ def _known(workdir: str | os.PathLike[str]) -> tuple[float | None, Budget] | Non
     return record.minutes, Budget(seeds, horizon, record.budget)
 
 
-def _budget(
-    pilot: _Pilot,
-    available: devices.Devices,
-    num_workers: int,
-    cache_dir: str,
-    asked: tuple[float | None, int | None, bool],
-    began: float,
-) -> Budget:
-    """What is run: measured and chosen, or as asked for."""
-    minutes, seeds, is_horizon_fixed = asked
-    horizon = pilot.plan.horizons[AS_GIVEN]
-    if minutes is None and seeds is not None and is_horizon_fixed:
-        return Budget(seeds, horizon, [precision(seeds)])
+def _costs(
+    pilot: _Pilot, available: devices.Devices, num_workers: int, cache_dir: str, began: float
+) -> Costs:
+    """What training the configuration costs here, measured."""
     spec = pilot.plan.groups[0].spec
     cost = workers.call(available, cache_dir, tuning.step_cost, spec, devices.memory_limit(1))
     arms = [resolve_arm(factor.arm) for factor in pilot.factors.arms.values()]
-    costs = Costs(
+    return Costs(
         seconds_per_step=cost.seconds_per_step,
         start_seconds=cost.start_seconds,
         spent_seconds=time.monotonic() - began,
@@ -165,7 +162,6 @@ def _budget(
         num_arms=len(arms),
         num_structures=len({_structure(arm) for arm in arms}),
     )
-    return choose(minutes or MINUTES, costs, horizon, is_horizon_fixed, seeds)
 
 
 def _structure(arm: Arm) -> tuple[Any, ...]:

@@ -1,0 +1,116 @@
+"""`diagnose` from the command line to the verdict."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+import engine
+import launch
+from engine import store
+from engine.document import study_of
+
+
+def _words(workdir: Path, data_dir: str, *words: str) -> list[str]:
+    return [
+        "launch.py",
+        "diagnose",
+        "--model=mlp",
+        "--dense_widths=16",
+        "--workers=0",
+        f"--workdir={workdir}",
+        f"--data_dir={data_dir}",
+        *words,
+    ]
+
+
+@pytest.fixture(scope="module")
+def diagnosed(tmp_path_factory: pytest.TempPathFactory, data_dir: str) -> Path:
+    """A diagnosis of a healthy network, small: 2 seeds of 14 arms."""
+    workdir = tmp_path_factory.mktemp("diagnosis") / "study"
+    words = ["--seeds=2", "--horizon=66", "--optimizer=sgd", "--init=he", "--learning_rate=0.1"]
+    assert launch.main(_words(workdir, data_dir, *words)) == 0
+    return workdir
+
+
+def _diagnosis(workdir: Path) -> dict:
+    return json.loads((workdir / "summary.json").read_text())["diagnosis"]
+
+
+def test_a_diagnosis_ends_in_a_verdict_with_its_evidence(diagnosed: Path):
+    found = _diagnosis(diagnosed)
+    assert found["verdict"] == "normal for this set-up"
+    assert found["arms"]["as_given"]["num_left"] == 2
+    assert found["skipped"]["init=he"] == "it starts so already"
+    assert found["skipped"]["epsilon=1e-12"] == "sgd has no epsilon"
+    page = (diagnosed / "report.html").read_text()
+    for words in (
+        "Why it waits, and what to change",
+        "Not tried: epsilon=1e-12, because sgd has no epsilon.",
+        "The decision table: the first row that holds is the verdict.",
+        "If all 2 runs of an arm leave, at least 16 % of such runs do",
+    ):
+        assert words in page
+    assert (diagnosed / "figures" / "remedies.svg").exists()
+
+
+def test_the_verdict_is_the_headline(diagnosed: Path):
+    results = engine.open(diagnosed)
+    assert results.verdict.startswith("Normal for this set-up: 2 of 2 runs")
+    assert "remedies" in results.figures
+
+
+def test_a_diagnosis_is_a_study_that_can_be_made_again(diagnosed: Path):
+    document = store.open_existing(diagnosed).document
+    study = study_of(document)
+    assert study.diagnosis is not None
+    assert study.diagnosis.kinds["one_batch"] == "control"
+    assert study.diagnosis.minutes is None
+
+
+def test_the_same_command_goes_on_and_does_not_measure_anew(
+    diagnosed: Path, data_dir: str, capsys: pytest.CaptureFixture[str]
+):
+    before = (diagnosed / "outcomes.parquet").read_bytes()
+    words = ["--optimizer=sgd", "--init=he", "--learning_rate=0.1", "--minutes=1"]
+    assert launch.main(_words(diagnosed, data_dir, *words)) == 0
+    assert (diagnosed / "outcomes.parquet").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["--minutes=0"], "minutes=0.0: expected a positive number"),
+        (["--minutes=nan"], "minutes=nan: expected a positive number"),
+        (["--minutes=soon"], "minutes"),
+        (["--sweep=init=he,normal"], "sweep"),
+        (["--design=crossed"], "design"),
+        (["--arm=as_aksed", "--experiment=kick_in", "--model=cnn8"], "did you mean 'as_asked'?"),
+        (["--control=one_bach"], "did you mean 'one_batch'?"),
+        (["--dataset=teacher", "--control=one_batch", "--horizon=50"], "drawn, not held in arrays"),
+        (["--experiment=double_well", "--gradient_noise=1"], "no plateau to explain"),
+    ],
+)
+def test_wrong_words_get_one_line(
+    words: list[str], expected: str, tmp_path: Path, data_dir: str,
+    capsys: pytest.CaptureFixture[str],
+):  # fmt: skip
+    assert launch.main(_words(tmp_path / "study", data_dir, *words)) == 2
+    error = capsys.readouterr().err.strip().splitlines()[-1]
+    assert error.startswith("error: ")
+    assert expected in error
+    assert not (tmp_path / "study").exists()
+
+
+def test_a_study_of_another_kind_is_refused(
+    tmp_path: Path, data_dir: str, capsys: pytest.CaptureFixture[str]
+):
+    workdir = tmp_path / "study"
+    words = [
+        word
+        for word in _words(workdir, data_dir, "--seeds=1", "--horizon=22")
+        if word != "diagnose"
+    ]
+    assert launch.main([*words, "--experiment=single"]) == 0
+    assert launch.main(_words(workdir, data_dir, "--seeds=2", "--horizon=66")) == 2
+    assert "another" in capsys.readouterr().err
