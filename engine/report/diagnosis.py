@@ -23,6 +23,7 @@ from engine.report.phrases import fraction, interval, number, p_value
 from engine.report.signs import read_signs
 from engine.report.summary import Summary
 from engine.report.topics import Drawing, Topic, TopicTable
+from engine.report.verdict import REMEDY_QUESTION
 from engine.store import WorkDirectory
 
 
@@ -54,6 +55,7 @@ def make_topic(directory: WorkDirectory, summary: Summary) -> Topic | None:
         drawings={"remedies": Drawing(draw, _CAPTION)} if changes else {},
         document=_document(record, evidence, decision, lines),
         headline=headline(summary, evidence, decision),
+        answers=REMEDY_QUESTION,
     )
 
 
@@ -133,6 +135,7 @@ def _rules(evidence: Evidence, decision: Decision) -> TopicTable:
         "The decision table: the first row that holds is the verdict.",
         ["verdict", "when", "holds"],
         rows,
+        is_of_words=True,
     )
 
 

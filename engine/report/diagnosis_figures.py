@@ -1,14 +1,16 @@
 """The figure of a diagnosis."""
 
 import math
+from collections.abc import Collection
 
 from matplotlib.figure import Figure
 
 from engine.diagnosis.evidence import MOST, Evidence
 from engine.diagnosis.record import Record
 from engine.report.canvas import INK, new_figure
-from engine.report.phrases import label
+from engine.report.phrases import label, number
 from engine.report.summary import Summary
+from engine.statistics import Estimate
 
 _COLOURS = {"remedy": "#0072B2", "far": "#7F7F7F"}
 
@@ -21,19 +23,31 @@ def draw_remedies(summary: Summary, record: Record, evidence: Evidence, names: l
         if (difference := evidence.arms[name].difference) is not None
     }
     ordered = sorted(found, key=lambda name: found[name].value)
-    figure = new_figure(1.0 + 0.3 * len(ordered))
+    figure = new_figure(1.0 + 0.26 * len(ordered))
     axes = figure.subplots()
+    end = _end(found.values())
     for row, name in enumerate(ordered):
         colour, difference = _COLOURS[record.kinds[name]], found[name]
-        bounds = [difference.lower, difference.upper]
-        if all(map(math.isfinite, bounds)):
-            axes.plot(bounds, [row, row], color=colour, linewidth=1.6)
         style = "full" if evidence.arms[name].left >= MOST else "none"
+        if difference.value > end:
+            axes.plot(end, row, ">", color=colour, markersize=6, fillstyle=style, clip_on=False)
+            text = f"{number(difference.value, summary.unit)} "
+            axes.text(0.96 * end, row, text, ha="right", va="center", fontsize=7)
+            continue
+        lower, upper = difference.lower, min(difference.upper, end)
+        if math.isfinite(lower):
+            axes.plot([lower, upper], [row, row], color=colour, linewidth=1.6)
         axes.plot(difference.value, row, "o", color=colour, markersize=5, fillstyle=style)
     axes.axvline(0, color=INK, linewidth=0.8)
     axes.set_yticks(range(len(ordered)), [label(record.words[name]) for name in ordered])
     axes.set(
-        ylim=(len(ordered) - 0.5, -0.5),
-        xlabel=f"{summary.unit} later than as given (mean wait up to the horizon)",
+        ylim=(len(ordered) - 0.5, -0.5), xlabel=f"{summary.unit} later than as given", xmargin=0.05
     )
+    axes.set_xlim(right=end)
     return figure
+
+
+def _end(differences: Collection[Estimate]) -> float:
+    """Where the axis ends on the later side, so that what is earlier is not squeezed."""
+    earliest = max((-d.lower for d in differences if math.isfinite(d.lower)), default=0.0)
+    return 1.5 * earliest if earliest > 0 else max(d.value for d in differences) or 1.0

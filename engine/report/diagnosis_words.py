@@ -1,5 +1,7 @@
 """A diagnosis in words."""
 
+from typing import NamedTuple
+
 from engine.diagnosis import table
 from engine.diagnosis.evidence import LOW, MOST, ArmEvidence, Evidence
 from engine.diagnosis.factors import AS_GIVEN
@@ -37,6 +39,39 @@ _BY_HAND = {
     table.DIVERGES: "Every rate that was tried diverges: first look for numbers that are not "
     "finite, or enormous, in the inputs.",
     table.NORMAL: "Nothing has to be changed, and nothing that was tried makes it leave earlier.",
+}
+
+
+class _Sayings(NamedTuple):
+    """What a control shows, before and after its counts, if most runs learn and if they do not."""
+
+    learned: tuple[str, str]
+    stuck: tuple[str, str]
+
+
+_OF_CONTROLS = {
+    "one_batch": _Sayings(
+        ("One batch, over and over, is learned", ": this network and this optimiser can learn"),
+        (
+            "Not even one batch, over and over, is learned by the horizon",
+            ": what holds it is not the amount or the difficulty of the data",
+        ),
+    ),
+    "linear_probe": _Sayings(
+        ("A linear model of the raw inputs learns", ": the inputs tell something of the labels"),
+        (
+            "A linear model of the raw inputs learns nothing by the horizon",
+            ": they tell nothing that is easily read",
+        ),
+    ),
+    "shuffled_labels": _Sayings(
+        ("With shuffled labels it leaves chance level too, by learning examples by heart", ""),
+        ("With shuffled labels it stays at chance", ""),
+    ),
+    "constant_inputs": _Sayings(
+        ("With constant inputs it leaves chance level too", ": not by learning from the inputs"),
+        ("With constant inputs it stays at chance, as it must", ""),
+    ),
 }
 
 
@@ -104,40 +139,20 @@ def change_first(summary: Summary, record: Record, evidence: Evidence, decision:
 
 def what_controls_say(summary: Summary, evidence: Evidence) -> list[str]:
     """A sentence for every control that was run."""
-    said = {
-        "one_batch": (
-            "One batch, over and over, is learned: this network and this optimiser can learn.",
-            "Not even one batch, over and over, is learned by the horizon: what holds the network "
-            "is not the amount or the difficulty of the data.",
-        ),
-        "linear_probe": (
-            "A linear model of the raw inputs learns: the inputs tell something of the labels.",
-            "A linear model of the raw inputs learns nothing by the horizon: they tell nothing "
-            "that is easily read.",
-        ),
-        "shuffled_labels": (
-            "With shuffled labels it leaves chance level too, by learning the examples by heart.",
-            "With shuffled labels it stays at chance.",
-        ),
-        "constant_inputs": (
-            "With constant inputs it leaves chance level too: what falls there is not learned "
-            "from the inputs.",
-            "With constant inputs it stays at chance, as it must.",
-        ),
-    }
     lines = []
-    for name, (learned, stuck) in said.items():
+    for name, sayings in _OF_CONTROLS.items():
         if name not in evidence.arms:
             continue
         arm = evidence.arms[name]
+        what, so = sayings.learned if arm.left >= MOST else sayings.stuck
         counts = fraction(arm.num_left, arm.num_runs, summary.arms[name].fraction)
-        lines.append(f"{learned if arm.left >= MOST else stuck} {_counted(arm, counts)}")
+        lines.append(f"{what} ({counts} left chance level{_carried(arm)}){so}.")
     return lines
 
 
-def _counted(arm: ArmEvidence, counts: str) -> str:
-    """How many runs that is, and whether it carries over."""
+def _carried(arm: ArmEvidence) -> str:
+    """Whether what is learned carries over, where most runs learn something."""
     if arm.held_out is None or arm.left < MOST:
-        return f"({counts})"
-    over = "carries over to" if arm.held_out >= LOW else "does not carry over to"
-    return f"({counts}; it {over} held-out examples)"
+        return ""
+    does = "does" if arm.held_out >= LOW else "does not"
+    return f"; what they learn {does} carry over to held-out examples"

@@ -23,11 +23,13 @@ class TopicTable(NamedTuple):
         caption: one sentence.
         header: of the columns.
         rows: of cells, each as long as the header.
+        is_of_words: whether its cells are words rather than numbers.
     """
 
     caption: str
     header: list[str]
     rows: list[list[str]]
+    is_of_words: bool = False
 
 
 class Drawing(NamedTuple):
@@ -52,8 +54,9 @@ class Topic(NamedTuple):
         tables: after them.
         drawings: by file name, which no other topic may use.
         document: its numbers for `summary.json`, of plain types; nothing infinite.
-        headline: that takes the place of the report's own, where it is the answer to what was
-            asked; else `None`.
+        headline: that takes the place of the report's own, where the topic is the answer to what
+            was asked, and comes first on the page; else `None`.
+        answers: question of the report that it answers in the place of the report.
     """
 
     key: str
@@ -63,6 +66,7 @@ class Topic(NamedTuple):
     drawings: dict[str, Drawing]
     document: Any
     headline: str | None = None
+    answers: str | None = None
 
 
 def make_topics(directory: WorkDirectory, summary: Summary) -> list[Topic]:

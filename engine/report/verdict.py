@@ -29,6 +29,7 @@ _STATUS_WORDS = {
 }
 
 
+REMEDY_QUESTION = "Is something wrong, and what would fix it?"
 # With fewer runs even a unanimous course is not beyond chance.
 _FEW = 6
 
@@ -71,7 +72,7 @@ def _verdict(summary: Summary) -> Verdict:
         "How often does it kick in?": _how_often(summary, base),
         "When?": _when(summary, base, horizon),
         "Is that normal for this set-up?": _is_normal(summary, base, horizon),
-        "Is something wrong, and what would fix it?": _what_fixes(summary),
+        REMEDY_QUESTION: _what_fixes(summary),
     }
     headline = _headline(summary, base, horizon) + _decided(summary)
     if summary.of_logs:
