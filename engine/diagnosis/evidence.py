@@ -11,6 +11,8 @@ LOW = 0.05
 # A share of the runs at which a change counts as most of the cure, and as the whole of it.
 MOST = 0.5
 NEARLY_ALL = 0.9
+# By how much more of the runs must leave where less than half of the mean wait is gone.
+_MORE_LEFT = 0.25
 
 
 class ArmEvidence(NamedTuple):
@@ -23,6 +25,7 @@ class ArmEvidence(NamedTuple):
         num_waited: that left it after a plateau.
         num_diverged: whose loss blew up.
         held_out: median over runs of the best ρ on held-out examples; `None` without any.
+        mean_wait: restricted to the horizon, in the unit of `difference`.
         difference: of restricted mean waits from `as_given`, negative is earlier; `None` for
             itself, and where both cannot be compared.
         is_earlier: whether it is earlier beyond chance, after Holm.
@@ -34,6 +37,7 @@ class ArmEvidence(NamedTuple):
     num_waited: int
     num_diverged: int
     held_out: float | None
+    mean_wait: float
     difference: Estimate | None
     is_earlier: bool
 
@@ -46,11 +50,6 @@ class ArmEvidence(NamedTuple):
     def diverged(self) -> float:
         """Share of the runs that diverged."""
         return self.num_diverged / self.num_runs
-
-    @property
-    def helps(self) -> bool:
-        """Whether most runs leave chance level, and earlier than as given."""
-        return self.is_earlier and self.left >= MOST
 
 
 class Signs(NamedTuple):
@@ -92,11 +91,25 @@ class Evidence(NamedTuple):
         """What may be advised."""
         return {name: arm for name, arm in self.arms.items() if arm.kind == "remedy"}
 
+    def relieves(self, name: str) -> bool:
+        """Whether a change makes most runs leave chance level, beyond chance and by enough.
+
+        That is at least half of the mean wait, or a quarter of the runs more than as given. A
+        difference that is beyond chance may still be too small to be what the wait is due to.
+        """
+        arm, given = self.arms.get(name), self.given
+        if arm is None or arm.difference is None or not arm.is_earlier or arm.left < MOST:
+            return False
+        is_halved = -arm.difference.value >= MOST * given.mean_wait
+        return is_halved or arm.left - given.left >= _MORE_LEFT
+
     def best(self, names: tuple[str, ...] | None = None) -> str | None:
         """Of some remedies, or of all, the one that helps most; `None` where none does."""
         found = {
             name: arm.difference.value
             for name, arm in self.remedies().items()
-            if (names is None or name in names) and arm.helps and arm.difference is not None
+            if (names is None or name in names)
+            and arm.difference is not None
+            and self.relieves(name)
         }
         return min(found, key=lambda name: found[name]) if found else None

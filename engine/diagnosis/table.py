@@ -20,6 +20,7 @@ DIVERGES = "diverges"
 NOTHING = "nothing to learn: check labels and inputs"
 UNDECIDED = "not decided"
 
+_RELIEVES = "makes most runs leave chance level, far more of them or in half the time"
 _STARTS = ("init=he", "batch_norm")
 _FINE_EPSILON = "epsilon=1e-12"
 # Relative to their size, in single precision.
@@ -100,17 +101,17 @@ def _is_dead(evidence: Evidence) -> bool:
 
 
 def _is_held_by_epsilon(evidence: Evidence) -> bool:
-    return _FINE_EPSILON in evidence.arms and evidence.arms[_FINE_EPSILON].helps
+    return evidence.relieves(_FINE_EPSILON)
 
 
 def _is_held_by_scale(evidence: Evidence) -> bool:
-    return any(name in evidence.arms and evidence.arms[name].helps for name in _STARTS)
+    return any(map(evidence.relieves, _STARTS))
 
 
 def _higher_rates(evidence: Evidence) -> list[str]:
     """Higher rates that help, the lowest first."""
     rates = evidence.rates
-    helping = [name for name, rate in rates.items() if rate > 1 and evidence.arms[name].helps]
+    helping = [name for name, rate in rates.items() if rate > 1 and evidence.relieves(name)]
     return sorted(helping, key=lambda name: rates[name])
 
 
@@ -133,20 +134,19 @@ def _lower_rate(evidence: Evidence) -> str | None:
 _CAUSES = (
     Rule(
         EPSILON,
-        "with an epsilon of 1e-12 most runs leave chance level, and earlier",
+        f"an epsilon of 1e-12 {_RELIEVES}",
         _is_held_by_epsilon,
         lambda evidence: _FINE_EPSILON,
     ),
     Rule(
         SCALE,
-        "with another start, or normalised, most runs leave chance level, and earlier",
+        f"another start, or normalisation, {_RELIEVES}",
         _is_held_by_scale,
         lambda evidence: evidence.best(_STARTS),
     ),
     Rule(
         RATE,
-        "with a higher learning rate most runs leave chance level, and earlier; with another "
-        "start they do not",
+        f"a higher learning rate {_RELIEVES}, and another start does not",
         lambda evidence: bool(_higher_rates(evidence)),
         _higher_rate,
     ),
@@ -187,7 +187,7 @@ RULES = (
     *_CAUSES,
     Rule(
         UNDECIDED,
-        "nothing that was changed makes most runs leave chance level earlier",
+        f"nothing that was changed {_RELIEVES}",
         lambda evidence: True,
         lambda evidence: evidence.best(),
     ),

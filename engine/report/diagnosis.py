@@ -86,6 +86,7 @@ def _of_arm(directory: WorkDirectory, summary: Summary, name: str, record: Recor
         num_waited=statuses["broke"],
         num_diverged=statuses["diverged"],
         held_out=_held_out(directory, name, summary.runs[name].chance_loss),
+        mean_wait=summary.arms[name].restricted_mean.value,
         difference=None if comparison is None else comparison.difference,
         is_earlier=comparison is not None and comparison.is_earlier,
     )

@@ -22,6 +22,7 @@ def _arm(
     return ArmEvidence(
         kind=kind, num_runs=RUNS, num_left=left, num_waited=left if waited is None else waited,
         num_diverged=diverged, held_out=held_out,
+        mean_wait=20.0 * (1 - left / RUNS) + (10.0 - earlier) * left / RUNS,
         difference=Estimate(-earlier, -earlier - 0.1, -earlier + 0.1), is_earlier=earlier > 0.1,
     )  # fmt: skip
 
@@ -130,6 +131,14 @@ def test_a_normal_plateau_is_told_from_no_plateau():
     assert waited.waits_for == table.SCALE
     hardly = _with({"as_given": _arm(RUNS, kind="given", waited=2), **he})
     assert hardly.waits_for is None
+
+
+def test_a_difference_beyond_chance_may_be_too_small_to_be_the_cause():
+    arms = {"as_given": _given(RUNS), "epsilon=1e-12": _arm(RUNS, 0.2), "init=he": _arm(RUNS, 9.0)}
+    decision = _with(arms)
+    assert (decision.waits_for, decision.first) == (table.SCALE, "init=he")
+    few = {"as_given": _given(9), "epsilon=1e-12": _arm(9, 0.2)}
+    assert _with(few).verdict == table.UNDECIDED
 
 
 def test_a_row_holds_whatever_the_evidence_is():
