@@ -50,7 +50,7 @@ def make_topic(directory: WorkDirectory, summary: Summary) -> Topic | None:
         lines=lines,
         tables=[
             _changes(summary, record, evidence),
-            _rules(evidence, decision),
+            _rules(evidence),
         ],
         drawings={"remedies": Drawing(draw, _CAPTION)} if changes else {},
         document=_document(record, evidence, decision, lines),
@@ -124,14 +124,13 @@ def _changes(summary: Summary, record: Record, evidence: Evidence) -> TopicTable
     )
 
 
-def _rules(evidence: Evidence, decision: Decision) -> TopicTable:
-    rows, is_decided = [], False
+def _rules(evidence: Evidence) -> TopicTable:
+    rows, marks = [], {True: "yes: the verdict", False: "no"}
     for rule in table.RULES:
         holds = rule.holds(evidence)
-        mark = "yes" if holds else "no"
-        if holds and not is_decided:
-            mark, is_decided = "yes: the verdict", True
-        rows.append([rule.verdict, rule.condition, mark])
+        rows.append([rule.verdict, rule.condition, marks[holds]])
+        if holds:
+            marks = dict.fromkeys(marks, "–")
     return TopicTable(
         "The decision table: the first row that holds is the verdict.",
         ["verdict", "when", "holds"],
