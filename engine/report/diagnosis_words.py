@@ -9,6 +9,7 @@ from engine.diagnosis.record import Record
 from engine.diagnosis.table import Decision
 from engine.report.phrases import fraction, interval, number, onset, percent
 from engine.report.summary import Summary
+from engine.statistics import Estimate
 
 _CAUSES = {
     table.SCALE: (
@@ -88,7 +89,19 @@ def headline(summary: Summary, evidence: Evidence, decision: Decision) -> str:
         text += f", median {onset(arm, summary.unit, horizon)}"
     if decision.waits_for is not None:
         text += f". The plateau before that is {decision.waits_for}"
+    if decision.first is not None:
+        arm = evidence.arms[decision.first]
+        what = "To wait less" if decision.verdict == table.NORMAL else "Change first"
+        text += f". {what}: {decision.first}, with which {arm.num_left} of {arm.num_runs} leave"
+        if arm.difference is not None:
+            text += f", {_size(arm.difference, summary.unit)}"
     return f"{text}."
+
+
+def _size(difference: Estimate, unit: str) -> str:
+    """`9.7 epochs earlier`."""
+    word = "earlier" if difference.value < 0 else "later"
+    return f"{number(abs(difference.value), unit)} {unit} {word}"
 
 
 def what_was_seen(summary: Summary, evidence: Evidence, decision: Decision) -> list[str]:
@@ -123,15 +136,13 @@ def change_first(summary: Summary, record: Record, evidence: Evidence, decision:
     text = f"First change: {record.words[name]} ({name}). With it {left} left chance level"
     if arm.difference is not None:
         difference = arm.difference
-        size = number(abs(difference.value), unit)
-        word = "earlier" if difference.value < 0 else "later"
         shown = (
             difference
             if difference.value >= 0
             else difference._replace(lower=-difference.upper, upper=-difference.lower)
         )
         text += (
-            f", in the mean {size} {unit} {word} than as given, counted up to the horizon (95 % CI "
+            f", in the mean {_size(difference, unit)} than as given, counted up to the horizon (95 % CI "
             f"{interval(shown, unit)})"
         )
     if decision.verdict == table.NORMAL:
