@@ -90,11 +90,13 @@ def headline(summary: Summary, evidence: Evidence, decision: Decision) -> str:
     if decision.waits_for is not None:
         text += f". The plateau before that is {decision.waits_for}"
     if decision.first is not None:
-        arm = evidence.arms[decision.first]
+        advised = evidence.arms[decision.first]
         what = "To wait less" if decision.verdict == table.NORMAL else "Change first"
-        text += f". {what}: {decision.first}, with which {arm.num_left} of {arm.num_runs} leave"
-        if arm.difference is not None:
-            text += f", {_size(arm.difference, summary.unit)}"
+        text += (
+            f". {what}: {decision.first}, with which {advised.num_left} of {advised.num_runs} leave"
+        )
+        if advised.difference is not None:
+            text += f", {_size(advised.difference, summary.unit)}"
     return f"{text}."
 
 
@@ -142,8 +144,8 @@ def change_first(summary: Summary, record: Record, evidence: Evidence, decision:
             else difference._replace(lower=-difference.upper, upper=-difference.lower)
         )
         text += (
-            f", in the mean {_size(difference, unit)} than as given, counted up to the horizon (95 % CI "
-            f"{interval(shown, unit)})"
+            f", in the mean {_size(difference, unit)} than as given, counted up to the horizon "
+            f"(95 % CI {interval(shown, unit)})"
         )
     if decision.verdict == table.NORMAL:
         return f"Nothing has to be changed. {text.replace('First change', 'To wait less', 1)}."
