@@ -48,7 +48,7 @@ def test_a_diagnosis_ends_in_a_verdict_with_its_evidence(diagnosed: Path):
         "Why it waits, and what to change",
         "Not tried: epsilon=1e-12, because sgd has no epsilon.",
         "The decision table: the first row that holds is the verdict.",
-        "If all 2 runs of an arm leave, at least 16 % of such runs do",
+        "2 seeds are too few for a cause",
     ):
         assert words in page
     assert (diagnosed / "figures" / "remedies.svg").exists()

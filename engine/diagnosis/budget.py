@@ -6,8 +6,9 @@ from typing import NamedTuple
 from engine import statistics
 from engine.errors import InputError
 
-# Fewer say hardly anything even where all agree; more say little that these do not.
-_FEWEST, _MOST = 6, 24
+# With fewer, not even pairs that all agree are beyond chance after Holm over a dozen changes: the
+# log-rank test of n such pairs has χ² = n. More say little that these do not.
+_FEWEST, _MOST = 10, 24
 # A longer look than was asked for, where time is left.
 _LONGEST = 4
 # Rows, report and what lanes wait for each other.
@@ -56,7 +57,7 @@ def choose(
     """Seeds and horizon for some minutes.
 
     The horizon asked for comes first, then seeds up to 24, then a horizon up to four times as long.
-    Where not even 6 seeds reach it, it is cut.
+    Where not even 10 seeds reach it, it is cut.
 
     Args:
         minutes: for everything, the report included.
@@ -99,6 +100,11 @@ def precision(seeds: int) -> str:
     """What a number of seeds of every arm can tell, in a sentence."""
     least = statistics.proportion(seeds, seeds).lower
     ratio = math.exp(2 * _LEVEL_AND_POWER / math.sqrt(2 * seeds))
+    if seeds < _FEWEST:
+        return (
+            f"{seeds} seeds are too few for a cause: not even pairs of seeds that all agree are "
+            f"beyond chance after Holm over all changes; that takes {_FEWEST}."
+        )
     return (
         f"If all {seeds} runs of an arm leave, at least {100 * least:.0f} % of such runs do (95 % "
         f"confidence); two arms whose runs all leave are told apart in nine of ten studies where "

@@ -11,6 +11,7 @@ LOW = 0.05
 # A share of the runs at which a change counts as most of the cure, and as the whole of it.
 MOST = 0.5
 NEARLY_ALL = 0.9
+_LEVEL = 0.05
 # By how much more of the runs must leave where less than half of the mean wait is gone.
 _MORE_LEFT = 0.25
 
@@ -28,7 +29,8 @@ class ArmEvidence(NamedTuple):
         mean_wait: restricted to the horizon, in the unit of `difference`.
         difference: of restricted mean waits from `as_given`, negative is earlier; `None` for
             itself, and where both cannot be compared.
-        is_earlier: whether it is earlier beyond chance, after Holm.
+        p_value: of equal incidence with `as_given`, in pairs of seeds, after Holm over everything
+            that may be changed; `None` for what may not.
     """
 
     kind: Kind
@@ -39,12 +41,18 @@ class ArmEvidence(NamedTuple):
     held_out: float | None
     mean_wait: float
     difference: Estimate | None
-    is_earlier: bool
+    p_value: float | None
 
     @property
     def left(self) -> float:
         """Share of the runs that left chance level."""
         return self.num_left / self.num_runs
+
+    @property
+    def is_earlier(self) -> bool:
+        """Whether it is earlier than as given, beyond chance."""
+        is_beyond_chance = self.p_value is not None and self.p_value < _LEVEL
+        return is_beyond_chance and self.difference is not None and self.difference.upper < 0
 
     @property
     def diverged(self) -> float:

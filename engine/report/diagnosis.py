@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from engine import statistics
 from engine.diagnosis import table
 from engine.diagnosis.evidence import ArmEvidence, Evidence
 from engine.diagnosis.factors import AS_GIVEN
@@ -68,8 +69,9 @@ _CAPTION = (
 
 def gather(directory: WorkDirectory, summary: Summary, record: Record) -> Evidence:
     """The evidence, from the rows of a study."""
+    p_values = _adjusted(summary, record)
     arms = {
-        name: _of_arm(directory, summary, name, record)
+        name: _of_arm(directory, summary, name, record.kinds[name], p_values.get(name))
         for name in summary.runs
         if name in record.kinds
     }
@@ -77,18 +79,29 @@ def gather(directory: WorkDirectory, summary: Summary, record: Record) -> Eviden
     return Evidence(arms, rates, read_signs(directory, summary.runs[AS_GIVEN]))
 
 
-def _of_arm(directory: WorkDirectory, summary: Summary, name: str, record: Record) -> ArmEvidence:
+def _adjusted(summary: Summary, record: Record) -> dict[str, float]:
+    """p-values after Holm over what may be changed; what controls show is not a comparison."""
+    names = [n for n in summary.comparisons if record.kinds.get(n) in ("remedy", "far")]
+    p_values = np.array([summary.comparisons[name].test.p_value for name in names])
+    adjusted = statistics.holm(p_values) if names else p_values
+    return dict(zip(names, map(float, adjusted), strict=True))
+
+
+def _of_arm(
+    directory: WorkDirectory, summary: Summary, name: str, kind: str, p_value: float | None
+) -> ArmEvidence:
     statuses, comparison = summary.arms[name].statuses, summary.comparisons.get(name)
+    difference = None if comparison is None else comparison.difference
     return ArmEvidence(
-        kind=record.kinds[name],  # type: ignore[arg-type]
+        kind=kind,  # type: ignore[arg-type]
         num_runs=summary.arms[name].num_runs,
         num_left=int(np.sum(summary.runs[name].event == 1)),
         num_waited=statuses["broke"],
         num_diverged=statuses["diverged"],
         held_out=_held_out(directory, name, summary.runs[name].chance_loss),
         mean_wait=summary.arms[name].restricted_mean.value,
-        difference=None if comparison is None else comparison.difference,
-        is_earlier=comparison is not None and comparison.is_earlier,
+        difference=difference,
+        p_value=p_value,
     )
 
 
@@ -106,13 +119,11 @@ def _held_out(directory: WorkDirectory, name: str, chance_loss: float) -> float 
 def _changes(summary: Summary, record: Record, evidence: Evidence) -> TopicTable:
     rows = []
     for name, arm in evidence.arms.items():
-        comparison = summary.comparisons.get(name)
-        later, p = "–", "–"
-        if comparison is not None:
-            difference = comparison.difference
-            value = number(difference.value, summary.unit)
-            later = f"{value} ({interval(difference, summary.unit)})"
-            p = p_value(comparison.p_adjusted)
+        later = "–"
+        if arm.difference is not None:
+            value = number(arm.difference.value, summary.unit)
+            later = f"{value} ({interval(arm.difference, summary.unit)})"
+        p = "–" if arm.p_value is None else p_value(arm.p_value)
         left = fraction(arm.num_left, arm.num_runs, summary.arms[name].fraction)
         held_out = "–" if arm.held_out is None else number(max(arm.held_out, -9.9))
         rows.append([record.words[name], arm.kind, left, later, p, held_out])

@@ -1,6 +1,7 @@
 """What some minutes buy."""
 
 import pytest
+from scipy.stats import chi2
 
 from engine.diagnosis.budget import Costs, choose, precision
 from engine.errors import InputError
@@ -18,7 +19,7 @@ def _seconds(seeds: int, horizon: int) -> float:
 
 def test_seeds_come_before_a_longer_horizon():
     middle = choose(3, COSTS, 880, False, None)
-    assert 6 < middle.seeds < 24
+    assert 10 < middle.seeds < 24
     assert 880 <= middle.horizon < 880 * (1 + 1 / middle.seeds)
     long = choose(10, COSTS, 880, False, None)
     assert long.seeds == 24
@@ -36,9 +37,9 @@ def test_the_choice_keeps_within_the_minutes(minutes: float, is_fixed: bool):
         assert found.horizon == 880
 
 
-def test_six_seeds_cut_the_horizon_down_to_half_of_it():
-    found = choose(1.2, COSTS, 880, False, None)
-    assert found.seeds == 6
+def test_the_fewest_seeds_cut_the_horizon_down_to_half_of_it():
+    found = choose(1.6, COSTS, 880, False, None)
+    assert found.seeds == 10
     assert 440 <= found.horizon < 880
 
 
@@ -49,7 +50,15 @@ def test_too_few_minutes_are_refused_with_what_it_takes(minutes, is_fixed, seeds
     with pytest.raises(InputError, match="expected at least") as error:
         choose(minutes, COSTS, 880, is_fixed, seeds)
     needed = float(str(error.value).split("expected at least ")[1].split(",")[0])
-    assert choose(needed, COSTS, 880, is_fixed, seeds).seeds >= (seeds or 6)
+    assert choose(needed, COSTS, 880, is_fixed, seeds).seeds >= (seeds or 10)
+
+
+def test_the_fewest_seeds_can_show_a_cause():
+    """Pairs that all agree have χ² = n; Holm's first step multiplies by the number of changes."""
+    changes = 12
+    assert chi2.sf(10, 1) * changes < 0.05
+    assert chi2.sf(7, 1) * changes > 0.05
+    assert "too few for a cause" in precision(9)
 
 
 def test_precision_is_that_of_the_exact_interval_and_of_the_log_rank_test():

@@ -23,7 +23,8 @@ def _arm(
         kind=kind, num_runs=RUNS, num_left=left, num_waited=left if waited is None else waited,
         num_diverged=diverged, held_out=held_out,
         mean_wait=20.0 * (1 - left / RUNS) + (10.0 - earlier) * left / RUNS,
-        difference=Estimate(-earlier, -earlier - 0.1, -earlier + 0.1), is_earlier=earlier > 0.1,
+        difference=Estimate(-earlier, -earlier - 0.1, -earlier + 0.1),
+        p_value=1e-3 if earlier > 0.1 else 0.5,
     )  # fmt: skip
 
 
