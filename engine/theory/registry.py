@@ -1,0 +1,5 @@
+"""The names of the theories."""
+
+from engine.registry import Registry
+
+THEORIES = Registry("theory", {})
