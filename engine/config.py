@@ -128,6 +128,10 @@ class Arm:
         None, "structure", "standard deviation of the noise on the gradient", minimum=0,
         maximum=1e6, unset="4.4721 where used",
     )  # fmt: skip
+    slope: float | None = _field(
+        None, "structure", "of the line that is to be learned", minimum=1e-3, maximum=1e3,
+        unset="1 where used", is_late=True,
+    )  # fmt: skip
     model: str = _field(
         "cnn8", "structure",
         "network: a name, or path/to/file.py:NAME or package.module:NAME of your own",
@@ -151,6 +155,10 @@ class Arm:
     dense_widths: tuple[int, ...] = _field(
         (128, 64), "structure", "units of the hidden dense layers", minimum=1, maximum=_WIDEST
     )
+    depth: int | None = _field(
+        None, "structure", "weights of a chain", minimum=1, maximum=100, unset="2 where used",
+        is_late=True,
+    )  # fmt: skip
     activation: str = _field("relu", "structure", "non-linearity")
     batch_norm: bool = _field(False, "structure", "normalise over the batch before activations")
     dropout: float = _field(
@@ -176,8 +184,8 @@ class Arm:
         unset="normal; as_written for a network of your own",
     )  # fmt: skip
     init_scale: float | None = _field(
-        None, "initial", "standard deviation of weights and biases under init=normal",
-        minimum=0, maximum=1e3, unset="0.05 where used",
+        None, "initial", "standard deviation of weights and biases under init=normal; every weight "
+        "under init=constant", minimum=0, maximum=1e3, unset="0.05 where used",
     )  # fmt: skip
     optimizer: str = _field("adam", "structure", "optimiser")
     nesterov: bool = _field(False, "structure", "Nesterov's momentum, for sgd")

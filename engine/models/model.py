@@ -27,6 +27,7 @@ MODEL_FIELDS = (
     "conv_widths",
     "pool_after",
     "dense_widths",
+    "depth",
     "activation",
     "batch_norm",
     "dropout",

@@ -12,6 +12,7 @@ TASKS = Registry(
         "double_well": "engine.tasks.double_well",
         "fashion_mnist": "engine.tasks.fashion_mnist",
         "folder": "engine.tasks.folder",
+        "line": "engine.tasks.line",
         "mnist": "engine.tasks.mnist",
         "prepared": "engine.tasks.prepared",
         "teacher": "engine.tasks.teacher",
