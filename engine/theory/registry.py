@@ -2,4 +2,9 @@
 
 from engine.registry import Registry
 
-THEORIES = Registry("theory", {})
+THEORIES = Registry(
+    "theory",
+    {
+        "deep_linear": "engine.theory.deep_linear",
+    },
+)
