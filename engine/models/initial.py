@@ -22,22 +22,22 @@ class Scheme(NamedTuple):
     Attributes:
         used: the fields of an arm that it reads, with its defaults.
         kernel: from (fan in, fan out, scale) to the standard deviation of a weight.
-        bias: from scale to the standard deviation of a bias.
+        bias: from (fan in of the weights beside it, scale) to the standard deviation of a bias.
         mean: from scale to the mean of a weight; that of a bias is 0.
     """
 
     used: dict[str, float]
     kernel: Callable[[int, int, float], float]
-    bias: Callable[[float], float]
+    bias: Callable[[int, float], float]
     mean: Callable[[float], float] = lambda scale: 0.0
 
 
-def _no_bias(scale: float) -> float:
+def _no_bias(fan_in: int, scale: float) -> float:
     return 0.0
 
 
 SCHEMES: dict[str, Scheme] = {
-    "normal": Scheme({"init_scale": 0.05}, lambda i, o, scale: scale, lambda scale: scale),
+    "normal": Scheme({"init_scale": 0.05}, lambda i, o, scale: scale, lambda i, scale: scale),
     # Every weight is the same number: a balanced start, in which units of a layer stay equal.
     "constant": Scheme(
         {"init_scale": 0.05}, lambda i, o, scale: 0.0, _no_bias, mean=lambda scale: scale
@@ -48,6 +48,10 @@ SCHEMES: dict[str, Scheme] = {
     "glorot": Scheme({}, lambda i, o, scale: math.sqrt(2.0 / (i + o)), _no_bias),
     # LeCun, Bottou, Orr and Müller (1998)
     "lecun": Scheme({}, lambda i, o, scale: math.sqrt(1.0 / i), _no_bias),
+    # PyTorch's for linear layers and convolutions: the variance of a uniform law on ±1/√(fan in).
+    "torch": Scheme(
+        {}, lambda i, o, scale: math.sqrt(1.0 / (3 * i)), lambda i, scale: math.sqrt(1.0 / (3 * i))
+    ),
     # The network's own; nothing is laid over it.
     AS_WRITTEN: Scheme({}, lambda i, o, scale: 0.0, _no_bias),
 }
@@ -135,14 +139,17 @@ def leaf_laws(
     chosen = SCHEMES[scheme]
     scale = 0.0 if init_scale is None else init_scale
     kept = kept_values(shapes) if kept is None else kept
+    leaves = _leaves(shapes)
+    fans = {path[:-1]: _fans(path, shape)[0] for path, shape in leaves if len(shape) >= 2}
     values = []
-    for (path, shape), value in zip(_leaves(shapes), kept, strict=True):
+    for (path, shape), value in zip(leaves, kept, strict=True):
         if value is not None:
             values.append((0.0, 0.0))
         elif len(shape) >= 2:
             values.append((chosen.mean(scale), chosen.kernel(*_fans(path, shape), scale)))
         else:
-            values.append((0.0, chosen.bias(scale)))
+            # What has no weights beside it is one number for each unit, with a fan-in of one.
+            values.append((0.0, chosen.bias(fans.get(path[:-1], 1), scale)))
     return np.asarray(values, np.float32).reshape(-1, 2)
 
 

@@ -28,6 +28,7 @@ MODEL_FIELDS = (
     "pool_after",
     "dense_widths",
     "depth",
+    "student_units",
     "activation",
     "batch_norm",
     "dropout",

@@ -7,6 +7,7 @@ MODELS = Registry(
     {
         "chain": "engine.models.chain",
         "cnn8": "engine.models.cnn8",
+        "committee": "engine.models.committee",
         "mlp": "engine.models.mlp",
         "position": "engine.models.position",
     },
