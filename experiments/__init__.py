@@ -10,6 +10,9 @@ EXPERIMENTS = Registry(
         "chance_or_fate": "experiments.chance_or_fate",
         "deep_linear": "experiments.deep_linear",
         "double_well": "experiments.double_well",
+        "committee": "experiments.committee",
+        "sparse_parity": "experiments.sparse_parity",
+        "modular_addition": "experiments.modular_addition",
         "single": "experiments.single",
     },
 )

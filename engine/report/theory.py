@@ -13,7 +13,7 @@ from engine import config
 from engine.config import Arm
 from engine.errors import InputError, unknown_name
 from engine.report.canvas import new_figure
-from engine.report.curves import read_arm_curves
+from engine.report.curves import read_arm_curves, read_grid_curves
 from engine.report.phrases import joined, label
 from engine.report.runs import ArmRuns, Curve
 from engine.report.summary import Summary
@@ -22,7 +22,14 @@ from engine.report.topics import Drawing, Topic, TopicTable
 from engine.statistics import Estimate
 from engine.store import WorkDirectory
 from engine.theory import THEORIES
-from engine.theory.comparison import Check, Measured, MeasuredCurve, Prediction, TheoryCurve
+from engine.theory.comparison import (
+    Check,
+    Measured,
+    MeasuredCurve,
+    MeasuredGrid,
+    Prediction,
+    TheoryCurve,
+)
 
 KEY = "theory"
 _HEADER = ["arm", "quantity", "theory", "measured (interval)", "deviation", "bound", "agrees"]
@@ -85,7 +92,27 @@ def _measured(directory: WorkDirectory, theory: ModuleType, name: str, runs: Arm
         time=runs.time,
         horizon=runs.horizon,
         chance_loss=runs.chance_loss,
+        grid=_grid(directory, theory, name, runs),
     )
+
+
+def _grid(
+    directory: WorkDirectory, theory: ModuleType, name: str, runs: ArmRuns
+) -> MeasuredGrid | None:
+    """The same of its crossed grid."""
+    if runs.grid is None:
+        return None
+    curves = {}
+    init_seed, order = np.empty((2, 0), np.int64)
+    for metric in theory.USES:
+        try:
+            found = read_grid_curves(directory, name, metric)
+        except InputError:  # no run has it
+            continue
+        is_used = np.isin(found.init_seed, runs.grid.init_seed)
+        init_seed, order = found.init_seed[is_used], found.order[is_used]
+        curves[metric] = MeasuredCurve(found.steps, found.values[is_used].astype(np.float64))
+    return MeasuredGrid(curves, init_seed, order)
 
 
 def _arm(name: str, fields: Mapping[str, Any]) -> Arm:

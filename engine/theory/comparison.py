@@ -22,6 +22,19 @@ class MeasuredCurve(NamedTuple):
     values: np.ndarray
 
 
+class MeasuredGrid(NamedTuple):
+    """What the runs of an arm's crossed grid left behind, of the starts that are complete.
+
+    Attributes:
+        curves: as of `Measured`, their rows those of the seeds below.
+        init_seed, order: start and data order of each run, `[num_runs]`.
+    """
+
+    curves: Mapping[str, MeasuredCurve]
+    init_seed: np.ndarray
+    order: np.ndarray
+
+
 class Measured(NamedTuple):
     """What the repetitions of an arm left behind; failed runs are not among them.
 
@@ -35,6 +48,7 @@ class Measured(NamedTuple):
         time: of the event, or of the end of the run where there is none, in steps, `[num_runs]`.
         horizon: steps.
         chance_loss: of the task.
+        grid: the runs that share starts and data orders, or `None` where there are none.
     """
 
     arm: Arm
@@ -48,6 +62,7 @@ class Measured(NamedTuple):
     time: np.ndarray
     horizon: int
     chance_loss: float
+    grid: MeasuredGrid | None = None
 
     @property
     def num_runs(self) -> int:
