@@ -76,11 +76,11 @@ def velocity(overlaps: Overlaps, noise: float) -> Overlaps:
 
 
 def loss_curve(start: Overlaps, times: np.ndarray, noise: float) -> np.ndarray:
-    """The loss at increasing times from 0 on, `[num_times]`.
+    """The loss at increasing times, `[num_times]`; NaN from where it cannot be followed.
 
     Args:
         start: overlaps at time 0.
-        times: steps × learning rate, `[num_times]`.
+        times: steps × learning rate from 0 on, `[num_times]`.
         noise: see `velocity`.
     """
     from scipy.integrate import solve_ivp
@@ -96,9 +96,15 @@ def loss_curve(start: Overlaps, times: np.ndarray, noise: float) -> np.ndarray:
         return np.concatenate([part.ravel() for part in velocity(unpacked(flat), noise)])
 
     flat = np.concatenate([part.ravel() for part in start])
+    losses = np.full(len(times), np.nan)
+    if times[-1] == 0:
+        losses[:] = loss_of(start)
+        return losses
     span = (0.0, float(times[-1]))
     found = solve_ivp(move, span, flat, "LSODA", t_eval=times, rtol=1e-7, atol=1e-10)
-    return np.array([loss_of(unpacked(point)) for point in found.y.T])
+    points = np.reshape(found.y, (len(flat), -1)).T
+    losses[: len(points)] = [loss_of(unpacked(point)) for point in points]
+    return losses
 
 
 def _covariance(overlaps: Overlaps) -> np.ndarray:
