@@ -125,7 +125,7 @@ class Arm:
         0, "structure", "seed of what the task itself draws", minimum=0, maximum=2**32 - 1
     )
     num_inputs: int | None = _field(
-        None, "structure", "numbers in an input that is drawn", minimum=1, maximum=_WIDEST,
+        None, "structure", "numbers in an input that is drawn", minimum=1, maximum=4096,
         unset="32 of soft_committee, 20 of sparse_parity", is_late=True,
     )  # fmt: skip
     teacher_units: int | None = _field(
@@ -133,11 +133,11 @@ class Arm:
         maximum=1000, unset="2 where used", is_late=True,
     )  # fmt: skip
     parity_size: int | None = _field(
-        None, "structure", "inputs whose product is the target", minimum=1, maximum=_WIDEST,
+        None, "structure", "inputs whose product is the target", minimum=1, maximum=4096,
         unset="3 where used", is_late=True,
     )  # fmt: skip
     modulus: int | None = _field(
-        None, "structure", "of the addition that is to be learned", minimum=2, maximum=1000,
+        None, "structure", "of the addition that is to be learned", minimum=2, maximum=500,
         unset="23 where used", is_late=True,
     )  # fmt: skip
     gradient_noise: float | None = _field(

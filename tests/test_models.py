@@ -110,6 +110,7 @@ SHAPES = {
         ("he", np.sqrt(2 / 180), np.sqrt(2 / 200), 0.0),
         ("glorot", np.sqrt(2 / (180 + 450)), np.sqrt(2 / 300), 0.0),
         ("lecun", np.sqrt(1 / 180), np.sqrt(1 / 200), 0.0),
+        ("torch", np.sqrt(1 / 540), np.sqrt(1 / 600), np.sqrt(1 / 600)),
     ],
 )
 def test_initial_schemes(scheme, conv, dense, bias):

@@ -29,7 +29,7 @@ import numpy as np
 from engine import rng
 from engine.config import Arm
 from engine.models import make_model
-from engine.models.initial import AS_WRITTEN, draw_params, leaf_scales
+from engine.models.initial import AS_WRITTEN, draw_params, leaf_laws
 from engine.statistics import Estimate
 from engine.tasks import load_data
 from engine.theory.comparison import Check, Measured, Prediction, TheoryCurve
@@ -177,9 +177,9 @@ def _starts(arm: Arm, root_seed: int, init_seeds: np.ndarray) -> list[Overlaps]:
         key = jax.eval_shape(lambda: jax.random.key(0))
         shapes = jax.eval_shape(make_model(arm, 1).init, key, example)[0]
         assert arm.init is not None
-        scales = leaf_scales(shapes, arm.init, arm.init_scale)
+        laws = leaf_laws(shapes, arm.init, arm.init_scale)
         drawn = [
-            draw_params(rng.stream(root_seed, "init", int(seed)), shapes, jax.numpy.asarray(scales))
+            draw_params(rng.stream(root_seed, "init", int(seed)), shapes, jax.numpy.asarray(laws))
             for seed in init_seeds
         ]
         students = [np.asarray(jax.tree.leaves(params)[0], np.float64).T for params in drawn]
