@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 
 from engine import config
 from engine.config import Arm
@@ -237,6 +238,9 @@ def _draw(group: list[TheoryCurve], measured: MeasuredCurve) -> Figure:
     axes.set(xlabel="step", ylabel=label(first.metric.replace("_", " ")), title=label(first.arm))
     if any(curve.is_log for curve in group):
         axes.set_yscale("log")
+        # The canvas shows text as it is, also the formulas that a logarithmic axis writes.
+        axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}".replace("-", "−"))
+        axes.yaxis.set_minor_formatter(NullFormatter())
     axes.legend(fontsize=8)
     return figure
 

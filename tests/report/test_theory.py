@@ -12,9 +12,10 @@ from engine import store
 from engine.errors import InputError
 from engine.report.assembly import assemble
 from engine.report.findings import find
+from engine.report.theory import _draw
 from engine.statistics import Estimate
 from engine.theory import THEORIES
-from engine.theory.comparison import Check, Prediction, TheoryCurve, exactly
+from engine.theory.comparison import Check, MeasuredCurve, Prediction, TheoryCurve, exactly
 from tests.report.test_verdict import STEPS, _late, _stuck
 
 
@@ -82,6 +83,15 @@ def test_agreement_is_the_headline_and_every_number_is_in_the_summary(study):
     assert "Nearest to its bound: half time of “late”" in report.page
     assert "theory_1" in report.vectors
     assert report.page.count('<td data-label="agrees">yes</td>') == 3
+
+
+def test_a_logarithmic_axis_has_numbers_that_can_be_read():
+    curve = TheoryCurve("a", "a line", STEPS, 10.0 ** -(STEPS / 200.0), "by hand", is_log=True)
+    figure = _draw([curve], MeasuredCurve(STEPS, curve.values[None]))
+    figure.canvas.draw()
+    words = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    assert "0.01" in words
+    assert not any("$" in word for word in words)
 
 
 @pytest.mark.parametrize("measured", [201.1, 198.9, float("nan"), float("inf")])
