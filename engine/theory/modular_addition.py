@@ -15,7 +15,13 @@ import numpy as np
 
 from engine import statistics
 from engine.plateau import PlateauBreak, find_break
-from engine.theory.comparison import Check, Measured, MeasuredCurve, Prediction
+from engine.theory.comparison import (
+    Check,
+    Measured,
+    MeasuredCurve,
+    Prediction,
+    TheoryCurve,
+)
 
 USES = ("loss", "held_out_loss", "held_out_accuracy")
 
@@ -48,11 +54,12 @@ class Delay(NamedTuple):
 
 
 def predict(measured: Mapping[str, Measured]) -> Prediction:
-    """Three shares of the runs of each arm, which should all be 1.
+    """Three shares of the runs of each arm, which should all be 1, and chance for the figures.
 
     Args:
         measured: by arm.
     """
+    curves: list[TheoryCurve] = []
     checks: list[Check] = []
     notes: list[str] = []
     for name, arm in measured.items():
@@ -71,7 +78,8 @@ def predict(measured: Mapping[str, Measured]) -> Prediction:
             share = statistics.proportion(sum(runs), len(runs))
             checks.append(Check(name, quantity, "", 1.0, share, None, _SOURCE))
         notes += _in_words(name, found)
-    return Prediction([], checks, notes)
+        curves += [_chance(name, arm, metric) for metric in USES[:2]]
+    return Prediction(curves, checks, notes)
 
 
 def delays(measured: Measured) -> list[Delay]:
@@ -93,6 +101,12 @@ def delays(measured: Measured) -> list[Delay]:
         half = float(steps[first]) if first < len(steps) else None
         found.append(Delay(training, held_out, half))
     return found
+
+
+def _chance(name: str, measured: Measured, metric: str) -> TheoryCurve:
+    steps = measured.curves[metric].steps[[0, -1]]
+    level = np.full(2, measured.chance_loss)
+    return TheoryCurve(name, "chance, ln p", steps, level, "A guess among p sums", metric)
 
 
 def _curve(measured: MeasuredCurve, row: int) -> tuple[np.ndarray, np.ndarray]:
