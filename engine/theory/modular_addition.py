@@ -78,7 +78,7 @@ def predict(measured: Mapping[str, Measured]) -> Prediction:
             share = statistics.proportion(sum(runs), len(runs))
             checks.append(Check(name, quantity, "", 1.0, share, None, _SOURCE))
         notes += _in_words(name, found)
-        curves += [_chance(name, arm, metric) for metric in USES[:2]]
+        curves += [_chance(name, arm, metric) for metric in USES]
     return Prediction(curves, checks, notes)
 
 
@@ -105,8 +105,10 @@ def delays(measured: Measured) -> list[Delay]:
 
 def _chance(name: str, measured: Measured, metric: str) -> TheoryCurve:
     steps = measured.curves[metric].steps[[0, -1]]
-    level = np.full(2, measured.chance_loss)
-    return TheoryCurve(name, "chance, ln p", steps, level, "A guess among p sums", metric)
+    is_loss = metric.endswith("loss")
+    level = measured.chance_loss if is_loss else np.exp(-measured.chance_loss)
+    words = "chance, ln p" if is_loss else "chance, 1/p"
+    return TheoryCurve(name, words, steps, np.full(2, level), "A guess among p sums", metric)
 
 
 def _curve(measured: MeasuredCurve, row: int) -> tuple[np.ndarray, np.ndarray]:
