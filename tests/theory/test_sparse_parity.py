@@ -31,9 +31,9 @@ def measured(times: np.ndarray, grid: MeasuredGrid | None = None, **fields: obje
 
 def planted_grid(of_init: float, of_order: float) -> MeasuredGrid:
     chance = np.random.default_rng(0)
-    init, order = np.divmod(np.arange(120), 5)
-    log = of_init * chance.normal(size=24)[init] + of_order * chance.normal(size=5)[order]
-    times = 700 * np.exp(log + 0.11 * chance.normal(size=120))
+    init, order = np.divmod(np.arange(60), 5)
+    log = of_init * chance.normal(size=12)[init] + of_order * chance.normal(size=5)[order]
+    times = 700 * np.exp(log + 0.11 * chance.normal(size=60))
     return MeasuredGrid({"accuracy": curve(times)}, init, order)
 
 
