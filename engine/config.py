@@ -124,9 +124,29 @@ class Arm:
     task_seed: int = _field(
         0, "structure", "seed of what the task itself draws", minimum=0, maximum=2**32 - 1
     )
+    num_inputs: int | None = _field(
+        None, "structure", "numbers in an input that is drawn", minimum=1, maximum=4096,
+        unset="32 of soft_committee, 20 of sparse_parity", is_late=True,
+    )  # fmt: skip
+    teacher_units: int | None = _field(
+        None, "structure", "hidden units of the committee that is imitated", minimum=1,
+        maximum=1000, unset="2 where used", is_late=True,
+    )  # fmt: skip
+    parity_size: int | None = _field(
+        None, "structure", "inputs whose product is the target", minimum=1, maximum=4096,
+        unset="3 where used", is_late=True,
+    )  # fmt: skip
+    modulus: int | None = _field(
+        None, "structure", "of the addition that is to be learned", minimum=2, maximum=500,
+        unset="23 where used", is_late=True,
+    )  # fmt: skip
     gradient_noise: float | None = _field(
         None, "structure", "standard deviation of the noise on the gradient", minimum=0,
         maximum=1e6, unset="4.4721 where used",
+    )  # fmt: skip
+    slope: float | None = _field(
+        None, "structure", "of the line that is to be learned", minimum=1e-3, maximum=1e3,
+        unset="1 where used", is_late=True,
     )  # fmt: skip
     model: str = _field(
         "cnn8", "structure",
@@ -151,6 +171,14 @@ class Arm:
     dense_widths: tuple[int, ...] = _field(
         (128, 64), "structure", "units of the hidden dense layers", minimum=1, maximum=_WIDEST
     )
+    depth: int | None = _field(
+        None, "structure", "weights of a chain", minimum=1, maximum=100, unset="2 where used",
+        is_late=True,
+    )  # fmt: skip
+    student_units: int | None = _field(
+        None, "structure", "hidden units of model=committee", minimum=1, maximum=_WIDEST,
+        unset="2 where used", is_late=True,
+    )  # fmt: skip
     activation: str = _field("relu", "structure", "non-linearity")
     batch_norm: bool = _field(False, "structure", "normalise over the batch before activations")
     dropout: float = _field(
@@ -176,8 +204,8 @@ class Arm:
         unset="normal; as_written for a network of your own",
     )  # fmt: skip
     init_scale: float | None = _field(
-        None, "initial", "standard deviation of weights and biases under init=normal",
-        minimum=0, maximum=1e3, unset="0.05 where used",
+        None, "initial", "standard deviation of weights and biases under init=normal; every weight "
+        "under init=constant", minimum=0, maximum=1e3, unset="0.05 where used",
     )  # fmt: skip
     optimizer: str = _field("adam", "structure", "optimiser")
     nesterov: bool = _field(False, "structure", "Nesterov's momentum, for sgd")

@@ -59,6 +59,7 @@ def document(plan: Plan, devices: Devices) -> dict[str, Any]:
             "event": {name: g.event for name, g in plan.group_of.items()},
             "forks": study.forks,
             **({} if study.diagnosis is None else {"diagnosis": study.diagnosis._asdict()}),
+            **({} if study.theory is None else {"theory": study.theory}),
             "places": _places_of(plan),
             "data_notes": {
                 name: [note.words for note in group.notes if note.is_caution]
@@ -151,6 +152,7 @@ def study_of(document: Mapping[str, Any]) -> Study:
         forks=_entry(about, "forks", int, NoneType),
         fork_step=fork_steps if has_fork_steps else None,
         diagnosis=read_record(about["diagnosis"]) if "diagnosis" in about else None,
+        theory=_entry(about, "theory", str, NoneType) if "theory" in about else None,
     )
 
 

@@ -15,7 +15,7 @@ from engine import models, store
 from engine.compilation import one_process_at_a_time
 from engine.errors import InputError
 from engine.lane_program import PoolSpec
-from engine.models.initial import draw_params, kept_values, leaf_names, leaf_scales
+from engine.models.initial import draw_params, kept_values, leaf_laws, leaf_names
 from engine.models.model import Model
 from engine.precision import compute_in
 from engine.selfcheck import structure_key
@@ -116,10 +116,10 @@ def _gradients(
         written, state = _start(model, task, key)
         shapes = jax.eval_shape(lambda tree: tree, written)
         kept = kept_values(shapes)
-        scales = leaf_scales(shapes, "he", None, kept)
+        laws = leaf_laws(shapes, "he", None, kept)
         # Biases too: a start at 0 may sit where a non-linearity is flat.
-        scales = np.where(scales == 0, 0.1, scales).astype(np.float32)
-        laid = draw_params(key, shapes, jnp.asarray(scales), kept)
+        laws[:, 1] = np.where(laws[:, 1] == 0, 0.1, laws[:, 1])
+        laid = draw_params(key, shapes, jnp.asarray(laws), kept)
         for params in (written, laid):
             (value, outputs), gradient = jax.value_and_grad(loss, has_aux=True)(params, state, key)
             losses.append(value)

@@ -106,7 +106,7 @@ class Start(NamedTuple):
     noise_seed: Any
     fork_step: Any
     fork_order_seed: Any
-    scales: Any
+    laws: Any
     hyperparams: Mapping[str, Any]
     horizon: Any
 
@@ -160,7 +160,7 @@ def init_lane(trainer: Trainer, root_seed: jax.Array, start: Start, data: Data) 
         rng.stream(root_seed, "order", other),
         rng.stream(root_seed, "noise", other),
     )
-    train = trainer.init(keys, start.scales, start.hyperparams, data)
+    train = trainer.init(keys, start.laws, start.hyperparams, data)
     return Lane(train, fork, start.hyperparams, monitor)
 
 

@@ -24,7 +24,7 @@ from engine.lane_program import (
     Status,
 )
 from engine.models import make_model
-from engine.models.initial import leaf_scales
+from engine.models.initial import leaf_laws
 from engine.optimizers import hyperparams
 from engine.pool_program import (
     SEGMENTS_PER_CHUNK,
@@ -252,12 +252,12 @@ class LanePool:
         """Arguments for every lane."""
         of_arm = {
             arm: (
-                leaf_scales(self._param_shapes, str(arm.init), arm.init_scale, self._kept),
+                leaf_laws(self._param_shapes, str(arm.init), arm.init_scale, self._kept),
                 hyperparams(arm),
             )
             for arm in {run.arm for run in runs}
         }
-        scales, numbers = zip(*(of_arm[run.arm] for run in runs), strict=True)
+        laws, numbers = zip(*(of_arm[run.arm] for run in runs), strict=True)
         return Start(
             init_seed=np.asarray([run.init_seed for run in runs], np.uint32),
             order_seed=np.asarray([run.order_seed for run in runs], np.uint32),
@@ -266,7 +266,7 @@ class LanePool:
                 [NO_FORK if run.fork_step is None else run.fork_step for run in runs], np.int32
             ),
             fork_order_seed=np.asarray([run.fork_order_seed or 0 for run in runs], np.uint32),
-            scales=np.stack(scales),
+            laws=np.stack(laws),
             hyperparams={
                 name: np.asarray([n[name] for n in numbers], np.float32) for name in numbers[0]
             },

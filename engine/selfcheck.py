@@ -20,8 +20,8 @@ from engine.lane_program import PoolSpec
 from engine.models.initial import (
     draw_params,
     kept_values,
+    leaf_laws,
     leaf_names,
-    leaf_scales,
     written_starts,
 )
 from engine.precision import compute_in
@@ -85,7 +85,7 @@ def compare(spec: PoolSpec) -> str | None:
     _, state = model.init(key, example)
     is_own = is_reference(spec.arm.model)
     kept = kept_values(shapes, written_starts(model.init, example) if is_own else None)
-    params = draw_params(key, shapes, jnp.asarray(leaf_scales(shapes, "he", None, kept)), kept)
+    params = draw_params(key, shapes, jnp.asarray(leaf_laws(shapes, "he", None, kept)), kept)
     inputs, targets = (leaf[:_NUM_EXAMPLES] for leaf in first_batch(task, data, key))
 
     def in_form(form: str) -> Callable[..., Any]:

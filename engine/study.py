@@ -13,6 +13,7 @@ from engine.diagnosis.record import Record
 from engine.errors import InputError, unknown_name
 from engine.plateau import DetectorSettings, check_settings
 from engine.precision import PRECISIONS
+from engine.theory import THEORIES
 
 MAX_SEEDS = 10**7
 _DETECTOR = DetectorSettings()
@@ -48,6 +49,7 @@ class Study:
         fork_step: where forks change the data order, in steps, or a number for each arm; by
             default at half the parents' median waiting time.
         diagnosis: what a diagnosis was made of, see `engine.diagnosis.record`; else `None`.
+        theory: that the report holds the runs against, one of `engine.theory.THEORIES`.
 
     Raises:
         InputError: a number is out of range, or a name is unknown.
@@ -71,6 +73,7 @@ class Study:
     forks: int | None = None
     fork_step: int | Mapping[str, int] | None = None
     diagnosis: Record | None = None
+    theory: str | None = None
 
     def __post_init__(self) -> None:
         if not self.arms:
@@ -92,6 +95,8 @@ class Study:
             check_whole("seeds", number, 1, MAX_SEEDS)
         self._check_design()
         check_settings(self.detector)
+        if self.theory is not None:
+            THEORIES.check(self.theory)
         if self.epochs is not None and not (math.isfinite(self.epochs) and self.epochs > 0):
             raise InputError(f"epochs={self.epochs}: expected a positive number")
         by_arm = [arm for name in _BY_ARM for arm in self._by_arm(name)]

@@ -80,7 +80,7 @@ class Trainer(NamedTuple):
     """Training of one run; no function has a seed axis.
 
     Attributes:
-        init: from (keys, leaf scales `[num_leaves]`, hyperparams, data) to the state at step 0.
+        init: from (keys, leaf laws `[num_leaves, 2]`, hyperparams, data) to the state at step 0.
         draw: from (state, data, number of steps) to what those steps need of the order stream.
         step: from (state, hyperparams, data, draw of one step) to (state, StepInfo).
         evaluate: from (state, data) to EvalInfo.
@@ -125,11 +125,11 @@ def make_trainer(arm: Arm, task: Task, model: Model, form: str) -> Trainer:
     written = written_starts(model.init, example()) if is_reference(arm.model) else None
     kept = kept_values(param_shapes, written)
 
-    def init(keys: Keys, scales: jax.Array, hyperparams: Hyperparams, data: Data) -> TrainState:
+    def init(keys: Keys, laws: jax.Array, hyperparams: Hyperparams, data: Data) -> TrainState:
         if arm.init == AS_WRITTEN:
             params, _ = model.init(keys.init, example())
         else:
-            params = draw_params(keys.init, param_shapes, scales, kept)
+            params = draw_params(keys.init, param_shapes, laws, kept)
         step = jnp.int32(0)
         return TrainState(
             params=params,

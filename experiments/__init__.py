@@ -8,7 +8,11 @@ EXPERIMENTS = Registry(
         "kick_in": "experiments.kick_in",
         "init_scale": "experiments.init_scale",
         "chance_or_fate": "experiments.chance_or_fate",
+        "deep_linear": "experiments.deep_linear",
         "double_well": "experiments.double_well",
+        "committee": "experiments.committee",
+        "sparse_parity": "experiments.sparse_parity",
+        "modular_addition": "experiments.modular_addition",
         "single": "experiments.single",
     },
 )

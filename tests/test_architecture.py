@@ -37,6 +37,7 @@ FLOORS = {
     "engine.checkpoints": 1.5,
     "engine.readers": 1.5,
     "engine.diagnosis": 1.5,
+    "engine.theory": 1.7,
     "engine.training": 2,
     "engine.lane_program": 2.5,
     "engine.pool_program": 2.7,

@@ -9,7 +9,7 @@ from engine import config
 from engine.config import Arm
 from engine.errors import InputError
 from engine.models import MODELS, SCHEMES, make_model, source_fingerprint
-from engine.models.initial import draw_params, leaf_scales
+from engine.models.initial import draw_params, leaf_laws
 from engine.study import resolve_arm
 
 CASES = [
@@ -110,11 +110,12 @@ SHAPES = {
         ("he", np.sqrt(2 / 180), np.sqrt(2 / 200), 0.0),
         ("glorot", np.sqrt(2 / (180 + 450)), np.sqrt(2 / 300), 0.0),
         ("lecun", np.sqrt(1 / 180), np.sqrt(1 / 200), 0.0),
+        ("torch", np.sqrt(1 / 540), np.sqrt(1 / 600), np.sqrt(1 / 600)),
     ],
 )
 def test_initial_schemes(scheme, conv, dense, bias):
-    scales = leaf_scales(SHAPES, scheme, 0.3 if scheme == "normal" else None)
-    params = jax.jit(lambda key, scales: draw_params(key, SHAPES, scales))(KEY, scales)
+    laws = leaf_laws(SHAPES, scheme, 0.3 if scheme == "normal" else None)
+    params = jax.jit(lambda key, laws: draw_params(key, SHAPES, laws))(KEY, laws)
     for leaf, expected in (
         (params["conv"]["kernel"], conv),
         (params["dense"]["kernel"], dense),
@@ -127,6 +128,15 @@ def test_initial_schemes(scheme, conv, dense, bias):
     np.testing.assert_array_equal(params["norm"]["scale"], np.ones(7))
     np.testing.assert_array_equal(params["norm"]["bias"], np.zeros(7))
     assert scheme in SCHEMES
+
+
+def test_a_constant_start_is_exactly_that():
+    laws = leaf_laws(SHAPES, "constant", 0.3)
+    params = jax.jit(lambda key, laws: draw_params(key, SHAPES, laws))(KEY, laws)
+    for part in ("conv", "dense"):
+        np.testing.assert_array_equal(params[part]["kernel"], np.float32(0.3))
+    np.testing.assert_array_equal(params["dense"]["bias"], 0.0)
+    np.testing.assert_array_equal(params["norm"]["scale"], np.ones(7))
 
 
 @pytest.mark.parametrize("name", list(MODELS))

@@ -159,3 +159,8 @@ def test_the_grid_suits_the_shortest_epoch_in_any_order(sizes, data_dir):
     study = with_sweep(small_study(horizon=None, epochs=2), {"batch_size": sizes})
     # 5 batches of 256 make an epoch: half of it is 2 steps.
     assert _plan(study, data_dir).eval_every == 2
+
+
+def test_a_theory_has_to_exist():
+    with pytest.raises(InputError, match="unknown theory 'nothing'"):
+        small_study(theory="nothing")

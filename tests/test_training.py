@@ -10,7 +10,7 @@ from flax import linen as nn
 from engine import rng
 from engine.config import Arm
 from engine.models import MODELS, make_model
-from engine.models.initial import leaf_scales
+from engine.models.initial import leaf_laws
 from engine.optimizers import hyperparams
 from engine.study import resolve_arm
 from engine.tasks import build_task, load_data
@@ -34,8 +34,8 @@ def _by_hand(arm: Arm, data: dict, seed: int, num_steps: int) -> list[float]:
     module: nn.Module = MODELS.load(arm.model).build(arm, 10)
     trainer = make_trainer(arm, task, make_model(arm, 10), "native")
     keys = Keys(*(rng.stream(0, role, seed) for role in Keys._fields))
-    scales = leaf_scales(trainer.param_shapes, arm.init, arm.init_scale)
-    start = trainer.init(keys, scales, hyperparams(arm), data)
+    laws = leaf_laws(trainer.param_shapes, arm.init, arm.init_scale)
+    start = trainer.init(keys, laws, hyperparams(arm), data)
     params, state = start.params, start.model_state
     optimizer = optax.adam(arm.learning_rate)
     opt_state = optimizer.init(params)

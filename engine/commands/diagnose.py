@@ -122,6 +122,7 @@ def _around(study: Study, arm: str | None) -> Study:
         order_seeds=None,
         forks=None,
         fork_step=None,
+        theory=None,
     )
 
 

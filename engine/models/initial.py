@@ -1,8 +1,8 @@
 """Initial schemes: how large the random numbers are that a network starts from.
 
-A scheme is laid over any parameter tree. It gives a standard deviation to every leaf, and the
-values are one flat standard normal draw, scaled: a scheme is numbers, not a program, so arms that
-start differently share one.
+A scheme is laid over any parameter tree. It gives a mean and a standard deviation to every leaf,
+and the values are one flat standard normal draw, scaled and shifted: a scheme is numbers, not a
+program, so arms that start differently share one.
 """
 
 import math
@@ -22,26 +22,36 @@ class Scheme(NamedTuple):
     Attributes:
         used: the fields of an arm that it reads, with its defaults.
         kernel: from (fan in, fan out, scale) to the standard deviation of a weight.
-        bias: from scale to the standard deviation of a bias.
+        bias: from (fan in of the weights beside it, scale) to the standard deviation of a bias.
+        mean: from scale to the mean of a weight; that of a bias is 0.
     """
 
     used: dict[str, float]
     kernel: Callable[[int, int, float], float]
-    bias: Callable[[float], float]
+    bias: Callable[[int, float], float]
+    mean: Callable[[float], float] = lambda scale: 0.0
 
 
-def _no_bias(scale: float) -> float:
+def _no_bias(fan_in: int, scale: float) -> float:
     return 0.0
 
 
 SCHEMES: dict[str, Scheme] = {
-    "normal": Scheme({"init_scale": 0.05}, lambda i, o, scale: scale, lambda scale: scale),
+    "normal": Scheme({"init_scale": 0.05}, lambda i, o, scale: scale, lambda i, scale: scale),
+    # Every weight is the same number: a balanced start, in which units of a layer stay equal.
+    "constant": Scheme(
+        {"init_scale": 0.05}, lambda i, o, scale: 0.0, _no_bias, mean=lambda scale: scale
+    ),
     # He, Zhang, Ren and Sun (2015)
     "he": Scheme({}, lambda i, o, scale: math.sqrt(2.0 / i), _no_bias),
     # Glorot and Bengio (2010)
     "glorot": Scheme({}, lambda i, o, scale: math.sqrt(2.0 / (i + o)), _no_bias),
     # LeCun, Bottou, Orr and Müller (1998)
     "lecun": Scheme({}, lambda i, o, scale: math.sqrt(1.0 / i), _no_bias),
+    # PyTorch's for linear layers and convolutions: the variance of a uniform law on ±1/√(fan in).
+    "torch": Scheme(
+        {}, lambda i, o, scale: math.sqrt(1.0 / (3 * i)), lambda i, scale: math.sqrt(1.0 / (3 * i))
+    ),
     # The network's own; nothing is laid over it.
     AS_WRITTEN: Scheme({}, lambda i, o, scale: 0.0, _no_bias),
 }
@@ -115,29 +125,32 @@ def kept_values(shapes: Any, written: Any = None) -> tuple[float | None, ...]:
     )
 
 
-def leaf_scales(
+def leaf_laws(
     shapes: Any, scheme: str, init_scale: float | None, kept: tuple[float | None, ...] | None = None
 ) -> np.ndarray:
-    """The standard deviation of every leaf, shape `[num_leaves]`, float32.
+    """The mean and the standard deviation of every leaf, shape `[num_leaves, 2]`, float32.
 
     Args:
         shapes: the parameter tree, of arrays or `ShapeDtypeStruct`.
         scheme: one of `SCHEMES`.
         init_scale: the scheme's scale, where it uses one.
-        kept: from `kept_values`; by the names of the leaves by default. What is kept gets 0.
+        kept: from `kept_values`; by the names of the leaves by default. What is kept gets zeros.
     """
     chosen = SCHEMES[scheme]
     scale = 0.0 if init_scale is None else init_scale
     kept = kept_values(shapes) if kept is None else kept
+    leaves = _leaves(shapes)
+    fans = {path[:-1]: _fans(path, shape)[0] for path, shape in leaves if len(shape) >= 2}
     values = []
-    for (path, shape), value in zip(_leaves(shapes), kept, strict=True):
+    for (path, shape), value in zip(leaves, kept, strict=True):
         if value is not None:
-            values.append(0.0)
+            values.append((0.0, 0.0))
         elif len(shape) >= 2:
-            values.append(chosen.kernel(*_fans(path, shape), scale))
+            values.append((chosen.mean(scale), chosen.kernel(*_fans(path, shape), scale)))
         else:
-            values.append(chosen.bias(scale))
-    return np.asarray(values, np.float32)
+            # What has no weights beside it is one number for each unit, with a fan-in of one.
+            values.append((0.0, chosen.bias(fans.get(path[:-1], 1), scale)))
+    return np.asarray(values, np.float32).reshape(-1, 2)
 
 
 def _fans(path: tuple[str, ...], shape: tuple[int, ...]) -> tuple[int, int]:
@@ -149,15 +162,15 @@ def _fans(path: tuple[str, ...], shape: tuple[int, ...]) -> tuple[int, int]:
 
 
 def draw_params(
-    key: jax.Array, shapes: Any, scales: jax.Array, kept: tuple[float | None, ...] | None = None
+    key: jax.Array, shapes: Any, laws: jax.Array, kept: tuple[float | None, ...] | None = None
 ) -> Any:
-    """A parameter tree: every leaf normal with its standard deviation, around 0 or what is kept.
+    """A parameter tree: every leaf normal with its own mean and deviation, or what is kept.
 
     Args:
         key: of the run's `init` stream.
         shapes: the parameter tree, of `ShapeDtypeStruct`.
-        scales: from `leaf_scales`, shape `[num_leaves]`; may be traced.
-        kept: from `kept_values`, as for `leaf_scales`.
+        laws: from `leaf_laws`, shape `[num_leaves, 2]`; may be traced.
+        kept: from `kept_values`, as for `leaf_laws`.
     """
     kept = kept_values(shapes) if kept is None else kept
     leaves, tree = jax.tree.flatten(shapes)
@@ -165,7 +178,8 @@ def draw_params(
     noise = jax.random.normal(key, (sum(sizes),), jnp.float32)
     offsets = np.concatenate([[0], np.cumsum(sizes)])
     drawn = [
-        (value or 0.0) + scales[i] * noise[offsets[i] : offsets[i + 1]].reshape(leaf.shape)
+        (laws[i, 0] if value is None else value)
+        + laws[i, 1] * noise[offsets[i] : offsets[i + 1]].reshape(leaf.shape)
         for i, (value, leaf) in enumerate(zip(kept, leaves, strict=True))
     ]
     typed = [new.astype(leaf.dtype) for new, leaf in zip(drawn, leaves, strict=True)]

@@ -27,6 +27,8 @@ MODEL_FIELDS = (
     "conv_widths",
     "pool_after",
     "dense_widths",
+    "depth",
+    "student_units",
     "activation",
     "batch_norm",
     "dropout",

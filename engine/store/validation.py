@@ -110,8 +110,9 @@ _STUDY_BY_ARM = {
     "chance_loss": _number(1e-30, 1e30),
     "event": _one_of(("break", "hit")),
 }
-# Since data may be a person's own.
-_STUDY_LATER = {"places": _table_of(_table_of(_TEXT)), "data_notes": _table_of(_TEXTS)}
+# Since data may be a person's own, and since there are theories.
+_STUDY_LATER_BY_ARM = {"places": _table_of(_table_of(_TEXT)), "data_notes": _table_of(_TEXTS)}
+_STUDY_LATER = {"theory": _optional(_TEXT)}
 _LAUNCH = {
     "command": _list_of(_TEXT),
     "versions": _table_of(_TEXT),
@@ -173,8 +174,8 @@ def check_document(document: Mapping[str, Any]) -> None:
     study = _table(document, "study")
     is_arm = _Kind("the name of an arm", lambda v: isinstance(v, str) and v in arms)
     _check(study, {**_STUDY, "baseline": is_arm}, "study")
-    _check(study, _STUDY_LATER, "study", is_needed=False)
-    for name in _STUDY_LATER:
+    _check(study, {**_STUDY_LATER, **_STUDY_LATER_BY_ARM}, "study", is_needed=False)
+    for name in _STUDY_LATER_BY_ARM:
         if not set(study.get(name, {})) <= set(arms):
             raise DamagedError(f"study.{name}: expected names of arms")
     if of_logs:

@@ -29,7 +29,9 @@ _READING = (
     "target_arrays",
     "target_kind",
 )
-_DOMAIN = ("dataset_dir", "task_seed", "gradient_noise", *_READING, *_AUGMENTATION)
+# Of examples that are made by a rule.
+_DRAWN = ("slope", "num_inputs", "teacher_units", "parity_size", "modulus")
+_DOMAIN = ("dataset_dir", "task_seed", "gradient_noise", *_DRAWN, *_READING, *_AUGMENTATION)
 
 OPTIONS = {
     "channels": ("grey", "colour"),
@@ -102,5 +104,5 @@ def resolve(arm: Arm) -> dict[str, Any]:
 
 def source_of(arm: Arm) -> tuple[Any, ...]:
     """Everything that the arrays of a resolved arm depend on: arms with equal ones share them."""
-    names = ("dataset", "task_seed", "control", *_READING)
+    names = ("dataset", "task_seed", "control", *_DRAWN, *_READING)
     return (*(getattr(arm, name) for name in names), *places(arm).values())

@@ -12,8 +12,12 @@ TASKS = Registry(
         "double_well": "engine.tasks.double_well",
         "fashion_mnist": "engine.tasks.fashion_mnist",
         "folder": "engine.tasks.folder",
+        "line": "engine.tasks.line",
         "mnist": "engine.tasks.mnist",
+        "modular_addition": "engine.tasks.modular_addition",
         "prepared": "engine.tasks.prepared",
+        "soft_committee": "engine.tasks.soft_committee",
+        "sparse_parity": "engine.tasks.sparse_parity",
         "teacher": "engine.tasks.teacher",
     },
 )

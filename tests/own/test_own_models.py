@@ -10,7 +10,7 @@ from engine.firstbatch import try_network
 from engine.lane_program import PoolSpec
 from engine.models import check_fit, make_model
 from engine.models.building import canonical_args, parse_args
-from engine.models.initial import kept_values, leaf_names, leaf_scales, written_starts
+from engine.models.initial import kept_values, leaf_laws, leaf_names, written_starts
 from engine.plan import make_plan
 from engine.plateau import DetectorSettings
 from engine.study import Study, resolve_arm, with_sweep
@@ -128,7 +128,8 @@ def test_a_vector_beside_matrices_makes_no_normalisation_of_its_neighbours():
 
 def test_the_inputs_of_a_projection_are_not_multiplied_by_its_heads():
     params, _ = make_model(_arm("VisionTransformer"), 10).init(KEY, INPUTS[:1])
-    scales = dict(zip(leaf_names(params), leaf_scales(params, "lecun", None), strict=True))
+    deviations = leaf_laws(params, "lecun", None)[:, 1]
+    scales = dict(zip(leaf_names(params), deviations, strict=True))
     attention = "MultiHeadDotProductAttention_0"
     for name in ("query", "key", "value", "out"):
         assert scales[f"{attention}/{name}/kernel"] == pytest.approx(8**-0.5)

@@ -9,7 +9,7 @@ from engine import rng
 from engine.config import Arm
 from engine.errors import InputError
 from engine.models import make_model
-from engine.models.initial import leaf_scales
+from engine.models.initial import leaf_laws
 from engine.optimizers import hyperparams
 from engine.plan import make_plan
 from engine.study import resolve_arm
@@ -170,8 +170,8 @@ def test_dropout_keeps_its_bits_beside_augmentation():
         task = build_task(arm, constant)
         trainer = make_trainer(arm, task, make_model(arm, 10), "native")
         keys = Keys(*(rng.stream(0, role, 0) for role in Keys._fields))
-        scales = leaf_scales(trainer.param_shapes, "he", None)
-        state = trainer.init(keys, scales, hyperparams(arm), constant)
+        laws = leaf_laws(trainer.param_shapes, "he", None)
+        state = trainer.init(keys, laws, hyperparams(arm), constant)
         draws = trainer.draw(state, constant, 2)
         step = jax.jit(trainer.step)
         for draw in draws:

@@ -1,0 +1,44 @@
+"""`chain`: a deep linear chain, the product of `depth` scalar weights times the input.
+
+Every output is `w_1 w_2 … w_D` times the sum of the inputs, without biases: a network of D linear
+layers of one unit each. It is the smallest network with a plateau near zero, and its training is
+known in closed form or by one integral (see `engine.theory.chain`).
+"""
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+
+from engine.config import Arm
+
+USED = {"depth": 2}
+
+
+class Chain(nn.Module):
+    """A product of scalar weights.
+
+    Attributes:
+        depth: how many there are.
+        num_outputs: which all are the same.
+    """
+
+    depth: int
+    num_outputs: int
+
+    @nn.compact
+    def __call__(
+        self, inputs: jax.Array, use_running_average: bool, is_deterministic: bool
+    ) -> jax.Array:
+        """From inputs `[batch, …]` to `[batch, num_outputs]`."""
+        product = jnp.float32(1.0)
+        for i in range(self.depth):
+            # A matrix of one entry, so that initial schemes take it for a weight.
+            product *= self.param(f"weight_{i}", nn.initializers.ones, (1, 1))[0, 0]
+        summed = inputs.reshape(inputs.shape[0], -1).sum(axis=1, keepdims=True)
+        return jnp.broadcast_to(product * summed, (inputs.shape[0], self.num_outputs))
+
+
+def build(arm: Arm, num_outputs: int) -> nn.Module:
+    """The module of a resolved arm."""
+    assert arm.depth is not None
+    return Chain(arm.depth, num_outputs)

@@ -1,0 +1,71 @@
+"""`line`: targets s·x on the inputs x = ±1, half of each, for networks whose training is known.
+
+The loss is ½(s·x − ŷ)². The best constant prediction is 0, so that chance is s²/2. Every batch is
+half −1 and half 1, in the same order, so every step sees the whole distribution: the loss of a
+network ŷ = u·x is ½(s − u)² exactly, and nothing is random but the start.
+
+Source: Saxe, McClelland and Ganguli (2014), ICLR, for the use that is made of it.
+"""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from engine.config import Arm
+from engine.errors import InputError
+from engine.tasks.passes import evaluation_sets
+from engine.tasks.reading import Reading
+from engine.tasks.regression import squared_error
+from engine.tasks.task import Batch, Data, Task
+
+USED = {"slope": 1.0}
+
+
+def load(arm: Arm, root_seed: int, data_dir: str | None, reading: Reading) -> dict[str, np.ndarray]:
+    """The two examples that there are, to be evaluated on; there are no others to hold out."""
+    inputs = np.array([[[-1.0], [1.0]]], np.float32)
+    arrays = {}
+    for name in ("loss", "held_out"):
+        arrays[f"{name}_inputs"] = inputs
+        arrays[f"{name}_targets"] = np.float32(arm.slope) * inputs
+    return arrays
+
+
+def build(arm: Arm, data: Data) -> Task:
+    """The task of a resolved arm.
+
+    Raises:
+        InputError: a batch cannot be half of each.
+    """
+    batch_size = arm.batch_size
+    if batch_size % 2:
+        raise InputError(
+            f"batch_size={batch_size}: expected an even number with dataset=line, half of whose "
+            f"examples are −1 and half 1"
+        )
+
+    def draw(data: Data, key: jax.Array, first_step: jax.Array, num_steps: int) -> jax.Array:
+        return jnp.zeros(num_steps)
+
+    def sample(data: Data, draw: jax.Array) -> Batch:
+        repeats = (batch_size // 2, 1)
+        both = Batch(data["loss_inputs"][0], data["loss_targets"][0])
+        return Batch(jnp.tile(both.inputs, repeats), jnp.tile(both.targets, repeats))
+
+    def evaluation(data: Data) -> dict[str, Batch]:
+        return evaluation_sets(data, "targets")
+
+    def loss(outputs: jax.Array, targets: jax.Array) -> jax.Array:
+        return 0.5 * squared_error(outputs, targets)
+
+    return Task(
+        draw=draw,
+        sample=sample,
+        evaluation=evaluation,
+        loss=loss,
+        correct=None,
+        chance_loss=0.5 * float(np.mean(np.asarray(data["loss_targets"], np.float64) ** 2)),
+        example_shape=(1,),
+        num_outputs=1,
+        steps_per_epoch=None,
+    )

@@ -1,0 +1,113 @@
+"""`soft_committee`: a committee machine with orthonormal units is to be imitated.
+
+The teacher is `y(x) = Σ_k erf(w_k·x/√2)`, its K vectors `w_k` orthonormal in N dimensions and
+drawn from the `task` stream; inputs are standard normal, fresh at every step from the `order`
+stream. The loss is ½(y − ŷ)². One example a step at a learning rate of η/N is the online learning
+of the source; larger batches at the same learning rate take its noise away.
+
+Of the evaluation set the coordinates along the teacher's vectors are a Sobol' set with a random
+digital shift, because the errors on the symmetric plateau have a long tail: the mean loss there of
+as many independent examples would be off by 1.5 %, of these it is off by less than 0.1 %.
+
+Source: Saad and Solla (1995), Phys. Rev. E 52; Matoušek (1998), J. Complexity 14.
+"""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.scipy.special import erf
+from scipy import special
+
+from engine import rng
+from engine.config import Arm
+from engine.errors import InputError
+from engine.tasks.passes import evaluation_sets
+from engine.tasks.reading import Reading
+from engine.tasks.regression import error_of_constant, squared_error
+from engine.tasks.task import Batch, Data, Task
+
+USED = {"task_seed": 0, "num_inputs": 32, "teacher_units": 2}
+_BATCH = 2048
+_NUM_BATCHES = {"loss": 16, "held_out": 2}
+_BITS = 30
+
+
+def load(arm: Arm, root_seed: int, data_dir: str | None, reading: Reading) -> dict[str, np.ndarray]:
+    """The teacher's vectors `[units, inputs]` and the evaluation sets, on any machine alike.
+
+    Raises:
+        InputError: there are more units than inputs.
+    """
+    num_inputs, num_units = _sizes(arm)
+    if num_units > num_inputs:
+        raise InputError(
+            f"teacher_units={num_units}: expected at most num_inputs={num_inputs}, because the "
+            f"units of a teacher are at right angles to each other"
+        )
+    # In double precision, so that rounding to single hides the order of the sums.
+    with jax.default_device(jax.local_devices(backend="cpu")[0]):
+        of_teacher, *keys = jax.random.split(rng.stream(root_seed, "task", arm.task_seed), 3)
+        drawn = np.asarray(jax.random.normal(of_teacher, (num_inputs, num_units)), np.float64)
+        weights = np.linalg.qr(drawn)[0].T
+        inputs = {
+            name: _evaluation_inputs(key, weights, number * _BATCH)
+            for key, (name, number) in zip(keys, _NUM_BATCHES.items(), strict=True)
+        }
+    arrays = {"weights": weights}
+    for name, array in inputs.items():
+        batches = array.reshape(-1, _BATCH, num_inputs)
+        arrays[f"{name}_inputs"] = batches
+        hidden = special.erf(batches @ weights.T / np.sqrt(2.0))
+        arrays[f"{name}_targets"] = hidden.sum(-1, keepdims=True)
+    return {name: array.astype(np.float32) for name, array in arrays.items()}
+
+
+def _sizes(arm: Arm) -> tuple[int, int]:
+    assert arm.num_inputs is not None
+    assert arm.teacher_units is not None
+    return arm.num_inputs, arm.teacher_units
+
+
+def _evaluation_inputs(key: jax.Array, weights: np.ndarray, number: int) -> np.ndarray:
+    """Standard normal inputs `[number, inputs]`, evenly spread along the teacher's vectors."""
+    from scipy.stats import qmc
+
+    of_shift, of_rest = jax.random.split(key)
+    num_units, num_inputs = weights.shape
+    shift = np.asarray(jax.random.bits(of_shift, (num_units,), np.uint32)) >> (32 - _BITS)
+    points = qmc.Sobol(num_units, scramble=False, bits=_BITS).random(number) * 2**_BITS
+    along = special.ndtri(((points.astype(np.uint32) ^ shift) + 0.5) / 2**_BITS)
+    rest = np.asarray(jax.random.normal(of_rest, (number, num_inputs)), np.float64)
+    return rest + (along - rest @ weights.T) @ weights
+
+
+def build(arm: Arm, data: Data) -> Task:
+    """The task of a resolved arm. Chance is half the variance of the evaluation targets: K/6."""
+    batch_size, num_inputs = arm.batch_size, _sizes(arm)[0]
+
+    def draw(data: Data, key: jax.Array, first_step: jax.Array, num_steps: int) -> jax.Array:
+        return jax.vmap(lambda i: jax.random.fold_in(key, first_step + i))(jnp.arange(num_steps))
+
+    def sample(data: Data, draw: jax.Array) -> Batch:
+        inputs = jax.random.normal(draw, (batch_size, num_inputs))
+        hidden = erf(inputs @ data["weights"].T / jnp.sqrt(2.0))
+        return Batch(inputs, jnp.sum(hidden, -1, keepdims=True))
+
+    def evaluation(data: Data) -> dict[str, Batch]:
+        return evaluation_sets(data, "targets")
+
+    def loss(outputs: jax.Array, targets: jax.Array) -> jax.Array:
+        return 0.5 * squared_error(outputs, targets)
+
+    targets = np.asarray(data["loss_targets"], np.float64)
+    return Task(
+        draw=draw,
+        sample=sample,
+        evaluation=evaluation,
+        loss=loss,
+        correct=None,
+        chance_loss=0.5 * error_of_constant(targets, float(np.mean(targets))),
+        example_shape=(num_inputs,),
+        num_outputs=1,
+        steps_per_epoch=None,
+    )

@@ -1,0 +1,138 @@
+"""Grokking: the training loss of modular addition has no plateau, that of held-out pairs has one.
+
+Not closed forms, but statements of order, each read off by the engine's own detector with chance
+ln p: the loss on training pairs leaves chance at once; the loss on held-out pairs, which first
+rises far above chance, breaks; and it does so long after the training pairs were learned.
+
+Source: Power et al. (2022), "Grokking: generalization beyond overfitting on small algorithmic
+datasets"; Nanda et al. (2023), "Progress measures for grokking via mechanistic interpretability".
+"""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from engine import statistics
+from engine.plateau import PlateauBreak, find_break
+from engine.theory.comparison import (
+    Check,
+    Measured,
+    MeasuredCurve,
+    Prediction,
+    TheoryCurve,
+)
+
+USES = ("loss", "held_out_loss", "held_out_accuracy")
+
+# A break of the held-out loss is late when it comes after this many times the time in which the
+# training loss has fallen half of its way.
+LATE = 3.0
+_LEARNED = ("no_plateau", "shoulder")
+_SOURCE = "Power et al. (2022), Nanda et al. (2023)"
+
+
+class Delay(NamedTuple):
+    """When a run learned the pairs that it was shown, and when the others.
+
+    Attributes:
+        training: outcome of the loss on training pairs.
+        held_out: outcome of the loss on held-out pairs.
+        half_accuracy_step: first measured step with half of the held-out pairs right for good, or
+            `None`.
+    """
+
+    training: PlateauBreak
+    held_out: PlateauBreak
+    half_accuracy_step: float | None
+
+    @property
+    def ratio(self) -> float | None:
+        """Onset on held-out pairs over the half time of the training loss."""
+        onset, half = self.held_out.onset_step, self.training.half_step
+        return None if onset is None or not half else onset / half
+
+
+def predict(measured: Mapping[str, Measured]) -> Prediction:
+    """Three shares of the runs of each arm, which should all be 1, and chance for the figures.
+
+    Args:
+        measured: by arm.
+    """
+    curves: list[TheoryCurve] = []
+    checks: list[Check] = []
+    notes: list[str] = []
+    for name, arm in measured.items():
+        if arm.arm.dataset != "modular_addition" or not set(USES) <= set(arm.curves):
+            notes.append(f"Nothing is known of the arm “{name}”: its task is another one.")
+            continue
+        found = delays(arm)
+        at_once = [run.training.status in _LEARNED for run in found]
+        broke = [run.held_out.status == "broke" for run in found]
+        late = [run.ratio is not None and run.ratio >= LATE for run in found]
+        for quantity, runs in (
+            ("share of runs whose training loss has no plateau", at_once),
+            ("share of runs whose held-out loss has one, and breaks", broke),
+            (f"share of runs where that comes {LATE:g} or more training half times in", late),
+        ):
+            share = statistics.proportion(sum(runs), len(runs))
+            checks.append(Check(name, quantity, "", 1.0, share, None, _SOURCE))
+        notes += _in_words(name, found)
+        curves += [_chance(name, arm, metric) for metric in USES]
+    return Prediction(curves, checks, notes)
+
+
+def delays(measured: Measured) -> list[Delay]:
+    """What the detector finds in both curves of every run.
+
+    Args:
+        measured: with all of `USES`.
+    """
+    chance = measured.chance_loss
+    found = []
+    for row in range(measured.num_runs):
+        training, held_out = (
+            find_break(*_curve(measured.curves[metric], row), chance)
+            for metric in ("loss", "held_out_loss")
+        )
+        steps, accuracy = _curve(measured.curves["held_out_accuracy"], row)
+        low = np.flatnonzero(accuracy < 0.5)
+        first = 0 if not len(low) else low[-1] + 1
+        half = float(steps[first]) if first < len(steps) else None
+        found.append(Delay(training, held_out, half))
+    return found
+
+
+def _chance(name: str, measured: Measured, metric: str) -> TheoryCurve:
+    steps = measured.curves[metric].steps[[0, -1]]
+    is_loss = metric.endswith("loss")
+    level = measured.chance_loss if is_loss else np.exp(-measured.chance_loss)
+    words = "chance, ln p" if is_loss else "chance, 1/p"
+    return TheoryCurve(name, words, steps, np.full(2, level), "A guess among p sums", metric)
+
+
+def _curve(measured: MeasuredCurve, row: int) -> tuple[np.ndarray, np.ndarray]:
+    values = measured.values[row]
+    known = np.isfinite(values)
+    return measured.steps[known], values[known]
+
+
+def _in_words(name: str, found: list[Delay]) -> list[str]:
+    delayed = [run for run in found if run.ratio is not None]
+    if not delayed:
+        return [f"No run of “{name}” has learned anything of the pairs that are held out."]
+    half, onset, ratio, right = (
+        float(np.median(values)) if values else float("nan")
+        for values in (
+            [run.training.half_step or 0.0 for run in delayed],
+            [run.held_out.onset_step or 0.0 for run in delayed],
+            [run.ratio or 0.0 for run in delayed],
+            [run.half_accuracy_step for run in delayed if run.half_accuracy_step is not None],
+        )
+    )
+    accuracy = f", and half of these pairs are right from step {right:,.0f} on" * bool(right > 0)
+    return [
+        f"“{name}”, medians of {len(delayed)} of {len(found)} runs: the training loss is half down "
+        f"at step {half:,.0f}; the held-out loss leaves chance at step {onset:,.0f}, {ratio:.1f} "
+        f"times as late{accuracy}."
+    ]

@@ -1,0 +1,13 @@
+"""The names of the theories."""
+
+from engine.registry import Registry
+
+THEORIES = Registry(
+    "theory",
+    {
+        "committee": "engine.theory.committee",
+        "deep_linear": "engine.theory.deep_linear",
+        "modular_addition": "engine.theory.modular_addition",
+        "sparse_parity": "engine.theory.sparse_parity",
+    },
+)
