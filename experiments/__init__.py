@@ -8,6 +8,7 @@ EXPERIMENTS = Registry(
         "kick_in": "experiments.kick_in",
         "init_scale": "experiments.init_scale",
         "chance_or_fate": "experiments.chance_or_fate",
+        "dead_relu": "experiments.dead_relu",
         "deep_linear": "experiments.deep_linear",
         "double_well": "experiments.double_well",
         "committee": "experiments.committee",

@@ -16,6 +16,7 @@ TASKS = Registry(
         "mnist": "engine.tasks.mnist",
         "modular_addition": "engine.tasks.modular_addition",
         "prepared": "engine.tasks.prepared",
+        "ramp": "engine.tasks.ramp",
         "soft_committee": "engine.tasks.soft_committee",
         "sparse_parity": "engine.tasks.sparse_parity",
         "teacher": "engine.tasks.teacher",

@@ -1,8 +1,8 @@
 """A chain of scalar weights that learns a line: its training, integrated in double precision.
 
 The loss is ½(s − u)² with u = w_1 w_2 … w_D. Under gradient flow, dw_i/dt = (s − u) u/w_i, so that
-d(w_i²)/dt is the same for all i and every w_i² − w_j² is conserved. Signs of pairs of weights can be
-flipped, so let all but the smallest, m, be positive: with c_j = w_j² − m² at the start,
+d(w_i²)/dt is the same for all i and every w_i² − w_j² is conserved. Signs can be flipped in pairs,
+so let all but the smallest, m, be positive: with c_j = w_j² − m² at the start,
 
     dm/dt = (s − m P(m)) P(m),   P(m) = ∏_j √(m² + c_j),   u = m P(m),
 
@@ -19,7 +19,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.interpolate import CubicHermiteSpline
 
-# Panels of the integral on either side of half the slope, and points of Gauss' rule in each. The few
+# Panels of the integral on either side of half the slope, and points of Gauss' rule in each. A few
 # are enough for times, but not for what is interpolated between them.
 _NUM_PANELS = 128
 _FEW_PANELS = 16

@@ -15,7 +15,7 @@ STUDIES = {
     for name in EXPERIMENTS
     if (study := EXPERIMENTS.load(name).study()).theory is not None
 }
-NUM_RUNS = 3
+NUM_RUNS = 64
 
 
 def flat(arm: Arm, uses: tuple[str, ...], horizon: int = 1000) -> Measured:

@@ -1,0 +1,68 @@
+"""`ramp`: targets that rise with one positive input, for networks that may be born dead.
+
+The 32 examples are x = 1/32 … 1 with the target x, all of them in every step, and the loss is
+½(x − ŷ)². All inputs are positive multiples of one another, so that a network of rectifiers without
+biases is alive on all of them or on none. One that is dead on all learns its output bias, the mean
+of the targets, and nothing else for ever: that is chance, half the targets' variance.
+
+Source: Lu, Shin, Su and Karniadakis (2020), Commun. Comput. Phys. 28, for the use that is made of it.
+"""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from engine.config import Arm
+from engine.errors import InputError
+from engine.tasks.passes import evaluation_sets
+from engine.tasks.reading import Reading
+from engine.tasks.regression import error_of_constant, squared_error
+from engine.tasks.task import Batch, Data, Task
+
+USED: dict[str, object] = {}
+NUM_EXAMPLES = 32
+
+
+def load(arm: Arm, root_seed: int, data_dir: str | None, reading: Reading) -> dict[str, np.ndarray]:
+    """The examples that there are, to be evaluated on; there are no others to hold out."""
+    inputs = (np.arange(1, NUM_EXAMPLES + 1) / NUM_EXAMPLES).astype(np.float32)[None, :, None]
+    names = ("loss_inputs", "loss_targets", "held_out_inputs", "held_out_targets")
+    return dict.fromkeys(names, inputs)
+
+
+def build(arm: Arm, data: Data) -> Task:
+    """The task of a resolved arm.
+
+    Raises:
+        InputError: a batch would not be all of the examples.
+    """
+    if arm.batch_size != NUM_EXAMPLES:
+        raise InputError(
+            f"batch_size={arm.batch_size}: expected {NUM_EXAMPLES} with dataset=ramp, which is "
+            f"all of it"
+        )
+
+    def draw(data: Data, key: jax.Array, first_step: jax.Array, num_steps: int) -> jax.Array:
+        return jnp.zeros(num_steps)
+
+    def sample(data: Data, draw: jax.Array) -> Batch:
+        return Batch(data["loss_inputs"][0], data["loss_targets"][0])
+
+    def evaluation(data: Data) -> dict[str, Batch]:
+        return evaluation_sets(data, "targets")
+
+    def loss(outputs: jax.Array, targets: jax.Array) -> jax.Array:
+        return 0.5 * squared_error(outputs, targets)
+
+    targets = np.asarray(data["loss_targets"], np.float64)
+    return Task(
+        draw=draw,
+        sample=sample,
+        evaluation=evaluation,
+        loss=loss,
+        correct=None,
+        chance_loss=0.5 * error_of_constant(targets, float(np.mean(targets))),
+        example_shape=(1,),
+        num_outputs=1,
+        steps_per_epoch=None,
+    )
