@@ -19,6 +19,7 @@ from tests.conftest import small_arm, small_study
 LOADED: dict[str, dict] = {}
 STUDIES = {
     "plain": small_study(),
+    "theory": small_study(theory="dead_relu"),
     "by arm": small_study(seeds={"slow": 2, "fast": 3}, horizon={"slow": 44, "fast": 66}),
     "epochs": small_study(horizon=None, epochs=3.0, eval_every=7, baseline="fast"),
     "fixed": small_study(fix_init=3, root_seed=5, stop="settled"),
@@ -186,6 +187,8 @@ def test_what_a_stranger_writes_is_a_study_or_one_clear_error(every, data_dir):
         (("identity", "fork_step", "slow"), 12, "the nearest is 11"),
         (("arm_order",), ["slow"], "every arm once"),
         (("study", "seeds", "fast"), 0, "seeds=0"),
+        (("study", "theory"), "dead_reul", "did you mean 'dead_relu'"),
+        (("study", "theory"), 3, "theory is 3: expected text or null"),
     ],
 )
 def test_one_wrong_entry_is_named(path, value, words, data_dir):

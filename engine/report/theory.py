@@ -56,9 +56,11 @@ def make_topic(directory: WorkDirectory, summary: Summary) -> Topic | None:
     if name is None:
         return None
     theory = THEORIES.load(name)
-    measured = {arm: _measured(directory, theory, arm, runs) for arm, runs in summary.runs.items()}
+    found = {arm: _measured(directory, theory, arm, runs) for arm, runs in summary.runs.items()}
+    # Where every run blew up before its first evaluation there is nothing to compare.
+    measured = {arm: runs for arm, runs in found.items() if runs.curves}
     prediction = theory.predict(measured)
-    lines, answer = in_words(prediction)
+    lines, answer = _in_words(prediction)
     return Topic(
         key=KEY,
         title="Theory and measurement",
@@ -78,6 +80,8 @@ def _measured(directory: WorkDirectory, theory: ModuleType, name: str, runs: Arm
         try:
             found = read_arm_curves(directory, name, metric)
         except InputError:  # no run has it
+            continue
+        if not len(found.steps):
             continue
         values = found.values[np.isin(found.seed, runs.seed)].astype(np.float64)
         curves[metric] = MeasuredCurve(found.steps, values)
@@ -123,7 +127,7 @@ def _arm(name: str, fields: Mapping[str, Any]) -> Arm:
     return Arm(**fields)
 
 
-def in_words(prediction: Prediction) -> tuple[list[str], str | None]:
+def _in_words(prediction: Prediction) -> tuple[list[str], str | None]:
     """Paragraphs, and the answer in one sentence where anything was compared.
 
     Args:
@@ -201,7 +205,7 @@ def _tables(checks: list[Check]) -> list[TopicTable]:
         agrees = "yes" if check.is_met else "NO"
         values = [_number(check.theory), measured, _deviation(check), bound, agrees]
         rows.append([check.arm, quantity, *values])
-    caption = "Every number with its known answer; what a deviation may be at most was set before."
+    caption = "Every number beside its known answer; the bounds were set before it was measured."
     return [TopicTable(caption, _HEADER, rows)]
 
 

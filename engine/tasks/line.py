@@ -4,7 +4,7 @@ The loss is ½(s·x − ŷ)². The best constant prediction is 0, so that chance
 half −1 and half 1, in the same order, so every step sees the whole distribution: the loss of a
 network ŷ = u·x is ½(s − u)² exactly, and nothing is random but the start.
 
-Source: Saxe, McClelland and Ganguli (2014), ICLR, for the use that is made of it.
+Source: Saxe, McClelland and Ganguli (2014), ICLR, for the use made of it.
 """
 
 import jax

@@ -5,7 +5,7 @@ The 32 examples are x = 1/32 … 1 with the target x, all of them in every step,
 biases is alive on all of them or on none. One that is dead on all learns its output bias, the mean
 of the targets, and nothing else for ever: that is chance, half the targets' variance.
 
-Source: Lu, Shin, Su and Karniadakis (2020), Commun. Comput. Phys. 28, for the use that is made of it.
+Source: Lu, Shin, Su and Karniadakis (2020), Commun. Comput. Phys. 28, for the use made of it.
 """
 
 import jax

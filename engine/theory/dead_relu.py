@@ -4,8 +4,8 @@ Without biases, a hidden unit is on for all positive multiples of an input or fo
 probability one half whatever the layers before it are, as long as one of their units is on. So a
 layer of N units is dead with probability 2^−N, and a network with hidden layers of N_1 … N_L units
 is born dead, on one positive input, with probability 1 − ∏_l (1 − 2^−N_l), whatever the symmetric
-law of its weights. A dead network learns its output bias b alone: under plain SGD b goes to the mean
-ȳ of the targets as ȳ(1 − (1 − lr)^n), and the loss is chance + ½ȳ²(1 − lr)^{2n}.
+law of its weights. A dead network learns its output bias b alone: under plain SGD b goes to the
+mean m of the targets as m(1 − (1 − lr)^n), and the loss is chance + ½m²(1 − lr)^{2n}.
 
 A run is taken for born dead where its loss is that at every evaluation. A network that is alive at
 the start may die later, which no formula here is about: the notes count those too.
@@ -70,14 +70,15 @@ def predict(measured: Mapping[str, Measured]) -> Prediction:
         loss = bias_alone(runs.loss.steps, runs.arm.learning_rate)
         is_dead = _follows(runs, loss)
         source = "The output bias alone"
-        curves.append(TheoryCurve(name, "born dead", runs.loss.steps, loss, source))
-        # The intervals hold for all arms together.
+        curves.append(TheoryCurve(name, "born dead", runs.loss.steps, loss, source, is_log=True))
         confidence = 1.0 - 0.05 / len(known)
         found = proportion(int(is_dead.sum()), runs.num_runs, confidence=confidence)
         exact = born_dead(runs.arm.dense_widths)
         formula = "1 − ∏(1 − 2^−width)"
         checks.append(Check(name, "share born dead", "", exact, found, None, formula))
         notes.append(_account(name, runs, is_dead, float(loss[-1])))
+    if known:
+        notes.append("The intervals hold at 95 % for all arms together.")
     return Prediction(curves, checks, notes)
 
 

@@ -28,6 +28,9 @@ _ESCAPE = (0.005, 0.02)
 _FAR_BELOW = 0.4
 # A half time so near to the horizon may not be seen.
 _SEEN = 0.98
+# Of Adam's recursion, half a minute.
+_MOST_STEPS = 2_000_000
+_OF_ADAM = ("beta1", "beta2", "epsilon")
 _FLOW = "Gradient flow with its conserved quantities, by quadrature"
 _RECURSION = "Adam’s recursion in double precision"
 
@@ -67,7 +70,7 @@ def predict(measured: Mapping[str, Measured]) -> Prediction:
     notes: list[str] = []
     cases = []
     for name, runs in measured.items():
-        why = _unlike(runs.arm)
+        why = _unlike(runs.arm, runs.horizon)
         if why is None:
             cases.append(_case(name, runs))
         else:
@@ -78,10 +81,12 @@ def predict(measured: Mapping[str, Measured]) -> Prediction:
         checks += [*_half_times(case, notes), _distance(case), *_escape(case), *_held(case)]
         if case.runs.arm.init == "normal" and _is_flow(case):
             checks.append(_law(case, num_laws))
+    if num_laws:
+        notes.append("The intervals of medians hold at 95 % for all arms together.")
     return Prediction(curves, checks, notes)
 
 
-def _unlike(arm: Arm) -> str | None:
+def _unlike(arm: Arm, horizon: int) -> str | None:
     """Why there is no theory of an arm, or `None`."""
     if (arm.dataset, arm.model) != ("line", "chain"):
         return f"dataset={arm.dataset} with model={arm.model} is no chain that learns a line"
@@ -93,6 +98,12 @@ def _unlike(arm: Arm) -> str | None:
             return f"{field}={getattr(arm, field)} has no known answer here"
     if arm.init not in ("constant", "normal"):
         return f"init={arm.init} has no known answer here"
+    needed = ("slope", "depth", "init_scale", *(_OF_ADAM if arm.optimizer == "adam" else ()))
+    missing = [field for field in needed if getattr(arm, field) is None]
+    if missing:
+        return f"its {missing[0]} is not stored"
+    if arm.optimizer == "adam" and horizon > _MOST_STEPS:
+        return f"{horizon} steps of Adam’s recursion take too long"
     return None
 
 
