@@ -158,7 +158,7 @@ def test_help_shows_every_field_with_its_default(capsys):
     lines = {line.split(":")[0].strip(): line for line in shown.splitlines()}
     for name in config.FIELDS:
         assert "(default: " in lines[f"--{config.FIELDS[name].flag or name}"]
-    assert "cnn8, mlp" in lines["--model"]
+    assert "cnn8, committee, mlp" in lines["--model"]
     assert "in steps" in lines["--warmup_steps"]
 
 

@@ -75,12 +75,12 @@ def predict(measured: Mapping[str, Measured]) -> Prediction:
             cases.append(_case(name, runs))
         else:
             notes.append(f"“{name}” is not compared: {why}.")
-    num_laws = sum(case.runs.arm.init == "normal" and _is_flow(case) for case in cases)
+    num_laws = sum(map(_has_law, cases))
     for case in cases:
         curves.append(_curve(case))
         checks += [*_half_times(case, notes), _distance(case), *_escape(case), *_held(case)]
-        if case.runs.arm.init == "normal" and _is_flow(case):
-            checks.append(_law(case, num_laws))
+        if _has_law(case):
+            checks += _law(case, num_laws, notes)
     if num_laws:
         notes.append("The intervals of medians hold at 95 % for all arms together.")
     return Prediction(curves, checks, notes)
@@ -109,6 +109,11 @@ def _unlike(arm: Arm, horizon: int) -> str | None:
 
 def _is_flow(case: _Case) -> bool:
     return case.runs.arm.optimizer == "sgd"
+
+
+def _has_law(case: _Case) -> bool:
+    """Whether the law of its starts says when half of them are past half."""
+    return case.runs.arm.init == "normal" and _is_flow(case)
 
 
 def _case(name: str, runs: Measured) -> _Case:
@@ -256,7 +261,7 @@ def _held(case: _Case) -> list[Check]:
     return [Check(case.name, "half time, law of ε", "steps", wait, found, _SLOPE, source)]
 
 
-def _law(case: _Case, num_laws: int) -> Check:
+def _law(case: _Case, num_laws: int, notes: list[str]) -> list[Check]:
     """The median half time over normal starts; the intervals hold for all such arms together."""
     arm = case.runs.arm
     assert arm.slope is not None
@@ -267,5 +272,12 @@ def _law(case: _Case, num_laws: int) -> Check:
     is_seen = np.isfinite(times)
     ends = np.where(is_seen, times, case.runs.horizon * case.clock)
     found = median_time(ends, is_seen.astype(int), confidence=1.0 - 0.05 / num_laws)
+    if not np.isfinite(found.upper):
+        notes.append(
+            f"The median half time of “{case.name}” is not compared: its interval has no end, for "
+            f"want of runs or of steps."
+        )
+        return []
     source = "Quadrature over normal starts"
-    return Check(case.name, "median half time over starts", case.unit, known, found, None, source)
+    numbers = (case.unit, known, found, None, source)
+    return [Check(case.name, "median half time over starts", *numbers)]

@@ -102,7 +102,7 @@ def test_the_runs_that_count_as_born_dead_are_those(runs):
 
 
 def test_those_that_die_later_are_told_apart(runs):
-    (note,) = predict({"a": runs}).notes
+    note = predict({"a": runs}).notes[0]
     num_stuck = sum(status == "stuck" for status in runs.status)
     num_dead = int(_is_dead_at_start(runs.arm).sum())
     assert num_stuck > num_dead

@@ -111,6 +111,14 @@ def test_a_run_that_diverged_is_no_agreement(balanced):
     assert not by_quantity["half time"].is_met
 
 
+def test_a_median_without_an_end_is_not_compared(make_pool):
+    arm = _arm(depth=2, init="normal", init_scale=0.3)
+    done = drain(make_pool(arm, width=16, block=16), runs_of(arm, [0, 1, 2], 198), 16)
+    prediction = predict({"a": measured(list(done.values()), CHANCE)})
+    assert not any("median" in check.quantity for check in prediction.checks)
+    assert any("median half time of “a” is not compared" in note for note in prediction.notes)
+
+
 def test_a_horizon_before_the_half_time_is_said(balanced):
     runs = balanced[1e-3]
     short = runs.loss._replace(steps=runs.loss.steps[:50], values=runs.loss.values[:, :50])
