@@ -33,6 +33,7 @@ def number(value: float, unit: str = "") -> str:
         text = f"{value:.2g}"
     else:
         text = f"{value:.1f}"
+    text = text.removeprefix("-") if float(text) == 0 else text
     return text.replace("-", "−")
 
 
