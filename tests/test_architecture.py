@@ -38,6 +38,7 @@ FLOORS = {
     "engine.readers": 1.5,
     "engine.diagnosis": 1.5,
     "engine.training": 2,
+    "engine.diagnostics": 2.2,
     "engine.lane_program": 2.5,
     "engine.pool_program": 2.7,
     "engine.runs": 2.7,
