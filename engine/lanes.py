@@ -60,18 +60,18 @@ class Chunk(NamedTuple):
     Attributes:
         num_segments: of the chunk.
         records: `[width, segments, …]`.
-        diagnoses: `[width, times, …]`, or `None`.
         measurements: at its end, `[width, …]`.
         status: of every lane at the end, on the host.
         histories: of the lanes, `None` where there is no run.
+        diagnoses: `[width, times, …]`, or `None`.
     """
 
     num_segments: int
     records: Record
-    diagnoses: Diagnosis | None
     measurements: Measurement
     status: Status
     histories: list[History | None]
+    diagnoses: Diagnosis | None
 
 
 def default_width(platform: str, has_convolutions: bool) -> int:
@@ -137,7 +137,7 @@ class LanePool:
         self._root_seed = np.uint32(spec.root_seed)
         self._histories: list[History | None] = [None] * spec.width
         self._steps = [0] * spec.width
-        self._dispatched: tuple[int, Record, Diagnosis | None, Measurement, Status] | None = None
+        self._dispatched: tuple[int, Record, Measurement, Status, Diagnosis | None] | None = None
         starts = self._starts([Run("", spec.arm, 0, 0, 0, 0, 0)] * spec.width)
         is_new = np.zeros(spec.width, bool)
         shapes = jax.eval_shape(programs.new_lanes, self._root_seed, starts, self._data)
@@ -147,7 +147,7 @@ class LanePool:
             "advance": advance.lower(shapes, is_new, np.int32(1), self._data),
             "start": start.lower(shapes, is_new, self._root_seed, starts, self._data),
         }
-        _, record, diagnosis, measurement, _ = lowered["advance"].out_info
+        _, record, measurement, _, diagnosis = lowered["advance"].out_info
         self._shapes = Shapes(
             inside(1, jax.eval_shape(without_keys, shapes)),
             inside(2, record),
@@ -225,7 +225,7 @@ class LanePool:
         is_new = np.isin(np.arange(self.spec.width), list(chosen))
         self._lanes = self._start(self._lanes, is_new, self._root_seed, starts, self._data)
         left = self._advance(self._lanes, is_new, np.int32(0), self._data)
-        self._lanes, _, _, measured, _ = left
+        self._lanes, _, measured, *_ = left
         measured = jax.device_get(measured)
         for lane, run in chosen.items():
             self._histories[lane] = History(run, [], [copied(measured, (lane,))], [])
@@ -308,10 +308,11 @@ class LanePool:
     def harvest(self) -> Chunk:
         """Waits for the chunk that was dispatched; lanes whose run is over become free."""
         assert self._dispatched is not None
-        num_segments, records, diagnoses, measurements, status = self._dispatched
+        num_segments, records, measurements, status, diagnoses = self._dispatched
         status = jax.device_get(status)
         self._steps = [int(step) for step in status.step]
-        chunk = Chunk(num_segments, records, diagnoses, measurements, status, list(self._histories))
+        histories = list(self._histories)
+        chunk = Chunk(num_segments, records, measurements, status, histories, diagnoses)
         for lane, history in enumerate(self._histories):
             if history is not None and status.is_over[lane]:
                 self._histories[lane] = None

@@ -79,7 +79,7 @@ class Programs:
 
     def advance(
         self, lanes: Lane, is_measured: jax.Array, num_segments: jax.Array, data: Data
-    ) -> tuple[Lane, Record, Diagnosis | None, Measurement, Status]:
+    ) -> tuple[Lane, Record, Measurement, Status, Diagnosis | None]:
         """Every lane up to `num_segments` evaluations further, and measured at the end."""
         trainer, spec = self._trainer, self._spec
         chance_loss = self._chance_loss
@@ -95,7 +95,7 @@ class Programs:
 
         def of_block(
             block: tuple[Lane, jax.Array],
-        ) -> tuple[Lane, Record, Diagnosis | None, Measurement, Status]:
+        ) -> tuple[Lane, Record, Measurement, Status, Diagnosis | None]:
             lanes, is_measured = block
             record = jax.eval_shape(segment, lanes)[1]
             measurement = jax.eval_shape(measure, lanes)[1]
@@ -106,8 +106,9 @@ class Programs:
             def body(carry: _Carry) -> _Carry:
                 carry = self._diagnosed(carry, shelf, data)
                 lanes, record = segment(carry.lanes)
+                ahead = carry.segment + 1
                 records = shelf.write(carry.records, record, carry.segment)
-                return _Carry(carry.segment + 1, lanes, records, carry.diagnoses)
+                return _Carry(ahead, lanes, records, carry.diagnoses)
 
             records = shelf.room(record, SEGMENTS_PER_CHUNK)
             diagnoses = self._room_for_diagnoses(lanes, shelf, data)
@@ -117,7 +118,7 @@ class Programs:
             lanes, measured = lax.cond(
                 jnp.any(is_measured), measure, lambda lanes: (lanes, nothing), lanes
             )
-            return lanes, records, diagnoses, measured, over_block(status_of)(lanes)
+            return lanes, records, measured, over_block(status_of)(lanes), diagnoses
 
         return _by_block(of_block, (lanes, is_measured), spec)
 

@@ -20,10 +20,11 @@ the Hessian with a vector, reverse over reverse: about 3 + 4 × 6 forward passes
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax import lax
 from jax.flatten_util import ravel_pytree
 
 from engine.diagnostics.diagnostic import WHOLE, Diagnostic, Sight, Subject, Values
@@ -67,44 +68,61 @@ def hessian_product(loss: Callable[[Any], jax.Array], params: Any) -> Product:
     return lambda vector: product(vector)[0]
 
 
-def extremes(
-    product: Product, across: jax.Array, start: jax.Array
-) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """Largest and smallest Ritz value across a direction, and where to begin the next time.
+class Curvature(NamedTuple):
+    """Of a symmetric matrix along a direction and across it.
 
-    Args:
-        product: with a symmetric matrix.
-        across: the direction, of length 1.
-        start: a vector.
+    Attributes:
+        along: its Rayleigh quotient.
+        top, bottom: largest and smallest Ritz value across.
+        ahead: where to begin the next time.
     """
 
-    def without(vector: jax.Array, basis: list[jax.Array]) -> jax.Array:
+    along: jax.Array
+    top: jax.Array
+    bottom: jax.Array
+    ahead: jax.Array
+
+
+def curvature(product: Product, direction: jax.Array, start: jax.Array) -> Curvature:
+    """The curvature along a direction, and the extremes of a Krylov space across it.
+
+    Args:
+        product: with the matrix.
+        direction: of length 1.
+        start: a vector, in which the Krylov space begins.
+    """
+    # One loop, so that the product is compiled once. Its first vector is the direction itself; all
+    # others are at right angles to it, and those that are still missing are 0.
+    across = start - _dot(direction, start) * direction
+    first = jnp.stack([direction, unit(across)])
+    basis = jnp.pad(first, ((0, _DIMENSIONS - 1), (0, 0)))
+
+    def multiply(basis: jax.Array, index: jax.Array) -> tuple[jax.Array, jax.Array]:
+        image = product(basis[index])
+        left = image
         # Twice, because once leaves rounding behind that grows.
         for _ in range(2):
-            for other in basis:
-                vector = vector - jnp.vdot(other, vector) * other
-        return vector
-
-    basis = [unit(without(start, [across]))]
-    images = []
-    for _ in range(_DIMENSIONS):
-        image = without(product(basis[-1]), [across])
-        images.append(image)
-        left = without(image, [across, *basis])
+            left = left - _dot(_dot(basis, left), basis)
         length = norm(left)
-        # Where the space is exhausted the first direction stands in, which changes no Ritz value.
+        # Where the space is exhausted no direction is added.
         is_new = length > _LEAST * norm(image)
         new = jnp.where(is_new, left / jnp.where(is_new, length, 1.0), 0.0)
-        basis.append(new)
-    del basis[-1]
-    matrix = jnp.stack([jnp.stack([jnp.vdot(a, b) for b in images]) for a in basis])
-    matrix = (matrix + matrix.T) / 2
-    is_empty = jnp.stack([jnp.vdot(a, a) < 0.5 for a in basis])
-    matrix = matrix + jnp.diag(jnp.where(is_empty, matrix[0, 0], 0.0))
-    values, vectors = jnp.linalg.eigh(matrix)
-    chosen = vectors[:, 0] + vectors[:, -1]
-    ahead = sum(weight * direction for weight, direction in zip(chosen, basis, strict=True))
-    return values[-1], values[0], jnp.where(norm(ahead) > 0, ahead, start)
+        is_missing = (index > 0) & (index < _DIMENSIONS)
+        added = lax.dynamic_update_index_in_dim(basis, new, index + 1, 0)
+        return jnp.where(is_missing, added, basis), image
+
+    basis, images = lax.scan(multiply, basis, jnp.arange(_DIMENSIONS + 1))
+    matrix = _dot(basis[1:], images[1:].T)
+    # The first diagonal entry in the place of a missing one leaves the extremes as they are.
+    is_missing = ~jnp.any(basis[1:] != 0, axis=1)
+    filled = (matrix + matrix.T) / 2 + jnp.diag(jnp.where(is_missing, matrix[0, 0], 0.0))
+    values, vectors = jnp.linalg.eigh(filled)
+    ahead = _dot(vectors[:, 0] + vectors[:, -1], basis[1:])
+    return Curvature(_dot(direction, images[0]), values[-1], values[0], ahead)
+
+
+def _dot(a: jax.Array, b: jax.Array) -> jax.Array:
+    return jnp.dot(a, b, precision="highest")
 
 
 def _measure(subject: Subject, sight: Sight, memory: jax.Array) -> tuple[Values, jax.Array]:
@@ -112,13 +130,13 @@ def _measure(subject: Subject, sight: Sight, memory: jax.Array) -> tuple[Values,
         outputs = subject.apply(params, sight.state.model_state, sight.batch.inputs)
         return jnp.mean(subject.task.loss(outputs, sight.batch.targets))
 
-    product = hessian_product(loss, sight.state.params)
     update = unit(ravel_pytree(sight.first.updates)[0])
-    along = jnp.vdot(update, product(update))
-    top, bottom, ahead = extremes(product, update, memory)
-    # A vector that is not finite would stay so.
-    kept = jnp.where(jnp.all(jnp.isfinite(ahead)), ahead, memory)
-    return {ALONG: {WHOLE: along}, TOP: {WHOLE: top}, BOTTOM: {WHOLE: bottom}}, kept
+    found = curvature(hessian_product(loss, sight.state.params), update, memory)
+    values = {ALONG: found.along, TOP: found.top, BOTTOM: found.bottom}
+    # A vector that is not finite, or has no length, would stay so.
+    is_usable = jnp.all(jnp.isfinite(found.ahead)) & jnp.any(found.ahead != 0)
+    ahead = jnp.where(is_usable, found.ahead, memory)
+    return {name: {WHOLE: value} for name, value in values.items()}, ahead
 
 
 DIAGNOSTIC = Diagnostic(

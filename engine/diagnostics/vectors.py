@@ -16,7 +16,7 @@ def norm(tree: Any) -> jax.Array:
 
 def inner(a: Any, b: Any) -> jax.Array:
     """Sum over all numbers of two trees of their products."""
-    products = jax.tree.map(lambda x, y: jnp.vdot(x, y), a, b)
+    products = jax.tree.map(lambda x, y: jnp.vdot(x, y, precision="highest"), a, b)
     return jnp.sum(jnp.stack(jax.tree.leaves(products)))
 
 
