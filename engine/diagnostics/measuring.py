@@ -5,7 +5,6 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jax import lax
 
 from engine import lowering
 from engine.config import Arm
@@ -15,7 +14,7 @@ from engine.diagnostics.registry import DIAGNOSTICS
 from engine.models.initial import leaf_names
 from engine.optimizers import Hyperparams, hyperparams
 from engine.tasks import Batch, Data, Task
-from engine.training import Keys, Look, Trainer, TrainState
+from engine.training import Keys, Trainer, TrainState
 
 # Steps that are looked ahead.
 STEPS_AHEAD = 2
@@ -93,12 +92,8 @@ def make_diagnoser(trainer: Trainer, frame: Frame) -> Diagnoser:
     def measured(
         memory: Any, state: TrainState, numbers: Hyperparams, data: Data, draws: Any
     ) -> tuple[Any, Values]:
-        def look(state: TrainState, draw: Any) -> tuple[TrainState, Look]:
-            taken = trainer.look(state, numbers, data, draw)
-            return taken.state, taken
-
-        _, looks = lax.scan(look, state, jax.tree.map(lambda leaf: leaf[:STEPS_AHEAD], draws))
-        first, second = (jax.tree.map(lambda leaf, i=i: leaf[i], looks) for i in (0, 1))
+        first = trainer.look(state, numbers, data, jax.tree.map(lambda leaf: leaf[0], draws))
+        second = trainer.look(first.state, numbers, data, jax.tree.map(lambda leaf: leaf[1], draws))
         batch = _first_batch(frame.task, data)
         outputs, entering = run(state.params, state.model_state, batch.inputs)
         inputs = recording.read(entering)
