@@ -79,7 +79,7 @@ def _curves_by_seed(
     steps_column = METRICS[metric]
     curves = [metric] if steps_column is None else [steps_column, metric]
     for table in directory.iterate(["arm", "seed", "order_seed", "fork_step", "status", *curves]):
-        of_arm = table.filter(_is_repetition(table, arm))
+        of_arm = table.filter(is_repetition(table, arm))
         for i, seed in enumerate(of_arm["seed"].to_pylist()):
             values = of_arm[metric][i].values
             own = None if values is None else values.to_numpy()
@@ -91,7 +91,7 @@ def _curves_by_seed(
             yield seed, (steps, own)
 
 
-def _is_repetition(table: pa.Table, arm: str) -> pa.ChunkedArray:
+def is_repetition(table: pa.Table, arm: str) -> pa.ChunkedArray:
     """Which rows are repetitions of an arm that have an outcome."""
     is_whole = pc.and_(pc.equal(table["arm"], arm), pc.not_equal(table["status"], FAILED))
     is_plain = pc.and_(

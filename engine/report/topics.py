@@ -13,7 +13,7 @@ from engine.report.summary import Summary
 from engine.store import WorkDirectory
 
 # Modules with `make_topic(directory, summary)`, in the order of the page.
-TOPICS: tuple[str, ...] = ("engine.report.diagnosis",)
+TOPICS: tuple[str, ...] = ("engine.report.diagnosis", "engine.report.diagnostics")
 
 
 class TopicTable(NamedTuple):
