@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from engine import lowering
 from engine.config import Arm
-from engine.diagnostics.diagnostic import Diagnostic, Sight, Subject, Values
+from engine.diagnostics.diagnostic import WHOLE, Diagnostic, Sight, Subject, Values
 from engine.diagnostics.recording import Recording, record
 from engine.diagnostics.registry import DIAGNOSTICS
 from engine.models.initial import leaf_names
@@ -108,7 +108,13 @@ def make_diagnoser(trainer: Trainer, frame: Frame) -> Diagnoser:
     _, found = jax.eval_shape(
         measured, memory, shapes.state, shapes.hyperparams, frame.data, shapes.draws
     )
-    series = tuple(Series(name, layer) for name, own in found.items() for layer in own)
+    ranks = {layer: i for i, layer in enumerate((WHOLE, *subject.leaf_names, *subject.layers))}
+    series = tuple(
+        Series(name, layer)
+        for diagnostic in chosen.values()
+        for name in diagnostic.series
+        for layer in sorted(found.get(name, ()), key=ranks.__getitem__)
+    )
 
     def measure(
         memory: Any, state: TrainState, numbers: Hyperparams, data: Data, draws: Any

@@ -8,7 +8,7 @@ import numpy as np
 from engine.errors import InputError
 from engine.report.diagnosed import WHOLE, ArmDiagnostics, read_arm_diagnostics
 from engine.report.diagnostics_figures import draw_panels
-from engine.report.phrases import joined, number, percent, runs_are
+from engine.report.phrases import joined, label, number, percent, runs_are
 from engine.report.plateau_series import NAMES, PANELS, Change, changes_of
 from engine.report.runs import ArmRuns
 from engine.report.summary import Summary
@@ -71,7 +71,7 @@ def _lines(
     changes: dict[str, Change],
 ) -> list[str]:
     said = []
-    told = [_told(summary, name, series, c) for series, c in changes.items() if c.is_large]
+    told = [_told(summary, name, series, c) for series, c in changes.items() if c.size >= 1]
     if told:
         said.append(f"from the start to the onset, in the median run, {joined(told)}")
     elif changes:
@@ -83,20 +83,25 @@ def _lines(
         said.append(saddle)
     if found.absent:
         absent = joined([NAMES[series] for series in found.absent])
-        said.append(f"{absent} does not exist for this arm")
+        verb = "does" if len(found.absent) == 1 else "do"
+        said.append(f"{absent} {verb} not exist for this arm")
     return [f"“{name}”: {'; '.join(said)}."] if said else []
 
 
 def _told(summary: Summary, name: str, series: str, change: Change) -> str:
     lead = number(change.lead / summary.steps_per_unit(name), summary.unit)
     when = f"half of that in the last {lead} {summary.unit}"
+    what = NAMES[series]
+    if change.layer:
+        of = "" if series == "spread" else "of "
+        what = f"{what} {of}“{label(change.layer)}”"
     if not change.is_ratio:
         verb = "rises" if change.end > change.start else "falls"
         start, end = percent(change.start), percent(change.end)
-        return f"{NAMES[series]} {verb} from {start} to {end} ({when})"
+        return f"{what} {verb} from {start} to {end} ({when})"
     factor = change.end / change.start
     verb = "grows" if factor > 1 else "shrinks"
-    return f"{NAMES[series]} {verb} {max(factor, 1 / factor):.3g}-fold ({when})"
+    return f"{what} {verb} {max(factor, 1 / factor):.3g}-fold ({when})"
 
 
 def _saddle(found: ArmDiagnostics, onset: np.ndarray) -> str | None:
@@ -131,8 +136,8 @@ def _drawings(
         drawings[f"plateau_{index}"] = Drawing(
             draw,
             f"“{name}”: {runs_are(num_left)} aligned at the onset (dotted). Thick: the whole "
-            f"network, median and quartiles over seeds; thin: layer by layer, dark to light in "
-            f"the order of their names.",
+            f"network, median and quartiles over seeds; thin: layer by layer, dark to light with "
+            f"depth.",
         )
     if num_waiting:
         draw = functools.partial(draw_panels, found, waiting, unit, summary.unit)

@@ -4,7 +4,7 @@ import warnings
 from typing import Any
 
 import numpy as np
-from matplotlib import colormaps
+from matplotlib import colormaps, ticker
 from matplotlib.figure import Figure
 
 from engine.report.canvas import INK, new_figure
@@ -13,6 +13,7 @@ from engine.report.plateau_series import PANELS, Panel
 
 _COLUMNS = 2
 _ROW_HEIGHT = 1.75
+_NUM_TICKS = 5
 _DASHED = ("null_displacement", "curvature_along")
 # A median of fewer than half of the runs would jump where they end.
 _LEAST_SHARE = 0.5
@@ -46,7 +47,6 @@ def _draw_panel(
 ) -> None:
     layers = [name for name in found.values[panel.series[0]] if name != WHOLE]
     if panel.is_by_layer:
-        # Not in the order of the alphabet that they are stored in, but of their colours.
         colours = colormaps["viridis"](np.linspace(0.05, 0.9, max(len(layers), 1)))
         for layer, colour in zip(layers, colours, strict=True):
             time, quartiles = aligned(found, found.values[panel.series[0]][layer], origin)
@@ -67,9 +67,17 @@ def _draw_panel(
     axes.set_title(panel.title)
     if panel.scale == "log":
         axes.set_yscale("log", nonpositive="mask")
+        axes.yaxis.set_major_locator(ticker.LogLocator(numticks=_NUM_TICKS))
     elif panel.scale == "symlog":
         axes.axhline(0, color=INK, linewidth=0.5)
-        axes.set_yscale("symlog", linthresh=max(largest, 1e-30) * 1e-3)
+        threshold = max(largest, 1e-30) * 1e-3
+        axes.set_yscale("symlog", linthresh=threshold)
+        locator = ticker.SymmetricalLogLocator(base=10, linthresh=threshold)
+        locator.set_params(numticks=_NUM_TICKS)
+        axes.yaxis.set_major_locator(locator)
+    if panel.scale != "linear":
+        axes.yaxis.set_major_formatter(ticker.FuncFormatter(lambda value, _: f"{value:g}"))
+        axes.yaxis.set_minor_formatter(ticker.NullFormatter())
 
 
 def aligned(

@@ -1,5 +1,6 @@
 """What diagnostics measure, in words and as panels, and what changes of it before the onset."""
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -88,12 +89,12 @@ PANELS = (
     ),
 )  # fmt: skip
 NAMES = {
-    "gradient_norm": "the gradient's norm",
-    "update_norm": "the update's norm",
-    "param_norm": "the parameters' norm",
+    "gradient_norm": "the norm of the gradient",
+    "update_norm": "the norm of the update",
+    "param_norm": "the norm of the parameters",
     "below_epsilon": "the share of numbers below ε",
     "dead_share": "the share of dead units",
-    "spread": "the spread of what enters a layer",
+    "spread": "the spread of what enters",
     "output_spread": "the spread of the outputs",
     "update_cosine": "the cosine of successive updates",
     "displacement": "the squared displacement",
@@ -103,13 +104,16 @@ NAMES = {
     "curvature_bottom": "the smallest curvature across it",
 }
 # Those whose change says something; a displacement starts at 0.
-_TOLD = ("gradient_norm", "param_norm", "output_spread", "below_epsilon", "dead_share")
+_TOLD = ("param_norm", "output_spread", "below_epsilon", "dead_share")
+# Of these the layer in which they change most.
+_TOLD_BY_LAYER = ("gradient_norm", "spread")
 
 
 class Change(NamedTuple):
-    """How a quantity of the whole network changes from the start to the onset; medians over runs.
+    """How a quantity changes from the start to the onset; medians over runs.
 
     Attributes:
+        layer: or parameter array in which it changes most; `""` for the whole network.
         start: at the first measurement.
         end: at the last one before the onset.
         lead: steps from where half of the change is over, on the panel's scale, to the onset.
@@ -117,6 +121,7 @@ class Change(NamedTuple):
         num_runs: that have two measurements before their onset.
     """
 
+    layer: str
     start: float
     end: float
     lead: float
@@ -124,11 +129,11 @@ class Change(NamedTuple):
     num_runs: int
 
     @property
-    def is_large(self) -> bool:
-        """Whether there is anything to tell."""
+    def size(self) -> float:
+        """1 where there begins to be anything to tell."""
         if self.is_ratio:
-            return not 1 / _FACTOR < self.end / self.start < _FACTOR
-        return abs(self.end - self.start) >= _DISTANCE
+            return abs(math.log(self.end / self.start)) / math.log(_FACTOR)
+        return abs(self.end - self.start) / _DISTANCE
 
 
 def changes_of(found: ArmDiagnostics, onset: np.ndarray) -> dict[str, Change]:
@@ -140,16 +145,21 @@ def changes_of(found: ArmDiagnostics, onset: np.ndarray) -> dict[str, Change]:
     """
     changes = {}
     for panel in PANELS:
-        name = panel.series[0]
-        if name in _TOLD and WHOLE in found.values.get(name, {}):
-            change = _change(found.steps, found.values[name][WHOLE], onset, panel.scale == "log")
-            if change is not None:
-                changes[name] = change
+        name, is_ratio = panel.series[0], panel.scale == "log"
+        layers = found.values.get(name, {})
+        if name in _TOLD:
+            layers = {WHOLE: layers[WHOLE]} if WHOLE in layers else {}
+        elif name not in _TOLD_BY_LAYER:
+            continue
+        made = [_change(found.steps, layer, own, onset, is_ratio) for layer, own in layers.items()]
+        known = [change for change in made if change is not None]
+        if known:
+            changes[name] = max(known, key=lambda change: change.size)
     return changes
 
 
 def _change(
-    steps: np.ndarray, values: np.ndarray, onset: np.ndarray, is_ratio: bool
+    steps: np.ndarray, layer: str, values: np.ndarray, onset: np.ndarray, is_ratio: bool
 ) -> Change | None:
     rows = []
     for own, time in zip(values.astype(np.float64), onset, strict=True):
@@ -164,4 +174,4 @@ def _change(
     if not rows:
         return None
     start, end, lead = np.median(rows, axis=0)
-    return Change(float(start), float(end), float(lead), is_ratio, len(rows))
+    return Change(layer, float(start), float(end), float(lead), is_ratio, len(rows))
