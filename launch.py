@@ -65,6 +65,9 @@ def _study(values: flags.FlagValues, default: str | None = None) -> "Study":
     if "horizon" in given and "epochs" in given:
         raise InputError("--horizon and --epochs exclude each other: give one")
     changes: dict[str, Any] = {name: given[name] for name in STUDY_FIELDS if name in given}
+    if "diagnostics" in changes:
+        names = (name.strip() for name in changes["diagnostics"].split(","))
+        changes["diagnostics"] = tuple(filter(None, names))
     if "design" in changes:
         changes = {"order_seeds": None, "forks": None, "fork_step": None, **changes}
     if "horizon" in changes or "epochs" in changes:

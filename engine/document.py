@@ -103,6 +103,11 @@ def identity_of(plan: Plan, platform: str) -> dict[str, Any]:
         "model_source": {name: models.source_fingerprint(arm) for name, arm in plan.arms.items()},
         "task_source": {name: tasks.source_fingerprint(arm) for name, arm in plan.arms.items()},
     }
+    if study.diagnostics:
+        identity |= {
+            "diagnostics": study.diagnostics,
+            "diagnose_every": plan.groups[0].spec.diagnose_every,
+        }
     return _as_json(identity)
 
 
@@ -151,9 +156,20 @@ def study_of(document: Mapping[str, Any]) -> Study:
         order_seeds=_entry(identity, "order_seeds", int, NoneType),
         forks=_entry(about, "forks", int, NoneType),
         fork_step=fork_steps if has_fork_steps else None,
+        **_diagnostics_in(identity),
         diagnosis=read_record(about["diagnosis"]) if "diagnosis" in about else None,
         theory=_entry(about, "theory", str, NoneType) if "theory" in about else None,
     )
+
+
+def _diagnostics_in(identity: Mapping[str, Any]) -> dict[str, Any]:
+    """What is measured while a run waits; without an entry, nothing."""
+    if "diagnostics" not in identity:
+        return {}
+    return {
+        "diagnostics": tuple(_entry(identity, "diagnostics", list)),
+        "diagnose_every": _entry(identity, "diagnose_every", int),
+    }
 
 
 def plan_of(

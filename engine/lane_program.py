@@ -13,6 +13,7 @@ from jax import lax
 
 from engine import rng
 from engine.config import Arm
+from engine.diagnostics.measuring import Diagnoser
 from engine.optimizers import Hyperparams
 from engine.plateau import DetectorSettings
 from engine.plateau.online import Watch, is_settled, observe, start_watch
@@ -41,6 +42,9 @@ class PoolSpec(NamedTuple):
         eval_every: steps between evaluations.
         detector: its rules are applied while training.
         stop: one of `STOPS`.
+        diagnostics: names of those that are measured.
+        diagnose_every: steps from one measurement to the next: 1, 2, 4 or 8 evaluation intervals;
+            0 where nothing is.
     """
 
     arm: Arm
@@ -52,6 +56,8 @@ class PoolSpec(NamedTuple):
     eval_every: int
     detector: DetectorSettings
     stop: str = "horizon"
+    diagnostics: tuple[str, ...] = ()
+    diagnose_every: int = 0
 
 
 class Monitor(NamedTuple):
@@ -90,12 +96,13 @@ class Fork(NamedTuple):
 
 
 class Lane(NamedTuple):
-    """A run on the device."""
+    """A run on the device; `memory` is what its diagnostics keep, `None` without any."""
 
     train: TrainState
     fork: Fork
     hyperparams: Hyperparams
     monitor: Monitor
+    memory: Any = None
 
 
 class Start(NamedTuple):
@@ -120,6 +127,14 @@ class Record(NamedTuple):
     batch_loss: jax.Array
 
 
+class Diagnosis(NamedTuple):
+    """What the diagnostics of one lane have measured: values `[num_series]`."""
+
+    step: jax.Array
+    is_active: jax.Array
+    values: jax.Array
+
+
 class Measurement(NamedTuple):
     """What is measured where a lane stands when a chunk ends, and before its first one."""
 
@@ -138,7 +153,13 @@ class Status(NamedTuple):
     is_settled: jax.Array
 
 
-def init_lane(trainer: Trainer, root_seed: jax.Array, start: Start, data: Data) -> Lane:
+def init_lane(
+    trainer: Trainer,
+    diagnoser: Diagnoser | None,
+    root_seed: jax.Array,
+    start: Start,
+    data: Data,
+) -> Lane:
     """One run before anything was measured of it."""
     keys = Keys(
         rng.stream(root_seed, "init", start.init_seed),
@@ -161,7 +182,8 @@ def init_lane(trainer: Trainer, root_seed: jax.Array, start: Start, data: Data) 
         rng.stream(root_seed, "noise", other),
     )
     train = trainer.init(keys, start.laws, start.hyperparams, data)
-    return Lane(train, fork, start.hyperparams, monitor)
+    memory = None if diagnoser is None else diagnoser.start(train)
+    return Lane(train, fork, start.hyperparams, monitor, memory)
 
 
 def measure_lane(
@@ -190,15 +212,30 @@ def is_over(lane: Lane) -> jax.Array:
     return (lane.train.step >= monitor.horizon) | has_diverged | has_hit | monitor.is_settled
 
 
+def diagnose_lane(
+    trainer: Trainer, spec: PoolSpec, diagnoser: Diagnoser, lane: Lane, data: Data
+) -> tuple[Any, Diagnosis]:
+    """Its diagnostics where a run stands, before a segment; what they keep, and what they say."""
+    state = _in_own_stream(lane)
+    draws = trainer.draw(state, data, spec.eval_every)
+    memory, values = diagnoser.measure(lane.memory, state, lane.hyperparams, data, draws)
+    return memory, Diagnosis(lane.train.step, ~is_over(lane), values)
+
+
+def _in_own_stream(lane: Lane) -> TrainState:
+    """The state with the keys of the next segment: a fork's own, once it has left its parent."""
+    is_forked = lane.train.step >= lane.fork.step
+    return lane.train._replace(
+        order_key=jnp.where(is_forked, lane.fork.order_key, lane.train.order_key),
+        noise_key=jnp.where(is_forked, lane.fork.noise_key, lane.train.noise_key),
+    )
+
+
 def advance_lane(
     trainer: Trainer, spec: PoolSpec, chance_loss: float, lane: Lane, data: Data
 ) -> tuple[Lane, Record]:
     """One run up to its next evaluation. A run that is over stays as it is."""
-    is_forked = lane.train.step >= lane.fork.step
-    start = lane.train._replace(
-        order_key=jnp.where(is_forked, lane.fork.order_key, lane.train.order_key),
-        noise_key=jnp.where(is_forked, lane.fork.noise_key, lane.train.noise_key),
-    )
+    start = _in_own_stream(lane)
     draws = trainer.draw(start, data, spec.eval_every)
 
     def body(carry: tuple[TrainState, Monitor], draw: Any) -> tuple[Any, jax.Array]:

@@ -16,6 +16,7 @@ from engine.compilation import compile_all
 from engine.errors import InputError
 from engine.lane_program import (
     NO_FORK,
+    Diagnosis,
     Lane,
     Measurement,
     PoolSpec,
@@ -39,6 +40,7 @@ from engine.runs import (
     FinishedRun,
     History,
     Run,
+    Shapes,
     copied,
     finish,
     from_arrays,
@@ -61,6 +63,7 @@ class Chunk(NamedTuple):
         measurements: at its end, `[width, …]`.
         status: of every lane at the end, on the host.
         histories: of the lanes, `None` where there is no run.
+        diagnoses: `[width, times, …]`, or `None`.
     """
 
     num_segments: int
@@ -68,6 +71,7 @@ class Chunk(NamedTuple):
     measurements: Measurement
     status: Status
     histories: list[History | None]
+    diagnoses: Diagnosis | None
 
 
 def default_width(platform: str, has_convolutions: bool) -> int:
@@ -123,16 +127,17 @@ class LanePool:
         memory_limit: int | None = None,
         stream: Stream | None = None,
     ) -> None:
-        programs = Programs(trainer, task, spec)
         _check_data(spec, stream, memory_limit)
         self.spec = spec
         self._param_shapes, self._kept = trainer.param_shapes, trainer.kept
         self._stream = stream
         self._data = jax.device_put(spec.data) if stream is None else stream.block(0)
+        programs = Programs(trainer, task, spec, self._data)
+        self._diagnoser = programs.diagnoser
         self._root_seed = np.uint32(spec.root_seed)
         self._histories: list[History | None] = [None] * spec.width
         self._steps = [0] * spec.width
-        self._dispatched: tuple[int, Record, Measurement, Status] | None = None
+        self._dispatched: tuple[int, Record, Measurement, Status, Diagnosis | None] | None = None
         starts = self._starts([Run("", spec.arm, 0, 0, 0, 0, 0)] * spec.width)
         is_new = np.zeros(spec.width, bool)
         shapes = jax.eval_shape(programs.new_lanes, self._root_seed, starts, self._data)
@@ -142,9 +147,14 @@ class LanePool:
             "advance": advance.lower(shapes, is_new, np.int32(1), self._data),
             "start": start.lower(shapes, is_new, self._root_seed, starts, self._data),
         }
-        _, record, measurement, _ = lowered["advance"].out_info
-        lane = jax.eval_shape(without_keys, shapes)
-        self._shapes = ((1, lane), (2, record), (1, measurement))
+        _, record, measurement, _, diagnosis = lowered["advance"].out_info
+        self._shapes = Shapes(
+            inside(1, jax.eval_shape(without_keys, shapes)),
+            inside(2, record),
+            inside(1, measurement),
+            inside(2, diagnosis),
+            spec.diagnose_every // spec.eval_every,
+        )
         compiled = compile_all(lowered)
         self._advance, self._start = compiled["advance"], compiled["start"]
         self.bytes_needed = _bytes_needed(self._advance)
@@ -214,16 +224,16 @@ class LanePool:
         starts = self._starts([chosen.get(lane, first) for lane in range(self.spec.width)])
         is_new = np.isin(np.arange(self.spec.width), list(chosen))
         self._lanes = self._start(self._lanes, is_new, self._root_seed, starts, self._data)
-        self._lanes, _, measured, _ = self._advance(self._lanes, is_new, np.int32(0), self._data)
+        left = self._advance(self._lanes, is_new, np.int32(0), self._data)
+        self._lanes, _, measured, *_ = left
         measured = jax.device_get(measured)
         for lane, run in chosen.items():
-            self._histories[lane] = History(run, [], [copied(measured, (lane,))])
+            self._histories[lane] = History(run, [], [copied(measured, (lane,))], [])
             self._steps[lane] = 0
 
     def _open(self, checkpoint: Checkpoint) -> tuple[Any, History] | None:
         """A lane's leaves and a history, or `None` where they are not of this pool."""
-        lane, record, measurement = (inside(*shapes) for shapes in self._shapes)
-        return from_arrays(checkpoint, lane, record, measurement)
+        return from_arrays(checkpoint, self._shapes)
 
     def _restore(self, resumed: Mapping[int, tuple[Any, History]]) -> None:
         """Puts runs into lanes where they were."""
@@ -298,10 +308,11 @@ class LanePool:
     def harvest(self) -> Chunk:
         """Waits for the chunk that was dispatched; lanes whose run is over become free."""
         assert self._dispatched is not None
-        num_segments, records, measurements, status = self._dispatched
+        num_segments, records, measurements, status, diagnoses = self._dispatched
         status = jax.device_get(status)
         self._steps = [int(step) for step in status.step]
-        chunk = Chunk(num_segments, records, measurements, status, list(self._histories))
+        histories = list(self._histories)
+        chunk = Chunk(num_segments, records, measurements, status, histories, diagnoses)
         for lane, history in enumerate(self._histories):
             if history is not None and status.is_over[lane]:
                 self._histories[lane] = None
@@ -314,7 +325,9 @@ class LanePool:
         Returns:
             Steps that runs have taken, summed over lanes, and the runs that are over.
         """
-        records, measurements = jax.device_get((chunk.records, chunk.measurements))
+        records, measurements, diagnoses = jax.device_get(
+            (chunk.records, chunk.measurements, chunk.diagnoses)
+        )
         num_active, finished = 0, []
         for lane, history in enumerate(chunk.histories):
             if history is None:
@@ -324,8 +337,13 @@ class LanePool:
             num_active += active
             history.records.append(copied(records, (lane, slice(active))))
             history.measurements.append(copied(measurements, (lane,)))
+            if diagnoses is not None:
+                times = int(np.sum(diagnoses.is_active[lane]))
+                history.diagnoses.append(copied(diagnoses, (lane, slice(times))))
             if chunk.status.is_over[lane]:
-                finished.append(finish(history, Status(*(a[lane] for a in chunk.status))))
+                finished.append(
+                    finish(history, Status(*(a[lane] for a in chunk.status)), self._diagnoser)
+                )
         return num_active * self.spec.eval_every, finished
 
 

@@ -127,9 +127,15 @@ def make_optimizer(
 ) -> Callable[[jax.Array, Hyperparams], optax.GradientTransformation]:
     """From (step, hyperparameters), both of which may be traced, to the optax transformation."""
     build = OPTIMIZERS[arm.optimizer].build
-    factor = SCHEDULES[arm.schedule].factor
+    rate = make_rate(arm)
 
     def at_step(step: jax.Array, h: Hyperparams) -> optax.GradientTransformation:
-        return build(h["learning_rate"] * factor(step.astype(jnp.float32), h), h, arm)
+        return build(rate(step, h), h, arm)
 
     return at_step
+
+
+def make_rate(arm: Arm) -> Callable[[jax.Array, Hyperparams], jax.Array]:
+    """From (step, hyperparameters), both of which may be traced, to the learning rate."""
+    factor = SCHEDULES[arm.schedule].factor
+    return lambda step, h: h["learning_rate"] * factor(step.astype(jnp.float32), h)

@@ -41,8 +41,26 @@ def outcome_row(
         **curves,
         "inspected_steps": finished.inspected_steps,
         **finished.inspected,
+        **_diagnostics_of(finished),
         **outcome,
     }
+
+
+def _diagnostics_of(finished: FinishedRun) -> dict[str, Any]:
+    """What was found while the run waited; a value that is not finite is missing."""
+    if finished.diagnosed is None:
+        return {}
+
+    def plain(values: np.ndarray | None) -> list[float | None] | None:
+        if values is None:
+            return None
+        return [float(v) if np.isfinite(v) else None for v in values]
+
+    series = [
+        {"name": of.name, "layer": of.layer or None, "values": plain(values)}
+        for of, values in finished.diagnosed.items()
+    ]
+    return {"diagnosed_steps": finished.diagnosed_steps, "diagnostics": series}
 
 
 def failed_row(run: Run, chance_loss: float) -> dict[str, Any]:

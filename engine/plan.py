@@ -14,11 +14,13 @@ import numpy as np
 
 from engine import config, designs, models, tasks
 from engine.config import Arm
+from engine.diagnostics.measuring import STEPS_AHEAD
 from engine.errors import InputError, StorageError, unknown_name
 from engine.lane_program import STOPS, PoolSpec
 from engine.lanes import block_of, default_width
 from engine.lowering import FORMS, default_form, has_convolutions
 from engine.models.initial import AS_WRITTEN
+from engine.pool_program import SEGMENTS_PER_CHUNK
 from engine.precision import PRECISIONS, is_available
 from engine.runs import Run
 from engine.sources import is_reference
@@ -31,6 +33,8 @@ _MAX_EVAL_EVERY = 25
 # 1.5 GiB of curves.
 _MAX_HORIZON = 2**26
 _FRESH_EVAL_EVERY = 10
+# Evaluations from one diagnosis to the next: all diagnostics then cost less than a quarter.
+_SEGMENTS_APART = 4
 
 
 class Group(NamedTuple):
@@ -143,6 +147,7 @@ def make_plan(
     eval_every = study.eval_every or min(
         _default_eval_every(one.task.steps_per_epoch) for one in grouped
     )
+    diagnose_every = _diagnose_every(study, eval_every)
     asked_forks = study.fork_steps_by_arm
     groups, horizons = [], {}
     for names, arm, data, task, notes in grouped:
@@ -159,6 +164,8 @@ def make_plan(
             detector=study.detector,
             # A run that waits for a hit ends there; its curve says nothing of when that will be.
             stop=study.stop if task.is_hit is None else "horizon",
+            diagnostics=study.diagnostics,
+            diagnose_every=diagnose_every,
         )
         steps_per_epoch = task.steps_per_epoch
         fingerprint = tasks.fingerprint(data)
@@ -321,6 +328,26 @@ def _default_eval_every(steps_per_epoch: int | None) -> int:
     if steps_per_epoch is None:
         return _FRESH_EVAL_EVERY
     return min(max(1, steps_per_epoch // 2), _MAX_EVAL_EVERY)
+
+
+def _diagnose_every(study: Study, eval_every: int) -> int:
+    """Steps from one diagnosis to the next; 0 where nothing is diagnosed."""
+    if not study.diagnostics:
+        return 0
+    if eval_every < STEPS_AHEAD:
+        raise InputError(
+            f"diagnostics look {STEPS_AHEAD} steps ahead, and eval_every={eval_every}: give "
+            f"--eval_every={STEPS_AHEAD} or more"
+        )
+    counts = [n for n in range(1, SEGMENTS_PER_CHUNK + 1) if SEGMENTS_PER_CHUNK % n == 0]
+    usable = [eval_every * n for n in counts]
+    asked = study.diagnose_every or _SEGMENTS_APART * eval_every
+    if asked not in usable:
+        raise InputError(
+            f"diagnose_every={asked}: expected {', '.join(map(str, usable[:-1]))} or {usable[-1]}, "
+            f"which are 1, 2, 4 and 8 times eval_every={eval_every}"
+        )
+    return asked
 
 
 def _check_fork_steps(

@@ -6,14 +6,16 @@ cache, and a step of a seed then costs the same with one lane as with a thousand
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from engine.diagnostics.measuring import Diagnoser, Frame, make_diagnoser
 from engine.lane_program import (
+    Diagnosis,
     Lane,
     Measurement,
     PoolSpec,
@@ -21,6 +23,7 @@ from engine.lane_program import (
     Start,
     Status,
     advance_lane,
+    diagnose_lane,
     init_lane,
     is_over,
     measure_lane,
@@ -34,15 +37,30 @@ SEGMENTS_PER_CHUNK = 8
 
 
 class Programs:
-    """The programs of all lanes, made of those of one."""
+    """The programs of all lanes, made of those of one.
 
-    def __init__(self, trainer: Trainer, task: Task, spec: PoolSpec) -> None:
+    Args:
+        trainer: of the spec.
+        task: of the spec.
+        spec: of the pool.
+        data: as the programs will get them, or their shapes.
+
+    Attributes:
+        diagnoser: `None` where nothing is diagnosed.
+    """
+
+    def __init__(self, trainer: Trainer, task: Task, spec: PoolSpec, data: Data) -> None:
         self._trainer, self._spec = trainer, spec
         self._chance_loss = task.chance_loss
+        self.diagnoser = _diagnoser_of(trainer, task, spec, data)
 
     def new_lanes(self, root_seed: jax.Array, starts: Start, data: Data) -> Lane:
         """A new run in every lane."""
-        return jax.vmap(lambda start: init_lane(self._trainer, root_seed, start, data))(starts)
+
+        def new(start: Start) -> Lane:
+            return init_lane(self._trainer, self.diagnoser, root_seed, start, data)
+
+        return jax.vmap(new)(starts)
 
     def start(
         self, lanes: Lane, is_new: jax.Array, root_seed: jax.Array, starts: Start, data: Data
@@ -50,7 +68,7 @@ class Programs:
         """New runs in the lanes that `is_new` names; the others stay as they are."""
 
         def each(lane: Lane, is_new: jax.Array, start: Start) -> Lane:
-            new = init_lane(self._trainer, root_seed, start, data)
+            new = init_lane(self._trainer, self.diagnoser, root_seed, start, data)
             return jax.tree.map(lambda new, old: jnp.where(is_new, new, old), new, lane)
 
         def of_block(block: tuple[Lane, jax.Array, Start]) -> Lane:
@@ -61,7 +79,7 @@ class Programs:
 
     def advance(
         self, lanes: Lane, is_measured: jax.Array, num_segments: jax.Array, data: Data
-    ) -> tuple[Lane, Record, Measurement, Status]:
+    ) -> tuple[Lane, Record, Measurement, Status, Diagnosis | None]:
         """Every lane up to `num_segments` evaluations further, and measured at the end."""
         trainer, spec = self._trainer, self._spec
         chance_loss = self._chance_loss
@@ -73,43 +91,128 @@ class Programs:
         measure = jax.jit(
             over_block(lambda lane: measure_lane(trainer, spec, chance_loss, lane, data))
         )
-        axis = 0 if spec.block == 1 else 1
+        shelf = _Shelf(0 if spec.block == 1 else 1)
 
         def of_block(
             block: tuple[Lane, jax.Array],
-        ) -> tuple[Lane, Record, Measurement, Status]:
+        ) -> tuple[Lane, Record, Measurement, Status, Diagnosis | None]:
             lanes, is_measured = block
             record = jax.eval_shape(segment, lanes)[1]
             measurement = jax.eval_shape(measure, lanes)[1]
 
-            def room(leaf: Any) -> jax.Array:
-                shape = (*leaf.shape[:axis], SEGMENTS_PER_CHUNK, *leaf.shape[axis:])
-                return jnp.zeros(shape, leaf.dtype)
+            def goes_on(carry: _Carry) -> jax.Array:
+                return (carry.segment < num_segments) & ~jnp.all(over_block(is_over)(carry.lanes))
 
-            def goes_on(carry: tuple[jax.Array, Lane, Record]) -> jax.Array:
-                return (carry[0] < num_segments) & ~jnp.all(over_block(is_over)(carry[1]))
+            def body(carry: _Carry) -> _Carry:
+                carry = self._diagnosed(carry, shelf, data)
+                lanes, record = segment(carry.lanes)
+                ahead = carry.segment + 1
+                records = shelf.write(carry.records, record, carry.segment)
+                return _Carry(ahead, lanes, records, carry.diagnoses)
 
-            def body(carry: tuple[jax.Array, Lane, Record]) -> tuple[jax.Array, Lane, Record]:
-                i, lanes, records = carry
-                lanes, record = segment(lanes)
-
-                def write(all: jax.Array, one: jax.Array) -> jax.Array:
-                    return lax.dynamic_update_index_in_dim(all, one, i, axis)
-
-                return i + 1, lanes, jax.tree.map(write, records, record)
-
-            start = (jnp.int32(0), lanes, jax.tree.map(room, record))
-            _, lanes, records = lax.while_loop(goes_on, body, start)
+            records = shelf.room(record, SEGMENTS_PER_CHUNK)
+            diagnoses = self._room_for_diagnoses(lanes, shelf, data)
+            start = _Carry(jnp.int32(0), lanes, records, diagnoses)
+            _, lanes, records, diagnoses = lax.while_loop(goes_on, body, start)
             nothing = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), measurement)
             lanes, measured = lax.cond(
                 jnp.any(is_measured), measure, lambda lanes: (lanes, nothing), lanes
             )
-            return lanes, records, measured, over_block(status_of)(lanes)
+            return lanes, records, measured, over_block(status_of)(lanes), diagnoses
 
         return _by_block(of_block, (lanes, is_measured), spec)
 
+    def _diagnose(self, lanes: Lane, data: Data) -> tuple[Any, Diagnosis]:
+        trainer, spec, diagnoser = self._trainer, self._spec, self.diagnoser
+        assert diagnoser is not None
+        of_one = self._over_block(lambda lane: diagnose_lane(trainer, spec, diagnoser, lane, data))
+        return of_one(lanes)
+
+    def _room_for_diagnoses(self, lanes: Lane, shelf: "_Shelf", data: Data) -> Diagnosis | None:
+        if self.diagnoser is None:
+            return None
+        _, diagnosis = jax.eval_shape(lambda lanes: self._diagnose(lanes, data), lanes)
+        return shelf.room(diagnosis, SEGMENTS_PER_CHUNK // self._segments_apart)
+
+    def _diagnosed(self, carry: "_Carry", shelf: "_Shelf", data: Data) -> "_Carry":
+        """With the diagnoses of the segment that begins, where it is their turn."""
+        if self.diagnoser is None:
+            return carry
+        apart = self._segments_apart
+
+        def diagnose(lanes: Lane, diagnoses: Diagnosis) -> tuple[Any, Diagnosis]:
+            memory, diagnosis = self._diagnose(lanes, data)
+            return memory, shelf.write(diagnoses, diagnosis, carry.segment // apart)
+
+        # Not per lane, where both sides would be computed: all lanes are at the same segment.
+        memory, diagnoses = lax.cond(
+            carry.segment % apart == 0,
+            diagnose,
+            lambda lanes, diagnoses: (lanes.memory, diagnoses),
+            carry.lanes,
+            carry.diagnoses,
+        )
+        return carry._replace(lanes=carry.lanes._replace(memory=memory), diagnoses=diagnoses)
+
+    @property
+    def _segments_apart(self) -> int:
+        return self._spec.diagnose_every // self._spec.eval_every
+
     def _over_block(self, fn: Callable[..., Any]) -> Callable[..., Any]:
         return fn if self._spec.block == 1 else jax.vmap(fn)
+
+
+class _Carry(NamedTuple):
+    """What goes from segment to segment of a chunk."""
+
+    segment: jax.Array
+    lanes: Lane
+    records: Record
+    diagnoses: Diagnosis | None
+
+
+class _Shelf(NamedTuple):
+    """Puts what is left behind at different times side by side.
+
+    Attributes:
+        axis: of the times.
+    """
+
+    axis: int
+
+    def room(self, shapes: Any, number: int) -> Any:
+        """Zeros for a number of times."""
+        axis = self.axis
+
+        def of_leaf(leaf: Any) -> jax.Array:
+            return jnp.zeros((*leaf.shape[:axis], number, *leaf.shape[axis:]), leaf.dtype)
+
+        return jax.tree.map(of_leaf, shapes)
+
+    def write(self, all: Any, one: Any, index: jax.Array) -> Any:
+        """What one time has left in the place of that time."""
+
+        def of_leaf(all: jax.Array, one: jax.Array) -> jax.Array:
+            return lax.dynamic_update_index_in_dim(all, one, index, self.axis)
+
+        return jax.tree.map(of_leaf, all, one)
+
+
+def _diagnoser_of(trainer: Trainer, task: Task, spec: PoolSpec, data: Data) -> Diagnoser | None:
+    if not spec.diagnostics:
+        return None
+    return make_diagnoser(
+        trainer,
+        Frame(
+            names=spec.diagnostics,
+            arm=spec.arm,
+            task=task,
+            data=jax.eval_shape(lambda data: data, data),
+            form=spec.form,
+            eval_every=spec.eval_every,
+            every=spec.diagnose_every,
+        ),
+    )
 
 
 def _by_block(fn: Callable[..., Any], lanes: Any, spec: PoolSpec) -> Any:

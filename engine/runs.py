@@ -7,7 +7,8 @@ import jax
 import numpy as np
 
 from engine.config import Arm
-from engine.lane_program import NOT_DIVERGED, NOT_HIT, Measurement, Record, Status
+from engine.diagnostics.measuring import Diagnoser, Series
+from engine.lane_program import NOT_DIVERGED, NOT_HIT, Diagnosis, Measurement, Record, Status
 
 
 class Run(NamedTuple):
@@ -48,6 +49,9 @@ class FinishedRun(NamedTuple):
         diverged_step: when it diverged, or `None`.
         hitting_step: when the task's own event happened, before it diverged, or `None`.
         stop_reason: `horizon`, `diverged`, `hit` or `settled`.
+        diagnosed_steps: before which it was diagnosed, `[num_diagnoses]`; `None` where it was not.
+        diagnosed: what was found, each `[num_diagnoses]`; `None` for a series that does not exist
+            for its arm.
     """
 
     run: Run
@@ -59,6 +63,8 @@ class FinishedRun(NamedTuple):
     diverged_step: int | None
     hitting_step: int | None
     stop_reason: str
+    diagnosed_steps: np.ndarray | None = None
+    diagnosed: dict[Series, np.ndarray | None] | None = None
 
 
 class History(NamedTuple):
@@ -68,11 +74,30 @@ class History(NamedTuple):
         run: which.
         records: of its chunks, each `[segments, …]`.
         measurements: where it started, and at the end of every chunk.
+        diagnoses: of its chunks, each `[times, …]`; none where nothing is diagnosed.
     """
 
     run: Run
     records: list[Record]
     measurements: list[Measurement]
+    diagnoses: list[Diagnosis]
+
+
+class Shapes(NamedTuple):
+    """Shapes and types of what a lane holds and leaves behind.
+
+    Attributes:
+        lane: of one lane.
+        record, measurement: of one segment, and of one measurement.
+        diagnosis: of one time, or `None`.
+        segments_apart: from one diagnosis to the next.
+    """
+
+    lane: Any
+    record: Record
+    measurement: Measurement
+    diagnosis: Diagnosis | None
+    segments_apart: int
 
 
 class Checkpoint(NamedTuple):
@@ -96,20 +121,20 @@ def to_arrays(lane: Any, history: History) -> dict[str, np.ndarray]:
         lane: leaves of one lane on the host, random keys as their data.
         history: of its run.
     """
-    records = jax.tree.map(lambda *parts: np.concatenate(parts), *history.records)
+    records = _concatenated(history.records)
     measurements = jax.tree.map(lambda *parts: np.stack(parts), *history.measurements)
-    return _by_path({"lane": lane, "records": records, "measurements": measurements})
+    left = {"lane": lane, "records": records, "measurements": measurements}
+    if history.diagnoses:
+        left["diagnoses"] = _concatenated(history.diagnoses)
+    return _by_path(left)
 
 
-def from_arrays(
-    checkpoint: Checkpoint, lane: Any, record: Record, measurement: Measurement
-) -> tuple[Any, History] | None:
+def from_arrays(checkpoint: Checkpoint, of: Shapes) -> tuple[Any, History] | None:
     """What `to_arrays` has taken apart, or `None` where it does not fit or makes no sense.
 
     Args:
         checkpoint: of a run.
-        lane, record, measurement: shapes and types of one lane, of one segment and of one
-            measurement.
+        of: the pool that is to go on with it.
     """
     arrays = checkpoint.arrays
     none = np.zeros(0)
@@ -120,25 +145,36 @@ def from_arrays(
         return jax.tree.map(lambda a: jax.ShapeDtypeStruct((num, *a.shape), a.dtype), shapes)
 
     shapes = {
-        "lane": lane,
-        "records": several(record, num_segments),
-        "measurements": several(measurement, num_measured),
+        "lane": of.lane,
+        "records": several(of.record, num_segments),
+        "measurements": several(of.measurement, num_measured),
     }
+    if of.diagnosis is not None:
+        shapes["diagnoses"] = several(of.diagnosis, -(-num_segments // of.segments_apart))
     expected = _by_path(shapes)
     if expected.keys() != arrays.keys():
         return None
     if any((a.shape, a.dtype) != (arrays[n].shape, arrays[n].dtype) for n, a in expected.items()):
         return None
-    steps = (1 + np.arange(num_segments)) * record.batch_loss.shape[0]
+    steps = (1 + np.arange(num_segments)) * of.record.batch_loss.shape[0]
     is_sound = num_segments > 0 and num_measured > 1
     if not (is_sound and np.array_equal(steps, arrays["records/step"])):
         return None
     if not steps[-1] == checkpoint.step == arrays["lane/train/step"] < checkpoint.run.horizon:
         return None
+    if of.diagnosis is not None:
+        starts = np.append(0, steps[:-1])[:: of.segments_apart]
+        if not np.array_equal(starts, arrays["diagnoses/step"]):
+            return None
     leaves = [arrays[name] for name in expected]
     found = jax.tree.unflatten(jax.tree.structure(shapes), leaves)
     measurements = [copied(found["measurements"], (i,)) for i in range(num_measured)]
-    return found["lane"], History(checkpoint.run, [found["records"]], measurements)
+    diagnoses = [found["diagnoses"]] if "diagnoses" in found else []
+    return found["lane"], History(checkpoint.run, [found["records"]], measurements, diagnoses)
+
+
+def _concatenated(parts: Sequence[Any]) -> Any:
+    return jax.tree.map(lambda *leaves: np.concatenate(leaves), *parts)
 
 
 def _by_path(tree: Any) -> dict[str, Any]:
@@ -151,9 +187,15 @@ def copied(tree: Any, index: tuple[int | slice, ...]) -> Any:
     return jax.tree.map(lambda a: np.array(a[index]), tree)
 
 
-def finish(history: History, status: Status) -> FinishedRun:
-    """The run that a lane leaves behind when it is over."""
-    records: Record = jax.tree.map(lambda *parts: np.concatenate(parts), *history.records)
+def finish(history: History, status: Status, diagnoser: Diagnoser | None = None) -> FinishedRun:
+    """The run that a lane leaves behind when it is over.
+
+    Args:
+        history: of the run.
+        status: of the lane.
+        diagnoser: of the pool; `None` where nothing is diagnosed.
+    """
+    records: Record = _concatenated(history.records)
     batch_loss = np.asarray(records.batch_loss).reshape(-1)
     diverged_step = None
     if status.diverged_step != NOT_DIVERGED:
@@ -187,7 +229,26 @@ def finish(history: History, status: Status) -> FinishedRun:
         diverged_step=diverged_step,
         hitting_step=hitting_step,
         stop_reason=reason,
+        **_diagnosed(history, diverged_step, diagnoser),
     )
+
+
+def _diagnosed(
+    history: History, diverged_step: int | None, diagnoser: Diagnoser | None
+) -> dict[str, Any]:
+    """What was found of a run, before it diverged where it did."""
+    if diagnoser is None:
+        return {}
+    found: Diagnosis = _concatenated(history.diagnoses)
+    is_before = found.step < (np.inf if diverged_step is None else diverged_step)
+    curves: dict[Series, np.ndarray | None] = {
+        series: np.asarray(found.values)[is_before, i] for i, series in enumerate(diagnoser.series)
+    }
+    absent = {Series(name, ""): None for name in diagnoser.absent}
+    return {
+        "diagnosed_steps": found.step[is_before].astype(np.int64),
+        "diagnosed": {**curves, **absent},
+    }
 
 
 def _joined(first: Any, later: Any) -> dict[str, np.ndarray]:

@@ -10,6 +10,7 @@ from typing import Any
 from engine import config, designs, models, optimizers, rng, tasks
 from engine.config import Arm
 from engine.diagnosis.record import Record
+from engine.diagnostics import check_names
 from engine.errors import InputError, unknown_name
 from engine.plateau import DetectorSettings, check_settings
 from engine.precision import PRECISIONS
@@ -48,6 +49,10 @@ class Study:
         forks: of every parent, in a design with forks.
         fork_step: where forks change the data order, in steps, or a number for each arm; by
             default at half the parents' median waiting time.
+        diagnostics: what is measured while a run waits, of `engine.diagnostics.DIAGNOSTICS`; or
+            `("all",)`.
+        diagnose_every: steps between these measurements: 1, 2, 4 or 8 times `eval_every`; by
+            default 4.
         diagnosis: what a diagnosis was made of, see `engine.diagnosis.record`; else `None`.
         theory: that the report holds the runs against, one of `engine.theory.THEORIES`.
 
@@ -72,6 +77,8 @@ class Study:
     order_seeds: int | None = None
     forks: int | None = None
     fork_step: int | Mapping[str, int] | None = None
+    diagnostics: tuple[str, ...] = ()
+    diagnose_every: int | None = None
     diagnosis: Record | None = None
     theory: str | None = None
 
@@ -86,6 +93,7 @@ class Study:
             ("order_seeds", self.order_seeds, 1),
             ("forks", self.forks, 1),
             ("eval_every", self.eval_every, 1),
+            ("diagnose_every", self.diagnose_every, 1),
             ("root_seed", self.root_seed, 0),
             ("fix_init", self.fix_init, 0),
         ):
@@ -94,6 +102,9 @@ class Study:
         for number in self.seeds_by_arm.values():
             check_whole("seeds", number, 1, MAX_SEEDS)
         self._check_design()
+        object.__setattr__(self, "diagnostics", check_names(self.diagnostics))
+        if self.diagnose_every is not None and not self.diagnostics:
+            raise InputError("diagnose_every has no effect without diagnostics")
         check_settings(self.detector)
         if self.theory is not None:
             THEORIES.check(self.theory)

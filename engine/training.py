@@ -52,6 +52,22 @@ class StepInfo(NamedTuple):
     is_hit: jax.Array | None
 
 
+class Look(NamedTuple):
+    """One step, taken apart.
+
+    Attributes:
+        state: after it.
+        info: what it records.
+        grads: of the mini-batch's loss, like the parameters.
+        updates: what was added to the parameters.
+    """
+
+    state: TrainState
+    info: StepInfo
+    grads: Any
+    updates: Any
+
+
 class EvalInfo(NamedTuple):
     """What an evaluation records, on the fixed evaluation set; `None` where there is none.
 
@@ -83,8 +99,11 @@ class Trainer(NamedTuple):
         init: from (keys, leaf laws `[num_leaves, 2]`, hyperparams, data) to the state at step 0.
         draw: from (state, data, number of steps) to what those steps need of the order stream.
         step: from (state, hyperparams, data, draw of one step) to (state, StepInfo).
+        look: the same step with all that it is made of.
         evaluate: from (state, data) to EvalInfo.
         inspect: from (state, data) to InspectInfo.
+        batch_apply: of the model, in the arm's number format, as it is before its convolutions are
+            given their form.
         param_shapes: the parameter tree, of `ShapeDtypeStruct`.
         kept: what each leaf starts at under every scheme, see `models.initial.kept_values`.
     """
@@ -92,8 +111,10 @@ class Trainer(NamedTuple):
     init: Callable[[Keys, jax.Array, Hyperparams, Data], TrainState]
     draw: Callable[[TrainState, Data, int], Any]
     step: Callable[[TrainState, Hyperparams, Data, Any], tuple[TrainState, StepInfo]]
+    look: Callable[[TrainState, Hyperparams, Data, Any], Look]
     evaluate: Callable[[TrainState, Data], EvalInfo]
     inspect: Callable[[TrainState, Data], InspectInfo]
+    batch_apply: Callable[[Any, Any, jax.Array], jax.Array]
     param_shapes: Any
     kept: tuple[float | None, ...]
 
@@ -143,9 +164,7 @@ def make_trainer(arm: Arm, task: Task, model: Model, form: str) -> Trainer:
     def draw(state: TrainState, data: Data, num_steps: int) -> Any:
         return task.draw(data, state.order_key, state.step, num_steps)
 
-    def step(
-        state: TrainState, hyperparams: Hyperparams, data: Data, draw: Any
-    ) -> tuple[TrainState, StepInfo]:
+    def look(state: TrainState, hyperparams: Hyperparams, data: Data, draw: Any) -> Look:
         batch = task.sample(data, draw)
         noise_key = jax.random.fold_in(state.noise_key, state.step)
         inputs = batch.inputs
@@ -168,7 +187,13 @@ def make_trainer(arm: Arm, task: Task, model: Model, form: str) -> Trainer:
             model_state=model_state,
             step=state.step + 1,
         )
-        return new_state, StepInfo(loss, is_hit)
+        return Look(new_state, StepInfo(loss, is_hit), grads, updates)
+
+    def step(
+        state: TrainState, hyperparams: Hyperparams, data: Data, draw: Any
+    ) -> tuple[TrainState, StepInfo]:
+        taken = look(state, hyperparams, data, draw)
+        return taken.state, taken.info
 
     def measure(
         apply: Callable[..., jax.Array], state: TrainState, batches: Batch
@@ -191,4 +216,14 @@ def make_trainer(arm: Arm, task: Task, model: Model, form: str) -> Trainer:
         average_loss = measure(average_apply, state, sets["loss"])[0] if has_state else None
         return InspectInfo(*held_out, average_loss)
 
-    return Trainer(init, draw, step, evaluate, inspect, param_shapes, kept)
+    return Trainer(
+        init=init,
+        draw=draw,
+        step=step,
+        look=look,
+        evaluate=evaluate,
+        inspect=inspect,
+        batch_apply=compute_in(model.batch_apply, arm.precision),
+        param_shapes=param_shapes,
+        kept=kept,
+    )

@@ -20,6 +20,8 @@ from engine.study import Study, resolve_arm
 from engine.tasks.controls import has_examples
 
 MINUTES = 10.0
+# What the decision table, and who reads it, want to see inside the runs: the cheap ones.
+_DIAGNOSTICS = ("norms", "epsilon", "dead", "spread", "outputs")
 _QUESTION = "Why does it wait, and what should be changed?"
 
 

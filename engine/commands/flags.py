@@ -28,6 +28,15 @@ _STUDY_FLAGS: dict[str, tuple[type, str]] = {
     "forks": (int, "forks of every parent, in a design with forks"),
     "fork_step": (int, "where forks change the data order (default: half the median onset)"),
     "stop": (str, "when a run ends: horizon, or settled: as soon as its outcome is clear"),
+    "diagnostics": (
+        str,
+        "what to measure while a run waits: all, or norms, epsilon, dead, spread, outputs, cosine, "
+        "displacement, curvature with commas between them (default: the experiment's, or nothing)",
+    ),
+    "diagnose_every": (
+        int,
+        "steps between these measurements: 1, 2, 4 or 8 times eval_every (default: 4 times)",
+    ),
     "root_seed": (int, "seed from which every random stream is derived (default: 0)"),
     "workers": (int, "processes (default: one per core or accelerator; 0: none but this one)"),
     "checkpoint_every": (
@@ -143,6 +152,8 @@ STUDY_FIELDS = (
     "forks",
     "fork_step",
     "stop",
+    "diagnostics",
+    "diagnose_every",
     "root_seed",
 )
 _LIST_FLAGS: dict[str, tuple[type, str]] = {

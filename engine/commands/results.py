@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from engine.report.curves import ArmCurves
+    from engine.report.diagnosed import ArmDiagnostics
     from engine.report.figures import Figures
     from engine.report.findings import Findings
     from engine.report.notebook import ReportFile
@@ -101,6 +102,24 @@ class Results:
                 array.flags.writeable = False
             self._curves[arm, metric] = found
         return self._curves[arm, metric]
+
+    def diagnostics(self, arm: str) -> "ArmDiagnostics":
+        """What was measured of the repetitions of an arm while they waited.
+
+        Args:
+            arm: its name.
+
+        Returns:
+            `steps` `[num_points]`, `seed` `[num_seeds]`, and `values` by series and by layer or
+            parameter array (`""` for the whole network), each `[num_seeds, num_points]`, NaN where
+            there is no value; what the series are is in `docs/columns.md`.
+
+        Raises:
+            InputError: there is no such arm, or nothing was measured of a finished run of it.
+        """
+        from engine.report.diagnosed import read_arm_diagnostics
+
+        return read_arm_diagnostics(self._directory, arm)
 
     @functools.cached_property
     def _findings(self) -> "Findings":

@@ -62,16 +62,26 @@ def direct(
     def value(x: jax.Array, k: jax.Array) -> jax.Array:
         return from_blocks(_lane_by_lane(x, placed(k), wide, arithmetic), blocks, outputs)
 
-    def gradients(x: jax.Array, k: jax.Array, gradient: jax.Array) -> tuple[jax.Array, jax.Array]:
-        axes = tuple(range(len(window)))
-        turned = jnp.flip(jnp.swapaxes(k, -1, -2), axes)
-        plain = arithmetic._replace(preferred_element_type=None)
-        of_input = input_gradient(geometry, x.shape[1:-1], tuple(window), outputs)
+    plain = arithmetic._replace(preferred_element_type=None)
+
+    def of_input(gradient: jax.Array, k: jax.Array) -> jax.Array:
+        turned = jnp.flip(jnp.swapaxes(k, -1, -2), tuple(range(len(window))))
+        turned_geometry = input_gradient(geometry, x.shape[1:-1], tuple(window), outputs)
+        return direct(gradient, turned, turned_geometry, plain)
+
+    def of_kernel(x: jax.Array, gradient: jax.Array) -> jax.Array:
         accumulated = plain._replace(preferred_element_type=jnp.promote_types(x.dtype, jnp.float32))
-        return (
-            direct(gradient, turned, of_input, plain),
-            _kernel_gradient(x, gradient, placed, k, wide, blocks, accumulated),
-        )
+        return _kernel_gradient(x, gradient, placed, k, wide, blocks, accumulated)
+
+    def gradients(x: jax.Array, k: jax.Array, gradient: jax.Array) -> tuple[jax.Array, jax.Array]:
+        return of_input(gradient, k), _with_gradients(of_kernel, of_kernel_gradients)(x, gradient)
+
+    def of_kernel_gradients(
+        x: jax.Array, gradient: jax.Array, other: jax.Array
+    ) -> tuple[jax.Array, jax.Array]:
+        # Linear in inputs and in the gradient, it has the other two for its own gradients: `other`
+        # is like the kernel. Those that JAX derives have layouts that are slow.
+        return of_input(gradient, other), direct(x, other, geometry, plain, may_block)
 
     return _with_gradients(value, gradients)(x, k)
 

@@ -118,7 +118,7 @@ def _curves_by_seeds(
     steps_column = METRICS[metric]
     curves = [metric] if steps_column is None else [steps_column, metric]
     for table in directory.iterate(["arm", "seed", "order_seed", "fork_step", "status", *curves]):
-        of_arm = table.filter(_is_of(table, arm, is_grid=is_grid))
+        of_arm = table.filter(rows_of(table, arm, is_grid=is_grid))
         seeds = zip(of_arm["seed"].to_pylist(), of_arm["order_seed"].to_pylist(), strict=True)
         for i, key in enumerate(seeds):
             values = of_arm[metric][i].values
@@ -131,7 +131,7 @@ def _curves_by_seeds(
             yield key, (steps, own)
 
 
-def _is_of(table: pa.Table, arm: str, *, is_grid: bool) -> pa.ChunkedArray:
+def rows_of(table: pa.Table, arm: str, *, is_grid: bool = False) -> pa.ChunkedArray:
     """Which rows are repetitions of an arm, or runs of its grid, that have an outcome."""
     is_whole = pc.and_(pc.equal(table["arm"], arm), pc.not_equal(table["status"], FAILED))
     is_repetition = pc.less(table["order_seed"], FIRST_GRID_SEED)

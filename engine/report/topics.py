@@ -13,7 +13,11 @@ from engine.report.summary import Summary
 from engine.store import WorkDirectory
 
 # Modules with `make_topic(directory, summary)`, in the order of the page.
-TOPICS: tuple[str, ...] = ("engine.report.diagnosis", "engine.report.theory")
+TOPICS: tuple[str, ...] = (
+    "engine.report.diagnosis",
+    "engine.report.theory",
+    "engine.report.diagnostics",
+)
 
 
 class TopicTable(NamedTuple):

@@ -26,6 +26,7 @@ _MOST_IN_A_LIST = 2**12
 _STUDY_KEY, _LAUNCH_KEY = b"plateau.study", b"plateau.launch"
 # What of a study's identity may still change once there are rows.
 _LATE = ("form", "fork_step")
+_SERIES, _SERIES_BYTES = "diagnostics", 4
 _TEXTS = [field.name for field in ROW_SCHEMA if pa.types.is_string(field.type)]
 
 
@@ -60,8 +61,12 @@ def split(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
 
 
 def _num_bytes(name: str, curve: Any) -> int:
+    if curve is None:
+        return 0
+    if name == _SERIES:
+        return sum(len(one["values"] or ()) for one in curve) * _SERIES_BYTES
     width: int = ROW_SCHEMA.field(name).type.value_type.bit_width // 8
-    return 0 if curve is None else len(curve) * width
+    return len(curve) * width
 
 
 def encode(rows: Sequence[Row], origin: Origin) -> bytes:

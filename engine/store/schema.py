@@ -40,6 +40,11 @@ _OUTCOME_FIELDS = [
     ("steps_run", pa.int64()),
     ("run_name", pa.string()),
 ]
+_SERIES_FIELDS = [
+    ("name", pa.string()),
+    ("layer", pa.string()),
+    ("values", pa.list_(pa.float32())),
+]
 _CURVE_FIELDS = [
     ("steps", pa.list_(pa.int64())),
     ("loss", pa.list_(pa.float32())),
@@ -49,6 +54,8 @@ _CURVE_FIELDS = [
     ("held_out_accuracy", pa.list_(pa.float32())),
     ("average_loss", pa.list_(pa.float32())),
     ("batch_loss", pa.list_(pa.float32())),
+    ("diagnosed_steps", pa.list_(pa.int64())),
+    ("diagnostics", pa.list_(pa.struct(_SERIES_FIELDS))),
 ]
 OUTCOME_SCHEMA = pa.schema(_OUTCOME_FIELDS)
 ROW_SCHEMA = pa.schema(_OUTCOME_FIELDS + _CURVE_FIELDS)

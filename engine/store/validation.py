@@ -96,6 +96,8 @@ _IDENTITY_BY_ARM = {
     "model_source": _TEXT,
     "task_source": _TEXT,
 }
+# Since what happens on the plateau may be measured.
+_IDENTITY_LATER = {"diagnostics": _TEXTS, "diagnose_every": _STEPS}
 _IDENTITY_OF_LOGS = {
     "kind": _one_of(KINDS[1:]),
     "chance_loss": _number(1e-30, 1e30),
@@ -166,6 +168,7 @@ def check_document(document: Mapping[str, Any]) -> None:
     of_logs = is_of_logs(document)
     _check(identity, _IDENTITY_OF_LOGS if of_logs else _IDENTITY, "identity")
     by_arm = _IDENTITY_OF_LOGS_BY_ARM if of_logs else _IDENTITY_BY_ARM
+    _check(identity, _IDENTITY_LATER, "identity", is_needed=False)
     _check_by_arm(identity, by_arm, arms, "identity")
     if not of_logs:
         _check_numbers_by_arm(identity)

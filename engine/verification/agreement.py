@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from engine.runs import Run
 from engine.store import OUTCOME_SCHEMA, ROW_SCHEMA
@@ -119,6 +120,8 @@ def _bits(value: pa.Scalar) -> Any:
 def _array_bits(array: pa.Array) -> Any:
     if pa.types.is_struct(array.type):
         return array.is_valid().to_pylist(), [_array_bits(part) for part in array.flatten()]
+    if pa.types.is_list(array.type):
+        return pc.list_value_length(array).to_pylist(), _array_bits(array.flatten())
     if not pa.types.is_floating(array.type):
         return array.to_pylist()
     filled = array.fill_null(0.0) if array.null_count else array

@@ -17,7 +17,15 @@ from engine.verification.agreement import StoredRow
 from engine.verification.outcomes import waits_up_to
 
 # Columns that came after the first release whose rows can be read.
-_LATER = ("hitting_step", "onset_accuracy", "end_held_out_accuracy", "stairs", "is_coarse")
+_LATER = (
+    "hitting_step",
+    "onset_accuracy",
+    "end_held_out_accuracy",
+    "stairs",
+    "is_coarse",
+    "diagnosed_steps",
+    "diagnostics",
+)
 
 
 class Finished(NamedTuple):

@@ -1,0 +1,26 @@
+"""Whether successive updates go the same way.
+
+Definition: cos = ⟨u_t, u_{t+1}⟩ / (‖u_t‖·‖u_{t+1}‖) of the two updates that are taken next.
+Independent gradients of the same size give 0 on average under plain SGD, and β under momentum β,
+whose updates share most of their gradients; where the noise is alike in all of n parameters, up to
+about 1/√n. Above that the run is going somewhere, below it goes to and fro.
+
+Source: textbook.
+
+Cost: two steps, about 6 forward passes of a mini-batch, of which others share the first.
+"""
+
+from typing import Any
+
+from engine.diagnostics.diagnostic import WHOLE, Diagnostic, Sight, Subject, Values
+from engine.diagnostics.vectors import inner, unit
+
+COSINE = "update_cosine"
+
+
+def _measure(subject: Subject, sight: Sight, memory: Any) -> tuple[Values, Any]:
+    cosine = inner(unit(sight.first.updates), unit(sight.second.updates))
+    return {COSINE: {WHOLE: cosine}}, memory
+
+
+DIAGNOSTIC = Diagnostic(series=(COSINE,), measure=_measure)

@@ -1,0 +1,179 @@
+"""All diagnostics that were asked for, measured of one run at once."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from engine import lowering
+from engine.config import Arm
+from engine.diagnostics.diagnostic import WHOLE, Diagnostic, Sight, Subject, Values
+from engine.diagnostics.recording import Recording, record
+from engine.diagnostics.registry import DIAGNOSTICS
+from engine.models.initial import leaf_names
+from engine.optimizers import Hyperparams, hyperparams
+from engine.tasks import Batch, Data, Task
+from engine.training import Keys, Trainer, TrainState
+
+# Steps that are looked ahead.
+STEPS_AHEAD = 2
+
+
+class Series(NamedTuple):
+    """What one value of a measurement is.
+
+    Attributes:
+        name: of the series.
+        layer: or parameter array; empty for the whole network.
+    """
+
+    name: str
+    layer: str
+
+
+class Diagnoser(NamedTuple):
+    """Measures one run; no function has a seed axis.
+
+    Attributes:
+        start: from the state at step 0 to what is kept from one measurement to the next.
+        measure: from (memory, state, hyperparams, data, draws of the next steps, at least
+            `STEPS_AHEAD` of them) to (memory, values `[num_series]`).
+        series: what the values are.
+        absent: names of the series that do not exist for this arm.
+    """
+
+    start: Callable[[TrainState], Any]
+    measure: Callable[[Any, TrainState, Hyperparams, Data, Any], tuple[Any, jax.Array]]
+    series: tuple[Series, ...]
+    absent: tuple[str, ...]
+
+
+class Frame(NamedTuple):
+    """What diagnostics are made for.
+
+    Attributes:
+        names: of the diagnostics.
+        arm: resolved; read for its structure only.
+        task: the source of examples.
+        data: shapes of its arrays.
+        form: of the convolutions, see `engine.lowering`.
+        eval_every: steps that are drawn at once.
+        every: steps from one measurement to the next.
+    """
+
+    names: tuple[str, ...]
+    arm: Arm
+    task: Task
+    data: Mapping[str, Any]
+    form: str
+    eval_every: int
+    every: int
+
+
+class _Shapes(NamedTuple):
+    """Shapes and types of what a run is measured with."""
+
+    state: TrainState
+    hyperparams: Hyperparams
+    draws: Any
+
+
+def make_diagnoser(trainer: Trainer, frame: Frame) -> Diagnoser:
+    """The diagnostics that were asked for, of the runs of a trainer."""
+    shapes = _shapes_of(trainer, frame)
+    subject, recording = _subject_of(trainer, frame, shapes.state)
+    chosen, absent = _applicable(frame.names, subject)
+    run = lowering.lower(recording.run, frame.form)
+
+    def start(state: TrainState) -> Any:
+        return {name: diagnostic.start(subject, state) for name, diagnostic in chosen.items()}
+
+    def measured(
+        memory: Any, state: TrainState, numbers: Hyperparams, data: Data, draws: Any
+    ) -> tuple[Any, Values]:
+        first = trainer.look(state, numbers, data, jax.tree.map(lambda leaf: leaf[0], draws))
+        second = trainer.look(first.state, numbers, data, jax.tree.map(lambda leaf: leaf[1], draws))
+        batch = _first_batch(frame.task, data)
+        outputs, entering = run(state.params, state.model_state, batch.inputs)
+        inputs = recording.read(entering)
+        sight = Sight(state, numbers, first, second, batch, outputs, inputs)
+        kept, values = {}, {}
+        for name, diagnostic in chosen.items():
+            own, kept[name] = diagnostic.measure(subject, sight, memory[name])
+            values.update(own)
+        return kept, values
+
+    memory = jax.eval_shape(start, shapes.state)
+    _, found = jax.eval_shape(
+        measured, memory, shapes.state, shapes.hyperparams, frame.data, shapes.draws
+    )
+    ranks = {layer: i for i, layer in enumerate((WHOLE, *subject.leaf_names, *subject.layers))}
+    series = tuple(
+        Series(name, layer)
+        for diagnostic in chosen.values()
+        for name in diagnostic.series
+        for layer in sorted(found.get(name, ()), key=ranks.__getitem__)
+    )
+
+    def measure(
+        memory: Any, state: TrainState, numbers: Hyperparams, data: Data, draws: Any
+    ) -> tuple[Any, jax.Array]:
+        kept, values = measured(memory, state, numbers, data, draws)
+        ordered = [jnp.asarray(values[name][layer], jnp.float32) for name, layer in series]
+        return kept, jnp.stack(ordered) if ordered else jnp.zeros(0, jnp.float32)
+
+    return Diagnoser(start, measure, series, absent)
+
+
+def obstacles(trainer: Trainer, frame: Frame) -> dict[str, str]:
+    """Why some of the diagnostics that were asked for do not exist for an arm, by name."""
+    subject, _ = _subject_of(trainer, frame, _shapes_of(trainer, frame).state)
+    reasons = {name: DIAGNOSTICS.load(name).DIAGNOSTIC.obstacle(subject) for name in frame.names}
+    return {name: reason for name, reason in reasons.items() if reason is not None}
+
+
+def _applicable(
+    names: Sequence[str], subject: Subject
+) -> tuple[dict[str, Diagnostic], tuple[str, ...]]:
+    """The diagnostics that exist for a subject, and the series of the others."""
+    found: dict[str, Diagnostic] = {n: DIAGNOSTICS.load(n).DIAGNOSTIC for n in names}
+    chosen = {name: d for name, d in found.items() if d.obstacle(subject) is None}
+    absent = tuple(s for n, d in found.items() if n not in chosen for s in d.series)
+    return chosen, absent
+
+
+def _shapes_of(trainer: Trainer, frame: Frame) -> _Shapes:
+    key = jax.eval_shape(lambda: jax.random.key(0, impl="threefry2x32"))
+    laws = jax.ShapeDtypeStruct((len(jax.tree.leaves(trainer.param_shapes)), 2), jnp.float32)
+    number = jax.ShapeDtypeStruct((), jnp.float32)
+    numbers: Any = dict.fromkeys(hyperparams(frame.arm), number)
+    state = jax.eval_shape(trainer.init, Keys(key, key, key), laws, numbers, frame.data)
+    draws = jax.eval_shape(
+        lambda state, data: trainer.draw(state, data, frame.eval_every), state, frame.data
+    )
+    return _Shapes(state, numbers, draws)
+
+
+def _subject_of(trainer: Trainer, frame: Frame, state: TrainState) -> tuple[Subject, Recording]:
+    """What the diagnostics are told of a network, and how to see inside of it."""
+    names = tuple(leaf_names(trainer.param_shapes))
+    batch = jax.eval_shape(lambda data: _first_batch(frame.task, data), frame.data)
+    recording = record(
+        trainer.batch_apply, names, trainer.param_shapes, state.model_state, batch.inputs
+    )
+    subject = Subject(
+        arm=frame.arm,
+        task=frame.task,
+        apply=lowering.lower(trainer.batch_apply, frame.form),
+        leaf_names=names,
+        num_params=sum(leaf.size for leaf in jax.tree.leaves(trainer.param_shapes)),
+        layers=recording.layers,
+        data_layers=recording.data_layers,
+        every=frame.every,
+    )
+    return subject, recording
+
+
+def _first_batch(task: Task, data: Data) -> Batch:
+    return jax.tree.map(lambda leaf: leaf[0], task.evaluation(data)["loss"])

@@ -1,0 +1,24 @@
+"""How far apart the network's outputs are for different examples.
+
+Definition: √(mean_k var_e f_k(x_e)) over the examples e of the first evaluation batch and the
+outputs k: the standard deviation of a logit over inputs. 0 is a network that answers everything
+with the same; on a plateau at chance the loss cannot fall before this grows.
+
+Source: textbook.
+
+Cost: one forward pass of an evaluation batch, which others share.
+"""
+
+from typing import Any
+
+from engine.diagnostics.diagnostic import WHOLE, Diagnostic, Sight, Subject, Values
+from engine.diagnostics.spread import deviation
+
+SPREAD = "output_spread"
+
+
+def _measure(subject: Subject, sight: Sight, memory: Any) -> tuple[Values, Any]:
+    return {SPREAD: {WHOLE: deviation(sight.outputs)}}, memory
+
+
+DIAGNOSTIC = Diagnostic(series=(SPREAD,), measure=_measure)

@@ -1,0 +1,40 @@
+"""The names of the diagnostics."""
+
+from collections.abc import Sequence
+
+from engine.errors import InputError
+from engine.registry import Registry
+
+ALL = "all"
+DIAGNOSTICS = Registry(
+    "diagnostic",
+    {
+        "norms": "engine.diagnostics.norms",
+        "epsilon": "engine.diagnostics.epsilon",
+        "dead": "engine.diagnostics.dead",
+        "spread": "engine.diagnostics.spread",
+        "outputs": "engine.diagnostics.outputs",
+        "cosine": "engine.diagnostics.cosine",
+        "displacement": "engine.diagnostics.displacement",
+        "curvature": "engine.diagnostics.curvature",
+    },
+)
+
+
+def check_names(names: Sequence[str]) -> tuple[str, ...]:
+    """The diagnostics that some names stand for, each once, in the order of the registry.
+
+    Args:
+        names: of diagnostics, or `all` alone.
+
+    Raises:
+        InputError: one of them does not exist.
+    """
+    if isinstance(names, str) or not all(isinstance(name, str) for name in names):
+        raise InputError(f"diagnostics={names!r}: expected names, such as ('norms', 'dead')")
+    if tuple(names) == (ALL,):
+        return tuple(DIAGNOSTICS)
+    if ALL in names:
+        raise InputError(f"diagnostics: {ALL} stands alone, without other names")
+    chosen = {DIAGNOSTICS.check(name) for name in names}
+    return tuple(name for name in DIAGNOSTICS if name in chosen)

@@ -1,0 +1,112 @@
+"""Figures of what was measured on the plateau, aligned at the onset."""
+
+import warnings
+from typing import Any
+
+import numpy as np
+from matplotlib import colormaps, ticker
+from matplotlib.figure import Figure
+
+from engine.report.canvas import INK, new_figure
+from engine.report.diagnosed import WHOLE, ArmDiagnostics
+from engine.report.plateau_series import PANELS, Panel
+
+_COLUMNS = 2
+_ROW_HEIGHT = 1.75
+_NUM_TICKS = 5
+_DASHED = ("null_displacement", "curvature_along")
+# A median of fewer than half of the runs would jump where they end.
+_LEAST_SHARE = 0.5
+
+
+def draw_panels(
+    found: ArmDiagnostics, origin: np.ndarray, steps_per_unit: float, label: str
+) -> Figure:
+    """Every quantity against the time from an origin of each run: median, and quartiles.
+
+    Args:
+        found: of an arm.
+        origin: of the run in each row, in steps; NaN leaves it out.
+        steps_per_unit: of the axis.
+        label: of the axis.
+    """
+    panels = [panel for panel in PANELS if panel.series[0] in found.values]
+    num_rows = -(-len(panels) // _COLUMNS)
+    figure = new_figure(_ROW_HEIGHT * num_rows + 0.3)
+    grid = figure.subplots(num_rows, _COLUMNS, sharex=True, squeeze=False)
+    for axes, panel in zip(grid.flat, panels, strict=False):
+        _draw_panel(axes, panel, found, origin, steps_per_unit)
+    for axes in list(grid.flat)[len(panels) :]:
+        axes.set_visible(False)
+    figure.supxlabel(label, fontsize=9, color=INK)
+    return figure
+
+
+def _draw_panel(
+    axes: Any, panel: Panel, found: ArmDiagnostics, origin: np.ndarray, unit: float
+) -> None:
+    layers = [name for name in found.values[panel.series[0]] if name != WHOLE]
+    if panel.is_by_layer:
+        colours = colormaps["viridis"](np.linspace(0.05, 0.9, max(len(layers), 1)))
+        for layer, colour in zip(layers, colours, strict=True):
+            time, quartiles = aligned(found, found.values[panel.series[0]][layer], origin)
+            axes.plot(time / unit, quartiles[1], color=colour, linewidth=0.7, alpha=0.8)
+    largest = 0.0
+    for series in panel.series:
+        values = found.values.get(series, {}).get(WHOLE)
+        if values is None:
+            continue
+        time, quartiles = aligned(found, values, origin)
+        style = "--" if series in _DASHED else "-"
+        axes.plot(time / unit, quartiles[1], style, color=INK, linewidth=1.6)
+        axes.fill_between(time / unit, quartiles[0], quartiles[2], color=INK, alpha=0.15, lw=0)
+        finite = np.abs(quartiles[np.isfinite(quartiles)])
+        largest = max(largest, float(finite.max(initial=0.0)))
+    if np.nanmin(time, initial=0) < 0:
+        axes.axvline(0, color=INK, linewidth=0.6, linestyle=":")
+    axes.set_title(panel.title)
+    if panel.scale == "log":
+        axes.set_yscale("log", nonpositive="mask")
+        axes.yaxis.set_major_locator(ticker.LogLocator(numticks=_NUM_TICKS))
+    elif panel.scale == "symlog":
+        axes.axhline(0, color=INK, linewidth=0.5)
+        threshold = max(largest, 1e-30) * 1e-3
+        axes.set_yscale("symlog", linthresh=threshold)
+        locator = ticker.SymmetricalLogLocator(base=10, linthresh=threshold)
+        locator.set_params(numticks=_NUM_TICKS)
+        axes.yaxis.set_major_locator(locator)
+    if panel.scale != "linear":
+        axes.yaxis.set_major_formatter(ticker.FuncFormatter(lambda value, _: f"{value:g}"))
+        axes.yaxis.set_minor_formatter(ticker.NullFormatter())
+
+
+def aligned(
+    found: ArmDiagnostics, values: np.ndarray, origin: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Quartiles over runs against the time from each run's origin.
+
+    Args:
+        found: for its steps.
+        values: `[num_seeds, num_points]`.
+        origin: of each run, in steps; NaN leaves it out.
+
+    Returns:
+        Times in steps `[num_times]`, on the grid of the measurements, and lower quartile, median
+        and upper quartile `[3, num_times]`, where at least half of the runs have a value.
+    """
+    apart = float(np.min(np.diff(found.steps).astype(np.float64), initial=np.inf))
+    apart = apart if np.isfinite(apart) else 1.0
+    chosen = np.flatnonzero(np.isfinite(origin))
+    if not len(chosen):
+        return np.zeros(0), np.zeros((3, 0))
+    # The measurement of a run that is nearest to each time from its origin.
+    places = np.rint((found.steps[None, :] - origin[chosen, None]) / apart).astype(int)
+    first, last = int(places.min()), int(places.max())
+    table = np.full((len(chosen), last - first + 1), np.nan)
+    for row, (run, place) in enumerate(zip(chosen, places, strict=True)):
+        table[row, place - first] = values[run]
+    is_shown = np.mean(np.isfinite(table), axis=0) >= _LEAST_SHARE
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        quartiles = np.nanquantile(table, [0.25, 0.5, 0.75], axis=0)
+    return (first + np.flatnonzero(is_shown)) * apart, quartiles[:, is_shown]
