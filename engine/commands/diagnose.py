@@ -125,6 +125,7 @@ def _around(study: Study, arm: str | None) -> Study:
         forks=None,
         fork_step=None,
         theory=None,
+        diagnostics=(*_DIAGNOSTICS, *study.diagnostics),
     )
 
 
