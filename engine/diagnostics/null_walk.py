@@ -17,7 +17,8 @@ With q = E|m|², C = E⟨θ_t − θ_0, m_t⟩ (signs left out) and D = E|θ_t �
 
 Late in the walk D grows by η² A κ²/(1 − β)² a step: η² per parameter for Adam where √v̂ ≫ ε, and
 η²|g|²/(1 − β)² for sgd. Momentum only makes it slower for its first 1/(1 − β) steps. The whole
-gradient is taken for noise, and the decay of weights is left out.
+gradient is taken for noise, and the decay of weights is left out. A is measured once an interval;
+the first time, v̂ is of a single gradient, and where ε is as large as that A comes out too small.
 """
 
 from typing import NamedTuple
@@ -84,7 +85,7 @@ def walk_on(
     Args:
         arm: read for its structure.
         walk: at `step`.
-        noise: A of every one of the steps.
+        noise: A of the next step.
         step: steps that lie behind.
         hyperparams: of the arm.
         number: of steps.
@@ -93,7 +94,15 @@ def walk_on(
     decay, rate = hyperparams[name], make_rate(arm)
     gain = 1 - decay if is_average else 1.0
 
+    def noise_at(index: jax.Array) -> jax.Array:
+        if arm.optimizer != "rmsprop":
+            return noise
+        # Its second moment starts at 0 and is not corrected, so that its first steps are longer.
+        kept = hyperparams["beta2"]
+        return noise * (1 - kept ** (step + 1)) / (1 - kept ** (index + 1))
+
     def one(walk: Walk, index: jax.Array) -> tuple[Walk, None]:
+        noise = noise_at(index)
         correction = 1 - decay ** (index + 1) if is_average else 1.0
         factor = rate(index, hyperparams) / correction
         size = decay**2 * walk.momentum + gain**2 * noise

@@ -1,0 +1,225 @@
+"""All diagnostics of runs in lanes: what they cost nothing of, and what they say."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from engine import rng
+from engine.config import Arm
+from engine.diagnostics import DIAGNOSTICS, check_names
+from engine.diagnostics.measuring import Frame, make_diagnoser, obstacles
+from engine.errors import InputError
+from engine.models import make_model
+from engine.models.initial import leaf_scales
+from engine.optimizers import hyperparams
+from engine.study import resolve_arm
+from engine.tasks import build_task, load_data
+from engine.training import Keys, make_trainer
+from tests.conftest import drain, runs_of, small_arm
+
+ALL = check_names(("all",))
+_CNN = Arm(conv_widths=(3, 3), pool_after=(1, 2), dense_widths=(6,), batch_norm=True, dropout=0.2)
+_ARMS = {
+    "adam": small_arm(),
+    "sgd": small_arm(optimizer="sgd"),
+    "lion": small_arm(optimizer="lion"),
+    "rmsprop": small_arm(optimizer="rmsprop"),
+    "cnn": _CNN,
+    "nnx": Arm(model="tests.own.networks:CNN"),
+    "teacher": small_arm(dataset="teacher"),
+}
+_ABSENT = {"sgd": {"epsilon"}, "lion": {"epsilon"}}
+
+
+def _made(arm: Arm, data_dir: str, names: tuple[str, ...] = ALL):
+    arm = resolve_arm(arm)
+    data = load_data(arm, 0, data_dir)
+    task = build_task(arm, data)
+    trainer = make_trainer(arm, task, make_model(arm, task.num_outputs), "direct")
+    shapes = jax.eval_shape(lambda data: data, data)
+    return arm, data, trainer, Frame(names, arm, task, shapes, "direct", 4, 8)
+
+
+def _started(arm, data, trainer):
+    keys = Keys(*(rng.stream(0, role, 0) for role in Keys._fields))
+    scales = jnp.asarray(leaf_scales(trainer.param_shapes, arm.init, arm.init_scale, trainer.kept))
+    numbers = {name: jnp.float32(value) for name, value in hyperparams(arm).items()}
+    state = jax.jit(trainer.init)(keys, scales, numbers, data)
+    return state, numbers, trainer.draw(state, data, 4)
+
+
+@pytest.mark.parametrize("name", list(_ARMS))
+def test_every_diagnostic_says_something_of_every_arm_or_why_it_does_not(name, data_dir):
+    arm, data, trainer, frame = _made(_ARMS[name], data_dir)
+    diagnoser = make_diagnoser(trainer, frame)
+    reasons = obstacles(trainer, frame)
+    assert reasons.keys() == _ABSENT.get(name, set())
+    said = {series.name for series in diagnoser.series} | set(diagnoser.absent)
+    expected = {series for n in ALL for series in DIAGNOSTICS.load(n).DIAGNOSTIC.series}
+    assert said == expected - ({"null_displacement"} if name == "lion" else set())
+    state, numbers, draws = _started(arm, data, trainer)
+    shapes = jax.eval_shape(diagnoser.measure, diagnoser.start(state), state, numbers, data, draws)
+    assert shapes[1].shape == (len(diagnoser.series),)
+    assert len(set(diagnoser.series)) == len(diagnoser.series)
+
+
+def test_what_is_measured_at_the_start_is_what_is_worked_out_by_hand(data_dir):
+    arm, data, trainer, frame = _made(_ARMS["adam"], data_dir)
+    diagnoser = make_diagnoser(trainer, frame)
+    state, numbers, draws = _started(arm, data, trainer)
+    _, values = jax.jit(diagnoser.measure)(diagnoser.start(state), state, numbers, data, draws)
+    found = dict(zip(diagnoser.series, np.asarray(values, np.float64), strict=True))
+    found = {(series.name, series.layer): value for series, value in found.items()}
+    first = trainer.look(state, numbers, data, draws[0])
+    second = trainer.look(first.state, numbers, data, draws[1])
+    # At step 0 the corrected v̂ is the square of the gradient.
+    gradients = np.concatenate([np.ravel(g) for g in jax.tree.leaves(first.grads)])
+    assert found["below_epsilon", ""] == pytest.approx(np.mean(np.abs(gradients) < 1e-8), abs=1e-3)
+    assert found["gradient_norm", ""] == pytest.approx(np.linalg.norm(gradients), rel=1e-5)
+    updates = [
+        np.concatenate([np.ravel(u) for u in jax.tree.leaves(look.updates)])
+        for look in (first, second)
+    ]
+    lengths = [np.linalg.norm(u) for u in updates]
+    cosine = updates[0] @ updates[1] / (lengths[0] * lengths[1])
+    assert found["update_cosine", ""] == pytest.approx(cosine, abs=1e-5)
+    assert found["displacement", ""] == found["null_displacement", ""] == 0.0
+    batch = frame.task.evaluation(data)["loss"].inputs[0]
+    outputs = np.asarray(trainer.batch_apply(state.params, state.model_state, batch))
+    spread = np.sqrt(np.mean(np.var(outputs.astype(np.float64), axis=0)))
+    assert found["output_spread", ""] == pytest.approx(spread, rel=1e-4)
+    hidden = np.maximum(0, batch.reshape(len(batch), -1) @ state.params["Dense_0"]["kernel"])
+    assert found["dead_share", "Dense_1"] == np.mean(np.all(hidden == 0, axis=0))
+
+
+def test_the_second_moment_is_the_one_that_the_next_update_uses(data_dir):
+    """A third step by hand: v₃ over its correction against ε, one number at a time."""
+    arm, data, trainer, frame = _made(small_arm(epsilon=3e-3), data_dir, ("epsilon",))
+    diagnoser = make_diagnoser(trainer, frame)
+    state, numbers, draws = _started(arm, data, trainer)
+    moment = np.zeros(1)
+    for index in range(3):
+        measured = (
+            diagnoser.measure(
+                diagnoser.start(state), state, numbers, data, draws[index : index + 2]
+            )
+            if index < 3
+            else None
+        )
+        look = trainer.look(state, numbers, data, draws[index])
+        gradients = np.concatenate([np.ravel(g) for g in jax.tree.leaves(look.grads)])
+        moment = 0.999 * moment + 0.001 * gradients.astype(np.float64) ** 2
+        state = look.state
+    share = np.mean(np.sqrt(moment / (1 - 0.999**3)) < 3e-3)
+    assert 0.1 < share < 0.9
+    whole = [s.layer for s in diagnoser.series].index("")
+    # Rounding may carry a number or two across ε.
+    assert float(measured[1][whole]) == pytest.approx(share, abs=3e-3)
+
+
+def test_training_is_the_same_to_the_last_bit_and_one_seed_is_as_among_others(make_pool):
+    arm = small_arm(learning_rate=1e-2)
+    options = {"diagnostics": ALL, "diagnose_every": 22}
+    runs = runs_of(arm, [0, 1, 2, 3, 4], horizon=88 + 33)
+    off = drain(make_pool(arm, width=2), runs, 2)
+    on = drain(make_pool(arm, width=2, **options), runs, 2)
+    again = drain(make_pool(arm, width=2, **options), runs[3:], 2)
+    for key, run in off.items():
+        np.testing.assert_array_equal(run.batch_loss, on[key].batch_loss)
+        np.testing.assert_array_equal(run.curves["loss"], on[key].curves["loss"])
+        assert run.diagnosed is None
+        np.testing.assert_array_equal(on[key].diagnosed_steps, [0, 22, 44, 66, 88, 110])
+        assert all(np.all(np.isfinite(values)) for values in on[key].diagnosed.values())
+    for key, run in again.items():
+        for series, values in run.diagnosed.items():
+            np.testing.assert_array_equal(values, on[key].diagnosed[series], err_msg=str(series))
+    two = [on["arm", seed].diagnosed for seed in (0, 1)]
+    assert any(np.any(values != two[1][series]) for series, values in two[0].items())
+
+
+def test_nothing_is_left_of_diagnostics_that_are_off(make_pool):
+    pool = make_pool(small_arm(), width=2)
+    pool.fill(runs_of(small_arm(), [0, 1], horizon=88))
+    pool.advance()
+    chunk = pool.harvest()
+    assert chunk.diagnoses is None
+    assert pool._lanes.memory is None
+    assert not [name for name in pool._shapes._asdict() if name == "diagnosis" and pool._shapes[3]]
+
+
+def test_a_run_goes_on_from_its_checkpoint_with_what_its_diagnostics_keep(make_pool):
+    arm = small_arm(learning_rate=1e-2)
+    options = {"diagnostics": ("displacement", "curvature"), "diagnose_every": 44}
+    runs = runs_of(arm, [0, 1], horizon=88 + 66)
+    whole = drain(make_pool(arm, width=2, **options), runs, 2)
+    first = make_pool(arm, width=2, **options)
+    first.fill(runs)
+    first.advance()
+    first.collect(first.harvest())
+    kept = {checkpoint.run: checkpoint for checkpoint in first.checkpoints()}
+    second = make_pool(arm, width=2, **options)
+    assert second.fill(runs, kept) == []
+    second.advance()
+    _, finished = second.collect(second.harvest())
+    for run in finished:
+        expected = whole["arm", run.run.seed]
+        np.testing.assert_array_equal(run.diagnosed_steps, [0, 44, 88, 132])
+        for series, values in run.diagnosed.items():
+            np.testing.assert_array_equal(values, expected.diagnosed[series], err_msg=str(series))
+    # A checkpoint of other diagnostics is none of this pool's.
+    other = make_pool(arm, width=2, diagnostics=("norms",), diagnose_every=44)
+    assert other.fill(runs, kept) == runs
+
+
+def test_a_fork_looks_ahead_in_its_own_stream(make_pool):
+    """Its update differs from its parent's where it leaves it, and nowhere before."""
+    arm = small_arm(learning_rate=1e-2)
+    (parent,) = runs_of(arm, [0], horizon=88)
+    fork = parent._replace(arm_name="fork", fork_step=44, fork_order_seed=9)
+    pool = make_pool(arm, width=2, diagnostics=("norms",), diagnose_every=22)
+    found = drain(pool, [parent, fork], 2)
+    lengths = [
+        next(v for s, v in found[name, 0].diagnosed.items() if tuple(s) == ("gradient_norm", ""))
+        for name in ("arm", "fork")
+    ]
+    np.testing.assert_array_equal(lengths[0][:2], lengths[1][:2])
+    assert np.all(lengths[0][2:] != lengths[1][2:])
+
+
+def test_streamed_data_are_measured_alike(make_pool):
+    arm = small_arm()
+    streamed = dataclasses.replace(arm, stream=True)
+    options = {"diagnostics": ("norms", "cosine"), "diagnose_every": 44}
+    runs = [run._replace(order_seed=0) for run in runs_of(arm, [0, 1], horizon=99)]
+    on_device = drain(make_pool(arm, width=2, **options), runs, 2)
+    on_host = drain(
+        make_pool(streamed, width=2, **options),
+        [run._replace(arm=resolve_arm(streamed)) for run in runs],
+        2,
+    )
+    for key, run in on_device.items():
+        for series, values in run.diagnosed.items():
+            np.testing.assert_array_equal(values, on_host[key].diagnosed[series])
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        (("nroms",), "did you mean 'norms'"),
+        (("all", "dead"), "stands alone"),
+        ("norms", "expected names"),
+        ((3,), "expected names"),
+    ],
+)
+def test_unknown_names_are_refused(names, words):
+    with pytest.raises(InputError, match=words):
+        check_names(names)
+
+
+def test_names_are_put_in_one_order():
+    assert check_names(("dead", "norms", "dead")) == ("norms", "dead")
+    assert check_names(()) == ()
+    assert check_names(("all",)) == tuple(DIAGNOSTICS)
