@@ -13,6 +13,7 @@ import jax
 import numpy as np
 
 from engine.compilation import compile_all
+from engine.diagnostics.measuring import obstacles
 from engine.errors import InputError
 from engine.lane_program import (
     NO_FORK,
@@ -31,6 +32,7 @@ from engine.pool_program import (
     SEGMENTS_PER_CHUNK,
     Programs,
     empty,
+    frame_of,
     inside,
     with_key,
     without_keys,
@@ -371,6 +373,16 @@ def make_pool(spec: PoolSpec, memory_limit: int | None = None) -> LanePool:
     model = make_model(spec.arm, task.num_outputs)
     trainer = make_trainer(spec.arm, task, model, spec.form)
     return LanePool(spec, task, trainer, memory_limit, stream)
+
+
+def not_measured(spec: PoolSpec) -> dict[str, str]:
+    """Why some of the diagnostics that a pool is asked for do not exist for its arm, by name."""
+    if not spec.diagnostics:
+        return {}
+    data = opened(spec.data)
+    task = build_task(spec.arm, data)
+    trainer = make_trainer(spec.arm, task, make_model(spec.arm, task.num_outputs), spec.form)
+    return obstacles(trainer, frame_of(spec, task, data))
 
 
 def _check_data(spec: PoolSpec, stream: Stream | None, memory_limit: int | None) -> None:

@@ -201,17 +201,25 @@ class _Shelf(NamedTuple):
 def _diagnoser_of(trainer: Trainer, task: Task, spec: PoolSpec, data: Data) -> Diagnoser | None:
     if not spec.diagnostics:
         return None
-    return make_diagnoser(
-        trainer,
-        Frame(
-            names=spec.diagnostics,
-            arm=spec.arm,
-            task=task,
-            data=jax.eval_shape(lambda data: data, data),
-            form=spec.form,
-            eval_every=spec.eval_every,
-            every=spec.diagnose_every,
-        ),
+    return make_diagnoser(trainer, frame_of(spec, task, data))
+
+
+def frame_of(spec: PoolSpec, task: Task, data: Data) -> Frame:
+    """What the diagnostics of a pool are made for.
+
+    Args:
+        spec: of the pool.
+        task: of the spec.
+        data: as the programs will get them, or their shapes.
+    """
+    return Frame(
+        names=spec.diagnostics,
+        arm=spec.arm,
+        task=task,
+        data=jax.eval_shape(lambda data: data, data),
+        form=spec.form,
+        eval_every=spec.eval_every,
+        every=spec.diagnose_every,
     )
 
 

@@ -29,6 +29,7 @@ FLAT = np.full(len(STEPS), H)
 FALL = H * (1 - 0.9 / (1 + np.exp(-(STEPS - 400) / 20)))
 STAIR = ("onset_step", "half_step", "end_step", "level_before", "level_after")
 STAIR_TYPE = f"struct<{', '.join(f'{name}: double' for name in STAIR)}>"
+SERIES = "struct<name: string, layer: string, values: list<item: float>>"
 # Name in the documentation: type in Arrow, polars and DuckDB.
 TYPES = {
     "string": ("string", "String", "VARCHAR"),
@@ -37,6 +38,7 @@ TYPES = {
     "bool": ("bool", "Boolean", "BOOLEAN"),
     "list of int64": ("list<item: int64>", "List(Int64)", "BIGINT[]"),
     "list of float32": ("list<item: float>", "List(Float32)", "FLOAT[]"),
+    "list of series": (f"list<item: {SERIES}>", "List(Struct", "STRUCT("),
     "list of struct": (f"list<item: {STAIR_TYPE}>", "List(Struct", "STRUCT("),
 }
 
@@ -86,6 +88,9 @@ def _rows() -> dict[str, dict[str, Any]]:
         "failed": failed_row(_finished(FLAT, 5).run, H),
     }
     fork = {"fork_step": 110, "fork_order_seed": 2**31, "average_loss": FALL[[0, -1]]}
+    dead = {"name": "dead_share", "layer": None, "values": [0.5, None]}
+    absent = {"name": "below_epsilon", "layer": None, "values": None}
+    fork |= {"diagnosed_steps": np.asarray([0, 44]), "diagnostics": [dead, absent]}
     series = Series(STEPS.astype(np.int64), FALL.astype(np.float32))
     log = Curve("plain", "run-6", "log.csv", series, {})
     seeds = dict.fromkeys(("seed", "init_seed", "order_seed", "noise_seed"), 6)
@@ -120,6 +125,7 @@ def test_a_column_is_null_where_its_documentation_says_so(name):
         "for regression": {"regression"},
         "for networks without any": is_null.keys() - {"fork"},
         "unless it was read from a log": is_null.keys(),
+        "without `--diagnostics`": is_null.keys() - {"fork"},
     }
     said = set().union(*(kinds for claim, kinds in expected.items() if claim in words))
     assert (words == "never") == (not said)

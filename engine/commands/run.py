@@ -22,6 +22,7 @@ from engine.document import document
 from engine.errors import InputError, StorageError
 from engine.firstbatch import try_network
 from engine.interruption import Interrupted, SignalWatch
+from engine.lanes import not_measured
 from engine.looks import Until, check_goal
 from engine.models.initial import AS_WRITTEN
 from engine.observers import Observer, Watching, check_watching, ended_with, make_observers
@@ -198,6 +199,7 @@ def _train(request: _Request, crew: workers.Crew, watch: SignalWatch, is_quiet: 
     with watch.at_once():
         plan = make_plan(request.study, platform, width, form, data_dir, block, forks, is_quiet)
     _tell_of_data(plan)
+    _tell_of_diagnostics(plan)
     events = {group.event for group in plan.groups}
     if request.until is not None and request.until.goal == "comparison" and len(events) > 1:
         raise InputError("until=comparison needs arms that wait for the same event")
@@ -250,6 +252,13 @@ def _run_session(session: Session, request: _Request) -> None:
         session.run_until(request.until)
     if has_forks(request.study.design):
         session.run_forks()
+
+
+def _tell_of_diagnostics(plan: Plan) -> None:
+    """Says which diagnostics do not exist for some arms."""
+    for group in plan.groups:
+        for name, reason in not_measured(group.spec).items():
+            _note(f"{', '.join(group.arm_names)}: no {name} is measured: {reason}")
 
 
 def _tell_of_data(plan: Plan) -> None:

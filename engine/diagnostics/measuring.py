@@ -1,6 +1,6 @@
 """All diagnostics that were asked for, measured of one run at once."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from engine import lowering
 from engine.config import Arm
-from engine.diagnostics.diagnostic import WHOLE, Diagnostic, Sight, Subject, Values
+from engine.diagnostics.diagnostic import WHOLE, Sight, Subject, Values
 from engine.diagnostics.recording import Recording, record
 from engine.diagnostics.registry import DIAGNOSTICS
 from engine.models.initial import leaf_names
@@ -83,7 +83,8 @@ def make_diagnoser(trainer: Trainer, frame: Frame) -> Diagnoser:
     """The diagnostics that were asked for, of the runs of a trainer."""
     shapes = _shapes_of(trainer, frame)
     subject, recording = _subject_of(trainer, frame, shapes.state)
-    chosen, absent = _applicable(frame.names, subject)
+    asked = {name: DIAGNOSTICS.load(name).DIAGNOSTIC for name in frame.names}
+    chosen = {name: one for name, one in asked.items() if one.obstacle(subject) is None}
     run = lowering.lower(recording.run, frame.form)
 
     def start(state: TrainState) -> Any:
@@ -116,6 +117,8 @@ def make_diagnoser(trainer: Trainer, frame: Frame) -> Diagnoser:
         for layer in sorted(found.get(name, ()), key=ranks.__getitem__)
     )
 
+    absent = tuple(n for one in asked.values() for n in one.series if n not in found)
+
     def measure(
         memory: Any, state: TrainState, numbers: Hyperparams, data: Data, draws: Any
     ) -> tuple[Any, jax.Array]:
@@ -131,16 +134,6 @@ def obstacles(trainer: Trainer, frame: Frame) -> dict[str, str]:
     subject, _ = _subject_of(trainer, frame, _shapes_of(trainer, frame).state)
     reasons = {name: DIAGNOSTICS.load(name).DIAGNOSTIC.obstacle(subject) for name in frame.names}
     return {name: reason for name, reason in reasons.items() if reason is not None}
-
-
-def _applicable(
-    names: Sequence[str], subject: Subject
-) -> tuple[dict[str, Diagnostic], tuple[str, ...]]:
-    """The diagnostics that exist for a subject, and the series of the others."""
-    found: dict[str, Diagnostic] = {n: DIAGNOSTICS.load(n).DIAGNOSTIC for n in names}
-    chosen = {name: d for name, d in found.items() if d.obstacle(subject) is None}
-    absent = tuple(s for n, d in found.items() if n not in chosen for s in d.series)
-    return chosen, absent
 
 
 def _shapes_of(trainer: Trainer, frame: Frame) -> _Shapes:

@@ -1,0 +1,168 @@
+"""Diagnostics of a study: asked for, stored, read, drawn, and part of what it is."""
+
+import dataclasses
+import json
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+import engine
+from engine.document import identity_of, study_of
+from engine.errors import InputError
+from engine.plan import make_plan
+from engine.report.diagnosed import ArmDiagnostics
+from engine.report.diagnostics_figures import aligned
+from engine.report.plateau_series import PANELS, changes_of
+from engine.store import ROW_SCHEMA, open_existing
+from engine.store.files import DamagedError
+from engine.store.rows import check_rows
+from tests.conftest import small_arm, small_study
+
+_NAMES = ("epsilon", "dead", "spread", "outputs", "displacement")
+
+
+@pytest.fixture(scope="module")
+def diagnosed(tmp_path_factory, data_dir, cache_dir):
+    """Two arms of three seeds, one of them without an ε."""
+    from engine.commands.run import run
+
+    arms = {"adam": small_arm(learning_rate=3e-4), "sgd": small_arm(optimizer="sgd")}
+    study = small_study(
+        arms=arms, baseline="adam", horizon=132, diagnostics=_NAMES, diagnose_every=22
+    )
+    options: dict[str, Any] = {"num_workers": 0, "data_dir": data_dir, "cache_dir": cache_dir}
+    return run(study, tmp_path_factory.mktemp("diagnosed"), is_quiet=True, **options).path
+
+
+def test_a_notebook_has_them_as_arrays(diagnosed):
+    found = engine.open(diagnosed).diagnostics("adam")
+    np.testing.assert_array_equal(found.steps, np.arange(0, 132, 22))
+    np.testing.assert_array_equal(found.seed, [0, 1, 2])
+    assert found.values["spread"].keys() == {"Dense_0", "Dense_1"}
+    assert found.values["dead_share"][""].shape == (3, 6)
+    assert found.absent == ()
+    # The data do not change, and what is learned does.
+    data = found.values["spread"]["Dense_0"]
+    np.testing.assert_array_equal(data, data[0, 0])
+    assert np.all(np.diff(found.values["null_displacement"][""]) > 0)
+
+
+def test_what_does_not_exist_is_null_and_said(diagnosed):
+    found = engine.open(diagnosed).diagnostics("sgd")
+    assert found.absent == ("below_epsilon",)
+    rows = engine.open(diagnosed).rows(["arm", "diagnostics"]).to_pylist()
+    series = [s for row in rows if row["arm"] == "sgd" for s in row["diagnostics"]]
+    assert {s["name"] for s in series if s["values"] is None} == {"below_epsilon"}
+    page = (diagnosed / "report.html").read_text()
+    assert "the share of numbers below ε does not exist for this arm" in page
+
+
+def test_the_report_has_a_part_of_its_own(diagnosed):
+    page = (diagnosed / "report.html").read_text()
+    assert "What happens on the plateau" in page
+    summary = json.loads((diagnosed / "summary.json").read_text())
+    of_adam = summary["diagnostics"]["adam"]
+    assert of_adam["num_aligned"] + of_adam["num_waiting"] == 3
+    drawn = {path.stem for path in (diagnosed / "figures").glob("plateau_*.svg")}
+    assert drawn
+    assert drawn <= {f"plateau_{i}{end}" for i in (0, 1) for end in ("", "_waiting")}
+
+
+def test_a_study_without_them_has_no_such_part(finished):
+    from engine.report.diagnostics import make_topic
+    from engine.report.summary import summarise
+
+    directory = open_existing(finished)
+    assert make_topic(directory, summarise(directory)) is None
+    with pytest.raises(InputError, match="--diagnostics=all"):
+        engine.open(finished).diagnostics("slow")
+    with pytest.raises(InputError, match="did you mean"):
+        engine.open(finished).diagnostics("slo")
+
+
+def test_they_are_part_of_what_a_study_is_only_where_there_are_some(data_dir, diagnosed):
+    plain = make_plan(small_study(), "cpu", None, None, data_dir)
+    assert "diagnostics" not in identity_of(plain, "cpu")
+    stored = open_existing(diagnosed).document
+    assert stored["identity"]["diagnostics"] == list(_NAMES)
+    study = study_of(stored)
+    assert (study.diagnostics, study.diagnose_every) == (_NAMES, 22)
+    again = make_plan(study, "cpu", None, None, data_dir)
+    assert identity_of(again, "cpu") == stored["identity"]
+    assert again.groups[0].spec.diagnose_every == 22
+    asked = dataclasses.replace(small_study(), diagnostics=("all",))
+    assert make_plan(asked, "cpu", None, None, data_dir).groups[0].spec.diagnose_every == 44
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"diagnostics": ("dead",), "diagnose_every": 30}, "expected 11, 22, 44 or 88"),
+        ({"diagnostics": ("dead",), "eval_every": 1}, "--eval_every=2"),
+    ],
+)
+def test_times_that_cannot_be_are_refused(changes, words, data_dir):
+    with pytest.raises(InputError, match=words):
+        make_plan(small_study(**changes), "cpu", None, None, data_dir)
+
+
+def test_times_without_diagnostics_are_refused():
+    with pytest.raises(InputError, match="no effect without diagnostics"):
+        small_study(diagnose_every=44)
+
+
+@pytest.mark.parametrize(
+    "series",
+    [
+        [{"name": None, "layer": None, "values": [1.0] * 6}],
+        [{"name": "dead_share", "layer": None, "values": [1.0] * 5}],
+        [None],
+    ],
+)
+def test_rows_that_cannot_be_are_refused(series, diagnosed):
+    directory = open_existing(diagnosed)
+    row = directory.read().slice(0, 1).to_pylist()[0]
+    sound = pa.Table.from_pylist([row], schema=ROW_SCHEMA)
+    check_rows(sound, directory.document)
+    damaged = pa.Table.from_pylist([{**row, "diagnostics": series}], schema=ROW_SCHEMA)
+    with pytest.raises(DamagedError, match="diagnostics"):
+        check_rows(damaged, directory.document)
+
+
+def _planted(onsets: list[float]) -> ArmDiagnostics:
+    """Outputs that are ten times as far apart every 10 steps, and a share that never changes."""
+    steps = np.arange(0, 100, 10)
+    outputs = np.stack([10.0 ** ((steps - onset) / 10) for onset in onsets])
+    values = {"output_spread": {"": outputs}, "dead_share": {"": np.full_like(outputs, 0.25)}}
+    return ArmDiagnostics(steps, values, np.arange(len(onsets)), ())
+
+
+def test_runs_are_aligned_at_their_onsets():
+    onsets = np.asarray([40.0, 60.0, np.nan])
+    found = _planted([40.0, 60.0, 1e9])
+    time, quartiles = aligned(found, found.values["output_spread"][""], onsets)
+    # Both runs are measured at whole tens from their onsets; the one without an onset is not there.
+    np.testing.assert_array_equal(time, np.arange(-60, 60, 10))
+    for quartile in quartiles:
+        np.testing.assert_allclose(quartile, 10.0 ** (time / 10), rtol=1e-6)
+
+
+def test_what_changes_before_the_onset_is_told_with_its_lead():
+    changes = changes_of(_planted([60.0, 60.0]), np.asarray([60.0, 60.0]))
+    # From step 0 to 50 it grows 10^5-fold; half of that is behind it from step 25, last seen at 20.
+    change = changes["output_spread"]
+    assert change.end / change.start == pytest.approx(1e5)
+    assert (change.lead, change.num_runs, change.layer) == (40.0, 2, "")
+    assert change.size > 1
+    assert changes["dead_share"].size == 0
+    assert changes_of(_planted([60.0]), np.asarray([np.nan])) == {}
+
+
+def test_every_series_has_a_panel_and_a_name():
+    from engine.diagnostics import DIAGNOSTICS
+    from engine.report.plateau_series import NAMES
+
+    series = {s for n in DIAGNOSTICS for s in DIAGNOSTICS.load(n).DIAGNOSTIC.series}
+    assert {s for panel in PANELS for s in panel.series} == series == NAMES.keys()
