@@ -14,6 +14,7 @@ import numpy as np
 
 from engine import config, designs, models, tasks
 from engine.config import Arm
+from engine.diagnosis.factors import AS_GIVEN
 from engine.diagnostics.measuring import STEPS_AHEAD
 from engine.errors import InputError, StorageError, unknown_name
 from engine.lane_program import STOPS, PoolSpec
@@ -164,8 +165,8 @@ def make_plan(
             detector=study.detector,
             # A run that waits for a hit ends there; its curve says nothing of when that will be.
             stop=study.stop if task.is_hit is None else "horizon",
-            diagnostics=study.diagnostics,
-            diagnose_every=diagnose_every,
+            diagnostics=study.diagnostics if _is_looked_into(study, names) else (),
+            diagnose_every=diagnose_every if _is_looked_into(study, names) else 0,
         )
         steps_per_epoch = task.steps_per_epoch
         fingerprint = tasks.fingerprint(data)
@@ -328,6 +329,11 @@ def _default_eval_every(steps_per_epoch: int | None) -> int:
     if steps_per_epoch is None:
         return _FRESH_EVAL_EVERY
     return min(max(1, steps_per_epoch // 2), _MAX_EVAL_EVERY)
+
+
+def _is_looked_into(study: Study, names: Sequence[str]) -> bool:
+    """Whether arms of one structure are diagnosed: of a diagnosis those like the given one only."""
+    return study.diagnosis is None or AS_GIVEN in names
 
 
 def _diagnose_every(study: Study, eval_every: int) -> int:

@@ -14,6 +14,7 @@ from engine.config import Arm, structure
 from engine.diagnosis.budget import Budget, Costs, choose, precision
 from engine.diagnosis.factors import AS_GIVEN, Factors, factors_of
 from engine.diagnosis.record import read_record, record_of
+from engine.diagnostics.measuring import STEPS_AHEAD
 from engine.errors import InputError, unknown_name
 from engine.plan import Plan
 from engine.study import Study, resolve_arm
@@ -100,7 +101,9 @@ def diagnose(
         seeds=budget.seeds,
         horizon=budget.horizon,
         epochs=None,
-        eval_every=pilot.plan.eval_every,
+        # Diagnostics look two steps ahead.
+        eval_every=one.eval_every or max(pilot.plan.eval_every, STEPS_AHEAD),
+        diagnostics=(*_DIAGNOSTICS, *one.diagnostics),
         stop="settled",
         diagnosis=record_of(pilot.factors, minutes, budget.words),
     )
@@ -125,7 +128,6 @@ def _around(study: Study, arm: str | None) -> Study:
         forks=None,
         fork_step=None,
         theory=None,
-        diagnostics=(*_DIAGNOSTICS, *study.diagnostics),
     )
 
 

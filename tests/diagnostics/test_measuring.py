@@ -13,7 +13,7 @@ from engine.diagnostics import DIAGNOSTICS, check_names
 from engine.diagnostics.measuring import Frame, make_diagnoser, obstacles
 from engine.errors import InputError
 from engine.models import make_model
-from engine.models.initial import leaf_scales
+from engine.models.initial import leaf_laws
 from engine.optimizers import hyperparams
 from engine.study import resolve_arm
 from engine.tasks import build_task, load_data
@@ -45,9 +45,9 @@ def _made(arm: Arm, data_dir: str, names: tuple[str, ...] = ALL):
 
 def _started(arm, data, trainer):
     keys = Keys(*(rng.stream(0, role, 0) for role in Keys._fields))
-    scales = jnp.asarray(leaf_scales(trainer.param_shapes, arm.init, arm.init_scale, trainer.kept))
+    laws = jnp.asarray(leaf_laws(trainer.param_shapes, arm.init, arm.init_scale, trainer.kept))
     numbers = {name: jnp.float32(value) for name, value in hyperparams(arm).items()}
-    state = jax.jit(trainer.init)(keys, scales, numbers, data)
+    state = jax.jit(trainer.init)(keys, laws, numbers, data)
     return state, numbers, trainer.draw(state, data, 4)
 
 
