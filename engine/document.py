@@ -106,7 +106,7 @@ def identity_of(plan: Plan, platform: str) -> dict[str, Any]:
     if study.diagnostics:
         identity |= {
             "diagnostics": study.diagnostics,
-            "diagnose_every": plan.groups[0].spec.diagnose_every,
+            "diagnose_every": max(group.spec.diagnose_every for group in plan.groups),
         }
     return _as_json(identity)
 

@@ -86,7 +86,7 @@ def _lines(
     if saddle is not None:
         said.append(saddle)
     if found.absent:
-        absent = joined([NAMES[series] for series in found.absent])
+        absent = joined([NAMES.get(series, label(series)) for series in found.absent])
         verb = "does" if len(found.absent) == 1 else "do"
         said.append(f"{absent} {verb} not exist for this arm")
     return [f"“{name}”: {'; '.join(said)}."] if said else []

@@ -14,6 +14,8 @@ from engine.report.plateau_series import PANELS, Panel
 _COLUMNS = 2
 _ROW_HEIGHT = 1.75
 _NUM_TICKS = 5
+# More lines are one surface; of deeper networks every second layer is drawn, or every third.
+_MOST_LAYERS = 100
 _DASHED = ("null_displacement", "curvature_along")
 # A median of fewer than half of the runs would jump where they end.
 _LEAST_SHARE = 0.5
@@ -46,6 +48,7 @@ def _draw_panel(
     axes: Any, panel: Panel, found: ArmDiagnostics, origin: np.ndarray, unit: float
 ) -> None:
     layers = [name for name in found.values[panel.series[0]] if name != WHOLE]
+    layers = layers[:: -(-len(layers) // _MOST_LAYERS) or 1]
     if panel.is_by_layer:
         colours = colormaps["viridis"](np.linspace(0.05, 0.9, max(len(layers), 1)))
         for layer, colour in zip(layers, colours, strict=True):
@@ -100,13 +103,12 @@ def aligned(
     if not len(chosen):
         return np.zeros(0), np.zeros((3, 0))
     # The measurement of a run that is nearest to each time from its origin.
-    places = np.rint((found.steps[None, :] - origin[chosen, None]) / apart).astype(int)
-    first, last = int(places.min()), int(places.max())
-    table = np.full((len(chosen), last - first + 1), np.nan)
-    for row, (run, place) in enumerate(zip(chosen, places, strict=True)):
-        table[row, place - first] = values[run]
+    places = np.rint((found.steps[None, :] - origin[chosen, None]) / apart)
+    distinct, columns = np.unique(places, return_inverse=True)
+    table = np.full((len(chosen), len(distinct)), np.nan)
+    table[np.arange(len(chosen))[:, None], columns.reshape(places.shape)] = values[chosen]
     is_shown = np.mean(np.isfinite(table), axis=0) >= _LEAST_SHARE
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)
         quartiles = np.nanquantile(table, [0.25, 0.5, 0.75], axis=0)
-    return (first + np.flatnonzero(is_shown)) * apart, quartiles[:, is_shown]
+    return distinct[is_shown] * apart, quartiles[:, is_shown]
