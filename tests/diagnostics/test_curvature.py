@@ -92,7 +92,10 @@ def _loss(arm, form):
     return loss, params
 
 
-@pytest.mark.parametrize("name", ["cnn_direct", "cnn_norm", "cnn_patches"])
+@pytest.mark.parametrize(
+    "name",
+    ["cnn_direct", *(pytest.param(n, marks=pytest.mark.slow) for n in ("cnn_norm", "cnn_patches"))],
+)
 def test_products_with_the_hessian_are_those_of_the_native_network(name):
     """Which are made forward over reverse, by JAX' own rules throughout."""
     arm, form = _CASES[name]
@@ -107,7 +110,7 @@ def test_products_with_the_hessian_are_those_of_the_native_network(name):
     np.testing.assert_allclose(np.asarray(product), expected, rtol=0, atol=1e-5 * scale)
 
 
-@pytest.mark.parametrize("name", ["mlp", "cnn_norm"])
+@pytest.mark.parametrize("name", ["mlp", pytest.param("cnn_norm", marks=pytest.mark.slow)])
 def test_products_with_the_hessian_are_differences_of_gradients(name):
     """Of networks without pooling, whose gradients have no jumps."""
     arm, form = _CASES[name]

@@ -31,6 +31,8 @@ _ARMS = {
     "nnx": Arm(model="tests.own.networks:CNN"),
     "teacher": small_arm(dataset="teacher"),
 }
+# Compiled, or traced, for half a minute together.
+_SLOW = ("adam", "rmsprop", "nnx", "teacher")
 _ABSENT = {"sgd": {"epsilon"}, "lion": {"epsilon"}}
 
 
@@ -51,7 +53,9 @@ def _started(arm, data, trainer):
     return state, numbers, trainer.draw(state, data, 4)
 
 
-@pytest.mark.parametrize("name", list(_ARMS))
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=[pytest.mark.slow] * (n in _SLOW)) for n in _ARMS]
+)
 def test_every_diagnostic_says_something_of_every_arm_or_why_it_does_not(name, data_dir):
     arm, data, trainer, frame = _made(_ARMS[name], data_dir)
     diagnoser = make_diagnoser(trainer, frame)
@@ -68,7 +72,8 @@ def test_every_diagnostic_says_something_of_every_arm_or_why_it_does_not(name, d
 
 
 def test_what_is_measured_at_the_start_is_what_is_worked_out_by_hand(data_dir):
-    arm, data, trainer, frame = _made(_ARMS["adam"], data_dir)
+    names = ("norms", "epsilon", "dead", "outputs", "cosine", "displacement")
+    arm, data, trainer, frame = _made(_ARMS["adam"], data_dir, names)
     diagnoser = make_diagnoser(trainer, frame)
     state, numbers, draws = _started(arm, data, trainer)
     _, values = jax.jit(diagnoser.measure)(diagnoser.start(state), state, numbers, data, draws)
@@ -121,8 +126,8 @@ def test_training_is_the_same_to_the_last_bit_and_one_seed_is_as_among_others(ma
     options = {"diagnostics": ALL, "diagnose_every": 22}
     runs = runs_of(arm, [0, 1, 2, 3, 4], horizon=88 + 33)
     off = drain(make_pool(arm, width=2), runs, 2)
-    on = drain(make_pool(arm, width=2, **options), runs, 2)
-    again = drain(make_pool(arm, width=2, **options), runs[3:], 2)
+    pool = make_pool(arm, width=2, **options)
+    on, again = drain(pool, runs, 2), drain(pool, runs[3:], 2)
     for key, run in off.items():
         np.testing.assert_array_equal(run.batch_loss, on[key].batch_loss)
         np.testing.assert_array_equal(run.curves["loss"], on[key].curves["loss"])
@@ -171,6 +176,7 @@ def test_a_run_goes_on_from_its_checkpoint_with_what_its_diagnostics_keep(make_p
     assert other.fill(runs, kept) == runs
 
 
+@pytest.mark.slow
 def test_a_fork_looks_ahead_in_its_own_stream(make_pool):
     """Its update differs from its parent's where it leaves it, and nowhere before."""
     arm = small_arm(learning_rate=1e-2)

@@ -41,7 +41,12 @@ class _Sight(NamedTuple):
     first: _Look
 
 
-@pytest.mark.parametrize("name", list(_FIELDS))
+_FAST = ("adam", "nesterov", "rmsprop")
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=[pytest.mark.slow] * (n not in _FAST)) for n in _FIELDS]
+)
 def test_the_walk_on_noise_is_the_one_that_is_simulated(name):
     arm = resolve_arm(Arm(learning_rate=1e-2, **_FIELDS[name]))
     numbers = {key: jnp.float32(value) for key, value in hyperparams(arm).items()}
