@@ -36,6 +36,7 @@ def print_choices(experiments: Registry, folders: Iterable[Path]) -> None:
         folders: in which experiment files are looked for.
     """
     from engine.commands.experiment_files import find_files
+    from engine.diagnostics import DIAGNOSTICS
     from engine.models import MODELS
     from engine.study import choices
     from engine.tasks import TASKS
@@ -52,11 +53,11 @@ def print_choices(experiments: Registry, folders: Iterable[Path]) -> None:
         print(f"  {one_line(str(path))}  {words}")
     if not files:
         print("  none here: a file.py with a function study() is one")
-    for registry in (MODELS, TASKS):
+    for registry in (MODELS, TASKS, DIAGNOSTICS):
         print(f"\n{registry.kind}")
         for name in registry:
-            doc = (registry.load(name).__doc__ or "").strip()
-            print(f"  {doc.splitlines()[0]}")
+            doc = (registry.load(name).__doc__ or "").strip().splitlines()[0]
+            print(f"  {name}: {doc}" if registry is DIAGNOSTICS else f"  {doc}")
         if registry is MODELS:
             print("  your own: --model=path/to/file.py:NAME or --model=package.module:NAME")
         if registry is TASKS:

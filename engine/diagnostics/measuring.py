@@ -116,7 +116,6 @@ def make_diagnoser(trainer: Trainer, frame: Frame) -> Diagnoser:
         for name in diagnostic.series
         for layer in sorted(found.get(name, ()), key=ranks.__getitem__)
     )
-
     absent = tuple(n for one in asked.values() for n in one.series if n not in found)
 
     def measure(
