@@ -156,7 +156,7 @@ def _drawings(
 def _what_to_look_for(measured: set[str]) -> TopicTable:
     rows = [[p.title, p.what, p.look_for] for p in PANELS if p.series[0] in measured]
     caption = "What the panels show, and what to look for."
-    return TopicTable(caption, ["panel", "what it is", "what to look for"], rows)
+    return TopicTable(caption, ["panel", "what it is", "what to look for"], rows, is_of_words=True)
 
 
 def _document(
