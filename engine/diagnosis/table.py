@@ -2,8 +2,9 @@
 
 The controls come first, because what is wrong with the data is wrong under every change. Then
 comes whether there is anything to explain at all. The causes follow from the most specific to the
-least: epsilon can be held responsible only by changing epsilon, while another start also removes
-what epsilon held; and another rate may carry a run over what another start would have spared it.
+least: epsilon can be held responsible only by changing epsilon, which revives no unit that was dead
+from the start, but spares those that die because of it; another start also removes what epsilon
+held; and another rate may carry a run over what another start would have spared it.
 """
 
 from collections.abc import Callable
@@ -131,26 +132,25 @@ def _lower_rate(evidence: Evidence) -> str | None:
     return next(iter([*learning, *lower]), None)
 
 
-_CAUSES = (
-    Rule(
-        EPSILON,
-        f"an epsilon of 1e-12 {_RELIEVES}",
-        _is_held_by_epsilon,
-        lambda evidence: _FINE_EPSILON,
-    ),
-    Rule(
-        SCALE,
-        f"another start, or normalisation, {_RELIEVES}",
-        _is_held_by_scale,
-        lambda evidence: evidence.best(_STARTS),
-    ),
-    Rule(
-        RATE,
-        f"a higher learning rate {_RELIEVES}, and another start does not",
-        lambda evidence: bool(_higher_rates(evidence)),
-        _higher_rate,
-    ),
+_EPSILON = Rule(
+    EPSILON,
+    f"an epsilon of 1e-12 {_RELIEVES}",
+    _is_held_by_epsilon,
+    lambda evidence: _FINE_EPSILON,
 )
+_SCALE = Rule(
+    SCALE,
+    f"another start, or normalisation, {_RELIEVES}",
+    _is_held_by_scale,
+    lambda evidence: evidence.best(_STARTS),
+)
+_RATE = Rule(
+    RATE,
+    f"a higher learning rate {_RELIEVES}, and another start does not",
+    lambda evidence: bool(_higher_rates(evidence)),
+    _higher_rate,
+)
+_CAUSES = (_EPSILON, _SCALE, _RATE)
 RULES = (
     Rule(
         NOTHING,
@@ -177,6 +177,7 @@ RULES = (
         _diverges,
         _lower_rate,
     ),
+    _EPSILON,
     Rule(
         DEAD,
         "in most of the runs at chance a whole layer gives the same for every example, so that no "
@@ -184,7 +185,8 @@ RULES = (
         _is_dead,
         lambda evidence: evidence.best(),
     ),
-    *_CAUSES,
+    _SCALE,
+    _RATE,
     Rule(
         UNDECIDED,
         f"nothing that was changed {_RELIEVES}",

@@ -93,6 +93,7 @@ def test_the_first_row_that_holds_is_the_verdict(arms: dict, verdict: str, first
     [
         ({"init=he": ALL}, DEAD, table.DEAD, "init=he"),
         ({}, DEAD, table.DEAD, None),
+        ({"epsilon=1e-12": _arm(9, 5.0)}, DEAD, table.EPSILON, "epsilon=1e-12"),
         ({"as_given": _given(RUNS)}, DEAD, table.NORMAL, None),
         ({"init=he": ALL}, NO_INPUTS, table.NOTHING, None),
         ({"as_given": _given(RUNS)}, NO_INPUTS, table.NOTHING, None),
