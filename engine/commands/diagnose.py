@@ -17,7 +17,7 @@ from engine.diagnosis.record import read_record, record_of
 from engine.diagnostics.measuring import STEPS_AHEAD
 from engine.errors import InputError, unknown_name
 from engine.plan import Plan
-from engine.study import Study, resolve_arm
+from engine.study import MAX_SEEDS, Study, check_whole, resolve_arm
 from engine.tasks.controls import has_examples
 
 MINUTES = 10.0
@@ -71,6 +71,7 @@ def diagnose(
     """
     if minutes is not None and not (math.isfinite(minutes) and minutes > 0):
         raise InputError(f"minutes={minutes}: expected a positive number")
+    check_whole("seeds", seeds, 1, MAX_SEEDS)
     began = time.monotonic()
     cache = str(cache_dir or default_cache_dir())
     one = _around(study, arm)

@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any, Literal, NamedTuple
 
-from engine.config import DEFAULTS, Arm
+from engine.config import DEFAULTS, FIELDS, Arm
 from engine.models import MODELS
 from engine.optimizers import OPTIMIZERS
 from engine.sources import is_reference
@@ -23,7 +23,7 @@ _RATES: dict[str, tuple[float, Kind]] = {
 }
 _EPSILONS = (1e-12, 1e-5)
 # A multiple of a rate of zero is no other rate.
-_LEAST_RATE = 1e-6
+LEAST_RATE = 1e-6
 _SGD = {"optimizer": "sgd", "momentum": 0.9, "learning_rate": 0.01}
 _ADAM = {"optimizer": "adam", "learning_rate": 1e-3}
 _PROBE_RATE = 1e-2
@@ -120,7 +120,10 @@ def _with_epsilon(arm: Arm, epsilon: float) -> Arm:
 
 
 def _with_rate(arm: Arm, factor: float) -> Arm:
-    rate = (arm.learning_rate or _LEAST_RATE) * factor
+    rate = (arm.learning_rate or LEAST_RATE) * factor
+    most = FIELDS["learning_rate"].maximum
+    if most is not None and rate > most:
+        raise _NotApplicableError(f"that is above the highest rate, {most:g}")
     return dataclasses.replace(arm, learning_rate=float(f"{rate:.4g}"))
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple, get_args
 
-from engine.diagnosis.factors import AS_GIVEN, Factors, Kind
+from engine.diagnosis.factors import AS_GIVEN, LEAST_RATE, Factors, Kind
 from engine.errors import InputError
 
 
@@ -29,11 +29,11 @@ class Record(NamedTuple):
 
 def record_of(factors: Factors, minutes: float | None, budget: list[str]) -> Record:
     """The record of a diagnosis that is about to be run."""
-    given = factors.arms[AS_GIVEN].arm.learning_rate
+    given = factors.arms[AS_GIVEN].arm.learning_rate or LEAST_RATE
     rates = {
         name: factor.arm.learning_rate / given
         for name, factor in factors.arms.items()
-        if name.startswith("learning_rate=") and given > 0
+        if name.startswith("learning_rate=")
     }
     kinds = {name: factor.kind for name, factor in factors.arms.items()}
     words = {name: factor.words for name, factor in factors.arms.items()}

@@ -7,6 +7,7 @@ import pytest
 from engine import config
 from engine.config import Arm
 from engine.diagnosis.factors import AS_GIVEN, factors_of
+from engine.diagnosis.record import record_of
 from engine.study import resolve_arm
 
 CONTROLS = {"one_batch", "linear_probe", "shuffled_labels", "constant_inputs"}
@@ -107,3 +108,16 @@ def test_multiples_of_a_rate_of_zero_are_other_rates():
     rates = {factor.arm.learning_rate for name, factor in arms.items() if "rate" in name}
     assert len(rates) == 6
     assert 0.0 not in rates
+
+
+def test_rates_that_no_arm_can_have_are_skipped():
+    factors = factors_of(_resolved(learning_rate=1e4), has_examples=True)
+    assert "highest rate" in factors.skipped["learning_rate=×1000"]
+    assert "learning_rate=×30" in factors.arms
+
+
+def test_rates_are_remembered_relative_to_the_given_one():
+    of_zero = record_of(factors_of(_resolved(learning_rate=0.0), has_examples=True), None, [])
+    assert of_zero.rates["learning_rate=×30"] == pytest.approx(30, rel=1e-3)
+    usual = record_of(factors_of(_resolved(), has_examples=True), None, [])
+    assert usual.rates == pytest.approx(of_zero.rates, rel=1e-3)
