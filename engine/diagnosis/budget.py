@@ -14,8 +14,8 @@ _LONGEST = 4
 # Rows, report and what lanes wait for each other.
 _SHARE_OF_TRAINING = 0.8
 _REPORT_SECONDS = 8.0
-# Quantiles of the log-rank test at a two-sided level of 0.05 and a power of 0.9.
-_LEVEL_AND_POWER = 1.959964 + 1.281552
+# That are tried, where none is skipped.
+_NUM_CHANGES = 12
 
 
 class Costs(NamedTuple):
@@ -99,7 +99,6 @@ def choose(
 def precision(seeds: int) -> str:
     """What a number of seeds of every arm can tell, in a sentence."""
     least = statistics.proportion(seeds, seeds).lower
-    ratio = math.exp(2 * _LEVEL_AND_POWER / math.sqrt(2 * seeds))
     if seeds < _FEWEST:
         return (
             f"{seeds} seeds are too few for a cause: not even pairs of seeds that all agree are "
@@ -107,6 +106,18 @@ def precision(seeds: int) -> str:
         )
     return (
         f"If all {seeds} runs of an arm leave, at least {100 * least:.0f} % of such runs do (95 % "
-        f"confidence); two arms whose runs all leave are told apart in nine of ten studies where "
-        f"the hazards differ by a factor of {ratio:.1f}."
+        f"confidence); a change is told from chance, after Holm, if it is earlier in "
+        f"{_pairs_needed(seeds)} of {seeds} pairs of seeds."
     )
+
+
+def _pairs_needed(seeds: int) -> int:
+    """Of pairs in which both runs leave, those in which a change must be earlier.
+
+    A log-rank test stratified by pairs is a sign test, χ² = (2k − n)²/n; Holm's first step asks for
+    the level over the number of changes.
+    """
+    from scipy.stats import chi2
+
+    least = chi2.isf(0.05 / _NUM_CHANGES, 1)
+    return min(math.ceil((seeds + math.sqrt(least * seeds)) / 2), seeds)
