@@ -149,8 +149,10 @@ def _known(workdir: str | os.PathLike[str]) -> tuple[float | None, Budget] | Non
     if found is None or "diagnosis" not in found.document.get("study", {}):
         return None
     record = read_record(found.document["study"]["diagnosis"])
-    seeds = found.document["study"]["seeds"][AS_GIVEN]
-    horizon = found.document["identity"]["horizons"][AS_GIVEN]
+    seeds = found.document["study"].get("seeds", {}).get(AS_GIVEN)
+    horizon = found.document["identity"].get("horizons", {}).get(AS_GIVEN)
+    if seeds is None or horizon is None:
+        raise InputError(f"the diagnosis in {str(workdir)!r} has no arm {AS_GIVEN!r}")
     return record.minutes, Budget(seeds, horizon, record.budget)
 
 
