@@ -2,7 +2,7 @@
 
 from engine.config import Arm
 from engine.registry import fingerprint_sources
-from engine.tasks import augmentation, classification, passes, regression, splitting
+from engine.tasks import augmentation, classification, fresh, passes, regression, splitting
 from engine.tasks.choosing import OPTIONS, module_of, resolve, source_of
 from engine.tasks.reading import Note, Reading
 from engine.tasks.registry import TASKS
@@ -39,5 +39,5 @@ def source_fingerprint(arm: Arm) -> str:
 
     How data are read is not among them: what comes of that has a fingerprint of its own.
     """
-    used = [module_of(arm.dataset), splitting, passes, classification, regression]
+    used = [module_of(arm.dataset), splitting, passes, classification, regression, fresh]
     return fingerprint_sources(*used, *([augmentation] if arm.augment != "none" else []))

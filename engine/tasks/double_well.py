@@ -18,6 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from engine.config import Arm
+from engine.tasks.fresh import draw_keys
 from engine.tasks.passes import evaluation_sets
 from engine.tasks.reading import Reading
 from engine.tasks.task import Batch, Data, Task
@@ -43,7 +44,7 @@ def build(arm: Arm, data: Data) -> Task:
     batch_size, noise = arm.batch_size, arm.gradient_noise
 
     def draw(data: Data, key: jax.Array, first_step: jax.Array, num_steps: int) -> jax.Array:
-        keys = jax.vmap(lambda i: jax.random.fold_in(key, first_step + i))(jnp.arange(num_steps))
+        keys = draw_keys(data, key, first_step, num_steps)
         return jax.vmap(lambda key: jax.random.normal(key, (batch_size,)))(keys)
 
     def sample(data: Data, draw: jax.Array) -> Batch:

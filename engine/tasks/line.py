@@ -13,9 +13,8 @@ import numpy as np
 
 from engine.config import Arm
 from engine.errors import InputError
-from engine.tasks.passes import evaluation_sets
+from engine.tasks.fresh import draw_nothing, half_square_task
 from engine.tasks.reading import Reading
-from engine.tasks.regression import squared_error
 from engine.tasks.task import Batch, Data, Task
 
 USED = {"slope": 1.0}
@@ -44,28 +43,9 @@ def build(arm: Arm, data: Data) -> Task:
             f"examples are −1 and half 1"
         )
 
-    def draw(data: Data, key: jax.Array, first_step: jax.Array, num_steps: int) -> jax.Array:
-        return jnp.zeros(num_steps)
-
     def sample(data: Data, draw: jax.Array) -> Batch:
         repeats = (batch_size // 2, 1)
         both = Batch(data["loss_inputs"][0], data["loss_targets"][0])
         return Batch(jnp.tile(both.inputs, repeats), jnp.tile(both.targets, repeats))
 
-    def evaluation(data: Data) -> dict[str, Batch]:
-        return evaluation_sets(data, "targets")
-
-    def loss(outputs: jax.Array, targets: jax.Array) -> jax.Array:
-        return 0.5 * squared_error(outputs, targets)
-
-    return Task(
-        draw=draw,
-        sample=sample,
-        evaluation=evaluation,
-        loss=loss,
-        correct=None,
-        chance_loss=0.5 * float(np.mean(np.asarray(data["loss_targets"], np.float64) ** 2)),
-        example_shape=(1,),
-        num_outputs=1,
-        steps_per_epoch=None,
-    )
+    return half_square_task(draw_nothing, sample, data)

@@ -9,14 +9,12 @@ Source: Lu, Shin, Su and Karniadakis (2020), Commun. Comput. Phys. 28, for the u
 """
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from engine.config import Arm
 from engine.errors import InputError
-from engine.tasks.passes import evaluation_sets
+from engine.tasks.fresh import draw_nothing, half_square_task
 from engine.tasks.reading import Reading
-from engine.tasks.regression import error_of_constant, squared_error
 from engine.tasks.task import Batch, Data, Task
 
 USED: dict[str, object] = {}
@@ -42,27 +40,7 @@ def build(arm: Arm, data: Data) -> Task:
             f"all of it"
         )
 
-    def draw(data: Data, key: jax.Array, first_step: jax.Array, num_steps: int) -> jax.Array:
-        return jnp.zeros(num_steps)
-
     def sample(data: Data, draw: jax.Array) -> Batch:
         return Batch(data["loss_inputs"][0], data["loss_targets"][0])
 
-    def evaluation(data: Data) -> dict[str, Batch]:
-        return evaluation_sets(data, "targets")
-
-    def loss(outputs: jax.Array, targets: jax.Array) -> jax.Array:
-        return 0.5 * squared_error(outputs, targets)
-
-    targets = np.asarray(data["loss_targets"], np.float64)
-    return Task(
-        draw=draw,
-        sample=sample,
-        evaluation=evaluation,
-        loss=loss,
-        correct=None,
-        chance_loss=0.5 * error_of_constant(targets, float(np.mean(targets))),
-        example_shape=(1,),
-        num_outputs=1,
-        steps_per_epoch=None,
-    )
+    return half_square_task(draw_nothing, sample, data)

@@ -17,6 +17,7 @@ import numpy as np
 from engine import rng
 from engine.config import Arm
 from engine.errors import InputError
+from engine.tasks.fresh import draw_keys
 from engine.tasks.passes import evaluation_sets
 from engine.tasks.reading import Reading
 from engine.tasks.task import Batch, Data, Task
@@ -61,9 +62,6 @@ def build(arm: Arm, data: Data) -> Task:
     """The task of a resolved arm."""
     batch_size, num_inputs = arm.batch_size, _sizes(arm)[0]
 
-    def draw(data: Data, key: jax.Array, first_step: jax.Array, num_steps: int) -> jax.Array:
-        return jax.vmap(lambda i: jax.random.fold_in(key, first_step + i))(jnp.arange(num_steps))
-
     def sample(data: Data, draw: jax.Array) -> Batch:
         inputs = jax.random.rademacher(draw, (batch_size, num_inputs), jnp.float32)
         return Batch(inputs, jnp.prod(inputs[:, data["subset"]], axis=-1, keepdims=True))
@@ -78,7 +76,7 @@ def build(arm: Arm, data: Data) -> Task:
         return targets[..., 0] * outputs[..., 0] > 0
 
     return Task(
-        draw=draw,
+        draw=draw_keys,
         sample=sample,
         evaluation=evaluation,
         loss=loss,

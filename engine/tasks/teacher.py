@@ -15,9 +15,8 @@ from scipy import special
 
 from engine import rng
 from engine.config import Arm
-from engine.tasks.passes import evaluation_sets
+from engine.tasks.fresh import draw_keys, half_square_task
 from engine.tasks.reading import Reading
-from engine.tasks.regression import error_of_constant, squared_error
 from engine.tasks.task import Batch, Data, Task
 
 USED = {"task_seed": 0}
@@ -52,28 +51,8 @@ def build(arm: Arm, data: Data) -> Task:
     """The task of a resolved arm. Chance is half the variance of the evaluation targets."""
     batch_size = arm.batch_size
 
-    def draw(data: Data, key: jax.Array, first_step: jax.Array, num_steps: int) -> jax.Array:
-        return jax.vmap(lambda i: jax.random.fold_in(key, first_step + i))(jnp.arange(num_steps))
-
     def sample(data: Data, draw: jax.Array) -> Batch:
         inputs = jax.random.normal(draw, (batch_size, _NUM_INPUTS))
         return Batch(inputs, _targets(data["weights"], inputs))
 
-    def evaluation(data: Data) -> dict[str, Batch]:
-        return evaluation_sets(data, "targets")
-
-    def loss(outputs: jax.Array, targets: jax.Array) -> jax.Array:
-        return 0.5 * squared_error(outputs, targets)
-
-    targets = np.asarray(data["loss_targets"], np.float64)
-    return Task(
-        draw=draw,
-        sample=sample,
-        evaluation=evaluation,
-        loss=loss,
-        correct=None,
-        chance_loss=0.5 * error_of_constant(targets, float(np.mean(targets))),
-        example_shape=(_NUM_INPUTS,),
-        num_outputs=1,
-        steps_per_epoch=None,
-    )
+    return half_square_task(draw_keys, sample, data)
