@@ -147,11 +147,6 @@ def _with_leak(arm: Arm) -> Arm:
     return dataclasses.replace(arm, activation="leaky_relu")
 
 
-def _other(arm: Arm) -> dict[str, Any]:
-    """An optimiser of the other family, at a rate that is usual for it."""
-    return _ADAM if arm.optimizer == "sgd" else _SGD
-
-
 def _words_of(fields: dict[str, Any]) -> str:
     rest = ", ".join(f"{name}={value:g}" for name, value in fields.items() if name != "optimizer")
     return f"{fields['optimizer']} with {rest}"

@@ -12,7 +12,8 @@ Cost: two steps, about 6 forward passes of a mini-batch, of which others share t
 
 from typing import Any
 
-from engine.diagnostics.diagnostic import WHOLE, Diagnostic, Sight, Subject, Values
+from engine.diagnostics.diagnostic import Diagnostic, Sight, Subject, Values
+from engine.diagnostics.registry import WHOLE
 from engine.diagnostics.vectors import inner, unit
 
 COSINE = "update_cosine"

@@ -17,7 +17,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from engine.diagnostics.diagnostic import WHOLE, Diagnostic, Sight, Subject, Values
+from engine.diagnostics.diagnostic import Diagnostic, Sight, Subject, Values
+from engine.diagnostics.registry import WHOLE
 
 SHARE = "dead_share"
 

@@ -11,9 +11,6 @@ from engine.optimizers import Hyperparams
 from engine.tasks import Batch, Task
 from engine.training import Look, TrainState
 
-# Stands in the place of a layer for what is of the whole network.
-WHOLE = ""
-
 # Values by series and by layer or parameter, each of them a scalar.
 Values = dict[str, dict[str, jax.Array]]
 

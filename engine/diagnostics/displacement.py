@@ -17,8 +17,9 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from engine.diagnostics.diagnostic import WHOLE, Diagnostic, Sight, Subject, Values
+from engine.diagnostics.diagnostic import Diagnostic, Sight, Subject, Values
 from engine.diagnostics.null_walk import Walk, has_walk, noise_size, start_walk, walk_on
+from engine.diagnostics.registry import WHOLE
 from engine.diagnostics.vectors import norm
 from engine.training import TrainState
 

@@ -16,8 +16,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from engine.diagnostics.diagnostic import WHOLE, Diagnostic, Sight, Subject, Values
+from engine.diagnostics.diagnostic import Diagnostic, Sight, Subject, Values
 from engine.diagnostics.moments import has_second_moment, second_moment
+from engine.diagnostics.registry import WHOLE
 
 BELOW = "below_epsilon"
 

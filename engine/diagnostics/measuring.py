@@ -8,9 +8,9 @@ import jax.numpy as jnp
 
 from engine import lowering
 from engine.config import Arm
-from engine.diagnostics.diagnostic import WHOLE, Sight, Subject, Values
+from engine.diagnostics.diagnostic import Sight, Subject, Values
 from engine.diagnostics.recording import Recording, record
-from engine.diagnostics.registry import DIAGNOSTICS
+from engine.diagnostics.registry import DIAGNOSTICS, WHOLE
 from engine.models.initial import leaf_names
 from engine.optimizers import Hyperparams, hyperparams
 from engine.tasks import Batch, Data, Task

@@ -15,7 +15,8 @@ from typing import Any
 
 import jax
 
-from engine.diagnostics.diagnostic import WHOLE, Diagnostic, Sight, Subject, Values
+from engine.diagnostics.diagnostic import Diagnostic, Sight, Subject, Values
+from engine.diagnostics.registry import WHOLE
 from engine.diagnostics.vectors import norm
 
 PARAMS, GRADIENT, UPDATE = "param_norm", "gradient_norm", "update_norm"

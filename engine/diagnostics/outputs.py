@@ -11,7 +11,8 @@ Cost: one forward pass of an evaluation batch, which others share.
 
 from typing import Any
 
-from engine.diagnostics.diagnostic import WHOLE, Diagnostic, Sight, Subject, Values
+from engine.diagnostics.diagnostic import Diagnostic, Sight, Subject, Values
+from engine.diagnostics.registry import WHOLE
 from engine.diagnostics.spread import deviation
 
 SPREAD = "output_spread"

@@ -6,6 +6,8 @@ from engine.errors import InputError
 from engine.registry import Registry
 
 ALL = "all"
+# Stands in the place of a layer for what is of the whole network.
+WHOLE = ""
 DIAGNOSTICS = Registry(
     "diagnostic",
     {

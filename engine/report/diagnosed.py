@@ -5,12 +5,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from engine.diagnostics.registry import WHOLE
 from engine.errors import InputError, unknown_name
 from engine.report.curves import rows_of
 from engine.store import WorkDirectory
-
-# Of a series that is of the whole network.
-WHOLE = ""
 
 
 class ArmDiagnostics(NamedTuple):

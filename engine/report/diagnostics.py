@@ -5,8 +5,9 @@ from typing import Any
 
 import numpy as np
 
+from engine.diagnostics.registry import WHOLE
 from engine.errors import InputError
-from engine.report.diagnosed import WHOLE, ArmDiagnostics, read_arm_diagnostics
+from engine.report.diagnosed import ArmDiagnostics, read_arm_diagnostics
 from engine.report.diagnostics_figures import draw_panels
 from engine.report.phrases import joined, label, number, percent, runs_are
 from engine.report.plateau_series import NAMES, PANELS, Change, changes_of

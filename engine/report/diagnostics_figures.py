@@ -7,8 +7,9 @@ import numpy as np
 from matplotlib import colormaps, ticker
 from matplotlib.figure import Figure
 
+from engine.diagnostics.registry import WHOLE
 from engine.report.canvas import INK, new_figure
-from engine.report.diagnosed import WHOLE, ArmDiagnostics
+from engine.report.diagnosed import ArmDiagnostics
 from engine.report.plateau_series import PANELS, Panel
 
 _COLUMNS = 2

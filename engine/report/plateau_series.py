@@ -5,7 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from engine.report.diagnosed import WHOLE, ArmDiagnostics
+from engine.diagnostics.registry import WHOLE
+from engine.report.diagnosed import ArmDiagnostics
 
 # A quantity that is drawn on a logarithm has changed when it has doubled or halved, another one
 # when it has moved by this.

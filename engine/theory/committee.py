@@ -26,10 +26,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from engine import rng
 from engine.config import Arm
-from engine.models import make_model
-from engine.models.initial import AS_WRITTEN, draw_params, leaf_laws
+from engine.models.initial import AS_WRITTEN
 from engine.statistics import Estimate
 from engine.tasks import load_data
 from engine.theory.comparison import Check, Measured, Prediction, TheoryCurve
@@ -40,6 +38,7 @@ from engine.theory.order_parameters import (
     overlaps_of,
     plateau_height,
 )
+from engine.theory.starts import starts_of
 
 USES = ("loss",)
 
@@ -169,21 +168,9 @@ def _own_curves(measured: Measured) -> np.ndarray:
 
 def _starts(arm: Arm, root_seed: int, init_seeds: np.ndarray) -> list[Overlaps]:
     """Overlaps of the weights that each run starts from."""
-    import jax
-
-    with jax.default_device(jax.local_devices(backend="cpu")[0]):
-        teachers = load_data(arm, root_seed, None)["weights"].astype(np.float64)
-        example = jax.ShapeDtypeStruct((1, teachers.shape[1]), np.float32)
-        key = jax.eval_shape(lambda: jax.random.key(0))
-        shapes = jax.eval_shape(make_model(arm, 1).init, key, example)[0]
-        assert arm.init is not None
-        laws = leaf_laws(shapes, arm.init, arm.init_scale)
-        drawn = [
-            draw_params(rng.stream(root_seed, "init", int(seed)), shapes, jax.numpy.asarray(laws))
-            for seed in init_seeds
-        ]
-        students = [np.asarray(jax.tree.leaves(params)[0], np.float64).T for params in drawn]
-    return [overlaps_of(weights, teachers) for weights in students]
+    teachers = load_data(arm, root_seed, None)["weights"].astype(np.float64)
+    [weights] = starts_of(arm, root_seed, init_seeds, num_inputs=teachers.shape[1])
+    return [overlaps_of(own.T, teachers) for own in weights]
 
 
 def _checks(name: str, measured: Measured, predicted: np.ndarray) -> list[Check]:

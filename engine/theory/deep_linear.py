@@ -16,6 +16,7 @@ from engine.config import Arm
 from engine.statistics import median_time
 from engine.theory import chain
 from engine.theory.comparison import Check, Measured, Prediction, TheoryCurve, exactly
+from engine.theory.starts import starts_of
 
 USES = ("loss",)
 
@@ -144,25 +145,8 @@ def _starts(runs: Measured) -> np.ndarray:
     assert arm.depth is not None
     if arm.init == "constant":
         return np.full((1, arm.depth), np.float32(arm.init_scale), np.float64)
-    import jax
-    import jax.numpy as jnp
-
-    from engine import rng
-    from engine.models import make_model
-    from engine.models.initial import draw_params, leaf_laws
-
-    key = jax.eval_shape(lambda: rng.root_key(0))
-    example = jax.ShapeDtypeStruct((1, 1), np.float32)
-    shapes, _ = jax.eval_shape(make_model(arm, 1).init, key, example)
-
-    def start(seed: jax.Array) -> list[jax.Array]:
-        laws = jnp.asarray(leaf_laws(shapes, str(arm.init), arm.init_scale))
-        params = draw_params(rng.stream(runs.root_seed, "init", seed), shapes, laws)
-        return [leaf.reshape(()) for leaf in jax.tree.leaves(params)]
-
-    with jax.default_device(jax.local_devices(backend="cpu")[0]):
-        drawn = jax.vmap(start)(jnp.asarray(runs.init_seed, jnp.uint32))
-    return np.stack([np.asarray(weight, np.float64) for weight in drawn], axis=1)
+    leaves = starts_of(arm, runs.root_seed, runs.init_seed, num_inputs=1)
+    return np.stack([weights.reshape(-1) for weights in leaves], axis=1)
 
 
 def _curve(case: _Case) -> TheoryCurve:

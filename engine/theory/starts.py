@@ -1,0 +1,40 @@
+"""Where runs start, read from their seeds through the public initial scheme."""
+
+from typing import Any
+
+import numpy as np
+
+from engine.config import Arm
+
+
+def starts_of(arm: Arm, root_seed: int, init_seeds: np.ndarray, num_inputs: int) -> list[Any]:
+    """The parameter leaves that runs start from, in double precision.
+
+    Args:
+        arm: resolved, of a network with one output that starts by an initial scheme.
+        root_seed: of the study.
+        init_seeds: of the runs, `[num_runs]`.
+        num_inputs: of the network.
+
+    Returns:
+        Of every leaf its values, `[num_runs, …]`.
+    """
+    import jax
+    import jax.numpy as jnp
+
+    from engine import rng
+    from engine.models import make_model
+    from engine.models.initial import draw_params, leaf_laws
+
+    key = jax.eval_shape(lambda: rng.root_key(0))
+    example = jax.ShapeDtypeStruct((1, num_inputs), np.float32)
+    shapes, _ = jax.eval_shape(make_model(arm, 1).init, key, example)
+    laws = leaf_laws(shapes, str(arm.init), arm.init_scale)
+
+    def start(seed: jax.Array) -> list[jax.Array]:
+        params = draw_params(rng.stream(root_seed, "init", seed), shapes, jnp.asarray(laws))
+        return jax.tree.leaves(params)
+
+    with jax.default_device(jax.local_devices(backend="cpu")[0]):
+        drawn = jax.vmap(start)(jnp.asarray(init_seeds, jnp.uint32))
+    return [np.asarray(leaf, np.float64) for leaf in drawn]
