@@ -3,11 +3,11 @@
 import dataclasses
 import math
 import os
-import sys
 import time
 from typing import Any, NamedTuple
 
 from engine import devices, plan, store, tuning, workers
+from engine.commands.progress import note
 from engine.commands.results import Results
 from engine.commands.run import default_cache_dir, find_workers, run
 from engine.config import Arm, structure
@@ -90,9 +90,9 @@ def diagnose(
         asked = pilot.plan.horizons[AS_GIVEN]
         budget = choose(minutes, costs, asked, is_horizon_fixed, seeds)
     for line in budget.words:
-        print(f"note: {line}", file=sys.stderr)
+        note(line)
     for name, reason in pilot.factors.skipped.items():
-        print(f"note: without {name}: {reason}", file=sys.stderr)
+        note(f"without {name}: {reason}")
     designed = dataclasses.replace(
         one,
         name="diagnose",

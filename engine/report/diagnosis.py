@@ -22,7 +22,7 @@ from engine.report.diagnosis_words import (
 )
 from engine.report.phrases import fraction, interval, number, p_value
 from engine.report.signs import read_signs
-from engine.report.summary import Summary
+from engine.report.summary import Summary, jsonable
 from engine.report.topics import Drawing, Topic, TopicTable
 from engine.report.verdict import REMEDY_QUESTION
 from engine.store import WorkDirectory
@@ -153,15 +153,10 @@ def _rules(evidence: Evidence) -> TopicTable:
 def _document(
     record: Record, evidence: Evidence, decision: Decision, lines: list[str]
 ) -> dict[str, Any]:
-    def plain(value: Any) -> Any:
-        if hasattr(value, "_asdict"):
-            return {key: plain(item) for key, item in value._asdict().items()}
-        return None if isinstance(value, float) and not np.isfinite(value) else value
-
     return {
         **decision._asdict(),
-        "arms": {name: plain(arm) for name, arm in evidence.arms.items()},
-        "signs": plain(evidence.signs),
+        "arms": jsonable(dict(evidence.arms)),
+        "signs": jsonable(evidence.signs),
         "skipped": record.skipped,
         "minutes": record.minutes,
         "words": lines,

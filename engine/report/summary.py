@@ -356,7 +356,7 @@ def to_document(
     for name, arm in summary.arms.items():
         runs = summary.runs[name]
         arms[name] = {
-            **_jsonable(arm),
+            **jsonable(arm),
             "statuses": {**arm.statuses, FAILED: arm.num_failed},
             "num_stored": runs.num_stored,
             "num_planned": runs.num_planned,
@@ -373,21 +373,22 @@ def to_document(
         "confidence": 0.95,
         "arms": arms,
         "failed_arms": summary.failed,
-        "comparisons": _jsonable(summary.comparisons),
-        "chance_or_fate": _jsonable(dict(fates)),
+        "comparisons": jsonable(summary.comparisons),
+        "chance_or_fate": jsonable(dict(fates)),
         "looks": summary.looks,
         "of_logs": summary.of_logs,
         "verdict": verdict,
     }
 
 
-def _jsonable(value: Any) -> Any:
+def jsonable(value: Any) -> Any:
+    """Named tuples as objects, and what is infinite or no number as null."""
     if hasattr(value, "_asdict"):
-        return {key: _jsonable(item) for key, item in value._asdict().items()}
+        return {key: jsonable(item) for key, item in value._asdict().items()}
     if isinstance(value, dict):
-        return {key: _jsonable(item) for key, item in value.items()}
+        return {key: jsonable(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_jsonable(item) for item in value]
+        return [jsonable(item) for item in value]
     if isinstance(value, float) and not np.isfinite(value):
         return None
     return value
