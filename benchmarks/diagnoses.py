@@ -1,18 +1,21 @@
 """Does `diagnose` find the cause that was planted? The confusion table of its verdicts.
 
 Every cause is planted in a small dense network and in the network of `kick_in`, and diagnosed
-again and again with other root seeds, each time as a person would from the command line. What is
-finished is kept in a file of JSON lines, so that the same command goes on.
+again and again with other root seeds, each time as a person would from the command line. Every
+diagnosis keeps its work directory, so that the same command goes on, and `--again` reads all of
+them once more, with the decision table as it is now.
 
-    python -m benchmarks.diagnoses --network=small --repeats=20 --minutes=1 --output=small.jsonl
-    python -m benchmarks.diagnoses --network=cnn8 --repeats=2 --minutes=10 --output=cnn8.jsonl
+    python -m benchmarks.diagnoses --network=small --repeats=20 --minutes=1 --output=runs/small
+    python -m benchmarks.diagnoses --network=cnn8 --repeats=2 --minutes=10 --output=runs/cnn8
+    python -m benchmarks.diagnoses --network=small --again --output=runs/small
 """
 
 import argparse
+import itertools
 import json
+import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -21,9 +24,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from engine.commands.report import report
 from engine.diagnosis import table
 
 _ROOT = Path(__file__).parent.parent
+# In the folder of a diagnosis that is finished.
+_ABOUT = "about.json"
 # Biases far below anything that reaches the units: every unit is dead from the start.
 _DEAD_NETWORK = """
 from flax import linen as nn
@@ -158,41 +164,40 @@ _CAUSES = (
 )
 
 
-def _diagnose(cause: Cause, network: str, seed: int, minutes: float) -> dict[str, Any]:
-    """One diagnosis from the command line."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        flags = cause.flags[network](folder, seed)
-        workdir = folder / "study"
-        command = [sys.executable, "launch.py", "diagnose", f"--workdir={workdir}"]
-        command += [f"--minutes={minutes:g}", f"--root_seed={seed}", *flags]
-        begun = time.monotonic()
-        made = subprocess.run(command, cwd=_ROOT, capture_output=True, text=True)
-        seconds = time.monotonic() - begun
-        if made.returncode:
-            raise SystemExit(f"{' '.join(command)}\n{made.stderr[-2000:]}")
-        found = json.loads((workdir / "summary.json").read_text())
-        horizons = {arm["horizon_steps"] for arm in found["arms"].values()}
-        runs = {arm["num_runs"] for arm in found["arms"].values()}
+def _diagnose(cause: Cause, network: str, seed: int, minutes: float, folder: Path) -> None:
+    """One diagnosis from the command line, in a folder of its own."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    flags = cause.flags[network](folder, seed)
+    command = [sys.executable, "launch.py", "diagnose", f"--workdir={folder / 'study'}"]
+    command += [f"--minutes={minutes:g}", f"--root_seed={seed}", *flags]
+    begun = time.monotonic()
+    made = subprocess.run(command, cwd=_ROOT, capture_output=True, text=True)
+    seconds = time.monotonic() - begun
+    if made.returncode:
+        raise SystemExit(f"{' '.join(command)}\n{made.stderr[-2000:]}")
+    about = {"cause": cause.name, "network": network, "seed": seed, "seconds": round(seconds, 1)}
+    (folder / _ABOUT).write_text(json.dumps(about, ensure_ascii=False))
+
+
+def _row(folder: Path) -> dict[str, Any]:
+    """What came of a diagnosis that is finished."""
+    found = json.loads((folder / "study" / "summary.json").read_text())
     diagnosis = found["diagnosis"]
     return {
-        "cause": cause.name,
-        "network": network,
-        "seed": seed,
+        **json.loads((folder / _ABOUT).read_text()),
         "verdict": diagnosis["verdict"],
         "first": diagnosis["first"],
         "waits_for": diagnosis["waits_for"],
-        "signs": diagnosis["signs"],
-        "seconds": round(seconds, 1),
-        "seeds": min(runs),
-        "horizon": max(horizons),
+        "seeds": min(arm["num_runs"] for arm in found["arms"].values()),
+        "horizon": max(arm["horizon_steps"] for arm in found["arms"].values()),
     }
 
 
 def _show(rows: list[dict[str, Any]]) -> None:
     right = {cause.name: cause.verdict for cause in _CAUSES}
-    print("\n| network | planted | verdicts | right | first change | seconds, longest |")
-    print("|---|---|---|---|---|---|")
+    print("\n| network | planted | verdicts | right | first change | seeds | seconds, longest |")
+    print("|---|---|---|---|---|---|---|")
     for network, cause in sorted({(row["network"], row["cause"]) for row in rows}):
         own = [row for row in rows if (row["network"], row["cause"]) == (network, cause)]
         verdicts = Counter(row["verdict"] for row in own)
@@ -201,10 +206,11 @@ def _show(rows: list[dict[str, Any]]) -> None:
             ", ".join(f"{name} ×{number}" for name, number in counts.most_common())
             for counts in (verdicts, firsts)
         )
+        seeds = f"{min(row['seeds'] for row in own)}–{max(row['seeds'] for row in own)}"
         longest = max(row["seconds"] for row in own)
         print(
             f"| {network} | {cause} | {words} | {verdicts[right[cause]]} of {len(own)} | "
-            f"{changes} | {longest:.0f} |"
+            f"{changes} | {seeds} | {longest:.0f} |"
         )
     num_right = sum(row["verdict"] == right[row["cause"]] for row in rows)
     print(f"\nright: {num_right} of {len(rows)}")
@@ -216,25 +222,22 @@ def main() -> None:
     parser.add_argument("--network", choices=("small", "cnn8"), default="small")
     parser.add_argument("--repeats", type=int, default=20)
     parser.add_argument("--minutes", type=float, default=1.0)
-    parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument("--output", type=Path, required=True, help="folder for the diagnoses")
     parser.add_argument("--causes", nargs="*", help="the first letters of some")
+    parser.add_argument("--again", action="store_true", help="only read again what there is")
     given = parser.parse_args()
-    rows = []
-    if given.output.exists():
-        rows = [json.loads(line) for line in given.output.read_text().splitlines()]
-    done = {(row["network"], row["cause"], row["seed"]) for row in rows}
-    for seed in range(given.repeats):
-        for cause in _CAUSES:
-            if given.causes and not cause.name.startswith(tuple(given.causes)):
-                continue
-            if (given.network, cause.name, seed) in done:
-                continue
-            row = _diagnose(cause, given.network, seed, given.minutes)
-            rows.append(row)
-            print(json.dumps(row, ensure_ascii=False), flush=True)
-            with given.output.open("a") as file:
-                file.write(json.dumps(row, ensure_ascii=False) + "\n")
-    _show(rows)
+    output = given.output.resolve()
+    if given.again:
+        for about in sorted(output.glob(f"*/{_ABOUT}")):
+            report(about.parent / "study")
+    else:
+        for seed, cause in itertools.product(range(given.repeats), _CAUSES):
+            folder = output / f"{given.network}-{_CAUSES.index(cause)}-{seed:02d}"
+            is_asked = not given.causes or cause.name.startswith(tuple(given.causes))
+            if is_asked and not (folder / _ABOUT).exists():
+                _diagnose(cause, given.network, seed, given.minutes, folder)
+                print(json.dumps(_row(folder), ensure_ascii=False), flush=True)
+    _show([_row(about.parent) for about in sorted(output.glob(f"*/{_ABOUT}"))])
 
 
 if __name__ == "__main__":

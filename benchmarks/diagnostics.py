@@ -55,7 +55,7 @@ def _pool(arm: Arm, names: Sequence[str]) -> LanePool:
         eval_every=_EVAL_EVERY,
         detector=DetectorSettings(),
         diagnostics=check_names(tuple(names)),
-        diagnose_every=_EVERY if names else 0,
+        diagnostics_every=_EVERY if names else 0,
     )
     pool = make_pool(spec)
     pool.fill([Run("arm", arm, seed, seed, seed, seed, _NEVER) for seed in range(width)])

@@ -106,7 +106,7 @@ def identity_of(plan: Plan, platform: str) -> dict[str, Any]:
     if study.diagnostics:
         identity |= {
             "diagnostics": study.diagnostics,
-            "diagnose_every": max(group.spec.diagnose_every for group in plan.groups),
+            "diagnostics_every": max(group.spec.diagnostics_every for group in plan.groups),
         }
     return _as_json(identity)
 
@@ -157,7 +157,7 @@ def study_of(document: Mapping[str, Any]) -> Study:
         forks=_entry(about, "forks", int, NoneType),
         fork_step=fork_steps if has_fork_steps else None,
         **_diagnostics_in(identity),
-        diagnosis=read_record(about["diagnosis"]) if "diagnosis" in about else None,
+        diagnosis=read_record(document),
         theory=_entry(about, "theory", str, NoneType) if "theory" in about else None,
     )
 
@@ -168,7 +168,7 @@ def _diagnostics_in(identity: Mapping[str, Any]) -> dict[str, Any]:
         return {}
     return {
         "diagnostics": tuple(_entry(identity, "diagnostics", list)),
-        "diagnose_every": _entry(identity, "diagnose_every", int),
+        "diagnostics_every": _entry(identity, "diagnostics_every", int),
     }
 
 

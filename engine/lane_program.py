@@ -13,7 +13,7 @@ from jax import lax
 
 from engine import rng
 from engine.config import Arm
-from engine.diagnostics.measuring import Diagnoser
+from engine.diagnostics.measuring import DiagnosticSet
 from engine.optimizers import Hyperparams
 from engine.plateau import DetectorSettings
 from engine.plateau.online import Watch, is_settled, observe, start_watch
@@ -25,7 +25,8 @@ NOT_HIT = -1
 NO_FORK = 2**31 - 1
 STOPS = {
     "horizon": "every run lasts as long as it was asked to",
-    "settled": "a run ends once it has left chance level and its status is settled",
+    "settled": "a run ends once it has left chance level, on held-out examples too, and its status "
+    "is settled",
 }
 
 
@@ -43,8 +44,8 @@ class PoolSpec(NamedTuple):
         detector: its rules are applied while training.
         stop: one of `STOPS`.
         diagnostics: names of those that are measured.
-        diagnose_every: steps from one measurement to the next: 1, 2, 4 or 8 evaluation intervals;
-            0 where nothing is.
+        diagnostics_every: steps from one measurement of these to the next: 1, 2, 4 or 8 evaluation
+            intervals; 0 where nothing is.
     """
 
     arm: Arm
@@ -57,7 +58,7 @@ class PoolSpec(NamedTuple):
     detector: DetectorSettings
     stop: str = "horizon"
     diagnostics: tuple[str, ...] = ()
-    diagnose_every: int = 0
+    diagnostics_every: int = 0
 
 
 class Monitor(NamedTuple):
@@ -70,6 +71,8 @@ class Monitor(NamedTuple):
         diverged_step: when it blew up, or `NOT_DIVERGED`.
         hitting_step: when the event of a task that has one of its own happened, or `NOT_HIT`.
         watch: of the online detector.
+        carries_over: whether it has ever left its plateau on held-out examples, when measured; a
+            run that learns by heart may yet come to what carries over. True where there are none.
         is_settled: whether it may be stopped early.
     """
 
@@ -79,6 +82,7 @@ class Monitor(NamedTuple):
     diverged_step: jax.Array
     hitting_step: jax.Array
     watch: Watch
+    carries_over: jax.Array
     is_settled: jax.Array
 
 
@@ -127,8 +131,8 @@ class Record(NamedTuple):
     batch_loss: jax.Array
 
 
-class Diagnosis(NamedTuple):
-    """What the diagnostics of one lane have measured: values `[num_series]`."""
+class DiagnosticValues(NamedTuple):
+    """What the diagnostics of one lane have found: values `[num_series]`."""
 
     step: jax.Array
     is_active: jax.Array
@@ -155,7 +159,7 @@ class Status(NamedTuple):
 
 def init_lane(
     trainer: Trainer,
-    diagnoser: Diagnoser | None,
+    diagnostic_set: DiagnosticSet | None,
     root_seed: jax.Array,
     start: Start,
     data: Data,
@@ -173,6 +177,7 @@ def init_lane(
         diverged_step=jnp.int32(NOT_DIVERGED),
         hitting_step=jnp.int32(NOT_HIT),
         watch=start_watch(jnp.float32(0.0)),
+        carries_over=jnp.bool_(False),
         is_settled=jnp.bool_(False),
     )
     other = start.fork_order_seed
@@ -182,7 +187,7 @@ def init_lane(
         rng.stream(root_seed, "noise", other),
     )
     train = trainer.init(keys, start.laws, start.hyperparams, data)
-    memory = None if diagnoser is None else diagnoser.start(train)
+    memory = None if diagnostic_set is None else diagnostic_set.start(train)
     return Lane(train, fork, start.hyperparams, monitor, memory)
 
 
@@ -201,6 +206,9 @@ def measure_lane(
     is_new = lane.train.step == 0
     monitor = jax.tree.map(lambda new, old: jnp.where(is_new, new, old), opened, lane.monitor)
     inspection = trainer.inspect(lane.train, data)
+    if spec.stop == "settled":
+        is_chance = inspection.held_out_loss > (1.0 - spec.detector.low) * chance_loss
+        monitor = monitor._replace(carries_over=monitor.carries_over | ~is_chance)
     return lane._replace(monitor=monitor), Measurement(lane.train.step, evaluation, inspection)
 
 
@@ -212,14 +220,14 @@ def is_over(lane: Lane) -> jax.Array:
     return (lane.train.step >= monitor.horizon) | has_diverged | has_hit | monitor.is_settled
 
 
-def diagnose_lane(
-    trainer: Trainer, spec: PoolSpec, diagnoser: Diagnoser, lane: Lane, data: Data
-) -> tuple[Any, Diagnosis]:
+def diagnostics_of_lane(
+    trainer: Trainer, spec: PoolSpec, diagnostic_set: DiagnosticSet, lane: Lane, data: Data
+) -> tuple[Any, DiagnosticValues]:
     """Its diagnostics where a run stands, before a segment; what they keep, and what they say."""
     state = _in_own_stream(lane)
     draws = trainer.draw(state, data, spec.eval_every)
-    memory, values = diagnoser.measure(lane.memory, state, lane.hyperparams, data, draws)
-    return memory, Diagnosis(lane.train.step, ~is_over(lane), values)
+    memory, values = diagnostic_set.measure(lane.memory, state, lane.hyperparams, data, draws)
+    return memory, DiagnosticValues(lane.train.step, ~is_over(lane), values)
 
 
 def _in_own_stream(lane: Lane) -> TrainState:
@@ -284,7 +292,8 @@ def _watch_evaluation(
     if spec.stop != "settled":
         return monitor
     watch = observe(monitor.watch, 1.0 - relative_loss, step, spec.detector)
-    return monitor._replace(watch=watch, is_settled=is_settled(watch, spec.detector))
+    is_clear = is_settled(watch, spec.detector) & monitor.carries_over
+    return monitor._replace(watch=watch, is_settled=is_clear)
 
 
 def status_of(lane: Lane) -> Status:

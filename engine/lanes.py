@@ -17,7 +17,7 @@ from engine.diagnostics.measuring import obstacles
 from engine.errors import InputError
 from engine.lane_program import (
     NO_FORK,
-    Diagnosis,
+    DiagnosticValues,
     Lane,
     Measurement,
     PoolSpec,
@@ -31,8 +31,8 @@ from engine.optimizers import hyperparams
 from engine.pool_program import (
     SEGMENTS_PER_CHUNK,
     Programs,
+    diagnostics_spec_of,
     empty,
-    frame_of,
     inside,
     with_key,
     without_keys,
@@ -65,7 +65,7 @@ class Chunk(NamedTuple):
         measurements: at its end, `[width, …]`.
         status: of every lane at the end, on the host.
         histories: of the lanes, `None` where there is no run.
-        diagnoses: `[width, times, …]`, or `None`.
+        diagnostics: `[width, times, …]`, or `None`.
     """
 
     num_segments: int
@@ -73,7 +73,7 @@ class Chunk(NamedTuple):
     measurements: Measurement
     status: Status
     histories: list[History | None]
-    diagnoses: Diagnosis | None
+    diagnostics: DiagnosticValues | None
 
 
 def default_width(platform: str, has_convolutions: bool) -> int:
@@ -135,11 +135,13 @@ class LanePool:
         self._stream = stream
         self._data = jax.device_put(spec.data) if stream is None else stream.block(0)
         programs = Programs(trainer, task, spec, self._data)
-        self._diagnoser = programs.diagnoser
+        self._diagnostic_set = programs.diagnostic_set
         self._root_seed = np.uint32(spec.root_seed)
         self._histories: list[History | None] = [None] * spec.width
         self._steps = [0] * spec.width
-        self._dispatched: tuple[int, Record, Measurement, Status, Diagnosis | None] | None = None
+        self._dispatched: (
+            tuple[int, Record, Measurement, Status, DiagnosticValues | None] | None
+        ) = None
         starts = self._starts([Run("", spec.arm, 0, 0, 0, 0, 0)] * spec.width)
         is_new = np.zeros(spec.width, bool)
         shapes = jax.eval_shape(programs.new_lanes, self._root_seed, starts, self._data)
@@ -149,13 +151,13 @@ class LanePool:
             "advance": advance.lower(shapes, is_new, np.int32(1), self._data),
             "start": start.lower(shapes, is_new, self._root_seed, starts, self._data),
         }
-        _, record, measurement, _, diagnosis = lowered["advance"].out_info
+        _, record, measurement, _, diagnostics = lowered["advance"].out_info
         self._shapes = Shapes(
             inside(1, jax.eval_shape(without_keys, shapes)),
             inside(2, record),
             inside(1, measurement),
-            inside(2, diagnosis),
-            spec.diagnose_every // spec.eval_every,
+            inside(2, diagnostics),
+            spec.diagnostics_every // spec.eval_every,
         )
         compiled = compile_all(lowered)
         self._advance, self._start = compiled["advance"], compiled["start"]
@@ -310,11 +312,11 @@ class LanePool:
     def harvest(self) -> Chunk:
         """Waits for the chunk that was dispatched; lanes whose run is over become free."""
         assert self._dispatched is not None
-        num_segments, records, measurements, status, diagnoses = self._dispatched
+        num_segments, records, measurements, status, diagnostics = self._dispatched
         status = jax.device_get(status)
         self._steps = [int(step) for step in status.step]
         histories = list(self._histories)
-        chunk = Chunk(num_segments, records, measurements, status, histories, diagnoses)
+        chunk = Chunk(num_segments, records, measurements, status, histories, diagnostics)
         for lane, history in enumerate(self._histories):
             if history is not None and status.is_over[lane]:
                 self._histories[lane] = None
@@ -327,8 +329,8 @@ class LanePool:
         Returns:
             Steps that runs have taken, summed over lanes, and the runs that are over.
         """
-        records, measurements, diagnoses = jax.device_get(
-            (chunk.records, chunk.measurements, chunk.diagnoses)
+        records, measurements, diagnostics = jax.device_get(
+            (chunk.records, chunk.measurements, chunk.diagnostics)
         )
         num_active, finished = 0, []
         for lane, history in enumerate(chunk.histories):
@@ -339,12 +341,12 @@ class LanePool:
             num_active += active
             history.records.append(copied(records, (lane, slice(active))))
             history.measurements.append(copied(measurements, (lane,)))
-            if diagnoses is not None:
-                times = int(np.sum(diagnoses.is_active[lane]))
-                history.diagnoses.append(copied(diagnoses, (lane, slice(times))))
+            if diagnostics is not None:
+                times = int(np.sum(diagnostics.is_active[lane]))
+                history.diagnostics.append(copied(diagnostics, (lane, slice(times))))
             if chunk.status.is_over[lane]:
                 finished.append(
-                    finish(history, Status(*(a[lane] for a in chunk.status)), self._diagnoser)
+                    finish(history, Status(*(a[lane] for a in chunk.status)), self._diagnostic_set)
                 )
         return num_active * self.spec.eval_every, finished
 
@@ -382,7 +384,7 @@ def not_measured(spec: PoolSpec) -> dict[str, str]:
     data = opened(spec.data)
     task = build_task(spec.arm, data)
     trainer = make_trainer(spec.arm, task, make_model(spec.arm, task.num_outputs), spec.form)
-    return obstacles(trainer, frame_of(spec, task, data))
+    return obstacles(trainer, diagnostics_spec_of(spec, task, data))
 
 
 def _check_data(spec: PoolSpec, stream: Stream | None, memory_limit: int | None) -> None:

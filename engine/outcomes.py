@@ -48,7 +48,7 @@ def outcome_row(
 
 def _diagnostics_of(finished: FinishedRun) -> dict[str, Any]:
     """What was found while the run waited; a value that is not finite is missing."""
-    if finished.diagnosed is None:
+    if finished.diagnostics is None:
         return {}
 
     def plain(values: np.ndarray | None) -> list[float | None] | None:
@@ -58,9 +58,9 @@ def _diagnostics_of(finished: FinishedRun) -> dict[str, Any]:
 
     series = [
         {"name": of.name, "layer": of.layer or None, "values": plain(values)}
-        for of, values in finished.diagnosed.items()
+        for of, values in finished.diagnostics.items()
     ]
-    return {"diagnosed_steps": finished.diagnosed_steps, "diagnostics": series}
+    return {"diagnostics_steps": finished.diagnostics_steps, "diagnostics": series}
 
 
 def failed_row(run: Run, chance_loss: float) -> dict[str, Any]:

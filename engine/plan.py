@@ -34,7 +34,7 @@ _MAX_EVAL_EVERY = 25
 # 1.5 GiB of curves.
 _MAX_HORIZON = 2**26
 _FRESH_EVAL_EVERY = 10
-# Evaluations from one diagnosis to the next: all diagnostics then cost less than a quarter.
+# Evaluations from one measurement to the next: all diagnostics then cost less than a quarter.
 _SEGMENTS_APART = 4
 
 
@@ -148,7 +148,7 @@ def make_plan(
     eval_every = study.eval_every or min(
         _default_eval_every(one.task.steps_per_epoch) for one in grouped
     )
-    diagnose_every = _diagnose_every(study, eval_every)
+    diagnostics_every = _diagnostics_every(study, eval_every)
     asked_forks = study.fork_steps_by_arm
     groups, horizons = [], {}
     for names, arm, data, task, notes in grouped:
@@ -166,7 +166,7 @@ def make_plan(
             # A run that waits for a hit ends there; its curve says nothing of when that will be.
             stop=study.stop if task.is_hit is None else "horizon",
             diagnostics=study.diagnostics if _is_looked_into(study, names) else (),
-            diagnose_every=diagnose_every if _is_looked_into(study, names) else 0,
+            diagnostics_every=diagnostics_every if _is_looked_into(study, names) else 0,
         )
         steps_per_epoch = task.steps_per_epoch
         fingerprint = tasks.fingerprint(data)
@@ -336,8 +336,8 @@ def _is_looked_into(study: Study, names: Sequence[str]) -> bool:
     return study.diagnosis is None or AS_GIVEN in names
 
 
-def _diagnose_every(study: Study, eval_every: int) -> int:
-    """Steps from one diagnosis to the next; 0 where nothing is diagnosed."""
+def _diagnostics_every(study: Study, eval_every: int) -> int:
+    """Steps from one measurement of diagnostics to the next; 0 without any."""
     if not study.diagnostics:
         return 0
     if eval_every < STEPS_AHEAD:
@@ -347,11 +347,12 @@ def _diagnose_every(study: Study, eval_every: int) -> int:
         )
     counts = [n for n in range(1, SEGMENTS_PER_CHUNK + 1) if SEGMENTS_PER_CHUNK % n == 0]
     usable = [eval_every * n for n in counts]
-    asked = study.diagnose_every or _SEGMENTS_APART * eval_every
+    asked = study.diagnostics_every or _SEGMENTS_APART * eval_every
     if asked not in usable:
         raise InputError(
-            f"diagnose_every={asked}: expected {', '.join(map(str, usable[:-1]))} or {usable[-1]}, "
-            f"which are 1, 2, 4 and 8 times eval_every={eval_every}"
+            f"diagnostics_every={asked}: expected {', '.join(map(str, usable[:-1]))} or "
+            f"{usable[-1]}, which are {', '.join(map(str, counts[:-1]))} and {counts[-1]} times "
+            f"eval_every={eval_every}"
         )
     return asked
 

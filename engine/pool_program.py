@@ -13,9 +13,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from engine.diagnostics.measuring import Diagnoser, Frame, make_diagnoser
+from engine.diagnostics.measuring import DiagnosticSet, DiagnosticsSpec, make_diagnostic_set
 from engine.lane_program import (
-    Diagnosis,
+    DiagnosticValues,
     Lane,
     Measurement,
     PoolSpec,
@@ -23,7 +23,7 @@ from engine.lane_program import (
     Start,
     Status,
     advance_lane,
-    diagnose_lane,
+    diagnostics_of_lane,
     init_lane,
     is_over,
     measure_lane,
@@ -46,19 +46,19 @@ class Programs:
         data: as the programs will get them, or their shapes.
 
     Attributes:
-        diagnoser: `None` where nothing is diagnosed.
+        diagnostic_set: `None` without any diagnostics.
     """
 
     def __init__(self, trainer: Trainer, task: Task, spec: PoolSpec, data: Data) -> None:
         self._trainer, self._spec = trainer, spec
         self._chance_loss = task.chance_loss
-        self.diagnoser = _diagnoser_of(trainer, task, spec, data)
+        self.diagnostic_set = _diagnostic_set_of(trainer, task, spec, data)
 
     def new_lanes(self, root_seed: jax.Array, starts: Start, data: Data) -> Lane:
         """A new run in every lane."""
 
         def new(start: Start) -> Lane:
-            return init_lane(self._trainer, self.diagnoser, root_seed, start, data)
+            return init_lane(self._trainer, self.diagnostic_set, root_seed, start, data)
 
         return jax.vmap(new)(starts)
 
@@ -68,7 +68,7 @@ class Programs:
         """New runs in the lanes that `is_new` names; the others stay as they are."""
 
         def each(lane: Lane, is_new: jax.Array, start: Start) -> Lane:
-            new = init_lane(self._trainer, self.diagnoser, root_seed, start, data)
+            new = init_lane(self._trainer, self.diagnostic_set, root_seed, start, data)
             return jax.tree.map(lambda new, old: jnp.where(is_new, new, old), new, lane)
 
         def of_block(block: tuple[Lane, jax.Array, Start]) -> Lane:
@@ -79,7 +79,7 @@ class Programs:
 
     def advance(
         self, lanes: Lane, is_measured: jax.Array, num_segments: jax.Array, data: Data
-    ) -> tuple[Lane, Record, Measurement, Status, Diagnosis | None]:
+    ) -> tuple[Lane, Record, Measurement, Status, DiagnosticValues | None]:
         """Every lane up to `num_segments` evaluations further, and measured at the end."""
         trainer, spec = self._trainer, self._spec
         chance_loss = self._chance_loss
@@ -95,7 +95,7 @@ class Programs:
 
         def of_block(
             block: tuple[Lane, jax.Array],
-        ) -> tuple[Lane, Record, Measurement, Status, Diagnosis | None]:
+        ) -> tuple[Lane, Record, Measurement, Status, DiagnosticValues | None]:
             lanes, is_measured = block
             record = jax.eval_shape(segment, lanes)[1]
             measurement = jax.eval_shape(measure, lanes)[1]
@@ -104,59 +104,63 @@ class Programs:
                 return (carry.segment < num_segments) & ~jnp.all(over_block(is_over)(carry.lanes))
 
             def body(carry: _Carry) -> _Carry:
-                carry = self._diagnosed(carry, shelf, data)
+                carry = self._with_diagnostics(carry, shelf, data)
                 lanes, record = segment(carry.lanes)
                 ahead = carry.segment + 1
                 records = shelf.write(carry.records, record, carry.segment)
-                return _Carry(ahead, lanes, records, carry.diagnoses)
+                return _Carry(ahead, lanes, records, carry.diagnostics)
 
             records = shelf.room(record, SEGMENTS_PER_CHUNK)
-            diagnoses = self._room_for_diagnoses(lanes, shelf, data)
-            start = _Carry(jnp.int32(0), lanes, records, diagnoses)
-            _, lanes, records, diagnoses = lax.while_loop(goes_on, body, start)
+            diagnostics = self._room_for_diagnostics(lanes, shelf, data)
+            start = _Carry(jnp.int32(0), lanes, records, diagnostics)
+            _, lanes, records, diagnostics = lax.while_loop(goes_on, body, start)
             nothing = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), measurement)
             lanes, measured = lax.cond(
                 jnp.any(is_measured), measure, lambda lanes: (lanes, nothing), lanes
             )
-            return lanes, records, measured, over_block(status_of)(lanes), diagnoses
+            return lanes, records, measured, over_block(status_of)(lanes), diagnostics
 
         return _by_block(of_block, (lanes, is_measured), spec)
 
-    def _diagnose(self, lanes: Lane, data: Data) -> tuple[Any, Diagnosis]:
-        trainer, spec, diagnoser = self._trainer, self._spec, self.diagnoser
-        assert diagnoser is not None
-        of_one = self._over_block(lambda lane: diagnose_lane(trainer, spec, diagnoser, lane, data))
+    def _measure(self, lanes: Lane, data: Data) -> tuple[Any, DiagnosticValues]:
+        trainer, spec, diagnostic_set = self._trainer, self._spec, self.diagnostic_set
+        assert diagnostic_set is not None
+        of_one = self._over_block(
+            lambda lane: diagnostics_of_lane(trainer, spec, diagnostic_set, lane, data)
+        )
         return of_one(lanes)
 
-    def _room_for_diagnoses(self, lanes: Lane, shelf: "_Shelf", data: Data) -> Diagnosis | None:
-        if self.diagnoser is None:
+    def _room_for_diagnostics(
+        self, lanes: Lane, shelf: "_Shelf", data: Data
+    ) -> DiagnosticValues | None:
+        if self.diagnostic_set is None:
             return None
-        _, diagnosis = jax.eval_shape(lambda lanes: self._diagnose(lanes, data), lanes)
-        return shelf.room(diagnosis, SEGMENTS_PER_CHUNK // self._segments_apart)
+        _, values = jax.eval_shape(lambda lanes: self._measure(lanes, data), lanes)
+        return shelf.room(values, SEGMENTS_PER_CHUNK // self._segments_apart)
 
-    def _diagnosed(self, carry: "_Carry", shelf: "_Shelf", data: Data) -> "_Carry":
-        """With the diagnoses of the segment that begins, where it is their turn."""
-        if self.diagnoser is None:
+    def _with_diagnostics(self, carry: "_Carry", shelf: "_Shelf", data: Data) -> "_Carry":
+        """With the diagnostics of the segment that begins, where it is their turn."""
+        if self.diagnostic_set is None:
             return carry
         apart = self._segments_apart
 
-        def diagnose(lanes: Lane, diagnoses: Diagnosis) -> tuple[Any, Diagnosis]:
-            memory, diagnosis = self._diagnose(lanes, data)
-            return memory, shelf.write(diagnoses, diagnosis, carry.segment // apart)
+        def measured(lanes: Lane, diagnostics: DiagnosticValues) -> tuple[Any, DiagnosticValues]:
+            memory, values = self._measure(lanes, data)
+            return memory, shelf.write(diagnostics, values, carry.segment // apart)
 
         # Not per lane, where both sides would be computed: all lanes are at the same segment.
-        memory, diagnoses = lax.cond(
+        memory, diagnostics = lax.cond(
             carry.segment % apart == 0,
-            diagnose,
-            lambda lanes, diagnoses: (lanes.memory, diagnoses),
+            measured,
+            lambda lanes, diagnostics: (lanes.memory, diagnostics),
             carry.lanes,
-            carry.diagnoses,
+            carry.diagnostics,
         )
-        return carry._replace(lanes=carry.lanes._replace(memory=memory), diagnoses=diagnoses)
+        return carry._replace(lanes=carry.lanes._replace(memory=memory), diagnostics=diagnostics)
 
     @property
     def _segments_apart(self) -> int:
-        return self._spec.diagnose_every // self._spec.eval_every
+        return self._spec.diagnostics_every // self._spec.eval_every
 
     def _over_block(self, fn: Callable[..., Any]) -> Callable[..., Any]:
         return fn if self._spec.block == 1 else jax.vmap(fn)
@@ -168,7 +172,7 @@ class _Carry(NamedTuple):
     segment: jax.Array
     lanes: Lane
     records: Record
-    diagnoses: Diagnosis | None
+    diagnostics: DiagnosticValues | None
 
 
 class _Shelf(NamedTuple):
@@ -198,13 +202,15 @@ class _Shelf(NamedTuple):
         return jax.tree.map(of_leaf, all, one)
 
 
-def _diagnoser_of(trainer: Trainer, task: Task, spec: PoolSpec, data: Data) -> Diagnoser | None:
+def _diagnostic_set_of(
+    trainer: Trainer, task: Task, spec: PoolSpec, data: Data
+) -> DiagnosticSet | None:
     if not spec.diagnostics:
         return None
-    return make_diagnoser(trainer, frame_of(spec, task, data))
+    return make_diagnostic_set(trainer, diagnostics_spec_of(spec, task, data))
 
 
-def frame_of(spec: PoolSpec, task: Task, data: Data) -> Frame:
+def diagnostics_spec_of(spec: PoolSpec, task: Task, data: Data) -> DiagnosticsSpec:
     """What the diagnostics of a pool are made for.
 
     Args:
@@ -212,14 +218,14 @@ def frame_of(spec: PoolSpec, task: Task, data: Data) -> Frame:
         task: of the spec.
         data: as the programs will get them, or their shapes.
     """
-    return Frame(
+    return DiagnosticsSpec(
         names=spec.diagnostics,
         arm=spec.arm,
         task=task,
         data=jax.eval_shape(lambda data: data, data),
         form=spec.form,
         eval_every=spec.eval_every,
-        every=spec.diagnose_every,
+        every=spec.diagnostics_every,
     )
 
 

@@ -7,8 +7,8 @@ import jax
 import numpy as np
 
 from engine.config import Arm
-from engine.diagnostics.measuring import Diagnoser, Series
-from engine.lane_program import NOT_DIVERGED, NOT_HIT, Diagnosis, Measurement, Record, Status
+from engine.diagnostics.measuring import DiagnosticSet, Series
+from engine.lane_program import NOT_DIVERGED, NOT_HIT, DiagnosticValues, Measurement, Record, Status
 
 
 class Run(NamedTuple):
@@ -49,9 +49,10 @@ class FinishedRun(NamedTuple):
         diverged_step: when it diverged, or `None`.
         hitting_step: when the task's own event happened, before it diverged, or `None`.
         stop_reason: `horizon`, `diverged`, `hit` or `settled`.
-        diagnosed_steps: before which it was diagnosed, `[num_diagnoses]`; `None` where it was not.
-        diagnosed: what was found, each `[num_diagnoses]`; `None` for a series that does not exist
-            for its arm.
+        diagnostics_steps: before which diagnostics were measured, `[num_measured]`; `None` where
+            none were.
+        diagnostics: what was found, each `[num_measured]`; `None` for a series that does not
+            exist for its arm.
     """
 
     run: Run
@@ -63,8 +64,8 @@ class FinishedRun(NamedTuple):
     diverged_step: int | None
     hitting_step: int | None
     stop_reason: str
-    diagnosed_steps: np.ndarray | None = None
-    diagnosed: dict[Series, np.ndarray | None] | None = None
+    diagnostics_steps: np.ndarray | None = None
+    diagnostics: dict[Series, np.ndarray | None] | None = None
 
 
 class History(NamedTuple):
@@ -74,13 +75,13 @@ class History(NamedTuple):
         run: which.
         records: of its chunks, each `[segments, …]`.
         measurements: where it started, and at the end of every chunk.
-        diagnoses: of its chunks, each `[times, …]`; none where nothing is diagnosed.
+        diagnostics: of its chunks, each `[times, …]`; none without any.
     """
 
     run: Run
     records: list[Record]
     measurements: list[Measurement]
-    diagnoses: list[Diagnosis]
+    diagnostics: list[DiagnosticValues]
 
 
 class Shapes(NamedTuple):
@@ -89,14 +90,14 @@ class Shapes(NamedTuple):
     Attributes:
         lane: of one lane.
         record, measurement: of one segment, and of one measurement.
-        diagnosis: of one time, or `None`.
-        segments_apart: from one diagnosis to the next.
+        diagnostics: of one time, or `None`.
+        segments_apart: from one measurement of these to the next.
     """
 
     lane: Any
     record: Record
     measurement: Measurement
-    diagnosis: Diagnosis | None
+    diagnostics: DiagnosticValues | None
     segments_apart: int
 
 
@@ -124,8 +125,8 @@ def to_arrays(lane: Any, history: History) -> dict[str, np.ndarray]:
     records = _concatenated(history.records)
     measurements = jax.tree.map(lambda *parts: np.stack(parts), *history.measurements)
     left = {"lane": lane, "records": records, "measurements": measurements}
-    if history.diagnoses:
-        left["diagnoses"] = _concatenated(history.diagnoses)
+    if history.diagnostics:
+        left["diagnostics"] = _concatenated(history.diagnostics)
     return _by_path(left)
 
 
@@ -149,8 +150,8 @@ def from_arrays(checkpoint: Checkpoint, of: Shapes) -> tuple[Any, History] | Non
         "records": several(of.record, num_segments),
         "measurements": several(of.measurement, num_measured),
     }
-    if of.diagnosis is not None:
-        shapes["diagnoses"] = several(of.diagnosis, -(-num_segments // of.segments_apart))
+    if of.diagnostics is not None:
+        shapes["diagnostics"] = several(of.diagnostics, -(-num_segments // of.segments_apart))
     expected = _by_path(shapes)
     if expected.keys() != arrays.keys():
         return None
@@ -162,15 +163,15 @@ def from_arrays(checkpoint: Checkpoint, of: Shapes) -> tuple[Any, History] | Non
         return None
     if not steps[-1] == checkpoint.step == arrays["lane/train/step"] < checkpoint.run.horizon:
         return None
-    if of.diagnosis is not None:
+    if of.diagnostics is not None:
         starts = np.append(0, steps[:-1])[:: of.segments_apart]
-        if not np.array_equal(starts, arrays["diagnoses/step"]):
+        if not np.array_equal(starts, arrays["diagnostics/step"]):
             return None
     leaves = [arrays[name] for name in expected]
     found = jax.tree.unflatten(jax.tree.structure(shapes), leaves)
     measurements = [copied(found["measurements"], (i,)) for i in range(num_measured)]
-    diagnoses = [found["diagnoses"]] if "diagnoses" in found else []
-    return found["lane"], History(checkpoint.run, [found["records"]], measurements, diagnoses)
+    diagnostics = [found["diagnostics"]] if "diagnostics" in found else []
+    return found["lane"], History(checkpoint.run, [found["records"]], measurements, diagnostics)
 
 
 def _concatenated(parts: Sequence[Any]) -> Any:
@@ -187,13 +188,15 @@ def copied(tree: Any, index: tuple[int | slice, ...]) -> Any:
     return jax.tree.map(lambda a: np.array(a[index]), tree)
 
 
-def finish(history: History, status: Status, diagnoser: Diagnoser | None = None) -> FinishedRun:
+def finish(
+    history: History, status: Status, diagnostic_set: DiagnosticSet | None = None
+) -> FinishedRun:
     """The run that a lane leaves behind when it is over.
 
     Args:
         history: of the run.
         status: of the lane.
-        diagnoser: of the pool; `None` where nothing is diagnosed.
+        diagnostic_set: of the pool; `None` without diagnostics.
     """
     records: Record = _concatenated(history.records)
     batch_loss = np.asarray(records.batch_loss).reshape(-1)
@@ -229,25 +232,26 @@ def finish(history: History, status: Status, diagnoser: Diagnoser | None = None)
         diverged_step=diverged_step,
         hitting_step=hitting_step,
         stop_reason=reason,
-        **_diagnosed(history, diverged_step, diagnoser),
+        **_diagnostics_of(history, diverged_step, diagnostic_set),
     )
 
 
-def _diagnosed(
-    history: History, diverged_step: int | None, diagnoser: Diagnoser | None
+def _diagnostics_of(
+    history: History, diverged_step: int | None, diagnostic_set: DiagnosticSet | None
 ) -> dict[str, Any]:
     """What was found of a run, before it diverged where it did."""
-    if diagnoser is None:
+    if diagnostic_set is None:
         return {}
-    found: Diagnosis = _concatenated(history.diagnoses)
+    found: DiagnosticValues = _concatenated(history.diagnostics)
     is_before = found.step < (np.inf if diverged_step is None else diverged_step)
     curves: dict[Series, np.ndarray | None] = {
-        series: np.asarray(found.values)[is_before, i] for i, series in enumerate(diagnoser.series)
+        series: np.asarray(found.values)[is_before, i]
+        for i, series in enumerate(diagnostic_set.series)
     }
-    absent = {Series(name, ""): None for name in diagnoser.absent}
+    absent = {Series(name, ""): None for name in diagnostic_set.absent}
     return {
-        "diagnosed_steps": found.step[is_before].astype(np.int64),
-        "diagnosed": {**curves, **absent},
+        "diagnostics_steps": found.step[is_before].astype(np.int64),
+        "diagnostics": {**curves, **absent},
     }
 
 

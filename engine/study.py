@@ -9,7 +9,7 @@ from typing import Any
 
 from engine import config, designs, models, optimizers, rng, tasks
 from engine.config import Arm
-from engine.diagnosis.record import Record
+from engine.diagnosis.record import DiagnosisRecord
 from engine.diagnostics import check_names
 from engine.errors import InputError, unknown_name
 from engine.plateau import DetectorSettings, check_settings
@@ -42,7 +42,8 @@ class Study:
         fix_init: one init seed for all repetitions, so that only the data order varies.
         fix_order: one order seed for all repetitions, so that only the start varies.
         stop: `horizon`: every run lasts that long; `settled`: a run ends once it has left chance
-            level and its status is settled. What needs the end of a curve uses the end it has.
+            level, on held-out examples too, and its status is settled. What needs the end of a
+            curve uses the end it has.
         detector: settings of the detector.
         design: which seeds are combined, one of `engine.designs.DESIGNS`.
         order_seeds: data orders of a crossed design.
@@ -51,7 +52,7 @@ class Study:
             default at half the parents' median waiting time.
         diagnostics: what is measured while a run waits, of `engine.diagnostics.DIAGNOSTICS`; or
             `("all",)`.
-        diagnose_every: steps between these measurements: 1, 2, 4 or 8 times `eval_every`; by
+        diagnostics_every: steps between these measurements: 1, 2, 4 or 8 times `eval_every`; by
             default 4.
         diagnosis: what a diagnosis was made of, see `engine.diagnosis.record`; else `None`.
         theory: that the report holds the runs against, one of `engine.theory.THEORIES`.
@@ -78,8 +79,8 @@ class Study:
     forks: int | None = None
     fork_step: int | Mapping[str, int] | None = None
     diagnostics: tuple[str, ...] = ()
-    diagnose_every: int | None = None
-    diagnosis: Record | None = None
+    diagnostics_every: int | None = None
+    diagnosis: DiagnosisRecord | None = None
     theory: str | None = None
 
     def __post_init__(self) -> None:
@@ -93,7 +94,7 @@ class Study:
             ("order_seeds", self.order_seeds, 1),
             ("forks", self.forks, 1),
             ("eval_every", self.eval_every, 1),
-            ("diagnose_every", self.diagnose_every, 1),
+            ("diagnostics_every", self.diagnostics_every, 1),
             ("root_seed", self.root_seed, 0),
             ("fix_init", self.fix_init, 0),
         ):
@@ -103,8 +104,8 @@ class Study:
             check_whole("seeds", number, 1, MAX_SEEDS)
         self._check_design()
         object.__setattr__(self, "diagnostics", check_names(self.diagnostics))
-        if self.diagnose_every is not None and not self.diagnostics:
-            raise InputError("diagnose_every has no effect without diagnostics")
+        if self.diagnostics_every is not None and not self.diagnostics:
+            raise InputError("diagnostics_every has no effect without diagnostics")
         check_settings(self.detector)
         if self.theory is not None:
             THEORIES.check(self.theory)

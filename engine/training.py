@@ -52,7 +52,7 @@ class StepInfo(NamedTuple):
     is_hit: jax.Array | None
 
 
-class Look(NamedTuple):
+class StepParts(NamedTuple):
     """One step, taken apart.
 
     Attributes:
@@ -99,7 +99,7 @@ class Trainer(NamedTuple):
         init: from (keys, leaf laws `[num_leaves, 2]`, hyperparams, data) to the state at step 0.
         draw: from (state, data, number of steps) to what those steps need of the order stream.
         step: from (state, hyperparams, data, draw of one step) to (state, StepInfo).
-        look: the same step with all that it is made of.
+        step_in_parts: the same step with all that it is made of.
         evaluate: from (state, data) to EvalInfo.
         inspect: from (state, data) to InspectInfo.
         batch_apply: of the model, in the arm's number format, as it is before its convolutions are
@@ -111,7 +111,7 @@ class Trainer(NamedTuple):
     init: Callable[[Keys, jax.Array, Hyperparams, Data], TrainState]
     draw: Callable[[TrainState, Data, int], Any]
     step: Callable[[TrainState, Hyperparams, Data, Any], tuple[TrainState, StepInfo]]
-    look: Callable[[TrainState, Hyperparams, Data, Any], Look]
+    step_in_parts: Callable[[TrainState, Hyperparams, Data, Any], StepParts]
     evaluate: Callable[[TrainState, Data], EvalInfo]
     inspect: Callable[[TrainState, Data], InspectInfo]
     batch_apply: Callable[[Any, Any, jax.Array], jax.Array]
@@ -164,7 +164,9 @@ def make_trainer(arm: Arm, task: Task, model: Model, form: str) -> Trainer:
     def draw(state: TrainState, data: Data, num_steps: int) -> Any:
         return task.draw(data, state.order_key, state.step, num_steps)
 
-    def look(state: TrainState, hyperparams: Hyperparams, data: Data, draw: Any) -> Look:
+    def step_in_parts(
+        state: TrainState, hyperparams: Hyperparams, data: Data, draw: Any
+    ) -> StepParts:
         batch = task.sample(data, draw)
         noise_key = jax.random.fold_in(state.noise_key, state.step)
         inputs = batch.inputs
@@ -187,12 +189,12 @@ def make_trainer(arm: Arm, task: Task, model: Model, form: str) -> Trainer:
             model_state=model_state,
             step=state.step + 1,
         )
-        return Look(new_state, StepInfo(loss, is_hit), grads, updates)
+        return StepParts(new_state, StepInfo(loss, is_hit), grads, updates)
 
     def step(
         state: TrainState, hyperparams: Hyperparams, data: Data, draw: Any
     ) -> tuple[TrainState, StepInfo]:
-        taken = look(state, hyperparams, data, draw)
+        taken = step_in_parts(state, hyperparams, data, draw)
         return taken.state, taken.info
 
     def measure(
@@ -220,7 +222,7 @@ def make_trainer(arm: Arm, task: Task, model: Model, form: str) -> Trainer:
         init=init,
         draw=draw,
         step=step,
-        look=look,
+        step_in_parts=step_in_parts,
         evaluate=evaluate,
         inspect=inspect,
         batch_apply=compute_in(model.batch_apply, arm.precision),

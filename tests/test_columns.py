@@ -90,7 +90,7 @@ def _rows() -> dict[str, dict[str, Any]]:
     fork = {"fork_step": 110, "fork_order_seed": 2**31, "average_loss": FALL[[0, -1]]}
     dead = {"name": "dead_share", "layer": None, "values": [0.5, None]}
     absent = {"name": "below_epsilon", "layer": None, "values": None}
-    fork |= {"diagnosed_steps": np.asarray([0, 44]), "diagnostics": [dead, absent]}
+    fork |= {"diagnostics_steps": np.asarray([0, 44]), "diagnostics": [dead, absent]}
     series = Series(STEPS.astype(np.int64), FALL.astype(np.float32))
     log = Curve("plain", "run-6", "log.csv", series, {})
     seeds = dict.fromkeys(("seed", "init_seed", "order_seed", "noise_seed"), 6)

@@ -103,6 +103,17 @@ def test_runs_that_settle_early_are_the_same_up_to_there(make_pool):
         assert at_stop.status == at_end.status
 
 
+def test_a_run_that_learns_by_heart_is_not_stopped_early(make_pool):
+    """It may yet come to what carries over to other examples."""
+    arm = small_arm(dense_widths=(256, 256), control="shuffled_labels")
+    runs = runs_of(arm, [0, 1], horizon=1320)
+    found = drain(make_pool(arm, stop="settled"), runs, 4)
+    for run in found.values():
+        assert run.curves["loss"][-1] < 0.5 * np.log(10)
+        assert min(run.inspected["held_out_loss"]) > 0.95 * np.log(10)
+        assert run.stop_reason == "horizon"
+
+
 def test_runs_of_unequal_length_share_lanes(make_pool):
     """Lanes are filled again as they become free, and nothing else changes."""
     arm = small_arm()

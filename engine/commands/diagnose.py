@@ -4,21 +4,22 @@ import dataclasses
 import math
 import os
 import time
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypedDict, Unpack
 
 from engine import devices, plan, store, tuning, workers
 from engine.commands.progress import note
 from engine.commands.results import Results
 from engine.commands.run import default_cache_dir, find_workers, run
 from engine.config import Arm, structure
-from engine.diagnosis.budget import Budget, Costs, choose, precision
+from engine.diagnosis.budget import Budget, Costs, choose, what_seeds_can_tell
 from engine.diagnosis.factors import AS_GIVEN, Factors, factors_of
 from engine.diagnosis.record import read_record, record_of
 from engine.diagnostics.measuring import STEPS_AHEAD
 from engine.errors import InputError, unknown_name
 from engine.plan import Plan
 from engine.study import MAX_SEEDS, Study, check_whole, resolve_arm
-from engine.tasks.controls import has_examples
+from engine.tasks.controls import has_constant_inputs, has_examples
 
 MINUTES = 10.0
 # What the decision table, and who reads it, want to see inside the runs: the cheap ones.
@@ -31,6 +32,41 @@ class _Pilot(NamedTuple):
 
     plan: Plan
     factors: Factors
+    has_constant_inputs: bool | None
+
+    @property
+    def horizon(self) -> int:
+        """That was asked for, in steps."""
+        return self.plan.horizons[AS_GIVEN]
+
+    @property
+    def longest_horizon(self) -> float:
+        """Steps after which the schedule has brought the learning rate down."""
+        arm = self.plan.arms[AS_GIVEN]
+        if arm.decay_steps is None:
+            return math.inf
+        return arm.decay_steps + (arm.warmup_steps or 0)
+
+
+class RunOptions(TypedDict, total=False):
+    """Further arguments of `engine.run`."""
+
+    width: int | None
+    form: str | None
+    is_quiet: bool
+    has_report: bool
+    checkpoint_every: float | None
+    live_every: float | None
+    has_tensorboard: bool
+    wandb_runs: int | None
+
+
+class _Asked(NamedTuple):
+    """What the budget is to be made of, see `diagnose`."""
+
+    minutes: float | None
+    seeds: int | None
+    is_horizon_fixed: bool
 
 
 def diagnose(
@@ -44,7 +80,7 @@ def diagnose(
     num_workers: int | None = None,
     data_dir: str | None = None,
     cache_dir: str | None = None,
-    **options: Any,
+    **options: Unpack[RunOptions],
 ) -> Results:
     """Runs a designed study around one configuration, and writes its report with the verdict.
 
@@ -66,9 +102,14 @@ def diagnose(
         What the work directory holds; `summary["diagnosis"]` is the verdict with its evidence.
 
     Raises:
-        InputError: as `engine.run`; also where the minutes do not buy what was asked for, or the
-            task has an event of its own, and so no plateau to explain.
+        InputError: as `engine.run`; also where the minutes do not buy what was asked for, the work
+            directory holds a diagnosis with other seeds or another horizon, or the task has an
+            event of its own, and so no plateau to explain.
+        TypeError: an option is none of `engine.run`, or not one for a diagnosis.
     """
+    unknown = sorted(options.keys() - RunOptions.__annotations__.keys())
+    if unknown:
+        raise TypeError(f"diagnose() got an unexpected keyword argument {unknown[0]!r}")
     if minutes is not None and not (math.isfinite(minutes) and minutes > 0):
         raise InputError(f"minutes={minutes}: expected a positive number")
     check_whole("seeds", seeds, 1, MAX_SEEDS)
@@ -77,23 +118,35 @@ def diagnose(
     one = _around(study, arm)
     available, number = find_workers(num_workers)
     pilot = _pilot(one, available.platform, data_dir)
-    if minutes is None and not (seeds is not None and is_horizon_fixed):
-        minutes = MINUTES
-    known = _known(workdir)
-    if known is not None:
-        minutes, budget = known
-    elif minutes is None:
-        assert seeds is not None
-        budget = Budget(seeds, pilot.plan.horizons[AS_GIVEN], [precision(seeds)])
-    else:
-        costs = _costs(pilot, available, number, cache, began)
-        asked = pilot.plan.horizons[AS_GIVEN]
-        budget = choose(minutes, costs, asked, is_horizon_fixed, seeds)
+    asked = _Asked(minutes, seeds, is_horizon_fixed)
+    minutes, budget = _known(workdir, pilot, asked) or _chosen(
+        pilot, asked, lambda: _costs(pilot, available, number, cache, began)
+    )
     for line in budget.words:
         note(line)
     for name, reason in pilot.factors.skipped.items():
         note(f"without {name}: {reason}")
-    designed = dataclasses.replace(
+    designed = _designed(one, pilot, minutes, budget)
+    return run(
+        designed, workdir, num_workers=num_workers, data_dir=data_dir, cache_dir=cache, **options
+    )
+
+
+def _chosen(
+    pilot: _Pilot, asked: _Asked, measured: Callable[[], Costs]
+) -> tuple[float | None, Budget]:
+    """Minutes and budget of a new diagnosis; costs are measured where minutes are to be spent."""
+    minutes, seeds, is_horizon_fixed = asked
+    if minutes is None and seeds is not None and is_horizon_fixed:
+        return None, Budget(seeds, pilot.horizon, [what_seeds_can_tell(seeds)])
+    minutes = MINUTES if minutes is None else minutes
+    longest = pilot.longest_horizon
+    return minutes, choose(minutes, measured(), pilot.horizon, longest, is_horizon_fixed, seeds)
+
+
+def _designed(one: Study, pilot: _Pilot, minutes: float | None, budget: Budget) -> Study:
+    """The study that decides."""
+    return dataclasses.replace(
         one,
         name="diagnose",
         question=_QUESTION,
@@ -106,10 +159,7 @@ def diagnose(
         eval_every=one.eval_every or max(pilot.plan.eval_every, STEPS_AHEAD),
         diagnostics=(*_DIAGNOSTICS, *one.diagnostics),
         stop="settled",
-        diagnosis=record_of(pilot.factors, minutes, budget.words),
-    )
-    return run(
-        designed, workdir, num_workers=num_workers, data_dir=data_dir, cache_dir=cache, **options
+        diagnosis=record_of(pilot.factors, minutes, budget.words, pilot.has_constant_inputs),
     )
 
 
@@ -140,19 +190,49 @@ def _pilot(study: Study, platform: str, data_dir: str | None) -> _Pilot:
             f"dataset={group.spec.arm.dataset} waits for an event of its own: there is no plateau "
             f"to explain"
         )
-    return _Pilot(concrete, factors_of(concrete.arms[AS_GIVEN], has_examples(group.spec.data)))
+    data = group.spec.data
+    factors = factors_of(concrete.arms[AS_GIVEN], has_examples(data))
+    return _Pilot(concrete, _without_equals(factors), has_constant_inputs(data))
 
 
-def _known(workdir: str | os.PathLike[str]) -> tuple[float | None, Budget] | None:
-    """Minutes and budget of the diagnosis that a work directory holds, or `None`."""
+def _without_equals(factors: Factors) -> Factors:
+    """Without arms that another one is already."""
+    first: dict[Arm, str] = {}
+    arms, skipped = {}, dict(factors.skipped)
+    for name, factor in factors.arms.items():
+        other = first.setdefault(resolve_arm(factor.arm), name)
+        if other == name:
+            arms[name] = factor
+        else:
+            skipped[name] = f"it is the same as {other}"
+    return Factors(arms, skipped)
+
+
+def _known(
+    workdir: str | os.PathLike[str], pilot: _Pilot, asked: _Asked
+) -> tuple[float | None, Budget] | None:
+    """Minutes and budget of the diagnosis that a work directory holds, or `None`.
+
+    Raises:
+        InputError: they are not those that were asked for.
+    """
     found = store.find_existing(store.as_path(workdir))
-    if found is None or "diagnosis" not in found.document.get("study", {}):
+    record = None if found is None else read_record(found.document)
+    if found is None or record is None:
         return None
-    record = read_record(found.document["study"]["diagnosis"])
-    seeds = found.document["study"].get("seeds", {}).get(AS_GIVEN)
-    horizon = found.document["identity"].get("horizons", {}).get(AS_GIVEN)
-    if seeds is None or horizon is None:
-        raise InputError(f"the diagnosis in {str(workdir)!r} has no arm {AS_GIVEN!r}")
+    seeds = found.document["study"]["seeds"][AS_GIVEN]
+    horizon = found.document["identity"]["horizons"][AS_GIVEN]
+    for name, value, known in (
+        ("seeds", asked.seeds, seeds),
+        ("horizon", pilot.horizon if asked.is_horizon_fixed else None, horizon),
+    ):
+        if value is not None and value != known:
+            raise InputError(
+                f"{name}={value}: the diagnosis in {str(workdir)!r} has {known}; to go on with it "
+                f"leave --{name} out, or give another --workdir"
+            )
+    if asked.minutes not in (None, record.minutes):
+        note(f"minutes={asked.minutes:g} choose nothing: this diagnosis is gone on with as it is")
     return record.minutes, Budget(seeds, horizon, record.budget)
 
 

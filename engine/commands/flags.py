@@ -33,7 +33,7 @@ _STUDY_FLAGS: dict[str, tuple[type, str]] = {
         "what to measure while a run waits: all, or norms, epsilon, dead, spread, outputs, cosine, "
         "displacement, curvature with commas between them (default: the experiment's, or nothing)",
     ),
-    "diagnose_every": (
+    "diagnostics_every": (
         int,
         "steps between these measurements: 1, 2, 4 or 8 times eval_every (default: 4 times)",
     ),
@@ -153,7 +153,7 @@ STUDY_FIELDS = (
     "fork_step",
     "stop",
     "diagnostics",
-    "diagnose_every",
+    "diagnostics_every",
     "root_seed",
 )
 _LIST_FLAGS: dict[str, tuple[type, str]] = {

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from engine.report.curves import ArmCurves
-    from engine.report.diagnosed import ArmDiagnostics
+    from engine.report.diagnostic_series import ArmDiagnostics
     from engine.report.figures import Figures
     from engine.report.findings import Findings
     from engine.report.notebook import ReportFile
@@ -117,7 +117,7 @@ class Results:
         Raises:
             InputError: there is no such arm, or nothing was measured of a finished run of it.
         """
-        from engine.report.diagnosed import read_arm_diagnostics
+        from engine.report.diagnostic_series import read_arm_diagnostics
 
         return read_arm_diagnostics(self._directory, arm)
 

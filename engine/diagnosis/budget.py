@@ -7,8 +7,8 @@ from engine import statistics
 from engine.errors import InputError
 
 # With fewer, not even pairs that all agree are beyond chance after Holm over a dozen changes: the
-# log-rank test of n such pairs has χ² = n. More say little that these do not.
-_FEWEST, _MOST = 10, 24
+# sign test of n such pairs has p = 2·2^−n. More say little that these do not.
+_FEWEST, _MOST = 9, 24
 # A longer look than was asked for, where time is left.
 _LONGEST = 4
 # Rows, report and what lanes wait for each other.
@@ -52,17 +52,23 @@ class Budget(NamedTuple):
 
 
 def choose(
-    minutes: float, costs: Costs, asked_horizon: int, is_horizon_fixed: bool, seeds: int | None
+    minutes: float,
+    costs: Costs,
+    asked_horizon: int,
+    longest_horizon: float,
+    is_horizon_fixed: bool,
+    seeds: int | None,
 ) -> Budget:
     """Seeds and horizon for some minutes.
 
     The horizon asked for comes first, then seeds up to 24, then a horizon up to four times as long.
-    Where not even 10 seeds reach it, it is cut.
+    Where not even 9 seeds reach it, it is cut.
 
     Args:
         minutes: for everything, the report included.
         costs: measured.
         asked_horizon: steps.
+        longest_horizon: steps beyond which no run gets anywhere, because its rate has decayed.
         is_horizon_fixed: whether it may not be changed.
         seeds: as asked for, or `None`.
 
@@ -77,10 +83,11 @@ def choose(
     def needed(seeds: int, horizon: float) -> float:
         return (60 * minutes - left + seeds * horizon * costs.num_arms / rate) / 60
 
-    number = seeds or min(max(int(steps / asked_horizon), _FEWEST), _MOST)
+    number = min(max(int(steps / asked_horizon), _FEWEST), _MOST) if seeds is None else seeds
     horizon = asked_horizon
     if not is_horizon_fixed:
-        horizon = min(int(steps / number), _LONGEST * asked_horizon)
+        longest = max(min(_LONGEST * asked_horizon, longest_horizon), asked_horizon)
+        horizon = int(min(steps / number, longest))
     # What runs are shortened to must still be a look worth having.
     least = asked_horizon if is_horizon_fixed else asked_horizon // 2
     if horizon < least or number * horizon > steps * 1.02:
@@ -91,12 +98,13 @@ def choose(
         )
     how = (
         f"{1e3 * costs.seconds_per_step:.3g} ms for a step of a seed, {costs.num_workers} at a "
-        f"time: {minutes:g} minutes buy {number} seeds of {costs.num_arms} arms to {horizon} steps."
+        f"time: {minutes:g} minutes buy {number} seeds of {costs.num_arms} arms to {horizon} steps"
+        f"{'' if horizon == asked_horizon else f', where {asked_horizon} were asked for'}."
     )
-    return Budget(number, horizon, [how, precision(number)])
+    return Budget(number, horizon, [how, what_seeds_can_tell(number)])
 
 
-def precision(seeds: int) -> str:
+def what_seeds_can_tell(seeds: int) -> str:
     """What a number of seeds of every arm can tell, in a sentence."""
     least = statistics.proportion(seeds, seeds).lower
     if seeds < _FEWEST:
@@ -114,10 +122,10 @@ def precision(seeds: int) -> str:
 def _pairs_needed(seeds: int) -> int:
     """Of pairs in which both runs leave, those in which a change must be earlier.
 
-    A log-rank test stratified by pairs is a sign test, χ² = (2k − n)²/n; Holm's first step asks for
-    the level over the number of changes.
+    A log-rank test stratified by pairs is a sign test, with an exact binomial p; Holm's first step
+    asks for the level over the number of changes.
     """
-    from scipy.stats import chi2
+    from scipy.stats import binom
 
-    least = chi2.isf(0.05 / _NUM_CHANGES, 1)
-    return min(math.ceil((seeds + math.sqrt(least * seeds)) / 2), seeds)
+    least = binom.isf(0.5 * 0.05 / _NUM_CHANGES, seeds, 0.5) + 1
+    return int(min(least, seeds))

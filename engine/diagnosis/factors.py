@@ -8,6 +8,7 @@ from engine.config import DEFAULTS, FIELDS, Arm
 from engine.models import MODELS
 from engine.optimizers import OPTIMIZERS
 from engine.sources import is_reference
+from engine.tasks import module_of
 
 Kind = Literal["given", "remedy", "far", "control"]
 
@@ -23,7 +24,7 @@ _RATES: dict[str, tuple[float, Kind]] = {
 }
 _EPSILONS = (1e-12, 1e-5)
 # A multiple of a rate of zero is no other rate.
-LEAST_RATE = 1e-6
+_LEAST_RATE = 1e-6
 _SGD = {"optimizer": "sgd", "momentum": 0.9, "learning_rate": 0.01}
 _ADAM = {"optimizer": "adam", "learning_rate": 1e-3}
 _PROBE_RATE = 1e-2
@@ -37,11 +38,13 @@ class Factor(NamedTuple):
         kind: `given`; a `remedy` that may be advised; a `far` rate that only tells the order of
             magnitude, or is advised where nothing near helps; or a `control`.
         words: what was changed.
+        relative_rate: its learning rate over the given one, where they differ in nothing else.
     """
 
     arm: Arm
     kind: Kind
     words: str
+    relative_rate: float | None = None
 
 
 class Factors(NamedTuple):
@@ -70,36 +73,37 @@ def factors_of(arm: Arm, has_examples: bool) -> Factors:
     other = _ADAM if arm.optimizer == "sgd" else _SGD
     arms, skipped = {AS_GIVEN: Factor(arm, "given", "as given")}, {}
 
-    def add(name: str, kind: Kind, words: str, make: Callable[[], Arm]) -> None:
+    def add(name: str, kind: Kind, words: str, make: Callable[..., Arm], *changed: Any) -> None:
         try:
             if kind == "control" and not has_examples:
                 raise _NotApplicableError(f"dataset={arm.dataset} draws fresh examples every step")
-            arms[name] = Factor(make(), kind, words)
+            arms[name] = Factor(make(arm, *changed), kind, words)
         except _NotApplicableError as reason:
             skipped[name] = str(reason)
 
-    add("init=he", "remedy", "He initialisation, zero biases", lambda: _with_init(arm))
+    add("init=he", "remedy", "He initialisation, zero biases", _with_init)
     for epsilon in _EPSILONS:
         words = f"the optimiser's ε at {epsilon:g}"
-        add(f"epsilon={epsilon:g}", "remedy", words, lambda e=epsilon: _with_epsilon(arm, e))  # type: ignore[misc]
-    for name, (factor, near) in _RATES.items():
-        words = f"learning rate {name}"
-        add(f"learning_rate={name}", near, words, lambda f=factor: _with_rate(arm, f))  # type: ignore[misc]
-    add("batch_norm", "remedy", "normalised over the batch", lambda: _with_normalisation(arm))
-    add("leaky_relu", "remedy", "leaky ReLU", lambda: _with_leak(arm))
-    name = f"optimizer={other['optimizer']}"
-    add(name, "remedy", _words_of(other), lambda: _with_optimizer(arm, other))
-    add("one_batch", "control", "one batch, over and over", lambda: _with(arm, "one_batch"))
-    add("linear_probe", "control", "a linear model of the raw inputs", lambda: _linear_probe(arm))
+        add(f"epsilon={epsilon:g}", "remedy", words, _with_epsilon, epsilon)
+    for times, (relative, kind) in _RATES.items():
+        name = f"learning_rate={times}"
+        add(name, kind, f"learning rate {_rate(arm, relative):g}, {times}", _with_rate, relative)
+        if name in arms:
+            arms[name] = arms[name]._replace(relative_rate=relative)
+    add("batch_norm", "remedy", "normalised over the batch", _with_normalisation)
+    add("leaky_relu", "remedy", "leaky ReLU", _with_leak)
+    add(f"optimizer={other['optimizer']}", "remedy", _words_of(other), _with_optimizer, other)
+    add("one_batch", "control", "one batch, over and over", _with_control, "one_batch")
+    add("linear_probe", "control", "a linear model of the raw inputs", _linear_probe)
     for control, words in (
         ("shuffled_labels", "labels shuffled among the examples"),
         ("constant_inputs", "every input replaced by their mean"),
     ):
-        add(control, "control", words, lambda c=control: _with(arm, c))  # type: ignore[misc]
+        add(control, "control", words, _with_control, control)
     return Factors(arms, skipped)
 
 
-def _with(arm: Arm, control: str) -> Arm:
+def _with_control(arm: Arm, control: str) -> Arm:
     if arm.control != "none":
         raise _NotApplicableError(f"the data are under control={arm.control} already")
     return dataclasses.replace(arm, control=control)
@@ -119,12 +123,15 @@ def _with_epsilon(arm: Arm, epsilon: float) -> Arm:
     return dataclasses.replace(arm, epsilon=epsilon)
 
 
-def _with_rate(arm: Arm, factor: float) -> Arm:
-    rate = (arm.learning_rate or LEAST_RATE) * factor
-    most = FIELDS["learning_rate"].maximum
+def _rate(arm: Arm, relative: float) -> float:
+    return float(f"{(arm.learning_rate or _LEAST_RATE) * relative:.4g}")
+
+
+def _with_rate(arm: Arm, relative: float) -> Arm:
+    rate, most = _rate(arm, relative), FIELDS["learning_rate"].maximum
     if most is not None and rate > most:
         raise _NotApplicableError(f"that is above the highest rate, {most:g}")
-    return dataclasses.replace(arm, learning_rate=float(f"{rate:.4g}"))
+    return dataclasses.replace(arm, learning_rate=rate)
 
 
 def _with_normalisation(arm: Arm) -> Arm:
@@ -164,8 +171,11 @@ def _linear_probe(arm: Arm) -> Arm:
 
     unset = {name: DEFAULTS[name] for name in (*MODEL_FIELDS, "model_args")}
     probe = dataclasses.replace(_with_optimizer(arm, _ADAM), **unset)
+    # Its rate is one for inputs of order one.
+    is_scaled = "scaling" in module_of(arm.dataset).USED
     return dataclasses.replace(
         probe,
+        scaling="standard" if is_scaled else arm.scaling,
         model="mlp",
         dense_widths=(),
         init="he",

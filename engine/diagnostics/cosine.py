@@ -12,15 +12,15 @@ Cost: two steps, about 6 forward passes of a mini-batch, of which others share t
 
 from typing import Any
 
-from engine.diagnostics.diagnostic import Diagnostic, Sight, Subject, Values
+from engine.diagnostics.diagnostic import Diagnostic, Snapshot, Subject, Values
 from engine.diagnostics.registry import WHOLE
 from engine.diagnostics.vectors import inner, unit
 
 COSINE = "update_cosine"
 
 
-def _measure(subject: Subject, sight: Sight, memory: Any) -> tuple[Values, Any]:
-    cosine = inner(unit(sight.first.updates), unit(sight.second.updates))
+def _measure(subject: Subject, snapshot: Snapshot, memory: Any) -> tuple[Values, Any]:
+    cosine = inner(unit(snapshot.first.updates), unit(snapshot.second.updates))
     return {COSINE: {WHOLE: cosine}}, memory
 
 

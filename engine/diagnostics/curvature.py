@@ -27,7 +27,7 @@ import jax.numpy as jnp
 from jax import lax
 from jax.flatten_util import ravel_pytree
 
-from engine.diagnostics.diagnostic import Diagnostic, Sight, Subject, Values
+from engine.diagnostics.diagnostic import Diagnostic, Snapshot, Subject, Values
 from engine.diagnostics.registry import WHOLE
 from engine.diagnostics.vectors import norm, unit
 from engine.training import TrainState
@@ -128,13 +128,13 @@ def _dot(a: jax.Array, b: jax.Array) -> jax.Array:
     return jnp.dot(a, b, precision="highest")
 
 
-def _measure(subject: Subject, sight: Sight, memory: jax.Array) -> tuple[Values, jax.Array]:
+def _measure(subject: Subject, snapshot: Snapshot, memory: jax.Array) -> tuple[Values, jax.Array]:
     def loss(params: Any) -> jax.Array:
-        outputs = subject.apply(params, sight.state.model_state, sight.batch.inputs)
-        return jnp.mean(subject.task.loss(outputs, sight.batch.targets))
+        outputs = subject.apply(params, snapshot.state.model_state, snapshot.batch.inputs)
+        return jnp.mean(subject.task.loss(outputs, snapshot.batch.targets))
 
-    update = unit(ravel_pytree(sight.first.updates)[0])
-    found = curvature(hessian_product(loss, sight.state.params), update, memory)
+    update = unit(ravel_pytree(snapshot.first.updates)[0])
+    found = curvature(hessian_product(loss, snapshot.state.params), update, memory)
     values = {ALONG: found.along, TOP: found.top, BOTTOM: found.bottom}
     # A vector that is not finite, or has no length, would stay so.
     is_usable = jnp.all(jnp.isfinite(found.ahead)) & jnp.any(found.ahead != 0)

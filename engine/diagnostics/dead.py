@@ -17,7 +17,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from engine.diagnostics.diagnostic import Diagnostic, Sight, Subject, Values
+from engine.diagnostics.diagnostic import Diagnostic, Snapshot, Subject, Values
 from engine.diagnostics.registry import WHOLE
 
 SHARE = "dead_share"
@@ -34,8 +34,8 @@ def num_dead(values: jax.Array) -> jax.Array:
     return jnp.sum(~jnp.any(is_changed, axis=0))
 
 
-def _measure(subject: Subject, sight: Sight, memory: Any) -> tuple[Values, Any]:
-    hidden = {name: entry.values for name, entry in sight.inputs.items() if not entry.is_data}
+def _measure(subject: Subject, snapshot: Snapshot, memory: Any) -> tuple[Values, Any]:
+    hidden = {name: entry.values for name, entry in snapshot.inputs.items() if not entry.is_data}
     numbers = {name: num_dead(values) for name, values in hidden.items()}
     own = {name: number / hidden[name].shape[-1] for name, number in numbers.items()}
     whole = sum(numbers.values()) / sum(values.shape[-1] for values in hidden.values())

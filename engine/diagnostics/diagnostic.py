@@ -9,7 +9,7 @@ from engine.config import Arm
 from engine.diagnostics.recording import LayerInput
 from engine.optimizers import Hyperparams
 from engine.tasks import Batch, Task
-from engine.training import Look, TrainState
+from engine.training import StepParts, TrainState
 
 # Values by series and by layer or parameter, each of them a scalar.
 Values = dict[str, dict[str, jax.Array]]
@@ -40,7 +40,7 @@ class Subject(NamedTuple):
     every: int
 
 
-class Sight(NamedTuple):
+class Snapshot(NamedTuple):
     """What there is to see of one run.
 
     Attributes:
@@ -54,8 +54,8 @@ class Sight(NamedTuple):
 
     state: TrainState
     hyperparams: Hyperparams
-    first: Look
-    second: Look
+    first: StepParts
+    second: StepParts
     batch: Batch
     outputs: jax.Array
     inputs: Mapping[str, LayerInput]
@@ -74,12 +74,12 @@ class Diagnostic(NamedTuple):
 
     Attributes:
         series: names of what it records.
-        measure: from (subject, sight, memory) to (values, memory).
+        measure: from (subject, snapshot, memory) to (values, memory).
         obstacle: from a subject to why there is nothing to measure, in words, or `None`.
         start: from (subject, state at step 0) to what it keeps from one time to the next.
     """
 
     series: tuple[str, ...]
-    measure: Callable[[Subject, Sight, Any], tuple[Values, Any]]
+    measure: Callable[[Subject, Snapshot, Any], tuple[Values, Any]]
     obstacle: Callable[[Subject], str | None] = _has_none
     start: Callable[[Subject, TrainState], Any] = _remembers_nothing

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from engine.diagnostics.diagnostic import Diagnostic, Sight, Subject, Values
+from engine.diagnostics.diagnostic import Diagnostic, Snapshot, Subject, Values
 from engine.diagnostics.null_walk import Walk, has_walk, noise_size, start_walk, walk_on
 from engine.diagnostics.registry import WHOLE
 from engine.diagnostics.vectors import norm
@@ -37,15 +37,15 @@ def _start(subject: Subject, state: TrainState) -> _Memory:
     return _Memory(state.params, start_walk() if has_walk(subject.arm) else None)
 
 
-def _measure(subject: Subject, sight: Sight, memory: _Memory) -> tuple[Values, _Memory]:
-    state, arm = sight.state, subject.arm
+def _measure(subject: Subject, snapshot: Snapshot, memory: _Memory) -> tuple[Values, _Memory]:
+    state, arm = snapshot.state, subject.arm
     path = jax.tree.map(jnp.subtract, state.params, memory.start)
     values = {SQUARED: {WHOLE: jnp.square(norm(path))}}
     if memory.walk is None:
         return values, memory
     values[NULL] = {WHOLE: memory.walk.displacement}
-    noise = noise_size(arm, sight)
-    walk = walk_on(arm, memory.walk, noise, state.step, sight.hyperparams, subject.every)
+    noise = noise_size(arm, snapshot)
+    walk = walk_on(arm, memory.walk, noise, state.step, snapshot.hyperparams, subject.every)
     return values, memory._replace(walk=walk)
 
 

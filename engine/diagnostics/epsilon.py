@@ -16,7 +16,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from engine.diagnostics.diagnostic import Diagnostic, Sight, Subject, Values
+from engine.diagnostics.diagnostic import Diagnostic, Snapshot, Subject, Values
 from engine.diagnostics.moments import has_second_moment, second_moment
 from engine.diagnostics.registry import WHOLE
 
@@ -29,9 +29,9 @@ def _obstacle(subject: Subject) -> str | None:
     return f"optimizer={subject.arm.optimizer} has no ε"
 
 
-def _measure(subject: Subject, sight: Sight, memory: Any) -> tuple[Values, Any]:
-    epsilon = sight.hyperparams["epsilon"]
-    leaves = jax.tree.leaves(second_moment(subject.arm, sight))
+def _measure(subject: Subject, snapshot: Snapshot, memory: Any) -> tuple[Values, Any]:
+    epsilon = snapshot.hyperparams["epsilon"]
+    leaves = jax.tree.leaves(second_moment(subject.arm, snapshot))
     numbers = [jnp.sum(jnp.sqrt(leaf) < epsilon) for leaf in leaves]
     own = {
         name: number / leaf.size

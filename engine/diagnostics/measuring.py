@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from engine import lowering
 from engine.config import Arm
-from engine.diagnostics.diagnostic import Sight, Subject, Values
+from engine.diagnostics.diagnostic import Snapshot, Subject, Values
 from engine.diagnostics.recording import Recording, record
 from engine.diagnostics.registry import DIAGNOSTICS, WHOLE
 from engine.models.initial import leaf_names
@@ -32,7 +32,7 @@ class Series(NamedTuple):
     layer: str
 
 
-class Diagnoser(NamedTuple):
+class DiagnosticSet(NamedTuple):
     """Measures one run; no function has a seed axis.
 
     Attributes:
@@ -49,7 +49,7 @@ class Diagnoser(NamedTuple):
     absent: tuple[str, ...]
 
 
-class Frame(NamedTuple):
+class DiagnosticsSpec(NamedTuple):
     """What diagnostics are made for.
 
     Attributes:
@@ -79,13 +79,13 @@ class _Shapes(NamedTuple):
     draws: Any
 
 
-def make_diagnoser(trainer: Trainer, frame: Frame) -> Diagnoser:
+def make_diagnostic_set(trainer: Trainer, spec: DiagnosticsSpec) -> DiagnosticSet:
     """The diagnostics that were asked for, of the runs of a trainer."""
-    shapes = _shapes_of(trainer, frame)
-    subject, recording = _subject_of(trainer, frame, shapes.state)
-    asked = {name: DIAGNOSTICS.load(name).DIAGNOSTIC for name in frame.names}
+    shapes = _shapes_of(trainer, spec)
+    subject, recording = _subject_of(trainer, spec, shapes.state)
+    asked = {name: DIAGNOSTICS.load(name).DIAGNOSTIC for name in spec.names}
     chosen = {name: one for name, one in asked.items() if one.obstacle(subject) is None}
-    run = lowering.lower(recording.run, frame.form)
+    run = lowering.lower(recording.run, spec.form)
 
     def start(state: TrainState) -> Any:
         return {name: diagnostic.start(subject, state) for name, diagnostic in chosen.items()}
@@ -93,21 +93,25 @@ def make_diagnoser(trainer: Trainer, frame: Frame) -> Diagnoser:
     def measured(
         memory: Any, state: TrainState, numbers: Hyperparams, data: Data, draws: Any
     ) -> tuple[Any, Values]:
-        first = trainer.look(state, numbers, data, jax.tree.map(lambda leaf: leaf[0], draws))
-        second = trainer.look(first.state, numbers, data, jax.tree.map(lambda leaf: leaf[1], draws))
-        batch = _first_batch(frame.task, data)
+        first = trainer.step_in_parts(
+            state, numbers, data, jax.tree.map(lambda leaf: leaf[0], draws)
+        )
+        second = trainer.step_in_parts(
+            first.state, numbers, data, jax.tree.map(lambda leaf: leaf[1], draws)
+        )
+        batch = _first_batch(spec.task, data)
         outputs, entering = run(state.params, state.model_state, batch.inputs)
         inputs = recording.read(entering)
-        sight = Sight(state, numbers, first, second, batch, outputs, inputs)
+        snapshot = Snapshot(state, numbers, first, second, batch, outputs, inputs)
         kept, values = {}, {}
         for name, diagnostic in chosen.items():
-            own, kept[name] = diagnostic.measure(subject, sight, memory[name])
+            own, kept[name] = diagnostic.measure(subject, snapshot, memory[name])
             values.update(own)
         return kept, values
 
     memory = jax.eval_shape(start, shapes.state)
     _, found = jax.eval_shape(
-        measured, memory, shapes.state, shapes.hyperparams, frame.data, shapes.draws
+        measured, memory, shapes.state, shapes.hyperparams, spec.data, shapes.draws
     )
     ranks = {layer: i for i, layer in enumerate((WHOLE, *subject.leaf_names, *subject.layers))}
     series = tuple(
@@ -125,44 +129,46 @@ def make_diagnoser(trainer: Trainer, frame: Frame) -> Diagnoser:
         ordered = [jnp.asarray(values[name][layer], jnp.float32) for name, layer in series]
         return kept, jnp.stack(ordered) if ordered else jnp.zeros(0, jnp.float32)
 
-    return Diagnoser(start, measure, series, absent)
+    return DiagnosticSet(start, measure, series, absent)
 
 
-def obstacles(trainer: Trainer, frame: Frame) -> dict[str, str]:
+def obstacles(trainer: Trainer, spec: DiagnosticsSpec) -> dict[str, str]:
     """Why some of the diagnostics that were asked for do not exist for an arm, by name."""
-    subject, _ = _subject_of(trainer, frame, _shapes_of(trainer, frame).state)
-    reasons = {name: DIAGNOSTICS.load(name).DIAGNOSTIC.obstacle(subject) for name in frame.names}
+    subject, _ = _subject_of(trainer, spec, _shapes_of(trainer, spec).state)
+    reasons = {name: DIAGNOSTICS.load(name).DIAGNOSTIC.obstacle(subject) for name in spec.names}
     return {name: reason for name, reason in reasons.items() if reason is not None}
 
 
-def _shapes_of(trainer: Trainer, frame: Frame) -> _Shapes:
+def _shapes_of(trainer: Trainer, spec: DiagnosticsSpec) -> _Shapes:
     key = jax.eval_shape(lambda: jax.random.key(0, impl="threefry2x32"))
     laws = jax.ShapeDtypeStruct((len(jax.tree.leaves(trainer.param_shapes)), 2), jnp.float32)
     number = jax.ShapeDtypeStruct((), jnp.float32)
-    numbers: Any = dict.fromkeys(hyperparams(frame.arm), number)
-    state = jax.eval_shape(trainer.init, Keys(key, key, key), laws, numbers, frame.data)
+    numbers: Any = dict.fromkeys(hyperparams(spec.arm), number)
+    state = jax.eval_shape(trainer.init, Keys(key, key, key), laws, numbers, spec.data)
     draws = jax.eval_shape(
-        lambda state, data: trainer.draw(state, data, frame.eval_every), state, frame.data
+        lambda state, data: trainer.draw(state, data, spec.eval_every), state, spec.data
     )
     return _Shapes(state, numbers, draws)
 
 
-def _subject_of(trainer: Trainer, frame: Frame, state: TrainState) -> tuple[Subject, Recording]:
+def _subject_of(
+    trainer: Trainer, spec: DiagnosticsSpec, state: TrainState
+) -> tuple[Subject, Recording]:
     """What the diagnostics are told of a network, and how to see inside of it."""
     names = tuple(leaf_names(trainer.param_shapes))
-    batch = jax.eval_shape(lambda data: _first_batch(frame.task, data), frame.data)
+    batch = jax.eval_shape(lambda data: _first_batch(spec.task, data), spec.data)
     recording = record(
         trainer.batch_apply, names, trainer.param_shapes, state.model_state, batch.inputs
     )
     subject = Subject(
-        arm=frame.arm,
-        task=frame.task,
-        apply=lowering.lower(trainer.batch_apply, frame.form),
+        arm=spec.arm,
+        task=spec.task,
+        apply=lowering.lower(trainer.batch_apply, spec.form),
         leaf_names=names,
         num_params=sum(leaf.size for leaf in jax.tree.leaves(trainer.param_shapes)),
         layers=recording.layers,
         data_layers=recording.data_layers,
-        every=frame.every,
+        every=spec.every,
     )
     return subject, recording
 

@@ -6,7 +6,7 @@ import jax
 import optax
 
 from engine.config import Arm
-from engine.diagnostics.diagnostic import Sight
+from engine.diagnostics.diagnostic import Snapshot
 
 # Whose second moment is divided by 1 − β₂ᵗ, and whose is not.
 _IS_CORRECTED = {"adam": True, "adamw": True, "rmsprop": False}
@@ -17,11 +17,11 @@ def has_second_moment(arm: Arm) -> bool:
     return arm.optimizer in _IS_CORRECTED
 
 
-def second_moment(arm: Arm, sight: Sight) -> Any:
+def second_moment(arm: Arm, snapshot: Snapshot) -> Any:
     """The second moment v̂ of the update that is taken next, like the parameters."""
-    moment = optax.tree_utils.tree_get(sight.first.state.opt_state, "nu")
+    moment = optax.tree_utils.tree_get(snapshot.first.state.opt_state, "nu")
     if not _IS_CORRECTED[arm.optimizer]:
         return moment
-    count = sight.state.step + 1
-    correction = 1 - sight.hyperparams["beta2"] ** count
+    count = snapshot.state.step + 1
+    correction = 1 - snapshot.hyperparams["beta2"] ** count
     return jax.tree.map(lambda leaf: leaf / correction, moment)

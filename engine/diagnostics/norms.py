@@ -15,18 +15,18 @@ from typing import Any
 
 import jax
 
-from engine.diagnostics.diagnostic import Diagnostic, Sight, Subject, Values
+from engine.diagnostics.diagnostic import Diagnostic, Snapshot, Subject, Values
 from engine.diagnostics.registry import WHOLE
 from engine.diagnostics.vectors import norm
 
 PARAMS, GRADIENT, UPDATE = "param_norm", "gradient_norm", "update_norm"
 
 
-def _measure(subject: Subject, sight: Sight, memory: Any) -> tuple[Values, Any]:
+def _measure(subject: Subject, snapshot: Snapshot, memory: Any) -> tuple[Values, Any]:
     trees = {
-        PARAMS: sight.state.params,
-        GRADIENT: sight.first.grads,
-        UPDATE: sight.first.updates,
+        PARAMS: snapshot.state.params,
+        GRADIENT: snapshot.first.grads,
+        UPDATE: snapshot.first.updates,
     }
     values = {}
     for series, tree in trees.items():

@@ -28,7 +28,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from engine.config import Arm
-from engine.diagnostics.diagnostic import Sight
+from engine.diagnostics.diagnostic import Snapshot
 from engine.diagnostics.moments import second_moment
 from engine.diagnostics.vectors import norm
 from engine.optimizers import Hyperparams, make_rate
@@ -66,14 +66,14 @@ def start_walk() -> Walk:
     return Walk(*(jnp.float32(0.0) for _ in Walk._fields))
 
 
-def noise_size(arm: Arm, sight: Sight) -> jax.Array:
+def noise_size(arm: Arm, snapshot: Snapshot) -> jax.Array:
     """A of the next step."""
-    grads = jax.tree.leaves(sight.first.grads)
+    grads = jax.tree.leaves(snapshot.first.grads)
     if arm.optimizer == "sgd":
         return jnp.square(norm(grads))
-    roots = [jnp.sqrt(v) for v in jax.tree.leaves(second_moment(arm, sight))]
+    roots = [jnp.sqrt(v) for v in jax.tree.leaves(second_moment(arm, snapshot))]
     sizes = grads if arm.optimizer == "rmsprop" else roots
-    epsilon = sight.hyperparams["epsilon"]
+    epsilon = snapshot.hyperparams["epsilon"]
     return jnp.square(norm([s / (root + epsilon) for s, root in zip(sizes, roots, strict=True)]))
 
 

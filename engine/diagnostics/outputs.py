@@ -11,15 +11,15 @@ Cost: one forward pass of an evaluation batch, which others share.
 
 from typing import Any
 
-from engine.diagnostics.diagnostic import Diagnostic, Sight, Subject, Values
+from engine.diagnostics.diagnostic import Diagnostic, Snapshot, Subject, Values
 from engine.diagnostics.registry import WHOLE
 from engine.diagnostics.spread import deviation
 
 SPREAD = "output_spread"
 
 
-def _measure(subject: Subject, sight: Sight, memory: Any) -> tuple[Values, Any]:
-    return {SPREAD: {WHOLE: deviation(sight.outputs)}}, memory
+def _measure(subject: Subject, snapshot: Snapshot, memory: Any) -> tuple[Values, Any]:
+    return {SPREAD: {WHOLE: deviation(snapshot.outputs)}}, memory
 
 
 DIAGNOSTIC = Diagnostic(series=(SPREAD,), measure=_measure)

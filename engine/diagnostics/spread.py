@@ -21,7 +21,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from engine.diagnostics.diagnostic import Diagnostic, Sight, Subject, Values
+from engine.diagnostics.diagnostic import Diagnostic, Snapshot, Subject, Values
 
 SPREAD = "spread"
 
@@ -50,8 +50,8 @@ def relative_spread(values: jax.Array) -> jax.Array:
     return deviation(values) / jnp.where(size == 0, 1.0, size)
 
 
-def _measure(subject: Subject, sight: Sight, memory: Any) -> tuple[Values, Any]:
-    own = {name: relative_spread(entry.values) for name, entry in sight.inputs.items()}
+def _measure(subject: Subject, snapshot: Snapshot, memory: Any) -> tuple[Values, Any]:
+    own = {name: relative_spread(entry.values) for name, entry in snapshot.inputs.items()}
     return {SPREAD: own}, memory
 
 

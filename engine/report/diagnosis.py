@@ -9,7 +9,7 @@ from engine import statistics
 from engine.diagnosis import table
 from engine.diagnosis.evidence import ArmEvidence, Evidence
 from engine.diagnosis.factors import AS_GIVEN
-from engine.diagnosis.record import Record, read_record
+from engine.diagnosis.record import DiagnosisRecord, read_record
 from engine.diagnosis.table import Decision, decide
 from engine.errors import InputError
 from engine.report import diagnosis_figures
@@ -30,10 +30,9 @@ from engine.store import WorkDirectory
 
 def make_topic(directory: WorkDirectory, summary: Summary) -> Topic | None:
     """The topic; `None` for a study that is no diagnosis, or whose given arm has no outcome yet."""
-    content = directory.document["study"].get("diagnosis")
-    if content is None or AS_GIVEN not in summary.runs:
+    record = read_record(directory.document)
+    if record is None or AS_GIVEN not in summary.runs:
         return None
-    record = read_record(content)
     evidence = gather(directory, summary, record)
     decision = decide(evidence)
     lines = [
@@ -67,7 +66,7 @@ _CAPTION = (
 )
 
 
-def gather(directory: WorkDirectory, summary: Summary, record: Record) -> Evidence:
+def gather(directory: WorkDirectory, summary: Summary, record: DiagnosisRecord) -> Evidence:
     """The evidence, from the rows of a study."""
     p_values = _adjusted(summary, record)
     arms = {
@@ -79,7 +78,7 @@ def gather(directory: WorkDirectory, summary: Summary, record: Record) -> Eviden
     return Evidence(arms, rates, read_signs(directory, summary.runs[AS_GIVEN]))
 
 
-def _adjusted(summary: Summary, record: Record) -> dict[str, float]:
+def _adjusted(summary: Summary, record: DiagnosisRecord) -> dict[str, float]:
     """p-values after Holm over what may be changed; what controls show is not a comparison."""
     names = [n for n in summary.comparisons if record.kinds.get(n) in ("remedy", "far")]
     p_values = np.array([summary.comparisons[name].test.p_value for name in names])
@@ -116,7 +115,7 @@ def _held_out(directory: WorkDirectory, name: str, chance_loss: float) -> float 
     return float(np.median(1.0 - np.where(np.isfinite(finite), finite, 1e30) / chance_loss))
 
 
-def _changes(summary: Summary, record: Record, evidence: Evidence) -> TopicTable:
+def _changes(summary: Summary, record: DiagnosisRecord, evidence: Evidence) -> TopicTable:
     rows = []
     for name, arm in evidence.arms.items():
         later = "–"
@@ -151,7 +150,7 @@ def _rules(evidence: Evidence) -> TopicTable:
 
 
 def _document(
-    record: Record, evidence: Evidence, decision: Decision, lines: list[str]
+    record: DiagnosisRecord, evidence: Evidence, decision: Decision, lines: list[str]
 ) -> dict[str, Any]:
     return {
         **decision._asdict(),

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from matplotlib.figure import Figure
 
 from engine.diagnosis.evidence import MOST, Evidence
-from engine.diagnosis.record import Record
+from engine.diagnosis.record import DiagnosisRecord
 from engine.report.canvas import INK, new_figure
 from engine.report.phrases import label, number
 from engine.report.summary import Summary
@@ -15,7 +15,9 @@ from engine.statistics import Estimate
 _COLOURS = {"remedy": "#0072B2", "far": "#7F7F7F"}
 
 
-def draw_remedies(summary: Summary, record: Record, evidence: Evidence, names: list[str]) -> Figure:
+def draw_remedies(
+    summary: Summary, record: DiagnosisRecord, evidence: Evidence, names: list[str]
+) -> Figure:
     """Difference of the mean wait from as given, of every change, the earliest on top."""
     found = {
         name: difference

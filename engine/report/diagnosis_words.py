@@ -5,7 +5,7 @@ from typing import NamedTuple
 from engine.diagnosis import table
 from engine.diagnosis.evidence import LOW, MOST, ArmEvidence, Evidence
 from engine.diagnosis.factors import AS_GIVEN
-from engine.diagnosis.record import Record
+from engine.diagnosis.record import DiagnosisRecord
 from engine.diagnosis.table import Decision
 from engine.report.phrases import fraction, interval, number, onset, percent
 from engine.report.summary import Summary
@@ -128,7 +128,9 @@ def what_was_seen(summary: Summary, evidence: Evidence, decision: Decision) -> l
     return lines
 
 
-def change_first(summary: Summary, record: Record, evidence: Evidence, decision: Decision) -> str:
+def change_first(
+    summary: Summary, record: DiagnosisRecord, evidence: Evidence, decision: Decision
+) -> str:
     """The one change to make first, with its effect."""
     if decision.first is None:
         return _BY_HAND.get(decision.verdict, _BY_HAND[table.UNDECIDED])

@@ -5,9 +5,10 @@ from typing import Any
 
 import numpy as np
 
+from engine.diagnosis.factors import AS_GIVEN
+from engine.diagnosis.record import read_record
 from engine.diagnostics.registry import WHOLE
-from engine.errors import InputError
-from engine.report.diagnosed import ArmDiagnostics, read_arm_diagnostics
+from engine.report.diagnostic_series import ArmDiagnostics, find_arm_diagnostics
 from engine.report.diagnostics_figures import draw_panels
 from engine.report.phrases import joined, label, number, percent, runs_are
 from engine.report.plateau_series import NAMES, PANELS, Change, changes_of
@@ -21,20 +22,18 @@ _MOST_ARMS = 6
 
 
 def make_topic(directory: WorkDirectory, summary: Summary) -> Topic | None:
-    """The topic; `None` for a study in which nothing was diagnosed."""
+    """The topic; `None` for a study without diagnostics."""
     if "diagnostics" not in directory.document["identity"]:
         return None
     found = {}
     names = sorted(summary.runs, key=lambda name: name != summary.baseline)
     # Of a diagnosis, what is asked about is the configuration as given.
-    if "diagnosis" in directory.document["study"]:
-        names = names[:1]
+    if read_record(directory.document) is not None:
+        names = [AS_GIVEN]
     for name in names:
-        try:
-            found[name] = read_arm_diagnostics(directory, name)
-        except InputError:
-            # None of its runs has lived to be measured.
-            continue
+        of_arm = find_arm_diagnostics(directory, name)
+        if of_arm is not None:
+            found[name] = of_arm
     if not found:
         return None
     lines, drawings, document = [], {}, {}

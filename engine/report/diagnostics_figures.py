@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from engine.diagnostics.registry import WHOLE
 from engine.report.canvas import INK, new_figure
-from engine.report.diagnosed import ArmDiagnostics
+from engine.report.diagnostic_series import ArmDiagnostics
 from engine.report.plateau_series import PANELS, Panel
 
 _COLUMNS = 2

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from engine.diagnostics.registry import WHOLE
-from engine.report.diagnosed import ArmDiagnostics
+from engine.report.diagnostic_series import ArmDiagnostics
 
 # A quantity that is drawn on a logarithm has changed when it has doubled or halved, another one
 # when it has moved by this.

@@ -5,7 +5,7 @@ import numpy as np
 from engine.diagnosis.evidence import Signs
 from engine.diagnostics.registry import WHOLE
 from engine.errors import InputError
-from engine.report.diagnosed import ArmDiagnostics, read_arm_diagnostics
+from engine.report.diagnostic_series import ArmDiagnostics, read_arm_diagnostics
 from engine.report.runs import ArmRuns
 from engine.store import WorkDirectory
 

@@ -67,7 +67,7 @@ def check_rows(table: pa.Table, document: Mapping[str, Any]) -> None:
         is_empty = pc.equal(pc.fill_null(pc.list_value_length(table[name]), 0), 0)
         if np.any(_numpy(is_empty) & ~is_failed):
             raise DamagedError("a run without its curve")
-    _check_steps(table, "diagnosed_steps", horizon)
+    _check_steps(table, "diagnostics_steps", horizon)
     _check_series(table)
     lengths = pc.fill_null(pc.list_value_length(table["batch_loss"]), 0)
     if np.any(_numpy(lengths) > horizon) or _values(table, "batch_loss").null_count:
@@ -143,17 +143,17 @@ def _check_same_length(table: pa.Table, name: str, steps: str) -> None:
 
 
 def _check_series(table: pa.Table) -> None:
-    """Checks that what was diagnosed has names, and values at every time or at none."""
+    """Checks that diagnostics have names, and values at every time or at none."""
     column = table["diagnostics"].combine_chunks()
     series = pc.list_flatten(column)
     names, values = (pc.struct_field(series, name) for name in ("name", "values"))
     if series.null_count or names.null_count:
         raise DamagedError("diagnostics: a series without a name")
-    times = pc.fill_null(pc.list_value_length(table["diagnosed_steps"]), 0).combine_chunks()
+    times = pc.fill_null(pc.list_value_length(table["diagnostics_steps"]), 0).combine_chunks()
     expected = pc.take(times, pc.list_parent_indices(column))
     is_right = pc.fill_null(pc.equal(pc.list_value_length(values), expected), True)
     if not pc.all(is_right, min_count=0).as_py():
-        raise DamagedError("diagnostics: not as long as diagnosed_steps")
+        raise DamagedError("diagnostics: not as long as diagnostics_steps")
 
 
 def _values(table: pa.Table, name: str) -> pa.Array:

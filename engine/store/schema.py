@@ -54,7 +54,7 @@ _CURVE_FIELDS = [
     ("held_out_accuracy", pa.list_(pa.float32())),
     ("average_loss", pa.list_(pa.float32())),
     ("batch_loss", pa.list_(pa.float32())),
-    ("diagnosed_steps", pa.list_(pa.int64())),
+    ("diagnostics_steps", pa.list_(pa.int64())),
     ("diagnostics", pa.list_(pa.struct(_SERIES_FIELDS))),
 ]
 OUTCOME_SCHEMA = pa.schema(_OUTCOME_FIELDS)

@@ -97,7 +97,7 @@ _IDENTITY_BY_ARM = {
     "task_source": _TEXT,
 }
 # Since what happens on the plateau may be measured.
-_IDENTITY_LATER = {"diagnostics": _TEXTS, "diagnose_every": _STEPS}
+_IDENTITY_LATER = {"diagnostics": _TEXTS, "diagnostics_every": _STEPS}
 _IDENTITY_OF_LOGS = {
     "kind": _one_of(KINDS[1:]),
     "chance_loss": _number(1e-30, 1e30),

@@ -24,11 +24,26 @@ CONTROLS: dict[str, str] = {
 }
 _TARGETS = ("labels", "targets")
 _PARTS = ("", "held_out_")
+_ROUNDING = 1e-6
 
 
 def has_examples(arrays: Mapping[str, np.ndarray]) -> bool:
     """Whether a task holds examples in arrays, so that there is something to take from them."""
     return "inputs" in arrays and any(name in arrays for name in _TARGETS)
+
+
+def has_constant_inputs(arrays: Mapping[str, np.ndarray]) -> bool | None:
+    """Whether no training input tells one example from another, beyond rounding.
+
+    Every number is held against its own size, so that one large one hides no other. `None` where
+    examples are drawn.
+    """
+    if not has_examples(arrays):
+        return None
+    inputs = arrays["inputs"]
+    least, most = inputs.min(axis=0), inputs.max(axis=0)
+    size = np.maximum(np.abs(least), np.abs(most))
+    return bool(np.all(most - least <= _ROUNDING * size))
 
 
 def controlled(

@@ -23,7 +23,7 @@ _LATER = (
     "end_held_out_accuracy",
     "stairs",
     "is_coarse",
-    "diagnosed_steps",
+    "diagnostics_steps",
     "diagnostics",
 )
 

@@ -117,7 +117,7 @@ def test_rates_that_no_arm_can_have_are_skipped():
 
 
 def test_rates_are_remembered_relative_to_the_given_one():
-    of_zero = record_of(factors_of(_resolved(learning_rate=0.0), has_examples=True), None, [])
+    of_zero = record_of(factors_of(_resolved(learning_rate=0.0), has_examples=True), None, [], None)
     assert of_zero.rates["learning_rate=×30"] == pytest.approx(30, rel=1e-3)
-    usual = record_of(factors_of(_resolved(), has_examples=True), None, [])
+    usual = record_of(factors_of(_resolved(), has_examples=True), None, [], None)
     assert usual.rates == pytest.approx(of_zero.rates, rel=1e-3)

@@ -10,7 +10,7 @@ import pytest
 from engine import rng
 from engine.config import Arm
 from engine.diagnostics import DIAGNOSTICS, check_names
-from engine.diagnostics.measuring import Frame, make_diagnoser, obstacles
+from engine.diagnostics.measuring import DiagnosticsSpec, make_diagnostic_set, obstacles
 from engine.errors import InputError
 from engine.models import make_model
 from engine.models.initial import leaf_laws
@@ -42,7 +42,7 @@ def _made(arm: Arm, data_dir: str, names: tuple[str, ...] = ALL):
     task = build_task(arm, data)
     trainer = make_trainer(arm, task, make_model(arm, task.num_outputs), "direct")
     shapes = jax.eval_shape(lambda data: data, data)
-    return arm, data, trainer, Frame(names, arm, task, shapes, "direct", 4, 8)
+    return arm, data, trainer, DiagnosticsSpec(names, arm, task, shapes, "direct", 4, 8)
 
 
 def _started(arm, data, trainer):
@@ -57,30 +57,34 @@ def _started(arm, data, trainer):
     "name", [pytest.param(n, marks=[pytest.mark.slow] * (n in _SLOW)) for n in _ARMS]
 )
 def test_every_diagnostic_says_something_of_every_arm_or_why_it_does_not(name, data_dir):
-    arm, data, trainer, frame = _made(_ARMS[name], data_dir)
-    diagnoser = make_diagnoser(trainer, frame)
-    reasons = obstacles(trainer, frame)
+    arm, data, trainer, spec = _made(_ARMS[name], data_dir)
+    diagnostic_set = make_diagnostic_set(trainer, spec)
+    reasons = obstacles(trainer, spec)
     assert reasons.keys() == _ABSENT.get(name, set())
-    said = {series.name for series in diagnoser.series} | set(diagnoser.absent)
+    said = {series.name for series in diagnostic_set.series} | set(diagnostic_set.absent)
     expected = {series for n in ALL for series in DIAGNOSTICS.load(n).DIAGNOSTIC.series}
     assert said == expected
-    assert ("null_displacement" in diagnoser.absent) == (name == "lion")
+    assert ("null_displacement" in diagnostic_set.absent) == (name == "lion")
     state, numbers, draws = _started(arm, data, trainer)
-    shapes = jax.eval_shape(diagnoser.measure, diagnoser.start(state), state, numbers, data, draws)
-    assert shapes[1].shape == (len(diagnoser.series),)
-    assert len(set(diagnoser.series)) == len(diagnoser.series)
+    shapes = jax.eval_shape(
+        diagnostic_set.measure, diagnostic_set.start(state), state, numbers, data, draws
+    )
+    assert shapes[1].shape == (len(diagnostic_set.series),)
+    assert len(set(diagnostic_set.series)) == len(diagnostic_set.series)
 
 
 def test_what_is_measured_at_the_start_is_what_is_worked_out_by_hand(data_dir):
     names = ("norms", "epsilon", "dead", "outputs", "cosine", "displacement")
-    arm, data, trainer, frame = _made(_ARMS["adam"], data_dir, names)
-    diagnoser = make_diagnoser(trainer, frame)
+    arm, data, trainer, spec = _made(_ARMS["adam"], data_dir, names)
+    diagnostic_set = make_diagnostic_set(trainer, spec)
     state, numbers, draws = _started(arm, data, trainer)
-    _, values = jax.jit(diagnoser.measure)(diagnoser.start(state), state, numbers, data, draws)
-    found = dict(zip(diagnoser.series, np.asarray(values, np.float64), strict=True))
+    _, values = jax.jit(diagnostic_set.measure)(
+        diagnostic_set.start(state), state, numbers, data, draws
+    )
+    found = dict(zip(diagnostic_set.series, np.asarray(values, np.float64), strict=True))
     found = {(series.name, series.layer): value for series, value in found.items()}
-    first = trainer.look(state, numbers, data, draws[0])
-    second = trainer.look(first.state, numbers, data, draws[1])
+    first = trainer.step_in_parts(state, numbers, data, draws[0])
+    second = trainer.step_in_parts(first.state, numbers, data, draws[1])
     # At step 0 the corrected v̂ is the square of the gradient.
     gradients = np.concatenate([np.ravel(g) for g in jax.tree.leaves(first.grads)])
     assert found["below_epsilon", ""] == pytest.approx(np.mean(np.abs(gradients) < 1e-8), abs=1e-3)
@@ -93,7 +97,7 @@ def test_what_is_measured_at_the_start_is_what_is_worked_out_by_hand(data_dir):
     cosine = updates[0] @ updates[1] / (lengths[0] * lengths[1])
     assert found["update_cosine", ""] == pytest.approx(cosine, abs=1e-5)
     assert found["displacement", ""] == found["null_displacement", ""] == 0.0
-    batch = frame.task.evaluation(data)["loss"].inputs[0]
+    batch = spec.task.evaluation(data)["loss"].inputs[0]
     outputs = np.asarray(trainer.batch_apply(state.params, state.model_state, batch))
     spread = np.sqrt(np.mean(np.var(outputs.astype(np.float64), axis=0)))
     assert found["output_spread", ""] == pytest.approx(spread, rel=1e-4)
@@ -103,27 +107,27 @@ def test_what_is_measured_at_the_start_is_what_is_worked_out_by_hand(data_dir):
 
 def test_the_second_moment_is_the_one_that_the_next_update_uses(data_dir):
     """A third step by hand: v₃ over its correction against ε, one number at a time."""
-    arm, data, trainer, frame = _made(small_arm(epsilon=3e-3), data_dir, ("epsilon",))
-    diagnoser = make_diagnoser(trainer, frame)
+    arm, data, trainer, spec = _made(small_arm(epsilon=3e-3), data_dir, ("epsilon",))
+    diagnostic_set = make_diagnostic_set(trainer, spec)
     state, numbers, draws = _started(arm, data, trainer)
     moment = np.zeros(1)
     for index in range(3):
-        look = trainer.look(state, numbers, data, draws[index])
+        look = trainer.step_in_parts(state, numbers, data, draws[index])
         gradients = np.concatenate([np.ravel(g) for g in jax.tree.leaves(look.grads)])
         moment = 0.999 * moment + 0.001 * gradients.astype(np.float64) ** 2
         before, state = state, look.state
-    memory = diagnoser.start(before)
-    _, values = diagnoser.measure(memory, before, numbers, data, draws[2:])
+    memory = diagnostic_set.start(before)
+    _, values = diagnostic_set.measure(memory, before, numbers, data, draws[2:])
     share = np.mean(np.sqrt(moment / (1 - 0.999**3)) < 3e-3)
     assert 0.1 < share < 0.9
-    whole = [s.layer for s in diagnoser.series].index("")
+    whole = [s.layer for s in diagnostic_set.series].index("")
     # Rounding may carry a number or two across ε.
     assert float(values[whole]) == pytest.approx(share, abs=3e-3)
 
 
 def test_training_is_the_same_to_the_last_bit_and_one_seed_is_as_among_others(make_pool):
     arm = small_arm(learning_rate=1e-2)
-    options = {"diagnostics": ALL, "diagnose_every": 22}
+    options = {"diagnostics": ALL, "diagnostics_every": 22}
     runs = runs_of(arm, [0, 1, 2, 3, 4], horizon=88 + 33)
     off = drain(make_pool(arm, width=2), runs, 2)
     pool = make_pool(arm, width=2, **options)
@@ -131,13 +135,13 @@ def test_training_is_the_same_to_the_last_bit_and_one_seed_is_as_among_others(ma
     for key, run in off.items():
         np.testing.assert_array_equal(run.batch_loss, on[key].batch_loss)
         np.testing.assert_array_equal(run.curves["loss"], on[key].curves["loss"])
-        assert run.diagnosed is None
-        np.testing.assert_array_equal(on[key].diagnosed_steps, [0, 22, 44, 66, 88, 110])
-        assert all(np.all(np.isfinite(values)) for values in on[key].diagnosed.values())
+        assert run.diagnostics is None
+        np.testing.assert_array_equal(on[key].diagnostics_steps, [0, 22, 44, 66, 88, 110])
+        assert all(np.all(np.isfinite(values)) for values in on[key].diagnostics.values())
     for key, run in again.items():
-        for series, values in run.diagnosed.items():
-            np.testing.assert_array_equal(values, on[key].diagnosed[series], err_msg=str(series))
-    two = [on["arm", seed].diagnosed for seed in (0, 1)]
+        for series, values in run.diagnostics.items():
+            np.testing.assert_array_equal(values, on[key].diagnostics[series], err_msg=str(series))
+    two = [on["arm", seed].diagnostics for seed in (0, 1)]
     assert any(np.any(values != two[1][series]) for series, values in two[0].items())
 
 
@@ -146,7 +150,7 @@ def test_nothing_is_left_of_diagnostics_that_are_off(make_pool):
     pool.fill(runs_of(small_arm(), [0, 1], horizon=88))
     pool.advance()
     chunk = pool.harvest()
-    assert chunk.diagnoses is None
+    assert chunk.diagnostics is None
     assert pool._lanes.memory is None
     assert not [name for name in pool._shapes._asdict() if name == "diagnosis" and pool._shapes[3]]
 
@@ -154,7 +158,7 @@ def test_nothing_is_left_of_diagnostics_that_are_off(make_pool):
 @pytest.mark.slow
 def test_a_run_goes_on_from_its_checkpoint_with_what_its_diagnostics_keep(make_pool):
     arm = small_arm(learning_rate=1e-2)
-    options = {"diagnostics": ("displacement", "curvature"), "diagnose_every": 44}
+    options = {"diagnostics": ("displacement", "curvature"), "diagnostics_every": 44}
     runs = runs_of(arm, [0, 1], horizon=88 + 66)
     whole = drain(make_pool(arm, width=2, **options), runs, 2)
     first = make_pool(arm, width=2, **options)
@@ -168,11 +172,11 @@ def test_a_run_goes_on_from_its_checkpoint_with_what_its_diagnostics_keep(make_p
     _, finished = second.collect(second.harvest())
     for run in finished:
         expected = whole["arm", run.run.seed]
-        np.testing.assert_array_equal(run.diagnosed_steps, [0, 44, 88, 132])
-        for series, values in run.diagnosed.items():
-            np.testing.assert_array_equal(values, expected.diagnosed[series], err_msg=str(series))
+        np.testing.assert_array_equal(run.diagnostics_steps, [0, 44, 88, 132])
+        for series, values in run.diagnostics.items():
+            np.testing.assert_array_equal(values, expected.diagnostics[series], err_msg=str(series))
     # A checkpoint of other diagnostics is none of this pool's.
-    other = make_pool(arm, width=2, diagnostics=("norms",), diagnose_every=44)
+    other = make_pool(arm, width=2, diagnostics=("norms",), diagnostics_every=44)
     assert other.fill(runs, kept) == runs
 
 
@@ -182,10 +186,10 @@ def test_a_fork_looks_ahead_in_its_own_stream(make_pool):
     arm = small_arm(learning_rate=1e-2)
     (parent,) = runs_of(arm, [0], horizon=88)
     fork = parent._replace(arm_name="fork", fork_step=44, fork_order_seed=9)
-    pool = make_pool(arm, width=2, diagnostics=("norms",), diagnose_every=22)
+    pool = make_pool(arm, width=2, diagnostics=("norms",), diagnostics_every=22)
     found = drain(pool, [parent, fork], 2)
     lengths = [
-        next(v for s, v in found[name, 0].diagnosed.items() if tuple(s) == ("gradient_norm", ""))
+        next(v for s, v in found[name, 0].diagnostics.items() if tuple(s) == ("gradient_norm", ""))
         for name in ("arm", "fork")
     ]
     np.testing.assert_array_equal(lengths[0][:2], lengths[1][:2])
@@ -196,7 +200,7 @@ def test_a_fork_looks_ahead_in_its_own_stream(make_pool):
 def test_streamed_data_are_measured_alike(make_pool):
     arm = small_arm()
     streamed = dataclasses.replace(arm, stream=True)
-    options = {"diagnostics": ("norms", "cosine"), "diagnose_every": 44}
+    options = {"diagnostics": ("norms", "cosine"), "diagnostics_every": 44}
     runs = [run._replace(order_seed=0) for run in runs_of(arm, [0, 1], horizon=99)]
     on_device = drain(make_pool(arm, width=2, **options), runs, 2)
     on_host = drain(
@@ -205,8 +209,8 @@ def test_streamed_data_are_measured_alike(make_pool):
         2,
     )
     for key, run in on_device.items():
-        for series, values in run.diagnosed.items():
-            np.testing.assert_array_equal(values, on_host[key].diagnosed[series])
+        for series, values in run.diagnostics.items():
+            np.testing.assert_array_equal(values, on_host[key].diagnostics[series])
 
 
 @pytest.mark.parametrize(

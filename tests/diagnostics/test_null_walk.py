@@ -35,7 +35,7 @@ class _State(NamedTuple):
     step: jax.Array
 
 
-class _Sight(NamedTuple):
+class _Snapshot(NamedTuple):
     state: _State
     hyperparams: object
     first: _Look
@@ -58,8 +58,10 @@ def test_the_walk_on_noise_is_the_one_that_is_simulated(name):
         key = jax.random.fold_in(jax.random.key(0), index)
         grads = deviation * jax.random.normal(key, (_NUM_PARAMS,))
         updates, new = optimizer_at(index, numbers).update(grads, opt_state, params)
-        sight = _Sight(_State(opt_state, index), numbers, _Look([grads], _State(new, index + 1)))
-        return (params + updates, new), (jnp.sum(params**2), noise_size(arm, sight))
+        snapshot = _Snapshot(
+            _State(opt_state, index), numbers, _Look([grads], _State(new, index + 1))
+        )
+        return (params + updates, new), (jnp.sum(params**2), noise_size(arm, snapshot))
 
     params = jnp.zeros(_NUM_PARAMS)
     opt_state = optimizer_at(jnp.int32(0), numbers).init(params)

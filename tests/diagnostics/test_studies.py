@@ -12,7 +12,7 @@ import engine
 from engine.document import identity_of, study_of
 from engine.errors import InputError
 from engine.plan import make_plan
-from engine.report.diagnosed import ArmDiagnostics
+from engine.report.diagnostics import ArmDiagnostics
 from engine.report.diagnostics_figures import aligned
 from engine.report.plateau_series import PANELS, changes_of
 from engine.store import ROW_SCHEMA, open_existing
@@ -31,10 +31,10 @@ def diagnosed(tmp_path_factory, data_dir, cache_dir):
     rates = {"slow": 1e-3, "fast": 1e-1}
     arms = {n: small_arm(optimizer="sgd", learning_rate=rate) for n, rate in rates.items()}
     study = small_study(
-        arms=arms, baseline="slow", horizon=132, diagnostics=_NAMES, diagnose_every=22
+        arms=arms, baseline="slow", horizon=132, diagnostics=_NAMES, diagnostics_every=22
     )
     options: dict[str, Any] = {"num_workers": 0, "data_dir": data_dir, "cache_dir": cache_dir}
-    return run(study, tmp_path_factory.mktemp("diagnosed"), is_quiet=True, **options).path
+    return run(study, tmp_path_factory.mktemp("diagnostics"), is_quiet=True, **options).path
 
 
 def test_a_notebook_has_them_as_arrays(diagnosed):
@@ -88,18 +88,18 @@ def test_they_are_part_of_what_a_study_is_only_where_there_are_some(data_dir, di
     stored = open_existing(diagnosed).document
     assert stored["identity"]["diagnostics"] == list(_NAMES)
     study = study_of(stored)
-    assert (study.diagnostics, study.diagnose_every) == (_NAMES, 22)
+    assert (study.diagnostics, study.diagnostics_every) == (_NAMES, 22)
     again = make_plan(study, "cpu", None, None, data_dir)
     assert identity_of(again, "cpu") == stored["identity"]
-    assert again.groups[0].spec.diagnose_every == 22
+    assert again.groups[0].spec.diagnostics_every == 22
     asked = dataclasses.replace(small_study(), diagnostics=("all",))
-    assert make_plan(asked, "cpu", None, None, data_dir).groups[0].spec.diagnose_every == 44
+    assert make_plan(asked, "cpu", None, None, data_dir).groups[0].spec.diagnostics_every == 44
 
 
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"diagnostics": ("dead",), "diagnose_every": 30}, "expected 11, 22, 44 or 88"),
+        ({"diagnostics": ("dead",), "diagnostics_every": 30}, "expected 11, 22, 44 or 88"),
         ({"diagnostics": ("dead",), "eval_every": 1}, "--eval_every=2"),
     ],
 )
@@ -110,7 +110,7 @@ def test_times_that_cannot_be_are_refused(changes, words, data_dir):
 
 def test_times_without_diagnostics_are_refused():
     with pytest.raises(InputError, match="no effect without diagnostics"):
-        small_study(diagnose_every=44)
+        small_study(diagnostics_every=44)
 
 
 @pytest.mark.parametrize(

@@ -27,20 +27,20 @@ class _State(NamedTuple):
     params: object
 
 
-class _Sight(NamedTuple):
+class _Snapshot(NamedTuple):
     first: _Step
     second: _Step = _Step()
     state: object = None
 
 
-def _measure(name, subject, sight):
-    return DIAGNOSTICS.load(name).DIAGNOSTIC.measure(subject, sight, None)[0]
+def _measure(name, subject, snapshot):
+    return DIAGNOSTICS.load(name).DIAGNOSTIC.measure(subject, snapshot, None)[0]
 
 
 def test_lengths_of_each_array_and_of_all():
     params = {"a": jnp.asarray([3.0, 4.0]), "b": jnp.asarray([[12.0]])}
     step = _Step(grads={"a": jnp.zeros(2), "b": jnp.ones((1, 1))}, updates=params)
-    found = _measure("norms", _Subject(("a", "b"), 3), _Sight(step, state=_State(params)))
+    found = _measure("norms", _Subject(("a", "b"), 3), _Snapshot(step, state=_State(params)))
     assert {k: float(v) for k, v in found["param_norm"].items()} == {"a": 5, "b": 12, "": 13}
     assert {k: float(v) for k, v in found["gradient_norm"].items()} == {"a": 0, "b": 1, "": 1}
     assert found["update_norm"].keys() == {"a", "b", ""}
@@ -58,14 +58,16 @@ def test_lengths_do_not_vanish_or_overflow_with_their_squares(scale):
     ("second", "cosine"), [([2.0, 0.0], 1.0), ([0.0, 3.0], 0.0), ([-1.0, 1.0], -(0.5**0.5))]
 )
 def test_the_cosine_of_updates(second, cosine):
-    sight = _Sight(_Step(updates=[jnp.asarray([1.0, 0.0])]), _Step(updates=[jnp.asarray(second)]))
-    found = _measure("cosine", None, sight)["update_cosine"][""]
+    snapshot = _Snapshot(
+        _Step(updates=[jnp.asarray([1.0, 0.0])]), _Step(updates=[jnp.asarray(second)])
+    )
+    found = _measure("cosine", None, snapshot)["update_cosine"][""]
     assert float(found) == pytest.approx(cosine, abs=1e-6)
 
 
 def test_the_cosine_of_no_update_is_no_number():
-    sight = _Sight(_Step(updates=[jnp.zeros(2)]), _Step(updates=[jnp.ones(2)]))
-    assert np.isnan(_measure("cosine", None, sight)["update_cosine"][""])
+    snapshot = _Snapshot(_Step(updates=[jnp.zeros(2)]), _Step(updates=[jnp.ones(2)]))
+    assert np.isnan(_measure("cosine", None, snapshot)["update_cosine"][""])
 
 
 def test_planted_dead_units_are_counted():

@@ -47,35 +47,43 @@ def read_arm_diagnostics(directory: WorkDirectory, arm: str) -> ArmDiagnostics:
     """
     if arm not in directory.document["arm_order"]:
         raise unknown_name("arm", arm, directory.document["arm_order"])
-    found = dict(_runs(directory, arm))
-    if not found:
+    found = find_arm_diagnostics(directory, arm)
+    if found is None:
         raise InputError(
             f"no finished run of {arm!r} in {str(directory.path)!r} has diagnostics: they are "
             f"measured with --diagnostics=all"
         )
+    return found
+
+
+def find_arm_diagnostics(directory: WorkDirectory, arm: str) -> ArmDiagnostics | None:
+    """As `read_arm_diagnostics`; `None` where nothing was measured of an arm."""
+    found = dict(_runs(directory, arm))
+    if not found:
+        return None
     seeds = sorted(found)
     steps = np.unique(np.concatenate([run.steps for run in found.values()]))
-    keys = {key: values is None for run in found.values() for key, values in run.series.items()}
     values: dict[str, dict[str, np.ndarray]] = {}
-    for (name, layer), is_absent in keys.items():
-        if not is_absent:
-            table = np.full((len(seeds), len(steps)), np.nan, np.float32)
-            values.setdefault(name, {})[layer] = table
     for row, seed in enumerate(seeds):
         places = np.searchsorted(steps, found[seed].steps)
         for (name, layer), own in found[seed].series.items():
-            if own is not None:
-                values[name][layer][row, places] = own
-    absent = tuple(name for (name, _), is_absent in keys.items() if is_absent)
+            if own is None:
+                continue
+            layers = values.setdefault(name, {})
+            if layer not in layers:
+                layers[layer] = np.full((len(seeds), len(steps)), np.nan, np.float32)
+            layers[layer][row, places] = own
+    asked = dict.fromkeys(name for run in found.values() for name, _ in run.series)
+    absent = tuple(name for name in asked if name not in values)
     return ArmDiagnostics(steps, values, np.asarray(seeds, np.int64), absent)
 
 
 def _runs(directory: WorkDirectory, arm: str) -> Iterator[tuple[int, _Run]]:
     columns = ["arm", "seed", "order_seed", "fork_step", "status"]
-    for table in directory.iterate([*columns, "diagnosed_steps", "diagnostics"]):
+    for table in directory.iterate([*columns, "diagnostics_steps", "diagnostics"]):
         of_arm = table.filter(rows_of(table, arm))
         for i, seed in enumerate(of_arm["seed"].to_pylist()):
-            steps, stored = (of_arm[name][i] for name in ("diagnosed_steps", "diagnostics"))
+            steps, stored = (of_arm[name][i] for name in ("diagnostics_steps", "diagnostics"))
             if steps.is_valid and stored.is_valid:
                 series = {_key(one): _values(one) for one in stored}
                 yield seed, _Run(steps.values.to_numpy(), series)
