@@ -8,7 +8,10 @@ import pytest
 import engine
 import launch
 from engine import store
+from engine.commands import diagnose
 from engine.document import study_of
+from engine.study import Study
+from tests.conftest import small_study
 
 
 def _words(workdir: Path, data_dir: str, *words: str) -> list[str]:
@@ -24,11 +27,14 @@ def _words(workdir: Path, data_dir: str, *words: str) -> list[str]:
     ]
 
 
+HEALTHY = ["--optimizer=sgd", "--init=he", "--learning_rate=0.1"]
+
+
 @pytest.fixture(scope="module")
 def diagnosed(tmp_path_factory: pytest.TempPathFactory, data_dir: str) -> Path:
-    """A diagnosis of a healthy network, small: 2 seeds of 14 arms."""
+    """A diagnosis of a healthy network, small: 6 seeds of 14 arms."""
     workdir = tmp_path_factory.mktemp("diagnosis") / "study"
-    words = ["--seeds=2", "--horizon=66", "--optimizer=sgd", "--init=he", "--learning_rate=0.1"]
+    words = ["--seeds=6", "--horizon=66", *HEALTHY]
     assert launch.main(_words(workdir, data_dir, *words)) == 0
     return workdir
 
@@ -40,7 +46,7 @@ def _diagnosis(workdir: Path) -> dict:
 def test_a_diagnosis_ends_in_a_verdict_with_its_evidence(diagnosed: Path):
     found = _diagnosis(diagnosed)
     assert found["verdict"] == "normal for this set-up"
-    assert found["arms"]["as_given"]["num_left"] == 2
+    assert found["arms"]["as_given"]["num_left"] == 6
     assert found["skipped"]["init=he"] == "it starts so already"
     assert found["skipped"]["epsilon=1e-12"] == "sgd has no epsilon"
     page = (diagnosed / "report.html").read_text()
@@ -48,7 +54,7 @@ def test_a_diagnosis_ends_in_a_verdict_with_its_evidence(diagnosed: Path):
         "Why it waits, and what to change",
         "Not tried: epsilon=1e-12, because sgd has no epsilon.",
         "The decision table: the first row that holds is the verdict.",
-        "2 seeds are too few for a cause",
+        "6 seeds are too few for a cause",
     ):
         assert words in page
     assert (diagnosed / "figures" / "remedies.svg").exists()
@@ -56,7 +62,7 @@ def test_a_diagnosis_ends_in_a_verdict_with_its_evidence(diagnosed: Path):
 
 def test_the_verdict_is_the_headline(diagnosed: Path):
     results = engine.open(diagnosed)
-    assert results.verdict.startswith("Normal for this set-up: 2 of 2 runs")
+    assert results.verdict.startswith("Normal for this set-up: 6 of 6 runs")
     assert "remedies" in results.figures
 
 
@@ -68,13 +74,41 @@ def test_a_diagnosis_is_a_study_that_can_be_made_again(diagnosed: Path):
     assert study.diagnosis.minutes is None
 
 
-def test_the_same_command_goes_on_and_does_not_measure_anew(
-    diagnosed: Path, data_dir: str, capsys: pytest.CaptureFixture[str]
+def test_the_same_command_goes_on_with_the_same_study(
+    diagnosed: Path, data_dir: str, capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+):  # fmt: skip
+    ran = []
+
+    def keep(study: Study, workdir: str, **options: object) -> engine.Results:
+        ran.append(study)
+        return engine.open(workdir)
+
+    monkeypatch.setattr(diagnose, "run", keep)
+    assert launch.main(_words(diagnosed, data_dir, *HEALTHY, "--minutes=1")) == 0
+    again = study_of(store.open_existing(diagnosed).document)
+    assert (ran[0].diagnosis, ran[0].seeds_by_arm) == (again.diagnosis, again.seeds_by_arm)
+    assert ran[0].horizons_by_arm == again.horizons_by_arm
+    assert "minutes=1 choose nothing" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("word", "expected"),
+    [
+        ("--seeds=9", "seeds=9: the diagnosis in"),
+        ("--horizon=88", "has 66; to go on with it leave --horizon out"),
+    ],
+)
+def test_a_diagnosis_is_not_gone_on_with_at_other_seeds_or_another_horizon(
+    diagnosed: Path, data_dir: str, word: str, expected: str, capsys: pytest.CaptureFixture[str]
 ):
-    before = (diagnosed / "outcomes.parquet").read_bytes()
-    words = ["--optimizer=sgd", "--init=he", "--learning_rate=0.1", "--minutes=1"]
-    assert launch.main(_words(diagnosed, data_dir, *words)) == 0
-    assert (diagnosed / "outcomes.parquet").read_bytes() == before
+    assert launch.main(_words(diagnosed, data_dir, *HEALTHY, word)) == 2
+    assert expected in capsys.readouterr().err
+
+
+def test_an_option_that_no_diagnosis_has_is_refused(tmp_path: Path):
+    with pytest.raises(TypeError, match="until"):
+        engine.diagnose(small_study(), tmp_path / "study", until=None)  # type: ignore[call-arg]
 
 
 @pytest.mark.parametrize(

@@ -1,19 +1,21 @@
 """What came of every change, as far as the decision table reads it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from engine.diagnosis.factors import AS_GIVEN, Kind
-from engine.statistics import Estimate
+from engine.statistics import Estimate, proportion
 
-# Of a run's scaled loss ρ on held-out examples: below, nothing was learned that carries over.
-LOW = 0.05
-# A share of the runs at which a change counts as most of the cure, and as the whole of it.
-MOST = 0.5
-NEARLY_ALL = 0.9
+# Of a run's scaled loss ρ on held-out examples, by how much more than with shuffled labels: below,
+# nothing was learned that carries over.
+LOW_RHO = 0.05
+# A share of the runs that counts as most of them, and as nearly all.
+MOST_RUNS = 0.5
+NEARLY_ALL_RUNS = 0.9
 _LEVEL = 0.05
 # By how much more of the runs must leave where less than half of the mean wait is gone.
 _MORE_LEFT = 0.25
+_HALF_THE_WAIT = 0.5
 
 
 class ArmEvidence(NamedTuple):
@@ -24,19 +26,21 @@ class ArmEvidence(NamedTuple):
         num_runs: with an outcome.
         num_left: that left chance level by the horizon, on the training examples.
         num_waited: that left it after a plateau.
-        num_diverged: whose loss blew up.
+        num_falling: that ended at chance, but whose loss had begun to fall.
+        num_diverged: whose loss blew up, before they left chance level or after.
         held_out: median over runs of the best ρ on held-out examples; `None` without any.
         mean_wait: restricted to the horizon, in the unit of `difference`.
         difference: of restricted mean waits from `as_given`, negative is earlier; `None` for
             itself, and where both cannot be compared.
-        p_value: of equal incidence with `as_given`, in pairs of seeds, after Holm over everything
-            that may be changed; `None` for what may not.
+        p_value: of equal incidence with `as_given`, in pairs of seeds; of what may be changed after
+            Holm over all of that, of a control as it is; `None` where there is no comparison.
     """
 
     kind: Kind
     num_runs: int
     num_left: int
     num_waited: int
+    num_falling: int
     num_diverged: int
     held_out: float | None
     mean_wait: float
@@ -49,31 +53,42 @@ class ArmEvidence(NamedTuple):
         return self.num_left / self.num_runs
 
     @property
-    def is_earlier(self) -> bool:
-        """Whether it is earlier than as given, beyond chance."""
-        is_beyond_chance = self.p_value is not None and self.p_value < _LEVEL
-        return is_beyond_chance and self.difference is not None and self.difference.upper < 0
-
-    @property
     def diverged(self) -> float:
         """Share of the runs that diverged."""
         return self.num_diverged / self.num_runs
 
+    @property
+    def num_stuck(self) -> int:
+        """Runs that neither left chance level nor diverged."""
+        return max(self.num_runs - self.num_left - self.num_diverged, 0)
+
+    @property
+    def is_beyond_chance(self) -> bool:
+        """Whether it differs from as given beyond chance."""
+        return self.p_value is not None and self.p_value < _LEVEL
+
+    @property
+    def is_earlier(self) -> bool:
+        """Whether it is earlier than as given, beyond chance."""
+        return self.is_beyond_chance and self.difference is not None and self.difference.upper < 0
+
 
 class Signs(NamedTuple):
-    """What was seen inside the runs as given that are still at chance; `None` where nothing was.
+    """What was seen inside the runs as given; `None` where nothing was.
 
     Attributes:
-        input_spread: of the inputs over examples, relative to their size; of all runs.
-        dead: share of those runs in which a whole layer is dead at the end.
-        born_dead: share of those runs in which one was from the start.
-        below_epsilon: median share of the parameters whose √v̂ is below the optimiser's ε.
+        num_dead: of the runs that are still at chance, those in which a whole layer is dead at the
+            end, and no gradient passes.
+        num_born_dead: of these, the runs in which one was from the start.
+        below_epsilon: median share of the parameters whose √v̂ is below the optimiser's ε, before a
+            run leaves its plateau.
+        output_spread: median over runs of the deviation of an output over examples, at the start.
     """
 
-    input_spread: float | None = None
-    dead: float | None = None
-    born_dead: float | None = None
+    num_dead: int | None = None
+    num_born_dead: int | None = None
     below_epsilon: float | None = None
+    output_spread: float | None = None
 
 
 class Evidence(NamedTuple):
@@ -84,20 +99,38 @@ class Evidence(NamedTuple):
         rates: learning rate of each arm, relative to that of `as_given`, where it is all they
             differ in.
         signs: from inside the runs.
+        num_missing: runs that are still to come.
+        has_constant_inputs: whether all training inputs are the same; `None` where examples are
+            drawn.
     """
 
     arms: Mapping[str, ArmEvidence]
     rates: Mapping[str, float]
-    signs: Signs
+    signs: Signs = Signs()
+    num_missing: int = 0
+    has_constant_inputs: bool | None = None
 
     @property
     def given(self) -> ArmEvidence:
         """The configuration itself."""
         return self.arms[AS_GIVEN]
 
-    def remedies(self) -> dict[str, ArmEvidence]:
-        """What may be advised."""
-        return {name: arm for name, arm in self.arms.items() if arm.kind == "remedy"}
+    def carries_over(self, name: str) -> bool | None:
+        """Whether most runs of an arm learn what holds on other examples; `None` if unknown.
+
+        The measure is what runs with shuffled labels reach, where nothing can carry over: the best
+        of many inspections, of held-out examples whose mixture may be another.
+        """
+        arm, null = self.arms.get(name), self.arms.get("shuffled_labels")
+        if arm is None or arm.held_out is None:
+            return None
+        chance = 0.0 if null is None or null.held_out is None else max(null.held_out, 0.0)
+        return arm.held_out - chance >= LOW_RHO
+
+    def leaves(self, name: str) -> bool:
+        """Whether most runs of an arm leave chance level; not, where it was not run."""
+        arm = self.arms.get(name)
+        return arm is not None and arm.left >= MOST_RUNS
 
     def relieves(self, name: str) -> bool:
         """Whether a change makes most runs leave chance level, beyond chance and by enough.
@@ -106,18 +139,31 @@ class Evidence(NamedTuple):
         difference that is beyond chance may still be too small to be what the wait is due to.
         """
         arm, given = self.arms.get(name), self.given
-        if arm is None or arm.difference is None or not arm.is_earlier or arm.left < MOST:
+        if arm is None or arm.difference is None or not arm.is_earlier or arm.left < MOST_RUNS:
             return False
-        is_halved = -arm.difference.value >= MOST * given.mean_wait
+        is_halved = -arm.difference.value >= _HALF_THE_WAIT * given.mean_wait
         return is_halved or arm.left - given.left >= _MORE_LEFT
 
-    def best(self, names: tuple[str, ...] | None = None) -> str | None:
-        """Of some remedies, or of all, the one that helps most; `None` where none does."""
-        found = {
-            name: arm.difference.value
-            for name, arm in self.remedies().items()
-            if (names is None or name in names)
-            and arm.difference is not None
-            and self.relieves(name)
-        }
-        return min(found, key=lambda name: found[name]) if found else None
+    def best(self, is_meant: Callable[[str], bool] = lambda name: True) -> str | None:
+        """Of some changes, or of all, the one that helps most; `None` where none does.
+
+        A rate far from the given one is advised only where nothing near it helps.
+        """
+        for kind in ("remedy", "far"):
+            found = {
+                name: arm.difference.value
+                for name, arm in self.arms.items()
+                if arm.kind == kind
+                and is_meant(name)
+                and arm.difference is not None
+                and self.relieves(name)
+            }
+            if found:
+                return min(found, key=lambda name: found[name])
+        return None
+
+
+def leaves_nearly_always(arm: ArmEvidence) -> bool:
+    """Whether nearly all runs left chance level, enough of them to say so of most such runs."""
+    lower = proportion(arm.num_left, arm.num_runs).lower
+    return arm.left >= NEARLY_ALL_RUNS and lower >= MOST_RUNS

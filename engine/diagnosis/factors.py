@@ -81,7 +81,9 @@ def factors_of(arm: Arm, has_examples: bool) -> Factors:
         except _NotApplicableError as reason:
             skipped[name] = str(reason)
 
-    add("init=he", "remedy", "He initialisation, zero biases", _with_init)
+    # Of a network of one's own, biases that start at another number than 0 stay there.
+    he = "of the weights" if is_reference(arm.model) else "with zero biases"
+    add("init=he", "remedy", f"He initialisation {he}", _with_init)
     for epsilon in _EPSILONS:
         words = f"the optimiser's ε at {epsilon:g}"
         add(f"epsilon={epsilon:g}", "remedy", words, _with_epsilon, epsilon)

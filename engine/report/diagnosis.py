@@ -74,31 +74,52 @@ def gather(directory: WorkDirectory, summary: Summary, record: DiagnosisRecord) 
         for name in summary.runs
         if name in record.kinds
     }
-    rates = {name: rate for name, rate in record.rates.items() if name in arms}
-    return Evidence(arms, rates, read_signs(directory, summary.runs[AS_GIVEN]))
+    return Evidence(
+        arms=arms,
+        rates={name: rate for name, rate in record.rates.items() if name in arms},
+        signs=read_signs(directory, summary.runs[AS_GIVEN]),
+        num_missing=_num_missing(directory, summary, record),
+        has_constant_inputs=record.has_constant_inputs,
+    )
+
+
+def _num_missing(directory: WorkDirectory, summary: Summary, record: DiagnosisRecord) -> int:
+    """Runs that are still to come."""
+    planned = directory.document["study"]["seeds"]
+    number = 0
+    for name in record.kinds:
+        if name in summary.runs:
+            runs = summary.runs[name]
+            number += max(runs.num_planned - runs.num_stored, 0)
+        elif name not in summary.failed:
+            number += planned[name]
+    return number
 
 
 def _adjusted(summary: Summary, record: DiagnosisRecord) -> dict[str, float]:
-    """p-values after Holm over what may be changed; what controls show is not a comparison."""
-    names = [n for n in summary.comparisons if record.kinds.get(n) in ("remedy", "far")]
-    p_values = np.array([summary.comparisons[name].test.p_value for name in names])
-    adjusted = statistics.holm(p_values) if names else p_values
-    return dict(zip(names, map(float, adjusted), strict=True))
+    """p-values: after Holm over what may be changed, and of controls as they are."""
+    p_values = {name: one.test.p_value for name, one in summary.comparisons.items()}
+    names = [name for name in p_values if record.kinds.get(name) in ("remedy", "far")]
+    if not names:
+        return p_values
+    adjusted = statistics.holm(np.array([p_values[name] for name in names]))
+    return {**p_values, **dict(zip(names, adjusted.tolist(), strict=True))}
 
 
 def _of_arm(
     directory: WorkDirectory, summary: Summary, name: str, kind: str, p_value: float | None
 ) -> ArmEvidence:
-    statuses, comparison = summary.arms[name].statuses, summary.comparisons.get(name)
+    arm, comparison = summary.arms[name], summary.comparisons.get(name)
     difference = None if comparison is None else comparison.difference
     return ArmEvidence(
         kind=kind,  # type: ignore[arg-type]
-        num_runs=summary.arms[name].num_runs,
+        num_runs=arm.num_runs,
         num_left=int(np.sum(summary.runs[name].event == 1)),
-        num_waited=statuses["broke"],
-        num_diverged=statuses["diverged"],
+        num_waited=arm.statuses["broke"],
+        num_falling=arm.num_falling,
+        num_diverged=arm.statuses["diverged"] + arm.num_diverged_later,
         held_out=_held_out(directory, name, summary.runs[name].chance_loss),
-        mean_wait=summary.arms[name].restricted_mean.value,
+        mean_wait=arm.restricted_mean.value,
         difference=difference,
         p_value=p_value,
     )
@@ -122,7 +143,8 @@ def _changes(summary: Summary, record: DiagnosisRecord, evidence: Evidence) -> T
         if arm.difference is not None:
             value = number(arm.difference.value, summary.unit)
             later = f"{value} ({interval(arm.difference, summary.unit)})"
-        p = "–" if arm.p_value is None else p_value(arm.p_value)
+        is_change = arm.kind in ("remedy", "far") and arm.p_value is not None
+        p = p_value(arm.p_value or 0.0) if is_change else "–"
         left = fraction(arm.num_left, arm.num_runs, summary.arms[name].fraction)
         held_out = "–" if arm.held_out is None else number(max(arm.held_out, -9.9))
         rows.append([record.words[name], arm.kind, left, later, p, held_out])

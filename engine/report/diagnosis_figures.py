@@ -5,7 +5,7 @@ from collections.abc import Collection
 
 from matplotlib.figure import Figure
 
-from engine.diagnosis.evidence import MOST, Evidence
+from engine.diagnosis.evidence import MOST_RUNS, Evidence
 from engine.diagnosis.record import DiagnosisRecord
 from engine.report.canvas import INK, new_figure
 from engine.report.phrases import label, number
@@ -30,7 +30,7 @@ def draw_remedies(
     end = _end(found.values())
     for row, name in enumerate(ordered):
         colour, difference = _COLOURS[record.kinds[name]], found[name]
-        style = "full" if evidence.arms[name].left >= MOST else "none"
+        style = "full" if evidence.arms[name].left >= MOST_RUNS else "none"
         if difference.value > end:
             axes.plot(end, row, ">", color=colour, markersize=6, fillstyle=style, clip_on=False)
             text = f"{number(difference.value, summary.unit)} "

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from engine.diagnosis import table
-from engine.diagnosis.evidence import LOW, MOST, ArmEvidence, Evidence
+from engine.diagnosis.evidence import ArmEvidence, Evidence
 from engine.diagnosis.factors import AS_GIVEN
 from engine.diagnosis.record import DiagnosisRecord
 from engine.diagnosis.table import Decision
@@ -11,36 +11,87 @@ from engine.report.phrases import fraction, interval, number, onset, percent
 from engine.report.summary import Summary
 from engine.statistics import Estimate
 
-_CAUSES = {
-    table.SCALE: (
-        "The start is so small that the signal and the gradients shrink from layer to layer: the "
-        "network sits near a saddle at zero, and has to grow before the loss can move."
+# Deviation of the outputs over examples at the start, of a network that starts far too small, or
+# far too large.
+_SMALL_START, _LARGE_START = 0.1, 10.0
+_SMALL = (
+    "The start is so small that the signal and the gradients shrink from layer to layer: the "
+    "network sits near a saddle at zero, and has to grow before the loss can move."
+)
+_LARGE = (
+    "The start is so large that the outputs are far apart before anything is learned: the loss "
+    "begins far above chance level, and has to come down first."
+)
+# By the row that held: what it means.
+_MEANINGS = {
+    "constant_inputs": "No network can tell one example from another.",
+    "by_heart": (
+        "Labels that do not belong to their inputs look like this. So do too few examples of a "
+        "rule that this network has not found by the horizon; only a look at the data tells these "
+        "apart."
     ),
-    table.EPSILON: (
+    "by_heart_sooner": (
+        "So the labels do belong to the inputs, but by the horizon the network has only learned "
+        "examples by heart."
+    ),
+    "only_by_heart": "The network learns its training examples by heart.",
+    "diverges": "The steps are too long: the loss blows up.",
+    "epsilon": (
         "The gradients have sunk below the optimiser's ε: it divides by √v̂ + ε, so that a gradient "
         "far below ε moves nothing, however many steps are taken."
     ),
-    table.DEAD: "A whole layer gives the same for every example, and no gradient passes it.",
-    table.RATE: "The steps are too short to get anywhere by the horizon.",
-    table.DIVERGES: "The steps are too long: the loss blows up.",
+    "dead": "A whole layer gives the same for every example, and no gradient passes it.",
+    "small_rate": "The steps are too short to get anywhere by the horizon.",
+    "large_rate": (
+        "The steps are too long: the loss does not blow up, but no step gets it below chance level."
+    ),
+    "slow": (
+        "It is learning, slowly, or as far as the data allow: what a network can learn of noisy "
+        "labels may lie below what counts as having left chance level."
+    ),
+    "hard": (
+        "Wrong labels look like this, and so does a rule that is hard to find: neither says "
+        "anything to a linear model."
+    ),
 }
+# What the plateau is due to, where most runs leave it by themselves.
+_WAITS = {
+    table.EPSILON: (
+        "During the plateau gradients are near the optimiser's ε or below, so that steps are "
+        "shorter than the learning rate says."
+    ),
+    table.SCALE: (
+        "Until it ends the network grows out of a start at which too little signal passes."
+    ),
+}
+# By the row that held: what to do first where no change was found that helps.
 _BY_HAND = {
-    table.NOTHING: (
+    "constant_inputs": "First look at how the inputs are loaded and scaled: do they reach the "
+    "network?",
+    "too_little": "First let the runs come to their end, or give more --seeds: with 6 of the "
+    "configuration there is a verdict, with 9 a cause can be told from chance.",
+    "by_heart": (
         "First look at the data: do labels and inputs still belong to each other after loading, "
         "shuffling and augmentation, and do the inputs reach the network?"
     ),
-    table.DEAD: (
+    "by_heart_sooner": "First look longer, with a longer --horizon: what carries over may come "
+    "late. More examples help as well.",
+    "only_by_heart": "First look at how many examples there are for a network of this size.",
+    "dead": (
         "No change that was tried revives the runs. First make the start one in which units are "
         "alive: zero biases, an initial scheme for ReLU, or an activation with a slope below zero."
     ),
-    table.UNDECIDED: (
+    "diverges": "Every rate that was tried diverges: first look for numbers that are not "
+    "finite, or enormous, in the inputs.",
+    "normal": (
+        "Nothing has to be changed, and nothing that was tried makes it leave in half the time."
+    ),
+    "slow": "First look longer, with a longer --horizon.",
+    "hard": "First check that labels and inputs belong to each other; if they do, look longer: "
+    "give a longer --horizon, or more --minutes.",
+    "nothing_helps": (
         "First look longer: give a longer --horizon or more --minutes. Nothing that was tried is a "
         "change to make."
-    ),
-    table.DIVERGES: "Every rate that was tried diverges: first look for numbers that are not "
-    "finite, or enormous, in the inputs.",
-    table.NORMAL: (
-        "Nothing has to be changed, and nothing that was tried makes it leave in half the time."
     ),
 }
 
@@ -61,7 +112,7 @@ _OF_CONTROLS = {
         ),
     ),
     "linear_probe": _Sayings(
-        ("A linear model of the raw inputs learns", ": the inputs tell something of the labels"),
+        ("A linear model of the raw inputs learns", ""),
         (
             "A linear model of the raw inputs learns nothing by the horizon",
             ": they tell nothing that is easily read",
@@ -96,34 +147,66 @@ def headline(summary: Summary, evidence: Evidence, decision: Decision) -> str:
             f". {what}: {decision.first}, with which {advised.num_left} of {advised.num_runs} leave"
         )
         if advised.difference is not None:
-            text += f", {_size(advised.difference, summary.unit)}"
+            text += f", {_size(evidence, advised, advised.difference, summary.unit)}"
     return f"{text}."
 
 
-def _size(difference: Estimate, unit: str) -> str:
-    """`9.7 epochs earlier`."""
+def _size(evidence: Evidence, arm: ArmEvidence, difference: Estimate, unit: str) -> str:
+    """`9.7 epochs earlier`; `at least` where more of the given runs still wait at the end."""
     word = "earlier" if difference.value < 0 else "later"
-    return f"{number(abs(difference.value), unit)} {unit} {word}"
+    is_bound = difference.value < 0 and evidence.given.num_stuck > arm.num_stuck
+    return f"{'at least ' * is_bound}{number(abs(difference.value), unit)} {unit} {word}"
 
 
 def what_was_seen(summary: Summary, evidence: Evidence, decision: Decision) -> list[str]:
     """The row of the table that held, what that means, and what was seen inside."""
     lines = [f"Verdict by the decision table: {decision.condition}."]
-    cause = _CAUSES.get(decision.waits_for or decision.verdict)
-    if cause is not None:
-        lines.append(cause)
-    held_out, signs = evidence.given.held_out, evidence.signs
-    if evidence.given.left >= MOST and held_out is not None and held_out < LOW:
-        lines.append("What it learns does not carry over to held-out examples.")
+    if decision.verdict == table.SCALE:
+        lines += _of_scale(evidence)
+    elif decision.row in _MEANINGS:
+        lines.append(_MEANINGS[decision.row])
+    if decision.waits_for is not None:
+        lines.append(_WAITS[decision.waits_for])
+    return [*lines, *_caveats(evidence, decision), *_inside(evidence)]
+
+
+def _of_scale(evidence: Evidence) -> list[str]:
+    spread = evidence.signs.output_spread
+    if spread is None or _SMALL_START <= spread <= _LARGE_START:
+        return []
+    return [_SMALL if spread < _SMALL_START else _LARGE]
+
+
+def _caveats(evidence: Evidence, decision: Decision) -> list[str]:
+    """What the verdict leaves open."""
+    given, lines = evidence.given, []
+    if decision.verdict == table.NORMAL:
+        if evidence.carries_over(AS_GIVEN) is None:
+            lines.append("Whether what it learns carries over to other examples is not known.")
+        if given.num_diverged:
+            lines.append(f"Of {given.num_runs} runs {given.num_diverged} diverged.")
+    if decision.verdict in (table.RATE, table.SCALE) and evidence.carries_over(AS_GIVEN):
+        lines.append("Even as given, what it has learned by the horizon carries over: it is slow.")
+    return lines
+
+
+def _inside(evidence: Evidence) -> list[str]:
+    """What was seen inside the runs as given."""
+    signs, lines = evidence.signs, []
+    if signs.output_spread is not None:
+        lines.append(
+            f"At the start the outputs differ by {signs.output_spread:.2g} from example to example "
+            f"(standard deviation, median over runs)."
+        )
     if signs.below_epsilon is not None:
         lines.append(
             f"Before the end of the plateau √v̂ is below ε in {percent(signs.below_epsilon)} of the "
             f"parameters (median over runs)."
         )
-    if signs.dead is not None:
-        born = "" if signs.born_dead is None else f" (from the start in {percent(signs.born_dead)})"
+    if signs.num_dead:
         lines.append(
-            f"A whole layer is dead in {percent(signs.dead)} of the runs still at chance{born}."
+            f"A whole layer is dead in {signs.num_dead} of the {evidence.given.num_stuck} runs "
+            f"still at chance, in {signs.num_born_dead} of them from the start."
         )
     return lines
 
@@ -133,11 +216,14 @@ def change_first(
 ) -> str:
     """The one change to make first, with its effect."""
     if decision.first is None:
-        return _BY_HAND.get(decision.verdict, _BY_HAND[table.UNDECIDED])
+        return _BY_HAND.get(decision.row, _BY_HAND["nothing_helps"])
     name, unit = decision.first, summary.unit
     arm = evidence.arms[name]
     left = fraction(arm.num_left, arm.num_runs, summary.arms[name].fraction)
-    text = f"First change: {record.words[name]} ({name}). With it {left} left chance level"
+    what = "First change"
+    if decision.verdict == table.NORMAL:
+        what = "Nothing has to be changed. To wait less"
+    text = f"{what}: {record.words[name]} ({name}). With it {left} left chance level"
     if arm.difference is not None:
         difference = arm.difference
         shown = (
@@ -146,11 +232,9 @@ def change_first(
             else difference._replace(lower=-difference.upper, upper=-difference.lower)
         )
         text += (
-            f", in the mean {_size(difference, unit)} than as given, counted up to the horizon "
-            f"(95 % CI {interval(shown, unit)})"
+            f", in the mean {_size(evidence, arm, difference, unit)} than as given, counted up to "
+            f"the horizon (95 % CI {interval(shown, unit)})"
         )
-    if decision.verdict == table.NORMAL:
-        return f"Nothing has to be changed. {text.replace('First change', 'To wait less', 1)}."
     return f"{text}."
 
 
@@ -161,15 +245,15 @@ def what_controls_say(summary: Summary, evidence: Evidence) -> list[str]:
         if name not in evidence.arms:
             continue
         arm = evidence.arms[name]
-        what, so = sayings.learned if arm.left >= MOST else sayings.stuck
+        what, so = sayings.learned if evidence.leaves(name) else sayings.stuck
         counts = fraction(arm.num_left, arm.num_runs, summary.arms[name].fraction)
-        lines.append(f"{what} ({counts} left chance level{_carried(arm)}){so}.")
+        lines.append(f"{what} ({counts} left chance level{_carried(evidence, name)}){so}.")
     return lines
 
 
-def _carried(arm: ArmEvidence) -> str:
+def _carried(evidence: Evidence, name: str) -> str:
     """Whether what is learned carries over, where most runs learn something."""
-    if arm.held_out is None or arm.left < MOST:
+    carries = evidence.carries_over(name)
+    if carries is None or not evidence.leaves(name):
         return ""
-    does = "does" if arm.held_out >= LOW else "does not"
-    return f"; what they learn {does} carry over to held-out examples"
+    return f"; what they learn {'does' if carries else 'does not'} carry over to other examples"

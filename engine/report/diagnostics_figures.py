@@ -69,7 +69,8 @@ def _draw_panel(
     if np.nanmin(time, initial=0) < 0:
         axes.axvline(0, color=INK, linewidth=0.6, linestyle=":")
     axes.set_title(panel.title)
-    if panel.scale == "log":
+    has_positive = any(np.any(np.asarray(line.get_ydata()) > 0) for line in axes.lines)
+    if panel.scale == "log" and has_positive:
         axes.set_yscale("log", nonpositive="mask")
         axes.yaxis.set_major_locator(ticker.LogLocator(numticks=_NUM_TICKS))
     elif panel.scale == "symlog":

@@ -14,21 +14,21 @@ FASTER, FASTEST = "learning_rate=×3", "learning_rate=×30"
 
 def _arm(
     left: int = 0, earlier: float = 0.0, kind: str = "remedy", diverged: int = 0,
-    held_out: float | None = None, waited: int | None = None,
+    held_out: float | None = None, waited: int | None = None, falling: int = 0,
 ) -> ArmEvidence:  # fmt: skip
     """An arm of 12 runs, `earlier` epochs earlier than as given, to within a tenth."""
     if held_out is None:
         held_out = 0.5 if left else 0.0
     return ArmEvidence(
         kind=kind, num_runs=RUNS, num_left=left, num_waited=left if waited is None else waited,
-        num_diverged=diverged, held_out=held_out,
+        num_falling=falling, num_diverged=diverged, held_out=held_out,
         mean_wait=20.0 * (1 - left / RUNS) + (10.0 - earlier) * left / RUNS,
         difference=Estimate(-earlier, -earlier - 0.1, -earlier + 0.1),
-        p_value=1e-3 if earlier > 0.1 else 0.5,
+        p_value=1e-3 if abs(earlier) > 0.1 else 0.5,
     )  # fmt: skip
 
 
-NO_SIGNS = Signs(input_spread=0.7, dead=0.0, born_dead=0.0, below_epsilon=0.0)
+NO_SIGNS = Signs(num_dead=0, num_born_dead=0, below_epsilon=0.0, output_spread=1.0)
 STUCK = {
     "as_given": _arm(kind="given"),
     "init=he": _arm(),
@@ -39,30 +39,32 @@ STUCK = {
     FASTER: _arm(),
     FASTEST: _arm(kind="far"),
     "batch_norm": _arm(),
+    "optimizer=sgd": _arm(),
     "one_batch": _arm(kind="control"),
     "linear_probe": _arm(RUNS, kind="control"),
     "shuffled_labels": _arm(kind="control"),
 }
-RATES = {
-    SLOWEST: 1 / 30,
-    SLOWER: 1 / 3,
-    FASTER: 3.0,
-    FASTEST: 30.0,
-}
-
-
-def _with(arms: dict[str, ArmEvidence], signs: Signs = NO_SIGNS) -> table.Decision:
-    return decide(Evidence({**STUCK, **arms}, RATES, signs))
-
-
+RATES = {SLOWEST: 1 / 30, SLOWER: 1 / 3, FASTER: 3.0, FASTEST: 30.0}
 ALL = _arm(RUNS, 9.0)
 FAR = _arm(RUNS, 9.0, "far")
-DEAD = NO_SIGNS._replace(dead=0.8)
-NO_INPUTS = NO_SIGNS._replace(input_spread=0.0)
+DEAD = NO_SIGNS._replace(num_dead=8, num_born_dead=8)
+DIED = NO_SIGNS._replace(num_dead=8, num_born_dead=0)
+NO_SIGNAL = NO_SIGNS._replace(output_spread=1e-6)
+
+
+def _with(arms: dict[str, ArmEvidence], signs: Signs = NO_SIGNS, **more: object) -> table.Decision:
+    return decide(Evidence({**STUCK, **arms}, RATES, signs, **more))  # type: ignore[arg-type]
 
 
 def _given(left: int = 0, diverged: int = 0, **more: object) -> ArmEvidence:
     return _arm(left, kind="given", diverged=diverged, **more)  # type: ignore[arg-type]
+
+
+def _control(left: int = 0, **more: object) -> ArmEvidence:
+    return _arm(left, kind="control", **more)  # type: ignore[arg-type]
+
+
+BLIND = {"linear_probe": _control(held_out=0.01)}
 
 
 @pytest.mark.parametrize(
@@ -71,6 +73,7 @@ def _given(left: int = 0, diverged: int = 0, **more: object) -> ArmEvidence:
         ({}, table.UNDECIDED, None),
         ({"as_given": _given(RUNS)}, table.NORMAL, None),
         ({"as_given": _given(11), "init=he": ALL}, table.NORMAL, "init=he"),
+        ({"as_given": _given(RUNS, 2)}, table.DIVERGES, SLOWER),
         ({"init=he": ALL, "batch_norm": _arm(RUNS, 8.0)}, table.SCALE, "init=he"),
         ({"init=he": ALL, "batch_norm": _arm(RUNS, 9.5)}, table.SCALE, "batch_norm"),
         ({"init=he": ALL, "epsilon=1e-12": _arm(9, 5.0)}, table.EPSILON, "epsilon=1e-12"),
@@ -78,9 +81,14 @@ def _given(left: int = 0, diverged: int = 0, **more: object) -> ArmEvidence:
         ({FASTER: _arm(7, 3), FASTEST: FAR}, table.RATE, FASTEST),
         ({FASTER: ALL, FASTEST: FAR}, table.RATE, FASTER),
         ({FASTER: ALL, "init=he": _arm(RUNS, 2.0)}, table.SCALE, "init=he"),
+        ({SLOWER: ALL, SLOWEST: FAR}, table.LARGE_RATE, SLOWER),
+        ({SLOWEST: FAR}, table.LARGE_RATE, SLOWEST),
         ({"as_given": _given(0, RUNS), SLOWEST: FAR}, table.DIVERGES, SLOWEST),
         ({"as_given": _given(5, 4)}, table.DIVERGES, SLOWER),
         ({"as_given": _given(5, 3), "init=he": ALL}, table.SCALE, "init=he"),
+        ({"optimizer=sgd": ALL}, table.UNDECIDED, "optimizer=sgd"),
+        ({"batch_norm": ALL}, table.UNDECIDED, "batch_norm"),
+        ({"batch_norm": ALL, FASTER: _arm(RUNS, 8.0)}, table.RATE, FASTER),
     ],
 )  # fmt: skip
 def test_the_first_row_that_holds_is_the_verdict(arms: dict, verdict: str, first: str | None):
@@ -93,10 +101,14 @@ def test_the_first_row_that_holds_is_the_verdict(arms: dict, verdict: str, first
     [
         ({"init=he": ALL}, DEAD, table.DEAD, "init=he"),
         ({}, DEAD, table.DEAD, None),
+        ({}, DIED, table.DEAD, None),
+        ({SLOWER: ALL}, DEAD, table.DEAD, SLOWER),
+        ({SLOWER: ALL}, DIED, table.LARGE_RATE, SLOWER),
         ({"epsilon=1e-12": _arm(9, 5.0)}, DEAD, table.EPSILON, "epsilon=1e-12"),
         ({"as_given": _given(RUNS)}, DEAD, table.NORMAL, None),
-        ({"init=he": ALL}, NO_INPUTS, table.NOTHING, None),
-        ({"as_given": _given(RUNS)}, NO_INPUTS, table.NOTHING, None),
+        ({"as_given": _given(9)}, NO_SIGNS._replace(num_dead=2), table.UNDECIDED, None),
+        ({"batch_norm": ALL}, NO_SIGNAL, table.SCALE, "batch_norm"),
+        ({}, NO_SIGNAL, table.UNDECIDED, None),
     ],
 )
 def test_what_is_seen_inside_the_runs_counts(
@@ -106,50 +118,117 @@ def test_what_is_seen_inside_the_runs_counts(
     assert (decision.verdict, decision.first) == (verdict, first)
 
 
-def test_what_is_learned_by_heart_is_nothing():
-    probe = _arm(kind="control", held_out=0.01)
-    by_heart = {"as_given": _given(RUNS, held_out=-0.3), "linear_probe": probe}
+@pytest.mark.parametrize("arms", [{"init=he": ALL}, {"as_given": _given(RUNS)}])
+def test_inputs_that_are_all_the_same_teach_nothing(arms: dict):
+    assert _with(arms, has_constant_inputs=True).verdict == table.NOTHING
+    assert _with(arms, has_constant_inputs=False).verdict != table.NOTHING
+
+
+def test_nothing_is_said_before_there_is_enough():
+    assert _with({"as_given": _given(RUNS)}, num_missing=1).row == "too_little"
+    for number, row in ((5, "too_little"), (6, "normal")):
+        few = _given(RUNS)._replace(num_runs=number, num_left=number)
+        assert _with({"as_given": few}).row == row
+    nine_of_ten = _given()._replace(num_runs=10, num_left=9, held_out=0.5)
+    assert _with({"as_given": nine_of_ten}).verdict == table.NORMAL
+
+
+@pytest.mark.parametrize("who", ["as_given", "init=he"])
+def test_what_is_learned_by_heart_is_nothing(who: str):
+    by_heart = {who: STUCK[who]._replace(num_left=RUNS, held_out=-0.3), **BLIND}
     assert _with(by_heart).verdict == table.NOTHING
 
 
-@pytest.mark.parametrize("who", ["linear_probe", "init=he"])
-def test_one_arm_that_carries_over_shows_that_there_is_something_to_learn(who: str):
+def test_labels_that_are_learned_sooner_than_shuffled_ones_belong_to_the_inputs():
+    by_heart = {"as_given": _given(RUNS, held_out=-0.3), **BLIND}
+    later = _control(RUNS, earlier=-5.0, held_out=-0.4)
+    for p_value, row in ((0.02, "by_heart"), (1e-3, "by_heart_sooner")):
+        shuffled = later._replace(p_value=p_value)
+        assert _with({**by_heart, "shuffled_labels": shuffled}).row == row
+    sooner = _control(RUNS, earlier=5.0, held_out=-0.4)
+    assert _with({**by_heart, "shuffled_labels": sooner}).row == "by_heart"
+
+
+def test_carrying_over_is_measured_against_shuffled_labels():
+    """The best of many inspections, of a held-out set of another mixture, may be above chance."""
     arms = {
-        "as_given": _arm(RUNS, kind="given", held_out=-0.3),
-        "linear_probe": _arm(kind="control", held_out=0.01),
-        who: _arm(RUNS, held_out=0.3),
+        "as_given": _given(RUNS, held_out=0.12),
+        "linear_probe": _control(held_out=0.1),
+        "shuffled_labels": _control(RUNS, held_out=0.1),
     }
-    assert _with(arms).verdict == table.NORMAL
+    assert _with(arms).verdict == table.NOTHING
+    assert _with({**arms, "shuffled_labels": _control(RUNS, held_out=0.01)}).verdict == table.NORMAL
+
+
+@pytest.mark.parametrize(("who", "first"), [("linear_probe", None), ("init=he", "init=he")])
+def test_learning_by_heart_is_not_normal_where_something_carries_over(who: str, first: str | None):
+    kind = STUCK[who].kind
+    arms = {"as_given": _given(RUNS, held_out=-0.3), **BLIND, who: _arm(RUNS, 0, kind, 0, 0.3)}
+    decision = _with(arms)
+    assert (decision.row, decision.first) == ("only_by_heart", first)
 
 
 def test_what_nobody_measured_on_held_out_examples_is_not_called_by_heart():
-    nothing = _arm(RUNS, kind="given")._replace(held_out=None)
+    nothing = _given(RUNS)._replace(held_out=None)
     assert _with({"as_given": nothing}).verdict == table.NORMAL
 
 
 def test_a_normal_plateau_is_told_from_no_plateau():
     he = {"init=he": _arm(RUNS, 9.0)}
-    waited = _with({"as_given": _arm(RUNS, kind="given"), **he})
+    waited = _with({"as_given": _given(RUNS), **he})
     assert waited.waits_for == table.SCALE
-    hardly = _with({"as_given": _arm(RUNS, kind="given", waited=2), **he})
+    hardly = _with({"as_given": _given(RUNS, waited=2), **he})
     assert hardly.waits_for is None
+    faster = _with({"as_given": _given(RUNS), FASTER: _arm(RUNS, 9.0)})
+    assert (faster.waits_for, faster.first) == (None, FASTER)
 
 
 def test_a_difference_beyond_chance_may_be_too_small_to_be_the_cause():
     arms = {"as_given": _given(RUNS), "epsilon=1e-12": _arm(RUNS, 0.2), "init=he": _arm(RUNS, 9.0)}
     decision = _with(arms)
     assert (decision.waits_for, decision.first) == (table.SCALE, "init=he")
-    few = {"as_given": _given(9), "epsilon=1e-12": _arm(9, 0.2)}
-    assert _with(few).verdict == table.UNDECIDED
+    few = {"as_given": _given(9, held_out=0.0), "epsilon=1e-12": _arm(9, 0.2)}
+    assert _with(few).row == "nothing_helps"
+
+
+@pytest.mark.parametrize(
+    ("arms", "row"),
+    [
+        ({"as_given": _given(falling=8)}, "slow"),
+        ({"as_given": _given(held_out=0.15)}, "slow"),
+        ({"as_given": _given(falling=8), "init=he": ALL}, "scale"),
+        ({"one_batch": _control(RUNS), **BLIND}, "hard"),
+        ({"one_batch": _control(RUNS)}, "nothing_helps"),
+    ],
+)
+def test_what_is_not_decided_has_a_reason(arms: dict, row: str):
+    assert _with(arms).row == row
+
+
+def test_against_divergence_a_rate_that_learns_comes_before_one_that_is_only_tame():
+    diverging = {"as_given": _given(0, RUNS), SLOWER: _arm(0)}
+    assert _with(diverging).first == SLOWER
+    assert _with({**diverging, SLOWEST: FAR}).first == SLOWEST
+    assert _with({**diverging, "init=he": ALL}).first == "init=he"
+    hardly = FAR._replace(num_runs=40, num_left=40, num_diverged=1)
+    assert _with({**diverging, SLOWEST: hardly}).first == SLOWEST
+
+
+def test_a_far_rate_is_advised_only_where_nothing_near_helps():
+    evidence = Evidence({**STUCK, FASTEST: FAR, FASTER: _arm(RUNS, 3.0)}, RATES)
+    assert evidence.best() == FASTER
+    assert Evidence({**STUCK, FASTEST: FAR}, RATES).best() == FASTEST
 
 
 def test_a_row_holds_whatever_the_evidence_is():
-    only = Evidence({"as_given": _arm(kind="given")}, {}, Signs())
+    only = Evidence({"as_given": _arm(kind="given")}, {})
     assert decide(only).verdict == table.UNDECIDED
 
 
-def test_verdicts_are_those_of_the_documentation():
+def test_rows_have_keys_of_their_own_and_the_verdicts_are_those_of_the_documentation():
+    assert len({rule.key for rule in table.RULES}) == len(table.RULES)
     assert {rule.verdict for rule in table.RULES} == {
         "normal for this set-up", "held by the initial scale", "held by epsilon", "dead units",
-        "rate too small", "diverges", "nothing to learn: check labels and inputs", "not decided",
+        "rate too small", "rate too large", "diverges",
+        "nothing to learn: check labels and inputs", "not decided",
     }  # fmt: skip
