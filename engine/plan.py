@@ -12,9 +12,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from engine import config, designs, models, tasks
+from engine import config, designs, models, plan_checks, tasks
 from engine.config import Arm
-from engine.diagnosis.factors import AS_GIVEN
 from engine.diagnostics.measuring import STEPS_AHEAD
 from engine.errors import InputError, StorageError, unknown_name
 from engine.lane_program import STOPS, PoolSpec
@@ -22,7 +21,6 @@ from engine.lanes import block_of, default_width
 from engine.lowering import FORMS, default_form, has_convolutions
 from engine.models.initial import AS_WRITTEN
 from engine.pool_program import SEGMENTS_PER_CHUNK
-from engine.precision import PRECISIONS, is_available
 from engine.runs import Run
 from engine.sources import is_reference
 from engine.streams import spool
@@ -131,57 +129,55 @@ def make_plan(
     Raises:
         InputError: an arm is not usable, two arms are the same, or the data cannot be had.
     """
-    forms = form if isinstance(form, Mapping) else dict.fromkeys(study.arms, form)
-    for name in forms.values():
-        if name is not None and name not in FORMS:
-            raise unknown_name("form", name, FORMS)
+    layout = _layout_of(study, platform, width, form, block)
     if study.stop not in STOPS:
         raise unknown_name("stop", study.stop, STOPS)
-    by_arm = width if isinstance(width, Mapping) else dict.fromkeys(study.arms, width)
-    for lanes in by_arm.values():
-        check_whole("width", lanes, 1, MAX_SEEDS)
     arms = {name: _resolve_named(name, arm) for name, arm in study.arms.items()}
-    _check_precisions(arms, platform)
-    _refuse_equal_arms(arms)
-    _refuse_equal_runs(study, arms)
+    plan_checks.check_precisions(arms, platform)
+    plan_checks.refuse_equal_arms(arms)
+    plan_checks.refuse_equal_runs(study, arms)
     grouped = _loaded(study, arms, data_dir, is_quiet)
     eval_every = study.eval_every or min(
         _default_eval_every(one.task.steps_per_epoch) for one in grouped
     )
     diagnostics_every = _diagnostics_every(study, eval_every)
-    asked_forks = study.fork_steps_by_arm
-    groups, horizons = [], {}
-    for names, arm, data, task, notes in grouped:
-        is_heavy = _has_convolutions(arm, task)
-        lanes = by_arm.get(names[0]) or default_width(platform, is_heavy)
-        spec = PoolSpec(
-            arm=arm,
-            data=data,
-            root_seed=study.root_seed,
-            width=lanes,
-            block=(block or {}).get(names[0]) or block_of(platform, is_heavy, lanes),
-            form=forms.get(names[0]) or default_form(platform),
-            eval_every=eval_every,
-            detector=study.detector,
-            # A run that waits for a hit ends there; its curve says nothing of when that will be.
-            stop=study.stop if task.is_hit is None else "horizon",
-            diagnostics=study.diagnostics if _is_looked_into(study, names) else (),
-            diagnostics_every=diagnostics_every if _is_looked_into(study, names) else 0,
-        )
-        steps_per_epoch = task.steps_per_epoch
-        fingerprint = tasks.fingerprint(data)
-        event = "break" if task.is_hit is None else "hit"
-        groups.append(
-            Group(spec, names, task.chance_loss, steps_per_epoch, fingerprint, event, notes)
-        )
-        for name in names:
-            asked = study.horizons_by_arm[name]
-            horizons[name] = _horizon(study, asked, arm, steps_per_epoch, eval_every)
-    _refuse_equal_data(arms, groups)
-    ordered = {name: horizons[name] for name in arms}
-    given = {name: step or (fork_steps or {}).get(name) for name, step in asked_forks.items()}
-    _check_fork_steps(asked_forks, ordered, eval_every)
-    return Plan(study, arms, groups, ordered, eval_every, given, _runs(study, arms, ordered))
+    groups = [_group(study, one, layout, eval_every, diagnostics_every) for one in grouped]
+    group_of = {name: group for group in groups for name in group.arm_names}
+    plan_checks.refuse_equal_data(arms, {name: g.fingerprint for name, g in group_of.items()})
+    horizons = {
+        name: _horizon(study, name, arm, group_of[name].steps_per_epoch, eval_every)
+        for name, arm in arms.items()
+    }
+    asked = study.fork_steps_by_arm
+    plan_checks.check_fork_steps(asked, horizons, eval_every)
+    forked = {name: step or (fork_steps or {}).get(name) for name, step in asked.items()}
+    return Plan(study, arms, groups, horizons, eval_every, forked, _runs(study, arms, horizons))
+
+
+class _Layout(NamedTuple):
+    """How pools are laid out: the kind of device, and by arm what was given."""
+
+    platform: str
+    width: Mapping[str, int | None]
+    form: Mapping[str, str | None]
+    block: Mapping[str, int]
+
+
+def _layout_of(
+    study: Study,
+    platform: str,
+    width: int | Mapping[str, int] | None,
+    form: str | Mapping[str, str] | None,
+    block: Mapping[str, int] | None,
+) -> _Layout:
+    forms = form if isinstance(form, Mapping) else dict.fromkeys(study.arms, form)
+    for name in forms.values():
+        if name is not None and name not in FORMS:
+            raise unknown_name("form", name, FORMS)
+    widths = width if isinstance(width, Mapping) else dict.fromkeys(study.arms, width)
+    for lanes in widths.values():
+        check_whole("width", lanes, 1, MAX_SEEDS)
+    return _Layout(platform, widths, forms, block or {})
 
 
 class _Loaded(NamedTuple):
@@ -216,37 +212,10 @@ def _loaded(
             loaded[source] = tasks.load_data(arm, study.root_seed, data_dir, reading)
         task = tasks.build_task(arm, loaded[source])
         models.check_fit(arm, task.example_shape, task.num_outputs)
-        _check_stream(study, names, arm, task)
+        plan_checks.check_stream(study, names, arm, task)
         notes = tuple(readings[source].notes)
         found.append(_Loaded(names, arm, loaded[source], task, notes))
     return found
-
-
-def _check_precisions(arms: Mapping[str, Arm], platform: str) -> None:
-    for name, arm in arms.items():
-        if not is_available(arm.precision, platform):
-            usable = [p for p in PRECISIONS if is_available(p, platform)]
-            raise InputError(
-                f"arm {name!r}: precision={arm.precision} does not exist on a {platform}: "
-                f"expected one of {', '.join(usable)}"
-            )
-
-
-def _check_stream(study: Study, names: Sequence[str], arm: Arm, task: Task) -> None:
-    if not arm.stream:
-        return
-    who = f"arm {names[0]!r}: stream=true"
-    if not task.streamed:
-        raise InputError(
-            f"{who} has no effect: the examples of dataset={arm.dataset} are drawn on the device"
-        )
-    if study.design != "seeds":
-        raise InputError(f"{who} needs design=seeds, not {study.design}")
-    if study.fix_order is None:
-        raise InputError(
-            f"{who} sends the same batches to all runs: give --fix_order=0, or another seed of the "
-            f"one data order that they share"
-        )
 
 
 def _has_convolutions(arm: Arm, task: Task) -> bool:
@@ -287,6 +256,32 @@ def spooled(plan: Plan) -> Iterator[Plan]:
         yield plan._replace(groups=groups)
 
 
+def _group(
+    study: Study, loaded: _Loaded, layout: _Layout, eval_every: int, diagnostics_every: int
+) -> Group:
+    names, arm, data, task, notes = loaded
+    is_heavy, first = _has_convolutions(arm, task), names[0]
+    width = layout.width.get(first) or default_width(layout.platform, is_heavy)
+    is_measured = study.is_measured(names)
+    spec = PoolSpec(
+        arm=arm,
+        data=data,
+        root_seed=study.root_seed,
+        width=width,
+        block=layout.block.get(first) or block_of(layout.platform, is_heavy, width),
+        form=layout.form.get(first) or default_form(layout.platform),
+        eval_every=eval_every,
+        detector=study.detector,
+        # A run that waits for a hit ends there; its curve says nothing of when that will be.
+        stop=study.stop if task.is_hit is None else "horizon",
+        diagnostics=study.diagnostics if is_measured else (),
+        diagnostics_every=diagnostics_every if is_measured else 0,
+    )
+    event = "break" if task.is_hit is None else "hit"
+    fingerprint = tasks.fingerprint(data)
+    return Group(spec, names, task.chance_loss, task.steps_per_epoch, fingerprint, event, notes)
+
+
 def _resolve_named(name: str, arm: Arm) -> Arm:
     try:
         return resolve_arm(arm)
@@ -294,46 +289,10 @@ def _resolve_named(name: str, arm: Arm) -> Arm:
         raise InputError(f"arm {name!r}: {error}") from None
 
 
-def _refuse_equal_arms(arms: Mapping[str, Arm]) -> None:
-    first: dict[Arm, str] = {}
-    for name, arm in arms.items():
-        if arm in first:
-            raise InputError(f"arms {first[arm]!r} and {name!r} are the same configuration")
-        first[arm] = name
-
-
-def _refuse_equal_data(arms: Mapping[str, Arm], groups: Sequence[Group]) -> None:
-    """Refuses arms that differ only in where the same data are found."""
-    first: dict[tuple[Any, ...], str] = {}
-    for group in groups:
-        for name in group.arm_names:
-            key = (*config.identity_fields(arms[name]).values(), group.fingerprint)
-            other = first.setdefault(key, name)
-            if other != name:
-                raise InputError(
-                    f"arms {other!r} and {name!r} are the same configuration: their data are equal"
-                )
-
-
-def _refuse_equal_runs(study: Study, arms: Mapping[str, Arm]) -> None:
-    is_fixed = study.fix_init is not None and study.fix_order is not None
-    for name, arm in arms.items():
-        if is_fixed and not arm.dropout and arm.augment == "none":
-            raise InputError(
-                f"fix_init and fix_order together leave nothing that varies from seed to seed in "
-                f"arm {name!r}: expected at most one of them"
-            )
-
-
 def _default_eval_every(steps_per_epoch: int | None) -> int:
     if steps_per_epoch is None:
         return _FRESH_EVAL_EVERY
     return min(max(1, steps_per_epoch // 2), _MAX_EVAL_EVERY)
-
-
-def _is_looked_into(study: Study, names: Sequence[str]) -> bool:
-    """Whether arms of one structure are diagnosed: of a diagnosis those like the given one only."""
-    return study.diagnosis is None or AS_GIVEN in names
 
 
 def _diagnostics_every(study: Study, eval_every: int) -> int:
@@ -357,25 +316,11 @@ def _diagnostics_every(study: Study, eval_every: int) -> int:
     return asked
 
 
-def _check_fork_steps(
-    steps: Mapping[str, int | None], horizons: Mapping[str, int], eval_every: int
-) -> None:
-    for name, step in steps.items():
-        if step is None:
-            continue
-        if step % eval_every or not step < horizons[name]:
-            last = horizons[name] - eval_every
-            nearest = min(max(round(step / eval_every), 1) * eval_every, last)
-            raise InputError(
-                f"fork_step={step} for arm {name!r}: expected a multiple of eval_every="
-                f"{eval_every} before the horizon of {horizons[name]}; the nearest is {nearest}"
-            )
-
-
 def _horizon(
-    study: Study, asked: int | None, arm: Arm, steps_per_epoch: int | None, eval_every: int
+    study: Study, arm_name: str, arm: Arm, steps_per_epoch: int | None, eval_every: int
 ) -> int:
     """Steps of a run, rounded up to whole evaluation intervals."""
+    asked = study.horizons_by_arm[arm_name]
     if asked is not None:
         steps = float(asked)
     elif steps_per_epoch is not None and study.epochs is not None:

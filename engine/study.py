@@ -3,7 +3,7 @@
 import dataclasses
 import itertools
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePath
 from typing import Any
 
@@ -128,6 +128,13 @@ class Study:
         )
         if designs.has_grid(self.design) and (self.fix_init, self.fix_order) != (None, None):
             raise InputError(f"fix_init and fix_order have no effect with design={self.design}")
+
+    def is_measured(self, arm_names: Sequence[str]) -> bool:
+        """Whether arms of one structure have diagnostics: of a diagnosis those of the given one."""
+        kinds = None if self.diagnosis is None else self.diagnosis.kinds
+        return bool(self.diagnostics) and (
+            kinds is None or any(kinds[name] == "given" for name in arm_names)
+        )
 
     @property
     def seeds_by_arm(self) -> dict[str, int]:
