@@ -31,6 +31,7 @@ from engine.commands.flags import (
     given_fields,
     given_flags,
     make_flags,
+    parse_names,
     parse_numbers,
     parse_sweeps,
     required,
@@ -66,8 +67,7 @@ def _study(values: flags.FlagValues, default: str | None = None) -> "Study":
         raise InputError("--horizon and --epochs exclude each other: give one")
     changes: dict[str, Any] = {name: given[name] for name in STUDY_FIELDS if name in given}
     if "diagnostics" in changes:
-        names = (name.strip() for name in changes["diagnostics"].split(","))
-        changes["diagnostics"] = tuple(filter(None, names))
+        changes["diagnostics"] = parse_names(changes["diagnostics"])
     if "design" in changes:
         changes = {"order_seeds": None, "forks": None, "fork_step": None, **changes}
     if "horizon" in changes or "epochs" in changes:

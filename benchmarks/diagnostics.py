@@ -25,6 +25,7 @@ from engine.lane_program import PoolSpec
 from engine.lanes import LanePool, block_of, default_width, make_pool
 from engine.lowering import default_form
 from engine.plateau import DetectorSettings
+from engine.pool_program import SEGMENTS_PER_CHUNK
 from engine.runs import Run
 from engine.study import resolve_arm
 from engine.tasks import load_data
@@ -37,7 +38,7 @@ _ARMS = {
     "kick_in": Arm(init_scale=0.05, learning_rate=1e-4),
     "mlp": Arm(model="mlp", init="he"),
 }
-_EVAL_EVERY, _EVERY, _SEGMENTS = 11, 44, 8
+_EVAL_EVERY, _EVERY = 11, 44
 _NEVER = 10**9
 
 
@@ -68,7 +69,7 @@ def _advance(pool: LanePool) -> tuple[float, float]:
     for _ in range(_CHUNKS.value):
         pool.advance()
         pool.collect(pool.harvest())
-    number = _CHUNKS.value * _SEGMENTS * _EVAL_EVERY * pool.spec.width
+    number = _CHUNKS.value * SEGMENTS_PER_CHUNK * _EVAL_EVERY * pool.spec.width
     return (
         1e3 * (time.perf_counter() - wall) / number,
         1e3 * (time.process_time() - processor) / number,

@@ -356,6 +356,27 @@ def structure(arm: Arm) -> dict[str, Any]:
     return _fields_of(arm, "structure")
 
 
+def arm_of(name: str, fields: Mapping[str, Any], places: Mapping[str, Any] | None = None) -> Arm:
+    """The arm that `study.json` describes.
+
+    Args:
+        name: of the arm, for messages.
+        fields: of its identity.
+        places: where its data are found; without them the arm cannot be run.
+
+    Raises:
+        InputError: a field does not exist, or is not usable.
+    """
+    known = identity_fields(Arm())
+    for field in fields:
+        if field not in known:
+            raise unknown_name(f"field in arm {name!r} of study.json", field, known)
+    try:
+        return Arm(**fields, **(places or {}))
+    except InputError as error:
+        raise InputError(f"arm {name!r} of study.json: {error}") from None
+
+
 def places(arm: Arm) -> dict[str, Any]:
     """The fields that say where something is found."""
     return _fields_of(arm, "place")

@@ -134,7 +134,7 @@ def study_of(document: Mapping[str, Any]) -> Study:
         raise InputError("these curves were read from logs, so there is nothing to run again")
     names = _arm_names(document, identity)
     arms = {
-        name: _arm(name, _entry(identity["arms"], name, dict), _places_in(about, name))
+        name: config.arm_of(name, _entry(identity["arms"], name, dict), _places_in(about, name))
         for name in names
     }
     fork_steps = _by_arm(identity, "fork_step", names, int, NoneType)
@@ -318,17 +318,6 @@ def _places_in(about: Mapping[str, Any], name: str) -> dict[str, Any]:
         if field not in known:
             raise unknown_name(f"place of arm {name!r} in study.json", field, known)
     return places
-
-
-def _arm(name: str, fields: Mapping[str, Any], places: Mapping[str, Any]) -> Arm:
-    known = config.identity_fields(Arm())
-    for field in fields:
-        if field not in known:
-            raise unknown_name(f"field in arm {name!r} of study.json", field, known)
-    try:
-        return Arm(**fields, **places)
-    except InputError as error:
-        raise InputError(f"arm {name!r} of study.json: {error}") from None
 
 
 def _detector(numbers: Mapping[str, Any]) -> DetectorSettings:

@@ -6,6 +6,7 @@ from typing import Any
 from absl import flags
 
 from engine import config
+from engine.diagnostics.registry import ALL, DIAGNOSTICS
 from engine.errors import InputError, unknown_name
 
 _STUDY_FLAGS: dict[str, tuple[type, str]] = {
@@ -30,8 +31,8 @@ _STUDY_FLAGS: dict[str, tuple[type, str]] = {
     "stop": (str, "when a run ends: horizon, or settled: as soon as its outcome is clear"),
     "diagnostics": (
         str,
-        "what to measure while a run waits: all, or norms, epsilon, dead, spread, outputs, cosine, "
-        "displacement, curvature with commas between them (default: the experiment's, or nothing)",
+        f"what to measure while a run waits: {ALL}, or {', '.join(DIAGNOSTICS)} with commas "
+        "between them (default: the experiment's, or nothing)",
     ),
     "diagnostics_every": (
         int,
@@ -274,6 +275,11 @@ def parse_numbers(name: str, text: str) -> list[float]:
         raise InputError(
             f"--{name}={text}: expected numbers with commas between them, such as 50,30,20"
         ) from None
+
+
+def parse_names(text: str) -> tuple[str, ...]:
+    """Names with commas between them."""
+    return tuple(filter(None, (name.strip() for name in text.split(","))))
 
 
 def parse_sweeps(texts: Sequence[str]) -> dict[str, list[Any]]:

@@ -48,6 +48,8 @@ _CAPTIONS = {
 }
 
 
+# Arms of which a paragraph each is not too many; all are in `summary.json`.
+_MOST_FATES = 6
 _OF_LOGS = (
     "Loss on the fixed evaluation set, one line per seed; the dot is the onset, with the interval "
     "of the evaluation grid around it",
@@ -106,13 +108,7 @@ def make_page(
             rows=table[1],
             curves=[d for d in drawings if d["name"].startswith("curves")],
             others=[d for d in drawings if not d["name"].startswith(("curves", "grid", "forks"))],
-            fate_words=[
-                line
-                for name, fate in fates.items()
-                for line in in_words(
-                    name, summary.runs[name], fate, summary.unit, summary.steps_per_unit(name)
-                )
-            ],
+            fate_words=_fate_words(summary, fates),
             fate_figures=[d for d in drawings if d["name"].startswith(("grid", "forks"))],
             answers=[topic for topic in shown if topic["is_answer"]],
             topics=[topic for topic in shown if not topic["is_answer"]],
@@ -130,6 +126,18 @@ def make_page(
             identity=document["identity"],
         )
     )
+
+
+def _fate_words(summary: Summary, fates: dict[str, Fate]) -> list[str]:
+    """What the designs say, arm by arm; of many arms that only waited, the baseline speaks."""
+    lines = []
+    for name, fate in fates.items():
+        is_only_waiting = fate.components is None and fate.forks is None
+        if len(fates) > _MOST_FATES and is_only_waiting and name != summary.baseline:
+            continue
+        unit, steps = summary.unit, summary.steps_per_unit(name)
+        lines += in_words(name, summary.runs[name], fate, unit, steps)
+    return lines
 
 
 def _shown(topic: Topic, figures: dict[str, str]) -> dict[str, Any]:

@@ -11,8 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
 from engine import config
-from engine.config import Arm
-from engine.errors import InputError, unknown_name
+from engine.errors import InputError
 from engine.report.canvas import new_figure
 from engine.report.curves import read_arm_curves, read_grid_curves
 from engine.report.phrases import joined, label
@@ -86,7 +85,7 @@ def _measured(directory: WorkDirectory, theory: ModuleType, name: str, runs: Arm
         values = found.values[np.isin(found.seed, runs.seed)].astype(np.float64)
         curves[metric] = MeasuredCurve(found.steps, values)
     return Measured(
-        arm=_arm(name, identity["arms"][name]),
+        arm=config.arm_of(name, identity["arms"][name]),
         root_seed=identity["root_seed"],
         curves=curves,
         init_seed=runs.init_seed,
@@ -118,13 +117,6 @@ def _grid(
         init_seed, order = found.init_seed[is_used], found.order[is_used]
         curves[metric] = MeasuredCurve(found.steps, found.values[is_used].astype(np.float64))
     return MeasuredGrid(curves, init_seed, order)
-
-
-def _arm(name: str, fields: Mapping[str, Any]) -> Arm:
-    for field in fields:
-        if field not in config.FIELDS:
-            raise unknown_name(f"field in arm {name!r} of study.json", field, config.FIELDS)
-    return Arm(**fields)
 
 
 def _in_words(prediction: Prediction) -> tuple[list[str], str | None]:
