@@ -6,8 +6,8 @@ probability 1 − ∏(1 − 2^−N_l); a dead network learns its output bias, wh
 Command: `python launch.py --experiment=dead_relu --workdir=runs/dead_relu`
 Expected: all 6 shares inside their intervals: 25.4, 44.0, 77.7, 47.2, 17.2 and 48.0 % of 1,000
 where 25, 43.75, 76.3, 48.7, 17.6 and 47.6 % are exact. More runs are stuck, 31 to 87 %: 9 to 16 %
-are alive at the start and die in training, and 0.3 to 3.7 % are alive and not through by the horizon.
-The report keeps the three apart.
+are alive at the start and die in training, and 0.3 to 3.7 % are alive and not through by the
+horizon. The report keeps the three apart.
 Time: about a minute on two cores.
 """
 
