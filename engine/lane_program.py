@@ -71,8 +71,8 @@ class Monitor(NamedTuple):
         diverged_step: when it blew up, or `NOT_DIVERGED`.
         hitting_step: when the event of a task that has one of its own happened, or `NOT_HIT`.
         watch: of the online detector.
-        carries_over: whether it has ever left its plateau on held-out examples, when measured; a
-            run that learns by heart may yet come to what carries over. True where there are none.
+        has_left_held_out: whether it has been measured to leave its plateau on held-out examples; a
+            run that learns by heart may yet come to what carries over.
         is_settled: whether it may be stopped early.
     """
 
@@ -82,7 +82,7 @@ class Monitor(NamedTuple):
     diverged_step: jax.Array
     hitting_step: jax.Array
     watch: Watch
-    carries_over: jax.Array
+    has_left_held_out: jax.Array
     is_settled: jax.Array
 
 
@@ -177,7 +177,7 @@ def init_lane(
         diverged_step=jnp.int32(NOT_DIVERGED),
         hitting_step=jnp.int32(NOT_HIT),
         watch=start_watch(jnp.float32(0.0)),
-        carries_over=jnp.bool_(False),
+        has_left_held_out=jnp.bool_(False),
         is_settled=jnp.bool_(False),
     )
     other = start.fork_order_seed
@@ -207,8 +207,8 @@ def measure_lane(
     monitor = jax.tree.map(lambda new, old: jnp.where(is_new, new, old), opened, lane.monitor)
     inspection = trainer.inspect(lane.train, data)
     if spec.stop == "settled":
-        is_chance = inspection.held_out_loss > (1.0 - spec.detector.low) * chance_loss
-        monitor = monitor._replace(carries_over=monitor.carries_over | ~is_chance)
+        has_left = inspection.held_out_loss <= (1.0 - spec.detector.low) * chance_loss
+        monitor = monitor._replace(has_left_held_out=monitor.has_left_held_out | has_left)
     return lane._replace(monitor=monitor), Measurement(lane.train.step, evaluation, inspection)
 
 
@@ -292,7 +292,7 @@ def _watch_evaluation(
     if spec.stop != "settled":
         return monitor
     watch = observe(monitor.watch, 1.0 - relative_loss, step, spec.detector)
-    is_clear = is_settled(watch, spec.detector) & monitor.carries_over
+    is_clear = is_settled(watch, spec.detector) & monitor.has_left_held_out
     return monitor._replace(watch=watch, is_settled=is_clear)
 
 

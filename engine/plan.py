@@ -262,7 +262,7 @@ def _group(
     names, arm, data, task, notes = loaded
     is_heavy, first = _has_convolutions(arm, task), names[0]
     width = layout.width.get(first) or default_width(layout.platform, is_heavy)
-    is_measured = study.is_measured(names)
+    has_diagnostics = study.has_diagnostics(names)
     spec = PoolSpec(
         arm=arm,
         data=data,
@@ -274,8 +274,8 @@ def _group(
         detector=study.detector,
         # A run that waits for a hit ends there; its curve says nothing of when that will be.
         stop=study.stop if task.is_hit is None else "horizon",
-        diagnostics=study.diagnostics if is_measured else (),
-        diagnostics_every=diagnostics_every if is_measured else 0,
+        diagnostics=study.diagnostics if has_diagnostics else (),
+        diagnostics_every=diagnostics_every if has_diagnostics else 0,
     )
     event = "break" if task.is_hit is None else "hit"
     fingerprint = tasks.fingerprint(data)

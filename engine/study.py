@@ -106,6 +106,8 @@ class Study:
         object.__setattr__(self, "diagnostics", check_names(self.diagnostics))
         if self.diagnostics_every is not None and not self.diagnostics:
             raise InputError("diagnostics_every has no effect without diagnostics")
+        if self.diagnosis is not None and self.diagnosis.kinds.keys() != self.arms.keys():
+            raise InputError("diagnosis: expected what the arms of the study are there for")
         check_settings(self.detector)
         if self.theory is not None:
             THEORIES.check(self.theory)
@@ -129,7 +131,7 @@ class Study:
         if designs.has_grid(self.design) and (self.fix_init, self.fix_order) != (None, None):
             raise InputError(f"fix_init and fix_order have no effect with design={self.design}")
 
-    def is_measured(self, arm_names: Sequence[str]) -> bool:
+    def has_diagnostics(self, arm_names: Sequence[str]) -> bool:
         """Whether arms of one structure have diagnostics: of a diagnosis those of the given one."""
         kinds = None if self.diagnosis is None else self.diagnosis.kinds
         return bool(self.diagnostics) and (

@@ -80,7 +80,7 @@ class EvalInfo(NamedTuple):
 
 
 class InspectInfo(NamedTuple):
-    """What is recorded more rarely, because nothing is detected by it.
+    """What is recorded more rarely: no break is detected by it.
 
     Attributes:
         held_out_loss, held_out_accuracy: on held-out examples.

@@ -13,7 +13,8 @@ from engine.commands.results import Results
 from engine.commands.run import default_cache_dir, find_workers, run
 from engine.config import Arm, structure
 from engine.diagnosis.budget import Budget, Costs, choose, what_seeds_can_tell
-from engine.diagnosis.factors import AS_GIVEN, Factors, factors_of
+from engine.diagnosis.factors import Factors, factors_of
+from engine.diagnosis.kinds import AS_GIVEN
 from engine.diagnosis.record import read_record, record_of
 from engine.diagnostics.measuring import STEPS_AHEAD
 from engine.errors import InputError, unknown_name

@@ -28,7 +28,11 @@ _STUDY_FLAGS: dict[str, tuple[type, str]] = {
     "order_seeds": (int, "data orders of a crossed design"),
     "forks": (int, "forks of every parent, in a design with forks"),
     "fork_step": (int, "where forks change the data order (default: half the median onset)"),
-    "stop": (str, "when a run ends: horizon, or settled: as soon as its outcome is clear"),
+    "stop": (
+        str,
+        "when a run ends: horizon, or settled: as soon as its outcome is clear, and what it learns "
+        "carries over to held-out examples",
+    ),
     "diagnostics": (
         str,
         f"what to measure while a run waits: {ALL}, or {', '.join(DIAGNOSTICS)} with commas "

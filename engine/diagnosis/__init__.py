@@ -1,5 +1,6 @@
-"""Why training waits: what is changed, what is seen then, and what follows from that.
+"""Why a run waits, and what to change, decided by an experiment.
 
-`factors` says what is changed around one configuration, one thing at a time; `evidence` holds what
-came of every change; `table` is the written decision table from evidence to a verdict.
+`factors` is what is changed around a configuration, `budget` what some minutes buy of it, `record`
+what `study.json` holds of it, `evidence` what came of it, `conditions` what that amounts to, and
+`table` what follows.
 """

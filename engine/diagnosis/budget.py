@@ -8,14 +8,14 @@ from engine.errors import InputError
 
 # With fewer, not even pairs that all agree are beyond chance after Holm over a dozen changes: the
 # sign test of n such pairs has p = 2·2^−n. More say little that these do not.
-_FEWEST, _MOST = 9, 24
+FEWEST_SEEDS, _MOST_SEEDS = 9, 24
 # A longer look than was asked for, where time is left.
 _LONGEST = 4
 # Rows, report and what lanes wait for each other.
 _SHARE_OF_TRAINING = 0.8
 _REPORT_SECONDS = 8.0
 # That are tried, where none is skipped.
-_NUM_CHANGES = 12
+NUM_CHANGES = 12
 
 
 class Costs(NamedTuple):
@@ -83,7 +83,9 @@ def choose(
     def needed(seeds: int, horizon: float) -> float:
         return (60 * minutes - left + seeds * horizon * costs.num_arms / rate) / 60
 
-    number = min(max(int(steps / asked_horizon), _FEWEST), _MOST) if seeds is None else seeds
+    number = (
+        min(max(int(steps / asked_horizon), FEWEST_SEEDS), _MOST_SEEDS) if seeds is None else seeds
+    )
     horizon = asked_horizon
     if not is_horizon_fixed:
         longest = max(min(_LONGEST * asked_horizon, longest_horizon), asked_horizon)
@@ -107,10 +109,10 @@ def choose(
 def what_seeds_can_tell(seeds: int) -> str:
     """What a number of seeds of every arm can tell, in a sentence."""
     least = statistics.proportion(seeds, seeds).lower
-    if seeds < _FEWEST:
+    if seeds < FEWEST_SEEDS:
         return (
             f"{seeds} seeds are too few for a cause: not even pairs of seeds that all agree are "
-            f"beyond chance after Holm over all changes; that takes {_FEWEST}."
+            f"beyond chance after Holm over all changes; that takes {FEWEST_SEEDS}."
         )
     return (
         f"If all {seeds} runs of an arm leave, at least {100 * least:.0f} % of such runs do (95 % "
@@ -127,5 +129,5 @@ def _pairs_needed(seeds: int) -> int:
     """
     from scipy.stats import binom
 
-    least = binom.isf(0.5 * 0.05 / _NUM_CHANGES, seeds, 0.5) + 1
+    least = binom.isf(0.5 * 0.05 / NUM_CHANGES, seeds, 0.5) + 1
     return int(min(least, seeds))

@@ -3,12 +3,11 @@
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from engine.diagnosis.factors import AS_GIVEN, Kind
+from engine.diagnosis.kinds import AS_GIVEN, Kind
 from engine.statistics import Estimate, proportion
 
-# Of a run's scaled loss ρ on held-out examples, by how much more than with shuffled labels: below,
-# nothing was learned that carries over.
-LOW_RHO = 0.05
+# By how much the scaled loss ρ on held-out examples must be above that with shuffled labels.
+_LEAST_MARGIN = 0.05
 # A share of the runs that counts as most of them, and as nearly all.
 MOST_RUNS = 0.5
 NEARLY_ALL_RUNS = 0.9
@@ -26,12 +25,13 @@ class ArmEvidence(NamedTuple):
         num_runs: with an outcome.
         num_left: that left chance level by the horizon, on the training examples.
         num_waited: that left it after a plateau.
-        num_falling: that ended at chance, but whose loss had begun to fall.
+        num_stuck: that stayed at chance.
+        num_falling: of these, whose loss had begun to fall.
         num_diverged: whose loss blew up, before they left chance level or after.
         held_out: median over runs of the best ρ on held-out examples; `None` without any.
-        mean_wait: restricted to the horizon, in the unit of `difference`.
-        difference: of restricted mean waits from `as_given`, negative is earlier; `None` for
-            itself, and where both cannot be compared.
+        mean_wait: restricted to the horizon, in the unit of the study.
+        difference: of restricted mean waits from `as_given`, in that unit; negative is earlier.
+            `None` for itself, and where both cannot be compared.
         p_value: of equal incidence with `as_given`, in pairs of seeds; of what may be changed after
             Holm over all of that, of a control as it is; `None` where there is no comparison.
     """
@@ -40,6 +40,7 @@ class ArmEvidence(NamedTuple):
     num_runs: int
     num_left: int
     num_waited: int
+    num_stuck: int
     num_falling: int
     num_diverged: int
     held_out: float | None
@@ -56,11 +57,6 @@ class ArmEvidence(NamedTuple):
     def diverged(self) -> float:
         """Share of the runs that diverged."""
         return self.num_diverged / self.num_runs
-
-    @property
-    def num_stuck(self) -> int:
-        """Runs that neither left chance level nor diverged."""
-        return max(self.num_runs - self.num_left - self.num_diverged, 0)
 
     @property
     def is_beyond_chance(self) -> bool:
@@ -125,7 +121,7 @@ class Evidence(NamedTuple):
         if arm is None or arm.held_out is None:
             return None
         chance = 0.0 if null is None or null.held_out is None else max(null.held_out, 0.0)
-        return arm.held_out - chance >= LOW_RHO
+        return arm.held_out - chance >= _LEAST_MARGIN
 
     def leaves(self, name: str) -> bool:
         """Whether most runs of an arm leave chance level; not, where it was not run."""

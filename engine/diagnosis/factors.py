@@ -2,17 +2,15 @@
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 from engine.config import DEFAULTS, FIELDS, Arm
+from engine.diagnosis.kinds import AS_GIVEN, Kind
 from engine.models import MODELS
 from engine.optimizers import OPTIMIZERS
 from engine.sources import is_reference
 from engine.tasks import module_of
 
-Kind = Literal["given", "remedy", "far", "control"]
-
-AS_GIVEN = "as_given"
 # Rates beyond the neighbouring ones, to find the order of magnitude where those are all alike.
 _RATES: dict[str, tuple[float, Kind]] = {
     "×1/1000": (1e-3, "far"),
@@ -35,10 +33,10 @@ class Factor(NamedTuple):
 
     Attributes:
         arm: the configuration, unresolved.
-        kind: `given`; a `remedy` that may be advised; a `far` rate that only tells the order of
-            magnitude, or is advised where nothing near helps; or a `control`.
+        kind: why it is there.
         words: what was changed.
-        relative_rate: its learning rate over the given one, where they differ in nothing else.
+        relative_rate: its learning rate over the given one, or over the least that is tried where
+            that is 0; `None` where they differ in something else.
     """
 
     arm: Arm

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple, get_args
 
-from engine.diagnosis.factors import AS_GIVEN, Factors, Kind
+from engine.diagnosis.factors import Factors
+from engine.diagnosis.kinds import AS_GIVEN, Kind
 from engine.errors import InputError
-from engine.store.validation import is_of_logs
 
 
 class DiagnosisRecord(NamedTuple):
@@ -22,7 +22,7 @@ class DiagnosisRecord(NamedTuple):
             drawn.
     """
 
-    kinds: dict[str, str]
+    kinds: dict[str, Kind]
     words: dict[str, str]
     rates: dict[str, float]
     skipped: dict[str, str]
@@ -34,7 +34,12 @@ class DiagnosisRecord(NamedTuple):
 def record_of(
     factors: Factors, minutes: float | None, budget: list[str], has_constant_inputs: bool | None
 ) -> DiagnosisRecord:
-    """The record of a diagnosis that is about to be run."""
+    """The record of a diagnosis that is about to be run.
+
+    Args:
+        factors: its arms.
+        minutes, budget, has_constant_inputs: see `DiagnosisRecord`.
+    """
     rates = {
         name: factor.relative_rate
         for name, factor in factors.arms.items()
@@ -43,7 +48,7 @@ def record_of(
     kinds = {name: factor.kind for name, factor in factors.arms.items()}
     words = {name: factor.words for name, factor in factors.arms.items()}
     return DiagnosisRecord(
-        dict(kinds), words, rates, factors.skipped, minutes, budget, has_constant_inputs
+        kinds, words, rates, factors.skipped, minutes, budget, has_constant_inputs
     )
 
 
@@ -66,7 +71,7 @@ def read_record(document: Mapping[str, Any]) -> DiagnosisRecord | None:
         record = None
     if record is None or not _is_sound(record):
         raise InputError("study.json: diagnosis: expected what a diagnosis was made of")
-    is_of_study = record.kinds.keys() == set(document["arm_order"]) and not is_of_logs(document)
+    is_of_study = record.kinds.keys() == set(document["arm_order"])
     if not is_of_study or study["baseline"] != AS_GIVEN:
         raise InputError(
             f"study.json: diagnosis: expected the arms of the study, compared with {AS_GIVEN}"

@@ -1,6 +1,6 @@
 """All diagnostics that were asked for, measured of one run at once."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from engine import lowering
 from engine.config import Arm
-from engine.diagnostics.diagnostic import Snapshot, Subject, Values
+from engine.diagnostics.diagnostic import Diagnostic, Snapshot, Subject, Values
 from engine.diagnostics.recording import Recording, record
 from engine.diagnostics.registry import DIAGNOSTICS, WHOLE
 from engine.models.initial import leaf_names
@@ -113,13 +113,7 @@ def make_diagnostic_set(trainer: Trainer, spec: DiagnosticsSpec) -> DiagnosticSe
     _, found = jax.eval_shape(
         measured, memory, shapes.state, shapes.hyperparams, spec.data, shapes.draws
     )
-    ranks = {layer: i for i, layer in enumerate((WHOLE, *subject.leaf_names, *subject.layers))}
-    series = tuple(
-        Series(name, layer)
-        for diagnostic in chosen.values()
-        for name in diagnostic.series
-        for layer in sorted(found.get(name, ()), key=ranks.__getitem__)
-    )
+    series = _series_of(subject, chosen.values(), found)
     absent = tuple(n for one in asked.values() for n in one.series if n not in found)
 
     def measure(
@@ -130,6 +124,17 @@ def make_diagnostic_set(trainer: Trainer, spec: DiagnosticsSpec) -> DiagnosticSe
         return kept, jnp.stack(ordered) if ordered else jnp.zeros(0, jnp.float32)
 
     return DiagnosticSet(start, measure, series, absent)
+
+
+def _series_of(subject: Subject, chosen: Iterable[Diagnostic], found: Values) -> tuple[Series, ...]:
+    """What was found, by diagnostic, and each by the order of the network."""
+    ranks = {layer: i for i, layer in enumerate((WHOLE, *subject.leaf_names, *subject.layers))}
+    return tuple(
+        Series(name, layer)
+        for diagnostic in chosen
+        for name in diagnostic.series
+        for layer in sorted(found.get(name, ()), key=ranks.__getitem__)
+    )
 
 
 def obstacles(trainer: Trainer, spec: DiagnosticsSpec) -> dict[str, str]:

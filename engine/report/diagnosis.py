@@ -8,7 +8,7 @@ import numpy as np
 from engine import statistics
 from engine.diagnosis import table
 from engine.diagnosis.evidence import ArmEvidence, Evidence
-from engine.diagnosis.factors import AS_GIVEN
+from engine.diagnosis.kinds import AS_GIVEN, Kind
 from engine.diagnosis.record import DiagnosisRecord, read_record
 from engine.diagnosis.table import Decision, decide
 from engine.errors import InputError
@@ -107,15 +107,16 @@ def _adjusted(summary: Summary, record: DiagnosisRecord) -> dict[str, float]:
 
 
 def _of_arm(
-    directory: WorkDirectory, summary: Summary, name: str, kind: str, p_value: float | None
+    directory: WorkDirectory, summary: Summary, name: str, kind: Kind, p_value: float | None
 ) -> ArmEvidence:
     arm, comparison = summary.arms[name], summary.comparisons.get(name)
     difference = None if comparison is None else comparison.difference
     return ArmEvidence(
-        kind=kind,  # type: ignore[arg-type]
+        kind=kind,
         num_runs=arm.num_runs,
         num_left=int(np.sum(summary.runs[name].event == 1)),
         num_waited=arm.statuses["broke"],
+        num_stuck=arm.statuses["stuck"],
         num_falling=arm.num_falling,
         num_diverged=arm.statuses["diverged"] + arm.num_diverged_later,
         held_out=_held_out(directory, name, summary.runs[name].chance_loss),

@@ -3,8 +3,10 @@
 from typing import NamedTuple
 
 from engine.diagnosis import table
+from engine.diagnosis.budget import FEWEST_SEEDS
+from engine.diagnosis.conditions import FEWEST_RUNS
 from engine.diagnosis.evidence import ArmEvidence, Evidence
-from engine.diagnosis.factors import AS_GIVEN
+from engine.diagnosis.kinds import AS_GIVEN
 from engine.diagnosis.record import DiagnosisRecord
 from engine.diagnosis.table import Decision
 from engine.report.phrases import fraction, interval, number, onset, percent
@@ -68,8 +70,10 @@ _WAITS = {
 _BY_HAND = {
     "constant_inputs": "First look at how the inputs are loaded and scaled: do they reach the "
     "network?",
-    "too_little": "First let the runs come to their end, or give more --seeds: with 6 of the "
-    "configuration there is a verdict, with 9 a cause can be told from chance.",
+    "too_little": (
+        f"First let the runs come to their end, or give more --seeds: with {FEWEST_RUNS} there is "
+        f"a verdict, with {FEWEST_SEEDS} a cause can be told from chance."
+    ),
     "by_heart": (
         "First look at the data: do labels and inputs still belong to each other after loading, "
         "shuffling and augmentation, and do the inputs reach the network?"

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.diagnosis.factors import AS_GIVEN
+from engine.diagnosis.kinds import AS_GIVEN
 from engine.diagnosis.record import read_record
 from engine.diagnostics.registry import WHOLE
 from engine.report.diagnostic_series import ArmDiagnostics, find_arm_diagnostics
@@ -29,7 +29,7 @@ def make_topic(directory: WorkDirectory, summary: Summary) -> Topic | None:
     names = sorted(summary.runs, key=lambda name: name != summary.baseline)
     # Of a diagnosis, what is asked about is the configuration as given.
     if read_record(directory.document) is not None:
-        names = [AS_GIVEN]
+        names = [name for name in names if name == AS_GIVEN]
     for name in names:
         of_arm = find_arm_diagnostics(directory, name)
         if of_arm is not None:

@@ -183,6 +183,8 @@ def check_document(document: Mapping[str, Any]) -> None:
             raise DamagedError(f"study.{name}: expected names of arms")
     if of_logs:
         _check(study, _STUDY_OF_LOGS, "study")
+        if "diagnosis" in study:
+            raise DamagedError("study.diagnosis: expected none of curves that were read from logs")
     _check_by_arm(study, _STUDY_BY_ARM, arms, "study")
     for i, launch in enumerate(_tables(document, "launches", 1)):
         where = f"launches[{i}]"

@@ -41,7 +41,7 @@ def has_constant_inputs(arrays: Mapping[str, np.ndarray]) -> bool | None:
     if not has_examples(arrays):
         return None
     inputs = arrays["inputs"]
-    least, most = inputs.min(axis=0), inputs.max(axis=0)
+    least, most = (np.asarray(f(inputs, axis=0), np.float64) for f in (np.min, np.max))
     size = np.maximum(np.abs(least), np.abs(most))
     return bool(np.all(most - least <= _ROUNDING * size))
 

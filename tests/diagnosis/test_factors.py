@@ -6,7 +6,9 @@ import pytest
 
 from engine import config
 from engine.config import Arm
-from engine.diagnosis.factors import AS_GIVEN, factors_of
+from engine.diagnosis.budget import NUM_CHANGES
+from engine.diagnosis.factors import factors_of
+from engine.diagnosis.kinds import AS_GIVEN
 from engine.diagnosis.record import record_of
 from engine.study import resolve_arm
 
@@ -117,7 +119,14 @@ def test_rates_that_no_arm_can_have_are_skipped():
 
 
 def test_rates_are_remembered_relative_to_the_given_one():
-    of_zero = record_of(factors_of(_resolved(learning_rate=0.0), has_examples=True), None, [], None)
-    assert of_zero.rates["learning_rate=×30"] == pytest.approx(30, rel=1e-3)
-    usual = record_of(factors_of(_resolved(), has_examples=True), None, [], None)
-    assert usual.rates == pytest.approx(of_zero.rates, rel=1e-3)
+    factors = factors_of(_resolved(learning_rate=2e-4), has_examples=True)
+    rates = record_of(factors, None, [], None).rates
+    assert len(rates) == 6
+    for name, relative in rates.items():
+        assert factors.arms[name].arm.learning_rate == pytest.approx(2e-4 * relative, rel=1e-3)
+        assert f"{factors.arms[name].arm.learning_rate:g}" in factors.arms[name].words
+
+
+def test_the_budget_counts_the_changes_that_there_are():
+    arms = factors_of(_resolved(), has_examples=True).arms.values()
+    assert sum(arm.kind in ("remedy", "far") for arm in arms) == NUM_CHANGES

@@ -18,7 +18,7 @@ def document() -> dict[str, Any]:
     factors = factors_of(resolve_arm(Arm(model="mlp")), has_examples=True)
     record = record_of(factors, 10.0, ["ten minutes"], has_constant_inputs=False)
     about = {"baseline": "as_given", "diagnosis": copy.deepcopy(record._asdict())}
-    return {"arm_order": list(factors.arms), "identity": {}, "study": about}
+    return {"arm_order": list(factors.arms), "study": about}
 
 
 def test_a_record_is_read_as_it_was_written(document: dict):
@@ -41,7 +41,6 @@ _WRONG: list[tuple[Callable[[dict], object], str]] = [
     (lambda d: d["study"]["diagnosis"]["rates"].update(init=1.0), "what a diagnosis"),
     (lambda d: d["arm_order"].remove("one_batch"), "the arms of the study"),
     (lambda d: d["study"].update(baseline="init=he"), "compared with as_given"),
-    (lambda d: d["identity"].update(kind="curves"), "the arms of the study"),
 ]
 
 

@@ -3,9 +3,10 @@
 import pytest
 
 from engine.diagnosis import table
-from engine.diagnosis.evidence import ArmEvidence, Evidence, Signs
+from engine.diagnosis.conditions import FEWEST_RUNS
+from engine.diagnosis.evidence import MOST_RUNS, ArmEvidence, Evidence, Signs
 from engine.diagnosis.table import decide
-from engine.statistics import Estimate
+from engine.statistics import Estimate, proportion
 
 RUNS = 12
 SLOWEST, SLOWER = "learning_rate=×1/30", "learning_rate=×1/3"
@@ -15,13 +16,18 @@ FASTER, FASTEST = "learning_rate=×3", "learning_rate=×30"
 def _arm(
     left: int = 0, earlier: float = 0.0, kind: str = "remedy", diverged: int = 0,
     held_out: float | None = None, waited: int | None = None, falling: int = 0,
+    later: int = 0,
 ) -> ArmEvidence:  # fmt: skip
-    """An arm of 12 runs, `earlier` epochs earlier than as given, to within a tenth."""
+    """An arm of 12 runs, `earlier` epochs earlier than as given, to within a tenth.
+
+    Of those that left, `later` diverged afterwards.
+    """
     if held_out is None:
         held_out = 0.5 if left else 0.0
     return ArmEvidence(
         kind=kind, num_runs=RUNS, num_left=left, num_waited=left if waited is None else waited,
-        num_falling=falling, num_diverged=diverged, held_out=held_out,
+        num_stuck=RUNS - left - diverged, num_falling=falling, num_diverged=diverged + later,
+        held_out=held_out,
         mean_wait=20.0 * (1 - left / RUNS) + (10.0 - earlier) * left / RUNS,
         difference=Estimate(-earlier, -earlier - 0.1, -earlier + 0.1),
         p_value=1e-3 if abs(earlier) > 0.1 else 0.5,
@@ -73,7 +79,8 @@ BLIND = {"linear_probe": _control(held_out=0.01)}
         ({}, table.UNDECIDED, None),
         ({"as_given": _given(RUNS)}, table.NORMAL, None),
         ({"as_given": _given(11), "init=he": ALL}, table.NORMAL, "init=he"),
-        ({"as_given": _given(RUNS, 2)}, table.DIVERGES, SLOWER),
+        ({"as_given": _given(RUNS, later=2)}, table.DIVERGES, SLOWER),
+        ({"as_given": _given(4, later=4), "init=he": ALL}, table.SCALE, "init=he"),
         ({"init=he": ALL, "batch_norm": _arm(RUNS, 8.0)}, table.SCALE, "init=he"),
         ({"init=he": ALL, "batch_norm": _arm(RUNS, 9.5)}, table.SCALE, "batch_norm"),
         ({"init=he": ALL, "epsilon=1e-12": _arm(9, 5.0)}, table.EPSILON, "epsilon=1e-12"),
@@ -127,9 +134,9 @@ def test_inputs_that_are_all_the_same_teach_nothing(arms: dict):
 def test_nothing_is_said_before_there_is_enough():
     assert _with({"as_given": _given(RUNS)}, num_missing=1).row == "too_little"
     for number, row in ((5, "too_little"), (6, "normal")):
-        few = _given(RUNS)._replace(num_runs=number, num_left=number)
+        few = _given(RUNS)._replace(num_runs=number, num_left=number, num_stuck=0)
         assert _with({"as_given": few}).row == row
-    nine_of_ten = _given()._replace(num_runs=10, num_left=9, held_out=0.5)
+    nine_of_ten = _given()._replace(num_runs=10, num_left=9, num_stuck=1, held_out=0.5)
     assert _with({"as_given": nine_of_ten}).verdict == table.NORMAL
 
 
@@ -218,6 +225,11 @@ def test_a_far_rate_is_advised_only_where_nothing_near_helps():
     evidence = Evidence({**STUCK, FASTEST: FAR, FASTER: _arm(RUNS, 3.0)}, RATES)
     assert evidence.best() == FASTER
     assert Evidence({**STUCK, FASTEST: FAR}, RATES).best() == FASTEST
+
+
+def test_words_for_too_few_runs_are_those_of_the_interval():
+    assert proportion(FEWEST_RUNS, FEWEST_RUNS).lower >= MOST_RUNS
+    assert proportion(FEWEST_RUNS - 1, FEWEST_RUNS - 1).lower < MOST_RUNS
 
 
 def test_a_row_holds_whatever_the_evidence_is():

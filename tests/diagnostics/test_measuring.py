@@ -112,10 +112,10 @@ def test_the_second_moment_is_the_one_that_the_next_update_uses(data_dir):
     state, numbers, draws = _started(arm, data, trainer)
     moment = np.zeros(1)
     for index in range(3):
-        look = trainer.step_in_parts(state, numbers, data, draws[index])
-        gradients = np.concatenate([np.ravel(g) for g in jax.tree.leaves(look.grads)])
+        parts = trainer.step_in_parts(state, numbers, data, draws[index])
+        gradients = np.concatenate([np.ravel(g) for g in jax.tree.leaves(parts.grads)])
         moment = 0.999 * moment + 0.001 * gradients.astype(np.float64) ** 2
-        before, state = state, look.state
+        before, state = state, parts.state
     memory = diagnostic_set.start(before)
     _, values = diagnostic_set.measure(memory, before, numbers, data, draws[2:])
     share = np.mean(np.sqrt(moment / (1 - 0.999**3)) < 3e-3)
@@ -152,7 +152,7 @@ def test_nothing_is_left_of_diagnostics_that_are_off(make_pool):
     chunk = pool.harvest()
     assert chunk.diagnostics is None
     assert pool._lanes.memory is None
-    assert not [name for name in pool._shapes._asdict() if name == "diagnosis" and pool._shapes[3]]
+    assert pool._shapes.diagnostics is None
 
 
 @pytest.mark.slow

@@ -25,7 +25,7 @@ _FIELDS = {
 }
 
 
-class _Look(NamedTuple):
+class _StepParts(NamedTuple):
     grads: object
     state: object
 
@@ -38,7 +38,7 @@ class _State(NamedTuple):
 class _Snapshot(NamedTuple):
     state: _State
     hyperparams: object
-    first: _Look
+    first: _StepParts
 
 
 _FAST = ("adam", "nesterov", "rmsprop")
@@ -59,7 +59,7 @@ def test_the_walk_on_noise_is_the_one_that_is_simulated(name):
         grads = deviation * jax.random.normal(key, (_NUM_PARAMS,))
         updates, new = optimizer_at(index, numbers).update(grads, opt_state, params)
         snapshot = _Snapshot(
-            _State(opt_state, index), numbers, _Look([grads], _State(new, index + 1))
+            _State(opt_state, index), numbers, _StepParts([grads], _State(new, index + 1))
         )
         return (params + updates, new), (jnp.sum(params**2), noise_size(arm, snapshot))
 

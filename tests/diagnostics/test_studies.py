@@ -12,7 +12,7 @@ import engine
 from engine.document import identity_of, study_of
 from engine.errors import InputError
 from engine.plan import make_plan
-from engine.report.diagnostics import ArmDiagnostics
+from engine.report.diagnostic_series import ArmDiagnostics
 from engine.report.diagnostics_figures import aligned
 from engine.report.plateau_series import PANELS, changes_of
 from engine.store import ROW_SCHEMA, open_existing

@@ -1,0 +1,193 @@
+"""The page of a diagnosis, from rows whose outcomes are planted."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from benchmarks.stored import make_document
+from engine import store
+from engine.diagnosis import table
+from engine.report import diagnosis, diagnosis_words, diagnostics
+from engine.report.signs import read_signs
+from engine.report.summary import summarise
+from engine.report.topics import Topic
+from engine.store import WorkDirectory
+from tests.report.test_verdict import STEPS, H, _early, _late, _lost, _stuck
+
+RUNS = 12
+KINDS = {
+    "as_given": "given",
+    "init=he": "remedy",
+    "epsilon=1e-12": "remedy",
+    "learning_rate=×1/3": "remedy",
+    "learning_rate=×3": "remedy",
+    "shuffled_labels": "control",
+}
+Rows = list[dict[str, Any]]
+
+
+def _arm(name: str, make: Callable[[str, int], Rows], held_out: float | None = None) -> Rows:
+    """Runs of an arm, whose held-out loss is that of the training examples or a constant ρ."""
+    rows = make(name, RUNS)
+    for row in rows:
+        row["inspected_steps"] = STEPS[::8]
+        loss = row["loss"][::8]
+        row["held_out_loss"] = loss if held_out is None else np.full_like(loss, H * (1 - held_out))
+    return rows
+
+
+@pytest.fixture
+def make_study(tmp_path: Path):
+    """A function from the arms that are not stuck to the directory of a diagnosis."""
+
+    def make(changed: dict[str, Rows]) -> WorkDirectory:
+        fields = {name: {"init": name, "learning_rate": 0.1} for name in KINDS}
+        document = make_document(
+            fields, 880, RUNS, name="diagnose", question="?", baseline="as_given"
+        )
+        document["study"]["diagnosis"] = {
+            "kinds": KINDS,
+            "words": {name: f"words of {name}" for name in KINDS},
+            "rates": {"learning_rate=×1/3": 1 / 3, "learning_rate=×3": 3.0},
+            "skipped": {"batch_norm": "a network of your own is not rebuilt"},
+            "minutes": 1.0,
+            "budget": ["One minute buys 12 seeds."],
+            "has_constant_inputs": False,
+        }
+        document["identity"] |= {"diagnostics": ["dead"], "diagnostics_every": 88}
+        directory = store.create_or_resume(tmp_path / "study", document)
+        rows = [row for name in KINDS for row in changed.get(name, _arm(name, _stuck, 0.0))]
+        directory.append(rows)
+        return directory
+
+    return make
+
+
+def _topic(directory: WorkDirectory) -> Topic:
+    topic = diagnosis.make_topic(directory, summarise(directory))
+    assert topic is not None
+    return topic
+
+
+def test_a_cause_has_a_headline_and_a_change_with_its_size(make_study):
+    topic = _topic(make_study({"init=he": _arm("init=he", _early)}))
+    # 40 epochs to the horizon, and onsets at 11 … 12.1 steps of 22 to the epoch.
+    assert topic.headline == (
+        "Held by the initial scale: 0 of 12 runs (0 %, 95 % CI 0–26 %) left chance level. Change "
+        "first: init=he, with which 12 of 12 leave, at least 39.5 epochs earlier."
+    )
+    assert "Not tried: batch_norm, because a network of your own is not rebuilt." in topic.lines
+    assert any("words of init=he (init=he). With it 12 of 12 runs" in line for line in topic.lines)
+    assert not any("so small" in line for line in topic.lines), "nothing was measured of the start"
+    rows = {row[0]: row for row in topic.tables[0].rows}
+    assert rows["words of init=he"][2].startswith("12 of 12")
+    assert [row[2] for row in topic.tables[1].rows].count("yes: the verdict") == 1
+
+
+def test_what_is_waited_for_is_not_at_least_where_all_leave(make_study):
+    changed = {"as_given": _arm("as_given", _late), "init=he": _arm("init=he", _early)}
+    topic = _topic(make_study(changed))
+    assert topic.headline is not None
+    assert topic.headline.startswith("Normal for this set-up: 12 of 12 runs")
+    assert "The plateau before that is held by the initial scale. To wait less: init=he" in (
+        topic.headline
+    )
+    assert "at least" not in topic.headline
+    assert any(line.startswith("Nothing has to be changed. To wait less") for line in topic.lines)
+
+
+@pytest.mark.parametrize(
+    ("changed", "verdict", "words"),
+    [
+        ({"epsilon=1e-12": _early}, table.EPSILON, "divides by √v̂ + ε"),
+        ({"learning_rate=×3": _early}, table.RATE, "too short"),
+        ({"learning_rate=×1/3": _early}, table.LARGE_RATE, "does not blow up"),
+        ({"as_given": _lost, "learning_rate=×1/3": _early}, table.DIVERGES, "blows up"),
+        ({}, table.UNDECIDED, "First look longer"),
+    ],
+)
+def test_every_cause_is_told_in_words(make_study, changed: dict, verdict: str, words: str):
+    arms = {name: _arm(name, make) for name, make in changed.items()}
+    topic = _topic(make_study(arms))
+    assert topic.document["verdict"] == verdict
+    assert any(words in line for line in topic.lines)
+
+
+def test_what_does_not_carry_over_is_nothing_to_learn(make_study):
+    by_heart = {name: _arm(name, _late, -0.2) for name in ("as_given", "shuffled_labels")}
+    topic = _topic(make_study(by_heart))
+    assert topic.document["verdict"] == table.NOTHING
+    assert any("what they learn does not carry over" in line for line in topic.lines)
+
+
+def test_nothing_is_said_while_runs_are_to_come(make_study):
+    topic = _topic(make_study({"init=he": _arm("init=he", _early)[:-1]}))
+    assert topic.document["row"] == "too_little"
+    assert topic.document["first"] is None
+
+
+def test_a_diagnosis_whose_given_arm_has_not_begun_has_no_page_yet(make_study):
+    directory = make_study({"as_given": _arm("as_given", _stuck, 0.0)[1:]})
+    summary = summarise(directory)
+    assert diagnosis.make_topic(directory, summary) is None
+    assert diagnostics.make_topic(directory, summary) is None
+
+
+def test_a_run_that_leaves_and_then_diverges_is_not_counted_twice(make_study):
+    rows = _arm("as_given", _late)[:4] + _arm("as_given", _stuck, 0.0)[4:]
+    for row in rows[:4]:
+        row["is_diverged_later"] = True
+    directory = make_study({"as_given": rows})
+    given = _topic(directory).document["arms"]["as_given"]
+    assert (given["num_left"], given["num_stuck"], given["num_diverged"]) == (4, 8, 4)
+
+
+def _seen(share: list[float], gradient: list[float], spread: float) -> dict[str, Any]:
+    """Diagnostics of a run: of one layer, and of the outputs."""
+    values = {
+        ("dead_share", "Dense_0"): share,
+        ("gradient_norm", "Dense_0/kernel"): gradient,
+        ("output_spread", None): [spread] * len(share),
+    }
+    series = [
+        {"name": name, "layer": layer, "values": numbers}
+        for (name, layer), numbers in values.items()
+    ]
+    return {"diagnostics_steps": np.arange(0, 88 * len(share), 88), "diagnostics": series}
+
+
+def test_units_are_dead_where_no_gradient_passes(make_study):
+    rows = _arm("as_given", _stuck, 0.0)
+    for row in rows[:5]:
+        row.update(_seen([1.0, 1.0], [0.0, 0.0], 0.0))
+    for row in rows[5:8]:
+        row.update(_seen([0.2, 1.0], [0.1, 0.0], 2e-3))
+    for row in rows[8:]:
+        row.update(_seen([1.0, 1.0], [1e-9, 1e-9], 4e-3))
+    directory = make_study({"as_given": rows})
+    signs = read_signs(directory, summarise(directory).runs["as_given"])
+    assert (signs.num_dead, signs.num_born_dead, signs.below_epsilon) == (8, 5, None)
+    assert signs.output_spread == pytest.approx(2e-3)
+    topic = _topic(directory)
+    assert topic.document["verdict"] == table.DEAD
+    assert "A whole layer is dead in 8 of the 12 runs still at chance, in 5 of them from the " in (
+        " ".join(topic.lines)
+    )
+
+
+def test_the_size_of_a_start_is_said_from_what_was_seen(make_study):
+    rows = _arm("as_given", _stuck, 0.0)
+    for row in rows:
+        row.update(_seen([0.0], [0.1], 1e-6))
+    topic = _topic(make_study({"as_given": rows, "init=he": _arm("init=he", _early)}))
+    assert any("The start is so small" in line for line in topic.lines)
+
+
+def test_words_belong_to_rows_of_the_table():
+    keys = {rule.key for rule in table.RULES}
+    assert diagnosis_words._MEANINGS.keys() <= keys
+    assert diagnosis_words._BY_HAND.keys() <= keys
+    assert diagnosis_words._WAITS.keys() == {table.EPSILON, table.SCALE}
