@@ -2,12 +2,11 @@
 
 Every cause is planted in a small dense network and in the network of `kick_in`, and diagnosed
 again and again with other root seeds, each time as a person would from the command line. Every
-diagnosis keeps its work directory, so that the same command goes on, and `--again` reads all of
-them once more, with the decision table as it is now.
+diagnosis keeps its work directory, so that the same command goes on; verdicts are those of the
+decision table as it is now, and with `--repeats=0` nothing is run.
 
     python -m benchmarks.diagnoses --network=small --repeats=20 --minutes=1 --output=runs/small
     python -m benchmarks.diagnoses --network=cnn8 --repeats=2 --minutes=10 --output=runs/cnn8
-    python -m benchmarks.diagnoses --network=small --again --output=runs/small
 """
 
 import argparse
@@ -24,8 +23,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from engine.commands.report import report
+from engine import store
 from engine.diagnosis import table
+from engine.report.diagnosis import make_topic
+from engine.report.summary import summarise
 
 _ROOT = Path(__file__).parent.parent
 # In the folder of a diagnosis that is finished.
@@ -182,15 +183,18 @@ def _diagnose(cause: Cause, network: str, seed: int, minutes: float, folder: Pat
 
 def _row(folder: Path) -> dict[str, Any]:
     """What came of a diagnosis that is finished."""
-    found = json.loads((folder / "study" / "summary.json").read_text())
-    diagnosis = found["diagnosis"]
+    directory = store.open_existing(folder / "study")
+    topic = make_topic(directory, summarise(directory))
+    assert topic is not None
+    diagnosis, identity = topic.document, directory.document["identity"]
     return {
         **json.loads((folder / _ABOUT).read_text()),
         "verdict": diagnosis["verdict"],
+        "row": diagnosis["row"],
         "first": diagnosis["first"],
         "waits_for": diagnosis["waits_for"],
-        "seeds": min(arm["num_runs"] for arm in found["arms"].values()),
-        "horizon": max(arm["horizon_steps"] for arm in found["arms"].values()),
+        "seeds": min(arm["num_runs"] for arm in diagnosis["arms"].values()),
+        "horizon": max(identity["horizons"].values()),
     }
 
 
@@ -224,19 +228,14 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=1.0)
     parser.add_argument("--output", type=Path, required=True, help="folder for the diagnoses")
     parser.add_argument("--causes", nargs="*", help="the first letters of some")
-    parser.add_argument("--again", action="store_true", help="only read again what there is")
     given = parser.parse_args()
     output = given.output.resolve()
-    if given.again:
-        for about in sorted(output.glob(f"*/{_ABOUT}")):
-            report(about.parent / "study")
-    else:
-        for seed, cause in itertools.product(range(given.repeats), _CAUSES):
-            folder = output / f"{given.network}-{_CAUSES.index(cause)}-{seed:02d}"
-            is_asked = not given.causes or cause.name.startswith(tuple(given.causes))
-            if is_asked and not (folder / _ABOUT).exists():
-                _diagnose(cause, given.network, seed, given.minutes, folder)
-                print(json.dumps(_row(folder), ensure_ascii=False), flush=True)
+    for seed, cause in itertools.product(range(given.repeats), _CAUSES):
+        folder = output / f"{given.network}-{_CAUSES.index(cause)}-{seed:02d}"
+        is_asked = not given.causes or cause.name.startswith(tuple(given.causes))
+        if is_asked and not (folder / _ABOUT).exists():
+            _diagnose(cause, given.network, seed, given.minutes, folder)
+            print(json.dumps(_row(folder), ensure_ascii=False), flush=True)
     _show([_row(about.parent) for about in sorted(output.glob(f"*/{_ABOUT}"))])
 
 

@@ -16,10 +16,11 @@ from engine import config, designs, models, plan_checks, tasks
 from engine.config import Arm
 from engine.diagnostics.measuring import STEPS_AHEAD
 from engine.errors import InputError, StorageError, unknown_name
-from engine.lane_program import STOPS, PoolSpec
+from engine.lane_program import PoolSpec
 from engine.lanes import block_of, default_width
 from engine.lowering import FORMS, default_form, has_convolutions
 from engine.models.initial import AS_WRITTEN
+from engine.monitor import STOPS
 from engine.pool_program import SEGMENTS_PER_CHUNK
 from engine.runs import Run
 from engine.sources import is_reference

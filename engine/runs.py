@@ -8,7 +8,8 @@ import numpy as np
 
 from engine.config import Arm
 from engine.diagnostics.measuring import DiagnosticSet, Series
-from engine.lane_program import NOT_DIVERGED, NOT_HIT, DiagnosticValues, Measurement, Record, Status
+from engine.lane_program import DiagnosticValues, Measurement, Record, Status
+from engine.monitor import NOT_DIVERGED, NOT_HIT
 
 
 class Run(NamedTuple):

@@ -40,6 +40,7 @@ FLOORS = {
     "engine.theory": 1.7,
     "engine.training": 2,
     "engine.diagnostics": 2.2,
+    "engine.monitor": 2.3,
     "engine.lane_program": 2.5,
     "engine.pool_program": 2.7,
     "engine.runs": 2.7,

@@ -6,9 +6,9 @@ from typing import NamedTuple
 from engine import statistics
 from engine.errors import InputError
 
-# With fewer, not even pairs that all agree are beyond chance after Holm over a dozen changes: the
-# sign test of n such pairs has p = 2·2^−n. More say little that these do not.
-FEWEST_SEEDS, _MOST_SEEDS = 9, 24
+# With fewer, not even pairs that all agree are beyond chance after Holm over a dozen changes with
+# two tests each: the sign test of n such pairs has p = 2·2^−n. More say little that these do not.
+FEWEST_SEEDS, _MOST_SEEDS = 10, 24
 # A longer look than was asked for, where time is left.
 _LONGEST = 4
 # Rows, report and what lanes wait for each other.
@@ -62,7 +62,7 @@ def choose(
     """Seeds and horizon for some minutes.
 
     The horizon asked for comes first, then seeds up to 24, then a horizon up to four times as long.
-    Where not even 9 seeds reach it, it is cut.
+    Where not even 10 seeds reach it, it is cut.
 
     Args:
         minutes: for everything, the report included.
@@ -125,9 +125,9 @@ def _pairs_needed(seeds: int) -> int:
     """Of pairs in which both runs leave, those in which a change must be earlier.
 
     A log-rank test stratified by pairs is a sign test, with an exact binomial p; Holm's first step
-    asks for the level over the number of changes.
+    asks for the level over the number of changes, each of which is tested in two ways.
     """
     from scipy.stats import binom
 
-    least = binom.isf(0.5 * 0.05 / NUM_CHANGES, seeds, 0.5) + 1
+    least = binom.isf(0.5 * 0.05 / (2 * NUM_CHANGES), seeds, 0.5) + 1
     return int(min(least, seeds))

@@ -4,16 +4,18 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from engine.diagnosis.kinds import AS_GIVEN, Kind
-from engine.statistics import Estimate, proportion
+from engine.statistics import Estimate
 
 # By how much the scaled loss ρ on held-out examples must be above that with shuffled labels.
 _LEAST_MARGIN = 0.05
 # A share of the runs that counts as most of them, and as nearly all.
 MOST_RUNS = 0.5
 NEARLY_ALL_RUNS = 0.9
+# With fewer runs, even if all of them agree, most such runs may do otherwise.
+FEWEST_RUNS = 6
+HARDLY_ANY_DIVERGED = 0.05
 _LEVEL = 0.05
-# By how much more of the runs must leave where less than half of the mean wait is gone.
-_MORE_LEFT = 0.25
+_MORE_LEFT = 0.2
 _HALF_THE_WAIT = 0.5
 
 
@@ -28,12 +30,14 @@ class ArmEvidence(NamedTuple):
         num_stuck: that stayed at chance.
         num_falling: of these, whose loss had begun to fall.
         num_diverged: whose loss blew up, before they left chance level or after.
-        held_out: median over runs of the best ρ on held-out examples; `None` without any.
+        held_out: median, over the runs that left chance level or over all where none did, of the
+            best ρ on held-out examples; `None` without any.
         mean_wait: restricted to the horizon, in the unit of the study.
         difference: of restricted mean waits from `as_given`, in that unit; negative is earlier.
             `None` for itself, and where both cannot be compared.
-        p_value: of equal incidence with `as_given`, in pairs of seeds; of what may be changed after
-            Holm over all of that, of a control as it is; `None` where there is no comparison.
+        p_value: of no difference from `as_given`, in pairs of seeds. Of what may be changed it is
+            of two tests, of when runs leave and of whether they do, after Holm over all changes; of
+            a control it is of when. `None` where there is no comparison.
     """
 
     kind: Kind
@@ -112,7 +116,7 @@ class Evidence(NamedTuple):
         return self.arms[AS_GIVEN]
 
     def carries_over(self, name: str) -> bool | None:
-        """Whether most runs of an arm learn what holds on other examples; `None` if unknown.
+        """Whether an arm learns what holds on other examples; `None` if unknown.
 
         The measure is what runs with shuffled labels reach, where nothing can carry over: the best
         of many inspections, of held-out examples whose mixture may be another.
@@ -124,42 +128,55 @@ class Evidence(NamedTuple):
         return arm.held_out - chance >= _LEAST_MARGIN
 
     def leaves(self, name: str) -> bool:
-        """Whether most runs of an arm leave chance level; not, where it was not run."""
+        """Whether most runs of an arm leave chance level; not, where too few were run."""
         arm = self.arms.get(name)
-        return arm is not None and arm.left >= MOST_RUNS
+        return arm is not None and arm.num_runs >= FEWEST_RUNS and arm.left >= MOST_RUNS
 
     def relieves(self, name: str) -> bool:
-        """Whether a change makes most runs leave chance level, beyond chance and by enough.
+        """Whether a change takes away what holds the runs, beyond chance and by enough.
 
-        That is at least half of the mean wait, or a quarter of the runs more than as given. A
-        difference that is beyond chance may still be too small to be what the wait is due to.
+        By enough is a fifth of the runs more than as given; or, where most of these stay at chance,
+        half of the mean wait. A difference beyond chance may still be too small to be what the wait
+        is due to, and most runs that leave by themselves are held by nothing.
         """
         arm, given = self.arms.get(name), self.given
-        if arm is None or arm.difference is None or not arm.is_earlier or arm.left < MOST_RUNS:
+        if arm is None or not (self.leaves(name) and arm.is_earlier):
             return False
-        is_halved = -arm.difference.value >= _HALF_THE_WAIT * given.mean_wait
+        is_halved = self.shortens(name) and given.left < MOST_RUNS
         return is_halved or arm.left - given.left >= _MORE_LEFT
 
-    def best(self, is_meant: Callable[[str], bool] = lambda name: True) -> str | None:
-        """Of some changes, or of all, the one that helps most; `None` where none does.
+    def shortens(self, name: str) -> bool:
+        """Whether a change takes away half of the mean wait, beyond chance."""
+        arm = self.arms.get(name)
+        if arm is None or arm.difference is None or not (self.leaves(name) and arm.is_earlier):
+            return False
+        return -arm.difference.value >= _HALF_THE_WAIT * self.given.mean_wait
 
-        A rate far from the given one is advised only where nothing near it helps.
+    def is_advisable(self, name: str) -> bool:
+        """Whether a change makes nothing worse: what leaves, what diverges, what carries over."""
+        arm, given = self.arms[name], self.given
+        is_given_by_heart = self.leaves(AS_GIVEN) and self.carries_over(AS_GIVEN) is False
+        is_by_heart = self.carries_over(name) is False and not is_given_by_heart
+        is_tame = arm.diverged <= max(HARDLY_ANY_DIVERGED, given.diverged)
+        return arm.left >= given.left and is_tame and not is_by_heart
+
+    def best(self, is_meant: Callable[[str], bool] | None = None) -> str | None:
+        """Of the changes that relieve, or that are meant, the one that helps most; or `None`.
+
+        A rate far from the given one is advised only where nothing near it helps, and what makes
+        something else worse only where there is nothing else.
         """
-        for kind in ("remedy", "far"):
-            found = {
-                name: arm.difference.value
-                for name, arm in self.arms.items()
-                if arm.kind == kind
-                and is_meant(name)
-                and arm.difference is not None
-                and self.relieves(name)
-            }
-            if found:
-                return min(found, key=lambda name: found[name])
+        is_meant = is_meant or self.relieves
+        names = [name for name in self.arms if is_meant(name)]
+        for is_fit in (self.is_advisable, lambda name: True):
+            for kind in ("remedy", "far"):
+                found = {
+                    name: arm.difference.value
+                    for name in names
+                    if (arm := self.arms[name]).kind == kind
+                    and arm.difference is not None
+                    and is_fit(name)
+                }
+                if found:
+                    return min(found, key=lambda name: found[name])
         return None
-
-
-def leaves_nearly_always(arm: ArmEvidence) -> bool:
-    """Whether nearly all runs left chance level, enough of them to say so of most such runs."""
-    lower = proportion(arm.num_left, arm.num_runs).lower
-    return arm.left >= NEARLY_ALL_RUNS and lower >= MOST_RUNS

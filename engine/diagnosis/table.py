@@ -12,17 +12,16 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from engine.diagnosis import conditions
+from engine.diagnosis.budget import FEWEST_SEEDS
 from engine.diagnosis.conditions import (
     FEW_DIVERGED,
     FEWEST_DEAD,
-    FEWEST_RUNS,
     FINE_EPSILON,
     HE,
-    NO_SIGNAL,
-    NORMALISED,
+    NORMAL_RUNS,
     SHARE_DEAD,
 )
-from engine.diagnosis.evidence import MOST_RUNS, Evidence
+from engine.diagnosis.evidence import FEWEST_RUNS, MOST_RUNS, Evidence
 
 NORMAL = "normal for this set-up"
 SCALE = "held by the initial scale"
@@ -34,7 +33,10 @@ DIVERGES = "diverges"
 NOTHING = "nothing to learn: check labels and inputs"
 UNDECIDED = "not decided"
 
-_RELIEVES = "makes most runs leave chance level, far more of them or in half the time"
+_RELIEVES = (
+    "makes most runs leave chance level, a fifth more of all than as given, or in half the time "
+    "where most as given do not"
+)
 
 
 class Rule(NamedTuple):
@@ -81,32 +83,17 @@ def decide(evidence: Evidence) -> Decision:
     given = evidence.given
     if rule.verdict == NORMAL and given.num_waited >= MOST_RUNS * given.num_runs:
         # Any wait grows shorter with a higher rate, so that this tells no cause.
-        held = (cause for cause in (_EPSILON, _SCALE) if cause.holds(evidence))
-        waits_for = next((cause.verdict for cause in held), None)
+        causes = {FINE_EPSILON: EPSILON, HE: SCALE}
+        waits_for = next((causes[name] for name in causes if evidence.shortens(name)), None)
     return Decision(rule.verdict, rule.key, rule.condition, rule.first(evidence), waits_for)
 
 
-_EPSILON = Rule(
-    "epsilon",
-    EPSILON,
-    f"an epsilon of 1e-12 {_RELIEVES}",
-    conditions.is_held_by_epsilon,
-    lambda evidence: FINE_EPSILON,
-)
-_SCALE = Rule(
-    "scale",
-    SCALE,
-    f"a He start {_RELIEVES}; or normalisation does, and at the start the outputs are the same for "
-    f"all examples, within {NO_SIGNAL:g}",
-    conditions.is_held_by_scale,
-    lambda evidence: evidence.best(lambda name: name in (HE, NORMALISED)),
-)
 RULES = (
     Rule(
         "constant_inputs",
         NOTHING,
-        "the inputs are the same for all examples",
-        lambda evidence: bool(evidence.has_constant_inputs),
+        "the inputs are the same for all examples, and most runs stay at chance",
+        conditions.has_constant_inputs,
     ),
     Rule(
         "too_little",
@@ -118,8 +105,8 @@ RULES = (
     Rule(
         "by_heart",
         NOTHING,
-        "what learns the training examples learns nothing that carries over to others, whatever "
-        "is changed, and is no sooner than with shuffled labels; nor does a linear model",
+        "most runs learn their training examples, but nothing that carries over to others, "
+        "whatever is changed, and not in half the time of shuffled labels; nor does a linear model",
         lambda evidence: (
             conditions.learns_by_heart(evidence)
             and not conditions.is_sooner_than_shuffled(evidence)
@@ -128,17 +115,19 @@ RULES = (
     Rule(
         "by_heart_sooner",
         UNDECIDED,
-        "nothing that is learned carries over by the horizon, but the labels are learned sooner "
-        "than shuffled ones",
+        "nothing that is learned carries over by the horizon, but the labels are learned in half "
+        "the time of shuffled ones",
         conditions.learns_by_heart,
     ),
     Rule(
         "normal",
         NORMAL,
-        f"nearly all runs leave chance level by themselves, fewer than {100 * FEW_DIVERGED:.0f} % "
-        f"diverge, and what they learn carries over",
+        f"at least {100 * NORMAL_RUNS:.0f} % of the runs leave chance level by themselves, fewer "
+        f"than {100 * FEW_DIVERGED:.0f} % diverge, and what they learn carries over",
         conditions.is_normal,
-        lambda evidence: evidence.best(),
+        lambda evidence: evidence.best(
+            lambda name: evidence.shortens(name) and evidence.is_advisable(name)
+        ),
     ),
     Rule(
         "diverges",
@@ -150,12 +139,23 @@ RULES = (
     Rule(
         "only_by_heart",
         UNDECIDED,
-        "nearly all runs leave chance level, but what they learn does not carry over, although "
-        "there is something that does",
+        "most runs leave chance level, but what they learn does not carry over",
         conditions.learns_the_wrong_thing,
         conditions.carrying,
     ),
-    _EPSILON,
+    Rule(
+        "too_few_seeds",
+        UNDECIDED,
+        f"there are fewer than {FEWEST_SEEDS} seeds: no change could be told from chance",
+        conditions.has_too_few_seeds,
+    ),
+    Rule(
+        "epsilon",
+        EPSILON,
+        f"an epsilon of 1e-12 {_RELIEVES}",
+        conditions.is_held_by_epsilon,
+        lambda evidence: FINE_EPSILON,
+    ),
     Rule(
         "dead",
         DEAD,
@@ -165,11 +165,19 @@ RULES = (
         conditions.is_dead,
         lambda evidence: evidence.best(),
     ),
-    _SCALE,
+    Rule(
+        "scale",
+        SCALE,
+        f"a He start {_RELIEVES}",
+        conditions.is_held_by_scale,
+        lambda evidence: evidence.best(
+            lambda name: name in (HE, "batch_norm") and evidence.relieves(name)
+        ),
+    ),
     Rule(
         "small_rate",
         RATE,
-        f"a higher learning rate {_RELIEVES}, and another start does not",
+        f"a higher learning rate {_RELIEVES}",
         lambda evidence: conditions.higher_rate(evidence) is not None,
         conditions.higher_rate,
     ),

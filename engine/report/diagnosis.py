@@ -39,6 +39,10 @@ def make_topic(directory: WorkDirectory, summary: Summary) -> Topic | None:
         *what_was_seen(summary, evidence, decision),
         change_first(summary, record, evidence, decision),
         *what_controls_say(summary, evidence),
+        *(
+            f"Nothing is known of {name}: its runs failed ({number} of them)."
+            for name, number in summary.failed.items()
+        ),
         *(f"Not tried: {name}, because {why}." for name, why in record.skipped.items()),
         *record.budget,
     ]
@@ -85,14 +89,13 @@ def gather(directory: WorkDirectory, summary: Summary, record: DiagnosisRecord) 
 
 def _num_missing(directory: WorkDirectory, summary: Summary, record: DiagnosisRecord) -> int:
     """Runs that are still to come."""
-    planned = directory.document["study"]["seeds"]
-    number = 0
+    planned, number = directory.document["study"]["seeds"], 0
     for name in record.kinds:
         if name in summary.runs:
             runs = summary.runs[name]
             number += max(runs.num_planned - runs.num_stored, 0)
-        elif name not in summary.failed:
-            number += planned[name]
+        else:
+            number += planned[name] - summary.failed.get(name, 0)
     return number
 
 
@@ -102,8 +105,21 @@ def _adjusted(summary: Summary, record: DiagnosisRecord) -> dict[str, float]:
     names = [name for name in p_values if record.kinds.get(name) in ("remedy", "far")]
     if not names:
         return p_values
-    adjusted = statistics.holm(np.array([p_values[name] for name in names]))
-    return {**p_values, **dict(zip(names, adjusted.tolist(), strict=True))}
+    both = [min(2 * min(p_values[name], _whether(summary, name)), 1.0) for name in names]
+    return {**p_values, **dict(zip(names, statistics.holm(np.array(both)).tolist(), strict=True))}
+
+
+def _whether(summary: Summary, name: str) -> float:
+    """p-value of as many runs that leave as given, in pairs of seeds, whenever they do.
+
+    With all times equal the stratified log-rank test is McNemar's. It sees what the test of times
+    does not: a change with which all runs leave, but later than some do as given.
+    """
+    pair = [summary.runs[one] for one in (AS_GIVEN, name)]
+    left = np.concatenate([runs.event == 1 for runs in pair]).astype(np.int64)
+    group = np.repeat([0, 1], [len(runs.event) for runs in pair])
+    seed = np.concatenate([runs.seed for runs in pair])
+    return statistics.log_rank(np.ones(len(left)), left, group, seed).p_value
 
 
 def _of_arm(
@@ -119,22 +135,29 @@ def _of_arm(
         num_stuck=arm.statuses["stuck"],
         num_falling=arm.num_falling,
         num_diverged=arm.statuses["diverged"] + arm.num_diverged_later,
-        held_out=_held_out(directory, name, summary.runs[name].chance_loss),
+        held_out=_held_out(directory, summary, name),
         mean_wait=arm.restricted_mean.value,
         difference=difference,
         p_value=p_value,
     )
 
 
-def _held_out(directory: WorkDirectory, name: str, chance_loss: float) -> float | None:
-    """Median over runs of the best ρ on held-out examples, or `None` where there are none."""
+def _held_out(directory: WorkDirectory, summary: Summary, name: str) -> float | None:
+    """Of the runs that left, or of all where none did, the median of the best held-out ρ.
+
+    `None` where there are no held-out examples. They are the same in all arms, so that one chance
+    loss serves for all.
+    """
     try:
-        losses = read_arm_curves(directory, name, "held_out_loss").values
+        found = read_arm_curves(directory, name, "held_out_loss")
     except InputError:
         return None
-    finite = np.where(np.isfinite(losses), losses, np.inf).min(axis=1)
+    runs = summary.runs[name]
+    has_left = np.isin(found.seed, runs.seed[runs.event == 1])
+    losses = found.values[has_left] if has_left.any() else found.values
+    best = np.where(np.isfinite(losses), losses, np.inf).min(axis=1)
     # A run that blew up before it was inspected has learned nothing.
-    return float(np.median(1.0 - np.where(np.isfinite(finite), finite, 1e30) / chance_loss))
+    return float(np.median(1.0 - np.minimum(best, 1e30) / summary.runs[AS_GIVEN].chance_loss))
 
 
 def _changes(summary: Summary, record: DiagnosisRecord, evidence: Evidence) -> TopicTable:
@@ -151,7 +174,9 @@ def _changes(summary: Summary, record: DiagnosisRecord, evidence: Evidence) -> T
         rows.append([record.words[name], arm.kind, left, later, p, held_out])
     header = ["change", "kind", "left chance level", f"{summary.unit} later", "p, Holm"]
     return TopicTable(
-        "Every arm differs from the first in one thing, with the same seeds. ρ is 1 − loss/H.",
+        "Every arm differs from the first in one thing, with the same seeds. p is twice the "
+        "smaller of two tests in pairs of seeds, of when runs leave chance level and of whether "
+        "they do, after Holm over all changes. ρ is 1 − loss/H.",
         [*header, "best ρ, held out"],
         rows,
     )

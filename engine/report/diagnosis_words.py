@@ -4,8 +4,7 @@ from typing import NamedTuple
 
 from engine.diagnosis import table
 from engine.diagnosis.budget import FEWEST_SEEDS
-from engine.diagnosis.conditions import FEWEST_RUNS
-from engine.diagnosis.evidence import ArmEvidence, Evidence
+from engine.diagnosis.evidence import FEWEST_RUNS, ArmEvidence, Evidence
 from engine.diagnosis.kinds import AS_GIVEN
 from engine.diagnosis.record import DiagnosisRecord
 from engine.diagnosis.table import Decision
@@ -33,8 +32,8 @@ _MEANINGS = {
         "apart."
     ),
     "by_heart_sooner": (
-        "So the labels do belong to the inputs, but by the horizon the network has only learned "
-        "examples by heart."
+        "That suggests that the labels do belong to the inputs, and that by the horizon the "
+        "network has only learned examples by heart."
     ),
     "only_by_heart": "The network learns its training examples by heart.",
     "diverges": "The steps are too long: the loss blows up.",
@@ -44,9 +43,7 @@ _MEANINGS = {
     ),
     "dead": "A whole layer gives the same for every example, and no gradient passes it.",
     "small_rate": "The steps are too short to get anywhere by the horizon.",
-    "large_rate": (
-        "The steps are too long: the loss does not blow up, but no step gets it below chance level."
-    ),
+    "large_rate": "The steps are too long to get below chance level, or to stay there.",
     "slow": (
         "It is learning, slowly, or as far as the data allow: what a network can learn of noisy "
         "labels may lie below what counts as having left chance level."
@@ -62,9 +59,7 @@ _WAITS = {
         "During the plateau gradients are near the optimiser's ε or below, so that steps are "
         "shorter than the learning rate says."
     ),
-    table.SCALE: (
-        "Until it ends the network grows out of a start at which too little signal passes."
-    ),
+    table.SCALE: "It goes away with another start.",
 }
 # By the row that held: what to do first where no change was found that helps.
 _BY_HAND = {
@@ -73,6 +68,9 @@ _BY_HAND = {
     "too_little": (
         f"First let the runs come to their end, or give more --seeds: with {FEWEST_RUNS} there is "
         f"a verdict, with {FEWEST_SEEDS} a cause can be told from chance."
+    ),
+    "too_few_seeds": (
+        f"First give more --seeds, {FEWEST_SEEDS} or more, or leave the number to --minutes."
     ),
     "by_heart": (
         "First look at the data: do labels and inputs still belong to each other after loading, "
@@ -85,17 +83,20 @@ _BY_HAND = {
         "No change that was tried revives the runs. First make the start one in which units are "
         "alive: zero biases, an initial scheme for ReLU, or an activation with a slope below zero."
     ),
-    "diverges": "Every rate that was tried diverges: first look for numbers that are not "
-    "finite, or enormous, in the inputs.",
+    "diverges": (
+        "No lower rate that was tried keeps the runs from diverging: first look for numbers that "
+        "are not finite, or enormous, in the inputs."
+    ),
     "normal": (
-        "Nothing has to be changed, and nothing that was tried makes it leave in half the time."
+        "Nothing has to be changed, and nothing that was tried makes it leave in half the time, "
+        "beyond chance, without making something else worse."
     ),
     "slow": "First look longer, with a longer --horizon.",
     "hard": "First check that labels and inputs belong to each other; if they do, look longer: "
     "give a longer --horizon, or more --minutes.",
     "nothing_helps": (
-        "First look longer: give a longer --horizon or more --minutes. Nothing that was tried is a "
-        "change to make."
+        "First look longer: give a longer --horizon or more --minutes. Nothing that was tried was "
+        "seen, beyond chance, to help by enough."
     ),
 }
 
@@ -116,9 +117,9 @@ _OF_CONTROLS = {
         ),
     ),
     "linear_probe": _Sayings(
-        ("A linear model of the raw inputs learns", ""),
+        ("A linear model of the inputs learns", ""),
         (
-            "A linear model of the raw inputs learns nothing by the horizon",
+            "A linear model of the inputs learns nothing by the horizon",
             ": they tell nothing that is easily read",
         ),
     ),
@@ -138,7 +139,8 @@ def headline(summary: Summary, evidence: Evidence, decision: Decision) -> str:
     arm = summary.arms[AS_GIVEN]
     given = evidence.given
     left = fraction(given.num_left, given.num_runs, arm.fraction)
-    text = f"{decision.verdict[0].upper()}{decision.verdict[1:]}: {left} left chance level"
+    verdict = f"{decision.verdict[0].upper()}{decision.verdict[1:]}"
+    text = f"{verdict}{';' if ':' in verdict else ':'} {left} left chance level"
     if given.num_left:
         horizon = summary.runs[AS_GIVEN].horizon / summary.steps_per_unit(AS_GIVEN)
         text += f", median {onset(arm, summary.unit, horizon)}"
@@ -152,25 +154,30 @@ def headline(summary: Summary, evidence: Evidence, decision: Decision) -> str:
         )
         if advised.difference is not None:
             text += f", {_size(evidence, advised, advised.difference, summary.unit)}"
+            if advised.num_left < advised.num_runs:
+                text += " up to the horizon"
     return f"{text}."
 
 
 def _size(evidence: Evidence, arm: ArmEvidence, difference: Estimate, unit: str) -> str:
-    """`9.7 epochs earlier`; `at least` where more of the given runs still wait at the end."""
+    """`9.7 epochs earlier`; `at least` where only runs as given are still waiting at the end."""
     word = "earlier" if difference.value < 0 else "later"
-    is_bound = difference.value < 0 and evidence.given.num_stuck > arm.num_stuck
+    is_whole = arm.num_left == arm.num_runs
+    is_bound = (
+        is_whole and difference.value < 0 and evidence.given.num_left < evidence.given.num_runs
+    )
     return f"{'at least ' * is_bound}{number(abs(difference.value), unit)} {unit} {word}"
 
 
 def what_was_seen(summary: Summary, evidence: Evidence, decision: Decision) -> list[str]:
     """The row of the table that held, what that means, and what was seen inside."""
     lines = [f"Verdict by the decision table: {decision.condition}."]
-    if decision.verdict == table.SCALE:
-        lines += _of_scale(evidence)
-    elif decision.row in _MEANINGS:
+    if decision.row in _MEANINGS:
         lines.append(_MEANINGS[decision.row])
     if decision.waits_for is not None:
         lines.append(_WAITS[decision.waits_for])
+    if table.SCALE in (decision.verdict, decision.waits_for):
+        lines += _of_scale(evidence)
     return [*lines, *_caveats(evidence, decision), *_inside(evidence)]
 
 
@@ -189,6 +196,12 @@ def _caveats(evidence: Evidence, decision: Decision) -> list[str]:
             lines.append("Whether what it learns carries over to other examples is not known.")
         if given.num_diverged:
             lines.append(f"Of {given.num_runs} runs {given.num_diverged} diverged.")
+    first = decision.first
+    if first is not None and evidence.leaves(first) and evidence.carries_over(first) is False:
+        lines.append(
+            f"What is learned with {first} does not carry over to other examples: check the labels "
+            f"as well."
+        )
     if decision.verdict in (table.RATE, table.SCALE) and evidence.carries_over(AS_GIVEN):
         lines.append("Even as given, what it has learned by the horizon carries over: it is slow.")
     return lines
@@ -228,6 +241,8 @@ def change_first(
     if decision.verdict == table.NORMAL:
         what = "Nothing has to be changed. To wait less"
     text = f"{what}: {record.words[name]} ({name}). With it {left} left chance level"
+    if decision.verdict == table.DIVERGES and not arm.num_left:
+        return f"{text}: it does not diverge, but learns nothing by the horizon."
     if arm.difference is not None:
         difference = arm.difference
         shown = (
@@ -236,8 +251,8 @@ def change_first(
             else difference._replace(lower=-difference.upper, upper=-difference.lower)
         )
         text += (
-            f", in the mean {_size(evidence, arm, difference, unit)} than as given, counted up to "
-            f"the horizon (95 % CI {interval(shown, unit)})"
+            f", {_size(evidence, arm, difference, unit)} than as given, in the mean up to the "
+            f"horizon (95 % CI {interval(shown, unit)})"
         )
     return f"{text}."
 
@@ -249,7 +264,8 @@ def what_controls_say(summary: Summary, evidence: Evidence) -> list[str]:
         if name not in evidence.arms:
             continue
         arm = evidence.arms[name]
-        what, so = sayings.learned if evidence.leaves(name) else sayings.stuck
+        has_learned = evidence.leaves(name) or bool(evidence.carries_over(name))
+        what, so = sayings.learned if has_learned else sayings.stuck
         counts = fraction(arm.num_left, arm.num_runs, summary.arms[name].fraction)
         lines.append(f"{what} ({counts} left chance level{_carried(evidence, name)}){so}.")
     return lines
@@ -258,6 +274,6 @@ def what_controls_say(summary: Summary, evidence: Evidence) -> list[str]:
 def _carried(evidence: Evidence, name: str) -> str:
     """Whether what is learned carries over, where most runs learn something."""
     carries = evidence.carries_over(name)
-    if carries is None or not evidence.leaves(name):
+    if carries is None or not (carries or evidence.leaves(name)):
         return ""
     return f"; what they learn {'does' if carries else 'does not'} carry over to other examples"

@@ -40,8 +40,8 @@ def test_the_choice_keeps_within_the_minutes(minutes: float, is_fixed: bool):
 
 
 def test_the_fewest_seeds_cut_the_horizon_down_to_half_of_it():
-    found = choose(1.5, COSTS, 880, math.inf, False, None)
-    assert found.seeds == 9
+    found = choose(1.6, COSTS, 880, math.inf, False, None)
+    assert found.seeds == 10
     assert 440 <= found.horizon < 880
 
 
@@ -52,21 +52,21 @@ def test_too_few_minutes_are_refused_with_what_it_takes(minutes, is_fixed, seeds
     with pytest.raises(InputError, match="expected at least") as error:
         choose(minutes, COSTS, 880, math.inf, is_fixed, seeds)
     needed = float(str(error.value).split("expected at least ")[1].split(",")[0])
-    assert choose(needed, COSTS, 880, math.inf, is_fixed, seeds).seeds >= (seeds or 9)
+    assert choose(needed, COSTS, 880, math.inf, is_fixed, seeds).seeds >= (seeds or 10)
 
 
 def test_the_fewest_seeds_can_show_a_cause():
-    """Pairs that all agree have p = 2·2^−n; Holm's first step multiplies by 12 changes."""
-    assert 12 * 2 * 0.5**9 < 0.05 < 12 * 2 * 0.5**8
-    assert "too few for a cause" in what_seeds_can_tell(8)
-    assert "earlier in 9 of 9 pairs" in what_seeds_can_tell(9)
+    """Pairs that all agree have p = 2·2^−n; Holm's first step multiplies by 12 × 2 tests."""
+    assert 24 * 2 * 0.5**10 < 0.05 < 24 * 2 * 0.5**9
+    assert "too few for a cause" in what_seeds_can_tell(9)
+    assert "earlier in 10 of 10 pairs" in what_seeds_can_tell(10)
 
 
 def test_precision_is_that_of_the_exact_interval_and_of_the_sign_test():
     # Clopper and Pearson's lower limit at n of n is 0.025^(1/n).
     assert "at least 86 % of such runs" in what_seeds_can_tell(24)
     assert "earlier in 20 of 24 pairs" in what_seeds_can_tell(24)
-    assert 12 * 2 * binom.sf(19, 24, 0.5) < 0.05 < 12 * 2 * binom.sf(18, 24, 0.5)
+    assert 24 * 2 * binom.sf(19, 24, 0.5) < 0.05 < 24 * 2 * binom.sf(18, 24, 0.5)
 
 
 def test_no_look_is_longer_than_the_rate_lasts():

@@ -24,6 +24,7 @@ KINDS = {
     "epsilon=1e-12": "remedy",
     "learning_rate=×1/3": "remedy",
     "learning_rate=×3": "remedy",
+    "linear_probe": "control",
     "shuffled_labels": "control",
 }
 Rows = list[dict[str, Any]]
@@ -104,7 +105,7 @@ def test_what_is_waited_for_is_not_at_least_where_all_leave(make_study):
     [
         ({"epsilon=1e-12": _early}, table.EPSILON, "divides by √v̂ + ε"),
         ({"learning_rate=×3": _early}, table.RATE, "too short"),
-        ({"learning_rate=×1/3": _early}, table.LARGE_RATE, "does not blow up"),
+        ({"learning_rate=×1/3": _early}, table.LARGE_RATE, "too long"),
         ({"as_given": _lost, "learning_rate=×1/3": _early}, table.DIVERGES, "blows up"),
         ({}, table.UNDECIDED, "First look longer"),
     ],
@@ -114,6 +115,19 @@ def test_every_cause_is_told_in_words(make_study, changed: dict, verdict: str, w
     topic = _topic(make_study(arms))
     assert topic.document["verdict"] == verdict
     assert any(words in line for line in topic.lines)
+
+
+def test_a_change_that_saves_all_runs_is_seen_though_some_leave_sooner_as_given(make_study):
+    """A test of when runs leave counts the pairs in which they do against the change."""
+    name = "learning_rate=×1/3"
+    given = _arm("as_given", _early)[:3] + _arm("as_given", _stuck, 0.0)[3:]
+    directory = make_study({"as_given": given, name: _arm(name, _late)})
+    # 9 of 12 pairs are ahead: p = 0.15. All 9 pairs in which one leaves say the same: 2·2^−9, then
+    # twice for two tests, and for four changes.
+    assert summarise(directory).comparisons[name].test.p_value == pytest.approx(0.146, abs=1e-3)
+    topic = _topic(directory)
+    assert topic.document["arms"][name]["p_value"] == pytest.approx(4 * 2 * 2 * 0.5**9)
+    assert topic.document["verdict"] == table.LARGE_RATE
 
 
 def test_what_does_not_carry_over_is_nothing_to_learn(make_study):
