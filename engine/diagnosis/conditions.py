@@ -15,7 +15,7 @@ from engine.diagnosis.kinds import AS_GIVEN
 from engine.statistics import proportion
 
 FINE_EPSILON, HE = "epsilon=1e-12", "init=he"
-# Of a configuration of which nearly all runs leave, one study in a thousand of 24 runs shows fewer.
+# Of a configuration of which 95 % of the runs leave, 0.6 % of the studies of 24 runs show fewer.
 NORMAL_RUNS = 0.8
 FEW_DIVERGED = 0.1
 # Fewer are no pattern, nor is a smaller share of all runs.
