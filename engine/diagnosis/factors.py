@@ -94,7 +94,7 @@ def factors_of(arm: Arm, has_examples: bool) -> Factors:
     add("leaky_relu", "remedy", "leaky ReLU", _with_leak)
     add(f"optimizer={other['optimizer']}", "remedy", _words_of(other), _with_optimizer, other)
     add("one_batch", "control", "one batch, over and over", _with_control, "one_batch")
-    add("linear_probe", "control", "a linear model of the raw inputs", _linear_probe)
+    add("linear_probe", "control", "a linear model of the inputs", _linear_probe)
     for control, words in (
         ("shuffled_labels", "labels shuffled among the examples"),
         ("constant_inputs", "every input replaced by their mean"),
@@ -155,7 +155,8 @@ def _with_leak(arm: Arm) -> Arm:
 
 
 def _words_of(fields: dict[str, Any]) -> str:
-    rest = ", ".join(f"{name}={value:g}" for name, value in fields.items() if name != "optimizer")
+    numbers = {name.replace("_", " "): value for name, value in fields.items()}
+    rest = ", ".join(f"{name} {n:g}" for name, n in numbers.items() if name != "optimizer")
     return f"{fields['optimizer']} with {rest}"
 
 

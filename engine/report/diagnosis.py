@@ -66,7 +66,7 @@ def make_topic(directory: WorkDirectory, summary: Summary) -> Topic | None:
 _CAPTION = (
     "What every change does to the mean wait, up to the horizon, with 95 % intervals; left of the "
     "line is earlier than as given. Hollow where fewer than half of the runs leave chance level; "
-    "grey are rates far from the given one, which only tell its order of magnitude."
+    "grey are rates far from the given one."
 )
 
 
