@@ -1,12 +1,12 @@
 """Curves of a crossed grid, apart from those of the repetitions."""
 
-import dataclasses
 
 import numpy as np
 import pytest
 
 from benchmarks.stored import make_document, make_row
 from engine import store
+from engine.config import identity_fields
 from engine.designs import FIRST_GRID_SEED
 from engine.errors import InputError
 from engine.report.curves import read_arm_curves, read_grid_curves
@@ -36,7 +36,7 @@ def cells(num_starts: int, num_orders: int) -> list[dict]:
 def directory(tmp_path):
     """Three repetitions and their grid of two orders, in which the last run is not there yet."""
     arm = EXPERIMENTS.load("sparse_parity").study().arms["n=20"]
-    fields = {"n=20": dataclasses.asdict(arm)}
+    fields = {"n=20": identity_fields(arm)}
     document = make_document(fields, LAST, 3, name="test", question="?", baseline="n=20")
     document["study"]["theory"] = "sparse_parity"
     document["identity"]["order_seeds"] = 2
