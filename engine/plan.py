@@ -2,7 +2,6 @@
 
 import contextlib
 import itertools
-import math
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -12,29 +11,19 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from engine import config, designs, models, plan_checks, tasks
+from engine import config, designs, models, plan_checks, plan_times, tasks
 from engine.config import Arm
-from engine.diagnostics.measuring import STEPS_AHEAD
 from engine.errors import InputError, StorageError, unknown_name
 from engine.lane_program import PoolSpec
 from engine.lanes import block_of, default_width
 from engine.lowering import FORMS, default_form, has_convolutions
 from engine.models.initial import AS_WRITTEN
 from engine.monitor import STOPS
-from engine.pool_program import SEGMENTS_PER_CHUNK
 from engine.runs import Run
 from engine.sources import is_reference
 from engine.streams import spool
 from engine.study import MAX_SEEDS, Study, check_whole, resolve_arm
 from engine.tasks import Task
-
-_MAX_EVAL_EVERY = 25
-# The store reads no part of more than 2 GiB; a run of this length, with a point at every step, has
-# 1.5 GiB of curves.
-_MAX_HORIZON = 2**26
-_FRESH_EVAL_EVERY = 10
-# Evaluations from one measurement to the next: all diagnostics then cost less than a quarter.
-_SEGMENTS_APART = 4
 
 
 class Group(NamedTuple):
@@ -139,14 +128,14 @@ def make_plan(
     plan_checks.refuse_equal_runs(study, arms)
     grouped = _loaded(study, arms, data_dir, is_quiet)
     eval_every = study.eval_every or min(
-        _default_eval_every(one.task.steps_per_epoch) for one in grouped
+        plan_times.default_eval_every(one.task.steps_per_epoch) for one in grouped
     )
-    diagnostics_every = _diagnostics_every(study, eval_every)
+    diagnostics_every = plan_times.diagnostics_every(study, eval_every)
     groups = [_group(study, one, layout, eval_every, diagnostics_every) for one in grouped]
     group_of = {name: group for group in groups for name in group.arm_names}
     plan_checks.refuse_equal_data(arms, {name: g.fingerprint for name, g in group_of.items()})
     horizons = {
-        name: _horizon(study, name, arm, group_of[name].steps_per_epoch, eval_every)
+        name: plan_times.horizon(study, name, arm, group_of[name].steps_per_epoch, eval_every)
         for name, arm in arms.items()
     }
     asked = study.fork_steps_by_arm
@@ -288,51 +277,6 @@ def _resolve_named(name: str, arm: Arm) -> Arm:
         return resolve_arm(arm)
     except InputError as error:
         raise InputError(f"arm {name!r}: {error}") from None
-
-
-def _default_eval_every(steps_per_epoch: int | None) -> int:
-    if steps_per_epoch is None:
-        return _FRESH_EVAL_EVERY
-    return min(max(1, steps_per_epoch // 2), _MAX_EVAL_EVERY)
-
-
-def _diagnostics_every(study: Study, eval_every: int) -> int:
-    """Steps from one measurement of diagnostics to the next; 0 without any."""
-    if not study.diagnostics:
-        return 0
-    if eval_every < STEPS_AHEAD:
-        raise InputError(
-            f"diagnostics look {STEPS_AHEAD} steps ahead, and eval_every={eval_every}: give "
-            f"--eval_every={STEPS_AHEAD} or more"
-        )
-    counts = [n for n in range(1, SEGMENTS_PER_CHUNK + 1) if SEGMENTS_PER_CHUNK % n == 0]
-    usable = [eval_every * n for n in counts]
-    asked = study.diagnostics_every or _SEGMENTS_APART * eval_every
-    if asked not in usable:
-        raise InputError(
-            f"diagnostics_every={asked}: expected {', '.join(map(str, usable[:-1]))} or "
-            f"{usable[-1]}, which are {', '.join(map(str, counts[:-1]))} and {counts[-1]} times "
-            f"eval_every={eval_every}"
-        )
-    return asked
-
-
-def _horizon(
-    study: Study, arm_name: str, arm: Arm, steps_per_epoch: int | None, eval_every: int
-) -> int:
-    """Steps of a run, rounded up to whole evaluation intervals."""
-    asked = study.horizons_by_arm[arm_name]
-    if asked is not None:
-        steps = float(asked)
-    elif steps_per_epoch is not None and study.epochs is not None:
-        steps = study.epochs * steps_per_epoch
-    else:
-        raise InputError(
-            f"dataset={arm.dataset} draws fresh examples and has no epochs: give --horizon in steps"
-        )
-    if steps > _MAX_HORIZON:
-        raise InputError(f"a horizon of {steps:g} steps is too long: expected at most 2^26")
-    return math.ceil(steps / eval_every - 1e-9) * eval_every
 
 
 def _runs(study: Study, arms: Mapping[str, Arm], horizons: Mapping[str, int]) -> list[Run]:

@@ -54,6 +54,7 @@ FLOORS = {
     "engine.outcomes": 4,
     "engine.study": 4,
     "engine.plan_checks": 4.2,
+    "engine.plan_times": 4.2,
     "engine.plan": 4.5,
     "engine.document": 4.7,
     "engine.verification": 4.8,

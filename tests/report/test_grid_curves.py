@@ -1,6 +1,5 @@
 """Curves of a crossed grid, apart from those of the repetitions."""
 
-
 import numpy as np
 import pytest
 
