@@ -59,7 +59,7 @@ _WAITS = {
         "During the plateau gradients are near the optimiser's ε or below, so that steps are "
         "shorter than the learning rate says."
     ),
-    table.SCALE: "It goes away with another start.",
+    table.SCALE: "The plateau goes away with another start.",
 }
 # By the row that held: what to do first where no change was found that helps.
 _BY_HAND = {
