@@ -139,18 +139,22 @@ class Evidence(NamedTuple):
         half of the mean wait. A difference beyond chance may still be too small to be what the wait
         is due to, and most runs that leave by themselves are held by nothing.
         """
-        arm, given = self.arms.get(name), self.given
-        if arm is None or not (self.leaves(name) and arm.is_earlier):
+        if not self._helps(name):
             return False
-        is_halved = self.shortens(name) and given.left < MOST_RUNS
-        return is_halved or arm.left - given.left >= _MORE_LEFT
+        left = self.given.left
+        has_more_left = self.arms[name].left - left >= _MORE_LEFT
+        return has_more_left or (left < MOST_RUNS and self.shortens(name))
 
     def shortens(self, name: str) -> bool:
         """Whether a change takes away half of the mean wait, beyond chance."""
-        arm = self.arms.get(name)
-        if arm is None or arm.difference is None or not (self.leaves(name) and arm.is_earlier):
-            return False
-        return -arm.difference.value >= _HALF_THE_WAIT * self.given.mean_wait
+        difference = self.arms[name].difference if self._helps(name) else None
+        return difference is not None and (
+            -difference.value >= _HALF_THE_WAIT * self.given.mean_wait
+        )
+
+    def _helps(self, name: str) -> bool:
+        """Whether most runs of an arm leave, earlier than as given beyond chance."""
+        return self.leaves(name) and self.arms[name].is_earlier
 
     def is_advisable(self, name: str) -> bool:
         """Whether a change makes nothing worse: what leaves, what diverges, what carries over."""
