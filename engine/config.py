@@ -179,6 +179,14 @@ class Arm:
         None, "structure", "hidden units of model=committee", minimum=1, maximum=_WIDEST,
         unset="2 where used", is_late=True,
     )  # fmt: skip
+    embedding_width: int | None = _field(
+        None, "structure", "numbers at each position of model=transformer", minimum=1,
+        maximum=_WIDEST, unset="128 where used", is_late=True,
+    )  # fmt: skip
+    attention_heads: int | None = _field(
+        None, "structure", "of model=transformer, which share the embedding's width", minimum=1,
+        maximum=_WIDEST, unset="4 where used", is_late=True,
+    )  # fmt: skip
     activation: str = _field("relu", "structure", "non-linearity")
     batch_norm: bool = _field(False, "structure", "normalise over the batch before activations")
     dropout: float = _field(

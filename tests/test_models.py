@@ -85,6 +85,39 @@ def test_pooling_after_a_layer_that_does_not_exist():
         make_model(resolve_arm(Arm(conv_widths=(4, 4), pool_after=(3,))), 10)
 
 
+def test_the_transformer_is_its_formula_one_example_at_a_time():
+    fields = {"embedding_width": 6, "attention_heads": 2, "dense_widths": (5,)}
+    arm = resolve_arm(Arm(model="transformer", init="torch", **fields))
+    model = make_model(arm, 4)
+    inputs = np.random.default_rng(3).normal(size=(3, 2, 7)).astype(np.float32)
+    params, _ = model.init(KEY, jnp.asarray(inputs))
+    assert sum(leaf.size for leaf in jax.tree.leaves(params)) == (
+        (7 + 3) * 6 + 4 * 6 * 6 + 6 * 5 + 5 + 5 * 6 + 6 + 6 * 4
+    )
+    p = jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), params)
+    attention = {name: p["attention"][name]["kernel"] for name in ("query", "key", "value", "out")}
+    for example, found in zip(inputs, model.batch_apply(params, {}, inputs), strict=True):
+        # Rows of the embedding: seven for what stands at a position, three for the positions.
+        content, places = np.split(p["embedding"]["kernel"], [7])
+        stream = np.concatenate([example @ content, np.zeros((1, 6))]) + places
+        read = stream[-1].copy()
+        for head in range(2):
+            query, key, value = (attention[name][:, head] for name in ("query", "key", "value"))
+            scores = (stream @ key) @ (stream[-1] @ query) / np.sqrt(3)
+            shares = np.exp(scores) / np.exp(scores).sum()
+            read += shares @ (stream @ value) @ attention["out"][head]
+        hidden = np.maximum(read @ p["Dense_0"]["kernel"] + p["Dense_0"]["bias"], 0)
+        read = read + hidden @ p["Dense_1"]["kernel"] + p["Dense_1"]["bias"]
+        # Float32 sums of at most ten terms of order one.
+        np.testing.assert_allclose(found, read @ p["unembedding"]["kernel"], atol=1e-5)
+
+
+def test_heads_share_the_width_evenly():
+    arm = resolve_arm(Arm(model="transformer", embedding_width=10, attention_heads=4))
+    with pytest.raises(InputError, match="that the heads share evenly"):
+        make_model(arm, 10)
+
+
 @pytest.mark.parametrize("name", list(MODELS))
 def test_a_model_has_a_source_fingerprint(name):
     assert len(source_fingerprint(Arm(model=name))) == 64

@@ -29,6 +29,8 @@ MODEL_FIELDS = (
     "dense_widths",
     "depth",
     "student_units",
+    "embedding_width",
+    "attention_heads",
     "activation",
     "batch_norm",
     "dropout",

@@ -10,5 +10,6 @@ MODELS = Registry(
         "committee": "engine.models.committee",
         "mlp": "engine.models.mlp",
         "position": "engine.models.position",
+        "transformer": "engine.models.transformer",
     },
 )

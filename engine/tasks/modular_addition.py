@@ -1,9 +1,9 @@
 """`modular_addition`: (a + b) mod p from a and b, of which only a part is trained on.
 
-The examples are all p² ordered pairs: both numbers as one-hot vectors, one after the other, and
-the sum as the class. What is held out is a stratified choice, another one for every `task_seed`. A
-network learns the pairs that it is shown by heart at once; under weight decay it finds the rule,
-and with it the pairs that are held out, much later.
+The examples are all p² ordered pairs: inputs `[2, p]`, both numbers as one-hot vectors, and the sum
+as the class. What is held out is a stratified choice, another one for every `task_seed`. A network
+learns the pairs that it is shown by heart at once; under weight decay it finds the rule, and with
+it the pairs that are held out, much later.
 
 Source: Power, Burda, Edwards, Babuschkin and Misra (2022), "Grokking"; Nanda, Chan, Lieberum, Smith
 and Steinhardt (2023), "Progress measures for grokking via mechanistic interpretability".
@@ -43,7 +43,7 @@ def load(arm: Arm, root_seed: int, data_dir: str | None, reading: Reading) -> di
         )
     rows = split_rows(labels, held_out)
     one_hot = np.eye(modulus, dtype=np.float32)
-    inputs = np.concatenate([one_hot[first], one_hot[second]], axis=1)
+    inputs = np.stack([one_hot[first], one_hot[second]], axis=1)
     arrays = {"inputs": inputs[rows.training], "labels": labels[rows.training]}
     for name, batched in (("loss", rows.loss), ("held_out", rows.held_out)):
         arrays[f"{name}_inputs"] = inputs[batched]

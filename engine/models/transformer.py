@@ -1,0 +1,87 @@
+"""`transformer`: one block of attention and dense layers, read at a position of its own.
+
+The second axis of the input counts positions; what follows it is what stands there, flattened. One
+matrix embeds that beside the position as a one-hot vector, so that what stands at a position and
+the position itself add up. One position more stands empty: it attends to all, and the outputs are
+read there. Neither a normalisation nor a mask; attention and both embeddings have no biases.
+
+Source: Vaswani et al. (2017), "Attention is all you need"; in this form Nanda, Chan, Lieberum,
+Smith and Steinhardt (2023), "Progress measures for grokking via mechanistic interpretability".
+"""
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+
+from engine.config import Arm
+from engine.errors import InputError
+from engine.models.model import ACTIVATIONS
+
+USED = {
+    "embedding_width": 128,
+    "attention_heads": 4,
+    "dense_widths": (128, 64),
+    "activation": "relu",
+}
+
+
+class Transformer(nn.Module):
+    """One block, of which only one position is computed, because only one is read.
+
+    Attributes:
+        embedding_width: numbers at each position, a multiple of `attention_heads`.
+        attention_heads: which share them evenly.
+        widths: units of the hidden dense layers.
+        num_outputs: units of the output layer.
+        activation: a name of `ACTIVATIONS`.
+    """
+
+    embedding_width: int
+    attention_heads: int
+    widths: tuple[int, ...]
+    num_outputs: int
+    activation: str
+
+    @nn.compact
+    def __call__(
+        self, inputs: jax.Array, use_running_average: bool, is_deterministic: bool
+    ) -> jax.Array:
+        """From `[batch, positions, …]` to `[batch, num_outputs]`."""
+        batch, positions = inputs.shape[:2]
+        contents = jnp.pad(inputs.reshape(batch, positions, -1), ((0, 0), (0, 1), (0, 0)))
+        places = jnp.broadcast_to(jnp.eye(positions + 1), (batch, positions + 1, positions + 1))
+        embedded = nn.Dense(self.embedding_width, use_bias=False, name="embedding")(
+            jnp.concatenate([contents, places], axis=-1)
+        )
+        read = embedded[:, -1:]
+        attention = nn.MultiHeadDotProductAttention(
+            self.attention_heads, use_bias=False, name="attention"
+        )
+        read = (read + attention(read, embedded))[:, 0]
+        hidden = read
+        for width in self.widths:
+            hidden = ACTIVATIONS[self.activation](nn.Dense(width)(hidden))
+        read += nn.Dense(self.embedding_width)(hidden)
+        return nn.Dense(self.num_outputs, use_bias=False, name="unembedding")(read)
+
+
+def build(arm: Arm, num_outputs: int) -> nn.Module:
+    """The module of a resolved arm.
+
+    Raises:
+        InputError: the heads cannot share the width evenly.
+    """
+    assert arm.embedding_width is not None
+    assert arm.attention_heads is not None
+    if arm.embedding_width % arm.attention_heads:
+        raise InputError(
+            f"embedding_width={arm.embedding_width}, attention_heads={arm.attention_heads}: "
+            f"expected a width that the heads share evenly"
+        )
+    return Transformer(
+        embedding_width=arm.embedding_width,
+        attention_heads=arm.attention_heads,
+        widths=arm.dense_widths,
+        num_outputs=num_outputs,
+        activation=arm.activation,
+    )
