@@ -6,50 +6,12 @@ a compiled program.
 """
 
 import dataclasses
-import math
-import types
 import typing
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
 from engine.errors import InputError, unknown_name
-
-Part = Literal["structure", "initial", "hyperparam", "place"]
-
-
-@dataclasses.dataclass(frozen=True)
-class FieldInfo:
-    """What the launcher, the validator and the documentation know of a field.
-
-    Attributes:
-        doc: one sentence.
-        part: `structure` shapes the compiled training program; `initial` only says where a run
-            starts; `hyperparam` is a number that the program takes as an argument; `place` says
-            where something is found, and may change without the study becoming another.
-        unit: of the value, or empty.
-        minimum, maximum: bounds of a number, or of every element of a tuple.
-        is_open: whether the maximum itself is excluded.
-        unset: in words, what leaving an optional field out means.
-        is_late: whether studies were stored before it existed; it is left out of the identity of a
-            study whose arms all have its default.
-        flag: what is typed for it, once for every element, where that is not the field's name.
-    """
-
-    doc: str
-    part: Part
-    unit: str = ""
-    minimum: float | None = None
-    maximum: float | None = None
-    is_open: bool = False
-    unset: str = ""
-    is_late: bool = False
-    flag: str = ""
-
-
-def _field(default: Any, part: Part, doc: str, **info: Any) -> Any:
-    metadata = {"info": FieldInfo(doc=doc, part=part, **info)}
-    return dataclasses.field(default=default, metadata=metadata)
-
+from engine.fields import FieldInfo, FieldType, Part, check, field_type, make_field, parse
 
 _OWN = "the optimiser's own"
 # Beyond this no size of a layer or a batch is meant; a file may say anything.
@@ -64,99 +26,99 @@ class Arm:
         InputError: a value has the wrong type or lies outside its bounds.
     """
 
-    dataset: str = _field("digits", "structure", "source of the examples")
-    dataset_dir: str | None = _field(
+    dataset: str = make_field("digits", "structure", "source of the examples")
+    dataset_dir: str | None = make_field(
         None, "place", "your own data: a folder with one sub-folder of images per class, an .npz "
         "file, or a prepared tensorflow-datasets directory; alone it says which",
         unset="none",
     )  # fmt: skip
-    image_size: tuple[int, ...] | None = _field(
+    image_size: tuple[int, ...] | None = make_field(
         None, "structure", "size to which images are brought: one number, or height,width",
         unit="pixels", minimum=1, maximum=4096,
         unset="theirs where all have one of at most 256×256, else 64×64", is_late=True
     )  # fmt: skip
-    channels: str | None = _field(
+    channels: str | None = make_field(
         None,
         "structure",
         "of the images",
         unset="colour where some image has any, else grey",
         is_late=True,
     )
-    resize: str | None = _field(
+    resize: str | None = make_field(
         None,
         "structure",
         "how images of another shape are brought to the size",
         unset="crop",
         is_late=True,
     )
-    scaling: str | None = _field(
+    scaling: str | None = make_field(
         None, "structure", "of the inputs: unit divides by the largest value of their type, "
         "standard takes mean 0 and deviation 1 per channel over the training examples",
         unset="unit for images, none for other numbers", is_late=True
     )  # fmt: skip
-    held_out_fraction: float | None = _field(
+    held_out_fraction: float | None = make_field(
         None, "structure", "share of the examples that are never trained on", minimum=1e-6,
         maximum=1, is_open=True, unset="0.2 where the data have no held-out part of their own",
         is_late=True,
     )  # fmt: skip
-    input_arrays: tuple[str, ...] | None = _field(
+    input_arrays: tuple[str, ...] | None = make_field(
         None, "structure", "names of the arrays of inputs: training and, where there is one, "
         "held-out; or the feature", unset="guessed, and said", is_late=True
     )  # fmt: skip
-    target_arrays: tuple[str, ...] | None = _field(
+    target_arrays: tuple[str, ...] | None = make_field(
         None, "structure", "the same of the targets", unset="guessed, and said", is_late=True
     )
-    target_kind: str | None = _field(
+    target_kind: str | None = make_field(
         None, "structure", "what targets are: classes, or values that are regressed on",
         unset="values where they are floating-point numbers, else classes", is_late=True
     )  # fmt: skip
-    augment: str = _field(
+    augment: str = make_field(
         "none", "structure", "random changes of the training images", is_late=True
     )
-    crop_padding: int | None = _field(
+    crop_padding: int | None = make_field(
         None, "structure", "how far a random crop moves an image at most", unit="pixels",
         minimum=1, maximum=4096, unset="an eighth of the shorter side", is_late=True
     )  # fmt: skip
-    control: str = _field(
+    control: str = make_field(
         "none", "structure", "what the examples lose on purpose, to see what is learned without",
         is_late=True
     )  # fmt: skip
-    task_seed: int = _field(
+    task_seed: int = make_field(
         0, "structure", "seed of what the task itself draws", minimum=0, maximum=2**32 - 1
     )
-    num_inputs: int | None = _field(
+    num_inputs: int | None = make_field(
         None, "structure", "numbers in an input that is drawn", minimum=1, maximum=4096,
         unset="32 of soft_committee, 20 of sparse_parity", is_late=True,
     )  # fmt: skip
-    teacher_units: int | None = _field(
+    teacher_units: int | None = make_field(
         None, "structure", "hidden units of the committee that is imitated", minimum=1,
         maximum=1000, unset="2 where used", is_late=True,
     )  # fmt: skip
-    parity_size: int | None = _field(
+    parity_size: int | None = make_field(
         None, "structure", "inputs whose product is the target", minimum=1, maximum=4096,
         unset="3 where used", is_late=True,
     )  # fmt: skip
-    modulus: int | None = _field(
+    modulus: int | None = make_field(
         None, "structure", "of the addition that is to be learned", minimum=2, maximum=500,
         unset="23 where used", is_late=True,
     )  # fmt: skip
-    gradient_noise: float | None = _field(
+    gradient_noise: float | None = make_field(
         None, "structure", "standard deviation of the noise on the gradient", minimum=0,
         maximum=1e6, unset="4.4721 where used",
     )  # fmt: skip
-    slope: float | None = _field(
+    slope: float | None = make_field(
         None, "structure", "of the line that is to be learned", minimum=1e-3, maximum=1e3,
         unset="1 where used", is_late=True,
     )  # fmt: skip
-    model: str = _field(
+    model: str = make_field(
         "cnn8", "structure",
         "network: a name, or path/to/file.py:NAME or package.module:NAME of your own",
     )  # fmt: skip
-    model_args: tuple[str, ...] = _field(
+    model_args: tuple[str, ...] = make_field(
         (), "structure", "argument of your own network, name=value",
         is_late=True, flag="model_arg",
     )  # fmt: skip
-    conv_widths: tuple[int, ...] | None = _field(
+    conv_widths: tuple[int, ...] | None = make_field(
         None,
         "structure",
         "channels of the convolutions",
@@ -164,32 +126,32 @@ class Arm:
         maximum=_WIDEST,
         unset="16,16,32,32,32",
     )
-    pool_after: tuple[int, ...] | None = _field(
+    pool_after: tuple[int, ...] | None = make_field(
         None, "structure", "convolutions followed by 2×2 pooling, counted from 1", minimum=1,
         maximum=_WIDEST, unset="2,4",
     )  # fmt: skip
-    dense_widths: tuple[int, ...] = _field(
+    dense_widths: tuple[int, ...] = make_field(
         (128, 64), "structure", "units of the hidden dense layers", minimum=1, maximum=_WIDEST
     )
-    depth: int | None = _field(
+    depth: int | None = make_field(
         None, "structure", "weights of a chain", minimum=1, maximum=100, unset="2 where used",
         is_late=True,
     )  # fmt: skip
-    student_units: int | None = _field(
+    student_units: int | None = make_field(
         None, "structure", "hidden units of model=committee", minimum=1, maximum=_WIDEST,
         unset="2 where used", is_late=True,
     )  # fmt: skip
-    embedding_width: int | None = _field(
+    embedding_width: int | None = make_field(
         None, "structure", "numbers at each position of model=transformer", minimum=1,
         maximum=_WIDEST, unset="128 where used", is_late=True,
     )  # fmt: skip
-    attention_heads: int | None = _field(
+    attention_heads: int | None = make_field(
         None, "structure", "of model=transformer, which share the embedding's width", minimum=1,
         maximum=_WIDEST, unset="4 where used", is_late=True,
     )  # fmt: skip
-    activation: str = _field("relu", "structure", "non-linearity")
-    batch_norm: bool = _field(False, "structure", "normalise over the batch before activations")
-    dropout: float = _field(
+    activation: str = make_field("relu", "structure", "non-linearity")
+    batch_norm: bool = make_field(False, "structure", "normalise over the batch before activations")
+    dropout: float = make_field(
         0.0,
         "structure",
         "share of hidden dense units dropped in training",
@@ -197,57 +159,57 @@ class Arm:
         maximum=1,
         is_open=True,
     )
-    precision: str = _field("float32", "structure", "number format of the arithmetic")
-    batch_size: int = _field(
+    precision: str = make_field("float32", "structure", "number format of the arithmetic")
+    batch_size: int = make_field(
         64, "structure", "examples in a mini-batch", minimum=1, maximum=_WIDEST
     )
-    stream: bool = _field(
+    stream: bool = make_field(
         False, "structure",
         "keep the training data on the host and send them batch by batch, in one order for all "
         "runs (see --fix_order)",
         is_late=True,
     )  # fmt: skip
-    init: str | None = _field(
+    init: str | None = make_field(
         None, "initial", "initial scheme of weights and biases",
         unset="normal; as_written for a network of your own",
     )  # fmt: skip
-    init_scale: float | None = _field(
+    init_scale: float | None = make_field(
         None, "initial", "standard deviation of weights and biases under init=normal; every weight "
         "under init=constant", minimum=0, maximum=1e3, unset="0.05 where used",
     )  # fmt: skip
-    optimizer: str = _field("adam", "structure", "optimiser")
-    nesterov: bool = _field(False, "structure", "Nesterov's momentum, for sgd")
-    schedule: str = _field("constant", "structure", "learning rate against the step number")
-    learning_rate: float = _field(
+    optimizer: str = make_field("adam", "structure", "optimiser")
+    nesterov: bool = make_field(False, "structure", "Nesterov's momentum, for sgd")
+    schedule: str = make_field("constant", "structure", "learning rate against the step number")
+    learning_rate: float = make_field(
         1e-3, "hyperparam", "learning rate (its peak under a schedule)", minimum=0, maximum=1e6
     )
-    momentum: float | None = _field(
+    momentum: float | None = make_field(
         None, "hyperparam", "momentum", minimum=0, maximum=1, is_open=True, unset=_OWN
     )
-    beta1: float | None = _field(
+    beta1: float | None = make_field(
         None, "hyperparam", "decay of the first moment", minimum=0, maximum=1,
         is_open=True, unset=_OWN,
     )  # fmt: skip
-    beta2: float | None = _field(
+    beta2: float | None = make_field(
         None, "hyperparam", "decay of the second moment", minimum=0, maximum=1,
         is_open=True, unset=_OWN,
     )  # fmt: skip
-    epsilon: float | None = _field(
+    epsilon: float | None = make_field(
         None, "hyperparam", "added to the root of the second moment", minimum=0, maximum=1e3,
         unset=_OWN,
     )  # fmt: skip
-    weight_decay: float | None = _field(
+    weight_decay: float | None = make_field(
         None, "hyperparam", "decoupled weight decay", minimum=0, maximum=1e3, unset=_OWN
     )
-    warmup_steps: int | None = _field(
+    warmup_steps: int | None = make_field(
         None, "hyperparam", "length of the linear rise from 0", unit="steps", minimum=0,
         maximum=1e9, unset="0 where used",
     )  # fmt: skip
-    decay_steps: int | None = _field(
+    decay_steps: int | None = make_field(
         None, "hyperparam", "length of the decay after the rise", unit="steps", minimum=1,
         maximum=1e9, unset="required where used",
     )  # fmt: skip
-    end_fraction: float | None = _field(
+    end_fraction: float | None = make_field(
         None, "hyperparam", "final learning rate over its peak", minimum=0, maximum=1,
         unset="0 where used",
     )  # fmt: skip
@@ -257,57 +219,11 @@ class Arm:
             object.__setattr__(self, name, check_value(name, getattr(self, name)))
 
 
-def _element_type(annotation: Any) -> tuple[Any, bool, bool]:
-    """`(scalar type, is_tuple, is_optional)` of a field's annotation."""
-    is_optional = False
-    if isinstance(annotation, types.UnionType):
-        (annotation,) = (a for a in typing.get_args(annotation) if a is not type(None))
-        is_optional = True
-    if typing.get_origin(annotation) is tuple:
-        return typing.get_args(annotation)[0], True, is_optional
-    return annotation, False, is_optional
-
-
 FIELDS: dict[str, FieldInfo] = {f.name: f.metadata["info"] for f in dataclasses.fields(Arm)}
-FIELD_TYPES: dict[str, tuple[Any, bool, bool]] = {
-    name: _element_type(annotation) for name, annotation in typing.get_type_hints(Arm).items()
+FIELD_TYPES: dict[str, FieldType] = {
+    name: field_type(annotation) for name, annotation in typing.get_type_hints(Arm).items()
 }
 DEFAULTS: dict[str, Any] = {f.name: f.default for f in dataclasses.fields(Arm)}
-
-
-def _check_scalar(name: str, value: Any, scalar: type) -> Any:
-    info = FIELDS[name]
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if scalar is float and is_number:
-        try:
-            value = float(value)
-        except OverflowError:
-            raise InputError(f"{name} has hundreds of digits: expected a finite number") from None
-    elif scalar is int and isinstance(value, float) and value.is_integer():
-        value = int(value)
-    is_right = isinstance(value, scalar) and not (scalar is int and isinstance(value, bool))
-    if not is_right:
-        raise InputError(f"{name}={value!r}: expected {_ARTICLE[scalar]}")
-    if scalar is float and not math.isfinite(value):
-        raise InputError(f"{name}={value!r}: expected a finite number")
-    if info.minimum is not None and value < info.minimum:
-        raise InputError(f"{name}={value!r}: expected at least {info.minimum:g}")
-    if info.maximum is not None and value > info.maximum:
-        raise InputError(f"{name}={value!r}: expected at most {info.maximum:g}")
-    if info.is_open and value == info.maximum:
-        raise InputError(f"{name}={value!r}: expected less than {info.maximum:g}")
-    return value
-
-
-_ARTICLE = {
-    bool: "true or false",
-    int: "a whole number",
-    float: "a number",
-    str: "a name",
-}
-
-
-_SEVERAL = {int: "whole numbers separated by commas", str: "names separated by commas"}
 
 
 def check_value(name: str, value: Any) -> Any:
@@ -318,16 +234,7 @@ def check_value(name: str, value: Any) -> Any:
     """
     if name not in FIELDS:
         raise unknown_name("field", name, FIELDS)
-    scalar, is_tuple, is_optional = FIELD_TYPES[name]
-    if value is None:
-        if is_optional:
-            return None
-        raise InputError(f"{name}=None: expected {_ARTICLE[scalar]}")
-    if not is_tuple:
-        return _check_scalar(name, value, scalar)
-    if not isinstance(value, (tuple, list)):
-        raise InputError(f"{name}={value!r}: expected {_SEVERAL[scalar]}")
-    return tuple(_check_scalar(name, element, scalar) for element in value)
+    return check(name, value, FIELDS[name], FIELD_TYPES[name])
 
 
 def parse_value(name: str, text: str) -> Any:
@@ -338,25 +245,7 @@ def parse_value(name: str, text: str) -> Any:
     """
     if name not in FIELDS:
         raise unknown_name("field", name, FIELDS)
-    scalar, is_tuple, _ = FIELD_TYPES[name]
-    if FIELDS[name].flag:
-        parts = [text] if text else []
-    else:
-        parts = [part.strip() for part in text.split(",")] if is_tuple else [text.strip()]
-    values = [_parse_scalar(name, part, scalar) for part in parts]
-    return check_value(name, tuple(values) if is_tuple else values[0])
-
-
-def _parse_scalar(name: str, text: str, scalar: type) -> Any:
-    if scalar is bool:
-        words = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
-        if text.lower() in words:
-            return words[text.lower()]
-        raise InputError(f"{name}={text!r}: expected true or false")
-    try:
-        return scalar(text)
-    except ValueError:
-        raise InputError(f"{name}={text!r}: expected {_ARTICLE[scalar]}") from None
+    return check_value(name, parse(name, text, FIELDS[name], FIELD_TYPES[name]))
 
 
 def structure(arm: Arm) -> dict[str, Any]:

@@ -18,6 +18,7 @@ FLOORS = {
     "engine.interruption": -1,
     "engine.events": -1,
     "engine.discretion": -1,
+    "engine.fields": -0.5,
     "engine.config": 0,
     "engine.designs": 0,
     "engine.sources": 0,

@@ -227,7 +227,7 @@ def _define_fields(values: flags.FlagValues) -> None:
         if info.flag:
             doc = f"{info.doc} (repeated)"
             flags.DEFINE_multi_string(info.flag, None, doc, flag_values=values)
-        elif config.FIELD_TYPES[name][0] is bool:
+        elif config.FIELD_TYPES[name].scalar is bool:
             flags.DEFINE_bool(name, None, info.doc, flag_values=values)
         else:
             parser = _FieldParser(name)
@@ -302,7 +302,7 @@ def parse_sweeps(texts: Sequence[str]) -> dict[str, list[Any]]:
             continue
         if name not in config.FIELDS and name not in axes:
             raise unknown_name("field to sweep", name, config.FIELDS)
-        if name in config.FIELDS and config.FIELD_TYPES[name][1]:
+        if name in config.FIELDS and config.FIELD_TYPES[name].is_tuple:
             raise InputError(f"--sweep={text}: {name} is a list itself; write an experiment for it")
         if name in axes:
             raise InputError(f"--sweep={text}: {name} is swept twice; put all values in one")
