@@ -19,6 +19,8 @@ CHECKS = (
 # Most of the time goes into compilation, and most tests do not care how well a program is
 # optimised: the fast suite takes two thirds of the time so.
 UNOPTIMISED = {"XLA_FLAGS": "--xla_backend_optimization_level=0"}
+# There is a pytest process per core; threads in each, for matrices of thirty rows, only wait.
+ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1"}
 SUITES: tuple[tuple[str, dict[str, str]], ...] = (
     ("not slow and not guide and not bits", UNOPTIMISED),
     ("bits and not slow", {}),
@@ -35,7 +37,7 @@ def main() -> int:
     for words, variables in (*((check, {}) for check in CHECKS), *suites):
         print(f"== {' '.join(words)}", flush=True)
         command = [sys.executable, "-m", *words]
-        done = subprocess.run(command, cwd=ROOT, env={**os.environ, **variables})
+        done = subprocess.run(command, cwd=ROOT, env={**os.environ, **ONE_THREAD, **variables})
         if done.returncode != 0:
             return done.returncode
     return 0
