@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from engine.commands.run import default_cache_dir
 from engine.config import Arm
 from engine.devices import configure_backend
 from engine.lane_program import PoolSpec
@@ -29,9 +30,13 @@ def data_dir(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> str:
 
 @pytest.fixture(scope="session", autouse=True)
 def cache_dir(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> str:
-    """Compiled programs, shared by all tests of the session: most of them compile the same ones."""
+    """Compiled programs, shared by all tests of the session: most of them compile the same ones.
+
+    It is also where programs are kept when a test says nothing, so that none are left at home.
+    """
     root = tmp_path_factory.getbasetemp()
-    directory = str((root if worker_id == "master" else root.parent) / "compiled")
+    os.environ["XDG_CACHE_HOME"] = str((root if worker_id == "master" else root.parent) / "cache")
+    directory = str(default_cache_dir())
     configure_backend(directory)
     return directory
 
