@@ -53,7 +53,7 @@ from engine.tasks import Data, Task, build_task
 from engine.training import Trainer, make_trainer
 
 _ACCELERATOR_WIDTH = 64
-_DENSE_BLOCK = 8
+_SMALL_BLOCK = 8
 
 
 class Chunk(NamedTuple):
@@ -76,25 +76,25 @@ class Chunk(NamedTuple):
     diagnostics: DiagnosticValues | None
 
 
-def default_width(platform: str, has_convolutions: bool) -> int:
+def default_width(platform: str, fills_core: bool) -> int:
     """Lanes per worker for a network on a kind of device.
 
     On a CPU more lanes than a block bring nothing. The measurements are in BUILD_NOTES.md.
     """
-    return _ACCELERATOR_WIDTH if platform != "cpu" else _cpu_block(has_convolutions)
+    return _ACCELERATOR_WIDTH if platform != "cpu" else _cpu_block(fills_core)
 
 
-def block_of(platform: str, has_convolutions: bool, width: int) -> int:
+def block_of(platform: str, fills_core: bool, width: int) -> int:
     """Lanes that are computed together: a divisor of the width.
 
-    One CPU core's cache is full with a single seed of a convolutional network; a dense one gains
-    a little up to 8. On an accelerator all lanes are computed together.
+    One run may fill a CPU core and its cache; smaller ones gain up to a fifth from company, up to
+    8 of them. On an accelerator all lanes are computed together.
     """
-    return width if platform != "cpu" else math.gcd(width, _cpu_block(has_convolutions))
+    return width if platform != "cpu" else math.gcd(width, _cpu_block(fills_core))
 
 
-def _cpu_block(has_convolutions: bool) -> int:
-    return 1 if has_convolutions else _DENSE_BLOCK
+def _cpu_block(fills_core: bool) -> int:
+    return 1 if fills_core else _SMALL_BLOCK
 
 
 class LanePool:

@@ -20,10 +20,13 @@ from engine.lowering import FORMS, default_form, has_convolutions
 from engine.models.initial import AS_WRITTEN
 from engine.monitor import STOPS
 from engine.runs import Run
-from engine.sources import is_reference
 from engine.streams import spool
 from engine.study import MAX_SEEDS, Study, check_whole, resolve_arm
 from engine.tasks import Task
+
+# Products of a number with a parameter in a step, above which a run gains nothing from others that
+# are computed with it; measured, see BUILD_NOTES.md.
+_LONG_STEP = 2**22
 
 
 class Group(NamedTuple):
@@ -208,14 +211,15 @@ def _loaded(
     return found
 
 
-def _has_convolutions(arm: Arm, task: Task) -> bool:
-    """Whether a network has convolutions, which decides how many lanes a core computes together."""
-    if not is_reference(arm.model):
-        return bool(arm.conv_widths)
+def _fills_core(arm: Arm, task: Task) -> bool:
+    """Whether a single run keeps a CPU core busy: it has convolutions, or a step is long."""
+    if arm.conv_widths:
+        return True
     model = models.make_model(arm, task.num_outputs)
     example = jax.ShapeDtypeStruct((1, *task.example_shape), jnp.float32)
     params, state = jax.eval_shape(model.init, jax.eval_shape(lambda: jax.random.key(0)), example)
-    return has_convolutions(model.batch_apply, params, state, example)
+    num_products = arm.batch_size * sum(leaf.size for leaf in jax.tree.leaves(params))
+    return num_products > _LONG_STEP or has_convolutions(model.batch_apply, params, state, example)
 
 
 @contextlib.contextmanager
@@ -250,15 +254,15 @@ def _group(
     study: Study, loaded: _Loaded, layout: _Layout, eval_every: int, diagnostics_every: int
 ) -> Group:
     names, arm, data, task, notes = loaded
-    is_heavy, first = _has_convolutions(arm, task), names[0]
-    width = layout.width.get(first) or default_width(layout.platform, is_heavy)
+    fills_core, first = _fills_core(arm, task), names[0]
+    width = layout.width.get(first) or default_width(layout.platform, fills_core)
     has_diagnostics = study.has_diagnostics(names)
     spec = PoolSpec(
         arm=arm,
         data=data,
         root_seed=study.root_seed,
         width=width,
-        block=layout.block.get(first) or block_of(layout.platform, is_heavy, width),
+        block=layout.block.get(first) or block_of(layout.platform, fills_core, width),
         form=layout.form.get(first) or default_form(layout.platform),
         eval_every=eval_every,
         detector=study.detector,

@@ -147,6 +147,11 @@ def test_the_width_follows_the_rule_and_can_be_set(data_dir):
     assert [g.spec.width for g in _plan(study, data_dir).groups] == [8, 1]
     assert [g.spec.width for g in _plan(study, data_dir, width=3).groups] == [3, 3]
     assert dataclasses.replace(study, seeds=2).seeds_by_arm == {"a": 2, "b": 2}
+    # 64 × 64 + 64 and 64 × 10 + 10 parameters: 4,810, times 872 just above 2^22.
+    sizes = {"small": 871, "large": 872}
+    arms = {name: small_arm(dense_widths=(64,), batch_size=n) for name, n in sizes.items()}
+    study = dataclasses.replace(study, arms=arms)
+    assert [g.spec.width for g in _plan(study, data_dir).groups] == [8, 1]
 
 
 def test_close_values_of_a_sweep_keep_their_names_apart():
