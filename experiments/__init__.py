@@ -14,6 +14,7 @@ EXPERIMENTS = Registry(
         "committee": "experiments.committee",
         "sparse_parity": "experiments.sparse_parity",
         "modular_addition": "experiments.modular_addition",
+        "grokking": "experiments.grokking",
         "single": "experiments.single",
     },
 )

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from engine import statistics
-from engine.plateau import PlateauBreak, find_break
+from engine.plateau import DetectorSettings, PlateauBreak, find_break
 from engine.theory.comparison import (
     Check,
     Measured,
@@ -28,6 +28,9 @@ USES = ("loss", "held_out_loss", "held_out_accuracy")
 # A break of the held-out loss is late when it comes after this many times the time in which the
 # training loss has fallen half of its way.
 LATE = 3.0
+# A network that is sure of what it knows by heart is as sure of what it does not: at p = 113 the
+# held-out loss rises to four times chance on the way, which is not divergence.
+_HELD_OUT = DetectorSettings(divergence_factor=1e6)
 _LEARNED = ("no_plateau", "shoulder")
 _SOURCE = "Power et al. (2022), Nanda et al. (2023)"
 
@@ -91,10 +94,9 @@ def delays(measured: Measured) -> list[Delay]:
     chance = measured.chance_loss
     found = []
     for row in range(measured.num_runs):
-        training, held_out = (
-            find_break(*_curve(measured.curves[metric], row), chance)
-            for metric in ("loss", "held_out_loss")
-        )
+        training = find_break(*_curve(measured.curves["loss"], row), chance)
+        steps, loss = _curve(measured.curves["held_out_loss"], row)
+        held_out = find_break(steps, loss, chance, settings=_HELD_OUT)
         steps, accuracy = _curve(measured.curves["held_out_accuracy"], row)
         low = np.flatnonzero(accuracy < 0.5)
         first = 0 if not len(low) else low[-1] + 1

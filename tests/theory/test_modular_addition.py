@@ -49,6 +49,15 @@ def test_grokking_is_found_with_its_delay():
     assert "half of these pairs are right from step 2,200 on" in prediction.notes[-1]
 
 
+def test_held_out_examples_may_be_far_from_chance_on_the_way():
+    """Five times chance for a thousand steps, as at p = 113: not divergence."""
+    sure = CHANCE * (1 + 4 * rise(150, 30)) * (1 - rise(2000, 100))
+    (first, *_) = modular_addition.delays(measured(AT_ONCE, sure, rise(2200, 100)))
+    assert first.held_out.status == "broke"
+    # Above chance until 5 (1 − rise) = 0.95, at 2000 + 100 ln(4.05/0.95).
+    assert first.held_out.onset_step == pytest.approx(2000 + 100 * np.log(4.05 / 0.95), abs=20)
+
+
 @pytest.mark.parametrize(
     ("training", "held_out", "met"),
     [
