@@ -80,8 +80,8 @@ class Signs(NamedTuple):
         num_dead: of the runs that are still at chance, those in which a whole layer is dead at the
             end, and no gradient passes.
         num_born_dead: of these, the runs in which one was from the start.
-        below_epsilon: median share of the parameters whose √v̂ is below the optimiser's ε, before a
-            run leaves its plateau.
+        below_epsilon: median share of the parameters whose √v̂ is below the optimiser's ε, on the
+            plateau; `None` where that was measured less than twice.
         output_spread: median over runs of the deviation of an output over examples, at the start.
     """
 

@@ -172,7 +172,7 @@ def _changes(summary: Summary, record: DiagnosisRecord, evidence: Evidence) -> T
         left = fraction(arm.num_left, arm.num_runs, summary.arms[name].fraction)
         held_out = "–" if arm.held_out is None else number(max(arm.held_out, -9.9))
         rows.append([record.words[name], arm.kind, left, later, p, held_out])
-    header = ["change", "kind", "left chance level", f"{summary.unit} later", "p, Holm"]
+    header = ["change", "kind", "left chance level", f"{summary.unit} later", "p (two tests), Holm"]
     return TopicTable(
         "Every arm differs from the first in one thing, with the same seeds. p is twice the "
         "smaller of two tests in pairs of seeds, of when runs leave chance level and of whether "

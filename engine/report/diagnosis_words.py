@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 from engine.diagnosis import table
 from engine.diagnosis.budget import FEWEST_SEEDS
+from engine.diagnosis.conditions import FINE_EPSILON, HE
 from engine.diagnosis.evidence import FEWEST_RUNS, ArmEvidence, Evidence
 from engine.diagnosis.kinds import AS_GIVEN
 from engine.diagnosis.record import DiagnosisRecord
@@ -144,6 +145,8 @@ def headline(summary: Summary, evidence: Evidence, decision: Decision) -> str:
     if given.num_left:
         horizon = summary.runs[AS_GIVEN].horizon / summary.steps_per_unit(AS_GIVEN)
         text += f", median {onset(arm, summary.unit, horizon)}"
+        if arm.statuses.get("no_plateau", 0) > given.num_runs / 2:
+            text += ", most of them without a plateau"
     if decision.waits_for is not None:
         text += f". The plateau before that is {decision.waits_for}"
     if decision.first is not None:
@@ -175,10 +178,23 @@ def what_was_seen(summary: Summary, evidence: Evidence, decision: Decision) -> l
     if decision.row in _MEANINGS:
         lines.append(_MEANINGS[decision.row])
     if decision.waits_for is not None:
-        lines.append(_WAITS[decision.waits_for])
+        lines += [_WAITS[decision.waits_for], *_of_cause(summary, evidence, decision)]
     if table.SCALE in (decision.verdict, decision.waits_for):
         lines += _of_scale(evidence)
     return [*lines, *_caveats(evidence, decision), *_inside(evidence)]
+
+
+def _of_cause(summary: Summary, evidence: Evidence, decision: Decision) -> list[str]:
+    """What the change that names the cause does, where another one does more."""
+    name = {table.EPSILON: FINE_EPSILON, table.SCALE: HE}[str(decision.waits_for)]
+    difference = evidence.arms[name].difference
+    if decision.first in (None, name) or difference is None:
+        return []
+    size = _size(evidence, evidence.arms[name], difference, summary.unit)
+    first = evidence.arms[decision.first].difference
+    does_more = first is not None and first.value < difference.value
+    more = f"; {decision.first} does more" * does_more
+    return [f"With {name} alone, which names that cause, it leaves {size}{more}."]
 
 
 def _of_scale(evidence: Evidence) -> list[str]:
@@ -217,8 +233,8 @@ def _inside(evidence: Evidence) -> list[str]:
         )
     if signs.below_epsilon is not None:
         lines.append(
-            f"Before the end of the plateau √v̂ is below ε in {percent(signs.below_epsilon)} of the "
-            f"parameters (median over runs)."
+            f"On the plateau √v̂ is below ε in {percent(signs.below_epsilon)} of the parameters "
+            f"(median over its measurements, and over runs)."
         )
     if signs.num_dead:
         lines.append(

@@ -8,6 +8,9 @@ from engine.report.diagnostic_series import ArmDiagnostics, find_arm_diagnostics
 from engine.report.runs import ArmRuns
 from engine.store import WorkDirectory
 
+# Of a plateau, for a median over it.
+_FEWEST_MEASUREMENTS = 2
+
 
 def read_signs(directory: WorkDirectory, runs: ArmRuns) -> Signs:
     """The signs in the runs as given, as far as they were recorded.
@@ -51,17 +54,21 @@ def _dead(found: ArmDiagnostics) -> np.ndarray | None:
 
 
 def _below_epsilon(found: ArmDiagnostics, runs: ArmRuns) -> float | None:
-    """Median over runs, of each before it leaves, or at its end."""
+    """Median over runs of the median over the plateau, where it was measured twice or more.
+
+    A single measurement is that of the start, and the last one before a run leaves has the large
+    gradients that carry it away.
+    """
     shares = found.values.get("below_epsilon", {}).get(WHOLE)
     if shares is None:
         return None
     time = dict(zip(runs.seed.tolist(), runs.time.tolist(), strict=True))
-    last = []
+    medians = []
     for row, seed in enumerate(found.seed.tolist()):
         known = np.isfinite(shares[row]) & (found.steps <= time.get(seed, 0.0))
-        if np.any(known):
-            last.append(float(shares[row][known][-1]))
-    return _median(np.asarray(last))
+        if np.sum(known) >= _FEWEST_MEASUREMENTS:
+            medians.append(float(np.median(shares[row][known])))
+    return _median(np.asarray(medians))
 
 
 def _median(values: np.ndarray) -> float | None:

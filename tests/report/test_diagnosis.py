@@ -192,6 +192,42 @@ def test_units_are_dead_where_no_gradient_passes(make_study):
     )
 
 
+def test_the_share_below_epsilon_is_that_of_the_plateau(make_study):
+    """Not of the last measurement before a run leaves, nor of the start alone."""
+    late, early = _arm("as_given", _late)[:8], _arm("as_given", _early)[8:]
+    for row, shares in [(row, [0.9, 0.9, 0.8, 0.1]) for row in late] + [
+        (row, [1.0, 0.0, 0.0, 0.0]) for row in early
+    ]:
+        row["diagnostics_steps"] = np.arange(0, 352, 88)
+        row["diagnostics"] = [{"name": "below_epsilon", "layer": None, "values": shares}]
+        row["onset_step"] = 300.0 if row["seed"] < 8 else 40.0
+    directory = make_study({"as_given": late + early})
+    signs = read_signs(directory, summarise(directory).runs["as_given"])
+    assert signs.below_epsilon == pytest.approx(0.85)
+    assert any("On the plateau √v̂ is below ε in 85 %" in x for x in _topic(directory).lines)
+
+
+@pytest.mark.parametrize("flat", [0, 12])
+def test_a_headline_says_that_there_is_no_plateau(make_study, flat):
+    rows = _arm("as_given", _late)
+    for row in rows[:flat]:
+        row["status"] = "no_plateau"
+    directory = make_study({"as_given": rows})
+    assert ("most of them without a plateau" in str(_topic(directory).headline)) == bool(flat)
+
+
+def test_what_names_the_cause_and_what_helps_most_are_told_apart(make_study):
+    """Runs leave a plateau; a He start and, by more, a higher rate take it away."""
+    he, faster = _arm("init=he", _early), _arm("learning_rate=×3", _early)
+    for row in faster:
+        row["onset_step"] /= 2
+    rows = {"as_given": _arm("as_given", _late), "init=he": he, "learning_rate=×3": faster}
+    lines = _topic(make_study(rows)).lines
+    (line,) = [line for line in lines if "which names that cause" in line]
+    assert line.startswith("With init=he alone")
+    assert line.endswith("; learning_rate=×3 does more.")
+
+
 def test_the_size_of_a_start_is_said_from_what_was_seen(make_study):
     rows = _arm("as_given", _stuck, 0.0)
     for row in rows:
