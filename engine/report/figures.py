@@ -176,7 +176,7 @@ def _incidence(summary: Summary) -> Figure:
 def _competing(summary: Summary, name: str) -> Figure:
     """What had become of the runs of one arm by each time, stacked: the shares add up to one."""
     runs, unit = summary.runs[name], summary.steps_per_unit(name)
-    figure = new_figure(2.6)
+    figure = new_figure(2.8)
     axes = figure.subplots()
     end = runs.horizon / unit
     curves = [statistics.aalen_johansen(runs.time / unit, runs.event, cause) for cause in (1, 2)]
@@ -184,19 +184,20 @@ def _competing(summary: Summary, name: str) -> Figure:
     left, diverged = (np.concatenate([[0.0], c.value, c.value[-1:]]) for c in curves)
     layers = (
         (np.zeros(len(x)), left, "left chance level", {"alpha": 0.75}),
-        (left, left + diverged, "diverged", {"alpha": 0.35, "hatch": "///"}),
+        (left, left + diverged, "diverged", {"alpha": 0.35, "hatch": "///", "edgecolor": INK}),
         (left + diverged, np.ones(len(x)), "neither yet", {"alpha": 0.08}),
     )
     for lower, upper, words, style in layers:
         colour = _colour(summary, name)
         axes.fill_between(
-            x, lower, upper, step="post", color=colour, linewidth=0, label=words, **style
+            x, lower, upper, step="post", facecolor=colour, linewidth=0, label=words, **style
         )
     axes.set(
         xlim=(0, end), ylim=(0, 1), xlabel=_time_label(summary), ylabel="share of the runs",
         title=label(name),
     )  # fmt: skip
-    axes.legend(loc="center right", fontsize=8)
+    # Outside, because what lies under a patch would shine through it.
+    figure.legend(loc="outside lower center", ncols=3, fontsize=8)
     return figure
 
 
