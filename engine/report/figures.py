@@ -101,7 +101,8 @@ def _time_label(summary: Summary) -> str:
 def _curves(summary: Summary, name: str) -> Figure:
     """Loss of every seed with its onset and the grid interval around it, and the chance level.
 
-    A run that was not seen to leave ends in a bar: it is censored there.
+    A run that was not seen to leave ends in a bar: it is censored there. One that diverges ends in
+    a cross.
     """
     runs, unit = summary.runs[name], summary.steps_per_unit(name)
     figure = new_figure(3.0)
@@ -120,9 +121,10 @@ def _curves(summary: Summary, name: str) -> Figure:
             if lower is not None:
                 ends = [lower / unit, upper / unit]
                 axes.plot(ends, [at_event, at_event], color=colour, linewidth=1.6)
-        elif event == 0 and len(steps):
-            last = min(curve.loss[-1], top)
-            axes.plot(steps[-1], last, "|", color=colour, markersize=7, clip_on=False)
+        elif len(steps):
+            marker, size = ("|", 7) if event == 0 else ("x", 4)
+            last = np.fmin(curve.loss[-1], top)
+            axes.plot(steps[-1], last, marker, color=colour, markersize=size, clip_on=False)
     axes.axhline(runs.chance_loss, color=INK, linestyle="--", linewidth=0.8)
     end = runs.horizon / unit
     axes.annotate("chance", (end, runs.chance_loss), (0, 3), textcoords="offset points", ha="right")

@@ -21,7 +21,8 @@ from engine.report.verdict import Verdict
 _CAPTIONS = {
     "curves": (
         "Loss on the fixed evaluation set, one line per seed; the dot is the onset, with the "
-        "interval of the evaluation grid around it, and a bar at the end a run that is censored."
+        "interval of the evaluation grid around it, a bar at the end a run that is censored, and a "
+        "cross one that diverged."
     ),
     "competing": (
         "What had become of the runs by each time, divergence competing (Aalen–Johansen): the "
