@@ -20,6 +20,7 @@ from engine.lowering import FORMS, default_form, has_convolutions
 from engine.models.initial import AS_WRITTEN
 from engine.monitor import STOPS
 from engine.runs import Run
+from engine.sources import is_reference
 from engine.streams import spool
 from engine.study import MAX_SEEDS, Study, check_whole, resolve_arm
 from engine.tasks import Task
@@ -218,8 +219,11 @@ def _fills_core(arm: Arm, task: Task) -> bool:
     model = models.make_model(arm, task.num_outputs)
     example = jax.ShapeDtypeStruct((1, *task.example_shape), jnp.float32)
     params, state = jax.eval_shape(model.init, jax.eval_shape(lambda: jax.random.key(0)), example)
-    num_products = arm.batch_size * sum(leaf.size for leaf in jax.tree.leaves(params))
-    return num_products > _LONG_STEP or has_convolutions(model.batch_apply, params, state, example)
+    if arm.batch_size * sum(leaf.size for leaf in jax.tree.leaves(params)) > _LONG_STEP:
+        return True
+    # Of a registered network its fields have said so.
+    is_own = is_reference(arm.model)
+    return is_own and has_convolutions(model.batch_apply, params, state, example)
 
 
 @contextlib.contextmanager

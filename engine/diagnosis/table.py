@@ -32,6 +32,9 @@ LARGE_RATE = "rate too large"
 DIVERGES = "diverges"
 NOTHING = "nothing to learn: check labels and inputs"
 UNDECIDED = "not decided"
+# What a plateau may be due to, the more specific first, and the change that takes it away. Any wait
+# grows shorter with a higher rate, so that this tells no cause.
+CAUSES = {EPSILON: FINE_EPSILON, SCALE: HE}
 
 _RELIEVES = (
     "makes most runs leave chance level, a fifth more of all than as given, or in half the time "
@@ -82,9 +85,7 @@ def decide(evidence: Evidence) -> Decision:
     waits_for = None
     given = evidence.given
     if rule.verdict == NORMAL and given.num_waited >= MOST_RUNS * given.num_runs:
-        # Any wait grows shorter with a higher rate, so that this tells no cause.
-        causes = {FINE_EPSILON: EPSILON, HE: SCALE}
-        waits_for = next((causes[name] for name in causes if evidence.shortens(name)), None)
+        waits_for = next((c for c, name in CAUSES.items() if evidence.shortens(name)), None)
     return Decision(rule.verdict, rule.key, rule.condition, rule.first(evidence), waits_for)
 
 

@@ -4,8 +4,7 @@ from typing import NamedTuple
 
 from engine.diagnosis import table
 from engine.diagnosis.budget import FEWEST_SEEDS
-from engine.diagnosis.conditions import FINE_EPSILON, HE
-from engine.diagnosis.evidence import FEWEST_RUNS, ArmEvidence, Evidence
+from engine.diagnosis.evidence import FEWEST_RUNS, MOST_RUNS, ArmEvidence, Evidence
 from engine.diagnosis.kinds import AS_GIVEN
 from engine.diagnosis.record import DiagnosisRecord
 from engine.diagnosis.table import Decision
@@ -145,7 +144,7 @@ def headline(summary: Summary, evidence: Evidence, decision: Decision) -> str:
     if given.num_left:
         horizon = summary.runs[AS_GIVEN].horizon / summary.steps_per_unit(AS_GIVEN)
         text += f", median {onset(arm, summary.unit, horizon)}"
-        if arm.statuses.get("no_plateau", 0) > given.num_runs / 2:
+        if arm.statuses["no_plateau"] > MOST_RUNS * given.num_runs:
             text += ", most of them without a plateau"
     if decision.waits_for is not None:
         text += f". The plateau before that is {decision.waits_for}"
@@ -178,15 +177,15 @@ def what_was_seen(summary: Summary, evidence: Evidence, decision: Decision) -> l
     if decision.row in _MEANINGS:
         lines.append(_MEANINGS[decision.row])
     if decision.waits_for is not None:
-        lines += [_WAITS[decision.waits_for], *_of_cause(summary, evidence, decision)]
+        lines.append(_WAITS[decision.waits_for])
+        lines += _of_cause(summary, evidence, decision, table.CAUSES[decision.waits_for])
     if table.SCALE in (decision.verdict, decision.waits_for):
         lines += _of_scale(evidence)
     return [*lines, *_caveats(evidence, decision), *_inside(evidence)]
 
 
-def _of_cause(summary: Summary, evidence: Evidence, decision: Decision) -> list[str]:
-    """What the change that names the cause does, where another one does more."""
-    name = {table.EPSILON: FINE_EPSILON, table.SCALE: HE}[str(decision.waits_for)]
+def _of_cause(summary: Summary, evidence: Evidence, decision: Decision, name: str) -> list[str]:
+    """What the change that names the cause does, where another one is advised."""
     difference = evidence.arms[name].difference
     if decision.first in (None, name) or difference is None:
         return []
