@@ -45,7 +45,7 @@ def find(directory: WorkDirectory, under_way: UnderWay | None = None) -> Finding
             tested, and nothing is said of chance and fate.
 
     Raises:
-        InputError: there is no finished run with an outcome.
+        InputError: no arm has finished its first seed, or all runs failed.
     """
     summary = summarise(directory, under_way)
     if summary.failed and not summary.runs:
@@ -54,7 +54,10 @@ def find(directory: WorkDirectory, under_way: UnderWay | None = None) -> Finding
             f"they ended their worker again and again, often for want of memory"
         )
     if not summary.runs:
-        raise InputError(f"no finished run in {str(directory.path)!r} yet: run the study first")
+        raise InputError(
+            f"no finished run in {str(directory.path)!r} yet that statistics can begin with, the "
+            f"first seed of an arm: run the study first"
+        )
     fates = {} if under_way is not None else make_fates(summary)
     topics = [] if under_way is not None else make_topics(directory, summary)
     verdict = make_verdict(summary, fates)
