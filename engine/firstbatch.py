@@ -23,6 +23,8 @@ from engine.streams import opened
 from engine.tasks import Batch, Task, build_task, fingerprint, first_batch
 
 _NUM_KEYS = 2
+# Of each key: as the network is written, and as He has it.
+_NUM_STARTS = 2
 
 
 class FirstBatch(NamedTuple):
@@ -32,11 +34,13 @@ class FirstBatch(NamedTuple):
         loss: of a batch, where the network starts by itself.
         is_share: whether the outputs are shares that add up to 1, though the loss takes logits.
         unreached: names of the parameters whose gradient is 0 wherever the network starts.
+        unmoved: of the others, those whose gradient is 0 where the network starts by itself.
     """
 
     loss: float
     is_share: bool
     unreached: list[str]
+    unmoved: list[str]
 
 
 def try_network(spec: PoolSpec, cache_dir: str | None) -> FirstBatch:
@@ -70,7 +74,7 @@ def _try(spec: PoolSpec, task: Task, batch: Batch, key: jax.Array) -> FirstBatch
     model = models.make_model(spec.arm, task.num_outputs)
     keys = jax.random.split(key, _NUM_KEYS)
     program = jax.jit(lambda keys: _gradients(spec, task, model, batch, keys))
-    losses, is_reached, outputs = program(keys)
+    losses, reached, outputs = program(keys)
     is_share = task.correct is not None and task.num_outputs > 1 and _are_shares(outputs)
     loss = float(losses[0])
     who = f"model={spec.arm.model}"
@@ -81,10 +85,13 @@ def _try(spec: PoolSpec, task: Task, batch: Batch, key: jax.Array) -> FirstBatch
         )
     shapes = jax.eval_shape(lambda: _start(model, task, key)[0])
     names = leaf_names(shapes)
-    unreached = [n for n, reached in zip(names, np.asarray(is_reached), strict=True) if not reached]
+    is_reached = np.asarray(reached)
+    unreached = [names[i] for i in np.flatnonzero(~np.any(is_reached, axis=0))]
     if len(unreached) == len(names):
         raise InputError(f"{who}: the gradient of the loss reaches none of its parameters")
-    return FirstBatch(loss, is_share, unreached)
+    is_moved = np.any(is_reached[::_NUM_STARTS], axis=0)
+    unmoved = [names[i] for i in np.flatnonzero(~is_moved) if names[i] not in unreached]
+    return FirstBatch(loss, is_share, unreached, unmoved)
 
 
 def _are_shares(outputs: jax.Array) -> bool:
@@ -100,7 +107,7 @@ def _start(model: Model, task: Task, key: jax.Array) -> tuple[Any, Any]:
 def _gradients(
     spec: PoolSpec, task: Task, model: Model, batch: Batch, keys: jax.Array
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """Losses at some starts, whether the gradient of each leaf is other than 0 at any, and outputs.
+    """Losses at some starts, whether the gradient of each leaf is other than 0 there, and outputs.
 
     Two kinds of start, because either alone may be one at which a gradient happens to be 0: the
     network's own (an output layer that starts at 0), and He's laid over it.
@@ -125,5 +132,4 @@ def _gradients(
             losses.append(value)
             all_outputs.append(outputs)
             reached.append(jnp.stack([jnp.any(leaf != 0) for leaf in jax.tree.leaves(gradient)]))
-    is_reached = jnp.any(jnp.stack(reached), axis=0)
-    return jnp.stack(losses), is_reached, jnp.stack(all_outputs)
+    return jnp.stack(losses), jnp.stack(reached), jnp.stack(all_outputs)

@@ -23,6 +23,8 @@ from engine.study import MAX_SEEDS, Study, check_whole, resolve_arm
 from engine.tasks.controls import has_constant_inputs, has_examples
 
 MINUTES = 10.0
+# Times the minutes that were given: that is worth a word.
+_MORE_THAN_GIVEN = 1.25
 # What the decision table, and who reads it, want to see inside the runs: the cheap ones.
 _DIAGNOSTICS = ("norms", "epsilon", "dead", "spread", "outputs")
 _QUESTION = "Why does it wait, and what should be changed?"
@@ -120,7 +122,8 @@ def diagnose(
     available, number = find_workers(num_workers)
     pilot = _pilot(one, available.platform, data_dir)
     asked = _Asked(minutes, seeds, is_horizon_fixed)
-    minutes, budget = _known(workdir, pilot, asked) or _chosen(
+    known = _known(workdir, pilot, asked)
+    minutes, budget = known or _chosen(
         pilot, asked, lambda: _costs(pilot, available, number, cache, began)
     )
     for line in budget.words:
@@ -128,9 +131,16 @@ def diagnose(
     for name, reason in pilot.factors.skipped.items():
         note(f"without {name}: {reason}")
     designed = _designed(one, pilot, minutes, budget)
-    return run(
+    results = run(
         designed, workdir, num_workers=num_workers, data_dir=data_dir, cache_dir=cache, **options
     )
+    taken = (time.monotonic() - began) / 60
+    if known is None and minutes is not None and taken > _MORE_THAN_GIVEN * minutes:
+        note(
+            f"it took {taken:.1f} minutes, not {minutes:g}: steps took longer than when they were "
+            f"measured, as on a machine that does other things too"
+        )
+    return results
 
 
 def _chosen(
@@ -219,8 +229,13 @@ def _known(
     """
     found = store.find_existing(store.as_path(workdir))
     record = None if found is None else read_record(found.document)
-    if found is None or record is None:
+    if found is None:
         return None
+    if record is None:
+        raise InputError(
+            f"work directory {str(workdir)!r} holds another study, which is no diagnosis: choose a "
+            f"new --workdir"
+        )
     seeds = found.document["study"]["seeds"][AS_GIVEN]
     horizon = found.document["identity"]["horizons"][AS_GIVEN]
     for name, value, known in (

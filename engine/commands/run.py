@@ -10,24 +10,22 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from engine import devices, provenance, store, tasks, tuning, workers
+from engine import devices, provenance, store, tuning, workers
 from engine.checkpoints import CheckpointFolder
 from engine.commands.progress import note
 from engine.commands.recorder import Recorder
 from engine.commands.results import Results
 from engine.commands.session import Session
+from engine.commands.trying import try_own_networks
 from engine.designs import has_forks
 from engine.devices import Devices
 from engine.document import document
 from engine.errors import InputError, StorageError
-from engine.firstbatch import try_network
 from engine.interruption import Interrupted, SignalWatch
 from engine.lanes import not_measured
 from engine.looks import Until, check_goal
-from engine.models.initial import AS_WRITTEN
 from engine.observers import Observer, Watching, check_watching, ended_with, make_observers
 from engine.plan import Plan, make_plan, spooled
-from engine.sources import is_reference
 from engine.store import WorkDirectory
 from engine.study import Study
 
@@ -209,9 +207,11 @@ def _train(request: _Request, crew: workers.Crew, watch: SignalWatch, is_quiet: 
             plan, tuned = _tuned(plan, request, crew.settings.cache_dir)
     with spooled(plan) as plan:
         with watch.at_once():
-            _try_own_networks(plan, request.devices, crew.settings.cache_dir)
+            store.refuse_other_study(request.workdir, document(plan, request.devices))
+            network_notes = try_own_networks(plan, request.devices, crew.settings.cache_dir)
         watch.check()
-        directory = store.create_or_resume(request.workdir, document(plan, request.devices), _note)
+        described = document(plan, request.devices, network_notes)
+        directory = store.create_or_resume(request.workdir, described, _note)
         directory.inspect(_note)
         if tuned:
             directory.document["tuned_milliseconds"] = tuned
@@ -306,31 +306,6 @@ def _tuned(
             measured[name] = table
     platform, data_dir = request.devices.platform, request.data_dir
     return make_plan(request.study, platform, width, form, data_dir, block), measured
-
-
-def _try_own_networks(plan: Plan, available: Devices, cache_dir: str | None) -> None:
-    """Takes one batch through every network of the user's own, before anything long starts."""
-    tried = set()
-    for group in plan.groups:
-        arm = group.spec.arm
-        # What an optimiser or a control changes is no other network.
-        source = tasks.source_of(dataclasses.replace(arm, control="none"))
-        key = (arm.model, arm.model_args, arm.precision, arm.init == AS_WRITTEN, source)
-        if not is_reference(arm.model) or key in tried:
-            continue
-        tried.add(key)
-        found = workers.call(available, cache_dir, try_network, group.spec, cache_dir)
-        names = ", ".join(group.arm_names)
-        if found.is_share:
-            _note(
-                f"{names}: the outputs are shares that add up to 1, as after a softmax; the loss "
-                f"takes a softmax itself, so leave that out, or it can hardly learn"
-            )
-        if found.unreached:
-            _note(
-                f"{names}: the gradient of the loss does not reach {', '.join(found.unreached)}, "
-                f"which will stay where it starts"
-            )
 
 
 def _warn_of_another_environment(directory: WorkDirectory) -> None:

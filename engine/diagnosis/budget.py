@@ -101,7 +101,7 @@ def choose(
     how = (
         f"{1e3 * costs.seconds_per_step:.3g} ms for a step of a seed, {costs.num_workers} at a "
         f"time: {minutes:g} minutes buy {number} seeds of {costs.num_arms} arms to {horizon} steps"
-        f"{'' if horizon == asked_horizon else f', where {asked_horizon} were asked for'}."
+        f"{'' if horizon == asked_horizon else f'; the horizon as given is {asked_horizon}'}."
     )
     return Budget(number, horizon, [how, what_seeds_can_tell(number)])
 

@@ -14,10 +14,12 @@ from engine.diagnosis.evidence import (
 from engine.diagnosis.kinds import AS_GIVEN
 from engine.statistics import proportion
 
-FINE_EPSILON, HE = "epsilon=1e-12", "init=he"
+FINE_EPSILON, HE, LEAKY = "epsilon=1e-12", "init=he", "leaky_relu"
 # Of a configuration of which 95 % of the runs leave, 0.6 % of the studies of 24 runs show fewer.
 NORMAL_RUNS = 0.8
 FEW_DIVERGED = 0.1
+# A rate that is advised takes away this share of what the best one does.
+_SHARE_OF_BEST = 0.9
 # Fewer are no pattern, nor is a smaller share of all runs.
 FEWEST_DEAD, SHARE_DEAD = 3, 0.1
 # The labels are shuffled once for all seeds: the wait under one shuffle is another than under the
@@ -117,13 +119,28 @@ def is_held_by_epsilon(evidence: Evidence) -> bool:
 
 
 def is_dead(evidence: Evidence) -> bool:
-    """Whether most runs at chance have a dead layer, as a pattern, and not because of the rate."""
+    """Whether most runs at chance have a dead layer, as a pattern, and because of nothing else."""
     signs, given = evidence.signs, evidence.given
-    dead, born = signs.num_dead or 0, signs.num_born_dead or 0
+    dead = signs.num_dead or 0
     is_pattern = dead >= max(FEWEST_DEAD, SHARE_DEAD * given.num_runs)
-    # What a lower rate spares has died of the rate.
-    has_died_of_rate = born < MOST_RUNS * dead and lower_rate(evidence) is not None
-    return is_pattern and dead >= MOST_RUNS * given.num_stuck and not has_died_of_rate
+    is_of_most = is_pattern and dead >= MOST_RUNS * given.num_stuck
+    return is_of_most and not (dies_on_the_way(evidence) and _has_died_of_another_cause(evidence))
+
+
+def dies_on_the_way(evidence: Evidence) -> bool:
+    """Whether most of the runs with a dead layer had none at the start."""
+    signs = evidence.signs
+    return (signs.num_born_dead or 0) < MOST_RUNS * (signs.num_dead or 0)
+
+
+def _has_died_of_another_cause(evidence: Evidence) -> bool:
+    """Whether runs die of the rate, or of the start.
+
+    What a lower rate spares has died of the rate. What another start spares, and a leak does not,
+    has died while it was held: a unit that nothing moves dies of the first unlucky step.
+    """
+    is_spared_by_start = evidence.relieves(HE) and not evidence.relieves(LEAKY)
+    return lower_rate(evidence) is not None or is_spared_by_start
 
 
 def is_held_by_scale(evidence: Evidence) -> bool:
@@ -132,7 +149,8 @@ def is_held_by_scale(evidence: Evidence) -> bool:
 
 
 def higher_rate(evidence: Evidence) -> str | None:
-    """Of the higher rates that help, the lowest with which nearly all runs leave, or most.
+    """Of the higher rates that help, the lowest with which nearly all runs leave about as early as
+    with the best of them, or most.
 
     One that makes something else worse only where there is no other.
     """
@@ -144,7 +162,14 @@ def higher_rate(evidence: Evidence) -> str | None:
         for name in helping
         if arms[name].left >= NEARLY_ALL_RUNS and evidence.is_advisable(name)
     ]
-    return next(iter([*full, *helping]), None)
+    gains = {
+        name: -difference.value
+        for name in full
+        if (difference := arms[name].difference) is not None
+    }
+    best = max(gains.values(), default=0.0)
+    near = [name for name in full if gains.get(name, 0.0) >= _SHARE_OF_BEST * best]
+    return next(iter([*near, *helping]), None)
 
 
 def lower_rate(evidence: Evidence) -> str | None:

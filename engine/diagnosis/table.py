@@ -161,8 +161,8 @@ RULES = (
         "dead",
         DEAD,
         f"in most of the runs at chance, in at least {FEWEST_DEAD} and {100 * SHARE_DEAD:.0f} % of "
-        f"all runs, a whole layer gives the same for every example, so that no gradient passes, "
-        f"and they have not died of a rate that is too large",
+        f"all runs, a whole layer gives the same for every example, so that no gradient passes; "
+        f"if it died on the way, no lower rate spares it, nor a He start where leaky ReLU does not",
         conditions.is_dead,
         lambda evidence: evidence.best(),
     ),

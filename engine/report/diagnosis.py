@@ -1,12 +1,14 @@
 """Why it waits, and what to change: the topic of a diagnosis."""
 
 import functools
+import itertools
 from typing import Any
 
 import numpy as np
 
 from engine import statistics
 from engine.diagnosis import table
+from engine.diagnosis.conditions import HE
 from engine.diagnosis.evidence import ArmEvidence, Evidence
 from engine.diagnosis.kinds import AS_GIVEN, Kind
 from engine.diagnosis.record import DiagnosisRecord, read_record
@@ -18,13 +20,14 @@ from engine.report.diagnosis_words import (
     change_first,
     headline,
     what_controls_say,
+    what_it_means,
     what_was_seen,
 )
 from engine.report.phrases import fraction, interval, number, p_value
 from engine.report.signs import read_signs
 from engine.report.summary import Summary, jsonable
 from engine.report.topics import Drawing, Topic, TopicTable
-from engine.report.verdict import REMEDY_QUESTION
+from engine.report.verdict import NORMAL_QUESTION, REMEDY_QUESTION
 from engine.store import WorkDirectory
 
 
@@ -36,16 +39,22 @@ def make_topic(directory: WorkDirectory, summary: Summary) -> Topic | None:
     evidence = gather(directory, summary, record)
     decision = decide(evidence)
     lines = [
-        *what_was_seen(summary, evidence, decision),
+        *what_it_means(summary, evidence, decision),
         change_first(summary, record, evidence, decision),
-        *what_controls_say(summary, evidence),
-        *(
-            f"Nothing is known of {name}: its runs failed ({number} of them)."
-            for name, number in summary.failed.items()
-        ),
-        *(f"Not tried: {name}, because {why}." for name, why in record.skipped.items()),
-        *record.budget,
     ]
+    points = {
+        "What decided": [f"The row of the table that held: {decision.condition}."],
+        "What was seen inside the runs as given": what_was_seen(evidence),
+        "What the controls say": what_controls_say(summary, evidence),
+        "What was not tried": [
+            *(
+                f"Nothing is known of {name}: its runs failed ({number} of them)."
+                for name, number in summary.failed.items()
+            ),
+            *(f"Not tried: {name}, because {why}." for name, why in record.skipped.items()),
+        ],
+        "What was run": record.budget,
+    }
     changes = [name for name in summary.runs if record.kinds.get(name) in ("remedy", "far")]
     draw = functools.partial(diagnosis_figures.draw_remedies, summary, record, evidence, changes)
     return Topic(
@@ -57,16 +66,20 @@ def make_topic(directory: WorkDirectory, summary: Summary) -> Topic | None:
             _rules(evidence),
         ],
         drawings={"remedies": Drawing(draw, _CAPTION)} if changes else {},
-        document=_document(record, evidence, decision, lines),
-        headline=headline(summary, evidence, decision),
-        answers=REMEDY_QUESTION,
+        document=_document(
+            record, evidence, decision, [*lines, *itertools.chain(*points.values())]
+        ),
+        headline=headline(summary, record, evidence, decision),
+        answers=(NORMAL_QUESTION, REMEDY_QUESTION),
+        points=points,
     )
 
 
 _CAPTION = (
     "What every change does to the mean wait, up to the horizon, with 95 % intervals; left of the "
-    "line is earlier than as given. Hollow where fewer than half of the runs leave chance level; "
-    "grey are rates far from the given one."
+    "line is earlier than as given. Hollow where fewer than half of the runs leave chance level, "
+    "without an interval where none leaves, as given or changed; grey are rates far from the given "
+    "one."
 )
 
 
@@ -81,7 +94,7 @@ def gather(directory: WorkDirectory, summary: Summary, record: DiagnosisRecord) 
     return Evidence(
         arms=arms,
         rates={name: rate for name, rate in record.rates.items() if name in arms},
-        signs=read_signs(directory, summary.runs[AS_GIVEN]),
+        signs=read_signs(directory, summary.runs[AS_GIVEN], summary.runs.get(HE)),
         num_missing=_num_missing(directory, summary, record),
         has_constant_inputs=record.has_constant_inputs,
     )
@@ -164,11 +177,13 @@ def _changes(summary: Summary, record: DiagnosisRecord, evidence: Evidence) -> T
     rows = []
     for name, arm in evidence.arms.items():
         later = "–"
-        if arm.difference is not None:
+        if not arm.num_left and not evidence.given.num_left and name != AS_GIVEN:
+            later = "neither left"
+        elif arm.difference is not None:
             value = number(arm.difference.value, summary.unit)
             later = f"{value} ({interval(arm.difference, summary.unit)})"
-        is_change = arm.kind in ("remedy", "far") and arm.p_value is not None
-        p = p_value(arm.p_value or 0.0) if is_change else "–"
+        is_change = arm.kind in ("remedy", "far") and later != "neither left"
+        p = p_value(arm.p_value) if is_change and arm.p_value is not None else "–"
         left = fraction(arm.num_left, arm.num_runs, summary.arms[name].fraction)
         held_out = "–" if arm.held_out is None else number(max(arm.held_out, -9.9))
         rows.append([record.words[name], arm.kind, left, later, p, held_out])

@@ -27,10 +27,19 @@ def draw_remedies(
     ordered = sorted(found, key=lambda name: found[name].value)
     figure = new_figure(1.0 + 0.26 * len(ordered))
     axes = figure.subplots()
-    end = _end(found.values())
+    # Where no run leaves, as given or changed, nothing was measured.
+    measured = {
+        name: one
+        for name, one in found.items()
+        if evidence.arms[name].num_left or evidence.given.num_left
+    }
+    end = _end((measured or found).values())
     for row, name in enumerate(ordered):
         colour, difference = _COLOURS[record.kinds[name]], found[name]
         style = "full" if evidence.arms[name].left >= MOST_RUNS else "none"
+        if name not in measured:
+            axes.plot(0, row, "o", color=colour, markersize=5, fillstyle=style)
+            continue
         if difference.value > end:
             axes.plot(end, row, ">", color=colour, markersize=6, fillstyle=style, clip_on=False)
             text = f"{number(difference.value, summary.unit)} "

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from engine.diagnosis import table
 from engine.diagnosis.budget import FEWEST_SEEDS
-from engine.diagnosis.evidence import FEWEST_RUNS, MOST_RUNS, ArmEvidence, Evidence
+from engine.diagnosis.evidence import FEWEST_RUNS, MOST_RUNS, ArmEvidence, Evidence, Signs
 from engine.diagnosis.kinds import AS_GIVEN
 from engine.diagnosis.record import DiagnosisRecord
 from engine.diagnosis.table import Decision
@@ -15,6 +15,8 @@ from engine.statistics import Estimate
 # Deviation of the outputs over examples at the start, of a network that starts far too small, or
 # far too large.
 _SMALL_START, _LARGE_START = 0.1, 10.0
+# Where it is that small also with a start that keeps the size of what it is given.
+_TINY = 0.01
 _SMALL = (
     "The start is so small that the signal and the gradients shrink from layer to layer: the "
     "network sits near a saddle at zero, and has to grow before the loss can move."
@@ -81,7 +83,8 @@ _BY_HAND = {
     "only_by_heart": "First look at how many examples there are for a network of this size.",
     "dead": (
         "No change that was tried revives the runs. First make the start one in which units are "
-        "alive: zero biases, an initial scheme for ReLU, or an activation with a slope below zero."
+        "alive: zero biases (init=he leaves those of a network of your own as they are), an "
+        "initial scheme for ReLU, or an activation with a slope below zero."
     ),
     "diverges": (
         "No lower rate that was tried keeps the runs from diverging: first look for numbers that "
@@ -134,8 +137,10 @@ _OF_CONTROLS = {
 }
 
 
-def headline(summary: Summary, evidence: Evidence, decision: Decision) -> str:
-    """The verdict in a sentence."""
+def headline(
+    summary: Summary, record: DiagnosisRecord, evidence: Evidence, decision: Decision
+) -> str:
+    """The verdict in a sentence, and what to do."""
     arm = summary.arms[AS_GIVEN]
     given = evidence.given
     left = fraction(given.num_left, given.num_runs, arm.fraction)
@@ -151,14 +156,33 @@ def headline(summary: Summary, evidence: Evidence, decision: Decision) -> str:
     if decision.first is not None:
         advised = evidence.arms[decision.first]
         what = "To wait less" if decision.verdict == table.NORMAL else "Change first"
-        text += (
-            f". {what}: {decision.first}, with which {advised.num_left} of {advised.num_runs} leave"
-        )
+        change = f"{record.words[decision.first]} ({decision.first})"
+        text += f". {what}: {change}, with which {advised.num_left} of {advised.num_runs} leave"
         if advised.difference is not None:
             text += f", {_size(evidence, advised, advised.difference, summary.unit)}"
             if advised.num_left < advised.num_runs:
                 text += " up to the horizon"
-    return f"{text}."
+    return " ".join([f"{text}.", *_of_the_network(summary, evidence), *_by_hand(decision)])
+
+
+def _by_hand(decision: Decision) -> list[str]:
+    """What to do where something is the matter, and no change was found that helps."""
+    if decision.first is not None or decision.verdict == table.NORMAL:
+        return []
+    return [_BY_HAND.get(decision.row, _BY_HAND["nothing_helps"])]
+
+
+def _of_the_network(summary: Summary, evidence: Evidence) -> list[str]:
+    """What no change that was tried takes out of the network."""
+    lines = [f"In the network: {line}." for line in summary.network_notes.get(AS_GIVEN, [])]
+    given, he = evidence.signs.output_spread, evidence.signs.he_output_spread
+    if given and he and max(given, he) < _TINY:
+        lines.append(
+            f"Something makes the outputs tiny: also with a He start, which keeps the size of its "
+            f"inputs, they differ by {he:.1g} only from example to example. First look for a "
+            f"factor in the network, and at the size of the inputs."
+        )
+    return lines
 
 
 def _size(evidence: Evidence, arm: ArmEvidence, difference: Estimate, unit: str) -> str:
@@ -171,9 +195,9 @@ def _size(evidence: Evidence, arm: ArmEvidence, difference: Estimate, unit: str)
     return f"{'at least ' * is_bound}{number(abs(difference.value), unit)} {unit} {word}"
 
 
-def what_was_seen(summary: Summary, evidence: Evidence, decision: Decision) -> list[str]:
-    """The row of the table that held, what that means, and what was seen inside."""
-    lines = [f"Verdict by the decision table: {decision.condition}."]
+def what_it_means(summary: Summary, evidence: Evidence, decision: Decision) -> list[str]:
+    """What the verdict means, and what it leaves open."""
+    lines = _of_the_network(summary, evidence)
     if decision.row in _MEANINGS:
         lines.append(_MEANINGS[decision.row])
     if decision.waits_for is not None:
@@ -181,7 +205,7 @@ def what_was_seen(summary: Summary, evidence: Evidence, decision: Decision) -> l
         lines += _of_cause(summary, evidence, decision, table.CAUSES[decision.waits_for])
     if table.SCALE in (decision.verdict, decision.waits_for):
         lines += _of_scale(evidence)
-    return [*lines, *_caveats(evidence, decision), *_inside(evidence)]
+    return [*lines, *_caveats(evidence, decision)]
 
 
 def _of_cause(summary: Summary, evidence: Evidence, decision: Decision, name: str) -> list[str]:
@@ -217,12 +241,14 @@ def _caveats(evidence: Evidence, decision: Decision) -> list[str]:
             f"What is learned with {first} does not carry over to other examples: check the labels "
             f"as well."
         )
+    if decision.verdict == table.SCALE and evidence.signs.num_dead:
+        lines.append("The layers that are dead by then have died while the start held the run.")
     if decision.verdict in (table.RATE, table.SCALE) and evidence.carries_over(AS_GIVEN):
         lines.append("Even as given, what it has learned by the horizon carries over: it is slow.")
     return lines
 
 
-def _inside(evidence: Evidence) -> list[str]:
+def what_was_seen(evidence: Evidence) -> list[str]:
     """What was seen inside the runs as given."""
     signs, lines = evidence.signs, []
     if signs.output_spread is not None:
@@ -238,9 +264,14 @@ def _inside(evidence: Evidence) -> list[str]:
     if signs.num_dead:
         lines.append(
             f"A whole layer is dead in {signs.num_dead} of the {evidence.given.num_stuck} runs "
-            f"still at chance, in {signs.num_born_dead} of them from the start."
+            f"still at chance, in {signs.num_born_dead} of them from the start"
+            f"{_where_dead(signs)}."
         )
     return lines
+
+
+def _where_dead(signs: Signs) -> str:
+    return "" if signs.dead_layer is None else f"; most often it is what enters {signs.dead_layer}"
 
 
 def change_first(
@@ -250,11 +281,13 @@ def change_first(
     if decision.first is None:
         return _BY_HAND.get(decision.row, _BY_HAND["nothing_helps"])
     name, unit = decision.first, summary.unit
+    has_notes = bool(_of_the_network(summary, evidence))
     arm = evidence.arms[name]
     left = fraction(arm.num_left, arm.num_runs, summary.arms[name].fraction)
     what = "First change"
     if decision.verdict == table.NORMAL:
-        what = "Nothing has to be changed. To wait less"
+        nothing = "Besides that, nothing" if has_notes else "Nothing"
+        what = f"{nothing} has to be changed. To wait less"
     text = f"{what}: {record.words[name]} ({name}). With it {left} left chance level"
     if decision.verdict == table.DIVERGES and not arm.num_left:
         return f"{text}: it does not diverge, but learns nothing by the horizon."

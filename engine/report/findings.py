@@ -63,7 +63,7 @@ def find(directory: WorkDirectory, under_way: UnderWay | None = None) -> Finding
     verdict = make_verdict(summary, fates)
     for topic in topics:
         if topic.headline is not None:
-            others = {q: a for q, a in verdict.answers.items() if q != topic.answers}
+            others = {q: a for q, a in verdict.answers.items() if q not in topic.answers}
             verdict = verdict._replace(headline=topic.headline, answers=others)
     document = to_document(summary, verdict._asdict(), fates)
     document.update({topic.key: topic.document for topic in topics})

@@ -1,5 +1,7 @@
 """What a study cannot tell, in words."""
 
+from collections.abc import Mapping
+
 from engine.report import logs
 from engine.report.phrases import fraction, joined
 from engine.report.summary import Summary
@@ -42,15 +44,22 @@ def _of_failed(summary: Summary, name: str) -> str:
     )
 
 
-def _of_data(summary: Summary) -> list[str]:
-    """What was left out of the data, or changed in them."""
+def _of_what_is_own(summary: Summary) -> list[str]:
+    """What was left out of the data, or changed in them, and what networks have shown."""
+    return [
+        *_by_note(summary, "In the data", summary.data_notes),
+        *_by_note(summary, "In the network", summary.network_notes),
+    ]
+
+
+def _by_note(summary: Summary, where: str, notes_by_arm: Mapping[str, list[str]]) -> list[str]:
     arms: dict[str, list[str]] = {}
-    for name, notes in summary.data_notes.items():
+    for name, notes in notes_by_arm.items():
         for note in notes:
             arms.setdefault(note, []).append(f"“{name}”")
     all_of_them = len(summary.runs) + len(summary.missing) + len(summary.failed)
     return [
-        f"In the data{'' if len(names) == all_of_them else f' of {joined(names)}'}: {note}."
+        f"{where}{'' if len(names) == all_of_them else f' of {joined(names)}'}: {note}."
         for note, names in arms.items()
     ]
 
@@ -155,7 +164,7 @@ def find_limits(summary: Summary) -> list[str]:
     """One sentence for everything that the study cannot tell, or that is not as one might think."""
     lines = [
         "A run that is still flat at the horizon is censored there: it says nothing about “never”.",
-        *_of_data(summary),
+        *_of_what_is_own(summary),
         *_of_scope(summary),
         *_of_missing(summary),
     ]

@@ -147,6 +147,7 @@ def _shown(topic: Topic, figures: dict[str, str]) -> dict[str, Any]:
         "title": topic.title,
         "is_answer": topic.headline is not None,
         "lines": topic.lines,
+        "points": {heading: lines for heading, lines in topic.points.items() if lines},
         "tables": topic.tables,
         "drawings": [
             {"svg": _themed(figures[name]), "caption": drawing.caption}

@@ -121,6 +121,7 @@ class Summary(NamedTuple):
         num_left_out: parts that are damaged or missing.
         fixed_order: seed of the one data order of all runs, or `None`.
         data_notes: what was left out of the data or changed in them, in words, by arm.
+        network_notes: what a batch has shown of networks of one's own, in words, by arm.
         of_logs: whether the curves were read from logs of others.
         low: ρ below which a curve is on its plateau.
         under_way: how far the study is, where its launch goes on; else `None`.
@@ -140,6 +141,7 @@ class Summary(NamedTuple):
     num_left_out: int
     fixed_order: int | None
     data_notes: dict[str, list[str]]
+    network_notes: dict[str, list[str]]
     of_logs: bool
     low: float
     under_way: UnderWay | None = None
@@ -191,6 +193,7 @@ def summarise(directory: WorkDirectory, under_way: UnderWay | None = None) -> Su
         num_left_out=directory.num_left_out,
         fixed_order=document["identity"].get("fix_order"),
         data_notes=document["study"].get("data_notes", {}),
+        network_notes=document["study"].get("network_notes", {}),
         of_logs=is_of_logs(document),
         low=document["identity"]["detector"]["low"],
         under_way=under_way,
@@ -364,6 +367,7 @@ def to_document(
             "steps_per_epoch": runs.steps_per_epoch,
             "chance_loss": runs.chance_loss,
             "data_notes": summary.data_notes.get(name, []),
+            "network_notes": summary.network_notes.get(name, []),
         }
     return {
         "name": summary.name,

@@ -4,7 +4,7 @@ To add one, write a module with `make_topic` and name it in `TOPICS`.
 """
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from matplotlib.figure import Figure
@@ -54,13 +54,14 @@ class Topic(NamedTuple):
     Attributes:
         key: under which `summary.json` holds it.
         title: of its part of the page.
-        lines: paragraphs.
+        lines: paragraphs, before everything else.
         tables: after them.
         drawings: by file name, which no other topic may use.
         document: its numbers for `summary.json`, of plain types; nothing infinite.
         headline: that takes the place of the report's own, where the topic is the answer to what
             was asked, and comes first on the page; else `None`.
-        answers: question of the report that it answers in the place of the report.
+        answers: questions of the report that it answers in the place of the report.
+        points: sentences by heading, between figures and tables.
     """
 
     key: str
@@ -70,7 +71,8 @@ class Topic(NamedTuple):
     drawings: dict[str, Drawing]
     document: Any
     headline: str | None = None
-    answers: str | None = None
+    answers: tuple[str, ...] = ()
+    points: Mapping[str, list[str]] = {}
 
 
 def make_topics(directory: WorkDirectory, summary: Summary) -> list[Topic]:

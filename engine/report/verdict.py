@@ -29,6 +29,7 @@ _STATUS_WORDS = {
 }
 
 
+NORMAL_QUESTION = "Is that normal for this set-up?"
 REMEDY_QUESTION = "Is something wrong, and what would fix it?"
 # With fewer runs even a unanimous course is not beyond chance.
 _FEW = 6
@@ -71,7 +72,7 @@ def _verdict(summary: Summary) -> Verdict:
     answers = {
         "How often does it kick in?": _how_often(summary, base),
         "When?": _when(summary, base, horizon),
-        "Is that normal for this set-up?": _is_normal(summary, base, horizon),
+        NORMAL_QUESTION: _is_normal(summary, base, horizon),
         REMEDY_QUESTION: _what_fixes(summary),
     }
     headline = _headline(summary, base, horizon) + _decided(summary)

@@ -22,6 +22,7 @@ from engine.store.opening import (
     create_or_resume,
     find_existing,
     open_existing,
+    refuse_other_study,
 )
 from engine.store.parts import fingerprint
 from engine.store.schema import (
@@ -62,6 +63,7 @@ __all__ = [
     "open_existing",
     "read_bounded",
     "recall",
+    "refuse_other_study",
     "set_aside",
     "storage_error",
     "to_json",

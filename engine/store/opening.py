@@ -5,19 +5,19 @@ import logging
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from engine.errors import InputError, one_line
 from engine.store import study_file
 from engine.store.files import check_folders, set_aside
-from engine.store.validation import is_of_logs
+from engine.store.validation import IDENTITY_BY_ARM, is_of_logs
 from engine.store.workdir import WorkDirectory
 
 logger = logging.getLogger(__name__)
 
 # What a later launch of a study adds to, or leaves as it is.
 _KEPT = ("looks", "tuned_milliseconds")
-_MOST_DIFFERENCES = 10
+_MOST_DIFFERENCES = 6
 _LONGEST_VALUE = 100
 # Entries of an identity whose values are fingerprints, which tell a reader nothing, and of what.
 FINGERPRINTS = {
@@ -110,10 +110,26 @@ def _refuse_other_kind(path: Path, old: dict[str, Any], new: dict[str, Any]) -> 
     raise InputError(f"work directory {str(path)!r} holds {there}: choose a new --workdir")
 
 
-def _resumed(path: Path, old: dict[str, Any], new: dict[str, Any]) -> WorkDirectory:
+def refuse_other_study(path: Path, document: dict[str, Any]) -> None:
+    """Refuses a work directory that holds another study; for a launch, before anything long.
+
+    Args:
+        path: of the directory.
+        document: `study.json` of the study that is to run.
+
+    Raises:
+        InputError: it holds another study, with the differences, or something else.
+    """
+    found = _find(path)
+    if found is not None:
+        _refuse_differences(path, found.document, document)
+
+
+def _refuse_differences(path: Path, old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
+    """The identity that is gone on with, if it is that of what is there."""
     _refuse_other_kind(path, old, new)
     before = _with_fork_steps(old["identity"], new["identity"])
-    differences = _differences(before, new["identity"])
+    differences = _of_several_arms(_differences(before, new["identity"]))
     if differences:
         more = len(differences) - _MOST_DIFFERENCES
         listed = differences[:_MOST_DIFFERENCES] + ([f"and {more} more"] if more > 0 else [])
@@ -121,6 +137,11 @@ def _resumed(path: Path, old: dict[str, Any], new: dict[str, Any]) -> WorkDirect
             f"work directory {str(path)!r} holds another study: {'; '.join(listed)}. "
             f"Choose a new --workdir, or give the same settings"
         )
+    return before
+
+
+def _resumed(path: Path, old: dict[str, Any], new: dict[str, Any]) -> WorkDirectory:
+    before = _refuse_differences(path, old, new)
     kept = {key: old[key] for key in _KEPT if key in old}
     launches = old["launches"] + new["launches"]
     # Equal, but not written alike where 1 was 1.0; parts name the study by how it was written.
@@ -203,23 +224,59 @@ def open_existing(path: Path, notify: Callable[[str], None] = logger.warning) ->
     return WorkDirectory(path, document)
 
 
-def _differences(old: Any, new: Any, where: str = "") -> list[str]:
-    """Leaves in which two JSON values differ, in words."""
+class _Difference(NamedTuple):
+    """Between two identities: where, of which arm, and what, in words."""
+
+    where: str
+    arm: str | None
+    words: str
+
+
+def _differences(old: Any, new: Any, where: tuple[str, ...] = ()) -> list[_Difference]:
+    """Leaves in which two identities differ."""
     if isinstance(old, dict) and isinstance(new, dict):
         lines = []
         for key in sorted({*old, *new}):
-            path = f"{where}.{key}" if where else str(key)
+            path = (*where, str(key))
             if key not in old:
-                lines.append(f"{path} is new")
+                lines.append(_difference(path, "is new"))
             elif key not in new:
-                lines.append(f"{path} is missing now")
+                lines.append(_difference(path, "is missing now"))
             else:
                 lines += _differences(old[key], new[key], path)
         return lines
-    entry, _, name = where.partition(".")
-    if old != new and entry in FINGERPRINTS:
-        return [f"the {FINGERPRINTS[entry]} of {name!r} is another"]
-    return [] if old == new else [f"{where} was {_shown(old)}, is now {_shown(new)}"]
+    if old == new:
+        return []
+    if where[0] in FINGERPRINTS:
+        return [_difference(where, "is another")]
+    return [_difference(where, f"was {_shown(old)}, is now {_shown(new)}")]
+
+
+def _difference(where: tuple[str, ...], words: str) -> _Difference:
+    entry, *rest = where
+    if entry == "arms" and len(rest) > 1:
+        return _Difference(".".join(rest[1:]), rest[0], words)
+    if entry in IDENTITY_BY_ARM and rest:
+        called = f"the {FINGERPRINTS[entry]}" if entry in FINGERPRINTS else entry
+        return _Difference(called, rest[0], words)
+    return _Difference(".".join(where), None, words)
+
+
+def _of_several_arms(differences: list[_Difference]) -> list[str]:
+    """In words; what is the same of several arms is said once."""
+    arms: dict[tuple[str, str], list[str]] = {}
+    for where, arm, words in differences:
+        arms.setdefault((where, words), []).extend([] if arm is None else [repr(arm)])
+    return [
+        f"{where}{f' of {_few(names)}' if names else ''} {words}"
+        for (where, words), names in arms.items()
+    ]
+
+
+def _few(names: list[str]) -> str:
+    if len(names) > 2:
+        return f"{names[0]} and {len(names) - 1} other arms"
+    return " and ".join(names)
 
 
 def _shown(value: Any) -> str:

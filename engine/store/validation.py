@@ -86,7 +86,7 @@ _IDENTITY = {
     "stop": _TEXT,
     "platform": _TEXT,
 }
-_IDENTITY_BY_ARM = {
+IDENTITY_BY_ARM = {
     "horizons": _STEPS,
     "fork_step": _optional(_STEPS),
     "width": _whole(1, _MAX_RUNS),
@@ -113,7 +113,11 @@ _STUDY_BY_ARM = {
     "event": _one_of(("break", "hit")),
 }
 # Since data may be a person's own, and since there are theories.
-_STUDY_LATER_BY_ARM = {"places": _table_of(_table_of(_TEXT)), "data_notes": _table_of(_TEXTS)}
+_STUDY_LATER_BY_ARM = {
+    "places": _table_of(_table_of(_TEXT)),
+    "data_notes": _table_of(_TEXTS),
+    "network_notes": _table_of(_TEXTS),
+}
 _STUDY_LATER = {"theory": _optional(_TEXT)}
 _LAUNCH = {
     "command": _list_of(_TEXT),
@@ -167,7 +171,7 @@ def check_document(document: Mapping[str, Any]) -> None:
     identity = _table(document, "identity")
     of_logs = is_of_logs(document)
     _check(identity, _IDENTITY_OF_LOGS if of_logs else _IDENTITY, "identity")
-    by_arm = _IDENTITY_OF_LOGS_BY_ARM if of_logs else _IDENTITY_BY_ARM
+    by_arm = _IDENTITY_OF_LOGS_BY_ARM if of_logs else IDENTITY_BY_ARM
     _check(identity, _IDENTITY_LATER, "identity", is_needed=False)
     _check_by_arm(identity, by_arm, arms, "identity")
     if not of_logs:

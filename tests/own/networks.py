@@ -190,6 +190,18 @@ class Unreached(nn.Module):
         return nn.Dense(self.num_classes, name="head", kernel_init=nn.initializers.zeros)(x)
 
 
+class Dead(nn.Module):
+    """Units that no example reaches."""
+
+    num_classes: int
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        far_below = nn.initializers.constant(-100.0)
+        x = nn.Dense(8, name="hidden", bias_init=far_below)(x.reshape(x.shape[0], -1))
+        return nn.Dense(self.num_classes, name="out")(nn.relu(x))
+
+
 class Softmax(nn.Module):
     """Shares in the place of logits."""
 

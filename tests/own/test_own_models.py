@@ -184,6 +184,20 @@ def test_parameters_that_no_gradient_reaches_are_named(data_dir, tmp_path):
     assert try_network(_spec("Unreached", data_dir), str(tmp_path)) == found
 
 
+def test_parameters_that_cannot_move_from_a_start_are_named(data_dir):
+    """A head of zeros stops every gradient behind it for a step, and dead units for good."""
+    assert try_network(_spec("Unreached", data_dir), None).unmoved == [
+        "hidden/bias",
+        "hidden/kernel",
+    ]
+    assert try_network(_spec("Dead", data_dir), None).unmoved == [
+        "hidden/bias",
+        "hidden/kernel",
+        "out/kernel",
+    ]
+    assert try_network(_spec("mlp", data_dir), None).unmoved == []
+
+
 def test_the_first_batch_of_other_numbers_is_tried_anew(data_dir, tmp_path):
     """What lies at a place may change, and another folder has data of the same shape."""
     spec = _spec("mlp", data_dir)

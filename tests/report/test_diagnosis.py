@@ -77,10 +77,14 @@ def test_a_cause_has_a_headline_and_a_change_with_its_size(make_study):
     topic = _topic(make_study({"init=he": _arm("init=he", _early)}))
     # 40 epochs to the horizon, and onsets at 11 … 12.1 steps of 22 to the epoch.
     assert topic.headline == (
-        "Held by the initial scale: 0 of 12 runs (0 %, 95 % CI 0–26 %) left chance level. Change "
-        "first: init=he, with which 12 of 12 leave, at least 39.5 epochs earlier."
+        "Held by the initial scale: 0 of 12 runs (0 %, 95 % CI 0–26 %) left chance level. "
+        "Change first: words of init=he (init=he), with which 12 of 12 leave, at least 39.5 epochs "
+        "earlier."
     )
-    assert "Not tried: batch_norm, because a network of your own is not rebuilt." in topic.lines
+    assert topic.points["What was not tried"] == [
+        "Not tried: batch_norm, because a network of your own is not rebuilt."
+    ]
+    assert {*topic.lines, *topic.points["What was run"]} < {*topic.document["words"]}
     assert any("words of init=he (init=he). With it 12 of 12 runs" in line for line in topic.lines)
     assert not any("so small" in line for line in topic.lines), "nothing was measured of the start"
     rows = {row[0]: row for row in topic.tables[0].rows}
@@ -93,8 +97,9 @@ def test_what_is_waited_for_is_not_at_least_where_all_leave(make_study):
     topic = _topic(make_study(changed))
     assert topic.headline is not None
     assert topic.headline.startswith("Normal for this set-up: 12 of 12 runs")
-    assert "The plateau before that is held by the initial scale. To wait less: init=he" in (
-        topic.headline
+    assert (
+        "The plateau before that is held by the initial scale. To wait less: words of init=he"
+        in (topic.headline)
     )
     assert "at least" not in topic.headline
     assert any(line.startswith("Nothing has to be changed. To wait less") for line in topic.lines)
@@ -134,7 +139,8 @@ def test_what_does_not_carry_over_is_nothing_to_learn(make_study):
     by_heart = {name: _arm(name, _late, -0.2) for name in ("as_given", "shuffled_labels")}
     topic = _topic(make_study(by_heart))
     assert topic.document["verdict"] == table.NOTHING
-    assert any("what they learn does not carry over" in line for line in topic.lines)
+    controls = topic.points["What the controls say"]
+    assert any("what they learn does not carry over" in line for line in controls)
 
 
 def test_nothing_is_said_while_runs_are_to_come(make_study):
@@ -182,14 +188,16 @@ def test_units_are_dead_where_no_gradient_passes(make_study):
     for row in rows[8:]:
         row.update(_seen([1.0, 1.0], [1e-9, 1e-9], 4e-3))
     directory = make_study({"as_given": rows})
-    signs = read_signs(directory, summarise(directory).runs["as_given"])
+    signs = read_signs(directory, summarise(directory).runs["as_given"], None)
     assert (signs.num_dead, signs.num_born_dead, signs.below_epsilon) == (8, 5, None)
     assert signs.output_spread == pytest.approx(2e-3)
     topic = _topic(directory)
     assert topic.document["verdict"] == table.DEAD
-    assert "A whole layer is dead in 8 of the 12 runs still at chance, in 5 of them from the " in (
-        " ".join(topic.lines)
+    assert topic.points["What was seen inside the runs as given"][-1] == (
+        "A whole layer is dead in 8 of the 12 runs still at chance, in 5 of them from the start; "
+        "most often it is what enters Dense_0."
     )
+    assert "First make the start one in which units are alive" in str(topic.headline)
 
 
 def test_the_share_below_epsilon_is_that_of_the_plateau(make_study):
@@ -202,9 +210,10 @@ def test_the_share_below_epsilon_is_that_of_the_plateau(make_study):
         row["diagnostics"] = [{"name": "below_epsilon", "layer": None, "values": shares}]
         row["onset_step"] = 300.0 if row["seed"] < 8 else 40.0
     directory = make_study({"as_given": late + early})
-    signs = read_signs(directory, summarise(directory).runs["as_given"])
+    signs = read_signs(directory, summarise(directory).runs["as_given"], None)
     assert signs.below_epsilon == pytest.approx(0.85)
-    assert any("On the plateau √v̂ is below ε in 85 %" in x for x in _topic(directory).lines)
+    seen = _topic(directory).points["What was seen inside the runs as given"]
+    assert any("On the plateau √v̂ is below ε in 85 %" in line for line in seen)
 
 
 @pytest.mark.parametrize("flat", [0, 12])
@@ -234,6 +243,46 @@ def test_the_size_of_a_start_is_said_from_what_was_seen(make_study):
         row.update(_seen([0.0], [0.1], 1e-6))
     topic = _topic(make_study({"as_given": rows, "init=he": _arm("init=he", _early)}))
     assert any("The start is so small" in line for line in topic.lines)
+
+
+def test_layers_that_die_while_a_start_holds_the_run_are_no_cause(make_study):
+    rows = _arm("as_given", _stuck, 0.0)
+    for row in rows:
+        row.update(_seen([0.2, 1.0], [0.1, 0.0], 1e-6))
+    topic = _topic(make_study({"as_given": rows, "init=he": _arm("init=he", _early)}))
+    assert topic.document["verdict"] == table.SCALE
+    assert any("have died while the start held the run" in line for line in topic.lines)
+
+
+@pytest.mark.parametrize(("spread", "is_said"), [(1e-6, True), (0.5, False)])
+def test_outputs_that_no_start_makes_large_are_pointed_at(make_study, spread, is_said):
+    arms = {"as_given": _arm("as_given", _stuck, 0.0), "init=he": _arm("init=he", _stuck, 0.0)}
+    for name, seen in (("as_given", 1e-6), ("init=he", spread)):
+        for row in arms[name]:
+            row.update(_seen([0.0, 0.0], [0.1, 0.1], seen))
+    rates = _arm("learning_rate=×3", _early)
+    topic = _topic(make_study({**arms, "learning_rate=×3": rates}))
+    assert topic.document["verdict"] == table.RATE
+    assert ("First look for a factor in the network" in str(topic.headline)) == is_said
+
+
+def test_what_a_batch_has_shown_of_the_network_outranks_that_nothing_has_to_be_changed(make_study):
+    directory = make_study(
+        {"as_given": _arm("as_given", _late), "init=he": _arm("init=he", _early)}
+    )
+    directory.document["study"]["network_notes"] = {"as_given": ["the outputs are shares"]}
+    topic = _topic(directory)
+    assert str(topic.headline).endswith("In the network: the outputs are shares.")
+    assert topic.lines[0] == "In the network: the outputs are shares."
+    assert any(line.startswith("Besides that, nothing has to be changed") for line in topic.lines)
+
+
+def test_where_no_run_leaves_nothing_was_measured(make_study):
+    topic = _topic(make_study({"init=he": _arm("init=he", _early)}))
+    rows = {row[0]: row[3:5] for row in topic.tables[0].rows}
+    assert rows["words of learning_rate=×3"] == ["neither left", "–"]
+    assert rows["words of as_given"] == ["–", "–"]
+    assert rows["words of init=he"][1].startswith("p = ")
 
 
 def test_words_belong_to_rows_of_the_table():

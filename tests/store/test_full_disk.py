@@ -3,6 +3,7 @@
 import errno
 import os
 
+import matplotlib as mpl
 import pytest
 
 import launch
@@ -32,6 +33,7 @@ def _study(path):
 
 def _fail_at(monkeypatch, number, code, has_cleaning=True):
     """Lets the call of this number fail, and all after it, as on a disk that is full."""
+    mpl.get_cachedir()  # of Matplotlib, which makes it when it is first asked
     calls = []
 
     def guarded(name):

@@ -87,7 +87,7 @@ def test_another_study_is_refused_with_the_differences_named(tmp_path):
     with pytest.raises(InputError) as caught:
         store.create_or_resume(tmp_path / "w", other)
     for words in (
-        "learning_rate was 0.1, is now 0.2",
+        "learning_rate of 'a' was 0.1, is now 0.2",
         "root_seed was 10, is now 20",
         "extra is new",
     ):
@@ -102,9 +102,29 @@ def test_what_has_another_fingerprint_is_named_without_it(tmp_path):
     store.create_or_resume(tmp_path / "w", _document(**before))
     with pytest.raises(InputError) as caught:
         store.create_or_resume(tmp_path / "w", _document(**after))
-    assert "the source text of the model of 'a' is another" in str(caught.value)
-    assert "the data of 'a' is another" in str(caught.value)
+    assert "the source text of the model of 'a' and 'b' is another" in str(caught.value)
+    assert "the data of 'a' and 'b' is another" in str(caught.value)
     assert "1111" not in str(caught.value)
+
+
+def test_what_is_the_same_of_several_arms_is_said_once(tmp_path):
+    def of(rate: float, **widths: int) -> dict:
+        document = make_document({name: {"rate": rate} for name in "abc"})
+        document["identity"]["width"].update(widths)
+        return document
+
+    store.create_or_resume(tmp_path / "w", of(0.1))
+    with pytest.raises(InputError) as caught:
+        store.refuse_other_study(tmp_path / "w", of(0.2, b=9))
+    assert str(caught.value).count("rate") == 1
+    assert "rate of 'a' and 2 other arms was 0.1, is now 0.2; width of 'b' was" in str(caught.value)
+
+
+def test_a_study_of_ones_own_is_not_refused(tmp_path):
+    store.refuse_other_study(tmp_path / "w", _document())
+    assert not (tmp_path / "w").exists()
+    store.create_or_resume(tmp_path / "w", _document())
+    store.refuse_other_study(tmp_path / "w", _document())
 
 
 def test_a_directory_with_other_things_is_refused(tmp_path):
