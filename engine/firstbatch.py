@@ -33,12 +33,16 @@ class FirstBatch(NamedTuple):
     Attributes:
         loss: of a batch, where the network starts by itself.
         is_share: whether the outputs are shares that add up to 1, though the loss takes logits.
+        spread, input_spread: standard deviation over examples of an output, the largest of all
+            starts, and of an input.
         unreached: names of the parameters whose gradient is 0 wherever the network starts.
         unmoved: of the others, those whose gradient is 0 where the network starts by itself.
     """
 
     loss: float
     is_share: bool
+    spread: float
+    input_spread: float
     unreached: list[str]
     unmoved: list[str]
 
@@ -91,7 +95,14 @@ def _try(spec: PoolSpec, task: Task, batch: Batch, key: jax.Array) -> FirstBatch
         raise InputError(f"{who}: the gradient of the loss reaches none of its parameters")
     is_moved = np.any(is_reached[::_NUM_STARTS], axis=0)
     unmoved = [names[i] for i in np.flatnonzero(~is_moved) if names[i] not in unreached]
-    return FirstBatch(loss, is_share, unreached, unmoved)
+    spread = max(_spread(rows) for rows in np.asarray(outputs))
+    return FirstBatch(loss, is_share, spread, _spread(batch.inputs), unreached, unmoved)
+
+
+def _spread(rows: Any) -> float:
+    """Root mean square, over the numbers of an example, of the deviation over examples."""
+    numbers = np.asarray(rows, np.float64).reshape(len(rows), -1)
+    return float(np.sqrt(np.mean(np.var(numbers, axis=0))))
 
 
 def _are_shares(outputs: jax.Array) -> bool:

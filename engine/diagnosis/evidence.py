@@ -83,7 +83,6 @@ class Signs(NamedTuple):
         below_epsilon: median share of the parameters whose √v̂ is below the optimiser's ε, on the
             plateau; `None` where that was measured less than twice.
         output_spread: median over runs of the deviation of an output over examples, at the start.
-        he_output_spread: the same of the runs with a He start.
         dead_layer: the layer that nothing alive enters in most of the runs with a dead one.
     """
 
@@ -91,7 +90,6 @@ class Signs(NamedTuple):
     num_born_dead: int | None = None
     below_epsilon: float | None = None
     output_spread: float | None = None
-    he_output_spread: float | None = None
     dead_layer: str | None = None
 
 

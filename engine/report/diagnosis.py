@@ -8,7 +8,6 @@ import numpy as np
 
 from engine import statistics
 from engine.diagnosis import table
-from engine.diagnosis.conditions import HE
 from engine.diagnosis.evidence import ArmEvidence, Evidence
 from engine.diagnosis.kinds import AS_GIVEN, Kind
 from engine.diagnosis.record import DiagnosisRecord, read_record
@@ -46,7 +45,7 @@ def make_topic(directory: WorkDirectory, summary: Summary) -> Topic | None:
         "What decided": [f"The row of the table that held: {decision.condition}."],
         "What was seen inside the runs as given": what_was_seen(evidence),
         "What the controls say": what_controls_say(summary, evidence),
-        "What was not tried": [
+        "What is not known": [
             *(
                 f"Nothing is known of {name}: its runs failed ({number} of them)."
                 for name, number in summary.failed.items()
@@ -94,7 +93,7 @@ def gather(directory: WorkDirectory, summary: Summary, record: DiagnosisRecord) 
     return Evidence(
         arms=arms,
         rates={name: rate for name, rate in record.rates.items() if name in arms},
-        signs=read_signs(directory, summary.runs[AS_GIVEN], summary.runs.get(HE)),
+        signs=read_signs(directory, summary.runs[AS_GIVEN]),
         num_missing=_num_missing(directory, summary, record),
         has_constant_inputs=record.has_constant_inputs,
     )
@@ -185,7 +184,7 @@ def _changes(summary: Summary, record: DiagnosisRecord, evidence: Evidence) -> T
         is_change = arm.kind in ("remedy", "far") and later != "neither left"
         p = p_value(arm.p_value) if is_change and arm.p_value is not None else "–"
         left = fraction(arm.num_left, arm.num_runs, summary.arms[name].fraction)
-        held_out = "–" if arm.held_out is None else number(max(arm.held_out, -9.9))
+        held_out = "–" if arm.held_out is None else _hundredths(max(arm.held_out, -9.9))
         rows.append([record.words[name], arm.kind, left, later, p, held_out])
     header = ["change", "kind", "left chance level", f"{summary.unit} later", "p (two tests), Holm"]
     return TopicTable(
@@ -195,6 +194,10 @@ def _changes(summary: Summary, record: DiagnosisRecord, evidence: Evidence) -> T
         [*header, "best ρ, held out"],
         rows,
     )
+
+
+def _hundredths(value: float) -> str:
+    return f"{value:.2f}".replace("-0.00", "0.00").replace("-", "−")
 
 
 def _rules(evidence: Evidence) -> TopicTable:

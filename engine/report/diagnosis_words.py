@@ -15,8 +15,6 @@ from engine.statistics import Estimate
 # Deviation of the outputs over examples at the start, of a network that starts far too small, or
 # far too large.
 _SMALL_START, _LARGE_START = 0.1, 10.0
-# Where it is that small also with a start that keeps the size of what it is given.
-_TINY = 0.01
 _SMALL = (
     "The start is so small that the signal and the gradients shrink from layer to layer: the "
     "network sits near a saddle at zero, and has to grow before the loss can move."
@@ -162,7 +160,7 @@ def headline(
             text += f", {_size(evidence, advised, advised.difference, summary.unit)}"
             if advised.num_left < advised.num_runs:
                 text += " up to the horizon"
-    return " ".join([f"{text}.", *_of_the_network(summary, evidence), *_by_hand(decision)])
+    return " ".join([f"{text}.", *_of_the_network(summary), *_by_hand(decision)])
 
 
 def _by_hand(decision: Decision) -> list[str]:
@@ -172,17 +170,9 @@ def _by_hand(decision: Decision) -> list[str]:
     return [_BY_HAND.get(decision.row, _BY_HAND["nothing_helps"])]
 
 
-def _of_the_network(summary: Summary, evidence: Evidence) -> list[str]:
+def _of_the_network(summary: Summary) -> list[str]:
     """What no change that was tried takes out of the network."""
-    lines = [f"In the network: {line}." for line in summary.network_notes.get(AS_GIVEN, [])]
-    given, he = evidence.signs.output_spread, evidence.signs.he_output_spread
-    if given and he and max(given, he) < _TINY:
-        lines.append(
-            f"Something makes the outputs tiny: also with a He start, which keeps the size of its "
-            f"inputs, they differ by {he:.1g} only from example to example. First look for a "
-            f"factor in the network, and at the size of the inputs."
-        )
-    return lines
+    return [f"In the network: {line}." for line in summary.network_notes.get(AS_GIVEN, [])]
 
 
 def _size(evidence: Evidence, arm: ArmEvidence, difference: Estimate, unit: str) -> str:
@@ -197,7 +187,7 @@ def _size(evidence: Evidence, arm: ArmEvidence, difference: Estimate, unit: str)
 
 def what_it_means(summary: Summary, evidence: Evidence, decision: Decision) -> list[str]:
     """What the verdict means, and what it leaves open."""
-    lines = _of_the_network(summary, evidence)
+    lines = _of_the_network(summary)
     if decision.row in _MEANINGS:
         lines.append(_MEANINGS[decision.row])
     if decision.waits_for is not None:
@@ -281,7 +271,7 @@ def change_first(
     if decision.first is None:
         return _BY_HAND.get(decision.row, _BY_HAND["nothing_helps"])
     name, unit = decision.first, summary.unit
-    has_notes = bool(_of_the_network(summary, evidence))
+    has_notes = bool(_of_the_network(summary))
     arm = evidence.arms[name]
     left = fraction(arm.num_left, arm.num_runs, summary.arms[name].fraction)
     what = "First change"

@@ -140,15 +140,16 @@ def _drawings(
         drawings[f"plateau_{index}"] = Drawing(
             draw,
             f"“{name}”: {runs_are(num_left)} aligned at the onset (dotted). Thick: the whole "
-            f"network, median and quartiles over seeds; thin: layer by layer, dark to light with "
-            f"depth.",
+            f"network, median and quartiles over seeds; thin: layer by layer, from the first "
+            f"(dark) to the last (light); dead units and spread are of what enters a layer.",
         )
     if num_waiting:
         draw = functools.partial(draw_panels, found, waiting, unit, summary.unit)
         drawings[f"plateau_{index}_waiting"] = Drawing(
             draw,
             f"“{name}”: {runs_are(num_waiting)} shown from the start, without an onset at which "
-            f"they could be aligned.",
+            f"they could be aligned. Thick: the whole network; thin: layer by layer, from the "
+            f"first (dark) to the last (light).",
         )
     return drawings
 

@@ -6,10 +6,12 @@ from typing import Any
 import numpy as np
 from matplotlib import colormaps, ticker
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from engine.diagnostics.registry import WHOLE
 from engine.report.canvas import INK, new_figure
 from engine.report.diagnostic_series import ArmDiagnostics
+from engine.report.phrases import label as short
 from engine.report.plateau_series import PANELS, Panel
 
 _COLUMNS = 2
@@ -17,6 +19,7 @@ _ROW_HEIGHT = 1.75
 _NUM_TICKS = 5
 # More lines are one surface; of deeper networks every second layer is drawn, or every third.
 _MOST_LAYERS = 100
+_MOST_NAMED = 16
 _DASHED = ("null_displacement", "curvature_along")
 # A median of fewer than half of the runs would jump where they end.
 _LEAST_SHARE = 0.5
@@ -35,27 +38,47 @@ def draw_panels(
     """
     panels = [panel for panel in PANELS if panel.series[0] in found.values]
     num_rows = -(-len(panels) // _COLUMNS)
-    figure = new_figure(_ROW_HEIGHT * num_rows + 0.3)
+    figure = new_figure(_ROW_HEIGHT * num_rows + 0.7)
     grid = figure.subplots(num_rows, _COLUMNS, sharex=True, squeeze=False)
     for axes, panel in zip(grid.flat, panels, strict=False):
         _draw_panel(axes, panel, found, origin, steps_per_unit)
     for axes in list(grid.flat)[len(panels) :]:
         axes.set_visible(False)
-    figure.supxlabel(label, fontsize=9, color=INK)
+    for axes in list(grid.flat)[max(len(panels) - _COLUMNS, 0) : len(panels)]:
+        axes.set_xlabel(label)
+        axes.tick_params(labelbottom=True)
+    _add_layers(figure, panels, found)
     return figure
+
+
+def _add_layers(figure: Figure, panels: list[Panel], found: ArmDiagnostics) -> None:
+    """A legend of the layers, by what enters them; arrays of parameters have shades in between."""
+    by_layer = [found.values[panel.series[0]] for panel in panels if panel.is_by_layer]
+    layers = [name for name in min(by_layer, key=len, default={}) if name != WHOLE]
+    if not 1 < len(layers) <= _MOST_NAMED:
+        return
+    lines = [Line2D([], [], color=colour, linewidth=1.4) for colour in _shades(len(layers))]
+    names = [short(name) for name in layers]
+    figure.legend(lines, names, loc="outside lower center", ncols=4, fontsize=7)
+
+
+def _shades(num_layers: int) -> np.ndarray:
+    """Colours `[num_layers, 4]` from dark to light with depth."""
+    shades: np.ndarray = colormaps["viridis"](np.linspace(0.05, 0.9, max(num_layers, 1)))
+    return shades
 
 
 def _draw_panel(
     axes: Any, panel: Panel, found: ArmDiagnostics, origin: np.ndarray, unit: float
 ) -> None:
+    largest, is_zero = 0.0, False
     layers = [name for name in found.values[panel.series[0]] if name != WHOLE]
     layers = layers[:: -(-len(layers) // _MOST_LAYERS) or 1]
     if panel.is_by_layer:
-        colours = colormaps["viridis"](np.linspace(0.05, 0.9, max(len(layers), 1)))
-        for layer, colour in zip(layers, colours, strict=True):
+        for layer, colour in zip(layers, _shades(len(layers)), strict=True):
             time, quartiles = aligned(found, found.values[panel.series[0]][layer], origin)
             axes.plot(time / unit, quartiles[1], color=colour, linewidth=0.7, alpha=0.8)
-    largest = 0.0
+            is_zero |= bool(np.any(quartiles[1] == 0))
     for series in panel.series:
         values = found.values.get(series, {}).get(WHOLE)
         if values is None:
@@ -63,6 +86,7 @@ def _draw_panel(
         time, quartiles = aligned(found, values, origin)
         style = "--" if series in _DASHED else "-"
         axes.plot(time / unit, quartiles[1], style, color=INK, linewidth=1.6)
+        is_zero |= bool(np.any(quartiles[1] == 0))
         axes.fill_between(time / unit, quartiles[0], quartiles[2], color=INK, alpha=0.15, lw=0)
         finite = np.abs(quartiles[np.isfinite(quartiles)])
         largest = max(largest, float(finite.max(initial=0.0)))
@@ -73,6 +97,9 @@ def _draw_panel(
     if panel.scale == "log" and has_positive:
         axes.set_yscale("log", nonpositive="mask")
         axes.yaxis.set_major_locator(ticker.LogLocator(numticks=_NUM_TICKS))
+        _show_single_points(axes)
+        if is_zero:
+            axes.set_title(f"{panel.title} (no line: 0)")
     elif panel.scale == "symlog":
         axes.axhline(0, color=INK, linewidth=0.5)
         threshold = max(largest, 1e-30) * 1e-3
@@ -83,6 +110,17 @@ def _draw_panel(
     if panel.scale != "linear":
         axes.yaxis.set_major_formatter(ticker.FuncFormatter(lambda value, _: f"{value:g}"))
         axes.yaxis.set_minor_formatter(ticker.NullFormatter())
+
+
+def _show_single_points(axes: Any) -> None:
+    """Makes visible, on a logarithmic axis, what is above 0 once only, and gives it a tick."""
+    shown = [np.asarray(line.get_ydata(), np.float64) for line in axes.lines]
+    for line, values in zip(axes.lines, shown, strict=True):
+        if np.sum(values > 0) == 1:
+            line.set(marker="o", markersize=2.5 * line.get_linewidth())
+    positive = np.concatenate([values[values > 0] for values in shown])
+    if positive.max() < 10 * positive.min():
+        axes.set_ylim(positive.min() / 4, positive.max() * 4)
 
 
 def aligned(

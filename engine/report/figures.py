@@ -7,6 +7,7 @@ from typing import Literal
 
 import matplotlib as mpl
 import numpy as np
+from matplotlib import ticker
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -24,6 +25,7 @@ from engine.report.topics import Topic
 # Of the characters of a label, and of the labels in one column of a legend.
 _LONG_LABEL = 20
 _MOST_IN_A_COLUMN = 4
+_LINES = ("-", "--", "-.", ":")
 # Okabe and Ito (2008): distinguishable with any colour vision.
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C6D31", "#7F7F7F")
 
@@ -140,14 +142,20 @@ def _start_loss(runs: ArmRuns) -> float:
 
 
 def _incidence(summary: Summary) -> Figure:
-    """Share of the runs that have left chance level, with its band and the numbers at risk."""
+    """Share of the runs that have left chance level, with its band and the numbers at risk.
+
+    Of many arms the rows of numbers are the legend, and there are no bands.
+    """
     names = list(summary.runs)
-    figure = new_figure(3.0 + 0.17 * len(names))
-    axes, table = figure.subplots(2, 1, height_ratios=(3.0, 0.25 + 0.17 * len(names)), sharex=True)
+    are_few = len(names) <= _MOST_IN_A_COLUMN
+    height = (0.17 if are_few else 0.3) * len(names)
+    figure = new_figure(3.0 + height)
+    axes, table = figure.subplots(2, 1, height_ratios=(3.0, 0.25 + height), sharex=True)
     end = max(runs.horizon / summary.steps_per_unit(n) for n, runs in summary.runs.items())
-    ticks = np.linspace(0, end, 5)
-    has_band = len(names) <= 4
+    places = np.asarray(ticker.MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]).tick_values(0, end))
+    ticks = places[places <= end * (1 + 1e-9)].tolist()
     for row, (name, runs) in enumerate(summary.runs.items()):
+        line = "-" if are_few else _LINES[row % len(_LINES)]
         time = runs.time / summary.steps_per_unit(name)
         curve = statistics.aalen_johansen(time, runs.event)
         colour = _colour(summary, name)
@@ -156,18 +164,23 @@ def _incidence(summary: Summary) -> Figure:
         value, lower = columns
         at_start = statistics.proportion(0, len(time)).upper
         upper = np.concatenate([[at_start], curve.upper, curve.upper[-1:]])
-        axes.step(x, value, where="post", color=colour, label=label(name), linewidth=1.6)
+        style = {"color": colour, "linestyle": line}
+        axes.step(x, value, where="post", label=label(name), linewidth=1.6, **style)
         censored = np.unique(time[runs.event == 0])
         at_censoring = value[np.searchsorted(x, censored, side="right") - 1]
         axes.plot(censored, at_censoring, "|", color=colour, markersize=7)
-        if has_band:
+        if are_few:
             axes.fill_between(x, lower, upper, step="post", color=colour, alpha=0.16, linewidth=0)
         for tick in ticks:
             at_risk = int(np.sum(time >= tick))
             table.text(tick, row, str(at_risk), ha="center", va="center", color=colour, fontsize=8)
+        if not are_few:
+            table.plot([0, 0.06 * end], [row - 0.5] * 2, linewidth=1.6, **style)
+            table.text(0.08 * end, row - 0.5, label(name), va="center", color=colour, fontsize=7)
     axes.set(ylim=(-0.02, 1.02), ylabel="share that left chance level")
-    _add_legend(axes, "lower right")
-    table.set(ylim=(len(names) - 0.4, -0.6), yticks=[], xlim=(0, end), xticks=ticks)
+    if are_few:
+        _add_legend(axes, "lower right")
+    table.set(ylim=(len(names) - 0.4, -0.8), yticks=[], xlim=(0, end), xticks=ticks)
     table.set_xlabel(f"{_time_label(summary)}; below the curves, runs still at risk")
     table.spines[["left", "bottom"]].set_visible(False)
     table.tick_params(length=0)

@@ -12,36 +12,28 @@ from engine.store import WorkDirectory
 _FEWEST_MEASUREMENTS = 2
 
 
-def read_signs(directory: WorkDirectory, runs: ArmRuns, he: ArmRuns | None) -> Signs:
+def read_signs(directory: WorkDirectory, runs: ArmRuns) -> Signs:
     """The signs in the runs as given, as far as they were recorded.
 
     Args:
         directory: of the study.
         runs: of the given arm.
-        he: of the arm with a He start, if there is one.
     """
     found = find_arm_diagnostics(directory, runs.name)
     if found is None:
         return Signs()
-    of_he = None if he is None else find_arm_diagnostics(directory, he.name)
     is_stuck = np.isin(found.seed, runs.seed[np.asarray(runs.status) == "stuck"])
     dead = _dead(found)
+    spread = found.values.get("output_spread", {}).get(WHOLE)
     return Signs(
         num_dead=None if dead is None else int(np.sum(dead[is_stuck, -1])),
         num_born_dead=None
         if dead is None
         else int(np.sum(np.all(dead[is_stuck][:, [0, -1]], axis=1))),
         below_epsilon=_below_epsilon(found, runs),
-        output_spread=_output_spread(found),
-        he_output_spread=None if of_he is None else _output_spread(of_he),
+        output_spread=None if spread is None else _median(spread[:, 0]),
         dead_layer=None if dead is None else _dead_layer(found, is_stuck & dead[:, -1]),
     )
-
-
-def _output_spread(found: ArmDiagnostics) -> float | None:
-    """At the start."""
-    spread = found.values.get("output_spread", {}).get(WHOLE)
-    return None if spread is None else _median(spread[:, 0])
 
 
 def _dead_layer(found: ArmDiagnostics, is_dead: np.ndarray) -> str | None:

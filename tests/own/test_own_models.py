@@ -210,6 +210,14 @@ def test_the_first_batch_of_other_numbers_is_tried_anew(data_dir, tmp_path):
         try_network(spec._replace(data=broken), str(tmp_path))
 
 
+def test_the_spread_of_outputs_tells_a_factor_that_no_start_makes_up_for(data_dir):
+    tiny, usual = (try_network(_spec(name, data_dir), None) for name in ("Scaled", "mlp"))
+    assert 0 < tiny.spread < 1e-5 < 1e-2 < usual.spread
+    assert tiny.input_spread == pytest.approx(usual.input_spread)
+    inputs = _spec("mlp", data_dir).data["inputs"]
+    assert usual.input_spread == pytest.approx(np.sqrt(np.mean(np.var(inputs, axis=0))), rel=0.3)
+
+
 def test_outputs_that_are_shares_are_noticed(data_dir):
     assert try_network(_spec("Softmax", data_dir), None).is_share
     assert not try_network(_spec("mlp", data_dir), None).is_share
