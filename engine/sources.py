@@ -4,6 +4,7 @@ A reference is `path/to/file.py:name` or `package.module:name`.
 """
 
 import ast
+import difflib
 import hashlib
 import importlib
 import importlib.util
@@ -116,7 +117,7 @@ def load_module(place: str, who: str) -> ModuleType:
         if place.endswith(".py"):
             path = Path(os.path.abspath(os.path.expanduser(place)))
             if not path.is_file():
-                raise InputError(f"{who}: there is no file {str(path)!r}")
+                raise InputError(f"{who}: there is no file {str(path)!r}{_nearest_file(path)}")
             _make_importable(path.parent)
             return import_file(path)
         _make_importable(Path.cwd())
@@ -127,6 +128,16 @@ def load_module(place: str, who: str) -> ModuleType:
         raise InputError(f"{who} cannot be imported: {_described(error, place)}") from error
     except SystemExit as error:
         raise InputError(f"{who} cannot be imported: it ends the program") from error
+
+
+def _nearest_file(path: Path) -> str:
+    """The question whether another file of its folder was meant, or nothing."""
+    try:
+        beside = [file.name for file in path.parent.glob("*.py")]
+    except OSError:
+        return ""
+    nearest = difflib.get_close_matches(path.name, beside, n=1, cutoff=0.5)
+    return f"; did you mean {nearest[0]!r}?" if nearest else ""
 
 
 def import_file(path: Path) -> ModuleType:

@@ -116,7 +116,8 @@ def test_an_option_that_no_diagnosis_has_is_refused(tmp_path: Path):
     [
         (["--minutes=0"], "minutes=0.0: expected a positive number"),
         (["--minutes=nan"], "minutes=nan: expected a positive number"),
-        (["--minutes=soon"], "minutes"),
+        (["--minutes=soon"], "--minutes=soon: expected a number"),
+        (["--seeds=few"], "--seeds=few: expected an integer"),
         (["--sweep=init=he,normal"], "sweep"),
         (["--design=crossed"], "design"),
         (["--arm=as_aksed", "--experiment=kick_in", "--model=cnn8"], "did you mean 'as_asked'?"),

@@ -56,6 +56,7 @@ def test_its_neighbours_can_be_imported_but_hide_nothing(folder):
         ("net.txt:a", "there is no file|cannot be imported"),
         ("net-a:a", "neither a file ending in .py nor a module's name"),
         ("none.py:a", "there is no file"),
+        ("nett.py:B", "there is no file .*nett.py'; did you mean 'net.py'"),
         ("no_such_module:a", "ModuleNotFoundError"),
         ("net.py:Bb", "did you mean 'B'"),
         ("broken.py:a", r"SyntaxError.*line 2"),

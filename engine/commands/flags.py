@@ -1,6 +1,6 @@
 """Flags of every verb: what can be typed, how it is read, and how it is described."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from absl import flags
@@ -204,6 +204,27 @@ class _FieldParser(flags.ArgumentParser):
         return self._name
 
 
+class _IntegerParser(flags.IntegerParser):
+    """As absl's, with an error for people."""
+
+    def convert(self, argument: Any) -> int:
+        return int(_converted(super().convert, argument, int))
+
+
+class _FloatParser(flags.FloatParser):
+    """As absl's, with an error for people."""
+
+    def convert(self, argument: Any) -> float:
+        return float(_converted(super().convert, argument, float))
+
+
+def _converted(convert: Callable[[Any], Any], argument: Any, kind: type) -> Any:
+    try:
+        return convert(argument)
+    except (TypeError, ValueError):
+        raise ValueError(f"expected {_KINDS[kind]}") from None
+
+
 class _LiveParser(flags.ArgumentParser):
     """Parses a flag that may stand alone or have seconds."""
 
@@ -235,13 +256,13 @@ def _define_fields(values: flags.FlagValues) -> None:
 
 
 def _define(values: flags.FlagValues, table: Mapping[str, tuple[type, str]]) -> None:
-    define: dict[type, Any] = {
-        int: flags.DEFINE_integer,
-        float: flags.DEFINE_float,
-        str: flags.DEFINE_string,
+    parsers: dict[type, type[flags.ArgumentParser]] = {
+        int: _IntegerParser,
+        float: _FloatParser,
+        str: flags.ArgumentParser,
     }
     for name, (kind, doc) in table.items():
-        define[kind](name, None, doc, flag_values=values)
+        flags.DEFINE(parsers[kind](), name, None, doc, flag_values=values)
 
 
 def required(values: flags.FlagValues, name: str) -> str:

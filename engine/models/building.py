@@ -101,6 +101,8 @@ def own_builder(arm: Arm, num_outputs: int) -> Callable[..., Any] | Any:
     for name in typed:
         if name not in usable and not takes_any:
             raise unknown_name(f"argument of {arm.model}", name, usable or ["(it takes none)"])
+        if isinstance(typed[name], str) and _is_flag(parameters.get(name)):
+            raise InputError(f"model_arg={name}={typed[name]}: expected true or false")
     for name in OUTPUT_NAMES:
         if name in parameters:
             typed.setdefault(name, num_outputs)
@@ -131,6 +133,13 @@ def _parameters(named: Any) -> dict[str, inspect.Parameter]:
     except (TypeError, ValueError):
         return {}
     return {name: p for name, p in signature.parameters.items() if name != "self"}
+
+
+def _is_flag(parameter: inspect.Parameter | None) -> bool:
+    """Whether an argument is either true or false."""
+    if parameter is None:
+        return False
+    return isinstance(parameter.default, bool) or parameter.annotation in (bool, "bool")
 
 
 def _refuse_missing(arm: Arm, parameters: dict[str, inspect.Parameter], typed: Any) -> None:

@@ -244,6 +244,7 @@ def test_a_network_that_cannot_learn_is_refused(name, words, data_dir):
         ("Needs", ("depth",), "expected name=value"),
         ("Needs", ("depth=1", "depth=2"), "given twice"),
         ("ResNet", ("widths=3",), "TypeError"),
+        ("OldStyle", ("train=yes",), "train=yes: expected true or false"),
         ("number", (), "is an int"),
         ("instance", ("widths=(1,)",), "is a network already"),
         ("of_key_alone", (), r"init\(key\): expected init\(key, inputs\)"),
