@@ -1,4 +1,4 @@
-"""`python -m tests`: formatter, linter, types, the fast tests, and what docs/ says, in this order.
+"""`python -m tests`: formatter, linter, types, the fast tests, longer ones, and what docs/ says.
 
 Words after it go to pytest, for example `python -m tests -m "slow or not slow"`.
 """
@@ -22,7 +22,8 @@ UNOPTIMISED = {"XLA_FLAGS": "--xla_backend_optimization_level=0"}
 # There is a pytest process per core; threads in each, for matrices of thirty rows, only wait.
 ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1"}
 SUITES: tuple[tuple[str, dict[str, str]], ...] = (
-    ("not slow and not guide and not bits", UNOPTIMISED),
+    ("not slow and not guide and not bits and not long", UNOPTIMISED),
+    ("long and not slow and not guide and not bits", UNOPTIMISED),
     ("bits and not slow", {}),
     ("guide and not slow", {}),
 )
@@ -30,7 +31,8 @@ SUITES: tuple[tuple[str, dict[str, str]], ...] = (
 
 def main() -> int:
     """0 where everything passes, else the exit code of the first check that does not."""
-    pytest = ("pytest", "-q", "-n", "2")
+    # Tests of one file share programs and studies: whoever has begun it goes on with it.
+    pytest = ("pytest", "-q", "-n", "2", "--dist", "worksteal")
     suites = [((*pytest, "-m", marks), variables) for marks, variables in SUITES]
     if sys.argv[1:]:
         suites = [((*pytest, *sys.argv[1:]), {})]

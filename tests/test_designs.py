@@ -163,6 +163,7 @@ def _run(workdir, data_dir: str, **changes):
     return run(study, workdir, data_dir=data_dir, num_workers=0, is_quiet=True).summary
 
 
+@pytest.mark.long
 def test_a_study_with_every_design_runs_resumes_and_grows(tmp_path, data_dir):
     """Forks wait for their parents; two launches make the rows of one."""
     summary = _run(tmp_path / "a", data_dir, seeds=3)

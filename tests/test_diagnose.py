@@ -43,6 +43,7 @@ def _diagnosis(workdir: Path) -> dict:
     return json.loads((workdir / "summary.json").read_text())["diagnosis"]
 
 
+@pytest.mark.long
 def test_a_diagnosis_ends_in_a_verdict_with_its_evidence(diagnosed: Path):
     found = _diagnosis(diagnosed)
     assert found["verdict"] == "normal for this set-up"
@@ -60,12 +61,14 @@ def test_a_diagnosis_ends_in_a_verdict_with_its_evidence(diagnosed: Path):
     assert (diagnosed / "figures" / "remedies.svg").exists()
 
 
+@pytest.mark.long
 def test_the_verdict_is_the_headline(diagnosed: Path):
     results = engine.open(diagnosed)
     assert results.verdict.startswith("Normal for this set-up: 6 of 6 runs")
     assert "remedies" in results.figures
 
 
+@pytest.mark.long
 def test_a_diagnosis_is_a_study_that_can_be_made_again(diagnosed: Path):
     document = store.open_existing(diagnosed).document
     study = study_of(document)
@@ -74,6 +77,7 @@ def test_a_diagnosis_is_a_study_that_can_be_made_again(diagnosed: Path):
     assert study.diagnosis.minutes is None
 
 
+@pytest.mark.long
 def test_the_same_command_goes_on_with_the_same_study(
     diagnosed: Path, data_dir: str, capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
@@ -92,6 +96,7 @@ def test_the_same_command_goes_on_with_the_same_study(
     assert "minutes=1 choose nothing" in capsys.readouterr().err
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("word", "expected"),
     [

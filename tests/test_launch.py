@@ -131,6 +131,7 @@ def test_missing_and_unusable_places(words, expected, tmp_path, monkeypatch, cap
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.long
 def test_run_resume_report_and_refuse(tmp_path, data_dir, capsys):
     workdir = tmp_path / "study"
     assert _launch(*_single(workdir, data_dir, "--sweep=learning_rate=1e-3,1e-2")) == 0

@@ -119,6 +119,7 @@ def test_a_comparison_needs_two_arms():
         _looks("comparison", arms=("a",))
 
 
+@pytest.mark.long
 def test_a_launch_stops_when_it_is_decided_and_goes_on_where_it_was(tmp_path, data_dir):
     """Two launches, the second with a narrower aim, equal one with a fixed number of seeds."""
     options = {"data_dir": data_dir, "num_workers": 0, "is_quiet": True}

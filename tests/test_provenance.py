@@ -60,6 +60,7 @@ def test_values_of_flags_for_secrets_are_hidden():
     assert discreet(words) == hidden
 
 
+@pytest.mark.long
 def test_nothing_in_a_study_says_who_ran_it_and_where(tmp_path, cache_dir, monkeypatch):
     home = tmp_path / "home" / "alice-the-user"
     monkeypatch.setenv("HOME", str(home))

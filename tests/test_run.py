@@ -40,6 +40,7 @@ def test_a_study_leaves_everything_that_is_promised(tmp_path, options):
     assert len(document["identity"]["data"]["slow"]) == 64
 
 
+@pytest.mark.long
 def test_more_seeds_later_are_what_one_launch_would_have_made(tmp_path, options):
     run(small_study(seeds=6), tmp_path / "once", **options)
     run(small_study(seeds=2), tmp_path / "twice", **options)
@@ -150,6 +151,7 @@ def test_an_interrupted_study_keeps_what_is_finished(tmp_path, options, monkeypa
     assert read_all(tmp_path / "cut") == read_all(tmp_path / "whole")
 
 
+@pytest.mark.long
 def test_a_sweep_of_numbers_compiles_the_training_program_once(tmp_path, data_dir):
     """8 values × 8 seeds, and the start of a network by another scheme, without a cache."""
     compiled: list[str] = []

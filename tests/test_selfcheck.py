@@ -90,6 +90,7 @@ def test_a_verdict_is_kept(spec, monkeypatch, tmp_path):
     assert selfcheck.find_disagreement(spec, str(tmp_path)) == "other width"
 
 
+@pytest.mark.long
 def test_a_study_falls_back_and_says_so(monkeypatch, tmp_path: Path, data_dir, capfd):
     """The wrong rule's rows are never stored; what is stored equals a native study's."""
     study = Study(name="small", arms={"small": SMALL}, seeds=2, horizon=22)

@@ -46,6 +46,7 @@ def _assert_equal(a, b) -> None:
         np.testing.assert_array_equal(curve, b.curves[name])
 
 
+@pytest.mark.long
 def test_streamed_runs_have_the_bits_of_runs_on_resident_data(make_pool):
     """Over more than a chunk and more than an epoch, and in a second cohort of the same pool."""
     found = {}
@@ -74,6 +75,7 @@ def test_a_cohort_goes_on_from_where_it_was_kept(make_pool):
         _assert_equal(resumed[seed], uninterrupted[seed])
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("stop", ["horizon", "settled"])
 def test_runs_of_a_cohort_may_end_at_different_times(stop, make_pool):
     """Arms of one group have horizons of their own, and settled runs end early."""
@@ -148,6 +150,7 @@ def test_suspects_of_a_cohort_are_tried_at_one_step():
     assert found == [[0, 2], [1], [3, 4, 5]]
 
 
+@pytest.mark.long
 def test_a_study_is_streamed_by_spawned_workers(tmp_path, data_dir, cache_dir):
     """Through files that workers share, with the rows of the study that is not streamed."""
     rows = {}

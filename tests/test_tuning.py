@@ -53,6 +53,7 @@ def test_a_form_that_gives_wrong_numbers_is_not_tried(spec, monkeypatch):
     assert tuning.tune(spec, "cpu", None, None)[0] == Choice(1, 1, "direct")
 
 
+@pytest.mark.long
 def test_a_tuned_study_records_what_it_chose_and_keeps_it(monkeypatch, tmp_path, data_dir):
     tried = [Choice(2, 2, "direct"), Choice(4, 4, "patches")]
     monkeypatch.setattr(tuning, "candidates", lambda platform: tried)

@@ -76,6 +76,7 @@ def test_lost_runs_go_back_to_the_front():
     assert scheduler.assign(1, 0, 0).runs == first
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("num_workers", [1, 2])
 def test_any_number_of_workers_makes_the_same_bits(num_workers, tmp_path, data_dir, cache_dir):
     arms = {"a": small_arm(), "b": small_arm(batch_norm=True)}
@@ -118,6 +119,7 @@ def _root() -> Path:
     return Path(__file__).parent.parent
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("number", "words"),
     [(signal.SIGKILL, "a worker died with exit code -9"), (signal.SIGSTOP, "no sign of life")],
@@ -193,6 +195,7 @@ def _die(connection, *others) -> None:
     os._exit(3)
 
 
+@pytest.mark.long
 def test_an_exception_in_a_worker_arrives_with_its_traceback(monkeypatch):
     monkeypatch.setattr(processes, "_worker_main", _fail)
     with pytest.raises(WorkerFailedError, match="ZeroDivisionError"):

@@ -125,6 +125,7 @@ def test_the_second_moment_is_the_one_that_the_next_update_uses(data_dir):
     assert float(values[whole]) == pytest.approx(share, abs=3e-3)
 
 
+@pytest.mark.long
 def test_training_is_the_same_to_the_last_bit_and_one_seed_is_as_among_others(make_pool):
     arm = small_arm(learning_rate=1e-2)
     options = {"diagnostics": ALL, "diagnostics_every": 22}

@@ -109,6 +109,7 @@ LOOPS: dict[str, Callable[..., list[float]]] = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", LOOPS)
 def test_it_trains_as_its_own_loop_does(name, make_pool, data_dir):
     """Losses of some steps, to rounding: 2^-24 a step, times what a step's sums add up."""

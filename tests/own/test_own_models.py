@@ -135,6 +135,7 @@ def test_the_inputs_of_a_projection_are_not_multiplied_by_its_heads():
         assert scales[f"{attention}/{name}/kernel"] == pytest.approx(8**-0.5)
 
 
+@pytest.mark.long
 def test_seeds_start_as_written_or_as_laid(make_pool):
     starts = {}
     for init in ("as_written", "normal"):
