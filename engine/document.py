@@ -34,9 +34,7 @@ _KINDS: dict[type, str] = {
 _ENTRIES = {"platform": "the kind of device"}
 
 
-def document(
-    plan: Plan, devices: Devices, network_notes: Mapping[str, list[str]] | None = None
-) -> dict[str, Any]:
+def document(plan: Plan, devices: Devices) -> dict[str, Any]:
     """`study.json`: everything that is needed to do the study again.
 
     `identity` is what makes it this study and no other. How many seeds it has, and when and how it
@@ -45,7 +43,6 @@ def document(
     Args:
         plan: of the study.
         devices: what this launch runs on.
-        network_notes: what a person should know of the networks, in words, by arm.
     """
     study = plan.study
     return {
@@ -68,7 +65,8 @@ def document(
                 name: [note.words for note in group.notes if note.is_caution]
                 for name, group in plan.group_of.items()
             },
-            "network_notes": {name: (network_notes or {}).get(name, []) for name in plan.arms},
+            # Filled in when networks of the user's own have been tried.
+            "network_notes": {name: [] for name in plan.arms},
         },
         "launches": [provenance.current_launch(devices)],
     }

@@ -23,8 +23,8 @@ from engine.streams import opened
 from engine.tasks import Batch, Task, build_task, fingerprint, first_batch
 
 _NUM_KEYS = 2
-# Of each key: as the network is written, and as He has it.
-_NUM_STARTS = 2
+# Of the starts of each key: as the network is written, and after it as He has it.
+_AS_WRITTEN = 0
 
 
 class FirstBatch(NamedTuple):
@@ -33,15 +33,16 @@ class FirstBatch(NamedTuple):
     Attributes:
         loss: of a batch, where the network starts by itself.
         is_share: whether the outputs are shares that add up to 1, though the loss takes logits.
-        spread, input_spread: standard deviation over examples of an output, the largest of all
-            starts, and of an input.
+        spread: standard deviation over examples of an output, the largest of all starts with
+            finite outputs; `None` where there is none.
+        input_spread: of an input.
         unreached: names of the parameters whose gradient is 0 wherever the network starts.
         unmoved: of the others, those whose gradient is 0 where the network starts by itself.
     """
 
     loss: float
     is_share: bool
-    spread: float
+    spread: float | None
     input_spread: float
     unreached: list[str]
     unmoved: list[str]
@@ -90,13 +91,19 @@ def _try(spec: PoolSpec, task: Task, batch: Batch, key: jax.Array) -> FirstBatch
     shapes = jax.eval_shape(lambda: _start(model, task, key)[0])
     names = leaf_names(shapes)
     is_reached = np.asarray(reached)
-    unreached = [names[i] for i in np.flatnonzero(~np.any(is_reached, axis=0))]
+    unreached = [names[i] for i in np.flatnonzero(~np.any(is_reached, axis=(0, 1)))]
     if len(unreached) == len(names):
         raise InputError(f"{who}: the gradient of the loss reaches none of its parameters")
-    is_moved = np.any(is_reached[::_NUM_STARTS], axis=0)
+    is_moved = np.any(is_reached[:, _AS_WRITTEN], axis=0)
     unmoved = [names[i] for i in np.flatnonzero(~is_moved) if names[i] not in unreached]
-    spread = max(_spread(rows) for rows in np.asarray(outputs))
+    spread = largest_spread(np.asarray(outputs))
     return FirstBatch(loss, is_share, spread, _spread(batch.inputs), unreached, unmoved)
+
+
+def largest_spread(outputs: np.ndarray) -> float | None:
+    """Of the outputs `[num_starts, batch, num_outputs]` of several starts, see `FirstBatch`."""
+    finite = [rows for rows in outputs if np.all(np.isfinite(rows))]
+    return max(map(_spread, finite), default=None)
 
 
 def _spread(rows: Any) -> float:
@@ -118,7 +125,10 @@ def _start(model: Model, task: Task, key: jax.Array) -> tuple[Any, Any]:
 def _gradients(
     spec: PoolSpec, task: Task, model: Model, batch: Batch, keys: jax.Array
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """Losses at some starts, whether the gradient of each leaf is other than 0 there, and outputs.
+    """Losses at some starts, whether the gradient of each leaf is other than 0, and outputs.
+
+    Arrays `[num_keys · num_starts]`, `[num_keys, num_starts, num_leaves]` and
+    `[num_keys · num_starts, batch, num_outputs]`.
 
     Two kinds of start, because either alone may be one at which a gradient happens to be 0: the
     network's own (an output layer that starts at 0), and He's laid over it.
@@ -143,4 +153,5 @@ def _gradients(
             losses.append(value)
             all_outputs.append(outputs)
             reached.append(jnp.stack([jnp.any(leaf != 0) for leaf in jax.tree.leaves(gradient)]))
-    return jnp.stack(losses), jnp.stack(reached), jnp.stack(all_outputs)
+    by_start = jnp.stack(reached).reshape(len(keys), -1, len(reached[0]))
+    return jnp.stack(losses), by_start, jnp.stack(all_outputs)

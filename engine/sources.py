@@ -133,11 +133,11 @@ def load_module(place: str, who: str) -> ModuleType:
 def _nearest_file(path: Path) -> str:
     """The question whether another file of its folder was meant, or nothing."""
     try:
-        beside = [file.name for file in path.parent.glob("*.py")]
+        beside = [file.stem for file in path.parent.glob("*.py")]
     except OSError:
         return ""
-    nearest = difflib.get_close_matches(path.name, beside, n=1, cutoff=0.5)
-    return f"; did you mean {nearest[0]!r}?" if nearest else ""
+    nearest = difflib.get_close_matches(path.stem, beside, n=1)
+    return f"; did you mean {f'{nearest[0]}.py'!r}?" if nearest else ""
 
 
 def import_file(path: Path) -> ModuleType:

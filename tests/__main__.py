@@ -31,7 +31,7 @@ SUITES: tuple[tuple[str, dict[str, str]], ...] = (
 
 def main() -> int:
     """0 where everything passes, else the exit code of the first check that does not."""
-    # Tests of one file share programs and studies: whoever has begun it goes on with it.
+    # Tests of one file share programs and studies: mostly, whoever has begun it goes on with it.
     pytest = ("pytest", "-q", "-n", "2", "--dist", "worksteal")
     suites = [((*pytest, "-m", marks), variables) for marks, variables in SUITES]
     if sys.argv[1:]:

@@ -23,7 +23,7 @@ from engine.study import MAX_SEEDS, Study, check_whole, resolve_arm
 from engine.tasks.controls import has_constant_inputs, has_examples
 
 MINUTES = 10.0
-# Times the minutes that were given: that is worth a word.
+# So many times the minutes that were given are worth a word.
 _MORE_THAN_GIVEN = 1.25
 # What the decision table, and who reads it, want to see inside the runs: the cheap ones.
 _DIAGNOSTICS = ("norms", "epsilon", "dead", "spread", "outputs")
@@ -137,8 +137,8 @@ def diagnose(
     taken = (time.monotonic() - began) / 60
     if known is None and minutes is not None and taken > _MORE_THAN_GIVEN * minutes:
         note(
-            f"it took {taken:.1f} minutes, not {minutes:g}: steps took longer than when they were "
-            f"measured, as on a machine that does other things too"
+            f"it took {taken:.1f} minutes, not {minutes:g}: something took longer than it was "
+            f"measured to, as on a machine that does other things too"
         )
     return results
 

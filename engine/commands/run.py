@@ -207,10 +207,12 @@ def _train(request: _Request, crew: workers.Crew, watch: SignalWatch, is_quiet: 
             plan, tuned = _tuned(plan, request, crew.settings.cache_dir)
     with spooled(plan) as plan:
         with watch.at_once():
-            store.refuse_other_study(request.workdir, document(plan, request.devices))
-            network_notes = try_own_networks(plan, request.devices, crew.settings.cache_dir)
+            described = document(plan, request.devices)
+            store.refuse_other_study(request.workdir, described)
+            described["study"]["network_notes"] = try_own_networks(
+                plan, request.devices, crew.settings.cache_dir
+            )
         watch.check()
-        described = document(plan, request.devices, network_notes)
         directory = store.create_or_resume(request.workdir, described, _note)
         directory.inspect(_note)
         if tuned:

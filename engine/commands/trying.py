@@ -7,11 +7,12 @@ from engine.commands.progress import note
 from engine.devices import Devices
 from engine.firstbatch import FirstBatch, try_network
 from engine.models.initial import AS_WRITTEN
-from engine.plan import Plan
+from engine.plan import Group, Plan
 from engine.sources import is_reference
 
 # Of outputs, over that of inputs: He's start keeps their size, and pooling averages some of it.
 _LEAST_SPREAD = 1e-3
+_MOST_NAMED = 4
 
 
 def try_own_networks(plan: Plan, available: Devices, cache_dir: str | None) -> dict[str, list[str]]:
@@ -28,60 +29,56 @@ def try_own_networks(plan: Plan, available: Devices, cache_dir: str | None) -> d
     Raises:
         InputError: see `engine.firstbatch.try_network`.
     """
-    tried: dict[object, FirstBatch] = {}
-    notes = {}
+    alike: dict[object, list[Group]] = {}
     for group in plan.groups:
         arm = group.spec.arm
-        if not is_reference(arm.model):
-            continue
-        is_as_written = arm.init == AS_WRITTEN
-        # What an optimiser or a control changes is no other network.
-        source = tasks.source_of(dataclasses.replace(arm, control="none"))
-        key = (arm.model, arm.model_args, arm.precision, is_as_written, source)
-        is_new = key not in tried
-        if is_new:
-            tried[key] = workers.call(available, cache_dir, try_network, group.spec, cache_dir)
-        lines = _in_words(tried[key])
-        notes.update(dict.fromkeys(group.arm_names, lines))
-        if is_new:
-            for line in [*lines, *_of_its_start(tried[key], is_as_written)]:
-                note(f"{', '.join(group.arm_names)}: {line}")
-    return {name: notes.get(name, []) for name in plan.arms}
+        if is_reference(arm.model):
+            # What an optimiser or a control changes is no other network.
+            source = tasks.source_of(dataclasses.replace(arm, control="none"))
+            key = (arm.model, arm.model_args, arm.precision, source)
+            alike.setdefault(key, []).append(group)
+    notes: dict[str, list[str]] = {name: [] for name in plan.arms}
+    for groups in alike.values():
+        first = min(groups, key=lambda group: group.spec.arm.control != "none")
+        found = workers.call(available, cache_dir, try_network, first.spec, cache_dir)
+        lines = in_words(found)
+        notes.update({name: lines for group in groups for name in group.arm_names})
+        is_as_written = any(group.spec.arm.init == AS_WRITTEN for group in groups)
+        for line in [*lines, *(_of_its_start(found) if is_as_written else [])]:
+            note(f"{', '.join(first.arm_names)}: {line}")
+    return notes
 
 
-def _in_words(found: FirstBatch) -> list[str]:
-    """What is wrong with a network wherever it starts."""
+def in_words(found: FirstBatch) -> list[str]:
+    """What is wrong with a network wherever it starts, a line each."""
     lines = []
     if found.is_share:
         lines.append(
             "the outputs are shares that add up to 1, as after a softmax; the loss takes a softmax "
             "itself, so leave that out, or it can hardly learn"
         )
-    if 0 < found.spread < _LEAST_SPREAD * min(found.input_spread, 1.0):
+    if found.spread and found.spread < _LEAST_SPREAD * min(found.input_spread, 1.0):
         lines.append(
-            f"whatever the start, its outputs differ by {found.spread:.0e} only from example to "
-            f"example, where inputs differ by {found.input_spread:.2g}: look for a factor that "
-            f"makes them small"
+            f"with its own start and with He's the outputs differ by {found.spread:.0e} only from "
+            f"example to example, where the inputs differ by {found.input_spread:.2g}: look for a "
+            f"factor, or a saturating activation, that makes them small"
         )
     if found.unreached:
-        lines.append(
-            f"the gradient of the loss does not reach {_listed(found.unreached)}, which will stay "
-            f"where it starts"
-        )
+        stay = "stays where it starts" if len(found.unreached) == 1 else "stay where they start"
+        lines.append(f"the gradient of the loss does not reach {_listed(found.unreached)}: {stay}")
     return lines
 
 
-def _of_its_start(found: FirstBatch, is_as_written: bool) -> list[str]:
+def _of_its_start(found: FirstBatch) -> list[str]:
     """What may be meant so: a head of zeros holds all before it back for one step."""
-    if not found.unmoved or not is_as_written:
+    if not found.unmoved:
         return []
     return [
         f"where the network starts as it is written, the gradient of a batch is 0 in "
-        f"{_listed(found.unmoved)}: that cannot move before something else does"
+        f"{_listed(found.unmoved)}: nothing moves there before something else does"
     ]
 
 
 def _listed(names: list[str]) -> str:
-    most = 4
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return f"{', '.join(names[:most])}{more}"
+    more = len(names) - _MOST_NAMED
+    return ", ".join(names[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")

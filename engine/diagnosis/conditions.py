@@ -3,6 +3,8 @@
 Advice is the name of an arm, or `None`.
 """
 
+from typing import Literal
+
 from engine.diagnosis.budget import FEWEST_SEEDS
 from engine.diagnosis.evidence import (
     FEWEST_RUNS,
@@ -18,6 +20,9 @@ FINE_EPSILON, HE, LEAKY = "epsilon=1e-12", "init=he", "leaky_relu"
 # Of a configuration of which 95 % of the runs leave, 0.6 % of the studies of 24 runs show fewer.
 NORMAL_RUNS = 0.8
 FEW_DIVERGED = 0.1
+# Deviation of the outputs over examples at the start, of a network that starts far too small, or
+# far too large.
+_SMALL_START, _LARGE_START = 0.1, 10.0
 # A rate that is advised takes away this share of what the best one does.
 _SHARE_OF_BEST = 0.9
 # Fewer are no pattern, nor is a smaller share of all runs.
@@ -137,10 +142,22 @@ def _has_died_of_another_cause(evidence: Evidence) -> bool:
     """Whether runs die of the rate, or of the start.
 
     What a lower rate spares has died of the rate. What another start spares, and a leak does not,
-    has died while it was held: a unit that nothing moves dies of the first unlucky step.
+    has died while it was held: a unit that nothing moves dies of the first unlucky step. Where no
+    leak could be tried, the start must be seen to be small, or large.
     """
-    is_spared_by_start = evidence.relieves(HE) and not evidence.relieves(LEAKY)
-    return lower_rate(evidence) is not None or is_spared_by_start
+    if LEAKY in evidence.arms:
+        is_of_start = not evidence.leaves(LEAKY)
+    else:
+        is_of_start = size_of_start(evidence) is not None
+    return lower_rate(evidence) is not None or (evidence.relieves(HE) and is_of_start)
+
+
+def size_of_start(evidence: Evidence) -> Literal["small", "large"] | None:
+    """What the outputs at the start show of it; `None` where they are of order one, or unknown."""
+    spread = evidence.signs.output_spread
+    if spread is None or _SMALL_START <= spread <= _LARGE_START:
+        return None
+    return "small" if spread < _SMALL_START else "large"
 
 
 def is_held_by_scale(evidence: Evidence) -> bool:
@@ -149,10 +166,10 @@ def is_held_by_scale(evidence: Evidence) -> bool:
 
 
 def higher_rate(evidence: Evidence) -> str | None:
-    """Of the higher rates that help, the lowest with which nearly all runs leave about as early as
-    with the best of them, or most.
+    """Of the higher rates that help, the lowest that is about as good as the best.
 
-    One that makes something else worse only where there is no other.
+    That is one with which nearly all runs leave, and about as early; without one, the lowest that
+    helps. One that makes something else worse only where there is no other.
     """
     rates, arms = evidence.rates, evidence.arms
     helping = [name for name, rate in rates.items() if rate > 1 and evidence.relieves(name)]

@@ -117,6 +117,10 @@ class Evidence(NamedTuple):
         """The configuration itself."""
         return self.arms[AS_GIVEN]
 
+    def is_measured(self, name: str) -> bool:
+        """Whether any run leaves, as given or changed; else nothing is known of the difference."""
+        return bool(self.arms[name].num_left or self.given.num_left)
+
     def carries_over(self, name: str) -> bool | None:
         """Whether an arm learns what holds on other examples; `None` if unknown.
 

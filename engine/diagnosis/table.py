@@ -162,7 +162,8 @@ RULES = (
         DEAD,
         f"in most of the runs at chance, in at least {FEWEST_DEAD} and {100 * SHARE_DEAD:.0f} % of "
         f"all runs, a whole layer gives the same for every example, so that no gradient passes; "
-        f"if it died on the way, no lower rate spares it, nor a He start where leaky ReLU does not",
+        f"and where layers died on the way, no lower rate spares them, nor does a He start alone, "
+        f"without leaky ReLU",
         conditions.is_dead,
         lambda evidence: evidence.best(),
     ),

@@ -76,7 +76,8 @@ def own_builder(arm: Arm, num_outputs: int) -> Callable[..., Any] | Any:
         A function without arguments, or of `rngs` alone where what is named asks for them.
 
     Raises:
-        InputError: it cannot be imported, an argument does not exist, or one is missing.
+        InputError: it cannot be imported, an argument does not exist, is neither true nor false
+            where it must be, or is missing.
     """
     named = load(arm.model, "model")
     typed = parse_args(arm.model_args)
@@ -139,7 +140,9 @@ def _is_flag(parameter: inspect.Parameter | None) -> bool:
     """Whether an argument is either true or false."""
     if parameter is None:
         return False
-    return isinstance(parameter.default, bool) or parameter.annotation in (bool, "bool")
+    if parameter.annotation is not parameter.empty:
+        return parameter.annotation in (bool, "bool")
+    return isinstance(parameter.default, bool)
 
 
 def _refuse_missing(arm: Arm, parameters: dict[str, inspect.Parameter], typed: Any) -> None:

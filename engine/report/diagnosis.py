@@ -39,7 +39,7 @@ def make_topic(directory: WorkDirectory, summary: Summary) -> Topic | None:
     decision = decide(evidence)
     lines = [
         *what_it_means(summary, evidence, decision),
-        change_first(summary, record, evidence, decision),
+        *change_first(summary, record, evidence, decision),
     ]
     points = {
         "What decided": [f"The row of the table that held: {decision.condition}."],
@@ -176,12 +176,13 @@ def _changes(summary: Summary, record: DiagnosisRecord, evidence: Evidence) -> T
     rows = []
     for name, arm in evidence.arms.items():
         later = "–"
-        if not arm.num_left and not evidence.given.num_left and name != AS_GIVEN:
+        is_measured = evidence.is_measured(name)
+        if not is_measured and name != AS_GIVEN:
             later = "neither left"
         elif arm.difference is not None:
             value = number(arm.difference.value, summary.unit)
             later = f"{value} ({interval(arm.difference, summary.unit)})"
-        is_change = arm.kind in ("remedy", "far") and later != "neither left"
+        is_change = arm.kind in ("remedy", "far") and is_measured
         p = p_value(arm.p_value) if is_change and arm.p_value is not None else "–"
         left = fraction(arm.num_left, arm.num_runs, summary.arms[name].fraction)
         held_out = "–" if arm.held_out is None else _hundredths(max(arm.held_out, -9.9))

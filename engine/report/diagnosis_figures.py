@@ -28,11 +28,7 @@ def draw_remedies(
     figure = new_figure(1.0 + 0.26 * len(ordered))
     axes = figure.subplots()
     # Where no run leaves, as given or changed, nothing was measured.
-    measured = {
-        name: one
-        for name, one in found.items()
-        if evidence.arms[name].num_left or evidence.given.num_left
-    }
+    measured = {name: one for name, one in found.items() if evidence.is_measured(name)}
     end = _end((measured or found).values())
     for row, name in enumerate(ordered):
         colour, difference = _COLOURS[record.kinds[name]], found[name]

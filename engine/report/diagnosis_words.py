@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from engine.diagnosis import table
+from engine.diagnosis import conditions, table
 from engine.diagnosis.budget import FEWEST_SEEDS
 from engine.diagnosis.evidence import FEWEST_RUNS, MOST_RUNS, ArmEvidence, Evidence, Signs
 from engine.diagnosis.kinds import AS_GIVEN
@@ -12,9 +12,6 @@ from engine.report.phrases import fraction, interval, number, onset, percent
 from engine.report.summary import Summary
 from engine.statistics import Estimate
 
-# Deviation of the outputs over examples at the start, of a network that starts far too small, or
-# far too large.
-_SMALL_START, _LARGE_START = 0.1, 10.0
 _SMALL = (
     "The start is so small that the signal and the gradients shrink from layer to layer: the "
     "network sits near a saddle at zero, and has to grow before the loss can move."
@@ -61,7 +58,8 @@ _WAITS = {
     ),
     table.SCALE: "The plateau goes away with another start.",
 }
-# By the row that held: what to do first where no change was found that helps.
+# By the row that held: what to do first where no change was found that helps; of `normal` what
+# follows on "Nothing".
 _BY_HAND = {
     "constant_inputs": "First look at how the inputs are loaded and scaled: do they reach the "
     "network?",
@@ -89,8 +87,8 @@ _BY_HAND = {
         "are not finite, or enormous, in the inputs."
     ),
     "normal": (
-        "Nothing has to be changed, and nothing that was tried makes it leave in half the time, "
-        "beyond chance, without making something else worse."
+        " has to be changed, and nothing that was tried makes it leave in half the time, beyond "
+        "chance, without making something else worse."
     ),
     "slow": "First look longer, with a longer --horizon.",
     "hard": "First check that labels and inputs belong to each other; if they do, look longer: "
@@ -138,7 +136,7 @@ _OF_CONTROLS = {
 def headline(
     summary: Summary, record: DiagnosisRecord, evidence: Evidence, decision: Decision
 ) -> str:
-    """The verdict in a sentence, and what to do."""
+    """The verdict, and what to do."""
     arm = summary.arms[AS_GIVEN]
     given = evidence.given
     left = fraction(given.num_left, given.num_runs, arm.fraction)
@@ -156,18 +154,16 @@ def headline(
         what = "To wait less" if decision.verdict == table.NORMAL else "Change first"
         change = f"{record.words[decision.first]} ({decision.first})"
         text += f". {what}: {change}, with which {advised.num_left} of {advised.num_runs} leave"
-        if advised.difference is not None:
+        if decision.verdict == table.DIVERGES and not advised.num_left:
+            text += " by the horizon, but none diverges" * (not advised.num_diverged)
+        elif advised.difference is not None:
             text += f", {_size(evidence, advised, advised.difference, summary.unit)}"
             if advised.num_left < advised.num_runs:
                 text += " up to the horizon"
-    return " ".join([f"{text}.", *_of_the_network(summary), *_by_hand(decision)])
-
-
-def _by_hand(decision: Decision) -> list[str]:
-    """What to do where something is the matter, and no change was found that helps."""
-    if decision.first is not None or decision.verdict == table.NORMAL:
-        return []
-    return [_BY_HAND.get(decision.row, _BY_HAND["nothing_helps"])]
+    lines = _of_the_network(summary)
+    if decision.first is None and decision.verdict != table.NORMAL:
+        lines.append(_BY_HAND.get(decision.row, _BY_HAND["nothing_helps"]))
+    return " ".join([f"{text}.", *lines])
 
 
 def _of_the_network(summary: Summary) -> list[str]:
@@ -187,9 +183,7 @@ def _size(evidence: Evidence, arm: ArmEvidence, difference: Estimate, unit: str)
 
 def what_it_means(summary: Summary, evidence: Evidence, decision: Decision) -> list[str]:
     """What the verdict means, and what it leaves open."""
-    lines = _of_the_network(summary)
-    if decision.row in _MEANINGS:
-        lines.append(_MEANINGS[decision.row])
+    lines = [_MEANINGS[decision.row]] if decision.row in _MEANINGS else []
     if decision.waits_for is not None:
         lines.append(_WAITS[decision.waits_for])
         lines += _of_cause(summary, evidence, decision, table.CAUSES[decision.waits_for])
@@ -211,10 +205,8 @@ def _of_cause(summary: Summary, evidence: Evidence, decision: Decision, name: st
 
 
 def _of_scale(evidence: Evidence) -> list[str]:
-    spread = evidence.signs.output_spread
-    if spread is None or _SMALL_START <= spread <= _LARGE_START:
-        return []
-    return [_SMALL if spread < _SMALL_START else _LARGE]
+    size = conditions.size_of_start(evidence)
+    return [] if size is None else [{"small": _SMALL, "large": _LARGE}[size]]
 
 
 def _caveats(evidence: Evidence, decision: Decision) -> list[str]:
@@ -231,8 +223,12 @@ def _caveats(evidence: Evidence, decision: Decision) -> list[str]:
             f"What is learned with {first} does not carry over to other examples: check the labels "
             f"as well."
         )
-    if decision.verdict == table.SCALE and evidence.signs.num_dead:
-        lines.append("The layers that are dead by then have died while the start held the run.")
+    is_sign = evidence.signs.num_dead and conditions.dies_on_the_way(evidence)
+    if decision.verdict == table.SCALE and is_sign:
+        lines.append(
+            "Layers that are dead at the end were alive at the start: they have died while the "
+            "start held the run."
+        )
     if decision.verdict in (table.RATE, table.SCALE) and evidence.carries_over(AS_GIVEN):
         lines.append("Even as given, what it has learned by the horizon carries over: it is slow.")
     return lines
@@ -261,26 +257,30 @@ def what_was_seen(evidence: Evidence) -> list[str]:
 
 
 def _where_dead(signs: Signs) -> str:
-    return "" if signs.dead_layer is None else f"; most often it is what enters {signs.dead_layer}"
+    return (
+        ""
+        if signs.dead_layer is None
+        else f"; in most of them first of all what enters {signs.dead_layer}"
+    )
 
 
 def change_first(
     summary: Summary, record: DiagnosisRecord, evidence: Evidence, decision: Decision
-) -> str:
-    """The one change to make first, with its effect."""
+) -> list[str]:
+    """The one change to make first, with its effect; where it is by hand, the headline has it."""
+    nothing = "Besides that, nothing" if _of_the_network(summary) else "Nothing"
     if decision.first is None:
-        return _BY_HAND.get(decision.row, _BY_HAND["nothing_helps"])
+        is_normal = decision.verdict == table.NORMAL
+        return [f"{nothing}{_BY_HAND['normal']}"] if is_normal else []
     name, unit = decision.first, summary.unit
-    has_notes = bool(_of_the_network(summary))
     arm = evidence.arms[name]
     left = fraction(arm.num_left, arm.num_runs, summary.arms[name].fraction)
     what = "First change"
     if decision.verdict == table.NORMAL:
-        nothing = "Besides that, nothing" if has_notes else "Nothing"
         what = f"{nothing} has to be changed. To wait less"
     text = f"{what}: {record.words[name]} ({name}). With it {left} left chance level"
     if decision.verdict == table.DIVERGES and not arm.num_left:
-        return f"{text}: it does not diverge, but learns nothing by the horizon."
+        return [f"{text}: it does not diverge, but learns nothing by the horizon."]
     if arm.difference is not None:
         difference = arm.difference
         shown = (
@@ -292,7 +292,7 @@ def change_first(
             f", {_size(evidence, arm, difference, unit)} than as given, in the mean up to the "
             f"horizon (95 % CI {interval(shown, unit)})"
         )
-    return f"{text}."
+    return [f"{text}."]
 
 
 def what_controls_say(summary: Summary, evidence: Evidence) -> list[str]:

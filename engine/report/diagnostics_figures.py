@@ -20,6 +20,7 @@ _NUM_TICKS = 5
 # More lines are one surface; of deeper networks every second layer is drawn, or every third.
 _MOST_LAYERS = 100
 _MOST_NAMED = 16
+_OF_NO_LAYER = "#999999"
 _DASHED = ("null_displacement", "curvature_along")
 # A median of fewer than half of the runs would jump where they end.
 _LEAST_SHARE = 0.5
@@ -52,20 +53,35 @@ def draw_panels(
 
 
 def _add_layers(figure: Figure, panels: list[Panel], found: ArmDiagnostics) -> None:
-    """A legend of the layers, by what enters them; arrays of parameters have shades in between."""
-    by_layer = [found.values[panel.series[0]] for panel in panels if panel.is_by_layer]
-    layers = [name for name in min(by_layer, key=len, default={}) if name != WHOLE]
-    if not 1 < len(layers) <= _MOST_NAMED:
+    """A legend of the layers, where there is a panel of them and they are not too many."""
+    shades = _shades(found)
+    if not any(panel.is_by_layer for panel in panels) or not 1 < len(shades) <= _MOST_NAMED:
         return
-    lines = [Line2D([], [], color=colour, linewidth=1.4) for colour in _shades(len(layers))]
-    names = [short(name) for name in layers]
+    lines = [Line2D([], [], color=colour, linewidth=1.4) for colour in shades.values()]
+    names = [short(name) for name in shades]
     figure.legend(lines, names, loc="outside lower center", ncols=4, fontsize=7)
 
 
-def _shades(num_layers: int) -> np.ndarray:
-    """Colours `[num_layers, 4]` from dark to light with depth."""
-    shades: np.ndarray = colormaps["viridis"](np.linspace(0.05, 0.9, max(num_layers, 1)))
-    return shades
+def _shades(found: ArmDiagnostics) -> dict[str, Any]:
+    """Colours of the layers, from dark to light with depth.
+
+    Layers are known in their order from what enters them; else from their arrays.
+    """
+    entered = next((found.values[s] for s in ("spread", "dead_share") if s in found.values), None)
+    if entered is not None:
+        layers = [name for name in entered if name != WHOLE]
+    else:
+        arrays = (name for by_layer in found.values.values() for name in by_layer if name != WHOLE)
+        layers = list(dict.fromkeys(name.rpartition("/")[0] or name for name in arrays))
+    colours = colormaps["viridis"](np.linspace(0.05, 0.9, max(len(layers), 1)))
+    return dict(zip(layers, colours, strict=False))
+
+
+def _shade(shades: dict[str, Any], name: str) -> Any:
+    """The colour of a layer, or of the layer that an array belongs to."""
+    while name and name not in shades:
+        name = name.rpartition("/")[0]
+    return shades.get(name, _OF_NO_LAYER)
 
 
 def _draw_panel(
@@ -75,7 +91,9 @@ def _draw_panel(
     layers = [name for name in found.values[panel.series[0]] if name != WHOLE]
     layers = layers[:: -(-len(layers) // _MOST_LAYERS) or 1]
     if panel.is_by_layer:
-        for layer, colour in zip(layers, _shades(len(layers)), strict=True):
+        shades = _shades(found)
+        for layer in layers:
+            colour = _shade(shades, layer)
             time, quartiles = aligned(found, found.values[panel.series[0]][layer], origin)
             axes.plot(time / unit, quartiles[1], color=colour, linewidth=0.7, alpha=0.8)
             is_zero |= bool(np.any(quartiles[1] == 0))
@@ -90,16 +108,16 @@ def _draw_panel(
         axes.fill_between(time / unit, quartiles[0], quartiles[2], color=INK, alpha=0.15, lw=0)
         finite = np.abs(quartiles[np.isfinite(quartiles)])
         largest = max(largest, float(finite.max(initial=0.0)))
-    if np.nanmin(time, initial=0) < 0:
-        axes.axvline(0, color=INK, linewidth=0.6, linestyle=":")
     axes.set_title(panel.title)
     has_positive = any(np.any(np.asarray(line.get_ydata()) > 0) for line in axes.lines)
     if panel.scale == "log" and has_positive:
         axes.set_yscale("log", nonpositive="mask")
         axes.yaxis.set_major_locator(ticker.LogLocator(numticks=_NUM_TICKS))
         _show_single_points(axes)
+        if not _has_decade(axes):
+            axes.yaxis.set_major_locator(ticker.MaxNLocator(_NUM_TICKS - 2))
         if is_zero:
-            axes.set_title(f"{panel.title} (no line: 0)")
+            axes.set_title(f"{panel.title} (0 where no line)")
     elif panel.scale == "symlog":
         axes.axhline(0, color=INK, linewidth=0.5)
         threshold = max(largest, 1e-30) * 1e-3
@@ -110,17 +128,21 @@ def _draw_panel(
     if panel.scale != "linear":
         axes.yaxis.set_major_formatter(ticker.FuncFormatter(lambda value, _: f"{value:g}"))
         axes.yaxis.set_minor_formatter(ticker.NullFormatter())
+    if np.nanmin(time, initial=0) < 0:
+        axes.axvline(0, color=INK, linewidth=0.6, linestyle=":")
 
 
 def _show_single_points(axes: Any) -> None:
-    """Makes visible, on a logarithmic axis, what is above 0 once only, and gives it a tick."""
-    shown = [np.asarray(line.get_ydata(), np.float64) for line in axes.lines]
-    for line, values in zip(axes.lines, shown, strict=True):
-        if np.sum(values > 0) == 1:
+    """Makes visible, on a logarithmic axis, what is above 0 once only."""
+    for line in axes.lines:
+        if np.sum(np.asarray(line.get_ydata()) > 0) == 1:
             line.set(marker="o", markersize=2.5 * line.get_linewidth())
-    positive = np.concatenate([values[values > 0] for values in shown])
-    if positive.max() < 10 * positive.min():
-        axes.set_ylim(positive.min() / 4, positive.max() * 4)
+
+
+def _has_decade(axes: Any) -> bool:
+    """Whether a power of ten lies within a logarithmic axis."""
+    low, high = np.log10(axes.get_ylim())
+    return bool(np.floor(high) >= np.ceil(low))
 
 
 def aligned(

@@ -25,6 +25,8 @@ from engine.report.topics import Topic
 # Of the characters of a label, and of the labels in one column of a legend.
 _LONG_LABEL = 20
 _MOST_IN_A_COLUMN = 4
+# More have no bands, and no legend among the curves; they are told apart by their lines too.
+_FEW_ARMS = 4
 _LINES = ("-", "--", "-.", ":")
 # Okabe and Ito (2008): distinguishable with any colour vision.
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C6D31", "#7F7F7F")
@@ -147,7 +149,7 @@ def _incidence(summary: Summary) -> Figure:
     Of many arms the rows of numbers are the legend, and there are no bands.
     """
     names = list(summary.runs)
-    are_few = len(names) <= _MOST_IN_A_COLUMN
+    are_few = len(names) <= _FEW_ARMS
     height = (0.17 if are_few else 0.3) * len(names)
     figure = new_figure(3.0 + height)
     axes, table = figure.subplots(2, 1, height_ratios=(3.0, 0.25 + height), sharex=True)

@@ -6,6 +6,8 @@ from engine.report import logs
 from engine.report.phrases import fraction, joined
 from engine.report.summary import Summary
 
+_MOST_NAMED = 3
+
 
 def _of_looks(summary: Summary) -> str:
     """How many looks there were, how the last one left the question, and what holds at all."""
@@ -58,10 +60,15 @@ def _by_note(summary: Summary, where: str, notes_by_arm: Mapping[str, list[str]]
         for note in notes:
             arms.setdefault(note, []).append(f"“{name}”")
     all_of_them = len(summary.runs) + len(summary.missing) + len(summary.failed)
-    return [
-        f"{where}{'' if len(names) == all_of_them else f' of {joined(names)}'}: {note}."
-        for note, names in arms.items()
-    ]
+    return [f"{where}{_of_arms(names, all_of_them)}: {note}." for note, names in arms.items()]
+
+
+def _of_arms(names: list[str], all_of_them: int) -> str:
+    if len(names) == all_of_them:
+        return ""
+    if len(names) > _MOST_NAMED:
+        return f" of {len(names)} of {all_of_them} arms"
+    return f" of {joined(names)}"
 
 
 def _of_scope(summary: Summary) -> list[str]:

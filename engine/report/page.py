@@ -125,6 +125,7 @@ def make_page(
             logs=document["study"] if summary.of_logs else None,
             detector=document["identity"]["detector"],
             identity=document["identity"],
+            has_paths=any("dir=" in word for word in document["launches"][-1]["command"]),
             forms=", ".join(sorted(set(document["identity"].get("form", {}).values()))),
         )
     )

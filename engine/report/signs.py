@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from engine.diagnosis.evidence import Signs
+from engine.diagnosis.evidence import MOST_RUNS, Signs
 from engine.diagnostics.registry import WHOLE
 from engine.report.diagnostic_series import ArmDiagnostics, find_arm_diagnostics
 from engine.report.runs import ArmRuns
@@ -39,7 +39,7 @@ def read_signs(directory: WorkDirectory, runs: ArmRuns) -> Signs:
 def _dead_layer(found: ArmDiagnostics, is_dead: np.ndarray) -> str | None:
     """The first layer that is dead in most of some runs, at the end; layers are in their order."""
     for layer, shares in found.values.get("dead_share", {}).items():
-        if layer != WHOLE and is_dead.any() and np.mean(shares[is_dead, -1] == 1.0) > 0.5:
+        if layer != WHOLE and is_dead.any() and np.mean(shares[is_dead, -1] == 1.0) >= MOST_RUNS:
             return layer
     return None
 

@@ -55,8 +55,8 @@ class Topic(NamedTuple):
         key: under which `summary.json` holds it.
         title: of its part of the page.
         lines: paragraphs, before everything else.
-        tables: after them.
-        drawings: by file name, which no other topic may use.
+        tables: at the end.
+        drawings: by file name, which no other topic may use; after the paragraphs.
         document: its numbers for `summary.json`, of plain types; nothing infinite.
         headline: that takes the place of the report's own, where the topic is the answer to what
             was asked, and comes first on the page; else `None`.

@@ -129,7 +129,12 @@ def _refuse_differences(path: Path, old: dict[str, Any], new: dict[str, Any]) ->
     """The identity that is gone on with, if it is that of what is there."""
     _refuse_other_kind(path, old, new)
     before = _with_fork_steps(old["identity"], new["identity"])
-    differences = _of_several_arms(_differences(before, new["identity"]))
+    arms, new_arms = before["arms"], new["identity"]["arms"]
+    of_both = _differences(before, new["identity"])
+    differences = [
+        *_of_arms(arms, new_arms),
+        *_of_several_arms([d for d in of_both if d.arm is None or d.arm in {*arms} & {*new_arms}]),
+    ]
     if differences:
         more = len(differences) - _MOST_DIFFERENCES
         listed = differences[:_MOST_DIFFERENCES] + ([f"and {more} more"] if more > 0 else [])
@@ -254,12 +259,21 @@ def _differences(old: Any, new: Any, where: tuple[str, ...] = ()) -> list[_Diffe
 
 def _difference(where: tuple[str, ...], words: str) -> _Difference:
     entry, *rest = where
-    if entry == "arms" and len(rest) > 1:
+    if entry == "arms" and rest:
         return _Difference(".".join(rest[1:]), rest[0], words)
     if entry in IDENTITY_BY_ARM and rest:
         called = f"the {FINGERPRINTS[entry]}" if entry in FINGERPRINTS else entry
         return _Difference(called, rest[0], words)
     return _Difference(".".join(where), None, words)
+
+
+def _of_arms(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
+    """Arms that are in one of two studies only, in words."""
+    by_words = {
+        "is new": [repr(name) for name in new if name not in old],
+        "is missing now": [repr(name) for name in old if name not in new],
+    }
+    return [f"arm {_few(names)} {words}" for words, names in by_words.items() if names]
 
 
 def _of_several_arms(differences: list[_Difference]) -> list[str]:

@@ -1,18 +1,24 @@
 """Networks of the user's own: what may be named, how it starts, and what is refused."""
 
+import dataclasses
+import json
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from engine import Arm, InputError
-from engine.firstbatch import try_network
+from engine.commands.run import run
+from engine.commands.trying import in_words
+from engine.firstbatch import FirstBatch, largest_spread, try_network
 from engine.lane_program import PoolSpec
 from engine.models import check_fit, make_model
 from engine.models.building import canonical_args, parse_args
 from engine.models.initial import kept_values, leaf_laws, leaf_names, written_starts
 from engine.plan import make_plan
 from engine.plateau import DetectorSettings
+from engine.store import open_existing
 from engine.study import Study, resolve_arm, with_sweep
 from engine.tasks import load_data
 from tests.own import networks
@@ -217,6 +223,53 @@ def test_the_spread_of_outputs_tells_a_factor_that_no_start_makes_up_for(data_di
     assert tiny.input_spread == pytest.approx(usual.input_spread)
     inputs = _spec("mlp", data_dir).data["inputs"]
     assert usual.input_spread == pytest.approx(np.sqrt(np.mean(np.var(inputs, axis=0))), rel=0.3)
+
+
+def test_what_speaks_against_a_network_is_kept_with_the_study(tmp_path, data_dir, capsys):
+    arms = {"shares": _arm("Softmax"), "laid": _arm("Softmax", init="he"), "ours": _arm("Dead")}
+    study = Study("own", arms, seeds=1, horizon=11)
+    where = {"data_dir": data_dir, "num_workers": 0, "is_quiet": True}
+    run(study, tmp_path / "study", **where)
+    told = capsys.readouterr().err
+    assert told.count("add up to 1, as after a softmax") == 1
+    assert "ours: where the network starts as it is written, the gradient of a batch is 0" in told
+    notes = open_existing(tmp_path / "study").document["study"]["network_notes"]
+    assert [len(notes[name]) for name in arms] == [1, 1, 0]
+    cautions = json.loads((tmp_path / "study" / "summary.json").read_text())["verdict"]["limits"]
+    assert any(
+        line.startswith("In the network of “laid” and “shares”: the out") for line in cautions
+    )
+    with pytest.raises(InputError, match="another study: init of 'laid' was"):
+        run(
+            dataclasses.replace(study, arms={**arms, "laid": _arm("Softmax", init="normal")}),
+            tmp_path / "study",
+        )
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({}, []),
+        ({"spread": None}, []),
+        ({"spread": 0.0}, []),
+        ({"spread": 2e-8, "input_spread": 0.3}, ["differ by 2e-08 only", "inputs differ by 0.3"]),
+        ({"spread": 2e-3, "input_spread": 80.0}, []),
+        ({"unreached": ["a"]}, ["does not reach a: stays where it starts"]),
+        ({"unreached": [*"abcdef"]}, ["reach a, b, c, d and 2 more: stay where they start"]),
+    ],
+)
+def test_what_a_batch_shows_is_said_in_words(changes, words):
+    found = FirstBatch(2.3, False, 1.0, 1.0, [], [])
+    lines = in_words(found._replace(**changes))
+    assert len(lines) == bool(words)
+    assert all(word in line for line in lines for word in words)
+
+
+def test_starts_whose_outputs_are_not_finite_are_left_out_of_the_spread():
+    outputs = np.zeros((3, 4, 2))
+    outputs[0, 0, 0], outputs[1, :, :] = np.inf, [[1, 0], [-1, 0], [1, 0], [-1, 0]]
+    assert largest_spread(outputs) == pytest.approx(np.sqrt(0.5))
+    assert largest_spread(outputs[:1]) is None
 
 
 def test_outputs_that_are_shares_are_noticed(data_dir):

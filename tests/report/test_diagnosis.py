@@ -119,7 +119,7 @@ def test_every_cause_is_told_in_words(make_study, changed: dict, verdict: str, w
     arms = {name: _arm(name, make) for name, make in changed.items()}
     topic = _topic(make_study(arms))
     assert topic.document["verdict"] == verdict
-    assert any(words in line for line in topic.lines)
+    assert any(words in line for line in [*topic.lines, str(topic.headline)])
 
 
 def test_a_change_that_saves_all_runs_is_seen_though_some_leave_sooner_as_given(make_study):
@@ -195,7 +195,7 @@ def test_units_are_dead_where_no_gradient_passes(make_study):
     assert topic.document["verdict"] == table.DEAD
     assert topic.points["What was seen inside the runs as given"][-1] == (
         "A whole layer is dead in 8 of the 12 runs still at chance, in 5 of them from the start; "
-        "most often it is what enters Dense_0."
+        "in most of them first of all what enters Dense_0."
     )
     assert "First make the start one in which units are alive" in str(topic.headline)
 
@@ -254,6 +254,12 @@ def test_layers_that_die_while_a_start_holds_the_run_are_no_cause(make_study):
     assert any("have died while the start held the run" in line for line in topic.lines)
 
 
+def test_a_lower_rate_that_saves_runs_without_teaching_them_is_no_number_of_leavers(make_study):
+    lost = {name: _arm(name, _lost) for name in KINDS if name != "learning_rate=×1/3"}
+    headline = str(_topic(make_study(lost)).headline)
+    assert "with which 0 of 12 leave by the horizon, but none diverges." in headline
+
+
 def test_what_a_batch_has_shown_of_the_network_outranks_that_nothing_has_to_be_changed(make_study):
     directory = make_study(
         {"as_given": _arm("as_given", _late), "init=he": _arm("init=he", _early)}
@@ -261,8 +267,15 @@ def test_what_a_batch_has_shown_of_the_network_outranks_that_nothing_has_to_be_c
     directory.document["study"]["network_notes"] = {"as_given": ["the outputs are shares"]}
     topic = _topic(directory)
     assert str(topic.headline).endswith("In the network: the outputs are shares.")
-    assert topic.lines[0] == "In the network: the outputs are shares."
     assert any(line.startswith("Besides that, nothing has to be changed") for line in topic.lines)
+
+
+def test_nothing_has_to_be_changed_besides_what_the_network_does(make_study):
+    directory = make_study({"as_given": _arm("as_given", _late)})
+    assert _topic(directory).lines[-1].startswith("Nothing has to be changed, and nothing that was")
+    directory.document["study"]["network_notes"] = {"as_given": ["the outputs are shares"]}
+    lines = _topic(directory).lines
+    assert lines[-1].startswith("Besides that, nothing has to be changed, and nothing that was")
 
 
 def test_where_no_run_leaves_nothing_was_measured(make_study):

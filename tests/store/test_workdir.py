@@ -120,6 +120,13 @@ def test_what_is_the_same_of_several_arms_is_said_once(tmp_path):
     assert "rate of 'a' and 2 other arms was 0.1, is now 0.2; width of 'b' was" in str(caught.value)
 
 
+def test_an_arm_of_one_study_only_is_said_once(tmp_path):
+    store.create_or_resume(tmp_path / "w", make_document({"a": {}, "b": {}}))
+    with pytest.raises(InputError) as caught:
+        store.refuse_other_study(tmp_path / "w", make_document({"a": {}, "c": {}}))
+    assert "another study: arm 'c' is new; arm 'b' is missing now. Choose" in str(caught.value)
+
+
 def test_a_study_of_ones_own_is_not_refused(tmp_path):
     store.refuse_other_study(tmp_path / "w", _document())
     assert not (tmp_path / "w").exists()
