@@ -225,6 +225,7 @@ def test_the_spread_of_outputs_tells_a_factor_that_no_start_makes_up_for(data_di
     assert usual.input_spread == pytest.approx(np.sqrt(np.mean(np.var(inputs, axis=0))), rel=0.3)
 
 
+@pytest.mark.long
 def test_what_speaks_against_a_network_is_kept_with_the_study(tmp_path, data_dir, capsys):
     arms = {"shares": _arm("Softmax"), "laid": _arm("Softmax", init="he"), "ours": _arm("Dead")}
     study = Study("own", arms, seeds=1, horizon=11)
