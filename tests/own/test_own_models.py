@@ -241,10 +241,8 @@ def test_what_speaks_against_a_network_is_kept_with_the_study(tmp_path, data_dir
         line.startswith("In the network of “laid” and “shares”: the out") for line in cautions
     )
     with pytest.raises(InputError, match="another study: init of 'laid' was"):
-        run(
-            dataclasses.replace(study, arms={**arms, "laid": _arm("Softmax", init="normal")}),
-            tmp_path / "study",
-        )
+        other = dataclasses.replace(study, arms={**arms, "laid": _arm("Softmax", init="normal")})
+        run(other, tmp_path / "study", **where)
 
 
 @pytest.mark.parametrize(
