@@ -240,8 +240,8 @@ def test_what_speaks_against_a_network_is_kept_with_the_study(tmp_path, data_dir
     assert any(
         line.startswith("In the network of “laid” and “shares”: the out") for line in cautions
     )
+    other = dataclasses.replace(study, arms={**arms, "laid": _arm("Softmax", init="normal")})
     with pytest.raises(InputError, match="another study: init of 'laid' was"):
-        other = dataclasses.replace(study, arms={**arms, "laid": _arm("Softmax", init="normal")})
         run(other, tmp_path / "study", **where)
 
 
