@@ -9,6 +9,7 @@ import engine
 import launch
 from engine import store
 from engine.commands import diagnose
+from engine.diagnosis.budget import Budget
 from engine.document import study_of
 from engine.study import Study
 from tests.conftest import small_study
@@ -153,4 +154,15 @@ def test_a_study_of_another_kind_is_refused(
     ]
     assert launch.main([*words, "--experiment=single"]) == 0
     assert launch.main(_words(workdir, data_dir, "--seeds=2", "--horizon=66")) == 2
-    assert "another" in capsys.readouterr().err
+    assert "holds another study, which is no diagnosis" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("minutes", "is_said"), [(1e-6, True), (60.0, False)])
+def test_it_is_said_when_it_took_much_longer(
+    tmp_path: Path, data_dir: str, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str], minutes: float, is_said: bool,
+):  # fmt: skip
+    monkeypatch.setattr(diagnose, "_chosen", lambda *_: (minutes, Budget(6, 66, [])))
+    monkeypatch.setattr(diagnose, "run", lambda *_, **__: None)
+    engine.diagnose(small_study(), tmp_path / "study", data_dir=data_dir, num_workers=0)
+    assert ("minutes, not 1e-06: something took longer" in capsys.readouterr().err) == is_said

@@ -45,7 +45,7 @@ def try_own_networks(plan: Plan, available: Devices, cache_dir: str | None) -> d
         notes.update({name: lines for group in groups for name in group.arm_names})
         is_as_written = any(group.spec.arm.init == AS_WRITTEN for group in groups)
         for line in [*lines, *(_of_its_start(found) if is_as_written else [])]:
-            note(f"{', '.join(first.arm_names)}: {line}")
+            note(f"{_listed(first.arm_names)}: {line}")
     return notes
 
 

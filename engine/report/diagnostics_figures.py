@@ -46,7 +46,7 @@ def draw_panels(
     for axes in list(grid.flat)[len(panels) :]:
         axes.set_visible(False)
     for axes in list(grid.flat)[max(len(panels) - _COLUMNS, 0) : len(panels)]:
-        axes.set_xlabel(label)
+        axes.set_xlabel(label, fontsize=8)
         axes.tick_params(labelbottom=True)
     _add_layers(figure, panels, found)
     return figure
