@@ -20,6 +20,8 @@ from engine.store.files import DamagedError
 from engine.store.rows import check_rows
 from tests.conftest import small_arm, small_study
 
+pytestmark = pytest.mark.long
+
 _NAMES = ("epsilon", "dead", "spread", "outputs", "displacement")
 
 
