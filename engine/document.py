@@ -65,8 +65,6 @@ def document(plan: Plan, devices: Devices) -> dict[str, Any]:
                 name: [note.words for note in group.notes if note.is_caution]
                 for name, group in plan.group_of.items()
             },
-            # Filled in when networks of the user's own have been tried.
-            "network_notes": {name: [] for name in plan.arms},
         },
         "launches": [provenance.current_launch(devices)],
     }

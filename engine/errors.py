@@ -2,7 +2,7 @@
 
 import difflib
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 
 class InputError(ValueError):
@@ -29,9 +29,27 @@ def unknown_name(kind: str, name: str, choices: Iterable[str]) -> InputError:
         choices: every valid name.
     """
     choices = sorted(choices)
-    nearest = difflib.get_close_matches(name, choices, n=1, cutoff=0.5)
-    hint = f"; did you mean {nearest[0]!r}?" if nearest else ""
+    hint = did_you_mean(name, choices)
     return InputError(f"unknown {kind} {name!r}: expected one of {', '.join(choices)}{hint}")
+
+
+def did_you_mean(name: str, choices: Iterable[str], ending: str = "", cutoff: float = 0.5) -> str:
+    """The question whether the nearest choice was meant, to follow a message; or nothing.
+
+    Args:
+        name: what was given.
+        choices: every valid name.
+        ending: of all of them, which does not count.
+        cutoff: likeness from 0 to 1 that is asked for, see `difflib.get_close_matches`.
+    """
+    nearest = difflib.get_close_matches(name, list(choices), n=1, cutoff=cutoff)
+    return f"; did you mean {nearest[0] + ending!r}?" if nearest else ""
+
+
+def some_of(words: Sequence[str], most: int) -> str:
+    """`a, b and 3 more`: the first of many words, and how many are left."""
+    more = len(words) - most
+    return ", ".join(words[:most]) + (f" and {more} more" if more > 0 else "")
 
 
 _TURNING = ("LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI")

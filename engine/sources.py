@@ -4,7 +4,6 @@ A reference is `path/to/file.py:name` or `package.module:name`.
 """
 
 import ast
-import difflib
 import hashlib
 import importlib
 import importlib.util
@@ -17,7 +16,7 @@ from types import ModuleType
 from typing import Any, NamedTuple
 
 from engine.discretion import without_home
-from engine.errors import InputError, one_line, unknown_name
+from engine.errors import InputError, did_you_mean, one_line, unknown_name
 
 _NEVER_OWN = {"site-packages", "dist-packages"}
 
@@ -136,8 +135,7 @@ def _nearest_file(path: Path) -> str:
         beside = [file.stem for file in path.parent.glob("*.py")]
     except OSError:
         return ""
-    nearest = difflib.get_close_matches(path.stem, beside, n=1)
-    return f"; did you mean {f'{nearest[0]}.py'!r}?" if nearest else ""
+    return did_you_mean(path.stem, beside, ending=".py", cutoff=0.6)
 
 
 def import_file(path: Path) -> ModuleType:

@@ -3,7 +3,6 @@
 import ast
 import contextlib
 import dataclasses
-import difflib
 import itertools
 import re
 import sys
@@ -14,7 +13,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple, NoReturn
 
-from engine.errors import InputError, one_line
+from engine.errors import InputError, did_you_mean, one_line
 from engine.registry import Registry
 from engine.sources import import_file
 from engine.store import as_path
@@ -146,11 +145,9 @@ def _made(module: ModuleType, name: str, path: Path) -> Study:
     function: Callable[[], Any] | None = getattr(module, name, None)
     if not callable(function):
         own = [key for key, value in vars(module).items() if callable(value)]
-        nearest = difflib.get_close_matches(name, own, n=1, cutoff=0.5)
-        hint = f"; did you mean {nearest[0]!r}?" if nearest else ""
         raise _NotAStudyError(
             f"{str(path)!r} has no function {name!r}: expected one that returns an engine.Study"
-            f"{hint}"
+            f"{did_you_mean(name, own)}"
         )
     study = function()
     if not isinstance(study, Study):

@@ -5,6 +5,7 @@ import dataclasses
 from engine import tasks, workers
 from engine.commands.progress import note
 from engine.devices import Devices
+from engine.errors import some_of
 from engine.firstbatch import FirstBatch, try_network
 from engine.models.initial import AS_WRITTEN
 from engine.plan import Group, Plan
@@ -45,7 +46,7 @@ def try_own_networks(plan: Plan, available: Devices, cache_dir: str | None) -> d
         notes.update({name: lines for group in groups for name in group.arm_names})
         is_as_written = any(group.spec.arm.init == AS_WRITTEN for group in groups)
         for line in [*lines, *(_of_its_start(found) if is_as_written else [])]:
-            note(f"{_listed(first.arm_names)}: {line}")
+            note(f"{some_of(first.arm_names, _MOST_NAMED)}: {line}")
     return notes
 
 
@@ -65,7 +66,8 @@ def in_words(found: FirstBatch) -> list[str]:
         )
     if found.unreached:
         stay = "stays where it starts" if len(found.unreached) == 1 else "stay where they start"
-        lines.append(f"the gradient of the loss does not reach {_listed(found.unreached)}: {stay}")
+        names = some_of(found.unreached, _MOST_NAMED)
+        lines.append(f"the gradient of the loss does not reach {names}: {stay}")
     return lines
 
 
@@ -75,10 +77,5 @@ def _of_its_start(found: FirstBatch) -> list[str]:
         return []
     return [
         f"where the network starts as it is written, the gradient of a batch is 0 in "
-        f"{_listed(found.unmoved)}: nothing moves there before something else does"
+        f"{some_of(found.unmoved, _MOST_NAMED)}: nothing moves there before something else does"
     ]
-
-
-def _listed(names: list[str]) -> str:
-    more = len(names) - _MOST_NAMED
-    return ", ".join(names[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")

@@ -179,13 +179,8 @@ def higher_rate(evidence: Evidence) -> str | None:
         for name in helping
         if arms[name].left >= NEARLY_ALL_RUNS and evidence.is_advisable(name)
     ]
-    gains = {
-        name: -difference.value
-        for name in full
-        if (difference := arms[name].difference) is not None
-    }
-    best = max(gains.values(), default=0.0)
-    near = [name for name in full if gains.get(name, 0.0) >= _SHARE_OF_BEST * best]
+    best = max(map(evidence.gain, full), default=0.0)
+    near = [name for name in full if evidence.gain(name) >= _SHARE_OF_BEST * best]
     return next(iter([*near, *helping]), None)
 
 

@@ -158,6 +158,11 @@ class Evidence(NamedTuple):
             -difference.value >= _HALF_THE_WAIT * self.given.mean_wait
         )
 
+    def gain(self, name: str) -> float:
+        """By how much the mean wait is shorter than as given; 0 where both are not compared."""
+        difference = self.arms[name].difference
+        return 0.0 if difference is None else -difference.value
+
     def _helps(self, name: str) -> bool:
         """Whether most runs of an arm leave, earlier than as given beyond chance."""
         return self.leaves(name) and self.arms[name].is_earlier

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from engine.errors import InputError, unknown_name
+from engine.errors import InputError, some_of, unknown_name
 from engine.readers.options import ReadOptions
 from engine.readers.tables import NoCurveError
 
@@ -255,6 +255,4 @@ def _only_loss(others: Sequence[str], names: Sequence[str], source: str) -> str:
 
 
 def _some(names: Iterable[str]) -> str:
-    listed = [repr(name) for name in names]
-    more = f" and {len(listed) - 12} more" if len(listed) > 12 else ""
-    return ", ".join(listed[:12]) + more
+    return some_of([repr(name) for name in names], 12)

@@ -22,11 +22,17 @@ from engine.report.diagnosis_words import (
     what_it_means,
     what_was_seen,
 )
-from engine.report.phrases import fraction, interval, number, p_value
+from engine.report.phrases import (
+    NORMAL_QUESTION,
+    REMEDY_QUESTION,
+    fraction,
+    interval,
+    number,
+    p_value,
+)
 from engine.report.signs import read_signs
 from engine.report.summary import Summary, jsonable
 from engine.report.topics import Drawing, Topic, TopicTable
-from engine.report.verdict import NORMAL_QUESTION, REMEDY_QUESTION
 from engine.store import WorkDirectory
 
 

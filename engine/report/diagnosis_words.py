@@ -58,8 +58,7 @@ _WAITS = {
     ),
     table.SCALE: "The plateau goes away with another start.",
 }
-# By the row that held: what to do first where no change was found that helps; of `normal` what
-# follows on "Nothing".
+# By the row that held: what to do first where no change was found that helps.
 _BY_HAND = {
     "constant_inputs": "First look at how the inputs are loaded and scaled: do they reach the "
     "network?",
@@ -85,10 +84,6 @@ _BY_HAND = {
     "diverges": (
         "No lower rate that was tried keeps the runs from diverging: first look for numbers that "
         "are not finite, or enormous, in the inputs."
-    ),
-    "normal": (
-        " has to be changed, and nothing that was tried makes it leave in half the time, beyond "
-        "chance, without making something else worse."
     ),
     "slow": "First look longer, with a longer --horizon.",
     "hard": "First check that labels and inputs belong to each other; if they do, look longer: "
@@ -270,8 +265,12 @@ def change_first(
     """The one change to make first, with its effect; where it is by hand, the headline has it."""
     nothing = "Besides that, nothing" if _of_the_network(summary) else "Nothing"
     if decision.first is None:
-        is_normal = decision.verdict == table.NORMAL
-        return [f"{nothing}{_BY_HAND['normal']}"] if is_normal else []
+        if decision.verdict != table.NORMAL:
+            return []
+        return [
+            f"{nothing} has to be changed, and nothing that was tried makes it leave in half the "
+            f"time, beyond chance, without making something else worse."
+        ]
     name, unit = decision.first, summary.unit
     arm = evidence.arms[name]
     left = fraction(arm.num_left, arm.num_runs, summary.arms[name].fraction)

@@ -41,22 +41,21 @@ def draw_panels(
     num_rows = -(-len(panels) // _COLUMNS)
     figure = new_figure(_ROW_HEIGHT * num_rows + 0.7)
     grid = figure.subplots(num_rows, _COLUMNS, sharex=True, squeeze=False)
+    shades = _shades(found)
     for axes, panel in zip(grid.flat, panels, strict=False):
-        _draw_panel(axes, panel, found, origin, steps_per_unit)
+        _draw_panel(axes, panel, found, origin, steps_per_unit, shades)
     for axes in list(grid.flat)[len(panels) :]:
         axes.set_visible(False)
     for axes in list(grid.flat)[max(len(panels) - _COLUMNS, 0) : len(panels)]:
         axes.set_xlabel(label, fontsize=8)
         axes.tick_params(labelbottom=True)
-    _add_layers(figure, panels, found)
+    if any(panel.is_by_layer for panel in panels) and 1 < len(shades) <= _MOST_NAMED:
+        _add_layers(figure, shades)
     return figure
 
 
-def _add_layers(figure: Figure, panels: list[Panel], found: ArmDiagnostics) -> None:
-    """A legend of the layers, where there is a panel of them and they are not too many."""
-    shades = _shades(found)
-    if not any(panel.is_by_layer for panel in panels) or not 1 < len(shades) <= _MOST_NAMED:
-        return
+def _add_layers(figure: Figure, shades: dict[str, Any]) -> None:
+    """A legend of the layers."""
     lines = [Line2D([], [], color=colour, linewidth=1.4) for colour in shades.values()]
     names = [short(name) for name in shades]
     figure.legend(lines, names, loc="outside lower center", ncols=4, fontsize=7)
@@ -85,13 +84,17 @@ def _shade(shades: dict[str, Any], name: str) -> Any:
 
 
 def _draw_panel(
-    axes: Any, panel: Panel, found: ArmDiagnostics, origin: np.ndarray, unit: float
+    axes: Any,
+    panel: Panel,
+    found: ArmDiagnostics,
+    origin: np.ndarray,
+    unit: float,
+    shades: dict[str, Any],
 ) -> None:
     largest, is_zero = 0.0, False
     layers = [name for name in found.values[panel.series[0]] if name != WHOLE]
     layers = layers[:: -(-len(layers) // _MOST_LAYERS) or 1]
     if panel.is_by_layer:
-        shades = _shades(found)
         for layer in layers:
             colour = _shade(shades, layer)
             time, quartiles = aligned(found, found.values[panel.series[0]][layer], origin)

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from engine.readers import suggest_classes
-from engine.report.phrases import number, percent
+from engine.report.phrases import NORMAL_QUESTION, REMEDY_QUESTION, number, percent
 from engine.report.runs import ArmRuns
 from engine.report.summary import ArmSummary, Summary
 
@@ -104,8 +104,8 @@ def answers_of_one(summary: Summary) -> dict[str, str]:
     words = _of_one(summary)
     return {
         "Is that a plateau, and when does it end?": words[0].upper() + words[1:],
-        "Is that normal for this set-up?": _ONE_RUN,
-        "Is something wrong, and what would fix it?": _ONE_GROUP,
+        NORMAL_QUESTION: _ONE_RUN,
+        REMEDY_QUESTION: _ONE_GROUP,
     }
 
 

@@ -1,4 +1,4 @@
-"""Numbers as people write them."""
+"""Numbers as people write them, and questions that several parts of the report answer."""
 
 import math
 
@@ -6,6 +6,8 @@ from engine.errors import one_line
 from engine.report.summary import ArmSummary
 from engine.statistics import Estimate
 
+NORMAL_QUESTION = "Is that normal for this set-up?"
+REMEDY_QUESTION = "Is something wrong, and what would fix it?"
 _LONGEST_LABEL = 48
 
 

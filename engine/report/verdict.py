@@ -8,6 +8,8 @@ from engine.report import logs
 from engine.report.fate import Fate, in_words
 from engine.report.limits import find_limits
 from engine.report.phrases import (
+    NORMAL_QUESTION,
+    REMEDY_QUESTION,
     fraction,
     interval,
     joined,
@@ -29,8 +31,6 @@ _STATUS_WORDS = {
 }
 
 
-NORMAL_QUESTION = "Is that normal for this set-up?"
-REMEDY_QUESTION = "Is something wrong, and what would fix it?"
 # With fewer runs even a unanimous course is not beyond chance.
 _FEW = 6
 

@@ -130,10 +130,11 @@ def _refuse_differences(path: Path, old: dict[str, Any], new: dict[str, Any]) ->
     _refuse_other_kind(path, old, new)
     before = _with_fork_steps(old["identity"], new["identity"])
     arms, new_arms = before["arms"], new["identity"]["arms"]
-    of_both = _differences(before, new["identity"])
+    of_both = {None, *(arms.keys() & new_arms.keys())}
+    found = _differences(before, new["identity"])
     differences = [
         *_of_arms(arms, new_arms),
-        *_of_several_arms([d for d in of_both if d.arm is None or d.arm in {*arms} & {*new_arms}]),
+        *_of_several_arms([difference for difference in found if difference.arm in of_both]),
     ]
     if differences:
         more = len(differences) - _MOST_DIFFERENCES

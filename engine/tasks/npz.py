@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from engine.errors import InputError, one_line
+from engine.errors import InputError, one_line, some_of
 from engine.tasks.reading import check_memory
 
 _SUFFIX = ".npy"
@@ -102,8 +102,7 @@ class Npz:
     def describe(self) -> str:
         """Every array with its shape and type, for a message."""
         listed = [f"{_shown(n)} {a.dtype} {list(a.shape)}" for n, a in self.arrays.items()]
-        more = len(listed) - _MOST_LISTED
-        return ", ".join(listed[:_MOST_LISTED]) + (f" and {more} more" if more > 0 else "")
+        return some_of(listed, _MOST_LISTED)
 
 
 _MOST_LISTED = 8
