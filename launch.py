@@ -37,20 +37,20 @@ from engine.commands.flags import (
     required,
 )
 from engine.errors import InputError, StorageError, WorkerFailedError, one_line, unknown_name
-from engine.interruption import SignalWatch
+from engine.workers.interruption import SignalWatch
 
 if TYPE_CHECKING:
-    from engine.commands.results import Results
-    from engine.looks import Until
-    from engine.study import Study
+    from engine.commands.open import Results
+    from engine.studies.study import Study
+    from engine.studies.until import Until
 
 
 def _study(values: flags.FlagValues, default: str | None = None) -> "Study":
     """The experiment with what was typed for it, or one by default."""
     import dataclasses
 
-    from engine.commands.experiment_files import load_study
-    from engine.study import with_fields, with_sweep
+    from engine.studies.experiment_files import load_study
+    from engine.studies.study import with_fields, with_sweep
     from experiments import EXPERIMENTS
 
     study = load_study(
@@ -84,7 +84,7 @@ def _study(values: flags.FlagValues, default: str | None = None) -> "Study":
 
 def _until(given: dict[str, Any]) -> "Until | None":
     """The question that decides how many seeds there are, or none."""
-    from engine.looks import Until
+    from engine.studies.until import Until
 
     names = {name for name in UNTIL_FLAGS if name in given}
     if "until" in given:
@@ -189,7 +189,7 @@ def _compare(values: flags.FlagValues) -> None:
 
 def _read(values: flags.FlagValues) -> None:
     from engine.commands.read import read
-    from engine.readers import ReadOptions
+    from engine.logs import ReadOptions
 
     given = given_flags(values)
     if not given.get("curves"):
@@ -230,7 +230,7 @@ def _verify(values: flags.FlagValues) -> int:
 
 
 def _plan(values: flags.FlagValues) -> None:
-    from engine.commands.plan import plan
+    from engine.commands.sample_size import plan
 
     given = given_flags(values)
     question = required(values, "question")
@@ -253,7 +253,7 @@ def _plan(values: flags.FlagValues) -> None:
 
 def _list(values: flags.FlagValues) -> None:
     import experiments
-    from engine.commands.listing import folders_to_list, print_choices
+    from engine.commands.list import folders_to_list, print_choices
 
     ours = Path(experiments.__file__).parent
     print_choices(experiments.EXPERIMENTS, folders_to_list(values["experiments"].value, ours))

@@ -1,6 +1,6 @@
 """How right the detectors are, on synthetic curves with planted truth.
 
-`python -m benchmarks.detection` draws curves of every family of `engine.plateau.synthetic` at
+`python -m benchmarks.detection` draws curves of every family of `benchmarks.curves.synthetic` at
 several noise levels, and prints tables in Markdown: what is bounded, over all families; statuses,
 widths and stairs of the reference detector; then, for it, for the online detector and for what one
 could use instead, the error of the onset, breaks that were missed, and breaks that are none.
@@ -18,11 +18,11 @@ from typing import NamedTuple
 import numpy as np
 from absl import app, flags
 
+from benchmarks.curves.planted import Truth
+from benchmarks.curves.shapes import logistic
+from benchmarks.curves.synthetic import FAMILIES, SyntheticCurve
 from benchmarks.detectors import ONLINE, OURS, Reading, available
-from engine.plateau import event_code, find_break
-from engine.plateau.planted import Truth
-from engine.plateau.shapes import logistic
-from engine.plateau.synthetic import FAMILIES, SyntheticCurve
+from engine.outcomes import event_code, find_break
 from engine.statistics import proportion
 
 _CURVES = flags.DEFINE_integer("curves", 300, "curves of each family and noise", lower_bound=1)

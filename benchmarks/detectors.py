@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from engine.plateau import DetectorSettings, PlateauBreak, event_code, find_break
-from engine.plateau.synthetic import SyntheticCurve
+from benchmarks.curves.synthetic import SyntheticCurve
+from engine.outcomes import DetectorSettings, PlateauBreak, event_code, find_break
 
 _MOST_POINTS = 2048
 _LEAST_DEVIATION = 1e-3
@@ -56,7 +56,7 @@ def _compiled_watch() -> Callable[..., Any]:
     import jax
     import jax.numpy as jnp
 
-    from engine.plateau.online import Watch, observe, onset_estimate, start_watch
+    from engine.outcomes.online import Watch, observe, onset_estimate, start_watch
 
     settings = DetectorSettings()
 

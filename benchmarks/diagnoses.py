@@ -25,7 +25,7 @@ import numpy as np
 
 from engine import store
 from engine.diagnosis import table
-from engine.report.diagnosis import make_topic
+from engine.diagnosis.section import make_topic
 from engine.report.summary import summarise
 
 _ROOT = Path(__file__).parent.parent

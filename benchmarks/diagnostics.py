@@ -18,17 +18,17 @@ from collections.abc import Sequence
 import numpy as np
 from absl import app, flags
 
-from engine.config import Arm
-from engine.devices import configure_backend
-from engine.diagnostics import DIAGNOSTICS, check_names
-from engine.lane_program import PoolSpec
-from engine.lanes import LanePool, block_of, default_width, make_pool
-from engine.lowering import default_form
-from engine.plateau import DetectorSettings
-from engine.pool_program import SEGMENTS_PER_CHUNK
-from engine.runs import Run
-from engine.study import resolve_arm
+from engine.arms.arm import Arm
+from engine.lanes.lane import PoolSpec
+from engine.lanes.pool import LanePool, block_of, default_width, make_pool
+from engine.lanes.programs import SEGMENTS_PER_CHUNK
+from engine.lanes.runs import Run
+from engine.models.lowering import default_form
+from engine.outcomes import DetectorSettings
+from engine.studies.study import resolve_arm
 from engine.tasks import load_data
+from engine.training.probes import DIAGNOSTICS, check_names
+from engine.workers.devices import configure_backend
 
 _ROUNDS = flags.DEFINE_integer("rounds", 12, "times that every pool is measured", lower_bound=3)
 _CHUNKS = flags.DEFINE_integer("chunks", 4, "chunks of 8 evaluations in a round", lower_bound=1)

@@ -19,9 +19,9 @@ from typing import Any
 import pyarrow as pa
 
 from engine import Arm, Study, run, store
-from engine.commands.recorder import Recorder
+from engine.commands.running.recorder import Recorder
 from engine.errors import InputError, StorageError
-from engine.lanes import LanePool
+from engine.lanes.pool import LanePool
 from engine.store import WorkDirectory
 from engine.workers import Assignment, Scheduler
 

@@ -42,9 +42,9 @@ from benchmarks.damages import (
 from benchmarks.forgeries import FORGERIES
 from benchmarks.stored import make_row
 from engine import store
-from engine.checkpoints import CheckpointFolder, Kept
 from engine.errors import InputError, StorageError
 from engine.store import parts
+from engine.store.checkpoints import CheckpointFolder, Kept
 from engine.store.files import DamagedError, digest
 
 _MINUTES = flags.DEFINE_float("minutes", 1.0, "how long", lower_bound=0.0)
@@ -66,9 +66,9 @@ def _read_launches(path: Path) -> Any:
 
 
 def _summarise(path: Path) -> Any:
-    from engine.report.fate import make_fates
     from engine.report.summary import summarise, to_document
     from engine.report.table import make_table, to_text
+    from engine.report.variance_split import make_fates
     from engine.report.verdict import make_verdict
 
     summary = summarise(store.open_existing(path, lambda _: None))
@@ -108,7 +108,7 @@ def _compare(path: Path) -> Any:
 
 
 def _plan(path: Path) -> Any:
-    from engine.commands.plan import plan
+    from engine.commands.sample_size import plan
 
     with contextlib.redirect_stdout(io.StringIO()):
         return plan("comparison", {"hazard_ratio": 2.0}, pilot=path)

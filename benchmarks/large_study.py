@@ -19,13 +19,13 @@ from absl import app, flags
 
 from benchmarks.stored import make_document
 from engine import store
+from engine.arms.arm import Arm
 from engine.commands.report import report
-from engine.config import Arm
-from engine.outcomes import outcome_row
-from engine.plateau import DetectorSettings
+from engine.lanes.runs import FinishedRun, Run
+from engine.lanes.to_row import outcome_row
+from engine.outcomes import DetectorSettings
 from engine.report.summary import summarise
-from engine.runs import FinishedRun, Run
-from engine.study import resolve_arm
+from engine.studies.study import resolve_arm
 
 _RUNS = flags.DEFINE_integer("runs", 10_000, "runs in all", lower_bound=4)
 _POINTS = flags.DEFINE_integer("points", 1_000, "points of every curve", lower_bound=10)

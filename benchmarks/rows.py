@@ -103,16 +103,16 @@ def engine_pool(workload: Workload, width: int, form: str | None = None, **arm_f
     import jax
     import jax.numpy as jnp
 
-    from engine.config import Arm
-    from engine.devices import configure_backend
-    from engine.lane_program import PoolSpec
-    from engine.lanes import LanePool, block_of
-    from engine.lowering import default_form
+    from engine.arms.arm import Arm
+    from engine.lanes.lane import PoolSpec
+    from engine.lanes.pool import LanePool, block_of
     from engine.models import Model
-    from engine.plateau import DetectorSettings
-    from engine.study import resolve_arm
+    from engine.models.lowering import default_form
+    from engine.outcomes import DetectorSettings
+    from engine.studies.study import resolve_arm
     from engine.tasks.classification import classification_task
-    from engine.training import make_trainer
+    from engine.training.trainer import make_trainer
+    from engine.workers.devices import configure_backend
 
     configure_backend(None)
     network = flax_network(workload)
@@ -156,7 +156,7 @@ def engine_pool(workload: Workload, width: int, form: str | None = None, **arm_f
 
 def fill_pool(pool: Any, width: int) -> None:
     """Starts runs without end in all lanes."""
-    from engine.runs import Run
+    from engine.lanes.runs import Run
 
     runs = [Run("a", pool.spec.arm, i, i, i, i, 2**20 * _STEPS) for i in range(width)]
     pool.fill(runs)
@@ -185,7 +185,7 @@ def prepare_engine(workload: Workload, width: int, form: str | None = None) -> P
         width: number of lanes.
         form: of the convolutions; by default that of the kind of device.
     """
-    from engine.pool_program import SEGMENTS_PER_CHUNK
+    from engine.lanes.programs import SEGMENTS_PER_CHUNK
 
     started = time.perf_counter()
     pool = engine_pool(workload, width, form)
@@ -334,7 +334,7 @@ def losses(
 
     One seed of the large workloads, whose native form takes seconds a step.
     """
-    from engine.runs import Run
+    from engine.lanes.runs import Run
 
     num_seeds = 1 if workload.size > 8 else 12
     pool = engine_pool(workload, num_seeds, form, learning_rate=learning_rate)

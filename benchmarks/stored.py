@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from engine import store
-from engine.plateau import DetectorSettings
+from engine.outcomes import DetectorSettings
 
 
 def make_document(

@@ -21,7 +21,7 @@ from typing import Any
 
 from absl import app, flags
 
-from engine.devices import find_devices
+from engine.workers.devices import find_devices
 
 _WORKLOADS = flags.DEFINE_list("workloads", ["cnn8", "mlp", "cnn8_32", "resnet"], "what to train")
 _ROWS = flags.DEFINE_list("rows", None, "only rows whose name contains one of these")
@@ -292,7 +292,7 @@ def _print_agreement() -> None:
 
     from benchmarks.rows import losses
     from benchmarks.workloads import LEARNING_RATE, WORKLOADS
-    from engine.lowering import FORMS
+    from engine.models.lowering import FORMS
 
     print("| workload | seeds | compared | at step 100, median (worst) seed | worst of 100 steps |")
     print("|---|---|---|---|---|", flush=True)

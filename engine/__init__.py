@@ -7,14 +7,14 @@ import importlib
 from typing import Any
 
 _EXPORTS = {
-    "Arm": "engine.config",
+    "Arm": "engine.arms.arm",
     "InputError": "engine.errors",
-    "Interrupted": "engine.interruption",
-    "Results": "engine.commands.results",
-    "Study": "engine.study",
-    "Until": "engine.looks",
+    "Interrupted": "engine.workers.interruption",
+    "Results": "engine.commands.open",
+    "Study": "engine.studies.study",
+    "Until": "engine.studies.until",
     "diagnose": "engine.commands.diagnose",
-    "open": "engine.commands.results",
+    "open": "engine.commands.open",
     "read": "engine.commands.read",
     "run": "engine.commands.run",
     "verify": "engine.commands.verify",

@@ -11,16 +11,16 @@ from typing import Any
 
 import pytest
 
+from engine.arms.arm import Arm
 from engine.commands.run import default_cache_dir
-from engine.config import Arm
-from engine.devices import configure_backend
-from engine.lane_program import PoolSpec
-from engine.lanes import LanePool, block_of
-from engine.lanes import make_pool as new_pool
-from engine.plateau import DetectorSettings
-from engine.runs import Run
-from engine.study import Study, resolve_arm
+from engine.lanes.lane import PoolSpec
+from engine.lanes.pool import LanePool, block_of
+from engine.lanes.pool import make_pool as new_pool
+from engine.lanes.runs import Run
+from engine.outcomes import DetectorSettings
+from engine.studies.study import Study, resolve_arm
 from engine.tasks import load_data
+from engine.workers.devices import configure_backend
 
 
 @pytest.fixture(scope="session")

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from safetensors.numpy import save
 
-from engine.checkpoints import CheckpointFolder, Kept
 from engine.commands.run import run
-from engine.interruption import Interrupted, SignalWatch
-from engine.lanes import LanePool
+from engine.lanes.pool import LanePool
+from engine.store.checkpoints import CheckpointFolder, Kept
+from engine.workers.interruption import Interrupted, SignalWatch
 from tests.conftest import read_all, runs_of, small_arm, small_study
 
 

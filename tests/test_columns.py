@@ -13,13 +13,13 @@ import pytest
 
 from benchmarks.stored import make_document
 from engine import store
+from engine.arms.arm import Arm
 from engine.commands.report import report
-from engine.config import Arm
-from engine.logged import detect
-from engine.outcomes import failed_row, outcome_row
-from engine.plateau import DetectorSettings
-from engine.readers.curves import Curve, Series
-from engine.runs import FinishedRun, Run
+from engine.lanes.runs import FinishedRun, Run
+from engine.lanes.to_row import failed_row, outcome_row
+from engine.logs.curves import Curve, Series
+from engine.logs.to_rows import detect
+from engine.outcomes import DetectorSettings
 
 PAGE = (Path(__file__).parent.parent / "docs" / "columns.md").read_text()
 SNIPPETS = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)

@@ -8,9 +8,9 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from engine import compilation
-from engine.compilation import compile_all, one_process_at_a_time
-from engine.devices import configure_backend
+from engine.lanes import compilation
+from engine.lanes.compilation import compile_all, one_process_at_a_time
+from engine.workers.devices import configure_backend
 
 
 def _hold(directory: str, key: str, connection) -> None:

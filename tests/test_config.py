@@ -2,8 +2,8 @@ import dataclasses
 
 import pytest
 
-from engine import config
-from engine.config import REQUIRED, Arm, fill_defaults, parse_value, structure
+from engine.arms import arm as config
+from engine.arms.arm import REQUIRED, Arm, fill_defaults, parse_value, structure
 from engine.errors import InputError
 
 

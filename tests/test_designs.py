@@ -5,7 +5,11 @@ import pytest
 
 from engine.commands.report import report
 from engine.commands.run import run
-from engine.designs import (
+from engine.errors import InputError
+from engine.lanes.runs import Run, run_key
+from engine.report.runs import read_runs
+from engine.store import open_existing
+from engine.studies.designs import (
     DESIGNS,
     FIRST_FORK_SEED,
     FIRST_GRID_SEED,
@@ -15,12 +19,8 @@ from engine.designs import (
     is_of_grid,
     unforked,
 )
-from engine.errors import InputError
-from engine.plan import Waited, make_plan, with_forks
-from engine.report.runs import read_runs
-from engine.runs import Run, run_key
-from engine.store import open_existing
-from engine.study import resolve_arm
+from engine.studies.expand import Waited, make_plan, with_forks
+from engine.studies.study import resolve_arm
 from tests.conftest import drain, read_all, small_arm, small_study
 
 NUMBERS = {

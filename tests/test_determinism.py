@@ -6,9 +6,11 @@ import sys
 import jax
 import pytest
 
-from engine import determinism, devices, provenance, store
+from engine import store
 from engine.commands.run import run
-from engine.devices import Devices
+from engine.store import provenance
+from engine.workers import determinism, devices
+from engine.workers.devices import Devices
 from tests.conftest import read_all, small_arm, small_study
 
 pytestmark = pytest.mark.bits

@@ -10,8 +10,8 @@ import launch
 from engine import store
 from engine.commands import diagnose
 from engine.diagnosis.budget import Budget
-from engine.document import study_of
-from engine.study import Study
+from engine.store.study_json import study_of
+from engine.studies.study import Study
 from tests.conftest import small_study
 
 

@@ -6,14 +6,15 @@ import json
 import numpy as np
 import pytest
 
-from engine import designs, tasks
-from engine.devices import Devices
-from engine.document import document, identity_differences, identity_of, plan_of, study_of
+from engine import tasks
 from engine.errors import InputError
-from engine.plan import Waited, make_plan, run_of, with_forks
-from engine.plateau import DetectorSettings
-from engine.runs import run_key
-from engine.study import with_sweep
+from engine.lanes.runs import run_key
+from engine.outcomes import DetectorSettings
+from engine.store.study_json import document, identity_differences, identity_of, plan_of, study_of
+from engine.studies import designs
+from engine.studies.expand import Waited, make_plan, run_of, with_forks
+from engine.studies.study import with_sweep
+from engine.workers.devices import Devices
 from tests.conftest import small_arm, small_study
 
 LOADED: dict[str, dict] = {}

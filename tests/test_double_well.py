@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from scipy.integrate import cumulative_trapezoid
 
-from engine.config import Arm
-from engine.outcomes import outcome_row
-from engine.plan import make_plan
-from engine.plateau import DetectorSettings
-from engine.study import resolve_arm
+from engine.arms.arm import Arm
+from engine.lanes.to_row import outcome_row
+from engine.outcomes import DetectorSettings
+from engine.studies.expand import make_plan
+from engine.studies.study import resolve_arm
 from engine.tasks import build_task
 from tests.conftest import drain, runs_of, small_study
 
@@ -44,10 +44,10 @@ def test_training_is_the_euler_maruyama_scheme(make_pool):
     pool = make_pool(arm)
     done = drain(pool, runs_of(arm, [0, 1, 2, 3], horizon=660), 4)
     task = build_task(arm, pool.spec.data)
-    from engine import rng
+    from engine.tasks import random_streams
 
     for seed in range(4):
-        key = rng.stream(0, "order", seed)
+        key = random_streams.stream(0, "order", seed)
         z = np.asarray(task.draw(pool.spec.data, key, np.int32(0), 660), np.float64)[:, 0]
         x = np.empty(661)
         x[0] = -1.0

@@ -7,7 +7,7 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.compat.proto.event_pb2 import Event
 
-from engine.events import Extra, Series, encode_file, frame, row_checksums, varint
+from engine.observers.event_file import Extra, Series, encode_file, frame, row_checksums, varint
 
 # Lengths of a varint change at powers of 128.
 STEPS = np.array([0, 1, 127, 128, 16383, 16384, 2**21, 2**31 + 5, 2**45])

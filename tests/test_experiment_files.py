@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 import launch
-from engine.commands.experiment_files import find_files, load_study
 from engine.errors import InputError
+from engine.studies.experiment_files import find_files, load_study
 from experiments import EXPERIMENTS
 
 MINE = '''"""Does mine wait?

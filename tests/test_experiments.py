@@ -6,7 +6,7 @@ import inspect
 import pytest
 
 from engine.commands.flags import make_flags
-from engine.study import Study, resolve_arm
+from engine.studies.study import Study, resolve_arm
 from experiments import EXPERIMENTS
 
 

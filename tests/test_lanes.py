@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from engine.config import Arm
+from engine.arms.arm import Arm
 from engine.errors import InputError
-from engine.lane_program import PoolSpec
-from engine.lanes import make_pool as new_pool
-from engine.plateau import DetectorSettings, find_break
-from engine.runs import FinishedRun
-from engine.study import resolve_arm
+from engine.lanes.lane import PoolSpec
+from engine.lanes.pool import make_pool as new_pool
+from engine.lanes.runs import FinishedRun
+from engine.outcomes import DetectorSettings, find_break
+from engine.studies.study import resolve_arm
 from engine.tasks import load_data
 from tests.conftest import drain, runs_of, small_arm
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import launch
-from engine import config
+from engine.arms import arm as config
 from engine.commands.flags import make_flags
 
 

@@ -7,9 +7,9 @@ import pytest
 
 from engine.commands.run import run
 from engine.errors import InputError
-from engine.looks import Looks, Until
 from engine.statistics import confidence_sequence
 from engine.store import open_existing
+from engine.studies.until import Looks, Until
 from tests.conftest import small_arm, small_study
 
 

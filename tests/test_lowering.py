@@ -8,9 +8,9 @@ import pytest
 from flax import linen as nn
 from jax import lax
 
-from engine.lowering import FORMS, affine, direct, lower
-from engine.lowering.blocks import block_sizes
-from engine.lowering.geometry import Geometry
+from engine.models.lowering import FORMS, affine, direct, lower
+from engine.models.lowering.blocks import block_sizes
+from engine.models.lowering.geometry import Geometry
 
 pytestmark = pytest.mark.bits
 

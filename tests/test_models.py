@@ -5,12 +5,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from engine import config
-from engine.config import Arm
+from engine.arms import arm as config
+from engine.arms.arm import Arm
 from engine.errors import InputError
 from engine.models import MODELS, SCHEMES, make_model, source_fingerprint
 from engine.models.initial import draw_params, leaf_laws
-from engine.study import resolve_arm
+from engine.studies.study import resolve_arm
 
 CASES = [
     (name, batch_norm)

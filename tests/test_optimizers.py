@@ -8,9 +8,9 @@ import numpy as np
 import optax
 import pytest
 
-from engine.config import Arm
+from engine.arms.arm import Arm
 from engine.errors import InputError
-from engine.optimizers import OPTIMIZERS, SCHEDULES, hyperparams, make_optimizer, resolve
+from engine.training.optimizers import OPTIMIZERS, SCHEDULES, hyperparams, make_optimizer, resolve
 
 NATIVE = {
     "sgd": (Arm(optimizer="sgd", momentum=0.8, nesterov=True), lambda r: optax.sgd(r, 0.8, True)),

@@ -10,14 +10,14 @@ import pytest
 
 import launch
 from engine import verify
+from engine.arms.arm import Arm, places
 from engine.commands.run import run
-from engine.config import Arm, places
-from engine.devices import Devices
-from engine.document import document, identity_differences, identity_of, plan_of, study_of
 from engine.errors import InputError
-from engine.plan import make_plan
 from engine.store import open_existing, study_file
-from engine.study import with_sweep
+from engine.store.study_json import document, identity_differences, identity_of, plan_of, study_of
+from engine.studies.expand import make_plan
+from engine.studies.study import with_sweep
+from engine.workers.devices import Devices
 from tests.conftest import read_all, small_arm, small_study
 from tests.tasks.sources import write_classes, write_digits, write_divided_digits
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from engine.errors import InputError
-from engine.plan import make_plan
-from engine.precision import PRECISIONS, compute_in, is_available
+from engine.studies.expand import make_plan
+from engine.training.precision import PRECISIONS, compute_in, is_available
 from tests.conftest import drain, runs_of, small_arm, small_study
 
 

@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from engine import determinism, devices, provenance, store
+from engine import store
 from engine.commands.run import run
-from engine.devices import Devices
-from engine.discretion import discreet, without_places
+from engine.store import provenance
+from engine.store.redact import discreet, without_places
+from engine.workers import determinism, devices
+from engine.workers.devices import Devices
 from tests.conftest import small_arm, small_study
 
 GPU = Devices("gpu", 4, "NVIDIA H100 80GB HBM3")

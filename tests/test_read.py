@@ -11,9 +11,9 @@ import engine
 import launch
 from engine.commands.compare import compare
 from engine.errors import InputError
-from engine.logged import averaged, detect, with_averages
-from engine.plateau import DetectorSettings
-from engine.readers import Curve, Series
+from engine.logs import Curve, Series
+from engine.logs.to_rows import averaged, detect, with_averages
+from engine.outcomes import DetectorSettings
 from engine.report.limits import find_limits
 from engine.report.summary import summarise
 from engine.store import OUTCOME_SCHEMA, open_existing

@@ -21,10 +21,10 @@ import engine
 from benchmarks.stored import make_document, make_row
 from engine import store
 from engine.errors import InputError
-from engine.interruption import Interrupted
-from engine.plan import make_plan
 from engine.report.canvas import to_svg
 from engine.store import inventory
+from engine.studies.expand import make_plan
+from engine.workers.interruption import Interrupted
 from tests.conftest import small_study
 
 ROOT = Path(__file__).parent.parent

@@ -4,24 +4,26 @@ import jax
 import numpy as np
 import pytest
 
-from engine import rng
+from engine.tasks import random_streams
 
 
 def _bits(root: int, role: str, seed: int) -> tuple:
-    return tuple(np.asarray(jax.random.key_data(rng.stream(root, role, seed))).tolist())
+    return tuple(np.asarray(jax.random.key_data(random_streams.stream(root, role, seed))).tolist())
 
 
 def test_every_role_and_seed_has_its_own_stream():
     streams = [
         _bits(root, role, seed)
-        for root, role, seed in itertools.product((0, 1), rng.ROLES, (0, 1, 2, rng.MAX_SEED))
+        for root, role, seed in itertools.product(
+            (0, 1), random_streams.ROLES, (0, 1, 2, random_streams.MAX_SEED)
+        )
     ]
     assert len(set(streams)) == len(streams)
 
 
 def test_a_traced_seed_gives_the_stream_of_the_number():
     def draw(seed):
-        return jax.random.normal(rng.stream(7, "order", seed), (3,))
+        return jax.random.normal(random_streams.stream(7, "order", seed), (3,))
 
     seeds = np.array([5, 0, 9], np.uint32)
     among_others = jax.jit(jax.vmap(draw))(seeds)
@@ -31,7 +33,10 @@ def test_a_traced_seed_gives_the_stream_of_the_number():
 
 def test_the_streams_are_pinned():
     # Two numbers of every role: if one changes, every stored study means something else.
-    drawn = [int(jax.random.bits(rng.stream(0, role, 3), (), np.uint32)) for role in rng.ROLES]
+    drawn = [
+        int(jax.random.bits(random_streams.stream(0, role, 3), (), np.uint32))
+        for role in random_streams.ROLES
+    ]
     assert drawn == PINNED
 
 
@@ -40,4 +45,4 @@ PINNED = [2718879006, 4087223435, 2410315190, 2863456236]
 
 def test_an_unknown_role_is_an_error():
     with pytest.raises(ValueError, match="noize"):
-        rng.stream(0, "noize", 0)
+        random_streams.stream(0, "noize", 0)

@@ -9,12 +9,13 @@ import jax
 import pyarrow.parquet as pq
 import pytest
 
-from engine import devices, store, workers
+from engine import store, workers
 from engine.commands.report import report
 from engine.commands.run import run
 from engine.errors import InputError, StorageError
 from engine.store import open_existing
-from engine.study import with_sweep
+from engine.studies.study import with_sweep
+from engine.workers import devices
 from tests.conftest import read_all, small_arm, small_study
 
 
@@ -128,7 +129,7 @@ def test_a_report_says_what_is_left_out(tmp_path, options):
 
 
 def test_an_interrupted_study_keeps_what_is_finished(tmp_path, options, monkeypatch):
-    from engine.lanes import LanePool
+    from engine.lanes.pool import LanePool
 
     calls = 0
     advance = LanePool.advance

@@ -6,13 +6,13 @@ from pathlib import Path
 import jax.numpy as jnp
 import pytest
 
-from engine import selfcheck
+from engine.arms.arm import Arm
 from engine.commands.run import run
-from engine.config import Arm
-from engine.lane_program import PoolSpec
-from engine.lowering import convolutions, pooling
-from engine.plateau import DetectorSettings
-from engine.study import Study, resolve_arm
+from engine.lanes import self_check
+from engine.lanes.lane import PoolSpec
+from engine.models.lowering import convolutions, pooling
+from engine.outcomes import DetectorSettings
+from engine.studies.study import Study, resolve_arm
 from engine.tasks import load_data
 from tests.conftest import read_all
 
@@ -31,15 +31,15 @@ def test_right_rules_agree(spec, form, changes):
     import dataclasses
 
     arm = resolve_arm(dataclasses.replace(SMALL, **changes))
-    assert selfcheck.compare(spec._replace(form=form, arm=arm)) is None
+    assert self_check.compare(spec._replace(form=form, arm=arm)) is None
 
 
 def test_a_verdict_is_for_images_of_one_size(spec):
     """One arm may read images of any size, and a rule is tried on every geometry."""
     larger = {name: array.repeat(2, axis=-2) for name, array in spec.data.items() if array.ndim > 2}
     other = spec._replace(data={**spec.data, **larger})
-    assert selfcheck.structure_key(other) != selfcheck.structure_key(spec)
-    assert selfcheck.structure_key(spec) == selfcheck.structure_key(spec._replace(root_seed=1))
+    assert self_check.structure_key(other) != self_check.structure_key(spec)
+    assert self_check.structure_key(spec) == self_check.structure_key(spec._replace(root_seed=1))
 
 
 def _wrong_value(*args):
@@ -70,24 +70,24 @@ _REWRITE, _DIRECT, _POOL = convolutions.rewrite, convolutions.direct, pooling.re
 )
 def test_wrong_rules_are_found(spec, monkeypatch, module, name, wrong):
     monkeypatch.setattr(module, name, wrong)
-    assert "differs by" in selfcheck.compare(spec)
+    assert "differs by" in self_check.compare(spec)
 
 
 def test_a_rule_that_raises_is_found(spec, monkeypatch):
     monkeypatch.setattr(convolutions, "rewrite", lambda *args: 1 / 0)
-    assert selfcheck.compare(spec) == "the rewritten network fails: division by zero"
+    assert self_check.compare(spec) == "the rewritten network fails: division by zero"
 
 
 def test_a_verdict_is_kept(spec, monkeypatch, tmp_path):
-    assert selfcheck.find_disagreement(spec, str(tmp_path)) is None
-    monkeypatch.setattr(selfcheck, "compare", lambda spec: pytest.fail("compared again"))
-    assert selfcheck.find_disagreement(spec, str(tmp_path)) is None
-    monkeypatch.setattr(selfcheck, "compare", lambda spec: "other width")
+    assert self_check.find_disagreement(spec, str(tmp_path)) is None
+    monkeypatch.setattr(self_check, "compare", lambda spec: pytest.fail("compared again"))
+    assert self_check.find_disagreement(spec, str(tmp_path)) is None
+    monkeypatch.setattr(self_check, "compare", lambda spec: "other width")
     wider = resolve_arm(Arm(conv_widths=(4, 7), pool_after=(1,), dense_widths=(8,)))
-    assert selfcheck.find_disagreement(spec._replace(arm=wider), str(tmp_path)) == "other width"
+    assert self_check.find_disagreement(spec._replace(arm=wider), str(tmp_path)) == "other width"
     for path in (tmp_path / "verdicts").glob("*.json"):
         path.write_text("damaged")
-    assert selfcheck.find_disagreement(spec, str(tmp_path)) == "other width"
+    assert self_check.find_disagreement(spec, str(tmp_path)) == "other width"
 
 
 @pytest.mark.long

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from engine import InputError
-from engine.sources import canonical, fingerprint, load, parse_reference
+from engine.user_code import canonical, fingerprint, load, parse_reference
 
 
 @pytest.fixture

@@ -9,15 +9,15 @@ import pytest
 
 from engine import InputError
 from engine.commands.run import run
-from engine.document import identity_of
 from engine.errors import StorageError
-from engine.lane_program import PoolSpec
-from engine.lanes import LanePool, _check_data
-from engine.plan import make_plan, spooled
-from engine.plateau import DetectorSettings
-from engine.runs import Checkpoint, Run
-from engine.streams import Spooled, opened, spool
-from engine.study import resolve_arm
+from engine.lanes.host_batches import Spooled, opened, spool
+from engine.lanes.lane import PoolSpec
+from engine.lanes.pool import LanePool, _check_data
+from engine.lanes.runs import Checkpoint, Run
+from engine.outcomes import DetectorSettings
+from engine.store.study_json import identity_of
+from engine.studies.expand import make_plan, spooled
+from engine.studies.study import resolve_arm
 from engine.workers import Hooks, Scheduler
 from tests.conftest import read_all, runs_of, small_arm, small_study
 

@@ -2,11 +2,11 @@ import dataclasses
 
 import pytest
 
-from engine.config import Arm
+from engine.arms.arm import Arm
 from engine.errors import InputError
-from engine.plan import make_plan
-from engine.runs import run_key
-from engine.study import Study, resolve_arm, with_fields, with_sweep
+from engine.lanes.runs import run_key
+from engine.studies.expand import make_plan
+from engine.studies.study import Study, resolve_arm, with_fields, with_sweep
 from tests.conftest import small_arm, small_study
 
 

@@ -7,16 +7,15 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from engine import rng
-from engine.config import Arm
+from engine.arms.arm import Arm
 from engine.errors import InputError
-from engine.study import resolve_arm
-from engine.tasks import TASKS, build_task, fingerprint, load_data, teacher
+from engine.studies.study import resolve_arm
+from engine.tasks import TASKS, build_task, fingerprint, load_data, random_streams, teacher
 from engine.tasks.classification import classification_task
 from engine.tasks.splitting import split_arrays, stratified_choice
 from tests.tasks.sources import ARCHIVES, archives_of, use_archives, write_digits
 
-KEY = rng.stream(0, "order", 3)
+KEY = random_streams.stream(0, "order", 3)
 
 
 @pytest.fixture(scope="module")

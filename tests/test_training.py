@@ -7,14 +7,13 @@ import optax
 import pytest
 from flax import linen as nn
 
-from engine import rng
-from engine.config import Arm
+from engine.arms.arm import Arm
 from engine.models import MODELS, make_model
 from engine.models.initial import leaf_laws
-from engine.optimizers import hyperparams
-from engine.study import resolve_arm
-from engine.tasks import build_task, load_data
-from engine.training import Keys, make_trainer
+from engine.studies.study import resolve_arm
+from engine.tasks import build_task, load_data, random_streams
+from engine.training.optimizers import hyperparams
+from engine.training.trainer import Keys, make_trainer
 from tests.conftest import drain, runs_of, small_arm
 
 CASES = {
@@ -33,7 +32,7 @@ def _by_hand(arm: Arm, data: dict, seed: int, num_steps: int) -> list[float]:
     task = build_task(arm, data)
     module: nn.Module = MODELS.load(arm.model).build(arm, 10)
     trainer = make_trainer(arm, task, make_model(arm, 10), "native")
-    keys = Keys(*(rng.stream(0, role, seed) for role in Keys._fields))
+    keys = Keys(*(random_streams.stream(0, role, seed) for role in Keys._fields))
     laws = leaf_laws(trainer.param_shapes, arm.init, arm.init_scale)
     start = trainer.init(keys, laws, hyperparams(arm), data)
     params, state = start.params, start.model_state

@@ -4,14 +4,15 @@ import json
 
 import pytest
 
-from engine import tuning, workers
+from engine import workers
 from engine.commands.run import run
 from engine.errors import InputError
-from engine.lane_program import PoolSpec
-from engine.plateau import DetectorSettings
-from engine.study import resolve_arm
+from engine.lanes import tuning
+from engine.lanes.lane import PoolSpec
+from engine.lanes.tuning import Choice
+from engine.outcomes import DetectorSettings
+from engine.studies.study import resolve_arm
 from engine.tasks import load_data
-from engine.tuning import Choice
 from tests.conftest import read_all, small_arm, small_study
 
 

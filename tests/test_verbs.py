@@ -8,8 +8,8 @@ import pytest
 import launch
 from engine import statistics
 from engine.commands.compare import compare
-from engine.commands.plan import plan
 from engine.commands.run import run
+from engine.commands.sample_size import plan
 from engine.errors import InputError
 from engine.store import create_or_resume, open_existing
 from tests.conftest import small_arm, small_study

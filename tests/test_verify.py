@@ -14,11 +14,11 @@ import pytest
 
 import launch
 from engine import verify
+from engine.arms.arm import Arm
 from engine.commands import verify as verb
 from engine.commands.run import run
-from engine.config import Arm
 from engine.errors import InputError
-from engine.runs import run_key
+from engine.lanes.runs import run_key
 from engine.store import ROW_SCHEMA, RUN_KEY, create_or_resume, open_existing
 from engine.verification import StoredRow, compare_rows, draw_sample
 from engine.workers import Delivery

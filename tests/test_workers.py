@@ -12,16 +12,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine import devices, provenance, workers
+from engine import workers
 from engine.commands.run import run
-from engine.devices import Devices
 from engine.errors import WorkerFailedError
-from engine.interruption import SignalWatch
-from engine.lane_program import PoolSpec
-from engine.plateau import DetectorSettings
-from engine.runs import Checkpoint
-from engine.study import resolve_arm
-from engine.workers import Delivery, Hooks, Scheduler, processes, supervisor
+from engine.lanes.lane import PoolSpec
+from engine.lanes.runs import Checkpoint
+from engine.outcomes import DetectorSettings
+from engine.store import provenance
+from engine.studies.study import resolve_arm
+from engine.workers import Delivery, Hooks, Scheduler, devices, processes, supervisor
+from engine.workers.devices import Devices
+from engine.workers.interruption import SignalWatch
 from engine.workers.supervisor import Supervisor
 from tests.conftest import read_all, runs_of, small_arm, small_study
 
@@ -155,7 +156,7 @@ def test_no_worker_outlives_its_parent(tmp_path):
     program = (
         "import time\n"
         "from engine import workers\n"
-        "from engine.devices import Devices\n"
+        "from engine.workers.devices import Devices\n"
         "if __name__ == '__main__':\n"
         "    with workers.Crew(Devices('cpu', 1), 2, None) as crew:\n"
         "        print(*(w.process.pid for w in crew.members.values()), flush=True)\n"

@@ -7,20 +7,23 @@ import time
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypedDict, Unpack
 
-from engine import devices, plan, store, tuning, workers
-from engine.commands.progress import note
-from engine.commands.results import Results
+from engine import store, workers
+from engine.arms.arm import Arm, structure
+from engine.commands.open import Results
 from engine.commands.run import default_cache_dir, find_workers, run
-from engine.config import Arm, structure
+from engine.commands.running.progress import note
 from engine.diagnosis.budget import Budget, Costs, choose, what_seeds_can_tell
 from engine.diagnosis.factors import Factors, factors_of
-from engine.diagnosis.kinds import AS_GIVEN
-from engine.diagnosis.record import read_record, record_of
-from engine.diagnostics.measuring import STEPS_AHEAD
 from engine.errors import InputError, unknown_name
-from engine.plan import Plan
-from engine.study import MAX_SEEDS, Study, check_whole, resolve_arm
+from engine.lanes import tuning
+from engine.studies import expand
+from engine.studies.diagnosis_kinds import AS_GIVEN
+from engine.studies.diagnosis_record import read_record, record_of
+from engine.studies.expand import Plan
+from engine.studies.study import MAX_SEEDS, Study, check_whole, resolve_arm
 from engine.tasks.controls import has_constant_inputs, has_examples
+from engine.training.probes.measuring import STEPS_AHEAD
+from engine.workers import devices
 
 MINUTES = 10.0
 # So many times the minutes that were given are worth a word.
@@ -194,7 +197,7 @@ def _around(study: Study, arm: str | None) -> Study:
 
 
 def _pilot(study: Study, platform: str, data_dir: str | None) -> _Pilot:
-    concrete = plan.make_plan(study, platform, None, None, data_dir, is_quiet=False)
+    concrete = expand.make_plan(study, platform, None, None, data_dir, is_quiet=False)
     group = concrete.groups[0]
     if group.event != "break":
         raise InputError(

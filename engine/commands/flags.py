@@ -5,9 +5,9 @@ from typing import Any
 
 from absl import flags
 
-from engine import config
-from engine.diagnostics.registry import ALL, DIAGNOSTICS
+from engine.arms import arm as config
 from engine.errors import InputError, unknown_name
+from engine.training.probes.registry import ALL, DIAGNOSTICS
 
 _STUDY_FLAGS: dict[str, tuple[type, str]] = {
     "experiment": (
@@ -101,7 +101,7 @@ _CHANCE_FLAGS: dict[str, tuple[type, str]] = {
     "class_counts": (str, "training examples of every class, as in 50,30,20, where they differ"),
     "chance_loss": (float, "loss of the best constant prediction, in the unit of the curves"),
 }
-# Fields of `engine.readers.ReadOptions`.
+# Fields of `engine.logs.ReadOptions`.
 _LOG_FLAGS: dict[str, tuple[type, str]] = {
     "step_column": (str, "column, or tag, of the step"),
     "epoch_column": (str, "column of the epoch, where there is no step"),
@@ -411,7 +411,7 @@ def describe_flags(verb: str) -> list[str]:
         lines += [f"  --sweep={_SWEEP} (repeated)"]
     if verb in _TAKES_A_STUDY:
         lines += ["", "An arm; what is given holds for every arm of the experiment:"]
-        from engine.study import choices
+        from engine.studies.study import choices
 
         lines += [
             f"  --{info.flag or name}: {_describe(name, choices(name))}"

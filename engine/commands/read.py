@@ -9,7 +9,8 @@ from typing import Any
 
 from engine import store
 from engine.errors import InputError, one_line, unknown_name
-from engine.logged import (
+from engine.logs import Curve, Reading, ReadOptions, find_chance_loss, read_curves, suggest_classes
+from engine.logs.to_rows import (
     Detected,
     arms_of,
     detect,
@@ -18,15 +19,7 @@ from engine.logged import (
     make_document,
     with_averages,
 )
-from engine.plateau import DetectorSettings
-from engine.readers import (
-    Curve,
-    Reading,
-    ReadOptions,
-    find_chance_loss,
-    read_curves,
-    suggest_classes,
-)
+from engine.outcomes import DetectorSettings
 from engine.store import WorkDirectory
 
 _QUESTION = "Is this plateau, and when does it end?"

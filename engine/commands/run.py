@@ -10,24 +10,26 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from engine import devices, provenance, store, tuning, workers
-from engine.checkpoints import CheckpointFolder
-from engine.commands.progress import note
-from engine.commands.recorder import Recorder
-from engine.commands.results import Results
-from engine.commands.session import Session
-from engine.commands.trying import try_own_networks
-from engine.designs import has_forks
-from engine.devices import Devices
-from engine.document import document
+from engine import store, workers
+from engine.commands.open import Results
+from engine.commands.running.network_notes import try_own_networks
+from engine.commands.running.progress import note
+from engine.commands.running.recorder import Recorder
+from engine.commands.running.session import Session
 from engine.errors import InputError, StorageError
-from engine.interruption import Interrupted, SignalWatch
-from engine.lanes import not_measured
-from engine.looks import Until, check_goal
+from engine.lanes import tuning
+from engine.lanes.pool import not_measured
 from engine.observers import Observer, Watching, check_watching, ended_with, make_observers
-from engine.plan import Plan, make_plan, spooled
-from engine.store import WorkDirectory
-from engine.study import Study
+from engine.store import WorkDirectory, provenance
+from engine.store.checkpoints import CheckpointFolder
+from engine.store.study_json import document
+from engine.studies.designs import has_forks
+from engine.studies.expand import Plan, make_plan, spooled
+from engine.studies.study import Study
+from engine.studies.until import Until, check_goal
+from engine.workers import devices
+from engine.workers.devices import Devices
+from engine.workers.interruption import Interrupted, SignalWatch
 
 
 def default_cache_dir() -> Path:
@@ -68,7 +70,7 @@ def run(
             and with it the last bits, are no longer ours to choose.
         width: lanes of a worker; by default what the study was started with, or a rule per model
             and kind of device.
-        form: of the convolutions, see `engine.lowering`; by default as for the width.
+        form: of the convolutions, see `engine.models.lowering`; by default as for the width.
         is_tuned: whether to choose both by measurement, for a study that is started now.
         data_dir: where prepared data are kept.
         cache_dir: where compiled programs are kept.

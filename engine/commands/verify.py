@@ -7,16 +7,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from engine import provenance, store, workers
-from engine.commands.progress import Progress
+from engine import store, workers
 from engine.commands.run import default_cache_dir, find_workers
-from engine.document import identity_differences, identity_of, plan_of
+from engine.commands.running.progress import Progress
 from engine.errors import InputError, WorkerFailedError, one_line
-from engine.outcomes import outcome_row
-from engine.plan import Plan
-from engine.runs import Run, run_key
-from engine.store import WorkDirectory
-from engine.study import check_whole
+from engine.lanes.runs import Run, run_key
+from engine.lanes.to_row import outcome_row
+from engine.store import WorkDirectory, provenance
+from engine.store.study_json import identity_differences, identity_of, plan_of
+from engine.studies.expand import Plan
+from engine.studies.study import check_whole
 from engine.verification import (
     Agreement,
     Finished,

@@ -13,8 +13,8 @@ from engine.diagnosis.evidence import (
     NEARLY_ALL_RUNS,
     Evidence,
 )
-from engine.diagnosis.kinds import AS_GIVEN
 from engine.statistics import proportion
+from engine.studies.diagnosis_kinds import AS_GIVEN
 
 FINE_EPSILON, HE, LEAKY = "epsilon=1e-12", "init=he", "leaky_relu"
 # Of a configuration of which 95 % of the runs leave, 0.6 % of the studies of 24 runs show fewer.

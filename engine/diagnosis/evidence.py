@@ -3,8 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from engine.diagnosis.kinds import AS_GIVEN, Kind
 from engine.statistics import Estimate
+from engine.studies.diagnosis_kinds import AS_GIVEN, Kind
 
 # By how much the scaled loss ρ on held-out examples must be above that with shuffled labels.
 _LEAST_MARGIN = 0.05

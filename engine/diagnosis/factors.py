@@ -4,12 +4,12 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from engine.config import DEFAULTS, FIELDS, Arm
-from engine.diagnosis.kinds import AS_GIVEN, Kind
+from engine.arms.arm import DEFAULTS, FIELDS, Arm
 from engine.models import MODELS
-from engine.optimizers import OPTIMIZERS
-from engine.sources import is_reference
+from engine.studies.diagnosis_kinds import AS_GIVEN, Kind
 from engine.tasks import module_of
+from engine.training.optimizers import OPTIMIZERS
+from engine.user_code import is_reference
 
 # Rates beyond the neighbouring ones, to find the order of magnitude where those are all alike.
 _RATES: dict[str, tuple[float, Kind]] = {

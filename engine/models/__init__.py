@@ -1,16 +1,16 @@
 """Networks. A model is one module with `USED` and `build`, and one line in `MODELS`.
 
-A user's own is named by a reference, see `engine.sources`.
+A user's own is named by a reference, see `engine.user_code`.
 """
 
-from engine import sources
-from engine.config import Arm
+from engine import user_code
+from engine.arms.arm import Arm
 from engine.models import initial, layers
 from engine.models.initial import SCHEMES
 from engine.models.model import ACTIVATIONS, Model, check_fit, make_model, resolve
 from engine.models.registry import MODELS
 from engine.registry import fingerprint_sources
-from engine.sources import is_reference
+from engine.user_code import is_reference
 
 __all__ = [
     "ACTIVATIONS",
@@ -27,5 +27,5 @@ __all__ = [
 def source_fingerprint(arm: Arm) -> str:
     """SHA-256 of the sources of the arm's model, which are part of a study's identity."""
     if is_reference(arm.model):
-        return sources.fingerprint(arm.model, "model")
+        return user_code.fingerprint(arm.model, "model")
     return fingerprint_sources(MODELS.load(arm.model), layers, initial)

@@ -6,9 +6,9 @@ import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from engine.config import Arm
+from engine.arms.arm import Arm
 from engine.errors import InputError, one_line, unknown_name
-from engine.sources import load, where
+from engine.user_code import load, where
 
 # What constructors call the number of outputs. It is filled in where nothing is typed for it.
 OUTPUT_NAMES = (

@@ -7,7 +7,7 @@ many passes over the data, and then suddenly falls.
 import jax
 from flax import linen as nn
 
-from engine.config import Arm
+from engine.arms.arm import Arm
 from engine.errors import InputError
 from engine.models.layers import DenseStack, Hidden
 

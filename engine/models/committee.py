@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jax.scipy.special import erf
 
-from engine.config import Arm
+from engine.arms.arm import Arm
 
 USED = {"student_units": 2}
 

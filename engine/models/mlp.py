@@ -2,7 +2,7 @@
 
 from flax import linen as nn
 
-from engine.config import Arm
+from engine.arms.arm import Arm
 from engine.models.layers import DenseStack
 
 USED = {

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from engine.config import Arm, fill_defaults
+from engine.arms.arm import Arm, fill_defaults
 from engine.errors import InputError, unknown_name
 from engine.models.building import (
     call_own,
@@ -20,7 +20,7 @@ from engine.models.building import (
 from engine.models.initial import AS_WRITTEN, SCHEMES
 from engine.models.modes import Mode
 from engine.models.registry import MODELS
-from engine.sources import canonical, is_reference
+from engine.user_code import canonical, is_reference
 
 # What a registered network may read of an arm.
 MODEL_FIELDS = (

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from engine.config import Arm
+from engine.arms.arm import Arm
 
 USED: dict[str, object] = {}
 

@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from engine.config import Arm
+from engine.arms.arm import Arm
 from engine.errors import InputError
 from engine.models.model import ACTIVATIONS
 

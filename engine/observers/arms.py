@@ -11,10 +11,10 @@ import numpy as np
 import pyarrow as pa
 
 from engine import statistics
-from engine.designs import is_of_grid
-from engine.discretion import without_places
-from engine.plateau import FAILED
+from engine.outcomes import FAILED
 from engine.store import WAITING_COLUMNS, waiting_times
+from engine.store.redact import without_places
+from engine.studies.designs import is_of_grid
 
 # Of the steps at which there are values; more cannot be seen.
 MAX_POINTS = 1000

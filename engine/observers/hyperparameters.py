@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from engine.events import Extra, field_bytes, field_double, field_varint
+from engine.observers.event_file import Extra, field_bytes, field_double, field_varint
 
 # Tags and plugins that TensorBoard knows.
 _SESSION_TAG, _SESSION_PLUGIN = "_hparams_/session_start_info", "hparams"

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from engine import store
 from engine.errors import InputError
-from engine.interruption import SIGNALS
 from engine.observers.observer import Pace, Row, Standing
+from engine.workers.interruption import SIGNALS
 
 if TYPE_CHECKING:
     from engine.workers import Worker

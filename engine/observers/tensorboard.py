@@ -17,12 +17,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from engine.designs import run_name
-from engine.events import Extra, Series, encode_file
 from engine.observers.arms import ArmCurves, Gathering, is_repetition, rows_of, used_fields
+from engine.observers.event_file import Extra, Series, encode_file
 from engine.observers.hyperparameters import chart_of_quartiles, session_start
 from engine.observers.observer import Pace, Row, Standing
-from engine.plateau import FAILED
+from engine.outcomes import FAILED
 from engine.store import (
     RUN_KEY,
     WAITING_COLUMNS,
@@ -31,6 +30,7 @@ from engine.store import (
     storage_error,
     write_atomically,
 )
+from engine.studies.designs import run_name
 
 FOLDER = "tensorboard"
 _ARMS, _RUNS = "aggregate", "runs"

@@ -22,12 +22,12 @@ from urllib.parse import urlsplit
 import numpy as np
 
 from engine import statistics, store
-from engine.designs import run_name
 from engine.errors import InputError, one_line
 from engine.observers.arms import Gathering, is_repetition, rows_of, used_fields
 from engine.observers.observer import Pace, Row, Standing
-from engine.plateau import FAILED
+from engine.outcomes import FAILED
 from engine.store import WAITING_COLUMNS, WorkDirectory
+from engine.studies.designs import run_name
 
 _PROJECT = "plateau"
 # Seconds for a connection, for the end of a run of theirs, and after the end of a launch for all

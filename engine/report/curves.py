@@ -7,10 +7,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from engine.designs import FIRST_GRID_SEED
 from engine.errors import InputError, unknown_name
-from engine.plateau import FAILED
+from engine.outcomes import FAILED
 from engine.store import WorkDirectory
+from engine.studies.designs import FIRST_GRID_SEED
 
 # Column of the steps of each metric; mini-batches are counted.
 METRICS = {

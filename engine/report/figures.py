@@ -13,14 +13,14 @@ from matplotlib.figure import Figure
 
 from engine import statistics
 from engine.errors import unknown_name
-from engine.report import fate_figures
+from engine.report import variance_split_figures
 from engine.report.canvas import INK, new_figure, styled
-from engine.report.fate import Fate
 from engine.report.phrases import label
 from engine.report.runs import ArmRuns
+from engine.report.sections import Topic
 from engine.report.summary import Summary
 from engine.report.thinning import around, points_per_curve, thinned
-from engine.report.topics import Topic
+from engine.report.variance_split import Fate
 
 # Of the characters of a label, and of the labels in one column of a legend.
 _LONG_LABEL = 20
@@ -80,10 +80,12 @@ def make_figures(summary: Summary, fates: dict[str, Fate], topics: Sequence[Topi
     for i, (name, fate) in enumerate(fates.items()):
         runs, about = summary.runs[name], (summary.unit, summary.steps_per_unit(name))
         if fate.components is not None and runs.grid is not None:
-            draw = functools.partial(fate_figures.draw_grid, name, runs.grid, fate, *about)
+            draw = functools.partial(
+                variance_split_figures.draw_grid, name, runs.grid, fate, *about
+            )
             figures[f"grid_{i + 1}"] = draw
         if runs.forks is not None:
-            draw = functools.partial(fate_figures.draw_forks, name, runs.forks, *about)
+            draw = functools.partial(variance_split_figures.draw_forks, name, runs.forks, *about)
             figures[f"forks_{i + 1}"] = draw
     for topic in topics:
         figures.update({name: drawing.draw for name, drawing in topic.drawings.items()})

@@ -4,11 +4,11 @@ from typing import Any, NamedTuple
 
 from engine.errors import InputError
 from engine.report.cautions import make_cautions
-from engine.report.fate import Fate, make_fates
 from engine.report.figures import Figures, make_figures
+from engine.report.sections import Topic, make_topics
 from engine.report.summary import Summary, UnderWay, summarise, to_document
 from engine.report.table import make_table
-from engine.report.topics import Topic, make_topics
+from engine.report.variance_split import Fate, make_fates
 from engine.report.verdict import Verdict, make_verdict
 from engine.store import WorkDirectory
 

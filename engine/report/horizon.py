@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from engine.plateau import DetectorSettings, event_code, find_break
+from engine.outcomes import DetectorSettings, event_code, find_break
 from engine.report.runs import ArmRuns, repetition_curves
 from engine.store import WorkDirectory
 

@@ -2,9 +2,9 @@
 
 from typing import Any, NamedTuple
 
-from engine.report.fate import Fate
 from engine.report.phrases import number
 from engine.report.summary import Summary
+from engine.report.variance_split import Fate
 
 
 class Methods(NamedTuple):

@@ -7,15 +7,15 @@ import jinja2
 import markupsafe
 
 from engine.errors import visible
-from engine.plateau import FAILED
+from engine.outcomes import FAILED
 from engine.report.canvas import INK
 from engine.report.cautions import make_cautions
-from engine.report.fate import Fate, in_words
 from engine.report.methods import make_methods
 from engine.report.phrases import number
 from engine.report.runs import MAX_CURVES
+from engine.report.sections import Topic
 from engine.report.summary import Summary
-from engine.report.topics import Topic
+from engine.report.variance_split import Fate, in_words
 from engine.report.verdict import Verdict
 
 _CAPTIONS = {

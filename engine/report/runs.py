@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from engine.designs import FIRST_FORK_SEED, FIRST_GRID_SEED, MAX_FORKS, is_of_grid
 from engine.errors import InputError, one_line
-from engine.plateau import FAILED
+from engine.outcomes import FAILED
 from engine.store import OUTCOME_SCHEMA, WorkDirectory, is_of_logs, waiting_times
+from engine.studies.designs import FIRST_FORK_SEED, FIRST_GRID_SEED, MAX_FORKS, is_of_grid
 
 # Curves are only drawn, and more would hide each other.
 MAX_CURVES = 200

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from engine import statistics
-from engine.plateau import FAILED, STATUSES
+from engine.outcomes import FAILED, STATUSES
 from engine.report.comparison import compare_runs, pooled
 from engine.report.runs import ArmRuns, of_study, read_all_runs
 from engine.statistics import Estimate, TestResult
@@ -117,7 +117,7 @@ class Summary(NamedTuple):
         runs: by arm.
         arms: by arm.
         comparisons: by arm, without the baseline.
-        looks: taken while seeds were added, see `engine.looks`; none where their number was fixed.
+        looks: taken while seeds were added, see `engine.studies.until`; none where their number was fixed.
         num_left_out: parts that are damaged or missing.
         fixed_order: seed of the one data order of all runs, or `None`.
         data_notes: what was left out of the data or changed in them, in words, by arm.

@@ -1,7 +1,7 @@
 """The short table of a study, for the terminal and for the page."""
 
 from engine.errors import one_line
-from engine.plateau import STATUSES
+from engine.outcomes import STATUSES
 from engine.report.phrases import interval, number, p_value, percent
 from engine.report.summary import Summary
 from engine.statistics import Estimate

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from engine.report import logs
-from engine.report.fate import Fate, in_words
 from engine.report.limits import find_limits
 from engine.report.phrases import (
     NORMAL_QUESTION,
@@ -20,6 +19,7 @@ from engine.report.phrases import (
     runs_are,
 )
 from engine.report.summary import ArmSummary, Comparison, Summary
+from engine.report.variance_split import Fate, in_words
 from engine.statistics import Estimate
 
 _STATUS_WORDS = {

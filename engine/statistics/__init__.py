@@ -12,19 +12,9 @@ from engine.statistics.components import (
     crossed_components,
     fork_prediction,
 )
-from engine.statistics.equivalence import (
-    Equivalence,
-    Margin,
-    equivalent_means,
-    equivalent_shares,
-)
+from engine.statistics.equivalence import Equivalence, Margin, equivalent_means, equivalent_shares
 from engine.statistics.gray import gray_test
-from engine.statistics.incidence import (
-    aalen_johansen,
-    first_reached,
-    kaplan_meier,
-    median_time,
-)
+from engine.statistics.incidence import aalen_johansen, first_reached, kaplan_meier, median_time
 from engine.statistics.luck import EarlyLuck, early_luck
 from engine.statistics.planning import (
     ComparisonQuestion,

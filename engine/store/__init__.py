@@ -4,6 +4,16 @@ A part is named by the hash of its bytes, so a damaged one is recognised by its 
 is read is ever executed: parts are Parquet, everything else is JSON.
 """
 
+from engine.outcomes.row import (
+    CURVE_NAMES,
+    OUTCOME_SCHEMA,
+    ROW_SCHEMA,
+    RUN_KEY,
+    SCHEMA_VERSION,
+    WAITING_COLUMNS,
+    Row,
+    waiting_times,
+)
 from engine.store.files import (
     as_path,
     check_folder,
@@ -25,16 +35,6 @@ from engine.store.opening import (
     refuse_other_study,
 )
 from engine.store.parts import fingerprint
-from engine.store.schema import (
-    CURVE_NAMES,
-    OUTCOME_SCHEMA,
-    ROW_SCHEMA,
-    RUN_KEY,
-    SCHEMA_VERSION,
-    WAITING_COLUMNS,
-    Row,
-    waiting_times,
-)
 from engine.store.validation import KINDS, is_of_logs
 from engine.store.workdir import WorkDirectory
 

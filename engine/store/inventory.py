@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 
 from engine.errors import one_line
+from engine.outcomes.row import Row
 from engine.store.files import DamagedError, digest, set_aside, write_atomically
 from engine.store.manifest import extend_manifest, read_manifest, rewrite_manifest
 from engine.store.parts import Origin, encode, fingerprint, inspect_part, read_part, split
-from engine.store.schema import Row
 from engine.store.study_file import MANIFEST
 
 _ENDING = ".parquet"

@@ -11,11 +11,11 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from engine.errors import InputError
+from engine.outcomes.row import CURVE_NAMES, ROW_SCHEMA, Row
 from engine.store.files import DamagedError, digest, read_bounded
 from engine.store.json_files import checksum
 from engine.store.pages import MAX_DECODED_BYTES, check_sizes
 from engine.store.rows import check_rows, check_types
-from engine.store.schema import CURVE_NAMES, ROW_SCHEMA, Row
 
 # Curve values of one part; a run that has more is a part of its own.
 _PART_BYTES = 64 * 2**20

@@ -7,9 +7,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from engine.plateau import FAILED, STATUSES, event_code
+from engine.outcomes import FAILED, STATUSES, event_code
+from engine.outcomes.row import ROW_SCHEMA
 from engine.store.files import DamagedError
-from engine.store.schema import ROW_SCHEMA
 
 # A run whose worker was killed by it again and again; it has no curve and is censored at once.
 _STOP_REASONS = ("horizon", "diverged", "hit", "settled", FAILED)

@@ -5,15 +5,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from engine.errors import InputError
-from engine.store.files import (
-    FOLDERS,
-    DamagedError,
-    check_folders,
-    is_temporary,
-    write_atomically,
-)
+from engine.outcomes.row import SCHEMA_VERSION
+from engine.store.files import FOLDERS, DamagedError, check_folders, is_temporary, write_atomically
 from engine.store.json_files import checksum, read_json, to_json
-from engine.store.schema import SCHEMA_VERSION
 from engine.store.validation import check_document
 from engine.store.versions import UPGRADES
 

@@ -7,9 +7,9 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from engine.designs import DESIGNS, MAX_FORKS
-from engine.plateau import DetectorSettings
+from engine.outcomes import DetectorSettings
 from engine.store.files import DamagedError
+from engine.studies.designs import DESIGNS, MAX_FORKS
 
 # What a study is: runs that were trained here, or curves that were read from logs of others.
 KINDS = ("run", "read")

@@ -9,11 +9,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from engine.plateau import FAILED
+from engine.outcomes import FAILED
+from engine.outcomes.row import ROW_SCHEMA, RUN_KEY, Row
 from engine.store import study_file
 from engine.store.files import FOLDERS, check_folders, clean_temporaries, storage_error
 from engine.store.inventory import Inventory
-from engine.store.schema import ROW_SCHEMA, RUN_KEY, Row
 
 logger = logging.getLogger(__name__)
 

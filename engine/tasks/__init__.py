@@ -1,20 +1,12 @@
 """Sources of examples. A task is one module with `load` and `build`, and one line in `TASKS`."""
 
-from engine.config import Arm
+from engine.arms.arm import Arm
 from engine.registry import fingerprint_sources
 from engine.tasks import augmentation, classification, fresh, passes, regression, splitting
 from engine.tasks.choosing import OPTIONS, module_of, resolve, source_of
 from engine.tasks.reading import Note, Reading
 from engine.tasks.registry import TASKS
-from engine.tasks.task import (
-    Batch,
-    Data,
-    Task,
-    build_task,
-    fingerprint,
-    first_batch,
-    load_data,
-)
+from engine.tasks.task import Batch, Data, Task, build_task, fingerprint, first_batch, load_data
 
 __all__ = [
     "OPTIONS",

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from engine.config import Arm
+from engine.arms.arm import Arm
 from engine.errors import InputError
 from engine.tasks.classification import classification_task
 from engine.tasks.downloads import Archive, fetch

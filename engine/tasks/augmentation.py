@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from engine.config import Arm
+from engine.arms.arm import Arm
 from engine.errors import InputError
 
 Augment = Callable[[jax.Array, jax.Array], jax.Array]

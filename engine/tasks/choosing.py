@@ -7,7 +7,7 @@ import re
 from types import ModuleType
 from typing import Any
 
-from engine.config import DEFAULTS, Arm, fill_defaults, places
+from engine.arms.arm import DEFAULTS, Arm, fill_defaults, places
 from engine.errors import InputError, unknown_name
 from engine.tasks.augmentation import AUGMENTS, has_crop
 from engine.tasks.controls import CONTROLS

@@ -13,8 +13,8 @@ from collections.abc import Mapping
 import jax
 import numpy as np
 
-from engine import rng
 from engine.errors import InputError
+from engine.tasks import random_streams
 
 CONTROLS: dict[str, str] = {
     "none": "the data as they are",
@@ -100,7 +100,7 @@ def _shuffled(
     taken anew, evenly from the training examples.
     """
     found = dict(arrays)
-    key = rng.stream(root_seed, "task", task_seed)
+    key = random_streams.stream(root_seed, "task", task_seed)
     for i, part in enumerate(_PARTS):
         own = arrays[part + targets]
         flat = own if not part else own.reshape(-1, *own.shape[2:])

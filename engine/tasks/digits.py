@@ -11,7 +11,7 @@ import importlib.util
 
 import numpy as np
 
-from engine.config import Arm
+from engine.arms.arm import Arm
 from engine.tasks.classification import classification_task
 from engine.tasks.reading import Reading
 from engine.tasks.splitting import split_arrays

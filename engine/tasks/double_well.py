@@ -17,7 +17,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from engine.config import Arm
+from engine.arms.arm import Arm
 from engine.tasks.fresh import draw_keys
 from engine.tasks.passes import evaluation_sets
 from engine.tasks.reading import Reading

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from engine.config import Arm
+from engine.arms.arm import Arm
 from engine.errors import InputError, one_line
 from engine.tasks.classification import classification_task
 from engine.tasks.reading import Reading, counted

@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from engine.config import REQUIRED, Arm
+from engine.arms.arm import REQUIRED, Arm
 from engine.errors import InputError
 from engine.tasks.examples import (
     EXAMPLE_OPTIONS,

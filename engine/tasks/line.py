@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from engine.config import Arm
+from engine.arms.arm import Arm
 from engine.errors import InputError
 from engine.tasks.fresh import draw_nothing, half_square_task
 from engine.tasks.reading import Reading

@@ -11,7 +11,7 @@ and Steinhardt (2023), "Progress measures for grokking via mechanistic interpret
 
 import numpy as np
 
-from engine.config import Arm
+from engine.arms.arm import Arm
 from engine.errors import InputError
 from engine.tasks.classification import classification_task
 from engine.tasks.examples import held_out_fraction

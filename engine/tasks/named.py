@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from engine.config import Arm
+from engine.arms.arm import Arm
 from engine.errors import InputError, one_line
 from engine.tasks import prepared
 from engine.tasks.downloads import find_unreachable

@@ -7,7 +7,7 @@ fifth is held out. Which feature is what follows from what the data set itself c
 
 import numpy as np
 
-from engine.config import REQUIRED, Arm
+from engine.arms.arm import REQUIRED, Arm
 from engine.errors import InputError
 from engine.tasks.examples import (
     ARRAY_OPTIONS,

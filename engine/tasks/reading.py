@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 from tqdm import tqdm
 
-from engine.devices import host_memory
 from engine.errors import InputError, one_line
+from engine.workers.devices import host_memory
 
 _MOST_LISTED = 5
 _LONGEST_NAME = 100

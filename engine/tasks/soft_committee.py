@@ -18,9 +18,9 @@ import numpy as np
 from jax.scipy.special import erf
 from scipy import special
 
-from engine import rng
-from engine.config import Arm
+from engine.arms.arm import Arm
 from engine.errors import InputError
+from engine.tasks import random_streams
 from engine.tasks.fresh import draw_keys, half_square_task
 from engine.tasks.reading import Reading
 from engine.tasks.task import Batch, Data, Task
@@ -45,7 +45,9 @@ def load(arm: Arm, root_seed: int, data_dir: str | None, reading: Reading) -> di
         )
     # In double precision, so that rounding to single hides the order of the sums.
     with jax.default_device(jax.local_devices(backend="cpu")[0]):
-        of_teacher, *keys = jax.random.split(rng.stream(root_seed, "task", arm.task_seed), 3)
+        of_teacher, *keys = jax.random.split(
+            random_streams.stream(root_seed, "task", arm.task_seed), 3
+        )
         drawn = np.asarray(jax.random.normal(of_teacher, (num_inputs, num_units)), np.float64)
         weights = np.linalg.qr(drawn)[0].T
         inputs = {

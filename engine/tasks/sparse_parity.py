@@ -14,9 +14,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from engine import rng
-from engine.config import Arm
+from engine.arms.arm import Arm
 from engine.errors import InputError
+from engine.tasks import random_streams
 from engine.tasks.fresh import draw_keys
 from engine.tasks.passes import evaluation_sets
 from engine.tasks.reading import Reading
@@ -36,7 +36,9 @@ def load(arm: Arm, root_seed: int, data_dir: str | None, reading: Reading) -> di
     if size > num_inputs:
         raise InputError(f"parity_size={size}: expected at most num_inputs={num_inputs}")
     with jax.default_device(jax.local_devices(backend="cpu")[0]):
-        of_subset, *keys = jax.random.split(rng.stream(root_seed, "task", arm.task_seed), 3)
+        of_subset, *keys = jax.random.split(
+            random_streams.stream(root_seed, "task", arm.task_seed), 3
+        )
         subset = np.sort(np.asarray(jax.random.permutation(of_subset, num_inputs))[:size])
         drawn = [
             np.array(jax.random.rademacher(key, (*_EVALUATION_SHAPE, num_inputs), np.float32))

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from engine.config import Arm
+from engine.arms.arm import Arm
 from engine.tasks.augmentation import Augment, make_augmentation
 from engine.tasks.choosing import module_of
 from engine.tasks.controls import controlled

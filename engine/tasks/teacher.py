@@ -13,8 +13,8 @@ import numpy as np
 from jax.scipy.special import erf
 from scipy import special
 
-from engine import rng
-from engine.config import Arm
+from engine.arms.arm import Arm
+from engine.tasks import random_streams
 from engine.tasks.fresh import draw_keys, half_square_task
 from engine.tasks.reading import Reading
 from engine.tasks.task import Batch, Data, Task
@@ -34,7 +34,7 @@ def load(arm: Arm, root_seed: int, data_dir: str | None, reading: Reading) -> di
     """The teacher's weights and the evaluation sets, drawn on the CPU of any machine alike."""
     shapes = [(_NUM_UNITS, _NUM_INPUTS), *[(*_EVALUATION_SHAPE, _NUM_INPUTS)] * 2]
     with jax.default_device(jax.local_devices(backend="cpu")[0]):
-        keys = jax.random.split(rng.stream(root_seed, "task", arm.task_seed), 3)
+        keys = jax.random.split(random_streams.stream(root_seed, "task", arm.task_seed), 3)
         draws = [jax.random.normal(key, shape) for key, shape in zip(keys, shapes, strict=True)]
     weights, *inputs = (np.asarray(draw, np.float64) for draw in draws)
     weights /= np.sqrt(_NUM_INPUTS)

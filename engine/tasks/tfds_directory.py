@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from engine.config import Arm
+from engine.arms.arm import Arm
 from engine.errors import InputError, one_line
 from engine.tasks.examples import Examples, refuse_fraction, with_channels
 from engine.tasks.image_sets import ImageOptions, read_images

@@ -5,6 +5,6 @@ what the runs of each arm left behind to what they should have. It is an indepen
 NumPy and SciPy in double precision, and nothing of the engine's own training.
 """
 
-from engine.theory.registry import THEORIES
+from engine.studies.theories import THEORIES
 
 __all__ = ["THEORIES"]

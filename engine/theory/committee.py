@@ -26,7 +26,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from engine.config import Arm
+from engine.arms.arm import Arm
 from engine.models.initial import AS_WRITTEN
 from engine.statistics import Estimate
 from engine.tasks import load_data

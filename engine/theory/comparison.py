@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from engine.config import Arm
+from engine.arms.arm import Arm
 from engine.statistics import Estimate
 
 

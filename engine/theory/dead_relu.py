@@ -17,7 +17,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from engine.config import Arm
+from engine.arms.arm import Arm
 from engine.statistics import proportion
 from engine.theory.comparison import Check, Measured, Prediction, TheoryCurve
 

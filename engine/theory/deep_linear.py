@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from engine.config import Arm
+from engine.arms.arm import Arm
 from engine.statistics import median_time
 from engine.theory import chain
 from engine.theory.comparison import Check, Measured, Prediction, TheoryCurve, exactly

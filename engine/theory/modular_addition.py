@@ -14,14 +14,8 @@ from typing import NamedTuple
 import numpy as np
 
 from engine import statistics
-from engine.plateau import DetectorSettings, PlateauBreak, find_break
-from engine.theory.comparison import (
-    Check,
-    Measured,
-    MeasuredCurve,
-    Prediction,
-    TheoryCurve,
-)
+from engine.outcomes import DetectorSettings, PlateauBreak, find_break
+from engine.theory.comparison import Check, Measured, MeasuredCurve, Prediction, TheoryCurve
 
 USES = ("loss", "held_out_loss", "held_out_accuracy")
 

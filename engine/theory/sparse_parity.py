@@ -15,7 +15,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from engine import statistics
-from engine.config import Arm
+from engine.arms.arm import Arm
 from engine.statistics import Estimate
 from engine.theory.comparison import Check, Measured, MeasuredGrid, Prediction
 

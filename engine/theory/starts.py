@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.config import Arm
+from engine.arms.arm import Arm
 
 
 def starts_of(arm: Arm, root_seed: int, init_seeds: np.ndarray, num_inputs: int) -> list[Any]:
@@ -22,17 +22,19 @@ def starts_of(arm: Arm, root_seed: int, init_seeds: np.ndarray, num_inputs: int)
     import jax
     import jax.numpy as jnp
 
-    from engine import rng
     from engine.models import make_model
     from engine.models.initial import draw_params, leaf_laws
+    from engine.tasks import random_streams
 
-    key = jax.eval_shape(lambda: rng.root_key(0))
+    key = jax.eval_shape(lambda: random_streams.root_key(0))
     example = jax.ShapeDtypeStruct((1, num_inputs), np.float32)
     shapes, _ = jax.eval_shape(make_model(arm, 1).init, key, example)
     laws = leaf_laws(shapes, str(arm.init), arm.init_scale)
 
     def start(seed: jax.Array) -> list[jax.Array]:
-        params = draw_params(rng.stream(root_seed, "init", seed), shapes, jnp.asarray(laws))
+        params = draw_params(
+            random_streams.stream(root_seed, "init", seed), shapes, jnp.asarray(laws)
+        )
         return jax.tree.leaves(params)
 
     with jax.default_device(jax.local_devices(backend="cpu")[0]):

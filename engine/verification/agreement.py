@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from engine.runs import Run
+from engine.lanes.runs import Run
 from engine.store import OUTCOME_SCHEMA, ROW_SCHEMA
 
 # Losses this far apart, as a share of the chance loss, are close.
@@ -79,7 +79,7 @@ def compare_rows(run: Run, stored: StoredRow, row: Mapping[str, Any]) -> Agreeme
     Args:
         run: that both are of.
         stored: its row on disk.
-        row: of the run done again, see `engine.outcomes`.
+        row: of the run done again, see `engine.lanes.to_row`.
     """
     own = stored.table
     again = pa.table({name: [row.get(name)] for name in ROW_SCHEMA.names}, schema=ROW_SCHEMA)

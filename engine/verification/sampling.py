@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from engine.designs import is_of_grid
-from engine.plan import Plan, run_of
-from engine.plateau import FAILED
-from engine.runs import Run, run_key
+from engine.lanes.runs import Run, run_key
+from engine.outcomes import FAILED
 from engine.store import ROW_SCHEMA, RUN_KEY, WAITING_COLUMNS, WorkDirectory
+from engine.studies.designs import is_of_grid
+from engine.studies.expand import Plan, run_of
 from engine.verification.agreement import StoredRow
 from engine.verification.outcomes import waits_up_to
 
@@ -64,7 +64,7 @@ def find_finished(directory: WorkDirectory, plan: Plan) -> Finished:
 
     Args:
         directory: of the study.
-        plan: of the study, see `engine.document.plan_of`.
+        plan: of the study, see `engine.store.study_json.plan_of`.
     """
     rows = directory.read(columns=["status", *WAITING_COLUMNS]).to_pylist()
     waits: dict[str, list[dict[str, Any]]] = {name: [] for name in plan.arms}

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from engine.runs import who
+from engine.lanes.runs import who
 from engine.verification.agreement import Agreement
 from engine.verification.outcomes import OutcomeAgreement, compare_outcomes
 from engine.verification.sampling import Finished, Sample, is_repetition

@@ -4,10 +4,10 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from engine.designs import run_name
+from engine.lanes.runs import Run, who
 from engine.report.phrases import joined, percent
-from engine.runs import Run, who
 from engine.statistics import Estimate, most_unseen
+from engine.studies.designs import run_name
 from engine.verification.agreement import CLOSE, Agreement
 from engine.verification.outcomes import OutcomeAgreement
 from engine.verification.verdict import Verification, of_all_arms

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
-from engine.lane_program import PoolSpec
-from engine.runs import Checkpoint, FinishedRun, Run
+from engine.lanes.lane import PoolSpec
+from engine.lanes.runs import Checkpoint, FinishedRun, Run
 
 
 class Assignment(NamedTuple):

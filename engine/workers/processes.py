@@ -16,9 +16,9 @@ from multiprocessing.connection import Connection
 from multiprocessing.connection import wait as wait_for
 from typing import Any, NamedTuple
 
-from engine.devices import Devices, configure_backend, environment
 from engine.errors import InputError, WorkerFailedError
-from engine.interruption import SIGNALS
+from engine.workers.devices import Devices, configure_backend, environment
+from engine.workers.interruption import SIGNALS
 from engine.workers.serving import Line, ServeSettings, serve_remotely
 
 # Seconds between signs of life.
@@ -141,7 +141,7 @@ class Worker(NamedTuple):
 
 
 def spawn(variables: Mapping[str, str], target: Callable[..., None], *args: Any) -> Worker:
-    """Starts a process of ours, which is to ignore the signals of `engine.interruption`.
+    """Starts a process of ours, which is to ignore the signals of `engine.workers.interruption`.
 
     Args:
         variables: of its environment, besides those of this process.

@@ -4,8 +4,8 @@ from collections import Counter, deque
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from engine.lane_program import PoolSpec
-from engine.runs import Checkpoint, Run
+from engine.lanes.lane import PoolSpec
+from engine.lanes.runs import Checkpoint, Run
 from engine.workers.messages import Assignment, Delivery, Hooks, MoreRuns
 
 _LOSSES_OF_A_FAILED_RUN = 2

@@ -8,13 +8,13 @@ from typing import Any, NamedTuple
 
 import jax
 
-from engine.devices import configure_backend, memory_limit
 from engine.errors import InputError
-from engine.interruption import SignalWatch
-from engine.lane_program import PoolSpec
-from engine.lanes import Chunk, LanePool, make_pool
-from engine.runs import Checkpoint, Run
-from engine.selfcheck import find_disagreement
+from engine.lanes.lane import PoolSpec
+from engine.lanes.pool import Chunk, LanePool, make_pool
+from engine.lanes.runs import Checkpoint, Run
+from engine.lanes.self_check import find_disagreement
+from engine.workers.devices import configure_backend, memory_limit
+from engine.workers.interruption import SignalWatch
 from engine.workers.messages import Assignment, Delivery, Source
 from engine.workers.scheduler import Scheduler
 

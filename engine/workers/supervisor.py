@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from multiprocessing.connection import wait
 
 from engine.errors import InputError, WorkerFailedError
-from engine.interruption import SignalWatch
-from engine.lane_program import PoolSpec
-from engine.runs import Run
+from engine.lanes.lane import PoolSpec
+from engine.lanes.runs import Run
+from engine.workers.interruption import SignalWatch
 from engine.workers.messages import Hooks
 from engine.workers.processes import Crew, Worker
 from engine.workers.scheduler import Scheduler

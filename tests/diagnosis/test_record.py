@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from engine.config import Arm
+from engine.arms.arm import Arm
 from engine.diagnosis.factors import factors_of
-from engine.diagnosis.record import read_record, record_of
 from engine.errors import InputError
-from engine.study import resolve_arm
+from engine.studies.diagnosis_record import read_record, record_of
+from engine.studies.study import resolve_arm
 
 
 @pytest.fixture

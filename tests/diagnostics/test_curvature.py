@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 from jax.flatten_util import ravel_pytree
 
-from engine import lowering
-from engine.config import Arm
-from engine.diagnostics.curvature import curvature, hessian_product
-from engine.models import make_model
-from engine.study import resolve_arm
+from engine.arms.arm import Arm
+from engine.models import lowering, make_model
+from engine.studies.study import resolve_arm
+from engine.training.probes.curvature import curvature, hessian_product
 from tests.conftest import small_arm
 
 _CASES = {

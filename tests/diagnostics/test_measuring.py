@@ -7,17 +7,16 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from engine import rng
-from engine.config import Arm
-from engine.diagnostics import DIAGNOSTICS, check_names
-from engine.diagnostics.measuring import DiagnosticsSpec, make_diagnostic_set, obstacles
+from engine.arms.arm import Arm
 from engine.errors import InputError
 from engine.models import make_model
 from engine.models.initial import leaf_laws
-from engine.optimizers import hyperparams
-from engine.study import resolve_arm
-from engine.tasks import build_task, load_data
-from engine.training import Keys, make_trainer
+from engine.studies.study import resolve_arm
+from engine.tasks import build_task, load_data, random_streams
+from engine.training.optimizers import hyperparams
+from engine.training.probes import DIAGNOSTICS, check_names
+from engine.training.probes.measuring import DiagnosticsSpec, make_diagnostic_set, obstacles
+from engine.training.trainer import Keys, make_trainer
 from tests.conftest import drain, runs_of, small_arm
 
 ALL = check_names(("all",))
@@ -46,7 +45,7 @@ def _made(arm: Arm, data_dir: str, names: tuple[str, ...] = ALL):
 
 
 def _started(arm, data, trainer):
-    keys = Keys(*(rng.stream(0, role, 0) for role in Keys._fields))
+    keys = Keys(*(random_streams.stream(0, role, 0) for role in Keys._fields))
     laws = jnp.asarray(leaf_laws(trainer.param_shapes, arm.init, arm.init_scale, trainer.kept))
     numbers = {name: jnp.float32(value) for name, value in hyperparams(arm).items()}
     state = jax.jit(trainer.init)(keys, laws, numbers, data)

@@ -7,10 +7,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from engine.config import Arm
-from engine.diagnostics.null_walk import noise_size, start_walk, walk_on
-from engine.optimizers import hyperparams, make_optimizer
-from engine.study import resolve_arm
+from engine.arms.arm import Arm
+from engine.studies.study import resolve_arm
+from engine.training.optimizers import hyperparams, make_optimizer
+from engine.training.probes.null_walk import noise_size, start_walk, walk_on
 
 _NUM_PARAMS, _NUM_STEPS, _CHUNK = 20_000, 240, 24
 _FIELDS = {

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from flax import linen as nn
 
-from engine.config import Arm
-from engine.diagnostics.recording import record
+from engine.arms.arm import Arm
 from engine.models import make_model
 from engine.models.initial import leaf_names
-from engine.study import resolve_arm
+from engine.studies.study import resolve_arm
+from engine.training.probes.recording import record
 from tests.conftest import small_arm
 
 _INPUTS = jax.random.normal(jax.random.key(5), (6, 8, 8, 1))

@@ -9,15 +9,15 @@ import pyarrow as pa
 import pytest
 
 import engine
-from engine.document import identity_of, study_of
 from engine.errors import InputError
-from engine.plan import make_plan
-from engine.report.diagnostic_series import ArmDiagnostics
-from engine.report.diagnostics_figures import aligned
-from engine.report.plateau_series import PANELS, changes_of
+from engine.report.probe_figures import aligned
+from engine.report.probe_panels import PANELS, changes_of
+from engine.report.probe_series import ArmDiagnostics
 from engine.store import ROW_SCHEMA, open_existing
 from engine.store.files import DamagedError
 from engine.store.rows import check_rows
+from engine.store.study_json import identity_of, study_of
+from engine.studies.expand import make_plan
 from tests.conftest import small_arm, small_study
 
 pytestmark = pytest.mark.long
@@ -73,7 +73,7 @@ def test_the_report_has_a_part_of_its_own(diagnosed):
 
 
 def test_a_study_without_them_has_no_such_part(finished):
-    from engine.report.diagnostics import make_topic
+    from engine.report.probes import make_topic
     from engine.report.summary import summarise
 
     directory = open_existing(finished)
@@ -163,8 +163,8 @@ def test_what_changes_before_the_onset_is_told_with_its_lead():
 
 
 def test_every_series_has_a_panel_and_a_name():
-    from engine.diagnostics import DIAGNOSTICS
-    from engine.report.plateau_series import NAMES
+    from engine.report.probe_panels import NAMES
+    from engine.training.probes import DIAGNOSTICS
 
     series = {s for n in DIAGNOSTICS for s in DIAGNOSTICS.load(n).DIAGNOSTIC.series}
     assert {s for panel in PANELS for s in panel.series} == series == NAMES.keys()

@@ -6,10 +6,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from engine.diagnostics.dead import num_dead
-from engine.diagnostics.registry import DIAGNOSTICS
-from engine.diagnostics.spread import deviation, relative_spread
-from engine.diagnostics.vectors import inner, norm, unit
+from engine.training.probes.dead import num_dead
+from engine.training.probes.registry import DIAGNOSTICS
+from engine.training.probes.spread import deviation, relative_spread
+from engine.training.probes.vectors import inner, norm, unit
 
 
 class _Step(NamedTuple):

@@ -3,8 +3,8 @@
 import numpy as np
 import pyarrow as pa
 
-from engine.designs import FIRST_GRID_SEED
 from engine.observers.arms import MAX_POINTS, Gathering, is_repetition, rows_of, used_fields
+from engine.studies.designs import FIRST_GRID_SEED
 from tests.observers.rows import row_of
 
 

@@ -13,12 +13,12 @@ from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 import launch
 from engine.commands.report import report
 from engine.commands.run import run
-from engine.designs import FIRST_FORK_SEED, FIRST_GRID_SEED, MAX_FORKS
 from engine.errors import InputError, StorageError
 from engine.observers import Standing
 from engine.observers.hyperparameters import chart_of_quartiles, session_start
 from engine.observers.tensorboard import TensorBoard, folder_names, run_folder
 from engine.store import open_existing
+from engine.studies.designs import FIRST_FORK_SEED, FIRST_GRID_SEED, MAX_FORKS
 from tests.conftest import read_all, small_study
 from tests.observers.rows import row_of
 

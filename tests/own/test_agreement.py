@@ -10,9 +10,9 @@ import optax
 import pytest
 from flax import nnx
 
-from engine import Arm, rng
-from engine.study import resolve_arm
-from engine.tasks import Task, build_task, load_data
+from engine import Arm
+from engine.studies.study import resolve_arm
+from engine.tasks import Task, build_task, load_data, random_streams
 from tests.conftest import drain, runs_of
 from tests.own import networks
 
@@ -21,13 +21,15 @@ _RATE, _STEPS, _SEEDS = 1e-2, 11, [0, 3]
 
 
 def _batches(task: Task, data: Any, seed: int) -> Iterator[tuple[jax.Array, jax.Array]]:
-    draws = task.draw(data, rng.stream(jnp.uint32(0), "order", seed), jnp.int32(0), _STEPS)
+    draws = task.draw(
+        data, random_streams.stream(jnp.uint32(0), "order", seed), jnp.int32(0), _STEPS
+    )
     for rows in draws:
         yield data["inputs"][rows], data["labels"][rows]
 
 
 def _noise(seed: int, step: int) -> jax.Array:
-    return jax.random.fold_in(rng.stream(jnp.uint32(0), "noise", seed), step)
+    return jax.random.fold_in(random_streams.stream(jnp.uint32(0), "noise", seed), step)
 
 
 def _cross_entropy(logits: jax.Array, labels: jax.Array) -> jax.Array:
@@ -121,7 +123,7 @@ def test_it_trains_as_its_own_loop_does(name, make_pool, data_dir):
     data = load_data(resolve_arm(arm), 0, data_dir)
     task = build_task(resolve_arm(arm), data)
     for seed in _SEEDS:
-        key = rng.stream(jnp.uint32(0), "init", seed)
+        key = random_streams.stream(jnp.uint32(0), "init", seed)
         own = LOOPS[name](_batches(task, data, seed), key, seed)
         ours = found["arm", seed].batch_loss
         np.testing.assert_allclose(ours[0], own[0], rtol=2e-6)

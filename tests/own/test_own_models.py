@@ -10,16 +10,16 @@ import pytest
 
 from engine import Arm, InputError
 from engine.commands.run import run
-from engine.commands.trying import in_words
-from engine.firstbatch import FirstBatch, largest_spread, try_network
-from engine.lane_program import PoolSpec
+from engine.commands.running.network_notes import in_words
+from engine.lanes.lane import PoolSpec
+from engine.lanes.try_model import FirstBatch, largest_spread, try_network
 from engine.models import check_fit, make_model
 from engine.models.building import canonical_args, parse_args
 from engine.models.initial import kept_values, leaf_laws, leaf_names, written_starts
-from engine.plan import make_plan
-from engine.plateau import DetectorSettings
+from engine.outcomes import DetectorSettings
 from engine.store import open_existing
-from engine.study import Study, resolve_arm, with_sweep
+from engine.studies.expand import make_plan
+from engine.studies.study import Study, resolve_arm, with_sweep
 from engine.tasks import load_data
 from tests.own import networks
 
@@ -160,7 +160,7 @@ def test_seeds_start_as_written_or_as_laid(make_pool):
 
 
 def _two(pool):
-    from engine.runs import Run
+    from engine.lanes.runs import Run
 
     return pool._starts([Run("a", pool.spec.arm, s, s, s, s, 11) for s in (0, 1)])
 

@@ -5,15 +5,10 @@ import math
 import numpy as np
 import pytest
 
-from engine.plateau import find_break
-from engine.plateau.noise import Noise, measure_noise, without_outliers
-from engine.plateau.shapes import WIDTH_OF_LOGISTIC, logistic
-from engine.plateau.smoothing import (
-    first_time_at,
-    local_line,
-    running_median,
-    shortest_rise,
-)
+from benchmarks.curves.shapes import WIDTH_OF_LOGISTIC, logistic
+from engine.outcomes import find_break
+from engine.outcomes.noise import Noise, measure_noise, without_outliers
+from engine.outcomes.smoothing import first_time_at, local_line, running_median, shortest_rise
 
 NUM_POINTS = 20_000
 

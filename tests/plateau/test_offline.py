@@ -7,12 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.plateau import STATUSES, DetectorSettings, event_code, find_break
-from engine.plateau.smoothing import (
-    first_time_at,
-    non_decreasing,
-    running_median,
-)
+from engine.outcomes import STATUSES, DetectorSettings, event_code, find_break
+from engine.outcomes.smoothing import first_time_at, non_decreasing, running_median
 
 H = math.log(10)
 END = 0.9

@@ -5,15 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from engine.plateau import DetectorSettings, find_break
-from engine.plateau.online import (
-    LEVELS,
-    Watch,
-    is_settled,
-    observe,
-    onset_estimate,
-    start_watch,
-)
+from engine.outcomes import DetectorSettings, find_break
+from engine.outcomes.online import LEVELS, Watch, is_settled, observe, onset_estimate, start_watch
 
 STEPS = np.arange(0, 2001, 10)
 SETTINGS = DetectorSettings()

@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from engine.plateau.planted import truth_of
-from engine.plateau.shapes import WIDTH_OF_LOGISTIC, logistic
+from benchmarks.curves.planted import truth_of
+from benchmarks.curves.shapes import WIDTH_OF_LOGISTIC, logistic
 
 END = 0.9
 # The dense grid has 8,192 intervals on 4,000 steps.

@@ -7,9 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from engine.plateau import STATUSES, DetectorSettings, event_code, find_break
-from engine.plateau.online import observe, onset_estimate, start_watch
-from engine.plateau.synthetic import FAMILIES, SyntheticCurve
+from benchmarks.curves.synthetic import FAMILIES, SyntheticCurve
+from engine.outcomes import STATUSES, DetectorSettings, event_code, find_break
+from engine.outcomes.online import observe, onset_estimate, start_watch
 
 NUM_CURVES = 12
 MOST_POINTS = 2048

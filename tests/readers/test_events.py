@@ -5,12 +5,12 @@ import struct
 import numpy as np
 import pytest
 
-from engine.checksums import masked_checksums
 from engine.errors import InputError
-from engine.readers import ReadOptions, read_curves
-from engine.readers.events import is_event_file, read_events
-from engine.readers.protobuf import Malformed, read_event
-from engine.readers.tables import NoCurveError
+from engine.logs import ReadOptions, read_curves
+from engine.logs.checksums import masked_checksums
+from engine.logs.events import is_event_file, read_events
+from engine.logs.protobuf import Malformed, read_event
+from engine.logs.tables import NoCurveError
 
 
 def _varint(value: int) -> bytes:

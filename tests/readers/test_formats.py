@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from engine.commands.run import run
-from engine.logged import arms_of, detect
-from engine.plateau import DetectorSettings, find_break
-from engine.readers import ReadOptions, read_curves
+from engine.logs import ReadOptions, read_curves
+from engine.logs.to_rows import arms_of, detect
+from engine.outcomes import DetectorSettings, find_break
 from engine.store import open_existing
 from tests.conftest import small_study
 from tests.readers.writers import BY_EPOCH, BY_STEP, Logged

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from engine.readers.ordering import MixedRunsError, Points, in_order
+from engine.logs.ordering import MixedRunsError, Points, in_order
 
 
 def _points(*steps: int) -> Points:

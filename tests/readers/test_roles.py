@@ -3,9 +3,9 @@
 import pytest
 
 from engine.errors import InputError
-from engine.readers.options import ReadOptions
-from engine.readers.roles import Roles, find_roles
-from engine.readers.tables import NoCurveError
+from engine.logs.options import ReadOptions
+from engine.logs.roles import Roles, find_roles
+from engine.logs.tables import NoCurveError
 
 
 def _roles(names: str, **options: str) -> Roles:

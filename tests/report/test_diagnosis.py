@@ -9,11 +9,11 @@ import pytest
 
 from benchmarks.stored import make_document
 from engine import store
-from engine.diagnosis import table
-from engine.report import diagnosis, diagnosis_words, diagnostics
-from engine.report.signs import read_signs
+from engine.diagnosis import section, table, words
+from engine.diagnosis.dead_units import read_signs
+from engine.report import probes
+from engine.report.sections import Topic
 from engine.report.summary import summarise
-from engine.report.topics import Topic
 from engine.store import WorkDirectory
 from tests.report.test_verdict import STEPS, H, _early, _late, _lost, _stuck
 
@@ -68,7 +68,7 @@ def make_study(tmp_path: Path):
 
 
 def _topic(directory: WorkDirectory) -> Topic:
-    topic = diagnosis.make_topic(directory, summarise(directory))
+    topic = section.make_topic(directory, summarise(directory))
     assert topic is not None
     return topic
 
@@ -152,8 +152,8 @@ def test_nothing_is_said_while_runs_are_to_come(make_study):
 def test_a_diagnosis_whose_given_arm_has_not_begun_has_no_page_yet(make_study):
     directory = make_study({"as_given": _arm("as_given", _stuck, 0.0)[1:]})
     summary = summarise(directory)
-    assert diagnosis.make_topic(directory, summary) is None
-    assert diagnostics.make_topic(directory, summary) is None
+    assert section.make_topic(directory, summary) is None
+    assert probes.make_topic(directory, summary) is None
 
 
 def test_a_run_that_leaves_and_then_diverges_is_not_counted_twice(make_study):
@@ -288,6 +288,6 @@ def test_where_no_run_leaves_nothing_was_measured(make_study):
 
 def test_words_belong_to_rows_of_the_table():
     keys = {rule.key for rule in table.RULES}
-    assert diagnosis_words._MEANINGS.keys() <= keys
-    assert diagnosis_words._BY_HAND.keys() <= keys
-    assert diagnosis_words._WAITS.keys() == {table.EPSILON, table.SCALE}
+    assert words._MEANINGS.keys() <= keys
+    assert words._BY_HAND.keys() <= keys
+    assert words._WAITS.keys() == {table.EPSILON, table.SCALE}

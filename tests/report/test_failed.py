@@ -8,15 +8,15 @@ import pytest
 from engine import store
 from engine.commands.compare import compare
 from engine.commands.report import report
-from engine.designs import FIRST_FORK_SEED, FIRST_GRID_SEED, MAX_FORKS
 from engine.errors import InputError
-from engine.report.fate import in_words, make_fates
 from engine.report.figures import make_figures
 from engine.report.runs import read_runs
 from engine.report.summary import summarise, to_document
 from engine.report.table import make_table
+from engine.report.variance_split import in_words, make_fates
 from engine.report.verdict import make_verdict
 from engine.statistics import confidence_sequence, proportion
+from engine.studies.designs import FIRST_FORK_SEED, FIRST_GRID_SEED, MAX_FORKS
 from tests.report.test_verdict import _early, _late, _page, _row, _stuck, _summary, _verdict
 
 

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from engine.report.fate import in_words, make_fate
-from engine.report.fate_figures import draw_forks, draw_grid
 from engine.report.runs import ArmRuns, ForkRuns, GridRuns
+from engine.report.variance_split import in_words, make_fate
+from engine.report.variance_split_figures import draw_forks, draw_grid
 
 NUM_STARTS, NUM_ORDERS = 20, 5
 

@@ -6,11 +6,11 @@ import matplotlib as mpl
 import pytest
 
 from engine.report.canvas import to_svg
-from engine.report.fate import make_fates
 from engine.report.figures import make_figures
 from engine.report.page import make_page
 from engine.report.phrases import label
 from engine.report.table import make_table
+from engine.report.variance_split import make_fates
 from engine.report.verdict import make_verdict
 from engine.store import open_existing
 from tests.report.test_verdict import _early, _late, _summary

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_hex
 
-from engine.report.diagnostic_series import ArmDiagnostics
-from engine.report.diagnostics_figures import draw_panels
+from engine.report.probe_figures import draw_panels
+from engine.report.probe_series import ArmDiagnostics
 
 STEPS = np.arange(0, 88, 22)
 SEEDS = np.arange(3)

@@ -12,10 +12,10 @@ from engine import store
 from engine.errors import InputError
 from engine.report.assembly import assemble
 from engine.report.findings import find
-from engine.report.theory import _draw
 from engine.statistics import Estimate
 from engine.theory import THEORIES
 from engine.theory.comparison import Check, MeasuredCurve, Prediction, TheoryCurve, exactly
+from engine.theory.section import _draw
 from tests.report.test_verdict import STEPS, _late, _stuck
 
 

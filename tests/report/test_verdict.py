@@ -12,12 +12,12 @@ from engine import store
 from engine.errors import InputError
 from engine.report.canvas import INK, to_png, to_svg
 from engine.report.cautions import make_cautions
-from engine.report.fate import make_fates
 from engine.report.figures import make_figures
 from engine.report.page import make_page
 from engine.report.phrases import interval, number, percent
 from engine.report.summary import Summary, summarise, to_document
 from engine.report.table import make_table, to_text
+from engine.report.variance_split import make_fates
 from engine.report.verdict import Verdict, make_verdict
 from engine.statistics import Estimate
 

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from engine.config import Arm
-from engine.study import resolve_arm
+from engine.arms.arm import Arm
+from engine.studies.study import resolve_arm
 from engine.tasks import TASKS, Reading, Task, build_task, load_data
 from engine.tasks.downloads import Archive
 from engine.tasks.splitting import stratified_choice

@@ -7,9 +7,9 @@ import time
 import numpy as np
 import pytest
 
-from engine.config import Arm
+from engine.arms.arm import Arm
 from engine.errors import InputError
-from engine.study import resolve_arm
+from engine.studies.study import resolve_arm
 from engine.tasks import TASKS, downloads, fingerprint, load_data
 from tests.tasks.sources import ARCHIVES, archives_of, examples_of, serving, use_archives
 

@@ -5,20 +5,19 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from engine import rng
-from engine.config import Arm
+from engine.arms.arm import Arm
 from engine.errors import InputError
 from engine.models import make_model
 from engine.models.initial import leaf_laws
-from engine.optimizers import hyperparams
-from engine.plan import make_plan
-from engine.study import resolve_arm
-from engine.tasks import build_task, load_data, source_fingerprint
+from engine.studies.expand import make_plan
+from engine.studies.study import resolve_arm
+from engine.tasks import build_task, load_data, random_streams, source_fingerprint
 from engine.tasks.augmentation import make_augmentation
-from engine.training import Keys, make_trainer
+from engine.training.optimizers import hyperparams
+from engine.training.trainer import Keys, make_trainer
 from tests.conftest import drain, runs_of, small_arm, small_study
 
-KEY = rng.stream(0, "noise", 0)
+KEY = random_streams.stream(0, "noise", 0)
 # Every pixel of every image is another number.
 IMAGES = jnp.arange(200 * 8 * 6 * 2, dtype=jnp.float32).reshape(200, 8, 6, 2)
 
@@ -86,7 +85,7 @@ def test_both_and_every_example_on_its_own():
 def test_another_key_is_another_change():
     again = _augment("crop_flip")
     np.testing.assert_array_equal(_augment("crop_flip"), again)
-    assert not np.array_equal(_augment("crop_flip", rng.stream(0, "noise", 1)), again)
+    assert not np.array_equal(_augment("crop_flip", random_streams.stream(0, "noise", 1)), again)
 
 
 @pytest.mark.parametrize(
@@ -169,7 +168,7 @@ def test_dropout_keeps_its_bits_beside_augmentation():
         arm = resolve_arm(small_arm(augment=augment, dropout=0.5, batch_size=32))
         task = build_task(arm, constant)
         trainer = make_trainer(arm, task, make_model(arm, 10), "native")
-        keys = Keys(*(rng.stream(0, role, 0) for role in Keys._fields))
+        keys = Keys(*(random_streams.stream(0, role, 0) for role in Keys._fields))
         laws = leaf_laws(trainer.param_shapes, "he", None)
         state = trainer.init(keys, laws, hyperparams(arm), constant)
         draws = trainer.draw(state, constant, 2)

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from engine.config import Arm
+from engine.arms.arm import Arm
 from engine.errors import InputError
-from engine.study import resolve_arm
+from engine.studies.study import resolve_arm
 from engine.tasks import build_task, load_data
 from engine.tasks.controls import CONTROLS, controlled, has_constant_inputs
 

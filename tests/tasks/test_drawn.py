@@ -5,11 +5,10 @@ import numpy as np
 import pytest
 from scipy.special import erf
 
-from engine import rng
-from engine.config import Arm
+from engine.arms.arm import Arm
 from engine.errors import InputError
-from engine.study import resolve_arm
-from engine.tasks import build_task, load_data
+from engine.studies.study import resolve_arm
+from engine.tasks import build_task, load_data, random_streams
 from engine.tasks.task import first_batch
 from engine.theory.order_parameters import plateau_height
 
@@ -39,7 +38,7 @@ def test_the_evaluation_set_of_a_committee_has_the_plateau_where_it_is(num_units
 
 def test_a_batch_of_a_committee_has_the_teacher_s_answers():
     data, task = loaded(dataset="soft_committee", num_inputs=7)
-    batch = first_batch(task, data, rng.stream(0, "order", 1))
+    batch = first_batch(task, data, random_streams.stream(0, "order", 1))
     fields = np.asarray(batch.inputs, np.float64) @ data["weights"].T.astype(np.float64)
     expected = erf(fields / np.sqrt(2)).sum(-1, keepdims=True)
     np.testing.assert_allclose(batch.targets, expected, atol=1e-5)
@@ -49,7 +48,7 @@ def test_a_batch_of_a_committee_has_the_teacher_s_answers():
 def test_a_parity_is_the_product_of_the_signs_that_count():
     data, task = loaded(dataset="sparse_parity", num_inputs=12, parity_size=4)
     assert len(set(data["subset"].tolist())) == 4
-    batch = first_batch(task, data, rng.stream(0, "order", 1))
+    batch = first_batch(task, data, random_streams.stream(0, "order", 1))
     sets = [*task.evaluation(data).values(), batch]
     for inputs, targets in sets:
         assert set(np.unique(inputs)) == {-1.0, 1.0}

@@ -7,9 +7,9 @@ import shutil
 import numpy as np
 import pytest
 
-from engine.config import Arm
+from engine.arms.arm import Arm
 from engine.errors import InputError
-from engine.study import resolve_arm
+from engine.studies.study import resolve_arm
 from engine.tasks import Reading, fingerprint, load_data
 from engine.tasks.folder import find_files, is_held_out
 from tests.tasks.sources import (

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 
-from engine.config import Arm
+from engine.arms.arm import Arm
 from engine.errors import InputError
-from engine.study import resolve_arm
+from engine.studies.study import resolve_arm
 from engine.tasks import fingerprint, load_data, named
 from engine.tasks.preparing import quietly
 from tests.tasks.sources import grey, image_bytes, lines, read

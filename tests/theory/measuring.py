@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.runs import FinishedRun
+from engine.lanes.runs import FinishedRun
 from engine.theory.comparison import Measured, MeasuredCurve
 
 

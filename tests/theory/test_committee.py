@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from engine.study import resolve_arm
+from engine.studies.study import resolve_arm
 from engine.theory import committee
 from engine.theory.comparison import Measured, MeasuredCurve
 from engine.theory.order_parameters import escape_rate, loss_curve, overlaps_of, plateau_height

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from engine.config import Arm
+from engine.arms.arm import Arm
 from engine.report.curves import METRICS
-from engine.study import resolve_arm
+from engine.studies.study import resolve_arm
 from engine.theory import THEORIES
 from engine.theory.comparison import Measured, MeasuredCurve
 from experiments import EXPERIMENTS

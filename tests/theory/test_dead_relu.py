@@ -6,13 +6,12 @@ import jax
 import numpy as np
 import pytest
 
-from engine import rng
-from engine.config import Arm
+from engine.arms.arm import Arm
 from engine.errors import InputError
 from engine.models import make_model
 from engine.models.initial import draw_params, leaf_laws
-from engine.study import resolve_arm
-from engine.tasks import build_task, load_data
+from engine.studies.study import resolve_arm
+from engine.tasks import build_task, load_data, random_streams
 from engine.theory.dead_relu import bias_alone, born_dead, predict
 from tests.conftest import drain, runs_of
 from tests.theory.measuring import measured
@@ -46,11 +45,11 @@ def runs(make_pool):
 def _is_dead_at_start(arm: Arm) -> np.ndarray:
     """Whether a run's last hidden layer is off for every input, from its own weights."""
     example = jax.ShapeDtypeStruct((1, 1), np.float32)
-    shapes, _ = jax.eval_shape(make_model(arm, 1).init, rng.root_key(0), example)
+    shapes, _ = jax.eval_shape(make_model(arm, 1).init, random_streams.root_key(0), example)
     laws = leaf_laws(shapes, str(arm.init), None)
     found = []
     for seed in range(NUM_RUNS):
-        params = draw_params(rng.stream(0, "init", seed), shapes, laws)
+        params = draw_params(random_streams.stream(0, "init", seed), shapes, laws)
         hidden = INPUTS[:, None]
         for i in range(len(arm.dense_widths)):
             hidden = np.maximum(hidden @ np.asarray(params[f"Dense_{i}"]["kernel"], np.float64), 0)

@@ -5,9 +5,9 @@ import dataclasses
 import numpy as np
 import pytest
 
-from engine.config import Arm
-from engine.runs import Run
-from engine.study import resolve_arm
+from engine.arms.arm import Arm
+from engine.lanes.runs import Run
+from engine.studies.study import resolve_arm
 from engine.theory.comparison import Prediction
 from engine.theory.deep_linear import predict
 from tests.conftest import drain, runs_of

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from engine.study import resolve_arm
+from engine.studies.study import resolve_arm
 from engine.theory import modular_addition
 from engine.theory.comparison import Measured, MeasuredCurve
 from experiments import EXPERIMENTS

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from engine.study import resolve_arm
+from engine.studies.study import resolve_arm
 from engine.theory import sparse_parity
 from engine.theory.comparison import Measured, MeasuredCurve, MeasuredGrid
 from experiments import EXPERIMENTS

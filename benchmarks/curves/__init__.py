@@ -1,0 +1,1 @@
+"""Synthetic curves with a known truth."""

@@ -1,0 +1,67 @@
+"""`list`: what there is to choose from."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from engine.arms import arm as config
+from engine.errors import InputError, one_line
+from engine.registry import Registry
+
+
+def folders_to_list(given: str | None, ours: Path) -> list[Path]:
+    """Where to look for experiment files.
+
+    Args:
+        given: a folder, or `None` for the current one and `experiments` in it.
+        ours: folder of our own experiments, which are listed by name.
+
+    Raises:
+        InputError: there is no such folder.
+    """
+    from engine.store import as_path
+
+    if given is None:
+        return [path for path in (Path(), Path("experiments")) if path.resolve() != ours.resolve()]
+    folder = as_path(given)
+    if not folder.is_dir():
+        raise InputError(f"--experiments={given}: expected a folder that exists")
+    return [folder]
+
+
+def print_choices(experiments: Registry, folders: Iterable[Path]) -> None:
+    """Prints the experiments with their question and time, and every name an arm can hold.
+
+    Args:
+        experiments: our own.
+        folders: in which experiment files are looked for.
+    """
+    from engine.models import MODELS
+    from engine.studies.experiment_files import find_files
+    from engine.studies.study import choices
+    from engine.tasks import TASKS
+    from engine.training.probes import DIAGNOSTICS
+
+    print("experiments")
+    for name in experiments:
+        doc = (experiments.load(name).__doc__ or "").strip()
+        time = next((line for line in doc.splitlines() if line.startswith("Time: ")), "")
+        print(f"  {name:14} {doc.splitlines()[0]} {time.removeprefix('Time: ')}")
+    print("\nexperiment files")
+    files = find_files(folders)
+    for path, question in files:
+        words = one_line(question) or "(no docstring: expected one that begins with the question)"
+        print(f"  {one_line(str(path))}  {words}")
+    if not files:
+        print("  none here: a file.py with a function study() is one")
+    for registry in (MODELS, TASKS, DIAGNOSTICS):
+        print(f"\n{registry.kind}")
+        for name in registry:
+            doc = (registry.load(name).__doc__ or "").strip().splitlines()[0]
+            print(f"  {name}: {doc}" if registry is DIAGNOSTICS else f"  {doc}")
+        if registry is MODELS:
+            print("  your own: --model=path/to/file.py:NAME or --model=package.module:NAME")
+        if registry is TASKS:
+            print("  any other name of tensorflow-datasets: pip install 'plateau-engine[tf]'")
+    for field in ("optimizer", "schedule", "init", "activation", "augment"):
+        print(f"\n{field}\n  {', '.join(choices(field))}")
+    print(f"\nfields of an arm\n  {', '.join(config.FIELDS)}")

@@ -1,0 +1,197 @@
+"""`open`: a study that has run, in a notebook or script."""
+
+import functools
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from engine import store
+from engine.arms.arm import Arm
+from engine.errors import InputError, one_line, unknown_name
+from engine.store.study_json import study_of
+from engine.studies.study import Study
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from engine.report.curves import ArmCurves
+    from engine.report.figures import Figures
+    from engine.report.findings import Findings
+    from engine.report.notebook import ReportFile
+    from engine.report.probe_series import ArmDiagnostics
+
+
+class Results:
+    """What a work directory holds, made with `engine.open` or by `engine.run`.
+
+    Only `study.json` is read at first. Runs are read when something asks for them, and kept: open
+    the directory again to see those that were finished later. What is damaged is left out, and said
+    in a line. Where there is no finished run, whatever is made of runs is an `InputError`.
+
+    Args:
+        workdir: of a study.
+    """
+
+    def __init__(self, workdir: str | os.PathLike[str]) -> None:
+        self._directory = store.open_existing(store.as_path(workdir).absolute())
+        self._given = str(workdir)
+        self._curves: dict[tuple[str, str], ArmCurves] = {}
+
+    @property
+    def path(self) -> Path:
+        """Of the work directory, absolute."""
+        return self._directory.path
+
+    @functools.cached_property
+    def study(self) -> Study:
+        """The study as it was resolved: every field of its arms filled in, horizons in steps.
+
+        Raises:
+            InputError: `study.json` holds what no study of this version can have, or the curves
+                were read from logs.
+        """
+        return study_of(self._directory.document)
+
+    @property
+    def arms(self) -> dict[str, Arm]:
+        """The arms by name, in the order of the report."""
+        return dict(self.study.arms)
+
+    @functools.cached_property
+    def outcomes(self) -> "pa.Table":
+        """A row for every finished run: the columns of `outcomes.parquet`, in steps and nats."""
+        names = store.OUTCOME_SCHEMA.names
+        return self._directory.read(names).select(names)
+
+    def rows(self, columns: Sequence[str]) -> "pa.Table":
+        """Some columns of every finished run, curves among them as lists.
+
+        Args:
+            columns: of `parts/*.parquet`.
+
+        Raises:
+            InputError: there is no such column.
+        """
+        for name in columns:
+            if name not in store.ROW_SCHEMA.names:
+                raise unknown_name("column", name, store.ROW_SCHEMA.names)
+        return self._directory.read(columns).select(columns)
+
+    def curves(self, arm: str, metric: str = "loss") -> "ArmCurves":
+        """The curves of the repetitions of an arm.
+
+        Args:
+            arm: its name.
+            metric: `loss` or `accuracy` on the fixed evaluation set; `held_out_loss`,
+                `held_out_accuracy` or `average_loss` (with running averages), which are measured
+                less often; or `batch_loss`, of every mini-batch before its update.
+
+        Returns:
+            `steps` `[num_points]`, `values` `[num_seeds, num_points]`, NaN where a run was not
+            measured, and the `seed` of each row `[num_seeds]`. They cannot be written to.
+
+        Raises:
+            InputError: there is no such arm or metric, or no finished run has it.
+        """
+        from engine.report.curves import read_arm_curves
+
+        if (arm, metric) not in self._curves:
+            found = read_arm_curves(self._directory, arm, metric)
+            for array in found:
+                array.flags.writeable = False
+            self._curves[arm, metric] = found
+        return self._curves[arm, metric]
+
+    def diagnostics(self, arm: str) -> "ArmDiagnostics":
+        """What was measured of the repetitions of an arm while they waited.
+
+        Args:
+            arm: its name.
+
+        Returns:
+            `steps` `[num_points]`, `seed` `[num_seeds]`, and `values` by series and by layer or
+            parameter array (`""` for the whole network), each `[num_seeds, num_points]`, NaN where
+            there is no value; what the series are is in `docs/columns.md`.
+
+        Raises:
+            InputError: there is no such arm, or nothing was measured of a finished run of it.
+        """
+        from engine.report.probe_series import read_arm_diagnostics
+
+        return read_arm_diagnostics(self._directory, arm)
+
+    @functools.cached_property
+    def _findings(self) -> "Findings":
+        from engine.report.findings import find
+
+        return find(self._directory)
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """The content of `summary.json`, made of the runs that are there now."""
+        return self._findings.document
+
+    @property
+    def verdict(self) -> str:
+        """The answer in a sentence or two."""
+        return one_line(self._findings.verdict.headline)
+
+    @property
+    def figures(self) -> "Figures":
+        """The figures of the report as Matplotlib figures, by name; drawn when asked for."""
+        return self._findings.figures
+
+    def report(self) -> "ReportFile":
+        """Writes the report, with everything else that is made of the finished runs.
+
+        Returns:
+            The path of `report.html`; a notebook shows the page.
+
+        Raises:
+            StorageError: something cannot be written.
+        """
+        from engine.commands.report import write_report
+        from engine.report.figures import make_figures
+        from engine.report.notebook import ReportFile
+
+        found = self._findings
+        # Drawn anew, because those of `figures` are somebody's to change.
+        fresh = found._replace(figures=make_figures(found.summary, found.fates, found.topics))
+        return ReportFile(write_report(self._directory, fresh))
+
+    def __repr__(self) -> str:
+        document = self._directory.document
+        number = len(document["arm_order"])
+        arms = "1 arm" if number == 1 else f"{number} arms"
+        return one_line(f"<study {document['study']['name']!r} in {self._given!r}: {arms}>")
+
+    def __str__(self) -> str:
+        from engine.report.table import to_text
+
+        try:
+            found = self._findings
+        except InputError as error:
+            return f"{self!r}: {one_line(str(error))}"
+        return f"{to_text(found.header, found.rows)}\n\n{self.verdict}"
+
+    def _repr_html_(self) -> str:
+        from engine.report.notebook import to_html
+
+        try:
+            found = self._findings
+        except InputError as error:
+            return to_html(str(error))
+        return to_html(self.verdict, found.header, found.rows)
+
+
+def open(workdir: str | os.PathLike[str]) -> Results:
+    """A study that has run, or is still running.
+
+    Args:
+        workdir: its directory.
+
+    Raises:
+        InputError: there is no study, or its `study.json` cannot be understood.
+    """
+    return Results(workdir)

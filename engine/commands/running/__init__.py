@@ -1,0 +1,1 @@
+"""What a launch does between its start and its end."""

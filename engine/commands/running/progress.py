@@ -1,0 +1,86 @@
+"""The progress line of a running study."""
+
+import sys
+from collections import Counter
+from types import TracebackType
+
+from tqdm import tqdm
+
+from engine.outcomes import FAILED
+
+_FORMAT = "{percentage:3.0f}%|{bar:24}| {desc} [{elapsed}<{remaining}{postfix}]"
+
+
+def note(line: str) -> None:
+    """Prints a line on standard error, above the bar where one is drawn."""
+    tqdm.write(f"note: {line}", file=sys.stderr)
+
+
+class Progress:
+    """A bar over the steps of all runs, with the runs that are over by status.
+
+    Args:
+        num_runs: to be done.
+        num_steps: of all of them together.
+        is_shown: whether to draw it.
+    """
+
+    def __init__(self, num_runs: int, num_steps: int, is_shown: bool) -> None:
+        self._num_runs = num_runs
+        self._statuses: Counter[str] = Counter()
+        self._bar = tqdm(
+            total=num_steps,
+            disable=not is_shown,
+            file=sys.stderr,
+            bar_format=_FORMAT,
+            smoothing=0.05,
+            dynamic_ncols=True,
+            unit="step",
+        )
+        self._describe()
+
+    def __enter__(self) -> "Progress":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._bar.close()
+
+    def note(self, line: str) -> None:
+        """Prints a line above the bar."""
+        self._bar.write(line, file=sys.stderr)
+
+    def extend(self, num_runs: int, num_steps: int) -> None:
+        """Adds runs that are to be done besides."""
+        self._num_runs += num_runs
+        self._bar.total += num_steps
+
+    def repeat(self, num_steps: int) -> None:
+        """Adds steps that have to be done again."""
+        self._bar.total += num_steps
+
+    def update(self, num_steps: int, statuses: list[str], num_skipped: int) -> None:
+        """Adds steps that were taken, runs that ended, and steps that these need not take."""
+        if not self._bar.n:
+            self._bar.unpause()  # compilation says nothing about the time that is left
+        self._statuses.update(statuses)
+        self._bar.total -= num_skipped
+        self._describe()
+        self._bar.update(num_steps)
+
+    def _describe(self) -> None:
+        counts = self._statuses
+        learned = counts["no_plateau"] + counts["shoulder"]
+        done = sum(counts.values())
+        text = f"{done}/{self._num_runs} runs: {counts['broke']} broke, "
+        text += f"{learned} with little or no plateau, " if learned else ""
+        text += f"{counts['stuck']} stuck, {counts['diverged']} diverged"
+        text += f", {counts[FAILED]} failed" if counts[FAILED] else ""
+        self._bar.set_description_str(text, refresh=False)
+        rate = self._bar.format_dict.get("rate")
+        if rate:
+            self._bar.set_postfix_str(f"{rate:.0f} steps/s", refresh=False)

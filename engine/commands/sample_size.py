@@ -1,0 +1,200 @@
+"""`plan`: how many seeds a question needs, and what they would cost."""
+
+import os
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from engine import statistics, store, workers
+from engine.commands.run import default_cache_dir
+from engine.errors import InputError, unknown_name
+from engine.lanes import tuning
+from engine.report.runs import ArmRuns, read_runs
+from engine.statistics import SeedsNeeded
+from engine.store import WorkDirectory
+from engine.studies.designs import runs_per_seed
+from engine.studies.expand import make_plan
+from engine.studies.study import Study
+from engine.workers import devices
+
+_QUESTIONS: dict[str, type] = {
+    "fraction": statistics.FractionQuestion,
+    "failure": statistics.FailureQuestion,
+    "median": statistics.MedianQuestion,
+    "comparison": statistics.ComparisonQuestion,
+}
+# What a pilot study says where the person does not.
+_FROM_PILOT = ("fraction", "log_deviation", "event_share")
+
+
+class Cost(NamedTuple):
+    """What a seed of every arm costs together.
+
+    Attributes:
+        steps: of one seed in every arm.
+        num_arms: for which these are.
+        steps_per_second: of all workers together.
+        source: in words, where these were measured.
+    """
+
+    steps: float
+    num_arms: int
+    steps_per_second: float
+    source: str
+
+
+class SeedPlan(NamedTuple):
+    """Seeds that a question needs, and seconds, or `None` where no cost was measured."""
+
+    needed: SeedsNeeded
+    seconds: float | None
+
+
+def plan(
+    question: str,
+    numbers: dict[str, float],
+    pilot: str | os.PathLike[str] | None = None,
+    study: Study | None = None,
+    data_dir: str | None = None,
+    cache_dir: str | None = None,
+) -> SeedPlan:
+    """Prints how many seeds a question needs and how long they would take; writes no study.
+
+    Args:
+        question: `fraction`, `failure`, `median` or `comparison`.
+        numbers: fields of the question, see `engine.statistics.seeds_needed`.
+        pilot: work directory of a study that has run, for numbers that are not given, and for
+            the cost.
+        study: whose cost is measured here, where there is no pilot.
+        data_dir: where prepared data are kept.
+        cache_dir: where compiled programs are kept.
+
+    Raises:
+        InputError: the question is unknown, a number is missing, has no effect or is out of range.
+    """
+    if question not in _QUESTIONS:
+        raise unknown_name("question", question, _QUESTIONS)
+    kind = _QUESTIONS[question]
+    directory = None if pilot is None else store.open_existing(store.as_path(pilot))
+    runs = None if directory is None else _pilot_runs(directory)
+    given = {name: value for name, value in numbers.items() if value is not None}
+    for name in given:
+        if name not in kind._fields:  # type: ignore[attr-defined]
+            raise InputError(
+                f"{name} has no effect with question={question}: it takes {', '.join(kind._fields)}"  # type: ignore[attr-defined]
+            )
+    if runs is not None:
+        learned = _learned_from(runs)
+        if learned["fraction"] == 0 and question in ("median", "comparison"):
+            raise InputError(
+                f"no run of the pilot has had the event, so it says nothing for question="
+                f"{question}: give a longer pilot, or none"
+            )
+        asked = kind._fields  # type: ignore[attr-defined]
+        given = {**{n: learned[n] for n in _FROM_PILOT if n in asked and n in learned}, **given}
+    needed = _needed(question, kind, given)
+    cost = None
+    if directory is not None and runs is not None:
+        cost = _cost_of_pilot(directory, runs)
+    elif study is not None:
+        cost = _cost_here(study, data_dir, str(cache_dir or default_cache_dir()))
+    if cost is not None and question == "comparison" and cost.num_arms == 1:
+        cost = cost._replace(steps=2 * cost.steps, num_arms=2)
+    seconds = None if cost is None else needed.seeds * cost.steps / cost.steps_per_second
+    _print(question, given, needed, cost, seconds)
+    return SeedPlan(needed, seconds)
+
+
+def _needed(question: str, kind: type, given: dict[str, float]) -> SeedsNeeded:
+    required = [n for n in kind._fields if n not in kind._field_defaults]  # type: ignore[attr-defined]
+    missing = [name for name in required if name not in given]
+    if missing:
+        hint = ", or --pilot" if missing[0] in _FROM_PILOT else ""
+        raise InputError(f"question={question} needs --{missing[0]}{hint}")
+    try:
+        return statistics.seeds_needed(kind(**given))
+    except ValueError as error:
+        raise InputError(f"question={question}: {error}") from None
+
+
+def _pilot_runs(directory: WorkDirectory) -> dict[str, ArmRuns]:
+    runs = read_runs(directory)
+    if not runs:
+        raise InputError(f"no finished run in {str(directory.path)!r} yet: a pilot needs some")
+    return runs
+
+
+def _learned_from(runs: dict[str, ArmRuns]) -> dict[str, float]:
+    """Numbers of all arms together, where they can be had."""
+    event = np.concatenate([arm.event for arm in runs.values()])
+    learned = {"fraction": float(np.mean(event == 1))}
+    if learned["fraction"] > 0:
+        learned["event_share"] = learned["fraction"]
+    spreads = [
+        np.std(np.log(np.maximum(arm.time[arm.event == 1], 1.0)), ddof=1)
+        for arm in runs.values()
+        if np.sum(arm.event == 1) > 2
+    ]
+    if spreads and max(spreads) > 0:
+        learned["log_deviation"] = float(max(spreads))
+    return learned
+
+
+def _cost_of_pilot(directory: WorkDirectory, runs: dict[str, ArmRuns]) -> Cost | None:
+    document = directory.document
+    timed = [one for one in document["launches"] if one.get("seed_steps") and one.get("seconds")]
+    if not timed:
+        return None
+    rate = sum(one["seed_steps"] for one in timed) / sum(one["seconds"] for one in timed)
+    identity, forks = document["identity"], document["study"]["forks"]
+    number = runs_per_seed(identity["design"], identity["order_seeds"], forks)
+    steps = number * sum(float(np.mean(arm.rows["steps_run"])) for arm in runs.values())
+    return Cost(steps, len(runs), rate, f"measured in {directory.path.name}, start-up included")
+
+
+def _cost_here(study: Study, data_dir: str | None, cache_dir: str) -> Cost:
+    available = devices.find_devices()
+    concrete = make_plan(study, available.platform, None, None, data_dir)
+    seconds = steps = 0.0
+    for group in concrete.groups:
+        per_step = workers.call(
+            available, cache_dir, tuning.seconds_per_step, group.spec, devices.memory_limit(1)
+        )
+        for name in group.arm_names:
+            seconds += per_step * concrete.horizons[name]
+            steps += concrete.horizons[name]
+    rate = steps / seconds * available.num_devices
+    steps *= runs_per_seed(study.design, study.order_seeds, study.forks)
+    where = f"{available.num_devices} workers on {available.platform}"
+    return Cost(
+        steps, len(concrete.arms), rate, f"measured now for {where}, to the horizon, start-up aside"
+    )
+
+
+def _print(
+    question: str,
+    given: dict[str, Any],
+    needed: SeedsNeeded,
+    cost: Cost | None,
+    seconds: float | None,
+) -> None:
+    shown = ", ".join(f"{name}={value:.3g}" for name, value in given.items())
+    print(f"question={question} ({shown}): {needed.seeds} seeds of every arm")
+    if needed.events is not None:
+        print(f"  that is {needed.events} events over both arms")
+    if cost is None or seconds is None:
+        print("  time: give --pilot=DIR of a study that has run, or --experiment=NAME")
+        return
+    print(
+        f"  time: about {_duration(seconds)} ({cost.steps:,.0f} steps for a seed of "
+        f"{cost.num_arms} arm{'s' if cost.num_arms > 1 else ''} at {cost.steps_per_second:,.0f} "
+        f"steps/s, {cost.source})"
+    )
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} minutes"
+    return f"{seconds / 3600:.1f} hours"

@@ -1,0 +1,23 @@
+"""Loss curves that somebody else logged: files in, curves out.
+
+Nothing in a log is executed, and what is read of it is bounded by its size.
+"""
+
+from engine.logs.chance import find_chance_loss, suggest_classes
+from engine.logs.curves import Curve, Series
+from engine.logs.formats import FORMATS
+from engine.logs.options import LAYOUTS, RESTARTS, ReadOptions
+from engine.logs.reading import Reading, read_curves
+
+__all__ = [
+    "FORMATS",
+    "LAYOUTS",
+    "RESTARTS",
+    "Curve",
+    "ReadOptions",
+    "Reading",
+    "Series",
+    "find_chance_loss",
+    "read_curves",
+    "suggest_classes",
+]

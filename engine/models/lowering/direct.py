@@ -1,0 +1,213 @@
+"""The library's own convolutions, lane by lane, with gradients written by hand.
+
+XLA's CPU backend has a fast kernel for one layout only. The gradients that JAX derives have
+others, which are 10 to 100 times slower inside a loop; the same gradients with their axes moved
+by hand reach the speed of a matrix product.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jax.custom_batching import sequential_vmap
+
+from engine.models.lowering.blocks import (
+    block_sizes,
+    blocked_geometry,
+    from_blocks,
+    place,
+    to_blocks,
+)
+from engine.models.lowering.geometry import (
+    Geometry,
+    Sizes,
+    conv_extents,
+    input_gradient,
+    kernel_gradient,
+    padded,
+)
+
+# The gradient of a kernel is summed over parts of the batch that stay in a core's cache.
+_CACHED_BYTES = 2**18
+
+
+class Arithmetic(NamedTuple):
+    """Number formats of the products: as in `lax.dot_general`."""
+
+    precision: Any
+    preferred_element_type: Any
+
+
+def direct(
+    x: jax.Array,
+    k: jax.Array,
+    geometry: Geometry,
+    arithmetic: Arithmetic,
+    may_block: bool = True,
+) -> jax.Array:
+    """The convolution of `[batch, *spatial, channels]` with `[*window, channels, features]`.
+
+    Args:
+        x, k: inputs and kernel.
+        geometry: of the convolution.
+        arithmetic: number formats.
+        may_block: whether neighbouring outputs may be computed as features of one.
+    """
+    *window, channels, features = k.shape
+    outputs = conv_extents(x.shape[1:-1], tuple(window), geometry)
+    blocks: Sizes = (1,) * len(window)
+    if may_block:
+        blocks = block_sizes(channels, features, outputs, geometry)
+    wide = blocked_geometry(blocks, x.shape[1:-1], tuple(window), outputs, geometry)
+
+    def placed(k: jax.Array) -> jax.Array:
+        return place(k, blocks, geometry)
+
+    def value(x: jax.Array, k: jax.Array) -> jax.Array:
+        return from_blocks(_lane_by_lane(x, placed(k), wide, arithmetic), blocks, outputs)
+
+    plain = arithmetic._replace(preferred_element_type=None)
+
+    def of_input(gradient: jax.Array, k: jax.Array) -> jax.Array:
+        turned = jnp.flip(jnp.swapaxes(k, -1, -2), tuple(range(len(window))))
+        turned_geometry = input_gradient(geometry, x.shape[1:-1], tuple(window), outputs)
+        return direct(gradient, turned, turned_geometry, plain)
+
+    def of_kernel(x: jax.Array, gradient: jax.Array) -> jax.Array:
+        accumulated = plain._replace(preferred_element_type=jnp.promote_types(x.dtype, jnp.float32))
+        return _kernel_gradient(x, gradient, placed, k, wide, blocks, accumulated)
+
+    def gradients(x: jax.Array, k: jax.Array, gradient: jax.Array) -> tuple[jax.Array, jax.Array]:
+        return of_input(gradient, k), _with_gradients(of_kernel, of_kernel_gradients)(x, gradient)
+
+    def of_kernel_gradients(
+        x: jax.Array, gradient: jax.Array, other: jax.Array
+    ) -> tuple[jax.Array, jax.Array]:
+        # Linear in inputs and in the gradient, it has the other two for its own gradients: `other`
+        # is like the kernel. Those that JAX derives have layouts that are slow.
+        return of_input(gradient, other), direct(x, other, geometry, plain, may_block)
+
+    return _with_gradients(value, gradients)(x, k)
+
+
+def pointwise(x: jax.Array, k: jax.Array, geometry: Geometry, arithmetic: Arithmetic) -> jax.Array:
+    """The convolution with a window of one point: one matrix product.
+
+    The gradient of the kernel that JAX derives is the transpose of a product, and five times
+    slower with many rows than the product itself.
+    """
+
+    def value(x: jax.Array, k: jax.Array) -> jax.Array:
+        return lax.dot(x, k, **arithmetic._asdict())
+
+    def gradients(x: jax.Array, k: jax.Array, gradient: jax.Array) -> tuple[jax.Array, jax.Array]:
+        precision = arithmetic.precision
+        return lax.dot(gradient, k.T, precision=precision), lax.dot(
+            x.T, gradient, precision=precision
+        )
+
+    x = padded(x, geometry)
+    x = lax.slice(x, (0,) * x.ndim, x.shape, (1, *geometry.strides, 1))
+    product = _with_gradients(value, gradients)
+    out = product(x.reshape(-1, x.shape[-1]), k.reshape(k.shape[-2:]))
+    return out.reshape(*x.shape[:-1], -1)
+
+
+def _with_gradients(
+    value: Callable[[jax.Array, jax.Array], jax.Array],
+    gradients: Callable[[jax.Array, jax.Array, jax.Array], tuple[jax.Array, jax.Array]],
+) -> Callable[[jax.Array, jax.Array], jax.Array]:
+    """A function of inputs and kernel whose gradients are given, in the formats of the two.
+
+    Args:
+        value: of the function.
+        gradients: from inputs, kernel and the gradient of the output to those of the two.
+    """
+    fn = jax.custom_vjp(value)
+
+    def forward(x: jax.Array, k: jax.Array) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
+        return fn(x, k), (x, k)
+
+    def backward(
+        saved: tuple[jax.Array, jax.Array], gradient: jax.Array
+    ) -> tuple[jax.Array, jax.Array]:
+        x, k = saved
+        x_gradient, k_gradient = gradients(x, k, gradient.astype(x.dtype))
+        return x_gradient.astype(x.dtype), k_gradient.astype(k.dtype)
+
+    fn.defvjp(forward, backward)
+    return fn
+
+
+def _kernel_gradient(
+    x: jax.Array,
+    gradient: jax.Array,
+    placed: Callable[[jax.Array], jax.Array],
+    k: jax.Array,
+    wide: Geometry,
+    blocks: Sizes,
+    arithmetic: Arithmetic,
+) -> jax.Array:
+    """The gradient of the kernel `k`, in cached parts of the batch.
+
+    Args:
+        x: inputs of the convolution.
+        gradient: of its output.
+        placed: from `k` to the kernel of the convolution that gives blocks.
+        k: for its shape.
+        wide: geometry of the convolution that gives blocks.
+        blocks: outputs of a block, along each axis.
+        arithmetic: number formats.
+    """
+    window = jax.eval_shape(placed, k).shape[:-2]
+    num_blocks = tuple(-(-n // b) for n, b in zip(gradient.shape[1:-1], blocks, strict=True))
+    geometry = kernel_gradient(wide, x.shape[1:-1], window, num_blocks)
+
+    def of_part(x: jax.Array, gradient: jax.Array) -> jax.Array:
+        kernel = jnp.moveaxis(to_blocks(gradient, blocks), 0, -2)
+        out = direct(jnp.swapaxes(x, 0, -1), kernel, geometry, arithmetic, may_block=False)
+        return jnp.moveaxis(out, 0, -2)
+
+    size = x.shape[0] // _num_parts(x, gradient)
+
+    def part(i: int | jax.Array) -> jax.Array:
+        return of_part(*(lax.dynamic_slice_in_dim(a, i * size, size) for a in (x, gradient)))
+
+    total = part(0)
+    if size < x.shape[0]:
+        add = lambda i, total: total + part(i)  # noqa: E731
+        total = lax.fori_loop(1, x.shape[0] // size, add, total)
+    return jax.linear_transpose(placed, jax.ShapeDtypeStruct(k.shape, total.dtype))(total)[0]
+
+
+def _num_parts(x: jax.Array, gradient: jax.Array) -> int:
+    """The smallest number of equal parts of the batch of which one stays in the cache."""
+    batch = x.shape[0]
+    wanted = max(x.nbytes, gradient.nbytes) / _CACHED_BYTES
+    return next((n for n in range(1, batch + 1) if batch % n == 0 and n >= wanted), batch)
+
+
+def _lane_by_lane(
+    x: jax.Array, k: jax.Array, geometry: Geometry, arithmetic: Arithmetic
+) -> jax.Array:
+    num_axes = len(geometry.strides)
+    images = (0, num_axes + 1, *range(1, num_axes + 1))
+    kernels = (num_axes + 1, num_axes, *range(num_axes))
+
+    @sequential_vmap
+    def conv(x: jax.Array, k: jax.Array) -> jax.Array:
+        return lax.conv_general_dilated(
+            x,
+            k,
+            geometry.strides,
+            geometry.padding,
+            geometry.input_dilation,
+            geometry.kernel_dilation,
+            lax.ConvDimensionNumbers(images, kernels, images),
+            precision=arithmetic.precision,
+            preferred_element_type=arithmetic.preferred_element_type,
+        )
+
+    return conv(x, k)

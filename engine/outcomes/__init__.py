@@ -1,0 +1,26 @@
+"""From one loss curve to one outcome: did it leave its initial plateau, when, and how suddenly?"""
+
+from engine.outcomes.columns import outcome_columns
+from engine.outcomes.offline import (
+    FAILED,
+    STATUSES,
+    PlateauBreak,
+    end_level,
+    event_code,
+    find_break,
+)
+from engine.outcomes.settings import DetectorSettings, check_settings
+from engine.outcomes.stairs import Stair
+
+__all__ = [
+    "FAILED",
+    "STATUSES",
+    "DetectorSettings",
+    "PlateauBreak",
+    "Stair",
+    "check_settings",
+    "end_level",
+    "event_code",
+    "find_break",
+    "outcome_columns",
+]

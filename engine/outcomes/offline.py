@@ -1,0 +1,245 @@
+"""The reference detector: a whole curve at once, in NumPy.
+
+Every loss is scaled by chance, `ρ(t) = 1 − L(t)/H`: 0 is the best constant prediction, 1 is
+perfect. The curve is smoothed by a running median, made non-decreasing, and read off at levels.
+
+How noise is dealt with is described in `rise`.
+
+A large network may start far above chance. Its fall from there to chance is neither a plateau nor
+a part of the rise: the delay is counted from its arrival at chance, and the width on levels from
+chance upwards.
+"""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from engine.outcomes.divergence import before_ramp, find_divergence
+from engine.outcomes.rise import find_onset, find_rise
+from engine.outcomes.settings import DetectorSettings
+from engine.outcomes.smoothing import first_time_at, running_median
+from engine.outcomes.stairs import Stair, find_stairs
+
+STATUSES: dict[str, str] = {
+    "broke": "left its initial plateau suddenly",
+    "no_plateau": "learned from the start, without a plateau",
+    "shoulder": "learned after a delay too short to call a plateau",
+    "stuck": "still at chance level at the horizon",
+    "diverged": "the training loss blew up",
+}
+# Of a run that has no curve to read, because it ended its worker again and again.
+FAILED = "failed"
+# A grid is fine enough with this share of the width between its points.
+_GRID_SHARE = 0.25
+_EVENTS = {"broke": 1, "no_plateau": 1, "shoulder": 1, "stuck": 0, "diverged": 2}
+
+
+def event_code(status: str) -> int:
+    """0 for a censored run, 1 for one that left chance level, 2 for one that diverged."""
+    return _EVENTS[status]
+
+
+class PlateauBreak(NamedTuple):
+    """The outcome of one curve. Times are in steps, losses in nats; `None` is "does not exist".
+
+    Attributes:
+        status: one of `STATUSES`.
+        onset_step: when ρ leaves 0.05 for good.
+        onset_lower, onset_upper: the points of the grid between which the onset lies.
+        rise_step: when ρ reaches 10 % of ρ_end.
+        half_step: when ρ reaches half of ρ_end.
+        width_steps: 8 × the shortest time between two levels 10 % of ρ_end apart; `None` where
+            the curve had learned before its first point.
+        suddenness: time from the first arrival at chance (ρ ≥ −0.05) to `rise_step`, over
+            `width_steps`.
+        num_breaks: rises that are separated from each other by a further plateau.
+        chance_loss: H.
+        end_loss: median loss of the last points.
+        best_minus_end: ρ_max − ρ_end of the smoothed curve, what was lost again.
+        diverged_step: when the loss blew up.
+        is_diverged_later: whether that was after a break.
+        stairs: the rises, `num_breaks` of them, each with its own times.
+        grid_steps: the longest interval of the evaluation grid between the onset and `half_step`;
+            of the whole grid where there is no onset.
+        is_coarse: whether that is more than a quarter of the width, so that the break falls
+            between the points of the grid.
+    """
+
+    status: str
+    onset_step: float | None
+    onset_lower: float | None
+    onset_upper: float | None
+    rise_step: float | None
+    half_step: float | None
+    width_steps: float | None
+    suddenness: float | None
+    num_breaks: int
+    chance_loss: float
+    end_loss: float | None
+    best_minus_end: float | None
+    diverged_step: float | None
+    is_diverged_later: bool
+    stairs: tuple[Stair, ...]
+    grid_steps: float | None
+    is_coarse: bool
+
+
+def find_break(
+    steps: np.ndarray,
+    loss: np.ndarray,
+    chance_loss: float,
+    *,
+    diverged_step: float | None = None,
+    settings: DetectorSettings | None = None,
+) -> PlateauBreak:
+    """Finds the break of one loss curve.
+
+    Args:
+        steps: step numbers, strictly increasing, shape `[num_points]`.
+        loss: loss on a fixed evaluation set in nats, shape `[num_points]`. The first value that is
+            not finite, or the beginning of a stretch that is blown up, is where the run diverged.
+        chance_loss: H, the loss of the best constant prediction, in nats.
+        diverged_step: when the run is known to have diverged, if it did.
+        settings: of the detector.
+
+    Raises:
+        ValueError: the arrays differ in shape or hold fewer than two points (one where the run is
+            known to have diverged), the steps do not increase, or the chance loss is not positive.
+    """
+    settings = settings or DetectorSettings()
+    least = 2 if diverged_step is None else 1
+    steps, loss = _checked(steps, loss, chance_loss, least)
+    if diverged_step is None:
+        diverged_step = find_divergence(steps, loss, chance_loss, settings)
+    if diverged_step is not None:
+        is_before = (steps < diverged_step) & np.isfinite(loss)
+        steps, loss = steps[is_before], loss[is_before]
+        num_kept = before_ramp(loss, settings.window)
+        steps, loss = steps[:num_kept], loss[:num_kept]
+    if len(steps) < 2:
+        return _without_break("diverged")._replace(
+            chance_loss=float(chance_loss), diverged_step=diverged_step
+        )
+
+    progress = 1.0 - loss / chance_loss
+    smoothed = running_median(progress, settings.window)
+    end = end_level(progress, settings)
+    if end >= settings.high:
+        smoothed = _without_last_spike(smoothed, end, settings)
+        found = _with_break(steps, progress, smoothed, end, settings)
+    else:
+        found = _without_break("stuck" if diverged_step is None else "diverged")
+        found = found._replace(grid_steps=float(np.max(steps[1:] - steps[:-1])))
+    return found._replace(
+        chance_loss=float(chance_loss),
+        end_loss=chance_loss * (1.0 - end),
+        best_minus_end=max(0.0, float(smoothed.max()) - end),
+        diverged_step=diverged_step,
+        is_diverged_later=end >= settings.high and diverged_step is not None,
+    )
+
+
+def end_level(values: np.ndarray, settings: DetectorSettings) -> float:
+    """Where a curve ends: the median of its last points, `end_fraction` of them all."""
+    num_end = max(1, math.ceil(settings.end_fraction * len(values)))
+    return float(np.median(values[-num_end:]))
+
+
+def _without_last_spike(smoothed: np.ndarray, end: float, settings: DetectorSettings) -> np.ndarray:
+    """The curve with its last point at the end level, where that point is so low that it hides it.
+
+    The window of the running median shrinks to one point there, so nothing smooths a spike. The
+    last value of a non-decreasing fit is the largest mean of the curve from any point on.
+    """
+    if smoothed[-1] >= settings.high:
+        return smoothed
+    means = np.cumsum(smoothed[::-1]) / np.arange(1, len(smoothed) + 1)
+    if means.max() >= settings.high:
+        return smoothed
+    return np.append(smoothed[:-1], end)
+
+
+def _checked(
+    steps: np.ndarray, loss: np.ndarray, chance_loss: float, least: int
+) -> tuple[np.ndarray, np.ndarray]:
+    steps = np.asarray(steps, dtype=np.float64)
+    loss = np.asarray(loss, dtype=np.float64)
+    if steps.ndim != 1 or steps.shape != loss.shape:
+        raise ValueError(
+            f"steps and loss have shapes {steps.shape} and {loss.shape}: expected two equal [n]"
+        )
+    if len(steps) < least:
+        raise ValueError(f"a curve needs at least two points, got {len(steps)}")
+    if not np.all(np.isfinite(steps)) or not np.all(np.diff(steps) > 0):
+        raise ValueError("steps must be finite and strictly increasing")
+    if not (math.isfinite(chance_loss) and chance_loss > 0):
+        raise ValueError(f"chance_loss must be a positive number of nats, got {chance_loss!r}")
+    return steps, loss
+
+
+def _without_break(status: str) -> PlateauBreak:
+    return PlateauBreak(
+        status=status,
+        onset_step=None,
+        onset_lower=None,
+        onset_upper=None,
+        rise_step=None,
+        half_step=None,
+        width_steps=None,
+        suddenness=None,
+        num_breaks=0,
+        chance_loss=math.nan,
+        end_loss=None,
+        best_minus_end=None,
+        diverged_step=None,
+        is_diverged_later=False,
+        stairs=(),
+        grid_steps=None,
+        is_coarse=False,
+    )
+
+
+def _with_break(
+    steps: np.ndarray,
+    progress: np.ndarray,
+    smoothed: np.ndarray,
+    end: float,
+    settings: DetectorSettings,
+) -> PlateauBreak:
+    """Everything about a curve that ends above `high`; losses and divergence are left out."""
+    residuals = progress - smoothed
+    onset, lower, upper = find_onset(steps, smoothed, residuals, settings)
+    values, rising, width = find_rise(steps, smoothed, residuals, onset, end, settings)
+    rise, half = np.minimum(first_time_at(steps, rising, np.array([0.1, 0.5]) * end), steps[-1])
+    arrival = steps[np.argmax(values >= -settings.low)]
+    suddenness = None if width is None else max(0.0, float(rise - arrival) / width)
+    stairs = () if width is None else find_stairs(steps, rising, end, width)
+    grid_steps = _grid_steps(steps, onset, float(half))
+    return _without_break(_status(suddenness, settings))._replace(
+        onset_step=onset,
+        onset_lower=lower,
+        onset_upper=upper,
+        rise_step=float(rise),
+        half_step=float(half),
+        width_steps=width,
+        suddenness=suddenness,
+        num_breaks=len(stairs),
+        stairs=stairs,
+        grid_steps=grid_steps,
+        is_coarse=width is None or grid_steps > _GRID_SHARE * width,
+    )
+
+
+def _status(suddenness: float | None, settings: DetectorSettings) -> str:
+    if suddenness is None or suddenness < settings.suddenness_none:
+        return "no_plateau"
+    return "broke" if suddenness >= settings.suddenness_broke else "shoulder"
+
+
+def _grid_steps(steps: np.ndarray, first: float, last: float) -> float:
+    """The longest interval of the grid that reaches into the time from `first` to `last`."""
+    start = max(0, int(np.searchsorted(steps, first, side="right")) - 1)
+    stop = max(start + 2, int(np.searchsorted(steps, last, side="left")) + 1)
+    reached = steps[min(start, len(steps) - 2) : stop]
+    return float(np.max(reached[1:] - reached[:-1]))

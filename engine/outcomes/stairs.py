@@ -1,0 +1,65 @@
+"""The rises of a curve that further plateaus separate."""
+
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+
+from engine.outcomes.smoothing import first_time_at
+
+_LEVELS = np.linspace(0.1, 0.95, 18)
+_PARTS = np.array([0.1, 0.5, 0.9])
+_LEAST_BANDS = 2
+
+
+class Stair(NamedTuple):
+    """One rise from plateau to plateau. Times are in steps, levels are values of ρ.
+
+    Attributes:
+        onset_step: when a tenth of the rise is done.
+        half_step: when half of it is done.
+        end_step: when nine tenths of it are done.
+        level_before: of the plateau below, in the middle of its time; 0 for the first stair.
+        level_after: of the plateau above; ρ_end for the last stair.
+    """
+
+    onset_step: float
+    half_step: float
+    end_step: float
+    level_before: float
+    level_after: float
+
+
+def find_stairs(
+    steps: np.ndarray, rising: np.ndarray, end: float, width: float
+) -> tuple[Stair, ...]:
+    """The stairs of a non-decreasing curve; there is at least one.
+
+    A further plateau is a band of 5 % of ρ_end that takes longer than the width to cross (at the
+    steepest place it takes a sixteenth of it), with a rise by 10 % in less than the width on
+    either side.
+
+    Args:
+        steps: strictly increasing, shape `[num_points]`.
+        rising: ρ, made non-decreasing, shape `[num_points]`.
+        end: ρ_end.
+        width: of the steepest rise, in steps.
+    """
+    times = first_time_at(steps, rising, _LEVELS * end)
+    times = times[np.isfinite(times)]
+    is_fast = np.zeros(len(times) + 1, bool)
+    is_fast[1:-1] = times[1:] - times[:-1] <= width
+    edges = np.flatnonzero(is_fast[1:] != is_fast[:-1])
+    rises = [(a, b) for a, b in zip(edges[::2], edges[1::2], strict=True) if b - a >= _LEAST_BANDS]
+    gaps = [0.5 * (times[b] + times[a]) for (_, b), (a, _) in pairwise(rises)]
+    levels = [0.0, *np.interp(gaps, steps, rising), end]
+    return tuple(
+        _stair(steps, rising, float(before), float(after)) for before, after in pairwise(levels)
+    )
+
+
+def _stair(steps: np.ndarray, rising: np.ndarray, before: float, after: float) -> Stair:
+    levels = before + _PARTS * (after - before)
+    times = np.minimum(first_time_at(steps, rising, levels), steps[-1])
+    onset, half, last = times.tolist()
+    return Stair(onset, half, last, before, after)

@@ -1,0 +1,171 @@
+"""What happens on the plateau: the topic of a study with diagnostics."""
+
+import functools
+from typing import Any
+
+import numpy as np
+
+from engine.report.phrases import joined, label, number, percent, runs_are
+from engine.report.probe_figures import draw_panels
+from engine.report.probe_panels import NAMES, PANELS, Change, changes_of
+from engine.report.probe_series import ArmDiagnostics, find_arm_diagnostics
+from engine.report.runs import ArmRuns
+from engine.report.sections import Drawing, Topic, TopicTable
+from engine.report.summary import Summary
+from engine.store import WorkDirectory
+from engine.studies.diagnosis_kinds import AS_GIVEN
+from engine.studies.diagnosis_record import read_record
+from engine.training.probes.registry import WHOLE
+
+# Each arm has a page of panels; more arms are in the files.
+_MOST_ARMS = 6
+
+
+def make_topic(directory: WorkDirectory, summary: Summary) -> Topic | None:
+    """The topic; `None` for a study without diagnostics."""
+    if "diagnostics" not in directory.document["identity"]:
+        return None
+    found = {}
+    names = sorted(summary.runs, key=lambda name: name != summary.baseline)
+    # Of a diagnosis, what is asked about is the configuration as given.
+    if read_record(directory.document) is not None:
+        names = [name for name in names if name == AS_GIVEN]
+    for name in names:
+        of_arm = find_arm_diagnostics(directory, name)
+        if of_arm is not None:
+            found[name] = of_arm
+    if not found:
+        return None
+    lines, drawings, document = [], {}, {}
+    for index, (name, of_arm) in enumerate(found.items()):
+        onset = _onsets(summary.runs[name], of_arm)
+        changes = changes_of(of_arm, onset)
+        lines += _lines(summary, name, of_arm, onset, changes)
+        document[name] = _document(of_arm, onset, changes)
+        if index < _MOST_ARMS:
+            drawings.update(_drawings(summary, name, index, of_arm, onset))
+    if len(found) > _MOST_ARMS:
+        lines.append(f"Drawn are the first {_MOST_ARMS} of {len(found)} arms; all are in the rows.")
+    measured = {series for of_arm in found.values() for series in of_arm.values}
+    return Topic(
+        key="diagnostics",
+        title="What happens on the plateau",
+        lines=lines,
+        tables=[_what_to_look_for(measured)],
+        drawings=drawings,
+        document=document,
+    )
+
+
+def _onsets(runs: ArmRuns, found: ArmDiagnostics) -> np.ndarray:
+    """Of the run in each row, in steps; NaN where it has none."""
+    by_seed = {
+        int(seed): float(time)
+        for seed, time, event in zip(runs.seed, runs.time, runs.event, strict=True)
+        if event == 1
+    }
+    return np.asarray([by_seed.get(int(seed), np.nan) for seed in found.seed])
+
+
+def _lines(
+    summary: Summary,
+    name: str,
+    found: ArmDiagnostics,
+    onset: np.ndarray,
+    changes: dict[str, Change],
+) -> list[str]:
+    said = []
+    told = [_told(summary, name, series, c) for series, c in changes.items() if c.size >= 1]
+    if told:
+        said.append(f"from the start to the onset, in the median run, {joined(told)}")
+    elif changes:
+        said.append("nothing that was measured of the whole network changes much before the onset")
+    elif np.any(np.isfinite(onset)):
+        said.append("the runs leave chance level before they are measured twice")
+    saddle = _saddle(found, onset)
+    if saddle is not None:
+        said.append(saddle)
+    if found.absent:
+        absent = joined([NAMES.get(series, label(series)) for series in found.absent])
+        verb = "does" if len(found.absent) == 1 else "do"
+        said.append(f"{absent} {verb} not exist for this arm")
+    return [f"“{name}”: {'; '.join(said)}."] if said else []
+
+
+def _told(summary: Summary, name: str, series: str, change: Change) -> str:
+    lead = number(change.lead / summary.steps_per_unit(name), summary.unit)
+    when = f"half of that in the last {lead} {summary.unit}"
+    what = NAMES[series]
+    if change.layer:
+        of = "" if series == "spread" else "of "
+        what = f"{what} {of}“{label(change.layer)}”"
+    if not change.is_ratio:
+        verb = "rises" if change.end > change.start else "falls"
+        start, end = percent(change.start), percent(change.end)
+        return f"{what} {verb} from {start} to {end} ({when})"
+    factor = change.end / change.start
+    verb = "grows" if factor > 1 else "shrinks"
+    return f"{what} {verb} {max(factor, 1 / factor):.3g}-fold ({when})"
+
+
+def _saddle(found: ArmDiagnostics, onset: np.ndarray) -> str | None:
+    """Whether there is a way down across the update, while the runs wait."""
+    bottom = found.values.get("curvature_bottom", {}).get(WHOLE)
+    if bottom is None:
+        return None
+    waits = found.steps[None, :] < np.where(np.isfinite(onset), onset, np.inf)[:, None]
+    levels = np.where(waits, bottom, np.nan)
+    has_some = np.any(np.isfinite(levels), axis=1)
+    if not np.any(has_some):
+        return None
+    num_negative = int(np.sum(np.nanmedian(levels[has_some], axis=1) < 0))
+    return (
+        f"while they wait the smallest curvature is below 0 in {num_negative} of {has_some.sum()} "
+        f"runs, in the median over its measurements"
+    )
+
+
+def _drawings(
+    summary: Summary, name: str, index: int, found: ArmDiagnostics, onset: np.ndarray
+) -> dict[str, Drawing]:
+    unit = summary.steps_per_unit(name)
+    has_left = np.isfinite(onset)
+    waiting = np.where(has_left, np.nan, 0.0)
+    num_left, num_waiting = int(has_left.sum()), int((~has_left).sum())
+    drawings = {}
+    if num_left:
+        draw = functools.partial(
+            draw_panels, found, onset, unit, f"{summary.unit} from the onset of each run"
+        )
+        drawings[f"plateau_{index}"] = Drawing(
+            draw,
+            f"“{name}”: {runs_are(num_left)} aligned at the onset (dotted). Thick: the whole "
+            f"network, median and quartiles over seeds; thin: layer by layer, from the first "
+            f"(dark) to the last (light); dead units and spread are of what enters a layer.",
+        )
+    if num_waiting:
+        draw = functools.partial(draw_panels, found, waiting, unit, summary.unit)
+        drawings[f"plateau_{index}_waiting"] = Drawing(
+            draw,
+            f"“{name}”: {runs_are(num_waiting)} shown from the start, without an onset at which "
+            f"they could be aligned. Thick: the whole network; thin: layer by layer, from the "
+            f"first (dark) to the last (light).",
+        )
+    return drawings
+
+
+def _what_to_look_for(measured: set[str]) -> TopicTable:
+    rows = [[p.title, p.what, p.look_for] for p in PANELS if p.series[0] in measured]
+    caption = "What the panels show, and what to look for."
+    return TopicTable(caption, ["panel", "what it is", "what to look for"], rows, is_of_words=True)
+
+
+def _document(
+    found: ArmDiagnostics, onset: np.ndarray, changes: dict[str, Change]
+) -> dict[str, Any]:
+    return {
+        "num_aligned": int(np.sum(np.isfinite(onset))),
+        "num_waiting": int(np.sum(~np.isfinite(onset))),
+        "absent": list(found.absent),
+        "changes": {series: change._asdict() for series, change in changes.items()},
+    }

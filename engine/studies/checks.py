@@ -1,0 +1,88 @@
+"""What is refused of a study before anything of it is run; every function raises InputError."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from engine.arms import arm as config
+from engine.arms.arm import Arm
+from engine.errors import InputError
+from engine.studies.study import Study
+from engine.tasks import Task
+from engine.training.precision import PRECISIONS, is_available
+
+
+def check_precisions(arms: Mapping[str, Arm], platform: str) -> None:
+    """Refuses number formats that a kind of device does not have."""
+    for name, arm in arms.items():
+        if not is_available(arm.precision, platform):
+            usable = [p for p in PRECISIONS if is_available(p, platform)]
+            raise InputError(
+                f"arm {name!r}: precision={arm.precision} does not exist on a {platform}: "
+                f"expected one of {', '.join(usable)}"
+            )
+
+
+def check_stream(study: Study, names: Sequence[str], arm: Arm, task: Task) -> None:
+    """Refuses streams of what is not sent, or not in one order."""
+    if not arm.stream:
+        return
+    who = f"arm {names[0]!r}: stream=true"
+    if not task.streamed:
+        raise InputError(
+            f"{who} has no effect: the examples of dataset={arm.dataset} are drawn on the device"
+        )
+    if study.design != "seeds":
+        raise InputError(f"{who} needs design=seeds, not {study.design}")
+    if study.fix_order is None:
+        raise InputError(
+            f"{who} sends the same batches to all runs: give --fix_order=0, or another seed of the "
+            f"one data order that they share"
+        )
+
+
+def refuse_equal_arms(arms: Mapping[str, Arm]) -> None:
+    """Refuses arms that are the same configuration."""
+    first: dict[Arm, str] = {}
+    for name, arm in arms.items():
+        if arm in first:
+            raise InputError(f"arms {first[arm]!r} and {name!r} are the same configuration")
+        first[arm] = name
+
+
+def refuse_equal_data(arms: Mapping[str, Arm], fingerprints: Mapping[str, str]) -> None:
+    """Refuses arms that differ only in where the same data are found."""
+    first: dict[tuple[Any, ...], str] = {}
+    for name, fingerprint in fingerprints.items():
+        key = (*config.identity_fields(arms[name]).values(), fingerprint)
+        other = first.setdefault(key, name)
+        if other != name:
+            raise InputError(
+                f"arms {other!r} and {name!r} are the same configuration: their data are equal"
+            )
+
+
+def refuse_equal_runs(study: Study, arms: Mapping[str, Arm]) -> None:
+    """Refuses arms in which all repetitions would be the same run."""
+    is_fixed = study.fix_init is not None and study.fix_order is not None
+    for name, arm in arms.items():
+        if is_fixed and not arm.dropout and arm.augment == "none":
+            raise InputError(
+                f"fix_init and fix_order together leave nothing that varies from seed to seed in "
+                f"arm {name!r}: expected at most one of them"
+            )
+
+
+def check_fork_steps(
+    steps: Mapping[str, int | None], horizons: Mapping[str, int], eval_every: int
+) -> None:
+    """Refuses forks that are at no evaluation, or not before the horizon."""
+    for name, step in steps.items():
+        if step is None:
+            continue
+        if step % eval_every or not step < horizons[name]:
+            last = horizons[name] - eval_every
+            nearest = min(max(round(step / eval_every), 1) * eval_every, last)
+            raise InputError(
+                f"fork_step={step} for arm {name!r}: expected a multiple of eval_every="
+                f"{eval_every} before the horizon of {horizons[name]}; the nearest is {nearest}"
+            )

@@ -1,0 +1,99 @@
+"""What a diagnosis was made of, as `study.json` holds it: the report is made from files alone."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple, get_args
+
+from engine.diagnosis.factors import Factors
+from engine.errors import InputError
+from engine.studies.diagnosis_kinds import AS_GIVEN, Kind
+
+
+class DiagnosisRecord(NamedTuple):
+    """What a diagnosis was made of.
+
+    Attributes:
+        kinds: why each arm is there, by name.
+        words: what was changed in it.
+        rates: learning rate of the arms that differ in nothing else, relative to the given one.
+        skipped: what does not apply, with the reason, by name.
+        minutes: that were asked for, or `None`.
+        budget: what they buy, in words.
+        has_constant_inputs: whether all training inputs are the same; `None` where examples are
+            drawn.
+    """
+
+    kinds: dict[str, Kind]
+    words: dict[str, str]
+    rates: dict[str, float]
+    skipped: dict[str, str]
+    minutes: float | None
+    budget: list[str]
+    has_constant_inputs: bool | None
+
+
+def record_of(
+    factors: Factors, minutes: float | None, budget: list[str], has_constant_inputs: bool | None
+) -> DiagnosisRecord:
+    """The record of a diagnosis that is about to be run.
+
+    Args:
+        factors: its arms.
+        minutes, budget, has_constant_inputs: see `DiagnosisRecord`.
+    """
+    rates = {
+        name: factor.relative_rate
+        for name, factor in factors.arms.items()
+        if factor.relative_rate is not None
+    }
+    kinds = {name: factor.kind for name, factor in factors.arms.items()}
+    words = {name: factor.words for name, factor in factors.arms.items()}
+    return DiagnosisRecord(
+        kinds, words, rates, factors.skipped, minutes, budget, has_constant_inputs
+    )
+
+
+def read_record(document: Mapping[str, Any]) -> DiagnosisRecord | None:
+    """What the diagnosis was made of whose `study.json` this is; `None` of another study.
+
+    Args:
+        document: content of `study.json`, checked but for this.
+
+    Raises:
+        InputError: it is not that, or its arms are not those of the study.
+    """
+    study = document["study"]
+    content = study.get("diagnosis")
+    if content is None:
+        return None
+    try:
+        record = DiagnosisRecord(**content)
+    except TypeError:
+        record = None
+    if record is None or not _is_sound(record):
+        raise InputError("study.json: diagnosis: expected what a diagnosis was made of")
+    is_of_study = record.kinds.keys() == set(document["arm_order"])
+    if not is_of_study or study["baseline"] != AS_GIVEN:
+        raise InputError(
+            f"study.json: diagnosis: expected the arms of the study, compared with {AS_GIVEN}"
+        )
+    return record
+
+
+def _is_sound(record: DiagnosisRecord) -> bool:
+    texts = (record.kinds, record.words, record.skipped)
+    return (
+        all(isinstance(table, Mapping) for table in (*texts, record.rates))
+        and all(isinstance(text, str) for table in texts for text in table.values())
+        and set(record.kinds.values()) <= set(get_args(Kind))
+        and [name for name, kind in record.kinds.items() if kind == "given"] == [AS_GIVEN]
+        and record.words.keys() == record.kinds.keys() >= record.rates.keys()
+        and all(_is_number(rate) for rate in record.rates.values())
+        and (record.minutes is None or _is_number(record.minutes))
+        and isinstance(record.budget, list)
+        and all(isinstance(line, str) for line in record.budget)
+        and isinstance(record.has_constant_inputs, (bool, type(None)))
+    )
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value < 1e12

@@ -1,0 +1,192 @@
+"""Experiments in files of somebody's own: `path/to/file.py`, or `path/to/file.py:function`."""
+
+import ast
+import contextlib
+import dataclasses
+import itertools
+import re
+import sys
+import traceback
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any, NamedTuple, NoReturn
+
+from engine.errors import InputError, did_you_mean, one_line
+from engine.registry import Registry
+from engine.store import as_path
+from engine.studies.study import Study
+from engine.user_code import import_file
+
+_FUNCTION = "study"
+_PLACE = re.compile(r"(?P<path>.*\.py)(:(?P<function>.*))?", re.DOTALL)
+# Files that are looked at in a folder, and bytes that one may have, when they are only listed.
+_MOST_FILES = 1000
+_MOST_BYTES = 2**20
+
+
+class ExperimentFile(NamedTuple):
+    """A file with a function `study`.
+
+    Attributes:
+        path: as it can be typed.
+        question: first line of its docstring; empty where it has none.
+    """
+
+    path: Path
+    question: str
+
+
+def load_study(word: str, registry: Registry) -> Study:
+    """The study of an experiment.
+
+    Args:
+        word: a registered name, or a file with the function that makes the study, `study` by
+            default. The file's folder can be imported from while the study is made. Where the study
+            has no question of its own, it is the first line of the file's docstring.
+        registry: of our own experiments.
+
+    Raises:
+        InputError: there is no such experiment, or the file does not make a study; the message
+            names the file and line.
+    """
+    place = _PLACE.fullmatch(word)
+    if place is None and not re.search(r"[/\\]", word):
+        if word not in registry and Path(f"{word}.py").is_file():
+            raise InputError(f"unknown experiment {word!r}: to use the file, give {word + '.py'!r}")
+        study: Study = registry.load(word).study()
+        return study
+    if place is None:
+        raise InputError(f"experiment {word!r}: expected a file that ends in .py")
+    path, function = as_path(place["path"]), place["function"]
+    question = _question_of(_parsed(path, _read(path)), path)
+    name = _FUNCTION if function is None else function
+    with _importable(path.resolve().parent), _blaming(path):
+        study = _made(import_file(path.resolve()), name, path)
+    return study if study.question else dataclasses.replace(study, question=question)
+
+
+def find_files(folders: Iterable[Path]) -> list[ExperimentFile]:
+    """The experiment files in some folders, by name. They are read, and never executed.
+
+    Args:
+        folders: to look in; those that do not exist are passed over.
+    """
+    found = []
+    for folder in folders:
+        with contextlib.suppress(OSError):
+            paths = sorted(itertools.islice(folder.glob("*.py"), _MOST_FILES))
+            found += [one for path in paths if (one := _described(path)) is not None]
+    return found
+
+
+def _described(path: Path) -> ExperimentFile | None:
+    """What a file says of itself; `None` where it is no experiment."""
+    try:
+        if not path.is_file() or path.stat().st_size > _MOST_BYTES:
+            return None
+        tree = _parsed(path, path.read_bytes())
+    except (OSError, InputError):
+        return None
+    if not any(isinstance(node, ast.FunctionDef) and node.name == _FUNCTION for node in tree.body):
+        return None
+    return ExperimentFile(path, _first_line(tree))
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise InputError(f"experiment {str(path)!r}: there is no such file") from None
+    except OSError as error:
+        raise InputError(f"cannot read experiment {str(path)!r}: {error.strerror}") from None
+
+
+def _parsed(path: Path, source: bytes) -> ast.Module:
+    """The syntax of a file."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return ast.parse(source)
+    except SyntaxError as error:
+        line = f" line {error.lineno}" if error.lineno else ""
+        raise InputError(f"{str(path)!r}{line} is not Python: {error.msg}") from None
+    except (ValueError, RecursionError, MemoryError) as error:
+        raise InputError(f"{str(path)!r} is not Python: {one_line(str(error))}") from None
+
+
+def _question_of(tree: ast.Module, path: Path) -> str:
+    question = _first_line(tree)
+    if not question:
+        raise InputError(
+            f"{str(path)!r} has no docstring: expected one whose first line is the question"
+        )
+    return question
+
+
+def _first_line(tree: ast.Module) -> str:
+    return next(iter((ast.get_docstring(tree) or "").strip().splitlines()), "")
+
+
+@contextlib.contextmanager
+def _importable(folder: Path) -> Iterator[None]:
+    """Lets a file import its neighbours, as a script does."""
+    sys.path.insert(0, str(folder))
+    try:
+        yield
+    finally:
+        with contextlib.suppress(ValueError):
+            sys.path.remove(str(folder))
+
+
+def _made(module: ModuleType, name: str, path: Path) -> Study:
+    """The study that a function of a module returns."""
+    function: Callable[[], Any] | None = getattr(module, name, None)
+    if not callable(function):
+        own = [key for key, value in vars(module).items() if callable(value)]
+        raise _NotAStudyError(
+            f"{str(path)!r} has no function {name!r}: expected one that returns an engine.Study"
+            f"{did_you_mean(name, own)}"
+        )
+    study = function()
+    if not isinstance(study, Study):
+        raise _NotAStudyError(
+            f"{str(path)!r}: {name}() returned {type(study).__name__}, expected an engine.Study"
+        )
+    return study
+
+
+class _NotAStudyError(InputError):
+    """What a file holds is not what is expected of it; the message names the file."""
+
+
+@contextlib.contextmanager
+def _blaming(path: Path) -> Iterator[None]:
+    """Turns whatever somebody's code raises into one line with its file and line."""
+    try:
+        yield
+    except _NotAStudyError:
+        raise
+    except SyntaxError as error:
+        where = Path(error.filename).name if error.filename else path.name
+        raise InputError(f"{where!r} line {error.lineno} is not Python: {error.msg}") from error
+    except (Exception, SystemExit) as error:
+        _blame(path, error)
+
+
+def _blame(path: Path, error: BaseException) -> NoReturn:
+    """Raises what somebody's code raised as an `InputError`."""
+    folder = path.resolve().parent
+    own = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if Path(frame.filename).parent == folder
+    ]
+    where = repr(str(path))
+    if own:
+        last = Path(own[-1].filename)
+        name = str(path) if last == path.resolve() else last.name
+        where = f"{name!r} line {own[-1].lineno}"
+    kind = "" if isinstance(error, InputError) else f"{type(error).__name__}: "
+    raise InputError(f"{where}: {kind}{one_line(str(error))}") from error

@@ -1,0 +1,147 @@
+"""How the loss is curved along the way a run goes, and across it.
+
+Definition: with the Hessian H of the loss of the first evaluation batch (as it is evaluated:
+dropout off, normalised by the batch) and the update u that is taken next,
+
+    curvature_along  = uᵀHu / uᵀu,
+    curvature_top    = the largest,
+    curvature_bottom = the smallest Ritz value of PHP, P = 1 − uuᵀ/uᵀu, the directions across.
+
+The Ritz values are of a Krylov space of two dimensions, which begins where the last measurement
+has ended: with the sum of its two Ritz vectors. The top is never above the largest eigenvalue of
+PHP, nor the bottom below the smallest, and both approach them from one measurement to the next, as
+long as the landscape changes slowly. A bottom well below 0 is a saddle: there is a way down that
+the update does not take.
+
+Source: Lanczos' method with restarts (Parlett 1998, The Symmetric Eigenvalue Problem, chapter 13).
+
+Cost: one step, shared with `norms`, and on one evaluation batch one gradient and three products
+of the Hessian with a vector, reverse over reverse: about 3 + 3 × 6 forward passes.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jax.flatten_util import ravel_pytree
+
+from engine.training.probes.diagnostic import Diagnostic, Snapshot, Subject, Values
+from engine.training.probes.registry import WHOLE
+from engine.training.probes.vectors import norm, unit
+from engine.training.trainer import TrainState
+
+ALONG, TOP, BOTTOM = "curvature_along", "curvature_top", "curvature_bottom"
+
+_DIMENSIONS = 2
+# Of a new direction against what was taken off it: below this it would not be at a right angle.
+_LEAST = 1e-3
+
+Product = Callable[[jax.Array], jax.Array]
+
+
+def _obstacle(subject: Subject) -> str | None:
+    if subject.num_params > 1:
+        return None
+    return "there is no direction across the update with one parameter"
+
+
+def _start(subject: Subject, state: TrainState) -> jax.Array:
+    # Of the same direction for all runs: it must only not happen to be at a right angle to all
+    # that is looked for.
+    key = jax.random.key(0, impl="threefry2x32")
+    return unit(jax.random.normal(key, (subject.num_params,), jnp.float32))
+
+
+def hessian_product(loss: Callable[[Any], jax.Array], params: Any) -> Product:
+    """The product of the Hessian with a flat vector.
+
+    Reverse over reverse: the rules by which convolutions are rewritten have no forward mode. The
+    Hessian is symmetric, so that the transpose of its product is the product.
+
+    Args:
+        loss: of the parameters.
+        params: where.
+    """
+    flat, unflat = ravel_pytree(params)
+    _, product = jax.vjp(jax.grad(lambda flat: loss(unflat(flat))), flat)
+    return lambda vector: product(vector)[0]
+
+
+class Curvature(NamedTuple):
+    """Of a symmetric matrix along a direction and across it.
+
+    Attributes:
+        along: its Rayleigh quotient.
+        top, bottom: largest and smallest Ritz value across.
+        ahead: where to begin the next time.
+    """
+
+    along: jax.Array
+    top: jax.Array
+    bottom: jax.Array
+    ahead: jax.Array
+
+
+def curvature(product: Product, direction: jax.Array, start: jax.Array) -> Curvature:
+    """The curvature along a direction, and the extremes of a Krylov space across it.
+
+    Args:
+        product: with the matrix.
+        direction: of length 1.
+        start: a vector, in which the Krylov space begins.
+    """
+    # One loop, so that the product is compiled once. Its first vector is the direction itself; all
+    # others are at right angles to it, and those that are still missing are 0.
+    across = start - _dot(direction, start) * direction
+    first = jnp.stack([direction, unit(across)])
+    basis = jnp.pad(first, ((0, _DIMENSIONS - 1), (0, 0)))
+
+    def multiply(basis: jax.Array, index: jax.Array) -> tuple[jax.Array, jax.Array]:
+        image = product(basis[index])
+        inside = _dot(basis, image)
+        left = image - _dot(inside, basis)
+        length = norm(left)
+        # Where the space is exhausted no direction is added.
+        is_new = length > _LEAST * norm(inside)
+        new = jnp.where(is_new, left / jnp.where(is_new, length, 1.0), 0.0)
+        # The first two are there, and after the last product no other is wanted.
+        is_missing = (index > 0) & (index < _DIMENSIONS)
+        at = jnp.minimum(index + 1, _DIMENSIONS)
+        added = jnp.where(is_missing, new, basis[at])
+        return lax.dynamic_update_index_in_dim(basis, added, at, 0), inside
+
+    # Row i: the products of the vectors up to the i-th with the image of the i-th.
+    basis, rows = lax.scan(multiply, basis, jnp.arange(_DIMENSIONS + 1))
+    lower = jnp.tril(rows[1:, 1:])
+    matrix = lower + jnp.tril(lower, -1).T
+    # The first diagonal entry in the place of a missing one leaves the extremes as they are.
+    is_missing = ~jnp.any(basis[1:] != 0, axis=1)
+    filled = matrix + jnp.diag(jnp.where(is_missing, matrix[0, 0], 0.0))
+    values, vectors = jnp.linalg.eigh(filled)
+    ahead = _dot(vectors[:, 0] + vectors[:, -1], basis[1:])
+    return Curvature(rows[0, 0], values[-1], values[0], ahead)
+
+
+def _dot(a: jax.Array, b: jax.Array) -> jax.Array:
+    return jnp.dot(a, b, precision="highest")
+
+
+def _measure(subject: Subject, snapshot: Snapshot, memory: jax.Array) -> tuple[Values, jax.Array]:
+    def loss(params: Any) -> jax.Array:
+        outputs = subject.apply(params, snapshot.state.model_state, snapshot.batch.inputs)
+        return jnp.mean(subject.task.loss(outputs, snapshot.batch.targets))
+
+    update = unit(ravel_pytree(snapshot.first.updates)[0])
+    found = curvature(hessian_product(loss, snapshot.state.params), update, memory)
+    values = {ALONG: found.along, TOP: found.top, BOTTOM: found.bottom}
+    # A vector that is not finite, or has no length, would stay so.
+    is_usable = jnp.all(jnp.isfinite(found.ahead)) & jnp.any(found.ahead != 0)
+    ahead = jnp.where(is_usable, found.ahead, memory)
+    return {name: {WHOLE: value} for name, value in values.items()}, ahead
+
+
+DIAGNOSTIC = Diagnostic(
+    series=(ALONG, TOP, BOTTOM), measure=_measure, obstacle=_obstacle, start=_start
+)

@@ -1,0 +1,45 @@
+"""Share of dead units.
+
+Definition: a unit is a feature that enters a weighted layer, the data themselves left out; it is
+dead where no example of the first evaluation batch changes it, at any position of the image or
+sequence: max − min over the examples is exactly 0. So a rectifier that is off for all of them is
+dead, and so is a unit that is saturated, or whose signal is below the rounding of what it has in
+common. The share is of the features of each layer, and of those of all together. With a batch of n
+examples a unit that is alive for a share p of the data looks dead with probability (1 − p)ⁿ.
+
+Source: Lu et al. 2019 (arXiv 1903.06733) for rectifiers that are dead from the start.
+
+Cost: one forward pass of an evaluation batch, which others share.
+"""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from engine.training.probes.diagnostic import Diagnostic, Snapshot, Subject, Values
+from engine.training.probes.registry import WHOLE
+
+SHARE = "dead_share"
+
+
+def _obstacle(subject: Subject) -> str | None:
+    hidden = [name for name in subject.layers if name not in subject.data_layers]
+    return None if hidden else "no hidden layer was found in the network"
+
+
+def num_dead(values: jax.Array) -> jax.Array:
+    """How many features no example changes, of `[examples, positions, features]`."""
+    is_changed = jnp.max(values, axis=0) != jnp.min(values, axis=0)
+    return jnp.sum(~jnp.any(is_changed, axis=0))
+
+
+def _measure(subject: Subject, snapshot: Snapshot, memory: Any) -> tuple[Values, Any]:
+    hidden = {name: entry.values for name, entry in snapshot.inputs.items() if not entry.is_data}
+    numbers = {name: num_dead(values) for name, values in hidden.items()}
+    own = {name: number / hidden[name].shape[-1] for name, number in numbers.items()}
+    whole = sum(numbers.values()) / sum(values.shape[-1] for values in hidden.values())
+    return {SHARE: {**own, WHOLE: jnp.asarray(whole)}}, memory
+
+
+DIAGNOSTIC = Diagnostic(series=(SHARE,), measure=_measure, obstacle=_obstacle)

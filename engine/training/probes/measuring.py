@@ -1,0 +1,182 @@
+"""All diagnostics that were asked for, measured of one run at once."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from engine.arms.arm import Arm
+from engine.models import lowering
+from engine.models.initial import leaf_names
+from engine.tasks import Batch, Data, Task
+from engine.training.optimizers import Hyperparams, hyperparams
+from engine.training.probes.diagnostic import Diagnostic, Snapshot, Subject, Values
+from engine.training.probes.recording import Recording, record
+from engine.training.probes.registry import DIAGNOSTICS, WHOLE
+from engine.training.trainer import Keys, Trainer, TrainState
+
+# Steps that are looked ahead.
+STEPS_AHEAD = 2
+
+
+class Series(NamedTuple):
+    """What one value of a measurement is.
+
+    Attributes:
+        name: of the series.
+        layer: or parameter array; empty for the whole network.
+    """
+
+    name: str
+    layer: str
+
+
+class DiagnosticSet(NamedTuple):
+    """Measures one run; no function has a seed axis.
+
+    Attributes:
+        start: from the state at step 0 to what is kept from one measurement to the next.
+        measure: from (memory, state, hyperparams, data, draws of the next steps, at least
+            `STEPS_AHEAD` of them) to (memory, values `[num_series]`).
+        series: what the values are.
+        absent: names of the series that do not exist for this arm.
+    """
+
+    start: Callable[[TrainState], Any]
+    measure: Callable[[Any, TrainState, Hyperparams, Data, Any], tuple[Any, jax.Array]]
+    series: tuple[Series, ...]
+    absent: tuple[str, ...]
+
+
+class DiagnosticsSpec(NamedTuple):
+    """What diagnostics are made for.
+
+    Attributes:
+        names: of the diagnostics.
+        arm: resolved; read for its structure only.
+        task: the source of examples.
+        data: shapes of its arrays.
+        form: of the convolutions, see `engine.models.lowering`.
+        eval_every: steps that are drawn at once.
+        every: steps from one measurement to the next.
+    """
+
+    names: tuple[str, ...]
+    arm: Arm
+    task: Task
+    data: Mapping[str, Any]
+    form: str
+    eval_every: int
+    every: int
+
+
+class _Shapes(NamedTuple):
+    """Shapes and types of what a run is measured with."""
+
+    state: TrainState
+    hyperparams: Hyperparams
+    draws: Any
+
+
+def make_diagnostic_set(trainer: Trainer, spec: DiagnosticsSpec) -> DiagnosticSet:
+    """The diagnostics that were asked for, of the runs of a trainer."""
+    shapes = _shapes_of(trainer, spec)
+    subject, recording = _subject_of(trainer, spec, shapes.state)
+    asked = {name: DIAGNOSTICS.load(name).DIAGNOSTIC for name in spec.names}
+    chosen = {name: one for name, one in asked.items() if one.obstacle(subject) is None}
+    run = lowering.lower(recording.run, spec.form)
+
+    def start(state: TrainState) -> Any:
+        return {name: diagnostic.start(subject, state) for name, diagnostic in chosen.items()}
+
+    def measured(
+        memory: Any, state: TrainState, numbers: Hyperparams, data: Data, draws: Any
+    ) -> tuple[Any, Values]:
+        first = trainer.step_in_parts(
+            state, numbers, data, jax.tree.map(lambda leaf: leaf[0], draws)
+        )
+        second = trainer.step_in_parts(
+            first.state, numbers, data, jax.tree.map(lambda leaf: leaf[1], draws)
+        )
+        batch = _first_batch(spec.task, data)
+        outputs, entering = run(state.params, state.model_state, batch.inputs)
+        inputs = recording.read(entering)
+        snapshot = Snapshot(state, numbers, first, second, batch, outputs, inputs)
+        kept, values = {}, {}
+        for name, diagnostic in chosen.items():
+            own, kept[name] = diagnostic.measure(subject, snapshot, memory[name])
+            values.update(own)
+        return kept, values
+
+    memory = jax.eval_shape(start, shapes.state)
+    _, found = jax.eval_shape(
+        measured, memory, shapes.state, shapes.hyperparams, spec.data, shapes.draws
+    )
+    series = _series_of(subject, chosen.values(), found)
+    absent = tuple(n for one in asked.values() for n in one.series if n not in found)
+
+    def measure(
+        memory: Any, state: TrainState, numbers: Hyperparams, data: Data, draws: Any
+    ) -> tuple[Any, jax.Array]:
+        kept, values = measured(memory, state, numbers, data, draws)
+        ordered = [jnp.asarray(values[name][layer], jnp.float32) for name, layer in series]
+        return kept, jnp.stack(ordered) if ordered else jnp.zeros(0, jnp.float32)
+
+    return DiagnosticSet(start, measure, series, absent)
+
+
+def _series_of(subject: Subject, chosen: Iterable[Diagnostic], found: Values) -> tuple[Series, ...]:
+    """What was found, by diagnostic, and each by the order of the network."""
+    ranks = {layer: i for i, layer in enumerate((WHOLE, *subject.leaf_names, *subject.layers))}
+    return tuple(
+        Series(name, layer)
+        for diagnostic in chosen
+        for name in diagnostic.series
+        for layer in sorted(found.get(name, ()), key=ranks.__getitem__)
+    )
+
+
+def obstacles(trainer: Trainer, spec: DiagnosticsSpec) -> dict[str, str]:
+    """Why some of the diagnostics that were asked for do not exist for an arm, by name."""
+    subject, _ = _subject_of(trainer, spec, _shapes_of(trainer, spec).state)
+    reasons = {name: DIAGNOSTICS.load(name).DIAGNOSTIC.obstacle(subject) for name in spec.names}
+    return {name: reason for name, reason in reasons.items() if reason is not None}
+
+
+def _shapes_of(trainer: Trainer, spec: DiagnosticsSpec) -> _Shapes:
+    key = jax.eval_shape(lambda: jax.random.key(0, impl="threefry2x32"))
+    laws = jax.ShapeDtypeStruct((len(jax.tree.leaves(trainer.param_shapes)), 2), jnp.float32)
+    number = jax.ShapeDtypeStruct((), jnp.float32)
+    numbers: Any = dict.fromkeys(hyperparams(spec.arm), number)
+    state = jax.eval_shape(trainer.init, Keys(key, key, key), laws, numbers, spec.data)
+    draws = jax.eval_shape(
+        lambda state, data: trainer.draw(state, data, spec.eval_every), state, spec.data
+    )
+    return _Shapes(state, numbers, draws)
+
+
+def _subject_of(
+    trainer: Trainer, spec: DiagnosticsSpec, state: TrainState
+) -> tuple[Subject, Recording]:
+    """What the diagnostics are told of a network, and how to see inside of it."""
+    names = tuple(leaf_names(trainer.param_shapes))
+    batch = jax.eval_shape(lambda data: _first_batch(spec.task, data), spec.data)
+    recording = record(
+        trainer.batch_apply, names, trainer.param_shapes, state.model_state, batch.inputs
+    )
+    subject = Subject(
+        arm=spec.arm,
+        task=spec.task,
+        apply=lowering.lower(trainer.batch_apply, spec.form),
+        leaf_names=names,
+        num_params=sum(leaf.size for leaf in jax.tree.leaves(trainer.param_shapes)),
+        layers=recording.layers,
+        data_layers=recording.data_layers,
+        every=spec.every,
+    )
+    return subject, recording
+
+
+def _first_batch(task: Task, data: Data) -> Batch:
+    return jax.tree.map(lambda leaf: leaf[0], task.evaluation(data)["loss"])

@@ -1,0 +1,119 @@
+"""How far an optimiser walks on pure noise.
+
+Every optimiser here but lion is a linear filter of driving noise ξ: independent from step to step,
+of mean 0, with the variance A summed over all parameters:
+
+    m_t = β m_{t−1} + κ ξ_t,    u_t = −η_t m_t / b_t    (Nesterov: u_t = −η_t (ξ_t + β m_t)),
+
+| optimiser | A | β | κ | b_t |
+|---|---|---|---|---|
+| sgd | |g|² of a mini-batch | momentum | 1 | 1 |
+| adam, adamw | Σ v̂/(√v̂ + ε)² | β₁ | 1 − β₁ | 1 − β₁ᵗ |
+| rmsprop | Σ g²/(√v + ε)² | momentum | 1 | 1 |
+
+With q = E|m|², C = E⟨θ_t − θ_0, m_t⟩ (signs left out) and D = E|θ_t − θ_0|² every step is
+
+    q ← β² q + κ² A,    D ← D + 2 β C η/b + η² q/b²,    C ← β C + η q/b.
+
+Late in the walk D grows by η² A κ²/(1 − β)² a step: η² per parameter for Adam where √v̂ ≫ ε, and
+η²|g|²/(1 − β)² for sgd. Momentum only makes it slower for its first 1/(1 − β) steps. The whole
+gradient is taken for noise, and the decay of weights is left out. A is measured once an interval;
+the first time, v̂ is of a single gradient, and where ε is as large as that A comes out too small.
+"""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from engine.arms.arm import Arm
+from engine.training.optimizers import Hyperparams, make_rate
+from engine.training.probes.diagnostic import Snapshot
+from engine.training.probes.moments import second_moment
+from engine.training.probes.vectors import norm
+
+# The decay of the momentum of each optimiser that is such a filter, and whether it is an average.
+_MOMENTUM = {
+    "sgd": ("momentum", False),
+    "adam": ("beta1", True),
+    "adamw": ("beta1", True),
+    "rmsprop": ("momentum", False),
+}
+
+
+class Walk(NamedTuple):
+    """A walk on noise, in expectation.
+
+    Attributes:
+        momentum: q, of |m|².
+        covariance: C, of ⟨θ − θ_0, m⟩.
+        displacement: D, of |θ − θ_0|².
+    """
+
+    momentum: jax.Array
+    covariance: jax.Array
+    displacement: jax.Array
+
+
+def has_walk(arm: Arm) -> bool:
+    """Whether the arm's optimiser is such a filter."""
+    return arm.optimizer in _MOMENTUM
+
+
+def start_walk() -> Walk:
+    """Before the first step."""
+    return Walk(*(jnp.float32(0.0) for _ in Walk._fields))
+
+
+def noise_size(arm: Arm, snapshot: Snapshot) -> jax.Array:
+    """A of the next step."""
+    grads = jax.tree.leaves(snapshot.first.grads)
+    if arm.optimizer == "sgd":
+        return jnp.square(norm(grads))
+    roots = [jnp.sqrt(v) for v in jax.tree.leaves(second_moment(arm, snapshot))]
+    sizes = grads if arm.optimizer == "rmsprop" else roots
+    epsilon = snapshot.hyperparams["epsilon"]
+    return jnp.square(norm([s / (root + epsilon) for s, root in zip(sizes, roots, strict=True)]))
+
+
+def walk_on(
+    arm: Arm, walk: Walk, noise: jax.Array, step: jax.Array, hyperparams: Hyperparams, number: int
+) -> Walk:
+    """The walk some steps later.
+
+    Args:
+        arm: read for its structure.
+        walk: at `step`.
+        noise: A of the next step.
+        step: steps that lie behind.
+        hyperparams: of the arm.
+        number: of steps.
+    """
+    name, is_average = _MOMENTUM[arm.optimizer]
+    decay, rate = hyperparams[name], make_rate(arm)
+    gain = 1 - decay if is_average else 1.0
+
+    def noise_at(index: jax.Array) -> jax.Array:
+        if arm.optimizer != "rmsprop":
+            return noise
+        # Its second moment starts at 0 and is not corrected, so that its first steps are longer.
+        kept = hyperparams["beta2"]
+        return noise * (1 - kept ** (step + 1)) / (1 - kept ** (index + 1))
+
+    def one(walk: Walk, index: jax.Array) -> tuple[Walk, None]:
+        noise = noise_at(index)
+        correction = 1 - decay ** (index + 1) if is_average else 1.0
+        factor = rate(index, hyperparams) / correction
+        size = decay**2 * walk.momentum + gain**2 * noise
+        before = decay * walk.covariance
+        # Expectations of |u|², of ⟨θ − θ_0, u⟩ before the step, and of ⟨u, m⟩.
+        if arm.nesterov:
+            squared = noise + 2 * decay * noise + decay**2 * size
+            along, shared = decay * before, noise + decay * size
+        else:
+            squared, along, shared = size, before, size
+        displacement = walk.displacement + 2 * factor * along + factor**2 * squared
+        return Walk(size, before + factor * shared, displacement), None
+
+    return lax.scan(one, walk, step + jnp.arange(number))[0]

@@ -1,0 +1,269 @@
+"""Code of the user's own: found by a reference, loaded, and known by its content.
+
+A reference is `path/to/file.py:name` or `package.module:name`.
+"""
+
+import ast
+import hashlib
+import importlib
+import importlib.util
+import os
+import sys
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any, NamedTuple
+
+from engine.errors import InputError, did_you_mean, one_line, unknown_name
+from engine.store.redact import without_home
+
+_NEVER_OWN = {"site-packages", "dist-packages"}
+
+
+class Reference(NamedTuple):
+    """Where something of the user's own is.
+
+    Attributes:
+        place: a file ending in `.py`, or a module's name with dots.
+        name: what is meant in it; may have dots.
+    """
+
+    place: str
+    name: str
+
+    @property
+    def is_file(self) -> bool:
+        """Whether the place is a file."""
+        return self.place.endswith(".py")
+
+
+def is_reference(text: str) -> bool:
+    """Whether a name is a reference to the user's own code."""
+    return ":" in text
+
+
+def parse_reference(text: str, field: str) -> Reference:
+    """Takes a reference apart.
+
+    Args:
+        text: as typed.
+        field: that it was typed for, for messages.
+
+    Raises:
+        InputError: it has not the form of one.
+    """
+    place, _, name = text.rpartition(":")
+    if not place or not all(part.isidentifier() for part in name.split(".")):
+        raise InputError(f"{field}={text!r}: expected path/to/file.py:name or package.module:name")
+    if not place.endswith(".py") and not all(part.isidentifier() for part in place.split(".")):
+        raise InputError(
+            f"{field}={text!r}: {place!r} is neither a file ending in .py nor a module's name"
+        )
+    return Reference(place, name)
+
+
+def canonical(text: str, field: str) -> str:
+    """A reference in the one form that is written down: no home and no way up to it in it.
+
+    Raises:
+        InputError: see `parse_reference`.
+    """
+    place, name = parse_reference(text, field)
+    if not place.endswith(".py"):
+        return f"{place}:{name}"
+    path = Path(os.path.abspath(os.path.expanduser(place)))
+    if path.is_relative_to(Path.cwd()):
+        return f"{path.relative_to(Path.cwd()).as_posix()}:{name}"
+    return f"{without_home(place)}:{name}"
+
+
+def load(text: str, field: str) -> Any:
+    """What a reference names. Its code is run.
+
+    Raises:
+        InputError: it cannot be found or imported, with the reason and the line.
+    """
+    reference = parse_reference(text, field)
+    module = load_module(reference.place, f"{field}={text}")
+    found: Any = module
+    for part in reference.name.split("."):
+        if not hasattr(found, part):
+            own = [n for n, value in vars(module).items() if _is_defined_in(value, module)]
+            raise unknown_name(f"name in {reference.place} for {field}", reference.name, own)
+        found = getattr(found, part)
+    return found
+
+
+def _is_defined_in(value: Any, module: ModuleType) -> bool:
+    return callable(value) and getattr(value, "__module__", None) == module.__name__
+
+
+def load_module(place: str, who: str) -> ModuleType:
+    """A module of the user's own, from its file or by its name.
+
+    A file is loaded again when its content has changed. The folder of a file, or the working
+    directory, can be imported from, after everything else.
+
+    Args:
+        place: a file ending in `.py`, or a module's name with dots.
+        who: asks for it, for messages.
+
+    Raises:
+        InputError: it cannot be found or imported.
+    """
+    try:
+        if place.endswith(".py"):
+            path = Path(os.path.abspath(os.path.expanduser(place)))
+            if not path.is_file():
+                raise InputError(f"{who}: there is no file {str(path)!r}{_nearest_file(path)}")
+            _make_importable(path.parent)
+            return import_file(path)
+        _make_importable(Path.cwd())
+        return importlib.import_module(place)
+    except InputError:
+        raise
+    except Exception as error:
+        raise InputError(f"{who} cannot be imported: {_described(error, place)}") from error
+    except SystemExit as error:
+        raise InputError(f"{who} cannot be imported: it ends the program") from error
+
+
+def _nearest_file(path: Path) -> str:
+    """The question whether another file of its folder was meant, or nothing."""
+    try:
+        beside = [file.stem for file in path.parent.glob("*.py")]
+    except OSError:
+        return ""
+    return did_you_mean(path.stem, beside, ending=".py", cutoff=0.6)
+
+
+def import_file(path: Path) -> ModuleType:
+    """The module of a file, under a name that no other module has; raises whatever it raises.
+
+    Args:
+        path: absolute. What it holds is imported again only when it has changed.
+    """
+    digest = hashlib.sha256(os.fsencode(path) + b"\0" + path.read_bytes()).hexdigest()
+    name = f"own_{path.stem}_{digest[:16]}"
+    if name in sys.modules:
+        return sys.modules[name]
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module
+
+
+def _make_importable(folder: Path) -> None:
+    # Last, so that nothing installed is hidden by a file that happens to have its name.
+    if str(folder) not in sys.path:
+        sys.path.append(str(folder))
+
+
+def _described(error: Exception, place: str) -> str:
+    """What went wrong in the user's code, and in which line of it."""
+    words = one_line(f"{type(error).__name__}: {error}")
+    if isinstance(error, SyntaxError) and error.filename:
+        return words if str(error.lineno) in words else f"{words} (line {error.lineno})"
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if not _is_foreign(f.filename)]
+    if not frames or frames[-1].filename == __file__:
+        return words
+    return f"{words} ({Path(frames[-1].filename).name}, line {frames[-1].lineno})"
+
+
+def _is_foreign(filename: str) -> bool:
+    return filename == __file__ or filename.startswith("<") or "importlib" in Path(filename).parts
+
+
+def where(error: BaseException, folder_of: str) -> str:
+    """The last line of the user's own code that an exception went through, in words, or nothing.
+
+    Args:
+        error: that was raised.
+        folder_of: a file of theirs; what lies beside it or below is theirs too.
+    """
+    folder = Path(folder_of).parent
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        if Path(frame.filename).is_relative_to(folder) and not _is_installed(Path(frame.filename)):
+            return f" ({Path(frame.filename).name}, line {frame.lineno})"
+    return ""
+
+
+def fingerprint(text: str, field: str) -> str:
+    """SHA-256 over the sources behind a reference: its module, and what that imports of its own.
+
+    Own is what lies in the folder of the file, or in the same top-level package; what is imported
+    inside of functions counts too. Paths do not enter, so that a folder may be moved.
+
+    Raises:
+        InputError: see `load`.
+    """
+    reference = parse_reference(text, field)
+    module = load_module(reference.place, f"{field}={text}")
+    assert module.__file__ is not None
+    first = Path(module.__file__)
+    root = first.parent
+    if not reference.is_file:
+        depth = reference.place.count(".") + (first.name == "__init__.py")
+        root = first.parents[depth] if depth else root
+    is_installed = _is_installed(first)
+    found: dict[str, bytes] = {}
+    waiting = [first]
+    while waiting:
+        path = waiting.pop()
+        name = path.relative_to(root).as_posix()
+        if name in found:
+            continue
+        found[name] = path.read_bytes()
+        imported = _imported(path, root)
+        if is_installed:
+            top = first.relative_to(root).parts[0]
+            imported = (p for p in imported if p.relative_to(root).parts[0] == top)
+        waiting.extend(imported)
+    digest = hashlib.sha256(reference.name.encode())
+    for name in sorted(found):
+        digest.update(f"\0{name}\0{len(found[name])}\0".encode() + found[name])
+    return digest.hexdigest()
+
+
+def _is_installed(path: Path) -> bool:
+    is_standard = path.is_relative_to(Path(os.__file__).parent)
+    return is_standard or bool(_NEVER_OWN & set(path.parts))
+
+
+def _imported(path: Path, root: Path) -> Iterator[Path]:
+    """Files below a folder that a file imports, by reading it."""
+    try:
+        tree = ast.parse(path.read_bytes())
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        # It cannot be imported either, and need not be: an import may be tried, or never reached.
+        return
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield from _files_of(root, alias.name.split("."))
+        elif isinstance(node, ast.ImportFrom):
+            above = list(path.parents)[: node.level]
+            base = above[-1] if above else root
+            if not base.is_relative_to(root):
+                continue
+            parts = node.module.split(".") if node.module else []
+            yield from _files_of(base, parts)
+            for alias in node.names:
+                yield from _files_of(base, [*parts, alias.name])
+
+
+def _files_of(base: Path, parts: list[str]) -> Iterator[Path]:
+    """The modules on the way to one, of those that are there."""
+    for length in range(1, len(parts) + 1):
+        place = base.joinpath(*parts[:length])
+        for file in (place.with_suffix(".py"), place / "__init__.py"):
+            if file.is_file():
+                yield file

@@ -1,0 +1,146 @@
+"""What there is to run on, and how a process is bound to its part of it."""
+
+import contextlib
+import importlib.metadata
+import importlib.util
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from engine.errors import InputError
+from engine.workers import determinism
+
+_DEVICE_VARIABLES = {
+    "cuda": "CUDA_VISIBLE_DEVICES",
+    "gpu": "CUDA_VISIBLE_DEVICES",
+    "rocm": "ROCR_VISIBLE_DEVICES",
+    "tpu": "TPU_VISIBLE_CHIPS",
+}
+
+_PROBE = (
+    "import jax; "
+    "print(jax.default_backend(), jax.local_device_count(), jax.local_devices()[0].device_kind)"
+)
+# By their name in /proc/cpuinfo.
+_INSTRUCTIONS = {"avx2": "AVX2", "avx512f": "AVX-512", "amx_tile": "AMX", "sve": "SVE"}
+
+
+class Devices(NamedTuple):
+    """What there is to run on.
+
+    Attributes:
+        platform: `cpu`, `gpu` or `tpu`.
+        num_devices: cores of a CPU that this process may use, or accelerators.
+        kind: the model, and of a CPU those instructions that XLA writes other code for.
+    """
+
+    platform: str
+    num_devices: int
+    kind: str = ""
+
+
+def configure_backend(cache_dir: str | None) -> None:
+    """Settings of JAX that a number depends on, and the directory of its compilation cache."""
+    import jax
+
+    determinism.apply(os.environ)
+    if cache_dir is not None:
+        jax.config.update("jax_compilation_cache_dir", cache_dir)
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
+        jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+
+
+def contradictions(environment: Mapping[str, str], devices: Devices) -> list[str]:
+    """One sentence for each thing in a user's environment that is replaced in the workers.
+
+    Args:
+        environment: of the process that starts them.
+        devices: what they run on.
+    """
+    return determinism.contradictions(devices.platform, environment)
+
+
+def prepare_this_process(devices: Devices) -> None:
+    """Gives this process the variables of a worker, before its backend starts."""
+    os.environ.update(determinism.variables(devices.platform, os.environ))
+
+
+def memory_limit(num_sharing: int) -> int | None:
+    """Bytes that a worker may use; `None` where nobody can say.
+
+    On an accelerator what its backend may allocate; on a CPU this worker's share of the memory of
+    the machine or of its control group, whichever is less.
+
+    Args:
+        num_sharing: workers that share the memory of a CPU.
+    """
+    import jax
+
+    device = jax.local_devices()[0]
+    if device.platform != "cpu":
+        return (device.memory_stats() or {}).get("bytes_limit")
+    size = host_memory()
+    return None if size is None else size // num_sharing
+
+
+def host_memory() -> int | None:
+    """Bytes of the machine's or the control group's memory, whichever is less; or `None`."""
+    sizes = []
+    if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
+        sizes.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    for name in ("memory.max", "memory/memory.limit_in_bytes"):
+        with contextlib.suppress(OSError, ValueError):
+            sizes.append(int(Path("/sys/fs/cgroup", name).read_text()))
+    return min(sizes) if sizes else None
+
+
+def find_devices() -> Devices:
+    """What JAX would run on, found without starting a backend in this process."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    on_cpu = Devices("cpu", cores or 1, _processor())
+    if os.environ.get("JAX_PLATFORMS", "").split(",")[0] == "cpu" or not _has_accelerator_plugin():
+        return on_cpu
+    found = subprocess.run([sys.executable, "-c", _PROBE], capture_output=True, text=True)
+    if found.returncode != 0:
+        last = (found.stderr.strip().splitlines() or ["no message"])[-1]
+        raise InputError(f"JAX cannot start its backend: {last}")
+    backend, count, kind = found.stdout.strip().splitlines()[-1].split(maxsplit=2)
+    return on_cpu if backend == "cpu" else Devices(backend, int(count), kind)
+
+
+def _processor() -> str:
+    """Model of the processor, and the instructions of it that XLA writes other code for."""
+    lines: dict[str, str] = {}
+    with contextlib.suppress(OSError, UnicodeDecodeError):
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            name, _, value = line.partition(":")
+            lines.setdefault(name.strip(), value.strip())
+    has = set(lines.get("flags", lines.get("Features", "")).split())
+    named = [words for flag, words in _INSTRUCTIONS.items() if flag in has]
+    model = lines.get("model name") or platform.processor() or platform.machine()
+    return ", ".join([model, *named])
+
+
+def _has_accelerator_plugin() -> bool:
+    plugins = importlib.metadata.entry_points(group="jax_plugins")
+    return bool(list(plugins)) or importlib.util.find_spec("libtpu") is not None
+
+
+def environment(devices: Devices, index: int) -> dict[str, str]:
+    """Variables of one worker: those of its device, and those that its bits depend on."""
+    variables = determinism.variables(devices.platform, os.environ)
+    if devices.platform == "cpu":
+        return {**variables, "JAX_PLATFORMS": "cpu"}
+    variable = _DEVICE_VARIABLES.get(devices.platform)
+    if variable is None or devices.num_devices == 1:
+        return variables
+    visible = os.environ.get(variable, "").split(",") if os.environ.get(variable) else []
+    chosen = visible[index % len(visible)] if visible else str(index % devices.num_devices)
+    variables[variable] = chosen
+    if devices.platform == "tpu":
+        variables |= {"TPU_CHIPS_PER_PROCESS_BOUNDS": "1,1,1", "TPU_PROCESS_BOUNDS": "1,1,1"}
+    return variables
