@@ -53,9 +53,7 @@ def _study(values: flags.FlagValues, default: str | None = None) -> "Study":
     from engine.studies.study import with_fields, with_sweep
     from experiments import EXPERIMENTS
 
-    study = load_study(
-        values["experiment"].value or default or required(values, "experiment"), EXPERIMENTS
-    )
+    study = load_study(values["experiment"].value or default or required(values, "experiment"), EXPERIMENTS)
     given = given_flags(values)
     if "init_seeds" in given:
         if "seeds" in given:
@@ -196,9 +194,7 @@ def _read(values: flags.FlagValues) -> None:
         raise InputError(f"--curves is missing: {values['curves'].help}")
     names = ("classes", "chance_loss", "average", "baseline", "workdir")
     options = ReadOptions(**{name: given[name] for name in LOG_FIELDS if name in given})
-    counts = (
-        parse_numbers("class_counts", given["class_counts"]) if "class_counts" in given else None
-    )
+    counts = parse_numbers("class_counts", given["class_counts"]) if "class_counts" in given else None
     read(
         given["curves"],
         class_counts=counts,

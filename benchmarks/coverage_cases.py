@@ -129,9 +129,7 @@ def size_case(
     return Case(name, law, num_runs, simulate, is_slow)
 
 
-def crossing(
-    generator: np.random.Generator, shares: Iterable[float], shape: tuple[int, int]
-) -> np.ndarray:
+def crossing(generator: np.random.Generator, shares: Iterable[float], shape: tuple[int, int]) -> np.ndarray:
     """Normal values `[rows, columns]` with shares of the variance of row, column and rest."""
     row, column, rest = (math.sqrt(share) for share in shares)
     value = row * generator.normal(size=(shape[0], 1))

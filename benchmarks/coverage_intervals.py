@@ -143,9 +143,7 @@ _NAMES: dict[Callable[..., Intervals], Callable[[Law], str]] = {
 }
 
 
-def _turnbull(
-    law: Law, num: int, generator: np.random.Generator, num_resamples: int = 400
-) -> Intervals:
+def _turnbull(law: Law, num: int, generator: np.random.Generator, num_resamples: int = 400) -> Intervals:
     time, event = law.observe(generator, num)
     lower = np.where(event == 1, np.round(time / law.grid - 1) * law.grid, time)
     upper = np.where(event == 1, np.round(time / law.grid) * law.grid, np.inf)

@@ -60,15 +60,11 @@ def size_cases() -> Iterator[Case]:
                 yield Case("safe_log_rank", name, num, simulate)
 
 
-def _arms(
-    law: Law, num: int, groups: int, generator: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _arms(law: Law, num: int, groups: int, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return *law.observe(generator, num * groups), np.repeat(np.arange(groups), num)
 
 
-def _log_rank(
-    law: Law, num: int, groups: int, shuffles: int, generator: np.random.Generator
-) -> float:
+def _log_rank(law: Law, num: int, groups: int, shuffles: int, generator: np.random.Generator) -> float:
     data, seed = _arms(law, num, groups, generator), int(generator.integers(2**31))
     return statistics.log_rank(*data, num_permutations=shuffles, seed=seed).p_value
 
@@ -78,9 +74,7 @@ def _gray(law: Law, num: int, groups: int, shuffles: int, generator: np.random.G
     return statistics.gray_test(*data, num_permutations=shuffles, seed=seed).p_value
 
 
-def _pairs(
-    law: Law, num: int, generator: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def _pairs(law: Law, num: int, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """`(time, event, group, seed)` of two arms with the same law and seeds in common."""
     uniform = paired_uniforms(generator, num).ravel()
     data = law.observe(generator, 2 * num, uniform)
@@ -118,9 +112,7 @@ def _holm(law: Law, num: int, generator: np.random.Generator) -> float:
     return float(statistics.holm(np.array(p_values)).min())
 
 
-def _looks(
-    law: Law, num: int, block: int, generator: np.random.Generator, num_studies: int
-) -> list[Row]:
+def _looks(law: Law, num: int, block: int, generator: np.random.Generator, num_studies: int) -> list[Row]:
     """At the most telling of all looks; and plain log-rank at each of them, for contrast.
 
     Runs take unequal time, so which pairs or blocks are over at a look is a matter of the machine;
@@ -129,9 +121,7 @@ def _looks(
     """
     rejected, repeated = 0, 0
     for _ in range(num_studies):
-        time, event, group, seed = (
-            _pairs(law, num, generator) if block == 1 else _blocks(law, num, generator)
-        )
+        time, event, group, seed = _pairs(law, num, generator) if block == 1 else _blocks(law, num, generator)
         log_e = np.zeros(2)
         is_found = is_repeated = False
         for first in range(0, num, block):

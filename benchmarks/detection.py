@@ -87,9 +87,7 @@ def _score(curves: list[SyntheticCurve], readings: list[Reading]) -> Score:
         delays=np.array([_in_widths(truth, r.fired) for truth, r in both]),
         right=Share(sum(f.status in t.statuses for t, _, f in read), len(read)),
         wrong=Counter(f.status for t, _, f in read if f.status not in t.statuses),
-        width_ratios=np.array(
-            [f.width_steps / t.width_steps for t, _, f in read if t.width_steps and f.width_steps]
-        ),
+        width_ratios=np.array([f.width_steps / t.width_steps for t, _, f in read if t.width_steps and f.width_steps]),
         stairs=Share(sum(planted == counted for planted, counted in stairs), len(stairs)),
     )
 
@@ -163,11 +161,7 @@ def _print_statuses(scores: Scores) -> None:
         score = by_way[OURS]
         wrong = ", ".join(f"{number} {status}" for status, number in score.wrong.most_common())
         ratios = score.width_ratios
-        spread = (
-            ""
-            if len(ratios) == 0
-            else "{:.2f} ({:.2f}–{:.2f})".format(*np.percentile(ratios, [50, 5, 95]))
-        )
+        spread = "" if len(ratios) == 0 else "{:.2f} ({:.2f}–{:.2f})".format(*np.percentile(ratios, [50, 5, 95]))
         cells = [name, _percent(score.right), wrong, spread, _percent(score.stairs)]
         rows.append(cells)
     head = ["family", "status right, %", "wrong ones", "width over truth (90 % of curves)"]
@@ -187,8 +181,7 @@ def _print_onsets(scores: Scores) -> None:
 def _print_counts(scores: Scores, field: str, title: str) -> None:
     ways = list(next(iter(scores.values())))
     rows = [
-        [name, str(getattr(by_way[OURS], field).of)]
-        + [str(getattr(by_way[way], field).number) for way in ways]
+        [name, str(getattr(by_way[OURS], field).of)] + [str(getattr(by_way[way], field).number) for way in ways]
         for name, by_way in scores.items()
         if getattr(by_way[OURS], field).of
     ]

@@ -109,10 +109,7 @@ def _accuracy_above_half(curves: Sequence[SyntheticCurve]) -> list[Reading]:
 
 
 def _accuracy_above_constant(curves: Sequence[SyntheticCurve]) -> list[Reading]:
-    return [
-        _first(curve, curve.accuracy > curve.constant_accuracy + _GAIN_IN_ACCURACY)
-        for curve in curves
-    ]
+    return [_first(curve, curve.accuracy > curve.constant_accuracy + _GAIN_IN_ACCURACY) for curve in curves]
 
 
 def _pelt(which: str) -> Detector:
@@ -174,8 +171,4 @@ DETECTORS: dict[str, Detector] = {
 def available() -> dict[str, Detector]:
     """The detectors whose packages are installed."""
     has_ruptures = importlib.util.find_spec("ruptures") is not None
-    return {
-        name: detector
-        for name, detector in DETECTORS.items()
-        if has_ruptures or not name.startswith("PELT")
-    }
+    return {name: detector for name, detector in DETECTORS.items() if has_ruptures or not name.startswith("PELT")}

@@ -112,9 +112,7 @@ _CAUSES = (
         table.SCALE,
         {
             "small": _plain(*_SMALL, "--init_scale=0.01", "--optimizer=sgd", "--learning_rate=0.1"),
-            "cnn8": _plain(
-                "--init_scale=0.02", "--optimizer=sgd", "--momentum=0.9", "--learning_rate=0.03"
-            ),
+            "cnn8": _plain("--init_scale=0.02", "--optimizer=sgd", "--momentum=0.9", "--learning_rate=0.03"),
         },
     ),
     Cause(
@@ -207,8 +205,7 @@ def _show(rows: list[dict[str, Any]]) -> None:
         verdicts = Counter(row["verdict"] for row in own)
         firsts = Counter(str(row["first"]) for row in own)
         words, changes = (
-            ", ".join(f"{name} ×{number}" for name, number in counts.most_common())
-            for counts in (verdicts, firsts)
+            ", ".join(f"{name} ×{number}" for name, number in counts.most_common()) for counts in (verdicts, firsts)
         )
         seeds = f"{min(row['seeds'] for row in own)}–{max(row['seeds'] for row in own)}"
         longest = max(row["seconds"] for row in own)

@@ -95,8 +95,7 @@ def _main(argv: list[str]) -> None:
         for name, (wall, processor) in medians.items():
             of_wall, of_processor = medians[name] / medians["none"] - 1
             print(
-                f"| {network} | {name} | {wall:.4f} | {of_wall:+.1%} | {processor:.4f} | "
-                f"{of_processor:+.1%} |",
+                f"| {network} | {name} | {wall:.4f} | {of_wall:+.1%} | {processor:.4f} | {of_processor:+.1%} |",
                 flush=True,
             )
 

@@ -67,9 +67,7 @@ class _Place:
     def start(self, words: list[str], program: str = "launch.py") -> subprocess.Popen[str]:
         """A launch."""
         command = [sys.executable, str(_ROOT / program), *words]
-        return subprocess.Popen(
-            command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, cwd=_ROOT
-        )
+        return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, cwd=_ROOT)
 
     def is_whole(self, name: str, workdir: Path) -> bool:
         """Whether the rows are those of the uninterrupted launch, each once and bit for bit."""
@@ -81,11 +79,7 @@ class _Place:
         num_stored = sum(len(table) for table in directory.iterate(["arm"]))
         found = directory.read()
         is_clean = not directory.num_left_out and not (workdir / "checkpoint").exists()
-        return (
-            is_clean
-            and num_stored == len(found)
-            and fault_cases.same_bits(found, self._references[name])
-        )
+        return is_clean and num_stored == len(found) and fault_cases.same_bits(found, self._references[name])
 
 
 def _interrupted(place: _Place, draw: random.Random, kind: str, number: int) -> tuple[int, int]:
@@ -183,9 +177,7 @@ def _main(argv: list[str]) -> None:
                 work: Callable[..., tuple[int, int]] = fault_cases.CASES[kind]
                 cases, wrong = work(place.folder, draw, _NUMBER.value or None)
             else:
-                cases, wrong = {"operations": _operations, "races": _races}[kind](
-                    place, draw, number
-                )
+                cases, wrong = {"operations": _operations, "races": _races}[kind](place, draw, number)
             total_wrong += wrong
             seconds = time.monotonic() - started
             print(f"| {kind} | {cases} | {wrong} | {seconds:.0f} |", flush=True)

@@ -54,10 +54,7 @@ class Law(NamedTuple):
     def restricted_mean(self) -> float:
         """The area above the incidence up to the horizon, by the rule of midpoints."""
         num = 100_000
-        return float(
-            np.mean(1.0 - self.incidence((np.arange(num) + 0.5) * self.horizon / num))
-            * self.horizon
-        )
+        return float(np.mean(1.0 - self.incidence((np.arange(num) + 0.5) * self.horizon / num)) * self.horizon)
 
     def slowed(self, factor: float) -> "Law":
         """The same with all ends later by a factor, before they are rounded and censored."""

@@ -249,9 +249,7 @@ def _torch_func(workload: Workload, num_seeds: int) -> Prepared:
     from torch.func import functional_call, grad, stack_module_state, vmap
 
     torch.manual_seed(0)
-    networks = torch.nn.ModuleList(
-        [torch_network(workload, has_buffers=False) for _ in range(num_seeds)]
-    )
+    networks = torch.nn.ModuleList([torch_network(workload, has_buffers=False) for _ in range(num_seeds)])
     networks, x, y, wait = _on_device(networks, *examples(workload))
     params, buffers = stack_module_state(list(networks))
     base = torch_network(workload, has_buffers=False).to("meta")
@@ -327,9 +325,7 @@ ROWS: dict[str, Row] = {
 }
 
 
-def losses(
-    workload: Workload, form: str, learning_rate: float = LEARNING_RATE, num_steps: int = 100
-) -> np.ndarray:
+def losses(workload: Workload, form: str, learning_rate: float = LEARNING_RATE, num_steps: int = 100) -> np.ndarray:
     """Mini-batch losses of some seeds in a form, shape `[num_seeds, num_steps]`.
 
     One seed of the large workloads, whose native form takes seconds a step.

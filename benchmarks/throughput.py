@@ -152,11 +152,7 @@ def _flops(workload: str) -> float:
 def _print_rows() -> None:
     from benchmarks.rows import ENGINE, PEAK, ROWS
 
-    names = [
-        name
-        for name in ROWS
-        if name in (ENGINE, PEAK) or not _ROWS.value or any(r in name for r in _ROWS.value)
-    ]
+    names = [name for name in ROWS if name in (ENGINE, PEAK) or not _ROWS.value or any(r in name for r in _ROWS.value)]
     is_cpu = find_devices().platform == "cpu"
     for workload in _WORKLOADS.value:
         ways: dict[str, _Way] = {}
@@ -174,9 +170,7 @@ def _print_rows() -> None:
         _print_table(workload, names, ways, missing)
 
 
-def _start(
-    names: list[str], workload: str, is_cpu: bool, missing: dict[str, str]
-) -> dict[str, _Way]:
+def _start(names: list[str], workload: str, is_cpu: bool, missing: dict[str, str]) -> dict[str, _Way]:
     """The rows that can be measured; the others go to `missing` with the reason."""
     from benchmarks.rows import ROWS
 
@@ -200,9 +194,7 @@ def _measure(ways: dict[str, _Way], missing: dict[str, str]) -> None:
             del ways[name]
 
 
-def _print_table(
-    workload: str, names: list[str], ways: dict[str, _Way], missing: dict[str, str]
-) -> None:
+def _print_table(workload: str, names: list[str], ways: dict[str, _Way], missing: dict[str, str]) -> None:
     from benchmarks.rows import ENGINE, PEAK
 
     flops = _flops(workload)
@@ -256,9 +248,7 @@ def _print_widths() -> None:
 _Case = tuple[str | None, int]
 
 
-def _measure_widths(
-    name: str, cases: list[_Case]
-) -> dict[_Case, tuple[list[float], float | None, str]]:
+def _measure_widths(name: str, cases: list[_Case]) -> dict[_Case, tuple[list[float], float | None, str]]:
     """Seconds per seed and step, bytes per lane, and why there are none, of each case."""
     from benchmarks.rows import prepare_engine
     from benchmarks.workloads import WORKLOADS
@@ -300,11 +290,7 @@ def _print_agreement() -> None:
     for name in _WORKLOADS.value:
         workload = WORKLOADS[name]
         in_form = {form: losses(workload, form) for form in FORMS}
-        pairs = {
-            f"{form} against native": (in_form[form], in_form["native"])
-            for form in FORMS
-            if form != "native"
-        }
+        pairs = {f"{form} against native": (in_form[form], in_form["native"]) for form in FORMS if form != "native"}
         pairs["direct against itself, learning rate one rounding higher"] = (
             losses(workload, "direct", next_rate),
             in_form["direct"],

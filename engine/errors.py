@@ -61,9 +61,7 @@ def visible(text: str) -> str:
     Args:
         text: with names that may come from strangers; its white space is left as it is.
     """
-    return "".join(
-        "\N{REPLACEMENT CHARACTER}" if _is_hidden(c) and not c.isspace() else c for c in text
-    )
+    return "".join("\N{REPLACEMENT CHARACTER}" if _is_hidden(c) and not c.isspace() else c for c in text)
 
 
 def _is_hidden(character: str) -> bool:

@@ -57,9 +57,7 @@ def parse_reference(text: str, field: str) -> Reference:
     if not place or not all(part.isidentifier() for part in name.split(".")):
         raise InputError(f"{field}={text!r}: expected path/to/file.py:name or package.module:name")
     if not place.endswith(".py") and not all(part.isidentifier() for part in place.split(".")):
-        raise InputError(
-            f"{field}={text!r}: {place!r} is neither a file ending in .py nor a module's name"
-        )
+        raise InputError(f"{field}={text!r}: {place!r} is neither a file ending in .py nor a module's name")
     return Reference(place, name)
 
 

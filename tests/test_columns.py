@@ -80,9 +80,7 @@ def _rows() -> dict[str, dict[str, Any]]:
     found = {
         "broke": outcome_row(_finished(FALL, 0), H, settings, "break"),
         "stuck": outcome_row(_finished(FLAT, 1), H, settings, "break"),
-        "diverged": outcome_row(
-            _finished(FLAT[:1], 2, diverged_step=7, stop_reason="diverged"), H, settings, "break"
-        ),
+        "diverged": outcome_row(_finished(FLAT[:1], 2, diverged_step=7, stop_reason="diverged"), H, settings, "break"),
         "hit": outcome_row(hit, H, settings, "hit"),
         "regression": outcome_row(_finished(FALL, 4, **without), H, settings, "break"),
         "failed": failed_row(_finished(FLAT, 5).run, H),

@@ -49,9 +49,7 @@ def test_refuses_with_what_was_expected(name, text, words):
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize(
-    ("name", "default"), [(n, d) for n, d in config.DEFAULTS.items() if d is not None]
-)
+@pytest.mark.parametrize(("name", "default"), [(n, d) for n, d in config.DEFAULTS.items() if d is not None])
 def test_every_field_round_trips_through_text(name, default):
     text = ",".join(map(str, default)) if isinstance(default, tuple) else str(default)
     assert parse_value(name, text) == default

@@ -98,9 +98,7 @@ def test_only_parents_that_still_wait_are_forked(data_dir):
     assert forks.fork_steps == {"slow": 11, "fast": None}
     assert {r.fork_step for r in forks.runs} == {11}
     assert [r.seed for r in forks.runs] == [0, 0, 0, 1, 1, 1, 2, 2, 2]
-    later = with_forks(
-        plan._replace(fork_steps={"slow": 22, "fast": None}), _waited([20.0, 40.0, 60.0])
-    )
+    later = with_forks(plan._replace(fork_steps={"slow": 22, "fast": None}), _waited([20.0, 40.0, 60.0]))
     assert {r.seed for r in later.runs} == {1, 2}
     assert len({run_key(r) for r in [*plan.runs, *forks.runs]}) == 15
 
@@ -192,9 +190,7 @@ def test_a_study_with_every_design_runs_resumes_and_grows(tmp_path, data_dir):
 
 
 def test_a_study_without_a_median_has_no_forks(tmp_path, data_dir):
-    study = small_study(
-        arms={"still": small_arm(learning_rate=0.0)}, baseline=None, design="fork", forks=2
-    )
+    study = small_study(arms={"still": small_arm(learning_rate=0.0)}, baseline=None, design="fork", forks=2)
     summary = run(study, tmp_path / "a", data_dir=data_dir, num_workers=0, is_quiet=True).summary
     assert len(read_all(tmp_path / "a")) == 3
     assert summary["arms"]["still"]["statuses"]["stuck"] == 3

@@ -46,9 +46,7 @@ def _run_calm_and_hostile(study, hostile, tmp_path, options, monkeypatch):
 
 
 @pytest.mark.slow
-def test_a_hostile_environment_changes_no_bit_of_convolutions(
-    tmp_path, data_dir, cache_dir, monkeypatch
-):
+def test_a_hostile_environment_changes_no_bit_of_convolutions(tmp_path, data_dir, cache_dir, monkeypatch):
     """Their sums are divided among the threads of a pool, where there is one."""
     arm = small_arm(model="cnn8", conv_widths=(8, 8), pool_after=(2,))
     study = small_study(arms={"conv": arm}, baseline=None, seeds=2, horizon=22)
@@ -62,9 +60,7 @@ def test_a_hostile_environment_changes_no_bit(tmp_path, data_dir, cache_dir, mon
     options = {"data_dir": data_dir, "cache_dir": cache_dir}
     _run_calm_and_hostile(small_study(), hostile, tmp_path, options, monkeypatch)
     notes = [line for line in capfd.readouterr().err.splitlines() if line.startswith("note: ")]
-    assert [line.split()[1] for line in notes] == [
-        f"{name}={hostile[name]}" for name in sorted(hostile, key=_place)
-    ]
+    assert [line.split()[1] for line in notes] == [f"{name}={hostile[name]}" for name in sorted(hostile, key=_place)]
 
 
 def _place(variable):
@@ -72,9 +68,7 @@ def _place(variable):
 
 
 def test_the_installed_versions_know_everything_in_the_table():
-    flags = " ".join(
-        f"--{s.name}={str(s.value).lower()}" for s in determinism.SETTINGS if s.kind == "xla"
-    )
+    flags = " ".join(f"--{s.name}={str(s.value).lower()}" for s in determinism.SETTINGS if s.kind == "xla")
     names = [s.name for s in determinism.SETTINGS if s.kind == "jax"]
     assert all(hasattr(jax.config, name) for name in names)
     program = "import jax; jax.devices()"

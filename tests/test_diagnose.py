@@ -143,15 +143,9 @@ def test_wrong_words_get_one_line(
     assert not (tmp_path / "study").exists()
 
 
-def test_a_study_of_another_kind_is_refused(
-    tmp_path: Path, data_dir: str, capsys: pytest.CaptureFixture[str]
-):
+def test_a_study_of_another_kind_is_refused(tmp_path: Path, data_dir: str, capsys: pytest.CaptureFixture[str]):
     workdir = tmp_path / "study"
-    words = [
-        word
-        for word in _words(workdir, data_dir, "--seeds=1", "--horizon=22")
-        if word != "diagnose"
-    ]
+    words = [word for word in _words(workdir, data_dir, "--seeds=1", "--horizon=22") if word != "diagnose"]
     assert launch.main([*words, "--experiment=single"]) == 0
     assert launch.main(_words(workdir, data_dir, "--seeds=2", "--horizon=66")) == 2
     assert "holds another study, which is no diagnosis" in capsys.readouterr().err

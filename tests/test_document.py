@@ -26,9 +26,7 @@ STUDIES = {
     "fixed": small_study(fix_init=3, root_seed=5, stop="settled"),
     "detector": small_study(detector=DetectorSettings(window=7, high=0.3)),
     "crossed": small_study(design="crossed", order_seeds=3),
-    "forks": small_study(
-        design="crossed_fork", order_seeds=2, forks=2, fork_step={"slow": 22, "fast": 11}
-    ),
+    "forks": small_study(design="crossed_fork", order_seeds=2, forks=2, fork_step={"slow": 22, "fast": 11}),
     "open forks": small_study(design="fork", forks=2),
     "groups": small_study(
         arms={

@@ -147,9 +147,7 @@ def test_words_that_name_no_experiment(word, expected, folder):
         load_study(word, EXPERIMENTS)
 
 
-def test_a_file_runs_and_leaves_its_name_and_no_place(
-    folder, data_dir, cache_dir, capsys, monkeypatch
-):
+def test_a_file_runs_and_leaves_its_name_and_no_place(folder, data_dir, cache_dir, capsys, monkeypatch):
     words = [f"--experiment={folder / 'mine.py'}", "--workdir=w", "--seeds=1", "--workers=0"]
     places = [f"--data_dir={data_dir}", f"--compilation_cache={cache_dir}"]
     monkeypatch.setattr(sys, "argv", ["launch.py", *words, *places])

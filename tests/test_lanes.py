@@ -54,17 +54,10 @@ def test_alone_among_others_in_another_lane_in_another_order(arm, make_pool):
 
 
 @pytest.mark.parametrize(("name", "block", "widths"), [("cnn8", 1, (1, 3)), ("mlp", 2, (4, 6))])
-def test_the_number_of_lanes_changes_nothing_while_the_block_is_the_same(
-    name, block, widths, make_pool
-):
+def test_the_number_of_lanes_changes_nothing_while_the_block_is_the_same(name, block, widths, make_pool):
     """Also where lanes become free at different times, and are filled beside others that go on."""
-    runs = [
-        run._replace(horizon=11 * (1 + 5 * (run.seed % 3)))
-        for run in runs_of(ARMS[name], [0, 1, 2, 3])
-    ]
-    few, many = (
-        drain(make_pool(ARMS[name], width=width, block=block), runs, width) for width in widths
-    )
+    runs = [run._replace(horizon=11 * (1 + 5 * (run.seed % 3))) for run in runs_of(ARMS[name], [0, 1, 2, 3])]
+    few, many = (drain(make_pool(ARMS[name], width=width, block=block), runs, width) for width in widths)
     for run in runs:
         assert_same_bits(few["arm", run.seed], many["arm", run.seed])
 
@@ -117,9 +110,7 @@ def test_a_run_that_learns_by_heart_is_not_stopped_early(make_pool):
 def test_runs_of_unequal_length_share_lanes(make_pool):
     """Lanes are filled again as they become free, and nothing else changes."""
     arm = small_arm()
-    runs = [
-        run._replace(horizon=11 * (1 + 3 * (run.seed % 4))) for run in runs_of(arm, list(range(9)))
-    ]
+    runs = [run._replace(horizon=11 * (1 + 3 * (run.seed % 4))) for run in runs_of(arm, list(range(9)))]
     mixed = drain(make_pool(arm), runs, 4)
     for run in runs:
         alone = drain(make_pool(arm), [run], 4)["arm", run.seed]
@@ -130,9 +121,7 @@ def test_runs_of_unequal_length_share_lanes(make_pool):
 def test_arms_that_differ_in_numbers_share_a_pool(make_pool):
     slow, fast = small_arm(learning_rate=1e-4), small_arm(learning_rate=1e-2, init="normal")
     runs = [
-        run._replace(arm_name=name)
-        for name, arm in (("slow", slow), ("fast", fast))
-        for run in runs_of(arm, [0, 1, 2])
+        run._replace(arm_name=name) for name, arm in (("slow", slow), ("fast", fast)) for run in runs_of(arm, [0, 1, 2])
     ]
     mixed = drain(make_pool(slow), runs, 4)
     for name, arm in (("slow", slow), ("fast", fast)):

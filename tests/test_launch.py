@@ -219,8 +219,6 @@ def test_no_path_of_the_machine_is_stored(tmp_path, data_dir, monkeypatch):
 
 def test_a_reader_that_has_had_enough_sees_no_traceback():
     words = f"{sys.executable} launch.py --help | head -1"
-    done = subprocess.run(
-        words, shell=True, capture_output=True, text=True, cwd=Path(launch.__file__).parent
-    )
+    done = subprocess.run(words, shell=True, capture_output=True, text=True, cwd=Path(launch.__file__).parent)
     assert done.stdout.startswith("Plateau")
     assert done.stderr == ""

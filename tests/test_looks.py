@@ -189,9 +189,7 @@ def test_arms_alike_are_seldom_told_apart_whatever_their_horizons():
     generator = np.random.default_rng(0)
     num_rejected = 0
     for _ in range(100):
-        looks = Looks(
-            Until("comparison", block=8, max_seeds=64), {"a": 1000.0, "b": 100.0}, "a", []
-        )
+        looks = Looks(Until("comparison", block=8, max_seeds=64), {"a": 1000.0, "b": 100.0}, "a", [])
         for seed in range(64):
             for arm, horizon in (("a", 1000.0), ("b", 100.0)):
                 if generator.random() < 0.5:

@@ -180,9 +180,7 @@ def test_the_gradient_of_a_kernel_is_the_same_in_parts_of_the_batch(monkeypatch)
     k = jnp.asarray(RNG.normal(size=(3, 3, 4, 5)), jnp.float32)
 
     def conv(x, k):
-        return lax.conv_general_dilated(
-            x, k, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")
-        )
+        return lax.conv_general_dilated(x, k, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"))
 
     def gradient():
         fn = lambda x, k: jnp.sum(lower(conv, "direct")(x, k) ** 2)  # noqa: E731
@@ -248,9 +246,7 @@ def test_second_derivatives(form):
     k = jnp.asarray(RNG.normal(size=(3, 3, 4, 4)), jnp.float32)
 
     def conv(x, k):
-        y = lax.conv_general_dilated(
-            x, k, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")
-        )
+        y = lax.conv_general_dilated(x, k, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"))
         return jnp.mean(jnp.tanh(y) ** 2)
 
     def curvature(fn):
@@ -260,9 +256,7 @@ def test_second_derivatives(form):
 
 
 @pytest.mark.parametrize("padding", ["VALID", "SAME"])
-@pytest.mark.parametrize(
-    ("window", "strides"), [((2, 2), (2, 2)), ((3, 3), (2, 2)), ((3, 2), (1, 1))]
-)
+@pytest.mark.parametrize(("window", "strides"), [((2, 2), (2, 2)), ((3, 3), (2, 2)), ((3, 2), (1, 1))])
 @pytest.mark.parametrize("pool", [nn.max_pool, nn.avg_pool])
 def test_pooling(pool, window, strides, padding, form):
     x = jnp.asarray(RNG.normal(size=(2, 7, 6, 3)), jnp.float32)
@@ -299,18 +293,14 @@ def test_what_no_rule_covers_stays_native_and_is_named(caplog, form):
     k = jnp.ones((3, 3, 4, 2), jnp.int32)
 
     def conv(x, k):
-        return lax.conv_general_dilated(
-            x, k, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")
-        )
+        return lax.conv_general_dilated(x, k, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"))
 
     np.testing.assert_array_equal(lower(conv, form)(x, k), conv(x, k))
     assert "conv_general_dilated of int32[2,6,6,4] stays native" in caplog.text
 
 
 def _square_of_conv(x):
-    y = lax.conv_general_dilated(
-        x, _KERNEL, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")
-    )
+    y = lax.conv_general_dilated(x, _KERNEL, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"))
     return y * jnp.abs(y)
 
 
@@ -328,17 +318,13 @@ def _own_gradient(primals, tangents):
 
 
 def _while(x):
-    return lax.while_loop(
-        lambda c: c[0] < 2, lambda c: (c[0] + 1, jnp.tanh(_square_of_conv(c[1]))), (0, x)
-    )[1]
+    return lax.while_loop(lambda c: c[0] < 2, lambda c: (c[0] + 1, jnp.tanh(_square_of_conv(c[1]))), (0, x))[1]
 
 
 NESTED = {
     "jit": jax.jit(lambda x: jax.nn.relu(jax.jit(_square_of_conv)(x))),
     "remat": jax.checkpoint(lambda x: jnp.tanh(_square_of_conv(x))),
-    "scan": lambda x: lax.scan(
-        lambda c, b: (jnp.tanh(_square_of_conv(c)) + b, b), x, jnp.arange(3.0)
-    )[0],
+    "scan": lambda x: lax.scan(lambda c, b: (jnp.tanh(_square_of_conv(c)) + b, b), x, jnp.arange(3.0))[0],
     "cond": lambda x: lax.cond(x[0, 0, 0, 0] > 0, _square_of_conv, lambda x: 2 * x, x),
     "custom_jvp": _with_own_gradient,
 }
@@ -427,9 +413,7 @@ def test_gradients_of_kernels_in_few_digits_are_summed_in_many(window, monkeypat
     monkeypatch.setattr(direct, "_CACHED_BYTES", x.nbytes / 16)
 
     def conv(x, k):
-        return lax.conv_general_dilated(
-            x, k, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")
-        )
+        return lax.conv_general_dilated(x, k, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"))
 
     def gradient(fn, *args):
         return jax.vjp(fn, *args)[1](weights.astype(args[0].dtype))[1].astype(jnp.float32)

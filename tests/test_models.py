@@ -64,9 +64,7 @@ def test_dropout_is_drawn_from_its_key_and_off_in_evaluation():
     again = model.train_apply(params, state, INPUTS, jax.random.key(1))[0]
     assert not bool(jnp.allclose(first, second))
     np.testing.assert_array_equal(first, again)
-    np.testing.assert_array_equal(
-        model.batch_apply(params, state, INPUTS), model.batch_apply(params, state, INPUTS)
-    )
+    np.testing.assert_array_equal(model.batch_apply(params, state, INPUTS), model.batch_apply(params, state, INPUTS))
 
 
 def test_cnn8_is_the_network_of_the_question():
@@ -155,9 +153,7 @@ def test_initial_schemes(scheme, conv, dense, bias):
         (params["dense"]["bias"], bias),
     ):
         # The standard error of a sample standard deviation is σ/√(2n).
-        assert float(jnp.std(leaf)) == pytest.approx(
-            expected, abs=4 * expected / np.sqrt(2 * leaf.size)
-        )
+        assert float(jnp.std(leaf)) == pytest.approx(expected, abs=4 * expected / np.sqrt(2 * leaf.size))
     np.testing.assert_array_equal(params["norm"]["scale"], np.ones(7))
     np.testing.assert_array_equal(params["norm"]["bias"], np.zeros(7))
     assert scheme in SCHEMES

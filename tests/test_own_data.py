@@ -208,10 +208,7 @@ def test_bad_input_is_one_line_and_leaves_nothing(words, expected, tmp_path, dat
 def test_what_is_left_out_is_said_and_reported(home, options, capsys):
     """On stderr with the names, in the report as a number."""
     summary = run(_study("~/pictures"), home / "study", **options).summary
-    assert (
-        "note: 1 of 1,798 files left out, unreadable: 'train/7/broken.png'"
-        in capsys.readouterr().err
-    )
+    assert "note: 1 of 1,798 files left out, unreadable: 'train/7/broken.png'" in capsys.readouterr().err
     assert summary["arms"]["one"]["data_notes"] == ["1 of 1,798 files left out, unreadable"]
     words = "In the data: 1 of 1,798 files left out, unreadable."
     assert words in summary["verdict"]["limits"]

@@ -38,9 +38,7 @@ def test_bfloat16_trains_with_float32_parameters(make_pool):
         arm = small_arm(precision=precision, learning_rate=3e-3)
         pool = make_pool(arm)
         runs[precision] = drain(pool, runs_of(arm, [0], horizon=220), 4)["arm", 0]
-        assert {leaf.dtype for leaf in jax.tree.leaves(pool._lanes.train.params)} == {
-            np.dtype("float32")
-        }
+        assert {leaf.dtype for leaf in jax.tree.leaves(pool._lanes.train.params)} == {np.dtype("float32")}
     full, half = (runs[p].curves["loss"] for p in ("float32", "bfloat16"))
     assert not np.array_equal(full, half)
     np.testing.assert_allclose(half[0], full[0], rtol=0.02)

@@ -57,16 +57,10 @@ def test_one_log_and_nothing_else(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert _launch("read", "--curves=metrics.csv", "--classes=10") == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == (
-        "1 run from 1 file. CSV: step from 'step', loss from 'loss'; chance loss 2.303"
-    )
+    assert lines[0] == ("1 run from 1 file. CSV: step from 'step', loss from 'loss'; chance loss 2.303")
     words = "\n".join(lines)
-    assert "“metrics”: a plateau that ends by itself: the loss leaves chance level (2.303) at" in (
-        words
-    )
-    assert "Is the loss at chance level at all? Yes. While it is flat, the loss lies at 2.30" in (
-        words
-    )
+    assert "“metrics”: a plateau that ends by itself: the loss leaves chance level (2.303) at" in (words)
+    assert "Is the loss at chance level at all? Yes. While it is flat, the loss lies at 2.30" in (words)
     assert "One run cannot say" in words
     assert "normal for “metrics”" not in words
     assert "random starts" not in words

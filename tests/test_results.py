@@ -91,9 +91,7 @@ def test_ragged_curves_are_padded_on_the_steps_of_all(tmp_path):
     np.testing.assert_array_equal(curves.values, [[*short, np.nan, np.nan], full])
     inspected = results.curves("a", "held_out_accuracy")
     np.testing.assert_array_equal(inspected.steps, [0, 11, 33])
-    np.testing.assert_array_equal(
-        np.isnan(inspected.values), [[False, False, True], [False, True, False]]
-    )
+    np.testing.assert_array_equal(np.isnan(inspected.values), [[False, False, True], [False, True, False]])
     batch = results.curves("a", "batch_loss")
     assert batch.values.shape == (2, 33)
     np.testing.assert_array_equal(batch.values[0, :4], [1, 2, 3, np.nan])
@@ -308,7 +306,5 @@ def test_a_script_needs_no_guard(kind, tmp_path, data_dir, cache_dir):
     }[kind]
     words = [sys.executable, *first, str(tmp_path / "s"), data_dir, cache_dir]
     variables = {**os.environ, "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(
-        words, input=text, capture_output=True, text=True, env=variables, timeout=120
-    )
+    done = subprocess.run(words, input=text, capture_output=True, text=True, env=variables, timeout=120)
     assert done.stdout == "begun\n2\n", done.stderr

@@ -14,9 +14,7 @@ def _bits(root: int, role: str, seed: int) -> tuple:
 def test_every_role_and_seed_has_its_own_stream():
     streams = [
         _bits(root, role, seed)
-        for root, role, seed in itertools.product(
-            (0, 1), random_streams.ROLES, (0, 1, 2, random_streams.MAX_SEED)
-        )
+        for root, role, seed in itertools.product((0, 1), random_streams.ROLES, (0, 1, 2, random_streams.MAX_SEED))
     ]
     assert len(set(streams)) == len(streams)
 
@@ -33,10 +31,7 @@ def test_a_traced_seed_gives_the_stream_of_the_number():
 
 def test_the_streams_are_pinned():
     # Two numbers of every role: if one changes, every stored study means something else.
-    drawn = [
-        int(jax.random.bits(random_streams.stream(0, role, 3), (), np.uint32))
-        for role in random_streams.ROLES
-    ]
+    drawn = [int(jax.random.bits(random_streams.stream(0, role, 3), (), np.uint32)) for role in random_streams.ROLES]
     assert drawn == PINNED
 
 

@@ -163,9 +163,7 @@ def test_a_sweep_of_numbers_compiles_the_training_program_once(tmp_path, data_di
 
     jax.monitoring.register_event_duration_secs_listener(listen)
     rates = [1e-4 * 2**i for i in range(8)]
-    study = small_study(
-        arms={"a": small_arm(), "b": small_arm(init="normal")}, baseline=None, seeds=4
-    )
+    study = small_study(arms={"a": small_arm(), "b": small_arm(init="normal")}, baseline=None, seeds=4)
     study = with_sweep(study, {"learning_rate": rates})
     run(
         study,

@@ -177,9 +177,7 @@ def test_a_study_is_streamed_by_spawned_workers(tmp_path, data_dir, cache_dir):
     ],
 )
 def test_what_cannot_be_streamed_is_said(changes, words, data_dir):
-    study = small_study(
-        **{"arms": {"a": STREAMED}, "baseline": "a", "fix_order": 0, "horizon": 44, **changes}
-    )
+    study = small_study(**{"arms": {"a": STREAMED}, "baseline": "a", "fix_order": 0, "horizon": 44, **changes})
     with pytest.raises(InputError, match=words):
         make_plan(study, "cpu", None, None, data_dir)
 

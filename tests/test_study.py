@@ -68,18 +68,14 @@ def test_epochs_follow_the_batch_size(data_dir):
 
 
 def test_sweeps_make_a_grid():
-    study = with_sweep(
-        small_study(), {"learning_rate": [1e-4, 1e-2], "activation": ["relu", "tanh"]}
-    )
+    study = with_sweep(small_study(), {"learning_rate": [1e-4, 1e-2], "activation": ["relu", "tanh"]})
     assert list(study.arms)[:2] == [
         "slow,learning_rate=0.0001,activation=relu",
         "slow,learning_rate=0.0001,activation=tanh",
     ]
     assert len(study.arms) == 8
     assert study.baseline == "slow,learning_rate=0.0001,activation=relu"
-    single = with_sweep(
-        small_study(arms={"only": small_arm()}, baseline=None), {"dropout": [0.0, 0.5]}
-    )
+    single = with_sweep(small_study(arms={"only": small_arm()}, baseline=None), {"dropout": [0.0, 0.5]})
     assert list(single.arms) == ["dropout=0", "dropout=0.5"]
 
 

@@ -40,9 +40,7 @@ def places(tmp_path_factory, data_dir):
 _SLOW = ("fashion_mnist", "cifar10")
 
 
-@pytest.fixture(
-    params=[pytest.param(n, marks=pytest.mark.slow) if n in _SLOW else n for n in TASKS]
-)
+@pytest.fixture(params=[pytest.param(n, marks=pytest.mark.slow) if n in _SLOW else n for n in TASKS])
 def loaded(request, data_dir, places, monkeypatch):
     name, place = request.param, places.get(request.param)
     if name in ARCHIVES:
@@ -91,14 +89,10 @@ def test_chance_is_the_loss_of_the_best_constant(loaded):
     _, data, task = loaded
     if task.is_hit is not None:
         pytest.skip("it waits for a hit: its curve is a distance, which a constant can make small")
-    targets = task.evaluation(data)["loss"].targets.reshape(
-        -1, *data["loss_" + _target(data)].shape[2:]
-    )
+    targets = task.evaluation(data)["loss"].targets.reshape(-1, *data["loss_" + _target(data)].shape[2:])
 
     def loss(constant):
-        return jnp.mean(
-            task.loss(jnp.broadcast_to(constant, (len(targets), task.num_outputs)), targets)
-        )
+        return jnp.mean(task.loss(jnp.broadcast_to(constant, (len(targets), task.num_outputs)), targets))
 
     def descend(_, constant):
         return constant - task.num_outputs / 10 * jax.grad(loss)(constant)
@@ -151,9 +145,7 @@ def test_the_digits_are_those_of_scikit_learn(data_dir, monkeypatch):
     arm = resolve_arm(Arm())
     through_builder = load_data(arm, 0, data_dir)
     real = importlib.util.find_spec
-    monkeypatch.setattr(
-        importlib.util, "find_spec", lambda name: None if name == "array_record" else real(name)
-    )
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "array_record" else real(name))
     assert fingerprint(load_data(arm, 0, None)) == fingerprint(through_builder)
     labels = through_builder["labels"]
     assert len(labels) == 1438
@@ -178,9 +170,7 @@ def test_held_out_batches_keep_the_shares_too(data_dir):
     held_out = data["held_out_labels"].ravel()
     shares = np.bincount(np.concatenate([data["labels"], held_out])) / (1438 + len(held_out))
     # Two choices by largest remainders, each off by less than one example per class.
-    np.testing.assert_allclose(
-        np.bincount(held_out) / len(held_out), shares, atol=2 / len(held_out)
-    )
+    np.testing.assert_allclose(np.bincount(held_out) / len(held_out), shares, atol=2 / len(held_out))
 
 
 def test_damaged_digits_are_one_clear_error(tmp_path):

@@ -20,9 +20,7 @@ CASES = {
     "mlp": small_arm(learning_rate=1e-3),
     "mlp_norm": small_arm(batch_norm=True),
     "cnn8": Arm(conv_widths=(4, 4), pool_after=(1, 2), dense_widths=(8,), init="he"),
-    "cnn8_norm": Arm(
-        conv_widths=(4, 4), pool_after=(2,), dense_widths=(8,), init="he", batch_norm=True
-    ),
+    "cnn8_norm": Arm(conv_widths=(4, 4), pool_after=(2,), dense_widths=(8,), init="he", batch_norm=True),
 }
 
 
@@ -42,9 +40,7 @@ def _by_hand(arm: Arm, data: dict, seed: int, num_steps: int) -> list[float]:
     @jax.jit
     def step(params, state, opt_state, x, y):
         def loss_fn(params):
-            logits, new = module.apply(
-                {"params": params, **state}, x, False, True, mutable=list(state)
-            )
+            logits, new = module.apply({"params": params, **state}, x, False, True, mutable=list(state))
             return optax.softmax_cross_entropy_with_integer_labels(logits, y).mean(), new
 
         (loss, new_state), grads = jax.value_and_grad(loss_fn, has_aux=True)(params)

@@ -43,10 +43,7 @@ def test_arms_of_two_studies_are_paired_by_their_seeds(studies):
     (contrast,) = compare(studies / "single", studies / "both", baseline_arm="fast")
     assert (contrast.num_pairs, contrast.horizon) == (4, 5.0)
     rows = {name: open_existing(studies / name).read().to_pylist() for name in ("single", "both")}
-    onsets = [
-        np.array([row["onset_step"] for row in of if row["arm"] in ("only", "fast")])
-        for of in rows.values()
-    ]
+    onsets = [np.array([row["onset_step"] for row in of if row["arm"] in ("only", "fast")]) for of in rows.values()]
     assert np.all(onsets[0] < 110)
     assert np.array_equal(onsets[0], onsets[1])
     assert contrast.difference.value == 0
@@ -70,14 +67,9 @@ def test_another_root_seed_is_not_paired(studies):
     assert slow.num_pairs == 0
     assert slow.num_runs == (4, 3)
     rows = [open_existing(studies / d).read().to_pylist() for d in ("both", "other")]
-    times = [
-        np.array([r["onset_step"] or r["steps_run"] for r in of if r["arm"] == "slow"]) / 22
-        for of in rows
-    ]
+    times = [np.array([r["onset_step"] or r["steps_run"] for r in of if r["arm"] == "slow"]) / 22 for of in rows]
     events = [np.array([r["event"] for r in of if r["arm"] == "slow"]) for of in rows]
-    expected = statistics.restricted_mean_difference(
-        times[0], events[0], times[1], events[1], slow.horizon
-    )
+    expected = statistics.restricted_mean_difference(times[0], events[0], times[1], events[1], slow.horizon)
     assert slow.difference == pytest.approx(expected)
 
 

@@ -325,9 +325,7 @@ def _other_jax(document) -> None:
     ],
 )
 @pytest.mark.usefixtures("replayed")
-def test_other_bits_with_another_version(
-    event, margin, verdict, code, words, plain, options, capsys
-):
+def test_other_bits_with_another_version(event, margin, verdict, code, words, plain, options, capsys):
     """Losses 1e-6 off throughout, and outcomes that are the same, or of which none is."""
 
     def change(row):

@@ -37,8 +37,7 @@ def _scheduler(*counts: int, width: int = 2, hooks: Hooks | None = None) -> Sche
     arm = resolve_arm(small_arm())
     spec = PoolSpec(arm, {}, 0, width, 1, "direct", 11, DetectorSettings())
     pending = [
-        [r._replace(arm_name=str(g)) for r in runs_of(small_arm(), list(range(n)))]
-        for g, n in enumerate(counts)
+        [r._replace(arm_name=str(g)) for r in runs_of(small_arm(), list(range(n)))] for g, n in enumerate(counts)
     ]
     return Scheduler([spec] * len(counts), pending, hooks or Hooks(lambda delivery: None))
 
@@ -126,9 +125,7 @@ def _root() -> Path:
     [(signal.SIGKILL, "a worker died with exit code -9"), (signal.SIGSTOP, "no sign of life")],
     ids=["killed", "hung"],
 )
-def test_a_worker_that_is_killed_or_hangs_is_replaced(
-    tmp_path, data_dir, cache_dir, capfd, monkeypatch, number, words
-):
+def test_a_worker_that_is_killed_or_hangs_is_replaced(tmp_path, data_dir, cache_dir, capfd, monkeypatch, number, words):
     """It happens as the worker reports its first chunk, with four runs in flight."""
     study = small_study(seeds=4, horizon=220)
     options = {"data_dir": data_dir, "cache_dir": cache_dir, "is_quiet": True, "has_report": False}
@@ -213,9 +210,7 @@ def test_devices_are_found_without_starting_a_backend():
     assert found.num_devices == provenance.hardware()["cores"]
 
 
-@pytest.mark.parametrize(
-    ("platform", "variable"), [("gpu", "CUDA_VISIBLE_DEVICES"), ("tpu", "TPU_VISIBLE_CHIPS")]
-)
+@pytest.mark.parametrize(("platform", "variable"), [("gpu", "CUDA_VISIBLE_DEVICES"), ("tpu", "TPU_VISIBLE_CHIPS")])
 def test_every_worker_gets_a_device_of_its_own(platform, variable, monkeypatch):
     monkeypatch.delenv(variable, raising=False)
     pair = Devices(platform, 2)

@@ -148,9 +148,7 @@ FAMILIES: dict[str, Family] = {
     "very_slow": _family("more than 1,000 steps wide", shapes.very_slow),
     "at_the_end": _family("the onset is in the last 5 % of the horizon", shapes.at_the_end),
     "coarse_grid": _family("an interval of the grid is 0.3 to 3 widths", shapes.coarse_grid),
-    "heavy_noise": _noisier(
-        "noise of 6 to 10 % of H", lambda g: shapes.no_disguise(g, shapes.breaking(g))
-    ),
+    "heavy_noise": _noisier("noise of 6 to 10 % of H", lambda g: shapes.no_disguise(g, shapes.breaking(g))),
     "shoulder": _family("a delay of 0.4 to 0.7 widths", shapes.shoulder),
     "learning_rate_drop": _family("a decay, and another one late", shapes.learning_rate_drop),
     "exponential_decay": _family("an exponential decay from the start", shapes.exponential_decay),
@@ -167,7 +165,5 @@ FAMILIES: dict[str, Family] = {
     "stuck_lost_again": _stays("a rise of 10 to 40 % is lost", shapes.lost_again),
     "stuck_label_noise": _stays("ρ ends at 5 to 15 %", shapes.low_floor),
     "stuck_learning_rate_drop": _stays("the loss drops by up to 0.35 H", shapes.small_drop),
-    "stuck_heavy_noise": _noisier(
-        "noise of 6 to 10 % of H", lambda g: shapes.no_disguise(g, shapes.staying(g))
-    ),
+    "stuck_heavy_noise": _noisier("noise of 6 to 10 % of H", lambda g: shapes.no_disguise(g, shapes.staying(g))),
 }

@@ -71,9 +71,7 @@ def main(folder: Path, num_epochs: int = 20, batch_size: int = 64) -> None:
             losses = []
             for first in range(0, len(order) - batch_size + 1, batch_size):
                 rows = order[first : first + batch_size]
-                params, state, loss = step(
-                    params, state, jnp.asarray(images[rows]), jnp.asarray(labels[rows])
-                )
+                params, state, loss = step(params, state, jnp.asarray(images[rows]), jnp.asarray(labels[rows]))
                 losses.append(float(loss))
             log.writerow([epoch, epoch * len(losses), np.mean(losses)])
             print(f"epoch {epoch}: loss {np.mean(losses):.3f}")

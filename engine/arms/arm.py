@@ -72,9 +72,7 @@ class Arm:
         None, "structure", "what targets are: classes, or values that are regressed on",
         unset="values where they are floating-point numbers, else classes", is_late=True
     )  # fmt: skip
-    augment: str = make_field(
-        "none", "structure", "random changes of the training images", is_late=True
-    )
+    augment: str = make_field("none", "structure", "random changes of the training images", is_late=True)
     crop_padding: int | None = make_field(
         None, "structure", "how far a random crop moves an image at most", unit="pixels",
         minimum=1, maximum=4096, unset="an eighth of the shorter side", is_late=True
@@ -83,9 +81,7 @@ class Arm:
         "none", "structure", "what the examples lose on purpose, to see what is learned without",
         is_late=True
     )  # fmt: skip
-    task_seed: int = make_field(
-        0, "structure", "seed of what the task itself draws", minimum=0, maximum=2**32 - 1
-    )
+    task_seed: int = make_field(0, "structure", "seed of what the task itself draws", minimum=0, maximum=2**32 - 1)
     num_inputs: int | None = make_field(
         None, "structure", "numbers in an input that is drawn", minimum=1, maximum=4096,
         unset="32 of soft_committee, 20 of sparse_parity", is_late=True,
@@ -160,9 +156,7 @@ class Arm:
         is_open=True,
     )
     precision: str = make_field("float32", "structure", "number format of the arithmetic")
-    batch_size: int = make_field(
-        64, "structure", "examples in a mini-batch", minimum=1, maximum=_WIDEST
-    )
+    batch_size: int = make_field(64, "structure", "examples in a mini-batch", minimum=1, maximum=_WIDEST)
     stream: bool = make_field(
         False, "structure",
         "keep the training data on the host and send them batch by batch, in one order for all "
@@ -183,9 +177,7 @@ class Arm:
     learning_rate: float = make_field(
         1e-3, "hyperparam", "learning rate (its peak under a schedule)", minimum=0, maximum=1e6
     )
-    momentum: float | None = make_field(
-        None, "hyperparam", "momentum", minimum=0, maximum=1, is_open=True, unset=_OWN
-    )
+    momentum: float | None = make_field(None, "hyperparam", "momentum", minimum=0, maximum=1, is_open=True, unset=_OWN)
     beta1: float | None = make_field(
         None, "hyperparam", "decay of the first moment", minimum=0, maximum=1,
         is_open=True, unset=_OWN,
@@ -296,10 +288,7 @@ def identities(arms: Mapping[str, Arm]) -> dict[str, dict[str, Any]]:
         for name, info in FIELDS.items()
         if info.is_late and all(getattr(arm, name) == DEFAULTS[name] for arm in arms.values())
     }
-    return {
-        of: {name: value for name, value in found.items() if name not in unset}
-        for of, found in fields.items()
-    }
+    return {of: {name: value for name, value in found.items() if name not in unset} for of, found in fields.items()}
 
 
 def _fields_of(arm: Arm, part: Part) -> dict[str, Any]:
@@ -313,9 +302,7 @@ class Required:
 REQUIRED = Required()
 
 
-def fill_defaults(
-    arm: Arm, owner: str, domain: tuple[str, ...], used: dict[str, Any]
-) -> dict[str, Any]:
+def fill_defaults(arm: Arm, owner: str, domain: tuple[str, ...], used: dict[str, Any]) -> dict[str, Any]:
     """Values for the fields of a domain, as one choice in that domain uses them.
 
     Args:
@@ -335,10 +322,7 @@ def fill_defaults(
         value = getattr(arm, name)
         if name not in used:
             if value != DEFAULTS[name]:
-                raise InputError(
-                    f"{name}={value!r} has no effect with {owner}: leave it out, or choose what "
-                    f"uses it"
-                )
+                raise InputError(f"{name}={value!r} has no effect with {owner}: leave it out, or choose what uses it")
         elif value is not None:
             values[name] = value
         elif used[name] is REQUIRED:

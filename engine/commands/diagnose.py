@@ -126,17 +126,13 @@ def diagnose(
     pilot = _pilot(one, available.platform, data_dir)
     asked = _Asked(minutes, seeds, is_horizon_fixed)
     known = _known(workdir, pilot, asked)
-    minutes, budget = known or _chosen(
-        pilot, asked, lambda: _costs(pilot, available, number, cache, began)
-    )
+    minutes, budget = known or _chosen(pilot, asked, lambda: _costs(pilot, available, number, cache, began))
     for line in budget.words:
         note(line)
     for name, reason in pilot.factors.skipped.items():
         note(f"without {name}: {reason}")
     designed = _designed(one, pilot, minutes, budget)
-    results = run(
-        designed, workdir, num_workers=num_workers, data_dir=data_dir, cache_dir=cache, **options
-    )
+    results = run(designed, workdir, num_workers=num_workers, data_dir=data_dir, cache_dir=cache, **options)
     taken = (time.monotonic() - began) / 60
     if known is None and minutes is not None and taken > _MORE_THAN_GIVEN * minutes:
         note(
@@ -146,9 +142,7 @@ def diagnose(
     return results
 
 
-def _chosen(
-    pilot: _Pilot, asked: _Asked, measured: Callable[[], Costs]
-) -> tuple[float | None, Budget]:
+def _chosen(pilot: _Pilot, asked: _Asked, measured: Callable[[], Costs]) -> tuple[float | None, Budget]:
     """Minutes and budget of a new diagnosis; costs are measured where minutes are to be spent."""
     minutes, seeds, is_horizon_fixed = asked
     if minutes is None and seeds is not None and is_horizon_fixed:
@@ -201,8 +195,7 @@ def _pilot(study: Study, platform: str, data_dir: str | None) -> _Pilot:
     group = concrete.groups[0]
     if group.event != "break":
         raise InputError(
-            f"dataset={group.spec.arm.dataset} waits for an event of its own: there is no plateau "
-            f"to explain"
+            f"dataset={group.spec.arm.dataset} waits for an event of its own: there is no plateau to explain"
         )
     data = group.spec.data
     factors = factors_of(concrete.arms[AS_GIVEN], has_examples(data))
@@ -222,9 +215,7 @@ def _without_equals(factors: Factors) -> Factors:
     return Factors(arms, skipped)
 
 
-def _known(
-    workdir: str | os.PathLike[str], pilot: _Pilot, asked: _Asked
-) -> tuple[float | None, Budget] | None:
+def _known(workdir: str | os.PathLike[str], pilot: _Pilot, asked: _Asked) -> tuple[float | None, Budget] | None:
     """Minutes and budget of the diagnosis that a work directory holds, or `None`.
 
     Raises:
@@ -236,8 +227,7 @@ def _known(
         return None
     if record is None:
         raise InputError(
-            f"work directory {str(workdir)!r} holds another study, which is no diagnosis: choose a "
-            f"new --workdir"
+            f"work directory {str(workdir)!r} holds another study, which is no diagnosis: choose a new --workdir"
         )
     seeds = found.document["study"]["seeds"][AS_GIVEN]
     horizon = found.document["identity"]["horizons"][AS_GIVEN]
@@ -255,9 +245,7 @@ def _known(
     return record.minutes, Budget(seeds, horizon, record.budget)
 
 
-def _costs(
-    pilot: _Pilot, available: devices.Devices, num_workers: int, cache_dir: str, began: float
-) -> Costs:
+def _costs(pilot: _Pilot, available: devices.Devices, num_workers: int, cache_dir: str, began: float) -> Costs:
     """What training the configuration costs here, measured."""
     spec = pilot.plan.groups[0].spec
     cost = workers.call(available, cache_dir, tuning.step_cost, spec, devices.memory_limit(1))

@@ -46,8 +46,7 @@ _STUDY_FLAGS: dict[str, tuple[type, str]] = {
     "workers": (int, "processes (default: one per core or accelerator; 0: none but this one)"),
     "checkpoint_every": (
         float,
-        "seconds between checkpoints of the runs under way (default: 60, or more where they are "
-        "expensive)",
+        "seconds between checkpoints of the runs under way (default: 60, or more where they are expensive)",
     ),
     "width": (int, "lanes of a worker (default: by a rule per model and device)"),
     "form": (str, "of the convolutions: direct, patches or native (default: by kind of device)"),
@@ -68,8 +67,7 @@ UNTIL_FLAGS: dict[str, tuple[type, str]] = {
 _DIAGNOSE_FLAGS: dict[str, tuple[type, str]] = {
     "minutes": (
         float,
-        "for all of it, the report included: they choose seeds and horizon, where these are not "
-        "given (default: 10)",
+        "for all of it, the report included: they choose seeds and horizon, where these are not given (default: 10)",
     ),
     "arm": (str, "of the experiment, the one to diagnose (default: its baseline, or its first)"),
 }
@@ -297,9 +295,7 @@ def parse_numbers(name: str, text: str) -> list[float]:
     try:
         return [float(number) for number in text.split(",")]
     except ValueError:
-        raise InputError(
-            f"--{name}={text}: expected numbers with commas between them, such as 50,30,20"
-        ) from None
+        raise InputError(f"--{name}={text}: expected numbers with commas between them, such as 50,30,20") from None
 
 
 def parse_names(text: str) -> tuple[str, ...]:
@@ -413,10 +409,7 @@ def describe_flags(verb: str) -> list[str]:
         lines += ["", "An arm; what is given holds for every arm of the experiment:"]
         from engine.studies.study import choices
 
-        lines += [
-            f"  --{info.flag or name}: {_describe(name, choices(name))}"
-            for name, info in config.FIELDS.items()
-        ]
+        lines += [f"  --{info.flag or name}: {_describe(name, choices(name))}" for name, info in config.FIELDS.items()]
     return lines
 
 

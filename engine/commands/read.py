@@ -132,9 +132,7 @@ def _no_chance(reading: Reading) -> InputError:
     )
 
 
-def _tell_reading(
-    reading: Reading, arms: Mapping[str, Sequence[Curve]], chance_loss: float | None
-) -> None:
+def _tell_reading(reading: Reading, arms: Mapping[str, Sequence[Curve]], chance_loss: float | None) -> None:
     """Says what was guessed, and what was done to the logs."""
     num_runs, files = len(reading.curves), "file" if reading.num_files == 1 else "files"
     grouped = f" in {len(arms)} arms" if len(arms) > 1 else ""
@@ -176,9 +174,7 @@ def _filled(directory: WorkDirectory, found: Detected) -> WorkDirectory:
     return directory
 
 
-def _store(
-    path: Path, document: dict[str, Any], found: Detected, has_report: bool
-) -> dict[str, Any]:
+def _store(path: Path, document: dict[str, Any], found: Detected, has_report: bool) -> dict[str, Any]:
     """Writes rows, and the report."""
     from engine.commands.report import report
 

@@ -94,9 +94,7 @@ def run(
         WorkerFailedError: workers end one after another.
         Interrupted: a signal came; what was under way is stored, and the same call goes on.
     """
-    if checkpoint_every is not None and not (
-        math.isfinite(checkpoint_every) and checkpoint_every > 0
-    ):
+    if checkpoint_every is not None and not (math.isfinite(checkpoint_every) and checkpoint_every > 0):
         raise InputError(f"checkpoint_every={checkpoint_every}: expected a positive number")
     watching = Watching(live_every, has_tensorboard, wandb_runs)
     check_watching(watching)
@@ -211,9 +209,7 @@ def _train(request: _Request, crew: workers.Crew, watch: SignalWatch, is_quiet: 
         with watch.at_once():
             described = document(plan, request.devices)
             store.refuse_other_study(request.workdir, described)
-            described["study"]["network_notes"] = try_own_networks(
-                plan, request.devices, crew.settings.cache_dir
-            )
+            described["study"]["network_notes"] = try_own_networks(plan, request.devices, crew.settings.cache_dir)
         watch.check()
         directory = store.create_or_resume(request.workdir, described, _note)
         directory.inspect(_note)
@@ -290,19 +286,14 @@ def _open_checkpoints(directory: WorkDirectory) -> CheckpointFolder:
     return folder
 
 
-def _tuned(
-    plan: Plan, request: _Request, cache_dir: str | None
-) -> tuple[Plan, dict[str, dict[str, float]]]:
+def _tuned(plan: Plan, request: _Request, cache_dir: str | None) -> tuple[Plan, dict[str, dict[str, float]]]:
     """The plan with what is fastest on this machine, and what was measured by arm."""
     width, block, form, measured = {}, {}, {}, {}
     for group in plan.groups:
         print(f"tuning {', '.join(group.arm_names)}", file=sys.stderr)
-        choice, table = workers.call(
-            request.devices, cache_dir, tuning.tune_here, group.spec, cache_dir
-        )
+        choice, table = workers.call(request.devices, cache_dir, tuning.tune_here, group.spec, cache_dir)
         print(
-            f"  {choice.form}, {choice.width} lanes: "
-            f"{table[f'{choice.form} {choice.width}']} ms per seed and step",
+            f"  {choice.form}, {choice.width} lanes: {table[f'{choice.form} {choice.width}']} ms per seed and step",
             file=sys.stderr,
         )
         for name in group.arm_names:

@@ -157,18 +157,14 @@ def _cost_here(study: Study, data_dir: str | None, cache_dir: str) -> Cost:
     concrete = make_plan(study, available.platform, None, None, data_dir)
     seconds = steps = 0.0
     for group in concrete.groups:
-        per_step = workers.call(
-            available, cache_dir, tuning.seconds_per_step, group.spec, devices.memory_limit(1)
-        )
+        per_step = workers.call(available, cache_dir, tuning.seconds_per_step, group.spec, devices.memory_limit(1))
         for name in group.arm_names:
             seconds += per_step * concrete.horizons[name]
             steps += concrete.horizons[name]
     rate = steps / seconds * available.num_devices
     steps *= runs_per_seed(study.design, study.order_seeds, study.forks)
     where = f"{available.num_devices} workers on {available.platform}"
-    return Cost(
-        steps, len(concrete.arms), rate, f"measured now for {where}, to the horizon, start-up aside"
-    )
+    return Cost(steps, len(concrete.arms), rate, f"measured now for {where}, to the horizon, start-up aside")
 
 
 def _print(

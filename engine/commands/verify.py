@@ -82,9 +82,7 @@ def verify(
     devices, num_workers = find_workers(num_workers)
     if dataset_dir is None:
         _tell_of_places(directory)
-    plan = plan_of(
-        directory.document, devices.platform, data_dir, dataset_dir, has_own_code, is_quiet
-    )
+    plan = plan_of(directory.document, devices.platform, data_dir, dataset_dir, has_own_code, is_quiet)
     finished = find_finished(directory, plan)
     if not finished.runs:
         failed = f" (and {finished.num_failed} failed)" if finished.num_failed else ""
@@ -185,9 +183,7 @@ class _Recheck:
         fallbacks: in words, where the recorded form could not be used here.
     """
 
-    def __init__(
-        self, plan: Plan, stored: Mapping[tuple[Any, ...], Sequence[StoredRow]], progress: Progress
-    ) -> None:
+    def __init__(self, plan: Plan, stored: Mapping[tuple[Any, ...], Sequence[StoredRow]], progress: Progress) -> None:
         self._plan, self._stored, self._progress = plan, stored, progress
         self._group = plan.group_of
         self.agreements: dict[tuple[Any, ...], Agreement] = {}
@@ -211,8 +207,7 @@ class _Recheck:
         lost = [run for run in runs if run_key(run) not in self.agreements]
         if lost:
             raise WorkerFailedError(
-                f"{len(lost)} runs could not be done again, first seed {lost[0].seed} of "
-                f"{lost[0].arm_name!r}"
+                f"{len(lost)} runs could not be done again, first seed {lost[0].seed} of {lost[0].arm_name!r}"
             )
 
     def _take(self, delivery: workers.Delivery) -> None:

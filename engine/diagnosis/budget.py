@@ -83,9 +83,7 @@ def choose(
     def needed(seeds: int, horizon: float) -> float:
         return (60 * minutes - left + seeds * horizon * costs.num_arms / rate) / 60
 
-    number = (
-        min(max(int(steps / asked_horizon), FEWEST_SEEDS), _MOST_SEEDS) if seeds is None else seeds
-    )
+    number = min(max(int(steps / asked_horizon), FEWEST_SEEDS), _MOST_SEEDS) if seeds is None else seeds
     horizon = asked_horizon
     if not is_horizon_fixed:
         longest = max(min(_LONGEST * asked_horizon, longest_horizon), asked_horizon)

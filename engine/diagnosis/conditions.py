@@ -51,11 +51,7 @@ def learns_by_heart(evidence: Evidence) -> bool:
     controls = ("linear_probe", "shuffled_labels")
     if not evidence.leaves(AS_GIVEN) or not all(name in evidence.arms for name in controls):
         return False
-    learned = [
-        name
-        for name, arm in evidence.arms.items()
-        if arm.kind != "control" and evidence.leaves(name)
-    ]
+    learned = [name for name, arm in evidence.arms.items() if arm.kind != "control" and evidence.leaves(name)]
     return all(evidence.carries_over(name) is False for name in (*learned, "linear_probe"))
 
 
@@ -174,11 +170,7 @@ def higher_rate(evidence: Evidence) -> str | None:
     rates, arms = evidence.rates, evidence.arms
     helping = [name for name, rate in rates.items() if rate > 1 and evidence.relieves(name)]
     helping.sort(key=lambda name: (not evidence.is_advisable(name), rates[name]))
-    full = [
-        name
-        for name in helping
-        if arms[name].left >= NEARLY_ALL_RUNS and evidence.is_advisable(name)
-    ]
+    full = [name for name in helping if arms[name].left >= NEARLY_ALL_RUNS and evidence.is_advisable(name)]
     best = max(map(evidence.gain, full), default=0.0)
     near = [name for name in full if evidence.gain(name) >= _SHARE_OF_BEST * best]
     return next(iter([*near, *helping]), None)

@@ -27,9 +27,7 @@ def read_signs(directory: WorkDirectory, runs: ArmRuns) -> Signs:
     spread = found.values.get("output_spread", {}).get(WHOLE)
     return Signs(
         num_dead=None if dead is None else int(np.sum(dead[is_stuck, -1])),
-        num_born_dead=None
-        if dead is None
-        else int(np.sum(np.all(dead[is_stuck][:, [0, -1]], axis=1))),
+        num_born_dead=None if dead is None else int(np.sum(np.all(dead[is_stuck][:, [0, -1]], axis=1))),
         below_epsilon=_below_epsilon(found, runs),
         output_spread=None if spread is None else _median(spread[:, 0]),
         dead_layer=None if dead is None else _dead_layer(found, is_stuck & dead[:, -1]),

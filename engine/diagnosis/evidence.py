@@ -154,9 +154,7 @@ class Evidence(NamedTuple):
     def shortens(self, name: str) -> bool:
         """Whether a change takes away half of the mean wait, beyond chance."""
         difference = self.arms[name].difference if self._helps(name) else None
-        return difference is not None and (
-            -difference.value >= _HALF_THE_WAIT * self.given.mean_wait
-        )
+        return difference is not None and (-difference.value >= _HALF_THE_WAIT * self.given.mean_wait)
 
     def gain(self, name: str) -> float:
         """By how much the mean wait is shorter than as given; 0 where both are not compared."""
@@ -188,9 +186,7 @@ class Evidence(NamedTuple):
                 found = {
                     name: arm.difference.value
                     for name in names
-                    if (arm := self.arms[name]).kind == kind
-                    and arm.difference is not None
-                    and is_fit(name)
+                    if (arm := self.arms[name]).kind == kind and arm.difference is not None and is_fit(name)
                 }
                 if found:
                     return min(found, key=lambda name: found[name])

@@ -15,15 +15,9 @@ from engine.studies.diagnosis_record import DiagnosisRecord
 _COLOURS = {"remedy": "#0072B2", "far": "#7F7F7F"}
 
 
-def draw_remedies(
-    summary: Summary, record: DiagnosisRecord, evidence: Evidence, names: list[str]
-) -> Figure:
+def draw_remedies(summary: Summary, record: DiagnosisRecord, evidence: Evidence, names: list[str]) -> Figure:
     """Difference of the mean wait from as given, of every change, the earliest on top."""
-    found = {
-        name: difference
-        for name in names
-        if (difference := evidence.arms[name].difference) is not None
-    }
+    found = {name: difference for name in names if (difference := evidence.arms[name].difference) is not None}
     ordered = sorted(found, key=lambda name: found[name].value)
     figure = new_figure(1.0 + 0.26 * len(ordered))
     axes = figure.subplots()
@@ -47,9 +41,7 @@ def draw_remedies(
         axes.plot(difference.value, row, "o", color=colour, markersize=5, fillstyle=style)
     axes.axvline(0, color=INK, linewidth=0.8)
     axes.set_yticks(range(len(ordered)), [label(record.words[name]) for name in ordered])
-    axes.set(
-        ylim=(len(ordered) - 0.5, -0.5), xlabel=f"{summary.unit} later than as given", xmargin=0.05
-    )
+    axes.set(ylim=(len(ordered) - 0.5, -0.5), xlabel=f"{summary.unit} later than as given", xmargin=0.05)
     axes.set_xlim(right=end)
     return figure
 

@@ -70,9 +70,7 @@ def make_topic(directory: WorkDirectory, summary: Summary) -> Topic | None:
             _rules(evidence),
         ],
         drawings={"remedies": Drawing(draw, _CAPTION)} if changes else {},
-        document=_document(
-            record, evidence, decision, [*lines, *itertools.chain(*points.values())]
-        ),
+        document=_document(record, evidence, decision, [*lines, *itertools.chain(*points.values())]),
         headline=headline(summary, record, evidence, decision),
         answers=(NORMAL_QUESTION, REMEDY_QUESTION),
         points=points,
@@ -139,9 +137,7 @@ def _whether(summary: Summary, name: str) -> float:
     return statistics.log_rank(np.ones(len(left)), left, group, seed).p_value
 
 
-def _of_arm(
-    directory: WorkDirectory, summary: Summary, name: str, kind: Kind, p_value: float | None
-) -> ArmEvidence:
+def _of_arm(directory: WorkDirectory, summary: Summary, name: str, kind: Kind, p_value: float | None) -> ArmEvidence:
     arm, comparison = summary.arms[name], summary.comparisons.get(name)
     difference = None if comparison is None else comparison.difference
     return ArmEvidence(
@@ -221,9 +217,7 @@ def _rules(evidence: Evidence) -> TopicTable:
     )
 
 
-def _document(
-    record: DiagnosisRecord, evidence: Evidence, decision: Decision, lines: list[str]
-) -> dict[str, Any]:
+def _document(record: DiagnosisRecord, evidence: Evidence, decision: Decision, lines: list[str]) -> dict[str, Any]:
     return {
         **decision._asdict(),
         "arms": jsonable(dict(evidence.arms)),

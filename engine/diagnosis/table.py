@@ -108,10 +108,7 @@ RULES = (
         NOTHING,
         "most runs learn their training examples, but nothing that carries over to others, "
         "whatever is changed, and not in half the time of shuffled labels; nor does a linear model",
-        lambda evidence: (
-            conditions.learns_by_heart(evidence)
-            and not conditions.is_sooner_than_shuffled(evidence)
-        ),
+        lambda evidence: conditions.learns_by_heart(evidence) and not conditions.is_sooner_than_shuffled(evidence),
     ),
     Rule(
         "by_heart_sooner",
@@ -126,9 +123,7 @@ RULES = (
         f"at least {100 * NORMAL_RUNS:.0f} % of the runs leave chance level by themselves, fewer "
         f"than {100 * FEW_DIVERGED:.0f} % diverge, and what they learn carries over",
         conditions.is_normal,
-        lambda evidence: evidence.best(
-            lambda name: evidence.shortens(name) and evidence.is_advisable(name)
-        ),
+        lambda evidence: evidence.best(lambda name: evidence.shortens(name) and evidence.is_advisable(name)),
     ),
     Rule(
         "diverges",
@@ -172,9 +167,7 @@ RULES = (
         SCALE,
         f"a He start {_RELIEVES}",
         conditions.is_held_by_scale,
-        lambda evidence: evidence.best(
-            lambda name: name in (HE, "batch_norm") and evidence.relieves(name)
-        ),
+        lambda evidence: evidence.best(lambda name: name in (HE, "batch_norm") and evidence.relieves(name)),
     ),
     Rule(
         "small_rate",

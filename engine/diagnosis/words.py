@@ -46,8 +46,7 @@ _MEANINGS = {
         "labels may lie below what counts as having left chance level."
     ),
     "hard": (
-        "Wrong labels look like this, and so does a rule that is hard to find: neither says "
-        "anything to a linear model."
+        "Wrong labels look like this, and so does a rule that is hard to find: neither says anything to a linear model."
     ),
 }
 # What the plateau is due to, where most runs leave it by themselves.
@@ -60,15 +59,12 @@ _WAITS = {
 }
 # By the row that held: what to do first where no change was found that helps.
 _BY_HAND = {
-    "constant_inputs": "First look at how the inputs are loaded and scaled: do they reach the "
-    "network?",
+    "constant_inputs": "First look at how the inputs are loaded and scaled: do they reach the network?",
     "too_little": (
         f"First let the runs come to their end, or give more --seeds: with {FEWEST_RUNS} there is "
         f"a verdict, with {FEWEST_SEEDS} a cause can be told from chance."
     ),
-    "too_few_seeds": (
-        f"First give more --seeds, {FEWEST_SEEDS} or more, or leave the number to --minutes."
-    ),
+    "too_few_seeds": (f"First give more --seeds, {FEWEST_SEEDS} or more, or leave the number to --minutes."),
     "by_heart": (
         "First look at the data: do labels and inputs still belong to each other after loading, "
         "shuffling and augmentation, and do the inputs reach the network?"
@@ -128,9 +124,7 @@ _OF_CONTROLS = {
 }
 
 
-def headline(
-    summary: Summary, record: DiagnosisRecord, evidence: Evidence, decision: Decision
-) -> str:
+def headline(summary: Summary, record: DiagnosisRecord, evidence: Evidence, decision: Decision) -> str:
     """The verdict, and what to do."""
     arm = summary.arms[AS_GIVEN]
     given = evidence.given
@@ -170,9 +164,7 @@ def _size(evidence: Evidence, arm: ArmEvidence, difference: Estimate, unit: str)
     """`9.7 epochs earlier`; `at least` where only runs as given are still waiting at the end."""
     word = "earlier" if difference.value < 0 else "later"
     is_whole = arm.num_left == arm.num_runs
-    is_bound = (
-        is_whole and difference.value < 0 and evidence.given.num_left < evidence.given.num_runs
-    )
+    is_bound = is_whole and difference.value < 0 and evidence.given.num_left < evidence.given.num_runs
     return f"{'at least ' * is_bound}{number(abs(difference.value), unit)} {unit} {word}"
 
 
@@ -214,15 +206,11 @@ def _caveats(evidence: Evidence, decision: Decision) -> list[str]:
             lines.append(f"Of {given.num_runs} runs {given.num_diverged} diverged.")
     first = decision.first
     if first is not None and evidence.leaves(first) and evidence.carries_over(first) is False:
-        lines.append(
-            f"What is learned with {first} does not carry over to other examples: check the labels "
-            f"as well."
-        )
+        lines.append(f"What is learned with {first} does not carry over to other examples: check the labels as well.")
     is_sign = evidence.signs.num_dead and conditions.dies_on_the_way(evidence)
     if decision.verdict == table.SCALE and is_sign:
         lines.append(
-            "Layers that are dead at the end were alive at the start: they have died while the "
-            "start held the run."
+            "Layers that are dead at the end were alive at the start: they have died while the start held the run."
         )
     if decision.verdict in (table.RATE, table.SCALE) and evidence.carries_over(AS_GIVEN):
         lines.append("Even as given, what it has learned by the horizon carries over: it is slow.")
@@ -252,16 +240,10 @@ def what_was_seen(evidence: Evidence) -> list[str]:
 
 
 def _where_dead(signs: Signs) -> str:
-    return (
-        ""
-        if signs.dead_layer is None
-        else f"; in most of them first of all what enters {signs.dead_layer}"
-    )
+    return "" if signs.dead_layer is None else f"; in most of them first of all what enters {signs.dead_layer}"
 
 
-def change_first(
-    summary: Summary, record: DiagnosisRecord, evidence: Evidence, decision: Decision
-) -> list[str]:
+def change_first(summary: Summary, record: DiagnosisRecord, evidence: Evidence, decision: Decision) -> list[str]:
     """The one change to make first, with its effect; where it is by hand, the headline has it."""
     nothing = "Besides that, nothing" if _of_the_network(summary) else "Nothing"
     if decision.first is None:

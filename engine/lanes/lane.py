@@ -164,9 +164,7 @@ def measure_lane(
     evaluation = trainer.evaluate(lane.train, data)
     rules = Rules(spec.detector, spec.stop, chance_loss)
     inspection = trainer.inspect(lane.train, data)
-    monitor = watch_measurement(
-        lane.monitor, lane.train.step, evaluation.loss, inspection.held_out_loss, rules
-    )
+    monitor = watch_measurement(lane.monitor, lane.train.step, evaluation.loss, inspection.held_out_loss, rules)
     return lane._replace(monitor=monitor), Measurement(lane.train.step, evaluation, inspection)
 
 
@@ -194,9 +192,7 @@ def _in_own_stream(lane: Lane) -> TrainState:
     )
 
 
-def advance_lane(
-    trainer: Trainer, spec: PoolSpec, chance_loss: float, lane: Lane, data: Data
-) -> tuple[Lane, Record]:
+def advance_lane(trainer: Trainer, spec: PoolSpec, chance_loss: float, lane: Lane, data: Data) -> tuple[Lane, Record]:
     """One run up to its next evaluation. A run that is over stays as it is."""
     start = _in_own_stream(lane)
     draws = trainer.draw(start, data, spec.eval_every)

@@ -139,9 +139,7 @@ class LanePool:
         self._root_seed = np.uint32(spec.root_seed)
         self._histories: list[History | None] = [None] * spec.width
         self._steps = [0] * spec.width
-        self._dispatched: (
-            tuple[int, Record, Measurement, Status, DiagnosticValues | None] | None
-        ) = None
+        self._dispatched: tuple[int, Record, Measurement, Status, DiagnosticValues | None] | None = None
         starts = self._starts([Run("", spec.arm, 0, 0, 0, 0, 0)] * spec.width)
         is_new = np.zeros(spec.width, bool)
         shapes = jax.eval_shape(programs.new_lanes, self._root_seed, starts, self._data)
@@ -186,15 +184,9 @@ class LanePool:
 
     def _remaining(self) -> list[int]:
         """Steps to the horizon of every run in a lane."""
-        return [
-            h.run.horizon - step
-            for h, step in zip(self._histories, self._steps, strict=True)
-            if h is not None
-        ]
+        return [h.run.horizon - step for h, step in zip(self._histories, self._steps, strict=True) if h is not None]
 
-    def fill(
-        self, runs: Sequence[Run], checkpoints: Mapping[Run, Checkpoint] | None = None
-    ) -> list[Run]:
+    def fill(self, runs: Sequence[Run], checkpoints: Mapping[Run, Checkpoint] | None = None) -> list[Run]:
         """Puts runs into free lanes, at their start or where a checkpoint has left them.
 
         Args:
@@ -276,14 +268,10 @@ class LanePool:
             init_seed=np.asarray([run.init_seed for run in runs], np.uint32),
             order_seed=np.asarray([run.order_seed for run in runs], np.uint32),
             noise_seed=np.asarray([run.noise_seed for run in runs], np.uint32),
-            fork_step=np.asarray(
-                [NO_FORK if run.fork_step is None else run.fork_step for run in runs], np.int32
-            ),
+            fork_step=np.asarray([NO_FORK if run.fork_step is None else run.fork_step for run in runs], np.int32),
             fork_order_seed=np.asarray([run.fork_order_seed or 0 for run in runs], np.uint32),
             laws=np.stack(laws),
-            hyperparams={
-                name: np.asarray([n[name] for n in numbers], np.float32) for name in numbers[0]
-            },
+            hyperparams={name: np.asarray([n[name] for n in numbers], np.float32) for name in numbers[0]},
             horizon=np.asarray([run.horizon for run in runs], np.int32),
         )
 
@@ -298,9 +286,7 @@ class LanePool:
 
     def _next_block(self, stream: Stream, num_segments: int) -> Data:
         """The batches of the chunk that is dispatched, where all lanes are at one step."""
-        busy = {
-            (h.run.order_seed, s) for h, s in zip(self._histories, self._steps, strict=True) if h
-        }
+        busy = {(h.run.order_seed, s) for h, s in zip(self._histories, self._steps, strict=True) if h}
         [(order_seed, step)] = busy
         stream.begin(order_seed)
         data = stream.block(step)
@@ -329,9 +315,7 @@ class LanePool:
         Returns:
             Steps that runs have taken, summed over lanes, and the runs that are over.
         """
-        records, measurements, diagnostics = jax.device_get(
-            (chunk.records, chunk.measurements, chunk.diagnostics)
-        )
+        records, measurements, diagnostics = jax.device_get((chunk.records, chunk.measurements, chunk.diagnostics))
         num_active, finished = 0, []
         for lane, history in enumerate(chunk.histories):
             if history is None:
@@ -345,9 +329,7 @@ class LanePool:
                 times = int(np.sum(diagnostics.is_active[lane]))
                 history.diagnostics.append(copied(diagnostics, (lane, slice(times))))
             if chunk.status.is_over[lane]:
-                finished.append(
-                    finish(history, Status(*(a[lane] for a in chunk.status)), self._diagnostic_set)
-                )
+                finished.append(finish(history, Status(*(a[lane] for a in chunk.status)), self._diagnostic_set))
         return num_active * self.spec.eval_every, finished
 
 

@@ -62,9 +62,7 @@ class Programs:
 
         return jax.vmap(new)(starts)
 
-    def start(
-        self, lanes: Lane, is_new: jax.Array, root_seed: jax.Array, starts: Start, data: Data
-    ) -> Lane:
+    def start(self, lanes: Lane, is_new: jax.Array, root_seed: jax.Array, starts: Start, data: Data) -> Lane:
         """New runs in the lanes that `is_new` names; the others stay as they are."""
 
         def each(lane: Lane, is_new: jax.Array, start: Start) -> Lane:
@@ -85,12 +83,8 @@ class Programs:
         chance_loss = self._chance_loss
         over_block = self._over_block
         # Nested jit, so that asking for shapes and using them trace the functions only once.
-        segment = jax.jit(
-            over_block(lambda lane: advance_lane(trainer, spec, chance_loss, lane, data))
-        )
-        measure = jax.jit(
-            over_block(lambda lane: measure_lane(trainer, spec, chance_loss, lane, data))
-        )
+        segment = jax.jit(over_block(lambda lane: advance_lane(trainer, spec, chance_loss, lane, data)))
+        measure = jax.jit(over_block(lambda lane: measure_lane(trainer, spec, chance_loss, lane, data)))
         shelf = _Shelf(0 if spec.block == 1 else 1)
 
         def of_block(
@@ -115,9 +109,7 @@ class Programs:
             start = _Carry(jnp.int32(0), lanes, records, diagnostics)
             _, lanes, records, diagnostics = lax.while_loop(goes_on, body, start)
             nothing = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), measurement)
-            lanes, measured = lax.cond(
-                jnp.any(is_measured), measure, lambda lanes: (lanes, nothing), lanes
-            )
+            lanes, measured = lax.cond(jnp.any(is_measured), measure, lambda lanes: (lanes, nothing), lanes)
             return lanes, records, measured, over_block(status_of)(lanes), diagnostics
 
         return _by_block(of_block, (lanes, is_measured), spec)
@@ -125,14 +117,10 @@ class Programs:
     def _measure(self, lanes: Lane, data: Data) -> tuple[Any, DiagnosticValues]:
         trainer, spec, diagnostic_set = self._trainer, self._spec, self.diagnostic_set
         assert diagnostic_set is not None
-        of_one = self._over_block(
-            lambda lane: diagnostics_of_lane(trainer, spec, diagnostic_set, lane, data)
-        )
+        of_one = self._over_block(lambda lane: diagnostics_of_lane(trainer, spec, diagnostic_set, lane, data))
         return of_one(lanes)
 
-    def _room_for_diagnostics(
-        self, lanes: Lane, shelf: "_Shelf", data: Data
-    ) -> DiagnosticValues | None:
+    def _room_for_diagnostics(self, lanes: Lane, shelf: "_Shelf", data: Data) -> DiagnosticValues | None:
         if self.diagnostic_set is None:
             return None
         _, values = jax.eval_shape(lambda lanes: self._measure(lanes, data), lanes)
@@ -202,9 +190,7 @@ class _Shelf(NamedTuple):
         return jax.tree.map(of_leaf, all, one)
 
 
-def _diagnostic_set_of(
-    trainer: Trainer, task: Task, spec: PoolSpec, data: Data
-) -> DiagnosticSet | None:
+def _diagnostic_set_of(trainer: Trainer, task: Task, spec: PoolSpec, data: Data) -> DiagnosticSet | None:
     if not spec.diagnostics:
         return None
     return make_diagnostic_set(trainer, diagnostics_spec_of(spec, task, data))

@@ -189,9 +189,7 @@ def copied(tree: Any, index: tuple[int | slice, ...]) -> Any:
     return jax.tree.map(lambda a: np.array(a[index]), tree)
 
 
-def finish(
-    history: History, status: Status, diagnostic_set: DiagnosticSet | None = None
-) -> FinishedRun:
+def finish(history: History, status: Status, diagnostic_set: DiagnosticSet | None = None) -> FinishedRun:
     """The run that a lane leaves behind when it is over.
 
     Args:
@@ -246,8 +244,7 @@ def _diagnostics_of(
     found: DiagnosticValues = _concatenated(history.diagnostics)
     is_before = found.step < (np.inf if diverged_step is None else diverged_step)
     curves: dict[Series, np.ndarray | None] = {
-        series: np.asarray(found.values)[is_before, i]
-        for i, series in enumerate(diagnostic_set.series)
+        series: np.asarray(found.values)[is_before, i] for i, series in enumerate(diagnostic_set.series)
     }
     absent = {Series(name, ""): None for name in diagnostic_set.absent}
     return {

@@ -15,9 +15,7 @@ from engine.outcomes import (
 )
 
 
-def outcome_row(
-    finished: FinishedRun, chance_loss: float, detector: DetectorSettings, event: str
-) -> dict[str, Any]:
+def outcome_row(finished: FinishedRun, chance_loss: float, detector: DetectorSettings, event: str) -> dict[str, Any]:
     """The row of a finished run: who it was, what came of it, and its curves.
 
     Args:
@@ -84,9 +82,7 @@ def _value_at(time: float | None, steps: np.ndarray, curve: np.ndarray | None) -
     return None if time is None or curve is None else float(np.interp(time, steps, curve))
 
 
-def _of_break(
-    finished: FinishedRun, chance_loss: float, detector: DetectorSettings
-) -> dict[str, Any]:
+def _of_break(finished: FinishedRun, chance_loss: float, detector: DetectorSettings) -> dict[str, Any]:
     """What came of a run whose event is the break of its loss curve."""
     outcome = find_break(
         finished.steps,
@@ -103,9 +99,7 @@ def _of_break(
     }
 
 
-def _of_hit(
-    finished: FinishedRun, chance_loss: float, detector: DetectorSettings
-) -> dict[str, Any]:
+def _of_hit(finished: FinishedRun, chance_loss: float, detector: DetectorSettings) -> dict[str, Any]:
     """What came of a run whose event is the first time at which a set is reached."""
     has_diverged = finished.diverged_step is not None
     status = "diverged" if has_diverged else "stuck"

@@ -38,9 +38,7 @@ def candidates(platform: str) -> list[Choice]:
     return [Choice(width, width, form) for form in forms for width in widths]
 
 
-def tune(
-    spec: PoolSpec, platform: str, limit: int | None, cache_dir: str | None
-) -> tuple[Choice, dict[str, float]]:
+def tune(spec: PoolSpec, platform: str, limit: int | None, cache_dir: str | None) -> tuple[Choice, dict[str, float]]:
     """The fastest candidate for a structure, measured or remembered.
 
     Args:

@@ -47,9 +47,7 @@ def _entropy(counts: Sequence[float]) -> float:
     values = np.asarray(counts, np.float64)
     is_right = np.isfinite(values) & (values >= 0)
     if not is_right.all():
-        raise InputError(
-            f"class_counts: {counts[int(np.argmin(is_right))]}: expected numbers from 0 on"
-        )
+        raise InputError(f"class_counts: {counts[int(np.argmin(is_right))]}: expected numbers from 0 on")
     values = values[values > 0]
     if len(values) < 2:
         raise InputError("class_counts: expected at least two classes with examples")

@@ -36,9 +36,7 @@ def masked_checksums(data: np.ndarray, starts: np.ndarray, lengths: np.ndarray) 
         longest = int(lengths[order[first]])
         most = max(1, _MOST_AT_ONCE // max(1, longest))
         limit = min(len(order), first + most)
-        last = first + int(
-            np.searchsorted(lengths[order[first:limit]], longest + longest // 8 + 8, side="right")
-        )
+        last = first + int(np.searchsorted(lengths[order[first:limit]], longest + longest // 8 + 8, side="right"))
         chosen = order[first:last]
         sums[chosen] = _checksums(data, starts[chosen], lengths[chosen])
         first = last

@@ -29,9 +29,7 @@ class Clock(NamedTuple):
     steps_per_epoch: int | None
 
 
-def find_clock(
-    table: Table, roles: Roles, options: ReadOptions, has_loss: np.ndarray, codes: np.ndarray
-) -> Clock:
+def find_clock(table: Table, roles: Roles, options: ReadOptions, has_loss: np.ndarray, codes: np.ndarray) -> Clock:
     """The step of every row.
 
     Args:
@@ -75,9 +73,7 @@ def _whole(table: Table, name: str, numbers: Numbers, is_used: np.ndarray) -> np
     return rounded.astype(np.int64)
 
 
-def _counts_within_epochs(
-    steps: np.ndarray, table: Table, roles: Roles, is_used: np.ndarray
-) -> bool:
+def _counts_within_epochs(steps: np.ndarray, table: Table, roles: Roles, is_used: np.ndarray) -> bool:
     """Whether the step begins anew with most epochs."""
     epochs = numbers_of(table, roles.epoch)
     chosen = is_used & epochs.is_given
@@ -86,9 +82,7 @@ def _counts_within_epochs(
     return bool(is_drop.any()) and 2 * int(np.sum(is_drop & is_next)) > int(is_drop.sum())
 
 
-def _within_epochs(
-    table: Table, roles: Roles, options: ReadOptions, steps: np.ndarray, is_used: np.ndarray
-) -> Clock:
+def _within_epochs(table: Table, roles: Roles, options: ReadOptions, steps: np.ndarray, is_used: np.ndarray) -> Clock:
     number = options.steps_per_epoch
     if number is None:
         largest = int(steps[is_used].max())
@@ -121,8 +115,7 @@ def _by_epoch(table: Table, roles: Roles, options: ReadOptions) -> Clock:
     if np.any(np.abs(values - np.round(values)) > _ROUNDING):
         if number is None:
             raise InputError(
-                f"{table.source}: {roles.epoch!r} is not whole, and there is no step: give "
-                f"--steps_per_epoch"
+                f"{table.source}: {roles.epoch!r} is not whole, and there is no step: give --steps_per_epoch"
             )
         scaled = Numbers(np.round(values * number), is_used)
         steps = _whole(table, roles.epoch, scaled, is_used)

@@ -72,9 +72,7 @@ def make_curves(table: Table, roles: Roles, options: ReadOptions) -> Log:
     losses = {run: numbers_of(table, column) for run, column in roles.losses.items()}
     has_loss = np.any([loss.is_given for loss in losses.values()], axis=0)
     if not has_loss.any():
-        raise InputError(
-            f"{table.source}: not a single loss in {', '.join(map(repr, roles.losses.values()))}"
-        )
+        raise InputError(f"{table.source}: not a single loss in {', '.join(map(repr, roles.losses.values()))}")
     codes, pairs = _groups(table, roles)
     clock = find_clock(table, roles, options, has_loss, codes)
     others = {n: numbers_of(table, c) for n in _OTHERS if (c := getattr(roles, n))}
@@ -152,9 +150,7 @@ class _Maker:
         notes: what was done to them.
     """
 
-    def __init__(
-        self, table: Table, clock: Clock, others: dict[str, Numbers], options: ReadOptions
-    ) -> None:
+    def __init__(self, table: Table, clock: Clock, others: dict[str, Numbers], options: ReadOptions) -> None:
         self._table, self._clock, self._others = table, clock, others
         self._options = options
         self.curves: list[Curve] = []

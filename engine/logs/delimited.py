@@ -140,20 +140,14 @@ def _columns(
     return columns, bool(bad)
 
 
-def _parse(
-    content: bytes, names: list[str], num_skipped: int, signs: tuple[str, str], note: Any
-) -> pa.Table:
+def _parse(content: bytes, names: list[str], num_skipped: int, signs: tuple[str, str], note: Any) -> pa.Table:
     from pyarrow import csv as arrow_csv
 
     delimiter, decimal = signs
     return arrow_csv.read_csv(
         pa.BufferReader(content),
-        arrow_csv.ReadOptions(
-            column_names=names, skip_rows=num_skipped, block_size=_BLOCK_BYTES, use_threads=True
-        ),
-        arrow_csv.ParseOptions(
-            delimiter=delimiter, invalid_row_handler=note, ignore_empty_lines=True
-        ),
+        arrow_csv.ReadOptions(column_names=names, skip_rows=num_skipped, block_size=_BLOCK_BYTES, use_threads=True),
+        arrow_csv.ParseOptions(delimiter=delimiter, invalid_row_handler=note, ignore_empty_lines=True),
         arrow_csv.ConvertOptions(
             null_values=MISSING,
             strings_can_be_null=True,

@@ -65,8 +65,7 @@ def read_events(content: bytes) -> EventFile:
     last = int(starts[-1] + lengths[-1]) + _FOOTER if len(starts) else 0
     if last < len(content):
         problems.append(
-            f"it is not whole from byte {last} of {len(content)} on, as of a run that still "
-            f"writes or was killed"
+            f"it is not whole from byte {last} of {len(content)} on, as of a run that still writes or was killed"
         )
     is_short = lengths <= _LONGEST
     starts, lengths = starts[is_short], lengths[is_short]
@@ -95,9 +94,7 @@ def _frames(content: bytes) -> tuple[np.ndarray, np.ndarray]:
     return np.asarray(starts, np.int64), np.asarray(lengths, np.int64)
 
 
-def _check_headers(
-    data: np.ndarray, starts: np.ndarray, lengths: np.ndarray
-) -> tuple[int, int | None]:
+def _check_headers(data: np.ndarray, starts: np.ndarray, lengths: np.ndarray) -> tuple[int, int | None]:
     """How many records have a length that matches its checksum, and where the first other is."""
     eight = np.full(len(starts), 8, np.int64)
     is_right = masked_checksums(data, starts - _HEADER, eight) == _stored(data, starts - 4)
@@ -124,9 +121,7 @@ class _Points(NamedTuple):
     values: np.ndarray
 
 
-def _read_records(
-    data: np.ndarray, starts: np.ndarray, lengths: np.ndarray
-) -> tuple[list[_Points], int]:
+def _read_records(data: np.ndarray, starts: np.ndarray, lengths: np.ndarray) -> tuple[list[_Points], int]:
     """Every scalar of some records, and how many of them are no events."""
     points: list[_Points] = []
     num_malformed = 0
@@ -209,9 +204,6 @@ def _by_tag(points: Sequence[_Points]) -> dict[str, Scalars]:
     for tag in sorted(parts, key=lambda tag: (first[tag], tag)):
         records = np.concatenate([p.records for p in parts[tag]])
         order = np.argsort(records, kind="stable")
-        steps, values = (
-            np.concatenate([getattr(p, name) for p in parts[tag]])[order]
-            for name in ("steps", "values")
-        )
+        steps, values = (np.concatenate([getattr(p, name) for p in parts[tag]])[order] for name in ("steps", "values"))
         found[tag] = Scalars(steps, values)
     return found

@@ -104,9 +104,7 @@ def _inside(folder: Path) -> list[Path]:
     """Logs in a folder and those below it, by name."""
     found = []
     for above, folders, names in os.walk(folder):
-        folders[:] = sorted(
-            (name for name in folders if not name.startswith(".")), key=_as_people_count
-        )
+        folders[:] = sorted((name for name in folders if not name.startswith(".")), key=_as_people_count)
         for name in sorted(names, key=_as_people_count):
             plain = name.removesuffix(".gz").lower()
             is_log = plain.endswith(_ENDINGS) or EVENT_FILE in name
@@ -196,9 +194,7 @@ def to_utf8(path: Path, content: bytes) -> tuple[bytes, tuple[str, ...]]:
             raise InputError(f"{path}: begins like UTF-16, but is no text") from None
     content = content.removeprefix(b"\xef\xbb\xbf")
     if b"\0" in content[:4096]:
-        raise NoTextError(
-            f"{path}: neither text nor a TensorBoard event file: expected CSV, JSON or JSON lines"
-        )
+        raise NoTextError(f"{path}: neither text nor a TensorBoard event file: expected CSV, JSON or JSON lines")
     if content.isascii():
         return content, ()
     try:

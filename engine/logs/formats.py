@@ -47,9 +47,7 @@ FORMATS: dict[str, Format] = {
     "json_lines": Format(
         "one JSON object per line",
         lambda name, start: (
-            name.endswith(_JSON_LINES)
-            or (not name.endswith(".json") and start[:1] == b"{")
-            or _starts_object(start)
+            name.endswith(_JSON_LINES) or (not name.endswith(".json") and start[:1] == b"{") or _starts_object(start)
         ),
         read_lines,
     ),
@@ -120,9 +118,7 @@ def read_event_folder(sources: Sequence[Source], options: ReadOptions) -> Table:
     columns = _columns_of_tags({tag: tags[tag] for tag in tags if tag in roles.used()})
     if _KERAS_LOSS in roles.losses.values():
         columns = {_EPOCH if name == _STEP else name: c for name, c in columns.items()}
-    return Table(
-        path, "TensorBoard", columns, 1, tuple(notes), sources[0].place, sources[0].arm, "point"
-    )
+    return Table(path, "TensorBoard", columns, 1, tuple(notes), sources[0].place, sources[0].arm, "point")
 
 
 def _columns_of_tags(tags: dict[str, list[Scalars]]) -> dict[str, pa.Array]:

@@ -81,9 +81,7 @@ def in_order(points: Points, restarts: str | None, where: str) -> Stretches:
     single = _last_of_each(kept)
     if len(single.steps) < len(kept.steps):
         number = len(kept.steps) - len(single.steps)
-        notes.append(
-            ("twice", f"{where}: {number} steps are there more than once, the last counts")
-        )
+        notes.append(("twice", f"{where}: {number} steps are there more than once, the last counts"))
     return Stretches([single], notes)
 
 
@@ -118,9 +116,7 @@ def _refuse_mixed(points: Points, drops: np.ndarray, num_distinct: int, where: s
     is_in_pieces = len(drops) * _SHORTEST_STRETCH > len(steps)
     if is_in_pieces or (num_twice > _MANY * num_distinct and not len(drops)):
         value, count = _most_often(steps)
-        raise MixedRunsError(
-            f"{where}: step {value} is there {count} times: several runs mixed? {advice}"
-        )
+        raise MixedRunsError(f"{where}: step {value} is there {count} times: several runs mixed? {advice}")
 
 
 def _most_often(steps: np.ndarray) -> tuple[int, int]:

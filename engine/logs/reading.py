@@ -75,9 +75,7 @@ def read_curves(patterns: Sequence[str], options: ReadOptions | None = None) -> 
     notes += [("skipped", f"{source.path}: no loss in it") for source, _ in skipped]
     if len(epochs) > 1:
         in_epochs, in_steps = epochs.get(1), next(v for k, v in epochs.items() if k != 1)
-        raise InputError(
-            f"{in_epochs} counts epochs and {in_steps} counts steps: give --steps_per_epoch"
-        )
+        raise InputError(f"{in_epochs} counts epochs and {in_steps} counts steps: give --steps_per_epoch")
     if not curves:
         raise InputError(f"no run has two points or more: {notes[0][1] if notes else patterns[0]}")
     words = [words for words, _ in guesses.most_common()]

@@ -215,8 +215,7 @@ def _is_scalar(value: Any) -> bool:
 def _check_size(path: Path, content: bytes) -> None:
     if len(content) > _MAX_BYTES:
         raise InputError(
-            f"{path}: {len(content) // 2**20} MiB of JSON, expected at most {_MAX_BYTES // 2**20}: "
-            f"write it as CSV"
+            f"{path}: {len(content) // 2**20} MiB of JSON, expected at most {_MAX_BYTES // 2**20}: write it as CSV"
         )
 
 

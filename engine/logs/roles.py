@@ -117,9 +117,7 @@ def find_roles(names: Sequence[str], options: ReadOptions, source: str) -> Roles
     held_out_loss = "" if is_held_out else _metric(left, _LOSS, is_held_out=True)
     held_out_accuracy = _metric(left, _ACCURACY, is_held_out=True)
     accuracy = accuracy or _metric(left, _ACCURACY, is_held_out=False)
-    return Roles(
-        step, epoch, losses, is_held_out, accuracy, held_out_loss, held_out_accuracy, run, arm
-    )
+    return Roles(step, epoch, losses, is_held_out, accuracy, held_out_loss, held_out_accuracy, run, arm)
 
 
 def _asked(name: str | None, names: Sequence[str], flag: str, source: str) -> str:
@@ -212,8 +210,7 @@ def _losses(
     alike = [name for rank, name in ranked if rank == ranked[0][0]]
     if len(alike) > 1:
         raise InputError(
-            f"{source}: which column is the loss? {_some(alike)} could be: give one of them as "
-            f"--loss_column"
+            f"{source}: which column is the loss? {_some(alike)} could be: give one of them as --loss_column"
         )
     return {"": alike[0]}, ranked[0][0].is_held_out
 

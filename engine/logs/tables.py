@@ -96,9 +96,7 @@ def _from_text(table: Table, name: str, is_given: np.ndarray) -> Numbers:
             hint = "; for decimal commas give --decimal=," if is_comma else ""
             if text == name:
                 hint = ", not the header again; where another run begins, begin another file"
-            raise InputError(
-                f"{table.where(int(row))}: {name!r} is {shown(text)}: expected a number{hint}"
-            ) from None
+            raise InputError(f"{table.where(int(row))}: {name!r} is {shown(text)}: expected a number{hint}") from None
     return Numbers(values, is_given)
 
 
@@ -122,10 +120,7 @@ def labels_of(table: Table, names: tuple[str, ...]) -> tuple[np.ndarray, list[st
         used, first, codes = np.unique(pairs, return_index=True, return_inverse=True)
         rank = np.argsort(np.argsort(first))
         codes = rank[codes]
-        joined = [
-            f"{labels[pair // len(words)]}{',' if i else ''}{words[pair % len(words)]}"
-            for pair in used.tolist()
-        ]
+        joined = [f"{labels[pair // len(words)]}{',' if i else ''}{words[pair % len(words)]}" for pair in used.tolist()]
         labels = [joined[i] for i in np.argsort(first)]
     return codes, labels
 

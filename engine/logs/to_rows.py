@@ -110,9 +110,7 @@ def _noise(loss: np.ndarray, chance_loss: float, detector: DetectorSettings) -> 
     return measure_noise(residuals, _SHARE_OF_POINTS).deviation
 
 
-def _row(
-    arm: str, seed: int, curve: Curve, chance_loss: float, detector: DetectorSettings
-) -> dict[str, Any]:
+def _row(arm: str, seed: int, curve: Curve, chance_loss: float, detector: DetectorSettings) -> dict[str, Any]:
     steps, loss = curve.loss
     is_first = not np.isfinite(loss[0])
     # A run of which every loss is infinite has no curve to look at.

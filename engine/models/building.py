@@ -83,9 +83,7 @@ def own_builder(arm: Arm, num_outputs: int) -> Callable[..., Any] | Any:
     typed = parse_args(arm.model_args)
     if _is_network(named):
         if typed:
-            kind = (
-                "a pair of functions" if is_pair(named) and not _is_module(named) else "a network"
-            )
+            kind = "a pair of functions" if is_pair(named) and not _is_module(named) else "a network"
             raise InputError(
                 f"model_arg={arm.model_args[0]}: {arm.model} is {kind} already: name its class, or "
                 f"a function that makes it"
@@ -122,9 +120,7 @@ def _parameters(named: Any) -> dict[str, inspect.Parameter]:
     if isinstance(named, functools.partial):
         taken = list(_parameters(named.func).items())[len(named.args) :]
         return {
-            name: p.replace(default=named.keywords[name], kind=p.KEYWORD_ONLY)
-            if name in named.keywords
-            else p
+            name: p.replace(default=named.keywords[name], kind=p.KEYWORD_ONLY) if name in named.keywords else p
             for name, p in taken
         }
     try:
@@ -155,9 +151,7 @@ def _refuse_missing(arm: Arm, parameters: dict[str, inspect.Parameter], typed: A
         and name not in _NOT_TYPED
     ]
     if missing:
-        raise InputError(
-            f"model={arm.model} needs {', '.join(missing)}: give --model_arg={missing[0]}=…"
-        )
+        raise InputError(f"model={arm.model} needs {', '.join(missing)}: give --model_arg={missing[0]}=…")
 
 
 def _is_network(named: Any) -> bool:

@@ -26,9 +26,7 @@ class Chain(nn.Module):
     num_outputs: int
 
     @nn.compact
-    def __call__(
-        self, inputs: jax.Array, use_running_average: bool, is_deterministic: bool
-    ) -> jax.Array:
+    def __call__(self, inputs: jax.Array, use_running_average: bool, is_deterministic: bool) -> jax.Array:
         """From inputs `[batch, …]` to `[batch, num_outputs]`."""
         product = jnp.float32(1.0)
         for i in range(self.depth):

@@ -33,9 +33,7 @@ class CNN8(nn.Module):
     dropout: float
 
     @nn.compact
-    def __call__(
-        self, inputs: jax.Array, use_running_average: bool, is_deterministic: bool
-    ) -> jax.Array:
+    def __call__(self, inputs: jax.Array, use_running_average: bool, is_deterministic: bool) -> jax.Array:
         """From images `[batch, height, width, channels]` to `[batch, num_outputs]`."""
         hidden = inputs
         for layer, width in enumerate(self.conv_widths, start=1):
@@ -43,9 +41,7 @@ class CNN8(nn.Module):
             hidden = Hidden(self.activation, self.has_batch_norm)(hidden, use_running_average)
             if layer in self.pool_after:
                 hidden = nn.max_pool(hidden, (2, 2), (2, 2))
-        dense = DenseStack(
-            self.dense_widths, self.num_outputs, self.activation, self.has_batch_norm, self.dropout
-        )
+        dense = DenseStack(self.dense_widths, self.num_outputs, self.activation, self.has_batch_norm, self.dropout)
         return dense(hidden, use_running_average, is_deterministic)
 
 
@@ -58,9 +54,7 @@ def build(arm: Arm, num_outputs: int) -> nn.Module:
     assert arm.conv_widths is not None
     assert arm.pool_after is not None
     if any(layer > len(arm.conv_widths) for layer in arm.pool_after):
-        raise InputError(
-            f"pool_after={arm.pool_after}: there are {len(arm.conv_widths)} convolutions"
-        )
+        raise InputError(f"pool_after={arm.pool_after}: there are {len(arm.conv_widths)} convolutions")
     return CNN8(
         conv_widths=arm.conv_widths,
         pool_after=arm.pool_after,

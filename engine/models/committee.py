@@ -22,9 +22,7 @@ class Committee(nn.Module):
     num_outputs: int
 
     @nn.compact
-    def __call__(
-        self, inputs: jax.Array, use_running_average: bool, is_deterministic: bool
-    ) -> jax.Array:
+    def __call__(self, inputs: jax.Array, use_running_average: bool, is_deterministic: bool) -> jax.Array:
         """From `[batch, …]`, flattened, to `[batch, num_outputs]`."""
         flat = inputs.reshape(inputs.shape[0], -1)
         fields = nn.Dense(self.num_units * self.num_outputs, use_bias=False, name="hidden")(flat)

@@ -76,12 +76,8 @@ def _called(function: Callable[..., Any], values: dict[str, Any]) -> Any:
     import inspect
 
     parameters = inspect.signature(function).parameters
-    positional = [
-        values[n] for n, p in parameters.items() if p.kind == p.POSITIONAL_ONLY and n in values
-    ]
+    positional = [values[n] for n, p in parameters.items() if p.kind == p.POSITIONAL_ONLY and n in values]
     keywords = {
-        n: v
-        for n, v in values.items()
-        if n in parameters and parameters[n].kind != inspect.Parameter.POSITIONAL_ONLY
+        n: v for n, v in values.items() if n in parameters and parameters[n].kind != inspect.Parameter.POSITIONAL_ONLY
     }
     return function(*positional, **keywords)

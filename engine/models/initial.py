@@ -39,9 +39,7 @@ def _no_bias(fan_in: int, scale: float) -> float:
 SCHEMES: dict[str, Scheme] = {
     "normal": Scheme({"init_scale": 0.05}, lambda i, o, scale: scale, lambda i, scale: scale),
     # Every weight is the same number: a balanced start, in which units of a layer stay equal.
-    "constant": Scheme(
-        {"init_scale": 0.05}, lambda i, o, scale: 0.0, _no_bias, mean=lambda scale: scale
-    ),
+    "constant": Scheme({"init_scale": 0.05}, lambda i, o, scale: 0.0, _no_bias, mean=lambda scale: scale),
     # He, Zhang, Ren and Sun (2015)
     "he": Scheme({}, lambda i, o, scale: math.sqrt(2.0 / i), _no_bias),
     # Glorot and Bengio (2010)
@@ -49,9 +47,7 @@ SCHEMES: dict[str, Scheme] = {
     # LeCun, Bottou, Orr and Müller (1998)
     "lecun": Scheme({}, lambda i, o, scale: math.sqrt(1.0 / i), _no_bias),
     # PyTorch's for linear layers and convolutions: the variance of a uniform law on ±1/√(fan in).
-    "torch": Scheme(
-        {}, lambda i, o, scale: math.sqrt(1.0 / (3 * i)), lambda i, scale: math.sqrt(1.0 / (3 * i))
-    ),
+    "torch": Scheme({}, lambda i, o, scale: math.sqrt(1.0 / (3 * i)), lambda i, scale: math.sqrt(1.0 / (3 * i))),
     # The network's own; nothing is laid over it.
     AS_WRITTEN: Scheme({}, lambda i, o, scale: 0.0, _no_bias),
 }
@@ -161,9 +157,7 @@ def _fans(path: tuple[str, ...], shape: tuple[int, ...]) -> tuple[int, int]:
     return receptive * shape[-2], receptive * shape[-1]
 
 
-def draw_params(
-    key: jax.Array, shapes: Any, laws: jax.Array, kept: tuple[float | None, ...] | None = None
-) -> Any:
+def draw_params(key: jax.Array, shapes: Any, laws: jax.Array, kept: tuple[float | None, ...] | None = None) -> Any:
     """A parameter tree: every leaf normal with its own mean and deviation, or what is kept.
 
     Args:
@@ -178,8 +172,7 @@ def draw_params(
     noise = jax.random.normal(key, (sum(sizes),), jnp.float32)
     offsets = np.concatenate([[0], np.cumsum(sizes)])
     drawn = [
-        (laws[i, 0] if value is None else value)
-        + laws[i, 1] * noise[offsets[i] : offsets[i + 1]].reshape(leaf.shape)
+        (laws[i, 0] if value is None else value) + laws[i, 1] * noise[offsets[i] : offsets[i + 1]].reshape(leaf.shape)
         for i, (value, leaf) in enumerate(zip(kept, leaves, strict=True))
     ]
     typed = [new.astype(leaf.dtype) for new, leaf in zip(drawn, leaves, strict=True)]

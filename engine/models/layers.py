@@ -46,9 +46,7 @@ class DenseStack(nn.Module):
     dropout: float
 
     @nn.compact
-    def __call__(
-        self, inputs: jax.Array, use_running_average: bool, is_deterministic: bool
-    ) -> jax.Array:
+    def __call__(self, inputs: jax.Array, use_running_average: bool, is_deterministic: bool) -> jax.Array:
         """From `[batch, …]`, flattened, to `[batch, num_outputs]`."""
         hidden = inputs.reshape(inputs.shape[0], -1)
         for width in self.widths:

@@ -37,9 +37,7 @@ def adapt(module: nn.Module) -> Model:
         state = dict(evaluated.init(key, inputs, **values))
         return state.pop("params", {}), state
 
-    def train_apply(
-        params: Any, state: Any, inputs: jax.Array, noise_key: jax.Array
-    ) -> tuple[jax.Array, Any]:
+    def train_apply(params: Any, state: Any, inputs: jax.Array, noise_key: jax.Array) -> tuple[jax.Array, Any]:
         trained, values = bound("train")
         outputs, new_state = trained.apply(
             {"params": params, **state},
@@ -55,9 +53,7 @@ def adapt(module: nn.Module) -> Model:
         def apply(params: Any, state: Any, inputs: jax.Array) -> jax.Array:
             evaluated, values = bound(mode)
             with nn.intercept_methods(_with_batch_statistics if mode == "batch" else _as_it_is):
-                outputs, _ = evaluated.apply(
-                    {"params": params, **state}, inputs, **values, mutable=list(state)
-                )
+                outputs, _ = evaluated.apply({"params": params, **state}, inputs, **values, mutable=list(state))
             return outputs
 
         return apply

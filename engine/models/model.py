@@ -84,9 +84,7 @@ def model_of(
             evaluation the key is a fixed one, and the new state is forgotten.
     """
 
-    def train_apply(
-        params: Any, state: Any, inputs: jax.Array, noise_key: jax.Array
-    ) -> tuple[jax.Array, Any]:
+    def train_apply(params: Any, state: Any, inputs: jax.Array, noise_key: jax.Array) -> tuple[jax.Array, Any]:
         return run("train", params, state, inputs, noise_key)
 
     def evaluator(mode: Mode) -> Callable[[Any, Any, jax.Array], jax.Array]:
@@ -166,8 +164,7 @@ def _own_model(arm: Arm, built: Any) -> Model:
     if any(base.__module__.partition(".")[0] in _OTHER_LIBRARIES for base in type(made).__mro__):
         hint = "; `launch.py read` judges the log of what was trained without JAX"
     raise InputError(
-        f"model={arm.model} makes {described(made)}: expected a Flax module, or a pair of "
-        f"functions (init, apply){hint}"
+        f"model={arm.model} makes {described(made)}: expected a Flax module, or a pair of functions (init, apply){hint}"
     )
 
 
@@ -195,9 +192,7 @@ def check_fit(arm: Arm, example_shape: tuple[int, ...], num_outputs: int) -> Non
         raise InputError(f"model={arm.model} has no parameters: there is nothing to train")
     for leaf in jax.tree.leaves(params):
         if not jnp.issubdtype(leaf.dtype, jnp.floating):
-            raise InputError(
-                f"model={arm.model} has parameters of type {leaf.dtype}: expected floats"
-            )
+            raise InputError(f"model={arm.model} has parameters of type {leaf.dtype}: expected floats")
     try:
         outputs, new_state = jax.eval_shape(model.train_apply, params, state, example, key)
         evaluated = [jax.eval_shape(f, params, state, example) for f in model[2:4]]
@@ -230,6 +225,4 @@ def _check_outputs(arm: Arm, outputs: Any, shape: tuple[int, int]) -> None:
             f"(batch, {shape[1]}), one for each class or target of dataset={arm.dataset}"
         )
     if not jnp.issubdtype(outputs.dtype, jnp.floating):
-        raise InputError(
-            f"model={arm.model} returns outputs of type {outputs.dtype}: expected floats"
-        )
+        raise InputError(f"model={arm.model} returns outputs of type {outputs.dtype}: expected floats")

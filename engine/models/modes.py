@@ -29,9 +29,7 @@ def switches(names: Collection[str], mode: Mode) -> dict[str, Any]:
         names: of the arguments that there are.
         mode: what the network is called for.
     """
-    values: dict[str, Any] = {
-        n: v if mode == "train" else not v for n, v in _SWITCHES.items() if n in names
-    }
+    values: dict[str, Any] = {n: v if mode == "train" else not v for n, v in _SWITCHES.items() if n in names}
     if _RUNNING in names:
         values[_RUNNING] = mode == "average"
     return values

@@ -23,9 +23,7 @@ def adapt(build: Callable[[nnx.Rngs], nnx.Module]) -> Model:
     Args:
         build: makes the module of random streams.
     """
-    definition, abstract_params, streams, abstract_state = _split(
-        nnx.eval_shape(lambda: build(nnx.Rngs(0)))
-    )
+    definition, abstract_params, streams, abstract_state = _split(nnx.eval_shape(lambda: build(nnx.Rngs(0))))
 
     def init(key: jax.Array, inputs: jax.Array) -> tuple[Any, Any]:
         _, params, _, state = _split(build(nnx.Rngs(key)))

@@ -19,9 +19,7 @@ class Position(nn.Module):
     num_outputs: int
 
     @nn.compact
-    def __call__(
-        self, inputs: jax.Array, use_running_average: bool, is_deterministic: bool
-    ) -> jax.Array:
+    def __call__(self, inputs: jax.Array, use_running_average: bool, is_deterministic: bool) -> jax.Array:
         """From inputs `[batch, …]` to the position, `[batch, num_outputs]`."""
         distance = self.param("distance", nn.initializers.zeros, ())
         return jnp.broadcast_to(distance - 1.0, (inputs.shape[0], self.num_outputs))

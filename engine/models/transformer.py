@@ -43,9 +43,7 @@ class Transformer(nn.Module):
     activation: str
 
     @nn.compact
-    def __call__(
-        self, inputs: jax.Array, use_running_average: bool, is_deterministic: bool
-    ) -> jax.Array:
+    def __call__(self, inputs: jax.Array, use_running_average: bool, is_deterministic: bool) -> jax.Array:
         """From `[batch, positions, …]` to `[batch, num_outputs]`."""
         batch, positions = inputs.shape[:2]
         contents = jnp.pad(inputs.reshape(batch, positions, -1), ((0, 0), (0, 1), (0, 0)))
@@ -54,9 +52,7 @@ class Transformer(nn.Module):
             jnp.concatenate([contents, places], axis=-1)
         )
         read = embedded[:, -1:]
-        attention = nn.MultiHeadDotProductAttention(
-            self.attention_heads, use_bias=False, name="attention"
-        )
+        attention = nn.MultiHeadDotProductAttention(self.attention_heads, use_bias=False, name="attention")
         read = (read + attention(read, embedded))[:, 0]
         hidden = read
         for width in self.widths:

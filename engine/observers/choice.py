@@ -42,9 +42,7 @@ def check_watching(watching: Watching) -> None:
         check_package()
 
 
-def make_observers(
-    watching: Watching, directory: WorkDirectory, notify: Callable[[str], None]
-) -> list[Observer]:
+def make_observers(watching: Watching, directory: WorkDirectory, notify: Callable[[str], None]) -> list[Observer]:
     """The observers of a launch; what an earlier one has stored they know already.
 
     Args:

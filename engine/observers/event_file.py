@@ -87,17 +87,13 @@ def _of_extra(extra: Extra) -> bytes:
     return field_bytes(1, value + field_bytes(8, tensor))
 
 
-def _scalars(
-    wall: bytes, series: Series, descriptions: Mapping[str, str]
-) -> Iterable[tuple[int, bytes]]:
+def _scalars(wall: bytes, series: Series, descriptions: Mapping[str, str]) -> Iterable[tuple[int, bytes]]:
     """Step and framed event of every point of a series; the first one describes the tags."""
     steps = np.asarray(series.steps, np.int64)
     values = {tag: np.asarray(v, "<f4") for tag, v in series.values.items()}
     if not (steps.size and values):
         return
-    about = {
-        tag: field_bytes(3, descriptions[tag].encode()) for tag in values if descriptions.get(tag)
-    }
+    about = {tag: field_bytes(3, descriptions[tag].encode()) for tag in values if descriptions.get(tag)}
     yield (
         int(steps[0]),
         _frames(_rows(wall, steps[:1], {t: v[:1] for t, v in values.items()}, about))[0],
@@ -111,9 +107,7 @@ def _scalars(
         yield from zip(steps[chosen].tolist(), _frames(rows), strict=True)
 
 
-def _rows(
-    wall: bytes, steps: np.ndarray, values: Mapping[str, np.ndarray], about: Mapping[str, bytes]
-) -> np.ndarray:
+def _rows(wall: bytes, steps: np.ndarray, values: Mapping[str, np.ndarray], about: Mapping[str, bytes]) -> np.ndarray:
     """Events of steps whose varint has one length, `[num_points, num_bytes]`."""
     parts = []
     for tag, numbers in values.items():

@@ -54,9 +54,7 @@ class _Guarded:
             call(*arguments)
         except Exception as error:
             reason = one_line(str(error)) or type(error).__name__
-            self._notify(
-                f"{self._name} goes no further ({reason}); the training is not touched by that"
-            )
+            self._notify(f"{self._name} goes no further ({reason}); the training is not touched by that")
             failed, self._observer = self._observer, None
             if failed is not None and call != failed.on_end:
                 self._close(failed)

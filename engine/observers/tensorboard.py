@@ -62,8 +62,7 @@ class TensorBoard:
         self._root = directory.path / FOLDER
         self._folder_of = folder_names(directory.document["arm_order"])
         self._arms = {
-            name: Gathering(identity["horizons"][name], identity.get("eval_every"))
-            for name in self._folder_of
+            name: Gathering(identity["horizons"][name], identity.get("eval_every")) for name in self._folder_of
         }
         self._waits_for = directory.document["study"]["event"]
         self._pace = Pace(_SECONDS, _LARGEST_SHARE)
@@ -158,17 +157,12 @@ class TensorBoard:
                 f" {gathering.num_over} are over; later ones are left out until those before them "
                 f"are over, because quick runs end first."
             )
-        quantile = (
-            f"{rests} A run that ended early keeps its last value; one that diverged counts as "
-            f"infinite."
-        )
+        quantile = f"{rests} A run that ended early keeps its last value; one that diverged counts as infinite."
         what = "had the event" if is_hit else "left chance level for good"
         words = dict.fromkeys(tags, quantile)
         words[share] = f"Share of runs that have {what} by this step (Aalen–Johansen). {rests}"
         words["arm/num_runs"] = f"Runs that were trained as far as this step. {rests}"
-        extras: list[Extra] = [
-            session_start(used_fields(self._directory.document, name), self._started[-1])
-        ]
+        extras: list[Extra] = [session_start(used_fields(self._directory.document, name), self._started[-1])]
         if name == next(iter(self._arms)):
             extras.append(chart_of_quartiles("arm/loss", share))
         return encode_file(self._started[-1], [Series(curves.steps, tags)], words, extras)

@@ -111,9 +111,7 @@ class WeightsAndBiases:
         notify: called with a line where there is something to say.
     """
 
-    def __init__(
-        self, directory: WorkDirectory, num_single: int, notify: Callable[[str], None]
-    ) -> None:
+    def __init__(self, directory: WorkDirectory, num_single: int, notify: Callable[[str], None]) -> None:
         self._waiting: queue.SimpleQueue[Row | None] = queue.SimpleQueue()
         self._sender = _Sender(directory, num_single)
         self._notify = notify
@@ -146,8 +144,7 @@ class WeightsAndBiases:
         self._thread.join(_GRACE)
         if self._thread.is_alive():
             raise RuntimeError(
-                f"not done after {_GRACE:.0f} s; what it has kept in the work directory can be "
-                f"sent by `wandb sync`"
+                f"not done after {_GRACE:.0f} s; what it has kept in the work directory can be sent by `wandb sync`"
             )
         self._tell()
 
@@ -226,9 +223,7 @@ class _Sender:
             num_used = arm.gathering.num_used
             if num_used <= arm.num_told:
                 continue
-            run = arm.run or self._open(
-                name, "arm", name, used_fields(self._directory.document, name)
-            )
+            run = arm.run or self._open(name, "arm", name, used_fields(self._directory.document, name))
             self._arms[name] = arm._replace(run=run, num_told=num_used)
             share = self._share(name)
             run.log({"seeds": num_used, **share})
@@ -248,9 +243,7 @@ class _Sender:
                 for i, step in enumerate(curves.steps.tolist()):
                     point = {n: float(v[i]) for n, v in columns.items() if np.isfinite(v[i])}
                     run.log({"step": step, **point})
-            run.summary.update(
-                {"num_over": gathering.num_over, "num_planned": planned[name], "is_whole": is_whole}
-            )
+            run.summary.update({"num_over": gathering.num_over, "num_planned": planned[name], "is_whole": is_whole})
             run.finish()
 
     def _share(self, name: str) -> dict[str, float]:

@@ -118,9 +118,7 @@ def find_break(
         num_kept = before_ramp(loss, settings.window)
         steps, loss = steps[:num_kept], loss[:num_kept]
     if len(steps) < 2:
-        return _without_break("diverged")._replace(
-            chance_loss=float(chance_loss), diverged_step=diverged_step
-        )
+        return _without_break("diverged")._replace(chance_loss=float(chance_loss), diverged_step=diverged_step)
 
     progress = 1.0 - loss / chance_loss
     smoothed = running_median(progress, settings.window)
@@ -160,15 +158,11 @@ def _without_last_spike(smoothed: np.ndarray, end: float, settings: DetectorSett
     return np.append(smoothed[:-1], end)
 
 
-def _checked(
-    steps: np.ndarray, loss: np.ndarray, chance_loss: float, least: int
-) -> tuple[np.ndarray, np.ndarray]:
+def _checked(steps: np.ndarray, loss: np.ndarray, chance_loss: float, least: int) -> tuple[np.ndarray, np.ndarray]:
     steps = np.asarray(steps, dtype=np.float64)
     loss = np.asarray(loss, dtype=np.float64)
     if steps.ndim != 1 or steps.shape != loss.shape:
-        raise ValueError(
-            f"steps and loss have shapes {steps.shape} and {loss.shape}: expected two equal [n]"
-        )
+        raise ValueError(f"steps and loss have shapes {steps.shape} and {loss.shape}: expected two equal [n]")
     if len(steps) < least:
         raise ValueError(f"a curve needs at least two points, got {len(steps)}")
     if not np.all(np.isfinite(steps)) or not np.all(np.diff(steps) > 0):

@@ -76,9 +76,7 @@ def start_watch(progress: jax.Array) -> Watch:
     )
 
 
-def observe(
-    watch: Watch, progress: jax.Array, step: jax.Array, settings: DetectorSettings
-) -> Watch:
+def observe(watch: Watch, progress: jax.Array, step: jax.Array, settings: DetectorSettings) -> Watch:
     """Takes one evaluation into account. `progress` is ρ, `step` its time, both scalars."""
     step = step.astype(jnp.float32)
     rise = progress - watch.progress

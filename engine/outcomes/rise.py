@@ -48,9 +48,7 @@ class Onset(NamedTuple):
     upper: float
 
 
-def find_onset(
-    steps: np.ndarray, smoothed: np.ndarray, residuals: np.ndarray, settings: DetectorSettings
-) -> Onset:
+def find_onset(steps: np.ndarray, smoothed: np.ndarray, residuals: np.ndarray, settings: DetectorSettings) -> Onset:
     """The onset of a curve that ends above `high`.
 
     It is read from what lies before `high` is held, or shortly after. So it is the same for a run

@@ -65,12 +65,8 @@ def check_settings(settings: DetectorSettings) -> None:
         is_number = isinstance(value, kinds) and not isinstance(value, bool)
         if not is_number or not least <= value <= most:
             kind = "a whole number" if name in _WHOLE else "a number"
-            raise InputError(
-                f"detector.{name}={value!r}: expected {kind} from {least:g} to {most:g}"
-            )
+            raise InputError(f"detector.{name}={value!r}: expected {kind} from {least:g} to {most:g}")
     if settings.window % 2 == 0:
         raise InputError(f"detector.window={settings.window}: expected an odd number")
     if settings.low >= settings.high:
-        raise InputError(
-            f"detector.low={settings.low}: expected less than detector.high={settings.high}"
-        )
+        raise InputError(f"detector.low={settings.low}: expected less than detector.high={settings.high}")

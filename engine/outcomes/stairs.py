@@ -30,9 +30,7 @@ class Stair(NamedTuple):
     level_after: float
 
 
-def find_stairs(
-    steps: np.ndarray, rising: np.ndarray, end: float, width: float
-) -> tuple[Stair, ...]:
+def find_stairs(steps: np.ndarray, rising: np.ndarray, end: float, width: float) -> tuple[Stair, ...]:
     """The stairs of a non-decreasing curve; there is at least one.
 
     A further plateau is a band of 5 % of ρ_end that takes longer than the width to cross (at the
@@ -53,9 +51,7 @@ def find_stairs(
     rises = [(a, b) for a, b in zip(edges[::2], edges[1::2], strict=True) if b - a >= _LEAST_BANDS]
     gaps = [0.5 * (times[b] + times[a]) for (_, b), (a, _) in pairwise(rises)]
     levels = [0.0, *np.interp(gaps, steps, rising), end]
-    return tuple(
-        _stair(steps, rising, float(before), float(after)) for before, after in pairwise(levels)
-    )
+    return tuple(_stair(steps, rising, float(before), float(after)) for before, after in pairwise(levels))
 
 
 def _stair(steps: np.ndarray, rising: np.ndarray, before: float, after: float) -> Stair:

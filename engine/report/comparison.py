@@ -68,9 +68,7 @@ def compare_runs(
             time[first], own.event[first], base_time[second], base.event[second], horizon
         )
     else:
-        value = statistics.restricted_mean_difference(
-            time, own.event, base_time, base.event, horizon
-        )
+        value = statistics.restricted_mean_difference(time, own.event, base_time, base.event, horizon)
     return Difference(horizon, value, test, num_pairs, is_paired)
 
 

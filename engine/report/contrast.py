@@ -92,8 +92,7 @@ def _pairs(
         if len(runs) == len(base) == 1:
             return [(next(iter(runs)), next(iter(base)))]
         raise InputError(
-            f"the studies share no arm: choose --arm among {', '.join(runs)} and --baseline_arm "
-            f"among {', '.join(base)}"
+            f"the studies share no arm: choose --arm among {', '.join(runs)} and --baseline_arm among {', '.join(base)}"
         )
     own_name = arm or _counterpart(baseline_arm, runs, "arm")
     return [(own_name, baseline_arm or _counterpart(own_name, base, "baseline_arm"))]
@@ -108,18 +107,13 @@ def _counterpart(name: str | None, there: dict[str, ArmRuns], flag: str) -> str:
     raise InputError(f"choose --{flag} among {', '.join(there)}")
 
 
-def _refuse_different_questions(
-    own: WorkDirectory, base: WorkDirectory, runs: ArmRuns, base_runs: ArmRuns
-) -> None:
+def _refuse_different_questions(own: WorkDirectory, base: WorkDirectory, runs: ArmRuns, base_runs: ArmRuns) -> None:
     """Two waiting times can be compared only where both wait for the same thing."""
     identity, other = own.document["identity"], base.document["identity"]
     what: dict[str, tuple[Any, Any]] = {
         "event": (runs.waits_for, base_runs.waits_for),
         **_measured_on(own, base, runs, base_runs),
-        **{
-            f"detector.{name}": (value, other["detector"].get(name))
-            for name, value in identity["detector"].items()
-        },
+        **{f"detector.{name}": (value, other["detector"].get(name)) for name, value in identity["detector"].items()},
     }
     for name, (value, base_value) in what.items():
         if value != base_value:
@@ -172,9 +166,7 @@ def _at_common_horizon(
     return cut[0], cut[1]
 
 
-def _contrast(
-    runs: ArmRuns, base: ArmRuns, can_pair: bool, has_looks: tuple[bool, bool]
-) -> Contrast:
+def _contrast(runs: ArmRuns, base: ArmRuns, can_pair: bool, has_looks: tuple[bool, bool]) -> Contrast:
     unit, (own_unit, base_unit) = _units(runs, base)
     labels, failed = (np.arange(len(runs.seed)), -1 - base.seed), set[int]()
     if can_pair:

@@ -80,9 +80,7 @@ def make_figures(summary: Summary, fates: dict[str, Fate], topics: Sequence[Topi
     for i, (name, fate) in enumerate(fates.items()):
         runs, about = summary.runs[name], (summary.unit, summary.steps_per_unit(name))
         if fate.components is not None and runs.grid is not None:
-            draw = functools.partial(
-                variance_split_figures.draw_grid, name, runs.grid, fate, *about
-            )
+            draw = functools.partial(variance_split_figures.draw_grid, name, runs.grid, fate, *about)
             figures[f"grid_{i + 1}"] = draw
         if runs.forks is not None:
             draw = functools.partial(variance_split_figures.draw_forks, name, runs.forks, *about)
@@ -134,9 +132,7 @@ def _curves(summary: Summary, name: str) -> Figure:
     axes.axhline(runs.chance_loss, color=INK, linestyle="--", linewidth=0.8)
     end = runs.horizon / unit
     axes.annotate("chance", (end, runs.chance_loss), (0, 3), textcoords="offset points", ha="right")
-    axes.set(
-        xlim=(0, end), ylim=(0, top), xlabel=_time_label(summary), ylabel="loss", title=label(name)
-    )
+    axes.set(xlim=(0, end), ylim=(0, top), xlabel=_time_label(summary), ylabel="loss", title=label(name))
     return figure
 
 
@@ -208,9 +204,7 @@ def _competing(summary: Summary, name: str) -> Figure:
     )
     for lower, upper, words, style in layers:
         colour = _colour(summary, name)
-        axes.fill_between(
-            x, lower, upper, step="post", facecolor=colour, linewidth=0, label=words, **style
-        )
+        axes.fill_between(x, lower, upper, step="post", facecolor=colour, linewidth=0, label=words, **style)
     axes.set(
         xlim=(0, end), ylim=(0, 1), xlabel=_time_label(summary), ylabel="share of the runs",
         title=label(name),

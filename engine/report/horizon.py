@@ -23,9 +23,7 @@ def at_horizon(directory: WorkDirectory, runs: ArmRuns, steps: float) -> ArmRuns
         outcomes = _outcomes(directory, runs, steps)
         event = np.array([event_code(status) for status, _ in outcomes])
         ends = np.minimum(steps, np.asarray(runs.rows["steps_run"], np.float64))
-        onset = np.array(
-            [end if t is None else t for (_, t), end in zip(outcomes, ends, strict=True)]
-        )
+        onset = np.array([end if t is None else t for (_, t), end in zip(outcomes, ends, strict=True)])
         # A divergence is known from every step, not only from the curve.
         has_diverged = (runs.event == 2) & is_over
         event = np.where(has_diverged, 2, event)
@@ -38,9 +36,7 @@ def at_horizon(directory: WorkDirectory, runs: ArmRuns, steps: float) -> ArmRuns
     return runs._replace(status=status, event=event, time=time, horizon=int(steps))
 
 
-def _outcomes(
-    directory: WorkDirectory, runs: ArmRuns, steps: float
-) -> list[tuple[str, float | None]]:
+def _outcomes(directory: WorkDirectory, runs: ArmRuns, steps: float) -> list[tuple[str, float | None]]:
     """Status and onset of every repetition at the horizon, in the order of seeds."""
     settings = DetectorSettings(**directory.document["identity"]["detector"])
     found: dict[int, tuple[str, float | None]] = {}
@@ -51,8 +47,6 @@ def _outcomes(
         if np.sum(is_before) < 2:
             found[seed] = ("stuck", None)
             continue
-        outcome = find_break(
-            curve.steps[is_before], curve.loss[is_before], runs.chance_loss, settings=settings
-        )
+        outcome = find_break(curve.steps[is_before], curve.loss[is_before], runs.chance_loss, settings=settings)
         found[seed] = (outcome.status, outcome.onset_step)
     return [found[int(seed)] for seed in runs.seed]

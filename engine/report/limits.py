@@ -35,10 +35,7 @@ def _of_failed(summary: Summary, name: str) -> str:
     words = "ended their worker again and again and have no outcome; they are left out"
     if arm.num_failed == 1:
         words = "ended its worker again and again and has no outcome; it is left out"
-    least, most = (
-        fraction(num, num_all, summary.fraction(num, num_all))
-        for num in (left, left + arm.num_failed)
-    )
+    least, most = (fraction(num, num_all, summary.fraction(num, num_all)) for num in (left, left + arm.num_failed))
     return (
         f"{arm.num_failed} of {num_all} runs of “{name}” {words}. Were all of these stuck, it "
         f"would be {least} that {had_it}; were none, {most}. All other numbers are right only "
@@ -116,10 +113,7 @@ def _of_missing(summary: Summary) -> list[str]:
             f"again, and have no outcome."
         )
     if any(runs.num_failed for runs in summary.runs.values()) and summary.comparisons:
-        lines.append(
-            "Where a run failed, the run of the same seed in the other arm is left out of their "
-            "comparison."
-        )
+        lines.append("Where a run failed, the run of the same seed in the other arm is left out of their comparison.")
     if summary.num_left_out:
         are, they = ("s are", "their") if summary.num_left_out > 1 else (" is", "its")
         lines.append(
@@ -187,7 +181,6 @@ def find_limits(summary: Summary) -> list[str]:
         )
     if len({summary.steps_per_unit(name) for name in summary.runs}) > 1:
         lines.append(
-            "The arms have epochs of different length; one is called earlier or later only where "
-            "it is so in steps too."
+            "The arms have epochs of different length; one is called earlier or later only where it is so in steps too."
         )
     return lines

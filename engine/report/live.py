@@ -53,10 +53,7 @@ def end_live(page: str, ended: datetime) -> str | None:
     updated = _UPDATED.search(page)
     if updated is None:
         return None
-    words = (
-        f"The launch ended at {ended.strftime(_CLOCK)} without a last report. What follows is as "
-        f"of {updated[1]}."
-    )
+    words = f"The launch ended at {ended.strftime(_CLOCK)} without a last report. What follows is as of {updated[1]}."
     return _marked(_MARKED.sub("", page), banner=None, words=words)
 
 

@@ -15,9 +15,7 @@ ASSUMED = (
     "start and a data order of its own: a log cannot show that, and where it is not so, intervals "
     "and p-values mean nothing."
 )
-_NO_CAUSE = (
-    "What is different between groups is not in the logs: whether it is the cause, only you know."
-)
+_NO_CAUSE = "What is different between groups is not in the logs: whether it is the cause, only you know."
 _ONE_RUN = "One run cannot say: train it again with other seeds, and read the logs together."
 _ONE_GROUP = (
     "These runs are one group, so they cannot say what would change the time. Read logs of other "

@@ -19,8 +19,7 @@ _SOURCES: dict[str, tuple[str, dict[str, str]]] = {
         "article",
         {
             "author": "Clopper, C. J. and Pearson, E. S.",
-            "title": "The use of confidence or fiducial limits illustrated in the case of the "
-            "binomial",
+            "title": "The use of confidence or fiducial limits illustrated in the case of the binomial",
             "journal": "Biometrika",
             "volume": "26",
             "pages": "404--413",
@@ -88,8 +87,7 @@ _SOURCES: dict[str, tuple[str, dict[str, str]]] = {
         "article",
         {
             "author": "Mantel, N.",
-            "title": "Evaluation of survival data and two new rank order statistics arising in its "
-            "consideration",
+            "title": "Evaluation of survival data and two new rank order statistics arising in its consideration",
             "journal": "Cancer Chemotherapy Reports",
             "volume": "50",
             "pages": "163--170",
@@ -142,8 +140,7 @@ _SOURCES: dict[str, tuple[str, dict[str, str]]] = {
         "article",
         {
             "author": "Gray, R. J.",
-            "title": "A class of {K}-sample tests for comparing the cumulative incidence of a "
-            "competing risk",
+            "title": "A class of {K}-sample tests for comparing the cumulative incidence of a competing risk",
             "journal": "Annals of Statistics",
             "volume": "16",
             "pages": "1141--1154",
@@ -200,9 +197,7 @@ def make_methods(
             "log-rank scores among parents [hothorn2006]."
         )
     paragraph = " ".join(sentences)
-    cited = sorted(
-        (paragraph.index(f"[{key}]"), key) for key in _SOURCES if f"[{key}]" in paragraph
-    )
+    cited = sorted((paragraph.index(f"[{key}]"), key) for key in _SOURCES if f"[{key}]" in paragraph)
     return Methods(paragraph, "\n\n".join(_entry(key) for _, key in cited))
 
 
@@ -261,9 +256,7 @@ def _what_is_a_break(summary: Summary, detector: dict[str, Any]) -> str:
             f"a run that ends below {detector['high']:g} is right-censored at the horizon."
         )
     if "hit" in events:
-        sentences.append(
-            "Where a task has an event of its own, its time is the first step at which it happens."
-        )
+        sentences.append("Where a task has an event of its own, its time is the first step at which it happens.")
     return " ".join(sentences)
 
 

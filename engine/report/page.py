@@ -25,8 +25,7 @@ _CAPTIONS = {
         "cross one that diverged."
     ),
     "competing": (
-        "What had become of the runs by each time, divergence competing (Aalen–Johansen): the "
-        "shares add up to one."
+        "What had become of the runs by each time, divergence competing (Aalen–Johansen): the shares add up to one."
     ),
     "incidence": (
         "Share of the runs that have left chance level by each time, divergence competing "
@@ -54,8 +53,7 @@ _MOST_FATES = 6
 _OF_LOGS = (
     "Loss on the fixed evaluation set, one line per seed; the dot is the onset, with the interval "
     "of the evaluation grid around it",
-    "Loss as it was logged, one line per run; the dot is the onset, with the interval of the "
-    "logged points around it",
+    "Loss as it was logged, one line per run; the dot is the onset, with the interval of the logged points around it",
 )
 
 
@@ -113,9 +111,7 @@ def make_page(
             fate_figures=[d for d in drawings if d["name"].startswith(("grid", "forks"))],
             answers=[topic for topic in shown if topic["is_answer"]],
             topics=[topic for topic in shown if not topic["is_answer"]],
-            methods=make_methods(
-                summary, fates, document["identity"], document["launches"][-1]["versions"]
-            ),
+            methods=make_methods(summary, fates, document["identity"], document["launches"][-1]["versions"]),
             runs=_run_rows(summary),
             cautions=make_cautions(summary, is_page=True),
             unit=summary.unit,
@@ -152,8 +148,7 @@ def _shown(topic: Topic, figures: dict[str, str]) -> dict[str, Any]:
         "points": {heading: lines for heading, lines in topic.points.items() if lines},
         "tables": topic.tables,
         "drawings": [
-            {"svg": _themed(figures[name]), "caption": drawing.caption}
-            for name, drawing in topic.drawings.items()
+            {"svg": _themed(figures[name]), "caption": drawing.caption} for name, drawing in topic.drawings.items()
         ],
     }
 

@@ -26,9 +26,7 @@ _DASHED = ("null_displacement", "curvature_along")
 _LEAST_SHARE = 0.5
 
 
-def draw_panels(
-    found: ArmDiagnostics, origin: np.ndarray, steps_per_unit: float, label: str
-) -> Figure:
+def draw_panels(found: ArmDiagnostics, origin: np.ndarray, steps_per_unit: float, label: str) -> Figure:
     """Every quantity against the time from an origin of each run: median, and quartiles.
 
     Args:
@@ -148,9 +146,7 @@ def _has_decade(axes: Any) -> bool:
     return bool(np.floor(high) >= np.ceil(low))
 
 
-def aligned(
-    found: ArmDiagnostics, values: np.ndarray, origin: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+def aligned(found: ArmDiagnostics, values: np.ndarray, origin: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Quartiles over runs against the time from each run's origin.
 
     Args:

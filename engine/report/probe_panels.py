@@ -159,9 +159,7 @@ def changes_of(found: ArmDiagnostics, onset: np.ndarray) -> dict[str, Change]:
     return changes
 
 
-def _change(
-    steps: np.ndarray, layer: str, values: np.ndarray, onset: np.ndarray, is_ratio: bool
-) -> Change | None:
+def _change(steps: np.ndarray, layer: str, values: np.ndarray, onset: np.ndarray, is_ratio: bool) -> Change | None:
     rows = []
     for own, time in zip(values.astype(np.float64), onset, strict=True):
         is_usable = (steps < time) & np.isfinite(own) & ((own > 0) | (not is_ratio))

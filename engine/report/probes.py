@@ -60,9 +60,7 @@ def make_topic(directory: WorkDirectory, summary: Summary) -> Topic | None:
 def _onsets(runs: ArmRuns, found: ArmDiagnostics) -> np.ndarray:
     """Of the run in each row, in steps; NaN where it has none."""
     by_seed = {
-        int(seed): float(time)
-        for seed, time, event in zip(runs.seed, runs.time, runs.event, strict=True)
-        if event == 1
+        int(seed): float(time) for seed, time, event in zip(runs.seed, runs.time, runs.event, strict=True) if event == 1
     }
     return np.asarray([by_seed.get(int(seed), np.nan) for seed in found.seed])
 
@@ -125,18 +123,14 @@ def _saddle(found: ArmDiagnostics, onset: np.ndarray) -> str | None:
     )
 
 
-def _drawings(
-    summary: Summary, name: str, index: int, found: ArmDiagnostics, onset: np.ndarray
-) -> dict[str, Drawing]:
+def _drawings(summary: Summary, name: str, index: int, found: ArmDiagnostics, onset: np.ndarray) -> dict[str, Drawing]:
     unit = summary.steps_per_unit(name)
     has_left = np.isfinite(onset)
     waiting = np.where(has_left, np.nan, 0.0)
     num_left, num_waiting = int(has_left.sum()), int((~has_left).sum())
     drawings = {}
     if num_left:
-        draw = functools.partial(
-            draw_panels, found, onset, unit, f"{summary.unit} from the onset of each run"
-        )
+        draw = functools.partial(draw_panels, found, onset, unit, f"{summary.unit} from the onset of each run")
         drawings[f"plateau_{index}"] = Drawing(
             draw,
             f"“{name}”: {runs_are(num_left)} aligned at the onset (dotted). Thick: the whole "
@@ -160,9 +154,7 @@ def _what_to_look_for(measured: set[str]) -> TopicTable:
     return TopicTable(caption, ["panel", "what it is", "what to look for"], rows, is_of_words=True)
 
 
-def _document(
-    found: ArmDiagnostics, onset: np.ndarray, changes: dict[str, Change]
-) -> dict[str, Any]:
+def _document(found: ArmDiagnostics, onset: np.ndarray, changes: dict[str, Change]) -> dict[str, Any]:
     return {
         "num_aligned": int(np.sum(np.isfinite(onset))),
         "num_waiting": int(np.sum(~np.isfinite(onset))),

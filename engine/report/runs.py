@@ -125,9 +125,7 @@ def of_study(directory: WorkDirectory) -> Iterator[None]:
     except InputError:
         raise
     except (ValueError, ArithmeticError) as error:
-        raise InputError(
-            f"the runs in {str(directory.path)!r} cannot be summarised: {one_line(str(error))}"
-        ) from error
+        raise InputError(f"the runs in {str(directory.path)!r} cannot be summarised: {one_line(str(error))}") from error
 
 
 def read_runs(directory: WorkDirectory) -> dict[str, ArmRuns]:
@@ -207,9 +205,7 @@ def _split(rows: dict[str, list[Any]]) -> tuple[dict[str, list[Any]], dict[str, 
     return failed, others
 
 
-def _until_incomplete(
-    wanted: np.ndarray, rows: dict[str, list[Any]], number: int
-) -> tuple[dict[str, list[Any]], int]:
+def _until_incomplete(wanted: np.ndarray, rows: dict[str, list[Any]], number: int) -> tuple[dict[str, list[Any]], int]:
     """Rows of the longest prefix of some repetitions that have all of theirs; how many are left.
 
     Args:
@@ -224,9 +220,7 @@ def _until_incomplete(
     return _rows_at(rows, np.flatnonzero(np.isin(seeds, used))), len(wanted) - len(used)
 
 
-def _grid_runs(
-    runs: ArmRuns, rows: dict[str, list[Any]], order_seeds: int | None
-) -> GridRuns | None:
+def _grid_runs(runs: ArmRuns, rows: dict[str, list[Any]], order_seeds: int | None) -> GridRuns | None:
     if order_seeds is None:
         return None
     wanted = np.sort(np.concatenate([runs.seed, np.asarray(runs.failed["seed"], int)]))

@@ -202,8 +202,7 @@ def summarise(directory: WorkDirectory, under_way: UnderWay | None = None) -> Su
     levels = detector["low"], detector["high"]
     with of_study(directory):
         arms = {
-            name: _summarise_arm(r, summary.steps_per_unit(name), summary.fraction, levels)
-            for name, r in runs.items()
+            name: _summarise_arm(r, summary.steps_per_unit(name), summary.fraction, levels) for name, r in runs.items()
         }
         summary = summary._replace(arms=arms)
         return summary._replace(comparisons=_compare(summary, document["identity"]["arms"]))
@@ -252,12 +251,8 @@ def _summarise_arm(
             for status, end in zip(runs.status, _end_losses(runs), strict=True)
         ),
         num_fell_back=sum(
-            status == "stuck"
-            and runs.waits_for == "break"
-            and (lost or 0) + 1 - end / runs.chance_loss > high
-            for status, lost, end in zip(
-                runs.status, runs.rows["best_minus_end"], _end_losses(runs), strict=True
-            )
+            status == "stuck" and runs.waits_for == "break" and (lost or 0) + 1 - end / runs.chance_loss > high
+            for status, lost, end in zip(runs.status, runs.rows["best_minus_end"], _end_losses(runs), strict=True)
         ),
         num_diverged_later=sum(bool(flag) for flag in runs.rows["is_diverged_later"]),
         num_stairs=sum((num or 0) > 1 for num in runs.rows["num_breaks"]),
@@ -345,9 +340,7 @@ def _always_valid(summary: Summary, others: list[str]) -> list[float]:
     return found
 
 
-def to_document(
-    summary: Summary, verdict: dict[str, Any], fates: Mapping[str, Any]
-) -> dict[str, Any]:
+def to_document(summary: Summary, verdict: dict[str, Any], fates: Mapping[str, Any]) -> dict[str, Any]:
     """`summary.json`. What is infinite or does not exist is null; times are in `unit`.
 
     Args:

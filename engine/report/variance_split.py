@@ -60,9 +60,7 @@ def make_fate(runs: ArmRuns) -> Fate | None:
         except ValueError as error:
             reasons.append(f"the forks say nothing: {error}.")
     elif runs.has_forks_asked:
-        reasons.append(
-            "there are no forks yet: half of the runs never left, or none still waited at the step."
-        )
+        reasons.append("there are no forks yet: half of the runs never left, or none still waited at the step.")
     if _has_waits(runs):
         luck = statistics.early_luck(np.maximum(runs.time, 1.0), runs.event)
     if components is None and forks is None and luck is None and not reasons:
@@ -92,10 +90,7 @@ def in_words(name: str, runs: ArmRuns, fate: Fate, unit: str, steps_per_unit: fl
         if part is not None and part.num_missing:
             lines.append(f"“{name}”: {part.num_missing} more {words} are not complete yet.")
         if part is not None and part.num_failed:
-            lines.append(
-                f"“{name}”: runs among the {words} that failed, and are left out: "
-                f"{part.num_failed}."
-            )
+            lines.append(f"“{name}”: runs among the {words} that failed, and are left out: {part.num_failed}.")
     return lines
 
 
@@ -124,9 +119,7 @@ def _grid_words(name: str, components: CrossedComponents) -> str:
     return f"{text} None of them is the greater part beyond chance."
 
 
-def _fork_words(
-    name: str, runs: ForkRuns, forks: ForkPrediction, unit: str, steps_per_unit: float
-) -> str:
+def _fork_words(name: str, runs: ForkRuns, forks: ForkPrediction, unit: str, steps_per_unit: float) -> str:
     word = "epoch" if unit == "epochs" else "step"
     text = (
         f"“{name}”, {forks.num_runs} forks of {forks.num_parents} parents, parted at {word} "

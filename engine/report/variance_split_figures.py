@@ -25,9 +25,7 @@ def draw_grid(name: str, grid: GridRuns, fate: Fate, unit: str, steps_per_unit: 
         right.plot([share.lower, share.upper], [row, row], color="#0072B2", linewidth=1.6)
         right.plot(share.value, row, "o", color="#0072B2", markersize=5)
         right.text(0.0, row - 0.28, words, fontsize=8)
-    right.set(
-        xlim=(-0.02, 1.02), ylim=(2.5, -0.7), yticks=[], xlabel="share of the variance\nof log time"
-    )
+    right.set(xlim=(-0.02, 1.02), ylim=(2.5, -0.7), yticks=[], xlabel="share of the variance\nof log time")
     return figure
 
 

@@ -104,10 +104,7 @@ def _verdict_of_a_wait(summary: Summary, base: ArmSummary, horizon: float) -> Ve
     mean, unit = base.restricted_mean, summary.unit
     hit = fraction(_num_learned(base), base.num_runs, base.fraction)
     text = f"“{summary.baseline}”: {hit} had the event within {number(horizon, unit)} {unit}"
-    wait = (
-        f"the mean wait up to there is {number(mean.value, unit)} {unit} (95 % CI "
-        f"{interval(mean, unit)})"
-    )
+    wait = f"the mean wait up to there is {number(mean.value, unit)} {unit} (95 % CI {interval(mean, unit)})"
     answers = {
         "How often?": f"{text}.",
         "When?": f"The median is {onset(base, unit, horizon)}; {wait}.",
@@ -181,10 +178,7 @@ def _decided(summary: Summary) -> str:
 def _falling(base: ArmSummary) -> str:
     if not base.num_falling:
         return ""
-    return (
-        f" But in {base.num_falling} of them the loss had begun to fall: train longer before "
-        f"anything else."
-    )
+    return f" But in {base.num_falling} of them the loss had begun to fall: train longer before anything else."
 
 
 def _cause(summary: Summary) -> str:
@@ -202,8 +196,7 @@ def _cause(summary: Summary) -> str:
 def _how_often(summary: Summary, base: ArmSummary) -> str:
     left = fraction(_num_learned(base), base.num_runs, base.fraction)
     text = (
-        f"{left} of “{summary.baseline}” left chance level by {_end(summary)}. Of all "
-        f"{base.num_runs}, {_counts(base)}."
+        f"{left} of “{summary.baseline}” left chance level by {_end(summary)}. Of all {base.num_runs}, {_counts(base)}."
     )
     if base.num_failed:
         text += f" {base.num_failed} more failed and have no outcome."
@@ -221,10 +214,7 @@ def _when(summary: Summary, base: ArmSummary, horizon: float) -> str:
     text += "."
     if base.median_width is not None:
         width = number(base.median_width, unit)
-        text += (
-            f" At its steepest, the rise would take {width} {unit} from 10 to 90 % (median over "
-            f"runs)"
-        )
+        text += f" At its steepest, the rise would take {width} {unit} from 10 to 90 % (median over runs)"
         if base.accuracy_before is not None and base.accuracy_after is not None:
             text += (
                 f"; training accuracy is {percent(base.accuracy_before)} at the onset and "
@@ -246,8 +236,7 @@ def _is_normal(summary: Summary, base: ArmSummary, horizon: float) -> str:
     counted = fraction(base.statuses[typical], base.num_runs, share)
     if typical == "broke":
         text = (
-            f"Yes. A flat loss followed by a break is what this configuration does: {counted} "
-            f"show it{_over(summary)}."
+            f"Yes. A flat loss followed by a break is what this configuration does: {counted} show it{_over(summary)}."
         )
         if math.isfinite(base.late_onset):
             word = "epoch" if unit == "epochs" else "step"
@@ -256,17 +245,11 @@ def _is_normal(summary: Summary, base: ArmSummary, horizon: float) -> str:
         return text
     if typical == "stuck":
         end = _end(summary)
-        return (
-            f"A loss at chance at {end} ({number(horizon, unit)} {unit}) is what this "
-            f"configuration does: {counted}."
-        )
+        return f"A loss at chance at {end} ({number(horizon, unit)} {unit}) is what this configuration does: {counted}."
     if typical == "diverged":
         return f"No: this configuration diverges ({counted})."
     if typical == "shoulder":
-        return (
-            f"A delay is normal here, but it is no longer than the rise itself takes: {counted} "
-            f"show that."
-        )
+        return f"A delay is normal here, but it is no longer than the rise itself takes: {counted} show that."
     return f"A flat stretch would not be normal here: {counted} learn without one."
 
 
@@ -297,8 +280,7 @@ def _what_fixes(summary: Summary) -> str:
         sentences.append(f"{num_more} more {others} earlier too; see the table.")
     if cures:
         sentences.append(
-            "A mistake that all arms share, in the data or in the training code, would not go away "
-            "with such a change."
+            "A mistake that all arms share, in the data or in the training code, would not go away with such a change."
         )
     if sentences:
         return logs.answer_of_fix(sentences) if summary.of_logs else " ".join(sentences)
@@ -348,8 +330,7 @@ def _shown_changes(comparison: Comparison) -> dict[str, tuple[Any, Any]]:
 def _change_words(comparison: Comparison) -> str:
     """What is different in an arm, e.g. `init=he in place of normal`."""
     words = [
-        f"{field}={_plain(own)} in place of {_plain(base)}"
-        for field, (base, own) in _shown_changes(comparison).items()
+        f"{field}={_plain(own)} in place of {_plain(base)}" for field, (base, own) in _shown_changes(comparison).items()
     ]
     return joined(words)
 

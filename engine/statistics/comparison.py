@@ -57,9 +57,7 @@ def log_rank(
     return _log_rank(time, event, group, strata)
 
 
-def _log_rank(
-    time: np.ndarray, event: np.ndarray, group: np.ndarray, strata: np.ndarray | None
-) -> TestResult:
+def _log_rank(time: np.ndarray, event: np.ndarray, group: np.ndarray, strata: np.ndarray | None) -> TestResult:
     from scipy.special import bdtr
 
     sets = risk_sets(time, event, group, strata, cause=1)

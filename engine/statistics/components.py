@@ -163,9 +163,7 @@ def fork_prediction(
     share = share_estimate(data, fit_variances(data), 0, z)
     scores = _log_rank_scores(time, event == 1)
     p_value = _permutation_p_value(scores, parents, num_permutations, np.random.default_rng(seed))
-    return ForkPrediction(
-        share, p_value, int(parents.max()) + 1, len(time), int(np.sum(event == 1))
-    )
+    return ForkPrediction(share, p_value, int(parents.max()) + 1, len(time), int(np.sum(event == 1)))
 
 
 def _levels(name: str, labels: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

@@ -55,9 +55,7 @@ class Equivalence(NamedTuple):
     pairs_needed: int | None
 
 
-def equivalent_means(
-    value: np.ndarray, baseline: np.ndarray, bound: float, margin: Margin
-) -> Equivalence:
+def equivalent_means(value: np.ndarray, baseline: np.ndarray, bound: float, margin: Margin) -> Equivalence:
     """Whether the means of paired values differ by less than a margin.
 
     Without censoring before the bound the interval is Student's t of the paired differences, see
@@ -98,9 +96,7 @@ def equivalent_means(
     return _judge(narrow, wide, margin, is_enough)
 
 
-def equivalent_shares(
-    has_event: np.ndarray, baseline_has_event: np.ndarray, margin: Margin
-) -> Equivalence:
+def equivalent_shares(has_event: np.ndarray, baseline_has_event: np.ndarray, margin: Margin) -> Equivalence:
     """Whether the shares of runs with the event differ by less than a margin, in pairs.
 
     The limits are those of `paired_share_difference`, which never reject more often than they say.
@@ -123,8 +119,7 @@ def equivalent_shares(
     num = len(own)
     only_own, only_other = int(np.sum(own & ~other)), int(np.sum(~own & other))
     narrow, wide = (
-        paired_share_difference(only_own, only_other, num, confidence)
-        for confidence in _confidences(margin)
+        paired_share_difference(only_own, only_other, num, confidence) for confidence in _confidences(margin)
     )
 
     def is_enough(pairs: int) -> bool:
@@ -150,9 +145,7 @@ def _is_within(limits: Estimate, margin: Margin) -> bool:
     return -margin.size <= limits.lower and limits.upper <= margin.size
 
 
-def _judge(
-    narrow: Estimate, wide: Estimate, margin: Margin, is_enough: Callable[[int], bool]
-) -> Equivalence:
+def _judge(narrow: Estimate, wide: Estimate, margin: Margin, is_enough: Callable[[int], bool]) -> Equivalence:
     verdict = "undecided"
     if _is_within(narrow, margin):
         verdict = "equivalent"

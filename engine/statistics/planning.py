@@ -125,19 +125,13 @@ def _for_fraction(question: FractionQuestion) -> SeedsNeeded:
     tail = (1 - question.confidence) / 2
     normal = z**2 * fraction * (1 - fraction) / question.half_width**2
     if normal > _MOST_SEEDS or z**2 / question.half_width > _MOST_SEEDS:
-        raise ValueError(
-            f"half_width={question.half_width:g} needs more than {_MOST_SEEDS:g} seeds"
-        )
+        raise ValueError(f"half_width={question.half_width:g} needs more than {_MOST_SEEDS:g} seeds")
     trials = np.arange(1, int(2 * normal + 10 * z**2 / question.half_width) + 2)
     widest = np.zeros(len(trials))
     for successes in (np.floor(trials * fraction), np.ceil(trials * fraction)):
         failures = trials - successes
-        lower = np.where(
-            successes > 0, betaincinv(np.maximum(successes, 1), failures + 1, tail), 0.0
-        )
-        upper = np.where(
-            failures > 0, betaincinv(successes + 1, np.maximum(failures, 1), 1 - tail), 1.0
-        )
+        lower = np.where(successes > 0, betaincinv(np.maximum(successes, 1), failures + 1, tail), 0.0)
+        upper = np.where(failures > 0, betaincinv(successes + 1, np.maximum(failures, 1), 1 - tail), 1.0)
         widest = np.maximum(widest, upper - lower)
     return SeedsNeeded(int(trials[widest > 2 * question.half_width].max(initial=0)) + 1)
 
@@ -164,9 +158,7 @@ def _for_median(question: MedianQuestion) -> SeedsNeeded:
     _check("relative_half_width", question.relative_half_width, 0, 1)
     _check("log_deviation", question.log_deviation, 0, np.inf)
     if not 0.5 < question.event_share <= 1:
-        raise ValueError(
-            f"event_share is {question.event_share!r}: the median is only reached above 0.5"
-        )
+        raise ValueError(f"event_share is {question.event_share!r}: the median is only reached above 0.5")
     z = check_confidence(question.confidence)
     x = float(ndtri(0.5 / question.event_share))
     density = question.event_share * np.exp(-0.5 * x**2) / np.sqrt(2 * np.pi)

@@ -12,9 +12,7 @@ _METHODS = ("clopper_pearson", "wilson")
 _ROUNDING = 1e-12
 
 
-def proportion(
-    successes: int, trials: int, method: str = "clopper_pearson", confidence: float = 0.95
-) -> Estimate:
+def proportion(successes: int, trials: int, method: str = "clopper_pearson", confidence: float = 0.95) -> Estimate:
     """A binomial fraction.
 
     Args:
@@ -70,9 +68,7 @@ def none_seen(trials: np.ndarray | int, confidence: float = 0.95) -> np.ndarray:
     return -np.expm1(np.log((1.0 - confidence) / 2.0) * share)
 
 
-def paired_share_difference(
-    only_own: float, only_other: float, num_pairs: int, confidence: float = 0.95
-) -> Estimate:
+def paired_share_difference(only_own: float, only_other: float, num_pairs: int, confidence: float = 0.95) -> Estimate:
     """How much more often the event happens in one run of a pair than in the other.
 
     Only pairs that disagree count: the difference is that of the shares π₁₀ of pairs with the event
@@ -100,8 +96,7 @@ def paired_share_difference(
     check_confidence(confidence)
     if num_pairs < 1 or min(only_own, only_other) < 0 or only_own + only_other > num_pairs:
         raise ValueError(
-            f"expected counts that add up to at most num_pairs, got {only_own} and {only_other} of "
-            f"{num_pairs}"
+            f"expected counts that add up to at most num_pairs, got {only_own} and {only_other} of {num_pairs}"
         )
     tail = (1.0 - confidence) / 4.0
 
@@ -133,9 +128,7 @@ def most_unseen(num_drawn: Sequence[int], num_all: Sequence[int], confidence: fl
     Raises:
         ValueError: a count is out of range.
     """
-    if len(num_drawn) != len(num_all) or any(
-        not 0 <= n <= N for n, N in zip(num_drawn, num_all, strict=True)
-    ):
+    if len(num_drawn) != len(num_all) or any(not 0 <= n <= N for n, N in zip(num_drawn, num_all, strict=True)):
         raise ValueError(f"expected 0 <= drawn <= all, got {num_drawn} of {num_all}")
     check_confidence(confidence)
     least, log_probability, unseen = math.log1p(-confidence), 0.0, 0

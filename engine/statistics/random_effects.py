@@ -103,9 +103,7 @@ class Likelihood(NamedTuple):
     factors: _Factors
 
 
-def log_likelihood(
-    data: Observations, log_variances: np.ndarray, start: _Factors | None = None
-) -> Likelihood:
+def log_likelihood(data: Observations, log_variances: np.ndarray, start: _Factors | None = None) -> Likelihood:
     """The likelihood at the logarithms of the variances `[num_effects + 1]`.
 
     The gradient is exact where expectation propagation has converged, because its approximation
@@ -203,9 +201,7 @@ def fit_variances(data: Observations) -> Fit:
 
     starts = [np.full(num, centre - np.log(num))]
     starts += [np.where(np.arange(num) == k, centre, centre - 3) for k in range(num)]
-    bounds = [(centre - 20, centre + 5)] * (num - 1) + [
-        (centre + np.log(_SMALLEST_SHARE), centre + 5)
-    ]
+    bounds = [(centre - 20, centre + 5)] * (num - 1) + [(centre + np.log(_SMALLEST_SHARE), centre + 5)]
     fits = [minimize(objective, start, jac=True, bounds=bounds) for start in starts]
     best = min(fits, key=lambda fit: fit.fun)
     mean = log_likelihood(data, best.x).coefficients[0] + data.centre

@@ -38,8 +38,7 @@ def _area(time: np.ndarray, event: np.ndarray, horizon: float) -> _Area:
         raise ValueError(f"horizon must be positive, got {horizon!r}")
     if horizon > time.max() and np.any(event[time == time.max()] == 0):
         raise ValueError(
-            f"the restricted mean to {horizon:g} is not identified: the last run was censored at "
-            f"{time.max():g}"
+            f"the restricted mean to {horizon:g} is not identified: the last run was censored at {time.max():g}"
         )
     table = incidence_table(time, event, cause=1)
     table = IncidenceTable(*(column[table.time <= horizon] for column in table))
@@ -94,9 +93,7 @@ def _influence(found: _Area) -> np.ndarray:
     return -len(lost) * lost
 
 
-def restricted_mean(
-    time: np.ndarray, event: np.ndarray, horizon: float, confidence: float = 0.95
-) -> Estimate:
+def restricted_mean(time: np.ndarray, event: np.ndarray, horizon: float, confidence: float = 0.95) -> Estimate:
     """The mean of min(T, horizon), where T is infinite for a run that ends by a competing event.
 
     `∫₀^τ (1 − F(t)) dt`, the area above the cumulative incidence. The standard error is that of

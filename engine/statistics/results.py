@@ -53,9 +53,7 @@ def check_times(
     time = np.asarray(time, dtype=np.float64)
     event = np.asarray(event)
     if time.ndim != 1 or time.shape != event.shape:
-        raise ValueError(
-            f"time and event have shapes {time.shape} and {event.shape}: expected two equal [n]"
-        )
+        raise ValueError(f"time and event have shapes {time.shape} and {event.shape}: expected two equal [n]")
     if len(time) == 0:
         raise ValueError("time and event are empty: expected at least one run")
     if not np.all(np.isfinite(time)) or np.any(time < 0):

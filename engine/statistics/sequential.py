@@ -144,9 +144,7 @@ def _is_other(group: np.ndarray, baseline: object, shape: tuple[int, ...]) -> np
     return group != (labels[0] if baseline is None else baseline)
 
 
-def _log_e_value(
-    time: np.ndarray, event: np.ndarray, is_other: np.ndarray, log_ratio: float
-) -> float:
+def _log_e_value(time: np.ndarray, event: np.ndarray, is_other: np.ndarray, log_ratio: float) -> float:
     """The logarithm of one stratum's e-value."""
     steps = np.unique(time[event == 1])
     baseline, ended = _counts(time[~is_other], event[~is_other], steps)
@@ -161,9 +159,7 @@ def _log_e_value(
     return total
 
 
-def _counts(
-    time: np.ndarray, event: np.ndarray, steps: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+def _counts(time: np.ndarray, event: np.ndarray, steps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """`(at risk, events)` of one group at increasing steps."""
     time, ends = np.sort(time), np.sort(time[event == 1])
     num_events = np.searchsorted(ends, steps, side="right") - np.searchsorted(ends, steps)

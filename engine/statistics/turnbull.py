@@ -134,9 +134,7 @@ def _curve(
 def _check_intervals(lower: np.ndarray, upper: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     lower, upper = np.asarray(lower, dtype=np.float64), np.asarray(upper, dtype=np.float64)
     if lower.ndim != 1 or lower.shape != upper.shape:
-        raise ValueError(
-            f"lower and upper have shapes {lower.shape} and {upper.shape}: expected two equal [n]"
-        )
+        raise ValueError(f"lower and upper have shapes {lower.shape} and {upper.shape}: expected two equal [n]")
     if len(lower) == 0:
         raise ValueError("lower and upper are empty: expected at least one run")
     if not np.all(np.isfinite(lower)) or np.any(lower < 0) or np.any(np.isnan(upper)):

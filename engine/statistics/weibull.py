@@ -107,8 +107,7 @@ def _check_identified(time: np.ndarray, is_event: np.ndarray) -> None:
         raise ValueError("no run had the event: the Weibull law is not identified")
     if np.all(time[is_event] == time.max()):
         raise ValueError(
-            f"all events are at the last time {time.max():g}: the likelihood grows with the shape "
-            "without bound"
+            f"all events are at the last time {time.max():g}: the likelihood grows with the shape without bound"
         )
 
 
@@ -163,9 +162,7 @@ def _exp(x: np.ndarray) -> np.ndarray:
     return np.exp(np.minimum(x, _WIDEST))
 
 
-def _crossings(
-    profile: Callable[[float], float], best: float, floor: float, step: float
-) -> tuple[float, float]:
+def _crossings(profile: Callable[[float], float], best: float, floor: float, step: float) -> tuple[float, float]:
     """Where a profile falls to the floor on either side of its maximum; infinite where it never."""
     from scipy.optimize import brentq
 
@@ -180,9 +177,7 @@ def _crossings(
     return ends[0], ends[1]
 
 
-def _shapes(
-    log_time: np.ndarray, is_event: np.ndarray, tolerance: float = _TOLERANCE
-) -> np.ndarray:
+def _shapes(log_time: np.ndarray, is_event: np.ndarray, tolerance: float = _TOLERANCE) -> np.ndarray:
     """The likeliest shapes `[num_samples]` of samples `[num_samples, num_runs]`.
 
     The root of `Σ t^k·log t/Σ t^k − 1/k − mean of log t over events`, which grows with the shape k:
@@ -218,9 +213,7 @@ def _ratios(log_time: np.ndarray, is_event: np.ndarray, shape: np.ndarray) -> np
     return 2.0 * np.maximum(gain, 0.0)
 
 
-def _typical_ratio(
-    time: np.ndarray, is_event: np.ndarray, num_resamples: int, generator: np.random.Generator
-) -> float:
+def _typical_ratio(time: np.ndarray, is_event: np.ndarray, num_resamples: int, generator: np.random.Generator) -> float:
     """The mean likelihood ratio of exponential samples like this one; 1 with very many events."""
     if is_event.sum() > _MANY:
         return 1.0

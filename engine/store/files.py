@@ -56,9 +56,7 @@ def storage_error(path: Path, error: OSError) -> StorageError:
     )
 
 
-def write_atomically(
-    path: Path, content: bytes, *, stand_in: Path | None = None, is_flushed: bool = True
-) -> None:
+def write_atomically(path: Path, content: bytes, *, stand_in: Path | None = None, is_flushed: bool = True) -> None:
     """Writes a file that appears whole or not at all, also when the power fails.
 
     Args:
@@ -73,9 +71,7 @@ def write_atomically(
     """
     beside = path if stand_in is None else stand_in
     try:
-        descriptor, temporary = tempfile.mkstemp(
-            dir=beside.parent, prefix=f".{beside.name}.", suffix=".tmp"
-        )
+        descriptor, temporary = tempfile.mkstemp(dir=beside.parent, prefix=f".{beside.name}.", suffix=".tmp")
         try:
             try:
                 write_all(descriptor, content)
@@ -236,9 +232,7 @@ def is_temporary(name: str, of: Collection[str] | None = None) -> bool:
     return match["ending"] is not None or Path(match["name"]).suffix in (".parquet", ".svg", ".png")
 
 
-def clean_temporaries(
-    folder: Path, of: Collection[str] | None = None, seconds: float | None = None
-) -> None:
+def clean_temporaries(folder: Path, of: Collection[str] | None = None, seconds: float | None = None) -> None:
     """Removes what killed launches had not finished writing; what cannot be removed stays.
 
     Args:

@@ -46,9 +46,7 @@ class Inventory:
         """Parts that are damaged or missing, of those that were looked at."""
         return len(self._problems())
 
-    def iterate(
-        self, schema: pa.Schema, warn: Callable[[str], None]
-    ) -> Iterator[tuple[pa.Table, Origin]]:
+    def iterate(self, schema: pa.Schema, warn: Callable[[str], None]) -> Iterator[tuple[pa.Table, Origin]]:
         """The parts that are whole, one after another, with whose they are.
 
         Args:

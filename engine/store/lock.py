@@ -81,10 +81,7 @@ def _acquire(path: Path, created: list[Path], notify: Callable[[str], None]) -> 
                 os.close(descriptor)
                 continue
             if not is_locked:
-                notify(
-                    f"{str(path)!r} cannot be locked here: nothing but you keeps a second launch "
-                    f"off it"
-                )
+                notify(f"{str(path)!r} cannot be locked here: nothing but you keeps a second launch off it")
             elif os.fstat(descriptor).st_size:
                 notify(f"the lock of {_holder(descriptor)}, which has ended, is taken over")
             return descriptor

@@ -53,9 +53,7 @@ def create_or_resume(
         try:
             path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise InputError(
-                f"cannot use work directory {str(path)!r}: {error.strerror}"
-            ) from error
+            raise InputError(f"cannot use work directory {str(path)!r}: {error.strerror}") from error
         workdir = WorkDirectory(path, document)
     if not os.access(path, os.W_OK):
         raise InputError(f"cannot write work directory {str(path)!r}: permission denied")
@@ -91,9 +89,7 @@ def create_or_replace(
         return create_or_resume(path, document, notify)
     _refuse_other_kind(path, found.document, document)
     if found.document["study"]["sources"] != document["study"]["sources"]:
-        raise InputError(
-            f"work directory {str(path)!r} holds curves of other logs: choose a new --workdir"
-        )
+        raise InputError(f"work directory {str(path)!r} holds curves of other logs: choose a new --workdir")
     launches = found.document["launches"] + document["launches"]
     directory = WorkDirectory(path, {**document, "launches": launches})
     # Parts of what was read before are another study's from here on.
@@ -155,9 +151,7 @@ def _resumed(path: Path, old: dict[str, Any], new: dict[str, Any]) -> WorkDirect
     return WorkDirectory(path, merged)
 
 
-def _set_study_aside(
-    path: Path, found: study_file.StudyFile | None, notify: Callable[[str], None]
-) -> None:
+def _set_study_aside(path: Path, found: study_file.StudyFile | None, notify: Callable[[str], None]) -> None:
     """Moves away a damaged `study.json`; the backup too where neither is whole."""
     if found is not None:
         outcome = f"({found.problem}): it is written anew from its backup"
@@ -221,9 +215,7 @@ def open_existing(path: Path, notify: Callable[[str], None] = logger.warning) ->
     try:
         document, problem = study_file.load(path)
     except FileNotFoundError:
-        raise InputError(
-            f"no study in {str(path)!r}: expected a directory that holds a study.json"
-        ) from None
+        raise InputError(f"no study in {str(path)!r}: expected a directory that holds a study.json") from None
     if problem is not None:
         line = f"{str(path / study_file.STUDY)!r} is not whole ({problem}): its backup is read"
         notify(one_line(line))
@@ -282,10 +274,7 @@ def _of_several_arms(differences: list[_Difference]) -> list[str]:
     arms: dict[tuple[str, str], list[str]] = {}
     for where, arm, words in differences:
         arms.setdefault((where, words), []).extend([] if arm is None else [repr(arm)])
-    return [
-        f"{where}{f' of {_few(names)}' if names else ''} {words}"
-        for (where, words), names in arms.items()
-    ]
+    return [f"{where}{f' of {_few(names)}' if names else ''} {words}" for (where, words), names in arms.items()]
 
 
 def _few(names: list[str]) -> str:

@@ -79,9 +79,7 @@ def check_sizes(content: bytes) -> set[str]:
             of_values, of_pages = _column_bytes(content, about)
             value_bytes, page_bytes = value_bytes + of_values, page_bytes + of_pages
             if max(value_bytes, page_bytes) > MAX_DECODED_BYTES:
-                raise DamagedError(
-                    f"more than {MAX_DECODED_BYTES // 2**20} MiB once it is unpacked"
-                )
+                raise DamagedError(f"more than {MAX_DECODED_BYTES // 2**20} MiB once it is unpacked")
     if sum(_number(group, _ROWS_OF_GROUP) for group in groups) != num_rows:
         raise DamagedError("its groups hold another number of rows than it says")
     _structs(summary, _SCHEMA, 4 * _MAX_COLUMNS)

@@ -69,8 +69,7 @@ def current_launch(devices: Devices) -> dict[str, Any]:
             "count": devices.num_devices,
         },
         "settings": {
-            name: without_places(value) if isinstance(value, str) else value
-            for name, value in settings.items()
+            name: without_places(value) if isinstance(value, str) else value for name, value in settings.items()
         },
         "xla_flags": {name: without_places(value) for name, value in flags.items()},
     }
@@ -92,9 +91,7 @@ def code_revision() -> dict[str, Any]:
 
     def git(*words: str) -> str | None:
         try:
-            done = subprocess.run(
-                ["git", "-C", str(_ROOT), *words], capture_output=True, text=True, timeout=10
-            )
+            done = subprocess.run(["git", "-C", str(_ROOT), *words], capture_output=True, text=True, timeout=10)
         except (OSError, subprocess.TimeoutExpired):
             return None
         return done.stdout.strip() if done.returncode == 0 else None
@@ -129,9 +126,7 @@ def environment_of(launch: Mapping[str, Any]) -> dict[str, Any]:
         and `kind` of the devices, `settings`, `xla_flags` and `code`.
     """
     has = _mapping(launch, "versions")
-    found: dict[str, Any] = {
-        "versions": {n: v for n, v in has.items() if n in _NUMERICAL or _PLUGINS.match(n)}
-    }
+    found: dict[str, Any] = {"versions": {n: v for n, v in has.items() if n in _NUMERICAL or _PLUGINS.match(n)}}
     devices, code = _mapping(launch, "devices"), _mapping(launch, "code")
     found |= {name: devices[name] for name in ("platform", "kind") if name in devices}
     if "settings" in launch:

@@ -103,9 +103,7 @@ def _check_statuses(table: pa.Table) -> np.ndarray:
     return is_failed
 
 
-def _check_range(
-    table: pa.Table, name: str, least: float, most: float | np.ndarray, is_needed: bool = True
-) -> None:
+def _check_range(table: pa.Table, name: str, least: float, most: float | np.ndarray, is_needed: bool = True) -> None:
     """Checks the numbers of a column; a missing one is null, and NaN is no number."""
     column = table[name]
     if is_needed and column.null_count:

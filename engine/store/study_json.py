@@ -63,8 +63,7 @@ def document(plan: Plan, devices: Devices) -> dict[str, Any]:
             **({} if study.theory is None else {"theory": study.theory}),
             "places": _places_of(plan),
             "data_notes": {
-                name: [note.words for note in group.notes if note.is_caution]
-                for name, group in plan.group_of.items()
+                name: [note.words for note in group.notes if note.is_caution] for name, group in plan.group_of.items()
             },
         },
         "launches": [provenance.current_launch(devices)],
@@ -134,10 +133,7 @@ def study_of(document: Mapping[str, Any]) -> Study:
     if is_of_logs(document):
         raise InputError("these curves were read from logs, so there is nothing to run again")
     names = _arm_names(document, identity)
-    arms = {
-        name: config.arm_of(name, _entry(identity["arms"], name, dict), _places_in(about, name))
-        for name in names
-    }
+    arms = {name: config.arm_of(name, _entry(identity["arms"], name, dict), _places_in(about, name)) for name in names}
     fork_steps = _by_arm(identity, "fork_step", names, int, NoneType)
     has_fork_steps = any(step is not None for step in fork_steps.values())
     return Study(
@@ -212,13 +208,10 @@ def plan_of(
     form = _by_arm(identity, "form", names, str)
     for name in names:
         if not 1 <= width[name] <= _MOST_LANES:
-            raise InputError(
-                f"study.json: width of {name!r} is {width[name]}: expected 1 to {_MOST_LANES}"
-            )
+            raise InputError(f"study.json: width of {name!r} is {width[name]}: expected 1 to {_MOST_LANES}")
         if not 1 <= block[name] <= width[name] or width[name] % block[name]:
             raise InputError(
-                f"study.json: block of {name!r} is {block[name]}: expected a divisor of the width "
-                f"of {width[name]}"
+                f"study.json: block of {name!r} is {block[name]}: expected a divisor of the width of {width[name]}"
             )
     design = "fork" if has_forks(study.design) else "seeds"
     short = dataclasses.replace(study, seeds=1, design=design, order_seeds=None)
@@ -231,9 +224,7 @@ def _moved(study: Study, dataset_dir: str) -> Study:
     had = {arm.dataset_dir for arm in study.arms.values() if arm.dataset_dir is not None}
     if len(had) != 1:
         words = f"they lie in {len(had)} places" if had else "they have no place of their own"
-        raise InputError(
-            f"dataset_dir={dataset_dir!r} cannot say where the data of this study are: {words}"
-        )
+        raise InputError(f"dataset_dir={dataset_dir!r} cannot say where the data of this study are: {words}")
     arms = {
         name: dataclasses.replace(arm, dataset_dir=dataset_dir) if arm.dataset_dir else arm
         for name, arm in study.arms.items()
@@ -292,9 +283,7 @@ def _entry(entries: Mapping[str, Any], key: str, *kinds: type, label: str | None
     return value
 
 
-def _by_arm(
-    entries: Mapping[str, Any], key: str, names: Sequence[str], *kinds: type
-) -> dict[str, Any]:
+def _by_arm(entries: Mapping[str, Any], key: str, names: Sequence[str], *kinds: type) -> dict[str, Any]:
     """An entry with a value for every arm."""
     values = _entry(entries, key, dict)
     for name in values:

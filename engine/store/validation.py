@@ -225,18 +225,14 @@ def _tables(document: Mapping[str, Any], name: str, least: int) -> list[dict[str
     return tables
 
 
-def _check(
-    table: Mapping[str, Any], kinds: Mapping[str, _Kind], where: str, is_needed: bool = True
-) -> None:
+def _check(table: Mapping[str, Any], kinds: Mapping[str, _Kind], where: str, is_needed: bool = True) -> None:
     for name, kind in kinds.items():
         is_right = kind.is_right(table[name]) if name in table else not is_needed
         if not is_right:
             raise DamagedError(f"{where}.{name}: expected {kind.words}")
 
 
-def _check_by_arm(
-    table: Mapping[str, Any], kinds: Mapping[str, _Kind], arms: tuple[str, ...], where: str
-) -> None:
+def _check_by_arm(table: Mapping[str, Any], kinds: Mapping[str, _Kind], arms: tuple[str, ...], where: str) -> None:
     for name, kind in kinds.items():
         by_arm = table.get(name)
         if not isinstance(by_arm, dict) or by_arm.keys() != set(arms):
@@ -277,9 +273,7 @@ def _check_numbers_by_arm(identity: Mapping[str, Any]) -> None:
             raise DamagedError("identity.block: expected a divisor of the width")
         step = identity["fork_step"][arm]
         if step is not None and (step % eval_every or step >= horizon):
-            raise DamagedError(
-                "identity.fork_step: expected a multiple of eval_every before the horizon"
-            )
+            raise DamagedError("identity.fork_step: expected a multiple of eval_every before the horizon")
 
 
 def _check_detector(detector: Mapping[str, Any]) -> None:

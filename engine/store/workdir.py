@@ -134,9 +134,7 @@ class WorkDirectory:
         tables = list(self.iterate(read))
         table = pa.concat_tables(tables) if tables else _schema(read).empty_table()
         order = {name: i for i, name in enumerate(self.document["arm_order"])}
-        keys = zip(
-            *(table[name].to_pylist() for name in ("arm", "seed", *RUN_KEY[1:])), strict=True
-        )
+        keys = zip(*(table[name].to_pylist() for name in ("arm", "seed", *RUN_KEY[1:])), strict=True)
         is_failed = pc.equal(table["status"], FAILED).to_pylist()
         ranks: dict[tuple[int, ...], int] = {}
         for i, (arm, *rest) in enumerate(keys):

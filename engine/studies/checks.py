@@ -28,9 +28,7 @@ def check_stream(study: Study, names: Sequence[str], arm: Arm, task: Task) -> No
         return
     who = f"arm {names[0]!r}: stream=true"
     if not task.streamed:
-        raise InputError(
-            f"{who} has no effect: the examples of dataset={arm.dataset} are drawn on the device"
-        )
+        raise InputError(f"{who} has no effect: the examples of dataset={arm.dataset} are drawn on the device")
     if study.design != "seeds":
         raise InputError(f"{who} needs design=seeds, not {study.design}")
     if study.fix_order is None:
@@ -56,9 +54,7 @@ def refuse_equal_data(arms: Mapping[str, Arm], fingerprints: Mapping[str, str]) 
         key = (*config.identity_fields(arms[name]).values(), fingerprint)
         other = first.setdefault(key, name)
         if other != name:
-            raise InputError(
-                f"arms {other!r} and {name!r} are the same configuration: their data are equal"
-            )
+            raise InputError(f"arms {other!r} and {name!r} are the same configuration: their data are equal")
 
 
 def refuse_equal_runs(study: Study, arms: Mapping[str, Arm]) -> None:
@@ -72,9 +68,7 @@ def refuse_equal_runs(study: Study, arms: Mapping[str, Arm]) -> None:
             )
 
 
-def check_fork_steps(
-    steps: Mapping[str, int | None], horizons: Mapping[str, int], eval_every: int
-) -> None:
+def check_fork_steps(steps: Mapping[str, int | None], horizons: Mapping[str, int], eval_every: int) -> None:
     """Refuses forks that are at no evaluation, or not before the horizon."""
     for name, step in steps.items():
         if step is None:

@@ -143,9 +143,7 @@ def forked(design: str, num_seeds: int, forks: int | None) -> Iterator[Cell]:
             yield Cell(seed, seed, seed, seed, FIRST_FORK_SEED + seed * MAX_FORKS + fork)
 
 
-def cell_of(
-    design: str, order_seeds: int | None, noise_seed: int, fork_order_seed: int | None
-) -> Cell | None:
+def cell_of(design: str, order_seeds: int | None, noise_seed: int, fork_order_seed: int | None) -> Cell | None:
     """The run that has some noise, and some order after its fork: `unforked`, `forked` backwards.
 
     Args:

@@ -40,16 +40,10 @@ def record_of(
         factors: its arms.
         minutes, budget, has_constant_inputs: see `DiagnosisRecord`.
     """
-    rates = {
-        name: factor.relative_rate
-        for name, factor in factors.arms.items()
-        if factor.relative_rate is not None
-    }
+    rates = {name: factor.relative_rate for name, factor in factors.arms.items() if factor.relative_rate is not None}
     kinds = {name: factor.kind for name, factor in factors.arms.items()}
     words = {name: factor.words for name, factor in factors.arms.items()}
-    return DiagnosisRecord(
-        kinds, words, rates, factors.skipped, minutes, budget, has_constant_inputs
-    )
+    return DiagnosisRecord(kinds, words, rates, factors.skipped, minutes, budget, has_constant_inputs)
 
 
 def read_record(document: Mapping[str, Any]) -> DiagnosisRecord | None:
@@ -73,9 +67,7 @@ def read_record(document: Mapping[str, Any]) -> DiagnosisRecord | None:
         raise InputError("study.json: diagnosis: expected what a diagnosis was made of")
     is_of_study = record.kinds.keys() == set(document["arm_order"])
     if not is_of_study or study["baseline"] != AS_GIVEN:
-        raise InputError(
-            f"study.json: diagnosis: expected the arms of the study, compared with {AS_GIVEN}"
-        )
+        raise InputError(f"study.json: diagnosis: expected the arms of the study, compared with {AS_GIVEN}")
     return record
 
 

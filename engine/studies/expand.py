@@ -11,8 +11,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from engine.arms import arm as config
 from engine import models, tasks
+from engine.arms import arm as config
 from engine.arms.arm import Arm
 from engine.errors import InputError, StorageError, unknown_name
 from engine.lanes.host_batches import spool
@@ -133,9 +133,7 @@ def make_plan(
     checks.refuse_equal_arms(arms)
     checks.refuse_equal_runs(study, arms)
     grouped = _loaded(study, arms, data_dir, is_quiet)
-    eval_every = study.eval_every or min(
-        schedule.default_eval_every(one.task.steps_per_epoch) for one in grouped
-    )
+    eval_every = study.eval_every or min(schedule.default_eval_every(one.task.steps_per_epoch) for one in grouped)
     diagnostics_every = schedule.diagnostics_every(study, eval_every)
     groups = [_group(study, one, layout, eval_every, diagnostics_every) for one in grouped]
     group_of = {name: group for group in groups for name in group.arm_names}
@@ -186,9 +184,7 @@ class _Loaded(NamedTuple):
     notes: tuple[tasks.Note, ...]
 
 
-def _loaded(
-    study: Study, arms: Mapping[str, Arm], data_dir: str | None, is_quiet: bool
-) -> list[_Loaded]:
+def _loaded(study: Study, arms: Mapping[str, Arm], data_dir: str | None, is_quiet: bool) -> list[_Loaded]:
     """The arms by structure, with their data; what several need is read once."""
     by_structure: dict[tuple[Any, ...], list[str]] = {}
     for name, arm in arms.items():
@@ -256,9 +252,7 @@ def spooled(plan: Plan) -> Iterator[Plan]:
         yield plan._replace(groups=groups)
 
 
-def _group(
-    study: Study, loaded: _Loaded, layout: _Layout, eval_every: int, diagnostics_every: int
-) -> Group:
+def _group(study: Study, loaded: _Loaded, layout: _Layout, eval_every: int, diagnostics_every: int) -> Group:
     names, arm, data, task, notes = loaded
     fills_core, first = _fills_core(arm, task), names[0]
     width = layout.width.get(first) or default_width(layout.platform, fills_core)
@@ -299,9 +293,7 @@ def _runs(study: Study, arms: Mapping[str, Arm], horizons: Mapping[str, int]) ->
     return [run for turn in turns for run in turn if run is not None]
 
 
-def _run(
-    study: Study, name: str, arm: Arm, cell: designs.Cell, horizon: int, fork_step: int | None
-) -> Run:
+def _run(study: Study, name: str, arm: Arm, cell: designs.Cell, horizon: int, fork_step: int | None) -> Run:
     return Run(
         arm_name=name,
         arm=arm,
@@ -349,9 +341,5 @@ def with_forks(plan: Plan, waited: Mapping[str, Waited]) -> Plan:
             continue
         still = set(seed[time > step].tolist())
         cells = designs.forked(study.design, study.seeds_by_arm[name], study.forks)
-        runs += [
-            _run(study, name, arm, cell, plan.horizons[name], step)
-            for cell in cells
-            if cell.seed in still
-        ]
+        runs += [_run(study, name, arm, cell, plan.horizons[name], step) for cell in cells if cell.seed in still]
     return plan._replace(fork_steps=steps, runs=runs)

@@ -119,9 +119,7 @@ def _parsed(path: Path, source: bytes) -> ast.Module:
 def _question_of(tree: ast.Module, path: Path) -> str:
     question = _first_line(tree)
     if not question:
-        raise InputError(
-            f"{str(path)!r} has no docstring: expected one whose first line is the question"
-        )
+        raise InputError(f"{str(path)!r} has no docstring: expected one whose first line is the question")
     return question
 
 
@@ -151,9 +149,7 @@ def _made(module: ModuleType, name: str, path: Path) -> Study:
         )
     study = function()
     if not isinstance(study, Study):
-        raise _NotAStudyError(
-            f"{str(path)!r}: {name}() returned {type(study).__name__}, expected an engine.Study"
-        )
+        raise _NotAStudyError(f"{str(path)!r}: {name}() returned {type(study).__name__}, expected an engine.Study")
     return study
 
 
@@ -178,11 +174,7 @@ def _blaming(path: Path) -> Iterator[None]:
 def _blame(path: Path, error: BaseException) -> NoReturn:
     """Raises what somebody's code raised as an `InputError`."""
     folder = path.resolve().parent
-    own = [
-        frame
-        for frame in traceback.extract_tb(error.__traceback__)
-        if Path(frame.filename).parent == folder
-    ]
+    own = [frame for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename).parent == folder]
     where = repr(str(path))
     if own:
         last = Path(own[-1].filename)

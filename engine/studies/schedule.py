@@ -49,9 +49,7 @@ def diagnostics_every(study: Study, eval_every: int) -> int:
     return asked
 
 
-def horizon(
-    study: Study, arm_name: str, arm: Arm, steps_per_epoch: int | None, eval_every: int
-) -> int:
+def horizon(study: Study, arm_name: str, arm: Arm, steps_per_epoch: int | None, eval_every: int) -> int:
     """Steps of a run, rounded up to whole evaluation intervals.
 
     Raises:
@@ -63,9 +61,7 @@ def horizon(
     elif steps_per_epoch is not None and study.epochs is not None:
         steps = study.epochs * steps_per_epoch
     else:
-        raise InputError(
-            f"dataset={arm.dataset} draws fresh examples and has no epochs: give --horizon in steps"
-        )
+        raise InputError(f"dataset={arm.dataset} draws fresh examples and has no epochs: give --horizon in steps")
     if steps > _MAX_HORIZON:
         raise InputError(f"a horizon of {steps:g} steps is too long: expected at most 2^26")
     return math.ceil(steps / eval_every - 1e-9) * eval_every

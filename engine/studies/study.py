@@ -138,9 +138,7 @@ class Study:
     def has_diagnostics(self, arm_names: Sequence[str]) -> bool:
         """Whether arms of one structure have diagnostics: of a diagnosis those of the given one."""
         kinds = None if self.diagnosis is None else self.diagnosis.kinds
-        return bool(self.diagnostics) and (
-            kinds is None or any(kinds[name] == "given" for name in arm_names)
-        )
+        return bool(self.diagnostics) and (kinds is None or any(kinds[name] == "given" for name in arm_names))
 
     @property
     def seeds_by_arm(self) -> dict[str, int]:
@@ -229,11 +227,7 @@ def with_sweep(study: Study, axes: Mapping[str, list[Any]]) -> Study:
 
 def _with_values(arm: Arm, values: Mapping[str, Any]) -> Arm:
     """An arm with other values, of fields or of arguments of its own network."""
-    of_model = {
-        axis.removeprefix(MODEL_ARG): value
-        for axis, value in values.items()
-        if axis.startswith(MODEL_ARG)
-    }
+    of_model = {axis.removeprefix(MODEL_ARG): value for axis, value in values.items() if axis.startswith(MODEL_ARG)}
     fields = {axis: value for axis, value in values.items() if not axis.startswith(MODEL_ARG)}
     if of_model:
         before = fields.get("model_args", arm.model_args)

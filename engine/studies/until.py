@@ -90,9 +90,7 @@ class Looks:
         self.open = list(horizons)
         self.released = dict.fromkeys(horizons, 0)
         self._until, self._horizons, self._baseline = until, horizons, baseline
-        self._waited: dict[str, dict[int, tuple[float, int | None]]] = {
-            name: {} for name in horizons
-        }
+        self._waited: dict[str, dict[int, tuple[float, int | None]]] = {name: {} for name in horizons}
         self._prefix = dict.fromkeys(horizons, 0)
         self._num_seeds = 0
 
@@ -195,11 +193,7 @@ class Looks:
         hypothesis where pairs were, because a pair is left out whichever of the two failed.
         """
         names = (self._baseline, arm)
-        seeds = [
-            seed
-            for seed in range(num_seeds)
-            if all(self._waited[name][seed][1] is not None for name in names)
-        ]
+        seeds = [seed for seed in range(num_seeds) if all(self._waited[name][seed][1] is not None for name in names)]
         if not seeds:
             return statistics.SafeTest(1.0, 1.0, 0)
         times, events = [], []
@@ -210,9 +204,7 @@ class Looks:
                 events.append(int(event == 1))
         group = np.repeat([0, 1], len(seeds))
         strata = np.tile(seeds, 2)
-        return statistics.safe_log_rank(
-            np.asarray(times), np.asarray(events), group, self._until.hazard_ratio, strata
-        )
+        return statistics.safe_log_rank(np.asarray(times), np.asarray(events), group, self._until.hazard_ratio, strata)
 
 
 def check_goal(until: Until, num_arms: int) -> None:

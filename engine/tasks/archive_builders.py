@@ -43,9 +43,7 @@ class _Images(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type:
     def _split_generators(self, dl_manager: Any) -> dict[str, Iterator[tuple[int, dict]]]:
         return {split: self._generate_examples(*part) for split, part in self.parts.items()}
 
-    def _generate_examples(
-        self, images: np.ndarray, labels: np.ndarray
-    ) -> Iterator[tuple[int, dict[str, Any]]]:
+    def _generate_examples(self, images: np.ndarray, labels: np.ndarray) -> Iterator[tuple[int, dict[str, Any]]]:
         for i, (image, label) in enumerate(zip(images, labels, strict=True)):
             self.on_example()
             yield i, {"id": i, "image": np.ascontiguousarray(image), "label": int(label)}
@@ -83,9 +81,7 @@ _BUILDERS = {
 }
 
 
-def prepare(
-    dataset: str, read: Callable[[], Parts], data_dir: str | None, reading: Reading
-) -> Path:
+def prepare(dataset: str, read: Callable[[], Parts], data_dir: str | None, reading: Reading) -> Path:
     """The directory of a prepared data set, prepared on first use.
 
     Args:

@@ -48,9 +48,7 @@ class Source(NamedTuple):
     archives: tuple[Archive, ...]
     read: Callable[[Sequence[Path]], Mapping[str, Part]]
 
-    def load(
-        self, arm: Arm, root_seed: int, data_dir: str | None, reading: Reading
-    ) -> dict[str, np.ndarray]:
+    def load(self, arm: Arm, root_seed: int, data_dir: str | None, reading: Reading) -> dict[str, np.ndarray]:
         """The arrays of `engine.tasks.examples`, in the order of the original files.
 
         What is in the test files is held out.

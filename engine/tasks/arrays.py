@@ -127,9 +127,7 @@ def _guess(file: Npz, words: Sequence[str]) -> list[str]:
     return [*by_part["train"], *([held_out] if held_out else [])]
 
 
-def _examples(
-    arm: Arm, names: Names, parts: Sequence[tuple[np.ndarray, np.ndarray]], reading: Reading
-) -> Examples:
+def _examples(arm: Arm, names: Names, parts: Sequence[tuple[np.ndarray, np.ndarray]], reading: Reading) -> Examples:
     for x, y, (inputs, targets) in zip(*names, parts, strict=True):
         if not inputs.ndim or not targets.ndim or len(inputs) != len(targets):
             raise InputError(
@@ -140,9 +138,7 @@ def _examples(
         raise InputError("inputs to train on and held out are not of one shape and type")
     if len({(y.shape[1:], "i" if y.dtype.kind in "biu" else y.dtype.kind) for _, y in parts}) > 1:
         raise InputError("targets to train on and held out are not of one shape and type")
-    inputs, targets = (
-        part[0] if len(part) == 1 else np.concatenate(part) for part in zip(*parts, strict=True)
-    )
+    inputs, targets = (part[0] if len(part) == 1 else np.concatenate(part) for part in zip(*parts, strict=True))
     is_held_out = np.arange(len(inputs)) >= len(parts[0][0]) if len(parts) == 2 else None
     found = make_targets(targets, names.targets[0], arm.target_kind, reading)
     shaped = with_channels(_checked(inputs, names.inputs[0]), arm.channels, reading)
@@ -152,9 +148,7 @@ def _examples(
 def _checked(inputs: np.ndarray, name: str) -> np.ndarray:
     """Inputs that are numbers, all of them finite also in single precision."""
     if inputs.dtype.kind not in "biuf" or not inputs.size:
-        raise InputError(
-            f"inputs {name!r} are {inputs.dtype} {list(inputs.shape)}: expected numbers"
-        )
+        raise InputError(f"inputs {name!r} are {inputs.dtype} {list(inputs.shape)}: expected numbers")
     if inputs.dtype.kind == "f":
         for first in range(0, len(inputs), _ROWS_AT_ONCE):
             rows = inputs[first : first + _ROWS_AT_ONCE].reshape(-1, inputs[0].size)

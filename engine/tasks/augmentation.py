@@ -49,10 +49,7 @@ def make_augmentation(arm: Arm, example_shape: tuple[int, ...]) -> Augment | Non
     padding = arm.crop_padding or max(1, side // _SHARE_OF_SIDE)
     is_moved, is_flipped = has_crop(arm.augment), arm.augment.endswith("flip")
     if is_moved and padding >= side:
-        raise InputError(
-            f"crop_padding={padding}: expected less than the {side} pixels of the images' shorter "
-            f"side"
-        )
+        raise InputError(f"crop_padding={padding}: expected less than the {side} pixels of the images' shorter side")
 
     def augment(key: jax.Array, images: jax.Array) -> jax.Array:
         crop_key, flip_key = jax.random.split(key)

@@ -96,9 +96,7 @@ def resolve(arm: Arm) -> dict[str, Any]:
     used = module_of(arm.dataset).USED
     values = fill_defaults(arm, f"dataset={arm.dataset}", _DOMAIN, used)
     if arm.crop_padding is not None and not has_crop(arm.augment):
-        raise InputError(
-            f"crop_padding={arm.crop_padding} has no effect with augment={arm.augment}"
-        )
+        raise InputError(f"crop_padding={arm.crop_padding} has no effect with augment={arm.augment}")
     return {"dataset": arm.dataset, **values}
 
 

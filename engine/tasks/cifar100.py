@@ -10,9 +10,7 @@ __all__ = ["USED", "build", "load"]
 
 _FOLDER = "cifar-100-binary"
 # The twenty coarse classes come first.
-_FORMAT = CifarFormat(
-    {"train": [f"{_FOLDER}/train.bin"], "test": [f"{_FOLDER}/test.bin"]}, num_label_bytes=2
-)
+_FORMAT = CifarFormat({"train": [f"{_FOLDER}/train.bin"], "test": [f"{_FOLDER}/test.bin"]}, num_label_bytes=2)
 SOURCE = Source(
     "cifar100",
     (

@@ -46,9 +46,7 @@ def has_constant_inputs(arrays: Mapping[str, np.ndarray]) -> bool | None:
     return bool(np.all(most - least <= _ROUNDING * size))
 
 
-def controlled(
-    arrays: Mapping[str, np.ndarray], control: str, root_seed: int, task_seed: int
-) -> dict[str, np.ndarray]:
+def controlled(arrays: Mapping[str, np.ndarray], control: str, root_seed: int, task_seed: int) -> dict[str, np.ndarray]:
     """The arrays of a task under a control, of the same shapes and types.
 
     Args:
@@ -62,9 +60,7 @@ def controlled(
     if control == "none":
         return dict(arrays)
     if not has_examples(arrays):
-        raise InputError(
-            f"control={control} has no effect: the examples are drawn, not held in arrays"
-        )
+        raise InputError(f"control={control} has no effect: the examples are drawn, not held in arrays")
     targets = next(name for name in _TARGETS if name in arrays)
     if control == "one_batch":
         return _one_batch(arrays, targets)
@@ -91,9 +87,7 @@ def _constant_inputs(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     return found
 
 
-def _shuffled(
-    arrays: Mapping[str, np.ndarray], targets: str, root_seed: int, task_seed: int
-) -> dict[str, np.ndarray]:
+def _shuffled(arrays: Mapping[str, np.ndarray], targets: str, root_seed: int, task_seed: int) -> dict[str, np.ndarray]:
     """Targets permuted within the training examples, and within those held out.
 
     The evaluation set is of training examples, and must have the targets that are trained on: it is

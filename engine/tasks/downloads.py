@@ -34,9 +34,7 @@ class Archive(NamedTuple):
         return self.url.rpartition("/")[2]
 
 
-def fetch(
-    archives: Sequence[Archive], folder: Path, may_download: bool, reading: Reading
-) -> list[Path]:
+def fetch(archives: Sequence[Archive], folder: Path, may_download: bool, reading: Reading) -> list[Path]:
     """The files in a folder, fetched where they are missing.
 
     Args:
@@ -59,10 +57,7 @@ def fetch(
             )
     if not missing:
         return paths
-    by_hand = (
-        f"place {', '.join(a.name for a in missing)} in {str(folder)!r}, from "
-        f"{missing[0].url.rpartition('/')[0]}"
-    )
+    by_hand = f"place {', '.join(a.name for a in missing)} in {str(folder)!r}, from {missing[0].url.rpartition('/')[0]}"
     if not may_download:
         raise InputError(f"{missing[0].name} is missing: {by_hand}")
     for archive in missing:

@@ -108,8 +108,7 @@ def with_channels(inputs: np.ndarray, channels: str | None, reading: Reading) ->
     number = {"grey": 1, "colour": 3}.get(channels or "")
     if number is not None and (inputs.ndim != 4 or inputs.shape[-1] != number):
         raise InputError(
-            f"channels={channels} needs inputs [examples, height, width, {number}]: these are "
-            f"{list(inputs.shape)}"
+            f"channels={channels} needs inputs [examples, height, width, {number}]: these are {list(inputs.shape)}"
         )
     return inputs
 
@@ -144,8 +143,7 @@ def refuse_fraction(arm: Arm, where: str) -> None:
     """Raises InputError where a fraction was asked for, and the data say what is held out."""
     if arm.held_out_fraction is not None:
         raise InputError(
-            f"held_out_fraction={arm.held_out_fraction} has no effect: {where} says which examples "
-            f"are held out"
+            f"held_out_fraction={arm.held_out_fraction} has no effect: {where} says which examples are held out"
         )
 
 
@@ -161,8 +159,7 @@ def _check_parts(targets: np.ndarray, held_out: np.ndarray, class_names: Sequenc
     if not len(held_out) or not len(training):
         part, flag = ("held out", "greater") if not len(held_out) else ("trained on", "smaller")
         raise InputError(
-            f"none of the {len(targets)} examples is {part}: expected more examples, or a {flag} "
-            f"--held_out_fraction"
+            f"none of the {len(targets)} examples is {part}: expected more examples, or a {flag} --held_out_fraction"
         )
     if targets.ndim == 2:
         if not np.ptp(training, axis=0).any():
@@ -181,9 +178,7 @@ def _check_parts(targets: np.ndarray, held_out: np.ndarray, class_names: Sequenc
         )
 
 
-def _make_scale(
-    scaling: str | None, inputs: np.ndarray, training: np.ndarray
-) -> Callable[[np.ndarray], np.ndarray]:
+def _make_scale(scaling: str | None, inputs: np.ndarray, training: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
     """From inputs as they were read to the numbers that are trained on, float32."""
     largest = {"bool": 1, "uint8": 2**8 - 1, "uint16": 2**16 - 1}.get(inputs.dtype.name)
     scaling = scaling or ("none" if largest is None else "unit")

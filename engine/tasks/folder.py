@@ -118,9 +118,7 @@ def is_held_out(name: str, fraction: float) -> bool:
     return int.from_bytes(digest[:8], "big") < fraction * 2**64
 
 
-def _class_files(
-    place: Path, part: Path, is_part_held_out: bool | None, reading: Reading
-) -> list[ImageFile]:
+def _class_files(place: Path, part: Path, is_part_held_out: bool | None, reading: Reading) -> list[ImageFile]:
     """The files of every class in a folder."""
     found: list[ImageFile] = []
     empty = []
@@ -169,19 +167,13 @@ def _examples(arm: Arm, files: Sequence[ImageFile], images: Images, reading: Rea
     classes = sorted({file.class_name for file in kept})
     for i, problem in sorted(images.unreadable.items()):
         if files[i].class_name not in classes:
-            raise InputError(
-                f"no image of class {files[i].class_name!r} can be read ({files[i].name!r}: "
-                f"{problem})"
-            )
+            raise InputError(f"no image of class {files[i].class_name!r} can be read ({files[i].name!r}: {problem})")
     others = sorted({file.class_name for file in files} - set(classes))
     if others:
         reading.caution(f"{counted(len(others), 'folder')} left out, without images", others)
     if len(classes) == 1:
         raise InputError(f"there is one class, {classes[0]!r}: expected at least two sub-folders")
     fraction, number = held_out_fraction(arm), {name: i for i, name in enumerate(classes)}
-    held_out = [
-        is_held_out(file.name, fraction) if file.is_held_out is None else file.is_held_out
-        for file in kept
-    ]
+    held_out = [is_held_out(file.name, fraction) if file.is_held_out is None else file.is_held_out for file in kept]
     targets = np.asarray([number[file.class_name] for file in kept], np.int32)
     return Examples(images.pixels, targets, classes, np.asarray(held_out))

@@ -52,9 +52,7 @@ class ImageOptions(NamedTuple):
     resize: str | None
 
 
-def read_images(
-    sources: Sequence[Source], names: Sequence[str], options: ImageOptions, reading: Reading
-) -> Images:
+def read_images(sources: Sequence[Source], names: Sequence[str], options: ImageOptions, reading: Reading) -> Images:
     """Reads images in parallel; those that cannot be read are left out, and said.
 
     Args:
@@ -77,8 +75,7 @@ def read_images(
     if not found:
         first = min(problems)
         raise InputError(
-            f"none of the {len(sources)} files can be read as an image "
-            f"({names[first]!r}: {problems[first]})"
+            f"none of the {len(sources)} files can be read as an image ({names[first]!r}: {problems[first]})"
         )
     others = {i: problems.pop(i) for i in _no_images(problems, names)}
     for of_a_kind, words in ((problems, "unreadable"), (others, "no images")):
@@ -153,9 +150,7 @@ def _shape_of(looks: Sequence[Look], options: ImageOptions, reading: Reading) ->
         if len(sizes) == 1
         else (f"have {len(sizes)} sizes, such as {_by(least)} and {_by(most)} pixels")
     )
-    reading.tell(
-        f"images {have}: they are brought to {_by(size)} by resize={resize} (see --image_size)"
-    )
+    reading.tell(f"images {have}: they are brought to {_by(size)} by resize={resize} (see --image_size)")
     return Shape(size, is_colour, resize)
 
 

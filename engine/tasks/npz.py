@@ -42,8 +42,7 @@ class Npz:
             self._file = zipfile.ZipFile(path)
         except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
             raise InputError(
-                f"it cannot be read as an .npz file ({_reason(error)}): expected one that "
-                f"numpy.savez has written"
+                f"it cannot be read as an .npz file ({_reason(error)}): expected one that numpy.savez has written"
             ) from None
         self._members = {
             info.filename.removesuffix(_SUFFIX): info
@@ -74,9 +73,7 @@ class Npz:
             num_bytes = info.file_size - file.tell()
         found = ArrayInfo(shape, dtype)
         is_whole = all(type(length) is int and length >= 0 for length in shape)
-        if not dtype.hasobject and not (
-            is_whole and math.prod(shape) * dtype.itemsize == num_bytes
-        ):
+        if not dtype.hasobject and not (is_whole and math.prod(shape) * dtype.itemsize == num_bytes):
             raise InputError(f"array {_shown(name)} is damaged: its size is not what its head says")
         return found
 

@@ -39,9 +39,7 @@ def make_passes(data: Data, batch_size: int, targets: str) -> Passes:
     """
     num_examples = len(data[targets])
     if batch_size > num_examples:
-        raise InputError(
-            f"batch_size={batch_size}: expected at most the {num_examples} training examples"
-        )
+        raise InputError(f"batch_size={batch_size}: expected at most the {num_examples} training examples")
     steps_per_epoch = num_examples // batch_size
 
     def draw(data: Data, key: jax.Array, first_step: jax.Array, num_steps: int) -> jax.Array:

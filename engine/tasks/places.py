@@ -92,8 +92,7 @@ def find_prepared(path: Path) -> Path | None:
         if len(found) > 1:
             names = ", ".join(sorted(one[0].parent.name for one in found)[:5])
             raise InputError(
-                f"dataset_dir={str(path)!r} holds {len(found)} prepared data sets ({names}): name "
-                f"one of them"
+                f"dataset_dir={str(path)!r} holds {len(found)} prepared data sets ({names}): name one of them"
             )
         versions = found[0] if found else []
     return max(versions, key=_version_of, default=None)

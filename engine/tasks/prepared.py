@@ -35,8 +35,7 @@ def load(arm: Arm, root_seed: int, data_dir: str | None, reading: Reading) -> di
     directory = find_prepared(find_place(arm.dataset_dir))
     if directory is None:
         raise InputError(
-            f"dataset_dir={arm.dataset_dir!r} is no prepared data set: expected a directory with a "
-            f"dataset_info.json"
+            f"dataset_dir={arm.dataset_dir!r} is no prepared data set: expected a directory with a dataset_info.json"
         )
     with naming_place(arm.dataset_dir):
         return make_arrays(arm, read_directory(directory, arm, reading), reading)

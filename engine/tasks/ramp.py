@@ -35,10 +35,7 @@ def build(arm: Arm, data: Data) -> Task:
         InputError: a batch would not be all of the examples.
     """
     if arm.batch_size != NUM_EXAMPLES:
-        raise InputError(
-            f"batch_size={arm.batch_size}: expected {NUM_EXAMPLES} with dataset=ramp, which is "
-            f"all of it"
-        )
+        raise InputError(f"batch_size={arm.batch_size}: expected {NUM_EXAMPLES} with dataset=ramp, which is all of it")
 
     def sample(data: Data, draw: jax.Array) -> Batch:
         return Batch(data["loss_inputs"][0], data["loss_targets"][0])

@@ -28,9 +28,7 @@ def check_memory(needed: int, words: str, advice: str = "") -> None:
     limit = host_memory()
     if limit is not None and needed > limit:
         hint = f": {advice}" if advice else ""
-        raise InputError(
-            f"{words} need {needed / 1e9:,.1f} GB, and this machine has {limit / 1e9:,.1f}{hint}"
-        )
+        raise InputError(f"{words} need {needed / 1e9:,.1f} GB, and this machine has {limit / 1e9:,.1f}{hint}")
 
 
 def counted(number: int, word: str) -> str:

@@ -45,9 +45,7 @@ def load(arm: Arm, root_seed: int, data_dir: str | None, reading: Reading) -> di
         )
     # In double precision, so that rounding to single hides the order of the sums.
     with jax.default_device(jax.local_devices(backend="cpu")[0]):
-        of_teacher, *keys = jax.random.split(
-            random_streams.stream(root_seed, "task", arm.task_seed), 3
-        )
+        of_teacher, *keys = jax.random.split(random_streams.stream(root_seed, "task", arm.task_seed), 3)
         drawn = np.asarray(jax.random.normal(of_teacher, (num_inputs, num_units)), np.float64)
         weights = np.linalg.qr(drawn)[0].T
         inputs = {

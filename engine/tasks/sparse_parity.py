@@ -36,14 +36,9 @@ def load(arm: Arm, root_seed: int, data_dir: str | None, reading: Reading) -> di
     if size > num_inputs:
         raise InputError(f"parity_size={size}: expected at most num_inputs={num_inputs}")
     with jax.default_device(jax.local_devices(backend="cpu")[0]):
-        of_subset, *keys = jax.random.split(
-            random_streams.stream(root_seed, "task", arm.task_seed), 3
-        )
+        of_subset, *keys = jax.random.split(random_streams.stream(root_seed, "task", arm.task_seed), 3)
         subset = np.sort(np.asarray(jax.random.permutation(of_subset, num_inputs))[:size])
-        drawn = [
-            np.array(jax.random.rademacher(key, (*_EVALUATION_SHAPE, num_inputs), np.float32))
-            for key in keys
-        ]
+        drawn = [np.array(jax.random.rademacher(key, (*_EVALUATION_SHAPE, num_inputs), np.float32)) for key in keys]
     arrays = {"subset": subset.astype(np.int32)}
     for name, inputs in zip(("loss", "held_out"), drawn, strict=True):
         wanted = np.where(np.arange(_EVALUATION_SHAPE[1]) % 2, 1.0, -1.0)

@@ -87,9 +87,7 @@ def split_rows(strata: np.ndarray, held_out: np.ndarray) -> Rows:
     return Rows(training, _in_batches(evaluated, strata), _in_batches(held_out, strata))
 
 
-def split_arrays(
-    inputs: np.ndarray, labels: np.ndarray, held_out_fraction: float = 0.2
-) -> dict[str, np.ndarray]:
+def split_arrays(inputs: np.ndarray, labels: np.ndarray, held_out_fraction: float = 0.2) -> dict[str, np.ndarray]:
     """Training, evaluation and held-out arrays of a classification task.
 
     The held-out examples are a stratified choice; for the rest see `split_rows`.

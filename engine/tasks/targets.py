@@ -47,8 +47,7 @@ def make_targets(array: np.ndarray, name: str, kind: str | None, reading: Readin
         raise InputError(f"targets {name!r} are empty: expected one per example")
     if array.ndim not in (1, 2) or 0 in array.shape:
         raise InputError(
-            f"targets {name!r} have the shape {list(array.shape)}: expected one per example, or a "
-            f"row of them"
+            f"targets {name!r} have the shape {list(array.shape)}: expected one per example, or a row of them"
         )
     if array.dtype.kind == "f":
         _check_finite(array, name)
@@ -76,8 +75,7 @@ def _of_rows(array: np.ndarray, name: str, kind: str | None, reading: Reading) -
         return _values(array, name)
     if not is_one_hot:
         raise InputError(
-            f"targets {name!r} cannot be classes: expected one per example, or rows with a single "
-            f"one among zeros"
+            f"targets {name!r} cannot be classes: expected one per example, or rows with a single one among zeros"
         )
     return _classes(array.argmax(axis=1), name)
 
@@ -104,9 +102,7 @@ def _check_repeated(array: np.ndarray, name: str) -> None:
 
 def _classes(array: np.ndarray, name: str) -> Targets:
     if array.dtype.kind == "f" and (array != np.rint(array)).any():
-        raise InputError(
-            f"targets {name!r} are not whole, so they cannot be classes: give --target_kind=values"
-        )
+        raise InputError(f"targets {name!r} are not whole, so they cannot be classes: give --target_kind=values")
     distinct, labels = np.unique(array, return_inverse=True)
     return Targets(labels.reshape(-1).astype(np.int32), [one_line(_text(v)) for v in distinct])
 

@@ -68,9 +68,7 @@ class Task(NamedTuple):
     streamed: tuple[str, ...] = ()
 
 
-def load_data(
-    arm: Arm, root_seed: int, data_dir: str | None, reading: Reading | None = None
-) -> dict[str, np.ndarray]:
+def load_data(arm: Arm, root_seed: int, data_dir: str | None, reading: Reading | None = None) -> dict[str, np.ndarray]:
     """The arrays of a task, in host memory.
 
     Args:

@@ -89,9 +89,7 @@ def read_directory(directory: Path, arm: Arm, reading: Reading) -> Examples:
     kind = arm.target_kind or ("classes" if is_named else None)
     name = prepared.targets
     targets = make_targets(_stacked(columns, name), name, kind, reading)
-    return Examples(
-        inputs, targets.values, targets.class_names, is_held_out[kept] if len(parts) == 2 else None
-    )
+    return Examples(inputs, targets.values, targets.class_names, is_held_out[kept] if len(parts) == 2 else None)
 
 
 def has_package(name: str) -> bool:
@@ -121,9 +119,7 @@ def _open(directory: Path, arm: Arm, reading: Reading) -> _Prepared:
     builder = tfds.builder_from_directory(directory)
     file_format = str(getattr(builder.info.file_format, "value", builder.info.file_format))
     if file_format not in _FORMATS:
-        raise InputError(
-            f"its records are in the format {file_format}: expected {' or '.join(_FORMATS)}"
-        )
+        raise InputError(f"its records are in the format {file_format}: expected {' or '.join(_FORMATS)}")
     features, keys = builder.info.features, builder.info.supervised_keys or (None, None)
     kinds = tfds.features.Image, tfds.features.ClassLabel
     images, labels = ([n for n in sorted(features) if isinstance(features[n], k)] for k in kinds)
@@ -135,9 +131,7 @@ def _open(directory: Path, arm: Arm, reading: Reading) -> _Prepared:
     if _ID in features and features[_ID].shape == () and _is_whole(features[_ID]):
         wanted[_ID] = features[_ID]
     splits = _splits(list(builder.info.splits), reading)
-    return _Prepared(
-        builder, file_format, inputs, targets, tfds.features.FeaturesDict(wanted), splits
-    )
+    return _Prepared(builder, file_format, inputs, targets, tfds.features.FeaturesDict(wanted), splits)
 
 
 def _is_whole(feature: Any) -> bool:
@@ -185,8 +179,7 @@ def _feature(
     if len(of_its_kind) == 1:
         return of_its_kind[0]
     raise InputError(
-        f"it is not clear which feature the {role.removesuffix('_arrays')}s are: there are "
-        f"{listed}; give --{role}"
+        f"it is not clear which feature the {role.removesuffix('_arrays')}s are: there are {listed}; give --{role}"
     )
 
 
@@ -236,9 +229,7 @@ def _raw_records(prepared: _Prepared, split: str) -> Iterator[bytes]:
     raw = tfds.decode.DeserializeMethod.RAW_BYTES
     source = prepared.builder.as_data_source(split, deserialize_method=raw)
     for first in range(0, len(source), _RECORDS_AT_ONCE):
-        yield from source.__getitems__(
-            list(range(first, min(first + _RECORDS_AT_ONCE, len(source))))
-        )
+        yield from source.__getitems__(list(range(first, min(first + _RECORDS_AT_ONCE, len(source)))))
 
 
 def _tf_records(path: Path) -> Iterator[bytes]:

@@ -87,9 +87,7 @@ def product_at(flow: Flow, times: np.ndarray) -> np.ndarray:
         times: not negative, `[num_times]`.
     """
     found = np.empty((len(flow.time), len(times)))
-    for row, (time, smallest, speed) in enumerate(
-        zip(flow.time, flow.smallest, flow.speed, strict=True)
-    ):
+    for row, (time, smallest, speed) in enumerate(zip(flow.time, flow.smallest, flow.speed, strict=True)):
         is_new = np.isfinite(time) & np.diff(time, prepend=-1.0).astype(bool)
         if np.count_nonzero(is_new) < 2:
             found[row] = smallest[0]
@@ -202,9 +200,7 @@ def _panel_times(edges: np.ndarray, conserved: np.ndarray, slope: float) -> np.n
     return np.where(widths == 0, 0.0, times)
 
 
-def _weight_at(
-    product: float, start: np.ndarray, conserved: np.ndarray, slope: float
-) -> np.ndarray:
+def _weight_at(product: float, start: np.ndarray, conserved: np.ndarray, slope: float) -> np.ndarray:
     """The m at which u is a positive number, `[num_chains]`, by bisection."""
     depth = conserved.shape[1] + 1
     low, high = np.zeros_like(start), np.full_like(start, max(slope, product) ** (1.0 / depth))

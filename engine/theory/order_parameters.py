@@ -88,9 +88,7 @@ def loss_curve(start: Overlaps, times: np.ndarray, noise: float) -> np.ndarray:
     size = start.students.size
 
     def unpacked(flat: np.ndarray) -> Overlaps:
-        return Overlaps(
-            flat[:size].reshape(start.students.shape), flat[size:].reshape(start.teachers.shape)
-        )
+        return Overlaps(flat[:size].reshape(start.students.shape), flat[size:].reshape(start.teachers.shape))
 
     def move(time: float, flat: np.ndarray) -> np.ndarray:
         return np.concatenate([part.ravel() for part in velocity(unpacked(flat), noise)])

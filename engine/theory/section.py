@@ -100,9 +100,7 @@ def _measured(directory: WorkDirectory, theory: ModuleType, name: str, runs: Arm
     )
 
 
-def _grid(
-    directory: WorkDirectory, theory: ModuleType, name: str, runs: ArmRuns
-) -> MeasuredGrid | None:
+def _grid(directory: WorkDirectory, theory: ModuleType, name: str, runs: ArmRuns) -> MeasuredGrid | None:
     """The same of its crossed grid."""
     if runs.grid is None:
         return None

@@ -32,9 +32,7 @@ def starts_of(arm: Arm, root_seed: int, init_seeds: np.ndarray, num_inputs: int)
     laws = leaf_laws(shapes, str(arm.init), arm.init_scale)
 
     def start(seed: jax.Array) -> list[jax.Array]:
-        params = draw_params(
-            random_streams.stream(root_seed, "init", seed), shapes, jnp.asarray(laws)
-        )
+        params = draw_params(random_streams.stream(root_seed, "init", seed), shapes, jnp.asarray(laws))
         return jax.tree.leaves(params)
 
     with jax.default_device(jax.local_devices(backend="cpu")[0]):

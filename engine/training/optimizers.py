@@ -58,21 +58,15 @@ OPTIMIZERS: dict[str, Optimizer] = {
     ),
     "adamw": Optimizer(
         {**_ADAM, "weight_decay": 1e-4},
-        lambda rate, h, arm: optax.adamw(
-            rate, h["beta1"], h["beta2"], h["epsilon"], weight_decay=h["weight_decay"]
-        ),
+        lambda rate, h, arm: optax.adamw(rate, h["beta1"], h["beta2"], h["epsilon"], weight_decay=h["weight_decay"]),
     ),
     "rmsprop": Optimizer(
         {"beta2": 0.9, "epsilon": 1e-8, "momentum": 0.0},
-        lambda rate, h, arm: optax.rmsprop(
-            rate, h["beta2"], h["epsilon"], eps_in_sqrt=False, momentum=h["momentum"]
-        ),
+        lambda rate, h, arm: optax.rmsprop(rate, h["beta2"], h["epsilon"], eps_in_sqrt=False, momentum=h["momentum"]),
     ),
     "lion": Optimizer(
         {"beta1": 0.9, "beta2": 0.99, "weight_decay": 1e-3},
-        lambda rate, h, arm: optax.lion(
-            rate, h["beta1"], h["beta2"], weight_decay=h["weight_decay"]
-        ),
+        lambda rate, h, arm: optax.lion(rate, h["beta1"], h["beta2"], weight_decay=h["weight_decay"]),
     ),
 }
 

@@ -13,8 +13,7 @@ NOT_DIVERGED = -1
 NOT_HIT = -1
 STOPS = {
     "horizon": "every run lasts as long as it was asked to",
-    "settled": "a run ends once it has left chance level, on held-out examples too, and its status "
-    "is settled",
+    "settled": "a run ends once it has left chance level, on held-out examples too, and its status is settled",
 }
 
 

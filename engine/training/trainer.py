@@ -163,9 +163,7 @@ def make_trainer(arm: Arm, task: Task, model: Model, form: str) -> Trainer:
     def draw(state: TrainState, data: Data, num_steps: int) -> Any:
         return task.draw(data, state.order_key, state.step, num_steps)
 
-    def step_in_parts(
-        state: TrainState, hyperparams: Hyperparams, data: Data, draw: Any
-    ) -> StepParts:
+    def step_in_parts(state: TrainState, hyperparams: Hyperparams, data: Data, draw: Any) -> StepParts:
         batch = task.sample(data, draw)
         noise_key = jax.random.fold_in(state.noise_key, state.step)
         inputs = batch.inputs
@@ -190,9 +188,7 @@ def make_trainer(arm: Arm, task: Task, model: Model, form: str) -> Trainer:
         )
         return StepParts(new_state, StepInfo(loss, is_hit), grads, updates)
 
-    def step(
-        state: TrainState, hyperparams: Hyperparams, data: Data, draw: Any
-    ) -> tuple[TrainState, StepInfo]:
+    def step(state: TrainState, hyperparams: Hyperparams, data: Data, draw: Any) -> tuple[TrainState, StepInfo]:
         taken = step_in_parts(state, hyperparams, data, draw)
         return taken.state, taken.info
 

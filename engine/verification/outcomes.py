@@ -67,9 +67,7 @@ def compare_outcomes(
     by_arm: dict[str, list[Agreement]] = {}
     for agreement in agreements:
         by_arm.setdefault(agreement.run.arm_name, []).append(agreement)
-    pairs: dict[str | None, _Pairs] = {
-        name: _pairs_of(of_arm, mean_wait[name]) for name, of_arm in by_arm.items()
-    }
+    pairs: dict[str | None, _Pairs] = {name: _pairs_of(of_arm, mean_wait[name]) for name, of_arm in by_arm.items()}
     if len(pairs) > 1:
         bounds, *columns = zip(*pairs.values(), strict=True)
         pairs[None] = _Pairs(max(bounds), *(np.concatenate(column) for column in columns))

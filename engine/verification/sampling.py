@@ -81,11 +81,7 @@ def find_finished(directory: WorkDirectory, plan: Plan) -> Finished:
             runs.append(run)
             if is_repetition(run):
                 waits[run.arm_name].append(row)
-    means = {
-        name: float(np.mean(waits_up_to(of_arm, plan.horizons[name])))
-        for name, of_arm in waits.items()
-        if of_arm
-    }
+    means = {name: float(np.mean(waits_up_to(of_arm, plan.horizons[name]))) for name, of_arm in waits.items() if of_arm}
     return Finished(runs, num_failed, foreign, means)
 
 
@@ -126,9 +122,7 @@ def _rank(seed: int, run: Run) -> bytes:
     return hashlib.sha256(json.dumps([seed, *run_key(run)]).encode()).digest()
 
 
-def stored_rows(
-    directory: WorkDirectory, keys: Collection[tuple[Any, ...]]
-) -> dict[tuple[Any, ...], list[StoredRow]]:
+def stored_rows(directory: WorkDirectory, keys: Collection[tuple[Any, ...]]) -> dict[tuple[Any, ...], list[StoredRow]]:
     """The rows of some runs with their curves; a run that is stored twice has two.
 
     Args:

@@ -95,9 +95,7 @@ def conclude(
     elif is_identical:
         verdict = "identical"
     changed = list(dict.fromkeys(words for origin in origins for words in origin.changed))
-    return Verification(
-        verdict, [*runs], sample, finished, margin, [*damage], changed, unexplained, outcomes
-    )
+    return Verification(verdict, [*runs], sample, finished, margin, [*damage], changed, unexplained, outcomes)
 
 
 def _unexplained(runs: Sequence[Agreement], origins: Sequence[Origin]) -> list[Agreement]:
@@ -115,10 +113,7 @@ def _unexplained(runs: Sequence[Agreement], origins: Sequence[Origin]) -> list[A
         run
         for run, origin in zip(runs, origins, strict=True)
         if not run.is_identical
-        and (
-            not origin.changed
-            or longest.get((run.run.arm_name, origin.launch), -1) >= run.first_step
-        )
+        and (not origin.changed or longest.get((run.run.arm_name, origin.launch), -1) >= run.first_step)
     ]
 
 
@@ -127,9 +122,7 @@ def of_all_arms(outcomes: Sequence[OutcomeAgreement]) -> str:
     verdicts = [outcome.verdict for outcome in outcomes]
     if "different" in verdicts:
         return "different"
-    is_each = bool(verdicts) and all(
-        o.verdict == "equivalent" for o in outcomes if o.arm is not None
-    )
+    is_each = bool(verdicts) and all(o.verdict == "equivalent" for o in outcomes if o.arm is not None)
     is_together = bool(verdicts) and verdicts[-1] == "equivalent"
     return "equivalent" if is_each or is_together else "undecided"
 

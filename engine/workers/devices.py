@@ -21,10 +21,7 @@ _DEVICE_VARIABLES = {
     "tpu": "TPU_VISIBLE_CHIPS",
 }
 
-_PROBE = (
-    "import jax; "
-    "print(jax.default_backend(), jax.local_device_count(), jax.local_devices()[0].device_kind)"
-)
+_PROBE = "import jax; print(jax.default_backend(), jax.local_device_count(), jax.local_devices()[0].device_kind)"
 # By their name in /proc/cpuinfo.
 _INSTRUCTIONS = {"avx2": "AVX2", "avx512f": "AVX-512", "amx_tile": "AMX", "sve": "SVE"}
 

@@ -57,9 +57,7 @@ def _worker_main(connection: Connection, settings: ServeSettings) -> None:
     _answer_with(line, lambda: serve_remotely(line, settings))
 
 
-def _call_main(
-    connection: Connection, cache_dir: str | None, fn: Callable[..., Any], args: tuple[Any, ...]
-) -> None:
+def _call_main(connection: Connection, cache_dir: str | None, fn: Callable[..., Any], args: tuple[Any, ...]) -> None:
     """Body of a process that makes one call."""
 
     def work() -> Any:

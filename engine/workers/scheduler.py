@@ -35,9 +35,7 @@ class Scheduler:
         hooks: called when something happens.
     """
 
-    def __init__(
-        self, specs: Sequence[PoolSpec], pending: Sequence[Sequence[Run]], hooks: Hooks
-    ) -> None:
+    def __init__(self, specs: Sequence[PoolSpec], pending: Sequence[Sequence[Run]], hooks: Hooks) -> None:
         self.hooks = hooks
         self._specs = list(specs)
         self._pending = [deque(runs) for runs in pending]
@@ -143,9 +141,7 @@ class Scheduler:
             suspects.appendleft(others)
         return together
 
-    def _hand_out(
-        self, worker: int, group: int, runs: list[Run], spec: PoolSpec | None = None
-    ) -> Assignment:
+    def _hand_out(self, worker: int, group: int, runs: list[Run], spec: PoolSpec | None = None) -> Assignment:
         self._in_flight.setdefault(worker, []).extend(runs)
         found = {run: self.hooks.find_checkpoint(run) for run in runs}
         checkpoints = {run: kept for run, kept in found.items() if kept is not None}
@@ -205,9 +201,7 @@ class Scheduler:
             return Loss(lost, suspects[0])
         middle = (len(suspects) + 1) // 2
         # At the end, so that one half can prove itself before the other is divided again.
-        self._suspects[group].extend(
-            half for half in (suspects[:middle], suspects[middle:]) if half
-        )
+        self._suspects[group].extend(half for half in (suspects[:middle], suspects[middle:]) if half)
         return Loss(lost, None)
 
     def _release(self, worker: int) -> list[Run]:

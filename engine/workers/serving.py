@@ -102,9 +102,7 @@ class _Server:
     delivered before its rewritten network has been compared with the native one.
     """
 
-    def __init__(
-        self, source: Source, memory_limit: int | None, cache_dir: str | None, timer: _Timer
-    ) -> None:
+    def __init__(self, source: Source, memory_limit: int | None, cache_dir: str | None, timer: _Timer) -> None:
         self.spec: PoolSpec | None = None
         self._source = source
         self._memory_limit, self._cache_dir = memory_limit, cache_dir

@@ -121,9 +121,7 @@ class Supervisor:
                 pass
             self._crew.kill(index)
         if self._crew.members:
-            self._notify(
-                f"stopping as soon as what is under way is stored, in {GRACE:.0f} s at most"
-            )
+            self._notify(f"stopping as soon as what is under way is stored, in {GRACE:.0f} s at most")
 
     def _look_for_hangs(self, seconds: float) -> None:
         """Ends workers that have said nothing for too long."""

@@ -45,9 +45,7 @@ def test_the_fewest_seeds_cut_the_horizon_down_to_half_of_it():
     assert 440 <= found.horizon < 880
 
 
-@pytest.mark.parametrize(
-    ("minutes", "is_fixed", "seeds"), [(0.5, False, None), (1.5, True, None), (3, True, 24)]
-)
+@pytest.mark.parametrize(("minutes", "is_fixed", "seeds"), [(0.5, False, None), (1.5, True, None), (3, True, 24)])
 def test_too_few_minutes_are_refused_with_what_it_takes(minutes, is_fixed, seeds):
     with pytest.raises(InputError, match="expected at least") as error:
         choose(minutes, COSTS, 880, math.inf, is_fixed, seeds)

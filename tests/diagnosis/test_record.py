@@ -45,9 +45,7 @@ _WRONG: list[tuple[Callable[[dict], object], str]] = [
 
 
 @pytest.mark.parametrize(("change", "expected"), _WRONG)
-def test_what_is_no_record_of_this_study_is_refused(
-    document: dict, change: Callable[[dict], object], expected: str
-):
+def test_what_is_no_record_of_this_study_is_refused(document: dict, change: Callable[[dict], object], expected: str):
     change(document)
     with pytest.raises(InputError, match=expected):
         read_record(document)

@@ -123,9 +123,7 @@ def test_the_first_row_that_holds_is_the_verdict(arms: dict, verdict: str, first
         ({"batch_norm": ALL}, NO_SIGNAL, table.UNDECIDED, "batch_norm"),
     ],
 )
-def test_what_is_seen_inside_the_runs_counts(
-    arms: dict, signs: Signs, verdict: str, first: str | None
-):
+def test_what_is_seen_inside_the_runs_counts(arms: dict, signs: Signs, verdict: str, first: str | None):
     decision = _with(arms, signs)
     assert (decision.verdict, decision.first) == (verdict, first)
 
@@ -225,10 +223,7 @@ def test_most_runs_that_leave_by_themselves_are_held_by_nothing():
 
 
 def test_fewer_seeds_than_can_show_a_cause_show_none():
-    few = {
-        name: arm._replace(num_runs=8, num_stuck=8) if name == "as_given" else arm
-        for name, arm in STUCK.items()
-    }
+    few = {name: arm._replace(num_runs=8, num_stuck=8) if name == "as_given" else arm for name, arm in STUCK.items()}
     assert decide(Evidence({**few, "init=he": ALL}, RATES)).row == "too_few_seeds"
 
 

@@ -52,9 +52,7 @@ def _started(arm, data, trainer):
     return state, numbers, trainer.draw(state, data, 4)
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(n, marks=[pytest.mark.slow] * (n in _SLOW)) for n in _ARMS]
-)
+@pytest.mark.parametrize("name", [pytest.param(n, marks=[pytest.mark.slow] * (n in _SLOW)) for n in _ARMS])
 def test_every_diagnostic_says_something_of_every_arm_or_why_it_does_not(name, data_dir):
     arm, data, trainer, spec = _made(_ARMS[name], data_dir)
     diagnostic_set = make_diagnostic_set(trainer, spec)
@@ -65,9 +63,7 @@ def test_every_diagnostic_says_something_of_every_arm_or_why_it_does_not(name, d
     assert said == expected
     assert ("null_displacement" in diagnostic_set.absent) == (name == "lion")
     state, numbers, draws = _started(arm, data, trainer)
-    shapes = jax.eval_shape(
-        diagnostic_set.measure, diagnostic_set.start(state), state, numbers, data, draws
-    )
+    shapes = jax.eval_shape(diagnostic_set.measure, diagnostic_set.start(state), state, numbers, data, draws)
     assert shapes[1].shape == (len(diagnostic_set.series),)
     assert len(set(diagnostic_set.series)) == len(diagnostic_set.series)
 
@@ -77,9 +73,7 @@ def test_what_is_measured_at_the_start_is_what_is_worked_out_by_hand(data_dir):
     arm, data, trainer, spec = _made(_ARMS["adam"], data_dir, names)
     diagnostic_set = make_diagnostic_set(trainer, spec)
     state, numbers, draws = _started(arm, data, trainer)
-    _, values = jax.jit(diagnostic_set.measure)(
-        diagnostic_set.start(state), state, numbers, data, draws
-    )
+    _, values = jax.jit(diagnostic_set.measure)(diagnostic_set.start(state), state, numbers, data, draws)
     found = dict(zip(diagnostic_set.series, np.asarray(values, np.float64), strict=True))
     found = {(series.name, series.layer): value for series, value in found.items()}
     first = trainer.step_in_parts(state, numbers, data, draws[0])
@@ -88,10 +82,7 @@ def test_what_is_measured_at_the_start_is_what_is_worked_out_by_hand(data_dir):
     gradients = np.concatenate([np.ravel(g) for g in jax.tree.leaves(first.grads)])
     assert found["below_epsilon", ""] == pytest.approx(np.mean(np.abs(gradients) < 1e-8), abs=1e-3)
     assert found["gradient_norm", ""] == pytest.approx(np.linalg.norm(gradients), rel=1e-5)
-    updates = [
-        np.concatenate([np.ravel(u) for u in jax.tree.leaves(look.updates)])
-        for look in (first, second)
-    ]
+    updates = [np.concatenate([np.ravel(u) for u in jax.tree.leaves(look.updates)]) for look in (first, second)]
     lengths = [np.linalg.norm(u) for u in updates]
     cosine = updates[0] @ updates[1] / (lengths[0] * lengths[1])
     assert found["update_cosine", ""] == pytest.approx(cosine, abs=1e-5)

@@ -44,9 +44,7 @@ class _Snapshot(NamedTuple):
 _FAST = ("adam", "nesterov", "rmsprop")
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(n, marks=[pytest.mark.slow] * (n not in _FAST)) for n in _FIELDS]
-)
+@pytest.mark.parametrize("name", [pytest.param(n, marks=[pytest.mark.slow] * (n not in _FAST)) for n in _FIELDS])
 def test_the_walk_on_noise_is_the_one_that_is_simulated(name):
     arm = resolve_arm(Arm(learning_rate=1e-2, **_FIELDS[name]))
     numbers = {key: jnp.float32(value) for key, value in hyperparams(arm).items()}
@@ -58,9 +56,7 @@ def test_the_walk_on_noise_is_the_one_that_is_simulated(name):
         key = jax.random.fold_in(jax.random.key(0), index)
         grads = deviation * jax.random.normal(key, (_NUM_PARAMS,))
         updates, new = optimizer_at(index, numbers).update(grads, opt_state, params)
-        snapshot = _Snapshot(
-            _State(opt_state, index), numbers, _StepParts([grads], _State(new, index + 1))
-        )
+        snapshot = _Snapshot(_State(opt_state, index), numbers, _StepParts([grads], _State(new, index + 1)))
         return (params + updates, new), (jnp.sum(params**2), noise_size(arm, snapshot))
 
     params = jnp.zeros(_NUM_PARAMS)

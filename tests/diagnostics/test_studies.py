@@ -32,9 +32,7 @@ def diagnosed(tmp_path_factory, data_dir, cache_dir):
 
     rates = {"slow": 1e-3, "fast": 1e-1}
     arms = {n: small_arm(optimizer="sgd", learning_rate=rate) for n, rate in rates.items()}
-    study = small_study(
-        arms=arms, baseline="slow", horizon=132, diagnostics=_NAMES, diagnostics_every=22
-    )
+    study = small_study(arms=arms, baseline="slow", horizon=132, diagnostics=_NAMES, diagnostics_every=22)
     options: dict[str, Any] = {"num_workers": 0, "data_dir": data_dir, "cache_dir": cache_dir}
     return run(study, tmp_path_factory.mktemp("diagnostics"), is_quiet=True, **options).path
 

@@ -54,13 +54,9 @@ def test_lengths_do_not_vanish_or_overflow_with_their_squares(scale):
     assert float(inner(unit(tree), unit(tree))) == pytest.approx(1, rel=1e-6)
 
 
-@pytest.mark.parametrize(
-    ("second", "cosine"), [([2.0, 0.0], 1.0), ([0.0, 3.0], 0.0), ([-1.0, 1.0], -(0.5**0.5))]
-)
+@pytest.mark.parametrize(("second", "cosine"), [([2.0, 0.0], 1.0), ([0.0, 3.0], 0.0), ([-1.0, 1.0], -(0.5**0.5))])
 def test_the_cosine_of_updates(second, cosine):
-    snapshot = _Snapshot(
-        _Step(updates=[jnp.asarray([1.0, 0.0])]), _Step(updates=[jnp.asarray(second)])
-    )
+    snapshot = _Snapshot(_Step(updates=[jnp.asarray([1.0, 0.0])]), _Step(updates=[jnp.asarray(second)]))
     found = _measure("cosine", None, snapshot)["update_cosine"][""]
     assert float(found) == pytest.approx(cosine, abs=1e-6)
 

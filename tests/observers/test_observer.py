@@ -98,15 +98,11 @@ def test_numbers_are_checked_beforehand(watching, words):
         check_watching(watching)
 
 
-def test_observers_are_told_of_every_run_and_of_how_far_it_is(
-    tmp_path, data_dir, cache_dir, monkeypatch
-):
+def test_observers_are_told_of_every_run_and_of_how_far_it_is(tmp_path, data_dir, cache_dir, monkeypatch):
     told: list[tuple[int, Standing]] = []
     observer = _Observer()
     observer.on_rows = lambda rows, standing: told.append((len(rows), standing))  # type: ignore[method-assign]
-    monkeypatch.setattr(
-        "engine.commands.run.make_observers", lambda watching, directory, notify: [observer]
-    )
+    monkeypatch.setattr("engine.commands.run.make_observers", lambda watching, directory, notify: [observer])
     options = {"num_workers": 0, "data_dir": data_dir, "cache_dir": cache_dir, "is_quiet": True}
     for seeds, before in ((2, 0), (3, 4)):
         told.clear()

@@ -167,9 +167,7 @@ def test_a_failed_run_has_no_file(copied):
 
 def test_curves_of_somebody_else_are_written_too(tmp_path, capsys):
     lines = [
-        f"{run},{step},{2.3 if step < 100 + 10 * run else 0.1}"
-        for run in range(3)
-        for step in range(0, 400, 7 + run)
+        f"{run},{step},{2.3 if step < 100 + 10 * run else 0.1}" for run in range(3) for step in range(0, 400, 7 + run)
     ]
     (tmp_path / "log.csv").write_text("\n".join(["run,step,loss", *lines]))
     workdir = tmp_path / "study"

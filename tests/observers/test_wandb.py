@@ -168,9 +168,7 @@ def test_a_missing_package_is_said(module, monkeypatch, tmp_path, data_dir, caps
     workdir = tmp_path / "w"
     words = ["launch.py", "--experiment=single", f"--workdir={workdir}", f"--data_dir={data_dir}"]
     assert launch.main([*words, "--wandb"]) == 2
-    assert capsys.readouterr().err == (
-        "error: wandb needs the package of that name: pip install wandb\n"
-    )
+    assert capsys.readouterr().err == ("error: wandb needs the package of that name: pip install wandb\n")
     assert not workdir.exists()
 
 

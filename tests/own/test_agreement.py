@@ -21,9 +21,7 @@ _RATE, _STEPS, _SEEDS = 1e-2, 11, [0, 3]
 
 
 def _batches(task: Task, data: Any, seed: int) -> Iterator[tuple[jax.Array, jax.Array]]:
-    draws = task.draw(
-        data, random_streams.stream(jnp.uint32(0), "order", seed), jnp.int32(0), _STEPS
-    )
+    draws = task.draw(data, random_streams.stream(jnp.uint32(0), "order", seed), jnp.int32(0), _STEPS)
     for rows in draws:
         yield data["inputs"][rows], data["labels"][rows]
 
@@ -36,9 +34,7 @@ def _cross_entropy(logits: jax.Array, labels: jax.Array) -> jax.Array:
     return optax.softmax_cross_entropy_with_integer_labels(logits, labels).mean()
 
 
-def _linen_loop(
-    module: Any, switch: dict[str, bool], batches: Any, key: jax.Array, seed: int
-) -> list[float]:
+def _linen_loop(module: Any, switch: dict[str, bool], batches: Any, key: jax.Array, seed: int) -> list[float]:
     example = jnp.zeros((1, 8, 8, 1))
     off = {name: not value for name, value in switch.items()}
     variables = module.init(key, example, **off)

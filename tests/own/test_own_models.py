@@ -124,9 +124,7 @@ def test_a_single_number_that_is_drawn_is_not_kept():
 def test_a_vector_beside_matrices_makes_no_normalisation_of_its_neighbours():
     params = {"w": np.ones((3, 2)) * [[1, 2]], "b": np.zeros(2), "gain": np.full(2, 3.0)}
     assert kept_values(params, params) == (None, 3.0, None)
-    assert kept_values(
-        {"norm": {"b": np.zeros(2), "g": np.ones(2)}}, {"b": np.zeros(2), "g": np.ones(2)}
-    ) == (
+    assert kept_values({"norm": {"b": np.zeros(2), "g": np.ones(2)}}, {"b": np.zeros(2), "g": np.ones(2)}) == (
         0.0,
         1.0,
     )
@@ -237,9 +235,7 @@ def test_what_speaks_against_a_network_is_kept_with_the_study(tmp_path, data_dir
     notes = open_existing(tmp_path / "study").document["study"]["network_notes"]
     assert [len(notes[name]) for name in arms] == [1, 1, 0]
     cautions = json.loads((tmp_path / "study" / "summary.json").read_text())["verdict"]["limits"]
-    assert any(
-        line.startswith("In the network of “laid” and “shares”: the out") for line in cautions
-    )
+    assert any(line.startswith("In the network of “laid” and “shares”: the out") for line in cautions)
     other = dataclasses.replace(study, arms={**arms, "laid": _arm("Softmax", init="normal")})
     with pytest.raises(InputError, match="another study: init of 'laid' was"):
         run(other, tmp_path / "study", **where)

@@ -99,10 +99,7 @@ def test_noise_does_not_bias_onset_and_width(deviation):
     clean = logistic(steps, 500.0, scale, 0.9)
     onset, width = 500 + scale * math.log(0.05 / 0.85), WIDTH_OF_LOGISTIC * scale
     generator = np.random.default_rng(3)
-    found = [
-        find_break(steps, 1 - clean - deviation * generator.normal(size=len(steps)), 1.0)
-        for _ in range(60)
-    ]
+    found = [find_break(steps, 1 - clean - deviation * generator.normal(size=len(steps)), 1.0) for _ in range(60)]
     onsets = np.array([f.onset_step for f in found]) - onset
     ratios = np.array([f.width_steps for f in found]) / width
     error = 3 / math.sqrt(60)

@@ -53,15 +53,11 @@ def test_an_exponential_decay_has_no_plateau():
     assert found.suddenness == pytest.approx(1 / 8, rel=1e-3)
 
 
-@pytest.mark.parametrize(
-    ("centre_in_scales", "status"), [(6.0, "broke"), (4.0, "shoulder"), (2.5, "no_plateau")]
-)
+@pytest.mark.parametrize(("centre_in_scales", "status"), [(6.0, "broke"), (4.0, "shoulder"), (2.5, "no_plateau")])
 def test_suddenness_divides_the_statuses(centre_in_scales, status):
     # Π = (c − ln 9)/(8·2·ln(.55/.45)) for a centre of c scales: 1.18, .56 and .09.
     steps = np.arange(0, 4001.0)
-    assert (
-        find_break(steps, _loss(_sigmoid(steps, centre_in_scales * 100, 100)), H).status == status
-    )
+    assert find_break(steps, _loss(_sigmoid(steps, centre_in_scales * 100, 100)), H).status == status
 
 
 def test_a_curve_at_chance_is_stuck_and_has_no_times():
@@ -250,9 +246,7 @@ def test_times_scale_with_time_and_not_with_the_unit_of_loss(centre, scale, stre
 def test_any_curve_has_an_outcome(seed, num_points):
     generator = np.random.default_rng(seed)
     steps = np.cumsum(generator.uniform(0.1, 10, num_points))
-    loss = generator.choice(
-        [0.0, 0.1, 1.0, 5.0, np.nan, np.inf], num_points, p=[0.2] * 4 + [0.1] * 2
-    )
+    loss = generator.choice([0.0, 0.1, 1.0, 5.0, np.nan, np.inf], num_points, p=[0.2] * 4 + [0.1] * 2)
     found = find_break(steps, loss, 1.0)
     assert found.status in STATUSES
     if event_code(found.status) == 1:
@@ -282,9 +276,7 @@ def test_the_running_median_takes_out_spikes():
 
 def test_isotonic_fit_of_a_published_example():
     # Pooling 3 and 2, then 6, 5 and 4, as in the textbook's worked example of PAVA.
-    np.testing.assert_allclose(
-        non_decreasing(np.array([1, 3, 2, 6, 5, 4.0])), [1, 2.5, 2.5, 5, 5, 5]
-    )
+    np.testing.assert_allclose(non_decreasing(np.array([1, 3, 2, 6, 5, 4.0])), [1, 2.5, 2.5, 5, 5, 5])
 
 
 def test_first_times_on_a_flat_stretch():

@@ -47,9 +47,7 @@ def test_the_truth_about_an_exponential_decay(above):
     assert truth.onset_step == pytest.approx(reached[0.05], abs=SPACING)
     assert truth.width_steps == pytest.approx(width, rel=2e-3)
     # The arrival is a point of the dense grid.
-    assert truth.suddenness == pytest.approx(
-        (reached[0.1 * END] - arrival) / width, abs=2 * SPACING / width
-    )
+    assert truth.suddenness == pytest.approx((reached[0.1 * END] - arrival) / width, abs=2 * SPACING / width)
     assert truth.statuses == ("no_plateau",)
 
 

@@ -47,9 +47,7 @@ def test_a_curve_is_well_formed(name):
         if has_onset:
             assert 0 <= truth.onset_step <= curve.steps[-1]
             assert truth.width_steps > 0
-        assert np.isfinite(curve.loss).all() == (truth.diverged_step is None) or (
-            name == "divergence"
-        )
+        assert np.isfinite(curve.loss).all() == (truth.diverged_step is None) or (name == "divergence")
 
 
 @pytest.mark.parametrize("name", FAMILIES)

@@ -146,9 +146,7 @@ def test_flags_overrule_what_is_guessed(tmp_path, capsys):
     assert "2 runs from 1 file" in capsys.readouterr().out
     assert _read(tmp_path, "a.csv", _LOG + _ROWS, "--restarts=replace") == 0
     assert "1 run from 1 file" in capsys.readouterr().out
-    batches = "epoch,batch,loss\n" + "".join(
-        f"{e},{b},{2.3 if e < 3 else 0.5}\n" for e in range(6) for b in range(10)
-    )
+    batches = "epoch,batch,loss\n" + "".join(f"{e},{b},{2.3 if e < 3 else 0.5}\n" for e in range(6) for b in range(10))
     assert _read(tmp_path, "a.csv", batches, "--steps_per_epoch=10") == 0
     assert "step from 'epoch' × 10 + 'batch'" in (out := capsys.readouterr().out)
     assert "at epoch 2.9" in out

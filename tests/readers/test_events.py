@@ -107,9 +107,7 @@ def test_other_tensors_are_passed_over(content):
     assert read_event(_event(3, _tensor("image", content))).scalars == []
 
 
-@pytest.mark.parametrize(
-    "content", [b"\x10", b"\x2a\x7f", b"\x0b", b"\x10" + b"\xff" * 10, b"\x00\x00", b"\x09ab"]
-)
+@pytest.mark.parametrize("content", [b"\x10", b"\x2a\x7f", b"\x0b", b"\x10" + b"\xff" * 10, b"\x00\x00", b"\x09ab"])
 def test_what_is_no_event_is_refused(content):
     with pytest.raises(Malformed):
         read_event(content)
@@ -149,9 +147,7 @@ def test_damage_is_said_and_the_rest_is_read():
     found = read_events(bytes(torn))
     assert found.scalars["loss"].steps.tolist() == [*range(1, 18)]
     assert len(found.problems) == 1
-    assert read_events(content + _record(b"\x10")).problems == [
-        "1 of its records are no events and left out"
-    ]
+    assert read_events(content + _record(b"\x10")).problems == ["1 of its records are no events and left out"]
 
 
 def test_any_bytes_are_read_without_an_error():

@@ -100,9 +100,7 @@ def test_the_rows_of_a_study_come_back_whole(own, study, tmp_path):
     reading = read_curves([BY_STEP["long_csv"](tmp_path, own)])
     arms = arms_of(reading.curves, "none")
     rows = detect(arms, stored[0]["chance_loss"], DetectorSettings()).rows
-    assert [(row["arm"], row["run_name"]) for row in rows] == [
-        (row["arm"], str(row["seed"])) for row in stored
-    ]
+    assert [(row["arm"], row["run_name"]) for row in rows] == [(row["arm"], str(row["seed"])) for row in stored]
     for row, was in zip(rows, stored, strict=True):
         for name in (*SHOWN, "end_loss", "end_accuracy", "onset_accuracy", "num_breaks"):
             assert row[name] == pytest.approx(was[name]), name
@@ -116,8 +114,7 @@ def test_what_was_guessed_is_said(own, tmp_path):
         words = write(folder, [one.every(22) for one in own])
         said[name] = read_curves([words] if isinstance(words, str) else words).guesses[0]
     assert said["long_csv"] == (
-        "CSV: step from 'step', loss from 'loss', accuracy from 'accuracy', run from 'seed', arm "
-        "from 'arm'"
+        "CSV: step from 'step', loss from 'loss', accuracy from 'accuracy', run from 'seed', arm from 'arm'"
     )
     assert "CSV with semicolons, decimal commas" in said["european_csv"]
     assert "one column per run" in said["wandb_csv"]

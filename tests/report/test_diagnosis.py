@@ -46,9 +46,7 @@ def make_study(tmp_path: Path):
 
     def make(changed: dict[str, Rows]) -> WorkDirectory:
         fields = {name: {"init": name, "learning_rate": 0.1} for name in KINDS}
-        document = make_document(
-            fields, 880, RUNS, name="diagnose", question="?", baseline="as_given"
-        )
+        document = make_document(fields, 880, RUNS, name="diagnose", question="?", baseline="as_given")
         document["study"]["diagnosis"] = {
             "kinds": KINDS,
             "words": {name: f"words of {name}" for name in KINDS},
@@ -81,9 +79,7 @@ def test_a_cause_has_a_headline_and_a_change_with_its_size(make_study):
         "Change first: words of init=he (init=he), with which 12 of 12 leave, at least 39.5 epochs "
         "earlier."
     )
-    assert topic.points["What is not known"] == [
-        "Not tried: batch_norm, because a network of your own is not rebuilt."
-    ]
+    assert topic.points["What is not known"] == ["Not tried: batch_norm, because a network of your own is not rebuilt."]
     assert {*topic.lines, *topic.points["What was run"]} < {*topic.document["words"]}
     assert any("words of init=he (init=he). With it 12 of 12 runs" in line for line in topic.lines)
     assert not any("so small" in line for line in topic.lines), "nothing was measured of the start"
@@ -97,10 +93,7 @@ def test_what_is_waited_for_is_not_at_least_where_all_leave(make_study):
     topic = _topic(make_study(changed))
     assert topic.headline is not None
     assert topic.headline.startswith("Normal for this set-up: 12 of 12 runs")
-    assert (
-        "The plateau before that is held by the initial scale. To wait less: words of init=he"
-        in (topic.headline)
-    )
+    assert "The plateau before that is held by the initial scale. To wait less: words of init=he" in (topic.headline)
     assert "at least" not in topic.headline
     assert any(line.startswith("Nothing has to be changed. To wait less") for line in topic.lines)
 
@@ -172,10 +165,7 @@ def _seen(share: list[float], gradient: list[float], spread: float) -> dict[str,
         ("gradient_norm", "Dense_0/kernel"): gradient,
         ("output_spread", None): [spread] * len(share),
     }
-    series = [
-        {"name": name, "layer": layer, "values": numbers}
-        for (name, layer), numbers in values.items()
-    ]
+    series = [{"name": name, "layer": layer, "values": numbers} for (name, layer), numbers in values.items()]
     return {"diagnostics_steps": np.arange(0, 88 * len(share), 88), "diagnostics": series}
 
 
@@ -203,9 +193,7 @@ def test_units_are_dead_where_no_gradient_passes(make_study):
 def test_the_share_below_epsilon_is_that_of_the_plateau(make_study):
     """Not of the last measurement before a run leaves, nor of the start alone."""
     late, early = _arm("as_given", _late)[:8], _arm("as_given", _early)[8:]
-    for row, shares in [(row, [0.9, 0.9, 0.8, 0.1]) for row in late] + [
-        (row, [1.0, 0.0, 0.0, 0.0]) for row in early
-    ]:
+    for row, shares in [(row, [0.9, 0.9, 0.8, 0.1]) for row in late] + [(row, [1.0, 0.0, 0.0, 0.0]) for row in early]:
         row["diagnostics_steps"] = np.arange(0, 352, 88)
         row["diagnostics"] = [{"name": "below_epsilon", "layer": None, "values": shares}]
         row["onset_step"] = 300.0 if row["seed"] < 8 else 40.0
@@ -261,9 +249,7 @@ def test_a_lower_rate_that_saves_runs_without_teaching_them_is_no_number_of_leav
 
 
 def test_what_a_batch_has_shown_of_the_network_outranks_that_nothing_has_to_be_changed(make_study):
-    directory = make_study(
-        {"as_given": _arm("as_given", _late), "init=he": _arm("init=he", _early)}
-    )
+    directory = make_study({"as_given": _arm("as_given", _late), "init=he": _arm("init=he", _early)})
     directory.document["study"]["network_notes"] = {"as_given": ["the outputs are shares"]}
     topic = _topic(directory)
     assert str(topic.headline).endswith("In the network: the outputs are shares.")

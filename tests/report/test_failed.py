@@ -64,9 +64,7 @@ def test_curves_stay_with_their_runs(tmp_path):
     for curve, time in zip(runs.curves, runs.time, strict=True):
         # At the onset the planted curve is at a sigmoid of −3.
         level = 1 - 0.9 / (1 + math.exp(3))
-        assert np.interp(time, curve.steps, curve.loss) / math.log(10) == pytest.approx(
-            level, abs=0.01
-        )
+        assert np.interp(time, curve.steps, curve.loss) / math.log(10) == pytest.approx(level, abs=0.01)
     assert make_figures(summary, {})
     page = _page(summary, tmp_path)
     assert "<td>5</td><td>failed</td><td>–</td>" in page
@@ -110,9 +108,7 @@ def test_a_pair_that_failed_is_no_stratum_of_a_safe_test(tmp_path):
     directory.document["looks"] = [{"seeds": 20, "goal": "comparison", "undecided": []}]
     summary = summarise(directory)
     # 18 pairs one way.
-    assert summary.comparisons["early"].p_adjusted == pytest.approx(
-        2 / ((4 / 3) ** 18 + (2 / 3) ** 18)
-    )
+    assert summary.comparisons["early"].p_adjusted == pytest.approx(2 / ((4 / 3) ** 18 + (2 / 3) ** 18))
     assert summary.arms["late"].fraction == confidence_sequence(19, 19)
     assert any("same seed in the other arm" in line for line in _verdict(summary).limits)
 

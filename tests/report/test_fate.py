@@ -42,8 +42,7 @@ def _grid(init_share: float, order_share: float, seed: int = 0) -> ArmRuns:
     shares = (init_share, order_share, 1 - init_share - order_share)
     shapes = ((NUM_STARTS, 1), (1, NUM_ORDERS), (NUM_STARTS, NUM_ORDERS))
     effects = (
-        np.sqrt(0.16 * share) * generator.normal(size=shape)
-        for share, shape in zip(shares, shapes, strict=True)
+        np.sqrt(0.16 * share) * generator.normal(size=shape) for share, shape in zip(shares, shapes, strict=True)
     )
     return _crossed(200 * np.exp(sum(effects)))
 

@@ -76,9 +76,7 @@ def test_the_report_of_a_study_with_any_names(workdir, capfd):
         assert text.count(label(name)) + page.text.count(label(name)) > 1
     assert page.elements.count("svg") == len(_NAMES) + 3
     for figure in (workdir / "figures").glob("*.svg"):
-        assert {
-            element.tag.split("}")[1] for element in ET.fromstring(figure.read_text()).iter()
-        } <= _DRAWN
+        assert {element.tag.split("}")[1] for element in ET.fromstring(figure.read_text()).iter()} <= _DRAWN
     assert set(os.listdir(workdir.parent)) == before
     assert set(os.listdir(workdir)) == {
         *("parts", "figures", "study.json", "study.json.bak"),
@@ -100,10 +98,7 @@ def test_a_comparison_prints_no_control_characters(workdir, capsys):
 
 
 def test_what_is_shown_of_a_name():
-    assert (
-        one_line("a\x1b[2J\nb\t\u202ec")
-        == "a\N{REPLACEMENT CHARACTER}[2J b \N{REPLACEMENT CHARACTER}c"
-    )
+    assert one_line("a\x1b[2J\nb\t\u202ec") == "a\N{REPLACEMENT CHARACTER}[2J b \N{REPLACEMENT CHARACTER}c"
     assert visible("two\nlines\x00") == "two\nlines\N{REPLACEMENT CHARACTER}"
     assert visible("ünï 日本 👩\u200d🔬") == "ünï 日本 👩\u200d🔬"
     assert label("plain") == "plain"

@@ -25,9 +25,7 @@ H = math.log(10)
 STEPS = np.arange(0, 881, 11)
 
 
-def _row(
-    arm: str, seed: int, onset: float | None, status: str, event: int, end: float = 880
-) -> dict:
+def _row(arm: str, seed: int, onset: float | None, status: str, event: int, end: float = 880) -> dict:
     centre = 1e9 if onset is None else onset + 60
     progress = 0.9 / (1 + np.exp(-np.clip((STEPS - centre) / 20, -50, 50)))
     grid = {} if onset is None else {"onset_lower": onset - 5, "onset_upper": onset + 6}
@@ -135,10 +133,7 @@ def test_the_page_is_one_file_and_escapes_names(tmp_path):
     }
     summary = _summary(tmp_path, arms, "<script>alert(1)</script>")
     verdict = _verdict(summary)
-    figures = {
-        name: to_svg(figure, name)
-        for name, figure in make_figures(summary, make_fates(summary)).items()
-    }
+    figures = {name: to_svg(figure, name) for name, figure in make_figures(summary, make_fates(summary)).items()}
     document = store.open_existing(tmp_path).document
     page = make_page(summary, verdict, make_table(summary), figures, document, make_fates(summary))
     assert "<script" not in page
@@ -160,10 +155,7 @@ def test_figures_of_every_kind_of_arm(tmp_path, kind):
 def test_the_same_study_makes_the_same_figures(tmp_path):
     summary = _summary(tmp_path, {"late": _late()}, "late")
     first, second = (
-        {
-            name: to_svg(figure, name)
-            for name, figure in make_figures(summary, make_fates(summary)).items()
-        }
+        {name: to_svg(figure, name) for name, figure in make_figures(summary, make_fates(summary)).items()}
         for _ in range(2)
     )
     assert first == second
@@ -319,11 +311,7 @@ def test_the_report_says_how_many_parts_it_lacks(tmp_path):
     assert len(others) == 2
     for i, part in enumerate(others):
         part.write_bytes(b"")
-        (line,) = (
-            line
-            for line in _verdict(summarise(store.open_existing(tmp_path))).limits
-            if "damaged" in line
-        )
+        (line,) = (line for line in _verdict(summarise(store.open_existing(tmp_path))).limits if "damaged" in line)
         assert line.startswith(("1 part is damaged", "2 parts are damaged")[i])
         assert "`run` makes them again" in line
     whole.unlink()

@@ -69,8 +69,7 @@ def test_words(monkeypatch):
         "at n = 10 this interval covers down to 91 % in simulation, instead of 95 %"
     )
     assert calibration.caution("test", 5) == (
-        "at n = 10 in each arm this test rejects up to 7.1 % of true hypotheses in simulation, "
-        "instead of 5 %"
+        "at n = 10 in each arm this test rejects up to 7.1 % of true hypotheses in simulation, instead of 5 %"
     )
     monkeypatch.setattr(calibration, "_LARGEST_SIZE", {"mean": {10: 7.0}, "test": {30: 6.0}})
     assert calibration.caution("mean", 10).count(";") == 1

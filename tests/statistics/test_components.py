@@ -82,9 +82,7 @@ def test_likelihood_is_the_integral_that_it_approximates(variances):
     ]
     expected = math.log(np.sum(density) * (means[1] - means[0]))
     data = random_effects.observe(y, is_censored, [init, order])
-    assert random_effects.log_likelihood(data, np.log(variances))[0] == pytest.approx(
-        expected, abs=0.03
-    )
+    assert random_effects.log_likelihood(data, np.log(variances))[0] == pytest.approx(expected, abs=0.03)
 
 
 @pytest.mark.parametrize("censored", [0.0, 0.3])
@@ -95,8 +93,7 @@ def test_gradient_is_the_slope(censored):
     gradient = random_effects.log_likelihood(data, at)[1]
     step = 1e-4 * np.eye(3)
     slope = [
-        random_effects.log_likelihood(data, at + row)[0]
-        - random_effects.log_likelihood(data, at - row)[0]
+        random_effects.log_likelihood(data, at + row)[0] - random_effects.log_likelihood(data, at - row)[0]
         for row in step
     ]
     np.testing.assert_allclose(gradient, np.array(slope) / 2e-4, atol=1e-4)
@@ -118,9 +115,7 @@ def test_neither_unit_nor_labels_nor_the_order_of_rows_matter():
     time, event, init, order = _crossed(5, 6, 5, (0.5, 0.1, 0.4), 0.2)
     found = s.crossed_components(time, event, init, order)
     shuffle = np.random.default_rng(0).permutation(30)
-    other = s.crossed_components(
-        time[shuffle] / 60, event[shuffle], 7 * init[shuffle] + 3, order[shuffle].astype(str)
-    )
+    other = s.crossed_components(time[shuffle] / 60, event[shuffle], 7 * init[shuffle] + 3, order[shuffle].astype(str))
     for one, two in zip(found[:3], other[:3], strict=True):
         np.testing.assert_allclose(one[:3], two[:3], atol=2e-3)
     assert other.mean_log_time == pytest.approx(found.mean_log_time - math.log(60), abs=1e-3)
@@ -136,9 +131,7 @@ def test_roles_are_exchangeable():
 def test_competing_events_count_as_censored():
     time, event, init, order = _crossed(4, 6, 5, (0.5, 0.1, 0.4), 0.2)
     other = np.where(event == 0, 2, event)
-    assert s.crossed_components(time, other, init, order) == s.crossed_components(
-        time, event, init, order
-    )
+    assert s.crossed_components(time, other, init, order) == s.crossed_components(time, event, init, order)
 
 
 def test_missing_cells_are_no_error():

@@ -14,9 +14,7 @@ TESTS = {"log_rank": s.log_rank, "gray_test": s.gray_test}
 ESTIMATES = {
     "median_time": s.median_time,
     "restricted_mean": lambda time, event: s.restricted_mean(time, event, 9.0),
-    "restricted_mean_difference": lambda time, event: s.restricted_mean_difference(
-        time, event, time, event, 9.0
-    ),
+    "restricted_mean_difference": lambda time, event: s.restricted_mean_difference(time, event, time, event, 9.0),
     "paired_difference": lambda time, event: s.paired_difference(time, event, time, event, 9.0),
 }
 WEIBULL = {"weibull": s.weibull}

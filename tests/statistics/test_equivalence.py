@@ -24,9 +24,7 @@ def test_means_have_the_paired_t_interval_of_r():
     assert found.verdict == "equivalent"
 
 
-@pytest.mark.parametrize(
-    ("size", "verdict"), [(0.1925, "equivalent"), (0.1924, "undecided"), (0.01, "undecided")]
-)
+@pytest.mark.parametrize(("size", "verdict"), [(0.1925, "equivalent"), (0.1924, "undecided"), (0.01, "undecided")])
 def test_the_verdict_changes_where_the_interval_leaves_the_margin(size, verdict):
     assert s.equivalent_means(X, Y, 20.0, Margin(size)).verdict == verdict
 
@@ -155,10 +153,7 @@ def test_unseen_runs_of_strata_are_those_of_the_worst_division(counts):
     drawn, all_runs = [n for n, _ in counts], [n + rest for n, rest in counts]
 
     def misses(unlike: tuple[int, ...]) -> float:
-        return math.prod(
-            math.comb(N - D, n) / math.comb(N, n)
-            for n, N, D in zip(drawn, all_runs, unlike, strict=True)
-        )
+        return math.prod(math.comb(N - D, n) / math.comb(N, n) for n, N, D in zip(drawn, all_runs, unlike, strict=True))
 
     divisions = itertools.product(*(range(N + 1) for N in all_runs))
     expected = max(sum(d) for d in divisions if misses(d) >= 0.05 - 1e-9)

@@ -144,9 +144,7 @@ def test_strata_of_equal_data_add_up():
     """Two copies of the data as two strata: scores and covariances double, and so does χ²."""
     time, event, group, _ = map(digits, THREE)
     once = s.gray_test(time, event, group)
-    twice = s.gray_test(
-        *(np.tile(x, 2) for x in (time, event, group)), strata=np.repeat([0, 1], 36)
-    )
+    twice = s.gray_test(*(np.tile(x, 2) for x in (time, event, group)), strata=np.repeat([0, 1], 36))
     assert twice.statistic == pytest.approx(2 * once.statistic, rel=1e-9)
 
 

@@ -80,9 +80,7 @@ def test_size(horizon, loss):
 def test_power_against_a_delay():
     """A wait of 0.4 medians before the exponential: found in most of 60 studies of 20 runs."""
     generator = np.random.default_rng(1)
-    p_values = [
-        s.early_luck(0.45 + generator.exponential(size=20), np.ones(20)).p_value for _ in range(60)
-    ]
+    p_values = [s.early_luck(0.45 + generator.exponential(size=20), np.ones(20)).p_value for _ in range(60)]
     assert np.mean(np.array(p_values) <= 0.05) > 0.6
 
 

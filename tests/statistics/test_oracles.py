@@ -72,9 +72,7 @@ def test_bmt35():
     from sksurv.datasets import load_bmt
 
     _, outcome = load_bmt()
-    final = [
-        s.aalen_johansen(outcome["ftime"], outcome["status"], cause).value[-1] for cause in (1, 2)
-    ]
+    final = [s.aalen_johansen(outcome["ftime"], outcome["status"], cause).value[-1] for cause in (1, 2)]
     np.testing.assert_allclose(final, [0.27283899, 0.48126955], atol=5e-9)
 
 

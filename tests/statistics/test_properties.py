@@ -69,9 +69,7 @@ def test_one_stratum_is_no_stratum_and_lonely_runs_do_not_matter():
     group = np.repeat([0, 1], 15)
     plain = s.log_rank(time, event, group)
     assert s.log_rank(time, event, group, np.zeros(30)) == plain
-    more = s.log_rank(
-        np.append(time, 1.0), np.append(event, 1), np.append(group, 0), np.append(np.zeros(30), 1)
-    )
+    more = s.log_rank(np.append(time, 1.0), np.append(event, 1), np.append(group, 0), np.append(np.zeros(30), 1))
     assert more.statistic == pytest.approx(plain.statistic)
 
 
@@ -94,9 +92,7 @@ def test_variance_of_the_incidence_is_multinomial_without_censoring(seed, num):
     generator = np.random.default_rng(seed)
     time, event = generator.integers(1, 9, num).astype(float), generator.integers(1, 3, num)
     curve = s.aalen_johansen(time, event)
-    np.testing.assert_allclose(
-        curve.standard_error**2, curve.value * (1 - curve.value) / num, atol=1e-12
-    )
+    np.testing.assert_allclose(curve.standard_error**2, curve.value * (1 - curve.value) / num, atol=1e-12)
 
 
 @settings(deadline=None, max_examples=50)

@@ -6,13 +6,9 @@ import pytest
 from engine import statistics as s
 
 # Freireich et al. (1963), Blood 21: remission in weeks under 6-mercaptopurine and placebo.
-TREATED_TIME = np.array(
-    [6, 6, 6, 7, 10, 13, 16, 22, 23, 6, 9, 10, 11, 17, 19, 20, 25, 32, 32, 34, 35], float
-)
+TREATED_TIME = np.array([6, 6, 6, 7, 10, 13, 16, 22, 23, 6, 9, 10, 11, 17, 19, 20, 25, 32, 32, 34, 35], float)
 TREATED_EVENT = np.array([1] * 9 + [0] * 12)
-PLACEBO_TIME = np.array(
-    [1, 1, 2, 2, 3, 4, 4, 5, 5, 8, 8, 8, 8, 11, 11, 12, 12, 15, 17, 22, 23], float
-)
+PLACEBO_TIME = np.array([1, 1, 2, 2, 3, 4, 4, 5, 5, 8, 8, 8, 8, 11, 11, 12, 12, 15, 17, 22, 23], float)
 PLACEBO_EVENT = np.ones(21, int)
 BOTH = (
     np.concatenate([TREATED_TIME, PLACEBO_TIME]),
@@ -60,9 +56,7 @@ def test_restricted_mean_freireich():
     assert treated.standard_error == pytest.approx(1.553190, abs=5e-7)
     assert placebo.value == pytest.approx(8.666667, abs=5e-7)
     assert placebo.standard_error == pytest.approx(1.377390, abs=5e-7)
-    difference = s.restricted_mean_difference(
-        TREATED_TIME, TREATED_EVENT, PLACEBO_TIME, PLACEBO_EVENT, 23
-    )
+    difference = s.restricted_mean_difference(TREATED_TIME, TREATED_EVENT, PLACEBO_TIME, PLACEBO_EVENT, 23)
     assert difference.value == pytest.approx(9.242577, abs=5e-7)
     assert difference.standard_error == pytest.approx(2.075958, abs=5e-7)
 
@@ -96,6 +90,4 @@ def test_proportion(successes, trials, method, lower, upper):
 
 def test_holm():
     """R: `p.adjust(c(.01, .04, .03, .005), "holm")`."""
-    np.testing.assert_allclose(
-        s.holm(np.array([0.01, 0.04, 0.03, 0.005])), [0.03, 0.06, 0.06, 0.02], atol=1e-12
-    )
+    np.testing.assert_allclose(s.holm(np.array([0.01, 0.04, 0.03, 0.005])), [0.03, 0.06, 0.06, 0.02], atol=1e-12)

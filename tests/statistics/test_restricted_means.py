@@ -108,9 +108,7 @@ def test_the_other_way_round_has_the_other_sign():
     assert back[:3] == pytest.approx((-there.value, -there.upper, -there.lower))
 
 
-@pytest.mark.parametrize(
-    ("time", "other_time", "value"), [(3.0, 5.0, -2.0), (4.0, 4.0, 0.0), (0.0, 10.0, -10.0)]
-)
+@pytest.mark.parametrize(("time", "other_time", "value"), [(3.0, 5.0, -2.0), (4.0, 4.0, 0.0), (0.0, 10.0, -10.0)])
 def test_pairs_that_all_differ_alike_leave_an_interval(time, other_time, value):
     """Up to 26.46 % of 12 pairs may differ otherwise, by anything up to the horizon."""
     event = np.ones(12, int)

@@ -41,9 +41,7 @@ def test_confidence_sequence_holds_at_all_looks(method, least, most):
     weight = np.ones((2, 1))
     for trials in range(1, 151):
         limits = np.array([method(k, trials)[1:3] for k in range(trials + 1)])
-        weight = np.pad(weight * (1 - fractions), ((0, 0), (0, 1))) + np.pad(
-            weight * fractions, ((0, 0), (1, 0))
-        )
+        weight = np.pad(weight * (1 - fractions), ((0, 0), (0, 1))) + np.pad(weight * fractions, ((0, 0), (1, 0)))
         weight *= (limits[:, 0] <= fractions) & (fractions <= limits[:, 1])
     missed = 1 - weight.sum(1)
     assert np.all((missed > least) & (missed < most)), missed
@@ -57,9 +55,7 @@ def test_safe_log_rank_freireich():
     time, event, group = BOTH
     is_treated = group == "treated"
     placebo_first = s.safe_log_rank(time + 1e-6 * is_treated, event, group, baseline="treated")
-    treated_first = s.safe_log_rank(
-        time - 1e-6 * (is_treated & (event == 1)), event, group, baseline="treated"
-    )
+    treated_first = s.safe_log_rank(time - 1e-6 * (is_treated & (event == 1)), event, group, baseline="treated")
     assert placebo_first.e_value == pytest.approx(341.7, abs=0.05)
     assert treated_first.e_value == pytest.approx(263.58, abs=0.005)
     tied = s.safe_log_rank(time, event, group, baseline="treated")
@@ -67,9 +63,7 @@ def test_safe_log_rank_freireich():
     assert tied.p_value == pytest.approx(1 / tied.e_value)
 
 
-@pytest.mark.parametrize(
-    ("n", "m", "i", "j"), [(8, 9, 3, 4), (1, 1, 1, 1), (5, 2, 5, 0), (3, 4, 0, 2)]
-)
+@pytest.mark.parametrize(("n", "m", "i", "j"), [(8, 9, 3, 4), (1, 1, 1, 1), (5, 2, 5, 0), (3, 4, 0, 2)])
 def test_ties_are_wallenius_over_hypergeometric(n, m, i, j):
     expected = nchypergeom_wallenius.logpmf(j, n + m, m, i + j, 3.0)
     expected -= hypergeom.logpmf(j, n + m, m, i + j)
@@ -98,16 +92,11 @@ def test_strata_multiply_and_lonely_ones_say_nothing():
     generator = np.random.default_rng(0)
     time, event = generator.integers(1, 9, 24).astype(float), generator.integers(0, 2, 24)
     group, strata = np.arange(24) % 2, np.arange(24) // 8
-    parts = [
-        s.safe_log_rank(time[strata == k], event[strata == k], group[strata == k], baseline=0)
-        for k in range(3)
-    ]
+    parts = [s.safe_log_rank(time[strata == k], event[strata == k], group[strata == k], baseline=0) for k in range(3)]
     whole = s.safe_log_rank(time, event, group, strata=strata, baseline=0)
     assert whole.e_value == pytest.approx(math.prod(part.e_value for part in parts))
     assert whole.num_strata == 3
-    more = s.safe_log_rank(
-        np.append(time, 1.0), np.append(event, 1), np.append(group, 0), 2.0, np.append(strata, 9), 0
-    )
+    more = s.safe_log_rank(np.append(time, 1.0), np.append(event, 1), np.append(group, 0), 2.0, np.append(strata, 9), 0)
     assert more == whole
 
 
@@ -227,9 +216,6 @@ def test_size_over_all_looks(block, shared):
 @pytest.mark.slow
 def test_power_over_all_looks():
     """Hazard ratio 2: blocks of seeds find it more often than pairs, and both mostly."""
-    found = {
-        block: np.mean([_studies(i, 2.0, block).max() >= 20 for i in range(300)])
-        for block in (1, 16)
-    }
+    found = {block: np.mean([_studies(i, 2.0, block).max() >= 20 for i in range(300)]) for block in (1, 16)}
     assert found[16] > found[1] + 0.05
     assert found[16] > 0.6

@@ -13,9 +13,7 @@ GRID = np.repeat([0.0, 10, 20, 30], [4, 3, 2, 1]), np.repeat([10.0, 20, 30, INF]
 
 def _turnbull_1974() -> tuple[np.ndarray, np.ndarray]:
     lower, upper = [], []
-    for time, exact, right, left in zip(
-        (1, 2, 3, 4), (12, 6, 2, 3), (3, 2, 0, 3), (2, 4, 2, 5), strict=True
-    ):
+    for time, exact, right, left in zip((1, 2, 3, 4), (12, 6, 2, 3), (3, 2, 0, 3), (2, 4, 2, 5), strict=True):
         lower += [time] * (exact + right) + [0] * left
         upper += [time] * exact + [INF] * right + [time] * left
     return np.array(lower, float), np.array(upper, float)

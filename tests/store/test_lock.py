@@ -248,9 +248,7 @@ def test_where_nothing_can_be_locked_it_is_said_and_done_without(tmp_path, monke
         (errno.ENOSPC, StorageError, "No space left.* make space and give the same command again"),
     ],
 )
-def test_a_directory_that_cannot_be_written_is_one_clear_line(
-    tmp_path, monkeypatch, number, kind, words
-):
+def test_a_directory_that_cannot_be_written_is_one_clear_line(tmp_path, monkeypatch, number, kind, words):
     real = os.open
 
     def refuse(path, flags, *rest, **more):

@@ -52,9 +52,7 @@ def _listed(workdir):
 
 def _damage(workdir, kind):
     """Damages the part of the first runs; its name, and a word of the reason."""
-    first = next(
-        p for p in workdir.parts.glob("*.parquet") if 0 in pq.read_table(p)["seed"].to_pylist()
-    )
+    first = next(p for p in workdir.parts.glob("*.parquet") if 0 in pq.read_table(p)["seed"].to_pylist())
     content = first.read_bytes()
     if kind == "gone":
         first.unlink()
@@ -296,9 +294,7 @@ def test_sizes_of_our_own_parts_are_what_their_pages_say():
     ("bound", "value", "words"),
     [("MAX_DECODED_BYTES", 2**21, "unpacked"), ("MAX_ROWS", 999, "1000 rows")],
 )
-def test_values_that_a_few_bytes_stand_for_are_counted_before_they_are_read(
-    monkeypatch, bound, value, words
-):
+def test_values_that_a_few_bytes_stand_for_are_counted_before_they_are_read(monkeypatch, bound, value, words):
     lists = [np.zeros(1000, np.float32)] * 1000
     content = _written(pa.table({"loss": pa.array(lists, pa.list_(pa.float32()))}))
     assert len(content) < 20_000
@@ -310,9 +306,7 @@ def test_values_that_a_few_bytes_stand_for_are_counted_before_they_are_read(
 
 def test_pages_that_hold_more_than_their_file_says_are_found():
     """The number of values in a page's own header, which the reader would believe."""
-    content = _written(
-        pa.table({"seed": pa.array(np.arange(100), pa.int64())}), use_dictionary=False
-    )
+    content = _written(pa.table({"seed": pa.array(np.arange(100), pa.int64())}), use_dictionary=False)
     start = _opened(content).metadata.row_group(0).column(0).data_page_offset
     at = content.index(b"\xc8\x01", start)
     larger = content[:at] + b"\xca\x01" + content[at + 2 :]

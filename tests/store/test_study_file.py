@@ -151,9 +151,7 @@ def test_a_flipped_bit_is_found_or_changes_nothing(tmp_path):
     assert num_found > 200
 
 
-@pytest.mark.parametrize(
-    "content", [b"", b"{", b"[]", b"null", b'{"schema_version": 2}', b"\xff\x00", b"1e400"]
-)
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"null", b'{"schema_version": 2}', b"\xff\x00", b"1e400"])
 def test_a_damaged_document_is_one_clear_error(tmp_path, content):
     (tmp_path / "study.json").write_bytes(content)
     with pytest.raises(InputError, match="damaged"):

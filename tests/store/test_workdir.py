@@ -29,8 +29,7 @@ def test_rows_come_back_in_the_order_of_the_study(tmp_path):
     assert table["steps"].to_pylist()[0] == [0, 11, 22]
     assert table["fork_step"].null_count == 4
     assert workdir.finished_keys() == {
-        (arm, seed, seed, seed, None, None)
-        for arm, seed in (("b", 1), ("b", 2), ("a", 3), ("a", 10))
+        (arm, seed, seed, seed, None, None) for arm, seed in (("b", 1), ("b", 2), ("a", 3), ("a", 10))
     }
 
 
@@ -96,9 +95,7 @@ def test_another_study_is_refused_with_the_differences_named(tmp_path):
 
 
 def test_what_has_another_fingerprint_is_named_without_it(tmp_path):
-    before, after = (
-        {key: dict.fromkeys("ab", digit * 64) for key in ("model_source", "data")} for digit in "12"
-    )
+    before, after = ({key: dict.fromkeys("ab", digit * 64) for key in ("model_source", "data")} for digit in "12")
     store.create_or_resume(tmp_path / "w", _document(**before))
     with pytest.raises(InputError) as caught:
         store.create_or_resume(tmp_path / "w", _document(**after))

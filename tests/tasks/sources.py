@@ -130,10 +130,7 @@ def _cifar(dataset: str, parts: dict[str, tuple[np.ndarray, np.ndarray]]) -> byt
     if dataset == "cifar10":
         fifth = NUM_TRAINING // 5
         members = {
-            f"cifar-10-batches-bin/data_batch_{i + 1}.bin": rows["train"][
-                fifth * i : fifth * (i + 1)
-            ]
-            for i in range(5)
+            f"cifar-10-batches-bin/data_batch_{i + 1}.bin": rows["train"][fifth * i : fifth * (i + 1)] for i in range(5)
         }
         members["cifar-10-batches-bin/test_batch.bin"] = rows["test"]
     else:
@@ -152,8 +149,7 @@ def use_archives(monkeypatch: Any, dataset: str, root: str) -> dict[str, bytes]:
     module = TASKS.load(dataset)
     contents = archives_of(dataset)
     archives = tuple(
-        Archive(f"{root}/{a.name}", hashlib.sha256(contents[a.name]).hexdigest())
-        for a in module.SOURCE.archives
+        Archive(f"{root}/{a.name}", hashlib.sha256(contents[a.name]).hexdigest()) for a in module.SOURCE.archives
     )
     source = module.SOURCE._replace(archives=archives)
     monkeypatch.setattr(module, "SOURCE", source)

@@ -48,9 +48,7 @@ def test_without_array_record_the_archives_are_read_straight(tmp_path, monkeypat
         use_archives(monkeypatch, "mnist", root)
         data = _load("mnist", tmp_path / "a")
         real = importlib.util.find_spec
-        monkeypatch.setattr(
-            importlib.util, "find_spec", lambda name: None if name == "array_record" else real(name)
-        )
+        monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "array_record" else real(name))
         assert fingerprint(_load("mnist", tmp_path / "b")) == fingerprint(data)
     assert not (tmp_path / "b" / "plateau_mnist").exists()
 

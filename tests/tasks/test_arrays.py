@@ -210,9 +210,7 @@ def test_nothing_in_a_pickle_is_executed(tmp_path):
 def test_a_size_that_is_only_claimed_takes_no_memory(tmp_path):
     """The head says a hundred terabytes, with a few bytes behind it."""
     buffer = io.BytesIO()
-    np.lib.format.write_array_header_1_0(
-        buffer, {"descr": "|u1", "fortran_order": False, "shape": (10**14,)}
-    )
+    np.lib.format.write_array_header_1_0(buffer, {"descr": "|u1", "fortran_order": False, "shape": (10**14,)})
     np.savez(tmp_path / "data.npz", y=Y)
     with zipfile.ZipFile(tmp_path / "data.npz", "a") as archive:
         archive.writestr("x.npy", buffer.getvalue() + b"\0" * 100)

@@ -20,9 +20,7 @@ def arrays(data_dir: str) -> dict[str, np.ndarray]:
 @pytest.mark.parametrize("control", NAMES)
 def test_shapes_and_types_stay(arrays: dict[str, np.ndarray], control: str):
     found = controlled(arrays, control, 0, 0)
-    assert {n: (a.shape, a.dtype) for n, a in found.items()} == {
-        n: (a.shape, a.dtype) for n, a in arrays.items()
-    }
+    assert {n: (a.shape, a.dtype) for n, a in found.items()} == {n: (a.shape, a.dtype) for n, a in arrays.items()}
     task = build_task(resolve_arm(Arm(model="mlp", control=control)), found)
     assert task.steps_per_epoch == 22
 
@@ -34,8 +32,7 @@ def test_one_batch_is_all_there_is_to_train_and_evaluate_on(arrays: dict[str, np
         rows = found[name].reshape(-1, 64)
         assert {row.tobytes() for row in rows} == batch
     label_of = {
-        row.tobytes(): label
-        for row, label in zip(arrays["loss_inputs"][0], arrays["loss_labels"][0], strict=True)
+        row.tobytes(): label for row, label in zip(arrays["loss_inputs"][0], arrays["loss_labels"][0], strict=True)
     }
     for row, label in zip(found["inputs"], found["labels"], strict=True):
         assert label_of[row.tobytes()] == label

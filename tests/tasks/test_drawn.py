@@ -63,9 +63,7 @@ def test_a_parity_is_the_product_of_the_signs_that_count():
 
 
 def test_another_task_seed_counts_other_signs():
-    subsets = [
-        tuple(loaded(dataset="sparse_parity", task_seed=seed)[0]["subset"]) for seed in range(4)
-    ]
+    subsets = [tuple(loaded(dataset="sparse_parity", task_seed=seed)[0]["subset"]) for seed in range(4)]
     assert len(set(subsets)) > 1
 
 
@@ -87,8 +85,7 @@ def test_modular_addition_is_the_whole_table_once():
 
 def test_another_task_seed_holds_out_other_sums():
     first, second = (
-        loaded(dataset="modular_addition", modulus=11, task_seed=seed, batch_size=8)[0]["inputs"]
-        for seed in (0, 1)
+        loaded(dataset="modular_addition", modulus=11, task_seed=seed, batch_size=8)[0]["inputs"] for seed in (0, 1)
     )
     assert not np.array_equal(first, second)
 

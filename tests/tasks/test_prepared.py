@@ -109,9 +109,7 @@ def test_a_directory_above_and_the_newest_version(copied, whole):
         assert arm.dataset == "prepared"
     for path in copied.parent.glob("1.9.0/*test.array*"):
         path.unlink()
-    assert fingerprint(read(copied.parent, **PICTURES)[0]) == fingerprint(
-        read(whole, **PICTURES)[0]
-    )
+    assert fingerprint(read(copied.parent, **PICTURES)[0]) == fingerprint(read(whole, **PICTURES)[0])
     shutil.copytree(copied.parent, copied.parent.parent / "another")
     with pytest.raises(InputError, match="holds 2 prepared data sets"):
         read(copied.parent.parent, **PICTURES)

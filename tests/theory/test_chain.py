@@ -23,9 +23,7 @@ def _integrated(weights: np.ndarray, end: float, times: np.ndarray) -> tuple[flo
     def at_half(_: float, w: np.ndarray) -> float:
         return float(w.prod()) - SLOPE / 2
 
-    found = solve_ivp(
-        rate, (0, end), weights, "LSODA", events=at_half, dense_output=True, rtol=1e-10, atol=1e-13
-    )
+    found = solve_ivp(rate, (0, end), weights, "LSODA", events=at_half, dense_output=True, rtol=1e-10, atol=1e-13)
     return float(found.t_events[0][0]), found.sol(times).prod(axis=0)
 
 
@@ -47,9 +45,7 @@ def test_two_balanced_weights_follow_the_closed_form(start):
     np.testing.assert_allclose(chain.product_at(flow, times)[0], expected, atol=2e-6)
 
 
-@pytest.mark.parametrize(
-    ("depth", "deviation"), [(1, 0.5), (2, 0.1), (2, 1.0), (3, 0.3), (4, 0.5), (5, 0.7)]
-)
+@pytest.mark.parametrize(("depth", "deviation"), [(1, 0.5), (2, 0.1), (2, 1.0), (3, 0.3), (4, 0.5), (5, 0.7)])
 def test_random_starts_agree_with_a_solver(depth, deviation):
     """Products of either sign, and the solver knows nothing of what is conserved."""
     weights = deviation * np.random.default_rng(depth).normal(size=(8, depth))

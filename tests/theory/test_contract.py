@@ -10,18 +10,12 @@ from engine.theory import THEORIES
 from engine.theory.comparison import Measured, MeasuredCurve
 from experiments import EXPERIMENTS
 
-STUDIES = {
-    name: study
-    for name in EXPERIMENTS
-    if (study := EXPERIMENTS.load(name).study()).theory is not None
-}
+STUDIES = {name: study for name in EXPERIMENTS if (study := EXPERIMENTS.load(name).study()).theory is not None}
 # Runs of a committee are each followed by its equations, a fraction of a second.
 NUM_RUNS, NUM_FOLLOWED = 64, 6
 
 
-def flat(
-    arm: Arm, uses: tuple[str, ...], horizon: int = 1000, num_runs: int = NUM_RUNS
-) -> Measured:
+def flat(arm: Arm, uses: tuple[str, ...], horizon: int = 1000, num_runs: int = NUM_RUNS) -> Measured:
     """Runs of which no curve has moved by the horizon: what no theory of ours predicts."""
     steps = np.arange(0, horizon + 1, max(1, horizon // 100))
     curve = MeasuredCurve(steps, np.full((num_runs, len(steps)), 0.7))
@@ -58,10 +52,7 @@ def test_every_arm_is_predicted_and_flat_curves_are_refused(name):
     theory = THEORIES.load(study.theory)
     horizons = study.horizons_by_arm
     num_runs = NUM_FOLLOWED if name == "committee" else NUM_RUNS
-    measured = {
-        arm: flat(fields, theory.USES, horizons[arm] or 1000, num_runs)
-        for arm, fields in study.arms.items()
-    }
+    measured = {arm: flat(fields, theory.USES, horizons[arm] or 1000, num_runs) for arm, fields in study.arms.items()}
     prediction = theory.predict(measured)
     checked = {check.arm for check in prediction.checks}
     assert checked == set(study.arms)

@@ -135,9 +135,7 @@ def test_what_nothing_is_known_of_is_said(runs, fields, words):
     assert words in note
 
 
-@pytest.mark.parametrize(
-    ("dataset", "batch_size", "words"), [("ramp", 64, "expected 32"), ("line", 3, "even number")]
-)
+@pytest.mark.parametrize(("dataset", "batch_size", "words"), [("ramp", 64, "expected 32"), ("line", 3, "even number")])
 def test_a_batch_that_is_not_the_whole_is_refused(dataset, batch_size, words):
     arm = resolve_arm(Arm(dataset=dataset, model="mlp", batch_size=batch_size))
     with pytest.raises(InputError, match=words) as caught:

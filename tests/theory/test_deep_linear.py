@@ -68,9 +68,7 @@ def test_runs_of_another_clock_are_found_out(balanced):
     [("sgd", 1e-3, 2, 0.3, 1980), ("adam", 1e-3, 4, 0.4, 1100)],
 )
 def test_every_random_start_is_followed(make_pool, optimizer, rate, depth, deviation, horizon):
-    arm = _arm(
-        optimizer=optimizer, learning_rate=rate, depth=depth, init="normal", init_scale=deviation
-    )
+    arm = _arm(optimizer=optimizer, learning_rate=rate, depth=depth, init="normal", init_scale=deviation)
     done = drain(make_pool(arm, width=16, block=16), runs_of(arm, list(range(16)), horizon), 16)
     prediction = predict({"a": measured(list(done.values()), CHANCE)})
     assert all(check.is_met for check in prediction.checks)

@@ -155,8 +155,7 @@ class Session:
                 print(f"note: no forks of {name!r}: no run waits at step {step}", file=sys.stderr)
             if step is None:
                 print(
-                    f"note: no forks of {name!r}: half of its runs have not left their plateau, or "
-                    f"all left it at once",
+                    f"note: no forks of {name!r}: half of its runs have not left their plateau, or all left it at once",
                     file=sys.stderr,
                 )
         self._directory.document["identity"]["fork_step"] = plan.fork_steps

@@ -70,12 +70,7 @@ def _both_orders(atoms: Any) -> tuple[tuple[Any, Any], tuple[Any, Any]]:
 
 
 def _is_step(atom: Any, name: str, made_by: dict[Any, Any], reads: Counter[Any]) -> bool:
-    return (
-        _is_variable(atom)
-        and atom in made_by
-        and made_by[atom].primitive.name == name
-        and reads[atom] == 1
-    )
+    return _is_variable(atom) and atom in made_by and made_by[atom].primitive.name == name and reads[atom] == 1
 
 
 def _are_shared(x: Any, shift: Any, scale: Any, offset: Any) -> bool:
@@ -88,9 +83,7 @@ def _are_shared(x: Any, shift: Any, scale: Any, offset: Any) -> bool:
         and len(shape) == len(scale.aval.shape) == len(offset.aval.shape)
         and math.prod(scale.aval.shape) < math.prod(shape)
         and all(n in (1, whole) for n, whole in zip(scale.aval.shape, shape, strict=True))
-        and all(
-            n in (1, whole) for n, whole in zip(offset.aval.shape, scale.aval.shape, strict=True)
-        )
+        and all(n in (1, whole) for n, whole in zip(offset.aval.shape, scale.aval.shape, strict=True))
     )
 
 

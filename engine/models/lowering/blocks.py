@@ -50,9 +50,7 @@ def block_sizes(channels: int, features: int, outputs: Sizes, geometry: Geometry
     return tuple(blocks)
 
 
-def blocked_geometry(
-    blocks: Sizes, inputs: Sizes, window: Sizes, outputs: Sizes, geometry: Geometry
-) -> Geometry:
+def blocked_geometry(blocks: Sizes, inputs: Sizes, window: Sizes, outputs: Sizes, geometry: Geometry) -> Geometry:
     """Of the convolution that gives blocks, for the kernel that `place` makes.
 
     Args:

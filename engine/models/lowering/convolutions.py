@@ -82,9 +82,7 @@ def rewrite(eqn: Any, inputs: jax.Array, kernel: jax.Array, form: str) -> jax.Ar
     return jnp.transpose(out, [position[dim] for dim in range(out.ndim)])
 
 
-def products(
-    x: jax.Array, k: jax.Array, geometry: Geometry, groups: int, arithmetic: Arithmetic
-) -> jax.Array:
+def products(x: jax.Array, k: jax.Array, geometry: Geometry, groups: int, arithmetic: Arithmetic) -> jax.Array:
     """A sum of matrix products, one for each shift along all axes but the last.
 
     The shifts along the last spatial axis are stacked as channels. With few input channels all

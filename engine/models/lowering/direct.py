@@ -82,9 +82,7 @@ def direct(
     def gradients(x: jax.Array, k: jax.Array, gradient: jax.Array) -> tuple[jax.Array, jax.Array]:
         return of_input(gradient, k), _with_gradients(of_kernel, of_kernel_gradients)(x, gradient)
 
-    def of_kernel_gradients(
-        x: jax.Array, gradient: jax.Array, other: jax.Array
-    ) -> tuple[jax.Array, jax.Array]:
+    def of_kernel_gradients(x: jax.Array, gradient: jax.Array, other: jax.Array) -> tuple[jax.Array, jax.Array]:
         # Linear in inputs and in the gradient, it has the other two for its own gradients: `other`
         # is like the kernel. Those that JAX derives have layouts that are slow.
         return of_input(gradient, other), direct(x, other, geometry, plain, may_block)
@@ -104,9 +102,7 @@ def pointwise(x: jax.Array, k: jax.Array, geometry: Geometry, arithmetic: Arithm
 
     def gradients(x: jax.Array, k: jax.Array, gradient: jax.Array) -> tuple[jax.Array, jax.Array]:
         precision = arithmetic.precision
-        return lax.dot(gradient, k.T, precision=precision), lax.dot(
-            x.T, gradient, precision=precision
-        )
+        return lax.dot(gradient, k.T, precision=precision), lax.dot(x.T, gradient, precision=precision)
 
     x = padded(x, geometry)
     x = lax.slice(x, (0,) * x.ndim, x.shape, (1, *geometry.strides, 1))
@@ -130,9 +126,7 @@ def _with_gradients(
     def forward(x: jax.Array, k: jax.Array) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
         return fn(x, k), (x, k)
 
-    def backward(
-        saved: tuple[jax.Array, jax.Array], gradient: jax.Array
-    ) -> tuple[jax.Array, jax.Array]:
+    def backward(saved: tuple[jax.Array, jax.Array], gradient: jax.Array) -> tuple[jax.Array, jax.Array]:
         x, k = saved
         x_gradient, k_gradient = gradients(x, k, gradient.astype(x.dtype))
         return x_gradient.astype(x.dtype), k_gradient.astype(k.dtype)
@@ -189,9 +183,7 @@ def _num_parts(x: jax.Array, gradient: jax.Array) -> int:
     return next((n for n in range(1, batch + 1) if batch % n == 0 and n >= wanted), batch)
 
 
-def _lane_by_lane(
-    x: jax.Array, k: jax.Array, geometry: Geometry, arithmetic: Arithmetic
-) -> jax.Array:
+def _lane_by_lane(x: jax.Array, k: jax.Array, geometry: Geometry, arithmetic: Arithmetic) -> jax.Array:
     num_axes = len(geometry.strides)
     images = (0, num_axes + 1, *range(1, num_axes + 1))
     kernels = (num_axes + 1, num_axes, *range(num_axes))

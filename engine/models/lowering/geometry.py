@@ -36,18 +36,13 @@ def output_extents(sizes: Sequence[int], window: Sequence[int], geometry: Geomet
     """Spatial sizes of the output, from those of the dilated and padded input."""
     return tuple(
         max(0, (size - dilated(w, d)) // s + 1)
-        for size, w, s, d in zip(
-            sizes, window, geometry.strides, geometry.kernel_dilation, strict=True
-        )
+        for size, w, s, d in zip(sizes, window, geometry.strides, geometry.kernel_dilation, strict=True)
     )
 
 
 def padded(x: jax.Array, geometry: Geometry) -> jax.Array:
     """Inputs `[batch, *spatial, channels]`, dilated and padded with zeros."""
-    spatial = [
-        (low, high, d - 1)
-        for (low, high), d in zip(geometry.padding, geometry.input_dilation, strict=True)
-    ]
+    spatial = [(low, high, d - 1) for (low, high), d in zip(geometry.padding, geometry.input_dilation, strict=True)]
     return lax.pad(x, jnp.zeros((), x.dtype), ((0, 0, 0), *spatial, (0, 0, 0)))
 
 
@@ -55,9 +50,7 @@ def conv_extents(inputs: Sizes, window: Sizes, geometry: Geometry) -> Sizes:
     """Spatial sizes of a convolution's output, from those of its input."""
     sizes = [
         low + high + dilated(size, dilation)
-        for size, (low, high), dilation in zip(
-            inputs, geometry.padding, geometry.input_dilation, strict=True
-        )
+        for size, (low, high), dilation in zip(inputs, geometry.padding, geometry.input_dilation, strict=True)
     ]
     return output_extents(sizes, window, geometry)
 

@@ -111,10 +111,7 @@ def _inner_jaxprs(eqn: Any) -> Iterator[Any]:
 
 def _holds_target(jaxpr: Any) -> bool:
     """Whether a program, or one inside it, holds something that could be rewritten."""
-    return any(
-        eqn.primitive.name in _TARGETS or any(map(_holds_target, _inner_jaxprs(eqn)))
-        for eqn in jaxpr.eqns
-    )
+    return any(eqn.primitive.name in _TARGETS or any(map(_holds_target, _inner_jaxprs(eqn))) for eqn in jaxpr.eqns)
 
 
 def _as_function(program: Any, form: str) -> Callable[..., list[Any]]:

@@ -49,9 +49,7 @@ def rewrite(eqn: Any, inputs: jax.Array) -> jax.Array:
     return x
 
 
-def _along(
-    x: jax.Array, axis: int, window: int, extent: int, geometry: Geometry, combine: Combine
-) -> jax.Array:
+def _along(x: jax.Array, axis: int, window: int, extent: int, geometry: Geometry, combine: Combine) -> jax.Array:
     stride, dilation = geometry.strides[axis], geometry.kernel_dilation[axis]
 
     def shifted(shift: int) -> jax.Array:

@@ -142,6 +142,4 @@ def _measure(subject: Subject, snapshot: Snapshot, memory: jax.Array) -> tuple[V
     return {name: {WHOLE: value} for name, value in values.items()}, ahead
 
 
-DIAGNOSTIC = Diagnostic(
-    series=(ALONG, TOP, BOTTOM), measure=_measure, obstacle=_obstacle, start=_start
-)
+DIAGNOSTIC = Diagnostic(series=(ALONG, TOP, BOTTOM), measure=_measure, obstacle=_obstacle, start=_start)

@@ -33,10 +33,7 @@ def _measure(subject: Subject, snapshot: Snapshot, memory: Any) -> tuple[Values,
     epsilon = snapshot.hyperparams["epsilon"]
     leaves = jax.tree.leaves(second_moment(subject.arm, snapshot))
     numbers = [jnp.sum(jnp.sqrt(leaf) < epsilon) for leaf in leaves]
-    own = {
-        name: number / leaf.size
-        for name, number, leaf in zip(subject.leaf_names, numbers, leaves, strict=True)
-    }
+    own = {name: number / leaf.size for name, number, leaf in zip(subject.leaf_names, numbers, leaves, strict=True)}
     whole = sum(numbers) / subject.num_params
     return {BELOW: {**own, WHOLE: whole}}, memory
 

@@ -90,15 +90,9 @@ def make_diagnostic_set(trainer: Trainer, spec: DiagnosticsSpec) -> DiagnosticSe
     def start(state: TrainState) -> Any:
         return {name: diagnostic.start(subject, state) for name, diagnostic in chosen.items()}
 
-    def measured(
-        memory: Any, state: TrainState, numbers: Hyperparams, data: Data, draws: Any
-    ) -> tuple[Any, Values]:
-        first = trainer.step_in_parts(
-            state, numbers, data, jax.tree.map(lambda leaf: leaf[0], draws)
-        )
-        second = trainer.step_in_parts(
-            first.state, numbers, data, jax.tree.map(lambda leaf: leaf[1], draws)
-        )
+    def measured(memory: Any, state: TrainState, numbers: Hyperparams, data: Data, draws: Any) -> tuple[Any, Values]:
+        first = trainer.step_in_parts(state, numbers, data, jax.tree.map(lambda leaf: leaf[0], draws))
+        second = trainer.step_in_parts(first.state, numbers, data, jax.tree.map(lambda leaf: leaf[1], draws))
         batch = _first_batch(spec.task, data)
         outputs, entering = run(state.params, state.model_state, batch.inputs)
         inputs = recording.read(entering)
@@ -110,15 +104,11 @@ def make_diagnostic_set(trainer: Trainer, spec: DiagnosticsSpec) -> DiagnosticSe
         return kept, values
 
     memory = jax.eval_shape(start, shapes.state)
-    _, found = jax.eval_shape(
-        measured, memory, shapes.state, shapes.hyperparams, spec.data, shapes.draws
-    )
+    _, found = jax.eval_shape(measured, memory, shapes.state, shapes.hyperparams, spec.data, shapes.draws)
     series = _series_of(subject, chosen.values(), found)
     absent = tuple(n for one in asked.values() for n in one.series if n not in found)
 
-    def measure(
-        memory: Any, state: TrainState, numbers: Hyperparams, data: Data, draws: Any
-    ) -> tuple[Any, jax.Array]:
+    def measure(memory: Any, state: TrainState, numbers: Hyperparams, data: Data, draws: Any) -> tuple[Any, jax.Array]:
         kept, values = measured(memory, state, numbers, data, draws)
         ordered = [jnp.asarray(values[name][layer], jnp.float32) for name, layer in series]
         return kept, jnp.stack(ordered) if ordered else jnp.zeros(0, jnp.float32)
@@ -150,21 +140,15 @@ def _shapes_of(trainer: Trainer, spec: DiagnosticsSpec) -> _Shapes:
     number = jax.ShapeDtypeStruct((), jnp.float32)
     numbers: Any = dict.fromkeys(hyperparams(spec.arm), number)
     state = jax.eval_shape(trainer.init, Keys(key, key, key), laws, numbers, spec.data)
-    draws = jax.eval_shape(
-        lambda state, data: trainer.draw(state, data, spec.eval_every), state, spec.data
-    )
+    draws = jax.eval_shape(lambda state, data: trainer.draw(state, data, spec.eval_every), state, spec.data)
     return _Shapes(state, numbers, draws)
 
 
-def _subject_of(
-    trainer: Trainer, spec: DiagnosticsSpec, state: TrainState
-) -> tuple[Subject, Recording]:
+def _subject_of(trainer: Trainer, spec: DiagnosticsSpec, state: TrainState) -> tuple[Subject, Recording]:
     """What the diagnostics are told of a network, and how to see inside of it."""
     names = tuple(leaf_names(trainer.param_shapes))
     batch = jax.eval_shape(lambda data: _first_batch(spec.task, data), spec.data)
-    recording = record(
-        trainer.batch_apply, names, trainer.param_shapes, state.model_state, batch.inputs
-    )
+    recording = record(trainer.batch_apply, names, trainer.param_shapes, state.model_state, batch.inputs)
     subject = Subject(
         arm=spec.arm,
         task=spec.task,

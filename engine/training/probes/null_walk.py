@@ -77,9 +77,7 @@ def noise_size(arm: Arm, snapshot: Snapshot) -> jax.Array:
     return jnp.square(norm([s / (root + epsilon) for s, root in zip(sizes, roots, strict=True)]))
 
 
-def walk_on(
-    arm: Arm, walk: Walk, noise: jax.Array, step: jax.Array, hyperparams: Hyperparams, number: int
-) -> Walk:
+def walk_on(arm: Arm, walk: Walk, noise: jax.Array, step: jax.Array, hyperparams: Hyperparams, number: int) -> Walk:
     """The walk some steps later.
 
     Args:

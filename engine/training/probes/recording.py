@@ -199,9 +199,7 @@ def _holds_layer(jaxpr: Any) -> bool:
     return False
 
 
-def _layer_of(
-    eqn: Any, inputs: Sequence[Any], origins: Sequence[_Origin]
-) -> list[tuple[_Layer, jax.Array]]:
+def _layer_of(eqn: Any, inputs: Sequence[Any], origins: Sequence[_Origin]) -> list[tuple[_Layer, jax.Array]]:
     """The layer that an equation is, with what enters it; nothing where it is none."""
     for side, other in ((0, 1), (1, 0)):
         weights, entering = origins[other], origins[side]
