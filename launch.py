@@ -130,13 +130,7 @@ def _run(values: flags.FlagValues) -> None:
         _stay_off_the_device()
     study, given = _study(values), given_flags(values)
     workdir = required(values, "workdir")
-    results = engine.run(
-        study,
-        workdir,
-        until=_until(given),
-        is_tuned=bool(given.get("tune")),
-        **_run_options(values),
-    )
+    results = engine.run(study, workdir, until=_until(given), is_tuned=bool(given.get("tune")), **_run_options(values))
     _show(results, workdir)
 
 
@@ -196,10 +190,7 @@ def _read(values: flags.FlagValues) -> None:
     options = ReadOptions(**{name: given[name] for name in LOG_FIELDS if name in given})
     counts = parse_numbers("class_counts", given["class_counts"]) if "class_counts" in given else None
     read(
-        given["curves"],
-        class_counts=counts,
-        options=options,
-        **{name: given[name] for name in names if name in given},
+        given["curves"], class_counts=counts, options=options, **{name: given[name] for name in names if name in given}
     )
 
 

@@ -81,10 +81,7 @@ def _main(argv: list[str]) -> None:
     from benchmarks.coverage_sizes import size_cases
 
     started = time.process_time()
-    _print(
-        interval_cases(),
-        "| interval | law | runs | coverage % | below % | above % | left out | remark |",
-    )
+    _print(interval_cases(), "| interval | law | runs | coverage % | below % | above % | left out | remark |")
     _print(size_cases(), "| test | law | runs per arm | size % | left out | remark |")
     print(f"\n{(time.process_time() - started) / 60:.1f} minutes of one core.")
 

@@ -59,12 +59,7 @@ def interval_cases() -> Iterator[Case]:
         forks = functools.partial(_forks, shape)
         yield interval_case("fork_prediction", name, math.prod(shape), forks, is_slow=True)
     for fraction in (0.5, 0.865):
-        yield Case(
-            "confidence_sequence",
-            f"binomial, {fraction}",
-            _MOST_LOOKS,
-            functools.partial(_sequences, fraction),
-        )
+        yield Case("confidence_sequence", f"binomial, {fraction}", _MOST_LOOKS, functools.partial(_sequences, fraction))
 
 
 def _proportion(law: Law, num: int, method: str, generator: np.random.Generator) -> Intervals:
@@ -170,10 +165,7 @@ def _inside(data: random_effects.Observations, fit: random_effects.Fit, truths: 
         is_inside = random_effects.deviance(data, fit, k, truth) <= 3.841458820694124
         lower = -math.inf if is_inside or value < truth else value
         upper = math.inf if is_inside or value >= truth else value
-        found[f" {('init', 'order', 'rest')[k]}" if len(truths) > 1 else ""] = (
-            truth,
-            Estimate(value, lower, upper),
-        )
+        found[f" {('init', 'order', 'rest')[k]}" if len(truths) > 1 else ""] = (truth, Estimate(value, lower, upper))
     return found
 
 

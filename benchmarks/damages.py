@@ -39,12 +39,7 @@ def make_study(path: Path) -> None:
         rows = [make_row(arm, seed, 20) for arm in ARMS for seed in seeds]
         workdir.append(rows)
         fork: dict[str, Any] = {"fork_step": 11, "fork_order_seed": 2**31}
-        failed: dict[str, Any] = {
-            "status": "failed",
-            "event": 0,
-            "steps_run": 0,
-            "onset_step": None,
-        }
+        failed: dict[str, Any] = {"status": "failed", "event": 0, "steps_run": 0, "onset_step": None}
         failed |= dict.fromkeys(store.CURVE_NAMES)
         workdir.append([make_row("slow", 0, 20, **fork), make_row("slow", 6 + launch, **failed)])
     folder = CheckpointFolder(path / "checkpoint", ORIGIN)
@@ -149,11 +144,7 @@ def put_part(path: Path, content: bytes) -> None:
     manifest.extend_manifest(path / "parts" / study_file.MANIFEST, name, 1)
 
 
-DAMAGES: tuple[Callable[[random.Random, Path], Case], ...] = (
-    _damage_bytes,
-    _remove,
-    _damage_part,
-)
+DAMAGES: tuple[Callable[[random.Random, Path], Case], ...] = (_damage_bytes, _remove, _damage_part)
 
 
 def make_parts() -> tuple[dict[str, Any], list[bytes]]:

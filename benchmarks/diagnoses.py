@@ -102,10 +102,7 @@ _CAUSES = (
     Cause(
         "healthy",
         table.NORMAL,
-        {
-            "small": _plain("--model=mlp", "--init_scale=0.05"),
-            "cnn8": _plain("--experiment=kick_in"),
-        },
+        {"small": _plain("--model=mlp", "--init_scale=0.05"), "cnn8": _plain("--experiment=kick_in")},
     ),
     Cause(
         "small σ",
@@ -123,11 +120,7 @@ _CAUSES = (
             "cnn8": _plain("--init_scale=0.01", "--epsilon=1e-8", "--learning_rate=1e-3"),
         },
     ),
-    Cause(
-        "dead units",
-        table.DEAD,
-        {"small": _dead(), "cnn8": _dead("--model_arg=has_convolutions=true")},
-    ),
+    Cause("dead units", table.DEAD, {"small": _dead(), "cnn8": _dead("--model_arg=has_convolutions=true")}),
     Cause(
         "rate 1e-6",
         table.RATE,
@@ -147,18 +140,12 @@ _CAUSES = (
     Cause(
         "labels permuted",
         table.NOTHING,
-        {
-            "small": _digits("permuted", "--model=mlp", "--init=he"),
-            "cnn8": _digits("permuted", "--init=he"),
-        },
+        {"small": _digits("permuted", "--model=mlp", "--init=he"), "cnn8": _digits("permuted", "--init=he")},
     ),
     Cause(
         "inputs constant",
         table.NOTHING,
-        {
-            "small": _digits("constant", "--model=mlp", "--init=he"),
-            "cnn8": _digits("constant", "--init=he"),
-        },
+        {"small": _digits("constant", "--model=mlp", "--init=he"), "cnn8": _digits("constant", "--init=he")},
     ),
 )
 

@@ -34,10 +34,7 @@ _ROUNDS = flags.DEFINE_integer("rounds", 12, "times that every pool is measured"
 _CHUNKS = flags.DEFINE_integer("chunks", 4, "chunks of 8 evaluations in a round", lower_bound=1)
 _EACH = flags.DEFINE_bool("each", False, "measure every diagnostic alone as well")
 
-_ARMS = {
-    "kick_in": Arm(init_scale=0.05, learning_rate=1e-4),
-    "mlp": Arm(model="mlp", init="he"),
-}
+_ARMS = {"kick_in": Arm(init_scale=0.05, learning_rate=1e-4), "mlp": Arm(model="mlp", init="he")}
 _EVAL_EVERY, _EVERY = 11, 44
 _NEVER = 10**9
 
@@ -70,10 +67,7 @@ def _advance(pool: LanePool) -> tuple[float, float]:
         pool.advance()
         pool.collect(pool.harvest())
     number = _CHUNKS.value * SEGMENTS_PER_CHUNK * _EVAL_EVERY * pool.spec.width
-    return (
-        1e3 * (time.perf_counter() - wall) / number,
-        1e3 * (time.process_time() - processor) / number,
-    )
+    return (1e3 * (time.perf_counter() - wall) / number, 1e3 * (time.process_time() - processor) / number)
 
 
 def _main(argv: list[str]) -> None:

@@ -23,9 +23,7 @@ from benchmarks import fault_cases
 from engine import store
 
 _KINDS = flags.DEFINE_list(
-    "kinds",
-    ["kills", "operations", "sigterm", "sigint", "races", *fault_cases.CASES],
-    "what to do to the studies",
+    "kinds", ["kills", "operations", "sigterm", "sigint", "races", *fault_cases.CASES], "what to do to the studies"
 )
 _NUMBER = flags.DEFINE_integer("number", 0, "cases of each kind (default: as the table says)")
 _SEED = flags.DEFINE_integer("seed", 0, "of the random moments")

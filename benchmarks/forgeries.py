@@ -66,17 +66,7 @@ def _change_value(chance: random.Random, document: Any) -> None:
     elif what == 2:
         parent[key] = copy.deepcopy(chance.choice(parents[: 1 + len(parents) // 2]))
     else:
-        values: tuple[Any, ...] = (
-            None,
-            True,
-            0.5,
-            [],
-            {},
-            *SPECIAL,
-            *_TEXTS,
-            [None],
-            {"slow": None},
-        )
+        values: tuple[Any, ...] = (None, True, 0.5, [], {}, *SPECIAL, *_TEXTS, [None], {"slow": None})
         parent[key] = chance.choice(values)
 
 
@@ -89,14 +79,7 @@ def _forge_part(chance: random.Random, path: Path) -> Case:
     schema = store.ROW_SCHEMA
     if chance.random() < 0.3:
         i = chance.randrange(len(schema))
-        types = (
-            pa.int32(),
-            pa.float64(),
-            pa.string(),
-            pa.null(),
-            pa.list_(pa.int64()),
-            pa.binary(),
-        )
+        types = (pa.int32(), pa.float64(), pa.string(), pa.null(), pa.list_(pa.int64()), pa.binary())
         field = pa.field(chance.choice((schema.field(i).name, "")), chance.choice(types))
         schema = chance.choice((schema.set(i, field), schema.append(field), schema.remove(i)))
     about = {b"plateau.study": None, b"plateau.launch": chance.choice((b"0", b"-1", b"9" * 99))}

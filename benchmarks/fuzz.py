@@ -31,14 +31,7 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 from absl import app, flags
 
-from benchmarks.damages import (
-    DAMAGES,
-    ORIGIN,
-    damage_in_place,
-    make_kept,
-    make_parts,
-    make_study,
-)
+from benchmarks.damages import DAMAGES, ORIGIN, damage_in_place, make_kept, make_parts, make_study
 from benchmarks.forgeries import FORGERIES
 from benchmarks.stored import make_row
 from engine import store

@@ -60,8 +60,7 @@ class Law(NamedTuple):
         """The same with all ends later by a factor, before they are rounded and censored."""
         quantile, probability = self.quantile, self.probability
         return self._replace(
-            quantile=lambda uniform: factor * quantile(uniform),
-            probability=lambda time: probability(time / factor),
+            quantile=lambda uniform: factor * quantile(uniform), probability=lambda time: probability(time / factor)
         )
 
     def observe(

@@ -6,14 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from benchmarks.workloads import (
-    LEARNING_RATE,
-    NUM_CLASSES,
-    Workload,
-    examples,
-    flax_network,
-    torch_network,
-)
+from benchmarks.workloads import LEARNING_RATE, NUM_CLASSES, Workload, examples, flax_network, torch_network
 
 _STEPS = 11
 # The widest that fits is measured.
@@ -90,12 +83,7 @@ def _flax(workload: Workload, num_seeds: int, how: str) -> Prepared:
     def advance() -> None:
         jax.block_until_ready(compiled(params, images, labels))
 
-    return Prepared(
-        advance,
-        num_seeds * num_steps,
-        seconds,
-        memory.temp_size_in_bytes / num_seeds if memory else None,
-    )
+    return Prepared(advance, num_seeds * num_steps, seconds, memory.temp_size_in_bytes / num_seeds if memory else None)
 
 
 def engine_pool(workload: Workload, width: int, form: str | None = None, **arm_fields: Any) -> Any:

@@ -24,10 +24,7 @@ network = {"model": "mlp", "dense_widths": (64, 64, 64, 64), "learning_rate": 3e
 study = engine.Study(
     name="flat",
     question="Is a flat loss in the first epochs normal?",
-    arms={
-        "small": engine.Arm(init="normal", init_scale=0.04, **network),
-        "he": engine.Arm(init="he", **network),
-    },
+    arms={"small": engine.Arm(init="normal", init_scale=0.04, **network), "he": engine.Arm(init="he", **network)},
     baseline="small",
     seeds=12,
     epochs=15,

@@ -20,19 +20,7 @@ _EXPORTS = {
     "verify": "engine.commands.verify",
 }
 
-__all__ = [
-    "Arm",
-    "InputError",
-    "Interrupted",
-    "Results",
-    "Study",
-    "Until",
-    "diagnose",
-    "open",
-    "read",
-    "run",
-    "verify",
-]
+__all__ = ["Arm", "InputError", "Interrupted", "Results", "Study", "Until", "diagnose", "open", "read", "run", "verify"]
 
 
 def __getattr__(name: str) -> Any:

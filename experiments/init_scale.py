@@ -22,11 +22,7 @@ def study() -> Study:
         question="How does the plateau depend on the initial scale and on Adam's epsilon?",
         arms={
             f"σ={scale:g} ε={epsilon:g}": Arm(
-                init="normal",
-                init_scale=scale,
-                optimizer="adam",
-                learning_rate=1e-3,
-                epsilon=epsilon,
+                init="normal", init_scale=scale, optimizer="adam", learning_rate=1e-3, epsilon=epsilon
             )
             for scale in _SCALES
             for epsilon in _EPSILONS

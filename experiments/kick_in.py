@@ -21,13 +21,7 @@ def study() -> Study:
         arms={
             "as_asked": as_asked,
             "he": Arm(init="he", optimizer="adam", learning_rate=1e-4),
-            "batch_norm": Arm(
-                init="normal",
-                init_scale=0.05,
-                optimizer="adam",
-                learning_rate=1e-4,
-                batch_norm=True,
-            ),
+            "batch_norm": Arm(init="normal", init_scale=0.05, optimizer="adam", learning_rate=1e-4, batch_norm=True),
         },
         seeds={"as_asked": 24, "he": 12, "batch_norm": 12},
         epochs=40,

@@ -80,10 +80,7 @@ def test_a_cache_that_cannot_be_written_to_locks_nobody_out(tmp_path: Path, use_
 
 def test_all_programs_are_compiled():
     x = jnp.arange(3.0)
-    lowered = {
-        "double": jax.jit(lambda x: 2 * x).lower(x),
-        "add": jax.jit(lambda x: x + 1).lower(x),
-    }
+    lowered = {"double": jax.jit(lambda x: 2 * x).lower(x), "add": jax.jit(lambda x: x + 1).lower(x)}
     compiled = compile_all(lowered)
     assert compiled["double"](x).tolist() == [0.0, 2.0, 4.0]
     assert compiled["add"](x).tolist() == [1.0, 2.0, 3.0]

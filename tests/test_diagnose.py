@@ -100,10 +100,7 @@ def test_the_same_command_goes_on_with_the_same_study(
 @pytest.mark.long
 @pytest.mark.parametrize(
     ("word", "expected"),
-    [
-        ("--seeds=9", "seeds=9: the diagnosis in"),
-        ("--horizon=88", "has 66; to go on with it leave --horizon out"),
-    ],
+    [("--seeds=9", "seeds=9: the diagnosis in"), ("--horizon=88", "has 66; to go on with it leave --horizon out")],
 )
 def test_a_diagnosis_is_not_gone_on_with_at_other_seeds_or_another_horizon(
     diagnosed: Path, data_dir: str, word: str, expected: str, capsys: pytest.CaptureFixture[str]

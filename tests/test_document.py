@@ -29,12 +29,7 @@ STUDIES = {
     "forks": small_study(design="crossed_fork", order_seeds=2, forks=2, fork_step={"slow": 22, "fast": 11}),
     "open forks": small_study(design="fork", forks=2),
     "groups": small_study(
-        arms={
-            "z": small_arm(dense_widths=(8, 8)),
-            "a": small_arm(),
-            "b": small_arm(batch_norm=True),
-        },
-        baseline=None,
+        arms={"z": small_arm(dense_widths=(8, 8)), "a": small_arm(), "b": small_arm(batch_norm=True)}, baseline=None
     ),
     "sweep": with_sweep(small_study(), {"optimizer": ["adam", "rmsprop"], "beta1": [None]}),
 }

@@ -164,8 +164,7 @@ def test_help_shows_every_field_with_its_default(capsys):
 
 
 @pytest.mark.parametrize(
-    ("word", "seconds"),
-    [("--live", 30.0), ("--live=5", 5.0), ("--live=true", 30.0), ("--nolive", None)],
+    ("word", "seconds"), [("--live", 30.0), ("--live=5", 5.0), ("--live=true", 30.0), ("--nolive", None)]
 )
 def test_live_stands_alone_or_has_seconds(word, seconds):
     values = make_flags("run")
@@ -193,16 +192,7 @@ def test_help_lists_the_verbs_that_exist(capsys):
 def test_list_shows_what_there_is(capsys):
     assert _launch("list") == 0
     shown = capsys.readouterr().out
-    for word in (
-        "kick_in",
-        "init_scale",
-        "cnn8",
-        "teacher",
-        "rmsprop",
-        "cosine",
-        "glorot",
-        "epsilon",
-    ):
+    for word in ("kick_in", "init_scale", "cnn8", "teacher", "rmsprop", "cosine", "glorot", "epsilon"):
         assert word in shown
 
 

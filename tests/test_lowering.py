@@ -137,12 +137,7 @@ def test_grouped_convolutions(groups, channels, features, strides, form):
 
     def grouped(x, k):
         return lax.conv_general_dilated(
-            x,
-            k,
-            strides,
-            "SAME",
-            dimension_numbers=("NHWC", "HWIO", "NHWC"),
-            feature_group_count=groups,
+            x, k, strides, "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"), feature_group_count=groups
         )
 
     _agree(grouped, x, k, form=form, scale=10.0)
@@ -159,10 +154,7 @@ def test_transposed_convolutions(padding, strides, form):
     _assert_rewritten(transposed, x, k, form=form)
 
 
-@pytest.mark.parametrize(
-    "numbers",
-    [("NCHW", "OIHW", "NCHW"), ("NHWC", "HWIO", "NCHW"), ("CNHW", "IHWO", "HWNC")],
-)
+@pytest.mark.parametrize("numbers", [("NCHW", "OIHW", "NCHW"), ("NHWC", "HWIO", "NCHW"), ("CNHW", "IHWO", "HWNC")])
 def test_any_order_of_dimensions(numbers, form):
     sizes = {"N": 2, "C": 3, "H": 6, "W": 5}
     x = jnp.asarray(RNG.normal(size=[sizes[d] for d in numbers[0]]), jnp.float32)
@@ -207,13 +199,7 @@ def test_random_geometries(case):
 
     def conv(x, k):
         return lax.conv_general_dilated(
-            x,
-            k,
-            strides,
-            padding,
-            input_dilation,
-            dilation,
-            dimension_numbers=("NHWC", "HWIO", "NHWC"),
+            x, k, strides, padding, input_dilation, dilation, dimension_numbers=("NHWC", "HWIO", "NHWC")
         )
 
     _agree(conv, x, k, form="direct", scale=20.0)
@@ -373,8 +359,7 @@ def test_normalisation_layers(name):
     module, num_chains = NORMALISATIONS[name]
     x = jnp.asarray(RNG.normal(size=(4, 5, 3, 6)) * 3 + 2, jnp.float32)
     variables = jax.tree.map(
-        lambda a: jnp.asarray(RNG.uniform(0.5, 2.0, a.shape), jnp.float32),
-        module.init(jax.random.key(0), x),
+        lambda a: jnp.asarray(RNG.uniform(0.5, 2.0, a.shape), jnp.float32), module.init(jax.random.key(0), x)
     )
 
     def fn(x, params):

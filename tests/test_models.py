@@ -127,10 +127,7 @@ SHAPES = {
         "kernel": jax.ShapeDtypeStruct((200, 100), jnp.float32),
         "bias": jax.ShapeDtypeStruct((5000,), jnp.float32),
     },
-    "norm": {
-        "scale": jax.ShapeDtypeStruct((7,), jnp.float32),
-        "bias": jax.ShapeDtypeStruct((7,), jnp.float32),
-    },
+    "norm": {"scale": jax.ShapeDtypeStruct((7,), jnp.float32), "bias": jax.ShapeDtypeStruct((7,), jnp.float32)},
 }
 
 

@@ -53,10 +53,4 @@ def test_a_format_that_the_device_lacks_is_refused_with_those_it_has(data_dir):
     with pytest.raises(InputError, match="expected one of float32, bfloat16"):
         make_plan(study, "cpu", None, None, data_dir)
     with pytest.raises(InputError, match="did you mean 'bfloat16'"):
-        make_plan(
-            small_study(arms={"arm": small_arm(precision="bfloat")}, baseline=None),
-            "cpu",
-            None,
-            None,
-            data_dir,
-        )
+        make_plan(small_study(arms={"arm": small_arm(precision="bfloat")}, baseline=None), "cpu", None, None, data_dir)

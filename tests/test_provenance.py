@@ -102,10 +102,7 @@ def test_a_launch_says_what_its_bits_depend_on(monkeypatch):
     assert launch["devices"] == {"platform": "gpu", "kind": GPU.kind, "count": 4}
     for name in ("python", "jax", "jaxlib", "ml_dtypes", "opt_einsum", "numpy", "flax", "optax"):
         assert launch["versions"][name]
-    assert launch["xla_flags"] == {
-        "xla_gpu_enable_cublaslt": "true",
-        "xla_gpu_deterministic_ops": "true",
-    }
+    assert launch["xla_flags"] == {"xla_gpu_enable_cublaslt": "true", "xla_gpu_deterministic_ops": "true"}
     settings = launch["settings"]
     assert settings["jax_default_matmul_precision"] == "float32"
     assert settings["TF_CUDNN_USE_FRONTEND"] == "1"

@@ -77,12 +77,7 @@ def test_curves_are_those_of_the_rows(finished):
 def test_ragged_curves_are_padded_on_the_steps_of_all(tmp_path):
     ended = {"status": "diverged", "event": 2, "stop_reason": "diverged", "onset_step": None}
     results = _stored(
-        tmp_path,
-        [
-            make_row("a", 3, 4),
-            make_row("a", 1, 2, **ended, batch_loss=[1.0, 2.0, 3.0]),
-            make_row("b", 0, 9),
-        ],
+        tmp_path, [make_row("a", 3, 4), make_row("a", 1, 2, **ended, batch_loss=[1.0, 2.0, 3.0]), make_row("b", 0, 9)]
     )
     curves = results.curves("a")
     np.testing.assert_array_equal(curves.seed, [1, 3])
@@ -299,11 +294,7 @@ def test_a_script_needs_no_guard(kind, tmp_path, data_dir, cache_dir):
     """Processes are spawned, and would import a script again and start themselves without end."""
     file = tmp_path / "script.py"
     file.write_text(SCRIPT)
-    first, text = {
-        "file": ([str(file)], None),
-        "pipe": (["-"], SCRIPT),
-        "argument": (["-c", SCRIPT], None),
-    }[kind]
+    first, text = {"file": ([str(file)], None), "pipe": (["-"], SCRIPT), "argument": (["-c", SCRIPT], None)}[kind]
     words = [sys.executable, *first, str(tmp_path / "s"), data_dir, cache_dir]
     variables = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(words, input=text, capture_output=True, text=True, env=variables, timeout=120)

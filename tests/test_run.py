@@ -165,14 +165,7 @@ def test_a_sweep_of_numbers_compiles_the_training_program_once(tmp_path, data_di
     rates = [1e-4 * 2**i for i in range(8)]
     study = small_study(arms={"a": small_arm(), "b": small_arm(init="normal")}, baseline=None, seeds=4)
     study = with_sweep(study, {"learning_rate": rates})
-    run(
-        study,
-        tmp_path,
-        num_workers=0,
-        data_dir=data_dir,
-        cache_dir=str(tmp_path / "c"),
-        is_quiet=True,
-    )
+    run(study, tmp_path, num_workers=0, data_dir=data_dir, cache_dir=str(tmp_path / "c"), is_quiet=True)
     assert len(read_all(tmp_path)) == 64
     assert sum("advance" in name for name in compiled) == 1, compiled
 
@@ -208,10 +201,7 @@ def test_a_study_of_diverging_runs_has_a_report(tmp_path, options):
 
 
 def test_steps_are_the_unit_without_epochs(tmp_path, options):
-    arms = {
-        "t": small_arm(dataset="teacher"),
-        "u": small_arm(dataset="teacher", learning_rate=1e-2),
-    }
+    arms = {"t": small_arm(dataset="teacher"), "u": small_arm(dataset="teacher", learning_rate=1e-2)}
     summary = run(small_study(arms=arms, baseline=None), tmp_path, **options).summary
     assert summary["unit"] == "steps"
     assert summary["arms"]["t"]["accuracy_after"] is None
@@ -248,11 +238,7 @@ def test_runs_that_settle_are_marked_and_the_report_says_so(tmp_path, options):
             assert row["steps_run"] == row["steps"][-1] < 880
             assert row["inspected_steps"][-1] == row["steps_run"]
         else:
-            assert (row["stop_reason"], row["status"], row["steps_run"]) == (
-                "horizon",
-                "stuck",
-                880,
-            )
+            assert (row["stop_reason"], row["status"], row["steps_run"]) == ("horizon", "stuck", 880)
     assert "stopped before the horizon" in (tmp_path / "report.html").read_text()
     with pytest.raises(InputError, match="stop was"):
         run(dataclasses.replace(study, stop="horizon"), tmp_path, **options)

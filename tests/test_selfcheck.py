@@ -62,11 +62,7 @@ _REWRITE, _DIRECT, _POOL = convolutions.rewrite, convolutions.direct, pooling.re
 
 @pytest.mark.parametrize(
     ("module", "name", "wrong"),
-    [
-        (convolutions, "rewrite", _wrong_value),
-        (convolutions, "direct", _wrong_gradient),
-        (pooling, "rewrite", _lost),
-    ],
+    [(convolutions, "rewrite", _wrong_value), (convolutions, "direct", _wrong_gradient), (pooling, "rewrite", _lost)],
 )
 def test_wrong_rules_are_found(spec, monkeypatch, module, name, wrong):
     monkeypatch.setattr(module, name, wrong)

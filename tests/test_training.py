@@ -57,8 +57,7 @@ def _by_hand(arm: Arm, data: dict, seed: int, num_steps: int) -> list[float]:
 
 
 @pytest.mark.parametrize(
-    "case",
-    [pytest.param(n, marks=pytest.mark.long) if n.startswith("cnn8") else n for n in CASES],
+    "case", [pytest.param(n, marks=pytest.mark.long) if n.startswith("cnn8") else n for n in CASES]
 )
 def test_agrees_with_a_loop_by_hand(case, make_pool, data_dir):
     arm = CASES[case]

@@ -102,11 +102,7 @@ def test_one_core_and_two_make_the_same_bits(tmp_path, data_dir, cache_dir):
     flags += ["--seeds=3", "--horizon=44", "--workers=1", f"--data_dir={data_dir}"]
     rows = []
     for name, chosen in (("one", cores[:1]), ("two", cores)):
-        flags_here = [
-            *flags,
-            f"--workdir={tmp_path / name}",
-            f"--compilation_cache={tmp_path}/{name}c",
-        ]
+        flags_here = [*flags, f"--workdir={tmp_path / name}", f"--compilation_cache={tmp_path}/{name}c"]
         words = [sys.executable, "-c", program, str(set(chosen)), *flags_here]
         environment = {k: v for k, v in os.environ.items() if k != "NPROC"}
         subprocess.run(words, check=True, cwd=_root(), env=environment, capture_output=True)

@@ -65,12 +65,7 @@ class Family(NamedTuple):
 def _sample(generator: Generator, noise: float, planted: Planted) -> SyntheticCurve:
     """Evaluates the function on the grid, and adds noise: AR(1) of the given correlation."""
     steps = planted.base.steps
-    truth = truth_of(
-        planted.progress,
-        steps,
-        num_stairs=planted.num_stairs,
-        diverged_step=planted.diverged_step,
-    )
+    truth = truth_of(planted.progress, steps, num_stairs=planted.num_stairs, diverged_step=planted.diverged_step)
     values = planted.progress(steps)
     loss = 1.0 - values - noise * _errors(generator, len(steps), planted.correlation)
     if planted.spike_share:

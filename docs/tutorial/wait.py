@@ -10,11 +10,7 @@ import dataclasses
 
 from engine import Arm, Study
 
-AS_WRITTEN = Arm(
-    model="docs/tutorial/train.py:Net",
-    dataset_dir="runs/tutorial/digits",
-    learning_rate=3e-4,
-)
+AS_WRITTEN = Arm(model="docs/tutorial/train.py:Net", dataset_dir="runs/tutorial/digits", learning_rate=3e-4)
 
 
 def study() -> Study:

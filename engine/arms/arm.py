@@ -38,18 +38,10 @@ class Arm:
         unset="theirs where all have one of at most 256×256, else 64×64", is_late=True
     )  # fmt: skip
     channels: str | None = make_field(
-        None,
-        "structure",
-        "of the images",
-        unset="colour where some image has any, else grey",
-        is_late=True,
+        None, "structure", "of the images", unset="colour where some image has any, else grey", is_late=True
     )
     resize: str | None = make_field(
-        None,
-        "structure",
-        "how images of another shape are brought to the size",
-        unset="crop",
-        is_late=True,
+        None, "structure", "how images of another shape are brought to the size", unset="crop", is_late=True
     )
     scaling: str | None = make_field(
         None, "structure", "of the inputs: unit divides by the largest value of their type, "
@@ -115,12 +107,7 @@ class Arm:
         is_late=True, flag="model_arg",
     )  # fmt: skip
     conv_widths: tuple[int, ...] | None = make_field(
-        None,
-        "structure",
-        "channels of the convolutions",
-        minimum=1,
-        maximum=_WIDEST,
-        unset="16,16,32,32,32",
+        None, "structure", "channels of the convolutions", minimum=1, maximum=_WIDEST, unset="16,16,32,32,32"
     )
     pool_after: tuple[int, ...] | None = make_field(
         None, "structure", "convolutions followed by 2×2 pooling, counted from 1", minimum=1,
@@ -148,12 +135,7 @@ class Arm:
     activation: str = make_field("relu", "structure", "non-linearity")
     batch_norm: bool = make_field(False, "structure", "normalise over the batch before activations")
     dropout: float = make_field(
-        0.0,
-        "structure",
-        "share of hidden dense units dropped in training",
-        minimum=0,
-        maximum=1,
-        is_open=True,
+        0.0, "structure", "share of hidden dense units dropped in training", minimum=0, maximum=1, is_open=True
     )
     precision: str = make_field("float32", "structure", "number format of the arithmetic")
     batch_size: int = make_field(64, "structure", "examples in a mini-batch", minimum=1, maximum=_WIDEST)

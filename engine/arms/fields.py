@@ -74,12 +74,7 @@ def field_type(annotation: Any) -> FieldType:
     return FieldType(annotation, False, is_optional)
 
 
-_ARTICLE = {
-    bool: "true or false",
-    int: "a whole number",
-    float: "a number",
-    str: "a name",
-}
+_ARTICLE = {bool: "true or false", int: "a whole number", float: "a number", str: "a name"}
 _SEVERAL = {int: "whole numbers separated by commas", str: "names separated by commas"}
 
 

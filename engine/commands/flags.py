@@ -38,10 +38,7 @@ _STUDY_FLAGS: dict[str, tuple[type, str]] = {
         f"what to measure while a run waits: {ALL}, or {', '.join(DIAGNOSTICS)} with commas "
         "between them (default: the experiment's, or nothing)",
     ),
-    "diagnostics_every": (
-        int,
-        "steps between these measurements: 1, 2, 4 or 8 times eval_every (default: 4 times)",
-    ),
+    "diagnostics_every": (int, "steps between these measurements: 1, 2, 4 or 8 times eval_every (default: 4 times)"),
     "root_seed": (int, "seed from which every random stream is derived (default: 0)"),
     "workers": (int, "processes (default: one per core or accelerator; 0: none but this one)"),
     "checkpoint_every": (
@@ -160,10 +157,7 @@ STUDY_FIELDS = (
     "root_seed",
 )
 _LIST_FLAGS: dict[str, tuple[type, str]] = {
-    "experiments": (
-        str,
-        "folder of experiment files (default: the current one, and `experiments` in it)",
-    ),
+    "experiments": (str, "folder of experiment files (default: the current one, and `experiments` in it)")
 }
 LIVE_SECONDS = 30.0
 WANDB_RUNS = 20
@@ -340,10 +334,7 @@ _TABLES: dict[str, list[dict[str, tuple[type, str]]]] = {
     "report": [{"workdir": _STUDY_FLAGS["workdir"]}],
     "compare": [_COMPARE_FLAGS],
     "plan": [_QUESTION_FLAGS, _COST_FLAGS],
-    "verify": [
-        _VERIFY_FLAGS,
-        {name: _STUDY_FLAGS[name] for name in ("workers", "data_dir", "compilation_cache")},
-    ],
+    "verify": [_VERIFY_FLAGS, {name: _STUDY_FLAGS[name] for name in ("workers", "data_dir", "compilation_cache")}],
     "read": [_CHANCE_FLAGS, _READ_FLAGS, _LOG_FLAGS],
     "list": [_LIST_FLAGS],
 }
@@ -395,12 +386,7 @@ def describe_flags(verb: str) -> list[str]:
     if verb == "verify":
         from engine.verification import VERDICTS
 
-        lines += [
-            f"  --all: {_ALL}",
-            f"  --own_code: {_OWN_CODE}",
-            "",
-            "The exit code says what was found:",
-        ]
+        lines += [f"  --all: {_ALL}", f"  --own_code: {_OWN_CODE}", "", "The exit code says what was found:"]
         codes = [*VERDICTS.values(), (1, "a failure inside"), (2, "what was given is not usable")]
         lines += [f"  {code}: {words}" for code, words in sorted(codes)]
     if verb in _SWEEPS:

@@ -10,15 +10,7 @@ from typing import Any
 from engine import store
 from engine.errors import InputError, one_line, unknown_name
 from engine.logs import Curve, Reading, ReadOptions, find_chance_loss, read_curves, suggest_classes
-from engine.logs.to_rows import (
-    Detected,
-    arms_of,
-    detect,
-    first_loss,
-    is_noisy,
-    make_document,
-    with_averages,
-)
+from engine.logs.to_rows import Detected, arms_of, detect, first_loss, is_noisy, make_document, with_averages
 from engine.outcomes import DetectorSettings
 from engine.store import WorkDirectory
 

@@ -109,12 +109,7 @@ def run(
     cache = str(cache_dir or default_cache_dir())
     path = store.as_path(workdir)
     request = _Request(study, path, available, width, form, is_tuned, data_dir, until, watching)
-    with (
-        SignalWatch() as watch,
-        watch.deferred(),
-        store.hold(request.workdir, _note),
-        _closed_page(request),
-    ):
+    with SignalWatch() as watch, watch.deferred(), store.hold(request.workdir, _note), _closed_page(request):
         with workers.Crew(available, num_workers, cache, checkpoint_every) as crew:
             _train(request, crew, watch, is_quiet)
         watch.check()
@@ -224,11 +219,7 @@ def _train(request: _Request, crew: workers.Crew, watch: SignalWatch, is_quiet: 
 
 
 def _carry_out(
-    session: Session,
-    request: _Request,
-    directory: WorkDirectory,
-    observers: Sequence[Observer],
-    is_new: bool,
+    session: Session, request: _Request, directory: WorkDirectory, observers: Sequence[Observer], is_new: bool
 ) -> None:
     """Runs a session to its end, and notes how it ended."""
     try:

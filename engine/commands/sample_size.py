@@ -167,13 +167,7 @@ def _cost_here(study: Study, data_dir: str | None, cache_dir: str) -> Cost:
     return Cost(steps, len(concrete.arms), rate, f"measured now for {where}, to the horizon, start-up aside")
 
 
-def _print(
-    question: str,
-    given: dict[str, Any],
-    needed: SeedsNeeded,
-    cost: Cost | None,
-    seconds: float | None,
-) -> None:
+def _print(question: str, given: dict[str, Any], needed: SeedsNeeded, cost: Cost | None, seconds: float | None) -> None:
     shown = ", ".join(f"{name}={value:.3g}" for name, value in given.items())
     print(f"question={question} ({shown}): {needed.seeds} seeds of every arm")
     if needed.events is not None:

@@ -198,10 +198,7 @@ class _Recheck:
         specs = [group.spec for group in self._plan.groups]
         progress = self._progress
         hooks = workers.Hooks(
-            on_delivery=self._take,
-            on_fallback=self._fall_back,
-            on_loss=progress.repeat,
-            notify=progress.note,
+            on_delivery=self._take, on_fallback=self._fall_back, on_loss=progress.repeat, notify=progress.note
         )
         workers.run_all(specs, self._plan.by_group(runs), hooks, crew)
         lost = [run for run in runs if run_key(run) not in self.agreements]

@@ -52,12 +52,7 @@ class Budget(NamedTuple):
 
 
 def choose(
-    minutes: float,
-    costs: Costs,
-    asked_horizon: int,
-    longest_horizon: float,
-    is_horizon_fixed: bool,
-    seeds: int | None,
+    minutes: float, costs: Costs, asked_horizon: int, longest_horizon: float, is_horizon_fixed: bool, seeds: int | None
 ) -> Budget:
     """Seeds and horizon for some minutes.
 

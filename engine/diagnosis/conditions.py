@@ -6,13 +6,7 @@ Advice is the name of an arm, or `None`.
 from typing import Literal
 
 from engine.diagnosis.budget import FEWEST_SEEDS
-from engine.diagnosis.evidence import (
-    FEWEST_RUNS,
-    HARDLY_ANY_DIVERGED,
-    MOST_RUNS,
-    NEARLY_ALL_RUNS,
-    Evidence,
-)
+from engine.diagnosis.evidence import FEWEST_RUNS, HARDLY_ANY_DIVERGED, MOST_RUNS, NEARLY_ALL_RUNS, Evidence
 from engine.statistics import proportion
 from engine.studies.diagnosis_kinds import AS_GIVEN
 
@@ -141,10 +135,7 @@ def _has_died_of_another_cause(evidence: Evidence) -> bool:
     has died while it was held: a unit that nothing moves dies of the first unlucky step. Where no
     leak could be tried, the start must be seen to be small, or large.
     """
-    if LEAKY in evidence.arms:
-        is_of_start = not evidence.leaves(LEAKY)
-    else:
-        is_of_start = size_of_start(evidence) is not None
+    is_of_start = not evidence.leaves(LEAKY) if LEAKY in evidence.arms else size_of_start(evidence) is not None
     return lower_rate(evidence) is not None or (evidence.relieves(HE) and is_of_start)
 
 

@@ -11,23 +11,10 @@ from engine.diagnosis import figures, table
 from engine.diagnosis.dead_units import read_signs
 from engine.diagnosis.evidence import ArmEvidence, Evidence
 from engine.diagnosis.table import Decision, decide
-from engine.diagnosis.words import (
-    change_first,
-    headline,
-    what_controls_say,
-    what_it_means,
-    what_was_seen,
-)
+from engine.diagnosis.words import change_first, headline, what_controls_say, what_it_means, what_was_seen
 from engine.errors import InputError
 from engine.report.curves import read_arm_curves
-from engine.report.phrases import (
-    NORMAL_QUESTION,
-    REMEDY_QUESTION,
-    fraction,
-    interval,
-    number,
-    p_value,
-)
+from engine.report.phrases import NORMAL_QUESTION, REMEDY_QUESTION, fraction, interval, number, p_value
 from engine.report.sections import Drawing, Topic, TopicTable
 from engine.report.summary import Summary, jsonable
 from engine.store import WorkDirectory
@@ -42,10 +29,7 @@ def make_topic(directory: WorkDirectory, summary: Summary) -> Topic | None:
         return None
     evidence = gather(directory, summary, record)
     decision = decide(evidence)
-    lines = [
-        *what_it_means(summary, evidence, decision),
-        *change_first(summary, record, evidence, decision),
-    ]
+    lines = [*what_it_means(summary, evidence, decision), *change_first(summary, record, evidence, decision)]
     points = {
         "What decided": [f"The row of the table that held: {decision.condition}."],
         "What was seen inside the runs as given": what_was_seen(evidence),
@@ -65,10 +49,7 @@ def make_topic(directory: WorkDirectory, summary: Summary) -> Topic | None:
         key="diagnosis",
         title="Why it waits, and what to change",
         lines=lines,
-        tables=[
-            _changes(summary, record, evidence),
-            _rules(evidence),
-        ],
+        tables=[_changes(summary, record, evidence), _rules(evidence)],
         drawings={"remedies": Drawing(draw, _CAPTION)} if changes else {},
         document=_document(record, evidence, decision, [*lines, *itertools.chain(*points.values())]),
         headline=headline(summary, record, evidence, decision),

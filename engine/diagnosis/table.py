@@ -13,14 +13,7 @@ from typing import NamedTuple
 
 from engine.diagnosis import conditions
 from engine.diagnosis.budget import FEWEST_SEEDS
-from engine.diagnosis.conditions import (
-    FEW_DIVERGED,
-    FEWEST_DEAD,
-    FINE_EPSILON,
-    HE,
-    NORMAL_RUNS,
-    SHARE_DEAD,
-)
+from engine.diagnosis.conditions import FEW_DIVERGED, FEWEST_DEAD, FINE_EPSILON, HE, NORMAL_RUNS, SHARE_DEAD
 from engine.diagnosis.evidence import FEWEST_RUNS, MOST_RUNS, Evidence
 
 NORMAL = "normal for this set-up"
@@ -204,10 +197,5 @@ RULES = (
         "reads nothing from the inputs",
         conditions.tells_nothing_easy,
     ),
-    Rule(
-        "nothing_helps",
-        UNDECIDED,
-        "nothing that was changed helps by enough",
-        lambda evidence: True,
-    ),
+    Rule("nothing_helps", UNDECIDED, "nothing that was changed helps by enough", lambda evidence: True),
 )

@@ -108,10 +108,7 @@ _OF_CONTROLS = {
     ),
     "linear_probe": _Sayings(
         ("A linear model of the inputs learns", ""),
-        (
-            "A linear model of the inputs learns nothing by the horizon",
-            ": they tell nothing that is easily read",
-        ),
+        ("A linear model of the inputs learns nothing by the horizon", ": they tell nothing that is easily read"),
     ),
     "shuffled_labels": _Sayings(
         ("With shuffled labels it leaves chance level too, by learning examples by heart", ""),

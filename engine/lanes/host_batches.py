@@ -81,14 +81,7 @@ class Stream:
         resident: the arrays that stay on the device.
     """
 
-    def __init__(
-        self,
-        task: Task,
-        data: Mapping[str, Any],
-        root_seed: int,
-        eval_every: int,
-        num_segments: int,
-    ) -> None:
+    def __init__(self, task: Task, data: Mapping[str, Any], root_seed: int, eval_every: int, num_segments: int) -> None:
         self._arrays = {name: data[name] for name in task.streamed}
         self.resident = jax.device_put({n: a for n, a in data.items() if n not in self._arrays})
         self._root_seed = root_seed

@@ -133,11 +133,7 @@ class Status(NamedTuple):
 
 
 def init_lane(
-    trainer: Trainer,
-    diagnostic_set: DiagnosticSet | None,
-    root_seed: jax.Array,
-    start: Start,
-    data: Data,
+    trainer: Trainer, diagnostic_set: DiagnosticSet | None, root_seed: jax.Array, start: Start, data: Data
 ) -> Lane:
     """One run before anything was measured of it."""
     keys = Keys(

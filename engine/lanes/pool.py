@@ -15,16 +15,7 @@ import numpy as np
 from engine.errors import InputError
 from engine.lanes.compilation import compile_all
 from engine.lanes.host_batches import Stream, opened, streamed
-from engine.lanes.lane import (
-    NO_FORK,
-    DiagnosticValues,
-    Lane,
-    Measurement,
-    PoolSpec,
-    Record,
-    Start,
-    Status,
-)
+from engine.lanes.lane import NO_FORK, DiagnosticValues, Lane, Measurement, PoolSpec, Record, Start, Status
 from engine.lanes.programs import (
     SEGMENTS_PER_CHUNK,
     Programs,
@@ -34,17 +25,7 @@ from engine.lanes.programs import (
     with_key,
     without_keys,
 )
-from engine.lanes.runs import (
-    Checkpoint,
-    FinishedRun,
-    History,
-    Run,
-    Shapes,
-    copied,
-    finish,
-    from_arrays,
-    to_arrays,
-)
+from engine.lanes.runs import Checkpoint, FinishedRun, History, Run, Shapes, copied, finish, from_arrays, to_arrays
 from engine.models import make_model
 from engine.models.initial import leaf_laws
 from engine.tasks import Data, Task, build_task
@@ -257,10 +238,7 @@ class LanePool:
     def _starts(self, runs: Sequence[Run]) -> Start:
         """Arguments for every lane."""
         of_arm = {
-            arm: (
-                leaf_laws(self._param_shapes, str(arm.init), arm.init_scale, self._kept),
-                hyperparams(arm),
-            )
+            arm: (leaf_laws(self._param_shapes, str(arm.init), arm.init_scale, self._kept), hyperparams(arm))
             for arm in {run.arm for run in runs}
         }
         laws, numbers = zip(*(of_arm[run.arm] for run in runs), strict=True)

@@ -247,10 +247,7 @@ def _diagnostics_of(
         series: np.asarray(found.values)[is_before, i] for i, series in enumerate(diagnostic_set.series)
     }
     absent = {Series(name, ""): None for name in diagnostic_set.absent}
-    return {
-        "diagnostics_steps": found.step[is_before].astype(np.int64),
-        "diagnostics": {**curves, **absent},
-    }
+    return {"diagnostics_steps": found.step[is_before].astype(np.int64), "diagnostics": {**curves, **absent}}
 
 
 def _joined(first: Any, later: Any) -> dict[str, np.ndarray]:
@@ -286,11 +283,4 @@ def who(run: Run) -> dict[str, Any]:
 
 def run_key(run: Run) -> tuple[Any, ...]:
     """What names the run in the store, see `store.RUN_KEY`."""
-    return (
-        run.arm_name,
-        run.init_seed,
-        run.order_seed,
-        run.noise_seed,
-        run.fork_step,
-        run.fork_order_seed,
-    )
+    return (run.arm_name, run.init_seed, run.order_seed, run.noise_seed, run.fork_step, run.fork_order_seed)

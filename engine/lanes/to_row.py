@@ -5,14 +5,7 @@ from typing import Any
 import numpy as np
 
 from engine.lanes.runs import FinishedRun, Run, who
-from engine.outcomes import (
-    FAILED,
-    DetectorSettings,
-    end_level,
-    event_code,
-    find_break,
-    outcome_columns,
-)
+from engine.outcomes import FAILED, DetectorSettings, end_level, event_code, find_break, outcome_columns
 
 
 def outcome_row(finished: FinishedRun, chance_loss: float, detector: DetectorSettings, event: str) -> dict[str, Any]:
@@ -68,14 +61,7 @@ def failed_row(run: Run, chance_loss: float) -> dict[str, Any]:
         run: which.
         chance_loss: of its task.
     """
-    return {
-        **who(run),
-        "status": FAILED,
-        "event": 0,
-        "stop_reason": FAILED,
-        "chance_loss": chance_loss,
-        "steps_run": 0,
-    }
+    return {**who(run), "status": FAILED, "event": 0, "stop_reason": FAILED, "chance_loss": chance_loss, "steps_run": 0}
 
 
 def _value_at(time: float | None, steps: np.ndarray, curve: np.ndarray | None) -> float | None:
@@ -85,11 +71,7 @@ def _value_at(time: float | None, steps: np.ndarray, curve: np.ndarray | None) -
 def _of_break(finished: FinishedRun, chance_loss: float, detector: DetectorSettings) -> dict[str, Any]:
     """What came of a run whose event is the break of its loss curve."""
     outcome = find_break(
-        finished.steps,
-        finished.curves["loss"],
-        chance_loss,
-        diverged_step=finished.diverged_step,
-        settings=detector,
+        finished.steps, finished.curves["loss"], chance_loss, diverged_step=finished.diverged_step, settings=detector
     )
     has_diverged = outcome.diverged_step is not None
     return {

@@ -14,9 +14,7 @@ _LARGEST_HINT = 1000
 
 
 def find_chance_loss(
-    classes: int | None = None,
-    class_counts: Sequence[float] | None = None,
-    chance_loss: float | None = None,
+    classes: int | None = None, class_counts: Sequence[float] | None = None, chance_loss: float | None = None
 ) -> float | None:
     """The chance loss in nats, or `None` where nothing is given.
 

@@ -56,11 +56,7 @@ FORMATS: dict[str, Format] = {
         lambda name, start: name.endswith(".json") or start[:1] in (b"[", b"{"),
         read_document,
     ),
-    "csv": Format(
-        "CSV: a header, and rows with commas, semicolons or tabs",
-        lambda name, start: True,
-        read_delimited,
-    ),
+    "csv": Format("CSV: a header, and rows with commas, semicolons or tabs", lambda name, start: True, read_delimited),
 }
 
 

@@ -4,10 +4,7 @@ import dataclasses
 
 from engine.errors import InputError, unknown_name
 
-LAYOUTS = {
-    "long": "one row per run and step, with one column for the loss",
-    "wide": "one column per run",
-}
+LAYOUTS = {"long": "one row per run and step, with one column for the loss", "wide": "one column per run"}
 RESTARTS = {
     "replace": "where the step goes back, what follows takes the place of what was there",
     "separate": "where the step goes back, another run begins",
@@ -47,10 +44,7 @@ class ReadOptions:
     decimal: str | None = None
 
     def __post_init__(self) -> None:
-        for kind, value, choices in (
-            ("layout", self.layout, LAYOUTS),
-            ("restarts", self.restarts, RESTARTS),
-        ):
+        for kind, value, choices in (("layout", self.layout, LAYOUTS), ("restarts", self.restarts, RESTARTS)):
             if value is not None and value not in choices:
                 raise unknown_name(kind, value, choices)
         if self.delimiter is not None and len(self.delimiter.replace("\\t", "\t")) != 1:

@@ -82,9 +82,7 @@ def read_curves(patterns: Sequence[str], options: ReadOptions | None = None) -> 
     return Reading(_named(curves), words, next(iter(epochs)), notes, num_files)
 
 
-def _tables(
-    sources: Sequence[Source],
-) -> Iterator[tuple[list[Source], Callable[[ReadOptions], Table]]]:
+def _tables(sources: Sequence[Source]) -> Iterator[tuple[list[Source], Callable[[ReadOptions], Table]]]:
     """The files of each table, and a function that reads it; event files of a folder are one."""
     folders: dict[tuple[str, str | None], list[Source]] = {}
     for source in sources:

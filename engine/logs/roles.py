@@ -169,11 +169,7 @@ def _rank(name: str, kind: set[str]) -> _Rank | None:
         return None
     known = kind | _HELD_OUT | _TRAIN | _FINE | _COARSE | _PLAIN
     return _Rank(
-        len(words - known),
-        bool(words & _HELD_OUT),
-        bool(words & _COARSE),
-        not words & _FINE,
-        not words & _TRAIN,
+        len(words - known), bool(words & _HELD_OUT), bool(words & _COARSE), not words & _FINE, not words & _TRAIN
     )
 
 

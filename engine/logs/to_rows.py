@@ -77,11 +77,7 @@ def averaged(series: Series, number: int) -> Series:
     return Series(steps[:, number // 2], means)
 
 
-def detect(
-    arms: Mapping[str, Sequence[Curve]],
-    chance_loss: float,
-    detector: DetectorSettings,
-) -> Detected:
+def detect(arms: Mapping[str, Sequence[Curve]], chance_loss: float, detector: DetectorSettings) -> Detected:
     """The row of every run.
 
     Args:

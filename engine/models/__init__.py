@@ -12,16 +12,7 @@ from engine.models.registry import MODELS
 from engine.registry import fingerprint_sources
 from engine.user_code import is_reference
 
-__all__ = [
-    "ACTIVATIONS",
-    "MODELS",
-    "SCHEMES",
-    "Model",
-    "check_fit",
-    "make_model",
-    "resolve",
-    "source_fingerprint",
-]
+__all__ = ["ACTIVATIONS", "MODELS", "SCHEMES", "Model", "check_fit", "make_model", "resolve", "source_fingerprint"]
 
 
 def source_fingerprint(arm: Arm) -> str:

@@ -5,12 +5,7 @@ from flax import linen as nn
 from engine.arms.arm import Arm
 from engine.models.layers import DenseStack
 
-USED = {
-    "dense_widths": (128, 64),
-    "activation": "relu",
-    "batch_norm": False,
-    "dropout": 0.0,
-}
+USED = {"dense_widths": (128, 64), "activation": "relu", "batch_norm": False, "dropout": 0.0}
 
 
 def build(arm: Arm, num_outputs: int) -> nn.Module:

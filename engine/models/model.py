@@ -8,15 +8,7 @@ import jax.numpy as jnp
 
 from engine.arms.arm import Arm, fill_defaults
 from engine.errors import InputError, unknown_name
-from engine.models.building import (
-    call_own,
-    canonical_args,
-    described,
-    is_pair,
-    own_builder,
-    own_failure,
-    takes_rngs,
-)
+from engine.models.building import call_own, canonical_args, described, is_pair, own_builder, own_failure, takes_rngs
 from engine.models.initial import AS_WRITTEN, SCHEMES
 from engine.models.modes import Mode
 from engine.models.registry import MODELS

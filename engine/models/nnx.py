@@ -31,10 +31,7 @@ def adapt(build: Callable[[nnx.Rngs], nnx.Module]) -> Model:
 
     def run(mode: Mode, params: Any, state: Any, inputs: Any, key: Any) -> tuple[jax.Array, Any]:
         module = nnx.merge(
-            definition,
-            _filled(abstract_params, params),
-            _fresh(streams, key),
-            _filled(abstract_state, state),
+            definition, _filled(abstract_params, params), _fresh(streams, key), _filled(abstract_state, state)
         )
         _set_mode(module, mode)
         names = parameter_names(type(module).__call__)

@@ -17,12 +17,7 @@ from engine.arms.arm import Arm
 from engine.errors import InputError
 from engine.models.model import ACTIVATIONS
 
-USED = {
-    "embedding_width": 128,
-    "attention_heads": 4,
-    "dense_widths": (128, 64),
-    "activation": "relu",
-}
+USED = {"embedding_width": 128, "attention_heads": 4, "dense_widths": (128, 64), "activation": "relu"}
 
 
 class Transformer(nn.Module):

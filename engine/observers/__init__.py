@@ -3,11 +3,4 @@
 from engine.observers.choice import Watching, check_watching, ended_with, make_observers
 from engine.observers.observer import Observer, Standing
 
-__all__ = [
-    "Observer",
-    "Standing",
-    "Watching",
-    "check_watching",
-    "ended_with",
-    "make_observers",
-]
+__all__ = ["Observer", "Standing", "Watching", "check_watching", "ended_with", "make_observers"]

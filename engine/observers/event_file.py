@@ -94,10 +94,7 @@ def _scalars(wall: bytes, series: Series, descriptions: Mapping[str, str]) -> It
     if not (steps.size and values):
         return
     about = {tag: field_bytes(3, descriptions[tag].encode()) for tag in values if descriptions.get(tag)}
-    yield (
-        int(steps[0]),
-        _frames(_rows(wall, steps[:1], {t: v[:1] for t, v in values.items()}, about))[0],
-    )
+    yield (int(steps[0]), _frames(_rows(wall, steps[:1], {t: v[:1] for t, v in values.items()}, about))[0])
     # Steps whose varint has the same length make records of the same length.
     lengths = _varint_lengths(steps)
     for length in np.unique(lengths[1:]):

@@ -68,10 +68,7 @@ class _Guarded:
 
 
 def guarded(
-    name: str,
-    observer: Observer,
-    notify: Callable[[str], None],
-    begin: Callable[[], None] | None = None,
+    name: str, observer: Observer, notify: Callable[[str], None], begin: Callable[[], None] | None = None
 ) -> Observer:
     """An observer whose first failure is said in a line and ends it, and nothing else.
 

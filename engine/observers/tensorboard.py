@@ -22,14 +22,7 @@ from engine.observers.event_file import Extra, Series, encode_file
 from engine.observers.hyperparameters import chart_of_quartiles, session_start
 from engine.observers.observer import Pace, Row, Standing
 from engine.outcomes import FAILED
-from engine.store import (
-    RUN_KEY,
-    WAITING_COLUMNS,
-    WorkDirectory,
-    check_folder,
-    storage_error,
-    write_atomically,
-)
+from engine.store import RUN_KEY, WAITING_COLUMNS, WorkDirectory, check_folder, storage_error, write_atomically
 from engine.studies.designs import run_name
 
 FOLDER = "tensorboard"
@@ -41,10 +34,7 @@ _LARGEST_SHARE = 0.02
 _LONGEST_NAME = 60
 # Earlier files of an arm that stay, empty.
 _NUM_EMPTY = 9
-_CURVES = {
-    "steps": ("loss", "accuracy"),
-    "inspected_steps": ("held_out_loss", "held_out_accuracy", "average_loss"),
-}
+_CURVES = {"steps": ("loss", "accuracy"), "inspected_steps": ("held_out_loss", "held_out_accuracy", "average_loss")}
 _CURVE_COLUMNS = [*_CURVES, *(name for names in _CURVES.values() for name in names)]
 _COLUMNS = [*RUN_KEY, "seed", "status", "is_diverged_later", *WAITING_COLUMNS, *_CURVE_COLUMNS]
 

@@ -38,10 +38,7 @@ _SECONDS, _LARGEST_SHARE = 2.0, 0.05
 _MOST_POINTS = 1000
 _LONGEST_REASON = 300
 _OFFLINE = ("offline", "dryrun", "disabled")
-_CURVES = {
-    "steps": ("loss", "accuracy"),
-    "inspected_steps": ("held_out_loss", "held_out_accuracy"),
-}
+_CURVES = {"steps": ("loss", "accuracy"), "inspected_steps": ("held_out_loss", "held_out_accuracy")}
 _CURVE_COLUMNS = ("steps", "loss")
 _SUMMARY = ("status", "onset_step", "half_step", "hitting_step", "end_loss", "end_accuracy")
 _SEEDS = ("arm", "seed", "init_seed", "order_seed", "fork_step", "fork_order_seed")
@@ -254,10 +251,7 @@ class _Sender:
 
     def _send_run(self, row: Row) -> None:
         names = ("seed", "init_seed", "order_seed")
-        fields = {
-            **used_fields(self._directory.document, row["arm"]),
-            **{name: row[name] for name in names},
-        }
+        fields = {**used_fields(self._directory.document, row["arm"]), **{name: row[name] for name in names}}
         run = self._open(f"{row['arm']} {run_name(row)}", "run", row["arm"], fields)
         for step, point in sorted(_points(row).items()):
             run.log(point, step=step)

@@ -195,11 +195,7 @@ def _without_break(status: str) -> PlateauBreak:
 
 
 def _with_break(
-    steps: np.ndarray,
-    progress: np.ndarray,
-    smoothed: np.ndarray,
-    end: float,
-    settings: DetectorSettings,
+    steps: np.ndarray, progress: np.ndarray, smoothed: np.ndarray, end: float, settings: DetectorSettings
 ) -> PlateauBreak:
     """Everything about a curve that ends above `high`; losses and divergence are left out."""
     residuals = progress - smoothed

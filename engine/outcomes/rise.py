@@ -106,12 +106,7 @@ def _lead(half_window: float, times: np.ndarray, levels: np.ndarray) -> float:
 
 
 def find_rise(
-    steps: np.ndarray,
-    smoothed: np.ndarray,
-    residuals: np.ndarray,
-    onset: float,
-    end: float,
-    settings: DetectorSettings,
+    steps: np.ndarray, smoothed: np.ndarray, residuals: np.ndarray, onset: float, end: float, settings: DetectorSettings
 ) -> tuple[np.ndarray, np.ndarray, float | None]:
     """`(values, rising, width)` of a curve with an onset that ends at ρ = `end`.
 

@@ -40,11 +40,7 @@ _OUTCOME_FIELDS = [
     ("steps_run", pa.int64()),
     ("run_name", pa.string()),
 ]
-_SERIES_FIELDS = [
-    ("name", pa.string()),
-    ("layer", pa.string()),
-    ("values", pa.list_(pa.float32())),
-]
+_SERIES_FIELDS = [("name", pa.string()), ("layer", pa.string()), ("values", pa.list_(pa.float32()))]
 _CURVE_FIELDS = [
     ("steps", pa.list_(pa.int64())),
     ("loss", pa.list_(pa.float32())),

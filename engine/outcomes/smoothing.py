@@ -130,11 +130,7 @@ def shortest_rise(steps: np.ndarray, rising: np.ndarray, height: float) -> float
 
 
 def _between(
-    levels: np.ndarray,
-    left: np.ndarray,
-    arrived: np.ndarray,
-    wanted: np.ndarray,
-    side: Literal["left", "right"],
+    levels: np.ndarray, left: np.ndarray, arrived: np.ndarray, wanted: np.ndarray, side: Literal["left", "right"]
 ) -> np.ndarray:
     """Times of wanted levels on the line from where a block is left to where the next begins."""
     after = np.minimum(np.maximum(levels.searchsorted(wanted, side=side), 1), len(levels) - 1)

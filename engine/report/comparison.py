@@ -73,10 +73,7 @@ def compare_runs(
 
 
 def _without_halves(
-    own: ArmRuns,
-    base: ArmRuns,
-    labels: tuple[np.ndarray, np.ndarray],
-    failed: Collection[int],
+    own: ArmRuns, base: ArmRuns, labels: tuple[np.ndarray, np.ndarray], failed: Collection[int]
 ) -> tuple[ArmRuns, ArmRuns, tuple[np.ndarray, np.ndarray]]:
     """Times and labels of both groups without the halves of pairs, while there is a pair left."""
     kept = [~np.isin(of, list(failed)) for of in labels]
@@ -90,10 +87,7 @@ def _without_halves(
 
 
 def pooled(
-    own: ArmRuns,
-    base: ArmRuns,
-    steps_per_unit: tuple[float, float],
-    horizons: tuple[float, float],
+    own: ArmRuns, base: ArmRuns, steps_per_unit: tuple[float, float], horizons: tuple[float, float]
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Times, events (0 or 1) and group (1 own, 0 baseline) of both, for tests of the incidence.
 

@@ -233,10 +233,7 @@ def _aligned(summary: Summary) -> Figure:
     axes.axvline(0, color=INK, linewidth=0.8, linestyle=":")
     axes.axhline(1, color=INK, linewidth=0.8, linestyle="--")
     axes.set(
-        xlim=(-reach, 2 * reach),
-        ylim=(0, 1.15),
-        xlabel=f"{summary.unit} since the onset",
-        ylabel="loss over chance",
+        xlim=(-reach, 2 * reach), ylim=(0, 1.15), xlabel=f"{summary.unit} since the onset", ylabel="loss over chance"
     )
     _add_legend(axes, "best")
     return figure
@@ -282,11 +279,7 @@ def _forest(summary: Summary) -> Figure:
     labels = [label(name) for name in names]
     is_long = max(map(len, labels)) > _LONG_LABEL
     panels[0].set_yticks(range(len(names)), labels, fontsize=6 if is_long else None)
-    panels[0].set(
-        ylim=(len(names) - 0.5, -0.5),
-        xlim=(0, end),
-        xlabel=f"median onset\n({_time_label(summary)})",
-    )
+    panels[0].set(ylim=(len(names) - 0.5, -0.5), xlim=(0, end), xlabel=f"median onset\n({_time_label(summary)})")
     if has_differences:
         panels[1].axvline(0, color=INK, linewidth=0.8)
         baseline = label(summary.baseline)

@@ -82,12 +82,7 @@ def _shade(shades: dict[str, Any], name: str) -> Any:
 
 
 def _draw_panel(
-    axes: Any,
-    panel: Panel,
-    found: ArmDiagnostics,
-    origin: np.ndarray,
-    unit: float,
-    shades: dict[str, Any],
+    axes: Any, panel: Panel, found: ArmDiagnostics, origin: np.ndarray, unit: float, shades: dict[str, Any]
 ) -> None:
     largest, is_zero = 0.0, False
     layers = [name for name in found.values[panel.series[0]] if name != WHOLE]

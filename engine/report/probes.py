@@ -66,11 +66,7 @@ def _onsets(runs: ArmRuns, found: ArmDiagnostics) -> np.ndarray:
 
 
 def _lines(
-    summary: Summary,
-    name: str,
-    found: ArmDiagnostics,
-    onset: np.ndarray,
-    changes: dict[str, Change],
+    summary: Summary, name: str, found: ArmDiagnostics, onset: np.ndarray, changes: dict[str, Change]
 ) -> list[str]:
     said = []
     told = [_told(summary, name, series, c) for series, c in changes.items() if c.size >= 1]

@@ -13,11 +13,7 @@ from engine.report.summary import Summary
 from engine.store import WorkDirectory
 
 # Modules with `make_topic(directory, summary)`, in the order of the page.
-TOPICS: tuple[str, ...] = (
-    "engine.diagnosis.section",
-    "engine.theory.section",
-    "engine.report.probes",
-)
+TOPICS: tuple[str, ...] = ("engine.diagnosis.section", "engine.theory.section", "engine.report.probes")
 
 
 class TopicTable(NamedTuple):

@@ -220,10 +220,7 @@ def _varied(identity: dict[str, Any]) -> str:
 
 
 def _summarise_arm(
-    runs: ArmRuns,
-    steps_per_unit: float,
-    fraction: Callable[[int, int], Estimate],
-    levels: tuple[float, float],
+    runs: ArmRuns, steps_per_unit: float, fraction: Callable[[int, int], Estimate], levels: tuple[float, float]
 ) -> ArmSummary:
     low, high = levels
     time = runs.time / steps_per_unit
@@ -312,9 +309,7 @@ def _compare(summary: Summary, fields: dict[str, dict[str, Any]]) -> dict[str, C
     adjusted = _always_valid(summary, others) if summary.has_looks else _after_holm(found)
     return {
         name: comparison._replace(
-            p_adjusted=p,
-            is_earlier=comparison.is_earlier and p < _LEVEL,
-            is_later=comparison.is_later and p < _LEVEL,
+            p_adjusted=p, is_earlier=comparison.is_earlier and p < _LEVEL, is_later=comparison.is_later and p < _LEVEL
         )
         for (name, comparison), p in zip(found.items(), adjusted, strict=True)
     }

@@ -31,10 +31,7 @@ def make_table(summary: Summary) -> tuple[list[str], list[list[str]]]:
                 rows.append([*row, "neither left", "–"])
                 continue
             value = number(comparison.difference.value, unit)
-            row += [
-                f"{value} ({interval(comparison.difference, unit)})",
-                p_value(comparison.p_adjusted),
-            ]
+            row += [f"{value} ({interval(comparison.difference, unit)})", p_value(comparison.p_adjusted)]
         else:
             row += ["–", "–"]
         rows.append(row)

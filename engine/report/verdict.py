@@ -94,8 +94,7 @@ def _with_fate(verdict: Verdict, summary: Summary, fates: Mapping[str, Fate]) ->
     lines = in_words(name, summary.runs[name], fate, summary.unit, summary.steps_per_unit(name))
     question = "Is it chance, or decided at the start?"
     return verdict._replace(
-        headline=f"{verdict.headline} {lines[0]}",
-        answers={**verdict.answers, question: " ".join(lines)},
+        headline=f"{verdict.headline} {lines[0]}", answers={**verdict.answers, question: " ".join(lines)}
     )
 
 
@@ -105,10 +104,7 @@ def _verdict_of_a_wait(summary: Summary, base: ArmSummary, horizon: float) -> Ve
     hit = fraction(_num_learned(base), base.num_runs, base.fraction)
     text = f"“{summary.baseline}”: {hit} had the event within {number(horizon, unit)} {unit}"
     wait = f"the mean wait up to there is {number(mean.value, unit)} {unit} (95 % CI {interval(mean, unit)})"
-    answers = {
-        "How often?": f"{text}.",
-        "When?": f"The median is {onset(base, unit, horizon)}; {wait}.",
-    }
+    answers = {"How often?": f"{text}.", "When?": f"The median is {onset(base, unit, horizon)}; {wait}."}
     return Verdict(f"{text}; {wait}.", answers, find_limits(summary))
 
 

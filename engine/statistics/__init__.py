@@ -6,12 +6,7 @@ and 2 for a competing one.
 
 from engine.statistics.calibration import caution
 from engine.statistics.comparison import holm, log_rank
-from engine.statistics.components import (
-    CrossedComponents,
-    ForkPrediction,
-    crossed_components,
-    fork_prediction,
-)
+from engine.statistics.components import CrossedComponents, ForkPrediction, crossed_components, fork_prediction
 from engine.statistics.equivalence import Equivalence, Margin, equivalent_means, equivalent_shares
 from engine.statistics.gray import gray_test
 from engine.statistics.incidence import aalen_johansen, first_reached, kaplan_meier, median_time
@@ -25,11 +20,7 @@ from engine.statistics.planning import (
     seeds_needed,
 )
 from engine.statistics.proportions import most_unseen, paired_share_difference, proportion
-from engine.statistics.restricted_means import (
-    paired_difference,
-    restricted_mean,
-    restricted_mean_difference,
-)
+from engine.statistics.restricted_means import paired_difference, restricted_mean, restricted_mean_difference
 from engine.statistics.results import Estimate, ProbabilityCurve, TestResult
 from engine.statistics.sequential import SafeTest, confidence_sequence, safe_log_rank
 from engine.statistics.turnbull import IntervalEstimate, turnbull

@@ -47,13 +47,7 @@ def log_rank(
     """
     check_permutations(num_permutations)
     if num_permutations:
-        return permuted(
-            lambda labels: _log_rank(time, event, labels, strata),
-            group,
-            strata,
-            num_permutations,
-            seed,
-        )
+        return permuted(lambda labels: _log_rank(time, event, labels, strata), group, strata, num_permutations, seed)
     return _log_rank(time, event, group, strata)
 
 

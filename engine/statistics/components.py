@@ -34,11 +34,7 @@ class CrossedComponents(NamedTuple):
 
 
 def crossed_components(
-    time: np.ndarray,
-    event: np.ndarray,
-    init_seed: np.ndarray,
-    order_seed: np.ndarray,
-    confidence: float = 0.95,
+    time: np.ndarray, event: np.ndarray, init_seed: np.ndarray, order_seed: np.ndarray, confidence: float = 0.95
 ) -> CrossedComponents:
     """Shares of the variance of log time that belong to init, to order and to the rest.
 

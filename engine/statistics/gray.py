@@ -58,21 +58,13 @@ def gray_test(
     check_permutations(num_permutations)
     if num_permutations:
         return permuted(
-            lambda labels: _gray_test(time, event, labels, cause, strata),
-            group,
-            strata,
-            num_permutations,
-            seed,
+            lambda labels: _gray_test(time, event, labels, cause, strata), group, strata, num_permutations, seed
         )
     return _gray_test(time, event, group, cause, strata)
 
 
 def _gray_test(
-    time: np.ndarray,
-    event: np.ndarray,
-    group: np.ndarray,
-    cause: int,
-    strata: np.ndarray | None,
+    time: np.ndarray, event: np.ndarray, group: np.ndarray, cause: int, strata: np.ndarray | None
 ) -> TestResult:
     sets = risk_sets(time, event, group, strata, cause)
     score, covariance = _score(sets, (-np.inf, np.inf))

@@ -39,11 +39,7 @@ def incidence_table(time: np.ndarray, event: np.ndarray, cause: int) -> Incidenc
 
 
 def aalen_johansen(
-    time: np.ndarray,
-    event: np.ndarray,
-    cause: int = 1,
-    confidence: float = 0.95,
-    transform: str = "logit",
+    time: np.ndarray, event: np.ndarray, cause: int = 1, confidence: float = 0.95, transform: str = "logit"
 ) -> ProbabilityCurve:
     """Cumulative incidence of one cause, the others competing.
 

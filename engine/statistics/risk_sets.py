@@ -56,11 +56,7 @@ class RiskSets(NamedTuple):
 
 
 def risk_sets(
-    time: np.ndarray,
-    event: np.ndarray,
-    group: np.ndarray,
-    strata: np.ndarray | None,
-    cause: int,
+    time: np.ndarray, event: np.ndarray, group: np.ndarray, strata: np.ndarray | None, cause: int
 ) -> RiskSets:
     """The table of shape `[num_rows, num_groups]` of runs with the labels `group` and `strata`.
 

@@ -45,11 +45,7 @@ class _Cells(NamedTuple):
 
 
 def turnbull(
-    lower: np.ndarray,
-    upper: np.ndarray,
-    confidence: float = 0.95,
-    num_resamples: int = 400,
-    seed: int = 0,
+    lower: np.ndarray, upper: np.ndarray, confidence: float = 0.95, num_resamples: int = 400, seed: int = 0
 ) -> IntervalEstimate:
     """The distribution of a waiting time that is known to lie in `(lower, upper]`, run by run.
 
@@ -106,12 +102,7 @@ def _resample(intervals: np.ndarray, counts: np.ndarray, time: np.ndarray) -> np
 
 
 def _curve(
-    lower: np.ndarray,
-    upper: np.ndarray,
-    time: np.ndarray,
-    value: np.ndarray,
-    error: np.ndarray,
-    confidence: float,
+    lower: np.ndarray, upper: np.ndarray, time: np.ndarray, value: np.ndarray, error: np.ndarray, confidence: float
 ) -> ProbabilityCurve:
     z = check_confidence(confidence)
     low, high = np.zeros(len(time)), np.ones(len(time))

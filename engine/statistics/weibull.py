@@ -35,11 +35,7 @@ class WeibullFit(NamedTuple):
 
 
 def weibull(
-    time: np.ndarray,
-    event: np.ndarray,
-    confidence: float = 0.95,
-    num_resamples: int = 1000,
-    seed: int = 0,
+    time: np.ndarray, event: np.ndarray, confidence: float = 0.95, num_resamples: int = 1000, seed: int = 0
 ) -> WeibullFit:
     """The Weibull law of a waiting time, by maximum likelihood.
 

@@ -109,11 +109,7 @@ class CheckpointFolder:
             for index, (_, kept) in enumerate(runs)
             for name, array in kept.arrays.items()
         }
-        about = {
-            "version": _VERSION,
-            "origin": self._origin,
-            "runs": [[list(key), kept.step] for key, kept in runs],
-        }
+        about = {"version": _VERSION, "origin": self._origin, "runs": [[list(key), kept.step] for key, kept in runs]}
         content = save(tensors, {_ABOUT: json.dumps(about)})
         path = self._path / f"{store.digest(content)}{_SUFFIX}"
         store.write_atomically(path, content)

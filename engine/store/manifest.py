@@ -12,13 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from engine.errors import InputError
-from engine.store.files import (
-    DamagedError,
-    read_bounded,
-    storage_error,
-    write_all,
-    write_atomically,
-)
+from engine.store.files import DamagedError, read_bounded, storage_error, write_all, write_atomically
 
 _MAX_BYTES = 64 * 2**20
 _LINE = re.compile(rb"([0-9a-f]{32}) (\d{1,9}) ([0-9a-f]{8})")

@@ -20,11 +20,7 @@ _KEPT = ("looks", "tuned_milliseconds")
 _MOST_DIFFERENCES = 6
 _LONGEST_VALUE = 100
 # Entries of an identity whose values are fingerprints, which tell a reader nothing, and of what.
-FINGERPRINTS = {
-    "data": "data",
-    "model_source": "source text of the model",
-    "task_source": "source text of the task",
-}
+FINGERPRINTS = {"data": "data", "model_source": "source text of the model", "task_source": "source text of the task"}
 
 
 def create_or_resume(
@@ -157,10 +153,7 @@ def _set_study_aside(path: Path, found: study_file.StudyFile | None, notify: Cal
         outcome = f"({found.problem}): it is written anew from its backup"
         names: tuple[str, ...] = (study_file.STUDY,)
     else:
-        outcome, names = (
-            "and there is no finished run: the study begins anew",
-            study_file.OF_A_LAUNCH,
-        )
+        outcome, names = ("and there is no finished run: the study begins anew", study_file.OF_A_LAUNCH)
     there = [name for name in names if os.path.lexists(path / name)]
     for name in there:
         set_aside(path / name, path / "damaged")

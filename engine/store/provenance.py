@@ -24,15 +24,7 @@ _ROOT = Path(__file__).resolve().parents[2]
 # On the way of a number: from the data to the device, from there to an outcome.
 _NUMERICAL = ("jax", "jaxlib", "ml_dtypes", "opt_einsum", "flax", "optax", "numpy", "scipy")
 # Beside it: the data have a fingerprint, and files have what they were given.
-_OTHERS = (
-    "plateau-engine",
-    "array_record",
-    "pillow",
-    "pyarrow",
-    "safetensors",
-    "scikit-learn",
-    "tensorflow-datasets",
-)
+_OTHERS = ("plateau-engine", "array_record", "pillow", "pyarrow", "safetensors", "scikit-learn", "tensorflow-datasets")
 # What brings an accelerator to JAX, whatever it is called in the next release.
 _PLUGINS = re.compile(r"(jax[-_.]?(cuda|rocm|metal|tpu|oneapi)|libtpu|nvidia[-_.])", re.IGNORECASE)
 
@@ -63,11 +55,7 @@ def current_launch(devices: Devices) -> dict[str, Any]:
     settings = determinism.settings_in_use(devices.platform, os.environ)
     return {
         **launch_without_device(),
-        "devices": {
-            "platform": devices.platform,
-            "kind": devices.kind,
-            "count": devices.num_devices,
-        },
+        "devices": {"platform": devices.platform, "kind": devices.kind, "count": devices.num_devices},
         "settings": {
             name: without_places(value) if isinstance(value, str) else value for name, value in settings.items()
         },

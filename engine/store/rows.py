@@ -27,10 +27,7 @@ _OPTIONAL_SEEDS = ("fork_order_seed",)
 _TIMES = ("onset_step", "onset_lower", "onset_upper", "half_step", "hitting_step", "fork_step")
 _NUMBERS = ("num_breaks", "chance_loss")
 # Curves with the column of their steps.
-_CURVES = {
-    "steps": ("loss", "accuracy"),
-    "inspected_steps": ("held_out_loss", "held_out_accuracy", "average_loss"),
-}
+_CURVES = {"steps": ("loss", "accuracy"), "inspected_steps": ("held_out_loss", "held_out_accuracy", "average_loss")}
 _NEEDED_CURVES = ("steps", "loss")
 _LARGEST = 1e300
 # A width is eight times the shortest time for a tenth of the rise.

@@ -25,13 +25,7 @@ from engine.user_code import is_reference
 from engine.workers.devices import Devices
 
 _MOST_LANES = 2**16
-_KINDS: dict[type, str] = {
-    dict: "an object",
-    list: "a list",
-    str: "text",
-    int: "a whole number",
-    NoneType: "null",
-}
+_KINDS: dict[type, str] = {dict: "an object", list: "a list", str: "text", int: "a whole number", NoneType: "null"}
 _ENTRIES = {"platform": "the kind of device"}
 
 

@@ -50,16 +50,12 @@ def _one_of(choices: tuple[str, ...]) -> _Kind:
 
 
 def _list_of(kind: _Kind) -> _Kind:
-    return _Kind(
-        f"a list, each of it {kind.words}",
-        lambda v: isinstance(v, list) and all(map(kind.is_right, v)),
-    )
+    return _Kind(f"a list, each of it {kind.words}", lambda v: isinstance(v, list) and all(map(kind.is_right, v)))
 
 
 def _table_of(kind: _Kind) -> _Kind:
     return _Kind(
-        f"names, each with {kind.words}",
-        lambda v: isinstance(v, dict) and all(map(kind.is_right, v.values())),
+        f"names, each with {kind.words}", lambda v: isinstance(v, dict) and all(map(kind.is_right, v.values()))
     )
 
 
@@ -98,11 +94,7 @@ IDENTITY_BY_ARM = {
 }
 # Since what happens on the plateau may be measured.
 _IDENTITY_LATER = {"diagnostics": _TEXTS, "diagnostics_every": _STEPS}
-_IDENTITY_OF_LOGS = {
-    "kind": _one_of(KINDS[1:]),
-    "chance_loss": _number(1e-30, 1e30),
-    "average": _whole(1, _MAX_STEPS),
-}
+_IDENTITY_OF_LOGS = {"kind": _one_of(KINDS[1:]), "chance_loss": _number(1e-30, 1e30), "average": _whole(1, _MAX_STEPS)}
 _IDENTITY_OF_LOGS_BY_ARM = {"horizons": _STEPS, "curves": _TEXT}
 _STUDY_OF_LOGS = {"sources": _list_of(_TEXT), "guesses": _list_of(_TEXT), "notes": _list_of(_TEXT)}
 _STUDY = {"name": _TEXT, "question": _TEXT, "forks": _optional(_whole(2, MAX_FORKS))}
@@ -119,11 +111,7 @@ _STUDY_LATER_BY_ARM = {
     "network_notes": _table_of(_TEXTS),
 }
 _STUDY_LATER = {"theory": _optional(_TEXT)}
-_LAUNCH = {
-    "command": _list_of(_TEXT),
-    "versions": _table_of(_TEXT),
-    "started": _TEXT,
-}
+_LAUNCH = {"command": _list_of(_TEXT), "versions": _table_of(_TEXT), "started": _TEXT}
 _HARDWARE = {"cores": _optional(_COUNT), "machine": _TEXT}
 # What a launch notes at its end, or not everywhere.
 _LAUNCH_LATER = {
@@ -135,17 +123,9 @@ _LAUNCH_LATER = {
     "num_workers": _COUNT,
 }
 _CODE_LATER = {"revision": _optional(_TEXT), "is_dirty": _optional(_BOOL)}
-_LOOK = {
-    "seeds": _COUNT,
-    "goal": _one_of(("fraction", "comparison")),
-    "undecided": _list_of(_TEXT),
-}
+_LOOK = {"seeds": _COUNT, "goal": _one_of(("fraction", "comparison")), "undecided": _list_of(_TEXT)}
 _SHARE = _number(1e-6, 1.0)
-_DETECTOR = {
-    "window": _whole(1, 10_001),
-    "low": _number(1e-6, 0.999),
-    "high": _number(1e-6, 0.999),
-}
+_DETECTOR = {"window": _whole(1, 10_001), "low": _number(1e-6, 0.999), "high": _number(1e-6, 0.999)}
 _DETECTOR_LATER = {
     "end_fraction": _SHARE,
     "level_step": _number(1e-6, 0.5),

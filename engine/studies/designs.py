@@ -51,11 +51,7 @@ def has_forks(design: str) -> bool:
 
 
 def check_design(
-    design: str,
-    num_seeds: Sequence[int],
-    order_seeds: int | None,
-    forks: int | None,
-    has_fork_step: bool,
+    design: str, num_seeds: Sequence[int], order_seeds: int | None, forks: int | None, has_fork_step: bool
 ) -> None:
     """Checks that the numbers are those of the design.
 
@@ -69,10 +65,7 @@ def check_design(
     Raises:
         InputError: one is missing, has no effect, or is out of range.
     """
-    for name, value, is_used in (
-        ("order_seeds", order_seeds, has_grid(design)),
-        ("forks", forks, has_forks(design)),
-    ):
+    for name, value, is_used in (("order_seeds", order_seeds, has_grid(design)), ("forks", forks, has_forks(design))):
         if is_used and value is None:
             raise InputError(f"design={design} needs {name}")
         if value is not None and not is_used:

@@ -126,11 +126,7 @@ class Study:
         if self.design not in designs.DESIGNS:
             raise unknown_name("design", self.design, designs.DESIGNS)
         designs.check_design(
-            self.design,
-            list(self.seeds_by_arm.values()),
-            self.order_seeds,
-            self.forks,
-            self.fork_step is not None,
+            self.design, list(self.seeds_by_arm.values()), self.order_seeds, self.forks, self.fork_step is not None
         )
         if designs.has_grid(self.design) and (self.fix_init, self.fix_order) != (None, None):
             raise InputError(f"fix_init and fix_order have no effect with design={self.design}")

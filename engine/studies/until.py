@@ -79,11 +79,7 @@ class Looks:
     """
 
     def __init__(
-        self,
-        until: Until,
-        horizons: Mapping[str, float],
-        baseline: str,
-        records: list[dict[str, Any]],
+        self, until: Until, horizons: Mapping[str, float], baseline: str, records: list[dict[str, Any]]
     ) -> None:
         check_goal(until, len(horizons))
         self.records = list(records)

@@ -10,10 +10,7 @@ __all__ = ["USED", "build", "load"]
 
 _FOLDER = "cifar-10-batches-bin"
 _FORMAT = CifarFormat(
-    {
-        "train": [f"{_FOLDER}/data_batch_{i}.bin" for i in range(1, 6)],
-        "test": [f"{_FOLDER}/test_batch.bin"],
-    },
+    {"train": [f"{_FOLDER}/data_batch_{i}.bin" for i in range(1, 6)], "test": [f"{_FOLDER}/test_batch.bin"]},
     num_label_bytes=1,
 )
 SOURCE = Source(

@@ -23,9 +23,7 @@ def draw_nothing(data: Data, key: jax.Array, first_step: jax.Array, num_steps: i
 
 
 def half_square_task(
-    draw: Callable[[Data, jax.Array, jax.Array, int], Any],
-    sample: Callable[[Data, Any], Batch],
-    data: Data,
+    draw: Callable[[Data, jax.Array, jax.Array, int], Any], sample: Callable[[Data, Any], Batch], data: Data
 ) -> Task:
     """The task of one target under the loss ½(y − ŷ)², as theories write it.
 

@@ -11,16 +11,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 
 from engine.errors import InputError
-from engine.tasks.images import (
-    FORMATS,
-    Look,
-    NotAnImageError,
-    Shape,
-    Source,
-    UnreadableError,
-    decode,
-    look,
-)
+from engine.tasks.images import FORMATS, Look, NotAnImageError, Shape, Source, UnreadableError, decode, look
 from engine.tasks.reading import Reading, check_memory, counted
 
 Result = TypeVar("Result")
@@ -93,10 +84,7 @@ def read_images(sources: Sequence[Source], names: Sequence[str], options: ImageO
 
 
 def _for_all(
-    call: Callable[[int], Result],
-    places: Sequence[int],
-    problems: dict[int, UnreadableError],
-    bar: Any,
+    call: Callable[[int], Result], places: Sequence[int], problems: dict[int, UnreadableError], bar: Any
 ) -> dict[int, Result]:
     """Calls a function in a pool of threads; where it fails is added to the problems."""
 

@@ -63,10 +63,9 @@ class Npz:
         info = self._members[name]
         with _naming(name), self._file.open(info) as file:
             version = np.lib.format.read_magic(file)
-            read = {
-                (1, 0): np.lib.format.read_array_header_1_0,
-                (2, 0): np.lib.format.read_array_header_2_0,
-            }.get(version)
+            read = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}.get(
+                version
+            )
             if read is None:
                 raise ValueError(f"format {version[0]}.{version[1]}")
             shape, _, dtype = read(file)

@@ -9,13 +9,7 @@ import numpy as np
 
 from engine.arms.arm import REQUIRED, Arm
 from engine.errors import InputError
-from engine.tasks.examples import (
-    ARRAY_OPTIONS,
-    EXAMPLE_OPTIONS,
-    IMAGE_OPTIONS,
-    array_task,
-    make_arrays,
-)
+from engine.tasks.examples import ARRAY_OPTIONS, EXAMPLE_OPTIONS, IMAGE_OPTIONS, array_task, make_arrays
 from engine.tasks.places import find_place, find_prepared, naming_place
 from engine.tasks.reading import Reading
 from engine.tasks.task import Data, Task

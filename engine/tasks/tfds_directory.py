@@ -161,11 +161,7 @@ def _refuse_foreign_code(path: Path) -> None:
 
 
 def _feature(
-    features: Any,
-    role: str,
-    asked: Sequence[str] | None,
-    guesses: Sequence[str | None],
-    of_its_kind: Sequence[str],
+    features: Any, role: str, asked: Sequence[str] | None, guesses: Sequence[str | None], of_its_kind: Sequence[str]
 ) -> str:
     """The feature that was asked for, or has the expected name, or is the only one of its kind."""
     listed = ", ".join(sorted(features))

@@ -31,13 +31,7 @@ from engine.models.initial import AS_WRITTEN
 from engine.statistics import Estimate
 from engine.tasks import load_data
 from engine.theory.comparison import Check, Measured, Prediction, TheoryCurve
-from engine.theory.order_parameters import (
-    Overlaps,
-    escape_rate,
-    loss_curve,
-    overlaps_of,
-    plateau_height,
-)
+from engine.theory.order_parameters import Overlaps, escape_rate, loss_curve, overlaps_of, plateau_height
 from engine.theory.starts import starts_of
 
 USES = ("loss",)

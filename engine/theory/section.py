@@ -22,14 +22,7 @@ from engine.report.thinning import thinned
 from engine.statistics import Estimate
 from engine.store import WorkDirectory
 from engine.theory import THEORIES
-from engine.theory.comparison import (
-    Check,
-    Measured,
-    MeasuredCurve,
-    MeasuredGrid,
-    Prediction,
-    TheoryCurve,
-)
+from engine.theory.comparison import Check, Measured, MeasuredCurve, MeasuredGrid, Prediction, TheoryCurve
 
 KEY = "theory"
 _HEADER = ["arm", "quantity", "theory", "measured (interval)", "deviation", "bound", "agrees"]

@@ -52,10 +52,7 @@ OPTIMIZERS: dict[str, Optimizer] = {
         {"momentum": 0.0, "nesterov": False},
         lambda rate, h, arm: optax.sgd(rate, momentum=h["momentum"], nesterov=arm.nesterov),
     ),
-    "adam": Optimizer(
-        _ADAM,
-        lambda rate, h, arm: optax.adam(rate, h["beta1"], h["beta2"], h["epsilon"]),
-    ),
+    "adam": Optimizer(_ADAM, lambda rate, h, arm: optax.adam(rate, h["beta1"], h["beta2"], h["epsilon"])),
     "adamw": Optimizer(
         {**_ADAM, "weight_decay": 1e-4},
         lambda rate, h, arm: optax.adamw(rate, h["beta1"], h["beta2"], h["epsilon"], weight_decay=h["weight_decay"]),
@@ -116,9 +113,7 @@ def hyperparams(arm: Arm) -> dict[str, float]:
     return {name: float(getattr(arm, name)) for name in names}
 
 
-def make_optimizer(
-    arm: Arm,
-) -> Callable[[jax.Array, Hyperparams], optax.GradientTransformation]:
+def make_optimizer(arm: Arm) -> Callable[[jax.Array, Hyperparams], optax.GradientTransformation]:
     """From (step, hyperparameters), both of which may be traced, to the optax transformation."""
     build = OPTIMIZERS[arm.optimizer].build
     rate = make_rate(arm)

@@ -105,18 +105,13 @@ def watch_step(monitor: Monitor, step: jax.Array, info: StepInfo, rules: Rules) 
     patience = rules.detector.divergence_steps
     first_high = step - patience
     diverged_step = jnp.where(
-        ~jnp.isfinite(batch_loss),
-        step - 1,
-        jnp.where(num_high >= patience, first_high, NOT_DIVERGED),
+        ~jnp.isfinite(batch_loss), step - 1, jnp.where(num_high >= patience, first_high, NOT_DIVERGED)
     )
     is_first = monitor.diverged_step == NOT_DIVERGED
     if info.is_hit is not None:
         is_new = info.is_hit & (monitor.hitting_step == NOT_HIT)
         monitor = monitor._replace(hitting_step=jnp.where(is_new, step - 1, monitor.hitting_step))
-    return monitor._replace(
-        num_high=num_high,
-        diverged_step=jnp.where(is_first, diverged_step, monitor.diverged_step),
-    )
+    return monitor._replace(num_high=num_high, diverged_step=jnp.where(is_first, diverged_step, monitor.diverged_step))
 
 
 def watch_evaluation(monitor: Monitor, step: jax.Array, loss: jax.Array, rules: Rules) -> Monitor:

@@ -10,14 +10,4 @@ from engine.workers.processes import Crew, Worker, call, spawn
 from engine.workers.scheduler import Scheduler
 from engine.workers.supervisor import run_all
 
-__all__ = [
-    "Assignment",
-    "Crew",
-    "Delivery",
-    "Hooks",
-    "Scheduler",
-    "Worker",
-    "call",
-    "run_all",
-    "spawn",
-]
+__all__ = ["Assignment", "Crew", "Delivery", "Hooks", "Scheduler", "Worker", "call", "run_all", "spawn"]

@@ -172,11 +172,7 @@ class Crew:
     """
 
     def __init__(
-        self,
-        devices: Devices,
-        num_workers: int,
-        cache_dir: str | None,
-        checkpoint_every: float | None = None,
+        self, devices: Devices, num_workers: int, cache_dir: str | None, checkpoint_every: float | None = None
     ) -> None:
         self.num_workers = num_workers
         self.settings = ServeSettings(cache_dir, num_workers or 1, checkpoint_every)

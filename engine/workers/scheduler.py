@@ -124,10 +124,7 @@ class Scheduler:
             return runs, []
         steps = [self._kept_step(run) for run in runs]
         pairs = list(zip(runs, steps, strict=True))
-        return (
-            [run for run, step in pairs if step == steps[0]],
-            [run for run, step in pairs if step != steps[0]],
-        )
+        return ([run for run, step in pairs if step == steps[0]], [run for run, step in pairs if step != steps[0]])
 
     def _kept_step(self, run: Run) -> int:
         kept = self.hooks.find_checkpoint(run)

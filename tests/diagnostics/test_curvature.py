@@ -14,18 +14,9 @@ from tests.conftest import small_arm
 
 _CASES = {
     "mlp": (small_arm(dense_widths=(5,), activation="tanh"), "direct"),
-    "cnn_direct": (
-        Arm(conv_widths=(3, 4), pool_after=(1,), dense_widths=(5,), activation="tanh"),
-        "direct",
-    ),
-    "cnn_patches": (
-        Arm(conv_widths=(3, 4), pool_after=(1,), dense_widths=(5,), activation="tanh"),
-        "patches",
-    ),
-    "cnn_norm": (
-        Arm(conv_widths=(3,), pool_after=(), dense_widths=(4,), batch_norm=True, activation="tanh"),
-        "direct",
-    ),
+    "cnn_direct": (Arm(conv_widths=(3, 4), pool_after=(1,), dense_widths=(5,), activation="tanh"), "direct"),
+    "cnn_patches": (Arm(conv_widths=(3, 4), pool_after=(1,), dense_widths=(5,), activation="tanh"), "patches"),
+    "cnn_norm": (Arm(conv_widths=(3,), pool_after=(), dense_widths=(4,), batch_norm=True, activation="tanh"), "direct"),
 }
 
 
@@ -92,8 +83,7 @@ def _loss(arm, form):
 
 
 @pytest.mark.parametrize(
-    "name",
-    ["cnn_direct", *(pytest.param(n, marks=pytest.mark.slow) for n in ("cnn_norm", "cnn_patches"))],
+    "name", ["cnn_direct", *(pytest.param(n, marks=pytest.mark.slow) for n in ("cnn_norm", "cnn_patches"))]
 )
 def test_products_with_the_hessian_are_those_of_the_native_network(name):
     """Which are made forward over reverse, by JAX' own rules throughout."""

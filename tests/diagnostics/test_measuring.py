@@ -195,9 +195,7 @@ def test_streamed_data_are_measured_alike(make_pool):
     runs = [run._replace(order_seed=0) for run in runs_of(arm, [0, 1], horizon=99)]
     on_device = drain(make_pool(arm, width=2, **options), runs, 2)
     on_host = drain(
-        make_pool(streamed, width=2, **options),
-        [run._replace(arm=resolve_arm(streamed)) for run in runs],
-        2,
+        make_pool(streamed, width=2, **options), [run._replace(arm=resolve_arm(streamed)) for run in runs], 2
     )
     for key, run in on_device.items():
         for series, values in run.diagnostics.items():

@@ -22,11 +22,7 @@ _EXPECTED = {
         ("Conv_0", "Conv_1", "DenseStack_0/Dense_0", "DenseStack_0/Dense_1"),
         {"Conv_0"},
     ),
-    "resnet": (
-        Arm(model=f"{_OWN}:ResNet4"),
-        ("Conv_0", "Block_0/Conv_0", "Block_0/Conv_1", "Dense_0"),
-        {"Conv_0"},
-    ),
+    "resnet": (Arm(model=f"{_OWN}:ResNet4"), ("Conv_0", "Block_0/Conv_0", "Block_0/Conv_1", "Dense_0"), {"Conv_0"}),
     "nnx": (Arm(model=f"{_OWN}:CNN"), ("conv", "blocks/0", "head"), {"conv"}),
 }
 

@@ -91,9 +91,7 @@ def test_the_process_builds_and_ends(copied, monkeypatch):
     inherited = []
     prepare = multiprocessing.spawn.get_preparation_data
     monkeypatch.setattr(
-        multiprocessing.spawn,
-        "get_preparation_data",
-        lambda name: inherited.append(prepare(name)) or inherited[-1],
+        multiprocessing.spawn, "get_preparation_data", lambda name: inherited.append(prepare(name)) or inherited[-1]
     )
     page = LivePage(copied, every=3600.0)
     page.on_end()

@@ -46,11 +46,7 @@ def _linen_loop(module: Any, switch: dict[str, bool], batches: Any, key: jax.Arr
     def step(params: Any, stats: Any, state: Any, x: Any, y: Any, key: Any) -> Any:
         def loss_fn(params: Any) -> Any:
             logits, new = module.apply(
-                {"params": params, "batch_stats": stats},
-                x,
-                **switch,
-                mutable=["batch_stats"],
-                rngs={"dropout": key},
+                {"params": params, "batch_stats": stats}, x, **switch, mutable=["batch_stats"], rngs={"dropout": key}
             )
             return _cross_entropy(logits, y), new.get("batch_stats", {})
 

@@ -88,10 +88,7 @@ def test_arguments_are_python_values_in_one_order():
 def test_a_sweep_may_run_over_an_argument():
     study = Study("own", {"arm": _arm("VisionTransformer", ("dim=8",))}, seeds=1, epochs=1)
     swept = with_sweep(study, {"model_arg.dim": ["4", "6"], "learning_rate": [0.1]})
-    assert list(swept.arms) == [
-        "model_arg.dim=4,learning_rate=0.1",
-        "model_arg.dim=6,learning_rate=0.1",
-    ]
+    assert list(swept.arms) == ["model_arg.dim=4,learning_rate=0.1", "model_arg.dim=6,learning_rate=0.1"]
     assert [arm.model_args for arm in swept.arms.values()] == [("dim=4",), ("dim=6",)]
 
 
@@ -124,10 +121,7 @@ def test_a_single_number_that_is_drawn_is_not_kept():
 def test_a_vector_beside_matrices_makes_no_normalisation_of_its_neighbours():
     params = {"w": np.ones((3, 2)) * [[1, 2]], "b": np.zeros(2), "gain": np.full(2, 3.0)}
     assert kept_values(params, params) == (None, 3.0, None)
-    assert kept_values({"norm": {"b": np.zeros(2), "g": np.ones(2)}}, {"b": np.zeros(2), "g": np.ones(2)}) == (
-        0.0,
-        1.0,
-    )
+    assert kept_values({"norm": {"b": np.zeros(2), "g": np.ones(2)}}, {"b": np.zeros(2), "g": np.ones(2)}) == (0.0, 1.0)
 
 
 def test_the_inputs_of_a_projection_are_not_multiplied_by_its_heads():
@@ -191,15 +185,8 @@ def test_parameters_that_no_gradient_reaches_are_named(data_dir, tmp_path):
 
 def test_parameters_that_cannot_move_from_a_start_are_named(data_dir):
     """A head of zeros stops every gradient behind it for a step, and dead units for good."""
-    assert try_network(_spec("Unreached", data_dir), None).unmoved == [
-        "hidden/bias",
-        "hidden/kernel",
-    ]
-    assert try_network(_spec("Dead", data_dir), None).unmoved == [
-        "hidden/bias",
-        "hidden/kernel",
-        "out/kernel",
-    ]
+    assert try_network(_spec("Unreached", data_dir), None).unmoved == ["hidden/bias", "hidden/kernel"]
+    assert try_network(_spec("Dead", data_dir), None).unmoved == ["hidden/bias", "hidden/kernel", "out/kernel"]
     assert try_network(_spec("mlp", data_dir), None).unmoved == []
 
 
@@ -273,8 +260,7 @@ def test_outputs_that_are_shares_are_noticed(data_dir):
 
 
 @pytest.mark.parametrize(
-    ("name", "words"),
-    [("NotANumber", "loss of the first batch is nan"), ("AllStopped", "reaches none")],
+    ("name", "words"), [("NotANumber", "loss of the first batch is nan"), ("AllStopped", "reaches none")]
 )
 def test_a_network_that_cannot_learn_is_refused(name, words, data_dir):
     with pytest.raises(InputError, match=words):

@@ -74,12 +74,7 @@ def test_a_curve_that_diverged_ends_before():
 
 @pytest.mark.parametrize(
     ("height", "statuses"),
-    [
-        (0.16, ("stuck",)),
-        (0.18, ("stuck", "broke")),
-        (0.22, ("broke", "stuck")),
-        (0.24, ("broke",)),
-    ],
+    [(0.16, ("stuck",)), (0.18, ("stuck", "broke")), (0.22, ("broke", "stuck")), (0.24, ("broke",))],
 )
 def test_near_the_threshold_of_the_end_two_statuses_are_admissible(height, statuses):
     steps = np.arange(0, 4001.0)

@@ -21,14 +21,7 @@ SHOWN = ("status", "onset_step", "onset_lower", "onset_upper", "half_step", "wid
 def study(tmp_path_factory, data_dir):
     """A study that was run here."""
     path = tmp_path_factory.mktemp("own") / "study"
-    run(
-        small_study(seeds=2, horizon=440),
-        path,
-        data_dir=data_dir,
-        num_workers=0,
-        is_quiet=True,
-        has_report=False,
-    )
+    run(small_study(seeds=2, horizon=440), path, data_dir=data_dir, num_workers=0, is_quiet=True, has_report=False)
     return path
 
 

@@ -16,12 +16,7 @@ def _roles(names: str, **options: str) -> Roles:
     ("names", "step", "epoch", "loss"),
     [
         ("epoch,accuracy,loss,val_accuracy,val_loss", "", "epoch", "loss"),
-        (
-            "epoch,step,train_loss_step,train_loss_epoch,val_loss",
-            "step",
-            "epoch",
-            "train_loss_step",
-        ),
+        ("epoch,step,train_loss_step,train_loss_epoch,val_loss", "step", "epoch", "train_loss_step"),
         ("Step,train_loss,train_loss__MIN,train_loss__MAX", "Step", "", "train_loss"),
         ("iteration,trainLoss,lr", "iteration", "", "trainLoss"),
         ("_step,_runtime,train/loss,val/loss", "_step", "", "train/loss"),

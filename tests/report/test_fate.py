@@ -30,10 +30,7 @@ def _crossed(time: np.ndarray) -> ArmRuns:
     """A grid `[num_starts, num_orders]` beside few repetitions, which say nothing by themselves."""
     init, order = (index.ravel() for index in np.indices(time.shape))
     event = np.where(time.ravel() < 880, 1, 0)
-    return _arm(
-        np.array([200.0, 201.0]),
-        grid=GridRuns(init, order, np.minimum(time.ravel(), 880.0), event, 0),
-    )
+    return _arm(np.array([200.0, 201.0]), grid=GridRuns(init, order, np.minimum(time.ravel(), 880.0), event, 0))
 
 
 def _grid(init_share: float, order_share: float, seed: int = 0) -> ArmRuns:

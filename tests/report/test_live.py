@@ -50,8 +50,7 @@ def test_nothing_planned_is_no_division_by_zero():
 
 
 @pytest.mark.parametrize(
-    ("num_over", "words"),
-    [(0, "No run is over yet."), (1, "1 run is over, but"), (5, "5 runs are over, but")],
+    ("num_over", "words"), [(0, "No run is over yet."), (1, "1 run is over, but"), (5, "5 runs are over, but")]
 )
 def test_a_page_without_runs_exists(num_over, words):
     page = make_waiting_page("study", "<script>alert(1)</script>", num_over)

@@ -127,10 +127,7 @@ def test_a_coarse_grid_is_said(tmp_path):
 
 
 def test_the_page_is_one_file_and_escapes_names(tmp_path):
-    arms = {
-        "<script>alert(1)</script>": _late("<script>alert(1)</script>"),
-        "$x_1$": _early("$x_1$"),
-    }
+    arms = {"<script>alert(1)</script>": _late("<script>alert(1)</script>"), "$x_1$": _early("$x_1$")}
     summary = _summary(tmp_path, arms, "<script>alert(1)</script>")
     verdict = _verdict(summary)
     figures = {name: to_svg(figure, name) for name, figure in make_figures(summary, make_fates(summary)).items()}
@@ -163,25 +160,14 @@ def test_the_same_study_makes_the_same_figures(tmp_path):
 
 @pytest.mark.parametrize(
     ("value", "unit", "text"),
-    [
-        (11.234, "epochs", "11.2"),
-        (-9.81, "epochs", "−9.8"),
-        (246.7, "steps", "247"),
-        (math.inf, "", "∞"),
-    ],
+    [(11.234, "epochs", "11.2"), (-9.81, "epochs", "−9.8"), (246.7, "steps", "247"), (math.inf, "", "∞")],
 )
 def test_numbers_as_people_write_them(value, unit, text):
     assert number(value, unit) == text
 
 
 def test_shares_and_intervals():
-    assert [percent(v) for v in (0, 0.004, 0.5, 0.996, 1)] == [
-        "0 %",
-        "0.4 %",
-        "50 %",
-        "99.6 %",
-        "100 %",
-    ]
+    assert [percent(v) for v in (0, 0.004, 0.5, 0.996, 1)] == ["0 %", "0.4 %", "50 %", "99.6 %", "100 %"]
     assert interval(Estimate(1, 0.5, math.inf), "epochs") == "0.5–∞"
     assert interval(Estimate(-1, -2.0, 0.5), "epochs") == "−2.0 to 0.5"
 

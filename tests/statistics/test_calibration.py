@@ -51,10 +51,7 @@ def test_the_table_is_the_one_that_was_printed():
 @pytest.mark.parametrize("num_runs", [1, 10, 29, 30, 99, 100, 5000])
 def test_a_caution_is_said_where_the_worst_law_is_out_of_bounds(name, num_runs):
     said = calibration.caution(name, num_runs) or ""
-    for tables, word in (
-        (calibration._LEAST_COVERAGE, "covers"),
-        (calibration._LARGEST_SIZE, "rejects"),
-    ):
+    for tables, word in ((calibration._LEAST_COVERAGE, "covers"), (calibration._LARGEST_SIZE, "rejects")):
         table = tables.get(name, {10: 95.0 if word == "covers" else 5.0})
         size = max([n for n in table if n <= num_runs] or [min(table)])
         is_short = table[size] < 93.5 if word == "covers" else table[size] > 6

@@ -200,10 +200,7 @@ def _bad(change):
         ({"init_seed": [0, 0, 0, 0], "order_seed": [0, 1, 2, 3]}, "two values of init_seed"),
         ({"order_seed": [3, 3, 3, 3], "init_seed": [0, 1, 2, 3]}, "two values of order_seed"),
         ({"order_seed": [0, 0, 0, 1]}, "4 runs share 3 pairs"),
-        (
-            {"init_seed": [0, 1, 2, 3], "order_seed": [0, 1, 2, 3]},
-            "no init_seed has two runs",
-        ),
+        ({"init_seed": [0, 1, 2, 3], "order_seed": [0, 1, 2, 3]}, "no init_seed has two runs"),
         ({"confidence": 95}, "confidence"),
         ({"time": [], "event": [], "init_seed": [], "order_seed": []}, "empty"),
         ({"time": [1], "event": [1], "init_seed": [0], "order_seed": [0]}, "values of init_seed"),

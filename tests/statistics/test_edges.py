@@ -66,12 +66,7 @@ def _with_groups(function):
     return lambda time, event: function(time, event, np.arange(np.size(time)) % 2)
 
 
-ALL = {
-    **CURVES,
-    **ESTIMATES,
-    **WEIBULL,
-    **{name: _with_groups(function) for name, function in TESTS.items()},
-}
+ALL = {**CURVES, **ESTIMATES, **WEIBULL, **{name: _with_groups(function) for name, function in TESTS.items()}}
 
 
 @pytest.mark.parametrize("name", ALL)

@@ -61,14 +61,8 @@ def test_thirty_six_pairs_that_agree_show_a_margin_of_a_tenth(num, verdict):
 def test_the_other_way_round_has_the_other_sign(seed, num):
     own, other = np.random.default_rng(seed).uniform(0, 10, (2, num))
     for first, second in (
-        (
-            s.equivalent_means(own, other, 10.0, Margin(1.0)),
-            s.equivalent_means(other, own, 10.0, Margin(1.0)),
-        ),
-        (
-            s.equivalent_shares(own > 5, other > 5, Margin(0.1)),
-            s.equivalent_shares(other > 5, own > 5, Margin(0.1)),
-        ),
+        (s.equivalent_means(own, other, 10.0, Margin(1.0)), s.equivalent_means(other, own, 10.0, Margin(1.0))),
+        (s.equivalent_shares(own > 5, other > 5, Margin(0.1)), s.equivalent_shares(other > 5, own > 5, Margin(0.1))),
     ):
         assert first.verdict == second.verdict
         assert first.difference[:3] == pytest.approx(

@@ -45,10 +45,7 @@ def test_log_rank_of_two_agrees_with_scipy(seed):
     from scipy.stats import CensoredData, logrank
 
     (time, event), (time2, event2) = _data(seed), _data(seed + 50)
-    theirs = logrank(
-        CensoredData.right_censored(time, event == 0),
-        CensoredData.right_censored(time2, event2 == 0),
-    )
+    theirs = logrank(CensoredData.right_censored(time, event == 0), CensoredData.right_censored(time2, event2 == 0))
     both = np.concatenate([time, time2]), np.concatenate([event, event2])
     ours = s.log_rank(*both, np.repeat([0, 1], 40))
     assert ours.statistic == pytest.approx(theirs.statistic**2, rel=1e-8)

@@ -22,14 +22,10 @@ def test_kaplan_meier_freireich():
     curve = s.kaplan_meier(TREATED_TIME, TREATED_EVENT)
     rows = np.searchsorted(curve.time, [6, 7, 10, 13, 16, 22, 23])
     np.testing.assert_allclose(
-        curve.value[rows],
-        [0.857143, 0.806723, 0.752941, 0.690196, 0.627451, 0.537815, 0.448179],
-        atol=5e-7,
+        curve.value[rows], [0.857143, 0.806723, 0.752941, 0.690196, 0.627451, 0.537815, 0.448179], atol=5e-7
     )
     np.testing.assert_allclose(
-        curve.standard_error[rows],
-        [0.0764, 0.0869, 0.0963, 0.1068, 0.1141, 0.1282, 0.1346],
-        atol=5e-5,
+        curve.standard_error[rows], [0.0764, 0.0869, 0.0963, 0.1068, 0.1141, 0.1282, 0.1346], atol=5e-5
     )
     np.testing.assert_array_equal(curve.at_risk[rows], [21, 17, 15, 12, 11, 7, 6])
 
@@ -82,10 +78,7 @@ def test_proportion(successes, trials, method, lower, upper):
     """R: `binom::binom.confint`; Brown, Cai and DasGupta (2001), Statist. Sci. 16."""
     found = s.proportion(successes, trials, method)
     assert found.value == successes / trials
-    assert (found.lower, found.upper) == (
-        pytest.approx(lower, abs=5e-7),
-        pytest.approx(upper, abs=5e-7),
-    )
+    assert (found.lower, found.upper) == (pytest.approx(lower, abs=5e-7), pytest.approx(upper, abs=5e-7))
 
 
 def test_holm():

@@ -42,10 +42,7 @@ def test_without_censoring_it_is_the_paired_t_interval(seed, num):
 
     time, event, other_time, other_event = _arms(np.random.default_rng(seed), num, "competing")
     found = s.paired_difference(time, event, other_time, other_event, HORIZON)
-    own, other = (
-        np.where(event == 1, time, HORIZON),
-        np.where(other_event == 1, other_time, HORIZON),
-    )
+    own, other = (np.where(event == 1, time, HORIZON), np.where(other_event == 1, other_time, HORIZON))
     if np.ptp(own - other) < 1e-9:
         return
     theirs = ttest_rel(own, other)
@@ -69,10 +66,7 @@ def test_influence_is_the_derivative_with_respect_to_a_weight(seed):
     influence = _influence(found)
     assert influence.sum() == pytest.approx(0, abs=1e-9)
     for i in range(num):
-        heavy = (
-            np.append(np.tile(time, copies), time[i]),
-            np.append(np.tile(event, copies), event[i]),
-        )
+        heavy = (np.append(np.tile(time, copies), time[i]), np.append(np.tile(event, copies), event[i]))
         change = (_area(*heavy, HORIZON).value - found.value) * (num * copies + 1)
         assert influence[i] == pytest.approx(change, abs=0.01)
 

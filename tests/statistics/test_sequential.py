@@ -190,11 +190,7 @@ def _studies(seed, ratio, block, shared=False):
     for theta in (2.0, 0.5):
         values = [
             s.safe_log_rank(
-                time[k : k + block].ravel(),
-                event[k : k + block].ravel(),
-                np.tile([0, 1], block),
-                theta,
-                baseline=0,
+                time[k : k + block].ravel(), event[k : k + block].ravel(), np.tile([0, 1], block), theta, baseline=0
             ).e_value
             for k in range(0, 64, block)
         ]

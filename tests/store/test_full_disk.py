@@ -62,11 +62,7 @@ def _fail_at(monkeypatch, number, code, has_cleaning=True):
 
 
 @pytest.mark.parametrize(
-    ("code", "has_cleaning"),
-    [
-        (errno.ENOSPC, True),
-        pytest.param(errno.EIO, False, marks=pytest.mark.slow),
-    ],
+    ("code", "has_cleaning"), [(errno.ENOSPC, True), pytest.param(errno.EIO, False, marks=pytest.mark.slow)]
 )
 def test_every_write_may_fail(tmp_path, monkeypatch, caplog, code, has_cleaning):
     # Waiting for the disk is most of the time, and shows nothing here.

@@ -248,11 +248,7 @@ def test_what_killed_launches_had_not_finished_writing_is_removed(workdir):
     for folder in ("figures", "checkpoint", "damaged"):
         (workdir.path / folder).mkdir()
     removed = [".study.json.abcdefgh.tmp", ".study.json.bak.a_c1efgh", "damaged/.x.abcdefgh.tmp"]
-    removed += [
-        "parts/.abc.parquet.abcdefgh",
-        "parts/.manifest.abcdefgh.tmp",
-        "checkpoint/.x.abcdefgh.tmp",
-    ]
+    removed += ["parts/.abc.parquet.abcdefgh", "parts/.manifest.abcdefgh.tmp", "checkpoint/.x.abcdefgh.tmp"]
     reports = [".report.html.abcdefgh.tmp", "figures/.curves_1.svg.abcdefgh.tmp"]
     kept = [".config.personal", "figures/mine.svg", "notes.txt", ".study.json.swp"]
     for name in (*removed, *reports, *kept):
@@ -291,8 +287,7 @@ def test_sizes_of_our_own_parts_are_what_their_pages_say():
 
 
 @pytest.mark.parametrize(
-    ("bound", "value", "words"),
-    [("MAX_DECODED_BYTES", 2**21, "unpacked"), ("MAX_ROWS", 999, "1000 rows")],
+    ("bound", "value", "words"), [("MAX_DECODED_BYTES", 2**21, "unpacked"), ("MAX_ROWS", 999, "1000 rows")]
 )
 def test_values_that_a_few_bytes_stand_for_are_counted_before_they_are_read(monkeypatch, bound, value, words):
     lists = [np.zeros(1000, np.float32)] * 1000

@@ -85,11 +85,7 @@ def test_where_both_are_damaged_it_is_one_clear_error_unless_there_is_nothing_to
     for name in study_file.OF_A_LAUNCH:
         (tmp_path / name).write_text("{")
     before = sorted(p.name for p in tmp_path.rglob("*"))
-    for open_it in (
-        store.open_existing,
-        store.find_existing,
-        lambda path: store.create_or_resume(path, _document()),
-    ):
+    for open_it in (store.open_existing, store.find_existing, lambda path: store.create_or_resume(path, _document())):
         with pytest.raises(InputError, match=r"damaged.*restore one of them") as caught:
             open_it(tmp_path)
         assert "\n" not in str(caught.value)
@@ -275,11 +271,7 @@ def test_folders_that_lead_elsewhere_are_refused(tmp_path, folder):
     if (workdir.path / folder).exists():
         os.rename(workdir.path / folder, tmp_path / "moved")
     (workdir.path / folder).symlink_to(home)
-    for open_it in (
-        store.open_existing,
-        store.find_existing,
-        lambda path: store.create_or_resume(path, _document()),
-    ):
+    for open_it in (store.open_existing, store.find_existing, lambda path: store.create_or_resume(path, _document())):
         with pytest.raises(InputError, match="symbolic link, expected a real directory"):
             open_it(workdir.path)
     with pytest.raises(InputError, match="symbolic link"), store.hold(workdir.path, pytest.fail):

@@ -85,11 +85,7 @@ def test_another_study_is_refused_with_the_differences_named(tmp_path):
     other["identity"]["arms"]["a"]["learning_rate"] = 0.2
     with pytest.raises(InputError) as caught:
         store.create_or_resume(tmp_path / "w", other)
-    for words in (
-        "learning_rate of 'a' was 0.1, is now 0.2",
-        "root_seed was 10, is now 20",
-        "extra is new",
-    ):
+    for words in ("learning_rate of 'a' was 0.1, is now 0.2", "root_seed was 10, is now 20", "extra is new"):
         assert words in str(caught.value)
     assert (tmp_path / "w" / "study.json").read_bytes() == before
 

@@ -91,10 +91,7 @@ def examples_of(dataset: str, seed: int = 0) -> dict[str, tuple[np.ndarray, np.n
     shape = (32, 32, 3) if dataset.startswith("cifar") else (28, 28, 1)
     num_classes = 100 if dataset == "cifar100" else 10
     return {
-        part: (
-            chance.integers(0, 256, (number, *shape), np.uint8),
-            (np.arange(number) % num_classes).astype(np.uint8),
-        )
+        part: (chance.integers(0, 256, (number, *shape), np.uint8), (np.arange(number) % num_classes).astype(np.uint8))
         for part, number in (("train", NUM_TRAINING), ("test", NUM_TEST))
     }
 

@@ -22,8 +22,7 @@ def _read(tmp_path, fields=None, **arrays):
 
 
 @pytest.mark.parametrize(
-    ("inputs", "targets"),
-    [("x", "y"), ("X", "Y"), ("images", "labels"), ("inputs", "targets"), ("features", "label")],
+    ("inputs", "targets"), [("x", "y"), ("X", "Y"), ("images", "labels"), ("inputs", "targets"), ("features", "label")]
 )
 def test_names_are_guessed_and_that_is_said(inputs, targets, tmp_path):
     data, reading = _read(tmp_path, **{inputs: X, targets: Y})

@@ -93,10 +93,7 @@ def test_another_task_seed_holds_out_other_sums():
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        (
-            {"dataset": "soft_committee", "num_inputs": 2, "teacher_units": 3},
-            "at most num_inputs=2",
-        ),
+        ({"dataset": "soft_committee", "num_inputs": 2, "teacher_units": 3}, "at most num_inputs=2"),
         ({"dataset": "sparse_parity", "num_inputs": 2}, "parity_size=3: expected at most"),
         ({"dataset": "modular_addition", "held_out_fraction": 1e-4}, "some to hold out"),
         ({"dataset": "modular_addition", "held_out_fraction": 0.99}, "one of each sum"),

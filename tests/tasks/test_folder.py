@@ -12,15 +12,7 @@ from engine.errors import InputError
 from engine.studies.study import resolve_arm
 from engine.tasks import Reading, fingerprint, load_data
 from engine.tasks.folder import find_files, is_held_out
-from tests.tasks.sources import (
-    grey,
-    image_bytes,
-    lines,
-    read,
-    read_and_build,
-    write_classes,
-    write_digits,
-)
+from tests.tasks.sources import grey, image_bytes, lines, read, read_and_build, write_classes, write_digits
 
 
 def _held_out(folder) -> set[str]:

@@ -206,11 +206,7 @@ def test_files_that_are_none(tmp_path):
     (tmp_path / "broken.png").symlink_to(tmp_path / "nothing")
     (tmp_path / "whole.png").write_bytes(image_bytes(grey(3)))
     (tmp_path / "link.png").symlink_to(tmp_path / "whole.png")
-    for name, words in (
-        ("pipe.png", "no file"),
-        ("empty.png", "empty file"),
-        ("broken.png", "leads nowhere"),
-    ):
+    for name, words in (("pipe.png", "no file"), ("empty.png", "empty file"), ("broken.png", "leads nowhere")):
         with pytest.raises(UnreadableError, match=words):
             look(tmp_path / name)
     assert look(tmp_path / "link.png").size == (8, 8)

@@ -27,10 +27,7 @@ def _integrated(weights: np.ndarray, end: float, times: np.ndarray) -> tuple[flo
     return float(found.t_events[0][0]), found.sol(times).prod(axis=0)
 
 
-@pytest.mark.parametrize(
-    ("weights", "published"),
-    [((0.1, 0.1), 1.3233), ((0.01, 0.01), 2.4759), ((0.2,) * 4, 6.1508)],
-)
+@pytest.mark.parametrize(("weights", "published"), [((0.1, 0.1), 1.3233), ((0.01, 0.01), 2.4759), ((0.2,) * 4, 6.1508)])
 def test_balanced_half_times_are_the_published_ones(weights, published):
     assert _half_time(*weights) == pytest.approx(published, abs=5e-5)
 
@@ -95,13 +92,7 @@ def test_the_median_over_starts_is_that_of_random_ones():
 
 
 @pytest.mark.parametrize(
-    ("start", "epsilon", "published"),
-    [
-        (0.3, 1e-8, 300),
-        (0.1, 1e-8, 341),
-        (0.05, 1e-8, 406),
-        (0.03, 1e-8, 2488),
-    ],
+    ("start", "epsilon", "published"), [(0.3, 1e-8, 300), (0.1, 1e-8, 341), (0.05, 1e-8, 406), (0.03, 1e-8, 2488)]
 )
 def test_adam_takes_the_published_number_of_steps(start, epsilon, published):
     numbers = chain.Adam(1e-3, 0.9, 0.999, epsilon)

@@ -69,11 +69,7 @@ def test_an_arm_is_only_held_against_what_holds_for_it():
     noisy = predict(dataclasses.replace(arm, batch_size=1))
     assert [check.quantity[:4] for check in noisy.checks] == ["time"]
     assert "too large" in noisy.notes[0]
-    for fields in (
-        {"student_units": 3},
-        {"momentum": 0.9},
-        {"teacher_units": 1, "student_units": 1},
-    ):
+    for fields in ({"student_units": 3}, {"momentum": 0.9}, {"teacher_units": 1, "student_units": 1}):
         other = predict(dataclasses.replace(arm, **fields))
         assert not other.checks
         assert "Nothing is known" in other.notes[0]

@@ -58,8 +58,7 @@ def _is_dead_at_start(arm: Arm) -> np.ndarray:
 
 
 @pytest.mark.parametrize(
-    ("widths", "exact"),
-    [((1,), 1 / 2), ((2,), 1 / 4), ((2, 2), 7 / 16), ((3, 1), 9 / 16), ((2, 3, 4), 197 / 512)],
+    ("widths", "exact"), [((1,), 1 / 2), ((2,), 1 / 4), ((2, 2), 7 / 16), ((3, 1), 9 / 16), ((2, 3, 4), 197 / 512)]
 )
 def test_the_share_is_exact(widths, exact):
     assert born_dead(widths) == pytest.approx(exact, rel=1e-15)

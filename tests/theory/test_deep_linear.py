@@ -64,8 +64,7 @@ def test_runs_of_another_clock_are_found_out(balanced):
 
 
 @pytest.mark.parametrize(
-    ("optimizer", "rate", "depth", "deviation", "horizon"),
-    [("sgd", 1e-3, 2, 0.3, 1980), ("adam", 1e-3, 4, 0.4, 1100)],
+    ("optimizer", "rate", "depth", "deviation", "horizon"), [("sgd", 1e-3, 2, 0.3, 1980), ("adam", 1e-3, 4, 0.4, 1100)]
 )
 def test_every_random_start_is_followed(make_pool, optimizer, rate, depth, deviation, horizon):
     arm = _arm(optimizer=optimizer, learning_rate=rate, depth=depth, init="normal", init_scale=deviation)

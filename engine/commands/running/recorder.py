@@ -34,11 +34,7 @@ class Recorder:
     """
 
     def __init__(
-        self,
-        plan: Plan,
-        directory: WorkDirectory,
-        checkpoints: CheckpointFolder,
-        observers: Sequence[Observer] = (),
+        self, plan: Plan, directory: WorkDirectory, checkpoints: CheckpointFolder, observers: Sequence[Observer] = ()
     ) -> None:
         self.progress = Progress(0, 0, False)
         self.num_rows = 0

@@ -6,15 +6,7 @@ evaluated with other rules for convolutions, poolings and, in the form `direct`,
 What no rule covers is left as it is.
 """
 
-from engine.models.lowering import (
-    affine,
-    blocks,
-    convolutions,
-    direct,
-    geometry,
-    interpreter,
-    pooling,
-)
+from engine.models.lowering import affine, blocks, convolutions, direct, geometry, interpreter, pooling
 from engine.models.lowering.convolutions import FORMS, default_form
 from engine.models.lowering.interpreter import has_convolutions, lower
 from engine.registry import fingerprint_sources

@@ -103,12 +103,7 @@ def _backward(saved: tuple[jax.Array, ...], gradient: jax.Array) -> tuple[jax.Ar
     x, shift, scale, offset = saved
     total = _summed(gradient, scale.shape)
     weighted = _summed(gradient * x, scale.shape)
-    return (
-        gradient * scale,
-        -scale * total,
-        weighted - shift * total,
-        _summed(total, offset.shape),
-    )
+    return (gradient * scale, -scale * total, weighted - shift * total, _summed(total, offset.shape))
 
 
 affine.defvjp(_forward, _backward)

@@ -17,13 +17,7 @@ import numpy as np
 from jax import lax
 
 from engine.models.lowering.direct import Arithmetic, direct, pointwise
-from engine.models.lowering.geometry import (
-    Geometry,
-    conv_extents,
-    is_pointwise,
-    output_extents,
-    padded,
-)
+from engine.models.lowering.geometry import Geometry, conv_extents, is_pointwise, output_extents, padded
 
 FORMS: dict[str, str] = {
     "direct": "the library's convolutions, one lane after another",

@@ -13,21 +13,8 @@ import jax.numpy as jnp
 from jax import lax
 from jax.custom_batching import sequential_vmap
 
-from engine.models.lowering.blocks import (
-    block_sizes,
-    blocked_geometry,
-    from_blocks,
-    place,
-    to_blocks,
-)
-from engine.models.lowering.geometry import (
-    Geometry,
-    Sizes,
-    conv_extents,
-    input_gradient,
-    kernel_gradient,
-    padded,
-)
+from engine.models.lowering.blocks import block_sizes, blocked_geometry, from_blocks, place, to_blocks
+from engine.models.lowering.geometry import Geometry, Sizes, conv_extents, input_gradient, kernel_gradient, padded
 
 # The gradient of a kernel is summed over parts of the batch that stay in a core's cache.
 _CACHED_BYTES = 2**18
@@ -40,13 +27,7 @@ class Arithmetic(NamedTuple):
     preferred_element_type: Any
 
 
-def direct(
-    x: jax.Array,
-    k: jax.Array,
-    geometry: Geometry,
-    arithmetic: Arithmetic,
-    may_block: bool = True,
-) -> jax.Array:
+def direct(x: jax.Array, k: jax.Array, geometry: Geometry, arithmetic: Arithmetic, may_block: bool = True) -> jax.Array:
     """The convolution of `[batch, *spatial, channels]` with `[*window, channels, features]`.
 
     Args:

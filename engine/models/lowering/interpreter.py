@@ -160,9 +160,7 @@ def _while(params: dict[str, Any], inputs: list[Any], form: str) -> list[Any]:
     test = _as_function(params["cond_jaxpr"], form)
     body = _as_function(params["body_jaxpr"], form)
     return lax.while_loop(
-        lambda carry: test(*of_cond, *carry)[0],
-        lambda carry: body(*of_body, *carry),
-        inputs[num_cond + num_body :],
+        lambda carry: test(*of_cond, *carry)[0], lambda carry: body(*of_body, *carry), inputs[num_cond + num_body :]
     )
 
 

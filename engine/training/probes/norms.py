@@ -23,11 +23,7 @@ PARAMS, GRADIENT, UPDATE = "param_norm", "gradient_norm", "update_norm"
 
 
 def _measure(subject: Subject, snapshot: Snapshot, memory: Any) -> tuple[Values, Any]:
-    trees = {
-        PARAMS: snapshot.state.params,
-        GRADIENT: snapshot.first.grads,
-        UPDATE: snapshot.first.updates,
-    }
+    trees = {PARAMS: snapshot.state.params, GRADIENT: snapshot.first.grads, UPDATE: snapshot.first.updates}
     values = {}
     for series, tree in trees.items():
         lengths = [norm(leaf) for leaf in jax.tree.leaves(tree)]
