@@ -154,7 +154,7 @@ def _diagnose(values: flags.FlagValues) -> None:
 
 
 def _show(results: "Results", workdir: str) -> None:
-    from engine.store import as_path
+    from engine.user_code import as_path
 
     print(f"\n{results}\n\nreport: {as_path(workdir) / 'report.html'}")
 

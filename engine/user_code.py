@@ -16,7 +16,6 @@ from types import ModuleType
 from typing import Any, NamedTuple
 
 from engine.errors import InputError, did_you_mean, one_line, unknown_name
-from engine.store.redact import without_home
 
 _NEVER_OWN = {"site-packages", "dist-packages"}
 
@@ -74,6 +73,32 @@ def canonical(text: str, field: str) -> str:
     if path.is_relative_to(Path.cwd()):
         return f"{path.relative_to(Path.cwd()).as_posix()}:{name}"
     return f"{without_home(place)}:{name}"
+
+
+def as_path(place: str | os.PathLike[str]) -> Path:
+    """A place that somebody has typed, with `~` spelled out.
+
+    Raises:
+        InputError: it cannot be one.
+    """
+    if "\0" in str(place):
+        raise InputError(f"{str(place)!r} is no place in a file system")
+    try:
+        return Path(place).expanduser()
+    except RuntimeError:
+        raise InputError(f"{str(place)!r}: there is no such home directory") from None
+
+
+def without_home(place: str | os.PathLike[str]) -> str:
+    """A place as it can be found again, absolute, with this user's home as `~`.
+
+    Args:
+        place: as it was typed.
+    """
+    path, home = (Path(os.path.abspath(os.path.expanduser(p))) for p in (place, "~"))
+    if home != Path(home.anchor) and path.is_relative_to(home):
+        path = Path("~") / path.relative_to(home)
+    return path.as_posix()
 
 
 def load(text: str, field: str) -> Any:

@@ -14,7 +14,7 @@ from engine.store.study_json import document, identity_differences, identity_of,
 from engine.studies import designs
 from engine.studies.expand import Waited, make_plan, run_of, with_forks
 from engine.studies.study import with_sweep
-from engine.workers.devices import Devices
+from engine.workers.devices import Devices, current_launch
 from tests.conftest import small_arm, small_study
 
 LOADED: dict[str, dict] = {}
@@ -51,13 +51,13 @@ def _load_once(monkeypatch):
 def _stored(study, data_dir: str, **settings) -> dict:
     """`study.json` as it comes back from disk."""
     plan = make_plan(study, "cpu", settings.get("width"), settings.get("form"), data_dir)
-    return json.loads(json.dumps(document(plan, Devices("cpu", 1)), sort_keys=True))
+    return json.loads(json.dumps(document(plan, "cpu", current_launch(Devices("cpu", 1))), sort_keys=True))
 
 
 @pytest.mark.parametrize("name", list(STUDIES))
 def test_a_study_is_rebuilt_from_its_document_alone(name, data_dir):
     stored = _stored(STUDIES[name], data_dir, width=6, form="patches")
-    rebuilt = document(plan_of(stored, "cpu", data_dir), Devices("cpu", 1))
+    rebuilt = document(plan_of(stored, "cpu", data_dir), "cpu", current_launch(Devices("cpu", 1)))
     assert rebuilt["identity"] == stored["identity"]
     assert rebuilt["study"] == stored["study"]
     assert rebuilt["arm_order"] == stored["arm_order"]

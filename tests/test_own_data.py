@@ -17,7 +17,7 @@ from engine.store import open_existing, study_file
 from engine.store.study_json import document, identity_differences, identity_of, plan_of, study_of
 from engine.studies.expand import make_plan
 from engine.studies.study import with_sweep
-from engine.workers.devices import Devices
+from engine.workers.devices import Devices, current_launch
 from tests.conftest import read_all, small_arm, small_study
 from tests.tasks.sources import write_classes, write_digits, write_divided_digits
 
@@ -140,13 +140,13 @@ def test_one_place_cannot_stand_for_two(tmp_path, data_dir):
         write_classes(tmp_path / name, "x", "y", *("z" if name == "b" else ""), num_images=60)
     arms = {name: small_arm(dataset_dir=str(tmp_path / name)) for name in ("a", "b")}
     plan = make_plan(small_study(arms=arms, baseline=None), "cpu", None, None, data_dir)
-    stored = document(plan, Devices("cpu", 1))
+    stored = document(plan, "cpu", current_launch(Devices("cpu", 1)))
     assert {place["dataset_dir"] for place in stored["study"]["places"].values()} == {
         str(tmp_path / name) for name in ("a", "b")
     }
     with pytest.raises(InputError, match="they lie in 2 places"):
         plan_of(stored, "cpu", data_dir, dataset_dir=str(tmp_path / "a"))
-    plain = document(make_plan(small_study(), "cpu", None, None, data_dir), Devices("cpu", 1))
+    plain = document(make_plan(small_study(), "cpu", None, None, data_dir), "cpu", current_launch(Devices("cpu", 1)))
     with pytest.raises(InputError, match="no place of their own"):
         plan_of(plain, "cpu", data_dir, dataset_dir=str(tmp_path / "a"))
 

@@ -1,6 +1,7 @@
 """What is recorded of a launch, and what must never be."""
 
 import getpass
+import importlib.metadata
 import json
 import re
 import socket
@@ -11,10 +12,11 @@ import pytest
 
 from engine import store
 from engine.commands.run import run
+from engine.lanes.versions import versions as package_versions
 from engine.store import provenance
 from engine.store.redact import discreet, without_places
 from engine.workers import determinism, devices
-from engine.workers.devices import Devices
+from engine.workers.devices import Devices, current_launch
 from tests.conftest import small_arm, small_study
 
 GPU = Devices("gpu", 4, "NVIDIA H100 80GB HBM3")
@@ -98,7 +100,7 @@ def test_a_launch_says_what_its_bits_depend_on(monkeypatch):
     monkeypatch.setenv("XLA_FLAGS", "--xla_gpu_enable_cublaslt=true")
     monkeypatch.setenv("TF_CUDNN_USE_FRONTEND", "1")
     monkeypatch.setenv("NVIDIA_TF32_OVERRIDE", "1")
-    launch = provenance.current_launch(GPU)
+    launch = current_launch(GPU)
     assert launch["devices"] == {"platform": "gpu", "kind": GPU.kind, "count": 4}
     for name in ("python", "jax", "jaxlib", "ml_dtypes", "opt_einsum", "numpy", "flax", "optax"):
         assert launch["versions"][name]
@@ -120,8 +122,8 @@ def test_plugins_and_their_libraries_are_found_by_their_names(monkeypatch):
     plugins = ["jax-cuda12-pjrt", "jax_rocm7_plugin", "nvidia-cublas-cu12", "libtpu", "jax-tpu-x"]
     others = [None, "jaxtyping", "nvidialess", "requests"]
     found = [Package(name) for name in [*plugins, *others]]
-    monkeypatch.setattr(provenance.importlib.metadata, "distributions", lambda: found)
-    versions = provenance.versions.__wrapped__()
+    monkeypatch.setattr(importlib.metadata, "distributions", lambda: found)
+    versions = package_versions.__wrapped__()
     added = {name for name, version in versions.items() if version == "1.2"}
     assert added == {name.replace("_", "-") for name in plugins}
 
@@ -146,7 +148,7 @@ def test_the_code_is_known_by_its_content(tmp_path, monkeypatch):
 
 
 def test_equal_environments_have_equal_digests():
-    launch = provenance.current_launch(GPU)
+    launch = current_launch(GPU)
     later = {**launch, "started": "later", "command": ["other"], "seconds": 3.0}
     later["devices"] = {**launch["devices"], "count": 1}
     later["versions"] = {**launch["versions"], "pyarrow": "0", "python": "2.7"}
@@ -158,7 +160,7 @@ def test_equal_environments_have_equal_digests():
 @pytest.mark.parametrize(
     ("part", "change", "words"),
     [
-        ("versions", {"jax": "9.9"}, f"jax {provenance.versions()['jax']} → 9.9"),
+        ("versions", {"jax": "9.9"}, f"jax {package_versions()['jax']} → 9.9"),
         ("versions", {"nvidia-cudnn-cu12": "9"}, "nvidia-cudnn-cu12 none → 9"),
         ("devices", {"kind": "TPU v5"}, f"device {GPU.kind} → TPU v5"),
         ("devices", {"platform": "tpu"}, "platform gpu → tpu"),
@@ -168,7 +170,7 @@ def test_equal_environments_have_equal_digests():
     ],
 )
 def test_a_difference_is_named_and_changes_the_digest(part, change, words):
-    launch = provenance.current_launch(GPU)
+    launch = current_launch(GPU)
     other = {**launch, part: {**launch[part], **change}}
     assert provenance.environment_digest(other) != provenance.environment_digest(launch)
     described = provenance.describe_differences(launch, other)
@@ -177,7 +179,7 @@ def test_a_difference_is_named_and_changes_the_digest(part, change, words):
 
 
 def test_what_an_older_record_lacks_is_no_difference():
-    launch = provenance.current_launch(GPU)
+    launch = current_launch(GPU)
     old = {"versions": {"jax": "0.9", "numpy": launch["versions"]["numpy"]}, "code": {}}
     described = provenance.describe_differences(old, launch)
     assert described == f"jax 0.9 → {launch['versions']['jax']}"
@@ -206,7 +208,7 @@ def test_another_environment_is_said_when_a_study_goes_on(tmp_path, data_dir, ca
     directory.save_document()
     run(study, tmp_path, has_report=False, **options)
     (line,) = capsys.readouterr().err.splitlines()
-    assert f"(jax 0.1 → {provenance.versions()['jax']})" in line
+    assert f"(jax 0.1 → {package_versions()['jax']})" in line
     run(study, tmp_path, has_report=False, **options)
     assert capsys.readouterr().err == ""
 

@@ -12,7 +12,8 @@ from engine.commands.run import run
 from engine.errors import StorageError
 from engine.lanes.host_batches import Spooled, opened, spool
 from engine.lanes.lane import PoolSpec
-from engine.lanes.pool import LanePool, _check_data
+from engine.lanes.memory import check_data
+from engine.lanes.pool import LanePool
 from engine.lanes.runs import Checkpoint, Run
 from engine.outcomes import DetectorSettings
 from engine.store.study_json import identity_of
@@ -186,8 +187,8 @@ def test_data_that_do_not_fit_the_device_are_refused_with_the_way_out():
     spec = PoolSpec(resolve_arm(RESIDENT), {"inputs": np.zeros(1000)}, 0, 2, 1, "direct", 11,
                     DetectorSettings())  # fmt: skip
     with pytest.raises(InputError, match="give --stream --fix_order=0"):
-        _check_data(spec, None, 7999)
-    _check_data(spec, None, 8000)
+        check_data(spec, None, 7999)
+    check_data(spec, None, 8000)
 
 
 def test_an_array_in_a_file_travels_as_its_name(tmp_path):

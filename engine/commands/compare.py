@@ -6,6 +6,7 @@ from pathlib import Path
 from engine import store
 from engine.errors import one_line
 from engine.report.contrast import Contrast, contrast_studies, in_words
+from engine.user_code import as_path
 
 
 def compare(
@@ -24,7 +25,7 @@ def compare(
     Raises:
         InputError: there is no study, or the two do not measure the same thing, with the reason.
     """
-    own, base = (store.open_existing(store.as_path(path)) for path in (workdir, baseline))
+    own, base = (store.open_existing(as_path(path)) for path in (workdir, baseline))
     contrasts = contrast_studies(own, base, arm, baseline_arm)
     for contrast in contrasts:
         names = (str(Path(path).name or path) for path in (workdir, baseline))

@@ -14,15 +14,18 @@ from engine.commands.run import default_cache_dir, find_workers, run
 from engine.commands.running.progress import note
 from engine.diagnosis.budget import Budget, Costs, choose, what_seeds_can_tell
 from engine.diagnosis.factors import Factors, factors_of
+from engine.diagnosis.record import record_of
 from engine.errors import InputError, unknown_name
 from engine.lanes import tuning
+from engine.lanes.memory import memory_limit
 from engine.studies import expand
 from engine.studies.diagnosis_kinds import AS_GIVEN
-from engine.studies.diagnosis_record import read_record, record_of
+from engine.studies.diagnosis_record import read_record
 from engine.studies.expand import Plan
 from engine.studies.study import MAX_SEEDS, Study, check_whole, resolve_arm
 from engine.tasks.controls import has_constant_inputs, has_examples
 from engine.training.probes.measuring import STEPS_AHEAD
+from engine.user_code import as_path
 from engine.workers import devices
 
 MINUTES = 10.0
@@ -221,7 +224,7 @@ def _known(workdir: str | os.PathLike[str], pilot: _Pilot, asked: _Asked) -> tup
     Raises:
         InputError: they are not those that were asked for.
     """
-    found = store.find_existing(store.as_path(workdir))
+    found = store.find_existing(as_path(workdir))
     record = None if found is None else read_record(found.document)
     if found is None:
         return None
@@ -248,7 +251,7 @@ def _known(workdir: str | os.PathLike[str], pilot: _Pilot, asked: _Asked) -> tup
 def _costs(pilot: _Pilot, available: devices.Devices, num_workers: int, cache_dir: str, began: float) -> Costs:
     """What training the configuration costs here, measured."""
     spec = pilot.plan.groups[0].spec
-    cost = workers.call(available, cache_dir, tuning.step_cost, spec, devices.memory_limit(1))
+    cost = workers.call(available, cache_dir, tuning.step_cost, spec, memory_limit(1))
     arms = [resolve_arm(factor.arm) for factor in pilot.factors.arms.values()]
     return Costs(
         seconds_per_step=cost.seconds_per_step,

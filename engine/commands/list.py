@@ -18,7 +18,7 @@ def folders_to_list(given: str | None, ours: Path) -> list[Path]:
     Raises:
         InputError: there is no such folder.
     """
-    from engine.store import as_path
+    from engine.user_code import as_path
 
     if given is None:
         return [path for path in (Path(), Path("experiments")) if path.resolve() != ours.resolve()]

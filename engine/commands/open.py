@@ -11,6 +11,7 @@ from engine.arms.arm import Arm
 from engine.errors import InputError, one_line, unknown_name
 from engine.store.study_json import study_of
 from engine.studies.study import Study
+from engine.user_code import as_path
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -34,7 +35,7 @@ class Results:
     """
 
     def __init__(self, workdir: str | os.PathLike[str]) -> None:
-        self._directory = store.open_existing(store.as_path(workdir).absolute())
+        self._directory = store.open_existing(as_path(workdir).absolute())
         self._given = str(workdir)
         self._curves: dict[tuple[str, str], ArmCurves] = {}
 

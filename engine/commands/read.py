@@ -13,6 +13,7 @@ from engine.logs import Curve, Reading, ReadOptions, find_chance_loss, read_curv
 from engine.logs.to_rows import Detected, arms_of, detect, first_loss, is_noisy, make_document, with_averages
 from engine.outcomes import DetectorSettings
 from engine.store import WorkDirectory
+from engine.user_code import as_path
 
 _QUESTION = "Is this plateau, and when does it end?"
 _ALL_RUNS = "all runs"
@@ -63,7 +64,7 @@ def read(
     """
     if isinstance(average, bool) or not 1 <= average <= _MAX_AVERAGE:
         raise InputError(f"average={average}: expected a whole number from 1 to {_MAX_AVERAGE}")
-    path = None if workdir is None else store.as_path(workdir)
+    path = None if workdir is None else as_path(workdir)
     known = find_chance_loss(classes, class_counts, chance_loss)
     places = [curves] if isinstance(curves, (str, os.PathLike)) else curves
     patterns = [os.fspath(place) for place in places]

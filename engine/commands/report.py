@@ -15,6 +15,7 @@ from engine.report.canvas import to_png
 from engine.report.findings import Findings, find
 from engine.report.table import to_text
 from engine.store import WorkDirectory
+from engine.user_code import as_path
 
 
 def report(workdir: str | os.PathLike[str], has_tensorboard: bool = False) -> dict[str, Any]:
@@ -31,7 +32,7 @@ def report(workdir: str | os.PathLike[str], has_tensorboard: bool = False) -> di
         InputError: there is no study, or no finished run in it.
         StorageError: something cannot be written.
     """
-    directory = store.open_existing(store.as_path(workdir))
+    directory = store.open_existing(as_path(workdir))
     findings = find(directory)
     path = write_report(directory, findings)
     if has_tensorboard:

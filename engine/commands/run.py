@@ -27,6 +27,7 @@ from engine.studies.designs import has_forks
 from engine.studies.expand import Plan, make_plan, spooled
 from engine.studies.study import Study
 from engine.studies.until import Until, check_goal
+from engine.user_code import as_path
 from engine.workers import devices
 from engine.workers.devices import Devices
 from engine.workers.interruption import Interrupted, SignalWatch
@@ -107,7 +108,7 @@ def run(
         raise InputError("tune chooses width and form: give neither with it")
     available, num_workers = find_workers(num_workers)
     cache = str(cache_dir or default_cache_dir())
-    path = store.as_path(workdir)
+    path = as_path(workdir)
     request = _Request(study, path, available, width, form, is_tuned, data_dir, until, watching)
     with SignalWatch() as watch, watch.deferred(), store.hold(request.workdir, _note), _closed_page(request):
         with workers.Crew(available, num_workers, cache, checkpoint_every) as crew:
@@ -202,7 +203,7 @@ def _train(request: _Request, crew: workers.Crew, watch: SignalWatch, is_quiet: 
             plan, tuned = _tuned(plan, request, crew.settings.cache_dir)
     with spooled(plan) as plan:
         with watch.at_once():
-            described = document(plan, request.devices)
+            described = document(plan, platform, devices.current_launch(request.devices))
             store.refuse_other_study(request.workdir, described)
             described["study"]["network_notes"] = try_own_networks(plan, request.devices, crew.settings.cache_dir)
         watch.check()

@@ -9,12 +9,14 @@ from engine import statistics, store, workers
 from engine.commands.run import default_cache_dir
 from engine.errors import InputError, unknown_name
 from engine.lanes import tuning
+from engine.lanes.memory import memory_limit
 from engine.report.runs import ArmRuns, read_runs
 from engine.statistics import SeedsNeeded
 from engine.store import WorkDirectory
 from engine.studies.designs import runs_per_seed
 from engine.studies.expand import make_plan
 from engine.studies.study import Study
+from engine.user_code import as_path
 from engine.workers import devices
 
 _QUESTIONS: dict[str, type] = {
@@ -75,7 +77,7 @@ def plan(
     if question not in _QUESTIONS:
         raise unknown_name("question", question, _QUESTIONS)
     kind = _QUESTIONS[question]
-    directory = None if pilot is None else store.open_existing(store.as_path(pilot))
+    directory = None if pilot is None else store.open_existing(as_path(pilot))
     runs = None if directory is None else _pilot_runs(directory)
     given = {name: value for name, value in numbers.items() if value is not None}
     for name in given:
@@ -157,7 +159,7 @@ def _cost_here(study: Study, data_dir: str | None, cache_dir: str) -> Cost:
     concrete = make_plan(study, available.platform, None, None, data_dir)
     seconds = steps = 0.0
     for group in concrete.groups:
-        per_step = workers.call(available, cache_dir, tuning.seconds_per_step, group.spec, devices.memory_limit(1))
+        per_step = workers.call(available, cache_dir, tuning.seconds_per_step, group.spec, memory_limit(1))
         for name in group.arm_names:
             seconds += per_step * concrete.horizons[name]
             steps += concrete.horizons[name]

@@ -17,6 +17,7 @@ from engine.store import WorkDirectory, provenance
 from engine.store.study_json import identity_differences, identity_of, plan_of
 from engine.studies.expand import Plan
 from engine.studies.study import check_whole
+from engine.user_code import as_path
 from engine.verification import (
     Agreement,
     Finished,
@@ -32,6 +33,7 @@ from engine.verification import (
     summarise_in_words,
     to_document,
 )
+from engine.workers.devices import current_launch
 
 _DEFAULT_RUNS = 8
 _Place = str | os.PathLike[str]
@@ -78,7 +80,7 @@ def verify(
     _check_numbers(num_runs, is_all, seed, margin)
     places = {"output": output, "data_dir": data_dir, "compilation_cache": cache_dir}
     _check_places(workdir, places)
-    directory = store.open_existing(store.as_path(workdir))
+    directory = store.open_existing(as_path(workdir))
     devices, num_workers = find_workers(num_workers)
     if dataset_dir is None:
         _tell_of_places(directory)
@@ -102,7 +104,7 @@ def verify(
     changed = identity_differences(directory.document["identity"], identity) + recheck.fallbacks
     found = conclude(
         [recheck.agreements[run_key(run)] for run in sample.runs],
-        _origins(directory, sample.runs, changed, provenance.current_launch(devices)),
+        _origins(directory, sample.runs, changed, current_launch(devices)),
         sample,
         finished,
         margin,
@@ -161,7 +163,7 @@ def _check_numbers(num_runs: int | None, is_all: bool, seed: int, margin: float)
 
 def _check_places(workdir: _Place, places: Mapping[str, _Place | None]) -> None:
     """Refuses to write into the study."""
-    study = store.as_path(workdir).resolve()
+    study = as_path(workdir).resolve()
     for name, place in places.items():
         if place is not None and Path(place).resolve().is_relative_to(study):
             raise InputError(f"{name}={str(place)!r} is in the study: expected a place outside")

@@ -168,7 +168,7 @@ def _with_optimizer(arm: Arm, fields: dict[str, Any]) -> Arm:
 def _linear_probe(arm: Arm) -> Arm:
     if arm.control != "none":
         raise _NotApplicableError(f"the data are under control={arm.control} already")
-    from engine.models.model import MODEL_FIELDS
+    from engine.models.making import MODEL_FIELDS
 
     unset = {name: DEFAULTS[name] for name in (*MODEL_FIELDS, "model_args")}
     probe = dataclasses.replace(_with_optimizer(arm, _ADAM), **unset)

@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from engine.errors import InputError
 from engine.lanes.compilation import compile_all
 from engine.lanes.host_batches import Stream, opened, streamed
 from engine.lanes.lane import NO_FORK, DiagnosticValues, Lane, Measurement, PoolSpec, Record, Start, Status
+from engine.lanes.memory import bytes_needed, check_data, too_wide
 from engine.lanes.programs import (
     SEGMENTS_PER_CHUNK,
     Programs,
@@ -110,7 +110,7 @@ class LanePool:
         memory_limit: int | None = None,
         stream: Stream | None = None,
     ) -> None:
-        _check_data(spec, stream, memory_limit)
+        check_data(spec, stream, memory_limit)
         self.spec = spec
         self._param_shapes, self._kept = trainer.param_shapes, trainer.kept
         self._stream = stream
@@ -140,9 +140,9 @@ class LanePool:
         )
         compiled = compile_all(lowered)
         self._advance, self._start = compiled["advance"], compiled["start"]
-        self.bytes_needed = _bytes_needed(self._advance)
+        self.bytes_needed = bytes_needed(self._advance)
         if memory_limit is not None and self.bytes_needed > memory_limit:
-            raise _too_wide(spec, self.bytes_needed, memory_limit, self._data)
+            raise too_wide(spec, self.bytes_needed, memory_limit, self._data)
         self._lanes: Lane = jax.device_put(jax.tree.map(empty, shapes))
 
     @property
@@ -345,42 +345,3 @@ def not_measured(spec: PoolSpec) -> dict[str, str]:
     task = build_task(spec.arm, data)
     trainer = make_trainer(spec.arm, task, make_model(spec.arm, task.num_outputs), spec.form)
     return obstacles(trainer, diagnostics_spec_of(spec, task, data))
-
-
-def _check_data(spec: PoolSpec, stream: Stream | None, memory_limit: int | None) -> None:
-    """Checks that there is room for the data before they are sent.
-
-    Raises:
-        InputError: there is none.
-    """
-    size = sum(array.nbytes for array in spec.data.values()) if stream is None else 0
-    if memory_limit is not None and size > memory_limit:
-        raise InputError(
-            f"the data take {size / 2**30:.1f} GiB, and {memory_limit / 2**30:.1f} GiB are there "
-            f"for a worker: give --stream --fix_order=0, which keeps them on the host and sends "
-            f"them batch by batch, in one order for all runs"
-        )
-
-
-def _bytes_needed(program: Any) -> int:
-    """By a compiled program, from XLA's own analysis; 0 where the backend has none."""
-    analysis = program.memory_analysis()
-    if analysis is None:
-        return 0
-    return int(
-        analysis.argument_size_in_bytes
-        + analysis.output_size_in_bytes
-        + analysis.temp_size_in_bytes
-        - analysis.alias_size_in_bytes
-    )
-
-
-def _too_wide(spec: PoolSpec, needed: int, limit: int, data: Data) -> InputError:
-    shared = sum(leaf.nbytes for leaf in jax.tree.leaves(data))
-    per_lane = (needed - shared) / spec.width
-    fitting = int((limit - shared) / per_lane)
-    advice = f"--width={fitting} would fit" if fitting >= 1 else "not even one lane would fit"
-    return InputError(
-        f"width={spec.width} for model={spec.arm.model} needs {needed / 2**30:.1f} GiB, and "
-        f"{limit / 2**30:.1f} GiB are there for a worker: {advice}"
-    )

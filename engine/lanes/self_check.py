@@ -14,15 +14,16 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from engine import models, store
+from engine import models
 from engine.arms import arm as config
 from engine.lanes import compilation
 from engine.lanes.compilation import one_process_at_a_time
 from engine.lanes.host_batches import opened
+from engine.lanes.kept_answers import keep, recall
 from engine.lanes.lane import PoolSpec
+from engine.lanes.versions import versions
 from engine.models import lowering
 from engine.models.initial import draw_params, kept_values, leaf_laws, leaf_names, written_starts
-from engine.store import provenance
 from engine.tasks import build_task, first_batch
 from engine.training.precision import compute_in
 from engine.user_code import is_reference
@@ -47,10 +48,10 @@ def find_disagreement(spec: PoolSpec, cache_dir: str | None) -> str | None:
     name = f"{structure_key(spec)}-{spec.form}"
     path = None if cache_dir is None else Path(cache_dir) / "verdicts" / f"{name}.json"
     with one_process_at_a_time(f"verdict-{name}"):
-        verdict = store.recall(path, {"disagreement"})
+        verdict = recall(path, {"disagreement"})
         if verdict is None:
             verdict = {"disagreement": compare(spec)}
-            store.keep(path, verdict)
+            keep(path, verdict)
     return verdict["disagreement"]
 
 
@@ -64,7 +65,7 @@ def structure_key(spec: PoolSpec) -> str:
         task.num_outputs,
         device.platform,
         device.device_kind,
-        provenance.versions(),
+        versions(),
         models.source_fingerprint(spec.arm),
         lowering.source_fingerprint(),
         compilation.options(),

@@ -4,6 +4,7 @@ What can be told without computing (shapes, types, whether there is anything to 
 where the study is planned, see `engine.models.check_fit`.
 """
 
+import hashlib
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,10 +12,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from engine import models, store
+from engine import models
 from engine.errors import InputError
 from engine.lanes.compilation import one_process_at_a_time
 from engine.lanes.host_batches import opened
+from engine.lanes.kept_answers import keep, recall
 from engine.lanes.lane import PoolSpec
 from engine.lanes.self_check import structure_key
 from engine.models.initial import draw_params, kept_values, leaf_laws, leaf_names
@@ -64,14 +66,14 @@ def try_network(spec: PoolSpec, cache_dir: str | None) -> FirstBatch:
     batch = first_batch(task, spec.data, key)
     # The answer is one for these numbers, and others may lie at the same place next time.
     numbers = fingerprint({name: np.asarray(a) for name, a in batch._asdict().items()})
-    name = store.digest(f"{structure_key(spec)} {numbers}".encode())
+    name = hashlib.sha256(f"{structure_key(spec)} {numbers}".encode()).hexdigest()
     path = None if cache_dir is None else Path(cache_dir) / "first_batches" / f"{name}.json"
     with one_process_at_a_time(f"first-batch-{name}"):
-        kept = store.recall(path, set(FirstBatch._fields))
+        kept = recall(path, set(FirstBatch._fields))
         if kept is not None:
             return FirstBatch(**{name: kept[name] for name in FirstBatch._fields})
         found = _try(spec, task, batch, key)
-        store.keep(path, found._asdict())
+        keep(path, found._asdict())
     return found
 
 

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from engine.errors import InputError
+from engine.lanes.kept_answers import keep, recall
 from engine.lanes.lane import PoolSpec
+from engine.lanes.memory import memory_limit
 from engine.lanes.pool import make_pool
 from engine.lanes.programs import SEGMENTS_PER_CHUNK
 from engine.lanes.runs import Run
 from engine.lanes.self_check import compare, structure_key
-from engine.store import keep, recall
-from engine.workers.devices import memory_limit
 
 _CPU_WIDTHS = (1, 2, 4, 8, 16)
 _ACCELERATOR_WIDTHS = (16, 64, 256, 1024)

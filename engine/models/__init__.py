@@ -7,7 +7,8 @@ from engine import user_code
 from engine.arms.arm import Arm
 from engine.models import initial, layers
 from engine.models.initial import SCHEMES
-from engine.models.model import ACTIVATIONS, Model, check_fit, make_model, resolve
+from engine.models.making import check_fit, make_model, resolve
+from engine.models.model import ACTIVATIONS, Model
 from engine.models.registry import MODELS
 from engine.registry import fingerprint_sources
 from engine.user_code import is_reference

@@ -15,7 +15,6 @@ from engine.outcomes.row import (
     waiting_times,
 )
 from engine.store.files import (
-    as_path,
     check_folder,
     digest,
     digest_of_file,
@@ -24,7 +23,7 @@ from engine.store.files import (
     storage_error,
     write_atomically,
 )
-from engine.store.json_files import keep, recall, to_json
+from engine.store.json_files import to_json
 from engine.store.lock import hold
 from engine.store.opening import (
     FINGERPRINTS,
@@ -49,7 +48,6 @@ __all__ = [
     "WAITING_COLUMNS",
     "Row",
     "WorkDirectory",
-    "as_path",
     "check_folder",
     "create_or_replace",
     "create_or_resume",
@@ -59,10 +57,8 @@ __all__ = [
     "fingerprint",
     "hold",
     "is_of_logs",
-    "keep",
     "open_existing",
     "read_bounded",
-    "recall",
     "refuse_other_study",
     "set_aside",
     "storage_error",

@@ -28,20 +28,6 @@ class DamagedError(ValueError):
     """What was read is not what was written, or not ours; the message is the reason."""
 
 
-def as_path(place: str | os.PathLike[str]) -> Path:
-    """A place that somebody has typed, with `~` spelled out.
-
-    Raises:
-        InputError: it cannot be one.
-    """
-    if "\0" in str(place):
-        raise InputError(f"{str(place)!r} is no place in a file system")
-    try:
-        return Path(place).expanduser()
-    except RuntimeError:
-        raise InputError(f"{str(place)!r}: there is no such home directory") from None
-
-
 def storage_error(path: Path, error: OSError) -> StorageError:
     """What is said when a file cannot be written.
 

@@ -7,8 +7,7 @@ import math
 from pathlib import Path
 from typing import Any
 
-from engine.errors import StorageError
-from engine.store.files import DamagedError, read_bounded, write_atomically
+from engine.store.files import DamagedError, read_bounded
 
 logger = logging.getLogger(__name__)
 
@@ -102,30 +101,3 @@ def checksum(value: Any) -> str:
     plain = json.loads(json.dumps(value, allow_nan=False))
     canonical = json.dumps(plain, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()
-
-
-def recall(path: Path | None, keys: set[str]) -> dict[str, Any] | None:
-    """What was kept under a path; `None` where nothing with these keys can be read."""
-    if path is None or not path.exists():
-        return None
-    try:
-        kept = read_json(path)
-        if isinstance(kept, dict) and kept.keys() == keys:
-            return kept
-    except (OSError, DamagedError):
-        pass
-    logger.warning("%s is damaged and made anew", path)
-    return None
-
-
-def keep(path: Path | None, value: dict[str, Any]) -> None:
-    """Keeps a value, unless the place cannot be written to."""
-    if path is None:
-        return
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, to_json(value))
-    except OSError as error:
-        logger.warning("%s cannot be kept: %s", path, error)
-    except StorageError as error:
-        logger.warning("%s cannot be kept: %s", path, error.__cause__)

@@ -2,7 +2,6 @@
 
 import functools
 import hashlib
-import importlib.metadata
 import json
 import os
 import platform
@@ -15,56 +14,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from engine.store.redact import discreet, without_places
-from engine.workers import determinism
-from engine.workers.devices import Devices
+from engine.lanes.versions import NUMERICAL, PLUGINS, versions
+from engine.store.redact import discreet
 
 _LOADED = time.monotonic()
 _ROOT = Path(__file__).resolve().parents[2]
-# On the way of a number: from the data to the device, from there to an outcome.
-_NUMERICAL = ("jax", "jaxlib", "ml_dtypes", "opt_einsum", "flax", "optax", "numpy", "scipy")
-# Beside it: the data have a fingerprint, and files have what they were given.
-_OTHERS = ("plateau-engine", "array_record", "pillow", "pyarrow", "safetensors", "scikit-learn", "tensorflow-datasets")
-# What brings an accelerator to JAX, whatever it is called in the next release.
-_PLUGINS = re.compile(r"(jax[-_.]?(cuda|rocm|metal|tpu|oneapi)|libtpu|nvidia[-_.])", re.IGNORECASE)
-
-
-@functools.cache
-def versions() -> dict[str, str]:
-    """Versions of Python and of every package that touches a number, where they are installed."""
-    found = {"python": platform.python_version()}
-    for name in (*_NUMERICAL, *_OTHERS):
-        try:
-            found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    for package in importlib.metadata.distributions():
-        name = package.name or ""
-        if _PLUGINS.match(name):
-            found[name.lower().replace("_", "-")] = package.version
-    return found
-
-
-def current_launch(devices: Devices) -> dict[str, Any]:
-    """The record of a launch that begins now, without anything that names the machine or a person.
-
-    Args:
-        devices: what it runs on.
-    """
-    flags = determinism.flags_in_use(devices.platform, os.environ)
-    settings = determinism.settings_in_use(devices.platform, os.environ)
-    return {
-        **launch_without_device(),
-        "devices": {"platform": devices.platform, "kind": devices.kind, "count": devices.num_devices},
-        "settings": {
-            name: without_places(value) if isinstance(value, str) else value for name, value in settings.items()
-        },
-        "xla_flags": {name: without_places(value) for name, value in flags.items()},
-    }
 
 
 def launch_without_device() -> dict[str, Any]:
-    """The same of a launch that trains nothing."""
+    """Describes a launch that begins now, without anything that names the machine or a person."""
     return {
         "command": command_line(),
         "versions": dict(versions()),
@@ -114,7 +72,7 @@ def environment_of(launch: Mapping[str, Any]) -> dict[str, Any]:
         and `kind` of the devices, `settings`, `xla_flags` and `code`.
     """
     has = _mapping(launch, "versions")
-    found: dict[str, Any] = {"versions": {n: v for n, v in has.items() if n in _NUMERICAL or _PLUGINS.match(n)}}
+    found: dict[str, Any] = {"versions": {n: v for n, v in has.items() if n in NUMERICAL or PLUGINS.match(n)}}
     devices, code = _mapping(launch, "devices"), _mapping(launch, "code")
     found |= {name: devices[name] for name in ("platform", "kind") if name in devices}
     if "settings" in launch:

@@ -5,10 +5,8 @@ who may enter it. Where it cannot be told how far a place reaches, more is cut r
 """
 
 import getpass
-import os
 import re
 from collections.abc import Sequence
-from pathlib import Path
 
 HIDDEN = "…"
 _CREDENTIALS = re.compile(r"://[^/\\\s]*@")
@@ -19,18 +17,6 @@ _ADDRESS = re.compile(r"(?!file:)[A-Za-z][A-Za-z0-9+.-]+://")
 _PLACE = re.compile(r"(^|[\s:])([/~]|\\\\|[A-Za-z]:[\\/])|(^|[\\/\s:])\.\.([\\/]|$)")
 _HOMES = (["home"], ["Users"])
 _SECRET = re.compile(r"token|secret|passw|credential|api.?key|private|auth", re.IGNORECASE)
-
-
-def without_home(place: str | os.PathLike[str]) -> str:
-    """A place as it can be found again, absolute, with this user's home as `~`.
-
-    Args:
-        place: as it was typed.
-    """
-    path, home = (Path(os.path.abspath(os.path.expanduser(p))) for p in (place, "~"))
-    if home != Path(home.anchor) and path.is_relative_to(home):
-        path = Path("~") / path.relative_to(home)
-    return path.as_posix()
 
 
 def without_places(word: str) -> str:

@@ -15,21 +15,19 @@ from engine.arms import arm as config
 from engine.arms.arm import Arm
 from engine.errors import InputError, unknown_name
 from engine.outcomes import DetectorSettings
-from engine.store import FINGERPRINTS, SCHEMA_VERSION, is_of_logs, provenance
-from engine.store.redact import without_home
+from engine.store import FINGERPRINTS, SCHEMA_VERSION, is_of_logs
 from engine.studies.designs import has_forks
 from engine.studies.diagnosis_record import read_record
 from engine.studies.expand import Plan, make_plan
 from engine.studies.study import Study
-from engine.user_code import is_reference
-from engine.workers.devices import Devices
+from engine.user_code import is_reference, without_home
 
 _MOST_LANES = 2**16
 _KINDS: dict[type, str] = {dict: "an object", list: "a list", str: "text", int: "a whole number", NoneType: "null"}
 _ENTRIES = {"platform": "the kind of device"}
 
 
-def document(plan: Plan, devices: Devices) -> dict[str, Any]:
+def document(plan: Plan, platform: str, launch: dict[str, Any]) -> dict[str, Any]:
     """`study.json`: everything that is needed to do the study again.
 
     `identity` is what makes it this study and no other. How many seeds it has, and when and how it
@@ -37,12 +35,13 @@ def document(plan: Plan, devices: Devices) -> dict[str, Any]:
 
     Args:
         plan: of the study.
-        devices: what this launch runs on.
+        platform: kind of device that this launch runs on.
+        launch: its record.
     """
     study = plan.study
     return {
         "schema_version": SCHEMA_VERSION,
-        "identity": identity_of(plan, devices.platform),
+        "identity": identity_of(plan, platform),
         "arm_order": list(plan.arms),
         "study": {
             "name": study.name,
@@ -60,7 +59,7 @@ def document(plan: Plan, devices: Devices) -> dict[str, Any]:
                 name: [note.words for note in group.notes if note.is_caution] for name, group in plan.group_of.items()
             },
         },
-        "launches": [provenance.current_launch(devices)],
+        "launches": [launch],
     }
 
 

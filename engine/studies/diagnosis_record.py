@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple, get_args
 
-from engine.diagnosis.factors import Factors
 from engine.errors import InputError
 from engine.studies.diagnosis_kinds import AS_GIVEN, Kind
 
@@ -29,21 +28,6 @@ class DiagnosisRecord(NamedTuple):
     minutes: float | None
     budget: list[str]
     has_constant_inputs: bool | None
-
-
-def record_of(
-    factors: Factors, minutes: float | None, budget: list[str], has_constant_inputs: bool | None
-) -> DiagnosisRecord:
-    """The record of a diagnosis that is about to be run.
-
-    Args:
-        factors: its arms.
-        minutes, budget, has_constant_inputs: see `DiagnosisRecord`.
-    """
-    rates = {name: factor.relative_rate for name, factor in factors.arms.items() if factor.relative_rate is not None}
-    kinds = {name: factor.kind for name, factor in factors.arms.items()}
-    words = {name: factor.words for name, factor in factors.arms.items()}
-    return DiagnosisRecord(kinds, words, rates, factors.skipped, minutes, budget, has_constant_inputs)
 
 
 def read_record(document: Mapping[str, Any]) -> DiagnosisRecord | None:

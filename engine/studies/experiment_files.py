@@ -15,9 +15,8 @@ from typing import Any, NamedTuple, NoReturn
 
 from engine.errors import InputError, did_you_mean, one_line
 from engine.registry import Registry
-from engine.store import as_path
 from engine.studies.study import Study
-from engine.user_code import import_file
+from engine.user_code import as_path, import_file
 
 _FUNCTION = "study"
 _PLACE = re.compile(r"(?P<path>.*\.py)(:(?P<function>.*))?", re.DOTALL)

@@ -14,8 +14,8 @@ from engine.errors import InputError, unknown_name
 from engine.outcomes import DetectorSettings, check_settings
 from engine.studies import designs
 from engine.studies.diagnosis_record import DiagnosisRecord
+from engine.studies.theories import THEORIES
 from engine.tasks import random_streams
-from engine.theory import THEORIES
 from engine.training import optimizers
 from engine.training.precision import PRECISIONS
 from engine.training.probes import check_names
@@ -59,7 +59,7 @@ class Study:
         diagnostics_every: steps between these measurements: 1, 2, 4 or 8 times `eval_every`; by
             default 4.
         diagnosis: what a diagnosis was made of, see `engine.studies.diagnosis_record`; else `None`.
-        theory: that the report holds the runs against, one of `engine.theory.THEORIES`.
+        theory: that the report holds the runs against, one of `engine.studies.theories.THEORIES`.
 
     Raises:
         InputError: a number is out of range, or a name is unknown.

@@ -1,17 +1,30 @@
 """What is said while data are read: a bar where it takes long, and notes on what was found."""
 
+import contextlib
+import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 from tqdm import tqdm
 
 from engine.errors import InputError, one_line
-from engine.workers.devices import host_memory
 
 _MOST_LISTED = 5
 _LONGEST_NAME = 100
 _FORMAT = "{desc}: {percentage:3.0f}%|{bar:24}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}]"
+
+
+def host_memory() -> int | None:
+    """Bytes of the machine's or the control group's memory, whichever is less; or `None`."""
+    sizes = []
+    if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
+        sizes.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    for name in ("memory.max", "memory/memory.limit_in_bytes"):
+        with contextlib.suppress(OSError, ValueError):
+            sizes.append(int(Path("/sys/fs/cgroup", name).read_text()))
+    return min(sizes) if sizes else None
 
 
 def check_memory(needed: int, words: str, advice: str = "") -> None:

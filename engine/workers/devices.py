@@ -9,9 +9,11 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from engine.errors import InputError
+from engine.store import provenance
+from engine.store.redact import without_places
 from engine.workers import determinism
 
 _DEVICE_VARIABLES = {
@@ -66,33 +68,22 @@ def prepare_this_process(devices: Devices) -> None:
     os.environ.update(determinism.variables(devices.platform, os.environ))
 
 
-def memory_limit(num_sharing: int) -> int | None:
-    """Bytes that a worker may use; `None` where nobody can say.
-
-    On an accelerator what its backend may allocate; on a CPU this worker's share of the memory of
-    the machine or of its control group, whichever is less.
+def current_launch(devices: Devices) -> dict[str, Any]:
+    """Describes a launch that begins now on some devices, see `store.provenance`.
 
     Args:
-        num_sharing: workers that share the memory of a CPU.
+        devices: what it runs on.
     """
-    import jax
-
-    device = jax.local_devices()[0]
-    if device.platform != "cpu":
-        return (device.memory_stats() or {}).get("bytes_limit")
-    size = host_memory()
-    return None if size is None else size // num_sharing
-
-
-def host_memory() -> int | None:
-    """Bytes of the machine's or the control group's memory, whichever is less; or `None`."""
-    sizes = []
-    if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
-        sizes.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
-    for name in ("memory.max", "memory/memory.limit_in_bytes"):
-        with contextlib.suppress(OSError, ValueError):
-            sizes.append(int(Path("/sys/fs/cgroup", name).read_text()))
-    return min(sizes) if sizes else None
+    flags = determinism.flags_in_use(devices.platform, os.environ)
+    settings = determinism.settings_in_use(devices.platform, os.environ)
+    return {
+        **provenance.launch_without_device(),
+        "devices": {"platform": devices.platform, "kind": devices.kind, "count": devices.num_devices},
+        "settings": {
+            name: without_places(value) if isinstance(value, str) else value for name, value in settings.items()
+        },
+        "xla_flags": {name: without_places(value) for name, value in flags.items()},
+    }
 
 
 def find_devices() -> Devices:

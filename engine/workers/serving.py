@@ -10,10 +10,11 @@ import jax
 
 from engine.errors import InputError
 from engine.lanes.lane import PoolSpec
+from engine.lanes.memory import memory_limit
 from engine.lanes.pool import Chunk, LanePool, make_pool
 from engine.lanes.runs import Checkpoint, Run
 from engine.lanes.self_check import find_disagreement
-from engine.workers.devices import configure_backend, memory_limit
+from engine.workers.devices import configure_backend
 from engine.workers.interruption import SignalWatch
 from engine.workers.messages import Assignment, Delivery, Source
 from engine.workers.scheduler import Scheduler

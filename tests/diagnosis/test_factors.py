@@ -4,11 +4,12 @@ import dataclasses
 
 import pytest
 
+from engine.arms import arm as config
 from engine.arms.arm import Arm
 from engine.diagnosis.budget import NUM_CHANGES
 from engine.diagnosis.factors import factors_of
+from engine.diagnosis.record import record_of
 from engine.studies.diagnosis_kinds import AS_GIVEN
-from engine.studies.diagnosis_record import record_of
 from engine.studies.study import resolve_arm
 
 CONTROLS = {"one_batch", "linear_probe", "shuffled_labels", "constant_inputs"}
@@ -22,7 +23,7 @@ def _changed(name: str, **fields: object) -> dict[str, object]:
     """The fields in which an arm of the diagnosis differs from the given one, resolved."""
     arm = _resolved(**fields)
     made = resolve_arm(factors_of(arm, has_examples=True).arms[name].arm)
-    before, after = arm.identity_fields(arm), arm.identity_fields(made)
+    before, after = config.identity_fields(arm), config.identity_fields(made)
     return {field: value for field, value in after.items() if value != before[field]}
 
 

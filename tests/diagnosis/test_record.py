@@ -8,8 +8,9 @@ import pytest
 
 from engine.arms.arm import Arm
 from engine.diagnosis.factors import factors_of
+from engine.diagnosis.record import record_of
 from engine.errors import InputError
-from engine.studies.diagnosis_record import read_record, record_of
+from engine.studies.diagnosis_record import read_record
 from engine.studies.study import resolve_arm
 
 

@@ -2,7 +2,8 @@ import json
 
 import pytest
 
-from engine.store import json_files, keep, recall, to_json
+from engine.lanes.kept_answers import keep, recall
+from engine.store import json_files, to_json
 from engine.store.files import DamagedError
 
 

@@ -1,0 +1,167 @@
+"""From the configuration of a network to the network, and whether it fits its inputs."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from engine.arms.arm import Arm, fill_defaults
+from engine.errors import InputError, unknown_name
+from engine.models.building import call_own, canonical_args, described, is_pair, own_builder, own_failure, takes_rngs
+from engine.models.initial import AS_WRITTEN, SCHEMES
+from engine.models.model import ACTIVATIONS, Model
+from engine.models.registry import MODELS
+from engine.user_code import canonical, is_reference
+
+# What a registered network may read of an arm.
+MODEL_FIELDS = (
+    "conv_widths",
+    "pool_after",
+    "dense_widths",
+    "depth",
+    "student_units",
+    "embedding_width",
+    "attention_heads",
+    "activation",
+    "batch_norm",
+    "dropout",
+)
+
+# Examples with which a network's shapes are found; more than one, so that a batch of one is not
+# taken for no batch.
+_FEW = 2
+
+# Whose networks only their own logs can tell about.
+_OTHER_LIBRARIES = ("torch", "keras", "tensorflow")
+
+
+def resolve(arm: Arm) -> dict[str, Any]:
+    """Values of every field that the arm's model and initial scheme use.
+
+    Raises:
+        InputError: a name is unknown, or a field is set that is not used.
+    """
+    if arm.activation not in ACTIVATIONS:
+        raise unknown_name("activation", arm.activation, ACTIVATIONS)
+    owner = f"model={arm.model}"
+    # Who names a scale means the scheme that has one.
+    is_as_written = is_reference(arm.model) and arm.init_scale is None
+    init = arm.init or (AS_WRITTEN if is_as_written else "normal")
+    if init not in SCHEMES:
+        raise unknown_name("init", init, SCHEMES)
+    of_scheme = fill_defaults(arm, f"init={init}", ("init_scale",), SCHEMES[init].used)
+    of_scheme["init"] = init
+    if is_reference(arm.model):
+        fill_defaults(arm, owner, MODEL_FIELDS, {})
+        named = {"model": canonical(arm.model, "model")}
+        return {**named, "model_args": canonical_args(arm.model_args), **of_scheme}
+    if arm.model.endswith(".py"):
+        raise InputError(f"model={arm.model}: say which network in it: {arm.model}:NAME")
+    used = MODELS.load(arm.model).USED
+    return {**fill_defaults(arm, owner, (*MODEL_FIELDS, "model_args"), used), **of_scheme}
+
+
+def make_model(arm: Arm, num_outputs: int) -> Model:
+    """The arm's network with an output layer of `num_outputs` units.
+
+    Raises:
+        InputError: it cannot be built.
+    """
+    from engine.models import linen
+
+    if not is_reference(arm.model):
+        return linen.adapt(MODELS.load(arm.model).build(arm, num_outputs))
+    return _own_model(arm, own_builder(arm, num_outputs))
+
+
+def _own_model(arm: Arm, built: Any) -> Model:
+    """The network of the user's own code: a Linen or NNX module, or a pair of functions."""
+    from flax import linen as nn
+    from flax import nnx
+
+    from engine.models import functions, linen
+    from engine.models import nnx as nnx_adapter
+
+    if isinstance(built, nnx.Module):
+        if arm.init == AS_WRITTEN:
+            raise InputError(
+                f"model={arm.model} is an NNX module that is made already, so every seed would "
+                f"start alike: name its class, or choose another --init"
+            )
+        return nnx_adapter.adapt(lambda rngs: nnx.clone(built))
+    if isinstance(built, nn.Module):
+        return linen.adapt(built)
+    if is_pair(built):
+        pair = built if isinstance(built, tuple) and len(built) == 2 else (built.init, built.apply)
+        return call_own(arm, lambda: functions.adapt(*pair))
+    if takes_rngs(built):
+        return call_own(arm, lambda: nnx_adapter.adapt(lambda rngs: built(rngs=rngs)))
+    made = call_own(arm, built)
+    if isinstance(made, (nn.Module, nnx.Module)) or is_pair(made):
+        return _own_model(arm, made)
+    hint = ""
+    if any(base.__module__.partition(".")[0] in _OTHER_LIBRARIES for base in type(made).__mro__):
+        hint = "; `launch.py read` judges the log of what was trained without JAX"
+    raise InputError(
+        f"model={arm.model} makes {described(made)}: expected a Flax module, or a pair of functions (init, apply){hint}"
+    )
+
+
+def check_fit(arm: Arm, example_shape: tuple[int, ...], num_outputs: int) -> None:
+    """Builds the arm's network for inputs of a shape, without computing anything.
+
+    Raises:
+        InputError: it cannot be built for them, some layer is left without any unit, it has no
+            parameters, or its outputs have another shape.
+    """
+    model = make_model(arm, num_outputs)
+    key = jax.eval_shape(lambda: jax.random.key(0))
+    example = jax.ShapeDtypeStruct((_FEW, *example_shape), jnp.float32)
+    where = f"does not fit dataset={arm.dataset} with inputs {example_shape}"
+    try:
+        params, state = jax.eval_shape(model.init, key, example)
+        is_empty = any(leaf.size == 0 for leaf in jax.tree.leaves(params))
+    except ZeroDivisionError:  # what Flax makes of a layer without inputs
+        is_empty = True
+    except Exception as error:
+        raise _misfit(arm, where, error) from error
+    if is_empty:
+        raise InputError(f"model={arm.model} {where}: nothing of the input is left after pooling")
+    if not jax.tree.leaves(params):
+        raise InputError(f"model={arm.model} has no parameters: there is nothing to train")
+    for leaf in jax.tree.leaves(params):
+        if not jnp.issubdtype(leaf.dtype, jnp.floating):
+            raise InputError(f"model={arm.model} has parameters of type {leaf.dtype}: expected floats")
+    try:
+        outputs, new_state = jax.eval_shape(model.train_apply, params, state, example, key)
+        evaluated = [jax.eval_shape(f, params, state, example) for f in model[2:4]]
+    except Exception as error:
+        raise _misfit(arm, where, error) from error
+    for found in (outputs, *evaluated):
+        _check_outputs(arm, found, (_FEW, num_outputs))
+    before, after = map(jax.tree.structure, (state, new_state))
+    if before != after:  # type: ignore[operator]
+        raise InputError(f"model={arm.model} changes the form of its state in a step")
+
+
+def _misfit(arm: Arm, where: str, error: Exception) -> InputError:
+    """Why a network cannot be built for its inputs, in one line."""
+    if isinstance(error, InputError):
+        return error
+    if is_reference(arm.model):
+        return own_failure(arm, where, error)
+    return InputError(f"model={arm.model} {where}: {str(error).splitlines()[0]}")
+
+
+def _check_outputs(arm: Arm, outputs: Any, shape: tuple[int, int]) -> None:
+    if not hasattr(outputs, "shape"):
+        kind = type(outputs).__name__
+        raise InputError(f"model={arm.model} returns a {kind}: expected one array of outputs")
+    if tuple(outputs.shape) != shape:
+        found = ("batch", *outputs.shape[1:]) if outputs.shape[:1] == shape[:1] else outputs.shape
+        raise InputError(
+            f"model={arm.model} returns outputs of shape ({', '.join(map(str, found))}): expected "
+            f"(batch, {shape[1]}), one for each class or target of dataset={arm.dataset}"
+        )
+    if not jnp.issubdtype(outputs.dtype, jnp.floating):
+        raise InputError(f"model={arm.model} returns outputs of type {outputs.dtype}: expected floats")
