@@ -24,6 +24,7 @@ from engine.commands.report import report
 from engine.lanes.runs import FinishedRun, Run
 from engine.lanes.to_row import outcome_row
 from engine.outcomes import DetectorSettings
+from engine.outcomes.event import Event
 from engine.report.summary import summarise
 from engine.studies.study import resolve_arm
 
@@ -83,7 +84,7 @@ def _main(argv: list[str]) -> None:
         print(f"{len(runs)} runs of {len(steps)} points\n\n| what | s | MB at most so far |")
         print("|---|---|---|")
         settings = DetectorSettings()
-        rows = _timed("outcomes", lambda: [outcome_row(run, _H, settings, "break") for run in runs])
+        rows = _timed("outcomes", lambda: [outcome_row(run, _H, settings, Event.BREAK) for run in runs])
         for first in range(0, len(rows), 100):
             directory.append(rows[first : first + 100])
         _timed("summary", lambda: summarise(directory))

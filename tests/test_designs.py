@@ -17,6 +17,7 @@ from engine.studies.designs import (
     fork_step_of,
     forked,
     is_of_grid,
+    is_repetition,
     unforked,
 )
 from engine.studies.expand import Waited, make_plan, with_forks
@@ -247,3 +248,9 @@ def test_data_orders_of_grids_and_forks_cannot_be_asked_for():
 def test_every_arm_is_checked_for_its_number_of_seeds():
     with pytest.raises(InputError, match="at most 524288 with forks"):
         small_study(design="fork", forks=2, seeds={"slow": 2, "fast": 10**6})
+
+
+def test_a_repetition_is_neither_of_a_grid_nor_a_fork():
+    assert is_repetition(3, None)
+    assert not is_repetition(FIRST_GRID_SEED, None)
+    assert not is_repetition(3, 10)

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from engine import statistics
 from engine.errors import InputError
+from engine.statistics import LEVEL
 
 # With fewer, not even pairs that all agree are beyond chance after Holm over a dozen changes with
 # two tests each: the sign test of n such pairs has p = 2·2^−n. More say little that these do not.
@@ -122,5 +123,5 @@ def _pairs_needed(seeds: int) -> int:
     """
     from scipy.stats import binom
 
-    least = binom.isf(0.5 * 0.05 / (2 * NUM_CHANGES), seeds, 0.5) + 1
+    least = binom.isf(0.5 * LEVEL / (2 * NUM_CHANGES), seeds, 0.5) + 1
     return int(min(least, seeds))

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from engine.statistics import Estimate
+from engine.statistics import LEVEL, Estimate
 from engine.studies.diagnosis_kinds import AS_GIVEN, Kind
 
 # By how much the scaled loss ρ on held-out examples must be above that with shuffled labels.
@@ -14,7 +14,6 @@ NEARLY_ALL_RUNS = 0.9
 # With fewer runs, even if all of them agree, most such runs may do otherwise.
 FEWEST_RUNS = 6
 HARDLY_ANY_DIVERGED = 0.05
-_LEVEL = 0.05
 _MORE_LEFT = 0.2
 _HALF_THE_WAIT = 0.5
 
@@ -65,7 +64,7 @@ class ArmEvidence(NamedTuple):
     @property
     def is_beyond_chance(self) -> bool:
         """Whether it differs from as given beyond chance."""
-        return self.p_value is not None and self.p_value < _LEVEL
+        return self.p_value is not None and self.p_value < LEVEL
 
     @property
     def is_earlier(self) -> bool:

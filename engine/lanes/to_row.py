@@ -6,9 +6,10 @@ import numpy as np
 
 from engine.lanes.runs import FinishedRun, Run, who
 from engine.outcomes import FAILED, DetectorSettings, end_level, event_code, find_break, outcome_columns
+from engine.outcomes.event import Event
 
 
-def outcome_row(finished: FinishedRun, chance_loss: float, detector: DetectorSettings, event: str) -> dict[str, Any]:
+def outcome_row(finished: FinishedRun, chance_loss: float, detector: DetectorSettings, event: Event) -> dict[str, Any]:
     """The row of a finished run: who it was, what came of it, and its curves.
 
     Args:
@@ -18,7 +19,7 @@ def outcome_row(finished: FinishedRun, chance_loss: float, detector: DetectorSet
         event: what is waited for, see `engine.studies.expand.Group`.
     """
     curves = finished.curves
-    came_of_it = _of_break if event == "break" else _of_hit
+    came_of_it = _of_break if event == Event.BREAK else _of_hit
     accuracy, held_out = curves.get("accuracy"), finished.inspected.get("held_out_accuracy")
     outcome = came_of_it(finished, chance_loss, detector)
     return {

@@ -12,9 +12,9 @@ import pyarrow as pa
 
 from engine import statistics
 from engine.outcomes import FAILED
+from engine.outcomes.prefix import FinishedPrefix
 from engine.store import WAITING_COLUMNS, waiting_times
 from engine.store.redact import without_places
-from engine.studies.designs import is_of_grid
 
 # Of the steps at which there are values; more cannot be seen.
 MAX_POINTS = 1000
@@ -66,7 +66,7 @@ class Gathering:
         self._grid = points.round().astype(np.int64) * (eval_every or 1)
         self._over: dict[int, _Over | None] = {}
         self._failed: set[int] = set()
-        self._prefix = 0
+        self._prefix = FinishedPrefix()
 
     def add(self, row: Mapping[str, Any]) -> None:
         """Notes a run that is over; one that failed is over, and says nothing."""
@@ -80,8 +80,7 @@ class Gathering:
             wait = float(waiting_times(columns)[0])
             loss = self._on_grid(row)
             self._over[seed] = _Over(loss, wait, row["event"], row["steps_run"])
-        while self._prefix in self._over:
-            self._prefix += 1
+        self._prefix.add(seed)
 
     def _on_grid(self, row: Mapping[str, Any]) -> np.ndarray:
         steps, loss = np.asarray(row["steps"]), np.asarray(row["loss"], np.float32)
@@ -100,15 +99,15 @@ class Gathering:
     @property
     def num_in_a_row(self) -> int:
         """Seeds, from 0 on, whose runs are all over."""
-        return self._prefix
+        return self._prefix.length
 
     @property
     def num_used(self) -> int:
         """Runs of the prefix that have an outcome."""
-        return self._prefix - sum(seed < self._prefix for seed in self._failed)
+        return self.num_in_a_row - sum(seed < self.num_in_a_row for seed in self._failed)
 
     def _used(self) -> list[_Over]:
-        found = (self._over[seed] for seed in range(self._prefix))
+        found = (self._over[seed] for seed in range(self.num_in_a_row))
         return [run for run in found if run is not None]
 
     def waited(self) -> tuple[np.ndarray, np.ndarray]:
@@ -144,11 +143,6 @@ def used_fields(document: Mapping[str, Any], arm: str) -> dict[str, Any]:
     fields = document["identity"]["arms"][arm].items()
     found = {name: value for name, value in fields if value is not None}
     return {n: without_places(v) if isinstance(v, str) else v for n, v in found.items()}
-
-
-def is_repetition(row: Mapping[str, Any]) -> bool:
-    """Whether a run is neither of a grid nor a fork: counts and times rest on these."""
-    return row["fork_step"] is None and not is_of_grid(row["order_seed"])
 
 
 def rows_of(table: pa.Table, curves: Sequence[str]) -> Iterator[dict[str, Any]]:

@@ -17,13 +17,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from engine.observers.arms import ArmCurves, Gathering, is_repetition, rows_of, used_fields
+from engine.observers.arms import ArmCurves, Gathering, rows_of, used_fields
 from engine.observers.event_file import Extra, Series, encode_file
 from engine.observers.hyperparameters import chart_of_quartiles, session_start
 from engine.observers.observer import Pace, Row, Standing
 from engine.outcomes import FAILED
+from engine.outcomes.event import Event
 from engine.store import RUN_KEY, WAITING_COLUMNS, WorkDirectory, check_folder, storage_error, write_atomically
-from engine.studies.designs import run_name
+from engine.studies.designs import is_repetition, run_name
 
 FOLDER = "tensorboard"
 _ARMS, _RUNS = "aggregate", "runs"
@@ -101,7 +102,7 @@ class TensorBoard:
 
     def _take(self, row: Row, wall_time: float, is_forced: bool) -> None:
         name = row["arm"]
-        if is_repetition(row):
+        if is_repetition(row["order_seed"], row["fork_step"]):
             self._arms[name].add(row)
             self._changed.add(name)
         if row["status"] == FAILED:
@@ -132,7 +133,7 @@ class TensorBoard:
         self._changed.clear()
 
     def _encode_arm(self, name: str, curves: ArmCurves) -> bytes:
-        gathering, is_hit = self._arms[name], self._waits_for[name] == "hit"
+        gathering, is_hit = self._arms[name], self._waits_for[name] == Event.HIT
         share = "arm/share_with_event" if is_hit else "arm/share_left_chance"
         tags = {
             "arm/loss_lower_quartile": curves.lower,

@@ -23,11 +23,11 @@ import numpy as np
 
 from engine import statistics, store
 from engine.errors import InputError, one_line
-from engine.observers.arms import Gathering, is_repetition, rows_of, used_fields
+from engine.observers.arms import Gathering, rows_of, used_fields
 from engine.observers.observer import Pace, Row, Standing
 from engine.outcomes import FAILED
 from engine.store import WAITING_COLUMNS, WorkDirectory
-from engine.studies.designs import run_name
+from engine.studies.designs import is_repetition, run_name
 
 _PROJECT = "plateau"
 # Seconds for a connection, for the end of a run of theirs, and after the end of a launch for all
@@ -199,14 +199,14 @@ class _Sender:
         columns = [*_KEPT, *_CURVE_COLUMNS]
         for table in self._directory.iterate(list(dict.fromkeys(columns))):
             for row in rows_of(table, _CURVE_COLUMNS):
-                if is_repetition(row):
+                if is_repetition(row["order_seed"], row["fork_step"]):
                     self._arms[row["arm"]].gathering.add(row)
         for name, arm in self._arms.items():
             self._arms[name] = arm._replace(num_told=arm.gathering.num_used)
 
     def take(self, row: Row) -> None:
         """Notes a run that is over, and sends it where it is one of the first."""
-        if not is_repetition(row):
+        if not is_repetition(row["order_seed"], row["fork_step"]):
             return
         name = row["arm"]
         self._arms[name].gathering.add(row)

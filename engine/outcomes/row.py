@@ -57,6 +57,16 @@ OUTCOME_SCHEMA = pa.schema(_OUTCOME_FIELDS)
 ROW_SCHEMA = pa.schema(_OUTCOME_FIELDS + _CURVE_FIELDS)
 CURVE_NAMES = tuple(name for name, _ in _CURVE_FIELDS)
 
+# The column that holds the steps of a metric; mini-batches are counted instead.
+CURVE_STEPS: dict[str, str | None] = {
+    "loss": "steps",
+    "accuracy": "steps",
+    "held_out_loss": "inspected_steps",
+    "held_out_accuracy": "inspected_steps",
+    "average_loss": "inspected_steps",
+    "batch_loss": None,
+}
+
 # What names a run. Two rows that agree in these are the same run.
 RUN_KEY = ("arm", "init_seed", "order_seed", "noise_seed", "fork_step", "fork_order_seed")
 

@@ -1,6 +1,7 @@
 """Where an interval or a test of the report is known to fall short at its number of runs."""
 
 from engine import statistics
+from engine.outcomes.event import Event
 from engine.report.summary import Summary
 
 # What the table and the figures show of every arm, in words.
@@ -21,7 +22,7 @@ def make_cautions(summary: Summary, is_page: bool) -> list[str]:
     """
     arms: dict[str, list[str]] = {}
     for name, arm in summary.arms.items():
-        is_mean_shown = not is_page or summary.runs[name].waits_for == "hit"
+        is_mean_shown = not is_page or summary.runs[name].waits_for == Event.HIT
         for estimator, words in _OF_ARMS.items():
             if estimator == "restricted_mean" and not is_mean_shown:
                 continue

@@ -10,10 +10,9 @@ from engine.report.comparison import compare_runs
 from engine.report.horizon import at_horizon
 from engine.report.phrases import interval, number, p_value, percent
 from engine.report.runs import ArmRuns, of_study, read_runs
-from engine.statistics import Estimate, TestResult
+from engine.statistics import LEVEL, Estimate, TestResult
 from engine.store import WorkDirectory, is_of_logs
 
-_LEVEL = 0.05
 # People give the chance loss to some digits, or as a number of classes that are nearly balanced.
 _SAME_CHANCE = 0.005
 
@@ -242,11 +241,11 @@ def in_words(contrast: Contrast, own_name: str, base_name: str) -> str:
         )
     excludes_zero = not difference.lower <= 0 <= difference.upper
     verdict = "no difference beyond chance"
-    if excludes_zero != (contrast.p_holm < _LEVEL):
+    if excludes_zero != (contrast.p_holm < LEVEL):
         verdict = "interval and test disagree, so nothing is decided"
-    if contrast.p_holm < _LEVEL and difference.upper < 0:
+    if contrast.p_holm < LEVEL and difference.upper < 0:
         verdict = "the first is earlier"
-    elif contrast.p_holm < _LEVEL and difference.lower > 0:
+    elif contrast.p_holm < LEVEL and difference.lower > 0:
         verdict = "the first is later"
     how = f"{contrast.num_pairs} pairs of equal seeds" if contrast.num_pairs else "unpaired runs"
     if 0 < contrast.num_pairs < max(contrast.num_runs):

@@ -9,18 +9,9 @@ import pyarrow.compute as pc
 
 from engine.errors import InputError, unknown_name
 from engine.outcomes import FAILED
+from engine.outcomes.row import CURVE_STEPS
 from engine.store import WorkDirectory
 from engine.studies.designs import FIRST_GRID_SEED
-
-# Column of the steps of each metric; mini-batches are counted.
-METRICS = {
-    "loss": "steps",
-    "accuracy": "steps",
-    "held_out_loss": "inspected_steps",
-    "held_out_accuracy": "inspected_steps",
-    "average_loss": "inspected_steps",
-    "batch_loss": None,
-}
 
 
 class ArmCurves(NamedTuple):
@@ -62,7 +53,7 @@ def read_arm_curves(directory: WorkDirectory, arm: str, metric: str = "loss") ->
     Args:
         directory: of the study.
         arm: its name.
-        metric: one of `METRICS`.
+        metric: one of `CURVE_STEPS`.
 
     Raises:
         InputError: there is no such arm or metric, or no finished run has it.
@@ -77,7 +68,7 @@ def read_grid_curves(directory: WorkDirectory, arm: str, metric: str = "loss") -
     Args:
         directory: of the study.
         arm: its name.
-        metric: one of `METRICS`.
+        metric: one of `CURVE_STEPS`.
 
     Raises:
         InputError: as `read_arm_curves`.
@@ -92,8 +83,8 @@ def _aligned(
     """Steps, values, and the init and order seed of each row, which they are sorted by."""
     if arm not in directory.document["arm_order"]:
         raise unknown_name("arm", arm, directory.document["arm_order"])
-    if metric not in METRICS:
-        raise unknown_name("metric", metric, METRICS)
+    if metric not in CURVE_STEPS:
+        raise unknown_name("metric", metric, CURVE_STEPS)
     found = dict(_curves_by_seeds(directory, arm, metric, is_grid=is_grid))
     if not found:
         raise InputError(f"no finished run of {arm!r} in {str(directory.path)!r} yet")
@@ -115,7 +106,7 @@ def _curves_by_seeds(
     directory: WorkDirectory, arm: str, metric: str, *, is_grid: bool
 ) -> Iterator[tuple[tuple[int, int], tuple[np.ndarray, np.ndarray | None]]]:
     """Seed and order seed, steps and values of every run with an outcome, part by part."""
-    steps_column = METRICS[metric]
+    steps_column = CURVE_STEPS[metric]
     curves = [metric] if steps_column is None else [steps_column, metric]
     for table in directory.iterate(["arm", "seed", "order_seed", "fork_step", "status", *curves]):
         of_arm = table.filter(rows_of(table, arm, is_grid=is_grid))

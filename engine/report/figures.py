@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 
 from engine import statistics
 from engine.errors import unknown_name
+from engine.outcomes.event import Event
 from engine.report import variance_split_figures
 from engine.report.canvas import INK, new_figure, styled
 from engine.report.phrases import label
@@ -74,7 +75,7 @@ def make_figures(summary: Summary, fates: dict[str, Fate], topics: Sequence[Topi
         if np.any(runs.event == 2):
             figures[f"competing_{i + 1}"] = functools.partial(_competing, summary, name)
     drawn = ((r, r.event[: len(r.curves)]) for r in summary.runs.values())
-    if any(runs.waits_for == "break" and np.any(event == 1) for runs, event in drawn):
+    if any(runs.waits_for == Event.BREAK and np.any(event == 1) for runs, event in drawn):
         figures["aligned"] = lambda: _aligned(summary)
     figures["forest"] = lambda: _forest(summary)
     for i, (name, fate) in enumerate(fates.items()):
@@ -218,7 +219,7 @@ def _aligned(summary: Summary) -> Figure:
     """Every curve shifted so that its onset is at 0, scaled by chance."""
     figure = new_figure(3.0)
     axes = figure.subplots()
-    waiting = {n: runs for n, runs in summary.runs.items() if runs.waits_for == "break"}
+    waiting = {n: runs for n, runs in summary.runs.items() if runs.waits_for == Event.BREAK}
     reach = _reach(summary)
     most = points_per_curve(sum(len(runs.curves) for runs in waiting.values()))
     for name, runs in waiting.items():
@@ -258,7 +259,7 @@ def _reach(summary: Summary) -> float:
     spans = [
         (runs.rows["width_steps"][i] or 0.0) / summary.steps_per_unit(name)
         for name, runs in summary.runs.items()
-        if runs.waits_for == "break"
+        if runs.waits_for == Event.BREAK
         for i in np.flatnonzero(runs.event[: len(runs.curves)] == 1)
     ]
     return 2.5 * float(np.median(spans)) or 1.0

@@ -3,6 +3,7 @@
 import numpy as np
 
 from engine.outcomes import DetectorSettings, event_code, find_break
+from engine.outcomes.event import Event
 from engine.report.runs import ArmRuns, repetition_curves
 from engine.store import WorkDirectory
 
@@ -19,7 +20,7 @@ def at_horizon(directory: WorkDirectory, runs: ArmRuns, steps: float) -> ArmRuns
         steps: the horizon, not beyond that of the arm.
     """
     is_over = runs.time <= steps
-    if runs.waits_for == "break":
+    if runs.waits_for == Event.BREAK:
         outcomes = _outcomes(directory, runs, steps)
         event = np.array([event_code(status) for status, _ in outcomes])
         ends = np.minimum(steps, np.asarray(runs.rows["steps_run"], np.float64))

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from engine.outcomes.event import Event
 from engine.report import logs
 from engine.report.phrases import fraction, joined
 from engine.report.summary import Summary
@@ -31,7 +32,7 @@ def _of_failed(summary: Summary, name: str) -> str:
     """How far a fraction could lie from what it would be, had no run of an arm failed."""
     arm, runs = summary.arms[name], summary.runs[name]
     num_all, left = arm.num_runs + arm.num_failed, round(arm.fraction.value * arm.num_runs)
-    had_it = "had the event" if runs.waits_for == "hit" else "left chance level"
+    had_it = "had the event" if runs.waits_for == Event.HIT else "left chance level"
     words = "ended their worker again and again and have no outcome; they are left out"
     if arm.num_failed == 1:
         words = "ended its worker again and again and has no outcome; it is left out"

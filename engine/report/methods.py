@@ -2,6 +2,7 @@
 
 from typing import Any, NamedTuple
 
+from engine.outcomes.event import Event
 from engine.report.phrases import number
 from engine.report.summary import Summary
 from engine.report.variance_split import Fate
@@ -255,7 +256,7 @@ def _what_is_a_break(summary: Summary, detector: dict[str, Any]) -> str:
             f"upward crossing of ρ = {detector['low']:g} before ρ ≥ {detector['high']:g} is held; "
             f"a run that ends below {detector['high']:g} is right-censored at the horizon."
         )
-    if "hit" in events:
+    if Event.HIT in events:
         sentences.append("Where a task has an event of its own, its time is the first step at which it happens.")
     return " ".join(sentences)
 

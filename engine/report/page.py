@@ -8,6 +8,7 @@ import markupsafe
 
 from engine.errors import visible
 from engine.outcomes import FAILED
+from engine.outcomes.event import Event
 from engine.report.canvas import INK
 from engine.report.cautions import make_cautions
 from engine.report.methods import make_methods
@@ -116,7 +117,7 @@ def make_page(
             cautions=make_cautions(summary, is_page=True),
             unit=summary.unit,
             has_looks=summary.has_looks,
-            has_hits=any(runs.waits_for == "hit" for runs in summary.runs.values()),
+            has_hits=any(runs.waits_for == Event.HIT for runs in summary.runs.values()),
             launch=document["launches"][-1],
             logs=document["study"] if summary.of_logs else None,
             detector=document["identity"]["detector"],

@@ -9,8 +9,10 @@ import pyarrow as pa
 
 from engine.errors import InputError, one_line
 from engine.outcomes import FAILED
+from engine.outcomes.event import Event
+from engine.outcomes.prefix import FinishedPrefix
 from engine.store import OUTCOME_SCHEMA, WorkDirectory, is_of_logs, waiting_times
-from engine.studies.designs import FIRST_FORK_SEED, FIRST_GRID_SEED, MAX_FORKS, is_of_grid
+from engine.studies.designs import FIRST_FORK_SEED, FIRST_GRID_SEED, MAX_FORKS, is_repetition
 
 # Curves are only drawn, and more would hide each other.
 MAX_CURVES = 200
@@ -104,7 +106,7 @@ class ArmRuns(NamedTuple):
     horizon: int
     steps_per_epoch: int | None
     chance_loss: float
-    waits_for: str
+    waits_for: Event
     failed: dict[str, list[Any]]
 
     @property
@@ -148,10 +150,10 @@ def read_all_runs(directory: WorkDirectory) -> dict[str, ArmRuns]:
 
 def _arm_runs(rows: dict[str, list[Any]], document: dict[str, Any], name: str) -> ArmRuns | None:
     is_fork = np.array([step is not None for step in rows["fork_step"]], bool)
-    is_grid = np.array([is_of_grid(order) for order in rows["order_seed"]], bool)
-    own = _rows_at(rows, np.flatnonzero(~is_fork & ~is_grid))
+    is_own = np.array([*map(is_repetition, rows["order_seed"], rows["fork_step"])], bool)
+    own = _rows_at(rows, np.flatnonzero(is_own))
     stored = own["seed"]
-    num_used = next((i for i, seed in enumerate(stored) if seed != i), len(stored))
+    num_used = FinishedPrefix(stored).length
     if num_used == 0:
         return None
     failed, own = _split(_rows_at(own, np.arange(num_used)))
@@ -177,10 +179,10 @@ def _arm_runs(rows: dict[str, list[Any]], document: dict[str, Any], name: str) -
         horizon=horizon,
         steps_per_epoch=study["steps_per_epoch"][name],
         chance_loss=study["chance_loss"][name],
-        waits_for=study["event"][name],
+        waits_for=Event(study["event"][name]),
         failed=failed,
     )
-    crossed, forked = (_rows_at(rows, np.flatnonzero(chosen)) for chosen in (is_grid, is_fork))
+    crossed, forked = (_rows_at(rows, np.flatnonzero(chosen)) for chosen in (~is_own & ~is_fork, is_fork))
     return runs._replace(
         grid=_grid_runs(runs, crossed, document["identity"].get("order_seeds")),
         forks=_fork_runs(runs, forked, study["forks"]),
@@ -262,7 +264,7 @@ def repetition_curves(directory: WorkDirectory) -> Iterator[tuple[str, int, Curv
     for table in directory.iterate([*names, "steps", "loss"]):
         keys = zip(*(table[name].to_pylist() for name in names), strict=True)
         for i, (arm, seed, order, fork_step, status) in enumerate(keys):
-            if fork_step is None and not is_of_grid(order) and status != FAILED:
+            if is_repetition(order, fork_step) and status != FAILED:
                 steps, loss = (table[c][i].values.to_numpy() for c in ("steps", "loss"))
                 yield arm, seed, Curve(steps, loss.astype(np.float64))
 

@@ -8,13 +8,13 @@ import numpy as np
 
 from engine import statistics
 from engine.outcomes import FAILED, STATUSES
+from engine.outcomes.event import Event
 from engine.report.comparison import compare_runs, pooled
 from engine.report.runs import ArmRuns, of_study, read_all_runs
-from engine.statistics import Estimate, TestResult
+from engine.statistics import LEVEL, Estimate, TestResult
 from engine.store import WorkDirectory, is_of_logs
 
 _LATE_SHARE = 0.9
-_LEVEL = 0.05
 
 
 class ArmSummary(NamedTuple):
@@ -244,11 +244,11 @@ def _summarise_arm(
         late_onset=_late_onset(time, runs.event),
         num_coarse=sum(bool(flag) for flag in runs.rows["is_coarse"]),
         num_falling=sum(
-            status == "stuck" and runs.waits_for == "break" and end < (1 - low) * runs.chance_loss
+            status == "stuck" and runs.waits_for == Event.BREAK and end < (1 - low) * runs.chance_loss
             for status, end in zip(runs.status, _end_losses(runs), strict=True)
         ),
         num_fell_back=sum(
-            status == "stuck" and runs.waits_for == "break" and (lost or 0) + 1 - end / runs.chance_loss > high
+            status == "stuck" and runs.waits_for == Event.BREAK and (lost or 0) + 1 - end / runs.chance_loss > high
             for status, lost, end in zip(runs.status, runs.rows["best_minus_end"], _end_losses(runs), strict=True)
         ),
         num_diverged_later=sum(bool(flag) for flag in runs.rows["is_diverged_later"]),
@@ -309,7 +309,7 @@ def _compare(summary: Summary, fields: dict[str, dict[str, Any]]) -> dict[str, C
     adjusted = _always_valid(summary, others) if summary.has_looks else _after_holm(found)
     return {
         name: comparison._replace(
-            p_adjusted=p, is_earlier=comparison.is_earlier and p < _LEVEL, is_later=comparison.is_later and p < _LEVEL
+            p_adjusted=p, is_earlier=comparison.is_earlier and p < LEVEL, is_later=comparison.is_later and p < LEVEL
         )
         for (name, comparison), p in zip(found.items(), adjusted, strict=True)
     }

@@ -2,6 +2,7 @@
 
 from engine.errors import one_line
 from engine.outcomes import STATUSES
+from engine.outcomes.event import Event
 from engine.report.phrases import interval, number, p_value, percent
 from engine.report.summary import Summary
 from engine.statistics import Estimate
@@ -13,7 +14,7 @@ def make_table(summary: Summary) -> tuple[list[str], list[list[str]]]:
     header = ["arm", "runs", *(status.replace("_", " ") for status in STATUSES)]
     has_failed = any(arm.num_failed for arm in summary.arms.values())
     header += ["failed (left out)"] * has_failed
-    is_hit = all(runs.waits_for == "hit" for runs in summary.runs.values())
+    is_hit = all(runs.waits_for == Event.HIT for runs in summary.runs.values())
     event, wait = ("had the event", "median wait") if is_hit else ("left chance", "median onset")
     header += [f"{event} (95 % CI)", f"{wait}, {unit} (95 % CI)"]
     adjusted = "p at every look" if summary.has_looks else "p, Holm"

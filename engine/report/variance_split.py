@@ -5,12 +5,12 @@ from typing import NamedTuple
 import numpy as np
 
 from engine import statistics
+from engine.outcomes.event import Event
 from engine.report.phrases import number, p_value, percent
 from engine.report.runs import ArmRuns, ForkRuns
 from engine.report.summary import Summary
-from engine.statistics import CrossedComponents, EarlyLuck, Estimate, ForkPrediction
+from engine.statistics import LEVEL, CrossedComponents, EarlyLuck, Estimate, ForkPrediction
 
-_LEVEL = 0.05
 # A share of the variance above this, beyond chance, is called the greater part.
 _GREATER = 0.5
 _FEW_EVENTS = 8
@@ -71,7 +71,7 @@ def make_fate(runs: ArmRuns) -> Fate | None:
 def _has_waits(runs: ArmRuns) -> bool:
     """Whether most runs of an arm waited for an event that came, so that early ones mean luck."""
     came = runs.event == 1
-    if runs.waits_for == "break":
+    if runs.waits_for == Event.BREAK:
         came &= np.asarray(runs.status) == "broke"
     return int(np.sum(came)) >= _FEW_EVENTS and 2 * int(np.sum(came)) > len(came)
 
@@ -127,7 +127,7 @@ def _fork_words(name: str, runs: ForkRuns, forks: ForkPrediction, unit: str, ste
         f"{_share(forks.parent_share)} of the variance of the log time that was left "
         f"({p_value(forks.p_value)} for none)."
     )
-    if forks.p_value < _LEVEL:
+    if forks.p_value < LEVEL:
         return (
             f"{text} The flat stretch hides progress: forks of one parent, which share nothing but "
             f"its state, leave the plateau at more similar times than forks of different ones."
@@ -145,7 +145,7 @@ def _luck_words(name: str, luck: EarlyLuck, unit: str, steps_per_unit: float) ->
         f"({half} {unit}); of memoryless waits {percent(luck.expected)} would "
         f"({p_value(luck.p_value)} for so few)."
     )
-    if luck.p_value < _LEVEL:
+    if luck.p_value < LEVEL:
         return f"{text} So the wait is not memoryless: something has to build up first."
     return f"{text} That does not exclude a memoryless wait."
 

@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from engine.outcomes.event import Event
 from engine.report import logs
 from engine.report.limits import find_limits
 from engine.report.phrases import (
@@ -67,7 +68,7 @@ def make_verdict(summary: Summary, fates: Mapping[str, Fate]) -> Verdict:
 def _verdict(summary: Summary) -> Verdict:
     base = summary.arms[summary.baseline]
     horizon = _horizon(summary, summary.baseline)
-    if summary.runs[summary.baseline].waits_for == "hit":
+    if summary.runs[summary.baseline].waits_for == Event.HIT:
         return _verdict_of_a_wait(summary, base, horizon)
     answers = {
         "How often does it kick in?": _how_often(summary, base),

@@ -21,12 +21,13 @@ from engine.statistics.planning import (
 )
 from engine.statistics.proportions import most_unseen, paired_share_difference, proportion
 from engine.statistics.restricted_means import paired_difference, restricted_mean, restricted_mean_difference
-from engine.statistics.results import Estimate, ProbabilityCurve, TestResult
+from engine.statistics.results import LEVEL, Estimate, ProbabilityCurve, TestResult
 from engine.statistics.sequential import SafeTest, confidence_sequence, safe_log_rank
 from engine.statistics.turnbull import IntervalEstimate, turnbull
 from engine.statistics.weibull import WeibullFit, weibull
 
 __all__ = [
+    "LEVEL",
     "ComparisonQuestion",
     "CrossedComponents",
     "EarlyLuck",

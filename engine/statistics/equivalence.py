@@ -17,7 +17,7 @@ import numpy as np
 
 from engine.statistics.proportions import paired_share_difference
 from engine.statistics.restricted_means import paired_difference
-from engine.statistics.results import Estimate
+from engine.statistics.results import LEVEL, Estimate
 
 _MOST_PAIRS = 10**7
 
@@ -33,7 +33,7 @@ class Margin(NamedTuple):
     """
 
     size: float
-    level: float = 0.05
+    level: float = LEVEL
     num_tests: int = 1
 
 

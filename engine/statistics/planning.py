@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from engine.statistics.results import check_confidence
+from engine.statistics.results import LEVEL, check_confidence
 
 _MOST_SEEDS = 1e7
 
@@ -57,7 +57,7 @@ class ComparisonQuestion(NamedTuple):
     hazard_ratio: float
     event_share: float = 1.0
     power: float = 0.9
-    level: float = 0.05
+    level: float = LEVEL
 
 
 Question = FractionQuestion | FailureQuestion | MedianQuestion | ComparisonQuestion

@@ -4,6 +4,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+# Of every test; intervals hold with 1 − LEVEL.
+LEVEL = 0.05
+
 
 class Estimate(NamedTuple):
     """A number with its confidence interval. A bound that does not exist is infinite."""

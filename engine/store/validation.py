@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from engine.outcomes import DetectorSettings
+from engine.outcomes.event import Event
 from engine.store.files import DamagedError
 from engine.studies.designs import DESIGNS, MAX_FORKS
 
@@ -102,7 +103,7 @@ _STUDY_BY_ARM = {
     "seeds": _whole(0, _MAX_RUNS),
     "steps_per_epoch": _optional(_STEPS),
     "chance_loss": _number(1e-30, 1e30),
-    "event": _one_of(("break", "hit")),
+    "event": _one_of(tuple(Event)),
 }
 # Since data may be a person's own, and since there are theories.
 _STUDY_LATER_BY_ARM = {

@@ -90,6 +90,16 @@ def is_of_grid(order_seed: int) -> bool:
     return order_seed >= FIRST_GRID_SEED
 
 
+def is_repetition(order_seed: int, fork: int | None) -> bool:
+    """Tells whether a run is an independent repetition: neither of a grid nor a fork.
+
+    Args:
+        order_seed: of the run.
+        fork: its fork step, or its order seed after the fork.
+    """
+    return fork is None and not is_of_grid(order_seed)
+
+
 def run_name(row: Mapping[str, Any]) -> str:
     """What a run is called inside its arm: `seed 3`, `seed 3 in order 1`, `seed 3 fork 2`.
 

@@ -21,6 +21,7 @@ from engine.lanes.pool import block_of, default_width
 from engine.lanes.runs import Run
 from engine.models.initial import AS_WRITTEN
 from engine.models.lowering import FORMS, default_form, has_convolutions
+from engine.outcomes.event import Event
 from engine.studies import checks, designs, schedule
 from engine.studies.study import MAX_SEEDS, Study, check_whole, resolve_arm
 from engine.tasks import Task
@@ -41,7 +42,7 @@ class Group(NamedTuple):
         chance_loss: of their task.
         steps_per_epoch: of their task, or `None`.
         fingerprint: of their data.
-        event: what is waited for: `break` of the loss curve, or `hit` for a task's own event.
+        event: what is waited for.
         notes: what a person should know of their data.
     """
 
@@ -50,7 +51,7 @@ class Group(NamedTuple):
     chance_loss: float
     steps_per_epoch: int | None
     fingerprint: str
-    event: str
+    event: Event
     notes: tuple[tasks.Note, ...] = ()
 
 
@@ -271,7 +272,7 @@ def _group(study: Study, loaded: _Loaded, layout: _Layout, eval_every: int, diag
         diagnostics=study.diagnostics if has_diagnostics else (),
         diagnostics_every=diagnostics_every if has_diagnostics else 0,
     )
-    event = "break" if task.is_hit is None else "hit"
+    event = Event.BREAK if task.is_hit is None else Event.HIT
     fingerprint = tasks.fingerprint(data)
     return Group(spec, names, task.chance_loss, task.steps_per_epoch, fingerprint, event, notes)
 

@@ -15,12 +15,12 @@ import numpy as np
 
 from engine import statistics
 from engine.errors import InputError, unknown_name
+from engine.outcomes.prefix import FinishedPrefix
 
 GOALS = {
     "fraction": "the interval of every arm's fraction is narrow enough",
     "comparison": "every arm is told from the baseline, or the seeds are spent",
 }
-_LEVEL = 0.05
 # Blocks that are started before the one under way is over, so that no worker waits for a look.
 _AHEAD = 1
 # JSON has no infinity.
@@ -87,7 +87,7 @@ class Looks:
         self.released = dict.fromkeys(horizons, 0)
         self._until, self._horizons, self._baseline = until, horizons, baseline
         self._waited: dict[str, dict[int, tuple[float, int | None]]] = {name: {} for name in horizons}
-        self._prefix = dict.fromkeys(horizons, 0)
+        self._prefix = {name: FinishedPrefix() for name in horizons}
         self._num_seeds = 0
 
     def add(self, arm: str, seed: int, time: float, event: int | None) -> None:
@@ -100,14 +100,12 @@ class Looks:
             event: 0 censored, 1 the event, 2 diverged; `None` for a run that failed: it is over,
                 and says nothing.
         """
-        waited = self._waited[arm]
-        waited[seed] = (time, event)
-        while self._prefix[arm] in waited:
-            self._prefix[arm] += 1
+        self._waited[arm][seed] = (time, event)
+        self._prefix[arm].add(seed)
 
     def num_over(self, arm: str) -> int:
         """The seeds of an arm, from 0 on, that are all over."""
-        return self._prefix[arm]
+        return self._prefix[arm].length
 
     def update(self) -> bool:
         """Takes every look that is due; whether one was."""
@@ -130,7 +128,7 @@ class Looks:
 
     def _reach(self) -> int:
         """The longest prefix of seeds that is over in all open arms; a spent one counts whole."""
-        prefix = min(self._prefix[arm] for arm in self.open)
+        prefix = min(self._prefix[arm].length for arm in self.open)
         is_spent = prefix >= self._until.max_seeds > self._num_seeds
         return self._num_seeds + self._until.block if is_spent else prefix
 
@@ -178,7 +176,7 @@ class Looks:
                 continue
             test = self._test(arm, num_seeds)
             found[arm] = min(test.e_value, _LARGEST)
-            if test.e_value >= num_tests / _LEVEL:
+            if test.e_value >= num_tests / statistics.LEVEL:
                 decided.add(arm)
         return {"e_values": found}, decided
 

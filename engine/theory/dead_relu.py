@@ -18,7 +18,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from engine.arms.arm import Arm
-from engine.statistics import proportion
+from engine.statistics import LEVEL, proportion
 from engine.theory.comparison import Check, Measured, Prediction, TheoryCurve
 
 USES = ("loss",)
@@ -71,7 +71,7 @@ def predict(measured: Mapping[str, Measured]) -> Prediction:
         is_dead = _follows(runs, loss)
         source = "The output bias alone"
         curves.append(TheoryCurve(name, "born dead", runs.loss.steps, loss, source, is_log=True))
-        confidence = 1.0 - 0.05 / len(known)
+        confidence = 1.0 - LEVEL / len(known)
         found = proportion(int(is_dead.sum()), runs.num_runs, confidence=confidence)
         exact = born_dead(runs.arm.dense_widths)
         formula = "1 − ∏(1 − 2^−width)"

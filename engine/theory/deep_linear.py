@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from engine.arms.arm import Arm
-from engine.statistics import median_time
+from engine.statistics import LEVEL, median_time
 from engine.theory import chain
 from engine.theory.comparison import Check, Measured, Prediction, TheoryCurve, exactly
 from engine.theory.starts import starts_of
@@ -255,7 +255,7 @@ def _law(case: _Case, num_laws: int, notes: list[str]) -> list[Check]:
     times = _first(case, case.measured, 0.5 * arm.slope)
     is_seen = np.isfinite(times)
     ends = np.where(is_seen, times, case.runs.horizon * case.clock)
-    found = median_time(ends, is_seen.astype(int), confidence=1.0 - 0.05 / num_laws)
+    found = median_time(ends, is_seen.astype(int), confidence=1.0 - LEVEL / num_laws)
     if not np.isfinite(found.upper):
         notes.append(
             f"The median half time of “{case.name}” is not compared: its interval has no end, for "

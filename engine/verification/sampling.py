@@ -11,7 +11,7 @@ import numpy as np
 from engine.lanes.runs import Run, run_key
 from engine.outcomes import FAILED
 from engine.store import ROW_SCHEMA, RUN_KEY, WAITING_COLUMNS, WorkDirectory
-from engine.studies.designs import is_of_grid
+from engine.studies.designs import is_repetition
 from engine.studies.expand import Plan, run_of
 from engine.verification.agreement import StoredRow
 from engine.verification.outcomes import waits_up_to
@@ -79,15 +79,10 @@ def find_finished(directory: WorkDirectory, plan: Plan) -> Finished:
             num_failed += 1
         else:
             runs.append(run)
-            if is_repetition(run):
+            if is_repetition(run.order_seed, run.fork_step):
                 waits[run.arm_name].append(row)
     means = {name: float(np.mean(waits_up_to(of_arm, plan.horizons[name]))) for name, of_arm in waits.items() if of_arm}
     return Finished(runs, num_failed, foreign, means)
-
-
-def is_repetition(run: Run) -> bool:
-    """Whether a run is an independent repetition, and not one of a grid, or a fork."""
-    return run.fork_order_seed is None and not is_of_grid(run.noise_seed)
 
 
 def draw_sample(runs: Sequence[Run], number: int, seed: int) -> Sample:

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from engine.lanes.runs import who
+from engine.studies.designs import is_repetition
 from engine.verification.agreement import Agreement
 from engine.verification.outcomes import OutcomeAgreement, compare_outcomes
-from engine.verification.sampling import Finished, Sample, is_repetition
+from engine.verification.sampling import Finished, Sample
 
 # What a verdict means, and its exit code.
 VERDICTS: dict[str, tuple[int, str]] = {
@@ -87,7 +88,7 @@ def conclude(
     unexplained = _unexplained(runs, origins)
     outcomes: list[OutcomeAgreement] = []
     if not is_identical:
-        repetitions = [run for run in runs if is_repetition(run.run)]
+        repetitions = [run for run in runs if is_repetition(run.run.order_seed, run.run.fork_step)]
         outcomes = compare_outcomes(repetitions, finished.mean_wait, margin)
     verdict = of_all_arms(outcomes)
     if damage or unexplained or verdict == "different":

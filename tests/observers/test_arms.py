@@ -3,8 +3,7 @@
 import numpy as np
 import pyarrow as pa
 
-from engine.observers.arms import MAX_POINTS, Gathering, is_repetition, rows_of, used_fields
-from engine.studies.designs import FIRST_GRID_SEED
+from engine.observers.arms import MAX_POINTS, Gathering, rows_of, used_fields
 from tests.observers.rows import row_of
 
 
@@ -87,12 +86,6 @@ def test_runs_with_steps_of_their_own_keep_the_last_value():
     np.testing.assert_array_equal(curves.median, [5, 5, 5, 6, 6])
     # However long they are, there is room for their grid.
     assert len(Gathering(2**50, None)._grid) == MAX_POINTS
-
-
-def test_grids_and_forks_are_no_repetitions():
-    assert is_repetition(row_of(0))
-    assert not is_repetition(row_of(0, order_seed=FIRST_GRID_SEED))
-    assert not is_repetition(row_of(0, fork_step=10))
 
 
 def test_rows_of_a_table():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from engine.arms.arm import Arm
-from engine.report.curves import METRICS
+from engine.outcomes.row import CURVE_STEPS
 from engine.studies.study import resolve_arm
 from engine.theory import THEORIES
 from engine.theory.comparison import Measured, MeasuredCurve
@@ -32,7 +32,7 @@ def flat(arm: Arm, uses: tuple[str, ...], horizon: int = 1000, num_runs: int = N
 def test_a_theory_is_documented_and_names_metrics(name):
     theory = THEORIES.load(name)
     assert "Source" in (theory.__doc__ or "")
-    assert set(theory.USES) <= set(METRICS)
+    assert set(theory.USES) <= set(CURVE_STEPS)
 
 
 @pytest.mark.parametrize("name", list(THEORIES))

@@ -13,7 +13,7 @@ from engine.commands.running.recorder import Recorder
 from engine.lanes.runs import Run, run_key
 from engine.outcomes import FAILED
 from engine.store import WAITING_COLUMNS, WorkDirectory, provenance, waiting_times
-from engine.studies.designs import is_of_grid
+from engine.studies.designs import is_repetition
 from engine.studies.expand import Plan, Waited, with_forks
 from engine.studies.until import Looks, Until
 from engine.workers.interruption import SignalWatch
@@ -169,7 +169,7 @@ class Session:
         time = waiting_times(columns)
         arms = np.asarray(columns["arm"], object)
         places = zip(columns["fork_step"], columns["order_seed"], strict=True)
-        is_parent = np.array([step is None and not is_of_grid(o) for step, o in places], bool)
+        is_parent = np.array([is_repetition(order, step) for step, order in places], bool)
         seed, event = np.asarray(columns["seed"], int), np.asarray(columns["event"], int)
         chosen = {
             name: is_parent & has_outcome & (arms == name) & (seed < number)
