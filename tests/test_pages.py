@@ -1,0 +1,53 @@
+"""Pages for people: every link leads somewhere, every page is reachable, and lines and pages stay short."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PAGES = sorted(path for folder in ("*", "docs/**/*", "benchmarks/*") for path in ROOT.glob(f"{folder}.md"))
+LINK = re.compile(r"\]\(([^)#]*)(?:#([^)]*))?\)")
+
+
+def _anchors(page: Path) -> set[str]:
+    """The anchors that a page's headings have on common hosts."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def _links(page: Path) -> list[tuple[Path, str]]:
+    found = LINK.findall(page.read_text())
+    return [
+        ((page.parent / place).resolve() if place else page, anchor) for place, anchor in found if "://" not in place
+    ]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_link_leads_somewhere(page):
+    for target, anchor in _links(page):
+        assert target.exists(), target
+        if anchor:
+            assert anchor in _anchors(target), f"{target.name}#{anchor}"
+
+
+def test_every_page_can_be_reached_from_the_readme():
+    reached, new = set(), {ROOT / "README.md"}
+    while new:
+        reached |= new
+        new = {target for page in new if page.suffix == ".md" for target, _ in _links(page)} - reached
+        new |= {folder / "README.md" for folder in new if folder.is_dir()} - reached
+    assert set(PAGES) - reached == set()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_lines_outside_tables_are_short(page):
+    lines = page.read_text().splitlines()
+    assert [line for line in lines if len(line) > 120 and not line.startswith("|")] == []
+
+
+def test_pages_stay_short():
+    limits = {"README.md": 120, "BUILD_NOTES.md": 150}
+    limits |= {str(path.relative_to(ROOT)): 25 for path in (ROOT / "docs" / "decisions").glob("[0-9]*.md")}
+    lengths = {name: len((ROOT / name).read_text().splitlines()) for name in limits}
+    assert {name: length for name, length in lengths.items() if length > limits[name]} == {}
