@@ -21,6 +21,8 @@ from typing import TYPE_CHECKING, Any
 
 from absl import flags
 
+from engine.arms.choices import KINDS
+from engine.arms.flags import given_arm_fields
 from engine.commands.flags import (
     LOG_FIELDS,
     QUESTION_NUMBERS,
@@ -28,7 +30,6 @@ from engine.commands.flags import (
     UNTIL_FLAGS,
     WANDB_RUNS,
     describe_flags,
-    given_fields,
     given_flags,
     make_flags,
     parse_names,
@@ -40,6 +41,7 @@ from engine.errors import InputError, StorageError, WorkerFailedError, one_line,
 from engine.workers.interruption import SignalWatch
 
 if TYPE_CHECKING:
+    from engine.arms.arm import Arm
     from engine.commands.open import Results
     from engine.studies.study import Study
     from engine.studies.until import Until
@@ -73,7 +75,7 @@ def _study(values: flags.FlagValues, default: str | None = None) -> "Study":
     late = {"baseline": changes.pop("baseline")} if "baseline" in changes else {}
     study = dataclasses.replace(study, **changes)
     axes = parse_sweeps(given.get("sweep") or [])
-    fields = given_fields(given)
+    fields = given_arm_fields(given)
     for name in set(axes) & set(fields):
         raise InputError(f"--{name} and --sweep={name}=… exclude each other: give one")
     study = with_sweep(with_fields(study, fields), axes) if axes else with_fields(study, fields)
@@ -258,12 +260,23 @@ _VERBS: dict[str, tuple[Callable[[flags.FlagValues], int | None], str]] = {
 }
 
 
-def _help(verb: str | None) -> str:
-    """The help text of a verb, or of the program."""
+def _help(verb: str | None, values: flags.FlagValues) -> str:
+    """The help text of a verb, or of the program, for the choices that were typed or the experiment makes."""
     lines = [(__doc__ or "").strip(), ""]
     if verb is None:
         lines += [*(f"  {name:8} {doc}" for name, (_, doc) in _VERBS.items()), ""]
-    return "\n".join([*lines, *describe_flags(verb or "run")])
+    return "\n".join([*lines, *describe_flags(verb or "run", _arm_typed(values))])
+
+
+def _arm_typed(values: flags.FlagValues) -> "Arm":
+    """The first arm of the experiment that was typed, or the default one, with the choices that were typed."""
+    from engine.arms.arm import Arm
+
+    fields = given_arm_fields(given_flags(values))
+    chosen = {name: value for name, value in fields.items() if name in KINDS}
+    if "experiment" in values and values["experiment"].value:
+        return next(iter(_study(values).arms.values()))
+    return Arm(**chosen)
 
 
 def main(argv: Sequence[str]) -> int:
@@ -304,7 +317,7 @@ def _main(argv: Sequence[str]) -> int:
         values = make_flags(verb)
         rest = values([argv[0], *words])[1:]
         if values["help"].value:
-            print(_help(typed))
+            print(_help(typed, values))
             return 0
         if rest:
             raise InputError(f"unexpected argument {rest[0]!r}: expected --flag=value")

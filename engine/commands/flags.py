@@ -5,7 +5,8 @@ from typing import Any
 
 from absl import flags
 
-from engine.arms import arm as config
+from engine.arms.arm import Arm, field_names, find_option
+from engine.arms.flags import define_arm_flags, describe_arm_flags
 from engine.errors import InputError, unknown_name
 from engine.training.probes.registry import ALL, DIAGNOSTICS
 
@@ -161,12 +162,6 @@ _LIST_FLAGS: dict[str, tuple[type, str]] = {
 }
 LIVE_SECONDS = 30.0
 WANDB_RUNS = 20
-_PARTS = {
-    "structure": "shapes the compiled program",
-    "initial": "says where a run starts",
-    "hyperparam": "one program for all values",
-    "place": "the same study wherever it is",
-}
 _TENSORBOARD = "write event files to <workdir>/tensorboard: arms first, and every run"
 _LIVE = (
     "keep report.html up to date while the study runs; --live=SECONDS between two states (default: "
@@ -180,20 +175,6 @@ _OWN_CODE = "run the network's own code that the study names; only for a study t
 _ALL = "run every finished run again"
 _TUNE = "choose width and form by measuring on this machine; kept with the study"
 _KINDS: dict[type, str] = {int: "an integer", float: "a number", str: "text", bool: "true or false"}
-
-
-class _FieldParser(flags.ArgumentParser):
-    """Parses a flag that is a field of an arm, by the field's own rules."""
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-        self.syntactic_help = ""
-
-    def parse(self, argument: Any) -> Any:
-        return config.parse_value(self._name, argument) if isinstance(argument, str) else argument
-
-    def flag_type(self) -> str:
-        return self._name
 
 
 class _IntegerParser(flags.IntegerParser):
@@ -235,18 +216,6 @@ class _LiveParser(flags.ArgumentParser):
         return "seconds"
 
 
-def _define_fields(values: flags.FlagValues) -> None:
-    for name, info in config.FIELDS.items():
-        if info.flag:
-            doc = f"{info.doc} (repeated)"
-            flags.DEFINE_multi_string(info.flag, None, doc, flag_values=values)
-        elif config.FIELD_TYPES[name].scalar is bool:
-            flags.DEFINE_bool(name, None, info.doc, flag_values=values)
-        else:
-            parser = _FieldParser(name)
-            flags.DEFINE(parser, name, None, info.doc, flag_values=values)
-
-
 def _define(values: flags.FlagValues, table: Mapping[str, tuple[type, str]]) -> None:
     parsers: dict[type, type[flags.ArgumentParser]] = {
         int: _IntegerParser,
@@ -272,12 +241,6 @@ def required(values: flags.FlagValues, name: str) -> str:
 def given_flags(values: flags.FlagValues) -> dict[str, Any]:
     """What was typed."""
     return {name: values[name].value for name in values if values[name].value is not None}
-
-
-def given_fields(given: Mapping[str, Any]) -> dict[str, Any]:
-    """What was typed for the fields of an arm, by their names."""
-    named = {name: info.flag or name for name, info in config.FIELDS.items()}
-    return {name: given[flag] for name, flag in named.items() if flag in given}
 
 
 def parse_numbers(name: str, text: str) -> list[float]:
@@ -311,13 +274,14 @@ def parse_sweeps(texts: Sequence[str]) -> dict[str, list[Any]]:
         if name.startswith(_MODEL_ARG) and name not in axes:
             axes[name] = listed.split(",")
             continue
-        if name not in config.FIELDS and name not in axes:
-            raise unknown_name("field to sweep", name, config.FIELDS)
-        if name in config.FIELDS and config.FIELD_TYPES[name].is_tuple:
+        if name not in field_names():
+            raise unknown_name("field to sweep", name, field_names())
+        option = find_option(name)
+        if option.most is not None:
             raise InputError(f"--sweep={text}: {name} is a list itself; write an experiment for it")
         if name in axes:
             raise InputError(f"--sweep={text}: {name} is swept twice; put all values in one")
-        axes[name] = [config.parse_value(name, value) for value in listed.split(",")]
+        axes[name] = [option.parse(value) for value in listed.split(",")]
     return axes
 
 
@@ -366,12 +330,12 @@ def make_flags(verb: str) -> flags.FlagValues:
     if verb in _SWEEPS:
         flags.DEFINE_multi_string("sweep", None, _SWEEP, flag_values=values)
     if verb in _TAKES_A_STUDY:
-        _define_fields(values)
+        define_arm_flags(values)
     return values
 
 
-def describe_flags(verb: str) -> list[str]:
-    """A line for every flag of a verb."""
+def describe_flags(verb: str, arm: Arm) -> list[str]:
+    """A line for every flag of a verb, with those of an arm's choices."""
     lines = [f"  --curves: {_CURVES}; text"] if verb == "read" else []
     for table in _TABLES[verb]:
         lines += [f"  --{name}: {doc}; {_KINDS[kind]}" for name, (kind, doc) in table.items()]
@@ -392,20 +356,5 @@ def describe_flags(verb: str) -> list[str]:
     if verb in _SWEEPS:
         lines += [f"  --sweep={_SWEEP} (repeated)"]
     if verb in _TAKES_A_STUDY:
-        lines += ["", "An arm; what is given holds for every arm of the experiment:"]
-        from engine.studies.study import choices
-
-        lines += [f"  --{info.flag or name}: {_describe(name, choices(name))}" for name, info in config.FIELDS.items()]
+        lines += ["", *describe_arm_flags(arm)]
     return lines
-
-
-def _describe(name: str, names: Sequence[str]) -> str:
-    info, default = config.FIELDS[name], config.DEFAULTS[name]
-    shown = info.unset if default is None else default
-    if isinstance(default, tuple):
-        shown = ",".join(map(str, default))
-    elif isinstance(default, bool):
-        shown = str(default).lower()
-    unit = f", in {info.unit}" if info.unit else ""
-    listed = f": {', '.join(names)}" if names else ""
-    return f"{info.doc}{unit}{listed} (default: {shown}; {_PARTS[info.part]})"

@@ -3,7 +3,7 @@
 import dataclasses
 import itertools
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 from typing import Any
 
@@ -16,8 +16,6 @@ from engine.studies import designs
 from engine.studies.diagnosis_record import DiagnosisRecord
 from engine.studies.theories import THEORIES
 from engine.tasks import random_streams
-from engine.training import optimizers
-from engine.training.precision import PRECISIONS
 from engine.training.probes import check_names
 
 MAX_SEEDS = 10**7
@@ -180,8 +178,8 @@ def with_fields(study: Study, values: Mapping[str, Any]) -> Study:
     Raises:
         InputError: a field does not exist, or a value is not usable.
     """
-    checked = {name: config.check_value(name, value) for name, value in values.items()}
-    arms = {name: dataclasses.replace(arm, **checked) for name, arm in study.arms.items()}
+    checked = {name: config.find_option(name).check(value) for name, value in values.items()}
+    arms = {name: arm.replace(**checked) for name, arm in study.arms.items()}
     return dataclasses.replace(study, arms=arms)
 
 
@@ -229,11 +227,11 @@ def _with_values(arm: Arm, values: Mapping[str, Any]) -> Arm:
         before = fields.get("model_args", arm.model_args)
         kept = [text for text in before if text.partition("=")[0].strip() not in of_model]
         fields["model_args"] = (*kept, *(f"{name}={value}" for name, value in of_model.items()))
-    return dataclasses.replace(arm, **fields)
+    return arm.replace(**fields)
 
 
 def _label(field: str, value: Any) -> str:
-    if not field.startswith(MODEL_ARG) and config.FIELDS[field].part == "place":
+    if not field.startswith(MODEL_ARG) and config.find_option(field).part == "place":
         # Names are stored and shown, and a place is nobody else's business.
         return PurePath(value).name
     if isinstance(value, tuple):
@@ -243,28 +241,10 @@ def _label(field: str, value: Any) -> str:
     return str(value).lower()
 
 
-def choices(field: str) -> list[str]:
-    """The names that a field of an arm can take; empty where it is not a name."""
-    names: dict[str, Iterable[str]] = {
-        "dataset": tasks.TASKS,
-        "model": models.MODELS,
-        "activation": models.ACTIVATIONS,
-        "init": models.SCHEMES,
-        "optimizer": optimizers.OPTIMIZERS,
-        "schedule": optimizers.SCHEDULES,
-        "precision": PRECISIONS,
-        **tasks.OPTIONS,
-    }
-    return list(names.get(field, ()))
-
-
 def resolve_arm(arm: Arm) -> Arm:
-    """The arm with every field that is used filled in.
+    """Returns the arm with every option set that its choices own.
 
     Raises:
-        InputError: a name is unknown, or a field is set that has no effect.
+        InputError: a name is unknown, an option is missing, or one is set that has no effect.
     """
-    if arm.precision not in PRECISIONS:
-        raise unknown_name("precision", arm.precision, PRECISIONS)
-    used = {**tasks.resolve(arm), **models.resolve(arm), **optimizers.resolve(arm)}
-    return dataclasses.replace(arm, **used)
+    return config.fill_in(models.choose_network(tasks.choose_source(arm)))

@@ -29,7 +29,7 @@ def starts_of(arm: Arm, root_seed: int, init_seeds: np.ndarray, num_inputs: int)
     key = jax.eval_shape(lambda: random_streams.root_key(0))
     example = jax.ShapeDtypeStruct((1, num_inputs), np.float32)
     shapes, _ = jax.eval_shape(make_model(arm, 1).init, key, example)
-    laws = leaf_laws(shapes, str(arm.init), arm.init_scale)
+    laws = leaf_laws(shapes, str(arm.init), arm.options)
 
     def start(seed: jax.Array) -> list[jax.Array]:
         params = draw_params(random_streams.stream(root_seed, "init", seed), shapes, jnp.asarray(laws))

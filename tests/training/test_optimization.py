@@ -1,16 +1,15 @@
 """One table over all optimisers: traced numbers do what optax does with plain ones."""
 
-import dataclasses
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
 
-from engine.arms.arm import Arm
+from engine.arms.arm import Arm, fill_in
 from engine.errors import InputError
-from engine.training.optimizers import OPTIMIZERS, SCHEDULES, hyperparams, make_optimizer, resolve
+from engine.training.optimization import hyperparams, make_optimizer
+from engine.training.registry import OPTIMIZERS, SCHEDULES
 
 NATIVE = {
     "sgd": (Arm(optimizer="sgd", momentum=0.8, nesterov=True), lambda r: optax.sgd(r, 0.8, True)),
@@ -25,10 +24,6 @@ NATIVE = {
     ),
     "lion": (Arm(optimizer="lion", beta1=0.95), lambda r: optax.lion(r, 0.95)),
 }
-
-
-def _resolved(arm: Arm) -> Arm:
-    return dataclasses.replace(arm, **resolve(arm))
 
 
 def _trajectory(optimizer_at, numbers):
@@ -48,7 +43,7 @@ def test_the_table_is_complete():
 @pytest.mark.parametrize("name", list(NATIVE))
 def test_traced_numbers_do_what_optax_does(name):
     arm, native = NATIVE[name]
-    arm = _resolved(arm)
+    arm = fill_in(arm.replace(init="he"))
     num_traces = 0
 
     def ours(numbers):
@@ -78,8 +73,8 @@ def test_traced_numbers_do_what_optax_does(name):
     ],
 )
 def test_schedules_do_what_optax_does(arm, native):
-    arm = _resolved(arm)
-    factor = jax.jit(SCHEDULES[arm.schedule].factor)
+    arm = fill_in(arm.replace(init="he"))
+    factor = jax.jit(SCHEDULES.load(arm.schedule).factor)
     for step in range(0, 60, 3):
         found = float(factor(jnp.float32(step), hyperparams(arm)))
         # Single precision: a cosine near its zero is right to 1e-7 of its peak.
@@ -99,4 +94,4 @@ def test_schedules_do_what_optax_does(arm, native):
 )
 def test_what_has_no_effect_is_refused(fields, words):
     with pytest.raises(InputError, match=words):
-        resolve(Arm(**fields))
+        fill_in(Arm(**fields))
