@@ -21,7 +21,7 @@ from engine.lanes.memory import memory_limit
 from engine.studies import expand
 from engine.studies.diagnosis_kinds import AS_GIVEN
 from engine.studies.diagnosis_record import read_record
-from engine.studies.expand import Plan
+from engine.studies.expand import ExpandedStudy
 from engine.studies.study import MAX_SEEDS, Study, check_whole, resolve_arm
 from engine.tasks.controls import has_constant_inputs, has_examples
 from engine.training.probes.measuring import STEPS_AHEAD
@@ -39,7 +39,7 @@ _QUESTION = "Why does it wait, and what should be changed?"
 class _Pilot(NamedTuple):
     """The configuration made concrete."""
 
-    plan: Plan
+    plan: ExpandedStudy
     factors: Factors
     has_constant_inputs: bool | None
 

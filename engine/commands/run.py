@@ -24,7 +24,7 @@ from engine.store import WorkDirectory, provenance
 from engine.store.checkpoints import CheckpointFolder
 from engine.store.study_json import document
 from engine.studies.designs import has_forks
-from engine.studies.expand import Plan, make_plan, spooled
+from engine.studies.expand import ExpandedStudy, make_plan, spooled
 from engine.studies.study import Study
 from engine.studies.until import Until, check_goal
 from engine.user_code import as_path
@@ -246,14 +246,14 @@ def _run_session(session: Session, request: _Request) -> None:
         session.run_forks()
 
 
-def _tell_of_diagnostics(plan: Plan) -> None:
+def _tell_of_diagnostics(plan: ExpandedStudy) -> None:
     """Says which diagnostics do not exist for some arms."""
     for group in plan.groups:
         for name, reason in not_measured(group.spec).items():
             _note(f"{', '.join(group.arm_names)}: no {name} is measured: {reason}")
 
 
-def _tell_of_data(plan: Plan) -> None:
+def _tell_of_data(plan: ExpandedStudy) -> None:
     """Says what a person should know of the data, by arm where the arms have several."""
     by_notes: dict[tuple[str, ...], list[str]] = {}
     for group in plan.groups:
@@ -278,7 +278,9 @@ def _open_checkpoints(directory: WorkDirectory) -> CheckpointFolder:
     return folder
 
 
-def _tuned(plan: Plan, request: _Request, cache_dir: str | None) -> tuple[Plan, dict[str, dict[str, float]]]:
+def _tuned(
+    plan: ExpandedStudy, request: _Request, cache_dir: str | None
+) -> tuple[ExpandedStudy, dict[str, dict[str, float]]]:
     """The plan with what is fastest on this machine, and what was measured by arm."""
     width, block, form, measured = {}, {}, {}, {}
     for group in plan.groups:

@@ -15,7 +15,7 @@ from engine.lanes.runs import Run, run_key
 from engine.lanes.to_row import outcome_row
 from engine.store import WorkDirectory, provenance
 from engine.store.study_json import identity_differences, identity_of, plan_of
-from engine.studies.expand import Plan
+from engine.studies.expand import ExpandedStudy
 from engine.studies.study import check_whole
 from engine.user_code import as_path
 from engine.verification import (
@@ -185,7 +185,9 @@ class _Recheck:
         fallbacks: in words, where the recorded form could not be used here.
     """
 
-    def __init__(self, plan: Plan, stored: Mapping[tuple[Any, ...], Sequence[StoredRow]], progress: Progress) -> None:
+    def __init__(
+        self, plan: ExpandedStudy, stored: Mapping[tuple[Any, ...], Sequence[StoredRow]], progress: Progress
+    ) -> None:
         self._plan, self._stored, self._progress = plan, stored, progress
         self._group = plan.group_of
         self.agreements: dict[tuple[Any, ...], Agreement] = {}

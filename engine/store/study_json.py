@@ -18,7 +18,7 @@ from engine.outcomes import DetectorSettings
 from engine.store import FINGERPRINTS, SCHEMA_VERSION, is_of_logs
 from engine.studies.designs import has_forks
 from engine.studies.diagnosis_record import read_record
-from engine.studies.expand import Plan, make_plan
+from engine.studies.expand import ExpandedStudy, make_plan
 from engine.studies.study import Study
 from engine.user_code import is_reference, without_home
 
@@ -27,7 +27,7 @@ _KINDS: dict[type, str] = {dict: "an object", list: "a list", str: "text", int: 
 _ENTRIES = {"platform": "the kind of device"}
 
 
-def document(plan: Plan, platform: str, launch: dict[str, Any]) -> dict[str, Any]:
+def document(plan: ExpandedStudy, platform: str, launch: dict[str, Any]) -> dict[str, Any]:
     """`study.json`: everything that is needed to do the study again.
 
     `identity` is what makes it this study and no other. How many seeds it has, and when and how it
@@ -63,7 +63,7 @@ def document(plan: Plan, platform: str, launch: dict[str, Any]) -> dict[str, Any
     }
 
 
-def _places_of(plan: Plan) -> dict[str, dict[str, str]]:
+def _places_of(plan: ExpandedStudy) -> dict[str, dict[str, str]]:
     """Where each arm's data were found, by field; no home is called by its owner's name."""
     found: dict[str, dict[str, str]] = {}
     for name, arm in plan.arms.items():
@@ -73,7 +73,7 @@ def _places_of(plan: Plan) -> dict[str, dict[str, str]]:
     return found
 
 
-def identity_of(plan: Plan, platform: str) -> dict[str, Any]:
+def identity_of(plan: ExpandedStudy, platform: str) -> dict[str, Any]:
     """What makes a plan this study and no other, as it comes back from JSON."""
     study = plan.study
     identity = {
@@ -169,7 +169,7 @@ def plan_of(
     dataset_dir: str | None = None,
     has_own_code: bool = False,
     is_quiet: bool = True,
-) -> Plan:
+) -> ExpandedStudy:
     """The plan of the study that a `study.json` describes, at its width and in its form.
 
     Its list of runs is left empty: a file may ask for more of them than fit in memory.

@@ -69,8 +69,8 @@ class Waited(NamedTuple):
     event: np.ndarray
 
 
-class Plan(NamedTuple):
-    """A study made concrete.
+class ExpandedStudy(NamedTuple):
+    """A study with its arms resolved, its data loaded and its runs listed.
 
     Attributes:
         study: as given.
@@ -109,7 +109,7 @@ def make_plan(
     block: Mapping[str, int] | None = None,
     fork_steps: Mapping[str, int | None] | None = None,
     is_quiet: bool = True,
-) -> Plan:
+) -> ExpandedStudy:
     """Loads the data, resolves the arms and lists the runs.
 
     Args:
@@ -146,7 +146,7 @@ def make_plan(
     asked = study.fork_steps_by_arm
     checks.check_fork_steps(asked, horizons, eval_every)
     forked = {name: step or (fork_steps or {}).get(name) for name, step in asked.items()}
-    return Plan(study, arms, groups, horizons, eval_every, forked, _runs(study, arms, horizons))
+    return ExpandedStudy(study, arms, groups, horizons, eval_every, forked, _runs(study, arms, horizons))
 
 
 class _Layout(NamedTuple):
@@ -226,7 +226,7 @@ def _fills_core(arm: Arm, task: Task) -> bool:
 
 
 @contextlib.contextmanager
-def spooled(plan: Plan) -> Iterator[Plan]:
+def spooled(plan: ExpandedStudy) -> Iterator[ExpandedStudy]:
     """The plan with data that stay on the host in files, of which all workers share one copy.
 
     Raises:
@@ -308,7 +308,7 @@ def _run(study: Study, name: str, arm: Arm, cell: designs.Cell, horizon: int, fo
     )
 
 
-def run_of(plan: Plan, arm_name: str, noise_seed: int, fork_order_seed: int | None) -> Run | None:
+def run_of(plan: ExpandedStudy, arm_name: str, noise_seed: int, fork_order_seed: int | None) -> Run | None:
     """The run of a study that an arm, its noise and its order after a fork name.
 
     Returns:
@@ -322,7 +322,7 @@ def run_of(plan: Plan, arm_name: str, noise_seed: int, fork_order_seed: int | No
     return _run(study, arm_name, arm, cell, plan.horizons[arm_name], step)
 
 
-def with_forks(plan: Plan, waited: Mapping[str, Waited]) -> Plan:
+def with_forks(plan: ExpandedStudy, waited: Mapping[str, Waited]) -> ExpandedStudy:
     """The plan with forks in the place of the runs whose parents are over.
 
     Args:

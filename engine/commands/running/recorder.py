@@ -10,7 +10,7 @@ from engine.lanes.to_row import failed_row, outcome_row
 from engine.observers import Observer, Standing
 from engine.store import RUN_KEY, WorkDirectory, provenance
 from engine.store.checkpoints import CheckpointFolder, Kept
-from engine.studies.expand import Plan
+from engine.studies.expand import ExpandedStudy
 from engine.workers import Delivery
 
 _SECONDS_PER_PART = 2.0
@@ -34,7 +34,11 @@ class Recorder:
     """
 
     def __init__(
-        self, plan: Plan, directory: WorkDirectory, checkpoints: CheckpointFolder, observers: Sequence[Observer] = ()
+        self,
+        plan: ExpandedStudy,
+        directory: WorkDirectory,
+        checkpoints: CheckpointFolder,
+        observers: Sequence[Observer] = (),
     ) -> None:
         self.progress = Progress(0, 0, False)
         self.num_rows = 0

@@ -14,7 +14,7 @@ from engine.lanes.runs import Run, run_key
 from engine.outcomes import FAILED
 from engine.store import WAITING_COLUMNS, WorkDirectory, provenance, waiting_times
 from engine.studies.designs import is_repetition
-from engine.studies.expand import Plan, Waited, with_forks
+from engine.studies.expand import ExpandedStudy, Waited, with_forks
 from engine.studies.until import Looks, Until
 from engine.workers.interruption import SignalWatch
 
@@ -36,7 +36,7 @@ class Session:
 
     def __init__(
         self,
-        plan: Plan,
+        plan: ExpandedStudy,
         directory: WorkDirectory,
         recorder: Recorder,
         crew: workers.Crew,
