@@ -5,13 +5,13 @@ import pytest
 from engine.arms.arm import Arm
 from engine.errors import InputError
 from engine.lanes.runs import run_key
-from engine.studies.expand import make_plan
+from engine.studies.expand import Layout, expand
 from engine.studies.study import Study, resolve_arm, with_fields, with_sweep
 from tests.conftest import small_arm, small_study
 
 
 def _plan(study: Study, data_dir: str, **options):
-    return make_plan(study, "cpu", options.pop("width", None), "patches", data_dir, **options)
+    return expand(study, "cpu", Layout(options.pop("width", None), form="patches"), data_dir, **options)
 
 
 def test_runs_are_in_the_order_of_seeds(data_dir):

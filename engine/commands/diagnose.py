@@ -18,10 +18,9 @@ from engine.diagnosis.record import record_of
 from engine.errors import InputError, unknown_name
 from engine.lanes import tuning
 from engine.lanes.memory import memory_limit
-from engine.studies import expand
 from engine.studies.diagnosis_kinds import AS_GIVEN
 from engine.studies.diagnosis_record import read_record
-from engine.studies.expand import ExpandedStudy
+from engine.studies.expand import ExpandedStudy, expand
 from engine.studies.study import MAX_SEEDS, Study, check_whole, resolve_arm
 from engine.tasks.controls import has_constant_inputs, has_examples
 from engine.training.probes.measuring import STEPS_AHEAD
@@ -194,7 +193,7 @@ def _around(study: Study, arm: str | None) -> Study:
 
 
 def _pilot(study: Study, platform: str, data_dir: str | None) -> _Pilot:
-    concrete = expand.make_plan(study, platform, None, None, data_dir, is_quiet=False)
+    concrete = expand(study, platform, data_dir=data_dir, is_quiet=False)
     group = concrete.groups[0]
     if group.event != "break":
         raise InputError(

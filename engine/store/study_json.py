@@ -18,7 +18,7 @@ from engine.outcomes import DetectorSettings
 from engine.store import FINGERPRINTS, SCHEMA_VERSION, is_of_logs
 from engine.studies.designs import has_forks
 from engine.studies.diagnosis_record import read_record
-from engine.studies.expand import ExpandedStudy, make_plan
+from engine.studies.expand import ExpandedStudy, Layout, expand
 from engine.studies.study import Study
 from engine.user_code import is_reference, without_home
 
@@ -184,7 +184,7 @@ def plan_of(
         is_quiet: whether to draw no progress bar while data are read.
 
     Raises:
-        InputError: see `study_of` and `make_plan`; there are data in several places; or there is
+        InputError: see `study_of` and `expand`; there are data in several places; or there is
             such a network, and it must not run.
     """
     study, identity = study_of(document), document["identity"]
@@ -208,7 +208,8 @@ def plan_of(
             )
     design = "fork" if has_forks(study.design) else "seeds"
     short = dataclasses.replace(study, seeds=1, design=design, order_seeds=None)
-    plan = make_plan(short, platform, width, form, data_dir, block, is_quiet=is_quiet)
+    layouts = {name: Layout(width[name], block[name], form[name]) for name in names}
+    plan = expand(short, platform, layouts, data_dir, is_quiet=is_quiet)
     return plan._replace(study=study, runs=[])
 
 

@@ -55,6 +55,23 @@ class Group(NamedTuple):
     notes: tuple[tasks.Note, ...] = ()
 
 
+class Layout(NamedTuple):
+    """How the lanes of an arm are computed; the rule for the kind of device fills in what is `None`.
+
+    Attributes:
+        width: lanes of a worker.
+        block: lanes that are computed together; divides the width.
+        form: of the convolutions, see `engine.models.lowering`.
+    """
+
+    width: int | None = None
+    block: int | None = None
+    form: str | None = None
+
+
+_BY_RULE = Layout()
+
+
 class Waited(NamedTuple):
     """What came of the repetitions of an arm; arrays `[num_runs]`.
 
@@ -100,13 +117,11 @@ class ExpandedStudy(NamedTuple):
         return [[run for run in runs if run.arm_name in g.arm_names] for g in self.groups]
 
 
-def make_plan(
+def expand(
     study: Study,
     platform: str,
-    width: int | Mapping[str, int] | None,
-    form: str | Mapping[str, str] | None,
+    layout: Layout | Mapping[str, Layout] = _BY_RULE,
     data_dir: str | None = None,
-    block: Mapping[str, int] | None = None,
     fork_steps: Mapping[str, int | None] | None = None,
     is_quiet: bool = True,
 ) -> ExpandedStudy:
@@ -114,19 +129,18 @@ def make_plan(
 
     Args:
         study: what is to be done.
-        platform: kind of device, for the rule of the width.
-        width: lanes of every pool, or by arm; by that rule where there is none.
-        form: of the convolutions, or by arm; by the rule for the kind of device where there is
-            none.
+        platform: kind of device, for the rules of the layout.
+        layout: of every arm, or by arm.
         data_dir: where prepared data are kept.
-        block: lanes that are computed together, by arm; by the rule where there is none.
         fork_steps: where runs are forked, by arm, for a study that does not say.
         is_quiet: whether to draw no progress bar while data are read.
 
     Raises:
         InputError: an arm is not usable, two arms are the same, or the data cannot be had.
     """
-    layout = _layout_of(study, platform, width, form, block)
+    layouts = dict.fromkeys(study.arms, layout) if isinstance(layout, Layout) else layout
+    for one in layouts.values():
+        _check_layout(one)
     if study.stop not in STOPS:
         raise unknown_name("stop", study.stop, STOPS)
     arms = {name: _resolve_named(name, arm) for name, arm in study.arms.items()}
@@ -136,7 +150,10 @@ def make_plan(
     grouped = _loaded(study, arms, data_dir, is_quiet)
     eval_every = study.eval_every or min(schedule.default_eval_every(one.task.steps_per_epoch) for one in grouped)
     diagnostics_every = schedule.diagnostics_every(study, eval_every)
-    groups = [_group(study, one, layout, eval_every, diagnostics_every) for one in grouped]
+    groups = [
+        _group(study, one, platform, layouts.get(one.names[0], _BY_RULE), eval_every, diagnostics_every)
+        for one in grouped
+    ]
     group_of = {name: group for group in groups for name in group.arm_names}
     checks.refuse_equal_data(arms, {name: g.fingerprint for name, g in group_of.items()})
     horizons = {
@@ -149,30 +166,10 @@ def make_plan(
     return ExpandedStudy(study, arms, groups, horizons, eval_every, forked, _runs(study, arms, horizons))
 
 
-class _Layout(NamedTuple):
-    """How pools are laid out: the kind of device, and by arm what was given."""
-
-    platform: str
-    width: Mapping[str, int | None]
-    form: Mapping[str, str | None]
-    block: Mapping[str, int]
-
-
-def _layout_of(
-    study: Study,
-    platform: str,
-    width: int | Mapping[str, int] | None,
-    form: str | Mapping[str, str] | None,
-    block: Mapping[str, int] | None,
-) -> _Layout:
-    forms = form if isinstance(form, Mapping) else dict.fromkeys(study.arms, form)
-    for name in forms.values():
-        if name is not None and name not in FORMS:
-            raise unknown_name("form", name, FORMS)
-    widths = width if isinstance(width, Mapping) else dict.fromkeys(study.arms, width)
-    for lanes in widths.values():
-        check_whole("width", lanes, 1, MAX_SEEDS)
-    return _Layout(platform, widths, forms, block or {})
+def _check_layout(layout: Layout) -> None:
+    if layout.form is not None and layout.form not in FORMS:
+        raise unknown_name("form", layout.form, FORMS)
+    check_whole("width", layout.width, 1, MAX_SEEDS)
 
 
 class _Loaded(NamedTuple):
@@ -253,18 +250,20 @@ def spooled(plan: ExpandedStudy) -> Iterator[ExpandedStudy]:
         yield plan._replace(groups=groups)
 
 
-def _group(study: Study, loaded: _Loaded, layout: _Layout, eval_every: int, diagnostics_every: int) -> Group:
+def _group(
+    study: Study, loaded: _Loaded, platform: str, layout: Layout, eval_every: int, diagnostics_every: int
+) -> Group:
     names, arm, data, task, notes = loaded
-    fills_core, first = _fills_core(arm, task), names[0]
-    width = layout.width.get(first) or default_width(layout.platform, fills_core)
+    fills_core = _fills_core(arm, task)
+    width = layout.width or default_width(platform, fills_core)
     has_diagnostics = study.has_diagnostics(names)
     spec = PoolSpec(
         arm=arm,
         data=data,
         root_seed=study.root_seed,
         width=width,
-        block=layout.block.get(first) or block_of(layout.platform, fills_core, width),
-        form=layout.form.get(first) or default_form(layout.platform),
+        block=layout.block or block_of(platform, fills_core, width),
+        form=layout.form or default_form(platform),
         eval_every=eval_every,
         detector=study.detector,
         # A run that waits for a hit ends there; its curve says nothing of when that will be.
