@@ -161,7 +161,7 @@ def test_arms_with_other_data_are_other_groups_and_with_the_same_are_refused(tmp
     # Names are shown and stored, and where somebody's data are is not.
     assert list(study.arms) == ["dataset_dir=a", "dataset_dir=b"]
     plan = expand(study, "cpu", data_dir=data_dir)
-    assert len({group.fingerprint for group in plan.groups}) == 2
+    assert len({group.fingerprint for group in plan.programs}) == 2
     both = {"a": arm, "copy": small_arm(dataset_dir=str(tmp_path / "copy"))}
     with pytest.raises(InputError, match="'a' and 'copy' are the same configuration: their data"):
         expand(small_study(arms=both, baseline=None), "cpu", data_dir=data_dir)

@@ -194,7 +194,7 @@ def _around(study: Study, arm: str | None) -> Study:
 
 def _pilot(study: Study, platform: str, data_dir: str | None) -> _Pilot:
     concrete = expand(study, platform, data_dir=data_dir, is_quiet=False)
-    group = concrete.groups[0]
+    group = concrete.programs[0]
     if group.event != "break":
         raise InputError(
             f"dataset={group.spec.arm.dataset} waits for an event of its own: there is no plateau to explain"
@@ -249,7 +249,7 @@ def _known(workdir: str | os.PathLike[str], pilot: _Pilot, asked: _Asked) -> tup
 
 def _costs(pilot: _Pilot, available: devices.Devices, num_workers: int, cache_dir: str, began: float) -> Costs:
     """What training the configuration costs here, measured."""
-    spec = pilot.plan.groups[0].spec
+    spec = pilot.plan.programs[0].spec
     cost = workers.call(available, cache_dir, tuning.step_cost, spec, memory_limit(1))
     arms = [resolve_arm(factor.arm) for factor in pilot.factors.arms.values()]
     return Costs(

@@ -189,7 +189,7 @@ def _train(request: _Request, crew: workers.Crew, watch: SignalWatch, is_quiet: 
         plan = expand(request.study, platform, _layouts(request, identity), request.data_dir, forks, is_quiet)
     _tell_of_data(plan)
     _tell_of_diagnostics(plan)
-    events = {group.event for group in plan.groups}
+    events = {group.event for group in plan.programs}
     if request.until is not None and request.until.goal == "comparison" and len(events) > 1:
         raise InputError("until=comparison needs arms that wait for the same event")
     tuned: dict[str, dict[str, float]] = {}
@@ -255,7 +255,7 @@ def _run_session(session: Session, request: _Request) -> None:
 
 def _tell_of_diagnostics(plan: ExpandedStudy) -> None:
     """Says which diagnostics do not exist for some arms."""
-    for group in plan.groups:
+    for group in plan.programs:
         for name, reason in not_measured(group.spec).items():
             _note(f"{', '.join(group.arm_names)}: no {name} is measured: {reason}")
 
@@ -263,7 +263,7 @@ def _tell_of_diagnostics(plan: ExpandedStudy) -> None:
 def _tell_of_data(plan: ExpandedStudy) -> None:
     """Says what a person should know of the data, by arm where the arms have several."""
     by_notes: dict[tuple[str, ...], list[str]] = {}
-    for group in plan.groups:
+    for group in plan.programs:
         lines = tuple(note.line for note in group.notes)
         by_notes.setdefault(lines, []).extend(map(repr, group.arm_names))
     for lines, names in by_notes.items():
@@ -290,7 +290,7 @@ def _tuned(
 ) -> tuple[ExpandedStudy, dict[str, dict[str, float]]]:
     """The plan with what is fastest on this machine, and what was measured by arm."""
     layouts, measured = {}, {}
-    for group in plan.groups:
+    for group in plan.programs:
         print(f"tuning {', '.join(group.arm_names)}", file=sys.stderr)
         choice, table = workers.call(request.devices, cache_dir, tuning.tune_here, group.spec, cache_dir)
         print(

@@ -158,7 +158,7 @@ def _cost_here(study: Study, data_dir: str | None, cache_dir: str) -> Cost:
     available = devices.find_devices()
     concrete = expand(study, available.platform, data_dir=data_dir)
     seconds = steps = 0.0
-    for group in concrete.groups:
+    for group in concrete.programs:
         per_step = workers.call(available, cache_dir, tuning.seconds_per_step, group.spec, memory_limit(1))
         for name in group.arm_names:
             seconds += per_step * concrete.horizons[name]

@@ -48,15 +48,15 @@ def document(plan: ExpandedStudy, platform: str, launch: dict[str, Any]) -> dict
             "question": study.question,
             "baseline": study.baseline or next(iter(plan.arms)),
             "seeds": study.seeds_by_arm,
-            "steps_per_epoch": {name: g.steps_per_epoch for name, g in plan.group_of.items()},
-            "chance_loss": {name: g.chance_loss for name, g in plan.group_of.items()},
-            "event": {name: g.event for name, g in plan.group_of.items()},
+            "steps_per_epoch": {name: g.steps_per_epoch for name, g in plan.program_of.items()},
+            "chance_loss": {name: g.chance_loss for name, g in plan.program_of.items()},
+            "event": {name: g.event for name, g in plan.program_of.items()},
             "forks": study.forks,
             **({} if study.diagnosis is None else {"diagnosis": study.diagnosis._asdict()}),
             **({} if study.theory is None else {"theory": study.theory}),
             "places": _places_of(plan),
             "data_notes": {
-                name: [note.words for note in group.notes if note.is_caution] for name, group in plan.group_of.items()
+                name: [note.words for note in group.notes if note.is_caution] for name, group in plan.program_of.items()
             },
         },
         "launches": [launch],
@@ -87,19 +87,19 @@ def identity_of(plan: ExpandedStudy, platform: str) -> dict[str, Any]:
         "order_seeds": study.order_seeds,
         "fork_step": plan.fork_steps,
         "detector": study.detector._asdict(),
-        "width": {name: g.spec.width for name, g in plan.group_of.items()},
-        "block": {name: g.spec.block for name, g in plan.group_of.items()},
-        "form": {name: g.spec.form for name, g in plan.group_of.items()},
+        "width": {name: g.spec.width for name, g in plan.program_of.items()},
+        "block": {name: g.spec.block for name, g in plan.program_of.items()},
+        "form": {name: g.spec.form for name, g in plan.program_of.items()},
         "stop": study.stop,
         "platform": platform,
-        "data": {name: g.fingerprint for name, g in plan.group_of.items()},
+        "data": {name: g.fingerprint for name, g in plan.program_of.items()},
         "model_source": {name: models.source_fingerprint(arm) for name, arm in plan.arms.items()},
         "task_source": {name: tasks.source_fingerprint(arm) for name, arm in plan.arms.items()},
     }
     if study.diagnostics:
         identity |= {
             "diagnostics": study.diagnostics,
-            "diagnostics_every": max(group.spec.diagnostics_every for group in plan.groups),
+            "diagnostics_every": max(group.spec.diagnostics_every for group in plan.programs),
         }
     return _as_json(identity)
 

@@ -1,4 +1,4 @@
-"""A study made concrete: its data, its groups of one structure, its runs and its identity."""
+"""A study made concrete: its data, its programs of one structure, its runs and its identity."""
 
 import contextlib
 import itertools
@@ -33,7 +33,7 @@ from engine.user_code import is_reference
 _LONG_STEP = 2**22
 
 
-class Group(NamedTuple):
+class SharedProgram(NamedTuple):
     """Arms of one structure and with the same data: they share lanes and a compiled program.
 
     Attributes:
@@ -92,7 +92,7 @@ class ExpandedStudy(NamedTuple):
     Attributes:
         study: as given.
         arms: resolved.
-        groups: arms by structure.
+        programs: arms by structure.
         horizons: steps of the runs of each arm, a multiple of `eval_every`.
         eval_every: steps between evaluations.
         fork_steps: where the runs of each arm are forked; `None` where that is not known yet.
@@ -101,20 +101,20 @@ class ExpandedStudy(NamedTuple):
 
     study: Study
     arms: dict[str, Arm]
-    groups: list[Group]
+    programs: list[SharedProgram]
     horizons: dict[str, int]
     eval_every: int
     fork_steps: dict[str, int | None]
     runs: list[Run]
 
     @property
-    def group_of(self) -> dict[str, Group]:
-        """The group of each arm."""
-        return {name: group for group in self.groups for name in group.arm_names}
+    def program_of(self) -> dict[str, SharedProgram]:
+        """The program of each arm."""
+        return {name: program for program in self.programs for name in program.arm_names}
 
-    def by_group(self, runs: Sequence[Run]) -> list[list[Run]]:
-        """Some runs, by group."""
-        return [[run for run in runs if run.arm_name in g.arm_names] for g in self.groups]
+    def by_program(self, runs: Sequence[Run]) -> list[list[Run]]:
+        """Some runs, by program."""
+        return [[run for run in runs if run.arm_name in g.arm_names] for g in self.programs]
 
 
 def expand(
@@ -150,20 +150,20 @@ def expand(
     grouped = _loaded(study, arms, data_dir, is_quiet)
     eval_every = study.eval_every or min(schedule.default_eval_every(one.task.steps_per_epoch) for one in grouped)
     diagnostics_every = schedule.diagnostics_every(study, eval_every)
-    groups = [
-        _group(study, one, platform, layouts.get(one.names[0], _BY_RULE), eval_every, diagnostics_every)
+    programs = [
+        _shared_program(study, one, platform, layouts.get(one.names[0], _BY_RULE), eval_every, diagnostics_every)
         for one in grouped
     ]
-    group_of = {name: group for group in groups for name in group.arm_names}
-    checks.refuse_equal_data(arms, {name: g.fingerprint for name, g in group_of.items()})
+    program_of = {name: program for program in programs for name in program.arm_names}
+    checks.refuse_equal_data(arms, {name: g.fingerprint for name, g in program_of.items()})
     horizons = {
-        name: schedule.horizon(study, name, arm, group_of[name].steps_per_epoch, eval_every)
+        name: schedule.horizon(study, name, arm, program_of[name].steps_per_epoch, eval_every)
         for name, arm in arms.items()
     }
     asked = study.fork_steps_by_arm
     checks.check_fork_steps(asked, horizons, eval_every)
     forked = {name: step or (fork_steps or {}).get(name) for name, step in asked.items()}
-    return ExpandedStudy(study, arms, groups, horizons, eval_every, forked, _runs(study, arms, horizons))
+    return ExpandedStudy(study, arms, programs, horizons, eval_every, forked, _runs(study, arms, horizons))
 
 
 def _check_layout(layout: Layout) -> None:
@@ -229,13 +229,13 @@ def spooled(plan: ExpandedStudy) -> Iterator[ExpandedStudy]:
     Raises:
         StorageError: there is no room for them.
     """
-    if not any(group.spec.arm.stream for group in plan.groups):
+    if not any(program.spec.arm.stream for program in plan.programs):
         yield plan
         return
     with tempfile.TemporaryDirectory(prefix="plateau-") as folder:
-        groups = []
-        for i, group in enumerate(plan.groups):
-            spec = group.spec
+        programs = []
+        for i, program in enumerate(plan.programs):
+            spec = program.spec
             if spec.arm.stream:
                 names = tasks.build_task(spec.arm, spec.data).streamed
                 try:
@@ -246,13 +246,13 @@ def spooled(plan: ExpandedStudy) -> Iterator[ExpandedStudy]:
                         f"({error.strerror or error}): make room, or set TMPDIR to another folder"
                     ) from error
                 spec = spec._replace(data=data)
-            groups.append(group._replace(spec=spec))
-        yield plan._replace(groups=groups)
+            programs.append(program._replace(spec=spec))
+        yield plan._replace(programs=programs)
 
 
-def _group(
+def _shared_program(
     study: Study, loaded: _Loaded, platform: str, layout: Layout, eval_every: int, diagnostics_every: int
-) -> Group:
+) -> SharedProgram:
     names, arm, data, task, notes = loaded
     fills_core = _fills_core(arm, task)
     width = layout.width or default_width(platform, fills_core)
@@ -273,7 +273,7 @@ def _group(
     )
     event = Event.BREAK if task.is_hit is None else Event.HIT
     fingerprint = tasks.fingerprint(data)
-    return Group(spec, names, task.chance_loss, task.steps_per_epoch, fingerprint, event, notes)
+    return SharedProgram(spec, names, task.chance_loss, task.steps_per_epoch, fingerprint, event, notes)
 
 
 def _resolve_named(name: str, arm: Arm) -> Arm:

@@ -91,9 +91,9 @@ def test_they_are_part_of_what_a_study_is_only_where_there_are_some(data_dir, di
     assert (study.diagnostics, study.diagnostics_every) == (_NAMES, 22)
     again = expand(study, "cpu", data_dir=data_dir)
     assert identity_of(again, "cpu") == stored["identity"]
-    assert again.groups[0].spec.diagnostics_every == 22
+    assert again.programs[0].spec.diagnostics_every == 22
     asked = dataclasses.replace(small_study(), diagnostics=("all",))
-    assert expand(asked, "cpu", data_dir=data_dir).groups[0].spec.diagnostics_every == 44
+    assert expand(asked, "cpu", data_dir=data_dir).programs[0].spec.diagnostics_every == 44
 
 
 @pytest.mark.parametrize(

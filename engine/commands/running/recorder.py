@@ -44,7 +44,7 @@ class Recorder:
         self.num_rows = 0
         self.seed_steps = 0
         self.first_chunk_after: float | None = None
-        self._group = plan.group_of
+        self._group = plan.program_of
         self._plan = plan
         self._detector = plan.study.detector
         self._directory, self.checkpoints = directory, checkpoints
@@ -120,7 +120,7 @@ class Recorder:
 
     def fall_back(self, group: int, reason: str) -> None:
         """Records that a group of arms is computed in the native form, and says why."""
-        names = self._plan.groups[group].arm_names
+        names = self._plan.programs[group].arm_names
         # Begun in one form and ended in another, a run could not be made again.
         self.checkpoints.forget([key for key in self.checkpoints.steps() if key[0] in names])
         for name in names:

@@ -69,7 +69,7 @@ class Session:
             WorkerFailedError: a worker raised an exception.
         """
         missing = self._take_missing(runs)
-        groups = self.plan.groups
+        groups = self.plan.programs
         forms = self._directory.document["identity"]["form"]
         specs = [g.spec._replace(form=forms[g.arm_names[0]]) for g in groups]
         num_steps = self._steps_to_do(missing)
@@ -86,7 +86,7 @@ class Session:
                 num_more = self._steps_to_do(more)
                 progress.extend(len(more), num_more)
                 recorder.expect(len(more), num_more)
-                return self.plan.by_group(more)
+                return self.plan.by_program(more)
 
             hooks = workers.Hooks(
                 on_delivery=lambda delivery: go_on(recorder.take(delivery)),
@@ -98,7 +98,7 @@ class Session:
                 notify=progress.note,
             )
             try:
-                workers.run_all(specs, self.plan.by_group(missing), hooks, self._crew, self._watch)
+                workers.run_all(specs, self.plan.by_program(missing), hooks, self._crew, self._watch)
             finally:
                 recorder.flush()
 
@@ -129,7 +129,7 @@ class Session:
 
     def _in_unit(self, arm: str, steps: float) -> float:
         """A time in epochs where all arms have some, else in steps."""
-        units = {name: group.steps_per_epoch for name, group in self.plan.group_of.items()}
+        units = {name: group.steps_per_epoch for name, group in self.plan.program_of.items()}
         return steps / (units[arm] or 1) if all(units.values()) else float(steps)
 
     def _after(self, looks: Looks, rows: Sequence[Mapping[str, Any]]) -> list[Run]:
