@@ -20,7 +20,7 @@ from engine.studies.designs import (
     is_repetition,
     unforked,
 )
-from engine.studies.expand import Layout, Waited, expand, with_forks
+from engine.studies.expand import Layout, ParentOutcomes, expand, with_forks
 from engine.studies.study import resolve_arm
 from tests.conftest import drain, read_all, small_arm, small_study
 
@@ -84,9 +84,9 @@ def test_forks_part_at_half_the_median_on_the_grid(time, event, expected):
     assert fork_step_of(np.array(time, float), np.array(event, int), 11) == expected
 
 
-def _waited(times: list[float]) -> dict[str, Waited]:
+def _waited(times: list[float]) -> dict[str, ParentOutcomes]:
     number = len(times)
-    one = Waited(np.arange(number), np.array(times), np.ones(number, int))
+    one = ParentOutcomes(np.arange(number), np.array(times), np.ones(number, int))
     return {"slow": one, "fast": one._replace(event=np.zeros(number, int))}
 
 

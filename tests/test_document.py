@@ -12,7 +12,7 @@ from engine.lanes.runs import run_key
 from engine.outcomes import DetectorSettings
 from engine.store.study_json import document, identity_differences, identity_of, plan_of, study_of
 from engine.studies import designs
-from engine.studies.expand import Layout, Waited, expand, run_of, with_forks
+from engine.studies.expand import Layout, ParentOutcomes, expand, run_of, with_forks
 from engine.studies.study import with_sweep
 from engine.workers.devices import Devices, current_launch
 from tests.conftest import small_arm, small_study
@@ -68,7 +68,7 @@ def test_every_run_of_a_plan_is_found_by_what_its_row_says(name, data_dir):
     plan = expand(STUDIES[name], "cpu", data_dir=data_dir)
     runs = list(plan.runs)
     if designs.has_forks(plan.study.design):
-        waited = Waited(np.arange(3), np.full(3, 40.0), np.ones(3, int))
+        waited = ParentOutcomes(np.arange(3), np.full(3, 40.0), np.ones(3, int))
         runs += with_forks(plan, dict.fromkeys(plan.arms, waited)).runs
     rebuilt = plan_of(_stored(STUDIES[name], data_dir), "cpu", data_dir)
     assert rebuilt.runs == []

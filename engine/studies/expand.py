@@ -42,7 +42,7 @@ class SharedProgram(NamedTuple):
         chance_loss: of their task.
         steps_per_epoch: of their task, or `None`.
         fingerprint: of their data.
-        event: what is waited for.
+        event: what is parents for.
         notes: what a person should know of their data.
     """
 
@@ -72,7 +72,7 @@ class Layout(NamedTuple):
 _BY_RULE = Layout()
 
 
-class Waited(NamedTuple):
+class ParentOutcomes(NamedTuple):
     """What came of the repetitions of an arm; arrays `[num_runs]`.
 
     Attributes:
@@ -321,12 +321,12 @@ def run_of(plan: ExpandedStudy, arm_name: str, noise_seed: int, fork_order_seed:
     return _run(study, arm_name, arm, cell, plan.horizons[arm_name], step)
 
 
-def with_forks(plan: ExpandedStudy, waited: Mapping[str, Waited]) -> ExpandedStudy:
+def with_forks(plan: ExpandedStudy, parents: Mapping[str, ParentOutcomes]) -> ExpandedStudy:
     """The plan with forks in the place of the runs whose parents are over.
 
     Args:
         plan: of a study with forks.
-        waited: by arm, what came of the parents.
+        parents: by arm, what came of the parents.
 
     Returns:
         A plan with every fork step that can be known; arms without one have no forks. Only parents
@@ -334,7 +334,7 @@ def with_forks(plan: ExpandedStudy, waited: Mapping[str, Waited]) -> ExpandedStu
     """
     study, steps, runs = plan.study, {}, []
     for name, arm in plan.arms.items():
-        seed, time, event = waited[name]
+        seed, time, event = parents[name]
         step = plan.fork_steps[name] or designs.fork_step_of(time, event, plan.eval_every)
         steps[name] = step
         if step is None:

@@ -14,7 +14,7 @@ from engine.lanes.runs import Run, run_key
 from engine.outcomes import FAILED
 from engine.store import WAITING_COLUMNS, WorkDirectory, provenance, waiting_times
 from engine.studies.designs import is_repetition
-from engine.studies.expand import ExpandedStudy, Waited, with_forks
+from engine.studies.expand import ExpandedStudy, ParentOutcomes, with_forks
 from engine.studies.until import Looks, Until
 from engine.workers.interruption import SignalWatch
 
@@ -149,7 +149,7 @@ class Session:
 
     def run_forks(self) -> None:
         """Forks the runs that are stored, and notes where."""
-        plan = with_forks(self.plan, self._waited())
+        plan = with_forks(self.plan, self._parents())
         for name, step in plan.fork_steps.items():
             if step is not None and not any(run.arm_name == name for run in plan.runs):
                 print(f"note: no forks of {name!r}: no run waits at step {step}", file=sys.stderr)
@@ -162,7 +162,7 @@ class Session:
         self._directory.save_document()
         self.run(plan.runs)
 
-    def _waited(self) -> dict[str, Waited]:
+    def _parents(self) -> dict[str, ParentOutcomes]:
         """What came of the repetitions, by arm."""
         columns = self._directory.read([*WAITING_COLUMNS, "status"]).to_pydict()
         has_outcome = np.asarray(columns["status"], object) != FAILED
@@ -175,7 +175,7 @@ class Session:
             name: is_parent & has_outcome & (arms == name) & (seed < number)
             for name, number in self.plan.study.seeds_by_arm.items()
         }
-        return {name: Waited(seed[of], time[of], event[of]) for name, of in chosen.items()}
+        return {name: ParentOutcomes(seed[of], time[of], event[of]) for name, of in chosen.items()}
 
     @property
     def has_kept(self) -> bool:
