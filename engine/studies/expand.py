@@ -42,7 +42,7 @@ class SharedProgram(NamedTuple):
         chance_loss: of their task.
         steps_per_epoch: of their task, or `None`.
         fingerprint: of their data.
-        event: what is parents for.
+        event: what a run waits for.
         notes: what a person should know of their data.
     """
 

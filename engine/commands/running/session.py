@@ -15,7 +15,7 @@ from engine.outcomes import FAILED
 from engine.store import WAITING_COLUMNS, WorkDirectory, provenance, waiting_times
 from engine.studies.designs import is_repetition
 from engine.studies.expand import ExpandedStudy, ParentOutcomes, with_forks
-from engine.studies.until import Looks, Until
+from engine.studies.until import SequentialSeeds, Until
 from engine.workers.interruption import SignalWatch
 
 
@@ -57,12 +57,12 @@ class Session:
         self._num_runs = 0
         self._index: dict[tuple[str, int], Run] = {}
 
-    def run(self, runs: Sequence[Run], looks: Looks | None = None) -> None:
+    def run(self, runs: Sequence[Run], sequential: SequentialSeeds | None = None) -> None:
         """Trains those of some runs that are not yet stored.
 
         Args:
             runs: to begin with.
-            looks: where more may follow until a question is decided.
+            sequential: where more may follow until a question is decided.
 
         Raises:
             InputError: something does not fit the device.
@@ -80,9 +80,9 @@ class Session:
             recorder.expect(len(missing), num_steps)
 
             def go_on(rows: Sequence[Mapping[str, Any]]) -> list[list[Run]] | None:
-                if looks is None or not rows:
+                if sequential is None or not rows:
                     return None
-                more = self._take_missing(self._after(looks, rows))
+                more = self._take_missing(self._after(sequential, rows))
                 num_more = self._steps_to_do(more)
                 progress.extend(len(more), num_more)
                 recorder.expect(len(more), num_more)
@@ -119,30 +119,30 @@ class Session:
         document = self._directory.document
         horizons = {name: self._in_unit(name, h) for name, h in self.plan.horizons.items()}
         baseline = document["study"]["baseline"]
-        looks = Looks(until, horizons, baseline, document.get("looks", []))
+        sequential = SequentialSeeds(until, horizons, baseline, document.get("looks", []))
         self._index = {(run.arm_name, run.seed): run for run in self.plan.runs}
         stored = self._directory.read([*WAITING_COLUMNS, "status"]).to_pylist()
         # One that failed is tried again, and over when it fails again.
         over = [row for row in stored if row["status"] != FAILED]
-        self.run(self._after(looks, over), looks)
-        document["study"]["seeds"] = {name: looks.num_over(name) for name in horizons}
+        self.run(self._after(sequential, over), sequential)
+        document["study"]["seeds"] = {name: sequential.num_over(name) for name in horizons}
 
     def _in_unit(self, arm: str, steps: float) -> float:
         """A time in epochs where all arms have some, else in steps."""
         units = {name: group.steps_per_epoch for name, group in self.plan.program_of.items()}
         return steps / (units[arm] or 1) if all(units.values()) else float(steps)
 
-    def _after(self, looks: Looks, rows: Sequence[Mapping[str, Any]]) -> list[Run]:
+    def _after(self, sequential: SequentialSeeds, rows: Sequence[Mapping[str, Any]]) -> list[Run]:
         """Runs that may start once some rows are there, in the order of seeds."""
         columns = {name: [row.get(name) for row in rows] for name in WAITING_COLUMNS}
         for row, wait in zip(rows, waiting_times(columns), strict=True):
             event = None if row["status"] == FAILED else row["event"]
-            looks.add(row["arm"], row["seed"], self._in_unit(row["arm"], wait), event)
-        is_new, given = looks.update(), looks.release()
+            sequential.add(row["arm"], row["seed"], self._in_unit(row["arm"], wait), event)
+        is_new, given = sequential.update(), sequential.release()
         if is_new or given:
             self._recorder.flush()
-            self._directory.document["looks"] = looks.records
-            self._directory.document["study"]["seeds"] = dict(looks.released)
+            self._directory.document["looks"] = sequential.records
+            self._directory.document["study"]["seeds"] = dict(sequential.released)
             self._directory.save_document()
         pairs = sorted((seed, arm) for arm, seeds in given.items() for seed in seeds)
         return [self._index[arm, seed] for seed, arm in pairs]
