@@ -6,9 +6,9 @@ import math
 import os
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from engine import store, workers
 from engine.commands.open import Results
@@ -24,7 +24,7 @@ from engine.store import WorkDirectory, provenance
 from engine.store.checkpoints import CheckpointFolder
 from engine.store.study_json import document
 from engine.studies.designs import has_forks
-from engine.studies.expand import Plan, make_plan, spooled
+from engine.studies.expand import ExpandedStudy, Layout, expand, spooled
 from engine.studies.study import Study
 from engine.studies.until import Until, check_goal
 from engine.user_code import as_path
@@ -184,17 +184,12 @@ def _train(request: _Request, crew: workers.Crew, watch: SignalWatch, is_quiet: 
     platform = request.devices.platform
     recorded = store.find_existing(request.workdir)
     identity = {} if recorded is None else recorded.document["identity"]
-    width = request.width if request.width is not None else identity.get("width")
-    # A width that is given has a block by the rule, or is refused as another study.
-    block = identity.get("block") if request.width is None else None
-    form = request.form or identity.get("form")
     forks = identity.get("fork_step")
-    data_dir = request.data_dir
     with watch.at_once():
-        plan = make_plan(request.study, platform, width, form, data_dir, block, forks, is_quiet)
+        plan = expand(request.study, platform, _layouts(request, identity), request.data_dir, forks, is_quiet)
     _tell_of_data(plan)
     _tell_of_diagnostics(plan)
-    events = {group.event for group in plan.groups}
+    events = {group.event for group in plan.programs}
     if request.until is not None and request.until.goal == "comparison" and len(events) > 1:
         raise InputError("until=comparison needs arms that wait for the same event")
     tuned: dict[str, dict[str, float]] = {}
@@ -217,6 +212,18 @@ def _train(request: _Request, crew: workers.Crew, watch: SignalWatch, is_quiet: 
         recorder = Recorder(plan, directory, _open_checkpoints(directory), observers)
         session = Session(plan, directory, recorder, crew, watch, is_quiet)
         _carry_out(session, request, directory, observers, is_new=recorded is None)
+
+
+def _layouts(request: _Request, identity: Mapping[str, Any]) -> dict[str, Layout]:
+    """Returns the layout of each arm: as asked for, else as the identity in `study.json` records it."""
+    layouts = {}
+    for name in request.study.arms:
+        recorded = Layout(*(identity.get(field, {}).get(name) for field in Layout._fields))
+        form = request.form or recorded.form
+        # A width that is given has a block by the rule, or is refused as another study.
+        is_given = request.width is not None
+        layouts[name] = Layout(request.width, None, form) if is_given else recorded._replace(form=form)
+    return layouts
 
 
 def _carry_out(
@@ -246,17 +253,17 @@ def _run_session(session: Session, request: _Request) -> None:
         session.run_forks()
 
 
-def _tell_of_diagnostics(plan: Plan) -> None:
+def _tell_of_diagnostics(plan: ExpandedStudy) -> None:
     """Says which diagnostics do not exist for some arms."""
-    for group in plan.groups:
+    for group in plan.programs:
         for name, reason in not_measured(group.spec).items():
             _note(f"{', '.join(group.arm_names)}: no {name} is measured: {reason}")
 
 
-def _tell_of_data(plan: Plan) -> None:
+def _tell_of_data(plan: ExpandedStudy) -> None:
     """Says what a person should know of the data, by arm where the arms have several."""
     by_notes: dict[tuple[str, ...], list[str]] = {}
-    for group in plan.groups:
+    for group in plan.programs:
         lines = tuple(note.line for note in group.notes)
         by_notes.setdefault(lines, []).extend(map(repr, group.arm_names))
     for lines, names in by_notes.items():
@@ -278,10 +285,12 @@ def _open_checkpoints(directory: WorkDirectory) -> CheckpointFolder:
     return folder
 
 
-def _tuned(plan: Plan, request: _Request, cache_dir: str | None) -> tuple[Plan, dict[str, dict[str, float]]]:
+def _tuned(
+    plan: ExpandedStudy, request: _Request, cache_dir: str | None
+) -> tuple[ExpandedStudy, dict[str, dict[str, float]]]:
     """The plan with what is fastest on this machine, and what was measured by arm."""
-    width, block, form, measured = {}, {}, {}, {}
-    for group in plan.groups:
+    layouts, measured = {}, {}
+    for group in plan.programs:
         print(f"tuning {', '.join(group.arm_names)}", file=sys.stderr)
         choice, table = workers.call(request.devices, cache_dir, tuning.tune_here, group.spec, cache_dir)
         print(
@@ -289,10 +298,9 @@ def _tuned(plan: Plan, request: _Request, cache_dir: str | None) -> tuple[Plan, 
             file=sys.stderr,
         )
         for name in group.arm_names:
-            width[name], block[name], form[name] = choice
+            layouts[name] = Layout(*choice)
             measured[name] = table
-    platform, data_dir = request.devices.platform, request.data_dir
-    return make_plan(request.study, platform, width, form, data_dir, block), measured
+    return expand(request.study, request.devices.platform, layouts, request.data_dir), measured
 
 
 def _warn_of_another_environment(directory: WorkDirectory) -> None:
