@@ -15,7 +15,7 @@ from engine.report.findings import find
 from engine.statistics import Estimate
 from engine.theory import THEORIES
 from engine.theory.comparison import Check, MeasuredCurve, Prediction, TheoryCurve, exactly
-from engine.theory.section import _draw
+from engine.theory.section import draw_comparison
 from tests.report.test_verdict import STEPS, _late, _stuck
 
 
@@ -55,8 +55,8 @@ def test_a_theory_is_given_what_the_runs_left_behind(study):
     found = find(study(predict, ("loss", "accuracy")))
     late = seen["late"]
     assert late.arm.learning_rate == 0.1
-    assert late.num_runs == len(late.status) == len(late.time) == 20
-    np.testing.assert_array_equal(late.noise_seed, np.arange(20))
+    assert late.num_runs == len(late.status) == 20
+    np.testing.assert_array_equal(late.init_seed, np.arange(20))
     np.testing.assert_array_equal(late.loss.steps, STEPS)
     assert late.loss.values.shape == (20, len(STEPS))
     # No run has a curve of it.
@@ -87,7 +87,7 @@ def test_agreement_is_the_headline_and_every_number_is_in_the_summary(study):
 
 def test_a_logarithmic_axis_has_numbers_that_can_be_read():
     curve = TheoryCurve("a", "a line", STEPS, 10.0 ** -(STEPS / 200.0), "by hand", is_log=True)
-    figure = _draw([curve], MeasuredCurve(STEPS, curve.values[None]))
+    figure = draw_comparison([curve], MeasuredCurve(STEPS, curve.values[None]))
     figure.canvas.draw()
     words = [label.get_text() for label in figure.axes[0].get_yticklabels()]
     assert "0.01" in words
