@@ -6,10 +6,10 @@ import numpy as np
 
 from engine.errors import InputError
 from engine.logs.clock import Clock, find_clock
+from engine.logs.log_table import Numbers, Table, labels_of, numbers_of
 from engine.logs.options import ReadOptions
 from engine.logs.ordering import MixedRunsError, Points, in_order
 from engine.logs.roles import Roles
-from engine.logs.tables import Numbers, Table, labels_of, numbers_of
 
 _MAX_RUNS = 10**6
 # A share is at most 1, so larger accuracies are percentages.

@@ -7,10 +7,10 @@ import pytest
 
 from engine.errors import InputError
 from engine.logs import ReadOptions, read_curves
-from engine.logs.checksums import masked_checksums
-from engine.logs.events import is_event_file, read_events
+from engine.logs.event_logs import is_event_file, read_events
+from engine.logs.framing import masked_checksums
+from engine.logs.log_table import NoCurveError
 from engine.logs.protobuf import Malformed, read_event
-from engine.logs.tables import NoCurveError
 
 
 def _varint(value: int) -> bytes:

@@ -9,9 +9,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from engine.errors import InputError
-from engine.logs.files import to_utf8
+from engine.logs.log_files import to_utf8
+from engine.logs.log_table import NoCurveError, Table, from_cells, shown
 from engine.logs.options import ReadOptions
-from engine.logs.tables import NoCurveError, Table, from_cells, shown
 
 # Python's objects take many times the bytes of the text.
 _MAX_BYTES = 1024 * 2**20

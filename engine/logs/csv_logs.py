@@ -8,9 +8,9 @@ from typing import Any
 import pyarrow as pa
 
 from engine.errors import InputError
-from engine.logs.files import to_utf8
+from engine.logs.log_files import to_utf8
+from engine.logs.log_table import MISSING, NoCurveError, Table, shown
 from engine.logs.options import ReadOptions
-from engine.logs.tables import MISSING, NoCurveError, Table, shown
 
 _DELIMITERS = (",", ";", "\t", "|")
 _MAX_COLUMNS = 100_000

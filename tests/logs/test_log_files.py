@@ -5,8 +5,8 @@ import gzip
 import pytest
 
 from engine.errors import InputError
-from engine.logs import files
-from engine.logs.files import find_sources, read_content, short_names
+from engine.logs import log_files as files
+from engine.logs.log_files import find_sources, read_content, short_names
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from engine.logs.to_rows import arms_of, detect
 from engine.outcomes import DetectorSettings, find_break
 from engine.store import open_existing
 from tests.conftest import small_study
-from tests.readers.writers import BY_EPOCH, BY_STEP, Logged
+from tests.logs.writers import BY_EPOCH, BY_STEP, Logged
 
 H = math.log(10)
 SHOWN = ("status", "onset_step", "onset_lower", "onset_upper", "half_step", "width_steps")

@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from engine.errors import InputError
-from engine.logs.curves import Curve, make_curves
-from engine.logs.events import is_event_file
-from engine.logs.files import NoTextError, Source, find_sources, read_content, short_names
+from engine.logs.event_logs import is_event_file
 from engine.logs.formats import is_of_events, read_event_folder, read_text
+from engine.logs.log_files import NoTextError, Source, find_sources, read_content, short_names
+from engine.logs.log_table import NoCurveError, Table
+from engine.logs.logged_curves import Curve, make_curves
 from engine.logs.options import ReadOptions
 from engine.logs.roles import Roles, find_roles
-from engine.logs.tables import NoCurveError, Table
 
 # Folders beside those of training, whose losses are on held-out examples.
 _HELD_OUT_FOLDERS = ("validation", "val", "valid", "eval", "test")

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from engine.logs.checksums import masked_checksums
+from engine.logs.framing import masked_checksums
 from engine.logs.protobuf import Event, Malformed, Scalar, read_event
 
 _HEADER, _FOOTER = 12, 4

@@ -3,9 +3,9 @@
 import pytest
 
 from engine.errors import InputError
+from engine.logs.log_table import NoCurveError
 from engine.logs.options import ReadOptions
 from engine.logs.roles import Roles, find_roles
-from engine.logs.tables import NoCurveError
 
 
 def _roles(names: str, **options: str) -> Roles:
