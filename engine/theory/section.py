@@ -12,11 +12,11 @@ from matplotlib.ticker import NullFormatter
 
 from engine.arms import arm as config
 from engine.errors import InputError
+from engine.report.arm_runs import ArmRuns, LossCurve
 from engine.report.canvas import new_figure
-from engine.report.curves import read_arm_curves, read_grid_curves
+from engine.report.metric_curves import read_arm_curves, read_grid_curves
 from engine.report.phrases import joined, label
-from engine.report.runs import ArmRuns, Curve
-from engine.report.sections import Drawing, Topic, TopicTable
+from engine.report.sections import Drawing, Section, SectionTable
 from engine.report.summary import Summary
 from engine.report.thinning import thinned
 from engine.statistics import Estimate
@@ -34,7 +34,7 @@ _MOST_POINTS = 300
 _MOST_NAMED = 3
 
 
-def make_topic(directory: WorkDirectory, summary: Summary) -> Topic | None:
+def make_section(directory: WorkDirectory, summary: Summary) -> Section | None:
     """What the study's theory says of its runs; `None` where it has none.
 
     Args:
@@ -53,7 +53,7 @@ def make_topic(directory: WorkDirectory, summary: Summary) -> Topic | None:
     measured = {arm: runs for arm, runs in found.items() if runs.curves}
     prediction = theory.predict(measured)
     lines, answer = _in_words(prediction)
-    return Topic(
+    return Section(
         key=KEY,
         title="Theory and measurement",
         lines=lines,
@@ -175,7 +175,7 @@ def _deviation(check: Check) -> str:
     return f"{share:+.2g} %".replace("-", "−")
 
 
-def _tables(checks: list[Check]) -> list[TopicTable]:
+def _tables(checks: list[Check]) -> list[SectionTable]:
     if not checks:
         return []
     rows = []
@@ -189,7 +189,7 @@ def _tables(checks: list[Check]) -> list[TopicTable]:
         values = [_number(check.theory), measured, _deviation(check), bound, agrees]
         rows.append([check.arm, quantity, *values])
     caption = "Every number beside its known answer; the bounds were set before it was measured."
-    return [TopicTable(caption, _HEADER, rows)]
+    return [SectionTable(caption, _HEADER, rows)]
 
 
 def _drawings(curves: list[TheoryCurve], measured: Mapping[str, Measured]) -> dict[str, Drawing]:
@@ -234,7 +234,7 @@ def _draw(group: list[TheoryCurve], measured: MeasuredCurve) -> Figure:
 
 def _thin(steps: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     known = np.isfinite(values)
-    line = thinned(Curve(steps[known], values[known]), _MOST_POINTS)
+    line = thinned(LossCurve(steps[known], values[known]), _MOST_POINTS)
     return line.steps, line.loss
 
 
