@@ -9,8 +9,8 @@ import numpy as np
 from engine import statistics
 from engine.outcomes import FAILED, STATUSES
 from engine.outcomes.event import Event
-from engine.report.comparison import compare_runs, pooled
-from engine.report.runs import ArmRuns, of_study, read_all_runs
+from engine.report.arm_runs import ArmRuns, of_study, read_all_runs
+from engine.report.group_comparison import compare_runs, pooled
 from engine.statistics import LEVEL, Estimate, TestResult
 from engine.store import WorkDirectory, is_of_logs
 
@@ -70,7 +70,7 @@ class Comparison(NamedTuple):
         difference: of restricted means to the common horizon, in the study's unit; negative is
             earlier than the baseline. Paired where both arms have the same seeds.
         horizon: of that difference.
-        test: of equal incidence, see `engine.report.comparison`.
+        test: of equal incidence, see `engine.report.group_comparison`.
         is_earlier: earlier beyond chance, in the unit and in steps.
         is_later: the opposite.
         p_adjusted: for the number of arms compared: after Holm, or where seeds were added until a
@@ -335,13 +335,13 @@ def _always_valid(summary: Summary, others: list[str]) -> list[float]:
     return found
 
 
-def to_document(summary: Summary, verdict: dict[str, Any], fates: Mapping[str, Any]) -> dict[str, Any]:
+def to_document(summary: Summary, verdict: dict[str, Any], splits: Mapping[str, Any]) -> dict[str, Any]:
     """`summary.json`. What is infinite or does not exist is null; times are in `unit`.
 
     Args:
         summary: the numbers.
         verdict: the words.
-        fates: what the designs of the arms say, by arm.
+        splits: what the designs of the arms say, by arm.
     """
     arms = {}
     for name, arm in summary.arms.items():
@@ -366,7 +366,7 @@ def to_document(summary: Summary, verdict: dict[str, Any], fates: Mapping[str, A
         "arms": arms,
         "failed_arms": summary.failed,
         "comparisons": jsonable(summary.comparisons),
-        "chance_or_fate": jsonable(dict(fates)),
+        "chance_or_fate": jsonable(dict(splits)),
         "looks": summary.looks,
         "of_logs": summary.of_logs,
         "verdict": verdict,

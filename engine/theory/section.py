@@ -12,11 +12,11 @@ from matplotlib.ticker import NullFormatter
 
 from engine.arms import arm as config
 from engine.errors import InputError
+from engine.report.arm_runs import ArmRuns, LossCurve
 from engine.report.canvas import new_figure
-from engine.report.curves import read_arm_curves, read_grid_curves
+from engine.report.metric_curves import read_arm_curves, read_grid_curves
 from engine.report.phrases import joined, label
-from engine.report.runs import ArmRuns, Curve
-from engine.report.sections import Drawing, Topic, TopicTable
+from engine.report.sections import Drawing, Section, SectionTable
 from engine.report.summary import Summary, jsonable
 from engine.report.thinning import thinned
 from engine.statistics import Estimate
@@ -35,7 +35,7 @@ _MOST_POINTS = 300
 _MOST_NAMED = 3
 
 
-def make_topic(directory: WorkDirectory, summary: Summary) -> Topic | None:
+def make_section(directory: WorkDirectory, summary: Summary) -> Section | None:
     """Compares the runs with the study's theory; returns `None` for a study without one.
 
     Raises:
@@ -50,11 +50,11 @@ def make_topic(directory: WorkDirectory, summary: Summary) -> Topic | None:
     measured = {arm: runs for arm, runs in found.items() if runs.curves}
     prediction = theory.predict(measured)
     checks = prediction.checks
-    return Topic(
+    return Section(
         key=KEY,
         title="Theory and measurement",
         lines=[*_describe_nearest(checks), *prediction.notes],
-        tables=[TopicTable(_CAPTION, _HEADER, list(map(_table_row, checks)))] if checks else [],
+        tables=[SectionTable(_CAPTION, _HEADER, list(map(_table_row, checks)))] if checks else [],
         drawings=_drawings(prediction.curves, measured),
         document=_document(name, prediction),
         headline=_headline(checks),
@@ -214,7 +214,7 @@ def draw_comparison(predicted: list[TheoryCurve], measured: MeasuredCurve) -> Fi
 
 def _thin(steps: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     known = np.isfinite(values)
-    line = thinned(Curve(steps[known], values[known]), _MOST_POINTS)
+    line = thinned(LossCurve(steps[known], values[known]), _MOST_POINTS)
     return line.steps, line.loss
 
 

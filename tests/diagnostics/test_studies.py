@@ -12,7 +12,7 @@ import engine
 from engine.errors import InputError
 from engine.report.probe_figures import aligned
 from engine.report.probe_panels import PANELS, changes_of
-from engine.report.probe_series import ArmDiagnostics
+from engine.report.probe_series import ArmProbes
 from engine.store import ROW_SCHEMA, open_existing
 from engine.store.files import DamagedError
 from engine.store.rows import check_rows
@@ -71,11 +71,11 @@ def test_the_report_has_a_part_of_its_own(diagnosed):
 
 
 def test_a_study_without_them_has_no_such_part(finished):
-    from engine.report.probes import make_topic
+    from engine.report.probes import make_section
     from engine.report.summary import summarise
 
     directory = open_existing(finished)
-    assert make_topic(directory, summarise(directory)) is None
+    assert make_section(directory, summarise(directory)) is None
     with pytest.raises(InputError, match="--diagnostics=all"):
         engine.open(finished).diagnostics("slow")
     with pytest.raises(InputError, match="did you mean"):
@@ -131,12 +131,12 @@ def test_rows_that_cannot_be_are_refused(series, diagnosed):
         check_rows(damaged, directory.document)
 
 
-def _planted(onsets: list[float]) -> ArmDiagnostics:
+def _planted(onsets: list[float]) -> ArmProbes:
     """Outputs that are ten times as far apart every 10 steps, and a share that never changes."""
     steps = np.arange(0, 100, 10)
     outputs = np.stack([10.0 ** ((steps - onset) / 10) for onset in onsets])
     values = {"output_spread": {"": outputs}, "dead_share": {"": np.full_like(outputs, 0.25)}}
-    return ArmDiagnostics(steps, values, np.arange(len(onsets)), ())
+    return ArmProbes(steps, values, np.arange(len(onsets)), ())
 
 
 def test_runs_are_aligned_at_their_onsets():

@@ -7,8 +7,8 @@ from benchmarks.stored import make_document, make_row
 from engine import store
 from engine.arms.arm import identity_fields
 from engine.errors import InputError
-from engine.report.curves import read_arm_curves, read_grid_curves
-from engine.report.runs import read_runs
+from engine.report.arm_runs import read_runs
+from engine.report.metric_curves import read_arm_curves, read_grid_curves
 from engine.studies.designs import FIRST_GRID_SEED
 from engine.theory import THEORIES
 from engine.theory.section import measure_arm

@@ -62,8 +62,8 @@ def test_a_theory_is_given_what_the_runs_left_behind(study):
     # No run has a curve of it.
     assert set(late.curves) == {"loss"}
     assert found.document["theory"]["agrees"] is None
-    assert found.topics[-1].headline is None
-    assert found.topics[-1].lines[-1] == "silent"
+    assert found.sections[-1].headline is None
+    assert found.sections[-1].lines[-1] == "silent"
 
 
 def test_agreement_is_the_headline_and_every_number_is_in_the_summary(study):

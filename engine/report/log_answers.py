@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from engine.outcomes.chance import suggest_classes
+from engine.report.arm_runs import ArmRuns
 from engine.report.phrases import NORMAL_QUESTION, REMEDY_QUESTION, number, percent
-from engine.report.runs import ArmRuns
 from engine.report.summary import ArmSummary, Summary
 
 ASSUMED = (

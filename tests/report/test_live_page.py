@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from engine.report.assembly import assemble
-from engine.report.live import Banner, end_live, make_live, make_waiting_page
+from engine.report.live_page import Banner, end_live, make_live, make_waiting_page
 from engine.report.summary import UnderWay, summarise
 from engine.statistics import confidence_sequence
 from engine.store import open_existing

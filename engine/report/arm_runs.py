@@ -18,7 +18,7 @@ from engine.studies.designs import FIRST_FORK_SEED, FIRST_GRID_SEED, MAX_FORKS, 
 MAX_CURVES = 200
 
 
-class Curve(NamedTuple):
+class LossCurve(NamedTuple):
     """Loss of one run on the evaluation set: steps and losses, each `[num_points]`."""
 
     steps: np.ndarray
@@ -97,7 +97,7 @@ class ArmRuns(NamedTuple):
     event: np.ndarray
     time: np.ndarray
     rows: dict[str, list[Any]]
-    curves: list[Curve]
+    curves: list[LossCurve]
     grid: GridRuns | None
     forks: ForkRuns | None
     has_forks_asked: bool
@@ -258,7 +258,7 @@ def _fork_runs(runs: ArmRuns, rows: dict[str, list[Any]], num_forks: int | None)
     return ForkRuns(step, np.asarray(rows["seed"]), left, event, num_missing, num_failed)
 
 
-def repetition_curves(directory: WorkDirectory) -> Iterator[tuple[str, int, Curve]]:
+def repetition_curves(directory: WorkDirectory) -> Iterator[tuple[str, int, LossCurve]]:
     """Arm, seed and curve of every repetition with an outcome, part by part."""
     names = ("arm", "seed", "order_seed", "fork_step", "status")
     for table in directory.iterate([*names, "steps", "loss"]):
@@ -266,12 +266,12 @@ def repetition_curves(directory: WorkDirectory) -> Iterator[tuple[str, int, Curv
         for i, (arm, seed, order, fork_step, status) in enumerate(keys):
             if is_repetition(order, fork_step) and status != FAILED:
                 steps, loss = (table[c][i].values.to_numpy() for c in ("steps", "loss"))
-                yield arm, seed, Curve(steps, loss.astype(np.float64))
+                yield arm, seed, LossCurve(steps, loss.astype(np.float64))
 
 
-def _read_curves(directory: WorkDirectory, runs: dict[str, ArmRuns]) -> dict[str, list[Curve]]:
+def _read_curves(directory: WorkDirectory, runs: dict[str, ArmRuns]) -> dict[str, list[LossCurve]]:
     """The curves of the first runs of every arm."""
-    found: dict[str, dict[int, Curve]] = {name: {} for name in runs}
+    found: dict[str, dict[int, LossCurve]] = {name: {} for name in runs}
     drawn = {name: set(arm.seed[:MAX_CURVES].tolist()) for name, arm in runs.items()}
     for arm, seed, curve in repetition_curves(directory):
         if seed in drawn.get(arm, ()):

@@ -5,22 +5,22 @@ import pytest
 from matplotlib.colors import to_hex
 
 from engine.report.probe_figures import draw_panels
-from engine.report.probe_series import ArmDiagnostics
+from engine.report.probe_series import ArmProbes
 
 STEPS = np.arange(0, 88, 22)
 SEEDS = np.arange(3)
 
 
-def _found(**values: dict[str, list[float]]) -> ArmDiagnostics:
+def _found(**values: dict[str, list[float]]) -> ArmProbes:
     """The same of three runs."""
     by_layer = {
         name: {layer: np.tile(numbers, (len(SEEDS), 1)) for layer, numbers in layers.items()}
         for name, layers in values.items()
     }
-    return ArmDiagnostics(STEPS, by_layer, SEEDS, ())
+    return ArmProbes(STEPS, by_layer, SEEDS, ())
 
 
-def _panels(found: ArmDiagnostics, origin: float = 0.0) -> dict:
+def _panels(found: ArmProbes, origin: float = 0.0) -> dict:
     figure = draw_panels(found, np.full(len(SEEDS), origin), 22, "epochs")
     figure.draw_without_rendering()
     return {axes.get_title().partition(" (")[0]: axes for axes in figure.axes}

@@ -14,7 +14,7 @@ from engine.store import WorkDirectory
 from engine.studies.designs import FIRST_GRID_SEED
 
 
-class ArmCurves(NamedTuple):
+class MetricCurves(NamedTuple):
     """A metric of every repetition of an arm, on the steps that any of them was measured at.
 
     A run that was not measured at a step has NaN there: it had diverged, was stopped once its
@@ -32,7 +32,7 @@ class ArmCurves(NamedTuple):
 
 
 class GridCurves(NamedTuple):
-    """A metric of every run of an arm's crossed grid, as in `ArmCurves`.
+    """A metric of every run of an arm's crossed grid, as in `MetricCurves`.
 
     Attributes:
         steps: shape `[num_points]`.
@@ -47,7 +47,7 @@ class GridCurves(NamedTuple):
     order: np.ndarray
 
 
-def read_arm_curves(directory: WorkDirectory, arm: str, metric: str = "loss") -> ArmCurves:
+def read_arm_curves(directory: WorkDirectory, arm: str, metric: str = "loss") -> MetricCurves:
     """The curves of the repetitions of an arm; runs of a grid, forks and failed runs are left out.
 
     Args:
@@ -59,7 +59,7 @@ def read_arm_curves(directory: WorkDirectory, arm: str, metric: str = "loss") ->
         InputError: there is no such arm or metric, or no finished run has it.
     """
     steps, values, keys = _aligned(directory, arm, metric, is_grid=False)
-    return ArmCurves(steps, values, keys[:, 0])
+    return MetricCurves(steps, values, keys[:, 0])
 
 
 def read_grid_curves(directory: WorkDirectory, arm: str, metric: str = "loss") -> GridCurves:

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from engine.report.runs import ArmRuns, ForkRuns, GridRuns
-from engine.report.variance_split import in_words, make_fate
+from engine.report.arm_runs import ArmRuns, ForkRuns, GridRuns
+from engine.report.variance_split import in_words, split_variance
 from engine.report.variance_split_figures import draw_forks, draw_grid
 
 NUM_STARTS, NUM_ORDERS = 20, 5
@@ -45,9 +45,9 @@ def _grid(init_share: float, order_share: float, seed: int = 0) -> ArmRuns:
 
 
 def _words(runs: ArmRuns) -> list[str]:
-    fate = make_fate(runs)
-    assert fate is not None
-    return in_words("a", runs, fate, "epochs", 22.0)
+    split = split_variance(runs)
+    assert split is not None
+    return in_words("a", runs, split, "epochs", 22.0)
 
 
 @pytest.mark.parametrize(
@@ -68,11 +68,11 @@ def test_the_greater_part_of_a_grid_is_named(shares, expected):
 def test_times_that_the_order_alone_decides_are_all_chance():
     """Of one data order all starts wait exactly as long: the share is 1, and nothing breaks."""
     runs = _crossed(np.tile(100.0 + 37.0 * np.arange(NUM_ORDERS), (NUM_STARTS, 1)))
-    fate = make_fate(runs)
-    assert fate is not None
-    assert fate.components is not None
-    assert fate.components.order_share.value == pytest.approx(1.0, abs=1e-3)
-    assert fate.components.order_share.lower > 0.9
+    split = split_variance(runs)
+    assert split is not None
+    assert split.components is not None
+    assert split.components.order_share.value == pytest.approx(1.0, abs=1e-3)
+    assert split.components.order_share.lower > 0.9
     assert "Mostly chance" in _words(runs)[0]
 
 
@@ -113,16 +113,16 @@ def test_a_grid_that_is_stuck_says_why_it_says_nothing():
 
 
 def test_a_plain_study_of_few_runs_has_no_such_page():
-    assert make_fate(_arm(300.0 + np.arange(5))) is None
+    assert split_variance(_arm(300.0 + np.arange(5))) is None
 
 
 def test_its_figures_are_drawn():
     grid, forked = _grid(0.5, 0.2), _forks(0.5)
-    fate = make_fate(grid)
-    assert fate is not None
+    split = split_variance(grid)
+    assert split is not None
     assert forked.forks is not None
     assert grid.grid is not None
-    left, right, _ = draw_grid("a", grid.grid, fate, "epochs", 22.0).axes
+    left, right, _ = draw_grid("a", grid.grid, split, "epochs", 22.0).axes
     assert len(left.images) == 1
     assert left.images[0].get_array().shape == (NUM_STARTS, NUM_ORDERS)
     assert len(right.lines) == 6

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from engine import statistics
-from engine.report.runs import ArmRuns
+from engine.report.arm_runs import ArmRuns
 from engine.statistics import Estimate, TestResult
 
 # Below this many runs χ² rejects too often, see benchmarks/COVERAGE.md.
