@@ -9,16 +9,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from engine.arms.choices import KINDS, all_options, kinds_of, options_of
-from engine.arms.options import EXPECTED, REQUIRED, Option, Part
+from engine.arms.options import EXPECTED, REQUIRED, Option, Part, declared_in, option
 from engine.errors import InputError, unknown_name
 
 # Beyond this no size of a layer or a batch is meant; a file may say anything.
 LARGEST_SIZE = 10**6
 _MOST_ARGUMENTS = 1000
-
-
-def _common(kind: type, default: Any, help: str, **about: Any) -> Any:
-    return dataclasses.field(default=default, metadata={"option": Option("", kind, default, help, **about)})
 
 
 @dataclasses.dataclass(frozen=True, init=False)
@@ -36,35 +32,34 @@ class Arm:
         InputError: a name is unknown, or a value has the wrong type or is out of bounds.
     """
 
-    dataset: str = _common(str, "digits", "source of the examples")
-    control: str = _common(
-        str,
+    dataset: str = option("digits", "source of the examples")
+    control: str = option(
         "none",
         "what the examples lose on purpose, to see what is learned without",
         choices="engine.tasks.controls:CONTROLS",
     )
-    model: str = _common(
-        str, "cnn8", "network: a name, or path/to/file.py:NAME or package.module:NAME for a network of your own"
+    model: str = option(
+        "cnn8", "network: a name, or path/to/file.py:NAME or package.module:NAME for a network of your own"
     )
-    model_args: tuple[str, ...] = _common(str, (), "argument of your own network, name=value", most=_MOST_ARGUMENTS)
-    init: str | None = _common(
-        str,
+    model_args: tuple[str, ...] = option(
+        (), "argument of your own network, name=value", most=_MOST_ARGUMENTS, flag="model_arg"
+    )
+    init: str | None = option(
         None,
         "initial scheme of weights and biases",
         part="initial",
         unset="normal; as_written for a network of your own",
     )
-    optimizer: str = _common(str, "adam", "optimiser")
-    schedule: str = _common(str, "constant", "learning rate against the step number")
-    learning_rate: float = _common(
-        float, 1e-3, "learning rate (its peak under a schedule)", part="hyperparam", minimum=0, maximum=1e6
+    optimizer: str = option("adam", "optimiser")
+    schedule: str = option("constant", "learning rate against the step number")
+    learning_rate: float = option(
+        1e-3, "learning rate (its peak under a schedule)", part="hyperparam", minimum=0, maximum=1e6
     )
-    batch_size: int = _common(int, 64, "examples in a mini-batch", minimum=1, maximum=LARGEST_SIZE)
-    precision: str = _common(
-        str, "float32", "number format of the arithmetic", choices="engine.training.precision:PRECISIONS"
+    batch_size: int = option(64, "examples in a mini-batch", minimum=1, maximum=LARGEST_SIZE)
+    precision: str = option(
+        "float32", "number format of the arithmetic", choices="engine.training.precision:PRECISIONS"
     )
-    stream: bool = _common(
-        bool,
+    stream: bool = option(
         False,
         "keep the training data on the host and send them batch by batch, in one order for all runs (see --fix_order)",
     )
@@ -73,10 +68,10 @@ class Arm:
     def __init__(self, *, options: Mapping[str, Any] | None = None, **values: Any) -> None:
         given = {**(options or {}), **values}
         checked = {name: find_option(name).check(value) for name, value in given.items()}
-        for name, option in COMMON.items():
-            value = checked.pop(name, option.default)
-            if value is None and option.default is not None:
-                raise InputError(f"{name}=None: expected {EXPECTED[option.kind]}")
+        for name, common in COMMON.items():
+            value = checked.pop(name, common.default)
+            if value is None and common.default is not None:
+                raise InputError(f"{name}=None: expected {EXPECTED[common.kind]}")
             object.__setattr__(self, name, value)
         set_ones = {name: checked[name] for name in sorted(checked) if checked[name] is not None}
         object.__setattr__(self, "options", set_ones)
@@ -94,11 +89,7 @@ class Arm:
         return hash((*(getattr(self, name) for name in COMMON), *self.options.items()))
 
 
-COMMON: dict[str, Option] = {
-    field.name: dataclasses.replace(field.metadata["option"], name=field.name)
-    for field in dataclasses.fields(Arm)
-    if field.metadata
-}
+COMMON = declared_in(Arm)
 
 
 def find_option(name: str) -> Option:
@@ -122,7 +113,7 @@ def field_names() -> list[str]:
 
 def used_options(arm: Arm) -> dict[str, Option]:
     """Returns the options that the choices of an arm own, by name."""
-    return {name: option for kind in KINDS for name, option in _options_of(arm, kind).items()}
+    return {name: owned for kind in KINDS for name, owned in _options_of(arm, kind).items()}
 
 
 def _options_of(arm: Arm, kind: str) -> dict[str, Option]:
@@ -139,11 +130,11 @@ def fill_in(arm: Arm) -> Arm:
     used = used_options(arm)
     filled = {}
     for kind in KINDS:
-        for name, option in _options_of(arm, kind).items():
-            value = arm.options.get(name, option.default)
+        for name, owned in _options_of(arm, kind).items():
+            value = arm.options.get(name, owned.default)
             if value is REQUIRED:
-                unit = f" ({option.unit})" if option.unit else ""
-                raise InputError(f"{kind}={getattr(arm, kind)} needs {name}: {option.help}{unit}")
+                unit = f" ({owned.unit})" if owned.unit else ""
+                raise InputError(f"{kind}={getattr(arm, kind)} needs {name}: {owned.help}{unit}")
             filled[name] = value
     for name, value in arm.options.items():
         if name not in used and not _is_off(all_options()[name], value):

@@ -6,6 +6,7 @@ Flags, validation, `study.json`, `list` and `--help` all follow from these decla
 import dataclasses
 import importlib
 import math
+import typing
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -43,6 +44,9 @@ class Option:
         choices: names that a value can take, or where a table of them is: `module:NAME`.
         most: elements that a list may have; `None` for a single value.
         unset: what a default of `None` means, in words.
+        is_positive: whether the value must be above 0.
+        flag: what is typed for it, where that is not its name.
+        alone: the value that the flag stands for where it is typed without one.
     """
 
     name: str
@@ -57,6 +61,9 @@ class Option:
     choices: Sequence[str] = ()
     most: int | None = None
     unset: str = ""
+    is_positive: bool = False
+    flag: str = ""
+    alone: Any = None
 
     def with_default(self, default: Any) -> "Option":
         """Returns the same option for a choice with another default."""
@@ -135,11 +142,19 @@ class Option:
         if not math.isfinite(value):
             raise InputError(f"{self.name}={value!r}: expected a finite number")
         if self.minimum is not None and value < self.minimum:
-            raise InputError(f"{self.name}={value!r}: expected at least {self.minimum:g}")
+            raise InputError(f"{self.name}={value!r}: expected at least {self._shown(self.minimum)}")
         if self.maximum is not None and value > self.maximum:
-            raise InputError(f"{self.name}={value!r}: expected at most {self.maximum:g}")
+            raise InputError(f"{self.name}={value!r}: expected at most {self._shown(self.maximum)}")
+        if self.is_positive and value <= 0:
+            raise InputError(f"{self.name}={value!r}: expected a positive number")
         if self.is_open and value == self.maximum:
-            raise InputError(f"{self.name}={value!r}: expected less than {self.maximum:g}")
+            raise InputError(f"{self.name}={value!r}: expected less than {self._shown(self.maximum)}")
+
+    def _shown(self, bound: float | None) -> str:
+        """A bound with its unit."""
+        number = str(bound) if isinstance(bound, int) else f"{bound:g}"
+        unit = self.unit.removesuffix("s") if bound == 1 else self.unit
+        return f"{number} {unit}".strip()
 
     def _parse_one(self, text: str) -> Any:
         if self.kind is bool:
@@ -150,6 +165,46 @@ class Option:
             return self.kind(text)
         except ValueError:
             raise InputError(f"{self.name}={text!r}: expected {EXPECTED[self.kind]}") from None
+
+
+def option(default: Any, help: str, **about: Any) -> Any:
+    """Declares a field of a dataclass that a person can set: its flag, its check and its help follow.
+
+    Args:
+        default: of the field.
+        help: one line.
+        about: further attributes of `Option`; the name and the kind are those of the field.
+    """
+    return dataclasses.field(default=default, metadata={"option": Option("", str, default, help, **about)})
+
+
+def declared_in(owner: type) -> dict[str, Option]:
+    """Returns the options that the fields of a dataclass declare, by name."""
+    hints = typing.get_type_hints(owner)
+    return {
+        field.name: dataclasses.replace(field.metadata["option"], name=field.name, kind=_kind_of(hints[field.name]))
+        for field in dataclasses.fields(owner)
+        if "option" in field.metadata
+    }
+
+
+def check_fields(instance: Any) -> None:
+    """Checks what the fields of a frozen dataclass declare, and gives each value its own type.
+
+    Raises:
+        InputError: see `Option.check`.
+    """
+    for name, declared in declared_in(type(instance)).items():
+        declared = dataclasses.replace(declared, name=declared.flag or name)
+        object.__setattr__(instance, name, declared.check(getattr(instance, name)))
+
+
+def _kind_of(hint: Any) -> type:
+    """The first of the plain types in an annotation such as `int | None` or `tuple[str, ...]`."""
+    if hint in EXPECTED:
+        kind: type = hint
+        return kind
+    return next(_kind_of(inner) for inner in typing.get_args(hint) if inner is not type(None))
 
 
 PARTS: dict[Part, str] = {

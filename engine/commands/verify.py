@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow as pa
 
 from engine import store, workers
+from engine.arms.options import check_fields, option
 from engine.commands.run import default_cache_dir, find_workers
 from engine.commands.running.progress import Progress
 from engine.errors import InputError, WorkerFailedError, one_line
@@ -19,7 +20,7 @@ from engine.lanes.to_row import outcome_row
 from engine.store import WorkDirectory, provenance
 from engine.store.study_json import identity_differences, identity_of, plan_of
 from engine.studies.expand import ExpandedStudy
-from engine.studies.study import check_whole
+from engine.tasks.random_streams import MAX_SEED
 from engine.user_code import as_path
 from engine.verification import (
     Agreement,
@@ -45,41 +46,46 @@ _Place = str | os.PathLike[str]
 class VerifyOptions:
     """How a study is verified.
 
-    Attributes:
-        num_runs: finished runs that are drawn at random; 8 by default.
-        is_all: whether to run all of them again instead.
-        seed: of the draw.
-        margin: largest difference that still counts as equivalent where bits differ: relative for the mean wait,
-            absolute for the share of runs with the event.
-        num_workers, data_dir, cache_dir: as for `engine.run`.
-        dataset_dir: where the data of the study are now, if not where `study.json` says.
-        output: file for the result as JSON, outside of the study.
-        has_own_code: whether to execute the file of a user's model that the study names.
-        is_quiet: whether to draw no progress bar.
-
     Raises:
         InputError: a number is out of range, or `num_runs` is given with `is_all`.
     """
 
-    num_runs: int | None = None
-    is_all: bool = False
-    seed: int = 0
-    margin: float = 0.1
-    num_workers: int | None = None
-    data_dir: str | None = None
-    dataset_dir: str | None = None
-    cache_dir: str | None = None
-    output: _Place | None = None
-    has_own_code: bool = False
+    num_runs: int | None = option(
+        None,
+        "finished runs that are drawn at random and run again (default: 8)",
+        flag="runs",
+        minimum=1,
+        maximum=MAX_SEED,
+    )
+    is_all: bool = option(False, "run every finished run again", flag="all")
+    seed: int = option(0, "seed of the draw (default: 0)", minimum=0, maximum=MAX_SEED)
+    margin: float = option(
+        0.1,
+        "largest difference still called equivalent where bits differ: relative for the mean wait, absolute for the "
+        "share of runs with the event (default: 0.1)",
+        is_positive=True,
+        maximum=1,
+        is_open=True,
+    )
+    num_workers: int | None = option(
+        None, "processes (default: one per core or accelerator; 0: this process only)", flag="workers", minimum=0
+    )
+    data_dir: str | None = option(None, "folder of prepared data sets (default: ~/tensorflow_datasets)")
+    dataset_dir: str | None = option(None, "where the data are now (default: where they were)")
+    cache_dir: str | None = option(None, "folder of compiled programs (default: in ~/.cache)", flag="compilation_cache")
+    output: str | None = option(None, "file for the result as JSON, outside of the study")
+    has_own_code: bool = option(
+        False,
+        "execute the file of the user's model that the study names; only for a study that you trust",
+        flag="own_code",
+    )
     is_quiet: bool = False
 
     def __post_init__(self) -> None:
-        check_whole("runs", self.num_runs, 1)
-        check_whole("seed", self.seed, 0)
+        object.__setattr__(self, "output", None if self.output is None else os.fspath(self.output))
+        check_fields(self)
         if self.num_runs is not None and self.is_all:
             raise InputError("runs has no effect with all: give one of them")
-        if not 0 < self.margin < 1:
-            raise InputError(f"margin={self.margin}: expected a number between 0 and 1, such as 0.1")
 
 
 def verify(workdir: _Place, options: VerifyOptions | None = None, **changes: Any) -> Verification:
