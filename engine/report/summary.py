@@ -301,9 +301,9 @@ def _compare(summary: Summary, fields: dict[str, dict[str, Any]]) -> dict[str, C
             num_pairs=differences[0].num_pairs,
             is_paired=differences[0].is_paired,
             changed={
-                field: (value, fields[name][field])
-                for field, value in fields[base.name].items()
-                if fields[name][field] != value
+                field: (fields[base.name].get(field), fields[name].get(field))
+                for field in {**fields[base.name], **fields[name]}
+                if fields[base.name].get(field) != fields[name].get(field)
             },
         )
     adjusted = _always_valid(summary, others) if summary.has_looks else _after_holm(found)
