@@ -14,7 +14,7 @@ from jax import lax
 from engine.arms.arm import Arm
 from engine.outcomes import DetectorSettings
 from engine.tasks import Data, random_streams
-from engine.training.optimizers import Hyperparams
+from engine.training.optimization import Hyperparams
 from engine.training.probes.measuring import DiagnosticSet
 from engine.training.stopping import (
     Monitor,

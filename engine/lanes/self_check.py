@@ -84,7 +84,7 @@ def compare(spec: PoolSpec) -> str | None:
     _, state = model.init(key, example)
     is_own = is_reference(spec.arm.model)
     kept = kept_values(shapes, written_starts(model.init, example) if is_own else None)
-    params = draw_params(key, shapes, jnp.asarray(leaf_laws(shapes, "he", None, kept)), kept)
+    params = draw_params(key, shapes, jnp.asarray(leaf_laws(shapes, "he", {}, kept)), kept)
     inputs, targets = (leaf[:_NUM_EXAMPLES] for leaf in first_batch(task, data, key))
 
     def in_form(form: str) -> Callable[..., Any]:

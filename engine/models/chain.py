@@ -10,8 +10,9 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from engine.arms.arm import Arm
+from engine.arms.options import Option
 
-USED = {"depth": 2}
+OPTIONS = (Option("depth", int, 2, "weights of a chain", minimum=1, maximum=100),)
 
 
 class Chain(nn.Module):
@@ -38,5 +39,4 @@ class Chain(nn.Module):
 
 def build(arm: Arm, num_outputs: int) -> nn.Module:
     """The module of a resolved arm."""
-    assert arm.depth is not None
     return Chain(arm.depth, num_outputs)

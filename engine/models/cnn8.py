@@ -7,18 +7,32 @@ many passes over the data, and then suddenly falls.
 import jax
 from flax import linen as nn
 
-from engine.arms.arm import Arm
+from engine.arms.arm import LARGEST_SIZE, Arm
+from engine.arms.options import Option
 from engine.errors import InputError
-from engine.models.layers import DenseStack, Hidden
+from engine.models.layers import DENSE_OPTIONS, DenseStack, Hidden
 
-USED = {
-    "conv_widths": (16, 16, 32, 32, 32),
-    "pool_after": (2, 4),
-    "dense_widths": (128, 64),
-    "activation": "relu",
-    "batch_norm": False,
-    "dropout": 0.0,
-}
+OPTIONS = (
+    Option(
+        "conv_widths",
+        int,
+        (16, 16, 32, 32, 32),
+        "channels of the convolutions",
+        minimum=1,
+        maximum=LARGEST_SIZE,
+        most=1000,
+    ),
+    Option(
+        "pool_after",
+        int,
+        (2, 4),
+        "convolutions followed by 2×2 pooling, counted from 1",
+        minimum=1,
+        maximum=LARGEST_SIZE,
+        most=1000,
+    ),
+    *DENSE_OPTIONS,
+)
 
 
 class CNN8(nn.Module):
@@ -51,8 +65,6 @@ def build(arm: Arm, num_outputs: int) -> nn.Module:
     Raises:
         InputError: pooling is asked for after a convolution that does not exist.
     """
-    assert arm.conv_widths is not None
-    assert arm.pool_after is not None
     if any(layer > len(arm.conv_widths) for layer in arm.pool_after):
         raise InputError(f"pool_after={arm.pool_after}: there are {len(arm.conv_widths)} convolutions")
     return CNN8(

@@ -10,9 +10,10 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jax.scipy.special import erf
 
-from engine.arms.arm import Arm
+from engine.arms.arm import LARGEST_SIZE, Arm
+from engine.arms.options import Option
 
-USED = {"student_units": 2}
+OPTIONS = (Option("student_units", int, 2, "hidden units of the committee", minimum=1, maximum=LARGEST_SIZE),)
 
 
 class Committee(nn.Module):
@@ -32,5 +33,4 @@ class Committee(nn.Module):
 
 def build(arm: Arm, num_outputs: int) -> nn.Module:
     """The module of a resolved arm."""
-    assert arm.student_units is not None
     return Committee(arm.student_units, num_outputs)

@@ -6,51 +6,18 @@ program, so arms that start differently share one.
 """
 
 import math
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from engine.models.registry import SCHEMES
+
 AS_WRITTEN = "as_written"
 
 
-class Scheme(NamedTuple):
-    """An initial scheme that is laid over a network.
-
-    Attributes:
-        used: the fields of an arm that it reads, with its defaults.
-        kernel: from (fan in, fan out, scale) to the standard deviation of a weight.
-        bias: from (fan in of the weights beside it, scale) to the standard deviation of a bias.
-        mean: from scale to the mean of a weight; that of a bias is 0.
-    """
-
-    used: dict[str, float]
-    kernel: Callable[[int, int, float], float]
-    bias: Callable[[int, float], float]
-    mean: Callable[[float], float] = lambda scale: 0.0
-
-
-def _no_bias(fan_in: int, scale: float) -> float:
-    return 0.0
-
-
-SCHEMES: dict[str, Scheme] = {
-    "normal": Scheme({"init_scale": 0.05}, lambda i, o, scale: scale, lambda i, scale: scale),
-    # Every weight is the same number: a balanced start, in which units of a layer stay equal.
-    "constant": Scheme({"init_scale": 0.05}, lambda i, o, scale: 0.0, _no_bias, mean=lambda scale: scale),
-    # He, Zhang, Ren and Sun (2015)
-    "he": Scheme({}, lambda i, o, scale: math.sqrt(2.0 / i), _no_bias),
-    # Glorot and Bengio (2010)
-    "glorot": Scheme({}, lambda i, o, scale: math.sqrt(2.0 / (i + o)), _no_bias),
-    # LeCun, Bottou, Orr and Müller (1998)
-    "lecun": Scheme({}, lambda i, o, scale: math.sqrt(1.0 / i), _no_bias),
-    # PyTorch's for linear layers and convolutions: the variance of a uniform law on ±1/√(fan in).
-    "torch": Scheme({}, lambda i, o, scale: math.sqrt(1.0 / (3 * i)), lambda i, scale: math.sqrt(1.0 / (3 * i))),
-    # The network's own; nothing is laid over it.
-    AS_WRITTEN: Scheme({}, lambda i, o, scale: 0.0, _no_bias),
-}
 # Modules whose kernels of three axes are `[inputs, heads, units]`.
 _PROJECTIONS = ("query", "key", "value")
 
@@ -122,18 +89,17 @@ def kept_values(shapes: Any, written: Any = None) -> tuple[float | None, ...]:
 
 
 def leaf_laws(
-    shapes: Any, scheme: str, init_scale: float | None, kept: tuple[float | None, ...] | None = None
+    shapes: Any, scheme: str, options: Mapping[str, Any], kept: tuple[float | None, ...] | None = None
 ) -> np.ndarray:
     """The mean and the standard deviation of every leaf, shape `[num_leaves, 2]`, float32.
 
     Args:
         shapes: the parameter tree, of arrays or `ShapeDtypeStruct`.
         scheme: one of `SCHEMES`.
-        init_scale: the scheme's scale, where it uses one.
+        options: that the scheme owns, by name.
         kept: from `kept_values`; by the names of the leaves by default. What is kept gets zeros.
     """
-    chosen = SCHEMES[scheme]
-    scale = 0.0 if init_scale is None else init_scale
+    law = SCHEMES.load(scheme).law
     kept = kept_values(shapes) if kept is None else kept
     leaves = _leaves(shapes)
     fans = {path[:-1]: _fans(path, shape)[0] for path, shape in leaves if len(shape) >= 2}
@@ -142,10 +108,11 @@ def leaf_laws(
         if value is not None:
             values.append((0.0, 0.0))
         elif len(shape) >= 2:
-            values.append((chosen.mean(scale), chosen.kernel(*_fans(path, shape), scale)))
+            found = law(*_fans(path, shape), options)
+            values.append((found.mean, found.deviation))
         else:
             # What has no weights beside it is one number for each unit, with a fan-in of one.
-            values.append((0.0, chosen.bias(fans.get(path[:-1], 1), scale)))
+            values.append((0.0, law(fans.get(path[:-1], 1), 1, options).bias))
     return np.asarray(values, np.float32).reshape(-1, 2)
 
 

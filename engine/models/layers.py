@@ -5,7 +5,22 @@ from collections.abc import Callable
 import jax
 from flax import linen as nn
 
+from engine.arms.arm import LARGEST_SIZE
+from engine.arms.options import Option
 from engine.models.model import ACTIVATIONS
+
+ACTIVATION = Option("activation", str, "relu", "non-linearity", choices=tuple(ACTIVATIONS))
+DENSE_WIDTHS = Option(
+    "dense_widths", int, (128, 64), "units of the hidden dense layers", minimum=1, maximum=LARGEST_SIZE, most=1000
+)
+DENSE_OPTIONS = (
+    DENSE_WIDTHS,
+    ACTIVATION,
+    Option("batch_norm", bool, False, "normalise over the batch before activations"),
+    Option(
+        "dropout", float, 0.0, "share of hidden dense units dropped in training", minimum=0, maximum=1, is_open=True
+    ),
+)
 
 
 class Hidden(nn.Module):

@@ -5,27 +5,13 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from engine.arms.arm import Arm, fill_defaults
-from engine.errors import InputError, unknown_name
+from engine.arms.arm import Arm
+from engine.errors import InputError
 from engine.models.building import call_own, canonical_args, described, is_pair, own_builder, own_failure, takes_rngs
-from engine.models.initial import AS_WRITTEN, SCHEMES
-from engine.models.model import ACTIVATIONS, Model
+from engine.models.initial import AS_WRITTEN
+from engine.models.model import Model
 from engine.models.registry import MODELS
 from engine.user_code import canonical, is_reference
-
-# What a registered network may read of an arm.
-MODEL_FIELDS = (
-    "conv_widths",
-    "pool_after",
-    "dense_widths",
-    "depth",
-    "student_units",
-    "embedding_width",
-    "attention_heads",
-    "activation",
-    "batch_norm",
-    "dropout",
-)
 
 # Examples with which a network's shapes are found; more than one, so that a batch of one is not
 # taken for no batch.
@@ -35,30 +21,24 @@ _FEW = 2
 _OTHER_LIBRARIES = ("torch", "keras", "tensorflow")
 
 
-def resolve(arm: Arm) -> dict[str, Any]:
-    """Values of every field that the arm's model and initial scheme use.
+def choose_network(arm: Arm) -> Arm:
+    """Returns the arm with its initial scheme named, and a network of the user's own in the form that is stored.
 
     Raises:
-        InputError: a name is unknown, or a field is set that is not used.
+        InputError: a reference cannot be read, or arguments of the user's own network have no effect.
     """
-    if arm.activation not in ACTIVATIONS:
-        raise unknown_name("activation", arm.activation, ACTIVATIONS)
-    owner = f"model={arm.model}"
+    if not is_reference(arm.model):
+        if arm.model.endswith(".py"):
+            raise InputError(f"model={arm.model}: say which network in it: {arm.model}:NAME")
+        if arm.model_args:
+            raise InputError(
+                f"model_args={arm.model_args!r} has no effect with model={arm.model}: leave it out, or choose what "
+                f"uses it"
+            )
+        return arm.replace(init=arm.init or "normal")
     # Who names a scale means the scheme that has one.
-    is_as_written = is_reference(arm.model) and arm.init_scale is None
-    init = arm.init or (AS_WRITTEN if is_as_written else "normal")
-    if init not in SCHEMES:
-        raise unknown_name("init", init, SCHEMES)
-    of_scheme = fill_defaults(arm, f"init={init}", ("init_scale",), SCHEMES[init].used)
-    of_scheme["init"] = init
-    if is_reference(arm.model):
-        fill_defaults(arm, owner, MODEL_FIELDS, {})
-        named = {"model": canonical(arm.model, "model")}
-        return {**named, "model_args": canonical_args(arm.model_args), **of_scheme}
-    if arm.model.endswith(".py"):
-        raise InputError(f"model={arm.model}: say which network in it: {arm.model}:NAME")
-    used = MODELS.load(arm.model).USED
-    return {**fill_defaults(arm, owner, (*MODEL_FIELDS, "model_args"), used), **of_scheme}
+    init = arm.init or (AS_WRITTEN if arm.init_scale is None else "normal")
+    return arm.replace(init=init, model=canonical(arm.model, "model"), model_args=canonical_args(arm.model_args))
 
 
 def make_model(arm: Arm, num_outputs: int) -> Model:

@@ -9,8 +9,9 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from engine.arms.arm import Arm
+from engine.arms.options import Option
 
-USED: dict[str, object] = {}
+OPTIONS: tuple[Option, ...] = ()
 
 
 class Position(nn.Module):

@@ -13,11 +13,25 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from engine.arms.arm import Arm
+from engine.arms.arm import LARGEST_SIZE, Arm
+from engine.arms.options import Option
 from engine.errors import InputError
+from engine.models.layers import ACTIVATION, DENSE_WIDTHS
 from engine.models.model import ACTIVATIONS
 
-USED = {"embedding_width": 128, "attention_heads": 4, "dense_widths": (128, 64), "activation": "relu"}
+OPTIONS = (
+    Option("embedding_width", int, 128, "numbers at each position", minimum=1, maximum=LARGEST_SIZE),
+    Option(
+        "attention_heads",
+        int,
+        4,
+        "heads of the attention, which share the embedding's width",
+        minimum=1,
+        maximum=LARGEST_SIZE,
+    ),
+    DENSE_WIDTHS,
+    ACTIVATION,
+)
 
 
 class Transformer(nn.Module):
@@ -62,8 +76,6 @@ def build(arm: Arm, num_outputs: int) -> nn.Module:
     Raises:
         InputError: the heads cannot share the width evenly.
     """
-    assert arm.embedding_width is not None
-    assert arm.attention_heads is not None
     if arm.embedding_width % arm.attention_heads:
         raise InputError(
             f"embedding_width={arm.embedding_width}, attention_heads={arm.attention_heads}: "

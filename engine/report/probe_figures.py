@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 from engine.report.canvas import INK, new_figure
 from engine.report.phrases import label as short
 from engine.report.probe_panels import PANELS, Panel
-from engine.report.probe_series import ArmDiagnostics
+from engine.report.probe_series import ArmProbes
 from engine.training.probes.registry import WHOLE
 
 _COLUMNS = 2
@@ -26,7 +26,7 @@ _DASHED = ("null_displacement", "curvature_along")
 _LEAST_SHARE = 0.5
 
 
-def draw_panels(found: ArmDiagnostics, origin: np.ndarray, steps_per_unit: float, label: str) -> Figure:
+def draw_panels(found: ArmProbes, origin: np.ndarray, steps_per_unit: float, label: str) -> Figure:
     """Every quantity against the time from an origin of each run: median, and quartiles.
 
     Args:
@@ -59,7 +59,7 @@ def _add_layers(figure: Figure, shades: dict[str, Any]) -> None:
     figure.legend(lines, names, loc="outside lower center", ncols=4, fontsize=7)
 
 
-def _shades(found: ArmDiagnostics) -> dict[str, Any]:
+def _shades(found: ArmProbes) -> dict[str, Any]:
     """Colours of the layers, from dark to light with depth.
 
     Layers are known in their order from what enters them; else from their arrays.
@@ -82,7 +82,7 @@ def _shade(shades: dict[str, Any], name: str) -> Any:
 
 
 def _draw_panel(
-    axes: Any, panel: Panel, found: ArmDiagnostics, origin: np.ndarray, unit: float, shades: dict[str, Any]
+    axes: Any, panel: Panel, found: ArmProbes, origin: np.ndarray, unit: float, shades: dict[str, Any]
 ) -> None:
     largest, is_zero = 0.0, False
     layers = [name for name in found.values[panel.series[0]] if name != WHOLE]
@@ -141,7 +141,7 @@ def _has_decade(axes: Any) -> bool:
     return bool(np.floor(high) >= np.ceil(low))
 
 
-def aligned(found: ArmDiagnostics, values: np.ndarray, origin: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def aligned(found: ArmProbes, values: np.ndarray, origin: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Quartiles over runs against the time from each run's origin.
 
     Args:

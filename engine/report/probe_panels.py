@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from engine.report.probe_series import ArmDiagnostics
+from engine.report.probe_series import ArmProbes
 from engine.training.probes.registry import WHOLE
 
 # A quantity that is drawn on a logarithm has changed when it has doubled or halved, another one
@@ -137,7 +137,7 @@ class Change(NamedTuple):
         return abs(self.end - self.start) / _DISTANCE
 
 
-def changes_of(found: ArmDiagnostics, onset: np.ndarray) -> dict[str, Change]:
+def changes_of(found: ArmProbes, onset: np.ndarray) -> dict[str, Change]:
     """What changes before the onset, by series.
 
     Args:

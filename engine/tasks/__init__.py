@@ -1,15 +1,14 @@
-"""Sources of examples. A task is one module with `load` and `build`, and one line in `TASKS`."""
+"""Sources of examples. A task is one module with `OPTIONS`, `load` and `build`, and one line in `TASKS`."""
 
 from engine.arms.arm import Arm
 from engine.registry import fingerprint_sources
 from engine.tasks import augmentation, classification, fresh, passes, regression, splitting
-from engine.tasks.choosing import OPTIONS, module_of, resolve, source_of
+from engine.tasks.choosing import choose_source, source_of
 from engine.tasks.reading import Note, Reading
 from engine.tasks.registry import TASKS
 from engine.tasks.task import Batch, Data, Task, build_task, fingerprint, first_batch, load_data
 
 __all__ = [
-    "OPTIONS",
     "TASKS",
     "Batch",
     "Data",
@@ -17,10 +16,10 @@ __all__ = [
     "Reading",
     "Task",
     "build_task",
+    "choose_source",
     "fingerprint",
     "first_batch",
     "load_data",
-    "resolve",
     "source_fingerprint",
     "source_of",
 ]
@@ -31,5 +30,5 @@ def source_fingerprint(arm: Arm) -> str:
 
     How data are read is not among them: what comes of that has a fingerprint of its own.
     """
-    used = [module_of(arm.dataset), splitting, passes, classification, regression, fresh]
-    return fingerprint_sources(*used, *([augmentation] if arm.augment != "none" else []))
+    used = [TASKS.load(arm.dataset), splitting, passes, classification, regression, fresh]
+    return fingerprint_sources(*used, *([augmentation] if arm.augment not in (None, "none") else []))

@@ -21,12 +21,13 @@ from engine.errors import InputError
 from engine.tasks.classification import classification_task
 from engine.tasks.downloads import Archive, fetch
 from engine.tasks.examples import Examples, make_arrays
+from engine.tasks.options import AUGMENTATION, DATASET_DIR, SCALING
 from engine.tasks.places import find_place
 from engine.tasks.reading import Reading
 from engine.tasks.task import Data, Task
 from engine.tasks.tfds_directory import has_package, read_directory
 
-USED = {"dataset_dir": None, "scaling": None, "augment": "none", "crop_padding": None}
+OPTIONS = (DATASET_DIR.with_default(None), SCALING, *AUGMENTATION)
 
 Part = tuple[np.ndarray, np.ndarray]
 _PARTS = ("train", "test")

@@ -15,24 +15,17 @@ from typing import NamedTuple
 
 import numpy as np
 
-from engine.arms.arm import REQUIRED, Arm
+from engine.arms.arm import Arm
 from engine.errors import InputError
-from engine.tasks.examples import (
-    ARRAY_OPTIONS,
-    EXAMPLE_OPTIONS,
-    Examples,
-    array_task,
-    make_arrays,
-    refuse_fraction,
-    with_channels,
-)
+from engine.tasks.examples import Examples, array_task, make_arrays, refuse_fraction, with_channels
 from engine.tasks.npz import Npz
+from engine.tasks.options import ARRAY_OPTIONS, DATASET_DIR, EXAMPLE_OPTIONS
 from engine.tasks.places import find_place, naming_place, refuse_pickles
 from engine.tasks.reading import Reading
 from engine.tasks.targets import make_targets
 from engine.tasks.task import Data, Task
 
-USED = {"dataset_dir": REQUIRED, **EXAMPLE_OPTIONS, **ARRAY_OPTIONS}
+OPTIONS = (DATASET_DIR, *EXAMPLE_OPTIONS, *ARRAY_OPTIONS)
 
 _ROLES = {
     "input_arrays": ("x", "input", "inputs", "image", "images", "data", "feature", "features"),
@@ -58,7 +51,6 @@ def load(arm: Arm, root_seed: int, data_dir: str | None, reading: Reading) -> di
         InputError: there is no such file, it is damaged or holds Python objects, it is not clear
             which array is what, or they do not fit each other.
     """
-    assert arm.dataset_dir is not None
     place = find_place(arm.dataset_dir)
     refuse_pickles(place, arm.dataset_dir)
     if not place.is_file():

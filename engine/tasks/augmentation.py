@@ -11,7 +11,6 @@ from engine.errors import InputError
 
 Augment = Callable[[jax.Array, jax.Array], jax.Array]
 
-AUGMENTS = ("none", "crop", "flip", "crop_flip")
 # One pixel in eight, as four in the thirty-two of CIFAR.
 _SHARE_OF_SIDE = 8
 
@@ -38,7 +37,7 @@ def make_augmentation(arm: Arm, example_shape: tuple[int, ...]) -> Augment | Non
     Raises:
         InputError: the examples are no images, or too small for the padding.
     """
-    if arm.augment == "none":
+    if arm.augment in (None, "none"):
         return None
     if len(example_shape) != 3:
         raise InputError(

@@ -3,10 +3,10 @@
 Source: Krizhevsky (2009), Learning multiple layers of features from tiny images.
 """
 
-from engine.tasks.archives import USED, CifarFormat, Source, build
+from engine.tasks.archives import OPTIONS, CifarFormat, Source, build
 from engine.tasks.downloads import Archive
 
-__all__ = ["USED", "build", "load"]
+__all__ = ["OPTIONS", "build", "load"]
 
 _FOLDER = "cifar-10-batches-bin"
 _FORMAT = CifarFormat(

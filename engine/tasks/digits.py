@@ -13,11 +13,12 @@ import numpy as np
 
 from engine.arms.arm import Arm
 from engine.tasks.classification import classification_task
+from engine.tasks.options import AUGMENTATION
 from engine.tasks.reading import Reading
 from engine.tasks.splitting import split_arrays
 from engine.tasks.task import Data, Task
 
-USED = {"augment": "none", "crop_padding": None}
+OPTIONS = AUGMENTATION
 _MAX_GREY = 16.0
 
 

@@ -18,13 +18,23 @@ import jax.numpy as jnp
 import numpy as np
 
 from engine.arms.arm import Arm
+from engine.arms.options import Option
 from engine.tasks.fresh import draw_keys
 from engine.tasks.passes import evaluation_sets
 from engine.tasks.reading import Reading
 from engine.tasks.task import Batch, Data, Task
 
-# T = 0.1 at a learning rate of 0.01.
-USED = {"gradient_noise": 4.4721}
+OPTIONS = (
+    Option(
+        "gradient_noise",
+        float,
+        # T = 0.1 at a learning rate of 0.01.
+        4.4721,
+        "standard deviation of the noise on the gradient",
+        minimum=0,
+        maximum=1e6,
+    ),
+)
 _START_DISTANCE = 2.0
 
 
@@ -40,7 +50,6 @@ def load(arm: Arm, root_seed: int, data_dir: str | None, reading: Reading) -> di
 
 def build(arm: Arm, data: Data) -> Task:
     """The task of a resolved arm. Targets `(a, b, c)` make the loss aU(x) + bx + c."""
-    assert arm.gradient_noise is not None
     batch_size, noise = arm.batch_size, arm.gradient_noise
 
     def draw(data: Data, key: jax.Array, first_step: jax.Array, num_steps: int) -> jax.Array:

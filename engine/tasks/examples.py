@@ -13,18 +13,6 @@ from engine.tasks.regression import regression_task
 from engine.tasks.splitting import split_rows, strata_of, stratified_choice
 from engine.tasks.task import Data, Task
 
-# Fields of an arm that sources of examples use, with their defaults: all of them, those whose
-# examples may be images of any size, and those whose arrays or features have names.
-EXAMPLE_OPTIONS = {
-    "channels": None,
-    "scaling": None,
-    "held_out_fraction": None,
-    "augment": "none",
-    "crop_padding": None,
-}
-IMAGE_OPTIONS = {"image_size": None, "resize": None}
-ARRAY_OPTIONS = {"input_arrays": None, "target_arrays": None, "target_kind": None}
-
 _HELD_OUT_FRACTION = 0.2
 _LONGEST_NAME = 60
 _ROWS_AT_ONCE = 1024

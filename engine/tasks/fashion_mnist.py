@@ -3,10 +3,10 @@
 Source: Xiao, Rasul and Vollgraf (2017), arXiv:1708.07747.
 """
 
-from engine.tasks.archives import USED, Source, build, read_idx_files
+from engine.tasks.archives import OPTIONS, Source, build, read_idx_files
 from engine.tasks.downloads import Archive
 
-__all__ = ["USED", "build", "load"]
+__all__ = ["OPTIONS", "build", "load"]
 
 _ROOT = "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com"
 SOURCE = Source(

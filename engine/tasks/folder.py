@@ -18,23 +18,16 @@ from typing import NamedTuple
 
 import numpy as np
 
-from engine.arms.arm import REQUIRED, Arm
+from engine.arms.arm import Arm
 from engine.errors import InputError
-from engine.tasks.examples import (
-    EXAMPLE_OPTIONS,
-    IMAGE_OPTIONS,
-    Examples,
-    array_task,
-    held_out_fraction,
-    make_arrays,
-    refuse_fraction,
-)
+from engine.tasks.examples import Examples, array_task, held_out_fraction, make_arrays, refuse_fraction
 from engine.tasks.image_sets import ImageOptions, Images, read_images
+from engine.tasks.options import DATASET_DIR, EXAMPLE_OPTIONS, IMAGE_OPTIONS
 from engine.tasks.places import find_place, naming_place
 from engine.tasks.reading import Reading, counted
 from engine.tasks.task import Data, Task
 
-USED = {"dataset_dir": REQUIRED, **EXAMPLE_OPTIONS, **IMAGE_OPTIONS}
+OPTIONS = (DATASET_DIR, *EXAMPLE_OPTIONS, *IMAGE_OPTIONS)
 
 _TRAINING = ("train", "training")
 # In the order in which they are taken, where there are several.
@@ -65,7 +58,6 @@ def load(arm: Arm, root_seed: int, data_dir: str | None, reading: Reading) -> di
         InputError: there is no such folder, it holds no images or fewer than two classes, or one
             class is without a training image.
     """
-    assert arm.dataset_dir is not None
     place = find_place(arm.dataset_dir)
     if not place.is_dir():
         raise InputError(f"dataset_dir={arm.dataset_dir!r} is a file: expected a folder")

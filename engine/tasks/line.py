@@ -12,12 +12,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from engine.arms.arm import Arm
+from engine.arms.options import Option
 from engine.errors import InputError
 from engine.tasks.fresh import draw_nothing, half_square_task
 from engine.tasks.reading import Reading
 from engine.tasks.task import Batch, Data, Task
 
-USED = {"slope": 1.0}
+OPTIONS = (Option("slope", float, 1.0, "slope of the line that is to be learned", minimum=1e-3, maximum=1e3),)
 
 
 def load(arm: Arm, root_seed: int, data_dir: str | None, reading: Reading) -> dict[str, np.ndarray]:

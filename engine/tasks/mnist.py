@@ -4,10 +4,10 @@ Source: LeCun, Bottou, Bengio and Haffner (1998), Proc. IEEE 86; fetched from th
 tensorflow-datasets uses.
 """
 
-from engine.tasks.archives import USED, Source, build, read_idx_files
+from engine.tasks.archives import OPTIONS, Source, build, read_idx_files
 from engine.tasks.downloads import Archive
 
-__all__ = ["USED", "build", "load"]
+__all__ = ["OPTIONS", "build", "load"]
 
 _ROOT = "https://storage.googleapis.com/cvdf-datasets/mnist"
 SOURCE = Source(

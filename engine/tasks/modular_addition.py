@@ -12,14 +12,20 @@ and Steinhardt (2023), "Progress measures for grokking via mechanistic interpret
 import numpy as np
 
 from engine.arms.arm import Arm
+from engine.arms.options import Option
 from engine.errors import InputError
 from engine.tasks.classification import classification_task
 from engine.tasks.examples import held_out_fraction
+from engine.tasks.options import HELD_OUT_FRACTION, TASK_SEED
 from engine.tasks.reading import Reading
 from engine.tasks.splitting import split_rows, stratified_choice
 from engine.tasks.task import Data, Task
 
-USED = {"task_seed": 0, "modulus": 23, "held_out_fraction": None}
+OPTIONS = (
+    TASK_SEED,
+    Option("modulus", int, 23, "modulus of the addition that is to be learned", minimum=2, maximum=500),
+    HELD_OUT_FRACTION,
+)
 
 
 def load(arm: Arm, root_seed: int, data_dir: str | None, reading: Reading) -> dict[str, np.ndarray]:
@@ -28,7 +34,6 @@ def load(arm: Arm, root_seed: int, data_dir: str | None, reading: Reading) -> di
     Raises:
         InputError: nothing is held out, or some class is not trained on.
     """
-    assert arm.modulus is not None
     modulus = arm.modulus
     first, second = np.divmod(np.arange(modulus**2), modulus)
     labels = ((first + second) % modulus).astype(np.int32)

@@ -15,13 +15,14 @@ from engine.errors import InputError, one_line
 from engine.tasks import prepared
 from engine.tasks.downloads import find_unreachable
 from engine.tasks.examples import array_task, make_arrays
+from engine.tasks.options import DATASET_DIR
 from engine.tasks.places import find_prepared
 from engine.tasks.preparing import prepared_root
 from engine.tasks.reading import Reading
 from engine.tasks.task import Data, Task
 from engine.tasks.tfds_directory import has_package, read_directory
 
-USED = {**prepared.OPTIONS, "dataset_dir": None}
+OPTIONS = (DATASET_DIR.with_default(None), *prepared.OPTIONS[1:])
 _LONGEST_REASON = 200
 
 

@@ -7,16 +7,16 @@ fifth is held out. Which feature is what follows from what the data set itself c
 
 import numpy as np
 
-from engine.arms.arm import REQUIRED, Arm
+from engine.arms.arm import Arm
 from engine.errors import InputError
-from engine.tasks.examples import ARRAY_OPTIONS, EXAMPLE_OPTIONS, IMAGE_OPTIONS, array_task, make_arrays
+from engine.tasks.examples import array_task, make_arrays
+from engine.tasks.options import ARRAY_OPTIONS, DATASET_DIR, EXAMPLE_OPTIONS, IMAGE_OPTIONS
 from engine.tasks.places import find_place, find_prepared, naming_place
 from engine.tasks.reading import Reading
 from engine.tasks.task import Data, Task
 from engine.tasks.tfds_directory import read_directory
 
-OPTIONS = {**EXAMPLE_OPTIONS, **IMAGE_OPTIONS, **ARRAY_OPTIONS}
-USED = {"dataset_dir": REQUIRED, **OPTIONS}
+OPTIONS = (DATASET_DIR, *EXAMPLE_OPTIONS, *IMAGE_OPTIONS, *ARRAY_OPTIONS)
 
 
 def load(arm: Arm, root_seed: int, data_dir: str | None, reading: Reading) -> dict[str, np.ndarray]:
@@ -25,7 +25,6 @@ def load(arm: Arm, root_seed: int, data_dir: str | None, reading: Reading) -> di
     Raises:
         InputError: see `engine.tasks.tfds_directory.read_directory`.
     """
-    assert arm.dataset_dir is not None
     directory = find_prepared(find_place(arm.dataset_dir))
     if directory is None:
         raise InputError(

@@ -12,12 +12,13 @@ import jax
 import numpy as np
 
 from engine.arms.arm import Arm
+from engine.arms.options import Option
 from engine.errors import InputError
 from engine.tasks.fresh import draw_nothing, half_square_task
 from engine.tasks.reading import Reading
 from engine.tasks.task import Batch, Data, Task
 
-USED: dict[str, object] = {}
+OPTIONS: tuple[Option, ...] = ()
 NUM_EXAMPLES = 32
 
 

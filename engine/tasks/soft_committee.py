@@ -19,13 +19,19 @@ from jax.scipy.special import erf
 from scipy import special
 
 from engine.arms.arm import Arm
+from engine.arms.options import Option
 from engine.errors import InputError
 from engine.tasks import random_streams
 from engine.tasks.fresh import draw_keys, half_square_task
+from engine.tasks.options import NUM_INPUTS, TASK_SEED
 from engine.tasks.reading import Reading
 from engine.tasks.task import Batch, Data, Task
 
-USED = {"task_seed": 0, "num_inputs": 32, "teacher_units": 2}
+OPTIONS = (
+    TASK_SEED,
+    NUM_INPUTS.with_default(32),
+    Option("teacher_units", int, 2, "hidden units of the committee that is imitated", minimum=1, maximum=1000),
+)
 _BATCH = 2048
 _NUM_BATCHES = {"loss": 16, "held_out": 2}
 _BITS = 30
@@ -37,7 +43,7 @@ def load(arm: Arm, root_seed: int, data_dir: str | None, reading: Reading) -> di
     Raises:
         InputError: there are more units than inputs.
     """
-    num_inputs, num_units = _sizes(arm)
+    num_inputs, num_units = arm.num_inputs, arm.teacher_units
     if num_units > num_inputs:
         raise InputError(
             f"teacher_units={num_units}: expected at most num_inputs={num_inputs}, because the "
@@ -61,12 +67,6 @@ def load(arm: Arm, root_seed: int, data_dir: str | None, reading: Reading) -> di
     return {name: array.astype(np.float32) for name, array in arrays.items()}
 
 
-def _sizes(arm: Arm) -> tuple[int, int]:
-    assert arm.num_inputs is not None
-    assert arm.teacher_units is not None
-    return arm.num_inputs, arm.teacher_units
-
-
 def _evaluation_inputs(key: jax.Array, weights: np.ndarray, number: int) -> np.ndarray:
     """Standard normal inputs `[number, inputs]`, evenly spread along the teacher's vectors."""
     from scipy.stats import qmc
@@ -82,7 +82,7 @@ def _evaluation_inputs(key: jax.Array, weights: np.ndarray, number: int) -> np.n
 
 def build(arm: Arm, data: Data) -> Task:
     """The task of a resolved arm. Chance is half the variance of the evaluation targets: K/6."""
-    batch_size, num_inputs = arm.batch_size, _sizes(arm)[0]
+    batch_size, num_inputs = arm.batch_size, arm.num_inputs
 
     def sample(data: Data, draw: jax.Array) -> Batch:
         inputs = jax.random.normal(draw, (batch_size, num_inputs))

@@ -15,14 +15,20 @@ import jax.numpy as jnp
 import numpy as np
 
 from engine.arms.arm import Arm
+from engine.arms.options import Option
 from engine.errors import InputError
 from engine.tasks import random_streams
 from engine.tasks.fresh import draw_keys
+from engine.tasks.options import NUM_INPUTS, TASK_SEED
 from engine.tasks.passes import evaluation_sets
 from engine.tasks.reading import Reading
 from engine.tasks.task import Batch, Data, Task
 
-USED = {"task_seed": 0, "num_inputs": 20, "parity_size": 3}
+OPTIONS = (
+    TASK_SEED,
+    NUM_INPUTS.with_default(20),
+    Option("parity_size", int, 3, "inputs whose product is the target", minimum=1, maximum=4096),
+)
 _EVALUATION_SHAPE = (2, 512)
 
 
@@ -32,7 +38,7 @@ def load(arm: Arm, root_seed: int, data_dir: str | None, reading: Reading) -> di
     Raises:
         InputError: more signs are to be multiplied than there are.
     """
-    num_inputs, size = _sizes(arm)
+    num_inputs, size = arm.num_inputs, arm.parity_size
     if size > num_inputs:
         raise InputError(f"parity_size={size}: expected at most num_inputs={num_inputs}")
     with jax.default_device(jax.local_devices(backend="cpu")[0]):
@@ -49,15 +55,9 @@ def load(arm: Arm, root_seed: int, data_dir: str | None, reading: Reading) -> di
     return arrays
 
 
-def _sizes(arm: Arm) -> tuple[int, int]:
-    assert arm.num_inputs is not None
-    assert arm.parity_size is not None
-    return arm.num_inputs, arm.parity_size
-
-
 def build(arm: Arm, data: Data) -> Task:
     """The task of a resolved arm."""
-    batch_size, num_inputs = arm.batch_size, _sizes(arm)[0]
+    batch_size, num_inputs = arm.batch_size, arm.num_inputs
 
     def sample(data: Data, draw: jax.Array) -> Batch:
         inputs = jax.random.rademacher(draw, (batch_size, num_inputs), jnp.float32)

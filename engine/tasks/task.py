@@ -10,9 +10,9 @@ import numpy as np
 
 from engine.arms.arm import Arm
 from engine.tasks.augmentation import Augment, make_augmentation
-from engine.tasks.choosing import module_of
 from engine.tasks.controls import controlled
 from engine.tasks.reading import Reading
+from engine.tasks.registry import TASKS
 
 Data = Mapping[str, Any]
 
@@ -80,8 +80,8 @@ def load_data(arm: Arm, root_seed: int, data_dir: str | None, reading: Reading |
     Raises:
         InputError: the data cannot be had, with the reason.
     """
-    arrays = module_of(arm.dataset).load(arm, root_seed, data_dir, reading or Reading())
-    return controlled(arrays, arm.control, root_seed, arm.task_seed)
+    arrays = TASKS.load(arm.dataset).load(arm, root_seed, data_dir, reading or Reading())
+    return controlled(arrays, arm.control, root_seed, arm.task_seed or 0)
 
 
 def build_task(arm: Arm, data: Data) -> Task:
@@ -90,7 +90,7 @@ def build_task(arm: Arm, data: Data) -> Task:
     Raises:
         InputError: the arm does not fit the data.
     """
-    task: Task = module_of(arm.dataset).build(arm, data)
+    task: Task = TASKS.load(arm.dataset).build(arm, data)
     return task._replace(augment=make_augmentation(arm, task.example_shape))
 
 

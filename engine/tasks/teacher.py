@@ -16,10 +16,11 @@ from scipy import special
 from engine.arms.arm import Arm
 from engine.tasks import random_streams
 from engine.tasks.fresh import draw_keys, half_square_task
+from engine.tasks.options import TASK_SEED
 from engine.tasks.reading import Reading
 from engine.tasks.task import Batch, Data, Task
 
-USED = {"task_seed": 0}
+OPTIONS = (TASK_SEED,)
 _NUM_INPUTS = 16
 _NUM_UNITS = 3
 _EVALUATION_SHAPE = (4, 256)

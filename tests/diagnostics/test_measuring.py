@@ -13,7 +13,7 @@ from engine.models import make_model
 from engine.models.initial import leaf_laws
 from engine.studies.study import resolve_arm
 from engine.tasks import build_task, load_data, random_streams
-from engine.training.optimizers import hyperparams
+from engine.training.optimization import hyperparams
 from engine.training.probes import DIAGNOSTICS, check_names
 from engine.training.probes.measuring import DiagnosticsSpec, make_diagnostic_set, obstacles
 from engine.training.trainer import Keys, make_trainer
@@ -46,7 +46,7 @@ def _made(arm: Arm, data_dir: str, names: tuple[str, ...] = ALL):
 
 def _started(arm, data, trainer):
     keys = Keys(*(random_streams.stream(0, role, 0) for role in Keys._fields))
-    laws = jnp.asarray(leaf_laws(trainer.param_shapes, arm.init, arm.init_scale, trainer.kept))
+    laws = jnp.asarray(leaf_laws(trainer.param_shapes, arm.init, arm.options, trainer.kept))
     numbers = {name: jnp.float32(value) for name, value in hyperparams(arm).items()}
     state = jax.jit(trainer.init)(keys, laws, numbers, data)
     return state, numbers, trainer.draw(state, data, 4)

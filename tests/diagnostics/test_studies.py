@@ -12,12 +12,12 @@ import engine
 from engine.errors import InputError
 from engine.report.probe_figures import aligned
 from engine.report.probe_panels import PANELS, changes_of
-from engine.report.probe_series import ArmDiagnostics
+from engine.report.probe_series import ArmProbes
 from engine.store import ROW_SCHEMA, open_existing
 from engine.store.files import DamagedError
 from engine.store.rows import check_rows
 from engine.store.study_json import identity_of, study_of
-from engine.studies.expand import make_plan
+from engine.studies.expand import expand
 from tests.conftest import small_arm, small_study
 
 pytestmark = pytest.mark.long
@@ -71,11 +71,11 @@ def test_the_report_has_a_part_of_its_own(diagnosed):
 
 
 def test_a_study_without_them_has_no_such_part(finished):
-    from engine.report.probes import make_topic
+    from engine.report.probes import make_section
     from engine.report.summary import summarise
 
     directory = open_existing(finished)
-    assert make_topic(directory, summarise(directory)) is None
+    assert make_section(directory, summarise(directory)) is None
     with pytest.raises(InputError, match="--diagnostics=all"):
         engine.open(finished).diagnostics("slow")
     with pytest.raises(InputError, match="did you mean"):
@@ -83,17 +83,17 @@ def test_a_study_without_them_has_no_such_part(finished):
 
 
 def test_they_are_part_of_what_a_study_is_only_where_there_are_some(data_dir, diagnosed):
-    plain = make_plan(small_study(), "cpu", None, None, data_dir)
+    plain = expand(small_study(), "cpu", data_dir=data_dir)
     assert "diagnostics" not in identity_of(plain, "cpu")
     stored = open_existing(diagnosed).document
     assert stored["identity"]["diagnostics"] == list(_NAMES)
     study = study_of(stored)
     assert (study.diagnostics, study.diagnostics_every) == (_NAMES, 22)
-    again = make_plan(study, "cpu", None, None, data_dir)
+    again = expand(study, "cpu", data_dir=data_dir)
     assert identity_of(again, "cpu") == stored["identity"]
-    assert again.groups[0].spec.diagnostics_every == 22
+    assert again.programs[0].spec.diagnostics_every == 22
     asked = dataclasses.replace(small_study(), diagnostics=("all",))
-    assert make_plan(asked, "cpu", None, None, data_dir).groups[0].spec.diagnostics_every == 44
+    assert expand(asked, "cpu", data_dir=data_dir).programs[0].spec.diagnostics_every == 44
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,7 @@ def test_they_are_part_of_what_a_study_is_only_where_there_are_some(data_dir, di
 )
 def test_times_that_cannot_be_are_refused(changes, words, data_dir):
     with pytest.raises(InputError, match=words):
-        make_plan(small_study(**changes), "cpu", None, None, data_dir)
+        expand(small_study(**changes), "cpu", data_dir=data_dir)
 
 
 def test_times_without_diagnostics_are_refused():
@@ -131,12 +131,12 @@ def test_rows_that_cannot_be_are_refused(series, diagnosed):
         check_rows(damaged, directory.document)
 
 
-def _planted(onsets: list[float]) -> ArmDiagnostics:
+def _planted(onsets: list[float]) -> ArmProbes:
     """Outputs that are ten times as far apart every 10 steps, and a share that never changes."""
     steps = np.arange(0, 100, 10)
     outputs = np.stack([10.0 ** ((steps - onset) / 10) for onset in onsets])
     values = {"output_spread": {"": outputs}, "dead_share": {"": np.full_like(outputs, 0.25)}}
-    return ArmDiagnostics(steps, values, np.arange(len(onsets)), ())
+    return ArmProbes(steps, values, np.arange(len(onsets)), ())
 
 
 def test_runs_are_aligned_at_their_onsets():

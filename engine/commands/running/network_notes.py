@@ -7,7 +7,7 @@ from engine.commands.running.progress import note
 from engine.errors import some_of
 from engine.lanes.try_model import FirstBatch, try_network
 from engine.models.initial import AS_WRITTEN
-from engine.studies.expand import Group, Plan
+from engine.studies.expand import ExpandedStudy, SharedProgram
 from engine.user_code import is_reference
 from engine.workers.devices import Devices
 
@@ -16,7 +16,7 @@ _LEAST_SPREAD = 1e-3
 _MOST_NAMED = 4
 
 
-def try_own_networks(plan: Plan, available: Devices, cache_dir: str | None) -> dict[str, list[str]]:
+def try_own_networks(plan: ExpandedStudy, available: Devices, cache_dir: str | None) -> dict[str, list[str]]:
     """Takes one batch through every network of the user's own, and says what it shows.
 
     Args:
@@ -30,8 +30,8 @@ def try_own_networks(plan: Plan, available: Devices, cache_dir: str | None) -> d
     Raises:
         InputError: see `engine.lanes.try_model.try_network`.
     """
-    alike: dict[object, list[Group]] = {}
-    for group in plan.groups:
+    alike: dict[object, list[SharedProgram]] = {}
+    for group in plan.programs:
         arm = group.spec.arm
         if is_reference(arm.model):
             # What an optimiser or a control changes is no other network.

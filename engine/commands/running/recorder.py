@@ -10,7 +10,7 @@ from engine.lanes.to_row import failed_row, outcome_row
 from engine.observers import Observer, Standing
 from engine.store import RUN_KEY, WorkDirectory, provenance
 from engine.store.checkpoints import CheckpointFolder, Kept
-from engine.studies.expand import Plan
+from engine.studies.expand import ExpandedStudy
 from engine.workers import Delivery
 
 _SECONDS_PER_PART = 2.0
@@ -34,13 +34,17 @@ class Recorder:
     """
 
     def __init__(
-        self, plan: Plan, directory: WorkDirectory, checkpoints: CheckpointFolder, observers: Sequence[Observer] = ()
+        self,
+        plan: ExpandedStudy,
+        directory: WorkDirectory,
+        checkpoints: CheckpointFolder,
+        observers: Sequence[Observer] = (),
     ) -> None:
         self.progress = Progress(0, 0, False)
         self.num_rows = 0
         self.seed_steps = 0
         self.first_chunk_after: float | None = None
-        self._group = plan.group_of
+        self._group = plan.program_of
         self._plan = plan
         self._detector = plan.study.detector
         self._directory, self.checkpoints = directory, checkpoints
@@ -116,7 +120,7 @@ class Recorder:
 
     def fall_back(self, group: int, reason: str) -> None:
         """Records that a group of arms is computed in the native form, and says why."""
-        names = self._plan.groups[group].arm_names
+        names = self._plan.programs[group].arm_names
         # Begun in one form and ended in another, a run could not be made again.
         self.checkpoints.forget([key for key in self.checkpoints.steps() if key[0] in names])
         for name in names:

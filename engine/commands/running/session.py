@@ -14,8 +14,8 @@ from engine.lanes.runs import Run, run_key
 from engine.outcomes import FAILED
 from engine.store import WAITING_COLUMNS, WorkDirectory, provenance, waiting_times
 from engine.studies.designs import is_repetition
-from engine.studies.expand import Plan, Waited, with_forks
-from engine.studies.until import Looks, Until
+from engine.studies.expand import ExpandedStudy, ParentOutcomes, with_forks
+from engine.studies.until import SequentialSeeds, Until
 from engine.workers.interruption import SignalWatch
 
 
@@ -36,7 +36,7 @@ class Session:
 
     def __init__(
         self,
-        plan: Plan,
+        plan: ExpandedStudy,
         directory: WorkDirectory,
         recorder: Recorder,
         crew: workers.Crew,
@@ -57,19 +57,19 @@ class Session:
         self._num_runs = 0
         self._index: dict[tuple[str, int], Run] = {}
 
-    def run(self, runs: Sequence[Run], looks: Looks | None = None) -> None:
+    def run(self, runs: Sequence[Run], sequential: SequentialSeeds | None = None) -> None:
         """Trains those of some runs that are not yet stored.
 
         Args:
             runs: to begin with.
-            looks: where more may follow until a question is decided.
+            sequential: where more may follow until a question is decided.
 
         Raises:
             InputError: something does not fit the device.
             WorkerFailedError: a worker raised an exception.
         """
         missing = self._take_missing(runs)
-        groups = self.plan.groups
+        groups = self.plan.programs
         forms = self._directory.document["identity"]["form"]
         specs = [g.spec._replace(form=forms[g.arm_names[0]]) for g in groups]
         num_steps = self._steps_to_do(missing)
@@ -80,13 +80,13 @@ class Session:
             recorder.expect(len(missing), num_steps)
 
             def go_on(rows: Sequence[Mapping[str, Any]]) -> list[list[Run]] | None:
-                if looks is None or not rows:
+                if sequential is None or not rows:
                     return None
-                more = self._take_missing(self._after(looks, rows))
+                more = self._take_missing(self._after(sequential, rows))
                 num_more = self._steps_to_do(more)
                 progress.extend(len(more), num_more)
                 recorder.expect(len(more), num_more)
-                return self.plan.by_group(more)
+                return self.plan.by_program(more)
 
             hooks = workers.Hooks(
                 on_delivery=lambda delivery: go_on(recorder.take(delivery)),
@@ -98,7 +98,7 @@ class Session:
                 notify=progress.note,
             )
             try:
-                workers.run_all(specs, self.plan.by_group(missing), hooks, self._crew, self._watch)
+                workers.run_all(specs, self.plan.by_program(missing), hooks, self._crew, self._watch)
             finally:
                 recorder.flush()
 
@@ -119,37 +119,37 @@ class Session:
         document = self._directory.document
         horizons = {name: self._in_unit(name, h) for name, h in self.plan.horizons.items()}
         baseline = document["study"]["baseline"]
-        looks = Looks(until, horizons, baseline, document.get("looks", []))
+        sequential = SequentialSeeds(until, horizons, baseline, document.get("looks", []))
         self._index = {(run.arm_name, run.seed): run for run in self.plan.runs}
         stored = self._directory.read([*WAITING_COLUMNS, "status"]).to_pylist()
         # One that failed is tried again, and over when it fails again.
         over = [row for row in stored if row["status"] != FAILED]
-        self.run(self._after(looks, over), looks)
-        document["study"]["seeds"] = {name: looks.num_over(name) for name in horizons}
+        self.run(self._after(sequential, over), sequential)
+        document["study"]["seeds"] = {name: sequential.num_over(name) for name in horizons}
 
     def _in_unit(self, arm: str, steps: float) -> float:
         """A time in epochs where all arms have some, else in steps."""
-        units = {name: group.steps_per_epoch for name, group in self.plan.group_of.items()}
+        units = {name: group.steps_per_epoch for name, group in self.plan.program_of.items()}
         return steps / (units[arm] or 1) if all(units.values()) else float(steps)
 
-    def _after(self, looks: Looks, rows: Sequence[Mapping[str, Any]]) -> list[Run]:
+    def _after(self, sequential: SequentialSeeds, rows: Sequence[Mapping[str, Any]]) -> list[Run]:
         """Runs that may start once some rows are there, in the order of seeds."""
         columns = {name: [row.get(name) for row in rows] for name in WAITING_COLUMNS}
         for row, wait in zip(rows, waiting_times(columns), strict=True):
             event = None if row["status"] == FAILED else row["event"]
-            looks.add(row["arm"], row["seed"], self._in_unit(row["arm"], wait), event)
-        is_new, given = looks.update(), looks.release()
+            sequential.add(row["arm"], row["seed"], self._in_unit(row["arm"], wait), event)
+        is_new, given = sequential.update(), sequential.release()
         if is_new or given:
             self._recorder.flush()
-            self._directory.document["looks"] = looks.records
-            self._directory.document["study"]["seeds"] = dict(looks.released)
+            self._directory.document["looks"] = sequential.records
+            self._directory.document["study"]["seeds"] = dict(sequential.released)
             self._directory.save_document()
         pairs = sorted((seed, arm) for arm, seeds in given.items() for seed in seeds)
         return [self._index[arm, seed] for seed, arm in pairs]
 
     def run_forks(self) -> None:
         """Forks the runs that are stored, and notes where."""
-        plan = with_forks(self.plan, self._waited())
+        plan = with_forks(self.plan, self._parents())
         for name, step in plan.fork_steps.items():
             if step is not None and not any(run.arm_name == name for run in plan.runs):
                 print(f"note: no forks of {name!r}: no run waits at step {step}", file=sys.stderr)
@@ -162,7 +162,7 @@ class Session:
         self._directory.save_document()
         self.run(plan.runs)
 
-    def _waited(self) -> dict[str, Waited]:
+    def _parents(self) -> dict[str, ParentOutcomes]:
         """What came of the repetitions, by arm."""
         columns = self._directory.read([*WAITING_COLUMNS, "status"]).to_pydict()
         has_outcome = np.asarray(columns["status"], object) != FAILED
@@ -175,7 +175,7 @@ class Session:
             name: is_parent & has_outcome & (arms == name) & (seed < number)
             for name, number in self.plan.study.seeds_by_arm.items()
         }
-        return {name: Waited(seed[of], time[of], event[of]) for name, of in chosen.items()}
+        return {name: ParentOutcomes(seed[of], time[of], event[of]) for name, of in chosen.items()}
 
     @property
     def has_kept(self) -> bool:

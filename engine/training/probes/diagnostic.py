@@ -7,7 +7,7 @@ import jax
 
 from engine.arms.arm import Arm
 from engine.tasks import Batch, Task
-from engine.training.optimizers import Hyperparams
+from engine.training.optimization import Hyperparams
 from engine.training.probes.recording import LayerInput
 from engine.training.trainer import StepParts, TrainState
 

@@ -10,7 +10,7 @@ from engine.arms.arm import Arm
 from engine.models import lowering
 from engine.models.initial import leaf_names
 from engine.tasks import Batch, Data, Task
-from engine.training.optimizers import Hyperparams, hyperparams
+from engine.training.optimization import Hyperparams, hyperparams
 from engine.training.probes.diagnostic import Diagnostic, Snapshot, Subject, Values
 from engine.training.probes.recording import Recording, record
 from engine.training.probes.registry import DIAGNOSTICS, WHOLE

@@ -28,7 +28,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from engine.arms.arm import Arm
-from engine.training.optimizers import Hyperparams, make_rate
+from engine.training.optimization import Hyperparams, make_rate
 from engine.training.probes.diagnostic import Snapshot
 from engine.training.probes.moments import second_moment
 from engine.training.probes.vectors import norm
