@@ -7,6 +7,8 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted(path for folder in ("*", "docs/**/*", "benchmarks/*") for path in ROOT.glob(f"{folder}.md"))
+# Paths of the tree, alone or in a command; what stands for a name is upper case.
+PATH = re.compile(r"(?<![\w./-])(?:engine|tests|benchmarks|docs|experiments)/[a-z0-9_/]*(?:\.[a-z]+)?(?![\w*…])")
 LINK = re.compile(r"\]\(([^)#]*)(?:#([^)]*))?\)")
 
 
@@ -51,3 +53,17 @@ def test_pages_stay_short():
     limits |= {str(path.relative_to(ROOT)): 25 for path in (ROOT / "docs" / "decisions").glob("[0-9]*.md")}
     lengths = {name: len((ROOT / name).read_text().splitlines()) for name in limits}
     assert {name: length for name, length in lengths.items() if length > limits[name]} == {}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_path_that_is_named_exists(page):
+    if page.name != "CONTRIBUTING.md":  # its example adds a file
+        code = re.findall(r"```.*?```|`[^`]+`", page.read_text(), re.DOTALL)
+        named = {path for words in code for path in PATH.findall(words)}
+        assert {path for path in named if not (ROOT / path).exists()} == set()
+
+
+def test_every_table_that_takes_a_line_is_where_the_notes_say():
+    found = re.findall(r"`(\w+)` of `([\w/]+\.py)`", (ROOT / "BUILD_NOTES.md").read_text())
+    assert len(found) > 10
+    assert [pair for pair in found if pair[0] not in (ROOT / pair[1]).read_text()] == []
