@@ -22,13 +22,7 @@ _LARGEST_BLOCK = 8
 
 
 def block_sizes(channels: int, features: int, outputs: Sizes, geometry: Geometry) -> Sizes:
-    """Returns how many outputs along each axis to compute as features of one, by measured rules.
-
-    Args:
-        channels, features: of the convolution.
-        outputs: spatial sizes of its output.
-        geometry: of the convolution.
-    """
+    """Returns how many outputs along each axis of a convolution to compute as features of one, by measured rules."""
     axes = zip(geometry.strides, geometry.input_dilation, geometry.kernel_dilation, strict=True)
     blocks = [dilation if stride == kernel_dilation == 1 else 1 for stride, dilation, kernel_dilation in axes]
     is_divisible = blocks[-1] == geometry.input_dilation[-1] and geometry.kernel_dilation[-1] == 1
@@ -49,10 +43,7 @@ def block_sizes(channels: int, features: int, outputs: Sizes, geometry: Geometry
 def blocked_geometry(blocks: Sizes, inputs: Sizes, window: Sizes, outputs: Sizes, geometry: Geometry) -> Geometry:
     """Returns the geometry of the convolution that gives blocks, for the kernel that `place` makes.
 
-    Args:
-        blocks: as `block_sizes` gives them.
-        inputs, window, outputs: spatial sizes of the plain convolution.
-        geometry: of the plain convolution.
+    `inputs`, `window` and `outputs` are spatial sizes of the plain convolution.
     """
     strides, padding = list(geometry.strides), list(geometry.padding)
     input_dilation = list(geometry.input_dilation)

@@ -38,14 +38,7 @@ class _Blocked(NamedTuple):
 
 
 def direct(x: jax.Array, k: jax.Array, geometry: Geometry, arithmetic: Arithmetic, may_block: bool = True) -> jax.Array:
-    """Convolves `[batch, *spatial, channels]` with `[*window, channels, features]`.
-
-    Args:
-        x, k: inputs and kernel.
-        geometry: of the convolution.
-        arithmetic: number formats.
-        may_block: whether neighbouring outputs may be computed as features of one.
-    """
+    """Convolves `[batch, *spatial, channels]` with `[*window, channels, features]`, in blocks of outputs if it may."""
     *window, channels, features = k.shape
     inputs, outputs = x.shape[1:-1], conv_extents(x.shape[1:-1], tuple(window), geometry)
     blocks = block_sizes(channels, features, outputs, geometry) if may_block else (1,) * len(window)
@@ -99,12 +92,7 @@ def _with_gradients(
     value: Callable[[jax.Array, jax.Array], jax.Array],
     gradients: Callable[[jax.Array, jax.Array, jax.Array], tuple[jax.Array, jax.Array]],
 ) -> Callable[[jax.Array, jax.Array], jax.Array]:
-    """Returns a function of inputs and kernel with given gradients, in the number formats of the two.
-
-    Args:
-        value: of the function.
-        gradients: from (inputs, kernel, gradient of the output) to the gradients of the two.
-    """
+    """Returns a function of inputs and kernel with given gradients, in the number formats of the two."""
     fn = jax.custom_vjp(value)
 
     def forward(x: jax.Array, k: jax.Array) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:

@@ -56,12 +56,7 @@ def conv_extents(inputs: Sizes, window: Sizes, geometry: Geometry) -> Sizes:
 
 
 def input_gradient(geometry: Geometry, inputs: Sizes, window: Sizes, outputs: Sizes) -> Geometry:
-    """Returns the geometry of the convolution of output gradient and reversed kernel that gives the input gradient.
-
-    Args:
-        geometry: of the convolution.
-        inputs, window, outputs: its spatial sizes.
-    """
+    """Returns the geometry of the convolution of output gradient and reversed kernel that gives the input gradient."""
     padding = []
     for (low, _), span, given, moved in _extents(geometry, inputs, window, outputs):
         padding.append((span - low - 1, given + low - moved))
@@ -69,10 +64,7 @@ def input_gradient(geometry: Geometry, inputs: Sizes, window: Sizes, outputs: Si
 
 
 def kernel_gradient(geometry: Geometry, inputs: Sizes, window: Sizes, outputs: Sizes) -> Geometry:
-    """Returns the geometry of the convolution of input and output gradient that gives the kernel gradient.
-
-    Arguments as for `input_gradient`.
-    """
+    """Returns the geometry of the convolution of input and output gradient that gives the kernel gradient."""
     padding = []
     for (low, _), span, given, moved in _extents(geometry, inputs, window, outputs):
         padding.append((low, moved - given + span - low - 1))

@@ -17,12 +17,7 @@ logger = logging.getLogger(__name__)
 
 
 def lower(fn: Callable[..., Any], form: str) -> Callable[..., Any]:
-    """Returns a function with the same values and gradients whose convolutions batch well.
-
-    Args:
-        fn: a traceable function of arrays.
-        form: one of `FORMS`; `native` returns `fn` itself.
-    """
+    """Returns a function with the same values and gradients whose convolutions batch well, in one of `FORMS`."""
     if form == "native":
         return fn
 
@@ -35,13 +30,9 @@ def lower(fn: Callable[..., Any], form: str) -> Callable[..., Any]:
 
 
 def has_convolutions(fn: Callable[..., Any], *shapes: Any) -> bool:
-    """Tells whether a function has convolutions whose windows overlap.
+    """Tells whether a function of arrays of some shapes has convolutions whose windows overlap.
 
     The patches in which a transformer sees an image do not: they are one dense product.
-
-    Args:
-        fn: a traceable function of arrays.
-        shapes: of its arguments.
     """
     return any(map(_is_overlapping, equations(jax.make_jaxpr(fn)(*shapes))))
 

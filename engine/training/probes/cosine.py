@@ -11,9 +11,7 @@ Cost: two steps, about 6 forward passes of a mini-batch; the first step is share
 
 from typing import Any
 
-from engine.training.probes.diagnostic import Diagnostic, Snapshot, Subject, Values
-from engine.training.probes.panel import Panel
-from engine.training.probes.registry import WHOLE
+from engine.training.probes.diagnostic import WHOLE, Diagnostic, Panel, Snapshot, Subject, Values
 from engine.training.probes.vectors import inner, unit
 
 COSINE = "update_cosine"

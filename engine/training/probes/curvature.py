@@ -26,9 +26,7 @@ import jax.numpy as jnp
 from jax import lax
 from jax.flatten_util import ravel_pytree
 
-from engine.training.probes.diagnostic import Diagnostic, Snapshot, Subject, Values
-from engine.training.probes.panel import Panel
-from engine.training.probes.registry import WHOLE
+from engine.training.probes.diagnostic import WHOLE, Diagnostic, Panel, Snapshot, Subject, Values
 from engine.training.probes.vectors import norm, unit
 from engine.training.trainer import TrainState
 

@@ -10,7 +10,10 @@ from engine.tasks import Batch, Task
 from engine.training.optimizers import Hyperparams
 from engine.training.probes.panel import Panel
 from engine.training.probes.recording import LayerInput
+from engine.training.probes.registry import WHOLE
 from engine.training.trainer import StepParts, TrainState
+
+__all__ = ["WHOLE", "Diagnostic", "Panel", "Snapshot", "Subject", "Values"]
 
 # Scalars by series, and by layer or parameter array.
 Values = dict[str, dict[str, jax.Array]]
@@ -22,12 +25,12 @@ class Subject(NamedTuple):
     Attributes:
         arm: resolved; only its structure is read.
         task: the source of examples.
-        apply: from (params, model state, inputs) to outputs: the network as it is evaluated.
+        apply: from (params, model state, inputs) to outputs, as in an evaluation.
         leaf_names: of the parameters, in the order of their leaves.
         num_params: numbers in all parameters.
         layers: names of the weighted layers that were found, in order.
         data_layers: those that the data enter.
-        every: steps from one measurement to the next.
+        every: steps between measurements.
     """
 
     arm: Arm
@@ -41,12 +44,9 @@ class Subject(NamedTuple):
 
 
 class Snapshot(NamedTuple):
-    """What there is to see of one run.
+    """One run as it stands, with its next two steps.
 
     Attributes:
-        state: where it stands.
-        hyperparams: of its arm.
-        first, second: the next two steps.
         batch: first batch of the fixed evaluation set.
         outputs: of the network for that batch.
         inputs: what enters each layer for that batch.

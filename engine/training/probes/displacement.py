@@ -15,10 +15,8 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from engine.training.probes.diagnostic import Diagnostic, Snapshot, Subject, Values
+from engine.training.probes.diagnostic import WHOLE, Diagnostic, Panel, Snapshot, Subject, Values
 from engine.training.probes.null_walk import Walk, has_walk, noise_size, start_walk, walk_on
-from engine.training.probes.panel import Panel
-from engine.training.probes.registry import WHOLE
 from engine.training.probes.vectors import norm
 from engine.training.trainer import TrainState
 

@@ -14,10 +14,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from engine.training.probes.diagnostic import Diagnostic, Snapshot, Subject, Values
+from engine.training.probes.diagnostic import WHOLE, Diagnostic, Panel, Snapshot, Subject, Values
 from engine.training.probes.moments import has_second_moment, second_moment
-from engine.training.probes.panel import Panel
-from engine.training.probes.registry import WHOLE
 
 BELOW = "below_epsilon"
 

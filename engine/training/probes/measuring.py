@@ -31,7 +31,7 @@ class DiagnosticSet(NamedTuple):
     """Measures one run; no function has a seed axis.
 
     Attributes:
-        start: from the state at step 0 to what is kept from one measurement to the next.
+        start: from the state at step 0 to the first memory.
         measure: from (memory, state, hyperparams, data, draws of at least `STEPS_AHEAD` next steps) to (memory, values
             `[num_series]`).
         series: what the values are.

@@ -13,9 +13,7 @@ from typing import Any
 
 import jax
 
-from engine.training.probes.diagnostic import Diagnostic, Snapshot, Subject, Values
-from engine.training.probes.panel import Panel
-from engine.training.probes.registry import WHOLE
+from engine.training.probes.diagnostic import WHOLE, Diagnostic, Panel, Snapshot, Subject, Values
 from engine.training.probes.vectors import norm
 
 PARAMS, GRADIENT, UPDATE = "param_norm", "gradient_norm", "update_norm"

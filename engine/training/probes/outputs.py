@@ -11,9 +11,7 @@ Cost: one forward pass of an evaluation batch, which is shared.
 
 from typing import Any
 
-from engine.training.probes.diagnostic import Diagnostic, Snapshot, Subject, Values
-from engine.training.probes.panel import Panel
-from engine.training.probes.registry import WHOLE
+from engine.training.probes.diagnostic import WHOLE, Diagnostic, Panel, Snapshot, Subject, Values
 from engine.training.probes.spread import deviation
 
 SPREAD = "output_spread"

@@ -20,8 +20,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from engine.training.probes.diagnostic import Diagnostic, Snapshot, Subject, Values
-from engine.training.probes.panel import Panel
+from engine.training.probes.diagnostic import Diagnostic, Panel, Snapshot, Subject, Values
 
 SPREAD = "spread"
 
