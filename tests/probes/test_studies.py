@@ -11,7 +11,7 @@ import pytest
 import engine
 from engine.errors import InputError
 from engine.report.probe_figures import aligned
-from engine.report.probe_panels import PANELS, changes_of
+from engine.report.probe_panels import changes_of, panels, series_names
 from engine.report.probe_series import ArmProbes
 from engine.store import ROW_SCHEMA, open_existing
 from engine.store.files import DamagedError
@@ -161,8 +161,5 @@ def test_what_changes_before_the_onset_is_told_with_its_lead():
 
 
 def test_every_series_has_a_panel_and_a_name():
-    from engine.report.probe_panels import NAMES
-    from engine.training.probes import DIAGNOSTICS
-
-    series = {s for n in DIAGNOSTICS for s in DIAGNOSTICS.load(n).DIAGNOSTIC.series}
-    assert {s for panel in PANELS for s in panel.series} == series == NAMES.keys()
+    assert {series for panel in panels() for series in panel.series} == series_names().keys()
+    assert all(panel.dashed in (None, *panel.series) for panel in panels())
