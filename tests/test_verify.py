@@ -62,7 +62,7 @@ def recorded(studies, options):
     found = {}
 
     def record(recheck, delivery):
-        found.update({run_key(f.run): f for f in delivery.finished})
+        found.update({run_key(f.run): f for f in delivery.completed})
         take(recheck, delivery)
 
     take = verb._Recheck._take

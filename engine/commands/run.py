@@ -28,7 +28,7 @@ from engine.studies.expand import Plan, make_plan, spooled
 from engine.studies.study import Study
 from engine.studies.until import Until, check_goal
 from engine.user_code import as_path
-from engine.workers import devices
+from engine.workers import determinism, devices
 from engine.workers.devices import Devices
 from engine.workers.interruption import Interrupted, SignalWatch
 
@@ -101,7 +101,7 @@ def find_workers(num_workers: int | None) -> tuple[Devices, int]:
     """
     num_workers = RunOptions(num_workers=num_workers).num_workers
     available = devices.find_devices()
-    for line in devices.contradictions(os.environ, available):
+    for line in determinism.contradictions(available.platform, os.environ):
         note(line)
     if num_workers == 0:
         devices.prepare_this_process(available)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from engine.lanes.runs import who
+from engine.lanes.runs import seed_columns
 from engine.studies.designs import is_repetition
 from engine.verification.agreement import Agreement
 from engine.verification.outcomes import OutcomeAgreement, compare_outcomes
@@ -148,7 +148,7 @@ def to_document(found: Verification, words: str) -> dict[str, Any]:
 
 def _run_document(found: Agreement) -> dict[str, Any]:
     return {
-        **who(found.run),
+        **seed_columns(found.run),
         "is_identical": found.is_identical,
         "differing": list(found.differing),
         "not_compared": list(found.skipped),

@@ -11,7 +11,7 @@ import pytest
 from engine import Arm, InputError
 from engine.commands.run import run
 from engine.commands.running.network_notes import in_words
-from engine.lanes.lane import PoolSpec
+from engine.lanes.spec import PoolSpec
 from engine.lanes.try_model import FirstBatch, largest_spread, try_network
 from engine.models import check_fit, make_model
 from engine.models.building import canonical_args, parse_args
