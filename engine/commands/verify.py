@@ -14,7 +14,7 @@ from engine.errors import InputError, WorkerFailedError, one_line
 from engine.lanes.runs import Run, run_key
 from engine.store import WorkDirectory, provenance
 from engine.store.study_json import identity_differences, identity_of, plan_of
-from engine.studies.expand import Plan
+from engine.studies.expand import ExpandedStudy
 from engine.studies.study import check_whole
 from engine.user_code import as_path
 from engine.verification import (
@@ -185,7 +185,7 @@ class _Recheck:
     """
 
     def __init__(
-        self, plan: Plan, stored: Mapping[tuple[Any, ...], Sequence[StoredRow]], progress: ProgressBar
+        self, plan: ExpandedStudy, stored: Mapping[tuple[Any, ...], Sequence[StoredRow]], progress: ProgressBar
     ) -> None:
         self._plan, self._stored, self._progress = plan, stored, progress
         self.agreements: dict[tuple[Any, ...], Agreement] = {}
@@ -197,7 +197,7 @@ class _Recheck:
         Raises:
             WorkerFailedError: one of them did not come back.
         """
-        specs = [group.spec for group in self._plan.groups]
+        specs = [group.spec for group in self._plan.programs]
         progress = self._progress
         hooks = workers.Hooks(
             on_delivery=self._take,
@@ -205,7 +205,7 @@ class _Recheck:
             on_loss=lambda steps: progress.extend(0, steps),
             notify=progress.note,
         )
-        workers.run_all(specs, self._plan.by_group(runs), hooks, crew)
+        workers.run_all(specs, self._plan.by_program(runs), hooks, crew)
         lost = [run for run in runs if run_key(run) not in self.agreements]
         if lost:
             raise WorkerFailedError(
@@ -224,7 +224,7 @@ class _Recheck:
         self._progress.update(delivery.seed_steps, statuses, num_skipped)
 
     def _fall_back(self, group: int, reason: str) -> None:
-        names = ", ".join(repr(name) for name in self._plan.groups[group].arm_names)
+        names = ", ".join(repr(name) for name in self._plan.programs[group].arm_names)
         self.fallbacks.append(f"{names}: the recorded form disagrees here with the native one")
         self._progress.note(f"{self.fallbacks[-1]}: {reason}")
 

@@ -60,7 +60,7 @@ class Until:
                 raise InputError(f"{name}={getattr(self, name)}: expected at least 1")
 
 
-class Looks:
+class SequentialSeeds:
     """The looks of one study, from what its finished runs say.
 
     Args:

@@ -12,7 +12,7 @@ from engine.lanes.runs import Run, run_key
 from engine.outcomes import FAILED
 from engine.store import ROW_SCHEMA, RUN_KEY, WAITING_COLUMNS, WorkDirectory
 from engine.studies.designs import is_repetition
-from engine.studies.expand import Plan, run_of
+from engine.studies.expand import ExpandedStudy, run_of
 from engine.verification.agreement import StoredRow
 from engine.verification.outcomes import waits_up_to
 
@@ -59,7 +59,7 @@ class Sample(NamedTuple):
     num_all: list[int]
 
 
-def find_finished(directory: WorkDirectory, plan: Plan) -> Finished:
+def find_finished(directory: WorkDirectory, plan: ExpandedStudy) -> Finished:
     """Reads which runs are finished.
 
     Args:

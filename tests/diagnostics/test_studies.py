@@ -17,7 +17,7 @@ from engine.store import ROW_SCHEMA, open_existing
 from engine.store.files import DamagedError
 from engine.store.rows import check_rows
 from engine.store.study_json import identity_of, study_of
-from engine.studies.expand import make_plan
+from engine.studies.expand import expand
 from tests.conftest import small_arm, small_study
 
 pytestmark = pytest.mark.long
@@ -83,17 +83,17 @@ def test_a_study_without_them_has_no_such_part(finished):
 
 
 def test_they_are_part_of_what_a_study_is_only_where_there_are_some(data_dir, diagnosed):
-    plain = make_plan(small_study(), "cpu", None, None, data_dir)
+    plain = expand(small_study(), "cpu", data_dir=data_dir)
     assert "diagnostics" not in identity_of(plain, "cpu")
     stored = open_existing(diagnosed).document
     assert stored["identity"]["diagnostics"] == list(_NAMES)
     study = study_of(stored)
     assert (study.diagnostics, study.diagnostics_every) == (_NAMES, 22)
-    again = make_plan(study, "cpu", None, None, data_dir)
+    again = expand(study, "cpu", data_dir=data_dir)
     assert identity_of(again, "cpu") == stored["identity"]
-    assert again.groups[0].spec.diagnostics_every == 22
+    assert again.programs[0].spec.diagnostics_every == 22
     asked = dataclasses.replace(small_study(), diagnostics=("all",))
-    assert make_plan(asked, "cpu", None, None, data_dir).groups[0].spec.diagnostics_every == 44
+    assert expand(asked, "cpu", data_dir=data_dir).programs[0].spec.diagnostics_every == 44
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,7 @@ def test_they_are_part_of_what_a_study_is_only_where_there_are_some(data_dir, di
 )
 def test_times_that_cannot_be_are_refused(changes, words, data_dir):
     with pytest.raises(InputError, match=words):
-        make_plan(small_study(**changes), "cpu", None, None, data_dir)
+        expand(small_study(**changes), "cpu", data_dir=data_dir)
 
 
 def test_times_without_diagnostics_are_refused():

@@ -9,7 +9,7 @@ from engine.arms.arm import Arm
 from engine.errors import InputError
 from engine.models import make_model
 from engine.models.initial import leaf_laws
-from engine.studies.expand import make_plan
+from engine.studies.expand import expand
 from engine.studies.study import resolve_arm
 from engine.tasks import build_task, load_data, random_streams, source_fingerprint
 from engine.tasks.augmentation import make_augmentation
@@ -187,9 +187,6 @@ def test_its_source_is_of_the_identity_where_it_is_used():
 def test_with_augmentation_noise_varies(data_dir):
     arms = {"one": small_arm(augment="flip")}
     study = small_study(arms=arms, baseline=None, fix_init=0, fix_order=0)
-    assert len(make_plan(study, "cpu", None, None, data_dir).runs) == 3
+    assert len(expand(study, "cpu", data_dir=data_dir).runs) == 3
     with pytest.raises(InputError, match="nothing that varies"):
-        make_plan(
-            small_study(arms={"one": small_arm()}, baseline=None, fix_init=0, fix_order=0),
-            "cpu", None, None, data_dir,
-        )  # fmt: skip
+        expand(small_study(arms={"one": small_arm()}, baseline=None, fix_init=0, fix_order=0), "cpu", data_dir=data_dir)

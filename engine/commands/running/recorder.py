@@ -11,7 +11,7 @@ from engine.lanes.to_row import failed_row
 from engine.observers import Observer, Standing
 from engine.store import RUN_KEY, WorkDirectory, provenance
 from engine.store.checkpoints import CheckpointFolder, Kept
-from engine.studies.expand import Plan
+from engine.studies.expand import ExpandedStudy
 from engine.workers import Delivery
 
 _SECONDS_PER_PART = 2.0
@@ -28,12 +28,16 @@ class Recorder:
     """
 
     def __init__(
-        self, plan: Plan, directory: WorkDirectory, checkpoints: CheckpointFolder, observers: Sequence[Observer] = ()
+        self,
+        study: ExpandedStudy,
+        directory: WorkDirectory,
+        checkpoints: CheckpointFolder,
+        observers: Sequence[Observer],
     ) -> None:
         self.bar = ProgressBar()
         self.num_rows = self.seed_steps = 0
         self.first_chunk_after: float | None = None
-        self._plan, self._directory, self.checkpoints, self._observers = plan, directory, checkpoints, observers
+        self._study, self._directory, self.checkpoints, self._observers = study, directory, checkpoints, observers
         self._planned_runs = self._planned_steps = self._num_stored = 0
         self._rows: list[dict[str, Any]] = []
         self._written = time.monotonic()
@@ -59,7 +63,7 @@ class Recorder:
 
     def give_up(self, run: Run) -> list[dict[str, Any]]:
         """Takes a run that has ended its worker twice, and returns its row."""
-        row = failed_row(run, self._plan.group_of[run.arm_name].chance_loss)
+        row = failed_row(run, self._study.program_of[run.arm_name].chance_loss)
         return self._add([row], 0, run.horizon - self.checkpoints.steps().get(run_key(run), 0))
 
     def _add(self, rows: list[dict[str, Any]], num_steps: int, num_skipped: int) -> list[dict[str, Any]]:
@@ -87,7 +91,7 @@ class Recorder:
 
     def fall_back(self, group: int, reason: str) -> None:
         """Records that a group of arms is computed in the native form, and says why."""
-        names = self._plan.groups[group].arm_names
+        names = self._study.programs[group].arm_names
         # Begun in one form and ended in another, a run could not be made again.
         self.checkpoints.forget([key for key in self.checkpoints.steps() if key[0] in names])
         self._directory.document["identity"]["form"].update(dict.fromkeys(names, "native"))

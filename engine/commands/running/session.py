@@ -13,8 +13,8 @@ from engine.lanes.runs import Run, run_key
 from engine.outcomes import FAILED
 from engine.store import WAITING_COLUMNS, WorkDirectory, provenance, waiting_times
 from engine.studies.designs import is_repetition
-from engine.studies.expand import Plan, Waited, with_forks
-from engine.studies.until import Looks, Until
+from engine.studies.expand import ExpandedStudy, ParentOutcomes, with_forks
+from engine.studies.until import SequentialSeeds, Until
 from engine.workers.interruption import SignalWatch
 
 
@@ -27,14 +27,14 @@ class Session:
 
     def __init__(
         self,
-        plan: Plan,
+        study: ExpandedStudy,
         directory: WorkDirectory,
         recorder: Recorder,
         crew: workers.Crew,
         watch: SignalWatch,
         is_quiet: bool,
     ) -> None:
-        self.plan, self._directory, self._crew = plan, directory, crew
+        self.study, self._directory, self._crew = study, directory, crew
         self._recorder, self._watch = recorder, watch
         # A run that failed is tried again.
         self._finished = directory.finished_keys(has_outcome=True)
@@ -47,21 +47,21 @@ class Session:
         self._num_runs = 0
         self._run_of: dict[tuple[str, int], Run] = {}
 
-    def run(self, runs: Sequence[Run], looks: Looks | None = None) -> None:
+    def run(self, runs: Sequence[Run], sequential: SequentialSeeds | None = None) -> None:
         """Trains those of some runs that are not yet stored.
 
         Args:
-            looks: decides which runs follow once rows are there; none by default.
+            sequential: decides which runs follow once rows are there; none by default.
         """
         missing = self._take_missing(runs)
         forms = self._directory.document["identity"]["form"]
-        specs = [group.spec._replace(form=forms[group.arm_names[0]]) for group in self.plan.groups]
+        specs = [group.spec._replace(form=forms[group.arm_names[0]]) for group in self.study.programs]
         recorder = self._recorder
 
         def go_on(rows: Sequence[Mapping[str, Any]]) -> list[list[Run]] | None:
-            if looks is None or not rows:
+            if sequential is None or not rows:
                 return None
-            return self.plan.by_group(self._take_missing(self._after(looks, rows)))
+            return self.study.by_program(self._take_missing(self._after(sequential, rows)))
 
         with ProgressBar(len(missing), self._steps_to_do(missing), not self._is_quiet and bool(missing)) as bar:
             recorder.bar = bar
@@ -75,7 +75,7 @@ class Session:
                 notify=bar.note,
             )
             try:
-                workers.run_all(specs, self.plan.by_group(missing), hooks, self._crew, self._watch)
+                workers.run_all(specs, self.study.by_program(missing), hooks, self._crew, self._watch)
             finally:
                 recorder.flush()
 
@@ -94,50 +94,50 @@ class Session:
     def run_until(self, until: Until) -> None:
         """Trains seeds until a question is decided; notes every look in `study.json`."""
         document = self._directory.document
-        horizons = {name: self._in_unit(name, h) for name, h in self.plan.horizons.items()}
-        looks = Looks(until, horizons, document["study"]["baseline"], document.get("looks", []))
-        self._run_of = {(run.arm_name, run.seed): run for run in self.plan.runs}
+        horizons = {name: self._in_unit(name, h) for name, h in self.study.horizons.items()}
+        sequential = SequentialSeeds(until, horizons, document["study"]["baseline"], document.get("looks", []))
+        self._run_of = {(run.arm_name, run.seed): run for run in self.study.runs}
         stored = self._directory.read([*WAITING_COLUMNS, "status"]).to_pylist()
         # A run that failed is tried again, and over when it fails again.
         over = [row for row in stored if row["status"] != FAILED]
-        self.run(self._after(looks, over), looks)
-        document["study"]["seeds"] = {name: looks.num_over(name) for name in horizons}
+        self.run(self._after(sequential, over), sequential)
+        document["study"]["seeds"] = {name: sequential.num_over(name) for name in horizons}
 
     def _in_unit(self, arm: str, steps: float) -> float:
         """A time in epochs if all arms have epochs, else in steps."""
-        units = {name: group.steps_per_epoch for name, group in self.plan.group_of.items()}
+        units = {name: group.steps_per_epoch for name, group in self.study.program_of.items()}
         return steps / (units[arm] or 1) if all(units.values()) else float(steps)
 
-    def _after(self, looks: Looks, rows: Sequence[Mapping[str, Any]]) -> list[Run]:
+    def _after(self, sequential: SequentialSeeds, rows: Sequence[Mapping[str, Any]]) -> list[Run]:
         """The runs that may start once some rows are there, in the order of seeds."""
         columns = {name: [row.get(name) for row in rows] for name in WAITING_COLUMNS}
         for row, wait in zip(rows, waiting_times(columns), strict=True):
             event = None if row["status"] == FAILED else row["event"]
-            looks.add(row["arm"], row["seed"], self._in_unit(row["arm"], wait), event)
-        is_new, released = looks.update(), looks.release()
+            sequential.add(row["arm"], row["seed"], self._in_unit(row["arm"], wait), event)
+        is_new, released = sequential.update(), sequential.release()
         if is_new or released:
             self._recorder.flush()
             document = self._directory.document
-            document["looks"] = looks.records
-            document["study"]["seeds"] = dict(looks.released)
+            document["looks"] = sequential.records
+            document["study"]["seeds"] = dict(sequential.released)
             self._directory.save_document()
         pairs = sorted((seed, arm) for arm, seeds in released.items() for seed in seeds)
         return [self._run_of[arm, seed] for seed, arm in pairs]
 
     def run_forks(self) -> None:
         """Forks the runs that are stored, and notes where."""
-        plan = with_forks(self.plan, self._waited())
-        forked = {run.arm_name for run in plan.runs}
-        for name, step in plan.fork_steps.items():
+        forked = with_forks(self.study, self._parents())
+        with_runs = {run.arm_name for run in forked.runs}
+        for name, step in forked.fork_steps.items():
             if step is None:
                 note(f"no forks of {name!r}: half of its runs have not left their plateau, or all left it at once")
-            elif name not in forked:
+            elif name not in with_runs:
                 note(f"no forks of {name!r}: no run waits at step {step}")
-        self._directory.document["identity"]["fork_step"] = plan.fork_steps
+        self._directory.document["identity"]["fork_step"] = forked.fork_steps
         self._directory.save_document()
-        self.run(plan.runs)
+        self.run(forked.runs)
 
-    def _waited(self) -> dict[str, Waited]:
+    def _parents(self) -> dict[str, ParentOutcomes]:
         """What came of the repetitions, by arm."""
         columns = self._directory.read([*WAITING_COLUMNS, "status"]).to_pydict()
         has_outcome = np.asarray(columns["status"], object) != FAILED
@@ -148,9 +148,9 @@ class Session:
         seed, event = np.asarray(columns["seed"], int), np.asarray(columns["event"], int)
         chosen = {
             name: is_parent & has_outcome & (arms == name) & (seed < number)
-            for name, number in self.plan.study.seeds_by_arm.items()
+            for name, number in self.study.study.seeds_by_arm.items()
         }
-        return {name: Waited(seed[of], time[of], event[of]) for name, of in chosen.items()}
+        return {name: ParentOutcomes(seed[of], time[of], event[of]) for name, of in chosen.items()}
 
     @property
     def has_kept(self) -> bool:
