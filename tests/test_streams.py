@@ -10,11 +10,12 @@ import pytest
 from engine import InputError
 from engine.commands.run import run
 from engine.errors import StorageError
+from engine.lanes.checkpoint import Checkpoint
 from engine.lanes.host_batches import Spooled, opened, spool
-from engine.lanes.lane import PoolSpec
 from engine.lanes.memory import check_data
 from engine.lanes.pool import LanePool
-from engine.lanes.runs import Checkpoint, Run
+from engine.lanes.runs import Run
+from engine.lanes.spec import PoolSpec
 from engine.outcomes import DetectorSettings
 from engine.store.study_json import identity_of
 from engine.studies.expand import expand, spooled
