@@ -92,13 +92,13 @@ def engine_pool(workload: Workload, width: int, form: str | None = None, **arm_f
     import jax.numpy as jnp
 
     from engine.arms.arm import Arm
-    from engine.lanes.lane import PoolSpec
-    from engine.lanes.pool import LanePool, block_of
+    from engine.lanes.pool import LanePool
+    from engine.lanes.spec import PoolSpec, block_of
     from engine.models import Model
     from engine.models.lowering import default_form
     from engine.outcomes import DetectorSettings
     from engine.studies.study import resolve_arm
-    from engine.tasks.classification import classification_task
+    from engine.tasks.passes import classification_task
     from engine.training.trainer import make_trainer
     from engine.workers.devices import configure_backend
 

@@ -8,7 +8,7 @@ from engine import workers
 from engine.commands.run import run
 from engine.errors import InputError
 from engine.lanes import tuning
-from engine.lanes.lane import PoolSpec
+from engine.lanes.spec import PoolSpec
 from engine.lanes.tuning import Choice
 from engine.outcomes import DetectorSettings
 from engine.studies.study import resolve_arm

@@ -12,7 +12,7 @@ from engine.arms.arm import Arm
 from engine.models import Model, lowering
 from engine.models.initial import AS_WRITTEN, draw_params, kept_values, written_starts
 from engine.tasks import Batch, Data, Task
-from engine.training.optimizers import Hyperparams, make_optimizer
+from engine.training.optimization import Hyperparams, make_optimizer
 from engine.training.precision import compute_in
 from engine.user_code import is_reference
 
@@ -40,11 +40,11 @@ class TrainState(NamedTuple):
 
 
 class StepInfo(NamedTuple):
-    """What a step records, both before the update.
+    """What a step records, before the update.
 
     Attributes:
-        batch_loss: of its mini-batch.
-        is_hit: whether the task's event has happened; `None` where it has none of its own.
+        batch_loss: loss of the mini-batch.
+        is_hit: whether the task's event has happened; `None` for a task without one of its own.
     """
 
     batch_loss: jax.Array
@@ -52,14 +52,7 @@ class StepInfo(NamedTuple):
 
 
 class StepParts(NamedTuple):
-    """One step, taken apart.
-
-    Attributes:
-        state: after it.
-        info: what it records.
-        grads: of the mini-batch's loss, like the parameters.
-        updates: what was added to the parameters.
-    """
+    """One step, taken apart: the state after it, what it records, its gradients and updates."""
 
     state: TrainState
     info: StepInfo
@@ -68,22 +61,18 @@ class StepParts(NamedTuple):
 
 
 class EvalInfo(NamedTuple):
-    """What an evaluation records, on the fixed evaluation set; `None` where there is none.
-
-    Attributes:
-        loss, accuracy: normalised by the evaluation's batches.
-    """
+    """What an evaluation records on the fixed evaluation set, normalised by its own batches."""
 
     loss: jax.Array
     accuracy: jax.Array | None
 
 
 class InspectInfo(NamedTuple):
-    """What is recorded more rarely: no break is detected by it.
+    """What is recorded more rarely; no break is detected by it.
 
     Attributes:
         held_out_loss, held_out_accuracy: on held-out examples.
-        average_loss: loss on the evaluation set with running averages in the normalisation.
+        average_loss: loss on the evaluation set, normalised by running averages.
     """
 
     held_out_loss: jax.Array
@@ -96,15 +85,14 @@ class Trainer(NamedTuple):
 
     Attributes:
         init: from (keys, leaf laws `[num_leaves, 2]`, hyperparams, data) to the state at step 0.
-        draw: from (state, data, number of steps) to what those steps need of the order stream.
+        draw: from (state, data, number of steps) to what these steps need of the order stream.
         step: from (state, hyperparams, data, draw of one step) to (state, StepInfo).
-        step_in_parts: the same step with all that it is made of.
+        step_in_parts: the same step, with its gradients and updates.
         evaluate: from (state, data) to EvalInfo.
         inspect: from (state, data) to InspectInfo.
-        batch_apply: of the model, in the arm's number format, as it is before its convolutions are
-            given their form.
+        batch_apply: the model's, in the arm's number format, with its convolutions as written.
         param_shapes: the parameter tree, of `ShapeDtypeStruct`.
-        kept: what each leaf starts at under every scheme, see `models.initial.kept_values`.
+        kept: where each leaf starts under every scheme, see `models.initial.kept_values`.
     """
 
     init: Callable[[Keys, jax.Array, Hyperparams, Data], TrainState]
@@ -118,58 +106,102 @@ class Trainer(NamedTuple):
     kept: tuple[float | None, ...]
 
 
+_OptimizerAt = Callable[[jax.Array, Hyperparams], optax.GradientTransformation]
+
+
 def make_trainer(arm: Arm, task: Task, model: Model, form: str) -> Trainer:
-    """The trainer of a resolved arm.
+    """Makes the trainer of a resolved arm.
 
     Args:
-        arm: read for its structure, and for whether its network starts as it is written.
-        task: the source of examples.
-        model: the network.
-        form: of the convolutions, see `engine.models.lowering`.
+        arm: its structure, and whether its network starts as it is written.
+        form: how convolutions are computed, see `engine.models.lowering`.
     """
-    optimizer_at = make_optimizer(arm)
     train_apply, batch_apply, average_apply = (
         lowering.lower(compute_in(apply, arm.precision), form)
         for apply in (model.train_apply, model.batch_apply, model.average_apply)
     )
+    optimizer_at = make_optimizer(arm)
+    network = _Network(arm, task, model)
+    step_in_parts = _make_step(task, train_apply, optimizer_at)
 
-    def example() -> jax.Array:
-        return jnp.zeros((1, *task.example_shape), jnp.float32)
+    def step(state: TrainState, hyperparams: Hyperparams, data: Data, draw: Any) -> tuple[TrainState, StepInfo]:
+        taken = step_in_parts(state, hyperparams, data, draw)
+        return taken.state, taken.info
 
-    def fixed_init() -> tuple[Any, Any]:
-        return model.init(jax.random.key(0, impl="threefry2x32"), example())
+    def evaluate(state: TrainState, data: Data) -> EvalInfo:
+        return EvalInfo(*_measure(task, batch_apply, state, task.evaluation(data)["loss"]))
 
-    param_shapes, state_shapes = jax.eval_shape(fixed_init)
-    has_state = bool(jax.tree.leaves(state_shapes))
-    # What starts at one number is told by its value, because nobody knows what it is called.
-    written = written_starts(model.init, example()) if is_reference(arm.model) else None
-    kept = kept_values(param_shapes, written)
+    def inspect(state: TrainState, data: Data) -> InspectInfo:
+        sets = task.evaluation(data)
+        held_out = _measure(task, batch_apply, state, sets["held_out"])
+        average_loss = _measure(task, average_apply, state, sets["loss"])[0] if network.has_state else None
+        return InspectInfo(*held_out, average_loss)
 
+    return Trainer(
+        init=_make_init(network, optimizer_at),
+        draw=lambda state, data, num_steps: task.draw(data, state.order_key, state.step, num_steps),
+        step=step,
+        step_in_parts=step_in_parts,
+        evaluate=evaluate,
+        inspect=inspect,
+        batch_apply=compute_in(model.batch_apply, arm.precision),
+        param_shapes=network.param_shapes,
+        kept=network.kept,
+    )
+
+
+class _Network:
+    """How the network of an arm starts."""
+
+    def __init__(self, arm: Arm, task: Task, model: Model) -> None:
+        self._model, self._example_shape = model, task.example_shape
+        self.is_as_written = arm.init == AS_WRITTEN
+        self.param_shapes, state_shapes = jax.eval_shape(self.fixed_start)
+        self.has_state = bool(jax.tree.leaves(state_shapes))
+        # A leaf that always starts at one number is told by its value: its name can be anything.
+        written = written_starts(model.init, self._example()) if is_reference(arm.model) else None
+        self.kept = kept_values(self.param_shapes, written)
+
+    def _example(self) -> jax.Array:
+        return jnp.zeros((1, *self._example_shape), jnp.float32)
+
+    def start(self, key: jax.Array) -> tuple[Any, Any]:
+        """Parameters and model state as the network is written."""
+        return self._model.init(key, self._example())
+
+    def fixed_start(self) -> tuple[Any, Any]:
+        """The start with one key; the model state of every run starts like this."""
+        return self.start(jax.random.key(0, impl="threefry2x32"))
+
+
+def _make_init(
+    network: _Network, optimizer_at: _OptimizerAt
+) -> Callable[[Keys, jax.Array, Hyperparams, Data], TrainState]:
     def init(keys: Keys, laws: jax.Array, hyperparams: Hyperparams, data: Data) -> TrainState:
-        if arm.init == AS_WRITTEN:
-            params, _ = model.init(keys.init, example())
+        if network.is_as_written:
+            params, _ = network.start(keys.init)
         else:
-            params = draw_params(keys.init, param_shapes, laws, kept)
+            params = draw_params(keys.init, network.param_shapes, laws, network.kept)
         step = jnp.int32(0)
         return TrainState(
             params=params,
             opt_state=optimizer_at(step, hyperparams).init(params),
-            model_state=fixed_init()[1] if has_state else {},
+            model_state=network.fixed_start()[1] if network.has_state else {},
             step=step,
             order_key=keys.order,
             noise_key=keys.noise,
         )
 
-    def draw(state: TrainState, data: Data, num_steps: int) -> Any:
-        return task.draw(data, state.order_key, state.step, num_steps)
+    return init
 
+
+def _make_step(
+    task: Task, train_apply: Callable[..., Any], optimizer_at: _OptimizerAt
+) -> Callable[[TrainState, Hyperparams, Data, Any], StepParts]:
     def step_in_parts(state: TrainState, hyperparams: Hyperparams, data: Data, draw: Any) -> StepParts:
         batch = task.sample(data, draw)
         noise_key = jax.random.fold_in(state.noise_key, state.step)
-        inputs = batch.inputs
-        if task.augment is not None:
-            of_images = jax.random.fold_in(state.noise_key, _AUGMENTATION)
-            inputs = task.augment(jax.random.fold_in(of_images, state.step), inputs)
+        inputs = _augmented(task, state, batch.inputs)
 
         def loss_fn(params: Any) -> tuple[jax.Array, Any]:
             outputs, model_state = train_apply(params, state.model_state, inputs, noise_key)
@@ -188,39 +220,26 @@ def make_trainer(arm: Arm, task: Task, model: Model, form: str) -> Trainer:
         )
         return StepParts(new_state, StepInfo(loss, is_hit), grads, updates)
 
-    def step(state: TrainState, hyperparams: Hyperparams, data: Data, draw: Any) -> tuple[TrainState, StepInfo]:
-        taken = step_in_parts(state, hyperparams, data, draw)
-        return taken.state, taken.info
+    return step_in_parts
 
-    def measure(
-        apply: Callable[..., jax.Array], state: TrainState, batches: Batch
-    ) -> tuple[jax.Array, jax.Array | None]:
-        def one(batch: Batch) -> tuple[jax.Array, jax.Array | None]:
-            outputs = apply(state.params, state.model_state, batch.inputs)
-            loss = jnp.mean(task.loss(outputs, batch.targets))
-            if task.correct is None:
-                return loss, None
-            return loss, jnp.mean(task.correct(outputs, batch.targets))
 
-        return jax.tree.map(jnp.mean, lax.map(one, batches))
+def _augmented(task: Task, state: TrainState, inputs: jax.Array) -> jax.Array:
+    if task.augment is None:
+        return inputs
+    augmentation_key = jax.random.fold_in(state.noise_key, _AUGMENTATION)
+    return task.augment(jax.random.fold_in(augmentation_key, state.step), inputs)
 
-    def evaluate(state: TrainState, data: Data) -> EvalInfo:
-        return EvalInfo(*measure(batch_apply, state, task.evaluation(data)["loss"]))
 
-    def inspect(state: TrainState, data: Data) -> InspectInfo:
-        sets = task.evaluation(data)
-        held_out = measure(batch_apply, state, sets["held_out"])
-        average_loss = measure(average_apply, state, sets["loss"])[0] if has_state else None
-        return InspectInfo(*held_out, average_loss)
+def _measure(
+    task: Task, apply: Callable[..., jax.Array], state: TrainState, batches: Batch
+) -> tuple[jax.Array, jax.Array | None]:
+    """Mean loss and accuracy over batches `[num_batches, batch, …]`."""
 
-    return Trainer(
-        init=init,
-        draw=draw,
-        step=step,
-        step_in_parts=step_in_parts,
-        evaluate=evaluate,
-        inspect=inspect,
-        batch_apply=compute_in(model.batch_apply, arm.precision),
-        param_shapes=param_shapes,
-        kept=kept,
-    )
+    def one(batch: Batch) -> tuple[jax.Array, jax.Array | None]:
+        outputs = apply(state.params, state.model_state, batch.inputs)
+        loss = jnp.mean(task.loss(outputs, batch.targets))
+        if task.correct is None:
+            return loss, None
+        return loss, jnp.mean(task.correct(outputs, batch.targets))
+
+    return jax.tree.map(jnp.mean, lax.map(one, batches))
