@@ -1,6 +1,6 @@
 """Networks. A model is one module with `USED` and `build`, and one line in `MODELS`.
 
-A user's own is named by a reference, see `engine.user_code`.
+The user's model is named by a reference, see `engine.user_code`.
 """
 
 from engine import user_code
@@ -17,7 +17,7 @@ __all__ = ["ACTIVATIONS", "MODELS", "SCHEMES", "Model", "check_fit", "make_model
 
 
 def source_fingerprint(arm: Arm) -> str:
-    """SHA-256 of the sources of the arm's model, which are part of a study's identity."""
+    """Returns the SHA-256 of the sources of the arm's model, which are part of a study's identity."""
     if is_reference(arm.model):
         return user_code.fingerprint(arm.model, "model")
     return fingerprint_sources(MODELS.load(arm.model), layers, initial)
