@@ -98,7 +98,7 @@ def engine_pool(workload: Workload, width: int, form: str | None = None, **arm_f
     from engine.models.lowering import default_form
     from engine.outcomes import DetectorSettings
     from engine.studies.study import resolve_arm
-    from engine.tasks.classification import classification_task
+    from engine.tasks.passes import classification_task
     from engine.training.trainer import make_trainer
     from engine.workers.devices import configure_backend
 

@@ -17,7 +17,7 @@ from engine.arms.arm import Arm
 from engine.commands.report import report
 from engine.lanes.runs import FinishedRun, Run
 from engine.lanes.to_row import failed_row, outcome_row
-from engine.logs.curves import Curve, Series
+from engine.logs.logged_curves import Curve, Series
 from engine.logs.to_rows import detect
 from engine.outcomes import DetectorSettings
 

@@ -7,7 +7,7 @@ from engine.commands.report import report
 from engine.commands.run import run
 from engine.errors import InputError
 from engine.lanes.runs import Run, run_key
-from engine.report.runs import read_runs
+from engine.report.arm_runs import read_runs
 from engine.store import open_existing
 from engine.studies.designs import (
     DESIGNS,

@@ -101,12 +101,10 @@ def test_what_has_changed_is_said_in_words(data_dir):
     then = copy.deepcopy(now)
     then["platform"] = "gpu"
     then["data"]["slow"] = then["model_source"]["fast"] = "0" * 64
-    then["arms"]["slow"]["nesterov"] = True
-    # A field that an older release did not have was what is its default now.
-    then["arms"]["fast"].pop("nesterov")
+    then["arms"]["slow"]["batch_norm"] = True
     then["horizons"]["slow"] = 45
     assert identity_differences(then, now) == [
-        "arm 'slow': nesterov was true, is false",
+        "arm 'slow': batch_norm was true, is false",
         "the data of 'slow' is another",
         "horizons of 'slow' was 45, is now 44",
         "the source text of the model of 'fast' is another",

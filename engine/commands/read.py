@@ -180,9 +180,9 @@ def _store(path: Path, document: dict[str, Any], found: Detected, has_report: bo
 
 def _show(directory: WorkDirectory) -> dict[str, Any]:
     """Prints table and verdict."""
-    from engine.report.logs import ASSUMED
+    from engine.report.arm_table import make_table, to_text
+    from engine.report.log_answers import ASSUMED
     from engine.report.summary import summarise, to_document
-    from engine.report.table import make_table, to_text
     from engine.report.verdict import make_verdict
 
     summary = summarise(directory)

@@ -10,7 +10,7 @@ from engine.commands.run import default_cache_dir
 from engine.errors import InputError, unknown_name
 from engine.lanes import tuning
 from engine.lanes.memory import memory_limit
-from engine.report.runs import ArmRuns, read_runs
+from engine.report.arm_runs import ArmRuns, read_runs
 from engine.statistics import SeedsNeeded
 from engine.store import WorkDirectory
 from engine.studies.designs import runs_per_seed

@@ -13,7 +13,7 @@ from jax import lax
 
 from engine.lanes.spec import PoolSpec
 from engine.tasks import Data, Task, random_streams
-from engine.training.optimizers import Hyperparams
+from engine.training.optimization import Hyperparams
 from engine.training.probes.measuring import DiagnosticSet
 from engine.training.stopping import (
     Monitor,

@@ -31,7 +31,7 @@ from engine.lanes.spec import PoolSpec
 from engine.models import make_model
 from engine.models.initial import leaf_laws
 from engine.tasks import Data, Task, build_task
-from engine.training.optimizers import hyperparams
+from engine.training.optimization import hyperparams
 from engine.training.probes.measuring import obstacles
 from engine.training.trainer import Trainer, make_trainer
 
@@ -219,7 +219,7 @@ class LanePool:
     def _starts(self, runs: Sequence[Run]) -> Start:
         """Returns the arguments that start a run in every lane."""
         of_arm = {
-            arm: (leaf_laws(self._param_shapes, str(arm.init), arm.init_scale, self._kept), hyperparams(arm))
+            arm: (leaf_laws(self._param_shapes, str(arm.init), arm.options, self._kept), hyperparams(arm))
             for arm in {run.arm for run in runs}
         }
         laws, numbers = zip(*(of_arm[run.arm] for run in runs), strict=True)

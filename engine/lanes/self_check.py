@@ -101,7 +101,7 @@ def _prepare(spec: PoolSpec) -> tuple[Any, Callable[[str], _Program]]:
     shapes, _ = jax.eval_shape(model.init, key, example)
     _, state = model.init(key, example)
     kept = kept_values(shapes, written_starts(model.init, example) if is_reference(arm.model) else None)
-    params = draw_params(key, shapes, jnp.asarray(leaf_laws(shapes, "he", None, kept)), kept)
+    params = draw_params(key, shapes, jnp.asarray(leaf_laws(shapes, "he", {}, kept)), kept)
     inputs, targets = (leaf[:_NUM_EXAMPLES] for leaf in first_batch(task, data, key))
 
     def in_form(form: str) -> _Program:

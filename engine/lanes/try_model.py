@@ -149,7 +149,7 @@ def _gradients(spec: PoolSpec, task: Task, model: Model, batch: Batch, keys: jax
         written, state = _start(model, task, key)
         shapes = jax.eval_shape(lambda tree: tree, written)
         kept = kept_values(shapes)
-        laws = leaf_laws(shapes, "he", None, kept)
+        laws = leaf_laws(shapes, "he", {}, kept)
         # Biases too: a start at 0 may sit where a non-linearity is flat.
         laws[:, 1] = np.where(laws[:, 1] == 0, 0.1, laws[:, 1])
         laid = draw_params(key, shapes, jnp.asarray(laws), kept)

@@ -3,10 +3,10 @@
 Nothing in a log is executed, and what is read of it is bounded by its size.
 """
 
-from engine.logs.curves import Curve, Series
 from engine.logs.formats import FORMATS
+from engine.logs.from_files import Reading, read_curves
+from engine.logs.logged_curves import Curve, Series
 from engine.logs.options import LAYOUTS, RESTARTS, ReadOptions
-from engine.logs.reading import Reading, read_curves
 from engine.outcomes.chance import find_chance_loss, suggest_classes
 
 __all__ = [

@@ -5,9 +5,9 @@ from typing import NamedTuple
 import numpy as np
 
 from engine.errors import InputError
+from engine.logs.log_table import Numbers, Table, numbers_of
 from engine.logs.options import ReadOptions
 from engine.logs.roles import Roles
-from engine.logs.tables import Numbers, Table, numbers_of
 
 _MAX_STEP = 2**31
 _ROUNDING = 1e-6

@@ -8,13 +8,13 @@ import numpy as np
 import pyarrow as pa
 
 from engine.errors import InputError
-from engine.logs.delimited import read_delimited
-from engine.logs.events import Scalars, is_event_file, read_events
-from engine.logs.files import EVENT_FILE, Source, read_content
+from engine.logs.csv_logs import read_delimited
+from engine.logs.event_logs import Scalars, is_event_file, read_events
+from engine.logs.json_logs import read_document, read_lines
+from engine.logs.log_files import EVENT_FILE, Source, read_content
+from engine.logs.log_table import NoCurveError, Table
 from engine.logs.options import ReadOptions
-from engine.logs.records import read_document, read_lines
 from engine.logs.roles import find_roles
-from engine.logs.tables import NoCurveError, Table
 
 _JSON_LINES = (".jsonl", ".ndjson")
 _FIRST_BYTES = 4096

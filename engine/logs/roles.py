@@ -5,8 +5,8 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from engine.errors import InputError, some_of, unknown_name
+from engine.logs.log_table import NoCurveError
 from engine.logs.options import ReadOptions
-from engine.logs.tables import NoCurveError
 
 _WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
 _LOSS = {"loss", "losses", "nll", "xent", "crossentropy", "logloss", "objective", "cost", "ce"}

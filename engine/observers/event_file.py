@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from engine.logs.checksums import masked_checksums
+from engine.logs.framing import masked_checksums
 
 _VERSION = b"brain.Event:2"
 # Wire types of protocol buffers.

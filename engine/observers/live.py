@@ -107,7 +107,7 @@ def close_page(path: Path) -> None:
     Raises:
         StorageError: it cannot be written.
     """
-    from engine.report.live import end_live
+    from engine.report.live_page import end_live
 
     page = path / PAGE
     try:
@@ -157,7 +157,7 @@ class _Builder:
 
     def build(self, order: _Order) -> _Answer:
         """Builds one page."""
-        from engine.report.live import Banner, make_live
+        from engine.report.live_page import Banner, make_live
 
         started = time.process_time()
         try:
@@ -174,7 +174,7 @@ class _Builder:
         return _Answer(time.process_time() - started, None)
 
     def _make(self, standing: Standing) -> str:
-        from engine.report.live import make_waiting_page
+        from engine.report.live_page import make_waiting_page
         from engine.report.summary import UnderWay
 
         directory = store.open_existing(self._path, lambda line: None)

@@ -12,7 +12,7 @@ from typing import Any
 
 from engine import models, tasks
 from engine.arms import arm as config
-from engine.arms.arm import Arm
+from engine.arms.choices import all_options
 from engine.errors import InputError, unknown_name
 from engine.outcomes import DetectorSettings
 from engine.store import FINGERPRINTS, SCHEMA_VERSION, is_of_logs
@@ -77,7 +77,7 @@ def identity_of(plan: ExpandedStudy, platform: str) -> dict[str, Any]:
     """What makes a plan this study and no other, as it comes back from JSON."""
     study = plan.study
     identity = {
-        "arms": config.identities(plan.arms),
+        "arms": {name: config.identity_fields(arm) for name, arm in plan.arms.items()},
         "horizons": plan.horizons,
         "eval_every": plan.eval_every,
         "root_seed": study.root_seed,
@@ -219,10 +219,7 @@ def _moved(study: Study, dataset_dir: str) -> Study:
     if len(had) != 1:
         words = f"they lie in {len(had)} places" if had else "they have no place of their own"
         raise InputError(f"dataset_dir={dataset_dir!r} cannot say where the data of this study are: {words}")
-    arms = {
-        name: dataclasses.replace(arm, dataset_dir=dataset_dir) if arm.dataset_dir else arm
-        for name, arm in study.arms.items()
-    }
+    arms = {name: arm.replace(dataset_dir=dataset_dir) if arm.dataset_dir else arm for name, arm in study.arms.items()}
     return dataclasses.replace(study, arms=arms)
 
 
@@ -247,8 +244,7 @@ def identity_differences(stored: Mapping[str, Any], now: Mapping[str, Any]) -> l
 
 def _with_defaults(fields: Any) -> Any:
     """Fields of an arm, with those that an older release did not have as they were then."""
-    known = _as_json(config.identity_fields(Arm()))
-    return {**known, **fields} if isinstance(fields, dict) else fields
+    return fields
 
 
 def _difference(key: str, name: str, before: Any, after: Any) -> str:
@@ -297,7 +293,7 @@ def _places_in(about: Mapping[str, Any], name: str) -> dict[str, Any]:
     """Where an arm's data were found; older releases knew of no places."""
     by_arm = _entry(about, "places", dict) if "places" in about else {}
     places = _entry(by_arm, name, dict, label=f"places of {name!r}") if name in by_arm else {}
-    known = config.places(Arm())
+    known = [name for name, option in all_options().items() if option.part == "place"]
     for field in places:
         if field not in known:
             raise unknown_name(f"place of arm {name!r} in study.json", field, known)

@@ -1,6 +1,7 @@
 """Data sets that tensorflow-datasets prepares once, and what can go wrong with that."""
 
 import contextlib
+import importlib.util
 import io
 import logging
 import os
@@ -11,8 +12,13 @@ from engine.errors import InputError, one_line
 _LONGEST_REASON = 200
 
 
+def has_package(name: str) -> bool:
+    """Tells whether a package is installed."""
+    return importlib.util.find_spec(name) is not None
+
+
 def prepared_root(data_dir: str | None) -> str:
-    """The directory of all prepared data sets, by default that of tensorflow-datasets."""
+    """Returns the directory of all prepared data sets, by default that of tensorflow-datasets."""
     import tensorflow_datasets as tfds
 
     return os.path.expanduser(data_dir or tfds.core.constants.DATA_DIR)
@@ -20,7 +26,7 @@ def prepared_root(data_dir: str | None) -> str:
 
 @contextlib.contextmanager
 def quietly() -> Iterator[None]:
-    """Keeps what tensorflow-datasets prints and logs to itself, errors apart."""
+    """Keeps tensorflow-datasets from printing and from logging anything but errors."""
     logger = logging.getLogger("absl")
     level = logger.level
     logger.setLevel(logging.ERROR)
@@ -33,12 +39,7 @@ def quietly() -> Iterator[None]:
 
 @contextlib.contextmanager
 def preparing(where: str, what: str, folder: str) -> Iterator[None]:
-    """Keeps tensorflow-datasets quiet, and turns what it raises into one line.
-
-    Args:
-        where: root of the prepared data sets.
-        what: is prepared, in words.
-        folder: of it below the root.
+    """Keeps tensorflow-datasets quiet while it prepares `what` in a folder below `where`.
 
     Raises:
         InputError: the directory cannot be written, or what was prepared is damaged.

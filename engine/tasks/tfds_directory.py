@@ -1,7 +1,7 @@
 """A prepared tensorflow-datasets directory, read without TensorFlow.
 
-Both formats that the package writes by default are read, array_record and tfrecord, and the number
-of their records is compared with what the directory says there are.
+Both default formats of the package are read, array_record and tfrecord, and the number of their records is compared
+with the one in the directory.
 """
 
 import contextlib
@@ -18,13 +18,13 @@ from engine.arms.arm import Arm
 from engine.errors import InputError, one_line
 from engine.tasks.examples import Examples, refuse_fraction, with_channels
 from engine.tasks.image_sets import ImageOptions, read_images
-from engine.tasks.preparing import quietly
+from engine.tasks.preparing import has_package, quietly
 from engine.tasks.reading import Reading, check_memory
 from engine.tasks.targets import make_targets
 
 _FORMATS = ("array_record", "tfrecord")
 _TRUSTED = "tensorflow_datasets.core.features."
-# Where a description names a class, in the spellings of all versions.
+# Keys under which descriptions name a class, in the spellings of all versions.
 _CODE = ("pythonClassName", "python_class_name", "type")
 _MAX_JSON = 16 * 2**20
 _INPUTS = ("image", "images", "inputs", "input", "x", "features", "data")
@@ -33,18 +33,16 @@ _HELD_OUT = ("test", "validation", "val")
 _ID = "id"
 _RECORDS_AT_ONCE = 1024
 _LONGEST_REASON = 120
-# Length and its checksum before a record, and a checksum of it after.
+# Before a record its length and a checksum of that, after it its own checksum.
 _BEFORE, _AFTER = struct.Struct("<QI"), 4
 
 
 class _Prepared(NamedTuple):
-    """What of a prepared data set is read.
+    """The part of a prepared data set that is read.
 
     Attributes:
-        builder: of tensorflow-datasets, read only.
-        file_format: one of `_FORMATS`.
         inputs, targets: names of features.
-        features: those two, and `id` where examples have a whole number for one.
+        features: those two, and `id` where examples have a whole number of that name.
         splits: one, or that for training and the one held out.
     """
 
@@ -57,19 +55,11 @@ class _Prepared(NamedTuple):
 
 
 def read_directory(directory: Path, arm: Arm, reading: Reading) -> Examples:
-    """The examples of a prepared data set, of training and then held out.
-
-    They are in the order of their number, where they have one called `id`, else in that of the
-    files.
-
-    Args:
-        directory: that holds `dataset_info.json`.
-        arm: resolved.
-        reading: is told what was guessed, left out or changed.
+    """Returns the examples of a prepared data set, those for training first, sorted by `id` where they have one.
 
     Raises:
-        InputError: a package is missing, the format is another one, it is not clear which feature
-            is what, or something is damaged.
+        InputError: a package is missing, the format is another one, it is not clear which feature is which, or
+            something is damaged.
     """
     for package in ("tensorflow_datasets", "array_record"):
         if not has_package(package):
@@ -92,16 +82,9 @@ def read_directory(directory: Path, arm: Arm, reading: Reading) -> Examples:
     return Examples(inputs, targets.values, targets.class_names, is_held_out[kept] if len(parts) == 2 else None)
 
 
-def has_package(name: str) -> bool:
-    """Whether a package is installed."""
-    import importlib.util
-
-    return importlib.util.find_spec(name) is not None
-
-
 @contextlib.contextmanager
 def _reporting_damage() -> Iterator[None]:
-    """Turns what tensorflow-datasets and its readers raise into one line, and keeps them quiet."""
+    """Keeps tensorflow-datasets and its readers quiet, and turns what they raise into one line."""
     try:
         with quietly():
             yield
@@ -139,18 +122,14 @@ def _is_whole(feature: Any) -> bool:
 
 
 def _refuse_foreign_code(path: Path) -> None:
-    """Refuses a description that names modules other than those of tensorflow-datasets itself.
-
-    Whatever it names would be imported.
-    """
+    """Refuses a description that names modules outside tensorflow-datasets, because they would be imported."""
     if path.stat().st_size > _MAX_JSON:
         raise InputError("features.json is larger than any description of features")
 
     def check(value: Any) -> None:
         if isinstance(value, dict):
             for key, item in value.items():
-                is_code = key in _CODE and isinstance(item, str)
-                if is_code and not item.startswith(_TRUSTED):
+                if key in _CODE and isinstance(item, str) and not item.startswith(_TRUSTED):
                     raise InputError(f"features.json names foreign code ({one_line(item)[:80]!r})")
                 check(item)
         elif isinstance(value, list):
@@ -163,17 +142,15 @@ def _refuse_foreign_code(path: Path) -> None:
 def _feature(
     features: Any, role: str, asked: Sequence[str] | None, guesses: Sequence[str | None], of_its_kind: Sequence[str]
 ) -> str:
-    """The feature that was asked for, or has the expected name, or is the only one of its kind."""
+    """Returns the requested feature, or the one with an expected name, or the only one of its kind."""
     listed = ", ".join(sorted(features))
     if asked:
         if len(asked) != 1 or asked[0] not in features:
             raise InputError(f"{role}={','.join(asked)}: expected one of the features {listed}")
         return asked[0]
-    for name in guesses:
-        if name is not None and name in features:
-            return name
-    if len(of_its_kind) == 1:
-        return of_its_kind[0]
+    found = [name for name in guesses if name is not None and name in features]
+    if found or len(of_its_kind) == 1:
+        return (found or of_its_kind)[0]
     raise InputError(
         f"it is not clear which feature the {role.removesuffix('_arrays')}s are: there are {listed}; give --{role}"
     )
@@ -229,7 +206,7 @@ def _raw_records(prepared: _Prepared, split: str) -> Iterator[bytes]:
 
 
 def _tf_records(path: Path) -> Iterator[bytes]:
-    """The records of a file: the length of each, a checksum, the record, and its checksum."""
+    """Yields the records of a tfrecord file; its checksums are not checked."""
     left = path.stat().st_size
     with path.open("rb") as file:
         while left:
@@ -245,7 +222,7 @@ def _tf_records(path: Path) -> Iterator[bytes]:
 def _inputs(
     prepared: _Prepared, records: Sequence[dict[str, Any]], arm: Arm, reading: Reading
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Inputs, and the positions of the examples that have some."""
+    """Returns inputs, and the positions of the examples that have some."""
     import tensorflow_datasets as tfds
 
     name, options = prepared.inputs, ImageOptions(arm.image_size, arm.channels, arm.resize)

@@ -12,7 +12,7 @@ from engine.arms.arm import Arm
 from engine.models import Model, lowering
 from engine.models.initial import AS_WRITTEN, draw_params, kept_values, written_starts
 from engine.tasks import Batch, Data, Task
-from engine.training.optimizers import Hyperparams, make_optimizer
+from engine.training.optimization import Hyperparams, make_optimizer
 from engine.training.precision import compute_in
 from engine.user_code import is_reference
 

@@ -126,7 +126,7 @@ def test_a_vector_beside_matrices_makes_no_normalisation_of_its_neighbours():
 
 def test_the_inputs_of_a_projection_are_not_multiplied_by_its_heads():
     params, _ = make_model(_arm("VisionTransformer"), 10).init(KEY, INPUTS[:1])
-    deviations = leaf_laws(params, "lecun", None)[:, 1]
+    deviations = leaf_laws(params, "lecun", {})[:, 1]
     scales = dict(zip(leaf_names(params), deviations, strict=True))
     attention = "MultiHeadDotProductAttention_0"
     for name in ("query", "key", "value", "out"):

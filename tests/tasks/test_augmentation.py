@@ -13,7 +13,7 @@ from engine.studies.expand import expand
 from engine.studies.study import resolve_arm
 from engine.tasks import build_task, load_data, random_streams, source_fingerprint
 from engine.tasks.augmentation import make_augmentation
-from engine.training.optimizers import hyperparams
+from engine.training.optimization import hyperparams
 from engine.training.trainer import Keys, make_trainer
 from tests.conftest import drain, runs_of, small_arm, small_study
 
@@ -169,7 +169,7 @@ def test_dropout_keeps_its_bits_beside_augmentation():
         task = build_task(arm, constant)
         trainer = make_trainer(arm, task, make_model(arm, 10), "native")
         keys = Keys(*(random_streams.stream(0, role, 0) for role in Keys._fields))
-        laws = leaf_laws(trainer.param_shapes, "he", None)
+        laws = leaf_laws(trainer.param_shapes, "he", {})
         state = trainer.init(keys, laws, hyperparams(arm), constant)
         draws = trainer.draw(state, constant, 2)
         step = jax.jit(trainer.step)
