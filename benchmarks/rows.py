@@ -99,7 +99,7 @@ def engine_pool(workload: Workload, width: int, form: str | None = None, **arm_f
     from engine.outcomes import DetectorSettings
     from engine.studies.study import resolve_arm
     from engine.tasks.passes import classification_task
-    from engine.training.trainer import make_trainer
+    from engine.training.trainer import Trainer
     from engine.workers.devices import configure_backend
 
     configure_backend(None)
@@ -139,7 +139,7 @@ def engine_pool(workload: Workload, width: int, form: str | None = None, **arm_f
     block = block_of(platform, has_convolutions, width)
     spec = PoolSpec(arm, data, 0, width, block, form, _STEPS, DetectorSettings())
     assert int(jnp.max(jnp.asarray(labels))) < NUM_CLASSES
-    return LanePool(spec, task, make_trainer(arm, task, model, form))
+    return LanePool(spec, task, Trainer(arm, task, model, form))
 
 
 def fill_pool(pool: Any, width: int) -> None:

@@ -30,12 +30,7 @@ NO_FORK = 2**31 - 1
 
 
 class Fork(NamedTuple):
-    """Where a run leaves the random streams of its parent.
-
-    Attributes:
-        step: first step with the other keys, a multiple of the evaluation interval.
-        order_key, noise_key: keys of the other data order and noise.
-    """
+    """The first step at which a run leaves its parent's random streams, and the keys that it follows then."""
 
     step: jax.Array
     order_key: jax.Array
@@ -100,14 +95,7 @@ class Status(NamedTuple):
 
 
 class LaneProgram:
-    """The functions of one lane; none of them has a seed axis.
-
-    Args:
-        trainer: made for the spec.
-        task: made for the spec.
-        spec: what the pool is made from.
-        diagnostic_set: `None` without diagnostics.
-    """
+    """The functions of one lane; none of them has a seed axis."""
 
     def __init__(self, trainer: Trainer, task: Task, spec: PoolSpec, diagnostic_set: DiagnosticSet | None) -> None:
         self._trainer, self._spec, self._diagnostic_set = trainer, spec, diagnostic_set
@@ -119,9 +107,8 @@ class LaneProgram:
         def stream(role: str, seed: Any) -> jax.Array:
             return random_streams.stream(root_seed, role, seed)
 
-        keys = Keys(
-            stream("init", start.init_seed), stream("order", start.order_seed), stream("noise", start.noise_seed)
-        )
+        seeds = (start.init_seed, start.order_seed, start.noise_seed)
+        keys = Keys(*(stream(role, seed) for role, seed in zip(Keys._fields, seeds, strict=True)))
         monitor = start_monitor(start.horizon)
         other = start.fork_order_seed
         fork = Fork(start.fork_step, stream("order", other), stream("noise", other))

@@ -12,12 +12,7 @@ SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if 
 
 
 class Interrupted(KeyboardInterrupt):
-    """A signal has asked the launch to end.
-
-    Attributes:
-        number: of the signal.
-        stored: says what is stored; empty if no run had begun.
-    """
+    """A signal has asked the launch to end; `stored` says what is stored, or nothing if no run had begun."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)

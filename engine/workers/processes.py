@@ -134,12 +134,7 @@ class Worker(NamedTuple):
 
 
 def spawn(variables: Mapping[str, str], target: Callable[..., None], *args: Any) -> Worker:
-    """Starts a process of ours.
-
-    Args:
-        variables: of its environment, besides those of this process.
-        target: its body; gets the other end of the pipe first, then `args`.
-    """
+    """Starts a process with some more variables; its body gets the other end of the pipe, then `args`."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=target, args=(theirs, *args), daemon=True)
@@ -150,17 +145,10 @@ def spawn(variables: Mapping[str, str], target: Callable[..., None], *args: Any)
 
 
 class Crew:
-    """Worker processes, one per device. As a context: they start on entry and end on exit.
+    """Worker processes, one per device: they start on entry, and end on exit.
 
-    They load their libraries while the parent still plans.
-
-    Args:
-        num_workers: 0 if everything is to run in this process.
-        cache_dir: folder of compiled programs, or `None`.
-        checkpoint_every: seconds, or `None` for the default.
-
-    Attributes:
-        members: the processes by the number of their device.
+    They load their libraries while the parent still plans. With `num_workers=0` everything runs in
+    this process.
     """
 
     def __init__(
@@ -203,9 +191,7 @@ class Crew:
 def call(devices: Devices, cache_dir: str | None, fn: Callable[..., Any], *args: Any) -> Any:
     """Calls a function in a process that has the first device to itself, as a worker has.
 
-    Args:
-        cache_dir: folder of compiled programs, or `None`.
-        fn: importable by its name; its arguments and result travel through a pipe.
+    The function is found by its name, and its arguments and result travel through a pipe.
 
     Raises:
         InputError: the function raised one.
