@@ -146,7 +146,7 @@ def fill_pool(pool: Any, width: int) -> None:
     """Starts runs without end in all lanes."""
     from engine.lanes.runs import Run
 
-    runs = [Run("a", pool.spec.arm, i, i, i, i, 2**20 * _STEPS) for i in range(width)]
+    runs = [Run.of_seed("a", pool.spec.arm, i, 2**20 * _STEPS) for i in range(width)]
     pool.fill(runs)
 
 
@@ -323,7 +323,7 @@ def losses(workload: Workload, form: str, learning_rate: float = LEARNING_RATE, 
     num_seeds = 1 if workload.size > 8 else 12
     pool = engine_pool(workload, num_seeds, form, learning_rate=learning_rate)
     horizon = -(-num_steps // _STEPS) * _STEPS
-    pool.fill([Run("a", pool.spec.arm, i, i, i, i, horizon) for i in range(num_seeds)])
+    pool.fill([Run.of_seed("a", pool.spec.arm, i, horizon) for i in range(num_seeds)])
     finished = []
     while pool.num_busy:
         pool.advance()

@@ -157,15 +157,8 @@ def copied(tree: Any, index: tuple[int | slice, ...]) -> Any:
 
 def seed_columns(run: Run) -> dict[str, Any]:
     """Returns the arm's name and the seeds of a run by their columns in the store."""
-    return {
-        "arm": run.arm_name,
-        "seed": run.seed,
-        "init_seed": run.init_seed,
-        "order_seed": run.order_seed,
-        "noise_seed": run.noise_seed,
-        "fork_step": run.fork_step,
-        "fork_order_seed": run.fork_order_seed,
-    }
+    names = ("seed", "init_seed", "order_seed", "noise_seed", "fork_step", "fork_order_seed")
+    return {"arm": run.arm_name, **{name: getattr(run, name) for name in names}}
 
 
 def run_key(run: Run) -> tuple[Any, ...]:

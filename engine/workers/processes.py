@@ -36,10 +36,7 @@ def _watch_parent(line: Line) -> None:
 
 
 def _begin(connection: Connection) -> Line:
-    """Does what every process of ours does first.
-
-    The parent decides what a signal to the whole group of processes means.
-    """
+    """Ignores signals, whose meaning the parent decides, and begins to give signs of life."""
     for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)
     if hasattr(signal, "pthread_sigmask"):
@@ -49,26 +46,11 @@ def _begin(connection: Connection) -> Line:
     return line
 
 
-def _worker_main(connection: Connection, settings: ServeSettings) -> None:
-    """Serves, as the body of a worker process."""
+def _main(connection: Connection, work: Callable[..., Any], *args: Any) -> None:
+    """Sends what a function of the line returns, or what went wrong; the body of every process of ours."""
     line = _begin(connection)
-    _answer_with(line, lambda: serve_remotely(line, settings))
-
-
-def _call_main(connection: Connection, cache_dir: str | None, fn: Callable[..., Any], args: tuple[Any, ...]) -> None:
-    """Makes one call, as the body of a process."""
-
-    def work() -> Any:
-        configure_backend(cache_dir)
-        return fn(*args)
-
-    _answer_with(_begin(connection), work)
-
-
-def _answer_with(line: Line, work: Callable[[], Any]) -> None:
-    """Sends what a function returns, or what went wrong."""
     try:
-        line.send(Done(work()))
+        line.send(Done(work(line, *args)))
     except (EOFError, BrokenPipeError, ConnectionResetError):
         pass
     except InputError as error:
@@ -77,6 +59,11 @@ def _answer_with(line: Line, work: Callable[[], Any]) -> None:
     except Exception:
         with contextlib.suppress(OSError):
             line.send(Failed(traceback.format_exc()))
+
+
+def _call(line: Line, cache_dir: str | None, fn: Callable[..., Any], args: tuple[Any, ...]) -> Any:
+    configure_backend(cache_dir)
+    return fn(*args)
 
 
 @contextlib.contextmanager
@@ -168,7 +155,7 @@ class Crew:
 
     def start(self, index: int) -> None:
         """Starts the worker of one device."""
-        self.members[index] = spawn(environment(self.devices, index), _worker_main, self.settings)
+        self.members[index] = spawn(environment(self.devices, index), _main, serve_remotely, self.settings)
 
     def ensure(self) -> None:
         """Starts every worker that is not there."""
@@ -197,7 +184,7 @@ def call(devices: Devices, cache_dir: str | None, fn: Callable[..., Any], *args:
         InputError: the function raised one.
         WorkerFailedError: it raised something else, or the process died.
     """
-    worker = spawn(environment(devices, 0), _call_main, cache_dir, fn, args)
+    worker = spawn(environment(devices, 0), _main, _call, cache_dir, fn, args)
     try:
         while isinstance(message := worker.connection.recv(), Alive):
             pass
