@@ -13,17 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from engine.lanes.lane import (
-    DiagnosticValues,
-    Lane,
-    LaneProgram,
-    Measurement,
-    Record,
-    Start,
-    Status,
-    is_over,
-    status_of,
-)
+from engine.lanes.lane import DiagnosticValues, Lane, LaneProgram, Measurement, Record, Start, Status
 from engine.lanes.spec import PoolSpec
 from engine.tasks import Data, Task
 from engine.training.probes.measuring import DiagnosticsSpec, make_diagnostic_set
@@ -90,7 +80,7 @@ class Programs:
         measure = jax.jit(over_block(lambda lane: self._lane.measure(lane, data)))
 
         def goes_on(carry: _Carry) -> jax.Array:
-            return (carry.segment < num_segments) & ~jnp.all(over_block(is_over)(carry.lanes))
+            return (carry.segment < num_segments) & ~jnp.all(over_block(Lane.is_over)(carry.lanes))
 
         def body(carry: _Carry) -> _Carry:
             carry = self._with_diagnostics(carry, data)
@@ -108,7 +98,7 @@ class Programs:
             _, lanes, records, diagnostics = lax.while_loop(goes_on, body, start)
             nothing = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), measurement)
             lanes, measured = lax.cond(jnp.any(is_measured), measure, lambda lanes: (lanes, nothing), lanes)
-            return lanes, ChunkResult(records, measured, over_block(status_of)(lanes), diagnostics)
+            return lanes, ChunkResult(records, measured, over_block(Lane.status)(lanes), diagnostics)
 
         return _by_block(advance_block, (lanes, is_measured), self._spec)
 
