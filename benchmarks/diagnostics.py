@@ -56,7 +56,7 @@ def _pool(arm: Arm, names: Sequence[str]) -> LanePool:
         diagnostics_every=_EVERY if names else 0,
     )
     pool = make_pool(spec)
-    pool.fill([Run("arm", arm, seed, seed, seed, seed, _NEVER) for seed in range(width)])
+    pool.fill([Run.of_seed("arm", arm, seed, _NEVER) for seed in range(width)])
     return pool
 
 

@@ -85,7 +85,7 @@ def finished(tmp_path_factory, data_dir, cache_dir) -> Path:
 
 def runs_of(arm: Arm, seeds: list[int], horizon: int = 44) -> list[Run]:
     resolved = resolve_arm(arm)
-    return [Run("arm", resolved, seed, seed, seed, seed, horizon) for seed in seeds]
+    return [Run.of_seed("arm", resolved, seed, horizon) for seed in seeds]
 
 
 def drain(pool: LanePool, runs: list[Run], width: int) -> dict:

@@ -63,7 +63,7 @@ def recorded(studies, options):
 
     def record(specs, runs, hooks, crew):
         def keep(delivery):
-            found.update({run_key(finished.run): finished for finished in delivery.completed})
+            found.update({run_key(completed.run): completed for completed in delivery.completed})
             return hooks.on_delivery(delivery)
 
         run_all(specs, runs, hooks._replace(on_delivery=keep), crew)

@@ -176,7 +176,7 @@ def _supervise(scheduler: Scheduler, num_workers: int = 1) -> None:
 
 def test_workers_that_die_at_once_end_the_study(monkeypatch):
     """A supervisor whose workers exit before they ask for anything gives up with a reason."""
-    monkeypatch.setattr(processes, "_worker_main", _die)
+    monkeypatch.setattr(processes, "_main", _die)
     notes: list[str] = []
     hooks = Hooks(lambda delivery: None, notify=notes.append)
     with pytest.raises(WorkerFailedError, match="one after another without progress"):
@@ -191,7 +191,7 @@ def _die(connection, *others) -> None:
 
 @pytest.mark.long
 def test_an_exception_in_a_worker_arrives_with_its_traceback(monkeypatch):
-    monkeypatch.setattr(processes, "_worker_main", _fail)
+    monkeypatch.setattr(processes, "_main", _fail)
     with pytest.raises(WorkerFailedError, match="ZeroDivisionError"):
         _supervise(_scheduler(2))
 

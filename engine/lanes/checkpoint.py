@@ -10,12 +10,7 @@ from engine.lanes.runs import History, Run, concatenated, copied
 
 
 class Checkpoint(NamedTuple):
-    """An unfinished run.
-
-    Attributes:
-        step: the step that it has reached.
-        arrays: what its lane holds and what it has left behind, by path.
-    """
+    """An unfinished run, the step it has reached, and what its lane holds and has left behind, by path."""
 
     run: Run
     step: int
@@ -23,14 +18,7 @@ class Checkpoint(NamedTuple):
 
 
 class LaneShapes(NamedTuple):
-    """Shapes and types of what one lane of a pool holds and leaves behind.
-
-    Attributes:
-        lane: with random keys as their data.
-        record, measurement: of one segment, and of one measurement.
-        diagnostics: of one time, or `None`.
-        segments_between_diagnostics: evaluation intervals between two such times.
-    """
+    """Shapes of what one lane holds, random keys as their data, and of what it leaves behind at one time."""
 
     lane: Any
     record: Record
@@ -40,12 +28,7 @@ class LaneShapes(NamedTuple):
 
 
 def to_arrays(lane: Any, history: History) -> dict[str, np.ndarray]:
-    """Takes a run apart.
-
-    Args:
-        lane: leaves of its lane on the host, random keys as their data.
-        history: what it has left behind.
-    """
+    """Takes a run apart; `lane` is on the host, with random keys as their data."""
     tree = {
         "lane": lane,
         "records": concatenated(history.records),
@@ -57,24 +40,17 @@ def to_arrays(lane: Any, history: History) -> dict[str, np.ndarray]:
 
 
 def from_arrays(checkpoint: Checkpoint, shapes: LaneShapes) -> tuple[Any, History] | None:
-    """Puts a run together again; returns its lane's leaves and its history.
-
-    Returns:
-        `None` where the arrays do not fit the pool, or contradict each other.
-    """
+    """Puts a run together again; returns `None` if its arrays do not fit the pool, or contradict each other."""
     arrays = checkpoint.arrays
     tree = _expected(arrays, shapes)
     expected = _by_path(tree)
-    if expected.keys() != arrays.keys():
+    found, wanted = ({name: (a.shape, a.dtype) for name, a in leaves.items()} for leaves in (arrays, expected))
+    if found != wanted or not _is_sound(checkpoint, shapes):
         return None
-    if any((a.shape, a.dtype) != (arrays[name].shape, arrays[name].dtype) for name, a in expected.items()):
-        return None
-    if not _is_sound(checkpoint, shapes):
-        return None
-    found = jax.tree.unflatten(jax.tree.structure(tree), [arrays[name] for name in expected])
-    measurements = [copied(found["measurements"], (i,)) for i in range(arrays["measurements/step"].size)]
-    diagnostics = [found["diagnostics"]] if "diagnostics" in found else []
-    return found["lane"], History(checkpoint.run, [found["records"]], measurements, diagnostics)
+    tree = jax.tree.unflatten(jax.tree.structure(tree), [arrays[name] for name in expected])
+    measurements = [copied(tree["measurements"], (i,)) for i in range(arrays["measurements/step"].size)]
+    diagnostics = [tree["diagnostics"]] if "diagnostics" in tree else []
+    return tree["lane"], History(checkpoint.run, [tree["records"]], measurements, diagnostics)
 
 
 def _expected(arrays: dict[str, np.ndarray], shapes: LaneShapes) -> dict[str, Any]:

@@ -44,12 +44,8 @@ def one_process_at_a_time(key: str, is_patient: bool = True) -> Iterator[bool]:
 
     Without a cache, or where it cannot be locked, every process goes ahead.
 
-    Args:
-        key: name of what is to be done once.
-        is_patient: whether to wait for the lock.
-
     Yields:
-        Whether to go ahead: false if the lock is taken and this process does not wait.
+        Whether to go ahead: false if the lock is taken and this process is not patient.
     """
     directory = jax.config.jax_compilation_cache_dir  # type: ignore[attr-defined]
     with contextlib.ExitStack() as held:

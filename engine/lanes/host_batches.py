@@ -58,37 +58,22 @@ def streamed(task: Task) -> Task:
 
 
 class Block(NamedTuple):
-    """The batches of a chunk; `arrays` may still be on their way."""
+    """The batches of one chunk in one data order."""
 
     order_seed: int
     first_step: int
-    arrays: Future[dict[str, jax.Array]]
-
-    def is_of(self, order_seed: int, first_step: int) -> bool:
-        """Tells whether the block is the one of this data order and step."""
-        return (self.order_seed, self.first_step) == (order_seed, first_step)
 
 
 class Stream:
-    """Gathers the batches of chunk after chunk.
-
-    Args:
-        task: as it is when the data are on the device.
-        spec: what the pool is made from, its data opened.
-        num_segments: evaluation intervals in a block.
-
-    Attributes:
-        resident: the arrays that stay on the device.
-    """
+    """Gathers the batches of chunk after chunk, each of `num_segments` evaluation intervals."""
 
     def __init__(self, task: Task, spec: PoolSpec, num_segments: int) -> None:
         self._arrays = {name: spec.data[name] for name in task.streamed}
-        self.resident = jax.device_put({n: a for n, a in spec.data.items() if n not in self._arrays})
+        self._resident = jax.device_put({n: a for n, a in spec.data.items() if n not in self._arrays})
         self._root_seed = spec.root_seed
-        self._order_seed = 0
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="stream")
-        self._ahead: Block | None = None
-        self._last: Block | None = None
+        # The last block and the next one, which may still be on its way.
+        self._blocks: dict[Block, Future[dict[str, jax.Array]]] = {}
 
         def positions(key: jax.Array, first_step: jax.Array) -> jax.Array:
             firsts = first_step + spec.eval_every * jnp.arange(num_segments)
@@ -96,29 +81,23 @@ class Stream:
 
         self._positions = jax.jit(positions)
 
-    def begin(self, order_seed: int) -> None:
-        """Sets the data order of the chunks that follow."""
-        self._order_seed = order_seed
+    def load(self, block: Block) -> dict[str, jax.Array]:
+        """Returns all data of a chunk: the arrays that stay on the device, and its batches."""
+        self._blocks = {block: self._blocks.get(block) or self._gather(block)}
+        return {**self._resident, **self._blocks[block].result()}
 
-    def block(self, first_step: int) -> dict[str, jax.Array]:
-        """Returns all data of the chunk that begins with a step: what is resident, and its batches."""
-        known = (self._last, self._ahead)
-        found = next((b for b in known if b is not None and b.is_of(self._order_seed, first_step)), None)
-        self._last, self._ahead = found or self._gather(first_step), None
-        return {**self.resident, **self._last.arrays.result()}
-
-    def prefetch(self, first_step: int) -> None:
+    def prefetch(self, block: Block) -> None:
         """Begins to gather the batches of a chunk; to be called before the device is given work."""
-        self._ahead = self._gather(first_step)
+        self._blocks[block] = self._gather(block)
 
-    def _gather(self, first_step: int) -> Block:
+    def _gather(self, block: Block) -> Future[dict[str, jax.Array]]:
         # Dispatched here, because the device works in turn: behind a chunk the positions would wait for it.
-        key = random_streams.stream(self._root_seed, "order", self._order_seed)
-        positions = self._positions(key, np.int32(first_step))
+        key = random_streams.stream(self._root_seed, "order", block.order_seed)
+        positions = self._positions(key, np.int32(block.first_step))
 
         def send() -> dict[str, jax.Array]:
             rows = np.asarray(positions).reshape(-1)
             batches = {name: array[rows] for name, array in self._arrays.items()}
-            return jax.device_put({**batches, _FIRST_STEP: np.int32(first_step)})
+            return jax.device_put({**batches, _FIRST_STEP: np.int32(block.first_step)})
 
-        return Block(self._order_seed, first_step, self._thread.submit(send))
+        return self._thread.submit(send)

@@ -16,13 +16,11 @@ logger = logging.getLogger(__name__)
 def find_once(
     cache_dir: str | None, folder: str, name: str, keys: Iterable[str], find: Callable[[], dict[str, Any]]
 ) -> dict[str, Any]:
-    """Returns a kept answer, or finds and keeps it; other processes that want it wait.
+    """Returns a kept answer with these keys, or finds and keeps it; other processes that want it wait.
 
     Args:
-        cache_dir: where programs and answers are kept; without it nothing is.
         folder: kind of answer.
-        name: everything that the answer depends on, as a digest.
-        keys: of the answer.
+        name: digest of everything that the answer depends on.
         find: returns the answer, plain enough for JSON.
     """
     path = None if cache_dir is None else Path(cache_dir) / folder / f"{name}.json"

@@ -13,33 +13,30 @@ from jax import lax
 
 from engine.lanes.spec import PoolSpec
 from engine.tasks import Data, Task, random_streams
+from engine.training import stopping
 from engine.training.optimization import Hyperparams
 from engine.training.probes.measuring import DiagnosticSet
-from engine.training.stopping import (
-    Monitor,
-    Rules,
-    has_ended,
-    start_monitor,
-    watch_evaluation,
-    watch_measurement,
-    watch_step,
-)
+from engine.training.stopping import Monitor, Rules
 from engine.training.trainer import EvalInfo, InspectInfo, Keys, Trainer, TrainState
 
 NO_FORK = 2**31 - 1
 
 
 class Fork(NamedTuple):
-    """Where a run leaves the random streams of its parent.
-
-    Attributes:
-        step: first step with the other keys, a multiple of the evaluation interval.
-        order_key, noise_key: keys of the other data order and noise.
-    """
+    """The first step at which a run leaves its parent's random streams, and the keys that it follows then."""
 
     step: jax.Array
     order_key: jax.Array
     noise_key: jax.Array
+
+
+class Status(NamedTuple):
+    """How a lane stands after a chunk: all that the host must know before the next one."""
+
+    step: jax.Array
+    is_over: jax.Array
+    diverged_step: jax.Array
+    hitting_step: jax.Array
 
 
 class Lane(NamedTuple):
@@ -50,6 +47,22 @@ class Lane(NamedTuple):
     hyperparams: Hyperparams
     monitor: Monitor
     memory: Any = None
+
+    def is_over(self) -> jax.Array:
+        """Tells whether the run has ended."""
+        return stopping.has_ended(self.monitor, self.train.step)
+
+    def status(self) -> Status:
+        """Returns how the lane stands."""
+        return Status(self.train.step, self.is_over(), self.monitor.diverged_step, self.monitor.hitting_step)
+
+    def state(self) -> TrainState:
+        """Returns the state with the keys of the next segment: a fork's own from its fork step on."""
+        is_forked = self.train.step >= self.fork.step
+        return self.train._replace(
+            order_key=jnp.where(is_forked, self.fork.order_key, self.train.order_key),
+            noise_key=jnp.where(is_forked, self.fork.noise_key, self.train.noise_key),
+        )
 
 
 class Start(NamedTuple):
@@ -90,24 +103,8 @@ class Measurement(NamedTuple):
     inspection: InspectInfo
 
 
-class Status(NamedTuple):
-    """How a lane stands after a chunk: all that the host must know before the next one."""
-
-    step: jax.Array
-    is_over: jax.Array
-    diverged_step: jax.Array
-    hitting_step: jax.Array
-
-
 class LaneProgram:
-    """The functions of one lane; none of them has a seed axis.
-
-    Args:
-        trainer: made for the spec.
-        task: made for the spec.
-        spec: what the pool is made from.
-        diagnostic_set: `None` without diagnostics.
-    """
+    """The functions of one lane; none of them has a seed axis."""
 
     def __init__(self, trainer: Trainer, task: Task, spec: PoolSpec, diagnostic_set: DiagnosticSet | None) -> None:
         self._trainer, self._spec, self._diagnostic_set = trainer, spec, diagnostic_set
@@ -119,10 +116,9 @@ class LaneProgram:
         def stream(role: str, seed: Any) -> jax.Array:
             return random_streams.stream(root_seed, role, seed)
 
-        keys = Keys(
-            stream("init", start.init_seed), stream("order", start.order_seed), stream("noise", start.noise_seed)
-        )
-        monitor = start_monitor(start.horizon)
+        seeds = (start.init_seed, start.order_seed, start.noise_seed)
+        keys = Keys(*(stream(role, seed) for role, seed in zip(Keys._fields, seeds, strict=True)))
+        monitor = stopping.start_monitor(start.horizon)
         other = start.fork_order_seed
         fork = Fork(start.fork_step, stream("order", other), stream("noise", other))
         train = self._trainer.init(keys, start.laws, start.hyperparams, data)
@@ -134,50 +130,31 @@ class LaneProgram:
         step = lane.train.step
         evaluation = self._trainer.evaluate(lane.train, data)
         inspection = self._trainer.inspect(lane.train, data)
-        monitor = watch_measurement(lane.monitor, step, evaluation.loss, inspection.held_out_loss, self._rules)
+        monitor = stopping.watch_measurement(lane.monitor, step, evaluation.loss, inspection.held_out_loss, self._rules)
         return lane._replace(monitor=monitor), Measurement(step, evaluation, inspection)
 
     def diagnose(self, lane: Lane, data: Data) -> tuple[Any, DiagnosticValues]:
         """Returns the new memory of the diagnostics and their values, before a segment."""
         assert self._diagnostic_set is not None
-        state = _in_own_stream(lane)
+        state = lane.state()
         draws = self._trainer.draw(state, data, self._spec.eval_every)
         memory, values = self._diagnostic_set.measure(lane.memory, state, lane.hyperparams, data, draws)
-        return memory, DiagnosticValues(lane.train.step, ~is_over(lane), values)
+        return memory, DiagnosticValues(lane.train.step, ~lane.is_over(), values)
 
     def advance(self, lane: Lane, data: Data) -> tuple[Lane, Record]:
         """Trains a run up to its next evaluation; a run that is over stays as it is."""
-        start = _in_own_stream(lane)
+        start = lane.state()
         draws = self._trainer.draw(start, data, self._spec.eval_every)
 
         def body(carry: tuple[TrainState, Monitor], draw: Any) -> tuple[Any, jax.Array]:
             train, monitor = carry
             train, info = self._trainer.step(train, lane.hyperparams, data, draw)
-            return (train, watch_step(monitor, train.step, info, self._rules)), info.batch_loss
+            return (train, stopping.watch_step(monitor, train.step, info, self._rules)), info.batch_loss
 
         (train, monitor), batch_loss = lax.scan(body, (start, lane.monitor), draws)
         evaluation = self._trainer.evaluate(train, data)
-        monitor = watch_evaluation(monitor, train.step, evaluation.loss, self._rules)
-        is_active = ~is_over(lane)
+        monitor = stopping.watch_evaluation(monitor, train.step, evaluation.loss, self._rules)
+        is_active = ~lane.is_over()
         advanced = lane._replace(train=train, monitor=monitor)
         kept = jax.tree.map(lambda new, old: jnp.where(is_active, new, old), advanced, lane)
         return kept, Record(train.step, is_active, evaluation, batch_loss)
-
-
-def is_over(lane: Lane) -> jax.Array:
-    """Tells whether the run in a lane has ended."""
-    return has_ended(lane.monitor, lane.train.step)
-
-
-def status_of(lane: Lane) -> Status:
-    """Returns how a lane stands."""
-    return Status(lane.train.step, is_over(lane), lane.monitor.diverged_step, lane.monitor.hitting_step)
-
-
-def _in_own_stream(lane: Lane) -> TrainState:
-    """Returns the state with the keys of the next segment: a fork's own after its fork step."""
-    is_forked = lane.train.step >= lane.fork.step
-    return lane.train._replace(
-        order_key=jnp.where(is_forked, lane.fork.order_key, lane.train.order_key),
-        noise_key=jnp.where(is_forked, lane.fork.noise_key, lane.train.noise_key),
-    )

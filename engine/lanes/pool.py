@@ -13,7 +13,7 @@ import numpy as np
 
 from engine.lanes.checkpoint import Checkpoint, LaneShapes, from_arrays, to_arrays
 from engine.lanes.compilation import compile_all
-from engine.lanes.host_batches import Stream, opened, streamed
+from engine.lanes.host_batches import Block, Stream, opened, streamed
 from engine.lanes.lane import NO_FORK, Lane, Start, Status
 from engine.lanes.memory import bytes_needed, check_data, too_wide
 from engine.lanes.programs import (
@@ -33,7 +33,7 @@ from engine.models.initial import leaf_laws
 from engine.tasks import Data, Task, build_task
 from engine.training.optimization import hyperparams
 from engine.training.probes.measuring import obstacles
-from engine.training.trainer import Trainer, make_trainer
+from engine.training.trainer import Trainer
 
 
 class Dispatched(NamedTuple):
@@ -44,12 +44,7 @@ class Dispatched(NamedTuple):
 
 
 class Chunk(NamedTuple):
-    """A chunk that is over; the arrays of `result` are still on the device.
-
-    Attributes:
-        status: of every lane at the end, on the host.
-        histories: of the lanes, `None` where there is no run.
-    """
+    """A chunk that is over: its result, still on the device, and the status and the history of every lane."""
 
     num_segments: int
     result: ChunkResult
@@ -63,15 +58,13 @@ class LanePool:
     `fill` and `advance` only dispatch work to the device. `harvest` waits for as little as the host
     must know to go on; `collect` may wait until the next chunk is under way.
 
+    With a `stream`, the training data stay on the host: all lanes start together, are at the same
+    step, and are filled again once all of them are free.
+
     Args:
-        task: made for the spec.
-        trainer: made for the spec.
         memory_limit: bytes that the program may use, or `None`.
-        stream: of the batches, if the training data stay on the host. All lanes then start together,
-            are at the same step, and are filled again once all of them are free.
 
     Attributes:
-        task: made for the spec.
         bytes_needed: by the compiled program, its arguments and results.
 
     Raises:
@@ -90,7 +83,7 @@ class LanePool:
         self.spec, self.task = spec, task
         self._param_shapes, self._kept = trainer.param_shapes, trainer.kept
         self._stream = stream
-        self._data = jax.device_put(spec.data) if stream is None else stream.block(0)
+        self._data = jax.device_put(spec.data) if stream is None else stream.load(Block(0, 0))
         self._root_seed = np.uint32(spec.root_seed)
         self._histories: list[History | None] = [None] * spec.width
         self._steps = [0] * spec.width
@@ -143,11 +136,7 @@ class LanePool:
         return [h.run.horizon - step for h, step in zip(self._histories, self._steps, strict=True) if h is not None]
 
     def fill(self, runs: Sequence[Run], checkpoints: Mapping[Run, Checkpoint] | None = None) -> list[Run]:
-        """Puts runs into free lanes, at their start or where a checkpoint has left them.
-
-        Args:
-            runs: at most `num_free`, at least one.
-            checkpoints: of some of them.
+        """Puts runs into free lanes, at their start or where their checkpoint has left them.
 
         Returns:
             The runs that start anew because their checkpoint does not fit this pool, or, with a
@@ -171,8 +160,7 @@ class LanePool:
         """Initialises runs in lanes, and measures them at step 0."""
         first = next(iter(chosen.values()))
         if self._stream is not None:
-            self._stream.begin(first.order_seed)
-            self._data = self._stream.block(0)
+            self._data = self._stream.load(Block(first.order_seed, 0))
         starts = self._starts([chosen.get(lane, first) for lane in range(self.spec.width)])
         is_new = np.isin(np.arange(self.spec.width), list(chosen))
         self._lanes = self._start(self._lanes, is_new, self._root_seed, starts, self._data)
@@ -187,11 +175,8 @@ class LanePool:
         # On the host: a program that writes into lanes would have to be compiled first.
         lanes = jax.tree.map(np.array, jax.device_get(without_keys(self._lanes)))
         for index, (lane, history) in resumed.items():
-
-            def put(leaf: np.ndarray, value: np.ndarray, index: int = index) -> None:
+            for leaf, value in zip(jax.tree.leaves(lanes), jax.tree.leaves(lane), strict=True):
                 leaf[index] = value
-
-            jax.tree.map(put, lanes, lane)
             self._histories[index] = history
             self._steps[index] = history.last_step
         self._lanes = jax.tree.map(with_key, self._lanes, jax.device_put(lanes))
@@ -223,12 +208,10 @@ class LanePool:
             for arm in {run.arm for run in runs}
         }
         laws, numbers = zip(*(of_arm[run.arm] for run in runs), strict=True)
+        seeds = ("init_seed", "order_seed", "noise_seed", "fork_order_seed")
         return Start(
-            init_seed=np.asarray([run.init_seed for run in runs], np.uint32),
-            order_seed=np.asarray([run.order_seed for run in runs], np.uint32),
-            noise_seed=np.asarray([run.noise_seed for run in runs], np.uint32),
+            **{name: np.asarray([getattr(run, name) or 0 for run in runs], np.uint32) for name in seeds},
             fork_step=np.asarray([NO_FORK if run.fork_step is None else run.fork_step for run in runs], np.int32),
-            fork_order_seed=np.asarray([run.fork_order_seed or 0 for run in runs], np.uint32),
             laws=np.stack(laws),
             hyperparams={name: np.asarray([n[name] for n in numbers], np.float32) for name in numbers[0]},
             horizon=np.asarray([run.horizon for run in runs], np.int32),
@@ -245,13 +228,11 @@ class LanePool:
 
     def _next_block(self, stream: Stream, num_segments: int) -> Data:
         """Returns the batches of the next chunk, for which all lanes are at one step."""
-        busy = {(h.run.order_seed, s) for h, s in zip(self._histories, self._steps, strict=True) if h}
-        [(order_seed, step)] = busy
-        stream.begin(order_seed)
-        data = stream.block(step)
+        [block] = {Block(h.run.order_seed, s) for h, s in zip(self._histories, self._steps, strict=True) if h}
+        data = stream.load(block)
         reach = num_segments * self.spec.eval_every
         if max(self._remaining()) > reach:
-            stream.prefetch(step + reach)
+            stream.prefetch(Block(block.order_seed, block.first_step + reach))
         return data
 
     def harvest(self) -> Chunk:
@@ -266,18 +247,14 @@ class LanePool:
         return chunk
 
     def collect(self, chunk: Chunk) -> tuple[int, list[FinishedRun]]:
-        """Fetches what a chunk left behind.
-
-        Returns:
-            Steps that the runs have taken, summed over lanes, and the runs that are over.
-        """
+        """Fetches what a chunk left behind: the steps taken, summed over lanes, and the runs that are over."""
         result = chunk.result
         records, measurements, diagnostics = jax.device_get((result.records, result.measurements, result.diagnostics))
         num_active, finished = 0, []
         for lane, history in enumerate(chunk.histories):
             if history is None:
                 continue
-            # A run that is over stays over, so its segments are the first ones.
+            # A run that is over stays over, so its active segments come first.
             active = int(np.sum(records.is_active[lane, : chunk.num_segments]))
             num_active += active
             history.records.append(copied(records, (lane, slice(active))))
@@ -297,10 +274,7 @@ def _are_at_one_step(resumed: Mapping[int, tuple[Any, History]], num_runs: int) 
 
 
 def make_pool(spec: PoolSpec, memory_limit: int | None = None) -> LanePool:
-    """Makes the pool of an arm whose task and model are found by their names.
-
-    Arguments and errors as for `LanePool`.
-    """
+    """Makes the pool of a spec, whose arm names its task and its model; errors as for `LanePool`."""
     spec = spec._replace(data=opened(spec.data))
     task, stream = build_task(spec.arm, spec.data), None
     if spec.arm.stream:
@@ -309,7 +283,7 @@ def make_pool(spec: PoolSpec, memory_limit: int | None = None) -> LanePool:
 
 
 def _trainer_of(spec: PoolSpec, task: Task) -> Trainer:
-    return make_trainer(spec.arm, task, make_model(spec.arm, task.num_outputs), spec.form)
+    return Trainer(spec.arm, task, make_model(spec.arm, task.num_outputs), spec.form)
 
 
 def not_measured(spec: PoolSpec) -> dict[str, str]:

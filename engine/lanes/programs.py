@@ -13,17 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from engine.lanes.lane import (
-    DiagnosticValues,
-    Lane,
-    LaneProgram,
-    Measurement,
-    Record,
-    Start,
-    Status,
-    is_over,
-    status_of,
-)
+from engine.lanes.lane import DiagnosticValues, Lane, LaneProgram, Measurement, Record, Start, Status
 from engine.lanes.spec import PoolSpec
 from engine.tasks import Data, Task
 from engine.training.probes.measuring import DiagnosticsSpec, make_diagnostic_set
@@ -34,14 +24,7 @@ SEGMENTS_PER_CHUNK = 8
 
 
 class ChunkResult(NamedTuple):
-    """What a chunk leaves behind.
-
-    Attributes:
-        records: `[width, segments, …]`.
-        measurements: at its end, `[width, …]`.
-        status: `[width]`.
-        diagnostics: `[width, times, …]`, or `None`.
-    """
+    """What a chunk leaves behind: `[width, segments, …]`, and measurements and status at its end, `[width, …]`."""
 
     records: Record
     measurements: Measurement
@@ -59,17 +42,7 @@ class _Carry(NamedTuple):
 
 
 class Programs:
-    """The programs of all lanes.
-
-    Args:
-        trainer: made for the spec.
-        task: made for the spec.
-        spec: what the pool is made from.
-        data: the argument of the programs, or its shapes.
-
-    Attributes:
-        diagnostic_set: `None` without diagnostics.
-    """
+    """The programs of all lanes; `data` are their argument, or its shapes."""
 
     def __init__(self, trainer: Trainer, task: Task, spec: PoolSpec, data: Data) -> None:
         self.diagnostic_set = None
@@ -77,7 +50,8 @@ class Programs:
             self.diagnostic_set = make_diagnostic_set(trainer, diagnostics_spec_of(spec, task, data))
         self._spec = spec
         self._lane = LaneProgram(trainer, task, spec, self.diagnostic_set)
-        self._stack = _Stack(0 if spec.block == 1 else 1)
+        # Where the times of a chunk lie in what a block leaves behind.
+        self._axis = 0 if spec.block == 1 else 1
 
     def new_lanes(self, root_seed: jax.Array, starts: Start, data: Data) -> Lane:
         """Starts a new run in every lane."""
@@ -100,31 +74,31 @@ class Programs:
         self, lanes: Lane, is_measured: jax.Array, num_segments: jax.Array, data: Data
     ) -> tuple[Lane, ChunkResult]:
         """Advances every lane by up to `num_segments` evaluations, and measures the marked ones at the end."""
-        over_block, stack = self._over_block, self._stack
+        over_block, axis = self._over_block, self._axis
         # Nested jit, so that asking for shapes and using them trace the functions only once.
         segment = jax.jit(over_block(lambda lane: self._lane.advance(lane, data)))
         measure = jax.jit(over_block(lambda lane: self._lane.measure(lane, data)))
 
         def goes_on(carry: _Carry) -> jax.Array:
-            return (carry.segment < num_segments) & ~jnp.all(over_block(is_over)(carry.lanes))
+            return (carry.segment < num_segments) & ~jnp.all(over_block(Lane.is_over)(carry.lanes))
 
         def body(carry: _Carry) -> _Carry:
             carry = self._with_diagnostics(carry, data)
             lanes, record = segment(carry.lanes)
             ahead = carry.segment + 1
-            return _Carry(ahead, lanes, stack.write(carry.records, record, carry.segment), carry.diagnostics)
+            return _Carry(ahead, lanes, _write(carry.records, record, carry.segment, axis), carry.diagnostics)
 
         def advance_block(block: tuple[Lane, jax.Array]) -> tuple[Lane, ChunkResult]:
             lanes, is_measured = block
             record = jax.eval_shape(segment, lanes)[1]
             measurement = jax.eval_shape(measure, lanes)[1]
-            records = stack.room(record, SEGMENTS_PER_CHUNK)
+            records = _room(record, SEGMENTS_PER_CHUNK, axis)
             diagnostics = self._room_for_diagnostics(lanes, data)
             start = _Carry(jnp.int32(0), lanes, records, diagnostics)
             _, lanes, records, diagnostics = lax.while_loop(goes_on, body, start)
             nothing = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), measurement)
             lanes, measured = lax.cond(jnp.any(is_measured), measure, lambda lanes: (lanes, nothing), lanes)
-            return lanes, ChunkResult(records, measured, over_block(status_of)(lanes), diagnostics)
+            return lanes, ChunkResult(records, measured, over_block(Lane.status)(lanes), diagnostics)
 
         return _by_block(advance_block, (lanes, is_measured), self._spec)
 
@@ -135,7 +109,7 @@ class Programs:
         if self.diagnostic_set is None:
             return None
         _, values = jax.eval_shape(lambda lanes: self._diagnose(lanes, data), lanes)
-        return self._stack.room(values, SEGMENTS_PER_CHUNK // self._spec.segments_between_diagnostics)
+        return _room(values, SEGMENTS_PER_CHUNK // self._spec.segments_between_diagnostics, self._axis)
 
     def _with_diagnostics(self, carry: _Carry, data: Data) -> _Carry:
         """Measures the diagnostics before every `segments_between_diagnostics`-th segment."""
@@ -145,7 +119,7 @@ class Programs:
 
         def measured(lanes: Lane, diagnostics: DiagnosticValues) -> tuple[Any, DiagnosticValues]:
             memory, values = self._diagnose(lanes, data)
-            return memory, self._stack.write(diagnostics, values, carry.segment // apart)
+            return memory, _write(diagnostics, values, carry.segment // apart, self._axis)
 
         # Not per lane, where both branches would be computed: all lanes are at the same segment.
         memory, diagnostics = lax.cond(
@@ -161,23 +135,18 @@ class Programs:
         return fn if self._spec.block == 1 else jax.vmap(fn)
 
 
-class _Stack(NamedTuple):
-    """Puts trees of different times side by side along an axis."""
+def _room(shapes: Any, number: int, axis: int) -> Any:
+    """Makes zeros for a number of times, side by side along an axis."""
 
-    axis: int
+    def zeros(leaf: Any) -> jax.Array:
+        return jnp.zeros((*leaf.shape[:axis], number, *leaf.shape[axis:]), leaf.dtype)
 
-    def room(self, shapes: Any, number: int) -> Any:
-        """Makes zeros for a number of times."""
-        axis = self.axis
+    return jax.tree.map(zeros, shapes)
 
-        def zeros(leaf: Any) -> jax.Array:
-            return jnp.zeros((*leaf.shape[:axis], number, *leaf.shape[axis:]), leaf.dtype)
 
-        return jax.tree.map(zeros, shapes)
-
-    def write(self, all: Any, one: Any, index: jax.Array) -> Any:
-        """Writes the tree of one time at its index."""
-        return jax.tree.map(lambda a, b: lax.dynamic_update_index_in_dim(a, b, index, self.axis), all, one)
+def _write(all: Any, one: Any, index: jax.Array, axis: int) -> Any:
+    """Writes the tree of one time at its index."""
+    return jax.tree.map(lambda a, b: lax.dynamic_update_index_in_dim(a, b, index, axis), all, one)
 
 
 def diagnostics_spec_of(spec: PoolSpec, task: Task, data: Data) -> DiagnosticsSpec:

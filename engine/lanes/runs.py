@@ -13,12 +13,10 @@ from engine.training.stopping import NEVER
 
 
 class Run(NamedTuple):
-    """One training: an arm, its seeds, and how long it lasts.
+    """One training: a resolved arm, its seeds, and its length in steps.
 
     Attributes:
-        arm: resolved.
         seed: number of the repetition.
-        horizon: steps.
         fork_step: first step with the data order and noise of `fork_order_seed`, a multiple of the
             evaluation interval; `None` for a run that is no fork.
     """
@@ -43,17 +41,13 @@ class FinishedRun(NamedTuple):
     """A run that is over.
 
     Attributes:
-        steps: where the curves were evaluated, `[num_points]`, from 0; up to the divergence.
-        curves: evaluated metrics by name, each `[num_points]`.
-        inspected_steps: where the rarer curves were evaluated, `[num_inspections]`.
-        inspected: rarer metrics by name, each `[num_inspections]`.
+        steps, curves: evaluated metrics by name, each `[num_points]`, from step 0 up to a divergence.
+        inspected_steps, inspected: rarer metrics by name, each `[num_inspections]`.
         batch_loss: loss of every mini-batch, `[num_steps]`.
-        diverged_step: when it diverged, or `None`.
         hitting_step: when the task's own event happened, before any divergence, or `None`.
         stop_reason: `horizon`, `diverged`, `hit` or `settled`.
-        diagnostics_steps: before which steps diagnostics were measured, `[num_measured]`; `None`
-            without diagnostics.
-        diagnostics: their values, each `[num_measured]`; `None` for a series that the arm lacks.
+        diagnostics_steps, diagnostics: values of each series before a step, `[num_measured]`; `None`
+            for a series that the arm lacks.
     """
 
     run: Run
@@ -73,9 +67,8 @@ class History(NamedTuple):
     """What a run in a lane has left behind so far.
 
     Attributes:
-        records: one entry per chunk, each `[segments, …]`.
+        records, diagnostics: one entry per chunk, each `[segments, …]` or `[times, …]`.
         measurements: before the first chunk and after every chunk.
-        diagnostics: one entry per chunk, each `[times, …]`; empty without diagnostics.
     """
 
     run: Run
@@ -90,13 +83,7 @@ class History(NamedTuple):
 
 
 def finish(history: History, status: Status, diagnostic_set: DiagnosticSet | None = None) -> FinishedRun:
-    """Puts together what a run has left behind once it is over.
-
-    Args:
-        history: of the run.
-        status: of its lane, on the host.
-        diagnostic_set: of the pool; `None` without diagnostics.
-    """
+    """Puts together what a run has left behind once it is over; `status` is that of its lane."""
     diverged_step, hitting_step = _step_or_none(status.diverged_step), _step_or_none(status.hitting_step)
     # What comes first counts; the rest of its evaluation interval was trained all the same.
     if hitting_step is not None and diverged_step is not None and hitting_step >= diverged_step:
@@ -170,15 +157,8 @@ def copied(tree: Any, index: tuple[int | slice, ...]) -> Any:
 
 def seed_columns(run: Run) -> dict[str, Any]:
     """Returns the arm's name and the seeds of a run by their columns in the store."""
-    return {
-        "arm": run.arm_name,
-        "seed": run.seed,
-        "init_seed": run.init_seed,
-        "order_seed": run.order_seed,
-        "noise_seed": run.noise_seed,
-        "fork_step": run.fork_step,
-        "fork_order_seed": run.fork_order_seed,
-    }
+    names = ("seed", "init_seed", "order_seed", "noise_seed", "fork_step", "fork_order_seed")
+    return {"arm": run.arm_name, **{name: getattr(run, name) for name in names}}
 
 
 def run_key(run: Run) -> tuple[Any, ...]:

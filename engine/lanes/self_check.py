@@ -35,11 +35,7 @@ _Program = Callable[[Any], tuple[tuple[jax.Array, jax.Array], Any]]
 
 
 def find_disagreement(spec: PoolSpec, cache_dir: str | None) -> str | None:
-    """Says why the rewritten network of a pool must not be used; `None` if it may.
-
-    Args:
-        cache_dir: where verdicts are kept, or `None`.
-    """
+    """Says why the rewritten network of a pool must not be used; `None` if it may."""
     if spec.form == "native":
         return None
     name = f"{structure_key(spec)}-{spec.form}"

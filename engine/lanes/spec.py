@@ -16,16 +16,12 @@ class PoolSpec(NamedTuple):
     Attributes:
         arm: resolved; only its structure is read.
         data: host arrays of the task, or `Spooled` files of them.
-        root_seed: seed of the study's random streams.
         width: number of lanes.
-        block: lanes that one vectorised program computes together; divides the width.
+        block: lanes that are computed together; divides the width.
         form: how convolutions are computed, see `engine.models.lowering`.
         eval_every: steps between evaluations.
-        detector: settings of the rules by which runs end and outcomes are found.
         stop: one of `engine.training.stopping.STOPS`.
-        diagnostics: names of the diagnostics to measure.
-        diagnostics_every: steps between these measurements: 1, 2, 4 or 8 evaluation intervals; 0
-            without diagnostics.
+        diagnostics_every: steps between measurements: 1, 2, 4 or 8 evaluation intervals; 0 without.
     """
 
     arm: Arm

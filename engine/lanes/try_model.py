@@ -33,9 +33,8 @@ class FirstBatch(NamedTuple):
     Attributes:
         loss: of the batch, where the network starts as it is written.
         is_share: whether the outputs are shares that add up to 1, though the loss takes logits.
-        spread: standard deviation of an output over examples, the largest of all starts with
-            finite outputs; `None` without such a start.
-        input_spread: the same of an input.
+        spread, input_spread: standard deviation over examples of an output (the largest of all starts
+            with finite outputs) and of an input.
         unreached: names of the parameters whose gradient is 0 wherever the network starts.
         unmoved: names of the other parameters whose gradient is 0 at the network's own start.
     """
@@ -48,25 +47,8 @@ class FirstBatch(NamedTuple):
     unmoved: list[str]
 
 
-class _Gradients(NamedTuple):
-    """What several starts give.
-
-    Attributes:
-        losses: `[num_keys · num_starts]`.
-        is_reached: whether the gradient of each leaf is not 0, `[num_keys, num_starts, num_leaves]`.
-        outputs: `[num_keys · num_starts, batch, num_outputs]`.
-    """
-
-    losses: jax.Array
-    is_reached: jax.Array
-    outputs: jax.Array
-
-
 def try_network(spec: PoolSpec, cache_dir: str | None) -> FirstBatch:
-    """Takes a batch forwards and backwards through the network of a pool.
-
-    Args:
-        cache_dir: where the answer is kept, or `None`.
+    """Takes a batch forwards and backwards through the network of a pool; the answer is kept in `cache_dir`.
 
     Raises:
         InputError: the loss is not a finite number, or the gradient reaches no parameter.
@@ -88,7 +70,8 @@ def _try(spec: PoolSpec, task: Task, batch: Batch, key: jax.Array) -> FirstBatch
     model = models.make_model(spec.arm, task.num_outputs)
     keys = jax.random.split(key, _NUM_KEYS)
     found = jax.jit(lambda keys: _gradients(spec, task, model, batch, keys))(keys)
-    loss, outputs, is_reached = float(found.losses[0]), np.asarray(found.outputs), np.asarray(found.is_reached)
+    losses, is_reached, outputs = map(np.asarray, found)
+    loss = float(losses[0])
     subject = f"model={spec.arm.model}"
     if not np.isfinite(loss):
         raise InputError(
@@ -132,11 +115,16 @@ def _start(model: Model, task: Task, key: jax.Array) -> tuple[Any, Any]:
     return model.init(key, jnp.zeros((1, *task.example_shape), jnp.float32))
 
 
-def _gradients(spec: PoolSpec, task: Task, model: Model, batch: Batch, keys: jax.Array) -> _Gradients:
-    """Differentiates the loss at two kinds of start.
+def _gradients(
+    spec: PoolSpec, task: Task, model: Model, batch: Batch, keys: jax.Array
+) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """Differentiates the loss at two kinds of start: the network's own, and He's laid over it.
 
-    Either alone may be one at which a gradient happens to be 0: the network's own (an output layer
-    that starts at 0), and He's laid over it.
+    A gradient may happen to be 0 at either alone, as where the output layer starts at 0.
+
+    Returns:
+        Losses `[num_keys · 2]`, whether the gradient of each leaf is not 0 `[num_keys, 2, num_leaves]`,
+        and outputs `[num_keys · 2, batch, num_outputs]`.
     """
     apply = compute_in(model.train_apply, spec.arm.precision)
 
@@ -159,4 +147,4 @@ def _gradients(spec: PoolSpec, task: Task, model: Model, batch: Batch, keys: jax
             all_outputs.append(outputs)
             is_reached.append(jnp.stack([jnp.any(leaf != 0) for leaf in jax.tree.leaves(gradient)]))
     by_start = jnp.stack(is_reached).reshape(len(keys), -1, len(is_reached[0]))
-    return _Gradients(jnp.stack(losses), by_start, jnp.stack(all_outputs))
+    return jnp.stack(losses), by_start, jnp.stack(all_outputs)

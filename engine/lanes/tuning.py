@@ -31,12 +31,7 @@ class Choice(NamedTuple):
 
 
 class StepCost(NamedTuple):
-    """What training costs in this process.
-
-    Attributes:
-        seconds_per_step: per seed, evaluation included: the median of a few chunks.
-        start_seconds: until the program is compiled, or read from the cache.
-    """
+    """What a step of one seed costs, evaluation included, and how long it takes to compile or load the program."""
 
     seconds_per_step: float
     start_seconds: float
@@ -50,13 +45,10 @@ def candidates(platform: str) -> list[Choice]:
 
 
 def tune(spec: PoolSpec, platform: str, limit: int | None, cache_dir: str | None) -> tuple[Choice, dict[str, float]]:
-    """Finds the fastest candidate for a structure, measured or remembered.
+    """Finds the fastest width, block and form for a structure, measured or remembered.
 
     Args:
-        spec: its width, block and form are to be chosen.
-        platform: kind of device.
         limit: bytes that a pool may use, or `None`.
-        cache_dir: where choices are kept, or `None`.
 
     Returns:
         The choice, and milliseconds per seed and step of every candidate that fits and agrees with
@@ -84,7 +76,7 @@ def _measure_all(spec: PoolSpec, platform: str, limit: int | None) -> dict[str, 
         if not is_right[choice.form]:
             continue
         try:
-            measured[choice] = seconds_per_step(candidate, limit)
+            measured[choice] = step_cost(candidate, limit).seconds_per_step
         except InputError as error:
             logger.info("%s", error)
     if not measured:
@@ -95,11 +87,7 @@ def _measure_all(spec: PoolSpec, platform: str, limit: int | None) -> dict[str, 
 
 
 def step_cost(spec: PoolSpec, limit: int | None) -> StepCost:
-    """Measures on the device of this process, after a warm-up.
-
-    Args:
-        limit: bytes that the pool may use, or `None`.
-    """
+    """Measures a few chunks on the device of this process after a warm-up, and takes the median."""
     begun = time.perf_counter()
     pool = make_pool(spec, limit)
     start_seconds = time.perf_counter() - begun
@@ -117,8 +105,3 @@ def step_cost(spec: PoolSpec, limit: int | None) -> StepCost:
         times.append(time.perf_counter() - started)
     steps = spec.width * SEGMENTS_PER_CHUNK * spec.eval_every
     return StepCost(statistics.median(times[1:]) / steps, start_seconds)
-
-
-def seconds_per_step(spec: PoolSpec, limit: int | None) -> float:
-    """Measures the seconds of a step of one seed, see `step_cost`."""
-    return step_cost(spec, limit).seconds_per_step

@@ -1,6 +1,6 @@
 """Networks. A model is one module with `OPTIONS` and `build`, and one line in `MODELS`.
 
-A user's own is named by a reference, see `engine.user_code`.
+The user's model is named by a reference, see `engine.user_code`.
 """
 
 from engine import user_code

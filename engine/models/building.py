@@ -21,11 +21,7 @@ _NOT_TYPED = ("parent", "name", "rngs")
 
 
 def parse_args(texts: Sequence[str]) -> dict[str, Any]:
-    """Parses `("depth=3",)` to `{"depth": 3}`: a Python literal, true or false, or else text.
-
-    Raises:
-        InputError: one of them has no `=`, or a name occurs twice.
-    """
+    """Parses `("depth=3",)` to `{"depth": 3}`: a Python literal, true or false, or else text; raises InputError."""
     values: dict[str, Any] = {}
     for text in texts:
         name, separator, value = text.partition("=")
@@ -56,15 +52,12 @@ def _literal(text: str) -> Any:
 def user_builder(arm: Arm, num_outputs: int) -> Callable[..., Any] | Any:
     """Returns what makes the user's network: a function without arguments, or of `rngs` alone where it takes them.
 
-    Where the reference names a network already, that is returned itself.
-
-    Args:
-        arm: one whose model is a reference.
-        num_outputs: of the network; passed as whatever argument has one of `OUTPUT_NAMES`.
+    A reference may also name a network, which is returned itself. `num_outputs` goes to the argument among
+    `OUTPUT_NAMES`.
 
     Raises:
-        InputError: it cannot be imported; or an argument does not exist, is missing, or is text where the constructor
-            expects true or false.
+        InputError: it cannot be imported; or an argument does not exist, is missing, or is not true or false where it
+            must be.
     """
     named = load(arm.model, "model")
     typed = parse_args(arm.model_args)
@@ -150,11 +143,7 @@ def is_pair(named: Any) -> bool:
 
 
 def call_user_code(arm: Arm, build: Callable[[], Any]) -> Any:
-    """Calls a function of the user's.
-
-    Raises:
-        InputError: it raises an exception; the message names its line.
-    """
+    """Calls a function of the user's; raises InputError with the line of its exception."""
     try:
         return build()
     except InputError:

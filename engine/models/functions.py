@@ -16,15 +16,11 @@ _MAKES = "expected init(key, inputs) -> params and apply(params, inputs) -> outp
 
 
 def adapt(init_fn: Callable[..., Any], apply_fn: Callable[..., Any]) -> Model:
-    """Returns the network of two functions that were written for one run.
+    """Returns the network of two functions that were written for one run; raises InputError for other parameters.
 
-    `init(key, inputs)` returns the parameters, and `apply(params, inputs)` the outputs; their parameters may have any
-    names. Where `apply` has a parameter called `state`, `init` returns `(params, state)` and `apply`
-    `(outputs, state)`. One called `key` or `rng` gets the noise, and one under a name in `engine.models.modes` tells
-    training from evaluation.
-
-    Raises:
-        InputError: the functions do not have such parameters.
+    `init(key, inputs)` returns the parameters, and `apply(params, inputs)` the outputs, under any names. Where `apply`
+    has a parameter `state`, `init` returns `(params, state)` and `apply` `(outputs, state)`. One called `key` or `rng`
+    gets the noise, and one under a name in `engine.models.modes` tells training from evaluation.
     """
     _refuse_other_init(init_fn)
     names = parameter_names(apply_fn)

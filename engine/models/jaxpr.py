@@ -20,13 +20,13 @@ def evaluate(
     rule: Callable[[Any, Read], Sequence[Any]],
     lift: Callable[[Any], Any] = lambda value: value,
 ) -> list[Any]:
-    """Evaluates a program with a rule for its equations and returns its outputs.
+    """Evaluates a program and returns its outputs.
 
     Args:
-        program: a jaxpr, closed or not; without constants where it is not.
+        program: a jaxpr, closed or without constants.
         args: one value per input.
         rule: from (equation, function that reads an operand) to the values of its outputs.
-        lift: from a constant or literal to what the rule expects of a value.
+        lift: from a constant or literal to a value as the rule expects it.
     """
     jaxpr = getattr(program, "jaxpr", program)
     values = dict(zip(jaxpr.constvars, map(lift, getattr(program, "consts", ())), strict=True))
@@ -54,12 +54,7 @@ def inner_programs(eqn: Any) -> Iterator[Any]:
 
 
 def equations(program: Any, inside: Callable[[Any], Iterator[Any]] = inner_programs) -> Iterator[Any]:
-    """Yields the equations of a program and of those inside it.
-
-    Args:
-        program: a jaxpr, closed or not.
-        inside: from an equation to the programs in it that are searched too.
-    """
+    """Yields the equations of a program and of those programs `inside` its equations."""
     for eqn in getattr(program, "jaxpr", program).eqns:
         yield eqn
         for inner in inside(eqn):

@@ -63,11 +63,7 @@ def choose_network(arm: Arm) -> Arm:
 
 
 def make_model(arm: Arm, num_outputs: int) -> Model:
-    """Returns the arm's network with an output layer of `num_outputs` units.
-
-    Raises:
-        InputError: it cannot be built.
-    """
+    """Returns the arm's network with an output layer of `num_outputs` units; raises InputError where it cannot."""
     from engine.models import linen
 
     if not is_reference(arm.model):

@@ -49,7 +49,11 @@ class Source(NamedTuple):
     read: Callable[[Sequence[Path]], Mapping[str, Part]]
 
     def load(self, arm: Arm, root_seed: int, data_dir: str | None, reading: Reading) -> dict[str, np.ndarray]:
-        """Returns the arrays of `engine.tasks.examples`, in the order of the original files; test files are held out.
+        """Returns the arrays of `engine.tasks.examples`; raises as `examples`."""
+        return make_arrays(arm, self.examples(arm, data_dir, reading), reading)
+
+    def examples(self, arm: Arm, data_dir: str | None, reading: Reading) -> Examples:
+        """Returns the examples in the order of the original files; test files are held out.
 
         The arm's place is a folder of archives that a person has placed there.
 
@@ -61,15 +65,14 @@ class Source(NamedTuple):
             return self.read(_find(self, arm, data_dir, reading))
 
         if not (has_package("tensorflow_datasets") and has_package("array_record")):
-            return make_arrays(arm, _joined(read_archives()), reading)
+            return _joined(read_archives())
         from engine.tasks.builders import prepare
 
         directory = prepare(self.dataset, read_archives, data_dir, reading)
         try:
-            examples = read_directory(directory, arm, reading)
+            return read_directory(directory, arm, reading)
         except InputError as error:
             raise InputError(f"{error}: remove {str(directory)!r} and try again") from None
-        return make_arrays(arm, examples, reading)
 
 
 def _find(source: Source, arm: Arm, data_dir: str | None, reading: Reading) -> list[Path]:

@@ -12,8 +12,6 @@ from engine.tasks.reading import Reading
 
 Parts = Mapping[str, tuple[np.ndarray, np.ndarray]]
 
-_NUM_DIGITS = 1797
-
 
 class _Images(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type: ignore[call-arg]
     """Images with their position in the original files as `id`; `parts` are prepared, `on_example` called for each."""
@@ -41,7 +39,7 @@ class _Images(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type:
     def _generate_examples(self, images: np.ndarray, labels: np.ndarray) -> Iterator[tuple[int, dict[str, Any]]]:
         for i, (image, label) in enumerate(zip(images, labels, strict=True)):
             self.on_example()
-            yield i, {"id": i, "image": np.ascontiguousarray(image), "label": int(label)}
+            yield i, {"id": i, "image": np.reshape(image, self.shape), "label": int(label)}
 
 
 class PlateauDigits(_Images):
@@ -99,14 +97,3 @@ def prepare(dataset: str, read: Callable[[], Parts], data_dir: str | None, readi
                 builder.on_example = bar.update
                 builder.download_and_prepare()
         return Path(str(builder.data_dir))
-
-
-def read_digits(data_dir: str | None, read: Callable[[], Parts], reading: Reading) -> tuple[np.ndarray, np.ndarray]:
-    """Returns images `[num_examples, 8, 8]` and labels of the digits in their original order; raises as `prepare`."""
-    directory = prepare("digits", read, data_dir, reading)
-    with preparing(prepared_root(data_dir), "the digits", "plateau_digits"):
-        source = tfds.builder_from_directory(directory).as_data_source("train")
-        records = sorted((source[i] for i in range(len(source))), key=lambda record: int(record["id"]))
-        if [int(record["id"]) for record in records] != list(range(_NUM_DIGITS)):
-            raise ValueError(f"{len(records)} of {_NUM_DIGITS} examples")
-    return np.stack([record["image"] for record in records]), np.asarray([record["label"] for record in records])

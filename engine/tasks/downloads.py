@@ -68,11 +68,15 @@ def fetch(archives: Sequence[Archive], folder: Path, may_download: bool, reading
 
 def find_unreachable(urls: Sequence[str]) -> str | None:
     """Returns why none of the hosts of some addresses answers; `None` where one does, or may do."""
-    parts = {url: urllib.parse.urlsplit(url) for url in urls}
-    if any(part.scheme not in _SCHEMES for part in parts.values()):
+    parts = [urllib.parse.urlsplit(url) for url in urls]
+    if any(part.scheme not in _SCHEMES for part in parts):
         return None
-    problems = [_why_unreachable(url) for url in {part.netloc: url for url, part in parts.items()}.values()]
-    return None if None in problems else next(iter(problems), None)
+    problems = []
+    for url in {part.netloc: url for part, url in zip(parts, urls, strict=True)}.values():
+        problems.append(_why_unreachable(url))
+        if problems[-1] is None:
+            return None
+    return problems[0] if problems else None
 
 
 def _why_unreachable(url: str) -> str | None:

@@ -83,21 +83,14 @@ def _for_all(
     call: Callable[[int], Result], places: Sequence[int], problems: dict[int, UnreadableError], bar: Any
 ) -> dict[int, Result]:
     """Calls a function in a pool of threads; failures are added to the problems."""
-
-    def attempt(place: int) -> Result | UnreadableError:
-        try:
-            return call(place)
-        except UnreadableError as error:
-            return error
-
     found: dict[int, Result] = {}
     pool = ThreadPoolExecutor(os.cpu_count())
     try:
-        for place, result in zip(places, pool.map(attempt, places), strict=True):
-            if isinstance(result, UnreadableError):
-                problems[place] = result
-            else:
-                found[place] = result
+        for place, future in [(place, pool.submit(call, place)) for place in places]:
+            try:
+                found[place] = future.result()
+            except UnreadableError as error:
+                problems[place] = error
             bar.update()
     finally:
         # After Ctrl-C nobody waits for what has not begun.

@@ -84,8 +84,7 @@ def find_prepared(path: Path) -> Path | None:
 
 def _folders(path: Path) -> list[Path]:
     try:
-        with os.scandir(path) as entries:
-            return [path / entry.name for entry in entries if entry.is_dir()]
+        return [inner for inner in path.iterdir() if inner.is_dir()]
     except OSError:
         return []
 

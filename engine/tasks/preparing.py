@@ -5,11 +5,11 @@ import importlib.util
 import io
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from engine.errors import InputError, one_line
 
-_LONGEST_REASON = 200
+_LONGEST_REASON = 120
 
 
 def has_package(name: str) -> bool:
@@ -38,6 +38,18 @@ def quietly() -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def reporting(describe: Callable[[str], str]) -> Iterator[None]:
+    """Keeps tensorflow-datasets quiet, and turns what it raises into an InputError with the reason described."""
+    try:
+        with quietly():
+            yield
+    except InputError:
+        raise
+    except Exception as error:  # array_record and protobuf have types of their own
+        raise InputError(describe(one_line(str(error) or type(error).__name__)[:_LONGEST_REASON])) from error
+
+
+@contextlib.contextmanager
 def preparing(where: str, what: str, folder: str) -> Iterator[None]:
     """Keeps tensorflow-datasets quiet while it prepares `what` in a folder below `where`.
 
@@ -47,19 +59,12 @@ def preparing(where: str, what: str, folder: str) -> Iterator[None]:
     import tensorflow_datasets as tfds
 
     tfds.disable_progress_bar()
-    try:
-        with quietly():
+    remove = f"remove {os.path.join(where, folder)!r} and try again"
+    with reporting(lambda reason: f"{what} prepared in {where!r} cannot be read ({reason}): {remove}"):
+        try:
             yield
-    except InputError:
-        raise
-    except OSError as error:
-        raise InputError(
-            f"data directory {where!r} cannot be used ({error.strerror or error}): expected one "
-            f"that can be written, see --data_dir"
-        ) from error
-    except Exception as error:  # array_record and protobuf have types of their own
-        reason = one_line(str(error) or type(error).__name__)[:_LONGEST_REASON]
-        raise InputError(
-            f"{what} prepared in {where!r} cannot be read ({reason}): remove "
-            f"{os.path.join(where, folder)!r} and try again"
-        ) from error
+        except OSError as error:
+            raise InputError(
+                f"data directory {where!r} cannot be used ({error.strerror or error}): expected one "
+                f"that can be written, see --data_dir"
+            ) from error

@@ -4,7 +4,6 @@ Both default formats of the package are read, array_record and tfrecord, and the
 with the one in the directory.
 """
 
-import contextlib
 import json
 import os
 import struct
@@ -18,7 +17,7 @@ from engine.arms.arm import Arm
 from engine.errors import InputError, one_line
 from engine.tasks.examples import Examples, refuse_fraction, with_channels
 from engine.tasks.image_sets import ImageOptions, read_images
-from engine.tasks.preparing import has_package, quietly
+from engine.tasks.preparing import has_package, reporting
 from engine.tasks.reading import Reading, check_memory
 from engine.tasks.targets import make_targets
 
@@ -32,7 +31,6 @@ _TARGETS = ("label", "labels", "target", "targets", "y", "class")
 _HELD_OUT = ("test", "validation", "val")
 _ID = "id"
 _RECORDS_AT_ONCE = 1024
-_LONGEST_REASON = 120
 # Before a record its length and a checksum of that, after it its own checksum.
 _BEFORE, _AFTER = struct.Struct("<QI"), 4
 
@@ -66,7 +64,7 @@ def read_directory(directory: Path, arm: Arm, reading: Reading) -> Examples:
             raise InputError(f"a prepared data set needs the package {package}: pip install it")
     import tensorflow_datasets as tfds
 
-    with _reporting_damage():
+    with reporting(lambda reason: f"the prepared data set cannot be read ({reason})"):
         prepared = _open(directory, arm, reading)
         parts = [_read_split(prepared, split, reading) for split in prepared.splits]
     if len(parts) == 2:
@@ -82,19 +80,6 @@ def read_directory(directory: Path, arm: Arm, reading: Reading) -> Examples:
     return Examples(inputs, targets.values, targets.class_names, is_held_out[kept] if len(parts) == 2 else None)
 
 
-@contextlib.contextmanager
-def _reporting_damage() -> Iterator[None]:
-    """Keeps tensorflow-datasets and its readers quiet, and turns what they raise into one line."""
-    try:
-        with quietly():
-            yield
-    except InputError:
-        raise
-    except Exception as error:  # array_record and protobuf have types of their own
-        reason = one_line(str(error) or type(error).__name__)[:_LONGEST_REASON]
-        raise InputError(f"the prepared data set cannot be read ({reason})") from None
-
-
 def _open(directory: Path, arm: Arm, reading: Reading) -> _Prepared:
     import tensorflow_datasets as tfds
 
@@ -103,7 +88,7 @@ def _open(directory: Path, arm: Arm, reading: Reading) -> _Prepared:
     file_format = str(getattr(builder.info.file_format, "value", builder.info.file_format))
     if file_format not in _FORMATS:
         raise InputError(f"its records are in the format {file_format}: expected {' or '.join(_FORMATS)}")
-    features, keys = builder.info.features, builder.info.supervised_keys or (None, None)
+    features, keys = dict(builder.info.features.items()), builder.info.supervised_keys or (None, None)
     kinds = tfds.features.Image, tfds.features.ClassLabel
     images, labels = ([n for n in sorted(features) if isinstance(features[n], k)] for k in kinds)
     inputs = _feature(features, "input_arrays", arm.input_arrays, (keys[0], *_INPUTS), images)
@@ -111,14 +96,11 @@ def _open(directory: Path, arm: Arm, reading: Reading) -> _Prepared:
     if not (arm.input_arrays and arm.target_arrays) and None in keys:
         reading.tell(f"features by their names: {inputs!r} → {targets!r}")
     wanted = {name: features[name] for name in (inputs, targets)}
-    if _ID in features and features[_ID].shape == () and _is_whole(features[_ID]):
-        wanted[_ID] = features[_ID]
+    number = features.get(_ID)
+    if number is not None and number.shape == () and np.issubdtype(np.dtype(number.np_dtype), np.integer):
+        wanted[_ID] = number
     splits = _splits(list(builder.info.splits), reading)
     return _Prepared(builder, file_format, inputs, targets, tfds.features.FeaturesDict(wanted), splits)
-
-
-def _is_whole(feature: Any) -> bool:
-    return np.issubdtype(np.dtype(feature.np_dtype), np.integer)
 
 
 def _refuse_foreign_code(path: Path) -> None:
@@ -126,17 +108,13 @@ def _refuse_foreign_code(path: Path) -> None:
     if path.stat().st_size > _MAX_JSON:
         raise InputError("features.json is larger than any description of features")
 
-    def check(value: Any) -> None:
-        if isinstance(value, dict):
-            for key, item in value.items():
-                if key in _CODE and isinstance(item, str) and not item.startswith(_TRUSTED):
-                    raise InputError(f"features.json names foreign code ({one_line(item)[:80]!r})")
-                check(item)
-        elif isinstance(value, list):
-            for item in value:
-                check(item)
+    def refuse(found: dict[str, Any]) -> dict[str, Any]:
+        for code in [found[key] for key in _CODE if isinstance(found.get(key), str)]:
+            if not code.startswith(_TRUSTED):
+                raise InputError(f"features.json names foreign code ({one_line(code)[:80]!r})")
+        return found
 
-    check(json.loads(path.read_text()))
+    json.loads(path.read_text(), object_hook=refuse)
 
 
 def _feature(

@@ -29,11 +29,9 @@ class Monitor(NamedTuple):
     """Watches one run for its end.
 
     Attributes:
-        horizon: steps after which the run is over.
         loss_limit: a mini-batch's loss above it counts as blown up.
         num_high: steps since the loss was last below that limit.
-        diverged_step: when the loss blew up, or `NEVER`.
-        hitting_step: when the task's own event happened, or `NEVER`.
+        diverged_step, hitting_step: when the loss blew up, and the task's own event happened, or `NEVER`.
         watch: state of the online detector.
         has_left_held_out: whether the loss on held-out examples has been below chance level: a run
             that learns by heart may yet learn what carries over.

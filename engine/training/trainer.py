@@ -80,137 +80,83 @@ class InspectInfo(NamedTuple):
     average_loss: jax.Array | None
 
 
-class Trainer(NamedTuple):
-    """Training of one run; no function has a seed axis.
+class Trainer:
+    """Training of one run, as pure functions without a seed axis.
+
+    Args:
+        arm: resolved; its structure, and whether its network starts as it is written.
+        form: how convolutions are computed, see `engine.models.lowering`.
 
     Attributes:
-        init: from (keys, leaf laws `[num_leaves, 2]`, hyperparams, data) to the state at step 0.
-        draw: from (state, data, number of steps) to what these steps need of the order stream.
-        step: from (state, hyperparams, data, draw of one step) to (state, StepInfo).
-        step_in_parts: the same step, with its gradients and updates.
-        evaluate: from (state, data) to EvalInfo.
-        inspect: from (state, data) to InspectInfo.
         batch_apply: the model's, in the arm's number format, with its convolutions as written.
         param_shapes: the parameter tree, of `ShapeDtypeStruct`.
         kept: where each leaf starts under every scheme, see `models.initial.kept_values`.
     """
 
-    init: Callable[[Keys, jax.Array, Hyperparams, Data], TrainState]
-    draw: Callable[[TrainState, Data, int], Any]
-    step: Callable[[TrainState, Hyperparams, Data, Any], tuple[TrainState, StepInfo]]
-    step_in_parts: Callable[[TrainState, Hyperparams, Data, Any], StepParts]
-    evaluate: Callable[[TrainState, Data], EvalInfo]
-    inspect: Callable[[TrainState, Data], InspectInfo]
-    batch_apply: Callable[[Any, Any, jax.Array], jax.Array]
-    param_shapes: Any
-    kept: tuple[float | None, ...]
-
-
-_OptimizerAt = Callable[[jax.Array, Hyperparams], optax.GradientTransformation]
-
-
-def make_trainer(arm: Arm, task: Task, model: Model, form: str) -> Trainer:
-    """Makes the trainer of a resolved arm.
-
-    Args:
-        arm: its structure, and whether its network starts as it is written.
-        form: how convolutions are computed, see `engine.models.lowering`.
-    """
-    train_apply, batch_apply, average_apply = (
-        lowering.lower(compute_in(apply, arm.precision), form)
-        for apply in (model.train_apply, model.batch_apply, model.average_apply)
-    )
-    optimizer_at = make_optimizer(arm)
-    network = _Network(arm, task, model)
-    step_in_parts = _make_step(task, train_apply, optimizer_at)
-
-    def step(state: TrainState, hyperparams: Hyperparams, data: Data, draw: Any) -> tuple[TrainState, StepInfo]:
-        taken = step_in_parts(state, hyperparams, data, draw)
-        return taken.state, taken.info
-
-    def evaluate(state: TrainState, data: Data) -> EvalInfo:
-        return EvalInfo(*_measure(task, batch_apply, state, task.evaluation(data)["loss"]))
-
-    def inspect(state: TrainState, data: Data) -> InspectInfo:
-        sets = task.evaluation(data)
-        held_out = _measure(task, batch_apply, state, sets["held_out"])
-        average_loss = _measure(task, average_apply, state, sets["loss"])[0] if network.has_state else None
-        return InspectInfo(*held_out, average_loss)
-
-    return Trainer(
-        init=_make_init(network, optimizer_at),
-        draw=lambda state, data, num_steps: task.draw(data, state.order_key, state.step, num_steps),
-        step=step,
-        step_in_parts=step_in_parts,
-        evaluate=evaluate,
-        inspect=inspect,
-        batch_apply=compute_in(model.batch_apply, arm.precision),
-        param_shapes=network.param_shapes,
-        kept=network.kept,
-    )
-
-
-class _Network:
-    """How the network of an arm starts."""
-
-    def __init__(self, arm: Arm, task: Task, model: Model) -> None:
-        self._model, self._example_shape = model, task.example_shape
-        self.is_as_written = arm.init == AS_WRITTEN
-        self.param_shapes, state_shapes = jax.eval_shape(self.fixed_start)
-        self.has_state = bool(jax.tree.leaves(state_shapes))
+    def __init__(self, arm: Arm, task: Task, model: Model, form: str) -> None:
+        self._task, self._model = task, model
+        self._is_as_written = arm.init == AS_WRITTEN
+        self._optimizer_at = make_optimizer(arm)
+        self.batch_apply = compute_in(model.batch_apply, arm.precision)
+        self._train_apply, self._batch_apply, self._average_apply = (
+            lowering.lower(compute_in(apply, arm.precision), form)
+            for apply in (model.train_apply, model.batch_apply, model.average_apply)
+        )
+        self.param_shapes, state_shapes = jax.eval_shape(self._fixed_start)
+        self._has_state = bool(jax.tree.leaves(state_shapes))
         # A leaf that always starts at one number is told by its value: its name can be anything.
         written = written_starts(model.init, self._example()) if is_reference(arm.model) else None
         self.kept = kept_values(self.param_shapes, written)
 
     def _example(self) -> jax.Array:
-        return jnp.zeros((1, *self._example_shape), jnp.float32)
+        return jnp.zeros((1, *self._task.example_shape), jnp.float32)
 
-    def start(self, key: jax.Array) -> tuple[Any, Any]:
-        """Parameters and model state as the network is written."""
-        return self._model.init(key, self._example())
+    def _fixed_start(self) -> tuple[Any, Any]:
+        return self._model.init(jax.random.key(0, impl="threefry2x32"), self._example())
 
-    def fixed_start(self) -> tuple[Any, Any]:
-        """The start with one key; the model state of every run starts like this."""
-        return self.start(jax.random.key(0, impl="threefry2x32"))
-
-
-def _make_init(
-    network: _Network, optimizer_at: _OptimizerAt
-) -> Callable[[Keys, jax.Array, Hyperparams, Data], TrainState]:
-    def init(keys: Keys, laws: jax.Array, hyperparams: Hyperparams, data: Data) -> TrainState:
-        if network.is_as_written:
-            params, _ = network.start(keys.init)
+    def init(self, keys: Keys, laws: jax.Array, hyperparams: Hyperparams, data: Data) -> TrainState:
+        """Returns the state at step 0; `laws` are those of the leaves, `[num_leaves, 2]`."""
+        if self._is_as_written:
+            params, _ = self._model.init(keys.init, self._example())
         else:
-            params = draw_params(keys.init, network.param_shapes, laws, network.kept)
+            params = draw_params(keys.init, self.param_shapes, laws, self.kept)
         step = jnp.int32(0)
         return TrainState(
             params=params,
-            opt_state=optimizer_at(step, hyperparams).init(params),
-            model_state=network.fixed_start()[1] if network.has_state else {},
+            opt_state=self._optimizer_at(step, hyperparams).init(params),
+            model_state=self._fixed_start()[1] if self._has_state else {},
             step=step,
             order_key=keys.order,
             noise_key=keys.noise,
         )
 
-    return init
+    def draw(self, state: TrainState, data: Data, num_steps: int) -> Any:
+        """Returns what the next steps need of the order stream."""
+        return self._task.draw(data, state.order_key, state.step, num_steps)
 
+    def step(self, state: TrainState, hyperparams: Hyperparams, data: Data, draw: Any) -> tuple[TrainState, StepInfo]:
+        """Takes one step."""
+        taken = self.step_in_parts(state, hyperparams, data, draw)
+        return taken.state, taken.info
 
-def _make_step(
-    task: Task, train_apply: Callable[..., Any], optimizer_at: _OptimizerAt
-) -> Callable[[TrainState, Hyperparams, Data, Any], StepParts]:
-    def step_in_parts(state: TrainState, hyperparams: Hyperparams, data: Data, draw: Any) -> StepParts:
+    def step_in_parts(self, state: TrainState, hyperparams: Hyperparams, data: Data, draw: Any) -> StepParts:
+        """Takes the same step, and returns also its gradients and updates."""
+        task = self._task
         batch = task.sample(data, draw)
         noise_key = jax.random.fold_in(state.noise_key, state.step)
-        inputs = _augmented(task, state, batch.inputs)
+        inputs = batch.inputs
+        if task.augment is not None:
+            augmentation_key = jax.random.fold_in(state.noise_key, _AUGMENTATION)
+            inputs = task.augment(jax.random.fold_in(augmentation_key, state.step), inputs)
 
         def loss_fn(params: Any) -> tuple[jax.Array, Any]:
-            outputs, model_state = train_apply(params, state.model_state, inputs, noise_key)
+            outputs, model_state = self._train_apply(params, state.model_state, inputs, noise_key)
             is_hit = None if task.is_hit is None else task.is_hit(outputs)
             return jnp.mean(task.loss(outputs, batch.targets)), (model_state, is_hit)
 
         value_and_grad = jax.value_and_grad(loss_fn, has_aux=True)
         (loss, (model_state, is_hit)), grads = value_and_grad(state.params)
-        optimizer = optimizer_at(state.step, hyperparams)
+        optimizer = self._optimizer_at(state.step, hyperparams)
         updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
         new_state = state._replace(
             params=optax.apply_updates(state.params, updates),
@@ -220,26 +166,28 @@ def _make_step(
         )
         return StepParts(new_state, StepInfo(loss, is_hit), grads, updates)
 
-    return step_in_parts
+    def evaluate(self, state: TrainState, data: Data) -> EvalInfo:
+        """Evaluates the fixed set by which breaks are detected."""
+        return EvalInfo(*self._measure(self._batch_apply, state, self._task.evaluation(data)["loss"]))
 
+    def inspect(self, state: TrainState, data: Data) -> InspectInfo:
+        """Measures what is recorded more rarely."""
+        sets = self._task.evaluation(data)
+        held_out = self._measure(self._batch_apply, state, sets["held_out"])
+        average_loss = self._measure(self._average_apply, state, sets["loss"])[0] if self._has_state else None
+        return InspectInfo(*held_out, average_loss)
 
-def _augmented(task: Task, state: TrainState, inputs: jax.Array) -> jax.Array:
-    if task.augment is None:
-        return inputs
-    augmentation_key = jax.random.fold_in(state.noise_key, _AUGMENTATION)
-    return task.augment(jax.random.fold_in(augmentation_key, state.step), inputs)
+    def _measure(
+        self, apply: Callable[..., jax.Array], state: TrainState, batches: Batch
+    ) -> tuple[jax.Array, jax.Array | None]:
+        """Mean loss and accuracy over batches `[num_batches, batch, …]`."""
+        task = self._task
 
+        def one(batch: Batch) -> tuple[jax.Array, jax.Array | None]:
+            outputs = apply(state.params, state.model_state, batch.inputs)
+            loss = jnp.mean(task.loss(outputs, batch.targets))
+            if task.correct is None:
+                return loss, None
+            return loss, jnp.mean(task.correct(outputs, batch.targets))
 
-def _measure(
-    task: Task, apply: Callable[..., jax.Array], state: TrainState, batches: Batch
-) -> tuple[jax.Array, jax.Array | None]:
-    """Mean loss and accuracy over batches `[num_batches, batch, …]`."""
-
-    def one(batch: Batch) -> tuple[jax.Array, jax.Array | None]:
-        outputs = apply(state.params, state.model_state, batch.inputs)
-        loss = jnp.mean(task.loss(outputs, batch.targets))
-        if task.correct is None:
-            return loss, None
-        return loss, jnp.mean(task.correct(outputs, batch.targets))
-
-    return jax.tree.map(jnp.mean, lax.map(one, batches))
+        return jax.tree.map(jnp.mean, lax.map(one, batches))

@@ -39,6 +39,11 @@ class Setting(NamedTuple):
     platforms: tuple[str, ...] = ()
     is_default: bool = True
 
+    @property
+    def variable(self) -> str:
+        """The environment variable that holds an option of JAX, or the name itself."""
+        return self.name.upper() if self.kind == "jax" else self.name
+
 
 _THREADS = "a thread pool of one keeps the order of sums, and with it the bits, on any machine"
 _PRECISION = "products are in float32 where an arm's precision does not say otherwise"
@@ -101,11 +106,6 @@ def _for_platform(platform: str) -> Iterator[Setting]:
     return (s for s in SETTINGS if not s.platforms or platform in s.platforms)
 
 
-def _variable(setting: Setting) -> str:
-    """The environment variable that holds a setting."""
-    return setting.name.upper() if setting.kind == "jax" else setting.name
-
-
 def _text(value: Value) -> str:
     return str(int(value)) if isinstance(value, bool) else str(value)
 
@@ -115,10 +115,8 @@ def _agrees(given: str, value: Value | None) -> bool:
     if isinstance(value, bool):
         return given.strip().lower() in (_TRUE if value else _FALSE)
     if isinstance(value, (int, float)):
-        try:
+        with contextlib.suppress(ValueError):
             return float(given) == value
-        except ValueError:
-            return False
     return given == value
 
 
@@ -146,20 +144,16 @@ def _flags_text(environment: Mapping[str, str]) -> str:
 
 
 def variables(platform: str, environment: Mapping[str, str]) -> dict[str, str]:
-    """Returns what to set in the environment of a process that is to compute.
+    """Returns what to set for a process that is to compute and would inherit this environment.
 
     `apply` removes the variables that must not be there, in that process itself.
-
-    Args:
-        platform: of the devices, as JAX calls it.
-        environment: what the process would inherit.
     """
     found: dict[str, str] = {}
     given, ours = read_flags(environment), []
     for setting in _for_platform(platform):
         if setting.value is None:
             continue
-        name = _variable(setting)
+        name = setting.variable
         if setting.kind == "variable" or (setting.kind == "jax" and name in environment):
             found[name] = _text(setting.value)
         elif setting.kind == "xla" and (name in given or not setting.is_default):
@@ -173,7 +167,7 @@ def contradictions(platform: str, environment: Mapping[str, str]) -> list[str]:
     """Returns a sentence for each thing in a user's environment that workers replace."""
     given, found = read_flags(environment), []
     for setting in _for_platform(platform):
-        name = _variable(setting)
+        name = setting.variable
         text = given.get(name) if setting.kind == "xla" else environment.get(name)
         if text is None or _agrees(text, setting.value):
             continue

@@ -12,12 +12,7 @@ SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if 
 
 
 class Interrupted(KeyboardInterrupt):
-    """A signal has asked the launch to end.
-
-    Attributes:
-        number: of the signal.
-        stored: says what is stored; empty if no run had begun.
-    """
+    """A signal has asked the launch to end; `stored` says what is stored, or nothing if no run had begun."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
@@ -74,23 +69,18 @@ class SignalWatch:
             os.read(self.fileno(), 64)
 
     @contextlib.contextmanager
-    def deferred(self) -> Iterator[None]:
+    def deferred(self, is_deferred: bool = True) -> Iterator[None]:
         """Notes the first signal instead of raising an exception, which other code may swallow."""
-        before, self._is_deferred = self._is_deferred, True
+        before, self._is_deferred = self._is_deferred, is_deferred
         try:
             yield
         finally:
             self._is_deferred = before
 
-    @contextlib.contextmanager
-    def at_once(self) -> Iterator[None]:
+    def at_once(self) -> contextlib.AbstractContextManager[None]:
         """Lets signals raise at once inside `deferred`: for what takes long and stores nothing."""
         self.check()
-        before, self._is_deferred = self._is_deferred, False
-        try:
-            yield
-        finally:
-            self._is_deferred = before
+        return self.deferred(False)
 
     def check(self) -> None:
         """Raises `Interrupted` if a signal was noted."""

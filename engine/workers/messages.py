@@ -1,31 +1,22 @@
 """What workers and their parent say to each other. Every message is a type, and is handled by its type."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from engine.lanes.checkpoint import Checkpoint
 from engine.lanes.runs import Run
 from engine.lanes.spec import PoolSpec
 
 
-@dataclass(frozen=True)
-class Pull:
+class Pull(NamedTuple):
     """A worker asks for runs; the answer is an `Assignment`, or `None` if nothing is left for it."""
 
     num_free: int
     num_busy: int
 
 
-@dataclass(frozen=True)
-class Assignment:
-    """Runs for a worker, possibly none.
-
-    Attributes:
-        group: index of the pool that the runs belong to.
-        spec: of this pool, if the worker needs a new one.
-        checkpoints: of those runs that do not start anew.
-    """
+class Assignment(NamedTuple):
+    """Runs of a group for a worker, possibly none; with the spec if the worker needs a new pool."""
 
     group: int
     spec: PoolSpec | None
@@ -45,63 +36,54 @@ class CompletedRun(NamedTuple):
         return len(self.row["batch_loss"])
 
 
-@dataclass(frozen=True)
-class Delivery:
+class Delivery(NamedTuple):
     """What a chunk brought: steps, summed over lanes, and runs that are over."""
 
     seed_steps: int
     completed: list[CompletedRun]
 
 
-@dataclass(frozen=True)
-class Keep:
+class Keep(NamedTuple):
     """Unfinished runs as they stand."""
 
     checkpoints: list[Checkpoint]
 
 
-@dataclass(frozen=True)
-class Reject:
+class Reject(NamedTuple):
     """The worker gives all its runs back, because the form of their network gives wrong numbers."""
 
     reason: str
 
 
-@dataclass(frozen=True)
-class Note:
+class Note(NamedTuple):
     """A line for the person who watches."""
 
     line: str
 
 
-@dataclass(frozen=True)
-class Alive:
+class Alive(NamedTuple):
     """A process gives a sign of life."""
 
 
-@dataclass(frozen=True)
-class Done:
+class Done(NamedTuple):
     """A process has done its work; `result` is what a call returned."""
 
     result: Any
 
 
-@dataclass(frozen=True)
-class Refused:
+class Refused(NamedTuple):
     """A process got input that is not usable."""
 
     reason: str
 
 
-@dataclass(frozen=True)
-class Failed:
+class Failed(NamedTuple):
     """A process raised an exception."""
 
     traceback: str
 
 
-@dataclass(frozen=True)
-class Stop:
+class Stop(NamedTuple):
     """The parent asks a worker to hand in its unfinished runs, and to end."""
 
 
@@ -109,17 +91,17 @@ class Stop:
 Report = Delivery | Keep | Reject | Note
 
 
-class Source(Protocol):
-    """Where a worker gets its runs from, and where it delivers them."""
+class Source(NamedTuple):
+    """Where a worker gets its runs from, and where it delivers them.
 
-    def pull(self, num_free: int, num_busy: int) -> Assignment | None:
-        """Returns runs for free lanes, possibly none; `None` when nothing is left for this worker."""
+    Attributes:
+        pull: from the number of free and of busy lanes to runs; `None` if nothing is left for it.
+        is_stopping: tells whether to hand in unfinished runs and end.
+    """
 
-    def send(self, report: Report) -> None:
-        """Takes a report."""
-
-    def is_stopping(self) -> bool:
-        """Tells whether to hand in unfinished runs and end."""
+    pull: Callable[[int, int], Assignment | None]
+    send: Callable[[Report], None]
+    is_stopping: Callable[[], bool]
 
 
 # Further runs of each group, or nothing.
@@ -136,11 +118,8 @@ class Hooks(NamedTuple):
     Attributes:
         on_delivery: gets what each chunk brought; returns runs to do besides.
         on_fallback: gets a group and the reason when it falls back to the native form.
-        on_checkpoint: gets unfinished runs as they stand.
-        find_checkpoint: returns the last checkpoint of a run, or `None`.
         on_loss: gets the number of steps that have to be done again.
         on_failure: gets a run that ended its worker twice; returns as `on_delivery`.
-        notify: gets a line for the person who watches.
     """
 
     on_delivery: Callable[[Delivery], MoreRuns]

@@ -36,10 +36,7 @@ def _watch_parent(line: Line) -> None:
 
 
 def _begin(connection: Connection) -> Line:
-    """Does what every process of ours does first.
-
-    The parent decides what a signal to the whole group of processes means.
-    """
+    """Ignores signals, whose meaning the parent decides, and begins to give signs of life."""
     for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)
     if hasattr(signal, "pthread_sigmask"):
@@ -49,26 +46,11 @@ def _begin(connection: Connection) -> Line:
     return line
 
 
-def _worker_main(connection: Connection, settings: ServeSettings) -> None:
-    """Serves, as the body of a worker process."""
+def _main(connection: Connection, work: Callable[..., Any], *args: Any) -> None:
+    """Sends what a function of the line returns, or what went wrong; the body of every process of ours."""
     line = _begin(connection)
-    _answer_with(line, lambda: serve_remotely(line, settings))
-
-
-def _call_main(connection: Connection, cache_dir: str | None, fn: Callable[..., Any], args: tuple[Any, ...]) -> None:
-    """Makes one call, as the body of a process."""
-
-    def work() -> Any:
-        configure_backend(cache_dir)
-        return fn(*args)
-
-    _answer_with(_begin(connection), work)
-
-
-def _answer_with(line: Line, work: Callable[[], Any]) -> None:
-    """Sends what a function returns, or what went wrong."""
     try:
-        line.send(Done(work()))
+        line.send(Done(work(line, *args)))
     except (EOFError, BrokenPipeError, ConnectionResetError):
         pass
     except InputError as error:
@@ -79,18 +61,21 @@ def _answer_with(line: Line, work: Callable[[], Any]) -> None:
             line.send(Failed(traceback.format_exc()))
 
 
+def _call(line: Line, cache_dir: str | None, fn: Callable[..., Any], args: tuple[Any, ...]) -> Any:
+    configure_backend(cache_dir)
+    return fn(*args)
+
+
 @contextlib.contextmanager
 def _set_environment(variables: Mapping[str, str]) -> Iterator[None]:
-    before = {name: os.environ.get(name) for name in variables}
+    before = {name: os.environ[name] for name in variables if name in os.environ}
     os.environ.update(variables)
     try:
         yield
     finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
+        for name in variables:
+            del os.environ[name]
+        os.environ.update(before)
 
 
 @contextlib.contextmanager
@@ -134,12 +119,7 @@ class Worker(NamedTuple):
 
 
 def spawn(variables: Mapping[str, str], target: Callable[..., None], *args: Any) -> Worker:
-    """Starts a process of ours.
-
-    Args:
-        variables: of its environment, besides those of this process.
-        target: its body; gets the other end of the pipe first, then `args`.
-    """
+    """Starts a process with some more variables; its body gets the other end of the pipe, then `args`."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=target, args=(theirs, *args), daemon=True)
@@ -150,17 +130,10 @@ def spawn(variables: Mapping[str, str], target: Callable[..., None], *args: Any)
 
 
 class Crew:
-    """Worker processes, one per device. As a context: they start on entry and end on exit.
+    """Worker processes, one per device: they start on entry, and end on exit.
 
-    They load their libraries while the parent still plans.
-
-    Args:
-        num_workers: 0 if everything is to run in this process.
-        cache_dir: folder of compiled programs, or `None`.
-        checkpoint_every: seconds, or `None` for the default.
-
-    Attributes:
-        members: the processes by the number of their device.
+    They load their libraries while the parent still plans. With `num_workers=0` everything runs in
+    this process.
     """
 
     def __init__(
@@ -180,7 +153,7 @@ class Crew:
 
     def start(self, index: int) -> None:
         """Starts the worker of one device."""
-        self.members[index] = spawn(environment(self.devices, index), _worker_main, self.settings)
+        self.members[index] = spawn(environment(self.devices, index), _main, serve_remotely, self.settings)
 
     def ensure(self) -> None:
         """Starts every worker that is not there."""
@@ -203,15 +176,13 @@ class Crew:
 def call(devices: Devices, cache_dir: str | None, fn: Callable[..., Any], *args: Any) -> Any:
     """Calls a function in a process that has the first device to itself, as a worker has.
 
-    Args:
-        cache_dir: folder of compiled programs, or `None`.
-        fn: importable by its name; its arguments and result travel through a pipe.
+    The function is found by its name, and its arguments and result travel through a pipe.
 
     Raises:
         InputError: the function raised one.
         WorkerFailedError: it raised something else, or the process died.
     """
-    worker = spawn(environment(devices, 0), _call_main, cache_dir, fn, args)
+    worker = spawn(environment(devices, 0), _main, _call, cache_dir, fn, args)
     try:
         while isinstance(message := worker.connection.recv(), Alive):
             pass

@@ -14,12 +14,7 @@ _LOSSES_OF_A_FAILED_RUN = 2
 
 
 class Loss(NamedTuple):
-    """What the death of a worker cost.
-
-    Attributes:
-        runs: to be done again, or from their last checkpoint on.
-        failed: a run that is given up because it has ended its worker twice, or `None`.
-    """
+    """What the death of a worker cost: runs to do again, and a run that is given up, or `None`."""
 
     runs: list[Run]
     failed: Run | None
@@ -27,12 +22,7 @@ class Loss(NamedTuple):
 
 @dataclass
 class _Group:
-    """The runs of one pool that wait.
-
-    Attributes:
-        suspects: runs that were lost twice, in the batches in which they are tried again.
-        has_progressed: whether any of its runs has ever taken a step.
-    """
+    """The waiting runs of one pool; suspects are in the batches in which they are tried again."""
 
     spec: PoolSpec
     pending: deque[Run]
@@ -46,13 +36,7 @@ class _Group:
 
 @dataclass
 class _Duty:
-    """What a worker does.
-
-    Attributes:
-        runs: in flight.
-        is_isolated: whether they are suspects, which get no company.
-        steps: taken since the last loss, without those of runs that are over.
-    """
+    """What a worker does; `steps` are those of its unfinished runs, and suspects are isolated."""
 
     group: int
     runs: list[Run] = field(default_factory=list)
@@ -65,10 +49,6 @@ class Scheduler:
 
     A run that has lost its worker twice becomes a suspect: suspects are tried again apart from all
     others, half of them at a time, until the one that ends its worker is known.
-
-    Args:
-        specs: of the pools, by group.
-        pending: runs of each group, in the order in which they are to start.
     """
 
     def __init__(self, specs: Sequence[PoolSpec], pending: Sequence[Sequence[Run]], hooks: Hooks) -> None:

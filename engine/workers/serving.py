@@ -19,7 +19,7 @@ from engine.lanes.to_row import outcome_row
 from engine.outcomes.event import Event
 from engine.workers.devices import configure_backend
 from engine.workers.interruption import SignalWatch
-from engine.workers.messages import Assignment, CompletedRun, Delivery, Keep, Note, Pull, Reject, Report, Source, Stop
+from engine.workers.messages import Assignment, CompletedRun, Delivery, Keep, Note, Pull, Reject, Source, Stop
 from engine.workers.scheduler import Scheduler
 
 DEFAULT_CHECKPOINT_SECONDS = 60.0
@@ -32,7 +32,6 @@ class ServeSettings(NamedTuple):
     """How a worker serves.
 
     Attributes:
-        cache_dir: folder of compiled programs and kept answers, or `None`.
         num_sharing: workers that share the memory of a CPU.
         checkpoint_every: seconds; by default a minute, or more where checkpoints are expensive.
     """
@@ -44,16 +43,21 @@ class ServeSettings(NamedTuple):
 
 def serve_here(scheduler: Scheduler, watch: SignalWatch, settings: ServeSettings) -> None:
     """Serves a scheduler of this process until nothing is left or a signal comes."""
-    _serve(_LocalSource(scheduler, watch), settings)
+    source = Source(
+        pull=lambda num_free, num_busy: scheduler.assign(0, num_free, num_busy),
+        send=lambda report: scheduler.handle(0, report),
+        is_stopping=lambda: watch.signal is not None,
+    )
+    _serve(source, settings)
 
 
 def serve_remotely(line: "Line", settings: ServeSettings) -> None:
     """Serves a scheduler behind a pipe until nothing is left or it says stop."""
-    _serve(_RemoteSource(line), settings)
+    remote = _Remote(line)
+    _serve(Source(remote.pull, line.send, remote.is_stopping), settings)
 
 
 def _serve(source: Source, settings: ServeSettings) -> None:
-    """Serves; raises `InputError` if a pool does not fit the device."""
     configure_backend(settings.cache_dir)
     server = _Server(source, settings)
     try:
@@ -147,12 +151,8 @@ class _Server:
         assert pool is not None
         if self._waiting:
             for run in pool.fill(self._waiting, self._checkpoints):
-                self._source.send(
-                    Note(
-                        f"{run.arm_name}, seed {run.seed}: its checkpoint does not fit its network, or the runs "
-                        f"beside it; the run starts again"
-                    )
-                )
+                reason = "its checkpoint does not fit its network, or the runs beside it"
+                self._source.send(Note(f"{run.arm_name}, seed {run.seed}: {reason}; the run starts again"))
         self._waiting, self._checkpoints = [], {}
         return pool
 
@@ -192,7 +192,7 @@ def _completed(finished: FinishedRun, pool: LanePool) -> CompletedRun:
 
 
 def _batches(checkpoints: Sequence[Checkpoint]) -> Iterator[list[Checkpoint]]:
-    """Groups of bounded size."""
+    """Splits checkpoints into messages of bounded size."""
     batch: list[Checkpoint] = []
     size = 0
     for checkpoint in checkpoints:
@@ -203,22 +203,6 @@ def _batches(checkpoints: Sequence[Checkpoint]) -> Iterator[list[Checkpoint]]:
             batch, size = [], 0
     if batch:
         yield batch
-
-
-class _LocalSource:
-    """A scheduler as seen from inside its own process."""
-
-    def __init__(self, scheduler: Scheduler, watch: SignalWatch) -> None:
-        self._scheduler, self._watch = scheduler, watch
-
-    def pull(self, num_free: int, num_busy: int) -> Assignment | None:
-        return self._scheduler.assign(0, num_free, num_busy)
-
-    def send(self, report: Report) -> None:
-        self._scheduler.handle(0, report)
-
-    def is_stopping(self) -> bool:
-        return self._watch.signal is not None
 
 
 class Line:
@@ -236,12 +220,11 @@ class Line:
             self._connection.send(message)
 
 
-class _RemoteSource:
-    """A scheduler as seen through a pipe."""
+class _Remote:
+    """A scheduler behind a pipe."""
 
     def __init__(self, line: Line) -> None:
         self._line = line
-        self.send = line.send
         self._is_stopping = False
 
     def pull(self, num_free: int, num_busy: int) -> Assignment | None:

@@ -193,13 +193,10 @@ def run_all(
     crew: Crew,
     watch: SignalWatch | None = None,
 ) -> None:
-    """Runs everything that is pending.
+    """Runs everything that is pending; with a crew of no workers, in this process.
 
     Args:
-        specs: of the pools, by group.
-        pending: runs of each group.
-        hooks: called in this process when something happens.
-        crew: without any workers, everything runs in this process.
+        specs, pending: the pools, and the runs of each.
         watch: for signals that ask to stop; by default one of its own.
 
     Raises:

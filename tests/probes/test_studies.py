@@ -10,6 +10,7 @@ import pytest
 
 import engine
 from engine.errors import InputError
+from engine.registry import Registry
 from engine.report.probe_figures import aligned
 from engine.report.probe_panels import changes_of, panels, series_names
 from engine.report.probe_series import ArmProbes
@@ -158,6 +159,23 @@ def test_what_changes_before_the_onset_is_told_with_its_lead():
     assert change.size > 1
     assert changes["dead_share"].size == 0
     assert changes_of(_planted([60.0]), np.asarray([np.nan])) == {}
+
+
+def test_a_diagnostic_says_itself_how_the_report_shows_it(tmp_path, monkeypatch):
+    """One file and one line: its panel and its words follow from its declaration."""
+    (tmp_path / "largest_probe.py").write_text(
+        "from engine.training.probes.diagnostic import Diagnostic, Panel\n"
+        "PANEL = Panel('largest weight', ('largest',), 'log', 'what', 'look for', told='whole')\n"
+        "DIAGNOSTIC = Diagnostic({'largest': 'the largest weight'}, lambda *args: None, (PANEL,))\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr("engine.report.probe_panels.DIAGNOSTICS", Registry("diagnostic", {"largest": "largest_probe"}))
+    assert [panel.title for panel in panels()] == ["largest weight"]
+    assert series_names() == {"largest": "the largest weight"}
+    found = _planted([60.0, 60.0])
+    found.values["largest"] = found.values.pop("output_spread")
+    changes = changes_of(found, np.asarray([60.0, 60.0]))
+    assert (changes["largest"].lead, changes["largest"].layer) == (40.0, "")
 
 
 def test_every_series_has_a_panel_and_a_name():

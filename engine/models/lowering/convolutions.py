@@ -72,8 +72,8 @@ def rewrite(eqn: Any, inputs: jax.Array, kernel: jax.Array, form: str) -> jax.Ar
 def products(x: jax.Array, k: jax.Array, geometry: Geometry, groups: int, arithmetic: Arithmetic) -> jax.Array:
     """Convolves as a sum of matrix products, one for each shift along all axes but the last.
 
-    The shifts along the last spatial axis are stacked as channels; with few input channels all shifts are, and there is
-    one product. Groups become a batch of products, or products of numbers where every channel is its own group.
+    The shifts along the last axis are stacked as channels; with few input channels all shifts are. Groups become a
+    batch of products, or products of numbers where every channel is its own group.
     """
     *window, channels, features = k.shape
     x = padded(x, geometry)
@@ -118,10 +118,7 @@ def _product(x: jax.Array, k: jax.Array, is_depthwise: bool, arithmetic: Arithme
 
 
 def dense(x: jax.Array, k: jax.Array, geometry: Geometry, arithmetic: Arithmetic) -> jax.Array:
-    """Convolves as one product with the matrix from every input point to every output point.
-
-    Where the window covers the image, most shifts would multiply padding.
-    """
+    """Convolves as one product from every input to every output: in a window as large as the image most shifts pad."""
     *window, channels, features = k.shape
     spatial = x.shape[1:-1]
     places = _taps(spatial, tuple(window), geometry)

@@ -30,9 +30,9 @@ def lower(fn: Callable[..., Any], form: str) -> Callable[..., Any]:
 
 
 def has_convolutions(fn: Callable[..., Any], *shapes: Any) -> bool:
-    """Tells whether a function of arrays of some shapes has convolutions whose windows overlap.
+    """Tells whether a function of arrays of some shapes has convolutions with overlapping windows.
 
-    The patches in which a transformer sees an image do not: they are one dense product.
+    Those of a transformer's patches do not overlap.
     """
     return any(map(_is_overlapping, equations(jax.make_jaxpr(fn)(*shapes))))
 

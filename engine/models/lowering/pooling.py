@@ -55,8 +55,5 @@ def _along(x: jax.Array, axis: int, window: int, extent: int, geometry: Geometry
 
 
 def _first_maximum(best: jax.Array, other: jax.Array) -> jax.Array:
-    """Returns the larger; among equal values the first takes the whole gradient, and NaN stays.
-
-    The native operation does the same, whereas `jnp.maximum` would split the gradient.
-    """
+    """Returns the larger; as natively, the first of equal values takes the whole gradient, and NaN stays."""
     return jnp.where((best >= other) | jnp.isnan(best), best, other)

@@ -52,8 +52,8 @@ def _start(subject: Subject, state: TrainState) -> jax.Array:
 def hessian_product(loss: Callable[[Any], jax.Array], params: Any) -> Product:
     """Returns the product of the Hessian at `params` with a flat vector.
 
-    Reverse over reverse, because rewritten convolutions have no forward mode. The Hessian is symmetric, so the
-    transpose of its product is the product.
+    Reverse over reverse, because rewritten convolutions have no forward mode: the transpose of the product with a
+    symmetric matrix is that product.
     """
     flat, unflat = ravel_pytree(params)
     _, product = jax.vjp(jax.grad(lambda flat: loss(unflat(flat))), flat)
@@ -61,12 +61,9 @@ def hessian_product(loss: Callable[[Any], jax.Array], params: Any) -> Product:
 
 
 class Curvature(NamedTuple):
-    """The curvature of a symmetric matrix along a direction and across it.
+    """The curvature of a symmetric matrix along a direction, and the largest and smallest Ritz value across it.
 
-    Attributes:
-        along: Rayleigh quotient of the direction.
-        top, bottom: largest and smallest Ritz value across it.
-        ahead: vector in which to begin the next time.
+    `ahead` is the vector in which to begin the next time.
     """
 
     along: jax.Array
@@ -76,7 +73,7 @@ class Curvature(NamedTuple):
 
 
 def curvature(product: Product, direction: jax.Array, start: jax.Array) -> Curvature:
-    """Returns the curvature along a direction, and the extremes of a Krylov space across it.
+    """Returns the curvature along a direction of length 1, and the extremes across it.
 
     Args:
         product: with the matrix.

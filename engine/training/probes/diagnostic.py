@@ -24,7 +24,6 @@ class Subject(NamedTuple):
 
     Attributes:
         arm: resolved; only its structure is read.
-        task: the source of examples.
         apply: from (params, model state, inputs) to outputs, as in an evaluation.
         leaf_names: of the parameters, in the order of their leaves.
         num_params: numbers in all parameters.

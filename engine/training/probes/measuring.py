@@ -32,8 +32,7 @@ class DiagnosticSet(NamedTuple):
 
     Attributes:
         start: from the state at step 0 to the first memory.
-        measure: from (memory, state, hyperparams, data, draws of at least `STEPS_AHEAD` next steps) to (memory, values
-            `[num_series]`).
+        measure: from (memory, state, hyperparams, data, draws of `STEPS_AHEAD` or more next steps) to (memory, values).
         series: what the values are.
         absent: names of the series that do not exist for this arm.
     """
@@ -45,16 +44,13 @@ class DiagnosticSet(NamedTuple):
 
 
 class DiagnosticsSpec(NamedTuple):
-    """What to make diagnostics for.
+    """What to make diagnostics for; only the structure of the arm and the shapes of the data are read.
 
     Attributes:
         names: of the diagnostics.
-        arm: resolved; only its structure is read.
-        task: the source of examples.
-        data: shapes of its arrays.
         form: of the convolutions, see `engine.models.lowering`.
         eval_every: steps that are drawn at once.
-        every: steps from one measurement to the next.
+        every: steps between measurements.
     """
 
     names: tuple[str, ...]

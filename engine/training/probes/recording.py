@@ -24,12 +24,7 @@ _PROGRAMS = ("jaxpr", "call_jaxpr", "fun_jaxpr")
 
 
 class LayerInput(NamedTuple):
-    """What enters a layer.
-
-    Attributes:
-        values: `[examples, positions, features]`.
-        is_data: whether they follow from the data without any parameter.
-    """
+    """What enters a layer, `[examples, positions, features]`, and whether no parameter affects it."""
 
     values: jax.Array
     is_data: bool
@@ -44,13 +39,7 @@ class _Traced(NamedTuple):
 
 
 class _Layer(NamedTuple):
-    """A layer in a trace.
-
-    Attributes:
-        leaf: first parameter leaf that its weights depend on.
-        feature_axes: of what enters it.
-        is_data: see `LayerInput`.
-    """
+    """A layer in a trace: the first parameter leaf of its weights, and the feature axes of what enters it."""
 
     leaf: int
     feature_axes: tuple[int, ...]
@@ -61,8 +50,7 @@ class Recording(NamedTuple):
     """A network that also returns what enters its layers.
 
     Attributes:
-        run: from (params, model state, inputs) to (outputs, what enters each layer); its convolutions are still to be
-            given their form.
+        run: from (params, model state, inputs) to (outputs, what enters each layer); its convolutions are native.
         read: from the latter to the input of each layer.
         layers: names of the layers, in order.
         data_layers: those that the data enter.

@@ -7,7 +7,7 @@ Definition: for what enters a weighted layer, a_{epf} of example e, position p a
 the standard deviation over examples against the size, on the first evaluation batch. It is the share of the
 activations' length that tells examples apart: 0 where all examples look alike at this depth (or all activations are 0),
 1 where their mean over examples is 0. The root mean square, unlike the mean, keeps it finite where the mean is near 0.
-The data enter the first layer, so its spread tells whether the inputs hold any signal at all.
+The data enter the first layer: its spread tells whether the inputs hold any signal.
 
 Source: signal propagation at depth, Schoenholz et al. 2017 (arXiv 1611.01232), whose correlation of two inputs is
 c = 1 − spread².
