@@ -16,7 +16,7 @@ def outcome_row(finished: FinishedRun, chance_loss: float, detector: DetectorSet
         finished: the run.
         chance_loss: of its task.
         detector: settings of the detector.
-        event: what is waited for, see `engine.studies.expand.SharedProgram`.
+        event: what is waited for, see `engine.studies.shared_program.SharedProgram`.
     """
     curves = finished.curves
     came_of_it = _of_break if event == Event.BREAK else _of_hit
