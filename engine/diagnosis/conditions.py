@@ -5,9 +5,8 @@ Advice is the name of an arm, or `None`.
 
 from typing import Literal
 
-from engine.diagnosis.budget import FEWEST_SEEDS
 from engine.diagnosis.evidence import FEWEST_RUNS, HARDLY_ANY_DIVERGED, NEARLY_ALL_RUNS, Evidence
-from engine.diagnosis.factors import FINE_EPSILON, HE, LEAKY_RELU, LINEAR_PROBE, ONE_BATCH, SHUFFLED_LABELS
+from engine.diagnosis.factors import HE, LEAKY_RELU, LINEAR_PROBE, ONE_BATCH, SHUFFLED_LABELS
 from engine.diagnosis.symptoms import MOST_RUNS
 from engine.statistics import proportion
 from engine.studies.diagnosis import AS_GIVEN
@@ -29,11 +28,6 @@ _STRICT_LEVEL = 0.01
 def is_too_little(evidence: Evidence) -> bool:
     """Whether runs are still to come, or there are too few for a statement about most such runs."""
     return evidence.num_missing > 0 or evidence.given.num_runs < FEWEST_RUNS
-
-
-def has_constant_inputs(evidence: Evidence) -> bool:
-    """Whether all inputs are the same, and nothing is learned from them."""
-    return bool(evidence.has_constant_inputs) and not evidence.leaves(AS_GIVEN)
 
 
 def learns_by_heart(evidence: Evidence) -> bool:
@@ -65,11 +59,6 @@ def is_normal(evidence: Evidence) -> bool:
     )
 
 
-def learns_the_wrong_thing(evidence: Evidence) -> bool:
-    """Whether most runs leave chance level without learning what carries over."""
-    return evidence.leaves(AS_GIVEN) and evidence.carries_over(AS_GIVEN) is False
-
-
 def carrying(evidence: Evidence) -> str | None:
     """Returns the change with which most runs learn what carries over, and do so best."""
     found = {
@@ -98,11 +87,6 @@ def steadier(evidence: Evidence) -> str | None:
     return next(iter(learning), None) or evidence.best() or next(iter(tame), None)
 
 
-def has_too_few_seeds(evidence: Evidence) -> bool:
-    """Whether no change could be told from chance."""
-    return evidence.given.num_runs < FEWEST_SEEDS
-
-
 def is_dead(evidence: Evidence) -> bool:
     """Whether most runs at chance have a dead layer, as a pattern that nothing else explains."""
     given, dead = evidence.given, evidence.symptoms.num_dead or 0
@@ -127,7 +111,7 @@ def _has_died_of_another_cause(evidence: Evidence) -> bool:
     is_of_start = size_of_start(evidence) is not None
     if LEAKY_RELU.name in evidence.arms:
         is_of_start = not evidence.leaves(LEAKY_RELU.name)
-    return lower_rate(evidence) is not None or (is_held_by_scale(evidence) and is_of_start)
+    return lower_rate(evidence) is not None or (evidence.relieves(HE.name) and is_of_start)
 
 
 def size_of_start(evidence: Evidence) -> Literal["small", "large"] | None:
@@ -136,16 +120,6 @@ def size_of_start(evidence: Evidence) -> Literal["small", "large"] | None:
     if spread is None or _SMALL_START <= spread <= _LARGE_START:
         return None
     return "small" if spread < _SMALL_START else "large"
-
-
-def is_held_by_scale(evidence: Evidence) -> bool:
-    """Whether a He start relieves."""
-    return evidence.relieves(HE.name)
-
-
-def is_held_by_epsilon(evidence: Evidence) -> bool:
-    """Whether a finer epsilon relieves."""
-    return evidence.relieves(FINE_EPSILON.name)
 
 
 def higher_rate(evidence: Evidence) -> str | None:

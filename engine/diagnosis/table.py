@@ -16,6 +16,7 @@ from engine.diagnosis.conditions import FEW_DIVERGED, FEWEST_DEAD, NORMAL_RUNS, 
 from engine.diagnosis.evidence import FEWEST_RUNS, Evidence
 from engine.diagnosis.factors import BATCH_NORM, FINE_EPSILON, HE, Change
 from engine.diagnosis.symptoms import MOST_RUNS
+from engine.studies.diagnosis import AS_GIVEN
 
 NORMAL = "normal for this set-up"
 SCALE = "held by the initial scale"
@@ -124,7 +125,7 @@ RULES = (
         "constant_inputs",
         NOTHING,
         "the inputs are the same for all examples, and most runs stay at chance",
-        conditions.has_constant_inputs,
+        lambda evidence: bool(evidence.has_constant_inputs) and not evidence.leaves(AS_GIVEN),
         meaning="No network can tell one example from another.",
         advice="First look at how the inputs are loaded and scaled: do they reach the network?",
     ),
@@ -181,7 +182,7 @@ RULES = (
         "only_by_heart",
         UNDECIDED,
         "most runs leave chance level, but what they learn does not carry over",
-        conditions.learns_the_wrong_thing,
+        lambda evidence: evidence.leaves(AS_GIVEN) and evidence.carries_over(AS_GIVEN) is False,
         conditions.carrying,
         meaning="The network learns its training examples by heart.",
         advice="First look at how many examples there are for a network of this size.",
@@ -190,14 +191,14 @@ RULES = (
         "too_few_seeds",
         UNDECIDED,
         f"there are fewer than {FEWEST_SEEDS} seeds: no change could be told from chance",
-        conditions.has_too_few_seeds,
+        lambda evidence: evidence.given.num_runs < FEWEST_SEEDS,
         advice=f"First give more --seeds, {FEWEST_SEEDS} or more, or leave the number to --minutes.",
     ),
     Rule(
         "epsilon",
         EPSILON,
         f"an epsilon of 1e-12 {_RELIEVES}",
-        conditions.is_held_by_epsilon,
+        lambda evidence: evidence.relieves(FINE_EPSILON.name),
         lambda evidence: FINE_EPSILON.name,
         meaning="The gradients have sunk below the optimiser's ε: it divides by √v̂ + ε, so that a gradient far below ε "
         "moves nothing, however many steps are taken.",
@@ -219,7 +220,7 @@ RULES = (
         "scale",
         SCALE,
         f"a He start {_RELIEVES}",
-        conditions.is_held_by_scale,
+        lambda evidence: evidence.relieves(HE.name),
         lambda evidence: evidence.best(lambda name: name in (HE.name, BATCH_NORM.name) and evidence.relieves(name)),
     ),
     Rule(
