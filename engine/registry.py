@@ -10,10 +10,10 @@ from engine.errors import unknown_name
 
 
 class Registry:
-    """A closed set of names, each of them one module.
+    """Holds a closed set of names, each of them one module.
 
     Args:
-        kind: what the names name, for error messages.
+        kind: what the names name, for messages.
         modules: import path of each name's module.
     """
 

@@ -4,14 +4,13 @@ import contextlib
 import dataclasses
 import os
 import signal
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from engine import store, workers
 from engine.commands.open import Results
-from engine.commands.running.network_notes import try_own_networks
+from engine.commands.running.network_notes import try_user_networks
 from engine.commands.running.options import RunOptions, default_cache_dir
 from engine.commands.running.progress import note
 from engine.commands.running.recorder import Recorder
@@ -28,7 +27,7 @@ from engine.studies.expand import ExpandedStudy, Layout, expand, spooled
 from engine.studies.study import Study
 from engine.studies.until import Until, check_goal
 from engine.user_code import as_path
-from engine.workers import devices
+from engine.workers import determinism, devices
 from engine.workers.devices import Devices
 from engine.workers.interruption import Interrupted, SignalWatch
 
@@ -53,8 +52,8 @@ def run(
         study: what to do.
         workdir: where its rows and its report go; created if missing.
         until: a question; seeds are added until it is decided, whatever number the study says.
-        options: how to run it, see `RunOptions`.
-        changes: single options by name, as in `num_workers=2`.
+        options: how to run it.
+        changes: single fields of `RunOptions` by name, as in `num_workers=2`.
 
     Returns:
         What the work directory holds now, as `engine.open` does.
@@ -74,10 +73,9 @@ def run(
         study = dataclasses.replace(study, seeds=until.max_seeds)
     available, num_workers = find_workers(options.num_workers)
     path = as_path(workdir)
-    request = _Request(study, path, available, options, until)
-    with SignalWatch() as watch, watch.deferred(), store.hold(path, note), _closed_page(request):
+    with SignalWatch() as watch, watch.deferred(), store.hold(path, note), _closed_page(path, options):
         with workers.Crew(available, num_workers, options.cache, options.checkpoint_every) as crew:
-            _train(request, crew, watch)
+            _Launch(study, path, until, options, crew, watch).train()
         watch.check()
         results = Results(workdir)
         if options.has_report:
@@ -86,12 +84,8 @@ def run(
         return results
 
 
-def _watching(options: RunOptions) -> Watching:
-    return Watching(options.live_every, options.has_tensorboard, options.wandb_runs)
-
-
 def find_workers(num_workers: int | None) -> tuple[Devices, int]:
-    """What there is to run on, and how many processes are to do it.
+    """Returns the devices of this machine, and the number of processes to run on them.
 
     Args:
         num_workers: as asked for; one per core or accelerator by default.
@@ -101,7 +95,7 @@ def find_workers(num_workers: int | None) -> tuple[Devices, int]:
     """
     num_workers = RunOptions(num_workers=num_workers).num_workers
     available = devices.find_devices()
-    for line in devices.contradictions(os.environ, available):
+    for line in determinism.contradictions(available.platform, os.environ):
         note(line)
     if num_workers == 0:
         devices.prepare_this_process(available)
@@ -114,125 +108,145 @@ def find_workers(num_workers: int | None) -> tuple[Devices, int]:
     return available, num_workers
 
 
-class _Request(NamedTuple):
-    """What is asked for, see `run`."""
-
-    study: Study
-    workdir: Path
-    devices: Devices
-    options: RunOptions
-    until: Until | None
+def _watching(options: RunOptions) -> Watching:
+    return Watching(options.live_every, options.has_tensorboard, options.wandb_runs)
 
 
 @contextlib.contextmanager
-def _closed_page(request: _Request) -> Iterator[None]:
-    """Leaves no page that goes on loading itself when nothing is to come, whatever happens."""
+def _closed_page(path: Path, options: RunOptions) -> Iterator[None]:
+    """Stops a live page from reloading itself once nothing more is to come, however the block ends."""
     try:
         yield
     finally:
-        if request.options.live_every is not None:
+        if options.live_every is not None:
             from engine.observers.live import close_page
 
             try:
-                close_page(request.workdir)
+                close_page(path)
             except StorageError as error:
                 note(f"the live page is not closed: {error}")
 
 
-def _train(request: _Request, crew: workers.Crew, watch: SignalWatch) -> None:
-    """Runs what is missing of a study."""
-    platform, options = request.devices.platform, request.options
-    recorded = store.find_existing(request.workdir)
-    identity = {} if recorded is None else recorded.document["identity"]
-    forks = identity.get("fork_step")
-    with watch.at_once():
-        plan = expand(request.study, platform, _layouts(request, identity), options.data_dir, forks, options.is_quiet)
-    _tell_of_data(plan)
-    _tell_of_diagnostics(plan)
-    events = {group.event for group in plan.programs}
-    if request.until is not None and request.until.goal == "comparison" and len(events) > 1:
-        raise InputError("until=comparison needs arms that wait for the same event")
-    tuned: dict[str, dict[str, float]] = {}
-    if options.is_tuned and recorded is None:
-        with watch.at_once():
-            plan, tuned = _tuned(plan, request)
-    with spooled(plan) as plan:
-        with watch.at_once():
-            described = document(plan, platform, devices.current_launch(request.devices))
-            store.refuse_other_study(request.workdir, described)
-            described["study"]["network_notes"] = try_own_networks(plan, request.devices, options.cache)
-        watch.check()
-        directory = store.create_or_resume(request.workdir, described, note)
+@dataclasses.dataclass(frozen=True)
+class _Launch:
+    """One call of `run`."""
+
+    study: Study
+    path: Path
+    until: Until | None
+    options: RunOptions
+    crew: workers.Crew
+    watch: SignalWatch
+
+    def train(self) -> None:
+        """Trains what is missing of the study."""
+        recorded = store.find_existing(self.path)
+        with self.watch.at_once():
+            study = self._expand({} if recorded is None else recorded.document["identity"])
+        _tell_of_data(study)
+        _tell_of_diagnostics(study)
+        tuned: dict[str, dict[str, float]] = {}
+        if self.options.is_tuned and recorded is None:
+            with self.watch.at_once():
+                study, tuned = self._tune(study)
+        with spooled(study) as study:
+            directory = self._open(study, tuned)
+            observers = make_observers(_watching(self.options), directory, note)
+            recorder = Recorder(study, directory, _open_checkpoints(directory), observers)
+            session = Session(study, directory, recorder, self.crew, self.watch, self.options.is_quiet)
+            try:
+                self._train(session, observers)
+            except InputError:
+                if recorded is None and not session.has_kept:
+                    directory.discard()
+                raise
+
+    def _expand(self, identity: Mapping[str, Any]) -> ExpandedStudy:
+        """Expands the study under the layout that was asked for, else that of its recorded identity."""
+        options, layouts = self.options, {}
+        for name in self.study.arms:
+            recorded = Layout(*(identity.get(field, {}).get(name) for field in Layout._fields))
+            form = options.form or recorded.form
+            # A width that is given has a block by the rule, or is refused as another study.
+            is_given = options.width is not None
+            layouts[name] = Layout(options.width, None, form) if is_given else recorded._replace(form=form)
+        platform, forks = self.crew.devices.platform, identity.get("fork_step")
+        study = expand(self.study, platform, layouts, options.data_dir, forks, options.is_quiet)
+        has_several_events = len({program.event for program in study.programs}) > 1
+        if self.until is not None and self.until.goal == "comparison" and has_several_events:
+            raise InputError("until=comparison needs arms that wait for the same event")
+        return study
+
+    def _tune(self, study: ExpandedStudy) -> tuple[ExpandedStudy, dict[str, dict[str, float]]]:
+        """Expands the study under what is fastest on this machine; returns also the times measured, by arm."""
+        layouts: dict[str, Layout] = {}
+        measured: dict[str, dict[str, float]] = {}
+        cache = self.options.cache
+        for program in study.programs:
+            note(f"tuning {', '.join(program.arm_names)}")
+            choice, table = workers.call(self.crew.devices, cache, tuning.tune_here, program.spec, cache)
+            milliseconds = table[f"{choice.form} {choice.width}"]
+            note(f"{choice.form}, {choice.width} lanes: {milliseconds} ms per seed and step")
+            layouts |= dict.fromkeys(program.arm_names, Layout(*choice))
+            measured |= dict.fromkeys(program.arm_names, table)
+        return expand(self.study, self.crew.devices.platform, layouts, self.options.data_dir), measured
+
+    def _open(self, study: ExpandedStudy, tuned: Mapping[str, Mapping[str, float]]) -> WorkDirectory:
+        """Creates the work directory, or opens it if it holds this study."""
+        available = self.crew.devices
+        with self.watch.at_once():
+            described = document(study, available.platform, devices.current_launch(available))
+            store.refuse_other_study(self.path, described)
+            described["study"]["network_notes"] = try_user_networks(study, available, self.options.cache)
+        self.watch.check()
+        directory = store.create_or_resume(self.path, described, note)
         directory.inspect(note)
         if tuned:
             directory.document["tuned_milliseconds"] = tuned
             directory.save_document()
-        _warn_of_another_environment(directory)
-        observers = make_observers(_watching(options), directory, note)
-        recorder = Recorder(plan, directory, _open_checkpoints(directory), observers)
-        session = Session(plan, directory, recorder, crew, watch, options.is_quiet)
-        _carry_out(session, request, directory, observers, is_new=recorded is None)
+        launches = directory.document["launches"]
+        changes = provenance.describe_differences(launches[-2], launches[-1]) if len(launches) > 1 else ""
+        if changes:
+            note(f"this launch may make other bits than the one before ({changes})")
+        return directory
+
+    def _train(self, session: Session, observers: Sequence[Observer]) -> None:
+        """Runs a session to its end, and notes how it ended."""
+        try:
+            with ended_with(observers):
+                if self.until is None:
+                    session.run(session.study.runs)
+                else:
+                    session.run_until(self.until)
+                if has_forks(self.study.design):
+                    session.run_forks()
+        except Interrupted as interrupted:
+            interrupted.stored = session.describe_stored()
+            session.end(signal.Signals(interrupted.number).name)
+            raise
+        session.end()
 
 
-def _layouts(request: _Request, identity: Mapping[str, Any]) -> dict[str, Layout]:
-    """Returns the layout of each arm: as asked for, else as the identity in `study.json` records it."""
-    layouts = {}
-    for name in request.study.arms:
-        recorded = Layout(*(identity.get(field, {}).get(name) for field in Layout._fields))
-        form = request.options.form or recorded.form
-        # A width that is given has a block by the rule, or is refused as another study.
-        is_given = request.options.width is not None
-        layouts[name] = Layout(request.options.width, None, form) if is_given else recorded._replace(form=form)
-    return layouts
-
-
-def _carry_out(
-    session: Session, request: _Request, directory: WorkDirectory, observers: Sequence[Observer], is_new: bool
-) -> None:
-    """Runs a session to its end, and notes how it ended."""
-    try:
-        with ended_with(observers):
-            _run_session(session, request)
-    except InputError:
-        if is_new and not session.has_kept:
-            directory.discard()
-        raise
-    except Interrupted as interrupted:
-        interrupted.stored = session.describe_stored()
-        session.end(signal.Signals(interrupted.number).name)
-        raise
-    session.end()
-
-
-def _run_session(session: Session, request: _Request) -> None:
-    if request.until is None:
-        session.run(session.plan.runs)
-    else:
-        session.run_until(request.until)
-    if has_forks(request.study.design):
-        session.run_forks()
-
-
-def _tell_of_diagnostics(plan: ExpandedStudy) -> None:
+def _tell_of_diagnostics(study: ExpandedStudy) -> None:
     """Says which diagnostics do not exist for some arms."""
-    for group in plan.programs:
-        for name, reason in not_measured(group.spec).items():
-            note(f"{', '.join(group.arm_names)}: no {name} is measured: {reason}")
+    for program in study.programs:
+        for name, reason in not_measured(program.spec).items():
+            note(f"{', '.join(program.arm_names)}: no {name} is measured: {reason}")
 
 
-def _tell_of_data(plan: ExpandedStudy) -> None:
-    """Says what a person should know of the data, by arm where the arms have several."""
-    by_notes: dict[tuple[str, ...], list[str]] = {}
-    for group in plan.programs:
-        lines = tuple(note.line for note in group.notes)
-        by_notes.setdefault(lines, []).extend(map(repr, group.arm_names))
-    for lines, names in by_notes.items():
+def _tell_of_data(study: ExpandedStudy) -> None:
+    """Says what a person should know about the data, by arm if it differs between arms."""
+    by_lines: dict[tuple[str, ...], list[str]] = {}
+    for program in study.programs:
+        lines = tuple(one.line for one in program.notes)
+        by_lines.setdefault(lines, []).extend(map(repr, program.arm_names))
+    for lines, names in by_lines.items():
         for line in lines:
-            note(line if len(by_notes) == 1 else f"data of {', '.join(names)}: {line}")
+            note(line if len(by_lines) == 1 else f"data of {', '.join(names)}: {line}")
 
 
 def _open_checkpoints(directory: WorkDirectory) -> CheckpointFolder:
-    """Runs that were under way, of those that could have been begun here and now."""
+    """The unfinished runs that were begun in this environment."""
 
     def set_aside(path: Path, reason: str) -> None:
         note(f"checkpoint/{path.name}: {reason}; its runs start again")
@@ -243,30 +257,3 @@ def _open_checkpoints(directory: WorkDirectory) -> CheckpointFolder:
     folder = CheckpointFolder(directory.path / "checkpoint", origin)
     folder.open(set_aside, note)
     return folder
-
-
-def _tuned(plan: ExpandedStudy, request: _Request) -> tuple[ExpandedStudy, dict[str, dict[str, float]]]:
-    """The plan with what is fastest on this machine, and what was measured by arm."""
-    layouts, measured = {}, {}
-    cache = request.options.cache
-    for group in plan.programs:
-        print(f"tuning {', '.join(group.arm_names)}", file=sys.stderr)
-        choice, table = workers.call(request.devices, cache, tuning.tune_here, group.spec, cache)
-        print(
-            f"  {choice.form}, {choice.width} lanes: {table[f'{choice.form} {choice.width}']} ms per seed and step",
-            file=sys.stderr,
-        )
-        for name in group.arm_names:
-            layouts[name] = Layout(*choice)
-            measured[name] = table
-    return expand(request.study, request.devices.platform, layouts, request.options.data_dir), measured
-
-
-def _warn_of_another_environment(directory: WorkDirectory) -> None:
-    """Says in a line when rows of this study were made in another environment."""
-    launches = directory.document["launches"]
-    if len(launches) < 2:
-        return
-    words = provenance.describe_differences(launches[-2], launches[-1])
-    if words:
-        note(f"this launch may make other bits than the one before ({words})")

@@ -153,7 +153,7 @@ def _cost_here(study: Study, data_dir: str | None, cache_dir: str) -> Cost:
     concrete = expand(study, available.platform, data_dir=data_dir)
     seconds = steps = 0.0
     for group in concrete.programs:
-        per_step = workers.call(available, cache_dir, tuning.seconds_per_step, group.spec, memory_limit(1))
+        per_step = workers.call(available, cache_dir, tuning.step_cost, group.spec, memory_limit(1)).seconds_per_step
         for name in group.arm_names:
             seconds += per_step * concrete.horizons[name]
             steps += concrete.horizons[name]

@@ -13,10 +13,9 @@ import pyarrow as pa
 from engine import store, workers
 from engine.arms.options import check_fields, option
 from engine.commands.run import default_cache_dir, find_workers
-from engine.commands.running.progress import Progress
+from engine.commands.running.progress import ProgressBar
 from engine.errors import InputError, WorkerFailedError, one_line
 from engine.lanes.runs import Run, run_key
-from engine.lanes.to_row import outcome_row
 from engine.store import WorkDirectory, provenance
 from engine.store.study_json import identity_differences, identity_of, plan_of
 from engine.studies.expand import ExpandedStudy
@@ -122,7 +121,7 @@ def verify(workdir: _Place, options: VerifyOptions | None = None, **changes: Any
     cache = str(options.cache_dir or default_cache_dir())
     crew = workers.Crew(devices, min(num_workers, len(sample.runs)), cache, checkpoint_every=math.inf)
     num_steps = sum(run.horizon for run in sample.runs)
-    with crew, Progress(len(sample.runs), num_steps, not options.is_quiet) as progress:
+    with crew, ProgressBar(len(sample.runs), num_steps, not options.is_quiet) as progress:
         recheck = _Recheck(plan, stored_rows(directory, {run_key(run) for run in sample.runs}), progress)
         agreements = recheck.run(sample.runs, crew)
     identity = identity_of(plan, devices.platform)
@@ -188,10 +187,9 @@ class _Recheck:
     """
 
     def __init__(
-        self, plan: ExpandedStudy, stored: Mapping[tuple[Any, ...], Sequence[pa.Table]], progress: Progress
+        self, plan: ExpandedStudy, stored: Mapping[tuple[Any, ...], Sequence[pa.Table]], progress: ProgressBar
     ) -> None:
         self._plan, self._stored, self._progress = plan, stored, progress
-        self._group = plan.program_of
         self._agreements: dict[tuple[Any, ...], Agreement] = {}
         self.fallbacks: list[str] = []
 
@@ -204,7 +202,10 @@ class _Recheck:
         specs = [group.spec for group in self._plan.programs]
         progress = self._progress
         hooks = workers.Hooks(
-            on_delivery=self._take, on_fallback=self._fall_back, on_loss=progress.repeat, notify=progress.note
+            on_delivery=self._take,
+            on_fallback=self._fall_back,
+            on_loss=lambda steps: progress.extend(0, steps),
+            notify=progress.note,
         )
         workers.run_all(specs, self._plan.by_program(runs), hooks, crew)
         lost = [run for run in runs if run_key(run) not in self._agreements]
@@ -216,14 +217,13 @@ class _Recheck:
 
     def _take(self, delivery: workers.Delivery) -> None:
         statuses, num_skipped = [], 0
-        for finished in delivery.finished:
-            run, group = finished.run, self._group[finished.run.arm_name]
-            row = outcome_row(finished, group.chance_loss, self._plan.study.detector, group.event)
+        for completed in delivery.completed:
+            run, row = completed
             found = [compare_rows(run, one, row) for one in self._stored[run_key(run)]]
             # A run that is stored twice is as wrong as the worse copy.
             self._agreements[run_key(run)] = min(found, key=lambda one: one.is_identical)
             statuses.append(row["status"])
-            num_skipped += run.horizon - finished.batch_loss.size
+            num_skipped += run.horizon - completed.num_steps
         self._progress.update(delivery.seed_steps, statuses, num_skipped)
 
     def _fall_back(self, group: int, reason: str) -> None:

@@ -1,6 +1,6 @@
 """Networks. A model is one module with `OPTIONS` and `build`, and one line in `MODELS`.
 
-A user's own is named by a reference, see `engine.user_code`.
+The user's model is named by a reference, see `engine.user_code`.
 """
 
 from engine import user_code
@@ -25,7 +25,7 @@ __all__ = [
 
 
 def source_fingerprint(arm: Arm) -> str:
-    """SHA-256 of the sources of the arm's model, which are part of a study's identity."""
+    """Returns the SHA-256 of the sources of the arm's model, which are part of a study's identity."""
     if is_reference(arm.model):
         return user_code.fingerprint(arm.model, "model")
     return fingerprint_sources(MODELS.load(arm.model), layers, initial, SCHEMES.load(arm.init or "normal"))

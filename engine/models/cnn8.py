@@ -36,7 +36,7 @@ OPTIONS = (
 
 
 class CNN8(nn.Module):
-    """3×3 convolutions with padding, 2×2 max pooling after some of them, then dense layers."""
+    """Applies 3×3 convolutions with padding, 2×2 max pooling after some of them, then dense layers."""
 
     conv_widths: tuple[int, ...]
     pool_after: tuple[int, ...]
@@ -48,7 +48,7 @@ class CNN8(nn.Module):
 
     @nn.compact
     def __call__(self, inputs: jax.Array, use_running_average: bool, is_deterministic: bool) -> jax.Array:
-        """From images `[batch, height, width, channels]` to `[batch, num_outputs]`."""
+        """Maps images `[batch, height, width, channels]` to `[batch, num_outputs]`."""
         hidden = inputs
         for layer, width in enumerate(self.conv_widths, start=1):
             hidden = nn.Conv(width, (3, 3))(hidden)
@@ -60,7 +60,7 @@ class CNN8(nn.Module):
 
 
 def build(arm: Arm, num_outputs: int) -> nn.Module:
-    """The module of a resolved arm.
+    """Builds the module of a resolved arm.
 
     Raises:
         InputError: pooling is asked for after a convolution that does not exist.

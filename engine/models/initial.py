@@ -28,7 +28,7 @@ def _leaves(shapes: Any) -> list[tuple[tuple[str, ...], tuple[int, ...]]]:
 
 
 def key_name(key: Any) -> str:
-    """Name of one step on the way to a leaf: a key, an attribute or a position."""
+    """Returns the name of one step on the way to a leaf: a key, an attribute or a position."""
     for attribute in ("key", "name", "idx"):
         if hasattr(key, attribute):
             return str(getattr(key, attribute))
@@ -36,33 +36,26 @@ def key_name(key: Any) -> str:
 
 
 def leaf_names(shapes: Any) -> list[str]:
-    """Of every leaf, its path with slashes."""
+    """Returns the path of every leaf, with slashes."""
     return ["/".join(path) for path, _ in _leaves(shapes)]
 
 
 def written_starts(init: Callable[[jax.Array, jax.Array], tuple[Any, Any]], inputs: Any) -> Any:
-    """The parameters as a network starts by itself with two seeds, leaves `[2, …]`.
-
-    Args:
-        init: from (key, inputs) to (params, model state).
-        inputs: of the network, `[batch, …]`.
-    """
+    """Returns the parameters that a network starts from by itself with two seeds, leaves `[2, …]`."""
     keys = jax.random.split(jax.random.key(0, impl="threefry2x32"), 2)
     return jax.jit(jax.vmap(lambda key: init(key, inputs)[0]))(keys)
 
 
 def kept_values(shapes: Any, written: Any = None) -> tuple[float | None, ...]:
-    """What each leaf starts at under every scheme, or `None` where the scheme decides.
+    """Returns what each leaf starts at under every scheme, or `None` where the scheme decides.
 
-    The scale of a normalisation layer (a leaf called `scale`) starts at 1 and its bias at 0: what
-    else of its length its module owns, where that has vectors alone. Where a network's own start is
-    known, so does every leaf at its own value that is one number other than 0 there (a temperature,
-    say), and the scale of a normalisation layer.
+    The scale of a normalisation layer (a leaf called `scale`) starts at 1 and its bias at 0: the other vectors of its
+    length in a module that has vectors alone. Where the network's own start is known, leaves that are one number other
+    than 0 there (a temperature, say) keep it, and so does the scale of a normalisation layer.
 
     Args:
         shapes: the parameter tree, of arrays or `ShapeDtypeStruct`.
-        written: the parameters as the network starts by itself, where these are known, from
-            `written_starts`: what differs from seed to seed is drawn, even a single number.
+        written: the parameters from `written_starts`, where they are known: what differs between seeds is drawn.
     """
     paths = [path for path, _ in _leaves(shapes)]
     if written is None:
@@ -91,13 +84,12 @@ def kept_values(shapes: Any, written: Any = None) -> tuple[float | None, ...]:
 def leaf_laws(
     shapes: Any, scheme: str, options: Mapping[str, Any], kept: tuple[float | None, ...] | None = None
 ) -> np.ndarray:
-    """The mean and the standard deviation of every leaf, shape `[num_leaves, 2]`, float32.
+    """Returns the mean and the standard deviation of every leaf, `[num_leaves, 2]`, float32; zeros for what is kept.
 
     Args:
         shapes: the parameter tree, of arrays or `ShapeDtypeStruct`.
-        scheme: one of `SCHEMES`.
         options: that the scheme owns, by name.
-        kept: from `kept_values`; by the names of the leaves by default. What is kept gets zeros.
+        kept: from `kept_values`; by the names of the leaves by default.
     """
     law = SCHEMES.load(scheme).law
     kept = kept_values(shapes) if kept is None else kept
@@ -117,7 +109,7 @@ def leaf_laws(
 
 
 def _fans(path: tuple[str, ...], shape: tuple[int, ...]) -> tuple[int, int]:
-    """Inputs and outputs of a weight: its last two axes, times the positions of a convolution."""
+    """Returns inputs and outputs of a weight: its last two axes, times the positions of a convolution."""
     if len(shape) == 3 and any(name in _PROJECTIONS for name in path[-2:-1]):
         return shape[0], shape[1] * shape[2]
     receptive = math.prod(shape[:-2])
@@ -125,13 +117,12 @@ def _fans(path: tuple[str, ...], shape: tuple[int, ...]) -> tuple[int, int]:
 
 
 def draw_params(key: jax.Array, shapes: Any, laws: jax.Array, kept: tuple[float | None, ...] | None = None) -> Any:
-    """A parameter tree: every leaf normal with its own mean and deviation, or what is kept.
+    """Draws a parameter tree: every leaf normal with its own mean and deviation, or what is kept.
 
     Args:
         key: of the run's `init` stream.
         shapes: the parameter tree, of `ShapeDtypeStruct`.
-        laws: from `leaf_laws`, shape `[num_leaves, 2]`; may be traced.
-        kept: from `kept_values`, as for `leaf_laws`.
+        laws: from `leaf_laws`; may be traced.
     """
     kept = kept_values(shapes) if kept is None else kept
     leaves, tree = jax.tree.flatten(shapes)

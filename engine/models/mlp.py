@@ -9,7 +9,7 @@ OPTIONS = DENSE_OPTIONS
 
 
 def build(arm: Arm, num_outputs: int) -> nn.Module:
-    """The module of a resolved arm."""
+    """Builds the module of a resolved arm."""
     return DenseStack(
         widths=arm.dense_widths,
         num_outputs=num_outputs,

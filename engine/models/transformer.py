@@ -35,14 +35,11 @@ OPTIONS = (
 
 
 class Transformer(nn.Module):
-    """One block, of which only one position is computed, because only one is read.
+    """Computes one block at the one position that is read.
 
     Attributes:
         embedding_width: numbers at each position, a multiple of `attention_heads`.
-        attention_heads: which share them evenly.
         widths: units of the hidden dense layers.
-        num_outputs: units of the output layer.
-        activation: a name of `ACTIVATIONS`.
     """
 
     embedding_width: int
@@ -53,7 +50,7 @@ class Transformer(nn.Module):
 
     @nn.compact
     def __call__(self, inputs: jax.Array, use_running_average: bool, is_deterministic: bool) -> jax.Array:
-        """From `[batch, positions, …]` to `[batch, num_outputs]`."""
+        """Maps inputs `[batch, positions, …]` to `[batch, num_outputs]`."""
         batch, positions = inputs.shape[:2]
         contents = jnp.pad(inputs.reshape(batch, positions, -1), ((0, 0), (0, 1), (0, 0)))
         places = jnp.broadcast_to(jnp.eye(positions + 1), (batch, positions + 1, positions + 1))
@@ -71,7 +68,7 @@ class Transformer(nn.Module):
 
 
 def build(arm: Arm, num_outputs: int) -> nn.Module:
-    """The module of a resolved arm.
+    """Builds the module of a resolved arm.
 
     Raises:
         InputError: the heads cannot share the width evenly.

@@ -16,9 +16,8 @@ from engine.arms import arm as config
 from engine.arms.arm import Arm
 from engine.errors import InputError, StorageError, unknown_name
 from engine.lanes.host_batches import spool
-from engine.lanes.lane import PoolSpec
-from engine.lanes.pool import block_of, default_width
 from engine.lanes.runs import Run
+from engine.lanes.spec import PoolSpec, block_of, default_width
 from engine.models.initial import AS_WRITTEN
 from engine.models.lowering import FORMS, default_form, has_convolutions
 from engine.outcomes.event import Event

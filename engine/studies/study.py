@@ -148,7 +148,7 @@ class Study:
             raise InputError(f"fix_init and fix_order have no effect with design={self.design}")
 
     def has_diagnostics(self, arm_names: Sequence[str]) -> bool:
-        """Whether arms of one structure have diagnostics: of a diagnosis those of the given one."""
+        """Tells whether arms of one structure have diagnostics: in a diagnosis only the given one has."""
         kinds = None if self.diagnosis is None else self.diagnosis.kinds
         return bool(self.diagnostics) and (kinds is None or any(kinds[name] == "given" for name in arm_names))
 
@@ -164,11 +164,11 @@ class Study:
 
     @property
     def fork_steps_by_arm(self) -> dict[str, int | None]:
-        """Where the runs of each arm are forked, as given; `None` for the default."""
+        """Step at which the runs of each arm are forked, as given; `None` for the default."""
         return self._by_arm("fork_step")
 
     def _by_arm(self, name: str) -> dict[str, Any]:
-        """A number that is given once, or by arm."""
+        """Spreads a number that is given once, or by arm."""
         value = getattr(self, name)
         if not isinstance(value, Mapping):
             return dict.fromkeys(self.arms, value)
@@ -179,7 +179,7 @@ class Study:
 
 
 def check_whole(name: str, value: Any, least: int, most: int = random_streams.MAX_SEED) -> None:
-    """Checks a number that is left out or whole and within bounds.
+    """Checks a number that is left out, or whole and within bounds.
 
     Raises:
         InputError: it is neither.
@@ -194,7 +194,7 @@ OPTIONS = declared_in(Study)
 
 
 def with_fields(study: Study, values: Mapping[str, Any]) -> Study:
-    """The study with the same values set in every arm.
+    """Sets the same values in every arm of a study.
 
     Raises:
         InputError: a field does not exist, or a value is not usable.
@@ -205,14 +205,12 @@ def with_fields(study: Study, values: Mapping[str, Any]) -> Study:
 
 
 def with_sweep(study: Study, axes: Mapping[str, list[Any]]) -> Study:
-    """The study with every arm replaced by the grid of all combinations of values.
+    """Replaces every arm of a study by the grid of all combinations of some values.
 
     The first combination of the baseline becomes the new baseline.
 
     Args:
-        study: the study.
-        axes: values by field, or by `model_arg.` and the name of an argument of one's own network,
-            as text.
+        axes: values by field, or as text by `model_arg.` and the name of an argument of the user's model.
 
     Raises:
         InputError: a field does not exist, or a value is not usable or appears twice.

@@ -2,7 +2,7 @@
 
 from engine.arms.arm import Arm
 from engine.registry import fingerprint_sources
-from engine.tasks import augmentation, classification, fresh, passes, regression, splitting
+from engine.tasks import augmentation, fresh, passes, splitting
 from engine.tasks.choosing import choose_source, source_of
 from engine.tasks.reading import Note, Reading
 from engine.tasks.registry import TASKS
@@ -26,9 +26,9 @@ __all__ = [
 
 
 def source_fingerprint(arm: Arm) -> str:
-    """SHA-256 of the sources of the arm's task, which are part of a study's identity.
+    """Returns the SHA-256 of the sources of the arm's task, which are part of a study's identity.
 
-    How data are read is not among them: what comes of that has a fingerprint of its own.
+    The code that reads data is not among them: the data have a fingerprint of their own.
     """
-    used = [TASKS.load(arm.dataset), splitting, passes, classification, regression, fresh]
+    used = [TASKS.load(arm.dataset), splitting, passes, fresh]
     return fingerprint_sources(*used, *([augmentation] if arm.augment not in (None, "none") else []))

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from engine.lanes.runs import who
+from engine.lanes.runs import seed_columns
 from engine.report.summary import jsonable
 from engine.studies.designs import is_repetition
 from engine.verification.agreement import Agreement
@@ -148,7 +148,7 @@ def _run_document(found: Agreement) -> Any:
     names = ("differing", "loss_from", "batches_from", "close_until", "last_step", "most_apart")
     status = [found.stored["status"], found.again["status"]]
     values = jsonable({name: getattr(found, name) for name in names})
-    return {**who(found.run), "is_identical": found.is_identical, **values, "status": status}
+    return {**seed_columns(found.run), "is_identical": found.is_identical, **values, "status": status}
 
 
 def _outcome_document(found: OutcomeAgreement) -> dict[str, Any]:

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from engine.lanes.runs import Run, who
+from engine.lanes.runs import Run, seed_columns
 from engine.report.phrases import joined, percent
 from engine.statistics import Estimate, most_unseen
 from engine.studies.designs import run_name
@@ -24,7 +24,7 @@ def describe_run(found: Agreement) -> str:
 
 
 def _name(run: Run) -> str:
-    return f"{run.arm_name} {run_name(who(run))}"
+    return f"{run.arm_name} {run_name(seed_columns(run))}"
 
 
 def _describe_curves(found: Agreement) -> str:

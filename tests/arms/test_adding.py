@@ -34,7 +34,7 @@ def build(arm, num_outputs):
 """`added`: the sign of the first of some numbers."""
 import numpy as np
 from engine.arms.options import Option
-from engine.tasks.classification import classification_task
+from engine.tasks.passes import classification_task
 from engine.tasks.splitting import split_arrays
 
 OPTIONS = (Option("num_columns", int, 4, "numbers in an input", minimum=1, maximum=99),)

@@ -10,8 +10,8 @@ import pytest
 
 from engine import Arm, InputError
 from engine.commands.run import run
-from engine.commands.running.network_notes import in_words
-from engine.lanes.lane import PoolSpec
+from engine.commands.running.network_notes import describe_faults
+from engine.lanes.spec import PoolSpec
 from engine.lanes.try_model import FirstBatch, largest_spread, try_network
 from engine.models import check_fit, make_model
 from engine.models.building import canonical_args, parse_args
@@ -242,7 +242,7 @@ def test_what_speaks_against_a_network_is_kept_with_the_study(tmp_path, data_dir
 )
 def test_what_a_batch_shows_is_said_in_words(changes, words):
     found = FirstBatch(2.3, False, 1.0, 1.0, [], [])
-    lines = in_words(found._replace(**changes))
+    lines = describe_faults(found._replace(**changes))
     assert len(lines) == bool(words)
     assert all(word in line for line in lines for word in words)
 

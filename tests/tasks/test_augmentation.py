@@ -14,7 +14,7 @@ from engine.studies.study import resolve_arm
 from engine.tasks import build_task, load_data, random_streams, source_fingerprint
 from engine.tasks.augmentation import make_augmentation
 from engine.training.optimization import hyperparams
-from engine.training.trainer import Keys, make_trainer
+from engine.training.trainer import Keys, Trainer
 from tests.conftest import drain, runs_of, small_arm, small_study
 
 KEY = random_streams.stream(0, "noise", 0)
@@ -167,7 +167,7 @@ def test_dropout_keeps_its_bits_beside_augmentation():
     for augment in ("none", "crop_flip"):
         arm = resolve_arm(small_arm(augment=augment, dropout=0.5, batch_size=32))
         task = build_task(arm, constant)
-        trainer = make_trainer(arm, task, make_model(arm, 10), "native")
+        trainer = Trainer(arm, task, make_model(arm, 10), "native")
         keys = Keys(*(random_streams.stream(0, role, 0) for role in Keys._fields))
         laws = leaf_laws(trainer.param_shapes, "he", {})
         state = trainer.init(keys, laws, hyperparams(arm), constant)

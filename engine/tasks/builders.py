@@ -1,4 +1,4 @@
-"""The tensorflow-datasets builders of data sets that come as archives, without TensorFlow."""
+"""The tensorflow-datasets builders of the built-in images; they work without TensorFlow."""
 
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -14,26 +14,19 @@ Parts = Mapping[str, tuple[np.ndarray, np.ndarray]]
 
 
 class _Images(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type: ignore[call-arg]
-    """Images with their position in the original files as `id`.
-
-    Attributes:
-        shape: of an image.
-        num_classes: of the labels.
-        parts: images and labels by split, to be prepared.
-        on_example: is called for each.
-    """
+    """Images with their position in the original files as `id`; `parts` are prepared, `on_example` called for each."""
 
     VERSION = tfds.core.Version("1.0.0")
-    shape: ClassVar[tuple[int, int, int]]
-    num_classes: ClassVar[int]
+    shape: ClassVar[tuple[int, ...]]
+    num_classes: ClassVar[int] = 10
+    encoding: ClassVar[str] = "bytes"
     parts: Parts
     on_example: Callable[[], object]
 
     def _info(self) -> tfds.core.DatasetInfo:
-        pixels = tfds.features.Tensor(shape=self.shape, dtype=np.uint8, encoding="bytes")
         features = {
             "id": tfds.features.Scalar(np.int64),
-            "image": pixels,
+            "image": tfds.features.Tensor(shape=self.shape, dtype=np.uint8, encoding=self.encoding),
             "label": tfds.features.ClassLabel(num_classes=self.num_classes),
         }
         return self.dataset_info_from_configs(
@@ -46,25 +39,31 @@ class _Images(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type:
     def _generate_examples(self, images: np.ndarray, labels: np.ndarray) -> Iterator[tuple[int, dict[str, Any]]]:
         for i, (image, label) in enumerate(zip(images, labels, strict=True)):
             self.on_example()
-            yield i, {"id": i, "image": np.ascontiguousarray(image), "label": int(label)}
+            yield i, {"id": i, "image": np.reshape(image, self.shape), "label": int(label)}
+
+
+class PlateauDigits(_Images):
+    """The handwritten digits of scikit-learn."""
+
+    shape, encoding = (8, 8), "none"
 
 
 class PlateauMnist(_Images):
     """The handwritten digits of MNIST."""
 
-    shape, num_classes = (28, 28, 1), 10
+    shape = (28, 28, 1)
 
 
 class PlateauFashionMnist(_Images):
     """Pieces of clothing, in the format of MNIST."""
 
-    shape, num_classes = (28, 28, 1), 10
+    shape = (28, 28, 1)
 
 
 class PlateauCifar10(_Images):
     """Photographs of ten kinds of things."""
 
-    shape, num_classes = (32, 32, 3), 10
+    shape = (32, 32, 3)
 
 
 class PlateauCifar100(_Images):
@@ -74,6 +73,7 @@ class PlateauCifar100(_Images):
 
 
 _BUILDERS = {
+    "digits": PlateauDigits,
     "mnist": PlateauMnist,
     "fashion_mnist": PlateauFashionMnist,
     "cifar10": PlateauCifar10,
@@ -82,16 +82,10 @@ _BUILDERS = {
 
 
 def prepare(dataset: str, read: Callable[[], Parts], data_dir: str | None, reading: Reading) -> Path:
-    """The directory of a prepared data set, prepared on first use.
-
-    Args:
-        dataset: name of it.
-        read: reads its archives, where it is not prepared yet.
-        data_dir: root of the prepared data sets; `None` for tensorflow-datasets' own.
-        reading: draws the bar.
+    """Prepares a data set on first use, from the original files that `read` reads, and returns its directory.
 
     Raises:
-        InputError: the archives cannot be had, or the directory cannot be written.
+        InputError: the original files cannot be had, or the directory cannot be written.
     """
     where = prepared_root(data_dir)
     with preparing(where, dataset, f"plateau_{dataset}"):

@@ -16,7 +16,7 @@ from engine.tasks import build_task, load_data, random_streams
 from engine.training.optimization import hyperparams
 from engine.training.probes import DIAGNOSTICS, check_names
 from engine.training.probes.measuring import DiagnosticsSpec, make_diagnostic_set, obstacles
-from engine.training.trainer import Keys, make_trainer
+from engine.training.trainer import Keys, Trainer
 from tests.conftest import drain, runs_of, small_arm
 
 ALL = check_names(("all",))
@@ -39,7 +39,7 @@ def _made(arm: Arm, data_dir: str, names: tuple[str, ...] = ALL):
     arm = resolve_arm(arm)
     data = load_data(arm, 0, data_dir)
     task = build_task(arm, data)
-    trainer = make_trainer(arm, task, make_model(arm, task.num_outputs), "direct")
+    trainer = Trainer(arm, task, make_model(arm, task.num_outputs), "direct")
     shapes = jax.eval_shape(lambda data: data, data)
     return arm, data, trainer, DiagnosticsSpec(names, arm, task, shapes, "direct", 4, 8)
 
@@ -141,7 +141,7 @@ def test_nothing_is_left_of_diagnostics_that_are_off(make_pool):
     pool.fill(runs_of(small_arm(), [0, 1], horizon=88))
     pool.advance()
     chunk = pool.harvest()
-    assert chunk.diagnostics is None
+    assert chunk.result.diagnostics is None
     assert pool._lanes.memory is None
     assert pool._shapes.diagnostics is None
 

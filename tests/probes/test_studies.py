@@ -10,8 +10,9 @@ import pytest
 
 import engine
 from engine.errors import InputError
+from engine.registry import Registry
 from engine.report.probe_figures import aligned
-from engine.report.probe_panels import PANELS, changes_of
+from engine.report.probe_panels import changes_of, panels, series_names
 from engine.report.probe_series import ArmProbes
 from engine.store import ROW_SCHEMA, open_existing
 from engine.store.files import DamagedError
@@ -160,9 +161,23 @@ def test_what_changes_before_the_onset_is_told_with_its_lead():
     assert changes_of(_planted([60.0]), np.asarray([np.nan])) == {}
 
 
-def test_every_series_has_a_panel_and_a_name():
-    from engine.report.probe_panels import NAMES
-    from engine.training.probes import DIAGNOSTICS
+def test_a_diagnostic_says_itself_how_the_report_shows_it(tmp_path, monkeypatch):
+    """One file and one line: its panel and its words follow from its declaration."""
+    (tmp_path / "largest_probe.py").write_text(
+        "from engine.training.probes.diagnostic import Diagnostic, Panel\n"
+        "PANEL = Panel('largest weight', ('largest',), 'log', 'what', 'look for', told='whole')\n"
+        "DIAGNOSTIC = Diagnostic({'largest': 'the largest weight'}, lambda *args: None, (PANEL,))\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr("engine.report.probe_panels.DIAGNOSTICS", Registry("diagnostic", {"largest": "largest_probe"}))
+    assert [panel.title for panel in panels()] == ["largest weight"]
+    assert series_names() == {"largest": "the largest weight"}
+    found = _planted([60.0, 60.0])
+    found.values["largest"] = found.values.pop("output_spread")
+    changes = changes_of(found, np.asarray([60.0, 60.0]))
+    assert (changes["largest"].lead, changes["largest"].layer) == (40.0, "")
 
-    series = {s for n in DIAGNOSTICS for s in DIAGNOSTICS.load(n).DIAGNOSTIC.series}
-    assert {s for panel in PANELS for s in panel.series} == series == NAMES.keys()
+
+def test_every_series_has_a_panel_and_a_name():
+    assert {series for panel in panels() for series in panel.series} == series_names().keys()
+    assert all(panel.dashed in (None, *panel.series) for panel in panels())
