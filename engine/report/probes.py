@@ -13,8 +13,7 @@ from engine.report.probe_series import ArmProbes, find_arm_probes
 from engine.report.sections import Drawing, Section, SectionTable
 from engine.report.summary import Summary
 from engine.store import WorkDirectory
-from engine.studies.diagnosis_kinds import AS_GIVEN
-from engine.studies.diagnosis_record import read_record
+from engine.studies.diagnosis import AS_GIVEN, read_record
 from engine.training.probes.registry import WHOLE
 
 # Each arm has a page of panels; more arms are in the files.

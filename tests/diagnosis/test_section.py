@@ -9,8 +9,8 @@ import pytest
 
 from benchmarks.stored import make_document
 from engine import store
-from engine.diagnosis import section, table, words
-from engine.diagnosis.dead_units import read_signs
+from engine.diagnosis import section, table
+from engine.diagnosis.symptoms import read_symptoms
 from engine.report import probes
 from engine.report.sections import Section
 from engine.report.summary import summarise
@@ -178,9 +178,9 @@ def test_units_are_dead_where_no_gradient_passes(make_study):
     for row in rows[8:]:
         row.update(_seen([1.0, 1.0], [1e-9, 1e-9], 4e-3))
     directory = make_study({"as_given": rows})
-    signs = read_signs(directory, summarise(directory).runs["as_given"])
-    assert (signs.num_dead, signs.num_born_dead, signs.below_epsilon) == (8, 5, None)
-    assert signs.output_spread == pytest.approx(2e-3)
+    symptoms = read_symptoms(directory, summarise(directory).runs["as_given"])
+    assert (symptoms.num_dead, symptoms.num_born_dead, symptoms.below_epsilon) == (8, 5, None)
+    assert symptoms.output_spread == pytest.approx(2e-3)
     part = _part(directory)
     assert part.document["verdict"] == table.DEAD
     assert part.points["What was seen inside the runs as given"][-1] == (
@@ -198,8 +198,8 @@ def test_the_share_below_epsilon_is_that_of_the_plateau(make_study):
         row["diagnostics"] = [{"name": "below_epsilon", "layer": None, "values": shares}]
         row["onset_step"] = 300.0 if row["seed"] < 8 else 40.0
     directory = make_study({"as_given": late + early})
-    signs = read_signs(directory, summarise(directory).runs["as_given"])
-    assert signs.below_epsilon == pytest.approx(0.85)
+    symptoms = read_symptoms(directory, summarise(directory).runs["as_given"])
+    assert symptoms.below_epsilon == pytest.approx(0.85)
     seen = _part(directory).points["What was seen inside the runs as given"]
     assert any("On the plateau √v̂ is below ε in 85 %" in line for line in seen)
 
@@ -270,10 +270,3 @@ def test_where_no_run_leaves_nothing_was_measured(make_study):
     assert rows["words of learning_rate=×3"] == ["neither left", "–"]
     assert rows["words of as_given"] == ["–", "–"]
     assert rows["words of init=he"][1].startswith("p = ")
-
-
-def test_words_belong_to_rows_of_the_table():
-    keys = {rule.key for rule in table.RULES}
-    assert words._MEANINGS.keys() <= keys
-    assert words._BY_HAND.keys() <= keys
-    assert words._WAITS.keys() == {table.EPSILON, table.SCALE}
