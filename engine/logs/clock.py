@@ -54,11 +54,7 @@ def find_clock(
 
 
 def _whole(table: LogTable, name: str, numbers: Numbers) -> np.ndarray:
-    """Returns a column as whole numbers from 0 on; 0 where nothing is given.
-
-    Raises:
-        InputError: a number is not whole, or out of range.
-    """
+    """Returns a column as whole numbers from 0 on; 0 where nothing is given."""
     values = np.where(numbers.is_given, numbers.values, 0.0)
     rounded = np.round(values)
     with np.errstate(invalid="ignore"):

@@ -96,12 +96,8 @@ def _parse(
     """Returns the table, and whether an incomplete last line was left out.
 
     Args:
-        content: in UTF-8.
         num_skipped: lines before the first row.
         signs: between the cells, and in numbers.
-
-    Raises:
-        InputError: a row has too many or too few cells.
     """
     from pyarrow import csv as arrow_csv
 

@@ -96,10 +96,8 @@ def _expand(words: str) -> list[tuple[Path, bool]]:
     if not matches:
         near = "" if path.parent.is_dir() else f": there is no folder {str(path.parent)!r}"
         raise InputError(f"--curves={words}: no such file, folder or pattern{near}")
-    found: list[tuple[Path, bool]] = []
-    for match in map(Path, matches):
-        found += [(file, False) for file in _inside(match)] if match.is_dir() else [(match, True)]
-    return found
+    folders = {match: _inside(Path(match)) for match in matches if os.path.isdir(match)}
+    return [(f, m not in folders) for m in matches for f in folders.get(m, [Path(m)])]
 
 
 def _natural_key(name: str) -> list[tuple[int, str]]:
@@ -148,12 +146,8 @@ def read_content(path: Path) -> bytes:
     """
     try:
         content = read_bounded(path, MAX_BYTES)
-    except FileNotFoundError:
-        raise InputError(f"{path}: there is no such file") from None
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}") from error
-    except DamagedError as error:
-        raise InputError(f"cannot read {path}: {error}") from None
+    except (OSError, DamagedError) as error:
+        raise InputError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from None
     except MemoryError:
         raise InputError(f"{path} does not fit into memory") from None
     return _unpacked(path, content) if content.startswith(_GZIP) else content

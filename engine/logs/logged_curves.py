@@ -43,13 +43,7 @@ class LoggedCurve(NamedTuple):
 
 
 class TableCurves(NamedTuple):
-    """The curves of one table.
-
-    Attributes:
-        curves: of its runs.
-        clock: of its rows.
-        notes: what was done to the log, each with a word for its kind.
-    """
+    """The curves of one table, its clock, and what was done to the log, each with a word for its kind."""
 
     curves: list[LoggedCurve]
     clock: Clock
@@ -120,11 +114,7 @@ def _as_share(name: str, numbers: Numbers) -> Numbers:
 
 
 class _CurveMaker:
-    """Makes the curves of one table, and notes what it does to them.
-
-    Args:
-        others: metrics beside the loss, by name.
-    """
+    """Makes the curves of one table, and notes what it does to them."""
 
     def __init__(self, table: LogTable, clock: Clock, others: dict[str, Numbers], options: ReadOptions) -> None:
         self._table, self._clock, self._others, self._restarts = table, clock, others, options.restarts
@@ -132,13 +122,7 @@ class _CurveMaker:
         self.notes: list[tuple[str, str]] = []
 
     def add(self, rows: np.ndarray, loss: Numbers, arm: str, run: str) -> None:
-        """Adds the run in some rows, or the runs where they hold several.
-
-        Args:
-            rows: of the table.
-            loss: of all rows.
-            run: empty where nothing names it.
-        """
+        """Adds the run in some rows, or the runs where they hold several; `run` is empty where nothing names it."""
         found = in_order(self._points(rows, loss), self._restarts, self._where(run))
         self.notes += found.notes
         for i, points in enumerate(found.runs):

@@ -21,13 +21,7 @@ class MixedRunsError(InputError):
 
 
 class Points(NamedTuple):
-    """The points of one metric of one run; arrays `[num_points]`.
-
-    Attributes:
-        steps: whole numbers.
-        values: numbers, finite or not.
-        rows: numbers of the rows in the log as people count.
-    """
+    """Steps, values and row numbers (as people count) of one metric of one run; `[num_points]`."""
 
     steps: np.ndarray
     values: np.ndarray
@@ -39,12 +33,7 @@ class Points(NamedTuple):
 
 
 class OrderedRuns(NamedTuple):
-    """One run, or several where the log holds more, with increasing steps.
-
-    Attributes:
-        runs: the points of each run.
-        notes: what was done to the log, each with a word for its kind.
-    """
+    """The points of one run or more, with increasing steps; and what was done to the log, with a word for its kind."""
 
     runs: list[Points]
     notes: list[tuple[str, str]]
@@ -92,11 +81,7 @@ def in_order(points: Points, restarts: str | None, where: str) -> OrderedRuns:
 
 
 def _refuse_mixed(points: Points, drops: np.ndarray, distinct: np.ndarray, counts: np.ndarray, where: str) -> None:
-    """Refuses what looks like several runs under one name.
-
-    Raises:
-        MixedRunsError: it does.
-    """
+    """Raises `MixedRunsError` for what looks like several runs under one name."""
     steps = points.steps
     at_start = drops[steps[drops] <= steps[0]]
     if len(at_start):

@@ -6,7 +6,11 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from engine.errors import InputError
-from engine.observers.observer import Observer, guarded
+from engine.observers.event_file import check_tensorboardx
+from engine.observers.live import PAGE, LivePage
+from engine.observers.observer import Guarded, Observer
+from engine.observers.tensorboard import FOLDER, TensorBoard
+from engine.observers.wandb import WeightsAndBiases, check_wandb
 from engine.store import WorkDirectory
 
 
@@ -33,42 +37,28 @@ def check_watching(watching: Watching) -> None:
     every, runs = watching.live_every, watching.wandb_runs
     if every is not None and not (math.isfinite(every) and every >= 1):
         raise InputError(f"live={every:g}: expected at least 1 second")
+    if runs is not None and runs < 0:
+        raise InputError(f"wandb_runs={runs}: expected 0 or more")
     if watching.has_tensorboard:
-        from engine.observers.event_file import check_tensorboardx
-
         check_tensorboardx()
     if runs is not None:
-        from engine.observers.wandb import check_package
-
-        if runs < 0:
-            raise InputError(f"wandb_runs={runs}: expected 0 or more")
-        check_package()
+        check_wandb()
 
 
 def make_observers(watching: Watching, directory: WorkDirectory, notify: Callable[[str], None]) -> list[Observer]:
-    """Returns the observers of a launch, which have caught up with what earlier launches stored.
-
-    Args:
-        notify: called with a line where there is something to say.
-    """
+    """Returns the observers of a launch, which have caught up with earlier launches and notify the user in lines."""
     found: list[Observer] = []
     if watching.has_tensorboard:
-        from engine.observers.tensorboard import FOLDER, TensorBoard
-
         notify(f"tensorboard --logdir={directory.path / FOLDER}")
         board = TensorBoard(directory)
-        found.append(guarded("the log for TensorBoard", board, notify, board.catch_up))
+        found.append(Guarded("the log for TensorBoard", board, notify, board.catch_up))
     if watching.wandb_runs is not None:
-        from engine.observers.wandb import WeightsAndBiases
-
         sender = WeightsAndBiases(directory, watching.wandb_runs, notify)
-        found.append(guarded("what is sent to W&B", sender, notify, sender.catch_up))
+        found.append(Guarded("what is sent to W&B", sender, notify, sender.catch_up))
     if watching.live_every is not None:
-        from engine.observers.live import PAGE, LivePage
-
         page = LivePage(directory.path, watching.live_every)
         notify(f"{directory.path / PAGE} is kept up to date every {watching.live_every:g} s or so")
-        found.append(guarded("the live page", page, notify))
+        found.append(Guarded("the live page", page, notify))
     return found
 
 

@@ -13,23 +13,14 @@ if TYPE_CHECKING:
 
 
 class EventSeries(NamedTuple):
-    """Scalars that were measured at the same steps.
-
-    Attributes:
-        steps: strictly increasing, `[num_points]`.
-        values: by tag, each `[num_points]`.
-    """
+    """Scalars by tag that were measured at the same increasing steps; each `[num_points]`."""
 
     steps: np.ndarray
     values: Mapping[str, np.ndarray]
 
 
 def check_tensorboardx() -> None:
-    """Checks that tensorboardX is there.
-
-    Raises:
-        InputError: it is not.
-    """
+    """Raises an `InputError` if tensorboardX is not installed."""
     try:
         import tensorboardX  # noqa: F401
     except ImportError:
@@ -101,9 +92,7 @@ def session_start(fields: Mapping[str, Any], started: float) -> "Summary":
 def chart_of_quartiles(prefix: str, share: str) -> "Summary":
     """Returns a layout for the tab CUSTOM SCALARS: the median in its band, and the share below it.
 
-    Args:
-        prefix: of the tags of the quartiles.
-        share: tag of the share.
+    Both arguments are tags; that of the quartiles is their prefix.
     """
     from tensorboardX.summary import custom_scalars
 

@@ -1,5 +1,6 @@
 """What an observer is told, and how its failures and its costs are kept from the training."""
 
+import contextlib
 import time
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol
@@ -32,23 +33,32 @@ class Observer(Protocol):
         """Takes note that the launch is over, however it ended."""
 
 
-class _Guarded:
-    """An observer whose first failure is reported in a line and ends the observer, and nothing else."""
+class Guarded:
+    """An observer whose first failure is reported in a line and ends the observer, and nothing else.
 
-    def __init__(self, name: str, observer: Observer, notify: Callable[[str], None]) -> None:
+    Args:
+        name: what the line calls it.
+        begin: called at once; it may fail too.
+    """
+
+    def __init__(
+        self, name: str, observer: Observer, notify: Callable[[str], None], begin: Callable[[], None] = lambda: None
+    ) -> None:
         self._name, self._notify = name, notify
         self._observer: Observer | None = observer
+        self._call(begin)
 
     def on_rows(self, rows: Sequence[Row], progress: StudyProgress) -> None:
+        """Passes on the rows, unless the observer has failed."""
         if self._observer is not None:
-            self.call(self._observer.on_rows, rows, progress)
+            self._call(self._observer.on_rows, rows, progress)
 
     def on_end(self) -> None:
+        """Passes on the end, unless the observer has failed."""
         if self._observer is not None:
-            self.call(self._observer.on_end)
+            self._call(self._observer.on_end)
 
-    def call(self, method: Callable[..., None], *arguments: Any) -> None:
-        """Calls a method of the observer; if it fails, says so and lets go of the observer."""
+    def _call(self, method: Callable[..., None], *arguments: Any) -> None:
         try:
             method(*arguments)
         except Exception as error:
@@ -56,29 +66,8 @@ class _Guarded:
             self._notify(f"{self._name} goes no further ({reason}); the training is not touched by that")
             failed, self._observer = self._observer, None
             if failed is not None and method != failed.on_end:
-                _close(failed)
-
-
-def _close(failed: Observer) -> None:
-    try:
-        failed.on_end()
-    except Exception:
-        return
-
-
-def guarded(
-    name: str, observer: Observer, notify: Callable[[str], None], begin: Callable[[], None] | None = None
-) -> Observer:
-    """Returns an observer whose first failure is reported in a line and ends it, and nothing else.
-
-    Args:
-        name: what the line calls it.
-        begin: called at once; it may fail too.
-    """
-    found = _Guarded(name, observer, notify)
-    if begin is not None:
-        found.call(begin)
-    return found
+                with contextlib.suppress(Exception):
+                    failed.on_end()
 
 
 class Pace:

@@ -57,7 +57,7 @@ _SETTINGS = {
 }
 
 
-def check_package() -> None:
+def check_wandb() -> None:
     """Checks that the package is there and knows where to send things.
 
     Raises:
@@ -98,13 +98,7 @@ def _can_send(wandb: Any) -> bool:
 
 
 class WeightsAndBiases:
-    """Hands rows to the thread that sends them.
-
-    Args:
-        directory: of the study.
-        num_single: number of runs that are sent one by one, the first seeds of every arm.
-        notify: called with a line where there is something to say.
-    """
+    """Hands rows to the thread that sends them; `num_single` runs, the first seeds of every arm, one by one."""
 
     def __init__(self, directory: WorkDirectory, num_single: int, notify: Callable[[str], None]) -> None:
         self._waiting: queue.SimpleQueue[Row | None] = queue.SimpleQueue()
@@ -115,11 +109,7 @@ class WeightsAndBiases:
         self._has_told_place = False
 
     def catch_up(self) -> None:
-        """Takes the runs of earlier launches, which are not sent again.
-
-        Raises:
-            InputError: a part may not be read.
-        """
+        """Takes the runs of earlier launches, which are not sent again."""
         self._sender.catch_up()
 
     def on_rows(self, rows: Sequence[Row], progress: StudyProgress) -> None:
@@ -175,13 +165,10 @@ class _SentArm:
 
 
 class _Sender:
-    """Sends rows, in one thread from the first row on.
-
-    Attributes:
-        place: of the first W&B run, on the network or on disk.
-    """
+    """Sends rows, in one thread from the first row on."""
 
     def __init__(self, directory: WorkDirectory, num_single: int) -> None:
+        # Of the first W&B run, on the network or on disk.
         self.place: str | None = None
         self._directory, self._num_single = directory, num_single
         self._names = list(directory.document["arm_order"])
