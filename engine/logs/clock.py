@@ -14,13 +14,9 @@ _ROUNDING = 1e-6
 
 
 class Clock(NamedTuple):
-    """The step of every row, and what a step is.
+    """The step of every row and whether it has one, `[num_rows]`, where steps come from, and how many make an epoch.
 
-    Attributes:
-        steps: whole numbers, `[num_rows]`.
-        is_given: whether the row has a step, `[num_rows]`.
-        words: where steps come from.
-        steps_per_epoch: 1 where a step is an epoch; `None` where nothing is known of epochs.
+    `steps_per_epoch` is 1 where a step is an epoch; `None` where nothing is known of epochs.
     """
 
     steps: np.ndarray
@@ -32,11 +28,7 @@ class Clock(NamedTuple):
 def find_clock(
     table: LogTable, roles: ColumnRoles, options: ReadOptions, has_loss: np.ndarray, codes: np.ndarray
 ) -> Clock:
-    """Finds the step of every row.
-
-    Args:
-        has_loss: whether a row holds a loss, `[num_rows]`.
-        codes: number of a row's run, `[num_rows]`.
+    """Finds the step of every row, given whether it holds a loss and the number of its run, each `[num_rows]`.
 
     Raises:
         InputError: a step is not a whole number in range, or nothing says which step a row is.

@@ -80,10 +80,7 @@ def words_of(name: str) -> list[str]:
 
 
 def find_roles(names: Sequence[str], options: ReadOptions, source: str) -> ColumnRoles:
-    """Finds out what the columns of a log are.
-
-    Args:
-        source: path of the log, for messages.
+    """Finds out what the columns of a log are; `source` is its path, for messages.
 
     Raises:
         NoCurveError: nothing looks like a loss.

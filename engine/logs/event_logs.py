@@ -24,17 +24,9 @@ _KERAS_LOSS = "epoch_loss"
 _STEP, _EPOCH = "step", "epoch"
 # By TensorFlow's number of a tensor's type: the code of a number for `struct`, and the field that may hold it.
 _TENSOR_TYPES = {
-    1: ("<f", "float_val"),
-    2: ("<d", "double_val"),
-    3: ("<i", "int_val"),
-    4: ("<B", "int_val"),
-    5: ("<h", "int_val"),
-    6: ("<b", "int_val"),
-    9: ("<q", "int64_val"),
-    10: ("<?", "bool_val"),
-    17: ("<H", "int_val"),
-    19: ("<e", "half_val"),
-}
+    1: ("<f", "float_val"), 2: ("<d", "double_val"), 3: ("<i", "int_val"), 4: ("<B", "int_val"), 5: ("<h", "int_val"),
+    6: ("<b", "int_val"), 9: ("<q", "int64_val"), 10: ("<?", "bool_val"), 17: ("<H", "int_val"), 19: ("<e", "half_val"),
+}  # fmt: skip
 
 
 class Scalars(NamedTuple):
@@ -54,11 +46,7 @@ class EventFile(NamedTuple):
 def read_event_table(files: Sequence[LogFile], options: ReadOptions) -> LogTable:
     """Reads the event files of one run, which share a folder, into a table with a row for every point.
 
-    Only tags that have a role become columns.
-
-    Args:
-        files: in the order in which they were written.
-        options: what is known about them.
+    Only tags that have a role become columns. Files come in the order in which they were written.
 
     Raises:
         InputError: a file is not an event file, or tensorboardX is not installed.

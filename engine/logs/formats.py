@@ -39,11 +39,7 @@ FORMATS = {
 
 
 def read_text(file: LogFile, content: bytes, options: ReadOptions) -> LogTable:
-    """Reads the table in a file of text.
-
-    Raises:
-        InputError: it cannot be read.
-    """
+    """Reads the table in a file of text."""
     name = file.path.name.removesuffix(".gz").lower()
     start = content[:_FIRST_BYTES].removeprefix(b"\xef\xbb\xbf").lstrip()
     form = next(form for form in FORMATS.values() if form.is_own(name, start))

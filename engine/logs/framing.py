@@ -76,12 +76,7 @@ def _table() -> np.ndarray:
 
 
 def masked_checksums(data: np.ndarray, starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-    """Returns the masked CRC-32C of pieces of some bytes, `[num_pieces]`; all pieces advance together.
-
-    Args:
-        data: bytes, `[num_bytes]`.
-        starts, lengths: of the pieces, `[num_pieces]`.
-    """
+    """Returns the masked CRC-32C of pieces of some bytes, `[num_pieces]`; all pieces advance together."""
     if not len(starts):
         return np.zeros(0, np.uint32)
     table, order = _table(), np.argsort(lengths, kind="stable")

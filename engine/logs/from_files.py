@@ -38,11 +38,7 @@ class LoggedRuns(NamedTuple):
 
 
 def read_curves(patterns: Sequence[str], options: ReadOptions | None = None) -> LoggedRuns:
-    """Reads the curves in some logs.
-
-    Args:
-        patterns: files, folders or glob patterns, each with `NAME=` before it for a group.
-        options: what is known about the logs; the rest is guessed.
+    """Reads the curves in files, folders or glob patterns, each with `NAME=` before it for a group.
 
     Raises:
         InputError: a log cannot be read, with the file and the row, or holds no curve.

@@ -139,11 +139,7 @@ def short_names(paths: Sequence[str]) -> list[str]:
 
 
 def read_content(path: Path) -> bytes:
-    """Returns the bytes of a log, unpacked if it is a gzip file.
-
-    Raises:
-        InputError: it cannot be read, or is too large.
-    """
+    """Returns the bytes of a log, unpacked if it is a gzip file; raises `InputError` if it is too large."""
     try:
         content = read_bounded(path, MAX_BYTES)
     except (OSError, DamagedError) as error:

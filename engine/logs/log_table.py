@@ -65,11 +65,7 @@ class Numbers(NamedTuple):
 
 
 def numbers_of(table: LogTable, name: str) -> Numbers:
-    """Returns a column as numbers, finite or not.
-
-    Raises:
-        InputError: a cell holds something else.
-    """
+    """Returns a column as numbers, finite or not; raises `InputError` if a cell holds something else."""
     column = table.columns[name]
     if pa.types.is_boolean(column.type) or pa.types.is_temporal(column.type):
         raise InputError(f"{table.source}: column {name!r} holds {column.type}s: expected numbers")
@@ -103,8 +99,7 @@ def _parse_numbers(table: LogTable, name: str, is_given: np.ndarray) -> Numbers:
 def labels_of(table: LogTable, names: tuple[str, ...]) -> tuple[np.ndarray, list[str]]:
     """Returns the index of each row's label, `[num_rows]`, and the labels in the order of appearance.
 
-    Args:
-        names: columns whose values, joined by commas, make the label.
+    The label of a row is the values of some columns, joined by commas.
     """
     codes, labels = np.zeros(table.num_rows, np.int64), [""]
     for i, name in enumerate(names):

@@ -12,7 +12,7 @@ from engine.outcomes import DetectorSettings, end_level, find_break, outcome_col
 from engine.outcomes.event import Event
 from engine.outcomes.noise import measure_noise
 from engine.outcomes.smoothing import running_median
-from engine.store import KINDS, SCHEMA_VERSION, provenance
+from engine.store import KINDS, SCHEMA_VERSION, Row, provenance
 from engine.store.redact import without_places
 
 # Above this share of the chance loss, noise begins to change statuses.
@@ -25,13 +25,7 @@ ArmsOfLogs = Mapping[str, Sequence[LoggedCurve]]
 
 
 class LookSettings(NamedTuple):
-    """How curves are looked at.
-
-    Attributes:
-        chance_loss: of all of them, in nats.
-        average: number of consecutive points that were averaged.
-        detector: its numbers.
-    """
+    """How curves are looked at: with which chance loss, after averaging how many points, with which detector."""
 
     chance_loss: float
     average: int
@@ -39,12 +33,7 @@ class LookSettings(NamedTuple):
 
 
 class DetectedRows(NamedTuple):
-    """What came of some curves.
-
-    Attributes:
-        rows: of the store, arm by arm in the order of the runs.
-        noise: of the loss from point to point, as a share of the chance loss; median over runs.
-    """
+    """The rows of some curves, arm by arm, and their noise from point to point as a share of the chance loss."""
 
     rows: list[dict[str, Any]]
     noise: float
@@ -155,16 +144,11 @@ def _held_out(curve: LoggedCurve) -> dict[str, Any]:
 
 
 def make_study_json(
-    logs: LoggedRuns,
-    arms: ArmsOfLogs,
-    rows: Sequence[Mapping[str, Any]],
-    settings: LookSettings,
-    study: Mapping[str, Any],
+    logs: LoggedRuns, arms: ArmsOfLogs, rows: Sequence[Row], settings: LookSettings, study: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Makes `study.json` of curves that were read. Its identity is the curves and how they are looked at.
 
-    Args:
-        study: `name`, `question`, `baseline` and `sources`.
+    `study` holds its `name`, `question`, `baseline` and `sources`.
     """
     horizons = dict.fromkeys(arms, 1)
     for row in rows:

@@ -95,11 +95,7 @@ class LivePage:
 
 
 def close_page(path: Path) -> None:
-    """Says on the page of a work directory, if it is live, that the launch is over, and keeps it from loading again.
-
-    Raises:
-        StorageError: it cannot be written.
-    """
+    """Says on the page of a work directory, if it is live, that the launch is over, and keeps it from loading again."""
     from engine.report.live import end_live
 
     page = path / PAGE

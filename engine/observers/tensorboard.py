@@ -43,11 +43,7 @@ _COLUMNS = [*RUN_KEY, "seed", "status", "is_diverged_later", *WAITING_COLUMNS, *
 
 
 class TensorBoard:
-    """Writes event files beside a study.
-
-    Raises:
-        InputError: tensorboardX is not installed.
-    """
+    """Writes event files beside a study; raises `InputError` if tensorboardX is not installed."""
 
     def __init__(self, directory: WorkDirectory) -> None:
         check_tensorboardx()
@@ -62,12 +58,7 @@ class TensorBoard:
         self._made: set[Path] = set()
 
     def catch_up(self, is_all: bool = False) -> None:
-        """Takes the runs that are stored, and writes the files of those that have none, or of all.
-
-        Raises:
-            InputError: a part may not be read, or the place is not ours.
-            StorageError: something cannot be written.
-        """
+        """Takes the runs that are stored, and writes the files of those that have none, or of all."""
         launches = self._directory.launches_of_runs()
         for table in self._directory.iterate(_COLUMNS):
             for row in rows_of(table, CURVE_COLUMNS):

@@ -8,6 +8,7 @@ and numbers of the study.
 """
 
 import contextlib
+import dataclasses
 import hashlib
 import netrc
 import os
@@ -58,11 +59,7 @@ _SETTINGS = {
 
 
 def check_wandb() -> None:
-    """Checks that the package is there and knows where to send things.
-
-    Raises:
-        InputError: it is not, or does not.
-    """
+    """Raises an `InputError` if the package is missing or does not know where to send things."""
     try:
         import wandb
     except ImportError:
@@ -155,13 +152,13 @@ class WeightsAndBiases:
             self._problem = f"{reason}; with WANDB_MODE=offline everything would be kept here"
 
 
+@dataclasses.dataclass
 class _SentArm:
     """An arm, its W&B run once there is one, and how many of its seeds were told."""
 
-    def __init__(self, builder: ArmCurveBuilder) -> None:
-        self.builder = builder
-        self.run: Any = None
-        self.num_told = 0
+    builder: ArmCurveBuilder
+    run: Any = None
+    num_told: int = 0
 
 
 class _Sender:
