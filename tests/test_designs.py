@@ -20,7 +20,8 @@ from engine.studies.designs import (
     is_repetition,
     unforked,
 )
-from engine.studies.expand import Layout, ParentOutcomes, expand, with_forks
+from engine.studies.expand import ParentOutcomes, expand, with_forks
+from engine.studies.shared_program import Layout
 from engine.studies.study import resolve_arm
 from tests.conftest import drain, read_all, small_arm, small_study
 
