@@ -4,14 +4,10 @@ import contextlib
 import hashlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
+import filelock
 import jax
-
-try:
-    import fcntl
-except ImportError:  # There is none on Windows; there every process compiles for itself.
-    fcntl = None  # type: ignore[assignment]
 
 
 def compile_all(programs: Mapping[str, jax.stages.Lowered]) -> dict[str, Any]:
@@ -61,28 +57,19 @@ def one_process_at_a_time(key: str, is_patient: bool = True) -> Iterator[bool]:
     Yields:
         Whether to go ahead: false where the lock is taken and this process does not wait.
     """
-    file = _lock_file(key)
-    if file is None:
+    directory = jax.config.jax_compilation_cache_dir  # type: ignore[attr-defined]
+    if directory is None:
         yield True
         return
-    with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | (0 if is_patient else fcntl.LOCK_NB))
-        except BlockingIOError:
-            yield False
-            return
-        except OSError:
-            pass
-        yield True
-
-
-def _lock_file(key: str) -> IO[bytes] | None:
-    directory = jax.config.jax_compilation_cache_dir  # type: ignore[attr-defined]
-    if fcntl is None or directory is None:
-        return None
+    lock = filelock.FileLock(Path(directory, "locks", key), timeout=-1 if is_patient else 0)
     try:
-        path = Path(directory, "locks")
-        path.mkdir(parents=True, exist_ok=True)
-        return open(path / key, "wb")
+        lock.acquire()
+    except filelock.Timeout:
+        yield False
+        return
     except OSError:
-        return None
+        pass
+    try:
+        yield True
+    finally:
+        lock.release()

@@ -16,6 +16,7 @@ BACKUP = "study.json.bak"
 # The first version whose files say what they should hash to.
 _CHECKED_VERSION = 4
 LOCK = "lock"
+HOLDER = "lock.json"
 MANIFEST = "manifest"
 OF_A_LAUNCH = (STUDY, BACKUP)
 OF_A_REPORT = ("outcomes.parquet", "summary.json", "report.html")
@@ -135,7 +136,7 @@ def _is_left_behind(path: Path, name: str) -> bool:
         return all(n == MANIFEST or is_temporary(n, (MANIFEST,)) or is_temporary(n) for n in inside)
     if name in FOLDERS and name != "damaged":
         return not os.listdir(path / name)
-    return name in (LOCK, "damaged") or is_temporary(name, OF_A_LAUNCH + OF_A_REPORT)
+    return name in (LOCK, HOLDER, "damaged") or is_temporary(name, (*OF_A_LAUNCH, *OF_A_REPORT, HOLDER))
 
 
 def has_parts(path: Path) -> bool:
