@@ -5,21 +5,21 @@ import numpy as np
 from engine.diagnosis.evidence import MOST_RUNS, Signs
 from engine.report.arm_runs import ArmRuns
 from engine.report.probe_series import ArmProbes, find_arm_probes
-from engine.store import WorkDirectory
+from engine.store.run_table import RunTable
 from engine.training.probes.registry import WHOLE
 
 # Of a plateau, for a median over it.
 _FEWEST_MEASUREMENTS = 2
 
 
-def read_signs(directory: WorkDirectory, runs: ArmRuns) -> Signs:
+def read_signs(table: RunTable, runs: ArmRuns) -> Signs:
     """The signs in the runs as given, as far as they were recorded.
 
     Args:
-        directory: of the study.
+        table: the finished runs of the study.
         runs: of the given arm.
     """
-    found = find_arm_probes(directory, runs.name)
+    found = find_arm_probes(table, runs.name)
     if found is None:
         return Signs()
     is_stuck = np.isin(found.seed, runs.seed[np.asarray(runs.status) == "stuck"])

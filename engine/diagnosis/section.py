@@ -17,17 +17,17 @@ from engine.report.metric_curves import read_arm_curves
 from engine.report.phrases import NORMAL_QUESTION, REMEDY_QUESTION, fraction, interval, number, p_value
 from engine.report.sections import Drawing, Section, SectionTable
 from engine.report.summary import Summary, jsonable
-from engine.store import WorkDirectory
+from engine.store.run_table import RunTable
 from engine.studies.diagnosis_kinds import AS_GIVEN, Kind
 from engine.studies.diagnosis_record import DiagnosisRecord, read_record
 
 
-def make_section(directory: WorkDirectory, summary: Summary) -> Section | None:
+def make_section(run_table: RunTable, summary: Summary) -> Section | None:
     """The topic; `None` for a study that is no diagnosis, or whose given arm has no outcome yet."""
-    record = read_record(directory.document)
+    record = read_record(run_table.directory.document)
     if record is None or AS_GIVEN not in summary.runs:
         return None
-    evidence = gather(directory, summary, record)
+    evidence = gather(run_table, summary, record)
     decision = decide(evidence)
     lines = [*what_it_means(summary, evidence, decision), *change_first(summary, record, evidence, decision)]
     points = {
@@ -66,26 +66,26 @@ _CAPTION = (
 )
 
 
-def gather(directory: WorkDirectory, summary: Summary, record: DiagnosisRecord) -> Evidence:
+def gather(run_table: RunTable, summary: Summary, record: DiagnosisRecord) -> Evidence:
     """The evidence, from the rows of a study."""
     p_values = _adjusted(summary, record)
     arms = {
-        name: _of_arm(directory, summary, name, record.kinds[name], p_values.get(name))
+        name: _of_arm(run_table, summary, name, record.kinds[name], p_values.get(name))
         for name in summary.runs
         if name in record.kinds
     }
     return Evidence(
         arms=arms,
         rates={name: rate for name, rate in record.rates.items() if name in arms},
-        signs=read_signs(directory, summary.runs[AS_GIVEN]),
-        num_missing=_num_missing(directory, summary, record),
+        signs=read_signs(run_table, summary.runs[AS_GIVEN]),
+        num_missing=_num_missing(run_table, summary, record),
         has_constant_inputs=record.has_constant_inputs,
     )
 
 
-def _num_missing(directory: WorkDirectory, summary: Summary, record: DiagnosisRecord) -> int:
+def _num_missing(run_table: RunTable, summary: Summary, record: DiagnosisRecord) -> int:
     """Runs that are still to come."""
-    planned, number = directory.document["study"]["seeds"], 0
+    planned, number = run_table.directory.document["study"]["seeds"], 0
     for name in record.kinds:
         if name in summary.runs:
             runs = summary.runs[name]
@@ -118,7 +118,7 @@ def _whether(summary: Summary, name: str) -> float:
     return statistics.log_rank(np.ones(len(left)), left, group, seed).p_value
 
 
-def _of_arm(directory: WorkDirectory, summary: Summary, name: str, kind: Kind, p_value: float | None) -> ArmEvidence:
+def _of_arm(run_table: RunTable, summary: Summary, name: str, kind: Kind, p_value: float | None) -> ArmEvidence:
     arm, comparison = summary.arms[name], summary.comparisons.get(name)
     difference = None if comparison is None else comparison.difference
     return ArmEvidence(
@@ -129,21 +129,21 @@ def _of_arm(directory: WorkDirectory, summary: Summary, name: str, kind: Kind, p
         num_stuck=arm.statuses["stuck"],
         num_falling=arm.num_falling,
         num_diverged=arm.statuses["diverged"] + arm.num_diverged_later,
-        held_out=_held_out(directory, summary, name),
+        held_out=_held_out(run_table, summary, name),
         mean_wait=arm.restricted_mean.value,
         difference=difference,
         p_value=p_value,
     )
 
 
-def _held_out(directory: WorkDirectory, summary: Summary, name: str) -> float | None:
+def _held_out(run_table: RunTable, summary: Summary, name: str) -> float | None:
     """Of the runs that left, or of all where none did, the median of the best held-out ρ.
 
     `None` where there are no held-out examples. They are the same in all arms, so that one chance
     loss serves for all.
     """
     try:
-        found = read_arm_curves(directory, name, "held_out_loss")
+        found = read_arm_curves(run_table, name, "held_out_loss")
     except InputError:
         return None
     runs = summary.runs[name]

@@ -148,12 +148,10 @@ class _Builder:
 
     def __init__(self, path: Path) -> None:
         # Loaded beforehand, so that what a page costs is what the next one will cost.
-        import engine.report.assembly
 
         self._path = path
         self._seen: object = None
         self._page = ""
-        self._assembly = engine.report.assembly
 
     def build(self, order: _Order) -> _Answer:
         """Builds one page."""
@@ -174,13 +172,16 @@ class _Builder:
         return _Answer(time.process_time() - started, None)
 
     def _make(self, standing: Standing) -> str:
+        from engine.report.findings import find
         from engine.report.live_page import make_waiting_page
+        from engine.report.page import lay_out
         from engine.report.summary import UnderWay
+        from engine.store.run_table import RunTable
 
         directory = store.open_existing(self._path, lambda line: None)
         under_way = UnderWay(standing.num_over, standing.num_runs)
         try:
-            return self._assembly.assemble(directory, under_way).page
+            return lay_out(find(RunTable(directory), under_way)).html
         except InputError:
             about = directory.document["study"]
             return make_waiting_page(about["name"], about["question"], standing.num_over)

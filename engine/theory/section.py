@@ -20,7 +20,7 @@ from engine.report.sections import Drawing, Section, SectionTable
 from engine.report.summary import Summary
 from engine.report.thinning import thinned
 from engine.statistics import Estimate
-from engine.store import WorkDirectory
+from engine.store.run_table import RunTable
 from engine.theory import THEORIES
 from engine.theory.comparison import Check, Measured, MeasuredCurve, MeasuredGrid, Prediction, TheoryCurve
 
@@ -34,21 +34,21 @@ _MOST_POINTS = 300
 _MOST_NAMED = 3
 
 
-def make_section(directory: WorkDirectory, summary: Summary) -> Section | None:
+def make_section(table: RunTable, summary: Summary) -> Section | None:
     """What the study's theory says of its runs; `None` where it has none.
 
     Args:
-        directory: of the study.
+        table: the finished runs of the study.
         summary: its numbers.
 
     Raises:
         InputError: there is no such theory.
     """
-    name = directory.document["study"].get("theory")
+    name = table.directory.document["study"].get("theory")
     if name is None:
         return None
     theory = THEORIES.load(name)
-    found = {arm: _measured(directory, theory, arm, runs) for arm, runs in summary.runs.items()}
+    found = {arm: _measured(table, theory, arm, runs) for arm, runs in summary.runs.items()}
     # Where every run blew up before its first evaluation there is nothing to compare.
     measured = {arm: runs for arm, runs in found.items() if runs.curves}
     prediction = theory.predict(measured)
@@ -64,13 +64,13 @@ def make_section(directory: WorkDirectory, summary: Summary) -> Section | None:
     )
 
 
-def _measured(directory: WorkDirectory, theory: ModuleType, name: str, runs: ArmRuns) -> Measured:
+def _measured(table: RunTable, theory: ModuleType, name: str, runs: ArmRuns) -> Measured:
     """What the repetitions of an arm left behind, those that the statistics use."""
-    identity = directory.document["identity"]
+    identity = table.directory.document["identity"]
     curves = {}
     for metric in theory.USES:
         try:
-            found = read_arm_curves(directory, name, metric)
+            found = read_arm_curves(table, name, metric)
         except InputError:  # no run has it
             continue
         if not len(found.steps):
@@ -89,11 +89,11 @@ def _measured(directory: WorkDirectory, theory: ModuleType, name: str, runs: Arm
         time=runs.time,
         horizon=runs.horizon,
         chance_loss=runs.chance_loss,
-        grid=_grid(directory, theory, name, runs),
+        grid=_grid(table, theory, name, runs),
     )
 
 
-def _grid(directory: WorkDirectory, theory: ModuleType, name: str, runs: ArmRuns) -> MeasuredGrid | None:
+def _grid(table: RunTable, theory: ModuleType, name: str, runs: ArmRuns) -> MeasuredGrid | None:
     """The same of its crossed grid."""
     if runs.grid is None:
         return None
@@ -101,7 +101,7 @@ def _grid(directory: WorkDirectory, theory: ModuleType, name: str, runs: ArmRuns
     init_seed, order = np.empty((2, 0), np.int64)
     for metric in theory.USES:
         try:
-            found = read_grid_curves(directory, name, metric)
+            found = read_grid_curves(table, name, metric)
         except InputError:  # no run has it
             continue
         is_used = np.isin(found.init_seed, runs.grid.init_seed)

@@ -15,6 +15,7 @@ from engine.report import probes
 from engine.report.sections import Section
 from engine.report.summary import summarise
 from engine.store import WorkDirectory
+from engine.store.run_table import RunTable
 from tests.report.test_verdict import STEPS, H, _early, _late, _lost, _stuck
 
 RUNS = 12
@@ -66,7 +67,7 @@ def make_study(tmp_path: Path):
 
 
 def _part(directory: WorkDirectory) -> Section:
-    part = section.make_section(directory, summarise(directory))
+    part = section.make_section(RunTable(directory), summarise(RunTable(directory)))
     assert part is not None
     return part
 
@@ -122,7 +123,7 @@ def test_a_change_that_saves_all_runs_is_seen_though_some_leave_sooner_as_given(
     directory = make_study({"as_given": given, name: _arm(name, _late)})
     # 9 of 12 pairs are ahead: p = 0.15. All 9 pairs in which one leaves say the same: 2·2^−9, then
     # twice for two tests, and for four changes.
-    assert summarise(directory).comparisons[name].test.p_value == pytest.approx(0.146, abs=1e-3)
+    assert summarise(RunTable(directory)).comparisons[name].test.p_value == pytest.approx(0.146, abs=1e-3)
     part = _part(directory)
     assert part.document["arms"][name]["p_value"] == pytest.approx(4 * 2 * 2 * 0.5**9)
     assert part.document["verdict"] == table.LARGE_RATE
@@ -144,9 +145,9 @@ def test_nothing_is_said_while_runs_are_to_come(make_study):
 
 def test_a_diagnosis_whose_given_arm_has_not_begun_has_no_page_yet(make_study):
     directory = make_study({"as_given": _arm("as_given", _stuck, 0.0)[1:]})
-    summary = summarise(directory)
-    assert section.make_section(directory, summary) is None
-    assert probes.make_section(directory, summary) is None
+    summary = summarise(RunTable(directory))
+    assert section.make_section(RunTable(directory), summary) is None
+    assert probes.make_section(RunTable(directory), summary) is None
 
 
 def test_a_run_that_leaves_and_then_diverges_is_not_counted_twice(make_study):
@@ -178,7 +179,7 @@ def test_units_are_dead_where_no_gradient_passes(make_study):
     for row in rows[8:]:
         row.update(_seen([1.0, 1.0], [1e-9, 1e-9], 4e-3))
     directory = make_study({"as_given": rows})
-    signs = read_signs(directory, summarise(directory).runs["as_given"])
+    signs = read_signs(RunTable(directory), summarise(RunTable(directory)).runs["as_given"])
     assert (signs.num_dead, signs.num_born_dead, signs.below_epsilon) == (8, 5, None)
     assert signs.output_spread == pytest.approx(2e-3)
     part = _part(directory)
@@ -198,7 +199,7 @@ def test_the_share_below_epsilon_is_that_of_the_plateau(make_study):
         row["diagnostics"] = [{"name": "below_epsilon", "layer": None, "values": shares}]
         row["onset_step"] = 300.0 if row["seed"] < 8 else 40.0
     directory = make_study({"as_given": late + early})
-    signs = read_signs(directory, summarise(directory).runs["as_given"])
+    signs = read_signs(RunTable(directory), summarise(RunTable(directory)).runs["as_given"])
     assert signs.below_epsilon == pytest.approx(0.85)
     seen = _part(directory).points["What was seen inside the runs as given"]
     assert any("On the plateau √v̂ is below ε in 85 %" in line for line in seen)

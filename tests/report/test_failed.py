@@ -11,11 +11,13 @@ from engine.commands.report import report
 from engine.errors import InputError
 from engine.report.arm_runs import read_runs
 from engine.report.arm_table import make_table
-from engine.report.figures import make_figures
+from engine.report.figures import make_drawings
 from engine.report.summary import summarise, to_document
-from engine.report.variance_split import in_words, split_variances
+from engine.report.variance_split import split_variances
+from engine.report.variance_split_section import make_split_section
 from engine.report.verdict import make_verdict
 from engine.statistics import confidence_sequence, proportion
+from engine.store.run_table import RunTable
 from engine.studies.designs import FIRST_FORK_SEED, FIRST_GRID_SEED, MAX_FORKS
 from tests.report.test_verdict import _early, _late, _page, _row, _stuck, _summary, _verdict
 
@@ -38,7 +40,7 @@ def test_a_failed_run_is_in_no_number_and_in_every_account(tmp_path):
     assert arm.fraction == proportion(18, 18)
     assert arm.median_onset.value == pytest.approx((220 + 10) / 22)
     verdict = _verdict(summary)
-    document = to_document(summary, verdict._asdict(), split_variances(summary))
+    document = to_document(summary, verdict._asdict())
     assert document["arms"]["late"]["statuses"]["failed"] == 2
     assert sum(document["arms"]["late"]["statuses"].values()) == 20
     assert not any("not complete" in line for line in verdict.limits)
@@ -65,8 +67,8 @@ def test_curves_stay_with_their_runs(tmp_path):
         # At the onset the planted curve is at a sigmoid of −3.
         level = 1 - 0.9 / (1 + math.exp(3))
         assert np.interp(time, curve.steps, curve.loss) / math.log(10) == pytest.approx(level, abs=0.01)
-    assert make_figures(summary, {})
-    page = _page(summary, tmp_path)
+    assert make_drawings(summary)
+    page = _page(tmp_path)
     assert "<td>5</td><td>failed</td><td>–</td>" in page
     assert "in all 2 more failed" in page
 
@@ -106,7 +108,7 @@ def test_a_pair_that_failed_is_no_stratum_of_a_safe_test(tmp_path):
     _summary(tmp_path, arms, "late")
     directory = store.open_existing(tmp_path)
     directory.document["looks"] = [{"seeds": 20, "goal": "comparison", "undecided": []}]
-    summary = summarise(directory)
+    summary = summarise(RunTable(directory))
     # 18 pairs one way.
     assert summary.comparisons["early"].p_adjusted == pytest.approx(2 / ((4 / 3) ** 18 + (2 / 3) ** 18))
     assert summary.arms["late"].fraction == confidence_sequence(19, 19)
@@ -120,7 +122,7 @@ def test_an_arm_that_only_failed_is_left_out_and_named(tmp_path):
     assert (summary.failed, summary.missing) == ({"dead": 3}, [])
     verdict = _verdict(summary)
     assert any("“dead” is left out: all of its first 3 runs" in line for line in verdict.limits)
-    document = to_document(summary, verdict._asdict(), {})
+    document = to_document(summary, verdict._asdict())
     assert document["failed_arms"] == {"dead": 3}
 
 
@@ -172,15 +174,15 @@ def test_cells_and_forks_that_failed_are_left_out(tmp_path):
     directory.read([])
     directory.document["identity"]["order_seeds"] = 3
     directory.document["study"]["forks"] = 2
-    runs = read_runs(directory)["a"]
+    runs = read_runs(RunTable(directory))["a"]
     assert (len(runs.grid.time), runs.grid.num_missing, runs.grid.num_failed) == (17, 0, 1)
     assert set(runs.grid.init_seed) == set(range(6))
     assert (len(runs.forks.time_left), runs.forks.num_missing, runs.forks.num_failed) == (9, 0, 1)
     assert runs.grid.time.min() > 0
     assert runs.forks.time_left.min() > 0
-    summary = summarise(directory)
+    summary = summarise(RunTable(directory))
     splits = split_variances(summary)
-    words = " ".join(in_words("a", summary.runs["a"], splits["a"], "epochs", 22.0))
-    assert "runs among the starts of the grid that failed, and are left out: 1." in words
-    assert {"grid_1", "forks_1"} <= set(make_figures(summary, splits))
+    part = make_split_section(summary, splits)
+    assert "failed and left out among the starts of the grid: 1 run." in " ".join(part.lines)
+    assert {"grid_1", "forks_1"} == part.drawings.keys()
     make_verdict(summary, splits)

@@ -13,13 +13,15 @@ from engine.errors import InputError
 from engine.report.arm_table import make_table, to_text
 from engine.report.canvas import INK, to_png, to_svg
 from engine.report.cautions import make_cautions
-from engine.report.figures import make_figures
-from engine.report.page import make_page
+from engine.report.figures import Figures, make_drawings
+from engine.report.findings import find
+from engine.report.page import lay_out, make_page
 from engine.report.phrases import interval, number, percent
 from engine.report.summary import Summary, summarise, to_document
 from engine.report.variance_split import split_variances
 from engine.report.verdict import Verdict, make_verdict
 from engine.statistics import Estimate
+from engine.store.run_table import RunTable
 
 H = math.log(10)
 STEPS = np.arange(0, 881, 11)
@@ -45,7 +47,7 @@ def _summary(path: Path, arms: dict[str, list[dict]], baseline: str, seeds: int 
     document = make_document(fields, 880, seeds, name="test", question=question, baseline=baseline)
     workdir = store.create_or_resume(path, document)
     workdir.append([row for rows in arms.values() for row in rows])
-    return summarise(workdir)
+    return summarise(RunTable(workdir))
 
 
 def _verdict(summary: Summary) -> Verdict:
@@ -96,7 +98,7 @@ def test_stuck_is_censored_and_never_a_time(tmp_path):
     verdict = _verdict(summary)
     assert "held at chance level: 20 of 20 runs" in verdict.headline
     assert "later than epoch 40.0, the horizon" in verdict.answers["When?"]
-    document = to_document(summary, verdict._asdict(), split_variances(summary))
+    document = to_document(summary, verdict._asdict())
     assert document["arms"]["held"]["median_onset"]["value"] is None
     assert "> 40.0" in to_text(*make_table(summary))
 
@@ -128,11 +130,8 @@ def test_a_coarse_grid_is_said(tmp_path):
 
 def test_the_page_is_one_file_and_escapes_names(tmp_path):
     arms = {"<script>alert(1)</script>": _late("<script>alert(1)</script>"), "$x_1$": _early("$x_1$")}
-    summary = _summary(tmp_path, arms, "<script>alert(1)</script>")
-    verdict = _verdict(summary)
-    figures = {name: to_svg(figure, name) for name, figure in make_figures(summary, split_variances(summary)).items()}
-    document = store.open_existing(tmp_path).document
-    page = make_page(summary, verdict, make_table(summary), figures, document, split_variances(summary))
+    _summary(tmp_path, arms, "<script>alert(1)</script>")
+    page, figures, _ = lay_out(find(RunTable(store.open_existing(tmp_path))))
     assert "<script" not in page
     assert "<b>so" not in page
     assert "http" not in page.replace("http://www.w3.org", "")
@@ -145,15 +144,14 @@ def test_the_page_is_one_file_and_escapes_names(tmp_path):
 @pytest.mark.parametrize("kind", [_late, _early, _stuck, _lost])
 def test_figures_of_every_kind_of_arm(tmp_path, kind):
     summary = _summary(tmp_path, {"a": kind("a")}, "a")
-    for figure in make_figures(summary, split_variances(summary)).values():
+    for figure in Figures(make_drawings(summary)).values():
         assert to_png(figure).startswith(b"\x89PNG")
 
 
 def test_the_same_study_makes_the_same_figures(tmp_path):
     summary = _summary(tmp_path, {"late": _late()}, "late")
     first, second = (
-        {name: to_svg(figure, name) for name, figure in make_figures(summary, split_variances(summary)).items()}
-        for _ in range(2)
+        {name: to_svg(figure, name) for name, figure in Figures(make_drawings(summary)).items()} for _ in range(2)
     )
     assert first == second
 
@@ -176,7 +174,8 @@ def test_what_is_held_fixed_is_said(tmp_path):
     summary = _summary(tmp_path, {"late": _late()}, "late")
     free = _verdict(summary)
     assert "random starts and data orders" in " ".join([*free.answers.values(), *free.limits])
-    fixed = _verdict(summary._replace(varied="data orders, all from the start of init seed 3,"))
+    summary.identity["fix_init"] = 3
+    fixed = _verdict(summary)
     words = " ".join([*fixed.answers.values(), *fixed.limits])
     assert "random starts" not in words
     assert "all from the start of init seed 3" in words
@@ -212,7 +211,7 @@ def test_epochs_of_different_length_do_not_make_a_cure(tmp_path):
     _summary(tmp_path, arms, "late")
     workdir = store.open_existing(tmp_path)
     workdir.document["study"]["steps_per_epoch"]["long"] = 44
-    summary = summarise(workdir)
+    summary = summarise(RunTable(workdir))
     comparison = summary.comparisons["long"]
     assert comparison.difference.upper < 0
     assert not comparison.is_earlier
@@ -273,18 +272,17 @@ def test_small_numbers_of_runs_carry_their_caution(tmp_path):
     (line,) = make_cautions(few, is_page=False)
     assert line.startswith("“late”: the interval of the mean wait: at n = 10 this interval covers")
     assert make_cautions(few, is_page=True) == []
-    hits = few._replace(runs={"late": few.runs["late"]._replace(waits_for="hit")})
-    assert make_cautions(hits, is_page=True) == [line]
-    assert line in _page(hits, tmp_path / "few")
+    directory = store.open_existing(tmp_path / "few")
+    directory.document["study"]["event"]["late"] = "hit"
+    hits = RunTable(directory)
+    assert make_cautions(summarise(hits), is_page=True) == [line]
+    assert line in html.unescape(make_page(find(hits), {}))
     many = _summary(tmp_path / "many", {"late": _late(num=30)}, "late", seeds=30)
     assert make_cautions(many, is_page=False) == []
 
 
-def _page(summary: Summary, path: Path) -> str:
-    document = store.open_existing(path).document
-    splits = split_variances(summary)
-    verdict, table = make_verdict(summary, splits), make_table(summary)
-    return html.unescape(make_page(summary, verdict, table, {}, document, splits))
+def _page(path: Path) -> str:
+    return html.unescape(make_page(find(RunTable(store.open_existing(path))), {}))
 
 
 def test_the_report_says_how_many_parts_it_lacks(tmp_path):
@@ -292,16 +290,18 @@ def test_the_report_says_how_many_parts_it_lacks(tmp_path):
     workdir = store.open_existing(tmp_path)
     for seed in (20, 21):
         workdir.append([_row("late", seed, 220.0, "broke", 1)])
-    assert not any("damaged" in line for line in _verdict(summarise(workdir)).limits)
+    assert not any("damaged" in line for line in _verdict(summarise(RunTable(workdir))).limits)
     whole, *others = sorted(workdir.parts.glob("*.parquet"), key=lambda p: -p.stat().st_size)
     assert len(others) == 2
     for i, part in enumerate(others):
         part.write_bytes(b"")
-        (line,) = (line for line in _verdict(summarise(store.open_existing(tmp_path))).limits if "damaged" in line)
+        (line,) = (
+            line for line in _verdict(summarise(RunTable(store.open_existing(tmp_path)))).limits if "damaged" in line
+        )
         assert line.startswith(("1 part is damaged", "2 parts are damaged")[i])
         assert "`run` makes them again" in line
     whole.unlink()
-    assert summarise(store.open_existing(tmp_path)).runs == {}
+    assert summarise(RunTable(store.open_existing(tmp_path))).runs == {}
 
 
 def test_what_has_no_summary_is_an_error_of_the_study(tmp_path):
