@@ -204,7 +204,7 @@ def try_part(seed: int, document: dict[str, Any], whole: list[bytes], folder: Pa
     path.write_bytes(content)
     words = "harmless"
     try:
-        parts.inspect_part(path, document, "")
+        parts.inspect_part(path, document, store.fingerprint(document["identity"]))
         parts.read_part(path, store.ROW_SCHEMA).to_pylist()
     except DamagedError:
         words = "left out"

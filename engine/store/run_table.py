@@ -10,7 +10,7 @@ import pyarrow as pa
 from engine.errors import unknown_name
 from engine.outcomes import FAILED
 from engine.outcomes.row import CURVE_STEPS, OUTCOME_SCHEMA, RUN_KEY, WAITING_COLUMNS, waiting_times
-from engine.store.workdir import WorkDirectory
+from engine.store.workdir import LAUNCH, WorkDirectory, keys_of
 from engine.studies.designs import is_repetition
 
 
@@ -39,6 +39,7 @@ class RunTable:
 
     Attributes:
         outcomes: the columns of `OUTCOME_SCHEMA`, a row per run, by arm and then by seeds.
+        launches: index of the launch that made each run; None where that is unknown.
 
     Raises:
         InputError: a part may not be read, or is larger than the memory.
@@ -46,7 +47,9 @@ class RunTable:
 
     def __init__(self, directory: WorkDirectory) -> None:
         self.directory = directory
-        self.outcomes = directory.read(OUTCOME_SCHEMA.names).select(OUTCOME_SCHEMA.names)
+        table = directory.read([*OUTCOME_SCHEMA.names, LAUNCH])
+        self.outcomes = table.select(OUTCOME_SCHEMA.names)
+        self.launches: list[int | None] = table[LAUNCH].to_pylist()
 
     def __len__(self) -> int:
         return len(self.outcomes)
@@ -149,8 +152,3 @@ class RunTable:
                 points = values.to_numpy()
                 steps = np.arange(len(points)) if of_steps is None else part[of_steps][i].values.to_numpy()
                 yield RunCurve(row, steps, points)
-
-
-def keys_of(table: pa.Table) -> list[tuple[Any, ...]]:
-    """Returns the `RUN_KEY` of each row."""
-    return list(zip(*(table[name].to_pylist() for name in RUN_KEY), strict=True))
