@@ -1,19 +1,20 @@
-"""`list`: what there is to choose from."""
+"""`list`: prints what there is to choose from."""
 
 from collections.abc import Iterable
 from pathlib import Path
 
-from engine.arms import arm as config
+from engine.arms.arm import field_names, find_option
+from engine.arms.choices import table_of
 from engine.errors import InputError, one_line
 from engine.registry import Registry
 
 
 def folders_to_list(given: str | None, ours: Path) -> list[Path]:
-    """Where to look for experiment files.
+    """Returns the folders in which to look for experiment files.
 
     Args:
         given: a folder, or `None` for the current one and `experiments` in it.
-        ours: folder of our own experiments, which are listed by name.
+        ours: folder of the shipped experiments, which are listed by name.
 
     Raises:
         InputError: there is no such folder.
@@ -32,12 +33,11 @@ def print_choices(experiments: Registry, folders: Iterable[Path]) -> None:
     """Prints the experiments with their question and time, and every name an arm can hold.
 
     Args:
-        experiments: our own.
-        folders: in which experiment files are looked for.
+        experiments: the shipped ones.
+        folders: searched for experiment files.
     """
     from engine.models import MODELS
     from engine.studies.experiment_files import find_files
-    from engine.studies.study import choices
     from engine.tasks import TASKS
     from engine.training.probes import DIAGNOSTICS
 
@@ -62,6 +62,8 @@ def print_choices(experiments: Registry, folders: Iterable[Path]) -> None:
             print("  your own: --model=path/to/file.py:NAME or --model=package.module:NAME")
         if registry is TASKS:
             print("  any other name of tensorflow-datasets: pip install 'plateau-engine[tf]'")
-    for field in ("optimizer", "schedule", "init", "activation", "augment"):
-        print(f"\n{field}\n  {', '.join(choices(field))}")
-    print(f"\nfields of an arm\n  {', '.join(config.FIELDS)}")
+    for kind in ("optimizer", "schedule", "init"):
+        print(f"\n{kind}\n  {', '.join(table_of(kind))}")
+    for name in ("activation", "augment"):
+        print(f"\n{name}\n  {', '.join(find_option(name).names)}")
+    print(f"\nfields of an arm\n  {', '.join(field_names())}")

@@ -32,6 +32,10 @@ def report(workdir: str | os.PathLike[str], has_tensorboard: bool = False) -> di
         InputError: there is no study, or no finished run in it.
         StorageError: something cannot be written.
     """
+    if has_tensorboard:
+        from engine.observers.event_file import check_tensorboardx
+
+        check_tensorboardx()
     directory = store.open_existing(as_path(workdir))
     table = RunTable(directory)
     findings = find(table)

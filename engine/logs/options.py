@@ -1,15 +1,12 @@
-"""What a person may say about a log, in place of what is guessed."""
+"""What a user may say about a log; everything else is guessed."""
 
 import dataclasses
 
-from engine.errors import InputError, unknown_name
+from engine.arms.options import check_fields, option
+from engine.errors import InputError
 
-LAYOUTS = {"long": "one row per run and step, with one column for the loss", "wide": "one column per run"}
-RESTARTS = {
-    "replace": "where the step goes back, what follows takes the place of what was there",
-    "separate": "where the step goes back, another run begins",
-}
-DECIMALS = (".", ",")
+LAYOUTS = ("long", "wide")
+RESTARTS = ("replace", "separate")
 _MAX_STEPS = 2**31
 
 
@@ -17,41 +14,35 @@ _MAX_STEPS = 2**31
 class ReadOptions:
     """What is known about logs; `None` is to be guessed.
 
-    Attributes:
-        step_column, epoch_column, loss_column, accuracy_column: names of columns or tags.
-        run_column, arm_column: names of columns, or several with commas between them.
-        layout: one of `LAYOUTS`.
-        steps_per_epoch: steps in a pass over the data.
-        first_epoch: what the log calls its first epoch; a smaller number is before training.
-        restarts: one of `RESTARTS`.
-        delimiter, decimal: of CSV files.
-
     Raises:
         InputError: a value is not usable.
     """
 
-    step_column: str | None = None
-    epoch_column: str | None = None
-    loss_column: str | None = None
-    accuracy_column: str | None = None
-    run_column: str | None = None
-    arm_column: str | None = None
-    layout: str | None = None
-    steps_per_epoch: int | None = None
-    first_epoch: int | None = None
-    restarts: str | None = None
-    delimiter: str | None = None
-    decimal: str | None = None
+    step_column: str | None = option(None, "column, or tag, of the step")
+    epoch_column: str | None = option(None, "column of the epoch, where there is no step")
+    loss_column: str | None = option(None, "column of the training loss; of a metric where each run has a column")
+    accuracy_column: str | None = option(None, "column of the training accuracy")
+    run_column: str | None = option(None, "column that tells runs apart, or several with commas between them")
+    arm_column: str | None = option(None, "column that groups runs, or several with commas between them")
+    layout: str | None = option(
+        None, "`long`: one row per run and step, or `wide`: one column per run", choices=LAYOUTS
+    )
+    steps_per_epoch: int | None = option(
+        None, "steps in a pass over the data: times are then in epochs", minimum=1, maximum=_MAX_STEPS
+    )
+    first_epoch: int | None = option(None, "what the log calls its first epoch, 0 or 1", minimum=0, maximum=1)
+    restarts: str | None = option(
+        None,
+        "where the step goes back, `replace`: what follows takes the place of what was there, or `separate`: another "
+        "run begins",
+        choices=RESTARTS,
+    )
+    delimiter: str | None = option(None, "character between the cells of a CSV file")
+    decimal: str | None = option(None, "sign in the numbers of a CSV file, . or ,")
 
     def __post_init__(self) -> None:
-        for kind, value, choices in (("layout", self.layout, LAYOUTS), ("restarts", self.restarts, RESTARTS)):
-            if value is not None and value not in choices:
-                raise unknown_name(kind, value, choices)
+        check_fields(self)
         if self.delimiter is not None and len(self.delimiter.replace("\\t", "\t")) != 1:
             raise InputError(f"delimiter={self.delimiter!r}: expected one character, such as ';'")
-        if self.decimal is not None and self.decimal not in DECIMALS:
+        if self.decimal not in (None, ".", ","):
             raise InputError(f"decimal={self.decimal!r}: expected '.' or ','")
-        if self.steps_per_epoch is not None and not 1 <= self.steps_per_epoch <= _MAX_STEPS:
-            raise InputError(f"steps_per_epoch={self.steps_per_epoch}: expected a whole number > 0")
-        if self.first_epoch is not None and self.first_epoch not in (0, 1):
-            raise InputError(f"first_epoch={self.first_epoch}: expected 0 or 1")

@@ -68,7 +68,10 @@ def compare_arms(
         adjusted = statistics.holm(np.array([in_unit.test.p_value for in_unit, _ in compared])).tolist()
     found = {}
     for own, (in_unit, in_steps), p in zip(others, compared, adjusted, strict=True):
-        pairs = {field: (value, fields[own.name][field]) for field, value in fields[baseline].items()}
+        pairs = {
+            field: (fields[baseline].get(field), fields[own.name].get(field))
+            for field in {**fields[baseline], **fields[own.name]}
+        }
         found[own.name] = Comparison(
             difference=in_unit.value,
             horizon=in_unit.horizon,

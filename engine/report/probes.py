@@ -8,13 +8,12 @@ import numpy as np
 from engine.report.arm_runs import ArmRuns
 from engine.report.phrases import joined, label, number, percent, runs_are
 from engine.report.probe_figures import draw_panels
-from engine.report.probe_panels import NAMES, PANELS, Change, changes_of
+from engine.report.probe_panels import Change, changes_of, panels, series_names
 from engine.report.probe_series import ArmProbes, find_arm_probes
 from engine.report.sections import Drawing, Section, SectionTable
 from engine.report.summary import Summary
 from engine.store.run_table import RunTable
-from engine.studies.diagnosis_kinds import AS_GIVEN
-from engine.studies.diagnosis_record import read_record
+from engine.studies.diagnosis import AS_GIVEN, read_record
 from engine.training.probes.registry import WHOLE
 
 # Each arm has a page of panels; more arms are in the files.
@@ -78,7 +77,7 @@ def _lines(summary: Summary, name: str, found: ArmProbes, onset: np.ndarray, cha
     if saddle is not None:
         said.append(saddle)
     if found.absent:
-        absent = joined([NAMES.get(series, label(series)) for series in found.absent])
+        absent = joined([series_names().get(series, label(series)) for series in found.absent])
         verb = "does" if len(found.absent) == 1 else "do"
         said.append(f"{absent} {verb} not exist for this arm")
     return [f"“{name}”: {'; '.join(said)}."] if said else []
@@ -87,7 +86,7 @@ def _lines(summary: Summary, name: str, found: ArmProbes, onset: np.ndarray, cha
 def _told(summary: Summary, name: str, series: str, change: Change) -> str:
     lead = number(change.lead / summary.steps_per_unit(name), summary.unit)
     when = f"half of that in the last {lead} {summary.unit}"
-    what = NAMES[series]
+    what = series_names()[series]
     if change.layer:
         of = "" if series == "spread" else "of "
         what = f"{what} {of}“{label(change.layer)}”"
@@ -143,7 +142,7 @@ def _drawings(summary: Summary, name: str, index: int, found: ArmProbes, onset: 
 
 
 def _what_to_look_for(measured: set[str]) -> SectionTable:
-    rows = [[p.title, p.what, p.look_for] for p in PANELS if p.series[0] in measured]
+    rows = [[p.title, p.what, p.look_for] for p in panels() if p.series[0] in measured]
     caption = "What the panels show, and what to look for."
     return SectionTable(caption, ["panel", "what it is", "what to look for"], rows, is_of_words=True)
 

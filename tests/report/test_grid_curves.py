@@ -12,7 +12,7 @@ from engine.report.metric_curves import read_arm_curves, read_grid_curves
 from engine.store.run_table import RunTable
 from engine.studies.designs import FIRST_GRID_SEED
 from engine.theory import THEORIES
-from engine.theory.section import _measured
+from engine.theory.section import measure_arm
 from experiments import EXPERIMENTS
 
 LAST = 22
@@ -57,7 +57,7 @@ def test_a_grid_is_read_by_start_and_order(directory):
 
 def test_a_theory_is_given_the_starts_that_are_complete(directory):
     (runs,) = read_runs(RunTable(directory)).values()
-    measured = _measured(RunTable(directory), THEORIES.load("sparse_parity"), "n=20", runs)
+    measured = measure_arm(RunTable(directory), THEORIES.load("sparse_parity"), runs)
     assert measured.num_runs == 3
     assert measured.grid is not None
     np.testing.assert_array_equal(measured.grid.init_seed, [0, 0, 1, 1])

@@ -62,7 +62,7 @@ def test_curves_are_read_of_chosen_runs_each_once(directory):
     batches = next(table.curves("batch_loss", table.is_of("b")))
     assert batches.steps.tolist() == list(range(33))
     assert list(table.curves("average_loss", table.has_outcome)) == []
-    with pytest.raises(InputError, match="unknown metric 'los'.*'loss'"):
+    with pytest.raises(InputError, match=r"unknown metric 'los'.*'loss'"):
         list(table.curves("los", table.has_outcome))
 
 

@@ -1,0 +1,143 @@
+"""TensorBoard's event files: every record is an event, which has a step and may hold scalars."""
+
+import struct
+from array import array
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+from engine.errors import InputError
+from engine.logs.column_roles import find_roles
+from engine.logs.framing import find_records, have_checksums, starts_with_record
+from engine.logs.log_files import LogFile, read_content
+from engine.logs.log_table import LogTable, NoCurveError
+from engine.logs.options import ReadOptions
+
+# Longer records hold graphs, images or tables.
+_LONGEST_RECORD = 2**16
+_LONGEST_TAG = 1024
+# What Keras calls the loss of an epoch, whose step is the epoch.
+_KERAS_LOSS = "epoch_loss"
+_STEP, _EPOCH = "step", "epoch"
+# By TensorFlow's number of a tensor's type: the code of a number for `struct`, and the field that may hold it.
+_TENSOR_TYPES = {
+    1: ("<f", "float_val"), 2: ("<d", "double_val"), 3: ("<i", "int_val"), 4: ("<B", "int_val"), 5: ("<h", "int_val"),
+    6: ("<b", "int_val"), 9: ("<q", "int64_val"), 10: ("<?", "bool_val"), 17: ("<H", "int_val"), 19: ("<e", "half_val"),
+}  # fmt: skip
+
+
+class Scalars(NamedTuple):
+    """Points that were logged under one tag, in the order of the file; both `[num_points]`."""
+
+    steps: np.ndarray
+    values: np.ndarray
+
+
+class EventFile(NamedTuple):
+    """The scalars of an event file by tag, and the problems that were found in it, in words."""
+
+    scalars: dict[str, Scalars]
+    problems: list[str]
+
+
+def read_event_table(files: Sequence[LogFile], options: ReadOptions) -> LogTable:
+    """Reads the event files of one run, which share a folder, into a table with a row for every point.
+
+    Only tags that have a role become columns. Files come in the order in which they were written.
+
+    Raises:
+        InputError: a file is not an event file, or tensorboardX is not installed.
+        NoCurveError: no tag is a loss.
+    """
+    parts: dict[str, list[Scalars]] = {}
+    notes = []
+    for file in files:
+        content = read_content(file.path)
+        if content and not starts_with_record(content):
+            raise InputError(f"{file.path}: no TensorBoard event file, or damaged from its start")
+        found = read_events(content)
+        notes += [f"{file.path}: {problem}" for problem in found.problems]
+        for tag, scalars in found.scalars.items():
+            parts.setdefault(tag, []).append(scalars)
+    origin = files[0] if len(files) == 1 else files[0]._replace(path=files[0].path.parent)
+    if not parts:
+        raise NoCurveError(f"{origin.path}: no scalar was logged")
+    # Every point has a step of its own, so a tag called step is a metric.
+    roles = find_roles([tag for tag in parts if tag not in (_STEP, _EPOCH)], options, str(origin.path))
+    step = _EPOCH if _KERAS_LOSS in roles.losses.values() else _STEP
+    used = {tag: [np.concatenate(c) for c in zip(*p, strict=True)] for tag, p in parts.items() if tag in roles.used()}
+    columns = {step: pa.array(np.concatenate([steps for steps, _ in used.values()]))}
+    num_after = len(columns[step])
+    num_before = 0
+    for tag, (_, values) in used.items():
+        num_after -= len(values)
+        pieces = [pa.nulls(num_before, pa.float64()), pa.array(values), pa.nulls(num_after, pa.float64())]
+        columns[tag] = pa.concat_arrays(pieces)
+        num_before += len(values)
+    return LogTable(origin, "TensorBoard", columns, notes=tuple(notes), row_word="point")
+
+
+def read_events(content: bytes) -> EventFile:
+    """Reads the scalars of an event file as far as it is whole; records with a wrong checksum are left out.
+
+    Raises:
+        InputError: tensorboardX is not installed.
+    """
+    try:
+        from google.protobuf.message import DecodeError
+        from tensorboardX.proto.event_pb2 import Event
+    except ImportError:
+        raise InputError(
+            "reading TensorBoard event files needs tensorboardX: pip install 'plateau-engine[tensorboard]'"
+        ) from None
+    starts, lengths, end = find_records(content)
+    problems = []
+    if end < len(content):
+        words = f"it is not whole from byte {end} of {len(content)} on"
+        problems.append(f"{words}, as of a run that still writes or was killed")
+    starts, lengths = (a[lengths <= _LONGEST_RECORD] for a in (starts, lengths))
+    is_right = have_checksums(content, starts, lengths)
+    if not is_right.all():
+        problems.append(f"{int(np.sum(~is_right))} of its records are damaged and left out")
+    points: dict[str, tuple[array[int], array[float]]] = defaultdict(lambda: (array("q"), array("d")))
+    parse, num_malformed = Event.FromString, 0
+    for start, stop in zip(starts[is_right].tolist(), (starts + lengths)[is_right].tolist(), strict=True):
+        try:
+            event = parse(content[start:stop])
+        except DecodeError:
+            num_malformed += 1
+            continue
+        step, summary = event.step, event.summary.value
+        # Most events hold one value, and protobuf is slow at iterating.
+        for value in (summary[0],) if len(summary) == 1 else summary:
+            # Zero is also what a value without a number gives.
+            number = value.simple_value or _number(value)
+            if number is not None:
+                steps, values = points[value.tag]
+                steps.append(step)
+                values.append(number)
+    if num_malformed:
+        problems.append(f"{num_malformed} of its records are no events and left out")
+    found = {tag: Scalars(*map(np.asarray, p)) for tag, p in points.items() if len(tag) <= _LONGEST_TAG}
+    return EventFile(found, problems)
+
+
+def _number(value: Any) -> float | None:
+    """Returns the number in a `Summary.Value`, plain or as a tensor without dimensions; `None` if it has none."""
+    if value.HasField("simple_value"):
+        return 0.0
+    tensor = value.tensor
+    code, field = _TENSOR_TYPES.get(tensor.dtype, ("", ""))
+    if not code or tensor.tensor_shape.dim:
+        return None
+    if tensor.tensor_content:
+        is_one = len(tensor.tensor_content) == struct.calcsize(code)
+        return float(struct.unpack(code, tensor.tensor_content)[0]) if is_one else None
+    # A zero need not be written.
+    (number, *more) = getattr(tensor, field) or (0,)
+    if code == "<e":
+        (number,) = struct.unpack(code, struct.pack("<H", number & 0xFFFF))
+    return None if more else float(number)

@@ -1,0 +1,168 @@
+"""From the table of a log to the curves of its runs."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from engine.errors import InputError
+from engine.logs.clock import Clock, find_clock
+from engine.logs.column_roles import ColumnRoles
+from engine.logs.log_table import LogTable, Numbers, labels_of, numbers_of, unique_codes
+from engine.logs.options import ReadOptions
+from engine.logs.ordering import MixedRunsError, Points, in_order
+
+_MAX_RUNS = 10**6
+# A share is at most 1, so larger accuracies are percentages.
+_LARGEST_SHARE = 1.5
+_OTHERS = ("accuracy", "held_out_loss", "held_out_accuracy")
+
+
+class LoggedSeries(NamedTuple):
+    """A metric of one run: increasing steps, and values; both `[num_points]`."""
+
+    steps: np.ndarray
+    values: np.ndarray
+
+
+class LoggedCurve(NamedTuple):
+    """What was logged of one run.
+
+    Attributes:
+        arm: the group it belongs to; empty where nothing says so.
+        run: its name in its log; empty, or a number such as `#2`, where nothing names it.
+        place: of its log, see `LogFile`.
+        loss: its curve, as 32-bit numbers.
+        others: `accuracy`, `held_out_loss` and `held_out_accuracy`, where they were logged.
+    """
+
+    arm: str
+    run: str
+    place: str
+    loss: LoggedSeries
+    others: dict[str, LoggedSeries]
+
+
+class TableCurves(NamedTuple):
+    """The curves of one table, its clock, and what was done to the log, each with a word for its kind."""
+
+    curves: list[LoggedCurve]
+    clock: Clock
+    notes: list[tuple[str, str]]
+
+
+def make_curves(table: LogTable, roles: ColumnRoles, options: ReadOptions) -> TableCurves:
+    """Makes the curves of all runs in a table.
+
+    Raises:
+        InputError: a cell is not a number, a step is not usable, or runs are mixed up.
+    """
+    losses = {run: numbers_of(table, column) for run, column in roles.losses.items()}
+    has_loss = np.any([loss.is_given for loss in losses.values()], axis=0)
+    if not has_loss.any():
+        raise InputError(f"{table.source}: not a single loss in {', '.join(map(repr, roles.losses.values()))}")
+    codes, runs = _runs_of(table, roles)
+    clock = find_clock(table, roles, options, has_loss, codes)
+    columns = {name: getattr(roles, name) for name in _OTHERS}
+    others = {n: _as_share(n, numbers_of(table, column)) for n, column in columns.items() if column}
+    maker = _CurveMaker(table, clock, others, options)
+    num_lost = int(np.sum(has_loss & ~clock.is_given))
+    if num_lost:
+        maker.notes.append(("no step", f"{table.source}: {num_lost} rows without a step"))
+    order = np.argsort(codes, kind="stable")
+    for (arm, run), rows in zip(runs, np.split(order, np.cumsum(np.bincount(codes))[:-1]), strict=True):
+        for column_run, loss in losses.items():
+            try:
+                maker.add(rows, loss, arm, column_run or run)
+            except MixedRunsError as error:
+                raise InputError(f"{error}{_hint_at_columns(table, roles, clock, rows)}") from None
+    return TableCurves(maker.curves, clock, maker.notes)
+
+
+def _runs_of(table: LogTable, roles: ColumnRoles) -> tuple[np.ndarray, list[tuple[str, str]]]:
+    """Returns the number of each row's run, `[num_rows]`, and the group and the name of every run."""
+    codes, names = labels_of(table, roles.run)
+    arm_codes, arms = labels_of(table, roles.arm)
+    if table.origin.arm is not None:
+        arm_codes, arms = np.zeros_like(arm_codes), [table.origin.arm]
+    codes, pairs = unique_codes(codes * len(arms) + arm_codes)
+    if len(pairs) > _MAX_RUNS:
+        raise InputError(
+            f"{table.source}: {len(pairs)} runs, expected at most {_MAX_RUNS}: is "
+            f"{', '.join(roles.run)} what tells runs apart? --run_column"
+        )
+    return codes, [(arms[pair % len(arms)], names[pair // len(arms)]) for pair in pairs]
+
+
+def _hint_at_columns(table: LogTable, roles: ColumnRoles, clock: Clock, rows: np.ndarray) -> str:
+    """Says which columns would tell apart the runs in some rows."""
+    rows = rows[clock.is_given[rows]]
+    found = []
+    for name in set(table.columns) - roles.used():
+        codes, labels = labels_of(table, (name,))
+        if 1 < len(labels) <= len(rows) // 2:
+            order = np.argsort(codes[rows], kind="stable")
+            if np.all((np.diff(clock.steps[rows][order]) > 0) | (np.diff(codes[rows][order]) > 0)):
+                found.append(repr(name))
+    return f"; {' and '.join(sorted(found))} would do" if found else ""
+
+
+def _as_share(name: str, numbers: Numbers) -> Numbers:
+    """Turns an accuracy in percent into a share."""
+    finite = numbers.values[np.isfinite(numbers.values)]
+    is_percent = name.endswith("accuracy") and len(finite) and finite.max() > _LARGEST_SHARE
+    return Numbers(numbers.values / 100.0, numbers.is_given) if is_percent else numbers
+
+
+class _CurveMaker:
+    """Makes the curves of one table, and notes what it does to them."""
+
+    def __init__(self, table: LogTable, clock: Clock, others: dict[str, Numbers], options: ReadOptions) -> None:
+        self._table, self._clock, self._others, self._restarts = table, clock, others, options.restarts
+        self.curves: list[LoggedCurve] = []
+        self.notes: list[tuple[str, str]] = []
+
+    def add(self, rows: np.ndarray, loss: Numbers, arm: str, run: str) -> None:
+        """Adds the run in some rows, or the runs where they hold several; `run` is empty where nothing names it."""
+        found = in_order(self._points(rows, loss), self._restarts, self._where(run))
+        self.notes += found.notes
+        for i, points in enumerate(found.runs):
+            self._add_one(rows, points, arm, run if len(found.runs) == 1 else f"{run}#{i + 1}")
+
+    def _where(self, run: str) -> str:
+        return f"{self._table.source}, run {run}" if run else self._table.source
+
+    def _add_one(self, rows: np.ndarray, points: Points, arm: str, run: str) -> None:
+        where = self._where(run)
+        points = self._without_gaps(points, where)
+        steps = points.steps
+        if len(steps) < 2 and np.isfinite(points.values).all():
+            self.notes.append(("short", f"{where}: {('no loss', 'one point')[len(steps)]}, left out"))
+            return
+        with np.errstate(over="ignore"):
+            loss = LoggedSeries(steps, points.values.astype(np.float32))
+        others = {}
+        for name, numbers in self._others.items():
+            other = in_order(self._points(rows, numbers), "replace", where).runs[0]
+            other = other.take(np.isfinite(other.values) & (other.steps <= steps[-1]))
+            if len(other.steps):
+                others[name] = LoggedSeries(other.steps, other.values)
+        self.curves.append(LoggedCurve(arm, run, self._table.origin.place, loss, others))
+
+    def _points(self, rows: np.ndarray, numbers: Numbers) -> Points:
+        """Returns the points of a metric in some rows."""
+        rows = rows[numbers.is_given[rows] & self._clock.is_given[rows]]
+        return Points(self._clock.steps[rows], numbers.values[rows], rows + self._table.first_row)
+
+    def _without_gaps(self, points: Points, where: str) -> Points:
+        """Leaves out points that are not finite, but for those after the last finite one: the loss blew up there."""
+        is_finite = np.isfinite(points.values)
+        if is_finite.all() or not is_finite.any():
+            return points
+        is_gap = ~is_finite
+        is_gap[np.flatnonzero(is_finite)[-1] :] = False
+        if is_gap.any():
+            first = points.rows[np.argmax(is_gap)]
+            words = f"{is_gap.sum()} of {len(is_gap)} losses are not finite"
+            place = f"the first in {self._table.row_word} {first}"
+            self.notes.append(("gap", f"{where}: {words}, {place}, and later ones are: those are left out"))
+        return points.take(~is_gap)

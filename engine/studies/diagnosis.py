@@ -1,0 +1,77 @@
+"""What a diagnosis was made of, as `study.json` holds it: its report is made from files alone."""
+
+from collections.abc import Mapping
+from typing import Any, Literal, NamedTuple, get_args
+
+from engine.errors import InputError
+
+# Why an arm of a diagnosis is there: it is the configuration itself; a change that may be advised; a learning rate far
+# from the given one, which shows the order of magnitude and is advised only where nothing near it helps, or does by
+# far less; or a control, which tells slow from broken.
+Kind = Literal["given", "remedy", "far", "control"]
+# Kinds of the arms that are tested as changes.
+CHANGES: tuple[Kind, ...] = ("remedy", "far")
+
+AS_GIVEN = "as_given"
+
+
+class DiagnosisRecord(NamedTuple):
+    """What a diagnosis was made of.
+
+    Attributes:
+        kinds, words: why each arm is there and what was changed in it, by name.
+        rates: learning rate, relative to the given one, of the arms that differ in nothing else.
+        skipped: changes that do not apply, with the reason, by name.
+        minutes: as requested, or `None`.
+        budget: what the minutes buy, in sentences.
+        has_constant_inputs: whether all training inputs are the same; `None` where examples are drawn.
+    """
+
+    kinds: dict[str, Kind]
+    words: dict[str, str]
+    rates: dict[str, float]
+    skipped: dict[str, str]
+    minutes: float | None
+    budget: list[str]
+    has_constant_inputs: bool | None
+
+
+def read_record(document: Mapping[str, Any]) -> DiagnosisRecord | None:
+    """Reads the record of a diagnosis from `study.json`, otherwise checked; returns `None` for another study.
+
+    Raises:
+        InputError: the record is not sound, or its arms are not those of the study.
+    """
+    study = document["study"]
+    content = study.get("diagnosis")
+    if content is None:
+        return None
+    try:
+        record = DiagnosisRecord(**content)
+    except TypeError:
+        record = None
+    if record is None or not _is_sound(record):
+        raise InputError("study.json: diagnosis: expected what a diagnosis was made of")
+    if record.kinds.keys() != set(document["arm_order"]) or study["baseline"] != AS_GIVEN:
+        raise InputError(f"study.json: diagnosis: expected the arms of the study, compared with {AS_GIVEN}")
+    return record
+
+
+def _is_sound(record: DiagnosisRecord) -> bool:
+    texts = (record.kinds, record.words, record.skipped)
+    return (
+        all(isinstance(table, Mapping) for table in (*texts, record.rates))
+        and all(isinstance(text, str) for table in texts for text in table.values())
+        and set(record.kinds.values()) <= set(get_args(Kind))
+        and [name for name, kind in record.kinds.items() if kind == "given"] == [AS_GIVEN]
+        and record.words.keys() == record.kinds.keys() >= record.rates.keys()
+        and all(_is_number(rate) for rate in record.rates.values())
+        and (record.minutes is None or _is_number(record.minutes))
+        and isinstance(record.budget, list)
+        and all(isinstance(line, str) for line in record.budget)
+        and isinstance(record.has_constant_inputs, (bool, type(None)))
+    )
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value < 1e12
