@@ -11,7 +11,7 @@ from engine.report.page import lay_out
 from engine.report.phrases import label
 from engine.store import open_existing
 from engine.store.run_table import RunTable
-from tests.report.test_verdict import _early, _late, _summary
+from tests.report.studies import early, late, store_and_summarise
 
 LONG = "learning_rate=0.0001,init_scale=0.05,dense_widths=128-64"
 
@@ -19,9 +19,9 @@ LONG = "learning_rate=0.0001,init_scale=0.05,dense_widths=128-64"
 @pytest.fixture(scope="module")
 def summary(tmp_path_factory):
     names = [f"{LONG},{i}" for i in range(9)]
-    arms = {name: (_late if i % 2 else _early)(name, 6) for i, name in enumerate(names)}
+    arms = {name: (late if i % 2 else early)(name, 6) for i, name in enumerate(names)}
     path = tmp_path_factory.mktemp("page") / "study"
-    return _summary(path, arms, names[0]), names, path
+    return store_and_summarise(path, arms, names[0]), names, path
 
 
 @pytest.mark.parametrize("name", ["incidence", "aligned"])

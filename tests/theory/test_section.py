@@ -17,7 +17,7 @@ from engine.store.run_table import RunTable
 from engine.theory import THEORIES
 from engine.theory.comparison import Check, MeasuredCurve, Prediction, TheoryCurve, exactly
 from engine.theory.section import draw_comparison
-from tests.report.test_verdict import STEPS, _late, _stuck
+from tests.report.studies import STEPS, late, stuck
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def study(tmp_path, monkeypatch):
         document = make_document(fields, 880, 20, name="test", question="?", baseline="late")
         document["study"]["theory"] = "planted"
         directory = store.create_or_resume(tmp_path / "study", document)
-        directory.append([*_late("late", 20), *_stuck("held", 20)])
+        directory.append([*late("late", 20), *stuck("held", 20)])
         return directory
 
     return make
@@ -116,6 +116,6 @@ def test_a_theory_of_another_release_is_refused(tmp_path):
     document = make_document({"a": {}}, 880, 20, name="test", question="?", baseline="a")
     document["study"]["theory"] = "no such theory"
     directory = store.create_or_resume(tmp_path / "study", document)
-    directory.append(_late("a", 3))
+    directory.append(late("a", 3))
     with pytest.raises(InputError, match="unknown theory 'no such theory'"):
         find(RunTable(directory))
