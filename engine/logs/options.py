@@ -1,16 +1,12 @@
-"""What a person may say about a log, in place of what is guessed."""
+"""What a user may say about a log; everything else is guessed."""
 
 import dataclasses
 
 from engine.arms.options import check_fields, option
 from engine.errors import InputError
 
-LAYOUTS = {"long": "one row per run and step, with one column for the loss", "wide": "one column per run"}
-RESTARTS = {
-    "replace": "where the step goes back, what follows takes the place of what was there",
-    "separate": "where the step goes back, another run begins",
-}
-DECIMALS = (".", ",")
+LAYOUTS = ("long", "wide")
+RESTARTS = ("replace", "separate")
 _MAX_STEPS = 2**31
 
 
@@ -29,7 +25,7 @@ class ReadOptions:
     run_column: str | None = option(None, "column that tells runs apart, or several with commas between them")
     arm_column: str | None = option(None, "column that groups runs, or several with commas between them")
     layout: str | None = option(
-        None, "`long`: one row per run and step, or `wide`: one column per run", choices=tuple(LAYOUTS)
+        None, "`long`: one row per run and step, or `wide`: one column per run", choices=LAYOUTS
     )
     steps_per_epoch: int | None = option(
         None, "steps in a pass over the data: times are then in epochs", minimum=1, maximum=_MAX_STEPS
@@ -39,12 +35,14 @@ class ReadOptions:
         None,
         "where the step goes back, `replace`: what follows takes the place of what was there, or `separate`: another "
         "run begins",
-        choices=tuple(RESTARTS),
+        choices=RESTARTS,
     )
     delimiter: str | None = option(None, "character between the cells of a CSV file")
-    decimal: str | None = option(None, "sign in the numbers of a CSV file, . or ,", choices=DECIMALS)
+    decimal: str | None = option(None, "sign in the numbers of a CSV file, . or ,")
 
     def __post_init__(self) -> None:
         check_fields(self)
         if self.delimiter is not None and len(self.delimiter.replace("\\t", "\t")) != 1:
             raise InputError(f"delimiter={self.delimiter!r}: expected one character, such as ';'")
+        if self.decimal not in (None, ".", ","):
+            raise InputError(f"decimal={self.decimal!r}: expected '.' or ','")

@@ -6,18 +6,21 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from engine.errors import InputError
-from engine.observers.observer import Observer, guarded
+from engine.observers.event_file import check_tensorboardx
+from engine.observers.live import PAGE, LivePage
+from engine.observers.observer import Guarded, Observer
+from engine.observers.tensorboard import FOLDER, TensorBoard
+from engine.observers.wandb import WeightsAndBiases, check_wandb
 from engine.store import WorkDirectory
 
 
 class Watching(NamedTuple):
-    """What is to be seen of a study while it runs.
+    """How a study is to be followed while it runs.
 
     Attributes:
         live_every: seconds between two states of `report.html`, or `None`.
         has_tensorboard: whether to write event files.
-        wandb_runs: single runs that Weights & Biases is sent besides those of arms, or `None` where
-            it is sent nothing.
+        wandb_runs: number of single runs that Weights & Biases is sent besides the arms; `None` to send nothing.
     """
 
     live_every: float | None = None
@@ -26,7 +29,7 @@ class Watching(NamedTuple):
 
 
 def check_watching(watching: Watching) -> None:
-    """Checks what is asked for before anything is changed.
+    """Checks the options before anything is changed.
 
     Raises:
         InputError: a number is out of range, or a package is missing.
@@ -36,44 +39,32 @@ def check_watching(watching: Watching) -> None:
         raise InputError(f"live={every:g}: expected at least 1 second")
     if runs is not None and runs < 0:
         raise InputError(f"wandb_runs={runs}: expected 0 or more")
+    if watching.has_tensorboard:
+        check_tensorboardx()
     if runs is not None:
-        from engine.observers.wandb import check_package
-
-        check_package()
+        check_wandb()
 
 
 def make_observers(watching: Watching, directory: WorkDirectory, notify: Callable[[str], None]) -> list[Observer]:
-    """The observers of a launch; what an earlier one has stored they know already.
-
-    Args:
-        watching: what is asked for.
-        directory: of the study.
-        notify: called with a line where there is something to say.
-    """
+    """Returns the observers of a launch, which have caught up with earlier launches and notify the user in lines."""
     found: list[Observer] = []
     if watching.has_tensorboard:
-        from engine.observers.tensorboard import FOLDER, TensorBoard
-
         notify(f"tensorboard --logdir={directory.path / FOLDER}")
         board = TensorBoard(directory)
-        found.append(guarded("the log for TensorBoard", board, notify, board.catch_up))
+        found.append(Guarded("the log for TensorBoard", board, notify, board.catch_up))
     if watching.wandb_runs is not None:
-        from engine.observers.wandb import WeightsAndBiases
-
         sender = WeightsAndBiases(directory, watching.wandb_runs, notify)
-        found.append(guarded("what is sent to W&B", sender, notify, sender.catch_up))
+        found.append(Guarded("what is sent to W&B", sender, notify, sender.catch_up))
     if watching.live_every is not None:
-        from engine.observers.live import PAGE, LivePage
-
         page = LivePage(directory.path, watching.live_every)
         notify(f"{directory.path / PAGE} is kept up to date every {watching.live_every:g} s or so")
-        found.append(guarded("the live page", page, notify))
+        found.append(Guarded("the live page", page, notify))
     return found
 
 
 @contextlib.contextmanager
 def ended_with(observers: Sequence[Observer]) -> Iterator[None]:
-    """Tells observers of the end, however the block ends."""
+    """Tells observers of the end of the block, however it ends."""
     with contextlib.ExitStack() as stack:
         for observer in reversed(observers):
             stack.callback(observer.on_end)

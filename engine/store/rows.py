@@ -8,7 +8,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from engine.outcomes import FAILED, STATUSES, event_code
-from engine.outcomes.row import ROW_SCHEMA
 from engine.store.files import DamagedError
 
 # A run whose worker was killed by it again and again; it has no curve and is censored at once.

@@ -1,16 +1,17 @@
 """An observer may fail; the training may not."""
 
+import sys
 import time
 
 import pytest
 
 from engine.commands.run import run
 from engine.errors import InputError
-from engine.observers import Standing, Watching, check_watching, ended_with
-from engine.observers.observer import Pace, guarded
+from engine.observers import StudyProgress, Watching, check_watching, ended_with
+from engine.observers.observer import Guarded, Pace
 from tests.conftest import small_study
 
-STANDING = Standing(0, 1, 0.0)
+STANDING = StudyProgress(0, 1, 0.0)
 
 
 class _Observer:
@@ -32,7 +33,7 @@ class _Observer:
 def test_a_failure_is_said_once_and_ends_the_observer_only():
     lines: list[str] = []
     inner = _Observer(ValueError("two\nlines"))
-    observer = guarded("the thing", inner, lines.append)
+    observer = Guarded("the thing", inner, lines.append)
     for _ in range(3):
         observer.on_rows([], STANDING)
     observer.on_end()
@@ -42,7 +43,7 @@ def test_a_failure_is_said_once_and_ends_the_observer_only():
 
 def test_a_failure_at_the_end_is_said_too():
     lines: list[str] = []
-    observer = guarded("it", _Observer(OSError(), is_at_end=True), lines.append)
+    observer = Guarded("it", _Observer(OSError(), is_at_end=True), lines.append)
     observer.on_end()
     assert lines == ["it goes no further (OSError); the training is not touched by that"]
 
@@ -50,7 +51,7 @@ def test_a_failure_at_the_end_is_said_too():
 def test_what_fails_at_the_beginning_is_said_and_not_begun():
     lines: list[str] = []
     inner = _Observer()
-    observer = guarded("it", inner, lines.append, lambda: 1 / 0)
+    observer = Guarded("it", inner, lines.append, lambda: 1 / 0)
     observer.on_rows([], STANDING)
     observer.on_end()
     assert inner.calls == ["end"]
@@ -58,7 +59,7 @@ def test_what_fails_at_the_beginning_is_said_and_not_begun():
 
 
 def test_a_signal_is_no_failure():
-    observer = guarded("it", _Observer(KeyboardInterrupt()), pytest.fail)
+    observer = Guarded("it", _Observer(KeyboardInterrupt()), pytest.fail)
     with pytest.raises(KeyboardInterrupt):
         observer.on_rows([], STANDING)
 
@@ -98,8 +99,14 @@ def test_numbers_are_checked_beforehand(watching, words):
         check_watching(watching)
 
 
+def test_a_missing_package_of_event_files_is_said_beforehand(monkeypatch):
+    monkeypatch.setitem(sys.modules, "tensorboardX", None)
+    with pytest.raises(InputError, match=r"--tensorboard needs .*: pip install 'plateau-engine\[tensorboard\]'"):
+        check_watching(Watching(has_tensorboard=True))
+
+
 def test_observers_are_told_of_every_run_and_of_how_far_it_is(tmp_path, data_dir, cache_dir, monkeypatch):
-    told: list[tuple[int, Standing]] = []
+    told: list[tuple[int, StudyProgress]] = []
     observer = _Observer()
     observer.on_rows = lambda rows, standing: told.append((len(rows), standing))  # type: ignore[method-assign]
     monkeypatch.setattr("engine.commands.run.make_observers", lambda watching, directory, notify: [observer])
@@ -108,8 +115,8 @@ def test_observers_are_told_of_every_run_and_of_how_far_it_is(tmp_path, data_dir
         told.clear()
         run(small_study(seeds=seeds), tmp_path, has_report=False, **options)
         assert sum(number for number, _ in told) == 2 * seeds - before
-        assert told[0][1] == Standing(before, 2 * seeds, 0.0)
-        assert told[-1][1] == Standing(2 * seeds, 2 * seeds, 1.0)
+        assert told[0][1] == StudyProgress(before, 2 * seeds, 0.0)
+        assert told[-1][1] == StudyProgress(2 * seeds, 2 * seeds, 1.0)
         shares = [standing.steps_done for _, standing in told]
         assert shares == sorted(shares)
     assert observer.calls == ["end", "end"]

@@ -8,7 +8,7 @@ from engine.commands.running.progress import ProgressBar
 from engine.lanes.checkpoint import Checkpoint
 from engine.lanes.runs import Run, run_key
 from engine.lanes.to_row import failed_row
-from engine.observers import Observer, Standing
+from engine.observers import Observer, StudyProgress
 from engine.store import RUN_KEY, WorkDirectory, provenance
 from engine.store.checkpoints import CheckpointFolder, Kept
 from engine.studies.expand import ExpandedStudy
@@ -74,7 +74,7 @@ class Recorder:
         self._planned_steps -= num_skipped
         self.bar.update(num_steps, [row["status"] for row in rows], num_skipped)
         share = min(self.seed_steps / max(self._planned_steps, 1), 1.0)
-        standing = Standing(self._num_stored + self.num_rows, self._planned_runs, share)
+        standing = StudyProgress(self._num_stored + self.num_rows, self._planned_runs, share)
         for observer in self._observers:
             observer.on_rows(rows, standing)
         return rows
