@@ -10,7 +10,10 @@ from engine import tasks
 from engine.errors import InputError
 from engine.lanes.runs import run_key
 from engine.outcomes import DetectorSettings
-from engine.store.study_json import document, identity_differences, identity_of, plan_of, study_of
+from engine.store import differences
+from engine.store.files import DamagedError
+from engine.store.study_json import document, identity_of, plan_of, study_of
+from engine.store.validation import check_document
 from engine.studies import designs
 from engine.studies.expand import ParentOutcomes, expand, run_of, with_forks
 from engine.studies.shared_program import Layout
@@ -104,14 +107,14 @@ def test_what_has_changed_is_said_in_words(data_dir):
     then["data"]["slow"] = then["model_source"]["fast"] = "0" * 64
     then["arms"]["slow"]["batch_norm"] = True
     then["horizons"]["slow"] = 45
-    assert identity_differences(then, now) == [
-        "arm 'slow': batch_norm was true, is false",
+    assert differences(then, now) == [
+        "batch_norm of 'slow' was true, is now false",
         "the data of 'slow' is another",
         "horizons of 'slow' was 45, is now 44",
         "the source text of the model of 'fast' is another",
         'the kind of device was "gpu", is now "cpu"',
     ]
-    assert identity_differences(now, now) == []
+    assert differences(now, now) == []
 
 
 def _leaves(value, path=()):
@@ -143,17 +146,23 @@ def _replace(value, path, junk):
     return changed
 
 
+def _expanded(stored, data_dir):
+    """The study as a command reads it: the kinds of its entries are checked first."""
+    check_document(stored)
+    return plan_of(stored, "cpu", data_dir)
+
+
 @pytest.mark.parametrize("every", [7, pytest.param(1, marks=pytest.mark.slow)])
 def test_what_a_stranger_writes_is_a_study_or_one_clear_error(every, data_dir):
     """Each entry in turn is replaced by everything that it should not be, or left out."""
     stored = _stored(STUDIES["forks"], data_dir)
-    stored["launches"] = []
+    del stored["launches"][0]["settings"], stored["launches"][0]["versions"]
     cases = [(path, junk) for path in _leaves(stored) if path for junk in [KeyError, *JUNK]]
     errors = []
     for path, junk in cases[::every]:
         try:
-            identity_of(plan_of(_replace(stored, path, junk), "cpu", data_dir), "cpu")
-        except InputError as error:
+            identity_of(_expanded(_replace(stored, path, junk), data_dir), "cpu")
+        except (InputError, DamagedError) as error:
             errors.append(str(error))
     assert len(cases) > 1000
     assert len(errors) > len(cases[::every]) // 2
@@ -167,25 +176,25 @@ def test_what_a_stranger_writes_is_a_study_or_one_clear_error(every, data_dir):
         (("identity", "arms", "slow", "dataset"), "os", "expected one of arrays, "),
         (("identity", "arms", "slow", "dense_widths"), 16, "dense_widths=16"),
         (("identity", "arms", "slow", "precision"), "tf32", "tf32 does not exist on a cpu"),
-        (("identity", "horizons", "slow"), None, "horizons of 'slow' is null"),
-        (("identity", "horizons", "slwo"), 44, "did you mean 'slow'"),
-        (("identity", "width", "slow"), 10**7, "width of 'slow' is 10000000"),
+        (("identity", "horizons", "slow"), None, "identity.horizons: expected for every arm a whole number"),
+        (("identity", "horizons", "slwo"), 44, "identity.horizons: expected a value for every arm"),
+        (("identity", "width", "slow"), 10**7, "identity.width: expected for every arm a whole number from 1 to 65536"),
         (("identity", "block", "slow"), 3, "divisor"),
         (("identity", "form", "slow"), "ptaches", "did you mean 'patches'"),
         (("identity", "stop"), "setled", "did you mean 'settled'"),
         (("identity", "design"), "fork", "no effect with design=fork"),
         (("identity", "detector", "window"), 2, "odd"),
         (("identity", "detector", "low"), 0.5, "less than detector.high"),
-        (("identity", "root_seed"), None, "root_seed is null: expected a whole number"),
-        (("identity", "fork_step", "slow"), 12, "the nearest is 11"),
-        (("arm_order",), ["slow"], "every arm once"),
+        (("identity", "root_seed"), None, "identity.root_seed: expected a whole number"),
+        (("identity", "fork_step", "slow"), 12, "identity.fork_step: expected a multiple of eval_every"),
+        (("arm_order",), ["slow"], "identity.horizons|arm_order"),
         (("study", "seeds", "fast"), 0, "seeds=0"),
         (("study", "theory"), "dead_reul", "did you mean 'dead_relu'"),
-        (("study", "theory"), 3, "theory is 3: expected text or null"),
+        (("study", "theory"), 3, "study.theory: expected text, or null"),
     ],
 )
 def test_one_wrong_entry_is_named(path, value, words, data_dir):
     stored = _replace(_stored(STUDIES["forks"], data_dir), path, value)
-    with pytest.raises(InputError, match=words):
-        plan_of(stored, "cpu", data_dir)
+    with pytest.raises((InputError, DamagedError), match=words):
+        _expanded(stored, data_dir)
     study_of(_stored(STUDIES["forks"], data_dir))

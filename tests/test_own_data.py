@@ -13,8 +13,8 @@ from engine import verify
 from engine.arms.arm import Arm, places
 from engine.commands.run import run
 from engine.errors import InputError
-from engine.store import open_existing, study_file
-from engine.store.study_json import document, identity_differences, identity_of, plan_of, study_of
+from engine.store import differences, open_existing, study_file
+from engine.store.study_json import document, identity_of, plan_of, study_of
 from engine.studies.expand import expand
 from engine.studies.study import with_sweep
 from engine.workers.devices import Devices, current_launch
@@ -68,7 +68,7 @@ def test_a_study_is_rebuilt_with_its_places(home):
     stored = open_existing(home / "study").document
     assert study_of(stored).arms["one"].dataset_dir == "~/pictures"
     plan = plan_of(stored, "cpu", None)
-    assert identity_differences(stored["identity"], identity_of(plan, "cpu")) == []
+    assert differences(stored["identity"], identity_of(plan, "cpu")) == []
 
 
 def test_data_may_be_moved(home, ran, options):

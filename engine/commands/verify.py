@@ -17,7 +17,7 @@ from engine.commands.running.progress import ProgressBar
 from engine.errors import InputError, WorkerFailedError, one_line
 from engine.lanes.runs import Run, run_key
 from engine.store import WorkDirectory, provenance
-from engine.store.study_json import identity_differences, identity_of, plan_of
+from engine.store.study_json import identity_of, plan_of
 from engine.studies.expand import ExpandedStudy
 from engine.tasks.random_streams import MAX_SEED
 from engine.user_code import as_path
@@ -125,7 +125,7 @@ def verify(workdir: _Place, options: VerifyOptions | None = None, **changes: Any
         recheck = _Recheck(plan, stored_rows(directory, {run_key(run) for run in sample.runs}), progress)
         agreements = recheck.run(sample.runs, crew)
     identity = identity_of(plan, devices.platform)
-    changed = identity_differences(directory.document["identity"], identity) + recheck.fallbacks
+    changed = store.differences(directory.document["identity"], identity) + recheck.fallbacks
     origins = _origins(directory, sample.runs, changed, current_launch(devices))
     found = conclude(agreements, origins, sample, finished, options.margin, _damage(directory, finished))
     _print(found, options.output)

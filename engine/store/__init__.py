@@ -14,6 +14,7 @@ from engine.outcomes.row import (
     Row,
     waiting_times,
 )
+from engine.store.changes import differences
 from engine.store.files import (
     check_folder,
     digest,
@@ -25,21 +26,13 @@ from engine.store.files import (
 )
 from engine.store.json_files import to_json
 from engine.store.lock import hold
-from engine.store.opening import (
-    FINGERPRINTS,
-    create_or_replace,
-    create_or_resume,
-    find_existing,
-    open_existing,
-    refuse_other_study,
-)
+from engine.store.opening import create_or_replace, create_or_resume, find_existing, open_existing, refuse_other_study
 from engine.store.parts import fingerprint
 from engine.store.validation import KINDS, is_of_logs
 from engine.store.workdir import WorkDirectory
 
 __all__ = [
     "CURVE_NAMES",
-    "FINGERPRINTS",
     "KINDS",
     "OUTCOME_SCHEMA",
     "ROW_SCHEMA",
@@ -51,6 +44,7 @@ __all__ = [
     "check_folder",
     "create_or_replace",
     "create_or_resume",
+    "differences",
     "digest",
     "digest_of_file",
     "find_existing",

@@ -1,16 +1,16 @@
 """Opening a work directory: new, resumed, or only to be read."""
 
-import json
 import logging
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from engine.errors import InputError, one_line
 from engine.store import study_file
+from engine.store.changes import differences
 from engine.store.files import check_folders, set_aside
-from engine.store.validation import IDENTITY_BY_ARM, is_of_logs
+from engine.store.validation import is_of_logs
 from engine.store.workdir import WorkDirectory
 
 logger = logging.getLogger(__name__)
@@ -18,27 +18,20 @@ logger = logging.getLogger(__name__)
 # What a later launch of a study adds to, or leaves as it is.
 _KEPT = ("looks", "tuned_milliseconds")
 _MOST_DIFFERENCES = 6
-_LONGEST_VALUE = 100
-# Entries of an identity whose values are fingerprints, which tell a reader nothing, and of what.
-FINGERPRINTS = {"data": "data", "model_source": "source text of the model", "task_source": "source text of the task"}
 
 
 def create_or_resume(
     path: Path, document: dict[str, Any], notify: Callable[[str], None] = logger.warning
 ) -> WorkDirectory:
-    """The work directory of a study, new or with what is already there.
-
-    A damaged `study.json` is set aside and written anew.
+    """Opens the work directory of a study, new or with what is there; sets a damaged `study.json` aside.
 
     Args:
-        path: of the directory.
-        document: `study.json` of the study that is to run; its `identity` must be that of what is
-            already there.
-        notify: is told, in a line, when a damaged file is set aside.
+        document: `study.json` of the study that is to run.
+        notify: called with one line when a damaged file is set aside.
 
     Raises:
-        InputError: it holds another study (the differences are named) or something else, or
-            cannot be written.
+        InputError: the directory holds another study (the differences are named) or something
+            else, or cannot be written.
         StorageError: the disk is full or fails.
     """
     found = _find(path)
@@ -66,18 +59,10 @@ def create_or_resume(
 def create_or_replace(
     path: Path, document: dict[str, Any], notify: Callable[[str], None] = logger.warning
 ) -> WorkDirectory:
-    """The work directory of curves that were read, new or in place of what was read before.
-
-    What is there is replaced only where it was read from logs of the same names, as of runs that
-    have gone on since.
-
-    Args:
-        path: of the directory.
-        document: `study.json` of what was read.
-        notify: is told, in a line, when a damaged file is set aside.
+    """Opens the work directory of curves from logs, new or in place of what the same logs held earlier.
 
     Raises:
-        InputError: it holds something else, or cannot be written.
+        InputError: the directory holds something else, or cannot be written.
         StorageError: the disk is full or fails.
     """
     found = _find(path)
@@ -103,11 +88,7 @@ def _refuse_other_kind(path: Path, old: dict[str, Any], new: dict[str, Any]) -> 
 
 
 def refuse_other_study(path: Path, document: dict[str, Any]) -> None:
-    """Refuses a work directory that holds another study; for a launch, before anything long.
-
-    Args:
-        path: of the directory.
-        document: `study.json` of the study that is to run.
+    """Refuses a work directory that holds another study, before a launch does anything long.
 
     Raises:
         InputError: it holds another study, with the differences, or something else.
@@ -118,19 +99,13 @@ def refuse_other_study(path: Path, document: dict[str, Any]) -> None:
 
 
 def _refuse_differences(path: Path, old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
-    """The identity that is gone on with, if it is that of what is there."""
+    """Returns the stored identity, completed with fork steps that are new, unless it is another study's."""
     _refuse_other_kind(path, old, new)
     before = _with_fork_steps(old["identity"], new["identity"])
-    arms, new_arms = before["arms"], new["identity"]["arms"]
-    of_both = {None, *(arms.keys() & new_arms.keys())}
-    found = _differences(before, new["identity"])
-    differences = [
-        *_of_arms(arms, new_arms),
-        *_of_several_arms([difference for difference in found if difference.arm in of_both]),
-    ]
-    if differences:
-        more = len(differences) - _MOST_DIFFERENCES
-        listed = differences[:_MOST_DIFFERENCES] + ([f"and {more} more"] if more > 0 else [])
+    found = differences(before, new["identity"])
+    if found:
+        more = len(found) - _MOST_DIFFERENCES
+        listed = found[:_MOST_DIFFERENCES] + ([f"and {more} more"] if more > 0 else [])
         raise InputError(
             f"work directory {str(path)!r} holds another study: {'; '.join(listed)}. "
             f"Choose a new --workdir, or give the same settings"
@@ -164,16 +139,16 @@ def _set_study_aside(path: Path, found: study_file.StudyFile | None, notify: Cal
 
 
 def _with_fork_steps(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
-    """An identity in which fork steps that were not known yet are those of a later one."""
+    """Returns an identity in which fork steps that were not known yet are those of a later one."""
     known = new.get("fork_step") or {}
     unknown = {n: known.get(n) for n, step in (old.get("fork_step") or {}).items() if step is None}
     return {**old, "fork_step": {**old["fork_step"], **unknown}} if unknown else old
 
 
 def find_existing(path: Path) -> WorkDirectory | None:
-    """The work directory of a study, or `None` where none has begun yet; for a launch.
+    """Opens the work directory of a study for a launch; None where no study has begun.
 
-    A `study.json` that is damaged, without a backup and without finished runs, counts as none.
+    A damaged `study.json` without a backup and without finished runs counts as none.
 
     Raises:
         InputError: the place cannot be a work directory, or its `study.json` cannot be understood.
@@ -195,11 +170,10 @@ def _find(path: Path) -> study_file.StudyFile | None:
 
 
 def open_existing(path: Path, notify: Callable[[str], None] = logger.warning) -> WorkDirectory:
-    """The work directory of a study that has run.
+    """Opens the work directory of a study that has run.
 
     Args:
-        path: of the directory.
-        notify: is told, in a line, when `study.json` is read from its backup.
+        notify: called with one line when `study.json` is read from its backup.
 
     Raises:
         InputError: there is none, or its `study.json` cannot be understood.
@@ -213,69 +187,3 @@ def open_existing(path: Path, notify: Callable[[str], None] = logger.warning) ->
         line = f"{str(path / study_file.STUDY)!r} is not whole ({problem}): its backup is read"
         notify(one_line(line))
     return WorkDirectory(path, document)
-
-
-class _Difference(NamedTuple):
-    """Between two identities: where, of which arm, and what, in words."""
-
-    where: str
-    arm: str | None
-    words: str
-
-
-def _differences(old: Any, new: Any, where: tuple[str, ...] = ()) -> list[_Difference]:
-    """Leaves in which two identities differ."""
-    if isinstance(old, dict) and isinstance(new, dict):
-        lines = []
-        for key in sorted({*old, *new}):
-            path = (*where, str(key))
-            if key not in old:
-                lines.append(_difference(path, "is new"))
-            elif key not in new:
-                lines.append(_difference(path, "is missing now"))
-            else:
-                lines += _differences(old[key], new[key], path)
-        return lines
-    if old == new:
-        return []
-    if where[0] in FINGERPRINTS:
-        return [_difference(where, "is another")]
-    return [_difference(where, f"was {_shown(old)}, is now {_shown(new)}")]
-
-
-def _difference(where: tuple[str, ...], words: str) -> _Difference:
-    entry, *rest = where
-    if entry == "arms" and rest:
-        return _Difference(".".join(rest[1:]), rest[0], words)
-    if entry in IDENTITY_BY_ARM and rest:
-        called = f"the {FINGERPRINTS[entry]}" if entry in FINGERPRINTS else entry
-        return _Difference(called, rest[0], words)
-    return _Difference(".".join(where), None, words)
-
-
-def _of_arms(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
-    """Arms that are in one of two studies only, in words."""
-    by_words = {
-        "is new": [repr(name) for name in new if name not in old],
-        "is missing now": [repr(name) for name in old if name not in new],
-    }
-    return [f"arm {_few(names)} {words}" for words, names in by_words.items() if names]
-
-
-def _of_several_arms(differences: list[_Difference]) -> list[str]:
-    """In words; what is the same of several arms is said once."""
-    arms: dict[tuple[str, str], list[str]] = {}
-    for where, arm, words in differences:
-        arms.setdefault((where, words), []).extend([] if arm is None else [repr(arm)])
-    return [f"{where}{f' of {_few(names)}' if names else ''} {words}" for (where, words), names in arms.items()]
-
-
-def _few(names: list[str]) -> str:
-    if len(names) > 2:
-        return f"{names[0]} and {len(names) - 1} other arms"
-    return " and ".join(names)
-
-
-def _shown(value: Any) -> str:
-    text = json.dumps(value)
-    return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}…"

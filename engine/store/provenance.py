@@ -1,4 +1,4 @@
-"""Who, what, where: what else it takes to say how a number was made."""
+"""Versions, machine, settings and code behind a launch."""
 
 import functools
 import hashlib
@@ -33,7 +33,7 @@ def launch_without_device() -> dict[str, Any]:
 
 
 def code_revision() -> dict[str, Any]:
-    """The engine's code: a hash of its sources, and the commit of its checkout where it has one."""
+    """Returns a hash of the engine's sources, and the commit of its checkout where there is one."""
 
     def git(*words: str) -> str | None:
         try:
@@ -51,7 +51,7 @@ def code_revision() -> dict[str, Any]:
 
 @functools.cache
 def code_digest() -> str:
-    """SHA-256 over the engine's own sources: names and contents, in the order of the names."""
+    """Returns the SHA-256 of the names and contents of the engine's sources."""
     digest = hashlib.sha256()
     folder = _ROOT / "engine"
     named = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*.py")}
@@ -62,36 +62,28 @@ def code_digest() -> str:
 
 
 def environment_of(launch: Mapping[str, Any]) -> dict[str, Any]:
-    """What the bits of a launch depend on besides its study; of an older record what it has.
+    """Returns what the bits of a launch depend on besides its study.
 
     Args:
-        launch: one of `launches` in `study.json`.
+        launch: one of `launches` in `study.json`, which may lack what it could not be read with.
 
     Returns:
-        `versions` of the packages on the way of a number; and, since they are recorded, `platform`
-        and `kind` of the devices, `settings`, `xla_flags` and `code`.
+        `versions` of the packages on the way of a number, `platform` and `kind` of the devices,
+        `settings`, `xla_flags` and the digest of the `code`; None for what the record lacks.
     """
-    has = _mapping(launch, "versions")
-    found: dict[str, Any] = {"versions": {n: v for n, v in has.items() if n in NUMERICAL or PLUGINS.match(n)}}
-    devices, code = _mapping(launch, "devices"), _mapping(launch, "code")
-    found |= {name: devices[name] for name in ("platform", "kind") if name in devices}
-    if "settings" in launch:
-        found["settings"] = dict(_mapping(launch, "settings"))
-        flags = _mapping(launch, "xla_flags")
-        found["xla_flags"] = {name: v for name, v in flags.items() if "dump" not in name}
-    if "digest" in code:
-        found["code"] = code["digest"]
-    return found
-
-
-def _mapping(record: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    """A part of a record, which may come from somebody else; empty where it is not what it was."""
-    value = record.get(name)
-    return value if isinstance(value, Mapping) else {}
+    devices, flags = launch.get("devices", {}), launch.get("xla_flags", {})
+    return {
+        "versions": {n: v for n, v in launch["versions"].items() if n in NUMERICAL or PLUGINS.match(n)},
+        "platform": devices.get("platform"),
+        "kind": devices.get("kind"),
+        "settings": launch.get("settings", {}),
+        "xla_flags": {name: value for name, value in flags.items() if "dump" not in name},
+        "code": launch["code"].get("digest"),
+    }
 
 
 def environment_digest(launch: Mapping[str, Any]) -> str:
-    """SHA-256 of `environment_of`: what was begun under another one is not continued."""
+    """Returns the SHA-256 of `environment_of`: runs that began under another one are not continued."""
     text = json.dumps(environment_of(launch), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -107,22 +99,13 @@ _WORDS = {
 
 
 def describe_differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
-    """In what the environments of two launches differ, in words; empty where in nothing.
-
-    What one of the two records is too old to have is passed over.
-
-    Args:
-        before, now: of `launches` in `study.json`.
-    """
+    """Says in what the environments of two launches differ; empty where in nothing."""
     old, new = environment_of(before), environment_of(now)
-    is_complete = old.keys() == new.keys()
     found = []
     for name, words in _WORDS.items():
-        if name not in old or name not in new:
-            continue
         if isinstance(old[name], Mapping):
-            items = {*old[name], *new[name]} if is_complete else {*old[name]} & {*new[name]}
-            pairs = [(f"{words}{i}", old[name].get(i), new[name].get(i)) for i in sorted(items)]
+            items = sorted({*old[name], *new[name]})
+            pairs = [(f"{words}{item}", old[name].get(item), new[name].get(item)) for item in items]
         else:
             pairs = [(words, old[name], new[name])]
         found += [f"{what} {_shown(a)} → {_shown(b)}" for what, a, b in pairs if a != b]
@@ -130,30 +113,30 @@ def describe_differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> s
 
 
 def _shown(value: Any) -> str:
-    """A value in a line, hashes short."""
+    """Returns a value for a line, hashes shortened."""
     text = "none" if value is None else str(value)
     return f"{text[:12]}…" if re.fullmatch("[0-9a-f]{64}", text) else text
 
 
 def hardware() -> dict[str, Any]:
-    """The machine's kind: architecture, system and usable cores; nothing that names it."""
+    """Returns architecture, system and usable cores of the machine; nothing that names it."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return {"machine": platform.machine(), "system": platform.system(), "cores": cores}
 
 
 def command_line() -> list[str]:
-    """The words of the command, without directories of this machine and without secrets."""
+    """Returns the words of the command, without directories of this machine and without secrets."""
     program = Path(sys.argv[0]).name if sys.argv and sys.argv[0] else ""
     return [program, *discreet(sys.argv[1:])]
 
 
 def now() -> str:
-    """The time in ISO format, UTC, to the second."""
+    """Returns the time in ISO format, UTC, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def seconds_since_start() -> float:
-    """Age of this process, in seconds; since this module was loaded where it cannot be known."""
+    """Returns the age of this process in seconds, or of this module where that cannot be known."""
     try:
         ticks = float(Path("/proc/self/stat").read_text().rsplit(")", 1)[1].split()[19])
         uptime = float(Path("/proc/uptime").read_text().split()[0])

@@ -1,10 +1,12 @@
-"""What `study.json` must hold, so that nothing that reads it later meets a surprise.
+"""Checks the kinds of the entries of `study.json`, so that nothing that reads it later fails.
 
-Entries that nothing here names are free: they are compared or shown, never used.
+Bounds of what a person can set are those of `Study`, `Arm` and the detector. Entries that are not
+named here are compared or shown, never used.
 """
 
 import math
 from collections.abc import Callable, Mapping
+from types import NoneType
 from typing import Any, NamedTuple
 
 from engine.errors import InputError
@@ -16,9 +18,9 @@ from engine.studies.designs import DESIGNS, MAX_FORKS
 # What a study is: runs that were trained here, or curves that were read from logs of others.
 KINDS = ("run", "read")
 
-_MAX_SEED = 2**32 - 1
-# More than any launch would accept.
-_MAX_STEPS = 2**31
+# `engine.tasks.random_streams.MAX_SEED`, also the most steps of a run; importing it would load JAX.
+_MAX_SEED = _MAX_STEPS = 2**32 - 1
+_MAX_LANES = 2**16
 _MAX_RUNS = 10**7
 _MAX_NAME = 2**16
 
@@ -28,6 +30,7 @@ class _Kind(NamedTuple):
 
     words: str
     is_right: Callable[[Any], bool]
+    is_needed: bool = True
 
 
 def _whole(least: int, most: int) -> _Kind:
@@ -47,6 +50,10 @@ def _optional(kind: _Kind) -> _Kind:
     return _Kind(f"{kind.words}, or null", lambda v: v is None or kind.is_right(v))
 
 
+def _may_lack(kind: _Kind) -> _Kind:
+    return kind._replace(is_needed=False)
+
+
 def _one_of(choices: tuple[str, ...]) -> _Kind:
     return _Kind(f"one of {', '.join(choices)}", lambda v: isinstance(v, str) and v in choices)
 
@@ -62,7 +69,6 @@ def _table_of(kind: _Kind) -> _Kind:
 
 
 _TEXT = _Kind("text", lambda v: isinstance(v, str))
-_BOOL = _Kind("true or false", lambda v: type(v) is bool)
 _STEPS = _whole(1, _MAX_STEPS)
 _COUNT = _whole(0, 2**63 - 1)
 _SECONDS = _number(0, 1e12)
@@ -83,99 +89,105 @@ _IDENTITY = {
     "order_seeds": _optional(_whole(2, 2**30)),
     "stop": _TEXT,
     "platform": _TEXT,
+    "diagnostics": _may_lack(_TEXTS),
+    "diagnostics_every": _may_lack(_STEPS),
 }
 IDENTITY_BY_ARM = {
     "horizons": _STEPS,
     "fork_step": _optional(_STEPS),
-    "width": _whole(1, _MAX_RUNS),
-    "block": _whole(1, _MAX_RUNS),
+    "width": _whole(1, _MAX_LANES),
+    "block": _whole(1, _MAX_LANES),
     "form": _TEXT,
     "data": _TEXT,
     "model_source": _TEXT,
     "task_source": _TEXT,
 }
-# Since what happens on the plateau may be measured.
-_IDENTITY_LATER = {"diagnostics": _TEXTS, "diagnostics_every": _STEPS}
 _IDENTITY_OF_LOGS = {"kind": _one_of(KINDS[1:]), "chance_loss": _number(1e-30, 1e30), "average": _whole(1, _MAX_STEPS)}
 _IDENTITY_OF_LOGS_BY_ARM = {"horizons": _STEPS, "curves": _TEXT}
 _STUDY_OF_LOGS = {"sources": _list_of(_TEXT), "guesses": _list_of(_TEXT), "notes": _list_of(_TEXT)}
-_STUDY = {"name": _TEXT, "question": _TEXT, "forks": _optional(_whole(2, MAX_FORKS))}
+_STUDY = {
+    "name": _TEXT,
+    "question": _TEXT,
+    "forks": _optional(_whole(2, MAX_FORKS)),
+    "theory": _may_lack(_optional(_TEXT)),
+}
 _STUDY_BY_ARM = {
     "seeds": _whole(0, _MAX_RUNS),
     "steps_per_epoch": _optional(_STEPS),
     "chance_loss": _number(1e-30, 1e30),
     "event": _one_of(tuple(Event)),
 }
-# Since data may be a person's own, and since there are theories.
-_STUDY_LATER_BY_ARM = {
+_STUDY_OF_SOME_ARMS = {
     "places": _table_of(_table_of(_TEXT)),
     "data_notes": _table_of(_TEXTS),
     "network_notes": _table_of(_TEXTS),
 }
-_STUDY_LATER = {"theory": _optional(_TEXT)}
-_LAUNCH = {"command": _list_of(_TEXT), "versions": _table_of(_TEXT), "started": _TEXT}
-_HARDWARE = {"cores": _optional(_COUNT), "machine": _TEXT}
-# What a launch notes at its end, or not everywhere.
-_LAUNCH_LATER = {
+# What a launch says of itself informs, so an entry that is wrong is left out, or replaced by an empty one.
+_LAUNCH: dict[str, tuple[_Kind, Any]] = {
+    "command": (_TEXTS, []),
+    "versions": (_table_of(_TEXT), {}),
+    "started": (_TEXT, ""),
+    "hardware": (_table_of(_SCALAR), {}),
+    "code": (_table_of(_SCALAR), {}),
+}
+_LAUNCH_MAY_LACK = {
     "ended": _TEXT,
     "seconds": _SECONDS,
     "first_chunk_after": _optional(_SECONDS),
     "seed_steps": _COUNT,
     "num_runs": _COUNT,
     "num_workers": _COUNT,
+    "devices": _table_of(_SCALAR),
+    "settings": _table_of(_SCALAR),
+    "xla_flags": _table_of(_TEXT),
 }
-_CODE_LATER = {"revision": _optional(_TEXT), "is_dirty": _optional(_BOOL)}
 _LOOK = {"seeds": _COUNT, "goal": _one_of(("fraction", "comparison")), "undecided": _list_of(_TEXT)}
 
 
-def check_document(document: Mapping[str, Any]) -> None:
-    """Checks everything that is read of a study's document.
-
-    Args:
-        document: of the present schema version.
+def check_document(document: dict[str, Any]) -> None:
+    """Checks everything that is read of a study's document, and clears its launches of what is wrong in them.
 
     Raises:
         DamagedError: something is missing or is not what it must be.
     """
     arms = _arm_names(document)
-    identity = _table(document, "identity")
+    identity, study = _table(document, "identity"), _table(document, "study")
     of_logs = is_of_logs(document)
     _check(identity, _IDENTITY_OF_LOGS if of_logs else _IDENTITY, "identity")
-    by_arm = _IDENTITY_OF_LOGS_BY_ARM if of_logs else IDENTITY_BY_ARM
-    _check(identity, _IDENTITY_LATER, "identity", is_needed=False)
-    _check_by_arm(identity, by_arm, arms, "identity")
+    _check_by_arm(identity, _IDENTITY_OF_LOGS_BY_ARM if of_logs else IDENTITY_BY_ARM, arms, "identity")
     if not of_logs:
         _check_numbers_by_arm(identity)
     _check_arms(_table(identity, "arms"), arms)
     _check_detector(_table(identity, "detector"))
-    study = _table(document, "study")
     is_arm = _Kind("the name of an arm", lambda v: isinstance(v, str) and v in arms)
     _check(study, {**_STUDY, "baseline": is_arm}, "study")
-    _check(study, {**_STUDY_LATER, **_STUDY_LATER_BY_ARM}, "study", is_needed=False)
-    for name in _STUDY_LATER_BY_ARM:
+    _check_by_arm(study, _STUDY_BY_ARM, arms, "study")
+    for name, kind in _STUDY_OF_SOME_ARMS.items():
+        _check(study, {name: _may_lack(kind)}, "study")
         if not set(study.get(name, {})) <= set(arms):
             raise DamagedError(f"study.{name}: expected names of arms")
     if of_logs:
         _check(study, _STUDY_OF_LOGS, "study")
         if "diagnosis" in study:
             raise DamagedError("study.diagnosis: expected none of curves that were read from logs")
-    _check_by_arm(study, _STUDY_BY_ARM, arms, "study")
-    for i, launch in enumerate(_tables(document, "launches", 1)):
-        where = f"launches[{i}]"
-        _check(launch, _LAUNCH, where)
-        _check(launch, _LAUNCH_LATER, where, is_needed=False)
-        _check(_table(launch, "hardware"), _HARDWARE, f"{where}.hardware")
-        _check(_table(launch, "code"), _CODE_LATER, f"{where}.code", is_needed=False)
+    document["launches"] = [_readable(launch) for launch in _tables(document, "launches", 1)]
     for i, look in enumerate(_tables(document, "looks", 0)):
         _check(look, _LOOK, f"looks[{i}]")
 
 
-def is_of_logs(document: Mapping[str, Any]) -> bool:
-    """Whether a study's curves were read from logs of others, rather than trained here.
+def _readable(launch: dict[str, Any]) -> dict[str, Any]:
+    """Returns the record of a launch without entries that cannot be understood."""
+    kept = {n: v for n, v in launch.items() if n not in _LAUNCH_MAY_LACK or _LAUNCH_MAY_LACK[n].is_right(v)}
+    for name, (kind, empty) in _LAUNCH.items():
+        if not kind.is_right(kept.get(name)):
+            kept[name] = empty
+    if not isinstance(kept["code"].get("revision"), (str, NoneType)):
+        kept["code"] = {}
+    return kept
 
-    Args:
-        document: content of `study.json`.
-    """
+
+def is_of_logs(document: Mapping[str, Any]) -> bool:
+    """Tells whether the curves of a study's document were read from logs, rather than trained here."""
     identity = document.get("identity")
     return isinstance(identity, Mapping) and identity.get("kind", KINDS[0]) != KINDS[0]
 
@@ -195,10 +207,9 @@ def _tables(document: Mapping[str, Any], name: str, least: int) -> list[dict[str
     return tables
 
 
-def _check(table: Mapping[str, Any], kinds: Mapping[str, _Kind], where: str, is_needed: bool = True) -> None:
+def _check(table: Mapping[str, Any], kinds: Mapping[str, _Kind], where: str) -> None:
     for name, kind in kinds.items():
-        is_right = kind.is_right(table[name]) if name in table else not is_needed
-        if not is_right:
+        if not (kind.is_right(table[name]) if name in table else not kind.is_needed):
             raise DamagedError(f"{where}.{name}: expected {kind.words}")
 
 
