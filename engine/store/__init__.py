@@ -1,8 +1,4 @@
-"""Rows on disk: a study's identity and its finished runs, written atomically.
-
-A part is named by the hash of its bytes, so a damaged one is recognised by its name. Nothing that
-is read is ever executed: parts are Parquet, everything else is JSON.
-"""
+"""Keeps a study on disk: its identity and its finished runs, written atomically, read without executing anything."""
 
 from engine.outcomes.row import (
     CURVE_NAMES,

@@ -1,8 +1,7 @@
-"""Runs on their way, on disk: one file for what a worker hands in at a time, written atomically.
+"""Keeps unfinished runs on disk, in safetensors files named by the hash of their bytes.
 
-A file is a safetensors file, named by the hash of its bytes: raw arrays behind a JSON header, of
-which nothing is executed and nothing is allocated that is not in the file. It is removed as soon as
-every run in it is over, or has been kept further on in another one.
+A file holds what a worker hands in at a time. It is removed as soon as every run in it is over or
+has been kept at a later step.
 """
 
 import json
@@ -25,19 +24,14 @@ Key = tuple[Any, ...]
 
 
 class Kept(NamedTuple):
-    """A run as it was kept.
-
-    Attributes:
-        step: that it had reached.
-        arrays: all that it takes to go on, by path.
-    """
+    """A run as it was kept: the step it had reached, and all arrays that it needs to go on, by path."""
 
     step: int
     arrays: dict[str, np.ndarray]
 
 
 class _Place(NamedTuple):
-    """Where a run is: its number in a file."""
+    """Where a run is kept: its number in a file."""
 
     path: Path
     number: int
@@ -48,9 +42,9 @@ class CheckpointFolder:
     """The checkpoints of a study.
 
     Args:
-        path: of the folder; made when something is kept.
-        origin: digest of all that the runs' bits depend on. What was kept elsewhere is not gone on
-            with: nobody could make such a run again.
+        path: the folder; made when something is kept.
+        origin: digest of all that the runs' bits depend on. Runs of another origin start again,
+            because nobody could reproduce them otherwise.
     """
 
     def __init__(self, path: Path, origin: str) -> None:
@@ -59,11 +53,11 @@ class CheckpointFolder:
         self._places: dict[Key, _Place] = {}
 
     def open(self, set_aside: Callable[[Path, str], None], notify: Callable[[str], None]) -> None:
-        """Looks at what an earlier launch has left.
+        """Finds what an earlier launch has left.
 
         Args:
-            set_aside: called with a damaged file and the reason.
-            notify: called with a line where there is something to say.
+            set_aside: called with each damaged file and the reason.
+            notify: called with one line if runs have to start again.
         """
         num_elsewhere, sound = 0, []
         for path in sorted(self._path.glob(f"*{_SUFFIX}")) if self._path.is_dir() else []:
@@ -88,14 +82,11 @@ class CheckpointFolder:
             )
 
     def steps(self) -> dict[Key, int]:
-        """How far each run is kept, by its `store.RUN_KEY`."""
+        """Returns the step at which each run is kept, by its `store.RUN_KEY`."""
         return {key: place.step for key, place in self._places.items()}
 
     def keep(self, runs: Sequence[tuple[Key, Kept]]) -> None:
-        """Stores runs as they stand, and removes files that nobody needs any more.
-
-        Args:
-            runs: each with its `store.RUN_KEY`.
+        """Stores runs by their `store.RUN_KEY`, and removes files that nobody needs any more.
 
         Raises:
             StorageError: they cannot be written.
@@ -119,7 +110,7 @@ class CheckpointFolder:
         self._remove_unused(before - {path})
 
     def find(self, key: Key) -> Kept | None:
-        """A run as it was last kept, or `None`."""
+        """Returns a run as it was last kept, or None."""
         place = self._places.get(key)
         if place is None:
             return None
@@ -133,7 +124,7 @@ class CheckpointFolder:
         return Kept(place.step, arrays)
 
     def forget(self, keys: Iterable[Key]) -> None:
-        """Removes what was kept of runs that are stored as finished."""
+        """Removes runs that are stored as finished."""
         gone = [self._places.pop(key) for key in keys if key in self._places]
         self._remove_unused({place.path for place in gone})
 
@@ -146,10 +137,10 @@ class CheckpointFolder:
 
 
 def _read_header(path: Path) -> tuple[str, list[tuple[Key, int]]]:
-    """Origin of a checkpoint file, and the runs in it.
+    """Reads the origin of a checkpoint file, and the keys and steps of its runs.
 
     Raises:
-        ValueError: it is damaged, or not one of ours; the message is the reason.
+        ValueError: it is damaged or not a checkpoint; the message is the reason.
     """
     try:
         if store.digest_of_file(path) != path.stem:

@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, and reading that is bounded before it begins."""
+"""Writes files that appear whole or not at all, and reads within bounds."""
 
 import contextlib
 import errno
@@ -30,12 +30,7 @@ class DamagedError(ValueError):
 
 
 def storage_error(path: Path, error: OSError) -> StorageError:
-    """What is said when a file cannot be written.
-
-    Args:
-        path: of the file, as it was given.
-        error: why.
-    """
+    """Words the error of a file that cannot be written."""
     advice = "make space" if error.errno in _NEEDS_SPACE else "see to that"
     return StorageError(
         f"cannot write {str(path)!r}: {error.strerror or error}; everything finished so far is "
@@ -47,11 +42,9 @@ def write_atomically(path: Path, content: bytes, *, stand_in: Path | None = None
     """Writes a file that appears whole or not at all, also when the power fails.
 
     Args:
-        path: of the file.
-        content: all of it.
-        stand_in: beside which, and under whose name, it is kept until it is whole; by default the
-            file itself. For folders in which somebody reads whatever lies there.
-        is_flushed: whether it must survive a power failure; not where it can be made again.
+        stand_in: file beside which, and under whose name, the content is kept until it is whole; by
+            default the file itself. For folders in which others read whatever is there.
+        is_flushed: whether it must survive a power failure.
 
     Raises:
         StorageError: the file cannot be written.
@@ -80,7 +73,7 @@ def write_atomically(path: Path, content: bytes, *, stand_in: Path | None = None
 
 
 def write_all(descriptor: int, content: bytes) -> None:
-    """Writes everything, in as many pieces as the system takes."""
+    """Writes all bytes, in as many pieces as the system takes."""
     rest = memoryview(content)
     while rest:
         rest = rest[os.write(descriptor, rest) :]
@@ -102,14 +95,10 @@ def _flush_folder(folder: Path) -> None:
 
 
 def read_bounded(path: Path, most: int) -> bytes:
-    """The bytes of a plain file; pipes and devices, which may have no end, are not opened.
-
-    Args:
-        path: of the file.
-        most: bytes that it may have.
+    """Reads a plain file of at most `most` bytes; pipes and devices, which may have no end, are refused.
 
     Raises:
-        DamagedError: it is no plain file, is larger, or cannot be read by the device.
+        DamagedError: it is not a plain file, is larger, or the device cannot read it.
         OSError: it is not there, or may not be read.
     """
     try:
@@ -131,12 +120,12 @@ def read_bounded(path: Path, most: int) -> bytes:
 
 
 def digest(content: bytes) -> str:
-    """What a part is called: the hash of its bytes."""
+    """Returns the hash of bytes by which a part is named."""
     return hashlib.sha256(content).hexdigest()[:_DIGITS]
 
 
 def digest_of_file(path: Path) -> str:
-    """The same of a plain file that need not fit into memory.
+    """Returns the digest of a plain file that need not fit into memory.
 
     Raises:
         DamagedError: it is no plain file.
@@ -176,14 +165,7 @@ def check_folder(folder: Path) -> None:
 
 
 def set_aside(path: Path, folder: Path) -> Path:
-    """Moves a file to a folder, under a name that is free there.
-
-    Args:
-        path: of the file.
-        folder: where it goes; created where it does not exist.
-
-    Returns:
-        Where it is now.
+    """Moves a file to a folder, made where there is none, and returns its new path, a free name there.
 
     Raises:
         InputError: the folder is no real one.
@@ -204,12 +186,11 @@ def set_aside(path: Path, folder: Path) -> Path:
 
 
 def is_temporary(name: str, of: Collection[str] | None = None) -> bool:
-    """Whether a file is one that `write_atomically` had not finished.
+    """Tells whether a file is one that `write_atomically` did not finish.
 
     Args:
         name: of the file.
-        of: names of the files that are written there; by default any, and then only files whose
-            ending says so are meant.
+        of: names of the files that are written there; by default any, told by the file's ending.
     """
     match = _TEMPORARY.fullmatch(name)
     if match is None:
@@ -220,12 +201,12 @@ def is_temporary(name: str, of: Collection[str] | None = None) -> bool:
 
 
 def clean_temporaries(folder: Path, of: Collection[str] | None = None, seconds: float | None = None) -> None:
-    """Removes what killed launches had not finished writing; what cannot be removed stays.
+    """Removes what killed launches did not finish writing; what cannot be removed stays.
 
     Args:
-        folder: where.
+        folder: where to look.
         of: names of the files that are written there, see `is_temporary`.
-        seconds: since the last change, where others may be writing now.
+        seconds: least age, where others may be writing now.
     """
     with contextlib.suppress(FileNotFoundError, NotADirectoryError, PermissionError):
         for entry in os.scandir(folder):

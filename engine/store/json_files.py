@@ -1,4 +1,4 @@
-"""JSON from anyone: bounded before it is read, and nothing in it that JSON does not have."""
+"""Reads JSON that anyone may have written, within bounds, and writes our own."""
 
 import hashlib
 import json
@@ -19,13 +19,13 @@ _LARGEST = 2**63 - 1
 
 
 def to_json(value: Any) -> bytes:
-    """JSON as it is stored: readable, sorted, without NaN or infinity."""
+    """Encodes a value as readable, sorted JSON without NaN or infinity."""
     text = json.dumps(value, indent=2, sort_keys=True, allow_nan=False, ensure_ascii=False)
     return (text + "\n").encode()
 
 
 def read_json(path: Path) -> Any:
-    """The content of a JSON file.
+    """Reads a JSON file.
 
     Raises:
         DamagedError: it is larger than 64 MiB, or not what `parse_json` accepts.
@@ -35,7 +35,7 @@ def read_json(path: Path) -> Any:
 
 
 def parse_json(content: bytes) -> Any:
-    """The value that JSON stands for.
+    """Decodes JSON.
 
     Raises:
         DamagedError: it is not JSON, or has what no file of ours has: a name twice, NaN, a number
@@ -97,7 +97,7 @@ def _check_depth(value: Any, depth: int) -> None:
 
 
 def checksum(value: Any) -> str:
-    """The hash of a value as JSON, whatever its layout in a file."""
+    """Returns the hash of a value as JSON, whatever its layout in a file."""
     plain = json.loads(json.dumps(value, allow_nan=False))
     canonical = json.dumps(plain, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()

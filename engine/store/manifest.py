@@ -1,8 +1,7 @@
-"""Which parts there should be, so that one that is gone is missed.
+"""Lists the parts of a study, so that a missing one is noticed.
 
-One line per part: its name, its number of rows, and a hash of the two. A line that is torn or
-changed does not match its hash and counts for nothing, and a part that is not listed is as good as
-one that is.
+One line per part: its name, its number of rows, and a hash of the two. A torn or changed line does
+not match its hash and is ignored; a part that is not listed is read all the same.
 """
 
 import hashlib
@@ -19,10 +18,7 @@ _LINE = re.compile(rb"([0-9a-f]{32}) (\d{1,9}) ([0-9a-f]{8})")
 
 
 def read_manifest(path: Path) -> dict[str, int]:
-    """Rows by part, of every line that is whole.
-
-    Args:
-        path: of the manifest.
+    """Returns the number of rows by part, from every whole line.
 
     Raises:
         InputError: it may not be read.
@@ -47,7 +43,7 @@ def _line(name: str, num_rows: int) -> bytes:
 
 
 def extend_manifest(path: Path, name: str, num_rows: int) -> None:
-    """Adds a part; whatever was torn before it stays a line of its own.
+    """Adds a part, apart from a line before it that may be torn.
 
     Raises:
         StorageError: it cannot be written.
@@ -65,7 +61,7 @@ def extend_manifest(path: Path, name: str, num_rows: int) -> None:
 
 
 def rewrite_manifest(path: Path, parts: Mapping[str, int]) -> None:
-    """Lists some parts, and nothing else.
+    """Writes a manifest that lists these parts and nothing else.
 
     Raises:
         StorageError: it cannot be written.

@@ -1,7 +1,7 @@
-"""Words that are written down, without what says who ran them and where.
+"""Removes user names, paths and secrets from text before it is stored.
 
-Of a place in a file system the last component is kept, of an address on the network everything but
-who may enter it. Where it cannot be told how far a place reaches, more is cut rather than less.
+Of a path the last component is kept, of a network address everything but credentials and query.
+Where the end of a path is unclear, more is cut rather than less.
 """
 
 import getpass
@@ -20,7 +20,7 @@ _SECRET = re.compile(r"token|secret|passw|credential|api.?key|private|auth", re.
 
 
 def without_places(word: str) -> str:
-    """A word with every place in it reduced to its last component, and without credentials."""
+    """Reduces every path in a word to its last component, and removes credentials."""
     word = _QUERY.sub(r"\1", _CREDENTIALS.sub("://", word))
     return "".join(map(_without_place, _SEPARATORS.split(word)))
 
@@ -42,7 +42,7 @@ def _user() -> str:
 
 
 def discreet(words: Sequence[str]) -> list[str]:
-    """The words of a command, without places, credentials and values of flags for secrets."""
+    """Removes paths, credentials and values of secret flags from the words of a command."""
     found = []
     is_secret = False
     for word in words:

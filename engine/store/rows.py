@@ -1,4 +1,4 @@
-"""Whether rows can be those of a study: who they are, what came of them, and their curves."""
+"""Checks that rows are ones that a study can have: their seeds, outcomes and curves."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -34,11 +34,7 @@ _MOST_WIDTH = 16
 
 
 def check_rows(table: pa.Table, document: Mapping[str, Any]) -> None:
-    """Checks every row.
-
-    Args:
-        table: with the columns of `ROW_SCHEMA`.
-        document: of the study.
+    """Checks every row of a table with the columns of `ROW_SCHEMA`.
 
     Raises:
         DamagedError: a row is not one that this study can have.
@@ -71,7 +67,7 @@ def check_rows(table: pa.Table, document: Mapping[str, Any]) -> None:
 
 
 def _horizons(arms: pa.ChunkedArray, document: Mapping[str, Any]) -> np.ndarray:
-    """The horizon of every row."""
+    """Returns the horizon of every row, in steps."""
     order = pa.array(document["arm_order"], pa.string())
     index = pc.index_in(arms, order)
     if index.null_count:
@@ -82,7 +78,7 @@ def _horizons(arms: pa.ChunkedArray, document: Mapping[str, Any]) -> np.ndarray:
 
 
 def _check_statuses(table: pa.Table) -> np.ndarray:
-    """Checks what came of the runs; which of them failed."""
+    """Checks statuses and events, and returns which runs failed."""
     statuses = (*(name for name in STATUSES if name != FAILED), FAILED)
     index = pc.index_in(table["status"], pa.array(statuses, pa.string()))
     if index.null_count:
@@ -151,7 +147,7 @@ def _check_series(table: pa.Table) -> None:
 
 
 def _values(table: pa.Table, name: str) -> pa.Array:
-    """What all lists of a column hold, one after another."""
+    """Returns the values of all lists of a column, one after another."""
     return pc.list_flatten(table[name])
 
 

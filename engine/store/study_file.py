@@ -1,4 +1,4 @@
-"""`study.json` and its backup: read if one of the two is whole, written one after the other."""
+"""Reads `study.json` or its backup, whichever is whole, and writes both."""
 
 import os
 from pathlib import Path
@@ -24,12 +24,7 @@ class NotWholeError(InputError):
 
 
 class StudyFile(NamedTuple):
-    """What `study.json` says.
-
-    Attributes:
-        document: its content, without the checksum.
-        problem: why the backup had to be read instead, or `None`.
-    """
+    """Content of `study.json` without its checksum, and why the backup had to be read (None: it had not)."""
 
     document: dict[str, Any]
     problem: str | None
@@ -122,7 +117,7 @@ def refuse_foreign(path: Path) -> None:
 
 
 def _is_left_behind(path: Path, name: str) -> bool:
-    """Whether a launch that is under way, or was killed as it began, has such a file."""
+    """Tells whether a launch that is under way, or was killed as it began, leaves such a file."""
     if name == "parts":
         inside = os.listdir(path / name)
         return all(n == MANIFEST or is_temporary(n, (MANIFEST,)) or is_temporary(n) for n in inside)
@@ -132,5 +127,5 @@ def _is_left_behind(path: Path, name: str) -> bool:
 
 
 def has_parts(path: Path) -> bool:
-    """Whether a work directory holds finished runs, whole or not."""
+    """Tells whether a work directory holds finished runs, whole or not."""
     return any((path / "parts").glob("*.parquet"))

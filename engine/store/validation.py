@@ -122,12 +122,16 @@ _STUDY_OF_SOME_ARMS = {
     "data_notes": _table_of(_TEXTS),
     "network_notes": _table_of(_TEXTS),
 }
+_HARDWARE = _Kind("a machine", lambda v: _table_of(_SCALAR).is_right(v) and {"machine", "cores"} <= v.keys())
+_DEVICES = _Kind("devices", lambda v: _table_of(_SCALAR).is_right(v) and "kind" in v)
+# What a launch notes at its end is there together, or not at all.
+_AT_THE_END = {"seconds", "seed_steps", "num_workers"}
 # What a launch says of itself informs, so an entry that is wrong is left out, or replaced by an empty one.
 _LAUNCH: dict[str, tuple[_Kind, Any]] = {
     "command": (_TEXTS, []),
     "versions": (_table_of(_TEXT), {}),
     "started": (_TEXT, ""),
-    "hardware": (_table_of(_SCALAR), {}),
+    "hardware": (_HARDWARE, {"machine": "unknown machine", "cores": None}),
     "code": (_table_of(_SCALAR), {}),
 }
 _LAUNCH_MAY_LACK = {
@@ -137,7 +141,7 @@ _LAUNCH_MAY_LACK = {
     "seed_steps": _COUNT,
     "num_runs": _COUNT,
     "num_workers": _COUNT,
-    "devices": _table_of(_SCALAR),
+    "devices": _DEVICES,
     "settings": _table_of(_SCALAR),
     "xla_flags": _table_of(_TEXT),
 }
@@ -181,6 +185,8 @@ def _readable(launch: dict[str, Any]) -> dict[str, Any]:
     for name, (kind, empty) in _LAUNCH.items():
         if not kind.is_right(kept.get(name)):
             kept[name] = empty
+    if not kept.keys() >= _AT_THE_END:
+        kept = {name: value for name, value in kept.items() if name not in _AT_THE_END}
     if not isinstance(kept["code"].get("revision"), (str, NoneType)):
         kept["code"] = {}
     return kept

@@ -100,8 +100,7 @@ class WorkDirectory:
         """Stores finished runs as new parts.
 
         Args:
-            rows: values by column of `ROW_SCHEMA`; a missing one is null.
-            launch: index of the launch that made them; the last one by default.
+                launch: index of the launch that made them; the last one by default.
 
         Raises:
             StorageError: they cannot be written. Some may be there; they may be appended again.
