@@ -1,7 +1,6 @@
-"""Ways to damage a work directory, and the studies to be damaged.
+"""Damages work directories, and makes the studies to be damaged.
 
-Each takes a source of chance and the path of a study of `make_study`, changes something, and says
-what kind of damage it was.
+Each damage takes a source of chance and the path of a study of `make_study`, and returns its kind.
 """
 
 import random
@@ -59,12 +58,7 @@ def make_kept(step: int) -> Kept:
 
 
 class Case(NamedTuple):
-    """One damaged study.
-
-    Attributes:
-        kind: what was done to it.
-        is_forged: whether it was made to pass its checksums.
-    """
+    """What was done to a study, and whether it was made to pass its checksums."""
 
     kind: str
     is_forged: bool

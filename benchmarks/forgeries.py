@@ -1,4 +1,4 @@
-"""Ways to forge what a work directory holds: it passes its checksums, and is none of ours."""
+"""Forges what a work directory holds: it passes its checksums, and the engine did not write it."""
 
 import contextlib
 import copy

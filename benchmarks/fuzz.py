@@ -142,26 +142,14 @@ def _are_kept(found: dict[Any, Kept | None]) -> bool:
 
 
 class Outcome(NamedTuple):
-    """What came of a case.
-
-    Attributes:
-        kind: of the damage.
-        words: `harmless`, `clear error`, `left out`, or `fault` with what was raised.
-    """
+    """The kind of damage, and `harmless`, `clear error`, `left out`, or `fault` with what was raised."""
 
     kind: str
     words: str
 
 
 def try_case(seed: int, whole: Path, rows: list[dict[str, Any]], folder: Path) -> Outcome:
-    """Damages a copy of a study, and reads it with every reader.
-
-    Args:
-        seed: of the case.
-        whole: the study.
-        rows: of it.
-        folder: where the copy is made and removed.
-    """
+    """Damages a copy of a study with some rows in a folder, and reads it with every reader."""
     chance = random.Random(seed)
     path = folder / "case"
     try:
@@ -190,14 +178,7 @@ def try_case(seed: int, whole: Path, rows: list[dict[str, Any]], folder: Path) -
 
 
 def try_part(seed: int, document: dict[str, Any], whole: list[bytes], folder: Path) -> Outcome:
-    """Damages one part, names it after its bytes, and reads it.
-
-    Args:
-        seed: of the case.
-        document: of its study.
-        whole: parts of it.
-        folder: where the part is made and removed.
-    """
+    """Damages one of the whole parts of a study, names it after its bytes, and reads it."""
     chance = random.Random(seed)
     content = damage_in_place(chance, chance.choice(whole))
     path = folder / f"{digest(content)}.parquet"

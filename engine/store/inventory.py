@@ -22,13 +22,7 @@ _MOST_NAMED = 20
 
 
 class _Part(NamedTuple):
-    """What is known of a part.
-
-    Attributes:
-        num_rows: runs in it; of a missing part those that the manifest lists.
-        launch: index of the launch that wrote it, or None where that is unknown.
-        problem: why it is left out, or None.
-    """
+    """What is known of a part: its rows (as listed, if it is missing), the launch that wrote it, why it is left out."""
 
     num_rows: int
     launch: int | None
@@ -36,12 +30,7 @@ class _Part(NamedTuple):
 
 
 class Inventory:
-    """The parts of a study. Each is inspected once, when it is first seen.
-
-    Args:
-        folder: of the parts.
-        document: `study.json` of the study.
-    """
+    """The parts of a study. Each is inspected once, when it is first seen."""
 
     def __init__(self, folder: Path, document: Mapping[str, Any]) -> None:
         self._folder, self._document = folder, document
@@ -83,11 +72,7 @@ class Inventory:
                 yield table, part.launch
 
     def append(self, rows: Sequence[Row], launch: int) -> None:
-        """Stores rows as new parts, and lists them.
-
-        Args:
-            rows: values by column of `ROW_SCHEMA`; a missing one is null.
-            launch: index of the launch that made them.
+        """Stores the rows that a launch made as new parts, and lists them.
 
         Raises:
             StorageError: they cannot be written; those of earlier parts are there.
@@ -100,11 +85,7 @@ class Inventory:
             self._parts[name] = _Part(len(piece), launch, None)
 
     def repair(self, aside: Path, notify: Callable[[str], None]) -> None:
-        """Sets aside what is not whole, and lists what is; for the holder of the lock.
-
-        Args:
-            aside: folder where damaged parts go.
-            notify: called with one line for each problem.
+        """Moves damaged parts to the folder `aside`, and lists the whole ones; for the holder of the lock.
 
         Raises:
             InputError: a part may not be read, or is larger than the memory.

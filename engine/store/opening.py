@@ -1,4 +1,4 @@
-"""Opening a work directory: new, resumed, or only to be read."""
+"""Opens work directories: new, resumed, or only to be read."""
 
 import logging
 import os

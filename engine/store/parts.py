@@ -58,13 +58,7 @@ def _num_bytes(name: str, curve: Any) -> int:
 
 
 def encode(rows: Sequence[Row], study: str, launch: int) -> bytes:
-    """Returns the bytes of a part.
-
-    Args:
-        rows: values by column of `ROW_SCHEMA`; a missing one is null.
-        study: fingerprint of the study.
-        launch: index of the launch that made the rows.
-    """
+    """Returns the bytes of a part of the study with a fingerprint, with rows that one launch made."""
     columns = {name: [row.get(name) for row in rows] for name in ROW_SCHEMA.names}
     about = {_STUDY_KEY: study, _LAUNCH_KEY: str(launch)}
     table = pa.table(columns, schema=ROW_SCHEMA.with_metadata(about))
@@ -74,12 +68,7 @@ def encode(rows: Sequence[Row], study: str, launch: int) -> bytes:
 
 
 def inspect_part(path: Path, document: Mapping[str, Any], study: str) -> tuple[int, int | None]:
-    """Checks everything about a part.
-
-    Args:
-        path: of the part.
-        document: `study.json` of the study.
-        study: fingerprint of the study.
+    """Checks everything about a part of the study with a document and a fingerprint.
 
     Returns:
         Its number of rows, and the index of the launch that wrote it; None where it does not say.

@@ -64,9 +64,6 @@ def code_digest() -> str:
 def environment_of(launch: Mapping[str, Any]) -> dict[str, Any]:
     """Returns what the bits of a launch depend on besides its study.
 
-    Args:
-        launch: one of `launches` in `study.json`, which may lack what it could not be read with.
-
     Returns:
         `versions` of the packages on the way of a number, `platform` and `kind` of the devices,
         `settings`, `xla_flags` and the digest of the `code`; None for what the record lacks.

@@ -23,11 +23,10 @@ LAUNCH = "launch"
 
 
 class WorkDirectory:
-    """The directory of one study. Open one with `create_or_resume` or `open_existing`.
+    """The directory of one study, opened with `create_or_resume` or `open_existing`.
 
     Args:
-        path: the directory.
-        document: content of `study.json`.
+        document: content of its `study.json`.
     """
 
     def __init__(self, path: Path, document: dict[str, Any]) -> None:
@@ -100,7 +99,7 @@ class WorkDirectory:
         """Stores finished runs as new parts.
 
         Args:
-                launch: index of the launch that made them; the last one by default.
+            launch: index of the launch that made them; the last one by default.
 
         Raises:
             StorageError: they cannot be written. Some may be there; they may be appended again.
@@ -148,12 +147,7 @@ class WorkDirectory:
         return pa.concat_tables(tables)
 
     def iterate(self, columns: Sequence[str]) -> Iterator[pa.Table]:
-        """Yields every whole part, one after another, so that not all of them are in memory.
-
-        A run that was stored twice comes twice.
-
-        Args:
-            columns: to read.
+        """Yields every whole part, so that not all are in memory; a run that was stored twice comes twice.
 
         Raises:
             InputError: a part may not be read, or is larger than the memory.
@@ -162,11 +156,7 @@ class WorkDirectory:
             yield table
 
     def finished_keys(self, has_outcome: bool = False) -> set[tuple[Any, ...]]:
-        """Returns the `RUN_KEY` of every stored run.
-
-        Args:
-            has_outcome: whether to leave out those that failed.
-        """
+        """Returns the `RUN_KEY` of every stored run, or only of those that did not fail."""
         table = self.read(columns=["status"])
         if has_outcome:
             table = table.filter(pc.not_equal(table["status"], FAILED))
