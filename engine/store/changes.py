@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 from engine.store.validation import IDENTITY_BY_ARM
 
 _LONGEST_VALUE = 100
-# Entries whose values are fingerprints: a reader is told whose, and not the values.
-FINGERPRINTS = {"data": "data", "model_source": "source text of the model", "task_source": "source text of the task"}
-_WORDS = {"platform": "kind of device", **FINGERPRINTS}
+# Entries whose values are fingerprints, which tell a reader nothing.
+_FINGERPRINTS = {"data": "data", "model_source": "source text of the model", "task_source": "source text of the task"}
+_WORDS = {"platform": "kind of device", **_FINGERPRINTS}
 
 
 class _Change(NamedTuple):
@@ -50,7 +50,7 @@ def _changes(old: Any, new: Any, where: tuple[str, ...]) -> Iterator[_Change]:
             else:
                 yield from _changes(old[key], new[key], place)
     elif old != new:
-        words = "is another" if where[0] in FINGERPRINTS else f"was {_shown(old)}, is now {_shown(new)}"
+        words = "is another" if where[0] in _FINGERPRINTS else f"was {_shown(old)}, is now {_shown(new)}"
         yield _change(where, words)
 
 

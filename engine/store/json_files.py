@@ -2,14 +2,11 @@
 
 import hashlib
 import json
-import logging
 import math
 from pathlib import Path
 from typing import Any
 
 from engine.store.files import DamagedError, read_bounded
-
-logger = logging.getLogger(__name__)
 
 MAX_BYTES = 64 * 2**20
 # Marks that begin or part values; each value has one, so they bound the memory that parsing takes.

@@ -20,7 +20,7 @@ OF_A_REPORT = ("outcomes.parquet", "summary.json", "report.html")
 
 
 class NotWholeError(InputError):
-    """There is a `study.json` or a backup, but neither is whole."""
+    """Neither `study.json` nor its backup is whole."""
 
 
 class StudyFile(NamedTuple):

@@ -168,7 +168,7 @@ def plan_of(
     own = sorted({arm.model for arm in study.arms.values() if is_reference(arm.model)})
     if own and not has_own_code:
         raise InputError(
-            f"this study trains a network of somebody's own code ({', '.join(own)}): to run it, "
+            f"this study executes code of a user's model ({', '.join(own)}): to run it, "
             f"give --own_code, and only for a study that you trust"
         )
     if dataset_dir is not None:

@@ -4,7 +4,6 @@ Bounds of what a person can set are those of `Study`, `Arm` and the detector. En
 named here are compared or shown, never used.
 """
 
-import math
 from collections.abc import Callable, Mapping
 from types import NoneType
 from typing import Any, NamedTuple
@@ -40,10 +39,7 @@ def _whole(least: int, most: int) -> _Kind:
 
 
 def _number(least: float, most: float) -> _Kind:
-    return _Kind(
-        f"a number from {least:g} to {most:g}",
-        lambda v: type(v) in (int, float) and math.isfinite(v) and least <= v <= most,
-    )
+    return _Kind(f"a number from {least:g} to {most:g}", lambda v: type(v) in (int, float) and least <= v <= most)
 
 
 def _optional(kind: _Kind) -> _Kind:
