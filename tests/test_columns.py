@@ -17,7 +17,7 @@ from engine.arms.arm import Arm
 from engine.commands.report import report
 from engine.lanes.runs import FinishedRun, Run
 from engine.lanes.to_row import failed_row, outcome_row
-from engine.logs.logged_curves import Curve, Series
+from engine.logs import LoggedCurve, LoggedSeries
 from engine.logs.to_rows import detect
 from engine.outcomes import DetectorSettings
 
@@ -89,8 +89,8 @@ def _rows() -> dict[str, dict[str, Any]]:
     dead = {"name": "dead_share", "layer": None, "values": [0.5, None]}
     absent = {"name": "below_epsilon", "layer": None, "values": None}
     fork |= {"diagnostics_steps": np.asarray([0, 44]), "diagnostics": [dead, absent]}
-    series = Series(STEPS.astype(np.int64), FALL.astype(np.float32))
-    log = Curve("plain", "run-6", "log.csv", series, {})
+    series = LoggedSeries(STEPS.astype(np.int64), FALL.astype(np.float32))
+    log = LoggedCurve("plain", "run-6", "log.csv", series, {})
     seeds = dict.fromkeys(("seed", "init_seed", "order_seed", "noise_seed"), 6)
     (logged,) = detect({"plain": [log]}, H, settings).rows
     return {**found, "fork": {**found["broke"], **fork}, "logged": {**logged, **seeds}}

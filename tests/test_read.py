@@ -11,7 +11,7 @@ import engine
 import launch
 from engine.commands.compare import compare
 from engine.errors import InputError
-from engine.logs import Curve, Series
+from engine.logs import LoggedCurve, LoggedSeries
 from engine.logs.to_rows import averaged, detect, with_averages
 from engine.outcomes import DetectorSettings
 from engine.report.limits import find_limits
@@ -204,7 +204,7 @@ def test_groups_from_a_column_and_a_baseline(tmp_path, capsys):
         engine.read(tmp_path / "all.csv", classes=10, baseline="lat")
 
 
-def _noisy(kind: str, seed: int) -> Curve:
+def _noisy(kind: str, seed: int) -> LoggedCurve:
     """Losses of mini-batches at every step, from the first one on; noise is 20 % of chance."""
     generator, steps = np.random.default_rng(seed), np.arange(1, 8001)
     if kind == "broke":
@@ -214,7 +214,7 @@ def _noisy(kind: str, seed: int) -> Curve:
     else:
         rise = 0.9 * (1 - np.exp(-steps / generator.uniform(300, 1500)))
     loss = H * (1 - rise + 0.2 * generator.normal(size=len(steps)))
-    return Curve(kind, str(seed), "", Series(steps, loss.astype(np.float32)), {})
+    return LoggedCurve(kind, str(seed), "", LoggedSeries(steps, loss.astype(np.float32)), {})
 
 
 @pytest.mark.parametrize("kind", ["broke", "stuck", "no_plateau"])
@@ -249,7 +249,7 @@ def test_noise_is_said_with_what_helps(tmp_path, capsys):
 
 
 def test_means_lie_in_the_middle_and_keep_what_is_not_finite():
-    series = Series(np.arange(0, 70, 10), np.array([1, 2, 3, 4, 5, np.nan, 7], np.float32))
+    series = LoggedSeries(np.arange(0, 70, 10), np.array([1, 2, 3, 4, 5, np.nan, 7], np.float32))
     found = averaged(series, 3)
     assert found.steps.tolist() == [10, 40]
     assert found.values[0] == 2

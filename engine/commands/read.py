@@ -1,17 +1,27 @@
-"""`read`: outcomes, statistics and report of curves that somebody else logged."""
+"""`read`: outcomes, statistics and report of curves that others logged."""
 
 import os
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from engine import store
 from engine.errors import InputError, one_line, unknown_name
-from engine.logs import Curve, Reading, ReadOptions, find_chance_loss, read_curves, suggest_classes
-from engine.logs.to_rows import Detected, arms_of, detect, first_loss, is_noisy, make_document, with_averages
+from engine.logs import LoggedRuns, ReadOptions, read_curves
+from engine.logs.to_rows import (
+    ArmsOfLogs,
+    DetectedRows,
+    LookSettings,
+    arms_of,
+    detect,
+    first_loss,
+    make_study_json,
+    with_averages,
+)
 from engine.outcomes import DetectorSettings
+from engine.outcomes.chance import find_chance_loss, suggest_classes
 from engine.store import WorkDirectory
 from engine.user_code import as_path
 
@@ -20,13 +30,13 @@ _ALL_RUNS = "all runs"
 _MAX_AVERAGE = 10_000
 _MAX_ARMS = 1000
 _SHOWN_NOTES = 3
-# What is done about a kind of note, in words.
+# What is done about each kind of note, in words.
 _DONE = {
-    "restart": "what follows takes the place of what was there (else: --restarts=separate)",
-    "separate": "a run begins there",
-    "sorted": "they are put in the order of steps",
-    "skipped": "left out",
-    "no step": "left out",
+    "restart": ": what follows takes the place of what was there (else: --restarts=separate)",
+    "separate": ": a run begins there",
+    "sorted": ": they are put in the order of steps",
+    "skipped": ": left out",
+    "no step": ": left out",
 }
 
 
@@ -42,21 +52,21 @@ def read(
     workdir: str | os.PathLike[str] | None = None,
     has_report: bool = True,
 ) -> dict[str, Any]:
-    """Reads curves from logs, and prints what came of them.
+    """Reads curves from logs, and prints what came of them. The chance loss must be given in one of three ways.
 
     Args:
         curves: files, folders or glob patterns, each with `NAME=` before it for a group of runs.
-        classes: number of equally frequent classes, whose logarithm is the chance loss; or
-        class_counts: of the training examples of every class; or
-        chance_loss: the loss of the best constant prediction, in the unit of the curves.
-        options: what is known of the logs; the rest is guessed, and said.
-        average: consecutive points that are averaged before anything else.
+        classes: number of equally frequent classes; the chance loss is its logarithm.
+        class_counts: training examples of every class.
+        chance_loss: loss of the best constant prediction, in the unit of the curves.
+        options: what is known about the logs; the rest is guessed, and said.
+        average: number of consecutive points that are averaged before anything else.
         baseline: the group that others are compared with; the first one by default.
         workdir: where rows and report go; by default nothing is written.
         has_report: whether to write the report there.
 
     Returns:
-        The content of `summary.json`; empty where only rows are written.
+        The content of `summary.json`; empty if only rows are written.
 
     Raises:
         InputError: something that was given is not usable, with file and row; nothing was written.
@@ -66,44 +76,44 @@ def read(
         raise InputError(f"average={average}: expected a whole number from 1 to {_MAX_AVERAGE}")
     path = None if workdir is None else as_path(workdir)
     known = find_chance_loss(classes, class_counts, chance_loss)
-    places = [curves] if isinstance(curves, (str, os.PathLike)) else curves
-    patterns = [os.fspath(place) for place in places]
-    reading = read_curves(patterns, options)
-    arms = arms_of(reading.curves, _unnamed(patterns))
+    patterns = [os.fspath(place) for place in ([curves] if isinstance(curves, (str, os.PathLike)) else curves)]
+    logs = read_curves(patterns, options)
+    arms = arms_of(logs.curves, _unnamed(patterns))
     _check_arms(arms, baseline)
-    _tell_reading(reading, arms, known)
+    _print_reading(logs, len(arms), known)
     if known is None:
-        raise _no_chance(reading)
-    detector = DetectorSettings()
+        raise _no_chance_loss(logs)
     if average > 1:
-        arms = {name: [with_averages(curve, average) for curve in of] for name, of in arms.items()}
-    found = detect(arms, known, detector)
+        arms = {name: [with_averages(curve, average) for curve in group] for name, group in arms.items()}
+    settings = LookSettings(known, average, DetectorSettings())
+    found = detect(arms, known, settings.detector)
     study = {
         "name": _unnamed(patterns) if len(patterns) == 1 else _ALL_RUNS,
         "question": _QUESTION,
         "baseline": baseline or next(iter(arms)),
         "sources": sorted(Path(pattern).name or pattern for pattern in patterns),
     }
-    document = make_document(reading, arms, found.rows, (known, average, detector), study)
+    document = make_study_json(logs, arms, found.rows, settings, study)
     if path is not None:
-        summary = _store(path, document, found, has_report)
+        summary = _write(path, document, found, has_report)
     else:
         with tempfile.TemporaryDirectory() as folder:
-            summary = _show(_filled(store.create_or_resume(Path(folder), document), found))
-    _tell_noise(found, average)
+            summary = _print(_filled(store.create_or_resume(Path(folder), document), found))
+    if found.is_noisy:
+        _note(
+            f"the losses jump by {100 * found.noise:.0f} % of the chance loss from point to point: "
+            f"--average={8 * average} makes plateaus surer to tell"
+        )
     return summary
 
 
 def _unnamed(patterns: Sequence[str]) -> str:
-    """What runs are called together that nothing groups."""
-    if len(patterns) > 1:
-        return _ALL_RUNS
+    """Returns the name of the group of runs that nothing groups."""
     name = Path(patterns[0]).name.split(".")[0]
-    is_pattern = any(sign in name for sign in "*?[") or not name
-    return _ALL_RUNS if is_pattern else name
+    return _ALL_RUNS if len(patterns) > 1 or not name or any(sign in name for sign in "*?[") else name
 
 
-def _check_arms(arms: Mapping[str, Sequence[Curve]], baseline: str | None) -> None:
+def _check_arms(arms: ArmsOfLogs, baseline: str | None) -> None:
     if len(arms) > _MAX_ARMS:
         raise InputError(
             f"{len(arms)} groups of runs, expected at most {_MAX_ARMS}: --arm_column names what "
@@ -113,62 +123,49 @@ def _check_arms(arms: Mapping[str, Sequence[Curve]], baseline: str | None) -> No
         raise unknown_name("arm", baseline, arms)
 
 
-def _no_chance(reading: Reading) -> InputError:
-    loss = first_loss(reading.curves)
+def _no_chance_loss(logs: LoggedRuns) -> InputError:
+    loss = first_loss(logs.curves)
     classes = suggest_classes(loss)
-    hint = f"; the first losses are {loss:.4g}"
-    if classes is not None:
-        hint += f", about ln {classes}: perhaps --classes={classes}"
+    hint = f", about ln {classes}: perhaps --classes={classes}" if classes is not None else ""
     return InputError(
-        f"what does guessing cost? Give --classes=N for N equally frequent classes, "
-        f"--class_counts=50,30,20 for others, or --chance_loss=H{hint}"
+        f"what does guessing cost? Give --classes=N for N equally frequent classes, --class_counts=50,30,20 for "
+        f"others, or --chance_loss=H; the first losses are {loss:.4g}{hint}"
     )
 
 
-def _tell_reading(reading: Reading, arms: Mapping[str, Sequence[Curve]], chance_loss: float | None) -> None:
-    """Says what was guessed, and what was done to the logs."""
-    num_runs, files = len(reading.curves), "file" if reading.num_files == 1 else "files"
-    grouped = f" in {len(arms)} arms" if len(arms) > 1 else ""
-    words = f"{num_runs} run{'s' * (num_runs != 1)}{grouped} from {reading.num_files} {files}"
+def _print_reading(logs: LoggedRuns, num_arms: int, chance_loss: float | None) -> None:
+    """Prints what was guessed, and what was done to the logs."""
+    runs = "1 run" if len(logs.curves) == 1 else f"{len(logs.curves)} runs"
+    arms = f" in {num_arms} arms" if num_arms > 1 else ""
+    files = "1 file" if logs.num_files == 1 else f"{logs.num_files} files"
     chance = f"; chance loss {chance_loss:.4g}" if chance_loss is not None else ""
-    print(one_line(f"{words}. {reading.guesses[0]}{chance}"))
-    for guess in reading.guesses[1:_SHOWN_NOTES]:
+    print(one_line(f"{runs}{arms} from {files}. {logs.guesses[0]}{chance}"))
+    for guess in logs.guesses[1:_SHOWN_NOTES]:
         print(one_line(f"also {guess}"))
-    if len(reading.guesses) > _SHOWN_NOTES:
-        print(f"and {len(reading.guesses) - _SHOWN_NOTES} other kinds of log")
-    by_kind: dict[str, list[str]] = {}
-    for kind, note in reading.notes:
-        by_kind.setdefault(kind, []).append(note)
-    for kind, notes in by_kind.items():
-        done = f": {_DONE[kind]}" if kind in _DONE else ""
+    if len(logs.guesses) > _SHOWN_NOTES:
+        print(f"and {len(logs.guesses) - _SHOWN_NOTES} other kinds of log")
+    notes_of: dict[str, list[str]] = {}
+    for kind, note in logs.notes:
+        notes_of.setdefault(kind, []).append(note)
+    for kind, notes in notes_of.items():
         for note in notes[:_SHOWN_NOTES]:
-            _note(f"{note}{done}")
+            _note(note + _DONE.get(kind, ""))
         if len(notes) > _SHOWN_NOTES:
             _note(f"… and {len(notes) - _SHOWN_NOTES} more of this kind")
-
-
-def _tell_noise(found: Detected, average: int) -> None:
-    if is_noisy(found.noise):
-        _note(
-            f"the losses jump by {100 * found.noise:.0f} % of the chance loss from point to point: "
-            f"--average={8 * average} makes plateaus surer to tell"
-        )
 
 
 def _note(line: str) -> None:
     print(f"note: {one_line(line)}", file=sys.stderr)
 
 
-def _filled(directory: WorkDirectory, found: Detected) -> WorkDirectory:
-    """A work directory with the rows that it does not have yet."""
+def _filled(directory: WorkDirectory, found: DetectedRows) -> WorkDirectory:
+    """Adds the rows that a work directory does not have yet."""
     there = directory.finished_keys()
-    missing = [r for r in found.rows if tuple(r.get(n) for n in store.RUN_KEY) not in there]
-    directory.append(missing)
+    directory.append([row for row in found.rows if tuple(row.get(name) for name in store.RUN_KEY) not in there])
     return directory
 
 
-def _store(path: Path, document: dict[str, Any], found: Detected, has_report: bool) -> dict[str, Any]:
-    """Writes rows, and the report."""
+def _write(path: Path, document: dict[str, Any], found: DetectedRows, has_report: bool) -> dict[str, Any]:
     from engine.commands.report import report
 
     with store.hold(path, _note):
@@ -178,7 +175,7 @@ def _store(path: Path, document: dict[str, Any], found: Detected, has_report: bo
         return report(path) if has_report else {}
 
 
-def _show(directory: WorkDirectory) -> dict[str, Any]:
+def _print(directory: WorkDirectory) -> dict[str, Any]:
     """Prints table and verdict."""
     from engine.report.logs import ASSUMED
     from engine.report.summary import summarise, to_document

@@ -1,23 +1,10 @@
-"""Loss curves that somebody else logged: files in, curves out.
+"""Loss curves that others logged: files in, curves out.
 
-Nothing in a log is executed, and what is read of it is bounded by its size.
+Nothing in a log is executed, and memory is bounded by the size of the files.
 """
 
-from engine.logs.formats import FORMATS
-from engine.logs.from_files import Reading, read_curves
-from engine.logs.logged_curves import Curve, Series
-from engine.logs.options import LAYOUTS, RESTARTS, ReadOptions
-from engine.outcomes.chance import find_chance_loss, suggest_classes
+from engine.logs.from_files import LoggedRuns, read_curves
+from engine.logs.logged_curves import LoggedCurve, LoggedSeries
+from engine.logs.options import ReadOptions
 
-__all__ = [
-    "FORMATS",
-    "LAYOUTS",
-    "RESTARTS",
-    "Curve",
-    "ReadOptions",
-    "Reading",
-    "Series",
-    "find_chance_loss",
-    "read_curves",
-    "suggest_classes",
-]
+__all__ = ["LoggedCurve", "LoggedRuns", "LoggedSeries", "ReadOptions", "read_curves"]

@@ -5,9 +5,9 @@ from typing import NamedTuple
 import numpy as np
 
 from engine.errors import InputError
-from engine.logs.log_table import Numbers, Table, numbers_of
+from engine.logs.column_roles import ColumnRoles
+from engine.logs.log_table import LogTable, Numbers, numbers_of
 from engine.logs.options import ReadOptions
-from engine.logs.roles import Roles
 
 _MAX_STEP = 2**31
 _ROUNDING = 1e-6
@@ -18,8 +18,8 @@ class Clock(NamedTuple):
 
     Attributes:
         steps: whole numbers, `[num_rows]`.
-        is_given: whether a row says when it was, `[num_rows]`.
-        words: where steps come from, for people.
+        is_given: whether the row has a step, `[num_rows]`.
+        words: where steps come from.
         steps_per_epoch: 1 where a step is an epoch; `None` where nothing is known of epochs.
     """
 
@@ -29,38 +29,37 @@ class Clock(NamedTuple):
     steps_per_epoch: int | None
 
 
-def find_clock(table: Table, roles: Roles, options: ReadOptions, has_loss: np.ndarray, codes: np.ndarray) -> Clock:
-    """The step of every row.
+def find_clock(
+    table: LogTable, roles: ColumnRoles, options: ReadOptions, has_loss: np.ndarray, codes: np.ndarray
+) -> Clock:
+    """Finds the step of every row.
 
     Args:
-        table: of a log.
-        roles: of its columns.
-        options: what is known about it.
-        has_loss: which rows hold a loss, `[num_rows]`.
-        codes: the number of each row's run, `[num_rows]`.
+        has_loss: whether a row holds a loss, `[num_rows]`.
+        codes: number of a row's run, `[num_rows]`.
 
     Raises:
-        InputError: a step is no whole number in range, or nothing says which step a row is.
+        InputError: a step is not a whole number in range, or nothing says which step a row is.
     """
-    if roles.step:
-        numbers = numbers_of(table, roles.step)
-        is_used = numbers.is_given
-        steps = _whole(table, roles.step, numbers, is_used)
-        if roles.epoch and _counts_within_epochs(steps, table, roles, is_used):
-            return _within_epochs(table, roles, options, steps, is_used)
-        return Clock(steps, is_used, repr(roles.step), options.steps_per_epoch)
+    if not roles.step:
+        return _by_epoch(table, roles.epoch, options) if roles.epoch else _by_row(table, options, has_loss, codes)
+    numbers = numbers_of(table, roles.step)
+    steps = _whole(table, roles.step, numbers)
     if roles.epoch:
-        return _by_epoch(table, roles, options)
-    return _by_row(table, options, has_loss, codes)
+        epochs = numbers_of(table, roles.epoch)
+        is_given = numbers.is_given & epochs.is_given
+        if _begins_anew(steps[is_given], epochs.values[is_given]):
+            return _within_epochs(table, roles, options, Numbers(steps, numbers.is_given))
+    return Clock(steps, numbers.is_given, repr(roles.step), options.steps_per_epoch)
 
 
-def _whole(table: Table, name: str, numbers: Numbers, is_used: np.ndarray) -> np.ndarray:
-    """A column of whole numbers from 0 on.
+def _whole(table: LogTable, name: str, numbers: Numbers) -> np.ndarray:
+    """Returns a column as whole numbers from 0 on; 0 where nothing is given.
 
     Raises:
-        InputError: one of those that are used is none.
+        InputError: a number is not whole, or out of range.
     """
-    values = np.where(is_used, numbers.values, 0.0)
+    values = np.where(numbers.is_given, numbers.values, 0.0)
     rounded = np.round(values)
     with np.errstate(invalid="ignore"):
         is_right = (np.abs(values - rounded) < _ROUNDING) & (rounded >= 0) & (rounded <= _MAX_STEP)
@@ -73,63 +72,59 @@ def _whole(table: Table, name: str, numbers: Numbers, is_used: np.ndarray) -> np
     return rounded.astype(np.int64)
 
 
-def _counts_within_epochs(steps: np.ndarray, table: Table, roles: Roles, is_used: np.ndarray) -> bool:
-    """Whether the step begins anew with most epochs."""
-    epochs = numbers_of(table, roles.epoch)
-    chosen = is_used & epochs.is_given
-    is_drop = np.diff(steps[chosen]) < 0
-    is_next = np.diff(epochs.values[chosen]) > 0
-    return bool(is_drop.any()) and 2 * int(np.sum(is_drop & is_next)) > int(is_drop.sum())
+def _begins_anew(steps: np.ndarray, epochs: np.ndarray) -> bool:
+    """Tells whether most of the places where the step goes back are where an epoch begins."""
+    is_drop = np.diff(steps) < 0
+    return bool(is_drop.any()) and 2 * np.sum(is_drop & (np.diff(epochs) > 0)) > is_drop.sum()
 
 
-def _within_epochs(table: Table, roles: Roles, options: ReadOptions, steps: np.ndarray, is_used: np.ndarray) -> Clock:
+def _within_epochs(table: LogTable, roles: ColumnRoles, options: ReadOptions, steps: Numbers) -> Clock:
+    """Makes steps of the numbers of epochs and of the steps within them."""
     number = options.steps_per_epoch
     if number is None:
-        largest = int(steps[is_used].max())
-        guess = largest + int(steps[is_used].min() == 0)
+        given = steps.values[steps.is_given]
+        guess = given.max() + (given.min() == 0)
         raise InputError(
             f"{table.source}: {roles.step!r} begins anew with every {roles.epoch!r}: give "
-            f"--steps_per_epoch (the largest is {largest}: perhaps {guess})"
+            f"--steps_per_epoch (the largest is {given.max()}: perhaps {guess})"
         )
     epochs = numbers_of(table, roles.epoch)
-    is_used = is_used & epochs.is_given
-    past = _whole(table, roles.epoch, epochs, is_used)
-    past -= _first_epoch(past[is_used], options)
+    is_given = steps.is_given & epochs.is_given
+    past = _whole(table, roles.epoch, Numbers(epochs.values, is_given))
+    past -= _first_epoch(past[is_given], options)
     words = f"{roles.epoch!r} × {number} + {roles.step!r}"
-    return Clock(np.maximum(past, 0) * number + steps, is_used, words, number)
+    return Clock(np.maximum(past, 0) * number + steps.values, is_given, words, number)
 
 
 def _first_epoch(epochs: np.ndarray, options: ReadOptions) -> int:
-    """What the log calls its first epoch."""
+    """Returns what the log calls its first epoch."""
     if options.first_epoch is not None:
         return options.first_epoch
     return 0 if len(epochs) and epochs.min() == 0 else 1
 
 
-def _by_epoch(table: Table, roles: Roles, options: ReadOptions) -> Clock:
-    """Steps of a log that only has epochs: a row is written at the end of its epoch."""
-    numbers = numbers_of(table, roles.epoch)
-    is_used = numbers.is_given
-    values = np.where(is_used, numbers.values, 0.0)
-    number = options.steps_per_epoch
+def _by_epoch(table: LogTable, column: str, options: ReadOptions) -> Clock:
+    """Makes steps of epochs alone: a row is written at the end of its epoch, unless epochs are fractions."""
+    numbers = numbers_of(table, column)
+    is_given, number = numbers.is_given, options.steps_per_epoch
+    values = np.where(is_given, numbers.values, 0.0)
+    words = f"{column!r} × {number}"
     if np.any(np.abs(values - np.round(values)) > _ROUNDING):
         if number is None:
-            raise InputError(
-                f"{table.source}: {roles.epoch!r} is not whole, and there is no step: give --steps_per_epoch"
-            )
-        scaled = Numbers(np.round(values * number), is_used)
-        steps = _whole(table, roles.epoch, scaled, is_used)
-        return Clock(steps, is_used, f"{roles.epoch!r} × {number}", number)
-    epochs = _whole(table, roles.epoch, numbers, is_used)
-    done = epochs + 1 - _first_epoch(epochs[is_used], options)
-    words = repr(roles.epoch) if number is None else f"{roles.epoch!r} × {number}"
-    if len(done[is_used]) and epochs[is_used].min() == 0 and done[is_used].min() == 1:
+            raise InputError(f"{table.source}: {column!r} is not whole, and there is no step: give --steps_per_epoch")
+        steps = _whole(table, column, Numbers(np.round(values * number), is_given))
+        return Clock(steps, is_given, words, number)
+    epochs = _whole(table, column, numbers)
+    first = _first_epoch(epochs[is_given], options)
+    if number is None:
+        words = repr(column)
+    if first == 0 and is_given.any() and epochs[is_given].min() == 0:
         words += " + 1, as a row is of the end of its epoch"
-    return Clock(done * (number or 1), is_used, words, number or 1)
+    return Clock((epochs + 1 - first) * (number or 1), is_given, words, number or 1)
 
 
-def _by_row(table: Table, options: ReadOptions, has_loss: np.ndarray, codes: np.ndarray) -> Clock:
-    """Row numbers in place of steps, counted from 0 in every run; of epochs, from 1."""
+def _by_row(table: LogTable, options: ReadOptions, has_loss: np.ndarray, codes: np.ndarray) -> Clock:
+    """Counts rows in place of steps, from 0 in every run; rows that are epochs from 1."""
     if not has_loss.all():
         row = int(np.argmin(has_loss))
         raise InputError(
@@ -138,9 +133,8 @@ def _by_row(table: Table, options: ReadOptions, has_loss: np.ndarray, codes: np.
         )
     order = np.argsort(codes, kind="stable")
     counts = np.bincount(codes)
-    starts = np.concatenate([[0], np.cumsum(counts)[:-1]])
     steps = np.empty(len(codes), np.int64)
-    steps[order] = np.arange(len(codes)) - np.repeat(starts, counts)
+    steps[order] = np.arange(len(codes)) - np.repeat(np.cumsum(counts) - counts, counts)
     if not table.has_epochs:
         return Clock(steps, has_loss, f"the {table.row_word} number", options.steps_per_epoch)
     number = options.steps_per_epoch

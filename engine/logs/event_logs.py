@@ -1,209 +1,155 @@
-"""TensorBoard event files, read without TensorFlow and without TensorBoard.
+"""TensorBoard's event files: every record is an event, which has a step and may hold scalars."""
 
-A file is a chain of records: length, checksum of the length, bytes, checksum of the bytes. Each is
-an event, which says a step and may hold scalars. Most records of a file differ in nothing but
-their time, step and value, so they are read together.
-"""
-
+import struct
+from array import array
+from collections import defaultdict
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+import pyarrow as pa
 
-from engine.logs.framing import masked_checksums
-from engine.logs.protobuf import Event, Malformed, Scalar, read_event
+from engine.errors import InputError
+from engine.logs.column_roles import find_roles
+from engine.logs.framing import find_records, have_checksums, starts_with_record
+from engine.logs.log_files import LogFile, read_content
+from engine.logs.log_table import LogTable, NoCurveError
+from engine.logs.options import ReadOptions
 
-_HEADER, _FOOTER = 12, 4
-# Scalars are short; what is longer is a graph, an image or a table.
-_LONGEST = 2**16
-_MAX_RECORDS = 2 * 10**8
-_FEW = 4
-# Records of one length that have hardly any like them, after which the rest is read one by one.
-_MOST_TRIES = 64
-_NOTHING = Event(0, 0, 0, [])
-# An event begins with its time, which differs from event to event.
-_TIME_KEY, _TIME_END = 0x09, 9
+# Longer records hold graphs, images or tables.
+_LONGEST_RECORD = 2**16
+_LONGEST_TAG = 1024
+# What Keras calls the loss of an epoch, whose step is the epoch.
+_KERAS_LOSS = "epoch_loss"
+_STEP, _EPOCH = "step", "epoch"
+# By TensorFlow's number of a tensor's type: the code of a number for `struct`, and the field that may hold it.
+_TENSOR_TYPES = {
+    1: ("<f", "float_val"),
+    2: ("<d", "double_val"),
+    3: ("<i", "int_val"),
+    4: ("<B", "int_val"),
+    5: ("<h", "int_val"),
+    6: ("<b", "int_val"),
+    9: ("<q", "int64_val"),
+    10: ("<?", "bool_val"),
+    17: ("<H", "int_val"),
+    19: ("<e", "half_val"),
+}
 
 
 class Scalars(NamedTuple):
-    """What was logged under one tag, in the order of the file: both `[num_points]`."""
+    """Points that were logged under one tag, in the order of the file; both `[num_points]`."""
 
     steps: np.ndarray
     values: np.ndarray
 
 
 class EventFile(NamedTuple):
-    """The scalars of a file by tag, and what is wrong with it, in words."""
+    """The scalars of an event file by tag, and the problems that were found in it, in words."""
 
     scalars: dict[str, Scalars]
     problems: list[str]
 
 
-def is_event_file(content: bytes) -> bool:
-    """Whether some bytes begin with a record."""
-    if len(content) < _HEADER:
-        return False
-    data = np.frombuffer(content[:_HEADER], np.uint8)
-    stored = int.from_bytes(content[8:_HEADER], "little")
-    return int(masked_checksums(data, np.array([0]), np.array([8]))[0]) == stored
+def read_event_table(files: Sequence[LogFile], options: ReadOptions) -> LogTable:
+    """Reads the event files of one run, which share a folder, into a table with a row for every point.
+
+    Only tags that have a role become columns.
+
+    Args:
+        files: in the order in which they were written.
+        options: what is known about them.
+
+    Raises:
+        InputError: a file is not an event file, or tensorboardX is not installed.
+        NoCurveError: no tag is a loss.
+    """
+    parts: dict[str, list[Scalars]] = {}
+    notes = []
+    for file in files:
+        content = read_content(file.path)
+        if content and not starts_with_record(content):
+            raise InputError(f"{file.path}: no TensorBoard event file, or damaged from its start")
+        found = read_events(content)
+        notes += [f"{file.path}: {problem}" for problem in found.problems]
+        for tag, scalars in found.scalars.items():
+            parts.setdefault(tag, []).append(scalars)
+    origin = files[0] if len(files) == 1 else files[0]._replace(path=files[0].path.parent)
+    if not parts:
+        raise NoCurveError(f"{origin.path}: no scalar was logged")
+    # Every point has a step of its own, so a tag called step is a metric.
+    roles = find_roles([tag for tag in parts if tag not in (_STEP, _EPOCH)], options, str(origin.path))
+    step = _EPOCH if _KERAS_LOSS in roles.losses.values() else _STEP
+    used = {tag: [np.concatenate(c) for c in zip(*p, strict=True)] for tag, p in parts.items() if tag in roles.used()}
+    columns = {step: pa.array(np.concatenate([steps for steps, _ in used.values()]))}
+    num_after = len(columns[step])
+    num_before = 0
+    for tag, (_, values) in used.items():
+        num_after -= len(values)
+        pieces = [pa.nulls(num_before, pa.float64()), pa.array(values), pa.nulls(num_after, pa.float64())]
+        columns[tag] = pa.concat_arrays(pieces)
+        num_before += len(values)
+    return LogTable(origin, "TensorBoard", columns, notes=tuple(notes), row_word="point")
 
 
 def read_events(content: bytes) -> EventFile:
-    """The scalars of an event file, as far as it is whole.
+    """Reads the scalars of an event file as far as it is whole; records with a wrong checksum are left out.
 
-    A record whose bytes do not match their checksum is left out; where a record's length does not,
-    or where the file ends within one, reading ends.
+    Raises:
+        InputError: tensorboardX is not installed.
     """
+    try:
+        from google.protobuf.message import DecodeError
+        from tensorboardX.proto.event_pb2 import Event
+    except ImportError:
+        raise InputError(
+            "reading TensorBoard event files needs tensorboardX: pip install 'plateau-engine[tensorboard]'"
+        ) from None
+    starts, lengths, end = find_records(content)
     problems = []
-    data = np.frombuffer(content, np.uint8)
-    starts, lengths = _frames(content)
-    whole, end = _check_headers(data, starts, lengths)
-    starts, lengths = starts[:whole], lengths[:whole]
-    end = len(content) if end is None else end
-    if whole and int(starts[-1] + lengths[-1]) + _FOOTER > len(content):
-        starts, lengths = starts[:-1], lengths[:-1]
-    last = int(starts[-1] + lengths[-1]) + _FOOTER if len(starts) else 0
-    if last < len(content):
-        problems.append(
-            f"it is not whole from byte {last} of {len(content)} on, as of a run that still writes or was killed"
-        )
-    is_short = lengths <= _LONGEST
-    starts, lengths = starts[is_short], lengths[is_short]
-    is_right = masked_checksums(data, starts, lengths) == _stored(data, starts + lengths)
+    if end < len(content):
+        words = f"it is not whole from byte {end} of {len(content)} on"
+        problems.append(f"{words}, as of a run that still writes or was killed")
+    starts, lengths = (a[lengths <= _LONGEST_RECORD] for a in (starts, lengths))
+    is_right = have_checksums(content, starts, lengths)
     if not is_right.all():
         problems.append(f"{int(np.sum(~is_right))} of its records are damaged and left out")
-    points, num_malformed = _read_records(data, starts[is_right], lengths[is_right])
+    points: dict[str, tuple[array[int], array[float]]] = defaultdict(lambda: (array("q"), array("d")))
+    num_malformed = 0
+    for start, stop in zip(starts[is_right].tolist(), (starts + lengths)[is_right].tolist(), strict=True):
+        try:
+            event = Event.FromString(content[start:stop])
+        except DecodeError:
+            num_malformed += 1
+            continue
+        step = event.step
+        # A slice is a list, which is faster to go through than what it is of.
+        for value in event.summary.value[:]:
+            # Zero is also what a value without a number gives.
+            number = value.simple_value or _number(value)
+            if number is not None:
+                steps, values = points[value.tag]
+                steps.append(step)
+                values.append(number)
     if num_malformed:
         problems.append(f"{num_malformed} of its records are no events and left out")
-    return EventFile(_by_tag(points), problems)
+    found = {tag: Scalars(*map(np.asarray, p)) for tag, p in points.items() if len(tag) <= _LONGEST_TAG}
+    return EventFile(found, problems)
 
 
-def _frames(content: bytes) -> tuple[np.ndarray, np.ndarray]:
-    """Where the bytes of each record begin, and how many there are, by following the lengths."""
-    starts: list[int] = []
-    lengths: list[int] = []
-    position, size = 0, len(content)
-    while position + _HEADER <= size and len(starts) < _MAX_RECORDS:
-        length = int.from_bytes(content[position : position + 8], "little")
-        starts.append(position + _HEADER)
-        if length > size:
-            lengths.append(size)
-            break
-        lengths.append(length)
-        position += _HEADER + length + _FOOTER
-    return np.asarray(starts, np.int64), np.asarray(lengths, np.int64)
-
-
-def _check_headers(data: np.ndarray, starts: np.ndarray, lengths: np.ndarray) -> tuple[int, int | None]:
-    """How many records have a length that matches its checksum, and where the first other is."""
-    eight = np.full(len(starts), 8, np.int64)
-    is_right = masked_checksums(data, starts - _HEADER, eight) == _stored(data, starts - 4)
-    if is_right.all():
-        return len(starts), None
-    first = int(np.argmin(is_right))
-    return first, int(starts[first]) - _HEADER
-
-
-def _stored(data: np.ndarray, places: np.ndarray) -> np.ndarray:
-    """The 32-bit numbers at some places, `[num_places]`."""
-    found = np.zeros(len(places), np.uint32)
-    for i in range(4):
-        found |= data[places + i].astype(np.uint32) << np.uint32(8 * i)
-    return found
-
-
-class _Points(NamedTuple):
-    """Scalars of one tag from some records: numbers of the records, steps and values."""
-
-    tag: str
-    records: np.ndarray
-    steps: np.ndarray
-    values: np.ndarray
-
-
-def _read_records(data: np.ndarray, starts: np.ndarray, lengths: np.ndarray) -> tuple[list[_Points], int]:
-    """Every scalar of some records, and how many of them are no events."""
-    points: list[_Points] = []
-    num_malformed = 0
-    for length in np.unique(lengths).tolist():
-        left = np.flatnonzero(lengths == length)
-        rows = _gathered(data, starts[left], length)
-        num_tries = 0
-        while len(left):
-            own = rows[0].tobytes()
-            try:
-                event = read_event(own)
-            except Malformed:
-                event, num_malformed = _NOTHING, num_malformed + 1
-            is_alike = np.zeros(len(left), bool)
-            is_alike[0] = True
-            if num_tries < _MOST_TRIES and len(left) >= _FEW and _is_plain(own, event):
-                is_alike = _are_alike(rows, event)
-                points += _alike(left[is_alike], rows[is_alike], event)
-                num_tries += np.sum(is_alike) < _FEW
-            else:
-                points += [_one(left[:1], event.step, scalar) for scalar in event.scalars]
-            if is_alike.sum() == 1:
-                left, rows = left[1:], rows[1:]
-            else:
-                left, rows = left[~is_alike], rows[~is_alike]
-    return points, num_malformed
-
-
-def _gathered(data: np.ndarray, starts: np.ndarray, length: int) -> np.ndarray:
-    """The bytes of records of one length, `[num_records, length]`."""
-    rows = np.empty((len(starts), length), np.uint8)
-    for i in range(length):
-        rows[:, i] = data[starts + i]
-    return rows
-
-
-def _is_plain(own: bytes, event: Event) -> bool:
-    """Whether others can be read like this one, by where time, step and values lie."""
-    has_places = bool(event.scalars) and all(s.end > s.start for s in event.scalars)
-    return has_places and own[0] == _TIME_KEY
-
-
-def _are_alike(rows: np.ndarray, event: Event) -> np.ndarray:
-    """Which records, `[num_records, length]`, have all else in common with the first one."""
-    is_fixed = np.ones(rows.shape[1], bool)
-    is_fixed[1:_TIME_END] = False
-    is_fixed[event.step_start : event.step_end] = False
-    for scalar in event.scalars:
-        is_fixed[scalar.start : scalar.end] = False
-    same = np.all(rows[:, is_fixed] == rows[0, is_fixed], axis=1)
-    step = rows[:, event.step_start : event.step_end]
-    same_ends = np.all((step >= 0x80) == (step[0] >= 0x80), axis=1)
-    return np.asarray(same & same_ends)
-
-
-def _alike(records: np.ndarray, rows: np.ndarray, event: Event) -> list[_Points]:
-    steps = np.zeros(len(rows), np.uint64)
-    for i in range(event.step_start, event.step_end):
-        shift = np.uint64(7 * (i - event.step_start))
-        steps |= (rows[:, i].astype(np.uint64) & np.uint64(0x7F)) << shift
-    found = []
-    for scalar in event.scalars:
-        raw = np.ascontiguousarray(rows[:, scalar.start : scalar.end])
-        values = raw.view("<f4")[:, 0].astype(np.float64)
-        found.append(_Points(scalar.tag, records, steps.view(np.int64), values))
-    return found
-
-
-def _one(record: np.ndarray, step: int, scalar: Scalar) -> _Points:
-    return _Points(scalar.tag, record, np.array([step]), np.array([scalar.value]))
-
-
-def _by_tag(points: Sequence[_Points]) -> dict[str, Scalars]:
-    """The scalars of each tag in the order of the file; tags in the order of appearance."""
-    parts: dict[str, list[_Points]] = {}
-    for one in points:
-        parts.setdefault(one.tag, []).append(one)
-    first = {tag: min(int(p.records[0]) for p in of) for tag, of in parts.items()}
-    found = {}
-    for tag in sorted(parts, key=lambda tag: (first[tag], tag)):
-        records = np.concatenate([p.records for p in parts[tag]])
-        order = np.argsort(records, kind="stable")
-        steps, values = (np.concatenate([getattr(p, name) for p in parts[tag]])[order] for name in ("steps", "values"))
-        found[tag] = Scalars(steps, values)
-    return found
+def _number(value: Any) -> float | None:
+    """Returns the number in a `Summary.Value`, plain or as a tensor without dimensions; `None` if it has none."""
+    if value.HasField("simple_value"):
+        return 0.0
+    tensor = value.tensor
+    code, field = _TENSOR_TYPES.get(tensor.dtype, ("", ""))
+    if not code or tensor.tensor_shape.dim:
+        return None
+    if tensor.tensor_content:
+        is_one = len(tensor.tensor_content) == struct.calcsize(code)
+        return float(struct.unpack(code, tensor.tensor_content)[0]) if is_one else None
+    # A zero need not be written.
+    (number, *more) = getattr(tensor, field) or (0,)
+    if code == "<e":
+        (number,) = struct.unpack(code, struct.pack("<H", number & 0xFFFF))
+    return None if more else float(number)

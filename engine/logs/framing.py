@@ -1,57 +1,96 @@
-"""CRC-32C, masked as TensorFlow masks it, of many pieces of a file at once."""
+"""Records of TensorBoard's event files: a length, its checksum, the content, and the content's checksum.
+
+Numbers are little-endian. A checksum is a CRC-32C (RFC 3720), rotated right by 15 bits plus TensorFlow's constant.
+"""
 
 import functools
+import struct
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
-_POLYNOMIAL = 0x82F63B78
-_MASK_DELTA = 0xA282EAD8
+_POLYNOMIAL = np.uint32(0x82F63B78)
+_MASK_DELTA = np.uint32(0xA282EAD8)
 _ALL_ONES = np.uint32(0xFFFFFFFF)
-# Bytes of the pieces that are looked at together, filled up to the longest of them.
-_MOST_AT_ONCE = 2**23
+_LENGTH = struct.Struct("<Q")
+_HEADER, _FOOTER = 12, 4
+
+
+class Records(NamedTuple):
+    """Where the content of each record begins and how long it is, `[num_records]`, and where the last record ends."""
+
+    starts: np.ndarray
+    lengths: np.ndarray
+    end: int
+
+
+def frame(contents: Sequence[bytes]) -> bytes:
+    """Returns records with some contents, one after another."""
+    lengths = np.array([len(content) for content in contents], np.int64)
+    heads = np.ascontiguousarray(lengths, "<u8").view(np.uint8)
+    data = np.frombuffer(b"".join(contents), np.uint8)
+    head_sums = masked_checksums(heads, 8 * np.arange(len(lengths)), np.full(len(lengths), 8))
+    sums = masked_checksums(data, np.cumsum(lengths) - lengths, lengths)
+    columns = zip(lengths.tolist(), head_sums.tolist(), contents, sums.tolist(), strict=True)
+    return b"".join(struct.pack("<QI", n, head) + content + struct.pack("<I", s) for n, head, content, s in columns)
+
+
+def find_records(data: bytes) -> Records:
+    """Finds the records up to the first one that is cut off or whose length does not match its checksum."""
+    starts, lengths = [], []
+    start, size = _HEADER, len(data)
+    while start <= size:
+        (length,) = _LENGTH.unpack_from(data, start - _HEADER)
+        if start + length + _FOOTER > size:
+            break
+        starts.append(start)
+        lengths.append(length)
+        start += length + _FOOTER + _HEADER
+    found = np.array(starts, np.int64)
+    is_right = have_checksums(data, found - _HEADER, np.full(len(found), _LENGTH.size))
+    num_right = len(found) if is_right.all() else int(np.argmin(is_right))
+    end = starts[num_right - 1] + lengths[num_right - 1] + _FOOTER if num_right else 0
+    return Records(found[:num_right], np.array(lengths[:num_right], np.int64), end)
+
+
+def starts_with_record(data: bytes) -> bool:
+    """Tells whether some bytes begin with the head of a record."""
+    return len(data) >= _HEADER and bool(have_checksums(data, np.array([0]), np.array([_LENGTH.size]))[0])
+
+
+def have_checksums(data: bytes, starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    """Tells which pieces of some bytes are followed by their checksum, `[num_pieces]`."""
+    array = np.frombuffer(data, np.uint8)
+    stored = array[(starts + lengths)[:, None] + np.arange(4)].view("<u4")[:, 0]
+    return np.equal(stored, masked_checksums(array, starts, lengths))
 
 
 @functools.cache
 def _table() -> np.ndarray:
-    """What a byte does to the sum, `[256]`."""
+    """Returns the checksum of each single byte before the final inversion, `[256]`."""
     table = np.arange(256, dtype=np.uint32)
     for _ in range(8):
-        table = np.where(table & 1, (table >> 1) ^ np.uint32(_POLYNOMIAL), table >> 1)
-    return table.astype(np.uint32)
+        table = np.where(table & 1, (table >> 1) ^ _POLYNOMIAL, table >> 1)
+    return table
 
 
 def masked_checksums(data: np.ndarray, starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-    """The masked CRC-32C of pieces of some bytes, `[num_pieces]`.
+    """Returns the masked CRC-32C of pieces of some bytes, `[num_pieces]`; all pieces advance together.
 
     Args:
         data: bytes, `[num_bytes]`.
-        starts, lengths: of the pieces, each `[num_pieces]`, within the bytes.
+        starts, lengths: of the pieces, `[num_pieces]`.
     """
-    sums = np.zeros(len(starts), np.uint32)
-    order = np.argsort(lengths, kind="stable")
-    first = 0
-    while first < len(order):
-        last = first + 1
-        # Pieces are taken together as long as they are few bytes, and nearly equally long.
-        longest = int(lengths[order[first]])
-        most = max(1, _MOST_AT_ONCE // max(1, longest))
-        limit = min(len(order), first + most)
-        last = first + int(np.searchsorted(lengths[order[first:limit]], longest + longest // 8 + 8, side="right"))
-        chosen = order[first:last]
-        sums[chosen] = _checksums(data, starts[chosen], lengths[chosen])
-        first = last
-    rotated = (sums >> np.uint32(15)) | (sums << np.uint32(17))
-    return rotated + np.uint32(_MASK_DELTA)
-
-
-def _checksums(data: np.ndarray, starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-    """CRC-32C of pieces in the order of their lengths."""
-    table = _table()
-    sums = np.full(len(starts), _ALL_ONES)
-    # Pieces that are over are at the front.
-    num_over = np.searchsorted(lengths, np.arange(int(lengths[-1])), side="right")
-    for i, over in enumerate(num_over.tolist()):
-        byte = data[starts[over:] + i]
-        running = sums[over:]
-        sums[over:] = table[(running ^ byte) & np.uint32(0xFF)] ^ (running >> np.uint32(8))
-    return sums ^ _ALL_ONES
+    if not len(starts):
+        return np.zeros(0, np.uint32)
+    table, order = _table(), np.argsort(lengths, kind="stable")
+    places, sums = starts[order], np.full(len(order), _ALL_ONES)
+    # In the order of their lengths, the pieces that have ended lie in front.
+    num_ended = np.searchsorted(lengths[order], np.arange(lengths.max()), side="right")
+    for i, ended in enumerate(num_ended.tolist()):
+        running = sums[ended:]
+        sums[ended:] = table[(running ^ data[places[ended:] + i]) & np.uint32(0xFF)] ^ (running >> np.uint32(8))
+    found = np.empty_like(sums)
+    found[order] = ~sums
+    return ((found >> np.uint32(15)) | (found << np.uint32(17))) + _MASK_DELTA

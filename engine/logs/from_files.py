@@ -1,127 +1,119 @@
-"""Everything that some words mean: files found, read, and made into curves."""
+"""From files, folders and patterns to curves: files are found, read and made into curves with unique names."""
 
-import functools
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from engine.errors import InputError
-from engine.logs.event_logs import is_event_file
-from engine.logs.formats import is_of_events, read_event_folder, read_text
-from engine.logs.log_files import NoTextError, Source, find_sources, read_content, short_names
-from engine.logs.log_table import NoCurveError, Table
-from engine.logs.logged_curves import Curve, make_curves
+from engine.logs.column_roles import ColumnRoles, find_roles
+from engine.logs.event_logs import read_event_table
+from engine.logs.formats import read_text
+from engine.logs.framing import starts_with_record
+from engine.logs.log_files import LogFile, NoTextError, find_files, read_content, short_names
+from engine.logs.log_table import LogTable, NoCurveError
+from engine.logs.logged_curves import LoggedCurve, make_curves
 from engine.logs.options import ReadOptions
-from engine.logs.roles import Roles, find_roles
 
 # Folders beside those of training, whose losses are on held-out examples.
 _HELD_OUT_FOLDERS = ("validation", "val", "valid", "eval", "test")
 _TRAIN_FOLDERS = ("train", "training")
 
 
-class Reading(NamedTuple):
-    """What was read.
+class LoggedRuns(NamedTuple):
+    """What was read from logs.
 
     Attributes:
         curves: of all runs; group and name together are unique.
-        guesses: in words, format, columns and steps, most frequent first.
-        steps_per_epoch: 1 where a step is an epoch, `None` where nothing is known of epochs.
-        notes: what was unusual, each with a word for the kind of it.
-        num_files: that were read.
+        guesses: formats, columns and steps in words, the most frequent first.
+        steps_per_epoch: 1 where a step is an epoch; `None` where nothing is known of epochs.
+        notes: what was unusual, each with a word for its kind.
+        num_files: files that were read.
     """
 
-    curves: list[Curve]
+    curves: list[LoggedCurve]
     guesses: list[str]
     steps_per_epoch: int | None
     notes: list[tuple[str, str]]
     num_files: int
 
 
-def read_curves(patterns: Sequence[str], options: ReadOptions | None = None) -> Reading:
-    """The curves in some logs.
+def read_curves(patterns: Sequence[str], options: ReadOptions | None = None) -> LoggedRuns:
+    """Reads the curves in some logs.
 
     Args:
         patterns: files, folders or glob patterns, each with `NAME=` before it for a group.
-        options: what is known about them; the rest is guessed.
+        options: what is known about the logs; the rest is guessed.
 
     Raises:
         InputError: a log cannot be read, with the file and the row, or holds no curve.
     """
     options = options or ReadOptions()
-    sources = find_sources(patterns)
-    curves: list[Curve] = []
+    files = find_files(patterns)
+    curves: list[LoggedCurve] = []
     notes: list[tuple[str, str]] = []
     guesses: Counter[str] = Counter()
     epochs: dict[int | None, str] = {}
-    skipped: list[tuple[Source, InputError]] = []
+    skipped: list[tuple[LogFile, InputError]] = []
     num_files = 0
-    for members, read in _tables(sources):
+    for members in _by_run(files):
         try:
-            table = read(options)
+            table = _read_table(members, options)
             roles = find_roles(list(table.columns), options, table.source)
-            log = make_curves(table, roles, options)
+            found = make_curves(table, roles, options)
         except (NoCurveError, NoTextError) as error:
-            if members[0].is_sure or len(sources) == 1:
+            if members[0].is_named or len(files) == 1:
                 raise
             skipped.append((members[0], error))
             continue
         num_files += len(members)
-        curves += log.curves
-        notes += [("file", note) for note in table.notes] + log.notes
-        guesses[_guess(table, roles, log.clock)] += 1
-        epochs.setdefault(log.steps_per_epoch, table.source)
+        curves += found.curves
+        notes += [("file", note) for note in table.notes] + found.notes
+        guesses[_guess(table, roles, found.clock.words)] += 1
+        epochs.setdefault(found.clock.steps_per_epoch, table.source)
     if skipped and not num_files:
         raise skipped[0][1]
-    notes += [("skipped", f"{source.path}: no loss in it") for source, _ in skipped]
+    notes += [("skipped", f"{file.path}: no loss in it") for file, _ in skipped]
     if len(epochs) > 1:
-        in_epochs, in_steps = epochs.get(1), next(v for k, v in epochs.items() if k != 1)
-        raise InputError(f"{in_epochs} counts epochs and {in_steps} counts steps: give --steps_per_epoch")
+        in_steps = next(source for number, source in epochs.items() if number != 1)
+        raise InputError(f"{epochs.get(1)} counts epochs and {in_steps} counts steps: give --steps_per_epoch")
     if not curves:
         raise InputError(f"no run has two points or more: {notes[0][1] if notes else patterns[0]}")
     words = [words for words, _ in guesses.most_common()]
-    return Reading(_named(curves), words, next(iter(epochs)), notes, num_files)
+    return LoggedRuns(_with_unique_names(curves), words, next(iter(epochs)), notes, num_files)
 
 
-def _tables(sources: Sequence[Source]) -> Iterator[tuple[list[Source], Callable[[ReadOptions], Table]]]:
-    """The files of each table, and a function that reads it; event files of a folder are one."""
-    folders: dict[tuple[str, str | None], list[Source]] = {}
-    for source in sources:
-        if is_of_events(source):
-            folders.setdefault((str(source.path.parent), source.arm), []).append(source)
-    for source in sources:
-        if is_of_events(source):
-            members = folders.pop((str(source.path.parent), source.arm), None)
-            if members is None or _is_beside_training(members[0], sources):
-                continue
-            yield members, functools.partial(read_event_folder, members)
-        else:
-            yield [source], functools.partial(_read_one, source)
+def _by_run(files: Sequence[LogFile]) -> Iterator[list[LogFile]]:
+    """Yields the files of each table: one, or the event files of a folder, unless they are of held-out examples."""
+    folders: dict[tuple[str, str | None], list[LogFile]] = {}
+    for file in files:
+        if file.has_events:
+            folders.setdefault((file.place, file.arm), []).append(file)
+    parents = {file.path.parent for file in files}
+    for file in files:
+        members = folders.pop((file.place, file.arm), None) if file.has_events else [file]
+        if members is None:
+            continue
+        folder = file.path.parent
+        is_trained_beside = any(folder.parent / name in parents for name in _TRAIN_FOLDERS)
+        is_held_out = folder.name in _HELD_OUT_FOLDERS and is_trained_beside
+        if not (file.has_events and is_held_out and not file.is_named):
+            yield members
 
 
-def _read_one(source: Source, options: ReadOptions) -> Table:
-    """The table in a file, whatever it is called."""
-    content = read_content(source.path)
-    if is_event_file(content):
-        return read_event_folder([source], options)
-    return read_text(source, content, options)
+def _read_table(members: list[LogFile], options: ReadOptions) -> LogTable:
+    """Reads the table in the files of one run, whatever they are called."""
+    if members[0].has_events:
+        return read_event_table(members, options)
+    content = read_content(members[0].path)
+    if starts_with_record(content):
+        return read_event_table(members, options)
+    return read_text(members[0], content, options)
 
 
-def _is_beside_training(source: Source, sources: Sequence[Source]) -> bool:
-    """Whether a folder of event files holds what was measured beside training."""
-    folder = source.path.parent
-    if source.is_sure or folder.name not in _HELD_OUT_FOLDERS:
-        return False
-    trained = {folder.parent / name for name in _TRAIN_FOLDERS}
-    return any(other.path.parent in trained for other in sources)
-
-
-def _guess(table: Table, roles: Roles, clock: str) -> str:
-    """Format and columns of a table, in words."""
+def _guess(table: LogTable, roles: ColumnRoles, clock: str) -> str:
+    """Says what the format and the columns of a table were taken for."""
     words = [f"{table.format}: step from {clock}"]
-    if roles.is_wide:
-        words.append("one column per run")
-    else:
-        words.append(f"loss from {roles.losses['']!r}")
+    words.append("one column per run" if roles.is_wide else f"loss from {roles.losses['']!r}")
     if roles.is_held_out:
         words.append("which is on held-out examples")
     for what, names in (
@@ -132,26 +124,26 @@ def _guess(table: Table, roles: Roles, clock: str) -> str:
         ("arm", roles.arm),
     ):
         if any(names):
-            words.append(f"{what} from {', '.join(repr(name) for name in names)}")
+            words.append(f"{what} from {', '.join(map(repr, names))}")
     return ", ".join(words)
 
 
-def _named(curves: Sequence[Curve]) -> list[Curve]:
-    """The curves with names that are unique in their group, as short as that allows."""
+def _with_unique_names(curves: Sequence[LoggedCurve]) -> list[LoggedCurve]:
+    """Returns the curves with names that are unique in their group, as short as that allows."""
     places: dict[str, dict[str, str]] = {}
-    owners: dict[tuple[str, str], set[str]] = {}
+    places_of_name: dict[tuple[str, str], set[str]] = {}
     for curve in curves:
         places.setdefault(curve.arm, {})[curve.place] = ""
-        owners.setdefault((curve.arm, curve.run), set()).add(curve.place)
-    for of in places.values():
-        of.update(zip(of, short_names(list(of)), strict=True))
+        places_of_name.setdefault((curve.arm, curve.run), set()).add(curve.place)
+    for names in places.values():
+        names.update(zip(names, short_names(list(names)), strict=True))
     counts: Counter[tuple[str, str]] = Counter()
     found = []
     for curve in curves:
         place, name = places[curve.arm][curve.place], curve.run
         if not name or name.startswith("#"):
             name = place + name
-        elif len(owners[curve.arm, name]) > 1:
+        elif len(places_of_name[curve.arm, name]) > 1:
             name = f"{place}/{name}"
         counts[curve.arm, name] += 1
         number = counts[curve.arm, name]

@@ -1,7 +1,7 @@
 """JSON: a line for each row, a list of rows, or a list for each column as Keras has it."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from engine.errors import InputError
-from engine.logs.log_files import to_utf8
-from engine.logs.log_table import NoCurveError, Table, from_cells, shown
+from engine.logs.log_files import LogFile, to_utf8
+from engine.logs.log_table import LogTable, NoCurveError, from_cells, shown
 from engine.logs.options import ReadOptions
 
 # Python's objects take many times the bytes of the text.
@@ -18,43 +18,42 @@ _MAX_BYTES = 1024 * 2**20
 _MAX_COLUMNS = 10_000
 _MAX_CELLS = 2 * 10**8
 _BLOCK_BYTES = 2**20
-# Where a document keeps its rows or columns, by the tool that writes it so.
+# Where a document keeps its rows or columns, and what writes it so.
 _INSIDE = {"log_history": "trainer state", "history": "Keras history"}
 
+Columns = dict[str, pa.Array]
 
-def read_lines(path: Path, content: bytes, _: ReadOptions) -> Table:
-    """The table in a file with one JSON object per line.
 
-    An incomplete last line, of a run that still writes, is left out.
+def read_json_lines(file: LogFile, content: bytes, _: ReadOptions) -> LogTable:
+    """Reads a file with one JSON object per line. An incomplete last line, of a run that still writes, is left out.
 
     Raises:
-        InputError: a line is something else, with its number.
+        InputError: a line is something else.
     """
-    content, notes = to_utf8(path, content)
-    _check_size(path, content)
+    content, notes = _text(file.path, content)
     content = content.rstrip()
-    pieces: list[tuple[int, dict[str, pa.Array]]] = []
+    pieces: list[tuple[int, Columns]] = []
     num_rows = first = 0
     while first < len(content):
         end = content.find(b"\n", first + _BLOCK_BYTES)
         end = len(content) if end < 0 else end
         lines = content[first:end].split(b"\n")
-        rows = _rows(path, lines, num_rows, end == len(content))
-        pieces.append((len(rows), _columns_of_rows(path, rows)))
+        rows = _rows(file.path, lines, num_rows, is_end=end == len(content))
+        pieces.append((len(rows), _columns_of_rows(file.path, rows)))
         num_rows, first = num_rows + len(rows), end + 1
         if len(rows) < len(lines):
-            notes = (*notes, f"{path}: the last line is incomplete and left out")
-    columns = _joined(path, pieces)
+            notes = (*notes, f"{file.path}: the last line is incomplete and left out")
+    columns = _joined(file.path, pieces)
     if not columns:
-        raise NoCurveError(f"{path}: no JSON object in it")
+        raise NoCurveError(f"{file.path}: no JSON object in it")
     kind = "JSON lines of Weights & Biases" if "_step" in columns else "JSON lines"
-    return Table(str(path), kind, columns, 1, notes)
+    return LogTable(file, kind, columns, notes=notes)
 
 
 def _rows(path: Path, lines: list[bytes], num_before: int, is_end: bool) -> list[dict[str, Any]]:
-    """The objects of some lines; without the last one of the file where that is incomplete."""
+    """Parses some lines; without the last one of the file if that is incomplete."""
     try:
-        # Many lines are read in a third of the time as one list.
+        # One list of many lines is parsed in a third of the time.
         rows = _parse(b"[" + b",".join(lines) + b"]")
         if len(rows) == len(lines) and all(isinstance(row, dict) for row in rows):
             return list(rows)
@@ -77,48 +76,46 @@ def _rows(path: Path, lines: list[bytes], num_before: int, is_end: bool) -> list
     return found
 
 
-def _joined(path: Path, pieces: list[tuple[int, dict[str, pa.Array]]]) -> dict[str, pa.Array]:
-    """The columns of some pieces of a log, one after another; null where a piece has none."""
+def _joined(path: Path, pieces: list[tuple[int, Columns]]) -> Columns:
+    """Joins the columns of some pieces of a log; null where a piece has none."""
     names = list(dict.fromkeys(name for _, columns in pieces for name in columns))
     _check_cells(path, sum(number for number, _ in pieces), len(names))
     found = {}
     for name in names:
         parts = [columns.get(name, pa.nulls(number)) for number, columns in pieces]
         kind = pa.string() if any(pa.types.is_string(p.type) for p in parts) else pa.float64()
-        found[name] = pa.chunked_array([part.cast(kind) for part in parts]).combine_chunks()
+        found[name] = pa.concat_arrays([part.cast(kind) for part in parts])
     return found
 
 
-def read_document(path: Path, content: bytes, options: ReadOptions) -> Table:
-    """The table in a JSON file: a list of rows, lists by name, or a document that holds either.
+def read_json_document(file: LogFile, content: bytes, options: ReadOptions) -> LogTable:
+    """Reads a JSON file: a list of rows, lists by name, or a document that holds either.
 
     Raises:
-        InputError: it is no JSON, or holds neither.
+        InputError: it is not JSON, or holds neither.
     """
-    text, notes = to_utf8(path, content)
-    _check_size(path, text)
+    path = file.path
+    text, notes = _text(path, content)
     try:
         value = _parse(text)
     except ValueError as error:
         if text.lstrip()[:1] == b"{" and b"\n" in text.strip():
-            return read_lines(path, content, options)
+            return read_json_lines(file, content, options)
         raise InputError(f"{path}: no JSON ({_reason(error)})") from None
     kind = "JSON"
-    for name, words in _INSIDE.items():
-        if isinstance(value, dict) and isinstance(value.get(name), (dict, list)):
-            value, kind = _with_epochs(value, value[name]), words
-            break
+    if isinstance(value, dict):
+        name = next((name for name in _INSIDE if isinstance(value.get(name), (dict, list))), None)
+        if name is not None:
+            value, kind = _with_epochs(value, value[name]), _INSIDE[name]
     if isinstance(value, list) and value and all(isinstance(row, dict) for row in value):
-        columns = _columns_of_rows(path, value)
-        return Table(str(path), kind, columns, 1, notes)
+        return LogTable(file, kind, _columns_of_rows(path, value), notes=notes)
     if isinstance(value, dict):
         lists = {name: column for name, column in value.items() if isinstance(column, list)}
         if lists:
             kind = "Keras history" if kind == "JSON" else kind
-            columns = _columns_of_lists(path, lists)
-            return Table(str(path), kind, columns, 1, notes, has_epochs=True)
-        if any(_is_scalar(one) for one in value.values()):
-            return Table(str(path), "JSON lines", _columns_of_rows(path, [value]), 1, notes)
+            return LogTable(file, kind, _columns_of_lists(path, lists), notes=notes, has_epochs=True)
+        if any(map(_is_scalar, value.values())):
+            return LogTable(file, "JSON lines", _columns_of_rows(path, [value]), notes=notes)
     raise NoCurveError(
         f"{path}: JSON without a curve: expected a list of rows, or a list of numbers for each "
         f"metric as in Keras' History.history"
@@ -126,63 +123,58 @@ def read_document(path: Path, content: bytes, options: ReadOptions) -> Table:
 
 
 def _with_epochs(document: dict[str, Any], inner: Any) -> Any:
-    """What is inside a document, with the list of epochs that Keras keeps beside it."""
+    """Returns what is inside a document, with the list of epochs that Keras keeps beside it."""
     epochs = document.get("epoch")
-    if isinstance(inner, dict) and isinstance(epochs, list) and "epoch" not in inner:
-        return {"epoch": epochs, **inner}
-    return inner
+    return {"epoch": epochs, **inner} if isinstance(inner, dict) and isinstance(epochs, list) else inner
 
 
-def _columns_of_lists(path: Path, lists: dict[str, list[Any]]) -> dict[str, pa.Array]:
+def _columns_of_lists(path: Path, lists: dict[str, list[Any]]) -> Columns:
     longest = max(map(len, lists.values()))
     if longest * len(lists) > _MAX_CELLS or len(lists) > _MAX_COLUMNS:
         raise InputError(f"{path}: {len(lists)} lists of up to {longest} values are too many")
-    columns = {}
-    for name, cells in lists.items():
-        # Metrics that are measured every few epochs have shorter lists, of unknown steps.
-        if cells and len(cells) == longest and all(_is_scalar(cell) for cell in cells):
-            columns[name] = _column(cells)
+    # Metrics that are measured every few epochs have shorter lists, of unknown steps.
+    columns = {n: _column(c) for n, c in lists.items() if c and len(c) == longest and all(map(_is_scalar, c))}
     if not columns:
         raise NoCurveError(f"{path}: no list of numbers in it")
     return columns
 
 
-def _columns_of_rows(path: Path, rows: list[dict[str, Any]]) -> dict[str, pa.Array]:
-    """Columns of rows whose values may be nested; lists and deeper objects are left out."""
-    fast = _columns_of_numbers(rows)
-    if fast is not None:
-        _check_cells(path, len(rows), len(fast))
-        return fast
-    names = list(rows[0]) if rows else []
-    if all(list(row) == names for row in rows):
-        columns = dict(zip(names, zip(*(row.values() for row in rows), strict=True), strict=True))
-        if not any(set(map(type, cells)) & {dict, list} for cells in columns.values()):
-            _check_cells(path, len(rows), len(names))
-            return {name: _column(cells) for name, cells in columns.items()}
-    flat = [dict(_flattened(row)) for row in rows]
-    names = list(dict.fromkeys(name for row in flat for name in row))
-    _check_cells(path, len(rows), len(names))
-    return {name: _column([row.get(name) for row in flat]) for name in names}
+def _columns_of_rows(path: Path, rows: list[dict[str, Any]]) -> Columns:
+    """Makes columns of rows whose values may be nested; lists and deeper objects are left out."""
+    found = _columns_of_plain_rows(rows)
+    if found is None:
+        flat = [dict(_flattened(row)) for row in rows]
+        names = list(dict.fromkeys(name for row in flat for name in row))
+        _check_cells(path, len(rows), len(names))
+        found = {name: _column([row.get(name) for row in flat]) for name in names}
+    _check_cells(path, len(rows), len(found))
+    return found
 
 
-def _columns_of_numbers(rows: list[dict[str, Any]]) -> dict[str, pa.Array] | None:
-    """Columns of rows in which everything is a number or null, quickly; `None` for other rows."""
+def _columns_of_plain_rows(rows: list[dict[str, Any]]) -> Columns | None:
+    """Makes columns of rows in which every column is of numbers or of text, quickly; `None` for other rows."""
     try:
         found = pa.array(rows)
-    except (pa.ArrowException, OverflowError):
+    except (pa.ArrowException, ValueError, OverflowError):
         return None
-    if not pa.types.is_struct(found.type):
-        return None
-    if any(field.type not in (pa.int64(), pa.float64()) for field in found.type):
+    kinds = {field.type for field in found.type} if pa.types.is_struct(found.type) else {None}
+    if not kinds <= {pa.int64(), pa.float64(), pa.string()}:
         return None
     columns = zip(found.type, found.flatten(), strict=True)
-    return {field.name: pc.cast(column, pa.float64(), safe=False) for field, column in columns}
+    return {
+        field.name: _column(c.to_pylist()) if field.type == pa.string() else pc.cast(c, pa.float64(), safe=False)
+        for field, c in columns
+    }
 
 
 def _column(cells: Sequence[Any]) -> pa.Array:
-    """A column in which NaN and infinity may be text, as of writers that have none in JSON."""
-    has_text = str in set(map(type, cells))
-    return from_cells([_number(cell) for cell in cells] if has_text else cells)
+    """Makes a column; NaN and infinity may be text, because JSON has no numbers for them."""
+    return from_cells([_number(cell) for cell in cells] if str in set(map(type, cells)) else cells)
+
+
+def _number(value: Any) -> Any:
+    is_number = isinstance(value, str) and value.lstrip("+-").lower() in ("nan", "inf", "infinity")
+    return float(value) if is_number else value
 
 
 def _check_cells(path: Path, num_rows: int, num_names: int) -> None:
@@ -193,7 +185,7 @@ def _check_cells(path: Path, num_rows: int, num_names: int) -> None:
         )
 
 
-def _flattened(row: dict[str, Any]) -> Iterable[tuple[str, Any]]:
+def _flattened(row: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     for name, value in row.items():
         if isinstance(value, dict):
             yield from ((f"{name}/{n}", v) for n, v in value.items() if _is_scalar(v))
@@ -201,29 +193,29 @@ def _flattened(row: dict[str, Any]) -> Iterable[tuple[str, Any]]:
             yield name, value
 
 
-def _number(value: Any) -> Any:
-    """NaN and infinity as numbers, where they are text."""
-    if isinstance(value, str) and value.lstrip("+-").lower() in ("nan", "inf", "infinity"):
-        return float(value)
-    return value
-
-
 def _is_scalar(value: Any) -> bool:
     return value is None or isinstance(value, (int, float, str))
 
 
-def _check_size(path: Path, content: bytes) -> None:
+def _text(path: Path, content: bytes) -> tuple[bytes, tuple[str, ...]]:
+    """Returns text as UTF-8, and what was unusual about it.
+
+    Raises:
+        InputError: it is not text, or too long.
+    """
+    content, notes = to_utf8(path, content)
     if len(content) > _MAX_BYTES:
         raise InputError(
             f"{path}: {len(content) // 2**20} MiB of JSON, expected at most {_MAX_BYTES // 2**20}: write it as CSV"
         )
+    return content, notes
 
 
 def _parse(text: bytes) -> Any:
-    """The value that JSON stands for; NaN and infinity are numbers here.
+    """Parses JSON, in which NaN and infinity may be numbers.
 
     Raises:
-        ValueError: it is no JSON, or nested too deeply.
+        ValueError: it is not JSON, or nested too deeply.
     """
     try:
         try:
@@ -231,13 +223,9 @@ def _parse(text: bytes) -> Any:
         except json.JSONDecodeError:
             raise
         except ValueError:  # thousands of digits, which Python does not make a whole number of
-            return json.loads(text, parse_int=_whole)
+            return json.loads(text, parse_int=lambda digits: int(digits) if len(digits) < 19 else float(digits))
     except RecursionError:
         raise ValueError("nested too deeply") from None
-
-
-def _whole(text: str) -> int | float:
-    return int(text) if len(text) < 19 else float(text)
 
 
 def _reason(error: ValueError) -> str:

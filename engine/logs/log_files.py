@@ -1,4 +1,4 @@
-"""Which files are meant, and their bytes: bounded, unpacked, as UTF-8."""
+"""Which files a pattern means, and their bytes: unpacked, as UTF-8, bounded in size."""
 
 import glob
 import os
@@ -17,61 +17,68 @@ MAX_FILES = 100_000
 _GZIP = b"\x1f\x8b"
 _NUMBERS = re.compile(r"([0-9]+)")
 _MOST_DIGITS = 1000
-_PIECE = 16 * 2**20
-# In a folder, only what ends like a log is looked at.
+# Files in a folder that end otherwise are not looked at.
 _ENDINGS = (".csv", ".tsv", ".jsonl", ".ndjson", ".json")
-EVENT_FILE = ".tfevents."
+_EVENT_FILE = ".tfevents."
 _BYTE_ORDERS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 
 
-class Source(NamedTuple):
-    """A file that is to be read.
+class NoTextError(InputError):
+    """A file that holds something else than text."""
+
+
+class LogFile(NamedTuple):
+    """A file to be read.
 
     Attributes:
         path: of the file.
-        place: its path without the ending, or its folder where that is what names a run.
-        arm: the group that it was given for, or `None`.
-        is_sure: whether it was named itself, rather than found in a folder.
+        place: what names its run: the path without the ending, or for event files, of which a run may have several, the
+            folder.
+        arm: group of runs that it was given for, or `None`.
+        is_named: whether the user named the file itself, rather than a folder or a pattern.
     """
 
     path: Path
     place: str
     arm: str | None
-    is_sure: bool
+    is_named: bool
+
+    @property
+    def has_events(self) -> bool:
+        """Whether the file is called like one of TensorBoard's event files."""
+        return _EVENT_FILE in self.path.name
 
 
-def find_sources(patterns: Sequence[str]) -> list[Source]:
-    """The files that some words mean, each once, in the order of the words and of their names.
+def find_files(patterns: Sequence[str]) -> list[LogFile]:
+    """Finds the files that some patterns mean, each once, in the order of the patterns and of their names.
 
     Args:
-        patterns: each a file, a folder or a glob pattern, with `NAME=` before it for the group that
-            its runs belong to.
+        patterns: files, folders or glob patterns, each with `NAME=` before it for the group its runs belong to.
 
     Raises:
-        InputError: nothing is there, or too much.
+        InputError: there is no such file, or there are too many.
     """
-    found: dict[Path, tuple[str | None, bool]] = {}
+    found: dict[Path, LogFile] = {}
     for pattern in patterns:
         as_path(pattern)
         arm, words = _split(pattern)
-        for path, is_sure in _expand(words):
-            found.setdefault(path, (arm, is_sure))
+        for path, is_named in _expand(words):
+            found.setdefault(path, LogFile(path, _place(path), arm, is_named))
         if len(found) > MAX_FILES:
             raise InputError(f"--curves={pattern}: more than {MAX_FILES} files")
-    return [Source(path, _place(path), arm, is_sure) for path, (arm, is_sure) in found.items()]
+    return list(found.values())
 
 
 def _split(pattern: str) -> tuple[str | None, str]:
-    """The name of the group before the `=`, unless that is a part of the path."""
+    """Splits off the name of the group before the `=`, unless that is a part of the path."""
     arm, separator, rest = pattern.partition("=")
-    if not separator or os.path.lexists(pattern) or glob.glob(pattern):
-        return None, pattern
-    if not arm or "/" in arm or os.sep in arm:
+    if not arm or not separator or "/" in arm or os.sep in arm or os.path.lexists(pattern) or glob.glob(pattern):
         return None, pattern
     return arm, rest
 
 
 def _expand(words: str) -> list[tuple[Path, bool]]:
+    """Returns the files that a file, folder or pattern means, and whether each was named itself."""
     path = as_path(words)
     if not words:
         raise InputError("--curves: expected a file, a folder or a pattern such as 'runs/*.csv'")
@@ -85,64 +92,56 @@ def _expand(words: str) -> list[tuple[Path, bool]]:
         return [(file, False) for file in inside]
     if os.path.lexists(path):
         return [(path, True)]
-    matches = sorted(glob.glob(str(path), recursive=True), key=_as_people_count)
+    matches = sorted(glob.glob(str(path), recursive=True), key=_natural_key)
     if not matches:
         near = "" if path.parent.is_dir() else f": there is no folder {str(path.parent)!r}"
         raise InputError(f"--curves={words}: no such file, folder or pattern{near}")
-    found = []
+    found: list[tuple[Path, bool]] = []
     for match in map(Path, matches):
         found += [(file, False) for file in _inside(match)] if match.is_dir() else [(match, True)]
     return found
 
 
-def _as_people_count(name: str) -> list[tuple[int, str]]:
-    """A key that puts `seed_2` before `seed_10`."""
+def _natural_key(name: str) -> list[tuple[int, str]]:
+    """Returns a key that sorts `seed_2` before `seed_10`."""
     pieces = _NUMBERS.split(name)
     return [(int(p[:_MOST_DIGITS]), "") if p.isdecimal() else (-1, p) for p in pieces]
 
 
 def _inside(folder: Path) -> list[Path]:
-    """Logs in a folder and those below it, by name."""
-    found = []
+    """Returns the logs in a folder and those below it, by name."""
+    found: list[Path] = []
     for above, folders, names in os.walk(folder):
-        folders[:] = sorted((name for name in folders if not name.startswith(".")), key=_as_people_count)
-        for name in sorted(names, key=_as_people_count):
-            plain = name.removesuffix(".gz").lower()
-            is_log = plain.endswith(_ENDINGS) or EVENT_FILE in name
+        folders[:] = sorted((name for name in folders if not name.startswith(".")), key=_natural_key)
+        for name in sorted(names, key=_natural_key):
+            is_log = name.removesuffix(".gz").lower().endswith(_ENDINGS) or _EVENT_FILE in name
             if is_log and not name.startswith("."):
                 found.append(Path(above) / name)
-            if len(found) > MAX_FILES:
-                raise InputError(f"more than {MAX_FILES} files in {str(folder)!r}")
+        if len(found) > MAX_FILES:
+            raise InputError(f"more than {MAX_FILES} files in {str(folder)!r}")
     return found
 
 
 def _place(path: Path) -> str:
-    """What names a run: the file, or for TensorBoard, which may write several, the folder."""
-    if EVENT_FILE in path.name:
+    if _EVENT_FILE in path.name:
         return path.parent.as_posix()
-    plain = path.with_name(path.name.removesuffix(".gz"))
-    return plain.with_suffix("").as_posix()
+    return path.with_name(path.name.removesuffix(".gz")).with_suffix("").as_posix()
 
 
 def short_names(paths: Sequence[str]) -> list[str]:
-    """What tells paths apart, e.g. `seed_1`, `seed_2` of `runs/seed_1/log`, `runs/seed_2/log`.
-
-    Args:
-        paths: with `/` between their components.
-    """
+    """Shortens paths to what tells them apart: `runs/seed_1/log`, `runs/seed_2/log` become `seed_1`, `seed_2`."""
     parts = [[p for p in path.split("/") if p not in ("", ".")] for path in paths]
     distinct = {tuple(p) for p in parts}
     if len(distinct) == 1:
         return [p[-1] if p else "run" for p in parts]
     least = min(map(len, distinct))
     head = next((i for i in range(least) if len({p[i] for p in distinct}) > 1), least)
-    same_end = (i for i in range(least - head) if len({p[-1 - i] for p in distinct}) > 1)
-    tail = next(same_end, least - head)
+    tail = next((i for i in range(least - head) if len({p[-1 - i] for p in distinct}) > 1), least - head)
     return ["/".join(p[head : len(p) - tail]) or (p[-1] if p else "run") for p in parts]
 
 
 def read_content(path: Path) -> bytes:
-    """The bytes of a log, unpacked where it is a gzip file.
+    """Returns the bytes of a log, unpacked if it is a gzip file.
 
     Raises:
         InputError: it cannot be read, or is too large.
@@ -157,35 +156,29 @@ def read_content(path: Path) -> bytes:
         raise InputError(f"cannot read {path}: {error}") from None
     except MemoryError:
         raise InputError(f"{path} does not fit into memory") from None
-    if content[:2] == _GZIP:
-        content = _unpacked(path, content)
-    return content
+    return _unpacked(path, content) if content.startswith(_GZIP) else content
 
 
-def _unpacked(path: Path, content: bytes) -> bytes:
-    """A gzip file unpacked as far as it goes, but no further than is read of any file."""
-    pieces, size, rest = [], 0, content
-    while rest[:2] == _GZIP:
+def _unpacked(path: Path, rest: bytes) -> bytes:
+    """Unpacks the members of a gzip file; of one that is cut off, what is there."""
+    found = b""
+    while rest.startswith(_GZIP):
         member = zlib.decompressobj(zlib.MAX_WBITS | 16)
         try:
-            while rest and not member.eof:
-                piece = member.decompress(rest, _PIECE)
-                pieces.append(piece)
-                size += len(piece)
-                rest = member.unused_data if member.eof else member.unconsumed_tail
-                if size > MAX_BYTES:
-                    raise InputError(f"{path}: more than {MAX_BYTES // 2**30} GiB once unpacked")
-            pieces.append(member.flush())
+            found += member.decompress(rest, MAX_BYTES + 1 - len(found))
         except zlib.error as error:
             raise InputError(f"{path}: damaged gzip file ({error})") from None
-    return b"".join(pieces)
+        if len(found) > MAX_BYTES:
+            raise InputError(f"{path}: more than {MAX_BYTES // 2**30} GiB once unpacked")
+        rest = member.unused_data
+    return found
 
 
 def to_utf8(path: Path, content: bytes) -> tuple[bytes, tuple[str, ...]]:
-    """Text as UTF-8 without a byte order mark; and what was unusual about it.
+    """Returns text as UTF-8 without a byte order mark, and what was unusual about it.
 
     Raises:
-        InputError: it is no text.
+        InputError: it is not text.
     """
     encoding = _BYTE_ORDERS.get(content[:2])
     if encoding is not None:
@@ -203,7 +196,3 @@ def to_utf8(path: Path, content: bytes) -> tuple[bytes, tuple[str, ...]]:
     except UnicodeDecodeError:
         return content.decode("latin-1").encode(), (f"{path}: no UTF-8, read as Latin-1",)
     return content, ()
-
-
-class NoTextError(InputError):
-    """A file that holds something else than text."""

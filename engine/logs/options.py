@@ -1,15 +1,11 @@
-"""What a person may say about a log, in place of what is guessed."""
+"""What a user may say about a log; everything else is guessed."""
 
 import dataclasses
 
 from engine.errors import InputError, unknown_name
 
-LAYOUTS = {"long": "one row per run and step, with one column for the loss", "wide": "one column per run"}
-RESTARTS = {
-    "replace": "where the step goes back, what follows takes the place of what was there",
-    "separate": "where the step goes back, another run begins",
-}
-DECIMALS = (".", ",")
+LAYOUTS = ("long", "wide")
+RESTARTS = ("replace", "separate")
 _MAX_STEPS = 2**31
 
 
@@ -20,11 +16,12 @@ class ReadOptions:
     Attributes:
         step_column, epoch_column, loss_column, accuracy_column: names of columns or tags.
         run_column, arm_column: names of columns, or several with commas between them.
-        layout: one of `LAYOUTS`.
+        layout: `long` for one row per run and step, `wide` for one column per run.
         steps_per_epoch: steps in a pass over the data.
         first_epoch: what the log calls its first epoch; a smaller number is before training.
-        restarts: one of `RESTARTS`.
-        delimiter, decimal: of CSV files.
+        restarts: what follows where the step goes back: `replace` if it takes the place of what was there, `separate`
+            if it is another run.
+        delimiter, decimal: between the cells and in the numbers of CSV files.
 
     Raises:
         InputError: a value is not usable.
@@ -49,9 +46,9 @@ class ReadOptions:
                 raise unknown_name(kind, value, choices)
         if self.delimiter is not None and len(self.delimiter.replace("\\t", "\t")) != 1:
             raise InputError(f"delimiter={self.delimiter!r}: expected one character, such as ';'")
-        if self.decimal is not None and self.decimal not in DECIMALS:
+        if self.decimal not in (None, ".", ","):
             raise InputError(f"decimal={self.decimal!r}: expected '.' or ','")
         if self.steps_per_epoch is not None and not 1 <= self.steps_per_epoch <= _MAX_STEPS:
             raise InputError(f"steps_per_epoch={self.steps_per_epoch}: expected a whole number > 0")
-        if self.first_epoch is not None and self.first_epoch not in (0, 1):
+        if self.first_epoch not in (None, 0, 1):
             raise InputError(f"first_epoch={self.first_epoch}: expected 0 or 1")

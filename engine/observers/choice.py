@@ -11,13 +11,12 @@ from engine.store import WorkDirectory
 
 
 class Watching(NamedTuple):
-    """What is to be seen of a study while it runs.
+    """How a study is to be followed while it runs.
 
     Attributes:
         live_every: seconds between two states of `report.html`, or `None`.
         has_tensorboard: whether to write event files.
-        wandb_runs: single runs that Weights & Biases is sent besides those of arms, or `None` where
-            it is sent nothing.
+        wandb_runs: number of single runs that Weights & Biases is sent besides the arms; `None` to send nothing.
     """
 
     live_every: float | None = None
@@ -26,7 +25,7 @@ class Watching(NamedTuple):
 
 
 def check_watching(watching: Watching) -> None:
-    """Checks what is asked for before anything is changed.
+    """Checks the options before anything is changed.
 
     Raises:
         InputError: a number is out of range, or a package is missing.
@@ -34,20 +33,22 @@ def check_watching(watching: Watching) -> None:
     every, runs = watching.live_every, watching.wandb_runs
     if every is not None and not (math.isfinite(every) and every >= 1):
         raise InputError(f"live={every:g}: expected at least 1 second")
-    if runs is not None and runs < 0:
-        raise InputError(f"wandb_runs={runs}: expected 0 or more")
+    if watching.has_tensorboard:
+        from engine.observers.event_file import check_tensorboardx
+
+        check_tensorboardx()
     if runs is not None:
         from engine.observers.wandb import check_package
 
+        if runs < 0:
+            raise InputError(f"wandb_runs={runs}: expected 0 or more")
         check_package()
 
 
 def make_observers(watching: Watching, directory: WorkDirectory, notify: Callable[[str], None]) -> list[Observer]:
-    """The observers of a launch; what an earlier one has stored they know already.
+    """Returns the observers of a launch, which have caught up with what earlier launches stored.
 
     Args:
-        watching: what is asked for.
-        directory: of the study.
         notify: called with a line where there is something to say.
     """
     found: list[Observer] = []
@@ -73,7 +74,7 @@ def make_observers(watching: Watching, directory: WorkDirectory, notify: Callabl
 
 @contextlib.contextmanager
 def ended_with(observers: Sequence[Observer]) -> Iterator[None]:
-    """Tells observers of the end, however the block ends."""
+    """Tells observers of the end of the block, however it ends."""
     with contextlib.ExitStack() as stack:
         for observer in reversed(observers):
             stack.callback(observer.on_end)

@@ -1,7 +1,7 @@
-"""`--live`: `report.html` is built again from time to time while a study runs.
+"""`--live`: builds `report.html` again from time to time while a study runs.
 
-A process of its own builds it, at low priority, so that neither the workers nor the process that
-answers them wait. It reads what is finished, as `report` does, and writes nothing but the page.
+A process of its own builds it, at low priority, so neither the workers nor the process that answers them wait. It reads
+the finished runs, as `report` does, and writes nothing but the page.
 """
 
 import contextlib
@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from engine import store
 from engine.errors import InputError
-from engine.observers.observer import Pace, Row, Standing
+from engine.observers.observer import Pace, StudyProgress
+from engine.store import Row
 from engine.workers.interruption import SIGNALS
 
 if TYPE_CHECKING:
@@ -34,26 +35,21 @@ _MOST_BYTES = 2**28
 
 
 class _Order(NamedTuple):
-    """A page that is wanted: how far the study is, and when the next one is due."""
+    """A page to be built: how far the study is, and seconds until the next page."""
 
-    standing: Standing
+    progress: StudyProgress
     interval: float
 
 
 class _Answer(NamedTuple):
-    """What became of it: seconds of processor time, or in words what went wrong."""
+    """What became of an order: seconds of processor time, and what went wrong, if anything."""
 
     cost: float
     problem: str | None
 
 
 class LivePage:
-    """Keeps the page of a study up to date while its launch goes on.
-
-    Args:
-        path: of the work directory.
-        every: seconds between two pages, at least.
-    """
+    """Keeps the page of a work directory up to date while a launch goes on, at most once in `every` seconds."""
 
     def __init__(self, path: Path, every: float) -> None:
         self._path = path
@@ -61,20 +57,20 @@ class LivePage:
         self._is_busy = False
         self._builder: Worker | None = None
 
-    def on_rows(self, rows: Sequence[Row], standing: Standing) -> None:
-        """Has the page built again where that is due."""
+    def on_rows(self, rows: Sequence[Row], progress: StudyProgress) -> None:
+        """Orders the next page if it is due."""
         connection = (self._builder or self._start()).connection
         try:
             if self._is_busy and connection.poll():
                 self._take(connection.recv())
             if not self._is_busy and self._pace.is_due():
-                connection.send(_Order(standing, self._pace.interval))
+                connection.send(_Order(progress, self._pace.interval))
                 self._is_busy = True
         except (EOFError, OSError):
             raise RuntimeError("its process has ended") from None
 
     def _start(self) -> "Worker":
-        # Not above: the process that builds pages needs nothing of what workers do.
+        # The process that builds pages does not need to import what workers do.
         from engine.workers import spawn
 
         self._builder = spawn({}, _serve, self._path)
@@ -99,10 +95,7 @@ class LivePage:
 
 
 def close_page(path: Path) -> None:
-    """Says on a page that is still live that the launch is over, and keeps it from loading again.
-
-    Args:
-        path: of the work directory.
+    """Says on the page of a work directory, if it is live, that the launch is over, and keeps it from loading again.
 
     Raises:
         StorageError: it cannot be written.
@@ -120,10 +113,8 @@ def close_page(path: Path) -> None:
 
 
 def _serve(connection: Connection, path: Path) -> None:
-    """Builds what is ordered until the other end of the pipe closes.
-
-    What a signal to the whole group of processes means, the parent decides.
-    """
+    """Builds what is ordered until the other end of the pipe closes."""
+    # A signal goes to the whole group of processes, and the parent decides what it means.
     for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)
     with contextlib.suppress(AttributeError, OSError):
@@ -140,47 +131,41 @@ def _serve(connection: Connection, path: Path) -> None:
 
 
 class _Builder:
-    """Builds the page of a study, and remembers what has not changed since.
-
-    Args:
-        path: of the work directory.
-    """
+    """Builds the page of a work directory, and remembers it while nothing changes."""
 
     def __init__(self, path: Path) -> None:
-        # Loaded beforehand, so that what a page costs is what the next one will cost.
-        import engine.report.assembly
+        # Imported beforehand, so that one page costs what the next one will cost.
+        import engine.report.assembly  # noqa: F401
 
         self._path = path
-        self._seen: object = None
+        self._state: object = None
         self._page = ""
-        self._assembly = engine.report.assembly
 
     def build(self, order: _Order) -> _Answer:
         """Builds one page."""
         from engine.report.live import Banner, make_live
 
-        started = time.process_time()
+        started, progress = time.process_time(), order.progress
         try:
-            standing = order.standing
             parts = frozenset(path.name for path in (self._path / "parts").glob("*.parquet"))
-            if self._seen != (parts, standing.num_over, standing.num_runs):
-                self._page = self._make(standing)
-                self._seen = (parts, standing.num_over, standing.num_runs)
-            banner = Banner(datetime.now().astimezone(), order.interval, *standing)
-            page = make_live(self._page, banner)
+            state = (parts, progress.num_over, progress.num_runs)
+            if self._state != state:
+                self._page, self._state = self._make(progress), state
+            page = make_live(self._page, Banner(datetime.now().astimezone(), order.interval, *progress))
             store.write_atomically(self._path / PAGE, page.encode())
         except Exception as error:
             return _Answer(0.0, str(error) or type(error).__name__)
         return _Answer(time.process_time() - started, None)
 
-    def _make(self, standing: Standing) -> str:
+    def _make(self, progress: StudyProgress) -> str:
+        from engine.report.assembly import assemble
         from engine.report.live import make_waiting_page
         from engine.report.summary import UnderWay
 
         directory = store.open_existing(self._path, lambda line: None)
-        under_way = UnderWay(standing.num_over, standing.num_runs)
+        under_way = UnderWay(progress.num_over, progress.num_runs)
         try:
-            return self._assembly.assemble(directory, under_way).page
+            return assemble(directory, under_way).page
         except InputError:
             about = directory.document["study"]
-            return make_waiting_page(about["name"], about["question"], standing.num_over)
+            return make_waiting_page(about["name"], about["question"], progress.num_over)

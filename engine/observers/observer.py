@@ -1,21 +1,20 @@
-"""What the recorder tells of, and to whom."""
+"""What an observer is told, and how its failures and its costs are kept from the training."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from engine.errors import one_line
+from engine.store import Row
 
-Row = Mapping[str, Any]
 
-
-class Standing(NamedTuple):
+class StudyProgress(NamedTuple):
     """How far a launch is.
 
     Attributes:
-        num_over: runs of the study that are over, those of earlier launches among them.
-        num_runs: runs of the study, as far as they are planned.
-        steps_done: share of the steps of this launch that are behind it.
+        num_over: runs of the study that are over, including those of earlier launches.
+        num_runs: runs of the study that are planned.
+        steps_done: share of the steps of this launch that have been taken.
     """
 
     num_over: int
@@ -24,59 +23,57 @@ class Standing(NamedTuple):
 
 
 class Observer(Protocol):
-    """Something that is told what comes of a launch."""
+    """Something that follows a launch."""
 
-    def on_rows(self, rows: Sequence[Row], standing: Standing) -> None:
-        """Takes the rows of the runs that are over since the last call; often none."""
+    def on_rows(self, rows: Sequence[Row], progress: StudyProgress) -> None:
+        """Takes the rows of the runs that have ended since the last call; often there are none."""
 
     def on_end(self) -> None:
-        """The launch is over, however it ended."""
+        """Takes note that the launch is over, however it ended."""
 
 
 class _Guarded:
-    """An observer whose failure is said once and ends nothing."""
+    """An observer whose first failure is reported in a line and ends the observer, and nothing else."""
 
     def __init__(self, name: str, observer: Observer, notify: Callable[[str], None]) -> None:
         self._name, self._notify = name, notify
         self._observer: Observer | None = observer
 
-    def on_rows(self, rows: Sequence[Row], standing: Standing) -> None:
+    def on_rows(self, rows: Sequence[Row], progress: StudyProgress) -> None:
         if self._observer is not None:
-            self.call(self._observer.on_rows, rows, standing)
+            self.call(self._observer.on_rows, rows, progress)
 
     def on_end(self) -> None:
         if self._observer is not None:
             self.call(self._observer.on_end)
 
-    def call(self, call: Callable[..., None], *arguments: Any) -> None:
-        """Calls something; where it fails, that is said, and the observer is let go."""
+    def call(self, method: Callable[..., None], *arguments: Any) -> None:
+        """Calls a method of the observer; if it fails, says so and lets go of the observer."""
         try:
-            call(*arguments)
+            method(*arguments)
         except Exception as error:
             reason = one_line(str(error)) or type(error).__name__
             self._notify(f"{self._name} goes no further ({reason}); the training is not touched by that")
             failed, self._observer = self._observer, None
-            if failed is not None and call != failed.on_end:
-                self._close(failed)
+            if failed is not None and method != failed.on_end:
+                _close(failed)
 
-    def _close(self, failed: Observer) -> None:
-        """Lets go of what a failed observer holds."""
-        try:
-            failed.on_end()
-        except Exception:
-            return
+
+def _close(failed: Observer) -> None:
+    try:
+        failed.on_end()
+    except Exception:
+        return
 
 
 def guarded(
     name: str, observer: Observer, notify: Callable[[str], None], begin: Callable[[], None] | None = None
 ) -> Observer:
-    """An observer whose first failure is said in a line and ends it, and nothing else.
+    """Returns an observer whose first failure is reported in a line and ends it, and nothing else.
 
     Args:
         name: what the line calls it.
-        observer: that may fail.
-        notify: called with the line.
-        begin: called at once, where there is something to do beforehand that may fail too.
+        begin: called at once; it may fail too.
     """
     found = _Guarded(name, observer, notify)
     if begin is not None:
@@ -89,7 +86,7 @@ class Pace:
 
     Args:
         every: seconds between two times, at least.
-        share: largest part of the time that it may take.
+        share: largest share of the time that it may take.
     """
 
     def __init__(self, every: float, share: float) -> None:
@@ -98,14 +95,10 @@ class Pace:
         self.interval = every
 
     def is_due(self) -> bool:
-        """Whether it is time."""
+        """Tells whether it is time."""
         return time.monotonic() >= self._due
 
     def restart(self, cost: float) -> None:
-        """Notes that it has been done.
-
-        Args:
-            cost: seconds that it took.
-        """
+        """Takes note that it was done and took `cost` seconds."""
         self.interval = max(self._every, cost / self._share)
         self._due = time.monotonic() + self.interval

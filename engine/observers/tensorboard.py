@@ -1,12 +1,9 @@
 """`<workdir>/tensorboard/`: every run as an event series, and every arm as one.
 
-The arms stand before the single runs in every list, because TensorBoard sorts names: the folders
-`aggregate/<arm>` before `runs/<arm>/seed-0007`, the tags `arm/…` before `run/…`.
-
-The file of a run is a function of the run, so it is the same however often it is written. That of
-an arm is a new one each time, because a TensorBoard that is running reads each file to its end and
-no further; it says that everything before is void. The ones before are emptied, not removed: one of
-TensorBoard's two readers waits for ever for a file that is gone.
+TensorBoard sorts names, so the folders `aggregate/<arm>` and the tags `arm/…` come before `runs/<arm>/seed-0007` and
+`run/…`. The file of a run is a function of the run. The file of an arm is a new one each time, because a TensorBoard
+that is running reads each file once; it says that everything before is void. Earlier files of an arm are emptied rather
+than removed, because one of TensorBoard's two readers waits for ever for a file that is gone.
 """
 
 import hashlib
@@ -17,13 +14,20 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from engine.observers.arms import ArmCurves, Gathering, rows_of, used_fields
-from engine.observers.event_file import Extra, Series, encode_file
-from engine.observers.hyperparameters import chart_of_quartiles, session_start
-from engine.observers.observer import Pace, Row, Standing
+from engine.observers.arm_curves import (
+    CURVE_COLUMNS,
+    METRICS,
+    ArmCurveBuilder,
+    PooledCurves,
+    make_builders,
+    rows_of,
+    used_fields,
+)
+from engine.observers.event_file import EventSeries, chart_of_quartiles, check_tensorboardx, encode_file, session_start
+from engine.observers.observer import Pace, StudyProgress
 from engine.outcomes import FAILED
 from engine.outcomes.event import Event
-from engine.store import RUN_KEY, WAITING_COLUMNS, WorkDirectory, check_folder, storage_error, write_atomically
+from engine.store import RUN_KEY, WAITING_COLUMNS, Row, WorkDirectory, check_folder, storage_error, write_atomically
 from engine.studies.designs import is_repetition, run_name
 
 FOLDER = "tensorboard"
@@ -35,37 +39,30 @@ _LARGEST_SHARE = 0.02
 _LONGEST_NAME = 60
 # Earlier files of an arm that stay, empty.
 _NUM_EMPTY = 9
-_CURVES = {"steps": ("loss", "accuracy"), "inspected_steps": ("held_out_loss", "held_out_accuracy", "average_loss")}
-_CURVE_COLUMNS = [*_CURVES, *(name for names in _CURVES.values() for name in names)]
-_COLUMNS = [*RUN_KEY, "seed", "status", "is_diverged_later", *WAITING_COLUMNS, *_CURVE_COLUMNS]
+_COLUMNS = [*RUN_KEY, "seed", "status", "is_diverged_later", *WAITING_COLUMNS, *CURVE_COLUMNS]
 
 
 class TensorBoard:
     """Writes event files beside a study.
 
-    Args:
-        directory: of the study.
+    Raises:
+        InputError: tensorboardX is not installed.
     """
 
     def __init__(self, directory: WorkDirectory) -> None:
-        identity = directory.document["identity"]
+        check_tensorboardx()
+        document = directory.document
         self._directory = directory
         self._root = directory.path / FOLDER
-        self._folder_of = folder_names(directory.document["arm_order"])
-        self._arms = {
-            name: Gathering(identity["horizons"][name], identity.get("eval_every")) for name in self._folder_of
-        }
-        self._waits_for = directory.document["study"]["event"]
+        self._folder_of = folder_names(document["arm_order"])
+        self._builders = make_builders(document)
         self._pace = Pace(_SECONDS, _LARGEST_SHARE)
         self._changed: set[str] = set()
-        self._started = [_seconds(launch) for launch in directory.document["launches"]]
+        self._started = [_seconds(launch) for launch in document["launches"]]
         self._made: set[Path] = set()
 
     def catch_up(self, is_all: bool = False) -> None:
-        """Takes the runs that are stored; writes the files of those that have none.
-
-        Args:
-            is_all: whether to write all of them again.
+        """Takes the runs that are stored, and writes the files of those that have none, or of all.
 
         Raises:
             InputError: a part may not be read, or the place is not ours.
@@ -73,11 +70,11 @@ class TensorBoard:
         """
         launches = self._directory.launches_of_runs()
         for table in self._directory.iterate(_COLUMNS):
-            for row in rows_of(table, _CURVE_COLUMNS):
+            for row in rows_of(table, CURVE_COLUMNS):
                 launch = launches.get(tuple(row[name] for name in RUN_KEY))
                 self._take(row, self._started[-1 if launch is None else launch], is_all)
 
-    def on_rows(self, rows: Sequence[Row], standing: Standing) -> None:
+    def on_rows(self, rows: Sequence[Row], progress: StudyProgress) -> None:
         """Writes the runs that are over, and from time to time the arms."""
         for row in rows:
             self._take(row, self._started[-1], is_forced=True)
@@ -91,72 +88,59 @@ class TensorBoard:
         self._write_arms()
 
     def forget_earlier(self) -> None:
-        """Removes what stands for the earlier files of arms."""
+        """Removes the emptied files of arms, for when no TensorBoard is running."""
         for name in self._folder_of.values():
             folder = self._root / _ARMS / name
-            if not folder.is_dir():
-                continue
-            self._make(folder)
-            for path in list(_numbered(folder).values())[:-1]:
-                path.unlink(missing_ok=True)
+            if folder.is_dir():
+                self._make(folder)
+                for path in list(_numbered(folder).values())[:-1]:
+                    path.unlink(missing_ok=True)
 
     def _take(self, row: Row, wall_time: float, is_forced: bool) -> None:
-        name = row["arm"]
+        arm = row["arm"]
         if is_repetition(row["order_seed"], row["fork_step"]):
-            self._arms[name].add(row)
-            self._changed.add(name)
-        if row["status"] == FAILED:
-            return
-        path = self._root / _RUNS / self._folder_of[name] / run_folder(row) / _FILE
-        if is_forced or not _size(path):
-            self._write(path, encode_file(wall_time, _series(row)))
+            self._builders[arm].add(row)
+            self._changed.add(arm)
+        path = self._root / _RUNS / self._folder_of[arm] / run_folder(row) / _FILE
+        if row["status"] != FAILED and (is_forced or not _size(path)):
+            self._write(path, encode_file(wall_time, _series_of(row)))
 
     def _write_arms(self) -> None:
-        """Writes the arms that have changed, each to a new file; the earlier ones are emptied."""
+        """Writes each arm that has changed to a new file, and empties the earlier ones."""
         for name in sorted(self._changed):
-            curves = self._arms[name].curves()
+            curves = self._builders[name].curves()
             if curves is None:
                 continue
             content = self._encode_arm(name, curves)
             folder = self._root / _ARMS / self._folder_of[name]
             numbered = _numbered(folder)
             last = max(numbered, default=0)
-            if last and _holds(numbered[last], content):
+            if last and _size(numbered[last]) == len(content) and numbered[last].read_bytes() == content:
                 continue
             self._write(folder / f"events.out.tfevents.{last + 1:06d}.plateau", content)
             earlier = list(numbered.values())
             for path in earlier[:-_NUM_EMPTY]:
                 path.unlink(missing_ok=True)
-            for path in earlier[-_NUM_EMPTY:]:
-                if _size(path):
-                    self._write(path, b"")
+            for path in filter(_size, earlier[-_NUM_EMPTY:]):
+                self._write(path, b"")
         self._changed.clear()
 
-    def _encode_arm(self, name: str, curves: ArmCurves) -> bytes:
-        gathering, is_hit = self._arms[name], self._waits_for[name] == Event.HIT
+    def _encode_arm(self, name: str, curves: PooledCurves) -> bytes:
+        document, started = self._directory.document, self._started[-1]
+        is_hit = document["study"]["event"][name] == Event.HIT
         share = "arm/share_with_event" if is_hit else "arm/share_left_chance"
-        tags = {
+        values = {
             "arm/loss_lower_quartile": curves.lower,
             "arm/loss_median": curves.median,
             "arm/loss_upper_quartile": curves.upper,
             share: curves.share,
             "arm/num_runs": curves.num_trained,
         }
-        rests = f"Of the first {curves.num_runs} runs in the order of seeds."
-        if gathering.num_over > gathering.num_in_a_row:
-            rests += (
-                f" {gathering.num_over} are over; later ones are left out until those before them "
-                f"are over, because quick runs end first."
-            )
-        quantile = f"{rests} A run that ended early keeps its last value; one that diverged counts as infinite."
-        what = "had the event" if is_hit else "left chance level for good"
-        words = dict.fromkeys(tags, quantile)
-        words[share] = f"Share of runs that have {what} by this step (Aalen–Johansen). {rests}"
-        words["arm/num_runs"] = f"Runs that were trained as far as this step. {rests}"
-        extras: list[Extra] = [session_start(used_fields(self._directory.document, name), self._started[-1])]
-        if name == next(iter(self._arms)):
-            extras.append(chart_of_quartiles("arm/loss", share))
-        return encode_file(self._started[-1], [Series(curves.steps, tags)], words, extras)
+        summaries = [session_start(used_fields(document, name), started)]
+        if name == document["arm_order"][0]:
+            summaries.append(chart_of_quartiles("arm/loss", share))
+        words = dict(zip(values, _descriptions(self._builders[name], curves, is_hit), strict=True))
+        return encode_file(started, [EventSeries(curves.steps, values)], words, summaries)
 
     def _write(self, path: Path, content: bytes) -> None:
         """Writes a file that can be made again."""
@@ -164,7 +148,7 @@ class TensorBoard:
             self._make(path.parent)
         except OSError as error:
             raise storage_error(path, error) from error
-        # Not beside the file: TensorBoard would read that too.
+        # Beside the file, TensorBoard would read the unfinished one too.
         write_atomically(path, content, stand_in=self._root / "part", is_flushed=False)
 
     def _make(self, folder: Path) -> None:
@@ -178,18 +162,32 @@ class TensorBoard:
         self._made.add(folder)
 
 
-def _series(row: Row) -> list[Series]:
-    """The curves of a run."""
+def _descriptions(builder: ArmCurveBuilder, curves: PooledCurves, is_hit: bool) -> list[str]:
+    """Describes the tags of an arm: three quartiles, the share and the number of runs."""
+    rests = f"Of the first {curves.num_runs} runs in the order of seeds."
+    if builder.num_over > builder.num_in_prefix:
+        rests += (
+            f" {builder.num_over} are over; later ones are left out until those before them "
+            f"are over, because quick runs end first."
+        )
+    quartile = f"{rests} A run that ended early keeps its last value; one that diverged counts as infinite."
+    what = "had the event" if is_hit else "left chance level for good"
+    share = f"Share of runs that have {what} by this step (Aalen–Johansen). {rests}"
+    return [quartile, quartile, quartile, share, f"Runs that were trained as far as this step. {rests}"]
+
+
+def _series_of(row: Row) -> list[EventSeries]:
+    """Returns the curves of a run."""
     found = []
-    for steps, names in _CURVES.items():
+    for steps, names in METRICS.items():
         values = {f"run/{name}": row[name] for name in names if row.get(name) is not None}
         if values and row.get(steps) is not None:
-            found.append(Series(row[steps], values))
+            found.append(EventSeries(row[steps], values))
     return found
 
 
 def _seconds(launch: Mapping[str, Any]) -> float:
-    """When a launch began; 0 where it does not say so in a way that is understood."""
+    """Returns when a launch began, in seconds since 1970; 0 if the study does not say so."""
     try:
         return datetime.fromisoformat(str(launch.get("started"))).timestamp()
     except (ValueError, OverflowError):
@@ -197,33 +195,28 @@ def _seconds(launch: Mapping[str, Any]) -> float:
 
 
 def _size(path: Path) -> int:
-    """Bytes of a file; 0 where there is none."""
+    """Returns the bytes of a file; 0 if there is none."""
     try:
         return path.lstat().st_size
     except OSError:
         return 0
 
 
-def _holds(path: Path, content: bytes) -> bool:
-    return _size(path) == len(content) and path.read_bytes() == content
-
-
 def _numbered(folder: Path) -> dict[int, Path]:
-    """The files of an arm by their numbers, the oldest first."""
-    matches = {path: _NUMBERED.fullmatch(path.name) for path in folder.glob("events.out.*")}
-    found = {int(match[1]): path for path, match in matches.items() if match}
-    return dict(sorted(found.items()))
+    """Returns the files of an arm by their numbers, the oldest first."""
+    matches = ((_NUMBERED.fullmatch(path.name), path) for path in folder.glob("events.out.*"))
+    return dict(sorted((int(match[1]), path) for match, path in matches if match))
 
 
 def run_folder(row: Row) -> str:
-    """The name of a run's folder inside that of its arm: `seed-0003`, `seed-0003-fork-0002`."""
+    """Returns the name of a run's folder inside that of its arm: `seed-0003`, `seed-0003-fork-0002`."""
     return re.sub(r"\d+", lambda number: f"{number[0]:0>4}", run_name(row)).replace(" ", "-")
 
 
 def folder_names(arms: Sequence[str]) -> dict[str, str]:
-    """Names of folders for arms, whatever these are called; no two of them are taken for one.
+    """Returns a safe name of a folder for each arm; a name that has to be changed carries a hash of the arm's.
 
-    A name that has to be changed carries a hash of the arm's.
+    No two names differ in upper and lower case only.
     """
     found: dict[str, str] = {}
     taken: set[str] = set()

@@ -1,11 +1,10 @@
 """`--wandb`: a Weights & Biases run for every arm, and for the first single runs.
 
-One run of theirs for each of ours would be a thousand. An arm's is in a group named after the
-study, and shows while the study goes on how the share that left chance level settles, against the
-number of seeds; once all seeds are over it gets the curves of the arm against the step.
+The run of an arm is in a group named after the study. While the study goes on it shows how the share of runs that left
+chance level settles, against the number of seeds; once all seeds are over it gets the curves of the arm.
 
-Everything happens in a thread of its own, because whoever waits for a network must not be the one
-who answers the workers. Nothing is sent but names, settings and numbers of the study.
+A thread sends everything, so that nobody who answers workers waits for the network. Nothing is sent but names, settings
+and numbers of the study.
 """
 
 import contextlib
@@ -16,34 +15,33 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import urlsplit
 
 import numpy as np
 
 from engine import statistics, store
 from engine.errors import InputError, one_line
-from engine.observers.arms import Gathering, rows_of, used_fields
-from engine.observers.observer import Pace, Row, Standing
+from engine.observers.arm_curves import CURVE_COLUMNS, METRICS, ArmCurveBuilder, make_builders, rows_of, used_fields
+from engine.observers.observer import Pace, StudyProgress
 from engine.outcomes import FAILED
-from engine.store import WAITING_COLUMNS, WorkDirectory
+from engine.store import WAITING_COLUMNS, Row, WorkDirectory
 from engine.studies.designs import is_repetition, run_name
 
 _PROJECT = "plateau"
-# Seconds for a connection, for the end of a run of theirs, and after the end of a launch for all
-# that is left.
+# Seconds for a connection, for the end of one of their runs, and for everything after the end of a launch.
 _CONNECT, _FINISH, _GRACE = 30.0, 20.0, 30.0
-# Seconds between two words on an arm, and the largest part of the time that they may take.
+# Seconds between two messages on an arm, and the largest share of the time that they may take.
 _SECONDS, _LARGEST_SHARE = 2.0, 0.05
 _MOST_POINTS = 1000
 _LONGEST_REASON = 300
 _OFFLINE = ("offline", "dryrun", "disabled")
-_CURVES = {"steps": ("loss", "accuracy"), "inspected_steps": ("held_out_loss", "held_out_accuracy")}
-_CURVE_COLUMNS = ("steps", "loss")
+_ADDED_COLUMNS = ["steps", "loss"]
 _SUMMARY = ("status", "onset_step", "half_step", "hitting_step", "end_loss", "end_accuracy")
-_SEEDS = ("arm", "seed", "init_seed", "order_seed", "fork_step", "fork_order_seed")
-_KEPT = [*_SEEDS, "is_diverged_later", *WAITING_COLUMNS, *_SUMMARY]
-# What their package would record besides: of the machine, the user, the command and the code.
+_SEEDS = ("seed", "init_seed", "order_seed")
+_WHO = ("arm", *_SEEDS, "fork_step", "fork_order_seed", "is_diverged_later")
+_KEPT = list(dict.fromkeys([*_WHO, *WAITING_COLUMNS, *_SUMMARY]))
+# Keep the package from recording the machine, the user, the command and the code.
 _SETTINGS = {
     "console": "off",
     "silent": True,
@@ -60,7 +58,7 @@ _SETTINGS = {
 
 
 def check_package() -> None:
-    """Checks that the package is there, and that it knows where to send things.
+    """Checks that the package is there and knows where to send things.
 
     Raises:
         InputError: it is not, or does not.
@@ -69,7 +67,7 @@ def check_package() -> None:
         import wandb
     except ImportError:
         wandb = None
-    # A folder of that name, which their package makes, can be imported too.
+    # The package makes a folder of its name, which can be imported too.
     if not hasattr(wandb, "init"):
         raise InputError("wandb needs the package of that name: pip install wandb") from None
     try:
@@ -84,7 +82,7 @@ def check_package() -> None:
 
 
 def _can_send(wandb: Any) -> bool:
-    """Whether nothing is to be sent, or there is a key; the network is left alone if there is."""
+    """Tells whether nothing is to be sent or there is a key, if possible without the network."""
     settings = wandb.setup().settings
     if settings.mode in _OFFLINE or settings.api_key:
         return True
@@ -95,16 +93,16 @@ def _can_send(wandb: Any) -> bool:
     try:
         return bool(wandb.login(prompt=False))
     except TypeError:
-        # Releases that can only ask: nothing may wait for an answer.
+        # This release can only ask, and nothing may wait for an answer.
         return False
 
 
 class WeightsAndBiases:
-    """Hands what is over to the thread that sends it.
+    """Hands rows to the thread that sends them.
 
     Args:
         directory: of the study.
-        num_single: runs that are sent one by one, the first seeds of every arm.
+        num_single: number of runs that are sent one by one, the first seeds of every arm.
         notify: called with a line where there is something to say.
     """
 
@@ -114,27 +112,26 @@ class WeightsAndBiases:
         self._notify = notify
         self._problem: str | None = None
         self._thread = threading.Thread(target=self._work, daemon=True)
-        self._is_told = False
+        self._has_told_place = False
 
     def catch_up(self) -> None:
-        """Takes what earlier launches have stored; it is not sent again.
+        """Takes the runs of earlier launches, which are not sent again.
 
         Raises:
             InputError: a part may not be read.
         """
         self._sender.catch_up()
 
-    def on_rows(self, rows: Sequence[Row], standing: Standing) -> None:
+    def on_rows(self, rows: Sequence[Row], progress: StudyProgress) -> None:
         """Hands on the rows of the runs that are over."""
         if rows and self._thread.ident is None:
             self._thread.start()
-        names = [*_KEPT, *(n for steps, of in _CURVES.items() for n in (steps, *of))]
         for row in rows:
-            self._waiting.put({name: row.get(name) for name in names})
+            self._waiting.put({name: row.get(name) for name in (*_KEPT, *CURVE_COLUMNS)})
         self._tell()
 
     def on_end(self) -> None:
-        """Waits for what is left to be sent, but not for long."""
+        """Waits for a while until everything is sent."""
         if self._thread.ident is None:
             return
         self._waiting.put(None)
@@ -148,12 +145,12 @@ class WeightsAndBiases:
     def _tell(self) -> None:
         if self._problem is not None:
             raise RuntimeError(self._problem)
-        if self._sender.place is not None and not self._is_told:
+        if self._sender.place is not None and not self._has_told_place:
             self._notify(f"W&B: {self._sender.place}")
-            self._is_told = True
+            self._has_told_place = True
 
     def _work(self) -> None:
-        """Body of the thread."""
+        """Sends what is handed over; the body of the thread."""
         pace = Pace(_SECONDS, _LARGEST_SHARE)
         try:
             while (row := self._waiting.get()) is not None:
@@ -168,90 +165,79 @@ class WeightsAndBiases:
             self._problem = f"{reason}; with WANDB_MODE=offline everything would be kept here"
 
 
-class _Arm(NamedTuple):
-    """One arm as it is sent: its runs, theirs for it, and how many seeds it has told of."""
+class _SentArm:
+    """An arm, its W&B run once there is one, and how many of its seeds were told."""
 
-    gathering: Gathering
-    run: Any
-    num_told: int
+    def __init__(self, builder: ArmCurveBuilder) -> None:
+        self.builder = builder
+        self.run: Any = None
+        self.num_told = 0
 
 
 class _Sender:
-    """Sends rows; from the first one on it lives in one thread.
+    """Sends rows, in one thread from the first row on.
 
     Attributes:
-        place: of the first run, on the network or on disk.
+        place: of the first W&B run, on the network or on disk.
     """
 
     def __init__(self, directory: WorkDirectory, num_single: int) -> None:
         self.place: str | None = None
         self._directory, self._num_single = directory, num_single
         self._names = list(directory.document["arm_order"])
-        identity = directory.document["identity"]
-        self._fingerprint = store.fingerprint(identity)
-        self._arms = {
-            name: _Arm(Gathering(identity["horizons"][name], identity.get("eval_every")), None, 0)
-            for name in self._names
-        }
+        self._fingerprint = store.fingerprint(directory.document["identity"])
+        self._arms = {name: _SentArm(builder) for name, builder in make_builders(directory.document).items()}
 
     def catch_up(self) -> None:
-        """Takes what is stored already."""
-        columns = [*_KEPT, *_CURVE_COLUMNS]
-        for table in self._directory.iterate(list(dict.fromkeys(columns))):
-            for row in rows_of(table, _CURVE_COLUMNS):
+        """Takes the stored runs."""
+        for table in self._directory.iterate([*_KEPT, *_ADDED_COLUMNS]):
+            for row in rows_of(table, _ADDED_COLUMNS):
                 if is_repetition(row["order_seed"], row["fork_step"]):
-                    self._arms[row["arm"]].gathering.add(row)
-        for name, arm in self._arms.items():
-            self._arms[name] = arm._replace(num_told=arm.gathering.num_used)
+                    self._arms[row["arm"]].builder.add(row)
+        for arm in self._arms.values():
+            arm.num_told = len(arm.builder.waited()[1])
 
     def take(self, row: Row) -> None:
-        """Notes a run that is over, and sends it where it is one of the first."""
+        """Adds a run that is over, and sends it if it is one of the first."""
         if not is_repetition(row["order_seed"], row["fork_step"]):
             return
         name = row["arm"]
-        self._arms[name].gathering.add(row)
+        self._arms[name].builder.add(row)
         rank = row["seed"] * len(self._names) + self._names.index(name)
         if rank < self._num_single and row["status"] != FAILED:
             self._send_run(row)
 
     def update(self) -> None:
-        """Says of every arm how far it is, where that has changed."""
+        """Sends the share of runs with the event, with limits that hold at every look, of each arm that has grown."""
         for name, arm in self._arms.items():
-            num_used = arm.gathering.num_used
-            if num_used <= arm.num_told:
-                continue
-            run = arm.run or self._open(name, "arm", name, used_fields(self._directory.document, name))
-            self._arms[name] = arm._replace(run=run, num_told=num_used)
-            share = self._share(name)
-            run.log({"seeds": num_used, **share})
+            _, event = arm.builder.waited()
+            if len(event) > arm.num_told:
+                arm.run = arm.run or self._open(name, "arm", name, used_fields(self._directory.document, name))
+                arm.num_told = len(event)
+                share = statistics.confidence_sequence(int(np.sum(event == 1)), len(event))
+                limits = {"share": share.value, "share_lower": share.lower, "share_upper": share.upper}
+                arm.run.log({"seeds": len(event), **limits})
 
     def finish(self) -> None:
         """Sends the curves of the arms whose seeds are all over, and ends everything."""
         self.update()
         planned = self._directory.document["study"]["seeds"]
-        for name, (gathering, run, _) in self._arms.items():
-            if run is None:
+        for name, arm in self._arms.items():
+            if arm.run is None:
                 continue
-            is_whole = gathering.num_in_a_row >= planned[name]
-            curves = gathering.curves() if is_whole else None
+            is_whole = arm.builder.num_in_prefix >= planned[name]
+            curves = arm.builder.curves() if is_whole else None
             if curves is not None:
-                columns = {f"curve/{n}": getattr(curves, n) for n in ("lower", "median", "upper")}
-                columns["curve/share"] = curves.share
+                columns = {f"curve/{n}": getattr(curves, n) for n in ("lower", "median", "upper", "share")}
                 for i, step in enumerate(curves.steps.tolist()):
                     point = {n: float(v[i]) for n, v in columns.items() if np.isfinite(v[i])}
-                    run.log({"step": step, **point})
-            run.summary.update({"num_over": gathering.num_over, "num_planned": planned[name], "is_whole": is_whole})
-            run.finish()
-
-    def _share(self, name: str) -> dict[str, float]:
-        """The share of runs with the event, with limits that hold at every look."""
-        _, event = self._arms[name].gathering.waited()
-        share = statistics.confidence_sequence(int(np.sum(event == 1)), len(event))
-        return {"share": share.value, "share_lower": share.lower, "share_upper": share.upper}
+                    arm.run.log({"step": step, **point})
+            num_over = arm.builder.num_over
+            arm.run.summary.update({"num_over": num_over, "num_planned": planned[name], "is_whole": is_whole})
+            arm.run.finish()
 
     def _send_run(self, row: Row) -> None:
-        names = ("seed", "init_seed", "order_seed")
-        fields = {**used_fields(self._directory.document, row["arm"]), **{name: row[name] for name in names}}
+        fields = {**used_fields(self._directory.document, row["arm"]), **{name: row[name] for name in _SEEDS}}
         run = self._open(f"{row['arm']} {run_name(row)}", "run", row["arm"], fields)
         for step, point in sorted(_points(row).items()):
             run.log(point, step=step)
@@ -259,7 +245,7 @@ class _Sender:
         run.finish()
 
     def _open(self, title: str, kind: str, arm: str, fields: Mapping[str, Any]) -> Any:
-        """A run of theirs; the same one, where it goes on in a later launch."""
+        """Begins a W&B run, or goes on with that of an earlier launch."""
         import wandb
 
         is_offline = wandb.setup().settings.mode in _OFFLINE
@@ -290,17 +276,15 @@ class _Sender:
 
 
 def _points(row: Row) -> dict[int, dict[str, float]]:
-    """What was measured of a run, by step; what is not finite is left out."""
+    """Returns the metrics of a run by step, at most `_MOST_POINTS` each; what is not finite is left out."""
     found: dict[int, dict[str, float]] = {}
-    for axis, names in _CURVES.items():
-        steps = np.asarray(row[axis] if row[axis] is not None else [])
-        chosen = np.arange(len(steps))
-        if len(steps) > _MOST_POINTS:
-            chosen = np.linspace(0, len(steps) - 1, _MOST_POINTS).round().astype(int)
+    for axis, names in METRICS.items():
+        if row[axis] is None:
+            continue
+        num_points = len(row[axis])
+        chosen = np.linspace(0, num_points - 1, min(num_points, _MOST_POINTS)).round().astype(int)
         for name in names:
-            if row[name] is None:
-                continue
-            for i in chosen:
+            for i in chosen if row[name] is not None else ():
                 if np.isfinite(row[name][i]):
-                    found.setdefault(int(steps[i]), {})[name] = float(row[name][i])
+                    found.setdefault(int(row[axis][i]), {})[name] = float(row[name][i])
     return found

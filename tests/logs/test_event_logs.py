@@ -1,16 +1,16 @@
 """TensorBoard event files, from the wire up."""
 
 import struct
+import sys
 
 import numpy as np
 import pytest
 
 from engine.errors import InputError
 from engine.logs import ReadOptions, read_curves
-from engine.logs.event_logs import is_event_file, read_events
-from engine.logs.framing import masked_checksums
+from engine.logs.event_logs import Scalars, read_events
+from engine.logs.framing import frame, starts_with_record
 from engine.logs.log_table import NoCurveError
-from engine.logs.protobuf import Malformed, read_event
 
 
 def _varint(value: int) -> bytes:
@@ -40,41 +40,23 @@ def _tensor(tag: str, content: bytes) -> bytes:
     return _bytes(1, tag.encode()) + _bytes(8, content)
 
 
-def _sum(content: bytes) -> int:
-    data = np.frombuffer(content, np.uint8)
-    return int(masked_checksums(data, np.array([0]), np.array([len(content)]))[0])
-
-
-def _record(content: bytes) -> bytes:
-    length = struct.pack("<Q", len(content))
-    ends = (struct.pack("<I", _sum(of)) for of in (length, content))
-    return length + next(ends) + content + next(ends)
-
-
 def _file(*events: bytes) -> bytes:
-    return b"".join(map(_record, (b"\x09" + bytes(8) + _bytes(3, b"brain.Event:2"), *events)))
+    return frame([b"\x09" + bytes(8) + _bytes(3, b"brain.Event:2"), *events])
 
 
-def test_the_checksum_is_that_of_the_standard():
-    """CRC-32C of `123456789` is 0xE3069283 (RFC 3720, B.4); the mask turns it by 15 bits."""
-    crc = 0xE3069283
-    masked = ((crc >> 15 | crc << 17) + 0xA282EAD8) % 2**32
-    assert _sum(b"123456789") == masked
+def _scalars(event: bytes) -> dict[str, Scalars]:
+    found = read_events(_file(event))
+    assert found.problems == []
+    return found.scalars
 
 
-def test_checksums_together_are_those_alone():
-    generator = np.random.default_rng(0)
-    data = generator.integers(0, 256, 5000).astype(np.uint8)
-    lengths = generator.integers(0, 300, 200)
-    starts = generator.integers(0, 4700, 200)
-    together = masked_checksums(data, starts, lengths)
-    alone = [_sum(data[s : s + n].tobytes()) for s, n in zip(starts, lengths, strict=True)]
-    assert together.tolist() == alone
+def test_plain_zeros_are_values():
+    assert _scalars(_event(3, _simple("loss", 0.0)))["loss"].values.tolist() == [0.0]
 
 
 @pytest.mark.parametrize("step", [0, 1, 127, 128, 300, 2**31, 2**40, -1])
 def test_steps_of_every_length(step):
-    assert read_event(_event(step, _simple("a", 0.5))).step == step
+    assert _scalars(_event(step, _simple("a", 0.5)))["a"].steps.tolist() == [step]
 
 
 @pytest.mark.parametrize(
@@ -91,8 +73,7 @@ def test_steps_of_every_length(step):
     ],
 )
 def test_tensors_without_dimensions_are_scalars(content, value):
-    (scalar,) = read_event(_event(3, _tensor("loss", content))).scalars
-    assert (scalar.tag, scalar.value) == ("loss", value)
+    assert _scalars(_event(3, _tensor("loss", content)))["loss"].values.tolist() == [value]
 
 
 @pytest.mark.parametrize(
@@ -104,16 +85,15 @@ def test_tensors_without_dimensions_are_scalars(content, value):
     ],
 )
 def test_other_tensors_are_passed_over(content):
-    assert read_event(_event(3, _tensor("image", content))).scalars == []
+    assert _scalars(_event(3, _tensor("image", content))) == {}
 
 
 @pytest.mark.parametrize("content", [b"\x10", b"\x2a\x7f", b"\x0b", b"\x10" + b"\xff" * 10, b"\x00\x00", b"\x09ab"])
-def test_what_is_no_event_is_refused(content):
-    with pytest.raises(Malformed):
-        read_event(content)
+def test_what_is_no_event_is_left_out_and_said(content):
+    assert read_events(_file(content)).problems == ["1 of its records are no events and left out"]
 
 
-def test_records_read_together_are_those_read_alone():
+def test_points_of_each_tag_come_in_the_order_of_the_file():
     """Two tags in turn, steps of one to three bytes, and one event with both."""
     generator = np.random.default_rng(0)
     steps = np.sort(generator.integers(0, 100_000, 500)).tolist()
@@ -131,7 +111,7 @@ def test_records_read_together_are_those_read_alone():
 
 def test_damage_is_said_and_the_rest_is_read():
     content = _file(*(_event(step, _simple("loss", 2.0)) for step in range(1, 21)))
-    record = len(_record(_event(1, _simple("loss", 2.0))))
+    record = len(frame([_event(1, _simple("loss", 2.0))]))
     assert len(read_events(content).scalars["loss"].steps) == 20
     for cut in range(1, record):
         found = read_events(content[:-cut])
@@ -147,7 +127,6 @@ def test_damage_is_said_and_the_rest_is_read():
     found = read_events(bytes(torn))
     assert found.scalars["loss"].steps.tolist() == [*range(1, 18)]
     assert len(found.problems) == 1
-    assert read_events(content + _record(b"\x10")).problems == ["1 of its records are no events and left out"]
 
 
 def test_any_bytes_are_read_without_an_error():
@@ -158,8 +137,8 @@ def test_any_bytes_are_read_without_an_error():
         for place in generator.integers(0, len(torn), 3):
             torn[place] = generator.integers(256)
         read_events(bytes(torn[: generator.integers(len(torn))]))
-    assert not is_event_file(b"step,loss\n0,2.3\n")
-    assert is_event_file(content)
+    assert not starts_with_record(b"step,loss\n0,2.3\n")
+    assert starts_with_record(content)
 
 
 def test_files_of_a_folder_are_one_run_that_went_on(tmp_path):
@@ -194,4 +173,12 @@ def test_a_log_without_a_loss_names_its_tags(tmp_path):
     assert len(reading.curves) == 1
     file.write_bytes(b"something else")
     with pytest.raises(InputError, match="no TensorBoard event file"):
+        read_curves([str(file)])
+
+
+def test_a_missing_package_is_said(tmp_path, monkeypatch):
+    file = tmp_path / "events.out.tfevents.1"
+    file.write_bytes(_file(_event(1, _simple("loss", 1.0))))
+    monkeypatch.setitem(sys.modules, "tensorboardX.proto.event_pb2", None)
+    with pytest.raises(InputError, match=r"needs tensorboardX: pip install 'plateau-engine\[tensorboard\]'"):
         read_curves([str(file)])

@@ -5,8 +5,8 @@ import gzip
 import pytest
 
 from engine.errors import InputError
-from engine.logs import log_files as files
-from engine.logs.log_files import find_sources, read_content, short_names
+from engine.logs import log_files
+from engine.logs.log_files import find_files, read_content, short_names
 
 
 @pytest.fixture
@@ -31,27 +31,27 @@ def folder(tmp_path, monkeypatch):
     ],
 )
 def test_files_folders_patterns_and_groups(words, found, folder):
-    assert [(source.path.as_posix(), source.arm) for source in find_sources(words)] == found
+    assert [(file.path.as_posix(), file.arm) for file in find_files(words)] == found
 
 
 def test_files_come_in_the_order_in_which_people_count(tmp_path):
     for number in (10, 2, 1):
         (tmp_path / f"seed_{number}.csv").touch()
     for words in (str(tmp_path), str(tmp_path / "*.csv")):
-        names = [source.path.stem for source in find_sources([words])]
+        names = [file.path.stem for file in find_files([words])]
         assert names == ["seed_1", "seed_2", "seed_10"]
 
 
 @pytest.mark.parametrize("words", ["nothing.csv", "gone/*.csv", "he=nothing", "lr=1=b/x=1", ""])
 def test_what_is_not_there_is_said(words, folder):
     with pytest.raises(InputError, match="--curves"):
-        find_sources([words])
+        find_files([words])
 
 
 @pytest.mark.parametrize("words", ["~nobody-is-called-so/a.csv", "he=~nobody-is-called-so", "a\0b"])
 def test_what_can_be_no_place_is_said(words):
     with pytest.raises(InputError, match=r"no such home|no place in a file"):
-        find_sources([words])
+        find_files([words])
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_gzip_is_unpacked_as_far_as_it_goes(tmp_path, monkeypatch):
     path.write_bytes(b"\x1f\x8bnothing")
     with pytest.raises(InputError, match="damaged gzip"):
         read_content(path)
-    monkeypatch.setattr(files, "MAX_BYTES", len(content) - 1)
+    monkeypatch.setattr(log_files, "MAX_BYTES", len(content) - 1)
     path.write_bytes(packed)
     with pytest.raises(InputError, match="once unpacked"):
         read_content(path)

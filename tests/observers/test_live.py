@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from engine.observers import Standing
+from engine.observers import StudyProgress
 from engine.observers.live import LivePage, _Builder, _Order, close_page
 from engine.store import open_existing
 
 ROOT = Path(__file__).parent.parent.parent
-HALF = Standing(6, 12, 0.5)
+HALF = StudyProgress(6, 12, 0.5)
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ def test_what_has_not_changed_is_not_built_again(copied, monkeypatch):
 def test_without_a_run_that_is_over_there_is_a_page_too(copied):
     for part in (copied / "parts").iterdir():
         part.unlink()
-    assert _Builder(copied).build(_Order(Standing(0, 12, 0.1), 5.0)).problem is None
+    assert _Builder(copied).build(_Order(StudyProgress(0, 12, 0.1), 5.0)).problem is None
     page = (copied / "report.html").read_text()
     assert "No run is over yet." in page
     assert "Does it work?" in page

@@ -1,16 +1,17 @@
 """An observer may fail; the training may not."""
 
+import sys
 import time
 
 import pytest
 
 from engine.commands.run import run
 from engine.errors import InputError
-from engine.observers import Standing, Watching, check_watching, ended_with
+from engine.observers import StudyProgress, Watching, check_watching, ended_with
 from engine.observers.observer import Pace, guarded
 from tests.conftest import small_study
 
-STANDING = Standing(0, 1, 0.0)
+STANDING = StudyProgress(0, 1, 0.0)
 
 
 class _Observer:
@@ -98,8 +99,14 @@ def test_numbers_are_checked_beforehand(watching, words):
         check_watching(watching)
 
 
+def test_a_missing_package_of_event_files_is_said_beforehand(monkeypatch):
+    monkeypatch.setitem(sys.modules, "tensorboardX", None)
+    with pytest.raises(InputError, match=r"--tensorboard needs .*: pip install 'plateau-engine\[tensorboard\]'"):
+        check_watching(Watching(has_tensorboard=True))
+
+
 def test_observers_are_told_of_every_run_and_of_how_far_it_is(tmp_path, data_dir, cache_dir, monkeypatch):
-    told: list[tuple[int, Standing]] = []
+    told: list[tuple[int, StudyProgress]] = []
     observer = _Observer()
     observer.on_rows = lambda rows, standing: told.append((len(rows), standing))  # type: ignore[method-assign]
     monkeypatch.setattr("engine.commands.run.make_observers", lambda watching, directory, notify: [observer])
@@ -108,8 +115,8 @@ def test_observers_are_told_of_every_run_and_of_how_far_it_is(tmp_path, data_dir
         told.clear()
         run(small_study(seeds=seeds), tmp_path, has_report=False, **options)
         assert sum(number for number, _ in told) == 2 * seeds - before
-        assert told[0][1] == Standing(before, 2 * seeds, 0.0)
-        assert told[-1][1] == Standing(2 * seeds, 2 * seeds, 1.0)
+        assert told[0][1] == StudyProgress(before, 2 * seeds, 0.0)
+        assert told[-1][1] == StudyProgress(2 * seeds, 2 * seeds, 1.0)
         shares = [standing.steps_done for _, standing in told]
         assert shares == sorted(shares)
     assert observer.calls == ["end", "end"]

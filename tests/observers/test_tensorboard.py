@@ -14,8 +14,8 @@ import launch
 from engine.commands.report import report
 from engine.commands.run import run
 from engine.errors import InputError, StorageError
-from engine.observers import Standing
-from engine.observers.hyperparameters import chart_of_quartiles, session_start
+from engine.observers import StudyProgress
+from engine.observers.event_file import chart_of_quartiles, session_start
 from engine.observers.tensorboard import TensorBoard, folder_names, run_folder
 from engine.store import open_existing
 from engine.studies.designs import FIRST_FORK_SEED, FIRST_GRID_SEED, MAX_FORKS
@@ -100,7 +100,7 @@ def test_earlier_files_of_an_arm_are_emptied_and_few(copied):
     board.catch_up()
     for seed in range(3, 30):
         steps = np.arange(0, 45, 11)
-        board.on_rows([row_of(seed, steps=steps, loss=np.ones(5))], Standing(0, 0, 0.0))
+        board.on_rows([row_of(seed, steps=steps, loss=np.ones(5))], StudyProgress(0, 0, 0.0))
         board._write_arms()
     files = sorted((copied / "tensorboard" / "aggregate" / "slow").iterdir())
     assert [path.stat().st_size > 0 for path in files] == 9 * [False] + [True]
@@ -128,7 +128,7 @@ def test_arms_are_written_no_more_often_than_agreed(copied):
     folder = copied / "tensorboard" / "aggregate" / "slow"
     (before,) = folder.iterdir()
     for seed in range(3, 9):
-        board.on_rows([row_of(seed)], Standing(0, 0, 0.0))
+        board.on_rows([row_of(seed)], StudyProgress(0, 0, 0.0))
     assert sum(path.stat().st_size > 0 for path in folder.iterdir()) == 1
     numbered = max(path.name for path in folder.iterdir())
     board.on_end()
@@ -160,7 +160,7 @@ def test_what_cannot_be_written_is_said_in_a_line(copied):
 def test_a_failed_run_has_no_file(copied):
     board = TensorBoard(open_existing(copied))
     failed = {**row_of(3), "status": "failed", "event": 0, "steps": None, "loss": None}
-    board.on_rows([failed], Standing(0, 0, 0.0))
+    board.on_rows([failed], StudyProgress(0, 0, 0.0))
     board.on_end()
     assert not (copied / "tensorboard" / "runs" / "slow" / "seed-0003").exists()
 
@@ -203,13 +203,15 @@ def test_names_of_arms_are_safe_and_never_the_same():
 
 def test_fields_and_charts_are_what_the_plugins_expect():
     fields = {"batch_size": 64, "batch_norm": True, "init": "he", "widths": [16, 8]}
-    info = HParamsPluginData.FromString(session_start(fields, 12.0).content).session_start_info
+    info = HParamsPluginData.FromString(
+        session_start(fields, 12.0).value[0].metadata.plugin_data.content
+    ).session_start_info
     assert info.start_time_secs == 12.0
     assert info.hparams["batch_size"].number_value == 64
     assert info.hparams["batch_norm"].bool_value is True
     assert info.hparams["init"].string_value == "he"
     assert info.hparams["widths"].string_value == "16-8"
-    (category,) = Layout.FromString(chart_of_quartiles("arm/loss", "arm/share").text).category
+    (category,) = Layout.FromString(chart_of_quartiles("arm/loss", "arm/share").value[0].tensor.string_val[0]).category
     (band,) = category.chart[0].margin.series
     assert band.value == "arm/loss_median"
     assert (band.lower, band.upper) == ("arm/loss_lower_quartile", "arm/loss_upper_quartile")

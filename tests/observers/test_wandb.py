@@ -12,14 +12,14 @@ import pytest
 import launch
 from engine.commands.run import run
 from engine.errors import InputError
-from engine.observers import Standing
+from engine.observers import StudyProgress
 from engine.observers import wandb as observed
 from engine.observers.wandb import WeightsAndBiases, check_package
 from engine.store import open_existing
 from tests.conftest import read_all, small_study
 from tests.observers.rows import row_of
 
-STANDING = Standing(0, 1, 0.0)
+STANDING = StudyProgress(0, 1, 0.0)
 
 
 class _Run:

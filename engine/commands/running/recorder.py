@@ -7,7 +7,7 @@ from typing import Any
 from engine.commands.running.progress import Progress
 from engine.lanes.runs import Checkpoint, Run, run_key
 from engine.lanes.to_row import failed_row, outcome_row
-from engine.observers import Observer, Standing
+from engine.observers import Observer, StudyProgress
 from engine.store import RUN_KEY, WorkDirectory, provenance
 from engine.store.checkpoints import CheckpointFolder, Kept
 from engine.studies.expand import Plan
@@ -94,7 +94,7 @@ class Recorder:
 
     def _tell(self, rows: Sequence[dict[str, Any]]) -> None:
         share = min(self.seed_steps / max(self._planned_steps, 1), 1.0)
-        standing = Standing(self._num_stored + self.num_rows, self._planned_runs, share)
+        standing = StudyProgress(self._num_stored + self.num_rows, self._planned_runs, share)
         for observer in self._observers:
             observer.on_rows(rows, standing)
 

@@ -3,12 +3,12 @@
 import pytest
 
 from engine.errors import InputError
+from engine.logs.column_roles import ColumnRoles, find_roles
 from engine.logs.log_table import NoCurveError
 from engine.logs.options import ReadOptions
-from engine.logs.roles import Roles, find_roles
 
 
-def _roles(names: str, **options: str) -> Roles:
+def _roles(names: str, **options: str) -> ColumnRoles:
     return find_roles(names.split(","), ReadOptions(**options), "log.csv")  # type: ignore[arg-type]
 
 
