@@ -21,26 +21,27 @@ from typing import TYPE_CHECKING, Any
 
 from absl import flags
 
+from engine.arms.choices import KINDS
+from engine.arms.flags import given_arm_fields
 from engine.commands.flags import (
-    LOG_FIELDS,
     QUESTION_NUMBERS,
-    STUDY_FIELDS,
-    UNTIL_FLAGS,
-    WANDB_RUNS,
     describe_flags,
-    given_fields,
+    filled,
     given_flags,
+    given_for,
     make_flags,
-    parse_names,
     parse_numbers,
     parse_sweeps,
     required,
+    wandb_runs,
 )
 from engine.errors import InputError, StorageError, WorkerFailedError, one_line, unknown_name
 from engine.workers.interruption import SignalWatch
 
 if TYPE_CHECKING:
+    from engine.arms.arm import Arm
     from engine.commands.open import Results
+    from engine.commands.running.options import RunOptions
     from engine.studies.study import Study
     from engine.studies.until import Until
 
@@ -50,7 +51,7 @@ def _study(values: flags.FlagValues, default: str | None = None) -> "Study":
     import dataclasses
 
     from engine.studies.experiment_files import load_study
-    from engine.studies.study import with_fields, with_sweep
+    from engine.studies.study import Study, with_fields, with_sweep
     from experiments import EXPERIMENTS
 
     study = load_study(values["experiment"].value or default or required(values, "experiment"), EXPERIMENTS)
@@ -63,9 +64,7 @@ def _study(values: flags.FlagValues, default: str | None = None) -> "Study":
         given["seeds"] = given.pop("init_seeds")
     if "horizon" in given and "epochs" in given:
         raise InputError("--horizon and --epochs exclude each other: give one")
-    changes: dict[str, Any] = {name: given[name] for name in STUDY_FIELDS if name in given}
-    if "diagnostics" in changes:
-        changes["diagnostics"] = parse_names(changes["diagnostics"])
+    changes = given_for(Study, given)
     if "design" in changes:
         changes = {"order_seeds": None, "forks": None, "fork_step": None, **changes}
     if "horizon" in changes or "epochs" in changes:
@@ -73,7 +72,7 @@ def _study(values: flags.FlagValues, default: str | None = None) -> "Study":
     late = {"baseline": changes.pop("baseline")} if "baseline" in changes else {}
     study = dataclasses.replace(study, **changes)
     axes = parse_sweeps(given.get("sweep") or [])
-    fields = given_fields(given)
+    fields = given_arm_fields(given)
     for name in set(axes) & set(fields):
         raise InputError(f"--{name} and --sweep={name}=… exclude each other: give one")
     study = with_sweep(with_fields(study, fields), axes) if axes else with_fields(study, fields)
@@ -84,43 +83,25 @@ def _until(given: dict[str, Any]) -> "Until | None":
     """The question that decides how many seeds there are, or none."""
     from engine.studies.until import Until
 
-    names = {name for name in UNTIL_FLAGS if name in given}
-    if "until" in given:
-        if "seeds" in given or "init_seeds" in given:
-            raise InputError("--seeds has no effect with --until: give --max_seeds")
-        unused = {"fraction": "hazard_ratio", "comparison": "half_width"}.get(given["until"])
-        if unused in names:
-            raise InputError(f"--{unused} has no effect with --until={given['until']}")
-        numbers = {name: given[name] for name in names - {"until"}}
-        return Until(given["until"], **numbers)
-    if names:
-        raise InputError(f"--{min(names)} has no effect without --until")
-    return None
+    fields = given_for(Until, given)
+    if "goal" not in fields:
+        if fields:
+            raise InputError(f"--{min(fields)} has no effect without --until")
+        return None
+    if "seeds" in given or "init_seeds" in given:
+        raise InputError("--seeds has no effect with --until: give --max_seeds")
+    unused = {"fraction": "hazard_ratio", "comparison": "half_width"}.get(fields["goal"])
+    if unused in fields:
+        raise InputError(f"--{unused} has no effect with --until={fields['goal']}")
+    return Until(**fields)
 
 
-def _wandb_runs(given: dict[str, Any]) -> int | None:
-    """Single runs of which Weights & Biases is told, or none where it is told nothing at all."""
-    if given.get("wandb"):
-        return int(given.get("wandb_runs", WANDB_RUNS))
-    if "wandb_runs" in given:
-        raise InputError("--wandb_runs has no effect without --wandb")
-    return None
-
-
-def _run_options(values: flags.FlagValues) -> dict[str, Any]:
+def _run_options(values: flags.FlagValues) -> "RunOptions":
     """What was typed that says how to run, not what."""
+    from engine.commands.running.options import RunOptions
+
     given = given_flags(values)
-    return {
-        "num_workers": given.get("workers"),
-        "width": given.get("width"),
-        "form": given.get("form"),
-        "data_dir": given.get("data_dir"),
-        "cache_dir": given.get("compilation_cache"),
-        "checkpoint_every": given.get("checkpoint_every"),
-        "live_every": given.get("live"),
-        "has_tensorboard": bool(given.get("tensorboard")),
-        "wandb_runs": _wandb_runs(given),
-    }
+    return filled(RunOptions, {**given, "wandb_runs": wandb_runs(given)})
 
 
 def _run(values: flags.FlagValues) -> None:
@@ -130,7 +111,7 @@ def _run(values: flags.FlagValues) -> None:
         _stay_off_the_device()
     study, given = _study(values), given_flags(values)
     workdir = required(values, "workdir")
-    results = engine.run(study, workdir, until=_until(given), is_tuned=bool(given.get("tune")), **_run_options(values))
+    results = engine.run(study, workdir, until=_until(given), options=_run_options(values))
     _show(results, workdir)
 
 
@@ -148,7 +129,7 @@ def _diagnose(values: flags.FlagValues) -> None:
         minutes=given.get("minutes"),
         seeds=given.get("seeds"),
         is_horizon_fixed="horizon" in given or "epochs" in given,
-        **_run_options(values),
+        **{name: value for name, value in vars(_run_options(values)).items() if name != "is_tuned"},
     )
     _show(results, workdir)
 
@@ -186,33 +167,17 @@ def _read(values: flags.FlagValues) -> None:
     given = given_flags(values)
     if not given.get("curves"):
         raise InputError(f"--curves is missing: {values['curves'].help}")
-    names = ("classes", "chance_loss", "average", "baseline", "workdir")
-    options = ReadOptions(**{name: given[name] for name in LOG_FIELDS if name in given})
     counts = parse_numbers("class_counts", given["class_counts"]) if "class_counts" in given else None
-    read(
-        given["curves"], class_counts=counts, options=options, **{name: given[name] for name in names if name in given}
-    )
+    read(given["curves"], given.get("workdir"), filled(ReadOptions, given, class_counts=counts))
 
 
 def _verify(values: flags.FlagValues) -> int:
     import engine
+    from engine.commands.verify import VerifyOptions
 
     if values["workers"].value != 0:
         _stay_off_the_device()
-    given = given_flags(values)
-    found = engine.verify(
-        required(values, "workdir"),
-        num_runs=given.get("runs"),
-        is_all=bool(given.get("all")),
-        seed=given.get("seed", 0),
-        margin=given.get("margin", 0.1),
-        num_workers=given.get("workers"),
-        data_dir=given.get("data_dir"),
-        dataset_dir=given.get("dataset_dir"),
-        cache_dir=given.get("compilation_cache"),
-        output=given.get("output"),
-        has_own_code=bool(given.get("own_code")),
-    )
+    found = engine.verify(required(values, "workdir"), filled(VerifyOptions, given_flags(values)))
     return found.exit_code
 
 
@@ -258,12 +223,23 @@ _VERBS: dict[str, tuple[Callable[[flags.FlagValues], int | None], str]] = {
 }
 
 
-def _help(verb: str | None) -> str:
-    """The help text of a verb, or of the program."""
+def _help(verb: str | None, values: flags.FlagValues) -> str:
+    """The help text of a verb, or of the program, for the choices that were typed or the experiment makes."""
     lines = [(__doc__ or "").strip(), ""]
     if verb is None:
         lines += [*(f"  {name:8} {doc}" for name, (_, doc) in _VERBS.items()), ""]
-    return "\n".join([*lines, *describe_flags(verb or "run")])
+    return "\n".join([*lines, *describe_flags(verb or "run", _arm_typed(values))])
+
+
+def _arm_typed(values: flags.FlagValues) -> "Arm":
+    """The first arm of the experiment that was typed, or the default one, with the choices that were typed."""
+    from engine.arms.arm import Arm
+
+    fields = given_arm_fields(given_flags(values))
+    chosen = {name: value for name, value in fields.items() if name in KINDS}
+    if "experiment" in values and values["experiment"].value:
+        return next(iter(_study(values).arms.values()))
+    return Arm(**chosen)
 
 
 def main(argv: Sequence[str]) -> int:
@@ -304,7 +280,7 @@ def _main(argv: Sequence[str]) -> int:
         values = make_flags(verb)
         rest = values([argv[0], *words])[1:]
         if values["help"].value:
-            print(_help(typed))
+            print(_help(typed, values))
             return 0
         if rest:
             raise InputError(f"unexpected argument {rest[0]!r}: expected --flag=value")

@@ -83,7 +83,7 @@ def _score(curves: list[SyntheticCurve], readings: list[Reading]) -> Score:
     return Score(
         false=_share_of(pairs, is_event=False),
         missed=_share_of(pairs, is_event=True),
-        errors=np.array([_error(truth, reading) for truth, reading in both]),
+        errors=np.array([_error(truth, r) for truth, r in both if np.isfinite(r.onset)]),
         delays=np.array([_in_widths(truth, r.fired) for truth, r in both]),
         right=Share(sum(f.status in t.statuses for t, _, f in read), len(read)),
         wrong=Counter(f.status for t, _, f in read if f.status not in t.statuses),
@@ -169,7 +169,7 @@ def _print_statuses(scores: Scores) -> None:
 
 
 def _print_onsets(scores: Scores) -> None:
-    ways = list(next(iter(scores.values())))
+    ways = [way for way in next(iter(scores.values())) if way != ONLINE]
     rows = [
         [name, *(_middle(by_way[way].errors) for way in ways), _middle(by_way[ONLINE].delays)]
         for name, by_way in scores.items()
@@ -196,7 +196,7 @@ def _print_behind(scores: Scores) -> None:
     for name, by_way in scores.items():
         ours = by_way[OURS]
         for way, other in by_way.items():
-            if way in (OURS, ONLINE) or len(other.errors) == 0 or len(ours.errors) == 0:
+            if way == OURS or len(other.errors) == 0 or len(ours.errors) == 0:
                 continue
             is_nearer = np.median(other.errors) < np.median(ours.errors)
             if is_nearer and other.missed.number <= ours.missed.number:
@@ -230,7 +230,7 @@ def _print_summary(by_noise: dict[str, Scores]) -> None:
 
 
 def _print_speed() -> None:
-    """Processor time of the reference detector."""
+    """Prints the processor time of the reference detector."""
     steps = 11.0 * np.arange(_POINTS)
     generator = np.random.default_rng(_SEED.value)
     rows = []

@@ -14,6 +14,7 @@ from engine.outcomes import DetectorSettings, PlateauBreak, event_code, find_bre
 _MOST_POINTS = 2048
 _LEAST_DEVIATION = 1e-3
 _GAIN_IN_ACCURACY = 0.1
+_CONFIRMATION = 3
 
 
 class Reading(NamedTuple):
@@ -21,7 +22,7 @@ class Reading(NamedTuple):
 
     Attributes:
         is_break: whether the curve has left chance level.
-        onset: in steps, NaN where it has not.
+        onset: in steps, NaN where it has not, and of an online detector.
         lower, upper: the points between which the onset lies.
         fired: the step at which an online detector knew, NaN for the others.
         found: everything that the reference detector says, `None` for the others.
@@ -52,24 +53,42 @@ def _reference(curves: Sequence[SyntheticCurve]) -> list[Reading]:
 
 @functools.cache
 def _compiled_watch() -> Callable[..., Any]:
-    """From progress and steps, `[num_curves, num_points]`, to when it fired and the onset."""
+    """Compiles the watch over progress and steps `[num_curves, num_points]`: what it knew at each point."""
     import jax
     import jax.numpy as jnp
 
-    from engine.outcomes.online import Watch, observe, onset_estimate, start_watch
+    from engine.outcomes.online import Watch, observe, start_watch
 
     settings = DetectorSettings()
 
     def watch_one(progress: jax.Array, steps: jax.Array) -> tuple[jax.Array, jax.Array]:
-        def body(watch: Watch, point: tuple[jax.Array, jax.Array]) -> tuple[Watch, None]:
+        def body(watch: Watch, point: tuple[jax.Array, jax.Array]) -> tuple[Watch, tuple[jax.Array, jax.Array]]:
             new = observe(watch, *point, settings)
             is_there = jnp.isfinite(point[0])
-            return jax.tree.map(lambda a, b: jnp.where(is_there, a, b), new, watch), None
+            new = jax.tree.map(lambda a, b: jnp.where(is_there, a, b), new, watch)
+            return new, (new.level < settings.low, new.num_high >= _CONFIRMATION)
 
-        watch, _ = jax.lax.scan(body, start_watch(progress[0]), (progress[1:], steps[1:]))
-        return watch.fired_step, onset_estimate(watch, settings)
+        _, known = jax.lax.scan(body, start_watch(progress[0]), (progress[1:], steps[1:]))
+        return known
 
     return jax.jit(jax.vmap(watch_one))
+
+
+def fired_steps(progress: np.ndarray, steps: np.ndarray) -> np.ndarray:
+    """Returns when the online detector knew of the break with which each curve ends, `[num_curves]`.
+
+    That is the first evaluation, since its average was last below `low`, at which the average had been
+    above `high` for three evaluations in a row; infinite where there is none.
+
+    Args:
+        progress: ρ, padded with NaN, shape `[num_curves, num_points]`.
+        steps: shape `[num_curves, num_points]`.
+    """
+    is_low, is_high = (np.asarray(known) for known in _compiled_watch()(progress, steps))
+    after_low = np.flip(np.cumsum(np.flip(is_low, 1), axis=1), 1) == 0
+    is_firing = is_high & after_low
+    first = np.take_along_axis(steps, 1 + np.argmax(is_firing, axis=1)[:, None], axis=1)[:, 0]
+    return np.where(is_firing.any(axis=1), first, np.inf)
 
 
 def _online(curves: Sequence[SyntheticCurve]) -> list[Reading]:
@@ -80,11 +99,8 @@ def _online(curves: Sequence[SyntheticCurve]) -> list[Reading]:
         num_points = len(curve.steps)
         progress[row, :num_points] = 1.0 - curve.loss / curve.chance_loss
         steps[row, :num_points] = curve.steps
-    fired, onsets = (np.asarray(a, float) for a in _compiled_watch()(progress, steps))
-    return [
-        _at(curve, onset)._replace(fired=step) if np.isfinite(step) else _NOTHING
-        for curve, step, onset in zip(curves, fired, onsets, strict=True)
-    ]
+    fired = fired_steps(progress, steps)
+    return [Reading(True, np.nan, np.nan, np.nan, float(step)) if np.isfinite(step) else _NOTHING for step in fired]
 
 
 def _at(curve: SyntheticCurve, onset: float) -> Reading:

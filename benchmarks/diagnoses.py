@@ -25,7 +25,7 @@ import numpy as np
 
 from engine import store
 from engine.diagnosis import table
-from engine.diagnosis.section import make_topic
+from engine.diagnosis.section import make_section
 from engine.report.summary import summarise
 
 _ROOT = Path(__file__).parent.parent
@@ -169,9 +169,9 @@ def _diagnose(cause: Cause, network: str, seed: int, minutes: float, folder: Pat
 def _row(folder: Path) -> dict[str, Any]:
     """What came of a diagnosis that is finished."""
     directory = store.open_existing(folder / "study")
-    topic = make_topic(directory, summarise(directory))
-    assert topic is not None
-    diagnosis, identity = topic.document, directory.document["identity"]
+    section = make_section(directory, summarise(directory))
+    assert section is not None
+    diagnosis, identity = section.document, directory.document["identity"]
     return {
         **json.loads((folder / _ABOUT).read_text()),
         "verdict": diagnosis["verdict"],

@@ -19,10 +19,10 @@ import numpy as np
 from absl import app, flags
 
 from engine.arms.arm import Arm
-from engine.lanes.lane import PoolSpec
-from engine.lanes.pool import LanePool, block_of, default_width, make_pool
+from engine.lanes.pool import LanePool, make_pool
 from engine.lanes.programs import SEGMENTS_PER_CHUNK
 from engine.lanes.runs import Run
+from engine.lanes.spec import PoolSpec, block_of, default_width
 from engine.models.lowering import default_form
 from engine.outcomes import DetectorSettings
 from engine.studies.study import resolve_arm
@@ -56,7 +56,7 @@ def _pool(arm: Arm, names: Sequence[str]) -> LanePool:
         diagnostics_every=_EVERY if names else 0,
     )
     pool = make_pool(spec)
-    pool.fill([Run("arm", arm, seed, seed, seed, seed, _NEVER) for seed in range(width)])
+    pool.fill([Run.of_seed("arm", arm, seed, _NEVER) for seed in range(width)])
     return pool
 
 

@@ -190,7 +190,7 @@ def _schedules(folder: Path, draw: random.Random, number: int | None) -> tuple[i
         workdir, is_refilled = folder / "scheduled", draw.random() < 0.5
 
         def shuffled(scheduler: Scheduler, group: int, num: int) -> Any:
-            pending = scheduler._pending[group]
+            pending = scheduler._groups[group].pending
             order = list(pending)
             draw.shuffle(order)
             pending.clear()

@@ -3,6 +3,25 @@
 import math
 from typing import Any
 
+import jax
+import jax.numpy as jnp
+
+from benchmarks.workloads import NUM_CLASSES, Workload, flax_network
+
+
+def of_a_step(workload: Workload) -> float:
+    """Returns the operations of one training step: those of the gradient of its loss."""
+    network = flax_network(workload)
+    images = jnp.zeros((workload.batch_size, workload.size, workload.size, workload.channels), jnp.float32)
+    variables = dict(network.init(jax.random.key(0), images[:1]))
+
+    def loss(params: Any) -> jax.Array:
+        rest = {name: value for name, value in variables.items() if name != "params"}
+        logits = network.apply({"params": params, **rest}, images, mutable=list(rest))[0]
+        return jnp.sum(logits * jnp.ones(NUM_CLASSES))
+
+    return count(jax.make_jaxpr(jax.grad(loss))(variables["params"]).jaxpr)
+
 
 def count(jaxpr: Any) -> float:
     """Operations of all convolutions and matrix products, also of those inside calls.

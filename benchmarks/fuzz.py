@@ -59,18 +59,18 @@ def _read_launches(path: Path) -> Any:
 
 
 def _summarise(path: Path) -> Any:
+    from engine.report.arm_table import make_table, to_text
     from engine.report.summary import summarise, to_document
-    from engine.report.table import make_table, to_text
-    from engine.report.variance_split import make_fates
+    from engine.report.variance_split import split_variances
     from engine.report.verdict import make_verdict
 
     summary = summarise(store.open_existing(path, lambda _: None))
     if not summary.runs:
         return None
-    fates = make_fates(summary)
-    verdict = make_verdict(summary, fates)
+    splits = split_variances(summary)
+    verdict = make_verdict(summary, splits)
     to_text(*make_table(summary))
-    return len(store.to_json(to_document(summary, verdict._asdict(), fates)))
+    return len(store.to_json(to_document(summary, verdict._asdict(), splits)))
 
 
 def _report(path: Path) -> Any:

@@ -45,7 +45,7 @@ def _finished(arm_name: str, arm: Arm, seed: int, steps: np.ndarray) -> Finished
     rise = 0.9 / (1 + np.exp(-np.clip((steps - centre) / (0.01 * horizon), -50, 50)))
     loss = _H * (1 - rise + 0.005 * generator.normal(size=len(steps)))
     return FinishedRun(
-        run=Run(arm_name, arm, seed, seed, seed, seed, horizon),
+        run=Run.of_seed(arm_name, arm, seed, horizon),
         steps=steps,
         curves={"loss": loss.astype(np.float32), "accuracy": rise.astype(np.float32)},
         inspected_steps=steps[[0, -1]],

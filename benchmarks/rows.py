@@ -2,31 +2,15 @@
 
 import time
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from benchmarks.workloads import LEARNING_RATE, NUM_CLASSES, Workload, examples, flax_network, torch_network
+from benchmarks.torch_rows import torch_rows
+from benchmarks.workloads import LEARNING_RATE, NUM_CLASSES, STEPS, Prepared, Row, Workload, examples, flax_network
 
-_STEPS = 11
 # The widest that fits is measured.
 _ACCELERATOR_WIDTHS = (1024, 256, 64)
-
-
-class Prepared(NamedTuple):
-    """A way of training, ready to run.
-
-    Attributes:
-        advance: takes some steps and waits for them.
-        seed_steps: steps times seeds of one call.
-        compile_seconds: spent in compilation, or `None`.
-        bytes_per_seed: memory of the compiled program per seed, or `None`.
-    """
-
-    advance: Callable[[], None]
-    seed_steps: int
-    compile_seconds: float | None = None
-    bytes_per_seed: float | None = None
 
 
 def _loss_fn(apply: Callable[..., Any], variables: Any) -> Callable[..., Any]:
@@ -55,7 +39,7 @@ def _flax(workload: Workload, num_seeds: int, how: str) -> Prepared:
     params = jax.tree.map(lambda *a: jnp.stack(a), *[init(key) for key in keys])
     optimizer = optax.adam(LEARNING_RATE)
     loss = _loss_fn(network.apply, variables)
-    num_steps = 1 if workload.size > 8 else _STEPS
+    num_steps = 1 if workload.size > 8 else STEPS
     rows = jnp.arange(num_steps * workload.batch_size).reshape(num_steps, -1)
 
     def train(params: Any, images: Any, labels: Any) -> Any:
@@ -92,14 +76,14 @@ def engine_pool(workload: Workload, width: int, form: str | None = None, **arm_f
     import jax.numpy as jnp
 
     from engine.arms.arm import Arm
-    from engine.lanes.lane import PoolSpec
-    from engine.lanes.pool import LanePool, block_of
+    from engine.lanes.pool import LanePool
+    from engine.lanes.spec import PoolSpec, block_of
     from engine.models import Model
     from engine.models.lowering import default_form
     from engine.outcomes import DetectorSettings
     from engine.studies.study import resolve_arm
-    from engine.tasks.classification import classification_task
-    from engine.training.trainer import make_trainer
+    from engine.tasks.passes import classification_task
+    from engine.training.trainer import Trainer
     from engine.workers.devices import configure_backend
 
     configure_backend(None)
@@ -137,16 +121,16 @@ def engine_pool(workload: Workload, width: int, form: str | None = None, **arm_f
     platform = jax.default_backend()
     form = form or default_form(platform)
     block = block_of(platform, has_convolutions, width)
-    spec = PoolSpec(arm, data, 0, width, block, form, _STEPS, DetectorSettings())
+    spec = PoolSpec(arm, data, 0, width, block, form, STEPS, DetectorSettings())
     assert int(jnp.max(jnp.asarray(labels))) < NUM_CLASSES
-    return LanePool(spec, task, make_trainer(arm, task, model, form))
+    return LanePool(spec, task, Trainer(arm, task, model, form))
 
 
 def fill_pool(pool: Any, width: int) -> None:
     """Starts runs without end in all lanes."""
     from engine.lanes.runs import Run
 
-    runs = [Run("a", pool.spec.arm, i, i, i, i, 2**20 * _STEPS) for i in range(width)]
+    runs = [Run.of_seed("a", pool.spec.arm, i, 2**20 * STEPS) for i in range(width)]
     pool.fill(runs)
 
 
@@ -184,82 +168,8 @@ def prepare_engine(workload: Workload, width: int, form: str | None = None) -> P
         pool.advance()
         pool.collect(pool.harvest())
 
-    steps = width * SEGMENTS_PER_CHUNK * _STEPS
+    steps = width * SEGMENTS_PER_CHUNK * STEPS
     return Prepared(advance, steps, seconds, pool.bytes_needed / width)
-
-
-def _on_device(network: Any, images: np.ndarray, labels: np.ndarray) -> tuple[Any, ...]:
-    """A network, its data and a function that waits, on the GPU where PyTorch has one."""
-    import torch
-
-    has_gpu = torch.cuda.is_available()
-    device = "cuda" if has_gpu else "cpu"
-    x = torch.from_numpy(np.ascontiguousarray(images.transpose(0, 3, 1, 2))).to(device)
-    y = torch.from_numpy(labels.astype(np.int64)).to(device)
-    wait = torch.cuda.synchronize if has_gpu else lambda: None
-    return network.to(device), x, y, wait
-
-
-def _torch_eager(workload: Workload, layout: str, is_compiled: bool = False) -> Prepared:
-    """One seed in PyTorch."""
-    import torch
-
-    torch.manual_seed(0)
-    network = torch_network(workload, has_buffers=True)
-    network, x, y, wait = _on_device(network, *examples(workload))
-    if layout == "channels_last":
-        network = network.to(memory_format=torch.channels_last)
-    optimizer = torch.optim.Adam(network.parameters(), LEARNING_RATE)
-    loss_fn: Any = lambda x, y: torch.nn.functional.cross_entropy(network(x), y)  # noqa: E731
-    started = time.perf_counter()
-    if is_compiled:
-        loss_fn = torch.compile(loss_fn)
-    num_steps = 2 if workload.size > 8 else _STEPS
-
-    def advance() -> None:
-        for i in range(num_steps):
-            rows = slice(i * workload.batch_size, (i + 1) * workload.batch_size)
-            batch = x[rows]
-            if layout == "channels_last":
-                batch = batch.contiguous(memory_format=torch.channels_last)
-            optimizer.zero_grad()
-            loss_fn(batch, y[rows]).backward()
-            optimizer.step()
-        wait()
-
-    advance()
-    return Prepared(advance, num_steps, time.perf_counter() - started if is_compiled else None)
-
-
-def _torch_func(workload: Workload, num_seeds: int) -> Prepared:
-    """Seeds side by side in PyTorch: `vmap` of `grad`, and Adam on stacked tensors."""
-    import torch
-    from torch.func import functional_call, grad, stack_module_state, vmap
-
-    torch.manual_seed(0)
-    networks = torch.nn.ModuleList([torch_network(workload, has_buffers=False) for _ in range(num_seeds)])
-    networks, x, y, wait = _on_device(networks, *examples(workload))
-    params, buffers = stack_module_state(list(networks))
-    base = torch_network(workload, has_buffers=False).to("meta")
-    params = {name: value.detach() for name, value in params.items()}
-    optimizer = torch.optim.Adam(list(params.values()), LEARNING_RATE)
-
-    def loss(params: Any, buffers: Any, x: Any, y: Any) -> Any:
-        return torch.nn.functional.cross_entropy(functional_call(base, (params, buffers), (x,)), y)
-
-    gradients = vmap(grad(loss), (0, 0, None, None))
-    num_steps = 2 if workload.size > 8 else _STEPS
-
-    def advance() -> None:
-        for i in range(num_steps):
-            rows = slice(i * workload.batch_size, (i + 1) * workload.batch_size)
-            grads = gradients(params, buffers, x[rows], y[rows])
-            for name, value in params.items():
-                value.grad = grads[name]
-            optimizer.step()
-        wait()
-
-    return Prepared(advance, num_steps * num_seeds)
 
 
 def _peak(workload: Workload) -> Prepared:
@@ -278,38 +188,16 @@ def _peak(workload: Workload) -> Prepared:
     return Prepared(advance, 10)
 
 
-class Row(NamedTuple):
-    """A way of training and how many processes share the machine."""
-
-    prepare: Callable[[Workload], Prepared]
-    is_one_per_core: bool
-    package: str
-
-
-def _torch_rows() -> dict[str, Row]:
-    ways: dict[str, Callable[[Workload], Prepared]] = {
-        "PyTorch eager": lambda w: _torch_eager(w, "contiguous"),
-        "PyTorch eager, channels last": lambda w: _torch_eager(w, "channels_last"),
-        "PyTorch torch.compile": lambda w: _torch_eager(w, "channels_last", is_compiled=True),
-        "PyTorch torch.func ensemble": lambda w: _torch_func(w, w.num_seeds),
-    }
-    return {
-        f"{name}, {arrangement}": Row(way, arrangement == "one process per core", "torch")
-        for name, way in ways.items()
-        for arrangement in ("all threads", "one process per core")
-    }
-
-
 ENGINE = "the engine, one worker per core"
 PEAK = "matrix products (peak)"
 FLAX_VMAP = "Flax nn.Conv under vmap"
 ROWS: dict[str, Row] = {
-    PEAK: Row(_peak, True, "jax"),
-    ENGINE: Row(_engine, True, "jax"),
-    FLAX_VMAP: Row(lambda w: _flax(w, w.num_seeds, "vmap"), False, "jax"),
-    "Flax, one seed, scan": Row(lambda w: _flax(w, 1, "scan"), False, "jax"),
-    "Flax, seeds by lax.map": Row(lambda w: _flax(w, w.num_seeds, "map"), False, "jax"),
-    **_torch_rows(),
+    PEAK: Row(_peak, True),
+    ENGINE: Row(_engine, True),
+    FLAX_VMAP: Row(lambda w: _flax(w, w.num_seeds, "vmap"), False),
+    "Flax, one seed, scan": Row(lambda w: _flax(w, 1, "scan"), False),
+    "Flax, seeds by lax.map": Row(lambda w: _flax(w, w.num_seeds, "map"), False),
+    **torch_rows(),
 }
 
 
@@ -322,8 +210,8 @@ def losses(workload: Workload, form: str, learning_rate: float = LEARNING_RATE, 
 
     num_seeds = 1 if workload.size > 8 else 12
     pool = engine_pool(workload, num_seeds, form, learning_rate=learning_rate)
-    horizon = -(-num_steps // _STEPS) * _STEPS
-    pool.fill([Run("a", pool.spec.arm, i, i, i, i, horizon) for i in range(num_seeds)])
+    horizon = -(-num_steps // STEPS) * STEPS
+    pool.fill([Run.of_seed("a", pool.spec.arm, i, horizon) for i in range(num_seeds)])
     finished = []
     while pool.num_busy:
         pool.advance()

@@ -5,8 +5,8 @@ process with all threads, or as one process per core, all at once (on an acceler
 process, the engine with 1,024 lanes). Every process warms up and waits; then the rows take turns,
 several rounds of them, so that a drift of the machine meets them all (on an accelerator, where
 they would share its memory, one row is over before the next begins). The
-table has medians with their range, and medians of the ratios within a round. It runs without
-tensorflow-datasets, and without PyTorch, whose rows then say so. `--kind=width` measures the
+table has medians with their range, and medians of the ratios within a round. Without PyTorch its rows
+say so. `--kind=width` measures the
 engine's cost against the number of lanes instead, and `--kind=agreement` the losses of every form
 against those of the native one.
 """
@@ -127,28 +127,6 @@ def _middle_ratio(times: list[float], others: list[float]) -> float:
     return statistics.median(a / b for a, b in zip(times, others, strict=True))
 
 
-def _flops(workload: str) -> float:
-    """Multiplications and additions of convolutions and products in one training step."""
-    import jax
-    import jax.numpy as jnp
-
-    from benchmarks.flops import count
-    from benchmarks.workloads import NUM_CLASSES, WORKLOADS, flax_network
-
-    what = WORKLOADS[workload]
-    network = flax_network(what)
-    shape = (what.batch_size, what.size, what.size, what.channels)
-    images = jnp.zeros(shape, jnp.float32)
-    variables = dict(network.init(jax.random.key(0), images[:1]))
-
-    def loss(params: Any) -> jax.Array:
-        rest = {name: value for name, value in variables.items() if name != "params"}
-        logits = network.apply({"params": params, **rest}, images, mutable=list(rest))[0]
-        return jnp.sum(logits * jnp.ones(NUM_CLASSES))
-
-    return count(jax.make_jaxpr(jax.grad(loss))(variables["params"]).jaxpr)
-
-
 def _print_rows() -> None:
     from benchmarks.rows import ENGINE, PEAK, ROWS
 
@@ -195,9 +173,11 @@ def _measure(ways: dict[str, _Way], missing: dict[str, str]) -> None:
 
 
 def _print_table(workload: str, names: list[str], ways: dict[str, _Way], missing: dict[str, str]) -> None:
+    from benchmarks.flops import of_a_step
     from benchmarks.rows import ENGINE, PEAK
+    from benchmarks.workloads import WORKLOADS
 
-    flops = _flops(workload)
+    flops = of_a_step(WORKLOADS[workload])
     peak = ways[PEAK].seconds if PEAK in ways else None
     engine = ways[ENGINE].seconds if ENGINE in ways else None
     print(f"\n### {workload}, {flops / 1e6:.0f} MFLOP a step\n")

@@ -28,6 +28,29 @@ class Workload(NamedTuple):
     num_seeds: int = 8
 
 
+class Prepared(NamedTuple):
+    """A way of training, ready to run.
+
+    Attributes:
+        advance: takes some steps and waits for them.
+        seed_steps: steps times seeds of one call.
+        compile_seconds: spent in compilation, or `None`.
+        bytes_per_seed: memory of the compiled program per seed, or `None`.
+    """
+
+    advance: Callable[[], None]
+    seed_steps: int
+    compile_seconds: float | None = None
+    bytes_per_seed: float | None = None
+
+
+class Row(NamedTuple):
+    """A way of training and how many processes share the machine."""
+
+    prepare: Callable[[Workload], Prepared]
+    is_one_per_core: bool
+
+
 WORKLOADS = {
     "cnn8": Workload(8, 1, 64, (16, 16, 32, 32, 32), dense_widths=(128, 64)),
     "mlp": Workload(8, 1, 64, dense_widths=(128, 64)),
@@ -36,6 +59,8 @@ WORKLOADS = {
 }
 NUM_CLASSES = 10
 LEARNING_RATE = 1e-4
+# Between two evaluations; a row of small images takes so many steps in a call.
+STEPS = 11
 _NUM_EXAMPLES = 1408
 _STAGES = (16, 32, 64)
 

@@ -54,7 +54,7 @@ outcomes[["arm", "seed", "status", "onset_step", "half_step", "end_accuracy"]].h
 outcomes.groupby(["arm", "status"], as_index=False).size()
 
 # %% [markdown]
-# ## A plot of one's own
+# ## A plot
 #
 # `curves` gives arrays: `steps` is `[num_points]` and `values` `[num_seeds, num_points]`, with NaN
 # where a run had ended. `results.figures` has the figures of the report.

@@ -6,6 +6,8 @@ The names below are loaded when they are first used, so that `import engine` cos
 import importlib
 from typing import Any
 
+__version__ = "0.1.0"
+
 _EXPORTS = {
     "Arm": "engine.arms.arm",
     "InputError": "engine.errors",

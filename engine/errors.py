@@ -6,27 +6,22 @@ from collections.abc import Iterable, Sequence
 
 
 class InputError(ValueError):
-    """Something that was given is not usable; the message is one line that says what would be."""
+    """Says in one line that something given is not usable, and what would be."""
 
 
 class StorageError(RuntimeError):
-    """The disk is full, cannot be written or fails; the message is one line that says what to do.
-
-    Whatever was stored before is whole, and nothing is half-written.
-    """
+    """Says in one line that the disk is full or fails, and what to do. What was stored before is whole."""
 
 
 class WorkerFailedError(RuntimeError):
-    """A worker raised an exception, or workers die as fast as they are started."""
+    """Says that a worker raised an exception, or that workers die as fast as they are started."""
 
 
 def unknown_name(kind: str, name: str, choices: Iterable[str]) -> InputError:
-    """An `InputError` for a name outside a closed set, with the nearest valid choice.
+    """Makes the error for a name outside a closed set, with the nearest valid choice.
 
     Args:
-        kind: what is being named, e.g. `"model"`.
-        name: what was given.
-        choices: every valid name.
+        kind: what is named, such as `"model"`.
     """
     choices = sorted(choices)
     hint = did_you_mean(name, choices)
@@ -34,12 +29,10 @@ def unknown_name(kind: str, name: str, choices: Iterable[str]) -> InputError:
 
 
 def did_you_mean(name: str, choices: Iterable[str], ending: str = "", cutoff: float = 0.5) -> str:
-    """The question whether the nearest choice was meant, to follow a message; or nothing.
+    """Asks whether the nearest choice was meant, to follow a message; or says nothing.
 
     Args:
-        name: what was given.
-        choices: every valid name.
-        ending: of all of them, which does not count.
+        ending: of all choices, which does not count.
         cutoff: likeness from 0 to 1 that is asked for, see `difflib.get_close_matches`.
     """
     nearest = difflib.get_close_matches(name, list(choices), n=1, cutoff=cutoff)
@@ -47,7 +40,7 @@ def did_you_mean(name: str, choices: Iterable[str], ending: str = "", cutoff: fl
 
 
 def some_of(words: Sequence[str], most: int) -> str:
-    """`a, b and 3 more`: the first of many words, and how many are left."""
+    """Lists the first of many words, and how many are left: `a, b and 3 more`."""
     more = len(words) - most
     return ", ".join(words[:most]) + (f" and {more} more" if more > 0 else "")
 
@@ -56,11 +49,7 @@ _TURNING = ("LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI")
 
 
 def visible(text: str) -> str:
-    """The text without characters that move a terminal's cursor or turn the line around.
-
-    Args:
-        text: with names that may come from strangers; its white space is left as it is.
-    """
+    """Replaces characters that would move a terminal's cursor or turn the line around; white space stays."""
     return "".join("\N{REPLACEMENT CHARACTER}" if _is_hidden(c) and not c.isspace() else c for c in text)
 
 
@@ -70,5 +59,5 @@ def _is_hidden(character: str) -> bool:
 
 
 def one_line(text: str) -> str:
-    """The text in one line, without characters that do something to it, see `visible`."""
+    """Puts a text on one line, without the characters that `visible` replaces."""
     return visible(" ".join(text.split()))

@@ -10,10 +10,10 @@ from engine.errors import unknown_name
 
 
 class Registry:
-    """A closed set of names, each of them one module.
+    """Holds a closed set of names, each of them one module.
 
     Args:
-        kind: what the names name, for error messages.
+        kind: what the names name, for messages.
         modules: import path of each name's module.
     """
 
@@ -24,8 +24,20 @@ class Registry:
     def __iter__(self) -> Iterator[str]:
         return iter(self._modules)
 
+    def add(self, name: str, module: str) -> None:
+        """Registers a module under a name."""
+        self._modules[name] = module
+
+    def remove(self, name: str) -> None:
+        """Takes a name out again."""
+        del self._modules[name]
+
+    def load_all(self) -> Iterator[ModuleType]:
+        """Returns the module of every name."""
+        return map(importlib.import_module, self._modules.values())
+
     def check(self, name: str) -> str:
-        """The name itself.
+        """Returns the name itself.
 
         Raises:
             InputError: it is not registered; the message names the nearest one that is.
@@ -35,7 +47,7 @@ class Registry:
         return name
 
     def load(self, name: str) -> ModuleType:
-        """The module behind a name.
+        """Returns the module behind a name.
 
         Raises:
             InputError: see `check`.
@@ -44,7 +56,7 @@ class Registry:
 
 
 def fingerprint_sources(*modules: ModuleType) -> str:
-    """SHA-256 over the source text of some modules, in the order given."""
+    """Returns the SHA-256 over the source text of some modules, in the order given."""
     digest = hashlib.sha256()
     for module in modules:
         digest.update(inspect.getsource(module).encode())

@@ -1,4 +1,4 @@
-"""Code of the user's own: found by a reference, loaded, and known by its content.
+"""The user's code: found by a reference, loaded, and identified by its content.
 
 A reference is `path/to/file.py:name` or `package.module:name`.
 """
@@ -21,36 +21,27 @@ _NEVER_OWN = {"site-packages", "dist-packages"}
 
 
 class Reference(NamedTuple):
-    """Where something of the user's own is.
-
-    Attributes:
-        place: a file ending in `.py`, or a module's name with dots.
-        name: what is meant in it; may have dots.
-    """
+    """Names something in the user's code: a file ending in `.py` or a module's dotted name, and a name in it."""
 
     place: str
     name: str
 
     @property
     def is_file(self) -> bool:
-        """Whether the place is a file."""
+        """Tells whether the place is a file."""
         return self.place.endswith(".py")
 
 
 def is_reference(text: str) -> bool:
-    """Whether a name is a reference to the user's own code."""
+    """Tells whether a name refers to the user's code."""
     return ":" in text
 
 
 def parse_reference(text: str, field: str) -> Reference:
-    """Takes a reference apart.
-
-    Args:
-        text: as typed.
-        field: that it was typed for, for messages.
+    """Splits a reference; `field` is what it was typed for.
 
     Raises:
-        InputError: it has not the form of one.
+        InputError: it is not of that form.
     """
     place, _, name = text.rpartition(":")
     if not place or not all(part.isidentifier() for part in name.split(".")):
@@ -61,7 +52,7 @@ def parse_reference(text: str, field: str) -> Reference:
 
 
 def canonical(text: str, field: str) -> str:
-    """A reference in the one form that is written down: no home and no way up to it in it.
+    """Returns a reference in the one form that is stored, which names neither a home nor a way up to it.
 
     Raises:
         InputError: see `parse_reference`.
@@ -76,10 +67,10 @@ def canonical(text: str, field: str) -> str:
 
 
 def as_path(place: str | os.PathLike[str]) -> Path:
-    """A place that somebody has typed, with `~` spelled out.
+    """Returns the path of a place that a person typed, with `~` spelled out.
 
     Raises:
-        InputError: it cannot be one.
+        InputError: it cannot be a path.
     """
     if "\0" in str(place):
         raise InputError(f"{str(place)!r} is no place in a file system")
@@ -90,11 +81,7 @@ def as_path(place: str | os.PathLike[str]) -> Path:
 
 
 def without_home(place: str | os.PathLike[str]) -> str:
-    """A place as it can be found again, absolute, with this user's home as `~`.
-
-    Args:
-        place: as it was typed.
-    """
+    """Returns the absolute path of a place, with this user's home as `~`."""
     path, home = (Path(os.path.abspath(os.path.expanduser(p))) for p in (place, "~"))
     if home != Path(home.anchor) and path.is_relative_to(home):
         path = Path("~") / path.relative_to(home)
@@ -102,7 +89,7 @@ def without_home(place: str | os.PathLike[str]) -> str:
 
 
 def load(text: str, field: str) -> Any:
-    """What a reference names. Its code is run.
+    """Runs the code behind a reference, and returns what it names.
 
     Raises:
         InputError: it cannot be found or imported, with the reason and the line.
@@ -123,14 +110,10 @@ def _is_defined_in(value: Any, module: ModuleType) -> bool:
 
 
 def load_module(place: str, who: str) -> ModuleType:
-    """A module of the user's own, from its file or by its name.
+    """Imports a module of the user's code, from its file or by its name.
 
-    A file is loaded again when its content has changed. The folder of a file, or the working
-    directory, can be imported from, after everything else.
-
-    Args:
-        place: a file ending in `.py`, or a module's name with dots.
-        who: asks for it, for messages.
+    A file is loaded again when its content has changed. The folder of a file, or the working directory, can be imported
+    from, after everything else. `who` begins the messages.
 
     Raises:
         InputError: it cannot be found or imported.
@@ -153,7 +136,7 @@ def load_module(place: str, who: str) -> ModuleType:
 
 
 def _nearest_file(path: Path) -> str:
-    """The question whether another file of its folder was meant, or nothing."""
+    """Asks whether another file of the folder was meant, or says nothing."""
     try:
         beside = [file.stem for file in path.parent.glob("*.py")]
     except OSError:
@@ -162,11 +145,7 @@ def _nearest_file(path: Path) -> str:
 
 
 def import_file(path: Path) -> ModuleType:
-    """The module of a file, under a name that no other module has; raises whatever it raises.
-
-    Args:
-        path: absolute. What it holds is imported again only when it has changed.
-    """
+    """Imports a file, by its absolute path, under a name that no other module has; raises whatever its code raises."""
     digest = hashlib.sha256(os.fsencode(path) + b"\0" + path.read_bytes()).hexdigest()
     name = f"own_{path.stem}_{digest[:16]}"
     if name in sys.modules:
@@ -191,7 +170,7 @@ def _make_importable(folder: Path) -> None:
 
 
 def _described(error: Exception, place: str) -> str:
-    """What went wrong in the user's code, and in which line of it."""
+    """Says what went wrong in the user's code, and in which line of it."""
     words = one_line(f"{type(error).__name__}: {error}")
     if isinstance(error, SyntaxError) and error.filename:
         return words if str(error.lineno) in words else f"{words} (line {error.lineno})"
@@ -206,11 +185,9 @@ def _is_foreign(filename: str) -> bool:
 
 
 def where(error: BaseException, folder_of: str) -> str:
-    """The last line of the user's own code that an exception went through, in words, or nothing.
+    """Returns the last line of the user's code that an exception went through, in words, or nothing.
 
-    Args:
-        error: that was raised.
-        folder_of: a file of theirs; what lies beside it or below is theirs too.
+    What lies beside `folder_of`, a file of theirs, or below is theirs too.
     """
     folder = Path(folder_of).parent
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
@@ -220,10 +197,10 @@ def where(error: BaseException, folder_of: str) -> str:
 
 
 def fingerprint(text: str, field: str) -> str:
-    """SHA-256 over the sources behind a reference: its module, and what that imports of its own.
+    """Returns the SHA-256 over the sources behind a reference: its module, and what that imports of the user's code.
 
-    Own is what lies in the folder of the file, or in the same top-level package; what is imported
-    inside of functions counts too. Paths do not enter, so that a folder may be moved.
+    That is what lies in the folder of the file, or in the same top-level package; imports inside functions count too.
+    Paths do not enter, so that a folder may be moved.
 
     Raises:
         InputError: see `load`.
@@ -262,7 +239,7 @@ def _is_installed(path: Path) -> bool:
 
 
 def _imported(path: Path, root: Path) -> Iterator[Path]:
-    """Files below a folder that a file imports, by reading it."""
+    """Finds the files below a folder that a file imports, by reading it."""
     try:
         tree = ast.parse(path.read_bytes())
     except (SyntaxError, ValueError, RecursionError, MemoryError):
@@ -284,7 +261,7 @@ def _imported(path: Path, root: Path) -> Iterator[Path]:
 
 
 def _files_of(base: Path, parts: list[str]) -> Iterator[Path]:
-    """The modules on the way to one, of those that are there."""
+    """Finds the modules on the way to a dotted name, of those that exist."""
     for length in range(1, len(parts) + 1):
         place = base.joinpath(*parts[:length])
         for file in (place.with_suffix(".py"), place / "__init__.py"):

@@ -13,10 +13,10 @@ import pytest
 
 from engine.arms.arm import Arm
 from engine.commands.run import default_cache_dir
-from engine.lanes.lane import PoolSpec
-from engine.lanes.pool import LanePool, block_of
+from engine.lanes.pool import LanePool
 from engine.lanes.pool import make_pool as new_pool
 from engine.lanes.runs import Run
+from engine.lanes.spec import PoolSpec, block_of
 from engine.outcomes import DetectorSettings
 from engine.studies.study import Study, resolve_arm
 from engine.tasks import load_data
@@ -85,7 +85,7 @@ def finished(tmp_path_factory, data_dir, cache_dir) -> Path:
 
 def runs_of(arm: Arm, seeds: list[int], horizon: int = 44) -> list[Run]:
     resolved = resolve_arm(arm)
-    return [Run("arm", resolved, seed, seed, seed, seed, horizon) for seed in seeds]
+    return [Run.of_seed("arm", resolved, seed, horizon) for seed in seeds]
 
 
 def drain(pool: LanePool, runs: list[Run], width: int) -> dict:

@@ -7,7 +7,7 @@ from engine.commands.report import report
 from engine.commands.run import run
 from engine.errors import InputError
 from engine.lanes.runs import Run, run_key
-from engine.report.runs import read_runs
+from engine.report.arm_runs import read_runs
 from engine.store import open_existing
 from engine.studies.designs import (
     DESIGNS,
@@ -20,7 +20,7 @@ from engine.studies.designs import (
     is_repetition,
     unforked,
 )
-from engine.studies.expand import Waited, make_plan, with_forks
+from engine.studies.expand import Layout, ParentOutcomes, expand, with_forks
 from engine.studies.study import resolve_arm
 from tests.conftest import drain, read_all, small_arm, small_study
 
@@ -84,15 +84,15 @@ def test_forks_part_at_half_the_median_on_the_grid(time, event, expected):
     assert fork_step_of(np.array(time, float), np.array(event, int), 11) == expected
 
 
-def _waited(times: list[float]) -> dict[str, Waited]:
+def _waited(times: list[float]) -> dict[str, ParentOutcomes]:
     number = len(times)
-    one = Waited(np.arange(number), np.array(times), np.ones(number, int))
+    one = ParentOutcomes(np.arange(number), np.array(times), np.ones(number, int))
     return {"slow": one, "fast": one._replace(event=np.zeros(number, int))}
 
 
 def test_only_parents_that_still_wait_are_forked(data_dir):
     study = small_study(design="fork", forks=3)
-    plan = make_plan(study, "cpu", None, "direct", data_dir)
+    plan = expand(study, "cpu", Layout(form="direct"), data_dir)
     assert len(plan.runs) == 6
     forks = with_forks(plan, _waited([20.0, 40.0, 60.0]))
     # Half of the median of 40 is on the grid at 11; nobody of "fast" left the plateau.
@@ -131,11 +131,11 @@ def test_a_design_checks_its_numbers(changes, words):
 def test_a_fork_step_off_the_grid_is_refused_with_the_nearest(step, nearest, data_dir):
     study = small_study(design="fork", forks=2, fork_step=step)
     with pytest.raises(InputError, match=f"the nearest is {nearest}$"):
-        make_plan(study, "cpu", None, "direct", data_dir)
+        expand(study, "cpu", Layout(form="direct"), data_dir)
 
 
 def test_a_horizon_by_arm_is_that_of_the_arm(data_dir):
-    plan = make_plan(small_study(horizon={"slow": 44, "fast": 60}), "cpu", None, None, data_dir)
+    plan = expand(small_study(horizon={"slow": 44, "fast": 60}), "cpu", data_dir=data_dir)
     assert plan.horizons == {"slow": 44, "fast": 66}
 
 

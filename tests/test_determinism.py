@@ -93,7 +93,7 @@ def test_the_installed_versions_know_everything_in_the_table():
     ],
 )
 def test_what_agrees_or_has_no_effect_is_not_mentioned(environment):
-    assert devices.contradictions(environment, CPU) == []
+    assert determinism.contradictions("cpu", environment) == []
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ def test_what_agrees_or_has_no_effect_is_not_mentioned(environment):
     ],
 )
 def test_one_sentence_for_each_contradiction_on_a_gpu(environment, words):
-    (sentence,) = devices.contradictions(environment, GPU)
+    (sentence,) = determinism.contradictions("gpu", environment)
     ((name, value),) = environment.items()
     assert sentence.startswith(f"{name}={value} is not used")
     assert words in sentence

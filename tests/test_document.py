@@ -12,7 +12,7 @@ from engine.lanes.runs import run_key
 from engine.outcomes import DetectorSettings
 from engine.store.study_json import document, identity_differences, identity_of, plan_of, study_of
 from engine.studies import designs
-from engine.studies.expand import Waited, make_plan, run_of, with_forks
+from engine.studies.expand import Layout, ParentOutcomes, expand, run_of, with_forks
 from engine.studies.study import with_sweep
 from engine.workers.devices import Devices, current_launch
 from tests.conftest import small_arm, small_study
@@ -50,7 +50,7 @@ def _load_once(monkeypatch):
 
 def _stored(study, data_dir: str, **settings) -> dict:
     """`study.json` as it comes back from disk."""
-    plan = make_plan(study, "cpu", settings.get("width"), settings.get("form"), data_dir)
+    plan = expand(study, "cpu", Layout(**settings), data_dir)
     return json.loads(json.dumps(document(plan, "cpu", current_launch(Devices("cpu", 1))), sort_keys=True))
 
 
@@ -65,10 +65,10 @@ def test_a_study_is_rebuilt_from_its_document_alone(name, data_dir):
 
 @pytest.mark.parametrize("name", ["plain", "fixed", "crossed", "forks"])
 def test_every_run_of_a_plan_is_found_by_what_its_row_says(name, data_dir):
-    plan = make_plan(STUDIES[name], "cpu", None, None, data_dir)
+    plan = expand(STUDIES[name], "cpu", data_dir=data_dir)
     runs = list(plan.runs)
     if designs.has_forks(plan.study.design):
-        waited = Waited(np.arange(3), np.full(3, 40.0), np.ones(3, int))
+        waited = ParentOutcomes(np.arange(3), np.full(3, 40.0), np.ones(3, int))
         runs += with_forks(plan, dict.fromkeys(plan.arms, waited)).runs
     rebuilt = plan_of(_stored(STUDIES[name], data_dir), "cpu", data_dir)
     assert rebuilt.runs == []
@@ -101,12 +101,10 @@ def test_what_has_changed_is_said_in_words(data_dir):
     then = copy.deepcopy(now)
     then["platform"] = "gpu"
     then["data"]["slow"] = then["model_source"]["fast"] = "0" * 64
-    then["arms"]["slow"]["nesterov"] = True
-    # A field that an older release did not have was what is its default now.
-    then["arms"]["fast"].pop("nesterov")
+    then["arms"]["slow"]["batch_norm"] = True
     then["horizons"]["slow"] = 45
     assert identity_differences(then, now) == [
-        "arm 'slow': nesterov was true, is false",
+        "arm 'slow': batch_norm was true, is false",
         "the data of 'slow' is another",
         "horizons of 'slow' was 45, is now 44",
         "the source text of the model of 'fast' is another",

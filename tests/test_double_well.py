@@ -7,7 +7,7 @@ from scipy.integrate import cumulative_trapezoid
 from engine.arms.arm import Arm
 from engine.lanes.to_row import outcome_row
 from engine.outcomes import DetectorSettings
-from engine.studies.expand import make_plan
+from engine.studies.expand import expand
 from engine.studies.study import resolve_arm
 from engine.tasks import build_task
 from tests.conftest import drain, runs_of, small_study
@@ -99,7 +99,7 @@ def test_what_comes_first_counts_on_any_grid(make_pool):
 def test_a_run_that_waits_for_a_hit_is_never_settled(data_dir):
     """Its curve passes half of its way before the event, and says nothing of when that will be."""
     study = small_study(arms={"a": _arm()}, baseline=None, stop="settled", horizon=110)
-    (group,) = make_plan(study, "cpu", None, None, data_dir).groups
+    (group,) = expand(study, "cpu", data_dir=data_dir).programs
     assert (group.event, group.spec.stop) == ("hit", "horizon")
 
 

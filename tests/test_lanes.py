@@ -5,9 +5,9 @@ import pytest
 
 from engine.arms.arm import Arm
 from engine.errors import InputError
-from engine.lanes.lane import PoolSpec
 from engine.lanes.pool import make_pool as new_pool
 from engine.lanes.runs import FinishedRun
+from engine.lanes.spec import PoolSpec
 from engine.outcomes import DetectorSettings, find_break
 from engine.studies.study import resolve_arm
 from engine.tasks import load_data

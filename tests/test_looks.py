@@ -9,16 +9,16 @@ from engine.commands.run import run
 from engine.errors import InputError
 from engine.statistics import confidence_sequence
 from engine.store import open_existing
-from engine.studies.until import Looks, Until
+from engine.studies.until import SequentialSeeds, Until
 from tests.conftest import small_arm, small_study
 
 
-def _looks(goal: str = "fraction", arms: tuple[str, ...] = ("a", "b"), **numbers) -> Looks:
+def _looks(goal: str = "fraction", arms: tuple[str, ...] = ("a", "b"), **numbers) -> SequentialSeeds:
     until = Until(goal, **{"block": 4, "max_seeds": 40, **numbers})
-    return Looks(until, dict.fromkeys(arms, 100.0), "a", [])
+    return SequentialSeeds(until, dict.fromkeys(arms, 100.0), "a", [])
 
 
-def _add(looks: Looks, arm: str, seeds, time: float = 10.0, event: int = 1) -> None:
+def _add(looks: SequentialSeeds, arm: str, seeds, time: float = 10.0, event: int = 1) -> None:
     for seed in seeds:
         looks.add(arm, seed, time, event)
 
@@ -189,7 +189,7 @@ def test_arms_alike_are_seldom_told_apart_whatever_their_horizons():
     generator = np.random.default_rng(0)
     num_rejected = 0
     for _ in range(100):
-        looks = Looks(Until("comparison", block=8, max_seeds=64), {"a": 1000.0, "b": 100.0}, "a", [])
+        looks = SequentialSeeds(Until("comparison", block=8, max_seeds=64), {"a": 1000.0, "b": 100.0}, "a", [])
         for seed in range(64):
             for arm, horizon in (("a", 1000.0), ("b", 100.0)):
                 if generator.random() < 0.5:

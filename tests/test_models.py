@@ -5,8 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from engine.arms import arm as config
 from engine.arms.arm import Arm
+from engine.arms.choices import options_of
 from engine.errors import InputError
 from engine.models import MODELS, SCHEMES, make_model, source_fingerprint
 from engine.models.initial import draw_params, leaf_laws
@@ -16,7 +16,7 @@ CASES = [
     (name, batch_norm)
     for name in MODELS
     for batch_norm in (False, True)
-    if not batch_norm or "batch_norm" in MODELS.load(name).USED
+    if not batch_norm or "batch_norm" in options_of("model", name)
 ]
 SMALL = {"cnn8": {"conv_widths": (3, 3), "pool_after": (2,)}}
 INPUTS = jnp.asarray(np.random.default_rng(0).normal(size=(6, 8, 8, 1)), jnp.float32)
@@ -142,7 +142,7 @@ SHAPES = {
     ],
 )
 def test_initial_schemes(scheme, conv, dense, bias):
-    laws = leaf_laws(SHAPES, scheme, 0.3 if scheme == "normal" else None)
+    laws = leaf_laws(SHAPES, scheme, {"init_scale": 0.3} if scheme == "normal" else {})
     params = jax.jit(lambda key, laws: draw_params(key, SHAPES, laws))(KEY, laws)
     for leaf, expected in (
         (params["conv"]["kernel"], conv),
@@ -157,16 +157,9 @@ def test_initial_schemes(scheme, conv, dense, bias):
 
 
 def test_a_constant_start_is_exactly_that():
-    laws = leaf_laws(SHAPES, "constant", 0.3)
+    laws = leaf_laws(SHAPES, "constant", {"init_scale": 0.3})
     params = jax.jit(lambda key, laws: draw_params(key, SHAPES, laws))(KEY, laws)
     for part in ("conv", "dense"):
         np.testing.assert_array_equal(params[part]["kernel"], np.float32(0.3))
     np.testing.assert_array_equal(params["dense"]["bias"], 0.0)
     np.testing.assert_array_equal(params["norm"]["scale"], np.ones(7))
-
-
-@pytest.mark.parametrize("name", list(MODELS))
-def test_a_model_uses_the_defaults_of_an_arm(name):
-    """A field with a default in `Arm` has the same one wherever it is used."""
-    for field, default in MODELS.load(name).USED.items():
-        assert config.DEFAULTS[field] in (None, default)

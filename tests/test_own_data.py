@@ -15,7 +15,7 @@ from engine.commands.run import run
 from engine.errors import InputError
 from engine.store import open_existing, study_file
 from engine.store.study_json import document, identity_differences, identity_of, plan_of, study_of
-from engine.studies.expand import make_plan
+from engine.studies.expand import expand
 from engine.studies.study import with_sweep
 from engine.workers.devices import Devices, current_launch
 from tests.conftest import read_all, small_arm, small_study
@@ -139,14 +139,14 @@ def test_one_place_cannot_stand_for_two(tmp_path, data_dir):
     for name in ("a", "b"):
         write_classes(tmp_path / name, "x", "y", *("z" if name == "b" else ""), num_images=60)
     arms = {name: small_arm(dataset_dir=str(tmp_path / name)) for name in ("a", "b")}
-    plan = make_plan(small_study(arms=arms, baseline=None), "cpu", None, None, data_dir)
+    plan = expand(small_study(arms=arms, baseline=None), "cpu", data_dir=data_dir)
     stored = document(plan, "cpu", current_launch(Devices("cpu", 1)))
     assert {place["dataset_dir"] for place in stored["study"]["places"].values()} == {
         str(tmp_path / name) for name in ("a", "b")
     }
     with pytest.raises(InputError, match="they lie in 2 places"):
         plan_of(stored, "cpu", data_dir, dataset_dir=str(tmp_path / "a"))
-    plain = document(make_plan(small_study(), "cpu", None, None, data_dir), "cpu", current_launch(Devices("cpu", 1)))
+    plain = document(expand(small_study(), "cpu", data_dir=data_dir), "cpu", current_launch(Devices("cpu", 1)))
     with pytest.raises(InputError, match="no place of their own"):
         plan_of(plain, "cpu", data_dir, dataset_dir=str(tmp_path / "a"))
 
@@ -160,11 +160,11 @@ def test_arms_with_other_data_are_other_groups_and_with_the_same_are_refused(tmp
     study = with_sweep(small_study(arms={"x": arm}, baseline=None), {"dataset_dir": folders})
     # Names are shown and stored, and where somebody's data are is not.
     assert list(study.arms) == ["dataset_dir=a", "dataset_dir=b"]
-    plan = make_plan(study, "cpu", None, None, data_dir)
-    assert len({group.fingerprint for group in plan.groups}) == 2
+    plan = expand(study, "cpu", data_dir=data_dir)
+    assert len({group.fingerprint for group in plan.programs}) == 2
     both = {"a": arm, "copy": small_arm(dataset_dir=str(tmp_path / "copy"))}
     with pytest.raises(InputError, match="'a' and 'copy' are the same configuration: their data"):
-        make_plan(small_study(arms=both, baseline=None), "cpu", None, None, data_dir)
+        expand(small_study(arms=both, baseline=None), "cpu", data_dir=data_dir)
 
 
 def test_a_place_is_not_of_the_structure():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from engine.errors import InputError
-from engine.studies.expand import make_plan
+from engine.studies.expand import expand
 from engine.training.precision import PRECISIONS, compute_in, is_available
 from tests.conftest import drain, runs_of, small_arm, small_study
 
@@ -51,6 +51,6 @@ def test_a_format_that_the_device_lacks_is_refused_with_those_it_has(data_dir):
     assert is_available("tf32", "gpu")
     study = small_study(arms={"arm": small_arm(precision="tf32")}, baseline=None)
     with pytest.raises(InputError, match="expected one of float32, bfloat16"):
-        make_plan(study, "cpu", None, None, data_dir)
+        expand(study, "cpu", data_dir=data_dir)
     with pytest.raises(InputError, match="did you mean 'bfloat16'"):
-        make_plan(small_study(arms={"arm": small_arm(precision="bfloat")}, baseline=None), "cpu", None, None, data_dir)
+        expand(small_study(arms={"arm": small_arm(precision="bfloat")}, baseline=None), "cpu", data_dir=data_dir)

@@ -23,7 +23,7 @@ from engine import store
 from engine.errors import InputError
 from engine.report.canvas import to_svg
 from engine.store import inventory
-from engine.studies.expand import make_plan
+from engine.studies.expand import expand
 from engine.workers.interruption import Interrupted
 from tests.conftest import small_study
 
@@ -52,7 +52,7 @@ def test_a_run_returns_what_can_be_opened_later(finished, data_dir):
         assert one.verdict == one.summary["verdict"]["headline"]
         assert one.outcomes.equals(pq.read_table(path / "outcomes.parquet"))
     assert later.path == path
-    plan = make_plan(small_study(), "cpu", None, None, data_dir)
+    plan = expand(small_study(), "cpu", data_dir=data_dir)
     assert later.study.question == "Does it work?"
     assert later.arms == plan.arms == dict(later.study.arms)
     assert later.study.horizons_by_arm == plan.horizons

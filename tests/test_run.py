@@ -12,6 +12,7 @@ import pytest
 from engine import store, workers
 from engine.commands.report import report
 from engine.commands.run import run
+from engine.commands.running.options import RunOptions
 from engine.errors import InputError, StorageError
 from engine.store import open_existing
 from engine.studies.study import with_sweep
@@ -249,3 +250,30 @@ def test_more_workers_than_accelerators_are_refused(tmp_path, monkeypatch):
     with pytest.raises(InputError, match="at most one for each of the 1 gpu devices"):
         run(small_study(), tmp_path / "w", num_workers=4)
     assert not (tmp_path / "w").exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"num_workers": -1}, "workers=-1: expected at least 0"),
+        ({"num_workers": 1.5}, "workers=1.5: expected a whole number"),
+        ({"width": 0}, "width=0: expected at least 1"),
+        ({"form": "patch"}, "unknown form 'patch': .* did you mean 'patches'"),
+        ({"is_tuned": True, "width": 2}, "tune chooses width and form: give neither with it"),
+        ({"checkpoint_every": 0}, "checkpoint_every=0.0: expected a positive number"),
+        ({"checkpoint_every": float("inf")}, "checkpoint_every=inf: expected a finite number"),
+        ({"live_every": 0.5}, "live=0.5: expected at least 1 second"),
+        ({"live_every": float("nan")}, "live=nan: expected a finite number"),
+        ({"wandb_runs": -1}, "wandb_runs=-1: expected at least 0"),
+        ({"num_worker": 2}, "unknown option 'num_worker': .* did you mean 'num_workers'"),
+    ],
+)
+def test_a_wrong_option_gets_one_line(changes, words, tmp_path):
+    with pytest.raises(InputError, match=words):
+        run(small_study(), tmp_path / "w", **changes)
+    assert not (tmp_path / "w").exists()
+
+
+def test_options_and_single_changes_go_together():
+    options = RunOptions(num_workers=2, width=3).replace({"width": 4, "checkpoint_every": 1e-6})
+    assert options == RunOptions(num_workers=2, width=4, checkpoint_every=1e-6)

@@ -9,7 +9,7 @@ import pytest
 from engine.arms.arm import Arm
 from engine.commands.run import run
 from engine.lanes import self_check
-from engine.lanes.lane import PoolSpec
+from engine.lanes.spec import PoolSpec
 from engine.models.lowering import convolutions, pooling
 from engine.outcomes import DetectorSettings
 from engine.studies.study import Study, resolve_arm

@@ -11,7 +11,7 @@ from engine.arms.arm import Arm
 from engine.errors import InputError
 from engine.studies.study import resolve_arm
 from engine.tasks import TASKS, build_task, fingerprint, load_data, random_streams, teacher
-from engine.tasks.classification import classification_task
+from engine.tasks.passes import classification_task
 from engine.tasks.splitting import split_arrays, stratified_choice
 from tests.tasks.sources import ARCHIVES, archives_of, use_archives, write_digits
 

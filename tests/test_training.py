@@ -12,8 +12,8 @@ from engine.models import MODELS, make_model
 from engine.models.initial import leaf_laws
 from engine.studies.study import resolve_arm
 from engine.tasks import build_task, load_data, random_streams
-from engine.training.optimizers import hyperparams
-from engine.training.trainer import Keys, make_trainer
+from engine.training.optimization import hyperparams
+from engine.training.trainer import Keys, Trainer
 from tests.conftest import drain, runs_of, small_arm
 
 CASES = {
@@ -29,9 +29,9 @@ def _by_hand(arm: Arm, data: dict, seed: int, num_steps: int) -> list[float]:
     arm = resolve_arm(arm)
     task = build_task(arm, data)
     module: nn.Module = MODELS.load(arm.model).build(arm, 10)
-    trainer = make_trainer(arm, task, make_model(arm, 10), "native")
+    trainer = Trainer(arm, task, make_model(arm, 10), "native")
     keys = Keys(*(random_streams.stream(0, role, seed) for role in Keys._fields))
-    laws = leaf_laws(trainer.param_shapes, arm.init, arm.init_scale)
+    laws = leaf_laws(trainer.param_shapes, arm.init, arm.options)
     start = trainer.init(keys, laws, hyperparams(arm), data)
     params, state = start.params, start.model_state
     optimizer = optax.adam(arm.learning_rate)

@@ -8,8 +8,8 @@ from engine import workers
 from engine.commands.run import run
 from engine.errors import InputError
 from engine.lanes import tuning
-from engine.lanes.lane import PoolSpec
-from engine.lanes.tuning import Choice
+from engine.lanes.spec import PoolSpec
+from engine.lanes.tuning import Choice, StepCost
 from engine.outcomes import DetectorSettings
 from engine.studies.study import resolve_arm
 from engine.tasks import load_data
@@ -29,7 +29,7 @@ def _costs(table):
         if (spec.form, spec.width) not in table:
             raise InputError("too wide")
         assert spec.block == spec.width
-        return table[spec.form, spec.width]
+        return StepCost(table[spec.form, spec.width], 0.0)
 
     return seconds
 
@@ -37,11 +37,11 @@ def _costs(table):
 def test_the_fastest_that_fits_is_taken_and_remembered(spec, monkeypatch, tmp_path):
     monkeypatch.setattr(tuning, "compare", lambda spec: None)
     table = {("direct", 1): 3e-3, ("direct", 4): 2e-3, ("patches", 2): 1e-3}
-    monkeypatch.setattr(tuning, "seconds_per_step", _costs(table))
+    monkeypatch.setattr(tuning, "step_cost", _costs(table))
     choice, measured = tuning.tune(spec, "cpu", None, str(tmp_path))
     assert choice == Choice(2, 2, "patches")
     assert measured == {"direct 1": 3.0, "direct 4": 2.0, "patches 2": 1.0}
-    monkeypatch.setattr(tuning, "seconds_per_step", _costs({}))
+    monkeypatch.setattr(tuning, "step_cost", _costs({}))
     assert tuning.tune(spec, "cpu", None, str(tmp_path)) == (choice, measured)
     with pytest.raises(InputError, match="no width fits"):
         tuning.tune(spec, "cpu", None, None)
@@ -50,7 +50,7 @@ def test_the_fastest_that_fits_is_taken_and_remembered(spec, monkeypatch, tmp_pa
 def test_a_form_that_gives_wrong_numbers_is_not_tried(spec, monkeypatch):
     monkeypatch.setattr(tuning, "compare", lambda s: "wrong" if s.form == "patches" else None)
     table = {("direct", 1): 3e-3, ("patches", 2): 1e-3}
-    monkeypatch.setattr(tuning, "seconds_per_step", _costs(table))
+    monkeypatch.setattr(tuning, "step_cost", _costs(table))
     assert tuning.tune(spec, "cpu", None, None)[0] == Choice(1, 1, "direct")
 
 

@@ -15,22 +15,22 @@ import pytest
 from engine import workers
 from engine.commands.run import run
 from engine.errors import WorkerFailedError
-from engine.lanes.lane import PoolSpec
-from engine.lanes.runs import Checkpoint
+from engine.lanes.checkpoint import Checkpoint
+from engine.lanes.runs import Run
+from engine.lanes.spec import PoolSpec
 from engine.outcomes import DetectorSettings
 from engine.store import provenance
 from engine.studies.study import resolve_arm
 from engine.workers import Delivery, Hooks, Scheduler, devices, processes, supervisor
 from engine.workers.devices import Devices
 from engine.workers.interruption import SignalWatch
-from engine.workers.supervisor import Supervisor
+from engine.workers.messages import Alive, CompletedRun, Failed, Keep, Pull
+from engine.workers.supervisor import Pulse, Supervisor
 from tests.conftest import read_all, runs_of, small_arm, small_study
 
 
-class _Finished:
-    def __init__(self, run):
-        self.run = run
-        self.batch_loss = np.zeros(44, np.float32)
+def _completed(run: Run) -> CompletedRun:
+    return CompletedRun(run, {"batch_loss": np.zeros(44, np.float32)})
 
 
 def _scheduler(*counts: int, width: int = 2, hooks: Hooks | None = None) -> Scheduler:
@@ -63,7 +63,7 @@ def test_a_worker_changes_group_only_when_its_lanes_are_empty():
     first = scheduler.assign(0, 0, 0)
     waiting = scheduler.assign(0, 1, 1)
     assert waiting.runs == []
-    scheduler.deliver(0, Delivery(0, [_Finished(r) for r in first.runs]))
+    scheduler.deliver(0, Delivery(0, [_completed(r) for r in first.runs]))
     assert scheduler.assign(0, 2, 0).group == 1
     assert scheduler.assign(1, 0, 0) is None
     assert not scheduler.is_done
@@ -136,7 +136,7 @@ def test_a_worker_that_is_killed_or_hangs_is_replaced(tmp_path, data_dir, cache_
             struck.append(process.pid)
 
     monkeypatch.setattr(Scheduler, "deliver", deliver_and_strike)
-    monkeypatch.setattr(supervisor, "_QUIET_LIMIT", 6.0)
+    monkeypatch.setattr(supervisor, "QUIET_LIMIT", 6.0)
     run(study, tmp_path / "hit", num_workers=1, width=4, **options)
     assert struck
     assert words in capfd.readouterr().err
@@ -176,7 +176,7 @@ def _supervise(scheduler: Scheduler, num_workers: int = 1) -> None:
 
 def test_workers_that_die_at_once_end_the_study(monkeypatch):
     """A supervisor whose workers exit before they ask for anything gives up with a reason."""
-    monkeypatch.setattr(processes, "_worker_main", _die)
+    monkeypatch.setattr(processes, "_main", _die)
     notes: list[str] = []
     hooks = Hooks(lambda delivery: None, notify=notes.append)
     with pytest.raises(WorkerFailedError, match="one after another without progress"):
@@ -191,13 +191,13 @@ def _die(connection, *others) -> None:
 
 @pytest.mark.long
 def test_an_exception_in_a_worker_arrives_with_its_traceback(monkeypatch):
-    monkeypatch.setattr(processes, "_worker_main", _fail)
+    monkeypatch.setattr(processes, "_main", _fail)
     with pytest.raises(WorkerFailedError, match="ZeroDivisionError"):
         _supervise(_scheduler(2))
 
 
 def _fail(connection, *others) -> None:
-    connection.send(("failed", "Traceback: ZeroDivisionError"))
+    connection.send(Failed("Traceback: ZeroDivisionError"))
 
 
 def test_devices_are_found_without_starting_a_backend():
@@ -254,7 +254,7 @@ def test_the_run_that_ends_its_worker_is_found_among_its_neighbours(culprit):
             scheduler.lose(0)
         else:
             done += [run.seed for run in runs]
-            scheduler.deliver(0, Delivery(0, [_Finished(run) for run in runs]))
+            scheduler.deliver(0, Delivery(0, [_completed(run) for run in runs]))
     assert failed == [culprit]
     assert sorted(done) == [seed for seed in range(11) if seed != culprit]
     assert num_deaths <= 2 + 3
@@ -265,37 +265,37 @@ def test_steps_of_a_lost_worker_are_counted_again():
     hooks = Hooks(lambda delivery: None, on_loss=lost.append)
     scheduler = _scheduler(3, hooks=hooks)
     runs = scheduler.assign(0, 2, 0).runs
-    scheduler.deliver(0, Delivery(88, [_Finished(runs[0])]))
-    scheduler.keep([Checkpoint(runs[1], 33, {})])
+    scheduler.deliver(0, Delivery(88, [_completed(runs[0])]))
+    scheduler.handle(0, Keep([Checkpoint(runs[1], 33, {})]))
     scheduler.deliver(0, Delivery(11, []))
     scheduler.lose(0)
     assert lost == [88 + 11 - 44 - 33]
 
 
 def test_silence_counts_only_while_the_parent_is_awake():
-    pulse = supervisor._Pulse()
+    pulse = Pulse()
     pulse.begin_pool(2)
-    pulse.wait(supervisor._QUIET_LIMIT)
+    pulse.wait(supervisor.QUIET_LIMIT)
     assert pulse.complaint() is None
     pulse.wait(1.0)
     assert "no sign of life" in pulse.complaint()
-    pulse.hear("alive")
+    pulse.hear(Alive())
     assert pulse.complaint() is None
 
 
 def test_a_worker_that_lives_but_gets_nowhere_hangs():
-    pulse = supervisor._Pulse()
+    pulse = Pulse()
     pulse.begin_pool(2)
-    for kind in ("pull", "deliver"):
-        pulse.hear(kind)
+    pulse.hear(Pull(0, 0))
+    pulse.hear(Delivery(0, []))
     pulse.wait(40.0)
-    pulse.hear("deliver")
+    pulse.hear(Delivery(0, []))
     for _ in range(20):
         pulse.wait(40.0)
-        pulse.hear("alive")
+        pulse.hear(Alive())
         assert pulse.complaint() is None
     pulse.wait(1.0)
-    pulse.hear("alive")
+    pulse.hear(Alive())
     assert "got nowhere" in pulse.complaint()
 
 

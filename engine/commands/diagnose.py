@@ -18,10 +18,9 @@ from engine.diagnosis.record import record_of
 from engine.errors import InputError, unknown_name
 from engine.lanes import tuning
 from engine.lanes.memory import memory_limit
-from engine.studies import expand
 from engine.studies.diagnosis_kinds import AS_GIVEN
 from engine.studies.diagnosis_record import read_record
-from engine.studies.expand import Plan
+from engine.studies.expand import ExpandedStudy, expand
 from engine.studies.study import MAX_SEEDS, Study, check_whole, resolve_arm
 from engine.tasks.controls import has_constant_inputs, has_examples
 from engine.training.probes.measuring import STEPS_AHEAD
@@ -39,7 +38,7 @@ _QUESTION = "Why does it wait, and what should be changed?"
 class _Pilot(NamedTuple):
     """The configuration made concrete."""
 
-    plan: Plan
+    plan: ExpandedStudy
     factors: Factors
     has_constant_inputs: bool | None
 
@@ -194,8 +193,8 @@ def _around(study: Study, arm: str | None) -> Study:
 
 
 def _pilot(study: Study, platform: str, data_dir: str | None) -> _Pilot:
-    concrete = expand.make_plan(study, platform, None, None, data_dir, is_quiet=False)
-    group = concrete.groups[0]
+    concrete = expand(study, platform, data_dir=data_dir, is_quiet=False)
+    group = concrete.programs[0]
     if group.event != "break":
         raise InputError(
             f"dataset={group.spec.arm.dataset} waits for an event of its own: there is no plateau to explain"
@@ -250,7 +249,7 @@ def _known(workdir: str | os.PathLike[str], pilot: _Pilot, asked: _Asked) -> tup
 
 def _costs(pilot: _Pilot, available: devices.Devices, num_workers: int, cache_dir: str, began: float) -> Costs:
     """What training the configuration costs here, measured."""
-    spec = pilot.plan.groups[0].spec
+    spec = pilot.plan.programs[0].spec
     cost = workers.call(available, cache_dir, tuning.step_cost, spec, memory_limit(1))
     arms = [resolve_arm(factor.arm) for factor in pilot.factors.arms.values()]
     return Costs(

@@ -1,264 +1,221 @@
-"""Flags of every verb: what can be typed, how it is read, and how it is described."""
+"""Flags of every verb: made from the dataclasses that they fill, and from the few declarations below."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from absl import flags
 
-from engine.arms import arm as config
+from engine.arms.options import Option, declared_in
+from engine.commands.running.options import WANDB_HELP, WANDB_RUNS, RunOptions
 from engine.errors import InputError, unknown_name
-from engine.training.probes.registry import ALL, DIAGNOSTICS
 
-_STUDY_FLAGS: dict[str, tuple[type, str]] = {
-    "experiment": (
-        str,
-        "name of the experiment, see `list`; or a file of your own, path/to/file.py, with a "
-        "function study() that returns an engine.Study, or path/to/file.py:function",
-    ),
-    "workdir": (str, "directory of the study; the same command resumes it"),
-    "seeds": (int, "repetitions of every arm (default: the experiment's)"),
-    "horizon": (int, "length of every run in steps (default: the experiment's)"),
-    "epochs": (float, "length of every run in passes over the data"),
-    "eval_every": (int, "steps between evaluations (default: half an epoch, at most 25 steps)"),
-    "baseline": (str, "arm that the others are compared with (default: the experiment's)"),
-    "fix_init": (int, "one init seed for all repetitions: only the data order varies"),
-    "fix_order": (int, "one order seed for all repetitions: only the start varies"),
-    "design": (str, "which seeds are combined: seeds, crossed, fork or crossed_fork"),
-    "init_seeds": (int, "random starts of a crossed design: the same as --seeds"),
-    "order_seeds": (int, "data orders of a crossed design"),
-    "forks": (int, "forks of every parent, in a design with forks"),
-    "fork_step": (int, "where forks change the data order (default: half the median onset)"),
-    "stop": (
-        str,
-        "when a run ends: horizon, or settled: as soon as its outcome is clear, and what it learns "
-        "carries over to held-out examples",
-    ),
-    "diagnostics": (
-        str,
-        f"what to measure while a run waits: {ALL}, or {', '.join(DIAGNOSTICS)} with commas "
-        "between them (default: the experiment's, or nothing)",
-    ),
-    "diagnostics_every": (int, "steps between these measurements: 1, 2, 4 or 8 times eval_every (default: 4 times)"),
-    "root_seed": (int, "seed from which every random stream is derived (default: 0)"),
-    "workers": (int, "processes (default: one per core or accelerator; 0: none but this one)"),
-    "checkpoint_every": (
+if TYPE_CHECKING:
+    from engine.arms.arm import Arm
+
+Flags = dict[str, Option]
+T = TypeVar("T")
+
+
+def _flags(*owners: type, without: Sequence[str] = ()) -> Flags:
+    """The options that some dataclasses declare, by what is typed for them."""
+    declared = (item for owner in owners for item in declared_in(owner).items())
+    return {option.flag or name: option for name, option in declared if (option.flag or name) not in without}
+
+
+def _named(*options: Option) -> Flags:
+    return {option.name: option for option in options}
+
+
+_EXPERIMENT = Option(
+    "experiment",
+    str,
+    None,
+    "name of the experiment, see `list`; or a file of your own, path/to/file.py, with a function study() that "
+    "returns an engine.Study, or path/to/file.py:function",
+)
+_WORKDIR = Option("workdir", str, None, "directory of the study; the same command resumes it")
+_INIT_SEEDS = Option("init_seeds", int, None, "random starts of a crossed design: the same as --seeds")
+_SWEEP = Option(
+    "sweep",
+    str,
+    None,
+    "field=v1,v2,… or model_arg.name=v1,v2,…: one arm per value; several make a grid (repeated)",
+    most=1000,
+)
+_WANDB = Option("wandb", bool, False, WANDB_HELP)
+# What a diagnosis decides itself.
+_DECIDED = ("baseline", "design", "init_seeds", "order_seeds", "forks", "fork_step", "stop", "tune")
+_DIAGNOSE = _named(
+    Option(
+        "minutes",
         float,
-        "seconds between checkpoints of the runs under way (default: 60, or more where they are expensive)",
-    ),
-    "width": (int, "lanes of a worker (default: by a rule per model and device)"),
-    "form": (str, "of the convolutions: direct, patches or native (default: by kind of device)"),
-    "data_dir": (str, "where prepared data sets are kept (default: ~/tensorflow_datasets)"),
-    "compilation_cache": (str, "where compiled programs are kept (default: in ~/.cache)"),
-}
-UNTIL_FLAGS: dict[str, tuple[type, str]] = {
-    "until": (
-        str,
-        "add seeds until `fraction`: every interval is narrow, or `comparison`: every arm is told "
-        "from the baseline; the intervals hold at every look",
-    ),
-    "half_width": (float, "of the interval of a fraction (default: 0.1)"),
-    "hazard_ratio": (float, "for which a comparison needs the fewest seeds (default: 2)"),
-    "max_seeds": (int, "seeds of an arm after which to stop anyway (default: 1000)"),
-    "block": (int, "seeds between looks (default: 16)"),
-}
-_DIAGNOSE_FLAGS: dict[str, tuple[type, str]] = {
-    "minutes": (
-        float,
+        None,
         "for all of it, the report included: they choose seeds and horizon, where these are not given (default: 10)",
     ),
-    "arm": (str, "of the experiment, the one to diagnose (default: its baseline, or its first)"),
-}
-_COMPARE_FLAGS: dict[str, tuple[type, str]] = {
-    "workdir": (str, "directory of the one study"),
-    "baseline": (str, "directory of the other"),
-    "arm": (str, "arm of the one study (default: every arm that both have)"),
-    "baseline_arm": (str, "arm of the other (default: the one of the same name)"),
-}
-_VERIFY_FLAGS: dict[str, tuple[type, str]] = {
-    "workdir": (str, "directory of the study; nothing in it is changed"),
-    "runs": (int, "finished runs that are drawn at random and run again (default: 8)"),
-    "seed": (int, "of the drawing (default: 0)"),
-    "margin": (
-        float,
-        "where bits differ, the largest difference of distributions that does not matter: of the "
-        "restricted mean of the wait as a share of it, and of the share of runs with the event "
-        "(default: 0.1)",
-    ),
-    "dataset_dir": (str, "where the data are now (default: where they were)"),
-    "output": (str, "file for the result as JSON, outside of the study"),
-}
-_CURVES = (
-    "file, folder or pattern of logs: CSV, JSON lines, TensorBoard, Weights & Biases, Keras, "
-    "Lightning; with NAME= before it for a group of runs (repeated)"
+    Option("arm", str, None, "arm of the experiment that is diagnosed (default: its baseline, or its first)"),
 )
-_CHANCE_FLAGS: dict[str, tuple[type, str]] = {
-    "classes": (int, "how many there are, equally frequent: guessing costs their logarithm"),
-    "class_counts": (str, "training examples of every class, as in 50,30,20, where they differ"),
-    "chance_loss": (float, "loss of the best constant prediction, in the unit of the curves"),
-}
-# Fields of `engine.logs.ReadOptions`.
-_LOG_FLAGS: dict[str, tuple[type, str]] = {
-    "step_column": (str, "column, or tag, of the step"),
-    "epoch_column": (str, "column of the epoch, where there is no step"),
-    "loss_column": (str, "column of the training loss; of a metric where each run has a column"),
-    "accuracy_column": (str, "column of the training accuracy"),
-    "run_column": (str, "column that tells runs apart, or several with commas between them"),
-    "arm_column": (str, "column that groups runs, or several with commas between them"),
-    "layout": (str, "`long`: one row per run and step, or `wide`: one column per run"),
-    "steps_per_epoch": (int, "steps in a pass over the data: times are then in epochs"),
-    "first_epoch": (int, "what the log calls its first epoch, 0 or 1"),
-    "restarts": (
+_COMPARE = _named(
+    Option("workdir", str, None, "directory of the one study"),
+    Option("baseline", str, None, "directory of the other"),
+    Option("arm", str, None, "arm of the one study (default: every arm that both have)"),
+    Option("baseline_arm", str, None, "arm of the other (default: the one of the same name)"),
+)
+_READ = _named(
+    Option(
+        "curves",
         str,
-        "where the step goes back, `replace`: what follows takes the place of what was there, or "
-        "`separate`: another run begins",
+        None,
+        "file, folder or pattern of logs: CSV, JSON lines, TensorBoard, Weights & Biases, Keras, Lightning; with NAME= "
+        "before it for a group of runs (repeated)",
+        most=1000,
     ),
-    "delimiter": (str, "between the cells of a CSV file"),
-    "decimal": (str, "sign in the numbers of a CSV file, . or ,"),
-}
-_READ_FLAGS: dict[str, tuple[type, str]] = {
-    "average": (int, "consecutive points that are averaged first, for noisy losses (default: 1)"),
-    "baseline": (str, "arm that the others are compared with (default: the first)"),
-    "workdir": (str, "directory for rows and report (default: nothing is written)"),
-}
-LOG_FIELDS = tuple(_LOG_FLAGS)
-_QUESTION_FLAGS: dict[str, tuple[type, str]] = {
-    "question": (
+    Option("class_counts", str, None, "training examples of every class, as in 50,30,20, where they differ"),
+    Option("workdir", str, None, "directory for rows and report (default: nothing is written)"),
+)
+_QUESTION = _named(
+    Option(
+        "question",
         str,
-        "`fraction` (how often), `failure` (is it rarer than a rate, without having seen one), "
-        "`median` (when) or `comparison` (of two arms)",
+        None,
+        "`fraction` (how often), `failure` (is it rarer than a rate, without having seen one), `median` (when) or "
+        "`comparison` (of two arms)",
     ),
-    "pilot": (str, "directory of a study that has run: what it learned, and what a step costs"),
-    "fraction": (float, "that is expected (default: the pilot's, or 0.5)"),
-    "half_width": (float, "of the interval of a fraction"),
-    "rate": (float, "of failures that is to be excluded"),
-    "relative_half_width": (float, "of the interval of the median, over the median"),
-    "log_deviation": (float, "standard deviation of log time (default: the pilot's)"),
-    "event_share": (float, "of the runs, those that have the event (default: the pilot's, or 1)"),
-    "hazard_ratio": (float, "of the two arms"),
-    "power": (float, "of the comparison (default: 0.9)"),
-    "level": (float, "of the comparison, two-sided (default: 0.05)"),
-    "confidence": (float, "of the interval (default: 0.95)"),
-}
-STUDY_FIELDS = (
-    "seeds",
-    "horizon",
-    "epochs",
-    "eval_every",
-    "baseline",
-    "fix_init",
-    "fix_order",
-    "design",
-    "order_seeds",
-    "forks",
-    "fork_step",
-    "stop",
-    "diagnostics",
-    "diagnostics_every",
-    "root_seed",
+    Option("pilot", str, None, "directory of a study that has run: what it learned, and what a step costs"),
 )
-_LIST_FLAGS: dict[str, tuple[type, str]] = {
-    "experiments": (str, "folder of experiment files (default: the current one, and `experiments` in it)")
-}
-LIVE_SECONDS = 30.0
-WANDB_RUNS = 20
-_PARTS = {
-    "structure": "shapes the compiled program",
-    "initial": "says where a run starts",
-    "hyperparam": "one program for all values",
-    "place": "the same study wherever it is",
-}
-_TENSORBOARD = "write event files to <workdir>/tensorboard: arms first, and every run"
-_LIVE = (
-    "keep report.html up to date while the study runs; --live=SECONDS between two states (default: "
-    "30, or more where they are expensive)"
+_NUMBERS = _named(
+    Option("fraction", float, None, "that is expected (default: the pilot's, or 0.5)"),
+    Option("half_width", float, None, "half of the width of the interval of a fraction"),
+    Option("rate", float, None, "rate of failures that is to be excluded"),
+    Option("relative_half_width", float, None, "half of the width of the interval of the median, over the median"),
+    Option("log_deviation", float, None, "standard deviation of log time (default: the pilot's)"),
+    Option("event_share", float, None, "share of the runs that have the event (default: the pilot's, or 1)"),
+    Option("hazard_ratio", float, None, "hazard ratio of the two arms"),
+    Option("power", float, None, "power of the comparison (default: 0.9)"),
+    Option("level", float, None, "level of the comparison, two-sided (default: 0.05)"),
+    Option("confidence", float, None, "confidence of the interval (default: 0.95)"),
 )
-_WANDB = "tell Weights & Biases of every arm and of the first runs; needs `pip install wandb`"
-_WANDB_RUNS = "single runs of which it is told, by seed and then by arm (default: 20)"
-_SWEEP = "field=v1,v2,… or model_arg.name=v1,v2,…: one arm per value; several make a grid"
-_MODEL_ARG = "model_arg."
-_OWN_CODE = "run the network's own code that the study names; only for a study that you trust"
-_ALL = "run every finished run again"
-_TUNE = "choose width and form by measuring on this machine; kept with the study"
-_KINDS: dict[type, str] = {int: "an integer", float: "a number", str: "text", bool: "true or false"}
+_COST = ("experiment", "horizon", "epochs", "eval_every", "data_dir", "compilation_cache")
+_FOLDER = Option(
+    "experiments", str, None, "folder of experiment files (default: the current one, and `experiments` in it)"
+)
 
 
-class _FieldParser(flags.ArgumentParser):
-    """Parses a flag that is a field of an arm, by the field's own rules."""
+def _of_study() -> Flags:
+    from engine.studies.study import Study
 
-    def __init__(self, name: str) -> None:
-        self._name = name
-        self.syntactic_help = ""
-
-    def parse(self, argument: Any) -> Any:
-        return config.parse_value(self._name, argument) if isinstance(argument, str) else argument
-
-    def flag_type(self) -> str:
-        return self._name
+    return _named(_EXPERIMENT, _WORKDIR) | _flags(Study) | _named(_INIT_SEEDS) | _flags(RunOptions) | _named(_WANDB)
 
 
-class _IntegerParser(flags.IntegerParser):
-    """As absl's, with an error for people."""
+def _of_run() -> Flags:
+    from engine.studies.until import Until
 
-    def convert(self, argument: Any) -> int:
-        return int(_converted(super().convert, argument, int))
-
-
-class _FloatParser(flags.FloatParser):
-    """As absl's, with an error for people."""
-
-    def convert(self, argument: Any) -> float:
-        return float(_converted(super().convert, argument, float))
+    return _of_study() | _flags(Until) | _named(_SWEEP)
 
 
-def _converted(convert: Callable[[Any], Any], argument: Any, kind: type) -> Any:
-    try:
-        return convert(argument)
-    except (TypeError, ValueError):
-        raise ValueError(f"expected {_KINDS[kind]}") from None
+def _of_diagnose() -> Flags:
+    return _DIAGNOSE | {name: option for name, option in _of_study().items() if name not in _DECIDED}
 
 
-class _LiveParser(flags.ArgumentParser):
-    """Parses a flag that may stand alone or have seconds."""
+def _of_plan() -> Flags:
+    study = _of_study()
+    # What a question and a study call alike is the question's.
+    return {name: study[name] for name in _COST} | _QUESTION | _NUMBERS | _named(_SWEEP)
+
+
+def _of_verify() -> Flags:
+    from engine.commands.verify import VerifyOptions
+
+    return _named(Option("workdir", str, None, "directory of the study; nothing in it is changed")) | _flags(
+        VerifyOptions
+    )
+
+
+def _of_read() -> Flags:
+    from engine.logs.options import ReadOptions
+
+    return _READ | _flags(ReadOptions)
+
+
+# By verb; what a verb does not need is not imported.
+_TABLES: dict[str, Callable[[], Flags]] = {
+    "run": _of_run,
+    "diagnose": _of_diagnose,
+    "report": lambda: _named(_WORKDIR) | {"tensorboard": _flags(RunOptions)["tensorboard"]},
+    "compare": lambda: _COMPARE,
+    "plan": _of_plan,
+    "verify": _of_verify,
+    "read": _of_read,
+    "list": lambda: _named(_FOLDER),
+}
+_TAKES_AN_ARM = ("run", "plan", "diagnose")
+QUESTION_NUMBERS = tuple(_NUMBERS)
+_KINDS: dict[type, str] = {int: "an integer", float: "a number", str: "text"}
+
+
+class _Parser(flags.ArgumentParser):
+    """Parses a flag by the kind of its option; what the value may be is checked by what it fills."""
 
     syntactic_help = ""
 
-    def parse(self, argument: Any) -> float | None:
-        text = str(argument).lower()
-        if text in ("true", "false"):
-            return LIVE_SECONDS if text == "true" else None
+    def __init__(self, option: Option) -> None:
+        self._option = option
+
+    def parse(self, argument: Any) -> Any:
+        option, text = self._option, str(argument).strip()
+        if option.alone is not None and text.lower() in ("true", "false"):
+            return option.alone if text.lower() == "true" else None
+        if option.most is not None:
+            return tuple(filter(None, map(str.strip, text.split(","))))
         try:
-            return float(text)
+            return option.kind(text) if option.kind is not int else int(text, 0)
         except ValueError:
-            raise ValueError("expected seconds, such as 30") from None
+            such = "" if option.alone is None else f", such as {option.alone:g}"
+            raise ValueError(f"expected {option.unit or _KINDS[option.kind]}{such}") from None
 
     def flag_type(self) -> str:
-        return "seconds"
+        return self._option.kind.__name__
 
 
-def _define_fields(values: flags.FlagValues) -> None:
-    for name, info in config.FIELDS.items():
-        if info.flag:
-            doc = f"{info.doc} (repeated)"
-            flags.DEFINE_multi_string(info.flag, None, doc, flag_values=values)
-        elif config.FIELD_TYPES[name].scalar is bool:
-            flags.DEFINE_bool(name, None, info.doc, flag_values=values)
+def make_flags(verb: str) -> flags.FlagValues:
+    """Makes the flags of a verb, before anything is read."""
+    values = flags.FlagValues()
+    flags.DEFINE_bool("help", False, "show this", flag_values=values, short_name="h")
+    for name, option in _TABLES[verb]().items():
+        if option.kind is bool:
+            flags.DEFINE_bool(name, None, option.help, flag_values=values)
+        elif "(repeated)" in option.help:
+            flags.DEFINE_multi_string(name, None, option.help, flag_values=values)
         else:
-            parser = _FieldParser(name)
-            flags.DEFINE(parser, name, None, info.doc, flag_values=values)
+            is_alone = option.alone is not None
+            flag = flags.Flag(_Parser(option), None, name, None, option.help, boolean=is_alone)
+            flags.DEFINE_flag(flag, flag_values=values)
+    if verb in _TAKES_AN_ARM:
+        from engine.arms.flags import define_arm_flags
+
+        define_arm_flags(values)
+    return values
 
 
-def _define(values: flags.FlagValues, table: Mapping[str, tuple[type, str]]) -> None:
-    parsers: dict[type, type[flags.ArgumentParser]] = {
-        int: _IntegerParser,
-        float: _FloatParser,
-        str: flags.ArgumentParser,
-    }
-    for name, (kind, doc) in table.items():
-        flags.DEFINE(parsers[kind](), name, None, doc, flag_values=values)
+def describe_flags(verb: str, arm: "Arm") -> list[str]:
+    """Returns a line for every flag of a verb, with those of an arm's choices."""
+    lines = [
+        f"  --{name}: {option.help}" + (f"; {_KINDS[option.kind]}" if option.kind in _KINDS else "")
+        for name, option in _TABLES[verb]().items()
+    ]
+    if verb == "verify":
+        from engine.verification import VERDICTS
+
+        codes = [*VERDICTS.values(), (1, "a failure inside"), (2, "what was given is not usable")]
+        lines += ["", "The exit code says what was found:", *(f"  {code}: {words}" for code, words in sorted(codes))]
+    if verb in _TAKES_AN_ARM:
+        from engine.arms.flags import describe_arm_flags
+
+        lines += ["", *describe_arm_flags(arm)]
+    return lines
 
 
 def required(values: flags.FlagValues, name: str) -> str:
-    """What was typed for a flag.
+    """Returns what was typed for a flag.
 
     Raises:
         InputError: nothing was.
@@ -270,18 +227,38 @@ def required(values: flags.FlagValues, name: str) -> str:
 
 
 def given_flags(values: flags.FlagValues) -> dict[str, Any]:
-    """What was typed."""
+    """Returns what was typed, by flag."""
     return {name: values[name].value for name in values if values[name].value is not None}
 
 
-def given_fields(given: Mapping[str, Any]) -> dict[str, Any]:
-    """What was typed for the fields of an arm, by their names."""
-    named = {name: info.flag or name for name, info in config.FIELDS.items()}
-    return {name: given[flag] for name, flag in named.items() if flag in given}
+def given_for(owner: type, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns what was typed for the fields of a dataclass, by field."""
+    typed = {name: option.flag or name for name, option in declared_in(owner).items()}
+    return {name: given[flag] for name, flag in typed.items() if flag in given}
+
+
+def filled(make: Callable[..., T], given: Mapping[str, Any], **more: Any) -> T:
+    """Makes a dataclass of what was typed for its fields, and of more."""
+    assert isinstance(make, type)
+    made: T = make(**given_for(make, given), **more)
+    return made
+
+
+def wandb_runs(given: Mapping[str, Any]) -> int | None:
+    """Returns how many single runs Weights & Biases is told of, or `None` where it is told nothing.
+
+    Raises:
+        InputError: a number of runs has no effect.
+    """
+    if given.get("wandb"):
+        return int(given.get("wandb_runs", WANDB_RUNS))
+    if "wandb_runs" in given:
+        raise InputError("--wandb_runs has no effect without --wandb")
+    return None
 
 
 def parse_numbers(name: str, text: str) -> list[float]:
-    """Numbers with commas between them.
+    """Returns numbers with commas between them.
 
     Raises:
         InputError: one of them is none.
@@ -292,120 +269,29 @@ def parse_numbers(name: str, text: str) -> list[float]:
         raise InputError(f"--{name}={text}: expected numbers with commas between them, such as 50,30,20") from None
 
 
-def parse_names(text: str) -> tuple[str, ...]:
-    """Names with commas between them."""
-    return tuple(filter(None, (name.strip() for name in text.split(","))))
-
-
 def parse_sweeps(texts: Sequence[str]) -> dict[str, list[Any]]:
-    """`{field: values}` of `--sweep=field=v1,v2` flags.
+    """Returns `{field: values}` of `--sweep=field=v1,v2` flags.
 
     Raises:
         InputError: one of them cannot be read, or a field is there twice.
     """
+    from engine.arms.arm import field_names, find_option
+    from engine.studies.study import MODEL_ARG
+
     axes: dict[str, list[Any]] = {}
     for text in texts:
         name, separator, listed = text.partition("=")
         if not separator or not listed:
             raise InputError(f"--sweep={text}: expected field=value,value,…")
-        if name.startswith(_MODEL_ARG) and name not in axes:
-            axes[name] = listed.split(",")
-            continue
-        if name not in config.FIELDS and name not in axes:
-            raise unknown_name("field to sweep", name, config.FIELDS)
-        if name in config.FIELDS and config.FIELD_TYPES[name].is_tuple:
-            raise InputError(f"--sweep={text}: {name} is a list itself; write an experiment for it")
         if name in axes:
             raise InputError(f"--sweep={text}: {name} is swept twice; put all values in one")
-        axes[name] = [config.parse_value(name, value) for value in listed.split(",")]
+        if name.startswith(MODEL_ARG):
+            axes[name] = listed.split(",")
+            continue
+        if name not in field_names():
+            raise unknown_name("field to sweep", name, field_names())
+        option = find_option(name)
+        if option.most is not None:
+            raise InputError(f"--sweep={text}: {name} is a list itself; write an experiment for it")
+        axes[name] = [option.parse(value) for value in listed.split(",")]
     return axes
-
-
-QUESTION_NUMBERS = [name for name in _QUESTION_FLAGS if name not in ("question", "pilot")]
-_COST_NAMES = ("experiment", "horizon", "epochs", "eval_every", "data_dir", "compilation_cache")
-_COST_FLAGS = {name: _STUDY_FLAGS[name] for name in _COST_NAMES}
-# What a diagnosis decides itself.
-_OF_DESIGNS = ("baseline", "design", "init_seeds", "order_seeds", "forks", "fork_step", "stop")
-_DIAGNOSED = {name: entry for name, entry in _STUDY_FLAGS.items() if name not in _OF_DESIGNS}
-# Flags of each verb; what a question and a study call alike is the question's.
-_TABLES: dict[str, list[dict[str, tuple[type, str]]]] = {
-    "run": [_STUDY_FLAGS, UNTIL_FLAGS],
-    "diagnose": [_DIAGNOSE_FLAGS, _DIAGNOSED],
-    "report": [{"workdir": _STUDY_FLAGS["workdir"]}],
-    "compare": [_COMPARE_FLAGS],
-    "plan": [_QUESTION_FLAGS, _COST_FLAGS],
-    "verify": [_VERIFY_FLAGS, {name: _STUDY_FLAGS[name] for name in ("workers", "data_dir", "compilation_cache")}],
-    "read": [_CHANCE_FLAGS, _READ_FLAGS, _LOG_FLAGS],
-    "list": [_LIST_FLAGS],
-}
-_TAKES_A_STUDY = ("run", "plan", "diagnose")
-_TRAINS = ("run", "diagnose")
-_SWEEPS = ("run", "plan")
-
-
-def make_flags(verb: str) -> flags.FlagValues:
-    """The flags of a verb, before anything is read."""
-    values = flags.FlagValues()
-    flags.DEFINE_bool("help", False, "show this", flag_values=values, short_name="h")
-    for table in _TABLES[verb]:
-        _define(values, table)
-    if verb == "run":
-        flags.DEFINE_bool("tune", None, _TUNE, flag_values=values)
-    if verb in _TRAINS:
-        live = flags.Flag(_LiveParser(), None, "live", None, _LIVE, boolean=True)
-        flags.DEFINE_flag(live, flag_values=values)
-        flags.DEFINE_bool("wandb", None, _WANDB, flag_values=values)
-        flags.DEFINE_integer("wandb_runs", None, _WANDB_RUNS, flag_values=values)
-    if verb in (*_TRAINS, "report"):
-        flags.DEFINE_bool("tensorboard", None, _TENSORBOARD, flag_values=values)
-    if verb == "read":
-        flags.DEFINE_multi_string("curves", None, _CURVES, flag_values=values)
-    if verb == "verify":
-        flags.DEFINE_bool("all", None, _ALL, flag_values=values)
-        flags.DEFINE_bool("own_code", None, _OWN_CODE, flag_values=values)
-    if verb in _SWEEPS:
-        flags.DEFINE_multi_string("sweep", None, _SWEEP, flag_values=values)
-    if verb in _TAKES_A_STUDY:
-        _define_fields(values)
-    return values
-
-
-def describe_flags(verb: str) -> list[str]:
-    """A line for every flag of a verb."""
-    lines = [f"  --curves: {_CURVES}; text"] if verb == "read" else []
-    for table in _TABLES[verb]:
-        lines += [f"  --{name}: {doc}; {_KINDS[kind]}" for name, (kind, doc) in table.items()]
-    if verb == "run":
-        lines += [f"  --tune: {_TUNE}"]
-    if verb in _TRAINS:
-        lines += [f"  --live: {_LIVE}"]
-    if verb in (*_TRAINS, "report"):
-        lines += [f"  --tensorboard: {_TENSORBOARD}"]
-    if verb in _TRAINS:
-        lines += [f"  --wandb: {_WANDB}", f"  --wandb_runs: {_WANDB_RUNS}; an integer"]
-    if verb == "verify":
-        from engine.verification import VERDICTS
-
-        lines += [f"  --all: {_ALL}", f"  --own_code: {_OWN_CODE}", "", "The exit code says what was found:"]
-        codes = [*VERDICTS.values(), (1, "a failure inside"), (2, "what was given is not usable")]
-        lines += [f"  {code}: {words}" for code, words in sorted(codes)]
-    if verb in _SWEEPS:
-        lines += [f"  --sweep={_SWEEP} (repeated)"]
-    if verb in _TAKES_A_STUDY:
-        lines += ["", "An arm; what is given holds for every arm of the experiment:"]
-        from engine.studies.study import choices
-
-        lines += [f"  --{info.flag or name}: {_describe(name, choices(name))}" for name, info in config.FIELDS.items()]
-    return lines
-
-
-def _describe(name: str, names: Sequence[str]) -> str:
-    info, default = config.FIELDS[name], config.DEFAULTS[name]
-    shown = info.unset if default is None else default
-    if isinstance(default, tuple):
-        shown = ",".join(map(str, default))
-    elif isinstance(default, bool):
-        shown = str(default).lower()
-    unit = f", in {info.unit}" if info.unit else ""
-    listed = f": {', '.join(names)}" if names else ""
-    return f"{info.doc}{unit}{listed} (default: {shown}; {_PARTS[info.part]})"

@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from engine.arms import arm as config
+from engine.arms.arm import field_names, find_option
+from engine.arms.choices import table_of
 from engine.errors import InputError, one_line
 from engine.registry import Registry
 
@@ -37,7 +38,6 @@ def print_choices(experiments: Registry, folders: Iterable[Path]) -> None:
     """
     from engine.models import MODELS
     from engine.studies.experiment_files import find_files
-    from engine.studies.study import choices
     from engine.tasks import TASKS
     from engine.training.probes import DIAGNOSTICS
 
@@ -62,6 +62,8 @@ def print_choices(experiments: Registry, folders: Iterable[Path]) -> None:
             print("  your own: --model=path/to/file.py:NAME or --model=package.module:NAME")
         if registry is TASKS:
             print("  any other name of tensorflow-datasets: pip install 'plateau-engine[tf]'")
-    for field in ("optimizer", "schedule", "init", "activation", "augment"):
-        print(f"\n{field}\n  {', '.join(choices(field))}")
-    print(f"\nfields of an arm\n  {', '.join(config.FIELDS)}")
+    for kind in ("optimizer", "schedule", "init"):
+        print(f"\n{kind}\n  {', '.join(table_of(kind))}")
+    for name in ("activation", "augment"):
+        print(f"\n{name}\n  {', '.join(find_option(name).names)}")
+    print(f"\nfields of an arm\n  {', '.join(field_names())}")

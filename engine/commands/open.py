@@ -16,11 +16,11 @@ from engine.user_code import as_path
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from engine.report.curves import ArmCurves
     from engine.report.figures import Figures
     from engine.report.findings import Findings
+    from engine.report.metric_curves import MetricCurves
     from engine.report.notebook import ReportFile
-    from engine.report.probe_series import ArmDiagnostics
+    from engine.report.probe_series import ArmProbes
 
 
 class Results:
@@ -37,7 +37,7 @@ class Results:
     def __init__(self, workdir: str | os.PathLike[str]) -> None:
         self._directory = store.open_existing(as_path(workdir).absolute())
         self._given = str(workdir)
-        self._curves: dict[tuple[str, str], ArmCurves] = {}
+        self._curves: dict[tuple[str, str], MetricCurves] = {}
 
     @property
     def path(self) -> Path:
@@ -79,7 +79,7 @@ class Results:
                 raise unknown_name("column", name, store.ROW_SCHEMA.names)
         return self._directory.read(columns).select(columns)
 
-    def curves(self, arm: str, metric: str = "loss") -> "ArmCurves":
+    def curves(self, arm: str, metric: str = "loss") -> "MetricCurves":
         """The curves of the repetitions of an arm.
 
         Args:
@@ -95,7 +95,7 @@ class Results:
         Raises:
             InputError: there is no such arm or metric, or no finished run has it.
         """
-        from engine.report.curves import read_arm_curves
+        from engine.report.metric_curves import read_arm_curves
 
         if (arm, metric) not in self._curves:
             found = read_arm_curves(self._directory, arm, metric)
@@ -104,7 +104,7 @@ class Results:
             self._curves[arm, metric] = found
         return self._curves[arm, metric]
 
-    def diagnostics(self, arm: str) -> "ArmDiagnostics":
+    def diagnostics(self, arm: str) -> "ArmProbes":
         """What was measured of the repetitions of an arm while they waited.
 
         Args:
@@ -118,9 +118,9 @@ class Results:
         Raises:
             InputError: there is no such arm, or nothing was measured of a finished run of it.
         """
-        from engine.report.probe_series import read_arm_diagnostics
+        from engine.report.probe_series import read_arm_probes
 
-        return read_arm_diagnostics(self._directory, arm)
+        return read_arm_probes(self._directory, arm)
 
     @functools.cached_property
     def _findings(self) -> "Findings":
@@ -158,7 +158,7 @@ class Results:
 
         found = self._findings
         # Drawn anew, because those of `figures` are somebody's to change.
-        fresh = found._replace(figures=make_figures(found.summary, found.fates, found.topics))
+        fresh = found._replace(figures=make_figures(found.summary, found.splits, found.sections))
         return ReportFile(write_report(self._directory, fresh))
 
     def __repr__(self) -> str:
@@ -168,7 +168,7 @@ class Results:
         return one_line(f"<study {document['study']['name']!r} in {self._given!r}: {arms}>")
 
     def __str__(self) -> str:
-        from engine.report.table import to_text
+        from engine.report.arm_table import to_text
 
         try:
             found = self._findings

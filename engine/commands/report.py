@@ -10,10 +10,10 @@ import pyarrow.parquet as pq
 
 from engine import store
 from engine.errors import one_line
+from engine.report.arm_table import to_text
 from engine.report.assembly import lay_out
 from engine.report.canvas import to_png
 from engine.report.findings import Findings, find
-from engine.report.table import to_text
 from engine.store import WorkDirectory
 from engine.user_code import as_path
 

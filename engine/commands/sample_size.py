@@ -10,11 +10,11 @@ from engine.commands.run import default_cache_dir
 from engine.errors import InputError, unknown_name
 from engine.lanes import tuning
 from engine.lanes.memory import memory_limit
-from engine.report.runs import ArmRuns, read_runs
+from engine.report.arm_runs import ArmRuns, read_runs
 from engine.statistics import SeedsNeeded
 from engine.store import WorkDirectory
 from engine.studies.designs import runs_per_seed
-from engine.studies.expand import make_plan
+from engine.studies.expand import expand
 from engine.studies.study import Study
 from engine.user_code import as_path
 from engine.workers import devices
@@ -156,10 +156,10 @@ def _cost_of_pilot(directory: WorkDirectory, runs: dict[str, ArmRuns]) -> Cost |
 
 def _cost_here(study: Study, data_dir: str | None, cache_dir: str) -> Cost:
     available = devices.find_devices()
-    concrete = make_plan(study, available.platform, None, None, data_dir)
+    concrete = expand(study, available.platform, data_dir=data_dir)
     seconds = steps = 0.0
-    for group in concrete.groups:
-        per_step = workers.call(available, cache_dir, tuning.seconds_per_step, group.spec, memory_limit(1))
+    for group in concrete.programs:
+        per_step = workers.call(available, cache_dir, tuning.step_cost, group.spec, memory_limit(1)).seconds_per_step
         for name in group.arm_names:
             seconds += per_step * concrete.horizons[name]
             steps += concrete.horizons[name]

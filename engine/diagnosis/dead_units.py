@@ -3,8 +3,8 @@
 import numpy as np
 
 from engine.diagnosis.evidence import MOST_RUNS, Signs
-from engine.report.probe_series import ArmDiagnostics, find_arm_diagnostics
-from engine.report.runs import ArmRuns
+from engine.report.arm_runs import ArmRuns
+from engine.report.probe_series import ArmProbes, find_arm_probes
 from engine.store import WorkDirectory
 from engine.training.probes.registry import WHOLE
 
@@ -19,7 +19,7 @@ def read_signs(directory: WorkDirectory, runs: ArmRuns) -> Signs:
         directory: of the study.
         runs: of the given arm.
     """
-    found = find_arm_diagnostics(directory, runs.name)
+    found = find_arm_probes(directory, runs.name)
     if found is None:
         return Signs()
     is_stuck = np.isin(found.seed, runs.seed[np.asarray(runs.status) == "stuck"])
@@ -34,7 +34,7 @@ def read_signs(directory: WorkDirectory, runs: ArmRuns) -> Signs:
     )
 
 
-def _dead_layer(found: ArmDiagnostics, is_dead: np.ndarray) -> str | None:
+def _dead_layer(found: ArmProbes, is_dead: np.ndarray) -> str | None:
     """The first layer that is dead in most of some runs, at the end; layers are in their order."""
     for layer, shares in found.values.get("dead_share", {}).items():
         if layer != WHOLE and is_dead.any() and np.mean(shares[is_dead, -1] == 1.0) >= MOST_RUNS:
@@ -42,7 +42,7 @@ def _dead_layer(found: ArmDiagnostics, is_dead: np.ndarray) -> str | None:
     return None
 
 
-def _dead(found: ArmDiagnostics) -> np.ndarray | None:
+def _dead(found: ArmProbes) -> np.ndarray | None:
     """Whether a whole layer is dead and some gradient is exactly 0, `[num_seeds, num_points]`.
 
     Without the gradient, a signal that has sunk below the rounding of the biases that are added to
@@ -60,7 +60,7 @@ def _dead(found: ArmDiagnostics) -> np.ndarray | None:
     return dead
 
 
-def _below_epsilon(found: ArmDiagnostics, runs: ArmRuns) -> float | None:
+def _below_epsilon(found: ArmProbes, runs: ArmRuns) -> float | None:
     """Median over runs of the median over the plateau, where it was measured twice or more.
 
     A single measurement is that of the start, and the last one before a run leaves has the large

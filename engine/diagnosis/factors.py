@@ -1,14 +1,10 @@
 """What is changed around a configuration: one thing at a time, and controls."""
 
-import dataclasses
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from engine.arms.arm import DEFAULTS, FIELDS, Arm
-from engine.models import MODELS
+from engine.arms.arm import Arm, find_option, used_options, without_options
 from engine.studies.diagnosis_kinds import AS_GIVEN, Kind
-from engine.tasks import module_of
-from engine.training.optimizers import OPTIMIZERS
 from engine.user_code import is_reference
 
 # Rates beyond the neighbouring ones, to find the order of magnitude where those are all alike.
@@ -106,21 +102,21 @@ def factors_of(arm: Arm, has_examples: bool) -> Factors:
 def _with_control(arm: Arm, control: str) -> Arm:
     if arm.control != "none":
         raise _NotApplicableError(f"the data are under control={arm.control} already")
-    return dataclasses.replace(arm, control=control)
+    return arm.replace(control=control)
 
 
 def _with_init(arm: Arm) -> Arm:
     if arm.init == "he":
         raise _NotApplicableError("it starts so already")
-    return dataclasses.replace(arm, init="he", init_scale=None)
+    return arm.replace(init="he", init_scale=None)
 
 
 def _with_epsilon(arm: Arm, epsilon: float) -> Arm:
-    if "epsilon" not in OPTIMIZERS[arm.optimizer].used:
+    if "epsilon" not in used_options(arm):
         raise _NotApplicableError(f"{arm.optimizer} has no epsilon")
     if arm.epsilon == epsilon:
         raise _NotApplicableError("it is that already")
-    return dataclasses.replace(arm, epsilon=epsilon)
+    return arm.replace(epsilon=epsilon)
 
 
 def _rate(arm: Arm, relative: float) -> float:
@@ -128,30 +124,30 @@ def _rate(arm: Arm, relative: float) -> float:
 
 
 def _with_rate(arm: Arm, relative: float) -> Arm:
-    rate, most = _rate(arm, relative), FIELDS["learning_rate"].maximum
+    rate, most = _rate(arm, relative), find_option("learning_rate").maximum
     if most is not None and rate > most:
         raise _NotApplicableError(f"that is above the highest rate, {most:g}")
-    return dataclasses.replace(arm, learning_rate=rate)
+    return arm.replace(learning_rate=rate)
 
 
 def _with_normalisation(arm: Arm) -> Arm:
     if is_reference(arm.model):
         raise _NotApplicableError("a network of your own is not rebuilt")
-    if "batch_norm" not in MODELS.load(arm.model).USED:
+    if "batch_norm" not in used_options(arm):
         raise _NotApplicableError(f"model={arm.model} has no normalisation to add")
     if arm.batch_norm:
         raise _NotApplicableError("it is normalised already")
-    return dataclasses.replace(arm, batch_norm=True)
+    return arm.replace(batch_norm=True)
 
 
 def _with_leak(arm: Arm) -> Arm:
     if is_reference(arm.model):
         raise _NotApplicableError("a network of your own is not rebuilt")
-    if "activation" not in MODELS.load(arm.model).USED:
+    if "activation" not in used_options(arm):
         raise _NotApplicableError(f"model={arm.model} has no activation to choose")
     if arm.activation != "relu":
         raise _NotApplicableError(f"its activation is {arm.activation}, not relu")
-    return dataclasses.replace(arm, activation="leaky_relu")
+    return arm.replace(activation="leaky_relu")
 
 
 def _words_of(fields: dict[str, Any]) -> str:
@@ -161,23 +157,19 @@ def _words_of(fields: dict[str, Any]) -> str:
 
 
 def _with_optimizer(arm: Arm, fields: dict[str, Any]) -> Arm:
-    unset = {name: DEFAULTS[name] for used in OPTIMIZERS.values() for name in used.used}
-    return dataclasses.replace(arm, **{**unset, **fields})
+    return without_options(arm, "optimizer").replace(**fields)
 
 
 def _linear_probe(arm: Arm) -> Arm:
     if arm.control != "none":
         raise _NotApplicableError(f"the data are under control={arm.control} already")
-    from engine.models.making import MODEL_FIELDS
-
-    unset = {name: DEFAULTS[name] for name in (*MODEL_FIELDS, "model_args")}
-    probe = dataclasses.replace(_with_optimizer(arm, _ADAM), **unset)
+    probe = without_options(_with_optimizer(arm, _ADAM), "model", "init")
     # Its rate is one for inputs of order one.
-    is_scaled = "scaling" in module_of(arm.dataset).USED
-    return dataclasses.replace(
-        probe,
+    is_scaled = "scaling" in used_options(arm)
+    return probe.replace(
         scaling="standard" if is_scaled else arm.scaling,
         model="mlp",
+        model_args=(),
         dense_widths=(),
         init="he",
         init_scale=None,

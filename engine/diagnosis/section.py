@@ -13,16 +13,16 @@ from engine.diagnosis.evidence import ArmEvidence, Evidence
 from engine.diagnosis.table import Decision, decide
 from engine.diagnosis.words import change_first, headline, what_controls_say, what_it_means, what_was_seen
 from engine.errors import InputError
-from engine.report.curves import read_arm_curves
+from engine.report.metric_curves import read_arm_curves
 from engine.report.phrases import NORMAL_QUESTION, REMEDY_QUESTION, fraction, interval, number, p_value
-from engine.report.sections import Drawing, Topic, TopicTable
+from engine.report.sections import Drawing, Section, SectionTable
 from engine.report.summary import Summary, jsonable
 from engine.store import WorkDirectory
 from engine.studies.diagnosis_kinds import AS_GIVEN, Kind
 from engine.studies.diagnosis_record import DiagnosisRecord, read_record
 
 
-def make_topic(directory: WorkDirectory, summary: Summary) -> Topic | None:
+def make_section(directory: WorkDirectory, summary: Summary) -> Section | None:
     """The topic; `None` for a study that is no diagnosis, or whose given arm has no outcome yet."""
     record = read_record(directory.document)
     if record is None or AS_GIVEN not in summary.runs:
@@ -45,7 +45,7 @@ def make_topic(directory: WorkDirectory, summary: Summary) -> Topic | None:
     }
     changes = [name for name in summary.runs if record.kinds.get(name) in ("remedy", "far")]
     draw = functools.partial(figures.draw_remedies, summary, record, evidence, changes)
-    return Topic(
+    return Section(
         key="diagnosis",
         title="Why it waits, and what to change",
         lines=lines,
@@ -154,7 +154,7 @@ def _held_out(directory: WorkDirectory, summary: Summary, name: str) -> float | 
     return float(np.median(1.0 - np.minimum(best, 1e30) / summary.runs[AS_GIVEN].chance_loss))
 
 
-def _changes(summary: Summary, record: DiagnosisRecord, evidence: Evidence) -> TopicTable:
+def _changes(summary: Summary, record: DiagnosisRecord, evidence: Evidence) -> SectionTable:
     rows = []
     for name, arm in evidence.arms.items():
         later = "–"
@@ -170,7 +170,7 @@ def _changes(summary: Summary, record: DiagnosisRecord, evidence: Evidence) -> T
         held_out = "–" if arm.held_out is None else _hundredths(max(arm.held_out, -9.9))
         rows.append([record.words[name], arm.kind, left, later, p, held_out])
     header = ["change", "kind", "left chance level", f"{summary.unit} later", "p (two tests), Holm"]
-    return TopicTable(
+    return SectionTable(
         "Every arm differs from the first in one thing, with the same seeds. p is twice the "
         "smaller of two tests in pairs of seeds, of when runs leave chance level and of whether "
         "they do, after Holm over all changes. ρ is 1 − loss/H.",
@@ -183,14 +183,14 @@ def _hundredths(value: float) -> str:
     return f"{value:.2f}".replace("-0.00", "0.00").replace("-", "−")
 
 
-def _rules(evidence: Evidence) -> TopicTable:
+def _rules(evidence: Evidence) -> SectionTable:
     rows, marks = [], {True: "yes: the verdict", False: "no"}
     for rule in table.RULES:
         holds = rule.holds(evidence)
         rows.append([rule.verdict, rule.condition, marks[holds]])
         if holds:
             marks = dict.fromkeys(marks, "–")
-    return TopicTable(
+    return SectionTable(
         "The decision table: the first row that holds is the verdict.",
         ["verdict", "when", "holds"],
         rows,

@@ -4,27 +4,17 @@ import contextlib
 import hashlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import jax
-
-try:
-    import fcntl
-except ImportError:  # There is none on Windows; there every process compiles for itself.
-    fcntl = None  # type: ignore[assignment]
+from filelock import FileLock, Timeout
 
 
 def compile_all(programs: Mapping[str, jax.stages.Lowered]) -> dict[str, Any]:
-    """Compiles programs, or loads them from the compilation cache.
+    """Compiles programs by name, or loads them from the compilation cache.
 
     Processes that want the same program at the same time share the work: one compiles it, the
     others compile something else meanwhile, or wait and load it.
-
-    Args:
-        programs: by name.
-
-    Returns:
-        What `jax.stages.Lowered.compile` gives, by name.
     """
     compiled: dict[str, Any] = {}
     keys = {name: _digest(program) for name, program in programs.items()}
@@ -44,7 +34,7 @@ def _digest(program: jax.stages.Lowered) -> str:
 
 
 def options() -> dict[str, str | bool]:
-    """Of the compiler: a CPU's programs run on one thread, not on a pool of one."""
+    """Returns the compiler's options: a CPU's programs run on one thread, not on a pool of one."""
     return {"xla_cpu_multi_thread_eigen": False} if jax.default_backend() == "cpu" else {}
 
 
@@ -52,37 +42,21 @@ def options() -> dict[str, str | bool]:
 def one_process_at_a_time(key: str, is_patient: bool = True) -> Iterator[bool]:
     """Holds a lock in the compilation cache; it is free again when its process ends.
 
-    Without a cache, or where it cannot be locked, everybody goes ahead.
-
-    Args:
-        key: of what is to be done once.
-        is_patient: whether to wait for the lock.
+    Without a cache, or where it cannot be locked, every process goes ahead.
 
     Yields:
-        Whether to go ahead: false where the lock is taken and this process does not wait.
+        Whether to go ahead: false if the lock is taken and this process is not patient.
     """
-    file = _lock_file(key)
-    if file is None:
-        yield True
-        return
-    with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | (0 if is_patient else fcntl.LOCK_NB))
-        except BlockingIOError:
-            yield False
-            return
-        except OSError:
-            pass
-        yield True
-
-
-def _lock_file(key: str) -> IO[bytes] | None:
     directory = jax.config.jax_compilation_cache_dir  # type: ignore[attr-defined]
-    if fcntl is None or directory is None:
-        return None
-    try:
-        path = Path(directory, "locks")
-        path.mkdir(parents=True, exist_ok=True)
-        return open(path / key, "wb")
-    except OSError:
-        return None
+    with contextlib.ExitStack() as held:
+        is_ours = True
+        if directory is not None:
+            try:
+                path = Path(directory, "locks", key)
+                path.parent.mkdir(parents=True, exist_ok=True)
+                held.enter_context(FileLock(path).acquire(blocking=is_patient))
+            except Timeout:
+                is_ours = False
+            except (OSError, NotImplementedError):
+                pass
+        yield is_ours

@@ -1,8 +1,7 @@
-"""Mini-batches that are gathered on the host, for data that do not fit the device.
+"""Mini-batches gathered on the host, for data that do not fit the device.
 
-Every lane of a cohort is at the same step and follows the same data order, so one block of batches
-serves all of them. While the device works on a chunk, the block of the next one is gathered and
-sent after it.
+All lanes are then at the same step and follow the same data order, so one block of batches serves
+them all. While the device works on a chunk, the host gathers and sends the block of the next one.
 """
 
 from collections.abc import Mapping
@@ -14,34 +13,29 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from engine.lanes.spec import PoolSpec
 from engine.tasks import Data, Task, random_streams
 
 _FIRST_STEP = "first_step_of_block"
 
 
 class Spooled(NamedTuple):
-    """An array in a file, for processes that share one copy of it in memory."""
+    """An array in a file, of which processes share one copy in memory."""
 
     path: str
 
     def open(self) -> np.ndarray:
-        """The array, read as it is needed."""
+        """Returns the array; its parts are read when they are needed."""
         return np.load(self.path, mmap_mode="r", allow_pickle=False)
 
 
 def opened(data: Mapping[str, Any]) -> dict[str, np.ndarray]:
-    """The data with all arrays there, those in files as they are read."""
+    """Returns the data with every `Spooled` array opened."""
     return {name: a.open() if isinstance(a, Spooled) else a for name, a in data.items()}
 
 
 def spool(data: Mapping[str, Any], names: tuple[str, ...], folder: Path) -> dict[str, Any]:
-    """The data with some arrays in files.
-
-    Args:
-        data: arrays by name.
-        names: of those that go to files.
-        folder: for the files; made where it does not exist.
-    """
+    """Moves the named arrays of the data to files in a folder, which is made if missing."""
     folder.mkdir(parents=True, exist_ok=True)
     spooled = dict(data)
     for name in names:
@@ -52,11 +46,7 @@ def spool(data: Mapping[str, Any], names: tuple[str, ...], folder: Path) -> dict
 
 
 def streamed(task: Task) -> Task:
-    """The task over blocks in the place of whole arrays.
-
-    Args:
-        task: whose draws are positions in the arrays that it names in `streamed`, `[steps, batch]`.
-    """
+    """Returns the task that reads blocks of batches in place of the arrays named in `task.streamed`."""
 
     def draw(data: Data, key: jax.Array, first_step: jax.Array, num_steps: int) -> jax.Array:
         # The block holds the batches one after another, already in order.
@@ -67,63 +57,47 @@ def streamed(task: Task) -> Task:
     return task._replace(draw=draw)
 
 
+class Block(NamedTuple):
+    """The batches of one chunk in one data order."""
+
+    order_seed: int
+    first_step: int
+
+
 class Stream:
-    """The batches of one cohort after another.
+    """Gathers the batches of chunk after chunk, each of `num_segments` evaluation intervals."""
 
-    Args:
-        task: as it is where the data are on the device.
-        data: arrays by name.
-        root_seed: of the study.
-        eval_every: steps of a segment.
-        num_segments: of a block.
-
-    Attributes:
-        resident: the arrays that stay on the device.
-    """
-
-    def __init__(self, task: Task, data: Mapping[str, Any], root_seed: int, eval_every: int, num_segments: int) -> None:
-        self._arrays = {name: data[name] for name in task.streamed}
-        self.resident = jax.device_put({n: a for n, a in data.items() if n not in self._arrays})
-        self._root_seed = root_seed
-        self._order_seed = 0
+    def __init__(self, task: Task, spec: PoolSpec, num_segments: int) -> None:
+        self._arrays = {name: spec.data[name] for name in task.streamed}
+        self._resident = jax.device_put({n: a for n, a in spec.data.items() if n not in self._arrays})
+        self._root_seed = spec.root_seed
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="stream")
-        self._ahead: tuple[int, int, Future[dict[str, jax.Array]]] | None = None
-        self._last: tuple[int, int, dict[str, jax.Array]] | None = None
+        # The last block and the next one, which may still be on its way.
+        self._blocks: dict[Block, Future[dict[str, jax.Array]]] = {}
 
         def positions(key: jax.Array, first_step: jax.Array) -> jax.Array:
-            firsts = first_step + eval_every * jnp.arange(num_segments)
-            return jax.vmap(lambda first: task.draw({}, key, first, eval_every))(firsts)
+            firsts = first_step + spec.eval_every * jnp.arange(num_segments)
+            return jax.vmap(lambda first: task.draw({}, key, first, spec.eval_every))(firsts)
 
         self._positions = jax.jit(positions)
 
-    def begin(self, order_seed: int) -> None:
-        """Sets the data order of the cohort that starts."""
-        self._order_seed = order_seed
+    def load(self, block: Block) -> dict[str, jax.Array]:
+        """Returns all data of a chunk: the arrays that stay on the device, and its batches."""
+        self._blocks = {block: self._blocks.get(block) or self._gather(block)}
+        return {**self._resident, **self._blocks[block].result()}
 
-    def block(self, first_step: int) -> dict[str, jax.Array]:
-        """All data of the chunk that begins with a step: what is resident, and its batches."""
-        wanted = (self._order_seed, first_step)
-        if self._last is None or self._last[:2] != wanted:
-            if self._ahead is not None and self._ahead[:2] == wanted:
-                batches = self._ahead[2].result()
-            else:
-                batches = self._gather(first_step, self._rows(first_step))
-            self._last = (*wanted, batches)
-        self._ahead = None
-        return {**self.resident, **self._last[2]}
-
-    def prefetch(self, first_step: int) -> None:
+    def prefetch(self, block: Block) -> None:
         """Begins to gather the batches of a chunk; to be called before the device is given work."""
-        # Here, because the device computes them in turn: behind a chunk they would wait for it.
-        gathering = self._thread.submit(self._gather, first_step, self._rows(first_step))
-        self._ahead = (self._order_seed, first_step, gathering)
+        self._blocks[block] = self._gather(block)
 
-    def _rows(self, first_step: int) -> jax.Array:
-        """The examples of a chunk, `[num_segments, steps, batch]`, as soon as they are there."""
-        key = random_streams.stream(self._root_seed, "order", self._order_seed)
-        return self._positions(key, np.int32(first_step))
+    def _gather(self, block: Block) -> Future[dict[str, jax.Array]]:
+        # Dispatched here, because the device works in turn: behind a chunk the positions would wait for it.
+        key = random_streams.stream(self._root_seed, "order", block.order_seed)
+        positions = self._positions(key, np.int32(block.first_step))
 
-    def _gather(self, first_step: int, rows: jax.Array) -> dict[str, jax.Array]:
-        chosen = np.asarray(rows).reshape(-1)
-        batches = {name: array[chosen] for name, array in self._arrays.items()}
-        return jax.device_put({**batches, _FIRST_STEP: np.int32(first_step)})
+        def send() -> dict[str, jax.Array]:
+            rows = np.asarray(positions).reshape(-1)
+            batches = {name: array[rows] for name, array in self._arrays.items()}
+            return jax.device_put({**batches, _FIRST_STEP: np.int32(block.first_step)})
+
+        return self._thread.submit(send)

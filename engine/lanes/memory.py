@@ -1,4 +1,4 @@
-"""What a pool of lanes needs of the memory, and what there is."""
+"""The memory that a pool of lanes needs, and the memory that there is."""
 
 from typing import Any
 
@@ -6,19 +6,16 @@ import jax
 
 from engine.errors import InputError
 from engine.lanes.host_batches import Stream
-from engine.lanes.lane import PoolSpec
+from engine.lanes.spec import PoolSpec
 from engine.tasks import Data
 from engine.tasks.reading import host_memory
 
 
 def memory_limit(num_sharing: int) -> int | None:
-    """Bytes that a worker may use; `None` where nobody can say.
+    """Returns the bytes that a worker may use; `None` if that is unknown.
 
-    On an accelerator what its backend may allocate; on a CPU this worker's share of the memory of
-    the machine or of its control group, whichever is less.
-
-    Args:
-        num_sharing: workers that share the memory of a CPU.
+    On an accelerator what its backend may allocate; on a CPU an equal share of the memory of the
+    machine or of its control group, whichever is less, among `num_sharing` workers.
     """
     device = jax.local_devices()[0]
     if device.platform != "cpu":
@@ -28,22 +25,17 @@ def memory_limit(num_sharing: int) -> int | None:
 
 
 def check_data(spec: PoolSpec, stream: Stream | None, memory_limit: int | None) -> None:
-    """Checks that there is room for the data before they are sent.
-
-    Raises:
-        InputError: there is none.
-    """
+    """Raises `InputError` if the data have no room on the device, before they are sent."""
     size = sum(array.nbytes for array in spec.data.values()) if stream is None else 0
     if memory_limit is not None and size > memory_limit:
         raise InputError(
-            f"the data take {size / 2**30:.1f} GiB, and {memory_limit / 2**30:.1f} GiB are there "
-            f"for a worker: give --stream --fix_order=0, which keeps them on the host and sends "
-            f"them batch by batch, in one order for all runs"
+            f"the data take {size / 2**30:.1f} GiB, and a worker has {memory_limit / 2**30:.1f} GiB: give --stream "
+            f"--fix_order=0, which keeps them on the host and sends them batch by batch, in one order for all runs"
         )
 
 
 def bytes_needed(program: Any) -> int:
-    """By a compiled program, from XLA's own analysis; 0 where the backend has none."""
+    """Returns what a compiled program needs by XLA's own analysis; 0 where the backend has none."""
     analysis = program.memory_analysis()
     if analysis is None:
         return 0
@@ -56,12 +48,11 @@ def bytes_needed(program: Any) -> int:
 
 
 def too_wide(spec: PoolSpec, needed: int, limit: int, data: Data) -> InputError:
-    """Says what a pool needs, and the width that would fit."""
+    """Says what a pool needs, and which width would fit."""
     shared = sum(leaf.nbytes for leaf in jax.tree.leaves(data))
-    per_lane = (needed - shared) / spec.width
-    fitting = int((limit - shared) / per_lane)
+    fitting = int((limit - shared) * spec.width / (needed - shared))
     advice = f"--width={fitting} would fit" if fitting >= 1 else "not even one lane would fit"
     return InputError(
-        f"width={spec.width} for model={spec.arm.model} needs {needed / 2**30:.1f} GiB, and "
-        f"{limit / 2**30:.1f} GiB are there for a worker: {advice}"
+        f"width={spec.width} for model={spec.arm.model} needs {needed / 2**30:.1f} GiB, and a worker has "
+        f"{limit / 2**30:.1f} GiB: {advice}"
     )

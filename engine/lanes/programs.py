@@ -1,8 +1,8 @@
-"""The compiled programs of a pool: those of one lane, for all of them.
+"""The compiled programs of a pool: the functions of one lane, batched over all of them.
 
-Lanes are computed in blocks: the lanes of a block by one vectorised program, the blocks one after
-another. On an accelerator all lanes are one block. A CPU core is fastest with blocks that fit its
-cache, and a step of a seed then costs the same with one lane as with a thousand.
+One vectorised program computes the lanes of a block; blocks follow one another. An accelerator
+computes all lanes as one block. A CPU core is fastest with blocks that fit its cache, and a step of
+a seed then costs the same with one lane as with a thousand.
 """
 
 from collections.abc import Callable
@@ -13,145 +13,23 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from engine.lanes.lane import (
-    DiagnosticValues,
-    Lane,
-    Measurement,
-    PoolSpec,
-    Record,
-    Start,
-    Status,
-    advance_lane,
-    diagnostics_of_lane,
-    init_lane,
-    is_over,
-    measure_lane,
-    status_of,
-)
+from engine.lanes.lane import DiagnosticValues, Lane, LaneProgram, Measurement, Record, Start, Status
+from engine.lanes.spec import PoolSpec
 from engine.tasks import Data, Task
-from engine.training.probes.measuring import DiagnosticSet, DiagnosticsSpec, make_diagnostic_set
+from engine.training.probes.measuring import DiagnosticsSpec, make_diagnostic_set
 from engine.training.trainer import Trainer
 
-# Evaluations in a chunk: the host looks at the lanes this often.
+# The host looks at the lanes every so many evaluations.
 SEGMENTS_PER_CHUNK = 8
 
 
-class Programs:
-    """The programs of all lanes, made of those of one.
+class ChunkResult(NamedTuple):
+    """What a chunk leaves behind: `[width, segments, …]`, and measurements and status at its end, `[width, …]`."""
 
-    Args:
-        trainer: of the spec.
-        task: of the spec.
-        spec: of the pool.
-        data: as the programs will get them, or their shapes.
-
-    Attributes:
-        diagnostic_set: `None` without any diagnostics.
-    """
-
-    def __init__(self, trainer: Trainer, task: Task, spec: PoolSpec, data: Data) -> None:
-        self._trainer, self._spec = trainer, spec
-        self._chance_loss = task.chance_loss
-        self.diagnostic_set = _diagnostic_set_of(trainer, task, spec, data)
-
-    def new_lanes(self, root_seed: jax.Array, starts: Start, data: Data) -> Lane:
-        """A new run in every lane."""
-
-        def new(start: Start) -> Lane:
-            return init_lane(self._trainer, self.diagnostic_set, root_seed, start, data)
-
-        return jax.vmap(new)(starts)
-
-    def start(self, lanes: Lane, is_new: jax.Array, root_seed: jax.Array, starts: Start, data: Data) -> Lane:
-        """New runs in the lanes that `is_new` names; the others stay as they are."""
-
-        def each(lane: Lane, is_new: jax.Array, start: Start) -> Lane:
-            new = init_lane(self._trainer, self.diagnostic_set, root_seed, start, data)
-            return jax.tree.map(lambda new, old: jnp.where(is_new, new, old), new, lane)
-
-        def of_block(block: tuple[Lane, jax.Array, Start]) -> Lane:
-            fill = self._over_block(each)
-            return lax.cond(jnp.any(block[1]), lambda b: fill(*b), lambda b: b[0], block)
-
-        return _by_block(of_block, (lanes, is_new, starts), self._spec)
-
-    def advance(
-        self, lanes: Lane, is_measured: jax.Array, num_segments: jax.Array, data: Data
-    ) -> tuple[Lane, Record, Measurement, Status, DiagnosticValues | None]:
-        """Every lane up to `num_segments` evaluations further, and measured at the end."""
-        trainer, spec = self._trainer, self._spec
-        chance_loss = self._chance_loss
-        over_block = self._over_block
-        # Nested jit, so that asking for shapes and using them trace the functions only once.
-        segment = jax.jit(over_block(lambda lane: advance_lane(trainer, spec, chance_loss, lane, data)))
-        measure = jax.jit(over_block(lambda lane: measure_lane(trainer, spec, chance_loss, lane, data)))
-        shelf = _Shelf(0 if spec.block == 1 else 1)
-
-        def of_block(
-            block: tuple[Lane, jax.Array],
-        ) -> tuple[Lane, Record, Measurement, Status, DiagnosticValues | None]:
-            lanes, is_measured = block
-            record = jax.eval_shape(segment, lanes)[1]
-            measurement = jax.eval_shape(measure, lanes)[1]
-
-            def goes_on(carry: _Carry) -> jax.Array:
-                return (carry.segment < num_segments) & ~jnp.all(over_block(is_over)(carry.lanes))
-
-            def body(carry: _Carry) -> _Carry:
-                carry = self._with_diagnostics(carry, shelf, data)
-                lanes, record = segment(carry.lanes)
-                ahead = carry.segment + 1
-                records = shelf.write(carry.records, record, carry.segment)
-                return _Carry(ahead, lanes, records, carry.diagnostics)
-
-            records = shelf.room(record, SEGMENTS_PER_CHUNK)
-            diagnostics = self._room_for_diagnostics(lanes, shelf, data)
-            start = _Carry(jnp.int32(0), lanes, records, diagnostics)
-            _, lanes, records, diagnostics = lax.while_loop(goes_on, body, start)
-            nothing = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), measurement)
-            lanes, measured = lax.cond(jnp.any(is_measured), measure, lambda lanes: (lanes, nothing), lanes)
-            return lanes, records, measured, over_block(status_of)(lanes), diagnostics
-
-        return _by_block(of_block, (lanes, is_measured), spec)
-
-    def _measure(self, lanes: Lane, data: Data) -> tuple[Any, DiagnosticValues]:
-        trainer, spec, diagnostic_set = self._trainer, self._spec, self.diagnostic_set
-        assert diagnostic_set is not None
-        of_one = self._over_block(lambda lane: diagnostics_of_lane(trainer, spec, diagnostic_set, lane, data))
-        return of_one(lanes)
-
-    def _room_for_diagnostics(self, lanes: Lane, shelf: "_Shelf", data: Data) -> DiagnosticValues | None:
-        if self.diagnostic_set is None:
-            return None
-        _, values = jax.eval_shape(lambda lanes: self._measure(lanes, data), lanes)
-        return shelf.room(values, SEGMENTS_PER_CHUNK // self._segments_apart)
-
-    def _with_diagnostics(self, carry: "_Carry", shelf: "_Shelf", data: Data) -> "_Carry":
-        """With the diagnostics of the segment that begins, where it is their turn."""
-        if self.diagnostic_set is None:
-            return carry
-        apart = self._segments_apart
-
-        def measured(lanes: Lane, diagnostics: DiagnosticValues) -> tuple[Any, DiagnosticValues]:
-            memory, values = self._measure(lanes, data)
-            return memory, shelf.write(diagnostics, values, carry.segment // apart)
-
-        # Not per lane, where both sides would be computed: all lanes are at the same segment.
-        memory, diagnostics = lax.cond(
-            carry.segment % apart == 0,
-            measured,
-            lambda lanes, diagnostics: (lanes.memory, diagnostics),
-            carry.lanes,
-            carry.diagnostics,
-        )
-        return carry._replace(lanes=carry.lanes._replace(memory=memory), diagnostics=diagnostics)
-
-    @property
-    def _segments_apart(self) -> int:
-        return self._spec.diagnostics_every // self._spec.eval_every
-
-    def _over_block(self, fn: Callable[..., Any]) -> Callable[..., Any]:
-        return fn if self._spec.block == 1 else jax.vmap(fn)
+    records: Record
+    measurements: Measurement
+    status: Status
+    diagnostics: DiagnosticValues | None
 
 
 class _Carry(NamedTuple):
@@ -163,47 +41,116 @@ class _Carry(NamedTuple):
     diagnostics: DiagnosticValues | None
 
 
-class _Shelf(NamedTuple):
-    """Puts what is left behind at different times side by side.
+class Programs:
+    """The programs of all lanes; `data` are their argument, or its shapes."""
 
-    Attributes:
-        axis: of the times.
-    """
+    def __init__(self, trainer: Trainer, task: Task, spec: PoolSpec, data: Data) -> None:
+        self.diagnostic_set = None
+        if spec.diagnostics:
+            self.diagnostic_set = make_diagnostic_set(trainer, diagnostics_spec_of(spec, task, data))
+        self._spec = spec
+        self._lane = LaneProgram(trainer, task, spec, self.diagnostic_set)
+        # Where the times of a chunk lie in what a block leaves behind.
+        self._axis = 0 if spec.block == 1 else 1
 
-    axis: int
+    def new_lanes(self, root_seed: jax.Array, starts: Start, data: Data) -> Lane:
+        """Starts a new run in every lane."""
+        return jax.vmap(lambda start: self._lane.init(root_seed, start, data))(starts)
 
-    def room(self, shapes: Any, number: int) -> Any:
-        """Zeros for a number of times."""
-        axis = self.axis
+    def start(self, lanes: Lane, is_new: jax.Array, root_seed: jax.Array, starts: Start, data: Data) -> Lane:
+        """Starts new runs in the lanes that `is_new` marks; the others stay as they are."""
 
-        def of_leaf(leaf: Any) -> jax.Array:
-            return jnp.zeros((*leaf.shape[:axis], number, *leaf.shape[axis:]), leaf.dtype)
+        def each(lane: Lane, is_new: jax.Array, start: Start) -> Lane:
+            new = self._lane.init(root_seed, start, data)
+            return jax.tree.map(lambda new, old: jnp.where(is_new, new, old), new, lane)
 
-        return jax.tree.map(of_leaf, shapes)
+        def fill_block(block: tuple[Lane, jax.Array, Start]) -> Lane:
+            fill = self._over_block(each)
+            return lax.cond(jnp.any(block[1]), lambda b: fill(*b), lambda b: b[0], block)
 
-    def write(self, all: Any, one: Any, index: jax.Array) -> Any:
-        """What one time has left in the place of that time."""
+        return _by_block(fill_block, (lanes, is_new, starts), self._spec)
 
-        def of_leaf(all: jax.Array, one: jax.Array) -> jax.Array:
-            return lax.dynamic_update_index_in_dim(all, one, index, self.axis)
+    def advance(
+        self, lanes: Lane, is_measured: jax.Array, num_segments: jax.Array, data: Data
+    ) -> tuple[Lane, ChunkResult]:
+        """Advances every lane by up to `num_segments` evaluations, and measures the marked ones at the end."""
+        over_block, axis = self._over_block, self._axis
+        # Nested jit, so that asking for shapes and using them trace the functions only once.
+        segment = jax.jit(over_block(lambda lane: self._lane.advance(lane, data)))
+        measure = jax.jit(over_block(lambda lane: self._lane.measure(lane, data)))
 
-        return jax.tree.map(of_leaf, all, one)
+        def goes_on(carry: _Carry) -> jax.Array:
+            return (carry.segment < num_segments) & ~jnp.all(over_block(Lane.is_over)(carry.lanes))
+
+        def body(carry: _Carry) -> _Carry:
+            carry = self._with_diagnostics(carry, data)
+            lanes, record = segment(carry.lanes)
+            ahead = carry.segment + 1
+            return _Carry(ahead, lanes, _write(carry.records, record, carry.segment, axis), carry.diagnostics)
+
+        def advance_block(block: tuple[Lane, jax.Array]) -> tuple[Lane, ChunkResult]:
+            lanes, is_measured = block
+            record = jax.eval_shape(segment, lanes)[1]
+            measurement = jax.eval_shape(measure, lanes)[1]
+            records = _room(record, SEGMENTS_PER_CHUNK, axis)
+            diagnostics = self._room_for_diagnostics(lanes, data)
+            start = _Carry(jnp.int32(0), lanes, records, diagnostics)
+            _, lanes, records, diagnostics = lax.while_loop(goes_on, body, start)
+            nothing = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), measurement)
+            lanes, measured = lax.cond(jnp.any(is_measured), measure, lambda lanes: (lanes, nothing), lanes)
+            return lanes, ChunkResult(records, measured, over_block(Lane.status)(lanes), diagnostics)
+
+        return _by_block(advance_block, (lanes, is_measured), self._spec)
+
+    def _diagnose(self, lanes: Lane, data: Data) -> tuple[Any, DiagnosticValues]:
+        return self._over_block(lambda lane: self._lane.diagnose(lane, data))(lanes)
+
+    def _room_for_diagnostics(self, lanes: Lane, data: Data) -> DiagnosticValues | None:
+        if self.diagnostic_set is None:
+            return None
+        _, values = jax.eval_shape(lambda lanes: self._diagnose(lanes, data), lanes)
+        return _room(values, SEGMENTS_PER_CHUNK // self._spec.segments_between_diagnostics, self._axis)
+
+    def _with_diagnostics(self, carry: _Carry, data: Data) -> _Carry:
+        """Measures the diagnostics before every `segments_between_diagnostics`-th segment."""
+        if self.diagnostic_set is None:
+            return carry
+        apart = self._spec.segments_between_diagnostics
+
+        def measured(lanes: Lane, diagnostics: DiagnosticValues) -> tuple[Any, DiagnosticValues]:
+            memory, values = self._diagnose(lanes, data)
+            return memory, _write(diagnostics, values, carry.segment // apart, self._axis)
+
+        # Not per lane, where both branches would be computed: all lanes are at the same segment.
+        memory, diagnostics = lax.cond(
+            carry.segment % apart == 0,
+            measured,
+            lambda lanes, diagnostics: (lanes.memory, diagnostics),
+            carry.lanes,
+            carry.diagnostics,
+        )
+        return carry._replace(lanes=carry.lanes._replace(memory=memory), diagnostics=diagnostics)
+
+    def _over_block(self, fn: Callable[..., Any]) -> Callable[..., Any]:
+        return fn if self._spec.block == 1 else jax.vmap(fn)
 
 
-def _diagnostic_set_of(trainer: Trainer, task: Task, spec: PoolSpec, data: Data) -> DiagnosticSet | None:
-    if not spec.diagnostics:
-        return None
-    return make_diagnostic_set(trainer, diagnostics_spec_of(spec, task, data))
+def _room(shapes: Any, number: int, axis: int) -> Any:
+    """Makes zeros for a number of times, side by side along an axis."""
+
+    def zeros(leaf: Any) -> jax.Array:
+        return jnp.zeros((*leaf.shape[:axis], number, *leaf.shape[axis:]), leaf.dtype)
+
+    return jax.tree.map(zeros, shapes)
+
+
+def _write(all: Any, one: Any, index: jax.Array, axis: int) -> Any:
+    """Writes the tree of one time at its index."""
+    return jax.tree.map(lambda a, b: lax.dynamic_update_index_in_dim(a, b, index, axis), all, one)
 
 
 def diagnostics_spec_of(spec: PoolSpec, task: Task, data: Data) -> DiagnosticsSpec:
-    """What the diagnostics of a pool are made for.
-
-    Args:
-        spec: of the pool.
-        task: of the spec.
-        data: as the programs will get them, or their shapes.
-    """
+    """Returns what the diagnostics of a pool are made from; `data` may be arrays or shapes."""
     return DiagnosticsSpec(
         names=spec.diagnostics,
         arm=spec.arm,
@@ -226,28 +173,26 @@ def _by_block(fn: Callable[..., Any], lanes: Any, spec: PoolSpec) -> Any:
 
 
 def inside(num_axes: int, shapes: Any) -> Any:
-    """Shapes without their first axes."""
+    """Returns the shapes without their first axes."""
     return jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape[num_axes:], a.dtype), shapes)
 
 
 def without_keys(lanes: Any) -> Any:
-    """Random keys as their data, which NumPy can hold."""
-
-    def plain(leaf: Any) -> Any:
-        is_key = jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
-        return jax.random.key_data(leaf) if is_key else leaf
-
-    return jax.tree.map(plain, lanes)
+    """Replaces random keys by their data, which NumPy can hold."""
+    return jax.tree.map(lambda leaf: jax.random.key_data(leaf) if _is_key(leaf) else leaf, lanes)
 
 
 def with_key(like: Any, leaf: jax.Array) -> jax.Array:
-    """The key of some data, where the leaf that it is like is one."""
-    is_key = jnp.issubdtype(like.dtype, jax.dtypes.prng_key)
-    return jax.random.wrap_key_data(leaf, impl="threefry2x32") if is_key else leaf
+    """Makes a key of its data where `like` is a key."""
+    return jax.random.wrap_key_data(leaf, impl="threefry2x32") if _is_key(like) else leaf
 
 
 def empty(leaf: jax.ShapeDtypeStruct) -> Any:
-    """Zeros, made on the host: every shape that is made on the device would be compiled first."""
-    if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+    """Makes zeros on the host: the device would compile a program for every shape."""
+    if _is_key(leaf):
         return with_key(leaf, jax.device_put(np.zeros((*leaf.shape, 2), np.uint32)))
     return np.zeros(leaf.shape, leaf.dtype)
+
+
+def _is_key(leaf: Any) -> bool:
+    return jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)

@@ -1,14 +1,12 @@
-"""A rewritten network against the same network as it is: value and gradients on a few examples.
+"""Compares a rewritten network with the original: value and gradients on a few examples.
 
-No rule of `engine.models.lowering` is trusted with a structure it has not been tried on. A verdict is kept
-beside the compiled programs, so that every structure is checked once per machine and version.
+No rule of `engine.models.lowering` is trusted with a structure that it has not been tried on.
+Verdicts are kept beside the compiled programs: one check per structure, machine and version.
 """
 
 import hashlib
 import json
-import logging
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -17,10 +15,9 @@ import jax.numpy as jnp
 from engine import models
 from engine.arms import arm as config
 from engine.lanes import compilation
-from engine.lanes.compilation import one_process_at_a_time
 from engine.lanes.host_batches import opened
-from engine.lanes.kept_answers import keep, recall
-from engine.lanes.lane import PoolSpec
+from engine.lanes.kept_answers import find_once
+from engine.lanes.spec import PoolSpec
 from engine.lanes.versions import versions
 from engine.models import lowering
 from engine.models.initial import draw_params, kept_values, leaf_laws, leaf_names, written_starts
@@ -33,30 +30,21 @@ _NUM_EXAMPLES = 8
 _TOLERANCE = {"float32": 1e-3, "tf32": 2e-2, "bfloat16": 1e-1}
 _SMALL_LEAF = 1e-2
 
-logger = logging.getLogger(__name__)
+# From parameters to ((loss, outputs), gradients).
+_Program = Callable[[Any], tuple[tuple[jax.Array, jax.Array], Any]]
 
 
 def find_disagreement(spec: PoolSpec, cache_dir: str | None) -> str | None:
-    """Why the rewritten network of a pool must not be used, in words; `None` where it may.
-
-    Args:
-        spec: of the pool.
-        cache_dir: where verdicts are kept, or `None`.
-    """
+    """Says why the rewritten network of a pool must not be used; `None` if it may."""
     if spec.form == "native":
         return None
     name = f"{structure_key(spec)}-{spec.form}"
-    path = None if cache_dir is None else Path(cache_dir) / "verdicts" / f"{name}.json"
-    with one_process_at_a_time(f"verdict-{name}"):
-        verdict = recall(path, {"disagreement"})
-        if verdict is None:
-            verdict = {"disagreement": compare(spec)}
-            keep(path, verdict)
-    return verdict["disagreement"]
+    found = find_once(cache_dir, "verdicts", name, ["disagreement"], lambda: {"disagreement": compare(spec)})
+    return found["disagreement"]
 
 
 def structure_key(spec: PoolSpec) -> str:
-    """Of what the compiled program of a structure depends on, its form and width left out."""
+    """Digests what the compiled program depends on, except its form and width."""
     device = jax.local_devices()[0]
     task = build_task(spec.arm, opened(spec.data))
     about = [
@@ -74,22 +62,47 @@ def structure_key(spec: PoolSpec) -> str:
 
 
 def compare(spec: PoolSpec) -> str | None:
-    """Compares without looking for a kept verdict; see `find_disagreement`."""
-    data = opened(spec.data)
-    task = build_task(spec.arm, data)
-    model = models.make_model(spec.arm, task.num_outputs)
+    """Compares the networks now, whatever is kept; returns as `find_disagreement`."""
+    params, in_form = _prepare(spec)
+    try:
+        (loss, outputs), gradients = in_form(spec.form)(params)
+    except Exception as error:
+        return f"the rewritten network fails: {str(error).splitlines()[0]}"
+    (native_loss, native_outputs), native_gradients = in_form("native")(params)
+    native_leaves = jax.tree.leaves(native_gradients)
+    # A gradient that is small everywhere is compared with a share of the largest one.
+    least = _SMALL_LEAF * max(float(jnp.max(jnp.abs(leaf))) for leaf in native_leaves)
+    leaves = zip(leaf_names(gradients), jax.tree.leaves(gradients), native_leaves, strict=True)
+    compared = [
+        ("the loss", loss, native_loss, 0.0),
+        ("the outputs", outputs, native_outputs, 0.0),
+        *((f"the gradient of {name}", ours, native, least) for name, ours, native in leaves),
+    ]
+    for name, ours, native, smallest in compared:
+        scale = max(float(jnp.max(jnp.abs(native))), smallest)
+        difference = float(jnp.max(jnp.abs(ours - native)))
+        # Written so that NaN counts as a difference.
+        if not difference <= _TOLERANCE[spec.arm.precision] * scale:
+            return f"{name} differs by {difference:.1e} where it is {scale:.1e}"
+    return None
+
+
+def _prepare(spec: PoolSpec) -> tuple[Any, Callable[[str], _Program]]:
+    """Returns parameters of the network, and what compiles its loss and gradients in a form."""
+    data, arm = opened(spec.data), spec.arm
+    task = build_task(arm, data)
+    model = models.make_model(arm, task.num_outputs)
     key = jax.random.key(0, impl="threefry2x32")
     example = jnp.zeros((1, *task.example_shape), jnp.float32)
     shapes, _ = jax.eval_shape(model.init, key, example)
     _, state = model.init(key, example)
-    is_own = is_reference(spec.arm.model)
-    kept = kept_values(shapes, written_starts(model.init, example) if is_own else None)
-    params = draw_params(key, shapes, jnp.asarray(leaf_laws(shapes, "he", None, kept)), kept)
+    kept = kept_values(shapes, written_starts(model.init, example) if is_reference(arm.model) else None)
+    params = draw_params(key, shapes, jnp.asarray(leaf_laws(shapes, "he", {}, kept)), kept)
     inputs, targets = (leaf[:_NUM_EXAMPLES] for leaf in first_batch(task, data, key))
 
-    def in_form(form: str) -> Callable[..., Any]:
-        train = lowering.lower(compute_in(model.train_apply, spec.arm.precision), form)
-        test = lowering.lower(compute_in(model.batch_apply, spec.arm.precision), form)
+    def in_form(form: str) -> _Program:
+        train = lowering.lower(compute_in(model.train_apply, arm.precision), form)
+        test = lowering.lower(compute_in(model.batch_apply, arm.precision), form)
 
         def loss(params: Any) -> tuple[jax.Array, Any]:
             outputs, _ = train(params, state, inputs, key)
@@ -98,22 +111,4 @@ def compare(spec: PoolSpec) -> str | None:
         program = jax.jit(jax.value_and_grad(loss, has_aux=True))
         return program.lower(params).compile(compilation.options())
 
-    try:
-        (ours, our_outputs), our_gradients = in_form(spec.form)(params)
-    except Exception as error:
-        return f"the rewritten network fails: {str(error).splitlines()[0]}"
-    (native, outputs), gradients = in_form("native")(params)
-    pairs = {"the loss": (ours, native), "the outputs": (our_outputs, outputs)}
-    largest = max(float(jnp.max(jnp.abs(leaf))) for leaf in jax.tree.leaves(gradients))
-    scales = dict.fromkeys(pairs, 0.0)
-    leaves = (leaf_names(gradients), *map(jax.tree.leaves, (gradients, our_gradients)))
-    for leaf, gradient, our_gradient in zip(*leaves, strict=True):
-        name = f"the gradient of {leaf}"
-        pairs[name], scales[name] = (our_gradient, gradient), _SMALL_LEAF * largest
-    for name, (a, b) in pairs.items():
-        scale = max(float(jnp.max(jnp.abs(b))), scales[name])
-        difference = float(jnp.max(jnp.abs(a - b)))
-        # Written so that NaN counts as a difference.
-        if not difference <= _TOLERANCE[spec.arm.precision] * scale:
-            return f"{name} differs by {difference:.1e} where it is {scale:.1e}"
-    return None
+    return params, in_form

@@ -1,29 +1,27 @@
-"""The row of a finished run: who it was, what came of it, and its curves."""
+"""The row of a finished run: its seeds, its outcome and its curves."""
 
 from typing import Any
 
 import numpy as np
 
-from engine.lanes.runs import FinishedRun, Run, who
+from engine.lanes.runs import FinishedRun, Run, seed_columns
 from engine.outcomes import FAILED, DetectorSettings, end_level, event_code, find_break, outcome_columns
 from engine.outcomes.event import Event
 
 
 def outcome_row(finished: FinishedRun, chance_loss: float, detector: DetectorSettings, event: Event) -> dict[str, Any]:
-    """The row of a finished run: who it was, what came of it, and its curves.
+    """Detects the outcome of a finished run, and returns its row.
 
     Args:
-        finished: the run.
         chance_loss: of its task.
-        detector: settings of the detector.
-        event: what is waited for, see `engine.studies.expand.Group`.
+        event: what the run waits for.
     """
     curves = finished.curves
-    came_of_it = _of_break if event == Event.BREAK else _of_hit
     accuracy, held_out = curves.get("accuracy"), finished.inspected.get("held_out_accuracy")
-    outcome = came_of_it(finished, chance_loss, detector)
+    find = _break_columns if event == Event.BREAK else _hit_columns
+    outcome = find(finished, chance_loss, detector)
     return {
-        **who(finished.run),
+        **seed_columns(finished.run),
         "chance_loss": chance_loss,
         "onset_accuracy": _value_at(outcome.get("onset_step"), finished.steps, accuracy),
         "end_accuracy": None if accuracy is None else end_level(accuracy, detector),
@@ -33,13 +31,29 @@ def outcome_row(finished: FinishedRun, chance_loss: float, detector: DetectorSet
         **curves,
         "inspected_steps": finished.inspected_steps,
         **finished.inspected,
-        **_diagnostics_of(finished),
+        **_diagnostics_columns(finished),
         **outcome,
     }
 
 
-def _diagnostics_of(finished: FinishedRun) -> dict[str, Any]:
-    """What was found while the run waited; a value that is not finite is missing."""
+def failed_row(run: Run, chance_loss: float) -> dict[str, Any]:
+    """Returns the row of a run that is given up because it ended its worker: it has no outcome."""
+    return {
+        **seed_columns(run),
+        "status": FAILED,
+        "event": 0,
+        "stop_reason": FAILED,
+        "chance_loss": chance_loss,
+        "steps_run": 0,
+    }
+
+
+def _value_at(time: float | None, steps: np.ndarray, curve: np.ndarray | None) -> float | None:
+    return None if time is None or curve is None else float(np.interp(time, steps, curve))
+
+
+def _diagnostics_columns(finished: FinishedRun) -> dict[str, Any]:
+    """The diagnostics of a run; a value that is not finite is missing."""
     if finished.diagnostics is None:
         return {}
 
@@ -55,22 +69,8 @@ def _diagnostics_of(finished: FinishedRun) -> dict[str, Any]:
     return {"diagnostics_steps": finished.diagnostics_steps, "diagnostics": series}
 
 
-def failed_row(run: Run, chance_loss: float) -> dict[str, Any]:
-    """The row of a run that is given up because it has ended its worker: it has no outcome.
-
-    Args:
-        run: which.
-        chance_loss: of its task.
-    """
-    return {**who(run), "status": FAILED, "event": 0, "stop_reason": FAILED, "chance_loss": chance_loss, "steps_run": 0}
-
-
-def _value_at(time: float | None, steps: np.ndarray, curve: np.ndarray | None) -> float | None:
-    return None if time is None or curve is None else float(np.interp(time, steps, curve))
-
-
-def _of_break(finished: FinishedRun, chance_loss: float, detector: DetectorSettings) -> dict[str, Any]:
-    """What came of a run whose event is the break of its loss curve."""
+def _break_columns(finished: FinishedRun, chance_loss: float, detector: DetectorSettings) -> dict[str, Any]:
+    """The outcome of a run that waits for the break of its loss curve."""
     outcome = find_break(
         finished.steps, finished.curves["loss"], chance_loss, diverged_step=finished.diverged_step, settings=detector
     )
@@ -82,8 +82,8 @@ def _of_break(finished: FinishedRun, chance_loss: float, detector: DetectorSetti
     }
 
 
-def _of_hit(finished: FinishedRun, chance_loss: float, detector: DetectorSettings) -> dict[str, Any]:
-    """What came of a run whose event is the first time at which a set is reached."""
+def _hit_columns(finished: FinishedRun, chance_loss: float, detector: DetectorSettings) -> dict[str, Any]:
+    """The outcome of a run that waits for the first time at which its task's set is reached."""
     has_diverged = finished.diverged_step is not None
     status = "diverged" if has_diverged else "stuck"
     if finished.hitting_step is not None:

@@ -1,11 +1,10 @@
-"""One batch through a network of the user's own, before anything long starts.
+"""Takes one batch through the user's network before a long study starts.
 
-What can be told without computing (shapes, types, whether there is anything to train) is checked
-where the study is planned, see `engine.models.check_fit`.
+What needs no computation (shapes, types, whether there is anything to train) is checked when the
+study is expanded, see `engine.models.check_fit`.
 """
 
 import hashlib
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
@@ -14,18 +13,17 @@ import numpy as np
 
 from engine import models
 from engine.errors import InputError
-from engine.lanes.compilation import one_process_at_a_time
 from engine.lanes.host_batches import opened
-from engine.lanes.kept_answers import keep, recall
-from engine.lanes.lane import PoolSpec
+from engine.lanes.kept_answers import find_once
 from engine.lanes.self_check import structure_key
+from engine.lanes.spec import PoolSpec
 from engine.models.initial import draw_params, kept_values, leaf_laws, leaf_names
 from engine.models.model import Model
 from engine.tasks import Batch, Task, build_task, fingerprint, first_batch
 from engine.training.precision import compute_in
 
 _NUM_KEYS = 2
-# Of the starts of each key: as the network is written, and after it as He has it.
+# The first start of each key is the network's own, the second is He's.
 _AS_WRITTEN = 0
 
 
@@ -33,13 +31,12 @@ class FirstBatch(NamedTuple):
     """What a batch has shown.
 
     Attributes:
-        loss: of a batch, where the network starts by itself.
+        loss: of the batch, where the network starts as it is written.
         is_share: whether the outputs are shares that add up to 1, though the loss takes logits.
-        spread: standard deviation over examples of an output, the largest of all starts with
-            finite outputs; `None` where there is none.
-        input_spread: of an input.
+        spread, input_spread: standard deviation over examples of an output (the largest of all starts
+            with finite outputs) and of an input.
         unreached: names of the parameters whose gradient is 0 wherever the network starts.
-        unmoved: of the others, those whose gradient is 0 where the network starts by itself.
+        unmoved: names of the other parameters whose gradient is 0 at the network's own start.
     """
 
     loss: float
@@ -51,11 +48,7 @@ class FirstBatch(NamedTuple):
 
 
 def try_network(spec: PoolSpec, cache_dir: str | None) -> FirstBatch:
-    """Takes a batch forwards and backwards through the network of a pool.
-
-    Args:
-        spec: of the pool.
-        cache_dir: where the answer is kept, or `None`.
+    """Takes a batch forwards and backwards through the network of a pool; the answer is kept in `cache_dir`.
 
     Raises:
         InputError: the loss is not a finite number, or the gradient reaches no parameter.
@@ -64,58 +57,56 @@ def try_network(spec: PoolSpec, cache_dir: str | None) -> FirstBatch:
     task = build_task(spec.arm, spec.data)
     key = jax.random.key(0, impl="threefry2x32")
     batch = first_batch(task, spec.data, key)
-    # The answer is one for these numbers, and others may lie at the same place next time.
+    # The answer holds for these numbers, and others may lie in the same place next time.
     numbers = fingerprint({name: np.asarray(a) for name, a in batch._asdict().items()})
     name = hashlib.sha256(f"{structure_key(spec)} {numbers}".encode()).hexdigest()
-    path = None if cache_dir is None else Path(cache_dir) / "first_batches" / f"{name}.json"
-    with one_process_at_a_time(f"first-batch-{name}"):
-        kept = recall(path, set(FirstBatch._fields))
-        if kept is not None:
-            return FirstBatch(**{name: kept[name] for name in FirstBatch._fields})
-        found = _try(spec, task, batch, key)
-        keep(path, found._asdict())
-    return found
+    answer = find_once(
+        cache_dir, "first_batches", name, FirstBatch._fields, lambda: _try(spec, task, batch, key)._asdict()
+    )
+    return FirstBatch(**answer)
 
 
 def _try(spec: PoolSpec, task: Task, batch: Batch, key: jax.Array) -> FirstBatch:
     model = models.make_model(spec.arm, task.num_outputs)
     keys = jax.random.split(key, _NUM_KEYS)
-    program = jax.jit(lambda keys: _gradients(spec, task, model, batch, keys))
-    losses, reached, outputs = program(keys)
-    is_share = task.correct is not None and task.num_outputs > 1 and _are_shares(outputs)
+    found = jax.jit(lambda keys: _gradients(spec, task, model, batch, keys))(keys)
+    losses, is_reached, outputs = map(np.asarray, found)
     loss = float(losses[0])
-    who = f"model={spec.arm.model}"
+    subject = f"model={spec.arm.model}"
     if not np.isfinite(loss):
         raise InputError(
-            f"{who}: the loss of the first batch is {loss}, where the network starts as it is "
-            f"written: expected a finite number"
+            f"{subject}: the loss of the first batch is {loss} where the network starts as it is written: "
+            f"expected a finite number"
         )
-    shapes = jax.eval_shape(lambda: _start(model, task, key)[0])
-    names = leaf_names(shapes)
-    is_reached = np.asarray(reached)
+    names = leaf_names(jax.eval_shape(lambda: _start(model, task, key)[0]))
     unreached = [names[i] for i in np.flatnonzero(~np.any(is_reached, axis=(0, 1)))]
     if len(unreached) == len(names):
-        raise InputError(f"{who}: the gradient of the loss reaches none of its parameters")
+        raise InputError(f"{subject}: the gradient of the loss reaches none of its parameters")
     is_moved = np.any(is_reached[:, _AS_WRITTEN], axis=0)
-    unmoved = [names[i] for i in np.flatnonzero(~is_moved) if names[i] not in unreached]
-    spread = largest_spread(np.asarray(outputs))
-    return FirstBatch(loss, is_share, spread, _spread(batch.inputs), unreached, unmoved)
+    return FirstBatch(
+        loss=loss,
+        is_share=task.correct is not None and task.num_outputs > 1 and _are_shares(outputs),
+        spread=largest_spread(outputs),
+        input_spread=_spread(batch.inputs),
+        unreached=unreached,
+        unmoved=[names[i] for i in np.flatnonzero(~is_moved) if names[i] not in unreached],
+    )
 
 
 def largest_spread(outputs: np.ndarray) -> float | None:
-    """Of the outputs `[num_starts, batch, num_outputs]` of several starts, see `FirstBatch`."""
+    """Returns the largest spread of the outputs `[num_starts, batch, num_outputs]`, see `FirstBatch`."""
     finite = [rows for rows in outputs if np.all(np.isfinite(rows))]
     return max(map(_spread, finite), default=None)
 
 
 def _spread(rows: Any) -> float:
-    """Root mean square, over the numbers of an example, of the deviation over examples."""
+    """Root mean square, over the numbers of an example, of the standard deviation over examples."""
     numbers = np.asarray(rows, np.float64).reshape(len(rows), -1)
     return float(np.sqrt(np.mean(np.var(numbers, axis=0))))
 
 
-def _are_shares(outputs: jax.Array) -> bool:
-    """Whether rows of outputs `[…, num_outputs]` are none of them negative, and add up to 1."""
+def _are_shares(outputs: np.ndarray) -> bool:
+    """Whether no output is negative and every row `[…, num_outputs]` adds up to 1."""
     rows = np.asarray(outputs, np.float64)
     return bool(np.all(rows >= 0) and np.allclose(rows.sum(axis=-1), 1, rtol=0, atol=1e-2))
 
@@ -127,13 +118,13 @@ def _start(model: Model, task: Task, key: jax.Array) -> tuple[Any, Any]:
 def _gradients(
     spec: PoolSpec, task: Task, model: Model, batch: Batch, keys: jax.Array
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """Losses at some starts, whether the gradient of each leaf is other than 0, and outputs.
+    """Differentiates the loss at two kinds of start: the network's own, and He's laid over it.
 
-    Arrays `[num_keys · num_starts]`, `[num_keys, num_starts, num_leaves]` and
-    `[num_keys · num_starts, batch, num_outputs]`.
+    A gradient may happen to be 0 at either alone, as where the output layer starts at 0.
 
-    Two kinds of start, because either alone may be one at which a gradient happens to be 0: the
-    network's own (an output layer that starts at 0), and He's laid over it.
+    Returns:
+        Losses `[num_keys · 2]`, whether the gradient of each leaf is not 0 `[num_keys, 2, num_leaves]`,
+        and outputs `[num_keys · 2, batch, num_outputs]`.
     """
     apply = compute_in(model.train_apply, spec.arm.precision)
 
@@ -141,12 +132,12 @@ def _gradients(
         outputs, _ = apply(params, state, batch.inputs, key)
         return jnp.mean(task.loss(outputs, batch.targets)), outputs
 
-    losses, reached, all_outputs = [], [], []
+    losses, is_reached, all_outputs = [], [], []
     for key in keys:
         written, state = _start(model, task, key)
         shapes = jax.eval_shape(lambda tree: tree, written)
         kept = kept_values(shapes)
-        laws = leaf_laws(shapes, "he", None, kept)
+        laws = leaf_laws(shapes, "he", {}, kept)
         # Biases too: a start at 0 may sit where a non-linearity is flat.
         laws[:, 1] = np.where(laws[:, 1] == 0, 0.1, laws[:, 1])
         laid = draw_params(key, shapes, jnp.asarray(laws), kept)
@@ -154,6 +145,6 @@ def _gradients(
             (value, outputs), gradient = jax.value_and_grad(loss, has_aux=True)(params, state, key)
             losses.append(value)
             all_outputs.append(outputs)
-            reached.append(jnp.stack([jnp.any(leaf != 0) for leaf in jax.tree.leaves(gradient)]))
-    by_start = jnp.stack(reached).reshape(len(keys), -1, len(reached[0]))
+            is_reached.append(jnp.stack([jnp.any(leaf != 0) for leaf in jax.tree.leaves(gradient)]))
+    by_start = jnp.stack(is_reached).reshape(len(keys), -1, len(is_reached[0]))
     return jnp.stack(losses), by_start, jnp.stack(all_outputs)

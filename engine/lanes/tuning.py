@@ -1,20 +1,19 @@
-"""Width and form by measurement, on the real network, data and device."""
+"""Chooses width and form by measurement, on the real network, data and device."""
 
 import dataclasses
 import logging
 import statistics
 import time
-from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from engine.errors import InputError
-from engine.lanes.kept_answers import keep, recall
-from engine.lanes.lane import PoolSpec
+from engine.lanes.kept_answers import find_once
 from engine.lanes.memory import memory_limit
 from engine.lanes.pool import make_pool
 from engine.lanes.programs import SEGMENTS_PER_CHUNK
 from engine.lanes.runs import Run
 from engine.lanes.self_check import compare, structure_key
+from engine.lanes.spec import PoolSpec
 
 _CPU_WIDTHS = (1, 2, 4, 8, 16)
 _ACCELERATOR_WIDTHS = (16, 64, 256, 1024)
@@ -31,30 +30,43 @@ class Choice(NamedTuple):
     form: str
 
 
+class StepCost(NamedTuple):
+    """What a step of one seed costs, evaluation included, and how long it takes to compile or load the program."""
+
+    seconds_per_step: float
+    start_seconds: float
+
+
 def candidates(platform: str) -> list[Choice]:
-    """What is tried on a kind of device; all lanes of a candidate are one block."""
+    """Returns what is tried on a kind of device; each candidate computes all lanes in one block."""
     widths = _CPU_WIDTHS if platform == "cpu" else _ACCELERATOR_WIDTHS
     forms = ("direct", "patches") if platform == "cpu" else ("patches", "native")
     return [Choice(width, width, form) for form in forms for width in widths]
 
 
 def tune(spec: PoolSpec, platform: str, limit: int | None, cache_dir: str | None) -> tuple[Choice, dict[str, float]]:
-    """The fastest candidate for a structure, measured or remembered.
+    """Finds the fastest width, block and form for a structure, measured or remembered.
 
     Args:
-        spec: whose width, block and form are to be chosen.
-        platform: kind of device.
         limit: bytes that a pool may use, or `None`.
-        cache_dir: where choices are kept, or `None`.
 
     Returns:
-        The choice, and what was measured: milliseconds per seed and step of every candidate that
-        fits and agrees with the native form.
+        The choice, and milliseconds per seed and step of every candidate that fits and agrees with
+        the native form.
     """
-    path = None if cache_dir is None else Path(cache_dir) / "tuned" / f"{structure_key(spec)}.json"
-    kept = recall(path, {*Choice._fields, "milliseconds"})
-    if kept is not None:
-        return Choice(*(kept[name] for name in Choice._fields)), kept["milliseconds"]
+    keys = (*Choice._fields, "milliseconds")
+    found = find_once(cache_dir, "tuned", structure_key(spec), keys, lambda: _measure_all(spec, platform, limit))
+    return Choice(*(found[name] for name in Choice._fields)), found["milliseconds"]
+
+
+def tune_here(spec: PoolSpec, cache_dir: str | None) -> tuple[Choice, dict[str, float]]:
+    """Tunes for the device of this process, all of whose memory may be used."""
+    import jax
+
+    return tune(spec, jax.default_backend(), memory_limit(1), cache_dir)
+
+
+def _measure_all(spec: PoolSpec, platform: str, limit: int | None) -> dict[str, Any]:
     measured: dict[Choice, float] = {}
     is_right: dict[str, bool] = {}
     for choice in candidates(platform):
@@ -64,51 +76,26 @@ def tune(spec: PoolSpec, platform: str, limit: int | None, cache_dir: str | None
         if not is_right[choice.form]:
             continue
         try:
-            measured[choice] = seconds_per_step(candidate, limit)
+            measured[choice] = step_cost(candidate, limit).seconds_per_step
         except InputError as error:
             logger.info("%s", error)
     if not measured:
         raise InputError("no width fits this network on this device")
     best = min(measured, key=lambda choice: measured[choice])
     table = {f"{c.form} {c.width}": round(1e3 * s, 4) for c, s in measured.items()}
-    keep(path, {**best._asdict(), "milliseconds": table})
-    return best, table
-
-
-def tune_here(spec: PoolSpec, cache_dir: str | None) -> tuple[Choice, dict[str, float]]:
-    """`tune` for the device of this process, all of whose memory may be used."""
-    import jax
-
-    return tune(spec, jax.default_backend(), memory_limit(1), cache_dir)
-
-
-class StepCost(NamedTuple):
-    """What training costs in this process.
-
-    Attributes:
-        seconds_per_step: of a seed, evaluation included: the median of a few chunks.
-        start_seconds: until the program is compiled, or read from the cache.
-    """
-
-    seconds_per_step: float
-    start_seconds: float
+    return {**best._asdict(), "milliseconds": table}
 
 
 def step_cost(spec: PoolSpec, limit: int | None) -> StepCost:
-    """Measured on the device of this process, after a warm-up.
-
-    Args:
-        spec: of the pool that is measured.
-        limit: bytes that it may use, or `None`.
-    """
+    """Measures a few chunks on the device of this process after a warm-up, and takes the median."""
     begun = time.perf_counter()
     pool = make_pool(spec, limit)
     start_seconds = time.perf_counter() - begun
     horizon = SEGMENTS_PER_CHUNK * spec.eval_every * (_REPEATS + 2)
     # At a rate of zero no run ends early, and a step costs the same.
     arm = dataclasses.replace(spec.arm, learning_rate=0.0)
+    pool.fill([Run.of_seed("at rest", arm, seed, horizon) for seed in range(spec.width)])
     times = []
-    pool.fill([Run("", arm, i, i, i, i, horizon) for i in range(spec.width)])
     for _ in range(_REPEATS + 1):
         if not pool.num_busy:
             raise InputError("every run ends at its start: the loss of the network is not finite")
@@ -118,8 +105,3 @@ def step_cost(spec: PoolSpec, limit: int | None) -> StepCost:
         times.append(time.perf_counter() - started)
     steps = spec.width * SEGMENTS_PER_CHUNK * spec.eval_every
     return StepCost(statistics.median(times[1:]) / steps, start_seconds)
-
-
-def seconds_per_step(spec: PoolSpec, limit: int | None) -> float:
-    """Of a seed, see `step_cost`."""
-    return step_cost(spec, limit).seconds_per_step

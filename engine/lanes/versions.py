@@ -1,5 +1,6 @@
-"""Versions of the packages that touch a number."""
+"""Versions of the packages that a number depends on."""
 
+import contextlib
 import functools
 import importlib.metadata
 import platform
@@ -9,19 +10,17 @@ import re
 NUMERICAL = ("jax", "jaxlib", "ml_dtypes", "opt_einsum", "flax", "optax", "numpy", "scipy")
 # Beside it: the data have a fingerprint, and files have what they were given.
 _OTHERS = ("plateau-engine", "array_record", "pillow", "pyarrow", "safetensors", "scikit-learn", "tensorflow-datasets")
-# What brings an accelerator to JAX, whatever it is called in the next release.
+# Packages that bring an accelerator to JAX, whatever their name in the next release.
 PLUGINS = re.compile(r"(jax[-_.]?(cuda|rocm|metal|tpu|oneapi)|libtpu|nvidia[-_.])", re.IGNORECASE)
 
 
 @functools.cache
 def versions() -> dict[str, str]:
-    """Versions of Python and of every package that touches a number, where they are installed."""
+    """Returns the versions of Python and of every such package that is installed."""
     found = {"python": platform.python_version()}
     for name in (*NUMERICAL, *_OTHERS):
-        try:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
     for package in importlib.metadata.distributions():
         name = package.name or ""
         if PLUGINS.match(name):

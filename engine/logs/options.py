@@ -1,54 +1,56 @@
-"""What a user may say about a log; everything else is guessed."""
+"""What a user may say about logs; everything else is guessed."""
 
 import dataclasses
+from collections.abc import Sequence
 
-from engine.errors import InputError, unknown_name
+from engine.arms.options import check_fields, option
+from engine.errors import InputError
 
-LAYOUTS = ("long", "wide")
-RESTARTS = ("replace", "separate")
 _MAX_STEPS = 2**31
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class ReadOptions:
-    """What is known about logs; `None` is to be guessed.
+    """What is known about logs, and how their curves are looked at; `None` is to be guessed.
 
-    Attributes:
-        step_column, epoch_column, loss_column, accuracy_column: names of columns or tags.
-        run_column, arm_column: names of columns, or several with commas between them.
-        layout: `long` for one row per run and step, `wide` for one column per run.
-        steps_per_epoch: steps in a pass over the data.
-        first_epoch: what the log calls its first epoch; a smaller number is before training.
-        restarts: what follows where the step goes back: `replace` if it takes the place of what was there, `separate`
-            if it is another run.
-        delimiter, decimal: between the cells and in the numbers of CSV files.
+    The chance loss is given by `classes`, `class_counts` or `chance_loss`.
 
     Raises:
         InputError: a value is not usable.
     """
 
-    step_column: str | None = None
-    epoch_column: str | None = None
-    loss_column: str | None = None
-    accuracy_column: str | None = None
-    run_column: str | None = None
-    arm_column: str | None = None
-    layout: str | None = None
-    steps_per_epoch: int | None = None
-    first_epoch: int | None = None
-    restarts: str | None = None
-    delimiter: str | None = None
-    decimal: str | None = None
+    classes: int | None = option(None, "how many there are, equally frequent: guessing costs their logarithm")
+    class_counts: Sequence[float] | None = None
+    chance_loss: float | None = option(None, "loss of the best constant prediction, in the unit of the curves")
+    average: int = option(
+        1, "consecutive points that are averaged first, for noisy losses (default: 1)", minimum=1, maximum=10_000
+    )
+    baseline: str | None = option(None, "arm that the others are compared with (default: the first)")
+    step_column: str | None = option(None, "column, or tag, of the step")
+    epoch_column: str | None = option(None, "column of the epoch, where there is no step")
+    loss_column: str | None = option(None, "column of the training loss; of a metric where each run has a column")
+    accuracy_column: str | None = option(None, "column of the training accuracy")
+    run_column: str | None = option(None, "column that tells runs apart, or several with commas between them")
+    arm_column: str | None = option(None, "column that groups runs, or several with commas between them")
+    layout: str | None = option(
+        None, "`long`: one row per run and step, or `wide`: one column per run", choices=("long", "wide")
+    )
+    steps_per_epoch: int | None = option(
+        None, "steps in a pass over the data: times are then in epochs", minimum=1, maximum=_MAX_STEPS
+    )
+    first_epoch: int | None = option(None, "what the log calls its first epoch, 0 or 1", minimum=0, maximum=1)
+    restarts: str | None = option(
+        None,
+        "where the step goes back, `replace`: what follows takes the place of what was there, or `separate`: another "
+        "run begins",
+        choices=("replace", "separate"),
+    )
+    delimiter: str | None = option(None, "character between the cells of a CSV file")
+    decimal: str | None = option(None, "sign in the numbers of a CSV file, . or ,")
 
     def __post_init__(self) -> None:
-        for kind, value, choices in (("layout", self.layout, LAYOUTS), ("restarts", self.restarts, RESTARTS)):
-            if value is not None and value not in choices:
-                raise unknown_name(kind, value, choices)
+        check_fields(self)
         if self.delimiter is not None and len(self.delimiter.replace("\\t", "\t")) != 1:
             raise InputError(f"delimiter={self.delimiter!r}: expected one character, such as ';'")
         if self.decimal not in (None, ".", ","):
-            raise InputError(f"decimal={self.decimal!r}: expected '.' or ','")
-        if self.steps_per_epoch is not None and not 1 <= self.steps_per_epoch <= _MAX_STEPS:
-            raise InputError(f"steps_per_epoch={self.steps_per_epoch}: expected a whole number > 0")
-        if self.first_epoch not in (None, 0, 1):
-            raise InputError(f"first_epoch={self.first_epoch}: expected 0 or 1")
+            raise InputError(f"decimal={self.decimal}: expected one of ., ,")

@@ -58,7 +58,7 @@ def in_order(points: Points, restarts: str | None, where: str) -> OrderedRuns:
 
     Args:
         points: in the order of the log.
-        restarts: one of `options.RESTARTS`; `None` for `replace`, unless it could be another run.
+        restarts: `replace` or `separate`; `None` for `replace`, unless it could be another run.
         where: the log and the run, for messages.
 
     Raises:

@@ -1,23 +1,31 @@
-"""Networks. A model is one module with `USED` and `build`, and one line in `MODELS`.
+"""Networks. A model is one module with `OPTIONS` and `build`, and one line in `MODELS`.
 
-A user's own is named by a reference, see `engine.user_code`.
+The user's model is named by a reference, see `engine.user_code`.
 """
 
 from engine import user_code
 from engine.arms.arm import Arm
 from engine.models import initial, layers
-from engine.models.initial import SCHEMES
-from engine.models.making import check_fit, make_model, resolve
+from engine.models.making import check_fit, choose_network, make_model
 from engine.models.model import ACTIVATIONS, Model
-from engine.models.registry import MODELS
+from engine.models.registry import MODELS, SCHEMES
 from engine.registry import fingerprint_sources
 from engine.user_code import is_reference
 
-__all__ = ["ACTIVATIONS", "MODELS", "SCHEMES", "Model", "check_fit", "make_model", "resolve", "source_fingerprint"]
+__all__ = [
+    "ACTIVATIONS",
+    "MODELS",
+    "SCHEMES",
+    "Model",
+    "check_fit",
+    "choose_network",
+    "make_model",
+    "source_fingerprint",
+]  # fmt: skip
 
 
 def source_fingerprint(arm: Arm) -> str:
-    """SHA-256 of the sources of the arm's model, which are part of a study's identity."""
+    """Returns the SHA-256 of the sources of the arm's model, which are part of a study's identity."""
     if is_reference(arm.model):
         return user_code.fingerprint(arm.model, "model")
-    return fingerprint_sources(MODELS.load(arm.model), layers, initial)
+    return fingerprint_sources(MODELS.load(arm.model), layers, initial, SCHEMES.load(arm.init or "normal"))

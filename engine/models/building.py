@@ -1,39 +1,27 @@
-"""A network of the user's own: what their code names is built, with arguments that are typed."""
+"""Builds what a reference to the user's model names, with the constructor arguments that were typed."""
 
 import ast
 import functools
 import inspect
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from engine.arms.arm import Arm
 from engine.errors import InputError, one_line, unknown_name
 from engine.user_code import load, where
 
-# What constructors call the number of outputs. It is filled in where nothing is typed for it.
+# What constructors call the number of outputs; it is filled in where nothing is typed for it.
 OUTPUT_NAMES = (
-    "num_classes",
-    "n_classes",
-    "nb_classes",
-    "classes",
-    "num_labels",
-    "n_labels",
-    "num_outputs",
-    "n_outputs",
-    "out_features",
-    "output_dim",
-    "output_size",
+    *("num_classes", "n_classes", "nb_classes", "classes", "num_labels", "n_labels"),
+    *("num_outputs", "n_outputs", "out_features", "output_dim", "output_size"),
 )
-# Filled in by Flax itself.
+# Flax fills these in itself.
 _NOT_TYPED = ("parent", "name", "rngs")
 
 
 def parse_args(texts: Sequence[str]) -> dict[str, Any]:
-    """`{"depth": 3}` of `("depth=3",)`: a Python literal, true or false, or else text.
-
-    Raises:
-        InputError: one of them has no `=`, or a name is there twice.
-    """
+    """Parses `("depth=3",)` to `{"depth": 3}`: a Python literal, true or false, or else text; raises InputError."""
     values: dict[str, Any] = {}
     for text in texts:
         name, separator, value = text.partition("=")
@@ -47,11 +35,7 @@ def parse_args(texts: Sequence[str]) -> dict[str, Any]:
 
 
 def canonical_args(texts: Sequence[str]) -> tuple[str, ...]:
-    """Arguments in the one form and order that is written down.
-
-    Raises:
-        InputError: see `parse_args`.
-    """
+    """Returns arguments in the one form and order in which they are stored; raises as `parse_args`."""
     return tuple(f"{name}={value!r}" for name, value in sorted(parse_args(texts).items()))
 
 
@@ -65,25 +49,21 @@ def _literal(text: str) -> Any:
         return text
 
 
-def own_builder(arm: Arm, num_outputs: int) -> Callable[..., Any] | Any:
-    """What the arm's reference names, ready to be called; or itself, where it is a network already.
+def user_builder(arm: Arm, num_outputs: int) -> Callable[..., Any] | Any:
+    """Returns what makes the user's network: a function without arguments, or of `rngs` alone where it takes them.
 
-    Args:
-        arm: whose model is a reference.
-        num_outputs: of the network; goes to whatever argument is called like it.
-
-    Returns:
-        A function without arguments, or of `rngs` alone where what is named asks for them.
+    A reference may also name a network, which is returned itself. `num_outputs` goes to the argument among
+    `OUTPUT_NAMES`.
 
     Raises:
-        InputError: it cannot be imported, an argument does not exist, is neither true nor false
-            where it must be, or is missing.
+        InputError: it cannot be imported; or an argument does not exist, is missing, or is not true or false where it
+            must be.
     """
     named = load(arm.model, "model")
     typed = parse_args(arm.model_args)
-    if _is_network(named):
+    if _is_module(named) or is_pair(named):
         if typed:
-            kind = "a pair of functions" if is_pair(named) and not _is_module(named) else "a network"
+            kind = "a network" if _is_module(named) else "a pair of functions"
             raise InputError(
                 f"model_arg={arm.model_args[0]}: {arm.model} is {kind} already: name its class, or "
                 f"a function that makes it"
@@ -95,34 +75,27 @@ def own_builder(arm: Arm, num_outputs: int) -> Callable[..., Any] | Any:
             f"makes one, or a pair of functions (init, apply)"
         )
     parameters = _parameters(named)
-    takes_any = any(p.kind == p.VAR_KEYWORD for p in parameters.values())
-    usable = [name for name in parameters if name not in _NOT_TYPED]
-    for name in typed:
-        if name not in usable and not takes_any:
-            raise unknown_name(f"argument of {arm.model}", name, usable or ["(it takes none)"])
-        if isinstance(typed[name], str) and _is_flag(parameters.get(name)):
-            raise InputError(f"model_arg={name}={typed[name]}: expected true or false")
-    for name in OUTPUT_NAMES:
-        if name in parameters:
-            typed.setdefault(name, num_outputs)
-            break
-    _refuse_missing(arm, parameters, typed)
+    _refuse_unusable(arm, parameters, typed)
+    output = next((name for name in OUTPUT_NAMES if name in parameters), None)
+    if output is not None:
+        typed.setdefault(output, num_outputs)
+    missing = [n for n, p in parameters.items() if _is_required(p) and n not in (*typed, *_NOT_TYPED)]
+    if missing:
+        raise InputError(f"model={arm.model} needs {', '.join(missing)}: give --model_arg={missing[0]}=…")
     return functools.partial(named, **typed)
 
 
 def takes_rngs(build: Callable[..., Any]) -> bool:
-    """Whether a function or class asks for NNX's random streams."""
+    """Tells whether a function or class takes NNX's random streams."""
     return "rngs" in _parameters(build)
 
 
 def _parameters(named: Any) -> dict[str, inspect.Parameter]:
-    """What something takes when it is called; of what a `partial` has been given, the rest."""
+    """Returns the parameters of a callable; those that a `partial` binds have defaults or are gone."""
     if isinstance(named, functools.partial):
         taken = list(_parameters(named.func).items())[len(named.args) :]
-        return {
-            name: p.replace(default=named.keywords[name], kind=p.KEYWORD_ONLY) if name in named.keywords else p
-            for name, p in taken
-        }
+        bound = named.keywords
+        return {n: p.replace(default=bound[n], kind=p.KEYWORD_ONLY) if n in bound else p for n, p in taken}
     try:
         # The metaclass of an NNX module hides what its constructor takes.
         function: Any = named.__init__ if isinstance(named, type) else named  # type: ignore[misc]
@@ -132,8 +105,17 @@ def _parameters(named: Any) -> dict[str, inspect.Parameter]:
     return {name: p for name, p in signature.parameters.items() if name != "self"}
 
 
-def _is_flag(parameter: inspect.Parameter | None) -> bool:
-    """Whether an argument is either true or false."""
+def _refuse_unusable(arm: Arm, parameters: Mapping[str, inspect.Parameter], typed: Mapping[str, Any]) -> None:
+    takes_any = any(p.kind == p.VAR_KEYWORD for p in parameters.values())
+    usable = [name for name in parameters if name not in _NOT_TYPED]
+    for name, value in typed.items():
+        if name not in usable and not takes_any:
+            raise unknown_name(f"argument of {arm.model}", name, usable or ["(it takes none)"])
+        if isinstance(value, str) and _is_bool(parameters.get(name)):
+            raise InputError(f"model_arg={name}={value}: expected true or false")
+
+
+def _is_bool(parameter: inspect.Parameter | None) -> bool:
     if parameter is None:
         return False
     if parameter.annotation is not parameter.empty:
@@ -141,22 +123,8 @@ def _is_flag(parameter: inspect.Parameter | None) -> bool:
     return isinstance(parameter.default, bool)
 
 
-def _refuse_missing(arm: Arm, parameters: dict[str, inspect.Parameter], typed: Any) -> None:
-    missing = [
-        name
-        for name, p in parameters.items()
-        if p.default is p.empty
-        and p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
-        and name not in typed
-        and name not in _NOT_TYPED
-    ]
-    if missing:
-        raise InputError(f"model={arm.model} needs {', '.join(missing)}: give --model_arg={missing[0]}=…")
-
-
-def _is_network(named: Any) -> bool:
-    """Whether something is a network rather than a way to make one."""
-    return _is_module(named) or is_pair(named)
+def _is_required(p: inspect.Parameter) -> bool:
+    return p.default is p.empty and p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
 
 
 def _is_module(named: Any) -> bool:
@@ -166,7 +134,7 @@ def _is_module(named: Any) -> bool:
 
 
 def is_pair(named: Any) -> bool:
-    """Whether something is a pair of functions `(init, apply)`, or has them as attributes."""
+    """Tells whether something is a pair of functions `(init, apply)`, or has them as attributes."""
     if isinstance(named, type):
         return False
     if isinstance(named, tuple) and not hasattr(named, "_fields"):
@@ -174,24 +142,18 @@ def is_pair(named: Any) -> bool:
     return callable(getattr(named, "init", None)) and callable(getattr(named, "apply", None))
 
 
-def call_own(arm: Arm, build: Callable[[], Any]) -> Any:
-    """Runs code of the user's own.
-
-    Raises:
-        InputError: it raises an exception, with its line.
-    """
+def call_user_code(arm: Arm, build: Callable[[], Any]) -> Any:
+    """Calls a function of the user's; raises InputError with the line of its exception."""
     try:
         return build()
     except InputError:
         raise
     except Exception as error:
-        raise own_failure(arm, "cannot be built", error) from error
+        raise user_failure(arm, "cannot be built", error) from error
 
 
-def own_failure(arm: Arm, what: str, error: Exception) -> InputError:
-    """An exception in the user's network, in one line."""
-    import sys
-
+def user_failure(arm: Arm, what: str, error: Exception) -> InputError:
+    """Returns an exception in the user's network as an `InputError` of one line."""
     named = load(arm.model, "model")
     module = sys.modules.get(getattr(named, "__module__", None) or type(named).__module__)
     file = getattr(module, "__file__", None)
@@ -201,6 +163,6 @@ def own_failure(arm: Arm, what: str, error: Exception) -> InputError:
 
 
 def described(value: Any) -> str:
-    """What something is, by its type."""
+    """Returns the type of something with its article, such as `an int`."""
     name = type(value).__name__
     return f"an {name}" if name[0] in "aeiouAEIOU" else f"a {name}"

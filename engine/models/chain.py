@@ -10,24 +10,20 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from engine.arms.arm import Arm
+from engine.arms.options import Option
 
-USED = {"depth": 2}
+OPTIONS = (Option("depth", int, 2, "weights of a chain", minimum=1, maximum=100),)
 
 
 class Chain(nn.Module):
-    """A product of scalar weights.
-
-    Attributes:
-        depth: how many there are.
-        num_outputs: which all are the same.
-    """
+    """Multiplies scalar weights."""
 
     depth: int
     num_outputs: int
 
     @nn.compact
     def __call__(self, inputs: jax.Array, use_running_average: bool, is_deterministic: bool) -> jax.Array:
-        """From inputs `[batch, …]` to `[batch, num_outputs]`."""
+        """Maps inputs `[batch, …]` to `[batch, num_outputs]`, all outputs alike."""
         product = jnp.float32(1.0)
         for i in range(self.depth):
             # A matrix of one entry, so that initial schemes take it for a weight.
@@ -37,6 +33,5 @@ class Chain(nn.Module):
 
 
 def build(arm: Arm, num_outputs: int) -> nn.Module:
-    """The module of a resolved arm."""
-    assert arm.depth is not None
+    """Builds the module of a resolved arm."""
     return Chain(arm.depth, num_outputs)

@@ -7,22 +7,36 @@ many passes over the data, and then suddenly falls.
 import jax
 from flax import linen as nn
 
-from engine.arms.arm import Arm
+from engine.arms.arm import LARGEST_SIZE, Arm
+from engine.arms.options import Option
 from engine.errors import InputError
-from engine.models.layers import DenseStack, Hidden
+from engine.models.layers import DENSE_OPTIONS, DenseStack, Hidden
 
-USED = {
-    "conv_widths": (16, 16, 32, 32, 32),
-    "pool_after": (2, 4),
-    "dense_widths": (128, 64),
-    "activation": "relu",
-    "batch_norm": False,
-    "dropout": 0.0,
-}
+OPTIONS = (
+    Option(
+        "conv_widths",
+        int,
+        (16, 16, 32, 32, 32),
+        "channels of the convolutions",
+        minimum=1,
+        maximum=LARGEST_SIZE,
+        most=1000,
+    ),
+    Option(
+        "pool_after",
+        int,
+        (2, 4),
+        "convolutions followed by 2×2 pooling, counted from 1",
+        minimum=1,
+        maximum=LARGEST_SIZE,
+        most=1000,
+    ),
+    *DENSE_OPTIONS,
+)
 
 
 class CNN8(nn.Module):
-    """3×3 convolutions with padding, 2×2 max pooling after some of them, then dense layers."""
+    """Applies 3×3 convolutions with padding, 2×2 max pooling after some of them, then dense layers."""
 
     conv_widths: tuple[int, ...]
     pool_after: tuple[int, ...]
@@ -34,7 +48,7 @@ class CNN8(nn.Module):
 
     @nn.compact
     def __call__(self, inputs: jax.Array, use_running_average: bool, is_deterministic: bool) -> jax.Array:
-        """From images `[batch, height, width, channels]` to `[batch, num_outputs]`."""
+        """Maps images `[batch, height, width, channels]` to `[batch, num_outputs]`."""
         hidden = inputs
         for layer, width in enumerate(self.conv_widths, start=1):
             hidden = nn.Conv(width, (3, 3))(hidden)
@@ -46,13 +60,11 @@ class CNN8(nn.Module):
 
 
 def build(arm: Arm, num_outputs: int) -> nn.Module:
-    """The module of a resolved arm.
+    """Builds the module of a resolved arm.
 
     Raises:
         InputError: pooling is asked for after a convolution that does not exist.
     """
-    assert arm.conv_widths is not None
-    assert arm.pool_after is not None
     if any(layer > len(arm.conv_widths) for layer in arm.pool_after):
         raise InputError(f"pool_after={arm.pool_after}: there are {len(arm.conv_widths)} convolutions")
     return CNN8(

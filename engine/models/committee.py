@@ -10,20 +10,21 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jax.scipy.special import erf
 
-from engine.arms.arm import Arm
+from engine.arms.arm import LARGEST_SIZE, Arm
+from engine.arms.options import Option
 
-USED = {"student_units": 2}
+OPTIONS = (Option("student_units", int, 2, "hidden units of the committee", minimum=1, maximum=LARGEST_SIZE),)
 
 
 class Committee(nn.Module):
-    """Hidden units that all have the same vote."""
+    """Sums hidden units that all have the same vote."""
 
     num_units: int
     num_outputs: int
 
     @nn.compact
     def __call__(self, inputs: jax.Array, use_running_average: bool, is_deterministic: bool) -> jax.Array:
-        """From `[batch, …]`, flattened, to `[batch, num_outputs]`."""
+        """Maps inputs `[batch, …]`, flattened, to `[batch, num_outputs]`."""
         flat = inputs.reshape(inputs.shape[0], -1)
         fields = nn.Dense(self.num_units * self.num_outputs, use_bias=False, name="hidden")(flat)
         votes = erf(fields / jnp.sqrt(2.0))
@@ -31,6 +32,5 @@ class Committee(nn.Module):
 
 
 def build(arm: Arm, num_outputs: int) -> nn.Module:
-    """The module of a resolved arm."""
-    assert arm.student_units is not None
+    """Builds the module of a resolved arm."""
     return Committee(arm.student_units, num_outputs)

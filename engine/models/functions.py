@@ -1,5 +1,6 @@
 """A pair of plain functions `(init, apply)` as a network."""
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -15,52 +16,40 @@ _MAKES = "expected init(key, inputs) -> params and apply(params, inputs) -> outp
 
 
 def adapt(init_fn: Callable[..., Any], apply_fn: Callable[..., Any]) -> Model:
-    """The network of two functions that were written for one run.
+    """Returns the network of two functions that were written for one run; raises InputError for other parameters.
 
-    `init(key, inputs)` returns the parameters, and `apply(params, inputs)` the outputs, in
-    whatever order they have them. Where `apply` has a parameter called `state`, `init` returns
-    `(params, state)` and `apply` `(outputs, state)`. Where it has one called `key` or `rng` it gets
-    the noise, and one under a name in `engine.models.modes` says whether it is for training.
-
-    Raises:
-        InputError: the functions do not have such parameters.
+    `init(key, inputs)` returns the parameters, and `apply(params, inputs)` the outputs, under any names. Where `apply`
+    has a parameter `state`, `init` returns `(params, state)` and `apply` `(outputs, state)`. One called `key` or `rng`
+    gets the noise, and one under a name in `engine.models.modes` tells training from evaluation.
     """
     _refuse_other_init(init_fn)
     names = parameter_names(apply_fn)
-    has_state = any(name in _STATE for name in names)
-    keyed = [name for name in names if name in _KEY]
-    others = [n for n in names if n not in (*_STATE, *_KEY) and n not in switches(names, "train")]
+    states, keys = ([name for name in names if name in group] for group in (_STATE, _KEY))
+    others = [name for name in names if name not in (*states, *keys, *switches(names, "train"))]
     if len(others) < 2:
         raise InputError(f"apply({', '.join(names)}): {_MAKES}")
     params_name, inputs_name = others[:2]
 
+    def with_state(found: Any, words: str) -> tuple[Any, Any]:
+        if not states:
+            return found, {}
+        if not (isinstance(found, tuple) and len(found) == 2):
+            raise InputError(words)
+        return found
+
     def init(key: jax.Array, inputs: jax.Array) -> tuple[Any, Any]:
-        made = init_fn(key, inputs)
-        if not has_state:
-            return made, {}
-        if not (isinstance(made, tuple) and len(made) == 2):
-            raise InputError("init: expected (params, state), because apply takes a state")
-        return made
+        return with_state(init_fn(key, inputs), "init: expected (params, state), because apply takes a state")
 
     def run(mode: Mode, params: Any, state: Any, inputs: Any, key: Any) -> tuple[jax.Array, Any]:
-        values: dict[str, Any] = {params_name: params, inputs_name: inputs}
-        values |= switches(names, mode)
-        values |= dict.fromkeys(keyed, key)
-        values |= {name: state for name in names if name in _STATE}
-        outputs = _called(apply_fn, values)
-        if not has_state:
-            return outputs, {}
-        if not (isinstance(outputs, tuple) and len(outputs) == 2):
-            raise InputError("apply: expected (outputs, state), because it takes a state")
-        return outputs
+        values: dict[str, Any] = {params_name: params, inputs_name: inputs, **switches(names, mode)}
+        values |= dict.fromkeys(keys, key) | dict.fromkeys(states, state)
+        return with_state(_called(apply_fn, values), "apply: expected (outputs, state), because it takes a state")
 
     return model_of(init, run)
 
 
 def _refuse_other_init(init_fn: Callable[..., Any]) -> None:
     """Raises InputError where `init` cannot be called with a key and inputs."""
-    import inspect
-
     try:
         signature = inspect.signature(init_fn)
     except (TypeError, ValueError):
@@ -72,12 +61,8 @@ def _refuse_other_init(init_fn: Callable[..., Any]) -> None:
 
 
 def _called(function: Callable[..., Any], values: dict[str, Any]) -> Any:
-    """Calls by name what can be called so, and by position what cannot."""
-    import inspect
-
+    """Calls a function, by name where its parameters can be named."""
     parameters = inspect.signature(function).parameters
-    positional = [values[n] for n, p in parameters.items() if p.kind == p.POSITIONAL_ONLY and n in values]
-    keywords = {
-        n: v for n, v in values.items() if n in parameters and parameters[n].kind != inspect.Parameter.POSITIONAL_ONLY
-    }
-    return function(*positional, **keywords)
+    positional = [name for name, p in parameters.items() if p.kind == p.POSITIONAL_ONLY and name in values]
+    keywords = {n: v for n, v in values.items() if n in parameters and n not in positional}
+    return function(*map(values.get, positional), **keywords)

@@ -6,51 +6,18 @@ program, so arms that start differently share one.
 """
 
 import math
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from engine.models.registry import SCHEMES
+
 AS_WRITTEN = "as_written"
 
 
-class Scheme(NamedTuple):
-    """An initial scheme that is laid over a network.
-
-    Attributes:
-        used: the fields of an arm that it reads, with its defaults.
-        kernel: from (fan in, fan out, scale) to the standard deviation of a weight.
-        bias: from (fan in of the weights beside it, scale) to the standard deviation of a bias.
-        mean: from scale to the mean of a weight; that of a bias is 0.
-    """
-
-    used: dict[str, float]
-    kernel: Callable[[int, int, float], float]
-    bias: Callable[[int, float], float]
-    mean: Callable[[float], float] = lambda scale: 0.0
-
-
-def _no_bias(fan_in: int, scale: float) -> float:
-    return 0.0
-
-
-SCHEMES: dict[str, Scheme] = {
-    "normal": Scheme({"init_scale": 0.05}, lambda i, o, scale: scale, lambda i, scale: scale),
-    # Every weight is the same number: a balanced start, in which units of a layer stay equal.
-    "constant": Scheme({"init_scale": 0.05}, lambda i, o, scale: 0.0, _no_bias, mean=lambda scale: scale),
-    # He, Zhang, Ren and Sun (2015)
-    "he": Scheme({}, lambda i, o, scale: math.sqrt(2.0 / i), _no_bias),
-    # Glorot and Bengio (2010)
-    "glorot": Scheme({}, lambda i, o, scale: math.sqrt(2.0 / (i + o)), _no_bias),
-    # LeCun, Bottou, Orr and Müller (1998)
-    "lecun": Scheme({}, lambda i, o, scale: math.sqrt(1.0 / i), _no_bias),
-    # PyTorch's for linear layers and convolutions: the variance of a uniform law on ±1/√(fan in).
-    "torch": Scheme({}, lambda i, o, scale: math.sqrt(1.0 / (3 * i)), lambda i, scale: math.sqrt(1.0 / (3 * i))),
-    # The network's own; nothing is laid over it.
-    AS_WRITTEN: Scheme({}, lambda i, o, scale: 0.0, _no_bias),
-}
 # Modules whose kernels of three axes are `[inputs, heads, units]`.
 _PROJECTIONS = ("query", "key", "value")
 
@@ -61,7 +28,7 @@ def _leaves(shapes: Any) -> list[tuple[tuple[str, ...], tuple[int, ...]]]:
 
 
 def key_name(key: Any) -> str:
-    """Name of one step on the way to a leaf: a key, an attribute or a position."""
+    """Returns the name of one step on the way to a leaf: a key, an attribute or a position."""
     for attribute in ("key", "name", "idx"):
         if hasattr(key, attribute):
             return str(getattr(key, attribute))
@@ -69,33 +36,26 @@ def key_name(key: Any) -> str:
 
 
 def leaf_names(shapes: Any) -> list[str]:
-    """Of every leaf, its path with slashes."""
+    """Returns the path of every leaf, with slashes."""
     return ["/".join(path) for path, _ in _leaves(shapes)]
 
 
 def written_starts(init: Callable[[jax.Array, jax.Array], tuple[Any, Any]], inputs: Any) -> Any:
-    """The parameters as a network starts by itself with two seeds, leaves `[2, …]`.
-
-    Args:
-        init: from (key, inputs) to (params, model state).
-        inputs: of the network, `[batch, …]`.
-    """
+    """Returns the parameters that a network starts from by itself with two seeds, leaves `[2, …]`."""
     keys = jax.random.split(jax.random.key(0, impl="threefry2x32"), 2)
     return jax.jit(jax.vmap(lambda key: init(key, inputs)[0]))(keys)
 
 
 def kept_values(shapes: Any, written: Any = None) -> tuple[float | None, ...]:
-    """What each leaf starts at under every scheme, or `None` where the scheme decides.
+    """Returns what each leaf starts at under every scheme, or `None` where the scheme decides.
 
-    The scale of a normalisation layer (a leaf called `scale`) starts at 1 and its bias at 0: what
-    else of its length its module owns, where that has vectors alone. Where a network's own start is
-    known, so does every leaf at its own value that is one number other than 0 there (a temperature,
-    say), and the scale of a normalisation layer.
+    The scale of a normalisation layer (a leaf called `scale`) starts at 1 and its bias at 0: the other vectors of its
+    length in a module that has vectors alone. Where the network's own start is known, leaves that are one number other
+    than 0 there (a temperature, say) keep it, and so does the scale of a normalisation layer.
 
     Args:
         shapes: the parameter tree, of arrays or `ShapeDtypeStruct`.
-        written: the parameters as the network starts by itself, where these are known, from
-            `written_starts`: what differs from seed to seed is drawn, even a single number.
+        written: the parameters from `written_starts`, where they are known: what differs between seeds is drawn.
     """
     paths = [path for path, _ in _leaves(shapes)]
     if written is None:
@@ -122,18 +82,16 @@ def kept_values(shapes: Any, written: Any = None) -> tuple[float | None, ...]:
 
 
 def leaf_laws(
-    shapes: Any, scheme: str, init_scale: float | None, kept: tuple[float | None, ...] | None = None
+    shapes: Any, scheme: str, options: Mapping[str, Any], kept: tuple[float | None, ...] | None = None
 ) -> np.ndarray:
-    """The mean and the standard deviation of every leaf, shape `[num_leaves, 2]`, float32.
+    """Returns the mean and the standard deviation of every leaf, `[num_leaves, 2]`, float32; zeros for what is kept.
 
     Args:
         shapes: the parameter tree, of arrays or `ShapeDtypeStruct`.
-        scheme: one of `SCHEMES`.
-        init_scale: the scheme's scale, where it uses one.
-        kept: from `kept_values`; by the names of the leaves by default. What is kept gets zeros.
+        options: that the scheme owns, by name.
+        kept: from `kept_values`; by the names of the leaves by default.
     """
-    chosen = SCHEMES[scheme]
-    scale = 0.0 if init_scale is None else init_scale
+    law = SCHEMES.load(scheme).law
     kept = kept_values(shapes) if kept is None else kept
     leaves = _leaves(shapes)
     fans = {path[:-1]: _fans(path, shape)[0] for path, shape in leaves if len(shape) >= 2}
@@ -142,15 +100,16 @@ def leaf_laws(
         if value is not None:
             values.append((0.0, 0.0))
         elif len(shape) >= 2:
-            values.append((chosen.mean(scale), chosen.kernel(*_fans(path, shape), scale)))
+            found = law(*_fans(path, shape), options)
+            values.append((found.mean, found.deviation))
         else:
             # What has no weights beside it is one number for each unit, with a fan-in of one.
-            values.append((0.0, chosen.bias(fans.get(path[:-1], 1), scale)))
+            values.append((0.0, law(fans.get(path[:-1], 1), 1, options).bias))
     return np.asarray(values, np.float32).reshape(-1, 2)
 
 
 def _fans(path: tuple[str, ...], shape: tuple[int, ...]) -> tuple[int, int]:
-    """Inputs and outputs of a weight: its last two axes, times the positions of a convolution."""
+    """Returns inputs and outputs of a weight: its last two axes, times the positions of a convolution."""
     if len(shape) == 3 and any(name in _PROJECTIONS for name in path[-2:-1]):
         return shape[0], shape[1] * shape[2]
     receptive = math.prod(shape[:-2])
@@ -158,13 +117,12 @@ def _fans(path: tuple[str, ...], shape: tuple[int, ...]) -> tuple[int, int]:
 
 
 def draw_params(key: jax.Array, shapes: Any, laws: jax.Array, kept: tuple[float | None, ...] | None = None) -> Any:
-    """A parameter tree: every leaf normal with its own mean and deviation, or what is kept.
+    """Draws a parameter tree: every leaf normal with its own mean and deviation, or what is kept.
 
     Args:
         key: of the run's `init` stream.
         shapes: the parameter tree, of `ShapeDtypeStruct`.
-        laws: from `leaf_laws`, shape `[num_leaves, 2]`; may be traced.
-        kept: from `kept_values`, as for `leaf_laws`.
+        laws: from `leaf_laws`; may be traced.
     """
     kept = kept_values(shapes) if kept is None else kept
     leaves, tree = jax.tree.flatten(shapes)

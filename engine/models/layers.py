@@ -5,23 +5,33 @@ from collections.abc import Callable
 import jax
 from flax import linen as nn
 
+from engine.arms.arm import LARGEST_SIZE
+from engine.arms.options import Option
 from engine.models.model import ACTIVATIONS
+
+ACTIVATION = Option("activation", str, "relu", "non-linearity", choices=tuple(ACTIVATIONS))
+DENSE_WIDTHS = Option(
+    "dense_widths", int, (128, 64), "units of the hidden dense layers", minimum=1, maximum=LARGEST_SIZE, most=1000
+)
+DENSE_OPTIONS = (
+    DENSE_WIDTHS,
+    ACTIVATION,
+    Option("batch_norm", bool, False, "normalise over the batch before activations"),
+    Option(
+        "dropout", float, 0.0, "share of hidden dense units dropped in training", minimum=0, maximum=1, is_open=True
+    ),
+)
 
 
 class Hidden(nn.Module):
-    """Normalisation and non-linearity after a linear layer, in that order.
-
-    Attributes:
-        activation: a name of `ACTIVATIONS`.
-        has_batch_norm: whether to normalise over the batch first.
-    """
+    """Normalises over the batch where asked to, then applies the non-linearity."""
 
     activation: str
     has_batch_norm: bool
 
     @nn.compact
     def __call__(self, inputs: jax.Array, use_running_average: bool) -> jax.Array:
-        """Shape `[batch, …, features]` in and out."""
+        """Keeps the shape `[batch, …, features]`."""
         if self.has_batch_norm:
             inputs = nn.BatchNorm(use_running_average=use_running_average)(inputs)
         activation: Callable[[jax.Array], jax.Array] = ACTIVATIONS[self.activation]
@@ -29,13 +39,9 @@ class Hidden(nn.Module):
 
 
 class DenseStack(nn.Module):
-    """Hidden dense layers and the output layer.
+    """Applies hidden dense layers and the output layer.
 
     Attributes:
-        widths: units of the hidden layers.
-        num_outputs: units of the output layer.
-        activation: a name of `ACTIVATIONS`.
-        has_batch_norm: whether to normalise before the activations.
         dropout: share of hidden units dropped in training.
     """
 
@@ -47,7 +53,7 @@ class DenseStack(nn.Module):
 
     @nn.compact
     def __call__(self, inputs: jax.Array, use_running_average: bool, is_deterministic: bool) -> jax.Array:
-        """From `[batch, …]`, flattened, to `[batch, num_outputs]`."""
+        """Maps inputs `[batch, …]`, flattened, to `[batch, num_outputs]`."""
         hidden = inputs.reshape(inputs.shape[0], -1)
         for width in self.widths:
             hidden = nn.Dense(width)(hidden)

@@ -11,25 +11,18 @@ from engine.models.modes import Mode, parameter_names, switches
 
 
 def adapt(module: nn.Module) -> Model:
-    """The pure functions of a module that was written for one run, as it is.
+    """Returns the pure functions of a module that was written for one run, whose `__call__` takes inputs first.
 
-    What tells training from evaluation may be an argument of `__call__` or of the constructor,
-    under any of the names in `engine.models.modes`. Evaluation with batch statistics is the
-    module's own evaluation, with its layers of type `BatchNorm` told to use the batch. All
-    collections but `params` are carried; every random stream follows from the run's noise.
-
-    Args:
-        module: its `__call__` takes inputs `[batch, …]` first.
+    An argument of `__call__` or of the constructor under any name in `engine.models.modes` tells training from
+    evaluation. Evaluation with batch statistics is the module's own evaluation, with its `BatchNorm` layers told to use
+    the batch. All collections but `params` are state; every random stream follows from the run's noise.
     """
-    names = parameter_names(type(module).__call__)
+    kind = type(module)
+    names = parameter_names(kind.__call__)
 
     def bound(mode: Mode) -> tuple[nn.Module, dict[str, Any]]:
         values = switches(names, mode)
-        fields = {
-            name: value
-            for name, value in switches(type(module).__dataclass_fields__, mode).items()
-            if name not in values
-        }
+        fields = {n: v for n, v in switches(kind.__dataclass_fields__, mode).items() if n not in values}
         return module.clone(**fields) if fields else module, values
 
     def init(key: jax.Array, inputs: jax.Array) -> tuple[Any, Any]:
@@ -39,14 +32,10 @@ def adapt(module: nn.Module) -> Model:
 
     def train_apply(params: Any, state: Any, inputs: jax.Array, noise_key: jax.Array) -> tuple[jax.Array, Any]:
         trained, values = bound("train")
-        outputs, new_state = trained.apply(
-            {"params": params, **state},
-            inputs,
-            **values,
-            mutable=list(state),
-            # A stream that a module asks for by another name falls back on that of `params`.
-            rngs={"dropout": noise_key, "params": jax.random.fold_in(noise_key, 1)},
-        )
+        # A stream that a module asks for by another name falls back on that of `params`.
+        rngs = {"dropout": noise_key, "params": jax.random.fold_in(noise_key, 1)}
+        variables = {"params": params, **state}
+        outputs, new_state = trained.apply(variables, inputs, **values, mutable=list(state), rngs=rngs)
         return outputs, dict(new_state)
 
     def evaluator(mode: Mode) -> Callable[[Any, Any, jax.Array], jax.Array]:
@@ -66,16 +55,15 @@ def _as_it_is(call: Any, args: Any, kwargs: Any, context: Any) -> Any:
 
 
 def _with_batch_statistics(call: Any, args: Any, kwargs: Any, context: Any) -> Any:
-    """Calls a layer; one that normalises over the batch, with the statistics of this batch."""
+    """Calls a layer, with the statistics of this batch where it normalises over the batch."""
     module = context.module
     if not isinstance(module, nn.BatchNorm) or context.method_name != "__call__":
         return call(*args, **kwargs)
     inputs, *_ = args or (kwargs.pop("x"),)
-    kwargs = {**kwargs, "use_running_average": None}
-    own = module.use_running_average
-    # A value of the constructor and one of the call exclude each other, so it goes where one is.
+    as_written = module.use_running_average
+    # The constructor's value and the call's exclude each other, so it is set in the constructor's place.
     object.__setattr__(module, "use_running_average", False)
     try:
-        return call(inputs, **kwargs)
+        return call(inputs, **{**kwargs, "use_running_average": None})
     finally:
-        object.__setattr__(module, "use_running_average", own)
+        object.__setattr__(module, "use_running_average", as_written)

@@ -1,15 +1,23 @@
-"""From the configuration of a network to the network, and whether it fits its inputs."""
+"""Makes the network of an arm, and checks that it fits its inputs."""
 
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from engine.arms.arm import Arm, fill_defaults
-from engine.errors import InputError, unknown_name
-from engine.models.building import call_own, canonical_args, described, is_pair, own_builder, own_failure, takes_rngs
-from engine.models.initial import AS_WRITTEN, SCHEMES
-from engine.models.model import ACTIVATIONS, Model
+from engine.arms.arm import Arm
+from engine.errors import InputError
+from engine.models.building import (
+    call_user_code,
+    canonical_args,
+    described,
+    is_pair,
+    takes_rngs,
+    user_builder,
+    user_failure,
+)
+from engine.models.initial import AS_WRITTEN
+from engine.models.model import Model
 from engine.models.registry import MODELS
 from engine.user_code import canonical, is_reference
 
@@ -27,55 +35,44 @@ MODEL_FIELDS = (
     "dropout",
 )
 
-# Examples with which a network's shapes are found; more than one, so that a batch of one is not
-# taken for no batch.
+# Batch size with which shapes are found: with 1, a lost batch axis would not show.
 _FEW = 2
 
-# Whose networks only their own logs can tell about.
+# Libraries whose networks cannot be trained here; their logs can be read.
 _OTHER_LIBRARIES = ("torch", "keras", "tensorflow")
 
 
-def resolve(arm: Arm) -> dict[str, Any]:
-    """Values of every field that the arm's model and initial scheme use.
+def choose_network(arm: Arm) -> Arm:
+    """Returns the arm with its initial scheme named, and a network of the user's own in the form that is stored.
 
     Raises:
-        InputError: a name is unknown, or a field is set that is not used.
+        InputError: a reference cannot be read, or arguments of the user's own network have no effect.
     """
-    if arm.activation not in ACTIVATIONS:
-        raise unknown_name("activation", arm.activation, ACTIVATIONS)
-    owner = f"model={arm.model}"
+    if not is_reference(arm.model):
+        if arm.model.endswith(".py"):
+            raise InputError(f"model={arm.model}: say which network in it: {arm.model}:NAME")
+        if arm.model_args:
+            raise InputError(
+                f"model_args={arm.model_args!r} has no effect with model={arm.model}: leave it out, or choose what "
+                f"uses it"
+            )
+        return arm.replace(init=arm.init or "normal")
     # Who names a scale means the scheme that has one.
-    is_as_written = is_reference(arm.model) and arm.init_scale is None
-    init = arm.init or (AS_WRITTEN if is_as_written else "normal")
-    if init not in SCHEMES:
-        raise unknown_name("init", init, SCHEMES)
-    of_scheme = fill_defaults(arm, f"init={init}", ("init_scale",), SCHEMES[init].used)
-    of_scheme["init"] = init
-    if is_reference(arm.model):
-        fill_defaults(arm, owner, MODEL_FIELDS, {})
-        named = {"model": canonical(arm.model, "model")}
-        return {**named, "model_args": canonical_args(arm.model_args), **of_scheme}
-    if arm.model.endswith(".py"):
-        raise InputError(f"model={arm.model}: say which network in it: {arm.model}:NAME")
-    used = MODELS.load(arm.model).USED
-    return {**fill_defaults(arm, owner, (*MODEL_FIELDS, "model_args"), used), **of_scheme}
+    init = arm.init or (AS_WRITTEN if arm.init_scale is None else "normal")
+    return arm.replace(init=init, model=canonical(arm.model, "model"), model_args=canonical_args(arm.model_args))
 
 
 def make_model(arm: Arm, num_outputs: int) -> Model:
-    """The arm's network with an output layer of `num_outputs` units.
-
-    Raises:
-        InputError: it cannot be built.
-    """
+    """Returns the arm's network with an output layer of `num_outputs` units; raises InputError where it cannot."""
     from engine.models import linen
 
     if not is_reference(arm.model):
         return linen.adapt(MODELS.load(arm.model).build(arm, num_outputs))
-    return _own_model(arm, own_builder(arm, num_outputs))
+    return _user_model(arm, user_builder(arm, num_outputs))
 
 
-def _own_model(arm: Arm, built: Any) -> Model:
-    """The network of the user's own code: a Linen or NNX module, or a pair of functions."""
+def _user_model(arm: Arm, built: Any) -> Model:
+    """Returns the user's network: a Linen or NNX module, a pair of functions, or what a function makes."""
     from flax import linen as nn
     from flax import nnx
 
@@ -93,26 +90,24 @@ def _own_model(arm: Arm, built: Any) -> Model:
         return linen.adapt(built)
     if is_pair(built):
         pair = built if isinstance(built, tuple) and len(built) == 2 else (built.init, built.apply)
-        return call_own(arm, lambda: functions.adapt(*pair))
+        return call_user_code(arm, lambda: functions.adapt(*pair))
     if takes_rngs(built):
-        return call_own(arm, lambda: nnx_adapter.adapt(lambda rngs: built(rngs=rngs)))
-    made = call_own(arm, built)
+        return call_user_code(arm, lambda: nnx_adapter.adapt(lambda rngs: built(rngs=rngs)))
+    made = call_user_code(arm, built)
     if isinstance(made, (nn.Module, nnx.Module)) or is_pair(made):
-        return _own_model(arm, made)
-    hint = ""
-    if any(base.__module__.partition(".")[0] in _OTHER_LIBRARIES for base in type(made).__mro__):
-        hint = "; `launch.py read` judges the log of what was trained without JAX"
+        return _user_model(arm, made)
+    is_foreign = any(base.__module__.partition(".")[0] in _OTHER_LIBRARIES for base in type(made).__mro__)
+    hint = "; `launch.py read` judges the log of what was trained without JAX" if is_foreign else ""
     raise InputError(
         f"model={arm.model} makes {described(made)}: expected a Flax module, or a pair of functions (init, apply){hint}"
     )
 
 
 def check_fit(arm: Arm, example_shape: tuple[int, ...], num_outputs: int) -> None:
-    """Builds the arm's network for inputs of a shape, without computing anything.
+    """Checks, by shapes alone, that the arm's network can be built for inputs of a shape.
 
     Raises:
-        InputError: it cannot be built for them, some layer is left without any unit, it has no
-            parameters, or its outputs have another shape.
+        InputError: it cannot, some layer has no unit left, there are no parameters, or the outputs have another shape.
     """
     model = make_model(arm, num_outputs)
     key = jax.eval_shape(lambda: jax.random.key(0))
@@ -134,29 +129,26 @@ def check_fit(arm: Arm, example_shape: tuple[int, ...], num_outputs: int) -> Non
             raise InputError(f"model={arm.model} has parameters of type {leaf.dtype}: expected floats")
     try:
         outputs, new_state = jax.eval_shape(model.train_apply, params, state, example, key)
-        evaluated = [jax.eval_shape(f, params, state, example) for f in model[2:4]]
+        evaluated = [jax.eval_shape(f, params, state, example) for f in (model.batch_apply, model.average_apply)]
     except Exception as error:
         raise _misfit(arm, where, error) from error
     for found in (outputs, *evaluated):
         _check_outputs(arm, found, (_FEW, num_outputs))
-    before, after = map(jax.tree.structure, (state, new_state))
-    if before != after:  # type: ignore[operator]
+    if jax.tree.structure(state) != jax.tree.structure(new_state):  # type: ignore[operator]
         raise InputError(f"model={arm.model} changes the form of its state in a step")
 
 
 def _misfit(arm: Arm, where: str, error: Exception) -> InputError:
-    """Why a network cannot be built for its inputs, in one line."""
     if isinstance(error, InputError):
         return error
     if is_reference(arm.model):
-        return own_failure(arm, where, error)
+        return user_failure(arm, where, error)
     return InputError(f"model={arm.model} {where}: {str(error).splitlines()[0]}")
 
 
 def _check_outputs(arm: Arm, outputs: Any, shape: tuple[int, int]) -> None:
     if not hasattr(outputs, "shape"):
-        kind = type(outputs).__name__
-        raise InputError(f"model={arm.model} returns a {kind}: expected one array of outputs")
+        raise InputError(f"model={arm.model} returns {described(outputs)}: expected one array of outputs")
     if tuple(outputs.shape) != shape:
         found = ("batch", *outputs.shape[1:]) if outputs.shape[:1] == shape[:1] else outputs.shape
         raise InputError(

@@ -3,13 +3,13 @@
 from flax import linen as nn
 
 from engine.arms.arm import Arm
-from engine.models.layers import DenseStack
+from engine.models.layers import DENSE_OPTIONS, DenseStack
 
-USED = {"dense_widths": (128, 64), "activation": "relu", "batch_norm": False, "dropout": 0.0}
+OPTIONS = DENSE_OPTIONS
 
 
 def build(arm: Arm, num_outputs: int) -> nn.Module:
-    """The module of a resolved arm."""
+    """Builds the module of a resolved arm."""
     return DenseStack(
         widths=arm.dense_widths,
         num_outputs=num_outputs,

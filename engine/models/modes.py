@@ -7,34 +7,20 @@ from typing import Any, Literal
 # `batch` evaluates with batch statistics, `average` with running averages.
 Mode = Literal["train", "batch", "average"]
 
-# The value of each in training; in evaluation it is the other one.
-_SWITCHES = {
-    "train": True,
-    "training": True,
-    "is_training": True,
-    "is_train": True,
-    "deterministic": False,
-    "is_deterministic": False,
-    "eval": False,
-    "evaluate": False,
-    "inference": False,
-}
+# Arguments that are true in training and false in evaluation, and the reverse.
+_TRAINING = ("train", "training", "is_training", "is_train")
+_EVALUATION = ("deterministic", "is_deterministic", "eval", "evaluate", "inference")
 _RUNNING = "use_running_average"
 
 
 def switches(names: Collection[str], mode: Mode) -> dict[str, Any]:
-    """The value of each argument that tells training from evaluation.
-
-    Args:
-        names: of the arguments that there are.
-        mode: what the network is called for.
-    """
-    values: dict[str, Any] = {n: v if mode == "train" else not v for n, v in _SWITCHES.items() if n in names}
-    if _RUNNING in names:
-        values[_RUNNING] = mode == "average"
-    return values
+    """Returns the value of each of the named arguments that tells training from evaluation."""
+    is_train = mode == "train"
+    values = {**dict.fromkeys(_TRAINING, is_train), **dict.fromkeys(_EVALUATION, not is_train)}
+    values[_RUNNING] = mode == "average"
+    return {name: value for name, value in values.items() if name in names}
 
 
 def parameter_names(function: Callable[..., Any]) -> list[str]:
-    """Names of a function's parameters, `self` left out."""
+    """Returns the names of a function's parameters without `self`."""
     return [name for name in inspect.signature(function).parameters if name != "self"]

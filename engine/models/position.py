@@ -9,22 +9,23 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from engine.arms.arm import Arm
+from engine.arms.options import Option
 
-USED: dict[str, object] = {}
+OPTIONS: tuple[Option, ...] = ()
 
 
 class Position(nn.Module):
-    """A position, as the distance from −1 that is its only parameter."""
+    """Holds a position, as the distance from −1 that is its only parameter."""
 
     num_outputs: int
 
     @nn.compact
     def __call__(self, inputs: jax.Array, use_running_average: bool, is_deterministic: bool) -> jax.Array:
-        """From inputs `[batch, …]` to the position, `[batch, num_outputs]`."""
+        """Maps inputs `[batch, …]` to the position, `[batch, num_outputs]`."""
         distance = self.param("distance", nn.initializers.zeros, ())
         return jnp.broadcast_to(distance - 1.0, (inputs.shape[0], self.num_outputs))
 
 
 def build(arm: Arm, num_outputs: int) -> nn.Module:
-    """The module of a resolved arm."""
+    """Builds the module of a resolved arm."""
     return Position(num_outputs)

@@ -13,22 +13,33 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from engine.arms.arm import Arm
+from engine.arms.arm import LARGEST_SIZE, Arm
+from engine.arms.options import Option
 from engine.errors import InputError
+from engine.models.layers import ACTIVATION, DENSE_WIDTHS
 from engine.models.model import ACTIVATIONS
 
-USED = {"embedding_width": 128, "attention_heads": 4, "dense_widths": (128, 64), "activation": "relu"}
+OPTIONS = (
+    Option("embedding_width", int, 128, "numbers at each position", minimum=1, maximum=LARGEST_SIZE),
+    Option(
+        "attention_heads",
+        int,
+        4,
+        "heads of the attention, which share the embedding's width",
+        minimum=1,
+        maximum=LARGEST_SIZE,
+    ),
+    DENSE_WIDTHS,
+    ACTIVATION,
+)
 
 
 class Transformer(nn.Module):
-    """One block, of which only one position is computed, because only one is read.
+    """Computes one block at the one position that is read.
 
     Attributes:
         embedding_width: numbers at each position, a multiple of `attention_heads`.
-        attention_heads: which share them evenly.
         widths: units of the hidden dense layers.
-        num_outputs: units of the output layer.
-        activation: a name of `ACTIVATIONS`.
     """
 
     embedding_width: int
@@ -39,7 +50,7 @@ class Transformer(nn.Module):
 
     @nn.compact
     def __call__(self, inputs: jax.Array, use_running_average: bool, is_deterministic: bool) -> jax.Array:
-        """From `[batch, positions, …]` to `[batch, num_outputs]`."""
+        """Maps inputs `[batch, positions, …]` to `[batch, num_outputs]`."""
         batch, positions = inputs.shape[:2]
         contents = jnp.pad(inputs.reshape(batch, positions, -1), ((0, 0), (0, 1), (0, 0)))
         places = jnp.broadcast_to(jnp.eye(positions + 1), (batch, positions + 1, positions + 1))
@@ -57,13 +68,11 @@ class Transformer(nn.Module):
 
 
 def build(arm: Arm, num_outputs: int) -> nn.Module:
-    """The module of a resolved arm.
+    """Builds the module of a resolved arm.
 
     Raises:
         InputError: the heads cannot share the width evenly.
     """
-    assert arm.embedding_width is not None
-    assert arm.attention_heads is not None
     if arm.embedding_width % arm.attention_heads:
         raise InputError(
             f"embedding_width={arm.embedding_width}, attention_heads={arm.attention_heads}: "

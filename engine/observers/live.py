@@ -100,7 +100,7 @@ def close_page(path: Path) -> None:
     Raises:
         StorageError: it cannot be written.
     """
-    from engine.report.live import end_live
+    from engine.report.live_page import end_live
 
     page = path / PAGE
     try:
@@ -143,7 +143,7 @@ class _Builder:
 
     def build(self, order: _Order) -> _Answer:
         """Builds one page."""
-        from engine.report.live import Banner, make_live
+        from engine.report.live_page import Banner, make_live
 
         started, progress = time.process_time(), order.progress
         try:
@@ -159,7 +159,7 @@ class _Builder:
 
     def _make(self, progress: StudyProgress) -> str:
         from engine.report.assembly import assemble
-        from engine.report.live import make_waiting_page
+        from engine.report.live_page import make_waiting_page
         from engine.report.summary import UnderWay
 
         directory = store.open_existing(self._path, lambda line: None)

@@ -1,7 +1,6 @@
 """From one loss curve to one outcome: did it leave its initial plateau, when, and how suddenly?"""
 
-from engine.outcomes.columns import outcome_columns
-from engine.outcomes.offline import FAILED, STATUSES, PlateauBreak, end_level, event_code, find_break
+from engine.outcomes.offline import FAILED, STATUSES, PlateauBreak, end_level, event_code, find_break, outcome_columns
 from engine.outcomes.settings import DetectorSettings, check_settings
 from engine.outcomes.stairs import Stair
 

@@ -1,4 +1,4 @@
-"""The loss of the best constant prediction, from what a person knows of the labels."""
+"""The loss of the best constant prediction, from what a person knows about the labels."""
 
 import math
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ import numpy as np
 from engine.errors import InputError
 
 _MAX_CLASSES = 10**9
-# A loss is taken for that of guessing among so many classes where it is as near as that.
+# A loss counts as that of guessing among C classes if it is within this share of ln C.
 _NEAR = 0.01
 _LARGEST_HINT = 1000
 
@@ -16,11 +16,11 @@ _LARGEST_HINT = 1000
 def find_chance_loss(
     classes: int | None = None, class_counts: Sequence[float] | None = None, chance_loss: float | None = None
 ) -> float | None:
-    """The chance loss in nats, or `None` where nothing is given.
+    """Returns the chance loss in nats, or `None` where nothing is given.
 
     Args:
-        classes: how many there are, equally frequent: ln C.
-        class_counts: of training examples, of every class: the entropy of their shares.
+        classes: number of equally frequent classes: ln C.
+        class_counts: training examples of each class: the entropy of their shares.
         chance_loss: itself, in the unit of the loss.
 
     Raises:
@@ -54,9 +54,9 @@ def _entropy(counts: Sequence[float]) -> float:
 
 
 def suggest_classes(loss: float) -> int | None:
-    """The number of equally frequent classes whose guessing costs a loss, if it is near one.
+    """Returns the number of equally frequent classes for which guessing costs about this loss.
 
-    Above thirty only round numbers are considered, since any loss is near some number there.
+    Above thirty only round numbers count, because any loss is near some number there.
     """
     if not 0.5 < loss < math.log(_LARGEST_HINT) + _NEAR:
         return None

@@ -1,10 +1,10 @@
-"""What runs wait for."""
+"""The kinds of event that runs wait for."""
 
 import enum
 
 
 class Event(enum.StrEnum):
-    """The event that ends a wait: the loss leaves its plateau, or the task's own set is reached."""
+    """The event that ends a wait: the loss leaves its plateau, or the run reaches the task's own set."""
 
     BREAK = "break"
     HIT = "hit"

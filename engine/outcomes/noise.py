@@ -12,22 +12,22 @@ _OUTLIER = 3.0
 
 
 class Noise(NamedTuple):
-    """Of one curve, in units of ρ.
+    """The noise of one curve, in units of ρ.
 
     Attributes:
-        deviation: standard deviation, by the median absolute residual.
-        correlation: of neighbouring residuals, as if they were an AR(1) process.
+        deviation: standard deviation, from the median absolute residual.
+        correlation: correlation of neighbouring residuals, taken for an AR(1) process.
     """
 
     deviation: float
     correlation: float
 
     def of_mean(self, num_points: int) -> float:
-        """Standard deviation of an average: `σ·√((1 + φ)/((1 − φ)·n))`, at most σ."""
+        """Returns the standard deviation of an average: `σ·√((1 + φ)/((1 − φ)·n))`, at most σ."""
         return self.deviation * min(1.0, math.sqrt(self._inflation / num_points))
 
     def points_for(self, deviation: float) -> float:
-        """How many points an average needs to have at most this standard deviation."""
+        """Returns how many points an average needs to have at most this standard deviation."""
         return self._inflation * (self.deviation / deviation) ** 2
 
     @property
@@ -36,12 +36,12 @@ class Noise(NamedTuple):
 
 
 def measure_noise(residuals: np.ndarray, least_share: float) -> Noise:
-    """From what a running median leaves, shape `[num_points]`.
+    """Measures noise by what a running median leaves, shape `[num_points]`.
 
-    The residuals of a monotone curve are zero, so a curve without noise has none, however bent.
-    Those of a noisy one are zero too where it is so steep that noise does not change the order of
-    its points; they say nothing of the noise, and are left out. Fewer than `least_share` others
-    are the shape of the curve, and so are residuals that hardly change from point to point.
+    Residuals are zero on a monotone curve without noise, however bent, and where a noisy curve is
+    so steep that noise does not change the order of its points: these are left out. If fewer than
+    `least_share` are not zero, or if residuals hardly change from point to point, they are the
+    shape of the curve and count as no noise.
     """
     sizes = np.abs(residuals)
     sizes = sizes[sizes > 0.0]
@@ -56,6 +56,6 @@ def measure_noise(residuals: np.ndarray, least_share: float) -> Noise:
 
 
 def without_outliers(smoothed: np.ndarray, residuals: np.ndarray, noise: Noise) -> np.ndarray:
-    """The curve with its residuals cut at three standard deviations. Shape `[num_points]`."""
+    """Returns the curve with its residuals cut at three standard deviations, `[num_points]`."""
     limit = _OUTLIER * noise.deviation
     return smoothed + np.clip(residuals, -limit, limit)

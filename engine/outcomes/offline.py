@@ -1,17 +1,15 @@
 """The reference detector: a whole curve at once, in NumPy.
 
 Every loss is scaled by chance, `ρ(t) = 1 − L(t)/H`: 0 is the best constant prediction, 1 is
-perfect. The curve is smoothed by a running median, made non-decreasing, and read off at levels.
+perfect. The curve is smoothed by a running median, made non-decreasing, and read off at levels;
+`rise` describes how noise is dealt with.
 
-How noise is dealt with is described in `rise`.
-
-A large network may start far above chance. Its fall from there to chance is neither a plateau nor
-a part of the rise: the delay is counted from its arrival at chance, and the width on levels from
-chance upwards.
+A large network may start far above chance. Its fall to chance is neither a plateau nor part of the
+rise: the delay counts from its arrival at chance, and the width from chance upwards.
 """
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -28,23 +26,24 @@ STATUSES: dict[str, str] = {
     "stuck": "still at chance level at the horizon",
     "diverged": "the training loss blew up",
 }
-# Of a run that has no curve to read, because it ended its worker again and again.
+# The status of a run without a curve, because it crashed its worker again and again.
 FAILED = "failed"
-# A grid is fine enough with this share of the width between its points.
+# A grid is fine enough if its points lie no further apart than this share of the width.
 _GRID_SHARE = 0.25
 _EVENTS = {"broke": 1, "no_plateau": 1, "shoulder": 1, "stuck": 0, "diverged": 2}
 
 
 def event_code(status: str) -> int:
-    """0 for a censored run, 1 for one that left chance level, 2 for one that diverged."""
+    """Returns 0 for a censored run, 1 for one that left chance level, 2 for one that diverged."""
     return _EVENTS[status]
 
 
 class PlateauBreak(NamedTuple):
-    """The outcome of one curve. Times are in steps, losses in nats; `None` is "does not exist".
+    """The outcome of one curve. Times are in steps, losses in nats; `None` means "does not exist".
 
     Attributes:
         status: one of `STATUSES`.
+        chance_loss: H.
         onset_step: when ρ leaves 0.05 for good.
         onset_lower, onset_upper: the points of the grid between which the onset lies.
         rise_step: when ρ reaches 10 % of ρ_end.
@@ -53,36 +52,50 @@ class PlateauBreak(NamedTuple):
             the curve had learned before its first point.
         suddenness: time from the first arrival at chance (ρ ≥ −0.05) to `rise_step`, over
             `width_steps`.
-        num_breaks: rises that are separated from each other by a further plateau.
-        chance_loss: H.
+        num_breaks: rises that further plateaus separate.
         end_loss: median loss of the last points.
-        best_minus_end: ρ_max − ρ_end of the smoothed curve, what was lost again.
+        best_minus_end: ρ_max − ρ_end of the smoothed curve: what was lost again.
         diverged_step: when the loss blew up.
         is_diverged_later: whether that was after a break.
-        stairs: the rises, `num_breaks` of them, each with its own times.
+        stairs: the rises, `num_breaks` of them.
         grid_steps: the longest interval of the evaluation grid between the onset and `half_step`;
             of the whole grid where there is no onset.
-        is_coarse: whether that is more than a quarter of the width, so that the break falls
-            between the points of the grid.
+        is_coarse: whether that exceeds a quarter of the width, so that the break falls between the
+            points of the grid.
     """
 
     status: str
-    onset_step: float | None
-    onset_lower: float | None
-    onset_upper: float | None
-    rise_step: float | None
-    half_step: float | None
-    width_steps: float | None
-    suddenness: float | None
-    num_breaks: int
     chance_loss: float
-    end_loss: float | None
-    best_minus_end: float | None
-    diverged_step: float | None
-    is_diverged_later: bool
-    stairs: tuple[Stair, ...]
-    grid_steps: float | None
-    is_coarse: bool
+    onset_step: float | None = None
+    onset_lower: float | None = None
+    onset_upper: float | None = None
+    rise_step: float | None = None
+    half_step: float | None = None
+    width_steps: float | None = None
+    suddenness: float | None = None
+    num_breaks: int = 0
+    end_loss: float | None = None
+    best_minus_end: float | None = None
+    diverged_step: float | None = None
+    is_diverged_later: bool = False
+    stairs: tuple[Stair, ...] = ()
+    grid_steps: float | None = None
+    is_coarse: bool = False
+
+
+_COLUMNS = (
+    *("status", "onset_step", "onset_lower", "onset_upper", "half_step", "width_steps", "suddenness", "num_breaks"),
+    *("end_loss", "best_minus_end", "is_diverged_later", "is_coarse"),
+)
+
+
+def outcome_columns(outcome: PlateauBreak) -> dict[str, Any]:
+    """Returns status, event, times and stairs by the names of their columns."""
+    return {
+        **{name: getattr(outcome, name) for name in _COLUMNS},
+        "event": event_code(outcome.status),
+        "stairs": [stair._asdict() for stair in outcome.stairs],
+    }
 
 
 def find_break(
@@ -97,10 +110,10 @@ def find_break(
 
     Args:
         steps: step numbers, strictly increasing, shape `[num_points]`.
-        loss: loss on a fixed evaluation set in nats, shape `[num_points]`. The first value that is
-            not finite, or the beginning of a stretch that is blown up, is where the run diverged.
+        loss: loss on a fixed evaluation set in nats, shape `[num_points]`. The run diverged at the
+            first value that is not finite, or where a stretch begins that is blown up.
         chance_loss: H, the loss of the best constant prediction, in nats.
-        diverged_step: when the run is known to have diverged, if it did.
+        diverged_step: when the run is known to have diverged.
         settings: of the detector.
 
     Raises:
@@ -108,28 +121,27 @@ def find_break(
             known to have diverged), the steps do not increase, or the chance loss is not positive.
     """
     settings = settings or DetectorSettings()
-    least = 2 if diverged_step is None else 1
-    steps, loss = _checked(steps, loss, chance_loss, least)
+    steps, loss = _checked(steps, loss, chance_loss, least=2 if diverged_step is None else 1)
     if diverged_step is None:
         diverged_step = find_divergence(steps, loss, chance_loss, settings)
     if diverged_step is not None:
         is_before = (steps < diverged_step) & np.isfinite(loss)
-        steps, loss = steps[is_before], loss[is_before]
-        num_kept = before_ramp(loss, settings.window)
-        steps, loss = steps[:num_kept], loss[:num_kept]
+        num_kept = before_ramp(loss[is_before], settings.window)
+        steps, loss = steps[is_before][:num_kept], loss[is_before][:num_kept]
     if len(steps) < 2:
-        return _without_break("diverged")._replace(chance_loss=float(chance_loss), diverged_step=diverged_step)
+        return PlateauBreak("diverged", float(chance_loss), diverged_step=diverged_step)
 
     progress = 1.0 - loss / chance_loss
     smoothed = running_median(progress, settings.window)
     end = end_level(progress, settings)
     if end >= settings.high:
         smoothed = _without_last_spike(smoothed, end, settings)
-        found = _with_break(steps, progress, smoothed, end, settings)
+        found = _describe_rise(steps, progress, smoothed, end, settings)
     else:
-        found = _without_break("stuck" if diverged_step is None else "diverged")
-        found = found._replace(grid_steps=float(np.max(steps[1:] - steps[:-1])))
-    return found._replace(
+        status = "stuck" if diverged_step is None else "diverged"
+        found = {"status": status, "grid_steps": float(np.max(np.diff(steps)))}
+    return PlateauBreak(
+        **found,
         chance_loss=float(chance_loss),
         end_loss=chance_loss * (1.0 - end),
         best_minus_end=max(0.0, float(smoothed.max()) - end),
@@ -139,13 +151,13 @@ def find_break(
 
 
 def end_level(values: np.ndarray, settings: DetectorSettings) -> float:
-    """Where a curve ends: the median of its last points, `end_fraction` of them all."""
+    """Returns the median of the last points of a curve, `end_fraction` of them all."""
     num_end = max(1, math.ceil(settings.end_fraction * len(values)))
     return float(np.median(values[-num_end:]))
 
 
 def _without_last_spike(smoothed: np.ndarray, end: float, settings: DetectorSettings) -> np.ndarray:
-    """The curve with its last point at the end level, where that point is so low that it hides it.
+    """Sets the last point to the end level where it is so low that it hides that level.
 
     The window of the running median shrinks to one point there, so nothing smooths a spike. The
     last value of a non-decreasing fit is the largest mean of the curve from any point on.
@@ -172,32 +184,10 @@ def _checked(steps: np.ndarray, loss: np.ndarray, chance_loss: float, least: int
     return steps, loss
 
 
-def _without_break(status: str) -> PlateauBreak:
-    return PlateauBreak(
-        status=status,
-        onset_step=None,
-        onset_lower=None,
-        onset_upper=None,
-        rise_step=None,
-        half_step=None,
-        width_steps=None,
-        suddenness=None,
-        num_breaks=0,
-        chance_loss=math.nan,
-        end_loss=None,
-        best_minus_end=None,
-        diverged_step=None,
-        is_diverged_later=False,
-        stairs=(),
-        grid_steps=None,
-        is_coarse=False,
-    )
-
-
-def _with_break(
+def _describe_rise(
     steps: np.ndarray, progress: np.ndarray, smoothed: np.ndarray, end: float, settings: DetectorSettings
-) -> PlateauBreak:
-    """Everything about a curve that ends above `high`; losses and divergence are left out."""
+) -> dict[str, Any]:
+    """Returns status, times and stairs of a curve that ends above `high`, by field of `PlateauBreak`."""
     residuals = progress - smoothed
     onset, lower, upper = find_onset(steps, smoothed, residuals, settings)
     values, rising, width = find_rise(steps, smoothed, residuals, onset, end, settings)
@@ -206,19 +196,20 @@ def _with_break(
     suddenness = None if width is None else max(0.0, float(rise - arrival) / width)
     stairs = () if width is None else find_stairs(steps, rising, end, width)
     grid_steps = _grid_steps(steps, onset, float(half))
-    return _without_break(_status(suddenness, settings))._replace(
-        onset_step=onset,
-        onset_lower=lower,
-        onset_upper=upper,
-        rise_step=float(rise),
-        half_step=float(half),
-        width_steps=width,
-        suddenness=suddenness,
-        num_breaks=len(stairs),
-        stairs=stairs,
-        grid_steps=grid_steps,
-        is_coarse=width is None or grid_steps > _GRID_SHARE * width,
-    )
+    return {
+        "status": _status(suddenness, settings),
+        "onset_step": onset,
+        "onset_lower": lower,
+        "onset_upper": upper,
+        "rise_step": float(rise),
+        "half_step": float(half),
+        "width_steps": width,
+        "suddenness": suddenness,
+        "num_breaks": len(stairs),
+        "stairs": stairs,
+        "grid_steps": grid_steps,
+        "is_coarse": width is None or grid_steps > _GRID_SHARE * width,
+    }
 
 
 def _status(suddenness: float | None, settings: DetectorSettings) -> str:
@@ -228,8 +219,7 @@ def _status(suddenness: float | None, settings: DetectorSettings) -> str:
 
 
 def _grid_steps(steps: np.ndarray, first: float, last: float) -> float:
-    """The longest interval of the grid that reaches into the time from `first` to `last`."""
+    """Returns the longest interval of the grid that reaches into the time from `first` to `last`."""
     start = max(0, int(np.searchsorted(steps, first, side="right")) - 1)
     stop = max(start + 2, int(np.searchsorted(steps, last, side="left")) + 1)
-    reached = steps[min(start, len(steps) - 2) : stop]
-    return float(np.max(reached[1:] - reached[:-1]))
+    return float(np.max(np.diff(steps[min(start, len(steps) - 2) : stop])))

@@ -6,11 +6,11 @@ from collections.abc import Iterable
 class FinishedPrefix:
     """Counts the seeds, from 0 on, whose runs are all over.
 
-    Quick runs end first, so statistics of whatever has ended would favour them. Whatever is said
-    before all runs are over rests on these seeds alone.
+    Quick runs end first, so statistics of whatever has ended would favour them. Every statement
+    made before all runs are over rests on these seeds alone.
 
     Args:
-        seeds: whose runs are over.
+        seeds: seeds whose runs are over.
 
     Attributes:
         length: number of seeds from 0 on that are all over.

@@ -2,8 +2,11 @@
 
 Noise makes some stretch of a rise look steeper than it is, and moves the crossing of a level. It is
 measured by what the running median leaves. Where it matters, the curve is averaged over a third of
-its width, and the width is taken between levels that lie further apart than the noise that is left.
-Without noise nothing of that changes the curve.
+its width, and the width is read between levels further apart than the remaining noise. A curve
+without noise is left as it is.
+
+All arrays have shape `[num_points]`; steps are strictly increasing, `smoothed` is the running median
+of ρ, and `residuals` are what it leaves.
 """
 
 import math
@@ -15,27 +18,27 @@ from engine.outcomes.noise import measure_noise, without_outliers
 from engine.outcomes.settings import DetectorSettings
 from engine.outcomes.smoothing import first_time_at, local_line, non_decreasing, shortest_rise
 
-# Points that must show noise: on a plateau nearly all do, on a steep rise none.
+# Shares of points that must show noise: on a plateau nearly all do, on a steep rise none.
 _SHARE_ON_PLATEAU, _SHARE_OF_CURVE = 0.6, 0.25
-# Points of a plateau that would show noise if there were some.
+# A plateau of so many points shows noise if there is some.
 _LEAST_QUIET = 5
-# Noise below this share of the distance of levels is left alone.
+# Noise below this share of the distance of levels is ignored.
 _NEGLIGIBLE = 0.02
 # Deviation of a median over that of a mean, of normal variables.
 _MEDIAN_OVER_MEAN = 1.2533
-# Averages are over this share of the width, which makes the middle of a logistic rise 3 % flatter,
-# but over no more points than bring the noise down to this share of the distance of levels.
+# Averages run over this share of the width, which makes the middle of a logistic rise 3 % flatter,
+# but over no more points than bring the noise down to `_ENOUGH` of the distance of levels.
 _WINDOW_SHARE = 0.35
 _ENOUGH = 0.10
-# For the onset they are over twice the shortest rise by half of `high` below `high`, which is half
+# For the onset they run over twice the shortest rise by half of `high` below `high`, which is half
 # of the width for a logistic rise to 0.9.
 _ONSET_WINDOW_SHARE = 2.0
-# A plateau at chance must still be clearly below `low`, so what counts as clear has a limit.
+# A plateau at chance must still count as clearly below `low`.
 _LARGEST_MARGIN = 0.3
-# Beyond it a curve is a jump within the window, and does not grow exponentially.
+# Above it the curve jumps within the window, and does not grow exponentially.
 _LARGEST_RATIO = 3.0
-# Levels are this many standard deviations of the noise further apart than `level_step`, which is
-# one more than the noise adds to the largest rise, but no more than three times as far.
+# Levels lie this many standard deviations of the noise further apart than `level_step`, one more
+# than the noise adds to the largest rise, but at most three times as far.
 _LEVEL_DEVIATIONS = 6.0
 _LARGEST_LEVEL_FACTOR = 3.0
 
@@ -49,16 +52,10 @@ class Onset(NamedTuple):
 
 
 def find_onset(steps: np.ndarray, smoothed: np.ndarray, residuals: np.ndarray, settings: DetectorSettings) -> Onset:
-    """The onset of a curve that ends above `high`.
+    """Finds the onset of a curve that ends above `high`.
 
-    It is read from what lies before `high` is held, or shortly after. So it is the same for a run
-    that was stopped once it had settled.
-
-    Args:
-        steps: strictly increasing, shape `[num_points]`.
-        smoothed: running median of ρ, shape `[num_points]`.
-        residuals: what it leaves, shape `[num_points]`.
-        settings: of the detector.
+    Only points before `high` is held, or shortly after, matter: a run that was stopped once it had
+    settled has the same onset.
     """
     fit = non_decreasing(smoothed)
     held = int(np.argmax(fit >= settings.high))
@@ -88,11 +85,11 @@ def find_onset(steps: np.ndarray, smoothed: np.ndarray, residuals: np.ndarray, s
 
 
 def _lead(half_window: float, times: np.ndarray, levels: np.ndarray) -> float:
-    """How much earlier an average reaches a level than the curve that it is taken of, in steps.
+    """Returns by how many steps a running average reaches a level before the curve does.
 
     The average of `exp(t/τ)` over `±h` is larger by `sinh(x)/x` with `x = h/τ`, hence earlier by
-    `τ·ln(sinh(x)/x)`; that of a straight line is right. Which of the two a curve is, and anything
-    between, is read from how long it takes between three levels.
+    `τ·ln(sinh(x)/x)`; that of a straight line is right. The times between three levels tell where
+    between these two the curve lies.
     """
     first, second = times[1] - times[0], times[2] - times[1]
     if not (0.0 < first < math.inf and 0.0 < second < math.inf):
@@ -108,11 +105,11 @@ def _lead(half_window: float, times: np.ndarray, levels: np.ndarray) -> float:
 def find_rise(
     steps: np.ndarray, smoothed: np.ndarray, residuals: np.ndarray, onset: float, end: float, settings: DetectorSettings
 ) -> tuple[np.ndarray, np.ndarray, float | None]:
-    """`(values, rising, width)` of a curve with an onset that ends at ρ = `end`.
+    """Returns `(values, rising, width)` of a curve with an onset that ends at ρ = `end`.
 
-    Values are smoothed, `rising` is their non-decreasing fit, in which whatever came before the
-    onset counts as plateau, also a hump that was lost again. The width is `None` for a curve that
-    had learned before its first point. Arguments as in `find_onset`.
+    Values are smoothed; `rising` is their non-decreasing fit, in which everything before the onset
+    counts as plateau, even a hump that was lost again. The width is `None` for a curve that had
+    learned before its first point.
     """
     height = settings.level_step * end
     num_before = int(np.searchsorted(steps, onset))
@@ -123,7 +120,7 @@ def find_rise(
     cleaned = without_outliers(smoothed, residuals, noise)
     width = _width(steps, rising, height, _MEDIAN_OVER_MEAN * noise.of_mean(settings.window))
     values, window = smoothed, 0
-    # Where a curve is steep its running median is as noisy as itself: the first width is too small.
+    # Where a curve is steep, its running median is as noisy as itself: the first width is too small.
     most = min(noise.points_for(_ENOUGH * height), len(steps) // 2)
     for _ in range(2):
         last, window = window, _points(_WINDOW_SHARE * (width or 0.0), steps, most)
@@ -141,10 +138,10 @@ def find_rise(
 
 
 def _is_quiet(plateau: np.ndarray, residuals: np.ndarray, height: float) -> bool:
-    """Whether a plateau is flat and long enough to show noise, and shows none.
+    """Tells whether a plateau is flat and long enough to show noise, and shows none.
 
-    A network that has learned swings about more than one that outputs the same for every input.
-    Its first rise, out of a quiet plateau, is then read as it is.
+    A network that has learned fluctuates more than one that outputs the same for every input. Its
+    first rise, out of a quiet plateau, is then read as it is.
     """
     if len(plateau) < _LEAST_QUIET:
         return False
@@ -153,15 +150,15 @@ def _is_quiet(plateau: np.ndarray, residuals: np.ndarray, height: float) -> bool
 
 
 def _rising(values: np.ndarray, num_before: int, settings: DetectorSettings) -> np.ndarray:
-    """The non-decreasing fit; the first `num_before` values count as plateau."""
+    """Returns the non-decreasing fit; the first `num_before` values count as plateau."""
     plateau = np.minimum(values[:num_before], settings.low)
     return non_decreasing(np.concatenate([plateau, values[num_before:]]))
 
 
 def _width(steps: np.ndarray, rising: np.ndarray, height: float, left: float) -> float | None:
-    """8 × the shortest time for a rise by `height`, where noise of deviation `left` is left.
+    """Returns 8 × the shortest time for a rise by `height`, where noise of deviation `left` remains.
 
-    Read from a larger rise, less what the noise adds to it.
+    It is read from a larger rise, less what the noise adds to it.
     """
     larger = min(height + _LEVEL_DEVIATIONS * left, _LARGEST_LEVEL_FACTOR * height)
     time = shortest_rise(steps, np.maximum(rising, 0.0), larger)
@@ -171,7 +168,7 @@ def _width(steps: np.ndarray, rising: np.ndarray, height: float, left: float) ->
 
 
 def _points(time: float, steps: np.ndarray, most: float) -> int:
-    """The odd number of points of the grid in a time, at most `most`."""
+    """Returns the odd number of points of the grid in a time, at most `most`."""
     return int(min(time / _interval(steps), most)) // 2 * 2 + 1
 
 

@@ -1,4 +1,4 @@
-"""The numbers of the detectors."""
+"""The numbers of the detectors, and their bounds."""
 
 from typing import NamedTuple
 
@@ -6,14 +6,14 @@ from engine.errors import InputError
 
 
 class DetectorSettings(NamedTuple):
-    """Numbers of the detector. They are part of a study's identity.
+    """Numbers of the detectors; they are part of a study's identity.
 
     Attributes:
         window: points in the running median, odd.
         low: ρ below which a curve is on its plateau.
-        high: ρ that must be held at the end for a curve to have left chance level.
+        high: ρ that a curve must hold at its end to have left chance level.
         end_fraction: share of the points, at the end, whose median is ρ_end.
-        level_step: distance, in ρ_end, of the two levels that define the width.
+        level_step: distance of the two levels that define the width, as a share of ρ_end.
         suddenness_broke: suddenness from which on there was a plateau.
         suddenness_none: suddenness below which there was none.
         divergence_factor: multiple of max(H, L(0)) above which a loss counts as blown up.
@@ -36,36 +36,34 @@ class DetectorSettings(NamedTuple):
     settle_level: float = 0.50
 
 
-# What each number may be, both ends included.
-_BOUNDS: dict[str, tuple[float, float]] = {
-    "window": (1, 1001),
-    "low": (1e-6, 1),
-    "high": (1e-6, 1),
-    "end_fraction": (1e-6, 1),
-    "level_step": (1e-6, 0.5),
-    "suddenness_broke": (0, 1e6),
-    "suddenness_none": (0, 1e6),
-    "divergence_factor": (1, 1e6),
-    "divergence_steps": (1, 1e9),
-    "settle_margin": (0, 1e6),
-    "settle_level": (0, 1),
-}
-_WHOLE = ("window", "divergence_steps")
+# Field, type, minimum and maximum, both included: for what a person types and what a file holds.
+_BOUNDS: tuple[tuple[str, type, float, float], ...] = (
+    ("window", int, 1, 1001),
+    ("low", float, 1e-6, 1),
+    ("high", float, 1e-6, 1),
+    ("end_fraction", float, 1e-6, 1),
+    ("level_step", float, 1e-6, 0.5),
+    ("suddenness_broke", float, 0, 1e6),
+    ("suddenness_none", float, 0, 1e6),
+    ("divergence_factor", float, 1, 1e6),
+    ("divergence_steps", int, 1, 1e9),
+    ("settle_margin", float, 0, 1e6),
+    ("settle_level", float, 0, 1),
+)
 
 
 def check_settings(settings: DetectorSettings) -> None:
-    """Checks numbers that come from a person or a file.
+    """Checks every number against its bounds.
 
     Raises:
-        InputError: one of them is out of range, or is no number.
+        InputError: a number is out of range, or of another type.
     """
-    for name, value in settings._asdict().items():
-        least, most = _BOUNDS[name]
-        kinds = (int,) if name in _WHOLE else (int, float)
-        is_number = isinstance(value, kinds) and not isinstance(value, bool)
+    for name, kind, least, most in _BOUNDS:
+        value = getattr(settings, name)
+        is_number = isinstance(value, int if kind is int else (int, float)) and not isinstance(value, bool)
         if not is_number or not least <= value <= most:
-            kind = "a whole number" if name in _WHOLE else "a number"
-            raise InputError(f"detector.{name}={value!r}: expected {kind} from {least:g} to {most:g}")
+            words = "a whole number" if kind is int else "a number"
+            raise InputError(f"detector.{name}={value!r}: expected {words} from {least:g} to {most:g}")
     if settings.window % 2 == 0:
         raise InputError(f"detector.window={settings.window}: expected an odd number")
     if settings.low >= settings.high:

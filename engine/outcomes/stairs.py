@@ -16,11 +16,9 @@ class Stair(NamedTuple):
     """One rise from plateau to plateau. Times are in steps, levels are values of ρ.
 
     Attributes:
-        onset_step: when a tenth of the rise is done.
-        half_step: when half of it is done.
-        end_step: when nine tenths of it are done.
-        level_before: of the plateau below, in the middle of its time; 0 for the first stair.
-        level_after: of the plateau above; ρ_end for the last stair.
+        onset_step, half_step, end_step: when 10, 50 and 90 % of the rise are done.
+        level_before: level of the plateau below, halfway through it; 0 for the first stair.
+        level_after: level of the plateau above; ρ_end for the last stair.
     """
 
     onset_step: float
@@ -31,7 +29,7 @@ class Stair(NamedTuple):
 
 
 def find_stairs(steps: np.ndarray, rising: np.ndarray, end: float, width: float) -> tuple[Stair, ...]:
-    """The stairs of a non-decreasing curve; there is at least one.
+    """Finds the stairs of a non-decreasing curve; there is at least one.
 
     A further plateau is a band of 5 % of ρ_end that takes longer than the width to cross (at the
     steepest place it takes a sixteenth of it), with a rise by 10 % in less than the width on
@@ -41,7 +39,7 @@ def find_stairs(steps: np.ndarray, rising: np.ndarray, end: float, width: float)
         steps: strictly increasing, shape `[num_points]`.
         rising: ρ, made non-decreasing, shape `[num_points]`.
         end: ρ_end.
-        width: of the steepest rise, in steps.
+        width: width of the steepest rise, in steps.
     """
     times = first_time_at(steps, rising, _LEVELS * end)
     times = times[np.isfinite(times)]
@@ -55,7 +53,6 @@ def find_stairs(steps: np.ndarray, rising: np.ndarray, end: float, width: float)
 
 
 def _stair(steps: np.ndarray, rising: np.ndarray, before: float, after: float) -> Stair:
-    levels = before + _PARTS * (after - before)
-    times = np.minimum(first_time_at(steps, rising, levels), steps[-1])
-    onset, half, last = times.tolist()
+    times = first_time_at(steps, rising, before + _PARTS * (after - before))
+    onset, half, last = np.minimum(times, steps[-1]).tolist()
     return Stair(onset, half, last, before, after)

@@ -41,6 +41,6 @@ def lay_out(directory: WorkDirectory, findings: Findings) -> Assembled:
     summary = findings.summary
     vectors = {name: to_svg(figure, name) for name, figure in findings.figures.items()}
     table = findings.header, findings.rows
-    about = directory.document, findings.fates, findings.topics
+    about = directory.document, findings.splits, findings.sections
     page = make_page(summary, findings.verdict, table, vectors, *about)
     return Assembled(findings, vectors, page)

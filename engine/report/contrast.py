@@ -6,10 +6,10 @@ import numpy as np
 
 from engine import statistics
 from engine.errors import InputError, unknown_name
-from engine.report.comparison import compare_runs
+from engine.report.arm_runs import ArmRuns, of_study, read_runs
+from engine.report.group_comparison import compare_runs
 from engine.report.horizon import at_horizon
 from engine.report.phrases import interval, number, p_value, percent
-from engine.report.runs import ArmRuns, of_study, read_runs
 from engine.statistics import LEVEL, Estimate, TestResult
 from engine.store import WorkDirectory, is_of_logs
 
@@ -30,7 +30,7 @@ class Contrast(NamedTuple):
         fractions: that had the event by then, of both.
         medians: of the waiting time, of both.
         difference: of means up to the horizon; negative is earlier than the baseline.
-        test: of equal incidence, see `engine.report.comparison`.
+        test: of equal incidence, see `engine.report.group_comparison`.
         p_holm: adjusted for the number of contrasts.
     """
 

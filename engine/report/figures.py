@@ -15,13 +15,13 @@ from engine import statistics
 from engine.errors import unknown_name
 from engine.outcomes.event import Event
 from engine.report import variance_split_figures
+from engine.report.arm_runs import ArmRuns
 from engine.report.canvas import INK, new_figure, styled
 from engine.report.phrases import label
-from engine.report.runs import ArmRuns
-from engine.report.sections import Topic
+from engine.report.sections import Section
 from engine.report.summary import Summary
 from engine.report.thinning import around, points_per_curve, thinned
-from engine.report.variance_split import Fate
+from engine.report.variance_split import VarianceSplit
 
 # Of the characters of a label, and of the labels in one column of a legend.
 _LONG_LABEL = 20
@@ -65,7 +65,7 @@ class Figures(Mapping[str, Figure]):
         return f"<figures: {', '.join(self)}>"
 
 
-def make_figures(summary: Summary, fates: dict[str, Fate], topics: Sequence[Topic] = ()) -> Figures:
+def make_figures(summary: Summary, splits: dict[str, VarianceSplit], sections: Sequence[Section] = ()) -> Figures:
     """Every figure of the report."""
     figures: dict[str, Callable[[], Figure]] = {}
     for i, name in enumerate(summary.runs):
@@ -78,16 +78,16 @@ def make_figures(summary: Summary, fates: dict[str, Fate], topics: Sequence[Topi
     if any(runs.waits_for == Event.BREAK and np.any(event == 1) for runs, event in drawn):
         figures["aligned"] = lambda: _aligned(summary)
     figures["forest"] = lambda: _forest(summary)
-    for i, (name, fate) in enumerate(fates.items()):
+    for i, (name, split) in enumerate(splits.items()):
         runs, about = summary.runs[name], (summary.unit, summary.steps_per_unit(name))
-        if fate.components is not None and runs.grid is not None:
-            draw = functools.partial(variance_split_figures.draw_grid, name, runs.grid, fate, *about)
+        if split.components is not None and runs.grid is not None:
+            draw = functools.partial(variance_split_figures.draw_grid, name, runs.grid, split, *about)
             figures[f"grid_{i + 1}"] = draw
         if runs.forks is not None:
             draw = functools.partial(variance_split_figures.draw_forks, name, runs.forks, *about)
             figures[f"forks_{i + 1}"] = draw
-    for topic in topics:
-        figures.update({name: drawing.draw for name, drawing in topic.drawings.items()})
+    for section in sections:
+        figures.update({name: drawing.draw for name, drawing in section.drawings.items()})
     return Figures(figures)
 
 

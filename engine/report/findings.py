@@ -3,12 +3,12 @@
 from typing import Any, NamedTuple
 
 from engine.errors import InputError
+from engine.report.arm_table import make_table
 from engine.report.cautions import make_cautions
 from engine.report.figures import Figures, make_figures
-from engine.report.sections import Topic, make_topics
+from engine.report.sections import Section, make_sections
 from engine.report.summary import Summary, UnderWay, summarise, to_document
-from engine.report.table import make_table
-from engine.report.variance_split import Fate, make_fates
+from engine.report.variance_split import VarianceSplit, split_variances
 from engine.report.verdict import Verdict, make_verdict
 from engine.store import WorkDirectory
 
@@ -18,19 +18,19 @@ class Findings(NamedTuple):
 
     Attributes:
         summary: the numbers.
-        fates: what the designs of the arms say, by arm.
+        splits: what the designs of the arms say, by arm.
         verdict: the words.
         document: content of `summary.json`.
-        topics: further subjects of the page.
+        sections: further subjects of the page.
         header, rows: the short table.
         figures: by name; each is drawn when it is asked for.
     """
 
     summary: Summary
-    fates: dict[str, Fate]
+    splits: dict[str, VarianceSplit]
     verdict: Verdict
     document: dict[str, Any]
-    topics: list[Topic]
+    sections: list[Section]
     header: list[str]
     rows: list[list[str]]
     figures: Figures
@@ -58,16 +58,16 @@ def find(directory: WorkDirectory, under_way: UnderWay | None = None) -> Finding
             f"no finished run in {str(directory.path)!r} yet that statistics can begin with, the "
             f"first seed of an arm: run the study first"
         )
-    fates = {} if under_way is not None else make_fates(summary)
-    topics = [] if under_way is not None else make_topics(directory, summary)
-    verdict = make_verdict(summary, fates)
-    for topic in topics:
-        if topic.headline is not None:
-            others = {q: a for q, a in verdict.answers.items() if q not in topic.answers}
-            verdict = verdict._replace(headline=topic.headline, answers=others)
-    document = to_document(summary, verdict._asdict(), fates)
-    document.update({topic.key: topic.document for topic in topics})
+    splits = {} if under_way is not None else split_variances(summary)
+    sections = [] if under_way is not None else make_sections(directory, summary)
+    verdict = make_verdict(summary, splits)
+    for section in sections:
+        if section.headline is not None:
+            others = {q: a for q, a in verdict.answers.items() if q not in section.answers}
+            verdict = verdict._replace(headline=section.headline, answers=others)
+    document = to_document(summary, verdict._asdict(), splits)
+    document.update({section.key: section.document for section in sections})
     document["cautions"] = make_cautions(summary, is_page=False)
     header, rows = make_table(summary)
-    figures = make_figures(summary, fates, topics)
-    return Findings(summary, fates, verdict, document, topics, header, rows, figures)
+    figures = make_figures(summary, splits, sections)
+    return Findings(summary, splits, verdict, document, sections, header, rows, figures)

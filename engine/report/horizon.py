@@ -4,7 +4,7 @@ import numpy as np
 
 from engine.outcomes import DetectorSettings, event_code, find_break
 from engine.outcomes.event import Event
-from engine.report.runs import ArmRuns, repetition_curves
+from engine.report.arm_runs import ArmRuns, repetition_curves
 from engine.store import WorkDirectory
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from engine.outcomes.event import Event
-from engine.report import logs
+from engine.report import log_answers
 from engine.report.phrases import fraction, joined
 from engine.report.summary import Summary
 
@@ -73,7 +73,7 @@ def _of_scope(summary: Summary) -> list[str]:
     """What the intervals describe, and what they hold for."""
     lines = []
     if summary.of_logs:
-        lines += logs.limits_of(summary)
+        lines += log_answers.limits_of(summary)
     else:
         lines.append(
             f"The intervals describe the {summary.varied} of these configurations on this data "

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 from engine.outcomes.event import Event
 from engine.report.phrases import number
 from engine.report.summary import Summary
-from engine.report.variance_split import Fate
+from engine.report.variance_split import VarianceSplit
 
 
 class Methods(NamedTuple):
@@ -164,13 +164,13 @@ _SOURCES: dict[str, tuple[str, dict[str, str]]] = {
 
 
 def make_methods(
-    summary: Summary, fates: dict[str, Fate], identity: dict[str, Any], versions: dict[str, str]
+    summary: Summary, splits: dict[str, VarianceSplit], identity: dict[str, Any], versions: dict[str, str]
 ) -> Methods:
     """The paragraph for what a report shows.
 
     Args:
         summary: the numbers.
-        fates: what the designs of the arms say.
+        splits: what the designs of the arms say.
         identity: of `study.json`.
         versions: of packages.
     """
@@ -184,15 +184,15 @@ def make_methods(
     ]
     if summary.comparisons:
         sentences.append(_compared(summary))
-    for name, fate in fates.items():
-        sentences += _design(name, fate, summary)
-    if any(fate.components for fate in fates.values()):
+    for name, split in splits.items():
+        sentences += _design(name, split, summary)
+    if any(split.components for split in splits.values()):
         sentences.append(
             "In the crossed grid the variance of log time was divided between start, data order "
             "and rest by restricted maximum likelihood with censoring [patterson1971], with limits "
             "of the profile likelihood."
         )
-    if any(fate.forks for fate in fates.values()):
+    if any(split.forks for split in splits.values()):
         sentences.append(
             "Whether a fork's remaining time depends on its parent was tested by permutation of "
             "log-rank scores among parents [hothorn2006]."
@@ -229,18 +229,18 @@ def _what_was_run(summary: Summary, identity: dict[str, Any], versions: dict[str
     )
 
 
-def _design(name: str, fate: Fate, summary: Summary) -> list[str]:
+def _design(name: str, split: VarianceSplit, summary: Summary) -> list[str]:
     """The runs of an arm beside its repetitions."""
     sentences, forks = [], summary.runs[name].forks
-    if fate.components is not None:
+    if split.components is not None:
         sentences.append(
-            f"Of “{name}”, {fate.components.num_init_seeds} starts were also trained in each of "
-            f"{fate.components.num_order_seeds} common data orders."
+            f"Of “{name}”, {split.components.num_init_seeds} starts were also trained in each of "
+            f"{split.components.num_order_seeds} common data orders."
         )
-    if fate.forks is not None and forks is not None:
+    if split.forks is not None and forks is not None:
         sentences.append(
-            f"Of “{name}”, the {fate.forks.num_parents} runs that still waited at step "
-            f"{forks.step} were continued from there {fate.forks.num_runs} times in all, in data "
+            f"Of “{name}”, the {split.forks.num_parents} runs that still waited at step "
+            f"{forks.step} were continued from there {split.forks.num_runs} times in all, in data "
             f"orders of their own."
         )
     return sentences

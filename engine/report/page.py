@@ -9,14 +9,14 @@ import markupsafe
 from engine.errors import visible
 from engine.outcomes import FAILED
 from engine.outcomes.event import Event
+from engine.report.arm_runs import MAX_CURVES
 from engine.report.canvas import INK
 from engine.report.cautions import make_cautions
 from engine.report.methods import make_methods
 from engine.report.phrases import number
-from engine.report.runs import MAX_CURVES
-from engine.report.sections import Topic
+from engine.report.sections import Section
 from engine.report.summary import Summary
-from engine.report.variance_split import Fate, in_words
+from engine.report.variance_split import VarianceSplit, in_words
 from engine.report.verdict import Verdict
 
 _CAPTIONS = {
@@ -50,7 +50,7 @@ _CAPTIONS = {
 
 
 # Arms of which a paragraph each is not too many; all are in `summary.json`.
-_MOST_FATES = 6
+_MOST_SPLITS = 6
 _OF_LOGS = (
     "Loss on the fixed evaluation set, one line per seed; the dot is the onset, with the interval "
     "of the evaluation grid around it",
@@ -76,8 +76,8 @@ def make_page(
     table: tuple[list[str], list[list[str]]],
     figures: dict[str, str],
     document: dict[str, Any],
-    fates: dict[str, Fate],
-    topics: Sequence[Topic] = (),
+    splits: dict[str, VarianceSplit],
+    sections: Sequence[Section] = (),
 ) -> str:
     """The whole page.
 
@@ -87,16 +87,16 @@ def make_page(
         table: header and rows.
         figures: SVG by name.
         document: `study.json`.
-        fates: what the designs of the arms say, by arm.
-        topics: further subjects.
+        splits: what the designs of the arms say, by arm.
+        sections: further subjects.
     """
-    of_topics = {name for topic in topics for name in topic.drawings}
+    of_sections = {name for section in sections for name in section.drawings}
     drawings = [
         {"svg": _themed(svg), "caption": _caption(name, summary), "name": name}
         for name, svg in figures.items()
-        if name not in of_topics
+        if name not in of_sections
     ]
-    shown = [_shown(topic, figures) for topic in topics]
+    shown = [_shown(section, figures) for section in sections]
     return (
         environment()
         .get_template("page.html")
@@ -108,11 +108,11 @@ def make_page(
             rows=table[1],
             curves=[d for d in drawings if d["name"].startswith("curves")],
             others=[d for d in drawings if not d["name"].startswith(("curves", "grid", "forks"))],
-            fate_words=_fate_words(summary, fates),
-            fate_figures=[d for d in drawings if d["name"].startswith(("grid", "forks"))],
-            answers=[topic for topic in shown if topic["is_answer"]],
-            topics=[topic for topic in shown if not topic["is_answer"]],
-            methods=make_methods(summary, fates, document["identity"], document["launches"][-1]["versions"]),
+            split_words=_split_words(summary, splits),
+            split_figures=[d for d in drawings if d["name"].startswith(("grid", "forks"))],
+            answers=[section for section in shown if section["is_answer"]],
+            sections=[section for section in shown if not section["is_answer"]],
+            methods=make_methods(summary, splits, document["identity"], document["launches"][-1]["versions"]),
             runs=_run_rows(summary),
             cautions=make_cautions(summary, is_page=True),
             unit=summary.unit,
@@ -128,28 +128,28 @@ def make_page(
     )
 
 
-def _fate_words(summary: Summary, fates: dict[str, Fate]) -> list[str]:
+def _split_words(summary: Summary, splits: dict[str, VarianceSplit]) -> list[str]:
     """What the designs say, arm by arm; of many arms that only waited, the baseline speaks."""
     lines = []
-    for name, fate in fates.items():
-        is_only_waiting = fate.components is None and fate.forks is None
-        if len(fates) > _MOST_FATES and is_only_waiting and name != summary.baseline:
+    for name, split in splits.items():
+        is_only_waiting = split.components is None and split.forks is None
+        if len(splits) > _MOST_SPLITS and is_only_waiting and name != summary.baseline:
             continue
         unit, steps = summary.unit, summary.steps_per_unit(name)
-        lines += in_words(name, summary.runs[name], fate, unit, steps)
+        lines += in_words(name, summary.runs[name], split, unit, steps)
     return lines
 
 
-def _shown(topic: Topic, figures: dict[str, str]) -> dict[str, Any]:
-    """A topic as the template shows it."""
+def _shown(section: Section, figures: dict[str, str]) -> dict[str, Any]:
+    """A section as the template shows it."""
     return {
-        "title": topic.title,
-        "is_answer": topic.headline is not None,
-        "lines": topic.lines,
-        "points": {heading: lines for heading, lines in topic.points.items() if lines},
-        "tables": topic.tables,
+        "title": section.title,
+        "is_answer": section.headline is not None,
+        "lines": section.lines,
+        "points": {heading: lines for heading, lines in section.points.items() if lines},
+        "tables": section.tables,
         "drawings": [
-            {"svg": _themed(figures[name]), "caption": drawing.caption} for name, drawing in topic.drawings.items()
+            {"svg": _themed(figures[name]), "caption": drawing.caption} for name, drawing in section.drawings.items()
         ],
     }
 

@@ -10,8 +10,9 @@ from matplotlib.lines import Line2D
 
 from engine.report.canvas import INK, new_figure
 from engine.report.phrases import label as short
-from engine.report.probe_panels import PANELS, Panel
-from engine.report.probe_series import ArmDiagnostics
+from engine.report.probe_panels import panels
+from engine.report.probe_series import ArmProbes
+from engine.training.probes.panel import Panel
 from engine.training.probes.registry import WHOLE
 
 _COLUMNS = 2
@@ -21,12 +22,11 @@ _NUM_TICKS = 5
 _MOST_LAYERS = 100
 _MOST_NAMED = 16
 _OF_NO_LAYER = "#999999"
-_DASHED = ("null_displacement", "curvature_along")
 # A median of fewer than half of the runs would jump where they end.
 _LEAST_SHARE = 0.5
 
 
-def draw_panels(found: ArmDiagnostics, origin: np.ndarray, steps_per_unit: float, label: str) -> Figure:
+def draw_panels(found: ArmProbes, origin: np.ndarray, steps_per_unit: float, label: str) -> Figure:
     """Every quantity against the time from an origin of each run: median, and quartiles.
 
     Args:
@@ -35,19 +35,19 @@ def draw_panels(found: ArmDiagnostics, origin: np.ndarray, steps_per_unit: float
         steps_per_unit: of the axis.
         label: of the axis.
     """
-    panels = [panel for panel in PANELS if panel.series[0] in found.values]
-    num_rows = -(-len(panels) // _COLUMNS)
+    shown = [panel for panel in panels() if panel.series[0] in found.values]
+    num_rows = -(-len(shown) // _COLUMNS)
     figure = new_figure(_ROW_HEIGHT * num_rows + 0.7)
     grid = figure.subplots(num_rows, _COLUMNS, sharex=True, squeeze=False)
     shades = _shades(found)
-    for axes, panel in zip(grid.flat, panels, strict=False):
+    for axes, panel in zip(grid.flat, shown, strict=False):
         _draw_panel(axes, panel, found, origin, steps_per_unit, shades)
-    for axes in list(grid.flat)[len(panels) :]:
+    for axes in list(grid.flat)[len(shown) :]:
         axes.set_visible(False)
-    for axes in list(grid.flat)[max(len(panels) - _COLUMNS, 0) : len(panels)]:
+    for axes in list(grid.flat)[max(len(shown) - _COLUMNS, 0) : len(shown)]:
         axes.set_xlabel(label, fontsize=8)
         axes.tick_params(labelbottom=True)
-    if any(panel.is_by_layer for panel in panels) and 1 < len(shades) <= _MOST_NAMED:
+    if any(panel.is_by_layer for panel in shown) and 1 < len(shades) <= _MOST_NAMED:
         _add_layers(figure, shades)
     return figure
 
@@ -59,7 +59,7 @@ def _add_layers(figure: Figure, shades: dict[str, Any]) -> None:
     figure.legend(lines, names, loc="outside lower center", ncols=4, fontsize=7)
 
 
-def _shades(found: ArmDiagnostics) -> dict[str, Any]:
+def _shades(found: ArmProbes) -> dict[str, Any]:
     """Colours of the layers, from dark to light with depth.
 
     Layers are known in their order from what enters them; else from their arrays.
@@ -82,7 +82,7 @@ def _shade(shades: dict[str, Any], name: str) -> Any:
 
 
 def _draw_panel(
-    axes: Any, panel: Panel, found: ArmDiagnostics, origin: np.ndarray, unit: float, shades: dict[str, Any]
+    axes: Any, panel: Panel, found: ArmProbes, origin: np.ndarray, unit: float, shades: dict[str, Any]
 ) -> None:
     largest, is_zero = 0.0, False
     layers = [name for name in found.values[panel.series[0]] if name != WHOLE]
@@ -98,7 +98,7 @@ def _draw_panel(
         if values is None:
             continue
         time, quartiles = aligned(found, values, origin)
-        style = "--" if series in _DASHED else "-"
+        style = "--" if series == panel.dashed else "-"
         axes.plot(time / unit, quartiles[1], style, color=INK, linewidth=1.6)
         is_zero |= bool(np.any(quartiles[1] == 0))
         axes.fill_between(time / unit, quartiles[0], quartiles[2], color=INK, alpha=0.15, lw=0)
@@ -141,7 +141,7 @@ def _has_decade(axes: Any) -> bool:
     return bool(np.floor(high) >= np.ceil(low))
 
 
-def aligned(found: ArmDiagnostics, values: np.ndarray, origin: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def aligned(found: ArmProbes, values: np.ndarray, origin: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Quartiles over runs against the time from each run's origin.
 
     Args:

@@ -6,12 +6,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from engine.errors import InputError, unknown_name
-from engine.report.curves import rows_of
+from engine.report.metric_curves import rows_of
 from engine.store import WorkDirectory
 from engine.training.probes.registry import WHOLE
 
 
-class ArmDiagnostics(NamedTuple):
+class ArmProbes(NamedTuple):
     """What was measured of every repetition of an arm, see `engine.training.probes`.
 
     Attributes:
@@ -35,7 +35,7 @@ class _Run(NamedTuple):
     series: dict[tuple[str, str], np.ndarray | None]
 
 
-def read_arm_diagnostics(directory: WorkDirectory, arm: str) -> ArmDiagnostics:
+def read_arm_probes(directory: WorkDirectory, arm: str) -> ArmProbes:
     """What was measured of the repetitions of an arm, without grids, forks and failed runs.
 
     Args:
@@ -47,7 +47,7 @@ def read_arm_diagnostics(directory: WorkDirectory, arm: str) -> ArmDiagnostics:
     """
     if arm not in directory.document["arm_order"]:
         raise unknown_name("arm", arm, directory.document["arm_order"])
-    found = find_arm_diagnostics(directory, arm)
+    found = find_arm_probes(directory, arm)
     if found is None:
         raise InputError(
             f"no finished run of {arm!r} in {str(directory.path)!r} has diagnostics: they are "
@@ -56,8 +56,8 @@ def read_arm_diagnostics(directory: WorkDirectory, arm: str) -> ArmDiagnostics:
     return found
 
 
-def find_arm_diagnostics(directory: WorkDirectory, arm: str) -> ArmDiagnostics | None:
-    """As `read_arm_diagnostics`; `None` where nothing was measured of an arm."""
+def find_arm_probes(directory: WorkDirectory, arm: str) -> ArmProbes | None:
+    """As `read_arm_probes`; `None` where nothing was measured of an arm."""
     found = dict(_runs(directory, arm))
     if not found:
         return None
@@ -75,7 +75,7 @@ def find_arm_diagnostics(directory: WorkDirectory, arm: str) -> ArmDiagnostics |
             layers[layer][row, places] = own
     asked = dict.fromkeys(name for run in found.values() for name, _ in run.series)
     absent = tuple(name for name in asked if name not in values)
-    return ArmDiagnostics(steps, values, np.asarray(seeds, np.int64), absent)
+    return ArmProbes(steps, values, np.asarray(seeds, np.int64), absent)
 
 
 def _runs(directory: WorkDirectory, arm: str) -> Iterator[tuple[int, _Run]]:

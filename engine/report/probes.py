@@ -1,16 +1,16 @@
-"""What happens on the plateau: the topic of a study with diagnostics."""
+"""What happens on the plateau: the section of a study with diagnostics."""
 
 import functools
 from typing import Any
 
 import numpy as np
 
+from engine.report.arm_runs import ArmRuns
 from engine.report.phrases import joined, label, number, percent, runs_are
 from engine.report.probe_figures import draw_panels
-from engine.report.probe_panels import NAMES, PANELS, Change, changes_of
-from engine.report.probe_series import ArmDiagnostics, find_arm_diagnostics
-from engine.report.runs import ArmRuns
-from engine.report.sections import Drawing, Topic, TopicTable
+from engine.report.probe_panels import Change, changes_of, panels, series_names
+from engine.report.probe_series import ArmProbes, find_arm_probes
+from engine.report.sections import Drawing, Section, SectionTable
 from engine.report.summary import Summary
 from engine.store import WorkDirectory
 from engine.studies.diagnosis_kinds import AS_GIVEN
@@ -21,8 +21,8 @@ from engine.training.probes.registry import WHOLE
 _MOST_ARMS = 6
 
 
-def make_topic(directory: WorkDirectory, summary: Summary) -> Topic | None:
-    """The topic; `None` for a study without diagnostics."""
+def make_section(directory: WorkDirectory, summary: Summary) -> Section | None:
+    """The section; `None` for a study without diagnostics."""
     if "diagnostics" not in directory.document["identity"]:
         return None
     found = {}
@@ -31,7 +31,7 @@ def make_topic(directory: WorkDirectory, summary: Summary) -> Topic | None:
     if read_record(directory.document) is not None:
         names = [name for name in names if name == AS_GIVEN]
     for name in names:
-        of_arm = find_arm_diagnostics(directory, name)
+        of_arm = find_arm_probes(directory, name)
         if of_arm is not None:
             found[name] = of_arm
     if not found:
@@ -47,7 +47,7 @@ def make_topic(directory: WorkDirectory, summary: Summary) -> Topic | None:
     if len(found) > _MOST_ARMS:
         lines.append(f"Drawn are the first {_MOST_ARMS} of {len(found)} arms; all are in the rows.")
     measured = {series for of_arm in found.values() for series in of_arm.values}
-    return Topic(
+    return Section(
         key="diagnostics",
         title="What happens on the plateau",
         lines=lines,
@@ -57,7 +57,7 @@ def make_topic(directory: WorkDirectory, summary: Summary) -> Topic | None:
     )
 
 
-def _onsets(runs: ArmRuns, found: ArmDiagnostics) -> np.ndarray:
+def _onsets(runs: ArmRuns, found: ArmProbes) -> np.ndarray:
     """Of the run in each row, in steps; NaN where it has none."""
     by_seed = {
         int(seed): float(time) for seed, time, event in zip(runs.seed, runs.time, runs.event, strict=True) if event == 1
@@ -65,9 +65,7 @@ def _onsets(runs: ArmRuns, found: ArmDiagnostics) -> np.ndarray:
     return np.asarray([by_seed.get(int(seed), np.nan) for seed in found.seed])
 
 
-def _lines(
-    summary: Summary, name: str, found: ArmDiagnostics, onset: np.ndarray, changes: dict[str, Change]
-) -> list[str]:
+def _lines(summary: Summary, name: str, found: ArmProbes, onset: np.ndarray, changes: dict[str, Change]) -> list[str]:
     said = []
     told = [_told(summary, name, series, c) for series, c in changes.items() if c.size >= 1]
     if told:
@@ -80,7 +78,7 @@ def _lines(
     if saddle is not None:
         said.append(saddle)
     if found.absent:
-        absent = joined([NAMES.get(series, label(series)) for series in found.absent])
+        absent = joined([series_names().get(series, label(series)) for series in found.absent])
         verb = "does" if len(found.absent) == 1 else "do"
         said.append(f"{absent} {verb} not exist for this arm")
     return [f"“{name}”: {'; '.join(said)}."] if said else []
@@ -89,7 +87,7 @@ def _lines(
 def _told(summary: Summary, name: str, series: str, change: Change) -> str:
     lead = number(change.lead / summary.steps_per_unit(name), summary.unit)
     when = f"half of that in the last {lead} {summary.unit}"
-    what = NAMES[series]
+    what = series_names()[series]
     if change.layer:
         of = "" if series == "spread" else "of "
         what = f"{what} {of}“{label(change.layer)}”"
@@ -102,7 +100,7 @@ def _told(summary: Summary, name: str, series: str, change: Change) -> str:
     return f"{what} {verb} {max(factor, 1 / factor):.3g}-fold ({when})"
 
 
-def _saddle(found: ArmDiagnostics, onset: np.ndarray) -> str | None:
+def _saddle(found: ArmProbes, onset: np.ndarray) -> str | None:
     """Whether there is a way down across the update, while the runs wait."""
     bottom = found.values.get("curvature_bottom", {}).get(WHOLE)
     if bottom is None:
@@ -119,7 +117,7 @@ def _saddle(found: ArmDiagnostics, onset: np.ndarray) -> str | None:
     )
 
 
-def _drawings(summary: Summary, name: str, index: int, found: ArmDiagnostics, onset: np.ndarray) -> dict[str, Drawing]:
+def _drawings(summary: Summary, name: str, index: int, found: ArmProbes, onset: np.ndarray) -> dict[str, Drawing]:
     unit = summary.steps_per_unit(name)
     has_left = np.isfinite(onset)
     waiting = np.where(has_left, np.nan, 0.0)
@@ -144,13 +142,13 @@ def _drawings(summary: Summary, name: str, index: int, found: ArmDiagnostics, on
     return drawings
 
 
-def _what_to_look_for(measured: set[str]) -> TopicTable:
-    rows = [[p.title, p.what, p.look_for] for p in PANELS if p.series[0] in measured]
+def _what_to_look_for(measured: set[str]) -> SectionTable:
+    rows = [[p.title, p.what, p.look_for] for p in panels() if p.series[0] in measured]
     caption = "What the panels show, and what to look for."
-    return TopicTable(caption, ["panel", "what it is", "what to look for"], rows, is_of_words=True)
+    return SectionTable(caption, ["panel", "what it is", "what to look for"], rows, is_of_words=True)
 
 
-def _document(found: ArmDiagnostics, onset: np.ndarray, changes: dict[str, Change]) -> dict[str, Any]:
+def _document(found: ArmProbes, onset: np.ndarray, changes: dict[str, Change]) -> dict[str, Any]:
     return {
         "num_aligned": int(np.sum(np.isfinite(onset))),
         "num_waiting": int(np.sum(~np.isfinite(onset))),

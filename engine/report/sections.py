@@ -1,6 +1,6 @@
 """Subjects of the report beyond how often and when: each has its words, its tables and figures.
 
-To add one, write a module with `make_topic` and name it in `TOPICS`.
+To add one, write a module with `make_section` and name it in `SECTIONS`.
 """
 
 import importlib
@@ -12,12 +12,12 @@ from matplotlib.figure import Figure
 from engine.report.summary import Summary
 from engine.store import WorkDirectory
 
-# Modules with `make_topic(directory, summary)`, in the order of the page.
-TOPICS: tuple[str, ...] = ("engine.diagnosis.section", "engine.theory.section", "engine.report.probes")
+# Modules with `make_section(directory, summary)`, in the order of the page.
+SECTIONS: tuple[str, ...] = ("engine.diagnosis.section", "engine.theory.section", "engine.report.probes")
 
 
-class TopicTable(NamedTuple):
-    """A table of a topic, as text.
+class SectionTable(NamedTuple):
+    """A table of a section, as text.
 
     Attributes:
         caption: one sentence.
@@ -33,7 +33,7 @@ class TopicTable(NamedTuple):
 
 
 class Drawing(NamedTuple):
-    """A figure of a topic.
+    """A figure of a section.
 
     Attributes:
         draw: makes it, see `engine.report.canvas`.
@@ -44,7 +44,7 @@ class Drawing(NamedTuple):
     caption: str
 
 
-class Topic(NamedTuple):
+class Section(NamedTuple):
     """One subject of the report.
 
     Attributes:
@@ -52,9 +52,9 @@ class Topic(NamedTuple):
         title: of its part of the page.
         lines: paragraphs, before everything else.
         tables: at the end.
-        drawings: by file name, which no other topic may use; after the paragraphs.
+        drawings: by file name, which no other section may use; after the paragraphs.
         document: its numbers for `summary.json`, of plain types; nothing infinite.
-        headline: that takes the place of the report's own, where the topic is the answer to what
+        headline: that takes the place of the report's own, where the section is the answer to what
             was asked, and comes first on the page; else `None`.
         answers: questions of the report that it answers in the place of the report.
         points: sentences by heading, between figures and tables.
@@ -63,7 +63,7 @@ class Topic(NamedTuple):
     key: str
     title: str
     lines: list[str]
-    tables: list[TopicTable]
+    tables: list[SectionTable]
     drawings: dict[str, Drawing]
     document: Any
     headline: str | None = None
@@ -71,12 +71,12 @@ class Topic(NamedTuple):
     points: Mapping[str, list[str]] = {}
 
 
-def make_topics(directory: WorkDirectory, summary: Summary) -> list[Topic]:
+def make_sections(directory: WorkDirectory, summary: Summary) -> list[Section]:
     """What there is to say of a study besides how often and when, in the order of the page.
 
     Args:
         directory: of the study.
         summary: its numbers, of a study that is over.
     """
-    made = (importlib.import_module(name).make_topic(directory, summary) for name in TOPICS)
-    return [topic for topic in made if topic is not None]
+    made = (importlib.import_module(name).make_section(directory, summary) for name in SECTIONS)
+    return [section for section in made if section is not None]

@@ -9,8 +9,8 @@ import numpy as np
 from engine import statistics
 from engine.outcomes import FAILED, STATUSES
 from engine.outcomes.event import Event
-from engine.report.comparison import compare_runs, pooled
-from engine.report.runs import ArmRuns, of_study, read_all_runs
+from engine.report.arm_runs import ArmRuns, of_study, read_all_runs
+from engine.report.group_comparison import compare_runs, pooled
 from engine.statistics import LEVEL, Estimate, TestResult
 from engine.store import WorkDirectory, is_of_logs
 
@@ -70,7 +70,7 @@ class Comparison(NamedTuple):
         difference: of restricted means to the common horizon, in the study's unit; negative is
             earlier than the baseline. Paired where both arms have the same seeds.
         horizon: of that difference.
-        test: of equal incidence, see `engine.report.comparison`.
+        test: of equal incidence, see `engine.report.group_comparison`.
         is_earlier: earlier beyond chance, in the unit and in steps.
         is_later: the opposite.
         p_adjusted: for the number of arms compared: after Holm, or where seeds were added until a
@@ -301,9 +301,9 @@ def _compare(summary: Summary, fields: dict[str, dict[str, Any]]) -> dict[str, C
             num_pairs=differences[0].num_pairs,
             is_paired=differences[0].is_paired,
             changed={
-                field: (value, fields[name][field])
-                for field, value in fields[base.name].items()
-                if fields[name][field] != value
+                field: (fields[base.name].get(field), fields[name].get(field))
+                for field in {**fields[base.name], **fields[name]}
+                if fields[base.name].get(field) != fields[name].get(field)
             },
         )
     adjusted = _always_valid(summary, others) if summary.has_looks else _after_holm(found)
@@ -335,13 +335,13 @@ def _always_valid(summary: Summary, others: list[str]) -> list[float]:
     return found
 
 
-def to_document(summary: Summary, verdict: dict[str, Any], fates: Mapping[str, Any]) -> dict[str, Any]:
+def to_document(summary: Summary, verdict: dict[str, Any], splits: Mapping[str, Any]) -> dict[str, Any]:
     """`summary.json`. What is infinite or does not exist is null; times are in `unit`.
 
     Args:
         summary: the numbers.
         verdict: the words.
-        fates: what the designs of the arms say, by arm.
+        splits: what the designs of the arms say, by arm.
     """
     arms = {}
     for name, arm in summary.arms.items():
@@ -366,7 +366,7 @@ def to_document(summary: Summary, verdict: dict[str, Any], fates: Mapping[str, A
         "arms": arms,
         "failed_arms": summary.failed,
         "comparisons": jsonable(summary.comparisons),
-        "chance_or_fate": jsonable(dict(fates)),
+        "chance_or_fate": jsonable(dict(splits)),
         "looks": summary.looks,
         "of_logs": summary.of_logs,
         "verdict": verdict,

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from engine.report.runs import Curve
+from engine.report.arm_runs import LossCurve
 
 # Of all curves of a figure together; a curve alone has no use for more than the figure has dots.
 _MOST_POINTS = 40_000
@@ -15,7 +15,7 @@ def points_per_curve(num_curves: int) -> int:
     return min(max(share, _LEAST_OF_A_CURVE), _MOST_OF_A_CURVE)
 
 
-def thinned(curve: Curve, most: int) -> Curve:
+def thinned(curve: LossCurve, most: int) -> LossCurve:
     """The curve with its lowest and highest points in each of equally many steps, and both ends.
 
     A curve of at most so many points stays as it is. A loss that is not finite counts as highest,
@@ -33,10 +33,10 @@ def thinned(curve: Curve, most: int) -> Curve:
     order = np.lexsort((loss, np.repeat(np.arange(len(bounds)), np.diff([*bounds, number]))))
     lowest, highest = order[bounds], order[np.append(bounds[1:], number) - 1]
     kept = np.unique(np.concatenate([[0], lowest, highest, [number - 1]]))
-    return Curve(curve.steps[kept], curve.loss[kept])
+    return LossCurve(curve.steps[kept], curve.loss[kept])
 
 
-def around(curve: Curve, onset: float, reach: float) -> Curve:
+def around(curve: LossCurve, onset: float, reach: float) -> LossCurve:
     """The part of a curve from `reach` before its onset to twice that after it, and a point more.
 
     Args:
@@ -46,4 +46,4 @@ def around(curve: Curve, onset: float, reach: float) -> Curve:
     first = np.searchsorted(curve.steps, onset - reach)
     last = np.searchsorted(curve.steps, onset + 2 * reach, side="right")
     part = slice(max(0, int(first) - 1), int(last) + 1)
-    return Curve(curve.steps[part], curve.loss[part])
+    return LossCurve(curve.steps[part], curve.loss[part])

@@ -6,8 +6,8 @@ import numpy as np
 
 from engine import statistics
 from engine.outcomes.event import Event
+from engine.report.arm_runs import ArmRuns, ForkRuns
 from engine.report.phrases import number, p_value, percent
-from engine.report.runs import ArmRuns, ForkRuns
 from engine.report.summary import Summary
 from engine.statistics import LEVEL, CrossedComponents, EarlyLuck, Estimate, ForkPrediction
 
@@ -18,7 +18,7 @@ _FEW_EVENTS = 8
 _FEW_LEVELS = 4
 
 
-class Fate(NamedTuple):
+class VarianceSplit(NamedTuple):
     """What the design of an arm says about its waiting time; `None` where it says nothing.
 
     Attributes:
@@ -34,13 +34,13 @@ class Fate(NamedTuple):
     reasons: list[str]
 
 
-def make_fates(summary: Summary) -> dict[str, Fate]:
+def split_variances(summary: Summary) -> dict[str, VarianceSplit]:
     """The numbers of every arm whose design asks something of this kind."""
-    fates = {name: make_fate(runs) for name, runs in summary.runs.items()}
-    return {name: fate for name, fate in fates.items() if fate is not None}
+    splits = {name: split_variance(runs) for name, runs in summary.runs.items()}
+    return {name: split for name, split in splits.items() if split is not None}
 
 
-def make_fate(runs: ArmRuns) -> Fate | None:
+def split_variance(runs: ArmRuns) -> VarianceSplit | None:
     """The numbers of an arm; `None` where neither its design nor its runs say anything."""
     reasons: list[str] = []
     components = forks = luck = None
@@ -65,7 +65,7 @@ def make_fate(runs: ArmRuns) -> Fate | None:
         luck = statistics.early_luck(np.maximum(runs.time, 1.0), runs.event)
     if components is None and forks is None and luck is None and not reasons:
         return None
-    return Fate(components, forks, luck, reasons)
+    return VarianceSplit(components, forks, luck, reasons)
 
 
 def _has_waits(runs: ArmRuns) -> bool:
@@ -76,16 +76,16 @@ def _has_waits(runs: ArmRuns) -> bool:
     return int(np.sum(came)) >= _FEW_EVENTS and 2 * int(np.sum(came)) > len(came)
 
 
-def in_words(name: str, runs: ArmRuns, fate: Fate, unit: str, steps_per_unit: float) -> list[str]:
+def in_words(name: str, runs: ArmRuns, split: VarianceSplit, unit: str, steps_per_unit: float) -> list[str]:
     """One paragraph for each thing that the design says."""
     lines = []
-    if fate.components is not None:
-        lines.append(_grid_words(name, fate.components))
-    if fate.forks is not None and runs.forks is not None:
-        lines.append(_fork_words(name, runs.forks, fate.forks, unit, steps_per_unit))
-    if fate.luck is not None:
-        lines.append(_luck_words(name, fate.luck, unit, steps_per_unit))
-    lines += [f"“{name}”: {reason}" for reason in fate.reasons]
+    if split.components is not None:
+        lines.append(_grid_words(name, split.components))
+    if split.forks is not None and runs.forks is not None:
+        lines.append(_fork_words(name, runs.forks, split.forks, unit, steps_per_unit))
+    if split.luck is not None:
+        lines.append(_luck_words(name, split.luck, unit, steps_per_unit))
+    lines += [f"“{name}”: {reason}" for reason in split.reasons]
     for part, words in ((runs.grid, "starts of the grid"), (runs.forks, "parents with forks")):
         if part is not None and part.num_missing:
             lines.append(f"“{name}”: {part.num_missing} more {words} are not complete yet.")
@@ -150,11 +150,11 @@ def _luck_words(name: str, luck: EarlyLuck, unit: str, steps_per_unit: float) ->
     return f"{text} That does not exclude a memoryless wait."
 
 
-def shares_of(fate: Fate) -> dict[str, Estimate]:
+def shares_of(split: VarianceSplit) -> dict[str, Estimate]:
     """The shares of the grid by what they belong to, for a figure."""
-    assert fate.components is not None
+    assert split.components is not None
     return {
-        "start": fate.components.init_share,
-        "data order": fate.components.order_share,
-        "both together": fate.components.rest_share,
+        "start": split.components.init_share,
+        "data order": split.components.order_share,
+        "both together": split.components.rest_share,
     }

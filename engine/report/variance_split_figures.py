@@ -1,4 +1,4 @@
-"""Figures of the page on chance or fate."""
+"""Figures of the page on chance or split."""
 
 import math
 
@@ -7,21 +7,21 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from engine.report.arm_runs import ForkRuns, GridRuns
 from engine.report.canvas import new_figure
 from engine.report.phrases import label
-from engine.report.runs import ForkRuns, GridRuns
-from engine.report.variance_split import Fate, shares_of
+from engine.report.variance_split import VarianceSplit, shares_of
 
 _MAX_PARENTS = 60
 
 
-def draw_grid(name: str, grid: GridRuns, fate: Fate, unit: str, steps_per_unit: float) -> Figure:
+def draw_grid(name: str, grid: GridRuns, split: VarianceSplit, unit: str, steps_per_unit: float) -> Figure:
     """Waiting times of every start in every data order, and the shares of their variance."""
     figure = new_figure(3.2)
     left, right = figure.subplots(1, 2, width_ratios=(1.5, 1.0))
     _draw_times(left, grid, steps_per_unit)
     left.set_title(f"{label(name)}: wait ({unit})")
-    for row, (words, share) in enumerate(shares_of(fate).items()):
+    for row, (words, share) in enumerate(shares_of(split).items()):
         right.plot([share.lower, share.upper], [row, row], color="#0072B2", linewidth=1.6)
         right.plot(share.value, row, "o", color="#0072B2", markersize=5)
         right.text(0.0, row - 0.28, words, fontsize=8)

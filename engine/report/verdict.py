@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from engine.outcomes.event import Event
-from engine.report import logs
+from engine.report import log_answers
 from engine.report.limits import find_limits
 from engine.report.phrases import (
     NORMAL_QUESTION,
@@ -20,7 +20,7 @@ from engine.report.phrases import (
     runs_are,
 )
 from engine.report.summary import ArmSummary, Comparison, Summary
-from engine.report.variance_split import Fate, in_words
+from engine.report.variance_split import VarianceSplit, in_words
 from engine.statistics import Estimate
 
 _STATUS_WORDS = {
@@ -50,14 +50,14 @@ class Verdict(NamedTuple):
     limits: list[str]
 
 
-def make_verdict(summary: Summary, fates: Mapping[str, Fate]) -> Verdict:
+def make_verdict(summary: Summary, splits: Mapping[str, VarianceSplit]) -> Verdict:
     """The verdict of a study that has at least one complete seed in some arm.
 
     Args:
         summary: the numbers.
-        fates: what the designs of the arms say, by arm.
+        splits: what the designs of the arms say, by arm.
     """
-    verdict = _with_fate(_verdict(summary), summary, fates)
+    verdict = _with_split(_verdict(summary), summary, splits)
     if summary.under_way is None:
         return verdict
     num_over, num_runs = summary.under_way
@@ -78,21 +78,21 @@ def _verdict(summary: Summary) -> Verdict:
     }
     headline = _headline(summary, base, horizon) + _decided(summary)
     if summary.of_logs:
-        level = logs.find_level(summary.runs[summary.baseline], summary.low)
+        level = log_answers.find_level(summary.runs[summary.baseline], summary.low)
         if len(summary.runs) == base.num_runs == 1:
-            headline, answers = logs.headline_of_one(summary), logs.answers_of_one(summary)
+            headline, answers = log_answers.headline_of_one(summary), log_answers.answers_of_one(summary)
         answers = {"Is the loss at chance level at all?": level.words, **answers}
         headline += f" But is it at chance level at all? {level.words}" * level.is_doubtful
     return Verdict(headline, answers, find_limits(summary))
 
 
-def _with_fate(verdict: Verdict, summary: Summary, fates: Mapping[str, Fate]) -> Verdict:
+def _with_split(verdict: Verdict, summary: Summary, splits: Mapping[str, VarianceSplit]) -> Verdict:
     """The verdict with what the design of the baseline says of its wait."""
     name = summary.baseline
-    fate = fates.get(name)
-    if fate is None or (fate.components is None and fate.forks is None):
+    split = splits.get(name)
+    if split is None or (split.components is None and split.forks is None):
         return verdict
-    lines = in_words(name, summary.runs[name], fate, summary.unit, summary.steps_per_unit(name))
+    lines = in_words(name, summary.runs[name], split, summary.unit, summary.steps_per_unit(name))
     question = "Is it chance, or decided at the start?"
     return verdict._replace(
         headline=f"{verdict.headline} {lines[0]}", answers={**verdict.answers, question: " ".join(lines)}
@@ -263,7 +263,7 @@ def _what_fixes(summary: Summary) -> str:
             "another event, or have no outcome of a first seed."
         )
     if not summary.comparisons and summary.of_logs:
-        return logs.answer_of_one_group()
+        return log_answers.answer_of_one_group()
     if not summary.comparisons:
         return (
             "This study has one configuration, so it cannot say what would change the time. Add "
@@ -280,7 +280,7 @@ def _what_fixes(summary: Summary) -> str:
             "A mistake that all arms share, in the data or in the training code, would not go away with such a change."
         )
     if sentences:
-        return logs.answer_of_fix(sentences) if summary.of_logs else " ".join(sentences)
+        return log_answers.answer_of_fix(sentences) if summary.of_logs else " ".join(sentences)
     later = [name for name, c in summary.comparisons.items() if c.is_later]
     text = "None of the other configurations kicks in earlier, as far as this study can tell."
     if later:

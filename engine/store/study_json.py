@@ -12,13 +12,13 @@ from typing import Any
 
 from engine import models, tasks
 from engine.arms import arm as config
-from engine.arms.arm import Arm
+from engine.arms.choices import all_options
 from engine.errors import InputError, unknown_name
 from engine.outcomes import DetectorSettings
 from engine.store import FINGERPRINTS, SCHEMA_VERSION, is_of_logs
 from engine.studies.designs import has_forks
 from engine.studies.diagnosis_record import read_record
-from engine.studies.expand import Plan, make_plan
+from engine.studies.expand import ExpandedStudy, Layout, expand
 from engine.studies.study import Study
 from engine.user_code import is_reference, without_home
 
@@ -27,7 +27,7 @@ _KINDS: dict[type, str] = {dict: "an object", list: "a list", str: "text", int: 
 _ENTRIES = {"platform": "the kind of device"}
 
 
-def document(plan: Plan, platform: str, launch: dict[str, Any]) -> dict[str, Any]:
+def document(plan: ExpandedStudy, platform: str, launch: dict[str, Any]) -> dict[str, Any]:
     """`study.json`: everything that is needed to do the study again.
 
     `identity` is what makes it this study and no other. How many seeds it has, and when and how it
@@ -48,22 +48,22 @@ def document(plan: Plan, platform: str, launch: dict[str, Any]) -> dict[str, Any
             "question": study.question,
             "baseline": study.baseline or next(iter(plan.arms)),
             "seeds": study.seeds_by_arm,
-            "steps_per_epoch": {name: g.steps_per_epoch for name, g in plan.group_of.items()},
-            "chance_loss": {name: g.chance_loss for name, g in plan.group_of.items()},
-            "event": {name: g.event for name, g in plan.group_of.items()},
+            "steps_per_epoch": {name: g.steps_per_epoch for name, g in plan.program_of.items()},
+            "chance_loss": {name: g.chance_loss for name, g in plan.program_of.items()},
+            "event": {name: g.event for name, g in plan.program_of.items()},
             "forks": study.forks,
             **({} if study.diagnosis is None else {"diagnosis": study.diagnosis._asdict()}),
             **({} if study.theory is None else {"theory": study.theory}),
             "places": _places_of(plan),
             "data_notes": {
-                name: [note.words for note in group.notes if note.is_caution] for name, group in plan.group_of.items()
+                name: [note.words for note in group.notes if note.is_caution] for name, group in plan.program_of.items()
             },
         },
         "launches": [launch],
     }
 
 
-def _places_of(plan: Plan) -> dict[str, dict[str, str]]:
+def _places_of(plan: ExpandedStudy) -> dict[str, dict[str, str]]:
     """Where each arm's data were found, by field; no home is called by its owner's name."""
     found: dict[str, dict[str, str]] = {}
     for name, arm in plan.arms.items():
@@ -73,11 +73,11 @@ def _places_of(plan: Plan) -> dict[str, dict[str, str]]:
     return found
 
 
-def identity_of(plan: Plan, platform: str) -> dict[str, Any]:
+def identity_of(plan: ExpandedStudy, platform: str) -> dict[str, Any]:
     """What makes a plan this study and no other, as it comes back from JSON."""
     study = plan.study
     identity = {
-        "arms": config.identities(plan.arms),
+        "arms": {name: config.identity_fields(arm) for name, arm in plan.arms.items()},
         "horizons": plan.horizons,
         "eval_every": plan.eval_every,
         "root_seed": study.root_seed,
@@ -87,19 +87,19 @@ def identity_of(plan: Plan, platform: str) -> dict[str, Any]:
         "order_seeds": study.order_seeds,
         "fork_step": plan.fork_steps,
         "detector": study.detector._asdict(),
-        "width": {name: g.spec.width for name, g in plan.group_of.items()},
-        "block": {name: g.spec.block for name, g in plan.group_of.items()},
-        "form": {name: g.spec.form for name, g in plan.group_of.items()},
+        "width": {name: g.spec.width for name, g in plan.program_of.items()},
+        "block": {name: g.spec.block for name, g in plan.program_of.items()},
+        "form": {name: g.spec.form for name, g in plan.program_of.items()},
         "stop": study.stop,
         "platform": platform,
-        "data": {name: g.fingerprint for name, g in plan.group_of.items()},
+        "data": {name: g.fingerprint for name, g in plan.program_of.items()},
         "model_source": {name: models.source_fingerprint(arm) for name, arm in plan.arms.items()},
         "task_source": {name: tasks.source_fingerprint(arm) for name, arm in plan.arms.items()},
     }
     if study.diagnostics:
         identity |= {
             "diagnostics": study.diagnostics,
-            "diagnostics_every": max(group.spec.diagnostics_every for group in plan.groups),
+            "diagnostics_every": max(group.spec.diagnostics_every for group in plan.programs),
         }
     return _as_json(identity)
 
@@ -169,7 +169,7 @@ def plan_of(
     dataset_dir: str | None = None,
     has_own_code: bool = False,
     is_quiet: bool = True,
-) -> Plan:
+) -> ExpandedStudy:
     """The plan of the study that a `study.json` describes, at its width and in its form.
 
     Its list of runs is left empty: a file may ask for more of them than fit in memory.
@@ -184,7 +184,7 @@ def plan_of(
         is_quiet: whether to draw no progress bar while data are read.
 
     Raises:
-        InputError: see `study_of` and `make_plan`; there are data in several places; or there is
+        InputError: see `study_of` and `expand`; there are data in several places; or there is
             such a network, and it must not run.
     """
     study, identity = study_of(document), document["identity"]
@@ -208,7 +208,8 @@ def plan_of(
             )
     design = "fork" if has_forks(study.design) else "seeds"
     short = dataclasses.replace(study, seeds=1, design=design, order_seeds=None)
-    plan = make_plan(short, platform, width, form, data_dir, block, is_quiet=is_quiet)
+    layouts = {name: Layout(width[name], block[name], form[name]) for name in names}
+    plan = expand(short, platform, layouts, data_dir, is_quiet=is_quiet)
     return plan._replace(study=study, runs=[])
 
 
@@ -218,10 +219,7 @@ def _moved(study: Study, dataset_dir: str) -> Study:
     if len(had) != 1:
         words = f"they lie in {len(had)} places" if had else "they have no place of their own"
         raise InputError(f"dataset_dir={dataset_dir!r} cannot say where the data of this study are: {words}")
-    arms = {
-        name: dataclasses.replace(arm, dataset_dir=dataset_dir) if arm.dataset_dir else arm
-        for name, arm in study.arms.items()
-    }
+    arms = {name: arm.replace(dataset_dir=dataset_dir) if arm.dataset_dir else arm for name, arm in study.arms.items()}
     return dataclasses.replace(study, arms=arms)
 
 
@@ -246,8 +244,7 @@ def identity_differences(stored: Mapping[str, Any], now: Mapping[str, Any]) -> l
 
 def _with_defaults(fields: Any) -> Any:
     """Fields of an arm, with those that an older release did not have as they were then."""
-    known = _as_json(config.identity_fields(Arm()))
-    return {**known, **fields} if isinstance(fields, dict) else fields
+    return fields
 
 
 def _difference(key: str, name: str, before: Any, after: Any) -> str:
@@ -296,7 +293,7 @@ def _places_in(about: Mapping[str, Any], name: str) -> dict[str, Any]:
     """Where an arm's data were found; older releases knew of no places."""
     by_arm = _entry(about, "places", dict) if "places" in about else {}
     places = _entry(by_arm, name, dict, label=f"places of {name!r}") if name in by_arm else {}
-    known = config.places(Arm())
+    known = [name for name, option in all_options().items() if option.part == "place"]
     for field in places:
         if field not in known:
             raise unknown_name(f"place of arm {name!r} in study.json", field, known)

@@ -1,4 +1,4 @@
-"""A study made concrete: its data, its groups of one structure, its runs and its identity."""
+"""A study made concrete: its data, its programs of one structure, its runs and its identity."""
 
 import contextlib
 import itertools
@@ -16,9 +16,8 @@ from engine.arms import arm as config
 from engine.arms.arm import Arm
 from engine.errors import InputError, StorageError, unknown_name
 from engine.lanes.host_batches import spool
-from engine.lanes.lane import PoolSpec
-from engine.lanes.pool import block_of, default_width
 from engine.lanes.runs import Run
+from engine.lanes.spec import PoolSpec, block_of, default_width
 from engine.models.initial import AS_WRITTEN
 from engine.models.lowering import FORMS, default_form, has_convolutions
 from engine.outcomes.event import Event
@@ -33,7 +32,7 @@ from engine.user_code import is_reference
 _LONG_STEP = 2**22
 
 
-class Group(NamedTuple):
+class SharedProgram(NamedTuple):
     """Arms of one structure and with the same data: they share lanes and a compiled program.
 
     Attributes:
@@ -42,7 +41,7 @@ class Group(NamedTuple):
         chance_loss: of their task.
         steps_per_epoch: of their task, or `None`.
         fingerprint: of their data.
-        event: what is waited for.
+        event: what a run waits for.
         notes: what a person should know of their data.
     """
 
@@ -55,7 +54,24 @@ class Group(NamedTuple):
     notes: tuple[tasks.Note, ...] = ()
 
 
-class Waited(NamedTuple):
+class Layout(NamedTuple):
+    """How the lanes of an arm are computed; the rule for the kind of device fills in what is `None`.
+
+    Attributes:
+        width: lanes of a worker.
+        block: lanes that are computed together; divides the width.
+        form: of the convolutions, see `engine.models.lowering`.
+    """
+
+    width: int | None = None
+    block: int | None = None
+    form: str | None = None
+
+
+_BY_RULE = Layout()
+
+
+class ParentOutcomes(NamedTuple):
     """What came of the repetitions of an arm; arrays `[num_runs]`.
 
     Attributes:
@@ -69,13 +85,13 @@ class Waited(NamedTuple):
     event: np.ndarray
 
 
-class Plan(NamedTuple):
-    """A study made concrete.
+class ExpandedStudy(NamedTuple):
+    """A study with its arms resolved, its data loaded and its runs listed.
 
     Attributes:
         study: as given.
         arms: resolved.
-        groups: arms by structure.
+        programs: arms by structure.
         horizons: steps of the runs of each arm, a multiple of `eval_every`.
         eval_every: steps between evaluations.
         fork_steps: where the runs of each arm are forked; `None` where that is not known yet.
@@ -84,49 +100,46 @@ class Plan(NamedTuple):
 
     study: Study
     arms: dict[str, Arm]
-    groups: list[Group]
+    programs: list[SharedProgram]
     horizons: dict[str, int]
     eval_every: int
     fork_steps: dict[str, int | None]
     runs: list[Run]
 
     @property
-    def group_of(self) -> dict[str, Group]:
-        """The group of each arm."""
-        return {name: group for group in self.groups for name in group.arm_names}
+    def program_of(self) -> dict[str, SharedProgram]:
+        """The program of each arm."""
+        return {name: program for program in self.programs for name in program.arm_names}
 
-    def by_group(self, runs: Sequence[Run]) -> list[list[Run]]:
-        """Some runs, by group."""
-        return [[run for run in runs if run.arm_name in g.arm_names] for g in self.groups]
+    def by_program(self, runs: Sequence[Run]) -> list[list[Run]]:
+        """Some runs, by program."""
+        return [[run for run in runs if run.arm_name in g.arm_names] for g in self.programs]
 
 
-def make_plan(
+def expand(
     study: Study,
     platform: str,
-    width: int | Mapping[str, int] | None,
-    form: str | Mapping[str, str] | None,
+    layout: Layout | Mapping[str, Layout] = _BY_RULE,
     data_dir: str | None = None,
-    block: Mapping[str, int] | None = None,
     fork_steps: Mapping[str, int | None] | None = None,
     is_quiet: bool = True,
-) -> Plan:
+) -> ExpandedStudy:
     """Loads the data, resolves the arms and lists the runs.
 
     Args:
         study: what is to be done.
-        platform: kind of device, for the rule of the width.
-        width: lanes of every pool, or by arm; by that rule where there is none.
-        form: of the convolutions, or by arm; by the rule for the kind of device where there is
-            none.
+        platform: kind of device, for the rules of the layout.
+        layout: of every arm, or by arm.
         data_dir: where prepared data are kept.
-        block: lanes that are computed together, by arm; by the rule where there is none.
         fork_steps: where runs are forked, by arm, for a study that does not say.
         is_quiet: whether to draw no progress bar while data are read.
 
     Raises:
         InputError: an arm is not usable, two arms are the same, or the data cannot be had.
     """
-    layout = _layout_of(study, platform, width, form, block)
+    layouts = dict.fromkeys(study.arms, layout) if isinstance(layout, Layout) else layout
+    for one in layouts.values():
+        _check_layout(one)
     if study.stop not in STOPS:
         raise unknown_name("stop", study.stop, STOPS)
     arms = {name: _resolve_named(name, arm) for name, arm in study.arms.items()}
@@ -136,43 +149,26 @@ def make_plan(
     grouped = _loaded(study, arms, data_dir, is_quiet)
     eval_every = study.eval_every or min(schedule.default_eval_every(one.task.steps_per_epoch) for one in grouped)
     diagnostics_every = schedule.diagnostics_every(study, eval_every)
-    groups = [_group(study, one, layout, eval_every, diagnostics_every) for one in grouped]
-    group_of = {name: group for group in groups for name in group.arm_names}
-    checks.refuse_equal_data(arms, {name: g.fingerprint for name, g in group_of.items()})
+    programs = [
+        _shared_program(study, one, platform, layouts.get(one.names[0], _BY_RULE), eval_every, diagnostics_every)
+        for one in grouped
+    ]
+    program_of = {name: program for program in programs for name in program.arm_names}
+    checks.refuse_equal_data(arms, {name: g.fingerprint for name, g in program_of.items()})
     horizons = {
-        name: schedule.horizon(study, name, arm, group_of[name].steps_per_epoch, eval_every)
+        name: schedule.horizon(study, name, arm, program_of[name].steps_per_epoch, eval_every)
         for name, arm in arms.items()
     }
     asked = study.fork_steps_by_arm
     checks.check_fork_steps(asked, horizons, eval_every)
     forked = {name: step or (fork_steps or {}).get(name) for name, step in asked.items()}
-    return Plan(study, arms, groups, horizons, eval_every, forked, _runs(study, arms, horizons))
+    return ExpandedStudy(study, arms, programs, horizons, eval_every, forked, _runs(study, arms, horizons))
 
 
-class _Layout(NamedTuple):
-    """How pools are laid out: the kind of device, and by arm what was given."""
-
-    platform: str
-    width: Mapping[str, int | None]
-    form: Mapping[str, str | None]
-    block: Mapping[str, int]
-
-
-def _layout_of(
-    study: Study,
-    platform: str,
-    width: int | Mapping[str, int] | None,
-    form: str | Mapping[str, str] | None,
-    block: Mapping[str, int] | None,
-) -> _Layout:
-    forms = form if isinstance(form, Mapping) else dict.fromkeys(study.arms, form)
-    for name in forms.values():
-        if name is not None and name not in FORMS:
-            raise unknown_name("form", name, FORMS)
-    widths = width if isinstance(width, Mapping) else dict.fromkeys(study.arms, width)
-    for lanes in widths.values():
-        check_whole("width", lanes, 1, MAX_SEEDS)
-    return _Layout(platform, widths, forms, block or {})
+def _check_layout(layout: Layout) -> None:
+    if layout.form is not None and layout.form not in FORMS:
+        raise unknown_name("form", layout.form, FORMS)
+    check_whole("width", layout.width, 1, MAX_SEEDS)
 
 
 class _Loaded(NamedTuple):
@@ -226,19 +222,19 @@ def _fills_core(arm: Arm, task: Task) -> bool:
 
 
 @contextlib.contextmanager
-def spooled(plan: Plan) -> Iterator[Plan]:
+def spooled(plan: ExpandedStudy) -> Iterator[ExpandedStudy]:
     """The plan with data that stay on the host in files, of which all workers share one copy.
 
     Raises:
         StorageError: there is no room for them.
     """
-    if not any(group.spec.arm.stream for group in plan.groups):
+    if not any(program.spec.arm.stream for program in plan.programs):
         yield plan
         return
     with tempfile.TemporaryDirectory(prefix="plateau-") as folder:
-        groups = []
-        for i, group in enumerate(plan.groups):
-            spec = group.spec
+        programs = []
+        for i, program in enumerate(plan.programs):
+            spec = program.spec
             if spec.arm.stream:
                 names = tasks.build_task(spec.arm, spec.data).streamed
                 try:
@@ -249,22 +245,24 @@ def spooled(plan: Plan) -> Iterator[Plan]:
                         f"({error.strerror or error}): make room, or set TMPDIR to another folder"
                     ) from error
                 spec = spec._replace(data=data)
-            groups.append(group._replace(spec=spec))
-        yield plan._replace(groups=groups)
+            programs.append(program._replace(spec=spec))
+        yield plan._replace(programs=programs)
 
 
-def _group(study: Study, loaded: _Loaded, layout: _Layout, eval_every: int, diagnostics_every: int) -> Group:
+def _shared_program(
+    study: Study, loaded: _Loaded, platform: str, layout: Layout, eval_every: int, diagnostics_every: int
+) -> SharedProgram:
     names, arm, data, task, notes = loaded
-    fills_core, first = _fills_core(arm, task), names[0]
-    width = layout.width.get(first) or default_width(layout.platform, fills_core)
+    fills_core = _fills_core(arm, task)
+    width = layout.width or default_width(platform, fills_core)
     has_diagnostics = study.has_diagnostics(names)
     spec = PoolSpec(
         arm=arm,
         data=data,
         root_seed=study.root_seed,
         width=width,
-        block=layout.block.get(first) or block_of(layout.platform, fills_core, width),
-        form=layout.form.get(first) or default_form(layout.platform),
+        block=layout.block or block_of(platform, fills_core, width),
+        form=layout.form or default_form(platform),
         eval_every=eval_every,
         detector=study.detector,
         # A run that waits for a hit ends there; its curve says nothing of when that will be.
@@ -274,7 +272,7 @@ def _group(study: Study, loaded: _Loaded, layout: _Layout, eval_every: int, diag
     )
     event = Event.BREAK if task.is_hit is None else Event.HIT
     fingerprint = tasks.fingerprint(data)
-    return Group(spec, names, task.chance_loss, task.steps_per_epoch, fingerprint, event, notes)
+    return SharedProgram(spec, names, task.chance_loss, task.steps_per_epoch, fingerprint, event, notes)
 
 
 def _resolve_named(name: str, arm: Arm) -> Arm:
@@ -308,7 +306,7 @@ def _run(study: Study, name: str, arm: Arm, cell: designs.Cell, horizon: int, fo
     )
 
 
-def run_of(plan: Plan, arm_name: str, noise_seed: int, fork_order_seed: int | None) -> Run | None:
+def run_of(plan: ExpandedStudy, arm_name: str, noise_seed: int, fork_order_seed: int | None) -> Run | None:
     """The run of a study that an arm, its noise and its order after a fork name.
 
     Returns:
@@ -322,12 +320,12 @@ def run_of(plan: Plan, arm_name: str, noise_seed: int, fork_order_seed: int | No
     return _run(study, arm_name, arm, cell, plan.horizons[arm_name], step)
 
 
-def with_forks(plan: Plan, waited: Mapping[str, Waited]) -> Plan:
+def with_forks(plan: ExpandedStudy, parents: Mapping[str, ParentOutcomes]) -> ExpandedStudy:
     """The plan with forks in the place of the runs whose parents are over.
 
     Args:
         plan: of a study with forks.
-        waited: by arm, what came of the parents.
+        parents: by arm, what came of the parents.
 
     Returns:
         A plan with every fork step that can be known; arms without one have no forks. Only parents
@@ -335,7 +333,7 @@ def with_forks(plan: Plan, waited: Mapping[str, Waited]) -> Plan:
     """
     study, steps, runs = plan.study, {}, []
     for name, arm in plan.arms.items():
-        seed, time, event = waited[name]
+        seed, time, event = parents[name]
         step = plan.fork_steps[name] or designs.fork_step_of(time, event, plan.eval_every)
         steps[name] = step
         if step is None:

@@ -2,27 +2,27 @@
 
 import dataclasses
 import itertools
-import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 from typing import Any
 
 from engine import models, tasks
 from engine.arms import arm as config
 from engine.arms.arm import Arm
+from engine.arms.options import declared_in, option
 from engine.errors import InputError, unknown_name
 from engine.outcomes import DetectorSettings, check_settings
 from engine.studies import designs
 from engine.studies.diagnosis_record import DiagnosisRecord
 from engine.studies.theories import THEORIES
 from engine.tasks import random_streams
-from engine.training import optimizers
-from engine.training.precision import PRECISIONS
 from engine.training.probes import check_names
+from engine.training.probes.registry import ALL, DIAGNOSTICS
 
 MAX_SEEDS = 10**7
+_MAX_STEPS = random_streams.MAX_SEED
 _DETECTOR = DetectorSettings()
-# Before the name of an argument of one's own network, in a sweep.
+# Prefix of a sweep axis that sets a constructor argument of the user's model.
 MODEL_ARG = "model_arg."
 _BY_ARM = ("seeds", "horizon", "fork_step")
 
@@ -32,33 +32,10 @@ class Study:
     """What one launch does.
 
     Attributes:
-        name: of the experiment.
         arms: by name, in the order of the report.
-        seeds: repetitions of every arm, 0 … seeds−1; or a number for each arm. In a crossed design
-            these are the init seeds.
-        horizon: steps of every run, or a number for each arm; or
-        epochs: passes over the data.
-        eval_every: steps between evaluations; by default half an epoch of the arm with the
-            shortest one, at most 25 steps.
-        baseline: the arm that others are compared with; the first by default.
-        question: one sentence, for the report.
-        root_seed: from which every random stream is derived.
-        fix_init: one init seed for all repetitions, so that only the data order varies.
-        fix_order: one order seed for all repetitions, so that only the start varies.
-        stop: `horizon`: every run lasts that long; `settled`: a run ends once it has left chance
-            level, on held-out examples too, and its status is settled. What needs the end of a
-            curve uses the end it has.
-        detector: settings of the detector.
-        design: which seeds are combined, one of `engine.studies.designs.DESIGNS`.
-        order_seeds: data orders of a crossed design.
-        forks: of every parent, in a design with forks.
-        fork_step: where forks change the data order, in steps, or a number for each arm; by
-            default at half the parents' median waiting time.
-        diagnostics: what is measured while a run waits, of `engine.training.probes.DIAGNOSTICS`; or
-            `("all",)`.
-        diagnostics_every: steps between these measurements: 1, 2, 4 or 8 times `eval_every`; by
-            default 4.
-        diagnosis: what a diagnosis was made of, see `engine.studies.diagnosis_record`; else `None`.
+        seeds, horizon, fork_step: one number, or a number for each arm.
+        horizon, epochs: one of the two is given.
+        diagnosis: what a diagnosis was made of; else `None`.
         theory: that the report holds the runs against, one of `engine.studies.theories.THEORIES`.
 
     Raises:
@@ -67,23 +44,74 @@ class Study:
 
     name: str
     arms: Mapping[str, Arm]
-    seeds: int | Mapping[str, int]
-    horizon: int | Mapping[str, int] | None = None
-    epochs: float | None = None
-    eval_every: int | None = None
-    baseline: str | None = None
+    seeds: int | Mapping[str, int] = option(
+        dataclasses.MISSING, "repetitions of every arm (default: the experiment's)", minimum=1, maximum=MAX_SEEDS
+    )
+    horizon: int | Mapping[str, int] | None = option(
+        None, "length of every run in steps (default: the experiment's)", minimum=1, maximum=_MAX_STEPS
+    )
+    epochs: float | None = option(None, "length of every run in passes over the data", is_positive=True)
+    eval_every: int | None = option(
+        None,
+        "steps between evaluations (default: half an epoch of the arm with the shortest one, at most 25 steps)",
+        minimum=1,
+        maximum=_MAX_STEPS,
+    )
+    baseline: str | None = option(
+        None, "arm that the others are compared with (default: the experiment's, or the first)"
+    )
     question: str = ""
-    root_seed: int = 0
-    fix_init: int | None = None
-    fix_order: int | None = None
-    stop: str = "horizon"
+    root_seed: int = option(
+        0, "seed from which every random stream is derived (default: 0)", minimum=0, maximum=random_streams.MAX_SEED
+    )
+    fix_init: int | None = option(
+        None,
+        "one init seed for all repetitions: only the data order varies",
+        minimum=0,
+        maximum=random_streams.MAX_SEED,
+    )
+    fix_order: int | None = option(
+        None,
+        "one order seed for all repetitions: only the start varies",
+        minimum=0,
+        maximum=designs.FIRST_GRID_SEED - 1,
+    )
+    stop: str = option(
+        "horizon",
+        "when a run ends: horizon, or settled: as soon as its outcome is clear, and what it learns carries over to "
+        "held-out examples",
+        choices="engine.training.stopping:STOPS",
+    )
     detector: DetectorSettings = _DETECTOR
-    design: str = "seeds"
-    order_seeds: int | None = None
-    forks: int | None = None
-    fork_step: int | Mapping[str, int] | None = None
-    diagnostics: tuple[str, ...] = ()
-    diagnostics_every: int | None = None
+    design: str = option(
+        "seeds",
+        "which seeds are combined: seeds, crossed, fork or crossed_fork",
+        choices="engine.studies.designs:DESIGNS",
+    )
+    order_seeds: int | None = option(
+        None, "data orders of a crossed design", minimum=1, maximum=random_streams.MAX_SEED
+    )
+    forks: int | None = option(
+        None, "forks of every parent, in a design with forks", minimum=1, maximum=random_streams.MAX_SEED
+    )
+    fork_step: int | Mapping[str, int] | None = option(
+        None,
+        "step at which forks change the data order (default: half the parents' median onset)",
+        minimum=1,
+        maximum=_MAX_STEPS,
+    )
+    diagnostics: tuple[str, ...] = option(
+        (),
+        f"what to measure while a run waits: {ALL}, or {', '.join(DIAGNOSTICS)} with commas between them (default: "
+        "the experiment's, or nothing)",
+        most=1000,
+    )
+    diagnostics_every: int | None = option(
+        None,
+        "steps between these measurements: 1, 2, 4 or 8 times eval_every (default: 4 times)",
+        minimum=1,
+        maximum=_MAX_STEPS,
+    )
     diagnosis: DiagnosisRecord | None = None
     theory: str | None = None
 
@@ -92,20 +120,12 @@ class Study:
             raise InputError("a study needs at least one arm")
         if (self.horizon is None) == (self.epochs is None):
             raise InputError("give either a horizon in steps or a number of epochs")
-        for name, value, least in (
-            *(("horizon", steps, 1) for steps in self._by_arm("horizon").values()),
-            *(("fork_step", step, 1) for step in self._by_arm("fork_step").values()),
-            ("order_seeds", self.order_seeds, 1),
-            ("forks", self.forks, 1),
-            ("eval_every", self.eval_every, 1),
-            ("diagnostics_every", self.diagnostics_every, 1),
-            ("root_seed", self.root_seed, 0),
-            ("fix_init", self.fix_init, 0),
-        ):
-            check_whole(name, value, least)
-        check_whole("fix_order", self.fix_order, 0, designs.FIRST_GRID_SEED - 1)
-        for number in self.seeds_by_arm.values():
-            check_whole("seeds", number, 1, MAX_SEEDS)
+        for name, declared in OPTIONS.items():
+            if name in _BY_ARM:
+                for value in self._by_arm(name).values():
+                    declared.check(value)
+            else:
+                object.__setattr__(self, name, declared.check(getattr(self, name)))
         self._check_design()
         object.__setattr__(self, "diagnostics", check_names(self.diagnostics))
         if self.diagnostics_every is not None and not self.diagnostics:
@@ -115,16 +135,12 @@ class Study:
         check_settings(self.detector)
         if self.theory is not None:
             THEORIES.check(self.theory)
-        if self.epochs is not None and not (math.isfinite(self.epochs) and self.epochs > 0):
-            raise InputError(f"epochs={self.epochs}: expected a positive number")
         by_arm = [arm for name in _BY_ARM for arm in self._by_arm(name)]
         for arm_name in [*([self.baseline] if self.baseline else []), *by_arm]:
             if arm_name not in self.arms:
                 raise unknown_name("arm", arm_name, self.arms)
 
     def _check_design(self) -> None:
-        if self.design not in designs.DESIGNS:
-            raise unknown_name("design", self.design, designs.DESIGNS)
         designs.check_design(
             self.design, list(self.seeds_by_arm.values()), self.order_seeds, self.forks, self.fork_step is not None
         )
@@ -132,7 +148,7 @@ class Study:
             raise InputError(f"fix_init and fix_order have no effect with design={self.design}")
 
     def has_diagnostics(self, arm_names: Sequence[str]) -> bool:
-        """Whether arms of one structure have diagnostics: of a diagnosis those of the given one."""
+        """Tells whether arms of one structure have diagnostics: in a diagnosis only the given one has."""
         kinds = None if self.diagnosis is None else self.diagnosis.kinds
         return bool(self.diagnostics) and (kinds is None or any(kinds[name] == "given" for name in arm_names))
 
@@ -148,11 +164,11 @@ class Study:
 
     @property
     def fork_steps_by_arm(self) -> dict[str, int | None]:
-        """Where the runs of each arm are forked, as given; `None` for the default."""
+        """Step at which the runs of each arm are forked, as given; `None` for the default."""
         return self._by_arm("fork_step")
 
     def _by_arm(self, name: str) -> dict[str, Any]:
-        """A number that is given once, or by arm."""
+        """Spreads a number that is given once, or by arm."""
         value = getattr(self, name)
         if not isinstance(value, Mapping):
             return dict.fromkeys(self.arms, value)
@@ -163,7 +179,7 @@ class Study:
 
 
 def check_whole(name: str, value: Any, least: int, most: int = random_streams.MAX_SEED) -> None:
-    """Checks a number that is left out or whole and within bounds.
+    """Checks a number that is left out, or whole and within bounds.
 
     Raises:
         InputError: it is neither.
@@ -174,26 +190,27 @@ def check_whole(name: str, value: Any, least: int, most: int = random_streams.MA
         raise InputError(f"{name}={value!r}: expected a whole number from {least} to {most}")
 
 
+OPTIONS = declared_in(Study)
+
+
 def with_fields(study: Study, values: Mapping[str, Any]) -> Study:
-    """The study with the same values set in every arm.
+    """Sets the same values in every arm of a study.
 
     Raises:
         InputError: a field does not exist, or a value is not usable.
     """
-    checked = {name: config.check_value(name, value) for name, value in values.items()}
-    arms = {name: dataclasses.replace(arm, **checked) for name, arm in study.arms.items()}
+    checked = {name: config.find_option(name).check(value) for name, value in values.items()}
+    arms = {name: arm.replace(**checked) for name, arm in study.arms.items()}
     return dataclasses.replace(study, arms=arms)
 
 
 def with_sweep(study: Study, axes: Mapping[str, list[Any]]) -> Study:
-    """The study with every arm replaced by the grid of all combinations of values.
+    """Replaces every arm of a study by the grid of all combinations of some values.
 
     The first combination of the baseline becomes the new baseline.
 
     Args:
-        study: the study.
-        axes: values by field, or by `model_arg.` and the name of an argument of one's own network,
-            as text.
+        axes: values by field, or as text by `model_arg.` and the name of an argument of the user's model.
 
     Raises:
         InputError: a field does not exist, or a value is not usable or appears twice.
@@ -229,11 +246,11 @@ def _with_values(arm: Arm, values: Mapping[str, Any]) -> Arm:
         before = fields.get("model_args", arm.model_args)
         kept = [text for text in before if text.partition("=")[0].strip() not in of_model]
         fields["model_args"] = (*kept, *(f"{name}={value}" for name, value in of_model.items()))
-    return dataclasses.replace(arm, **fields)
+    return arm.replace(**fields)
 
 
 def _label(field: str, value: Any) -> str:
-    if not field.startswith(MODEL_ARG) and config.FIELDS[field].part == "place":
+    if not field.startswith(MODEL_ARG) and config.find_option(field).part == "place":
         # Names are stored and shown, and a place is nobody else's business.
         return PurePath(value).name
     if isinstance(value, tuple):
@@ -243,28 +260,10 @@ def _label(field: str, value: Any) -> str:
     return str(value).lower()
 
 
-def choices(field: str) -> list[str]:
-    """The names that a field of an arm can take; empty where it is not a name."""
-    names: dict[str, Iterable[str]] = {
-        "dataset": tasks.TASKS,
-        "model": models.MODELS,
-        "activation": models.ACTIVATIONS,
-        "init": models.SCHEMES,
-        "optimizer": optimizers.OPTIMIZERS,
-        "schedule": optimizers.SCHEDULES,
-        "precision": PRECISIONS,
-        **tasks.OPTIONS,
-    }
-    return list(names.get(field, ()))
-
-
 def resolve_arm(arm: Arm) -> Arm:
-    """The arm with every field that is used filled in.
+    """Returns the arm with every option set that its choices own.
 
     Raises:
-        InputError: a name is unknown, or a field is set that has no effect.
+        InputError: a name is unknown, an option is missing, or one is set that has no effect.
     """
-    if arm.precision not in PRECISIONS:
-        raise unknown_name("precision", arm.precision, PRECISIONS)
-    used = {**tasks.resolve(arm), **models.resolve(arm), **optimizers.resolve(arm)}
-    return dataclasses.replace(arm, **used)
+    return config.fill_in(models.choose_network(tasks.choose_source(arm)))

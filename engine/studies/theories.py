@@ -1,4 +1,4 @@
-"""The names of the theories."""
+"""The names of the theories: here, because a study names one and reports are made later."""
 
 from engine.registry import Registry
 

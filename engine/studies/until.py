@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from engine import statistics
-from engine.errors import InputError, unknown_name
+from engine.arms.options import check_fields, option
+from engine.errors import InputError
 from engine.outcomes.prefix import FinishedPrefix
 
 GOALS = {
@@ -31,36 +32,31 @@ _LARGEST = 1e300
 class Until:
     """When to stop adding seeds.
 
-    Attributes:
-        goal: one of `GOALS`.
-        half_width: of the confidence sequence, for `fraction`.
-        hazard_ratio: for which `comparison` needs the fewest seeds.
-        max_seeds: of every arm, after which to stop anyway.
-        block: seeds between looks.
-
     Raises:
         InputError: a number is out of range, or the goal is unknown.
     """
 
-    goal: str
-    half_width: float = 0.1
-    hazard_ratio: float = 2.0
-    max_seeds: int = 1000
-    block: int = 16
+    goal: str = option(
+        dataclasses.MISSING,
+        "add seeds until `fraction`: every interval is narrow, or `comparison`: every arm is told from the baseline; "
+        "the intervals hold at every look",
+        choices=tuple(GOALS),
+        flag="until",
+    )
+    half_width: float = option(
+        0.1, "of the interval of a fraction (default: 0.1)", is_positive=True, maximum=0.5, is_open=True
+    )
+    hazard_ratio: float = option(2.0, "for which a comparison needs the fewest seeds (default: 2)", minimum=1)
+    max_seeds: int = option(1000, "seeds of an arm after which to stop anyway (default: 1000)", minimum=1)
+    block: int = option(16, "seeds between looks (default: 16)", minimum=1)
 
     def __post_init__(self) -> None:
-        if self.goal not in GOALS:
-            raise unknown_name("goal of until", self.goal, GOALS)
-        if not 0 < self.half_width < 0.5:
-            raise InputError(f"half_width={self.half_width}: expected between 0 and 0.5")
-        if not (np.isfinite(self.hazard_ratio) and self.hazard_ratio > 1):
-            raise InputError(f"hazard_ratio={self.hazard_ratio}: expected more than 1")
-        for name in ("max_seeds", "block"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name}={getattr(self, name)}: expected at least 1")
+        check_fields(self)
+        if self.hazard_ratio == 1:
+            raise InputError("hazard_ratio=1.0: expected more than 1")
 
 
-class Looks:
+class SequentialSeeds:
     """The looks of one study, from what its finished runs say.
 
     Args:

@@ -1,15 +1,14 @@
-"""Sources of examples. A task is one module with `load` and `build`, and one line in `TASKS`."""
+"""Sources of examples. A task is one module with `OPTIONS`, `load` and `build`, and one line in `TASKS`."""
 
 from engine.arms.arm import Arm
 from engine.registry import fingerprint_sources
-from engine.tasks import augmentation, classification, fresh, passes, regression, splitting
-from engine.tasks.choosing import OPTIONS, module_of, resolve, source_of
+from engine.tasks import augmentation, fresh, passes, splitting
+from engine.tasks.choosing import choose_source, source_of
 from engine.tasks.reading import Note, Reading
 from engine.tasks.registry import TASKS
 from engine.tasks.task import Batch, Data, Task, build_task, fingerprint, first_batch, load_data
 
 __all__ = [
-    "OPTIONS",
     "TASKS",
     "Batch",
     "Data",
@@ -17,19 +16,19 @@ __all__ = [
     "Reading",
     "Task",
     "build_task",
+    "choose_source",
     "fingerprint",
     "first_batch",
     "load_data",
-    "resolve",
     "source_fingerprint",
     "source_of",
 ]
 
 
 def source_fingerprint(arm: Arm) -> str:
-    """SHA-256 of the sources of the arm's task, which are part of a study's identity.
+    """Returns the SHA-256 of the sources of the arm's task, which are part of a study's identity.
 
-    How data are read is not among them: what comes of that has a fingerprint of its own.
+    The code that reads data is not among them: the data have a fingerprint of their own.
     """
-    used = [module_of(arm.dataset), splitting, passes, classification, regression, fresh]
-    return fingerprint_sources(*used, *([augmentation] if arm.augment != "none" else []))
+    used = [TASKS.load(arm.dataset), splitting, passes, fresh]
+    return fingerprint_sources(*used, *([augmentation] if arm.augment not in (None, "none") else []))

@@ -1,8 +1,7 @@
 """Data sets of images that come as archives: fetched, prepared once without TensorFlow, and read.
 
-They are prepared as data sets of tensorflow-datasets under names of our own, in array_record
-format; where there is no array_record they are read from the archives each time, as the same
-arrays.
+They are prepared as tensorflow-datasets data sets `plateau_…` in array_record format. Without array_record they are
+read from the archives each time, as the same arrays.
 """
 
 import gzip
@@ -18,15 +17,17 @@ import numpy as np
 
 from engine.arms.arm import Arm
 from engine.errors import InputError
-from engine.tasks.classification import classification_task
 from engine.tasks.downloads import Archive, fetch
 from engine.tasks.examples import Examples, make_arrays
+from engine.tasks.options import AUGMENTATION, DATASET_DIR, SCALING
+from engine.tasks.passes import array_task
 from engine.tasks.places import find_place
+from engine.tasks.preparing import has_package
 from engine.tasks.reading import Reading
-from engine.tasks.task import Data, Task
-from engine.tasks.tfds_directory import has_package, read_directory
+from engine.tasks.tfds_directory import read_directory
 
-USED = {"dataset_dir": None, "scaling": None, "augment": "none", "crop_padding": None}
+OPTIONS = (DATASET_DIR.with_default(None), SCALING, *AUGMENTATION)
+build = array_task
 
 Part = tuple[np.ndarray, np.ndarray]
 _PARTS = ("train", "test")
@@ -38,10 +39,9 @@ class Source(NamedTuple):
     """A data set of images.
 
     Attributes:
-        dataset: name of it.
         archives: that it comes as.
-        read: from their paths to images `[num_examples, height, width, channels]`, uint8, and
-            labels `[num_examples]`, for training and for testing.
+        read: from their paths to images `[num_examples, height, width, channels]`, uint8, and labels `[num_examples]`,
+            for training and for testing.
     """
 
     dataset: str
@@ -49,15 +49,13 @@ class Source(NamedTuple):
     read: Callable[[Sequence[Path]], Mapping[str, Part]]
 
     def load(self, arm: Arm, root_seed: int, data_dir: str | None, reading: Reading) -> dict[str, np.ndarray]:
-        """The arrays of `engine.tasks.examples`, in the order of the original files.
+        """Returns the arrays of `engine.tasks.examples`; raises as `examples`."""
+        return make_arrays(arm, self.examples(arm, data_dir, reading), reading)
 
-        What is in the test files is held out.
+    def examples(self, arm: Arm, data_dir: str | None, reading: Reading) -> Examples:
+        """Returns the examples in the order of the original files; test files are held out.
 
-        Args:
-            arm: resolved; its place is a folder of archives that a person has placed there.
-            root_seed: of the study; nothing is drawn.
-            data_dir: where prepared data are kept.
-            reading: draws the bars.
+        The arm's place is a folder of archives that a person has placed there.
 
         Raises:
             InputError: the archives cannot be had, or what was prepared is damaged.
@@ -67,20 +65,14 @@ class Source(NamedTuple):
             return self.read(_find(self, arm, data_dir, reading))
 
         if not (has_package("tensorflow_datasets") and has_package("array_record")):
-            return make_arrays(arm, _joined(read_archives()), reading)
-        from engine.tasks.archive_builders import prepare
+            return _joined(read_archives())
+        from engine.tasks.builders import prepare
 
         directory = prepare(self.dataset, read_archives, data_dir, reading)
         try:
-            examples = read_directory(directory, arm, reading)
+            return read_directory(directory, arm, reading)
         except InputError as error:
             raise InputError(f"{error}: remove {str(directory)!r} and try again") from None
-        return make_arrays(arm, examples, reading)
-
-
-def build(arm: Arm, data: Data) -> Task:
-    """The task of a resolved arm."""
-    return classification_task(data, arm.batch_size)
 
 
 def _find(source: Source, arm: Arm, data_dir: str | None, reading: Reading) -> list[Path]:
@@ -103,11 +95,7 @@ def _joined(parts: Mapping[str, Part]) -> Examples:
 
 
 def read_idx_files(paths: Sequence[Path]) -> dict[str, Part]:
-    """Training and test images and labels of four gzipped files in the format of MNIST.
-
-    Raises:
-        InputError: a file is not in that format.
-    """
+    """Returns training and test images and labels of four gzipped files in the format of MNIST."""
     train_images, train_labels, test_images, test_labels = paths
     pairs = ((train_images, train_labels), (test_images, test_labels))
     found = {}
@@ -120,7 +108,7 @@ def read_idx_files(paths: Sequence[Path]) -> dict[str, Part]:
 
 
 def _read_idx(path: Path, magic: int) -> np.ndarray:
-    """The array of one file: a magic number, its lengths, and its bytes."""
+    """Returns the array of a file, which holds a magic number, the lengths, and the bytes."""
     num_axes = magic & 0xFF
     try:
         content = gzip.decompress(path.read_bytes())
@@ -134,22 +122,16 @@ def _read_idx(path: Path, magic: int) -> np.ndarray:
 
 
 class CifarFormat(NamedTuple):
-    """Files in an archive in CIFAR's binary format.
+    """Files in an archive in CIFAR's binary format: members by part, and bytes of label before every image.
 
-    Attributes:
-        members: names of the files, for training and for testing.
-        num_label_bytes: before every image; the last one is the class.
+    The last byte of the label is the class.
     """
 
     members: Mapping[str, Sequence[str]]
     num_label_bytes: int
 
     def read(self, paths: Sequence[Path]) -> dict[str, Part]:
-        """Training and test images and labels.
-
-        Raises:
-            InputError: the archive is not in that format.
-        """
+        """Returns training and test images and labels; raises InputError where the archive is not in that format."""
         (path,) = paths
         size = self.num_label_bytes + int(np.prod(_CIFAR_IMAGE))
         found = {}

@@ -1,70 +1,58 @@
 """`arrays`: named arrays in a NumPy file (--dataset_dir=FILE.npz), classes or values to predict.
 
-Which array is what is guessed from names such as `x` and `y`, `images` and `labels`, or `x_train`,
-`y_train`, `x_test` and `y_test`; --input_arrays and --target_arrays say it. What targets are
-follows from their type, see `engine.tasks.targets`, or from --target_kind. Pickles are refused.
+Names such as `x` and `y`, `images` and `labels`, or `x_train`, `y_train`, `x_test` and `y_test` tell which array is
+which, and --input_arrays and --target_arrays override them. The type of the targets decides whether they are classes,
+see `engine.tasks.targets`, and --target_kind overrides it. Pickles are refused.
 
-A fifth is held out, by the hash of an example's position and in proportion to the classes, or to
-the distribution of the values, where the file has no test arrays.
+Where the file has no test arrays a fifth is held out, by the hash of an example's position and in proportion to the
+classes or the distribution of the values.
 """
 
-import contextlib
 import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from engine.arms.arm import REQUIRED, Arm
+from engine.arms.arm import Arm
 from engine.errors import InputError
-from engine.tasks.examples import (
-    ARRAY_OPTIONS,
-    EXAMPLE_OPTIONS,
-    Examples,
-    array_task,
-    make_arrays,
-    refuse_fraction,
-    with_channels,
-)
+from engine.tasks.examples import HELD_OUT_PARTS, TRAINING_PARTS, Examples, make_arrays, refuse_fraction, with_channels
 from engine.tasks.npz import Npz
+from engine.tasks.options import ARRAY_OPTIONS, DATASET_DIR, EXAMPLE_OPTIONS
+from engine.tasks.passes import array_task
 from engine.tasks.places import find_place, naming_place, refuse_pickles
 from engine.tasks.reading import Reading
 from engine.tasks.targets import make_targets
-from engine.tasks.task import Data, Task
 
-USED = {"dataset_dir": REQUIRED, **EXAMPLE_OPTIONS, **ARRAY_OPTIONS}
+OPTIONS = (DATASET_DIR, *EXAMPLE_OPTIONS, *ARRAY_OPTIONS)
+build = array_task
 
 _ROLES = {
     "input_arrays": ("x", "input", "inputs", "image", "images", "data", "feature", "features"),
     "target_arrays": ("y", "t", "label", "labels", "target", "targets", "class", "classes"),
 }
-_PARTS = ("train", "training")
-# In the order in which they are taken, where there are several.
-_HELD_OUT = ("test", "testing", "val", "valid", "validation")
 _ROWS_AT_ONCE = 4096
 
 
 class Names(NamedTuple):
-    """Names of arrays, of inputs and targets alike: one, or training and held-out."""
+    """Names of arrays: one of each, or one for training and one held out."""
 
     inputs: Sequence[str]
     targets: Sequence[str]
 
 
 def load(arm: Arm, root_seed: int, data_dir: str | None, reading: Reading) -> dict[str, np.ndarray]:
-    """The arrays of `engine.tasks.examples`, in the order of the file.
+    """Returns the arrays of `engine.tasks.examples`, in the order of the file.
 
     Raises:
-        InputError: there is no such file, it is damaged or holds Python objects, it is not clear
-            which array is what, or they do not fit each other.
+        InputError: there is no such file, it is damaged, it is not clear which array is which, or they do not fit.
     """
-    assert arm.dataset_dir is not None
     place = find_place(arm.dataset_dir)
     refuse_pickles(place, arm.dataset_dir)
     if not place.is_file():
         raise InputError(f"dataset_dir={arm.dataset_dir!r}: expected an .npz file")
     with naming_place(arm.dataset_dir):
-        with contextlib.closing(Npz(place)) as file:
+        with Npz(place) as file:
             names = find_names(file, arm, reading)
             parts = [(file.read(x), file.read(y)) for x, y in zip(*names, strict=True)]
         if len(parts) == 2:
@@ -72,25 +60,16 @@ def load(arm: Arm, root_seed: int, data_dir: str | None, reading: Reading) -> di
         return make_arrays(arm, _examples(arm, names, parts, reading), reading)
 
 
-def build(arm: Arm, data: Data) -> Task:
-    """The task of a resolved arm."""
-    return array_task(arm, data)
-
-
 def find_names(file: Npz, arm: Arm, reading: Reading) -> Names:
-    """Which arrays are inputs and which are targets, as asked for or as their names say.
-
-    Raises:
-        InputError: an array that was asked for is not there, or the names do not say.
-    """
+    """Returns which arrays are inputs and targets, as requested or by their names; raises InputError if unclear."""
     found = []
     for role, words in _ROLES.items():
         asked = getattr(arm, role)
         for name in asked or ():
-            if name not in file.arrays:
+            if name not in file.names:
                 raise InputError(f"there is no array {name!r}: there are {file.describe()}")
         found.append(list(asked) if asked else _guess(file, words))
-    if not any(getattr(arm, role) for role in _ROLES) and list(file.arrays) == ["arr_0", "arr_1"]:
+    if not any(getattr(arm, role) for role in _ROLES) and file.names == ["arr_0", "arr_1"]:
         found = [["arr_0"], ["arr_1"]]
     names = Names(*found)
     if not names.inputs or len(names.inputs) != len(names.targets):
@@ -100,7 +79,7 @@ def find_names(file: Npz, arm: Arm, reading: Reading) -> Names:
         )
     if not (arm.input_arrays and arm.target_arrays):
         pairs = [f"{x!r} → {y!r}" for x, y in zip(*names, strict=True)]
-        unread = [repr(name) for name in file.arrays if name not in {*names.inputs, *names.targets}]
+        unread = [repr(name) for name in file.names if name not in {*names.inputs, *names.targets}]
         left = f"; {', '.join(unread[:5])} not read" if unread else ""
         parts = " to train on, " if len(pairs) == 2 else ""
         reading.tell(f"by their names: {parts.join(pairs)}{' held out' if parts else ''}{left}")
@@ -108,18 +87,18 @@ def find_names(file: Npz, arm: Arm, reading: Reading) -> Names:
 
 
 def _guess(file: Npz, words: Sequence[str]) -> list[str]:
-    """The arrays of a role: the only one, or training and held-out; none where it is not clear."""
+    """Returns the arrays of a role: the only one, or training and held-out; none where it is not clear."""
     by_part: dict[str, list[str]] = {}
-    for name in file.arrays:
+    for name in file.names:
         pieces = [piece for piece in re.split(r"[^a-z0-9]+", name.lower()) if piece]
-        parts = [piece for piece in pieces if piece in (*_PARTS, *_HELD_OUT)]
+        parts = [piece for piece in pieces if piece in (*TRAINING_PARTS, *HELD_OUT_PARTS)]
         num_roles = sum(piece in words for piece in pieces)
         if num_roles == 1 and len(parts) <= 1 and len(pieces) == 1 + len(parts):
             part = parts[0] if parts else ""
-            by_part.setdefault("train" if part in _PARTS else part, []).append(name)
+            by_part.setdefault("train" if part in TRAINING_PARTS else part, []).append(name)
     if any(len(names) > 1 for names in by_part.values()) or {"", "train"} <= by_part.keys():
         return []
-    held_out = next((by_part[part][0] for part in _HELD_OUT if part in by_part), None)
+    held_out = next((by_part[part][0] for part in HELD_OUT_PARTS if part in by_part), None)
     if "" in by_part:
         return by_part[""] if held_out is None else []
     if "train" not in by_part:
@@ -146,7 +125,7 @@ def _examples(arm: Arm, names: Names, parts: Sequence[tuple[np.ndarray, np.ndarr
 
 
 def _checked(inputs: np.ndarray, name: str) -> np.ndarray:
-    """Inputs that are numbers, all of them finite also in single precision."""
+    """Returns the inputs if they are numbers, all finite also in single precision; else raises InputError."""
     if inputs.dtype.kind not in "biuf" or not inputs.size:
         raise InputError(f"inputs {name!r} are {inputs.dtype} {list(inputs.shape)}: expected numbers")
     if inputs.dtype.kind == "f":

@@ -11,34 +11,25 @@ from engine.errors import InputError
 
 Augment = Callable[[jax.Array, jax.Array], jax.Array]
 
-AUGMENTS = ("none", "crop", "flip", "crop_flip")
 # One pixel in eight, as four in the thirty-two of CIFAR.
 _SHARE_OF_SIDE = 8
 
 
 def has_crop(augment: str) -> bool:
-    """Whether images are moved."""
+    """Tells whether images are moved."""
     return augment.startswith("crop")
 
 
 def make_augmentation(arm: Arm, example_shape: tuple[int, ...]) -> Augment | None:
-    """What training does to its images, from (key, images `[batch, height, width, channels]`).
+    """Returns how training changes images, from (key, images `[batch, height, width, channels]`), or `None`.
 
-    Every image is changed on its own. A crop moves it by −padding … padding pixels along both
-    axes, each shift as likely as any other; what comes in at the border is the image's reflection.
-    A flip exchanges left and right, in half of the cases.
-
-    Args:
-        arm: resolved.
-        example_shape: of one input.
-
-    Returns:
-        `None` where nothing is changed.
+    Every image is changed on its own. A crop moves it by −padding … padding pixels along both axes, uniformly, and
+    fills the border with the image's reflection. A flip exchanges left and right, in half of the cases.
 
     Raises:
         InputError: the examples are no images, or too small for the padding.
     """
-    if arm.augment == "none":
+    if arm.augment in (None, "none"):
         return None
     if len(example_shape) != 3:
         raise InputError(

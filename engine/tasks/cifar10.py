@@ -3,10 +3,10 @@
 Source: Krizhevsky (2009), Learning multiple layers of features from tiny images.
 """
 
-from engine.tasks.archives import USED, CifarFormat, Source, build
-from engine.tasks.downloads import Archive
+from engine.tasks.archives import OPTIONS, CifarFormat, Source, build
+from engine.tasks.downloads import archives_at
 
-__all__ = ["USED", "build", "load"]
+__all__ = ["OPTIONS", "build", "load"]
 
 _FOLDER = "cifar-10-batches-bin"
 _FORMAT = CifarFormat(
@@ -15,11 +15,9 @@ _FORMAT = CifarFormat(
 )
 SOURCE = Source(
     "cifar10",
-    (
-        Archive(
-            "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz",
-            "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd",
-        ),
+    archives_at(
+        "https://www.cs.toronto.edu/~kriz",
+        {"cifar-10-binary.tar.gz": "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd"},
     ),
     _FORMAT.read,
 )

@@ -1,9 +1,8 @@
 """Controls: data that have lost something on purpose, to see what a network does without it.
 
-With `one_batch` there are only a few examples, which everything that can learn at all can learn by
-heart. With `shuffled_labels` the targets say nothing of the inputs, with `constant_inputs` the
-inputs say nothing of the targets: what is then still learned is the marginal, or is learned by
-heart. Shapes stay those of the data, and so does the number of steps in a pass.
+With `one_batch` there are only a few examples, which every network that learns at all can memorise. With
+`shuffled_labels` the targets tell nothing about the inputs, with `constant_inputs` the reverse: what is then still
+learned is the marginal, or is memorised. Shapes stay those of the data, and so does the number of steps in a pass.
 
 Source: Zhang et al. (2017), "Understanding deep learning requires rethinking generalization".
 """
@@ -28,15 +27,14 @@ _ROUNDING = 1e-6
 
 
 def has_examples(arrays: Mapping[str, np.ndarray]) -> bool:
-    """Whether a task holds examples in arrays, so that there is something to take from them."""
+    """Tells whether a task holds examples in arrays, so that a control can change them."""
     return "inputs" in arrays and any(name in arrays for name in _TARGETS)
 
 
 def has_constant_inputs(arrays: Mapping[str, np.ndarray]) -> bool | None:
-    """Whether no training input tells one example from another, beyond rounding.
+    """Tells whether all training inputs are the same up to rounding; `None` where examples are drawn.
 
-    Every number is held against its own size, so that one large one hides no other. `None` where
-    examples are drawn.
+    Every number is compared with its own size, so that a large one hides no other.
     """
     if not has_examples(arrays):
         return None
@@ -47,12 +45,9 @@ def has_constant_inputs(arrays: Mapping[str, np.ndarray]) -> bool | None:
 
 
 def controlled(arrays: Mapping[str, np.ndarray], control: str, root_seed: int, task_seed: int) -> dict[str, np.ndarray]:
-    """The arrays of a task under a control, of the same shapes and types.
+    """Returns the arrays of a task under one of `CONTROLS`, with the same shapes and types.
 
-    Args:
-        arrays: training examples, and both evaluation sets, see `engine.tasks.passes`.
-        control: one of `CONTROLS`.
-        root_seed, task_seed: of the stream that shuffles.
+    The seeds are those of the `task` stream, which shuffles.
 
     Raises:
         InputError: the task draws its examples.
@@ -70,7 +65,7 @@ def controlled(arrays: Mapping[str, np.ndarray], control: str, root_seed: int, t
 
 
 def _one_batch(arrays: Mapping[str, np.ndarray], targets: str) -> dict[str, np.ndarray]:
-    """The first evaluation batch in the place of all training examples and evaluation batches."""
+    """Puts the first evaluation batch in the place of all training examples and evaluation batches."""
     found = dict(arrays)
     for name in ("inputs", targets):
         batch = arrays[f"loss_{name}"][0]
@@ -88,17 +83,16 @@ def _constant_inputs(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 
 def _shuffled(arrays: Mapping[str, np.ndarray], targets: str, root_seed: int, task_seed: int) -> dict[str, np.ndarray]:
-    """Targets permuted within the training examples, and within those held out.
+    """Permutes targets within the training examples, and within those held out.
 
-    The evaluation set is of training examples, and must have the targets that are trained on: it is
-    taken anew, evenly from the training examples.
+    The evaluation set is taken anew, evenly from the training examples: it must have the targets that are trained on.
     """
     found = dict(arrays)
     key = random_streams.stream(root_seed, "task", task_seed)
     for i, part in enumerate(_PARTS):
         own = arrays[part + targets]
         flat = own if not part else own.reshape(-1, *own.shape[2:])
-        with jax.default_device(jax.local_devices(backend="cpu")[0]):
+        with random_streams.on_cpu():
             order = np.asarray(jax.random.permutation(jax.random.fold_in(key, i), len(flat)))
         found[part + targets] = flat[order].reshape(own.shape)
     shape = arrays[f"loss_{targets}"].shape[:2]

@@ -1,51 +1,50 @@
-"""Files from the network that are known by their checksum, or placed by hand."""
+"""Fetches files that are known by their checksum, or takes those that a person has placed."""
 
 import hashlib
 import http.client
 import os
-import socket
-import threading
+import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from engine.errors import InputError, one_line
 from engine.tasks.reading import Reading
 
-# A name that nobody resolves takes longer than a person waits.
 _SECONDS_TO_REACH = 5.0
 _SECONDS_OF_SILENCE = 30.0
-_PORTS = {"http": 80, "https": 443, "ftp": 21}
+_SCHEMES = ("http", "https", "ftp")
 _BLOCK = 2**18
 _LONGEST_REASON = 120
+# Whatever goes wrong on the way to an address or with the answer.
+_FAILURES = (OSError, http.client.HTTPException, ValueError)
 
 
 class Archive(NamedTuple):
-    """A file: where it is fetched, and what its bytes hash to."""
+    """A file at an address, with the SHA-256 of its bytes."""
 
     url: str
     sha256: str
 
     @property
     def name(self) -> str:
-        """Of the file."""
+        """Returns the name of the file."""
         return self.url.rpartition("/")[2]
 
 
-def fetch(archives: Sequence[Archive], folder: Path, may_download: bool, reading: Reading) -> list[Path]:
-    """The files in a folder, fetched where they are missing.
+def archives_at(root: str, checksums: Mapping[str, str]) -> tuple[Archive, ...]:
+    """Returns the archives below an address, from their SHA-256 by name."""
+    return tuple(Archive(f"{root}/{name}", sha256) for name, sha256 in checksums.items())
 
-    Args:
-        archives: what is needed.
-        folder: where it is, or goes; files that a person has placed there are as good.
-        may_download: whether what is missing is fetched.
-        reading: draws the bar.
+
+def fetch(archives: Sequence[Archive], folder: Path, may_download: bool, reading: Reading) -> list[Path]:
+    """Returns the paths of archives in a folder, and fetches those that are missing where it may.
 
     Raises:
-        InputError: a file is another one, or missing and cannot be fetched; the message says which
-            files to place where by hand.
+        InputError: a file there is another one, or one is missing and cannot be fetched; the message says which files
+            to place where by hand.
     """
     paths = [folder / archive.name for archive in archives]
     missing = [a for a, path in zip(archives, paths, strict=True) if not path.is_file()]
@@ -67,6 +66,32 @@ def fetch(archives: Sequence[Archive], folder: Path, may_download: bool, reading
     return paths
 
 
+def find_unreachable(urls: Sequence[str]) -> str | None:
+    """Returns why none of the hosts of some addresses answers; `None` where one does, or may do."""
+    parts = [urllib.parse.urlsplit(url) for url in urls]
+    if any(part.scheme not in _SCHEMES for part in parts):
+        return None
+    problems = []
+    for url in {part.netloc: url for part, url in zip(parts, urls, strict=True)}.values():
+        problems.append(_why_unreachable(url))
+        if problems[-1] is None:
+            return None
+    return problems[0] if problems else None
+
+
+def _why_unreachable(url: str) -> str | None:
+    """Returns why nobody answers at an address within seconds; `None` where somebody does, whatever the answer."""
+    try:
+        # A new opener, because that of `urlopen` keeps the proxies with which it was first called.
+        opener = urllib.request.build_opener()
+        opener.open(urllib.request.Request(url, method="HEAD"), timeout=_SECONDS_TO_REACH).close()
+    except urllib.error.HTTPError:
+        return None
+    except _FAILURES as error:
+        return _reason(error)
+    return None
+
+
 def _hash_of(path: Path) -> str:
     try:
         with path.open("rb") as file:
@@ -75,48 +100,8 @@ def _hash_of(path: Path) -> str:
         raise InputError(f"{str(path)!r} cannot be read ({error.strerror})") from None
 
 
-def find_unreachable(urls: Sequence[str]) -> str | None:
-    """Why none of the hosts of some addresses answers; `None` where one does, or may do."""
-    by_host = {urllib.parse.urlsplit(url).netloc: url for url in urls}
-    problems = []
-    for url in by_host.values():
-        if urllib.parse.urlsplit(url).scheme not in _PORTS:
-            return None
-        problem = _why_unreachable(url)
-        if problem is None:
-            return None
-        problems.append(problem)
-    return problems[0] if problems else None
-
-
-def _why_unreachable(url: str) -> str | None:
-    """Why a host, or the proxy before it, does not answer within seconds; `None` where it does."""
-    parts = urllib.parse.urlsplit(url)
-    proxy = urllib.request.getproxies().get(parts.scheme)
-    if proxy and not urllib.request.proxy_bypass(parts.netloc):
-        parts = urllib.parse.urlsplit(proxy if "://" in proxy else f"http://{proxy}")
-    try:
-        host, port = parts.hostname, parts.port or _PORTS.get(parts.scheme, 80)
-    except ValueError as error:
-        return str(error)
-    outcome: list[str | None] = []
-
-    def connect() -> None:
-        try:
-            socket.create_connection((host, port), _SECONDS_TO_REACH).close()
-            outcome.append(None)
-        except OSError as error:
-            outcome.append(error.strerror or str(error) or "no answer")
-
-    # Looking up a name has no limit of its own; a thread that is left behind ends with the process.
-    thread = threading.Thread(target=connect, daemon=True)
-    thread.start()
-    thread.join(_SECONDS_TO_REACH)
-    return outcome[0] if outcome else f"no answer in {_SECONDS_TO_REACH:g} s"
-
-
 def _download(archive: Archive, folder: Path, reading: Reading) -> str | None:
-    """Fetches a file; says why it could not, in words. Nothing but the whole file is left."""
+    """Fetches a file and returns why it could not, or `None`. Only a whole file is left in the folder."""
     unfinished = folder / f"{archive.name}.{os.getpid()}.part"
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -127,28 +112,22 @@ def _download(archive: Archive, folder: Path, reading: Reading) -> str | None:
             f"can be written, see --data_dir"
         ) from None
     try:
-        with file:
-            digest = _copy(archive.url, file.write, reading)
-        if digest != archive.sha256:
+        with file, urllib.request.urlopen(archive.url, timeout=_SECONDS_OF_SILENCE) as answer:
+            size = int(answer.headers.get("Content-Length") or 0)
+            with reading.bar(size, f"fetching {archive.name}", is_bytes=True) as bar:
+                while block := answer.read(_BLOCK):
+                    bar.update(file.write(block))
+        if _hash_of(unfinished) != archive.sha256:
             return "what came is another file, by its SHA-256"
         os.replace(unfinished, folder / archive.name)
-    except (OSError, http.client.HTTPException, ValueError) as error:
-        reason = getattr(error, "reason", None)
-        words = str(reason if isinstance(reason, Exception) else error) or type(error).__name__
-        return one_line(words)[:_LONGEST_REASON]
+    except _FAILURES as error:
+        return _reason(error)
     finally:
         unfinished.unlink(missing_ok=True)
     return None
 
 
-def _copy(url: str, write: Callable[[bytes], object], reading: Reading) -> str:
-    """Copies what is at an address, and hashes it."""
-    digest = hashlib.sha256()
-    with urllib.request.urlopen(url, timeout=_SECONDS_OF_SILENCE) as answer:
-        size = int(answer.headers.get("Content-Length") or 0)
-        with reading.bar(size, f"fetching {url.rpartition('/')[2]}", is_bytes=True) as bar:
-            while block := answer.read(_BLOCK):
-                write(block)
-                digest.update(block)
-                bar.update(len(block))
-    return digest.hexdigest()
+def _reason(error: Exception) -> str:
+    reason = getattr(error, "reason", None)
+    words = str(reason if isinstance(reason, Exception) else error) or type(error).__name__
+    return one_line(words)[:_LONGEST_REASON]

@@ -1,4 +1,4 @@
-"""Examples as they were read, made into the arrays of a task."""
+"""Makes examples, as they were read, into the arrays of a task."""
 
 import dataclasses
 from collections.abc import Callable, Sequence
@@ -7,25 +7,14 @@ import numpy as np
 
 from engine.arms.arm import Arm
 from engine.errors import InputError, one_line
-from engine.tasks.classification import classification_task
 from engine.tasks.reading import Reading, counted
-from engine.tasks.regression import regression_task
-from engine.tasks.splitting import split_rows, strata_of, stratified_choice
-from engine.tasks.task import Data, Task
+from engine.tasks.splitting import HELD_OUT_FRACTION as _HELD_OUT_FRACTION
+from engine.tasks.splitting import arrays_of, split_rows, strata_of, stratified_choice
 
-# Fields of an arm that sources of examples use, with their defaults: all of them, those whose
-# examples may be images of any size, and those whose arrays or features have names.
-EXAMPLE_OPTIONS = {
-    "channels": None,
-    "scaling": None,
-    "held_out_fraction": None,
-    "augment": "none",
-    "crop_padding": None,
-}
-IMAGE_OPTIONS = {"image_size": None, "resize": None}
-ARRAY_OPTIONS = {"input_arrays": None, "target_arrays": None, "target_kind": None}
+# Names of training parts, and of held-out parts, of which the first that is there is used.
+TRAINING_PARTS = ("train", "training")
+HELD_OUT_PARTS = ("test", "testing", "val", "valid", "validation")
 
-_HELD_OUT_FRACTION = 0.2
 _LONGEST_NAME = 60
 _ROWS_AT_ONCE = 1024
 _CHANNELS = (1, 3)
@@ -37,11 +26,9 @@ class Examples:
 
     Attributes:
         inputs: `[num_examples, …]`, whole or floating-point numbers.
-        targets: classes from 0, int32 `[num_examples]`; or values, float32
-            `[num_examples, num_outputs]`.
-        class_names: of the classes; empty for values.
-        is_held_out: which are never trained on, `[num_examples]`; `None` where that is still to be
-            chosen: a stratified fifth, or what `held_out_fraction` says.
+        targets: classes from 0, int32 `[num_examples]`; or values, float32 `[num_examples, num_outputs]`.
+        class_names: empty for values.
+        is_held_out: which are never trained on, `[num_examples]`; `None` where a stratified choice is still to be made.
     """
 
     inputs: np.ndarray
@@ -51,20 +38,16 @@ class Examples:
 
 
 def make_arrays(arm: Arm, examples: Examples, reading: Reading) -> dict[str, np.ndarray]:
-    """Training, evaluation and held-out arrays, with inputs scaled as the arm says.
-
-    Args:
-        arm: resolved.
-        examples: of whatever source.
-        reading: is told how many there are of what.
+    """Returns training, evaluation and held-out arrays, with inputs scaled as the arm says.
 
     Raises:
-        InputError: there is nothing to learn from them, or the scaling is not for such inputs.
+        InputError: there is nothing to learn from them, or the scaling does not suit such inputs.
     """
     targets = examples.targets
-    _check_number(len(targets))
-    is_values = targets.ndim == 2
-    strata = strata_of(targets) if is_values else targets
+    if len(targets) < 2:
+        found = "1 example" if len(targets) else "no examples"
+        raise InputError(f"{found}: expected at least one to train on and one to hold out")
+    strata = strata_of(targets) if targets.ndim == 2 else targets
     if examples.is_held_out is None:
         number = round(held_out_fraction(arm) * len(targets))
         held_out = stratified_choice(strata, number, "held_out")
@@ -74,28 +57,17 @@ def make_arrays(arm: Arm, examples: Examples, reading: Reading) -> dict[str, np.
     rows = split_rows(strata, held_out)
     reading.tell(_in_words(examples, len(rows.training), len(held_out)))
     scale = _make_scale(arm.scaling, examples.inputs, rows.training)
-    name = "targets" if is_values else "labels"
-    arrays = {"inputs": scale(examples.inputs[rows.training]), name: targets[rows.training]}
-    for part, batched in (("loss", rows.loss), ("held_out", rows.held_out)):
-        arrays[f"{part}_inputs"] = scale(examples.inputs[batched])
-        arrays[f"{part}_{name}"] = targets[batched]
-    return arrays
+    return arrays_of(examples.inputs, targets, rows, scale)
 
 
 def with_channels(inputs: np.ndarray, channels: str | None, reading: Reading) -> np.ndarray:
-    """Inputs with an axis of channels at the end, where they are images.
+    """Returns inputs `[num_examples, …]` with an axis of channels at the end, where they are images.
 
-    Images are pixels of 8 or 16 bits without such an axis, or whatever `channels` says they are.
-    One or three channels before height and width are brought to the end, where the networks look
-    for them. Single numbers get an axis of their own.
-
-    Args:
-        inputs: `[num_examples, …]`.
-        channels: as asked for, `grey` or `colour`, or `None`.
-        reading: is told when an axis is moved.
+    Pixels of 8 or 16 bits without such an axis are grey images, and so is whatever `channels` says. One or three
+    channels before height and width move to the end, where networks look for them. Single numbers get an axis.
 
     Raises:
-        InputError: the inputs are not what was asked for.
+        InputError: the inputs do not have such channels.
     """
     is_pixels = inputs.dtype in (np.uint8, np.uint16)
     if inputs.ndim == 1:
@@ -113,16 +85,6 @@ def with_channels(inputs: np.ndarray, channels: str | None, reading: Reading) ->
     return inputs
 
 
-def array_task(arm: Arm, data: Data) -> Task:
-    """The task of arrays from `make_arrays`: classification where they have labels.
-
-    Raises:
-        InputError: a batch would be larger than the training set.
-    """
-    make = classification_task if "labels" in data else regression_task
-    return make(data, arm.batch_size)
-
-
 def _in_words(examples: Examples, num_training: int, num_held_out: int) -> str:
     size = "×".join(map(str, examples.inputs.shape[1:]))
     about = f"{len(examples.class_names):,} classes"
@@ -135,22 +97,16 @@ def _in_words(examples: Examples, num_training: int, num_held_out: int) -> str:
 
 
 def held_out_fraction(arm: Arm) -> float:
-    """The share of examples that are never trained on, where the data do not say which."""
+    """Returns the share of examples that are never trained on, where the data do not say which."""
     return _HELD_OUT_FRACTION if arm.held_out_fraction is None else arm.held_out_fraction
 
 
 def refuse_fraction(arm: Arm, where: str) -> None:
-    """Raises InputError where a fraction was asked for, and the data say what is held out."""
+    """Raises InputError where a fraction was requested, and the data say what is held out."""
     if arm.held_out_fraction is not None:
         raise InputError(
             f"held_out_fraction={arm.held_out_fraction} has no effect: {where} says which examples are held out"
         )
-
-
-def _check_number(number: int) -> None:
-    if number < 2:
-        examples = "1 example" if number == 1 else "no examples"
-        raise InputError(f"{examples}: expected at least one to train on and one to hold out")
 
 
 def _check_parts(targets: np.ndarray, held_out: np.ndarray, class_names: Sequence[str]) -> None:
@@ -179,7 +135,7 @@ def _check_parts(targets: np.ndarray, held_out: np.ndarray, class_names: Sequenc
 
 
 def _make_scale(scaling: str | None, inputs: np.ndarray, training: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
-    """From inputs as they were read to the numbers that are trained on, float32."""
+    """Returns what makes inputs, as they were read, the numbers that are trained on, float32."""
     largest = {"bool": 1, "uint8": 2**8 - 1, "uint16": 2**16 - 1}.get(inputs.dtype.name)
     scaling = scaling or ("none" if largest is None else "unit")
     if scaling == "none":
@@ -197,10 +153,7 @@ def _make_scale(scaling: str | None, inputs: np.ndarray, training: np.ndarray) -
 
 
 def _moments(inputs: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard deviation of each entry of the last axis, over everything else.
-
-    A deviation of zero, of an entry that never changes, is given as one.
-    """
+    """Returns mean and standard deviation of each entry of the last axis, over everything else; 1 in place of 0."""
     sums = np.zeros((2, inputs.shape[-1]))
     parts = np.array_split(rows, -(-len(rows) // _ROWS_AT_ONCE))
     centre = inputs[rows[0]].reshape(-1, inputs.shape[-1])[0].astype(np.float64)

@@ -1,12 +1,11 @@
 """`folder`: your own images, one sub-folder per class (--dataset_dir=FOLDER).
 
-Classes are the sub-folders, in the order of their names. Their images may lie in folders below;
-names that begin with a dot are passed over, links are followed to files and to the folders of
-classes. What is done to an image of another kind is in `engine.tasks.images`.
+Classes are the sub-folders, in the order of their names. Their images may lie in folders below. Names that begin with a
+dot are ignored; links are followed to files and to the folders of classes. For kinds of images see
+`engine.tasks.images`.
 
-A fifth is held out, by the hash of each file's name below the folder (class and all): that depends
-on its own name alone, so that adding files moves no other. A folder that holds `train` beside
-`test`, `val` or the like has made that choice already.
+A fifth is held out, by the hash of each file's name below the folder (class included), so adding files moves no other.
+A folder that holds `train` beside `test`, `val` or the like has made that choice already.
 """
 
 import hashlib
@@ -18,27 +17,25 @@ from typing import NamedTuple
 
 import numpy as np
 
-from engine.arms.arm import REQUIRED, Arm
+from engine.arms.arm import Arm
 from engine.errors import InputError
 from engine.tasks.examples import (
-    EXAMPLE_OPTIONS,
-    IMAGE_OPTIONS,
+    HELD_OUT_PARTS,
+    TRAINING_PARTS,
     Examples,
-    array_task,
     held_out_fraction,
     make_arrays,
     refuse_fraction,
 )
 from engine.tasks.image_sets import ImageOptions, Images, read_images
+from engine.tasks.options import DATASET_DIR, EXAMPLE_OPTIONS, IMAGE_OPTIONS
+from engine.tasks.passes import array_task
 from engine.tasks.places import find_place, naming_place
 from engine.tasks.reading import Reading, counted
-from engine.tasks.task import Data, Task
 
-USED = {"dataset_dir": REQUIRED, **EXAMPLE_OPTIONS, **IMAGE_OPTIONS}
+OPTIONS = (DATASET_DIR, *EXAMPLE_OPTIONS, *IMAGE_OPTIONS)
+build = array_task
 
-_TRAINING = ("train", "training")
-# In the order in which they are taken, where there are several.
-_HELD_OUT = ("test", "testing", "val", "valid", "validation")
 _LEFT_BEHIND = ("thumbs.db", "desktop.ini", "__macosx")
 
 
@@ -46,10 +43,9 @@ class ImageFile(NamedTuple):
     """A file that may be an image.
 
     Attributes:
-        path: of the file.
-        name: below the folder, with forward slashes, for its hash and for people.
-        class_name: the folder of its class.
-        is_held_out: `None` where its name decides.
+        name: below the folder, with forward slashes.
+        class_name: name of its class's folder.
+        is_held_out: `None` where the hash of its name decides.
     """
 
     path: Path
@@ -59,13 +55,11 @@ class ImageFile(NamedTuple):
 
 
 def load(arm: Arm, root_seed: int, data_dir: str | None, reading: Reading) -> dict[str, np.ndarray]:
-    """The arrays of `engine.tasks.examples`, in the order of the files' names.
+    """Returns the arrays of `engine.tasks.examples`, in the order of the files' names.
 
     Raises:
-        InputError: there is no such folder, it holds no images or fewer than two classes, or one
-            class is without a training image.
+        InputError: there are no images of at least two classes, or a class has no training image.
     """
-    assert arm.dataset_dir is not None
     place = find_place(arm.dataset_dir)
     if not place.is_dir():
         raise InputError(f"dataset_dir={arm.dataset_dir!r} is a file: expected a folder")
@@ -78,32 +72,21 @@ def load(arm: Arm, root_seed: int, data_dir: str | None, reading: Reading) -> di
         return make_arrays(arm, _examples(arm, files, images, reading), reading)
 
 
-def build(arm: Arm, data: Data) -> Task:
-    """The task of a resolved arm."""
-    return array_task(arm, data)
-
-
 def find_files(place: Path, reading: Reading) -> list[ImageFile]:
-    """Every file that may be an image, in the order of their names.
-
-    Raises:
-        InputError: there are no folders of classes.
-    """
+    """Returns every file that may be an image, in the order of their names; raises InputError where there is none."""
     folders, stray = _inside(place)
     by_name = {folder.name.lower(): folder for folder in folders}
-    training = next((by_name[name] for name in _TRAINING if name in by_name), None)
-    others = [by_name[name] for name in _HELD_OUT if name in by_name]
+    training = next((by_name[name] for name in TRAINING_PARTS if name in by_name), None)
+    others = [by_name[name] for name in HELD_OUT_PARTS if name in by_name]
     if training is None or not others:
         found = _class_files(place, place, None, reading)
     else:
         held_out = others[0]
-        found = _class_files(place, training, False, reading)
-        found += _class_files(place, held_out, True, reading)
+        found = _class_files(place, training, False, reading) + _class_files(place, held_out, True, reading)
         reading.tell(f"what is in {held_out.name!r} is held out")
         left = [f.name for f in folders if f not in (training, held_out)]
         if left:
-            words = f"{counted(len(left), 'folder')} left out, beside {training.name!r}"
-            reading.caution(words, left)
+            reading.caution(f"{counted(len(left), 'folder')} left out, beside {training.name!r}", left)
     if not found:
         lying = f", but {counted(len(stray), 'file')} beside each other" if stray else ""
         raise InputError(f"no files in sub-folders{lying}: expected one sub-folder per class")
@@ -113,31 +96,33 @@ def find_files(place: Path, reading: Reading) -> list[ImageFile]:
 
 
 def is_held_out(name: str, fraction: float) -> bool:
-    """Whether a file is held out, by the hash of its name below the folder."""
+    """Tells whether a file is held out, by the hash of its name below the folder."""
     digest = hashlib.sha256(name.encode("utf-8", "surrogateescape")).digest()
     return int.from_bytes(digest[:8], "big") < fraction * 2**64
 
 
 def _class_files(place: Path, part: Path, is_part_held_out: bool | None, reading: Reading) -> list[ImageFile]:
-    """The files of every class in a folder."""
+    """Returns the files of every class in a folder."""
     found: list[ImageFile] = []
     empty = []
     for folder in _inside(part)[0]:
         paths = list(_walk(folder))
         for path in paths:
-            # Composed, because some systems decompose the names of files.
-            names = (path.relative_to(place).as_posix(), folder.name)
-            name, class_name = (unicodedata.normalize("NFC", name) for name in names)
-            found.append(ImageFile(path, name, class_name, is_part_held_out))
+            found.append(ImageFile(path, _below(place, path), _below(part, folder), is_part_held_out))
         if not paths:
-            empty.append(folder.relative_to(place).as_posix())
+            empty.append(_below(place, folder))
     if empty and found:
         reading.caution(f"{counted(len(empty), 'folder')} left out, empty", empty)
     return found
 
 
+def _below(place: Path, path: Path) -> str:
+    # Composed, because some systems decompose the names of files.
+    return unicodedata.normalize("NFC", path.relative_to(place).as_posix())
+
+
 def _inside(folder: Path) -> tuple[list[Path], list[str]]:
-    """The folders in a folder, and the names of its files, both sorted."""
+    """Returns the folders in a folder, and the names of its files, both sorted."""
     try:
         entries = [folder / name for name in sorted(os.listdir(folder)) if not _is_hidden(name)]
     except OSError as error:
@@ -147,7 +132,7 @@ def _inside(folder: Path) -> tuple[list[Path], list[str]]:
 
 
 def _walk(folder: Path) -> Iterator[Path]:
-    """Files in a folder and below, but not behind links to folders, which may lead in a circle."""
+    """Yields files in a folder and below, but not behind links to folders, which may lead in a circle."""
     for inner, folders, names in os.walk(folder):
         folders[:] = sorted(name for name in folders if not _is_hidden(name))
         yield from (Path(inner, name) for name in names if not _is_hidden(name))
@@ -158,10 +143,9 @@ def _is_hidden(name: str) -> bool:
 
 
 def _examples(arm: Arm, files: Sequence[ImageFile], images: Images, reading: Reading) -> Examples:
-    """Examples of the images that could be read.
+    """Returns examples of the images that could be read; raises InputError where a class would be lost.
 
-    A folder without anything that looks like an image is no class; one whose images cannot be read
-    is one that would be missing.
+    A folder in which nothing looks like an image is no class.
     """
     kept = [files[i] for i in images.kept]
     classes = sorted({file.class_name for file in kept})

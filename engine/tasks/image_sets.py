@@ -1,9 +1,9 @@
-"""Many images as arrays of one shape, with a word on those that are left out or changed."""
+"""Reads many images as one array, and notes those that are left out or changed."""
 
 import contextlib
 import os
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -25,9 +25,8 @@ class Images(NamedTuple):
 
     Attributes:
         pixels: `[num_images, height, width, channels]`, uint8 or uint16.
-        kept: their positions among what there was to read, increasing.
-        unreadable: why others could not be, by position; without what is no image by its content
-            and does not claim to be one by its name.
+        kept: their positions among the sources, increasing.
+        unreadable: why others could not be read, by position, without those that are no image by content and name.
     """
 
     pixels: np.ndarray
@@ -36,7 +35,7 @@ class Images(NamedTuple):
 
 
 class ImageOptions(NamedTuple):
-    """What was asked for, each `None` where it was left open: see the fields of an arm."""
+    """Options of an arm that shape images, each `None` where it was left open."""
 
     image_size: tuple[int, ...] | None
     channels: str | None
@@ -44,17 +43,13 @@ class ImageOptions(NamedTuple):
 
 
 def read_images(sources: Sequence[Source], names: Sequence[str], options: ImageOptions, reading: Reading) -> Images:
-    """Reads images in parallel; those that cannot be read are left out, and said.
-
-    Args:
-        sources: of the images.
-        names: of them, for people.
-        options: their shape.
-        reading: is told what is left out or changed.
+    """Reads images in parallel, and leaves out those that cannot be read; `names` are for people.
 
     Raises:
         InputError: none can be read, or they do not fit in the memory.
     """
+    from PIL import Image
+
     places, problems = range(len(sources)), dict[int, UnreadableError]()
     with reading.bar(2 * len(sources), "reading images") as bar, _without_warnings():
         looks = _for_all(lambda i: look(sources[i]), places, problems, bar)
@@ -68,40 +63,34 @@ def read_images(sources: Sequence[Source], names: Sequence[str], options: ImageO
         raise InputError(
             f"none of the {len(sources)} files can be read as an image ({names[first]!r}: {problems[first]})"
         )
-    others = {i: problems.pop(i) for i in _no_images(problems, names)}
+    known = {suffix for suffix, name in Image.registered_extensions().items() if name in FORMATS}
+    no_images = [
+        i
+        for i, problem in problems.items()
+        if isinstance(problem, NotAnImageError) and Path(names[i]).suffix.lower() not in known
+    ]
+    others = {i: problems.pop(i) for i in no_images}
     for of_a_kind, words in ((problems, "unreadable"), (others, "no images")):
         if of_a_kind:
             listed = [f"{names[i]!r} ({of_a_kind[i]})" for i in sorted(of_a_kind)]
-            of_all = f"{len(of_a_kind):,} of {counted(len(names), 'file')}"
-            reading.caution(f"{of_all} left out, {words}", listed)
+            reading.caution(f"{_share(len(of_a_kind), len(names), 'file')} left out, {words}", listed)
     _tell_of_changes([looks[i] for i in found], shape.is_colour, reading)
     kept = sorted(found)
-    num_wide = sum(image.dtype == np.uint16 for image in found.values())
-    if 0 < num_wide < len(found):
-        of_all = f"{num_wide:,} of {counted(len(found), 'image')}"
-        reading.caution(f"{of_all} have 16 bits, among others of 8, so all are taken with 16")
-    return Images(_stack([found[i] for i in kept]), np.asarray(kept), problems)
+    return Images(_stack([found[i] for i in kept], reading), np.asarray(kept), problems)
 
 
 def _for_all(
     call: Callable[[int], Result], places: Sequence[int], problems: dict[int, UnreadableError], bar: Any
 ) -> dict[int, Result]:
-    """Calls a function in a pool of threads; where it fails is added to the problems."""
-
-    def attempt(place: int) -> Result | UnreadableError:
-        try:
-            return call(place)
-        except UnreadableError as error:
-            return error
-
+    """Calls a function in a pool of threads; failures are added to the problems."""
     found: dict[int, Result] = {}
     pool = ThreadPoolExecutor(os.cpu_count())
     try:
-        for place, result in zip(places, pool.map(attempt, places), strict=True):
-            if isinstance(result, UnreadableError):
-                problems[place] = result
-            else:
-                found[place] = result
+        for place, future in [(place, pool.submit(call, place)) for place in places]:
+            try:
+                found[place] = future.result()
+            except UnreadableError as error:
+                problems[place] = error
             bar.update()
     finally:
         # After Ctrl-C nobody waits for what has not begun.
@@ -121,25 +110,23 @@ def _without_warnings() -> Iterator[None]:
 
 
 def _shape_of(looks: Sequence[Look], options: ImageOptions, reading: Reading) -> Shape:
-    is_colour = any(one.is_colour for one in looks)
-    if options.channels is not None:
-        is_colour = options.channels == "colour"
+    is_colour = any(one.is_colour for one in looks) if options.channels is None else options.channels == "colour"
     resize, sizes = options.resize or "crop", {one.size for one in looks}
     if options.image_size is not None:
-        asked = options.image_size
-        return Shape((asked[0], asked[-1]), is_colour, resize)
+        return Shape((options.image_size[0], options.image_size[-1]), is_colour, resize)
     own = next(iter(sizes))
     if len(sizes) == 1 and max(own) <= _LARGEST_OWN_SIZE:
         return Shape(own, is_colour, resize)
     size = (_SIZE, _SIZE)
     least, most = min(sizes), max(sizes)
-    have = (
-        f"all have {_by(own)} pixels"
-        if len(sizes) == 1
-        else (f"have {len(sizes)} sizes, such as {_by(least)} and {_by(most)} pixels")
-    )
+    have = f"have {len(sizes)} sizes, such as {_by(least)} and {_by(most)} pixels"
+    have = f"all have {_by(own)} pixels" if len(sizes) == 1 else have
     reading.tell(f"images {have}: they are brought to {_by(size)} by resize={resize} (see --image_size)")
     return Shape(size, is_colour, resize)
+
+
+def _share(number: int, total: int, word: str) -> str:
+    return f"{number:,} of {counted(total, word)}"
 
 
 def _by(size: tuple[int, int]) -> str:
@@ -147,24 +134,11 @@ def _by(size: tuple[int, int]) -> str:
 
 
 def _check_memory(number: int, shape: Shape) -> None:
-    """Raises InputError where images would fill most of the memory."""
     channels = 3 if shape.is_colour else 1
     # As they are read, and as the numbers that are trained on.
     needed = number * shape.size[0] * shape.size[1] * channels * (1 + 2 * 4)
     words = f"{counted(number, 'image')} of {_by(shape.size)} pixels and {channels} channels"
     check_memory(needed, words, "give a smaller --image_size")
-
-
-def _no_images(problems: Mapping[int, UnreadableError], names: Sequence[str]) -> list[int]:
-    """The positions of files that are no images, by their content and by their names."""
-    from PIL import Image
-
-    known = {suffix for suffix, name in Image.registered_extensions().items() if name in FORMATS}
-    return [
-        i
-        for i, problem in problems.items()
-        if isinstance(problem, NotAnImageError) and Path(names[i]).suffix.lower() not in known
-    ]
 
 
 def _tell_of_changes(looks: Sequence[Look], is_colour: bool, reading: Reading) -> None:
@@ -175,13 +149,16 @@ def _tell_of_changes(looks: Sequence[Look], is_colour: bool, reading: Reading) -
         (num_colour and len(looks) - num_colour, "in grey, among others in colour"),
     ):
         if number:
-            reading.caution(f"{number:,} of {counted(len(looks), 'image')} {words}")
+            reading.caution(f"{_share(number, len(looks), 'image')} {words}")
 
 
-def _stack(images: Sequence[np.ndarray]) -> np.ndarray:
-    """Images in one array, all with 16 bits where one has."""
-    is_wide = any(image.dtype == np.uint16 for image in images)
-    stacked = np.empty((len(images), *images[0].shape), np.uint16 if is_wide else np.uint8)
+def _stack(images: Sequence[np.ndarray], reading: Reading) -> np.ndarray:
+    """Returns images in one array, all with 16 bits where one has."""
+    num_wide = sum(image.dtype == np.uint16 for image in images)
+    if 0 < num_wide < len(images):
+        share = _share(num_wide, len(images), "image")
+        reading.caution(f"{share} have 16 bits, among others of 8, so all are taken with 16")
+    stacked = np.empty((len(images), *images[0].shape), np.uint16 if num_wide else np.uint8)
     for i, image in enumerate(images):
-        stacked[i] = image.astype(np.uint16) * 257 if is_wide and image.dtype == np.uint8 else image
+        stacked[i] = image.astype(np.uint16) * 257 if num_wide and image.dtype == np.uint8 else image
     return stacked

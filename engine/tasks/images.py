@@ -1,9 +1,8 @@
-"""An image, from whatever Pillow reads, as an array of a given shape.
+"""Reads an image of any kind that Pillow knows as an array of a given shape.
 
-What is done to an image, so that every one of them means what a person sees: it is turned as its
-EXIF entry says; of several frames the first is taken; what is transparent lies on white; palettes,
-CMYK and the like become red, green and blue. Grey images of 16 bits keep them, and then all images
-have 16. Everything else is 8 bits.
+Every image becomes what a person sees: it is turned as its EXIF entry says, the first of several frames is taken, what
+is transparent lies on white, and palettes, CMYK and the like become red, green and blue. Grey images of 16 bits keep
+them, and then all images have 16; everything else has 8.
 """
 
 import contextlib
@@ -18,7 +17,7 @@ from engine.errors import one_line
 
 Source = Path | bytes
 
-# Without those that Pillow hands to other programs, and those that any text could be taken for.
+# Not those that Pillow hands to other programs, nor those that could be any text.
 FORMATS = (
     "PNG", "JPEG", "MPO", "BMP", "WEBP", "GIF", "TIFF", "PPM", "AVIF", "JPEG2000", "ICO",
 )  # fmt: skip
@@ -29,21 +28,21 @@ _LONGEST_REASON = 80
 
 
 class UnreadableError(Exception):
-    """An image that cannot be read; the message is the reason, in a few words."""
+    """An image cannot be read; the message is the reason, in a few words."""
 
 
 class NotAnImageError(UnreadableError):
-    """Nothing that looks like an image."""
+    """It does not look like an image."""
 
 
 class Look(NamedTuple):
-    """What the head of an image says.
+    """What the head of an image tells.
 
     Attributes:
         size: height and width in pixels, as a person sees it.
-        is_colour: whether it can hold other colours than greys.
-        is_transparent: whether it has transparent pixels, or could have.
-        has_frames: whether it is one of several.
+        is_colour: whether it may hold other colours than greys.
+        is_transparent: whether it may have transparent pixels.
+        has_frames: whether it is one of several frames.
     """
 
     size: tuple[int, int]
@@ -53,13 +52,12 @@ class Look(NamedTuple):
 
 
 class Shape(NamedTuple):
-    """To what images are brought.
+    """What all images are brought to.
 
     Attributes:
         size: height and width in pixels.
         is_colour: whether they have three channels, or one.
-        resize: `crop` keeps the proportions and what is in the middle, `pad` keeps everything and
-            fills up with black, `stretch` keeps neither.
+        resize: `crop` keeps the middle, `pad` keeps everything and adds black, `stretch` changes the proportions.
     """
 
     size: tuple[int, int]
@@ -68,14 +66,10 @@ class Shape(NamedTuple):
 
 
 def look(source: Source) -> Look:
-    """Reads the head of an image.
-
-    Raises:
-        UnreadableError: it cannot be read.
-    """
+    """Reads the head of an image; raises UnreadableError where it cannot."""
     with _opened(source) as image:
         height, width = image.height, image.width
-        # Only these say it in their head; in a PNG it may come after the pixels.
+        # Only these have it in their head; in a PNG it may come after the pixels.
         if image.format in ("JPEG", "MPO", "WEBP", "TIFF"):
             turn = image.getexif().get(_ORIENTATION)
             height, width = (width, height) if turn in _TURNED else (height, width)
@@ -89,11 +83,7 @@ def look(source: Source) -> Look:
 
 
 def decode(source: Source, shape: Shape) -> np.ndarray:
-    """The pixels of an image, `[height, width, channels]`, uint8 or uint16.
-
-    Raises:
-        UnreadableError: it cannot be read.
-    """
+    """Returns the pixels of an image, `[height, width, channels]`, uint8 or uint16; raises UnreadableError."""
     from PIL import ImageOps
 
     with _opened(source) as image:
@@ -110,7 +100,7 @@ def decode(source: Source, shape: Shape) -> np.ndarray:
 
 @contextlib.contextmanager
 def _opened(source: Source) -> Iterator[Any]:
-    """An image, closed at the end; whatever its decoder raises becomes an UnreadableError."""
+    """Opens an image, and turns whatever its decoder raises into an UnreadableError."""
     from PIL import Image, UnidentifiedImageError
 
     try:
@@ -142,7 +132,7 @@ def _is_colour(image: Any) -> bool:
 
 
 def _in_mode(image: Any, is_colour: bool) -> Any:
-    """The image in colour, in grey, or in the floating-point greys of 16 bits."""
+    """Returns the image in colour, in grey, or, with 16 bits, in floating-point greys."""
     from PIL import Image
 
     if image.mode == "I" or image.mode.startswith("I;16"):
@@ -166,9 +156,5 @@ def _to_size(image: Any, shape: Shape) -> Any:
     size = shape.size[1], shape.size[0]
     if image.size == size:
         return image
-    how = Image.Resampling.BILINEAR
-    if shape.resize == "crop":
-        return ImageOps.fit(image, size, how)
-    if shape.resize == "pad":
-        return ImageOps.pad(image, size, how)
-    return image.resize(size, how)
+    ways: dict[str, Any] = {"crop": ImageOps.fit, "pad": ImageOps.pad, "stretch": Image.Image.resize}
+    return ways[shape.resize](image, size, Image.Resampling.BILINEAR)

@@ -1,10 +1,10 @@
 """`line`: targets s·x on the inputs x = ±1, half of each, for networks whose training is known.
 
-The loss is ½(s·x − ŷ)². The best constant prediction is 0, so that chance is s²/2. Every batch is
-half −1 and half 1, in the same order, so every step sees the whole distribution: the loss of a
-network ŷ = u·x is ½(s − u)² exactly, and nothing is random but the start.
+The loss is ½(s·x − ŷ)². The best constant prediction is 0, so chance is s²/2. Every batch is half −1 and half 1, in the
+same order, and so the whole distribution: the loss of a network ŷ = u·x is ½(s − u)² exactly, and only the start is
+random.
 
-Source: Saxe, McClelland and Ganguli (2014), ICLR, for the use made of it.
+Source: Saxe, McClelland and Ganguli (2014), ICLR, use such a task.
 """
 
 import jax
@@ -12,16 +12,17 @@ import jax.numpy as jnp
 import numpy as np
 
 from engine.arms.arm import Arm
+from engine.arms.options import Option
 from engine.errors import InputError
 from engine.tasks.fresh import draw_nothing, half_square_task
 from engine.tasks.reading import Reading
 from engine.tasks.task import Batch, Data, Task
 
-USED = {"slope": 1.0}
+OPTIONS = (Option("slope", float, 1.0, "slope of the line that is to be learned", minimum=1e-3, maximum=1e3),)
 
 
 def load(arm: Arm, root_seed: int, data_dir: str | None, reading: Reading) -> dict[str, np.ndarray]:
-    """The two examples that there are, to be evaluated on; there are no others to hold out."""
+    """Returns the two examples as both evaluation sets; there are no others to hold out."""
     inputs = np.array([[[-1.0], [1.0]]], np.float32)
     arrays = {}
     for name in ("loss", "held_out"):
@@ -31,11 +32,7 @@ def load(arm: Arm, root_seed: int, data_dir: str | None, reading: Reading) -> di
 
 
 def build(arm: Arm, data: Data) -> Task:
-    """The task of a resolved arm.
-
-    Raises:
-        InputError: a batch cannot be half of each.
-    """
+    """Returns the task of a resolved arm; raises InputError for an odd batch size."""
     batch_size = arm.batch_size
     if batch_size % 2:
         raise InputError(

@@ -1,34 +1,34 @@
 """`modular_addition`: (a + b) mod p from a and b, of which only a part is trained on.
 
-The examples are all p² ordered pairs: inputs `[2, p]`, both numbers as one-hot vectors, and the sum
-as the class. What is held out is a stratified choice, another one for every `task_seed`. A network
-learns the pairs that it is shown by heart at once; under weight decay it finds the rule, and with
-it the pairs that are held out, much later.
+The examples are all p² ordered pairs: inputs `[2, p]`, both numbers as one-hot vectors, and the sum as the class. The
+held-out pairs are a stratified choice, another one for every `task_seed`. A network memorises the training pairs at
+once; under weight decay it finds the rule, and with it the held-out pairs, much later.
 
-Source: Power, Burda, Edwards, Babuschkin and Misra (2022), "Grokking"; Nanda, Chan, Lieberum, Smith
-and Steinhardt (2023), "Progress measures for grokking via mechanistic interpretability".
+Source: Power, Burda, Edwards, Babuschkin and Misra (2022), "Grokking"; Nanda, Chan, Lieberum, Smith and Steinhardt
+(2023), "Progress measures for grokking via mechanistic interpretability".
 """
 
 import numpy as np
 
 from engine.arms.arm import Arm
+from engine.arms.options import Option
 from engine.errors import InputError
-from engine.tasks.classification import classification_task
 from engine.tasks.examples import held_out_fraction
+from engine.tasks.options import HELD_OUT_FRACTION, TASK_SEED
+from engine.tasks.passes import array_task
 from engine.tasks.reading import Reading
-from engine.tasks.splitting import split_rows, stratified_choice
-from engine.tasks.task import Data, Task
+from engine.tasks.splitting import arrays_of, split_rows, stratified_choice
 
-USED = {"task_seed": 0, "modulus": 23, "held_out_fraction": None}
+OPTIONS = (
+    TASK_SEED,
+    Option("modulus", int, 23, "modulus of the addition that is to be learned", minimum=2, maximum=500),
+    HELD_OUT_FRACTION,
+)
+build = array_task
 
 
 def load(arm: Arm, root_seed: int, data_dir: str | None, reading: Reading) -> dict[str, np.ndarray]:
-    """Training, evaluation and held-out arrays of a classification task.
-
-    Raises:
-        InputError: nothing is held out, or some class is not trained on.
-    """
-    assert arm.modulus is not None
+    """Returns the arrays; raises InputError where nothing is held out, or some class is not trained on."""
     modulus = arm.modulus
     first, second = np.divmod(np.arange(modulus**2), modulus)
     labels = ((first + second) % modulus).astype(np.int32)
@@ -41,16 +41,6 @@ def load(arm: Arm, root_seed: int, data_dir: str | None, reading: Reading) -> di
             f"held_out_fraction={held_out_fraction(arm)} of {len(labels)} pairs: expected some to "
             f"hold out, and one of each sum to train on"
         )
-    rows = split_rows(labels, held_out)
     one_hot = np.eye(modulus, dtype=np.float32)
     inputs = np.stack([one_hot[first], one_hot[second]], axis=1)
-    arrays = {"inputs": inputs[rows.training], "labels": labels[rows.training]}
-    for name, batched in (("loss", rows.loss), ("held_out", rows.held_out)):
-        arrays[f"{name}_inputs"] = inputs[batched]
-        arrays[f"{name}_labels"] = labels[batched]
-    return arrays
-
-
-def build(arm: Arm, data: Data) -> Task:
-    """The task of a resolved arm."""
-    return classification_task(data, arm.batch_size)
+    return arrays_of(inputs, labels, split_rows(labels, held_out))

@@ -1,7 +1,6 @@
 """Any other data set by its name in tensorflow-datasets (--dataset=NAME or NAME/CONFIGURATION).
 
-One that is prepared already is read without TensorFlow; to prepare it here tensorflow-datasets
-needs TensorFlow, which the extra `tf` installs.
+A prepared one is read without TensorFlow; to prepare it, tensorflow-datasets needs TensorFlow (the extra `tf`).
 """
 
 import contextlib
@@ -14,23 +13,21 @@ from engine.arms.arm import Arm
 from engine.errors import InputError, one_line
 from engine.tasks import prepared
 from engine.tasks.downloads import find_unreachable
-from engine.tasks.examples import array_task, make_arrays
+from engine.tasks.examples import make_arrays
+from engine.tasks.options import DATASET_DIR
+from engine.tasks.passes import array_task
 from engine.tasks.places import find_prepared
-from engine.tasks.preparing import prepared_root
+from engine.tasks.preparing import has_package, prepared_root
 from engine.tasks.reading import Reading
-from engine.tasks.task import Data, Task
-from engine.tasks.tfds_directory import has_package, read_directory
+from engine.tasks.tfds_directory import read_directory
 
-USED = {**prepared.OPTIONS, "dataset_dir": None}
+OPTIONS = (DATASET_DIR.with_default(None), *prepared.OPTIONS[1:])
+build = array_task
 _LONGEST_REASON = 200
 
 
 def load(arm: Arm, root_seed: int, data_dir: str | None, reading: Reading) -> dict[str, np.ndarray]:
-    """The arrays of `engine.tasks.examples`.
-
-    Raises:
-        InputError: the data set is not prepared and cannot be here, or cannot be read.
-    """
+    """Returns the arrays of `engine.tasks.examples`; raises InputError where it cannot be prepared or read."""
     if arm.dataset_dir is not None:
         return prepared.load(arm, root_seed, data_dir, reading)
     root = prepared_root(data_dir)
@@ -43,13 +40,8 @@ def load(arm: Arm, root_seed: int, data_dir: str | None, reading: Reading) -> di
         raise InputError(f"dataset={arm.dataset} in {str(directory)!r}: {error}") from None
 
 
-def build(arm: Arm, data: Data) -> Task:
-    """The task of a resolved arm."""
-    return array_task(arm, data)
-
-
 def _prepare(dataset: str, root: str) -> Path:
-    """Has tensorflow-datasets prepare a data set, and says where."""
+    """Lets tensorflow-datasets prepare a data set, and returns its directory."""
     elsewhere = "prepare it where that works, and give its directory with --dataset_dir"
     if not has_package("tensorflow"):
         raise InputError(

@@ -1,89 +1,39 @@
-"""Arrays in an `.npz` file that may come from a stranger: nothing in it is executed."""
+"""Reads arrays from an `.npz` file that may come from a stranger: nothing in it is executed."""
 
 import contextlib
 import math
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import numpy as np
 
 from engine.errors import InputError, one_line, some_of
 from engine.tasks.reading import check_memory
 
-_SUFFIX = ".npy"
 _LONGEST_REASON = 80
+_MOST_LISTED = 8
 _NUMBERS_AND_TEXT = "biufUS"
 
 
-class ArrayInfo(NamedTuple):
-    """What the head of an array says."""
-
-    shape: tuple[int, ...]
-    dtype: np.dtype
-
-
-class Npz:
-    """An open `.npz` file.
-
-    Args:
-        path: of the file.
-
-    Attributes:
-        arrays: what there is, by name.
-
-    Raises:
-        InputError: it is no such file, or the head of an array is damaged.
-    """
+class Npz(contextlib.AbstractContextManager):
+    """An open `.npz` file with arrays of some `names`; raises InputError where the path is none."""
 
     def __init__(self, path: Path) -> None:
         try:
-            self._file = zipfile.ZipFile(path)
+            self._zip = zipfile.ZipFile(path)
         except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
             raise InputError(
                 f"it cannot be read as an .npz file ({_reason(error)}): expected one that numpy.savez has written"
             ) from None
-        self._members = {
-            info.filename.removesuffix(_SUFFIX): info
-            for info in self._file.infolist()
-            if info.filename.endswith(_SUFFIX)
-        }
-        try:
-            self.arrays = {name: self._head(name) for name in self._members}
-        except InputError:
-            self._file.close()
-            raise
+        self.names = [name.removesuffix(".npy") for name in self._zip.namelist() if name.endswith(".npy")]
 
-    def close(self) -> None:
-        """Closes the file."""
-        self._file.close()
-
-    def _head(self, name: str) -> ArrayInfo:
-        info = self._members[name]
-        with _naming(name), self._file.open(info) as file:
-            version = np.lib.format.read_magic(file)
-            read = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}.get(
-                version
-            )
-            if read is None:
-                raise ValueError(f"format {version[0]}.{version[1]}")
-            shape, _, dtype = read(file)
-            num_bytes = info.file_size - file.tell()
-        found = ArrayInfo(shape, dtype)
-        is_whole = all(type(length) is int and length >= 0 for length in shape)
-        if not dtype.hasobject and not (is_whole and math.prod(shape) * dtype.itemsize == num_bytes):
-            raise InputError(f"array {_shown(name)} is damaged: its size is not what its head says")
-        return found
+    def __exit__(self, *exception: object) -> None:
+        self._zip.close()
 
     def read(self, name: str) -> np.ndarray:
-        """An array of numbers or text.
-
-        Raises:
-            InputError: it holds Python objects or anything else, is damaged, or is larger than the
-                memory.
-        """
-        shape, dtype = self.arrays[name]
+        """Returns an array of numbers or text; raises InputError for another, damaged or too large one."""
+        shape, dtype, size = self._head(name)
         if dtype.hasobject:
             raise InputError(
                 f"array {_shown(name)} holds pickled Python objects, which can execute anything "
@@ -91,31 +41,38 @@ class Npz:
             )
         if dtype.kind not in _NUMBERS_AND_TEXT:
             raise InputError(f"array {_shown(name)} is of type {dtype}: expected numbers or text")
-        check_memory(math.prod(shape) * dtype.itemsize, f"the numbers of array {_shown(name)}")
-        with _naming(name), self._file.open(self._members[name]) as file:
+        if math.prod(shape) * dtype.itemsize != size:
+            raise InputError(f"array {_shown(name)} is damaged: its size is not what its head says")
+        check_memory(size, f"the numbers of array {_shown(name)}")
+        with self._open(name) as file:
             return np.lib.format.read_array(file, allow_pickle=False)
 
     def describe(self) -> str:
-        """Every array with its shape and type, for a message."""
-        listed = [f"{_shown(n)} {a.dtype} {list(a.shape)}" for n, a in self.arrays.items()]
-        return some_of(listed, _MOST_LISTED)
+        """Returns every array with its type and shape, for a message."""
+        heads = ((name, *self._head(name)) for name in self.names)
+        return some_of([f"{_shown(name)} {dtype} {list(shape)}" for name, shape, dtype, _ in heads], _MOST_LISTED)
 
+    def _head(self, name: str) -> tuple[tuple[int, ...], np.dtype, int]:
+        """Returns an array's shape, its type, and how many bytes follow that head."""
+        with self._open(name) as file:
+            version = np.lib.format.read_magic(file)
+            read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+            shape, _, dtype = read(file)
+            return shape, dtype, self._zip.getinfo(f"{name}.npy").file_size - file.tell()
 
-_MOST_LISTED = 8
-
-
-@contextlib.contextmanager
-def _naming(name: str) -> Iterator[None]:
-    try:
-        yield
-    except Exception as error:  # a damaged archive makes its readers raise anything
-        raise InputError(f"array {_shown(name)} cannot be read ({_reason(error)})") from None
+    @contextlib.contextmanager
+    def _open(self, name: str) -> Iterator[zipfile.ZipExtFile]:
+        try:
+            with self._zip.open(f"{name}.npy") as file:
+                yield file  # type: ignore[misc]
+        except Exception as error:  # a damaged archive makes its readers raise anything
+            raise InputError(f"array {_shown(name)} cannot be read ({_reason(error)})") from None
 
 
 def _shown(name: str) -> str:
     return repr(one_line(name)[:_LONGEST_REASON])
 
 
-def _reason(error: Any) -> str:
+def _reason(error: Exception) -> str:
     words = getattr(error, "strerror", None) or str(error) or type(error).__name__
     return one_line(words)[:_LONGEST_REASON]

@@ -1,41 +1,87 @@
-"""Passes over examples that are held in arrays."""
+"""Tasks over examples that are held in arrays: classification and regression, in real epochs."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+import optax
 from jax import lax
 
+from engine.arms.arm import Arm
 from engine.errors import InputError
-from engine.tasks.task import Batch, Data
+from engine.tasks.task import Batch, Data, Task
 
 
-class Passes(NamedTuple):
-    """The functions of a `Task` that say where examples come from."""
-
-    draw: Callable[[Data, jax.Array, jax.Array, int], jax.Array]
-    sample: Callable[[Data, jax.Array], Batch]
-    evaluation: Callable[[Data], dict[str, Batch]]
-    example_shape: tuple[int, ...]
-    steps_per_epoch: int
-    streamed: tuple[str, ...]
+def array_task(arm: Arm, data: Data) -> Task:
+    """Returns the task of a resolved arm: classification where the arrays have `labels`, else regression."""
+    return (classification_task if "labels" in data else regression_task)(data, arm.batch_size)
 
 
-def make_passes(data: Data, batch_size: int, targets: str) -> Passes:
-    """Real epochs over arrays.
+def classification_task(data: Data, batch_size: int) -> Task:
+    """Returns the task of arrays with `labels`: cross-entropy in nats. Chance is the entropy of the labels.
 
-    Every pass visits a fresh permutation of the training examples without replacement, in whole
-    batches; what is left over is another remainder in every epoch.
+    Of the host arrays only shapes and labels are read. Raises InputError for a batch larger than the training set.
+    """
 
-    Args:
-        data: host arrays `inputs`, the targets, and both of the evaluation sets; read for their
-            shapes only.
-        batch_size: examples in a mini-batch.
-        targets: name of the array of targets.
+    def correct(outputs: jax.Array, targets: jax.Array) -> jax.Array:
+        return jnp.argmax(outputs, axis=-1) == targets
 
-    Raises:
-        InputError: a batch would be larger than the training set.
+    labels = np.asarray(data["labels"])
+    _, counts = np.unique(labels, return_counts=True)
+    shares = counts / counts.sum()
+    return Task(
+        **_passes(data, batch_size, "labels"),
+        loss=optax.softmax_cross_entropy_with_integer_labels,
+        correct=correct,
+        chance_loss=float(-np.sum(shares * np.log(shares))),
+        num_outputs=int(np.max(labels)) + 1,
+    )
+
+
+def regression_task(data: Data, batch_size: int) -> Task:
+    """Returns the task of arrays with `targets` `[num_examples, num_outputs]`: squared error.
+
+    Chance is the loss of the best constant, the mean of the training targets. It is measured on the evaluation set,
+    like the curve, so a network that has learned nothing but that constant is at chance exactly.
+    """
+    best = np.mean(np.asarray(data["targets"], np.float64), axis=0)
+    return Task(
+        **_passes(data, batch_size, "targets"),
+        loss=squared_error,
+        chance_loss=error_of_constant(data["loss_targets"], best),
+        num_outputs=int(data["targets"].shape[-1]),
+    )
+
+
+def squared_error(outputs: jax.Array, targets: jax.Array) -> jax.Array:
+    """Returns the squared error of each example, `[…]`: its mean over the outputs, the last axis.
+
+    With a mean, neither its size nor its gradient grows with the number of outputs.
+    """
+    return jnp.mean((outputs - targets) ** 2, axis=-1)
+
+
+def error_of_constant(targets: np.ndarray, constant: np.ndarray | float) -> float:
+    """Returns the mean `squared_error` of one prediction for all targets `[…, num_outputs]`, in double precision.
+
+    For the mean of the targets this is their variance.
+    """
+    return float(np.mean((np.asarray(targets, np.float64) - constant) ** 2))
+
+
+def evaluation_sets(targets: str) -> Callable[[Data], dict[str, Batch]]:
+    """Returns `Task.evaluation` for arrays whose targets have a name."""
+    parts = ("loss", "held_out")
+    return lambda data: {part: Batch(data[f"{part}_inputs"], data[f"{part}_{targets}"]) for part in parts}
+
+
+def _passes(data: Data, batch_size: int, targets: str) -> dict[str, Any]:
+    """Returns the fields of a `Task` that say where examples come from.
+
+    Every pass visits a fresh permutation of the training examples without replacement, in whole batches. The remainder
+    is left out, another one in every epoch.
     """
     num_examples = len(data[targets])
     if batch_size > num_examples:
@@ -45,8 +91,7 @@ def make_passes(data: Data, batch_size: int, targets: str) -> Passes:
     def draw(data: Data, key: jax.Array, first_step: jax.Array, num_steps: int) -> jax.Array:
         def epoch_batches(epoch: jax.Array) -> jax.Array:
             order = jax.random.permutation(jax.random.fold_in(key, epoch), num_examples)
-            whole = order[: steps_per_epoch * batch_size]
-            return whole.reshape(steps_per_epoch, batch_size)
+            return order[: steps_per_epoch * batch_size].reshape(steps_per_epoch, batch_size)
 
         first_epoch = first_step // steps_per_epoch
         # Aligned blocks of steps that divide an epoch never reach into the next one.
@@ -54,20 +99,13 @@ def make_passes(data: Data, batch_size: int, targets: str) -> Passes:
         num_epochs = 1 if is_within else (num_steps + steps_per_epoch - 2) // steps_per_epoch + 1
         batches = jax.vmap(epoch_batches)(first_epoch + jnp.arange(num_epochs))
         batches = batches.reshape(num_epochs * steps_per_epoch, batch_size)
-        offset = first_step - first_epoch * steps_per_epoch
-        return lax.dynamic_slice_in_dim(batches, offset, num_steps)
+        return lax.dynamic_slice_in_dim(batches, first_step - first_epoch * steps_per_epoch, num_steps)
 
-    def sample(data: Data, draw: jax.Array) -> Batch:
-        return Batch(data["inputs"][draw], data[targets][draw])
-
-    def evaluation(data: Data) -> dict[str, Batch]:
-        return evaluation_sets(data, targets)
-
-    shape = tuple(data["inputs"].shape[1:])
-    return Passes(draw, sample, evaluation, shape, steps_per_epoch, ("inputs", targets))
-
-
-def evaluation_sets(data: Data, targets: str) -> dict[str, Batch]:
-    """The fixed evaluation sets of arrays whose targets have a name."""
-    names = ("loss", "held_out")
-    return {name: Batch(data[f"{name}_inputs"], data[f"{name}_{targets}"]) for name in names}
+    return {
+        "draw": draw,
+        "sample": lambda data, draw: Batch(data["inputs"][draw], data[targets][draw]),
+        "evaluation": evaluation_sets(targets),
+        "example_shape": tuple(data["inputs"].shape[1:]),
+        "steps_per_epoch": steps_per_epoch,
+        "streamed": ("inputs", targets),
+    }

@@ -1,4 +1,4 @@
-"""Places that people name: what lies there, and whether it can be read."""
+"""Finds what lies at a place that a person has named."""
 
 import contextlib
 import os
@@ -8,6 +8,9 @@ from pathlib import Path
 
 from engine.errors import InputError
 
+_EXPECTED = (
+    "a folder with one sub-folder of images per class, an .npz file, or a prepared tensorflow-datasets directory"
+)
 _ARCHIVE = ".npz"
 _PICKLES = (".pkl", ".pickle", ".pt", ".pth", ".joblib")
 _PREPARED = "dataset_info.json"
@@ -15,48 +18,33 @@ _VERSION = re.compile(r"\d{1,9}\.\d{1,9}\.\d{1,9}")
 
 
 def find_place(place: str) -> Path:
-    """The path that was given, with a home in the place of `~`.
-
-    Raises:
-        InputError: there is nothing, or it may not be read.
-    """
+    """Returns the path of a place, with `~` expanded; raises InputError where nothing can be read there."""
     if not place.strip() or "\0" in place:
         raise InputError(f"dataset_dir={place!r}: expected a folder or a file")
     path = Path(os.path.expanduser(place))
     try:
         path.stat()
     except OSError as error:
-        raise InputError(
-            f"dataset_dir={place!r} cannot be read ({error.strerror}): expected a folder with one "
-            f"sub-folder of images per class, an .npz file, or a prepared tensorflow-datasets "
-            f"directory"
-        ) from None
+        raise InputError(f"dataset_dir={place!r} cannot be read ({error.strerror}): expected {_EXPECTED}") from None
     if not os.access(path, os.R_OK):
         raise InputError(f"dataset_dir={place!r} cannot be read (permission denied)")
     return path
 
 
 def kind_of_place(place: str) -> str:
-    """The data source that reads what lies at a place.
-
-    Raises:
-        InputError: there is nothing, or nothing that any of them reads.
-    """
+    """Returns the data source that reads what lies at a place; raises InputError where none does."""
     path = find_place(place)
     if path.is_dir():
         return "prepared" if find_prepared(path) is not None else "folder"
     refuse_pickles(path, place)
     if path.suffix.lower() == _ARCHIVE:
         return "arrays"
-    raise InputError(
-        f"dataset_dir={place!r} is a file, and no {_ARCHIVE}: expected a folder with one "
-        f"sub-folder of images per class, an .npz file, or a prepared tensorflow-datasets directory"
-    )
+    raise InputError(f"dataset_dir={place!r} is a file, and no {_ARCHIVE}: expected {_EXPECTED}")
 
 
 @contextlib.contextmanager
 def naming_place(place: str) -> Iterator[None]:
-    """Puts the place before what is wrong with the data there."""
+    """Puts the place before the message of an InputError."""
     try:
         yield
     except InputError as error:
@@ -64,7 +52,7 @@ def naming_place(place: str) -> Iterator[None]:
 
 
 def refuse_pickles(path: Path, place: str) -> None:
-    """Raises InputError for the name of a file whose content would be executed when it is read."""
+    """Raises InputError for a file whose name says that reading it would execute its content."""
     if path.suffix.lower() in _PICKLES:
         raise InputError(
             f"dataset_dir={place!r} is a pickle, which can execute anything when it is read: "
@@ -73,14 +61,10 @@ def refuse_pickles(path: Path, place: str) -> None:
 
 
 def find_prepared(path: Path) -> Path | None:
-    """The directory of a prepared data set; `None` where there is none.
-
-    Args:
-        path: the directory itself, or the one above it, of a data set with one configuration; of
-            several versions the newest is taken.
+    """Returns the directory of a prepared data set at or below a path, of several versions the newest, or `None`.
 
     Raises:
-        InputError: there are several configurations.
+        InputError: there are several data sets or configurations.
     """
     if (path / _PREPARED).is_file():
         return path
@@ -100,8 +84,7 @@ def find_prepared(path: Path) -> Path | None:
 
 def _folders(path: Path) -> list[Path]:
     try:
-        with os.scandir(path) as entries:
-            return [path / entry.name for entry in entries if entry.is_dir()]
+        return [inner for inner in path.iterdir() if inner.is_dir()]
     except OSError:
         return []
 

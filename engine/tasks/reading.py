@@ -1,4 +1,4 @@
-"""What is said while data are read: a bar where it takes long, and notes on what was found."""
+"""What reading data tells a person: a bar where it takes long, and notes on what was found."""
 
 import contextlib
 import os
@@ -17,7 +17,7 @@ _FORMAT = "{desc}: {percentage:3.0f}%|{bar:24}| {n_fmt}/{total_fmt} [{elapsed}<{
 
 
 def host_memory() -> int | None:
-    """Bytes of the machine's or the control group's memory, whichever is less; or `None`."""
+    """Returns the bytes of the machine's or the control group's memory, whichever is less; `None` if unknown."""
     sizes = []
     if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
         sizes.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
@@ -28,16 +28,7 @@ def host_memory() -> int | None:
 
 
 def check_memory(needed: int, words: str, advice: str = "") -> None:
-    """Checks that data fit in the memory of the machine.
-
-    Args:
-        needed: bytes.
-        words: what they are.
-        advice: what to do where they do not.
-
-    Raises:
-        InputError: they do not.
-    """
+    """Raises InputError where data (`words`) need more bytes than the machine has; `advice` says what to do then."""
     limit = host_memory()
     if limit is not None and needed > limit:
         hint = f": {advice}" if advice else ""
@@ -45,7 +36,7 @@ def check_memory(needed: int, words: str, advice: str = "") -> None:
 
 
 def counted(number: int, word: str) -> str:
-    """`1 file`, `1,203 files`."""
+    """Returns `1 file`, `1,203 files`."""
     return f"{number:,} {word}{'' if number == 1 else 's'}"
 
 
@@ -53,8 +44,8 @@ class Note(NamedTuple):
     """Something about the data that a person should know.
 
     Attributes:
-        words: one line, without names of files, so that it can be stored.
-        listed: what it is about, by name.
+        words: one line without file names, which may be stored.
+        listed: names of what it is about.
         is_caution: whether something is left out or changed, so that a report must say it too.
     """
 
@@ -64,45 +55,31 @@ class Note(NamedTuple):
 
     @property
     def line(self) -> str:
-        """The words with the first few names."""
+        """Returns the words with the first few names."""
         if not self.listed:
             return one_line(self.words)
         first = [name[:_LONGEST_NAME] for name in self.listed[:_MOST_LISTED]]
         more = len(self.listed) - len(first)
-        first += [f"and {more} more"] if more else []
-        return one_line(f"{self.words}: {', '.join(first)}")
+        return one_line(f"{self.words}: {', '.join([*first, *([f'and {more} more'] if more else [])])}")
 
 
 class Reading:
-    """What one reading of data leaves to be said.
-
-    Args:
-        is_shown: whether a bar may be drawn.
-
-    Attributes:
-        notes: in the order in which they came up.
-    """
+    """Collects notes while data are read, and draws bars where `is_shown`."""
 
     def __init__(self, is_shown: bool = False) -> None:
         self._is_shown = is_shown
         self.notes: list[Note] = []
 
     def tell(self, words: str) -> None:
-        """Notes what was found or guessed."""
+        """Adds a note on what was found or guessed."""
         self.notes.append(Note(words))
 
     def caution(self, words: str, listed: Sequence[str] = ()) -> None:
-        """Notes what is left out or changed, with the names of all that are concerned."""
+        """Adds a note on what is left out or changed, with its names."""
         self.notes.append(Note(words, tuple(listed), is_caution=True))
 
     def bar(self, total: int, words: str, is_bytes: bool = False) -> "tqdm":
-        """A progress bar on stderr, drawn once it has taken a second.
-
-        Args:
-            total: steps, or bytes.
-            words: what is being done.
-            is_bytes: whether bytes are counted.
-        """
+        """Returns a progress bar on stderr that appears after a second; it counts steps, or bytes where `is_bytes`."""
         return tqdm(
             total=total,
             desc=words,

@@ -1,8 +1,54 @@
-"""The names of the tasks."""
+"""The names of the tasks, and those that tensorflow-datasets knows besides."""
 
+import importlib
+import importlib.util
+import re
+from types import ModuleType
+
+from engine.errors import InputError, unknown_name
 from engine.registry import Registry
 
-TASKS = Registry(
+# Reads whatever tensorflow-datasets knows by name.
+_NAMED = "engine.tasks.named"
+# A place is made of the name, which must not lead elsewhere; and no arguments for somebody's code.
+_ELSEWHERE = re.compile(r"\w+(/\w[\w.+-]*)?")
+
+
+class Tasks(Registry):
+    """Our own sources of examples by name; any other name may be one of tensorflow-datasets."""
+
+    def load(self, name: str) -> ModuleType:
+        """Returns the module of a source of examples, ours or the one for all of tensorflow-datasets.
+
+        Raises:
+            InputError: neither knows the name, and the message has the nearest one that is known; or it is more
+                than a name.
+        """
+        if name in self:
+            return super().load(name)
+        known = _known_elsewhere()
+        if name.partition("/")[0] in known:
+            if not _ELSEWHERE.fullmatch(name):
+                raise InputError(f"dataset={name!r}: expected NAME or NAME/CONFIGURATION")
+            return importlib.import_module(_NAMED)
+        if not known:
+            return super().load(name)
+        words, separator, hint = str(unknown_name(self.kind, name, self)).partition("; did you")
+        if not hint:
+            separator, hint = str(unknown_name(self.kind, name, known)).partition("; did you")[1:]
+        raise InputError(f"{words}, or a name of tensorflow-datasets{separator}{hint}")
+
+
+def _known_elsewhere() -> list[str]:
+    """The data sets that tensorflow-datasets knows; none where it is not installed."""
+    if importlib.util.find_spec("tensorflow_datasets") is None:
+        return []
+    import tensorflow_datasets as tfds
+
+    return tfds.list_builders(with_community_datasets=False)
+
+
+TASKS = Tasks(
     "dataset",
     {
         "arrays": "engine.tasks.arrays",

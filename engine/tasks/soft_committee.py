@@ -1,13 +1,12 @@
-"""`soft_committee`: a committee machine with orthonormal units is to be imitated.
+"""`soft_committee`: imitate a committee machine with orthonormal units.
 
-The teacher is `y(x) = Σ_k erf(w_k·x/√2)`, its K vectors `w_k` orthonormal in N dimensions and
-drawn from the `task` stream; inputs are standard normal, fresh at every step from the `order`
-stream. The loss is ½(y − ŷ)². One example a step at a learning rate of η/N is the online learning
-of the source; larger batches at the same learning rate take its noise away.
+The teacher is `y(x) = Σ_k erf(w_k·x/√2)`; the `task` stream draws its K vectors `w_k`, orthonormal in N dimensions.
+Inputs are standard normal, fresh at every step from the `order` stream. The loss is ½(y − ŷ)². One example a step at a
+learning rate of η/N is the online learning of the source; larger batches at the same learning rate remove its noise.
 
-Of the evaluation set the coordinates along the teacher's vectors are a Sobol' set with a random
-digital shift, because the errors on the symmetric plateau have a long tail: the mean loss there of
-as many independent examples would be off by 1.5 %, of these it is off by less than 0.1 %.
+The coordinates of the evaluation set along the teacher's vectors are a Sobol' set with a random digital shift, because
+errors on the symmetric plateau have a long tail: there the mean loss of as many independent examples would be off by
+1.5 %, and that of these is off by less than 0.1 %.
 
 Source: Saad and Solla (1995), Phys. Rev. E 52; Matoušek (1998), J. Complexity 14.
 """
@@ -19,32 +18,34 @@ from jax.scipy.special import erf
 from scipy import special
 
 from engine.arms.arm import Arm
+from engine.arms.options import Option
 from engine.errors import InputError
 from engine.tasks import random_streams
 from engine.tasks.fresh import draw_keys, half_square_task
+from engine.tasks.options import NUM_INPUTS, TASK_SEED
 from engine.tasks.reading import Reading
 from engine.tasks.task import Batch, Data, Task
 
-USED = {"task_seed": 0, "num_inputs": 32, "teacher_units": 2}
+OPTIONS = (
+    TASK_SEED,
+    NUM_INPUTS.with_default(32),
+    Option("teacher_units", int, 2, "hidden units of the committee that is imitated", minimum=1, maximum=1000),
+)
 _BATCH = 2048
 _NUM_BATCHES = {"loss": 16, "held_out": 2}
 _BITS = 30
 
 
 def load(arm: Arm, root_seed: int, data_dir: str | None, reading: Reading) -> dict[str, np.ndarray]:
-    """The teacher's vectors `[units, inputs]` and the evaluation sets, on any machine alike.
-
-    Raises:
-        InputError: there are more units than inputs.
-    """
-    num_inputs, num_units = _sizes(arm)
+    """Returns the teacher's vectors `[units, inputs]` and the evaluation sets; raises InputError for too many units."""
+    num_inputs, num_units = arm.num_inputs, arm.teacher_units
     if num_units > num_inputs:
         raise InputError(
             f"teacher_units={num_units}: expected at most num_inputs={num_inputs}, because the "
             f"units of a teacher are at right angles to each other"
         )
-    # In double precision, so that rounding to single hides the order of the sums.
-    with jax.default_device(jax.local_devices(backend="cpu")[0]):
+    # In double precision: rounding to single then hides the order of the sums.
+    with random_streams.on_cpu():
         of_teacher, *keys = jax.random.split(random_streams.stream(root_seed, "task", arm.task_seed), 3)
         drawn = np.asarray(jax.random.normal(of_teacher, (num_inputs, num_units)), np.float64)
         weights = np.linalg.qr(drawn)[0].T
@@ -61,14 +62,8 @@ def load(arm: Arm, root_seed: int, data_dir: str | None, reading: Reading) -> di
     return {name: array.astype(np.float32) for name, array in arrays.items()}
 
 
-def _sizes(arm: Arm) -> tuple[int, int]:
-    assert arm.num_inputs is not None
-    assert arm.teacher_units is not None
-    return arm.num_inputs, arm.teacher_units
-
-
 def _evaluation_inputs(key: jax.Array, weights: np.ndarray, number: int) -> np.ndarray:
-    """Standard normal inputs `[number, inputs]`, evenly spread along the teacher's vectors."""
+    """Returns standard normal inputs `[number, inputs]`, evenly spread along the teacher's vectors."""
     from scipy.stats import qmc
 
     of_shift, of_rest = jax.random.split(key)
@@ -81,8 +76,8 @@ def _evaluation_inputs(key: jax.Array, weights: np.ndarray, number: int) -> np.n
 
 
 def build(arm: Arm, data: Data) -> Task:
-    """The task of a resolved arm. Chance is half the variance of the evaluation targets: K/6."""
-    batch_size, num_inputs = arm.batch_size, _sizes(arm)[0]
+    """Returns the task of a resolved arm. Chance is half the variance of the evaluation targets: K/6."""
+    batch_size, num_inputs = arm.batch_size, arm.num_inputs
 
     def sample(data: Data, draw: jax.Array) -> Batch:
         inputs = jax.random.normal(draw, (batch_size, num_inputs))

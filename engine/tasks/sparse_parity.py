@@ -1,10 +1,9 @@
-"""`sparse_parity`: the product of k of n signs is to be found, from fresh examples each step.
+"""`sparse_parity`: learn the product of k of n signs, from fresh examples each step.
 
-Inputs are n independent signs, the target is the product of k of them; which ones is drawn from the
-`task` stream, the examples from the `order` stream. One output f is trained with the hinge loss
-max(0, 1 − yf), and is right where its sign is. No other subset of the signs, and no smaller part
-of this one, says anything of the target. Evaluation sets hold both targets equally often, so that
-chance is a loss of 1 exactly.
+Inputs are n independent signs, and the target is the product of k of them, which the `task` stream draws; examples come
+from the `order` stream. One output f is trained with the hinge loss max(0, 1 − yf), and is right where its sign is. No
+other subset of the signs, and no smaller part of this one, tells anything about the target. Evaluation sets hold both
+targets equally often, so chance is a loss of 1 exactly.
 
 Source: Barak, Edelman, Goel, Kakade, Malach and Zhang (2022), "Hidden progress in deep learning:
 SGD learns parities near the computational limit".
@@ -15,56 +14,49 @@ import jax.numpy as jnp
 import numpy as np
 
 from engine.arms.arm import Arm
+from engine.arms.options import Option
 from engine.errors import InputError
 from engine.tasks import random_streams
 from engine.tasks.fresh import draw_keys
+from engine.tasks.options import NUM_INPUTS, TASK_SEED
 from engine.tasks.passes import evaluation_sets
 from engine.tasks.reading import Reading
 from engine.tasks.task import Batch, Data, Task
 
-USED = {"task_seed": 0, "num_inputs": 20, "parity_size": 3}
+OPTIONS = (
+    TASK_SEED,
+    NUM_INPUTS.with_default(20),
+    Option("parity_size", int, 3, "inputs whose product is the target", minimum=1, maximum=4096),
+)
 _EVALUATION_SHAPE = (2, 512)
 
 
 def load(arm: Arm, root_seed: int, data_dir: str | None, reading: Reading) -> dict[str, np.ndarray]:
-    """The positions that count, `[k]`, and the evaluation sets.
-
-    Raises:
-        InputError: more signs are to be multiplied than there are.
-    """
-    num_inputs, size = _sizes(arm)
+    """Returns the positions that count, `[k]`, and the evaluation sets; raises InputError for too many."""
+    num_inputs, size = arm.num_inputs, arm.parity_size
     if size > num_inputs:
         raise InputError(f"parity_size={size}: expected at most num_inputs={num_inputs}")
-    with jax.default_device(jax.local_devices(backend="cpu")[0]):
+    with random_streams.on_cpu():
         of_subset, *keys = jax.random.split(random_streams.stream(root_seed, "task", arm.task_seed), 3)
         subset = np.sort(np.asarray(jax.random.permutation(of_subset, num_inputs))[:size])
         drawn = [np.array(jax.random.rademacher(key, (*_EVALUATION_SHAPE, num_inputs), np.float32)) for key in keys]
     arrays = {"subset": subset.astype(np.int32)}
     for name, inputs in zip(("loss", "held_out"), drawn, strict=True):
         wanted = np.where(np.arange(_EVALUATION_SHAPE[1]) % 2, 1.0, -1.0)
-        # Given the target, a sign that counts is what the others leave.
+        # The target and the other signs fix the first sign that counts.
         inputs[..., subset[0]] *= wanted * inputs[..., subset].prod(-1)
         arrays[f"{name}_inputs"] = inputs
         arrays[f"{name}_targets"] = inputs[..., subset].prod(-1, keepdims=True)
     return arrays
 
 
-def _sizes(arm: Arm) -> tuple[int, int]:
-    assert arm.num_inputs is not None
-    assert arm.parity_size is not None
-    return arm.num_inputs, arm.parity_size
-
-
 def build(arm: Arm, data: Data) -> Task:
-    """The task of a resolved arm."""
-    batch_size, num_inputs = arm.batch_size, _sizes(arm)[0]
+    """Returns the task of a resolved arm."""
+    batch_size, num_inputs = arm.batch_size, arm.num_inputs
 
     def sample(data: Data, draw: jax.Array) -> Batch:
         inputs = jax.random.rademacher(draw, (batch_size, num_inputs), jnp.float32)
         return Batch(inputs, jnp.prod(inputs[:, data["subset"]], axis=-1, keepdims=True))
-
-    def evaluation(data: Data) -> dict[str, Batch]:
-        return evaluation_sets(data, "targets")
 
     def loss(outputs: jax.Array, targets: jax.Array) -> jax.Array:
         return jax.nn.relu(1.0 - targets[..., 0] * outputs[..., 0])
@@ -75,11 +67,10 @@ def build(arm: Arm, data: Data) -> Task:
     return Task(
         draw=draw_keys,
         sample=sample,
-        evaluation=evaluation,
+        evaluation=evaluation_sets("targets"),
         loss=loss,
         correct=correct,
         chance_loss=1.0,
         example_shape=(num_inputs,),
         num_outputs=1,
-        steps_per_epoch=None,
     )

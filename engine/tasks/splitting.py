@@ -1,14 +1,17 @@
-"""Which examples are trained on, which detect, and which are held out."""
+"""Chooses which examples are trained on, which detect, and which are held out."""
 
 import hashlib
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 
+# Share of the examples that are never trained on, where neither the data nor an option says which.
+HELD_OUT_FRACTION = 0.2
 _EVALUATION_BATCH = 64
 _EVALUATION_EXAMPLES = 512
 _MOST_HELD_OUT = 2048
-# Few enough that each gives many examples, so that rounding its share does not matter.
+# Few enough that each has many examples, and rounding its share does not matter.
 _NUM_STRATA = 16
 
 
@@ -17,9 +20,8 @@ class Rows(NamedTuple):
 
     Attributes:
         training: increasing, `[num_training]`.
-        loss: of the evaluation set that detects, taken from the training examples,
-            `[num_batches, batch]`.
-        held_out: the same of held-out examples.
+        loss: evaluation set that detects, chosen from the training examples, `[num_batches, batch]`.
+        held_out: held-out evaluation set, `[num_batches, batch]`.
     """
 
     training: np.ndarray
@@ -28,19 +30,11 @@ class Rows(NamedTuple):
 
 
 def stratified_choice(labels: np.ndarray, num_chosen: int, purpose: str) -> np.ndarray:
-    """A fixed choice of examples with the class proportions of the whole.
+    """Chooses examples with the class proportions of the whole; returns increasing positions, `[num_chosen]`.
 
-    Every class gives its share, rounded by largest remainders, and within a class the examples
-    with the smallest hash of (purpose, position) are taken. No generator is involved, so the
-    choice is the same under every version of every library.
-
-    Args:
-        labels: class of each example, shape `[num_examples]`.
-        num_chosen: how many to choose.
-        purpose: a name; different purposes choose independently.
-
-    Returns:
-        Increasing positions, shape `[num_chosen]`.
+    Every class gives its share, rounded by largest remainders, and within a class the examples with the smallest hash
+    of (purpose, position); different purposes choose independently. No generator is involved, so the choice is the same
+    under every version of every library.
     """
     classes, counts = np.unique(labels, return_counts=True)
     shares = counts * num_chosen / len(labels)
@@ -56,12 +50,9 @@ def stratified_choice(labels: np.ndarray, num_chosen: int, purpose: str) -> np.n
 
 
 def strata_of(values: np.ndarray) -> np.ndarray:
-    """A number for each example, equal for those with targets of about the same size.
+    """Returns a stratum for each example by the size of its targets `[num_examples, num_outputs]`.
 
-    Choices that keep their proportions keep the distribution of the targets.
-
-    Args:
-        values: targets of a regression, `[num_examples, num_outputs]`.
+    Choices that keep the proportions of strata keep the distribution of the targets.
     """
     deviation = values.std(axis=0, dtype=np.float64)
     size = (values / np.where(deviation > 0, deviation, 1.0)).sum(axis=1)
@@ -70,14 +61,10 @@ def strata_of(values: np.ndarray) -> np.ndarray:
 
 
 def split_rows(strata: np.ndarray, held_out: np.ndarray) -> Rows:
-    """Training and evaluation rows of examples of which some are held out.
+    """Chooses training and evaluation rows of examples with some strata, given the held-out positions.
 
-    The evaluation set is a stratified choice of at most 512 training examples, the held-out set one
-    of at most 2,048 of those held out. Both are cut to whole batches of at most 64.
-
-    Args:
-        strata: class of each example, shape `[num_examples]`.
-        held_out: positions of the examples that are never trained on, at least one.
+    The evaluation set is a stratified choice of at most 512 training examples, the held-out set one of at most 2,048
+    held-out examples. Both are cut to whole batches of at most 64.
     """
     training = np.setdiff1d(np.arange(len(strata)), held_out)
     num_evaluated = min(_EVALUATION_EXAMPLES, len(training))
@@ -87,27 +74,28 @@ def split_rows(strata: np.ndarray, held_out: np.ndarray) -> Rows:
     return Rows(training, _in_batches(evaluated, strata), _in_batches(held_out, strata))
 
 
-def split_arrays(inputs: np.ndarray, labels: np.ndarray, held_out_fraction: float = 0.2) -> dict[str, np.ndarray]:
-    """Training, evaluation and held-out arrays of a classification task.
+def arrays_of(
+    inputs: np.ndarray, targets: np.ndarray, rows: Rows, scale: Callable[[np.ndarray], np.ndarray] = np.asarray
+) -> dict[str, np.ndarray]:
+    """Returns the arrays of a task: `inputs` and `labels` or `targets`, and the same of `loss_…` and `held_out_…`.
 
-    The held-out examples are a stratified choice; for the rest see `split_rows`.
-
-    Args:
-        inputs: shape `[num_examples, …]`, float32, in a fixed order.
-        labels: shape `[num_examples]`, int32, classes from 0.
-        held_out_fraction: share of the examples that are never trained on.
+    Targets are classes `[num_examples]`, or values `[num_examples, num_outputs]`; `scale` makes inputs float32.
     """
-    num_held_out = round(held_out_fraction * len(labels))
-    rows = split_rows(labels, stratified_choice(labels, num_held_out, "held_out"))
-    arrays = {"inputs": inputs[rows.training], "labels": labels[rows.training]}
-    for name, batched in (("loss", rows.loss), ("held_out", rows.held_out)):
-        arrays[f"{name}_inputs"] = inputs[batched]
-        arrays[f"{name}_labels"] = labels[batched]
+    name = "labels" if targets.ndim == 1 else "targets"
+    arrays = {}
+    for prefix, part in (("", rows.training), ("loss_", rows.loss), ("held_out_", rows.held_out)):
+        arrays[f"{prefix}inputs"], arrays[prefix + name] = scale(inputs[part]), targets[part]
     return arrays
 
 
+def split_arrays(inputs: np.ndarray, labels: np.ndarray) -> dict[str, np.ndarray]:
+    """Returns the arrays of a classification task, with a stratified fifth held out, see `arrays_of`."""
+    held_out = stratified_choice(labels, round(HELD_OUT_FRACTION * len(labels)), "held_out")
+    return arrays_of(inputs, labels, split_rows(labels, held_out))
+
+
 def _in_batches(rows: np.ndarray, strata: np.ndarray) -> np.ndarray:
-    """Rows in equal batches, shape `[num_batches, batch]`, strata spread evenly over them."""
+    """Returns rows in equal batches, `[num_batches, batch]`, strata spread evenly over them."""
     num_batches = max(1, -(-len(rows) // _EVALUATION_BATCH))
     size = len(rows) // num_batches
     rows = rows[stratified_choice(strata[rows], size * num_batches, "batches")]

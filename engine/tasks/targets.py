@@ -1,4 +1,4 @@
-"""What is to be predicted: classes from 0, or values, from whatever the targets are written as."""
+"""Makes classes from 0, or values, from targets in whatever form they are written."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -16,9 +16,8 @@ class Targets(NamedTuple):
     """Targets of examples.
 
     Attributes:
-        values: classes from 0, int32 `[num_examples]`; or values, float32
-            `[num_examples, num_outputs]`.
-        class_names: of the classes; empty for values.
+        values: classes from 0, int32 `[num_examples]`; or values, float32 `[num_examples, num_outputs]`.
+        class_names: empty for values.
     """
 
     values: np.ndarray
@@ -26,20 +25,14 @@ class Targets(NamedTuple):
 
 
 def make_targets(array: np.ndarray, name: str, kind: str | None, reading: Reading) -> Targets:
-    """Classes or values.
+    """Returns classes or values, from text or numbers `[num_examples]` or `[num_examples, num_columns]`.
 
-    Text, whole numbers and truth values are classes, in their sorted order, whatever the numbers
-    are (unless most of them are distinct: then somebody has to say it); so are rows of zeros with a
-    single one. Floating-point numbers, and rows of anything else, are values.
-
-    Args:
-        array: `[num_examples]` or `[num_examples, num_columns]`, text or numbers.
-        name: of the array, for messages.
-        kind: `classes` or `values` where that was asked for.
-        reading: is told what was guessed.
+    Text, whole numbers and truth values are classes, in their sorted order, and so are rows of zeros with a single one.
+    Floating-point numbers and all other rows are values. A `kind` (`classes` or `values`) overrides that; whole numbers
+    that are mostly distinct need one.
 
     Raises:
-        InputError: the targets cannot be what was asked for, or a number is missing.
+        InputError: the targets cannot be of the kind, or a number is missing.
     """
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
@@ -58,8 +51,11 @@ def make_targets(array: np.ndarray, name: str, kind: str | None, reading: Readin
         kind = "classes" if is_text or array.dtype.kind in _WHOLE else "values"
         if kind == "values":
             reading.tell(f"targets {name!r} are floating-point numbers: taken as values")
-        elif not is_text:
-            _check_repeated(array, name)
+        elif not is_text and (num_distinct := len(np.unique(array))) > max(2, len(array) // 2):
+            raise InputError(
+                f"targets {name!r} have {num_distinct} distinct values in {len(array)} examples: say "
+                f"whether they are classes or values, with --target_kind"
+            )
     return _classes(array, name) if kind == "classes" else _values(array[:, None], name)
 
 
@@ -81,8 +77,7 @@ def _of_rows(array: np.ndarray, name: str, kind: str | None, reading: Reading) -
 
 
 def _check_finite(array: np.ndarray, name: str) -> None:
-    rows = array.reshape(len(array), -1)
-    bad = np.flatnonzero(~np.isfinite(rows).all(axis=1))
+    bad = np.flatnonzero(~np.isfinite(array.reshape(len(array), -1)).all(axis=1))
     if len(bad):
         raise InputError(
             f"{name!r} is not finite in {counted(len(bad), 'row')}, the first of them {bad[0]}: "
@@ -90,25 +85,12 @@ def _check_finite(array: np.ndarray, name: str) -> None:
         )
 
 
-def _check_repeated(array: np.ndarray, name: str) -> None:
-    """Raises InputError for whole numbers that look like values and not like classes."""
-    num_distinct = len(np.unique(array))
-    if num_distinct > max(2, len(array) // 2):
-        raise InputError(
-            f"targets {name!r} have {num_distinct} distinct values in {len(array)} examples: say "
-            f"whether they are classes or values, with --target_kind"
-        )
-
-
 def _classes(array: np.ndarray, name: str) -> Targets:
     if array.dtype.kind == "f" and (array != np.rint(array)).any():
         raise InputError(f"targets {name!r} are not whole, so they cannot be classes: give --target_kind=values")
     distinct, labels = np.unique(array, return_inverse=True)
-    return Targets(labels.reshape(-1).astype(np.int32), [one_line(_text(v)) for v in distinct])
-
-
-def _text(value: object) -> str:
-    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
+    names = [v.decode(errors="replace") if isinstance(v, bytes) else str(v) for v in distinct]
+    return Targets(labels.reshape(-1).astype(np.int32), [*map(one_line, names)])
 
 
 def _values(array: np.ndarray, name: str) -> Targets:

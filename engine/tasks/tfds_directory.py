@@ -1,10 +1,9 @@
 """A prepared tensorflow-datasets directory, read without TensorFlow.
 
-Both formats that the package writes by default are read, array_record and tfrecord, and the number
-of their records is compared with what the directory says there are.
+Both default formats of the package are read, array_record and tfrecord, and the number of their records is compared
+with the one in the directory.
 """
 
-import contextlib
 import json
 import os
 import struct
@@ -18,13 +17,13 @@ from engine.arms.arm import Arm
 from engine.errors import InputError, one_line
 from engine.tasks.examples import Examples, refuse_fraction, with_channels
 from engine.tasks.image_sets import ImageOptions, read_images
-from engine.tasks.preparing import quietly
+from engine.tasks.preparing import has_package, reporting
 from engine.tasks.reading import Reading, check_memory
 from engine.tasks.targets import make_targets
 
 _FORMATS = ("array_record", "tfrecord")
 _TRUSTED = "tensorflow_datasets.core.features."
-# Where a description names a class, in the spellings of all versions.
+# Keys under which descriptions name a class, in the spellings of all versions.
 _CODE = ("pythonClassName", "python_class_name", "type")
 _MAX_JSON = 16 * 2**20
 _INPUTS = ("image", "images", "inputs", "input", "x", "features", "data")
@@ -32,19 +31,16 @@ _TARGETS = ("label", "labels", "target", "targets", "y", "class")
 _HELD_OUT = ("test", "validation", "val")
 _ID = "id"
 _RECORDS_AT_ONCE = 1024
-_LONGEST_REASON = 120
-# Length and its checksum before a record, and a checksum of it after.
+# Before a record its length and a checksum of that, after it its own checksum.
 _BEFORE, _AFTER = struct.Struct("<QI"), 4
 
 
 class _Prepared(NamedTuple):
-    """What of a prepared data set is read.
+    """The part of a prepared data set that is read.
 
     Attributes:
-        builder: of tensorflow-datasets, read only.
-        file_format: one of `_FORMATS`.
         inputs, targets: names of features.
-        features: those two, and `id` where examples have a whole number for one.
+        features: those two, and `id` where examples have a whole number of that name.
         splits: one, or that for training and the one held out.
     """
 
@@ -57,26 +53,18 @@ class _Prepared(NamedTuple):
 
 
 def read_directory(directory: Path, arm: Arm, reading: Reading) -> Examples:
-    """The examples of a prepared data set, of training and then held out.
-
-    They are in the order of their number, where they have one called `id`, else in that of the
-    files.
-
-    Args:
-        directory: that holds `dataset_info.json`.
-        arm: resolved.
-        reading: is told what was guessed, left out or changed.
+    """Returns the examples of a prepared data set, those for training first, sorted by `id` where they have one.
 
     Raises:
-        InputError: a package is missing, the format is another one, it is not clear which feature
-            is what, or something is damaged.
+        InputError: a package is missing, the format is another one, it is not clear which feature is which, or
+            something is damaged.
     """
     for package in ("tensorflow_datasets", "array_record"):
         if not has_package(package):
             raise InputError(f"a prepared data set needs the package {package}: pip install it")
     import tensorflow_datasets as tfds
 
-    with _reporting_damage():
+    with reporting(lambda reason: f"the prepared data set cannot be read ({reason})"):
         prepared = _open(directory, arm, reading)
         parts = [_read_split(prepared, split, reading) for split in prepared.splits]
     if len(parts) == 2:
@@ -92,26 +80,6 @@ def read_directory(directory: Path, arm: Arm, reading: Reading) -> Examples:
     return Examples(inputs, targets.values, targets.class_names, is_held_out[kept] if len(parts) == 2 else None)
 
 
-def has_package(name: str) -> bool:
-    """Whether a package is installed."""
-    import importlib.util
-
-    return importlib.util.find_spec(name) is not None
-
-
-@contextlib.contextmanager
-def _reporting_damage() -> Iterator[None]:
-    """Turns what tensorflow-datasets and its readers raise into one line, and keeps them quiet."""
-    try:
-        with quietly():
-            yield
-    except InputError:
-        raise
-    except Exception as error:  # array_record and protobuf have types of their own
-        reason = one_line(str(error) or type(error).__name__)[:_LONGEST_REASON]
-        raise InputError(f"the prepared data set cannot be read ({reason})") from None
-
-
 def _open(directory: Path, arm: Arm, reading: Reading) -> _Prepared:
     import tensorflow_datasets as tfds
 
@@ -120,7 +88,7 @@ def _open(directory: Path, arm: Arm, reading: Reading) -> _Prepared:
     file_format = str(getattr(builder.info.file_format, "value", builder.info.file_format))
     if file_format not in _FORMATS:
         raise InputError(f"its records are in the format {file_format}: expected {' or '.join(_FORMATS)}")
-    features, keys = builder.info.features, builder.info.supervised_keys or (None, None)
+    features, keys = dict(builder.info.features.items()), builder.info.supervised_keys or (None, None)
     kinds = tfds.features.Image, tfds.features.ClassLabel
     images, labels = ([n for n in sorted(features) if isinstance(features[n], k)] for k in kinds)
     inputs = _feature(features, "input_arrays", arm.input_arrays, (keys[0], *_INPUTS), images)
@@ -128,52 +96,39 @@ def _open(directory: Path, arm: Arm, reading: Reading) -> _Prepared:
     if not (arm.input_arrays and arm.target_arrays) and None in keys:
         reading.tell(f"features by their names: {inputs!r} → {targets!r}")
     wanted = {name: features[name] for name in (inputs, targets)}
-    if _ID in features and features[_ID].shape == () and _is_whole(features[_ID]):
-        wanted[_ID] = features[_ID]
+    number = features.get(_ID)
+    if number is not None and number.shape == () and np.issubdtype(np.dtype(number.np_dtype), np.integer):
+        wanted[_ID] = number
     splits = _splits(list(builder.info.splits), reading)
     return _Prepared(builder, file_format, inputs, targets, tfds.features.FeaturesDict(wanted), splits)
 
 
-def _is_whole(feature: Any) -> bool:
-    return np.issubdtype(np.dtype(feature.np_dtype), np.integer)
-
-
 def _refuse_foreign_code(path: Path) -> None:
-    """Refuses a description that names modules other than those of tensorflow-datasets itself.
-
-    Whatever it names would be imported.
-    """
+    """Refuses a description that names modules outside tensorflow-datasets, because they would be imported."""
     if path.stat().st_size > _MAX_JSON:
         raise InputError("features.json is larger than any description of features")
 
-    def check(value: Any) -> None:
-        if isinstance(value, dict):
-            for key, item in value.items():
-                is_code = key in _CODE and isinstance(item, str)
-                if is_code and not item.startswith(_TRUSTED):
-                    raise InputError(f"features.json names foreign code ({one_line(item)[:80]!r})")
-                check(item)
-        elif isinstance(value, list):
-            for item in value:
-                check(item)
+    def refuse(found: dict[str, Any]) -> dict[str, Any]:
+        for code in [found[key] for key in _CODE if isinstance(found.get(key), str)]:
+            if not code.startswith(_TRUSTED):
+                raise InputError(f"features.json names foreign code ({one_line(code)[:80]!r})")
+        return found
 
-    check(json.loads(path.read_text()))
+    json.loads(path.read_text(), object_hook=refuse)
 
 
 def _feature(
     features: Any, role: str, asked: Sequence[str] | None, guesses: Sequence[str | None], of_its_kind: Sequence[str]
 ) -> str:
-    """The feature that was asked for, or has the expected name, or is the only one of its kind."""
+    """Returns the requested feature, or the one with an expected name, or the only one of its kind."""
     listed = ", ".join(sorted(features))
     if asked:
         if len(asked) != 1 or asked[0] not in features:
             raise InputError(f"{role}={','.join(asked)}: expected one of the features {listed}")
         return asked[0]
-    for name in guesses:
-        if name is not None and name in features:
-            return name
-    if len(of_its_kind) == 1:
-        return of_its_kind[0]
+    found = [name for name in guesses if name is not None and name in features]
+    if found or len(of_its_kind) == 1:
+        return (found or of_its_kind)[0]
     raise InputError(
         f"it is not clear which feature the {role.removesuffix('_arrays')}s are: there are {listed}; give --{role}"
     )
@@ -229,7 +184,7 @@ def _raw_records(prepared: _Prepared, split: str) -> Iterator[bytes]:
 
 
 def _tf_records(path: Path) -> Iterator[bytes]:
-    """The records of a file: the length of each, a checksum, the record, and its checksum."""
+    """Yields the records of a tfrecord file; its checksums are not checked."""
     left = path.stat().st_size
     with path.open("rb") as file:
         while left:
@@ -245,7 +200,7 @@ def _tf_records(path: Path) -> Iterator[bytes]:
 def _inputs(
     prepared: _Prepared, records: Sequence[dict[str, Any]], arm: Arm, reading: Reading
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Inputs, and the positions of the examples that have some."""
+    """Returns inputs, and the positions of the examples that have some."""
     import tensorflow_datasets as tfds
 
     name, options = prepared.inputs, ImageOptions(arm.image_size, arm.channels, arm.resize)

@@ -1,15 +1,14 @@
-"""A chain of scalar weights that learns a line: its training, integrated in double precision.
+"""Training of a chain of scalar weights that learns a line, integrated in double precision.
 
-The loss is ½(s − u)² with u = w_1 w_2 … w_D. Under gradient flow, dw_i/dt = (s − u) u/w_i, so that
-d(w_i²)/dt is the same for all i and every w_i² − w_j² is conserved. Signs can be flipped in pairs,
-so let all but the smallest, m, be positive: with c_j = w_j² − m² at the start,
+The loss is ½(s − u)² with u = w_1 w_2 … w_D. Under gradient flow, dw_i/dt = (s − u) u/w_i, so d(w_i²)/dt is the same
+for all i and every w_i² − w_j² is conserved. Signs can be flipped in pairs, so let all but the smallest, m, be
+positive: with c_j = w_j² − m² at the start,
 
     dm/dt = (s − m P(m)) P(m),   P(m) = ∏_j √(m² + c_j),   u = m P(m),
 
-one equation in one unknown, which is monotone. Where the product of the weights starts below zero,
-m passes through zero, and no other weight does. The time to any u is one integral,
-∫ dm / ((s − mP)P). Only where two weights are exactly equal in size (a c_j is 0) and the product is
-not positive does the flow never get past zero.
+one monotone equation in one unknown. Where the product of the weights starts below zero, m passes through zero, and
+no other weight does. The time to any u is one integral, ∫ dm / ((s − mP)P). The flow never gets past zero only where
+two weights are exactly equal in size (a c_j is 0) and the product is not positive.
 
 Source: Saxe, McClelland and Ganguli (2014), ICLR; for D = 2, u(t) = s e^{2st}/(e^{2st} − 1 + s/u₀).
 """
@@ -19,24 +18,24 @@ from typing import NamedTuple
 import numpy as np
 from scipy.interpolate import CubicHermiteSpline
 
-# Panels of the integral on either side of half the slope, and points of Gauss' rule in each. A few
-# are enough for times, but not for what is interpolated between them.
+# Panels of the integral on either side of half the slope. A few are enough for half times, but not for curves, which
+# are interpolated between them.
 _NUM_PANELS = 128
 _FEW_PANELS = 16
+# Points of Gauss' rule in each panel.
 _NUM_NODES = 6
-# How near to the slope the product is followed, as a share of what the smallest weight still goes.
+# The product is followed until this share of the smallest weight's way from half the slope to its end is left.
 _REMAINDER = 1e-7
 _NUM_BISECTIONS = 100
 
 
 class Flow(NamedTuple):
-    """Gradient flow of some chains, up to where the slope is all but reached; one row per chain.
+    """Gradient flow of some chains, until the slope is almost reached; one row per chain.
 
     Attributes:
-        half_time: at which u is s/2; 0 where it starts beyond, infinite where it never is.
-        time: at the panels' edges, not decreasing, `[num_chains, num_points]`.
-        smallest: the weight m at those times.
-        speed: dm/dt at those times.
+        half_time: time at which u is s/2; 0 where it starts beyond, infinite where it never gets there.
+        time: at the edges of the panels, not decreasing, `[num_chains, num_points]`.
+        smallest, speed: the weight m and dm/dt at those times.
         conserved: the c_j, `[num_chains, depth − 1]`.
     """
 
@@ -48,12 +47,12 @@ class Flow(NamedTuple):
 
 
 def gradient_flow(weights: np.ndarray, slope: float, num_panels: int = _NUM_PANELS) -> Flow:
-    """The gradient flow of chains from where they start.
+    """Integrates the gradient flow of chains.
 
     Args:
         weights: at the start, `[num_chains, depth]`.
-        slope: that is to be learned, s > 0.
-        num_panels: into which the integral is divided on either side of half the slope.
+        slope: of the line, s > 0.
+        num_panels: of the integral on either side of half the slope.
     """
     sizes = np.sort(np.abs(np.asarray(weights, np.float64)), axis=1)
     start = sizes[:, 0] * np.sign(np.prod(weights, axis=1))
@@ -62,7 +61,7 @@ def gradient_flow(weights: np.ndarray, slope: float, num_panels: int = _NUM_PANE
     middle = _weight_at(slope / 2, start, conserved, slope)
     middle = np.where(start < end, np.clip(middle, start, end), start)
     least = conserved.min(axis=1, initial=np.inf)
-    # What the integrand varies over: the smallest scale of P, or m itself where that is zero.
+    # The scale over which the integrand varies: the smallest one of P, or m itself where that is zero.
     scale = np.where((least > 0) & np.isfinite(least), np.sqrt(least), np.abs(start))
     scale = np.where(scale > 0, scale, 1.0)
     share = np.linspace(0.0, 1.0, num_panels + 1)[None, :]
@@ -80,12 +79,7 @@ def gradient_flow(weights: np.ndarray, slope: float, num_panels: int = _NUM_PANE
 
 
 def product_at(flow: Flow, times: np.ndarray) -> np.ndarray:
-    """The product u of every chain at some times, `[num_chains, num_times]`.
-
-    Args:
-        flow: from `gradient_flow`.
-        times: not negative, `[num_times]`.
-    """
+    """Returns the product u of every chain at times ≥ 0, `[num_chains, num_times]`."""
     found = np.empty((len(flow.time), len(times)))
     for row, (time, smallest, speed) in enumerate(zip(flow.time, flow.smallest, flow.speed, strict=True)):
         is_new = np.isfinite(time) & np.diff(time, prepend=-1.0).astype(bool)
@@ -97,29 +91,11 @@ def product_at(flow: Flow, times: np.ndarray) -> np.ndarray:
     return found * _others(found, flow.conserved)
 
 
-def logistic(start: float, slope: float, times: np.ndarray) -> np.ndarray:
-    """The product u of a balanced chain of two weights, in closed form, `[num_times]`."""
-    # The published form divided by e^{2st}, which overflows late.
-    decay = np.exp(-2.0 * slope * np.asarray(times, np.float64))
-    return slope / (1.0 + (slope / start - 1.0) * decay)
-
-
-def logistic_half_time(start: float, slope: float) -> float:
-    """When it is half the slope: `ln(s/u₀ − 1) / 2s`."""
-    return float(np.log(slope / start - 1.0) / (2.0 * slope))
-
-
 def median_half_time(depth: int, deviation: float, slope: float, num_points: int = 2**12) -> float:
-    """The median half time over starts whose weights are normal with mean 0.
+    """Returns the median half time over starts whose `depth` weights are normal with mean 0.
 
-    The integral over starts is by the additive recurrence of Roberts, whose points fill the unit
-    cube evenly without any generator.
-
-    Args:
-        depth: number of weights.
-        deviation: standard deviation of each.
-        slope: that is to be learned.
-        num_points: starts; the error falls about as fast as their number grows.
+    Integrates over starts by the additive recurrence of Roberts, whose points fill the unit cube evenly without any
+    generator. The error falls about as fast as the number of points grows.
     """
     from scipy.special import ndtri
 
@@ -133,7 +109,7 @@ def median_half_time(depth: int, deviation: float, slope: float, num_points: int
 
 
 class Adam(NamedTuple):
-    """The numbers of Adam."""
+    """Hyperparameters of Adam."""
 
     learning_rate: float
     beta1: float
@@ -142,16 +118,9 @@ class Adam(NamedTuple):
 
 
 def adam(weights: np.ndarray, slope: float, numbers: Adam, num_steps: int) -> np.ndarray:
-    """The product u of chains under full-batch Adam: the recursion itself, step by step.
+    """Returns the product u of chains under full-batch Adam, `[num_chains, num_steps + 1]`.
 
-    Args:
-        weights: at the start, `[num_chains, depth]`.
-        slope: that is to be learned.
-        numbers: of Adam.
-        num_steps: how many.
-
-    Returns:
-        Before each step and after the last, `[num_chains, num_steps + 1]`.
+    The products are those before each step and after the last. `weights` at the start are `[num_chains, depth]`.
 
     Source: Kingma and Ba (2015), ICLR, algorithm 1.
     """
@@ -172,16 +141,16 @@ def adam(weights: np.ndarray, slope: float, numbers: Adam, num_steps: int) -> np
 
 
 def epsilon_wait(start: float, depth: int, slope: float, numbers: Adam) -> float:
-    """How long gradients far below ε hold a balanced start, in steps: `ε/((D−2)·lr·s·a^{D−2})`.
+    """Returns the steps that gradients far below ε hold a balanced start a: `ε/((D−2)·lr·s·a^{D−2})`.
 
-    Adam is gradient flow at the rate lr/ε there. It holds where a is far below ε^{1/(D−1)}.
+    There Adam is gradient flow at the rate lr/ε. Holds where a is far below ε^{1/(D−1)}.
     """
     rate = numbers.learning_rate * slope * (depth - 2) * start ** (depth - 2)
     return numbers.epsilon / rate
 
 
 def _others(smallest: np.ndarray, conserved: np.ndarray) -> np.ndarray:
-    """P(m) of every chain at some m, `[num_chains, …]`."""
+    """Returns P(m) of every chain, in the shape of m, `[num_chains, …]`."""
     shape = (len(conserved), *[1] * (smallest.ndim - 1), -1)
     return np.sqrt(smallest[..., None] ** 2 + conserved.reshape(shape)).prod(axis=-1)
 
@@ -192,7 +161,7 @@ def _speed(smallest: np.ndarray, conserved: np.ndarray, slope: float) -> np.ndar
 
 
 def _panel_times(edges: np.ndarray, conserved: np.ndarray, slope: float) -> np.ndarray:
-    """How long the flow takes from edge to edge, `[num_chains, num_edges − 1]`, by Gauss' rule."""
+    """Integrates the time from edge to edge by Gauss' rule, `[num_chains, num_edges − 1]`."""
     nodes, rule = np.polynomial.legendre.leggauss(_NUM_NODES)
     widths = np.diff(edges, axis=1)
     inside = edges[:, :-1, None] + 0.5 * (1.0 + nodes) * widths[..., None]
@@ -201,7 +170,7 @@ def _panel_times(edges: np.ndarray, conserved: np.ndarray, slope: float) -> np.n
 
 
 def _weight_at(product: float, start: np.ndarray, conserved: np.ndarray, slope: float) -> np.ndarray:
-    """The m at which u is a positive number, `[num_chains]`, by bisection."""
+    """Finds the m at which u is a positive number, `[num_chains]`, by bisection."""
     depth = conserved.shape[1] + 1
     low, high = np.zeros_like(start), np.full_like(start, max(slope, product) ** (1.0 / depth))
     for _ in range(_NUM_BISECTIONS):

@@ -1,27 +1,26 @@
-"""Soft committee machines: how high the symmetric plateau is, how fast and when it is left.
+"""Soft committee machines: height of the symmetric plateau, rate of escape from it, and time of escape.
 
-Units of the student that start small all learn the same at first, what they have in common with all
-of the teacher's, and the loss stays at a height that is known. A difference among them then grows
-exponentially, and with it, at twice the rate, the fall of the loss below the plateau.
+Units of the student that start small first all learn what the teacher's units have in common, and the loss stays at a
+height that is known. A difference among them then grows exponentially, and at twice its rate the loss falls below the
+plateau.
 
-The rules by which both are read off were fixed on solutions of the differential equations, from
-starts like those of the experiment and without noise. There they find the height to 0.05 %. The
-rate they find to 0.2 % with two units, or 3 % in a run that leaves so early that what its units
-start with besides has not decayed; and to 6 % with three, 3 % in the mean of some runs, because a
-difference has two dimensions then, and how they are mixed changes on the way.
+The rules that read off both numbers were fixed on noiseless solutions of the differential equations, from starts like
+those of the experiment. There they find the height to 0.05 %. They find the rate to 0.2 % with two units, or 3 % in a
+run that leaves so early that the rest of its initial weights has not decayed; and to 6 % with three units, 3 % in the
+mean of some runs, because a difference has two dimensions then, whose mixture changes on the way.
 
-- The time of a run is the last one at which the loss is above half the height that is known.
+- The time of a run is the last one at which the loss is above half the known height.
 - The height is the mean loss between a tenth and a fifth of that time.
-- The rate is that of `D = A/(1 + e^{−r(t−t₀)})`, fitted to the logarithm of the fall D below the
-  height of the run, from where it is last below 0.5 % of it to where it is first above 5 %.
+- The rate is that of `D = A/(1 + e^{−r(t−t₀)})`, fitted to the logarithm of the fall D below the height of the run,
+  from where it is last below 0.5 % of it to where it is first above 5 %.
 
-The curve of every run is the solution from its own start, which the initial scheme gives; nothing
-else is taken from the engine.
+The curve of every run is the solution from its own start, which the initial scheme gives; nothing else is taken from
+the engine.
 
 Source: Saad and Solla (1995), Phys. Rev. E 52, 4225.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -30,27 +29,34 @@ from engine.arms.arm import Arm
 from engine.models.initial import AS_WRITTEN
 from engine.statistics import Estimate
 from engine.tasks import load_data
-from engine.theory.comparison import Check, Measured, Prediction, TheoryCurve
-from engine.theory.order_parameters import Overlaps, escape_rate, loss_curve, overlaps_of, plateau_height
+from engine.theory.comparison import Check, Measured, Prediction, TheoryCurve, covered_arms, find_other_value
+from engine.theory.order_parameters import escape_rate, loss_curve, overlaps_of, plateau_height
 from engine.theory.starts import starts_of
 
 USES = ("loss",)
 
 _SOURCE = "Saad and Solla (1995)"
 _HEIGHT_TOLERANCE, _RATE_TOLERANCE, _TIME_TOLERANCE = 0.005, 0.05, 0.05
-# Up to here the closed forms of small steps hold within a fifth of these bounds.
+# Up to here the closed forms for small steps are off by at most a fifth of these bounds.
 _LARGEST_STEP, _LARGEST_NOISE = 0.2, 1e-3
 _FLAT = (0.1, 0.2)
 _FALL = (0.005, 0.05)
 # Runs that are followed by the equations, a fraction of a second each.
 _MOST_FOLLOWED = 24
+_COVERED = {
+    "dataset": ("soft_committee",),
+    "model": ("committee",),
+    "optimizer": ("sgd",),
+    "momentum": (0.0,),
+    "schedule": ("constant",),
+}
 
 
 class Escape(NamedTuple):
-    """What one curve says of the symmetric plateau; NaN where it does not.
+    """The symmetric plateau as one curve shows it; NaN for what it does not show.
 
     Attributes:
-        half_time: last time at which the loss is above half the height that is known.
+        half_time: last time at which the loss is above half the known height.
         height: loss on the plateau.
         rate: at which units grow apart, half that of the loss.
     """
@@ -61,41 +67,40 @@ class Escape(NamedTuple):
 
 
 def predict(measured: Mapping[str, Measured]) -> Prediction:
-    """Height, rate and time of the plateau, and the curve of every run.
-
-    Args:
-        measured: by arm.
-    """
-    curves: list[TheoryCurve] = []
-    checks: list[Check] = []
-    notes: list[str] = []
-    for name, arm in measured.items():
-        if not _is_set_up(arm.arm):
-            notes.append(
-                f"Nothing is known of the arm “{name}”: the theory is of plain SGD at a constant "
-                f"rate, of model=committee on dataset=soft_committee with as many units, two or "
-                f"more, and a start by an initial scheme."
-            )
-            continue
-        steps = arm.loss.steps
-        predicted = _own_curves(arm)
+    """Predicts height, rate and time of the plateau, and the curve of every run."""
+    covered, notes = covered_arms(measured, lambda runs: _find_reason(runs.arm))
+    prediction = Prediction([], [], notes)
+    for name, runs in covered.items():
+        predicted = _predict_curves(runs)
         words = "order parameters, from each run's own start"
-        curves.append(TheoryCurve(name, words, steps, predicted, _SOURCE, is_log=True))
-        checks += _checks(name, arm, predicted)
-        if not _is_small(arm.arm):
-            notes.append(
-                f"The steps of “{name}” are too large for the closed forms: the height and the "
-                f"rate are left out, the curves hold."
+        prediction.curves.append(TheoryCurve(name, words, runs.loss.steps, predicted, _SOURCE, is_log=True))
+        prediction.checks.extend(_checks(name, runs, predicted))
+        if not _has_small_steps(runs.arm):
+            prediction.notes.append(
+                f"The steps of “{name}” are too large for the closed forms: height and rate are left out, the curves "
+                f"hold."
             )
-    return Prediction(curves, checks, notes)
+    return prediction
+
+
+def _find_reason(arm: Arm) -> str | None:
+    reason = find_other_value(arm, _COVERED)
+    if reason is not None:
+        return reason
+    if arm.student_units != arm.teacher_units or (arm.teacher_units or 0) < 2:
+        return (
+            f"this theory holds for as many units in student and teacher, two or more, not for "
+            f"student_units={arm.student_units} and teacher_units={arm.teacher_units}"
+        )
+    return "this theory needs an initial scheme" if arm.init == AS_WRITTEN else None
 
 
 def find_escape(times: np.ndarray, loss: np.ndarray, num_units: int) -> Escape:
-    """Reads the plateau off a curve, by the rules of this module.
+    """Reads the plateau off a curve by the rules of this module.
 
     Args:
         times: steps × learning rate, increasing, `[num_points]`.
-        loss: shape `[num_points]`.
+        loss: `[num_points]`.
         num_units: of student and teacher.
     """
     nothing = Escape(np.nan, np.nan, np.nan)
@@ -116,7 +121,7 @@ def find_escape(times: np.ndarray, loss: np.ndarray, num_units: int) -> Escape:
 
 
 def _logistic_rate(times: np.ndarray, fall: np.ndarray, expected: float) -> float:
-    """Half the rate of the logistic curve that fits a fall; the expected one is where it begins."""
+    """Fits a logistic curve to a fall, starting at the expected rate, and returns half its rate."""
     from scipy.optimize import curve_fit
 
     if len(times) < 5:
@@ -135,67 +140,51 @@ def _logistic_rate(times: np.ndarray, fall: np.ndarray, expected: float) -> floa
     return float(expected * rate)
 
 
-def _is_set_up(arm: Arm) -> bool:
-    about = (arm.dataset, arm.model, arm.optimizer, arm.momentum, arm.schedule)
-    is_meant = about == ("soft_committee", "committee", "sgd", 0.0, "constant")
-    if not is_meant or arm.init == AS_WRITTEN or arm.teacher_units is None:
-        return False
-    return arm.student_units == arm.teacher_units >= 2
-
-
 def _noise(arm: Arm) -> float:
     assert arm.num_inputs is not None
     return arm.learning_rate * arm.num_inputs / arm.batch_size
 
 
-def _is_small(arm: Arm) -> bool:
+def _has_small_steps(arm: Arm) -> bool:
     return arm.learning_rate <= _LARGEST_STEP and _noise(arm) <= _LARGEST_NOISE
 
 
-def _own_curves(measured: Measured) -> np.ndarray:
-    """The loss of the first runs from their own starts, `[num_followed, num_points]`."""
-    arm = measured.arm
-    times = arm.learning_rate * measured.loss.steps
-    starts = _starts(arm, measured.root_seed, measured.init_seed[:_MOST_FOLLOWED])
-    return np.array([loss_curve(start, times, _noise(arm)) for start in starts])
-
-
-def _starts(arm: Arm, root_seed: int, init_seeds: np.ndarray) -> list[Overlaps]:
-    """Overlaps of the weights that each run starts from."""
+def _predict_curves(measured: Measured) -> np.ndarray:
+    """Returns the loss of the first runs from their own starts, `[num_followed, num_points]`."""
+    arm, root_seed = measured.arm, measured.root_seed
     teachers = load_data(arm, root_seed, None)["weights"].astype(np.float64)
-    [weights] = starts_of(arm, root_seed, init_seeds, num_inputs=teachers.shape[1])
-    return [overlaps_of(own.T, teachers) for own in weights]
+    [weights] = starts_of(arm, root_seed, measured.init_seed[:_MOST_FOLLOWED], num_inputs=teachers.shape[1])
+    times = arm.learning_rate * measured.loss.steps
+    return np.array([loss_curve(overlaps_of(start.T, teachers), times, _noise(arm)) for start in weights])
 
 
 def _checks(name: str, measured: Measured, predicted: np.ndarray) -> list[Check]:
     arm = measured.arm
     assert arm.teacher_units is not None
     times, num_units = arm.learning_rate * measured.loss.steps, arm.teacher_units
-    found = [_escape_of(times, row, num_units) for row in measured.loss.values]
-    wanted = [_escape_of(times, row, num_units) for row in predicted]
-    shares = [own.half_time / of.half_time for own, of in zip(found, wanted, strict=False)]
+    found = _escapes(times, measured.loss.values, num_units)
+    wanted = _escapes(times, predicted, num_units)
+    shares = [run.half_time / theory.half_time for run, theory in zip(found, wanted, strict=False)]
     words = "time to the half of the plateau, over that from the same start"
     checks = [Check(name, words, "", 1.0, _mean(shares), _TIME_TOLERANCE, _SOURCE)]
-    if not _is_small(arm):
+    if not _has_small_steps(arm):
         return checks
     height, rate = plateau_height(num_units), escape_rate(num_units)
-    heights, rates = _mean([e.height for e in found]), _mean([e.rate for e in found])
+    heights, rates = _mean([run.height for run in found]), _mean([run.rate for run in found])
     return [
         Check(name, "height of the plateau", "", height, heights, _HEIGHT_TOLERANCE, _SOURCE),
-        Check(
-            name, "rate of escape per step × rate", "", rate, rates, _RATE_TOLERANCE, _SOURCE
-        ),
+        Check(name, "rate of escape per step × rate", "", rate, rates, _RATE_TOLERANCE, _SOURCE),
         *checks,
-    ]  # fmt: skip
+    ]
 
 
-def _escape_of(times: np.ndarray, loss: np.ndarray, num_units: int) -> Escape:
-    known = np.isfinite(loss)
-    return find_escape(times[known], loss[known], num_units)
+def _escapes(times: np.ndarray, losses: np.ndarray, num_units: int) -> list[Escape]:
+    known = np.isfinite(losses)
+    return [find_escape(times[at], loss[at], num_units) for loss, at in zip(losses, known, strict=True)]
 
 
-def _mean(values: list[float]) -> Estimate:
-    """The mean of the runs that have a value, with the limits of a t-distribution."""
+def _mean(values: Sequence[float]) -> Estimate:
+    """Returns the mean of the finite values, with the 95 % limits of a t-distribution."""
     from scipy.stats import t
 
     known = np.array([value for value in values if np.isfinite(value)])

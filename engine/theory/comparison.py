@@ -1,7 +1,7 @@
-"""What a theory is given of the runs of an arm, and what it answers."""
+"""What a theory is given about the runs of an arm, and what it answers."""
 
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -10,12 +10,11 @@ from engine.statistics import Estimate
 
 
 class MeasuredCurve(NamedTuple):
-    """A metric of every run of an arm, on the steps that any of them was measured at.
+    """A metric of every run of an arm.
 
     Attributes:
-        steps: of training that lie behind each point, increasing, `[num_points]`.
-        values: in double precision, `[num_runs, num_points]`; NaN where a run was not measured,
-            because it had ended or was inspected at other steps.
+        steps: all steps at which any run was measured, increasing, `[num_points]`.
+        values: in double precision, `[num_runs, num_points]`; NaN where a run was not measured.
     """
 
     steps: np.ndarray
@@ -23,10 +22,10 @@ class MeasuredCurve(NamedTuple):
 
 
 class MeasuredGrid(NamedTuple):
-    """What the runs of an arm's crossed grid left behind, of the starts that are complete.
+    """The runs of an arm's crossed grid, for the starts that are complete.
 
     Attributes:
-        curves: as of `Measured`, their rows those of the seeds below.
+        curves: by metric, one row per run.
         init_seed, order: start and data order of each run, `[num_runs]`.
     """
 
@@ -36,37 +35,28 @@ class MeasuredGrid(NamedTuple):
 
 
 class Measured(NamedTuple):
-    """What the repetitions of an arm left behind; failed runs are not among them.
+    """The repetitions of an arm that did not fail.
 
     Attributes:
         arm: resolved.
-        root_seed: of the study.
-        curves: by metric: of those that the theory uses, the ones that the runs have.
-        init_seed, order_seed, noise_seed: each `[num_runs]`.
-        status: shape `[num_runs]`.
-        event: 0 censored, 1 the event, 2 diverged; shape `[num_runs]`.
-        time: of the event, or of the end of the run where there is none, in steps, `[num_runs]`.
-        horizon: steps.
-        chance_loss: of the task.
-        grid: the runs that share starts and data orders, or `None` where there are none.
+        curves: by metric, those that the theory uses and some run has.
+        init_seed, status: one entry per run.
+        horizon: in steps.
+        grid: the crossed grid, or `None` without one.
     """
 
     arm: Arm
     root_seed: int
     curves: Mapping[str, MeasuredCurve]
     init_seed: np.ndarray
-    order_seed: np.ndarray
-    noise_seed: np.ndarray
     status: list[str]
-    event: np.ndarray
-    time: np.ndarray
     horizon: int
     chance_loss: float
     grid: MeasuredGrid | None = None
 
     @property
     def num_runs(self) -> int:
-        """How many runs there are, at least one."""
+        """Number of runs, at least one."""
         return len(self.init_seed)
 
     @property
@@ -76,16 +66,14 @@ class Measured(NamedTuple):
 
 
 class TheoryCurve(NamedTuple):
-    """What a metric should be against the step, to be drawn over what was measured.
+    """A predicted curve, to be drawn over the measured ones.
 
     Attributes:
-        arm: name of the arm.
-        words: what it is, for the legend.
-        steps: shape `[num_points]`.
-        values: in the metric's own unit, `[num_points]`, or a row for each of some runs,
-            `[num_curves, num_points]`.
-        source: where it comes from: formula, paper.
-        metric: whose curves it is drawn over.
+        arm: its name.
+        words: entry in the legend.
+        values: `[num_points]`, or one row for each of several runs, `[num_curves, num_points]`.
+        source: formula or paper.
+        metric: whose measured curves it is drawn over.
         is_log: whether the axis of values is logarithmic.
     """
 
@@ -99,18 +87,16 @@ class TheoryCurve(NamedTuple):
 
 
 class Check(NamedTuple):
-    """One number of an arm, as it should be and as it is.
+    """One number of an arm, predicted and measured.
 
     Attributes:
-        arm: name of the arm.
-        quantity: what it is, in a few words.
+        arm: its name.
         unit: of both numbers, or empty.
-        theory: the known answer.
-        measured: with its interval; both limits are the value where nothing was estimated.
-        tolerance: largest deviation that is let pass, as a share of `scale`; or `None`: then the
-            known answer has to lie inside the interval.
-        source: of the known answer.
-        scale: what a deviation is a share of, in the same unit; by default the known answer.
+        measured: with its interval; both limits equal the value where nothing was estimated.
+        tolerance: largest allowed deviation as a share of `scale`; `None`: the predicted number has to lie inside
+            the interval.
+        source: formula or paper.
+        scale: what a deviation is a share of; by default the predicted number.
     """
 
     arm: str
@@ -124,13 +110,13 @@ class Check(NamedTuple):
 
     @property
     def deviation(self) -> float | None:
-        """Measured less known, as a share of the scale; `None` where that is zero."""
+        """Measured minus predicted number, as a share of the scale; `None` where the scale is zero."""
         scale = abs(self.theory) if self.scale is None else self.scale
         return (self.measured.value - self.theory) / scale if scale else None
 
     @property
     def is_met(self) -> bool:
-        """Whether the deviation is within its bound. A number that does not exist is not."""
+        """Whether the deviation is within its bound; a deviation that does not exist is not."""
         if self.tolerance is None:
             return self.measured.lower <= self.theory <= self.measured.upper
         deviation = self.deviation
@@ -138,12 +124,10 @@ class Check(NamedTuple):
 
 
 class Prediction(NamedTuple):
-    """What a theory says of the arms of a study.
+    """What a theory says about the arms of a study.
 
     Attributes:
-        curves: to be drawn over the measured ones.
-        checks: numbers to be compared.
-        notes: sentences: what it is silent about and why, and what else has to be known.
+        notes: sentences on which arms the theory does not cover and why, and on what else one has to know.
     """
 
     curves: list[TheoryCurve]
@@ -152,5 +136,29 @@ class Prediction(NamedTuple):
 
 
 def exactly(value: float) -> Estimate:
-    """A number that was read off rather than estimated: its interval is itself."""
+    """Returns a number that was read off rather than estimated: its interval is itself."""
     return Estimate(value, value, value)
+
+
+def covered_arms(
+    measured: Mapping[str, Measured], find_reason: Callable[[Measured], str | None]
+) -> tuple[dict[str, Measured], list[str]]:
+    """Returns the arms that a theory covers, and a note for each of the others.
+
+    Args:
+        measured: by name of the arm.
+        find_reason: says why an arm is not covered, or returns `None`.
+    """
+    reasons = {name: find_reason(runs) for name, runs in measured.items()}
+    covered = {name: runs for name, runs in measured.items() if reasons[name] is None}
+    return covered, [f"“{name}” is not compared: {why}." for name, why in reasons.items() if why is not None]
+
+
+def find_other_value(arm: Arm, allowed: Mapping[str, tuple[Any, ...]]) -> str | None:
+    """Names the first field of an arm whose value is not among the allowed ones; `None` where all are."""
+    for field, values in allowed.items():
+        value = getattr(arm, field)
+        if value not in values:
+            expected = " or ".join(str(one) for one in values if one is not None)
+            return f"this theory holds for {field} {expected}, not for {field}={value}"
+    return None

@@ -1,11 +1,11 @@
-"""Grokking: the training loss of modular addition has no plateau, that of held-out pairs has one.
+"""Grokking: the training loss of modular addition has no plateau, the loss of held-out pairs has one.
 
-Not closed forms, but statements of order, each read off by the engine's own detector with chance
-ln p: the loss on training pairs leaves chance at once; the loss on held-out pairs, which first
-rises far above chance, breaks; and it does so long after the training pairs were learned.
+There are no closed forms, but statements of order, each read off by the engine's own detector with chance ln p: the
+loss on training pairs leaves chance at once; the loss on held-out pairs, which first rises far above chance, breaks;
+and it does so long after the training pairs were learned.
 
-Source: Power et al. (2022), "Grokking: generalization beyond overfitting on small algorithmic
-datasets"; Nanda et al. (2023), "Progress measures for grokking via mechanistic interpretability".
+Source: Power et al. (2022), "Grokking: generalization beyond overfitting on small algorithmic datasets"; Nanda et al.
+(2023), "Progress measures for grokking via mechanistic interpretability".
 """
 
 from collections.abc import Mapping
@@ -15,28 +15,33 @@ import numpy as np
 
 from engine import statistics
 from engine.outcomes import DetectorSettings, PlateauBreak, find_break
-from engine.theory.comparison import Check, Measured, MeasuredCurve, Prediction, TheoryCurve
+from engine.theory.comparison import (
+    Check,
+    Measured,
+    MeasuredCurve,
+    Prediction,
+    TheoryCurve,
+    covered_arms,
+    find_other_value,
+)
 
 USES = ("loss", "held_out_loss", "held_out_accuracy")
 
-# A break of the held-out loss is late when it comes after this many times the time in which the
-# training loss has fallen half of its way.
+# A break of the held-out loss is late if it comes after this many times the half time of the training loss.
 LATE = 3.0
-# A network that is sure of what it knows by heart is as sure of what it does not: at p = 113 the
-# held-out loss rises to four times chance on the way, which is not divergence.
+# A network that is sure of the pairs it has memorised is as sure of the others: at p = 113 the held-out loss rises to
+# four times chance on the way, which is not divergence.
 _HELD_OUT = DetectorSettings(divergence_factor=1e6)
 _LEARNED = ("no_plateau", "shoulder")
 _SOURCE = "Power et al. (2022), Nanda et al. (2023)"
 
 
 class Delay(NamedTuple):
-    """When a run learned the pairs that it was shown, and when the others.
+    """When a run learned the training pairs, and when the held-out ones.
 
     Attributes:
-        training: outcome of the loss on training pairs.
-        held_out: outcome of the loss on held-out pairs.
-        half_accuracy_step: first measured step with half of the held-out pairs right for good, or
-            `None`.
+        training, held_out: outcome of the loss on either kind of pairs.
+        half_accuracy_step: first measured step from which on half of the held-out pairs are right, or `None`.
     """
 
     training: PlateauBreak
@@ -51,40 +56,34 @@ class Delay(NamedTuple):
 
 
 def predict(measured: Mapping[str, Measured]) -> Prediction:
-    """Three shares of the runs of each arm, which should all be 1, and chance for the figures.
-
-    Args:
-        measured: by arm.
-    """
-    curves: list[TheoryCurve] = []
-    checks: list[Check] = []
-    notes: list[str] = []
-    for name, arm in measured.items():
-        if arm.arm.dataset != "modular_addition" or not set(USES) <= set(arm.curves):
-            notes.append(f"Nothing is known of the arm “{name}”: its task is another one.")
-            continue
-        found = delays(arm)
+    """Predicts that three shares of the runs are 1, and gives chance for the figures."""
+    covered, notes = covered_arms(measured, _find_reason)
+    prediction = Prediction([], [], notes)
+    for name, runs in covered.items():
+        found = delays(runs)
         at_once = [run.training.status in _LEARNED for run in found]
         broke = [run.held_out.status == "broke" for run in found]
         late = [run.ratio is not None and run.ratio >= LATE for run in found]
-        for quantity, runs in (
+        for quantity, holds in (
             ("share of runs whose training loss has no plateau", at_once),
             ("share of runs whose held-out loss has one, and breaks", broke),
             (f"share of runs where that comes {LATE:g} or more training half times in", late),
         ):
-            share = statistics.proportion(sum(runs), len(runs))
-            checks.append(Check(name, quantity, "", 1.0, share, None, _SOURCE))
-        notes += _in_words(name, found)
-        curves += [_chance(name, arm, metric) for metric in USES]
-    return Prediction(curves, checks, notes)
+            share = statistics.proportion(sum(holds), len(holds))
+            prediction.checks.append(Check(name, quantity, "", 1.0, share, None, _SOURCE))
+        prediction.notes.append(_describe_delays(name, found))
+        prediction.curves.extend(_chance(name, runs, metric) for metric in USES)
+    return prediction
+
+
+def _find_reason(runs: Measured) -> str | None:
+    missing = [metric for metric in USES if metric not in runs.curves]
+    no_curves = f"its runs have no curves of {', '.join(missing)}" if missing else None
+    return find_other_value(runs.arm, {"dataset": ("modular_addition",)}) or no_curves
 
 
 def delays(measured: Measured) -> list[Delay]:
-    """What the detector finds in both curves of every run.
-
-    Args:
-        measured: with all of `USES`.
-    """
+    """Runs the detector on both loss curves of every run; all of `USES` must be there."""
     chance = measured.chance_loss
     found = []
     for row in range(measured.num_runs):
@@ -93,7 +92,7 @@ def delays(measured: Measured) -> list[Delay]:
         held_out = find_break(steps, loss, chance, settings=_HELD_OUT)
         steps, accuracy = _curve(measured.curves["held_out_accuracy"], row)
         low = np.flatnonzero(accuracy < 0.5)
-        first = 0 if not len(low) else low[-1] + 1
+        first = low[-1] + 1 if len(low) else 0
         half = float(steps[first]) if first < len(steps) else None
         found.append(Delay(training, held_out, half))
     return found
@@ -113,22 +112,16 @@ def _curve(measured: MeasuredCurve, row: int) -> tuple[np.ndarray, np.ndarray]:
     return measured.steps[known], values[known]
 
 
-def _in_words(name: str, found: list[Delay]) -> list[str]:
+def _describe_delays(name: str, found: list[Delay]) -> str:
     delayed = [run for run in found if run.ratio is not None]
     if not delayed:
-        return [f"No run of “{name}” has learned anything of the pairs that are held out."]
-    half, onset, ratio, right = (
-        float(np.median(values)) if values else float("nan")
-        for values in (
-            [run.training.half_step or 0.0 for run in delayed],
-            [run.held_out.onset_step or 0.0 for run in delayed],
-            [run.ratio or 0.0 for run in delayed],
-            [run.half_accuracy_step for run in delayed if run.half_accuracy_step is not None],
-        )
+        return f"No run of “{name}” has learned anything of the pairs that are held out."
+    half = np.median([run.training.half_step or 0.0 for run in delayed])
+    onset = np.median([run.held_out.onset_step or 0.0 for run in delayed])
+    ratio = np.median([run.ratio or 0.0 for run in delayed])
+    right = [run.half_accuracy_step for run in delayed if run.half_accuracy_step is not None]
+    accuracy = f", and half of these pairs are right from step {np.median(right):,.0f} on" if right else ""
+    return (
+        f"“{name}”, medians of {len(delayed)} of {len(found)} runs: the training loss is half down at step "
+        f"{half:,.0f}; the held-out loss leaves chance at step {onset:,.0f}, {ratio:.1f} times as late{accuracy}."
     )
-    accuracy = f", and half of these pairs are right from step {right:,.0f} on" * bool(right > 0)
-    return [
-        f"“{name}”, medians of {len(delayed)} of {len(found)} runs: the training loss is half down "
-        f"at step {half:,.0f}; the held-out loss leaves chance at step {onset:,.0f}, {ratio:.1f} "
-        f"times as late{accuracy}."
-    ]

@@ -1,16 +1,16 @@
-"""Order parameters of a soft committee machine that imitates another one, and how they move.
+"""Order parameters of a soft committee machine that imitates another one, and their equations of motion.
 
-With weights `J_i` of the student and orthonormal `B_n` of the teacher, standard normal inputs and
-units `erf(x/√2)`, everything depends on the overlaps `Q = JJᵀ` and `R = JBᵀ` alone. In the time
-`t = steps × learning rate`, with `g'` the derivative of a unit, x the fields of all units, student
-first, and the signs s = (−1, …, 1, …) of their votes in the error,
+With weights `J_i` of the student and orthonormal `B_n` of the teacher, standard normal inputs and units `erf(x/√2)`,
+everything depends on the overlaps `Q = JJᵀ` and `R = JBᵀ` alone. In the time `t = steps × learning rate`, with `g'` the
+derivative of a unit, x the fields of all units, student first, and the signs s = (−1, …, 1, …) of their votes in the
+error,
 
     dR_in/dt = Σ_b s_b ⟨g'(x_i) x_n g(x_b)⟩,
     dQ_ik/dt = Σ_b s_b (⟨g'(x_i) x_k g(x_b)⟩ + ⟨g'(x_k) x_i g(x_b)⟩)
                + η Σ_bc s_b s_c ⟨g'(x_i) g'(x_k) g(x_b) g(x_c)⟩,
 
-η being the learning rate × inputs / examples in a batch. The first two terms are exact at any
-number of inputs; the last one, the noise of the examples, is its limit of many inputs.
+where η is the learning rate × inputs / examples in a batch. The first two terms are exact at any number of inputs; the
+last one, the noise of the examples, is its limit of many inputs.
 
 Source: Saad and Solla (1995), Phys. Rev. E 52, 4225.
 """
@@ -22,14 +22,14 @@ import numpy as np
 
 
 class Overlaps(NamedTuple):
-    """Student with student, `[K, K]`, and student with teacher, `[K, M]`."""
+    """Overlaps of student with student, Q `[K, K]`, and of student with teacher, R `[K, M]`."""
 
     students: np.ndarray
     teachers: np.ndarray
 
 
 def plateau_height(num_units: int) -> float:
-    """Loss on the symmetric plateau at small steps, as many units on both sides.
+    """Returns the loss on the symmetric plateau at small steps, with K units on both sides.
 
     `(K/π)[π/6 − K·asin(1/2K)]`: all units of the student do the same, at `Q = 1/(2K−1)`.
     """
@@ -38,22 +38,21 @@ def plateau_height(num_units: int) -> float:
 
 
 def escape_rate(num_units: int) -> float:
-    """Rate in t at which units grow apart from the symmetric plateau, at small steps.
+    """Returns the rate in t at which K units grow apart from the symmetric plateau, at small steps.
 
-    `2K/(π√(2K−1)(2K+1)^{3/2})`. The loss is even in how far apart they are: it falls below the
-    plateau at twice the rate.
+    `2K/(π√(2K−1)(2K+1)^{3/2})`. The loss is even in their distance: it falls below the plateau at twice the rate.
     """
     k = num_units
     return 2 * k / (math.pi * math.sqrt(2 * k - 1) * (2 * k + 1) ** 1.5)
 
 
 def overlaps_of(students: np.ndarray, teachers: np.ndarray) -> Overlaps:
-    """Of weights `[K, inputs]` and `[M, inputs]`."""
+    """Returns the overlaps of weights `[K, inputs]` and `[M, inputs]`."""
     return Overlaps(students @ students.T, students @ teachers.T)
 
 
 def loss_of(overlaps: Overlaps) -> float:
-    """Half the mean squared error over all inputs, with orthonormal teachers."""
+    """Returns half the mean squared error over all inputs, with orthonormal teachers."""
     covariance, signs = _covariance(overlaps), _signs(overlaps)
     norms = np.sqrt(1 + np.diag(covariance))
     products = 2 / np.pi * np.arcsin(covariance / np.outer(norms, norms))
@@ -61,12 +60,7 @@ def loss_of(overlaps: Overlaps) -> float:
 
 
 def velocity(overlaps: Overlaps, noise: float) -> Overlaps:
-    """`(dQ/dt, dR/dt)`.
-
-    Args:
-        overlaps: where.
-        noise: η, learning rate × inputs / examples in a batch.
-    """
+    """Returns `(dQ/dt, dR/dt)`; `noise` is η, the learning rate × inputs / examples in a batch."""
     num_units = len(overlaps.students)
     covariance, signs = _covariance(overlaps), _signs(overlaps)
     pulls = _gradient_moments(covariance, num_units) @ signs
@@ -76,12 +70,12 @@ def velocity(overlaps: Overlaps, noise: float) -> Overlaps:
 
 
 def loss_curve(start: Overlaps, times: np.ndarray, noise: float) -> np.ndarray:
-    """The loss at increasing times, `[num_times]`; NaN from where it cannot be followed.
+    """Integrates the equations; returns the loss, `[num_times]`, NaN from where the solver gave up.
 
     Args:
         start: overlaps at time 0.
-        times: steps × learning rate from 0 on, `[num_times]`.
-        noise: see `velocity`.
+        times: steps × learning rate, increasing from 0, `[num_times]`.
+        noise: η, see `velocity`.
     """
     from scipy.integrate import solve_ivp
 
@@ -90,23 +84,23 @@ def loss_curve(start: Overlaps, times: np.ndarray, noise: float) -> np.ndarray:
     def unpacked(flat: np.ndarray) -> Overlaps:
         return Overlaps(flat[:size].reshape(start.students.shape), flat[size:].reshape(start.teachers.shape))
 
-    def move(time: float, flat: np.ndarray) -> np.ndarray:
-        return np.concatenate([part.ravel() for part in velocity(unpacked(flat), noise)])
+    def packed(overlaps: Overlaps) -> np.ndarray:
+        return np.concatenate([part.ravel() for part in overlaps])
 
-    flat = np.concatenate([part.ravel() for part in start])
-    losses = np.full(len(times), np.nan)
     if times[-1] == 0:
-        losses[:] = loss_of(start)
-        return losses
-    span = (0.0, float(times[-1]))
-    found = solve_ivp(move, span, flat, "LSODA", t_eval=times, rtol=1e-7, atol=1e-10)
-    points = np.reshape(found.y, (len(flat), -1)).T
+        return np.full(len(times), loss_of(start))
+    found = solve_ivp(
+        lambda time, flat: packed(velocity(unpacked(flat), noise)),
+        (0.0, float(times[-1])), packed(start), "LSODA", t_eval=times, rtol=1e-7, atol=1e-10,
+    )  # fmt: skip
+    losses = np.full(len(times), np.nan)
+    points = np.transpose(found.y)
     losses[: len(points)] = [loss_of(unpacked(point)) for point in points]
     return losses
 
 
 def _covariance(overlaps: Overlaps) -> np.ndarray:
-    """Of the fields of all units, students first."""
+    """Returns the covariance of the fields of all units, students first."""
     students, teachers = overlaps
     return np.block([[students, teachers], [teachers.T, np.eye(teachers.shape[1])]])
 
@@ -117,7 +111,7 @@ def _signs(overlaps: Overlaps) -> np.ndarray:
 
 
 def _gradient_moments(c: np.ndarray, num_units: int) -> np.ndarray:
-    """`⟨g'(x_i) x_a g(x_b)⟩` at `[i, a, b]`, i a student."""
+    """Returns `⟨g'(x_i) x_a g(x_b)⟩` at `[i, a, b]`, where i is a student."""
     every = np.arange(len(c))
     i, a, b = np.ix_(every[:num_units], every, every)
     own = 1 + c[i, i]
@@ -126,14 +120,14 @@ def _gradient_moments(c: np.ndarray, num_units: int) -> np.ndarray:
 
 
 def _noise_moments(c: np.ndarray, num_units: int) -> np.ndarray:
-    """`⟨g'(x_i) g'(x_k) g(x_a) g(x_b)⟩` at `[i, k, a, b]`, i and k students."""
+    """Returns `⟨g'(x_i) g'(x_k) g(x_a) g(x_b)⟩` at `[i, k, a, b]`, where i and k are students."""
     every = np.arange(len(c))
     i, k, a, b = np.ix_(every[:num_units], every[:num_units], every, every)
     first, second, both = 1 + c[i, i], 1 + c[k, k], c[i, k]
     determinant = first * second - both**2
 
     def reduced(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-        """Covariance of fields a and b under the weight of both derivatives, × determinant."""
+        """Returns determinant × covariance of fields a and b under the weight of both derivatives."""
         return (
             determinant * c[a, b]
             - c[k, a] * c[k, b] * first

@@ -1,4 +1,4 @@
-"""Where runs start, read from their seeds through the public initial scheme."""
+"""The weights from which runs start, drawn from their seeds by the public initial scheme."""
 
 from typing import Any
 
@@ -8,16 +8,13 @@ from engine.arms.arm import Arm
 
 
 def starts_of(arm: Arm, root_seed: int, init_seeds: np.ndarray, num_inputs: int) -> list[Any]:
-    """The parameter leaves that runs start from, in double precision.
+    """Returns the initial parameter leaves of some runs in double precision, each `[num_runs, …]`.
 
     Args:
-        arm: resolved, of a network with one output that starts by an initial scheme.
+        arm: resolved, with a network that has one output and an initial scheme.
         root_seed: of the study.
-        init_seeds: of the runs, `[num_runs]`.
+        init_seeds: one per run.
         num_inputs: of the network.
-
-    Returns:
-        Of every leaf its values, `[num_runs, …]`.
     """
     import jax
     import jax.numpy as jnp
@@ -29,7 +26,7 @@ def starts_of(arm: Arm, root_seed: int, init_seeds: np.ndarray, num_inputs: int)
     key = jax.eval_shape(lambda: random_streams.root_key(0))
     example = jax.ShapeDtypeStruct((1, num_inputs), np.float32)
     shapes, _ = jax.eval_shape(make_model(arm, 1).init, key, example)
-    laws = leaf_laws(shapes, str(arm.init), arm.init_scale)
+    laws = leaf_laws(shapes, str(arm.init), arm.options)
 
     def start(seed: jax.Array) -> list[jax.Array]:
         params = draw_params(random_streams.stream(root_seed, "init", seed), shapes, jnp.asarray(laws))

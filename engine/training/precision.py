@@ -15,24 +15,20 @@ _PRODUCTS = {"float32": "float32", "tf32": "tensorfloat32", "bfloat16": "default
 
 
 def is_available(precision: str, platform: str) -> bool:
-    """Whether a kind of device computes in a number format."""
+    """Tells whether a kind of device computes in a number format."""
     return precision != "tf32" or platform in ("gpu", "cuda")
 
 
 def compute_in(apply: Callable[..., Any], precision: str) -> Callable[..., Any]:
-    """A network's function with its arithmetic in a number format.
+    """Returns a network's function with its arithmetic in a number format; float32 goes in and out.
 
     Args:
         apply: from (params, model state, inputs, …) to a tree.
         precision: one of `PRECISIONS`.
-
-    Returns:
-        The same function, with float32 going in and coming out.
     """
-    products = _PRODUCTS[precision]
 
     def computed(params: Any, state: Any, inputs: Any, *rest: Any) -> Any:
-        with jax.default_matmul_precision(products):
+        with jax.default_matmul_precision(_PRODUCTS[precision]):
             if precision == "bfloat16":
                 params, inputs = _cast(params, jnp.bfloat16), _cast(inputs, jnp.bfloat16)
             outputs = apply(params, state, inputs, *rest)
@@ -42,7 +38,4 @@ def compute_in(apply: Callable[..., Any], precision: str) -> Callable[..., Any]:
 
 
 def _cast(tree: Any, dtype: Any) -> Any:
-    def one(leaf: Any) -> Any:
-        return leaf.astype(dtype) if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf
-
-    return jax.tree.map(one, tree)
+    return jax.tree.map(lambda leaf: leaf.astype(dtype) if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf, tree)

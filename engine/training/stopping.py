@@ -1,4 +1,4 @@
-"""When a run is over: its horizon, a divergence, a hit, or an outcome that is clear."""
+"""When a run is over: at its horizon, a divergence, a hit, or a settled outcome."""
 
 from typing import NamedTuple
 
@@ -9,8 +9,8 @@ from engine.outcomes import DetectorSettings
 from engine.outcomes.online import Watch, is_settled, observe, start_watch
 from engine.training.trainer import StepInfo
 
-NOT_DIVERGED = -1
-NOT_HIT = -1
+# The step of what has not happened.
+NEVER = -1
 STOPS = {
     "horizon": "every run lasts as long as it was asked to",
     "settled": "a run ends once it has left chance level, on held-out examples too, and its status is settled",
@@ -18,13 +18,7 @@ STOPS = {
 
 
 class Rules(NamedTuple):
-    """By which runs end.
-
-    Attributes:
-        detector: its rules are applied while training.
-        stop: one of `STOPS`.
-        chance_loss: of the task.
-    """
+    """The rules by which runs end; `stop` is one of `STOPS`."""
 
     detector: DetectorSettings
     stop: str
@@ -35,15 +29,13 @@ class Monitor(NamedTuple):
     """Watches one run for its end.
 
     Attributes:
-        horizon: steps after which it is over.
-        loss_limit: above which a mini-batch's loss counts as blown up.
-        num_high: steps for which it has been above that limit without a break.
-        diverged_step: when it blew up, or `NOT_DIVERGED`.
-        hitting_step: when the event of a task that has one of its own happened, or `NOT_HIT`.
-        watch: of the online detector.
-        has_left_held_out: whether it has been measured above chance level on held-out examples; a
-            run that learns by heart may yet come to what carries over.
-        is_settled: whether it may be stopped early.
+        loss_limit: a mini-batch's loss above it counts as blown up.
+        num_high: steps since the loss was last below that limit.
+        diverged_step, hitting_step: when the loss blew up, and the task's own event happened, or `NEVER`.
+        watch: state of the online detector.
+        has_left_held_out: whether the loss on held-out examples has been below chance level: a run
+            that learns by heart may yet learn what carries over.
+        is_settled: whether the run may be stopped early.
     """
 
     horizon: jax.Array
@@ -57,13 +49,13 @@ class Monitor(NamedTuple):
 
 
 def start_monitor(horizon: jax.Array) -> Monitor:
-    """Of a run of which nothing was measured yet."""
+    """Returns the monitor of a run of which nothing was measured yet."""
     return Monitor(
         horizon=horizon,
         loss_limit=jnp.float32(jnp.inf),
         num_high=jnp.int32(0),
-        diverged_step=jnp.int32(NOT_DIVERGED),
-        hitting_step=jnp.int32(NOT_HIT),
+        diverged_step=jnp.int32(NEVER),
+        hitting_step=jnp.int32(NEVER),
         watch=start_watch(jnp.float32(0.0)),
         has_left_held_out=jnp.bool_(False),
         is_settled=jnp.bool_(False),
@@ -71,21 +63,21 @@ def start_monitor(horizon: jax.Array) -> Monitor:
 
 
 def has_ended(monitor: Monitor, step: jax.Array) -> jax.Array:
-    """Whether a run that has reached `step` is over."""
-    has_diverged = monitor.diverged_step != NOT_DIVERGED
-    has_hit = monitor.hitting_step != NOT_HIT
+    """Tells whether a run that has reached `step` is over."""
+    has_diverged = monitor.diverged_step != NEVER
+    has_hit = monitor.hitting_step != NEVER
     return (step >= monitor.horizon) | has_diverged | has_hit | monitor.is_settled
 
 
 def watch_measurement(
     monitor: Monitor, step: jax.Array, loss: jax.Array, held_out_loss: jax.Array, rules: Rules
 ) -> Monitor:
-    """Sets the limits of a run at step 0, and notes whether it has left its plateau elsewhere."""
+    """Sets the limits of a run at step 0; later notes whether the held-out loss has left chance level."""
     detector, chance_loss = rules.detector, rules.chance_loss
     limit = detector.divergence_factor * jnp.maximum(chance_loss, loss)
     opened = monitor._replace(
         loss_limit=limit,
-        diverged_step=jnp.where(jnp.isfinite(loss), NOT_DIVERGED, 0).astype(jnp.int32),
+        diverged_step=jnp.where(jnp.isfinite(loss), NEVER, 0).astype(jnp.int32),
         watch=start_watch(1.0 - loss / chance_loss),
     )
     is_new = step == 0
@@ -97,27 +89,25 @@ def watch_measurement(
 
 
 def watch_step(monitor: Monitor, step: jax.Array, info: StepInfo, rules: Rules) -> Monitor:
-    """Notes a hit, and when the loss is not finite or has been above its limit for long enough."""
+    """Notes a hit, and a divergence: a loss that is not finite, or above its limit for long enough."""
     batch_loss = info.batch_loss
     # The loss of a task with an event of its own may be as noisy as it likes.
     is_high = (info.is_hit is None) & (batch_loss > monitor.loss_limit)
     num_high = jnp.where(is_high, monitor.num_high + 1, 0)
     patience = rules.detector.divergence_steps
     first_high = step - patience
-    diverged_step = jnp.where(
-        ~jnp.isfinite(batch_loss), step - 1, jnp.where(num_high >= patience, first_high, NOT_DIVERGED)
-    )
-    is_first = monitor.diverged_step == NOT_DIVERGED
+    diverged_step = jnp.where(~jnp.isfinite(batch_loss), step - 1, jnp.where(num_high >= patience, first_high, NEVER))
+    is_first = monitor.diverged_step == NEVER
     if info.is_hit is not None:
-        is_new = info.is_hit & (monitor.hitting_step == NOT_HIT)
+        is_new = info.is_hit & (monitor.hitting_step == NEVER)
         monitor = monitor._replace(hitting_step=jnp.where(is_new, step - 1, monitor.hitting_step))
     return monitor._replace(num_high=num_high, diverged_step=jnp.where(is_first, diverged_step, monitor.diverged_step))
 
 
 def watch_evaluation(monitor: Monitor, step: jax.Array, loss: jax.Array, rules: Rules) -> Monitor:
-    """Notes an evaluation that is not finite, and where runs may stop early, a settled run."""
+    """Notes an evaluation that is not finite and, if runs may stop early, a settled outcome."""
     relative_loss = loss / rules.chance_loss
-    is_lost = (monitor.diverged_step == NOT_DIVERGED) & ~jnp.isfinite(relative_loss)
+    is_lost = (monitor.diverged_step == NEVER) & ~jnp.isfinite(relative_loss)
     monitor = monitor._replace(diverged_step=jnp.where(is_lost, step, monitor.diverged_step))
     if rules.stop != "settled":
         return monitor

@@ -12,7 +12,7 @@ from engine.arms.arm import Arm
 from engine.models import Model, lowering
 from engine.models.initial import AS_WRITTEN, draw_params, kept_values, written_starts
 from engine.tasks import Batch, Data, Task
-from engine.training.optimizers import Hyperparams, make_optimizer
+from engine.training.optimization import Hyperparams, make_optimizer
 from engine.training.precision import compute_in
 from engine.user_code import is_reference
 
@@ -40,11 +40,11 @@ class TrainState(NamedTuple):
 
 
 class StepInfo(NamedTuple):
-    """What a step records, both before the update.
+    """What a step records, before the update.
 
     Attributes:
-        batch_loss: of its mini-batch.
-        is_hit: whether the task's event has happened; `None` where it has none of its own.
+        batch_loss: loss of the mini-batch.
+        is_hit: whether the task's event has happened; `None` for a task without one of its own.
     """
 
     batch_loss: jax.Array
@@ -52,14 +52,7 @@ class StepInfo(NamedTuple):
 
 
 class StepParts(NamedTuple):
-    """One step, taken apart.
-
-    Attributes:
-        state: after it.
-        info: what it records.
-        grads: of the mini-batch's loss, like the parameters.
-        updates: what was added to the parameters.
-    """
+    """One step, taken apart: the state after it, what it records, its gradients and updates."""
 
     state: TrainState
     info: StepInfo
@@ -68,22 +61,18 @@ class StepParts(NamedTuple):
 
 
 class EvalInfo(NamedTuple):
-    """What an evaluation records, on the fixed evaluation set; `None` where there is none.
-
-    Attributes:
-        loss, accuracy: normalised by the evaluation's batches.
-    """
+    """What an evaluation records on the fixed evaluation set, normalised by its own batches."""
 
     loss: jax.Array
     accuracy: jax.Array | None
 
 
 class InspectInfo(NamedTuple):
-    """What is recorded more rarely: no break is detected by it.
+    """What is recorded more rarely; no break is detected by it.
 
     Attributes:
         held_out_loss, held_out_accuracy: on held-out examples.
-        average_loss: loss on the evaluation set with running averages in the normalisation.
+        average_loss: loss on the evaluation set, normalised by running averages.
     """
 
     held_out_loss: jax.Array
@@ -91,94 +80,83 @@ class InspectInfo(NamedTuple):
     average_loss: jax.Array | None
 
 
-class Trainer(NamedTuple):
-    """Training of one run; no function has a seed axis.
-
-    Attributes:
-        init: from (keys, leaf laws `[num_leaves, 2]`, hyperparams, data) to the state at step 0.
-        draw: from (state, data, number of steps) to what those steps need of the order stream.
-        step: from (state, hyperparams, data, draw of one step) to (state, StepInfo).
-        step_in_parts: the same step with all that it is made of.
-        evaluate: from (state, data) to EvalInfo.
-        inspect: from (state, data) to InspectInfo.
-        batch_apply: of the model, in the arm's number format, as it is before its convolutions are
-            given their form.
-        param_shapes: the parameter tree, of `ShapeDtypeStruct`.
-        kept: what each leaf starts at under every scheme, see `models.initial.kept_values`.
-    """
-
-    init: Callable[[Keys, jax.Array, Hyperparams, Data], TrainState]
-    draw: Callable[[TrainState, Data, int], Any]
-    step: Callable[[TrainState, Hyperparams, Data, Any], tuple[TrainState, StepInfo]]
-    step_in_parts: Callable[[TrainState, Hyperparams, Data, Any], StepParts]
-    evaluate: Callable[[TrainState, Data], EvalInfo]
-    inspect: Callable[[TrainState, Data], InspectInfo]
-    batch_apply: Callable[[Any, Any, jax.Array], jax.Array]
-    param_shapes: Any
-    kept: tuple[float | None, ...]
-
-
-def make_trainer(arm: Arm, task: Task, model: Model, form: str) -> Trainer:
-    """The trainer of a resolved arm.
+class Trainer:
+    """Training of one run, as pure functions without a seed axis.
 
     Args:
-        arm: read for its structure, and for whether its network starts as it is written.
-        task: the source of examples.
-        model: the network.
-        form: of the convolutions, see `engine.models.lowering`.
+        arm: resolved; its structure, and whether its network starts as it is written.
+        form: how convolutions are computed, see `engine.models.lowering`.
+
+    Attributes:
+        batch_apply: the model's, in the arm's number format, with its convolutions as written.
+        param_shapes: the parameter tree, of `ShapeDtypeStruct`.
+        kept: where each leaf starts under every scheme, see `models.initial.kept_values`.
     """
-    optimizer_at = make_optimizer(arm)
-    train_apply, batch_apply, average_apply = (
-        lowering.lower(compute_in(apply, arm.precision), form)
-        for apply in (model.train_apply, model.batch_apply, model.average_apply)
-    )
 
-    def example() -> jax.Array:
-        return jnp.zeros((1, *task.example_shape), jnp.float32)
+    def __init__(self, arm: Arm, task: Task, model: Model, form: str) -> None:
+        self._task, self._model = task, model
+        self._is_as_written = arm.init == AS_WRITTEN
+        self._optimizer_at = make_optimizer(arm)
+        self.batch_apply = compute_in(model.batch_apply, arm.precision)
+        self._train_apply, self._batch_apply, self._average_apply = (
+            lowering.lower(compute_in(apply, arm.precision), form)
+            for apply in (model.train_apply, model.batch_apply, model.average_apply)
+        )
+        self.param_shapes, state_shapes = jax.eval_shape(self._fixed_start)
+        self._has_state = bool(jax.tree.leaves(state_shapes))
+        # A leaf that always starts at one number is told by its value: its name can be anything.
+        written = written_starts(model.init, self._example()) if is_reference(arm.model) else None
+        self.kept = kept_values(self.param_shapes, written)
 
-    def fixed_init() -> tuple[Any, Any]:
-        return model.init(jax.random.key(0, impl="threefry2x32"), example())
+    def _example(self) -> jax.Array:
+        return jnp.zeros((1, *self._task.example_shape), jnp.float32)
 
-    param_shapes, state_shapes = jax.eval_shape(fixed_init)
-    has_state = bool(jax.tree.leaves(state_shapes))
-    # What starts at one number is told by its value, because nobody knows what it is called.
-    written = written_starts(model.init, example()) if is_reference(arm.model) else None
-    kept = kept_values(param_shapes, written)
+    def _fixed_start(self) -> tuple[Any, Any]:
+        return self._model.init(jax.random.key(0, impl="threefry2x32"), self._example())
 
-    def init(keys: Keys, laws: jax.Array, hyperparams: Hyperparams, data: Data) -> TrainState:
-        if arm.init == AS_WRITTEN:
-            params, _ = model.init(keys.init, example())
+    def init(self, keys: Keys, laws: jax.Array, hyperparams: Hyperparams, data: Data) -> TrainState:
+        """Returns the state at step 0; `laws` are those of the leaves, `[num_leaves, 2]`."""
+        if self._is_as_written:
+            params, _ = self._model.init(keys.init, self._example())
         else:
-            params = draw_params(keys.init, param_shapes, laws, kept)
+            params = draw_params(keys.init, self.param_shapes, laws, self.kept)
         step = jnp.int32(0)
         return TrainState(
             params=params,
-            opt_state=optimizer_at(step, hyperparams).init(params),
-            model_state=fixed_init()[1] if has_state else {},
+            opt_state=self._optimizer_at(step, hyperparams).init(params),
+            model_state=self._fixed_start()[1] if self._has_state else {},
             step=step,
             order_key=keys.order,
             noise_key=keys.noise,
         )
 
-    def draw(state: TrainState, data: Data, num_steps: int) -> Any:
-        return task.draw(data, state.order_key, state.step, num_steps)
+    def draw(self, state: TrainState, data: Data, num_steps: int) -> Any:
+        """Returns what the next steps need of the order stream."""
+        return self._task.draw(data, state.order_key, state.step, num_steps)
 
-    def step_in_parts(state: TrainState, hyperparams: Hyperparams, data: Data, draw: Any) -> StepParts:
+    def step(self, state: TrainState, hyperparams: Hyperparams, data: Data, draw: Any) -> tuple[TrainState, StepInfo]:
+        """Takes one step."""
+        taken = self.step_in_parts(state, hyperparams, data, draw)
+        return taken.state, taken.info
+
+    def step_in_parts(self, state: TrainState, hyperparams: Hyperparams, data: Data, draw: Any) -> StepParts:
+        """Takes the same step, and returns also its gradients and updates."""
+        task = self._task
         batch = task.sample(data, draw)
         noise_key = jax.random.fold_in(state.noise_key, state.step)
         inputs = batch.inputs
         if task.augment is not None:
-            of_images = jax.random.fold_in(state.noise_key, _AUGMENTATION)
-            inputs = task.augment(jax.random.fold_in(of_images, state.step), inputs)
+            augmentation_key = jax.random.fold_in(state.noise_key, _AUGMENTATION)
+            inputs = task.augment(jax.random.fold_in(augmentation_key, state.step), inputs)
 
         def loss_fn(params: Any) -> tuple[jax.Array, Any]:
-            outputs, model_state = train_apply(params, state.model_state, inputs, noise_key)
+            outputs, model_state = self._train_apply(params, state.model_state, inputs, noise_key)
             is_hit = None if task.is_hit is None else task.is_hit(outputs)
             return jnp.mean(task.loss(outputs, batch.targets)), (model_state, is_hit)
 
         value_and_grad = jax.value_and_grad(loss_fn, has_aux=True)
         (loss, (model_state, is_hit)), grads = value_and_grad(state.params)
-        optimizer = optimizer_at(state.step, hyperparams)
+        optimizer = self._optimizer_at(state.step, hyperparams)
         updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
         new_state = state._replace(
             params=optax.apply_updates(state.params, updates),
@@ -188,13 +166,23 @@ def make_trainer(arm: Arm, task: Task, model: Model, form: str) -> Trainer:
         )
         return StepParts(new_state, StepInfo(loss, is_hit), grads, updates)
 
-    def step(state: TrainState, hyperparams: Hyperparams, data: Data, draw: Any) -> tuple[TrainState, StepInfo]:
-        taken = step_in_parts(state, hyperparams, data, draw)
-        return taken.state, taken.info
+    def evaluate(self, state: TrainState, data: Data) -> EvalInfo:
+        """Evaluates the fixed set by which breaks are detected."""
+        return EvalInfo(*self._measure(self._batch_apply, state, self._task.evaluation(data)["loss"]))
 
-    def measure(
-        apply: Callable[..., jax.Array], state: TrainState, batches: Batch
+    def inspect(self, state: TrainState, data: Data) -> InspectInfo:
+        """Measures what is recorded more rarely."""
+        sets = self._task.evaluation(data)
+        held_out = self._measure(self._batch_apply, state, sets["held_out"])
+        average_loss = self._measure(self._average_apply, state, sets["loss"])[0] if self._has_state else None
+        return InspectInfo(*held_out, average_loss)
+
+    def _measure(
+        self, apply: Callable[..., jax.Array], state: TrainState, batches: Batch
     ) -> tuple[jax.Array, jax.Array | None]:
+        """Mean loss and accuracy over batches `[num_batches, batch, …]`."""
+        task = self._task
+
         def one(batch: Batch) -> tuple[jax.Array, jax.Array | None]:
             outputs = apply(state.params, state.model_state, batch.inputs)
             loss = jnp.mean(task.loss(outputs, batch.targets))
@@ -203,24 +191,3 @@ def make_trainer(arm: Arm, task: Task, model: Model, form: str) -> Trainer:
             return loss, jnp.mean(task.correct(outputs, batch.targets))
 
         return jax.tree.map(jnp.mean, lax.map(one, batches))
-
-    def evaluate(state: TrainState, data: Data) -> EvalInfo:
-        return EvalInfo(*measure(batch_apply, state, task.evaluation(data)["loss"]))
-
-    def inspect(state: TrainState, data: Data) -> InspectInfo:
-        sets = task.evaluation(data)
-        held_out = measure(batch_apply, state, sets["held_out"])
-        average_loss = measure(average_apply, state, sets["loss"])[0] if has_state else None
-        return InspectInfo(*held_out, average_loss)
-
-    return Trainer(
-        init=init,
-        draw=draw,
-        step=step,
-        step_in_parts=step_in_parts,
-        evaluate=evaluate,
-        inspect=inspect,
-        batch_apply=compute_in(model.batch_apply, arm.precision),
-        param_shapes=param_shapes,
-        kept=kept,
-    )

@@ -1,17 +1,16 @@
-"""Is a study what it says? Some of its runs once more, compared by bits, then in distribution."""
+"""Checks a study by running some of its runs once more: compares bits first, then distributions of outcomes."""
 
-from engine.verification.agreement import Agreement, StoredRow, compare_rows
+from engine.verification.agreement import Agreement, compare_rows
 from engine.verification.sampling import Finished, Sample, draw_sample, find_finished, stored_rows
-from engine.verification.verdict import VERDICTS, Origin, Verification, conclude, to_document
+from engine.verification.verdict import VERDICTS, RunOrigin, Verification, conclude, to_document
 from engine.verification.words import describe_run, summarise_in_words
 
 __all__ = [
     "VERDICTS",
     "Agreement",
     "Finished",
-    "Origin",
+    "RunOrigin",
     "Sample",
-    "StoredRow",
     "Verification",
     "compare_rows",
     "conclude",

@@ -1,4 +1,4 @@
-"""One stored row against the row of the same run, done again."""
+"""Compares a stored row with the row of the same run, done again."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -10,42 +10,26 @@ import pyarrow.compute as pc
 from engine.lanes.runs import Run
 from engine.store import OUTCOME_SCHEMA, ROW_SCHEMA
 
-# Losses this far apart, as a share of the chance loss, are close.
+# Losses that differ by less than this share of the chance loss are close.
 CLOSE = 1e-3
-
-
-class StoredRow(NamedTuple):
-    """A row as it is on disk.
-
-    Attributes:
-        table: of one row, with the columns of `ROW_SCHEMA`.
-        absent: columns that the release which wrote it did not have.
-    """
-
-    table: pa.Table
-    absent: frozenset[str]
 
 
 class Agreement(NamedTuple):
     """How far a stored run and the same run done again agree. Steps count from 0.
 
     Attributes:
-        run: which.
         differing: columns whose bits differ.
-        skipped: columns that are not stored, and so were not compared.
-        num_points, num_batches: of the stored curve, and of the stored losses of mini-batches.
-        loss_from: step of the first point at which the loss curves differ, or one of them ends;
-            `None` where they are the same to the end.
+        num_points, num_batches: lengths of the stored loss curve and of the stored mini-batch losses.
+        loss_from: step of the first point at which the loss curves differ, or one of them ends; `None` nowhere.
         batches_from: the first mini-batch whose losses differ, or `None`.
-        close_until: step of the last point up to which all losses are within `CLOSE` of each other.
-        last_step: of the points that both curves have.
-        most_apart: largest difference of the losses at these points.
-        stored, again: the columns of `OUTCOME_SCHEMA`.
+        close_until: step of the last point before losses differ by more than `CLOSE`; `None` without any.
+        last_step: last step that both curves have, or `None`.
+        most_apart: largest difference of the losses up to there; infinite where one is not finite.
+        stored, again: outcome columns of both rows.
     """
 
     run: Run
     differing: tuple[str, ...]
-    skipped: tuple[str, ...]
     num_points: int
     num_batches: int
     loss_from: int | None
@@ -58,110 +42,89 @@ class Agreement(NamedTuple):
 
     @property
     def is_identical(self) -> bool:
-        """Whether every bit of every column that is stored is the same."""
+        """Whether every bit of every column is the same."""
         return not self.differing
 
     @property
     def first_step(self) -> int:
-        """Of the first difference in a curve; 0 where there is none in the two of the loss."""
-        first = [step for step in (self.loss_from, self.batches_from) if step is not None]
-        return min(first, default=0)
+        """Step of the first difference in a curve; 0 where neither curve of the loss differs."""
+        return min((step for step in (self.loss_from, self.batches_from) if step is not None), default=0)
 
     @property
     def has_same_status(self) -> bool:
-        """Whether the same came of both."""
+        """Whether both runs have the same status."""
         return bool(self.stored["status"] == self.again["status"])
 
 
-def compare_rows(run: Run, stored: StoredRow, row: Mapping[str, Any]) -> Agreement:
+def compare_rows(run: Run, stored: pa.Table, row: Mapping[str, Any]) -> Agreement:
     """Compares every column bit by bit, and the loss curves point by point.
 
     Args:
-        run: that both are of.
-        stored: its row on disk.
+        stored: one row, with the columns of `ROW_SCHEMA`.
         row: of the run done again, see `engine.lanes.to_row`.
     """
-    own = stored.table
-    again = pa.table({name: [row.get(name)] for name in ROW_SCHEMA.names}, schema=ROW_SCHEMA)
-    unlike = [n for n in ROW_SCHEMA.names if _bits(own[n][0]) != _bits(again[n][0])]
-    loss, loss_again = _numbers(own, "loss"), _numbers(again, "loss")
-    steps = _common(_numbers(own, "steps"), _numbers(again, "steps"))
-    num_common = min(len(steps), len(loss), len(loss_again))
-    apart = _apart(loss[:num_common], loss_again[:num_common])
-    close = np.flatnonzero(apart > CLOSE * abs(row["chance_loss"]))
-    num_close = int(close[0]) if len(close) else num_common
-    longer = max((own, again), key=lambda table: len(_numbers(table, "steps")))
+    again = pa.Table.from_pylist([{**row}], schema=ROW_SCHEMA)
+    steps, loss, batches = (_numbers(stored, name) for name in ("steps", "loss", "batch_loss"))
+    steps_again, loss_again, batches_again = (_numbers(again, name) for name in ("steps", "loss", "batch_loss"))
+    num_common = min(_num_equal(steps, steps_again), len(loss), len(loss_again))
+    apart = _distances(loss[:num_common], loss_again[:num_common])
+    is_apart = apart > CLOSE * abs(row["chance_loss"])
+    num_close = int(is_apart.argmax()) if is_apart.any() else num_common
     loss_from = _first_difference(loss, loss_again)
     return Agreement(
         run=run,
-        differing=tuple(name for name in unlike if name not in stored.absent),
-        skipped=tuple(name for name in unlike if name in stored.absent),
+        differing=tuple(name for name in ROW_SCHEMA.names if _bits(stored[name]) != _bits(again[name])),
         num_points=len(loss),
-        num_batches=len(_numbers(own, "batch_loss")),
-        loss_from=None if loss_from is None else _at(_numbers(longer, "steps"), loss_from),
-        batches_from=_first_difference(*(_numbers(t, "batch_loss") for t in (own, again))),
-        close_until=_at(steps, num_close - 1) if num_close else None,
-        last_step=_at(steps, num_common - 1) if num_common else None,
+        num_batches=len(batches),
+        loss_from=None if loss_from is None else _at(max(steps, steps_again, key=len), loss_from),
+        batches_from=_first_difference(batches, batches_again),
+        close_until=_at(steps, num_close - 1),
+        last_step=_at(steps, num_common - 1),
         most_apart=float(apart.max(initial=0.0)),
-        stored=own.select(OUTCOME_SCHEMA.names).to_pylist()[0],
+        stored=stored.select(OUTCOME_SCHEMA.names).to_pylist()[0],
         again=again.select(OUTCOME_SCHEMA.names).to_pylist()[0],
     )
 
 
-def _bits(value: pa.Scalar) -> Any:
-    """What is equal where, and only where, every bit is: NaN is itself, and 0 is not −0."""
-    if not value.is_valid:
-        return None
-    if pa.types.is_list(value.type):
-        return _array_bits(value.values)
-    return _array_bits(pa.array([value.as_py()], value.type))
-
-
-def _array_bits(array: pa.Array) -> Any:
+def _bits(values: pa.Array | pa.ChunkedArray) -> Any:
+    """Returns what is equal if and only if all bits are: NaN equals itself, and 0 is not −0."""
+    array = values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
     if pa.types.is_struct(array.type):
-        return array.is_valid().to_pylist(), [_array_bits(part) for part in array.flatten()]
+        return array.is_valid().to_pylist(), [_bits(part) for part in array.flatten()]
     if pa.types.is_list(array.type):
-        return pc.list_value_length(array).to_pylist(), _array_bits(array.flatten())
+        return pc.list_value_length(array).to_pylist(), _bits(array.flatten())
     if not pa.types.is_floating(array.type):
         return array.to_pylist()
-    filled = array.fill_null(0.0) if array.null_count else array
-    return array.is_valid().to_pylist(), filled.to_numpy(zero_copy_only=False).tobytes()
+    return array.is_valid().to_pylist(), array.fill_null(0.0).to_numpy(zero_copy_only=False).tobytes()
 
 
 def _numbers(table: pa.Table, name: str) -> np.ndarray:
-    """A list column of a table of one row; NaN where a number is missing, empty without a list."""
-    value = table[name][0]
-    if not value.is_valid:
-        return np.zeros(0, table.schema.field(name).type.value_type.to_pandas_dtype())
-    return value.values.to_numpy(zero_copy_only=False)
+    """Returns a list column of a table of one row: NaN for a missing number, empty for a missing list."""
+    numbers: np.ndarray = table[name].combine_chunks().flatten().to_numpy(zero_copy_only=False)
+    return numbers
 
 
-def _common(steps: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """The steps up to the first one that differs."""
-    num = min(len(steps), len(others))
-    unlike = np.flatnonzero(steps[:num] != others[:num])
-    return steps[: int(unlike[0]) if len(unlike) else num]
+def _num_equal(values: np.ndarray, others: np.ndarray) -> int:
+    """Counts the leading entries that are equal."""
+    num = min(len(values), len(others))
+    return next(iter(np.flatnonzero(values[:num] != others[:num]).tolist()), num)
 
 
 def _first_difference(values: np.ndarray, others: np.ndarray) -> int | None:
-    """Where two arrays of float32 first differ in a bit, or one of them ends; `None` nowhere."""
-    num = min(len(values), len(others))
-    bits, other_bits = (np.asarray(v[:num], np.float32).view(np.uint32) for v in (values, others))
-    unlike = np.flatnonzero(bits != other_bits)
-    if len(unlike):
-        return int(unlike[0])
-    return None if len(values) == len(others) else num
+    """Finds where two arrays of float32 first differ in a bit, or one of them ends; `None` nowhere."""
+    num = _num_equal(*(np.asarray(array, np.float32).view(np.uint32) for array in (values, others)))
+    return None if num == len(values) == len(others) else num
 
 
-def _apart(values: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Distances; 0 where both are the same number or both NaN, infinite where one is not finite."""
-    same = (values == others) | (np.isnan(values) & np.isnan(others))
+def _distances(values: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Returns 0 where both are the same number or both NaN, and infinity where one is not finite."""
+    is_same = (values == others) | (np.isnan(values) & np.isnan(others))
     with np.errstate(invalid="ignore", over="ignore"):
-        apart = np.abs(values.astype(np.float64) - others.astype(np.float64))
-    return np.where(same, 0.0, np.where(np.isfinite(apart), apart, np.inf))
+        distances = np.abs(values.astype(np.float64) - others.astype(np.float64))
+    return np.where(is_same, 0.0, np.where(np.isfinite(distances), distances, np.inf))
 
 
 def _at(steps: np.ndarray, index: int) -> int | None:
-    """The step at an index, where there is one that can be read."""
-    in_range = 0 <= index < len(steps) and np.isfinite(steps[index])
-    return int(steps[index]) if in_range else None
+    """Returns the step at an index, or `None` where there is none that can be read."""
+    is_there = 0 <= index < len(steps) and np.isfinite(steps[index])
+    return int(steps[index]) if is_there else None

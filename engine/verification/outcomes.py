@@ -1,4 +1,4 @@
-"""Where bits differ: does the same come of the runs, in distribution?"""
+"""Where bits differ: compares the outcomes of stored runs and of the same runs done again, in distribution."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -12,27 +12,37 @@ from engine.verification.agreement import Agreement
 
 
 class OutcomeAgreement(NamedTuple):
-    """What came of runs as they are stored, against the same runs done again, in pairs.
+    """Outcomes of stored runs and of the same runs done again, in pairs.
 
     Attributes:
-        arm: or `None` for all arms together.
-        num_pairs: independent repetitions.
+        arm: its name, or `None` for all arms together.
+        num_pairs: number of independent repetitions.
         wait: difference of the restricted means of the wait, as a share of the stored mean.
         share: difference of the shares of runs with the event.
-        verdict: `equivalent` where both are, `different` where one is, else `undecided`.
-        pairs_needed: for `equivalent`, if all are like these; `None` where no number would do.
     """
 
     arm: str | None
     num_pairs: int
     wait: Equivalence
     share: Equivalence
-    verdict: str
-    pairs_needed: int | None
+
+    @property
+    def verdict(self) -> str:
+        """`equivalent` where both are, `different` where one is, else `undecided`."""
+        verdicts = {self.wait.verdict, self.share.verdict}
+        if verdicts == {"equivalent"}:
+            return "equivalent"
+        return "different" if "different" in verdicts else "undecided"
+
+    @property
+    def pairs_needed(self) -> int | None:
+        """Pairs needed for `equivalent` if all are like these; `None` where no number would do."""
+        needed = self.wait.pairs_needed, self.share.pairs_needed
+        return None if None in needed else max(number or 0 for number in needed)
 
 
 class _Pairs(NamedTuple):
-    """Pairs of one arm: waits over the stored mean, and whether there was the event."""
+    """Pairs of one arm: waits over the stored mean, their upper bound, and whether the event came."""
 
     bound: float
     wait: np.ndarray
@@ -42,57 +52,51 @@ class _Pairs(NamedTuple):
 
 
 def waits_up_to(rows: Sequence[Mapping[str, Any]], horizon: float) -> np.ndarray:
-    """min(T, τ) of each row in steps; the horizon τ where the event did not come, `[num_rows]`."""
+    """Returns min(T, τ) of each row in steps: the horizon τ where the event did not come, `[num_rows]`."""
     columns = {name: [row[name] for row in rows] for name in ("onset_step", "hitting_step")}
-    columns["steps_run"] = [horizon if r["steps_run"] is None else r["steps_run"] for r in rows]
+    columns["steps_run"] = [horizon if row["steps_run"] is None else row["steps_run"] for row in rows]
     time = waiting_times(columns)
-    has_event = np.array([row["event"] == 1 for row in rows], bool) & np.isfinite(time)
+    has_event = _has_event(rows) & np.isfinite(time)
     return np.where(has_event, np.clip(time, 0, horizon), horizon)
+
+
+def _has_event(rows: Sequence[Mapping[str, Any]]) -> np.ndarray:
+    return np.array([row["event"] == 1 for row in rows], bool)
 
 
 def compare_outcomes(
     agreements: Sequence[Agreement], mean_wait: Mapping[str, float], margin: float
 ) -> list[OutcomeAgreement]:
-    """Each arm by itself, then all arms together where there are several.
+    """Compares each arm by itself, then all arms together where there are several.
 
-    Together means that waits are taken as shares of the stored mean of their arm, and that every
-    pair counts alike. A difference has to show beyond 5 % divided by the number of statements.
+    Together, waits are taken as shares of the stored mean of their arm, and every pair counts alike. A difference has
+    to show beyond 5 % divided by the number of statements.
 
     Args:
-        agreements: of independent repetitions.
-        mean_wait: by arm, the stored restricted mean of the wait, in steps.
-        margin: largest difference that does not matter: of the mean as a share of it, and of the
-            share of runs with the event.
+        agreements: independent repetitions.
+        mean_wait: stored restricted mean of the wait by arm, in steps.
+        margin: largest difference that still counts as equivalent: relative for the mean wait, absolute for the share.
     """
     by_arm: dict[str, list[Agreement]] = {}
     for agreement in agreements:
         by_arm.setdefault(agreement.run.arm_name, []).append(agreement)
-    pairs: dict[str | None, _Pairs] = {name: _pairs_of(of_arm, mean_wait[name]) for name, of_arm in by_arm.items()}
+    pairs: dict[str | None, _Pairs] = {name: _pairs_of(found, mean_wait[name]) for name, found in by_arm.items()}
     if len(pairs) > 1:
         bounds, *columns = zip(*pairs.values(), strict=True)
         pairs[None] = _Pairs(max(bounds), *(np.concatenate(column) for column in columns))
-    asked = Margin(margin, num_tests=2 * len(pairs))
-    return [_judge(name, of, asked) for name, of in pairs.items()]
+    size = Margin(margin, num_tests=2 * len(pairs))
+    return [_compare_pairs(name, found, size) for name, found in pairs.items()]
 
 
 def _pairs_of(agreements: Sequence[Agreement], mean: float) -> _Pairs:
     horizon = agreements[0].run.horizon
     scale = mean if mean > 0 else float(horizon)
-    waits, events = [], []
-    for rows in ([a.stored for a in agreements], [a.again for a in agreements]):
-        waits.append(waits_up_to(rows, horizon) / scale)
-        events.append(np.array([row["event"] == 1 for row in rows], bool))
-    return _Pairs(horizon / scale, *waits, *events)
+    stored, again = [one.stored for one in agreements], [one.again for one in agreements]
+    wait, wait_again = (waits_up_to(rows, horizon) / scale for rows in (stored, again))
+    return _Pairs(horizon / scale, wait, wait_again, _has_event(stored), _has_event(again))
 
 
-def _judge(arm: str | None, pairs: _Pairs, margin: Margin) -> OutcomeAgreement:
+def _compare_pairs(arm: str | None, pairs: _Pairs, margin: Margin) -> OutcomeAgreement:
     wait = statistics.equivalent_means(pairs.wait_again, pairs.wait, pairs.bound, margin)
     share = statistics.equivalent_shares(pairs.has_event_again, pairs.has_event, margin)
-    verdicts = {wait.verdict, share.verdict}
-    verdict = "different" if "different" in verdicts else "undecided"
-    if verdicts == {"equivalent"}:
-        verdict = "equivalent"
-    needed = None
-    if wait.pairs_needed is not None and share.pairs_needed is not None:
-        needed = max(wait.pairs_needed, share.pairs_needed)
-    return OutcomeAgreement(arm, len(pairs.wait), wait, share, verdict, needed)
+    return OutcomeAgreement(arm, len(pairs.wait), wait, share)

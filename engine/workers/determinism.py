@@ -1,8 +1,8 @@
-"""What has to be set, before a backend starts, for a run to have the same bits again.
+"""Settings that must hold before a backend starts for a run to have the same bits again.
 
-One table with a reason for each line. What a user's environment says otherwise is replaced in the
-workers. Settings that are not in the table are the user's: they are recorded, and count as another
-environment, see `engine.store.provenance`.
+One table with a reason for each line. Workers replace what a user's environment says otherwise.
+Settings outside the table are the user's: they are recorded, and count as another environment, see
+`engine.store.provenance`.
 """
 
 import contextlib
@@ -24,13 +24,12 @@ class Setting(NamedTuple):
     """One line of the table.
 
     Attributes:
-        kind: `jax` an option of JAX, `xla` a flag of XLA, `variable` one of the environment.
-        name: of the option, flag or variable.
-        value: `None` for a variable that must not be there.
+        kind: `jax` for an option of JAX, `xla` for a flag of XLA, `variable` for the environment.
+        value: `None` for a variable that must not be set.
         reason: why, as the end of a sentence.
-        platforms: where it holds; everywhere where there are none.
-        is_default: whether it is so where nobody says otherwise. Such a flag is given only where
-            somebody does, because XLA ends the process at a flag that its version does not know.
+        platforms: where it holds; everywhere if empty.
+        is_default: whether it holds unless somebody says otherwise. Such a flag is given only then,
+            because XLA ends the process at a flag that its version does not know.
     """
 
     kind: str
@@ -39,6 +38,11 @@ class Setting(NamedTuple):
     reason: str
     platforms: tuple[str, ...] = ()
     is_default: bool = True
+
+    @property
+    def variable(self) -> str:
+        """The environment variable that holds an option of JAX, or the name itself."""
+        return self.name.upper() if self.kind == "jax" else self.name
 
 
 _THREADS = "a thread pool of one keeps the order of sums, and with it the bits, on any machine"
@@ -80,8 +84,7 @@ SETTINGS = (
     Setting("variable", "NVIDIA_TF32_OVERRIDE", None, "TF32 is a precision of an arm", _GPU),
 )
 
-
-# Change numbers, or may, and are the user's; they are recorded.
+# The user's settings that may change numbers; they are recorded.
 _NOT_OURS = (
     "JAX_COMPILER_ENABLE_REMAT_PASS",
     "JAX_HIGH_DYNAMIC_RANGE_GUMBEL",
@@ -103,11 +106,6 @@ def _for_platform(platform: str) -> Iterator[Setting]:
     return (s for s in SETTINGS if not s.platforms or platform in s.platforms)
 
 
-def _variable(setting: Setting) -> str:
-    """The variable of the environment that holds a setting."""
-    return setting.name.upper() if setting.kind == "jax" else setting.name
-
-
 def _text(value: Value) -> str:
     return str(int(value)) if isinstance(value, bool) else str(value)
 
@@ -117,17 +115,20 @@ def _agrees(given: str, value: Value | None) -> bool:
     if isinstance(value, bool):
         return given.strip().lower() in (_TRUE if value else _FALSE)
     if isinstance(value, (int, float)):
-        try:
+        with contextlib.suppress(ValueError):
             return float(given) == value
-        except ValueError:
-            return False
     return given == value
 
 
 def read_flags(environment: Mapping[str, str]) -> dict[str, str]:
-    """Flags of XLA by name, without hyphens, as its own parser finds them; the last one counts."""
+    """Reads the flags of XLA by name, without hyphens, as its own parser does; the last one counts."""
+    text = _flags_text(environment)
+    try:
+        words = shlex.split(text)
+    except ValueError:
+        words = text.split()
     flags = {}
-    for word in _words(_flags_text(environment)):
+    for word in words:
         name, separator, value = word.lstrip("-").partition("=")
         flags[name] = value if separator else "true"
     return flags
@@ -142,28 +143,17 @@ def _flags_text(environment: Mapping[str, str]) -> str:
     return text
 
 
-def _words(text: str) -> list[str]:
-    try:
-        return shlex.split(text)
-    except ValueError:
-        return text.split()
-
-
 def variables(platform: str, environment: Mapping[str, str]) -> dict[str, str]:
-    """What to set in the environment of a process that is to compute.
+    """Returns what to set for a process that is to compute and would inherit this environment.
 
-    Variables that must not be there are removed by `apply`, in that process itself.
-
-    Args:
-        platform: of the devices, as JAX calls it.
-        environment: that the process would inherit.
+    `apply` removes the variables that must not be there, in that process itself.
     """
     found: dict[str, str] = {}
     given, ours = read_flags(environment), []
     for setting in _for_platform(platform):
         if setting.value is None:
             continue
-        name = _variable(setting)
+        name = setting.variable
         if setting.kind == "variable" or (setting.kind == "jax" and name in environment):
             found[name] = _text(setting.value)
         elif setting.kind == "xla" and (name in given or not setting.is_default):
@@ -174,10 +164,10 @@ def variables(platform: str, environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def contradictions(platform: str, environment: Mapping[str, str]) -> list[str]:
-    """One sentence for each thing in an environment that is replaced in the workers."""
+    """Returns a sentence for each thing in a user's environment that workers replace."""
     given, found = read_flags(environment), []
     for setting in _for_platform(platform):
-        name = _variable(setting)
+        name = setting.variable
         text = given.get(name) if setting.kind == "xla" else environment.get(name)
         if text is None or _agrees(text, setting.value):
             continue
@@ -190,11 +180,7 @@ def contradictions(platform: str, environment: Mapping[str, str]) -> list[str]:
 def apply(environment: MutableMapping[str, str]) -> None:
     """Sets the options of JAX in this process, and removes what must not be in its environment.
 
-    It must be called before the backend starts; what can only be set until then is left alone
-    afterwards.
-
-    Args:
-        environment: of this process, `os.environ`.
+    To be called before the backend starts; some options cannot be set afterwards, and stay as they are.
     """
     import jax
 
@@ -203,29 +189,21 @@ def apply(environment: MutableMapping[str, str]) -> None:
             environment.pop(setting.name, None)
         if setting.kind != "jax":
             continue
-        # A later version may have no such option any more.
+        # A later version may lack the option.
         if getattr(jax.config, setting.name, setting.value) != setting.value:
             with contextlib.suppress(RuntimeError):
                 jax.config.update(setting.name, setting.value)
 
 
 def settings_in_use(platform: str, environment: Mapping[str, str]) -> dict[str, Value]:
-    """Options and variables of the table that hold on a platform, and what a user set besides.
-
-    Args:
-        platform: of the devices.
-        environment: of the process that starts the workers.
-    """
-    ours: dict[str, Value] = {}
-    for setting in _for_platform(platform):
-        if setting.kind != "xla" and setting.value is not None:
-            ours[setting.name] = setting.value
+    """Returns the options and variables that hold in the workers, and what the user set besides."""
+    ours = {s.name: s.value for s in _for_platform(platform) if s.kind != "xla" and s.value is not None}
     theirs = {name: environment[name] for name in _NOT_OURS if environment.get(name)}
     return {**theirs, **ours}
 
 
 def flags_in_use(platform: str, environment: Mapping[str, str]) -> dict[str, str]:
-    """Flags of XLA by name as they hold in the workers, without those that hold anyway."""
+    """Returns the flags of XLA that hold in the workers, without the table's defaults."""
     held = {s.name for s in _for_platform(platform) if s.kind == "xla" and s.is_default}
     given = read_flags({**environment, **variables(platform, environment)})
     return {name: value for name, value in given.items() if name not in held}

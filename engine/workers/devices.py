@@ -1,4 +1,4 @@
-"""What there is to run on, and how a process is bound to its part of it."""
+"""The devices of this machine, and how a process is bound to one of them."""
 
 import contextlib
 import importlib.metadata
@@ -7,7 +7,6 @@ import os
 import platform
 import subprocess
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,17 +23,17 @@ _DEVICE_VARIABLES = {
 }
 
 _PROBE = "import jax; print(jax.default_backend(), jax.local_device_count(), jax.local_devices()[0].device_kind)"
-# By their name in /proc/cpuinfo.
+# Instructions for which XLA writes other code, by their name in /proc/cpuinfo.
 _INSTRUCTIONS = {"avx2": "AVX2", "avx512f": "AVX-512", "amx_tile": "AMX", "sve": "SVE"}
 
 
 class Devices(NamedTuple):
-    """What there is to run on.
+    """The devices of this machine.
 
     Attributes:
         platform: `cpu`, `gpu` or `tpu`.
         num_devices: cores of a CPU that this process may use, or accelerators.
-        kind: the model, and of a CPU those instructions that XLA writes other code for.
+        kind: the model; of a CPU also the instructions for which XLA writes other code.
     """
 
     platform: str
@@ -43,7 +42,7 @@ class Devices(NamedTuple):
 
 
 def configure_backend(cache_dir: str | None) -> None:
-    """Settings of JAX that a number depends on, and the directory of its compilation cache."""
+    """Sets what a number depends on in JAX, and the folder of compiled programs."""
     import jax
 
     determinism.apply(os.environ)
@@ -53,41 +52,25 @@ def configure_backend(cache_dir: str | None) -> None:
         jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
 
 
-def contradictions(environment: Mapping[str, str], devices: Devices) -> list[str]:
-    """One sentence for each thing in a user's environment that is replaced in the workers.
-
-    Args:
-        environment: of the process that starts them.
-        devices: what they run on.
-    """
-    return determinism.contradictions(devices.platform, environment)
-
-
 def prepare_this_process(devices: Devices) -> None:
     """Gives this process the variables of a worker, before its backend starts."""
     os.environ.update(determinism.variables(devices.platform, os.environ))
 
 
 def current_launch(devices: Devices) -> dict[str, Any]:
-    """Describes a launch that begins now on some devices, see `store.provenance`.
-
-    Args:
-        devices: what it runs on.
-    """
+    """Describes a launch that begins now, see `store.provenance`."""
     flags = determinism.flags_in_use(devices.platform, os.environ)
     settings = determinism.settings_in_use(devices.platform, os.environ)
     return {
         **provenance.launch_without_device(),
         "devices": {"platform": devices.platform, "kind": devices.kind, "count": devices.num_devices},
-        "settings": {
-            name: without_places(value) if isinstance(value, str) else value for name, value in settings.items()
-        },
+        "settings": {name: without_places(v) if isinstance(v, str) else v for name, v in settings.items()},
         "xla_flags": {name: without_places(value) for name, value in flags.items()},
     }
 
 
 def find_devices() -> Devices:
-    """What JAX would run on, found without starting a backend in this process."""
+    """Finds what JAX would run on, without starting a backend in this process."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     on_cpu = Devices("cpu", cores or 1, _processor())
     if os.environ.get("JAX_PLATFORMS", "").split(",")[0] == "cpu" or not _has_accelerator_plugin():
@@ -101,7 +84,7 @@ def find_devices() -> Devices:
 
 
 def _processor() -> str:
-    """Model of the processor, and the instructions of it that XLA writes other code for."""
+    """Model of the processor, and its instructions for which XLA writes other code."""
     lines: dict[str, str] = {}
     with contextlib.suppress(OSError, UnicodeDecodeError):
         for line in Path("/proc/cpuinfo").read_text().splitlines():
@@ -119,16 +102,15 @@ def _has_accelerator_plugin() -> bool:
 
 
 def environment(devices: Devices, index: int) -> dict[str, str]:
-    """Variables of one worker: those of its device, and those that its bits depend on."""
+    """Returns the variables of one worker: those of its device, and those that its bits depend on."""
     variables = determinism.variables(devices.platform, os.environ)
     if devices.platform == "cpu":
         return {**variables, "JAX_PLATFORMS": "cpu"}
     variable = _DEVICE_VARIABLES.get(devices.platform)
     if variable is None or devices.num_devices == 1:
         return variables
-    visible = os.environ.get(variable, "").split(",") if os.environ.get(variable) else []
-    chosen = visible[index % len(visible)] if visible else str(index % devices.num_devices)
-    variables[variable] = chosen
+    visible = (os.environ.get(variable) or ",".join(map(str, range(devices.num_devices)))).split(",")
+    variables[variable] = visible[index % len(visible)]
     if devices.platform == "tpu":
         variables |= {"TPU_CHIPS_PER_PROCESS_BOUNDS": "1,1,1", "TPU_PROCESS_BOUNDS": "1,1,1"}
     return variables

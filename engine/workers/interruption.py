@@ -1,4 +1,4 @@
-"""Signals that ask a launch to end: it hands in what is under way, and says how to go on."""
+"""Signals that ask a launch to end: it stores its unfinished runs, and says how to continue."""
 
 import contextlib
 import os
@@ -8,20 +8,11 @@ from collections.abc import Iterator
 from types import FrameType
 from typing import Any
 
-# Those that ask a launch to end.
 SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
 class Interrupted(KeyboardInterrupt):
-    """A signal has asked the launch to end.
-
-    Args:
-        number: of the signal.
-
-    Attributes:
-        number: of the signal.
-        stored: what is stored, in words; empty where nothing was under way.
-    """
+    """A signal has asked the launch to end; `stored` says what is stored, or nothing if no run had begun."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
@@ -34,10 +25,10 @@ class Interrupted(KeyboardInterrupt):
 
 
 class SignalWatch:
-    """Takes the place of the handlers of SIGINT, SIGTERM and SIGHUP while it is entered.
+    """Handles SIGINT, SIGTERM and SIGHUP while it is entered.
 
     A signal raises `Interrupted` at once, except inside `deferred`, where the first one is only
-    noted and wakes whoever waits for `fileno`; the second one raises. Outside of the main thread,
+    noted and wakes whoever waits for `fileno`; the second one raises. Outside the main thread,
     where Python takes no signals, nothing changes.
 
     Attributes:
@@ -68,7 +59,7 @@ class SignalWatch:
         self._ends = None
 
     def fileno(self) -> int:
-        """Of a pipe that has something to read once a signal has come."""
+        """Returns the end of a pipe that has something to read once a signal has come."""
         assert self._ends is not None
         return self._ends[0]
 
@@ -78,26 +69,21 @@ class SignalWatch:
             os.read(self.fileno(), 64)
 
     @contextlib.contextmanager
-    def deferred(self) -> Iterator[None]:
-        """Notes the first signal instead of raising, which other code may swallow."""
-        before, self._is_deferred = self._is_deferred, True
+    def deferred(self, is_deferred: bool = True) -> Iterator[None]:
+        """Notes the first signal instead of raising an exception, which other code may swallow."""
+        before, self._is_deferred = self._is_deferred, is_deferred
         try:
             yield
         finally:
             self._is_deferred = before
 
-    @contextlib.contextmanager
-    def at_once(self) -> Iterator[None]:
-        """Raises at once, also inside `deferred`: for what takes long and stores nothing."""
+    def at_once(self) -> contextlib.AbstractContextManager[None]:
+        """Lets signals raise at once inside `deferred`: for what takes long and stores nothing."""
         self.check()
-        before, self._is_deferred = self._is_deferred, False
-        try:
-            yield
-        finally:
-            self._is_deferred = before
+        return self.deferred(False)
 
     def check(self) -> None:
-        """Raises `Interrupted` where a signal was noted."""
+        """Raises `Interrupted` if a signal was noted."""
         if self.signal is not None:
             raise Interrupted(self.signal)
 

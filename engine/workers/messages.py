@@ -1,21 +1,22 @@
-"""What workers and the process that plans and writes say to each other."""
+"""What workers and their parent say to each other. Every message is a type, and is handled by its type."""
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple
 
-from engine.lanes.lane import PoolSpec
-from engine.lanes.runs import Checkpoint, FinishedRun, Run
+from engine.lanes.checkpoint import Checkpoint
+from engine.lanes.runs import Run
+from engine.lanes.spec import PoolSpec
+
+
+class Pull(NamedTuple):
+    """A worker asks for runs; the answer is an `Assignment`, or `None` if nothing is left for it."""
+
+    num_free: int
+    num_busy: int
 
 
 class Assignment(NamedTuple):
-    """Runs for a worker.
-
-    Attributes:
-        group: of the runs.
-        spec: where they need a new pool, else `None`.
-        runs: to be done.
-        checkpoints: of those among them that go on where they were.
-    """
+    """Runs of a group for a worker, possibly none; with the spec if the worker needs a new pool."""
 
     group: int
     spec: PoolSpec | None
@@ -23,35 +24,87 @@ class Assignment(NamedTuple):
     checkpoints: dict[Run, Checkpoint]
 
 
+class CompletedRun(NamedTuple):
+    """A run that is over, and its row."""
+
+    run: Run
+    row: dict[str, Any]
+
+    @property
+    def num_steps(self) -> int:
+        """Steps that it took."""
+        return len(self.row["batch_loss"])
+
+
 class Delivery(NamedTuple):
-    """What a worker reports after a chunk."""
+    """What a chunk brought: steps, summed over lanes, and runs that are over."""
 
     seed_steps: int
-    finished: list[FinishedRun]
+    completed: list[CompletedRun]
 
 
-class Source(Protocol):
-    """Where a worker gets its runs from, and where it delivers them."""
+class Keep(NamedTuple):
+    """Unfinished runs as they stand."""
 
-    def pull(self, num_free: int, num_busy: int) -> Assignment | None:
-        """Runs for free lanes, possibly none; `None` when there is nothing left for this worker."""
-
-    def deliver(self, delivery: Delivery) -> None:
-        """Takes what a chunk brought."""
-
-    def keep(self, checkpoints: list[Checkpoint]) -> None:
-        """Takes runs as they stand."""
-
-    def reject(self, reason: str) -> None:
-        """Gives back all runs, because the form of their network is not to be trusted."""
-
-    def note(self, line: str) -> None:
-        """Says something noteworthy."""
-
-    def is_stopping(self) -> bool:
-        """Whether to hand in what is under way, and end."""
+    checkpoints: list[Checkpoint]
 
 
+class Reject(NamedTuple):
+    """The worker gives all its runs back, because the form of their network gives wrong numbers."""
+
+    reason: str
+
+
+class Note(NamedTuple):
+    """A line for the person who watches."""
+
+    line: str
+
+
+class Alive(NamedTuple):
+    """A process gives a sign of life."""
+
+
+class Done(NamedTuple):
+    """A process has done its work; `result` is what a call returned."""
+
+    result: Any
+
+
+class Refused(NamedTuple):
+    """A process got input that is not usable."""
+
+    reason: str
+
+
+class Failed(NamedTuple):
+    """A process raised an exception."""
+
+    traceback: str
+
+
+class Stop(NamedTuple):
+    """The parent asks a worker to hand in its unfinished runs, and to end."""
+
+
+# What the scheduler handles.
+Report = Delivery | Keep | Reject | Note
+
+
+class Source(NamedTuple):
+    """Where a worker gets its runs from, and where it delivers them.
+
+    Attributes:
+        pull: from the number of free and of busy lanes to runs; `None` if nothing is left for it.
+        is_stopping: tells whether to hand in unfinished runs and end.
+    """
+
+    pull: Callable[[int, int], Assignment | None]
+    send: Callable[[Report], None]
+    is_stopping: Callable[[], bool]
+
+
+# Further runs of each group, or nothing.
 MoreRuns = Sequence[Sequence[Run]] | None
 
 
@@ -60,17 +113,13 @@ def _nothing(*arguments: object) -> None:
 
 
 class Hooks(NamedTuple):
-    """What is called, in the process that plans and writes, when something happens.
+    """What the parent does when something happens.
 
     Attributes:
-        on_delivery: with what each chunk brought; returns the runs of each group that are to be
-            done besides, or nothing.
-        on_fallback: with a group and the reason when it falls back to the native form.
-        on_checkpoint: with runs as they stand.
-        find_checkpoint: the last one of a run, or `None`.
-        on_loss: with the steps that have to be done again.
-        on_failure: with a run that has ended its worker twice; returns as `on_delivery` does.
-        notify: with a line when something noteworthy happens.
+        on_delivery: gets what each chunk brought; returns runs to do besides.
+        on_fallback: gets a group and the reason when it falls back to the native form.
+        on_loss: gets the number of steps that have to be done again.
+        on_failure: gets a run that ended its worker twice; returns as `on_delivery`.
     """
 
     on_delivery: Callable[[Delivery], MoreRuns]

@@ -1,7 +1,4 @@
-"""Worker processes, one per device.
-
-They end when the process that started them does, however it ends.
-"""
+"""Worker processes, one per device; they end when their parent does, however it ends."""
 
 import contextlib
 import multiprocessing
@@ -19,6 +16,7 @@ from typing import Any, NamedTuple
 from engine.errors import InputError, WorkerFailedError
 from engine.workers.devices import Devices, configure_backend, environment
 from engine.workers.interruption import SIGNALS
+from engine.workers.messages import Alive, Done, Failed, Refused
 from engine.workers.serving import Line, ServeSettings, serve_remotely
 
 # Seconds between signs of life.
@@ -33,15 +31,12 @@ def _watch_parent(line: Line) -> None:
     assert parent is not None
     while not wait_for([parent.sentinel], timeout=BEAT):
         with contextlib.suppress(OSError):
-            line.send("alive", None)
+            line.send(Alive())
     os._exit(1)
 
 
 def _begin(connection: Connection) -> Line:
-    """What every process of ours does first.
-
-    The parent decides what a signal to the whole group of processes means.
-    """
+    """Ignores signals, whose meaning the parent decides, and begins to give signs of life."""
     for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)
     if hasattr(signal, "pthread_sigmask"):
@@ -51,56 +46,41 @@ def _begin(connection: Connection) -> Line:
     return line
 
 
-def _worker_main(connection: Connection, settings: ServeSettings) -> None:
-    """Body of a worker process."""
+def _main(connection: Connection, work: Callable[..., Any], *args: Any) -> None:
+    """Sends what a function of the line returns, or what went wrong; the body of every process of ours."""
     line = _begin(connection)
-    _answer_with(line, lambda: serve_remotely(line, settings))
-
-
-def _call_main(connection: Connection, cache_dir: str | None, fn: Callable[..., Any], args: tuple[Any, ...]) -> None:
-    """Body of a process that makes one call."""
-
-    def work() -> Any:
-        configure_backend(cache_dir)
-        return fn(*args)
-
-    _answer_with(_begin(connection), work)
-
-
-def _answer_with(line: Line, work: Callable[[], Any]) -> None:
-    """Sends what a function returns, or what went wrong."""
     try:
-        line.send("done", work())
+        line.send(Done(work(line, *args)))
     except (EOFError, BrokenPipeError, ConnectionResetError):
         pass
     except InputError as error:
         with contextlib.suppress(OSError):
-            line.send("refused", str(error))
+            line.send(Refused(str(error)))
     except Exception:
         with contextlib.suppress(OSError):
-            line.send("failed", traceback.format_exc())
+            line.send(Failed(traceback.format_exc()))
+
+
+def _call(line: Line, cache_dir: str | None, fn: Callable[..., Any], args: tuple[Any, ...]) -> Any:
+    configure_backend(cache_dir)
+    return fn(*args)
 
 
 @contextlib.contextmanager
 def _set_environment(variables: Mapping[str, str]) -> Iterator[None]:
-    before = {name: os.environ.get(name) for name in variables}
+    before = {name: os.environ[name] for name in variables if name in os.environ}
     os.environ.update(variables)
     try:
         yield
     finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
+        for name in variables:
+            del os.environ[name]
+        os.environ.update(before)
 
 
 @contextlib.contextmanager
 def _without_signals() -> Iterator[None]:
-    """Lets a process start deaf to the signals that it ignores once it is there, see `_begin`.
-
-    Here they come a moment later.
-    """
+    """Blocks signals until a new process ignores them, see `_begin`; here they come a moment later."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
@@ -117,11 +97,11 @@ def _without_signals() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _without_main() -> Iterator[None]:
-    """Lets a process start without the program that starts it.
+    """Hides the program that starts a process.
 
-    A spawned process imports its parent's `__main__` again: a script that is not made for that
-    would begin once more in every worker, and one that is read from a pipe is not there to be
-    imported. Workers need nothing from it.
+    A spawned process imports its parent's `__main__` again: a script without a guard would begin
+    once more in every worker, and one that is read from a pipe cannot be imported. Workers need
+    nothing from it.
     """
     main = sys.modules["__main__"]
     sys.modules["__main__"] = types.ModuleType("__main__")
@@ -139,13 +119,7 @@ class Worker(NamedTuple):
 
 
 def spawn(variables: Mapping[str, str], target: Callable[..., None], *args: Any) -> Worker:
-    """Starts a process of ours, which is to ignore the signals of `engine.workers.interruption`.
-
-    Args:
-        variables: of its environment, besides those of this process.
-        target: its body; gets the other end of the pipe first.
-        args: what it gets besides; can be pickled.
-    """
+    """Starts a process with some more variables; its body gets the other end of the pipe, then `args`."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=target, args=(theirs, *args), daemon=True)
@@ -155,29 +129,19 @@ def spawn(variables: Mapping[str, str], target: Callable[..., None], *args: Any)
     return Worker(process, ours)
 
 
-def _start(devices: Devices, index: int, target: Callable[..., None], *args: Any) -> Worker:
-    return spawn(environment(devices, index), target, *args)
-
-
 class Crew:
-    """Worker processes, one per device. As a context: they start on entry and end on exit.
+    """Worker processes, one per device: they start on entry, and end on exit.
 
-    They load their libraries while the parent still plans.
-
-    Args:
-        devices: what to run on.
-        num_workers: processes; none where everything is to run in this one.
-        cache_dir: of compiled programs, or `None`.
-        checkpoint_every: seconds, or `None` for the default.
+    They load their libraries while the parent still plans. With `num_workers=0` everything runs in
+    this process.
     """
 
     def __init__(
         self, devices: Devices, num_workers: int, cache_dir: str | None, checkpoint_every: float | None = None
     ) -> None:
-        self.num_workers = num_workers
+        self.devices, self.num_workers = devices, num_workers
         self.settings = ServeSettings(cache_dir, num_workers or 1, checkpoint_every)
         self.members: dict[int, Worker] = {}
-        self._devices = devices
 
     def __enter__(self) -> "Crew":
         self.ensure()
@@ -189,19 +153,15 @@ class Crew:
 
     def start(self, index: int) -> None:
         """Starts the worker of one device."""
-        self.members[index] = _start(self._devices, index, _worker_main, self.settings)
+        self.members[index] = spawn(environment(self.devices, index), _main, serve_remotely, self.settings)
 
     def ensure(self) -> None:
-        """Starts every worker that is not there, for another call of `run_all`."""
+        """Starts every worker that is not there."""
         for index in set(range(self.num_workers)) - set(self.members):
             self.start(index)
 
     def retire(self, index: int) -> int | None:
-        """Waits for the end of a worker that has said that it is done, or is dead.
-
-        Returns:
-            Its exit code.
-        """
+        """Waits for the end of a worker that is done or dead, and returns its exit code."""
         worker = self.members.pop(index)
         worker.connection.close()
         worker.process.join()
@@ -214,31 +174,27 @@ class Crew:
 
 
 def call(devices: Devices, cache_dir: str | None, fn: Callable[..., Any], *args: Any) -> Any:
-    """Calls a function in a process that has a device to itself, as a worker has.
+    """Calls a function in a process that has the first device to itself, as a worker has.
 
-    Args:
-        devices: what to run on; the first one is used.
-        cache_dir: of compiled programs, or `None`.
-        fn: can be imported by its name.
-        args: can be pickled, as can the result.
+    The function is found by its name, and its arguments and result travel through a pipe.
 
     Raises:
         InputError: the function raised one.
         WorkerFailedError: it raised something else, or the process died.
     """
-    worker = _start(devices, 0, _call_main, cache_dir, fn, args)
+    worker = spawn(environment(devices, 0), _main, _call, cache_dir, fn, args)
     try:
-        kind = "alive"
-        while kind == "alive":
-            kind, result = worker.connection.recv()
+        while isinstance(message := worker.connection.recv(), Alive):
+            pass
     except EOFError:
         worker.process.join()
-        kind, result = "failed", f"a worker died with exit code {worker.process.exitcode}"
+        message = Failed(f"a worker died with exit code {worker.process.exitcode}")
     finally:
         worker.process.kill()
         worker.process.join()
-    if kind == "refused":
-        raise InputError(result)
-    if kind == "failed":
-        raise WorkerFailedError(result)
-    return result
+    match message:
+        case Refused(reason):
+            raise InputError(reason)
+        case Failed(report):
+            raise WorkerFailedError(report)
+    return message.result

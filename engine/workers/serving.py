@@ -9,14 +9,17 @@ from typing import Any, NamedTuple
 import jax
 
 from engine.errors import InputError
-from engine.lanes.lane import PoolSpec
+from engine.lanes.checkpoint import Checkpoint
 from engine.lanes.memory import memory_limit
 from engine.lanes.pool import Chunk, LanePool, make_pool
-from engine.lanes.runs import Checkpoint, Run
+from engine.lanes.runs import FinishedRun, Run
 from engine.lanes.self_check import find_disagreement
+from engine.lanes.spec import PoolSpec
+from engine.lanes.to_row import outcome_row
+from engine.outcomes.event import Event
 from engine.workers.devices import configure_backend
 from engine.workers.interruption import SignalWatch
-from engine.workers.messages import Assignment, Delivery, Source
+from engine.workers.messages import Assignment, CompletedRun, Delivery, Keep, Note, Pull, Reject, Source, Stop
 from engine.workers.scheduler import Scheduler
 
 DEFAULT_CHECKPOINT_SECONDS = 60.0
@@ -26,10 +29,9 @@ _MESSAGE_BYTES = 2**28
 
 
 class ServeSettings(NamedTuple):
-    """Of a worker.
+    """How a worker serves.
 
     Attributes:
-        cache_dir: of compiled programs and verdicts, or `None`.
         num_sharing: workers that share the memory of a CPU.
         checkpoint_every: seconds; by default a minute, or more where checkpoints are expensive.
     """
@@ -40,27 +42,24 @@ class ServeSettings(NamedTuple):
 
 
 def serve_here(scheduler: Scheduler, watch: SignalWatch, settings: ServeSettings) -> None:
-    """Runs in this process what a scheduler gives, until nothing is left or a signal comes.
-
-    Raises:
-        InputError: a pool does not fit the device.
-    """
-    _serve(_LocalSource(scheduler, watch), settings)
+    """Serves a scheduler of this process until nothing is left or a signal comes."""
+    source = Source(
+        pull=lambda num_free, num_busy: scheduler.assign(0, num_free, num_busy),
+        send=lambda report: scheduler.handle(0, report),
+        is_stopping=lambda: watch.signal is not None,
+    )
+    _serve(source, settings)
 
 
 def serve_remotely(line: "Line", settings: ServeSettings) -> None:
-    """Runs what comes through a pipe, until nothing is left or the other end says stop.
-
-    Raises:
-        InputError: a pool does not fit the device.
-    """
-    _serve(_RemoteSource(line), settings)
+    """Serves a scheduler behind a pipe until nothing is left or it says stop."""
+    remote = _Remote(line)
+    _serve(Source(remote.pull, line.send, remote.is_stopping), settings)
 
 
 def _serve(source: Source, settings: ServeSettings) -> None:
     configure_backend(settings.cache_dir)
-    limit = memory_limit(settings.num_sharing)
-    server = _Server(source, limit, settings.cache_dir, _Timer(settings.checkpoint_every))
+    server = _Server(source, settings)
     try:
         server.run()
     except (jax.errors.JaxRuntimeError, MemoryError) as error:
@@ -73,8 +72,7 @@ def _serve(source: Source, settings: ServeSettings) -> None:
 def _out_of_memory(spec: PoolSpec) -> InputError:
     fewer = f"try --width={spec.width // 2}" if spec.width > 1 else "try fewer --workers"
     return InputError(
-        f"out of memory with width={spec.width} for model={spec.arm.model}: {fewer}; everything "
-        f"finished so far is stored"
+        f"out of memory with width={spec.width} for model={spec.arm.model}: {fewer}; all finished runs are stored"
     )
 
 
@@ -89,7 +87,7 @@ class _Timer:
         return time.monotonic() >= self._due
 
     def restart(self, started: float) -> None:
-        """After a checkpoint that was begun at a time."""
+        """Starts again after a checkpoint that began at a time."""
         now = time.monotonic()
         longest = max(DEFAULT_CHECKPOINT_SECONDS, (now - started) / _LARGEST_SHARE)
         self._due = now + (longest if self._every is None else self._every)
@@ -98,16 +96,16 @@ class _Timer:
 class _Server:
     """One worker's pool and what waits for it.
 
-    While the device works on a chunk, the host fetches what the one before left behind, delivers
-    it, and asks for runs to take the place of those that are about to end. Nothing of a pool is
-    delivered before its rewritten network has been compared with the native one.
+    While the device works on a chunk, the host fetches what the previous one left behind, finds the
+    outcomes, delivers the rows, and asks for runs in place of those that are about to end. Nothing
+    of a pool is delivered before its rewritten network has been compared with the native one.
     """
 
-    def __init__(self, source: Source, memory_limit: int | None, cache_dir: str | None, timer: _Timer) -> None:
+    def __init__(self, source: Source, settings: ServeSettings) -> None:
         self.spec: PoolSpec | None = None
-        self._source = source
-        self._memory_limit, self._cache_dir = memory_limit, cache_dir
-        self._timer = timer
+        self._source, self._cache_dir = source, settings.cache_dir
+        self._memory_limit = memory_limit(settings.num_sharing)
+        self._timer = _Timer(settings.checkpoint_every)
         self._pool: LanePool | None = None
         self._waiting: list[Run] = []
         self._checkpoints: dict[Run, Checkpoint] = {}
@@ -116,14 +114,11 @@ class _Server:
 
     def run(self) -> None:
         """Serves until nothing is left."""
-        while self._refill():
-            pool = self._pool
-            assert pool is not None
+        while (pool := self._refilled()) is not None:
             pool.advance()
-            # Nothing at first, which says that the first chunk is under way.
-            delivery = Delivery(0, []) if self._chunk is None else self._collected()
-            self._source.deliver(delivery)
-            if not self._is_checked and not self._check():
+            # Empty at first, which says that the first chunk is under way.
+            self._source.send(self._delivery(pool))
+            if not self._is_checked and not self._check(pool):
                 continue
             ahead = self._source.pull(pool.num_ending, pool.num_busy) if pool.num_ending else None
             if ahead is not None:
@@ -132,21 +127,21 @@ class _Server:
             is_stopping = self._source.is_stopping()
             is_due = is_stopping or self._timer.is_due()
             if is_due or not pool.num_busy:
-                self._source.deliver(self._collected())
+                self._source.send(self._delivery(pool))
             if is_due and pool.num_busy:
-                self._hand_in()
+                self._hand_in(pool)
             if is_stopping:
                 return
 
-    def _refill(self) -> bool:
-        """Fills free lanes; whether there is anything to do."""
+    def _refilled(self) -> LanePool | None:
+        """The pool with its free lanes filled; `None` if there is nothing to do."""
         pool = self._pool
         if pool is None or pool.num_free > len(self._waiting):
             num_free, num_busy = (0, 0) if pool is None else (pool.num_free, pool.num_busy)
             num_waiting = len(self._waiting)
             assignment = self._source.pull(num_free - num_waiting, num_busy + num_waiting)
             if assignment is None and not num_busy and not num_waiting:
-                return False
+                return None
             if assignment is not None:
                 if assignment.spec is not None:
                     self.spec = assignment.spec
@@ -156,44 +151,48 @@ class _Server:
         assert pool is not None
         if self._waiting:
             for run in pool.fill(self._waiting, self._checkpoints):
-                self._source.note(
-                    f"the checkpoint of {run.arm_name} seed {run.seed} does not fit its network, "
-                    f"or the runs beside it; the run starts again"
-                )
+                reason = "its checkpoint does not fit its network, or the runs beside it"
+                self._source.send(Note(f"{run.arm_name}, seed {run.seed}: {reason}; the run starts again"))
         self._waiting, self._checkpoints = [], {}
-        return True
+        return pool
 
     def _take(self, assignment: Assignment) -> None:
         self._waiting += assignment.runs
         self._checkpoints |= assignment.checkpoints
 
-    def _collected(self) -> Delivery:
-        assert self._pool is not None
-        assert self._chunk is not None
+    def _delivery(self, pool: LanePool) -> Delivery:
+        """What the last chunk brought; nothing where it was delivered already."""
         chunk, self._chunk = self._chunk, None
-        return Delivery(*self._pool.collect(chunk))
+        if chunk is None:
+            return Delivery(0, [])
+        seed_steps, finished = pool.collect(chunk)
+        return Delivery(seed_steps, [_completed(one, pool) for one in finished])
 
-    def _check(self) -> bool:
-        """Whether the rewritten network is to be trusted; without that everything goes back."""
-        assert self._pool is not None
-        disagreement = find_disagreement(self._pool.spec, self._cache_dir)
+    def _check(self, pool: LanePool) -> bool:
+        """Whether the rewritten network is right; if not, all runs go back."""
+        disagreement = find_disagreement(pool.spec, self._cache_dir)
         if disagreement is not None:
-            self._source.reject(disagreement)
+            self._source.send(Reject(disagreement))
             self._pool, self._waiting, self._chunk = None, [], None
         self._is_checked = disagreement is None
         return self._is_checked
 
-    def _hand_in(self) -> None:
+    def _hand_in(self, pool: LanePool) -> None:
         """Sends every run as it stands."""
-        assert self._pool is not None
         started = time.monotonic()
-        for batch in _batches(self._pool.checkpoints()):
-            self._source.keep(batch)
+        for batch in _batches(pool.checkpoints()):
+            self._source.send(Keep(batch))
         self._timer.restart(started)
 
 
+def _completed(finished: FinishedRun, pool: LanePool) -> CompletedRun:
+    event = Event.BREAK if pool.task.is_hit is None else Event.HIT
+    row = outcome_row(finished, pool.task.chance_loss, pool.spec.detector, event)
+    return CompletedRun(finished.run, row)
+
+
 def _batches(checkpoints: Sequence[Checkpoint]) -> Iterator[list[Checkpoint]]:
-    """Groups of bounded size."""
+    """Splits checkpoints into messages of bounded size."""
     batch: list[Checkpoint] = []
     size = 0
     for checkpoint in checkpoints:
@@ -206,78 +205,33 @@ def _batches(checkpoints: Sequence[Checkpoint]) -> Iterator[list[Checkpoint]]:
         yield batch
 
 
-class _LocalSource:
-    """A scheduler as seen from inside its own process."""
-
-    def __init__(self, scheduler: Scheduler, watch: SignalWatch) -> None:
-        self._scheduler, self._watch = scheduler, watch
-
-    def pull(self, num_free: int, num_busy: int) -> Assignment | None:
-        return self._scheduler.assign(0, num_free, num_busy)
-
-    def deliver(self, delivery: Delivery) -> None:
-        self._scheduler.deliver(0, delivery)
-
-    def keep(self, checkpoints: list[Checkpoint]) -> None:
-        self._scheduler.keep(checkpoints)
-
-    def reject(self, reason: str) -> None:
-        self._scheduler.reject(0, reason)
-
-    def note(self, line: str) -> None:
-        self._scheduler.hooks.notify(line)
-
-    def is_stopping(self) -> bool:
-        return self._watch.signal is not None
-
-
 class Line:
     """One end of a pipe, for several threads that send."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._lock = threading.Lock()
+        self.receive = connection.recv
+        self.has_message = connection.poll
 
-    def send(self, *message: Any) -> None:
-        """Sends a message: its kind, and what it says."""
+    def send(self, message: Any) -> None:
+        """Sends a message."""
         with self._lock:
             self._connection.send(message)
 
-    def receive(self) -> Any:
-        """Waits for a message."""
-        return self._connection.recv()
 
-    def has_message(self) -> bool:
-        """Whether one is there."""
-        return self._connection.poll()
-
-
-class _RemoteSource:
-    """A scheduler as seen through a pipe."""
+class _Remote:
+    """A scheduler behind a pipe."""
 
     def __init__(self, line: Line) -> None:
         self._line = line
         self._is_stopping = False
 
     def pull(self, num_free: int, num_busy: int) -> Assignment | None:
-        self._line.send("pull", num_free, num_busy)
-        while True:
-            kind, content = self._line.receive()
-            if kind == "assignment":
-                return content
+        self._line.send(Pull(num_free, num_busy))
+        while isinstance(answer := self._line.receive(), Stop):
             self._is_stopping = True
-
-    def deliver(self, delivery: Delivery) -> None:
-        self._line.send("deliver", delivery)
-
-    def keep(self, checkpoints: list[Checkpoint]) -> None:
-        self._line.send("keep", checkpoints)
-
-    def reject(self, reason: str) -> None:
-        self._line.send("reject", reason)
-
-    def note(self, line: str) -> None:
-        self._line.send("note", line)
+        return answer
 
     def is_stopping(self) -> bool:
         while self._line.has_message():

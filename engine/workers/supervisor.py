@@ -1,95 +1,88 @@
-"""Answers workers, replaces those that die or hang, and has them hand in what is under way."""
+"""Answers workers, replaces those that die or hang, and has them hand in unfinished runs."""
 
 import time
 from collections.abc import Sequence
 from multiprocessing.connection import wait
+from typing import Any
 
 from engine.errors import InputError, WorkerFailedError
-from engine.lanes.lane import PoolSpec
 from engine.lanes.runs import Run
+from engine.lanes.spec import PoolSpec
 from engine.workers.interruption import SignalWatch
-from engine.workers.messages import Hooks
+from engine.workers.messages import Alive, Delivery, Done, Failed, Hooks, Keep, Pull, Refused, Stop
 from engine.workers.processes import Crew, Worker
 from engine.workers.scheduler import Scheduler
 from engine.workers.serving import serve_here
 
 _MAX_LOSSES_WITHOUT_PROGRESS = 4
-# Seconds in which workers can hand in what is under way once a signal has come.
+# Seconds in which workers can hand in their unfinished runs once a signal has come.
 GRACE = 20.0
 _TICK = 1.0
-# Seconds without a sign of life after which a process hangs.
-_QUIET_LIMIT = 60.0
-# Seconds without a message after which a worker hangs: while it compiles; at least; and in
+# A process hangs after so many seconds without a sign of life.
+QUIET_LIMIT = 60.0
+# A worker hangs after so many seconds without a message: while it compiles; at least; and in
 # proportion to the longest that a lane of it has taken so far.
 _COMPILE_LIMIT = 3600.0
 _STALL_LIMIT = 300.0
 _STALL_FACTOR = 10.0
 
 
-class _Pulse:
-    """How long ago a worker was last heard of, in seconds during which the parent was awake.
+class Pulse:
+    """Says how long a worker has been silent, in seconds during which the parent was awake.
 
     So neither a clock that jumps nor a parent that was suspended makes a worker look dead.
     """
 
     def __init__(self) -> None:
-        self.quiet = self.stalled = self._longest = 0.0
+        self._quiet = self._stalled = self._longest = 0.0
         self._width = 1
-        self.is_compiling = True
+        self._is_compiling = True
         self.has_unsaved = False
 
-    def hear(self, kind: str) -> None:
+    def hear(self, message: Any) -> None:
         """Notes a message."""
-        self.quiet = 0.0
-        if kind == "alive":
+        self._quiet = 0.0
+        if isinstance(message, Alive):
             return
-        if not self.is_compiling:
-            self._longest = max(self._longest, self.stalled)
-        self.stalled = 0.0
-        if kind == "deliver":
-            self.is_compiling, self.has_unsaved = False, True
-        elif kind == "keep":
+        if not self._is_compiling:
+            self._longest = max(self._longest, self._stalled)
+        self._stalled = 0.0
+        if isinstance(message, Delivery):
+            self._is_compiling, self.has_unsaved = False, True
+        elif isinstance(message, Keep):
             self.has_unsaved = False
 
     def begin_pool(self, width: int) -> None:
         """Notes that the worker has something to compile."""
-        self.is_compiling, self._longest, self._width = True, 0.0, width
+        self._is_compiling, self._longest, self._width = True, 0.0, width
 
     def wait(self, seconds: float) -> None:
         """Notes that nothing was heard for a while."""
-        self.quiet += seconds
-        self.stalled += seconds
+        self._quiet += seconds
+        self._stalled += seconds
 
     def complaint(self) -> str | None:
-        """Why the worker is taken to hang, in words; `None` where it is not."""
-        if self.quiet > _QUIET_LIMIT:
-            return f"gave no sign of life for {self.quiet:.0f} s"
+        """Says why the worker is taken to hang; `None` if it is not."""
+        if self._quiet > QUIET_LIMIT:
+            return f"gave no sign of life for {self._quiet:.0f} s"
         usual = max(_STALL_LIMIT, _STALL_FACTOR * self._width * self._longest)
-        if self.stalled > (_COMPILE_LIMIT if self.is_compiling else usual):
-            return f"got nowhere for {self.stalled:.0f} s"
+        if self._stalled > (_COMPILE_LIMIT if self._is_compiling else usual):
+            return f"got nowhere for {self._stalled:.0f} s"
         return None
 
 
 class Supervisor:
-    """Serves the workers of a crew.
-
-    Args:
-        scheduler: of the runs.
-        crew: of workers.
-        watch: for signals.
-    """
+    """Serves the workers of a crew."""
 
     def __init__(self, scheduler: Scheduler, crew: Crew, watch: SignalWatch) -> None:
-        self._scheduler = scheduler
-        self._crew = crew
-        self._watch = watch
+        self._scheduler, self._crew, self._watch = scheduler, crew, watch
         self._notify = scheduler.hooks.notify
-        self._pulses: dict[int, _Pulse] = {}
+        self._pulses: dict[int, Pulse] = {}
         self._num_losses = 0
         self._deadline: float | None = None
 
     def run(self) -> None:
-        """Serves until every run is over, or until what is under way is handed in."""
+        """Serves until every run is over, or until the unfinished ones are handed in."""
         members = self._crew.members
         while members:
             before = time.monotonic()
@@ -105,23 +98,23 @@ class Supervisor:
             if self._deadline is not None and time.monotonic() > self._deadline:
                 return
 
-    def _pulse(self, index: int) -> _Pulse:
-        return self._pulses.setdefault(index, _Pulse())
+    def _pulse(self, index: int) -> Pulse:
+        return self._pulses.setdefault(index, Pulse())
 
     def _begin_to_stop(self) -> None:
-        """Asks workers to hand in what is under way; those that have nothing end at once."""
+        """Asks workers to hand in their unfinished runs; those that have none end at once."""
         self._scheduler.stop()
         self._deadline = time.monotonic() + GRACE
         for index, worker in list(self._crew.members.items()):
             try:
                 if self._pulse(index).has_unsaved:
-                    worker.connection.send(("stop", None))
+                    worker.connection.send(Stop())
                     continue
             except OSError:
                 pass
             self._crew.kill(index)
         if self._crew.members:
-            self._notify(f"stopping as soon as what is under way is stored, in {GRACE:.0f} s at most")
+            self._notify(f"stopping once the unfinished runs are stored, in {GRACE:.0f} s at most")
 
     def _look_for_hangs(self, seconds: float) -> None:
         """Ends workers that have said nothing for too long."""
@@ -137,57 +130,57 @@ class Supervisor:
 
     def _answer(self, index: int, worker: Worker) -> None:
         try:
-            kind, *content = worker.connection.recv()
-            self._pulse(index).hear(kind)
-            if kind == "pull":
-                assignment = self._scheduler.assign(index, *content)
-                if assignment is not None and assignment.spec is not None:
-                    self._pulse(index).begin_pool(assignment.spec.width)
-                worker.connection.send(("assignment", assignment))
+            message = worker.connection.recv()
+            self._pulse(index).hear(message)
+            if isinstance(message, Pull):
+                self._assign(index, worker, message)
                 return
         except (EOFError, OSError):
             code = self._crew.retire(index)
             self._replace(index, f"a worker died with exit code {code}")
             return
-        if kind == "deliver":
-            if content[0].seed_steps:
-                self._num_losses = 0
-            self._scheduler.deliver(index, content[0])
-            if self._scheduler.has_pending():
-                self._crew.ensure()
-        elif kind == "keep":
-            self._scheduler.keep(content[0])
-        elif kind == "reject":
-            self._scheduler.reject(index, content[0])
-        elif kind == "note":
-            self._notify(content[0])
-        elif kind == "refused":
-            raise InputError(content[0])
-        elif kind == "failed":
-            self._crew.retire(index)
-            self._replace(index, f"a worker failed:\n{content[0].rstrip()}")
-        elif kind == "done":
-            self._crew.retire(index)
-            self._pulses.pop(index, None)
+        match message:
+            case Alive():
+                pass
+            case Refused(reason):
+                raise InputError(reason)
+            case Failed(traceback):
+                self._crew.retire(index)
+                self._replace(index, f"a worker failed:\n{traceback.rstrip()}")
+            case Done():
+                self._crew.retire(index)
+                self._pulses.pop(index, None)
+            case report:
+                self._scheduler.handle(index, report)
+                if isinstance(report, Delivery):
+                    self._num_losses = 0 if report.seed_steps else self._num_losses
+                    # A look at the delivered rows may have added runs for a worker that is gone.
+                    if self._scheduler.has_pending():
+                        self._crew.ensure()
+
+    def _assign(self, index: int, worker: Worker, pull: Pull) -> None:
+        assignment = self._scheduler.assign(index, pull.num_free, pull.num_busy)
+        if assignment is not None and assignment.spec is not None:
+            self._pulse(index).begin_pool(assignment.spec.width)
+        worker.connection.send(assignment)
 
     def _replace(self, index: int, what: str) -> None:
-        """Takes note of a dead worker; a new one takes its place while there is work for it."""
+        """Takes note of a dead worker, and starts a new one while there is work for it."""
         self._pulses.pop(index, None)
         loss = self._scheduler.lose(index)
         self._num_losses += 1
         if self._num_losses >= _MAX_LOSSES_WITHOUT_PROGRESS:
             raise WorkerFailedError(
-                f"{self._num_losses} workers ended one after another without progress; of the last "
-                f"one: {what}. On Linux, exit code -9 often means too little memory: a smaller "
-                f"--width or fewer --workers need less"
+                f"{self._num_losses} workers ended one after another without progress; of the last one: {what}. "
+                f"On Linux, exit code -9 often means too little memory: a smaller --width or fewer --workers need less"
             )
         failed = loss.failed
         if failed is not None:
-            what += f"; {failed.arm_name} seed {failed.seed} has ended two and is given up"
+            what += f"; {failed.arm_name}, seed {failed.seed}: crashed two workers; marked as failed"
         num_again = len(loss.runs) - (failed is not None)
         if num_again:
-            runs = "1 run goes" if num_again == 1 else f"{num_again} runs go"
-            what += f"; {runs} on in a new one, from the last checkpoint where there is one"
+            runs = "1 run continues" if num_again == 1 else f"{num_again} runs continue"
+            what += f"; {runs} in a new one, from the last checkpoint if there is one"
         self._notify(what)
         if self._scheduler.has_pending():
             self._crew.start(index)
@@ -200,19 +193,16 @@ def run_all(
     crew: Crew,
     watch: SignalWatch | None = None,
 ) -> None:
-    """Runs everything that is pending.
+    """Runs everything that is pending; with a crew of no workers, in this process.
 
     Args:
-        specs: of the pools, by group.
-        pending: runs of each group.
-        hooks: called in this process when something happens.
-        crew: of workers; without any, everything runs in this process.
+        specs, pending: the pools, and the runs of each.
         watch: for signals that ask to stop; by default one of its own.
 
     Raises:
-        InputError: a worker found that what it was given does not fit its device.
+        InputError: something does not fit the device of a worker.
         WorkerFailedError: workers end one after another; the message says how the last one did.
-        Interrupted: a signal came; what was under way is handed in.
+        Interrupted: a signal came; the unfinished runs are handed in.
     """
     scheduler = Scheduler(specs, pending, hooks)
     if scheduler.is_done:

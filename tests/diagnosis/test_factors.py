@@ -24,7 +24,7 @@ def _changed(name: str, **fields: object) -> dict[str, object]:
     arm = _resolved(**fields)
     made = resolve_arm(factors_of(arm, has_examples=True).arms[name].arm)
     before, after = config.identity_fields(arm), config.identity_fields(made)
-    return {field: value for field, value in after.items() if value != before[field]}
+    return {name: after.get(name) for name in {**before, **after} if before.get(name) != after.get(name)}
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adam", "adamw", "rmsprop", "lion"])

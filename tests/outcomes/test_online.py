@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from engine.outcomes import DetectorSettings, find_break
-from engine.outcomes.online import LEVELS, Watch, is_settled, observe, onset_estimate, start_watch
+from engine.outcomes.online import LEVELS, Watch, is_settled, observe, start_watch
 
 STEPS = np.arange(0, 2001, 10)
 SETTINGS = DetectorSettings()
@@ -93,48 +93,22 @@ def _watch(progress: np.ndarray, steps: np.ndarray) -> Watch:
     return watch
 
 
-def test_it_fires_at_the_third_evaluation_in_a_row_that_is_high():
+def test_the_average_moves_by_a_fifth_of_a_bounded_jump():
     progress = np.array([0.0, 0.9, 0.9, 0.9, 0.9, 0.9, 0.9, 0.9])
     steps = 10.0 * np.arange(len(progress))
     # A jump counts for .25 at most, a fifth of it each time: the average is .05, .10, .15, .20 at
     # the first four evaluations, where it has arrived at `high`, and above it from then on.
-    levels = [float(_watch(progress[:n], steps[:n]).level) for n in range(1, 6)]
-    np.testing.assert_allclose(levels, [0.0, 0.05, 0.10, 0.15, 0.20], atol=1e-6)
-    fired = [float(_watch(progress[:n], steps[:n]).fired_step) for n in range(1, 9)]
-    first = int(np.argmax(np.isfinite(fired)))
-    high = next(n for n in range(1, 9) if float(_watch(progress[:n], steps[:n]).level) >= 0.2)
-    assert fired[first] == steps[first]
-    assert first == high - 1 + 2
-    assert fired[-1] == fired[first]
+    watches = [_watch(progress[:n], steps[:n]) for n in range(1, 9)]
+    np.testing.assert_allclose([float(w.level) for w in watches[:5]], [0.0, 0.05, 0.10, 0.15, 0.20], atol=1e-6)
+    num_high = [int(watch.num_high) for watch in watches]
+    first = next(n for n, watch in enumerate(watches) if float(watch.level) >= 0.2)
+    assert num_high == [0] * first + list(range(1, 9 - first))
 
 
-def test_a_fall_back_to_chance_takes_the_firing_back():
+def test_a_fall_back_to_chance_takes_the_count_back():
     progress = np.concatenate([np.zeros(5), np.full(15, 0.5), np.zeros(30)])
     steps = 10.0 * np.arange(len(progress))
-    high = _watch(progress[:20], steps[:20])
-    assert np.isfinite(high.fired_step)
+    assert _watch(progress[:20], steps[:20]).num_high >= 3
     low = _watch(progress, steps)
-    assert np.isinf(low.fired_step)
-    assert np.isnan(onset_estimate(low, SETTINGS))
-
-
-@pytest.mark.parametrize("growth", [60.0, 150.0, 600.0])
-def test_the_onset_of_exponential_growth_is_dated_back_exactly(growth):
-    """The average of exp(t/τ) lags by what the estimate takes off, apart from the grid."""
-    interval = 10.0
-    steps = np.arange(0.0, 20 * growth, interval)
-    progress = 0.05 * np.exp((steps - 12 * growth) / growth)
-    progress = progress[progress < 1.0]
-    watch = _watch(progress, steps[: len(progress)])
-    # ρ(t) = .05 at 12 τ. The discrete average, α/(1 − (1 − α)·exp(−Δ/τ)) of the curve with
-    # α = 1/5, is behind by τ·ln(1 + 4·(1 − exp(−Δ/τ))), and the estimate by τ·ln(1 + 4Δ/τ): at
-    # most Δ²/(2τ)·4 more. Interpolation adds Δ²/(8τ), for either of two levels.
-    error = interval**2 / growth * (2 + 2 / 8)
-    assert float(onset_estimate(watch, SETTINGS)) == pytest.approx(12 * growth, abs=error)
-
-
-def test_a_curve_that_starts_high_has_its_onset_at_the_start():
-    progress, steps = np.full(20, 0.6), 10.0 * np.arange(20)
-    watch = _watch(progress, steps)
-    assert np.isfinite(watch.fired_step)
-    assert float(onset_estimate(watch, SETTINGS)) == 0.0
+    assert low.num_high == 0
+    assert np.isinf(low.reached[LEVELS > 0.06]).all()

@@ -10,15 +10,15 @@ import pytest
 
 from engine import Arm, InputError
 from engine.commands.run import run
-from engine.commands.running.network_notes import in_words
-from engine.lanes.lane import PoolSpec
+from engine.commands.running.network_notes import describe_faults
+from engine.lanes.spec import PoolSpec
 from engine.lanes.try_model import FirstBatch, largest_spread, try_network
 from engine.models import check_fit, make_model
 from engine.models.building import canonical_args, parse_args
 from engine.models.initial import kept_values, leaf_laws, leaf_names, written_starts
 from engine.outcomes import DetectorSettings
 from engine.store import open_existing
-from engine.studies.expand import make_plan
+from engine.studies.expand import expand
 from engine.studies.study import Study, resolve_arm, with_sweep
 from engine.tasks import load_data
 from tests.own import networks
@@ -126,7 +126,7 @@ def test_a_vector_beside_matrices_makes_no_normalisation_of_its_neighbours():
 
 def test_the_inputs_of_a_projection_are_not_multiplied_by_its_heads():
     params, _ = make_model(_arm("VisionTransformer"), 10).init(KEY, INPUTS[:1])
-    deviations = leaf_laws(params, "lecun", None)[:, 1]
+    deviations = leaf_laws(params, "lecun", {})[:, 1]
     scales = dict(zip(leaf_names(params), deviations, strict=True))
     attention = "MultiHeadDotProductAttention_0"
     for name in ("query", "key", "value", "out"):
@@ -159,15 +159,15 @@ def _two(pool):
 
 def test_as_written_and_laid_starts_do_not_share_lanes(data_dir):
     arms = {init: _arm("mlp", init=init) for init in ("as_written", "he", "normal")}
-    plan = make_plan(Study("own", arms, seeds=1, epochs=1), "cpu", None, None, data_dir)
-    assert [group.arm_names for group in plan.groups] == [["as_written"], ["he", "normal"]]
+    plan = expand(Study("own", arms, seeds=1, epochs=1), "cpu", data_dir=data_dir)
+    assert [group.arm_names for group in plan.programs] == [["as_written"], ["he", "normal"]]
 
 
 def test_lanes_follow_from_what_the_network_does(data_dir):
     names = {"convolutions": "ResNet4", "patches": "VisionTransformer", "dense": "mlp"}
     arms = {kind: _arm(name) for kind, name in names.items()}
-    plan = make_plan(Study("own", arms, seeds=1, epochs=1), "cpu", None, None, data_dir)
-    assert [group.spec.width for group in plan.groups] == [1, 8, 8]
+    plan = expand(Study("own", arms, seeds=1, epochs=1), "cpu", data_dir=data_dir)
+    assert [group.spec.width for group in plan.programs] == [1, 8, 8]
 
 
 def _spec(name: str, data_dir: str) -> PoolSpec:
@@ -242,7 +242,7 @@ def test_what_speaks_against_a_network_is_kept_with_the_study(tmp_path, data_dir
 )
 def test_what_a_batch_shows_is_said_in_words(changes, words):
     found = FirstBatch(2.3, False, 1.0, 1.0, [], [])
-    lines = in_words(found._replace(**changes))
+    lines = describe_faults(found._replace(**changes))
     assert len(lines) == bool(words)
     assert all(word in line for line in lines for word in words)
 

@@ -12,7 +12,7 @@ from engine import store
 from engine.diagnosis import section, table, words
 from engine.diagnosis.dead_units import read_signs
 from engine.report import probes
-from engine.report.sections import Topic
+from engine.report.sections import Section
 from engine.report.summary import summarise
 from engine.store import WorkDirectory
 from tests.report.test_verdict import STEPS, H, _early, _late, _lost, _stuck
@@ -65,37 +65,37 @@ def make_study(tmp_path: Path):
     return make
 
 
-def _topic(directory: WorkDirectory) -> Topic:
-    topic = section.make_topic(directory, summarise(directory))
-    assert topic is not None
-    return topic
+def _part(directory: WorkDirectory) -> Section:
+    part = section.make_section(directory, summarise(directory))
+    assert part is not None
+    return part
 
 
 def test_a_cause_has_a_headline_and_a_change_with_its_size(make_study):
-    topic = _topic(make_study({"init=he": _arm("init=he", _early)}))
+    part = _part(make_study({"init=he": _arm("init=he", _early)}))
     # 40 epochs to the horizon, and onsets at 11 … 12.1 steps of 22 to the epoch.
-    assert topic.headline == (
+    assert part.headline == (
         "Held by the initial scale: 0 of 12 runs (0 %, 95 % CI 0–26 %) left chance level. "
         "Change first: words of init=he (init=he), with which 12 of 12 leave, at least 39.5 epochs "
         "earlier."
     )
-    assert topic.points["What is not known"] == ["Not tried: batch_norm, because a network of your own is not rebuilt."]
-    assert {*topic.lines, *topic.points["What was run"]} < {*topic.document["words"]}
-    assert any("words of init=he (init=he). With it 12 of 12 runs" in line for line in topic.lines)
-    assert not any("so small" in line for line in topic.lines), "nothing was measured of the start"
-    rows = {row[0]: row for row in topic.tables[0].rows}
+    assert part.points["What is not known"] == ["Not tried: batch_norm, because a network of your own is not rebuilt."]
+    assert {*part.lines, *part.points["What was run"]} < {*part.document["words"]}
+    assert any("words of init=he (init=he). With it 12 of 12 runs" in line for line in part.lines)
+    assert not any("so small" in line for line in part.lines), "nothing was measured of the start"
+    rows = {row[0]: row for row in part.tables[0].rows}
     assert rows["words of init=he"][2].startswith("12 of 12")
-    assert [row[2] for row in topic.tables[1].rows].count("yes: the verdict") == 1
+    assert [row[2] for row in part.tables[1].rows].count("yes: the verdict") == 1
 
 
 def test_what_is_waited_for_is_not_at_least_where_all_leave(make_study):
     changed = {"as_given": _arm("as_given", _late), "init=he": _arm("init=he", _early)}
-    topic = _topic(make_study(changed))
-    assert topic.headline is not None
-    assert topic.headline.startswith("Normal for this set-up: 12 of 12 runs")
-    assert "The plateau before that is held by the initial scale. To wait less: words of init=he" in (topic.headline)
-    assert "at least" not in topic.headline
-    assert any(line.startswith("Nothing has to be changed. To wait less") for line in topic.lines)
+    part = _part(make_study(changed))
+    assert part.headline is not None
+    assert part.headline.startswith("Normal for this set-up: 12 of 12 runs")
+    assert "The plateau before that is held by the initial scale. To wait less: words of init=he" in (part.headline)
+    assert "at least" not in part.headline
+    assert any(line.startswith("Nothing has to be changed. To wait less") for line in part.lines)
 
 
 @pytest.mark.parametrize(
@@ -110,9 +110,9 @@ def test_what_is_waited_for_is_not_at_least_where_all_leave(make_study):
 )
 def test_every_cause_is_told_in_words(make_study, changed: dict, verdict: str, words: str):
     arms = {name: _arm(name, make) for name, make in changed.items()}
-    topic = _topic(make_study(arms))
-    assert topic.document["verdict"] == verdict
-    assert any(words in line for line in [*topic.lines, str(topic.headline)])
+    part = _part(make_study(arms))
+    assert part.document["verdict"] == verdict
+    assert any(words in line for line in [*part.lines, str(part.headline)])
 
 
 def test_a_change_that_saves_all_runs_is_seen_though_some_leave_sooner_as_given(make_study):
@@ -123,30 +123,30 @@ def test_a_change_that_saves_all_runs_is_seen_though_some_leave_sooner_as_given(
     # 9 of 12 pairs are ahead: p = 0.15. All 9 pairs in which one leaves say the same: 2·2^−9, then
     # twice for two tests, and for four changes.
     assert summarise(directory).comparisons[name].test.p_value == pytest.approx(0.146, abs=1e-3)
-    topic = _topic(directory)
-    assert topic.document["arms"][name]["p_value"] == pytest.approx(4 * 2 * 2 * 0.5**9)
-    assert topic.document["verdict"] == table.LARGE_RATE
+    part = _part(directory)
+    assert part.document["arms"][name]["p_value"] == pytest.approx(4 * 2 * 2 * 0.5**9)
+    assert part.document["verdict"] == table.LARGE_RATE
 
 
 def test_what_does_not_carry_over_is_nothing_to_learn(make_study):
     by_heart = {name: _arm(name, _late, -0.2) for name in ("as_given", "shuffled_labels")}
-    topic = _topic(make_study(by_heart))
-    assert topic.document["verdict"] == table.NOTHING
-    controls = topic.points["What the controls say"]
+    part = _part(make_study(by_heart))
+    assert part.document["verdict"] == table.NOTHING
+    controls = part.points["What the controls say"]
     assert any("what they learn does not carry over" in line for line in controls)
 
 
 def test_nothing_is_said_while_runs_are_to_come(make_study):
-    topic = _topic(make_study({"init=he": _arm("init=he", _early)[:-1]}))
-    assert topic.document["row"] == "too_little"
-    assert topic.document["first"] is None
+    part = _part(make_study({"init=he": _arm("init=he", _early)[:-1]}))
+    assert part.document["row"] == "too_little"
+    assert part.document["first"] is None
 
 
 def test_a_diagnosis_whose_given_arm_has_not_begun_has_no_page_yet(make_study):
     directory = make_study({"as_given": _arm("as_given", _stuck, 0.0)[1:]})
     summary = summarise(directory)
-    assert section.make_topic(directory, summary) is None
-    assert probes.make_topic(directory, summary) is None
+    assert section.make_section(directory, summary) is None
+    assert probes.make_section(directory, summary) is None
 
 
 def test_a_run_that_leaves_and_then_diverges_is_not_counted_twice(make_study):
@@ -154,7 +154,7 @@ def test_a_run_that_leaves_and_then_diverges_is_not_counted_twice(make_study):
     for row in rows[:4]:
         row["is_diverged_later"] = True
     directory = make_study({"as_given": rows})
-    given = _topic(directory).document["arms"]["as_given"]
+    given = _part(directory).document["arms"]["as_given"]
     assert (given["num_left"], given["num_stuck"], given["num_diverged"]) == (4, 8, 4)
 
 
@@ -181,13 +181,13 @@ def test_units_are_dead_where_no_gradient_passes(make_study):
     signs = read_signs(directory, summarise(directory).runs["as_given"])
     assert (signs.num_dead, signs.num_born_dead, signs.below_epsilon) == (8, 5, None)
     assert signs.output_spread == pytest.approx(2e-3)
-    topic = _topic(directory)
-    assert topic.document["verdict"] == table.DEAD
-    assert topic.points["What was seen inside the runs as given"][-1] == (
+    part = _part(directory)
+    assert part.document["verdict"] == table.DEAD
+    assert part.points["What was seen inside the runs as given"][-1] == (
         "A whole layer is dead in 8 of the 12 runs still at chance, in 5 of them from the start; "
         "in most of them first of all what enters Dense_0."
     )
-    assert "First make the start one in which units are alive" in str(topic.headline)
+    assert "First make the start one in which units are alive" in str(part.headline)
 
 
 def test_the_share_below_epsilon_is_that_of_the_plateau(make_study):
@@ -200,7 +200,7 @@ def test_the_share_below_epsilon_is_that_of_the_plateau(make_study):
     directory = make_study({"as_given": late + early})
     signs = read_signs(directory, summarise(directory).runs["as_given"])
     assert signs.below_epsilon == pytest.approx(0.85)
-    seen = _topic(directory).points["What was seen inside the runs as given"]
+    seen = _part(directory).points["What was seen inside the runs as given"]
     assert any("On the plateau √v̂ is below ε in 85 %" in line for line in seen)
 
 
@@ -210,7 +210,7 @@ def test_a_headline_says_that_there_is_no_plateau(make_study, flat):
     for row in rows[:flat]:
         row["status"] = "no_plateau"
     directory = make_study({"as_given": rows})
-    assert ("most of them without a plateau" in str(_topic(directory).headline)) == bool(flat)
+    assert ("most of them without a plateau" in str(_part(directory).headline)) == bool(flat)
 
 
 def test_what_names_the_cause_and_what_helps_most_are_told_apart(make_study):
@@ -219,7 +219,7 @@ def test_what_names_the_cause_and_what_helps_most_are_told_apart(make_study):
     for row in faster:
         row["onset_step"] /= 2
     rows = {"as_given": _arm("as_given", _late), "init=he": he, "learning_rate=×3": faster}
-    lines = _topic(make_study(rows)).lines
+    lines = _part(make_study(rows)).lines
     (line,) = [line for line in lines if "which names that cause" in line]
     assert line.startswith("With init=he alone")
     assert line.endswith("; learning_rate=×3 does more.")
@@ -229,44 +229,44 @@ def test_the_size_of_a_start_is_said_from_what_was_seen(make_study):
     rows = _arm("as_given", _stuck, 0.0)
     for row in rows:
         row.update(_seen([0.0], [0.1], 1e-6))
-    topic = _topic(make_study({"as_given": rows, "init=he": _arm("init=he", _early)}))
-    assert any("The start is so small" in line for line in topic.lines)
+    part = _part(make_study({"as_given": rows, "init=he": _arm("init=he", _early)}))
+    assert any("The start is so small" in line for line in part.lines)
 
 
 def test_layers_that_die_while_a_start_holds_the_run_are_no_cause(make_study):
     rows = _arm("as_given", _stuck, 0.0)
     for row in rows:
         row.update(_seen([0.2, 1.0], [0.1, 0.0], 1e-6))
-    topic = _topic(make_study({"as_given": rows, "init=he": _arm("init=he", _early)}))
-    assert topic.document["verdict"] == table.SCALE
-    assert any("have died while the start held the run" in line for line in topic.lines)
+    part = _part(make_study({"as_given": rows, "init=he": _arm("init=he", _early)}))
+    assert part.document["verdict"] == table.SCALE
+    assert any("have died while the start held the run" in line for line in part.lines)
 
 
 def test_a_lower_rate_that_saves_runs_without_teaching_them_is_no_number_of_leavers(make_study):
     lost = {name: _arm(name, _lost) for name in KINDS if name != "learning_rate=×1/3"}
-    headline = str(_topic(make_study(lost)).headline)
+    headline = str(_part(make_study(lost)).headline)
     assert "with which 0 of 12 leave by the horizon, but none diverges." in headline
 
 
 def test_what_a_batch_has_shown_of_the_network_outranks_that_nothing_has_to_be_changed(make_study):
     directory = make_study({"as_given": _arm("as_given", _late), "init=he": _arm("init=he", _early)})
     directory.document["study"]["network_notes"] = {"as_given": ["the outputs are shares"]}
-    topic = _topic(directory)
-    assert str(topic.headline).endswith("In the network: the outputs are shares.")
-    assert any(line.startswith("Besides that, nothing has to be changed") for line in topic.lines)
+    part = _part(directory)
+    assert str(part.headline).endswith("In the network: the outputs are shares.")
+    assert any(line.startswith("Besides that, nothing has to be changed") for line in part.lines)
 
 
 def test_nothing_has_to_be_changed_besides_what_the_network_does(make_study):
     directory = make_study({"as_given": _arm("as_given", _late)})
-    assert _topic(directory).lines[-1].startswith("Nothing has to be changed, and nothing that was")
+    assert _part(directory).lines[-1].startswith("Nothing has to be changed, and nothing that was")
     directory.document["study"]["network_notes"] = {"as_given": ["the outputs are shares"]}
-    lines = _topic(directory).lines
+    lines = _part(directory).lines
     assert lines[-1].startswith("Besides that, nothing has to be changed, and nothing that was")
 
 
 def test_where_no_run_leaves_nothing_was_measured(make_study):
-    topic = _topic(make_study({"init=he": _arm("init=he", _early)}))
-    rows = {row[0]: row[3:5] for row in topic.tables[0].rows}
+    part = _part(make_study({"init=he": _arm("init=he", _early)}))
+    rows = {row[0]: row[3:5] for row in part.tables[0].rows}
     assert rows["words of learning_rate=×3"] == ["neither left", "–"]
     assert rows["words of as_given"] == ["–", "–"]
     assert rows["words of init=he"][1].startswith("p = ")

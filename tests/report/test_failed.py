@@ -9,11 +9,11 @@ from engine import store
 from engine.commands.compare import compare
 from engine.commands.report import report
 from engine.errors import InputError
+from engine.report.arm_runs import read_runs
+from engine.report.arm_table import make_table
 from engine.report.figures import make_figures
-from engine.report.runs import read_runs
 from engine.report.summary import summarise, to_document
-from engine.report.table import make_table
-from engine.report.variance_split import in_words, make_fates
+from engine.report.variance_split import in_words, split_variances
 from engine.report.verdict import make_verdict
 from engine.statistics import confidence_sequence, proportion
 from engine.studies.designs import FIRST_FORK_SEED, FIRST_GRID_SEED, MAX_FORKS
@@ -38,7 +38,7 @@ def test_a_failed_run_is_in_no_number_and_in_every_account(tmp_path):
     assert arm.fraction == proportion(18, 18)
     assert arm.median_onset.value == pytest.approx((220 + 10) / 22)
     verdict = _verdict(summary)
-    document = to_document(summary, verdict._asdict(), make_fates(summary))
+    document = to_document(summary, verdict._asdict(), split_variances(summary))
     assert document["arms"]["late"]["statuses"]["failed"] == 2
     assert sum(document["arms"]["late"]["statuses"].values()) == 20
     assert not any("not complete" in line for line in verdict.limits)
@@ -179,8 +179,8 @@ def test_cells_and_forks_that_failed_are_left_out(tmp_path):
     assert runs.grid.time.min() > 0
     assert runs.forks.time_left.min() > 0
     summary = summarise(directory)
-    fates = make_fates(summary)
-    words = " ".join(in_words("a", summary.runs["a"], fates["a"], "epochs", 22.0))
+    splits = split_variances(summary)
+    words = " ".join(in_words("a", summary.runs["a"], splits["a"], "epochs", 22.0))
     assert "runs among the starts of the grid that failed, and are left out: 1." in words
-    assert {"grid_1", "forks_1"} <= set(make_figures(summary, fates))
-    make_verdict(summary, fates)
+    assert {"grid_1", "forks_1"} <= set(make_figures(summary, splits))
+    make_verdict(summary, splits)

@@ -7,11 +7,11 @@ from benchmarks.stored import make_document, make_row
 from engine import store
 from engine.arms.arm import identity_fields
 from engine.errors import InputError
-from engine.report.curves import read_arm_curves, read_grid_curves
-from engine.report.runs import read_runs
+from engine.report.arm_runs import read_runs
+from engine.report.metric_curves import read_arm_curves, read_grid_curves
 from engine.studies.designs import FIRST_GRID_SEED
 from engine.theory import THEORIES
-from engine.theory.section import _measured
+from engine.theory.section import measure_arm
 from experiments import EXPERIMENTS
 
 LAST = 22
@@ -56,7 +56,7 @@ def test_a_grid_is_read_by_start_and_order(directory):
 
 def test_a_theory_is_given_the_starts_that_are_complete(directory):
     (runs,) = read_runs(directory).values()
-    measured = _measured(directory, THEORIES.load("sparse_parity"), "n=20", runs)
+    measured = measure_arm(directory, THEORIES.load("sparse_parity"), runs)
     assert measured.num_runs == 3
     assert measured.grid is not None
     np.testing.assert_array_equal(measured.grid.init_seed, [0, 0, 1, 1])

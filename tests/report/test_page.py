@@ -5,12 +5,12 @@ import re
 import matplotlib as mpl
 import pytest
 
+from engine.report.arm_table import make_table
 from engine.report.canvas import to_svg
 from engine.report.figures import make_figures
 from engine.report.page import make_page
 from engine.report.phrases import label
-from engine.report.table import make_table
-from engine.report.variance_split import make_fates
+from engine.report.variance_split import split_variances
 from engine.report.verdict import make_verdict
 from engine.store import open_existing
 from tests.report.test_verdict import _early, _late, _summary
@@ -38,11 +38,11 @@ def test_long_names_leave_room_for_the_curves(summary, name):
 def test_nothing_is_wider_than_the_window(summary, tmp_path):
     """Drawings scale, every table may wrap or scroll by itself, and paper has margins."""
     numbers = summary[0]
-    fates = make_fates(numbers)
-    svg = {name: to_svg(figure, name) for name, figure in make_figures(numbers, fates).items()}
+    splits = split_variances(numbers)
+    svg = {name: to_svg(figure, name) for name, figure in make_figures(numbers, splits).items()}
     document = _document(tmp_path)
-    verdict = make_verdict(numbers, fates)
-    page = make_page(numbers, verdict, make_table(numbers), svg, document, fates)
+    verdict = make_verdict(numbers, splits)
+    page = make_page(numbers, verdict, make_table(numbers), svg, document, splits)
     assert '<meta name="viewport" content="width=device-width, initial-scale=1">' in page
     heads = re.findall(r"<svg[^>]*>", page)
     assert len(heads) == len(svg)

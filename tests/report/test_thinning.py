@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from engine.report.runs import Curve
+from engine.report.arm_runs import LossCurve
 from engine.report.thinning import around, points_per_curve, thinned
 
 
 def test_short_curves_stay_as_they_are():
-    curve = Curve(np.arange(300), np.ones(300))
+    curve = LossCurve(np.arange(300), np.ones(300))
     assert thinned(curve, 300) is curve
     assert points_per_curve(24) > 800
     assert points_per_curve(10_000) == 200
@@ -17,7 +17,7 @@ def test_short_curves_stay_as_they_are():
 @pytest.mark.parametrize("number", [301, 1000, 9999])
 def test_ends_and_extremes_are_kept(number):
     generator = np.random.default_rng(number)
-    curve = Curve(np.arange(number) * 3, generator.normal(size=number))
+    curve = LossCurve(np.arange(number) * 3, generator.normal(size=number))
     found = thinned(curve, 300)
     assert len(found.steps) <= 302
     assert np.all(np.diff(found.steps) > 0)
@@ -30,13 +30,13 @@ def test_ends_and_extremes_are_kept(number):
 def test_what_is_not_finite_stays_a_gap():
     loss = np.ones(1000)
     loss[500:] = np.nan
-    found = thinned(Curve(np.arange(1000), loss), 100)
+    found = thinned(LossCurve(np.arange(1000), loss), 100)
     assert np.isfinite(found.loss[:40]).all()
     assert np.isnan(found.loss[-40:]).all()
 
 
 def test_the_part_around_an_onset_has_a_point_on_either_side():
-    curve = Curve(np.arange(0, 1000, 10), np.arange(100.0))
+    curve = LossCurve(np.arange(0, 1000, 10), np.arange(100.0))
     found = around(curve, 505.0, 20.0)
     assert found.steps.tolist() == list(range(480, 560, 10))
     assert len(around(curve, 0.0, 1e9).steps) == 100

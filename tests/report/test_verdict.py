@@ -10,14 +10,14 @@ import pytest
 from benchmarks.stored import make_document
 from engine import store
 from engine.errors import InputError
+from engine.report.arm_table import make_table, to_text
 from engine.report.canvas import INK, to_png, to_svg
 from engine.report.cautions import make_cautions
 from engine.report.figures import make_figures
 from engine.report.page import make_page
 from engine.report.phrases import interval, number, percent
 from engine.report.summary import Summary, summarise, to_document
-from engine.report.table import make_table, to_text
-from engine.report.variance_split import make_fates
+from engine.report.variance_split import split_variances
 from engine.report.verdict import Verdict, make_verdict
 from engine.statistics import Estimate
 
@@ -49,7 +49,7 @@ def _summary(path: Path, arms: dict[str, list[dict]], baseline: str, seeds: int 
 
 
 def _verdict(summary: Summary) -> Verdict:
-    return make_verdict(summary, make_fates(summary))
+    return make_verdict(summary, split_variances(summary))
 
 
 def _late(name: str = "late", num: int = 20) -> list[dict]:
@@ -96,7 +96,7 @@ def test_stuck_is_censored_and_never_a_time(tmp_path):
     verdict = _verdict(summary)
     assert "held at chance level: 20 of 20 runs" in verdict.headline
     assert "later than epoch 40.0, the horizon" in verdict.answers["When?"]
-    document = to_document(summary, verdict._asdict(), make_fates(summary))
+    document = to_document(summary, verdict._asdict(), split_variances(summary))
     assert document["arms"]["held"]["median_onset"]["value"] is None
     assert "> 40.0" in to_text(*make_table(summary))
 
@@ -130,9 +130,9 @@ def test_the_page_is_one_file_and_escapes_names(tmp_path):
     arms = {"<script>alert(1)</script>": _late("<script>alert(1)</script>"), "$x_1$": _early("$x_1$")}
     summary = _summary(tmp_path, arms, "<script>alert(1)</script>")
     verdict = _verdict(summary)
-    figures = {name: to_svg(figure, name) for name, figure in make_figures(summary, make_fates(summary)).items()}
+    figures = {name: to_svg(figure, name) for name, figure in make_figures(summary, split_variances(summary)).items()}
     document = store.open_existing(tmp_path).document
-    page = make_page(summary, verdict, make_table(summary), figures, document, make_fates(summary))
+    page = make_page(summary, verdict, make_table(summary), figures, document, split_variances(summary))
     assert "<script" not in page
     assert "<b>so" not in page
     assert "http" not in page.replace("http://www.w3.org", "")
@@ -145,14 +145,14 @@ def test_the_page_is_one_file_and_escapes_names(tmp_path):
 @pytest.mark.parametrize("kind", [_late, _early, _stuck, _lost])
 def test_figures_of_every_kind_of_arm(tmp_path, kind):
     summary = _summary(tmp_path, {"a": kind("a")}, "a")
-    for figure in make_figures(summary, make_fates(summary)).values():
+    for figure in make_figures(summary, split_variances(summary)).values():
         assert to_png(figure).startswith(b"\x89PNG")
 
 
 def test_the_same_study_makes_the_same_figures(tmp_path):
     summary = _summary(tmp_path, {"late": _late()}, "late")
     first, second = (
-        {name: to_svg(figure, name) for name, figure in make_figures(summary, make_fates(summary)).items()}
+        {name: to_svg(figure, name) for name, figure in make_figures(summary, split_variances(summary)).items()}
         for _ in range(2)
     )
     assert first == second
@@ -282,9 +282,9 @@ def test_small_numbers_of_runs_carry_their_caution(tmp_path):
 
 def _page(summary: Summary, path: Path) -> str:
     document = store.open_existing(path).document
-    fates = make_fates(summary)
-    verdict, table = make_verdict(summary, fates), make_table(summary)
-    return html.unescape(make_page(summary, verdict, table, {}, document, fates))
+    splits = split_variances(summary)
+    verdict, table = make_verdict(summary, splits), make_table(summary)
+    return html.unescape(make_page(summary, verdict, table, {}, document, splits))
 
 
 def test_the_report_says_how_many_parts_it_lacks(tmp_path):

@@ -240,7 +240,7 @@ def test_an_entry_that_is_wrong_or_missing_is_refused_and_nothing_else_is_raised
     [
         (lambda d: d["identity"]["horizons"].pop("a"), "identity.horizons: expected a value for"),
         (lambda d: d["identity"]["horizons"].update(a=1.5), "a whole number from 1"),
-        (lambda d: d["identity"]["arms"]["a"].update(more=1), "same fields"),
+        (lambda d: d["identity"]["arms"].update(a=1), "named values"),
         (lambda d: d["identity"]["detector"].update(other=1), "unknown 'other'"),
         (lambda d: d["identity"]["detector"].update(low=0.5), "low: expected less than high"),
         (lambda d: d["study"].update(baseline="c"), "study.baseline: expected the name of an arm"),

@@ -9,12 +9,12 @@ from engine.arms.arm import Arm
 from engine.errors import InputError
 from engine.models import make_model
 from engine.models.initial import leaf_laws
-from engine.studies.expand import make_plan
+from engine.studies.expand import expand
 from engine.studies.study import resolve_arm
 from engine.tasks import build_task, load_data, random_streams, source_fingerprint
 from engine.tasks.augmentation import make_augmentation
-from engine.training.optimizers import hyperparams
-from engine.training.trainer import Keys, make_trainer
+from engine.training.optimization import hyperparams
+from engine.training.trainer import Keys, Trainer
 from tests.conftest import drain, runs_of, small_arm, small_study
 
 KEY = random_streams.stream(0, "noise", 0)
@@ -167,9 +167,9 @@ def test_dropout_keeps_its_bits_beside_augmentation():
     for augment in ("none", "crop_flip"):
         arm = resolve_arm(small_arm(augment=augment, dropout=0.5, batch_size=32))
         task = build_task(arm, constant)
-        trainer = make_trainer(arm, task, make_model(arm, 10), "native")
+        trainer = Trainer(arm, task, make_model(arm, 10), "native")
         keys = Keys(*(random_streams.stream(0, role, 0) for role in Keys._fields))
-        laws = leaf_laws(trainer.param_shapes, "he", None)
+        laws = leaf_laws(trainer.param_shapes, "he", {})
         state = trainer.init(keys, laws, hyperparams(arm), constant)
         draws = trainer.draw(state, constant, 2)
         step = jax.jit(trainer.step)
@@ -187,9 +187,6 @@ def test_its_source_is_of_the_identity_where_it_is_used():
 def test_with_augmentation_noise_varies(data_dir):
     arms = {"one": small_arm(augment="flip")}
     study = small_study(arms=arms, baseline=None, fix_init=0, fix_order=0)
-    assert len(make_plan(study, "cpu", None, None, data_dir).runs) == 3
+    assert len(expand(study, "cpu", data_dir=data_dir).runs) == 3
     with pytest.raises(InputError, match="nothing that varies"):
-        make_plan(
-            small_study(arms={"one": small_arm()}, baseline=None, fix_init=0, fix_order=0),
-            "cpu", None, None, data_dir,
-        )  # fmt: skip
+        expand(small_study(arms={"one": small_arm()}, baseline=None, fix_init=0, fix_order=0), "cpu", data_dir=data_dir)

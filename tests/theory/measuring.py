@@ -1,28 +1,36 @@
-"""Runs of a pool as a theory is given them."""
+"""Runs as a theory is given them."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
+from engine.arms.arm import Arm
 from engine.lanes.runs import FinishedRun
+from engine.studies.study import resolve_arm
 from engine.theory.comparison import Measured, MeasuredCurve
 
 
-def measured(runs: list[FinishedRun], chance_loss: float, **changes: Any) -> Measured:
-    """What runs of one arm left behind, all of one length."""
-    first = runs[0].run
-    values = np.stack([run.curves["loss"] for run in runs]).astype(np.float64)
-    found = Measured(
-        arm=first.arm,
+def planted(arm: Arm, curves: Mapping[str, MeasuredCurve], chance_loss: float, **changes: Any) -> Measured:
+    """Returns runs of one arm with the given curves."""
+    first = next(iter(curves.values()))
+    num_runs = len(first.values)
+    whole = Measured(
+        arm=resolve_arm(arm),
         root_seed=0,
-        curves={"loss": MeasuredCurve(runs[0].steps, values)},
-        init_seed=np.array([run.run.init_seed for run in runs]),
-        order_seed=np.array([run.run.order_seed for run in runs]),
-        noise_seed=np.array([run.run.noise_seed for run in runs]),
-        status=["broke"] * len(runs),
-        event=np.ones(len(runs), int),
-        time=np.full(len(runs), float(first.horizon)),
-        horizon=first.horizon,
+        curves=curves,
+        init_seed=np.arange(num_runs),
+        status=["broke"] * num_runs,
+        horizon=int(first.steps[-1]),
         chance_loss=chance_loss,
     )
-    return found._replace(**changes)
+    return whole._replace(**changes)
+
+
+def measured(runs: list[FinishedRun], chance_loss: float) -> Measured:
+    """Returns what trained runs of one arm, all of one length, left behind."""
+    first = runs[0].run
+    values = np.stack([run.curves["loss"] for run in runs]).astype(np.float64)
+    seeds = np.array([run.run.init_seed for run in runs])
+    curves = {"loss": MeasuredCurve(runs[0].steps, values)}
+    return planted(first.arm, curves, chance_loss, init_seed=seeds, horizon=first.horizon)

@@ -34,10 +34,12 @@ def test_balanced_half_times_are_the_published_ones(weights, published):
 
 @pytest.mark.parametrize("start", [0.3, 0.1, 0.01, 1e-4])
 def test_two_balanced_weights_follow_the_closed_form(start):
+    """The published one, u(t) = s e^{2st}/(e^{2st} − 1 + s/u₀)."""
     flow = chain.gradient_flow(np.full((1, 2), start), SLOPE)
-    assert flow.half_time[0] == pytest.approx(chain.logistic_half_time(start**2, SLOPE), rel=1e-9)
+    ratio = SLOPE / start**2 - 1
+    assert flow.half_time[0] == pytest.approx(np.log(ratio) / (2 * SLOPE), rel=1e-9)
     times = np.linspace(0, 3 * flow.half_time[0], 200)
-    expected = chain.logistic(start**2, SLOPE, times)
+    expected = SLOPE / (1 + ratio * np.exp(-2 * SLOPE * times))
     # Followed to a share of 1e-7 of the way.
     np.testing.assert_allclose(chain.product_at(flow, times)[0], expected, atol=2e-6)
 

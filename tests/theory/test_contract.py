@@ -5,10 +5,10 @@ import pytest
 
 from engine.arms.arm import Arm
 from engine.outcomes.row import CURVE_STEPS
-from engine.studies.study import resolve_arm
 from engine.theory import THEORIES
 from engine.theory.comparison import Measured, MeasuredCurve
 from experiments import EXPERIMENTS
+from tests.theory.measuring import planted
 
 STUDIES = {name: study for name in EXPERIMENTS if (study := EXPERIMENTS.load(name).study()).theory is not None}
 # Runs of a committee are each followed by its equations, a fraction of a second.
@@ -19,13 +19,7 @@ def flat(arm: Arm, uses: tuple[str, ...], horizon: int = 1000, num_runs: int = N
     """Runs of which no curve has moved by the horizon: what no theory of ours predicts."""
     steps = np.arange(0, horizon + 1, max(1, horizon // 100))
     curve = MeasuredCurve(steps, np.full((num_runs, len(steps)), 0.7))
-    seeds = np.arange(num_runs)
-    return Measured(
-        arm=resolve_arm(arm), root_seed=0, curves=dict.fromkeys(uses, curve),
-        init_seed=seeds, order_seed=seeds, noise_seed=seeds, status=["stuck"] * num_runs,
-        event=np.zeros(num_runs, int), time=np.full(num_runs, float(horizon)), horizon=horizon,
-        chance_loss=0.7,
-    )  # fmt: skip
+    return planted(arm, dict.fromkeys(uses, curve), 0.7, status=["stuck"] * num_runs, horizon=horizon)
 
 
 @pytest.mark.parametrize("name", list(THEORIES))

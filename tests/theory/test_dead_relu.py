@@ -46,7 +46,7 @@ def _is_dead_at_start(arm: Arm) -> np.ndarray:
     """Whether a run's last hidden layer is off for every input, from its own weights."""
     example = jax.ShapeDtypeStruct((1, 1), np.float32)
     shapes, _ = jax.eval_shape(make_model(arm, 1).init, random_streams.root_key(0), example)
-    laws = leaf_laws(shapes, str(arm.init), None)
+    laws = leaf_laws(shapes, str(arm.init), {})
     found = []
     for seed in range(NUM_RUNS):
         params = draw_params(random_streams.stream(0, "init", seed), shapes, laws)

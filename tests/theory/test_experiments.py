@@ -5,7 +5,7 @@ import pytest
 from engine.commands.run import run
 from tests.theory.test_contract import STUDIES
 
-# A pair of starts of `grokking` takes half an hour on two cores: BUILD_NOTES.md has what it shows.
+# A pair of starts of `grokking` takes half an hour on two cores: benchmarks/STUDIES.md has what it shows.
 NAMES = [name for name in STUDIES if name != "grokking"]
 
 

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from engine.studies.study import resolve_arm
 from engine.theory import modular_addition
 from engine.theory.comparison import Measured, MeasuredCurve
 from experiments import EXPERIMENTS
+from tests.theory.measuring import planted
 
 (ARM,) = EXPERIMENTS.load("modular_addition").study().arms.values()
 CHANCE = float(np.log(37))
@@ -18,16 +18,11 @@ def rise(middle: float, width: float) -> np.ndarray:
 
 
 def measured(training: np.ndarray, held_out: np.ndarray, accuracy: np.ndarray) -> Measured:
-    seeds = np.arange(8)
     curves = {
         name: MeasuredCurve(STEPS, np.tile(values, (8, 1)))
         for name, values in zip(modular_addition.USES, (training, held_out, accuracy), strict=True)
     }
-    return Measured(
-        arm=resolve_arm(ARM), root_seed=0, curves=curves, init_seed=seeds, order_seed=seeds,
-        noise_seed=seeds, status=["no_plateau"] * 8, event=np.ones(8, int), time=np.ones(8),
-        horizon=4000, chance_loss=CHANCE,
-    )  # fmt: skip
+    return planted(ARM, curves, CHANCE)
 
 
 AT_ONCE = CHANCE * np.exp(-STEPS / 80)

@@ -5,10 +5,10 @@ import dataclasses
 import numpy as np
 import pytest
 
-from engine.studies.study import resolve_arm
 from engine.theory import sparse_parity
 from engine.theory.comparison import Measured, MeasuredCurve, MeasuredGrid
 from experiments import EXPERIMENTS
+from tests.theory.measuring import planted
 
 ARMS = EXPERIMENTS.load("sparse_parity").study().arms
 STEPS = np.arange(0, 2001, 20)
@@ -20,13 +20,8 @@ def curve(times: np.ndarray) -> MeasuredCurve:
 
 
 def measured(times: np.ndarray, grid: MeasuredGrid | None = None, **fields: object) -> Measured:
-    seeds = np.arange(len(times))
-    return Measured(
-        arm=resolve_arm(dataclasses.replace(ARMS["n=20"], **fields)), root_seed=0,  # type: ignore[arg-type]
-        curves={"accuracy": curve(times)}, init_seed=seeds, order_seed=seeds, noise_seed=seeds,
-        status=["broke"] * len(times), event=np.ones(len(times), int), time=times, horizon=2000,
-        chance_loss=1.0, grid=grid,
-    )  # fmt: skip
+    arm = dataclasses.replace(ARMS["n=20"], **fields)  # type: ignore[arg-type]
+    return planted(arm, {"accuracy": curve(times)}, 1.0, grid=grid)
 
 
 def planted_grid(of_init: float, of_order: float) -> MeasuredGrid:
@@ -73,7 +68,9 @@ def test_growth_is_said_and_not_bounded():
 
 
 @pytest.mark.parametrize("fields", [{"init": "he"}, {"parity_size": 2}, {"learning_rate": 0.05}])
-def test_nothing_is_said_of_another_set_up(fields):
+def test_an_arm_with_another_set_up_is_not_compared(fields):
     prediction = sparse_parity.predict({"a": measured(np.full(24, 700.0), **fields)})
     assert not prediction.checks
-    assert "another set-up" in prediction.notes[0]
+    [(field, value)] = fields.items()
+    assert f"“a” is not compared: this theory holds for {field} " in prediction.notes[0]
+    assert f"not for {field}={value}" in prediction.notes[0]

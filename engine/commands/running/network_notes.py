@@ -1,4 +1,4 @@
-"""Networks of the user's own are tried before anything long starts."""
+"""Tries the user's networks before anything long starts, and says what is wrong with them."""
 
 import dataclasses
 
@@ -7,51 +7,48 @@ from engine.commands.running.progress import note
 from engine.errors import some_of
 from engine.lanes.try_model import FirstBatch, try_network
 from engine.models.initial import AS_WRITTEN
-from engine.studies.expand import Group, Plan
+from engine.studies.expand import ExpandedStudy, SharedProgram
 from engine.user_code import is_reference
 from engine.workers.devices import Devices
 
-# Of outputs, over that of inputs: He's start keeps their size, and pooling averages some of it.
+# Spread of the outputs over that of the inputs: He's start keeps it at 1, and pooling averages some of it.
 _LEAST_SPREAD = 1e-3
 _MOST_NAMED = 4
 
 
-def try_own_networks(plan: Plan, available: Devices, cache_dir: str | None) -> dict[str, list[str]]:
-    """Takes one batch through every network of the user's own, and says what it shows.
+def try_user_networks(study: ExpandedStudy, available: Devices, cache_dir: str | None) -> dict[str, list[str]]:
+    """Takes one batch through every network of the user, on one of the devices.
 
     Args:
-        plan: of the study.
-        available: devices, on one of which it is computed.
         cache_dir: where programs and answers are kept.
 
     Returns:
-        What speaks against the networks, in words, by arm.
+        By arm, what is wrong with its network, a sentence each.
 
     Raises:
         InputError: see `engine.lanes.try_model.try_network`.
     """
-    alike: dict[object, list[Group]] = {}
-    for group in plan.groups:
-        arm = group.spec.arm
+    by_network: dict[object, list[SharedProgram]] = {}
+    for program in study.programs:
+        arm = program.spec.arm
         if is_reference(arm.model):
-            # What an optimiser or a control changes is no other network.
+            # An optimiser or a control makes no other network.
             source = tasks.source_of(dataclasses.replace(arm, control="none"))
-            key = (arm.model, arm.model_args, arm.precision, source)
-            alike.setdefault(key, []).append(group)
-    notes: dict[str, list[str]] = {name: [] for name in plan.arms}
-    for groups in alike.values():
-        first = min(groups, key=lambda group: group.spec.arm.control != "none")
+            by_network.setdefault((arm.model, arm.model_args, arm.precision, source), []).append(program)
+    notes: dict[str, list[str]] = {name: [] for name in study.arms}
+    for programs in by_network.values():
+        first = min(programs, key=lambda program: program.spec.arm.control != "none")
         found = workers.call(available, cache_dir, try_network, first.spec, cache_dir)
-        lines = in_words(found)
-        notes.update({name: lines for group in groups for name in group.arm_names})
-        is_as_written = any(group.spec.arm.init == AS_WRITTEN for group in groups)
-        for line in [*lines, *(_of_its_start(found) if is_as_written else [])]:
+        lines = describe_faults(found)
+        notes.update({name: lines for program in programs for name in program.arm_names})
+        is_as_written = any(program.spec.arm.init == AS_WRITTEN for program in programs)
+        for line in [*lines, *(_describe_start(found) if is_as_written else [])]:
             note(f"{some_of(first.arm_names, _MOST_NAMED)}: {line}")
     return notes
 
 
-def in_words(found: FirstBatch) -> list[str]:
-    """What is wrong with a network wherever it starts, a line each."""
+def describe_faults(found: FirstBatch) -> list[str]:
+    """Says what is wrong with a network wherever it starts, a sentence each."""
     lines = []
     if found.is_share:
         lines.append(
@@ -71,8 +68,8 @@ def in_words(found: FirstBatch) -> list[str]:
     return lines
 
 
-def _of_its_start(found: FirstBatch) -> list[str]:
-    """What may be meant so: a head of zeros holds all before it back for one step."""
+def _describe_start(found: FirstBatch) -> list[str]:
+    """Says what may be intended: an output layer of zeros holds back everything before it for one step."""
     if not found.unmoved:
         return []
     return [

@@ -2,7 +2,7 @@
 
 import sys
 from collections import Counter
-from types import TracebackType
+from collections.abc import Iterable
 
 from tqdm import tqdm
 
@@ -12,20 +12,18 @@ _FORMAT = "{percentage:3.0f}%|{bar:24}| {desc} [{elapsed}<{remaining}{postfix}]"
 
 
 def note(line: str) -> None:
-    """Prints a line on standard error, above the bar where one is drawn."""
+    """Prints a note on standard error, above the bar if one is drawn."""
     tqdm.write(f"note: {line}", file=sys.stderr)
 
 
-class Progress:
-    """A bar over the steps of all runs, with the runs that are over by status.
+class ProgressBar:
+    """A bar over the steps of all runs, with the number of finished runs by status.
 
     Args:
-        num_runs: to be done.
-        num_steps: of all of them together.
-        is_shown: whether to draw it.
+        num_runs, num_steps: still to be done, in all.
     """
 
-    def __init__(self, num_runs: int, num_steps: int, is_shown: bool) -> None:
+    def __init__(self, num_runs: int = 0, num_steps: int = 0, is_shown: bool = False) -> None:
         self._num_runs = num_runs
         self._statuses: Counter[str] = Counter()
         self._bar = tqdm(
@@ -39,12 +37,10 @@ class Progress:
         )
         self._describe()
 
-    def __enter__(self) -> "Progress":
+    def __enter__(self) -> "ProgressBar":
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self._bar.close()
 
     def note(self, line: str) -> None:
@@ -52,16 +48,12 @@ class Progress:
         self._bar.write(line, file=sys.stderr)
 
     def extend(self, num_runs: int, num_steps: int) -> None:
-        """Adds runs that are to be done besides."""
+        """Adds runs, or steps that have to be done again."""
         self._num_runs += num_runs
         self._bar.total += num_steps
 
-    def repeat(self, num_steps: int) -> None:
-        """Adds steps that have to be done again."""
-        self._bar.total += num_steps
-
-    def update(self, num_steps: int, statuses: list[str], num_skipped: int) -> None:
-        """Adds steps that were taken, runs that ended, and steps that these need not take."""
+    def update(self, num_steps: int, statuses: Iterable[str], num_skipped: int) -> None:
+        """Adds steps that were taken, the statuses of finished runs, and the steps these left out."""
         if not self._bar.n:
             self._bar.unpause()  # compilation says nothing about the time that is left
         self._statuses.update(statuses)
@@ -72,8 +64,7 @@ class Progress:
     def _describe(self) -> None:
         counts = self._statuses
         learned = counts["no_plateau"] + counts["shoulder"]
-        done = sum(counts.values())
-        text = f"{done}/{self._num_runs} runs: {counts['broke']} broke, "
+        text = f"{counts.total()}/{self._num_runs} runs: {counts['broke']} broke, "
         text += f"{learned} with little or no plateau, " if learned else ""
         text += f"{counts['stuck']} stuck, {counts['diverged']} diverged"
         text += f", {counts[FAILED]} failed" if counts[FAILED] else ""

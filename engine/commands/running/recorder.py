@@ -1,130 +1,104 @@
-"""Turns what workers bring into rows and checkpoints on disk."""
+"""Writes what workers deliver: rows and checkpoints."""
 
 import time
 from collections.abc import Sequence
 from typing import Any
 
-from engine.commands.running.progress import Progress
-from engine.lanes.runs import Checkpoint, Run, run_key
-from engine.lanes.to_row import failed_row, outcome_row
+from engine.commands.running.progress import ProgressBar
+from engine.lanes.checkpoint import Checkpoint
+from engine.lanes.runs import Run, run_key
+from engine.lanes.to_row import failed_row
 from engine.observers import Observer, StudyProgress
 from engine.store import RUN_KEY, WorkDirectory, provenance
 from engine.store.checkpoints import CheckpointFolder, Kept
-from engine.studies.expand import Plan
+from engine.studies.expand import ExpandedStudy
 from engine.workers import Delivery
 
 _SECONDS_PER_PART = 2.0
 
 
 class Recorder:
-    """Turns finished runs into rows, and writes them as parts of a few seconds each.
-
-    Args:
-        plan: of the study.
-        directory: where rows go.
-        checkpoints: where runs under way go.
-        observers: that are told of every chunk.
+    """Writes rows as parts of a few seconds each, and tells the progress bar and the observers.
 
     Attributes:
-        progress: that is told of everything.
-        checkpoints: of runs under way.
-        num_rows: that were made.
-        seed_steps: that were trained.
-        first_chunk_after: seconds from the start of the process, or `None` before the first one.
+        bar: of the round that is under way.
+        num_rows: rows that were taken.
+        seed_steps: steps that were trained, summed over runs.
+        first_chunk_after: seconds from the start of the process, or `None` before the first chunk.
     """
 
     def __init__(
-        self, plan: Plan, directory: WorkDirectory, checkpoints: CheckpointFolder, observers: Sequence[Observer] = ()
+        self,
+        study: ExpandedStudy,
+        directory: WorkDirectory,
+        checkpoints: CheckpointFolder,
+        observers: Sequence[Observer],
     ) -> None:
-        self.progress = Progress(0, 0, False)
-        self.num_rows = 0
-        self.seed_steps = 0
+        self.bar = ProgressBar()
+        self.num_rows = self.seed_steps = 0
         self.first_chunk_after: float | None = None
-        self._group = plan.group_of
-        self._plan = plan
-        self._detector = plan.study.detector
-        self._directory, self.checkpoints = directory, checkpoints
-        self._observers = observers
+        self._study, self._directory, self.checkpoints, self._observers = study, directory, checkpoints, observers
         self._planned_runs = self._planned_steps = self._num_stored = 0
         self._rows: list[dict[str, Any]] = []
         self._written = time.monotonic()
 
-    def expect(self, num_runs: int, num_steps: int = 0, num_stored: int = 0) -> None:
-        """Notes what there is to do besides.
+    def expect_stored(self, num_runs: int) -> None:
+        """Notes runs that an earlier launch has finished."""
+        self._planned_runs += num_runs
+        self._num_stored += num_runs
 
-        Args:
-            num_runs: of the study.
-            num_steps: of them that are to be taken.
-            num_stored: of them that are over already.
-        """
+    def expect(self, num_runs: int, num_steps: int) -> None:
+        """Notes further runs, or steps that have to be done again."""
         self._planned_runs += num_runs
         self._planned_steps += num_steps
-        self._num_stored += num_stored
-
-    def repeat(self, num_steps: int) -> None:
-        """Notes steps that have to be taken again."""
-        self._planned_steps += num_steps
-        self.progress.repeat(num_steps)
+        self.bar.extend(num_runs, num_steps)
 
     def take(self, delivery: Delivery) -> list[dict[str, Any]]:
-        """Notes what one chunk brought; the rows of the runs that are over."""
+        """Takes what one chunk brought, and returns its rows."""
         if self.first_chunk_after is None:
             self.first_chunk_after = round(provenance.seconds_since_start(), 3)
-        rows: list[dict[str, Any]] = []
-        for finished in delivery.finished:
-            group = self._group[finished.run.arm_name]
-            rows.append(outcome_row(finished, group.chance_loss, self._detector, group.event))
-        self._add(rows)
         self.seed_steps += delivery.seed_steps
-        skipped = sum(f.run.horizon - f.batch_loss.size for f in delivery.finished)
-        self._planned_steps -= skipped
-        self.progress.update(delivery.seed_steps, [row["status"] for row in rows], skipped)
-        self._tell(rows)
-        return rows
+        num_skipped = sum(completed.run.horizon - completed.num_steps for completed in delivery.completed)
+        return self._add([completed.row for completed in delivery.completed], delivery.seed_steps, num_skipped)
 
     def give_up(self, run: Run) -> list[dict[str, Any]]:
-        """Notes a run that has ended its worker twice; its row."""
-        row = failed_row(run, self._group[run.arm_name].chance_loss)
-        self._add([row])
-        left = run.horizon - self.checkpoints.steps().get(run_key(run), 0)
-        self._planned_steps -= left
-        self.progress.update(0, [row["status"]], left)
-        self._tell([row])
-        return [row]
+        """Takes a run that has ended its worker twice, and returns its row."""
+        row = failed_row(run, self._study.program_of[run.arm_name].chance_loss)
+        return self._add([row], 0, run.horizon - self.checkpoints.steps().get(run_key(run), 0))
 
-    def _tell(self, rows: Sequence[dict[str, Any]]) -> None:
-        share = min(self.seed_steps / max(self._planned_steps, 1), 1.0)
-        standing = StudyProgress(self._num_stored + self.num_rows, self._planned_runs, share)
-        for observer in self._observers:
-            observer.on_rows(rows, standing)
-
-    def _add(self, rows: Sequence[dict[str, Any]]) -> None:
+    def _add(self, rows: list[dict[str, Any]], num_steps: int, num_skipped: int) -> list[dict[str, Any]]:
         self._rows += rows
         self.num_rows += len(rows)
         if time.monotonic() - self._written > _SECONDS_PER_PART:
             self.flush()
+        self._planned_steps -= num_skipped
+        self.bar.update(num_steps, [row["status"] for row in rows], num_skipped)
+        share = min(self.seed_steps / max(self._planned_steps, 1), 1.0)
+        standing = StudyProgress(self._num_stored + self.num_rows, self._planned_runs, share)
+        for observer in self._observers:
+            observer.on_rows(rows, standing)
+        return rows
 
     def keep(self, checkpoints: Sequence[Checkpoint]) -> None:
-        """Stores runs as they stand, after those that are over: their checkpoints may go then."""
+        """Stores unfinished runs, after the rows of those that are over: their checkpoints may go then."""
         self.flush()
         self.checkpoints.keep([(run_key(c.run), Kept(c.step, c.arrays)) for c in checkpoints])
 
     def find(self, run: Run) -> Checkpoint | None:
-        """A run as it was last kept, or `None`."""
+        """Returns the last checkpoint of a run, or `None`."""
         kept = self.checkpoints.find(run_key(run))
         return None if kept is None else Checkpoint(run, *kept)
 
     def fall_back(self, group: int, reason: str) -> None:
         """Records that a group of arms is computed in the native form, and says why."""
-        names = self._plan.groups[group].arm_names
+        names = self._study.programs[group].arm_names
         # Begun in one form and ended in another, a run could not be made again.
         self.checkpoints.forget([key for key in self.checkpoints.steps() if key[0] in names])
-        for name in names:
-            self._directory.document["identity"]["form"][name] = "native"
+        self._directory.document["identity"]["form"].update(dict.fromkeys(names, "native"))
         self._directory.save_document()
-        self.progress.note(
-            f"{', '.join(names)}: computed in the native form, which is slow, because the "
-            f"rewritten network disagrees with it: {reason}"
+        self.bar.note(
+            f"{', '.join(names)}: computed in the native form, which is slow, because the rewritten network "
+            f"disagrees with it: {reason}"
         )
 
     def flush(self) -> None:

@@ -1,11 +1,11 @@
 """Rewrites a traced network so that its operations stay fast under a seed axis.
 
-`vmap` over inputs and kernels turns a convolution into a grouped one, which XLA runs slowly on
-CPUs and GPUs alike. Any model is rewritten, unchanged: its function is traced, and the trace is
-evaluated with other rules for convolutions, poolings and, in the form `direct`, normalisations.
-What no rule covers is left as it is.
+`vmap` over inputs and kernels turns a convolution into a grouped one, which XLA runs slowly on CPUs and GPUs alike. Any
+model is rewritten, unchanged: its function is traced, and the trace is evaluated with other rules for convolutions,
+poolings and, in the form `direct`, normalisations. What no rule covers is left as it is.
 """
 
+from engine.models import jaxpr
 from engine.models.lowering import affine, blocks, convolutions, direct, geometry, interpreter, pooling
 from engine.models.lowering.convolutions import FORMS, default_form
 from engine.models.lowering.interpreter import has_convolutions, lower
@@ -15,5 +15,5 @@ __all__ = ["FORMS", "default_form", "has_convolutions", "lower", "source_fingerp
 
 
 def source_fingerprint() -> str:
-    """SHA-256 of the rules by which networks are rewritten."""
-    return fingerprint_sources(affine, blocks, convolutions, direct, geometry, interpreter, pooling)
+    """Returns the SHA-256 of the rules by which networks are rewritten."""
+    return fingerprint_sources(affine, blocks, convolutions, direct, geometry, interpreter, jaxpr, pooling)

@@ -1,8 +1,8 @@
 """Convolutions that give a block of neighbouring outputs as the features of one.
 
-A convolution with few features is slow because it uses little of every register, and one with a
-dilated input because it multiplies zeros. Both are the same convolution with a wider window, which
-gives `B` neighbouring outputs at once: output `B j + r` is block `j`'s group of features `r`.
+A convolution with few features is slow because it uses little of every register, and one with a dilated input because
+it multiplies zeros. Both equal a convolution with a wider window that gives `B` neighbouring outputs at once: output
+`B j + r` is group `r` of block `j`'s features.
 """
 
 import math
@@ -22,19 +22,9 @@ _LARGEST_BLOCK = 8
 
 
 def block_sizes(channels: int, features: int, outputs: Sizes, geometry: Geometry) -> Sizes:
-    """Outputs along each axis that are computed as features of one, by measured rules.
-
-    Args:
-        channels, features: of the convolution.
-        outputs: its spatial sizes.
-        geometry: of the convolution.
-    """
-    blocks = [
-        dilation if stride == 1 and kernel_dilation == 1 else 1
-        for stride, dilation, kernel_dilation in zip(
-            geometry.strides, geometry.input_dilation, geometry.kernel_dilation, strict=True
-        )
-    ]
+    """Returns how many outputs along each axis of a convolution to compute as features of one, by measured rules."""
+    axes = zip(geometry.strides, geometry.input_dilation, geometry.kernel_dilation, strict=True)
+    blocks = [dilation if stride == kernel_dilation == 1 else 1 for stride, dilation, kernel_dilation in axes]
     is_divisible = blocks[-1] == geometry.input_dilation[-1] and geometry.kernel_dilation[-1] == 1
     enough = _ENOUGH_FEATURES if channels % 2 == 0 else _ENOUGH_FEATURES_ODD
     factor = 1
@@ -51,12 +41,9 @@ def block_sizes(channels: int, features: int, outputs: Sizes, geometry: Geometry
 
 
 def blocked_geometry(blocks: Sizes, inputs: Sizes, window: Sizes, outputs: Sizes, geometry: Geometry) -> Geometry:
-    """Of the convolution that gives blocks, for the kernel that `place` makes.
+    """Returns the geometry of the convolution that gives blocks, for the kernel that `place` makes.
 
-    Args:
-        blocks: as `block_sizes` gives them.
-        inputs, window, outputs: spatial sizes of the convolution.
-        geometry: of the convolution.
+    `inputs`, `window` and `outputs` are spatial sizes of the plain convolution.
     """
     strides, padding = list(geometry.strides), list(geometry.padding)
     input_dilation = list(geometry.input_dilation)
@@ -73,7 +60,7 @@ def blocked_geometry(blocks: Sizes, inputs: Sizes, window: Sizes, outputs: Sizes
 
 
 def _reach(axis: int, block: int, window: Sizes, geometry: Geometry) -> tuple[int, int]:
-    """Where a block's window begins, from its block's first input, and its length, in inputs."""
+    """Returns where a block's window begins, counted from the block's first input, and its length, in inputs."""
     low, dilation = geometry.padding[axis][0], geometry.input_dilation[axis]
     first = -(low // dilation)
     last = (geometry.strides[axis] * (block - 1) + window[axis] - 1 - low) // dilation
@@ -81,10 +68,7 @@ def _reach(axis: int, block: int, window: Sizes, geometry: Geometry) -> tuple[in
 
 
 def place(k: jax.Array, blocks: Sizes, geometry: Geometry) -> jax.Array:
-    """The kernel `[*window, channels, features]` of the convolution that gives blocks.
-
-    The features become `[*blocks, features]`, in one axis.
-    """
+    """Returns the kernel `[*window, channels, (*blocks, features)]` of the convolution that gives blocks."""
     window = k.shape[:-2]
     for axis in reversed(range(len(blocks))):
         block = blocks[axis]
@@ -95,8 +79,7 @@ def place(k: jax.Array, blocks: Sizes, geometry: Geometry) -> jax.Array:
         span = dilation * (length - 1) + 1
         pieces = []
         for position in range(block):
-            start = dilation * first + geometry.padding[axis][0]
-            start -= geometry.strides[axis] * position
+            start = dilation * first + geometry.padding[axis][0] - geometry.strides[axis] * position
             pads = [(0, 0, 0)] * k.ndim
             pads[axis] = (-start, start + span - window[axis], 0)
             piece = lax.pad(k, jnp.zeros((), k.dtype), pads)
@@ -106,7 +89,7 @@ def place(k: jax.Array, blocks: Sizes, geometry: Geometry) -> jax.Array:
 
 
 def from_blocks(y: jax.Array, blocks: Sizes, outputs: Sizes) -> jax.Array:
-    """`[batch, *num_blocks, (*blocks, features)]` to `[batch, *outputs, features]`."""
+    """Turns `[batch, *num_blocks, (*blocks, features)]` into `[batch, *outputs, features]`."""
     num_axes = len(blocks)
     y = y.reshape(*y.shape[:-1], *blocks, -1)
     order = [i for axis in range(num_axes) for i in (axis + 1, axis + 1 + num_axes)]
@@ -117,7 +100,7 @@ def from_blocks(y: jax.Array, blocks: Sizes, outputs: Sizes) -> jax.Array:
 
 
 def to_blocks(y: jax.Array, blocks: Sizes) -> jax.Array:
-    """The reverse of `from_blocks`; outputs that a last block has too many are zero."""
+    """Reverses `from_blocks`; surplus outputs of a last block are zero."""
     num_axes = len(blocks)
     missing = [-size % block for size, block in zip(y.shape[1:-1], blocks, strict=True)]
     y = jnp.pad(y, ((0, 0), *((0, size) for size in missing), (0, 0)))

@@ -1,7 +1,7 @@
 """Convolutions in forms that stay fast when every seed has a kernel of its own.
 
 - `products`: matrix products of shifted slices, which turn into batched products.
-- `direct`: the library's own convolution, one lane after another, see `engine.models.lowering.direct`.
+- `direct`: XLA's own convolution, one lane after another, see `engine.models.lowering.direct`.
 - `dense`: one matrix from all inputs to all outputs, where an image is no larger than the window.
 
 All take inputs `[batch, *spatial, channels]` and kernels `[*window, channels per group, features]`.
@@ -30,12 +30,12 @@ _SMALL_FAN_IN = 32
 
 
 def default_form(platform: str) -> str:
-    """The form for a kind of device, by the measurements in BUILD_NOTES.md."""
+    """Returns the form that is fastest on a kind of device, by measurement."""
     return "direct" if platform == "cpu" else "patches"
 
 
 def obstacle(eqn: Any) -> str | None:
-    """Why a `conv_general_dilated` cannot be rewritten, or `None`."""
+    """Returns why a `conv_general_dilated` cannot be rewritten, or `None`."""
     if eqn.params["batch_group_count"] != 1:
         return "its batch is grouped"
     if not eqn.params["padding"]:
@@ -48,18 +48,13 @@ def obstacle(eqn: Any) -> str | None:
 
 
 def rewrite(eqn: Any, inputs: jax.Array, kernel: jax.Array, form: str) -> jax.Array:
-    """The value of a `conv_general_dilated`, in a form that is chosen for its shapes."""
+    """Returns the value of a `conv_general_dilated`, in a form that is chosen for its shapes."""
     params = eqn.params
     numbers = params["dimension_numbers"]
     lhs_spec, rhs_spec, out_spec = numbers.lhs_spec, numbers.rhs_spec, numbers.out_spec
     x = jnp.transpose(inputs, (lhs_spec[0], *lhs_spec[2:], lhs_spec[1]))
     k = jnp.transpose(kernel, (*rhs_spec[2:], rhs_spec[1], rhs_spec[0]))
-    geometry = Geometry(
-        tuple(params["window_strides"]),
-        tuple((low, high) for low, high in params["padding"]),
-        tuple(params["lhs_dilation"]),
-        tuple(params["rhs_dilation"]),
-    )
+    geometry = Geometry(*(params[n] for n in ("window_strides", "padding", "lhs_dilation", "rhs_dilation")))
     arithmetic = Arithmetic(params["precision"], params["preferred_element_type"])
     groups = params["feature_group_count"]
     if groups == 1 and math.prod(x.shape[1:-1]) <= math.prod(k.shape[:-2]):
@@ -70,18 +65,15 @@ def rewrite(eqn: Any, inputs: jax.Array, kernel: jax.Array, form: str) -> jax.Ar
         out = direct(x, k, geometry, arithmetic)
     else:
         out = products(x, k, geometry, groups, arithmetic)
-    # `out` is batch, spatial…, features; the output wants out_spec = (batch, feature, spatial…).
-    position = {out_spec[0]: 0, out_spec[1]: out.ndim - 1}
-    position.update({dim: axis + 1 for axis, dim in enumerate(out_spec[2:])})
-    return jnp.transpose(out, [position[dim] for dim in range(out.ndim)])
+    # `out` is batch, spatial…, features; `out_spec` is where batch, features and spatial… go.
+    return jnp.transpose(out, np.argsort((out_spec[0], *out_spec[2:], out_spec[1])).tolist())
 
 
 def products(x: jax.Array, k: jax.Array, geometry: Geometry, groups: int, arithmetic: Arithmetic) -> jax.Array:
-    """A sum of matrix products, one for each shift along all axes but the last.
+    """Convolves as a sum of matrix products, one for each shift along all axes but the last.
 
-    The shifts along the last spatial axis are stacked as channels. With few input channels all
-    shifts are stacked, and there is one product. Groups become a batch of products; where every
-    channel is its own group they become products of numbers.
+    The shifts along the last axis are stacked as channels; with few input channels all shifts are. Groups become a
+    batch of products, or products of numbers where every channel is its own group.
     """
     *window, channels, features = k.shape
     x = padded(x, geometry)
@@ -113,7 +105,7 @@ def products(x: jax.Array, k: jax.Array, geometry: Geometry, groups: int, arithm
 
 
 def _product(x: jax.Array, k: jax.Array, is_depthwise: bool, arithmetic: Arithmetic) -> jax.Array:
-    """`[…, groups, inputs]` and `[inputs, groups, outputs]` to `[…, groups · outputs]`."""
+    """Multiplies `[…, groups, inputs]` and `[inputs, groups, outputs]` to `[…, groups · outputs]`."""
     if is_depthwise:
         return x[..., 0] * k[0, :, 0]
     num_axes = x.ndim - 2
@@ -126,10 +118,7 @@ def _product(x: jax.Array, k: jax.Array, is_depthwise: bool, arithmetic: Arithme
 
 
 def dense(x: jax.Array, k: jax.Array, geometry: Geometry, arithmetic: Arithmetic) -> jax.Array:
-    """One product with the matrix from every input point to every output point.
-
-    Where the window covers the image most shifts would multiply padding.
-    """
+    """Convolves as one product from every input to every output: in a window as large as the image most shifts pad."""
     *window, channels, features = k.shape
     spatial = x.shape[1:-1]
     places = _taps(spatial, tuple(window), geometry)
@@ -145,11 +134,7 @@ def dense(x: jax.Array, k: jax.Array, geometry: Geometry, arithmetic: Arithmetic
 
 
 def _taps(spatial: tuple[int, ...], window: tuple[int, ...], geometry: Geometry) -> np.ndarray:
-    """Whether an input point reaches an output point through a tap of the window.
-
-    Returns:
-        Zeros and ones, shape `[num_inputs, num_outputs, num_taps]`.
-    """
+    """Returns 1 where an input reaches an output through a tap of the window, `[num_inputs, num_outputs, num_taps]`."""
     extents = conv_extents(spatial, window, geometry)
     reach = np.ones((1, 1, 1))
     for axis, size in enumerate(spatial):

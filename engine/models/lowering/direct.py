@@ -1,8 +1,7 @@
 """The library's own convolutions, lane by lane, with gradients written by hand.
 
-XLA's CPU backend has a fast kernel for one layout only. The gradients that JAX derives have
-others, which are 10 to 100 times slower inside a loop; the same gradients with their axes moved
-by hand reach the speed of a matrix product.
+XLA's CPU backend has a fast kernel for one layout only. The gradients that JAX derives have other layouts, 10 to 100
+times slower inside a loop; the same gradients with their axes moved by hand reach the speed of a matrix product.
 """
 
 from collections.abc import Callable
@@ -16,66 +15,63 @@ from jax.custom_batching import sequential_vmap
 from engine.models.lowering.blocks import block_sizes, blocked_geometry, from_blocks, place, to_blocks
 from engine.models.lowering.geometry import Geometry, Sizes, conv_extents, input_gradient, kernel_gradient, padded
 
-# The gradient of a kernel is summed over parts of the batch that stay in a core's cache.
+# The gradient of a kernel is summed over parts of the batch that stay in the cache of a core.
 _CACHED_BYTES = 2**18
 
 
 class Arithmetic(NamedTuple):
-    """Number formats of the products: as in `lax.dot_general`."""
+    """Number formats of the products, as in `lax.dot_general`."""
 
     precision: Any
     preferred_element_type: Any
 
 
+class _Blocked(NamedTuple):
+    """A convolution that gives blocks of outputs as features of one: `geometry` of the plain one, `wide` its own."""
+
+    blocks: Sizes
+    geometry: Geometry
+    wide: Geometry
+
+    def place(self, k: jax.Array) -> jax.Array:
+        return place(k, self.blocks, self.geometry)
+
+
 def direct(x: jax.Array, k: jax.Array, geometry: Geometry, arithmetic: Arithmetic, may_block: bool = True) -> jax.Array:
-    """The convolution of `[batch, *spatial, channels]` with `[*window, channels, features]`.
-
-    Args:
-        x, k: inputs and kernel.
-        geometry: of the convolution.
-        arithmetic: number formats.
-        may_block: whether neighbouring outputs may be computed as features of one.
-    """
+    """Convolves `[batch, *spatial, channels]` with `[*window, channels, features]`, in blocks of outputs if it may."""
     *window, channels, features = k.shape
-    outputs = conv_extents(x.shape[1:-1], tuple(window), geometry)
-    blocks: Sizes = (1,) * len(window)
-    if may_block:
-        blocks = block_sizes(channels, features, outputs, geometry)
-    wide = blocked_geometry(blocks, x.shape[1:-1], tuple(window), outputs, geometry)
-
-    def placed(k: jax.Array) -> jax.Array:
-        return place(k, blocks, geometry)
+    inputs, outputs = x.shape[1:-1], conv_extents(x.shape[1:-1], tuple(window), geometry)
+    blocks = block_sizes(channels, features, outputs, geometry) if may_block else (1,) * len(window)
+    blocked = _Blocked(blocks, geometry, blocked_geometry(blocks, inputs, tuple(window), outputs, geometry))
+    plain = arithmetic._replace(preferred_element_type=None)
 
     def value(x: jax.Array, k: jax.Array) -> jax.Array:
-        return from_blocks(_lane_by_lane(x, placed(k), wide, arithmetic), blocks, outputs)
-
-    plain = arithmetic._replace(preferred_element_type=None)
+        return from_blocks(_lane_by_lane(x, blocked.place(k), blocked.wide, arithmetic), blocks, outputs)
 
     def of_input(gradient: jax.Array, k: jax.Array) -> jax.Array:
         turned = jnp.flip(jnp.swapaxes(k, -1, -2), tuple(range(len(window))))
-        turned_geometry = input_gradient(geometry, x.shape[1:-1], tuple(window), outputs)
-        return direct(gradient, turned, turned_geometry, plain)
+        return direct(gradient, turned, input_gradient(geometry, inputs, tuple(window), outputs), plain)
 
     def of_kernel(x: jax.Array, gradient: jax.Array) -> jax.Array:
         accumulated = plain._replace(preferred_element_type=jnp.promote_types(x.dtype, jnp.float32))
-        return _kernel_gradient(x, gradient, placed, k, wide, blocks, accumulated)
+        return _kernel_gradient(x, gradient, k.shape, blocked, accumulated)
 
     def gradients(x: jax.Array, k: jax.Array, gradient: jax.Array) -> tuple[jax.Array, jax.Array]:
         return of_input(gradient, k), _with_gradients(of_kernel, of_kernel_gradients)(x, gradient)
 
     def of_kernel_gradients(x: jax.Array, gradient: jax.Array, other: jax.Array) -> tuple[jax.Array, jax.Array]:
-        # Linear in inputs and in the gradient, it has the other two for its own gradients: `other`
-        # is like the kernel. Those that JAX derives have layouts that are slow.
+        # The gradient of the kernel is linear in inputs and output gradient, so its own gradients are the other two
+        # convolutions; `other` is like the kernel. JAX would derive them in slow layouts.
         return of_input(gradient, other), direct(x, other, geometry, plain, may_block)
 
     return _with_gradients(value, gradients)(x, k)
 
 
 def pointwise(x: jax.Array, k: jax.Array, geometry: Geometry, arithmetic: Arithmetic) -> jax.Array:
-    """The convolution with a window of one point: one matrix product.
+    """Convolves with a window of one point, as one matrix product.
 
-    The gradient of the kernel that JAX derives is the transpose of a product, and five times
-    slower with many rows than the product itself.
+    JAX derives the kernel's gradient as the transpose of a product, which with many rows is five times slower than the
+    product itself.
     """
 
     def value(x: jax.Array, k: jax.Array) -> jax.Array:
@@ -96,12 +92,7 @@ def _with_gradients(
     value: Callable[[jax.Array, jax.Array], jax.Array],
     gradients: Callable[[jax.Array, jax.Array, jax.Array], tuple[jax.Array, jax.Array]],
 ) -> Callable[[jax.Array, jax.Array], jax.Array]:
-    """A function of inputs and kernel whose gradients are given, in the formats of the two.
-
-    Args:
-        value: of the function.
-        gradients: from inputs, kernel and the gradient of the output to those of the two.
-    """
+    """Returns a function of inputs and kernel with given gradients, in the number formats of the two."""
     fn = jax.custom_vjp(value)
 
     def forward(x: jax.Array, k: jax.Array) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
@@ -117,28 +108,13 @@ def _with_gradients(
 
 
 def _kernel_gradient(
-    x: jax.Array,
-    gradient: jax.Array,
-    placed: Callable[[jax.Array], jax.Array],
-    k: jax.Array,
-    wide: Geometry,
-    blocks: Sizes,
-    arithmetic: Arithmetic,
+    x: jax.Array, gradient: jax.Array, shape: tuple[int, ...], blocked: _Blocked, arithmetic: Arithmetic
 ) -> jax.Array:
-    """The gradient of the kernel `k`, in cached parts of the batch.
-
-    Args:
-        x: inputs of the convolution.
-        gradient: of its output.
-        placed: from `k` to the kernel of the convolution that gives blocks.
-        k: for its shape.
-        wide: geometry of the convolution that gives blocks.
-        blocks: outputs of a block, along each axis.
-        arithmetic: number formats.
-    """
-    window = jax.eval_shape(placed, k).shape[:-2]
+    """Returns the gradient of a kernel of a shape from the output's, in cached parts of the batch."""
+    blocks = blocked.blocks
+    window = jax.eval_shape(blocked.place, jax.ShapeDtypeStruct(shape, x.dtype)).shape[:-2]
     num_blocks = tuple(-(-n // b) for n, b in zip(gradient.shape[1:-1], blocks, strict=True))
-    geometry = kernel_gradient(wide, x.shape[1:-1], window, num_blocks)
+    geometry = kernel_gradient(blocked.wide, x.shape[1:-1], window, num_blocks)
 
     def of_part(x: jax.Array, gradient: jax.Array) -> jax.Array:
         kernel = jnp.moveaxis(to_blocks(gradient, blocks), 0, -2)
@@ -154,11 +130,11 @@ def _kernel_gradient(
     if size < x.shape[0]:
         add = lambda i, total: total + part(i)  # noqa: E731
         total = lax.fori_loop(1, x.shape[0] // size, add, total)
-    return jax.linear_transpose(placed, jax.ShapeDtypeStruct(k.shape, total.dtype))(total)[0]
+    return jax.linear_transpose(blocked.place, jax.ShapeDtypeStruct(shape, total.dtype))(total)[0]
 
 
 def _num_parts(x: jax.Array, gradient: jax.Array) -> int:
-    """The smallest number of equal parts of the batch of which one stays in the cache."""
+    """Returns the smallest number of equal parts of the batch of which one stays in the cache."""
     batch = x.shape[0]
     wanted = max(x.nbytes, gradient.nbytes) / _CACHED_BYTES
     return next((n for n in range(1, batch + 1) if batch % n == 0 and n >= wanted), batch)
@@ -172,15 +148,7 @@ def _lane_by_lane(x: jax.Array, k: jax.Array, geometry: Geometry, arithmetic: Ar
     @sequential_vmap
     def conv(x: jax.Array, k: jax.Array) -> jax.Array:
         return lax.conv_general_dilated(
-            x,
-            k,
-            geometry.strides,
-            geometry.padding,
-            geometry.input_dilation,
-            geometry.kernel_dilation,
-            lax.ConvDimensionNumbers(images, kernels, images),
-            precision=arithmetic.precision,
-            preferred_element_type=arithmetic.preferred_element_type,
+            x, k, *geometry, lax.ConvDimensionNumbers(images, kernels, images), **arithmetic._asdict()
         )
 
     return conv(x, k)

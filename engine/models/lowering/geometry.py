@@ -1,7 +1,7 @@
 """Sizes, strides and paddings of a convolution, of its gradients, and of a pooling."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import jax
@@ -17,8 +17,8 @@ class Geometry(NamedTuple):
     Attributes:
         strides: of the window.
         padding: low and high, of each axis; may be negative.
-        input_dilation: distance at which the inputs are laid out, 1 for none.
-        kernel_dilation: distance at which the window reads, 1 for none.
+        input_dilation: distance between the inputs, 1 for none.
+        kernel_dilation: distance between the points of the window, 1 for none.
     """
 
     strides: Sizes
@@ -28,12 +28,12 @@ class Geometry(NamedTuple):
 
 
 def dilated(size: int, dilation: int) -> int:
-    """Extent of `size` points that lie `dilation` apart."""
+    """Returns the extent of `size` points that lie `dilation` apart."""
     return (size - 1) * dilation + 1 if size else 0
 
 
 def output_extents(sizes: Sequence[int], window: Sequence[int], geometry: Geometry) -> Sizes:
-    """Spatial sizes of the output, from those of the dilated and padded input."""
+    """Returns the spatial sizes of the output from those of the dilated and padded input."""
     return tuple(
         max(0, (size - dilated(w, d)) // s + 1)
         for size, w, s, d in zip(sizes, window, geometry.strides, geometry.kernel_dilation, strict=True)
@@ -41,13 +41,13 @@ def output_extents(sizes: Sequence[int], window: Sequence[int], geometry: Geomet
 
 
 def padded(x: jax.Array, geometry: Geometry) -> jax.Array:
-    """Inputs `[batch, *spatial, channels]`, dilated and padded with zeros."""
+    """Returns inputs `[batch, *spatial, channels]`, dilated and padded with zeros."""
     spatial = [(low, high, d - 1) for (low, high), d in zip(geometry.padding, geometry.input_dilation, strict=True)]
     return lax.pad(x, jnp.zeros((), x.dtype), ((0, 0, 0), *spatial, (0, 0, 0)))
 
 
 def conv_extents(inputs: Sizes, window: Sizes, geometry: Geometry) -> Sizes:
-    """Spatial sizes of a convolution's output, from those of its input."""
+    """Returns the spatial sizes of a convolution's output from those of its input."""
     sizes = [
         low + high + dilated(size, dilation)
         for size, (low, high), dilation in zip(inputs, geometry.padding, geometry.input_dilation, strict=True)
@@ -56,45 +56,29 @@ def conv_extents(inputs: Sizes, window: Sizes, geometry: Geometry) -> Sizes:
 
 
 def input_gradient(geometry: Geometry, inputs: Sizes, window: Sizes, outputs: Sizes) -> Geometry:
-    """Of the convolution that takes the output's gradient and the reversed kernel to the input's.
-
-    Args:
-        geometry: of the convolution.
-        inputs, window, outputs: its spatial sizes.
-    """
+    """Returns the geometry of the convolution of output gradient and reversed kernel that gives the input gradient."""
     padding = []
-    for axis, (low, _) in enumerate(geometry.padding):
-        span = dilated(window[axis], geometry.kernel_dilation[axis])
-        before = span - low - 1
-        given = dilated(inputs[axis], geometry.input_dilation[axis])
-        padding.append((before, given + low - dilated(outputs[axis], geometry.strides[axis])))
-    return Geometry(
-        strides=geometry.input_dilation,
-        padding=tuple(padding),
-        input_dilation=geometry.strides,
-        kernel_dilation=geometry.kernel_dilation,
-    )
+    for (low, _), span, given, moved in _extents(geometry, inputs, window, outputs):
+        padding.append((span - low - 1, given + low - moved))
+    return Geometry(geometry.input_dilation, tuple(padding), geometry.strides, geometry.kernel_dilation)
 
 
 def kernel_gradient(geometry: Geometry, inputs: Sizes, window: Sizes, outputs: Sizes) -> Geometry:
-    """Of the convolution of the input with the output's gradient that gives the kernel's.
-
-    Arguments as for `input_gradient`.
-    """
+    """Returns the geometry of the convolution of input and output gradient that gives the kernel gradient."""
     padding = []
-    for axis, (low, _) in enumerate(geometry.padding):
-        span = dilated(window[axis], geometry.kernel_dilation[axis])
-        given = dilated(inputs[axis], geometry.input_dilation[axis])
-        moved = dilated(outputs[axis], geometry.strides[axis])
+    for (low, _), span, given, moved in _extents(geometry, inputs, window, outputs):
         padding.append((low, moved - given + span - low - 1))
-    return Geometry(
-        strides=geometry.kernel_dilation,
-        padding=tuple(padding),
-        input_dilation=geometry.input_dilation,
-        kernel_dilation=geometry.strides,
-    )
+    return Geometry(geometry.kernel_dilation, tuple(padding), geometry.input_dilation, geometry.strides)
+
+
+def _extents(
+    geometry: Geometry, inputs: Sizes, window: Sizes, outputs: Sizes
+) -> Iterator[tuple[tuple[int, int], int, int, int]]:
+    """Yields padding and extents of window, input and output, for each axis."""
+    sizes = ((window, geometry.kernel_dilation), (inputs, geometry.input_dilation), (outputs, geometry.strides))
+    return zip(geometry.padding, *(map(dilated, *pair) for pair in sizes), strict=True)
 
 
 def is_pointwise(window: Sizes, geometry: Geometry) -> bool:
-    """Whether the window is one point, so that the convolution is a matrix product."""
+    """Tells whether the window is one point, which makes the convolution a matrix product."""
     return math.prod(window) == 1 and all(d == 1 for d in geometry.input_dilation)

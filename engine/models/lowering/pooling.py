@@ -1,5 +1,6 @@
 """Poolings as running maxima and sums over strided slices, one axis after another."""
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -13,7 +14,7 @@ Combine = Callable[[jax.Array, jax.Array], jax.Array]
 
 
 def obstacle(eqn: Any) -> str | None:
-    """Why a `reduce_window_max` or `reduce_window_sum` cannot be rewritten, or `None`."""
+    """Returns why a `reduce_window_max` or `reduce_window_sum` cannot be rewritten, or `None`."""
     if any(d != 1 for d in eqn.params["base_dilation"]):
         return "its input is dilated"
     if any(low < 0 or high < 0 for low, high in eqn.params["padding"]):
@@ -25,17 +26,11 @@ def obstacle(eqn: Any) -> str | None:
     return None
 
 
-def rewrite(eqn: Any, inputs: jax.Array) -> jax.Array:
-    """The value of a `reduce_window_max` or `reduce_window_sum`."""
+def rewrite(eqn: Any, x: jax.Array) -> jax.Array:
+    """Returns the value of a `reduce_window_max` or `reduce_window_sum`."""
     params = eqn.params
     is_maximum = eqn.primitive.name == "reduce_window_max"
-    geometry = Geometry(
-        tuple(params["window_strides"]),
-        tuple((low, high) for low, high in params["padding"]),
-        tuple(params["base_dilation"]),
-        tuple(params["window_dilation"]),
-    )
-    x = inputs
+    geometry = Geometry(*(params[n] for n in ("window_strides", "padding", "base_dilation", "window_dilation")))
     if any(low or high for low, high in geometry.padding):
         neutral = -jnp.inf if is_maximum else 0.0
         x = jnp.pad(x, geometry.padding, constant_values=neutral)
@@ -56,15 +51,9 @@ def _along(x: jax.Array, axis: int, window: int, extent: int, geometry: Geometry
         start = shift * dilation
         return lax.slice_in_dim(x, start, start + (extent - 1) * stride + 1, stride, axis)
 
-    total = shifted(0)
-    for shift in range(1, window):
-        total = combine(total, shifted(shift))
-    return total
+    return functools.reduce(combine, map(shifted, range(window)))
 
 
 def _first_maximum(best: jax.Array, other: jax.Array) -> jax.Array:
-    """The larger; among equal values the first takes the whole gradient, and NaN stays.
-
-    So does the native operation, whereas `jnp.maximum` would split the gradient.
-    """
+    """Returns the larger; as natively, the first of equal values takes the whole gradient, and NaN stays."""
     return jnp.where((best >= other) | jnp.isnan(best), best, other)

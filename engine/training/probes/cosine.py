@@ -1,19 +1,17 @@
-"""Whether successive updates go the same way.
+"""Tells whether successive updates go the same way.
 
-Definition: cos = ⟨u_t, u_{t+1}⟩ / (‖u_t‖·‖u_{t+1}‖) of the two updates that are taken next.
-Independent gradients of the same size give 0 on average under plain SGD, and β under momentum β,
-whose updates share most of their gradients; where the noise is alike in all of n parameters, up to
-about 1/√n. Above that the run is going somewhere, below it goes to and fro.
+Definition: cos = ⟨u_t, u_{t+1}⟩ / (‖u_t‖·‖u_{t+1}‖) of the next two updates. Independent gradients of equal size give 0
+on average under plain SGD, and β under momentum β, whose updates share most of their gradients; noise of equal size in
+all n parameters scatters this by about 1/√n. Above that the run is going somewhere, below it goes to and fro.
 
 Source: textbook.
 
-Cost: two steps, about 6 forward passes of a mini-batch, of which others share the first.
+Cost: two steps, about 6 forward passes of a mini-batch; the first step is shared.
 """
 
 from typing import Any
 
-from engine.training.probes.diagnostic import Diagnostic, Snapshot, Subject, Values
-from engine.training.probes.registry import WHOLE
+from engine.training.probes.diagnostic import WHOLE, Diagnostic, Panel, Snapshot, Subject, Values
 from engine.training.probes.vectors import inner, unit
 
 COSINE = "update_cosine"
@@ -24,4 +22,9 @@ def _measure(subject: Subject, snapshot: Snapshot, memory: Any) -> tuple[Values,
     return {COSINE: {WHOLE: cosine}}, memory
 
 
-DIAGNOSTIC = Diagnostic(series=(COSINE,), measure=_measure)
+_PANEL = Panel(
+    "cosine of updates", (COSINE,), "linear",
+    "cosine of two successive updates",
+    "above the momentum (0.9 for Adam as it is): going somewhere; near it: noise; below it: to and fro",
+)  # fmt: skip
+DIAGNOSTIC = Diagnostic({COSINE: "the cosine of successive updates"}, _measure, (_PANEL,))

@@ -1,22 +1,21 @@
-"""How the loss is curved along the way a run goes, and across it.
+"""Measures how the loss is curved along the way a run goes, and across it.
 
-Definition: with the Hessian H of the loss of the first evaluation batch (as it is evaluated:
-dropout off, normalised by the batch) and the update u that is taken next,
+Definition: with the Hessian H of the first evaluation batch's loss (dropout off, normalised by the batch) and the next
+update u,
 
     curvature_along  = uᵀHu / uᵀu,
     curvature_top    = the largest,
     curvature_bottom = the smallest Ritz value of PHP, P = 1 − uuᵀ/uᵀu, the directions across.
 
-The Ritz values are of a Krylov space of two dimensions, which begins where the last measurement
-has ended: with the sum of its two Ritz vectors. The top is never above the largest eigenvalue of
-PHP, nor the bottom below the smallest, and both approach them from one measurement to the next, as
-long as the landscape changes slowly. A bottom well below 0 is a saddle: there is a way down that
-the update does not take.
+The Ritz values are of a Krylov space of two dimensions that begins with the sum of the two Ritz vectors of the last
+measurement. The top is never above the largest eigenvalue of PHP, nor the bottom below the smallest; both approach them
+from one measurement to the next, as long as the landscape changes slowly. A bottom well below 0 is a saddle: there is a
+way down that the update does not take.
 
 Source: Lanczos' method with restarts (Parlett 1998, The Symmetric Eigenvalue Problem, chapter 13).
 
-Cost: one step, shared with `norms`, and on one evaluation batch one gradient and three products
-of the Hessian with a vector, reverse over reverse: about 3 + 3 × 6 forward passes.
+Cost: one step, which is shared, and on one evaluation batch one gradient and three products of the Hessian with a
+vector, reverse over reverse: about 3 + 3 × 6 forward passes.
 """
 
 from collections.abc import Callable
@@ -27,42 +26,34 @@ import jax.numpy as jnp
 from jax import lax
 from jax.flatten_util import ravel_pytree
 
-from engine.training.probes.diagnostic import Diagnostic, Snapshot, Subject, Values
-from engine.training.probes.registry import WHOLE
+from engine.training.probes.diagnostic import WHOLE, Diagnostic, Panel, Snapshot, Subject, Values
 from engine.training.probes.vectors import norm, unit
 from engine.training.trainer import TrainState
 
 ALONG, TOP, BOTTOM = "curvature_along", "curvature_top", "curvature_bottom"
 
 _DIMENSIONS = 2
-# Of a new direction against what was taken off it: below this it would not be at a right angle.
+# A new direction that is shorter than this share of what was subtracted from it would not be at a right angle.
 _LEAST = 1e-3
 
 Product = Callable[[jax.Array], jax.Array]
 
 
 def _obstacle(subject: Subject) -> str | None:
-    if subject.num_params > 1:
-        return None
-    return "there is no direction across the update with one parameter"
+    return None if subject.num_params > 1 else "there is no direction across the update with one parameter"
 
 
 def _start(subject: Subject, state: TrainState) -> jax.Array:
-    # Of the same direction for all runs: it must only not happen to be at a right angle to all
-    # that is looked for.
+    # Any direction does, the same for all runs, unless it is at a right angle to all that is looked for.
     key = jax.random.key(0, impl="threefry2x32")
     return unit(jax.random.normal(key, (subject.num_params,), jnp.float32))
 
 
 def hessian_product(loss: Callable[[Any], jax.Array], params: Any) -> Product:
-    """The product of the Hessian with a flat vector.
+    """Returns the product of the Hessian at `params` with a flat vector.
 
-    Reverse over reverse: the rules by which convolutions are rewritten have no forward mode. The
-    Hessian is symmetric, so that the transpose of its product is the product.
-
-    Args:
-        loss: of the parameters.
-        params: where.
+    Reverse over reverse, because rewritten convolutions have no forward mode: the transpose of the product with a
+    symmetric matrix is that product.
     """
     flat, unflat = ravel_pytree(params)
     _, product = jax.vjp(jax.grad(lambda flat: loss(unflat(flat))), flat)
@@ -70,12 +61,9 @@ def hessian_product(loss: Callable[[Any], jax.Array], params: Any) -> Product:
 
 
 class Curvature(NamedTuple):
-    """Of a symmetric matrix along a direction and across it.
+    """The curvature of a symmetric matrix along a direction, and the largest and smallest Ritz value across it.
 
-    Attributes:
-        along: its Rayleigh quotient.
-        top, bottom: largest and smallest Ritz value across.
-        ahead: where to begin the next time.
+    `ahead` is the vector in which to begin the next time.
     """
 
     along: jax.Array
@@ -85,15 +73,15 @@ class Curvature(NamedTuple):
 
 
 def curvature(product: Product, direction: jax.Array, start: jax.Array) -> Curvature:
-    """The curvature along a direction, and the extremes of a Krylov space across it.
+    """Returns the curvature along a direction of length 1, and the extremes across it.
 
     Args:
         product: with the matrix.
         direction: of length 1.
-        start: a vector, in which the Krylov space begins.
+        start: vector in which the Krylov space begins.
     """
-    # One loop, so that the product is compiled once. Its first vector is the direction itself; all
-    # others are at right angles to it, and those that are still missing are 0.
+    # One loop, so that the product is compiled once. Its first vector is the direction itself; all others are at
+    # right angles to it, and those that are still missing are 0.
     across = start - _dot(direction, start) * direction
     first = jnp.stack([direction, unit(across)])
     basis = jnp.pad(first, ((0, _DIMENSIONS - 1), (0, 0)))
@@ -103,20 +91,20 @@ def curvature(product: Product, direction: jax.Array, start: jax.Array) -> Curva
         inside = _dot(basis, image)
         left = image - _dot(inside, basis)
         length = norm(left)
-        # Where the space is exhausted no direction is added.
+        # An exhausted space gets no new direction.
         is_new = length > _LEAST * norm(inside)
         new = jnp.where(is_new, left / jnp.where(is_new, length, 1.0), 0.0)
-        # The first two are there, and after the last product no other is wanted.
+        # The first two vectors are there, and none follows the last product.
         is_missing = (index > 0) & (index < _DIMENSIONS)
         at = jnp.minimum(index + 1, _DIMENSIONS)
         added = jnp.where(is_missing, new, basis[at])
         return lax.dynamic_update_index_in_dim(basis, added, at, 0), inside
 
-    # Row i: the products of the vectors up to the i-th with the image of the i-th.
+    # Row i holds the products of the vectors up to the i-th with the image of the i-th.
     basis, rows = lax.scan(multiply, basis, jnp.arange(_DIMENSIONS + 1))
     lower = jnp.tril(rows[1:, 1:])
     matrix = lower + jnp.tril(lower, -1).T
-    # The first diagonal entry in the place of a missing one leaves the extremes as they are.
+    # A missing diagonal entry takes the value of the first, which leaves the extremes as they are.
     is_missing = ~jnp.any(basis[1:] != 0, axis=1)
     filled = matrix + jnp.diag(jnp.where(is_missing, matrix[0, 0], 0.0))
     values, vectors = jnp.linalg.eigh(filled)
@@ -142,4 +130,15 @@ def _measure(subject: Subject, snapshot: Snapshot, memory: jax.Array) -> tuple[V
     return {name: {WHOLE: value} for name, value in values.items()}, ahead
 
 
-DIAGNOSTIC = Diagnostic(series=(ALONG, TOP, BOTTOM), measure=_measure, obstacle=_obstacle, start=_start)
+_PANEL = Panel(
+    "curvature", (TOP, ALONG, BOTTOM), "symlog",
+    "of the loss: largest and smallest across the update, and (dashed) along it",
+    "a smallest one below 0 is a saddle; along the update below 0: it is going down from it",
+    dashed=ALONG,
+)  # fmt: skip
+_SERIES = {
+    ALONG: "the curvature along the update",
+    TOP: "the largest curvature across it",
+    BOTTOM: "the smallest curvature across it",
+}
+DIAGNOSTIC = Diagnostic(_SERIES, _measure, (_PANEL,), _obstacle, _start)

@@ -1,15 +1,14 @@
-"""Share of dead units.
+"""Measures the share of dead units.
 
-Definition: a unit is a feature that enters a weighted layer, the data themselves left out; it is
-dead where no example of the first evaluation batch changes it, at any position of the image or
-sequence: max − min over the examples is exactly 0. So a rectifier that is off for all of them is
-dead, and so is a unit that is saturated, or whose signal is below the rounding of what it has in
-common. The share is of the features of each layer, and of those of all together. With a batch of n
-examples a unit that is alive for a share p of the data looks dead with probability (1 − p)ⁿ.
+Definition: a unit is a feature that enters a weighted layer, except the data themselves. It is dead where no example of
+the first evaluation batch changes it at any position of the image or sequence, so that max − min over the examples is
+exactly 0: a rectifier that is off for all of them, a saturated unit, or one whose signal is below the rounding of what
+all examples share. The share is of the features of each layer, and of all layers together. With n examples a unit that
+is alive for a share p of the data looks dead with probability (1 − p)ⁿ.
 
 Source: Lu et al. 2019 (arXiv 1903.06733) for rectifiers that are dead from the start.
 
-Cost: one forward pass of an evaluation batch, which others share.
+Cost: one forward pass of an evaluation batch, which is shared.
 """
 
 from typing import Any
@@ -17,8 +16,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from engine.training.probes.diagnostic import Diagnostic, Snapshot, Subject, Values
-from engine.training.probes.registry import WHOLE
+from engine.training.probes.diagnostic import WHOLE, Diagnostic, Panel, Snapshot, Subject, Values
 
 SHARE = "dead_share"
 
@@ -29,7 +27,7 @@ def _obstacle(subject: Subject) -> str | None:
 
 
 def num_dead(values: jax.Array) -> jax.Array:
-    """How many features no example changes, of `[examples, positions, features]`."""
+    """Counts the features that no example changes, of `[examples, positions, features]`."""
     is_changed = jnp.max(values, axis=0) != jnp.min(values, axis=0)
     return jnp.sum(~jnp.any(is_changed, axis=0))
 
@@ -42,4 +40,10 @@ def _measure(subject: Subject, snapshot: Snapshot, memory: Any) -> tuple[Values,
     return {SHARE: {**own, WHOLE: jnp.asarray(whole)}}, memory
 
 
-DIAGNOSTIC = Diagnostic(series=(SHARE,), measure=_measure, obstacle=_obstacle)
+_PANEL = Panel(
+    "dead units", (SHARE,), "linear",
+    "share of the features entering a layer that no example changes",
+    "1 in any layer cuts off everything behind it; a share that stays is lost capacity",
+    is_by_layer=True, told="whole",
+)  # fmt: skip
+DIAGNOSTIC = Diagnostic({SHARE: "the share of dead units"}, _measure, (_PANEL,), _obstacle)

@@ -1,4 +1,4 @@
-"""What a diagnostic is: numbers of a training as it stands, and of the two steps it takes next."""
+"""What a diagnostic is: numbers about a training as it stands, and about the two steps it takes next."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -7,11 +7,15 @@ import jax
 
 from engine.arms.arm import Arm
 from engine.tasks import Batch, Task
-from engine.training.optimizers import Hyperparams
+from engine.training.optimization import Hyperparams
+from engine.training.probes.panel import Panel
 from engine.training.probes.recording import LayerInput
+from engine.training.probes.registry import WHOLE
 from engine.training.trainer import StepParts, TrainState
 
-# Values by series and by layer or parameter, each of them a scalar.
+__all__ = ["WHOLE", "Diagnostic", "Panel", "Snapshot", "Subject", "Values"]
+
+# Scalars by series, and by layer or parameter array.
 Values = dict[str, dict[str, jax.Array]]
 
 
@@ -19,15 +23,13 @@ class Subject(NamedTuple):
     """What is measured, as far as it is the same for all runs of a program.
 
     Attributes:
-        arm: resolved; read for its structure only.
-        task: the source of examples.
-        apply: from (params, model state, inputs) to outputs: the network as it is evaluated, in
-            the form in which it is computed.
+        arm: resolved; only its structure is read.
+        apply: from (params, model state, inputs) to outputs, as in an evaluation.
         leaf_names: of the parameters, in the order of their leaves.
-        num_params: numbers in all of them.
-        layers: names of the weighted layers that are found, in order; those that the data enter
-            are `data_layers`.
-        every: steps from one measurement to the next.
+        num_params: numbers in all parameters.
+        layers: names of the weighted layers that were found, in order.
+        data_layers: those that the data enter.
+        every: steps between measurements.
     """
 
     arm: Arm
@@ -41,15 +43,12 @@ class Subject(NamedTuple):
 
 
 class Snapshot(NamedTuple):
-    """What there is to see of one run.
+    """One run as it stands, with its next two steps.
 
     Attributes:
-        state: where it stands.
-        hyperparams: of its arm.
-        first, second: the steps that it takes next.
-        batch: the first batch of the fixed evaluation set.
+        batch: first batch of the fixed evaluation set.
         outputs: of the network for that batch.
-        inputs: what enters its layers, by layer.
+        inputs: what enters each layer for that batch.
     """
 
     state: TrainState
@@ -61,25 +60,19 @@ class Snapshot(NamedTuple):
     inputs: Mapping[str, LayerInput]
 
 
-def _has_none(subject: Subject) -> str | None:
-    return None
-
-
-def _remembers_nothing(subject: Subject, state: TrainState) -> Any:
-    return None
-
-
 class Diagnostic(NamedTuple):
     """A diagnostic, written for one run.
 
     Attributes:
-        series: names of what it records.
+        series: what it records: names, and how the report calls them.
         measure: from (subject, snapshot, memory) to (values, memory).
+        panels: how the report shows it.
         obstacle: from a subject to why there is nothing to measure, in words, or `None`.
-        start: from (subject, state at step 0) to what it keeps from one time to the next.
+        start: from (subject, state at step 0) to the first memory.
     """
 
-    series: tuple[str, ...]
+    series: Mapping[str, str]
     measure: Callable[[Subject, Snapshot, Any], tuple[Values, Any]]
-    obstacle: Callable[[Subject], str | None] = _has_none
-    start: Callable[[Subject, TrainState], Any] = _remembers_nothing
+    panels: tuple[Panel, ...]
+    obstacle: Callable[[Subject], str | None] = lambda subject: None
+    start: Callable[[Subject, TrainState], Any] = lambda subject, state: None

@@ -1,15 +1,13 @@
-"""How far a run has come from where it started, and how far noise alone would have carried it.
+"""Measures how far a run has come from where it started, and how far noise alone would have carried it.
 
-Definition: |θ_t − θ_0|², the squared distance of all parameters together, and its expectation
-for the same optimiser, learning rates and size of the gradients where every gradient is
-independent noise, see `engine.training.probes.null_walk`. Well above the null walk the run is going
-somewhere, below it something holds it. "t¹ against t²" alone tells nothing: a plain
-drift under noise shows every power between.
+Definition: |θ_t − θ_0|², the squared distance of all parameters together, and its expectation for the same optimiser,
+learning rates and gradient sizes where every gradient is independent noise. Well above this null walk the run is going
+somewhere, below it something holds it. The exponent alone ("t¹ or t²") tells nothing: a drift under noise shows every
+power between.
 
-Source: derived in `engine.training.probes.null_walk`, which tests hold against simulation.
+Source: derived in `engine.training.probes.null_walk`; tests hold it against simulation.
 
-Cost: one step, shared with `norms`, and a copy of the start per run. The null walk is not there for
-lion, whose sign is no linear filter.
+Cost: one step, which is shared, and a copy of the start per run. Lion has no null walk: its sign is no linear filter.
 """
 
 from typing import Any, NamedTuple
@@ -17,9 +15,8 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from engine.training.probes.diagnostic import Diagnostic, Snapshot, Subject, Values
+from engine.training.probes.diagnostic import WHOLE, Diagnostic, Panel, Snapshot, Subject, Values
 from engine.training.probes.null_walk import Walk, has_walk, noise_size, start_walk, walk_on
-from engine.training.probes.registry import WHOLE
 from engine.training.probes.vectors import norm
 from engine.training.trainer import TrainState
 
@@ -27,8 +24,6 @@ SQUARED, NULL = "displacement", "null_displacement"
 
 
 class _Memory(NamedTuple):
-    """Where the run started, and how far the null walk is."""
-
     start: Any
     walk: Walk | None
 
@@ -46,7 +41,14 @@ def _measure(subject: Subject, snapshot: Snapshot, memory: _Memory) -> tuple[Val
     values[NULL] = {WHOLE: memory.walk.displacement}
     noise = noise_size(arm, snapshot)
     walk = walk_on(arm, memory.walk, noise, state.step, snapshot.hyperparams, subject.every)
-    return values, memory._replace(walk=walk)
+    return values, _Memory(memory.start, walk)
 
 
-DIAGNOSTIC = Diagnostic(series=(SQUARED, NULL), measure=_measure, start=_start)
+_PANEL = Panel(
+    "displacement", (SQUARED, NULL), "log",
+    "squared distance from the start, and (dashed) what noise alone would give",
+    "well above the dashed line: a drift, not a random walk",
+    dashed=NULL,
+)  # fmt: skip
+_SERIES = {SQUARED: "the squared displacement", NULL: "the null walk"}
+DIAGNOSTIC = Diagnostic(_SERIES, _measure, (_PANEL,), start=_start)

@@ -1,14 +1,12 @@
-"""Share of the parameters whose gradients have sunk below the optimiser's ε.
+"""Measures the share of the parameters whose gradients have sunk below the optimiser's ε.
 
-Definition: the share of numbers i with √v̂_i < ε, of every parameter array and of all together;
-v̂ is the second moment by which the next update is divided, with the correction for its start where
-the optimiser has one. Adam's update is lr·m̂/(√v̂ + ε): where √v̂ ≪ ε it is the gradient's size
-that counts again, and the step shrinks with it.
+Definition: the share of numbers i with √v̂_i < ε, in every parameter array and in all together. v̂ is the second moment
+by which the next update is divided, corrected for its start where the optimiser does that. Adam's update is
+lr·m̂/(√v̂ + ε): where √v̂ ≪ ε the gradient's size counts again, and the step shrinks with it.
 
-Source: Kingma and Ba 2015 (arXiv 1412.6980) for v̂; the experiment `init_scale` shows what ε does
-near zero.
+Source: Kingma and Ba 2015 (arXiv 1412.6980) for v̂; the experiment `init_scale` shows what ε does near zero.
 
-Cost: one step, shared with `norms`. Not for sgd and lion, which divide by nothing.
+Cost: one step, which is shared. Sgd and lion divide by nothing and have no such share.
 """
 
 from typing import Any
@@ -16,17 +14,14 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from engine.training.probes.diagnostic import Diagnostic, Snapshot, Subject, Values
+from engine.training.probes.diagnostic import WHOLE, Diagnostic, Panel, Snapshot, Subject, Values
 from engine.training.probes.moments import has_second_moment, second_moment
-from engine.training.probes.registry import WHOLE
 
 BELOW = "below_epsilon"
 
 
 def _obstacle(subject: Subject) -> str | None:
-    if has_second_moment(subject.arm):
-        return None
-    return f"optimizer={subject.arm.optimizer} has no ε"
+    return None if has_second_moment(subject.arm) else f"optimizer={subject.arm.optimizer} has no ε"
 
 
 def _measure(subject: Subject, snapshot: Snapshot, memory: Any) -> tuple[Values, Any]:
@@ -38,4 +33,11 @@ def _measure(subject: Subject, snapshot: Snapshot, memory: Any) -> tuple[Values,
     return {BELOW: {**own, WHOLE: whole}}, memory
 
 
-DIAGNOSTIC = Diagnostic(series=(BELOW,), measure=_measure, obstacle=_obstacle)
+_PANEL = Panel(
+    "share below ε", (BELOW,), "linear",
+    "share of the numbers whose √v̂ is below ε",
+    "near 1 on the plateau: Adam's steps shrink with the gradient, and a smaller ε ends it; inputs that are always 0 "
+    "leave a share that means nothing",
+    is_by_layer=True, told="whole",
+)  # fmt: skip
+DIAGNOSTIC = Diagnostic({BELOW: "the share of numbers below ε"}, _measure, (_PANEL,), _obstacle)

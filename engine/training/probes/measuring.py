@@ -1,4 +1,4 @@
-"""All diagnostics that were asked for, measured of one run at once."""
+"""Measures all requested diagnostics of one run at once."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
@@ -10,23 +10,18 @@ from engine.arms.arm import Arm
 from engine.models import lowering
 from engine.models.initial import leaf_names
 from engine.tasks import Batch, Data, Task
-from engine.training.optimizers import Hyperparams, hyperparams
+from engine.training.optimization import Hyperparams, hyperparams
 from engine.training.probes.diagnostic import Diagnostic, Snapshot, Subject, Values
 from engine.training.probes.recording import Recording, record
 from engine.training.probes.registry import DIAGNOSTICS, WHOLE
 from engine.training.trainer import Keys, Trainer, TrainState
 
-# Steps that are looked ahead.
+# A measurement looks at this many steps ahead.
 STEPS_AHEAD = 2
 
 
 class Series(NamedTuple):
-    """What one value of a measurement is.
-
-    Attributes:
-        name: of the series.
-        layer: or parameter array; empty for the whole network.
-    """
+    """One measured value: the name of its series, and the layer or parameter array, empty for the whole network."""
 
     name: str
     layer: str
@@ -36,9 +31,8 @@ class DiagnosticSet(NamedTuple):
     """Measures one run; no function has a seed axis.
 
     Attributes:
-        start: from the state at step 0 to what is kept from one measurement to the next.
-        measure: from (memory, state, hyperparams, data, draws of the next steps, at least
-            `STEPS_AHEAD` of them) to (memory, values `[num_series]`).
+        start: from the state at step 0 to the first memory.
+        measure: from (memory, state, hyperparams, data, draws of `STEPS_AHEAD` or more next steps) to (memory, values).
         series: what the values are.
         absent: names of the series that do not exist for this arm.
     """
@@ -50,16 +44,13 @@ class DiagnosticSet(NamedTuple):
 
 
 class DiagnosticsSpec(NamedTuple):
-    """What diagnostics are made for.
+    """What to make diagnostics for; only the structure of the arm and the shapes of the data are read.
 
     Attributes:
         names: of the diagnostics.
-        arm: resolved; read for its structure only.
-        task: the source of examples.
-        data: shapes of its arrays.
         form: of the convolutions, see `engine.models.lowering`.
         eval_every: steps that are drawn at once.
-        every: steps from one measurement to the next.
+        every: steps between measurements.
     """
 
     names: tuple[str, ...]
@@ -71,42 +62,28 @@ class DiagnosticsSpec(NamedTuple):
     every: int
 
 
-class _Shapes(NamedTuple):
-    """Shapes and types of what a run is measured with."""
-
-    state: TrainState
-    hyperparams: Hyperparams
-    draws: Any
-
-
 def make_diagnostic_set(trainer: Trainer, spec: DiagnosticsSpec) -> DiagnosticSet:
-    """The diagnostics that were asked for, of the runs of a trainer."""
-    shapes = _shapes_of(trainer, spec)
-    subject, recording = _subject_of(trainer, spec, shapes.state)
+    """Returns the requested diagnostics for runs of a trainer."""
+    state_shapes, *more_shapes = _shapes_of(trainer, spec)
+    subject, recording = _subject_of(trainer, spec, state_shapes)
     asked = {name: DIAGNOSTICS.load(name).DIAGNOSTIC for name in spec.names}
     chosen = {name: one for name, one in asked.items() if one.obstacle(subject) is None}
-    run = lowering.lower(recording.run, spec.form)
+    take_snapshot = _snapshots(trainer, spec, recording)
 
     def start(state: TrainState) -> Any:
         return {name: diagnostic.start(subject, state) for name, diagnostic in chosen.items()}
 
-    def measured(memory: Any, state: TrainState, numbers: Hyperparams, data: Data, draws: Any) -> tuple[Any, Values]:
-        first = trainer.step_in_parts(state, numbers, data, jax.tree.map(lambda leaf: leaf[0], draws))
-        second = trainer.step_in_parts(first.state, numbers, data, jax.tree.map(lambda leaf: leaf[1], draws))
-        batch = _first_batch(spec.task, data)
-        outputs, entering = run(state.params, state.model_state, batch.inputs)
-        inputs = recording.read(entering)
-        snapshot = Snapshot(state, numbers, first, second, batch, outputs, inputs)
+    def measured(memory: Any, *now: Any) -> tuple[Any, Values]:
+        snapshot = take_snapshot(*now)
         kept, values = {}, {}
         for name, diagnostic in chosen.items():
             own, kept[name] = diagnostic.measure(subject, snapshot, memory[name])
             values.update(own)
         return kept, values
 
-    memory = jax.eval_shape(start, shapes.state)
-    _, found = jax.eval_shape(measured, memory, shapes.state, shapes.hyperparams, spec.data, shapes.draws)
+    _, found = jax.eval_shape(measured, jax.eval_shape(start, state_shapes), state_shapes, *more_shapes)
     series = _series_of(subject, chosen.values(), found)
-    absent = tuple(n for one in asked.values() for n in one.series if n not in found)
+    absent = tuple(name for one in asked.values() for name in one.series if name not in found)
 
     def measure(memory: Any, state: TrainState, numbers: Hyperparams, data: Data, draws: Any) -> tuple[Any, jax.Array]:
         kept, values = measured(memory, state, numbers, data, draws)
@@ -116,8 +93,23 @@ def make_diagnostic_set(trainer: Trainer, spec: DiagnosticsSpec) -> DiagnosticSe
     return DiagnosticSet(start, measure, series, absent)
 
 
+def _snapshots(
+    trainer: Trainer, spec: DiagnosticsSpec, recording: Recording
+) -> Callable[[TrainState, Hyperparams, Data, Any], Snapshot]:
+    run = lowering.lower(recording.run, spec.form)
+
+    def take(state: TrainState, numbers: Hyperparams, data: Data, draws: Any) -> Snapshot:
+        first = trainer.step_in_parts(state, numbers, data, jax.tree.map(lambda leaf: leaf[0], draws))
+        second = trainer.step_in_parts(first.state, numbers, data, jax.tree.map(lambda leaf: leaf[1], draws))
+        batch = _first_batch(spec.task, data)
+        outputs, entering = run(state.params, state.model_state, batch.inputs)
+        return Snapshot(state, numbers, first, second, batch, outputs, recording.read(entering))
+
+    return take
+
+
 def _series_of(subject: Subject, chosen: Iterable[Diagnostic], found: Values) -> tuple[Series, ...]:
-    """What was found, by diagnostic, and each by the order of the network."""
+    """Returns what was found, in the order of the diagnostics and then of the network."""
     ranks = {layer: i for i, layer in enumerate((WHOLE, *subject.leaf_names, *subject.layers))}
     return tuple(
         Series(name, layer)
@@ -128,24 +120,23 @@ def _series_of(subject: Subject, chosen: Iterable[Diagnostic], found: Values) ->
 
 
 def obstacles(trainer: Trainer, spec: DiagnosticsSpec) -> dict[str, str]:
-    """Why some of the diagnostics that were asked for do not exist for an arm, by name."""
-    subject, _ = _subject_of(trainer, spec, _shapes_of(trainer, spec).state)
+    """Returns why some of the requested diagnostics do not exist for an arm, by name."""
+    subject, _ = _subject_of(trainer, spec, _shapes_of(trainer, spec)[0])
     reasons = {name: DIAGNOSTICS.load(name).DIAGNOSTIC.obstacle(subject) for name in spec.names}
     return {name: reason for name, reason in reasons.items() if reason is not None}
 
 
-def _shapes_of(trainer: Trainer, spec: DiagnosticsSpec) -> _Shapes:
+def _shapes_of(trainer: Trainer, spec: DiagnosticsSpec) -> tuple[TrainState, Hyperparams, Data, Any]:
+    """Returns the shapes of what a run is measured with: state, hyperparams, data and draws."""
     key = jax.eval_shape(lambda: jax.random.key(0, impl="threefry2x32"))
     laws = jax.ShapeDtypeStruct((len(jax.tree.leaves(trainer.param_shapes)), 2), jnp.float32)
-    number = jax.ShapeDtypeStruct((), jnp.float32)
-    numbers: Any = dict.fromkeys(hyperparams(spec.arm), number)
+    numbers: Any = dict.fromkeys(hyperparams(spec.arm), jax.ShapeDtypeStruct((), jnp.float32))
     state = jax.eval_shape(trainer.init, Keys(key, key, key), laws, numbers, spec.data)
     draws = jax.eval_shape(lambda state, data: trainer.draw(state, data, spec.eval_every), state, spec.data)
-    return _Shapes(state, numbers, draws)
+    return state, numbers, spec.data, draws
 
 
 def _subject_of(trainer: Trainer, spec: DiagnosticsSpec, state: TrainState) -> tuple[Subject, Recording]:
-    """What the diagnostics are told of a network, and how to see inside of it."""
     names = tuple(leaf_names(trainer.param_shapes))
     batch = jax.eval_shape(lambda data: _first_batch(spec.task, data), spec.data)
     recording = record(trainer.batch_apply, names, trainer.param_shapes, state.model_state, batch.inputs)

@@ -1,7 +1,7 @@
-"""How far an optimiser walks on pure noise.
+"""Computes how far an optimiser walks on pure noise.
 
-Every optimiser here but lion is a linear filter of driving noise ξ: independent from step to step,
-of mean 0, with the variance A summed over all parameters:
+Every optimiser here but lion is a linear filter of driving noise ξ, which is independent from step to step and has mean
+0 and the variance A, summed over all parameters:
 
     m_t = β m_{t−1} + κ ξ_t,    u_t = −η_t m_t / b_t    (Nesterov: u_t = −η_t (ξ_t + β m_t)),
 
@@ -15,10 +15,10 @@ With q = E|m|², C = E⟨θ_t − θ_0, m_t⟩ (signs left out) and D = E|θ_t �
 
     q ← β² q + κ² A,    D ← D + 2 β C η/b + η² q/b²,    C ← β C + η q/b.
 
-Late in the walk D grows by η² A κ²/(1 − β)² a step: η² per parameter for Adam where √v̂ ≫ ε, and
-η²|g|²/(1 − β)² for sgd. Momentum only makes it slower for its first 1/(1 − β) steps. The whole
-gradient is taken for noise, and the decay of weights is left out. A is measured once an interval;
-the first time, v̂ is of a single gradient, and where ε is as large as that A comes out too small.
+Late in the walk D grows by η² A κ²/(1 − β)² a step: η² per parameter for Adam where √v̂ ≫ ε, and η²|g|²/(1 − β)² for
+sgd. Momentum only slows the first 1/(1 − β) steps. The whole gradient is taken for noise, and weight decay is left out.
+A is measured once an interval; the first time v̂ comes from a single gradient, and where ε is as large as that A comes
+out too small.
 """
 
 from typing import NamedTuple
@@ -28,28 +28,20 @@ import jax.numpy as jnp
 from jax import lax
 
 from engine.arms.arm import Arm
-from engine.training.optimizers import Hyperparams, make_rate
+from engine.training.optimization import Hyperparams, make_rate
 from engine.training.probes.diagnostic import Snapshot
 from engine.training.probes.moments import second_moment
 from engine.training.probes.vectors import norm
 
-# The decay of the momentum of each optimiser that is such a filter, and whether it is an average.
+# The momentum decay of each optimiser that is such a filter, and whether its momentum is an average.
 _MOMENTUM = {
-    "sgd": ("momentum", False),
-    "adam": ("beta1", True),
-    "adamw": ("beta1", True),
-    "rmsprop": ("momentum", False),
+    **dict.fromkeys(("sgd", "rmsprop"), ("momentum", False)),
+    **dict.fromkeys(("adam", "adamw"), ("beta1", True)),
 }
 
 
 class Walk(NamedTuple):
-    """A walk on noise, in expectation.
-
-    Attributes:
-        momentum: q, of |m|².
-        covariance: C, of ⟨θ − θ_0, m⟩.
-        displacement: D, of |θ − θ_0|².
-    """
+    """Expectations of a walk on noise: q = E|m|², C = E⟨θ − θ_0, m⟩ and D = E|θ − θ_0|²."""
 
     momentum: jax.Array
     covariance: jax.Array
@@ -57,17 +49,17 @@ class Walk(NamedTuple):
 
 
 def has_walk(arm: Arm) -> bool:
-    """Whether the arm's optimiser is such a filter."""
+    """Tells whether the arm's optimiser is such a filter."""
     return arm.optimizer in _MOMENTUM
 
 
 def start_walk() -> Walk:
-    """Before the first step."""
+    """Returns the walk before the first step."""
     return Walk(*(jnp.float32(0.0) for _ in Walk._fields))
 
 
 def noise_size(arm: Arm, snapshot: Snapshot) -> jax.Array:
-    """A of the next step."""
+    """Returns A of the next step."""
     grads = jax.tree.leaves(snapshot.first.grads)
     if arm.optimizer == "sgd":
         return jnp.square(norm(grads))
@@ -78,16 +70,7 @@ def noise_size(arm: Arm, snapshot: Snapshot) -> jax.Array:
 
 
 def walk_on(arm: Arm, walk: Walk, noise: jax.Array, step: jax.Array, hyperparams: Hyperparams, number: int) -> Walk:
-    """The walk some steps later.
-
-    Args:
-        arm: read for its structure.
-        walk: at `step`.
-        noise: A of the next step.
-        step: steps that lie behind.
-        hyperparams: of the arm.
-        number: of steps.
-    """
+    """Returns the walk `number` steps after `step`, from its state and A (`noise`) there."""
     name, is_average = _MOMENTUM[arm.optimizer]
     decay, rate = hyperparams[name], make_rate(arm)
     gain = 1 - decay if is_average else 1.0
@@ -95,7 +78,7 @@ def walk_on(arm: Arm, walk: Walk, noise: jax.Array, step: jax.Array, hyperparams
     def noise_at(index: jax.Array) -> jax.Array:
         if arm.optimizer != "rmsprop":
             return noise
-        # Its second moment starts at 0 and is not corrected, so that its first steps are longer.
+        # Its uncorrected second moment starts at 0, which makes the first steps longer.
         kept = hyperparams["beta2"]
         return noise * (1 - kept ** (step + 1)) / (1 - kept ** (index + 1))
 
@@ -105,7 +88,7 @@ def walk_on(arm: Arm, walk: Walk, noise: jax.Array, step: jax.Array, hyperparams
         factor = rate(index, hyperparams) / correction
         size = decay**2 * walk.momentum + gain**2 * noise
         before = decay * walk.covariance
-        # Expectations of |u|², of ⟨θ − θ_0, u⟩ before the step, and of ⟨u, m⟩.
+        # Expectations of |u|², ⟨θ − θ_0, u⟩ before the step, and ⟨u, m⟩.
         if arm.nesterov:
             squared = noise + 2 * decay * noise + decay**2 * size
             along, shared = decay * before, noise + decay * size

@@ -1,18 +1,17 @@
-"""How far apart the network's outputs are for different examples.
+"""Measures how far apart the network's outputs are for different examples.
 
-Definition: √(mean_k var_e f_k(x_e)) over the examples e of the first evaluation batch and the
-outputs k: the standard deviation of a logit over inputs. 0 is a network that answers everything
-with the same; on a plateau at chance the loss cannot fall before this grows.
+Definition: √(mean_k var_e f_k(x_e)) over the examples e of the first evaluation batch and the outputs k: the standard
+deviation of a logit over inputs. At 0 the network answers everything alike; the loss cannot leave chance before this
+grows.
 
 Source: textbook.
 
-Cost: one forward pass of an evaluation batch, which others share.
+Cost: one forward pass of an evaluation batch, which is shared.
 """
 
 from typing import Any
 
-from engine.training.probes.diagnostic import Diagnostic, Snapshot, Subject, Values
-from engine.training.probes.registry import WHOLE
+from engine.training.probes.diagnostic import WHOLE, Diagnostic, Panel, Snapshot, Subject, Values
 from engine.training.probes.spread import deviation
 
 SPREAD = "output_spread"
@@ -22,4 +21,10 @@ def _measure(subject: Subject, snapshot: Snapshot, memory: Any) -> tuple[Values,
     return {SPREAD: {WHOLE: deviation(snapshot.outputs)}}, memory
 
 
-DIAGNOSTIC = Diagnostic(series=(SPREAD,), measure=_measure)
+_PANEL = Panel(
+    "spread of outputs", (SPREAD,), "log",
+    "standard deviation over examples of the outputs",
+    "the loss cannot leave chance before this has grown",
+    told="whole",
+)  # fmt: skip
+DIAGNOSTIC = Diagnostic({SPREAD: "the spread of the outputs"}, _measure, (_PANEL,))

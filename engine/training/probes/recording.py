@@ -1,62 +1,45 @@
-"""What enters the weighted layers of a network, whatever library it was written with.
+"""Finds what enters the weighted layers of a network, whatever library it was written with.
 
-The network's function is traced, and the trace is evaluated with an eye on where every value comes
-from. A product or a convolution of something that depends on the inputs with something that depends
-on parameters alone is a weighted layer; the first of the two is what enters it. Layers inside of
-loops and branches of the trace are not found.
+The network is traced, and the trace is evaluated while following where every value comes from. A weighted layer is a
+product or convolution of something that depends on the inputs with something that depends on parameters alone; what
+enters it is the first of the two. Layers inside loops and branches of the trace are not found.
 """
 
+import functools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jax.extend import core as jax_core
+
+from engine.models.jaxpr import Read, bind, equations, evaluate
 
 _LAYERS = ("dot_general", "conv_general_dilated")
 _CALLS = (
-    "jit",
-    "pjit",
-    "closed_call",
-    "core_call",
-    "checkpoint",
-    "remat",
-    "remat2",
-    "custom_jvp_call",
-    "custom_vjp_call",
-    "custom_vjp_call_jaxpr",
+    *("jit", "pjit", "closed_call", "core_call", "checkpoint", "remat", "remat2"),
+    *("custom_jvp_call", "custom_vjp_call", "custom_vjp_call_jaxpr"),
 )
 _PROGRAMS = ("jaxpr", "call_jaxpr", "fun_jaxpr")
 
 
 class LayerInput(NamedTuple):
-    """What enters a layer.
-
-    Attributes:
-        values: `[examples, positions, features]`.
-        is_data: whether it is made of the data without any parameter.
-    """
+    """What enters a layer, `[examples, positions, features]`, and whether no parameter affects it."""
 
     values: jax.Array
     is_data: bool
 
 
-class _Origin(NamedTuple):
-    """Where a value comes from: leaves of the parameters, by number, and the inputs."""
+class _Traced(NamedTuple):
+    """A value, the parameter leaves (by number) that it depends on, and whether it depends on the inputs."""
 
-    leaves: frozenset[int]
-    is_of_inputs: bool
+    value: Any
+    leaves: frozenset[int] = frozenset()
+    is_of_inputs: bool = False
 
 
 class _Layer(NamedTuple):
-    """A layer in a trace.
-
-    Attributes:
-        leaf: of the parameters, the first that its weights depend on.
-        feature_axes: of what enters it.
-        is_data: see `LayerInput`.
-    """
+    """A layer in a trace: the first parameter leaf of its weights, and the feature axes of what enters it."""
 
     leaf: int
     feature_axes: tuple[int, ...]
@@ -64,14 +47,13 @@ class _Layer(NamedTuple):
 
 
 class Recording(NamedTuple):
-    """A network that says what enters its layers.
+    """A network that also returns what enters its layers.
 
     Attributes:
-        run: from (params, model state, inputs) to (outputs, what enters each layer), to be given
-            the form in which it is computed.
-        read: from the latter to the inputs by layer.
+        run: from (params, model state, inputs) to (outputs, what enters each layer); its convolutions are native.
+        read: from the latter to the input of each layer.
         layers: names of the layers, in order.
-        data_layers: of those that the data enter.
+        data_layers: those that the data enter.
     """
 
     run: Callable[[Any, Any, jax.Array], tuple[jax.Array, list[jax.Array]]]
@@ -87,16 +69,16 @@ def record(
     state: Any,
     inputs: jax.ShapeDtypeStruct,
 ) -> Recording:
-    """The recording of a network.
+    """Returns the recording of a network.
 
     Args:
         apply: from (params, model state, inputs) to outputs.
         leaf_names: of the parameters.
         params, state, inputs: their shapes; `inputs` is `[batch, …]`.
     """
-    run = _recorded(apply, [])
     layers: list[_Layer] = []
-    _, entering = jax.eval_shape(_recorded(apply, layers), params, state, inputs)
+    _, entering = jax.eval_shape(functools.partial(_run, apply, layers), params, state, inputs)
+    run = functools.partial(_run, apply, [])
     # The axis of the examples is the one that grows with the batch.
     more = jax.ShapeDtypeStruct((inputs.shape[0] + 1, *inputs.shape[1:]), inputs.dtype)
     _, longer = jax.eval_shape(run, params, state, more)
@@ -112,105 +94,45 @@ def record(
             for name, (index, layer, axis) in chosen.items()
         }
 
-    of_data = frozenset(name for name, (_, layer, _) in chosen.items() if layer.is_data)
-    return Recording(run, read, tuple(chosen), of_data)
+    data_layers = frozenset(name for name, (_, layer, _) in chosen.items() if layer.is_data)
+    return Recording(run, read, tuple(chosen), data_layers)
 
 
-def _recorded(
-    apply: Callable[..., jax.Array], layers: list[_Layer]
-) -> Callable[..., tuple[jax.Array, list[jax.Array]]]:
-    """The network with what enters its layers; what they are is added to a list."""
+def _run(
+    apply: Callable[..., jax.Array], layers: list[_Layer], params: Any, state: Any, inputs: jax.Array
+) -> tuple[jax.Array, list[jax.Array]]:
+    """Returns the outputs and what enters each layer, and appends the layers to a list."""
+    args = [_Traced(leaf, frozenset([i])) for i, leaf in enumerate(jax.tree.leaves(params))]
+    args += [*map(_Traced, jax.tree.leaves(state)), _Traced(inputs, is_of_inputs=True)]
+    entering: list[jax.Array] = []
 
-    def run(params: Any, state: Any, inputs: jax.Array) -> tuple[jax.Array, list[jax.Array]]:
-        closed = jax.make_jaxpr(apply)(params, state, inputs)
-        leaves, others = jax.tree.leaves(params), jax.tree.leaves(state)
-        origins = [_Origin(frozenset([i]), False) for i in range(len(leaves))]
-        origins += [_Origin(frozenset(), False)] * len(others)
-        origins += [_Origin(frozenset(), True)]
-        found: list[tuple[_Layer, jax.Array]] = []
-        args = [*leaves, *others, inputs]
-        outputs, _ = _walk(closed.jaxpr, closed.consts, args, origins, found)
-        layers.extend(layer for layer, _ in found)
-        return outputs[0], [value for _, value in found]
-
-    return run
-
-
-def _walk(
-    jaxpr: Any,
-    consts: Sequence[Any],
-    args: Sequence[Any],
-    origins: Sequence[_Origin],
-    found: list[tuple[_Layer, jax.Array]],
-) -> tuple[list[Any], list[_Origin]]:
-    """Values and origins of a program's outputs; its layers are added to a list."""
-    nowhere = _Origin(frozenset(), False)
-    known: dict[Any, tuple[Any, _Origin]] = {}
-
-    def read(variable: Any) -> tuple[Any, _Origin]:
-        is_literal = isinstance(variable, jax_core.Literal)
-        return (variable.val, nowhere) if is_literal else known[variable]
-
-    for variable, const in zip(jaxpr.constvars, consts, strict=True):
-        known[variable] = const, nowhere
-    for variable, arg, origin in zip(jaxpr.invars, args, origins, strict=True):
-        known[variable] = arg, origin
-    for eqn in jaxpr.eqns:
-        inputs = [read(variable)[0] for variable in eqn.invars]
-        sources = [read(variable)[1] for variable in eqn.invars]
+    def rule(eqn: Any, read: Read) -> list[_Traced]:
+        operands = [read(atom) for atom in eqn.invars]
         if eqn.primitive.name in _LAYERS:
-            found.extend(_layer_of(eqn, inputs, sources))
-        inner = _program(eqn)
-        if inner is not None and _holds_layer(getattr(inner, "jaxpr", inner)):
-            body, own = getattr(inner, "jaxpr", inner), getattr(inner, "consts", ())
-            outputs, targets = _walk(body, own, inputs, sources, found)
-        else:
-            outputs, targets = _bound(eqn, inputs), [_union(sources)] * len(eqn.outvars)
-        known.update(zip(eqn.outvars, zip(outputs, targets, strict=True), strict=True))
-    results = [read(variable) for variable in jaxpr.outvars]
-    return [value for value, _ in results], [origin for _, origin in results]
+            for side, weights in ((0, operands[1]), (1, operands[0])):
+                value, leaves, is_of_inputs = operands[side]
+                if is_of_inputs and weights.leaves and not weights.is_of_inputs:
+                    layers.append(_Layer(min(weights.leaves), _feature_axes(eqn, side), not leaves))
+                    entering.append(value)
+        for called in _called(eqn):
+            if any(inner.primitive.name in _LAYERS for inner in equations(called, _called)):
+                return evaluate(called, operands, rule, _Traced)
+        leaves = frozenset[int]().union(*(operand.leaves for operand in operands))
+        is_of_inputs = any(operand.is_of_inputs for operand in operands)
+        return [_Traced(v, leaves, is_of_inputs) for v in bind(eqn, [operand.value for operand in operands])]
+
+    (outputs,) = evaluate(jax.make_jaxpr(apply)(params, state, inputs), args, rule, _Traced)
+    return outputs.value, entering
 
 
-def _bound(eqn: Any, inputs: Sequence[Any]) -> list[Any]:
-    with eqn.ctx.manager:
-        outputs = eqn.primitive.bind(*inputs, **eqn.primitive.get_bind_params(eqn.params))
-    return list(outputs) if eqn.primitive.multiple_results else [outputs]
-
-
-def _union(origins: Sequence[_Origin]) -> _Origin:
-    leaves = frozenset[int]().union(*(origin.leaves for origin in origins))
-    return _Origin(leaves, any(origin.is_of_inputs for origin in origins))
-
-
-def _program(eqn: Any) -> Any:
-    """The program that an equation only calls, or `None`."""
-    if eqn.primitive.name not in _CALLS:
-        return None
-    return next((eqn.params[name] for name in _PROGRAMS if name in eqn.params), None)
-
-
-def _holds_layer(jaxpr: Any) -> bool:
-    for eqn in jaxpr.eqns:
-        inner = _program(eqn)
-        if eqn.primitive.name in _LAYERS:
-            return True
-        if inner is not None and _holds_layer(getattr(inner, "jaxpr", inner)):
-            return True
-    return False
-
-
-def _layer_of(eqn: Any, inputs: Sequence[Any], origins: Sequence[_Origin]) -> list[tuple[_Layer, jax.Array]]:
-    """The layer that an equation is, with what enters it; nothing where it is none."""
-    for side, other in ((0, 1), (1, 0)):
-        weights, entering = origins[other], origins[side]
-        if entering.is_of_inputs and weights.leaves and not weights.is_of_inputs:
-            layer = _Layer(min(weights.leaves), _feature_axes(eqn, side), not entering.leaves)
-            return [(layer, inputs[side])]
-    return []
+def _called(eqn: Any) -> Iterator[Any]:
+    """Yields the program that an equation only calls."""
+    if eqn.primitive.name in _CALLS:
+        yield from [eqn.params[name] for name in _PROGRAMS if name in eqn.params][:1]
 
 
 def _feature_axes(eqn: Any, side: int) -> tuple[int, ...]:
-    """Axes of an operand over which its layer sums, those of a window apart."""
+    """Returns the axes of an operand that its layer sums over, without those of a window."""
     numbers = eqn.params["dimension_numbers"]
     if eqn.primitive.name == "dot_general":
         return tuple(numbers[0][side])
@@ -218,21 +140,20 @@ def _feature_axes(eqn: Any, side: int) -> tuple[int, ...]:
 
 
 def _grown(shape: tuple[int, ...], longer: tuple[int, ...]) -> int | None:
-    """The one axis along which a shape is longer by one, where there is one."""
+    """Returns the one axis along which a shape is longer by one; `None` where there is no such axis."""
     grown = [i for i, (n, m) in enumerate(zip(shape, longer, strict=True)) if n != m]
     return grown[0] if len(grown) == 1 and longer[grown[0]] == shape[grown[0]] + 1 else None
 
 
 def _arranged(values: jax.Array, examples: int, features: tuple[int, ...]) -> jax.Array:
-    """Values with their axes as `[examples, positions, features]`."""
+    """Returns values with their axes as `[examples, positions, features]`."""
     rest = [i for i in range(values.ndim) if i != examples and i not in features]
     ordered = jnp.transpose(values, (examples, *rest, *features))
-    num_features = math.prod(values.shape[i] for i in features)
-    return ordered.reshape(values.shape[examples], -1, num_features)
+    return ordered.reshape(values.shape[examples], -1, math.prod(values.shape[i] for i in features))
 
 
 def _free(leaf_name: str, taken: Any) -> str:
-    """The name of the layer of a parameter, other than those that are taken."""
+    """Returns the name of a parameter's layer, numbered where the name is taken."""
     name = leaf_name.rpartition("/")[0] or leaf_name
     number, free = 2, name
     while free in taken:

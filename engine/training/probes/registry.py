@@ -6,7 +6,7 @@ from engine.errors import InputError
 from engine.registry import Registry
 
 ALL = "all"
-# Stands in the place of a layer for what is of the whole network.
+# Stands for the whole network where the name of a layer is expected.
 WHOLE = ""
 DIAGNOSTICS = Registry(
     "diagnostic",
@@ -24,10 +24,7 @@ DIAGNOSTICS = Registry(
 
 
 def check_names(names: Sequence[str]) -> tuple[str, ...]:
-    """The diagnostics that some names stand for, each once, in the order of the registry.
-
-    Args:
-        names: of diagnostics, or `all` alone.
+    """Returns the named diagnostics (`all` alone names every one), each once, in the order of the registry.
 
     Raises:
         InputError: one of them does not exist.

@@ -1,19 +1,18 @@
-"""How much of what enters a layer still depends on the input.
+"""Measures how much of what enters a layer still depends on the input.
 
 Definition: for what enters a weighted layer, a_{epf} of example e, position p and feature f,
 
     spread = √(mean_{pf} var_e a) / √(mean_{epf} a²),
 
-the standard deviation over examples against the size, of the first evaluation batch. It is the
-share of the activations' length that tells examples apart: 0 where all examples look alike at this
-depth (also where all activations are 0), 1 where their mean over examples is 0. Dividing by the
-root mean square in the place of the mean keeps it finite where the mean is near 0. What enters
-the first layer are the data: is there any signal in the inputs at all?
+the standard deviation over examples against the size, on the first evaluation batch. It is the share of the
+activations' length that tells examples apart: 0 where all examples look alike at this depth (or all activations are 0),
+1 where their mean over examples is 0. The root mean square, unlike the mean, keeps it finite where the mean is near 0.
+The data enter the first layer: its spread tells whether the inputs hold any signal.
 
-Source: signal propagation at depth, Schoenholz et al. 2017 (arXiv 1611.01232), whose correlation of
-two inputs is c = 1 − spread².
+Source: signal propagation at depth, Schoenholz et al. 2017 (arXiv 1611.01232), whose correlation of two inputs is
+c = 1 − spread².
 
-Cost: one forward pass of an evaluation batch, which others share.
+Cost: one forward pass of an evaluation batch, which is shared.
 """
 
 from typing import Any
@@ -21,7 +20,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from engine.training.probes.diagnostic import Diagnostic, Snapshot, Subject, Values
+from engine.training.probes.diagnostic import Diagnostic, Panel, Snapshot, Subject, Values
 
 SPREAD = "spread"
 
@@ -31,9 +30,9 @@ def _obstacle(subject: Subject) -> str | None:
 
 
 def deviation(values: jax.Array) -> jax.Array:
-    """Standard deviation over the first axis, root mean square over the others."""
+    """Returns the standard deviation over the first axis, as a root mean square over the others."""
     centred = values - jnp.mean(values, axis=0)
-    # Values that are equal are apart by the rounding of their mean, or not at all.
+    # Equal values differ from their mean by rounding.
     is_changed = jnp.max(values, axis=0) != jnp.min(values, axis=0)
     return _root_mean_square(jnp.where(is_changed, centred, 0.0))
 
@@ -45,7 +44,7 @@ def _root_mean_square(values: jax.Array) -> jax.Array:
 
 
 def relative_spread(values: jax.Array) -> jax.Array:
-    """Spread of `[examples, …]` against its size; 0 where it has none."""
+    """Returns the spread of `[examples, …]` relative to its size; 0 where it has none."""
     size = _root_mean_square(values)
     return deviation(values) / jnp.where(size == 0, 1.0, size)
 
@@ -55,4 +54,11 @@ def _measure(subject: Subject, snapshot: Snapshot, memory: Any) -> tuple[Values,
     return {SPREAD: own}, memory
 
 
-DIAGNOSTIC = Diagnostic(series=(SPREAD,), measure=_measure, obstacle=_obstacle)
+_PANEL = Panel(
+    "spread", (SPREAD,), "log",
+    "how much of what enters a layer depends on the example, 0 to 1",
+    "the depth at which it vanishes on the plateau, and the layer where it returns first; near 0 in the first layer: "
+    "there is no signal in the inputs",
+    is_by_layer=True, told="layer",
+)  # fmt: skip
+DIAGNOSTIC = Diagnostic({SPREAD: "the spread of what enters"}, _measure, (_PANEL,), _obstacle)

@@ -1,4 +1,4 @@
-"""Lengths of trees of arrays that may hold numbers whose squares vanish or overflow."""
+"""Lengths and products of trees of arrays, safe for numbers whose squares vanish or overflow."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 
 def norm(tree: Any) -> jax.Array:
-    """Euclidean length of all numbers in a tree together."""
+    """Returns the Euclidean length of all numbers in a tree together."""
     leaves = [leaf for leaf in jax.tree.leaves(tree) if leaf.size]
     largest = jnp.max(jnp.stack([jnp.max(jnp.abs(leaf)) for leaf in leaves]))
     scale = jnp.where(largest > 0, largest, 1.0)
@@ -15,12 +15,12 @@ def norm(tree: Any) -> jax.Array:
 
 
 def inner(a: Any, b: Any) -> jax.Array:
-    """Sum over all numbers of two trees of their products."""
+    """Returns the inner product of two trees."""
     products = jax.tree.map(lambda x, y: jnp.vdot(x, y, precision="highest"), a, b)
     return jnp.sum(jnp.stack(jax.tree.leaves(products)))
 
 
 def unit(tree: Any) -> Any:
-    """The tree over its length; NaN where it has none."""
+    """Returns the tree divided by its length; NaN where that is 0."""
     length = norm(tree)
     return jax.tree.map(lambda leaf: leaf / length, tree)

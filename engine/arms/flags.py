@@ -1,0 +1,71 @@
+"""Flags of an arm, made from the declarations of its fields and of the options of all choices."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from absl import flags
+
+from engine.arms.arm import COMMON, Arm, field_names, find_option
+from engine.arms.choices import KINDS, options_of, table_of
+from engine.arms.options import Option
+from engine.errors import InputError
+
+# What is typed once for every element, and its field.
+REPEATED = {"model_arg": "model_args"}
+
+
+class _OptionParser(flags.ArgumentParser):
+    """Parses a flag by the rules of its option."""
+
+    def __init__(self, option: Option) -> None:
+        self._option = option
+        self.syntactic_help = ""
+
+    def parse(self, argument: Any) -> Any:
+        return self._option.parse(argument) if isinstance(argument, str) else argument
+
+    def flag_type(self) -> str:
+        return self._option.name
+
+
+def define_arm_flags(values: flags.FlagValues) -> None:
+    """Defines a flag for every field of an arm and for every option of a choice."""
+    typed = {field: flag for flag, field in REPEATED.items()}
+    for name in field_names():
+        option = find_option(name)
+        if name in typed:
+            flags.DEFINE_multi_string(typed[name], None, f"{option.help} (repeated)", flag_values=values)
+        elif option.kind is bool:
+            flags.DEFINE_bool(name, None, option.help, flag_values=values)
+        elif name not in values:
+            flags.DEFINE(_OptionParser(option), name, None, option.help, flag_values=values)
+
+
+def given_arm_fields(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns what was typed for an arm, by field and option.
+
+    Args:
+        given: what was typed, by flag.
+    """
+    names = {name: name for name in field_names()} | REPEATED
+    return {names[flag]: value for flag, value in given.items() if flag in names}
+
+
+def describe_arm_flags(arm: Arm) -> list[str]:
+    """Returns a line for what every arm can be given, and for each option of the choices of this one."""
+    typed = {field: flag for flag, field in REPEATED.items()}
+    lines = ["An arm; what is given holds for every arm of the experiment:"]
+    for name, option in COMMON.items():
+        names = f": {', '.join(table_of(name))}" if name in KINDS else ""
+        lines.append(f"  --{typed.get(name, name)}: {option.describe(names)}")
+    for kind in KINDS:
+        choice = getattr(arm, kind) or next(iter(table_of(kind)))
+        try:
+            owned = options_of(kind, choice)
+        except InputError:
+            continue
+        if owned:
+            lines += ["", f"Options of {kind}={choice}:"]
+            lines += [f"  --{name}: {option.describe()}" for name, option in owned.items()]
+    lines += ["", "Other choices have other options: name one with --help, as in --help --model=transformer."]
+    return lines

@@ -1,0 +1,215 @@
+"""Options: what a choice, or any arm, can be set to, with bounds and a line of help.
+
+Flags, validation, `study.json`, `list` and `--help` all follow from these declarations.
+"""
+
+import dataclasses
+import importlib
+import math
+import typing
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from engine.errors import InputError, unknown_name
+
+Part = Literal["structure", "initial", "hyperparam", "place"]
+
+EXPECTED = {bool: "true or false", int: "a whole number", float: "a number", str: "a name"}
+_EXPECTED_LIST = {int: "whole numbers separated by commas", str: "names separated by commas"}
+_BOOLEANS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+
+
+class Required:
+    """Stands for a default that does not exist: the option must be given."""
+
+
+REQUIRED = Required()
+
+
+@dataclasses.dataclass(frozen=True)
+class Option:
+    """One thing that can be set.
+
+    Attributes:
+        name: of the option, and of its flag.
+        kind: type of the value, or of each element of a list.
+        default: `REQUIRED` where there is none; `None` where it follows from the data.
+        help: one line.
+        part: `structure` shapes the compiled training program; `initial` says where a run starts;
+            `hyperparam` is a number that the program takes as an argument; `place` says where
+            something is found, and may change without the study becoming another.
+        unit: of the value, or empty.
+        minimum, maximum: bounds of a number, or of each element of a list.
+        is_open: whether the maximum itself is excluded.
+        choices: names that a value can take, or where a table of them is: `module:NAME`.
+        most: elements that a list may have; `None` for a single value.
+        unset: what a default of `None` means, in words.
+        is_positive: whether the value must be above 0.
+        flag: what is typed for it, where that is not its name.
+        alone: the value that the flag stands for where it is typed without one.
+    """
+
+    name: str
+    kind: type
+    default: Any
+    help: str
+    part: Part = "structure"
+    unit: str = ""
+    minimum: float | None = None
+    maximum: float | None = None
+    is_open: bool = False
+    choices: Sequence[str] = ()
+    most: int | None = None
+    unset: str = ""
+    is_positive: bool = False
+    flag: str = ""
+    alone: Any = None
+
+    def with_default(self, default: Any) -> "Option":
+        """Returns the same option for a choice with another default."""
+        return dataclasses.replace(self, default=default)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names that a value can take; empty where it is no name of a closed set."""
+        if isinstance(self.choices, str):
+            module, _, table = self.choices.partition(":")
+            return tuple(getattr(importlib.import_module(module), table))
+        return tuple(self.choices)
+
+    def check(self, value: Any) -> Any:
+        """Returns the value in the option's own type; `None` leaves the option unset.
+
+        Raises:
+            InputError: the value has the wrong type, is out of bounds, or is an unknown name.
+        """
+        if value is None:
+            return None
+        if self.most is None:
+            return self._check_one(value)
+        if not isinstance(value, (tuple, list)):
+            raise InputError(f"{self.name}={value!r}: expected {_EXPECTED_LIST[self.kind]}")
+        if len(value) > self.most:
+            shown, most = ",".join(map(str, value)), "one or two" if self.most == 2 else f"at most {self.most}"
+            raise InputError(f"{self.name}={shown}: expected {most} of them")
+        if not value and self.default is None:
+            return None
+        return tuple(map(self._check_one, value))
+
+    def parse(self, text: str) -> Any:
+        """Returns the value that a person typed: `"1e-8"` gives `1e-8`, `"2,4"` gives `(2, 4)`.
+
+        Raises:
+            InputError: see `check`.
+        """
+        if self.most is None:
+            return self.check(self._parse_one(text.strip()))
+        return self.check(tuple(self._parse_one(part.strip()) for part in text.split(",")))
+
+    def describe(self, names: str = "") -> str:
+        """Says in a line what the option is, what it can be and what it is by default."""
+        shown = self.default
+        if shown is None:
+            shown = self.unset
+        elif shown is REQUIRED:
+            shown = "must be given"
+        elif isinstance(shown, tuple):
+            shown = ",".join(map(str, shown))
+        elif isinstance(shown, bool):
+            shown = str(shown).lower()
+        unit = f", in {self.unit}" if self.unit else ""
+        listed = f": {', '.join(self.names)}" if self.names else names
+        return f"{self.help}{unit}{listed} (default: {shown}; {PARTS[self.part]})"
+
+    def _check_one(self, value: Any) -> Any:
+        name, kind = self.name, self.kind
+        if kind is float and isinstance(value, int) and not isinstance(value, bool):
+            try:
+                value = float(value)
+            except OverflowError:
+                raise InputError(f"{name} has hundreds of digits: expected a finite number") from None
+        elif kind is int and isinstance(value, float) and value.is_integer():
+            value = int(value)
+        if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+            raise InputError(f"{name}={value!r}: expected {EXPECTED[kind]}")
+        if kind in (int, float):
+            self._check_bounds(value)
+        if self.choices and value not in self.names:
+            raise unknown_name(name, str(value), self.names)
+        return value
+
+    def _check_bounds(self, value: Any) -> None:
+        if not math.isfinite(value):
+            raise InputError(f"{self.name}={value!r}: expected a finite number")
+        if self.minimum is not None and value < self.minimum:
+            raise InputError(f"{self.name}={value!r}: expected at least {self._shown(self.minimum)}")
+        if self.maximum is not None and value > self.maximum:
+            raise InputError(f"{self.name}={value!r}: expected at most {self._shown(self.maximum)}")
+        if self.is_positive and value <= 0:
+            raise InputError(f"{self.name}={value!r}: expected a positive number")
+        if self.is_open and value == self.maximum:
+            raise InputError(f"{self.name}={value!r}: expected less than {self._shown(self.maximum)}")
+
+    def _shown(self, bound: float | None) -> str:
+        """A bound with its unit."""
+        number = str(bound) if isinstance(bound, int) else f"{bound:g}"
+        unit = self.unit.removesuffix("s") if bound == 1 else self.unit
+        return f"{number} {unit}".strip()
+
+    def _parse_one(self, text: str) -> Any:
+        if self.kind is bool:
+            if text.lower() not in _BOOLEANS:
+                raise InputError(f"{self.name}={text!r}: expected true or false")
+            return _BOOLEANS[text.lower()]
+        try:
+            return self.kind(text)
+        except ValueError:
+            raise InputError(f"{self.name}={text!r}: expected {EXPECTED[self.kind]}") from None
+
+
+def option(default: Any, help: str, **about: Any) -> Any:
+    """Declares a field of a dataclass that a person can set: its flag, its check and its help follow.
+
+    Args:
+        default: of the field.
+        help: one line.
+        about: further attributes of `Option`; the name and the kind are those of the field.
+    """
+    return dataclasses.field(default=default, metadata={"option": Option("", str, default, help, **about)})
+
+
+def declared_in(owner: type) -> dict[str, Option]:
+    """Returns the options that the fields of a dataclass declare, by name."""
+    hints = typing.get_type_hints(owner)
+    return {
+        field.name: dataclasses.replace(field.metadata["option"], name=field.name, kind=_kind_of(hints[field.name]))
+        for field in dataclasses.fields(owner)
+        if "option" in field.metadata
+    }
+
+
+def check_fields(instance: Any) -> None:
+    """Checks what the fields of a frozen dataclass declare, and gives each value its own type.
+
+    Raises:
+        InputError: see `Option.check`.
+    """
+    for name, declared in declared_in(type(instance)).items():
+        declared = dataclasses.replace(declared, name=declared.flag or name)
+        object.__setattr__(instance, name, declared.check(getattr(instance, name)))
+
+
+def _kind_of(hint: Any) -> type:
+    """The first of the plain types in an annotation such as `int | None` or `tuple[str, ...]`."""
+    if hint in EXPECTED:
+        kind: type = hint
+        return kind
+    return next(_kind_of(inner) for inner in typing.get_args(hint) if inner is not type(None))
+
+
+PARTS: dict[Part, str] = {
+    "structure": "shapes the compiled program",
+    "initial": "says where a run starts",
+    "hyperparam": "one program for all values",
+    "place": "the same study wherever it is",
+}

@@ -1,0 +1,99 @@
+"""How a study is run, as opposed to what is run: one object from the flags to the workers."""
+
+import dataclasses
+import os
+from pathlib import Path
+from typing import Any
+
+from engine.arms.options import check_fields, option
+from engine.errors import InputError, unknown_name
+
+# What `--live` and `--wandb` mean without a number.
+LIVE_SECONDS = 30.0
+WANDB_RUNS = 20
+WANDB_HELP = "send every arm and the first runs to Weights & Biases; needs `pip install wandb`"
+
+
+def default_cache_dir() -> Path:
+    """Returns the folder of compiled programs that all launches share, by the XDG convention."""
+    root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(root) / "plateau-engine" / "compiled"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RunOptions:
+    """How a study is run; none of it is part of what the study is.
+
+    With `num_workers=0` everything runs in this process, for debugging; if its backend has already
+    started, its number of threads, and so the last bits, cannot be chosen any more.
+
+    Raises:
+        InputError: a value is out of bounds, or `is_tuned` is given with `width` or `form`.
+    """
+
+    num_workers: int | None = option(
+        None, "processes (default: one per core or accelerator; 0: this process only)", flag="workers", minimum=0
+    )
+    width: int | None = option(
+        None, "lanes per worker (default: by a rule per model and device)", minimum=1, maximum=10**7
+    )
+    form: str | None = option(
+        None,
+        "how convolutions are computed: direct, patches or native (default: by kind of device)",
+        choices="engine.models.lowering:FORMS",
+    )
+    is_tuned: bool = option(
+        False, "choose width and form by measuring on this machine; kept with the study", flag="tune"
+    )
+    data_dir: str | None = option(
+        None, "folder of prepared data sets (default: ~/tensorflow_datasets)", flag="data_dir"
+    )
+    cache_dir: str | None = option(None, "folder of compiled programs (default: in ~/.cache)", flag="compilation_cache")
+    is_quiet: bool = False
+    has_report: bool = True
+    checkpoint_every: float | None = option(
+        None,
+        "seconds between checkpoints of unfinished runs (default: 60, or more where they are expensive)",
+        flag="checkpoint_every",
+        is_positive=True,
+    )
+    live_every: float | None = option(
+        None,
+        "keep report.html up to date while the study runs; --live=SECONDS between updates (default: 30, or more "
+        "where they are expensive)",
+        flag="live",
+        minimum=1,
+        unit="seconds",
+        alone=LIVE_SECONDS,
+    )
+    has_tensorboard: bool = option(
+        False, "write event files to <workdir>/tensorboard: first arms, then every run", flag="tensorboard"
+    )
+    wandb_runs: int | None = option(
+        None,
+        "number of single runs sent to Weights & Biases, by seed and then by arm (default: 20)",
+        flag="wandb_runs",
+        minimum=0,
+    )
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+        if self.is_tuned and (self.width is not None or self.form is not None):
+            raise InputError("tune chooses width and form: give neither with it")
+
+    @property
+    def cache(self) -> str:
+        """Folder of compiled programs."""
+        return str(self.cache_dir or default_cache_dir())
+
+    def replace(self, changes: dict[str, Any]) -> "RunOptions":
+        """Returns the options with some of them changed.
+
+        Raises:
+            InputError: there is no option of that name, or a value is out of bounds.
+        """
+        names = [field.name for field in dataclasses.fields(self)]
+        for name in changes:
+            if name not in names:
+                raise unknown_name("option", name, names)
+        return dataclasses.replace(self, **changes)

@@ -1,0 +1,32 @@
+"""Initial schemes, one file each: how large the random numbers are that a network starts from.
+
+A scheme has `OPTIONS` and `law(fan_in, fan_out, options)`, and one line in `SCHEMES` of `engine.models.registry`.
+"""
+
+from typing import NamedTuple
+
+from engine.arms.options import Option
+
+INIT_SCALE = Option(
+    "init_scale",
+    float,
+    0.05,
+    "standard deviation of weights and biases under init=normal; every weight under init=constant",
+    part="initial",
+    minimum=0,
+    maximum=1e3,
+)
+
+
+class Law(NamedTuple):
+    """The normal law of a layer's start.
+
+    Attributes:
+        deviation: of a weight.
+        bias: standard deviation of a bias, whose mean is 0.
+        mean: of a weight.
+    """
+
+    deviation: float
+    bias: float = 0.0
+    mean: float = 0.0

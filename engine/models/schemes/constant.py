@@ -1,0 +1,13 @@
+"""`constant`: every weight the same number, zero biases: a balanced start, in which units of a layer stay equal."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from engine.models.schemes import INIT_SCALE, Law
+
+OPTIONS = (INIT_SCALE,)
+
+
+def law(fan_in: int, fan_out: int, options: Mapping[str, Any]) -> Law:
+    """Returns the law of a layer."""
+    return Law(0.0, mean=options["init_scale"])

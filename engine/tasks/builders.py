@@ -1,0 +1,99 @@
+"""The tensorflow-datasets builders of the built-in images; they work without TensorFlow."""
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import tensorflow_datasets as tfds
+
+from engine.tasks.preparing import prepared_root, preparing
+from engine.tasks.reading import Reading
+
+Parts = Mapping[str, tuple[np.ndarray, np.ndarray]]
+
+
+class _Images(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type: ignore[call-arg]
+    """Images with their position in the original files as `id`; `parts` are prepared, `on_example` called for each."""
+
+    VERSION = tfds.core.Version("1.0.0")
+    shape: ClassVar[tuple[int, ...]]
+    num_classes: ClassVar[int] = 10
+    encoding: ClassVar[str] = "bytes"
+    parts: Parts
+    on_example: Callable[[], object]
+
+    def _info(self) -> tfds.core.DatasetInfo:
+        features = {
+            "id": tfds.features.Scalar(np.int64),
+            "image": tfds.features.Tensor(shape=self.shape, dtype=np.uint8, encoding=self.encoding),
+            "label": tfds.features.ClassLabel(num_classes=self.num_classes),
+        }
+        return self.dataset_info_from_configs(
+            features=tfds.features.FeaturesDict(features), supervised_keys=("image", "label")
+        )
+
+    def _split_generators(self, dl_manager: Any) -> dict[str, Iterator[tuple[int, dict]]]:
+        return {split: self._generate_examples(*part) for split, part in self.parts.items()}
+
+    def _generate_examples(self, images: np.ndarray, labels: np.ndarray) -> Iterator[tuple[int, dict[str, Any]]]:
+        for i, (image, label) in enumerate(zip(images, labels, strict=True)):
+            self.on_example()
+            yield i, {"id": i, "image": np.reshape(image, self.shape), "label": int(label)}
+
+
+class PlateauDigits(_Images):
+    """The handwritten digits of scikit-learn."""
+
+    shape, encoding = (8, 8), "none"
+
+
+class PlateauMnist(_Images):
+    """The handwritten digits of MNIST."""
+
+    shape = (28, 28, 1)
+
+
+class PlateauFashionMnist(_Images):
+    """Pieces of clothing, in the format of MNIST."""
+
+    shape = (28, 28, 1)
+
+
+class PlateauCifar10(_Images):
+    """Photographs of ten kinds of things."""
+
+    shape = (32, 32, 3)
+
+
+class PlateauCifar100(_Images):
+    """Photographs of a hundred kinds of things."""
+
+    shape, num_classes = (32, 32, 3), 100
+
+
+_BUILDERS = {
+    "digits": PlateauDigits,
+    "mnist": PlateauMnist,
+    "fashion_mnist": PlateauFashionMnist,
+    "cifar10": PlateauCifar10,
+    "cifar100": PlateauCifar100,
+}
+
+
+def prepare(dataset: str, read: Callable[[], Parts], data_dir: str | None, reading: Reading) -> Path:
+    """Prepares a data set on first use, from the original files that `read` reads, and returns its directory.
+
+    Raises:
+        InputError: the original files cannot be had, or the directory cannot be written.
+    """
+    where = prepared_root(data_dir)
+    with preparing(where, dataset, f"plateau_{dataset}"):
+        builder = _BUILDERS[dataset](data_dir=where, file_format="array_record")
+        if not builder.is_prepared():
+            builder.parts = read()
+            number = sum(len(labels) for _, labels in builder.parts.values())
+            with reading.bar(number, f"preparing {dataset}") as bar:
+                builder.on_example = bar.update
+                builder.download_and_prepare()
+        return Path(str(builder.data_dir))

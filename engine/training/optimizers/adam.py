@@ -1,0 +1,16 @@
+"""`adam`: Kingma and Ba (2015)."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import optax
+
+from engine.training.optimizers import BETA1, BETA2, EPSILON
+
+OPTIONS = (BETA1, BETA2, EPSILON)
+
+
+def build(rate: jax.Array, h: Mapping[str, jax.Array], options: Mapping[str, Any]) -> optax.GradientTransformation:
+    """Returns the transformation for a learning rate and hyperparameters, both of which may be traced."""
+    return optax.adam(rate, h["beta1"], h["beta2"], h["epsilon"])

@@ -1,0 +1,31 @@
+"""`cosine`: a linear rise from 0, then half a cosine down to a share of the peak; Loshchilov and Hutter (2017)."""
+
+from collections.abc import Mapping
+
+import jax
+import jax.numpy as jnp
+
+from engine.arms.options import REQUIRED, Option
+from engine.training.schedules import WARMUP_STEPS, linear_rise
+
+OPTIONS = (
+    WARMUP_STEPS,
+    Option(
+        "decay_steps",
+        int,
+        REQUIRED,
+        "length of the decay after the rise",
+        part="hyperparam",
+        unit="steps",
+        minimum=1,
+        maximum=1e9,
+    ),
+    Option("end_fraction", float, 0.0, "final learning rate over its peak", part="hyperparam", minimum=0, maximum=1),
+)
+
+
+def factor(step: jax.Array, h: Mapping[str, jax.Array]) -> jax.Array:
+    """Returns the learning rate over its peak at a step."""
+    share = jnp.clip((step - h["warmup_steps"]) / h["decay_steps"], 0.0, 1.0)
+    decay = 0.5 * (1.0 + jnp.cos(jnp.pi * share))
+    return linear_rise(step, h) * (h["end_fraction"] + (1.0 - h["end_fraction"]) * decay)

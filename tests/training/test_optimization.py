@@ -1,0 +1,97 @@
+"""One table over all optimisers: traced numbers do what optax does with plain ones."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from engine.arms.arm import Arm, fill_in
+from engine.errors import InputError
+from engine.training.optimization import hyperparams, make_optimizer
+from engine.training.registry import OPTIMIZERS, SCHEDULES
+
+NATIVE = {
+    "sgd": (Arm(optimizer="sgd", momentum=0.8, nesterov=True), lambda r: optax.sgd(r, 0.8, True)),
+    "adam": (Arm(optimizer="adam", epsilon=1e-6), lambda r: optax.adam(r, eps=1e-6)),
+    "adamw": (
+        Arm(optimizer="adamw", beta2=0.99, weight_decay=0.1),
+        lambda r: optax.adamw(r, b2=0.99, weight_decay=0.1),
+    ),
+    "rmsprop": (
+        Arm(optimizer="rmsprop", momentum=0.5),
+        lambda r: optax.rmsprop(r, 0.9, 1e-8, eps_in_sqrt=False, momentum=0.5),
+    ),
+    "lion": (Arm(optimizer="lion", beta1=0.95), lambda r: optax.lion(r, 0.95)),
+}
+
+
+def _trajectory(optimizer_at, numbers):
+    params = {"w": jnp.array([1.0, -2.0, 3.0]), "b": jnp.array([0.5])}
+    state = optimizer_at(jnp.int32(0), numbers).init(params)
+    for step in range(6):
+        grads = jax.tree.map(lambda p: jnp.sin(3 * p), params)
+        updates, state = optimizer_at(jnp.int32(step), numbers).update(grads, state, params)
+        params = optax.apply_updates(params, updates)
+    return params
+
+
+def test_the_table_is_complete():
+    assert set(NATIVE) == set(OPTIMIZERS)
+
+
+@pytest.mark.parametrize("name", list(NATIVE))
+def test_traced_numbers_do_what_optax_does(name):
+    arm, native = NATIVE[name]
+    arm = fill_in(arm.replace(init="he"))
+    num_traces = 0
+
+    def ours(numbers):
+        nonlocal num_traces
+        num_traces += 1
+        return _trajectory(make_optimizer(arm), numbers)
+
+    compiled = jax.jit(ours)
+    theirs = jax.jit(lambda: _trajectory(lambda step, _: native(1e-3), None))()
+    for key, value in compiled(hyperparams(arm)).items():
+        np.testing.assert_allclose(value, theirs[key], rtol=2e-6)
+    compiled({name: value * 0.5 for name, value in hyperparams(arm).items()})
+    assert num_traces == 1
+
+
+@pytest.mark.parametrize(
+    ("arm", "native"),
+    [
+        (Arm(), optax.constant_schedule(1.0)),
+        (Arm(schedule="warmup", warmup_steps=10), optax.linear_schedule(0.0, 1.0, 10)),
+        (Arm(schedule="warmup"), optax.constant_schedule(1.0)),
+        (
+            Arm(schedule="cosine", warmup_steps=10, decay_steps=30, end_fraction=0.1),
+            optax.warmup_cosine_decay_schedule(0.0, 1.0, 10, 40, 0.1),
+        ),
+        (Arm(schedule="cosine", decay_steps=30), optax.cosine_decay_schedule(1.0, 30)),
+    ],
+)
+def test_schedules_do_what_optax_does(arm, native):
+    arm = fill_in(arm.replace(init="he"))
+    factor = jax.jit(SCHEDULES.load(arm.schedule).factor)
+    for step in range(0, 60, 3):
+        found = float(factor(jnp.float32(step), hyperparams(arm)))
+        # Single precision: a cosine near its zero is right to 1e-7 of its peak.
+        assert found == pytest.approx(float(native(step)), abs=3e-7)
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"optimizer": "adm"}, "did you mean 'adam'"),
+        ({"optimizer": "sgd", "beta1": 0.9}, "beta1=0.9 has no effect with optimizer=sgd"),
+        ({"optimizer": "adam", "nesterov": True}, "no effect"),
+        ({"optimizer": "adam", "weight_decay": 0.1}, "no effect"),
+        ({"schedule": "cosine"}, "needs decay_steps"),
+        ({"warmup_steps": 5}, "no effect with schedule=constant"),
+    ],
+)
+def test_what_has_no_effect_is_refused(fields, words):
+    with pytest.raises(InputError, match=words):
+        fill_in(Arm(**fields))
