@@ -14,11 +14,9 @@ _ROUNDING = 1e-6
 
 
 class Clock(NamedTuple):
-    """The step of every row, and what a step is.
+    """The step of every row, if it is given; arrays `[num_rows]`.
 
     Attributes:
-        steps: whole numbers, `[num_rows]`.
-        is_given: whether the row has a step, `[num_rows]`.
         words: where steps come from.
         steps_per_epoch: 1 where a step is an epoch; `None` where nothing is known of epochs.
     """
@@ -36,7 +34,7 @@ def find_clock(
 
     Args:
         has_loss: whether a row holds a loss, `[num_rows]`.
-        codes: number of a row's run, `[num_rows]`.
+        codes: index of a row's run, `[num_rows]`.
 
     Raises:
         InputError: a step is not a whole number in range, or nothing says which step a row is.
@@ -54,11 +52,7 @@ def find_clock(
 
 
 def _whole(table: LogTable, name: str, numbers: Numbers) -> np.ndarray:
-    """Returns a column as whole numbers from 0 on; 0 where nothing is given.
-
-    Raises:
-        InputError: a number is not whole, or out of range.
-    """
+    """Returns a column as whole numbers from 0 on; 0 where nothing is given."""
     values = np.where(numbers.is_given, numbers.values, 0.0)
     rounded = np.round(values)
     with np.errstate(invalid="ignore"):
@@ -79,7 +73,6 @@ def _begins_anew(steps: np.ndarray, epochs: np.ndarray) -> bool:
 
 
 def _within_epochs(table: LogTable, roles: ColumnRoles, options: ReadOptions, steps: Numbers) -> Clock:
-    """Makes steps of the numbers of epochs and of the steps within them."""
     number = options.steps_per_epoch
     if number is None:
         given = steps.values[steps.is_given]
@@ -97,7 +90,6 @@ def _within_epochs(table: LogTable, roles: ColumnRoles, options: ReadOptions, st
 
 
 def _first_epoch(epochs: np.ndarray, options: ReadOptions) -> int:
-    """Returns what the log calls its first epoch."""
     if options.first_epoch is not None:
         return options.first_epoch
     return 0 if len(epochs) and epochs.min() == 0 else 1

@@ -38,27 +38,23 @@ _TENSOR_TYPES = {
 
 
 class Scalars(NamedTuple):
-    """Points that were logged under one tag, in the order of the file; both `[num_points]`."""
+    """Points of one tag in the order of the file; both `[num_points]`."""
 
     steps: np.ndarray
     values: np.ndarray
 
 
 class EventFile(NamedTuple):
-    """The scalars of an event file by tag, and the problems that were found in it, in words."""
+    """The scalars of an event file by tag, and what is wrong with the file, in words."""
 
     scalars: dict[str, Scalars]
     problems: list[str]
 
 
 def read_event_table(files: Sequence[LogFile], options: ReadOptions) -> LogTable:
-    """Reads the event files of one run, which share a folder, into a table with a row for every point.
+    """Reads the event files of one run, in the order in which they were written, into a table with a row per point.
 
     Only tags that have a role become columns.
-
-    Args:
-        files: in the order in which they were written.
-        options: what is known about them.
 
     Raises:
         InputError: a file is not an event file, or tensorboardX is not installed.
@@ -93,11 +89,7 @@ def read_event_table(files: Sequence[LogFile], options: ReadOptions) -> LogTable
 
 
 def read_events(content: bytes) -> EventFile:
-    """Reads the scalars of an event file as far as it is whole; records with a wrong checksum are left out.
-
-    Raises:
-        InputError: tensorboardX is not installed.
-    """
+    """Reads the scalars of an event file as far as it is whole; records with a wrong checksum are left out."""
     try:
         from google.protobuf.message import DecodeError
         from tensorboardX.proto.event_pb2 import Event

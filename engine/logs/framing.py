@@ -26,7 +26,7 @@ class Records(NamedTuple):
 
 
 def frame(contents: Sequence[bytes]) -> bytes:
-    """Returns records with some contents, one after another."""
+    """Returns the records with the given contents, one after another."""
     lengths = np.array([len(content) for content in contents], np.int64)
     heads = np.ascontiguousarray(lengths, "<u8").view(np.uint8)
     data = np.frombuffer(b"".join(contents), np.uint8)
@@ -55,12 +55,12 @@ def find_records(data: bytes) -> Records:
 
 
 def starts_with_record(data: bytes) -> bool:
-    """Tells whether some bytes begin with the head of a record."""
+    """Tells whether the bytes begin with the head of a record."""
     return len(data) >= _HEADER and bool(have_checksums(data, np.array([0]), np.array([_LENGTH.size]))[0])
 
 
 def have_checksums(data: bytes, starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-    """Tells which pieces of some bytes are followed by their checksum, `[num_pieces]`."""
+    """Tells which pieces of the bytes are followed by their checksum, `[num_pieces]`."""
     array = np.frombuffer(data, np.uint8)
     stored = array[(starts + lengths)[:, None] + np.arange(4)].view("<u4")[:, 0]
     return np.equal(stored, masked_checksums(array, starts, lengths))
@@ -68,7 +68,6 @@ def have_checksums(data: bytes, starts: np.ndarray, lengths: np.ndarray) -> np.n
 
 @functools.cache
 def _table() -> np.ndarray:
-    """Returns the checksum of each single byte before the final inversion, `[256]`."""
     table = np.arange(256, dtype=np.uint32)
     for _ in range(8):
         table = np.where(table & 1, (table >> 1) ^ _POLYNOMIAL, table >> 1)
@@ -76,12 +75,7 @@ def _table() -> np.ndarray:
 
 
 def masked_checksums(data: np.ndarray, starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-    """Returns the masked CRC-32C of pieces of some bytes, `[num_pieces]`; all pieces advance together.
-
-    Args:
-        data: bytes, `[num_bytes]`.
-        starts, lengths: of the pieces, `[num_pieces]`.
-    """
+    """Returns the masked CRC-32C of pieces of the bytes `data`, `[num_pieces]`; all pieces advance together."""
     if not len(starts):
         return np.zeros(0, np.uint32)
     table, order = _table(), np.argsort(lengths, kind="stable")

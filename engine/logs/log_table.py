@@ -26,11 +26,10 @@ class LogTable(NamedTuple):
 
     Attributes:
         origin: the file, or for event files the folder.
-        format: in words.
         columns: by name, each `[num_rows]`; null where nothing was logged.
         first_row: number of the first row as people count.
-        notes: what was unusual about the file, in words.
-        row_word: what a row is.
+        notes: what was unusual about the file.
+        row_word: what messages call a row.
         has_epochs: whether every row is an epoch, although no column says so.
     """
 
@@ -65,11 +64,7 @@ class Numbers(NamedTuple):
 
 
 def numbers_of(table: LogTable, name: str) -> Numbers:
-    """Returns a column as numbers, finite or not.
-
-    Raises:
-        InputError: a cell holds something else.
-    """
+    """Returns a column as numbers, finite or not; raises `InputError` if a cell holds something else."""
     column = table.columns[name]
     if pa.types.is_boolean(column.type) or pa.types.is_temporal(column.type):
         raise InputError(f"{table.source}: column {name!r} holds {column.type}s: expected numbers")
@@ -103,8 +98,7 @@ def _parse_numbers(table: LogTable, name: str, is_given: np.ndarray) -> Numbers:
 def labels_of(table: LogTable, names: tuple[str, ...]) -> tuple[np.ndarray, list[str]]:
     """Returns the index of each row's label, `[num_rows]`, and the labels in the order of appearance.
 
-    Args:
-        names: columns whose values, joined by commas, make the label.
+    A label is the values of the columns `names`, joined by commas.
     """
     codes, labels = np.zeros(table.num_rows, np.int64), [""]
     for i, name in enumerate(names):

@@ -21,30 +21,19 @@ class MixedRunsError(InputError):
 
 
 class Points(NamedTuple):
-    """The points of one metric of one run; arrays `[num_points]`.
-
-    Attributes:
-        steps: whole numbers.
-        values: numbers, finite or not.
-        rows: numbers of the rows in the log as people count.
-    """
+    """The points of one metric of one run; arrays `[num_points]`. Rows of the log are numbered as people count."""
 
     steps: np.ndarray
     values: np.ndarray
     rows: np.ndarray
 
     def take(self, chosen: np.ndarray) -> "Points":
-        """Returns some of the points, by index or by a mask."""
+        """Returns the points that an index or a mask chooses."""
         return Points(self.steps[chosen], self.values[chosen], self.rows[chosen])
 
 
 class OrderedRuns(NamedTuple):
-    """One run, or several where the log holds more, with increasing steps.
-
-    Attributes:
-        runs: the points of each run.
-        notes: what was done to the log, each with a word for its kind.
-    """
+    """One run, or several, with increasing steps; each note on what was done to the log has a word for its kind."""
 
     runs: list[Points]
     notes: list[tuple[str, str]]
@@ -92,11 +81,7 @@ def in_order(points: Points, restarts: str | None, where: str) -> OrderedRuns:
 
 
 def _refuse_mixed(points: Points, drops: np.ndarray, distinct: np.ndarray, counts: np.ndarray, where: str) -> None:
-    """Refuses what looks like several runs under one name.
-
-    Raises:
-        MixedRunsError: it does.
-    """
+    """Raises `MixedRunsError` for what looks like several runs under one name."""
     steps = points.steps
     at_start = drops[steps[drops] <= steps[0]]
     if len(at_start):

@@ -25,13 +25,7 @@ ArmsOfLogs = Mapping[str, Sequence[LoggedCurve]]
 
 
 class LookSettings(NamedTuple):
-    """How curves are looked at.
-
-    Attributes:
-        chance_loss: of all of them, in nats.
-        average: number of consecutive points that were averaged.
-        detector: its numbers.
-    """
+    """How curves are looked at: their chance loss in nats, and the number of points that were averaged."""
 
     chance_loss: float
     average: int
@@ -39,10 +33,9 @@ class LookSettings(NamedTuple):
 
 
 class DetectedRows(NamedTuple):
-    """What came of some curves.
+    """Rows of the store, arm by arm in the order of the runs.
 
     Attributes:
-        rows: of the store, arm by arm in the order of the runs.
         noise: of the loss from point to point, as a share of the chance loss; median over runs.
     """
 
@@ -161,11 +154,7 @@ def make_study_json(
     settings: LookSettings,
     study: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """Makes `study.json` of curves that were read. Its identity is the curves and how they are looked at.
-
-    Args:
-        study: `name`, `question`, `baseline` and `sources`.
-    """
+    """Makes `study.json` of curves that were read; `study` has its name, question, baseline and sources."""
     horizons = dict.fromkeys(arms, 1)
     for row in rows:
         horizons[row["arm"]] = max(horizons[row["arm"]], int(row["steps"][-1]))

@@ -1,22 +1,20 @@
 """Which observers a launch has."""
 
 import contextlib
-import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
-from engine.errors import InputError
-from engine.observers.observer import Observer, guarded
+from engine.observers.observer import GuardedObserver, Observer
 from engine.store import WorkDirectory
 
 
 class Watching(NamedTuple):
-    """How a study is to be followed while it runs.
+    """How a study is followed while it runs.
 
     Attributes:
-        live_every: seconds between two states of `report.html`, or `None`.
+        live_every: seconds between two states of `report.html`; `None` for no live page.
         has_tensorboard: whether to write event files.
-        wandb_runs: number of single runs that Weights & Biases is sent besides the arms; `None` to send nothing.
+        wandb_runs: number of single runs that are sent to Weights & Biases besides the arms; `None` to send nothing.
     """
 
     live_every: float | None = None
@@ -25,31 +23,26 @@ class Watching(NamedTuple):
 
 
 def check_watching(watching: Watching) -> None:
-    """Checks the options before anything is changed.
+    """Checks before anything is changed that the packages are there.
 
     Raises:
-        InputError: a number is out of range, or a package is missing.
+        InputError: a package is missing, or cannot send anything.
     """
-    every, runs = watching.live_every, watching.wandb_runs
-    if every is not None and not (math.isfinite(every) and every >= 1):
-        raise InputError(f"live={every:g}: expected at least 1 second")
     if watching.has_tensorboard:
         from engine.observers.event_file import check_tensorboardx
 
         check_tensorboardx()
-    if runs is not None:
-        from engine.observers.wandb import check_package
+    if watching.wandb_runs is not None:
+        from engine.observers.wandb import check_wandb
 
-        if runs < 0:
-            raise InputError(f"wandb_runs={runs}: expected 0 or more")
-        check_package()
+        check_wandb()
 
 
 def make_observers(watching: Watching, directory: WorkDirectory, notify: Callable[[str], None]) -> list[Observer]:
     """Returns the observers of a launch, which have caught up with what earlier launches stored.
 
     Args:
-        notify: called with a line where there is something to say.
+        notify: called with each line for the user.
     """
     found: list[Observer] = []
     if watching.has_tensorboard:
@@ -57,18 +50,18 @@ def make_observers(watching: Watching, directory: WorkDirectory, notify: Callabl
 
         notify(f"tensorboard --logdir={directory.path / FOLDER}")
         board = TensorBoard(directory)
-        found.append(guarded("the log for TensorBoard", board, notify, board.catch_up))
+        found.append(GuardedObserver("the log for TensorBoard", board, notify, board.catch_up))
     if watching.wandb_runs is not None:
         from engine.observers.wandb import WeightsAndBiases
 
         sender = WeightsAndBiases(directory, watching.wandb_runs, notify)
-        found.append(guarded("what is sent to W&B", sender, notify, sender.catch_up))
+        found.append(GuardedObserver("what is sent to W&B", sender, notify, sender.catch_up))
     if watching.live_every is not None:
         from engine.observers.live import PAGE, LivePage
 
         page = LivePage(directory.path, watching.live_every)
         notify(f"{directory.path / PAGE} is kept up to date every {watching.live_every:g} s or so")
-        found.append(guarded("the live page", page, notify))
+        found.append(GuardedObserver("the live page", page, notify))
     return found
 
 

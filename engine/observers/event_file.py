@@ -13,23 +13,14 @@ if TYPE_CHECKING:
 
 
 class EventSeries(NamedTuple):
-    """Scalars that were measured at the same steps.
-
-    Attributes:
-        steps: strictly increasing, `[num_points]`.
-        values: by tag, each `[num_points]`.
-    """
+    """Scalars by tag that were measured at the same, strictly increasing steps; arrays `[num_points]`."""
 
     steps: np.ndarray
     values: Mapping[str, np.ndarray]
 
 
 def check_tensorboardx() -> None:
-    """Checks that tensorboardX is there.
-
-    Raises:
-        InputError: it is not.
-    """
+    """Raises `InputError` if tensorboardX is missing."""
     try:
         import tensorboardX  # noqa: F401
     except ImportError:
@@ -49,7 +40,7 @@ def encode_file(
     Args:
         wall_time: of every event, in seconds since 1970.
         descriptions: Markdown by tag.
-        summaries: for plugins, at step 0.
+        summaries: what plugins show, at step 0.
     """
     from tensorboardX.proto.event_pb2 import Event, SessionLog
     from tensorboardX.proto.summary_pb2 import Summary, SummaryMetadata
@@ -64,11 +55,11 @@ def encode_file(
     for steps, values in series:
         columns = {tag: np.asarray(column, np.float32).tolist() for tag, column in values.items()}
         for i, step in enumerate(steps.tolist() if columns else ()):
-            found = [Summary.Value(tag=tag, simple_value=column[i]) for tag, column in columns.items()]
             # Only the first event of a tag describes it.
-            for value in found if i == 0 else ():
-                if value.tag in about:
-                    value.metadata.CopyFrom(about[value.tag])
+            found = [
+                Summary.Value(tag=tag, simple_value=column[i], metadata=about.get(tag) if i == 0 else None)
+                for tag, column in columns.items()
+            ]
             points.append(Event(wall_time=wall_time, step=step, summary=Summary(value=found)))
     events += sorted(points, key=lambda event: event.step)
     return frame([event.SerializeToString(deterministic=True) for event in events])
@@ -99,12 +90,7 @@ def session_start(fields: Mapping[str, Any], started: float) -> "Summary":
 
 
 def chart_of_quartiles(prefix: str, share: str) -> "Summary":
-    """Returns a layout for the tab CUSTOM SCALARS: the median in its band, and the share below it.
-
-    Args:
-        prefix: of the tags of the quartiles.
-        share: tag of the share.
-    """
+    """Returns a layout for the tab CUSTOM SCALARS: the median in its band, and the tag `share` below it."""
     from tensorboardX.summary import custom_scalars
 
     quartiles = [f"{prefix}_{name}" for name in ("median", "lower_quartile", "upper_quartile")]

@@ -1,5 +1,6 @@
 """What an observer is told, and how its failures and its costs are kept from the training."""
 
+import contextlib
 import time
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol
@@ -9,13 +10,7 @@ from engine.store import Row
 
 
 class StudyProgress(NamedTuple):
-    """How far a launch is.
-
-    Attributes:
-        num_over: runs of the study that are over, including those of earlier launches.
-        num_runs: runs of the study that are planned.
-        steps_done: share of the steps of this launch that have been taken.
-    """
+    """How far a study is: runs that are over and planned, and the share of this launch's steps that are done."""
 
     num_over: int
     num_runs: int
@@ -32,23 +27,33 @@ class Observer(Protocol):
         """Takes note that the launch is over, however it ended."""
 
 
-class _Guarded:
-    """An observer whose first failure is reported in a line and ends the observer, and nothing else."""
+class GuardedObserver:
+    """An observer whose first failure is reported in a line and ends the observer, and nothing else.
 
-    def __init__(self, name: str, observer: Observer, notify: Callable[[str], None]) -> None:
+    Args:
+        name: what the line calls it.
+        begin: called at once; it may fail too.
+    """
+
+    def __init__(
+        self, name: str, observer: Observer, notify: Callable[[str], None], begin: Callable[[], None] | None = None
+    ) -> None:
         self._name, self._notify = name, notify
         self._observer: Observer | None = observer
+        if begin is not None:
+            self._call(begin)
 
     def on_rows(self, rows: Sequence[Row], progress: StudyProgress) -> None:
+        """Passes rows on."""
         if self._observer is not None:
-            self.call(self._observer.on_rows, rows, progress)
+            self._call(self._observer.on_rows, rows, progress)
 
     def on_end(self) -> None:
+        """Passes the end on."""
         if self._observer is not None:
-            self.call(self._observer.on_end)
+            self._call(self._observer.on_end)
 
-    def call(self, method: Callable[..., None], *arguments: Any) -> None:
-        """Calls a method of the observer; if it fails, says so and lets go of the observer."""
+    def _call(self, method: Callable[..., None], *arguments: Any) -> None:
         try:
             method(*arguments)
         except Exception as error:
@@ -56,36 +61,15 @@ class _Guarded:
             self._notify(f"{self._name} goes no further ({reason}); the training is not touched by that")
             failed, self._observer = self._observer, None
             if failed is not None and method != failed.on_end:
-                _close(failed)
-
-
-def _close(failed: Observer) -> None:
-    try:
-        failed.on_end()
-    except Exception:
-        return
-
-
-def guarded(
-    name: str, observer: Observer, notify: Callable[[str], None], begin: Callable[[], None] | None = None
-) -> Observer:
-    """Returns an observer whose first failure is reported in a line and ends it, and nothing else.
-
-    Args:
-        name: what the line calls it.
-        begin: called at once; it may fail too.
-    """
-    found = _Guarded(name, observer, notify)
-    if begin is not None:
-        found.call(begin)
-    return found
+                with contextlib.suppress(Exception):
+                    failed.on_end()
 
 
 class Pace:
     """Says when something expensive is due, so that it takes a bounded share of the time.
 
     Args:
-        every: seconds between two times, at least.
+        every: least number of seconds between two times.
         share: largest share of the time that it may take.
     """
 

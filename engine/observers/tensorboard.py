@@ -43,11 +43,7 @@ _COLUMNS = [*RUN_KEY, "seed", "status", "is_diverged_later", *WAITING_COLUMNS, *
 
 
 class TensorBoard:
-    """Writes event files beside a study.
-
-    Raises:
-        InputError: tensorboardX is not installed.
-    """
+    """Writes event files beside a study; raises `InputError` if tensorboardX is missing."""
 
     def __init__(self, directory: WorkDirectory) -> None:
         check_tensorboardx()
@@ -65,7 +61,7 @@ class TensorBoard:
         """Takes the runs that are stored, and writes the files of those that have none, or of all.
 
         Raises:
-            InputError: a part may not be read, or the place is not ours.
+            InputError: a part may not be read, or a link leads out of the folder.
             StorageError: something cannot be written.
         """
         launches = self._directory.launches_of_runs()
@@ -143,7 +139,6 @@ class TensorBoard:
         return encode_file(started, [EventSeries(curves.steps, values)], words, summaries)
 
     def _write(self, path: Path, content: bytes) -> None:
-        """Writes a file that can be made again."""
         try:
             self._make(path.parent)
         except OSError as error:
@@ -163,7 +158,7 @@ class TensorBoard:
 
 
 def _descriptions(builder: ArmCurveBuilder, curves: PooledCurves, is_hit: bool) -> list[str]:
-    """Describes the tags of an arm: three quartiles, the share and the number of runs."""
+    """Describes three quartiles, the share and the number of runs."""
     rests = f"Of the first {curves.num_runs} runs in the order of seeds."
     if builder.num_over > builder.num_in_prefix:
         rests += (
@@ -177,7 +172,6 @@ def _descriptions(builder: ArmCurveBuilder, curves: PooledCurves, is_hit: bool) 
 
 
 def _series_of(row: Row) -> list[EventSeries]:
-    """Returns the curves of a run."""
     found = []
     for steps, names in METRICS.items():
         values = {f"run/{name}": row[name] for name in names if row.get(name) is not None}
@@ -187,7 +181,7 @@ def _series_of(row: Row) -> list[EventSeries]:
 
 
 def _seconds(launch: Mapping[str, Any]) -> float:
-    """Returns when a launch began, in seconds since 1970; 0 if the study does not say so."""
+    """Returns when a launch began, in seconds since 1970; 0 if that is not known."""
     try:
         return datetime.fromisoformat(str(launch.get("started"))).timestamp()
     except (ValueError, OverflowError):
@@ -195,7 +189,6 @@ def _seconds(launch: Mapping[str, Any]) -> float:
 
 
 def _size(path: Path) -> int:
-    """Returns the bytes of a file; 0 if there is none."""
     try:
         return path.lstat().st_size
     except OSError:

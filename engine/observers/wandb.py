@@ -8,6 +8,7 @@ and numbers of the study.
 """
 
 import contextlib
+import dataclasses
 import hashlib
 import netrc
 import os
@@ -39,8 +40,8 @@ _OFFLINE = ("offline", "dryrun", "disabled")
 _ADDED_COLUMNS = ["steps", "loss"]
 _SUMMARY = ("status", "onset_step", "half_step", "hitting_step", "end_loss", "end_accuracy")
 _SEEDS = ("seed", "init_seed", "order_seed")
-_WHO = ("arm", *_SEEDS, "fork_step", "fork_order_seed", "is_diverged_later")
-_KEPT = list(dict.fromkeys([*_WHO, *WAITING_COLUMNS, *_SUMMARY]))
+_IDENTITY = ("arm", *_SEEDS, "fork_step", "fork_order_seed", "is_diverged_later")
+_KEPT = list(dict.fromkeys([*_IDENTITY, *WAITING_COLUMNS, *_SUMMARY]))
 # Keep the package from recording the machine, the user, the command and the code.
 _SETTINGS = {
     "console": "off",
@@ -57,12 +58,8 @@ _SETTINGS = {
 }
 
 
-def check_package() -> None:
-    """Checks that the package is there and knows where to send things.
-
-    Raises:
-        InputError: it is not, or does not.
-    """
+def check_wandb() -> None:
+    """Raises `InputError` if the package is missing or has no key to send anything with."""
     try:
         import wandb
     except ImportError:
@@ -101,9 +98,8 @@ class WeightsAndBiases:
     """Hands rows to the thread that sends them.
 
     Args:
-        directory: of the study.
         num_single: number of runs that are sent one by one, the first seeds of every arm.
-        notify: called with a line where there is something to say.
+        notify: called with each line for the user.
     """
 
     def __init__(self, directory: WorkDirectory, num_single: int, notify: Callable[[str], None]) -> None:
@@ -115,11 +111,7 @@ class WeightsAndBiases:
         self._has_told_place = False
 
     def catch_up(self) -> None:
-        """Takes the runs of earlier launches, which are not sent again.
-
-        Raises:
-            InputError: a part may not be read.
-        """
+        """Takes the runs of earlier launches, which are not sent again."""
         self._sender.catch_up()
 
     def on_rows(self, rows: Sequence[Row], progress: StudyProgress) -> None:
@@ -150,7 +142,6 @@ class WeightsAndBiases:
             self._has_told_place = True
 
     def _work(self) -> None:
-        """Sends what is handed over; the body of the thread."""
         pace = Pace(_SECONDS, _LARGEST_SHARE)
         try:
             while (row := self._waiting.get()) is not None:
@@ -165,21 +156,17 @@ class WeightsAndBiases:
             self._problem = f"{reason}; with WANDB_MODE=offline everything would be kept here"
 
 
+@dataclasses.dataclass
 class _SentArm:
-    """An arm, its W&B run once there is one, and how many of its seeds were told."""
+    """An arm, its W&B run once there is one, and how many of its seeds were sent."""
 
-    def __init__(self, builder: ArmCurveBuilder) -> None:
-        self.builder = builder
-        self.run: Any = None
-        self.num_told = 0
+    builder: ArmCurveBuilder
+    run: Any = None
+    num_sent: int = 0
 
 
 class _Sender:
-    """Sends rows, in one thread from the first row on.
-
-    Attributes:
-        place: of the first W&B run, on the network or on disk.
-    """
+    """Sends rows, in one thread from the first row on; `place` says where the first W&B run is."""
 
     def __init__(self, directory: WorkDirectory, num_single: int) -> None:
         self.place: str | None = None
@@ -189,13 +176,12 @@ class _Sender:
         self._arms = {name: _SentArm(builder) for name, builder in make_builders(directory.document).items()}
 
     def catch_up(self) -> None:
-        """Takes the stored runs."""
         for table in self._directory.iterate([*_KEPT, *_ADDED_COLUMNS]):
             for row in rows_of(table, _ADDED_COLUMNS):
                 if is_repetition(row["order_seed"], row["fork_step"]):
                     self._arms[row["arm"]].builder.add(row)
         for arm in self._arms.values():
-            arm.num_told = len(arm.builder.waited()[1])
+            arm.num_sent = len(arm.builder.waited()[1])
 
     def take(self, row: Row) -> None:
         """Adds a run that is over, and sends it if it is one of the first."""
@@ -211,9 +197,9 @@ class _Sender:
         """Sends the share of runs with the event, with limits that hold at every look, of each arm that has grown."""
         for name, arm in self._arms.items():
             _, event = arm.builder.waited()
-            if len(event) > arm.num_told:
+            if len(event) > arm.num_sent:
                 arm.run = arm.run or self._open(name, "arm", name, used_fields(self._directory.document, name))
-                arm.num_told = len(event)
+                arm.num_sent = len(event)
                 share = statistics.confidence_sequence(int(np.sum(event == 1)), len(event))
                 limits = {"share": share.value, "share_lower": share.lower, "share_upper": share.upper}
                 arm.run.log({"seeds": len(event), **limits})

@@ -14,7 +14,7 @@ from engine.commands.run import run
 from engine.errors import InputError
 from engine.observers import StudyProgress
 from engine.observers import wandb as observed
-from engine.observers.wandb import WeightsAndBiases, check_package
+from engine.observers.wandb import WeightsAndBiases, check_wandb
 from engine.store import open_existing
 from tests.conftest import read_all, small_study
 from tests.observers.rows import row_of
@@ -173,16 +173,16 @@ def test_a_missing_package_is_said(module, monkeypatch, tmp_path, data_dir, caps
 
 
 def test_a_missing_key_is_said_before_anything_starts(fake, monkeypatch):
-    check_package()
+    check_wandb()
     fake.login = lambda prompt: False
     with pytest.raises(InputError, match="no key to send anything with"):
-        check_package()
+        check_wandb()
     fake.login = lambda: True
     with pytest.raises(InputError, match="no key to send anything with"):
-        check_package()
+        check_wandb()
     fake.login = lambda prompt: 1 / 0
     with pytest.raises(InputError, match="wandb cannot be used: division by zero"):
-        check_package()
+        check_wandb()
 
 
 @pytest.mark.parametrize("mode", ["offline", "disabled"])
@@ -191,10 +191,10 @@ def test_nothing_is_asked_for_where_nothing_is_sent(mode, fake):
     settings.mode = mode
     fake.setup = lambda: types.SimpleNamespace(settings=settings)
     fake.login = pytest.fail
-    check_package()
+    check_wandb()
 
 
 def test_a_key_on_file_is_enough(fake, tmp_path):
     (tmp_path / "none").write_text("machine nowhere.invalid login user password secret\n")
     fake.login = pytest.fail
-    check_package()
+    check_wandb()
