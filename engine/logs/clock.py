@@ -7,9 +7,8 @@ import numpy as np
 from engine.errors import InputError
 from engine.logs.column_roles import ColumnRoles
 from engine.logs.log_table import LogTable, Numbers, numbers_of
-from engine.logs.options import ReadOptions
+from engine.logs.options import MAX_STEPS, ReadOptions
 
-_MAX_STEP = 2**31
 _ROUNDING = 1e-6
 
 
@@ -56,12 +55,12 @@ def _whole(table: LogTable, name: str, numbers: Numbers) -> np.ndarray:
     values = np.where(numbers.is_given, numbers.values, 0.0)
     rounded = np.round(values)
     with np.errstate(invalid="ignore"):
-        is_right = (np.abs(values - rounded) < _ROUNDING) & (rounded >= 0) & (rounded <= _MAX_STEP)
+        is_right = (np.abs(values - rounded) < _ROUNDING) & (rounded >= 0) & (rounded <= MAX_STEPS)
     if not is_right.all():
         row = int(np.argmin(is_right))
         raise InputError(
             f"{table.where(row)}: {name!r} is {values[row]:g}: expected a whole number of steps "
-            f"from 0 to {_MAX_STEP}; another column may be the step: --step_column"
+            f"from 0 to {MAX_STEPS}; another column may be the step: --step_column"
         )
     return rounded.astype(np.int64)
 

@@ -138,12 +138,8 @@ def read_content(path: Path) -> bytes:
     """Returns the bytes of a log, unpacked if it is a gzip file; raises `InputError` if it cannot be read."""
     try:
         content = read_bounded(path, MAX_BYTES)
-    except FileNotFoundError:
-        raise InputError(f"{path}: there is no such file") from None
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}") from error
-    except DamagedError as error:
-        raise InputError(f"cannot read {path}: {error}") from None
+    except (OSError, DamagedError) as error:
+        raise InputError(f"cannot read {path}: {getattr(error, 'strerror', error)}") from None
     except MemoryError:
         raise InputError(f"{path} does not fit into memory") from None
     return _unpacked(path, content) if content.startswith(_GZIP) else content

@@ -133,13 +133,7 @@ def from_cells(cells: Sequence[Any]) -> pa.Array:
     """Returns a column of numbers where all values are numbers or null, else of text."""
     kinds = set(map(type, cells)) - {type(None)}
     if kinds <= {float, int}:
-        return pa.array([None if v is None else _float(v) for v in cells], pa.float64())
+        # Text of a whole number that is too large for a float is infinite.
+        return pa.array([v if v is None or type(v) is float else float(str(v)) for v in cells], pa.float64())
     # Text may hold half of a surrogate pair, which UTF-8 cannot.
     return pa.array([None if v is None else str(v).encode(errors="replace").decode() for v in cells], pa.string())
-
-
-def _float(value: float) -> float:
-    try:
-        return float(value)
-    except OverflowError:
-        return float("inf") if value > 0 else float("-inf")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from engine.arms.options import check_fields, option
 from engine.errors import InputError
 
-_MAX_STEPS = 2**31
+MAX_STEPS = 2**31
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -36,7 +36,7 @@ class ReadOptions:
         None, "`long`: one row per run and step, or `wide`: one column per run", choices=("long", "wide")
     )
     steps_per_epoch: int | None = option(
-        None, "steps in a pass over the data: times are then in epochs", minimum=1, maximum=_MAX_STEPS
+        None, "steps in a pass over the data: times are then in epochs", minimum=1, maximum=MAX_STEPS
     )
     first_epoch: int | None = option(None, "what the log calls its first epoch, 0 or 1", minimum=0, maximum=1)
     restarts: str | None = option(

@@ -49,12 +49,9 @@ class _EndedRun(NamedTuple):
 
 
 class ArmCurveBuilder:
-    """Collects the repetitions of one arm as they end, and pools those that may be reported.
-
-    Quick runs end first, so everything rests on the longest prefix of seeds whose runs are all over.
+    """Collects the repetitions of one arm as they end, and pools the longest prefix of seeds whose runs are all over.
 
     Args:
-        horizon: in steps.
         eval_every: steps between evaluations; `None` where every run has steps of its own.
     """
 

@@ -23,11 +23,7 @@ class Watching(NamedTuple):
 
 
 def check_watching(watching: Watching) -> None:
-    """Checks before anything is changed that the packages are there.
-
-    Raises:
-        InputError: a package is missing, or cannot send anything.
-    """
+    """Raises `InputError` if a package is missing, or has no key to send anything with."""
     if watching.has_tensorboard:
         from engine.observers.event_file import check_tensorboardx
 
@@ -39,11 +35,7 @@ def check_watching(watching: Watching) -> None:
 
 
 def make_observers(watching: Watching, directory: WorkDirectory, notify: Callable[[str], None]) -> list[Observer]:
-    """Returns the observers of a launch, which have caught up with what earlier launches stored.
-
-    Args:
-        notify: called with each line for the user.
-    """
+    """Returns the observers of a launch, which have caught up with what earlier launches stored."""
     found: list[Observer] = []
     if watching.has_tensorboard:
         from engine.observers.tensorboard import FOLDER, TensorBoard

@@ -1,7 +1,6 @@
-"""`--live`: builds `report.html` again from time to time while a study runs.
+"""`--live`: keeps `report.html` up to date while a study runs, in a process of its own at low priority.
 
-A process of its own builds it, at low priority, so neither the workers nor the process that answers them wait. It reads
-the finished runs, as `report` does, and writes nothing but the page.
+The process reads the finished runs, as `report` does, and writes nothing but the page.
 """
 
 import contextlib

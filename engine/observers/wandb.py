@@ -1,10 +1,8 @@
 """`--wandb`: a Weights & Biases run for every arm, and for the first single runs.
 
-The run of an arm is in a group named after the study. While the study goes on it shows how the share of runs that left
-chance level settles, against the number of seeds; once all seeds are over it gets the curves of the arm.
-
-A thread sends everything, so that nobody who answers workers waits for the network. Nothing is sent but names, settings
-and numbers of the study.
+While the study goes on, the run of an arm shows the share of runs that left chance level against the number of seeds;
+once all seeds are over it gets the curves of the arm. A thread sends everything, so that nothing else waits for the
+network. Nothing is sent but names, settings and numbers of the study.
 """
 
 import contextlib
@@ -32,7 +30,7 @@ from engine.studies.designs import is_repetition, run_name
 _PROJECT = "plateau"
 # Seconds for a connection, for the end of one of their runs, and for everything after the end of a launch.
 _CONNECT, _FINISH, _GRACE = 30.0, 20.0, 30.0
-# Seconds between two messages on an arm, and the largest share of the time that they may take.
+# Seconds between two messages on an arm, and largest share of the time that they may take.
 _SECONDS, _LARGEST_SHARE = 2.0, 0.05
 _MOST_POINTS = 1000
 _LONGEST_REASON = 300
@@ -95,12 +93,7 @@ def _can_send(wandb: Any) -> bool:
 
 
 class WeightsAndBiases:
-    """Hands rows to the thread that sends them.
-
-    Args:
-        num_single: number of runs that are sent one by one, the first seeds of every arm.
-        notify: called with each line for the user.
-    """
+    """Hands rows to the thread that sends them; `num_single` first seeds are sent one by one."""
 
     def __init__(self, directory: WorkDirectory, num_single: int, notify: Callable[[str], None]) -> None:
         self._waiting: queue.SimpleQueue[Row | None] = queue.SimpleQueue()
@@ -108,7 +101,7 @@ class WeightsAndBiases:
         self._notify = notify
         self._problem: str | None = None
         self._thread = threading.Thread(target=self._work, daemon=True)
-        self._has_told_place = False
+        self._told_place: str | None = None
 
     def catch_up(self) -> None:
         """Takes the runs of earlier launches, which are not sent again."""
@@ -137,9 +130,9 @@ class WeightsAndBiases:
     def _tell(self) -> None:
         if self._problem is not None:
             raise RuntimeError(self._problem)
-        if self._sender.place is not None and not self._has_told_place:
-            self._notify(f"W&B: {self._sender.place}")
-            self._has_told_place = True
+        if self._sender.place != self._told_place:
+            self._told_place = self._sender.place
+            self._notify(f"W&B: {self._told_place}")
 
     def _work(self) -> None:
         pace = Pace(_SECONDS, _LARGEST_SHARE)
