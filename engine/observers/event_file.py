@@ -1,5 +1,6 @@
 """TensorBoard's event files as bytes, made of tensorboardX's messages: a function of what they hold."""
 
+import operator
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -51,18 +52,22 @@ def encode_file(
         Event(wall_time=wall_time, session_log=SessionLog(status=SessionLog.START)),
         *(Event(wall_time=wall_time, summary=summary) for summary in summaries),
     ]
-    points = []
+    points: list[tuple[int, bytes]] = []
     for steps, values in series:
-        columns = {tag: np.asarray(column, np.float32).tolist() for tag, column in values.items()}
-        for i, step in enumerate(steps.tolist() if columns else ()):
+        found = [Summary.Value(tag=tag, metadata=about.get(tag)) for tag in values]
+        # One event is filled again for every step, because making events takes most of the time.
+        event = Event(wall_time=wall_time, summary=Summary(value=found))
+        numbers = np.transpose([np.asarray(column, np.float32) for column in values.values()]).tolist()
+        for step, row in zip(steps.tolist() if values else (), numbers, strict=True):
+            event.step = step
+            for value, number in zip(event.summary.value, row, strict=True):
+                value.simple_value = number
+            points.append((step, event.SerializeToString(deterministic=True)))
             # Only the first event of a tag describes it.
-            found = [
-                Summary.Value(tag=tag, simple_value=column[i], metadata=about.get(tag) if i == 0 else None)
-                for tag, column in columns.items()
-            ]
-            points.append(Event(wall_time=wall_time, step=step, summary=Summary(value=found)))
-    events += sorted(points, key=lambda event: event.step)
-    return frame([event.SerializeToString(deterministic=True) for event in events])
+            for value in event.summary.value if about else ():
+                value.ClearField("metadata")
+    contents = [event.SerializeToString(deterministic=True) for event in events]
+    return frame(contents + [content for _, content in sorted(points, key=operator.itemgetter(0))])
 
 
 def session_start(fields: Mapping[str, Any], started: float) -> "Summary":
