@@ -10,6 +10,7 @@ from benchmarks.coverage_intervals import SIZES
 from benchmarks.laws import LAWS, Law, paired_uniforms
 from engine import statistics
 from engine.statistics.components import _log_rank_scores, _permutation_p_value
+from engine.statistics.permutations import permuted
 from engine.statistics.sequential import _log_e_value
 
 _NUM_SHUFFLES, _FEW_SHUFFLES = 199, 99
@@ -71,7 +72,8 @@ def _log_rank(law: Law, num: int, groups: int, shuffles: int, generator: np.rand
 
 def _gray(law: Law, num: int, groups: int, shuffles: int, generator: np.random.Generator) -> float:
     data, seed = _arms(law, num, groups, generator), int(generator.integers(2**31))
-    return statistics.gray_test(*data, num_permutations=shuffles, seed=seed).p_value
+    time, event, group = data
+    return permuted(lambda labels: statistics.gray_test(time, event, labels), group, None, shuffles, seed).p_value
 
 
 def _pairs(law: Law, num: int, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:

@@ -152,7 +152,9 @@ def make_parts() -> tuple[dict[str, Any], list[bytes]]:
     rows = [make_row(arm, seed, 20) for arm in ARMS for seed in range(4)]
     rows.append(make_row("slow", 9, 20, stairs=[{"onset_step": 1.0}, {"half_step": 2.0}]))
     columns = {name: [row.get(name) for row in rows] for name in store.ROW_SCHEMA.names}
-    return _document(), list(_in_every_layout(pa.table(columns, schema=store.ROW_SCHEMA)))
+    document = _document()
+    schema = store.ROW_SCHEMA.with_metadata({"plateau.study": store.fingerprint(document["identity"])})
+    return document, list(_in_every_layout(pa.table(columns, schema=schema)))
 
 
 def _in_every_layout(table: pa.Table) -> Iterator[bytes]:

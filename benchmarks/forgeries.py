@@ -1,5 +1,6 @@
 """Ways to forge what a work directory holds: it passes its checksums, and is none of ours."""
 
+import contextlib
 import copy
 import json
 import random
@@ -23,14 +24,10 @@ def _forge_document(chance: random.Random, path: Path) -> Case:
     """Changes entries of `study.json`, whose checksum is made anew, with and without its backup."""
     document = json.loads((path / study_file.STUDY).read_bytes())
     document.pop("checksum")
-    # Parts that do not say whose they are go with any identity.
-    for part in (path / "parts").glob("*.parquet"):
-        rows = pq.read_table(part).to_pylist()
-        part.unlink()
-        put_part(path, parts.encode(rows, parts.Origin(None, None)))
-    (path / "parts" / study_file.MANIFEST).unlink()
     for _ in range(chance.choice((1, 1, 2, 4))):
         _change_value(chance, document)
+    with contextlib.suppress(KeyError, TypeError, AttributeError, ValueError):
+        _give_parts_to(path, store.fingerprint(document["identity"]))
     if chance.random() < 0.2 and isinstance(document.get("schema_version"), int):
         document["schema_version"] = chance.choice((2, 3))
     try:
@@ -40,6 +37,15 @@ def _forge_document(chance: random.Random, path: Path) -> Case:
         (path / study_file.STUDY).write_bytes(content)
         (path / study_file.BACKUP).unlink()
     return Case("forged study.json", True)
+
+
+def _give_parts_to(path: Path, study: str) -> None:
+    """Makes the parts those of another study."""
+    (path / "parts" / study_file.MANIFEST).unlink()
+    for part in list((path / "parts").glob("*.parquet")):
+        rows = pq.read_table(part).to_pylist()
+        part.unlink()
+        put_part(path, parts.encode(rows, study, 0))
 
 
 def _change_value(chance: random.Random, document: Any) -> None:

@@ -1,7 +1,7 @@
 """How long it takes to read the logs of many runs, find their plateaus, and say so.
 
-`python -m benchmarks.reading` writes the curves of 1,000 runs of 10,000 points as one CSV file, as
-one JSON file of lines, and as a file for each run, and reads each of them as `launch.py read` does.
+`python -m benchmarks.reading` writes the curves of 1,000 runs of 10,000 points as one CSV file, as one JSON file of
+lines, and as a CSV file and an event file for each run, and reads each of them as `launch.py read` does.
 """
 
 import contextlib
@@ -17,6 +17,7 @@ from absl import app, flags
 from pyarrow import csv
 
 import engine
+from engine.observers.event_file import EventSeries, encode_file
 
 _RUNS = flags.DEFINE_integer("read_runs", 1_000, "runs in all", lower_bound=2)
 _POINTS = flags.DEFINE_integer("read_points", 10_000, "points of every run", lower_bound=100)
@@ -35,6 +36,7 @@ def _write(folder: Path) -> dict[str, Path]:
     """The same curves in every form, by what it is called."""
     places = {"one CSV file": folder / "all.csv", "JSON lines": folder / "all.jsonl"}
     places["a CSV file per run"] = folder / "runs"
+    places["TensorBoard event files"] = folder / "events"
     places["a CSV file per run"].mkdir()
     steps = np.arange(_POINTS.value)
     with open(places["JSON lines"], "w") as lines, open(places["one CSV file"], "wb") as whole:
@@ -42,6 +44,9 @@ def _write(folder: Path) -> dict[str, Path]:
             losses = _losses(seed, steps)
             table = pa.table({"step": steps, "loss": losses})
             csv.write_csv(table, places["a CSV file per run"] / f"seed_{seed}.csv")
+            events = places["TensorBoard event files"] / f"seed_{seed}" / "events.out.tfevents.1"
+            events.parent.mkdir(parents=True)
+            events.write_bytes(encode_file(0.0, [EventSeries(steps, {"loss": losses})]))
             table = table.append_column("seed", pa.array(np.full(len(steps), seed)))
             csv.write_csv(table, whole, csv.WriteOptions(include_header=seed == 0))
             pairs = zip(steps.tolist(), losses.tolist(), strict=True)

@@ -22,6 +22,22 @@ from engine.studies.study import Study, resolve_arm
 from engine.tasks import load_data
 from engine.workers.devices import configure_backend
 
+# What compiles or trains, and is left out of `python -m tests fast`.
+_TRAINS = (
+    *("arms/test_adding", "observers/test_live", "observers/test_tensorboard", "own/", "probes/", "theory/"),
+    *("statistics/test_oracles", "statistics/test_permutations", "tasks/test_augmentation", "tasks/test_drawn"),
+    *("test_checkpoints", "test_designs", "test_double_well", "test_looks", "test_models", "test_own_data"),
+    *("test_precision", "test_results", "test_selfcheck", "test_streams", "test_tasks", "test_training"),
+    *("test_verbs", "test_verify", "test_workers"),
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    root = Path(__file__).parent
+    for item in items:
+        if item.path.relative_to(root).as_posix().startswith(_TRAINS):
+            item.add_marker("trains")
+
 
 @pytest.fixture(scope="session")
 def data_dir(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> str:

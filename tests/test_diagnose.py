@@ -2,14 +2,16 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 import engine
 import launch
-from engine import store
+from engine import store, workers
 from engine.commands import diagnose
 from engine.diagnosis.budget import Budget
+from engine.errors import InputError
 from engine.store.study_json import study_of
 from engine.studies.study import Study
 from tests.conftest import small_study
@@ -110,8 +112,10 @@ def test_a_diagnosis_is_not_gone_on_with_at_other_seeds_or_another_horizon(
 
 
 def test_an_option_that_no_diagnosis_has_is_refused(tmp_path: Path):
-    with pytest.raises(TypeError, match="until"):
-        engine.diagnose(small_study(), tmp_path / "study", until=None)  # type: ignore[call-arg]
+    with pytest.raises(InputError, match="until"):
+        engine.diagnose(small_study(), tmp_path / "study", until=None)
+    with pytest.raises(InputError, match="tune has no effect"):
+        engine.diagnose(small_study(), tmp_path / "study", is_tuned=True)
 
 
 @pytest.mark.parametrize(
@@ -153,7 +157,9 @@ def test_it_is_said_when_it_took_much_longer(
     tmp_path: Path, data_dir: str, monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str], minutes: float, is_said: bool,
 ):  # fmt: skip
-    monkeypatch.setattr(diagnose, "_chosen", lambda *_: (minutes, Budget(6, 66, [])))
+    cost = SimpleNamespace(seconds_per_step=1e-3, start_seconds=1.0)
+    monkeypatch.setattr(workers, "call", lambda *_: cost)
+    monkeypatch.setattr(diagnose, "choose", lambda *_: Budget(6, 66, []))
     monkeypatch.setattr(diagnose, "run", lambda *_, **__: None)
-    engine.diagnose(small_study(), tmp_path / "study", data_dir=data_dir, num_workers=0)
+    engine.diagnose(small_study(), tmp_path / "study", minutes=minutes, data_dir=data_dir, num_workers=0)
     assert ("minutes, not 1e-06: something took longer" in capsys.readouterr().err) == is_said

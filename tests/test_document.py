@@ -12,7 +12,8 @@ from engine.lanes.runs import run_key
 from engine.outcomes import DetectorSettings
 from engine.store.study_json import document, identity_differences, identity_of, plan_of, study_of
 from engine.studies import designs
-from engine.studies.expand import Layout, ParentOutcomes, expand, run_of, with_forks
+from engine.studies.expand import ParentOutcomes, expand, run_of, with_forks
+from engine.studies.shared_program import Layout
 from engine.studies.study import with_sweep
 from engine.workers.devices import Devices, current_launch
 from tests.conftest import small_arm, small_study

@@ -101,7 +101,7 @@ def test_our_own_experiments_keep_their_names(folder):
         ),
         (
             "from engine import Arm\n\ndef study():\n    return Arm(lerning_rate=1)\n",
-            "line 5: TypeError: Arm.__init__() got an unexpected keyword argument 'lerning_rate'",
+            "line 5: unknown field 'lerning_rate': expected one of activation",
         ),
     ],
 )

@@ -5,7 +5,8 @@ import pytest
 from engine.arms.arm import Arm
 from engine.errors import InputError
 from engine.lanes.runs import run_key
-from engine.studies.expand import Layout, expand
+from engine.studies.expand import expand
+from engine.studies.shared_program import Layout
 from engine.studies.study import Study, resolve_arm, with_fields, with_sweep
 from tests.conftest import small_arm, small_study
 

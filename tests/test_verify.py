@@ -419,10 +419,10 @@ def test_the_result_is_written_where_it_is_asked_for(studies, tmp_path, options)
     [
         (["--workdir={0}/none"], "no study in"),
         (["--workdir={0}/empty"], "no finished run in"),
-        (["--workdir={0}/plain", "--runs=0"], "runs=0: expected a whole number from 1"),
+        (["--workdir={0}/plain", "--runs=0"], "runs=0: expected at least 1"),
         (["--workdir={0}/plain", "--runs=2", "--all"], "give one of them"),
         (["--workdir={0}/plain", "--seed=-1"], "seed=-1"),
-        (["--workdir={0}/plain", "--margin=0"], "margin=0.0: expected a number between 0 and 1"),
+        (["--workdir={0}/plain", "--margin=0"], "margin=0.0: expected a positive number"),
         (["--workdir={0}/plain", "--margin=nan"], "margin=nan"),
         (["--workdir={0}/plain", "--output={0}"], "expected a file"),
         (["--workdir={0}/plain", "--compilation_cache={0}/plain/cache"], "is in the study"),

@@ -139,7 +139,7 @@ class Option:
         return value
 
     def _check_bounds(self, value: Any) -> None:
-        if not math.isfinite(value):
+        if isinstance(value, float) and not math.isfinite(value):
             raise InputError(f"{self.name}={value!r}: expected a finite number")
         if self.minimum is not None and value < self.minimum:
             raise InputError(f"{self.name}={value!r}: expected at least {self._shown(self.minimum)}")

@@ -4,22 +4,20 @@ import dataclasses
 import math
 import os
 import time
-from collections.abc import Callable
-from typing import Any, NamedTuple, TypedDict, Unpack
+from typing import Any, NamedTuple
 
 from engine import store, workers
 from engine.arms.arm import Arm, structure
 from engine.commands.open import Results
-from engine.commands.run import default_cache_dir, find_workers, run
+from engine.commands.run import find_workers, run
+from engine.commands.running.options import RunOptions
 from engine.commands.running.progress import note
-from engine.diagnosis.budget import Budget, Costs, choose, what_seeds_can_tell
+from engine.diagnosis.budget import Budget, Costs, Request, choose, what_seeds_can_tell
 from engine.diagnosis.factors import Factors, factors_of
-from engine.diagnosis.record import record_of
 from engine.errors import InputError, unknown_name
 from engine.lanes import tuning
 from engine.lanes.memory import memory_limit
-from engine.studies.diagnosis_kinds import AS_GIVEN
-from engine.studies.diagnosis_record import read_record
+from engine.studies.diagnosis import AS_GIVEN, read_record
 from engine.studies.expand import ExpandedStudy, expand
 from engine.studies.study import MAX_SEEDS, Study, check_whole, resolve_arm
 from engine.tasks.controls import has_constant_inputs, has_examples
@@ -28,15 +26,40 @@ from engine.user_code import as_path
 from engine.workers import devices
 
 MINUTES = 10.0
-# So many times the minutes that were given are worth a word.
+# A note says so when it took longer than this multiple of the requested time.
 _MORE_THAN_GIVEN = 1.25
-# What the decision table, and who reads it, want to see inside the runs: the cheap ones.
+# Diagnostics that the decision table and its readers need: the cheap ones.
 _DIAGNOSTICS = ("norms", "epsilon", "dead", "spread", "outputs")
 _QUESTION = "Why does it wait, and what should be changed?"
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DiagnoseOptions:
+    """What is diagnosed, and for how long.
+
+    Attributes:
+        arm: name of an arm of the study; its baseline by default, or its first.
+        minutes: for everything, 10 by default; they choose seeds and horizon.
+        seeds: of every arm, to fix them.
+        is_horizon_fixed: whether to keep the horizon of the study.
+
+    Raises:
+        InputError: a number is out of range.
+    """
+
+    arm: str | None = None
+    minutes: float | None = None
+    seeds: int | None = None
+    is_horizon_fixed: bool = False
+
+    def __post_init__(self) -> None:
+        if self.minutes is not None and not (math.isfinite(self.minutes) and self.minutes > 0):
+            raise InputError(f"minutes={self.minutes}: expected a positive number")
+        check_whole("seeds", self.seeds, 1, MAX_SEEDS)
+
+
 class _Pilot(NamedTuple):
-    """The configuration made concrete."""
+    """The configuration with its data loaded, and what is changed around it."""
 
     plan: ExpandedStudy
     factors: Factors
@@ -44,118 +67,77 @@ class _Pilot(NamedTuple):
 
     @property
     def horizon(self) -> int:
-        """That was asked for, in steps."""
+        """Horizon as requested, in steps."""
         return self.plan.horizons[AS_GIVEN]
 
     @property
     def longest_horizon(self) -> float:
         """Steps after which the schedule has brought the learning rate down."""
         arm = self.plan.arms[AS_GIVEN]
-        if arm.decay_steps is None:
-            return math.inf
-        return arm.decay_steps + (arm.warmup_steps or 0)
-
-
-class RunOptions(TypedDict, total=False):
-    """Further arguments of `engine.run`."""
-
-    width: int | None
-    form: str | None
-    is_quiet: bool
-    has_report: bool
-    checkpoint_every: float | None
-    live_every: float | None
-    has_tensorboard: bool
-    wandb_runs: int | None
-
-
-class _Asked(NamedTuple):
-    """What the budget is to be made of, see `diagnose`."""
-
-    minutes: float | None
-    seeds: int | None
-    is_horizon_fixed: bool
+        return math.inf if arm.decay_steps is None else arm.decay_steps + (arm.warmup_steps or 0)
 
 
 def diagnose(
     study: Study,
     workdir: str | os.PathLike[str],
-    *,
-    arm: str | None = None,
-    minutes: float | None = None,
-    seeds: int | None = None,
-    is_horizon_fixed: bool = False,
-    num_workers: int | None = None,
-    data_dir: str | None = None,
-    cache_dir: str | None = None,
-    **options: Unpack[RunOptions],
+    asked: DiagnoseOptions | None = None,
+    options: RunOptions | None = None,
+    **changes: Any,
 ) -> Results:
     """Runs a designed study around one configuration, and writes its report with the verdict.
 
-    Each arm differs from the configuration in one thing, with the seeds paired; controls tell what
-    is slow from what is broken. What does not apply is skipped, and said. A work directory that
-    holds this diagnosis already is gone on with, at its seeds and horizon.
+    Each arm differs from the configuration in one thing, with the seeds paired; controls tell what is slow from what is
+    broken. Changes that do not apply are skipped and listed. A work directory that already holds this diagnosis is
+    continued, at its seeds and horizon.
 
     Args:
-        study: whose arm is diagnosed, and whose horizon is a starting point.
+        study: contains the arm; its horizon is a starting point.
         workdir: where rows and report go.
-        arm: which; the study's baseline by default, or its first.
-        minutes: for all of it; by default 10. They choose seeds and horizon.
-        seeds: of every arm, where they are not to be chosen.
-        is_horizon_fixed: whether the study's horizon is not to be changed.
-        num_workers, data_dir, cache_dir: as for `engine.run`.
-        options: further arguments of `engine.run`.
+        asked: what is diagnosed, see `DiagnoseOptions`.
+        options: how it is run, see `RunOptions`; all but `is_tuned` have an effect.
+        changes: fields of either, for short.
 
     Returns:
         What the work directory holds; `summary["diagnosis"]` is the verdict with its evidence.
 
     Raises:
-        InputError: as `engine.run`; also where the minutes do not buy what was asked for, the work
-            directory holds a diagnosis with other seeds or another horizon, or the task has an
-            event of its own, and so no plateau to explain.
-        TypeError: an option is none of `engine.run`, or not one for a diagnosis.
+        InputError: as `engine.run`; also where the minutes do not buy what is requested, the work directory holds a
+            diagnosis with other seeds or another horizon, or the task has an event of its own, and so no plateau.
     """
-    unknown = sorted(options.keys() - RunOptions.__annotations__.keys())
-    if unknown:
-        raise TypeError(f"diagnose() got an unexpected keyword argument {unknown[0]!r}")
-    if minutes is not None and not (math.isfinite(minutes) and minutes > 0):
-        raise InputError(f"minutes={minutes}: expected a positive number")
-    check_whole("seeds", seeds, 1, MAX_SEEDS)
     began = time.monotonic()
-    cache = str(cache_dir or default_cache_dir())
-    one = _around(study, arm)
-    available, number = find_workers(num_workers)
-    pilot = _pilot(one, available.platform, data_dir)
-    asked = _Asked(minutes, seeds, is_horizon_fixed)
+    own = {field.name for field in dataclasses.fields(DiagnoseOptions)} & changes.keys()
+    asked = dataclasses.replace(asked or DiagnoseOptions(), **{name: changes.pop(name) for name in own})
+    options = (options or RunOptions()).replace(changes)
+    if options.is_tuned:
+        raise InputError("tune has no effect on a diagnosis: leave it out")
+    one = _around(study, asked.arm)
+    available, num_workers = find_workers(options.num_workers)
+    pilot = _pilot(one, available.platform, options.data_dir)
     known = _known(workdir, pilot, asked)
-    minutes, budget = known or _chosen(pilot, asked, lambda: _costs(pilot, available, number, cache, began))
+    if known is not None:
+        minutes, budget = known
+    elif asked.minutes is None and asked.seeds is not None and asked.is_horizon_fixed:
+        minutes, budget = None, Budget(asked.seeds, pilot.horizon, [what_seeds_can_tell(asked.seeds)])
+    else:
+        minutes = MINUTES if asked.minutes is None else asked.minutes
+        request = Request(minutes, pilot.horizon, pilot.longest_horizon, asked.is_horizon_fixed, asked.seeds)
+        budget = choose(request, _costs(pilot, available, num_workers, options.cache, began))
     for line in budget.words:
         note(line)
     for name, reason in pilot.factors.skipped.items():
         note(f"without {name}: {reason}")
-    designed = _designed(one, pilot, minutes, budget)
-    results = run(designed, workdir, num_workers=num_workers, data_dir=data_dir, cache_dir=cache, **options)
+    results = run(_designed(one, pilot, minutes, budget), workdir, options=options)
     taken = (time.monotonic() - began) / 60
     if known is None and minutes is not None and taken > _MORE_THAN_GIVEN * minutes:
         note(
-            f"it took {taken:.1f} minutes, not {minutes:g}: something took longer than it was "
-            f"measured to, as on a machine that does other things too"
+            f"it took {taken:.1f} minutes, not {minutes:g}: something took longer than it was measured to, as on a "
+            f"machine that does other things too"
         )
     return results
 
 
-def _chosen(pilot: _Pilot, asked: _Asked, measured: Callable[[], Costs]) -> tuple[float | None, Budget]:
-    """Minutes and budget of a new diagnosis; costs are measured where minutes are to be spent."""
-    minutes, seeds, is_horizon_fixed = asked
-    if minutes is None and seeds is not None and is_horizon_fixed:
-        return None, Budget(seeds, pilot.horizon, [what_seeds_can_tell(seeds)])
-    minutes = MINUTES if minutes is None else minutes
-    longest = pilot.longest_horizon
-    return minutes, choose(minutes, measured(), pilot.horizon, longest, is_horizon_fixed, seeds)
-
-
 def _designed(one: Study, pilot: _Pilot, minutes: float | None, budget: Budget) -> Study:
-    """The study that decides."""
+    """Designs the study that decides."""
     return dataclasses.replace(
         one,
         name="diagnose",
@@ -169,12 +151,12 @@ def _designed(one: Study, pilot: _Pilot, minutes: float | None, budget: Budget) 
         eval_every=one.eval_every or max(pilot.plan.eval_every, STEPS_AHEAD),
         diagnostics=(*_DIAGNOSTICS, *one.diagnostics),
         stop="settled",
-        diagnosis=record_of(pilot.factors, minutes, budget.words, pilot.has_constant_inputs),
+        diagnosis=pilot.factors.record(minutes, budget.words, pilot.has_constant_inputs),
     )
 
 
 def _around(study: Study, arm: str | None) -> Study:
-    """The study of one configuration."""
+    """Returns the study of one configuration."""
     name = arm or study.baseline or next(iter(study.arms))
     if name not in study.arms:
         raise unknown_name("arm", name, study.arms)
@@ -205,7 +187,7 @@ def _pilot(study: Study, platform: str, data_dir: str | None) -> _Pilot:
 
 
 def _without_equals(factors: Factors) -> Factors:
-    """Without arms that another one is already."""
+    """Skips arms that are the same as another one."""
     first: dict[Arm, str] = {}
     arms, skipped = {}, dict(factors.skipped)
     for name, factor in factors.arms.items():
@@ -217,16 +199,18 @@ def _without_equals(factors: Factors) -> Factors:
     return Factors(arms, skipped)
 
 
-def _known(workdir: str | os.PathLike[str], pilot: _Pilot, asked: _Asked) -> tuple[float | None, Budget] | None:
-    """Minutes and budget of the diagnosis that a work directory holds, or `None`.
+def _known(
+    workdir: str | os.PathLike[str], pilot: _Pilot, asked: DiagnoseOptions
+) -> tuple[float | None, Budget] | None:
+    """Returns minutes and budget of the diagnosis that a work directory holds, or `None`.
 
     Raises:
-        InputError: they are not those that were asked for.
+        InputError: it holds another study, or other seeds or another horizon were requested.
     """
     found = store.find_existing(as_path(workdir))
-    record = None if found is None else read_record(found.document)
     if found is None:
         return None
+    record = read_record(found.document)
     if record is None:
         raise InputError(
             f"work directory {str(workdir)!r} holds another study, which is no diagnosis: choose a new --workdir"
@@ -239,16 +223,16 @@ def _known(workdir: str | os.PathLike[str], pilot: _Pilot, asked: _Asked) -> tup
     ):
         if value is not None and value != known:
             raise InputError(
-                f"{name}={value}: the diagnosis in {str(workdir)!r} has {known}; to go on with it "
-                f"leave --{name} out, or give another --workdir"
+                f"{name}={value}: the diagnosis in {str(workdir)!r} has {known}; to go on with it leave --{name} out, "
+                f"or give another --workdir"
             )
     if asked.minutes not in (None, record.minutes):
-        note(f"minutes={asked.minutes:g} choose nothing: this diagnosis is gone on with as it is")
+        note(f"minutes={asked.minutes:g} choose nothing: this diagnosis is continued as it is")
     return record.minutes, Budget(seeds, horizon, record.budget)
 
 
 def _costs(pilot: _Pilot, available: devices.Devices, num_workers: int, cache_dir: str, began: float) -> Costs:
-    """What training the configuration costs here, measured."""
+    """Measures what training the configuration costs here."""
     spec = pilot.plan.programs[0].spec
     cost = workers.call(available, cache_dir, tuning.step_cost, spec, memory_limit(1))
     arms = [resolve_arm(factor.arm) for factor in pilot.factors.arms.values()]
@@ -258,9 +242,5 @@ def _costs(pilot: _Pilot, available: devices.Devices, num_workers: int, cache_di
         spent_seconds=time.monotonic() - began,
         num_workers=max(1, num_workers),
         num_arms=len(arms),
-        num_structures=len({_structure(arm) for arm in arms}),
+        num_structures=len({tuple(structure(arm).values()) for arm in arms}),
     )
-
-
-def _structure(arm: Arm) -> tuple[Any, ...]:
-    return tuple(structure(arm).values())

@@ -1,4 +1,4 @@
-"""`list`: what there is to choose from."""
+"""`list`: prints what there is to choose from."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -10,11 +10,11 @@ from engine.registry import Registry
 
 
 def folders_to_list(given: str | None, ours: Path) -> list[Path]:
-    """Where to look for experiment files.
+    """Returns the folders in which to look for experiment files.
 
     Args:
         given: a folder, or `None` for the current one and `experiments` in it.
-        ours: folder of our own experiments, which are listed by name.
+        ours: folder of the shipped experiments, which are listed by name.
 
     Raises:
         InputError: there is no such folder.
@@ -33,8 +33,8 @@ def print_choices(experiments: Registry, folders: Iterable[Path]) -> None:
     """Prints the experiments with their question and time, and every name an arm can hold.
 
     Args:
-        experiments: our own.
-        folders: in which experiment files are looked for.
+        experiments: the shipped ones.
+        folders: searched for experiment files.
     """
     from engine.models import MODELS
     from engine.studies.experiment_files import find_files

@@ -48,7 +48,7 @@ def read(
     has_report: bool = True,
     **changes: Any,
 ) -> dict[str, Any]:
-    """Reads curves from logs, and prints what came of them.
+    """Reads curves from logs, and prints what came of them. The chance loss must be given in one of three ways.
 
     Args:
         curves: files, folders or glob patterns, each with `NAME=` before it for a group of runs.
@@ -172,8 +172,9 @@ def _print(directory: WorkDirectory) -> dict[str, Any]:
     from engine.report.log_answers import ASSUMED
     from engine.report.summary import summarise, to_document
     from engine.report.verdict import make_verdict
+    from engine.store.run_table import RunTable
 
-    summary = summarise(directory)
+    summary = summarise(RunTable(directory))
     verdict = make_verdict(summary, {})
     print(f"\n{to_text(*make_table(summary))}\n\n{one_line(verdict.headline)}\n")
     for question, answer in verdict.answers.items():
@@ -181,4 +182,4 @@ def _print(directory: WorkDirectory) -> dict[str, Any]:
     if len(summary.runs) > 1 or summary.arms[summary.baseline].num_runs > 1:
         print(f"What is assumed? {ASSUMED}")
     print("\nfor figures, intervals and limits as a page: --workdir=DIR")
-    return to_document(summary, verdict._asdict(), {})
+    return to_document(summary, verdict._asdict())

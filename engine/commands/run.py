@@ -23,7 +23,8 @@ from engine.store import WorkDirectory, provenance
 from engine.store.checkpoints import CheckpointFolder
 from engine.store.study_json import document
 from engine.studies.designs import has_forks
-from engine.studies.expand import ExpandedStudy, Layout, expand, spooled
+from engine.studies.expand import ExpandedStudy, expand, spooled
+from engine.studies.shared_program import Layout
 from engine.studies.study import Study
 from engine.studies.until import Until, check_goal
 from engine.user_code import as_path

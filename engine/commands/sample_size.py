@@ -13,30 +13,30 @@ from engine.lanes.memory import memory_limit
 from engine.report.arm_runs import ArmRuns, read_runs
 from engine.statistics import SeedsNeeded
 from engine.store import WorkDirectory
+from engine.store.run_table import RunTable
 from engine.studies.designs import runs_per_seed
 from engine.studies.expand import expand
 from engine.studies.study import Study
 from engine.user_code import as_path
 from engine.workers import devices
 
-_QUESTIONS: dict[str, type] = {
+_QUESTIONS: dict[str, Any] = {
     "fraction": statistics.FractionQuestion,
     "failure": statistics.FailureQuestion,
     "median": statistics.MedianQuestion,
     "comparison": statistics.ComparisonQuestion,
 }
-# What a pilot study says where the person does not.
+# Numbers that a pilot study supplies where they are not given.
 _FROM_PILOT = ("fraction", "log_deviation", "event_share")
 
 
 class Cost(NamedTuple):
-    """What a seed of every arm costs together.
+    """Cost of a seed.
 
     Attributes:
-        steps: of one seed in every arm.
-        num_arms: for which these are.
+        steps: of one seed in all arms together.
         steps_per_second: of all workers together.
-        source: in words, where these were measured.
+        source: where these were measured, in words.
     """
 
     steps: float
@@ -65,36 +65,31 @@ def plan(
     Args:
         question: `fraction`, `failure`, `median` or `comparison`.
         numbers: fields of the question, see `engine.statistics.seeds_needed`.
-        pilot: work directory of a study that has run, for numbers that are not given, and for
-            the cost.
-        study: whose cost is measured here, where there is no pilot.
-        data_dir: where prepared data are kept.
-        cache_dir: where compiled programs are kept.
+        pilot: work directory of a study that has run, for numbers that are not given, and for the cost.
+        study: its cost is measured here, where there is no pilot.
+        data_dir, cache_dir: where prepared data and compiled programs are kept.
 
     Raises:
         InputError: the question is unknown, a number is missing, has no effect or is out of range.
     """
     if question not in _QUESTIONS:
         raise unknown_name("question", question, _QUESTIONS)
-    kind = _QUESTIONS[question]
+    fields = _QUESTIONS[question]._fields
     directory = None if pilot is None else store.open_existing(as_path(pilot))
     runs = None if directory is None else _pilot_runs(directory)
     given = {name: value for name, value in numbers.items() if value is not None}
     for name in given:
-        if name not in kind._fields:  # type: ignore[attr-defined]
-            raise InputError(
-                f"{name} has no effect with question={question}: it takes {', '.join(kind._fields)}"  # type: ignore[attr-defined]
-            )
+        if name not in fields:
+            raise InputError(f"{name} has no effect with question={question}: it takes {', '.join(fields)}")
     if runs is not None:
         learned = _learned_from(runs)
         if learned["fraction"] == 0 and question in ("median", "comparison"):
             raise InputError(
-                f"no run of the pilot has had the event, so it says nothing for question="
-                f"{question}: give a longer pilot, or none"
+                f"no run of the pilot has had the event, so it says nothing for question={question}: give a longer "
+                f"pilot, or none"
             )
-        asked = kind._fields  # type: ignore[attr-defined]
-        given = {**{n: learned[n] for n in _FROM_PILOT if n in asked and n in learned}, **given}
-    needed = _needed(question, kind, given)
+        given = {**{name: learned[name] for name in _FROM_PILOT if name in fields and name in learned}, **given}
+    needed = _needed(question, given)
     cost = None
     if directory is not None and runs is not None:
         cost = _cost_of_pilot(directory, runs)
@@ -107,9 +102,9 @@ def plan(
     return SeedPlan(needed, seconds)
 
 
-def _needed(question: str, kind: type, given: dict[str, float]) -> SeedsNeeded:
-    required = [n for n in kind._fields if n not in kind._field_defaults]  # type: ignore[attr-defined]
-    missing = [name for name in required if name not in given]
+def _needed(question: str, given: dict[str, float]) -> SeedsNeeded:
+    kind = _QUESTIONS[question]
+    missing = [name for name in kind._fields if name not in kind._field_defaults and name not in given]
     if missing:
         hint = ", or --pilot" if missing[0] in _FROM_PILOT else ""
         raise InputError(f"question={question} needs --{missing[0]}{hint}")
@@ -120,14 +115,14 @@ def _needed(question: str, kind: type, given: dict[str, float]) -> SeedsNeeded:
 
 
 def _pilot_runs(directory: WorkDirectory) -> dict[str, ArmRuns]:
-    runs = read_runs(directory)
+    runs = read_runs(RunTable(directory))
     if not runs:
         raise InputError(f"no finished run in {str(directory.path)!r} yet: a pilot needs some")
     return runs
 
 
 def _learned_from(runs: dict[str, ArmRuns]) -> dict[str, float]:
-    """Numbers of all arms together, where they can be had."""
+    """Estimates numbers from all arms together, as far as the runs allow."""
     event = np.concatenate([arm.event for arm in runs.values()])
     learned = {"fraction": float(np.mean(event == 1))}
     if learned["fraction"] > 0:
@@ -177,10 +172,10 @@ def _print(question: str, given: dict[str, Any], needed: SeedsNeeded, cost: Cost
     if cost is None or seconds is None:
         print("  time: give --pilot=DIR of a study that has run, or --experiment=NAME")
         return
+    arms = "1 arm" if cost.num_arms == 1 else f"{cost.num_arms} arms"
     print(
-        f"  time: about {_duration(seconds)} ({cost.steps:,.0f} steps for a seed of "
-        f"{cost.num_arms} arm{'s' if cost.num_arms > 1 else ''} at {cost.steps_per_second:,.0f} "
-        f"steps/s, {cost.source})"
+        f"  time: about {_duration(seconds)} ({cost.steps:,.0f} steps for a seed of {arms} at "
+        f"{cost.steps_per_second:,.0f} steps/s, {cost.source})"
     )
 
 

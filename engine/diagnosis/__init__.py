@@ -1,6 +1,6 @@
 """Why a run waits, and what to change, decided by an experiment.
 
-`factors` is what is changed around a configuration, `budget` what some minutes buy of it, `record`
-what `study.json` holds of it, `evidence` what came of it, `conditions` what that amounts to, and
-`table` what follows.
+`factors` declares what is changed around a configuration, and `budget` chooses how many seeds and steps some minutes
+buy. Of the finished runs, `evidence` holds what came of every change, `symptoms` reads what probes saw, `conditions`
+asks what that amounts to, `table` decides, and `words` and `section` report it.
 """

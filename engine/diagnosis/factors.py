@@ -1,39 +1,38 @@
-"""What is changed around a configuration: one thing at a time, and controls."""
+"""The changes that a diagnosis tries around a configuration, each of one thing, and its controls."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from engine.arms.arm import Arm, find_option, used_options, without_options
-from engine.studies.diagnosis_kinds import AS_GIVEN, Kind
+from engine.studies.diagnosis import AS_GIVEN, CHANGES, DiagnosisRecord, Kind
 from engine.user_code import is_reference
 
-# Rates beyond the neighbouring ones, to find the order of magnitude where those are all alike.
-_RATES: dict[str, tuple[float, Kind]] = {
-    "×1/1000": (1e-3, "far"),
-    "×1/30": (1 / 30, "far"),
-    "×1/3": (1 / 3, "remedy"),
-    "×3": (3.0, "remedy"),
-    "×30": (30.0, "far"),
-    "×1000": (1e3, "far"),
-}
-_EPSILONS = (1e-12, 1e-5)
-# A multiple of a rate of zero is no other rate.
+# A multiple of a learning rate of zero is no other rate.
 _LEAST_RATE = 1e-6
 _SGD = {"optimizer": "sgd", "momentum": 0.9, "learning_rate": 0.01}
 _ADAM = {"optimizer": "adam", "learning_rate": 1e-3}
 _PROBE_RATE = 1e-2
 
 
-class Factor(NamedTuple):
-    """One arm of the designed study.
+class Change(NamedTuple):
+    """One thing that a diagnosis changes.
 
     Attributes:
-        arm: the configuration, unresolved.
-        kind: why it is there.
-        words: what was changed.
-        relative_rate: its learning rate over the given one, or over the least that is tried where
-            that is 0; `None` where they differ in something else.
+        name: of its arm; `{other}` stands for the optimiser that is tried instead.
+        describe: says what is changed in a configuration.
+        apply: changes it, or raises `_NotApplicableError` with the reason why not.
+        relative_rate: factor on the learning rate of a change of that alone, else `None`.
     """
+
+    name: str
+    kind: Kind
+    describe: Callable[[Arm], str]
+    apply: Callable[[Arm], Arm]
+    relative_rate: float | None = None
+
+
+class Factor(NamedTuple):
+    """One arm of the designed study: the configuration with a change, unresolved; see `Change`."""
 
     arm: Arm
     kind: Kind
@@ -46,132 +45,163 @@ class Factors(NamedTuple):
 
     Attributes:
         arms: by name, `as_given` first.
-        skipped: what does not apply to this configuration, and why, by name.
+        skipped: changes that do not apply to this configuration, and why, by name.
     """
 
     arms: dict[str, Factor]
     skipped: dict[str, str]
 
+    def record(self, minutes: float | None, budget: list[str], has_constant_inputs: bool | None) -> DiagnosisRecord:
+        """Makes the record of a diagnosis with these arms that is about to be run."""
+        arms = self.arms.items()
+        rates = {name: factor.relative_rate for name, factor in arms if factor.relative_rate is not None}
+        kinds = {name: factor.kind for name, factor in arms}
+        words = {name: factor.words for name, factor in arms}
+        return DiagnosisRecord(kinds, words, rates, self.skipped, minutes, budget, has_constant_inputs)
+
 
 class _NotApplicableError(Exception):
-    """Why a factor does not apply."""
+    """Why a change does not apply."""
 
 
-def factors_of(arm: Arm, has_examples: bool) -> Factors:
-    """Everything that is changed around a configuration.
-
-    Args:
-        arm: resolved.
-        has_examples: whether its task holds examples in arrays, so that controls can change them.
-    """
-    other = _ADAM if arm.optimizer == "sgd" else _SGD
-    arms, skipped = {AS_GIVEN: Factor(arm, "given", "as given")}, {}
-
-    def add(name: str, kind: Kind, words: str, make: Callable[..., Arm], *changed: Any) -> None:
-        try:
-            if kind == "control" and not has_examples:
-                raise _NotApplicableError(f"dataset={arm.dataset} draws fresh examples every step")
-            arms[name] = Factor(make(arm, *changed), kind, words)
-        except _NotApplicableError as reason:
-            skipped[name] = str(reason)
-
-    # Of a network of one's own, biases that start at another number than 0 stay there.
-    he = "of the weights" if is_reference(arm.model) else "with zero biases"
-    add("init=he", "remedy", f"He initialisation {he}", _with_init)
-    for epsilon in _EPSILONS:
-        words = f"the optimiser's ε at {epsilon:g}"
-        add(f"epsilon={epsilon:g}", "remedy", words, _with_epsilon, epsilon)
-    for times, (relative, kind) in _RATES.items():
-        name = f"learning_rate={times}"
-        add(name, kind, f"learning rate {_rate(arm, relative):g}, {times}", _with_rate, relative)
-        if name in arms:
-            arms[name] = arms[name]._replace(relative_rate=relative)
-    add("batch_norm", "remedy", "normalised over the batch", _with_normalisation)
-    add("leaky_relu", "remedy", "leaky ReLU", _with_leak)
-    add(f"optimizer={other['optimizer']}", "remedy", _words_of(other), _with_optimizer, other)
-    add("one_batch", "control", "one batch, over and over", _with_control, "one_batch")
-    add("linear_probe", "control", "a linear model of the inputs", _linear_probe)
-    for control, words in (
-        ("shuffled_labels", "labels shuffled among the examples"),
-        ("constant_inputs", "every input replaced by their mean"),
-    ):
-        add(control, "control", words, _with_control, control)
-    return Factors(arms, skipped)
+def _refuse_if(condition: bool, reason: str) -> None:
+    if condition:
+        raise _NotApplicableError(reason)
 
 
-def _with_control(arm: Arm, control: str) -> Arm:
-    if arm.control != "none":
-        raise _NotApplicableError(f"the data are under control={arm.control} already")
-    return arm.replace(control=control)
+def _fixed(words: str) -> Callable[[Arm], str]:
+    return lambda arm: words
 
 
-def _with_init(arm: Arm) -> Arm:
-    if arm.init == "he":
-        raise _NotApplicableError("it starts so already")
+def _describe_he(arm: Arm) -> str:
+    # Biases of a user's network that start at another number than 0 stay there.
+    return f"He initialisation {'of the weights' if is_reference(arm.model) else 'with zero biases'}"
+
+
+def _with_he(arm: Arm) -> Arm:
+    _refuse_if(arm.init == "he", "it starts so already")
     return arm.replace(init="he", init_scale=None)
 
 
-def _with_epsilon(arm: Arm, epsilon: float) -> Arm:
-    if "epsilon" not in used_options(arm):
-        raise _NotApplicableError(f"{arm.optimizer} has no epsilon")
-    if arm.epsilon == epsilon:
-        raise _NotApplicableError("it is that already")
-    return arm.replace(epsilon=epsilon)
+def _epsilon(epsilon: float) -> Change:
+    def apply(arm: Arm) -> Arm:
+        _refuse_if("epsilon" not in used_options(arm), f"{arm.optimizer} has no epsilon")
+        _refuse_if(arm.epsilon == epsilon, "it is that already")
+        return arm.replace(epsilon=epsilon)
+
+    return Change(f"epsilon={epsilon:g}", "remedy", _fixed(f"the optimiser's ε at {epsilon:g}"), apply)
 
 
-def _rate(arm: Arm, relative: float) -> float:
-    return float(f"{(arm.learning_rate or _LEAST_RATE) * relative:.4g}")
+def _rate(times: str, relative: float, kind: Kind) -> Change:
+    def rate_of(arm: Arm) -> float:
+        return float(f"{(arm.learning_rate or _LEAST_RATE) * relative:.4g}")
 
+    def apply(arm: Arm) -> Arm:
+        rate, most = rate_of(arm), find_option("learning_rate").maximum
+        if most is not None and rate > most:
+            raise _NotApplicableError(f"that is above the highest rate, {most:g}")
+        return arm.replace(learning_rate=rate)
 
-def _with_rate(arm: Arm, relative: float) -> Arm:
-    rate, most = _rate(arm, relative), find_option("learning_rate").maximum
-    if most is not None and rate > most:
-        raise _NotApplicableError(f"that is above the highest rate, {most:g}")
-    return arm.replace(learning_rate=rate)
+    def describe(arm: Arm) -> str:
+        return f"learning rate {rate_of(arm):g}, {times}"
+
+    return Change(f"learning_rate={times}", kind, describe, apply, relative)
 
 
 def _with_normalisation(arm: Arm) -> Arm:
-    if is_reference(arm.model):
-        raise _NotApplicableError("a network of your own is not rebuilt")
-    if "batch_norm" not in used_options(arm):
-        raise _NotApplicableError(f"model={arm.model} has no normalisation to add")
-    if arm.batch_norm:
-        raise _NotApplicableError("it is normalised already")
+    _refuse_if(is_reference(arm.model), "a network of your own is not rebuilt")
+    _refuse_if("batch_norm" not in used_options(arm), f"model={arm.model} has no normalisation to add")
+    _refuse_if(bool(arm.batch_norm), "it is normalised already")
     return arm.replace(batch_norm=True)
 
 
 def _with_leak(arm: Arm) -> Arm:
-    if is_reference(arm.model):
-        raise _NotApplicableError("a network of your own is not rebuilt")
-    if "activation" not in used_options(arm):
-        raise _NotApplicableError(f"model={arm.model} has no activation to choose")
-    if arm.activation != "relu":
-        raise _NotApplicableError(f"its activation is {arm.activation}, not relu")
+    _refuse_if(is_reference(arm.model), "a network of your own is not rebuilt")
+    _refuse_if("activation" not in used_options(arm), f"model={arm.model} has no activation to choose")
+    _refuse_if(arm.activation != "relu", f"its activation is {arm.activation}, not relu")
     return arm.replace(activation="leaky_relu")
 
 
-def _words_of(fields: dict[str, Any]) -> str:
-    numbers = {name.replace("_", " "): value for name, value in fields.items()}
-    rest = ", ".join(f"{name} {n:g}" for name, n in numbers.items() if name != "optimizer")
-    return f"{fields['optimizer']} with {rest}"
+def _other_optimizer(arm: Arm) -> dict[str, Any]:
+    return _ADAM if arm.optimizer == "sgd" else _SGD
+
+
+def _describe_optimizer(arm: Arm) -> str:
+    other = dict(_other_optimizer(arm))
+    name = other.pop("optimizer")
+    numbers = ", ".join(f"{key} {value:g}".replace("_", " ") for key, value in other.items())
+    return f"{name} with {numbers}"
 
 
 def _with_optimizer(arm: Arm, fields: dict[str, Any]) -> Arm:
     return without_options(arm, "optimizer").replace(**fields)
 
 
-def _linear_probe(arm: Arm) -> Arm:
-    if arm.control != "none":
-        raise _NotApplicableError(f"the data are under control={arm.control} already")
+def _refuse_control(arm: Arm) -> None:
+    _refuse_if(arm.control != "none", f"the data are under control={arm.control} already")
+
+
+def _control(control: str, words: str) -> Change:
+    def apply(arm: Arm) -> Arm:
+        _refuse_control(arm)
+        return arm.replace(control=control)
+
+    return Change(control, "control", _fixed(words), apply)
+
+
+def _with_linear_model(arm: Arm) -> Arm:
+    _refuse_control(arm)
+    # The learning rate is one for inputs of order one.
+    scaling = "standard" if "scaling" in used_options(arm) else arm.scaling
+    linear = {"model": "mlp", "model_args": (), "dense_widths": (), "init": "he", "init_scale": None}
     probe = without_options(_with_optimizer(arm, _ADAM), "model", "init")
-    # Its rate is one for inputs of order one.
-    is_scaled = "scaling" in used_options(arm)
-    return probe.replace(
-        scaling="standard" if is_scaled else arm.scaling,
-        model="mlp",
-        model_args=(),
-        dense_widths=(),
-        init="he",
-        init_scale=None,
-        learning_rate=_PROBE_RATE,
-    )
+    return probe.replace(**linear, scaling=scaling, learning_rate=_PROBE_RATE)
+
+
+HE = Change("init=he", "remedy", _describe_he, _with_he)
+FINE_EPSILON = _epsilon(1e-12)
+BATCH_NORM = Change("batch_norm", "remedy", _fixed("normalised over the batch"), _with_normalisation)
+LEAKY_RELU = Change("leaky_relu", "remedy", _fixed("leaky ReLU"), _with_leak)
+ONE_BATCH = _control("one_batch", "one batch, over and over")
+LINEAR_PROBE = Change("linear_probe", "control", _fixed("a linear model of the inputs"), _with_linear_model)
+SHUFFLED_LABELS = _control("shuffled_labels", "labels shuffled among the examples")
+CONSTANT_INPUTS = _control("constant_inputs", "every input replaced by their mean")
+
+ALL_CHANGES = (
+    HE,
+    FINE_EPSILON,
+    _epsilon(1e-5),
+    # Far rates find the order of magnitude where the neighbouring ones are all alike.
+    _rate("×1/1000", 1e-3, "far"),
+    _rate("×1/30", 1 / 30, "far"),
+    _rate("×1/3", 1 / 3, "remedy"),
+    _rate("×3", 3.0, "remedy"),
+    _rate("×30", 30.0, "far"),
+    _rate("×1000", 1e3, "far"),
+    BATCH_NORM,
+    LEAKY_RELU,
+    Change("optimizer={other}", "remedy", _describe_optimizer, lambda arm: _with_optimizer(arm, _other_optimizer(arm))),
+    ONE_BATCH,
+    LINEAR_PROBE,
+    SHUFFLED_LABELS,
+    CONSTANT_INPUTS,
+)
+# Changes that are tested against each other, where none is skipped.
+NUM_CHANGES = sum(change.kind in CHANGES for change in ALL_CHANGES)
+
+
+def factors_of(arm: Arm, has_examples: bool) -> Factors:
+    """Returns everything that is changed around a resolved configuration.
+
+    Controls need a task that has examples in arrays.
+    """
+    arms, skipped = {AS_GIVEN: Factor(arm, "given", "as given")}, {}
+    for change in ALL_CHANGES:
+        name = change.name.format(other=_other_optimizer(arm)["optimizer"])
+        try:
+            is_drawn = change.kind == "control" and not has_examples
+            _refuse_if(is_drawn, f"dataset={arm.dataset} draws fresh examples every step")
+            arms[name] = Factor(change.apply(arm), change.kind, change.describe(arm), change.relative_rate)
+        except _NotApplicableError as reason:
+            skipped[name] = str(reason)
+    return Factors(arms, skipped)

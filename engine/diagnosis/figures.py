@@ -5,24 +5,25 @@ from collections.abc import Collection
 
 from matplotlib.figure import Figure
 
-from engine.diagnosis.evidence import MOST_RUNS, Evidence
+from engine.diagnosis.evidence import Evidence
+from engine.diagnosis.symptoms import MOST_RUNS
 from engine.report.canvas import INK, new_figure
 from engine.report.phrases import label, number
 from engine.report.summary import Summary
 from engine.statistics import Estimate
-from engine.studies.diagnosis_record import DiagnosisRecord
+from engine.studies.diagnosis import DiagnosisRecord
 
 _COLOURS = {"remedy": "#0072B2", "far": "#7F7F7F"}
 
 
 def draw_remedies(summary: Summary, record: DiagnosisRecord, evidence: Evidence, names: list[str]) -> Figure:
-    """Difference of the mean wait from as given, of every change, the earliest on top."""
+    """Draws how much later every change makes the mean wait than as given, the earliest on top."""
     found = {name: difference for name in names if (difference := evidence.arms[name].difference) is not None}
     ordered = sorted(found, key=lambda name: found[name].value)
     figure = new_figure(1.0 + 0.26 * len(ordered))
     axes = figure.subplots()
     # Where no run leaves, as given or changed, nothing was measured.
-    measured = {name: one for name, one in found.items() if evidence.is_measured(name)}
+    measured = {name: difference for name, difference in found.items() if evidence.is_measured(name)}
     end = _end((measured or found).values())
     for row, name in enumerate(ordered):
         colour, difference = _COLOURS[record.kinds[name]], found[name]
@@ -47,6 +48,6 @@ def draw_remedies(summary: Summary, record: DiagnosisRecord, evidence: Evidence,
 
 
 def _end(differences: Collection[Estimate]) -> float:
-    """Where the axis ends on the later side, so that what is earlier is not squeezed."""
+    """Returns where the axis ends on the later side, so that what is earlier is not squeezed."""
     earliest = max((-d.lower for d in differences if math.isfinite(d.lower)), default=0.0)
     return 1.5 * earliest if earliest > 0 else max(d.value for d in differences) or 1.0

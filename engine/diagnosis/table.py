@@ -1,11 +1,10 @@
 """The decision table: from what came of every change to a verdict. The first row that holds counts.
 
-What is wrong with the data is wrong under every change, so it comes first; then whether there is
-anything to explain at all. The causes follow from the most specific to the least: epsilon can be
-held responsible only by changing epsilon, which revives no unit that was dead from the start, but
-spares those that die because of it; another start also removes what epsilon held; and another rate
-may carry a run over what another start would have spared it. The last rows say why nothing is
-decided.
+What is wrong with the data is wrong under every change, so it comes first; then whether there is anything to explain at
+all. The causes follow from the most specific to the least: only changing epsilon can show that epsilon is the cause,
+and a finer one revives no unit that was dead from the start, but spares those that die because of it; another start
+also removes what epsilon held; and another rate may carry a run over what another start would have spared it. The last
+rows say why nothing is decided.
 """
 
 from collections.abc import Callable
@@ -13,8 +12,11 @@ from typing import NamedTuple
 
 from engine.diagnosis import conditions
 from engine.diagnosis.budget import FEWEST_SEEDS
-from engine.diagnosis.conditions import FEW_DIVERGED, FEWEST_DEAD, FINE_EPSILON, HE, NORMAL_RUNS, SHARE_DEAD
-from engine.diagnosis.evidence import FEWEST_RUNS, MOST_RUNS, Evidence
+from engine.diagnosis.conditions import FEW_DIVERGED, FEWEST_DEAD, NORMAL_RUNS, SHARE_DEAD
+from engine.diagnosis.evidence import FEWEST_RUNS, Evidence
+from engine.diagnosis.factors import BATCH_NORM, FINE_EPSILON, HE, Change
+from engine.diagnosis.symptoms import MOST_RUNS
+from engine.studies.diagnosis import AS_GIVEN
 
 NORMAL = "normal for this set-up"
 SCALE = "held by the initial scale"
@@ -25,13 +27,14 @@ LARGE_RATE = "rate too large"
 DIVERGES = "diverges"
 NOTHING = "nothing to learn: check labels and inputs"
 UNDECIDED = "not decided"
-# What a plateau may be due to, the more specific first, and the change that takes it away. Any wait
-# grows shorter with a higher rate, so that this tells no cause.
-CAUSES = {EPSILON: FINE_EPSILON, SCALE: HE}
 
 _RELIEVES = (
-    "makes most runs leave chance level, a fifth more of all than as given, or in half the time "
-    "where most as given do not"
+    "makes most runs leave chance level, a fifth more of all than as given, or in half the time where most as given do "
+    "not"
+)
+_LOOK_LONGER = (
+    "First look longer: give a longer --horizon or more --minutes. Nothing that was tried was seen, beyond chance, to "
+    "help by enough."
 )
 
 
@@ -39,11 +42,10 @@ class Rule(NamedTuple):
     """A row of the table.
 
     Attributes:
-        key: of the row.
-        verdict: what follows.
-        condition: in words.
-        holds: whether it does.
-        first: the change to make first, one of the arms; `None` where it is none of them.
+        condition: what `holds` asks, in words.
+        first: returns the change to make first, an arm; `None` where it is none of them.
+        meaning: what the verdict means, or empty.
+        advice: what to do first where no change is known to help.
     """
 
     key: str
@@ -51,35 +53,71 @@ class Rule(NamedTuple):
     condition: str
     holds: Callable[[Evidence], bool]
     first: Callable[[Evidence], str | None] = lambda evidence: None
+    meaning: str = ""
+    advice: str = _LOOK_LONGER
+
+
+class Cause(NamedTuple):
+    """What a plateau may be due to where most runs leave it by themselves.
+
+    Attributes:
+        change: the change that takes the plateau away.
+        meaning: what that means.
+    """
+
+    verdict: str
+    change: Change
+    meaning: str
+
+
+# The more specific first. Any wait grows shorter with a higher rate, so that a rate tells no cause.
+CAUSES = (
+    Cause(
+        EPSILON,
+        FINE_EPSILON,
+        "During the plateau gradients are near the optimiser's ε or below, so that steps are shorter than the learning "
+        "rate says.",
+    ),
+    Cause(SCALE, HE, "The plateau goes away with another start."),
+)
 
 
 class Decision(NamedTuple):
     """What follows from the evidence.
 
     Attributes:
-        verdict: of the table.
-        row: key of the row that held.
-        condition: of that row, in words.
-        first: the arm with the change to make first, or `None`.
-        waits_for: what the plateau is due to, where most runs have one and leave it by themselves;
-            else `None`.
+        rule: the row that holds.
+        first: arm with the change to make first, or `None`.
+        cause: what the plateau is due to where most runs have one and leave it by themselves, or `None`.
     """
 
-    verdict: str
-    row: str
-    condition: str
+    rule: Rule
     first: str | None
-    waits_for: str | None
+    cause: Cause | None
+
+    @property
+    def verdict(self) -> str:
+        """Verdict of the row that holds."""
+        return self.rule.verdict
+
+    @property
+    def row(self) -> str:
+        """Key of the row that holds."""
+        return self.rule.key
+
+    @property
+    def waits_for(self) -> str | None:
+        """The cause of the plateau, as a verdict, or `None`."""
+        return None if self.cause is None else self.cause.verdict
 
 
 def decide(evidence: Evidence) -> Decision:
-    """The verdict, by the first row of `RULES` that holds."""
+    """Returns the verdict by the first row of `RULES` that holds."""
     rule = next(rule for rule in RULES if rule.holds(evidence))
-    waits_for = None
-    given = evidence.given
+    cause, given = None, evidence.given
     if rule.verdict == NORMAL and given.num_waited >= MOST_RUNS * given.num_runs:
-        waits_for = next((c for c, name in CAUSES.items() if evidence.shortens(name)), None)
-    return Decision(rule.verdict, rule.key, rule.condition, rule.first(evidence), waits_for)
+        cause = next((cause for cause in CAUSES if evidence.shortens(cause.change.name)), None)
+    return Decision(rule, rule.first(evidence), cause)
 
 
 RULES = (
@@ -87,34 +125,46 @@ RULES = (
         "constant_inputs",
         NOTHING,
         "the inputs are the same for all examples, and most runs stay at chance",
-        conditions.has_constant_inputs,
+        lambda evidence: bool(evidence.has_constant_inputs) and not evidence.leaves(AS_GIVEN),
+        meaning="No network can tell one example from another.",
+        advice="First look at how the inputs are loaded and scaled: do they reach the network?",
     ),
     Rule(
         "too_little",
         UNDECIDED,
-        f"runs are still to come, or there are fewer than {FEWEST_RUNS} of the configuration, too "
-        f"few to say anything of most such runs",
+        f"runs are still to come, or there are fewer than {FEWEST_RUNS} of the configuration, too few to say anything "
+        f"of most such runs",
         conditions.is_too_little,
+        advice=f"First let the runs come to their end, or give more --seeds: with {FEWEST_RUNS} there is a verdict, "
+        f"with {FEWEST_SEEDS} a cause can be told from chance.",
     ),
     Rule(
         "by_heart",
         NOTHING,
-        "most runs learn their training examples, but nothing that carries over to others, "
-        "whatever is changed, and not in half the time of shuffled labels; nor does a linear model",
+        "most runs learn their training examples, but nothing that carries over to others, whatever is changed, and "
+        "not in half the time of shuffled labels; nor does a linear model",
         lambda evidence: conditions.learns_by_heart(evidence) and not conditions.is_sooner_than_shuffled(evidence),
+        meaning="Labels that do not belong to their inputs look like this. So do too few examples of a rule that this "
+        "network has not found by the horizon; only a look at the data tells these apart.",
+        advice="First look at the data: do labels and inputs still belong to each other after loading, shuffling and "
+        "augmentation, and do the inputs reach the network?",
     ),
     Rule(
         "by_heart_sooner",
         UNDECIDED,
-        "nothing that is learned carries over by the horizon, but the labels are learned in half "
-        "the time of shuffled ones",
+        "nothing that is learned carries over by the horizon, but the labels are learned in half the time of shuffled "
+        "ones",
         conditions.learns_by_heart,
+        meaning="That suggests that the labels do belong to the inputs, and that by the horizon the network has only "
+        "learned examples by heart.",
+        advice="First look longer, with a longer --horizon: what carries over may come late. More examples help as "
+        "well.",
     ),
     Rule(
         "normal",
         NORMAL,
-        f"at least {100 * NORMAL_RUNS:.0f} % of the runs leave chance level by themselves, fewer "
-        f"than {100 * FEW_DIVERGED:.0f} % diverge, and what they learn carries over",
+        f"at least {100 * NORMAL_RUNS:.0f} % of the runs leave chance level by themselves, fewer than "
+        f"{100 * FEW_DIVERGED:.0f} % diverge, and what they learn carries over",
         conditions.is_normal,
         lambda evidence: evidence.best(lambda name: evidence.shortens(name) and evidence.is_advisable(name)),
     ),
@@ -124,43 +174,54 @@ RULES = (
         f"at least {100 * FEW_DIVERGED:.0f} % of the runs diverge, no fewer than stay at chance",
         conditions.diverges,
         conditions.steadier,
+        meaning="The steps are too long: the loss blows up.",
+        advice="No lower rate that was tried keeps the runs from diverging: first look for numbers that are not "
+        "finite, or enormous, in the inputs.",
     ),
     Rule(
         "only_by_heart",
         UNDECIDED,
         "most runs leave chance level, but what they learn does not carry over",
-        conditions.learns_the_wrong_thing,
+        lambda evidence: evidence.leaves(AS_GIVEN) and evidence.carries_over(AS_GIVEN) is False,
         conditions.carrying,
+        meaning="The network learns its training examples by heart.",
+        advice="First look at how many examples there are for a network of this size.",
     ),
     Rule(
         "too_few_seeds",
         UNDECIDED,
         f"there are fewer than {FEWEST_SEEDS} seeds: no change could be told from chance",
-        conditions.has_too_few_seeds,
+        lambda evidence: evidence.given.num_runs < FEWEST_SEEDS,
+        advice=f"First give more --seeds, {FEWEST_SEEDS} or more, or leave the number to --minutes.",
     ),
     Rule(
         "epsilon",
         EPSILON,
         f"an epsilon of 1e-12 {_RELIEVES}",
-        conditions.is_held_by_epsilon,
-        lambda evidence: FINE_EPSILON,
+        lambda evidence: evidence.relieves(FINE_EPSILON.name),
+        lambda evidence: FINE_EPSILON.name,
+        meaning="The gradients have sunk below the optimiser's ε: it divides by √v̂ + ε, so that a gradient far below ε "
+        "moves nothing, however many steps are taken.",
     ),
     Rule(
         "dead",
         DEAD,
-        f"in most of the runs at chance, in at least {FEWEST_DEAD} and {100 * SHARE_DEAD:.0f} % of "
-        f"all runs, a whole layer gives the same for every example, so that no gradient passes; "
-        f"and where layers died on the way, no lower rate spares them, nor does a He start alone, "
-        f"without leaky ReLU",
+        f"in most of the runs at chance, in at least {FEWEST_DEAD} and {100 * SHARE_DEAD:.0f} % of all runs, a whole "
+        f"layer gives the same for every example, so that no gradient passes; and where layers died on the way, no "
+        f"lower rate spares them, nor does a He start alone, without leaky ReLU",
         conditions.is_dead,
         lambda evidence: evidence.best(),
+        meaning="A whole layer gives the same for every example, and no gradient passes it.",
+        advice="No change that was tried revives the runs. First make the start one in which units are alive: zero "
+        "biases (init=he leaves those of a network of your own as they are), an initial scheme for ReLU, or an "
+        "activation with a slope below zero.",
     ),
     Rule(
         "scale",
         SCALE,
         f"a He start {_RELIEVES}",
-        conditions.is_held_by_scale,
-        lambda evidence: evidence.best(lambda name: name in (HE, "batch_norm") and evidence.relieves(name)),
+        lambda evidence: evidence.relieves(HE.name),
+        lambda evidence: evidence.best(lambda name: name in (HE.name, BATCH_NORM.name) and evidence.relieves(name)),
     ),
     Rule(
         "small_rate",
@@ -168,6 +229,7 @@ RULES = (
         f"a higher learning rate {_RELIEVES}",
         lambda evidence: conditions.higher_rate(evidence) is not None,
         conditions.higher_rate,
+        meaning="The steps are too short to get anywhere by the horizon.",
     ),
     Rule(
         "large_rate",
@@ -175,6 +237,7 @@ RULES = (
         f"a lower learning rate {_RELIEVES}",
         lambda evidence: conditions.lower_rate(evidence) is not None,
         conditions.lower_rate,
+        meaning="The steps are too long to get below chance level, or to stay there.",
     ),
     Rule(
         "another_change",
@@ -186,16 +249,23 @@ RULES = (
     Rule(
         "slow",
         UNDECIDED,
-        "nothing that was changed helps by enough, but the loss of most runs at chance had begun "
-        "to fall, or what they learn carries over",
+        "nothing that was changed helps by enough, but the loss of most runs at chance had begun to fall, or what they "
+        "learn carries over",
         conditions.is_slow,
+        meaning="It is learning, slowly, or as far as the data allow: what a network can learn of noisy labels may lie "
+        "below what counts as having left chance level.",
+        advice="First look longer, with a longer --horizon.",
     ),
     Rule(
         "hard",
         UNDECIDED,
-        "nothing that was changed helps by enough; one batch can be learned, and a linear model "
-        "reads nothing from the inputs",
+        "nothing that was changed helps by enough; one batch can be learned, and a linear model reads nothing from the "
+        "inputs",
         conditions.tells_nothing_easy,
+        meaning="Wrong labels look like this, and so does a rule that is hard to find: neither says anything to a "
+        "linear model.",
+        advice="First check that labels and inputs belong to each other; if they do, look longer: give a longer "
+        "--horizon, or more --minutes.",
     ),
     Rule("nothing_helps", UNDECIDED, "nothing that was changed helps by enough", lambda evidence: True),
 )

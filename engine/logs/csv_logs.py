@@ -97,7 +97,7 @@ def _parse(
 
     Args:
         num_skipped: lines before the first row.
-        signs: delimiter and decimal sign.
+        signs: between the cells, and in numbers.
     """
     from pyarrow import csv as arrow_csv
 

@@ -12,7 +12,7 @@ from engine.outcomes import DetectorSettings, end_level, find_break, outcome_col
 from engine.outcomes.event import Event
 from engine.outcomes.noise import measure_noise
 from engine.outcomes.smoothing import running_median
-from engine.store import KINDS, SCHEMA_VERSION, provenance
+from engine.store import KINDS, SCHEMA_VERSION, Row, provenance
 from engine.store.redact import without_places
 
 # Above this share of the chance loss, noise begins to change statuses.

@@ -38,19 +38,13 @@ def make_observers(watching: Watching, directory: WorkDirectory, notify: Callabl
     """Returns the observers of a launch, which have caught up with what earlier launches stored."""
     found: list[Observer] = []
     if watching.has_tensorboard:
-        from engine.observers.tensorboard import FOLDER, TensorBoard
-
         notify(f"tensorboard --logdir={directory.path / FOLDER}")
         board = TensorBoard(directory)
         found.append(GuardedObserver("the log for TensorBoard", board, notify, board.catch_up))
     if watching.wandb_runs is not None:
-        from engine.observers.wandb import WeightsAndBiases
-
         sender = WeightsAndBiases(directory, watching.wandb_runs, notify)
         found.append(GuardedObserver("what is sent to W&B", sender, notify, sender.catch_up))
     if watching.live_every is not None:
-        from engine.observers.live import PAGE, LivePage
-
         page = LivePage(directory.path, watching.live_every)
         notify(f"{directory.path / PAGE} is kept up to date every {watching.live_every:g} s or so")
         found.append(GuardedObserver("the live page", page, notify))

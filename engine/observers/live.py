@@ -154,7 +154,9 @@ class _Builder:
     def _make(self, progress: StudyProgress) -> str:
         from engine.report.assembly import assemble
         from engine.report.live_page import make_waiting_page
+        from engine.report.page import lay_out
         from engine.report.summary import UnderWay
+        from engine.store.run_table import RunTable
 
         directory = store.open_existing(self._path, lambda line: None)
         under_way = UnderWay(progress.num_over, progress.num_runs)

@@ -162,6 +162,7 @@ class _Sender:
     """Sends rows, in one thread from the first row on; `place` says where the first W&B run is."""
 
     def __init__(self, directory: WorkDirectory, num_single: int) -> None:
+        # Of the first W&B run, on the network or on disk.
         self.place: str | None = None
         self._directory, self._num_single = directory, num_single
         self._names = list(directory.document["arm_order"])

@@ -1,4 +1,4 @@
-"""The columns of a row, what names a run, and the version of what is stored."""
+"""The columns of a row, the key of a run, and the version of the stored files."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -57,7 +57,7 @@ OUTCOME_SCHEMA = pa.schema(_OUTCOME_FIELDS)
 ROW_SCHEMA = pa.schema(_OUTCOME_FIELDS + _CURVE_FIELDS)
 CURVE_NAMES = tuple(name for name, _ in _CURVE_FIELDS)
 
-# The column that holds the steps of a metric; mini-batches are counted instead.
+# The column that holds the steps of a metric; None: its values are those of mini-batches 0, 1, 2, …
 CURVE_STEPS: dict[str, str | None] = {
     "loss": "steps",
     "accuracy": "steps",
@@ -67,21 +67,33 @@ CURVE_STEPS: dict[str, str | None] = {
     "batch_loss": None,
 }
 
-# What names a run. Two rows that agree in these are the same run.
+# Two rows that agree in these are the same run.
 RUN_KEY = ("arm", "init_seed", "order_seed", "noise_seed", "fork_step", "fork_order_seed")
 
-# Columns that may hold the time of the event a run waited for.
+# Columns that may hold the step of the event that a run waited for.
 _EVENT_STEPS = ("onset_step", "hitting_step")
 WAITING_COLUMNS = (*_EVENT_STEPS, "steps_run", "event")
 
 Row = Mapping[str, Any]
 
 
+def make_row(**values: Any) -> Row:
+    """Makes a row with every column of `ROW_SCHEMA`, in its order; what is not given is null.
+
+    Raises:
+        ValueError: there is no such column.
+    """
+    unknown = values.keys() - set(ROW_SCHEMA.names)
+    if unknown:
+        raise ValueError(f"unknown columns of a row: {', '.join(sorted(unknown))}")
+    return {name: values.get(name) for name in ROW_SCHEMA.names}
+
+
 def waiting_times(rows: Mapping[str, Sequence[Any]]) -> np.ndarray:
-    """The time of each run in steps: of its event, or its end where there was none, `[num_rows]`.
+    """Returns the step of each run's event, or its last step where there was none, `[num_rows]`.
 
     Args:
-        rows: columns of the store, those of `WAITING_COLUMNS` among them.
+        rows: values by column, those of `WAITING_COLUMNS` among them.
     """
     ends = zip(*(rows[name] for name in (*_EVENT_STEPS, "steps_run")), strict=True)
     times = [next(value for value in values if value is not None) for values in ends]

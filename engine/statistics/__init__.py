@@ -1,7 +1,34 @@
-"""From outcomes to numbers: how often, when, compared with what. Every estimate has an interval.
+"""Turns outcomes into numbers: how often, when, compared with what. Every estimate has an interval.
 
-Times and events are arrays of shape `[num_runs]`. Events are 0 for a censored run, 1 for the event
-and 2 for a competing one.
+Usable alone. Everywhere `time` (in any unit), `event` and `group` (labels) are arrays of shape
+`[num_runs]`; an event is 0 for a censored run, 1 for the event and 2 for a competing one; `confidence`
+is two-sided, and pointwise for curves; `seed` is that of a generator. When to use what:
+
+How often
+    proportion: share of runs, from a fixed number of runs.
+    confidence_sequence: share of runs, looked at while runs are added.
+    paired_share_difference: difference of two shares, for arms that share their seeds.
+    most_unseen: how many unlike runs may remain after checking some of a finite number.
+When
+    kaplan_meier: survival over time, without competing events.
+    aalen_johansen: probability of the event over time, with competing events.
+    turnbull: the same for times known only to lie in an interval, as on a coarse evaluation grid.
+    median_time, restricted_mean: one number for a waiting time; the mean counts up to a horizon.
+    first_reached: when a curve of probability first reaches a share.
+    weibull: whether the hazard rises or falls with time, and a test that it is constant.
+Compared with what
+    log_rank: same hazard in all arms?  gray_test: same incidence, where runs also end otherwise?
+    restricted_mean_difference: how much later, for independent arms; paired_difference: in pairs.
+    safe_log_rank: same hazard, looked at while runs are added.
+    equivalent_means, equivalent_shares: is a paired difference small enough not to matter?
+    holm: adjusts the p-values of several tests made together.
+Why
+    crossed_components: shares of the variance that belong to start and data order, from a grid.
+    fork_prediction: does the state at a fork predict the remaining time?
+    early_luck: do some runs end as early as a memoryless wait would let them?
+Before and after
+    seeds_needed: how many runs a question needs.
+    caution: where simulation shows that an interval or test falls short at this number of runs.
 """
 
 from engine.statistics.calibration import caution

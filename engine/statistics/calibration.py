@@ -1,4 +1,4 @@
-"""Where a method falls short of its level, as simulated: to be printed beside its numbers."""
+"""Where simulation shows that a method falls short of its level, to be printed beside its numbers."""
 
 import math
 
@@ -33,7 +33,7 @@ LEAST_COVERAGE, LARGEST_SIZE = 93.5, 6.0
 
 
 def caution(estimator: str, num_runs: int) -> str | None:
-    """One line in words where an interval or a test is known to fall short at such a size.
+    """Says in one line that an interval or a test falls short at this number of runs.
 
     Short means a coverage of 95 % limits below 93.5 %, or a size of a 5 % test above 6 %, for the
     worst of the simulated laws. The numbers are those of `benchmarks/COVERAGE.md`, which
@@ -75,7 +75,7 @@ def caution(estimator: str, num_runs: int) -> str | None:
 
 
 def _nearest(measured: dict[int, float], num_runs: int) -> tuple[int, float]:
-    """The simulated size that counts, and its share; not a number where there is none."""
+    """Returns the simulated size that counts and its share, NaN where there is none."""
     if not measured:
         return 0, math.nan
     size = max((n for n in measured if n <= num_runs), default=min(measured))
@@ -83,5 +83,5 @@ def _nearest(measured: dict[int, float], num_runs: int) -> tuple[int, float]:
 
 
 def cautioned() -> list[str]:
-    """The names that `caution` knows."""
+    """Lists the names that `caution` knows."""
     return [*(_LEAST_COVERAGE | _LARGEST_SIZE)]

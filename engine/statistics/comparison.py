@@ -1,8 +1,8 @@
-"""Compared with what: tests between arms."""
+"""Tests between arms."""
 
 import numpy as np
 
-from engine.statistics.permutations import check_permutations, permuted
+from engine.statistics.permutations import permuted
 from engine.statistics.results import TestResult
 from engine.statistics.risk_sets import RiskSets, chi_square, risk_sets
 
@@ -22,16 +22,12 @@ def log_rank(
     what is compared is the cause-specific hazard.
 
     Args:
-        time: shape `[num_runs]`, any unit.
-        event: shape `[num_runs]`: 0 censored, 1 the event, 2 a competing one.
-        group: labels, shape `[num_runs]`.
         strata: labels, shape `[num_runs]`: runs are compared only within a stratum. With the seed
             as stratum, arms that share seeds are compared in pairs.
         num_permutations: by default p is from χ², which rejects a little too often below
             thirty runs in each group (5 to 7 % of true hypotheses at ten, instead of 5).
             Otherwise it is from that many shuffles of the labels (999, say), see
             `permutations.permuted`.
-        seed: of the shuffles.
 
     Returns:
         χ² with (groups − 1) degrees of freedom, fewer where a group has nobody at risk at any
@@ -45,10 +41,7 @@ def log_rank(
 
     Source: Mantel (1966), Cancer Chemother. Rep. 50; Peto and Peto (1972), JRSS A 135.
     """
-    check_permutations(num_permutations)
-    if num_permutations:
-        return permuted(lambda labels: _log_rank(time, event, labels, strata), group, strata, num_permutations, seed)
-    return _log_rank(time, event, group, strata)
+    return permuted(lambda labels: _log_rank(time, event, labels, strata), group, strata, num_permutations, seed)
 
 
 def _log_rank(time: np.ndarray, event: np.ndarray, group: np.ndarray, strata: np.ndarray | None) -> TestResult:
@@ -70,7 +63,7 @@ def _log_rank(time: np.ndarray, event: np.ndarray, group: np.ndarray, strata: np
 
 
 def _observed_minus_expected(sets: RiskSets) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """`(difference [num_rows, num_groups], factor [num_rows], share [num_rows, num_groups])`.
+    """Returns `(difference [num_rows, num_groups], factor [num_rows], share [num_rows, num_groups])`.
 
     At each time the events of a group are hypergeometric: its expectation is its share of those at
     risk, times the events d, and the factor of its covariance is d(n − d)/(n − 1).
@@ -82,7 +75,7 @@ def _observed_minus_expected(sets: RiskSets) -> tuple[np.ndarray, np.ndarray, np
 
 
 def holm(p_values: np.ndarray) -> np.ndarray:
-    """p-values adjusted for their number, so that the family-wise error stays below the level.
+    """Adjusts p-values for their number, so that the family-wise error stays below the level.
 
     Args:
         p_values: in `[0, 1]`, shape `[num_tests]`.

@@ -1,4 +1,4 @@
-"""Chance or fate: how much of the waiting time belongs to the start, and how much to the order."""
+"""How much of the variance of the waiting time belongs to the start, and how much to the data order."""
 
 from typing import NamedTuple
 
@@ -36,7 +36,7 @@ class CrossedComponents(NamedTuple):
 def crossed_components(
     time: np.ndarray, event: np.ndarray, init_seed: np.ndarray, order_seed: np.ndarray, confidence: float = 0.95
 ) -> CrossedComponents:
-    """Shares of the variance of log time that belong to init, to order and to the rest.
+    """Estimates the shares of the variance of log time that belong to init, to order and to the rest.
 
     The model is `log T = μ + a[init] + b[order] + e` with independent normal a, b, e. Variances are
     of restricted maximum likelihood, where a run that is still stuck says `T > time`: dropping such
@@ -50,9 +50,7 @@ def crossed_components(
 
     Args:
         time: shape `[num_runs]`, any unit, positive.
-        event: shape `[num_runs]`: 0 censored, 1 the event, 2 a competing one.
         init_seed, order_seed: labels, shape `[num_runs]`, each pair at most once.
-        confidence: two-sided.
 
     Raises:
         ValueError: see `check_times`; shapes differ; a time is 0; a pair is there twice; fewer than
@@ -120,7 +118,7 @@ def fork_prediction(
     num_permutations: int = 9999,
     seed: int = 0,
 ) -> ForkPrediction:
-    """Does the parent predict how long its children, continued with new data order, still wait?
+    """Tests whether the parent predicts how long its children, continued in another data order, still wait.
 
     The share is `crossed_components`' with the parent as the only effect, and so are its limits.
     The p-value asks no law: children are shuffled among parents, and `Σ_parents (Σ s)²/n` is
@@ -137,7 +135,6 @@ def fork_prediction(
         parent: labels, shape `[num_runs]`.
         confidence: two-sided, of the share.
         num_permutations: at least 1.
-        seed: of the permutations.
 
     Raises:
         ValueError: see `check_times`; shapes differ; a time is 0; fewer than two parents; no parent
@@ -163,7 +160,7 @@ def fork_prediction(
 
 
 def _levels(name: str, labels: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """Labels as 0, 1, …, shape `[num_runs]`."""
+    """Returns labels as 0, 1, …, shape `[num_runs]`."""
     labels = np.asarray(labels)
     if labels.shape != shape:
         raise ValueError(f"{name} has shape {labels.shape}: expected {shape}")
@@ -171,7 +168,7 @@ def _levels(name: str, labels: np.ndarray, shape: tuple[int, ...]) -> np.ndarray
 
 
 def _log_times(time: np.ndarray, event: np.ndarray) -> np.ndarray:
-    """The logarithms, where there are any and they vary."""
+    """Returns the logarithms of positive times that vary."""
     if np.any(time <= 0):
         raise ValueError("times must be positive: the model is of their logarithm")
     num_distinct = len(np.unique(time[event == 1]))
@@ -181,7 +178,7 @@ def _log_times(time: np.ndarray, event: np.ndarray) -> np.ndarray:
 
 
 def _log_rank_scores(time: np.ndarray, is_event: np.ndarray) -> np.ndarray:
-    """Event less cumulative hazard (Nelson–Aalen) at each run's time: they sum to 0."""
+    """Returns event less cumulative hazard (Nelson–Aalen) at the time of each run; the sum is 0."""
     distinct, index = np.unique(time, return_inverse=True)
     at_risk = len(time) - np.concatenate([[0], np.cumsum(np.bincount(index))[:-1]])
     events = np.bincount(index[is_event], minlength=len(distinct))
@@ -191,7 +188,7 @@ def _log_rank_scores(time: np.ndarray, is_event: np.ndarray) -> np.ndarray:
 def _permutation_p_value(
     scores: np.ndarray, group: np.ndarray, num_permutations: int, generator: np.random.Generator
 ) -> float:
-    """The share of shuffles, the sample among them, whose groups differ at least as much."""
+    """Returns the share of shuffles, the sample among them, whose groups differ at least as much."""
     membership = (group[:, None] == np.arange(group.max() + 1)).astype(np.float64)
     weight = 1 / membership.sum(0)
     observed = float((scores @ membership) ** 2 @ weight)

@@ -23,7 +23,7 @@ _MOST_PAIRS = 10**7
 
 
 class Margin(NamedTuple):
-    """What counts as no difference, and how surely.
+    """The largest difference that does not matter, and the level of the tests.
 
     Attributes:
         size: largest difference that does not matter, in the unit of what is compared.
@@ -38,7 +38,7 @@ class Margin(NamedTuple):
 
 
 class Equivalence(NamedTuple):
-    """What pairs say about a difference.
+    """The verdict of pairs about a difference.
 
     Attributes:
         difference: with the two-sided interval at `1 − 2·level`: 90 %.
@@ -56,7 +56,7 @@ class Equivalence(NamedTuple):
 
 
 def equivalent_means(value: np.ndarray, baseline: np.ndarray, bound: float, margin: Margin) -> Equivalence:
-    """Whether the means of paired values differ by less than a margin.
+    """Tests whether the means of paired values differ by less than a margin.
 
     Without censoring before the bound the interval is Student's t of the paired differences, see
     `paired_difference`. Where all pairs differ alike it is that difference, as in the limit of
@@ -97,7 +97,7 @@ def equivalent_means(value: np.ndarray, baseline: np.ndarray, bound: float, marg
 
 
 def equivalent_shares(has_event: np.ndarray, baseline_has_event: np.ndarray, margin: Margin) -> Equivalence:
-    """Whether the shares of runs with the event differ by less than a margin, in pairs.
+    """Tests whether the shares of runs with the event differ by less than a margin, in pairs.
 
     The limits are those of `paired_share_difference`, which never reject more often than they say.
     So pairs are needed even where all agree: 36 for a margin of a tenth, since fewer cannot
@@ -156,7 +156,7 @@ def _judge(narrow: Estimate, wide: Estimate, margin: Margin, is_enough: Callable
 
 
 def _fewest(is_enough: Callable[[int], bool]) -> int | None:
-    """The smallest number that is enough, where every larger one is too; `None` beyond 10^7."""
+    """Finds the smallest number that is enough, if every larger one is too; `None` beyond 10^7."""
     high = 1
     while not is_enough(high):
         if high > _MOST_PAIRS:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from engine.statistics.permutations import check_permutations, permuted
+from engine.statistics.permutations import permuted
 from engine.statistics.results import TestResult
 from engine.statistics.risk_sets import RiskSets, chi_square, risk_sets
 
@@ -16,7 +16,6 @@ def gray_test(
     cause: int = 1,
     strata: np.ndarray | None = None,
     num_permutations: int = 0,
-    seed: int = 0,
 ) -> TestResult:
     """Tests that the cumulative incidence of a cause is the same in all groups.
 
@@ -31,9 +30,7 @@ def gray_test(
     compares cause-specific hazards, this compares how often the cause happens at all.
 
     Args:
-        time: shape `[num_runs]`, any unit.
         event: shape `[num_runs]`: 0 censored, 1 or 2 the cause.
-        group: labels, shape `[num_runs]`.
         cause: 1 or 2.
         strata: labels, shape `[num_runs]`: runs are compared only within a stratum. Survival and
             incidence are estimated within each, so strata have to be large: for arms that share
@@ -43,7 +40,6 @@ def gray_test(
             and on a coarse grid, where both causes tie, of three groups of a hundred (6.3 %).
             Otherwise it is from that many shuffles of the labels (999, say), see
             `permutations.permuted`.
-        seed: of the shuffles.
 
     Returns:
         χ² with (groups − 1) degrees of freedom, fewer where a group has nobody at risk at any
@@ -55,12 +51,9 @@ def gray_test(
 
     Source: Gray (1988), Ann. Statist. 16.
     """
-    check_permutations(num_permutations)
-    if num_permutations:
-        return permuted(
-            lambda labels: _gray_test(time, event, labels, cause, strata), group, strata, num_permutations, seed
-        )
-    return _gray_test(time, event, group, cause, strata)
+    return permuted(
+        lambda labels: _gray_test(time, event, labels, cause, strata), group, strata, num_permutations, seed=0
+    )
 
 
 def _gray_test(
@@ -75,7 +68,7 @@ def _gray_test(
 
 
 def _score(sets: RiskSets, bounds: tuple[float, float]) -> tuple[np.ndarray, np.ndarray]:
-    """`(score [num_groups], covariance [num_groups, num_groups])`, ties corrected within bounds."""
+    """Returns `(score [num_groups], covariance [num_groups, num_groups])`, ties corrected within bounds."""
     n, d1, d = sets.at_risk, sets.num_cause, sets.num_any
     is_open = n > 0
     # Where nobody of a group is left its survival may be 0, and is not used.
@@ -119,7 +112,7 @@ def _variances(
     events: np.ndarray,
     bounds: tuple[float, float],
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Of the rise of the incidence of each cause in one group, arrays `[num_rows]`.
+    """Returns the variances of the rise of the incidence in one group, by the cause and by the other, `[num_rows]`.
 
     Under the hypothesis the events of the cause are pooled: `total·S` runs of this group's kind.
     """
@@ -129,12 +122,12 @@ def _variances(
 
 
 def _tie(n: np.ndarray, d: np.ndarray, bounds: tuple[float, float]) -> np.ndarray:
-    """The hypergeometric factor 1 − (d − 1)/(n − 1): 1 for a single event, 0 for n = 1."""
+    """Returns the hypergeometric factor 1 − (d − 1)/(n − 1): 1 for a single event, 0 for n = 1."""
     is_tie, is_defined = d > 1, np.abs(n - 1.0) > _ROUNDING
     factor = 1.0 - _ratio(d - 1.0, n - 1.0, is_tie & is_defined)
     return np.clip(np.where(is_tie & ~is_defined, 0.0, factor), *bounds)
 
 
 def _ratio(above: np.ndarray, below: np.ndarray, is_defined: np.ndarray) -> np.ndarray:
-    """The quotient, 0 where it is not defined."""
+    """Returns the quotient, 0 where it is not defined."""
     return np.divide(above, below, out=np.zeros(below.shape), where=is_defined)

@@ -1,4 +1,4 @@
-"""When: waiting times of runs, some of them censored, some ended by a competing event.
+"""Waiting times of runs, some of them censored, some ended by a competing event.
 
 Everything rests on one table of counts per distinct time, so ties are exact: no time is jittered,
 and causes that end runs at the same time share its risk set.
@@ -26,7 +26,7 @@ class IncidenceTable(NamedTuple):
 
 
 def incidence_table(time: np.ndarray, event: np.ndarray, cause: int) -> IncidenceTable:
-    """The table of checked times and events, one row per distinct time, for one cause."""
+    """Makes the table of checked times and events, one row per distinct time, for one cause."""
     distinct, index = np.unique(time, return_inverse=True)
     num_all = np.bincount(index, minlength=len(distinct))
     num_any = np.bincount(index[event != 0], minlength=len(distinct))
@@ -41,7 +41,7 @@ def incidence_table(time: np.ndarray, event: np.ndarray, cause: int) -> Incidenc
 def aalen_johansen(
     time: np.ndarray, event: np.ndarray, cause: int = 1, confidence: float = 0.95, transform: str = "logit"
 ) -> ProbabilityCurve:
-    """Cumulative incidence of one cause, the others competing.
+    """Estimates the cumulative incidence of one cause, the others competing.
 
     `F(t) = Σ_{s ≤ t} S(s−)·d₁(s)/n(s)`, exact under ties. Limits are symmetric on the scale of a
     transform: of thirty runs the complementary log-log ones, which others print by default, miss a
@@ -52,10 +52,8 @@ def aalen_johansen(
     limit is that of the time before, or Clopper–Pearson's for all.
 
     Args:
-        time: shape `[num_runs]`, any unit.
         event: shape `[num_runs]`: 0 censored, 1 or 2 the cause.
         cause: 1 or 2.
-        confidence: two-sided, pointwise.
         transform: `logit` or `log_log`.
 
     Raises:
@@ -96,7 +94,7 @@ def _incidence_curve(table: IncidenceTable, confidence: float, transform: str) -
 
 
 def log_log_limits(value: np.ndarray, error: np.ndarray, z: float) -> tuple[np.ndarray, np.ndarray]:
-    """The limits `1 − (1 − F)^exp(∓zσ/((1 − F)·|log(1 − F)|))` of probabilities inside (0, 1)."""
+    """Returns the limits `1 − (1 − F)^exp(∓zσ/((1 − F)·|log(1 − F)|))` of probabilities inside (0, 1)."""
     log_survival = np.log1p(-value)
     # Capped where the limits are 0 and 1 to rounding.
     spread = np.minimum(z * error / ((1.0 - value) * -log_survival), 500.0)
@@ -104,7 +102,7 @@ def log_log_limits(value: np.ndarray, error: np.ndarray, z: float) -> tuple[np.n
 
 
 def logit_limits(value: np.ndarray, error: np.ndarray, z: float) -> tuple[np.ndarray, np.ndarray]:
-    """The limits `1/(1 + exp(−x ± zσ/(F(1 − F))))`, x the logit of F, of F inside (0, 1)."""
+    """Returns the limits `1/(1 + exp(−x ± zσ/(F(1 − F))))`, x the logit of F, of F inside (0, 1)."""
     from scipy.special import expit, logit
 
     centre, spread = logit(value), z * error / (value * (1.0 - value))
@@ -115,7 +113,7 @@ _LIMITS = {"logit": logit_limits, "log_log": log_log_limits}
 
 
 def _incidence_variance(table: IncidenceTable) -> np.ndarray:
-    """Var F(t) at every distinct time: `Σ_{s ≤ t} A²·d/(n(n−d)) + B²·d₁(n−d₁)/n³ − 2AB·d₁/n²`.
+    """Returns Var F(t) at every distinct time: `Σ_{s ≤ t} A²·d/(n(n−d)) + B²·d₁(n−d₁)/n³ − 2AB·d₁/n²`.
 
     A = F(t) − F(s) is the response to a loss of survivors after s, and B = S(s−) that to events of
     the cause at s. Expanding A² in powers of F(t) turns the double sum into running sums.
@@ -136,15 +134,13 @@ def _incidence_variance(table: IncidenceTable) -> np.ndarray:
 def kaplan_meier(
     time: np.ndarray, event: np.ndarray, confidence: float = 0.95, transform: str = "logit"
 ) -> ProbabilityCurve:
-    """Survival: the probability that the event has not happened by each time.
+    """Estimates survival: the probability that the event has not happened by each time.
 
     `S(t) = Π_{s ≤ t} (1 − d(s)/n(s))`, Greenwood's variance, limits as in `aalen_johansen`.
 
     Args:
-        time: shape `[num_runs]`, any unit.
         event: shape `[num_runs]`: 0 censored, 1 the event. Where runs end by a competing event,
             1 − S is no probability: use `aalen_johansen`.
-        confidence: two-sided, pointwise.
         transform: `logit` or `log_log`.
 
     Raises:
@@ -158,23 +154,15 @@ def kaplan_meier(
 
 
 def median_time(time: np.ndarray, event: np.ndarray, confidence: float = 0.95) -> Estimate:
-    """The time by which the event has happened with probability one half.
+    """Estimates the time by which the event has happened with probability one half.
 
     The interval is Brookmeyer and Crowley's: the times at which the complementary log-log limits
     of the incidence cross one half (without competing events: the log-log limits of survival).
-
-    Args:
-        time: shape `[num_runs]`, any unit.
-        event: shape `[num_runs]`: 0 censored, 1 the event, 2 a competing one.
-        confidence: two-sided.
 
     Returns:
         `value` is the first time at which the incidence is at least one half. What is not reached
         is infinite: a median of infinity means "later than observed, or never". With five runs or
         fewer the lower limit is 0: so few cannot exclude it.
-
-    Raises:
-        ValueError: see `check_times`.
 
     Source: Brookmeyer and Crowley (1982), Biometrics 38.
     """
@@ -188,7 +176,7 @@ def median_time(time: np.ndarray, event: np.ndarray, confidence: float = 0.95) -
 
 
 def first_reached(time: np.ndarray, probability: np.ndarray, share: float) -> float:
-    """The first time at which a probability that grows with time is at least a share.
+    """Returns the first time at which a probability that grows with time is at least a share.
 
     Infinite where it is not reached. Arrays of shape `[num_times]`.
     """

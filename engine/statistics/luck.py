@@ -11,7 +11,7 @@ from engine.statistics.results import Estimate, check_confidence, check_times
 
 
 class EarlyLuck(NamedTuple):
-    """How many runs needed less than half of the median time.
+    """The runs that needed less than half of the median time.
 
     Attributes:
         share: of all runs, with the limits of Clopper and Pearson, as if the median were known.
@@ -30,7 +30,7 @@ class EarlyLuck(NamedTuple):
 
 
 def early_luck(time: np.ndarray, event: np.ndarray, confidence: float = 0.95) -> EarlyLuck:
-    """The share of runs before half of the median time, against that of a memoryless wait.
+    """Compares the share of runs before half of the median time with that of a memoryless wait.
 
     The median is the sample's, so the early ones are counted among the m − 1 runs before the m-th
     event, m = ⌈n/2⌉. Of exponential waits, given a share u of the law before that event, each of
@@ -44,8 +44,6 @@ def early_luck(time: np.ndarray, event: np.ndarray, confidence: float = 0.95) ->
     by its least value ½, which makes the test cautious.
 
     Args:
-        time: shape `[num_runs]`, any unit.
-        event: shape `[num_runs]`: 0 censored, 1 the event, 2 a competing one.
         confidence: two-sided, of the share.
 
     Raises:
@@ -75,7 +73,7 @@ def early_luck(time: np.ndarray, event: np.ndarray, confidence: float = 0.95) ->
 
 @functools.cache
 def _probability_of_fewer(num_early: int, num: int) -> float:
-    """`P(K ≤ num_early)` among `num` exponential waits, by quadrature over the share u."""
+    """Computes `P(K ≤ num_early)` among `num` exponential waits, by quadrature over the share u."""
     from scipy.special import bdtr, betaincinv
 
     m = (num + 1) // 2

@@ -16,7 +16,7 @@ def permuted(
     num_permutations: int,
     seed: int,
 ) -> TestResult:
-    """A test whose p-value is the share of shuffles with at least its statistic, itself counted in.
+    """Replaces the p-value of a test by the share of shuffles with at least its statistic, itself included.
 
     Labels are shuffled within strata. Where runs are exchangeable under the hypothesis (one law,
     and censored alike, as at one horizon) p is at most α with probability at most α, however few
@@ -26,12 +26,18 @@ def permuted(
     Args:
         test: of the labels.
         group, strata: labels, shape `[num_runs]`.
-        num_permutations: positive; p is a multiple of 1/(num_permutations + 1).
-        seed: of the shuffles.
+        num_permutations: p is a multiple of 1/(num_permutations + 1); 0 keeps the p-value of the test.
+
+    Raises:
+        ValueError: the number of permutations is negative.
 
     Source: Neuhaus (1993), Ann. Statist. 21.
     """
+    if num_permutations < 0:
+        raise ValueError(f"num_permutations must not be negative, got {num_permutations}")
     observed = test(np.asarray(group))
+    if not num_permutations:
+        return observed
     generator = np.random.default_rng(seed)
     stratum = np.zeros(len(group)) if strata is None else np.asarray(strata)
     by_stratum = np.argsort(stratum, kind="stable")
@@ -45,9 +51,3 @@ def permuted(
         shuffled[by_stratum] = labels[np.argsort(position + generator.random(len(labels)) / 2)]
         num_as_far += test(shuffled).statistic >= least
     return observed._replace(p_value=num_as_far / (num_permutations + 1))
-
-
-def check_permutations(num_permutations: int) -> None:
-    """Raises ValueError unless it is a number of shuffles, or 0 for none."""
-    if num_permutations < 0:
-        raise ValueError(f"num_permutations must not be negative, got {num_permutations}")

@@ -35,7 +35,6 @@ class MedianQuestion(NamedTuple):
         log_deviation: standard deviation of the natural logarithm of the times of the runs that
             break, as a pilot shows it; of a memoryless wait it is 1.28.
         event_share: of all runs, those that break if they get the time; above one half.
-        confidence: two-sided.
     """
 
     relative_half_width: float
@@ -64,7 +63,7 @@ Question = FractionQuestion | FailureQuestion | MedianQuestion | ComparisonQuest
 
 
 class SeedsNeeded(NamedTuple):
-    """The answer.
+    """The number of seeds that answers a question.
 
     Attributes:
         seeds: of each arm, all that are started.
@@ -76,7 +75,7 @@ class SeedsNeeded(NamedTuple):
 
 
 def seeds_needed(question: Question) -> SeedsNeeded:
-    """The number of seeds that answers a question.
+    """Computes the number of seeds that answers a question.
 
     Args:
         question: one of `FractionQuestion`, `FailureQuestion`, `MedianQuestion` and
@@ -110,7 +109,7 @@ def _check(name: str, value: float, lower: float, upper: float) -> None:
 
 
 def _for_fraction(question: FractionQuestion) -> SeedsNeeded:
-    """The least n from which on no interval at `fraction` is wider.
+    """Returns the least n from which on no interval at `fraction` is wider.
 
     The width of a discrete interval jumps, so it is looked at up to twice the normal
     approximation's n and some, where it is safely below.
@@ -137,7 +136,7 @@ def _for_fraction(question: FractionQuestion) -> SeedsNeeded:
 
 
 def _for_failure(question: FailureQuestion) -> SeedsNeeded:
-    """The least n with `(1 − rate)^n ≤ 1 − confidence`."""
+    """Returns the least n with `(1 − rate)^n ≤ 1 − confidence`."""
     _check("rate", question.rate, 0, 1)
     check_confidence(question.confidence)
     exact = np.log1p(-question.confidence) / np.log1p(-question.rate)
@@ -145,7 +144,7 @@ def _for_failure(question: FailureQuestion) -> SeedsNeeded:
 
 
 def _for_median(question: MedianQuestion) -> SeedsNeeded:
-    """Large-sample theory for log-normal times T: `n = (z·σ / (2·p·φ(x)·w))²`.
+    """Uses large-sample theory for log-normal times T: `n = (z·σ / (2·p·φ(x)·w))²`.
 
     The median of all is the quantile `x = Φ⁻¹(½/p)` of the p that break, and w is half the length
     of the interval of log time, `asinh(relative_half_width)`. Before the median nothing is
@@ -169,7 +168,7 @@ def _for_median(question: MedianQuestion) -> SeedsNeeded:
 
 
 def _for_comparison(question: ComparisonQuestion) -> SeedsNeeded:
-    """Events `4·(z_level + z_power)² / log(hazard_ratio)²` (Schoenfeld), then runs per arm.
+    """Returns events `4·(z_level + z_power)² / log(hazard_ratio)²` (Schoenfeld), then runs per arm.
 
     Source: Schoenfeld (1981), Biometrika 68.
     """

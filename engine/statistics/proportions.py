@@ -1,4 +1,4 @@
-"""How often: fractions of runs."""
+"""Fractions of runs."""
 
 import heapq
 import math
@@ -13,14 +13,13 @@ _ROUNDING = 1e-12
 
 
 def proportion(successes: int, trials: int, method: str = "clopper_pearson", confidence: float = 0.95) -> Estimate:
-    """A binomial fraction.
+    """Estimates a binomial fraction.
 
     Args:
         successes: in `[0, trials]`.
         trials: at least 1.
         method: `clopper_pearson` never covers less than `confidence`; `wilson` is shorter, and
             covers `confidence` on average.
-        confidence: two-sided.
 
     Raises:
         ValueError: a count is out of range, or the method is unknown.
@@ -37,7 +36,7 @@ def proportion(successes: int, trials: int, method: str = "clopper_pearson", con
 
 
 def _clopper_pearson(successes: int, trials: int, z: float) -> Estimate:
-    """Quantiles of Beta laws, which solve that the count is as far out as half of the level."""
+    """Takes quantiles of Beta laws, which solve that the count is as far out as half of the level."""
     from scipy.special import betaincinv, ndtr
 
     tail, failures = float(ndtr(-z)), trials - successes
@@ -47,7 +46,7 @@ def _clopper_pearson(successes: int, trials: int, z: float) -> Estimate:
 
 
 def _wilson(successes: int, trials: int, z: float) -> Estimate:
-    """Where the score `(p̂ − p)/√(p(1 − p)/n)` is ±z."""
+    """Solves for the p at which the score `(p̂ − p)/√(p(1 − p)/n)` is ±z."""
     value, weight = successes / trials, z**2 / trials
     centre = value + weight / 2
     spread = math.sqrt(weight * (value * (1.0 - value) + weight / 4))
@@ -57,11 +56,10 @@ def _wilson(successes: int, trials: int, z: float) -> Estimate:
 
 
 def none_seen(trials: np.ndarray | int, confidence: float = 0.95) -> np.ndarray:
-    """Clopper and Pearson's upper limit for 0 of n, `1 − ((1 − confidence)/2)^(1/n)`.
+    """Returns Clopper and Pearson's upper limit for 0 of n, `1 − ((1 − confidence)/2)^(1/n)`.
 
     Args:
         trials: n, any shape; without any the limit is 1.
-        confidence: two-sided.
     """
     trials = np.asarray(trials, dtype=np.float64)
     share = np.divide(1.0, trials, out=np.full(trials.shape, np.inf), where=trials > 0)
@@ -69,7 +67,7 @@ def none_seen(trials: np.ndarray | int, confidence: float = 0.95) -> np.ndarray:
 
 
 def paired_share_difference(only_own: float, only_other: float, num_pairs: int, confidence: float = 0.95) -> Estimate:
-    """How much more often the event happens in one run of a pair than in the other.
+    """Estimates how much more often the event happens in one run of a pair than in the other.
 
     Only pairs that disagree count: the difference is that of the shares π₁₀ of pairs with the event
     in the first run alone and π₀₁ in the second alone. Its upper limit is the upper limit of π₁₀
@@ -86,7 +84,6 @@ def paired_share_difference(only_own: float, only_other: float, num_pairs: int, 
         only_own, only_other: pairs that have the event in the first run alone, and in the second.
             They need not be whole, for planning.
         num_pairs: all pairs, also those that agree.
-        confidence: two-sided.
 
     Raises:
         ValueError: a count is out of range.
@@ -111,7 +108,7 @@ def paired_share_difference(only_own: float, only_other: float, num_pairs: int, 
 
 
 def most_unseen(num_drawn: Sequence[int], num_all: Sequence[int], confidence: float = 0.95) -> int:
-    """How many of a finite number of runs can be unlike the others, after drawing none that is.
+    """Bounds how many of a finite number of runs differ from the others, when no drawn one does.
 
     From stratum h `num_drawn[h]` of `num_all[h]` runs were drawn without replacement. With D_h
     unlike ones among them none is drawn with the probability `Π C(N_h − D_h, n_h)/C(N_h, n_h)`. The

@@ -88,7 +88,7 @@ class _Factors(NamedTuple):
 
 
 class Likelihood(NamedTuple):
-    """At given variances; the restricted log likelihood and what comes with it.
+    """The restricted log likelihood at given variances, and what comes with it.
 
     Attributes:
         value: of the log likelihood.
@@ -104,7 +104,7 @@ class Likelihood(NamedTuple):
 
 
 def log_likelihood(data: Observations, log_variances: np.ndarray, start: _Factors | None = None) -> Likelihood:
-    """The likelihood at the logarithms of the variances `[num_effects + 1]`.
+    """Computes the likelihood at the logarithms of the variances `[num_effects + 1]`.
 
     The gradient is exact where expectation propagation has converged, because its approximation
     is stationary in the normal factors.
@@ -146,7 +146,7 @@ def _censored_factors(
     rest: float,
     start: _Factors | None,
 ) -> _Factors:
-    """Expectation propagation, all factors at once and damped."""
+    """Runs expectation propagation, damped, on all factors at once."""
     from scipy.special import log_ndtr
 
     tau, nu = np.zeros(len(limit)), np.zeros(len(limit))
@@ -186,7 +186,7 @@ def _censored_factors(
 
 
 def fit_variances(data: Observations) -> Fit:
-    """The variances that maximise the likelihood; the rest keeps at least 1e-6 of the spread."""
+    """Finds the variances that maximise the likelihood; the rest keeps at least 1e-6 of the spread."""
     from scipy.optimize import minimize
 
     num = int(data.effect.max()) + 2
@@ -209,7 +209,7 @@ def fit_variances(data: Observations) -> Fit:
 
 
 def share_estimate(data: Observations, fit: Fit, component: int, z: float) -> Estimate:
-    """The share of one component in the sum of all, with its profile-likelihood limits.
+    """Estimates the share of one component in the sum of all, with its profile-likelihood limits.
 
     The limits enclose the shares whose highest log likelihood is within z²/2 of the maximum. They
     include 0 or 1 where those are.
@@ -233,12 +233,12 @@ def share_estimate(data: Observations, fit: Fit, component: int, z: float) -> Es
 
 
 def deviance(data: Observations, fit: Fit, component: int, share: float) -> float:
-    """Twice the log likelihood that a given share of one component loses: at most z² inside."""
+    """Returns twice the log likelihood that a given share of one component loses: at most z² within limits."""
     return max(2 * (fit.log_likelihood - _profile(data, fit, component, share)), 0.0)
 
 
 def _profile(data: Observations, fit: Fit, component: int, share: float) -> float:
-    """The highest log likelihood where one component has a given share, to within 1e-6."""
+    """Returns the highest log likelihood where one component has a given share, to within 1e-6."""
     from scipy.optimize import minimize
 
     share = min(max(share, _SMALLEST_SHARE), 1 - _SMALLEST_SHARE)

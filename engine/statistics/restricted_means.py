@@ -1,4 +1,4 @@
-"""How long on average, up to a horizon: restricted means, and their differences as effect sizes."""
+"""Restricted means: how long on average, up to a horizon; and their differences as effect sizes."""
 
 import math
 from typing import NamedTuple
@@ -57,7 +57,7 @@ def _area(time: np.ndarray, event: np.ndarray, horizon: float) -> _Area:
 
 
 def _variance_terms(found: _Area) -> np.ndarray:
-    """The contribution of each time to the variance of the restricted mean, `[num_times]`.
+    """Returns the contribution of each time to the variance of the restricted mean, `[num_times]`.
 
     With n at risk, d ends and d₁ of the cause, and the responses A and B of `_Area`, it is
     `A²·d/(n(n−d)) + B²·d₁(n−d₁)/n³ − 2AB·d₁/n²`.
@@ -72,7 +72,7 @@ def _variance_terms(found: _Area) -> np.ndarray:
 
 
 def _influence(found: _Area) -> np.ndarray:
-    """How far each run moves the restricted mean, times the number of runs: `[num_runs]`, mean 0.
+    """Returns how far each run moves the restricted mean, times the number of runs: `[num_runs]`, mean 0.
 
     The derivative with respect to the weight of the run. Added to the mean they are what the
     jackknife calls pseudo-values, up to terms of the order 1/n; without censoring they are
@@ -94,7 +94,7 @@ def _influence(found: _Area) -> np.ndarray:
 
 
 def restricted_mean(time: np.ndarray, event: np.ndarray, horizon: float, confidence: float = 0.95) -> Estimate:
-    """The mean of min(T, horizon), where T is infinite for a run that ends by a competing event.
+    """Estimates the mean of min(T, horizon), where T is infinite for a run that ends by a competing event.
 
     `∫₀^τ (1 − F(t)) dt`, the area above the cumulative incidence. The standard error is that of
     the estimate, not the spread of min(T, τ). Limits are kept inside `[0, τ]`; they take Student's
@@ -103,10 +103,7 @@ def restricted_mean(time: np.ndarray, event: np.ndarray, horizon: float, confide
     are those of a share of other runs up to Clopper–Pearson's limit for 0 of n.
 
     Args:
-        time: shape `[num_runs]`, any unit.
-        event: shape `[num_runs]`: 0 censored, 1 the event, 2 a competing one.
         horizon: τ, in the unit of `time`.
-        confidence: two-sided.
 
     Raises:
         ValueError: see `check_times`; or the horizon is not positive, or lies beyond the last
@@ -138,7 +135,7 @@ def restricted_mean_difference(
     horizon: float,
     confidence: float = 0.95,
 ) -> Estimate:
-    """How much later the event happens than in the baseline, up to the horizon.
+    """Estimates how much later the event happens than in the baseline, up to the horizon.
 
     The difference of the two restricted means, in the unit of time, valid also when hazards cross.
     Its limits lie at the root sum of squares of the distances of the two means from their limits.
@@ -148,7 +145,6 @@ def restricted_mean_difference(
         time, event: of the group, see `restricted_mean`.
         baseline_time, baseline_event: of the baseline.
         horizon: τ, in the unit of time.
-        confidence: two-sided.
 
     Raises:
         ValueError: see `restricted_mean`.
@@ -172,7 +168,7 @@ def paired_difference(
     horizon: float,
     confidence: float = 0.95,
 ) -> Estimate:
-    """How much later the event happens than in the baseline, for arms that share their seeds.
+    """Estimates how much later the event happens than in the baseline, for arms that share their seeds.
 
     The difference of the two restricted means, run i of one arm paired with run i of the other.
     With ψ the influence of a run on the mean of its arm, the standard error is that of the mean of
@@ -185,7 +181,6 @@ def paired_difference(
         time, event: of the group, see `restricted_mean`.
         baseline_time, baseline_event: of the baseline, in the same order.
         horizon: τ, in the unit of time.
-        confidence: two-sided.
 
     Raises:
         ValueError: see `restricted_mean`; or the arms have unequal numbers of runs.

@@ -1,4 +1,4 @@
-"""What every statistic returns, and the checks of what every statistic takes."""
+"""What every statistic returns, and checks of its arguments."""
 
 from typing import NamedTuple
 
@@ -47,7 +47,7 @@ class ProbabilityCurve(NamedTuple):
 def check_times(
     time: np.ndarray, event: np.ndarray, codes: tuple[int, ...] = (0, 1, 2)
 ) -> tuple[np.ndarray, np.ndarray]:
-    """`time` as float and `event` as int, both of shape `[num_runs]`.
+    """Returns `time` as float and `event` as int, both of shape `[num_runs]`.
 
     Raises:
         ValueError: the shapes differ or are empty, a time is negative or not finite, or an event
@@ -68,7 +68,7 @@ def check_times(
 
 
 def check_confidence(confidence: float) -> float:
-    """The two-sided normal quantile of a confidence level in (0, 1).
+    """Returns the two-sided normal quantile of a confidence level in (0, 1).
 
     Raises:
         ValueError: it lies outside.

@@ -1,4 +1,4 @@
-"""Who was at risk and who ended, per group, at every distinct time of every stratum.
+"""Runs at risk and runs that ended, per group, at every distinct time of every stratum.
 
 One table, from sorted running counts, carries the tests between arms: its size is that of the
 data, for one stratum of ten thousand runs as for five thousand pairs.
@@ -34,20 +34,20 @@ class RiskSets(NamedTuple):
     num_any: np.ndarray
 
     def accumulate(self, function: Callable[..., np.ndarray], values: np.ndarray) -> np.ndarray:
-        """A running `np.cumsum` or `np.cumprod` over rows that starts anew with each stratum."""
+        """Computes a running `np.cumsum` or `np.cumprod` over rows that starts anew with each stratum."""
         result = np.empty_like(values)
         for rows in self._strata():
             result[rows] = function(values[rows], axis=0)
         return result
 
     def before(self, values: np.ndarray, initial: float) -> np.ndarray:
-        """The values one row earlier, and `initial` at the first row of each stratum."""
+        """Returns the values one row earlier, and `initial` at the first row of each stratum."""
         result = np.roll(values, 1, axis=0)
         result[self.start] = initial
         return result
 
     def last(self, values: np.ndarray) -> np.ndarray:
-        """At each row, the value at the last row of its stratum."""
+        """Returns, at each row, the value at the last row of its stratum."""
         end = np.append(self.start[1:], len(self.stratum)) - 1
         return values[end][self.stratum]
 
@@ -58,7 +58,7 @@ class RiskSets(NamedTuple):
 def risk_sets(
     time: np.ndarray, event: np.ndarray, group: np.ndarray, strata: np.ndarray | None, cause: int
 ) -> RiskSets:
-    """The table of shape `[num_rows, num_groups]` of runs with the labels `group` and `strata`.
+    """Makes the table of shape `[num_rows, num_groups]` of runs with the labels `group` and `strata`.
 
     Raises:
         ValueError: see `check_times`; shapes differ; there are fewer than two groups; or the cause
@@ -100,7 +100,7 @@ def risk_sets(
 
 
 def _indices(labels: np.ndarray, shape: tuple[int, ...], name: str) -> tuple[np.ndarray, int]:
-    """`(indices [num_runs], number of distinct labels)`."""
+    """Returns `(indices [num_runs], number of distinct labels)`."""
     labels = np.asarray(labels)
     if labels.shape != shape:
         raise ValueError(f"{name} has shape {labels.shape}: expected {shape}")
@@ -111,7 +111,7 @@ def _indices(labels: np.ndarray, shape: tuple[int, ...], name: str) -> tuple[np.
 
 
 def chi_square(difference: np.ndarray, covariance: np.ndarray) -> TestResult:
-    """`dᵀ V⁻ d` against χ² with as many degrees of freedom as V has rank.
+    """Tests `dᵀ V⁻ d` against χ² with as many degrees of freedom as V has rank.
 
     With k groups the rank is k − 1, or less where a group is never compared with another: it had
     nobody at risk at any event. Without anything to compare, statistic 0, k − 1 degrees, p 1.

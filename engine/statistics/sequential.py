@@ -1,4 +1,4 @@
-"""Looked at while it grows: statements that hold at every look, not only at the last one."""
+"""Estimates and tests that hold at every look while runs are added, not only at the last one."""
 
 from typing import NamedTuple
 
@@ -22,7 +22,7 @@ class SafeTest(NamedTuple):
 
 
 def confidence_sequence(successes: int, trials: int, confidence: float = 0.95) -> Estimate:
-    """A binomial fraction with limits that hold at all looks at once.
+    """Estimates a binomial fraction with limits that hold at all looks at once.
 
     Under every fraction p the mixture `M = ∫ q^s (1−q)^(n−s) dBeta(½,½)(q) / (p^s (1−p)^(n−s))` is
     a martingale that starts at 1, so with probability `confidence` it stays below 1/α for ever.
@@ -66,7 +66,7 @@ def safe_log_rank(
     strata: np.ndarray | None = None,
     baseline: object = None,
 ) -> SafeTest:
-    """Tests that two groups have the same hazard of the event, at as many looks as one likes.
+    """Tests that two groups have the same hazard of the event, at any number of looks.
 
     Within a stratum the e-value is a ratio of partial likelihoods, `Π θ^x·n / (n₀ + θ·n₁)` over the
     events, where n₀ and n₁ runs of the baseline and of the other group are at risk and x says
@@ -95,8 +95,6 @@ def safe_log_rank(
     blocks of 16 (± 0.5), and finds a hazard ratio of 2 in 59 and 80 % (± 3).
 
     Args:
-        time: shape `[num_runs]`, any unit.
-        event: shape `[num_runs]`: 0 censored, 1 the event, 2 a competing one.
         group: two labels, shape `[num_runs]`.
         hazard_ratio: θ, for which the test is most powerful; positive and not 1.
         strata: labels, shape `[num_runs]`.
@@ -132,7 +130,7 @@ def safe_log_rank(
 
 
 def _is_other(group: np.ndarray, baseline: object, shape: tuple[int, ...]) -> np.ndarray:
-    """Whether a run belongs to the group that is not the baseline: by default the later label."""
+    """Tells whether a run belongs to the group that is not the baseline: by default the later label."""
     group = np.asarray(group)
     if group.shape != shape:
         raise ValueError(f"group has shape {group.shape}: expected {shape}")
@@ -145,7 +143,7 @@ def _is_other(group: np.ndarray, baseline: object, shape: tuple[int, ...]) -> np
 
 
 def _log_e_value(time: np.ndarray, event: np.ndarray, is_other: np.ndarray, log_ratio: float) -> float:
-    """The logarithm of one stratum's e-value."""
+    """Returns the logarithm of one stratum's e-value."""
     steps = np.unique(time[event == 1])
     baseline, ended = _counts(time[~is_other], event[~is_other], steps)
     other, other_ended = _counts(time[is_other], event[is_other], steps)
@@ -160,7 +158,7 @@ def _log_e_value(time: np.ndarray, event: np.ndarray, is_other: np.ndarray, log_
 
 
 def _counts(time: np.ndarray, event: np.ndarray, steps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """`(at risk, events)` of one group at increasing steps."""
+    """Returns `(at risk, events)` of one group at increasing steps."""
     time, ends = np.sort(time), np.sort(time[event == 1])
     num_events = np.searchsorted(ends, steps, side="right") - np.searchsorted(ends, steps)
     return len(time) - np.searchsorted(time, steps), num_events
@@ -169,7 +167,7 @@ def _counts(time: np.ndarray, event: np.ndarray, steps: np.ndarray) -> tuple[np.
 def _log_tied_ratio(
     num_baseline: int, num_other: int, events_baseline: int, events_other: int, log_ratio: float
 ) -> float:
-    """The logarithm of the ratio of one distinct time, averaged over the orders of its events.
+    """Returns the logarithm of the ratio of one distinct time, averaged over the orders of its events.
 
     The average over the orders of i events of the baseline and j of the other group follows from
     the shorter ones, because the last of them is the other group's in a share j/(i+j) of the

@@ -1,4 +1,4 @@
-"""When, known only up to an interval: what an evaluation grid says about a waiting time."""
+"""Waiting times that are known only up to an interval, as on an evaluation grid."""
 
 from typing import NamedTuple
 
@@ -47,7 +47,7 @@ class _Cells(NamedTuple):
 def turnbull(
     lower: np.ndarray, upper: np.ndarray, confidence: float = 0.95, num_resamples: int = 400, seed: int = 0
 ) -> IntervalEstimate:
-    """The distribution of a waiting time that is known to lie in `(lower, upper]`, run by run.
+    """Estimates the distribution of a waiting time that is known to lie in `(lower, upper]`, run by run.
 
     The nonparametric maximum of `Π_i P(lower_i < T ≤ upper_i)`. Steps of self-consistency, which
     never lower the likelihood, alternate with steps of the convex minorant, which make it fast,
@@ -63,7 +63,6 @@ def turnbull(
         lower: shape `[num_runs]`, not negative, any unit. At this time the event had not happened.
         upper: shape `[num_runs]`. By this time it had: infinite for a right-censored run, equal to
             `lower` for a time that is known exactly.
-        confidence: two-sided, pointwise.
         num_resamples: of the bootstrap, at least 2.
         seed: of the bootstrap; the same seed gives the same limits.
 
@@ -95,7 +94,7 @@ def turnbull(
 
 
 def _resample(intervals: np.ndarray, counts: np.ndarray, time: np.ndarray) -> np.ndarray:
-    """The probability by each time `[num_times]` where the intervals were seen `counts` times."""
+    """Returns the probability by each time `[num_times]` where the intervals were seen `counts` times."""
     cells, mass, _ = _fit(intervals[:, counts > 0], counts[counts > 0])
     by = np.searchsorted(cells.upper, time, side="right")
     return np.concatenate([[0.0], np.cumsum(mass)])[by]
@@ -137,7 +136,7 @@ def _check_intervals(lower: np.ndarray, upper: np.ndarray) -> tuple[np.ndarray, 
 
 
 def _innermost(lower: np.ndarray, upper: np.ndarray) -> _Cells:
-    """The intervals from a left end to a right end with no other end in between.
+    """Returns the intervals from a left end to a right end with no other end in between.
 
     Ends become integers in the order of the line: at a value, then just after it, where an
     interval that is open on the left begins.
@@ -158,7 +157,7 @@ def _innermost(lower: np.ndarray, upper: np.ndarray) -> _Cells:
 
 
 def _fit(intervals: np.ndarray, counts: np.ndarray) -> tuple[_Cells, np.ndarray, float]:
-    """`(cells, mass [num_cells], gap)` of intervals `[2, num]`, each seen `counts` times."""
+    """Returns `(cells, mass [num_cells], gap)` of intervals `[2, num]`, each seen `counts` times."""
     cells = _innermost(*intervals)
     num = len(cells.lower)
     if np.array_equal(cells.first, cells.last):
@@ -179,7 +178,7 @@ def _fit(intervals: np.ndarray, counts: np.ndarray) -> tuple[_Cells, np.ndarray,
 
 
 class _Likelihood(NamedTuple):
-    """Of masses, per run; interval i holds the cells from `first[i]` up to before `stop[i]`."""
+    """The likelihood of masses, per run; interval i holds the cells from `first[i]` up to before `stop[i]`."""
 
     first: np.ndarray
     stop: np.ndarray
@@ -197,18 +196,18 @@ class _Likelihood(NamedTuple):
         return float(self.counts @ np.log(probability) / self.counts.sum())
 
     def ends(self, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Sums over the intervals that begin and that stop at each cut, `[num_cells + 1]`."""
+        """Returns sums over the intervals that begin and that stop at each cut, `[num_cells + 1]`."""
         share = self.counts * weight / self.counts.sum()
         size = self.num_cells + 1
         return np.bincount(self.first, share, size), np.bincount(self.stop, share, size)
 
     def gradient(self, mass: np.ndarray) -> np.ndarray:
-        """With respect to the mass of each cell; times the mass, the step of self-consistency."""
+        """Returns the derivative by the mass of each cell; times the mass, the step of self-consistency."""
         begin, stop = self.ends(1.0 / self.probability(mass))
         return np.cumsum(begin - stop)[:-1]
 
     def minorant_step(self, mass: np.ndarray) -> np.ndarray:
-        """Newton's step of the cumulative masses with a diagonal Hessian, kept increasing.
+        """Takes Newton's step of the cumulative masses with a diagonal Hessian, kept increasing.
 
         Halved until the likelihood does not fall. It can move mass to a cell that has none.
         """

@@ -1,4 +1,4 @@
-"""Is the wait memoryless? A Weibull law by likelihood, and the test of shape 1."""
+"""The Weibull law of a waiting time, and the test of shape 1: is the wait memoryless?"""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -37,7 +37,7 @@ class WeibullFit(NamedTuple):
 def weibull(
     time: np.ndarray, event: np.ndarray, confidence: float = 0.95, num_resamples: int = 1000, seed: int = 0
 ) -> WeibullFit:
-    """The Weibull law of a waiting time, by maximum likelihood.
+    """Fits a Weibull law to waiting times by maximum likelihood.
 
     Limits are those of the profile likelihood. The test of shape 1 is the likelihood ratio with
     Bartlett's correction: its mean under an exponential wait is estimated from resamples of the
@@ -54,7 +54,6 @@ def weibull(
             such runs out, or count from an earlier origin.
         event: shape `[num_runs]`: 0 censored, 1 the event, 2 a competing one, which counts as
             censored: the law is that of the cause-specific hazard.
-        confidence: two-sided.
         num_resamples: of the correction, at least 2.
         seed: of the correction; the same seed gives the same p-value.
 
@@ -114,7 +113,7 @@ class _Sample(NamedTuple):
     is_event: np.ndarray
 
     def log_scale(self, shape: float) -> float:
-        """Where the likelihood at a shape is greatest."""
+        """Returns the log scale at which the likelihood of a shape is greatest."""
         from scipy.special import logsumexp
 
         return float(logsumexp(shape * self.log_time) - np.log(self.is_event.sum())) / shape
@@ -145,7 +144,7 @@ class _Sample(NamedTuple):
         return self.log_likelihood(float(np.exp(brentq(slope, -span, span))), log_scale)
 
     def standard_errors(self, shape: float, log_scale: float) -> tuple[float, float]:
-        """Of the shape and of the log scale, from the observed information."""
+        """Returns those of the shape and of the log scale, from the observed information."""
         x = self.log_time - log_scale
         weight = _exp(shape * x)
         num, mixed = self.is_event.sum(), shape * (weight @ x)
@@ -159,7 +158,7 @@ def _exp(x: np.ndarray) -> np.ndarray:
 
 
 def _crossings(profile: Callable[[float], float], best: float, floor: float, step: float) -> tuple[float, float]:
-    """Where a profile falls to the floor on either side of its maximum; infinite where it never."""
+    """Finds where a profile falls to the floor on either side of its maximum; infinite where it never does."""
     from scipy.optimize import brentq
 
     ends = []
@@ -174,7 +173,7 @@ def _crossings(profile: Callable[[float], float], best: float, floor: float, ste
 
 
 def _shapes(log_time: np.ndarray, is_event: np.ndarray, tolerance: float = _TOLERANCE) -> np.ndarray:
-    """The likeliest shapes `[num_samples]` of samples `[num_samples, num_runs]`.
+    """Returns the likeliest shapes `[num_samples]` of samples `[num_samples, num_runs]`.
 
     The root of `Σ t^k·log t/Σ t^k − 1/k − mean of log t over events`, which grows with the shape k:
     Newton's steps, kept inside of what has been bracketed.
@@ -201,7 +200,7 @@ def _shapes(log_time: np.ndarray, is_event: np.ndarray, tolerance: float = _TOLE
 
 
 def _ratios(log_time: np.ndarray, is_event: np.ndarray, shape: np.ndarray) -> np.ndarray:
-    """Twice the log-likelihood's gain from shape 1 to the likeliest, `[num_samples]`."""
+    """Returns twice the log-likelihood's gain from shape 1 to the likeliest, `[num_samples]`."""
     x = log_time - log_time.max(1, keepdims=True)
     num, total = is_event.sum(1), (x * is_event).sum(1)
     powers, plain = np.exp(shape[:, None] * x).sum(1), np.exp(x).sum(1)
@@ -210,7 +209,7 @@ def _ratios(log_time: np.ndarray, is_event: np.ndarray, shape: np.ndarray) -> np
 
 
 def _typical_ratio(time: np.ndarray, is_event: np.ndarray, num_resamples: int, generator: np.random.Generator) -> float:
-    """The mean likelihood ratio of exponential samples like this one; 1 with very many events."""
+    """Returns the mean likelihood ratio of exponential samples like this one; 1 with very many events."""
     if is_event.sum() > _MANY:
         return 1.0
     ratios = []
@@ -230,7 +229,7 @@ def _typical_ratio(time: np.ndarray, is_event: np.ndarray, num_resamples: int, g
 
 
 def _censoring_times(time: np.ndarray, is_event: np.ndarray, uniform: np.ndarray) -> np.ndarray:
-    """When each run would have been censored, had it lasted; infinite for never.
+    """Draws when each run would have been censored, had it lasted; infinite for never.
 
     Known for the censored. For the others, the Kaplan–Meier law of the censoring times beyond
     their own, at the uniform numbers `[num_resamples, num_runs]`.

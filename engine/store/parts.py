@@ -1,61 +1,49 @@
-"""Parts: files of finished runs, named by the hash of their bytes, that say whose they are."""
+"""Parts: Parquet files of finished runs, named by the hash of their bytes, that name their study."""
 
 import io
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from engine.errors import InputError
 from engine.outcomes.row import CURVE_NAMES, ROW_SCHEMA, Row
 from engine.store.files import DamagedError, digest, read_bounded
 from engine.store.json_files import checksum
-from engine.store.pages import MAX_DECODED_BYTES, check_sizes
-from engine.store.rows import check_rows, check_types
+from engine.store.rows import check_rows
 
 # Curve values of one part; a run that has more is a part of its own.
 _PART_BYTES = 64 * 2**20
 _PART_ROWS = 2**16
+# Bounds on what is read.
 _MAX_FILE_BYTES = 2 * 2**30
-# Of columns, groups of rows and pages, in the summary of a part.
-_MOST_IN_A_LIST = 2**12
+_MAX_DECOMPRESSED_BYTES = 2 * 2**30
+_MAX_ROWS = 2**20
+_MAX_FOOTER_STRING = 2**18
+_MAX_FOOTER_LIST = 2**12
+_OUR_WRITER = "parquet-cpp-arrow"
 _STUDY_KEY, _LAUNCH_KEY = b"plateau.study", b"plateau.launch"
-# What of a study's identity may still change once there are rows.
+# Entries of an identity that may still change once there are rows.
 _LATE = ("form", "fork_step")
 _SERIES, _SERIES_BYTES = "diagnostics", 4
-_TEXTS = [field.name for field in ROW_SCHEMA if pa.types.is_string(field.type)]
-
-
-class Origin(NamedTuple):
-    """Whose a part is; `None` where it does not say, as those of older versions.
-
-    Attributes:
-        study: fingerprint of the study.
-        launch: index of the launch that wrote it.
-    """
-
-    study: str | None
-    launch: int | None
 
 
 def fingerprint(identity: Mapping[str, Any]) -> str:
-    """What names a study in its parts: the hash of its identity."""
+    """Returns the hash of a study's identity, by which its parts name it."""
     return checksum({name: value for name, value in identity.items() if name not in _LATE})
 
 
 def split(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
-    """Rows in pieces of at most 64 MiB of curve values, in their order."""
+    """Yields rows in pieces of at most 64 MiB of curve values, in their order."""
     first, size = 0, 0
     for i, row in enumerate(rows):
-        own = sum(_num_bytes(name, row.get(name)) for name in CURVE_NAMES)
-        if i > first and (size + own > _PART_BYTES or i - first == _PART_ROWS):
+        num_bytes = sum(_num_bytes(name, row.get(name)) for name in CURVE_NAMES)
+        if i > first and (size + num_bytes > _PART_BYTES or i - first == _PART_ROWS):
             yield rows[first:i]
             first, size = i, 0
-        size += own
+        size += num_bytes
     if first < len(rows):
         yield rows[first:]
 
@@ -69,84 +57,59 @@ def _num_bytes(name: str, curve: Any) -> int:
     return len(curve) * width
 
 
-def encode(rows: Sequence[Row], origin: Origin) -> bytes:
-    """A part's bytes.
+def encode(rows: Sequence[Row], study: str, launch: int) -> bytes:
+    """Returns the bytes of a part.
 
     Args:
-        rows: with the columns of `ROW_SCHEMA`; a missing one is null.
-        origin: whose it is.
+        rows: values by column of `ROW_SCHEMA`; a missing one is null.
+        study: fingerprint of the study.
+        launch: index of the launch that made the rows.
     """
     columns = {name: [row.get(name) for row in rows] for name in ROW_SCHEMA.names}
-    said = {_STUDY_KEY: origin.study, _LAUNCH_KEY: origin.launch}
-    about = {key: str(value) for key, value in said.items() if value is not None}
+    about = {_STUDY_KEY: study, _LAUNCH_KEY: str(launch)}
     table = pa.table(columns, schema=ROW_SCHEMA.with_metadata(about))
     buffer = io.BytesIO()
     pq.write_table(table, buffer, compression="zstd", write_statistics=False)
     return buffer.getvalue()
 
 
-def read_content(path: Path) -> bytes:
-    """A part's bytes, which are those that were written.
-
-    Raises:
-        DamagedError: they are not.
-        FileNotFoundError: it is gone.
-        InputError: it may not be read.
-    """
-    try:
-        content = read_bounded(path, _MAX_FILE_BYTES)
-    except FileNotFoundError:
-        raise
-    except OSError as error:
-        raise InputError(f"cannot read {str(path)!r}: {error.strerror}") from error
-    except MemoryError:
-        raise _too_large(path) from None
-    if digest(content) != path.stem:
-        raise DamagedError("its bytes do not match its name")
-    return content
-
-
-def inspect_part(path: Path, document: Mapping[str, Any], study: str) -> tuple[int, Origin]:
+def inspect_part(path: Path, document: Mapping[str, Any], study: str) -> tuple[int, int | None]:
     """Checks everything about a part.
 
     Args:
         path: of the part.
-        document: of the study.
-        study: its fingerprint.
+        document: `study.json` of the study.
+        study: fingerprint of the study.
 
     Returns:
-        Its number of rows, and whose it is.
+        Its number of rows, and the index of the launch that wrote it; None where it does not say.
 
     Raises:
-        DamagedError: it is damaged, or none of this study's.
+        DamagedError: it is damaged, or not of this study.
         FileNotFoundError: it is gone.
         InputError: it may not be read, or is larger than the memory.
     """
-    content = read_content(path)
     try:
-        there = check_sizes(content)
-        with _opened(content, [name for name in _TEXTS if name in there]) as file:
-            origin = _origin(file.metadata.metadata or {})
-            if origin.study not in (None, study):
+        with _open(path) as file:
+            about = file.metadata.metadata or {}
+            if about.get(_STUDY_KEY) != study.encode():
                 raise DamagedError("a part of another study")
-            table = _table(file, ROW_SCHEMA)
+            table = file.read(use_threads=False)
             table.validate(full=True)
             check_rows(table, document)
-            return table.num_rows, origin
-    except DamagedError:
+            launch = about.get(_LAUNCH_KEY, b"")
+            return len(table), int(launch) if launch.isdigit() and len(launch) < 10 else None
+    except (DamagedError, FileNotFoundError, InputError):
         raise
     except MemoryError:
         raise _too_large(path) from None
     except (pa.ArrowException, OSError, ValueError, LookupError) as error:
-        raise DamagedError(f"not a part: {_first_line(error)}") from None
+        reason = str(error).split("\n", 1)[0][:200]
+        raise DamagedError(f"not a part: {reason}") from None
 
 
 def read_part(path: Path, schema: pa.Schema) -> pa.Table:
-    """The columns of a schema; those that an older version did not have are null.
-
-    Args:
-        path: of a part that was inspected.
-        schema: some columns of `ROW_SCHEMA`.
+    """Reads the columns of a schema from a part that was inspected.
 
     Raises:
         DamagedError: it has changed since.
@@ -154,62 +117,52 @@ def read_part(path: Path, schema: pa.Schema) -> pa.Table:
         InputError: it may not be read, or is larger than the memory.
     """
     try:
-        with _opened(read_content(path)) as file:
-            return _table(file, schema)
+        with _open(path) as file:
+            # One thread: a failed allocation in another one ends the process.
+            return file.read(columns=schema.names, use_threads=False).select(schema.names).cast(schema)
     except MemoryError:
         raise _too_large(path) from None
 
 
+def _open(path: Path) -> pq.ParquetFile:
+    """Opens a part whose bytes match its name and whose metadata are within bounds."""
+    try:
+        content = read_bounded(path, _MAX_FILE_BYTES)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise InputError(f"cannot read {str(path)!r}: {error.strerror}") from error
+    if digest(content) != path.stem:
+        raise DamagedError("its bytes do not match its name")
+    file = pq.ParquetFile(
+        pa.BufferReader(content),
+        thrift_string_size_limit=_MAX_FOOTER_STRING,
+        thrift_container_size_limit=_MAX_FOOTER_LIST,
+    )
+    _check_metadata(file.metadata, file.schema_arrow)
+    return file
+
+
+def _check_metadata(metadata: pq.FileMetaData, schema: pa.Schema) -> None:
+    """Checks the columns of a file and the sizes that its own metadata state, before it is read."""
+    if not metadata.created_by.startswith(_OUR_WRITER):
+        raise DamagedError("written by another program")
+    if not schema.equals(ROW_SCHEMA):
+        raise DamagedError(f"not the columns of a part: {_first_difference(schema)}")
+    if metadata.num_rows > _MAX_ROWS:
+        raise DamagedError(f"{metadata.num_rows} rows, expected at most {_MAX_ROWS}")
+    # Their columns are not looked at: where those contradict themselves, pyarrow ends the process.
+    groups = [metadata.row_group(i) for i in range(metadata.num_row_groups)]
+    if sum(group.num_rows for group in groups) != metadata.num_rows:
+        raise DamagedError("its groups hold another number of rows than it says")
+    if sum(group.total_byte_size for group in groups) > _MAX_DECOMPRESSED_BYTES:
+        raise DamagedError(f"more than {_MAX_DECOMPRESSED_BYTES // 2**20} MiB once it is decompressed")
+
+
+def _first_difference(schema: pa.Schema) -> str:
+    pairs = zip(schema, ROW_SCHEMA, strict=False)
+    return next((repr(own.name) for own, ours in pairs if not own.equals(ours)), "too many or too few")
+
+
 def _too_large(path: Path) -> InputError:
     return InputError(f"{str(path)!r} needs more memory than there is")
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).split("\n", 1)[0][:200]
-
-
-def _opened(content: bytes, texts: Sequence[str] = ()) -> pq.ParquetFile:
-    """A part whose sizes are known; of some columns of text each word is read once."""
-    return pq.ParquetFile(
-        pa.BufferReader(content),
-        read_dictionary=list(texts),
-        thrift_string_size_limit=len(content),
-        thrift_container_size_limit=_MOST_IN_A_LIST,
-    )
-
-
-def _origin(about: Mapping[bytes, bytes]) -> Origin:
-    study, launch = (about.get(key) for key in (_STUDY_KEY, _LAUNCH_KEY))
-    is_index = launch is not None and launch.isdigit() and len(launch) < 10
-    return Origin(
-        None if study is None else study.decode(errors="replace"),
-        int(launch) if launch is not None and is_index else None,
-    )
-
-
-def _table(file: pq.ParquetFile, schema: pa.Schema) -> pa.Table:
-    own = file.schema_arrow
-    check_types(own)
-    there = [name for name in schema.names if name in own.names]
-    # One thread, because what cannot be allocated in another ends the process.
-    table = file.read(columns=there, use_threads=False)
-    for name in set(schema.names) - set(there):
-        table = table.append_column(name, pa.nulls(len(table), schema.field(name).type))
-    for name in set(_TEXTS) & set(there):
-        if pa.types.is_dictionary(table[name].type):
-            table = table.set_column(table.column_names.index(name), name, _text(table[name]))
-    return table.select(schema.names).cast(schema)
-
-
-def _text(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """A column of text, of which few words can stand for many rows, spelled out."""
-    num_bytes = 0
-    for chunk in column.chunks:
-        sizes = pc.fill_null(pc.binary_length(chunk.dictionary), 0).to_numpy()
-        indices = pc.drop_null(chunk.indices).to_numpy()
-        if np.any((indices < 0) | (indices >= len(sizes))):
-            raise DamagedError("text that is not there")
-        num_bytes += int(sizes.astype(np.int64)[indices].sum())
-    if num_bytes > MAX_DECODED_BYTES:
-        raise DamagedError(f"more than {MAX_DECODED_BYTES // 2**20} MiB of text")
-    return column.cast(pa.string())

@@ -8,7 +8,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from engine.outcomes import FAILED, STATUSES, event_code
-from engine.outcomes.row import ROW_SCHEMA
 from engine.store.files import DamagedError
 
 # A run whose worker was killed by it again and again; it has no curve and is censored at once.
@@ -159,21 +158,3 @@ def _values(table: pa.Table, name: str) -> pa.Array:
 def _numpy(column: pa.Array | pa.ChunkedArray) -> np.ndarray:
     values: np.ndarray = column.to_numpy()
     return values
-
-
-def check_types(schema: pa.Schema) -> None:
-    """Checks that the columns of a file are ours.
-
-    Args:
-        schema: of the file.
-
-    Raises:
-        DamagedError: one is not.
-    """
-    for field in schema:
-        index = ROW_SCHEMA.get_field_index(field.name)
-        own = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
-        if index < 0 or not own.equals(ROW_SCHEMA.field(index).type):
-            raise DamagedError(f"a column {field.name!r} that a part does not have")
-    if len(set(schema.names)) != len(schema.names):
-        raise DamagedError("a column twice")

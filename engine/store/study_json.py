@@ -17,8 +17,9 @@ from engine.errors import InputError, unknown_name
 from engine.outcomes import DetectorSettings
 from engine.store import FINGERPRINTS, SCHEMA_VERSION, is_of_logs
 from engine.studies.designs import has_forks
-from engine.studies.diagnosis_record import read_record
-from engine.studies.expand import ExpandedStudy, Layout, expand
+from engine.studies.diagnosis import read_record
+from engine.studies.expand import ExpandedStudy, expand
+from engine.studies.shared_program import Layout
 from engine.studies.study import Study
 from engine.user_code import is_reference, without_home
 

@@ -1,4 +1,4 @@
-"""A study's directory: its identity and its finished runs."""
+"""The directory of one study: its `study.json` and its finished runs."""
 
 import contextlib
 import logging
@@ -17,15 +17,16 @@ from engine.store.inventory import Inventory
 
 logger = logging.getLogger(__name__)
 
-# A report may be written at the same time, so only older files of one are left-overs.
+# Another process may be writing a report, so only older temporary files of one are removed.
 _SECONDS_OF_A_REPORT = 3600.0
+LAUNCH = "launch"
 
 
 class WorkDirectory:
-    """A study's directory. Open one with `create_or_resume` or `open_existing`.
+    """The directory of one study. Open one with `create_or_resume` or `open_existing`.
 
     Args:
-        path: of the directory.
+        path: the directory.
         document: content of `study.json`.
     """
 
@@ -36,12 +37,12 @@ class WorkDirectory:
 
     @property
     def parts(self) -> Path:
-        """Where the finished runs are."""
+        """The folder of the finished runs."""
         return self.path / "parts"
 
     @property
     def num_left_out(self) -> int:
-        """Parts that are damaged or missing, of those that were read so far."""
+        """Number of parts found damaged or missing so far."""
         return self._inventory.num_left_out
 
     def save_document(self) -> None:
@@ -53,22 +54,17 @@ class WorkDirectory:
         study_file.save(self.path, self.document)
 
     def discard(self) -> None:
-        """Removes a study without a finished run; the directory too if nothing else is in it."""
+        """Removes a study that has no finished run, and its directory if nothing else is in it."""
         if study_file.has_parts(self.path):
             return
-        for file in (
-            self.path / study_file.STUDY,
-            self.path / study_file.BACKUP,
-            self.parts / study_file.MANIFEST,
-            self.path / "report.html",
-        ):
-            file.unlink(missing_ok=True)
+        for name in (study_file.STUDY, study_file.BACKUP, f"parts/{study_file.MANIFEST}", "report.html"):
+            (self.path / name).unlink(missing_ok=True)
         for folder in (self.parts, self.path):
             with contextlib.suppress(OSError):
                 folder.rmdir()
 
     def remove_parts(self) -> None:
-        """Removes every finished run, of a study whose runs can be read again.
+        """Removes every finished run of a study whose runs can be read again.
 
         Raises:
             StorageError: one cannot be removed.
@@ -82,12 +78,12 @@ class WorkDirectory:
         self._inventory = Inventory(self.parts, self.document)
 
     def inspect(self, notify: Callable[[str], None]) -> None:
-        """Finds what is damaged, foreign or missing, sets it aside and cleans up; for a launch.
+        """Sets aside damaged and foreign parts and removes temporary files; for the holder of the lock.
 
-        Its runs count as not finished. Only who holds the lock may do this.
+        The runs of missing, damaged and foreign parts count as not finished.
 
         Args:
-            notify: is told, in a line each, what is not whole.
+            notify: called with one line for each problem.
 
         Raises:
             InputError: a part may not be read, or is larger than the memory.
@@ -95,10 +91,8 @@ class WorkDirectory:
         """
         check_folders(self.path)
         for name in FOLDERS:
-            of_report = name == "figures"
-            seconds = _SECONDS_OF_A_REPORT if of_report else None
-            clean_temporaries(self.path / name, seconds=seconds)
-        clean_temporaries(self.path, study_file.OF_A_LAUNCH)
+            clean_temporaries(self.path / name, seconds=_SECONDS_OF_A_REPORT if name == "figures" else None)
+        clean_temporaries(self.path, (*study_file.OF_A_LAUNCH, study_file.HOLDER))
         clean_temporaries(self.path, study_file.OF_A_REPORT, _SECONDS_OF_A_REPORT)
         self._inventory.repair(self.path / "damaged", notify)
 
@@ -106,7 +100,7 @@ class WorkDirectory:
         """Stores finished runs as new parts.
 
         Args:
-            rows: with the columns of `ROW_SCHEMA`; a missing one is null.
+            rows: values by column of `ROW_SCHEMA`; a missing one is null.
             launch: index of the launch that made them; the last one by default.
 
         Raises:
@@ -116,13 +110,14 @@ class WorkDirectory:
         self._inventory.append(rows, last if launch is None else launch)
 
     def read(self, columns: Sequence[str] | None = None) -> pa.Table:
-        """All finished runs, each once, sorted by arm as in the study, then by seeds.
+        """Reads all finished runs, each once, sorted by arm as in the study, then by seeds.
 
-        What is damaged or missing is left out, and said in a line. Where a run is there twice and
-        one of the two is `failed`, the other one counts.
+        What is damaged or missing is left out with a warning. Where a run is stored twice, a row
+        that is not `failed` counts.
 
         Args:
-            columns: to read besides the key; all by default.
+            columns: what to read besides `RUN_KEY` and `seed`; by default all of `ROW_SCHEMA`, and
+                `LAUNCH`: the index of the launch that made the run, null where that is unknown.
 
         Raises:
             InputError: a part may not be read, or is larger than the memory.
@@ -130,22 +125,31 @@ class WorkDirectory:
         wanted = ROW_SCHEMA.names
         if columns is not None:
             wanted = list(dict.fromkeys([*RUN_KEY, "seed", *columns]))
-        read = list(dict.fromkeys([*wanted, "status"]))
-        tables = list(self.iterate(read))
-        table = pa.concat_tables(tables) if tables else _schema(read).empty_table()
+        stored = list(dict.fromkeys([*(name for name in wanted if name != LAUNCH), "status"]))
+        table = self._read_stored(stored)
         order = {name: i for i, name in enumerate(self.document["arm_order"])}
         keys = zip(*(table[name].to_pylist() for name in ("arm", "seed", *RUN_KEY[1:])), strict=True)
         is_failed = pc.equal(table["status"], FAILED).to_pylist()
-        ranks: dict[tuple[int, ...], int] = {}
-        for i, (arm, *rest) in enumerate(keys):
-            rank = (order[arm], *(-1 if k is None else k for k in rest))
-            if rank not in ranks or not is_failed[i]:
-                ranks[rank] = i
-        chosen = pa.array([ranks[rank] for rank in sorted(ranks)], pa.int64())
+        row_of: dict[tuple[int, ...], int] = {}
+        for i, (arm, *seeds) in enumerate(keys):
+            rank = (order[arm], *(-1 if seed is None else seed for seed in seeds))
+            if rank not in row_of or not is_failed[i]:
+                row_of[rank] = i
+        chosen = pa.array([row_of[rank] for rank in sorted(row_of)], pa.int64())
         return table.select(wanted).take(chosen)
 
+    def _read_stored(self, columns: Sequence[str]) -> pa.Table:
+        """Reads all rows of all whole parts, with the launch that wrote them."""
+        num_launches = len(self.document["launches"])
+        schema = _schema(columns)
+        tables = [schema.empty_table().append_column(LAUNCH, pa.array([], pa.int64()))]
+        for table, launch in self._inventory.iterate(schema, logger.warning):
+            known = launch if launch is not None and launch < num_launches else None
+            tables.append(table.append_column(LAUNCH, pa.array([known] * len(table), pa.int64())))
+        return pa.concat_tables(tables)
+
     def iterate(self, columns: Sequence[str]) -> Iterator[pa.Table]:
-        """All parts that are whole, one after another, so that not all of them are in memory.
+        """Yields every whole part, one after another, so that not all of them are in memory.
 
         A run that was stored twice comes twice.
 
@@ -159,7 +163,7 @@ class WorkDirectory:
             yield table
 
     def finished_keys(self, has_outcome: bool = False) -> set[tuple[Any, ...]]:
-        """The `RUN_KEY` of every stored run.
+        """Returns the `RUN_KEY` of every stored run.
 
         Args:
             has_outcome: whether to leave out those that failed.
@@ -167,28 +171,17 @@ class WorkDirectory:
         table = self.read(columns=["status"])
         if has_outcome:
             table = table.filter(pc.not_equal(table["status"], FAILED))
-        return set(zip(*(table[name].to_pylist() for name in RUN_KEY), strict=True))
+        return set(keys_of(table))
 
     def launches_of_runs(self) -> dict[tuple[Any, ...], int | None]:
-        """The index of the launch that made each stored run, by its `RUN_KEY`.
+        """Returns the index of the launch that made each stored run by its `RUN_KEY`; None: unknown."""
+        table = self.read(columns=[LAUNCH])
+        return dict(zip(keys_of(table), table[LAUNCH].to_pylist(), strict=True))
 
-        It is `None` where the run's part does not say, as those of older versions, or names a
-        launch that the study does not have.
-        """
-        found: dict[tuple[Any, ...], int | None] = {}
-        failed: set[tuple[Any, ...]] = set()
-        num_launches = len(self.document["launches"])
-        schema = _schema([*RUN_KEY, "status"])
-        for table, origin in self._inventory.iterate(schema, logger.warning):
-            launch = origin.launch
-            if launch is not None and launch >= num_launches:
-                launch = None
-            for *key, status in zip(*(column.to_pylist() for column in table.columns), strict=True):
-                run = tuple(key)
-                if run not in found or run in failed or status != FAILED:
-                    found[run] = launch
-                    (failed.add if status == FAILED else failed.discard)(run)
-        return found
+
+def keys_of(table: pa.Table) -> list[tuple[Any, ...]]:
+    """Returns the `RUN_KEY` of each row."""
+    return list(zip(*(table[name].to_pylist() for name in RUN_KEY), strict=True))
 
 
 def _schema(columns: Sequence[str]) -> pa.Schema:

@@ -1,4 +1,4 @@
-"""What is refused of a study before anything of it is run; every function raises InputError."""
+"""Refuses what is wrong with a study before any run starts; every function raises `InputError`."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -12,7 +12,7 @@ from engine.training.precision import PRECISIONS, is_available
 
 
 def check_precisions(arms: Mapping[str, Arm], platform: str) -> None:
-    """Refuses number formats that a kind of device does not have."""
+    """Refuses number formats that the kind of device does not have."""
     for name, arm in arms.items():
         if not is_available(arm.precision, platform):
             usable = [p for p in PRECISIONS if is_available(p, platform)]
@@ -23,7 +23,7 @@ def check_precisions(arms: Mapping[str, Arm], platform: str) -> None:
 
 
 def check_stream(study: Study, names: Sequence[str], arm: Arm, task: Task) -> None:
-    """Refuses streams of what is not sent, or not in one order."""
+    """Refuses to stream examples that are drawn on the device, or that runs see in different orders."""
     if not arm.stream:
         return
     who = f"arm {names[0]!r}: stream=true"

@@ -1,10 +1,10 @@
 """Which seeds a study combines: independent repetitions, a crossed grid, forks on the plateau.
 
-A crossed grid trains every start in every data order, so that the variance of the waiting time can
-be divided between the two. A fork replays its parent up to a step on the plateau and goes on in
-another data order, so that one sees whether the parent knew how long it would still take.
+A crossed grid trains every start in every data order, which divides the variance of the waiting
+time between the two. A fork replays its parent up to a step on the plateau and continues in another
+data order, which shows whether the state of the parent determines how long it still takes.
 
-Runs of a grid share starts and orders, and forks share their parents. So every design also has the
+Runs of a grid share starts and orders, and forks share parents. So every design also has
 independent repetitions, on which counts and times rest, and which are the parents of forks.
 """
 
@@ -21,17 +21,17 @@ DESIGNS: dict[str, str] = {
     "fork": "these, and of each some forks that change the data order on the plateau",
     "crossed_fork": "both",
 }
-# Grids and forks have data orders of their own, apart from those of the repetitions.
+# Grids and forks have their own data orders, apart from those of the repetitions.
 FIRST_GRID_SEED = 2**30
 FIRST_FORK_SEED = 2**31
 MAX_FORKS = 2**12
 _MAX_FORKED_SEEDS = 2**19
-# Where forks part from their parent, as a share of the parents' median waiting time.
+# Forks leave their parents at this share of the parents' median waiting time.
 _SHARE_OF_MEDIAN = 0.5
 
 
 class Cell(NamedTuple):
-    """The seeds of one run; `seed` is that of the repetition it shares its start with."""
+    """The seeds of one run; `seed` names the repetition that has the same start."""
 
     seed: int
     init_seed: int
@@ -41,29 +41,29 @@ class Cell(NamedTuple):
 
 
 def has_grid(design: str) -> bool:
-    """Whether every start is trained in every data order."""
+    """Tells whether every start is trained in every data order."""
     return design in ("crossed", "crossed_fork")
 
 
 def has_forks(design: str) -> bool:
-    """Whether runs are forked."""
+    """Tells whether runs are forked."""
     return design in ("fork", "crossed_fork")
 
 
 def check_design(
     design: str, num_seeds: Sequence[int], order_seeds: int | None, forks: int | None, has_fork_step: bool
 ) -> None:
-    """Checks that the numbers are those of the design.
+    """Checks the numbers that belong to a design.
 
     Args:
         design: one of `DESIGNS`.
         num_seeds: repetitions of every arm.
         order_seeds: data orders of a grid.
-        forks: of every parent.
-        has_fork_step: whether it is said where to fork.
+        forks: forks of every parent.
+        has_fork_step: whether the study sets the step of the forks.
 
     Raises:
-        InputError: one is missing, has no effect, or is out of range.
+        InputError: a number is missing, has no effect, or is out of range.
     """
     for name, value, is_used in (("order_seeds", order_seeds, has_grid(design)), ("forks", forks, has_forks(design))):
         if is_used and value is None:
@@ -86,26 +86,20 @@ def check_design(
 
 
 def is_of_grid(order_seed: int) -> bool:
-    """Whether a data order is one of the common ones of a grid."""
+    """Tells whether a data order is one of the common ones of a grid."""
     return order_seed >= FIRST_GRID_SEED
 
 
 def is_repetition(order_seed: int, fork: int | None) -> bool:
-    """Tells whether a run is an independent repetition: neither of a grid nor a fork.
+    """Tells whether a run is an independent repetition: neither part of a grid nor a fork.
 
-    Args:
-        order_seed: of the run.
-        fork: its fork step, or its order seed after the fork.
+    `fork` is its fork step, or its order seed after the fork.
     """
     return fork is None and not is_of_grid(order_seed)
 
 
 def run_name(row: Mapping[str, Any]) -> str:
-    """What a run is called inside its arm: `seed 3`, `seed 3 in order 1`, `seed 3 fork 2`.
-
-    Args:
-        row: with its seeds, by their columns in the store.
-    """
+    """Names a run inside its arm by the seeds in its row: `seed 3`, `seed 3 in order 1`, `seed 3 fork 2`."""
     name = f"seed {row['seed']}"
     if is_of_grid(row["order_seed"]):
         name += f" in order {row['order_seed'] - FIRST_GRID_SEED}"
@@ -115,13 +109,7 @@ def run_name(row: Mapping[str, Any]) -> str:
 
 
 def unforked(design: str, num_seeds: int, order_seeds: int | None) -> Iterator[Cell]:
-    """The runs that follow one data order to the end: each repetition, then its row of the grid.
-
-    Args:
-        design: one of `DESIGNS`.
-        num_seeds: repetitions, which are the starts of a grid.
-        order_seeds: data orders of a grid.
-    """
+    """Yields the runs that are not forks: each repetition, then the runs of the grid with its start."""
     for seed in range(num_seeds):
         yield Cell(seed, seed, seed, seed)
         if has_grid(design):
@@ -132,12 +120,12 @@ def unforked(design: str, num_seeds: int, order_seeds: int | None) -> Iterator[C
 
 
 def runs_per_seed(design: str, order_seeds: int | None, forks: int | None) -> int:
-    """Runs that one repetition brings along, itself included, if all its forks are made."""
+    """Counts the runs per repetition: itself, its row of the grid, and its forks if all are made."""
     return 1 + (order_seeds or 0) * has_grid(design) + (forks or 0) * has_forks(design)
 
 
 def forked(design: str, num_seeds: int, forks: int | None) -> Iterator[Cell]:
-    """The forks of the repetitions, parent by parent."""
+    """Yields the forks of the repetitions, parent by parent."""
     if not has_forks(design):
         return
     assert forks is not None
@@ -147,15 +135,9 @@ def forked(design: str, num_seeds: int, forks: int | None) -> Iterator[Cell]:
 
 
 def cell_of(design: str, order_seeds: int | None, noise_seed: int, fork_order_seed: int | None) -> Cell | None:
-    """The run that has some noise, and some order after its fork: `unforked`, `forked` backwards.
+    """Finds the run by its noise seed and its order seed after a fork: inverts `unforked` and `forked`.
 
-    Args:
-        design: one of `DESIGNS`.
-        order_seeds: data orders of a grid.
-        noise_seed, fork_order_seed: of the run.
-
-    Returns:
-        Its seeds, or `None` where no run of the design has these two.
+    `None` where the design has no such run.
     """
     if fork_order_seed is not None:
         is_asked = has_forks(design) and 0 <= noise_seed < _MAX_FORKED_SEEDS
@@ -171,10 +153,10 @@ def cell_of(design: str, order_seeds: int | None, noise_seed: int, fork_order_se
 
 
 def fork_step_of(time: np.ndarray, event: np.ndarray, eval_every: int) -> int | None:
-    """Where to fork: at half the median waiting time of the parents, on the evaluation grid.
+    """Returns the step of the forks: half the median waiting time of the parents, on the evaluation grid.
 
-    A common step for all parents, so that where they are forked says nothing about how long they
-    would have waited. Parents whose plateau is over by then say nothing, and are not forked.
+    All parents are forked at one step, so that the step tells nothing about how long each would
+    have waited. Parents whose plateau is over by then are not forked.
 
     Args:
         time: onset, or end of the run, in steps, shape `[num_parents]`.
@@ -182,12 +164,11 @@ def fork_step_of(time: np.ndarray, event: np.ndarray, eval_every: int) -> int | 
         eval_every: steps between evaluations.
 
     Returns:
-        The step, or `None` where half of the parents never left their plateau, or all left it
-        before two evaluations.
+        `None` where half of the parents never left their plateau, or left it before two evaluations.
     """
     times = np.sort(np.where(event == 1, time, np.inf))
-    if not len(times) or not np.isfinite(times[(len(times) - 1) // 2]):
+    median = float(times[(len(times) - 1) // 2]) if len(times) else np.inf
+    if not np.isfinite(median):
         return None
-    median = float(times[(len(times) - 1) // 2])
     step = int(_SHARE_OF_MEDIAN * median) // eval_every * eval_every
     return step or None

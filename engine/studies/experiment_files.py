@@ -1,4 +1,4 @@
-"""Experiments in files of somebody's own: `path/to/file.py`, or `path/to/file.py:function`."""
+"""Experiments in users' files: `path/to/file.py`, or `path/to/file.py:function`."""
 
 import ast
 import contextlib
@@ -20,7 +20,7 @@ from engine.user_code import as_path, import_file
 
 _FUNCTION = "study"
 _PLACE = re.compile(r"(?P<path>.*\.py)(:(?P<function>.*))?", re.DOTALL)
-# Files that are looked at in a folder, and bytes that one may have, when they are only listed.
+# When a folder is listed: files that are read, and bytes that each may have.
 _MOST_FILES = 1000
 _MOST_BYTES = 2**20
 
@@ -38,13 +38,13 @@ class ExperimentFile(NamedTuple):
 
 
 def load_study(word: str, registry: Registry) -> Study:
-    """The study of an experiment.
+    """Loads the study of an experiment.
 
     Args:
-        word: a registered name, or a file with the function that makes the study, `study` by
-            default. The file's folder can be imported from while the study is made. Where the study
-            has no question of its own, it is the first line of the file's docstring.
-        registry: of our own experiments.
+        word: a registered name, or a file with a function that returns the study, `study` by
+            default. The function can import its neighbours. The first line of the file's docstring
+            is the question of a study that has none.
+        registry: the engine's own experiments.
 
     Raises:
         InputError: there is no such experiment, or the file does not make a study; the message
@@ -67,11 +67,7 @@ def load_study(word: str, registry: Registry) -> Study:
 
 
 def find_files(folders: Iterable[Path]) -> list[ExperimentFile]:
-    """The experiment files in some folders, by name. They are read, and never executed.
-
-    Args:
-        folders: to look in; those that do not exist are passed over.
-    """
+    """Finds the experiment files in folders that exist, by name. They are read, never executed."""
     found = []
     for folder in folders:
         with contextlib.suppress(OSError):
@@ -81,7 +77,7 @@ def find_files(folders: Iterable[Path]) -> list[ExperimentFile]:
 
 
 def _described(path: Path) -> ExperimentFile | None:
-    """What a file says of itself; `None` where it is no experiment."""
+    """Describes a file from its text; `None` where it is no experiment."""
     try:
         if not path.is_file() or path.stat().st_size > _MOST_BYTES:
             return None
@@ -103,7 +99,6 @@ def _read(path: Path) -> bytes:
 
 
 def _parsed(path: Path, source: bytes) -> ast.Module:
-    """The syntax of a file."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -138,7 +133,7 @@ def _importable(folder: Path) -> Iterator[None]:
 
 
 def _made(module: ModuleType, name: str, path: Path) -> Study:
-    """The study that a function of a module returns."""
+    """Returns the study that a function of a module makes."""
     function: Callable[[], Any] | None = getattr(module, name, None)
     if not callable(function):
         own = [key for key, value in vars(module).items() if callable(value)]
@@ -153,12 +148,12 @@ def _made(module: ModuleType, name: str, path: Path) -> Study:
 
 
 class _NotAStudyError(InputError):
-    """What a file holds is not what is expected of it; the message names the file."""
+    """A file does not define what is expected; the message names the file."""
 
 
 @contextlib.contextmanager
 def _blaming(path: Path) -> Iterator[None]:
-    """Turns whatever somebody's code raises into one line with its file and line."""
+    """Turns whatever the user's code raises into one line with its file and line."""
     try:
         yield
     except _NotAStudyError:
@@ -171,7 +166,7 @@ def _blaming(path: Path) -> Iterator[None]:
 
 
 def _blame(path: Path, error: BaseException) -> NoReturn:
-    """Raises what somebody's code raised as an `InputError`."""
+    """Raises what the user's code raised as an `InputError`."""
     folder = path.resolve().parent
     own = [frame for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename).parent == folder]
     where = repr(str(path))

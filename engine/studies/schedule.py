@@ -1,4 +1,4 @@
-"""When runs are evaluated, when their diagnostics are measured, and how long they last."""
+"""When runs are evaluated, when diagnostics are measured, and how long runs last."""
 
 import math
 
@@ -13,22 +13,22 @@ _MAX_EVAL_EVERY = 25
 # 1.5 GiB of curves.
 _MAX_HORIZON = 2**26
 _FRESH_EVAL_EVERY = 10
-# Evaluations from one measurement to the next: all diagnostics then cost less than a quarter.
+# Evaluations from one measurement of all diagnostics to the next: they then cost less than a quarter.
 _SEGMENTS_APART = 4
 
 
 def default_eval_every(steps_per_epoch: int | None) -> int:
-    """Steps between evaluations, for a task with or without epochs."""
+    """Returns the steps between evaluations for a task with or without epochs."""
     if steps_per_epoch is None:
         return _FRESH_EVAL_EVERY
     return min(max(1, steps_per_epoch // 2), _MAX_EVAL_EVERY)
 
 
 def diagnostics_every(study: Study, eval_every: int) -> int:
-    """Steps from one measurement of diagnostics to the next; 0 without any.
+    """Returns the steps from one measurement of diagnostics to the next; 0 without diagnostics.
 
     Raises:
-        InputError: what was asked for is no usable number of evaluation intervals.
+        InputError: the study asks for a number of steps that cannot be used.
     """
     if not study.diagnostics:
         return 0
@@ -50,10 +50,10 @@ def diagnostics_every(study: Study, eval_every: int) -> int:
 
 
 def horizon(study: Study, arm_name: str, arm: Arm, steps_per_epoch: int | None, eval_every: int) -> int:
-    """Steps of a run, rounded up to whole evaluation intervals.
+    """Returns the steps of a run, rounded up to whole evaluation intervals.
 
     Raises:
-        InputError: they do not follow from the study, or are too many.
+        InputError: the study does not determine them, or they are too many.
     """
     asked = study.horizons_by_arm[arm_name]
     if asked is not None:

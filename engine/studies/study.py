@@ -13,7 +13,7 @@ from engine.arms.options import declared_in, option
 from engine.errors import InputError, unknown_name
 from engine.outcomes import DetectorSettings, check_settings
 from engine.studies import designs
-from engine.studies.diagnosis_record import DiagnosisRecord
+from engine.studies.diagnosis import DiagnosisRecord
 from engine.studies.theories import THEORIES
 from engine.tasks import random_streams
 from engine.training.probes import check_names

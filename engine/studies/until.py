@@ -1,10 +1,10 @@
-"""Adding seeds until a question is decided, with statements that hold at every look.
+"""Adds seeds until a question is decided, with statements that hold at every look.
 
-Seeds are run in blocks of a fixed size. A look is taken over the longest prefix in seed order whose
-runs are all over, whenever it has grown by a block in every arm that is still open: quick runs end
-first, so anything else would favour them. A failed run is over, and left out of what is counted.
-Fractions have a confidence sequence, comparisons an e-value whose strata are the seeds; both may be
-looked at as often as one likes.
+A look is one evaluation of the question. It covers the longest prefix in seed order whose runs are
+all over, and is due whenever that has grown by a block in every arm that is still open: quick runs end
+first, so anything else would favour them. A failed run is over, and left out of the counts. Fractions
+have a confidence sequence, comparisons an e-value whose strata are the seeds; both hold at any number
+of looks.
 """
 
 import dataclasses
@@ -22,7 +22,7 @@ GOALS = {
     "fraction": "the interval of every arm's fraction is narrow enough",
     "comparison": "every arm is told from the baseline, or the seeds are spent",
 }
-# Blocks that are started before the one under way is over, so that no worker waits for a look.
+# Blocks that start before the current one is over, so that no worker waits for a look.
 _AHEAD = 1
 # JSON has no infinity.
 _LARGEST = 1e300
@@ -57,16 +57,16 @@ class Until:
 
 
 class SequentialSeeds:
-    """The looks of one study, from what its finished runs say.
+    """Decides from finished runs which seeds may start, and whether the question is decided.
 
     Args:
         until: when to stop.
-        horizons: of the arms, in the unit of all times, in the order of the study.
-        baseline: of the comparisons.
-        records: of earlier launches.
+        horizons: horizons of the arms, in the unit of all times, in the order of the study.
+        baseline: arm that the others are compared with.
+        records: looks of earlier launches.
 
     Attributes:
-        records: one per look: seeds, goal, what was seen by arm, and the arms still open.
+        records: one per look: seeds, goal, the estimates by arm, and the arms still open.
         open: arms that still need seeds.
         released: seeds that may run, by arm.
 
@@ -87,24 +87,23 @@ class SequentialSeeds:
         self._num_seeds = 0
 
     def add(self, arm: str, seed: int, time: float, event: int | None) -> None:
-        """Notes a run that is over.
+        """Notes that the run of a seed is over.
 
         Args:
-            arm: of the run.
-            seed: of the run.
-            time: of the event, or of the end. Times of all arms are in one unit.
-            event: 0 censored, 1 the event, 2 diverged; `None` for a run that failed: it is over,
-                and says nothing.
+            arm: its arm.
+            seed: its seed.
+            time: time of the event, or of the end; in one unit for all arms.
+            event: 0 censored, 1 the event, 2 diverged; `None` for a run that failed.
         """
         self._waited[arm][seed] = (time, event)
         self._prefix[arm].add(seed)
 
     def num_over(self, arm: str) -> int:
-        """The seeds of an arm, from 0 on, that are all over."""
+        """Counts the seeds of an arm, from 0 on, that are all over."""
         return self._prefix[arm].length
 
     def update(self) -> bool:
-        """Takes every look that is due; whether one was."""
+        """Takes every look that is due, and tells whether there was one."""
         is_new = False
         while self.open and (size := self._num_seeds + self._until.block) <= self._reach():
             self._look(min(size, self._until.max_seeds))
@@ -112,7 +111,7 @@ class SequentialSeeds:
         return is_new
 
     def release(self) -> dict[str, range]:
-        """Seeds that may be started now, by arm; each is given once."""
+        """Returns seeds that may start now, by arm; each is given once."""
         ahead = self._num_seeds + (1 + _AHEAD) * self._until.block
         given = {}
         for arm in self.open:
@@ -123,7 +122,7 @@ class SequentialSeeds:
         return given
 
     def _reach(self) -> int:
-        """The longest prefix of seeds that is over in all open arms; a spent one counts whole."""
+        """Returns the length of the prefix that is over in all open arms; spent seeds count as a whole block."""
         prefix = min(self._prefix[arm].length for arm in self.open)
         is_spent = prefix >= self._until.max_seeds > self._num_seeds
         return self._num_seeds + self._until.block if is_spent else prefix
@@ -143,7 +142,7 @@ class SequentialSeeds:
             self.records.append({**about, **record, **self._failures(num_seeds)})
 
     def _failures(self, num_seeds: int) -> dict[str, Any]:
-        """How many runs of each arm are left out because they failed, where there are some."""
+        """Counts the runs of each arm that are left out because they failed, if there are any."""
         events = {
             arm: [event for seed, (_, event) in waited.items() if seed < num_seeds]
             for arm, waited in self._waited.items()
@@ -177,10 +176,10 @@ class SequentialSeeds:
         return {"e_values": found}, decided
 
     def _test(self, arm: str, num_seeds: int) -> statistics.SafeTest:
-        """Of pairs that share a seed; a run that diverged is at risk up to its arm's horizon.
+        """Compares pairs that share a seed; a run that diverged is at risk up to its arm's horizon.
 
-        A pair of which a run failed is left out whole: what is left is exchangeable under the
-        hypothesis where pairs were, because a pair is left out whichever of the two failed.
+        If either run of a pair failed, the whole pair is left out: which of the two failed does not
+        matter, so the remaining pairs are as exchangeable under the hypothesis as all pairs were.
         """
         names = (self._baseline, arm)
         seeds = [seed for seed in range(num_seeds) if all(self._waited[name][seed][1] is not None for name in names)]
@@ -198,10 +197,6 @@ class SequentialSeeds:
 
 
 def check_goal(until: Until, num_arms: int) -> None:
-    """Checks that there is something to decide.
-
-    Raises:
-        InputError: there are too few arms to compare.
-    """
+    """Raises `InputError` where there are too few arms to compare."""
     if until.goal == "comparison" and num_arms < 2:
         raise InputError("until=comparison needs at least two arms")

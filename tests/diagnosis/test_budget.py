@@ -5,7 +5,8 @@ import math
 import pytest
 from scipy.stats import binom
 
-from engine.diagnosis.budget import Costs, choose, what_seeds_can_tell
+from engine.diagnosis.budget import Budget, Costs, Request, choose, what_seeds_can_tell
+from engine.diagnosis.factors import NUM_CHANGES
 from engine.errors import InputError
 
 COSTS = Costs(
@@ -14,33 +15,39 @@ COSTS = Costs(
 )  # fmt: skip
 
 
+def _choose(
+    minutes: float, longest: float = math.inf, is_fixed: bool = False, seeds: int | None = None
+) -> Budget:  # fmt: skip
+    return choose(Request(minutes, 880, longest, is_fixed, seeds), COSTS)
+
+
 def _seconds(seeds: int, horizon: int) -> float:
     """What the choice costs if every run lasts to the horizon, by the same figures."""
     return 10 + 4 * 5 + 8 + seeds * horizon * 17 * 1e-3 / 2 / 0.8
 
 
 def test_seeds_come_before_a_longer_horizon():
-    middle = choose(3, COSTS, 880, math.inf, False, None)
+    middle = _choose(3)
     assert 10 < middle.seeds < 24
     assert 880 <= middle.horizon < 880 * (1 + 1 / middle.seeds)
-    long = choose(10, COSTS, 880, math.inf, False, None)
+    long = _choose(10)
     assert long.seeds == 24
     assert 880 < long.horizon < 4 * 880
-    longest = choose(200, COSTS, 880, math.inf, False, None)
+    longest = _choose(200)
     assert (longest.seeds, longest.horizon) == (24, 4 * 880)
 
 
 @pytest.mark.parametrize("minutes", [2.5, 5, 10, 30])
 @pytest.mark.parametrize("is_fixed", [False, True])
 def test_the_choice_keeps_within_the_minutes(minutes: float, is_fixed: bool):
-    found = choose(minutes, COSTS, 880, math.inf, is_fixed, None)
+    found = _choose(minutes, is_fixed=is_fixed)
     assert _seconds(found.seeds, found.horizon) <= 60 * minutes * 1.02
     if is_fixed:
         assert found.horizon == 880
 
 
 def test_the_fewest_seeds_cut_the_horizon_down_to_half_of_it():
-    found = choose(1.6, COSTS, 880, math.inf, False, None)
+    found = _choose(1.6)
     assert found.seeds == 10
     assert 440 <= found.horizon < 880
 
@@ -48,13 +55,14 @@ def test_the_fewest_seeds_cut_the_horizon_down_to_half_of_it():
 @pytest.mark.parametrize(("minutes", "is_fixed", "seeds"), [(0.5, False, None), (1.5, True, None), (3, True, 24)])
 def test_too_few_minutes_are_refused_with_what_it_takes(minutes, is_fixed, seeds):
     with pytest.raises(InputError, match="expected at least") as error:
-        choose(minutes, COSTS, 880, math.inf, is_fixed, seeds)
+        _choose(minutes, is_fixed=is_fixed, seeds=seeds)
     needed = float(str(error.value).split("expected at least ")[1].split(",")[0])
-    assert choose(needed, COSTS, 880, math.inf, is_fixed, seeds).seeds >= (seeds or 10)
+    assert _choose(needed, is_fixed=is_fixed, seeds=seeds).seeds >= (seeds or 10)
 
 
 def test_the_fewest_seeds_can_show_a_cause():
     """Pairs that all agree have p = 2·2^−n; Holm's first step multiplies by 12 × 2 tests."""
+    assert NUM_CHANGES == 12
     assert 24 * 2 * 0.5**10 < 0.05 < 24 * 2 * 0.5**9
     assert "too few for a cause" in what_seeds_can_tell(9)
     assert "earlier in 10 of 10 pairs" in what_seeds_can_tell(10)
@@ -68,5 +76,5 @@ def test_precision_is_that_of_the_exact_interval_and_of_the_sign_test():
 
 
 def test_no_look_is_longer_than_the_rate_lasts():
-    assert choose(200, COSTS, 880, 1000, False, None).horizon == 1000
-    assert choose(200, COSTS, 880, 100, False, None).horizon == 880
+    assert _choose(200, longest=1000).horizon == 1000
+    assert _choose(200, longest=100).horizon == 880

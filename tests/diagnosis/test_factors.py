@@ -6,10 +6,8 @@ import pytest
 
 from engine.arms import arm as config
 from engine.arms.arm import Arm
-from engine.diagnosis.budget import NUM_CHANGES
-from engine.diagnosis.factors import factors_of
-from engine.diagnosis.record import record_of
-from engine.studies.diagnosis_kinds import AS_GIVEN
+from engine.diagnosis.factors import NUM_CHANGES, factors_of
+from engine.studies.diagnosis import AS_GIVEN
 from engine.studies.study import resolve_arm
 
 CONTROLS = {"one_batch", "linear_probe", "shuffled_labels", "constant_inputs"}
@@ -120,7 +118,7 @@ def test_rates_that_no_arm_can_have_are_skipped():
 
 def test_rates_are_remembered_relative_to_the_given_one():
     factors = factors_of(_resolved(learning_rate=2e-4), has_examples=True)
-    rates = record_of(factors, None, [], None).rates
+    rates = factors.record(None, [], None).rates
     assert len(rates) == 6
     for name, relative in rates.items():
         assert factors.arms[name].arm.learning_rate == pytest.approx(2e-4 * relative, rel=1e-3)

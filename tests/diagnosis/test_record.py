@@ -8,16 +8,15 @@ import pytest
 
 from engine.arms.arm import Arm
 from engine.diagnosis.factors import factors_of
-from engine.diagnosis.record import record_of
 from engine.errors import InputError
-from engine.studies.diagnosis_record import read_record
+from engine.studies.diagnosis import read_record
 from engine.studies.study import resolve_arm
 
 
 @pytest.fixture
 def document() -> dict[str, Any]:
     factors = factors_of(resolve_arm(Arm(model="mlp")), has_examples=True)
-    record = record_of(factors, 10.0, ["ten minutes"], has_constant_inputs=False)
+    record = factors.record(10.0, ["ten minutes"], has_constant_inputs=False)
     about = {"baseline": "as_given", "diagnosis": copy.deepcopy(record._asdict())}
     return {"arm_order": list(factors.arms), "study": about}
 

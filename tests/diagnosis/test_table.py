@@ -4,7 +4,8 @@ import pytest
 
 from engine.diagnosis import table
 from engine.diagnosis.conditions import FEWEST_RUNS
-from engine.diagnosis.evidence import MOST_RUNS, ArmEvidence, Evidence, Signs
+from engine.diagnosis.evidence import ArmEvidence, Evidence
+from engine.diagnosis.symptoms import MOST_RUNS, Symptoms
 from engine.diagnosis.table import decide
 from engine.statistics import Estimate, proportion
 
@@ -34,7 +35,7 @@ def _arm(
     )  # fmt: skip
 
 
-NO_SIGNS = Signs(num_dead=0, num_born_dead=0, below_epsilon=0.0, output_spread=1.0)
+NO_SYMPTOMS = Symptoms(num_dead=0, num_born_dead=0, below_epsilon=0.0, output_spread=1.0)
 STUCK = {
     "as_given": _arm(kind="given"),
     "init=he": _arm(),
@@ -53,13 +54,13 @@ STUCK = {
 RATES = {SLOWEST: 1 / 30, SLOWER: 1 / 3, FASTER: 3.0, FASTEST: 30.0}
 ALL = _arm(RUNS, 9.0)
 FAR = _arm(RUNS, 9.0, "far")
-DEAD = NO_SIGNS._replace(num_dead=8, num_born_dead=8)
-DIED = NO_SIGNS._replace(num_dead=8, num_born_dead=0)
-NO_SIGNAL = NO_SIGNS._replace(output_spread=1e-6)
+DEAD = NO_SYMPTOMS._replace(num_dead=8, num_born_dead=8)
+DIED = NO_SYMPTOMS._replace(num_dead=8, num_born_dead=0)
+NO_SIGNAL = NO_SYMPTOMS._replace(output_spread=1e-6)
 
 
-def _with(arms: dict[str, ArmEvidence], signs: Signs = NO_SIGNS, **more: object) -> table.Decision:
-    return decide(Evidence({**STUCK, **arms}, RATES, signs, **more))  # type: ignore[arg-type]
+def _with(arms: dict[str, ArmEvidence], symptoms: Symptoms = NO_SYMPTOMS, **more: object) -> table.Decision:
+    return decide(Evidence({**STUCK, **arms}, RATES, symptoms, **more))  # type: ignore[arg-type]
 
 
 def _given(left: int = 0, diverged: int = 0, **more: object) -> ArmEvidence:
@@ -106,7 +107,7 @@ def test_the_first_row_that_holds_is_the_verdict(arms: dict, verdict: str, first
 
 
 @pytest.mark.parametrize(
-    ("arms", "signs", "verdict", "first"),
+    ("arms", "symptoms", "verdict", "first"),
     [
         ({"init=he": ALL}, DEAD, table.DEAD, "init=he"),
         ({}, DEAD, table.DEAD, None),
@@ -119,12 +120,12 @@ def test_the_first_row_that_holds_is_the_verdict(arms: dict, verdict: str, first
         ({SLOWER: ALL}, DIED, table.LARGE_RATE, SLOWER),
         ({"epsilon=1e-12": _arm(9, 5.0)}, DEAD, table.EPSILON, "epsilon=1e-12"),
         ({"as_given": _given(RUNS)}, DEAD, table.NORMAL, None),
-        ({"as_given": _given(9)}, NO_SIGNS._replace(num_dead=2), table.UNDECIDED, None),
+        ({"as_given": _given(9)}, NO_SYMPTOMS._replace(num_dead=2), table.UNDECIDED, None),
         ({"batch_norm": ALL}, NO_SIGNAL, table.UNDECIDED, "batch_norm"),
     ],
 )
-def test_what_is_seen_inside_the_runs_counts(arms: dict, signs: Signs, verdict: str, first: str | None):
-    decision = _with(arms, signs)
+def test_what_is_seen_inside_the_runs_counts(arms: dict, symptoms: Symptoms, verdict: str, first: str | None):
+    decision = _with(arms, symptoms)
     assert (decision.verdict, decision.first) == (verdict, first)
 
 

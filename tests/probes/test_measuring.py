@@ -141,7 +141,7 @@ def test_nothing_is_left_of_diagnostics_that_are_off(make_pool):
     pool.fill(runs_of(small_arm(), [0, 1], horizon=88))
     pool.advance()
     chunk = pool.harvest()
-    assert chunk.diagnostics is None
+    assert chunk.result.diagnostics is None
     assert pool._lanes.memory is None
     assert pool._shapes.diagnostics is None
 

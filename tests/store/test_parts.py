@@ -9,8 +9,8 @@ import pytest
 
 from benchmarks.stored import make_document, make_row
 from engine import store
-from engine.store import inventory, manifest, pages, parts
-from engine.store.files import DamagedError, digest
+from engine.store import inventory, manifest, parts
+from engine.store.files import digest
 
 
 def _document(**identity):
@@ -35,8 +35,7 @@ def _put(workdir, content, name=None):
 
 
 def _encoded(rows, document=None):
-    study = parts.fingerprint((document or _document())["identity"])
-    return parts.encode(rows, parts.Origin(study, 0))
+    return parts.encode(rows, parts.fingerprint((document or _document())["identity"]), 0)
 
 
 def _keys(workdir):
@@ -112,9 +111,9 @@ def test_parts_that_are_not_of_this_study_are_set_aside(workdir):
     foreign = {
         "another study": _encoded([make_row("a", 2)], other),
         "an arm that the study does not have": _encoded([make_row("c", 2)]),
-        "not Parquet": b"not parquet, and long enough to be some",
-        "a column 'extra'": _table_of(extra=[1.0]),
-        "a column 'seed'": _table_of(seed=["0"]),
+        "not a part": b"not parquet, and long enough to be some",
+        "not the columns of a part: too many or too few": _table_of(extra=[1.0]),
+        "not the columns of a part: 'seed'": _table_of(seed=["0"]),
     }
     for content in foreign.values():
         _put(workdir, content)
@@ -127,10 +126,11 @@ def test_parts_that_are_not_of_this_study_are_set_aside(workdir):
 
 
 def _table_of(**columns):
-    row = {name: [value] for name, value in make_row("a", 2).items()} | columns
-    fields = [f for f in store.ROW_SCHEMA if f.name in row and f.name not in columns]
-    fields += [pa.field(name, pa.array(values).type) for name, values in columns.items()]
-    return _written(pa.table({f.name: row[f.name] for f in fields}, pa.schema(fields)))
+    table = pa.Table.from_pylist([make_row("a", 2)], schema=store.ROW_SCHEMA)
+    for name, values in columns.items():
+        index = table.schema.get_field_index(name)
+        table = table.append_column(name, [values]) if index < 0 else table.set_column(index, name, [values])
+    return _written(table)
 
 
 def _written(table, **options):
@@ -273,50 +273,22 @@ def test_a_part_that_changes_after_it_was_looked_at_is_left_out(workdir, caplog)
     assert str(path) in caplog.text
 
 
-# Sizes. What is made here is small; the bounds are lowered to meet it.
-
-
-def _opened(content):
-    return pq.ParquetFile(pa.BufferReader(content))
-
-
-def test_sizes_of_our_own_parts_are_what_their_pages_say():
-    rows = [make_row("a", seed, num_points=60) for seed in range(40)]
-    content = _encoded(rows)
-    pages.check_sizes(content)
+def _repeated(**options):
+    """1000 rows whose long curves compress to almost nothing."""
+    study = {"plateau.study": parts.fingerprint(_document()["identity"])}
+    rows = [make_row("a", seed, num_points=1, batch_loss=np.zeros(1000, np.float32)) for seed in range(1000)]
+    columns = {name: [row.get(name) for row in rows] for name in store.ROW_SCHEMA.names}
+    return _written(pa.table(columns, schema=store.ROW_SCHEMA.with_metadata(study)), **options)
 
 
 @pytest.mark.parametrize(
-    ("bound", "value", "words"), [("MAX_DECODED_BYTES", 2**21, "unpacked"), ("MAX_ROWS", 999, "1000 rows")]
+    ("bound", "value", "words"), [("_MAX_DECOMPRESSED_BYTES", 2**21, "decompressed"), ("_MAX_ROWS", 999, "1000 rows")]
 )
-def test_values_that_a_few_bytes_stand_for_are_counted_before_they_are_read(monkeypatch, bound, value, words):
-    lists = [np.zeros(1000, np.float32)] * 1000
-    content = _written(pa.table({"loss": pa.array(lists, pa.list_(pa.float32()))}))
-    assert len(content) < 20_000
-    pages.check_sizes(content)
-    monkeypatch.setattr(pages, bound, value)
-    with pytest.raises(DamagedError, match=words):
-        pages.check_sizes(content)
-
-
-def test_pages_that_hold_more_than_their_file_says_are_found():
-    """The number of values in a page's own header, which the reader would believe."""
-    content = _written(pa.table({"seed": pa.array(np.arange(100), pa.int64())}), use_dictionary=False)
-    start = _opened(content).metadata.row_group(0).column(0).data_page_offset
-    at = content.index(b"\xc8\x01", start)
-    larger = content[:at] + b"\xca\x01" + content[at + 2 :]
-    with pytest.raises(DamagedError, match="another number of values"):
-        pages.check_sizes(larger)
-
-
-def test_a_word_that_stands_for_many_rows_is_counted_before_it_is_spelled_out(workdir, monkeypatch):
-    monkeypatch.setattr(parts, "MAX_DECODED_BYTES", 10_000)
-    _put(workdir, _encoded([make_row("a", i, stop_reason="x" * 1000) for i in range(20)]))
-    notes = []
-    workdir.inspect(notes.append)
-    assert "of text" in notes[0]
-
-
-def test_a_large_summary_is_refused_before_it_is_parsed():
-    with pytest.raises(DamagedError, match="a summary of 4000000000 bytes"):
-        pages.check_sizes(b"PAR1" + b"x" * 100 + (4_000_000_000).to_bytes(4, "little") + b"PAR1")
+def test_a_part_that_unpacks_to_very_much_is_refused_by_its_metadata(workdir, monkeypatch, bound, value, words):
+    content = _repeated(use_dictionary=False)
+    assert len(content) < 200_000
+    path = _put(workdir, content)
+    monkeypatch.setattr(parts, bound, value)
+    monkeypatch.setattr(parts.pq.ParquetFile, "read", lambda *_, **__: pytest.fail("read"))
+    with pytest.raises(ValueError, match=words):
+        parts.inspect_part(path, _document(), "")

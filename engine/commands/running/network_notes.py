@@ -7,7 +7,8 @@ from engine.commands.running.progress import note
 from engine.errors import some_of
 from engine.lanes.try_model import FirstBatch, try_network
 from engine.models.initial import AS_WRITTEN
-from engine.studies.expand import ExpandedStudy, SharedProgram
+from engine.studies.expand import ExpandedStudy
+from engine.studies.shared_program import SharedProgram
 from engine.user_code import is_reference
 from engine.workers.devices import Devices
 

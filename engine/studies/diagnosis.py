@@ -1,24 +1,30 @@
-"""What a diagnosis was made of, as `study.json` holds it: the report is made from files alone."""
+"""What a diagnosis was made of, as `study.json` holds it: its report is made from files alone."""
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 from engine.errors import InputError
-from engine.studies.diagnosis_kinds import AS_GIVEN, Kind
+
+# Why an arm of a diagnosis is there: it is the configuration itself; a change that may be advised; a learning rate far
+# from the given one, which shows the order of magnitude and is advised only where nothing near it helps, or does by
+# far less; or a control, which tells slow from broken.
+Kind = Literal["given", "remedy", "far", "control"]
+# Kinds of the arms that are tested as changes.
+CHANGES: tuple[Kind, ...] = ("remedy", "far")
+
+AS_GIVEN = "as_given"
 
 
 class DiagnosisRecord(NamedTuple):
     """What a diagnosis was made of.
 
     Attributes:
-        kinds: why each arm is there, by name.
-        words: what was changed in it.
-        rates: learning rate of the arms that differ in nothing else, relative to the given one.
-        skipped: what does not apply, with the reason, by name.
-        minutes: that were asked for, or `None`.
-        budget: what they buy, in words.
-        has_constant_inputs: whether all training inputs are the same; `None` where examples are
-            drawn.
+        kinds, words: why each arm is there and what was changed in it, by name.
+        rates: learning rate, relative to the given one, of the arms that differ in nothing else.
+        skipped: changes that do not apply, with the reason, by name.
+        minutes: as requested, or `None`.
+        budget: what the minutes buy, in sentences.
+        has_constant_inputs: whether all training inputs are the same; `None` where examples are drawn.
     """
 
     kinds: dict[str, Kind]
@@ -31,13 +37,10 @@ class DiagnosisRecord(NamedTuple):
 
 
 def read_record(document: Mapping[str, Any]) -> DiagnosisRecord | None:
-    """What the diagnosis was made of whose `study.json` this is; `None` of another study.
-
-    Args:
-        document: content of `study.json`, checked but for this.
+    """Reads the record of a diagnosis from `study.json`, otherwise checked; returns `None` for another study.
 
     Raises:
-        InputError: it is not that, or its arms are not those of the study.
+        InputError: the record is not sound, or its arms are not those of the study.
     """
     study = document["study"]
     content = study.get("diagnosis")
@@ -49,8 +52,7 @@ def read_record(document: Mapping[str, Any]) -> DiagnosisRecord | None:
         record = None
     if record is None or not _is_sound(record):
         raise InputError("study.json: diagnosis: expected what a diagnosis was made of")
-    is_of_study = record.kinds.keys() == set(document["arm_order"])
-    if not is_of_study or study["baseline"] != AS_GIVEN:
+    if record.kinds.keys() != set(document["arm_order"]) or study["baseline"] != AS_GIVEN:
         raise InputError(f"study.json: diagnosis: expected the arms of the study, compared with {AS_GIVEN}")
     return record
 

@@ -1,0 +1,154 @@
+"""The outcomes of a study's finished runs, read once and shared by everything that reports on them."""
+
+import functools
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+from engine.errors import unknown_name
+from engine.outcomes import FAILED
+from engine.outcomes.row import CURVE_STEPS, OUTCOME_SCHEMA, RUN_KEY, WAITING_COLUMNS, waiting_times
+from engine.store.workdir import LAUNCH, WorkDirectory, keys_of
+from engine.studies.designs import is_repetition
+
+
+class RunCurve(NamedTuple):
+    """A metric of one run.
+
+    Attributes:
+        row: number of the run in the table.
+        steps: `[num_points]`; for `batch_loss` the numbers of the mini-batches.
+        values: `[num_points]`, float32.
+    """
+
+    row: int
+    steps: np.ndarray
+    values: np.ndarray
+
+
+class RunTable:
+    """The finished runs of a study as they were when the table was made.
+
+    All arrays have one entry per run, in the order of `outcomes`. Masks of runs combine with `&`:
+    `table.is_of(arm) & table.is_repetition & table.has_outcome`.
+
+    Args:
+        directory: where they are stored.
+
+    Attributes:
+        outcomes: the columns of `OUTCOME_SCHEMA`, a row per run, by arm and then by seeds.
+        launches: index of the launch that made each run; None where that is unknown.
+
+    Raises:
+        InputError: a part may not be read, or is larger than the memory.
+    """
+
+    def __init__(self, directory: WorkDirectory) -> None:
+        self.directory = directory
+        table = directory.read([*OUTCOME_SCHEMA.names, LAUNCH])
+        self.outcomes = table.select(OUTCOME_SCHEMA.names)
+        self.launches: list[int | None] = table[LAUNCH].to_pylist()
+
+    def __len__(self) -> int:
+        return len(self.outcomes)
+
+    @functools.cached_property
+    def keys(self) -> list[tuple[Any, ...]]:
+        """The `RUN_KEY` of each run."""
+        return keys_of(self.outcomes)
+
+    @functools.cached_property
+    def arm(self) -> np.ndarray:
+        """Name of the arm."""
+        return np.asarray(self.outcomes["arm"].to_pylist(), object)
+
+    @functools.cached_property
+    def seed(self) -> np.ndarray:
+        """Seed of the repetition that the run is, or shares its start with."""
+        return np.asarray(self.outcomes["seed"], np.int64)
+
+    @functools.cached_property
+    def event(self) -> np.ndarray:
+        """0 censored, 1 the event, 2 diverged."""
+        return np.asarray(self.outcomes["event"], np.int64)
+
+    @functools.cached_property
+    def waiting_time(self) -> np.ndarray:
+        """Step of the event, or the last step where there was none, float64."""
+        return waiting_times(self.outcomes.select(WAITING_COLUMNS).to_pydict())
+
+    @functools.cached_property
+    def has_outcome(self) -> np.ndarray:
+        """Whether the run came to an end, rather than failed."""
+        return np.asarray([status != FAILED for status in self.outcomes["status"].to_pylist()], bool)
+
+    @functools.cached_property
+    def is_repetition(self) -> np.ndarray:
+        """Whether the run is an independent repetition, see `engine.studies.designs`."""
+        seeds = (self.outcomes[name].to_pylist() for name in ("order_seed", "fork_step"))
+        return np.asarray([*map(is_repetition, *seeds)], bool)
+
+    def is_of(self, arm: str) -> np.ndarray:
+        """Tells which runs are those of an arm.
+
+        Raises:
+            InputError: the study has no such arm.
+        """
+        arms = self.directory.document["arm_order"]
+        if arm not in arms:
+            raise unknown_name("arm", arm, arms)
+        mask: np.ndarray = self.arm == arm
+        return mask
+
+    def columns(self, chosen: np.ndarray) -> dict[str, list[Any]]:
+        """Returns the outcome columns of some runs as lists.
+
+        Args:
+            chosen: mask of runs, or their numbers in order.
+        """
+        rows = np.flatnonzero(chosen) if chosen.dtype == bool else chosen
+        columns: dict[str, list[Any]] = self.outcomes.take(pa.array(rows, pa.int64())).to_pydict()
+        return columns
+
+    def iterate(self, columns: Sequence[str], chosen: np.ndarray) -> Iterator[tuple[np.ndarray, pa.Table]]:
+        """Reads further columns of some runs, part by part, so that not all of them are in memory.
+
+        Args:
+            columns: of `ROW_SCHEMA`.
+            chosen: mask of runs.
+
+        Yields:
+            The numbers of some chosen runs in the table, and their columns; each run once.
+        """
+        numbers = {(self.keys[row], bool(self.has_outcome[row])): row for row in np.flatnonzero(chosen)}
+        for part in self.directory.iterate([*RUN_KEY, "status", *columns]):
+            has_outcome = (status != FAILED for status in part["status"].to_pylist())
+            rows = np.asarray([numbers.pop(k, -1) for k in zip(keys_of(part), has_outcome, strict=True)], np.int64)
+            there = np.flatnonzero(rows >= 0)
+            if len(there):
+                yield rows[there], part.select(columns).take(pa.array(there))
+
+    def curves(self, metric: str, chosen: np.ndarray) -> Iterator[RunCurve]:
+        """Reads a metric of those of some runs that have it, part by part, in no particular order.
+
+        Args:
+            metric: one of `CURVE_STEPS`.
+            chosen: mask of runs.
+
+        Raises:
+            InputError: there is no such metric.
+        """
+        if metric not in CURVE_STEPS:
+            raise unknown_name("metric", metric, CURVE_STEPS)
+        of_steps = CURVE_STEPS[metric]
+        columns = [metric] if of_steps is None else [metric, of_steps]
+        for rows, part in self.iterate(columns, chosen):
+            for i, row in enumerate(rows.tolist()):
+                values = part[metric][i].values
+                if values is None:
+                    continue
+                points = values.to_numpy()
+                steps = np.arange(len(points)) if of_steps is None else part[of_steps][i].values.to_numpy()
+                yield RunCurve(row, steps, points)

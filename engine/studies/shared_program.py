@@ -1,0 +1,136 @@
+"""The compiled programs of a study: arms of one structure, with their data and the layout of their lanes."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from engine import models, tasks
+from engine.arms import arm as config
+from engine.arms.arm import Arm
+from engine.lanes.spec import PoolSpec, block_of, default_width
+from engine.models.initial import AS_WRITTEN
+from engine.models.lowering import default_form, has_convolutions
+from engine.outcomes.event import Event
+from engine.studies import checks, schedule
+from engine.studies.study import Study
+from engine.tasks import Task
+from engine.user_code import is_reference
+
+# Products of a number with a parameter in a step, above which a run gains nothing from others that
+# are computed with it.
+_LONG_STEP = 2**22
+
+
+class SharedProgram(NamedTuple):
+    """Arms that share lanes and a compiled program: they have one structure and the same data.
+
+    Attributes:
+        spec: specification of their lane pools.
+        arm_names: names, in the order of the study.
+        chance_loss: chance loss of their task, in nats.
+        steps_per_epoch: `None` for a task without epochs.
+        fingerprint: hash of their data.
+        event: the event that their runs wait for.
+        notes: what a person should know about their data.
+    """
+
+    spec: PoolSpec
+    arm_names: list[str]
+    chance_loss: float
+    steps_per_epoch: int | None
+    fingerprint: str
+    event: Event
+    notes: tuple[tasks.Note, ...] = ()
+
+
+class Layout(NamedTuple):
+    """How the lanes of an arm are computed; the rule for the kind of device fills in what is `None`.
+
+    Attributes:
+        width: lanes of a worker.
+        block: lanes that are computed together; divides the width.
+        form: form of the convolutions, see `engine.models.lowering`.
+    """
+
+    width: int | None = None
+    block: int | None = None
+    form: str | None = None
+
+
+BY_RULE = Layout()
+
+
+class Structure(NamedTuple):
+    """Arms of one structure and with the same data, the first of them, and what was read."""
+
+    arm_names: list[str]
+    arm: Arm
+    data: dict[str, np.ndarray]
+    task: Task
+    notes: tuple[tasks.Note, ...]
+
+
+def load_structures(study: Study, arms: Mapping[str, Arm], data_dir: str | None, is_quiet: bool) -> list[Structure]:
+    """Divides the arms by structure and loads their data; what several need is read once."""
+    by_structure: dict[tuple[Any, ...], list[str]] = {}
+    for name, arm in arms.items():
+        # A network that starts as it is written has another program for its start.
+        is_as_written = arm.init == AS_WRITTEN
+        key = (*config.structure(arm).values(), *config.places(arm).values(), is_as_written)
+        by_structure.setdefault(key, []).append(name)
+
+    loaded: dict[tuple[Any, ...], dict[str, np.ndarray]] = {}
+    readings: dict[tuple[Any, ...], tasks.Reading] = {}
+    structures = []
+    for names in by_structure.values():
+        arm = arms[names[0]]
+        source = tasks.source_of(arm)
+        if source not in loaded:
+            reading = readings[source] = tasks.Reading(is_shown=not is_quiet)
+            loaded[source] = tasks.load_data(arm, study.root_seed, data_dir, reading)
+        task = tasks.build_task(arm, loaded[source])
+        models.check_fit(arm, task.example_shape, task.num_outputs)
+        checks.check_stream(study, names, arm, task)
+        structures.append(Structure(names, arm, loaded[source], task, tuple(readings[source].notes)))
+    return structures
+
+
+def share_program(study: Study, structure: Structure, platform: str, layout: Layout, eval_every: int) -> SharedProgram:
+    """Describes the program of one structure: its lane pools, its task and the event that its runs wait for."""
+    names, arm, data, task, notes = structure
+    fills_core = _fills_core(arm, task)
+    width = layout.width or default_width(platform, fills_core)
+    has_diagnostics = study.has_diagnostics(names)
+    spec = PoolSpec(
+        arm=arm,
+        data=data,
+        root_seed=study.root_seed,
+        width=width,
+        block=layout.block or block_of(platform, fills_core, width),
+        form=layout.form or default_form(platform),
+        eval_every=eval_every,
+        detector=study.detector,
+        # A run that waits for a hit ends there; its curve says nothing about when that will be.
+        stop=study.stop if task.is_hit is None else "horizon",
+        diagnostics=study.diagnostics if has_diagnostics else (),
+        diagnostics_every=schedule.diagnostics_every(study, eval_every) if has_diagnostics else 0,
+    )
+    event = Event.BREAK if task.is_hit is None else Event.HIT
+    return SharedProgram(spec, names, task.chance_loss, task.steps_per_epoch, tasks.fingerprint(data), event, notes)
+
+
+def _fills_core(arm: Arm, task: Task) -> bool:
+    """Tells whether a single run keeps a CPU core busy: it has convolutions, or a step is long."""
+    if arm.conv_widths:
+        return True
+    model = models.make_model(arm, task.num_outputs)
+    example = jax.ShapeDtypeStruct((1, *task.example_shape), jnp.float32)
+    params, state = jax.eval_shape(model.init, jax.eval_shape(lambda: jax.random.key(0)), example)
+    if arm.batch_size * sum(leaf.size for leaf in jax.tree.leaves(params)) > _LONG_STEP:
+        return True
+    # A registered network declares its convolutions in its fields.
+    is_users = is_reference(arm.model)
+    return is_users and has_convolutions(model.batch_apply, params, state, example)
