@@ -10,17 +10,7 @@ from typing import Any
 
 from engine import store
 from engine.errors import InputError, one_line, unknown_name
-from engine.logs import LoggedRuns, ReadOptions, read_curves
-from engine.logs.to_rows import (
-    ArmsOfLogs,
-    DetectedRows,
-    LookSettings,
-    arms_of,
-    detect,
-    first_loss,
-    make_study_json,
-    with_averages,
-)
+from engine.logs import LoggedRuns, ReadOptions, read_curves, to_rows
 from engine.outcomes import DetectorSettings
 from engine.outcomes.chance import find_chance_loss, suggest_classes
 from engine.store import WorkDirectory
@@ -69,22 +59,24 @@ def read(
     known = find_chance_loss(options.classes, options.class_counts, options.chance_loss)
     patterns = [os.fspath(place) for place in ([curves] if isinstance(curves, (str, os.PathLike)) else curves)]
     logs = read_curves(patterns, options)
-    arms = arms_of(logs.curves, _unnamed(patterns))
+    arms = to_rows.arms_of(logs.curves, _unnamed(patterns))
     _check_arms(arms, options.baseline)
     _print_reading(logs, len(arms), known)
     if known is None:
         raise _no_chance_loss(logs)
     if options.average > 1:
-        arms = {name: [with_averages(curve, options.average) for curve in group] for name, group in arms.items()}
-    settings = LookSettings(known, options.average, DetectorSettings())
-    found = detect(arms, known, settings.detector)
+        arms = {
+            name: [to_rows.with_averages(curve, options.average) for curve in group] for name, group in arms.items()
+        }
+    settings = to_rows.LookSettings(known, options.average, DetectorSettings())
+    found = to_rows.detect(arms, known, settings.detector)
     study = {
         "name": _unnamed(patterns) if len(patterns) == 1 else _ALL_RUNS,
         "question": _QUESTION,
         "baseline": options.baseline or next(iter(arms)),
         "sources": sorted(Path(pattern).name or pattern for pattern in patterns),
     }
-    document = make_study_json(logs, arms, found.rows, settings, study)
+    document = to_rows.make_study_json(logs, arms, found.rows, settings, study)
     if path is not None:
         summary = _write(path, document, found, has_report)
     else:
@@ -104,7 +96,7 @@ def _unnamed(patterns: Sequence[str]) -> str:
     return _ALL_RUNS if len(patterns) > 1 or not name or any(sign in name for sign in "*?[") else name
 
 
-def _check_arms(arms: ArmsOfLogs, baseline: str | None) -> None:
+def _check_arms(arms: to_rows.ArmsOfLogs, baseline: str | None) -> None:
     if len(arms) > _MAX_ARMS:
         raise InputError(
             f"{len(arms)} groups of runs, expected at most {_MAX_ARMS}: --arm_column names what "
@@ -115,7 +107,7 @@ def _check_arms(arms: ArmsOfLogs, baseline: str | None) -> None:
 
 
 def _no_chance_loss(logs: LoggedRuns) -> InputError:
-    loss = first_loss(logs.curves)
+    loss = to_rows.first_loss(logs.curves)
     classes = suggest_classes(loss)
     hint = f", about ln {classes}: perhaps --classes={classes}" if classes is not None else ""
     return InputError(
@@ -149,14 +141,14 @@ def _note(line: str) -> None:
     print(f"note: {one_line(line)}", file=sys.stderr)
 
 
-def _filled(directory: WorkDirectory, found: DetectedRows) -> WorkDirectory:
+def _filled(directory: WorkDirectory, found: to_rows.DetectedRows) -> WorkDirectory:
     """Adds the rows that a work directory does not have yet."""
     there = directory.finished_keys()
     directory.append([row for row in found.rows if tuple(row.get(name) for name in store.RUN_KEY) not in there])
     return directory
 
 
-def _write(path: Path, document: dict[str, Any], found: DetectedRows, has_report: bool) -> dict[str, Any]:
+def _write(path: Path, document: dict[str, Any], found: to_rows.DetectedRows, has_report: bool) -> dict[str, Any]:
     from engine.commands.report import report
 
     with store.hold(path, _note):

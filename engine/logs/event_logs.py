@@ -96,16 +96,16 @@ def read_events(content: bytes) -> EventFile:
     if not is_right.all():
         problems.append(f"{int(np.sum(~is_right))} of its records are damaged and left out")
     points: dict[str, tuple[array[int], array[float]]] = defaultdict(lambda: (array("q"), array("d")))
-    num_malformed = 0
+    parse, num_malformed = Event.FromString, 0
     for start, stop in zip(starts[is_right].tolist(), (starts + lengths)[is_right].tolist(), strict=True):
         try:
-            event = Event.FromString(content[start:stop])
+            event = parse(content[start:stop])
         except DecodeError:
             num_malformed += 1
             continue
-        step = event.step
-        # A slice is a list, which is faster to go through than what it is of.
-        for value in event.summary.value[:]:
+        step, summary = event.step, event.summary.value
+        # Most events hold one value, and protobuf is slow at iterating.
+        for value in (summary[0],) if len(summary) == 1 else summary:
             # Zero is also what a value without a number gives.
             number = value.simple_value or _number(value)
             if number is not None:

@@ -38,29 +38,28 @@ def frame(contents: Sequence[bytes]) -> bytes:
 
 def find_records(data: bytes) -> Records:
     """Finds the records up to the first one that is cut off or whose length does not match its checksum."""
-    starts, lengths = [], []
-    start, size = _HEADER, len(data)
+    starts, start, size, unpack = [], _HEADER, len(data), _LENGTH.unpack_from
     while start <= size:
-        (length,) = _LENGTH.unpack_from(data, start - _HEADER)
-        if start + length + _FOOTER > size:
+        (length,) = unpack(data, start - _HEADER)
+        end = start + length + _FOOTER
+        if end > size:
             break
         starts.append(start)
-        lengths.append(length)
-        start += length + _FOOTER + _HEADER
-    found = np.array(starts, np.int64)
-    is_right = have_checksums(data, found - _HEADER, np.full(len(found), _LENGTH.size))
-    num_right = len(found) if is_right.all() else int(np.argmin(is_right))
-    end = starts[num_right - 1] + lengths[num_right - 1] + _FOOTER if num_right else 0
-    return Records(found[:num_right], np.array(lengths[:num_right], np.int64), end)
+        start = end + _HEADER
+    found = np.array([*starts, start])
+    lengths = np.diff(found) - (_FOOTER + _HEADER)
+    is_right = have_checksums(data, found[:-1] - _HEADER, np.full(len(starts), _LENGTH.size))
+    num_right = len(starts) if is_right.all() else int(np.argmin(is_right))
+    return Records(found[:num_right], lengths[:num_right], int(found[num_right]) - _HEADER)
 
 
 def starts_with_record(data: bytes) -> bool:
-    """Tells whether the bytes begin with the head of a record."""
+    """Tells whether some bytes begin with the head of a record."""
     return len(data) >= _HEADER and bool(have_checksums(data, np.array([0]), np.array([_LENGTH.size]))[0])
 
 
 def have_checksums(data: bytes, starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-    """Tells which pieces of the bytes are followed by their checksum, `[num_pieces]`."""
+    """Tells which pieces of some bytes are followed by their checksum, `[num_pieces]`."""
     array = np.frombuffer(data, np.uint8)
     stored = array[(starts + lengths)[:, None] + np.arange(4)].view("<u4")[:, 0]
     return np.equal(stored, masked_checksums(array, starts, lengths))
@@ -75,7 +74,7 @@ def _table() -> np.ndarray:
 
 
 def masked_checksums(data: np.ndarray, starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-    """Returns the masked CRC-32C of pieces of the bytes `data`, `[num_pieces]`; all pieces advance together."""
+    """Returns the masked CRC-32C of pieces of some bytes, `[num_pieces]`; all pieces advance together."""
     if not len(starts):
         return np.zeros(0, np.uint32)
     table, order = _table(), np.argsort(lengths, kind="stable")

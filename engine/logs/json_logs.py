@@ -18,6 +18,7 @@ _MAX_BYTES = 1024 * 2**20
 _MAX_COLUMNS = 10_000
 _MAX_CELLS = 2 * 10**8
 _BLOCK_BYTES = 2**20
+_NOT_FINITE = ("nan", "inf", "infinity")
 # Where a document keeps its rows or columns, and what writes it so.
 _INSIDE = {"log_history": "trainer state", "history": "Keras history"}
 
@@ -106,7 +107,10 @@ def read_json_document(file: LogFile, content: bytes, options: ReadOptions) -> L
     if isinstance(value, dict):
         name = next((name for name in _INSIDE if isinstance(value.get(name), (dict, list))), None)
         if name is not None:
-            value, kind = _with_epochs(value, value[name]), _INSIDE[name]
+            epochs, value, kind = value.get("epoch"), value[name], _INSIDE[name]
+            if isinstance(value, dict) and isinstance(epochs, list):
+                # Keras keeps the list of epochs beside the metrics.
+                value = {"epoch": epochs, **value}
     if isinstance(value, list) and value and all(isinstance(row, dict) for row in value):
         return LogTable(file, kind, _columns_of_rows(path, value), notes=notes)
     if isinstance(value, dict):
@@ -120,12 +124,6 @@ def read_json_document(file: LogFile, content: bytes, options: ReadOptions) -> L
         f"{path}: JSON without a curve: expected a list of rows, or a list of numbers for each "
         f"metric as in Keras' History.history"
     )
-
-
-def _with_epochs(document: dict[str, Any], inner: Any) -> Any:
-    """Returns what is inside a document, with the list of epochs that Keras keeps beside it."""
-    epochs = document.get("epoch")
-    return {"epoch": epochs, **inner} if isinstance(inner, dict) and isinstance(epochs, list) else inner
 
 
 def _columns_of_lists(path: Path, lists: dict[str, list[Any]]) -> Columns:
@@ -169,12 +167,9 @@ def _columns_of_plain_rows(rows: list[dict[str, Any]]) -> Columns | None:
 
 def _column(cells: Sequence[Any]) -> pa.Array:
     """Makes a column; NaN and infinity may be text, because JSON has no numbers for them."""
-    return from_cells([_number(cell) for cell in cells] if str in set(map(type, cells)) else cells)
-
-
-def _number(value: Any) -> Any:
-    is_number = isinstance(value, str) and value.lstrip("+-").lower() in ("nan", "inf", "infinity")
-    return float(value) if is_number else value
+    if str in set(map(type, cells)):
+        cells = [float(c) if isinstance(c, str) and c.lstrip("+-").lower() in _NOT_FINITE else c for c in cells]
+    return from_cells(cells)
 
 
 def _check_cells(path: Path, num_rows: int, num_names: int) -> None:
@@ -198,6 +193,7 @@ def _is_scalar(value: Any) -> bool:
 
 
 def _text(path: Path, content: bytes) -> tuple[bytes, tuple[str, ...]]:
+    """Returns text of a bounded size as UTF-8, and what was unusual about it."""
     content, notes = to_utf8(path, content)
     if len(content) > _MAX_BYTES:
         raise InputError(
@@ -207,7 +203,7 @@ def _text(path: Path, content: bytes) -> tuple[bytes, tuple[str, ...]]:
 
 
 def _parse(text: bytes) -> Any:
-    """Parses JSON, in which NaN and infinity may be numbers."""
+    """Parses JSON, in which NaN and infinity may be numbers; raises `ValueError` if it is none or nested too deeply."""
     try:
         try:
             return json.loads(text)

@@ -139,7 +139,7 @@ def read_content(path: Path) -> bytes:
     try:
         content = read_bounded(path, MAX_BYTES)
     except (OSError, DamagedError) as error:
-        raise InputError(f"cannot read {path}: {getattr(error, 'strerror', error)}") from None
+        raise InputError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from None
     except MemoryError:
         raise InputError(f"{path} does not fit into memory") from None
     return _unpacked(path, content) if content.startswith(_GZIP) else content

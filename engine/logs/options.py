@@ -13,13 +13,13 @@ MAX_STEPS = 2**31
 class ReadOptions:
     """What is known about logs, and how their curves are looked at; `None` is to be guessed.
 
-    The chance loss is given by `classes`, `class_counts` or `chance_loss`.
+    The chance loss is given by `classes`, by `class_counts` (training examples of every class) or by `chance_loss`.
 
     Raises:
         InputError: a value is not usable.
     """
 
-    classes: int | None = option(None, "how many there are, equally frequent: guessing costs their logarithm")
+    classes: int | None = option(None, "number of equally frequent classes: the chance loss is its logarithm")
     class_counts: Sequence[float] | None = None
     chance_loss: float | None = option(None, "loss of the best constant prediction, in the unit of the curves")
     average: int = option(

@@ -25,7 +25,7 @@ ArmsOfLogs = Mapping[str, Sequence[LoggedCurve]]
 
 
 class LookSettings(NamedTuple):
-    """How curves are looked at: their chance loss in nats, and the number of points that were averaged."""
+    """How curves are looked at: with which chance loss, after averaging how many points, with which detector."""
 
     chance_loss: float
     average: int
@@ -33,11 +33,7 @@ class LookSettings(NamedTuple):
 
 
 class DetectedRows(NamedTuple):
-    """Rows of the store, arm by arm in the order of the runs.
-
-    Attributes:
-        noise: of the loss from point to point, as a share of the chance loss; median over runs.
-    """
+    """Rows, arm by arm, and the noise of the loss from point to point as a share of the chance loss."""
 
     rows: list[dict[str, Any]]
     noise: float
@@ -148,11 +144,7 @@ def _held_out(curve: LoggedCurve) -> dict[str, Any]:
 
 
 def make_study_json(
-    logs: LoggedRuns,
-    arms: ArmsOfLogs,
-    rows: Sequence[Mapping[str, Any]],
-    settings: LookSettings,
-    study: Mapping[str, Any],
+    logs: LoggedRuns, arms: ArmsOfLogs, rows: Sequence[Row], settings: LookSettings, study: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Makes `study.json` of curves that were read; `study` has its name, question, baseline and sources."""
     horizons = dict.fromkeys(arms, 1)

@@ -4,7 +4,11 @@ import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
+from engine.observers.event_file import check_tensorboardx
+from engine.observers.live import PAGE, LivePage
 from engine.observers.observer import GuardedObserver, Observer
+from engine.observers.tensorboard import FOLDER, TensorBoard
+from engine.observers.wandb import WeightsAndBiases, check_wandb
 from engine.store import WorkDirectory
 
 
@@ -25,12 +29,8 @@ class Watching(NamedTuple):
 def check_watching(watching: Watching) -> None:
     """Raises `InputError` if a package is missing, or has no key to send anything with."""
     if watching.has_tensorboard:
-        from engine.observers.event_file import check_tensorboardx
-
         check_tensorboardx()
     if watching.wandb_runs is not None:
-        from engine.observers.wandb import check_wandb
-
         check_wandb()
 
 

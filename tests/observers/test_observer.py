@@ -106,12 +106,6 @@ def test_a_missing_package_of_event_files_is_said_beforehand(monkeypatch):
         check_watching(Watching(has_tensorboard=True))
 
 
-def test_a_missing_package_of_event_files_is_said_beforehand(monkeypatch):
-    monkeypatch.setitem(sys.modules, "tensorboardX", None)
-    with pytest.raises(InputError, match=r"--tensorboard needs .*: pip install 'plateau-engine\[tensorboard\]'"):
-        check_watching(Watching(has_tensorboard=True))
-
-
 def test_observers_are_told_of_every_run_and_of_how_far_it_is(tmp_path, data_dir, cache_dir, monkeypatch):
     told: list[tuple[int, StudyProgress]] = []
     observer = _Observer()
