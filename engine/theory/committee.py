@@ -53,13 +53,7 @@ _COVERED = {
 
 
 class Escape(NamedTuple):
-    """The symmetric plateau as one curve shows it; NaN for what it does not show.
-
-    Attributes:
-        half_time: last time at which the loss is above half the known height.
-        height: loss on the plateau.
-        rate: at which units grow apart, half that of the loss.
-    """
+    """The symmetric plateau as one curve shows it, by the rules above; NaN for what it does not show."""
 
     half_time: float
     height: float
@@ -96,13 +90,7 @@ def _find_reason(arm: Arm) -> str | None:
 
 
 def find_escape(times: np.ndarray, loss: np.ndarray, num_units: int) -> Escape:
-    """Reads the plateau off a curve by the rules of this module.
-
-    Args:
-        times: steps × learning rate, increasing, `[num_points]`.
-        loss: `[num_points]`.
-        num_units: of student and teacher.
-    """
+    """Reads the plateau off a curve by the rules of this module; times are steps × learning rate."""
     nothing = Escape(np.nan, np.nan, np.nan)
     above = np.flatnonzero(loss > plateau_height(num_units) / 2)
     if not len(above) or above[-1] == len(loss) - 1:

@@ -22,12 +22,7 @@ class MeasuredCurve(NamedTuple):
 
 
 class MeasuredGrid(NamedTuple):
-    """The runs of an arm's crossed grid, for the starts that are complete.
-
-    Attributes:
-        curves: by metric, one row per run.
-        init_seed, order: start and data order of each run, `[num_runs]`.
-    """
+    """The runs of an arm's crossed grid, for the starts that are complete: curves, start and data order of each."""
 
     curves: Mapping[str, MeasuredCurve]
     init_seed: np.ndarray
@@ -124,11 +119,7 @@ class Check(NamedTuple):
 
 
 class Prediction(NamedTuple):
-    """What a theory says about the arms of a study.
-
-    Attributes:
-        notes: sentences on which arms the theory does not cover and why, and on what else one has to know.
-    """
+    """What a theory says about the arms of a study; notes say in sentences what it does not cover, and why."""
 
     curves: list[TheoryCurve]
     checks: list[Check]
@@ -143,12 +134,7 @@ def exactly(value: float) -> Estimate:
 def covered_arms(
     measured: Mapping[str, Measured], find_reason: Callable[[Measured], str | None]
 ) -> tuple[dict[str, Measured], list[str]]:
-    """Returns the arms that a theory covers, and a note for each of the others.
-
-    Args:
-        measured: by name of the arm.
-        find_reason: says why an arm is not covered, or returns `None`.
-    """
+    """Returns the arms that a theory covers, and a note for each other one with the reason that was found."""
     reasons = {name: find_reason(runs) for name, runs in measured.items()}
     covered = {name: runs for name, runs in measured.items() if reasons[name] is None}
     return covered, [f"“{name}” is not compared: {why}." for name, why in reasons.items() if why is not None]
