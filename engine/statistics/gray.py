@@ -75,9 +75,10 @@ def _score(sets: RiskSets, bounds: tuple[float, float]) -> tuple[np.ndarray, np.
     covariance = np.zeros((n.shape[1], n.shape[1]))
     for k in range(n.shape[1]):
         lost = _ratio(remaining, survival[:, k], survival[:, k] > 0)
-        counts = n[:, k], d[:, k] - d1[:, k], survival_before[:, k]
-        own, other = _variances(*counts, total, events, bounds)
-        own, other = np.where(is_open[:, k], own, 0.0), np.where(survival[:, k] > 0, other, 0.0)
+        # Variances of the rise of the incidence by the cause, pooled as the hypothesis says, and by the other.
+        n_k, d2, before = n[:, k], d[:, k] - d1[:, k], survival_before[:, k]
+        own = _tie(total * before, events, bounds) * _ratio(before * events, total * n_k, is_open[:, k])
+        other = _tie(n_k, d2, bounds) * _ratio(before**2 * d2, n_k * np.maximum(n_k, 1.0), survival[:, k] > 0)
         # The response of the scores to an end in group k: at once, and through the weights later.
         now = -h * (h[:, k] / total)[:, None]
         now[:, k] += h[:, k]
@@ -88,23 +89,6 @@ def _score(sets: RiskSets, bounds: tuple[float, float]) -> tuple[np.ndarray, np.
         covariance += by_cause.T @ (own[:, None] * by_cause)
         covariance += by_other.T @ (other[:, None] * by_other)
     return score, covariance
-
-
-def _variances(
-    n: np.ndarray,
-    d2: np.ndarray,
-    survival: np.ndarray,
-    total: np.ndarray,
-    events: np.ndarray,
-    bounds: tuple[float, float],
-) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the variances of the rise of the incidence in one group, by the cause and by the other, `[num_rows]`.
-
-    Under the hypothesis the events of the cause are pooled: `total·S` runs of this group's kind.
-    """
-    own = _tie(total * survival, events, bounds) * _ratio(survival * events, total * n, n > 0)
-    other = _tie(n, d2, bounds) * _ratio(survival**2 * d2, n * np.maximum(n, 1.0), n > 0)
-    return own, other
 
 
 def _tie(n: np.ndarray, d: np.ndarray, bounds: tuple[float, float]) -> np.ndarray:

@@ -63,18 +63,15 @@ def _incidence_curve(table: IncidenceTable, confidence: float, transform: str) -
     error = np.sqrt(np.maximum(_incidence_variance(table), 0.0))
     value = np.clip(table.incidence, 0.0, 1.0)
     lower, upper = np.zeros_like(value), np.ones_like(value)
-    is_inside = (value > _ROUNDING) & (value < 1.0 - _ROUNDING)
-    inside = value[is_inside]
-    lower[is_inside], upper[is_inside] = _LIMITS[transform](inside, error[is_inside], z)
+    is_none, is_all = value <= _ROUNDING, value >= 1.0 - _ROUNDING
+    is_inside = ~is_none & ~is_all
+    lower[is_inside], upper[is_inside] = _LIMITS[transform](value[is_inside], error[is_inside], z)
     num_other = table.num_any - table.num_cause
     num_known = table.at_risk + np.cumsum(num_other) - num_other
-    is_none = value <= _ROUNDING
     upper[is_none] = none_seen(num_known[is_none], confidence)
-    is_all = value >= 1.0 - _ROUNDING
     if is_all.any():
-        first = int(np.argmax(is_all))
-        total = int(table.at_risk[0])
-        is_uncensored = int(table.num_any[: first + 1].sum()) == total
+        first, total = int(np.argmax(is_all)), table.at_risk[0]
+        is_uncensored = table.num_any[: first + 1].sum() == total
         exact = 1.0 - float(none_seen(total, confidence)) if is_uncensored else 0.0
         lower[is_all] = max(exact, lower[:first].max(initial=0.0))
     return ProbabilityCurve(table.time, value, lower, upper, table.at_risk, error)

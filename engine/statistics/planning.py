@@ -57,12 +57,7 @@ Question = FractionQuestion | FailureQuestion | MedianQuestion | ComparisonQuest
 
 
 class SeedsNeeded(NamedTuple):
-    """The number of seeds that answers a question.
-
-    Attributes:
-        seeds: started in each arm.
-        events: breaks to be seen over all arms, where the question is about their number.
-    """
+    """The number of seeds in each arm, and of breaks over all arms where the question is about their number."""
 
     seeds: int
     events: int | None = None

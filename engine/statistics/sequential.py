@@ -8,12 +8,10 @@ from engine.statistics.results import Estimate, check_confidence, check_counts, 
 
 
 class SafeTest(NamedTuple):
-    """A test that may be looked at after every stratum.
+    """A test that may be looked at after every stratum that holds runs of both groups.
 
-    Attributes:
-        e_value: the evidence against the null hypothesis, under which its mean is 1.
-        p_value: `min(1, 1/e_value)`: below α at any look with probability at most α.
-        num_strata: the strata that hold runs of both groups.
+    Under the null hypothesis `e_value` has mean 1, and `p_value = min(1, 1/e_value)` is below α at any
+    look with probability at most α.
     """
 
     e_value: float

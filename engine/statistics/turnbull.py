@@ -210,8 +210,7 @@ class _Likelihood(NamedTuple):
         now = np.cumsum(mass)[:-1]
         target = isotonic_regression(now + slope / curvature, weights=curvature).x
         change = np.diff(np.clip(target, 0.0, 1.0), prepend=0.0, append=1.0) - mass
-        reference = self.value(mass)
-        step = 1.0
+        reference, step = self.value(mass), 1.0
         while step > _SMALLEST_STEP:
             moved = np.maximum(mass + step * change, 0.0)
             if self.value(moved) >= reference:

@@ -66,8 +66,7 @@ def weibull(
     sample = _Sample(np.log(time / unit), is_event)
     shape = float(_shapes(sample.log_time[None], is_event[None])[0])
     log_scale = sample.log_scale(shape)
-    drop = float(chdtri(1, 1.0 - confidence)) / 2
-    floor = sample.log_likelihood(shape, log_scale) - drop
+    floor = sample.log_likelihood(shape, log_scale) - float(chdtri(1, 1.0 - confidence)) / 2
     shape_error, log_scale_error = sample.standard_errors(shape, log_scale)
 
     low, high = np.exp(_crossings(sample.profile_of_log_shape, np.log(shape), floor, z / shape)).tolist()
@@ -161,8 +160,8 @@ def _crossings(profile: Callable[[float], float], best: float, floor: float, ste
 def _shapes(log_time: np.ndarray, is_event: np.ndarray, tolerance: float = _TOLERANCE) -> np.ndarray:
     """Returns the likeliest shapes `[num_samples]` of samples `[num_samples, num_runs]`.
 
-    The root of `Σ t^k·log t/Σ t^k − 1/k − mean of log t over events`, which grows with the shape k:
-    Newton's steps, kept inside of what has been bracketed.
+    The root of `Σ t^k·log t/Σ t^k − 1/k − mean of log t over events`, which grows with the shape k,
+    by Newton's steps inside of a bracket.
     """
     x = log_time - log_time.max(1, keepdims=True)
     mean = (x * is_event).sum(1) / is_event.sum(1)
@@ -175,9 +174,8 @@ def _shapes(log_time: np.ndarray, is_event: np.ndarray, tolerance: float = _TOLE
         value = first - 1.0 / shape - mean
         low, high = np.where(value < 0, shape, low), np.where(value < 0, high, shape)
         moved = shape - value / (spread + 1.0 / shape**2)
-        is_outside = (moved <= low) | (moved >= high)
         inside = np.where(np.isinf(high), 4.0 * low, (low + np.minimum(high, 1e300)) / 2)
-        moved = np.where(is_outside, inside, moved)
+        moved = np.where((moved <= low) | (moved >= high), inside, moved)
         is_done = np.all(np.abs(moved - shape) <= tolerance * shape)
         shape = moved
         if is_done:
