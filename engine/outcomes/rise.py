@@ -1,12 +1,11 @@
 """Onset and width of a curve that has left chance level, with and without noise.
 
-Noise makes some stretch of a rise look steeper than it is, and moves the crossing of a level. It is
-measured by what the running median leaves. Where it matters, the curve is averaged over a third of
-its width, and the width is read between levels further apart than the remaining noise. A curve
-without noise is left as it is.
+Noise makes some stretch of a rise look steeper than it is, and moves the crossing of a level. Where it matters, the
+curve is averaged over a third of its width, and the width is read between levels further apart than the remaining
+noise. A curve without noise is left as it is.
 
-All arrays have shape `[num_points]`; steps are strictly increasing, `smoothed` is the running median
-of ρ, and `residuals` are what it leaves.
+All arrays have shape `[num_points]`; steps are strictly increasing, `smoothed` is the running median of ρ, and
+`residuals` are what it leaves.
 """
 
 import math
@@ -54,8 +53,7 @@ class Onset(NamedTuple):
 def find_onset(steps: np.ndarray, smoothed: np.ndarray, residuals: np.ndarray, settings: DetectorSettings) -> Onset:
     """Finds the onset of a curve that ends above `high`.
 
-    Only points before `high` is held, or shortly after, matter: a run that was stopped once it had
-    settled has the same onset.
+    Points long after `high` is held do not matter, so a run that was stopped once it had settled has the same onset.
     """
     fit = non_decreasing(smoothed)
     held = int(np.argmax(fit >= settings.high))
@@ -87,9 +85,8 @@ def find_onset(steps: np.ndarray, smoothed: np.ndarray, residuals: np.ndarray, s
 def _lead(half_window: float, times: np.ndarray, levels: np.ndarray) -> float:
     """Returns by how many steps a running average reaches a level before the curve does.
 
-    The average of `exp(t/τ)` over `±h` is larger by `sinh(x)/x` with `x = h/τ`, hence earlier by
-    `τ·ln(sinh(x)/x)`; that of a straight line is right. The times between three levels tell where
-    between these two the curve lies.
+    The average of `exp(t/τ)` over `±h` is larger by `sinh(x)/x` with `x = h/τ`, hence earlier by `τ·ln(sinh(x)/x)`;
+    that of a straight line is right. The times between three levels tell where between these two the curve lies.
     """
     first, second = times[1] - times[0], times[2] - times[1]
     if not (0.0 < first < math.inf and 0.0 < second < math.inf):
@@ -107,9 +104,8 @@ def find_rise(
 ) -> tuple[np.ndarray, np.ndarray, float | None]:
     """Returns `(values, rising, width)` of a curve with an onset that ends at ρ = `end`.
 
-    Values are smoothed; `rising` is their non-decreasing fit, in which everything before the onset
-    counts as plateau, even a hump that was lost again. The width is `None` for a curve that had
-    learned before its first point.
+    Values are smoothed; `rising` is their non-decreasing fit, in which everything before the onset counts as plateau,
+    even a hump that was lost again. The width is `None` for a curve that had learned before its first point.
     """
     height = settings.level_step * end
     num_before = int(np.searchsorted(steps, onset))
@@ -140,8 +136,8 @@ def find_rise(
 def _is_quiet(plateau: np.ndarray, residuals: np.ndarray, height: float) -> bool:
     """Tells whether a plateau is flat and long enough to show noise, and shows none.
 
-    A network that has learned fluctuates more than one that outputs the same for every input. Its
-    first rise, out of a quiet plateau, is then read as it is.
+    A network that has learned fluctuates more than one that outputs the same for every input. Its first rise, out of a
+    quiet plateau, is then read as it is.
     """
     if len(plateau) < _LEAST_QUIET:
         return False
@@ -156,10 +152,7 @@ def _rising(values: np.ndarray, num_before: int, settings: DetectorSettings) -> 
 
 
 def _width(steps: np.ndarray, rising: np.ndarray, height: float, left: float) -> float | None:
-    """Returns 8 × the shortest time for a rise by `height`, where noise of deviation `left` remains.
-
-    It is read from a larger rise, less what the noise adds to it.
-    """
+    """Returns 8 × the shortest time for a rise by `height`, read from a larger rise less the remaining noise in it."""
     larger = min(height + _LEVEL_DEVIATIONS * left, _LARGEST_LEVEL_FACTOR * height)
     time = shortest_rise(steps, np.maximum(rising, 0.0), larger)
     if time is None:

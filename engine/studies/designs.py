@@ -1,11 +1,11 @@
 """Which seeds a study combines: independent repetitions, a crossed grid, forks on the plateau.
 
-A crossed grid trains every start in every data order, which divides the variance of the waiting
-time between the two. A fork replays its parent up to a step on the plateau and continues in another
-data order, which shows whether the state of the parent determines how long it still takes.
+A crossed grid trains every start in every data order, which divides the variance of the waiting time between the two.
+A fork replays its parent up to a step on the plateau and continues in another data order, which shows whether the state
+of the parent determines how long it still takes.
 
-Runs of a grid share starts and orders, and forks share parents. So every design also has
-independent repetitions, on which counts and times rest, and which are the parents of forks.
+Runs of a grid share starts and orders, and forks share parents. So every design also has independent repetitions, on
+which counts and times rest, and which are the parents of forks.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -53,17 +53,10 @@ def has_forks(design: str) -> bool:
 def check_design(
     design: str, num_seeds: Sequence[int], order_seeds: int | None, forks: int | None, has_fork_step: bool
 ) -> None:
-    """Checks the numbers that belong to a design.
+    """Checks the numbers that belong to a design; raises `InputError`.
 
-    Args:
-        design: one of `DESIGNS`.
-        num_seeds: repetitions of every arm.
-        order_seeds: data orders of a grid.
-        forks: forks of every parent.
-        has_fork_step: whether the study sets the step of the forks.
-
-    Raises:
-        InputError: a number is missing, has no effect, or is out of range.
+    `num_seeds` are the repetitions of every arm, `order_seeds` the data orders of a grid, `forks` those of every
+    parent.
     """
     for name, value, is_used in (("order_seeds", order_seeds, has_grid(design)), ("forks", forks, has_forks(design))):
         if is_used and value is None:
@@ -135,10 +128,7 @@ def forked(design: str, num_seeds: int, forks: int | None) -> Iterator[Cell]:
 
 
 def cell_of(design: str, order_seeds: int | None, noise_seed: int, fork_order_seed: int | None) -> Cell | None:
-    """Finds the run by its noise seed and its order seed after a fork: inverts `unforked` and `forked`.
-
-    `None` where the design has no such run.
-    """
+    """Returns the run with this noise seed and this order seed after a fork, or `None` where the design has none."""
     if fork_order_seed is not None:
         is_asked = has_forks(design) and 0 <= noise_seed < _MAX_FORKED_SEEDS
         if not is_asked or (fork_order_seed - FIRST_FORK_SEED) // MAX_FORKS != noise_seed:
@@ -155,12 +145,12 @@ def cell_of(design: str, order_seeds: int | None, noise_seed: int, fork_order_se
 def fork_step_of(time: np.ndarray, event: np.ndarray, eval_every: int) -> int | None:
     """Returns the step of the forks: half the median waiting time of the parents, on the evaluation grid.
 
-    All parents are forked at one step, so that the step tells nothing about how long each would
-    have waited. Parents whose plateau is over by then are not forked.
+    All parents are forked at one step, so that the step tells nothing about how long each would have waited. Parents
+    whose plateau is over by then are not forked.
 
     Args:
-        time: onset, or end of the run, in steps, shape `[num_parents]`.
-        event: 1 where the plateau ended, shape `[num_parents]`.
+        time: onset, or end of the run, in steps, `[num_parents]`.
+        event: 1 where the plateau ended, `[num_parents]`.
         eval_every: steps between evaluations.
 
     Returns:

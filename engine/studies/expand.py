@@ -25,10 +25,7 @@ from engine.training.stopping import STOPS
 class ParentOutcomes(NamedTuple):
     """Outcomes of the repetitions of an arm, the parents of its forks; arrays `[num_runs]`.
 
-    Attributes:
-        seed: seeds of the runs.
-        time: steps to the event, or to the end of the run.
-        event: 0 censored, 1 the event, 2 diverged.
+    Times are steps to the event or to the end of the run; events are 0 censored, 1 the event, 2 diverged.
     """
 
     seed: np.ndarray
@@ -40,9 +37,6 @@ class ExpandedStudy(NamedTuple):
     """A study with its arms resolved, its data loaded and its runs listed.
 
     Attributes:
-        study: as given.
-        arms: resolved, by name.
-        programs: the arms by the program that they share.
         horizons: steps of the runs of each arm, a multiple of `eval_every`.
         eval_every: steps between evaluations.
         fork_steps: step at which the runs of each arm are forked; `None` while it is not known.
@@ -78,7 +72,6 @@ def expand(
     """Resolves the arms, loads their data and lists the runs.
 
     Args:
-        study: what is to be done.
         platform: kind of device, for the rules of the layout.
         layout: one for every arm, or by arm.
         data_dir: folder of prepared data.
@@ -128,11 +121,7 @@ def _resolve_named(name: str, arm: Arm) -> Arm:
 
 @contextlib.contextmanager
 def spooled(expanded: ExpandedStudy) -> Iterator[ExpandedStudy]:
-    """Moves data that stay on the host into files, of which all workers share one copy.
-
-    Raises:
-        StorageError: there is no room for them.
-    """
+    """Moves data that stay on the host into files that all workers share; raises `StorageError`: there is no room."""
     if not any(program.spec.arm.stream for program in expanded.programs):
         yield expanded
         return
@@ -180,7 +169,7 @@ def _make_run(study: Study, name: str, arm: Arm, cell: designs.Cell, horizon: in
 
 
 def run_of(expanded: ExpandedStudy, arm_name: str, noise_seed: int, fork_order_seed: int | None) -> Run | None:
-    """Returns the run of an arm with this noise seed, and this order seed after a fork.
+    """Returns the run of an arm with this noise seed and this order seed after a fork.
 
     `None` where the study has no such run, however many seeds it is given.
     """
@@ -193,15 +182,10 @@ def run_of(expanded: ExpandedStudy, arm_name: str, noise_seed: int, fork_order_s
 
 
 def with_forks(expanded: ExpandedStudy, parents: Mapping[str, ParentOutcomes]) -> ExpandedStudy:
-    """Lists the forks in the place of the runs, once their parents are over.
+    """Returns the study with its forks in the place of its runs, given the outcomes of the parents by arm.
 
-    Args:
-        expanded: a study with forks.
-        parents: outcomes of the parents, by arm.
-
-    Returns:
-        The study with every fork step that can be known; arms without one have no forks. Only parents
-        that were still waiting at the fork step are forked.
+    Every fork step that can be known is set; arms without one have no forks. Only parents that were still waiting at
+    the fork step are forked.
     """
     study, steps, runs = expanded.study, {}, []
     for name, arm in expanded.arms.items():

@@ -26,29 +26,20 @@ _MOST_BYTES = 2**20
 
 
 class ExperimentFile(NamedTuple):
-    """A file with a function `study`.
-
-    Attributes:
-        path: as it can be typed.
-        question: first line of its docstring; empty where it has none.
-    """
+    """A file with a function `study`; the question is the first line of its docstring, or empty."""
 
     path: Path
     question: str
 
 
 def load_study(word: str, registry: Registry) -> Study:
-    """Loads the study of an experiment.
+    """Loads the study of an experiment, a registered name or a file with a function that returns the study.
 
-    Args:
-        word: a registered name, or a file with a function that returns the study, `study` by
-            default. The function can import its neighbours. The first line of the file's docstring
-            is the question of a study that has none.
-        registry: the engine's own experiments.
+    The function can import its neighbours. The first line of the file's docstring is the question of a study without
+    one.
 
     Raises:
-        InputError: there is no such experiment, or the file does not make a study; the message
-            names the file and line.
+        InputError: there is no such experiment, or the file does not make a study; the message names the file and line.
     """
     place = _PLACE.fullmatch(word)
     if place is None and not re.search(r"[/\\]", word):

@@ -25,11 +25,7 @@ def default_eval_every(steps_per_epoch: int | None) -> int:
 
 
 def diagnostics_every(study: Study, eval_every: int) -> int:
-    """Returns the steps from one measurement of diagnostics to the next; 0 without diagnostics.
-
-    Raises:
-        InputError: the study asks for a number of steps that cannot be used.
-    """
+    """Returns the steps from one measurement of diagnostics to the next; 0 without diagnostics."""
     if not study.diagnostics:
         return 0
     if eval_every < STEPS_AHEAD:
@@ -50,11 +46,7 @@ def diagnostics_every(study: Study, eval_every: int) -> int:
 
 
 def horizon(study: Study, arm_name: str, arm: Arm, steps_per_epoch: int | None, eval_every: int) -> int:
-    """Returns the steps of a run, rounded up to whole evaluation intervals.
-
-    Raises:
-        InputError: the study does not determine them, or they are too many.
-    """
+    """Returns the steps of a run, rounded up to whole evaluation intervals."""
     asked = study.horizons_by_arm[arm_name]
     if asked is not None:
         steps = float(asked)

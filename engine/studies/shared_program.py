@@ -29,8 +29,8 @@ class SharedProgram(NamedTuple):
 
     Attributes:
         spec: specification of their lane pools.
-        arm_names: names, in the order of the study.
-        chance_loss: chance loss of their task, in nats.
+        arm_names: in the order of the study.
+        chance_loss: in nats.
         steps_per_epoch: `None` for a task without epochs.
         fingerprint: hash of their data.
         event: the event that their runs wait for.

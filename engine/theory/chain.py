@@ -47,12 +47,9 @@ class Flow(NamedTuple):
 
 
 def gradient_flow(weights: np.ndarray, slope: float, num_panels: int = _NUM_PANELS) -> Flow:
-    """Integrates the gradient flow of chains.
+    """Integrates the gradient flow of chains with these weights, `[num_chains, depth]`, towards a line of slope s > 0.
 
-    Args:
-        weights: at the start, `[num_chains, depth]`.
-        slope: of the line, s > 0.
-        num_panels: of the integral on either side of half the slope.
+    `num_panels` are those of the integral on either side of half the slope.
     """
     sizes = np.sort(np.abs(np.asarray(weights, np.float64)), axis=1)
     start = sizes[:, 0] * np.sign(np.prod(weights, axis=1))
@@ -94,8 +91,8 @@ def product_at(flow: Flow, times: np.ndarray) -> np.ndarray:
 def median_half_time(depth: int, deviation: float, slope: float, num_points: int = 2**12) -> float:
     """Returns the median half time over starts whose `depth` weights are normal with mean 0.
 
-    Integrates over starts by the additive recurrence of Roberts, whose points fill the unit cube evenly without any
-    generator. The error falls about as fast as the number of points grows.
+    Integrates over starts by the additive recurrence of Roberts, whose points fill the unit cube evenly. The error
+    falls about as fast as the number of points grows.
     """
     from scipy.special import ndtri
 
@@ -118,9 +115,9 @@ class Adam(NamedTuple):
 
 
 def adam(weights: np.ndarray, slope: float, numbers: Adam, num_steps: int) -> np.ndarray:
-    """Returns the product u of chains under full-batch Adam, `[num_chains, num_steps + 1]`.
+    """Returns the product u of chains under full-batch Adam before each step and after the last.
 
-    The products are those before each step and after the last. `weights` at the start are `[num_chains, depth]`.
+    The weights at the start are `[num_chains, depth]`, the products `[num_chains, num_steps + 1]`.
 
     Source: Kingma and Ba (2015), ICLR, algorithm 1.
     """

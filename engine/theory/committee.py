@@ -1,21 +1,17 @@
 """Soft committee machines: height of the symmetric plateau, rate of escape from it, and time of escape.
 
 Units of the student that start small first all learn what the teacher's units have in common, and the loss stays at a
-height that is known. A difference among them then grows exponentially, and at twice its rate the loss falls below the
-plateau.
+known height. A difference among them then grows exponentially, and the loss falls below the plateau at twice its rate.
 
 The rules that read off both numbers were fixed on noiseless solutions of the differential equations, from starts like
-those of the experiment. There they find the height to 0.05 %. They find the rate to 0.2 % with two units, or 3 % in a
-run that leaves so early that the rest of its initial weights has not decayed; and to 6 % with three units, 3 % in the
-mean of some runs, because a difference has two dimensions then, whose mixture changes on the way.
+those of the experiment. There they find the height to 0.05 %, and the rate to 0.2 % with two units (3 % in a run that
+leaves before the rest of its initial weights has decayed) or 6 % with three (3 % in the mean of some runs), where a
+difference has two dimensions, whose mixture changes on the way.
 
 - The time of a run is the last one at which the loss is above half the known height.
 - The height is the mean loss between a tenth and a fifth of that time.
 - The rate is that of `D = A/(1 + e^{−r(t−t₀)})`, fitted to the logarithm of the fall D below the height of the run,
   from where it is last below 0.5 % of it to where it is first above 5 %.
-
-The curve of every run is the solution from its own start, which the initial scheme gives; nothing else is taken from
-the engine.
 
 Source: Saad and Solla (1995), Phys. Rev. E 52, 4225.
 """
@@ -96,13 +92,7 @@ def _find_reason(arm: Arm) -> str | None:
 
 
 def find_escape(times: np.ndarray, loss: np.ndarray, num_units: int) -> Escape:
-    """Reads the plateau off a curve by the rules of this module.
-
-    Args:
-        times: steps × learning rate, increasing, `[num_points]`.
-        loss: `[num_points]`.
-        num_units: of student and teacher.
-    """
+    """Reads the plateau off a curve by the rules above; times are steps × learning rate, arrays `[num_points]`."""
     nothing = Escape(np.nan, np.nan, np.nan)
     above = np.flatnonzero(loss > plateau_height(num_units) / 2)
     if not len(above) or above[-1] == len(loss) - 1:

@@ -14,7 +14,7 @@ class MeasuredCurve(NamedTuple):
 
     Attributes:
         steps: all steps at which any run was measured, increasing, `[num_points]`.
-        values: in double precision, `[num_runs, num_points]`; NaN where a run was not measured.
+        values: `[num_runs, num_points]`; NaN where a run was not measured.
     """
 
     steps: np.ndarray
@@ -22,12 +22,7 @@ class MeasuredCurve(NamedTuple):
 
 
 class MeasuredGrid(NamedTuple):
-    """The runs of an arm's crossed grid, for the starts that are complete.
-
-    Attributes:
-        curves: by metric, one row per run.
-        init_seed, order: start and data order of each run, `[num_runs]`.
-    """
+    """The runs of an arm's crossed grid, for the starts that are complete; curves by metric, seeds `[num_runs]`."""
 
     curves: Mapping[str, MeasuredCurve]
     init_seed: np.ndarray
@@ -69,7 +64,6 @@ class TheoryCurve(NamedTuple):
     """A predicted curve, to be drawn over the measured ones.
 
     Attributes:
-        arm: its name.
         words: entry in the legend.
         values: `[num_points]`, or one row for each of several runs, `[num_curves, num_points]`.
         source: formula or paper.
@@ -90,11 +84,10 @@ class Check(NamedTuple):
     """One number of an arm, predicted and measured.
 
     Attributes:
-        arm: its name.
         unit: of both numbers, or empty.
         measured: with its interval; both limits equal the value where nothing was estimated.
-        tolerance: largest allowed deviation as a share of `scale`; `None`: the predicted number has to lie inside
-            the interval.
+        tolerance: largest allowed deviation as a share of `scale`; `None`: the predicted number has to lie in the
+            interval.
         source: formula or paper.
         scale: what a deviation is a share of; by default the predicted number.
     """
@@ -124,11 +117,7 @@ class Check(NamedTuple):
 
 
 class Prediction(NamedTuple):
-    """What a theory says about the arms of a study.
-
-    Attributes:
-        notes: sentences on which arms the theory does not cover and why, and on what else one has to know.
-    """
+    """What a theory says about the arms of a study; the notes tell which arms it does not cover and why."""
 
     curves: list[TheoryCurve]
     checks: list[Check]
@@ -143,12 +132,7 @@ def exactly(value: float) -> Estimate:
 def covered_arms(
     measured: Mapping[str, Measured], find_reason: Callable[[Measured], str | None]
 ) -> tuple[dict[str, Measured], list[str]]:
-    """Returns the arms that a theory covers, and a note for each of the others.
-
-    Args:
-        measured: by name of the arm.
-        find_reason: says why an arm is not covered, or returns `None`.
-    """
+    """Returns the arms that a theory covers, and a note for each arm for which `find_reason` says why it does not."""
     reasons = {name: find_reason(runs) for name, runs in measured.items()}
     covered = {name: runs for name, runs in measured.items() if reasons[name] is None}
     return covered, [f"“{name}” is not compared: {why}." for name, why in reasons.items() if why is not None]

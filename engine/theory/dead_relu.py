@@ -1,10 +1,10 @@
-"""`dead_relu`: the exact share of networks of rectifiers that are born dead.
+"""Networks of rectifiers that are born dead: their exact share.
 
 Without biases, a hidden unit is on for all positive multiples of an input or for none, each with probability one half
-whatever the layers before it are, as long as one of their units is on. So a layer of N units is dead with probability
-2^−N, and a network with hidden layers of N_1 … N_L units is born dead, on one positive input, with probability
-1 − ∏_l (1 − 2^−N_l), for every symmetric distribution of its weights. A dead network learns its output bias b alone:
-under plain SGD b goes to the mean m of the targets as m(1 − (1 − lr)^n), and the loss is chance + ½m²(1 − lr)^{2n}.
+whatever the layers before it are, as long as one of their units is on. So a network with hidden layers of N_1 … N_L
+units is born dead, on one positive input, with probability 1 − ∏_l (1 − 2^−N_l), for every symmetric distribution of
+its weights. A dead network learns its output bias b alone: under plain SGD b goes to the mean m of the targets as
+m(1 − (1 − lr)^n), and the loss is chance + ½m²(1 − lr)^{2n}.
 
 A run counts as born dead if its loss has that value at every evaluation. A network that is alive at the start may die
 later. No formula here predicts that; the notes count those runs as well.
@@ -38,11 +38,7 @@ _COVERED = {
 
 
 def born_dead(widths: tuple[int, ...]) -> float:
-    """Returns the probability that a network without biases is dead on one positive input.
-
-    Args:
-        widths: units of its hidden layers.
-    """
+    """Returns the probability that a network with such hidden layers, without biases, is dead on one positive input."""
     return float(1.0 - np.prod([1.0 - 2.0**-width for width in widths]))
 
 

@@ -1,4 +1,4 @@
-"""`deep_linear`: chains of weights that learn a line, compared with gradient flow and Adam's recursion.
+"""Chains of weights that learn a line, compared with gradient flow and Adam's recursion.
 
 Plain SGD at a small learning rate is gradient flow in the time steps × learning rate. Adam is compared with its own
 recursion in double precision. The starts are drawn from the seeds by the initial scheme; from there on nothing of the
@@ -50,11 +50,9 @@ class _Case(NamedTuple):
     Attributes:
         slope: s, which the chain learns.
         weights: at the start, one row per run, or a single one where all are alike.
-        clock: duration of a step in the time unit of the theory.
-        unit: of that time.
+        clock, unit: duration of a step in the time unit of the theory, and that unit.
         theory: predicted product u at the measured steps, rows as in `weights`.
-        measured: the same as it was measured, `[num_runs, num_points]`.
-        source: of the theory.
+        measured: the measured product, `[num_runs, num_points]`.
     """
 
     name: str
@@ -91,7 +89,7 @@ class _Case(NamedTuple):
         return loss
 
     def first_times(self, products: np.ndarray, level: float) -> np.ndarray:
-        """Finds when u first reaches a level, interpolating between evaluations, `[num_rows]`; else infinite."""
+        """Returns when u first reaches a level, interpolated between evaluations, `[num_rows]`; else infinity."""
         times = self.runs.loss.steps * self.clock
         with np.errstate(invalid="ignore"):
             is_reached = products >= level

@@ -37,11 +37,9 @@ _SOURCE = "Power et al. (2022), Nanda et al. (2023)"
 
 
 class Delay(NamedTuple):
-    """When a run learned the training pairs, and when the held-out ones.
+    """Outcomes of a run's loss on training and on held-out pairs.
 
-    Attributes:
-        training, held_out: outcome of the loss on either kind of pairs.
-        half_accuracy_step: first measured step from which on half of the held-out pairs are right, or `None`.
+    `half_accuracy_step` is the first measured step from which on half of the held-out pairs are right, or `None`.
     """
 
     training: PlateauBreak

@@ -29,10 +29,7 @@ class Overlaps(NamedTuple):
 
 
 def plateau_height(num_units: int) -> float:
-    """Returns the loss on the symmetric plateau at small steps, with K units on both sides.
-
-    `(K/π)[π/6 − K·asin(1/2K)]`: all units of the student do the same, at `Q = 1/(2K−1)`.
-    """
+    """Returns the loss on the symmetric plateau of K units at small steps: `(K/π)[π/6 − K·asin(1/2K)]`."""
     k = num_units
     return k / math.pi * (math.pi / 6 - k * math.asin(1 / (2 * k)))
 
@@ -72,10 +69,7 @@ def velocity(overlaps: Overlaps, noise: float) -> Overlaps:
 def loss_curve(start: Overlaps, times: np.ndarray, noise: float) -> np.ndarray:
     """Integrates the equations; returns the loss, `[num_times]`, NaN from where the solver gave up.
 
-    Args:
-        start: overlaps at time 0.
-        times: steps × learning rate, increasing from 0, `[num_times]`.
-        noise: η, see `velocity`.
+    Times are steps × learning rate, increasing from 0, `[num_times]`; see `velocity` for the noise.
     """
     from scipy.integrate import solve_ivp
 

@@ -36,11 +36,7 @@ _MOST_NAMED = 3
 
 
 def make_section(directory: WorkDirectory, summary: Summary) -> Section | None:
-    """Compares the runs with the study's theory; returns `None` for a study without one.
-
-    Raises:
-        InputError: there is no such theory.
-    """
+    """Compares the runs with the study's theory; returns `None` for a study without one."""
     name = directory.document["study"].get("theory")
     if name is None:
         return None
@@ -62,7 +58,7 @@ def make_section(directory: WorkDirectory, summary: Summary) -> Section | None:
 
 
 def measure_arm(directory: WorkDirectory, theory: ModuleType, runs: ArmRuns) -> Measured:
-    """Collects what the repetitions of an arm, those that the statistics use, left behind."""
+    """Collects the curves of an arm's repetitions, those that the statistics use."""
     identity = directory.document["identity"]
     curves = {}
     for metric in theory.USES:

@@ -5,8 +5,7 @@ until 99 % of the evaluation examples are right, not the onset of the loss, whic
 only known that every network finds the subset; how the time grows is measured and reported without a bound.
 
 Source: Barak, Edelman, Goel, Kakade, Malach and Zhang (2022), "Hidden progress in deep learning: SGD learns parities
-near the computational limit": 100 ReLU units, hinge loss, SGD 0.1, batches of 32. The network starts at PyTorch's
-variance.
+near the computational limit": 100 ReLU units, hinge loss, SGD 0.1, batches of 32, starts at PyTorch's variance.
 """
 
 from collections.abc import Mapping

@@ -10,11 +10,7 @@ from engine.arms.arm import Arm
 def starts_of(arm: Arm, root_seed: int, init_seeds: np.ndarray, num_inputs: int) -> list[Any]:
     """Returns the initial parameter leaves of some runs in double precision, each `[num_runs, …]`.
 
-    Args:
-        arm: resolved, with a network that has one output and an initial scheme.
-        root_seed: of the study.
-        init_seeds: one per run.
-        num_inputs: of the network.
+    The arm is resolved, and its network has one output and an initial scheme; there is one init seed per run.
     """
     import jax
     import jax.numpy as jnp
