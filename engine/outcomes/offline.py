@@ -176,18 +176,16 @@ def _describe_rise(
 ) -> dict[str, Any]:
     """Returns status, times and stairs of a curve that ends above `high`, by field of `PlateauBreak`."""
     residuals = progress - smoothed
-    onset, lower, upper = find_onset(steps, smoothed, residuals, settings)
-    values, rising, width = find_rise(steps, smoothed, residuals, onset, end, settings)
+    onset = find_onset(steps, smoothed, residuals, settings)
+    values, rising, width = find_rise(steps, smoothed, residuals, onset.onset_step, end, settings)
     rise, half = np.minimum(first_time_at(steps, rising, np.array([0.1, 0.5]) * end), steps[-1])
     arrival = steps[np.argmax(values >= -settings.low)]
     suddenness = None if width is None else max(0.0, float(rise - arrival) / width)
     stairs = () if width is None else find_stairs(steps, rising, end, width)
-    grid_steps = _grid_steps(steps, onset, float(half))
+    grid_steps = _grid_steps(steps, onset.onset_step, float(half))
     return {
         "status": _status(suddenness, settings),
-        "onset_step": onset,
-        "onset_lower": lower,
-        "onset_upper": upper,
+        **onset._asdict(),
         "rise_step": float(rise),
         "half_step": float(half),
         "width_steps": width,

@@ -25,19 +25,19 @@ _LEAST_QUIET = 5
 _NEGLIGIBLE = 0.02
 # Deviation of a median over that of a mean, of normal variables.
 _MEDIAN_OVER_MEAN = 1.2533
-# Averages run over this share of the width, which makes the middle of a logistic rise 3 % flatter,
-# but over no more points than bring the noise down to `_ENOUGH` of the distance of levels.
+# Averages run over this share of the width, which makes the middle of a logistic rise 3 % flatter, but over no more
+# points than bring the noise down to `_ENOUGH` of the distance of levels.
 _WINDOW_SHARE = 0.35
 _ENOUGH = 0.10
-# For the onset they run over twice the shortest rise by half of `high` below `high`, which is half
-# of the width for a logistic rise to 0.9.
+# For the onset they run over twice the shortest rise by half of `high` below `high`, which is half of the width for a
+# logistic rise to 0.9.
 _ONSET_WINDOW_SHARE = 2.0
 # A plateau at chance must still count as clearly below `low`.
 _LARGEST_MARGIN = 0.3
 # Above it the curve jumps within the window, and does not grow exponentially.
 _LARGEST_RATIO = 3.0
-# Levels lie this many standard deviations of the noise further apart than `level_step`, one more
-# than the noise adds to the largest rise, but at most three times as far.
+# Levels lie this many standard deviations of the noise further apart than `level_step`, one more than the noise adds to
+# the largest rise, but at most three times as far.
 _LEVEL_DEVIATIONS = 6.0
 _LARGEST_LEVEL_FACTOR = 3.0
 
@@ -45,9 +45,9 @@ _LARGEST_LEVEL_FACTOR = 3.0
 class Onset(NamedTuple):
     """The last upward crossing of `low` before `high` is held, and the points around it."""
 
-    step: float
-    lower: float
-    upper: float
+    onset_step: float
+    onset_lower: float
+    onset_upper: float
 
 
 def find_onset(steps: np.ndarray, smoothed: np.ndarray, residuals: np.ndarray, settings: DetectorSettings) -> Onset:

@@ -1,13 +1,14 @@
 """Which seeds a study combines: independent repetitions, a crossed grid, forks on the plateau.
 
-A crossed grid trains every start in every data order, which divides the variance of the waiting time between the two.
-A fork replays its parent up to a step on the plateau and continues in another data order, which shows whether the state
+A crossed grid trains every start in every data order, which divides the variance of the waiting time between the two. A
+fork replays its parent up to a step on the plateau and continues in another data order, which shows whether the state
 of the parent determines how long it still takes.
 
 Runs of a grid share starts and orders, and forks share parents. So every design also has independent repetitions, on
 which counts and times rest, and which are the parents of forks.
 """
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -101,39 +102,31 @@ def run_name(row: Mapping[str, Any]) -> str:
     return name
 
 
-def unforked(design: str, num_seeds: int, order_seeds: int | None) -> Iterator[Cell]:
+def unforked(num_seeds: int, order_seeds: int | None) -> Iterator[Cell]:
     """Yields the runs that are not forks: each repetition, then the runs of the grid with its start."""
     for seed in range(num_seeds):
         yield Cell(seed, seed, seed, seed)
-        if has_grid(design):
-            assert order_seeds is not None
-            for order in range(order_seeds):
-                noise = FIRST_GRID_SEED + seed * order_seeds + order
-                yield Cell(seed, seed, FIRST_GRID_SEED + order, noise)
+        for order in range(order_seeds or 0):
+            yield Cell(seed, seed, FIRST_GRID_SEED + order, FIRST_GRID_SEED + seed * (order_seeds or 0) + order)
 
 
-def runs_per_seed(design: str, order_seeds: int | None, forks: int | None) -> int:
+def runs_per_seed(order_seeds: int | None, forks: int | None) -> int:
     """Counts the runs per repetition: itself, its row of the grid, and its forks if all are made."""
-    return 1 + (order_seeds or 0) * has_grid(design) + (forks or 0) * has_forks(design)
+    return 1 + (order_seeds or 0) + (forks or 0)
 
 
-def forked(design: str, num_seeds: int, forks: int | None) -> Iterator[Cell]:
+def forked(num_seeds: int, forks: int | None) -> Iterator[Cell]:
     """Yields the forks of the repetitions, parent by parent."""
-    if not has_forks(design):
-        return
-    assert forks is not None
-    for seed in range(num_seeds):
-        for fork in range(forks):
-            yield Cell(seed, seed, seed, seed, FIRST_FORK_SEED + seed * MAX_FORKS + fork)
+    for seed, fork in itertools.product(range(num_seeds), range(forks or 0)):
+        yield Cell(seed, seed, seed, seed, FIRST_FORK_SEED + seed * MAX_FORKS + fork)
 
 
 def cell_of(design: str, order_seeds: int | None, noise_seed: int, fork_order_seed: int | None) -> Cell | None:
     """Returns the run with this noise seed and this order seed after a fork, or `None` where the design has none."""
     if fork_order_seed is not None:
         is_asked = has_forks(design) and 0 <= noise_seed < _MAX_FORKED_SEEDS
-        if not is_asked or (fork_order_seed - FIRST_FORK_SEED) // MAX_FORKS != noise_seed:
-            return None
-        return Cell(noise_seed, noise_seed, noise_seed, noise_seed, fork_order_seed)
+        is_of_parent = is_asked and (fork_order_seed - FIRST_FORK_SEED) // MAX_FORKS == noise_seed
+        return Cell(noise_seed, noise_seed, noise_seed, noise_seed, fork_order_seed) if is_of_parent else None
     if 0 <= noise_seed < FIRST_GRID_SEED:
         return Cell(noise_seed, noise_seed, noise_seed, noise_seed)
     if order_seeds is None or not FIRST_GRID_SEED <= noise_seed < 2 * FIRST_GRID_SEED:
@@ -160,5 +153,4 @@ def fork_step_of(time: np.ndarray, event: np.ndarray, eval_every: int) -> int | 
     median = float(times[(len(times) - 1) // 2]) if len(times) else np.inf
     if not np.isfinite(median):
         return None
-    step = int(_SHARE_OF_MEDIAN * median) // eval_every * eval_every
-    return step or None
+    return int(_SHARE_OF_MEDIAN * median) // eval_every * eval_every or None

@@ -148,24 +148,16 @@ def _list_runs(study: Study, arms: Mapping[str, Arm], horizons: Mapping[str, int
     """Lists the runs without a fork: the first of each arm, then the second of each arm, and so on."""
     by_arm = []
     for name, arm in arms.items():
-        cells = designs.unforked(study.design, study.seeds_by_arm[name], study.order_seeds)
+        cells = designs.unforked(study.seeds_by_arm[name], study.order_seeds)
         by_arm.append([_make_run(study, name, arm, cell, horizons[name]) for cell in cells])
     turns = itertools.zip_longest(*by_arm)
     return [run for turn in turns for run in turn if run is not None]
 
 
 def _make_run(study: Study, name: str, arm: Arm, cell: designs.Cell, horizon: int, fork_step: int | None = None) -> Run:
-    return Run(
-        arm_name=name,
-        arm=arm,
-        seed=cell.seed,
-        init_seed=cell.init_seed if study.fix_init is None else study.fix_init,
-        order_seed=cell.order_seed if study.fix_order is None else study.fix_order,
-        noise_seed=cell.noise_seed,
-        horizon=horizon,
-        fork_step=fork_step,
-        fork_order_seed=cell.fork_order_seed,
-    )
+    init_seed = cell.init_seed if study.fix_init is None else study.fix_init
+    order_seed = cell.order_seed if study.fix_order is None else study.fix_order
+    return Run(name, arm, cell.seed, init_seed, order_seed, cell.noise_seed, horizon, fork_step, cell.fork_order_seed)
 
 
 def run_of(expanded: ExpandedStudy, arm_name: str, noise_seed: int, fork_order_seed: int | None) -> Run | None:
@@ -194,8 +186,6 @@ def with_forks(expanded: ExpandedStudy, parents: Mapping[str, ParentOutcomes]) -
         if step is None:
             continue
         still = set(seed[time > step].tolist())
-        cells = designs.forked(study.design, study.seeds_by_arm[name], study.forks)
-        runs += [
-            _make_run(study, name, arm, cell, expanded.horizons[name], step) for cell in cells if cell.seed in still
-        ]
+        cells = [cell for cell in designs.forked(study.seeds_by_arm[name], study.forks) if cell.seed in still]
+        runs += [_make_run(study, name, arm, cell, expanded.horizons[name], step) for cell in cells]
     return expanded._replace(fork_steps=steps, runs=runs)

@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from types import ModuleType
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple
 
 from engine.errors import InputError, did_you_mean, one_line
 from engine.registry import Registry
@@ -50,10 +50,11 @@ def load_study(word: str, registry: Registry) -> Study:
     if place is None:
         raise InputError(f"experiment {word!r}: expected a file that ends in .py")
     path, function = as_path(place["path"]), place["function"]
-    question = _question_of(_parsed(path, _read(path)), path)
-    name = _FUNCTION if function is None else function
+    question = _first_line(_parsed(path, _read(path)))
+    if not question:
+        raise InputError(f"{str(path)!r} has no docstring: expected one whose first line is the question")
     with _importable(path.resolve().parent), _blaming(path):
-        study = _made(import_file(path.resolve()), name, path)
+        study = _made(import_file(path.resolve()), _FUNCTION if function is None else function, path)
     return study if study.question else dataclasses.replace(study, question=question)
 
 
@@ -101,13 +102,6 @@ def _parsed(path: Path, source: bytes) -> ast.Module:
         raise InputError(f"{str(path)!r} is not Python: {one_line(str(error))}") from None
 
 
-def _question_of(tree: ast.Module, path: Path) -> str:
-    question = _first_line(tree)
-    if not question:
-        raise InputError(f"{str(path)!r} has no docstring: expected one whose first line is the question")
-    return question
-
-
 def _first_line(tree: ast.Module) -> str:
     return next(iter((ast.get_docstring(tree) or "").strip().splitlines()), "")
 
@@ -153,17 +147,16 @@ def _blaming(path: Path) -> Iterator[None]:
         where = Path(error.filename).name if error.filename else path.name
         raise InputError(f"{where!r} line {error.lineno} is not Python: {error.msg}") from error
     except (Exception, SystemExit) as error:
-        _blame(path, error)
+        kind = "" if isinstance(error, InputError) else f"{type(error).__name__}: "
+        raise InputError(f"{_last_place(path, error)}: {kind}{one_line(str(error))}") from error
 
 
-def _blame(path: Path, error: BaseException) -> NoReturn:
-    """Raises what the user's code raised as an `InputError`."""
+def _last_place(path: Path, error: BaseException) -> str:
+    """Names the file and line, in the folder of the user's file, that the error came from."""
     folder = path.resolve().parent
     own = [frame for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename).parent == folder]
-    where = repr(str(path))
-    if own:
-        last = Path(own[-1].filename)
-        name = str(path) if last == path.resolve() else last.name
-        where = f"{name!r} line {own[-1].lineno}"
-    kind = "" if isinstance(error, InputError) else f"{type(error).__name__}: "
-    raise InputError(f"{where}: {kind}{one_line(str(error))}") from error
+    if not own:
+        return repr(str(path))
+    last = Path(own[-1].filename)
+    name = str(path) if last == path.resolve() else last.name
+    return f"{name!r} line {own[-1].lineno}"

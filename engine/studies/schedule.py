@@ -9,8 +9,7 @@ from engine.studies.study import Study
 from engine.training.probes.measuring import STEPS_AHEAD
 
 _MAX_EVAL_EVERY = 25
-# The store reads no part of more than 2 GiB; a run of this length, with a point at every step, has
-# 1.5 GiB of curves.
+# The store reads no part of more than 2 GiB; a run of this length, with a point at every step, has 1.5 GiB of curves.
 _MAX_HORIZON = 2**26
 _FRESH_EVAL_EVERY = 10
 # Evaluations from one measurement of all diagnostics to the next: they then cost less than a quarter.

@@ -19,8 +19,8 @@ from engine.studies.study import Study
 from engine.tasks import Task
 from engine.user_code import is_reference
 
-# Products of a number with a parameter in a step, above which a run gains nothing from others that
-# are computed with it.
+# Products of a number with a parameter in a step, above which a run gains nothing from others that are computed with
+# it.
 _LONG_STEP = 2**22
 
 
@@ -132,5 +132,4 @@ def _fills_core(arm: Arm, task: Task) -> bool:
     if arm.batch_size * sum(leaf.size for leaf in jax.tree.leaves(params)) > _LONG_STEP:
         return True
     # A registered network declares its convolutions in its fields.
-    is_users = is_reference(arm.model)
-    return is_users and has_convolutions(model.batch_apply, params, state, example)
+    return is_reference(arm.model) and has_convolutions(model.batch_apply, params, state, example)

@@ -100,13 +100,9 @@ class SequentialSeeds:
 
     def release(self) -> dict[str, range]:
         """Returns seeds that may start now, by arm; each is given once."""
-        ahead = self._num_seeds + (1 + _AHEAD) * self._until.block
-        given = {}
-        for arm in self.open:
-            first, last = self.released[arm], min(ahead, self._until.max_seeds)
-            if first < last:
-                given[arm] = range(first, last)
-                self.released[arm] = last
+        last = min(self._num_seeds + (1 + _AHEAD) * self._until.block, self._until.max_seeds)
+        given = {arm: range(self.released[arm], last) for arm in self.open if self.released[arm] < last}
+        self.released.update(dict.fromkeys(given, last))
         return given
 
     def _reach(self) -> int:

@@ -6,9 +6,9 @@ positive: with c_j = w_j² − m² at the start,
 
     dm/dt = (s − m P(m)) P(m),   P(m) = ∏_j √(m² + c_j),   u = m P(m),
 
-one monotone equation in one unknown. Where the product of the weights starts below zero, m passes through zero, and
-no other weight does. The time to any u is one integral, ∫ dm / ((s − mP)P). The flow never gets past zero only where
-two weights are exactly equal in size (a c_j is 0) and the product is not positive.
+one monotone equation in one unknown. Where the product of the weights starts below zero, m passes through zero, and no
+other weight does. The time to any u is one integral, ∫ dm / ((s − mP)P). The flow never gets past zero only where two
+weights are exactly equal in size (a c_j is 0) and the product is not positive.
 
 Source: Saxe, McClelland and Ganguli (2014), ICLR; for D = 2, u(t) = s e^{2st}/(e^{2st} − 1 + s/u₀).
 """

@@ -20,6 +20,11 @@ class MeasuredCurve(NamedTuple):
     steps: np.ndarray
     values: np.ndarray
 
+    def of_run(self, row: int) -> tuple[np.ndarray, np.ndarray]:
+        """Returns the steps at which a run was measured, and its values there."""
+        is_known = np.isfinite(self.values[row])
+        return self.steps[is_known], self.values[row, is_known]
+
 
 class MeasuredGrid(NamedTuple):
     """The runs of an arm's crossed grid, for the starts that are complete; curves by metric, seeds `[num_runs]`."""
@@ -130,16 +135,20 @@ def exactly(value: float) -> Estimate:
 
 
 def covered_arms(
-    measured: Mapping[str, Measured], find_reason: Callable[[Measured], str | None]
+    measured: Mapping[str, Measured],
+    allowed: Mapping[str, tuple[Any, ...]],
+    find_reason: Callable[[Measured], str | None] = lambda runs: None,
 ) -> tuple[dict[str, Measured], list[str]]:
-    """Returns the arms that a theory covers, and a note for each arm for which `find_reason` says why it does not."""
-    reasons = {name: find_reason(runs) for name, runs in measured.items()}
+    """Returns the arms that a theory covers, and a note for each of the others.
+
+    A covered arm has one of the allowed values in each of these fields, and `find_reason` has nothing against it.
+    """
+    reasons = {name: _find_other_value(runs.arm, allowed) or find_reason(runs) for name, runs in measured.items()}
     covered = {name: runs for name, runs in measured.items() if reasons[name] is None}
     return covered, [f"“{name}” is not compared: {why}." for name, why in reasons.items() if why is not None]
 
 
-def find_other_value(arm: Arm, allowed: Mapping[str, tuple[Any, ...]]) -> str | None:
-    """Names the first field of an arm whose value is not among the allowed ones; `None` where all are."""
+def _find_other_value(arm: Arm, allowed: Mapping[str, tuple[Any, ...]]) -> str | None:
     for field, values in allowed.items():
         value = getattr(arm, field)
         if value not in values:
