@@ -129,7 +129,7 @@ def _diagnose(values: flags.FlagValues) -> None:
         minutes=given.get("minutes"),
         seeds=given.get("seeds"),
         is_horizon_fixed="horizon" in given or "epochs" in given,
-        **{name: value for name, value in vars(_run_options(values)).items() if name != "is_tuned"},
+        options=_run_options(values),
     )
     _show(results, workdir)
 

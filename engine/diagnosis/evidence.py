@@ -65,14 +65,10 @@ class ArmEvidence(NamedTuple):
         return self.num_diverged / self.num_runs
 
     @property
-    def is_beyond_chance(self) -> bool:
-        """Whether it differs from `as_given` beyond chance."""
-        return self.p_value is not None and self.p_value < LEVEL
-
-    @property
     def is_earlier(self) -> bool:
         """Whether it is earlier than `as_given` beyond chance."""
-        return self.is_beyond_chance and self.difference is not None and self.difference.upper < 0
+        is_beyond_chance = self.p_value is not None and self.p_value < LEVEL
+        return is_beyond_chance and self.difference is not None and self.difference.upper < 0
 
 
 class Evidence(NamedTuple):

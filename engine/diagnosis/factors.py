@@ -191,11 +191,9 @@ NUM_CHANGES = sum(change.kind in CHANGES for change in ALL_CHANGES)
 
 
 def factors_of(arm: Arm, has_examples: bool) -> Factors:
-    """Returns everything that is changed around a configuration.
+    """Returns everything that is changed around a resolved configuration.
 
-    Args:
-        arm: resolved.
-        has_examples: whether its task holds examples in arrays, so that controls can change them.
+    Controls need a task that has examples in arrays.
     """
     arms, skipped = {AS_GIVEN: Factor(arm, "given", "as given")}, {}
     for change in ALL_CHANGES:

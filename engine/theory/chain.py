@@ -47,10 +47,7 @@ class Flow(NamedTuple):
 
 
 def gradient_flow(weights: np.ndarray, slope: float, num_panels: int = _NUM_PANELS) -> Flow:
-    """Integrates the gradient flow of chains with these weights, `[num_chains, depth]`, towards a line of slope s > 0.
-
-    `num_panels` are those of the integral on either side of half the slope.
-    """
+    """Integrates the gradient flow of chains whose weights at the start are `[num_chains, depth]`; s > 0."""
     sizes = np.sort(np.abs(np.asarray(weights, np.float64)), axis=1)
     start = sizes[:, 0] * np.sign(np.prod(weights, axis=1))
     conserved = sizes[:, 1:] ** 2 - sizes[:, :1] ** 2

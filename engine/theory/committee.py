@@ -49,13 +49,7 @@ _COVERED = {
 
 
 class Escape(NamedTuple):
-    """The symmetric plateau as one curve shows it; NaN for what it does not show.
-
-    Attributes:
-        half_time: last time at which the loss is above half the known height.
-        height: loss on the plateau.
-        rate: at which units grow apart, half that of the loss.
-    """
+    """The symmetric plateau as one curve shows it, by the rules above; NaN for what it does not show."""
 
     half_time: float
     height: float

@@ -38,7 +38,7 @@ _COVERED = {
 
 
 def born_dead(widths: tuple[int, ...]) -> float:
-    """Returns the probability that a network with such hidden layers, without biases, is dead on one positive input."""
+    """Returns the probability that hidden layers of some widths, without biases, are dead on a positive input."""
     return float(1.0 - np.prod([1.0 - 2.0**-width for width in widths]))
 
 

@@ -67,10 +67,7 @@ def velocity(overlaps: Overlaps, noise: float) -> Overlaps:
 
 
 def loss_curve(start: Overlaps, times: np.ndarray, noise: float) -> np.ndarray:
-    """Integrates the equations; returns the loss, `[num_times]`, NaN from where the solver gave up.
-
-    Times are steps × learning rate, increasing from 0, `[num_times]`; see `velocity` for the noise.
-    """
+    """Integrates the equations over times from 0 on; returns the loss, NaN from where the solver gave up."""
     from scipy.integrate import solve_ivp
 
     size = start.students.size

@@ -10,7 +10,7 @@ from engine.arms.arm import Arm
 def starts_of(arm: Arm, root_seed: int, init_seeds: np.ndarray, num_inputs: int) -> list[Any]:
     """Returns the initial parameter leaves of some runs in double precision, each `[num_runs, …]`.
 
-    The arm is resolved, and its network has one output and an initial scheme; there is one init seed per run.
+    The network of the arm must have one output and an initial scheme.
     """
     import jax
     import jax.numpy as jnp

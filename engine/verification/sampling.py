@@ -73,11 +73,6 @@ def draw_sample(runs: Sequence[Run], number: int, seed: int) -> Sample:
 
     Where there are fewer draws than arms, all runs are one stratum. The choice is by hash, so it does not depend on the
     version of a generator, and a larger sample with the same seed and strata contains the smaller one.
-
-    Args:
-        runs: at least one.
-        number: draws; all runs are taken where there are no more.
-        seed: of the draw.
     """
     has_strata = number >= len(Counter(run.arm_name for run in runs))
     strata: dict[str, list[Run]] = {}
@@ -98,11 +93,7 @@ def _rank(seed: int, run: Run) -> bytes:
 
 
 def stored_rows(directory: WorkDirectory, keys: Collection[tuple[Any, ...]]) -> dict[tuple[Any, ...], list[pa.Table]]:
-    """Reads the rows of some runs with their curves, as tables of one row.
-
-    Args:
-        keys: `RUN_KEY` of the runs; a run that is stored twice has two rows.
-    """
+    """Reads the rows of runs by `RUN_KEY`, as tables of one row; a run that is stored twice has two."""
     found: dict[tuple[Any, ...], list[pa.Table]] = {key: [] for key in keys}
     for part in directory.iterate(ROW_SCHEMA.names):
         for i, key in enumerate(zip(*(part[name].to_pylist() for name in RUN_KEY), strict=True)):

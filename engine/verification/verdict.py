@@ -77,12 +77,7 @@ def conclude(
     margin: float,
     damage: Sequence[str],
 ) -> Verification:
-    """Draws the conclusion from runs that were done again.
-
-    Args:
-        origins: one for each run.
-        sample, finished, margin, damage: as in `Verification`.
-    """
+    """Draws the conclusion from runs that were done again, each with its origin."""
     is_identical = all(run.is_identical for run in runs)
     unexplained = _unexplained(runs, origins)
     outcomes: list[OutcomeAgreement] = []
