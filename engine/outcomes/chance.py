@@ -15,12 +15,10 @@ _NEAR = 0.01
 def find_chance_loss(
     classes: int | None = None, class_counts: Sequence[float] | None = None, chance_loss: float | None = None
 ) -> float | None:
-    """Returns the chance loss in nats, or `None` where nothing is given; raises `InputError` where it cannot be found.
+    """Returns the chance loss in nats, or `None` where nothing is given.
 
-    Args:
-        classes: number of equally frequent classes: ln C.
-        class_counts: training examples of each class: the entropy of their shares.
-        chance_loss: the number itself, in the unit of the loss.
+    It is ln C for C equally frequent classes, the entropy of the shares for counts of training examples by class, or
+    given itself in the unit of the loss.
     """
     given = {"classes": classes, "class_counts": class_counts, "chance_loss": chance_loss}
     names = [name for name, value in given.items() if value is not None]

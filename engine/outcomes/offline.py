@@ -100,16 +100,13 @@ def find_break(
     diverged_step: float | None = None,
     settings: DetectorSettings | None = None,
 ) -> PlateauBreak:
-    """Finds the break of one loss curve.
+    """Finds the break of one loss curve; raises `ValueError` where the arrays are no curve.
 
     Args:
         steps: strictly increasing, shape `[num_points]`.
         loss: loss on a fixed evaluation set in nats, shape `[num_points]`.
         chance_loss: H, the loss of the best constant prediction, in nats.
         diverged_step: when the run is known to have diverged; otherwise the loss tells.
-
-    Raises:
-        ValueError: a curve or the chance loss is not as described, or has too few points.
     """
     settings = settings or DetectorSettings()
     steps, loss = _checked(steps, loss, chance_loss, least=2 if diverged_step is None else 1)
@@ -148,10 +145,9 @@ def end_level(values: np.ndarray, settings: DetectorSettings) -> float:
 
 
 def _without_last_spike(smoothed: np.ndarray, end: float, settings: DetectorSettings) -> np.ndarray:
-    """Sets the last point to the end level where it is so low that it hides that level.
+    """Sets the last point, which no median smooths, to the end level where it is so low that it hides that level.
 
-    The running median does not smooth the last point. The last value of a non-decreasing fit is the largest mean of the
-    curve from any point on.
+    The last value of a non-decreasing fit is the largest mean of the curve from any point on.
     """
     # The first of these means is the last value itself.
     means = np.cumsum(smoothed[::-1]) / np.arange(1, len(smoothed) + 1)

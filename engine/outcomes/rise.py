@@ -51,10 +51,7 @@ class Onset(NamedTuple):
 
 
 def find_onset(steps: np.ndarray, smoothed: np.ndarray, residuals: np.ndarray, settings: DetectorSettings) -> Onset:
-    """Finds the onset of a curve that ends above `high`.
-
-    Points long after `high` is held do not matter, so a run that was stopped once it had settled has the same onset.
-    """
+    """Finds the onset of a curve that ends above `high`; points long after `high` is held do not matter."""
     fit = non_decreasing(smoothed)
     held = int(np.argmax(fit >= settings.high))
     noise = measure_noise(residuals[: held + 1], _SHARE_ON_PLATEAU)
@@ -104,8 +101,8 @@ def find_rise(
 ) -> tuple[np.ndarray, np.ndarray, float | None]:
     """Returns `(values, rising, width)` of a curve with an onset that ends at ρ = `end`.
 
-    Values are smoothed; `rising` is their non-decreasing fit, in which everything before the onset counts as plateau,
-    even a hump that was lost again. The width is `None` for a curve that had learned before its first point.
+    Values are smoothed; in `rising`, their non-decreasing fit, everything before the onset counts as plateau, even a
+    hump that was lost again. The width is `None` for a curve that had learned before its first point.
     """
     height = settings.level_step * end
     num_before = int(np.searchsorted(steps, onset))

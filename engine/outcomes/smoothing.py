@@ -68,8 +68,7 @@ def first_time_at(steps: np.ndarray, rising: np.ndarray, levels: np.ndarray) -> 
 def shortest_rise(steps: np.ndarray, rising: np.ndarray, height: float) -> float | None:
     """Returns the shortest time in which a non-decreasing, interpolated curve rises by `height`, or `None`.
 
-    The time between two levels is piecewise linear in the lower one, so its minimum lies where either level meets a
-    point of the curve.
+    The time between two levels is piecewise linear: it is shortest where either level meets a point of the curve.
     """
     is_last = np.concatenate([rising[1:] > rising[:-1], [True]])
     last = np.flatnonzero(is_last)

@@ -54,11 +54,7 @@ def has_forks(design: str) -> bool:
 def check_design(
     design: str, num_seeds: Sequence[int], order_seeds: int | None, forks: int | None, has_fork_step: bool
 ) -> None:
-    """Checks the numbers that belong to a design; raises `InputError`.
-
-    `num_seeds` are the repetitions of every arm, `order_seeds` the data orders of a grid, `forks` those of every
-    parent.
-    """
+    """Checks the numbers that belong to a design; `num_seeds` are the repetitions of every arm."""
     for name, value, is_used in (("order_seeds", order_seeds, has_grid(design)), ("forks", forks, has_forks(design))):
         if is_used and value is None:
             raise InputError(f"design={design} needs {name}")
@@ -85,10 +81,7 @@ def is_of_grid(order_seed: int) -> bool:
 
 
 def is_repetition(order_seed: int, fork: int | None) -> bool:
-    """Tells whether a run is an independent repetition: neither part of a grid nor a fork.
-
-    `fork` is its fork step, or its order seed after the fork.
-    """
+    """Tells whether a run is no part of a grid and no fork; `fork` is its fork step, or its order seed after that."""
     return fork is None and not is_of_grid(order_seed)
 
 
@@ -138,16 +131,12 @@ def cell_of(design: str, order_seeds: int | None, noise_seed: int, fork_order_se
 def fork_step_of(time: np.ndarray, event: np.ndarray, eval_every: int) -> int | None:
     """Returns the step of the forks: half the median waiting time of the parents, on the evaluation grid.
 
-    All parents are forked at one step, so that the step tells nothing about how long each would have waited. Parents
-    whose plateau is over by then are not forked.
+    All parents are forked at one step, so that the step tells nothing about how long each would have waited. It is
+    `None` where half of the parents never left their plateau, or left it before two evaluations.
 
     Args:
         time: onset, or end of the run, in steps, `[num_parents]`.
         event: 1 where the plateau ended, `[num_parents]`.
-        eval_every: steps between evaluations.
-
-    Returns:
-        `None` where half of the parents never left their plateau, or left it before two evaluations.
     """
     times = np.sort(np.where(event == 1, time, np.inf))
     median = float(times[(len(times) - 1) // 2]) if len(times) else np.inf

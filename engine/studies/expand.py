@@ -38,7 +38,6 @@ class ExpandedStudy(NamedTuple):
 
     Attributes:
         horizons: steps of the runs of each arm, a multiple of `eval_every`.
-        eval_every: steps between evaluations.
         fork_steps: step at which the runs of each arm are forked; `None` while it is not known.
         runs: every run without a fork, by seed and then by arm.
     """
@@ -69,7 +68,7 @@ def expand(
     fork_steps: Mapping[str, int | None] | None = None,
     is_quiet: bool = True,
 ) -> ExpandedStudy:
-    """Resolves the arms, loads their data and lists the runs.
+    """Resolves the arms, loads their data and lists the runs; raises `InputError` where that cannot be done.
 
     Args:
         platform: kind of device, for the rules of the layout.
@@ -77,9 +76,6 @@ def expand(
         data_dir: folder of prepared data.
         fork_steps: step at which to fork, by arm, for a study that does not say.
         is_quiet: draw no progress bar while data are read.
-
-    Raises:
-        InputError: an arm is not usable, two arms are the same, or the data cannot be had.
     """
     layouts = dict.fromkeys(study.arms, layout) if isinstance(layout, Layout) else layout
     for one in layouts.values():
@@ -161,10 +157,7 @@ def _make_run(study: Study, name: str, arm: Arm, cell: designs.Cell, horizon: in
 
 
 def run_of(expanded: ExpandedStudy, arm_name: str, noise_seed: int, fork_order_seed: int | None) -> Run | None:
-    """Returns the run of an arm with this noise seed and this order seed after a fork.
-
-    `None` where the study has no such run, however many seeds it is given.
-    """
+    """Returns the run of an arm with this noise seed and this order seed after a fork; `None` if no seeds give one."""
     study, arm = expanded.study, expanded.arms.get(arm_name)
     cell = designs.cell_of(study.design, study.order_seeds, noise_seed, fork_order_seed)
     if arm is None or cell is None:
@@ -174,10 +167,10 @@ def run_of(expanded: ExpandedStudy, arm_name: str, noise_seed: int, fork_order_s
 
 
 def with_forks(expanded: ExpandedStudy, parents: Mapping[str, ParentOutcomes]) -> ExpandedStudy:
-    """Returns the study with its forks in the place of its runs, given the outcomes of the parents by arm.
+    """Returns the study with the forks in the place of its runs, given the outcomes of their parents by arm.
 
-    Every fork step that can be known is set; arms without one have no forks. Only parents that were still waiting at
-    the fork step are forked.
+    An arm whose fork step cannot be known has no forks. Only parents that were still waiting at the fork step are
+    forked.
     """
     study, steps, runs = expanded.study, {}, []
     for name, arm in expanded.arms.items():

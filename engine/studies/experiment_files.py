@@ -36,10 +36,7 @@ def load_study(word: str, registry: Registry) -> Study:
     """Loads the study of an experiment, a registered name or a file with a function that returns the study.
 
     The function can import its neighbours. The first line of the file's docstring is the question of a study without
-    one.
-
-    Raises:
-        InputError: there is no such experiment, or the file does not make a study; the message names the file and line.
+    one. Raises `InputError` with the file and line of what is wrong.
     """
     place = _PLACE.fullmatch(word)
     if place is None and not re.search(r"[/\\]", word):

@@ -28,7 +28,6 @@ class SharedProgram(NamedTuple):
     """Arms that share lanes and a compiled program: they have one structure and the same data.
 
     Attributes:
-        spec: specification of their lane pools.
         arm_names: in the order of the study.
         chance_loss: in nats.
         steps_per_epoch: `None` for a task without epochs.

@@ -54,10 +54,8 @@ class Until:
 class SequentialSeeds:
     """Decides from finished runs which seeds may start, and whether the question is decided.
 
-    Args:
-        horizons: by arm, in the unit of all times, in the order of the study.
-        baseline: arm that the others are compared with.
-        records: looks of earlier launches.
+    `horizons` are by arm, in the unit of all times and the order of the study; `records` are the looks of earlier
+    launches.
 
     Attributes:
         records: one per look: seeds, goal, the estimates by arm, and the arms still open.

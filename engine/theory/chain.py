@@ -88,8 +88,7 @@ def product_at(flow: Flow, times: np.ndarray) -> np.ndarray:
 def median_half_time(depth: int, deviation: float, slope: float, num_points: int = 2**12) -> float:
     """Returns the median half time over starts whose `depth` weights are normal with mean 0.
 
-    Integrates over starts by the additive recurrence of Roberts, whose points fill the unit cube evenly. The error
-    falls about as fast as the number of points grows.
+    The starts lie at the normal quantiles of the additive recurrence of Roberts, which fills the unit cube evenly.
     """
     from scipy.special import ndtri
 
@@ -112,9 +111,7 @@ class Adam(NamedTuple):
 
 
 def adam(weights: np.ndarray, slope: float, numbers: Adam, num_steps: int) -> np.ndarray:
-    """Returns the product u of chains under full-batch Adam before each step and after the last.
-
-    The weights at the start are `[num_chains, depth]`, the products `[num_chains, num_steps + 1]`.
+    """Returns the product u of chains under full-batch Adam, `[num_chains, num_steps + 1]`.
 
     Source: Kingma and Ba (2015), ICLR, algorithm 1.
     """

@@ -10,12 +10,7 @@ from engine.statistics import Estimate
 
 
 class MeasuredCurve(NamedTuple):
-    """A metric of every run of an arm.
-
-    Attributes:
-        steps: all steps at which any run was measured, increasing, `[num_points]`.
-        values: `[num_runs, num_points]`; NaN where a run was not measured.
-    """
+    """A metric of every run of an arm, `[num_runs, num_points]`, by step; NaN where a run was not measured."""
 
     steps: np.ndarray
     values: np.ndarray
@@ -35,14 +30,9 @@ class MeasuredGrid(NamedTuple):
 
 
 class Measured(NamedTuple):
-    """The repetitions of an arm that did not fail.
+    """The repetitions of an arm that did not fail; one init seed and one status per run, the horizon in steps.
 
-    Attributes:
-        arm: resolved.
-        curves: by metric, those that the theory uses and some run has.
-        init_seed, status: one entry per run.
-        horizon: in steps.
-        grid: the crossed grid, or `None` without one.
+    The arm is resolved. The curves are those that the theory uses and some run has.
     """
 
     arm: Arm
@@ -66,13 +56,12 @@ class Measured(NamedTuple):
 
 
 class TheoryCurve(NamedTuple):
-    """A predicted curve, to be drawn over the measured ones.
+    """A predicted curve, to be drawn over the measured ones of its metric.
 
     Attributes:
         words: entry in the legend.
         values: `[num_points]`, or one row for each of several runs, `[num_curves, num_points]`.
         source: formula or paper.
-        metric: whose measured curves it is drawn over.
         is_log: whether the axis of values is logarithmic.
     """
 
@@ -91,10 +80,10 @@ class Check(NamedTuple):
     Attributes:
         unit: of both numbers, or empty.
         measured: with its interval; both limits equal the value where nothing was estimated.
-        tolerance: largest allowed deviation as a share of `scale`; `None`: the predicted number has to lie in the
-            interval.
+        tolerance: largest allowed deviation as a share of the scale; `None`: the interval has to contain the
+            prediction.
         source: formula or paper.
-        scale: what a deviation is a share of; by default the predicted number.
+        scale: by default the predicted number.
     """
 
     arm: str

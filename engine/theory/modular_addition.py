@@ -29,10 +29,7 @@ _SOURCE = "Power et al. (2022), Nanda et al. (2023)"
 
 
 class Delay(NamedTuple):
-    """Outcomes of a run's loss on training and on held-out pairs.
-
-    `half_accuracy_step` is the first measured step from which on half of the held-out pairs are right, or `None`.
-    """
+    """Outcomes of the loss on training and held-out pairs, and the step from which on half of the latter are right."""
 
     training: PlateauBreak
     held_out: PlateauBreak
