@@ -45,27 +45,19 @@ class ReportFigure(Figure):
 
 
 def new_figure(height: float) -> Figure:
-    """An empty figure.
-
-    Args:
-        height: in inches.
-    """
+    """Returns an empty figure, `height` inches high."""
     return ReportFigure(figsize=(_WIDTH, height), layout="constrained")
 
 
 @contextlib.contextmanager
 def styled(settings: Mapping[str, Any] | None = None) -> Iterator[None]:
-    """Draws in the report's style, whatever the style of the notebook or script is.
-
-    Args:
-        settings: of Matplotlib besides.
-    """
+    """Draws in the report's style, whatever the style of the notebook or script is, with some more settings."""
     with style.context(["default", {**_STYLE, **(settings or {})}]):
         yield
 
 
 def to_svg(figure: Figure, name: str) -> str:
-    """The figure as an SVG element without size, whose ids begin with its name."""
+    """Returns the figure as an SVG element without size, whose ids begin with its name."""
     buffer = io.StringIO()
     with styled({"svg.hashsalt": name}):
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
@@ -81,7 +73,7 @@ def to_svg(figure: Figure, name: str) -> str:
 
 
 def to_png(figure: Figure) -> bytes:
-    """The figure as a PNG on white."""
+    """Returns the figure as a PNG on white."""
     buffer = io.BytesIO()
     with styled({"savefig.transparent": False}):
         figure.savefig(buffer, format="png", dpi=_DOTS_PER_INCH, facecolor="white")

@@ -17,10 +17,7 @@ _OF_COMPARISONS = "the interval of a difference"
 def make_cautions(summary: Summary, is_page: bool) -> list[str]:
     """Returns a line for each estimator and number of runs that falls short in simulated studies.
 
-    Args:
-        summary: the numbers.
-        is_page: whether for the page, which shows the mean wait only of arms that wait for a hit,
-            or for `summary.json`, which has it of every arm.
+    The page shows the mean wait only of arms that wait for a hit, `summary.json` has it of every arm.
     """
     arms: dict[str, list[str]] = {}
     for name, estimator, what, num_runs in _estimates(summary, is_page):

@@ -19,17 +19,16 @@ _SAME_HORIZON = 1e-9
 
 
 class Contrast(NamedTuple):
-    """An arm of one study against an arm of another; times are in `unit`.
+    """An arm of one study against an arm of another; pairs are (own, baseline), times are in `unit`.
 
     Attributes:
-        arm, baseline: names of the arms.
         unit: `epochs`, or `steps` where one of the two has no epochs.
         horizon: up to which means are compared, the shorter of both.
-        num_runs: runs with an outcome, of both.
-        num_failed: runs without one, of both; they and their partners are left out.
+        num_runs: runs with an outcome.
+        num_failed: runs without one; they and their partners are left out.
         num_pairs: runs that share all their seeds.
-        fractions: share of runs that had the event by then, of both.
-        medians: of the waiting time, of both.
+        fractions: share of runs that had the event by the horizon.
+        medians: of the waiting time.
         difference: of means up to the horizon; negative is earlier than the baseline.
         test: of equal incidence, see `engine.report.group_comparison`.
         p_holm: p-value of the test, adjusted for the number of contrasts.
@@ -65,10 +64,7 @@ def contrast_studies(
 ) -> list[Contrast]:
     """Compares every arm that both studies have, or one arm of each.
 
-    Args:
-        own, base: the studies.
-        arm, baseline_arm: compare these two only. One that is left out is the arm of the same
-            name, or the only arm of its study.
+    An arm that is left out is the one of the same name as the other, or the only one of its study.
 
     Raises:
         InputError: the studies do not measure the same thing, with the reason, or share no arm.
@@ -118,7 +114,6 @@ def _counterpart(name: str, there: dict[str, ArmRuns], flag: str) -> str:
 
 
 def _refuse_different_questions(own: _Side, base: _Side) -> None:
-    """Refuses to compare waiting times that wait for different things."""
     detectors = [side.document["identity"]["detector"] for side in (own, base)]
     what: dict[str, tuple[Any, Any]] = {
         "event": (own.runs.waits_for, base.runs.waits_for),
@@ -194,11 +189,7 @@ def _fraction(side: _Side, runs: ArmRuns) -> Estimate:
 
 
 def _labels(runs: ArmRuns, base: ArmRuns) -> tuple[tuple[np.ndarray, np.ndarray], set[int]]:
-    """Numbers the runs, so that those with all seeds in common have one number.
-
-    Returns:
-        The numbers of the runs of both arms, and those of the runs that failed.
-    """
+    """Numbers the runs of both arms, one number for equal seeds, and returns the numbers of failed runs besides."""
     numbers: dict[tuple[int, ...], int] = {}
     own, other, *failed = (
         np.array([numbers.setdefault(key, len(numbers)) for key in _keys(rows)], int)

@@ -26,12 +26,7 @@ _NO_DIFFERENCE = "no difference beyond chance"
 
 
 def describe_contrast(contrast: Contrast, own_name: str, base_name: str) -> str:
-    """Describes a contrast: sizes with intervals first, then the p-value.
-
-    Args:
-        contrast: the numbers.
-        own_name, base_name: of the studies, as the reader knows them.
-    """
+    """Describes a contrast of two studies, named as the reader knows them: sizes with intervals first, then p."""
     unit = contrast.unit
     names = (own_name, contrast.arm), (base_name, contrast.baseline)
     numbers = zip(names, contrast.fractions, contrast.num_runs, contrast.medians, strict=True)

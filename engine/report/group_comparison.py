@@ -19,11 +19,10 @@ class Difference(NamedTuple):
 
     Attributes:
         horizon: the shorter of both, in the unit.
-        value: difference of restricted means up to it; negative is earlier than the baseline.
-        test: of equal incidence. A run that diverged stays at risk up to the horizon, which is
-            exact while all censoring is there.
+        value: difference of restricted means up to it, of pairs if `is_paired`; negative is earlier than the baseline.
+        test: of equal incidence. A run that diverged stays at risk to the horizon, exact while all censoring is there.
         num_pairs: labels that are in both groups.
-        is_paired: whether all labels are in both groups; then `value` is a paired difference.
+        is_paired: whether all labels are in both groups.
     """
 
     horizon: float
@@ -82,15 +81,9 @@ def _only(runs: ArmRuns, chosen: np.ndarray) -> ArmRuns:
 def pooled(
     own: ArmRuns, base: ArmRuns, steps_per_unit: tuple[float, float], horizons: tuple[float, float]
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Pools two groups for tests of the incidence.
+    """Pools times, events (0 or 1) and groups (1 own, 0 baseline) of all runs for tests of the incidence.
 
-    Args:
-        own, base: the groups.
-        steps_per_unit: of both.
-        horizons: of both, in the unit; a run that diverged stays at risk to that of its group.
-
-    Returns:
-        Times, events (0 or 1) and groups (1 own, 0 baseline) of all runs.
+    A run that diverged stays at risk to the horizon of its group, which is in the unit.
     """
     times, events = [], []
     for runs, unit, horizon in zip((own, base), steps_per_unit, horizons, strict=True):

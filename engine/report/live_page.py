@@ -17,12 +17,12 @@ _CLOCK = "%H:%M:%S"
 
 
 class Banner(NamedTuple):
-    """What a live page says of itself.
+    """What a live page says about itself.
 
     Attributes:
-        updated: when, with its time zone.
+        updated: with its time zone.
         interval: seconds until the page loads itself again.
-        num_over, num_runs: runs that are over, and that are planned.
+        num_over: runs that are over.
         steps_done: share of the steps of this launch.
     """
 
@@ -34,7 +34,7 @@ class Banner(NamedTuple):
 
 
 def make_live(page: str, banner: Banner) -> str:
-    """A page that loads itself again, and says how far the study is."""
+    """Makes a page load itself again, and say how far the study is."""
     words = (
         f"{banner.num_over} of {banner.num_runs} runs are over; {percent(banner.steps_done)} of "
         f"the steps of this launch are taken."
@@ -44,12 +44,7 @@ def make_live(page: str, banner: Banner) -> str:
 
 
 def end_live(page: str, ended: datetime) -> str | None:
-    """A live page that loads itself no more, and says so; `None` where it is not live.
-
-    Args:
-        page: the HTML.
-        ended: when the launch did, with its time zone.
-    """
+    """Returns a live page that loads itself no more, and says when the launch ended; None where it is not live."""
     updated = _UPDATED.search(page)
     if updated is None:
         return None
@@ -58,13 +53,7 @@ def end_live(page: str, ended: datetime) -> str | None:
 
 
 def make_waiting_page(name: str, question: str, num_over: int) -> str:
-    """The page of a study of which nothing can be said yet.
-
-    Args:
-        name: of the study.
-        question: of the study.
-        num_over: runs that are over, none of which can be used.
-    """
+    """Returns the page of a study about which nothing can be said yet, though `num_over` runs may be over."""
     words = "No run is over yet."
     if num_over:
         words = f"{runs_are(num_over)} over, but nothing can be said yet."
@@ -73,7 +62,7 @@ def make_waiting_page(name: str, question: str, num_over: int) -> str:
 
 
 def _marked(page: str, **values: Any) -> str:
-    """The page with something marked at the end of its head and at the beginning of its text."""
+    """Inserts marked text at the end of the head and at the beginning of the body."""
     head, body = (
         f"{_BEGIN}\n{environment().get_template(f'live_{name}.html').render(**values)}{_END}"
         for name in ("head", "banner")

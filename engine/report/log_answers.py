@@ -78,12 +78,7 @@ class Level(NamedTuple):
 
 
 def find_level(runs: ArmRuns, low: float) -> Level:
-    """Tells whether the loss is at chance at all.
-
-    Args:
-        runs: of the baseline.
-        low: ρ below which a curve is on its plateau.
-    """
+    """Tells whether the loss is at chance at all; `low` is the ρ below which a curve is on its plateau."""
     chance, levels = runs.chance_loss, plateau_levels(runs)
     if not levels:
         starts = [c.loss[0] for c in runs.curves if len(c.loss) and math.isfinite(c.loss[0])]

@@ -72,12 +72,7 @@ class Methods(NamedTuple):
 
 
 def make_methods(summary: Summary, splits: Mapping[str, VarianceSplit]) -> Methods:
-    """Writes the paragraph for what a report shows.
-
-    Args:
-        summary: the numbers.
-        splits: what the designs of the arms say, by arm.
-    """
+    """Writes the paragraph for what a report shows."""
     paragraph = " ".join(_sentences(summary, splits))
     text = resources.files("engine.report").joinpath("sources.bib").read_text(encoding="utf-8")
     entries = {re.split(r"[{,]", entry)[1]: entry for entry in text.strip().split("\n\n")}

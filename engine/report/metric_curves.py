@@ -30,10 +30,9 @@ class GridCurves(NamedTuple):
     """A metric of every run of an arm's crossed grid, as in `MetricCurves`.
 
     Attributes:
-        steps: `[num_points]`.
         values: `[num_runs, num_points]`.
-        init_seed: of each row, `[num_runs]`.
-        order: number of its common data order, `[num_runs]`.
+        init_seed: `[num_runs]`.
+        order: number of the common data order, `[num_runs]`.
     """
 
     steps: np.ndarray
@@ -43,27 +42,14 @@ class GridCurves(NamedTuple):
 
 
 def read_arm_curves(table: RunTable, arm: str, metric: str = "loss") -> MetricCurves:
-    """Reads the curves of the repetitions of an arm that have an outcome.
-
-    Args:
-        table: of the study.
-        arm: its name.
-        metric: one of `CURVE_STEPS`.
-
-    Raises:
-        InputError: there is no such arm or metric, or no finished run has it.
-    """
+    """Reads the curves of a metric (see `CURVE_STEPS`) of the repetitions of an arm that have an outcome."""
     rows = np.flatnonzero(table.is_of(arm) & table.is_repetition & table.has_outcome)
     steps, values = _aligned(table, arm, metric, rows)
     return MetricCurves(steps, values, table.seed[rows])
 
 
 def read_grid_curves(table: RunTable, arm: str, metric: str = "loss") -> GridCurves:
-    """Reads the curves of the crossed grid of an arm, of the runs that have an outcome.
-
-    Raises:
-        InputError: as `read_arm_curves`.
-    """
+    """Reads the curves of the crossed grid of an arm, of the runs that have an outcome."""
     is_fork = table.outcomes["fork_step"].is_valid().to_numpy()
     rows = np.flatnonzero(table.is_of(arm) & ~table.is_repetition & ~is_fork & table.has_outcome)
     steps, values = _aligned(table, arm, metric, rows)

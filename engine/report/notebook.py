@@ -12,13 +12,7 @@ _CELL = "padding:.25em .6em;border-bottom:1px solid rgba(128,128,128,.4);text-al
 
 
 def to_html(headline: str, header: Sequence[str] = (), rows: Sequence[Sequence[str]] = ()) -> str:
-    """A sentence, and a table where there is one.
-
-    Args:
-        headline: the sentence.
-        header: one cell per column.
-        rows: of as many cells; the first one is to the left.
-    """
+    """Returns a sentence, and a table where there is one, whose first column is aligned to the left."""
     sentence = f'<p style="border-left:4px solid #0072b2;padding:.3em .8em">{_shown(headline)}</p>'
     if not header:
         return sentence
@@ -45,11 +39,7 @@ def _shown(text: str) -> str:
 
 
 class ReportFile(os.PathLike[str]):
-    """The report of a study: the path of a file, which a notebook shows as the page.
-
-    Args:
-        path: of the file.
-    """
+    """The report of a study: the path of a file, which a notebook shows as the page."""
 
     def __init__(self, path: Path) -> None:
         self.path = path

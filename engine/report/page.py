@@ -17,13 +17,7 @@ from engine.report.summary import Summary
 
 
 class Page(NamedTuple):
-    """A report before it is written.
-
-    Attributes:
-        html: the whole page.
-        figures: those in it.
-        vectors: the same as SVG, by name.
-    """
+    """The HTML of a report before it is written, the figures in it, and the same as SVG, by name."""
 
     html: str
     figures: Figures
@@ -50,12 +44,7 @@ def lay_out(found: Findings) -> Page:
 
 
 def make_page(found: Findings, vectors: dict[str, str]) -> str:
-    """Makes the HTML.
-
-    Args:
-        found: what the report says.
-        vectors: its figures as SVG, by name.
-    """
+    """Makes the HTML; `vectors` are the figures as SVG, by name."""
     summary = found.summary
     document, launch = summary.document, summary.document["launches"][-1]
     of_sections = {name for section in found.sections for name in section.drawings}

@@ -45,11 +45,7 @@ def joined(words: list[str]) -> str:
 
 
 def varied(identity: Mapping[str, Any]) -> str:
-    """Says what differs from seed to seed.
-
-    Args:
-        identity: of the study.
-    """
+    """Says what differs from seed to seed in a study."""
     fixed = {role: identity.get(role) for role in ("fix_init", "fix_order")}
     return _VARIED[fixed["fix_init"] is not None, fixed["fix_order"] is not None].format(**fixed)
 
@@ -107,13 +103,7 @@ def p_value(p: float) -> str:
 
 
 def onset(arm: ArmSummary, unit: str, horizon: float) -> str:
-    """Writes the median onset of an arm with its interval, or why there is none.
-
-    Args:
-        arm: its numbers.
-        unit: of its times.
-        horizon: in that unit.
-    """
+    """Writes the median onset of an arm with its interval, or why there is none; the horizon is in the unit."""
     median, word = arm.median_onset, time_word(unit)
     if math.isfinite(median.value):
         return f"{word} {number(median.value, unit)} (95 % CI {interval(median, unit)})"

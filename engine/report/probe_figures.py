@@ -27,7 +27,7 @@ _LEAST_SHARE = 0.5
 
 
 def draw_panels(found: ArmProbes, origin: np.ndarray, steps_per_unit: float, label: str) -> Figure:
-    """Every quantity against the time from an origin of each run: median, and quartiles.
+    """Draws every quantity against the time from an origin of each run: median, and quartiles.
 
     Args:
         found: of an arm.
@@ -53,17 +53,13 @@ def draw_panels(found: ArmProbes, origin: np.ndarray, steps_per_unit: float, lab
 
 
 def _add_layers(figure: Figure, shades: dict[str, Any]) -> None:
-    """A legend of the layers."""
     lines = [Line2D([], [], color=colour, linewidth=1.4) for colour in shades.values()]
     names = [short(name) for name in shades]
     figure.legend(lines, names, loc="outside lower center", ncols=4, fontsize=7)
 
 
 def _shades(found: ArmProbes) -> dict[str, Any]:
-    """Colours of the layers, from dark to light with depth.
-
-    Layers are known in their order from what enters them; else from their arrays.
-    """
+    """Returns the colours of the layers, from dark to light, in the order in which data enter them if known."""
     entered = next((found.values[s] for s in ("spread", "dead_share") if s in found.values), None)
     if entered is not None:
         layers = [name for name in entered if name != WHOLE]
@@ -75,7 +71,7 @@ def _shades(found: ArmProbes) -> dict[str, Any]:
 
 
 def _shade(shades: dict[str, Any], name: str) -> Any:
-    """The colour of a layer, or of the layer that an array belongs to."""
+    """Returns the colour of a layer, or of the layer that an array belongs to."""
     while name and name not in shades:
         name = name.rpartition("/")[0]
     return shades.get(name, _OF_NO_LAYER)
@@ -111,14 +107,7 @@ def _draw_panel(
 
 
 def _set_scale(axes: Any, panel: Panel, largest: float, is_zero: bool) -> None:
-    """Scales the axis of the values, and says where 0 cannot be shown on it.
-
-    Args:
-        axes: of the panel, with its lines.
-        panel: for its scale.
-        largest: absolute value.
-        is_zero: whether some value is 0.
-    """
+    """Scales the axis of the values up to the largest absolute one, and says where 0 cannot be shown on it."""
     has_positive = any(np.any(np.asarray(line.get_ydata()) > 0) for line in axes.lines)
     if panel.scale == "log" and has_positive:
         axes.set_yscale("log", nonpositive="mask")
@@ -148,13 +137,13 @@ def _show_single_points(axes: Any) -> None:
 
 
 def _has_decade(axes: Any) -> bool:
-    """Whether a power of ten lies within a logarithmic axis."""
+    """Tells whether a power of ten lies within a logarithmic axis."""
     low, high = np.log10(axes.get_ylim())
     return bool(np.floor(high) >= np.ceil(low))
 
 
 def aligned(found: ArmProbes, values: np.ndarray, origin: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Quartiles over runs against the time from each run's origin.
+    """Returns quartiles over runs against the time from each run's origin.
 
     Args:
         found: for its steps.

@@ -26,15 +26,13 @@ def series_names() -> dict[str, str]:
 
 
 class Change(NamedTuple):
-    """How a quantity changes from the start to the onset; medians over runs.
+    """How a quantity changes from the start to the last measurement before the onset; medians over runs.
 
     Attributes:
         layer: or parameter array in which it changes most; `""` for the whole network.
-        start: at the first measurement.
-        end: at the last one before the onset.
         lead: steps from where half of the change is over, on the panel's scale, to the onset.
         is_ratio: whether the change is a factor, `end / start`, rather than a difference.
-        num_runs: that have two measurements before their onset.
+        num_runs: runs that have two measurements before their onset.
     """
 
     layer: str
@@ -53,12 +51,7 @@ class Change(NamedTuple):
 
 
 def changes_of(found: ArmProbes, onset: np.ndarray) -> dict[str, Change]:
-    """What changes before the onset, by series.
-
-    Args:
-        found: of an arm.
-        onset: of the run in each of its rows, in steps; NaN where it has none.
-    """
+    """Returns what changes before the onsets (steps, NaN without one) of the runs of an arm, by series."""
     changes = {}
     for panel in panels():
         if panel.told is None:

@@ -21,7 +21,7 @@ _MOST_ARMS = 6
 
 
 def make_section(table: RunTable, summary: Summary) -> Section | None:
-    """The section; `None` for a study without diagnostics."""
+    """Makes the section; None for a study without diagnostics."""
     if "diagnostics" not in table.directory.document["identity"]:
         return None
     found = {}
@@ -57,7 +57,7 @@ def make_section(table: RunTable, summary: Summary) -> Section | None:
 
 
 def _onsets(runs: ArmRuns, found: ArmProbes) -> np.ndarray:
-    """Of the run in each row, in steps; NaN where it has none."""
+    """Returns the onset of the run in each row, in steps; NaN where it has none."""
     by_seed = {
         int(seed): float(time) for seed, time, event in zip(runs.seed, runs.time, runs.event, strict=True) if event == 1
     }
@@ -100,7 +100,7 @@ def _told(summary: Summary, name: str, series: str, change: Change) -> str:
 
 
 def _saddle(found: ArmProbes, onset: np.ndarray) -> str | None:
-    """Whether there is a way down across the update, while the runs wait."""
+    """Says whether there is a way down across the update, while the runs wait."""
     bottom = found.values.get("curvature_bottom", {}).get(WHOLE)
     if bottom is None:
         return None

@@ -29,9 +29,9 @@ class Summary:
 
     Attributes:
         document: content of `study.json`.
-        runs: by arm, of the arms that have an outcome in their first seeds.
+        runs: of the arms that have an outcome in their first seeds.
         missing: arms without a complete first seed.
-        failed: number of runs of the arms that have failed runs only, by arm.
+        failed: number of runs of the arms that have failed runs only.
         num_left_out: parts that are damaged or missing.
         under_way: how far the study is while its launch goes on; else None.
     """
@@ -136,15 +136,7 @@ class Summary:
 
 
 def summarise(table: RunTable, under_way: UnderWay | None = None) -> Summary:
-    """Computes the numbers of a study from its finished runs.
-
-    Args:
-        table: of the study.
-        under_way: how far it is, while its launch goes on.
-
-    Raises:
-        InputError: a part may not be read, or the statistics of these runs do not exist.
-    """
+    """Computes the numbers of a study from its finished runs."""
     found, directory = read_all_runs(table), table.directory
     runs = {name: arm for name, arm in found.items() if len(arm.seed)}
     summary = Summary(
@@ -161,12 +153,7 @@ def summarise(table: RunTable, under_way: UnderWay | None = None) -> Summary:
 
 
 def to_document(summary: Summary, verdict: dict[str, Any]) -> dict[str, Any]:
-    """Returns the content of `summary.json` without that of sections; what is infinite or does not exist is null.
-
-    Args:
-        summary: the numbers.
-        verdict: the words.
-    """
+    """Returns the content of `summary.json` without sections; what is infinite or does not exist is null."""
     arms = {}
     for name, arm in summary.arms.items():
         runs = summary.runs[name]

@@ -114,13 +114,7 @@ def split_variance(runs: ArmRuns) -> VarianceSplit:
 
 
 def describe_split(summary: Summary, name: str, split: VarianceSplit) -> list[str]:
-    """Returns a paragraph for each thing that the design of an arm says.
-
-    Args:
-        summary: the numbers.
-        name: of the arm.
-        split: of the arm.
-    """
+    """Returns a paragraph for each thing that the design of an arm says."""
     lines, runs = [], summary.runs[name]
     if split.components is not None:
         lines.append(_describe_grid(name, split.components))

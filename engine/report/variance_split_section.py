@@ -33,12 +33,7 @@ _FORKS_CAPTION = (
 
 
 def make_split_section(summary: Summary, splits: Mapping[str, VarianceSplit]) -> Section:
-    """Makes the section.
-
-    Args:
-        summary: the numbers.
-        splits: what the designs of the arms say, by arm.
-    """
+    """Makes the section on what the designs of the arms say."""
     lines, drawings = [], {}
     for i, (name, split) in enumerate(splits.items()):
         if len(splits) <= _MOST_ARMS or split.has_design or name == summary.baseline:

@@ -73,13 +73,7 @@ _DESIGN_QUESTION = "Is it chance, or decided at the start?"
 
 
 class Verdict(NamedTuple):
-    """Answers, in the order in which they are asked.
-
-    Attributes:
-        headline: the short answer.
-        answers: by question.
-        limits: what the study cannot tell.
-    """
+    """A headline, answers by question in the order in which they are asked, and what the study cannot tell."""
 
     headline: str
     answers: dict[str, str]
@@ -87,12 +81,7 @@ class Verdict(NamedTuple):
 
 
 def make_verdict(summary: Summary, splits: Mapping[str, VarianceSplit]) -> Verdict:
-    """Makes the verdict on a study that has an outcome of a first seed in some arm.
-
-    Args:
-        summary: the numbers.
-        splits: what the designs of the arms say, by arm.
-    """
+    """Makes the verdict on a study that has an outcome of a first seed in some arm."""
     facts = _facts_of(summary)
     if summary.runs[summary.baseline].waits_for == Event.HIT:
         headline, answers = _answer_hit(facts)
