@@ -35,10 +35,8 @@ class Banner(NamedTuple):
 
 def make_live(page: str, banner: Banner) -> str:
     """Makes a page load itself again, and say how far the study is."""
-    words = (
-        f"{banner.num_over} of {banner.num_runs} runs are over; {percent(banner.steps_done)} of "
-        f"the steps of this launch are taken."
-    )
+    steps = f"{percent(banner.steps_done)} of the steps of this launch are taken"
+    words = f"{banner.num_over} of {banner.num_runs} runs are over; {steps}."
     interval, clock = max(1, round(banner.interval)), banner.updated.strftime(_CLOCK)
     return _marked(page, banner=banner, words=words, interval=interval, clock=clock)
 
@@ -54,18 +52,12 @@ def end_live(page: str, ended: datetime) -> str | None:
 
 def make_waiting_page(name: str, question: str, num_over: int) -> str:
     """Returns the page of a study about which nothing can be said yet, though `num_over` runs may be over."""
-    words = "No run is over yet."
-    if num_over:
-        words = f"{runs_are(num_over)} over, but nothing can be said yet."
-    template = environment().get_template("waiting.html")
-    return template.render(title=question or name, name=name, words=words)
+    words = f"{runs_are(num_over)} over, but nothing can be said yet." if num_over else "No run is over yet."
+    return environment().get_template("waiting.html").render(title=question or name, name=name, words=words)
 
 
 def _marked(page: str, **values: Any) -> str:
     """Inserts marked text at the end of the head and at the beginning of the body."""
-    head, body = (
-        f"{_BEGIN}\n{environment().get_template(f'live_{name}.html').render(**values)}{_END}"
-        for name in ("head", "banner")
-    )
-    page = page.replace("</head>", f"{head}\n</head>", 1)
-    return page.replace("<main>", f"<main>\n{body}", 1)
+    templates = map(environment().get_template, ("live_head.html", "live_banner.html"))
+    head, body = (f"{_BEGIN}\n{template.render(**values)}{_END}" for template in templates)
+    return page.replace("</head>", f"{head}\n</head>", 1).replace("<main>", f"<main>\n{body}", 1)

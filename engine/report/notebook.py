@@ -16,22 +16,15 @@ def to_html(headline: str, header: Sequence[str] = (), rows: Sequence[Sequence[s
     sentence = f'<p style="border-left:4px solid #0072b2;padding:.3em .8em">{_shown(headline)}</p>'
     if not header:
         return sentence
-    lines = [
-        sentence,
-        '<div style="overflow-x:auto"><table style="border-collapse:collapse">',
-        f"<thead><tr>{_cells('th', header)}</tr></thead><tbody>",
-        *(f"<tr>{_cells('td', row)}</tr>" for row in rows),
-        "</tbody></table></div>",
-    ]
-    return "\n".join(lines)
+    begin = '<div style="overflow-x:auto"><table style="border-collapse:collapse">'
+    head = f"<thead><tr>{_cells('th', header)}</tr></thead><tbody>"
+    body = (f"<tr>{_cells('td', row)}</tr>" for row in rows)
+    return "\n".join([sentence, begin, head, *body, "</tbody></table></div>"])
 
 
 def _cells(tag: str, cells: Sequence[str]) -> str:
-    sides = ["left", *["right"] * (len(cells) - 1)]
-    return "".join(
-        f'<{tag} style="{_CELL.format(side=side)}">{_shown(cell)}</{tag}>'
-        for cell, side in zip(cells, sides, strict=True)
-    )
+    styles = (_CELL.format(side="right" if i else "left") for i in range(len(cells)))
+    return "".join(f'<{tag} style="{style}">{_shown(cell)}</{tag}>' for style, cell in zip(styles, cells, strict=True))
 
 
 def _shown(text: str) -> str:
