@@ -64,10 +64,8 @@ def compare_arms(
         adjusted = statistics.holm(np.array([in_unit.test.p_value for in_unit, _ in compared])).tolist()
     found = {}
     for own, (in_unit, in_steps), p in zip(others, compared, adjusted, strict=True):
-        pairs = {
-            field: (fields[baseline].get(field), fields[own.name].get(field))
-            for field in {**fields[baseline], **fields[own.name]}
-        }
+        before, after = fields[baseline], fields[own.name]
+        pairs = {field: (before.get(field), after.get(field)) for field in {**before, **after}}
         found[own.name] = Comparison(
             difference=in_unit.value,
             horizon=in_unit.horizon,

@@ -139,18 +139,14 @@ def read_losses(table: RunTable, chosen: np.ndarray) -> dict[int, LossCurve]:
     return {curve.row: LossCurve(curve.steps, curve.values.astype(np.float64)) for curve in found}
 
 
-def _repetitions(table: RunTable, name: str) -> np.ndarray:
-    return np.flatnonzero(table.is_of(name) & table.is_repetition)
-
-
 def _finished_prefix(table: RunTable, name: str) -> np.ndarray:
-    rows = _repetitions(table, name)
+    rows = np.flatnonzero(table.is_of(name) & table.is_repetition)
     return rows[: FinishedPrefix(table.seed[rows].tolist()).length]
 
 
 def _make_runs(table: RunTable, name: str, prefix: np.ndarray, curves: Mapping[int, LossCurve]) -> ArmRuns:
     document = table.directory.document
-    study, num_stored = document["study"], len(_repetitions(table, name))
+    study, num_stored = document["study"], int(np.sum(table.is_of(name) & table.is_repetition))
     rows = prefix[table.has_outcome[prefix]]
     own, time, event = table.columns(rows), table.waiting_time[rows], table.event[rows]
     horizon = document["identity"]["horizons"][name]
@@ -191,14 +187,8 @@ def _make_grid(table: RunTable, name: str, starts: np.ndarray) -> GridRuns | Non
     if not len(rows):
         return None
     columns = table.columns(rows)
-    return GridRuns(
-        init_seed=np.asarray(columns["init_seed"]),
-        order=np.asarray(columns["order_seed"]) - FIRST_GRID_SEED,
-        time=table.waiting_time[rows],
-        event=table.event[rows],
-        num_missing=num_missing,
-        num_failed=num_failed,
-    )
+    init_seed, order = np.asarray(columns["init_seed"]), np.asarray(columns["order_seed"]) - FIRST_GRID_SEED
+    return GridRuns(init_seed, order, table.waiting_time[rows], table.event[rows], num_missing, num_failed)
 
 
 def _make_forks(table: RunTable, name: str, parents: np.ndarray, horizon: int) -> ForkRuns | None:

@@ -51,7 +51,10 @@ def compare_runs(
     """
     kept = [~np.isin(label, list(failed)) for label in labels]
     if np.intersect1d(*labels).size:
-        own, base = (_only(runs, chosen) for runs, chosen in zip((own, base), kept, strict=True))
+        own, base = (
+            runs._replace(seed=runs.seed[chosen], time=runs.time[chosen], event=runs.event[chosen])
+            for runs, chosen in zip((own, base), kept, strict=True)
+        )
         labels = (labels[0][kept[0]], labels[1][kept[1]])
     time, base_time = own.time / steps_per_unit[0], base.time / steps_per_unit[1]
     horizon = min(own.horizon / steps_per_unit[0], base.horizon / steps_per_unit[1])
@@ -60,8 +63,7 @@ def compare_runs(
     if num_pairs:
         test = statistics.log_rank(times, events, group, np.concatenate(labels))
     else:
-        is_small = min(len(time), len(base_time)) < _FEW_RUNS
-        num_permutations = _NUM_PERMUTATIONS if is_small else 0
+        num_permutations = _NUM_PERMUTATIONS if min(len(time), len(base_time)) < _FEW_RUNS else 0
         test = statistics.gray_test(times, events, group, num_permutations=num_permutations)
     is_paired = 1 < num_pairs == len(time) == len(base_time)
     if is_paired:
@@ -72,10 +74,6 @@ def compare_runs(
     else:
         value = statistics.restricted_mean_difference(time, own.event, base_time, base.event, horizon)
     return Difference(horizon, value, test, num_pairs, is_paired)
-
-
-def _only(runs: ArmRuns, chosen: np.ndarray) -> ArmRuns:
-    return runs._replace(seed=runs.seed[chosen], time=runs.time[chosen], event=runs.event[chosen])
 
 
 def pooled(

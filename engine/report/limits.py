@@ -99,12 +99,8 @@ def _say_notes(summary: Summary, where: str, notes_by_arm: Mapping[str, list[str
         for note in notes:
             arms.setdefault(note, []).append(f"“{name}”")
     for note, names in arms.items():
-        whose = f" of {joined(names)}"
-        if len(names) == summary.num_arms:
-            whose = ""
-        elif len(names) > _MOST_NAMED:
-            whose = f" of {len(names)} of {summary.num_arms} arms"
-        yield f"{where}{whose}: {note}."
+        whose = joined(names) if len(names) <= _MOST_NAMED else f"{len(names)} of {summary.num_arms} arms"
+        yield f"{where}: {note}." if len(names) == summary.num_arms else f"{where} of {whose}: {note}."
 
 
 def _say_scope(summary: Summary) -> Iterator[str]:
@@ -140,7 +136,8 @@ def _say_incomplete(summary: Summary) -> Iterator[str]:
 
 def _say_failed(summary: Summary, name: str) -> str:
     """Says how far a fraction could lie from what it would be, had no run of an arm failed."""
-    arm, num_all = summary.arms[name], summary.arms[name].num_runs + summary.arms[name].num_failed
+    arm = summary.arms[name]
+    num_all = arm.num_runs + arm.num_failed
     ends = (arm.num_left, arm.num_left + arm.num_failed)
     least, most = (fraction(number, num_all, summary.fraction(number, num_all)) for number in ends)
     return _FAILED.format(

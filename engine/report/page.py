@@ -45,36 +45,31 @@ def lay_out(found: Findings) -> Page:
 
 def make_page(found: Findings, vectors: dict[str, str]) -> str:
     """Makes the HTML; `vectors` are the figures as SVG, by name."""
-    summary = found.summary
-    document, launch = summary.document, summary.document["launches"][-1]
+    summary, launch = found.summary, found.summary.document["launches"][-1]
     of_sections = {name for section in found.sections for name in section.drawings}
     own = [name for name in vectors if name not in of_sections]
-    return (
-        environment()
-        .get_template("page.html")
-        .render(
-            title=summary.question or summary.name,
-            found=found,
-            summary=summary,
-            vectors={name: markupsafe.Markup(svg.replace(INK, "currentColor")) for name, svg in vectors.items()},
-            curves=[name for name in own if name.startswith("curves")],
-            others=[name for name in own if not name.startswith("curves")],
-            runs=_run_rows(summary),
-            cautions=make_cautions(summary, is_page=True),
-            has_hits=any(runs.waits_for == Event.HIT for runs in summary.runs.values()),
-            launch=launch,
-            logs=document["study"] if summary.is_of_logs else None,
-            identity=summary.identity,
-            has_paths=any("dir=" in word for word in launch["command"]),
-            forms=", ".join(sorted(set(summary.identity.get("form", {}).values()))),
-        )
+    template = environment().get_template("page.html")
+    return template.render(
+        title=summary.question or summary.name,
+        found=found,
+        summary=summary,
+        vectors={name: markupsafe.Markup(svg.replace(INK, "currentColor")) for name, svg in vectors.items()},
+        curves=[name for name in own if name.startswith("curves")],
+        others=[name for name in own if not name.startswith("curves")],
+        runs=_run_rows(summary),
+        cautions=make_cautions(summary, is_page=True),
+        has_hits=any(runs.waits_for == Event.HIT for runs in summary.runs.values()),
+        launch=launch,
+        logs=summary.document["study"] if summary.is_of_logs else None,
+        identity=summary.identity,
+        has_paths=any("dir=" in word for word in launch["command"]),
+        forms=", ".join(sorted(set(summary.identity.get("form", {}).values()))),
     )
 
 
 def _visible(value: Any) -> Any:
     """Removes characters from text that do something to it; figures have none left."""
-    is_text = isinstance(value, str) and not isinstance(value, markupsafe.Markup)
-    return visible(value) if is_text else value
+    return visible(value) if isinstance(value, str) and not isinstance(value, markupsafe.Markup) else value
 
 
 def _run_rows(summary: Summary) -> list[list[str]]:

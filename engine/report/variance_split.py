@@ -88,11 +88,9 @@ def split_variance(runs: ArmRuns) -> VarianceSplit:
     reasons: list[str] = []
     components = forks = luck = None
     if runs.grid is not None:
-        grid = runs.grid
+        grid, waits = runs.grid, np.maximum(runs.grid.time, 1.0)
         try:
-            components = statistics.crossed_components(
-                np.maximum(grid.time, 1.0), grid.event, grid.init_seed, grid.order
-            )
+            components = statistics.crossed_components(waits, grid.event, grid.init_seed, grid.order)
         except ValueError as error:
             reasons.append(_NO_COMPONENTS.format(error=error))
     if runs.forks is not None:

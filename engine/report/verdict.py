@@ -134,14 +134,14 @@ def _answer_hit(facts: dict[str, str]) -> tuple[str, dict[str, str]]:
 
 
 def _answer_logs(summary: Summary, facts: dict[str, str]) -> tuple[str, dict[str, str]]:
-    level = log_answers.find_level(summary.runs[summary.baseline], summary.identity["detector"]["low"])
+    level, is_doubtful = log_answers.find_level(summary.runs[summary.baseline], summary.identity["detector"]["low"])
     if len(summary.runs) == summary.arms[summary.baseline].num_runs == 1:
-        headline, answers = log_answers.headline_of_one(summary), log_answers.answers_of_one(summary)
+        headline, answers = log_answers.answer_for_one(summary)
     else:
         headline, answers = _headline(summary, facts), _answers(summary, facts)
-    if level.is_doubtful:
-        headline = f"{headline} {_DOUBT.format(level=level.words)}"
-    return headline, {log_answers.LEVEL_QUESTION: level.words, **answers}
+    if is_doubtful:
+        headline = f"{headline} {_DOUBT.format(level=level)}"
+    return headline, {log_answers.LEVEL_QUESTION: level, **answers}
 
 
 def _headline(summary: Summary, facts: dict[str, str]) -> str:
