@@ -83,7 +83,6 @@ def compare_arms(
 def _compare(
     own: ArmRuns, base: ArmRuns, units: Mapping[str, float], is_of_logs: bool
 ) -> tuple[Difference, Difference]:
-    """Compares an arm with the baseline in the study's unit, and in steps."""
     # Equal numbers of logged runs are equal places in the logs, and nothing that the runs share.
     labels = (own.seed, -1 - base.seed if is_of_logs else base.seed)
     failed = {*own.failed["seed"], *base.failed["seed"]}

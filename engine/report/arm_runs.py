@@ -84,7 +84,6 @@ class ArmRuns(NamedTuple):
     name: str
     seed: np.ndarray
     init_seed: np.ndarray
-    order_seed: np.ndarray
     status: list[str]
     event: np.ndarray
     time: np.ndarray
@@ -157,7 +156,6 @@ def _make_runs(table: RunTable, name: str, prefix: np.ndarray, curves: Mapping[i
         name=name,
         seed=table.seed[rows],
         init_seed=np.asarray(own["init_seed"], int),
-        order_seed=np.asarray(own["order_seed"], int),
         status=own["status"],
         event=event,
         time=time,

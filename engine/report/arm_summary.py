@@ -100,7 +100,7 @@ def _known(values: list[Any]) -> list[Any]:
 
 
 def _median(values: list[Any], chosen: np.ndarray) -> float | None:
-    known = _known([value for value, is_chosen in zip(values, chosen, strict=True) if is_chosen])
+    known = _known([values[i] for i in np.flatnonzero(chosen)])
     return float(np.median(known)) if known else None
 
 

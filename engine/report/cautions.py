@@ -28,7 +28,6 @@ def make_cautions(summary: Summary, is_page: bool) -> list[str]:
 
 
 def _estimates(summary: Summary, is_page: bool) -> Iterator[tuple[str, str, int]]:
-    """Yields arm, estimator and number of runs of everything that is shown."""
     for name, arm in summary.arms.items():
         is_mean_shown = not is_page or summary.runs[name].waits_for == Event.HIT
         for estimator in _OF_ARMS:

@@ -94,9 +94,8 @@ def _pairs(
         if name is not None and name not in there:
             raise unknown_name("arm", name, there)
     if arm is None and baseline_arm is None:
-        shared = [name for name in runs if name in base]
-        if shared:
-            return [(name, name) for name in shared]
+        if shared := [(name, name) for name in runs if name in base]:
+            return shared
         if len(runs) == len(base) == 1:
             return [(next(iter(runs)), next(iter(base)))]
         raise InputError(
@@ -107,10 +106,8 @@ def _pairs(
 
 
 def _counterpart(name: str, there: dict[str, ArmRuns], flag: str) -> str:
-    if name in there:
-        return name
-    if len(there) == 1:
-        return next(iter(there))
+    if name in there or len(there) == 1:
+        return name if name in there else next(iter(there))
     raise InputError(f"choose --{flag} among {', '.join(there)}")
 
 

@@ -55,7 +55,6 @@ def draw_incidence(summary: Summary) -> Figure:
 
 
 def _draw_share(axes: Axes, summary: Summary, name: str, style: dict[str, Any], has_band: bool) -> None:
-    """Draws the share of the runs of an arm that have left, a bar wherever runs are censored, and the band."""
     runs, colour = summary.runs[name], style["color"]
     time = runs.time / summary.steps_per_unit(name)
     curve = statistics.aalen_johansen(time, runs.event)

@@ -104,7 +104,6 @@ def _say_notes(summary: Summary, where: str, notes_by_arm: Mapping[str, list[str
 
 
 def _say_scope(summary: Summary) -> Iterator[str]:
-    """Says what the intervals describe, and what they hold for."""
     if summary.is_of_logs:
         yield from log_answers.find_limits_of_logs(summary)
     else:
@@ -117,7 +116,6 @@ def _say_scope(summary: Summary) -> Iterator[str]:
 
 
 def _say_incomplete(summary: Summary) -> Iterator[str]:
-    """Says what is not there yet, has no outcome, or cannot be read."""
     for name, runs in summary.runs.items():
         num_used = len(runs.status) + runs.num_failed
         if num_used < runs.num_planned:
@@ -152,7 +150,6 @@ def _say_failed(summary: Summary, name: str) -> str:
 
 
 def _say_looks(summary: Summary) -> str:
-    """Says how many looks there were, how the last one left the question, and what holds at all of them."""
     last = summary.looks[-1]
     arms = [f"“{n}”" for n in last["undecided"] if last["goal"] != "comparison" or n != summary.baseline]
     decided = _UNDECIDED.format(arms=joined(arms)) if arms else _DECIDED
@@ -160,7 +157,6 @@ def _say_looks(summary: Summary) -> str:
 
 
 def _say_unusual(summary: Summary) -> Iterator[str]:
-    """Says how many runs are not as one might think."""
     num_runs = sum(arm.num_runs for arm in summary.arms.values())
     finer = "More frequent logging" if summary.is_of_logs else "A smaller --eval_every"
     for count, words in _UNUSUAL.items():

@@ -1,7 +1,4 @@
-"""A report while its study is under way: the page loads itself again and says how far it is.
-
-What makes a page live stands between marks, so that it can be taken out of it again.
-"""
+"""A report while its study is under way: the page loads itself again and says how far it is."""
 
 import re
 from datetime import datetime
@@ -10,6 +7,7 @@ from typing import Any, NamedTuple
 from engine.report.page import environment
 from engine.report.phrases import percent, runs_are
 
+# What makes a page live stands between marks, so that it can be taken out of it again.
 _BEGIN, _END = "<!-- live -->", "<!-- end of live -->"
 _MARKED = re.compile(f"{_BEGIN}.*?{_END}", re.DOTALL)
 _UPDATED = re.compile(r'<time id="updated"[^>]*>([^<]*)</time>')
@@ -17,14 +15,7 @@ _CLOCK = "%H:%M:%S"
 
 
 class Banner(NamedTuple):
-    """What a live page says about itself.
-
-    Attributes:
-        updated: with its time zone.
-        interval: seconds until the page loads itself again.
-        num_over: runs that are over.
-        steps_done: share of the steps of this launch.
-    """
+    """What a live page says about itself; `interval` is in seconds, `steps_done` a share of the steps of this launch."""
 
     updated: datetime
     interval: float
@@ -57,7 +48,6 @@ def make_waiting_page(name: str, question: str, num_over: int) -> str:
 
 
 def _marked(page: str, **values: Any) -> str:
-    """Inserts marked text at the end of the head and at the beginning of the body."""
     templates = map(environment().get_template, ("live_head.html", "live_banner.html"))
     head, body = (f"{_BEGIN}\n{template.render(**values)}{_END}" for template in templates)
     return page.replace("</head>", f"{head}\n</head>", 1).replace("<main>", f"<main>\n{body}", 1)

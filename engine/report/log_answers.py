@@ -119,7 +119,6 @@ def answer_for_one(summary: Summary) -> tuple[str, dict[str, str]]:
 
 
 def _describe_one(summary: Summary) -> tuple[str, str]:
-    """Says what became of a single run, and how its log ends."""
     name, unit = summary.baseline, summary.unit
     runs, arm = summary.runs[name], summary.arms[name]
     row = {column: values[0] for column, values in runs.rows.items()}

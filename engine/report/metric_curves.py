@@ -27,13 +27,7 @@ class MetricCurves(NamedTuple):
 
 
 class GridCurves(NamedTuple):
-    """A metric of every run of an arm's crossed grid, as in `MetricCurves`.
-
-    Attributes:
-        values: `[num_runs, num_points]`.
-        init_seed: `[num_runs]`.
-        order: number of the common data order, `[num_runs]`.
-    """
+    """A metric `[num_runs, num_points]` of every run of an arm's crossed grid, and the start and data order of each run."""
 
     steps: np.ndarray
     values: np.ndarray
@@ -59,7 +53,6 @@ def read_grid_curves(table: RunTable, arm: str, metric: str = "loss") -> GridCur
 
 
 def _aligned(table: RunTable, arm: str, metric: str, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the steps of all curves together, and the values of each run there."""
     chosen = np.zeros(len(table), bool)
     chosen[rows] = True
     found = list(table.curves(metric, chosen))

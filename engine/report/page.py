@@ -73,7 +73,6 @@ def _visible(value: Any) -> Any:
 
 
 def _run_rows(summary: Summary) -> list[list[str]]:
-    """Returns arm, seed or name, status, onset with its grid interval, and end accuracy of every run."""
     rows = []
     for name, runs in summary.runs.items():
         rows += [[name, str(seed), FAILED, "–", "–"] for seed in runs.failed["seed"]]

@@ -66,7 +66,6 @@ def _shades(found: ArmProbes) -> dict[str, Any]:
 
 
 def _shade(shades: dict[str, Any], name: str) -> Any:
-    """Returns the colour of a layer, or of the layer that an array belongs to."""
     while name and name not in shades:
         name = name.rpartition("/")[0]
     return shades.get(name, _OF_NO_LAYER)

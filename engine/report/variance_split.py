@@ -143,26 +143,16 @@ def _describe_grid(name: str, components: CrossedComponents) -> str:
 def _describe_forks(summary: Summary, name: str, forks: ForkPrediction) -> str:
     runs = summary.runs[name].forks
     assert runs is not None
-    text = _FORKS.format(
-        name=name,
-        num_runs=forks.num_runs,
-        num_parents=forks.num_parents,
-        word=time_word(summary.unit),
-        step=number(runs.step / summary.steps_per_unit(name), summary.unit),
-        parent_share=share(forks.parent_share),
-        p=p_value(forks.p_value),
-    )
+    step = number(runs.step / summary.steps_per_unit(name), summary.unit)
+    words = {"parent_share": share(forks.parent_share), "p": p_value(forks.p_value)}
+    numbers = {"num_runs": forks.num_runs, "num_parents": forks.num_parents}
+    text = _FORKS.format(name=name, word=time_word(summary.unit), step=step, **numbers, **words)
     return f"{text} {_HIDDEN_PROGRESS if forks.p_value < LEVEL else _NO_PROGRESS}"
 
 
 def _describe_luck(summary: Summary, name: str, luck: EarlyLuck) -> str:
-    text = _LUCK.format(
-        name=name,
-        num_early=luck.num_early,
-        num_runs=luck.num_runs,
-        half=number(luck.median / 2 / summary.steps_per_unit(name), summary.unit),
-        unit=summary.unit,
-        expected=percent(luck.expected),
-        p=p_value(luck.p_value),
-    )
+    half = number(luck.median / 2 / summary.steps_per_unit(name), summary.unit)
+    words = {"expected": percent(luck.expected), "p": p_value(luck.p_value)}
+    numbers = {"num_early": luck.num_early, "num_runs": luck.num_runs}
+    text = _LUCK.format(name=name, half=half, unit=summary.unit, **numbers, **words)
     return f"{text} {_NOT_MEMORYLESS if luck.p_value < LEVEL else _MAYBE_MEMORYLESS}"

@@ -64,7 +64,6 @@ def draw_grid(name: str, grid: GridRuns, components: CrossedComponents, unit: st
 
 
 def _draw_times(axes: Axes, grid: GridRuns, steps_per_unit: float) -> None:
-    """Draws a cell per run, starts by their mean wait; a cross where the event was not seen."""
     starts, row = np.unique(grid.init_seed, return_inverse=True)
     orders, column = np.unique(grid.order, return_inverse=True)
     times = np.full((len(starts), len(orders)), np.nan)
