@@ -26,15 +26,10 @@ _NO_DIFFERENCE = "no difference beyond chance"
 
 
 def describe_contrast(contrast: Contrast, own_name: str, base_name: str) -> str:
-    """Describes a contrast: sizes with intervals first, then the p-value.
-
-    Args:
-        contrast: the numbers.
-        own_name, base_name: of the studies, as the reader knows them.
-    """
+    """Describes a contrast of two studies, named as the reader knows them: sizes with intervals first, then p."""
     unit = contrast.unit
-    names = (own_name, contrast.arm), (base_name, contrast.baseline)
-    numbers = zip(names, contrast.fractions, contrast.num_runs, contrast.medians, strict=True)
+    studies, arms = (own_name, base_name), (contrast.arm, contrast.baseline)
+    numbers = zip(studies, arms, contrast.fractions, contrast.num_runs, contrast.medians, strict=True)
     lines = [
         _ARM.format(
             arm=arm,
@@ -44,11 +39,10 @@ def describe_contrast(contrast: Contrast, own_name: str, base_name: str) -> str:
             limits=percent_interval(fraction),
             median=_describe_median(median, unit),
         )
-        for (study, arm), fraction, num_runs, median in numbers
+        for study, arm, fraction, num_runs, median in numbers
     ]
     if any(contrast.num_failed):
-        own, base = contrast.num_failed
-        lines.append(_FAILED.format(own=own, base=base))
+        lines.append(_FAILED.format(own=contrast.num_failed[0], base=contrast.num_failed[1]))
     lines.append(
         _DIFFERENCE.format(
             horizon=number(contrast.horizon, unit),

@@ -57,7 +57,13 @@ def draw_aligned(summary: Summary) -> Figure:
     figure = new_figure(3.0)
     axes = figure.subplots()
     waiting = {n: runs for n, runs in summary.runs.items() if runs.waits_for == Event.BREAK}
-    reach = _reach(summary)
+    spans = [
+        (runs.rows["width_steps"][i] or 0.0) / summary.steps_per_unit(name)
+        for name, runs in waiting.items()
+        for i in np.flatnonzero(runs.event[: len(runs.curves)] == 1)
+    ]
+    # Drawn before the onset, in the unit; after it, twice as far.
+    reach = 2.5 * float(np.median(spans)) or 1.0
     most = points_per_curve(sum(len(runs.curves) for runs in waiting.values()))
     for name, runs in waiting.items():
         unit, colour = summary.steps_per_unit(name), colour_of(summary, name)
@@ -75,14 +81,3 @@ def draw_aligned(summary: Summary) -> Figure:
     )
     add_legend(axes, "best")
     return figure
-
-
-def _reach(summary: Summary) -> float:
-    """Returns how far aligned curves are drawn before their onset, in the unit; after it, twice as far."""
-    spans = [
-        (runs.rows["width_steps"][i] or 0.0) / summary.steps_per_unit(name)
-        for name, runs in summary.runs.items()
-        if runs.waits_for == Event.BREAK
-        for i in np.flatnonzero(runs.event[: len(runs.curves)] == 1)
-    ]
-    return 2.5 * float(np.median(spans)) or 1.0

@@ -39,11 +39,7 @@ _FOREST = (
 
 
 class Figures(Mapping[str, Figure]):
-    """Figures by file name without its ending, drawn once each, when they are first asked for.
-
-    Args:
-        drawings: how to draw them.
-    """
+    """Figures by file name without its ending, each drawn once, when it is first asked for."""
 
     def __init__(self, drawings: Mapping[str, Drawing]) -> None:
         self._drawings = drawings

@@ -9,15 +9,10 @@ from engine.store.run_table import RunTable
 
 
 def at_horizon(table: RunTable, runs: ArmRuns, steps: float) -> ArmRuns:
-    """Detects the outcomes of the repetitions of an arm anew, from their curves up to a horizon.
+    """Detects the outcomes of the repetitions of an arm anew, from their curves up to a shorter horizon in steps.
 
     Whether a run has left chance level depends on where its curve ends, so a time that was read at
     one horizon cannot be compared with times of another.
-
-    Args:
-        table: of the study.
-        runs: of the arm.
-        steps: the horizon, not beyond that of the arm.
     """
     is_over = runs.time <= steps
     if runs.waits_for == Event.BREAK:
@@ -40,7 +35,6 @@ def at_horizon(table: RunTable, runs: ArmRuns, steps: float) -> ArmRuns:
 
 
 def _detect(curve: LossCurve, steps: float, chance_loss: float, settings: DetectorSettings) -> tuple[str, float | None]:
-    """Returns the status of a run and its onset, or None without one."""
     is_before = curve.steps <= steps
     if np.sum(is_before) < 2:
         return "stuck", None

@@ -99,16 +99,11 @@ def _say_notes(summary: Summary, where: str, notes_by_arm: Mapping[str, list[str
         for note in notes:
             arms.setdefault(note, []).append(f"“{name}”")
     for note, names in arms.items():
-        whose = f" of {joined(names)}"
-        if len(names) == summary.num_arms:
-            whose = ""
-        elif len(names) > _MOST_NAMED:
-            whose = f" of {len(names)} of {summary.num_arms} arms"
-        yield f"{where}{whose}: {note}."
+        whose = joined(names) if len(names) <= _MOST_NAMED else f"{len(names)} of {summary.num_arms} arms"
+        yield f"{where}: {note}." if len(names) == summary.num_arms else f"{where} of {whose}: {note}."
 
 
 def _say_scope(summary: Summary) -> Iterator[str]:
-    """Says what the intervals describe, and what they hold for."""
     if summary.is_of_logs:
         yield from log_answers.find_limits_of_logs(summary)
     else:
@@ -121,7 +116,6 @@ def _say_scope(summary: Summary) -> Iterator[str]:
 
 
 def _say_incomplete(summary: Summary) -> Iterator[str]:
-    """Says what is not there yet, has no outcome, or cannot be read."""
     for name, runs in summary.runs.items():
         num_used = len(runs.status) + runs.num_failed
         if num_used < runs.num_planned:
@@ -140,7 +134,8 @@ def _say_incomplete(summary: Summary) -> Iterator[str]:
 
 def _say_failed(summary: Summary, name: str) -> str:
     """Says how far a fraction could lie from what it would be, had no run of an arm failed."""
-    arm, num_all = summary.arms[name], summary.arms[name].num_runs + summary.arms[name].num_failed
+    arm = summary.arms[name]
+    num_all = arm.num_runs + arm.num_failed
     ends = (arm.num_left, arm.num_left + arm.num_failed)
     least, most = (fraction(number, num_all, summary.fraction(number, num_all)) for number in ends)
     return _FAILED.format(
@@ -155,7 +150,6 @@ def _say_failed(summary: Summary, name: str) -> str:
 
 
 def _say_looks(summary: Summary) -> str:
-    """Says how many looks there were, how the last one left the question, and what holds at all of them."""
     last = summary.looks[-1]
     arms = [f"“{n}”" for n in last["undecided"] if last["goal"] != "comparison" or n != summary.baseline]
     decided = _UNDECIDED.format(arms=joined(arms)) if arms else _DECIDED
@@ -163,7 +157,6 @@ def _say_looks(summary: Summary) -> str:
 
 
 def _say_unusual(summary: Summary) -> Iterator[str]:
-    """Says how many runs are not as one might think."""
     num_runs = sum(arm.num_runs for arm in summary.arms.values())
     finer = "More frequent logging" if summary.is_of_logs else "A smaller --eval_every"
     for count, words in _UNUSUAL.items():

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Iterator
-from typing import NamedTuple
 
 import numpy as np
 
@@ -70,36 +69,24 @@ _END = "the log ends at {end}"
 _END_LOSS = " with a loss of {loss:.3g}"
 
 
-class Level(NamedTuple):
-    """Whether a loss is at chance while it is flat, in words; and whether that is in doubt."""
-
-    words: str
-    is_doubtful: bool
-
-
-def find_level(runs: ArmRuns, low: float) -> Level:
-    """Tells whether the loss is at chance at all.
-
-    Args:
-        runs: of the baseline.
-        low: ρ below which a curve is on its plateau.
-    """
+def find_level(runs: ArmRuns, low: float) -> tuple[str, bool]:
+    """Says whether a loss is at chance while it is flat (ρ below `low`), and tells whether that is in doubt."""
     chance, levels = runs.chance_loss, plateau_levels(runs)
     if not levels:
         starts = [c.loss[0] for c in runs.curves if len(c.loss) and math.isfinite(c.loss[0])]
         if not starts:
-            return Level(_NO_LOSS, False)
+            return _NO_LOSS, False
         first = float(np.median(starts))
         if first > (1 - low) * chance:
-            return Level(_FALLS_AT_ONCE.format(first=first, chance=chance), False)
-        return Level(_BEGINS_LOW.format(first=first, chance=chance, hint=_hint(first)), True)
+            return _FALLS_AT_ONCE.format(first=first, chance=chance), False
+        return _BEGINS_LOW.format(first=first, chance=chance, hint=_hint(first)), True
     level = float(np.median(levels))
     flat = _FLAT.format(level=level, chance=chance, over=" (median over runs)" if len(levels) > 1 else "")
     share = 1.0 - level / chance
     if abs(share) <= low:
-        return Level(_AT_CHANCE.format(flat=flat), False)
+        return _AT_CHANCE.format(flat=flat), False
     template = _ABOVE_CHANCE if share < 0 else _BELOW_CHANCE
-    return Level(template.format(flat=flat, share=percent(abs(share)), hint=_hint(level)), True)
+    return template.format(flat=flat, share=percent(abs(share)), hint=_hint(level)), True
 
 
 def plateau_levels(runs: ArmRuns) -> list[float]:
@@ -121,16 +108,10 @@ def _hint(loss: float) -> str:
     return "" if classes is None else _HINT.format(loss=loss, classes=classes)
 
 
-def headline_of_one(summary: Summary) -> str:
-    """Says in short what a single run did."""
+def answer_for_one(summary: Summary) -> tuple[str, dict[str, str]]:
+    """Returns the headline and answers for a single run, of which nothing can be said but what it did."""
     course, end = _describe_one(summary)
-    return _ONE_RUN_HEADLINE.format(name=summary.baseline, course=course, end=end)
-
-
-def answers_of_one(summary: Summary) -> dict[str, str]:
-    """Answers the questions for a single run, of which nothing can be said but what it did."""
-    course, end = _describe_one(summary)
-    return {
+    return _ONE_RUN_HEADLINE.format(name=summary.baseline, course=course, end=end), {
         _ONE_RUN_QUESTION: f"{course[0].upper()}{course[1:]}; {end}.",
         NORMAL_QUESTION: _ONE_RUN_NORMAL,
         REMEDY_QUESTION: ONE_GROUP,
@@ -138,7 +119,6 @@ def answers_of_one(summary: Summary) -> dict[str, str]:
 
 
 def _describe_one(summary: Summary) -> tuple[str, str]:
-    """Says what became of a single run, and how its log ends."""
     name, unit = summary.baseline, summary.unit
     runs, arm = summary.runs[name], summary.arms[name]
     row = {column: values[0] for column, values in runs.rows.items()}

@@ -72,17 +72,12 @@ class Methods(NamedTuple):
 
 
 def make_methods(summary: Summary, splits: Mapping[str, VarianceSplit]) -> Methods:
-    """Writes the paragraph for what a report shows.
-
-    Args:
-        summary: the numbers.
-        splits: what the designs of the arms say, by arm.
-    """
+    """Writes the paragraph for what a report shows."""
     paragraph = " ".join(_sentences(summary, splits))
     text = resources.files("engine.report").joinpath("sources.bib").read_text(encoding="utf-8")
     entries = {re.split(r"[{,]", entry)[1]: entry for entry in text.strip().split("\n\n")}
-    cited = dict.fromkeys(key for key in re.findall(r"\[(\w+)\]", paragraph) if key in entries)
-    return Methods(paragraph, "\n\n".join(entries[key] for key in cited))
+    cited = dict.fromkeys(re.findall(r"\[(\w+)\]", paragraph))
+    return Methods(paragraph, "\n\n".join(entries[key] for key in cited if key in entries))
 
 
 def _sentences(summary: Summary, splits: Mapping[str, VarianceSplit]) -> Iterator[str]:

@@ -36,10 +36,8 @@ _COMPARED = (
 def find_typical(summary: Summary) -> str | None:
     """Returns the status that more than half of all runs of the baseline have, beyond chance; None without one."""
     arm = summary.arms[summary.baseline]
-    for status, count in arm.statuses.items():
-        if summary.fraction(count, arm.num_runs).lower > 0.5:
-            return status
-    return None
+    shares = {status: summary.fraction(count, arm.num_runs) for status, count in arm.statuses.items()}
+    return next((status for status, share in shares.items() if share.lower > 0.5), None)
 
 
 def find_cures(summary: Summary) -> list[str]:
@@ -65,8 +63,8 @@ def find_cures(summary: Summary) -> list[str]:
 
 def say_cures(summary: Summary, cures: list[str]) -> str:
     """Says which single changes release the baseline."""
-    changes = [_say_change(summary, name) for name in cures]
-    return _CURE.format(change=", or ".join(changes) + ("," if len(changes) > 1 else ""))
+    changes = ", or ".join(_say_change(summary, name) for name in cures)
+    return _CURE.format(change=changes + ("," if len(cures) > 1 else ""))
 
 
 def say_remedy(summary: Summary) -> str:
@@ -85,8 +83,8 @@ def say_remedy(summary: Summary) -> str:
         return f"{_NONE_EARLIER} {_LATER.format(arms=arms)}"
     num_more = len(earlier) - len(lines)
     if num_more > 0:
-        more = counted(num_more, "more configuration")
-        lines.append(_MORE_EARLIER.format(more=more, are="is" if num_more == 1 else "are"))
+        are = "is" if num_more == 1 else "are"
+        lines.append(_MORE_EARLIER.format(more=counted(num_more, "more configuration"), are=are))
     if cures:
         lines.append(_SHARED_MISTAKE)
     if summary.is_of_logs:
@@ -98,8 +96,7 @@ def say_compared(summary: Summary, name: str) -> str:
     """Says how much earlier or later than the baseline an arm kicks in."""
     comparison, unit = summary.comparisons[name], summary.unit
     difference = comparison.difference
-    lower, upper = sorted((abs(difference.lower), abs(difference.upper)))
-    size = Estimate(abs(difference.value), lower, upper)
+    size = Estimate(abs(difference.value), *sorted((abs(difference.lower), abs(difference.upper))))
     has_censored = any(summary.arms[n].fraction.value < 1 for n in (name, summary.baseline))
     changed = _say_change(summary, name)
     return _COMPARED.format(

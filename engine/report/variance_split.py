@@ -88,11 +88,9 @@ def split_variance(runs: ArmRuns) -> VarianceSplit:
     reasons: list[str] = []
     components = forks = luck = None
     if runs.grid is not None:
-        grid = runs.grid
+        grid, waits = runs.grid, np.maximum(runs.grid.time, 1.0)
         try:
-            components = statistics.crossed_components(
-                np.maximum(grid.time, 1.0), grid.event, grid.init_seed, grid.order
-            )
+            components = statistics.crossed_components(waits, grid.event, grid.init_seed, grid.order)
         except ValueError as error:
             reasons.append(_NO_COMPONENTS.format(error=error))
     if runs.forks is not None:
@@ -114,13 +112,7 @@ def split_variance(runs: ArmRuns) -> VarianceSplit:
 
 
 def describe_split(summary: Summary, name: str, split: VarianceSplit) -> list[str]:
-    """Returns a paragraph for each thing that the design of an arm says.
-
-    Args:
-        summary: the numbers.
-        name: of the arm.
-        split: of the arm.
-    """
+    """Returns a paragraph for each thing that the design of an arm says."""
     lines, runs = [], summary.runs[name]
     if split.components is not None:
         lines.append(_describe_grid(name, split.components))
@@ -151,26 +143,16 @@ def _describe_grid(name: str, components: CrossedComponents) -> str:
 def _describe_forks(summary: Summary, name: str, forks: ForkPrediction) -> str:
     runs = summary.runs[name].forks
     assert runs is not None
-    text = _FORKS.format(
-        name=name,
-        num_runs=forks.num_runs,
-        num_parents=forks.num_parents,
-        word=time_word(summary.unit),
-        step=number(runs.step / summary.steps_per_unit(name), summary.unit),
-        parent_share=share(forks.parent_share),
-        p=p_value(forks.p_value),
-    )
+    step = number(runs.step / summary.steps_per_unit(name), summary.unit)
+    words = {"parent_share": share(forks.parent_share), "p": p_value(forks.p_value)}
+    numbers = {"num_runs": forks.num_runs, "num_parents": forks.num_parents}
+    text = _FORKS.format(name=name, word=time_word(summary.unit), step=step, **numbers, **words)
     return f"{text} {_HIDDEN_PROGRESS if forks.p_value < LEVEL else _NO_PROGRESS}"
 
 
 def _describe_luck(summary: Summary, name: str, luck: EarlyLuck) -> str:
-    text = _LUCK.format(
-        name=name,
-        num_early=luck.num_early,
-        num_runs=luck.num_runs,
-        half=number(luck.median / 2 / summary.steps_per_unit(name), summary.unit),
-        unit=summary.unit,
-        expected=percent(luck.expected),
-        p=p_value(luck.p_value),
-    )
+    half = number(luck.median / 2 / summary.steps_per_unit(name), summary.unit)
+    words = {"expected": percent(luck.expected), "p": p_value(luck.p_value)}
+    numbers = {"num_early": luck.num_early, "num_runs": luck.num_runs}
+    text = _LUCK.format(name=name, half=half, unit=summary.unit, **numbers, **words)
     return f"{text} {_NOT_MEMORYLESS if luck.p_value < LEVEL else _MAYBE_MEMORYLESS}"

@@ -73,13 +73,7 @@ _DESIGN_QUESTION = "Is it chance, or decided at the start?"
 
 
 class Verdict(NamedTuple):
-    """Answers, in the order in which they are asked.
-
-    Attributes:
-        headline: the short answer.
-        answers: by question.
-        limits: what the study cannot tell.
-    """
+    """A headline, answers by question in the order in which they are asked, and what the study cannot tell."""
 
     headline: str
     answers: dict[str, str]
@@ -87,19 +81,14 @@ class Verdict(NamedTuple):
 
 
 def make_verdict(summary: Summary, splits: Mapping[str, VarianceSplit]) -> Verdict:
-    """Makes the verdict on a study that has an outcome of a first seed in some arm.
-
-    Args:
-        summary: the numbers.
-        splits: what the designs of the arms say, by arm.
-    """
+    """Makes the verdict on a study that has an outcome of a first seed in some arm."""
     facts = _facts_of(summary)
     if summary.runs[summary.baseline].waits_for == Event.HIT:
         headline, answers = _answer_hit(facts)
     elif summary.is_of_logs:
         headline, answers = _answer_logs(summary, facts)
     else:
-        headline, answers = _headline(summary, facts), _answers(summary, facts)
+        headline, answers = _answer_runs(summary, facts)
     split = splits.get(summary.baseline)
     if split is not None and split.has_design:
         lines = describe_split(summary, summary.baseline, split)
@@ -111,7 +100,6 @@ def make_verdict(summary: Summary, splits: Mapping[str, VarianceSplit]) -> Verdi
 
 
 def _facts_of(summary: Summary) -> dict[str, str]:
-    """Writes the numbers of the baseline as they stand in sentences."""
     arm, unit, horizon = summary.arms[summary.baseline], summary.unit, summary.horizon(summary.baseline)
     typical = find_typical(summary)
     num_typical = arm.statuses[typical] if typical else 0
@@ -145,24 +133,24 @@ def _answer_hit(facts: dict[str, str]) -> tuple[str, dict[str, str]]:
 
 
 def _answer_logs(summary: Summary, facts: dict[str, str]) -> tuple[str, dict[str, str]]:
-    level = log_answers.find_level(summary.runs[summary.baseline], summary.identity["detector"]["low"])
+    level, is_doubtful = log_answers.find_level(summary.runs[summary.baseline], summary.identity["detector"]["low"])
     if len(summary.runs) == summary.arms[summary.baseline].num_runs == 1:
-        headline, answers = log_answers.headline_of_one(summary), log_answers.answers_of_one(summary)
+        headline, answers = log_answers.answer_for_one(summary)
     else:
-        headline, answers = _headline(summary, facts), _answers(summary, facts)
-    if level.is_doubtful:
-        headline = f"{headline} {_DOUBT.format(level=level.words)}"
-    return headline, {log_answers.LEVEL_QUESTION: level.words, **answers}
+        headline, answers = _answer_runs(summary, facts)
+    if is_doubtful:
+        headline = f"{headline} {_DOUBT.format(level=level)}"
+    return headline, {log_answers.LEVEL_QUESTION: level, **answers}
 
 
 def _headline(summary: Summary, facts: dict[str, str]) -> str:
     arm, typical = summary.arms[summary.baseline], find_typical(summary)
-    lines = [_HEADLINES.get(typical or "", _OTHER_HEADLINE)]
+    templates = [_HEADLINES.get(typical or "", _OTHER_HEADLINE)]
     if typical == "stuck" and arm.num_falling:
-        lines.append(_FALLING)
+        templates.append(_FALLING)
     if typical is None and arm.num_runs < _FEW:
-        lines.append(f"{_TOO_FEW}.")
-    lines = [line.format(**facts) for line in lines]
+        templates.append(f"{_TOO_FEW}.")
+    lines = [template.format(**facts) for template in templates]
     cures = find_cures(summary)
     if cures:
         lines.append(say_cures(summary, cures))
@@ -172,22 +160,18 @@ def _headline(summary: Summary, facts: dict[str, str]) -> str:
     return " ".join(lines)
 
 
-def _answers(summary: Summary, facts: dict[str, str]) -> dict[str, str]:
-    return {
-        "How often does it kick in?": _answer_how_often(summary, facts),
+def _answer_runs(summary: Summary, facts: dict[str, str]) -> tuple[str, dict[str, str]]:
+    arm, how_often = summary.arms[summary.baseline], [_HOW_OFTEN]
+    if arm.num_failed:
+        how_often.append(_FAILED)
+    if arm.num_fell_back:
+        how_often.append(_FELL_BACK)
+    return _headline(summary, facts), {
+        "How often does it kick in?": " ".join(how_often).format(**facts),
         "When?": _answer_when(summary, facts),
         NORMAL_QUESTION: _answer_normal(summary, facts),
         REMEDY_QUESTION: say_remedy(summary),
     }
-
-
-def _answer_how_often(summary: Summary, facts: dict[str, str]) -> str:
-    arm, lines = summary.arms[summary.baseline], [_HOW_OFTEN]
-    if arm.num_failed:
-        lines.append(_FAILED)
-    if arm.num_fell_back:
-        lines.append(_FELL_BACK)
-    return " ".join(lines).format(**facts)
 
 
 def _answer_when(summary: Summary, facts: dict[str, str]) -> str:
@@ -207,9 +191,6 @@ def _answer_when(summary: Summary, facts: dict[str, str]) -> str:
 def _answer_normal(summary: Summary, facts: dict[str, str]) -> str:
     arm, typical = summary.arms[summary.baseline], find_typical(summary)
     if typical is None:
-        template = f"{_TOO_FEW}: {{counts}}." if arm.num_runs < _FEW else _NOT_TYPICAL
-        return template.format(**facts)
-    lines = [_NORMAL[typical]]
-    if typical == "broke" and math.isfinite(arm.late_onset):
-        lines.append(_LATE)
-    return " ".join(lines).format(**facts)
+        return (f"{_TOO_FEW}: {{counts}}." if arm.num_runs < _FEW else _NOT_TYPICAL).format(**facts)
+    is_late_known = typical == "broke" and math.isfinite(arm.late_onset)
+    return (f"{_NORMAL[typical]} {_LATE}" if is_late_known else _NORMAL[typical]).format(**facts)
