@@ -29,14 +29,14 @@ def label(name: str) -> str:
     return f"\N{HAIR SPACE}{words}" if words.startswith("_") else words
 
 
-def counted(number_of: int, noun: str) -> str:
-    """Writes `1 run`, `12 runs`."""
-    return f"{number_of} {noun}" if number_of == 1 else f"{number_of} {noun}s"
+def counted(number_of: int, one: str, many: str | None = None) -> str:
+    """Writes `1 run` and `12 runs`, or with two forms `1 run is` and `12 runs are`."""
+    return f"{number_of} {one if number_of == 1 else many or one + 's'}"
 
 
 def runs_are(number_of: int) -> str:
     """Writes `1 run is`, `12 runs are`."""
-    return f"{counted(number_of, 'run')} {'is' if number_of == 1 else 'are'}"
+    return counted(number_of, "run is", "runs are")
 
 
 def joined(words: list[str]) -> str:
