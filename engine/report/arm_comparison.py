@@ -46,12 +46,9 @@ def compare_arms(
     """Compares every arm that waits for the same event as the baseline with it.
 
     Args:
-        runs: by arm.
-        baseline: name of the arm.
         units: steps in one unit of time, by arm.
         fields: settings of each arm.
         has_looks: whether p-values must hold at every look.
-        is_of_logs: whether the runs were read from logs.
     """
     base = runs[baseline]
     others = [own for own in runs.values() if own is not base and own.waits_for == base.waits_for]

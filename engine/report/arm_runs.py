@@ -70,15 +70,12 @@ class ArmRuns(NamedTuple):
     Attributes:
         event: 0 censored, 1 the event, 2 diverged.
         time: step of the event, or of the end of the run where there is none.
-        rows: outcome columns of the store, as lists of length num_runs.
+        rows, failed: outcome columns of the store, of the runs with and without an outcome.
         curves: of the first `MAX_CURVES` runs.
-        has_forks_asked: whether the last launch asked for forks.
-        num_stored: repetitions that are over.
-        num_planned: repetitions that the last launch asked for.
+        num_stored, num_planned: repetitions that are over, and that the last launch asked for.
         horizon: in steps.
         steps_per_epoch: None where there are no epochs.
         chance_loss: in nats for classification.
-        failed: columns like `rows`, of the runs of the prefix that failed.
     """
 
     name: str
@@ -124,9 +121,10 @@ def read_runs(table: RunTable) -> dict[str, ArmRuns]:
 
 def read_all_runs(table: RunTable) -> dict[str, ArmRuns]:
     """Returns the same with the arms whose runs all failed so far."""
-    prefixes = {name: _finished_prefix(table, name) for name in table.directory.document["arm_order"]}
-    drawn = np.zeros(len(table), bool)
-    for rows in prefixes.values():
+    prefixes, drawn = {}, np.zeros(len(table), bool)
+    for name in table.directory.document["arm_order"]:
+        rows = np.flatnonzero(table.is_of(name) & table.is_repetition)
+        prefixes[name] = rows = rows[: FinishedPrefix(table.seed[rows].tolist()).length]
         drawn[rows[table.has_outcome[rows]][:MAX_CURVES]] = True
     curves = read_losses(table, drawn)
     return {name: _make_runs(table, name, rows, curves) for name, rows in prefixes.items() if len(rows)}
@@ -136,11 +134,6 @@ def read_losses(table: RunTable, chosen: np.ndarray) -> dict[int, LossCurve]:
     """Reads the loss curves of the chosen runs (a mask), by number of the run in the table."""
     found = table.curves("loss", chosen)
     return {curve.row: LossCurve(curve.steps, curve.values.astype(np.float64)) for curve in found}
-
-
-def _finished_prefix(table: RunTable, name: str) -> np.ndarray:
-    rows = np.flatnonzero(table.is_of(name) & table.is_repetition)
-    return rows[: FinishedPrefix(table.seed[rows].tolist()).length]
 
 
 def _make_runs(table: RunTable, name: str, prefix: np.ndarray, curves: Mapping[int, LossCurve]) -> ArmRuns:

@@ -11,7 +11,6 @@ _OF_ARMS = {
     "median_time": "the interval of the median",
     "restricted_mean": "the interval of the mean wait",
 }
-_OF_COMPARISONS = "the interval of a difference"
 
 
 def make_cautions(summary: Summary, is_page: bool) -> list[str]:
@@ -23,7 +22,8 @@ def make_cautions(summary: Summary, is_page: bool) -> list[str]:
     for name, estimator, num_runs in _estimates(summary, is_page):
         caution = statistics.caution(estimator, num_runs)
         if caution is not None:
-            arms.setdefault(f"{_OF_ARMS.get(estimator, _OF_COMPARISONS)}: {caution}", []).append(f"“{name}”")
+            what = _OF_ARMS.get(estimator, "the interval of a difference")
+            arms.setdefault(f"{what}: {caution}", []).append(f"“{name}”")
     return [f"{', '.join(names)}: {line}." for line, names in arms.items()]
 
 

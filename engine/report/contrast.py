@@ -24,15 +24,13 @@ class Contrast(NamedTuple):
 
     Attributes:
         unit: `epochs`, or `steps` where one of the two has no epochs.
-        horizon: up to which means are compared, the shorter of both.
+        horizon: the shorter of both, up to which means are compared.
         num_runs: runs with an outcome.
         num_failed: runs without one; they and their partners are left out.
         num_pairs: runs that share all their seeds.
         fractions: share of runs that had the event by the horizon.
-        medians: of the waiting time.
         difference: of means up to the horizon; negative is earlier than the baseline.
-        test: of equal incidence, see `engine.report.group_comparison`.
-        p_holm: p-value of the test, adjusted for the number of contrasts.
+        p_holm: p-value of the test of equal incidence, adjusted for the number of contrasts.
     """
 
     arm: str

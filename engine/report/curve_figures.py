@@ -24,18 +24,16 @@ def draw_curves(summary: Summary, name: str) -> Figure:
     axes = figure.subplots()
     colour = colour_of(summary, name)
     top = max(runs.chance_loss, _start_loss(runs)) * 1.12
-    bounds = zip(runs.rows["onset_lower"], runs.rows["onset_upper"], strict=True)
-    rows = zip(runs.curves, runs.time / unit, runs.event, bounds, strict=False)
+    bounds = runs.rows["onset_lower"], runs.rows["onset_upper"]
     most = points_per_curve(len(runs.curves))
-    for curve, time, event, (lower, upper) in rows:
+    for curve, time, event, lower, upper in zip(runs.curves, runs.time / unit, runs.event, *bounds, strict=False):
         steps, drawn = curve.steps / unit, thinned(curve, most)
         axes.plot(drawn.steps / unit, drawn.loss, color=colour, alpha=0.6, linewidth=0.8)
         if event == 1:
             at_event = np.interp(time, steps, curve.loss)
             axes.plot(time, at_event, "o", color=colour, markersize=3.2)
             if lower is not None:
-                ends = [lower / unit, upper / unit]
-                axes.plot(ends, [at_event, at_event], color=colour, linewidth=1.6)
+                axes.plot([lower / unit, upper / unit], [at_event, at_event], color=colour, linewidth=1.6)
         elif len(steps):
             marker, size = ("|", 7) if event == 0 else ("x", 4)
             last = np.fmin(curve.loss[-1], top)
@@ -76,8 +74,7 @@ def draw_aligned(summary: Summary) -> Figure:
             legend_label = None
     axes.axvline(0, color=INK, linewidth=0.8, linestyle=":")
     axes.axhline(1, color=INK, linewidth=0.8, linestyle="--")
-    axes.set(
-        xlim=(-reach, 2 * reach), ylim=(0, 1.15), xlabel=f"{summary.unit} since the onset", ylabel="loss over chance"
-    )
+    axes.set(xlim=(-reach, 2 * reach), ylim=(0, 1.15))
+    axes.set(xlabel=f"{summary.unit} since the onset", ylabel="loss over chance")
     add_legend(axes, "best")
     return figure

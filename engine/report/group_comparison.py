@@ -44,8 +44,6 @@ def compare_runs(
     Gray's p-value comes from permutations if a group has fewer than thirty runs.
 
     Args:
-        own, base: the groups.
-        steps_per_unit: of both.
         labels: of the runs of both; equal ones share their random streams.
         failed: labels of failed runs of either group; the other run of the pair is left out.
     """

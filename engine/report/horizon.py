@@ -15,7 +15,10 @@ def at_horizon(table: RunTable, runs: ArmRuns, steps: float) -> ArmRuns:
     one horizon cannot be compared with times of another.
     """
     is_over = runs.time <= steps
-    if runs.waits_for == Event.BREAK:
+    if runs.waits_for != Event.BREAK:
+        status = [s if over else "stuck" for s, over in zip(runs.status, is_over, strict=True)]
+        event, time = np.where(is_over, runs.event, 0), np.minimum(runs.time, steps)
+    else:
         settings = DetectorSettings(**table.directory.document["identity"]["detector"])
         curves = read_losses(table, table.is_of(runs.name) & table.is_repetition & table.has_outcome)
         by_seed = {int(table.seed[row]): curve for row, curve in curves.items()}
@@ -27,10 +30,6 @@ def at_horizon(table: RunTable, runs: ArmRuns, steps: float) -> ArmRuns:
         has_diverged = (runs.event == 2) & is_over
         event = np.where(has_diverged, 2, [event_code(one) for one in status])
         time = np.where(has_diverged, runs.time, np.where(np.isnan(onsets), ends, onsets))
-    else:
-        status = [s if over else "stuck" for s, over in zip(runs.status, is_over, strict=True)]
-        event = np.where(is_over, runs.event, 0)
-        time = np.minimum(runs.time, steps)
     return runs._replace(status=status, event=event, time=time, horizon=int(steps))
 
 

@@ -38,8 +38,7 @@ def draw_incidence(summary: Summary) -> Figure:
         _draw_share(axes, summary, name, style, has_band=are_few)
         time = summary.runs[name].time / summary.steps_per_unit(name)
         for tick in ticks:
-            at_risk = str(int(np.sum(time >= tick)))
-            table.text(tick, row, at_risk, ha="center", va="center", color=colour, fontsize=8)
+            table.text(tick, row, str(np.sum(time >= tick)), ha="center", va="center", color=colour, fontsize=8)
         if not are_few:
             table.plot([0, 0.06 * end], [row - 0.5] * 2, linewidth=1.6, **style)
             table.text(0.08 * end, row - 0.5, label(name), va="center", color=colour, fontsize=7)

@@ -23,27 +23,15 @@ _UNDER_WAY = (
     "p-values of comparisons (safe tests) hold at all looks together; intervals of times and of differences hold "
     "for a number of seeds that is fixed beforehand, and so only once it is over."
 )
-_LOOKS = (
-    "Seeds were added in {num_looks} looks, the last at {seeds} seeds, {decided}. Runs that were under way by then "
-    "are counted too. Intervals of fractions (confidence sequences) and p-values of comparisons (safe tests) hold "
-    "at all looks together; everything else, intervals of times and differences among it, holds for a fixed number "
-    "of seeds only."
+_LOOKS_HOLD = (
+    "Runs that were under way by then are counted too. Intervals of fractions (confidence sequences) and p-values of "
+    "comparisons (safe tests) hold at all looks together; everything else, intervals of times and differences among "
+    "it, holds for a fixed number of seeds only."
 )
-_DECIDED = "until the question was decided"
-_UNDECIDED = "and the question is not decided for {arms}"
 
 _INCOMPLETE = (
     "“{name}” is not complete: {num_stored} of {num_planned} runs are over, and the first {num_used} in the order "
     "of seeds are used, because quick runs end first."
-)
-_FAILED = (
-    "{num_failed} of {num_all} runs of “{name}” {ended}. Were all of these stuck, it would be {least} that {had_it}; "
-    "were none, {most}. All other numbers are right only where failing has nothing to do with the outcome."
-)
-_ENDED_ONE = "ended its worker again and again and has no outcome; it is left out"
-_ENDED_MANY = "ended their worker again and again and have no outcome; they are left out"
-_ALL_FAILED = (
-    "“{name}” is left out: all of its first {number} runs ended their worker again and again, and have no outcome."
 )
 _FAILED_PAIRS = "Where a run failed, the run of the same seed in the other arm is left out of their comparison."
 _ONE_PART = "1 part is damaged or missing; its runs are left out, and `{verb}` makes them again."
@@ -119,12 +107,12 @@ def _say_incomplete(summary: Summary) -> Iterator[str]:
     for name, runs in summary.runs.items():
         num_used = len(runs.status) + runs.num_failed
         if num_used < runs.num_planned:
-            numbers = {"num_stored": runs.num_stored, "num_planned": runs.num_planned, "num_used": num_used}
-            yield _INCOMPLETE.format(name=name, **numbers)
+            yield _INCOMPLETE.format(**runs._asdict(), num_used=num_used)
         if runs.num_failed:
             yield _say_failed(summary, name)
     for name, number in summary.failed.items():
-        yield _ALL_FAILED.format(name=name, number=number)
+        reason = f"all of its first {number} runs ended their worker again and again, and have no outcome"
+        yield f"“{name}” is left out: {reason}."
     if any(runs.num_failed for runs in summary.runs.values()) and summary.comparisons:
         yield _FAILED_PAIRS
     if summary.num_left_out:
@@ -138,22 +126,24 @@ def _say_failed(summary: Summary, name: str) -> str:
     num_all = arm.num_runs + arm.num_failed
     ends = (arm.num_left, arm.num_left + arm.num_failed)
     least, most = (fraction(number, num_all, summary.fraction(number, num_all)) for number in ends)
-    return _FAILED.format(
-        name=name,
-        num_failed=arm.num_failed,
-        num_all=num_all,
-        ended=_ENDED_ONE if arm.num_failed == 1 else _ENDED_MANY,
-        had_it="had the event" if summary.runs[name].waits_for == Event.HIT else "left chance level",
-        least=least,
-        most=most,
+    ended = "ended their worker again and again and have no outcome; they are left out"
+    if arm.num_failed == 1:
+        ended = "ended its worker again and again and has no outcome; it is left out"
+    had_it = "had the event" if summary.runs[name].waits_for == Event.HIT else "left chance level"
+    return (
+        f"{arm.num_failed} of {num_all} runs of “{name}” {ended}. Were all of these stuck, it would be {least} that "
+        f"{had_it}; were none, {most}. All other numbers are right only where failing has nothing to do with the "
+        "outcome."
     )
 
 
 def _say_looks(summary: Summary) -> str:
     last = summary.looks[-1]
     arms = [f"“{n}”" for n in last["undecided"] if last["goal"] != "comparison" or n != summary.baseline]
-    decided = _UNDECIDED.format(arms=joined(arms)) if arms else _DECIDED
-    return _LOOKS.format(num_looks=len(summary.looks), seeds=last["seeds"], decided=decided)
+    decided = f"and the question is not decided for {joined(arms)}" if arms else "until the question was decided"
+    return (
+        f"Seeds were added in {len(summary.looks)} looks, the last at {last['seeds']} seeds, {decided}. {_LOOKS_HOLD}"
+    )
 
 
 def _say_unusual(summary: Summary) -> Iterator[str]:

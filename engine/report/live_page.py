@@ -15,7 +15,7 @@ _CLOCK = "%H:%M:%S"
 
 
 class Banner(NamedTuple):
-    """What a live page says about itself; `interval` is in seconds, `steps_done` a share of the steps of this launch."""
+    """What a live page says about itself; `interval` is in seconds, `steps_done` a share of the steps of the launch."""
 
     updated: datetime
     interval: float

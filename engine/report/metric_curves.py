@@ -12,8 +12,7 @@ from engine.studies.designs import FIRST_GRID_SEED
 class MetricCurves(NamedTuple):
     """A metric of every repetition of an arm, on the steps that any of them was measured at.
 
-    A run that was not measured at a step has NaN there: it had diverged, was stopped once its
-    outcome was clear, or was inspected at other steps.
+    A run that was not measured at a step has NaN there: it had diverged, was stopped, or was inspected at other steps.
 
     Attributes:
         steps: of training that lie behind each point, `[num_points]`.
@@ -27,7 +26,7 @@ class MetricCurves(NamedTuple):
 
 
 class GridCurves(NamedTuple):
-    """A metric `[num_runs, num_points]` of every run of an arm's crossed grid, and the start and data order of each run."""
+    """A metric `[num_runs, num_points]` of an arm's crossed grid, and the start and data order of each run."""
 
     steps: np.ndarray
     values: np.ndarray

@@ -78,13 +78,12 @@ def _run_rows(summary: Summary) -> list[list[str]]:
         rows += [[name, str(seed), FAILED, "–", "–"] for seed in runs.failed["seed"]]
         times = runs.time / summary.steps_per_unit(name)
         for i, status in enumerate(runs.status):
+            row = {column: values[i] for column, values in runs.rows.items()}
             when = number(times[i], summary.unit) if runs.event[i] == 1 else "–"
-            bounds = [runs.rows[column][i] for column in ("onset_lower", "onset_upper")]
-            if bounds[0] is not None:
-                words = [number(bound / summary.steps_per_unit(name), summary.unit) for bound in bounds]
-                when += f" ({'–'.join(words)})"
-            accuracy = runs.rows["end_accuracy"][i]
-            end = "–" if accuracy is None else f"{accuracy:.3f}"
-            run = runs.rows["run_name"][i] or str(runs.seed[i])
-            rows.append([name, run, status.replace("_", " "), when, end])
+            if row["onset_lower"] is not None:
+                bounds = (row[end] / summary.steps_per_unit(name) for end in ("onset_lower", "onset_upper"))
+                when += f" ({'–'.join(number(bound, summary.unit) for bound in bounds)})"
+            accuracy = "–" if row["end_accuracy"] is None else f"{row['end_accuracy']:.3f}"
+            run = row["run_name"] or str(runs.seed[i])
+            rows.append([name, run, status.replace("_", " "), when, accuracy])
     return rows

@@ -30,10 +30,8 @@ def draw_panels(found: ArmProbes, origin: np.ndarray, steps_per_unit: float, lab
     """Draws every quantity against the time from an origin of each run: median, and quartiles.
 
     Args:
-        found: of an arm.
         origin: of the run in each row, in steps; NaN leaves it out.
-        steps_per_unit: of the axis.
-        label: of the axis.
+        steps_per_unit: of the axis, which has the label.
     """
     shown = [panel for panel in panels() if panel.series[0] in found.values]
     num_rows = -(-len(shown) // _COLUMNS)
@@ -129,16 +127,9 @@ def _set_scale(axes: Any, panel: Panel, largest: float, is_zero: bool) -> None:
 
 
 def aligned(found: ArmProbes, values: np.ndarray, origin: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Returns quartiles over runs against the time from each run's origin.
+    """Returns times `[num_times]` from each run's origin, in steps, and quartiles over runs `[3, num_times]`.
 
-    Args:
-        found: for its steps.
-        values: `[num_seeds, num_points]`.
-        origin: of each run, in steps; NaN leaves it out.
-
-    Returns:
-        Times in steps `[num_times]`, on the grid of the measurements, and lower quartile, median
-        and upper quartile `[3, num_times]`, where at least half of the runs have a value.
+    Times are those at which at least half of the runs have a value; a run whose origin is NaN is left out.
     """
     apart = float(np.min(np.diff(found.steps))) if len(found.steps) > 1 else 1.0
     chosen = np.flatnonzero(np.isfinite(origin))

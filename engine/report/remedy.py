@@ -18,18 +18,12 @@ _ONE_ARM = (
     "Add arms, for example with --sweep=init=normal,he."
 )
 _NONE_EARLIER = "None of the other configurations kicks in earlier, as far as this study can tell."
-_LATER = "Later: {arms}"
-_MORE_EARLIER = "{more} {are} earlier too; see the table."
 _SHARED_MISTAKE = (
     "A mistake that all arms share, in the data or in the training code, would not go away with such a change."
 )
 _CURE = (
     "The plateau belongs to the set-up and can be removed: {change} makes it kick in earlier, "
     "with everything else as it was."
-)
-_COMPARED = (
-    "“{name}”{changed}: the median onset is {onset}, on average {least}{size} {unit} {direction} "
-    "(95 % CI {interval}; {p} {adjusted})."
 )
 
 
@@ -80,11 +74,11 @@ def say_remedy(summary: Summary) -> str:
         if not later:
             return _NONE_EARLIER
         arms = joined([say_compared(summary, name) for name in later[:_MOST_NAMED]])
-        return f"{_NONE_EARLIER} {_LATER.format(arms=arms)}"
+        return f"{_NONE_EARLIER} Later: {arms}"
     num_more = len(earlier) - len(lines)
     if num_more > 0:
         are = "is" if num_more == 1 else "are"
-        lines.append(_MORE_EARLIER.format(more=counted(num_more, "more configuration"), are=are))
+        lines.append(f"{counted(num_more, 'more configuration')} {are} earlier too; see the table.")
     if cures:
         lines.append(_SHARED_MISTAKE)
     if summary.is_of_logs:
@@ -98,18 +92,13 @@ def say_compared(summary: Summary, name: str) -> str:
     difference = comparison.difference
     size = Estimate(abs(difference.value), *sorted((abs(difference.lower), abs(difference.upper))))
     has_censored = any(summary.arms[n].fraction.value < 1 for n in (name, summary.baseline))
+    direction = "earlier" if difference.value < 0 else "later"
     changed = _say_change(summary, name)
-    return _COMPARED.format(
-        name=name,
-        changed=f" ({changed})" if changed else "",
-        onset=onset(summary.arms[name], unit, summary.horizon(name)),
-        least="at least " if has_censored else "",
-        size=number(size.value, unit),
-        unit=unit,
-        direction="earlier" if difference.value < 0 else "later",
-        interval=interval(size, unit),
-        p=p_value(comparison.p_adjusted),
-        adjusted="at every look" if summary.has_looks else "after Holm",
+    return (
+        f"“{name}”{f' ({changed})' if changed else ''}: the median onset is "
+        f"{onset(summary.arms[name], unit, summary.horizon(name))}, on average {'at least ' if has_censored else ''}"
+        f"{number(size.value, unit)} {unit} {direction} (95 % CI {interval(size, unit)}; "
+        f"{p_value(comparison.p_adjusted)} {'at every look' if summary.has_looks else 'after Holm'})."
     )
 
 
