@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 
 from engine.outcomes.event import Event
 from engine.report import log_answers
-from engine.report.phrases import fraction, joined, varied
+from engine.report.phrases import counted, fraction, joined, varied
 from engine.report.summary import Summary
 
 _MOST_NAMED = 3
@@ -34,8 +34,7 @@ _INCOMPLETE = (
     "of seeds are used, because quick runs end first."
 )
 _FAILED_PAIRS = "Where a run failed, the run of the same seed in the other arm is left out of their comparison."
-_ONE_PART = "1 part is damaged or missing; its runs are left out, and `{verb}` makes them again."
-_MANY_PARTS = "{number} parts are damaged or missing; their runs are left out, and `{verb}` makes them again."
+_PARTS = "{parts} damaged or missing; the runs in there are left out, and `{verb}` makes them again."
 _MISSING = "Without a complete first seed, and left out: {arms}."
 
 # By the count of `ArmSummary` that makes them worth saying.
@@ -116,8 +115,8 @@ def _say_incomplete(summary: Summary) -> Iterator[str]:
     if any(runs.num_failed for runs in summary.runs.values()) and summary.comparisons:
         yield _FAILED_PAIRS
     if summary.num_left_out:
-        template = _ONE_PART if summary.num_left_out == 1 else _MANY_PARTS
-        yield template.format(number=summary.num_left_out, verb="read" if summary.is_of_logs else "run")
+        parts = counted(summary.num_left_out, "part is", "parts are")
+        yield _PARTS.format(parts=parts, verb="read" if summary.is_of_logs else "run")
 
 
 def _say_failed(summary: Summary, name: str) -> str:

@@ -77,8 +77,8 @@ def say_remedy(summary: Summary) -> str:
         return f"{_NONE_EARLIER} Later: {arms}"
     num_more = len(earlier) - len(lines)
     if num_more > 0:
-        are = "is" if num_more == 1 else "are"
-        lines.append(f"{counted(num_more, 'more configuration')} {are} earlier too; see the table.")
+        more = counted(num_more, "more configuration is", "more configurations are")
+        lines.append(f"{more} earlier too; see the table.")
     if cures:
         lines.append(_SHARED_MISTAKE)
     if summary.is_of_logs:
