@@ -47,11 +47,9 @@ class ForkRuns(NamedTuple):
     """The forks of an arm up to the first parent that is incomplete; arrays `[num_forks]`.
 
     Attributes:
-        step: at which they part from their parents.
-        parent: seed of the parent.
+        step: at which they part from their parents, whose seeds are `parent`.
         time_left: steps from there to the event, or to the horizon where there is none.
-        num_missing: later parents, some of whose forks are missing.
-        num_failed: forks of the complete parents without an outcome, which are left out.
+        num_missing, num_failed: as in `GridRuns`, of parents.
     """
 
     step: int

@@ -20,8 +20,7 @@ def make_cautions(summary: Summary, is_page: bool) -> list[str]:
     """
     arms: dict[str, list[str]] = {}
     for name, estimator, num_runs in _estimates(summary, is_page):
-        caution = statistics.caution(estimator, num_runs)
-        if caution is not None:
+        if (caution := statistics.caution(estimator, num_runs)) is not None:
             what = _OF_ARMS.get(estimator, "the interval of a difference")
             arms.setdefault(f"{what}: {caution}", []).append(f"“{name}”")
     return [f"{', '.join(names)}: {line}." for line, names in arms.items()]

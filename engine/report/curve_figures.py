@@ -7,7 +7,6 @@ from matplotlib.figure import Figure
 
 from engine.outcomes.event import Event
 from engine.report.arm_colours import add_legend, colour_of
-from engine.report.arm_runs import ArmRuns
 from engine.report.canvas import INK, new_figure
 from engine.report.phrases import label, time_word
 from engine.report.summary import Summary
@@ -23,7 +22,8 @@ def draw_curves(summary: Summary, name: str) -> Figure:
     figure = new_figure(3.0)
     axes = figure.subplots()
     colour = colour_of(summary, name)
-    top = max(runs.chance_loss, _start_loss(runs)) * 1.12
+    starts = [c.loss[0] for c in runs.curves if len(c.loss) and math.isfinite(c.loss[0])]
+    top = max(runs.chance_loss, float(np.median(starts or [runs.chance_loss]))) * 1.12
     bounds = runs.rows["onset_lower"], runs.rows["onset_upper"]
     most = points_per_curve(len(runs.curves))
     for curve, time, event, lower, upper in zip(runs.curves, runs.time / unit, runs.event, *bounds, strict=False):
@@ -43,11 +43,6 @@ def draw_curves(summary: Summary, name: str) -> Figure:
     axes.annotate("chance", (end, runs.chance_loss), (0, 3), textcoords="offset points", ha="right")
     axes.set(xlim=(0, end), ylim=(0, top), xlabel=time_word(summary.unit), ylabel="loss", title=label(name))
     return figure
-
-
-def _start_loss(runs: ArmRuns) -> float:
-    starts = [c.loss[0] for c in runs.curves if len(c.loss) and math.isfinite(c.loss[0])]
-    return float(np.median(starts)) if starts else runs.chance_loss
 
 
 def draw_aligned(summary: Summary) -> Figure:

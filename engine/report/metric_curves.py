@@ -68,5 +68,4 @@ def _aligned(table: RunTable, arm: str, metric: str, rows: np.ndarray) -> tuple[
 
 def union_of(steps: list[np.ndarray]) -> np.ndarray:
     """Returns the steps of many runs, most of which have the same, without duplicates and increasing."""
-    distinct = {own.tobytes(): own for own in steps}
-    return np.unique(np.concatenate(list(distinct.values())))
+    return np.unique(np.concatenate(list({own.tobytes(): own for own in steps}.values())))

@@ -72,8 +72,7 @@ def _lines(summary: Summary, name: str, found: ArmProbes, onset: np.ndarray, cha
         said.append("nothing that was measured of the whole network changes much before the onset")
     elif np.any(np.isfinite(onset)):
         said.append("the runs leave chance level before they are measured twice")
-    saddle = _saddle(found, onset)
-    if saddle is not None:
+    if (saddle := _saddle(found, onset)) is not None:
         said.append(saddle)
     if found.absent:
         absent = joined([series_names().get(series, label(series)) for series in found.absent])

@@ -36,7 +36,7 @@ class Summary:
         missing: arms without a complete first seed.
         failed: number of runs of the arms that have failed runs only.
         num_left_out: parts that are damaged or missing.
-        under_way: how far the study is while its launch goes on; else None.
+        under_way: None once the launch is over.
     """
 
     document: dict[str, Any]

@@ -11,8 +11,7 @@ _LEAST_OF_A_CURVE, _MOST_OF_A_CURVE = 200, 3000
 
 def points_per_curve(num_curves: int) -> int:
     """Returns how many points each of some curves may have in a figure."""
-    share = _MOST_POINTS // max(1, num_curves)
-    return min(max(share, _LEAST_OF_A_CURVE), _MOST_OF_A_CURVE)
+    return min(max(_MOST_POINTS // max(1, num_curves), _LEAST_OF_A_CURVE), _MOST_OF_A_CURVE)
 
 
 def thinned(curve: LossCurve, most: int) -> LossCurve:

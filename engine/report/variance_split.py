@@ -45,7 +45,7 @@ class VarianceSplit(NamedTuple):
     Attributes:
         components: of the variance of log time, from a crossed grid.
         forks: whether the parent predicts the time that is left.
-        luck: how many runs were early, from independent repetitions.
+        luck: how many of the repetitions were early.
         reasons: what could not be estimated and why, in words.
     """
 
