@@ -18,10 +18,7 @@ def compare(
 ) -> list[Contrast]:
     """Prints how the arms of one study differ from those of another, and writes nothing.
 
-    Args:
-        workdir: of the one study.
-        baseline: of the other.
-        arm, baseline_arm: compare these two only; by default every arm that both have.
+    Only `arm` and `baseline_arm` are compared if one of them is given, else every arm that both studies have.
 
     Raises:
         InputError: there is no study, or the two do not measure the same thing, with the reason.

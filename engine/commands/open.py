@@ -27,12 +27,9 @@ if TYPE_CHECKING:
 class Results:
     """What a work directory holds, made with `engine.open` or by `engine.run`.
 
-    Only `study.json` is read at first. Runs are read when something asks for them, and kept: open the
-    directory again to see those that finish later. Damaged parts are left out with a warning. Without
-    a finished run, whatever is made of runs raises an `InputError`.
-
-    Args:
-        workdir: of a study.
+    Only `study.json` is read at first. Runs are read when something asks for them, and kept: open the directory again
+    to see those that finish later. Damaged parts are left out with a warning. Without a finished run, whatever is made
+    of runs raises an `InputError`.
     """
 
     def __init__(self, workdir: str | os.PathLike[str]) -> None:
@@ -50,8 +47,7 @@ class Results:
         """The study as it was resolved: every field of its arms filled in, horizons in steps.
 
         Raises:
-            InputError: `study.json` holds what no study of this version can have, or the curves
-                were read from logs.
+            InputError: `study.json` holds what no study of this version can have, or the curves were read from logs.
         """
         return study_of(self._directory.document)
 
@@ -72,10 +68,7 @@ class Results:
         return self._table.outcomes
 
     def rows(self, columns: Sequence[str]) -> "pa.Table":
-        """Reads some columns of every finished run, curves among them as lists.
-
-        Args:
-            columns: of `parts/*.parquet`.
+        """Reads some columns of `parts/*.parquet` of every finished run, curves among them as lists.
 
         Raises:
             InputError: there is no such column.
@@ -90,13 +83,13 @@ class Results:
 
         Args:
             arm: its name.
-            metric: `loss` or `accuracy` on the fixed evaluation set; `held_out_loss`,
-                `held_out_accuracy` or `average_loss` (with running averages), which are measured
-                less often; or `batch_loss`, of every mini-batch before its update.
+            metric: `loss` or `accuracy` on the fixed evaluation set; `held_out_loss`, `held_out_accuracy` or
+                `average_loss` (with running averages), which are measured less often; or `batch_loss`, of every
+                mini-batch before its update.
 
         Returns:
-            `steps` `[num_points]`, `values` `[num_seeds, num_points]`, NaN where a run was not
-            measured, and the `seed` of each row `[num_seeds]`. They are read-only.
+            `steps` `[num_points]`, `values` `[num_seeds, num_points]`, NaN where a run was not measured, and the `seed`
+            of each row `[num_seeds]`. They are read-only.
 
         Raises:
             InputError: there is no such arm or metric, or no finished run has it.
@@ -113,13 +106,9 @@ class Results:
     def diagnostics(self, arm: str) -> "ArmProbes":
         """Returns what was measured of the repetitions of an arm while they waited.
 
-        Args:
-            arm: its name.
-
         Returns:
-            `steps` `[num_points]`, `seed` `[num_seeds]`, and `values` by series and by layer or
-            parameter array (`""` for the whole network), each `[num_seeds, num_points]`, NaN where
-            there is no value; what the series are is in `docs/columns.md`.
+            `steps` `[num_points]`, `seed` `[num_seeds]`, and `values` by series (see `docs/columns.md`) and by layer or
+            parameter array (`""` for the whole network), each `[num_seeds, num_points]`, NaN where there is no value.
 
         Raises:
             InputError: there is no such arm, or nothing was measured of a finished run of it.
@@ -152,23 +141,17 @@ class Results:
         return Figures(self._findings.drawings)
 
     def report(self) -> "ReportFile":
-        """Writes the report, with everything else that is made of the finished runs.
-
-        Returns:
-            The path of `report.html`; a notebook shows the page.
-
-        Raises:
-            StorageError: something cannot be written.
-        """
+        """Writes the report and its other files, and returns the path of the page, which a notebook shows."""
         from engine.commands.report import write_report
         from engine.report.notebook import ReportFile
 
         return ReportFile(write_report(self._table, self._findings))
 
     def __repr__(self) -> str:
+        from engine.report.phrases import counted
+
         document = self._directory.document
-        number = len(document["arm_order"])
-        arms = "1 arm" if number == 1 else f"{number} arms"
+        arms = counted(len(document["arm_order"]), "arm")
         return one_line(f"<study {document['study']['name']!r} in {self._given!r}: {arms}>")
 
     def __str__(self) -> str:
@@ -191,12 +174,5 @@ class Results:
 
 
 def open(workdir: str | os.PathLike[str]) -> Results:
-    """Opens a study that has run, or is still running.
-
-    Args:
-        workdir: its directory.
-
-    Raises:
-        InputError: there is no study, or its `study.json` cannot be understood.
-    """
+    """Opens a study that has run, or is still running."""
     return Results(workdir)

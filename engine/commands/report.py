@@ -21,10 +21,6 @@ from engine.user_code import as_path
 def report(workdir: str | os.PathLike[str], has_tensorboard: bool = False) -> dict[str, Any]:
     """Writes everything that can be derived from the finished runs, and prints the short table.
 
-    Args:
-        workdir: of a study.
-        has_tensorboard: whether to write event files for TensorBoard too.
-
     Returns:
         The content of `summary.json`.
 
@@ -55,18 +51,7 @@ def report(workdir: str | os.PathLike[str], has_tensorboard: bool = False) -> di
 
 
 def write_report(table: RunTable, findings: Findings) -> Path:
-    """Writes everything that can be derived from the finished runs.
-
-    Args:
-        table: the finished runs of a study.
-        findings: what they say.
-
-    Returns:
-        The path of the page.
-
-    Raises:
-        StorageError: something cannot be written.
-    """
+    """Writes what `report` does, and returns the path of the page."""
     page, root = lay_out(findings), table.directory.path
     buffer = io.BytesIO()
     pq.write_table(table.outcomes, buffer, compression="zstd")

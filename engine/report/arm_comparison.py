@@ -15,17 +15,13 @@ class Comparison(NamedTuple):
     """One arm against the baseline.
 
     Attributes:
-        difference: of restricted means up to the common horizon, in the study's unit; negative
-            is earlier than the baseline. Paired if `is_paired`.
-        horizon: of that difference.
-        test: of equal incidence, see `engine.report.group_comparison`.
-        p_adjusted: for the number of arms compared, by Holm; or, where the study is looked at
-            repeatedly, of a safe test that holds at every look, by Bonferroni.
-        is_earlier: earlier beyond chance, in the unit and in steps.
-        is_later: later beyond chance, in the unit and in steps.
+        difference: of restricted means in the study's unit, paired if `is_paired`; negative is earlier.
+        horizon: up to which means are compared, in the study's unit.
+        p_adjusted: of `test`, by Holm; with looks, of a safe test that holds at every look, by Bonferroni.
+        is_earlier, is_later: beyond chance, both in the unit and in steps.
         num_pairs: seeds that have an outcome in both arms.
         is_paired: whether no other seed has an outcome.
-        changed: fields in which the arms differ, with (baseline's value, own value).
+        changed: (baseline's value, own value) of every field in which the arms differ.
     """
 
     difference: Estimate
@@ -50,12 +46,9 @@ def compare_arms(
     """Compares every arm that waits for the same event as the baseline with it.
 
     Args:
-        runs: by arm.
-        baseline: name of the arm.
         units: steps in one unit of time, by arm.
-        fields: of the arms.
+        fields: settings of each arm.
         has_looks: whether p-values must hold at every look.
-        is_of_logs: whether the runs were read from logs.
     """
     base = runs[baseline]
     others = [own for own in runs.values() if own is not base and own.waits_for == base.waits_for]
@@ -68,10 +61,8 @@ def compare_arms(
         adjusted = statistics.holm(np.array([in_unit.test.p_value for in_unit, _ in compared])).tolist()
     found = {}
     for own, (in_unit, in_steps), p in zip(others, compared, adjusted, strict=True):
-        pairs = {
-            field: (fields[baseline].get(field), fields[own.name].get(field))
-            for field in {**fields[baseline], **fields[own.name]}
-        }
+        before, after = fields[baseline], fields[own.name]
+        pairs = {field: (before.get(field), after.get(field)) for field in {**before, **after}}
         found[own.name] = Comparison(
             difference=in_unit.value,
             horizon=in_unit.horizon,
@@ -89,7 +80,6 @@ def compare_arms(
 def _compare(
     own: ArmRuns, base: ArmRuns, units: Mapping[str, float], is_of_logs: bool
 ) -> tuple[Difference, Difference]:
-    """Compares an arm with the baseline in the study's unit, and in steps."""
     # Equal numbers of logged runs are equal places in the logs, and nothing that the runs share.
     labels = (own.seed, -1 - base.seed if is_of_logs else base.seed)
     failed = {*own.failed["seed"], *base.failed["seed"]}

@@ -30,9 +30,7 @@ class GridRuns(NamedTuple):
     """The crossed grid of an arm up to the first start that is incomplete; arrays `[num_runs]`.
 
     Attributes:
-        init_seed: seed of the start.
         order: number of the common data order.
-        time, event: as in `ArmRuns`.
         num_missing: later starts, some of whose runs are missing.
         num_failed: runs of the complete starts without an outcome, which are left out.
     """
@@ -49,12 +47,9 @@ class ForkRuns(NamedTuple):
     """The forks of an arm up to the first parent that is incomplete; arrays `[num_forks]`.
 
     Attributes:
-        step: at which they part from their parents.
-        parent: seed of the parent.
+        step: at which they part from their parents, whose seeds are `parent`.
         time_left: steps from there to the event, or to the horizon where there is none.
-        event: as in `ArmRuns`.
-        num_missing: later parents, some of whose forks are missing.
-        num_failed: forks of the complete parents without an outcome, which are left out.
+        num_missing, num_failed: as in `GridRuns`, of parents.
     """
 
     step: int
@@ -66,34 +61,24 @@ class ForkRuns(NamedTuple):
 
 
 class ArmRuns(NamedTuple):
-    """The repetitions of one arm that statistics use: those of the longest finished prefix.
+    """The repetitions of an arm that statistics use, those of the longest finished prefix; arrays `[num_runs]`.
 
     A failed run is over but has no outcome: it is in `failed` and nowhere else.
 
     Attributes:
-        name: of the arm.
-        seed, init_seed, order_seed: each `[num_runs]`.
-        status: `[num_runs]`.
-        event: 0 censored, 1 the event, 2 diverged, `[num_runs]`.
-        time: of the event, or of the end of the run where there is none, in steps, `[num_runs]`.
-        rows: outcome columns of the store, as lists of length num_runs.
+        event: 0 censored, 1 the event, 2 diverged.
+        time: step of the event, or of the end of the run where there is none.
+        rows, failed: outcome columns of the store, of the runs with and without an outcome.
         curves: of the first `MAX_CURVES` runs.
-        grid: of those starts; None without one.
-        forks: of those runs; None without any.
-        has_forks_asked: whether there should be some.
-        num_stored: repetitions that are over.
-        num_planned: repetitions that the last launch asked for.
-        horizon: steps.
+        num_stored, num_planned: repetitions that are over, and that the last launch asked for.
+        horizon: in steps.
         steps_per_epoch: None where there are no epochs.
         chance_loss: in nats for classification.
-        waits_for: the event that ends the wait.
-        failed: columns like `rows`, of the runs of the prefix that failed.
     """
 
     name: str
     seed: np.ndarray
     init_seed: np.ndarray
-    order_seed: np.ndarray
     status: list[str]
     event: np.ndarray
     time: np.ndarray
@@ -118,11 +103,7 @@ class ArmRuns(NamedTuple):
 
 @contextlib.contextmanager
 def of_study(directory: WorkDirectory) -> Iterator[None]:
-    """Turns an error of the statistics into one that names the study.
-
-    Raises:
-        InputError: a number does not exist, which cannot happen with runs of the engine.
-    """
+    """Turns an error of the statistics into one that names the study."""
     try:
         yield
     except InputError:
@@ -138,41 +119,24 @@ def read_runs(table: RunTable) -> dict[str, ArmRuns]:
 
 def read_all_runs(table: RunTable) -> dict[str, ArmRuns]:
     """Returns the same with the arms whose runs all failed so far."""
-    prefixes = {name: _finished_prefix(table, name) for name in table.directory.document["arm_order"]}
-    drawn = np.zeros(len(table), bool)
-    for rows in prefixes.values():
+    prefixes, drawn = {}, np.zeros(len(table), bool)
+    for name in table.directory.document["arm_order"]:
+        rows = np.flatnonzero(table.is_of(name) & table.is_repetition)
+        prefixes[name] = rows = rows[: FinishedPrefix(table.seed[rows].tolist()).length]
         drawn[rows[table.has_outcome[rows]][:MAX_CURVES]] = True
     curves = read_losses(table, drawn)
     return {name: _make_runs(table, name, rows, curves) for name, rows in prefixes.items() if len(rows)}
 
 
 def read_losses(table: RunTable, chosen: np.ndarray) -> dict[int, LossCurve]:
-    """Reads the loss curves of some runs.
-
-    Args:
-        table: of the study.
-        chosen: mask of runs.
-
-    Returns:
-        Curves by number of the run in the table.
-    """
+    """Reads the loss curves of the chosen runs (a mask), by number of the run in the table."""
     found = table.curves("loss", chosen)
     return {curve.row: LossCurve(curve.steps, curve.values.astype(np.float64)) for curve in found}
 
 
-def _repetitions(table: RunTable, name: str) -> np.ndarray:
-    """Returns the numbers of the repetitions of an arm in the table, in the order of seeds."""
-    return np.flatnonzero(table.is_of(name) & table.is_repetition)
-
-
-def _finished_prefix(table: RunTable, name: str) -> np.ndarray:
-    rows = _repetitions(table, name)
-    return rows[: FinishedPrefix(table.seed[rows].tolist()).length]
-
-
 def _make_runs(table: RunTable, name: str, prefix: np.ndarray, curves: Mapping[int, LossCurve]) -> ArmRuns:
     document = table.directory.document
-    study, num_stored = document["study"], len(_repetitions(table, name))
+    study, num_stored = document["study"], int(np.sum(table.is_of(name) & table.is_repetition))
     rows = prefix[table.has_outcome[prefix]]
     own, time, event = table.columns(rows), table.waiting_time[rows], table.event[rows]
     horizon = document["identity"]["horizons"][name]
@@ -183,7 +147,6 @@ def _make_runs(table: RunTable, name: str, prefix: np.ndarray, curves: Mapping[i
         name=name,
         seed=table.seed[rows],
         init_seed=np.asarray(own["init_seed"], int),
-        order_seed=np.asarray(own["order_seed"], int),
         status=own["status"],
         event=event,
         time=time,
@@ -213,25 +176,12 @@ def _make_grid(table: RunTable, name: str, starts: np.ndarray) -> GridRuns | Non
     if not len(rows):
         return None
     columns = table.columns(rows)
-    return GridRuns(
-        init_seed=np.asarray(columns["init_seed"]),
-        order=np.asarray(columns["order_seed"]) - FIRST_GRID_SEED,
-        time=table.waiting_time[rows],
-        event=table.event[rows],
-        num_missing=num_missing,
-        num_failed=num_failed,
-    )
+    init_seed, order = np.asarray(columns["init_seed"]), np.asarray(columns["order_seed"]) - FIRST_GRID_SEED
+    return GridRuns(init_seed, order, table.waiting_time[rows], table.event[rows], num_missing, num_failed)
 
 
 def _make_forks(table: RunTable, name: str, parents: np.ndarray, horizon: int) -> ForkRuns | None:
-    """Returns the forks of those parents that still waited at the step of the fork.
-
-    Args:
-        table: of the study.
-        name: of the arm.
-        parents: numbers of the repetitions in the table.
-        horizon: of the arm.
-    """
+    """Returns the forks of those parents (rows of the table) that still waited at the step of the fork."""
     num_forks = table.directory.document["study"]["forks"]
     rows = np.flatnonzero(table.is_of(name) & table.outcomes["fork_step"].is_valid().to_numpy())
     if num_forks is None or not len(rows):
@@ -249,17 +199,10 @@ def _make_forks(table: RunTable, name: str, parents: np.ndarray, horizon: int) -
 
 
 def _of_complete(table: RunTable, rows: np.ndarray, wanted: np.ndarray, number: int) -> tuple[np.ndarray, int, int]:
-    """Keeps the runs of the longest prefix of seeds that have all of theirs.
-
-    Args:
-        table: of the study.
-        rows: numbers of the runs in the table.
-        wanted: the seeds, in order.
-        number: runs that a seed has once it is complete.
+    """Keeps the runs of the longest prefix of the wanted seeds that have all their `number` runs.
 
     Returns:
-        Numbers of the kept runs that have an outcome, how many seeds are left out, and how many
-        of the kept runs failed.
+        Rows of the kept runs that have an outcome, how many seeds are left out, and how many kept runs failed.
     """
     counts = np.bincount(table.seed[rows], minlength=int(wanted.max(initial=-1)) + 1)[wanted]
     num_used = int(np.argmax([*(counts < number), True]))

@@ -20,14 +20,13 @@ class ArmSummary(NamedTuple):
     """The numbers of one arm. Times are in the study's unit, accuracies are medians over runs.
 
     Attributes:
-        num_runs: runs with an outcome; the counts below are of these.
-        statuses: number of runs by status.
+        num_runs: runs with an outcome; all counts but `num_failed` are of these.
         fraction: share of runs that left chance level by the horizon.
         plateau_fraction: share of runs that left it by breaking out of a plateau.
         median_onset: infinite where it was not reached.
         restricted_mean: mean onset up to the horizon.
         onset_range: earliest and latest onset; None without any.
-        median_width: of the runs that have one; None without any.
+        median_width: from 10 to 90 % of the rise; None where no run has one.
         accuracy_before: at the onset.
         accuracy_after: at the end, of the runs that left chance level.
         held_out_after: the same on held-out examples.
@@ -35,10 +34,8 @@ class ArmSummary(NamedTuple):
         num_coarse: runs whose break is too fast for the evaluation grid.
         num_falling: runs that ended at chance, but above where an onset begins.
         num_fell_back: runs that ended at chance after they had left it.
-        num_diverged_later: runs that diverged after they had left chance level.
         num_stairs: runs with further plateaus after the first.
         num_settled: runs that were stopped once their outcome was clear.
-        num_failed: further runs, without an outcome.
     """
 
     num_runs: int
@@ -70,14 +67,7 @@ class ArmSummary(NamedTuple):
 def summarise_arm(
     runs: ArmRuns, unit: float, fraction: Callable[[int, int], Estimate], detector: Mapping[str, Any]
 ) -> ArmSummary:
-    """Computes the numbers of an arm.
-
-    Args:
-        runs: of the arm.
-        unit: steps in one unit of time.
-        fraction: estimates a share of runs.
-        detector: the settings of the detector, see `engine.outcomes.DetectorSettings`.
-    """
+    """Computes the numbers of an arm; `unit` is the steps in one unit of time, `fraction` estimates a share of runs."""
     rows, time, has_left, counts = runs.rows, runs.time / unit, runs.event == 1, Counter(runs.status)
     onsets, widths = time[has_left], _known(rows["width_steps"])
     incidence = statistics.aalen_johansen(time, runs.event)
@@ -110,7 +100,7 @@ def _known(values: list[Any]) -> list[Any]:
 
 
 def _median(values: list[Any], chosen: np.ndarray) -> float | None:
-    known = _known([value for value, is_chosen in zip(values, chosen, strict=True) if is_chosen])
+    known = _known([values[i] for i in np.flatnonzero(chosen)])
     return float(np.median(known)) if known else None
 
 

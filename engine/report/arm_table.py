@@ -10,9 +10,9 @@ from engine.report.summary import Summary
 def make_table(summary: Summary) -> tuple[list[str], list[list[str]]]:
     """Returns the header, and a row of text per arm."""
     has_failed = any(arm.num_failed for arm in summary.arms.values())
-    header = _make_header(summary, has_failed)
-    rows = [_make_row(summary, name, has_failed) for name in summary.arms]
-    return [one_line(cell) for cell in header], [[one_line(cell) for cell in row] for row in rows]
+    rows = [_make_header(summary, has_failed), *(_make_row(summary, name, has_failed) for name in summary.arms)]
+    header, *rows = ([one_line(cell) for cell in row] for row in rows)
+    return header, rows
 
 
 def _make_header(summary: Summary, has_failed: bool) -> list[str]:

@@ -1,8 +1,4 @@
-"""What figures of the report are drawn on, and how they become SVG, PNG and output of a notebook.
-
-Text and axes are drawn in one ink colour that the page replaces by its own, so that the same
-figure reads on a light and on a dark background.
-"""
+"""What figures of the report are drawn on, and how they become SVG, PNG and output of a notebook."""
 
 import contextlib
 import io
@@ -13,6 +9,7 @@ from typing import Any
 from matplotlib import style
 from matplotlib.figure import Figure
 
+# Of text and axes; the page replaces it by its own, so that a figure reads on light and on dark backgrounds.
 INK = "#3b4450"
 _STYLE = {
     "axes.edgecolor": INK,
@@ -45,32 +42,23 @@ class ReportFigure(Figure):
 
 
 def new_figure(height: float) -> Figure:
-    """An empty figure.
-
-    Args:
-        height: in inches.
-    """
+    """Returns an empty figure, `height` inches high."""
     return ReportFigure(figsize=(_WIDTH, height), layout="constrained")
 
 
 @contextlib.contextmanager
 def styled(settings: Mapping[str, Any] | None = None) -> Iterator[None]:
-    """Draws in the report's style, whatever the style of the notebook or script is.
-
-    Args:
-        settings: of Matplotlib besides.
-    """
+    """Draws in the report's style, whatever the style of the notebook or script is, with some more settings."""
     with style.context(["default", {**_STYLE, **(settings or {})}]):
         yield
 
 
 def to_svg(figure: Figure, name: str) -> str:
-    """The figure as an SVG element without size, whose ids begin with its name."""
+    """Returns the figure as an SVG element without size, whose ids begin with its name."""
     buffer = io.StringIO()
     with styled({"svg.hashsalt": name}):
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
-    text = buffer.getvalue()
-    text = re.sub(r"<metadata>.*?</metadata>", "", text[text.index("<svg") :], flags=re.DOTALL)
+    text = re.sub(r"^.*?(?=<svg)|<metadata>.*?</metadata>", "", buffer.getvalue(), flags=re.DOTALL)
     head, rest = text.split(">", 1)
     head = re.sub(r'\s(?:width|height)="[^"]*"', "", head)
     for identifier in sorted(set(re.findall(r'id="([^"]+)"', rest)), key=len, reverse=True):
@@ -81,7 +69,7 @@ def to_svg(figure: Figure, name: str) -> str:
 
 
 def to_png(figure: Figure) -> bytes:
-    """The figure as a PNG on white."""
+    """Returns the figure as a PNG on white."""
     buffer = io.BytesIO()
     with styled({"savefig.transparent": False}):
         figure.savefig(buffer, format="png", dpi=_DOTS_PER_INCH, facecolor="white")

@@ -11,33 +11,27 @@ _OF_ARMS = {
     "median_time": "the interval of the median",
     "restricted_mean": "the interval of the mean wait",
 }
-_OF_COMPARISONS = "the interval of a difference"
 
 
 def make_cautions(summary: Summary, is_page: bool) -> list[str]:
     """Returns a line for each estimator and number of runs that falls short in simulated studies.
 
-    Args:
-        summary: the numbers.
-        is_page: whether for the page, which shows the mean wait only of arms that wait for a hit,
-            or for `summary.json`, which has it of every arm.
+    The page shows the mean wait only of arms that wait for a hit, `summary.json` has it of every arm.
     """
     arms: dict[str, list[str]] = {}
-    for name, estimator, what, num_runs in _estimates(summary, is_page):
-        caution = statistics.caution(estimator, num_runs)
-        if caution is not None:
+    for name, estimator, num_runs in _estimates(summary, is_page):
+        if (caution := statistics.caution(estimator, num_runs)) is not None:
+            what = _OF_ARMS.get(estimator, "the interval of a difference")
             arms.setdefault(f"{what}: {caution}", []).append(f"“{name}”")
     return [f"{', '.join(names)}: {line}." for line, names in arms.items()]
 
 
-def _estimates(summary: Summary, is_page: bool) -> Iterator[tuple[str, str, str, int]]:
-    """Yields arm, estimator, what it estimates in words, and number of runs of everything that is shown."""
+def _estimates(summary: Summary, is_page: bool) -> Iterator[tuple[str, str, int]]:
     for name, arm in summary.arms.items():
         is_mean_shown = not is_page or summary.runs[name].waits_for == Event.HIT
-        for estimator, what in _OF_ARMS.items():
+        for estimator in _OF_ARMS:
             if estimator != "restricted_mean" or is_mean_shown:
-                yield name, estimator, what, arm.num_runs
+                yield name, estimator, arm.num_runs
     for name, comparison in summary.comparisons.items():
         estimator = "paired_difference" if comparison.is_paired else "restricted_mean_difference"
-        least = min(summary.arms[n].num_runs for n in (name, summary.baseline))
-        yield name, estimator, _OF_COMPARISONS, least
+        yield name, estimator, min(summary.arms[n].num_runs for n in (name, summary.baseline))

@@ -6,9 +6,10 @@ import numpy as np
 
 from engine import statistics
 from engine.errors import InputError, unknown_name
-from engine.report.arm_runs import ArmRuns, of_study, read_runs
+from engine.outcomes import DetectorSettings, event_code, find_break
+from engine.outcomes.event import Event
+from engine.report.arm_runs import ArmRuns, LossCurve, of_study, read_losses, read_runs
 from engine.report.group_comparison import compare_runs
-from engine.report.horizon import at_horizon
 from engine.statistics import Estimate, TestResult
 from engine.store import WorkDirectory, is_of_logs
 from engine.store.run_table import RunTable
@@ -16,23 +17,21 @@ from engine.store.run_table import RunTable
 # People give the chance loss to some digits, or as a number of classes that are nearly balanced.
 _SAME_CHANCE = 0.005
 _SAME_HORIZON = 1e-9
+_SEEDS = ("init_seed", "order_seed", "noise_seed")
 
 
 class Contrast(NamedTuple):
-    """An arm of one study against an arm of another; times are in `unit`.
+    """An arm of one study against an arm of another; pairs are (own, baseline), times are in `unit`.
 
     Attributes:
-        arm, baseline: names of the arms.
         unit: `epochs`, or `steps` where one of the two has no epochs.
-        horizon: up to which means are compared, the shorter of both.
-        num_runs: runs with an outcome, of both.
-        num_failed: runs without one, of both; they and their partners are left out.
+        horizon: the shorter of both, up to which means are compared.
+        num_runs: runs with an outcome.
+        num_failed: runs without one; they and their partners are left out.
         num_pairs: runs that share all their seeds.
-        fractions: share of runs that had the event by then, of both.
-        medians: of the waiting time, of both.
+        fractions: share of runs that had the event by the horizon.
         difference: of means up to the horizon; negative is earlier than the baseline.
-        test: of equal incidence, see `engine.report.group_comparison`.
-        p_holm: p-value of the test, adjusted for the number of contrasts.
+        p_holm: p-value of the test of equal incidence, adjusted for the number of contrasts.
     """
 
     arm: str
@@ -65,10 +64,7 @@ def contrast_studies(
 ) -> list[Contrast]:
     """Compares every arm that both studies have, or one arm of each.
 
-    Args:
-        own, base: the studies.
-        arm, baseline_arm: compare these two only. One that is left out is the arm of the same
-            name, or the only arm of its study.
+    An arm that is left out is the one of the same name as the other, or the only one of its study.
 
     Raises:
         InputError: the studies do not measure the same thing, with the reason, or share no arm.
@@ -97,9 +93,8 @@ def _pairs(
         if name is not None and name not in there:
             raise unknown_name("arm", name, there)
     if arm is None and baseline_arm is None:
-        shared = [name for name in runs if name in base]
-        if shared:
-            return [(name, name) for name in shared]
+        if shared := [(name, name) for name in runs if name in base]:
+            return shared
         if len(runs) == len(base) == 1:
             return [(next(iter(runs)), next(iter(base)))]
         raise InputError(
@@ -110,26 +105,24 @@ def _pairs(
 
 
 def _counterpart(name: str, there: dict[str, ArmRuns], flag: str) -> str:
-    if name in there:
-        return name
-    if len(there) == 1:
-        return next(iter(there))
+    if name in there or len(there) == 1:
+        return name if name in there else next(iter(there))
     raise InputError(f"choose --{flag} among {', '.join(there)}")
 
 
 def _refuse_different_questions(own: _Side, base: _Side) -> None:
-    """Refuses to compare waiting times that wait for different things."""
     detectors = [side.document["identity"]["detector"] for side in (own, base)]
     what: dict[str, tuple[Any, Any]] = {
         "event": (own.runs.waits_for, base.runs.waits_for),
         **_measured_on(own, base),
         **{f"detector.{name}": (value, detectors[1].get(name)) for name, value in detectors[0].items()},
     }
-    for name, (value, base_value) in what.items():
-        if value != base_value:
+    for name, values in what.items():
+        if values[0] != values[1]:
+            own_value, base_value = (f"{v[:12]}…" if isinstance(v, str) and len(v) > 12 else v for v in values)
             raise InputError(
                 f"“{own.runs.name}” and “{base.runs.name}” do not measure the same thing: {name} is "
-                f"{_short(value)} in one study and {_short(base_value)} in the other"
+                f"{own_value} in one study and {base_value} in the other"
             )
 
 
@@ -143,10 +136,6 @@ def _measured_on(own: _Side, base: _Side) -> dict[str, tuple[Any, Any]]:
     return {"data": (first, second)}
 
 
-def _short(value: Any) -> str:
-    return value[:12] + "…" if isinstance(value, str) and len(value) > 12 else str(value)
-
-
 def _compare(own: _Side, base: _Side) -> dict[str, Any]:
     """Returns the fields of a `Contrast`, of both arms as they are at the shorter of their horizons."""
     sides = (own, base)
@@ -155,7 +144,9 @@ def _compare(own: _Side, base: _Side) -> dict[str, Any]:
     horizon = min(own.runs.horizon / own_unit, base.runs.horizon / base_unit)
     runs, base_runs = (_cut(side, horizon, u) for side, u in zip(sides, (own_unit, base_unit), strict=True))
     labels, failed = (np.arange(len(runs.seed)), -1 - base_runs.seed), set[int]()
-    if _have_one_source(own, base):
+    # Equal seeds mean equal random streams only under one root seed; logs have none.
+    roots = [None if is_of_logs(side.document) else side.document["identity"]["root_seed"] for side in sides]
+    if roots[0] == roots[1] and roots[0] is not None:
         labels, failed = _labels(runs, base_runs)
     difference = compare_runs(runs, base_runs, (own_unit, base_unit), labels, failed)
     return {
@@ -178,14 +169,40 @@ def _compare(own: _Side, base: _Side) -> dict[str, Any]:
 
 def _cut(side: _Side, horizon: float, unit: float) -> ArmRuns:
     is_longer = side.runs.horizon / unit > horizon * (1 + _SAME_HORIZON)
-    return at_horizon(side.table, side.runs, horizon * unit) if is_longer else side.runs
+    return _at_horizon(side.table, side.runs, horizon * unit) if is_longer else side.runs
 
 
-def _have_one_source(own: _Side, base: _Side) -> bool:
-    """Tells whether equal seeds mean equal random streams in both studies."""
-    if is_of_logs(own.document) or is_of_logs(base.document):
-        return False
-    return bool(own.document["identity"]["root_seed"] == base.document["identity"]["root_seed"])
+def _at_horizon(table: RunTable, runs: ArmRuns, steps: float) -> ArmRuns:
+    """Detects the outcomes of the repetitions of an arm anew, from their curves up to a shorter horizon in steps.
+
+    Whether a run has left chance level depends on where its curve ends, so a time that was read at
+    one horizon cannot be compared with times of another.
+    """
+    is_over = runs.time <= steps
+    if runs.waits_for != Event.BREAK:
+        status = [s if over else "stuck" for s, over in zip(runs.status, is_over, strict=True)]
+        event, time = np.where(is_over, runs.event, 0), np.minimum(runs.time, steps)
+    else:
+        settings = DetectorSettings(**table.directory.document["identity"]["detector"])
+        curves = read_losses(table, table.is_of(runs.name) & table.is_repetition & table.has_outcome)
+        by_seed = {int(table.seed[row]): curve for row, curve in curves.items()}
+        found = [_detect(by_seed[seed], steps, runs.chance_loss, settings) for seed in runs.seed.tolist()]
+        status = [status for status, _ in found]
+        ends = np.minimum(steps, np.asarray(runs.rows["steps_run"], np.float64))
+        onsets = np.array([np.nan if onset is None else onset for _, onset in found], np.float64)
+        # A divergence is known from every step, not only from the curve.
+        has_diverged = (runs.event == 2) & is_over
+        event = np.where(has_diverged, 2, [event_code(one) for one in status])
+        time = np.where(has_diverged, runs.time, np.where(np.isnan(onsets), ends, onsets))
+    return runs._replace(status=status, event=event, time=time, horizon=int(steps))
+
+
+def _detect(curve: LossCurve, steps: float, chance_loss: float, settings: DetectorSettings) -> tuple[str, float | None]:
+    is_before = curve.steps <= steps
+    if np.sum(is_before) < 2:
+        return "stuck", None
+    outcome = find_break(curve.steps[is_before], curve.loss[is_before], chance_loss, settings=settings)
+    return outcome.status, outcome.onset_step
 
 
 def _fraction(side: _Side, runs: ArmRuns) -> Estimate:
@@ -194,18 +211,10 @@ def _fraction(side: _Side, runs: ArmRuns) -> Estimate:
 
 
 def _labels(runs: ArmRuns, base: ArmRuns) -> tuple[tuple[np.ndarray, np.ndarray], set[int]]:
-    """Numbers the runs, so that those with all seeds in common have one number.
-
-    Returns:
-        The numbers of the runs of both arms, and those of the runs that failed.
-    """
+    """Numbers the runs of both arms, one number for equal seeds, and returns the numbers of failed runs besides."""
     numbers: dict[tuple[int, ...], int] = {}
     own, other, *failed = (
-        np.array([numbers.setdefault(key, len(numbers)) for key in _keys(rows)], int)
+        np.array([numbers.setdefault(key, len(numbers)) for key in zip(*(rows[c] for c in _SEEDS), strict=True)], int)
         for rows in (runs.rows, base.rows, runs.failed, base.failed)
     )
     return (own, other), set(np.concatenate(failed).tolist())
-
-
-def _keys(rows: dict[str, list[Any]]) -> list[tuple[int, ...]]:
-    return list(zip(*(rows[f"{role}_seed"] for role in ("init", "order", "noise")), strict=True))

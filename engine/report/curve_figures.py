@@ -7,7 +7,6 @@ from matplotlib.figure import Figure
 
 from engine.outcomes.event import Event
 from engine.report.arm_colours import add_legend, colour_of
-from engine.report.arm_runs import ArmRuns
 from engine.report.canvas import INK, new_figure
 from engine.report.phrases import label, time_word
 from engine.report.summary import Summary
@@ -23,19 +22,18 @@ def draw_curves(summary: Summary, name: str) -> Figure:
     figure = new_figure(3.0)
     axes = figure.subplots()
     colour = colour_of(summary, name)
-    top = max(runs.chance_loss, _start_loss(runs)) * 1.12
-    bounds = zip(runs.rows["onset_lower"], runs.rows["onset_upper"], strict=True)
-    rows = zip(runs.curves, runs.time / unit, runs.event, bounds, strict=False)
+    starts = [c.loss[0] for c in runs.curves if len(c.loss) and math.isfinite(c.loss[0])]
+    top = max(runs.chance_loss, float(np.median(starts or [runs.chance_loss]))) * 1.12
+    bounds = runs.rows["onset_lower"], runs.rows["onset_upper"]
     most = points_per_curve(len(runs.curves))
-    for curve, time, event, (lower, upper) in rows:
+    for curve, time, event, lower, upper in zip(runs.curves, runs.time / unit, runs.event, *bounds, strict=False):
         steps, drawn = curve.steps / unit, thinned(curve, most)
         axes.plot(drawn.steps / unit, drawn.loss, color=colour, alpha=0.6, linewidth=0.8)
         if event == 1:
             at_event = np.interp(time, steps, curve.loss)
             axes.plot(time, at_event, "o", color=colour, markersize=3.2)
             if lower is not None:
-                ends = [lower / unit, upper / unit]
-                axes.plot(ends, [at_event, at_event], color=colour, linewidth=1.6)
+                axes.plot([lower / unit, upper / unit], [at_event, at_event], color=colour, linewidth=1.6)
         elif len(steps):
             marker, size = ("|", 7) if event == 0 else ("x", 4)
             last = np.fmin(curve.loss[-1], top)
@@ -47,17 +45,18 @@ def draw_curves(summary: Summary, name: str) -> Figure:
     return figure
 
 
-def _start_loss(runs: ArmRuns) -> float:
-    starts = [c.loss[0] for c in runs.curves if len(c.loss) and math.isfinite(c.loss[0])]
-    return float(np.median(starts)) if starts else runs.chance_loss
-
-
 def draw_aligned(summary: Summary) -> Figure:
     """Draws every curve shifted so that its onset is at 0, scaled by chance."""
     figure = new_figure(3.0)
     axes = figure.subplots()
     waiting = {n: runs for n, runs in summary.runs.items() if runs.waits_for == Event.BREAK}
-    reach = _reach(summary)
+    spans = [
+        (runs.rows["width_steps"][i] or 0.0) / summary.steps_per_unit(name)
+        for name, runs in waiting.items()
+        for i in np.flatnonzero(runs.event[: len(runs.curves)] == 1)
+    ]
+    # Drawn before the onset, in the unit; after it, twice as far.
+    reach = 2.5 * float(np.median(spans)) or 1.0
     most = points_per_curve(sum(len(runs.curves) for runs in waiting.values()))
     for name, runs in waiting.items():
         unit, colour = summary.steps_per_unit(name), colour_of(summary, name)
@@ -70,19 +69,7 @@ def draw_aligned(summary: Summary) -> Figure:
             legend_label = None
     axes.axvline(0, color=INK, linewidth=0.8, linestyle=":")
     axes.axhline(1, color=INK, linewidth=0.8, linestyle="--")
-    axes.set(
-        xlim=(-reach, 2 * reach), ylim=(0, 1.15), xlabel=f"{summary.unit} since the onset", ylabel="loss over chance"
-    )
+    axes.set(xlim=(-reach, 2 * reach), ylim=(0, 1.15))
+    axes.set(xlabel=f"{summary.unit} since the onset", ylabel="loss over chance")
     add_legend(axes, "best")
     return figure
-
-
-def _reach(summary: Summary) -> float:
-    """Returns how far aligned curves are drawn before their onset, in the unit; after it, twice as far."""
-    spans = [
-        (runs.rows["width_steps"][i] or 0.0) / summary.steps_per_unit(name)
-        for name, runs in summary.runs.items()
-        if runs.waits_for == Event.BREAK
-        for i in np.flatnonzero(runs.event[: len(runs.curves)] == 1)
-    ]
-    return 2.5 * float(np.median(spans)) or 1.0

@@ -16,13 +16,11 @@ from engine.report.sections import Drawing
 from engine.report.summary import Summary
 
 _CURVES = (
-    "Loss on the fixed evaluation set, one line per seed; the dot is the onset, with the interval of the evaluation "
-    "grid around it, a bar at the end a run that is censored, and a cross one that diverged."
+    "Loss {measured}; the dot is the onset, with the interval of the {points} around it, a bar at the end a run that "
+    "is censored, and a cross one that diverged."
 )
-_CURVES_OF_LOGS = (
-    "Loss as it was logged, one line per run; the dot is the onset, with the interval of the logged points around it, "
-    "a bar at the end a run that is censored, and a cross one that diverged."
-)
+_ON_SET = {"measured": "on the fixed evaluation set, one line per seed", "points": "evaluation grid"}
+_OF_LOGS = {"measured": "as it was logged, one line per run", "points": "logged points"}
 _FIRST_SEEDS = f" The first {MAX_CURVES} seeds of an arm are drawn."
 _INCIDENCE = (
     "Share of the runs that have left chance level by each time, divergence competing (Aalen–Johansen; the band is "
@@ -39,11 +37,7 @@ _FOREST = (
 
 
 class Figures(Mapping[str, Figure]):
-    """Figures by file name without its ending, drawn once each, when they are first asked for.
-
-    Args:
-        drawings: how to draw them.
-    """
+    """Figures by file name without its ending, each drawn once, when it is first asked for."""
 
     def __init__(self, drawings: Mapping[str, Drawing]) -> None:
         self._drawings = drawings
@@ -74,7 +68,7 @@ def make_drawings(summary: Summary) -> dict[str, Drawing]:
     """Returns the drawings that belong to no section, by file name."""
     all_runs = summary.runs.values()
     first_seeds = _FIRST_SEEDS if max(len(runs.status) for runs in all_runs) > MAX_CURVES else ""
-    caption = (_CURVES_OF_LOGS if summary.is_of_logs else _CURVES) + first_seeds
+    caption = _CURVES.format(**_OF_LOGS if summary.is_of_logs else _ON_SET) + first_seeds
     drawings = {
         f"curves_{i + 1}": Drawing(functools.partial(draw_curves, summary, name), caption)
         for i, name in enumerate(summary.runs)

@@ -27,11 +27,7 @@ class Findings(NamedTuple):
     """What the finished runs of a study say.
 
     Attributes:
-        summary: the numbers.
-        verdict: the words.
-        methods: the paragraph for a paper.
         document: content of `summary.json`.
-        sections: of the page.
         header, rows: the short table.
         drawings: figures by file name, those of sections among them.
     """
@@ -49,10 +45,7 @@ class Findings(NamedTuple):
 def find(table: RunTable, under_way: UnderWay | None = None) -> Findings:
     """Finds everything that a report says, and writes nothing.
 
-    Args:
-        table: the finished runs of the study.
-        under_way: how far it is, while its launch goes on: then only what holds at every look is
-            said, and there are no sections.
+    While a launch is under way, only what holds at every look is said, and there are no sections.
 
     Raises:
         InputError: no arm has finished its first seed, or all runs failed.

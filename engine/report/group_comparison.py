@@ -19,11 +19,10 @@ class Difference(NamedTuple):
 
     Attributes:
         horizon: the shorter of both, in the unit.
-        value: difference of restricted means up to it; negative is earlier than the baseline.
-        test: of equal incidence. A run that diverged stays at risk up to the horizon, which is
-            exact while all censoring is there.
+        value: difference of restricted means up to it, of pairs if `is_paired`; negative is earlier than the baseline.
+        test: of equal incidence. A run that diverged stays at risk to the horizon, exact while all censoring is there.
         num_pairs: labels that are in both groups.
-        is_paired: whether all labels are in both groups; then `value` is a paired difference.
+        is_paired: whether all labels are in both groups.
     """
 
     horizon: float
@@ -45,14 +44,15 @@ def compare_runs(
     Gray's p-value comes from permutations if a group has fewer than thirty runs.
 
     Args:
-        own, base: the groups.
-        steps_per_unit: of both.
         labels: of the runs of both; equal ones share their random streams.
         failed: labels of failed runs of either group; the other run of the pair is left out.
     """
     kept = [~np.isin(label, list(failed)) for label in labels]
     if np.intersect1d(*labels).size:
-        own, base = (_only(runs, chosen) for runs, chosen in zip((own, base), kept, strict=True))
+        own, base = (
+            runs._replace(seed=runs.seed[chosen], time=runs.time[chosen], event=runs.event[chosen])
+            for runs, chosen in zip((own, base), kept, strict=True)
+        )
         labels = (labels[0][kept[0]], labels[1][kept[1]])
     time, base_time = own.time / steps_per_unit[0], base.time / steps_per_unit[1]
     horizon = min(own.horizon / steps_per_unit[0], base.horizon / steps_per_unit[1])
@@ -61,8 +61,7 @@ def compare_runs(
     if num_pairs:
         test = statistics.log_rank(times, events, group, np.concatenate(labels))
     else:
-        is_small = min(len(time), len(base_time)) < _FEW_RUNS
-        num_permutations = _NUM_PERMUTATIONS if is_small else 0
+        num_permutations = _NUM_PERMUTATIONS if min(len(time), len(base_time)) < _FEW_RUNS else 0
         test = statistics.gray_test(times, events, group, num_permutations=num_permutations)
     is_paired = 1 < num_pairs == len(time) == len(base_time)
     if is_paired:
@@ -75,22 +74,12 @@ def compare_runs(
     return Difference(horizon, value, test, num_pairs, is_paired)
 
 
-def _only(runs: ArmRuns, chosen: np.ndarray) -> ArmRuns:
-    return runs._replace(seed=runs.seed[chosen], time=runs.time[chosen], event=runs.event[chosen])
-
-
 def pooled(
     own: ArmRuns, base: ArmRuns, steps_per_unit: tuple[float, float], horizons: tuple[float, float]
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Pools two groups for tests of the incidence.
+    """Pools times, events (0 or 1) and groups (1 own, 0 baseline) of all runs for tests of the incidence.
 
-    Args:
-        own, base: the groups.
-        steps_per_unit: of both.
-        horizons: of both, in the unit; a run that diverged stays at risk to that of its group.
-
-    Returns:
-        Times, events (0 or 1) and groups (1 own, 0 baseline) of all runs.
+    A run that diverged stays at risk to the horizon of its group, which is in the unit.
     """
     times, events = [], []
     for runs, unit, horizon in zip((own, base), steps_per_unit, horizons, strict=True):

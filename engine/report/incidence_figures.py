@@ -38,8 +38,7 @@ def draw_incidence(summary: Summary) -> Figure:
         _draw_share(axes, summary, name, style, has_band=are_few)
         time = summary.runs[name].time / summary.steps_per_unit(name)
         for tick in ticks:
-            at_risk = str(int(np.sum(time >= tick)))
-            table.text(tick, row, at_risk, ha="center", va="center", color=colour, fontsize=8)
+            table.text(tick, row, str(np.sum(time >= tick)), ha="center", va="center", color=colour, fontsize=8)
         if not are_few:
             table.plot([0, 0.06 * end], [row - 0.5] * 2, linewidth=1.6, **style)
             table.text(0.08 * end, row - 0.5, label(name), va="center", color=colour, fontsize=7)
@@ -55,7 +54,6 @@ def draw_incidence(summary: Summary) -> Figure:
 
 
 def _draw_share(axes: Axes, summary: Summary, name: str, style: dict[str, Any], has_band: bool) -> None:
-    """Draws the share of the runs of an arm that have left, a bar wherever runs are censored, and the band."""
     runs, colour = summary.runs[name], style["color"]
     time = runs.time / summary.steps_per_unit(name)
     curve = statistics.aalen_johansen(time, runs.event)
@@ -103,7 +101,8 @@ def draw_forest(summary: Summary) -> Figure:
     has_differences = bool(summary.comparisons)
     figure = new_figure(1.1 + 0.32 * len(names))
     panels = figure.subplots(1, 2 if has_differences else 1, sharey=True, squeeze=False)[0]
-    end = _end_of_medians(summary)
+    horizon = max(map(summary.horizon, names))
+    end = min(horizon, 1.15 * max(arm.median_onset.upper for arm in summary.arms.values())) or horizon
     for row, name in enumerate(names):
         _whisker(panels[0], row, summary.arms[name].median_onset, colour_of(summary, name), end)
         if has_differences and name in summary.comparisons:
@@ -119,13 +118,6 @@ def draw_forest(summary: Summary) -> Figure:
         than = "the baseline" if len(baseline) > LONG_LABEL else baseline
         panels[1].set_xlabel(f"{summary.unit} later than\n{than}")
     return figure
-
-
-def _end_of_medians(summary: Summary) -> float:
-    """Returns the right end of the axis of medians: at most the horizon."""
-    horizon = max(map(summary.horizon, summary.runs))
-    highest = max(arm.median_onset.upper for arm in summary.arms.values())
-    return min(horizon, 1.15 * highest) or horizon
 
 
 def _whisker(axes: Axes, row: int, estimate: statistics.Estimate, colour: str, end: float) -> None:

@@ -10,16 +10,6 @@ from engine.report.phrases import counted, number, varied
 from engine.report.summary import Summary
 from engine.report.variance_split import VarianceSplit
 
-_TRAINED = (
-    "We trained {runs} runs of each of {arms}{failed} with JAX{version} [jax2018] on a {platform}, over different "
-    "{varied}, and evaluated the loss on a fixed set every {eval_every} steps."
-)
-_FAILED = " (in all {num_failed} more failed for technical reasons and are left out)"
-_READ = (
-    "We read the logged training loss of {runs} runs of each of {groups} of runs{smoothed}, taken as independent "
-    "repetitions; the best constant prediction has a loss of {chance:.4g}."
-)
-_SMOOTHED = ", as means of {average} points"
 _BREAK = (
     "With H the loss of the best constant prediction and ρ = 1 − L/H smoothed by a running median of {window} points, "
     "the onset of learning is the last upward crossing of ρ = {low:g} before ρ ≥ {high:g} is held; a run that ends "
@@ -40,10 +30,6 @@ _TIMES = (
     "The time of the event is summarised by its cumulative incidence with divergence as a competing event "
     "[aalen1978], its median with limits from the complementary log-log limits of the incidence [brookmeyer1982], "
     "and its mean up to the horizon [royston2013]."
-)
-_COMPARED = (
-    "Configurations were compared with “{baseline}” by the difference of their means up to the common horizon{reach} "
-    "[zou2008] and by {test}; p-values are adjusted for the {comparisons} {adjustment}. Limits are at 95 % each."
 )
 _PAIRED_TEST = "a log-rank test stratified by seed [mantel1966]"
 _UNPAIRED_TEST = "Gray's test of the incidence [gray1988]"
@@ -72,17 +58,12 @@ class Methods(NamedTuple):
 
 
 def make_methods(summary: Summary, splits: Mapping[str, VarianceSplit]) -> Methods:
-    """Writes the paragraph for what a report shows.
-
-    Args:
-        summary: the numbers.
-        splits: what the designs of the arms say, by arm.
-    """
+    """Writes the paragraph for what a report shows."""
     paragraph = " ".join(_sentences(summary, splits))
     text = resources.files("engine.report").joinpath("sources.bib").read_text(encoding="utf-8")
     entries = {re.split(r"[{,]", entry)[1]: entry for entry in text.strip().split("\n\n")}
-    cited = dict.fromkeys(key for key in re.findall(r"\[(\w+)\]", paragraph) if key in entries)
-    return Methods(paragraph, "\n\n".join(entries[key] for key in cited))
+    cited = dict.fromkeys(re.findall(r"\[(\w+)\]", paragraph))
+    return Methods(paragraph, "\n\n".join(entries[key] for key in cited if key in entries))
 
 
 def _sentences(summary: Summary, splits: Mapping[str, VarianceSplit]) -> Iterator[str]:
@@ -115,33 +96,32 @@ def _describe_runs(summary: Summary) -> str:
     identity, numbers = summary.identity, sorted({len(runs.seed) for runs in summary.runs.values()})
     runs = str(numbers[0]) if len(numbers) == 1 else f"{numbers[0]} to {numbers[-1]}"
     if summary.is_of_logs:
-        smoothed = _SMOOTHED.format(average=identity["average"]) if identity["average"] > 1 else ""
-        groups = counted(len(summary.runs), "group")
-        return _READ.format(runs=runs, groups=groups, smoothed=smoothed, chance=identity["chance_loss"])
+        smoothed = f", as means of {identity['average']} points" if identity["average"] > 1 else ""
+        return (
+            f"We read the logged training loss of {runs} runs of each of {counted(len(summary.runs), 'group')} of runs"
+            f"{smoothed}, taken as independent repetitions; the best constant prediction has a loss of "
+            f"{identity['chance_loss']:.4g}."
+        )
     num_failed = sum(arm.num_failed for arm in summary.runs.values())
+    failed = f" (in all {num_failed} more failed for technical reasons and are left out)" if num_failed else ""
     version = summary.document["launches"][-1]["versions"].get("jax")
-    return _TRAINED.format(
-        runs=runs,
-        arms=counted(len(summary.runs), "configuration"),
-        failed=_FAILED.format(num_failed=num_failed) if num_failed else "",
-        version=f" (version {version})" if version else "",
-        platform=identity["platform"],
-        varied=varied(identity),
-        eval_every=identity["eval_every"],
+    return (
+        f"We trained {runs} runs of each of {counted(len(summary.runs), 'configuration')}{failed} with JAX"
+        f"{f' (version {version})' if version else ''} [jax2018] on a {identity['platform']}, over different "
+        f"{varied(identity)}, and evaluated the loss on a fixed set every {identity['eval_every']} steps."
     )
 
 
 def _describe_comparisons(summary: Summary) -> str:
     horizons = {number(comparison.horizon, summary.unit) for comparison in summary.comparisons.values()}
+    reach = f" of {horizons.pop()} {summary.unit}" if len(horizons) == 1 else ""
     test, adjustment = _PAIRED_TEST, "[holm1979]"
     if summary.has_looks:
         test, adjustment = _SAFE_TEST, "by Bonferroni's inequality"
     elif summary.is_of_logs:
         test = _UNPAIRED_TEST
-    return _COMPARED.format(
-        baseline=summary.baseline,
-        reach=f" of {horizons.pop()} {summary.unit}" if len(horizons) == 1 else "",
-        test=test,
-        comparisons=counted(len(summary.comparisons), "comparison"),
-        adjustment=adjustment,
+    return (
+        f"Configurations were compared with “{summary.baseline}” by the difference of their means up to the common "
+        f"horizon{reach} [zou2008] and by {test}; p-values are adjusted for the "
+        f"{counted(len(summary.comparisons), 'comparison')} {adjustment}. Limits are at 95 % each."
     )

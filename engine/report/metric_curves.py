@@ -12,8 +12,7 @@ from engine.studies.designs import FIRST_GRID_SEED
 class MetricCurves(NamedTuple):
     """A metric of every repetition of an arm, on the steps that any of them was measured at.
 
-    A run that was not measured at a step has NaN there: it had diverged, was stopped once its
-    outcome was clear, or was inspected at other steps.
+    A run that was not measured at a step has NaN there: it had diverged, was stopped, or was inspected at other steps.
 
     Attributes:
         steps: of training that lie behind each point, `[num_points]`.
@@ -27,14 +26,7 @@ class MetricCurves(NamedTuple):
 
 
 class GridCurves(NamedTuple):
-    """A metric of every run of an arm's crossed grid, as in `MetricCurves`.
-
-    Attributes:
-        steps: `[num_points]`.
-        values: `[num_runs, num_points]`.
-        init_seed: of each row, `[num_runs]`.
-        order: number of its common data order, `[num_runs]`.
-    """
+    """A metric `[num_runs, num_points]` of an arm's crossed grid, and the start and data order of each run."""
 
     steps: np.ndarray
     values: np.ndarray
@@ -43,27 +35,14 @@ class GridCurves(NamedTuple):
 
 
 def read_arm_curves(table: RunTable, arm: str, metric: str = "loss") -> MetricCurves:
-    """Reads the curves of the repetitions of an arm that have an outcome.
-
-    Args:
-        table: of the study.
-        arm: its name.
-        metric: one of `CURVE_STEPS`.
-
-    Raises:
-        InputError: there is no such arm or metric, or no finished run has it.
-    """
+    """Reads the curves of a metric (see `CURVE_STEPS`) of the repetitions of an arm that have an outcome."""
     rows = np.flatnonzero(table.is_of(arm) & table.is_repetition & table.has_outcome)
     steps, values = _aligned(table, arm, metric, rows)
     return MetricCurves(steps, values, table.seed[rows])
 
 
 def read_grid_curves(table: RunTable, arm: str, metric: str = "loss") -> GridCurves:
-    """Reads the curves of the crossed grid of an arm, of the runs that have an outcome.
-
-    Raises:
-        InputError: as `read_arm_curves`.
-    """
+    """Reads the curves of the crossed grid of an arm, of the runs that have an outcome."""
     is_fork = table.outcomes["fork_step"].is_valid().to_numpy()
     rows = np.flatnonzero(table.is_of(arm) & ~table.is_repetition & ~is_fork & table.has_outcome)
     steps, values = _aligned(table, arm, metric, rows)
@@ -73,7 +52,6 @@ def read_grid_curves(table: RunTable, arm: str, metric: str = "loss") -> GridCur
 
 
 def _aligned(table: RunTable, arm: str, metric: str, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the steps of all curves together, and the values of each run there."""
     chosen = np.zeros(len(table), bool)
     chosen[rows] = True
     found = list(table.curves(metric, chosen))
@@ -90,5 +68,4 @@ def _aligned(table: RunTable, arm: str, metric: str, rows: np.ndarray) -> tuple[
 
 def union_of(steps: list[np.ndarray]) -> np.ndarray:
     """Returns the steps of many runs, most of which have the same, without duplicates and increasing."""
-    distinct = {own.tobytes(): own for own in steps}
-    return np.unique(np.concatenate(list(distinct.values())))
+    return np.unique(np.concatenate(list({own.tobytes(): own for own in steps}.values())))

@@ -12,32 +12,19 @@ _CELL = "padding:.25em .6em;border-bottom:1px solid rgba(128,128,128,.4);text-al
 
 
 def to_html(headline: str, header: Sequence[str] = (), rows: Sequence[Sequence[str]] = ()) -> str:
-    """A sentence, and a table where there is one.
-
-    Args:
-        headline: the sentence.
-        header: one cell per column.
-        rows: of as many cells; the first one is to the left.
-    """
+    """Returns a sentence, and a table where there is one, whose first column is aligned to the left."""
     sentence = f'<p style="border-left:4px solid #0072b2;padding:.3em .8em">{_shown(headline)}</p>'
     if not header:
         return sentence
-    lines = [
-        sentence,
-        '<div style="overflow-x:auto"><table style="border-collapse:collapse">',
-        f"<thead><tr>{_cells('th', header)}</tr></thead><tbody>",
-        *(f"<tr>{_cells('td', row)}</tr>" for row in rows),
-        "</tbody></table></div>",
-    ]
-    return "\n".join(lines)
+    begin = '<div style="overflow-x:auto"><table style="border-collapse:collapse">'
+    head = f"<thead><tr>{_cells('th', header)}</tr></thead><tbody>"
+    body = (f"<tr>{_cells('td', row)}</tr>" for row in rows)
+    return "\n".join([sentence, begin, head, *body, "</tbody></table></div>"])
 
 
 def _cells(tag: str, cells: Sequence[str]) -> str:
-    sides = ["left", *["right"] * (len(cells) - 1)]
-    return "".join(
-        f'<{tag} style="{_CELL.format(side=side)}">{_shown(cell)}</{tag}>'
-        for cell, side in zip(cells, sides, strict=True)
-    )
+    styles = (_CELL.format(side="right" if i else "left") for i in range(len(cells)))
+    return "".join(f'<{tag} style="{style}">{_shown(cell)}</{tag}>' for style, cell in zip(styles, cells, strict=True))
 
 
 def _shown(text: str) -> str:
@@ -45,11 +32,7 @@ def _shown(text: str) -> str:
 
 
 class ReportFile(os.PathLike[str]):
-    """The report of a study: the path of a file, which a notebook shows as the page.
-
-    Args:
-        path: of the file.
-    """
+    """The report of a study: the path of a file, which a notebook shows as the page."""
 
     def __init__(self, path: Path) -> None:
         self.path = path

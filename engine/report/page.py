@@ -17,13 +17,7 @@ from engine.report.summary import Summary
 
 
 class Page(NamedTuple):
-    """A report before it is written.
-
-    Attributes:
-        html: the whole page.
-        figures: those in it.
-        vectors: the same as SVG, by name.
-    """
+    """The HTML of a report before it is written, the figures in it, and the same as SVG, by name."""
 
     html: str
     figures: Figures
@@ -50,58 +44,46 @@ def lay_out(found: Findings) -> Page:
 
 
 def make_page(found: Findings, vectors: dict[str, str]) -> str:
-    """Makes the HTML.
-
-    Args:
-        found: what the report says.
-        vectors: its figures as SVG, by name.
-    """
-    summary = found.summary
-    document, launch = summary.document, summary.document["launches"][-1]
+    """Makes the HTML; `vectors` are the figures as SVG, by name."""
+    summary, launch = found.summary, found.summary.document["launches"][-1]
     of_sections = {name for section in found.sections for name in section.drawings}
     own = [name for name in vectors if name not in of_sections]
-    return (
-        environment()
-        .get_template("page.html")
-        .render(
-            title=summary.question or summary.name,
-            found=found,
-            summary=summary,
-            vectors={name: markupsafe.Markup(svg.replace(INK, "currentColor")) for name, svg in vectors.items()},
-            curves=[name for name in own if name.startswith("curves")],
-            others=[name for name in own if not name.startswith("curves")],
-            runs=_run_rows(summary),
-            cautions=make_cautions(summary, is_page=True),
-            has_hits=any(runs.waits_for == Event.HIT for runs in summary.runs.values()),
-            launch=launch,
-            logs=document["study"] if summary.is_of_logs else None,
-            identity=summary.identity,
-            has_paths=any("dir=" in word for word in launch["command"]),
-            forms=", ".join(sorted(set(summary.identity.get("form", {}).values()))),
-        )
+    template = environment().get_template("page.html")
+    return template.render(
+        title=summary.question or summary.name,
+        found=found,
+        summary=summary,
+        vectors={name: markupsafe.Markup(svg.replace(INK, "currentColor")) for name, svg in vectors.items()},
+        curves=[name for name in own if name.startswith("curves")],
+        others=[name for name in own if not name.startswith("curves")],
+        runs=_run_rows(summary),
+        cautions=make_cautions(summary, is_page=True),
+        has_hits=any(runs.waits_for == Event.HIT for runs in summary.runs.values()),
+        launch=launch,
+        logs=summary.document["study"] if summary.is_of_logs else None,
+        identity=summary.identity,
+        has_paths=any("dir=" in word for word in launch["command"]),
+        forms=", ".join(sorted(set(summary.identity.get("form", {}).values()))),
     )
 
 
 def _visible(value: Any) -> Any:
     """Removes characters from text that do something to it; figures have none left."""
-    is_text = isinstance(value, str) and not isinstance(value, markupsafe.Markup)
-    return visible(value) if is_text else value
+    return visible(value) if isinstance(value, str) and not isinstance(value, markupsafe.Markup) else value
 
 
 def _run_rows(summary: Summary) -> list[list[str]]:
-    """Returns arm, seed or name, status, onset with its grid interval, and end accuracy of every run."""
     rows = []
     for name, runs in summary.runs.items():
         rows += [[name, str(seed), FAILED, "–", "–"] for seed in runs.failed["seed"]]
         times = runs.time / summary.steps_per_unit(name)
         for i, status in enumerate(runs.status):
+            row = {column: values[i] for column, values in runs.rows.items()}
             when = number(times[i], summary.unit) if runs.event[i] == 1 else "–"
-            bounds = [runs.rows[column][i] for column in ("onset_lower", "onset_upper")]
-            if bounds[0] is not None:
-                words = [number(bound / summary.steps_per_unit(name), summary.unit) for bound in bounds]
-                when += f" ({'–'.join(words)})"
-            accuracy = runs.rows["end_accuracy"][i]
-            end = "–" if accuracy is None else f"{accuracy:.3f}"
-            run = runs.rows["run_name"][i] or str(runs.seed[i])
-            rows.append([name, run, status.replace("_", " "), when, end])
+            if row["onset_lower"] is not None:
+                bounds = (row[end] / summary.steps_per_unit(name) for end in ("onset_lower", "onset_upper"))
+                when += f" ({'–'.join(number(bound, summary.unit) for bound in bounds)})"
+            accuracy = "–" if row["end_accuracy"] is None else f"{row['end_accuracy']:.3f}"
+            run = row["run_name"] or str(runs.seed[i])
+            rows.append([name, run, status.replace("_", " "), when, accuracy])
     return rows

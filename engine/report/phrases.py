@@ -11,7 +11,7 @@ from engine.statistics import Estimate
 NORMAL_QUESTION = "Is that normal for this set-up?"
 REMEDY_QUESTION = "Is something wrong, and what would fix it?"
 _LONGEST_LABEL = 48
-# By whether all runs have one start, and whether they have one data order.
+# By whether all runs have one start, and one data order.
 _VARIED = {
     (False, False): "random starts and data orders",
     (False, True): "random starts, all in the data order of seed {fix_order}",
@@ -29,14 +29,14 @@ def label(name: str) -> str:
     return f"\N{HAIR SPACE}{words}" if words.startswith("_") else words
 
 
-def counted(number_of: int, noun: str) -> str:
-    """Writes `1 run`, `12 runs`."""
-    return f"{number_of} {noun}" if number_of == 1 else f"{number_of} {noun}s"
+def counted(number_of: int, one: str, many: str | None = None) -> str:
+    """Writes `1 run` and `12 runs`, or with two forms `1 run is` and `12 runs are`."""
+    return f"{number_of} {one if number_of == 1 else many or one + 's'}"
 
 
 def runs_are(number_of: int) -> str:
     """Writes `1 run is`, `12 runs are`."""
-    return f"{counted(number_of, 'run')} {'is' if number_of == 1 else 'are'}"
+    return counted(number_of, "run is", "runs are")
 
 
 def joined(words: list[str]) -> str:
@@ -45,13 +45,9 @@ def joined(words: list[str]) -> str:
 
 
 def varied(identity: Mapping[str, Any]) -> str:
-    """Says what differs from seed to seed.
-
-    Args:
-        identity: of the study.
-    """
-    fixed = {role: identity.get(role) for role in ("fix_init", "fix_order")}
-    return _VARIED[fixed["fix_init"] is not None, fixed["fix_order"] is not None].format(**fixed)
+    """Says what differs from seed to seed in a study."""
+    init, order = identity.get("fix_init"), identity.get("fix_order")
+    return _VARIED[init is not None, order is not None].format(fix_init=init, fix_order=order)
 
 
 def time_word(unit: str) -> str:
@@ -107,13 +103,7 @@ def p_value(p: float) -> str:
 
 
 def onset(arm: ArmSummary, unit: str, horizon: float) -> str:
-    """Writes the median onset of an arm with its interval, or why there is none.
-
-    Args:
-        arm: its numbers.
-        unit: of its times.
-        horizon: in that unit.
-    """
+    """Writes the median onset of an arm with its interval, or why there is none; the horizon is in the unit."""
     median, word = arm.median_onset, time_word(unit)
     if math.isfinite(median.value):
         return f"{word} {number(median.value, unit)} (95 % CI {interval(median, unit)})"

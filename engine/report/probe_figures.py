@@ -27,13 +27,11 @@ _LEAST_SHARE = 0.5
 
 
 def draw_panels(found: ArmProbes, origin: np.ndarray, steps_per_unit: float, label: str) -> Figure:
-    """Every quantity against the time from an origin of each run: median, and quartiles.
+    """Draws every quantity against the time from an origin of each run: median, and quartiles.
 
     Args:
-        found: of an arm.
         origin: of the run in each row, in steps; NaN leaves it out.
-        steps_per_unit: of the axis.
-        label: of the axis.
+        steps_per_unit: of the axis, which has the label.
     """
     shown = [panel for panel in panels() if panel.series[0] in found.values]
     num_rows = -(-len(shown) // _COLUMNS)
@@ -42,28 +40,19 @@ def draw_panels(found: ArmProbes, origin: np.ndarray, steps_per_unit: float, lab
     shades = _shades(found)
     for axes, panel in zip(grid.flat, shown, strict=False):
         _draw_panel(axes, panel, found, origin, steps_per_unit, shades)
-    for axes in list(grid.flat)[len(shown) :]:
+    for axes in grid.flat[len(shown) :]:
         axes.set_visible(False)
-    for axes in list(grid.flat)[max(len(shown) - _COLUMNS, 0) : len(shown)]:
+    for axes in grid.flat[max(len(shown) - _COLUMNS, 0) : len(shown)]:
         axes.set_xlabel(label, fontsize=8)
         axes.tick_params(labelbottom=True)
     if any(panel.is_by_layer for panel in shown) and 1 < len(shades) <= _MOST_NAMED:
-        _add_layers(figure, shades)
+        lines = [Line2D([], [], color=colour, linewidth=1.4) for colour in shades.values()]
+        figure.legend(lines, list(map(short, shades)), loc="outside lower center", ncols=4, fontsize=7)
     return figure
 
 
-def _add_layers(figure: Figure, shades: dict[str, Any]) -> None:
-    """A legend of the layers."""
-    lines = [Line2D([], [], color=colour, linewidth=1.4) for colour in shades.values()]
-    names = [short(name) for name in shades]
-    figure.legend(lines, names, loc="outside lower center", ncols=4, fontsize=7)
-
-
 def _shades(found: ArmProbes) -> dict[str, Any]:
-    """Colours of the layers, from dark to light with depth.
-
-    Layers are known in their order from what enters them; else from their arrays.
-    """
+    """Returns the colours of the layers, from dark to light, in the order in which data enter them if known."""
     entered = next((found.values[s] for s in ("spread", "dead_share") if s in found.values), None)
     if entered is not None:
         layers = [name for name in entered if name != WHOLE]
@@ -75,7 +64,6 @@ def _shades(found: ArmProbes) -> dict[str, Any]:
 
 
 def _shade(shades: dict[str, Any], name: str) -> Any:
-    """The colour of a layer, or of the layer that an array belongs to."""
     while name and name not in shades:
         name = name.rpartition("/")[0]
     return shades.get(name, _OF_NO_LAYER)
@@ -111,20 +99,18 @@ def _draw_panel(
 
 
 def _set_scale(axes: Any, panel: Panel, largest: float, is_zero: bool) -> None:
-    """Scales the axis of the values, and says where 0 cannot be shown on it.
-
-    Args:
-        axes: of the panel, with its lines.
-        panel: for its scale.
-        largest: absolute value.
-        is_zero: whether some value is 0.
-    """
+    """Scales the axis of the values up to the largest absolute one, and says where 0 cannot be shown on it."""
     has_positive = any(np.any(np.asarray(line.get_ydata()) > 0) for line in axes.lines)
     if panel.scale == "log" and has_positive:
         axes.set_yscale("log", nonpositive="mask")
         axes.yaxis.set_major_locator(ticker.LogLocator(numticks=_NUM_TICKS))
-        _show_single_points(axes)
-        if not _has_decade(axes):
+        for line in axes.lines:
+            # A single point above 0 makes no line.
+            if np.sum(np.asarray(line.get_ydata()) > 0) == 1:
+                line.set(marker="o", markersize=2.5 * line.get_linewidth())
+        low, high = np.log10(axes.get_ylim())
+        has_power_of_ten = np.floor(high) >= np.ceil(low)
+        if not has_power_of_ten:
             axes.yaxis.set_major_locator(ticker.MaxNLocator(_NUM_TICKS - 2))
         if is_zero:
             axes.set_title(f"{panel.title} (0 where no line)")
@@ -140,33 +126,12 @@ def _set_scale(axes: Any, panel: Panel, largest: float, is_zero: bool) -> None:
         axes.yaxis.set_minor_formatter(ticker.NullFormatter())
 
 
-def _show_single_points(axes: Any) -> None:
-    """Makes visible, on a logarithmic axis, what is above 0 once only."""
-    for line in axes.lines:
-        if np.sum(np.asarray(line.get_ydata()) > 0) == 1:
-            line.set(marker="o", markersize=2.5 * line.get_linewidth())
-
-
-def _has_decade(axes: Any) -> bool:
-    """Whether a power of ten lies within a logarithmic axis."""
-    low, high = np.log10(axes.get_ylim())
-    return bool(np.floor(high) >= np.ceil(low))
-
-
 def aligned(found: ArmProbes, values: np.ndarray, origin: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Quartiles over runs against the time from each run's origin.
+    """Returns times `[num_times]` from each run's origin, in steps, and quartiles over runs `[3, num_times]`.
 
-    Args:
-        found: for its steps.
-        values: `[num_seeds, num_points]`.
-        origin: of each run, in steps; NaN leaves it out.
-
-    Returns:
-        Times in steps `[num_times]`, on the grid of the measurements, and lower quartile, median
-        and upper quartile `[3, num_times]`, where at least half of the runs have a value.
+    Times are those at which at least half of the runs have a value; a run whose origin is NaN is left out.
     """
-    apart = float(np.min(np.diff(found.steps).astype(np.float64), initial=np.inf))
-    apart = apart if np.isfinite(apart) else 1.0
+    apart = float(np.min(np.diff(found.steps))) if len(found.steps) > 1 else 1.0
     chosen = np.flatnonzero(np.isfinite(origin))
     if not len(chosen):
         return np.zeros(0), np.zeros((3, 0))

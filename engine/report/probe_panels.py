@@ -9,8 +9,7 @@ from engine.report.probe_series import ArmProbes
 from engine.training.probes.panel import Panel
 from engine.training.probes.registry import DIAGNOSTICS, WHOLE
 
-# A quantity that is drawn on a logarithm has changed when it has doubled or halved, another one
-# when it has moved by this.
+# A quantity on a logarithmic scale has changed when it has doubled or halved, another one when it has moved by this.
 _FACTOR = 2.0
 _DISTANCE = 0.1
 
@@ -26,15 +25,13 @@ def series_names() -> dict[str, str]:
 
 
 class Change(NamedTuple):
-    """How a quantity changes from the start to the onset; medians over runs.
+    """How a quantity changes from the start to the last measurement before the onset; medians over runs.
 
     Attributes:
         layer: or parameter array in which it changes most; `""` for the whole network.
-        start: at the first measurement.
-        end: at the last one before the onset.
         lead: steps from where half of the change is over, on the panel's scale, to the onset.
         is_ratio: whether the change is a factor, `end / start`, rather than a difference.
-        num_runs: that have two measurements before their onset.
+        num_runs: runs that have two measurements before their onset.
     """
 
     layer: str
@@ -53,21 +50,17 @@ class Change(NamedTuple):
 
 
 def changes_of(found: ArmProbes, onset: np.ndarray) -> dict[str, Change]:
-    """What changes before the onset, by series.
-
-    Args:
-        found: of an arm.
-        onset: of the run in each of its rows, in steps; NaN where it has none.
-    """
+    """Returns what changes before the onsets (steps, NaN without one) of the runs of an arm, by series."""
     changes = {}
     for panel in panels():
         if panel.told is None:
             continue
         name, is_ratio = panel.series[0], panel.scale == "log"
-        layers = found.values.get(name, {})
-        if panel.told == "whole":
-            layers = {WHOLE: layers[WHOLE]} if WHOLE in layers else {}
-        made = [_change(found.steps, layer, own, onset, is_ratio) for layer, own in layers.items()]
+        made = [
+            _change(found.steps, layer, own, onset, is_ratio)
+            for layer, own in found.values.get(name, {}).items()
+            if panel.told != "whole" or layer == WHOLE
+        ]
         known = [change for change in made if change is not None]
         if known:
             changes[name] = max(known, key=lambda change: change.size)
@@ -82,8 +75,7 @@ def _change(steps: np.ndarray, layer: str, values: np.ndarray, onset: np.ndarray
             continue
         level = np.log(own[is_usable]) if is_ratio else own[is_usable]
         side = (level - (level[0] + level[-1]) / 2) * np.sign(level[-1] - level[0])
-        before = np.flatnonzero(side <= 0)
-        last = int(before[-1]) if len(before) else 0
+        last = max(np.flatnonzero(side <= 0), default=0)
         rows.append((own[is_usable][0], own[is_usable][-1], time - steps[is_usable][last]))
     if not rows:
         return None

@@ -28,15 +28,7 @@ class ArmProbes(NamedTuple):
 
 
 def read_arm_probes(table: RunTable, arm: str) -> ArmProbes:
-    """Reads what was measured of the repetitions of an arm that have an outcome.
-
-    Args:
-        table: of the study.
-        arm: its name.
-
-    Raises:
-        InputError: there is no such arm, no finished run of it, or nothing was measured.
-    """
+    """Reads what was measured of the repetitions of an arm that have an outcome; refuses if nothing was."""
     found = find_arm_probes(table, arm)
     if found is None:
         raise InputError(
@@ -47,7 +39,7 @@ def read_arm_probes(table: RunTable, arm: str) -> ArmProbes:
 
 
 def find_arm_probes(table: RunTable, arm: str) -> ArmProbes | None:
-    """Reads the same; None where nothing was measured of the arm."""
+    """Reads the same; None where nothing was measured."""
     chosen = table.is_of(arm) & table.is_repetition & table.has_outcome
     measured: dict[int, tuple[np.ndarray, Any]] = {}
     for rows, part in table.iterate(["diagnostics_steps", "diagnostics"], chosen):

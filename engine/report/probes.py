@@ -18,21 +18,26 @@ from engine.training.probes.registry import WHOLE
 
 # Each arm has a page of panels; more arms are in the files.
 _MOST_ARMS = 6
+_TABLE_CAPTION = "What the panels show, and what to look for."
+_ALIGNED = (
+    "“{name}”: {runs_are} aligned at the onset (dotted). Thick: the whole network, median and quartiles over seeds; "
+    "thin: layer by layer, from the first (dark) to the last (light); dead units and spread are of what enters a layer."
+)
+_WAITING = (
+    "“{name}”: {runs_are} shown from the start, without an onset at which they could be aligned. Thick: the whole "
+    "network; thin: layer by layer, from the first (dark) to the last (light)."
+)
 
 
 def make_section(table: RunTable, summary: Summary) -> Section | None:
-    """The section; `None` for a study without diagnostics."""
+    """Makes the section; None for a study without diagnostics."""
     if "diagnostics" not in table.directory.document["identity"]:
         return None
-    found = {}
     names = sorted(summary.runs, key=lambda name: name != summary.baseline)
-    # Of a diagnosis, what is asked about is the configuration as given.
+    # A diagnosis asks about the configuration as given.
     if read_record(table.directory.document) is not None:
         names = [name for name in names if name == AS_GIVEN]
-    for name in names:
-        of_arm = find_arm_probes(table, name)
-        if of_arm is not None:
-            found[name] = of_arm
+    found = {name: probes for name in names if (probes := find_arm_probes(table, name)) is not None}
     if not found:
         return None
     lines, drawings, document = [], {}, {}
@@ -46,22 +51,16 @@ def make_section(table: RunTable, summary: Summary) -> Section | None:
     if len(found) > _MOST_ARMS:
         lines.append(f"Drawn are the first {_MOST_ARMS} of {len(found)} arms; all are in the rows.")
     measured = {series for of_arm in found.values() for series in of_arm.values}
-    return Section(
-        key="diagnostics",
-        title="What happens on the plateau",
-        lines=lines,
-        tables=[_what_to_look_for(measured)],
-        drawings=drawings,
-        document=document,
-    )
+    rows = [[p.title, p.what, p.look_for] for p in panels() if p.series[0] in measured]
+    tables = [SectionTable(_TABLE_CAPTION, ["panel", "what it is", "what to look for"], rows, is_of_words=True)]
+    return Section("diagnostics", "What happens on the plateau", lines, tables, drawings, document)
 
 
 def _onsets(runs: ArmRuns, found: ArmProbes) -> np.ndarray:
-    """Of the run in each row, in steps; NaN where it has none."""
-    by_seed = {
-        int(seed): float(time) for seed, time, event in zip(runs.seed, runs.time, runs.event, strict=True) if event == 1
-    }
-    return np.asarray([by_seed.get(int(seed), np.nan) for seed in found.seed])
+    """Returns the onset of the run in each row, in steps; NaN where it has none."""
+    has_event = runs.event == 1
+    by_seed = dict(zip(runs.seed[has_event].tolist(), runs.time[has_event].tolist(), strict=True))
+    return np.asarray([by_seed.get(seed, np.nan) for seed in found.seed.tolist()], float)
 
 
 def _lines(summary: Summary, name: str, found: ArmProbes, onset: np.ndarray, changes: dict[str, Change]) -> list[str]:
@@ -73,8 +72,7 @@ def _lines(summary: Summary, name: str, found: ArmProbes, onset: np.ndarray, cha
         said.append("nothing that was measured of the whole network changes much before the onset")
     elif np.any(np.isfinite(onset)):
         said.append("the runs leave chance level before they are measured twice")
-    saddle = _saddle(found, onset)
-    if saddle is not None:
+    if (saddle := _saddle(found, onset)) is not None:
         said.append(saddle)
     if found.absent:
         absent = joined([series_names().get(series, label(series)) for series in found.absent])
@@ -92,15 +90,14 @@ def _told(summary: Summary, name: str, series: str, change: Change) -> str:
         what = f"{what} {of}“{label(change.layer)}”"
     if not change.is_ratio:
         verb = "rises" if change.end > change.start else "falls"
-        start, end = percent(change.start), percent(change.end)
-        return f"{what} {verb} from {start} to {end} ({when})"
+        return f"{what} {verb} from {percent(change.start)} to {percent(change.end)} ({when})"
     factor = change.end / change.start
     verb = "grows" if factor > 1 else "shrinks"
     return f"{what} {verb} {max(factor, 1 / factor):.3g}-fold ({when})"
 
 
 def _saddle(found: ArmProbes, onset: np.ndarray) -> str | None:
-    """Whether there is a way down across the update, while the runs wait."""
+    """Says whether there is a way down across the update, while the runs wait."""
     bottom = found.values.get("curvature_bottom", {}).get(WHOLE)
     if bottom is None:
         return None
@@ -117,34 +114,18 @@ def _saddle(found: ArmProbes, onset: np.ndarray) -> str | None:
 
 
 def _drawings(summary: Summary, name: str, index: int, found: ArmProbes, onset: np.ndarray) -> dict[str, Drawing]:
-    unit = summary.steps_per_unit(name)
     has_left = np.isfinite(onset)
-    waiting = np.where(has_left, np.nan, 0.0)
-    num_left, num_waiting = int(has_left.sum()), int((~has_left).sum())
+    figures = (
+        ("", has_left, onset, f"{summary.unit} from the onset of each run", _ALIGNED),
+        ("_waiting", ~has_left, np.where(has_left, np.nan, 0.0), summary.unit, _WAITING),
+    )
     drawings = {}
-    if num_left:
-        draw = functools.partial(draw_panels, found, onset, unit, f"{summary.unit} from the onset of each run")
-        drawings[f"plateau_{index}"] = Drawing(
-            draw,
-            f"“{name}”: {runs_are(num_left)} aligned at the onset (dotted). Thick: the whole "
-            f"network, median and quartiles over seeds; thin: layer by layer, from the first "
-            f"(dark) to the last (light); dead units and spread are of what enters a layer.",
-        )
-    if num_waiting:
-        draw = functools.partial(draw_panels, found, waiting, unit, summary.unit)
-        drawings[f"plateau_{index}_waiting"] = Drawing(
-            draw,
-            f"“{name}”: {runs_are(num_waiting)} shown from the start, without an onset at which "
-            f"they could be aligned. Thick: the whole network; thin: layer by layer, from the "
-            f"first (dark) to the last (light).",
-        )
+    for suffix, is_shown, origin, axis_label, caption in figures:
+        if np.any(is_shown):
+            draw = functools.partial(draw_panels, found, origin, summary.steps_per_unit(name), axis_label)
+            words = caption.format(name=name, runs_are=runs_are(int(is_shown.sum())))
+            drawings[f"plateau_{index}{suffix}"] = Drawing(draw, words)
     return drawings
-
-
-def _what_to_look_for(measured: set[str]) -> SectionTable:
-    rows = [[p.title, p.what, p.look_for] for p in panels() if p.series[0] in measured]
-    caption = "What the panels show, and what to look for."
-    return SectionTable(caption, ["panel", "what it is", "what to look for"], rows, is_of_words=True)
 
 
 def _document(found: ArmProbes, onset: np.ndarray, changes: dict[str, Change]) -> dict[str, Any]:

@@ -18,8 +18,6 @@ _ONE_ARM = (
     "Add arms, for example with --sweep=init=normal,he."
 )
 _NONE_EARLIER = "None of the other configurations kicks in earlier, as far as this study can tell."
-_LATER = "Later: {arms}"
-_MORE_EARLIER = "{more} {are} earlier too; see the table."
 _SHARED_MISTAKE = (
     "A mistake that all arms share, in the data or in the training code, would not go away with such a change."
 )
@@ -27,19 +25,13 @@ _CURE = (
     "The plateau belongs to the set-up and can be removed: {change} makes it kick in earlier, "
     "with everything else as it was."
 )
-_COMPARED = (
-    "“{name}”{changed}: the median onset is {onset}, on average {least}{size} {unit} {direction} "
-    "(95 % CI {interval}; {p} {adjusted})."
-)
 
 
 def find_typical(summary: Summary) -> str | None:
     """Returns the status that more than half of all runs of the baseline have, beyond chance; None without one."""
     arm = summary.arms[summary.baseline]
-    for status, count in arm.statuses.items():
-        if summary.fraction(count, arm.num_runs).lower > 0.5:
-            return status
-    return None
+    shares = {status: summary.fraction(count, arm.num_runs) for status, count in arm.statuses.items()}
+    return next((status for status, share in shares.items() if share.lower > 0.5), None)
 
 
 def find_cures(summary: Summary) -> list[str]:
@@ -65,8 +57,8 @@ def find_cures(summary: Summary) -> list[str]:
 
 def say_cures(summary: Summary, cures: list[str]) -> str:
     """Says which single changes release the baseline."""
-    changes = [_say_change(summary, name) for name in cures]
-    return _CURE.format(change=", or ".join(changes) + ("," if len(changes) > 1 else ""))
+    changes = ", or ".join(_say_change(summary, name) for name in cures)
+    return _CURE.format(change=changes + ("," if len(cures) > 1 else ""))
 
 
 def say_remedy(summary: Summary) -> str:
@@ -82,11 +74,11 @@ def say_remedy(summary: Summary) -> str:
         if not later:
             return _NONE_EARLIER
         arms = joined([say_compared(summary, name) for name in later[:_MOST_NAMED]])
-        return f"{_NONE_EARLIER} {_LATER.format(arms=arms)}"
+        return f"{_NONE_EARLIER} Later: {arms}"
     num_more = len(earlier) - len(lines)
     if num_more > 0:
-        more = counted(num_more, "more configuration")
-        lines.append(_MORE_EARLIER.format(more=more, are="is" if num_more == 1 else "are"))
+        more = counted(num_more, "more configuration is", "more configurations are")
+        lines.append(f"{more} earlier too; see the table.")
     if cures:
         lines.append(_SHARED_MISTAKE)
     if summary.is_of_logs:
@@ -98,21 +90,15 @@ def say_compared(summary: Summary, name: str) -> str:
     """Says how much earlier or later than the baseline an arm kicks in."""
     comparison, unit = summary.comparisons[name], summary.unit
     difference = comparison.difference
-    lower, upper = sorted((abs(difference.lower), abs(difference.upper)))
-    size = Estimate(abs(difference.value), lower, upper)
+    size = Estimate(abs(difference.value), *sorted((abs(difference.lower), abs(difference.upper))))
     has_censored = any(summary.arms[n].fraction.value < 1 for n in (name, summary.baseline))
+    direction = "earlier" if difference.value < 0 else "later"
     changed = _say_change(summary, name)
-    return _COMPARED.format(
-        name=name,
-        changed=f" ({changed})" if changed else "",
-        onset=onset(summary.arms[name], unit, summary.horizon(name)),
-        least="at least " if has_censored else "",
-        size=number(size.value, unit),
-        unit=unit,
-        direction="earlier" if difference.value < 0 else "later",
-        interval=interval(size, unit),
-        p=p_value(comparison.p_adjusted),
-        adjusted="at every look" if summary.has_looks else "after Holm",
+    return (
+        f"“{name}”{f' ({changed})' if changed else ''}: the median onset is "
+        f"{onset(summary.arms[name], unit, summary.horizon(name))}, on average {'at least ' if has_censored else ''}"
+        f"{number(size.value, unit)} {unit} {direction} (95 % CI {interval(size, unit)}; "
+        f"{p_value(comparison.p_adjusted)} {'at every look' if summary.has_looks else 'after Holm'})."
     )
 
 

@@ -17,14 +17,7 @@ SECTIONS: tuple[str, ...] = ("engine.diagnosis.section", "engine.theory.section"
 
 
 class SectionTable(NamedTuple):
-    """A table of a section, as text.
-
-    Attributes:
-        caption: one sentence.
-        header: one cell per column.
-        rows: each as long as the header.
-        is_of_words: whether its cells are words rather than numbers.
-    """
+    """A table of text; `is_of_words` tells whether its cells are words rather than numbers."""
 
     caption: str
     header: list[str]
@@ -44,14 +37,12 @@ class Section(NamedTuple):
 
     Attributes:
         key: under which `summary.json` holds `document`.
-        title: of the section.
         lines: paragraphs.
         drawings: by file name, which must be unique in the report.
         points: sentences by heading.
-        tables: at the end.
         document: numbers of plain types, none of them infinite.
-        headline: replaces that of the report where the section answers what was asked; the
-            section then comes first on the page. Else None.
+        headline: replaces that of the report where the section answers what was asked, and puts the section first; else
+            None.
         answers: questions of the report that the section answers in its place.
     """
 
@@ -67,11 +58,6 @@ class Section(NamedTuple):
 
 
 def make_sections(table: RunTable, summary: Summary) -> list[Section]:
-    """Makes the sections that there is something to say in, in the order of the page.
-
-    Args:
-        table: the finished runs of the study.
-        summary: its numbers, of a study that is over.
-    """
+    """Makes the sections in which there is something to say, in the order of the page."""
     made = (importlib.import_module(name).make_section(table, summary) for name in SECTIONS)
     return [section for section in made if section is not None]

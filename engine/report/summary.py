@@ -15,6 +15,9 @@ from engine.statistics import LEVEL, Estimate
 from engine.store import is_of_logs
 from engine.store.run_table import RunTable
 
+# What `summary.json` says of the runs of an arm besides their statistics.
+_FIELDS_OF_RUNS = ("num_stored", "num_planned", "steps_per_epoch", "chance_loss")
+
 
 class UnderWay(NamedTuple):
     """How many runs of a study are over, and how many are planned, while its launch goes on."""
@@ -29,11 +32,11 @@ class Summary:
 
     Attributes:
         document: content of `study.json`.
-        runs: by arm, of the arms that have an outcome in their first seeds.
+        runs: of the arms that have an outcome in their first seeds.
         missing: arms without a complete first seed.
-        failed: number of runs of the arms that have failed runs only, by arm.
+        failed: number of runs of the arms that have failed runs only.
         num_left_out: parts that are damaged or missing.
-        under_way: how far the study is while its launch goes on; else None.
+        under_way: None once the launch is over.
     """
 
     document: dict[str, Any]
@@ -46,8 +49,7 @@ class Summary:
     @property
     def identity(self) -> dict[str, Any]:
         """What makes the study this one, see `engine.store.study_json`."""
-        found: dict[str, Any] = self.document["identity"]
-        return found
+        return dict(self.document["identity"])
 
     @property
     def name(self) -> str:
@@ -67,8 +69,7 @@ class Summary:
     @property
     def looks(self) -> list[dict[str, Any]]:
         """What was known whenever seeds were added, see `engine.studies.until`; empty if their number was fixed."""
-        found: list[dict[str, Any]] = self.document.get("looks", [])
-        return found
+        return list(self.document.get("looks", []))
 
     @property
     def has_looks(self) -> bool:
@@ -94,14 +95,12 @@ class Summary:
     @property
     def data_notes(self) -> dict[str, list[str]]:
         """What was left out of the data or changed in them, by arm."""
-        found: dict[str, list[str]] = self.document["study"].get("data_notes", {})
-        return found
+        return dict(self.document["study"].get("data_notes", {}))
 
     @property
     def network_notes(self) -> dict[str, list[str]]:
         """What one batch has shown of the user's networks, by arm."""
-        found: dict[str, list[str]] = self.document["study"].get("network_notes", {})
-        return found
+        return dict(self.document["study"].get("network_notes", {}))
 
     def steps_per_unit(self, arm: str) -> float:
         """Returns the steps in one unit of time."""
@@ -130,21 +129,12 @@ class Summary:
         """The comparison of every arm that waits for the same event as the baseline."""
         if not self.runs:
             return {}
-        units = {name: self.steps_per_unit(name) for name in self.runs}
-        fields = self.identity["arms"]
+        units, fields = {name: self.steps_per_unit(name) for name in self.runs}, self.identity["arms"]
         return compare_arms(self.runs, self.baseline, units, fields, self.has_looks, self.is_of_logs)
 
 
 def summarise(table: RunTable, under_way: UnderWay | None = None) -> Summary:
-    """Computes the numbers of a study from its finished runs.
-
-    Args:
-        table: of the study.
-        under_way: how far it is, while its launch goes on.
-
-    Raises:
-        InputError: a part may not be read, or the statistics of these runs do not exist.
-    """
+    """Computes the numbers of a study from its finished runs."""
     found, directory = read_all_runs(table), table.directory
     runs = {name: arm for name, arm in found.items() if len(arm.seed)}
     summary = Summary(
@@ -161,26 +151,18 @@ def summarise(table: RunTable, under_way: UnderWay | None = None) -> Summary:
 
 
 def to_document(summary: Summary, verdict: dict[str, Any]) -> dict[str, Any]:
-    """Returns the content of `summary.json` without that of sections; what is infinite or does not exist is null.
-
-    Args:
-        summary: the numbers.
-        verdict: the words.
-    """
-    arms = {}
-    for name, arm in summary.arms.items():
-        runs = summary.runs[name]
-        arms[name] = {
+    """Returns the content of `summary.json` without sections; what is infinite or does not exist is null."""
+    arms = {
+        name: {
             **jsonable(arm),
             "statuses": {**arm.statuses, FAILED: arm.num_failed},
-            "num_stored": runs.num_stored,
-            "num_planned": runs.num_planned,
-            "horizon_steps": runs.horizon,
-            "steps_per_epoch": runs.steps_per_epoch,
-            "chance_loss": runs.chance_loss,
+            **{field: getattr(summary.runs[name], field) for field in _FIELDS_OF_RUNS},
+            "horizon_steps": summary.runs[name].horizon,
             "data_notes": summary.data_notes.get(name, []),
             "network_notes": summary.network_notes.get(name, []),
         }
+        for name, arm in summary.arms.items()
+    }
     return {
         "name": summary.name,
         "question": summary.question,

@@ -10,20 +10,14 @@ _LEAST_OF_A_CURVE, _MOST_OF_A_CURVE = 200, 3000
 
 
 def points_per_curve(num_curves: int) -> int:
-    """How many points each of some curves may have in a figure."""
-    share = _MOST_POINTS // max(1, num_curves)
-    return min(max(share, _LEAST_OF_A_CURVE), _MOST_OF_A_CURVE)
+    """Returns how many points each of some curves may have in a figure."""
+    return min(max(_MOST_POINTS // max(1, num_curves), _LEAST_OF_A_CURVE), _MOST_OF_A_CURVE)
 
 
 def thinned(curve: LossCurve, most: int) -> LossCurve:
-    """The curve with its lowest and highest points in each of equally many steps, and both ends.
+    """Keeps about `most` points of a curve: the lowest and highest in each of equally many steps, and both ends.
 
-    A curve of at most so many points stays as it is. A loss that is not finite counts as highest,
-    so that a gap stays one.
-
-    Args:
-        curve: of a run.
-        most: points that are kept, about.
+    A loss that is not finite counts as highest, so that a gap stays one.
     """
     number = len(curve.steps)
     if number <= most:
@@ -37,12 +31,7 @@ def thinned(curve: LossCurve, most: int) -> LossCurve:
 
 
 def around(curve: LossCurve, onset: float, reach: float) -> LossCurve:
-    """The part of a curve from `reach` before its onset to twice that after it, and a point more.
-
-    Args:
-        curve: of a run.
-        onset, reach: in steps.
-    """
+    """Returns a curve from `reach` steps before its onset to twice that after it, and a point more at each end."""
     first = np.searchsorted(curve.steps, onset - reach)
     last = np.searchsorted(curve.steps, onset + 2 * reach, side="right")
     part = slice(max(0, int(first) - 1), int(last) + 1)

@@ -16,14 +16,8 @@ _GREATER = 0.5
 _FEW_EVENTS = 8
 _FEW_LEVELS = 4
 
-_NO_COMPONENTS = "the shares of start and order cannot be estimated: {error}."
-_NO_PREDICTION = "the forks say nothing: {error}."
 _NO_FORKS = "there are no forks yet: half of the runs never left, or none still waited at the step."
 
-_GRID = (
-    "“{name}”, {num_starts} starts × {num_orders} data orders: of the variance of log waiting time {init_share} "
-    "belongs to the start, {order_share} to the data order, and {rest_share} to what the two do together."
-)
 _CONCLUSIONS = {
     "init_share": "Mostly fate: who starts where decides how long it waits.",
     "order_share": "Mostly chance: the examples it happens to meet decide how long it waits.",
@@ -32,10 +26,6 @@ _CONCLUSIONS = {
 _NO_CONCLUSION = "None of them is the greater part beyond chance."
 _FEW_CELLS = "Too few starts or orders to draw a conclusion; the intervals rest on the model."
 
-_FORKS = (
-    "“{name}”, {num_runs} forks of {num_parents} parents, parted at {word} {step} on the plateau: the parent accounts "
-    "for {parent_share} of the variance of the log time that was left ({p} for none)."
-)
 _HIDDEN_PROGRESS = (
     "The flat stretch hides progress: forks of one parent, which share nothing but its state, leave the plateau at "
     "more similar times than forks of different ones."
@@ -45,15 +35,8 @@ _NO_PROGRESS = (
     "interval says how much could have been missed."
 )
 
-_LUCK = (
-    "“{name}”: {num_early} of {num_runs} runs needed less than half the median time ({half} {unit}); of memoryless "
-    "waits {expected} would ({p} for so few)."
-)
 _NOT_MEMORYLESS = "So the wait is not memoryless: something has to build up first."
 _MAYBE_MEMORYLESS = "That does not exclude a memoryless wait."
-
-_INCOMPLETE = "“{name}”: {more} more {what} are not complete yet."
-_FAILED = "“{name}”: failed and left out among the {what}: {runs}."
 
 
 class VarianceSplit(NamedTuple):
@@ -62,7 +45,7 @@ class VarianceSplit(NamedTuple):
     Attributes:
         components: of the variance of log time, from a crossed grid.
         forks: whether the parent predicts the time that is left.
-        luck: how many runs were early, from independent repetitions.
+        luck: how many of the repetitions were early.
         reasons: what could not be estimated and why, in words.
     """
 
@@ -88,20 +71,18 @@ def split_variance(runs: ArmRuns) -> VarianceSplit:
     reasons: list[str] = []
     components = forks = luck = None
     if runs.grid is not None:
-        grid = runs.grid
+        grid, waits = runs.grid, np.maximum(runs.grid.time, 1.0)
         try:
-            components = statistics.crossed_components(
-                np.maximum(grid.time, 1.0), grid.event, grid.init_seed, grid.order
-            )
+            components = statistics.crossed_components(waits, grid.event, grid.init_seed, grid.order)
         except ValueError as error:
-            reasons.append(_NO_COMPONENTS.format(error=error))
+            reasons.append(f"the shares of start and order cannot be estimated: {error}.")
     if runs.forks is not None:
         # A fork that leaves the plateau within its first step counts as if it took one.
         left = np.maximum(runs.forks.time_left, 1.0)
         try:
             forks = statistics.fork_prediction(left, runs.forks.event, runs.forks.parent)
         except ValueError as error:
-            reasons.append(_NO_PREDICTION.format(error=error))
+            reasons.append(f"the forks say nothing: {error}.")
     elif runs.has_forks_asked:
         reasons.append(_NO_FORKS)
     came = runs.event == 1
@@ -114,13 +95,7 @@ def split_variance(runs: ArmRuns) -> VarianceSplit:
 
 
 def describe_split(summary: Summary, name: str, split: VarianceSplit) -> list[str]:
-    """Returns a paragraph for each thing that the design of an arm says.
-
-    Args:
-        summary: the numbers.
-        name: of the arm.
-        split: of the arm.
-    """
+    """Returns a paragraph for each thing that the design of an arm says."""
     lines, runs = [], summary.runs[name]
     if split.components is not None:
         lines.append(_describe_grid(name, split.components))
@@ -131,46 +106,40 @@ def describe_split(summary: Summary, name: str, split: VarianceSplit) -> list[st
     lines += [f"“{name}”: {reason}" for reason in split.reasons]
     for part, what in ((runs.grid, "starts of the grid"), (runs.forks, "parents with forks")):
         if part is not None and part.num_missing:
-            lines.append(_INCOMPLETE.format(name=name, more=part.num_missing, what=what))
+            lines.append(f"“{name}”: {part.num_missing} more {what} are not complete yet.")
         if part is not None and part.num_failed:
-            lines.append(_FAILED.format(name=name, runs=counted(part.num_failed, "run"), what=what))
+            lines.append(f"“{name}”: failed and left out among the {what}: {counted(part.num_failed, 'run')}.")
     return lines
 
 
 def _describe_grid(name: str, components: CrossedComponents) -> str:
-    shares = {field: getattr(components, field) for field in _CONCLUSIONS}
     num_starts, num_orders = components.num_init_seeds, components.num_order_seeds
-    words = {field: share(estimate) for field, estimate in shares.items()}
-    text = _GRID.format(name=name, num_starts=num_starts, num_orders=num_orders, **words)
+    text = (
+        f"“{name}”, {num_starts} starts × {num_orders} data orders: of the variance of log waiting time "
+        f"{share(components.init_share)} belongs to the start, {share(components.order_share)} to the data order, and "
+        f"{share(components.rest_share)} to what the two do together."
+    )
     if min(num_starts, num_orders) < _FEW_LEVELS:
         return f"{text} {_FEW_CELLS}"
-    greater = [_CONCLUSIONS[field] for field, estimate in shares.items() if estimate.lower > _GREATER]
-    return f"{text} {greater[0] if greater else _NO_CONCLUSION}"
+    greater = (words for field, words in _CONCLUSIONS.items() if getattr(components, field).lower > _GREATER)
+    return f"{text} {next(greater, _NO_CONCLUSION)}"
 
 
 def _describe_forks(summary: Summary, name: str, forks: ForkPrediction) -> str:
     runs = summary.runs[name].forks
     assert runs is not None
-    text = _FORKS.format(
-        name=name,
-        num_runs=forks.num_runs,
-        num_parents=forks.num_parents,
-        word=time_word(summary.unit),
-        step=number(runs.step / summary.steps_per_unit(name), summary.unit),
-        parent_share=share(forks.parent_share),
-        p=p_value(forks.p_value),
+    step = number(runs.step / summary.steps_per_unit(name), summary.unit)
+    return (
+        f"“{name}”, {forks.num_runs} forks of {forks.num_parents} parents, parted at {time_word(summary.unit)} {step} "
+        f"on the plateau: the parent accounts for {share(forks.parent_share)} of the variance of the log time that "
+        f"was left ({p_value(forks.p_value)} for none). {_HIDDEN_PROGRESS if forks.p_value < LEVEL else _NO_PROGRESS}"
     )
-    return f"{text} {_HIDDEN_PROGRESS if forks.p_value < LEVEL else _NO_PROGRESS}"
 
 
 def _describe_luck(summary: Summary, name: str, luck: EarlyLuck) -> str:
-    text = _LUCK.format(
-        name=name,
-        num_early=luck.num_early,
-        num_runs=luck.num_runs,
-        half=number(luck.median / 2 / summary.steps_per_unit(name), summary.unit),
-        unit=summary.unit,
-        expected=percent(luck.expected),
-        p=p_value(luck.p_value),
+    half = number(luck.median / 2 / summary.steps_per_unit(name), summary.unit)
+    return (
+        f"“{name}”: {luck.num_early} of {luck.num_runs} runs needed less than half the median time ({half} "
+        f"{summary.unit}); of memoryless waits {percent(luck.expected)} would ({p_value(luck.p_value)} for so few). "
+        f"{_NOT_MEMORYLESS if luck.p_value < LEVEL else _MAYBE_MEMORYLESS}"
     )
-    return f"{text} {_NOT_MEMORYLESS if luck.p_value < LEVEL else _MAYBE_MEMORYLESS}"

@@ -33,12 +33,7 @@ _FORKS_CAPTION = (
 
 
 def make_split_section(summary: Summary, splits: Mapping[str, VarianceSplit]) -> Section:
-    """Makes the section.
-
-    Args:
-        summary: the numbers.
-        splits: what the designs of the arms say, by arm.
-    """
+    """Makes the section on what the designs of the arms say."""
     lines, drawings = [], {}
     for i, (name, split) in enumerate(splits.items()):
         if len(splits) <= _MOST_ARMS or split.has_design or name == summary.baseline:
@@ -69,7 +64,6 @@ def draw_grid(name: str, grid: GridRuns, components: CrossedComponents, unit: st
 
 
 def _draw_times(axes: Axes, grid: GridRuns, steps_per_unit: float) -> None:
-    """Draws a cell per run, starts by their mean wait; a cross where the event was not seen."""
     starts, row = np.unique(grid.init_seed, return_inverse=True)
     orders, column = np.unique(grid.order, return_inverse=True)
     times = np.full((len(starts), len(orders)), np.nan)

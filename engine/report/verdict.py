@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from engine.outcomes.event import Event
 from engine.report import log_answers
@@ -56,30 +56,12 @@ _TOO_FEW = "{runs_are} too few to say what is typical"
 _HOW_OFTEN = "{left} of “{name}” left chance level by {end}. Of all {num_runs}, {counts}."
 _FAILED = "{num_failed} more failed and have no outcome."
 _FELL_BACK = "{num_fell_back} of those at chance had left it before and fell back."
-_WHEN = "The median onset is {onset}."
-_RANGE = "The onsets seen lie between {first} and {last}."
-_WIDTH = "At its steepest, the rise would take {width} {unit} from 10 to 90 % (median over runs)."
-_ACCURACY = "Training accuracy is {before} at the onset and {after} at the end."
-_HELD_OUT = "Accuracy on held-out examples is {held_out} at the end."
 
-# A baseline that waits for an event of its task's own has nothing to fix, only a time.
-_HIT = "“{name}”: {left} had the event within {horizon} {unit}"
-_HIT_WAIT = "the mean wait up to there is {mean} {unit} (95 % CI {mean_interval})"
-
-_UNDECIDED = "No other configuration is told from it yet."
-_DOUBT = "But is it at chance level at all? {level}"
 _UNDER_WAY = "The study is under way: {num_over} of {num_runs} runs are over. So far: {headline}"
-_DESIGN_QUESTION = "Is it chance, or decided at the start?"
 
 
 class Verdict(NamedTuple):
-    """Answers, in the order in which they are asked.
-
-    Attributes:
-        headline: the short answer.
-        answers: by question.
-        limits: what the study cannot tell.
-    """
+    """A headline, answers by question in the order in which they are asked, and what the study cannot tell."""
 
     headline: str
     answers: dict[str, str]
@@ -87,46 +69,37 @@ class Verdict(NamedTuple):
 
 
 def make_verdict(summary: Summary, splits: Mapping[str, VarianceSplit]) -> Verdict:
-    """Makes the verdict on a study that has an outcome of a first seed in some arm.
-
-    Args:
-        summary: the numbers.
-        splits: what the designs of the arms say, by arm.
-    """
+    """Makes the verdict on a study that has an outcome of a first seed in some arm."""
     facts = _facts_of(summary)
     if summary.runs[summary.baseline].waits_for == Event.HIT:
         headline, answers = _answer_hit(facts)
     elif summary.is_of_logs:
         headline, answers = _answer_logs(summary, facts)
     else:
-        headline, answers = _headline(summary, facts), _answers(summary, facts)
+        headline, answers = _answer_runs(summary, facts)
     split = splits.get(summary.baseline)
     if split is not None and split.has_design:
         lines = describe_split(summary, summary.baseline, split)
         headline = f"{headline} {lines[0]}"
-        answers[_DESIGN_QUESTION] = " ".join(lines)
+        answers["Is it chance, or decided at the start?"] = " ".join(lines)
     if summary.under_way is not None:
         headline = _UNDER_WAY.format(headline=headline, **summary.under_way._asdict())
     return Verdict(headline, answers, find_limits(summary))
 
 
-def _facts_of(summary: Summary) -> dict[str, str]:
-    """Writes the numbers of the baseline as they stand in sentences."""
+def _facts_of(summary: Summary) -> dict[str, Any]:
     arm, unit, horizon = summary.arms[summary.baseline], summary.unit, summary.horizon(summary.baseline)
     typical = find_typical(summary)
     num_typical = arm.statuses[typical] if typical else 0
     counts = [f"{arm.statuses[status]} {words}" for status, words in _STATUS_WORDS.items() if arm.statuses[status]]
     return {
+        **arm._asdict(),
         "name": summary.baseline,
-        "num_runs": str(arm.num_runs),
         "runs_are": runs_are(arm.num_runs),
         "left": fraction(arm.num_left, arm.num_runs, arm.fraction),
         "counts": joined(counts),
-        "num_typical": str(num_typical),
+        "num_typical": num_typical,
         "typical": fraction(num_typical, arm.num_runs, summary.fraction(num_typical, arm.num_runs)),
-        "num_failed": str(arm.num_failed),
-        "num_falling": str(arm.num_falling),
-        "num_fell_back": str(arm.num_fell_back),
         "onset": onset(arm, unit, horizon),
         "mean": number(arm.restricted_mean.value, unit),
         "mean_interval": interval(arm.restricted_mean, unit),
@@ -139,77 +112,74 @@ def _facts_of(summary: Summary) -> dict[str, str]:
     }
 
 
-def _answer_hit(facts: dict[str, str]) -> tuple[str, dict[str, str]]:
-    text, wait = _HIT.format(**facts), _HIT_WAIT.format(**facts)
+def _answer_hit(facts: dict[str, Any]) -> tuple[str, dict[str, str]]:
+    """Answers for a baseline that waits for an event of its task's own: there is nothing to fix, only a time."""
+    text = "“{name}”: {left} had the event within {horizon} {unit}".format(**facts)
+    wait = "the mean wait up to there is {mean} {unit} (95 % CI {mean_interval})".format(**facts)
     return f"{text}; {wait}.", {"How often?": f"{text}.", "When?": f"The median is {facts['onset']}; {wait}."}
 
 
-def _answer_logs(summary: Summary, facts: dict[str, str]) -> tuple[str, dict[str, str]]:
-    level = log_answers.find_level(summary.runs[summary.baseline], summary.identity["detector"]["low"])
+def _answer_logs(summary: Summary, facts: dict[str, Any]) -> tuple[str, dict[str, str]]:
+    level, is_doubtful = log_answers.find_level(summary.runs[summary.baseline], summary.identity["detector"]["low"])
     if len(summary.runs) == summary.arms[summary.baseline].num_runs == 1:
-        headline, answers = log_answers.headline_of_one(summary), log_answers.answers_of_one(summary)
+        headline, answers = log_answers.answer_for_one(summary)
     else:
-        headline, answers = _headline(summary, facts), _answers(summary, facts)
-    if level.is_doubtful:
-        headline = f"{headline} {_DOUBT.format(level=level.words)}"
-    return headline, {log_answers.LEVEL_QUESTION: level.words, **answers}
+        headline, answers = _answer_runs(summary, facts)
+    if is_doubtful:
+        headline = f"{headline} But is it at chance level at all? {level}"
+    return headline, {log_answers.LEVEL_QUESTION: level, **answers}
 
 
-def _headline(summary: Summary, facts: dict[str, str]) -> str:
+def _headline(summary: Summary, facts: dict[str, Any]) -> str:
     arm, typical = summary.arms[summary.baseline], find_typical(summary)
-    lines = [_HEADLINES.get(typical or "", _OTHER_HEADLINE)]
+    templates = [_HEADLINES.get(typical or "", _OTHER_HEADLINE)]
     if typical == "stuck" and arm.num_falling:
-        lines.append(_FALLING)
+        templates.append(_FALLING)
     if typical is None and arm.num_runs < _FEW:
-        lines.append(f"{_TOO_FEW}.")
-    lines = [line.format(**facts) for line in lines]
+        templates.append(f"{_TOO_FEW}.")
+    lines = [template.format(**facts) for template in templates]
     cures = find_cures(summary)
     if cures:
         lines.append(say_cures(summary, cures))
     if summary.looks and summary.looks[-1]["goal"] == "comparison":
         told = [name for name, c in summary.comparisons.items() if c.is_earlier or c.is_later]
-        lines += [say_compared(summary, name) for name in told[:3]] or [_UNDECIDED]
+        lines += [say_compared(summary, name) for name in told[:3]] or ["No other configuration is told from it yet."]
     return " ".join(lines)
 
 
-def _answers(summary: Summary, facts: dict[str, str]) -> dict[str, str]:
-    return {
-        "How often does it kick in?": _answer_how_often(summary, facts),
+def _answer_runs(summary: Summary, facts: dict[str, Any]) -> tuple[str, dict[str, str]]:
+    arm, how_often = summary.arms[summary.baseline], [_HOW_OFTEN]
+    if arm.num_failed:
+        how_often.append(_FAILED)
+    if arm.num_fell_back:
+        how_often.append(_FELL_BACK)
+    return _headline(summary, facts), {
+        "How often does it kick in?": " ".join(how_often).format(**facts),
         "When?": _answer_when(summary, facts),
         NORMAL_QUESTION: _answer_normal(summary, facts),
         REMEDY_QUESTION: say_remedy(summary),
     }
 
 
-def _answer_how_often(summary: Summary, facts: dict[str, str]) -> str:
-    arm, lines = summary.arms[summary.baseline], [_HOW_OFTEN]
-    if arm.num_failed:
-        lines.append(_FAILED)
-    if arm.num_fell_back:
-        lines.append(_FELL_BACK)
-    return " ".join(lines).format(**facts)
-
-
-def _answer_when(summary: Summary, facts: dict[str, str]) -> str:
-    arm, unit, lines = summary.arms[summary.baseline], summary.unit, [_WHEN.format(**facts)]
+def _answer_when(summary: Summary, facts: dict[str, Any]) -> str:
+    arm, unit, lines = summary.arms[summary.baseline], summary.unit, [f"The median onset is {facts['onset']}."]
     if arm.onset_range:
         first, last = (number(value, unit) for value in arm.onset_range)
-        lines.append(_RANGE.format(first=first, last=last))
+        lines.append(f"The onsets seen lie between {first} and {last}.")
     if arm.median_width is not None:
-        lines.append(_WIDTH.format(width=number(arm.median_width, unit), unit=unit))
+        width = number(arm.median_width, unit)
+        lines.append(f"At its steepest, the rise would take {width} {unit} from 10 to 90 % (median over runs).")
     if arm.accuracy_before is not None and arm.accuracy_after is not None:
-        lines.append(_ACCURACY.format(before=percent(arm.accuracy_before), after=percent(arm.accuracy_after)))
+        before, after = percent(arm.accuracy_before), percent(arm.accuracy_after)
+        lines.append(f"Training accuracy is {before} at the onset and {after} at the end.")
         if arm.held_out_after is not None:
-            lines.append(_HELD_OUT.format(held_out=percent(arm.held_out_after)))
+            lines.append(f"Accuracy on held-out examples is {percent(arm.held_out_after)} at the end.")
     return " ".join(lines)
 
 
-def _answer_normal(summary: Summary, facts: dict[str, str]) -> str:
+def _answer_normal(summary: Summary, facts: dict[str, Any]) -> str:
     arm, typical = summary.arms[summary.baseline], find_typical(summary)
     if typical is None:
-        template = f"{_TOO_FEW}: {{counts}}." if arm.num_runs < _FEW else _NOT_TYPICAL
-        return template.format(**facts)
-    lines = [_NORMAL[typical]]
-    if typical == "broke" and math.isfinite(arm.late_onset):
-        lines.append(_LATE)
-    return " ".join(lines).format(**facts)
+        return (f"{_TOO_FEW}: {{counts}}." if arm.num_runs < _FEW else _NOT_TYPICAL).format(**facts)
+    is_late_known = typical == "broke" and math.isfinite(arm.late_onset)
+    return (f"{_NORMAL[typical]} {_LATE}" if is_late_known else _NORMAL[typical]).format(**facts)

@@ -17,7 +17,7 @@ from engine.errors import InputError
 from engine.report.arm_runs import ArmRuns, LossCurve
 from engine.report.canvas import new_figure
 from engine.report.metric_curves import read_arm_curves, read_grid_curves
-from engine.report.phrases import joined, label
+from engine.report.phrases import counted, joined, label
 from engine.report.sections import Drawing, Section, SectionTable
 from engine.report.summary import Summary, jsonable
 from engine.report.thinning import thinned
@@ -100,7 +100,7 @@ def _headline(checks: Collection[Check]) -> str | None:
     if not checks:
         return None
     missed = [check for check in checks if not check.is_met]
-    number = f"{len(checks)} {'quantity' if len(checks) == 1 else 'quantities'}"
+    number = counted(len(checks), "quantity", "quantities")
     if not missed:
         return f"Theory and measurement agree in all of {number}, each within its bound."
     named = [_in_short(check) for check in missed[:_MOST_NAMED]]

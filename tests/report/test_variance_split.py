@@ -19,7 +19,6 @@ def _arm(time: np.ndarray, **more: object) -> ArmRuns:
     time = np.minimum(time, 880.0)
     runs = ArmRuns(
         name="a", seed=np.arange(number), init_seed=np.arange(number),
-        order_seed=np.arange(number),
         status=["broke" if e else "stuck" for e in event], event=event, time=time, rows={},
         curves=[], grid=None, forks=None, has_forks_asked=False, num_stored=number,
         num_planned=number, horizon=880,

@@ -124,7 +124,7 @@ def test_what_is_held_fixed_is_said(tmp_path):
     summary = store_and_summarise(tmp_path, {"late": late()}, "late")
     free = verdict_of(summary)
     assert "random starts and data orders" in " ".join([*free.answers.values(), *free.limits])
-    summary.identity["fix_init"] = 3
+    summary.document["identity"]["fix_init"] = 3
     fixed = verdict_of(summary)
     words = " ".join([*fixed.answers.values(), *fixed.limits])
     assert "random starts" not in words
