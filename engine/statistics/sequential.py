@@ -8,7 +8,7 @@ from engine.statistics.results import Estimate, check_confidence, check_counts, 
 
 
 class SafeTest(NamedTuple):
-    """A test that may be looked at after every stratum that holds runs of both groups.
+    """A test that may be looked at after every stratum; `num_strata` counts those with runs of both groups.
 
     Under the null hypothesis `e_value` has mean 1, and `p_value = min(1, 1/e_value)` is below α at any
     look with probability at most α.
