@@ -30,7 +30,7 @@ def find_chance_loss(
         return math.log(classes)
     if class_counts is not None:
         return _entropy(class_counts)
-    if chance_loss is not None and not (math.isfinite(chance_loss) and 1e-30 < chance_loss < 1e30):
+    if chance_loss is not None and not 1e-30 < chance_loss < 1e30:
         raise InputError(f"chance_loss={chance_loss}: expected a positive number")
     return chance_loss
 

@@ -133,29 +133,19 @@ class SequentialSeeds:
         return {"failed": failed} if failed else {}
 
     def _fractions(self, num_seeds: int) -> tuple[dict[str, Any], set[str]]:
-        found, decided = {}, set()
+        found = {}
         for arm in self.open:
             events = [self._waited[arm][seed][1] for seed in range(num_seeds)]
-            num_trials = num_seeds - events.count(None)
-            if not num_trials:
-                continue
-            estimate = statistics.confidence_sequence(events.count(1), num_trials)
-            found[arm] = list(estimate[:3])
-            if estimate.upper - estimate.lower <= 2 * self._until.half_width:
-                decided.add(arm)
-        return {"fractions": found}, decided
+            if num_trials := num_seeds - events.count(None):
+                found[arm] = statistics.confidence_sequence(events.count(1), num_trials)
+        decided = {arm for arm, one in found.items() if one.upper - one.lower <= 2 * self._until.half_width}
+        return {"fractions": {arm: list(one[:3]) for arm, one in found.items()}}, decided
 
     def _comparisons(self, num_seeds: int) -> tuple[dict[str, Any], set[str]]:
-        num_tests = len(self._waited) - 1
-        found, decided = {}, set()
-        for arm in self.open:
-            if arm == self._baseline:
-                continue
-            test = self._test(arm, num_seeds)
-            found[arm] = min(test.e_value, _LARGEST)
-            if test.e_value >= num_tests / statistics.LEVEL:
-                decided.add(arm)
-        return {"e_values": found}, decided
+        found = {arm: self._test(arm, num_seeds).e_value for arm in self.open if arm != self._baseline}
+        least = (len(self._waited) - 1) / statistics.LEVEL
+        decided = {arm for arm, e_value in found.items() if e_value >= least}
+        return {"e_values": {arm: min(e_value, _LARGEST) for arm, e_value in found.items()}}, decided
 
     def _test(self, arm: str, num_seeds: int) -> statistics.SafeTest:
         """Compares pairs that share a seed; a run that diverged is at risk up to its arm's horizon.
@@ -167,15 +157,11 @@ class SequentialSeeds:
         seeds = [seed for seed in range(num_seeds) if all(self._waited[name][seed][1] is not None for name in names)]
         if not seeds:
             return statistics.SafeTest(1.0, 1.0, 0)
-        times, events = [], []
-        for name in names:
-            for seed in seeds:
-                time, event = self._waited[name][seed]
-                times.append(self._horizons[name] if event == 2 else time)
-                events.append(int(event == 1))
-        group = np.repeat([0, 1], len(seeds))
-        strata = np.tile(seeds, 2)
-        return statistics.safe_log_rank(np.asarray(times), np.asarray(events), group, self._until.hazard_ratio, strata)
+        ends = [(name, *self._waited[name][seed]) for name in names for seed in seeds]
+        times = np.array([self._horizons[name] if event == 2 else time for name, time, event in ends])
+        events = np.array([int(event == 1) for _, _, event in ends])
+        group, strata = np.repeat([0, 1], len(seeds)), np.tile(seeds, 2)
+        return statistics.safe_log_rank(times, events, group, self._until.hazard_ratio, strata)
 
 
 def check_goal(until: Until, num_arms: int) -> None:
