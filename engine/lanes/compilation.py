@@ -11,11 +11,7 @@ from filelock import FileLock, Timeout
 
 
 def compile_all(programs: Mapping[str, jax.stages.Lowered]) -> dict[str, Any]:
-    """Compiles programs by name, or loads them from the compilation cache.
-
-    Processes that want the same program at the same time share the work: one compiles it, the
-    others compile something else meanwhile, or wait and load it.
-    """
+    """Compiles programs by name or loads them from the cache; processes that want the same program share the work."""
     compiled: dict[str, Any] = {}
     keys = {name: _digest(program) for name, program in programs.items()}
     for name, program in programs.items():
@@ -40,12 +36,9 @@ def options() -> dict[str, str | bool]:
 
 @contextlib.contextmanager
 def one_process_at_a_time(key: str, is_patient: bool = True) -> Iterator[bool]:
-    """Holds a lock in the compilation cache; it is free again when its process ends.
+    """Holds a lock in the compilation cache, if there is one; yields whether to go ahead.
 
-    Without a cache, or where it cannot be locked, every process goes ahead.
-
-    Yields:
-        Whether to go ahead: false if the lock is taken and this process is not patient.
+    That is false only if the lock is taken and this process is not patient.
     """
     directory = jax.config.jax_compilation_cache_dir  # type: ignore[attr-defined]
     with contextlib.ExitStack() as held:

@@ -55,20 +55,9 @@ class Chunk(NamedTuple):
 class LanePool:
     """Lanes of runs that share one structure: fill, advance, harvest, and fill again.
 
-    `fill` and `advance` only dispatch work to the device. `harvest` waits for as little as the host
-    must know to go on; `collect` may wait until the next chunk is under way.
-
-    With a `stream`, the training data stay on the host: all lanes start together, are at the same
-    step, and are filled again once all of them are free.
-
-    Args:
-        memory_limit: bytes that the program may use, or `None`.
-
-    Attributes:
-        bytes_needed: by the compiled program, its arguments and results.
-
-    Raises:
-        InputError: the program needs more memory than there is.
+    `fill` and `advance` only dispatch work to the device. `harvest` waits for as little as the host must know to go
+    on; `collect` may wait until the next chunk is under way. With a `stream`, the training data stay on the host: all
+    lanes start together, are at the same step, and are filled again once all of them are free.
     """
 
     def __init__(
@@ -93,7 +82,6 @@ class LanePool:
         self._lanes: Lane = self._compile(programs, memory_limit)
 
     def _compile(self, programs: Programs, memory_limit: int | None) -> Lane:
-        """Compiles the programs, and makes empty lanes for them."""
         starts, is_new = self._start_shapes(), np.zeros(self.spec.width, bool)
         lanes = jax.eval_shape(programs.new_lanes, self._root_seed, starts, self._data)
         advance = jax.jit(programs.advance, donate_argnums=0).lower(lanes, is_new, np.int32(1), self._data)
@@ -132,15 +120,12 @@ class LanePool:
         return sum(left <= reach for left in self._remaining())
 
     def _remaining(self) -> list[int]:
-        """Steps to the horizon of every run in a lane."""
         return [h.run.horizon - step for h, step in zip(self._histories, self._steps, strict=True) if h is not None]
 
     def fill(self, runs: Sequence[Run], checkpoints: Mapping[Run, Checkpoint] | None = None) -> list[Run]:
-        """Puts runs into free lanes, at their start or where their checkpoint has left them.
+        """Puts runs into free lanes, at their start or at their checkpoint.
 
-        Returns:
-            The runs that start anew because their checkpoint does not fit this pool, or, with a
-            stream, is not at the step of the other runs.
+        Returns the runs that start anew because their checkpoint does not fit this pool or the other runs' step.
         """
         free = [lane for lane, history in enumerate(self._histories) if history is None]
         chosen = dict(zip(free, runs, strict=False))
@@ -171,7 +156,6 @@ class LanePool:
             self._steps[lane] = 0
 
     def _restore(self, resumed: Mapping[int, tuple[Any, History]]) -> None:
-        """Puts runs into lanes where they were."""
         # On the host: a program that writes into lanes would have to be compiled first.
         lanes = jax.tree.map(np.array, jax.device_get(without_keys(self._lanes)))
         for index, (lane, history) in resumed.items():
@@ -191,8 +175,6 @@ class LanePool:
         ]
 
     def _start_shapes(self) -> Start:
-        """Shapes of what `_starts` returns."""
-
         def per_lane(dtype: Any, *shape: int) -> jax.ShapeDtypeStruct:
             return jax.ShapeDtypeStruct((self.spec.width, *shape), dtype)
 
@@ -202,7 +184,6 @@ class LanePool:
         return Start(seed, seed, seed, step, seed, laws, numbers, step)
 
     def _starts(self, runs: Sequence[Run]) -> Start:
-        """Returns the arguments that start a run in every lane."""
         of_arm = {
             arm: (leaf_laws(self._param_shapes, str(arm.init), arm.options, self._kept), hyperparams(arm))
             for arm in {run.arm for run in runs}

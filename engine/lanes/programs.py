@@ -145,7 +145,6 @@ def _room(shapes: Any, number: int, axis: int) -> Any:
 
 
 def _write(all: Any, one: Any, index: jax.Array, axis: int) -> Any:
-    """Writes the tree of one time at its index."""
     return jax.tree.map(lambda a, b: lax.dynamic_update_index_in_dim(a, b, index, axis), all, one)
 
 

@@ -10,12 +10,7 @@ from engine.outcomes.event import Event
 
 
 def outcome_row(finished: FinishedRun, chance_loss: float, detector: DetectorSettings, event: Event) -> dict[str, Any]:
-    """Detects the outcome of a finished run, and returns its row.
-
-    Args:
-        chance_loss: of its task.
-        event: what the run waits for.
-    """
+    """Detects the outcome of a finished run that waits for an event, and returns its row."""
     curves = finished.curves
     accuracy, held_out = curves.get("accuracy"), finished.inspected.get("held_out_accuracy")
     find = _break_columns if event == Event.BREAK else _hit_columns
@@ -53,7 +48,7 @@ def _value_at(time: float | None, steps: np.ndarray, curve: np.ndarray | None) -
 
 
 def _diagnostics_columns(finished: FinishedRun) -> dict[str, Any]:
-    """The diagnostics of a run; a value that is not finite is missing."""
+    """Returns the diagnostics of a run; a value that is not finite is missing."""
     if finished.diagnostics is None:
         return {}
 
@@ -70,7 +65,6 @@ def _diagnostics_columns(finished: FinishedRun) -> dict[str, Any]:
 
 
 def _break_columns(finished: FinishedRun, chance_loss: float, detector: DetectorSettings) -> dict[str, Any]:
-    """The outcome of a run that waits for the break of its loss curve."""
     outcome = find_break(
         finished.steps, finished.curves["loss"], chance_loss, diverged_step=finished.diverged_step, settings=detector
     )
@@ -83,7 +77,6 @@ def _break_columns(finished: FinishedRun, chance_loss: float, detector: Detector
 
 
 def _hit_columns(finished: FinishedRun, chance_loss: float, detector: DetectorSettings) -> dict[str, Any]:
-    """The outcome of a run that waits for the first time at which its task's set is reached."""
     has_diverged = finished.diverged_step is not None
     status = "diverged" if has_diverged else "stuck"
     if finished.hitting_step is not None:

@@ -13,9 +13,9 @@ from engine.models.modes import Mode, parameter_names, switches
 def adapt(module: nn.Module) -> Model:
     """Returns the pure functions of a module that was written for one run, whose `__call__` takes inputs first.
 
-    An argument of `__call__` or of the constructor under any name in `engine.models.modes` tells training from
-    evaluation. Evaluation with batch statistics is the module's own evaluation, with its `BatchNorm` layers told to use
-    the batch. All collections but `params` are state; every random stream follows from the run's noise.
+    An argument of `__call__` or the constructor named in `engine.models.modes` tells training from evaluation; with
+    batch statistics, evaluation tells `BatchNorm` layers to use the batch. All collections but `params` are state;
+    every random stream follows from the run's noise.
     """
     kind = type(module)
     names = parameter_names(kind.__call__)

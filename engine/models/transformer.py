@@ -35,12 +35,7 @@ OPTIONS = (
 
 
 class Transformer(nn.Module):
-    """Computes one block at the one position that is read.
-
-    Attributes:
-        embedding_width: numbers at each position, a multiple of `attention_heads`.
-        widths: units of the hidden dense layers.
-    """
+    """Computes one block at the one position that is read; `embedding_width` is a multiple of `attention_heads`."""
 
     embedding_width: int
     attention_heads: int
@@ -68,11 +63,7 @@ class Transformer(nn.Module):
 
 
 def build(arm: Arm, num_outputs: int) -> nn.Module:
-    """Builds the module of a resolved arm.
-
-    Raises:
-        InputError: the heads cannot share the width evenly.
-    """
+    """Builds the module of an arm; raises InputError if the heads cannot share the width evenly."""
     if arm.embedding_width % arm.attention_heads:
         raise InputError(
             f"embedding_width={arm.embedding_width}, attention_heads={arm.attention_heads}: "

@@ -36,12 +36,9 @@ _CIFAR_IMAGE = (3, 32, 32)
 
 
 class Source(NamedTuple):
-    """A data set of images.
+    """A data set of images in archives.
 
-    Attributes:
-        archives: that it comes as.
-        read: from their paths to images `[num_examples, height, width, channels]`, uint8, and labels `[num_examples]`,
-            for training and for testing.
+    `read` returns images `[num_examples, height, width, channels]`, uint8, and labels `[num_examples]` by part.
     """
 
     dataset: str
@@ -49,16 +46,13 @@ class Source(NamedTuple):
     read: Callable[[Sequence[Path]], Mapping[str, Part]]
 
     def load(self, arm: Arm, root_seed: int, data_dir: str | None, reading: Reading) -> dict[str, np.ndarray]:
-        """Returns the arrays of `engine.tasks.examples`; raises as `examples`."""
+        """Returns the arrays of `engine.tasks.examples`."""
         return make_arrays(arm, self.examples(arm, data_dir, reading), reading)
 
     def examples(self, arm: Arm, data_dir: str | None, reading: Reading) -> Examples:
         """Returns the examples in the order of the original files; test files are held out.
 
-        The arm's place is a folder of archives that a person has placed there.
-
-        Raises:
-            InputError: the archives cannot be had, or what was prepared is damaged.
+        The arm's place is a folder of archives that the user has placed there.
         """
 
         def read_archives() -> Mapping[str, Part]:
@@ -108,7 +102,7 @@ def read_idx_files(paths: Sequence[Path]) -> dict[str, Part]:
 
 
 def _read_idx(path: Path, magic: int) -> np.ndarray:
-    """Returns the array of a file, which holds a magic number, the lengths, and the bytes."""
+    """Returns the array of a file: a magic number, the lengths, and the bytes."""
     num_axes = magic & 0xFF
     try:
         content = gzip.decompress(path.read_bytes())
@@ -122,16 +116,13 @@ def _read_idx(path: Path, magic: int) -> np.ndarray:
 
 
 class CifarFormat(NamedTuple):
-    """Files in an archive in CIFAR's binary format: members by part, and bytes of label before every image.
-
-    The last byte of the label is the class.
-    """
+    """CIFAR's binary format: members by part, and bytes of label before every image, of which the last is the class."""
 
     members: Mapping[str, Sequence[str]]
     num_label_bytes: int
 
     def read(self, paths: Sequence[Path]) -> dict[str, Part]:
-        """Returns training and test images and labels; raises InputError where the archive is not in that format."""
+        """Returns images and labels by part; raises InputError where the archive is not in that format."""
         (path,) = paths
         size = self.num_label_bytes + int(np.prod(_CIFAR_IMAGE))
         found = {}

@@ -42,11 +42,7 @@ class Names(NamedTuple):
 
 
 def load(arm: Arm, root_seed: int, data_dir: str | None, reading: Reading) -> dict[str, np.ndarray]:
-    """Returns the arrays of `engine.tasks.examples`, in the order of the file.
-
-    Raises:
-        InputError: there is no such file, it is damaged, it is not clear which array is which, or they do not fit.
-    """
+    """Returns the arrays of `engine.tasks.examples`, in the order of the file."""
     place = find_place(arm.dataset_dir)
     refuse_pickles(place, arm.dataset_dir)
     if not place.is_file():
@@ -125,7 +121,7 @@ def _examples(arm: Arm, names: Names, parts: Sequence[tuple[np.ndarray, np.ndarr
 
 
 def _checked(inputs: np.ndarray, name: str) -> np.ndarray:
-    """Returns the inputs if they are numbers, all finite also in single precision; else raises InputError."""
+    """Returns the inputs if they are numbers that are finite in single precision; else raises InputError."""
     if inputs.dtype.kind not in "biuf" or not inputs.size:
         raise InputError(f"inputs {name!r} are {inputs.dtype} {list(inputs.shape)}: expected numbers")
     if inputs.dtype.kind == "f":

@@ -82,11 +82,7 @@ _BUILDERS = {
 
 
 def prepare(dataset: str, read: Callable[[], Parts], data_dir: str | None, reading: Reading) -> Path:
-    """Prepares a data set on first use, from the original files that `read` reads, and returns its directory.
-
-    Raises:
-        InputError: the original files cannot be had, or the directory cannot be written.
-    """
+    """Prepares a data set on first use, from the original files that `read` reads, and returns its directory."""
     where = prepared_root(data_dir)
     with preparing(where, dataset, f"plateau_{dataset}"):
         builder = _BUILDERS[dataset](data_dir=where, file_format="array_record")

@@ -40,12 +40,9 @@ _LEFT_BEHIND = ("thumbs.db", "desktop.ini", "__macosx")
 
 
 class ImageFile(NamedTuple):
-    """A file that may be an image.
+    """A file that may be an image, named below the folder with forward slashes.
 
-    Attributes:
-        name: below the folder, with forward slashes.
-        class_name: name of its class's folder.
-        is_held_out: `None` where the hash of its name decides.
+    `is_held_out` is `None` where the hash of its name decides.
     """
 
     path: Path
@@ -55,11 +52,7 @@ class ImageFile(NamedTuple):
 
 
 def load(arm: Arm, root_seed: int, data_dir: str | None, reading: Reading) -> dict[str, np.ndarray]:
-    """Returns the arrays of `engine.tasks.examples`, in the order of the files' names.
-
-    Raises:
-        InputError: there are no images of at least two classes, or a class has no training image.
-    """
+    """Returns the arrays of `engine.tasks.examples`, in the order of the files' names."""
     place = find_place(arm.dataset_dir)
     if not place.is_dir():
         raise InputError(f"dataset_dir={arm.dataset_dir!r} is a file: expected a folder")
@@ -102,7 +95,6 @@ def is_held_out(name: str, fraction: float) -> bool:
 
 
 def _class_files(place: Path, part: Path, is_part_held_out: bool | None, reading: Reading) -> list[ImageFile]:
-    """Returns the files of every class in a folder."""
     found: list[ImageFile] = []
     empty = []
     for folder in _inside(part)[0]:
@@ -143,10 +135,7 @@ def _is_hidden(name: str) -> bool:
 
 
 def _examples(arm: Arm, files: Sequence[ImageFile], images: Images, reading: Reading) -> Examples:
-    """Returns examples of the images that could be read; raises InputError where a class would be lost.
-
-    A folder in which nothing looks like an image is no class.
-    """
+    """Returns examples of the images that could be read; raises InputError where a class would be lost."""
     kept = [files[i] for i in images.kept]
     classes = sorted({file.class_name for file in kept})
     for i, problem in sorted(images.unreadable.items()):

@@ -36,14 +36,7 @@ class NotAnImageError(UnreadableError):
 
 
 class Look(NamedTuple):
-    """What the head of an image tells.
-
-    Attributes:
-        size: height and width in pixels, as a person sees it.
-        is_colour: whether it may hold other colours than greys.
-        is_transparent: whether it may have transparent pixels.
-        has_frames: whether it is one of several frames.
-    """
+    """What the head of an image tells: height and width as displayed, and what it may hold."""
 
     size: tuple[int, int]
     is_colour: bool
@@ -52,12 +45,9 @@ class Look(NamedTuple):
 
 
 class Shape(NamedTuple):
-    """What all images are brought to.
+    """What all images are brought to: height and width in pixels, and three channels or one.
 
-    Attributes:
-        size: height and width in pixels.
-        is_colour: whether they have three channels, or one.
-        resize: `crop` keeps the middle, `pad` keeps everything and adds black, `stretch` changes the proportions.
+    `crop` keeps the middle, `pad` keeps everything and adds black, `stretch` changes the proportions.
     """
 
     size: tuple[int, int]

@@ -41,7 +41,6 @@ def load(arm: Arm, root_seed: int, data_dir: str | None, reading: Reading) -> di
 
 
 def _prepare(dataset: str, root: str) -> Path:
-    """Lets tensorflow-datasets prepare a data set, and returns its directory."""
     elsewhere = "prepare it where that works, and give its directory with --dataset_dir"
     if not has_package("tensorflow"):
         raise InputError(

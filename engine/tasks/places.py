@@ -61,11 +61,7 @@ def refuse_pickles(path: Path, place: str) -> None:
 
 
 def find_prepared(path: Path) -> Path | None:
-    """Returns the directory of a prepared data set at or below a path, of several versions the newest, or `None`.
-
-    Raises:
-        InputError: there are several data sets or configurations.
-    """
+    """Returns the newest prepared data set at or below a path, or `None`; raises InputError for several data sets."""
     if (path / _PREPARED).is_file():
         return path
     outer = _folders(path)

@@ -16,12 +16,9 @@ _NUM_STRATA = 16
 
 
 class Rows(NamedTuple):
-    """Positions of examples.
+    """Increasing training positions `[num_training]`, and the two evaluation sets `[num_batches, batch]`.
 
-    Attributes:
-        training: increasing, `[num_training]`.
-        loss: evaluation set that detects, chosen from the training examples, `[num_batches, batch]`.
-        held_out: held-out evaluation set, `[num_batches, batch]`.
+    `loss` is chosen from the training examples and detects; `held_out` is never trained on.
     """
 
     training: np.ndarray
@@ -33,8 +30,7 @@ def stratified_choice(labels: np.ndarray, num_chosen: int, purpose: str) -> np.n
     """Chooses examples with the class proportions of the whole; returns increasing positions, `[num_chosen]`.
 
     Every class gives its share, rounded by largest remainders, and within a class the examples with the smallest hash
-    of (purpose, position); different purposes choose independently. No generator is involved, so the choice is the same
-    under every version of every library.
+    of (purpose, position). Without a generator, the choice is the same under every version of every library.
     """
     classes, counts = np.unique(labels, return_counts=True)
     shares = counts * num_chosen / len(labels)
@@ -50,10 +46,7 @@ def stratified_choice(labels: np.ndarray, num_chosen: int, purpose: str) -> np.n
 
 
 def strata_of(values: np.ndarray) -> np.ndarray:
-    """Returns a stratum for each example by the size of its targets `[num_examples, num_outputs]`.
-
-    Choices that keep the proportions of strata keep the distribution of the targets.
-    """
+    """Returns a stratum for each example by the size of its targets `[num_examples, num_outputs]`."""
     deviation = values.std(axis=0, dtype=np.float64)
     size = (values / np.where(deviation > 0, deviation, 1.0)).sum(axis=1)
     rank = np.argsort(np.argsort(size, kind="stable"), kind="stable")
@@ -61,10 +54,10 @@ def strata_of(values: np.ndarray) -> np.ndarray:
 
 
 def split_rows(strata: np.ndarray, held_out: np.ndarray) -> Rows:
-    """Chooses training and evaluation rows of examples with some strata, given the held-out positions.
+    """Chooses training and evaluation rows, given the strata and the held-out positions.
 
-    The evaluation set is a stratified choice of at most 512 training examples, the held-out set one of at most 2,048
-    held-out examples. Both are cut to whole batches of at most 64.
+    Evaluation sets are stratified choices of at most 512 training and 2,048 held-out examples, in whole batches of at
+    most 64.
     """
     training = np.setdiff1d(np.arange(len(strata)), held_out)
     num_evaluated = min(_EVALUATION_EXAMPLES, len(training))

@@ -36,12 +36,9 @@ _BEFORE, _AFTER = struct.Struct("<QI"), 4
 
 
 class _Prepared(NamedTuple):
-    """The part of a prepared data set that is read.
+    """The part of a prepared data set that is read: input, target and `id`, if it is a whole number.
 
-    Attributes:
-        inputs, targets: names of features.
-        features: those two, and `id` where examples have a whole number of that name.
-        splits: one, or that for training and the one held out.
+    `splits` are one, or that for training and the one held out.
     """
 
     builder: Any
@@ -53,12 +50,7 @@ class _Prepared(NamedTuple):
 
 
 def read_directory(directory: Path, arm: Arm, reading: Reading) -> Examples:
-    """Returns the examples of a prepared data set, those for training first, sorted by `id` where they have one.
-
-    Raises:
-        InputError: a package is missing, the format is another one, it is not clear which feature is which, or
-            something is damaged.
-    """
+    """Returns the examples of a prepared data set, those for training first, sorted by `id` where they have one."""
     for package in ("tensorflow_datasets", "array_record"):
         if not has_package(package):
             raise InputError(f"a prepared data set needs the package {package}: pip install it")

@@ -25,14 +25,9 @@ class Interrupted(KeyboardInterrupt):
 
 
 class SignalWatch:
-    """Handles SIGINT, SIGTERM and SIGHUP while it is entered.
+    """Turns SIGINT, SIGTERM and SIGHUP into `Interrupted` while it is entered; does nothing outside the main thread.
 
-    A signal raises `Interrupted` at once, except inside `deferred`, where the first one is only
-    noted and wakes whoever waits for `fileno`; the second one raises. Outside the main thread,
-    where Python takes no signals, nothing changes.
-
-    Attributes:
-        signal: the first signal that came, or `None`.
+    Inside `deferred` the first `signal` is only stored, and wakes whoever waits for `fileno`; the second raises.
     """
 
     def __init__(self) -> None:

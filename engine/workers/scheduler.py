@@ -36,7 +36,7 @@ class _Group:
 
 @dataclass
 class _Duty:
-    """What a worker does; `steps` are those of its unfinished runs, and suspects are isolated."""
+    """A worker's unfinished runs, with their steps."""
 
     group: int
     runs: list[Run] = field(default_factory=list)
@@ -45,10 +45,10 @@ class _Duty:
 
 
 class Scheduler:
-    """Hands out runs, and takes back what comes of them.
+    """Hands out runs, and takes back their results.
 
     A run that has lost its worker twice becomes a suspect: suspects are tried again apart from all
-    others, half of them at a time, until the one that ends its worker is known.
+    others, half of them at a time, until the one that crashes its worker is known.
     """
 
     def __init__(self, specs: Sequence[PoolSpec], pending: Sequence[Sequence[Run]], hooks: Hooks) -> None:
@@ -110,7 +110,7 @@ class Scheduler:
         return self._hand_out(duty, runs, group.spec)
 
     def _choose_group(self) -> int | None:
-        """The group with most waiting runs, among those that the fewest workers serve.
+        """Chooses the group with most waiting runs among those that the fewest workers serve.
 
         Before anything runs, among those that most workers serve: they compile one program together.
         """
@@ -135,10 +135,7 @@ class Scheduler:
         return together
 
     def _at_one_step(self, group: int, runs: list[Run]) -> tuple[list[Run], list[Run]]:
-        """Splits runs into those that can share a worker, and the others.
-
-        All lanes of a stream are at one step, so runs continue together only from the same step.
-        """
+        """Splits runs into those at one step, which can share a worker with a stream, and the others."""
         if not self._groups[group].spec.arm.stream or len(runs) < 2:
             return runs, []
         steps = {run: self._checkpoint_step(run) for run in runs}
@@ -201,10 +198,9 @@ class Scheduler:
             self.hooks.on_fallback(index, reason)
 
     def lose(self, worker: int) -> Loss:
-        """Takes the runs of a dead worker back.
+        """Takes back the runs of a dead worker, and marks a run as failed once it has crashed two workers.
 
-        A run is given up once it has ended its worker twice, unless no run of its group has ever
-        taken a step: then it is not the run's fault.
+        If no run of its group has ever taken a step, the run is not to blame.
         """
         duty = self._duties.get(worker)
         lost = self._release(worker)

@@ -28,10 +28,7 @@ _STALL_FACTOR = 10.0
 
 
 class Pulse:
-    """Says how long a worker has been silent, in seconds during which the parent was awake.
-
-    So neither a clock that jumps nor a parent that was suspended makes a worker look dead.
-    """
+    """Measures how long a worker has been silent, in seconds during which the parent was awake."""
 
     def __init__(self) -> None:
         self._quiet = self._stalled = self._longest = 0.0
@@ -117,7 +114,6 @@ class Supervisor:
             self._notify(f"stopping once the unfinished runs are stored, in {GRACE:.0f} s at most")
 
     def _look_for_hangs(self, seconds: float) -> None:
-        """Ends workers that have said nothing for too long."""
         for index, worker in list(self._crew.members.items()):
             if worker.connection.poll():
                 continue
@@ -193,16 +189,10 @@ def run_all(
     crew: Crew,
     watch: SignalWatch | None = None,
 ) -> None:
-    """Runs everything that is pending; with a crew of no workers, in this process.
+    """Runs everything that is pending, per pool; with a crew of no workers, in this process.
 
-    Args:
-        specs, pending: the pools, and the runs of each.
-        watch: for signals that ask to stop; by default one of its own.
-
-    Raises:
-        InputError: something does not fit the device of a worker.
-        WorkerFailedError: workers end one after another; the message says how the last one did.
-        Interrupted: a signal came; the unfinished runs are handed in.
+    Raises InputError if something does not fit a worker's device, WorkerFailedError if workers end one after
+    another, and Interrupted after a signal, when the unfinished runs are handed in.
     """
     scheduler = Scheduler(specs, pending, hooks)
     if scheduler.is_done:

@@ -29,8 +29,7 @@ class Chain(NamedTuple):
 def find(jaxpr: Any) -> tuple[dict[Any, Chain], set[Any]]:
     """Finds chains of a difference, a product and a sum whose steps nothing else reads.
 
-    Returns:
-        The chain of each variable that one ends in, and the variables in between.
+    Returns the chain of each variable that one ends in, and the variables in between.
     """
     read = itertools.chain(jaxpr.outvars, *(eqn.invars for eqn in jaxpr.eqns))
     reads = Counter(filter(is_variable, read))
@@ -92,6 +91,5 @@ affine.defvjp(_forward, _backward)
 
 
 def _summed(a: jax.Array, shape: tuple[int, ...]) -> jax.Array:
-    """Sums over the axes that have extent 1 in a shape."""
     axes = tuple(i for i, (n, m) in enumerate(zip(a.shape, shape, strict=True)) if n != m)
     return jnp.sum(a, axes, keepdims=True) if axes else a

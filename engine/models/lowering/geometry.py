@@ -12,13 +12,9 @@ Sizes = tuple[int, ...]
 
 
 class Geometry(NamedTuple):
-    """How a window moves over the spatial axes.
+    """How a window moves over the spatial axes; padding is (low, high) per axis and may be negative.
 
-    Attributes:
-        strides: of the window.
-        padding: low and high, of each axis; may be negative.
-        input_dilation: distance between the inputs, 1 for none.
-        kernel_dilation: distance between the points of the window, 1 for none.
+    Dilations are distances between inputs and between points of the window, 1 for none.
     """
 
     strides: Sizes

@@ -30,11 +30,8 @@ class Series(NamedTuple):
 class DiagnosticSet(NamedTuple):
     """Measures one run; no function has a seed axis.
 
-    Attributes:
-        start: from the state at step 0 to the first memory.
-        measure: from (memory, state, hyperparams, data, draws of `STEPS_AHEAD` or more next steps) to (memory, values).
-        series: what the values are.
-        absent: names of the series that do not exist for this arm.
+    `start` goes from the state at step 0 to the first memory, `measure` from (memory, state, hyperparams, data, draws
+    of `STEPS_AHEAD` or more next steps) to (memory, values). `absent` names the series that this arm does not have.
     """
 
     start: Callable[[TrainState], Any]
@@ -46,11 +43,7 @@ class DiagnosticSet(NamedTuple):
 class DiagnosticsSpec(NamedTuple):
     """What to make diagnostics for; only the structure of the arm and the shapes of the data are read.
 
-    Attributes:
-        names: of the diagnostics.
-        form: of the convolutions, see `engine.models.lowering`.
-        eval_every: steps that are drawn at once.
-        every: steps between measurements.
+    `form` is of `engine.models.lowering`; `eval_every` steps are drawn at once, and `every` lie between measurements.
     """
 
     names: tuple[str, ...]
