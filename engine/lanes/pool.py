@@ -1,8 +1,6 @@
 """A pool of lanes: the one place where runs are batched.
 
-Free lanes are filled with runs, all lanes advance together in chunks, and runs that are over are
-harvested. What a run computes depends on its own seeds alone, never on its lane, its neighbours or
-when it started.
+What a run computes depends on its own seeds alone, never on its lane, its neighbours or when it started.
 """
 
 from collections.abc import Mapping, Sequence
@@ -142,7 +140,6 @@ class LanePool:
         return [chosen[lane] for lane in found if lane not in resumed]
 
     def _begin(self, chosen: Mapping[int, Run]) -> None:
-        """Initialises runs in lanes, and measures them at step 0."""
         first = next(iter(chosen.values()))
         if self._stream is not None:
             self._data = self._stream.load(Block(first.order_seed, 0))
@@ -208,7 +205,6 @@ class LanePool:
         self._dispatched = Dispatched(num_segments, result)
 
     def _next_block(self, stream: Stream, num_segments: int) -> Data:
-        """Returns the batches of the next chunk, for which all lanes are at one step."""
         [block] = {Block(h.run.order_seed, s) for h, s in zip(self._histories, self._steps, strict=True) if h}
         data = stream.load(block)
         reach = num_segments * self.spec.eval_every

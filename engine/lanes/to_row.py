@@ -48,7 +48,6 @@ def _value_at(time: float | None, steps: np.ndarray, curve: np.ndarray | None) -
 
 
 def _diagnostics_columns(finished: FinishedRun) -> dict[str, Any]:
-    """Returns the diagnostics of a run; a value that is not finite is missing."""
     if finished.diagnostics is None:
         return {}
 

@@ -1,8 +1,4 @@
-"""Takes one batch through the user's network before a long study starts.
-
-What needs no computation (shapes, types, whether there is anything to train) is checked when the
-study is expanded, see `engine.models.check_fit`.
-"""
+"""Takes one batch through the user's network before a long study; `engine.models.check_fit` checks the shapes."""
 
 import hashlib
 from typing import Any, NamedTuple

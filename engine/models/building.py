@@ -87,7 +87,6 @@ def takes_rngs(build: Callable[..., Any]) -> bool:
 
 
 def _parameters(named: Any) -> dict[str, inspect.Parameter]:
-    """Returns the parameters of a callable; those that a `partial` binds have defaults or are gone."""
     if isinstance(named, functools.partial):
         taken = list(_parameters(named.func).items())[len(named.args) :]
         bound = named.keywords

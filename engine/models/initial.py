@@ -1,8 +1,7 @@
 """Initial schemes: how large the random numbers are that a network starts from.
 
-A scheme is laid over any parameter tree. It gives a mean and a standard deviation to every leaf,
-and the values are one flat standard normal draw, scaled and shifted: a scheme is numbers, not a
-program, so arms that start differently share one.
+A scheme gives a mean and a standard deviation to every leaf of any parameter tree, and the values are one flat standard
+normal draw, scaled and shifted: a scheme is numbers, not a program, so arms that start differently share one.
 """
 
 import math

@@ -1,5 +1,6 @@
 """A Flax Linen module as pure functions."""
 
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
@@ -41,17 +42,14 @@ def adapt(module: nn.Module) -> Model:
     def evaluator(mode: Mode) -> Callable[[Any, Any, jax.Array], jax.Array]:
         def apply(params: Any, state: Any, inputs: jax.Array) -> jax.Array:
             evaluated, values = bound(mode)
-            with nn.intercept_methods(_with_batch_statistics if mode == "batch" else _as_it_is):
+            statistics = nn.intercept_methods(_with_batch_statistics) if mode == "batch" else contextlib.nullcontext()
+            with statistics:
                 outputs, _ = evaluated.apply({"params": params, **state}, inputs, **values, mutable=list(state))
             return outputs
 
         return apply
 
     return Model(init, train_apply, evaluator("batch"), evaluator("average"))
-
-
-def _as_it_is(call: Any, args: Any, kwargs: Any, context: Any) -> Any:
-    return call(*args, **kwargs)
 
 
 def _with_batch_statistics(call: Any, args: Any, kwargs: Any, context: Any) -> Any:

@@ -21,20 +21,6 @@ from engine.models.model import Model
 from engine.models.registry import MODELS
 from engine.user_code import canonical, is_reference
 
-# What a registered network may read of an arm.
-MODEL_FIELDS = (
-    "conv_widths",
-    "pool_after",
-    "dense_widths",
-    "depth",
-    "student_units",
-    "embedding_width",
-    "attention_heads",
-    "activation",
-    "batch_norm",
-    "dropout",
-)
-
 # Batch size with which shapes are found: with 1, a lost batch axis would not show.
 _FEW = 2
 
@@ -68,7 +54,6 @@ def make_model(arm: Arm, num_outputs: int) -> Model:
 
 
 def _user_model(arm: Arm, built: Any) -> Model:
-    """Returns the user's network: a Linen or NNX module, a pair of functions, or what a function makes."""
     from flax import linen as nn
     from flax import nnx
 

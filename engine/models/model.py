@@ -36,10 +36,7 @@ def model_of(
     init: Callable[[jax.Array, jax.Array], tuple[Any, Any]],
     run: Callable[[Mode, Any, Any, jax.Array, jax.Array], tuple[jax.Array, Any]],
 ) -> Model:
-    """Returns the network of `init` and one function from (mode, params, state, inputs, noise key) to (outputs, state).
-
-    In an evaluation the key is a fixed one, and the new state is dropped.
-    """
+    """Makes the evaluations of a network from its one `run` (mode, …), with a fixed key, dropping the new state."""
 
     def train_apply(params: Any, state: Any, inputs: jax.Array, noise_key: jax.Array) -> tuple[jax.Array, Any]:
         return run("train", params, state, inputs, noise_key)

@@ -51,7 +51,6 @@ def _filled(abstract: nnx.State, values: Any) -> nnx.State:
 
 
 def _fresh(streams: nnx.State, key: jax.Array) -> nnx.State:
-    """Returns the random streams of a module, begun anew from a key."""
     leaves, tree = jax.tree.flatten(streams)
 
     def fresh(i: int, leaf: Any) -> jax.Array:

@@ -1,7 +1,6 @@
 """Data sets of images that come as archives: fetched, prepared once without TensorFlow, and read.
 
-They are prepared as tensorflow-datasets data sets `plateau_…` in array_record format. Without array_record they are
-read from the archives each time, as the same arrays.
+Without array_record the same arrays are read from the archives each time.
 """
 
 import gzip
@@ -36,10 +35,7 @@ _CIFAR_IMAGE = (3, 32, 32)
 
 
 class Source(NamedTuple):
-    """A data set of images in archives.
-
-    `read` returns images `[num_examples, height, width, channels]`, uint8, and labels `[num_examples]` by part.
-    """
+    """Archived images `[num_examples, height, width, channels]`, uint8, and labels `[num_examples]`; `read` by part."""
 
     dataset: str
     archives: tuple[Archive, ...]
@@ -50,10 +46,7 @@ class Source(NamedTuple):
         return make_arrays(arm, self.examples(arm, data_dir, reading), reading)
 
     def examples(self, arm: Arm, data_dir: str | None, reading: Reading) -> Examples:
-        """Returns the examples in the order of the original files; test files are held out.
-
-        The arm's place is a folder of archives that the user has placed there.
-        """
+        """Returns the examples in the order of the original files, from the arm's own folder of archives if it has one."""
 
         def read_archives() -> Mapping[str, Part]:
             return self.read(_find(self, arm, data_dir, reading))
@@ -102,7 +95,6 @@ def read_idx_files(paths: Sequence[Path]) -> dict[str, Part]:
 
 
 def _read_idx(path: Path, magic: int) -> np.ndarray:
-    """Returns the array of a file: a magic number, the lengths, and the bytes."""
     num_axes = magic & 0xFF
     try:
         content = gzip.decompress(path.read_bytes())

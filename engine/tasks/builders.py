@@ -42,43 +42,22 @@ class _Images(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type:
             yield i, {"id": i, "image": np.reshape(image, self.shape), "label": int(label)}
 
 
-class PlateauDigits(_Images):
-    """The handwritten digits of scikit-learn."""
-
-    shape, encoding = (8, 8), "none"
-
-
-class PlateauMnist(_Images):
-    """The handwritten digits of MNIST."""
-
-    shape = (28, 28, 1)
-
-
-class PlateauFashionMnist(_Images):
-    """Pieces of clothing, in the format of MNIST."""
-
-    shape = (28, 28, 1)
-
-
-class PlateauCifar10(_Images):
-    """Photographs of ten kinds of things."""
-
-    shape = (32, 32, 3)
-
-
-class PlateauCifar100(_Images):
-    """Photographs of a hundred kinds of things."""
-
-    shape, num_classes = (32, 32, 3), 100
-
-
-_BUILDERS = {
-    "digits": PlateauDigits,
-    "mnist": PlateauMnist,
-    "fashion_mnist": PlateauFashionMnist,
-    "cifar10": PlateauCifar10,
-    "cifar100": PlateauCifar100,
+_FIELDS: dict[str, dict[str, Any]] = {
+    "digits": {"shape": (8, 8), "encoding": "none"},
+    "mnist": {"shape": (28, 28, 1)},
+    "fashion_mnist": {"shape": (28, 28, 1)},
+    "cifar10": {"shape": (32, 32, 3)},
+    "cifar100": {"shape": (32, 32, 3), "num_classes": 100},
 }
+
+
+def _builder_of(dataset: str) -> type[_Images]:
+    """Makes the class whose name tensorflow-datasets turns into `plateau_…`."""
+    name = "Plateau" + dataset.title().replace("_", "")
+    return type(name, (_Images,), {"__module__": __name__, "__doc__": f"The data set {dataset}.", **_FIELDS[dataset]})
+
+
+_BUILDERS = {dataset: _builder_of(dataset) for dataset in _FIELDS}
 
 
 def prepare(dataset: str, read: Callable[[], Parts], data_dir: str | None, reading: Reading) -> Path:

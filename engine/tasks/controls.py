@@ -56,7 +56,6 @@ def controlled(arrays: Mapping[str, np.ndarray], control: str, root_seed: int, t
 
 
 def _one_batch(arrays: Mapping[str, np.ndarray], targets: str) -> dict[str, np.ndarray]:
-    """Puts the first evaluation batch in the place of all training examples and evaluation batches."""
     found = dict(arrays)
     for name in ("inputs", targets):
         batch = arrays[f"loss_{name}"][0]
@@ -74,10 +73,7 @@ def _constant_inputs(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 
 def _shuffled(arrays: Mapping[str, np.ndarray], targets: str, root_seed: int, task_seed: int) -> dict[str, np.ndarray]:
-    """Permutes targets within the training examples, and within those held out.
-
-    The evaluation set is chosen again from the training examples: it must have the targets that are trained on.
-    """
+    """Permutes targets within each part; the evaluation set is chosen again, to have the targets that are trained on."""
     found = dict(arrays)
     key = random_streams.stream(root_seed, "task", task_seed)
     for i, part in enumerate(_PARTS):

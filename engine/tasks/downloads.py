@@ -40,10 +40,7 @@ def archives_at(root: str, checksums: Mapping[str, str]) -> tuple[Archive, ...]:
 
 
 def fetch(archives: Sequence[Archive], folder: Path, may_download: bool, reading: Reading) -> list[Path]:
-    """Returns the paths of archives in a folder, and downloads missing ones if allowed.
-
-    Raises InputError with the files to place by hand.
-    """
+    """Returns the paths of archives in a folder, after downloading missing ones; else says which to place by hand."""
     paths = [folder / archive.name for archive in archives]
     missing = [a for a, path in zip(archives, paths, strict=True) if not path.is_file()]
     for archive, path in zip(archives, paths, strict=True):

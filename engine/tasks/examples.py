@@ -53,10 +53,10 @@ def make_arrays(arm: Arm, examples: Examples, reading: Reading) -> dict[str, np.
 
 
 def with_channels(inputs: np.ndarray, channels: str | None, reading: Reading) -> np.ndarray:
-    """Returns inputs `[num_examples, …]` with an axis of channels at the end, where they are images.
+    """Returns inputs `[num_examples, …]`, where they are images with an axis of channels at the end.
 
-    Pixels of 8 or 16 bits without such an axis are grey images, and so are those with `channels`. One or three
-    channels before height and width move to the end. Single numbers get an axis.
+    Pixels of 8 or 16 bits without such an axis are grey images, unless `channels` says otherwise. One or three channels
+    before height and width move to the end. Single numbers get an axis.
     """
     is_pixels = inputs.dtype in (np.uint8, np.uint16)
     if inputs.ndim == 1:
@@ -99,7 +99,6 @@ def refuse_fraction(arm: Arm, where: str) -> None:
 
 
 def _check_parts(targets: np.ndarray, held_out: np.ndarray, class_names: Sequence[str]) -> None:
-    """Raises InputError where there is nothing to learn, or nothing to measure on."""
     training = np.delete(targets, held_out, axis=0)
     if not len(held_out) or not len(training):
         part, flag = ("held out", "greater") if not len(held_out) else ("trained on", "smaller")
@@ -124,7 +123,6 @@ def _check_parts(targets: np.ndarray, held_out: np.ndarray, class_names: Sequenc
 
 
 def _make_scale(scaling: str | None, inputs: np.ndarray, training: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
-    """Returns what makes inputs, as they were read, the numbers that are trained on, float32."""
     largest = {"bool": 1, "uint8": 2**8 - 1, "uint16": 2**16 - 1}.get(inputs.dtype.name)
     scaling = scaling or ("none" if largest is None else "unit")
     if scaling == "none":

@@ -40,10 +40,7 @@ _LEFT_BEHIND = ("thumbs.db", "desktop.ini", "__macosx")
 
 
 class ImageFile(NamedTuple):
-    """A file that may be an image, named below the folder with forward slashes.
-
-    `is_held_out` is `None` where the hash of its name decides.
-    """
+    """A possible image, named below the folder; `is_held_out` is `None` where the hash of its name decides."""
 
     path: Path
     name: str
@@ -114,7 +111,6 @@ def _below(place: Path, path: Path) -> str:
 
 
 def _inside(folder: Path) -> tuple[list[Path], list[str]]:
-    """Returns the folders in a folder, and the names of its files, both sorted."""
     try:
         entries = [folder / name for name in sorted(os.listdir(folder)) if not _is_hidden(name)]
     except OSError as error:
@@ -135,7 +131,6 @@ def _is_hidden(name: str) -> bool:
 
 
 def _examples(arm: Arm, files: Sequence[ImageFile], images: Images, reading: Reading) -> Examples:
-    """Returns examples of the images that could be read; raises InputError where a class would be lost."""
     kept = [files[i] for i in images.kept]
     classes = sorted({file.class_name for file in kept})
     for i, problem in sorted(images.unreadable.items()):

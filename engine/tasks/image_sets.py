@@ -146,7 +146,6 @@ def _tell_of_changes(looks: Sequence[Look], is_colour: bool, reading: Reading) -
 
 
 def _stack(images: Sequence[np.ndarray], reading: Reading) -> np.ndarray:
-    """Returns images in one array, all with 16 bits where one has."""
     num_wide = sum(image.dtype == np.uint16 for image in images)
     if 0 < num_wide < len(images):
         share = _share(num_wide, len(images), "image")

@@ -1,8 +1,7 @@
-"""Reads an image of any kind that Pillow knows as an array of a given shape.
+"""Reads an image of any kind that Pillow knows as an array of a given shape, as a person sees it.
 
-Every image becomes what a person sees: it is turned as its EXIF entry says, the first of several frames is taken, what
-is transparent lies on white, and palettes, CMYK and the like become red, green and blue. Grey images of 16 bits keep
-them, and then all images have 16; everything else has 8.
+It is turned as its EXIF entry says, the first of several frames is taken, what is transparent lies on white. Where some
+grey image has 16 bits all have; everything else has 8.
 """
 
 import contextlib

@@ -1,6 +1,6 @@
 """Any other data set by its name in tensorflow-datasets (--dataset=NAME or NAME/CONFIGURATION).
 
-A prepared one is read without TensorFlow; to prepare it, tensorflow-datasets needs TensorFlow (the extra `tf`).
+Only preparing it needs TensorFlow (the extra `tf`).
 """
 
 import contextlib

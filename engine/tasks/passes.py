@@ -69,10 +69,7 @@ def evaluation_sets(targets: str) -> Callable[[Data], dict[str, Batch]]:
 
 
 def _passes(data: Data, batch_size: int, targets: str) -> dict[str, Any]:
-    """Returns the fields of a `Task` that say where examples come from.
-
-    Every epoch visits a fresh permutation of the training examples in whole batches, and leaves out the remainder.
-    """
+    """Returns a `Task`'s fields for epochs, each a fresh permutation in whole batches without the remainder."""
     num_examples = len(data[targets])
     if batch_size > num_examples:
         raise InputError(f"batch_size={batch_size}: expected at most the {num_examples} training examples")

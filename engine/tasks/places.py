@@ -75,7 +75,7 @@ def find_prepared(path: Path) -> Path | None:
                 f"dataset_dir={str(path)!r} holds {len(found)} prepared data sets ({names}): name one of them"
             )
         versions = found[0] if found else []
-    return max(versions, key=_version_of, default=None)
+    return max(versions, key=lambda version: tuple(map(int, version.name.split("."))), default=None)
 
 
 def _folders(path: Path) -> list[Path]:
@@ -87,7 +87,3 @@ def _folders(path: Path) -> list[Path]:
 
 def _is_prepared(path: Path) -> bool:
     return bool(_VERSION.fullmatch(path.name)) and (path / _PREPARED).is_file()
-
-
-def _version_of(path: Path) -> tuple[int, ...]:
-    return tuple(map(int, path.name.split(".")))

@@ -35,7 +35,6 @@ class Tasks(Registry):
 
 
 def _known_elsewhere() -> list[str]:
-    """The data sets that tensorflow-datasets knows; none where it is not installed."""
     if importlib.util.find_spec("tensorflow_datasets") is None:
         return []
     import tensorflow_datasets as tfds

@@ -16,10 +16,7 @@ _NUM_STRATA = 16
 
 
 class Rows(NamedTuple):
-    """Increasing training positions `[num_training]`, and the two evaluation sets `[num_batches, batch]`.
-
-    `loss` is chosen from the training examples and detects; `held_out` is never trained on.
-    """
+    """Increasing training positions `[num_training]`, and two evaluation sets `[num_batches, batch]`; `loss` detects."""
 
     training: np.ndarray
     loss: np.ndarray
@@ -54,11 +51,7 @@ def strata_of(values: np.ndarray) -> np.ndarray:
 
 
 def split_rows(strata: np.ndarray, held_out: np.ndarray) -> Rows:
-    """Chooses training and evaluation rows, given the strata and the held-out positions.
-
-    Evaluation sets are stratified choices of at most 512 training and 2,048 held-out examples, in whole batches of at
-    most 64.
-    """
+    """Chooses the rows: stratified evaluation sets of at most 512 training and 2,048 held-out examples."""
     training = np.setdiff1d(np.arange(len(strata)), held_out)
     num_evaluated = min(_EVALUATION_EXAMPLES, len(training))
     evaluated = training[stratified_choice(strata[training], num_evaluated, "evaluation")]
@@ -70,10 +63,7 @@ def split_rows(strata: np.ndarray, held_out: np.ndarray) -> Rows:
 def arrays_of(
     inputs: np.ndarray, targets: np.ndarray, rows: Rows, scale: Callable[[np.ndarray], np.ndarray] = np.asarray
 ) -> dict[str, np.ndarray]:
-    """Returns the arrays of a task: `inputs` and `labels` or `targets`, and the same of `loss_…` and `held_out_…`.
-
-    Targets are classes `[num_examples]`, or values `[num_examples, num_outputs]`; `scale` makes inputs float32.
-    """
+    """Returns a task's arrays: scaled `inputs` and `labels` or `targets`, and those of `loss_…` and `held_out_…`."""
     name = "labels" if targets.ndim == 1 else "targets"
     arrays = {}
     for prefix, part in (("", rows.training), ("loss_", rows.loss), ("held_out_", rows.held_out)):

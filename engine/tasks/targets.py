@@ -81,7 +81,7 @@ def _classes(array: np.ndarray, name: str) -> Targets:
         raise InputError(f"targets {name!r} are not whole, so they cannot be classes: give --target_kind=values")
     distinct, labels = np.unique(array, return_inverse=True)
     names = [v.decode(errors="replace") if isinstance(v, bytes) else str(v) for v in distinct]
-    return Targets(labels.reshape(-1).astype(np.int32), [*map(one_line, names)])
+    return Targets(labels.astype(np.int32), [*map(one_line, names)])
 
 
 def _values(array: np.ndarray, name: str) -> Targets:

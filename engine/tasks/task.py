@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from engine.arms.arm import Arm
+from engine.outcomes.event import Event
 from engine.tasks.augmentation import Augment, make_augmentation
 from engine.tasks.controls import controlled
 from engine.tasks.reading import Reading
@@ -59,6 +60,11 @@ class Task(NamedTuple):
     augment: Augment | None = None
     is_hit: Callable[[jax.Array], jax.Array] | None = None
     streamed: tuple[str, ...] = ()
+
+    @property
+    def event(self) -> Event:
+        """What a run of this task waits for."""
+        return Event.BREAK if self.is_hit is None else Event.HIT
 
 
 def load_data(arm: Arm, root_seed: int, data_dir: str | None, reading: Reading | None = None) -> dict[str, np.ndarray]:

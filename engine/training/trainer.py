@@ -165,7 +165,6 @@ class Trainer:
     def _measure(
         self, apply: Callable[..., jax.Array], state: TrainState, batches: Batch
     ) -> tuple[jax.Array, jax.Array | None]:
-        """Mean loss and accuracy over batches `[num_batches, batch, …]`."""
         task = self._task
 
         def one(batch: Batch) -> tuple[jax.Array, jax.Array | None]:

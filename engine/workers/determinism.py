@@ -1,7 +1,6 @@
 """Settings that must hold before a backend starts for a run to have the same bits again.
 
-Workers override the user's environment where it says otherwise. Settings outside the table are the user's: they are
-recorded, and count as another environment, see `engine.store.provenance`.
+Workers override the user's environment where it disagrees. Other settings are recorded, see `store.provenance`.
 """
 
 import contextlib
@@ -81,19 +80,10 @@ SETTINGS = (
 
 # The user's settings that may change numbers; they are recorded.
 _NOT_OURS = (
-    "JAX_COMPILER_ENABLE_REMAT_PASS",
-    "JAX_HIGH_DYNAMIC_RANGE_GUMBEL",
-    "JAX_MEMORY_FITTING_EFFORT",
-    "JAX_MEMORY_FITTING_LEVEL",
-    "JAX_SOFTMAX_CUSTOM_JVP",
-    "JAX_THREEFRY_GPU_KERNEL_LOWERING",
-    "JAX_USE_SHARDY_PARTITIONER",
-    "LIBTPU_INIT_ARGS",
-    "TF_CUDNN_DETERMINISTIC",
-    "TF_CUDNN_USE_AUTOTUNE",
-    "TF_CUDNN_USE_FRONTEND",
-    "TF_DETERMINISTIC_OPS",
-    "TF_USE_CUBLASLT",
+    *("JAX_COMPILER_ENABLE_REMAT_PASS", "JAX_HIGH_DYNAMIC_RANGE_GUMBEL", "JAX_MEMORY_FITTING_EFFORT"),
+    *("JAX_MEMORY_FITTING_LEVEL", "JAX_SOFTMAX_CUSTOM_JVP", "JAX_THREEFRY_GPU_KERNEL_LOWERING"),
+    *("JAX_USE_SHARDY_PARTITIONER", "LIBTPU_INIT_ARGS", "TF_CUDNN_DETERMINISTIC", "TF_CUDNN_USE_AUTOTUNE"),
+    *("TF_CUDNN_USE_FRONTEND", "TF_DETERMINISTIC_OPS", "TF_USE_CUBLASLT"),
 )
 
 
@@ -129,7 +119,6 @@ def read_flags(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def _flags_text(environment: Mapping[str, str]) -> str:
-    """Returns the flags in the variable, or in the file that it names."""
     text = environment.get(_FLAGS, "").strip()
     if text and not text.startswith("-"):
         with contextlib.suppress(OSError, ValueError):

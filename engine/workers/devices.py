@@ -78,7 +78,6 @@ def find_devices() -> Devices:
 
 
 def _processor() -> str:
-    """Model of the processor, and its instructions for which XLA writes other code."""
     lines: dict[str, str] = {}
     with contextlib.suppress(OSError, UnicodeDecodeError):
         for line in Path("/proc/cpuinfo").read_text().splitlines():

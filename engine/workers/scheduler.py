@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from engine.lanes.checkpoint import Checkpoint
 from engine.lanes.runs import Run
 from engine.lanes.spec import PoolSpec
 from engine.workers.messages import Assignment, Delivery, Hooks, Keep, MoreRuns, Note, Reject, Report
@@ -47,8 +46,7 @@ class _Duty:
 class Scheduler:
     """Hands out runs, and takes back their results.
 
-    A run that has lost its worker twice becomes a suspect: suspects are tried again apart from all
-    others, half of them at a time, until the one that crashes its worker is known.
+    A run that has lost its worker twice becomes a suspect: suspects are tried apart, half of them at a time.
     """
 
     def __init__(self, specs: Sequence[PoolSpec], pending: Sequence[Sequence[Run]], hooks: Hooks) -> None:
@@ -138,13 +136,9 @@ class Scheduler:
         """Splits runs into those at one step, which can share a worker with a stream, and the others."""
         if not self._groups[group].spec.arm.stream or len(runs) < 2:
             return runs, []
-        steps = {run: self._checkpoint_step(run) for run in runs}
+        steps = {run: kept.step if (kept := self.hooks.find_checkpoint(run)) else 0 for run in runs}
         first = steps[runs[0]]
         return [run for run in runs if steps[run] == first], [run for run in runs if steps[run] != first]
-
-    def _checkpoint_step(self, run: Run) -> int:
-        kept = self.hooks.find_checkpoint(run)
-        return 0 if kept is None else kept.step
 
     def _hand_out(self, duty: _Duty, runs: list[Run], spec: PoolSpec | None = None) -> Assignment:
         duty.runs.extend(runs)
@@ -160,7 +154,8 @@ class Scheduler:
             case Delivery():
                 self.deliver(worker, report)
             case Keep(checkpoints):
-                self._keep(checkpoints)
+                self.hooks.on_checkpoint(checkpoints)
+                self._kept_steps.update({checkpoint.run: checkpoint.step for checkpoint in checkpoints})
             case Reject(reason):
                 self._reject(worker, reason)
             case Note(line):
@@ -183,10 +178,6 @@ class Scheduler:
     def _add(self, more: MoreRuns) -> None:
         for group, runs in zip(self._groups, more or [], strict=False):
             group.pending.extend(runs)
-
-    def _keep(self, checkpoints: list[Checkpoint]) -> None:
-        self.hooks.on_checkpoint(checkpoints)
-        self._kept_steps.update({checkpoint.run: checkpoint.step for checkpoint in checkpoints})
 
     def _reject(self, worker: int, reason: str) -> None:
         """Takes all runs of a worker back; their group is computed in the native form from now on."""
@@ -219,7 +210,6 @@ class Scheduler:
         return Loss(lost, None)
 
     def _release(self, worker: int) -> list[Run]:
-        """Forgets a worker, and tells how many steps went with it."""
         duty = self._duties.pop(worker, _Duty(0))
         kept = sum(self._kept_steps[run] - self._given_steps[run] for run in duty.runs)
         self.hooks.on_loss(max(0, duty.steps - kept))

@@ -12,11 +12,10 @@ from engine.errors import InputError
 from engine.lanes.checkpoint import Checkpoint
 from engine.lanes.memory import memory_limit
 from engine.lanes.pool import Chunk, LanePool, make_pool
-from engine.lanes.runs import FinishedRun, Run
+from engine.lanes.runs import Run
 from engine.lanes.self_check import find_disagreement
 from engine.lanes.spec import PoolSpec
 from engine.lanes.to_row import outcome_row
-from engine.outcomes.event import Event
 from engine.workers.devices import configure_backend
 from engine.workers.interruption import SignalWatch
 from engine.workers.messages import Assignment, CompletedRun, Delivery, Keep, Note, Pull, Reject, Source, Stop
@@ -156,15 +155,15 @@ class _Server:
         self._checkpoints |= assignment.checkpoints
 
     def _delivery(self, pool: LanePool) -> Delivery:
-        """Returns what the last chunk brought; nothing where it was delivered already."""
         chunk, self._chunk = self._chunk, None
         if chunk is None:
             return Delivery(0, [])
         seed_steps, finished = pool.collect(chunk)
-        return Delivery(seed_steps, [_completed(one, pool) for one in finished])
+        chance_loss, event = pool.task.chance_loss, pool.task.event
+        rows = [outcome_row(one, chance_loss, pool.spec.detector, event) for one in finished]
+        return Delivery(seed_steps, [CompletedRun(one.run, row) for one, row in zip(finished, rows, strict=True)])
 
     def _check(self, pool: LanePool) -> bool:
-        """Tells whether the rewritten network is right; if not, all runs go back."""
         disagreement = find_disagreement(pool.spec, self._cache_dir)
         if disagreement is not None:
             self._source.send(Reject(disagreement))
@@ -177,12 +176,6 @@ class _Server:
         for batch in _batches(pool.checkpoints()):
             self._source.send(Keep(batch))
         self._timer.restart(started)
-
-
-def _completed(finished: FinishedRun, pool: LanePool) -> CompletedRun:
-    event = Event.BREAK if pool.task.is_hit is None else Event.HIT
-    row = outcome_row(finished, pool.task.chance_loss, pool.spec.detector, event)
-    return CompletedRun(finished.run, row)
 
 
 def _batches(checkpoints: Sequence[Checkpoint]) -> Iterator[list[Checkpoint]]:

@@ -1,6 +1,7 @@
 """Answers workers, replaces those that die or hang, and has them hand in unfinished runs."""
 
 import time
+from collections import defaultdict
 from collections.abc import Sequence
 from multiprocessing.connection import wait
 from typing import Any
@@ -74,7 +75,7 @@ class Supervisor:
     def __init__(self, scheduler: Scheduler, crew: Crew, watch: SignalWatch) -> None:
         self._scheduler, self._crew, self._watch = scheduler, crew, watch
         self._notify = scheduler.hooks.notify
-        self._pulses: dict[int, Pulse] = {}
+        self._pulses: defaultdict[int, Pulse] = defaultdict(Pulse)
         self._num_losses = 0
         self._deadline: float | None = None
 
@@ -95,16 +96,13 @@ class Supervisor:
             if self._deadline is not None and time.monotonic() > self._deadline:
                 return
 
-    def _pulse(self, index: int) -> Pulse:
-        return self._pulses.setdefault(index, Pulse())
-
     def _begin_to_stop(self) -> None:
         """Asks workers to hand in their unfinished runs; those that have none end at once."""
         self._scheduler.stop()
         self._deadline = time.monotonic() + GRACE
         for index, worker in list(self._crew.members.items()):
             try:
-                if self._pulse(index).has_unsaved:
+                if self._pulses[index].has_unsaved:
                     worker.connection.send(Stop())
                     continue
             except OSError:
@@ -117,7 +115,7 @@ class Supervisor:
         for index, worker in list(self._crew.members.items()):
             if worker.connection.poll():
                 continue
-            pulse = self._pulse(index)
+            pulse = self._pulses[index]
             pulse.wait(seconds)
             complaint = pulse.complaint()
             if complaint is not None:
@@ -127,7 +125,7 @@ class Supervisor:
     def _answer(self, index: int, worker: Worker) -> None:
         try:
             message = worker.connection.recv()
-            self._pulse(index).hear(message)
+            self._pulses[index].hear(message)
             if isinstance(message, Pull):
                 self._assign(index, worker, message)
                 return
@@ -157,11 +155,10 @@ class Supervisor:
     def _assign(self, index: int, worker: Worker, pull: Pull) -> None:
         assignment = self._scheduler.assign(index, pull.num_free, pull.num_busy)
         if assignment is not None and assignment.spec is not None:
-            self._pulse(index).begin_pool(assignment.spec.width)
+            self._pulses[index].begin_pool(assignment.spec.width)
         worker.connection.send(assignment)
 
     def _replace(self, index: int, what: str) -> None:
-        """Takes note of a dead worker, and starts a new one while there is work for it."""
         self._pulses.pop(index, None)
         loss = self._scheduler.lose(index)
         self._num_losses += 1

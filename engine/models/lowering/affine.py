@@ -1,8 +1,6 @@
-"""Normalisation layers: `(x - shift) * scale + offset` as one operation.
+"""Normalisation layers: `(x - shift) * scale + offset` as one operation, whose gradient needs two sums and no array.
 
-JAX derives a gradient for each of the three steps, and each writes an array of the inputs' size. The gradient of the
-whole needs the sums of `gradient` and `gradient * x`, and no such array. Their difference loses digits as the variance
-does as a difference of two means, so this is for float32.
+The difference of the sums loses digits as the variance does as a difference of two means, so this is for float32.
 """
 
 import itertools

@@ -12,10 +12,7 @@ Sizes = tuple[int, ...]
 
 
 class Geometry(NamedTuple):
-    """How a window moves over the spatial axes; padding is (low, high) per axis and may be negative.
-
-    Dilations are distances between inputs and between points of the window, 1 for none.
-    """
+    """How a window moves; padding may be negative, dilations are distances between points, 1 for none."""
 
     strides: Sizes
     padding: tuple[tuple[int, int], ...]

@@ -120,7 +120,6 @@ def obstacles(trainer: Trainer, spec: DiagnosticsSpec) -> dict[str, str]:
 
 
 def _shapes_of(trainer: Trainer, spec: DiagnosticsSpec) -> tuple[TrainState, Hyperparams, Data, Any]:
-    """Returns the shapes of what a run is measured with: state, hyperparams, data and draws."""
     key = jax.eval_shape(lambda: jax.random.key(0, impl="threefry2x32"))
     laws = jax.ShapeDtypeStruct((len(jax.tree.leaves(trainer.param_shapes)), 2), jnp.float32)
     numbers: Any = dict.fromkeys(hyperparams(spec.arm), jax.ShapeDtypeStruct((), jnp.float32))

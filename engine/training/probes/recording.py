@@ -122,7 +122,6 @@ def _called(eqn: Any) -> Iterator[Any]:
 
 
 def _feature_axes(eqn: Any, side: int) -> tuple[int, ...]:
-    """Returns the axes of an operand that its layer sums over, without those of a window."""
     numbers = eqn.params["dimension_numbers"]
     if eqn.primitive.name == "dot_general":
         return tuple(numbers[0][side])
