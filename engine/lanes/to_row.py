@@ -33,14 +33,8 @@ def outcome_row(finished: FinishedRun, chance_loss: float, detector: DetectorSet
 
 def failed_row(run: Run, chance_loss: float) -> dict[str, Any]:
     """Returns the row of a run that is given up because it ended its worker: it has no outcome."""
-    return {
-        **seed_columns(run),
-        "status": FAILED,
-        "event": 0,
-        "stop_reason": FAILED,
-        "chance_loss": chance_loss,
-        "steps_run": 0,
-    }
+    failure = {"status": FAILED, "event": 0, "stop_reason": FAILED, "chance_loss": chance_loss, "steps_run": 0}
+    return {**seed_columns(run), **failure}
 
 
 def _value_at(time: float | None, steps: np.ndarray, curve: np.ndarray | None) -> float | None:
@@ -51,13 +45,12 @@ def _diagnostics_columns(finished: FinishedRun) -> dict[str, Any]:
     if finished.diagnostics is None:
         return {}
 
-    def plain(values: np.ndarray | None) -> list[float | None] | None:
-        if values is None:
-            return None
-        return [float(v) if np.isfinite(v) else None for v in values]
-
     series = [
-        {"name": of.name, "layer": of.layer or None, "values": plain(values)}
+        {
+            "name": of.name,
+            "layer": of.layer or None,
+            "values": None if values is None else [float(v) if np.isfinite(v) else None for v in values],
+        }
         for of, values in finished.diagnostics.items()
     ]
     return {"diagnostics_steps": finished.diagnostics_steps, "diagnostics": series}
@@ -77,10 +70,9 @@ def _break_columns(finished: FinishedRun, chance_loss: float, detector: Detector
 
 def _hit_columns(finished: FinishedRun, chance_loss: float, detector: DetectorSettings) -> dict[str, Any]:
     has_diverged = finished.diverged_step is not None
-    status = "diverged" if has_diverged else "stuck"
+    status, last = "diverged" if has_diverged else "stuck", finished.diverged_step
     if finished.hitting_step is not None:
-        status = "broke"
-    last = finished.diverged_step if finished.hitting_step is None else finished.hitting_step
+        status, last = "broke", finished.hitting_step
     return {
         "status": status,
         "event": event_code(status),

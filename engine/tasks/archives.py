@@ -46,7 +46,7 @@ class Source(NamedTuple):
         return make_arrays(arm, self.examples(arm, data_dir, reading), reading)
 
     def examples(self, arm: Arm, data_dir: str | None, reading: Reading) -> Examples:
-        """Returns the examples in the order of the original files, from the arm's own folder of archives if it has one."""
+        """Returns the examples in the order of the original files, which the user may have placed in its folder."""
 
         def read_archives() -> Mapping[str, Part]:
             return self.read(_find(self, arm, data_dir, reading))

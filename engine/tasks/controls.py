@@ -73,7 +73,7 @@ def _constant_inputs(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 
 def _shuffled(arrays: Mapping[str, np.ndarray], targets: str, root_seed: int, task_seed: int) -> dict[str, np.ndarray]:
-    """Permutes targets within each part; the evaluation set is chosen again, to have the targets that are trained on."""
+    """Permutes targets within each part, and chooses the evaluation set again, which must have the trained targets."""
     found = dict(arrays)
     key = random_streams.stream(root_seed, "task", task_seed)
     for i, part in enumerate(_PARTS):

@@ -16,7 +16,7 @@ _NUM_STRATA = 16
 
 
 class Rows(NamedTuple):
-    """Increasing training positions `[num_training]`, and two evaluation sets `[num_batches, batch]`; `loss` detects."""
+    """Increasing training positions `[num_training]`, and evaluation sets `[num_batches, batch]`; `loss` detects."""
 
     training: np.ndarray
     loss: np.ndarray
