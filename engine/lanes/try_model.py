@@ -28,7 +28,7 @@ class FirstBatch(NamedTuple):
 
     `loss` is at the network's own start. `is_share`: the outputs add up to 1, though the loss takes logits. `spread`
     and `input_spread` are standard deviations over examples of an output (the largest of all starts with finite
-    outputs) and of an input. Parameters in `unreached` have gradient 0 at every start, in `unmoved` only at the own.
+    outputs) and of an input. The gradient is 0 at every start in `unreached`, and in `unmoved` only at its own start.
     """
 
     loss: float

@@ -125,10 +125,7 @@ def spawn(variables: Mapping[str, str], target: Callable[..., None], *args: Any)
 
 
 class Crew:
-    """Worker processes, one per device, from entry to exit; they load libraries while the parent still plans.
-
-    With `num_workers=0` everything runs in this process.
-    """
+    """Worker processes, one per device, from entry to exit; with `num_workers=0` everything runs in this process."""
 
     def __init__(
         self, devices: Devices, num_workers: int, cache_dir: str | None, checkpoint_every: float | None = None

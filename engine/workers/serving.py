@@ -28,10 +28,7 @@ _MESSAGE_BYTES = 2**28
 
 
 class ServeSettings(NamedTuple):
-    """How a worker serves: workers that share the CPU's memory, and seconds between checkpoints.
-
-    By default checkpoints are a minute apart, or more where they are expensive.
-    """
+    """How a worker serves: workers that share the CPU's memory, and seconds between checkpoints (`None`: automatic)."""
 
     cache_dir: str | None
     num_sharing: int = 1

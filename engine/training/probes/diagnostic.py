@@ -37,10 +37,7 @@ class Subject(NamedTuple):
 
 
 class Snapshot(NamedTuple):
-    """A run's state with its next two steps, and what its network returns for the first batch of the evaluation set.
-
-    `inputs` is what enters each layer for that batch.
-    """
+    """A run with its next two steps, and outputs and layer inputs for the first batch of the evaluation set."""
 
     state: TrainState
     hyperparams: Hyperparams
