@@ -36,7 +36,7 @@ def options() -> dict[str, str | bool]:
 
 @contextlib.contextmanager
 def one_process_at_a_time(key: str, is_patient: bool = True) -> Iterator[bool]:
-    """Holds a lock in the compilation cache, if there is one; yields false if it is taken and `is_patient` is not set."""
+    """Holds a lock in the compilation cache, if there is one; yields false if it is taken and not `is_patient`."""
     directory = jax.config.jax_compilation_cache_dir  # type: ignore[attr-defined]
     with contextlib.ExitStack() as held:
         is_ours = True
