@@ -54,7 +54,7 @@ def from_arrays(checkpoint: Checkpoint, shapes: LaneShapes) -> tuple[Any, Histor
 
 
 def _expected(arrays: dict[str, np.ndarray], shapes: LaneShapes) -> dict[str, Any]:
-    """The tree that a run of this pool with as many segments and measurements has."""
+    """Returns the tree that a run of this pool with as many segments and measurements has."""
     none = np.zeros(0)
     num_segments = arrays.get("records/step", none).size
     num_measured = arrays.get("measurements/step", none).size
@@ -74,7 +74,7 @@ def _expected(arrays: dict[str, np.ndarray], shapes: LaneShapes) -> dict[str, An
 
 
 def _is_sound(checkpoint: Checkpoint, shapes: LaneShapes) -> bool:
-    """Whether all steps agree: those of the segments, of the diagnostics, of the lane and of the checkpoint."""
+    """Tells whether the steps of segments, diagnostics, lane and checkpoint agree."""
     arrays = checkpoint.arrays
     num_segments = arrays["records/step"].size
     if num_segments == 0 or arrays["measurements/step"].size < 2:

@@ -11,11 +11,7 @@ from filelock import FileLock, Timeout
 
 
 def compile_all(programs: Mapping[str, jax.stages.Lowered]) -> dict[str, Any]:
-    """Compiles programs by name, or loads them from the compilation cache.
-
-    Processes that want the same program at the same time share the work: one compiles it, the others compile something
-    else meanwhile, or wait and load it.
-    """
+    """Compiles programs by name or loads them from the cache; processes that want the same program share the work."""
     compiled: dict[str, Any] = {}
     keys = {name: _digest(program) for name, program in programs.items()}
     for name, program in programs.items():
@@ -40,11 +36,7 @@ def options() -> dict[str, str | bool]:
 
 @contextlib.contextmanager
 def one_process_at_a_time(key: str, is_patient: bool = True) -> Iterator[bool]:
-    """Holds a lock in the compilation cache, which a process that ends gives up; yields whether to go ahead.
-
-    An impatient process does not go ahead while the lock is taken. Without a cache that can be locked, every process
-    does.
-    """
+    """Holds a lock in the compilation cache, if there is one; yields false if it is taken and not `is_patient`."""
     directory = jax.config.jax_compilation_cache_dir  # type: ignore[attr-defined]
     with contextlib.ExitStack() as held:
         is_ours = True

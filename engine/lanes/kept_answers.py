@@ -16,11 +16,7 @@ logger = logging.getLogger(__name__)
 def find_once(
     cache_dir: str | None, folder: str, name: str, keys: Iterable[str], find: Callable[[], dict[str, Any]]
 ) -> dict[str, Any]:
-    """Returns a kept answer with these keys, or finds and keeps it; other processes that want it wait.
-
-    The folder is for one kind of answer, the name a digest of everything that the answer depends on. `find` returns the
-    answer, plain enough for JSON.
-    """
+    """Returns the kept answer named by a digest of its inputs, or finds and keeps it; other processes wait for it."""
     path = None if cache_dir is None else Path(cache_dir) / folder / f"{name}.json"
     with one_process_at_a_time(f"{folder}-{name}"):
         answer = recall(path, set(keys))

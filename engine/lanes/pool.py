@@ -1,7 +1,6 @@
 """A pool of lanes: the one place where runs are batched.
 
-Free lanes are filled with runs, all lanes advance together in chunks, and runs that are over are harvested. What a run
-computes depends on its own seeds alone, never on its lane, its neighbours or when it started.
+What a run computes depends on its own seeds alone, never on its lane, its neighbours or when it started.
 """
 
 from collections.abc import Mapping, Sequence
@@ -54,14 +53,9 @@ class Chunk(NamedTuple):
 class LanePool:
     """Lanes of runs that share one structure: fill, advance, harvest, and fill again.
 
-    `fill` and `advance` only dispatch work to the device. `harvest` waits for as little as the host must know to go on;
-    `collect` may wait until the next chunk is under way.
-
-    With a `stream`, the training data stay on the host: all lanes start together, are at the same step, and are filled
-    again once all of them are free.
-
-    `memory_limit` and `bytes_needed` are bytes of the compiled program with its arguments and results; `InputError` is
-    raised where it needs more.
+    `fill` and `advance` only dispatch work to the device. `harvest` waits for as little as the host must know to go
+    on; `collect` may wait until the next chunk is under way. With a `stream`, the training data stay on the host: all
+    lanes start together, are at the same step, and are filled again once all of them are free.
     """
 
     def __init__(
@@ -86,7 +80,6 @@ class LanePool:
         self._lanes: Lane = self._compile(programs, memory_limit)
 
     def _compile(self, programs: Programs, memory_limit: int | None) -> Lane:
-        """Compiles the programs, and makes empty lanes for them."""
         starts, is_new = self._start_shapes(), np.zeros(self.spec.width, bool)
         lanes = jax.eval_shape(programs.new_lanes, self._root_seed, starts, self._data)
         advance = jax.jit(programs.advance, donate_argnums=0).lower(lanes, is_new, np.int32(1), self._data)
@@ -125,14 +118,12 @@ class LanePool:
         return sum(left <= reach for left in self._remaining())
 
     def _remaining(self) -> list[int]:
-        """Steps to the horizon of every run in a lane."""
         return [h.run.horizon - step for h, step in zip(self._histories, self._steps, strict=True) if h is not None]
 
     def fill(self, runs: Sequence[Run], checkpoints: Mapping[Run, Checkpoint] | None = None) -> list[Run]:
-        """Puts runs into free lanes, at their start or where their checkpoint has left them.
+        """Puts runs into free lanes, at their start or at their checkpoint.
 
-        Returns the runs that start anew because their checkpoint does not fit this pool, or, with a stream, is not at
-        the step of the other runs.
+        Returns the runs that start anew because their checkpoint does not fit this pool or the other runs' step.
         """
         free = [lane for lane, history in enumerate(self._histories) if history is None]
         chosen = dict(zip(free, runs, strict=False))
@@ -149,7 +140,6 @@ class LanePool:
         return [chosen[lane] for lane in found if lane not in resumed]
 
     def _begin(self, chosen: Mapping[int, Run]) -> None:
-        """Initialises runs in lanes, and measures them at step 0."""
         first = next(iter(chosen.values()))
         if self._stream is not None:
             self._data = self._stream.load(Block(first.order_seed, 0))
@@ -163,7 +153,6 @@ class LanePool:
             self._steps[lane] = 0
 
     def _restore(self, resumed: Mapping[int, tuple[Any, History]]) -> None:
-        """Puts runs into lanes where they were."""
         # On the host: a program that writes into lanes would have to be compiled first.
         lanes = jax.tree.map(np.array, jax.device_get(without_keys(self._lanes)))
         for index, (lane, history) in resumed.items():
@@ -183,8 +172,6 @@ class LanePool:
         ]
 
     def _start_shapes(self) -> Start:
-        """Shapes of what `_starts` returns."""
-
         def per_lane(dtype: Any, *shape: int) -> jax.ShapeDtypeStruct:
             return jax.ShapeDtypeStruct((self.spec.width, *shape), dtype)
 
@@ -194,7 +181,6 @@ class LanePool:
         return Start(seed, seed, seed, step, seed, laws, numbers, step)
 
     def _starts(self, runs: Sequence[Run]) -> Start:
-        """Returns the arguments that start a run in every lane."""
         of_arm = {
             arm: (leaf_laws(self._param_shapes, str(arm.init), arm.options, self._kept), hyperparams(arm))
             for arm in {run.arm for run in runs}
@@ -219,7 +205,6 @@ class LanePool:
         self._dispatched = Dispatched(num_segments, result)
 
     def _next_block(self, stream: Stream, num_segments: int) -> Data:
-        """Returns the batches of the next chunk, for which all lanes are at one step."""
         [block] = {Block(h.run.order_seed, s) for h, s in zip(self._histories, self._steps, strict=True) if h}
         data = stream.load(block)
         reach = num_segments * self.spec.eval_every

@@ -1,8 +1,7 @@
 """The compiled programs of a pool: the functions of one lane, batched over all of them.
 
 One vectorised program computes the lanes of a block; blocks follow one another. An accelerator computes all lanes as
-one block. A CPU core is fastest with blocks that fit its cache, and a step of a seed then costs the same with one lane
-as with a thousand.
+one block. A CPU core is fastest with blocks that fit its cache.
 """
 
 from collections.abc import Callable
@@ -33,8 +32,6 @@ class ChunkResult(NamedTuple):
 
 
 class _Carry(NamedTuple):
-    """What goes from segment to segment of a chunk."""
-
     segment: jax.Array
     lanes: Lane
     records: Record
@@ -145,7 +142,6 @@ def _room(shapes: Any, number: int, axis: int) -> Any:
 
 
 def _write(all: Any, one: Any, index: jax.Array, axis: int) -> Any:
-    """Writes the tree of one time at its index."""
     return jax.tree.map(lambda a, b: lax.dynamic_update_index_in_dim(a, b, index, axis), all, one)
 
 

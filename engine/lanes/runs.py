@@ -13,12 +13,10 @@ from engine.training.stopping import NEVER
 
 
 class Run(NamedTuple):
-    """One training: a resolved arm, its seeds, and its length in steps.
+    """One training run: a resolved arm, its seeds (`seed` numbers the repetition), and its length in steps.
 
-    Attributes:
-        seed: number of the repetition.
-        fork_step: first step with the data order and noise of `fork_order_seed`, a multiple of the evaluation interval;
-            `None` for a run that is no fork.
+    A fork follows the data order and noise of `fork_order_seed` from `fork_step` on, a multiple of the evaluation
+    interval; for other runs both are `None`.
     """
 
     arm_name: str
@@ -38,16 +36,12 @@ class Run(NamedTuple):
 
 
 class FinishedRun(NamedTuple):
-    """A run that is over.
+    """A run that has ended.
 
-    Attributes:
-        steps, curves: evaluated metrics by name, each `[num_points]`, from step 0 up to a divergence.
-        inspected_steps, inspected: rarer metrics by name, each `[num_inspections]`.
-        batch_loss: loss of every mini-batch, `[num_steps]`.
-        hitting_step: when the task's own event happened, before any divergence, or `None`.
-        stop_reason: `horizon`, `diverged`, `hit` or `settled`.
-        diagnostics_steps, diagnostics: values of each series before a step, `[num_measured]`; `None` for a series that
-            the arm lacks.
+    `curves` (metrics by name, `[num_points]`) are evaluated at `steps`, from 0 up to a divergence, and `inspected`
+    `[num_inspections]` at `inspected_steps`; `batch_loss` has every step. `hitting_step` is when the task's own event
+    happened before any divergence, or `None`. `stop_reason` is `horizon`, `diverged`, `hit` or `settled`.
+    `diagnostics` `[num_measured]` hold values before a step, or `None` for a series that the arm lacks.
     """
 
     run: Run
@@ -64,12 +58,7 @@ class FinishedRun(NamedTuple):
 
 
 class History(NamedTuple):
-    """What a run in a lane has left behind so far.
-
-    Attributes:
-        records, diagnostics: one entry per chunk, each `[segments, …]` or `[times, …]`.
-        measurements: before the first chunk and after every chunk.
-    """
+    """What a run in a lane has recorded so far; `measurements` begin before the first chunk."""
 
     run: Run
     records: list[Record]
@@ -128,14 +117,12 @@ def _stop_reason(run: Run, status: Status, diverged_step: int | None, hitting_st
 
 
 def _present(info: Any) -> dict[str, Any]:
-    """The metrics of an info by name, without those that are `None`."""
     return {name: value for name, value in info._asdict().items() if value is not None}
 
 
 def _diagnostics_before(
     end: float, history: History, diagnostic_set: DiagnosticSet | None
 ) -> tuple[np.ndarray | None, dict[Series, np.ndarray | None] | None]:
-    """Steps and values of the diagnostics before a step."""
     if diagnostic_set is None:
         return None, None
     found: DiagnosticValues = concatenated(history.diagnostics)

@@ -11,17 +11,11 @@ _SMALL_BLOCK = 8
 
 
 class PoolSpec(NamedTuple):
-    """Everything a pool is made from; runs of equal spec are comparable bit by bit.
+    """Everything a pool is made from; runs with equal specs are comparable bit by bit.
 
-    Attributes:
-        arm: resolved; only its structure is read.
-        data: host arrays of the task, or `Spooled` files of them.
-        width: number of lanes.
-        block: lanes that are computed together; divides the width.
-        form: how convolutions are computed, see `engine.models.lowering`.
-        eval_every: steps between evaluations.
-        stop: one of `engine.training.stopping.STOPS`.
-        diagnostics_every: steps between measurements: 1, 2, 4 or 8 evaluation intervals; 0 without.
+    Only the structure of `arm` is read. `data` are host arrays or `Spooled` files of them. Of `width` lanes, `block` (a
+    divisor) are computed together, convolutions in a `form` of `engine.models.lowering`. `diagnostics_every` steps are
+    1, 2, 4 or 8 evaluation intervals; 0 without.
     """
 
     arm: Arm
@@ -43,18 +37,14 @@ class PoolSpec(NamedTuple):
 
 
 def default_width(platform: str, fills_core: bool) -> int:
-    """Returns the lanes per worker for a network on a kind of device.
-
-    On a CPU more lanes than one block bring nothing.
-    """
+    """Returns the lanes per worker; on a CPU more than one block brings nothing."""
     return _ACCELERATOR_WIDTH if platform != "cpu" else _cpu_block(fills_core)
 
 
 def block_of(platform: str, fills_core: bool, width: int) -> int:
-    """Returns how many lanes are computed together, a divisor of the width.
+    """Returns how many lanes are computed together, a divisor of the width; an accelerator computes all together.
 
-    A single large run fills a CPU core and its cache; up to 8 smaller ones together gain a fifth. An accelerator
-    computes all lanes together.
+    A single large run fills a CPU core and its cache; up to 8 smaller ones together gain a fifth.
     """
     return width if platform != "cpu" else math.gcd(width, _cpu_block(fills_core))
 

@@ -10,7 +10,7 @@ from engine.outcomes.event import Event
 
 
 def outcome_row(finished: FinishedRun, chance_loss: float, detector: DetectorSettings, event: Event) -> dict[str, Any]:
-    """Detects the outcome of a finished run that waits for an event of its task, and returns its row."""
+    """Detects the outcome of a finished run that waits for an event, and returns its row."""
     curves = finished.curves
     accuracy, held_out = curves.get("accuracy"), finished.inspected.get("held_out_accuracy")
     find = _break_columns if event == Event.BREAK else _hit_columns
@@ -33,14 +33,8 @@ def outcome_row(finished: FinishedRun, chance_loss: float, detector: DetectorSet
 
 def failed_row(run: Run, chance_loss: float) -> dict[str, Any]:
     """Returns the row of a run that is given up because it ended its worker: it has no outcome."""
-    return {
-        **seed_columns(run),
-        "status": FAILED,
-        "event": 0,
-        "stop_reason": FAILED,
-        "chance_loss": chance_loss,
-        "steps_run": 0,
-    }
+    failure = {"status": FAILED, "event": 0, "stop_reason": FAILED, "chance_loss": chance_loss, "steps_run": 0}
+    return {**seed_columns(run), **failure}
 
 
 def _value_at(time: float | None, steps: np.ndarray, curve: np.ndarray | None) -> float | None:
@@ -48,24 +42,21 @@ def _value_at(time: float | None, steps: np.ndarray, curve: np.ndarray | None) -
 
 
 def _diagnostics_columns(finished: FinishedRun) -> dict[str, Any]:
-    """The diagnostics of a run; a value that is not finite is missing."""
     if finished.diagnostics is None:
         return {}
 
-    def plain(values: np.ndarray | None) -> list[float | None] | None:
-        if values is None:
-            return None
-        return [float(v) if np.isfinite(v) else None for v in values]
-
     series = [
-        {"name": of.name, "layer": of.layer or None, "values": plain(values)}
+        {
+            "name": of.name,
+            "layer": of.layer or None,
+            "values": None if values is None else [float(v) if np.isfinite(v) else None for v in values],
+        }
         for of, values in finished.diagnostics.items()
     ]
     return {"diagnostics_steps": finished.diagnostics_steps, "diagnostics": series}
 
 
 def _break_columns(finished: FinishedRun, chance_loss: float, detector: DetectorSettings) -> dict[str, Any]:
-    """The outcome of a run that waits for the break of its loss curve."""
     outcome = find_break(
         finished.steps, finished.curves["loss"], chance_loss, diverged_step=finished.diverged_step, settings=detector
     )
@@ -78,12 +69,10 @@ def _break_columns(finished: FinishedRun, chance_loss: float, detector: Detector
 
 
 def _hit_columns(finished: FinishedRun, chance_loss: float, detector: DetectorSettings) -> dict[str, Any]:
-    """The outcome of a run that waits for the first time at which its task's set is reached."""
     has_diverged = finished.diverged_step is not None
-    status = "diverged" if has_diverged else "stuck"
+    status, last = "diverged" if has_diverged else "stuck", finished.diverged_step
     if finished.hitting_step is not None:
-        status = "broke"
-    last = finished.diverged_step if finished.hitting_step is None else finished.hitting_step
+        status, last = "broke", finished.hitting_step
     return {
         "status": status,
         "event": event_code(status),

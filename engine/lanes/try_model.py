@@ -1,8 +1,4 @@
-"""Takes one batch through the user's network before a long study starts.
-
-What needs no computation (shapes, types, whether there is anything to train) is checked when the study is expanded, see
-`engine.models.check_fit`.
-"""
+"""Takes one batch through the user's network before a long study; `engine.models.check_fit` checks the shapes."""
 
 import hashlib
 from typing import Any, NamedTuple
@@ -28,15 +24,11 @@ _AS_WRITTEN = 0
 
 
 class FirstBatch(NamedTuple):
-    """What a batch has shown.
+    """What the first batch has shown.
 
-    Attributes:
-        loss: of the batch, where the network starts as it is written.
-        is_share: whether the outputs are shares that add up to 1, though the loss takes logits.
-        spread, input_spread: standard deviation over examples of an output (the largest of all starts with finite
-            outputs) and of an input.
-        unreached: names of the parameters whose gradient is 0 wherever the network starts.
-        unmoved: names of the other parameters whose gradient is 0 at the network's own start.
+    `loss` is at the network's own start. `is_share`: the outputs add up to 1, though the loss takes logits. `spread`
+    and `input_spread` are standard deviations over examples of an output (the largest of all starts with finite
+    outputs) and of an input. The gradient is 0 at every start in `unreached`, and in `unmoved` only at its own start.
     """
 
     loss: float
@@ -48,10 +40,7 @@ class FirstBatch(NamedTuple):
 
 
 def try_network(spec: PoolSpec, cache_dir: str | None) -> FirstBatch:
-    """Takes a batch forwards and backwards through the network of a pool; the answer is kept in `cache_dir`.
-
-    Raises `InputError` where the loss is not a finite number, or the gradient reaches no parameter.
-    """
+    """Takes a batch forwards and backwards through a network; raises InputError if it cannot be trained."""
     spec = spec._replace(data=opened(spec.data))
     task = build_task(spec.arm, spec.data)
     key = jax.random.key(0, impl="threefry2x32")
@@ -117,13 +106,10 @@ def _start(model: Model, task: Task, key: jax.Array) -> tuple[Any, Any]:
 def _gradients(
     spec: PoolSpec, task: Task, model: Model, batch: Batch, keys: jax.Array
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """Differentiates the loss at two kinds of start: the network's own, and He's laid over it.
+    """Differentiates the loss at the network's own start and at He's, because a gradient may happen to be 0 at either.
 
-    A gradient may happen to be 0 at either alone, as where the output layer starts at 0.
-
-    Returns:
-        Losses `[num_keys · 2]`, whether the gradient of each leaf is not 0 `[num_keys, 2, num_leaves]`, and outputs
-        `[num_keys · 2, batch, num_outputs]`.
+    Returns losses `[num_keys · 2]`, whether the gradient of each leaf is not 0 `[num_keys, 2, num_leaves]`, and
+    outputs `[num_keys · 2, batch, num_outputs]`.
     """
     apply = compute_in(model.train_apply, spec.arm.precision)
 

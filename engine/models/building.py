@@ -52,12 +52,8 @@ def _literal(text: str) -> Any:
 def user_builder(arm: Arm, num_outputs: int) -> Callable[..., Any] | Any:
     """Returns what makes the user's network: a function without arguments, or of `rngs` alone where it takes them.
 
-    A reference may also name a network, which is returned itself. `num_outputs` goes to the argument among
-    `OUTPUT_NAMES`.
-
-    Raises:
-        InputError: it cannot be imported; or an argument does not exist, is missing, or is not true or false where it
-            must be.
+    A reference may also name a network. `num_outputs` goes to the argument among `OUTPUT_NAMES`. Raises InputError if
+    the reference cannot be imported or its arguments do not fit.
     """
     named = load(arm.model, "model")
     typed = parse_args(arm.model_args)
@@ -91,7 +87,6 @@ def takes_rngs(build: Callable[..., Any]) -> bool:
 
 
 def _parameters(named: Any) -> dict[str, inspect.Parameter]:
-    """Returns the parameters of a callable; those that a `partial` binds have defaults or are gone."""
     if isinstance(named, functools.partial):
         taken = list(_parameters(named.func).items())[len(named.args) :]
         bound = named.keywords

@@ -1,8 +1,6 @@
-"""`chain`: a deep linear chain, the product of `depth` scalar weights times the input.
+"""`chain`: a deep linear chain, every output `w_1 w_2 … w_D` times the sum of the inputs, without biases.
 
-Every output is `w_1 w_2 … w_D` times the sum of the inputs, without biases: a network of D linear
-layers of one unit each. It is the smallest network with a plateau near zero, and its training is
-known in closed form or by one integral (see `engine.theory.chain`).
+The smallest network with a plateau near zero; its training is known exactly, see `engine.theory.chain`.
 """
 
 import jax

@@ -60,11 +60,7 @@ class CNN8(nn.Module):
 
 
 def build(arm: Arm, num_outputs: int) -> nn.Module:
-    """Builds the module of a resolved arm.
-
-    Raises:
-        InputError: pooling is asked for after a convolution that does not exist.
-    """
+    """Builds the module of an arm; raises InputError for pooling after a convolution that does not exist."""
     if any(layer > len(arm.conv_widths) for layer in arm.pool_after):
         raise InputError(f"pool_after={arm.pool_after}: there are {len(arm.conv_widths)} convolutions")
     return CNN8(

@@ -20,7 +20,7 @@ def adapt(init_fn: Callable[..., Any], apply_fn: Callable[..., Any]) -> Model:
 
     `init(key, inputs)` returns the parameters, and `apply(params, inputs)` the outputs, under any names. Where `apply`
     has a parameter `state`, `init` returns `(params, state)` and `apply` `(outputs, state)`. One called `key` or `rng`
-    gets the noise, and one under a name in `engine.models.modes` tells training from evaluation.
+    gets the noise, and one named in `engine.models.modes` tells training from evaluation.
     """
     _refuse_other_init(init_fn)
     names = parameter_names(apply_fn)
@@ -49,7 +49,6 @@ def adapt(init_fn: Callable[..., Any], apply_fn: Callable[..., Any]) -> Model:
 
 
 def _refuse_other_init(init_fn: Callable[..., Any]) -> None:
-    """Raises InputError where `init` cannot be called with a key and inputs."""
     try:
         signature = inspect.signature(init_fn)
     except (TypeError, ValueError):
@@ -61,7 +60,6 @@ def _refuse_other_init(init_fn: Callable[..., Any]) -> None:
 
 
 def _called(function: Callable[..., Any], values: dict[str, Any]) -> Any:
-    """Calls a function, by name where its parameters can be named."""
     parameters = inspect.signature(function).parameters
     positional = [name for name, p in parameters.items() if p.kind == p.POSITIONAL_ONLY and name in values]
     keywords = {n: v for n, v in values.items() if n in parameters and n not in positional}

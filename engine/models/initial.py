@@ -1,8 +1,7 @@
 """Initial schemes: how large the random numbers are that a network starts from.
 
-A scheme is laid over any parameter tree. It gives a mean and a standard deviation to every leaf,
-and the values are one flat standard normal draw, scaled and shifted: a scheme is numbers, not a
-program, so arms that start differently share one.
+A scheme gives a mean and a standard deviation to every leaf of any parameter tree, and the values are one flat standard
+normal draw, scaled and shifted: a scheme is numbers, not a program, so arms that start differently share one.
 """
 
 import math
@@ -50,12 +49,8 @@ def kept_values(shapes: Any, written: Any = None) -> tuple[float | None, ...]:
     """Returns what each leaf starts at under every scheme, or `None` where the scheme decides.
 
     The scale of a normalisation layer (a leaf called `scale`) starts at 1 and its bias at 0: the other vectors of its
-    length in a module that has vectors alone. Where the network's own start is known, leaves that are one number other
-    than 0 there (a temperature, say) keep it, and so does the scale of a normalisation layer.
-
-    Args:
-        shapes: the parameter tree, of arrays or `ShapeDtypeStruct`.
-        written: the parameters from `written_starts`, where they are known: what differs between seeds is drawn.
+    length in a module that has vectors alone. Where the parameters `written` by the network are known (see
+    `written_starts`), leaves that are one number other than 0 there keep it, and so does a normalisation's scale.
     """
     paths = [path for path, _ in _leaves(shapes)]
     if written is None:
@@ -84,13 +79,7 @@ def kept_values(shapes: Any, written: Any = None) -> tuple[float | None, ...]:
 def leaf_laws(
     shapes: Any, scheme: str, options: Mapping[str, Any], kept: tuple[float | None, ...] | None = None
 ) -> np.ndarray:
-    """Returns the mean and the standard deviation of every leaf, `[num_leaves, 2]`, float32; zeros for what is kept.
-
-    Args:
-        shapes: the parameter tree, of arrays or `ShapeDtypeStruct`.
-        options: that the scheme owns, by name.
-        kept: from `kept_values`; by the names of the leaves by default.
-    """
+    """Returns the mean and the standard deviation of every leaf, `[num_leaves, 2]`, float32; zeros for what is kept."""
     law = SCHEMES.load(scheme).law
     kept = kept_values(shapes) if kept is None else kept
     leaves = _leaves(shapes)
@@ -117,13 +106,7 @@ def _fans(path: tuple[str, ...], shape: tuple[int, ...]) -> tuple[int, int]:
 
 
 def draw_params(key: jax.Array, shapes: Any, laws: jax.Array, kept: tuple[float | None, ...] | None = None) -> Any:
-    """Draws a parameter tree: every leaf normal with its own mean and deviation, or what is kept.
-
-    Args:
-        key: of the run's `init` stream.
-        shapes: the parameter tree, of `ShapeDtypeStruct`.
-        laws: from `leaf_laws`; may be traced.
-    """
+    """Draws a parameter tree from `leaf_laws`, which may be traced: every leaf normal, or what is kept."""
     kept = kept_values(shapes) if kept is None else kept
     leaves, tree = jax.tree.flatten(shapes)
     sizes = [math.prod(leaf.shape) for leaf in leaves]

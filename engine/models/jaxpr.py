@@ -20,13 +20,10 @@ def evaluate(
     rule: Callable[[Any, Read], Sequence[Any]],
     lift: Callable[[Any], Any] = lambda value: value,
 ) -> list[Any]:
-    """Evaluates a program and returns its outputs.
+    """Evaluates a jaxpr, closed or without constants, and returns its outputs.
 
-    Args:
-        program: a jaxpr, closed or without constants.
-        args: one value per input.
-        rule: from (equation, function that reads an operand) to the values of its outputs.
-        lift: from a constant or literal to a value as the rule expects it.
+    `rule` goes from (equation, function that reads an operand) to the values of its outputs; `lift` makes such
+    values of constants and literals.
     """
     jaxpr = getattr(program, "jaxpr", program)
     values = dict(zip(jaxpr.constvars, map(lift, getattr(program, "consts", ())), strict=True))

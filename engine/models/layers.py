@@ -39,11 +39,7 @@ class Hidden(nn.Module):
 
 
 class DenseStack(nn.Module):
-    """Applies hidden dense layers and the output layer.
-
-    Attributes:
-        dropout: share of hidden units dropped in training.
-    """
+    """Applies hidden dense layers, of which a share `dropout` of units is dropped in training, and the output layer."""
 
     widths: tuple[int, ...]
     num_outputs: int

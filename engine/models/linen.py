@@ -1,5 +1,6 @@
 """A Flax Linen module as pure functions."""
 
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
@@ -13,9 +14,9 @@ from engine.models.modes import Mode, parameter_names, switches
 def adapt(module: nn.Module) -> Model:
     """Returns the pure functions of a module that was written for one run, whose `__call__` takes inputs first.
 
-    An argument of `__call__` or of the constructor under any name in `engine.models.modes` tells training from
-    evaluation. Evaluation with batch statistics is the module's own evaluation, with its `BatchNorm` layers told to use
-    the batch. All collections but `params` are state; every random stream follows from the run's noise.
+    An argument of `__call__` or the constructor named in `engine.models.modes` tells training from evaluation; with
+    batch statistics, evaluation tells `BatchNorm` layers to use the batch. All collections but `params` are state;
+    every random stream follows from the run's noise.
     """
     kind = type(module)
     names = parameter_names(kind.__call__)
@@ -41,17 +42,14 @@ def adapt(module: nn.Module) -> Model:
     def evaluator(mode: Mode) -> Callable[[Any, Any, jax.Array], jax.Array]:
         def apply(params: Any, state: Any, inputs: jax.Array) -> jax.Array:
             evaluated, values = bound(mode)
-            with nn.intercept_methods(_with_batch_statistics if mode == "batch" else _as_it_is):
+            statistics = nn.intercept_methods(_with_batch_statistics) if mode == "batch" else contextlib.nullcontext()
+            with statistics:
                 outputs, _ = evaluated.apply({"params": params, **state}, inputs, **values, mutable=list(state))
             return outputs
 
         return apply
 
     return Model(init, train_apply, evaluator("batch"), evaluator("average"))
-
-
-def _as_it_is(call: Any, args: Any, kwargs: Any, context: Any) -> Any:
-    return call(*args, **kwargs)
 
 
 def _with_batch_statistics(call: Any, args: Any, kwargs: Any, context: Any) -> Any:

@@ -21,20 +21,6 @@ from engine.models.model import Model
 from engine.models.registry import MODELS
 from engine.user_code import canonical, is_reference
 
-# What a registered network may read of an arm.
-MODEL_FIELDS = (
-    "conv_widths",
-    "pool_after",
-    "dense_widths",
-    "depth",
-    "student_units",
-    "embedding_width",
-    "attention_heads",
-    "activation",
-    "batch_norm",
-    "dropout",
-)
-
 # Batch size with which shapes are found: with 1, a lost batch axis would not show.
 _FEW = 2
 
@@ -43,11 +29,7 @@ _OTHER_LIBRARIES = ("torch", "keras", "tensorflow")
 
 
 def choose_network(arm: Arm) -> Arm:
-    """Returns the arm with its initial scheme named, and a network of the user's own in the form that is stored.
-
-    Raises:
-        InputError: a reference cannot be read, or arguments of the user's own network have no effect.
-    """
+    """Returns the arm with its initial scheme named, and the user's network in the form that is stored."""
     if not is_reference(arm.model):
         if arm.model.endswith(".py"):
             raise InputError(f"model={arm.model}: say which network in it: {arm.model}:NAME")
@@ -72,7 +54,6 @@ def make_model(arm: Arm, num_outputs: int) -> Model:
 
 
 def _user_model(arm: Arm, built: Any) -> Model:
-    """Returns the user's network: a Linen or NNX module, a pair of functions, or what a function makes."""
     from flax import linen as nn
     from flax import nnx
 
@@ -104,11 +85,7 @@ def _user_model(arm: Arm, built: Any) -> Model:
 
 
 def check_fit(arm: Arm, example_shape: tuple[int, ...], num_outputs: int) -> None:
-    """Checks, by shapes alone, that the arm's network can be built for inputs of a shape.
-
-    Raises:
-        InputError: it cannot, some layer has no unit left, there are no parameters, or the outputs have another shape.
-    """
+    """Checks, by shapes alone, that the arm's network can be built for such inputs; raises InputError."""
     model = make_model(arm, num_outputs)
     key = jax.eval_shape(lambda: jax.random.key(0))
     example = jax.ShapeDtypeStruct((_FEW, *example_shape), jnp.float32)

@@ -21,13 +21,9 @@ ACTIVATIONS: dict[str, Callable[[jax.Array], jax.Array]] = {
 class Model(NamedTuple):
     """A network, written for one run.
 
-    Attributes:
-        init: from (key, inputs `[batch, …]`) to (params, model state).
-        train_apply: from (params, state, inputs, noise key) to (outputs `[batch, …]`, new state):
-            dropout on, normalisation by the batch.
-        batch_apply: from (params, state, inputs) to outputs: dropout off, normalisation by the
-            batch. This is the evaluation that detects.
-        average_apply: the same with running averages in the place of batch statistics.
+    `init` goes from (key, inputs `[batch, …]`) to (params, model state), `train_apply` from (params, state, inputs,
+    noise key) to (outputs, new state) with dropout and normalisation by the batch. `batch_apply`, the evaluation that
+    detects, goes from (params, state, inputs) to outputs without dropout; `average_apply` uses running averages.
     """
 
     init: Callable[[jax.Array, jax.Array], tuple[Any, Any]]
@@ -40,13 +36,7 @@ def model_of(
     init: Callable[[jax.Array, jax.Array], tuple[Any, Any]],
     run: Callable[[Mode, Any, Any, jax.Array, jax.Array], tuple[jax.Array, Any]],
 ) -> Model:
-    """A network of two functions, of which one does everything but start.
-
-    Args:
-        init: as of a `Model`.
-        run: from (what for, params, state, inputs, noise key) to (outputs, new state). In an
-            evaluation the key is a fixed one, and the new state is forgotten.
-    """
+    """Makes the evaluations of a network from its one `run` (mode, …), with a fixed key, dropping the new state."""
 
     def train_apply(params: Any, state: Any, inputs: jax.Array, noise_key: jax.Array) -> tuple[jax.Array, Any]:
         return run("train", params, state, inputs, noise_key)

@@ -15,9 +15,9 @@ from engine.models.modes import Mode, parameter_names, switches
 def adapt(build: Callable[[nnx.Rngs], nnx.Module]) -> Model:
     """Returns the pure functions of a module that was written for one run.
 
-    The module's `train()` and `eval()`, and arguments of `__call__` under any name in `engine.models.modes`, tell
-    training from evaluation. Evaluation with batch statistics is `eval()` with `BatchNorm` layers told to use the
-    batch. Variables of every type but `Param` are state; random streams in the module follow from the run's noise.
+    Its `train()` and `eval()`, and arguments of `__call__` named in `engine.models.modes`, tell training from
+    evaluation; with batch statistics, `eval()` tells `BatchNorm` layers to use the batch. Variables of every type but
+    `Param` are state; random streams in the module follow from the run's noise.
     """
     definition, abstract_params, streams, abstract_state = _split(nnx.eval_shape(lambda: build(nnx.Rngs(0))))
 
@@ -51,7 +51,6 @@ def _filled(abstract: nnx.State, values: Any) -> nnx.State:
 
 
 def _fresh(streams: nnx.State, key: jax.Array) -> nnx.State:
-    """Returns the random streams of a module, begun anew from a key."""
     leaves, tree = jax.tree.flatten(streams)
 
     def fresh(i: int, leaf: Any) -> jax.Array:

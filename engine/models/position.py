@@ -1,7 +1,6 @@
-"""`position`: one number, the position of a particle that starts at −1.
+"""`position`: one number, the position of a particle, as every output and whatever the input.
 
-Every output is the position itself, whatever the input. With `init_scale=0` every run starts at −1
-exactly; above that, at a normal distance from it.
+With `init_scale=0` every run starts at −1 exactly; above that, at a normal distance from it.
 """
 
 import jax

@@ -1,12 +1,11 @@
 """`transformer`: one block of attention and dense layers, read at a position of its own.
 
-The second axis of the input counts positions; what follows it is what stands there, flattened. One
-matrix embeds that beside the position as a one-hot vector, so that what stands at a position and
-the position itself add up. One position more stands empty: it attends to all, and the outputs are
-read there. Neither a normalisation nor a mask; attention and both embeddings have no biases.
+The second axis of the input counts positions. One matrix embeds what stands there, flattened, beside the position as a
+one-hot vector. One position more stands empty: it attends to all, and the outputs are read there. Neither a
+normalisation nor a mask; attention and both embeddings have no biases.
 
-Source: Vaswani et al. (2017), "Attention is all you need"; in this form Nanda, Chan, Lieberum,
-Smith and Steinhardt (2023), "Progress measures for grokking via mechanistic interpretability".
+Source: Vaswani et al. (2017), "Attention is all you need"; in this form Nanda, Chan, Lieberum, Smith and Steinhardt
+(2023), "Progress measures for grokking via mechanistic interpretability".
 """
 
 import jax
@@ -35,12 +34,7 @@ OPTIONS = (
 
 
 class Transformer(nn.Module):
-    """Computes one block at the one position that is read.
-
-    Attributes:
-        embedding_width: numbers at each position, a multiple of `attention_heads`.
-        widths: units of the hidden dense layers.
-    """
+    """Computes one block at the one position that is read; `embedding_width` is a multiple of `attention_heads`."""
 
     embedding_width: int
     attention_heads: int
@@ -68,20 +62,10 @@ class Transformer(nn.Module):
 
 
 def build(arm: Arm, num_outputs: int) -> nn.Module:
-    """Builds the module of a resolved arm.
-
-    Raises:
-        InputError: the heads cannot share the width evenly.
-    """
+    """Builds the module of an arm; raises InputError if the heads cannot share the width evenly."""
     if arm.embedding_width % arm.attention_heads:
         raise InputError(
             f"embedding_width={arm.embedding_width}, attention_heads={arm.attention_heads}: "
             f"expected a width that the heads share evenly"
         )
-    return Transformer(
-        embedding_width=arm.embedding_width,
-        attention_heads=arm.attention_heads,
-        widths=arm.dense_widths,
-        num_outputs=num_outputs,
-        activation=arm.activation,
-    )
+    return Transformer(arm.embedding_width, arm.attention_heads, arm.dense_widths, num_outputs, arm.activation)

@@ -113,12 +113,12 @@ def share_program(study: Study, structure: Structure, platform: str, layout: Lay
         eval_every=eval_every,
         detector=study.detector,
         # A run that waits for a hit ends there; its curve says nothing about when that will be.
-        stop=study.stop if task.is_hit is None else "horizon",
+        stop=study.stop if task.event is Event.BREAK else "horizon",
         diagnostics=study.diagnostics if has_diagnostics else (),
         diagnostics_every=schedule.diagnostics_every(study, eval_every) if has_diagnostics else 0,
     )
-    event = Event.BREAK if task.is_hit is None else Event.HIT
-    return SharedProgram(spec, names, task.chance_loss, task.steps_per_epoch, tasks.fingerprint(data), event, notes)
+    fingerprint = tasks.fingerprint(data)
+    return SharedProgram(spec, names, task.chance_loss, task.steps_per_epoch, fingerprint, task.event, notes)
 
 
 def _fills_core(arm: Arm, task: Task) -> bool:

@@ -26,9 +26,6 @@ __all__ = [
 
 
 def source_fingerprint(arm: Arm) -> str:
-    """Returns the SHA-256 of the sources of the arm's task, which are part of a study's identity.
-
-    The code that reads data is not among them: the data have a fingerprint of their own.
-    """
+    """Returns the SHA-256 of the sources that make the arm's task; the data have a fingerprint of their own."""
     used = [TASKS.load(arm.dataset), splitting, passes, fresh]
     return fingerprint_sources(*used, *([augmentation] if arm.augment not in (None, "none") else []))

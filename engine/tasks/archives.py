@@ -1,7 +1,6 @@
 """Data sets of images that come as archives: fetched, prepared once without TensorFlow, and read.
 
-They are prepared as tensorflow-datasets data sets `plateau_…` in array_record format. Without array_record they are
-read from the archives each time, as the same arrays.
+Without array_record the same arrays are read from the archives each time.
 """
 
 import gzip
@@ -36,30 +35,18 @@ _CIFAR_IMAGE = (3, 32, 32)
 
 
 class Source(NamedTuple):
-    """A data set of images.
-
-    Attributes:
-        archives: that it comes as.
-        read: from their paths to images `[num_examples, height, width, channels]`, uint8, and labels `[num_examples]`,
-            for training and for testing.
-    """
+    """Archived images `[num_examples, height, width, channels]`, uint8, and labels `[num_examples]`; `read` by part."""
 
     dataset: str
     archives: tuple[Archive, ...]
     read: Callable[[Sequence[Path]], Mapping[str, Part]]
 
     def load(self, arm: Arm, root_seed: int, data_dir: str | None, reading: Reading) -> dict[str, np.ndarray]:
-        """Returns the arrays of `engine.tasks.examples`; raises as `examples`."""
+        """Returns the arrays of `engine.tasks.examples`."""
         return make_arrays(arm, self.examples(arm, data_dir, reading), reading)
 
     def examples(self, arm: Arm, data_dir: str | None, reading: Reading) -> Examples:
-        """Returns the examples in the order of the original files; test files are held out.
-
-        The arm's place is a folder of archives that a person has placed there.
-
-        Raises:
-            InputError: the archives cannot be had, or what was prepared is damaged.
-        """
+        """Returns the examples in the order of the original files, which the user may have placed in its folder."""
 
         def read_archives() -> Mapping[str, Part]:
             return self.read(_find(self, arm, data_dir, reading))
@@ -108,7 +95,6 @@ def read_idx_files(paths: Sequence[Path]) -> dict[str, Part]:
 
 
 def _read_idx(path: Path, magic: int) -> np.ndarray:
-    """Returns the array of a file, which holds a magic number, the lengths, and the bytes."""
     num_axes = magic & 0xFF
     try:
         content = gzip.decompress(path.read_bytes())
@@ -122,16 +108,13 @@ def _read_idx(path: Path, magic: int) -> np.ndarray:
 
 
 class CifarFormat(NamedTuple):
-    """Files in an archive in CIFAR's binary format: members by part, and bytes of label before every image.
-
-    The last byte of the label is the class.
-    """
+    """CIFAR's binary format: members by part, and bytes of label before every image, of which the last is the class."""
 
     members: Mapping[str, Sequence[str]]
     num_label_bytes: int
 
     def read(self, paths: Sequence[Path]) -> dict[str, Part]:
-        """Returns training and test images and labels; raises InputError where the archive is not in that format."""
+        """Returns images and labels by part; raises InputError where the archive is not in that format."""
         (path,) = paths
         size = self.num_label_bytes + int(np.prod(_CIFAR_IMAGE))
         found = {}

@@ -1,11 +1,8 @@
 """`arrays`: named arrays in a NumPy file (--dataset_dir=FILE.npz), classes or values to predict.
 
-Names such as `x` and `y`, `images` and `labels`, or `x_train`, `y_train`, `x_test` and `y_test` tell which array is
-which, and --input_arrays and --target_arrays override them. The type of the targets decides whether they are classes,
-see `engine.tasks.targets`, and --target_kind overrides it. Pickles are refused.
-
-Where the file has no test arrays a fifth is held out, by the hash of an example's position and in proportion to the
-classes or the distribution of the values.
+Names such as `x` and `y` or `x_train`, `y_train`, `x_test` and `y_test` tell which array is which, unless
+--input_arrays and --target_arrays do. The type of the targets decides whether they are classes, unless --target_kind
+does. Pickles are refused. Without test arrays a stratified fifth is held out, by the hash of an example's position.
 """
 
 import re
@@ -42,11 +39,7 @@ class Names(NamedTuple):
 
 
 def load(arm: Arm, root_seed: int, data_dir: str | None, reading: Reading) -> dict[str, np.ndarray]:
-    """Returns the arrays of `engine.tasks.examples`, in the order of the file.
-
-    Raises:
-        InputError: there is no such file, it is damaged, it is not clear which array is which, or they do not fit.
-    """
+    """Returns the arrays of `engine.tasks.examples`, in the order of the file."""
     place = find_place(arm.dataset_dir)
     refuse_pickles(place, arm.dataset_dir)
     if not place.is_file():
@@ -125,7 +118,6 @@ def _examples(arm: Arm, names: Names, parts: Sequence[tuple[np.ndarray, np.ndarr
 
 
 def _checked(inputs: np.ndarray, name: str) -> np.ndarray:
-    """Returns the inputs if they are numbers, all finite also in single precision; else raises InputError."""
     if inputs.dtype.kind not in "biuf" or not inputs.size:
         raise InputError(f"inputs {name!r} are {inputs.dtype} {list(inputs.shape)}: expected numbers")
     if inputs.dtype.kind == "f":

@@ -23,11 +23,8 @@ def has_crop(augment: str) -> bool:
 def make_augmentation(arm: Arm, example_shape: tuple[int, ...]) -> Augment | None:
     """Returns how training changes images, from (key, images `[batch, height, width, channels]`), or `None`.
 
-    Every image is changed on its own. A crop moves it by −padding … padding pixels along both axes, uniformly, and
+    Every image changes on its own. A crop moves it by −padding … padding pixels along both axes, uniformly, and
     fills the border with the image's reflection. A flip exchanges left and right, in half of the cases.
-
-    Raises:
-        InputError: the examples are no images, or too small for the padding.
     """
     if arm.augment in (None, "none"):
         return None

@@ -42,51 +42,26 @@ class _Images(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type:
             yield i, {"id": i, "image": np.reshape(image, self.shape), "label": int(label)}
 
 
-class PlateauDigits(_Images):
-    """The handwritten digits of scikit-learn."""
-
-    shape, encoding = (8, 8), "none"
-
-
-class PlateauMnist(_Images):
-    """The handwritten digits of MNIST."""
-
-    shape = (28, 28, 1)
-
-
-class PlateauFashionMnist(_Images):
-    """Pieces of clothing, in the format of MNIST."""
-
-    shape = (28, 28, 1)
-
-
-class PlateauCifar10(_Images):
-    """Photographs of ten kinds of things."""
-
-    shape = (32, 32, 3)
-
-
-class PlateauCifar100(_Images):
-    """Photographs of a hundred kinds of things."""
-
-    shape, num_classes = (32, 32, 3), 100
-
-
-_BUILDERS = {
-    "digits": PlateauDigits,
-    "mnist": PlateauMnist,
-    "fashion_mnist": PlateauFashionMnist,
-    "cifar10": PlateauCifar10,
-    "cifar100": PlateauCifar100,
+_FIELDS: dict[str, dict[str, Any]] = {
+    "digits": {"shape": (8, 8), "encoding": "none"},
+    "mnist": {"shape": (28, 28, 1)},
+    "fashion_mnist": {"shape": (28, 28, 1)},
+    "cifar10": {"shape": (32, 32, 3)},
+    "cifar100": {"shape": (32, 32, 3), "num_classes": 100},
 }
 
 
-def prepare(dataset: str, read: Callable[[], Parts], data_dir: str | None, reading: Reading) -> Path:
-    """Prepares a data set on first use, from the original files that `read` reads, and returns its directory.
+def _builder_of(dataset: str) -> type[_Images]:
+    """Makes the class whose name tensorflow-datasets turns into `plateau_…`."""
+    name = "Plateau" + dataset.title().replace("_", "")
+    return type(name, (_Images,), {"__module__": __name__, "__doc__": f"The data set {dataset}.", **_FIELDS[dataset]})
 
-    Raises:
-        InputError: the original files cannot be had, or the directory cannot be written.
-    """
+
+_BUILDERS = {dataset: _builder_of(dataset) for dataset in _FIELDS}
+
+
+def prepare(dataset: str, read: Callable[[], Parts], data_dir: str | None, reading: Reading) -> Path:
+    """Prepares a data set on first use, from the original files that `read` reads, and returns its directory."""
     where = prepared_root(data_dir)
     with preparing(where, dataset, f"plateau_{dataset}"):
         builder = _BUILDERS[dataset](data_dir=where, file_format="array_record")

@@ -14,11 +14,7 @@ _NOT_OF_ARRAYS = ("augment", "crop_padding", "gradient_noise")
 
 
 def choose_source(arm: Arm) -> Arm:
-    """Returns the arm with the source of its examples named: where only a place is given, what lies there says it.
-
-    Raises:
-        InputError: nothing there can be read, or an option has no effect.
-    """
+    """Returns the arm with the source of its examples; where only a place is given, its content tells which."""
     if arm.dataset_dir is not None and arm.dataset == COMMON["dataset"].default:
         arm = dataclasses.replace(arm, dataset=kind_of_place(arm.dataset_dir))
     if arm.crop_padding is not None and not has_crop(arm.augment or "none"):

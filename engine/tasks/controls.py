@@ -32,10 +32,7 @@ def has_examples(arrays: Mapping[str, np.ndarray]) -> bool:
 
 
 def has_constant_inputs(arrays: Mapping[str, np.ndarray]) -> bool | None:
-    """Tells whether all training inputs are the same up to rounding; `None` where examples are drawn.
-
-    Every number is compared with its own size, so that a large one hides no other.
-    """
+    """Tells whether all training inputs are the same up to their rounding; `None` where examples are drawn."""
     if not has_examples(arrays):
         return None
     inputs = arrays["inputs"]
@@ -45,13 +42,7 @@ def has_constant_inputs(arrays: Mapping[str, np.ndarray]) -> bool | None:
 
 
 def controlled(arrays: Mapping[str, np.ndarray], control: str, root_seed: int, task_seed: int) -> dict[str, np.ndarray]:
-    """Returns the arrays of a task under one of `CONTROLS`, with the same shapes and types.
-
-    The seeds are those of the `task` stream, which shuffles.
-
-    Raises:
-        InputError: the task draws its examples.
-    """
+    """Returns the arrays of a task under one of `CONTROLS`; raises InputError where the task draws its examples."""
     if control == "none":
         return dict(arrays)
     if not has_examples(arrays):
@@ -65,7 +56,6 @@ def controlled(arrays: Mapping[str, np.ndarray], control: str, root_seed: int, t
 
 
 def _one_batch(arrays: Mapping[str, np.ndarray], targets: str) -> dict[str, np.ndarray]:
-    """Puts the first evaluation batch in the place of all training examples and evaluation batches."""
     found = dict(arrays)
     for name in ("inputs", targets):
         batch = arrays[f"loss_{name}"][0]
@@ -83,10 +73,7 @@ def _constant_inputs(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 
 def _shuffled(arrays: Mapping[str, np.ndarray], targets: str, root_seed: int, task_seed: int) -> dict[str, np.ndarray]:
-    """Permutes targets within the training examples, and within those held out.
-
-    The evaluation set is taken anew, evenly from the training examples: it must have the targets that are trained on.
-    """
+    """Permutes targets within each part, and chooses the evaluation set again, which must have the trained targets."""
     found = dict(arrays)
     key = random_streams.stream(root_seed, "task", task_seed)
     for i, part in enumerate(_PARTS):

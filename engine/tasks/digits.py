@@ -1,7 +1,4 @@
-"""`digits`: 1,797 handwritten digits, 8×8 grey values, ten classes; needs no network.
-
-The images ship with scikit-learn. They are prepared once as a tensorflow-datasets data set in array_record format, and
-read from there; without array_record the same arrays come straight from scikit-learn.
+"""`digits`: 1,797 handwritten digits, 8×8 grey values, ten classes; ships with scikit-learn, needs no network.
 
 Source: Alpaydin and Kaynak (1998), UCI Optical Recognition of Handwritten Digits.
 """

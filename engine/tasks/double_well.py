@@ -24,15 +24,8 @@ from engine.tasks.reading import Reading
 from engine.tasks.task import Batch, Data, Task
 
 OPTIONS = (
-    Option(
-        "gradient_noise",
-        float,
-        # T = 0.1 at a learning rate of 0.01.
-        4.4721,
-        "standard deviation of the noise on the gradient",
-        minimum=0,
-        maximum=1e6,
-    ),
+    # The default gives T = 0.1 at a learning rate of 0.01.
+    Option("gradient_noise", float, 4.4721, "standard deviation of the noise on the gradient", minimum=0, maximum=1e6),
 )
 _START_DISTANCE = 2.0
 

@@ -40,12 +40,7 @@ def archives_at(root: str, checksums: Mapping[str, str]) -> tuple[Archive, ...]:
 
 
 def fetch(archives: Sequence[Archive], folder: Path, may_download: bool, reading: Reading) -> list[Path]:
-    """Returns the paths of archives in a folder, and fetches those that are missing where it may.
-
-    Raises:
-        InputError: a file there is another one, or one is missing and cannot be fetched; the message says which files
-            to place where by hand.
-    """
+    """Returns the paths of archives in a folder, after downloading missing ones; else says which to place by hand."""
     paths = [folder / archive.name for archive in archives]
     missing = [a for a, path in zip(archives, paths, strict=True) if not path.is_file()]
     for archive, path in zip(archives, paths, strict=True):

@@ -22,13 +22,9 @@ _CHANNELS = (1, 3)
 
 @dataclasses.dataclass(frozen=True)
 class Examples:
-    """Examples in a fixed order.
+    """Examples in a fixed order: inputs `[num_examples, …]`, and targets as in `Targets`.
 
-    Attributes:
-        inputs: `[num_examples, …]`, whole or floating-point numbers.
-        targets: classes from 0, int32 `[num_examples]`; or values, float32 `[num_examples, num_outputs]`.
-        class_names: empty for values.
-        is_held_out: which are never trained on, `[num_examples]`; `None` where a stratified choice is still to be made.
+    `is_held_out` `[num_examples]` is `None` where a stratified choice is still to be made.
     """
 
     inputs: np.ndarray
@@ -38,11 +34,7 @@ class Examples:
 
 
 def make_arrays(arm: Arm, examples: Examples, reading: Reading) -> dict[str, np.ndarray]:
-    """Returns training, evaluation and held-out arrays, with inputs scaled as the arm says.
-
-    Raises:
-        InputError: there is nothing to learn from them, or the scaling does not suit such inputs.
-    """
+    """Returns training, evaluation and held-out arrays, with inputs scaled as the arm says."""
     targets = examples.targets
     if len(targets) < 2:
         found = "1 example" if len(targets) else "no examples"
@@ -61,13 +53,10 @@ def make_arrays(arm: Arm, examples: Examples, reading: Reading) -> dict[str, np.
 
 
 def with_channels(inputs: np.ndarray, channels: str | None, reading: Reading) -> np.ndarray:
-    """Returns inputs `[num_examples, …]` with an axis of channels at the end, where they are images.
+    """Returns inputs `[num_examples, …]`, where they are images with an axis of channels at the end.
 
-    Pixels of 8 or 16 bits without such an axis are grey images, and so is whatever `channels` says. One or three
-    channels before height and width move to the end, where networks look for them. Single numbers get an axis.
-
-    Raises:
-        InputError: the inputs do not have such channels.
+    Pixels of 8 or 16 bits without such an axis are grey images, unless `channels` says otherwise. One or three channels
+    before height and width move to the end. Single numbers get an axis.
     """
     is_pixels = inputs.dtype in (np.uint8, np.uint16)
     if inputs.ndim == 1:
@@ -110,7 +99,6 @@ def refuse_fraction(arm: Arm, where: str) -> None:
 
 
 def _check_parts(targets: np.ndarray, held_out: np.ndarray, class_names: Sequence[str]) -> None:
-    """Raises InputError where there is nothing to learn, or nothing to measure on."""
     training = np.delete(targets, held_out, axis=0)
     if not len(held_out) or not len(training):
         part, flag = ("held out", "greater") if not len(held_out) else ("trained on", "smaller")
@@ -135,7 +123,6 @@ def _check_parts(targets: np.ndarray, held_out: np.ndarray, class_names: Sequenc
 
 
 def _make_scale(scaling: str | None, inputs: np.ndarray, training: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
-    """Returns what makes inputs, as they were read, the numbers that are trained on, float32."""
     largest = {"bool": 1, "uint8": 2**8 - 1, "uint16": 2**16 - 1}.get(inputs.dtype.name)
     scaling = scaling or ("none" if largest is None else "unit")
     if scaling == "none":

@@ -40,13 +40,7 @@ _LEFT_BEHIND = ("thumbs.db", "desktop.ini", "__macosx")
 
 
 class ImageFile(NamedTuple):
-    """A file that may be an image.
-
-    Attributes:
-        name: below the folder, with forward slashes.
-        class_name: name of its class's folder.
-        is_held_out: `None` where the hash of its name decides.
-    """
+    """A possible image, named below the folder; `is_held_out` is `None` where the hash of its name decides."""
 
     path: Path
     name: str
@@ -55,11 +49,7 @@ class ImageFile(NamedTuple):
 
 
 def load(arm: Arm, root_seed: int, data_dir: str | None, reading: Reading) -> dict[str, np.ndarray]:
-    """Returns the arrays of `engine.tasks.examples`, in the order of the files' names.
-
-    Raises:
-        InputError: there are no images of at least two classes, or a class has no training image.
-    """
+    """Returns the arrays of `engine.tasks.examples`, in the order of the files' names."""
     place = find_place(arm.dataset_dir)
     if not place.is_dir():
         raise InputError(f"dataset_dir={arm.dataset_dir!r} is a file: expected a folder")
@@ -102,7 +92,6 @@ def is_held_out(name: str, fraction: float) -> bool:
 
 
 def _class_files(place: Path, part: Path, is_part_held_out: bool | None, reading: Reading) -> list[ImageFile]:
-    """Returns the files of every class in a folder."""
     found: list[ImageFile] = []
     empty = []
     for folder in _inside(part)[0]:
@@ -122,7 +111,6 @@ def _below(place: Path, path: Path) -> str:
 
 
 def _inside(folder: Path) -> tuple[list[Path], list[str]]:
-    """Returns the folders in a folder, and the names of its files, both sorted."""
     try:
         entries = [folder / name for name in sorted(os.listdir(folder)) if not _is_hidden(name)]
     except OSError as error:
@@ -143,10 +131,6 @@ def _is_hidden(name: str) -> bool:
 
 
 def _examples(arm: Arm, files: Sequence[ImageFile], images: Images, reading: Reading) -> Examples:
-    """Returns examples of the images that could be read; raises InputError where a class would be lost.
-
-    A folder in which nothing looks like an image is no class.
-    """
     kept = [files[i] for i in images.kept]
     classes = sorted({file.class_name for file in kept})
     for i, problem in sorted(images.unreadable.items()):

@@ -24,10 +24,7 @@ def draw_nothing(data: Data, key: jax.Array, first_step: jax.Array, num_steps: i
 def half_square_task(
     draw: Callable[[Data, jax.Array, jax.Array, int], Any], sample: Callable[[Data, Any], Batch], data: Data
 ) -> Task:
-    """Returns the task of one target under the loss ½(y − ŷ)², as theories write it.
-
-    Chance is half the variance of the evaluation targets. Of the host arrays only shapes and targets are read.
-    """
+    """Returns the task of one target under the loss ½(y − ŷ)²; chance is half the evaluation targets' variance."""
     targets = np.asarray(data["loss_targets"], np.float64)
     return Task(
         draw=draw,

@@ -21,12 +21,10 @@ _LARGEST_OWN_SIZE = 256
 
 
 class Images(NamedTuple):
-    """Images that could be read.
+    """Images that could be read, `[num_images, height, width, channels]`, uint8 or uint16.
 
-    Attributes:
-        pixels: `[num_images, height, width, channels]`, uint8 or uint16.
-        kept: their positions among the sources, increasing.
-        unreadable: why others could not be read, by position, without those that are no image by content and name.
+    `kept` are their positions among the sources, increasing; `unreadable` says by position why others could not be
+    read, without those that are no image by content and name.
     """
 
     pixels: np.ndarray
@@ -43,11 +41,7 @@ class ImageOptions(NamedTuple):
 
 
 def read_images(sources: Sequence[Source], names: Sequence[str], options: ImageOptions, reading: Reading) -> Images:
-    """Reads images in parallel, and leaves out those that cannot be read; `names` are for people.
-
-    Raises:
-        InputError: none can be read, or they do not fit in the memory.
-    """
+    """Reads images in parallel, and leaves out those that cannot be read; `names` are for messages."""
     from PIL import Image
 
     places, problems = range(len(sources)), dict[int, UnreadableError]()
@@ -82,7 +76,6 @@ def read_images(sources: Sequence[Source], names: Sequence[str], options: ImageO
 def _for_all(
     call: Callable[[int], Result], places: Sequence[int], problems: dict[int, UnreadableError], bar: Any
 ) -> dict[int, Result]:
-    """Calls a function in a pool of threads; failures are added to the problems."""
     found: dict[int, Result] = {}
     pool = ThreadPoolExecutor(os.cpu_count())
     try:
@@ -153,7 +146,6 @@ def _tell_of_changes(looks: Sequence[Look], is_colour: bool, reading: Reading) -
 
 
 def _stack(images: Sequence[np.ndarray], reading: Reading) -> np.ndarray:
-    """Returns images in one array, all with 16 bits where one has."""
     num_wide = sum(image.dtype == np.uint16 for image in images)
     if 0 < num_wide < len(images):
         share = _share(num_wide, len(images), "image")

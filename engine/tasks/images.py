@@ -1,8 +1,7 @@
-"""Reads an image of any kind that Pillow knows as an array of a given shape.
+"""Reads an image of any kind that Pillow knows as an array of a given shape, as a person sees it.
 
-Every image becomes what a person sees: it is turned as its EXIF entry says, the first of several frames is taken, what
-is transparent lies on white, and palettes, CMYK and the like become red, green and blue. Grey images of 16 bits keep
-them, and then all images have 16; everything else has 8.
+It is turned as its EXIF entry says, the first of several frames is taken, what is transparent lies on white. Where some
+grey image has 16 bits all have; everything else has 8.
 """
 
 import contextlib
@@ -36,14 +35,7 @@ class NotAnImageError(UnreadableError):
 
 
 class Look(NamedTuple):
-    """What the head of an image tells.
-
-    Attributes:
-        size: height and width in pixels, as a person sees it.
-        is_colour: whether it may hold other colours than greys.
-        is_transparent: whether it may have transparent pixels.
-        has_frames: whether it is one of several frames.
-    """
+    """What the head of an image tells: height and width as displayed, and what it may hold."""
 
     size: tuple[int, int]
     is_colour: bool
@@ -52,12 +44,9 @@ class Look(NamedTuple):
 
 
 class Shape(NamedTuple):
-    """What all images are brought to.
+    """What all images are brought to: height and width in pixels, and three channels or one.
 
-    Attributes:
-        size: height and width in pixels.
-        is_colour: whether they have three channels, or one.
-        resize: `crop` keeps the middle, `pad` keeps everything and adds black, `stretch` changes the proportions.
+    `crop` keeps the middle, `pad` keeps everything and adds black, `stretch` changes the proportions.
     """
 
     size: tuple[int, int]

@@ -1,6 +1,6 @@
 """Any other data set by its name in tensorflow-datasets (--dataset=NAME or NAME/CONFIGURATION).
 
-A prepared one is read without TensorFlow; to prepare it, tensorflow-datasets needs TensorFlow (the extra `tf`).
+Only preparing it needs TensorFlow (the extra `tf`).
 """
 
 import contextlib
@@ -41,7 +41,6 @@ def load(arm: Arm, root_seed: int, data_dir: str | None, reading: Reading) -> di
 
 
 def _prepare(dataset: str, root: str) -> Path:
-    """Lets tensorflow-datasets prepare a data set, and returns its directory."""
     elsewhere = "prepare it where that works, and give its directory with --dataset_dir"
     if not has_package("tensorflow"):
         raise InputError(

@@ -20,10 +20,7 @@ def array_task(arm: Arm, data: Data) -> Task:
 
 
 def classification_task(data: Data, batch_size: int) -> Task:
-    """Returns the task of arrays with `labels`: cross-entropy in nats. Chance is the entropy of the labels.
-
-    Of the host arrays only shapes and labels are read. Raises InputError for a batch larger than the training set.
-    """
+    """Returns the task of arrays with `labels`: cross-entropy in nats. Chance is the entropy of the labels."""
 
     def correct(outputs: jax.Array, targets: jax.Array) -> jax.Array:
         return jnp.argmax(outputs, axis=-1) == targets
@@ -43,8 +40,8 @@ def classification_task(data: Data, batch_size: int) -> Task:
 def regression_task(data: Data, batch_size: int) -> Task:
     """Returns the task of arrays with `targets` `[num_examples, num_outputs]`: squared error.
 
-    Chance is the loss of the best constant, the mean of the training targets. It is measured on the evaluation set,
-    like the curve, so a network that has learned nothing but that constant is at chance exactly.
+    Chance is the loss of the best constant, the mean of the training targets, on the evaluation set like the curve:
+    a network that has learned nothing else is at chance exactly.
     """
     best = np.mean(np.asarray(data["targets"], np.float64), axis=0)
     return Task(
@@ -56,18 +53,12 @@ def regression_task(data: Data, batch_size: int) -> Task:
 
 
 def squared_error(outputs: jax.Array, targets: jax.Array) -> jax.Array:
-    """Returns the squared error of each example, `[…]`: its mean over the outputs, the last axis.
-
-    With a mean, neither its size nor its gradient grows with the number of outputs.
-    """
+    """Returns the squared error of each example, `[…]`: its mean over the outputs, the last axis."""
     return jnp.mean((outputs - targets) ** 2, axis=-1)
 
 
 def error_of_constant(targets: np.ndarray, constant: np.ndarray | float) -> float:
-    """Returns the mean `squared_error` of one prediction for all targets `[…, num_outputs]`, in double precision.
-
-    For the mean of the targets this is their variance.
-    """
+    """Returns the mean `squared_error` of one prediction for all targets `[…, num_outputs]`, in double precision."""
     return float(np.mean((np.asarray(targets, np.float64) - constant) ** 2))
 
 
@@ -78,11 +69,7 @@ def evaluation_sets(targets: str) -> Callable[[Data], dict[str, Batch]]:
 
 
 def _passes(data: Data, batch_size: int, targets: str) -> dict[str, Any]:
-    """Returns the fields of a `Task` that say where examples come from.
-
-    Every pass visits a fresh permutation of the training examples without replacement, in whole batches. The remainder
-    is left out, another one in every epoch.
-    """
+    """Returns a `Task`'s fields for epochs, each a fresh permutation in whole batches without the remainder."""
     num_examples = len(data[targets])
     if batch_size > num_examples:
         raise InputError(f"batch_size={batch_size}: expected at most the {num_examples} training examples")

@@ -61,11 +61,7 @@ def refuse_pickles(path: Path, place: str) -> None:
 
 
 def find_prepared(path: Path) -> Path | None:
-    """Returns the directory of a prepared data set at or below a path, of several versions the newest, or `None`.
-
-    Raises:
-        InputError: there are several data sets or configurations.
-    """
+    """Returns the newest prepared data set at or below a path, or `None`; raises InputError for several data sets."""
     if (path / _PREPARED).is_file():
         return path
     outer = _folders(path)
@@ -79,7 +75,7 @@ def find_prepared(path: Path) -> Path | None:
                 f"dataset_dir={str(path)!r} holds {len(found)} prepared data sets ({names}): name one of them"
             )
         versions = found[0] if found else []
-    return max(versions, key=_version_of, default=None)
+    return max(versions, key=lambda version: tuple(map(int, version.name.split("."))), default=None)
 
 
 def _folders(path: Path) -> list[Path]:
@@ -91,7 +87,3 @@ def _folders(path: Path) -> list[Path]:
 
 def _is_prepared(path: Path) -> bool:
     return bool(_VERSION.fullmatch(path.name)) and (path / _PREPARED).is_file()
-
-
-def _version_of(path: Path) -> tuple[int, ...]:
-    return tuple(map(int, path.name.split(".")))

@@ -51,11 +51,7 @@ def reporting(describe: Callable[[str], str]) -> Iterator[None]:
 
 @contextlib.contextmanager
 def preparing(where: str, what: str, folder: str) -> Iterator[None]:
-    """Keeps tensorflow-datasets quiet while it prepares `what` in a folder below `where`.
-
-    Raises:
-        InputError: the directory cannot be written, or what was prepared is damaged.
-    """
+    """Keeps tensorflow-datasets quiet while it prepares `what` in a folder below `where`."""
     import tensorflow_datasets as tfds
 
     tfds.disable_progress_bar()

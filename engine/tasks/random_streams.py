@@ -1,8 +1,6 @@
-"""Random streams: one per role and seed, independent of how many others there are.
+"""Random streams: `fold_in(fold_in(root, role), seed)`, so that a seed's numbers depend on nothing else.
 
-Every stream is `fold_in(fold_in(root, role), seed)`, so a seed's numbers depend neither on the number of seeds nor on
-the lane or order in which they run. The generator is threefry: under `vmap` the faster `rbg` takes every draw from the
-first key of the batch.
+The generator is threefry: under `vmap` the faster `rbg` takes every draw from the first key of the batch.
 """
 
 from contextlib import AbstractContextManager

@@ -41,12 +41,9 @@ def counted(number: int, word: str) -> str:
 
 
 class Note(NamedTuple):
-    """Something about the data that a person should know.
+    """A line about the data, without file names; `listed` names what it is about.
 
-    Attributes:
-        words: one line without file names, which may be stored.
-        listed: names of what it is about.
-        is_caution: whether something is left out or changed, so that a report must say it too.
+    `is_caution`: something is left out or changed, so that a report must say it too.
     """
 
     words: str

@@ -18,12 +18,7 @@ class Tasks(Registry):
     """Our own sources of examples by name; any other name may be one of tensorflow-datasets."""
 
     def load(self, name: str) -> ModuleType:
-        """Returns the module of a source of examples, ours or the one for all of tensorflow-datasets.
-
-        Raises:
-            InputError: neither knows the name, and the message has the nearest one that is known; or it is more
-                than a name.
-        """
+        """Returns the module of a source of examples, ours or the one for all of tensorflow-datasets."""
         if name in self:
             return super().load(name)
         known = _known_elsewhere()
@@ -40,7 +35,6 @@ class Tasks(Registry):
 
 
 def _known_elsewhere() -> list[str]:
-    """The data sets that tensorflow-datasets knows; none where it is not installed."""
     if importlib.util.find_spec("tensorflow_datasets") is None:
         return []
     import tensorflow_datasets as tfds

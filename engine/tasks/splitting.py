@@ -16,13 +16,7 @@ _NUM_STRATA = 16
 
 
 class Rows(NamedTuple):
-    """Positions of examples.
-
-    Attributes:
-        training: increasing, `[num_training]`.
-        loss: evaluation set that detects, chosen from the training examples, `[num_batches, batch]`.
-        held_out: held-out evaluation set, `[num_batches, batch]`.
-    """
+    """Increasing training positions `[num_training]`, and evaluation sets `[num_batches, batch]`; `loss` detects."""
 
     training: np.ndarray
     loss: np.ndarray
@@ -33,8 +27,7 @@ def stratified_choice(labels: np.ndarray, num_chosen: int, purpose: str) -> np.n
     """Chooses examples with the class proportions of the whole; returns increasing positions, `[num_chosen]`.
 
     Every class gives its share, rounded by largest remainders, and within a class the examples with the smallest hash
-    of (purpose, position); different purposes choose independently. No generator is involved, so the choice is the same
-    under every version of every library.
+    of (purpose, position). Without a generator, the choice is the same under every version of every library.
     """
     classes, counts = np.unique(labels, return_counts=True)
     shares = counts * num_chosen / len(labels)
@@ -50,10 +43,7 @@ def stratified_choice(labels: np.ndarray, num_chosen: int, purpose: str) -> np.n
 
 
 def strata_of(values: np.ndarray) -> np.ndarray:
-    """Returns a stratum for each example by the size of its targets `[num_examples, num_outputs]`.
-
-    Choices that keep the proportions of strata keep the distribution of the targets.
-    """
+    """Returns a stratum for each example by the size of its targets `[num_examples, num_outputs]`."""
     deviation = values.std(axis=0, dtype=np.float64)
     size = (values / np.where(deviation > 0, deviation, 1.0)).sum(axis=1)
     rank = np.argsort(np.argsort(size, kind="stable"), kind="stable")
@@ -61,11 +51,7 @@ def strata_of(values: np.ndarray) -> np.ndarray:
 
 
 def split_rows(strata: np.ndarray, held_out: np.ndarray) -> Rows:
-    """Chooses training and evaluation rows of examples with some strata, given the held-out positions.
-
-    The evaluation set is a stratified choice of at most 512 training examples, the held-out set one of at most 2,048
-    held-out examples. Both are cut to whole batches of at most 64.
-    """
+    """Chooses the rows: stratified evaluation sets of at most 512 training and 2,048 held-out examples."""
     training = np.setdiff1d(np.arange(len(strata)), held_out)
     num_evaluated = min(_EVALUATION_EXAMPLES, len(training))
     evaluated = training[stratified_choice(strata[training], num_evaluated, "evaluation")]
@@ -77,10 +63,7 @@ def split_rows(strata: np.ndarray, held_out: np.ndarray) -> Rows:
 def arrays_of(
     inputs: np.ndarray, targets: np.ndarray, rows: Rows, scale: Callable[[np.ndarray], np.ndarray] = np.asarray
 ) -> dict[str, np.ndarray]:
-    """Returns the arrays of a task: `inputs` and `labels` or `targets`, and the same of `loss_…` and `held_out_…`.
-
-    Targets are classes `[num_examples]`, or values `[num_examples, num_outputs]`; `scale` makes inputs float32.
-    """
+    """Returns a task's arrays: scaled `inputs` and `labels` or `targets`, and those of `loss_…` and `held_out_…`."""
     name = "labels" if targets.ndim == 1 else "targets"
     arrays = {}
     for prefix, part in (("", rows.training), ("loss_", rows.loss), ("held_out_", rows.held_out)):

@@ -13,12 +13,7 @@ _WHOLE = "biu"
 
 
 class Targets(NamedTuple):
-    """Targets of examples.
-
-    Attributes:
-        values: classes from 0, int32 `[num_examples]`; or values, float32 `[num_examples, num_outputs]`.
-        class_names: empty for values.
-    """
+    """Classes from 0, int32 `[num_examples]`, with names; or values, float32 `[num_examples, num_outputs]`, without."""
 
     values: np.ndarray
     class_names: Sequence[str]
@@ -27,12 +22,8 @@ class Targets(NamedTuple):
 def make_targets(array: np.ndarray, name: str, kind: str | None, reading: Reading) -> Targets:
     """Returns classes or values, from text or numbers `[num_examples]` or `[num_examples, num_columns]`.
 
-    Text, whole numbers and truth values are classes, in their sorted order, and so are rows of zeros with a single one.
-    Floating-point numbers and all other rows are values. A `kind` (`classes` or `values`) overrides that; whole numbers
-    that are mostly distinct need one.
-
-    Raises:
-        InputError: the targets cannot be of the kind, or a number is missing.
+    Text, whole numbers, truth values and one-hot rows are classes, in sorted order; other rows and floating-point
+    numbers are values. `kind` overrides that; whole numbers that are mostly distinct need it.
     """
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
@@ -90,7 +81,7 @@ def _classes(array: np.ndarray, name: str) -> Targets:
         raise InputError(f"targets {name!r} are not whole, so they cannot be classes: give --target_kind=values")
     distinct, labels = np.unique(array, return_inverse=True)
     names = [v.decode(errors="replace") if isinstance(v, bytes) else str(v) for v in distinct]
-    return Targets(labels.reshape(-1).astype(np.int32), [*map(one_line, names)])
+    return Targets(labels.astype(np.int32), [*map(one_line, names)])
 
 
 def _values(array: np.ndarray, name: str) -> Targets:

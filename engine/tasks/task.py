@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from engine.arms.arm import Arm
+from engine.outcomes.event import Event
 from engine.tasks.augmentation import Augment, make_augmentation
 from engine.tasks.controls import controlled
 from engine.tasks.reading import Reading
@@ -31,24 +32,20 @@ class Task(NamedTuple):
     drawn for many steps at once, outside the training step, which would otherwise make a permutation each time.
 
     Attributes:
-        draw: from (data, key of the `order` stream, first step, number of steps) to a tree of arrays with one entry per
-            step. The number of steps is static and divides the first step. The draw of a step depends on the key and
-            the step alone.
+        draw: from (data, key of the `order` stream, first step, number of steps) to a tree with one entry per step,
+            which depends on the key and the step alone. The number of steps is static and divides the first step.
         sample: from (data, the draw of one step) to a `Batch`.
-        evaluation: from data to the fixed evaluation sets, `[num_batches, batch, …]`: `loss` is the one that detects,
-            `held_out` has examples that are never trained on.
+        evaluation: from data to the evaluation sets, `[num_batches, batch, …]`: `loss` detects, `held_out` is never
+            trained on.
         loss: from (outputs, targets) to the loss of each example, in nats for classification.
         chance_loss: loss of the best constant prediction.
-        example_shape: shape of one input.
-        num_outputs: outputs of the network.
         correct: from (outputs, targets) to whether each example is right; `None` for regression.
-        steps_per_epoch: steps in one pass over the data; `None` where every example is fresh.
-        augment: from (key, inputs of a mini-batch) to the inputs that are trained on; `None` where they stay as they
-            are. Evaluation never uses it.
-        is_hit: from outputs to whether the event has happened, a scalar, for tasks whose event is that the outputs
-            first reach a set, which ends the run; `None` where the event is the break of the loss curve.
-        streamed: names of the arrays that may stay on the host. Their first axis is examples, and `draw` returns the
-            rows that `sample` takes of them, `[num_steps, batch]`, without reading the data.
+        steps_per_epoch: `None` where every example is fresh.
+        augment: from (key, inputs of a mini-batch) to the inputs that are trained on; `None` for no change.
+        is_hit: from outputs to whether they have reached the set that ends the run, a scalar; `None` where the event
+            is the break of the loss curve.
+        streamed: arrays that may stay on the host, with examples on their first axis; `draw` returns the rows
+            `[num_steps, batch]` of them that `sample` takes, without reading the data.
     """
 
     draw: Callable[[Data, jax.Array, jax.Array, int], Any]
@@ -64,19 +61,14 @@ class Task(NamedTuple):
     is_hit: Callable[[jax.Array], jax.Array] | None = None
     streamed: tuple[str, ...] = ()
 
+    @property
+    def event(self) -> Event:
+        """What a run of this task waits for."""
+        return Event.BREAK if self.is_hit is None else Event.HIT
+
 
 def load_data(arm: Arm, root_seed: int, data_dir: str | None, reading: Reading | None = None) -> dict[str, np.ndarray]:
-    """Returns the arrays of a task, in host memory.
-
-    Args:
-        arm: resolved.
-        root_seed: of the study, for what the task itself draws.
-        data_dir: where prepared data are kept; `None` for the default.
-        reading: collects what a person should know about the data.
-
-    Raises:
-        InputError: the data cannot be had, with the reason.
-    """
+    """Returns a task's arrays in host memory; `reading` collects what the user should know about them."""
     arrays = TASKS.load(arm.dataset).load(arm, root_seed, data_dir, reading or Reading())
     return controlled(arrays, arm.control, root_seed, arm.task_seed or 0)
 

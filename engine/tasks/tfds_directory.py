@@ -1,8 +1,4 @@
-"""A prepared tensorflow-datasets directory, read without TensorFlow.
-
-Both default formats of the package are read, array_record and tfrecord, and the number of their records is compared
-with the one in the directory.
-"""
+"""A prepared tensorflow-datasets directory in array_record or tfrecord format, read without TensorFlow."""
 
 import json
 import os
@@ -36,13 +32,7 @@ _BEFORE, _AFTER = struct.Struct("<QI"), 4
 
 
 class _Prepared(NamedTuple):
-    """The part of a prepared data set that is read.
-
-    Attributes:
-        inputs, targets: names of features.
-        features: those two, and `id` where examples have a whole number of that name.
-        splits: one, or that for training and the one held out.
-    """
+    """The part of a prepared data set that is read: inputs, targets, `id` if it is a whole number; one split or two."""
 
     builder: Any
     file_format: str
@@ -53,12 +43,7 @@ class _Prepared(NamedTuple):
 
 
 def read_directory(directory: Path, arm: Arm, reading: Reading) -> Examples:
-    """Returns the examples of a prepared data set, those for training first, sorted by `id` where they have one.
-
-    Raises:
-        InputError: a package is missing, the format is another one, it is not clear which feature is which, or
-            something is damaged.
-    """
+    """Returns the examples of a prepared data set, those for training first, sorted by `id` where they have one."""
     for package in ("tensorflow_datasets", "array_record"):
         if not has_package(package):
             raise InputError(f"a prepared data set needs the package {package}: pip install it")
@@ -184,7 +169,6 @@ def _raw_records(prepared: _Prepared, split: str) -> Iterator[bytes]:
 
 
 def _tf_records(path: Path) -> Iterator[bytes]:
-    """Yields the records of a tfrecord file; its checksums are not checked."""
     left = path.stat().st_size
     with path.open("rb") as file:
         while left:
@@ -200,7 +184,6 @@ def _tf_records(path: Path) -> Iterator[bytes]:
 def _inputs(
     prepared: _Prepared, records: Sequence[dict[str, Any]], arm: Arm, reading: Reading
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Returns inputs, and the positions of the examples that have some."""
     import tensorflow_datasets as tfds
 
     name, options = prepared.inputs, ImageOptions(arm.image_size, arm.channels, arm.resize)

@@ -20,12 +20,7 @@ def is_available(precision: str, platform: str) -> bool:
 
 
 def compute_in(apply: Callable[..., Any], precision: str) -> Callable[..., Any]:
-    """Returns a network's function with its arithmetic in a number format; float32 goes in and out.
-
-    Args:
-        apply: from (params, model state, inputs, …) to a tree.
-        precision: one of `PRECISIONS`.
-    """
+    """Returns `apply` (params, model state, inputs, …) computing in one of `PRECISIONS`; float32 goes in and out."""
 
     def computed(params: Any, state: Any, inputs: Any, *rest: Any) -> Any:
         with jax.default_matmul_precision(_PRODUCTS[precision]):

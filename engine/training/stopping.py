@@ -28,14 +28,9 @@ class Rules(NamedTuple):
 class Monitor(NamedTuple):
     """Watches one run for its end.
 
-    Attributes:
-        loss_limit: a mini-batch's loss above it counts as blown up.
-        num_high: steps since the loss was last below that limit.
-        diverged_step, hitting_step: when the loss blew up, and the task's own event happened, or `NEVER`.
-        watch: state of the online detector.
-        has_left_held_out: whether the loss on held-out examples has been below chance level: a run
-            that learns by heart may yet learn what carries over.
-        is_settled: whether the run may be stopped early.
+    A mini-batch loss above `loss_limit` counts as blown up; `num_high` counts the steps since it was below. Steps of
+    events are `NEVER` before they happen. `has_left_held_out`: the held-out loss has been below chance level, so that a
+    run that memorises may still generalise. `is_settled`: the run may be stopped early.
     """
 
     horizon: jax.Array

@@ -40,12 +40,7 @@ class TrainState(NamedTuple):
 
 
 class StepInfo(NamedTuple):
-    """What a step records, before the update.
-
-    Attributes:
-        batch_loss: loss of the mini-batch.
-        is_hit: whether the task's event has happened; `None` for a task without one of its own.
-    """
+    """What a step records before the update; `is_hit` is `None` for a task without an event of its own."""
 
     batch_loss: jax.Array
     is_hit: jax.Array | None
@@ -68,12 +63,7 @@ class EvalInfo(NamedTuple):
 
 
 class InspectInfo(NamedTuple):
-    """What is recorded more rarely; no break is detected by it.
-
-    Attributes:
-        held_out_loss, held_out_accuracy: on held-out examples.
-        average_loss: loss on the evaluation set, normalised by running averages.
-    """
+    """What is recorded more rarely; `average_loss` normalises by running averages. No break is detected by it."""
 
     held_out_loss: jax.Array
     held_out_accuracy: jax.Array | None
@@ -83,14 +73,9 @@ class InspectInfo(NamedTuple):
 class Trainer:
     """Training of one run, as pure functions without a seed axis.
 
-    Args:
-        arm: resolved; its structure, and whether its network starts as it is written.
-        form: how convolutions are computed, see `engine.models.lowering`.
-
-    Attributes:
-        batch_apply: the model's, in the arm's number format, with its convolutions as written.
-        param_shapes: the parameter tree, of `ShapeDtypeStruct`.
-        kept: where each leaf starts under every scheme, see `models.initial.kept_values`.
+    Of the arm only its structure and whether its network starts as written are read; `form` is of
+    `engine.models.lowering`. `batch_apply` has the arm's number format and convolutions as written; `kept` is where
+    each leaf starts under every scheme, see `models.initial.kept_values`.
     """
 
     def __init__(self, arm: Arm, task: Task, model: Model, form: str) -> None:
@@ -180,7 +165,6 @@ class Trainer:
     def _measure(
         self, apply: Callable[..., jax.Array], state: TrainState, batches: Batch
     ) -> tuple[jax.Array, jax.Array | None]:
-        """Mean loss and accuracy over batches `[num_batches, batch, …]`."""
         task = self._task
 
         def one(batch: Batch) -> tuple[jax.Array, jax.Array | None]:

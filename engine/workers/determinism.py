@@ -1,7 +1,6 @@
 """Settings that must hold before a backend starts for a run to have the same bits again.
 
-One table with a reason for each line. Workers replace what a user's environment says otherwise. Settings outside the
-table are the user's: they are recorded, and count as another environment, see `engine.store.provenance`.
+Workers override the user's environment where it disagrees. Other settings are recorded, see `store.provenance`.
 """
 
 import contextlib
@@ -20,15 +19,11 @@ Value = bool | int | float | str
 
 
 class Setting(NamedTuple):
-    """One line of the table.
+    """One line of the table, for some platforms or (without any) for all; `value=None` means that it must not be set.
 
-    Attributes:
-        kind: `jax` for an option of JAX, `xla` for a flag of XLA, `variable` for the environment.
-        value: `None` for a variable that must not be set.
-        reason: why, as the end of a sentence.
-        platforms: where it holds; everywhere if empty.
-        is_default: whether it holds unless somebody says otherwise. Such a flag is given only then, because XLA ends
-            the process at a flag that its version does not know.
+    `kind` is `jax` (an option of JAX), `xla` (a flag of XLA) or `variable` (of the environment). `is_default` tells
+    whether it holds unless the user sets it. Such a flag is passed only against what the user set, because XLA ends
+    the process at a flag that its version does not know.
     """
 
     kind: str
@@ -85,19 +80,10 @@ SETTINGS = (
 
 # The user's settings that may change numbers; they are recorded.
 _NOT_OURS = (
-    "JAX_COMPILER_ENABLE_REMAT_PASS",
-    "JAX_HIGH_DYNAMIC_RANGE_GUMBEL",
-    "JAX_MEMORY_FITTING_EFFORT",
-    "JAX_MEMORY_FITTING_LEVEL",
-    "JAX_SOFTMAX_CUSTOM_JVP",
-    "JAX_THREEFRY_GPU_KERNEL_LOWERING",
-    "JAX_USE_SHARDY_PARTITIONER",
-    "LIBTPU_INIT_ARGS",
-    "TF_CUDNN_DETERMINISTIC",
-    "TF_CUDNN_USE_AUTOTUNE",
-    "TF_CUDNN_USE_FRONTEND",
-    "TF_DETERMINISTIC_OPS",
-    "TF_USE_CUBLASLT",
+    *("JAX_COMPILER_ENABLE_REMAT_PASS", "JAX_HIGH_DYNAMIC_RANGE_GUMBEL", "JAX_MEMORY_FITTING_EFFORT"),
+    *("JAX_MEMORY_FITTING_LEVEL", "JAX_SOFTMAX_CUSTOM_JVP", "JAX_THREEFRY_GPU_KERNEL_LOWERING"),
+    *("JAX_USE_SHARDY_PARTITIONER", "LIBTPU_INIT_ARGS", "TF_CUDNN_DETERMINISTIC", "TF_CUDNN_USE_AUTOTUNE"),
+    *("TF_CUDNN_USE_FRONTEND", "TF_DETERMINISTIC_OPS", "TF_USE_CUBLASLT"),
 )
 
 
@@ -110,7 +96,6 @@ def _text(value: Value) -> str:
 
 
 def _agrees(given: str, value: Value | None) -> bool:
-    """Whether a text means a value."""
     if isinstance(value, bool):
         return given.strip().lower() in (_TRUE if value else _FALSE)
     if isinstance(value, (int, float)):
@@ -134,7 +119,6 @@ def read_flags(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def _flags_text(environment: Mapping[str, str]) -> str:
-    """The flags in the variable, or in the file that it names."""
     text = environment.get(_FLAGS, "").strip()
     if text and not text.startswith("-"):
         with contextlib.suppress(OSError, ValueError):
@@ -143,10 +127,7 @@ def _flags_text(environment: Mapping[str, str]) -> str:
 
 
 def variables(platform: str, environment: Mapping[str, str]) -> dict[str, str]:
-    """Returns what to set for a process that is to compute and would inherit this environment.
-
-    `apply` removes the variables that must not be there, in that process itself.
-    """
+    """Returns the variables to set for a computing process; `apply` removes the forbidden ones in that process."""
     found: dict[str, str] = {}
     given, ours = read_flags(environment), []
     for setting in _for_platform(platform):
@@ -177,10 +158,7 @@ def contradictions(platform: str, environment: Mapping[str, str]) -> list[str]:
 
 
 def apply(environment: MutableMapping[str, str]) -> None:
-    """Sets the options of JAX in this process, and removes what must not be in its environment.
-
-    To be called before the backend starts; some options cannot be set afterwards, and stay as they are.
-    """
+    """Sets JAX's options in this process before its backend starts, and removes forbidden variables."""
     import jax
 
     for setting in SETTINGS:

@@ -28,13 +28,7 @@ _INSTRUCTIONS = {"avx2": "AVX2", "avx512f": "AVX-512", "amx_tile": "AMX", "sve":
 
 
 class Devices(NamedTuple):
-    """The devices of this machine.
-
-    Attributes:
-        platform: `cpu`, `gpu` or `tpu`.
-        num_devices: cores of a CPU that this process may use, or accelerators.
-        kind: the model; of a CPU also the instructions for which XLA writes other code.
-    """
+    """The devices of this machine: usable CPU cores or accelerators, and their model."""
 
     platform: str
     num_devices: int
@@ -84,7 +78,6 @@ def find_devices() -> Devices:
 
 
 def _processor() -> str:
-    """Model of the processor, and its instructions for which XLA writes other code."""
     lines: dict[str, str] = {}
     with contextlib.suppress(OSError, UnicodeDecodeError):
         for line in Path("/proc/cpuinfo").read_text().splitlines():

@@ -25,20 +25,15 @@ class Interrupted(KeyboardInterrupt):
 
 
 class SignalWatch:
-    """Handles SIGINT, SIGTERM and SIGHUP while it is entered.
+    """Turns SIGINT, SIGTERM and SIGHUP into `Interrupted` while it is entered; does nothing outside the main thread.
 
-    A signal raises `Interrupted` at once, except inside `deferred`, where the first one is only noted and wakes whoever
-    waits for `fileno`; the second one raises. Outside the main thread, where Python takes no signals, nothing changes.
-
-    Attributes:
-        signal: the first signal that came, or `None`.
+    Inside `deferred` the first `signal` is only stored, and wakes whoever waits for `fileno`; the second raises.
     """
 
     def __init__(self) -> None:
         self.signal: int | None = None
         self._is_deferred = False
         self._before: dict[int, Any] = {}
-        self._ends: tuple[int, int] | None = None
 
     def __enter__(self) -> "SignalWatch":
         self._ends = os.pipe()
@@ -53,13 +48,11 @@ class SignalWatch:
     def __exit__(self, *error: object) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
-        for end in self._ends or ():
+        for end in self._ends:
             os.close(end)
-        self._ends = None
 
     def fileno(self) -> int:
         """Returns the end of a pipe that has something to read once a signal has come."""
-        assert self._ends is not None
         return self._ends[0]
 
     def drain(self) -> None:
@@ -91,6 +84,5 @@ class SignalWatch:
         self.signal = number
         if not (is_first and self._is_deferred):
             raise Interrupted(number)
-        if self._ends is not None:
-            with contextlib.suppress(BlockingIOError):
-                os.write(self._ends[1], b"!")
+        with contextlib.suppress(BlockingIOError):
+            os.write(self._ends[1], b"!")

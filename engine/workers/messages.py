@@ -94,9 +94,8 @@ Report = Delivery | Keep | Reject | Note
 class Source(NamedTuple):
     """Where a worker gets its runs from, and where it delivers them.
 
-    Attributes:
-        pull: from the number of free and of busy lanes to runs; `None` if nothing is left for it.
-        is_stopping: tells whether to hand in unfinished runs and end.
+    `pull` takes the number of free and of busy lanes; it returns `None` if nothing is left for the worker.
+    `is_stopping` tells whether to hand in unfinished runs and end.
     """
 
     pull: Callable[[int, int], Assignment | None]
@@ -113,13 +112,9 @@ def _nothing(*arguments: object) -> None:
 
 
 class Hooks(NamedTuple):
-    """What the parent does when something happens.
+    """What the parent does on a worker's reports; `on_delivery` and `on_failure` return runs to do in addition.
 
-    Attributes:
-        on_delivery: gets what each chunk brought; returns runs to do besides.
-        on_fallback: gets a group and the reason when it falls back to the native form.
-        on_loss: gets the number of steps that have to be done again.
-        on_failure: gets a run that ended its worker twice; returns as `on_delivery`.
+    `on_fallback` gets a program and why it falls back to the native form, `on_loss` the number of steps to repeat.
     """
 
     on_delivery: Callable[[Delivery], MoreRuns]

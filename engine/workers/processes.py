@@ -97,11 +97,7 @@ def _without_signals() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _without_main() -> Iterator[None]:
-    """Hides the program that starts a process.
-
-    A spawned process imports its parent's `__main__` again: a script without a guard would begin once more in every
-    worker, and one that is read from a pipe cannot be imported. Workers need nothing from it.
-    """
+    """Hides the parent's `__main__`, which a spawned process would import and so run again."""
     main = sys.modules["__main__"]
     sys.modules["__main__"] = types.ModuleType("__main__")
     try:
@@ -129,10 +125,7 @@ def spawn(variables: Mapping[str, str], target: Callable[..., None], *args: Any)
 
 
 class Crew:
-    """Worker processes, one per device: they start on entry, and end on exit.
-
-    They load their libraries while the parent still plans. With `num_workers=0` everything runs in this process.
-    """
+    """Worker processes, one per device, from entry to exit; with `num_workers=0` everything runs in this process."""
 
     def __init__(
         self, devices: Devices, num_workers: int, cache_dir: str | None, checkpoint_every: float | None = None
@@ -172,11 +165,9 @@ class Crew:
 
 
 def call(devices: Devices, cache_dir: str | None, fn: Callable[..., Any], *args: Any) -> Any:
-    """Calls a function, found by its name, in a process that has the first device to itself, as a worker has.
+    """Calls an importable function in a process that owns the first device; arguments and result are pickled.
 
-    Raises:
-        InputError: the function raised one.
-        WorkerFailedError: it raised something else, or the process died.
+    Raises the function's InputError again, and WorkerFailedError for everything else.
     """
     worker = spawn(environment(devices, 0), _main, _call, cache_dir, fn, args)
     try:

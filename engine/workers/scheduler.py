@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from engine.lanes.checkpoint import Checkpoint
 from engine.lanes.runs import Run
 from engine.lanes.spec import PoolSpec
 from engine.workers.messages import Assignment, Delivery, Hooks, Keep, MoreRuns, Note, Reject, Report
@@ -36,7 +35,7 @@ class _Group:
 
 @dataclass
 class _Duty:
-    """What a worker does; `steps` are those of its unfinished runs, and suspects are isolated."""
+    """A worker's unfinished runs, with their steps."""
 
     group: int
     runs: list[Run] = field(default_factory=list)
@@ -45,10 +44,9 @@ class _Duty:
 
 
 class Scheduler:
-    """Hands out runs, and takes back what comes of them.
+    """Hands out runs, and takes back their results.
 
-    A run that has lost its worker twice becomes a suspect: suspects are tried again apart from all others, half of them
-    at a time, until the one that ends its worker is known.
+    A run that has lost its worker twice becomes a suspect: suspects are tried apart, half of them at a time.
     """
 
     def __init__(self, specs: Sequence[PoolSpec], pending: Sequence[Sequence[Run]], hooks: Hooks) -> None:
@@ -110,7 +108,7 @@ class Scheduler:
         return self._hand_out(duty, runs, group.spec)
 
     def _choose_group(self) -> int | None:
-        """The group with most waiting runs, among those that the fewest workers serve.
+        """Chooses the group with most waiting runs among those that the fewest workers serve.
 
         Before anything runs, among those that most workers serve: they compile one program together.
         """
@@ -135,19 +133,12 @@ class Scheduler:
         return together
 
     def _at_one_step(self, group: int, runs: list[Run]) -> tuple[list[Run], list[Run]]:
-        """Splits runs into those that can share a worker, and the others.
-
-        All lanes of a stream are at one step, so runs continue together only from the same step.
-        """
+        """Splits runs into those at one step, which can share a worker with a stream, and the others."""
         if not self._groups[group].spec.arm.stream or len(runs) < 2:
             return runs, []
-        steps = {run: self._checkpoint_step(run) for run in runs}
+        steps = {run: kept.step if (kept := self.hooks.find_checkpoint(run)) else 0 for run in runs}
         first = steps[runs[0]]
         return [run for run in runs if steps[run] == first], [run for run in runs if steps[run] != first]
-
-    def _checkpoint_step(self, run: Run) -> int:
-        kept = self.hooks.find_checkpoint(run)
-        return 0 if kept is None else kept.step
 
     def _hand_out(self, duty: _Duty, runs: list[Run], spec: PoolSpec | None = None) -> Assignment:
         duty.runs.extend(runs)
@@ -163,7 +154,8 @@ class Scheduler:
             case Delivery():
                 self.deliver(worker, report)
             case Keep(checkpoints):
-                self._keep(checkpoints)
+                self.hooks.on_checkpoint(checkpoints)
+                self._kept_steps.update({checkpoint.run: checkpoint.step for checkpoint in checkpoints})
             case Reject(reason):
                 self._reject(worker, reason)
             case Note(line):
@@ -187,10 +179,6 @@ class Scheduler:
         for group, runs in zip(self._groups, more or [], strict=False):
             group.pending.extend(runs)
 
-    def _keep(self, checkpoints: list[Checkpoint]) -> None:
-        self.hooks.on_checkpoint(checkpoints)
-        self._kept_steps.update({checkpoint.run: checkpoint.step for checkpoint in checkpoints})
-
     def _reject(self, worker: int, reason: str) -> None:
         """Takes all runs of a worker back; their group is computed in the native form from now on."""
         index = self._duties[worker].group
@@ -201,10 +189,9 @@ class Scheduler:
             self.hooks.on_fallback(index, reason)
 
     def lose(self, worker: int) -> Loss:
-        """Takes the runs of a dead worker back.
+        """Takes back the runs of a dead worker, and marks a run as failed once it has crashed two workers.
 
-        A run is given up once it has ended its worker twice, unless no run of its group has ever taken a step: then it
-        is not the run's fault.
+        If no run of its group has ever taken a step, the run is not to blame.
         """
         duty = self._duties.get(worker)
         lost = self._release(worker)
@@ -223,7 +210,6 @@ class Scheduler:
         return Loss(lost, None)
 
     def _release(self, worker: int) -> list[Run]:
-        """Forgets a worker, and tells how many steps went with it."""
         duty = self._duties.pop(worker, _Duty(0))
         kept = sum(self._kept_steps[run] - self._given_steps[run] for run in duty.runs)
         self.hooks.on_loss(max(0, duty.steps - kept))

@@ -12,11 +12,10 @@ from engine.errors import InputError
 from engine.lanes.checkpoint import Checkpoint
 from engine.lanes.memory import memory_limit
 from engine.lanes.pool import Chunk, LanePool, make_pool
-from engine.lanes.runs import FinishedRun, Run
+from engine.lanes.runs import Run
 from engine.lanes.self_check import find_disagreement
 from engine.lanes.spec import PoolSpec
 from engine.lanes.to_row import outcome_row
-from engine.outcomes.event import Event
 from engine.workers.devices import configure_backend
 from engine.workers.interruption import SignalWatch
 from engine.workers.messages import Assignment, CompletedRun, Delivery, Keep, Note, Pull, Reject, Source, Stop
@@ -29,12 +28,7 @@ _MESSAGE_BYTES = 2**28
 
 
 class ServeSettings(NamedTuple):
-    """How a worker serves.
-
-    Attributes:
-        num_sharing: workers that share the memory of a CPU.
-        checkpoint_every: seconds; by default a minute, or more where checkpoints are expensive.
-    """
+    """How a worker serves: workers that share the CPU's memory, and seconds between checkpoints (`None`: automatic)."""
 
     cache_dir: str | None
     num_sharing: int = 1
@@ -77,8 +71,6 @@ def _out_of_memory(spec: PoolSpec) -> InputError:
 
 
 class _Timer:
-    """Says when the next checkpoint is due."""
-
     def __init__(self, every: float | None) -> None:
         self._every = every
         self._due = time.monotonic() + (every or DEFAULT_CHECKPOINT_SECONDS)
@@ -94,11 +86,10 @@ class _Timer:
 
 
 class _Server:
-    """One worker's pool and what waits for it.
+    """A worker's pool and the runs that wait for it.
 
-    While the device works on a chunk, the host fetches what the previous one left behind, finds the outcomes, delivers
-    the rows, and asks for runs in place of those that are about to end. Nothing of a pool is delivered before its
-    rewritten network has been compared with the native one.
+    While the device works on a chunk, the host delivers the rows of the previous one and asks for further runs.
+    Nothing is delivered before the pool's rewritten network has been compared with the native one.
     """
 
     def __init__(self, source: Source, settings: ServeSettings) -> None:
@@ -134,7 +125,7 @@ class _Server:
                 return
 
     def _refilled(self) -> LanePool | None:
-        """The pool with its free lanes filled; `None` if there is nothing to do."""
+        """Returns the pool with its free lanes filled; `None` if there is nothing to do."""
         pool = self._pool
         if pool is None or pool.num_free > len(self._waiting):
             num_free, num_busy = (0, 0) if pool is None else (pool.num_free, pool.num_busy)
@@ -161,15 +152,15 @@ class _Server:
         self._checkpoints |= assignment.checkpoints
 
     def _delivery(self, pool: LanePool) -> Delivery:
-        """What the last chunk brought; nothing where it was delivered already."""
         chunk, self._chunk = self._chunk, None
         if chunk is None:
             return Delivery(0, [])
         seed_steps, finished = pool.collect(chunk)
-        return Delivery(seed_steps, [_completed(one, pool) for one in finished])
+        chance_loss, event = pool.task.chance_loss, pool.task.event
+        rows = [outcome_row(one, chance_loss, pool.spec.detector, event) for one in finished]
+        return Delivery(seed_steps, [CompletedRun(one.run, row) for one, row in zip(finished, rows, strict=True)])
 
     def _check(self, pool: LanePool) -> bool:
-        """Whether the rewritten network is right; if not, all runs go back."""
         disagreement = find_disagreement(pool.spec, self._cache_dir)
         if disagreement is not None:
             self._source.send(Reject(disagreement))
@@ -178,21 +169,13 @@ class _Server:
         return self._is_checked
 
     def _hand_in(self, pool: LanePool) -> None:
-        """Sends every run as it stands."""
         started = time.monotonic()
         for batch in _batches(pool.checkpoints()):
             self._source.send(Keep(batch))
         self._timer.restart(started)
 
 
-def _completed(finished: FinishedRun, pool: LanePool) -> CompletedRun:
-    event = Event.BREAK if pool.task.is_hit is None else Event.HIT
-    row = outcome_row(finished, pool.task.chance_loss, pool.spec.detector, event)
-    return CompletedRun(finished.run, row)
-
-
 def _batches(checkpoints: Sequence[Checkpoint]) -> Iterator[list[Checkpoint]]:
-    """Splits checkpoints into messages of bounded size."""
     batch: list[Checkpoint] = []
     size = 0
     for checkpoint in checkpoints:
@@ -221,8 +204,6 @@ class Line:
 
 
 class _Remote:
-    """A scheduler behind a pipe."""
-
     def __init__(self, line: Line) -> None:
         self._line = line
         self._is_stopping = False

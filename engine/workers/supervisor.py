@@ -1,6 +1,7 @@
 """Answers workers, replaces those that die or hang, and has them hand in unfinished runs."""
 
 import time
+from collections import defaultdict
 from collections.abc import Sequence
 from multiprocessing.connection import wait
 from typing import Any
@@ -20,18 +21,15 @@ GRACE = 20.0
 _TICK = 1.0
 # A process hangs after so many seconds without a sign of life.
 QUIET_LIMIT = 60.0
-# A worker hangs after so many seconds without a message: while it compiles; at least; and in proportion to the longest
-# that a lane of it has taken so far.
+# A worker hangs after so many seconds without a message: while it compiles; at least; and in
+# proportion to the longest that a lane of it has taken so far.
 _COMPILE_LIMIT = 3600.0
 _STALL_LIMIT = 300.0
 _STALL_FACTOR = 10.0
 
 
 class Pulse:
-    """Says how long a worker has been silent, in seconds during which the parent was awake.
-
-    So neither a clock that jumps nor a parent that was suspended makes a worker look dead.
-    """
+    """Measures how long a worker has been silent, in seconds during which the parent was awake."""
 
     def __init__(self) -> None:
         self._quiet = self._stalled = self._longest = 0.0
@@ -77,7 +75,7 @@ class Supervisor:
     def __init__(self, scheduler: Scheduler, crew: Crew, watch: SignalWatch) -> None:
         self._scheduler, self._crew, self._watch = scheduler, crew, watch
         self._notify = scheduler.hooks.notify
-        self._pulses: dict[int, Pulse] = {}
+        self._pulses: defaultdict[int, Pulse] = defaultdict(Pulse)
         self._num_losses = 0
         self._deadline: float | None = None
 
@@ -98,16 +96,13 @@ class Supervisor:
             if self._deadline is not None and time.monotonic() > self._deadline:
                 return
 
-    def _pulse(self, index: int) -> Pulse:
-        return self._pulses.setdefault(index, Pulse())
-
     def _begin_to_stop(self) -> None:
         """Asks workers to hand in their unfinished runs; those that have none end at once."""
         self._scheduler.stop()
         self._deadline = time.monotonic() + GRACE
         for index, worker in list(self._crew.members.items()):
             try:
-                if self._pulse(index).has_unsaved:
+                if self._pulses[index].has_unsaved:
                     worker.connection.send(Stop())
                     continue
             except OSError:
@@ -117,11 +112,10 @@ class Supervisor:
             self._notify(f"stopping once the unfinished runs are stored, in {GRACE:.0f} s at most")
 
     def _look_for_hangs(self, seconds: float) -> None:
-        """Ends workers that have said nothing for too long."""
         for index, worker in list(self._crew.members.items()):
             if worker.connection.poll():
                 continue
-            pulse = self._pulse(index)
+            pulse = self._pulses[index]
             pulse.wait(seconds)
             complaint = pulse.complaint()
             if complaint is not None:
@@ -131,7 +125,7 @@ class Supervisor:
     def _answer(self, index: int, worker: Worker) -> None:
         try:
             message = worker.connection.recv()
-            self._pulse(index).hear(message)
+            self._pulses[index].hear(message)
             if isinstance(message, Pull):
                 self._assign(index, worker, message)
                 return
@@ -161,11 +155,10 @@ class Supervisor:
     def _assign(self, index: int, worker: Worker, pull: Pull) -> None:
         assignment = self._scheduler.assign(index, pull.num_free, pull.num_busy)
         if assignment is not None and assignment.spec is not None:
-            self._pulse(index).begin_pool(assignment.spec.width)
+            self._pulses[index].begin_pool(assignment.spec.width)
         worker.connection.send(assignment)
 
     def _replace(self, index: int, what: str) -> None:
-        """Takes note of a dead worker, and starts a new one while there is work for it."""
         self._pulses.pop(index, None)
         loss = self._scheduler.lose(index)
         self._num_losses += 1
@@ -193,14 +186,10 @@ def run_all(
     crew: Crew,
     watch: SignalWatch | None = None,
 ) -> None:
-    """Runs everything that is pending in each pool; with a crew of no workers, in this process.
+    """Runs everything that is pending, per pool; with a crew of no workers, in this process.
 
-    The `watch` for signals that ask to stop is by default one of its own.
-
-    Raises:
-        InputError: something does not fit the device of a worker.
-        WorkerFailedError: workers end one after another; the message says how the last one did.
-        Interrupted: a signal came; the unfinished runs are handed in.
+    Raises InputError if something does not fit a worker's device, WorkerFailedError if workers end one after
+    another, and Interrupted after a signal, when the unfinished runs are handed in.
     """
     scheduler = Scheduler(specs, pending, hooks)
     if scheduler.is_done:

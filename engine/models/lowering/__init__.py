@@ -1,8 +1,7 @@
 """Rewrites a traced network so that its operations stay fast under a seed axis.
 
-`vmap` over inputs and kernels turns a convolution into a grouped one, which XLA runs slowly on CPUs and GPUs alike. Any
-model is rewritten, unchanged: its function is traced, and the trace is evaluated with other rules for convolutions,
-poolings and, in the form `direct`, normalisations. What no rule covers is left as it is.
+`vmap` over inputs and kernels turns a convolution into a grouped one, which XLA runs slowly. A network's trace is
+evaluated with other rules for convolutions, poolings and, in the form `direct`, normalisations.
 """
 
 from engine.models import jaxpr

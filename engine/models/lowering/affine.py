@@ -1,8 +1,6 @@
-"""Normalisation layers: `(x - shift) * scale + offset` as one operation.
+"""Normalisation layers: `(x - shift) * scale + offset` as one operation, whose gradient needs two sums and no array.
 
-JAX derives a gradient for each of the three steps, and each writes an array of the inputs' size. The gradient of the
-whole needs the sums of `gradient` and `gradient * x`, and no such array. Their difference loses digits as the variance
-does as a difference of two means, so this is for float32.
+The difference of the sums loses digits as the variance does as a difference of two means, so this is for float32.
 """
 
 import itertools
@@ -29,8 +27,7 @@ class Chain(NamedTuple):
 def find(jaxpr: Any) -> tuple[dict[Any, Chain], set[Any]]:
     """Finds chains of a difference, a product and a sum whose steps nothing else reads.
 
-    Returns:
-        The chain of each variable that one ends in, and the variables in between.
+    Returns the chain of each variable that one ends in, and the variables in between.
     """
     read = itertools.chain(jaxpr.outvars, *(eqn.invars for eqn in jaxpr.eqns))
     reads = Counter(filter(is_variable, read))
@@ -92,6 +89,5 @@ affine.defvjp(_forward, _backward)
 
 
 def _summed(a: jax.Array, shape: tuple[int, ...]) -> jax.Array:
-    """Sums over the axes that have extent 1 in a shape."""
     axes = tuple(i for i, (n, m) in enumerate(zip(a.shape, shape, strict=True)) if n != m)
     return jnp.sum(a, axes, keepdims=True) if axes else a

@@ -41,10 +41,7 @@ def block_sizes(channels: int, features: int, outputs: Sizes, geometry: Geometry
 
 
 def blocked_geometry(blocks: Sizes, inputs: Sizes, window: Sizes, outputs: Sizes, geometry: Geometry) -> Geometry:
-    """Returns the geometry of the convolution that gives blocks, for the kernel that `place` makes.
-
-    `inputs`, `window` and `outputs` are spatial sizes of the plain convolution.
-    """
+    """Returns the geometry of the convolution in blocks, from the spatial sizes of the plain one."""
     strides, padding = list(geometry.strides), list(geometry.padding)
     input_dilation = list(geometry.input_dilation)
     for axis, block in enumerate(blocks):

@@ -1,7 +1,7 @@
 """The library's own convolutions, lane by lane, with gradients written by hand.
 
-XLA's CPU backend has a fast kernel for one layout only. The gradients that JAX derives have other layouts, 10 to 100
-times slower inside a loop; the same gradients with their axes moved by hand reach the speed of a matrix product.
+XLA's CPU backend has a fast kernel for one layout only; the gradients that JAX derives have others, and are 10 to 100
+times slower inside a loop.
 """
 
 from collections.abc import Callable
@@ -68,11 +68,7 @@ def direct(x: jax.Array, k: jax.Array, geometry: Geometry, arithmetic: Arithmeti
 
 
 def pointwise(x: jax.Array, k: jax.Array, geometry: Geometry, arithmetic: Arithmetic) -> jax.Array:
-    """Convolves with a window of one point, as one matrix product.
-
-    JAX derives the kernel's gradient as the transpose of a product, which with many rows is five times slower than the
-    product itself.
-    """
+    """Convolves with a window of one point as one product; JAX's own gradient of the kernel is five times slower."""
 
     def value(x: jax.Array, k: jax.Array) -> jax.Array:
         return lax.dot(x, k, **arithmetic._asdict())

@@ -12,14 +12,7 @@ Sizes = tuple[int, ...]
 
 
 class Geometry(NamedTuple):
-    """How a window moves over the spatial axes.
-
-    Attributes:
-        strides: of the window.
-        padding: low and high, of each axis; may be negative.
-        input_dilation: distance between the inputs, 1 for none.
-        kernel_dilation: distance between the points of the window, 1 for none.
-    """
+    """How a window moves; padding may be negative, dilations are distances between points, 1 for none."""
 
     strides: Sizes
     padding: tuple[tuple[int, int], ...]

@@ -30,10 +30,7 @@ def lower(fn: Callable[..., Any], form: str) -> Callable[..., Any]:
 
 
 def has_convolutions(fn: Callable[..., Any], *shapes: Any) -> bool:
-    """Tells whether a function of arrays of some shapes has convolutions with overlapping windows.
-
-    Those of a transformer's patches do not overlap.
-    """
+    """Tells whether a function has convolutions whose windows overlap, as those of a transformer's patches do not."""
     return any(map(_is_overlapping, equations(jax.make_jaxpr(fn)(*shapes))))
 
 

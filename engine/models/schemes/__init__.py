@@ -19,13 +19,7 @@ INIT_SCALE = Option(
 
 
 class Law(NamedTuple):
-    """The normal law of a layer's start.
-
-    Attributes:
-        deviation: of a weight.
-        bias: standard deviation of a bias, whose mean is 0.
-        mean: of a weight.
-    """
+    """Mean and standard deviation of a layer's weights, and standard deviation of its biases, whose mean is 0."""
 
     deviation: float
     bias: float = 0.0

@@ -52,8 +52,7 @@ def _start(subject: Subject, state: TrainState) -> jax.Array:
 def hessian_product(loss: Callable[[Any], jax.Array], params: Any) -> Product:
     """Returns the product of the Hessian at `params` with a flat vector.
 
-    Reverse over reverse, because rewritten convolutions have no forward mode: the transpose of the product with a
-    symmetric matrix is that product.
+    Reverse over reverse, because rewritten convolutions have no forward mode.
     """
     flat, unflat = ravel_pytree(params)
     _, product = jax.vjp(jax.grad(lambda flat: loss(unflat(flat))), flat)
@@ -61,10 +60,7 @@ def hessian_product(loss: Callable[[Any], jax.Array], params: Any) -> Product:
 
 
 class Curvature(NamedTuple):
-    """The curvature of a symmetric matrix along a direction, and the largest and smallest Ritz value across it.
-
-    `ahead` is the vector in which to begin the next time.
-    """
+    """The curvature along a direction, the extreme Ritz values across it, and the vector to begin with next time."""
 
     along: jax.Array
     top: jax.Array
@@ -73,13 +69,7 @@ class Curvature(NamedTuple):
 
 
 def curvature(product: Product, direction: jax.Array, start: jax.Array) -> Curvature:
-    """Returns the curvature along a direction of length 1, and the extremes across it.
-
-    Args:
-        product: with the matrix.
-        direction: of length 1.
-        start: vector in which the Krylov space begins.
-    """
+    """Returns the curvature along a direction of length 1, and the extremes across it, from a Krylov space."""
     # One loop, so that the product is compiled once. Its first vector is the direction itself; all others are at
     # right angles to it, and those that are still missing are 0.
     across = start - _dot(direction, start) * direction

@@ -22,14 +22,8 @@ Values = dict[str, dict[str, jax.Array]]
 class Subject(NamedTuple):
     """What is measured, as far as it is the same for all runs of a program.
 
-    Attributes:
-        arm: resolved; only its structure is read.
-        apply: from (params, model state, inputs) to outputs, as in an evaluation.
-        leaf_names: of the parameters, in the order of their leaves.
-        num_params: numbers in all parameters.
-        layers: names of the weighted layers that were found, in order.
-        data_layers: those that the data enter.
-        every: steps between measurements.
+    Only the structure of `arm` is read. `apply` goes from (params, model state, inputs) to outputs, as in an
+    evaluation. `layers` names the weighted layers in order, `data_layers` those that the data enter; `every` is steps.
     """
 
     arm: Arm
@@ -43,13 +37,7 @@ class Subject(NamedTuple):
 
 
 class Snapshot(NamedTuple):
-    """One run as it stands, with its next two steps.
-
-    Attributes:
-        batch: first batch of the fixed evaluation set.
-        outputs: of the network for that batch.
-        inputs: what enters each layer for that batch.
-    """
+    """A run with its next two steps, and outputs and layer inputs for the first batch of the evaluation set."""
 
     state: TrainState
     hyperparams: Hyperparams
@@ -63,12 +51,8 @@ class Snapshot(NamedTuple):
 class Diagnostic(NamedTuple):
     """A diagnostic, written for one run.
 
-    Attributes:
-        series: what it records: names, and how the report calls them.
-        measure: from (subject, snapshot, memory) to (values, memory).
-        panels: how the report shows it.
-        obstacle: from a subject to why there is nothing to measure, in words, or `None`.
-        start: from (subject, state at step 0) to the first memory.
+    `measure` goes from (subject, snapshot, memory) to (values, memory), `start` from (subject, state at step 0) to the
+    first memory. `obstacle` says in words why a subject cannot be measured, or returns `None`.
     """
 
     series: Mapping[str, str]

@@ -30,11 +30,8 @@ class Series(NamedTuple):
 class DiagnosticSet(NamedTuple):
     """Measures one run; no function has a seed axis.
 
-    Attributes:
-        start: from the state at step 0 to the first memory.
-        measure: from (memory, state, hyperparams, data, draws of `STEPS_AHEAD` or more next steps) to (memory, values).
-        series: what the values are.
-        absent: names of the series that do not exist for this arm.
+    `start` goes from the state at step 0 to the first memory, `measure` from (memory, state, hyperparams, data, draws
+    of `STEPS_AHEAD` or more next steps) to (memory, values). `absent` names the series that this arm does not have.
     """
 
     start: Callable[[TrainState], Any]
@@ -46,11 +43,7 @@ class DiagnosticSet(NamedTuple):
 class DiagnosticsSpec(NamedTuple):
     """What to make diagnostics for; only the structure of the arm and the shapes of the data are read.
 
-    Attributes:
-        names: of the diagnostics.
-        form: of the convolutions, see `engine.models.lowering`.
-        eval_every: steps that are drawn at once.
-        every: steps between measurements.
+    `form` is of `engine.models.lowering`; `eval_every` steps are drawn at once, and `every` lie between measurements.
     """
 
     names: tuple[str, ...]
@@ -127,7 +120,6 @@ def obstacles(trainer: Trainer, spec: DiagnosticsSpec) -> dict[str, str]:
 
 
 def _shapes_of(trainer: Trainer, spec: DiagnosticsSpec) -> tuple[TrainState, Hyperparams, Data, Any]:
-    """Returns the shapes of what a run is measured with: state, hyperparams, data and draws."""
     key = jax.eval_shape(lambda: jax.random.key(0, impl="threefry2x32"))
     laws = jax.ShapeDtypeStruct((len(jax.tree.leaves(trainer.param_shapes)), 2), jnp.float32)
     numbers: Any = dict.fromkeys(hyperparams(spec.arm), jax.ShapeDtypeStruct((), jnp.float32))

@@ -4,17 +4,11 @@ from typing import Literal, NamedTuple
 
 
 class Panel(NamedTuple):
-    """One small figure.
+    """One small figure: its series over the whole network, or layer by layer too; `dashed` names one of them.
 
-    Attributes:
-        series: whose lines for the whole network are drawn in it.
-        scale: `log`, `linear`, or `symlog`, which shows both signs.
-        what: what it shows, in words.
-        look_for: what to look for, in words.
-        is_by_layer: whether the first series is also drawn layer by layer.
-        dashed: the one of the series that is dashed.
-        told: whether the report says how the first series changes before the onset: in the `whole` network, or in the
-            `layer` in which it changes most.
+    `what` says what it shows, `look_for` what to look for. `scale` is `log`, `linear` or `symlog` (both signs).
+    `told`: the report says how the first series changes before the onset, in the `whole` network or in the `layer` in
+    which it changes most.
     """
 
     title: str

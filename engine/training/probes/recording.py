@@ -47,13 +47,9 @@ class _Layer(NamedTuple):
 
 
 class Recording(NamedTuple):
-    """A network that also returns what enters its layers.
+    """A network that also returns what enters its layers; its convolutions are native.
 
-    Attributes:
-        run: from (params, model state, inputs) to (outputs, what enters each layer); its convolutions are native.
-        read: from the latter to the input of each layer.
-        layers: names of the layers, in order.
-        data_layers: those that the data enter.
+    `run` goes from (params, model state, inputs) to (outputs, captured), `read` from captured to each layer's input.
     """
 
     run: Callable[[Any, Any, jax.Array], tuple[jax.Array, list[jax.Array]]]
@@ -69,13 +65,7 @@ def record(
     state: Any,
     inputs: jax.ShapeDtypeStruct,
 ) -> Recording:
-    """Returns the recording of a network.
-
-    Args:
-        apply: from (params, model state, inputs) to outputs.
-        leaf_names: of the parameters.
-        params, state, inputs: their shapes; `inputs` is `[batch, …]`.
-    """
+    """Returns the recording of a network, from the shapes of its parameters, state and inputs `[batch, …]`."""
     layers: list[_Layer] = []
     _, entering = jax.eval_shape(functools.partial(_run, apply, layers), params, state, inputs)
     run = functools.partial(_run, apply, [])
@@ -132,7 +122,6 @@ def _called(eqn: Any) -> Iterator[Any]:
 
 
 def _feature_axes(eqn: Any, side: int) -> tuple[int, ...]:
-    """Returns the axes of an operand that its layer sums over, without those of a window."""
     numbers = eqn.params["dimension_numbers"]
     if eqn.primitive.name == "dot_general":
         return tuple(numbers[0][side])
@@ -140,7 +129,6 @@ def _feature_axes(eqn: Any, side: int) -> tuple[int, ...]:
 
 
 def _grown(shape: tuple[int, ...], longer: tuple[int, ...]) -> int | None:
-    """Returns the one axis along which a shape is longer by one; `None` where there is no such axis."""
     grown = [i for i, (n, m) in enumerate(zip(shape, longer, strict=True)) if n != m]
     return grown[0] if len(grown) == 1 and longer[grown[0]] == shape[grown[0]] + 1 else None
 

@@ -24,11 +24,7 @@ DIAGNOSTICS = Registry(
 
 
 def check_names(names: Sequence[str]) -> tuple[str, ...]:
-    """Returns the named diagnostics (`all` alone names every one), each once, in the order of the registry.
-
-    Raises:
-        InputError: one of them does not exist.
-    """
+    """Returns the named diagnostics (`all` names every one), each once, in the registry's order; raises InputError."""
     if isinstance(names, str) or not all(isinstance(name, str) for name in names):
         raise InputError(f"diagnostics={names!r}: expected names, such as ('norms', 'dead')")
     if tuple(names) == (ALL,):
