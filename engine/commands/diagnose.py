@@ -95,9 +95,8 @@ def diagnose(
     Args:
         study: contains the arm; its horizon is a starting point.
         workdir: where rows and report go.
-        asked: what is diagnosed, see `DiagnoseOptions`.
-        options: how it is run, see `RunOptions`; all but `is_tuned` have an effect.
-        changes: fields of either, for short.
+        options: all but `is_tuned` have an effect.
+        changes: fields of `DiagnoseOptions` or `RunOptions`, for short.
 
     Returns:
         What the work directory holds; `summary["diagnosis"]` is the verdict with its evidence.
@@ -139,7 +138,6 @@ def diagnose(
 
 
 def _designed(one: Study, pilot: _Pilot, minutes: float | None, budget: Budget) -> Study:
-    """Designs the study that decides."""
     return dataclasses.replace(
         one,
         name="diagnose",
@@ -158,7 +156,6 @@ def _designed(one: Study, pilot: _Pilot, minutes: float | None, budget: Budget) 
 
 
 def _around(study: Study, arm: str | None) -> Study:
-    """Returns the study of one configuration."""
     name = arm or study.baseline or next(iter(study.arms))
     if name not in study.arms:
         raise unknown_name("arm", name, study.arms)
@@ -190,11 +187,7 @@ def _pilot(study: Study, platform: str, data_dir: str | None) -> _Pilot:
 def _known(
     workdir: str | os.PathLike[str], pilot: _Pilot, asked: DiagnoseOptions
 ) -> tuple[float | None, Budget] | None:
-    """Returns minutes and budget of the diagnosis that a work directory holds, or `None`.
-
-    Raises:
-        InputError: it holds another study, or other seeds or another horizon were requested.
-    """
+    """Returns minutes and budget of the diagnosis that a work directory holds, and refuses any other study."""
     found = store.find_existing(as_path(workdir))
     if found is None:
         return None
@@ -205,11 +198,11 @@ def _known(
         )
     seeds = found.document["study"]["seeds"][AS_GIVEN]
     horizon = found.document["identity"]["horizons"][AS_GIVEN]
-    for name, value, known in (
-        ("seeds", asked.seeds, seeds),
-        ("horizon", pilot.horizon if asked.is_horizon_fixed else None, horizon),
-    ):
-        if value is not None and value != known:
+    requested = {"seeds": (asked.seeds or seeds, seeds)}
+    if asked.is_horizon_fixed:
+        requested["horizon"] = pilot.horizon, horizon
+    for name, (value, known) in requested.items():
+        if value != known:
             raise InputError(
                 f"{name}={value}: the diagnosis in {str(workdir)!r} has {known}; to go on with it leave --{name} out, "
                 f"or give another --workdir"
@@ -220,7 +213,6 @@ def _known(
 
 
 def _costs(pilot: _Pilot, available: devices.Devices, num_workers: int, cache_dir: str, began: float) -> Costs:
-    """Measures what training the configuration costs here."""
     spec = pilot.study.programs[0].spec
     cost = workers.call(available, cache_dir, tuning.step_cost, spec, memory_limit(1))
     arms = [resolve_arm(arm) for arm in pilot.factors.arms.values()]

@@ -1,11 +1,9 @@
 """Which observers a launch has."""
 
 import contextlib
-import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
-from engine.errors import InputError
 from engine.observers.event_file import check_tensorboardx
 from engine.observers.live import PAGE, LivePage
 from engine.observers.observer import Guarded, Observer
@@ -29,19 +27,14 @@ class Watching(NamedTuple):
 
 
 def check_watching(watching: Watching) -> None:
-    """Checks the options before anything is changed.
+    """Checks before anything is changed that the packages are there.
 
     Raises:
-        InputError: a number is out of range, or a package is missing.
+        InputError: a package is missing.
     """
-    every, runs = watching.live_every, watching.wandb_runs
-    if every is not None and not (math.isfinite(every) and every >= 1):
-        raise InputError(f"live={every:g}: expected at least 1 second")
-    if runs is not None and runs < 0:
-        raise InputError(f"wandb_runs={runs}: expected 0 or more")
     if watching.has_tensorboard:
         check_tensorboardx()
-    if runs is not None:
+    if watching.wandb_runs is not None:
         check_wandb()
 
 

@@ -86,19 +86,6 @@ def test_what_is_expensive_is_done_less_often(monkeypatch):
     assert pace.is_due()
 
 
-@pytest.mark.parametrize(
-    ("watching", "words"),
-    [
-        (Watching(live_every=0.5), "live=0.5: expected at least 1 second"),
-        (Watching(live_every=float("nan")), "live=nan: expected at least 1 second"),
-        (Watching(wandb_runs=-1), "wandb_runs=-1: expected 0 or more"),
-    ],
-)
-def test_numbers_are_checked_beforehand(watching, words):
-    with pytest.raises(InputError, match=words):
-        check_watching(watching)
-
-
 def test_a_missing_package_of_event_files_is_said_beforehand(monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorboardX", None)
     with pytest.raises(InputError, match=r"--tensorboard needs .*: pip install 'plateau-engine\[tensorboard\]'"):
