@@ -27,6 +27,7 @@ from engine import store
 from engine.diagnosis import table
 from engine.diagnosis.section import make_section
 from engine.report.summary import summarise
+from engine.store.run_table import RunTable
 
 _ROOT = Path(__file__).parent.parent
 # In the folder of a diagnosis that is finished.
@@ -169,7 +170,8 @@ def _diagnose(cause: Cause, network: str, seed: int, minutes: float, folder: Pat
 def _row(folder: Path) -> dict[str, Any]:
     """What came of a diagnosis that is finished."""
     directory = store.open_existing(folder / "study")
-    section = make_section(directory, summarise(directory))
+    table = RunTable(directory)
+    section = make_section(table, summarise(table))
     assert section is not None
     diagnosis, identity = section.document, directory.document["identity"]
     return {

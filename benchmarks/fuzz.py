@@ -63,14 +63,15 @@ def _summarise(path: Path) -> Any:
     from engine.report.summary import summarise, to_document
     from engine.report.variance_split import split_variances
     from engine.report.verdict import make_verdict
+    from engine.store.run_table import RunTable
 
-    summary = summarise(store.open_existing(path, lambda _: None))
+    summary = summarise(RunTable(store.open_existing(path, lambda _: None)))
     if not summary.runs:
         return None
     splits = split_variances(summary)
     verdict = make_verdict(summary, splits)
     to_text(*make_table(summary))
-    return len(store.to_json(to_document(summary, verdict._asdict(), splits)))
+    return len(store.to_json(to_document(summary, verdict._asdict())))
 
 
 def _report(path: Path) -> Any:
@@ -93,11 +94,12 @@ def _launch(path: Path) -> Any:
 
 
 def _compare(path: Path) -> Any:
-    from engine.report.contrast import contrast_studies, in_words
+    from engine.report.contrast import contrast_studies
+    from engine.report.contrast_words import describe_contrast
 
     whole = store.open_existing(path.parent / "whole")
     contrasts = contrast_studies(store.open_existing(path), whole, None, None)
-    return [in_words(contrast, "a", "b") for contrast in contrasts]
+    return [describe_contrast(contrast, "a", "b") for contrast in contrasts]
 
 
 def _plan(path: Path) -> Any:

@@ -26,6 +26,7 @@ from engine.lanes.to_row import outcome_row
 from engine.outcomes import DetectorSettings
 from engine.outcomes.event import Event
 from engine.report.summary import summarise
+from engine.store.run_table import RunTable
 from engine.studies.study import resolve_arm
 
 _RUNS = flags.DEFINE_integer("runs", 10_000, "runs in all", lower_bound=4)
@@ -87,7 +88,7 @@ def _main(argv: list[str]) -> None:
         rows = _timed("outcomes", lambda: [outcome_row(run, _H, settings, Event.BREAK) for run in runs])
         for first in range(0, len(rows), 100):
             directory.append(rows[first : first + 100])
-        _timed("summary", lambda: summarise(directory))
+        _timed("summary", lambda: summarise(RunTable(directory)))
         _timed("report, figures and page included", lambda: report(path))
 
 

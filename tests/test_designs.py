@@ -9,6 +9,7 @@ from engine.errors import InputError
 from engine.lanes.runs import Run, run_key
 from engine.report.arm_runs import read_runs
 from engine.store import open_existing
+from engine.store.run_table import RunTable
 from engine.studies.designs import (
     DESIGNS,
     FIRST_FORK_SEED,
@@ -204,7 +205,7 @@ def test_grids_and_forks_end_at_the_first_that_is_incomplete(tmp_path, data_dir)
     _run(tmp_path / "a", data_dir, seeds=4)
     directory = open_existing(tmp_path / "a")
     rows = directory.read().to_pylist()
-    (whole,) = read_runs(directory).values()
+    (whole,) = read_runs(RunTable(directory)).values()
     assert (len(whole.grid.time), len(whole.forks.time_left)) == (8, 8)
 
     def is_kept(row) -> bool:
@@ -215,7 +216,7 @@ def test_grids_and_forks_end_at_the_first_that_is_incomplete(tmp_path, data_dir)
     for part in directory.parts.glob("*.parquet"):
         part.unlink()
     directory.append([row for row in rows if is_kept(row)])
-    (cut,) = read_runs(open_existing(tmp_path / "a")).values()
+    (cut,) = read_runs(RunTable(open_existing(tmp_path / "a"))).values()
     assert set(cut.grid.init_seed) == {0}
     assert cut.grid.num_missing == 3
     assert set(cut.forks.parent) == {0, 1}

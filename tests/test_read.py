@@ -17,6 +17,7 @@ from engine.outcomes import DetectorSettings
 from engine.report.limits import find_limits
 from engine.report.summary import summarise
 from engine.store import OUTCOME_SCHEMA, open_existing
+from engine.store.run_table import RunTable
 from tests.conftest import read_all
 
 H = math.log(10)
@@ -133,7 +134,7 @@ def test_logs_of_different_length_are_censored_where_they_end(logs):
         _write(logs / "slow" / f"seed_{seed}.csv", 1e9, 150 + 50 * seed, seed=seed)
     _write(logs / "slow" / "seed_11.csv", 1e9, 380, seed=11)
     _read(logs / "slow", logs / "out")
-    summary = summarise(open_existing(logs / "out"))
+    summary = summarise(RunTable(open_existing(logs / "out")))
     assert summary.arms["slow"].statuses["stuck"] == 3
     assert summary.runs["slow"].horizon == 1895
     assert summary.runs["slow"].time.max() == 1895

@@ -93,7 +93,8 @@ def test_a_disk_that_fills_up_loses_nothing(tmp_path, options, monkeypatch):
     real, done = os.replace, []
 
     def replace(*paths):
-        if len(done) == 2:
+        # Who holds the lock, `study.json` and its backup are written before any row.
+        if len(done) == 3:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         done.append(paths)
         real(*paths)

@@ -1,15 +1,12 @@
 """`verify` on studies that were really run, and on studies that were tampered with."""
 
 import copy
-import hashlib
-import io
 import json
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
 import launch
@@ -18,7 +15,8 @@ from engine.arms.arm import Arm
 from engine.commands.run import run
 from engine.errors import InputError
 from engine.lanes.runs import run_key
-from engine.store import ROW_SCHEMA, RUN_KEY, create_or_resume, open_existing
+from engine.store import ROW_SCHEMA, RUN_KEY, create_or_resume, digest, fingerprint, open_existing
+from engine.store.parts import encode
 from engine.verification import compare_rows, draw_sample
 from engine.workers import Delivery
 from tests.conftest import read_all, runs_of, small_arm, small_study
@@ -108,10 +106,9 @@ def _rewrite(directory: Path, change) -> None:
 
 
 def _add(directory: Path, table: pa.Table) -> None:
-    buffer = io.BytesIO()
-    pq.write_table(table, buffer)
-    name = hashlib.sha256(buffer.getvalue()).hexdigest()[:32]
-    (directory / "parts" / f"{name}.parquet").write_bytes(buffer.getvalue())
+    study = fingerprint(open_existing(directory).document["identity"])
+    content = encode(table.to_pylist(), study, 0)
+    (directory / "parts" / f"{digest(content)}.parquet").write_bytes(content)
 
 
 def _altered(directory: Path, on_document=None, on_row=None) -> Path:

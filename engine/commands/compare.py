@@ -5,7 +5,8 @@ from pathlib import Path
 
 from engine import store
 from engine.errors import one_line
-from engine.report.contrast import Contrast, contrast_studies, in_words
+from engine.report.contrast import Contrast, contrast_studies
+from engine.report.contrast_words import describe_contrast
 from engine.user_code import as_path
 
 
@@ -20,14 +21,14 @@ def compare(
     Args:
         workdir: of the one study.
         baseline: of the other.
-        arm, baseline_arm: to compare these two only; by default every arm that both have.
+        arm, baseline_arm: compare these two only; by default every arm that both have.
 
     Raises:
         InputError: there is no study, or the two do not measure the same thing, with the reason.
     """
     own, base = (store.open_existing(as_path(path)) for path in (workdir, baseline))
+    names = [str(Path(path).name or path) for path in (workdir, baseline)]
     contrasts = contrast_studies(own, base, arm, baseline_arm)
     for contrast in contrasts:
-        names = (str(Path(path).name or path) for path in (workdir, baseline))
-        print(one_line(in_words(contrast, *names)))
+        print(one_line(describe_contrast(contrast, *names)))
     return contrasts

@@ -21,14 +21,15 @@ if TYPE_CHECKING:
     from engine.report.metric_curves import MetricCurves
     from engine.report.notebook import ReportFile
     from engine.report.probe_series import ArmProbes
+    from engine.store.run_table import RunTable
 
 
 class Results:
     """What a work directory holds, made with `engine.open` or by `engine.run`.
 
-    Only `study.json` is read at first. Runs are read when something asks for them, and kept: open
-    the directory again to see those that were finished later. What is damaged is left out, and said
-    in a line. Where there is no finished run, whatever is made of runs is an `InputError`.
+    Only `study.json` is read at first. Runs are read when something asks for them, and kept: open the
+    directory again to see those that finish later. Damaged parts are left out with a warning. Without
+    a finished run, whatever is made of runs raises an `InputError`.
 
     Args:
         workdir: of a study.
@@ -41,7 +42,7 @@ class Results:
 
     @property
     def path(self) -> Path:
-        """Of the work directory, absolute."""
+        """Absolute path of the work directory."""
         return self._directory.path
 
     @functools.cached_property
@@ -60,13 +61,18 @@ class Results:
         return dict(self.study.arms)
 
     @functools.cached_property
+    def _table(self) -> "RunTable":
+        from engine.store.run_table import RunTable
+
+        return RunTable(self._directory)
+
+    @property
     def outcomes(self) -> "pa.Table":
         """A row for every finished run: the columns of `outcomes.parquet`, in steps and nats."""
-        names = store.OUTCOME_SCHEMA.names
-        return self._directory.read(names).select(names)
+        return self._table.outcomes
 
     def rows(self, columns: Sequence[str]) -> "pa.Table":
-        """Some columns of every finished run, curves among them as lists.
+        """Reads some columns of every finished run, curves among them as lists.
 
         Args:
             columns: of `parts/*.parquet`.
@@ -80,7 +86,7 @@ class Results:
         return self._directory.read(columns).select(columns)
 
     def curves(self, arm: str, metric: str = "loss") -> "MetricCurves":
-        """The curves of the repetitions of an arm.
+        """Returns the curves of the repetitions of an arm.
 
         Args:
             arm: its name.
@@ -90,7 +96,7 @@ class Results:
 
         Returns:
             `steps` `[num_points]`, `values` `[num_seeds, num_points]`, NaN where a run was not
-            measured, and the `seed` of each row `[num_seeds]`. They cannot be written to.
+            measured, and the `seed` of each row `[num_seeds]`. They are read-only.
 
         Raises:
             InputError: there is no such arm or metric, or no finished run has it.
@@ -98,14 +104,14 @@ class Results:
         from engine.report.metric_curves import read_arm_curves
 
         if (arm, metric) not in self._curves:
-            found = read_arm_curves(self._directory, arm, metric)
+            found = read_arm_curves(self._table, arm, metric)
             for array in found:
                 array.flags.writeable = False
             self._curves[arm, metric] = found
         return self._curves[arm, metric]
 
     def diagnostics(self, arm: str) -> "ArmProbes":
-        """What was measured of the repetitions of an arm while they waited.
+        """Returns what was measured of the repetitions of an arm while they waited.
 
         Args:
             arm: its name.
@@ -120,13 +126,13 @@ class Results:
         """
         from engine.report.probe_series import read_arm_probes
 
-        return read_arm_probes(self._directory, arm)
+        return read_arm_probes(self._table, arm)
 
     @functools.cached_property
     def _findings(self) -> "Findings":
         from engine.report.findings import find
 
-        return find(self._directory)
+        return find(self._table)
 
     @property
     def summary(self) -> dict[str, Any]:
@@ -138,10 +144,12 @@ class Results:
         """The answer in a sentence or two."""
         return one_line(self._findings.verdict.headline)
 
-    @property
+    @functools.cached_property
     def figures(self) -> "Figures":
         """The figures of the report as Matplotlib figures, by name; drawn when asked for."""
-        return self._findings.figures
+        from engine.report.figures import Figures
+
+        return Figures(self._findings.drawings)
 
     def report(self) -> "ReportFile":
         """Writes the report, with everything else that is made of the finished runs.
@@ -153,13 +161,9 @@ class Results:
             StorageError: something cannot be written.
         """
         from engine.commands.report import write_report
-        from engine.report.figures import make_figures
         from engine.report.notebook import ReportFile
 
-        found = self._findings
-        # Drawn anew, because those of `figures` are somebody's to change.
-        fresh = found._replace(figures=make_figures(found.summary, found.splits, found.sections))
-        return ReportFile(write_report(self._directory, fresh))
+        return ReportFile(write_report(self._table, self._findings))
 
     def __repr__(self) -> str:
         document = self._directory.document
@@ -187,7 +191,7 @@ class Results:
 
 
 def open(workdir: str | os.PathLike[str]) -> Results:
-    """A study that has run, or is still running.
+    """Opens a study that has run, or is still running.
 
     Args:
         workdir: its directory.

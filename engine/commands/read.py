@@ -171,8 +171,9 @@ def _print(directory: WorkDirectory) -> dict[str, Any]:
     from engine.report.log_answers import ASSUMED
     from engine.report.summary import summarise, to_document
     from engine.report.verdict import make_verdict
+    from engine.store.run_table import RunTable
 
-    summary = summarise(directory)
+    summary = summarise(RunTable(directory))
     verdict = make_verdict(summary, {})
     print(f"\n{to_text(*make_table(summary))}\n\n{one_line(verdict.headline)}\n")
     for question, answer in verdict.answers.items():
@@ -180,4 +181,4 @@ def _print(directory: WorkDirectory) -> dict[str, Any]:
     if len(summary.runs) > 1 or summary.arms[summary.baseline].num_runs > 1:
         print(f"What is assumed? {ASSUMED}")
     print("\nfor figures, intervals and limits as a page: --workdir=DIR")
-    return to_document(summary, verdict._asdict(), {})
+    return to_document(summary, verdict._asdict())

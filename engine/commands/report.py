@@ -1,4 +1,4 @@
-"""`report`: rebuilds the outcome table, the summary, the figures and the page from the parts."""
+"""`report`: rebuilds the outcome table, the summary, the figures and the page from the finished runs."""
 
 import io
 import os
@@ -11,10 +11,10 @@ import pyarrow.parquet as pq
 from engine import store
 from engine.errors import one_line
 from engine.report.arm_table import to_text
-from engine.report.assembly import lay_out
 from engine.report.canvas import to_png
 from engine.report.findings import Findings, find
-from engine.store import WorkDirectory
+from engine.report.page import lay_out
+from engine.store.run_table import RunTable
 from engine.user_code import as_path
 
 
@@ -37,8 +37,9 @@ def report(workdir: str | os.PathLike[str], has_tensorboard: bool = False) -> di
 
         check_tensorboardx()
     directory = store.open_existing(as_path(workdir))
-    findings = find(directory)
-    path = write_report(directory, findings)
+    table = RunTable(directory)
+    findings = find(table)
+    path = write_report(table, findings)
     if has_tensorboard:
         from engine.observers.tensorboard import TensorBoard
 
@@ -53,12 +54,12 @@ def report(workdir: str | os.PathLike[str], has_tensorboard: bool = False) -> di
     return findings.document
 
 
-def write_report(directory: WorkDirectory, findings: Findings) -> Path:
+def write_report(table: RunTable, findings: Findings) -> Path:
     """Writes everything that can be derived from the finished runs.
 
     Args:
-        directory: of a study.
-        findings: of its runs.
+        table: the finished runs of a study.
+        findings: what they say.
 
     Returns:
         The path of the page.
@@ -66,32 +67,25 @@ def write_report(directory: WorkDirectory, findings: Findings) -> Path:
     Raises:
         StorageError: something cannot be written.
     """
-    found = lay_out(directory, findings)
-    _write_outcomes(directory)
-    store.write_atomically(directory.path / "summary.json", store.to_json(findings.document))
-    folder = directory.path / "figures"
-    _clear(folder, findings.figures)
-    for name, figure in findings.figures.items():
-        store.write_atomically(folder / f"{name}.svg", found.vectors[name].encode())
-        store.write_atomically(folder / f"{name}.png", to_png(figure))
-    path = directory.path / "report.html"
-    store.write_atomically(path, found.page.encode())
-    return path
+    page, root = lay_out(findings), table.directory.path
+    buffer = io.BytesIO()
+    pq.write_table(table.outcomes, buffer, compression="zstd")
+    store.write_atomically(root / "outcomes.parquet", buffer.getvalue())
+    store.write_atomically(root / "summary.json", store.to_json(findings.document))
+    _clear(root / "figures", page.figures)
+    for name, figure in page.figures.items():
+        store.write_atomically(root / "figures" / f"{name}.svg", page.vectors[name].encode())
+        store.write_atomically(root / "figures" / f"{name}.png", to_png(figure))
+    store.write_atomically(root / "report.html", page.html.encode())
+    return root / "report.html"
 
 
 def _clear(folder: Path, names: Collection[str]) -> None:
-    """Makes the folder of the figures, or removes from it what would not be written anew."""
+    """Makes the folder of the figures, and removes those of other names from it."""
     try:
         folder.mkdir(exist_ok=True)
-        for stale in set(folder.glob("*.svg")) | set(folder.glob("*.png")):
+        for stale in {*folder.glob("*.svg"), *folder.glob("*.png")}:
             if stale.stem not in names and not stale.is_dir():
                 stale.unlink(missing_ok=True)
     except OSError as error:
         raise store.storage_error(folder, error) from error
-
-
-def _write_outcomes(directory: WorkDirectory) -> None:
-    table = directory.read(columns=store.OUTCOME_SCHEMA.names)
-    buffer = io.BytesIO()
-    pq.write_table(table.select(store.OUTCOME_SCHEMA.names), buffer, compression="zstd")
-    store.write_atomically(directory.path / "outcomes.parquet", buffer.getvalue())

@@ -13,6 +13,7 @@ from engine.lanes.memory import memory_limit
 from engine.report.arm_runs import ArmRuns, read_runs
 from engine.statistics import SeedsNeeded
 from engine.store import WorkDirectory
+from engine.store.run_table import RunTable
 from engine.studies.designs import runs_per_seed
 from engine.studies.expand import expand
 from engine.studies.study import Study
@@ -107,7 +108,7 @@ def _needed(question: str, given: dict[str, float]) -> SeedsNeeded:
 
 
 def _pilot_runs(directory: WorkDirectory) -> dict[str, ArmRuns]:
-    runs = read_runs(directory)
+    runs = read_runs(RunTable(directory))
     if not runs:
         raise InputError(f"no finished run in {str(directory.path)!r} yet: a pilot needs some")
     return runs

@@ -16,7 +16,7 @@ from engine.report.metric_curves import read_arm_curves
 from engine.report.phrases import NORMAL_QUESTION, REMEDY_QUESTION, interval, number, p_value
 from engine.report.sections import Drawing, Section, SectionTable
 from engine.report.summary import Summary, jsonable
-from engine.store import WorkDirectory
+from engine.store.run_table import RunTable
 from engine.studies.diagnosis import AS_GIVEN, CHANGES, DiagnosisRecord, Kind, read_record
 
 _CAPTION = (
@@ -31,12 +31,12 @@ _CHANGES_CAPTION = (
 _RULES_CAPTION = "The decision table: the first row that holds is the verdict."
 
 
-def make_section(directory: WorkDirectory, summary: Summary) -> Section | None:
+def make_section(run_table: RunTable, summary: Summary) -> Section | None:
     """Makes the section; returns `None` for another study, or one whose given arm has no outcome yet."""
-    record = read_record(directory.document)
+    record = read_record(run_table.directory.document)
     if record is None or AS_GIVEN not in summary.runs:
         return None
-    evidence = _gather(directory, summary, record)
+    evidence = _gather(run_table, summary, record)
     found = Findings(summary, record, evidence, table.decide(evidence))
     lines = [*what_it_means(found), *change_first(found)]
     failed = [f"Nothing is known of {name}: its runs failed ({num} of them)." for name, num in summary.failed.items()]
@@ -62,26 +62,26 @@ def make_section(directory: WorkDirectory, summary: Summary) -> Section | None:
     )
 
 
-def _gather(directory: WorkDirectory, summary: Summary, record: DiagnosisRecord) -> Evidence:
+def _gather(run_table: RunTable, summary: Summary, record: DiagnosisRecord) -> Evidence:
     p_values = _adjusted_p_values(summary, record)
     arms = {
-        name: _gather_arm(directory, summary, name, record.kinds[name], p_values.get(name))
+        name: _gather_arm(run_table, summary, name, record.kinds[name], p_values.get(name))
         for name in summary.runs
         if name in record.kinds
     }
     return Evidence(
         arms=arms,
         rates={name: rate for name, rate in record.rates.items() if name in arms},
-        symptoms=read_symptoms(directory, summary.runs[AS_GIVEN]),
-        num_missing=sum(_num_missing(directory, summary, name) for name in record.kinds),
+        symptoms=read_symptoms(run_table, summary.runs[AS_GIVEN]),
+        num_missing=sum(_num_missing(run_table, summary, name) for name in record.kinds),
         has_constant_inputs=record.has_constant_inputs,
     )
 
 
-def _num_missing(directory: WorkDirectory, summary: Summary, name: str) -> int:
+def _num_missing(run_table: RunTable, summary: Summary, name: str) -> int:
     if name in summary.runs:
         return max(summary.runs[name].num_planned - summary.runs[name].num_stored, 0)
-    planned: int = directory.document["study"]["seeds"][name]
+    planned: int = run_table.directory.document["study"]["seeds"][name]
     return planned - summary.failed.get(name, 0)
 
 
@@ -108,9 +108,7 @@ def _p_of_leaving(summary: Summary, name: str) -> float:
     return statistics.log_rank(np.ones(len(left)), left, group, seed).p_value
 
 
-def _gather_arm(
-    directory: WorkDirectory, summary: Summary, name: str, kind: Kind, p_value: float | None
-) -> ArmEvidence:
+def _gather_arm(run_table: RunTable, summary: Summary, name: str, kind: Kind, p_value: float | None) -> ArmEvidence:
     arm, comparison = summary.arms[name], summary.comparisons.get(name)
     return ArmEvidence(
         kind=kind,
@@ -120,17 +118,17 @@ def _gather_arm(
         num_stuck=arm.statuses["stuck"],
         num_falling=arm.num_falling,
         num_diverged=arm.statuses["diverged"] + arm.num_diverged_later,
-        held_out=_held_out(directory, summary, name),
+        held_out=_held_out(run_table, summary, name),
         mean_wait=arm.restricted_mean.value,
         difference=None if comparison is None else comparison.difference,
         p_value=p_value,
     )
 
 
-def _held_out(directory: WorkDirectory, summary: Summary, name: str) -> float | None:
+def _held_out(run_table: RunTable, summary: Summary, name: str) -> float | None:
     """See `ArmEvidence.held_out`. The held-out examples of all arms are the same, and have one chance loss."""
     try:
-        found = read_arm_curves(directory, name, "held_out_loss")
+        found = read_arm_curves(run_table, name, "held_out_loss")
     except InputError:
         return None
     runs = summary.runs[name]

@@ -6,7 +6,7 @@ import numpy as np
 
 from engine.report.arm_runs import ArmRuns
 from engine.report.probe_series import ArmProbes, find_arm_probes
-from engine.store import WorkDirectory
+from engine.store.run_table import RunTable
 from engine.training.probes.registry import WHOLE
 
 # A share of the runs that counts as most of them.
@@ -33,9 +33,9 @@ class Symptoms(NamedTuple):
     dead_layer: str | None = None
 
 
-def read_symptoms(directory: WorkDirectory, runs: ArmRuns) -> Symptoms:
+def read_symptoms(run_table: RunTable, runs: ArmRuns) -> Symptoms:
     """Reads what was seen inside the runs as given, as far as it was recorded."""
-    found = find_arm_probes(directory, runs.name)
+    found = find_arm_probes(run_table, runs.name)
     if found is None:
         return Symptoms()
     spread = found.values.get("output_spread", {}).get(WHOLE)

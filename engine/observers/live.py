@@ -131,7 +131,7 @@ class _Builder:
 
     def __init__(self, path: Path) -> None:
         # Imported beforehand, so that one page costs what the next one will cost.
-        import engine.report.assembly  # noqa: F401
+        import engine.report.page  # noqa: F401
 
         self._path = path
         self._state: object = None
@@ -154,14 +154,16 @@ class _Builder:
         return _Answer(time.process_time() - started, None)
 
     def _make(self, progress: StudyProgress) -> str:
-        from engine.report.assembly import assemble
+        from engine.report.findings import find
         from engine.report.live_page import make_waiting_page
+        from engine.report.page import lay_out
         from engine.report.summary import UnderWay
+        from engine.store.run_table import RunTable
 
         directory = store.open_existing(self._path, lambda line: None)
         under_way = UnderWay(progress.num_over, progress.num_runs)
         try:
-            return assemble(directory, under_way).page
+            return lay_out(find(RunTable(directory), under_way)).html
         except InputError:
             about = directory.document["study"]
             return make_waiting_page(about["name"], about["question"], progress.num_over)

@@ -1,21 +1,22 @@
 """The runs of a study as its report uses them, arm by arm."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
-import pyarrow as pa
 
 from engine.errors import InputError, one_line
-from engine.outcomes import FAILED
 from engine.outcomes.event import Event
 from engine.outcomes.prefix import FinishedPrefix
-from engine.store import OUTCOME_SCHEMA, WorkDirectory, is_of_logs, waiting_times
-from engine.studies.designs import FIRST_FORK_SEED, FIRST_GRID_SEED, MAX_FORKS, is_repetition
+from engine.store import WorkDirectory, is_of_logs
+from engine.store.run_table import RunTable
+from engine.studies.designs import FIRST_FORK_SEED, FIRST_GRID_SEED, MAX_FORKS
 
 # Curves are only drawn, and more would hide each other.
 MAX_CURVES = 200
+
+_Rows = dict[str, list[Any]]
 
 
 class LossCurve(NamedTuple):
@@ -26,14 +27,14 @@ class LossCurve(NamedTuple):
 
 
 class GridRuns(NamedTuple):
-    """The crossed grid of an arm, up to the first start that is incomplete; arrays `[num_runs]`.
+    """The crossed grid of an arm up to the first start that is incomplete; arrays `[num_runs]`.
 
     Attributes:
-        init_seed: of the start.
+        init_seed: seed of the start.
         order: number of the common data order.
-        time, event: as for `ArmRuns`.
-        num_missing: starts after those, whose row is not complete.
-        num_failed: runs of those starts without an outcome, which are left out.
+        time, event: as in `ArmRuns`.
+        num_missing: later starts, some of whose runs are missing.
+        num_failed: runs of the complete starts without an outcome, which are left out.
     """
 
     init_seed: np.ndarray
@@ -45,15 +46,15 @@ class GridRuns(NamedTuple):
 
 
 class ForkRuns(NamedTuple):
-    """The forks of an arm, up to the first parent that is incomplete; arrays `[num_forks]`.
+    """The forks of an arm up to the first parent that is incomplete; arrays `[num_forks]`.
 
     Attributes:
         step: at which they part from their parents.
         parent: seed of the parent.
         time_left: steps from there to the event, or to the horizon where there is none.
-        event: as for `ArmRuns`.
-        num_missing: parents after those, whose forks are not complete.
-        num_failed: forks of those parents without an outcome, which are left out.
+        event: as in `ArmRuns`.
+        num_missing: later parents, some of whose forks are missing.
+        num_failed: forks of the complete parents without an outcome, which are left out.
     """
 
     step: int
@@ -65,27 +66,27 @@ class ForkRuns(NamedTuple):
 
 
 class ArmRuns(NamedTuple):
-    """The repetitions of one arm that the statistics use: those of the longest complete prefix.
+    """The repetitions of one arm that statistics use: those of the longest finished prefix.
 
-    A failed run is over, but has no outcome: it is in `failed` and nowhere else.
+    A failed run is over but has no outcome: it is in `failed` and nowhere else.
 
     Attributes:
         name: of the arm.
         seed, init_seed, order_seed: each `[num_runs]`.
-        status: shape `[num_runs]`.
-        event: shape `[num_runs]`.
+        status: `[num_runs]`.
+        event: 0 censored, 1 the event, 2 diverged, `[num_runs]`.
         time: of the event, or of the end of the run where there is none, in steps, `[num_runs]`.
         rows: outcome columns of the store, as lists of length num_runs.
         curves: of the first `MAX_CURVES` runs.
-        grid: of those starts, or `None`.
-        forks: of those runs, or `None`.
+        grid: of those starts; None without one.
+        forks: of those runs; None without any.
         has_forks_asked: whether there should be some.
         num_stored: repetitions that are over.
         num_planned: repetitions that the last launch asked for.
         horizon: steps.
-        steps_per_epoch: or `None`.
+        steps_per_epoch: None where there are no epochs.
         chance_loss: in nats for classification.
-        waits_for: `break` of the loss curve, or `hit` for a task's own event.
+        waits_for: the event that ends the wait.
         failed: columns like `rows`, of the runs of the prefix that failed.
     """
 
@@ -96,7 +97,7 @@ class ArmRuns(NamedTuple):
     status: list[str]
     event: np.ndarray
     time: np.ndarray
-    rows: dict[str, list[Any]]
+    rows: _Rows
     curves: list[LossCurve]
     grid: GridRuns | None
     forks: ForkRuns | None
@@ -107,7 +108,7 @@ class ArmRuns(NamedTuple):
     steps_per_epoch: int | None
     chance_loss: float
     waits_for: Event
-    failed: dict[str, list[Any]]
+    failed: _Rows
 
     @property
     def num_failed(self) -> int:
@@ -117,10 +118,10 @@ class ArmRuns(NamedTuple):
 
 @contextlib.contextmanager
 def of_study(directory: WorkDirectory) -> Iterator[None]:
-    """Turns what statistics cannot be made of into an error of the study that holds it.
+    """Turns an error of the statistics into one that names the study.
 
     Raises:
-        InputError: a number does not exist, as no runs of ours would have it.
+        InputError: a number does not exist, which cannot happen with runs of the engine.
     """
     try:
         yield
@@ -130,150 +131,138 @@ def of_study(directory: WorkDirectory) -> Iterator[None]:
         raise InputError(f"the runs in {str(directory.path)!r} cannot be summarised: {one_line(str(error))}") from error
 
 
-def read_runs(directory: WorkDirectory) -> dict[str, ArmRuns]:
-    """The runs of every arm that has an outcome in its first seeds, in the order of the study."""
-    return {name: runs for name, runs in read_all_runs(directory).items() if len(runs.seed)}
+def read_runs(table: RunTable) -> dict[str, ArmRuns]:
+    """Returns the runs of every arm that has an outcome in its first seeds, in the order of the study."""
+    return {name: runs for name, runs in read_all_runs(table).items() if len(runs.seed)}
 
 
-def read_all_runs(directory: WorkDirectory) -> dict[str, ArmRuns]:
-    """The same with the arms of which all runs so far failed, and there is no outcome."""
-    table = directory.read(columns=OUTCOME_SCHEMA.names)
-    found = {}
-    for name in directory.document["arm_order"]:
-        rows = table.filter(pa.compute.equal(table["arm"], name)).to_pydict()
-        runs = _arm_runs(rows, directory.document, name)
-        if runs is not None:
-            found[name] = runs
-    curves = _read_curves(directory, found)
-    return {name: runs._replace(curves=curves[name]) for name, runs in found.items()}
+def read_all_runs(table: RunTable) -> dict[str, ArmRuns]:
+    """Returns the same with the arms whose runs all failed so far."""
+    prefixes = {name: _finished_prefix(table, name) for name in table.directory.document["arm_order"]}
+    drawn = np.zeros(len(table), bool)
+    for rows in prefixes.values():
+        drawn[rows[table.has_outcome[rows]][:MAX_CURVES]] = True
+    curves = read_losses(table, drawn)
+    return {name: _make_runs(table, name, rows, curves) for name, rows in prefixes.items() if len(rows)}
 
 
-def _arm_runs(rows: dict[str, list[Any]], document: dict[str, Any], name: str) -> ArmRuns | None:
-    is_fork = np.array([step is not None for step in rows["fork_step"]], bool)
-    is_own = np.array([*map(is_repetition, rows["order_seed"], rows["fork_step"])], bool)
-    own = _rows_at(rows, np.flatnonzero(is_own))
-    stored = own["seed"]
-    num_used = FinishedPrefix(stored).length
-    if num_used == 0:
-        return None
-    failed, own = _split(_rows_at(own, np.arange(num_used)))
-    study, horizon = document["study"], document["identity"]["horizons"][name]
-    time, event = waiting_times(own), np.asarray(own["event"], int)
-    if is_of_logs(document):
-        horizon = _followed(time, event, horizon)
-    runs = ArmRuns(
+def read_losses(table: RunTable, chosen: np.ndarray) -> dict[int, LossCurve]:
+    """Reads the loss curves of some runs.
+
+    Args:
+        table: of the study.
+        chosen: mask of runs.
+
+    Returns:
+        Curves by number of the run in the table.
+    """
+    found = table.curves("loss", chosen)
+    return {curve.row: LossCurve(curve.steps, curve.values.astype(np.float64)) for curve in found}
+
+
+def _repetitions(table: RunTable, name: str) -> np.ndarray:
+    """Returns the numbers of the repetitions of an arm in the table, in the order of seeds."""
+    return np.flatnonzero(table.is_of(name) & table.is_repetition)
+
+
+def _finished_prefix(table: RunTable, name: str) -> np.ndarray:
+    rows = _repetitions(table, name)
+    return rows[: FinishedPrefix(table.seed[rows].tolist()).length]
+
+
+def _make_runs(table: RunTable, name: str, prefix: np.ndarray, curves: Mapping[int, LossCurve]) -> ArmRuns:
+    document = table.directory.document
+    study, num_stored = document["study"], len(_repetitions(table, name))
+    rows = prefix[table.has_outcome[prefix]]
+    own, time, event = table.columns(rows), table.waiting_time[rows], table.event[rows]
+    horizon = document["identity"]["horizons"][name]
+    if is_of_logs(document) and len(time) and not np.any(event[time == time.max()]):
+        # Logs may end at different steps, and statistics reach as far as some run is still watched.
+        horizon = int(time.max())
+    return ArmRuns(
         name=name,
-        seed=np.asarray(own["seed"], int),
+        seed=table.seed[rows],
         init_seed=np.asarray(own["init_seed"], int),
         order_seed=np.asarray(own["order_seed"], int),
         status=own["status"],
         event=event,
         time=time,
         rows=own,
-        curves=[],
-        grid=None,
-        forks=None,
+        curves=[curves[row] for row in rows.tolist() if row in curves],
+        grid=_make_grid(table, name, table.seed[prefix]),
+        forks=_make_forks(table, name, rows, horizon),
         has_forks_asked=study["forks"] is not None,
-        num_stored=len(stored),
-        num_planned=max(study["seeds"][name], len(stored)),
+        num_stored=num_stored,
+        num_planned=max(study["seeds"][name], num_stored),
         horizon=horizon,
         steps_per_epoch=study["steps_per_epoch"][name],
         chance_loss=study["chance_loss"][name],
         waits_for=Event(study["event"][name]),
-        failed=failed,
-    )
-    crossed, forked = (_rows_at(rows, np.flatnonzero(chosen)) for chosen in (~is_own & ~is_fork, is_fork))
-    return runs._replace(
-        grid=_grid_runs(runs, crossed, document["identity"].get("order_seeds")),
-        forks=_fork_runs(runs, forked, study["forks"]),
+        failed=table.columns(prefix[~table.has_outcome[prefix]]),
     )
 
 
-def _followed(time: np.ndarray, event: np.ndarray, horizon: int) -> int:
-    """How far all of some runs, which may end at different steps, say what became of them."""
-    if not len(time) or np.any(event[time == time.max()] != 0):
-        return horizon
-    return int(time.max())
+def _make_grid(table: RunTable, name: str, starts: np.ndarray) -> GridRuns | None:
+    """Returns the grid of some starts, whether their repetitions have an outcome or not."""
+    num_orders = table.directory.document["identity"].get("order_seeds")
+    if num_orders is None:
+        return None
+    is_fork = table.outcomes["fork_step"].is_valid().to_numpy()
+    rows = np.flatnonzero(table.is_of(name) & ~table.is_repetition & ~is_fork)
+    rows, num_missing, num_failed = _of_complete(table, rows, starts, num_orders)
+    if not len(rows):
+        return None
+    columns = table.columns(rows)
+    return GridRuns(
+        init_seed=np.asarray(columns["init_seed"]),
+        order=np.asarray(columns["order_seed"]) - FIRST_GRID_SEED,
+        time=table.waiting_time[rows],
+        event=table.event[rows],
+        num_missing=num_missing,
+        num_failed=num_failed,
+    )
 
 
-def _rows_at(rows: dict[str, list[Any]], index: np.ndarray) -> dict[str, list[Any]]:
-    return {name: [values[i] for i in index] for name, values in rows.items()}
-
-
-def _split(rows: dict[str, list[Any]]) -> tuple[dict[str, list[Any]], dict[str, list[Any]]]:
-    """Rows of the runs that failed, and of those that have an outcome."""
-    has_failed = np.array([status == FAILED for status in rows["status"]], bool)
-    failed, others = (_rows_at(rows, np.flatnonzero(of)) for of in (has_failed, ~has_failed))
-    return failed, others
-
-
-def _until_incomplete(wanted: np.ndarray, rows: dict[str, list[Any]], number: int) -> tuple[dict[str, list[Any]], int]:
-    """Rows of the longest prefix of some repetitions that have all of theirs; how many are left.
+def _make_forks(table: RunTable, name: str, parents: np.ndarray, horizon: int) -> ForkRuns | None:
+    """Returns the forks of those parents that still waited at the step of the fork.
 
     Args:
-        wanted: seeds of the repetitions, in order.
-        rows: of the store.
-        number: of rows that each of them has once it is complete.
+        table: of the study.
+        name: of the arm.
+        parents: numbers of the repetitions in the table.
+        horizon: of the arm.
     """
-    seeds = np.asarray(rows["seed"], int)
-    counts = np.bincount(seeds, minlength=int(wanted.max(initial=-1)) + 1)[wanted]
-    is_short = counts < number
-    used = wanted[: int(np.argmax(is_short))] if is_short.any() else wanted
-    return _rows_at(rows, np.flatnonzero(np.isin(seeds, used))), len(wanted) - len(used)
-
-
-def _grid_runs(runs: ArmRuns, rows: dict[str, list[Any]], order_seeds: int | None) -> GridRuns | None:
-    if order_seeds is None:
+    num_forks = table.directory.document["study"]["forks"]
+    rows = np.flatnonzero(table.is_of(name) & table.outcomes["fork_step"].is_valid().to_numpy())
+    if num_forks is None or not len(rows):
         return None
-    wanted = np.sort(np.concatenate([runs.seed, np.asarray(runs.failed["seed"], int)]))
-    rows, num_missing = _until_incomplete(wanted, rows, order_seeds)
-    failed, rows = _split(rows)
-    if not rows["seed"]:
+    columns = table.columns(rows)
+    step, first = columns["fork_step"][0], FIRST_FORK_SEED + table.seed[rows] * MAX_FORKS
+    rows = rows[np.asarray(columns["fork_order_seed"]) - first < num_forks]
+    still_waiting = table.seed[parents[table.waiting_time[parents] > step]]
+    rows, num_missing, num_failed = _of_complete(table, rows, still_waiting, num_forks)
+    if not len(rows):
         return None
-    return GridRuns(
-        init_seed=np.asarray(rows["init_seed"]),
-        order=np.asarray(rows["order_seed"]) - FIRST_GRID_SEED,
-        time=waiting_times(rows),
-        event=np.asarray(rows["event"]),
-        num_missing=num_missing,
-        num_failed=len(failed["seed"]),
-    )
-
-
-def _fork_runs(runs: ArmRuns, rows: dict[str, list[Any]], num_forks: int | None) -> ForkRuns | None:
-    if num_forks is None or not rows["seed"]:
-        return None
-    step = rows["fork_step"][0]
-    first = FIRST_FORK_SEED + np.asarray(rows["seed"], int) * MAX_FORKS
-    is_asked = np.asarray(rows["fork_order_seed"], int) - first < num_forks
-    rows = _rows_at(rows, np.flatnonzero(is_asked))
-    rows, num_missing = _until_incomplete(runs.seed[runs.time > step], rows, num_forks)
-    failed, rows = _split(rows)
-    if not rows["seed"]:
-        return None
-    event = np.asarray(rows["event"])
     # A run that diverged never has the event; all are watched equally long, to the horizon.
-    time = np.where(event == 2, runs.horizon, waiting_times(rows))
-    left, num_failed = time - step, len(failed["seed"])
-    return ForkRuns(step, np.asarray(rows["seed"]), left, event, num_missing, num_failed)
+    time = np.where(table.event[rows] == 2, horizon, table.waiting_time[rows])
+    return ForkRuns(step, table.seed[rows], time - step, table.event[rows], num_missing, num_failed)
 
 
-def repetition_curves(directory: WorkDirectory) -> Iterator[tuple[str, int, LossCurve]]:
-    """Arm, seed and curve of every repetition with an outcome, part by part."""
-    names = ("arm", "seed", "order_seed", "fork_step", "status")
-    for table in directory.iterate([*names, "steps", "loss"]):
-        keys = zip(*(table[name].to_pylist() for name in names), strict=True)
-        for i, (arm, seed, order, fork_step, status) in enumerate(keys):
-            if is_repetition(order, fork_step) and status != FAILED:
-                steps, loss = (table[c][i].values.to_numpy() for c in ("steps", "loss"))
-                yield arm, seed, LossCurve(steps, loss.astype(np.float64))
+def _of_complete(table: RunTable, rows: np.ndarray, wanted: np.ndarray, number: int) -> tuple[np.ndarray, int, int]:
+    """Keeps the runs of the longest prefix of seeds that have all of theirs.
 
+    Args:
+        table: of the study.
+        rows: numbers of the runs in the table.
+        wanted: the seeds, in order.
+        number: runs that a seed has once it is complete.
 
-def _read_curves(directory: WorkDirectory, runs: dict[str, ArmRuns]) -> dict[str, list[LossCurve]]:
-    """The curves of the first runs of every arm."""
-    found: dict[str, dict[int, LossCurve]] = {name: {} for name in runs}
-    drawn = {name: set(arm.seed[:MAX_CURVES].tolist()) for name, arm in runs.items()}
-    for arm, seed, curve in repetition_curves(directory):
-        if seed in drawn.get(arm, ()):
-            found[arm][seed] = curve
-    return {name: [curves[seed] for seed in sorted(curves)] for name, curves in found.items()}
+    Returns:
+        Numbers of the kept runs that have an outcome, how many seeds are left out, and how many
+        of the kept runs failed.
+    """
+    counts = np.bincount(table.seed[rows], minlength=int(wanted.max(initial=-1)) + 1)[wanted]
+    num_used = int(np.argmax([*(counts < number), True]))
+    kept = rows[np.isin(table.seed[rows], wanted[:num_used])]
+    has_outcome = table.has_outcome[kept]
+    return kept[has_outcome], len(wanted) - num_used, int(np.sum(~has_outcome))

@@ -9,12 +9,13 @@ from engine.errors import InputError, unknown_name
 from engine.report.arm_runs import ArmRuns, of_study, read_runs
 from engine.report.group_comparison import compare_runs
 from engine.report.horizon import at_horizon
-from engine.report.phrases import interval, number, p_value, percent
-from engine.statistics import LEVEL, Estimate, TestResult
+from engine.statistics import Estimate, TestResult
 from engine.store import WorkDirectory, is_of_logs
+from engine.store.run_table import RunTable
 
 # People give the chance loss to some digits, or as a number of classes that are nearly balanced.
 _SAME_CHANCE = 0.005
+_SAME_HORIZON = 1e-9
 
 
 class Contrast(NamedTuple):
@@ -23,15 +24,15 @@ class Contrast(NamedTuple):
     Attributes:
         arm, baseline: names of the arms.
         unit: `epochs`, or `steps` where one of the two has no epochs.
-        horizon: to which means are compared, the shorter of both.
-        num_runs: with an outcome, of the arm and of the baseline.
-        num_failed: without one, of both; they and their partners are left out.
+        horizon: up to which means are compared, the shorter of both.
+        num_runs: runs with an outcome, of both.
+        num_failed: runs without one, of both; they and their partners are left out.
         num_pairs: runs that share all their seeds.
-        fractions: that had the event by then, of both.
+        fractions: share of runs that had the event by then, of both.
         medians: of the waiting time, of both.
         difference: of means up to the horizon; negative is earlier than the baseline.
         test: of equal incidence, see `engine.report.group_comparison`.
-        p_holm: adjusted for the number of contrasts.
+        p_holm: p-value of the test, adjusted for the number of contrasts.
     """
 
     arm: str
@@ -48,34 +49,45 @@ class Contrast(NamedTuple):
     p_holm: float
 
 
+class _Side(NamedTuple):
+    """An arm of one of the two studies."""
+
+    table: RunTable
+    runs: ArmRuns
+
+    @property
+    def document(self) -> dict[str, Any]:
+        return self.table.directory.document
+
+
 def contrast_studies(
     own: WorkDirectory, base: WorkDirectory, arm: str | None, baseline_arm: str | None
 ) -> list[Contrast]:
-    """Every arm that both studies have; or one of each.
+    """Compares every arm that both studies have, or one arm of each.
 
     Args:
         own, base: the studies.
-        arm, baseline_arm: to compare these two only; the second is called like the first, or is
-            the only one there, where it is left out.
+        arm, baseline_arm: compare these two only. One that is left out is the arm of the same
+            name, or the only arm of its study.
 
     Raises:
         InputError: the studies do not measure the same thing, with the reason, or share no arm.
     """
-    runs, base_runs = read_runs(own), read_runs(base)
+    tables = RunTable(own), RunTable(base)
+    runs, base_runs = (read_runs(table) for table in tables)
     for directory, found in ((own, runs), (base, base_runs)):
         if not found:
             raise InputError(f"no finished run in {str(directory.path)!r} yet")
-    pairs = _pairs(runs, base_runs, arm, baseline_arm)
-    contrasts = []
-    for name, base_name in pairs:
-        _refuse_different_questions(own, base, runs[name], base_runs[base_name])
-        can_pair = _have_one_source(own, base)
-        has_looks = "looks" in own.document, "looks" in base.document
-        with of_study(own):
-            pair = _at_common_horizon(own, base, runs[name], base_runs[base_name])
-            contrasts.append(_contrast(*pair, can_pair, has_looks))
-    adjusted = statistics.holm(np.array([c.test.p_value for c in contrasts]))
-    return [c._replace(p_holm=float(p)) for c, p in zip(contrasts, adjusted, strict=True)]
+    sides = [
+        (_Side(tables[0], runs[name]), _Side(tables[1], base_runs[base_name]))
+        for name, base_name in _pairs(runs, base_runs, arm, baseline_arm)
+    ]
+    for pair in sides:
+        _refuse_different_questions(*pair)
+    with of_study(own):
+        differences = [_compare(*pair) for pair in sides]
+        adjusted = statistics.holm(np.array([c["test"].p_value for c in differences]))
+    return [Contrast(**c, p_holm=float(p)) for c, p in zip(differences, adjusted, strict=True)]
 
 
 def _pairs(
@@ -93,167 +105,107 @@ def _pairs(
         raise InputError(
             f"the studies share no arm: choose --arm among {', '.join(runs)} and --baseline_arm among {', '.join(base)}"
         )
-    own_name = arm or _counterpart(baseline_arm, runs, "arm")
+    own_name = arm or _counterpart(str(baseline_arm), runs, "arm")
     return [(own_name, baseline_arm or _counterpart(own_name, base, "baseline_arm"))]
 
 
-def _counterpart(name: str | None, there: dict[str, ArmRuns], flag: str) -> str:
+def _counterpart(name: str, there: dict[str, ArmRuns], flag: str) -> str:
     if name in there:
-        assert name is not None
         return name
     if len(there) == 1:
         return next(iter(there))
     raise InputError(f"choose --{flag} among {', '.join(there)}")
 
 
-def _refuse_different_questions(own: WorkDirectory, base: WorkDirectory, runs: ArmRuns, base_runs: ArmRuns) -> None:
-    """Two waiting times can be compared only where both wait for the same thing."""
-    identity, other = own.document["identity"], base.document["identity"]
+def _refuse_different_questions(own: _Side, base: _Side) -> None:
+    """Refuses to compare waiting times that wait for different things."""
+    detectors = [side.document["identity"]["detector"] for side in (own, base)]
     what: dict[str, tuple[Any, Any]] = {
-        "event": (runs.waits_for, base_runs.waits_for),
-        **_measured_on(own, base, runs, base_runs),
-        **{f"detector.{name}": (value, other["detector"].get(name)) for name, value in identity["detector"].items()},
+        "event": (own.runs.waits_for, base.runs.waits_for),
+        **_measured_on(own, base),
+        **{f"detector.{name}": (value, detectors[1].get(name)) for name, value in detectors[0].items()},
     }
     for name, (value, base_value) in what.items():
         if value != base_value:
             raise InputError(
-                f"“{runs.name}” and “{base_runs.name}” do not measure the same thing: {name} is "
+                f"“{own.runs.name}” and “{base.runs.name}” do not measure the same thing: {name} is "
                 f"{_short(value)} in one study and {_short(base_value)} in the other"
             )
 
 
-def _measured_on(
-    own: WorkDirectory, base: WorkDirectory, runs: ArmRuns, base_runs: ArmRuns
-) -> dict[str, tuple[Any, Any]]:
-    """What says that both have the same data; of logs only what guessing costs."""
+def _measured_on(own: _Side, base: _Side) -> dict[str, tuple[Any, Any]]:
+    """Returns what says that both have the same data; for logs only the loss of guessing."""
     if is_of_logs(own.document) or is_of_logs(base.document):
-        losses = (runs.chance_loss, base_runs.chance_loss)
+        losses = (own.runs.chance_loss, base.runs.chance_loss)
         is_same = abs(losses[0] - losses[1]) <= _SAME_CHANCE * max(losses)
         return {} if is_same else {"chance loss": losses}
-    first, second = (d.document["identity"]["data"] for d in (own, base))
-    return {"data": (first[runs.name], second[base_runs.name])}
+    first, second = (side.document["identity"]["data"][side.runs.name] for side in (own, base))
+    return {"data": (first, second)}
 
 
 def _short(value: Any) -> str:
     return value[:12] + "…" if isinstance(value, str) and len(value) > 12 else str(value)
 
 
-def _have_one_source(own: WorkDirectory, base: WorkDirectory) -> bool:
-    """Whether equal seeds mean equal random streams in both studies."""
+def _compare(own: _Side, base: _Side) -> dict[str, Any]:
+    """Returns the fields of a `Contrast`, of both arms as they are at the shorter of their horizons."""
+    sides = (own, base)
+    has_epochs = all(side.runs.steps_per_epoch for side in sides)
+    own_unit, base_unit = (float(side.runs.steps_per_epoch or 1) if has_epochs else 1.0 for side in sides)
+    horizon = min(own.runs.horizon / own_unit, base.runs.horizon / base_unit)
+    runs, base_runs = (_cut(side, horizon, u) for side, u in zip(sides, (own_unit, base_unit), strict=True))
+    labels, failed = (np.arange(len(runs.seed)), -1 - base_runs.seed), set[int]()
+    if _have_one_source(own, base):
+        labels, failed = _labels(runs, base_runs)
+    difference = compare_runs(runs, base_runs, (own_unit, base_unit), labels, failed)
+    return {
+        "arm": runs.name,
+        "baseline": base_runs.name,
+        "unit": "epochs" if has_epochs else "steps",
+        "horizon": difference.horizon,
+        "num_runs": (len(runs.seed), len(base_runs.seed)),
+        "num_failed": (runs.num_failed, base_runs.num_failed),
+        "num_pairs": difference.num_pairs,
+        "fractions": (_fraction(own, runs), _fraction(base, base_runs)),
+        "medians": (
+            statistics.median_time(runs.time / own_unit, runs.event),
+            statistics.median_time(base_runs.time / base_unit, base_runs.event),
+        ),
+        "difference": difference.value,
+        "test": difference.test,
+    }
+
+
+def _cut(side: _Side, horizon: float, unit: float) -> ArmRuns:
+    is_longer = side.runs.horizon / unit > horizon * (1 + _SAME_HORIZON)
+    return at_horizon(side.table, side.runs, horizon * unit) if is_longer else side.runs
+
+
+def _have_one_source(own: _Side, base: _Side) -> bool:
+    """Tells whether equal seeds mean equal random streams in both studies."""
     if is_of_logs(own.document) or is_of_logs(base.document):
         return False
-    roots = (d.document["identity"]["root_seed"] for d in (own, base))
-    return len(set(roots)) == 1
+    return bool(own.document["identity"]["root_seed"] == base.document["identity"]["root_seed"])
 
 
-def _units(runs: ArmRuns, base: ArmRuns) -> tuple[str, tuple[float, float]]:
-    """The unit of time, and the steps of both arms in one of it."""
-    own, other = runs.steps_per_epoch, base.steps_per_epoch
-    return ("epochs", (float(own), float(other))) if own and other else ("steps", (1.0, 1.0))
-
-
-def _at_common_horizon(
-    own: WorkDirectory, base: WorkDirectory, runs: ArmRuns, base_runs: ArmRuns
-) -> tuple[ArmRuns, ArmRuns]:
-    """Both arms as they are at the shorter of their horizons."""
-    _, units = _units(runs, base_runs)
-    horizon = min(r.horizon / unit for r, unit in zip((runs, base_runs), units, strict=True))
-    cut = []
-    for directory, arm, unit in zip((own, base), (runs, base_runs), units, strict=True):
-        is_longer = arm.horizon / unit > horizon * (1 + 1e-9)
-        cut.append(at_horizon(directory, arm, horizon * unit) if is_longer else arm)
-    return cut[0], cut[1]
-
-
-def _contrast(runs: ArmRuns, base: ArmRuns, can_pair: bool, has_looks: tuple[bool, bool]) -> Contrast:
-    unit, (own_unit, base_unit) = _units(runs, base)
-    labels, failed = (np.arange(len(runs.seed)), -1 - base.seed), set[int]()
-    if can_pair:
-        labels, failed = _labels(runs, base)
-    difference = compare_runs(runs, base, (own_unit, base_unit), labels, failed)
-    return Contrast(
-        arm=runs.name,
-        baseline=base.name,
-        unit=unit,
-        horizon=difference.horizon,
-        num_runs=(len(runs.seed), len(base.seed)),
-        num_failed=(runs.num_failed, base.num_failed),
-        num_pairs=difference.num_pairs,
-        fractions=(_fraction(runs, has_looks[0]), _fraction(base, has_looks[1])),
-        medians=(
-            statistics.median_time(runs.time / own_unit, runs.event),
-            statistics.median_time(base.time / base_unit, base.event),
-        ),
-        difference=difference.value,
-        test=difference.test,
-        p_holm=difference.test.p_value,
-    )
-
-
-def _fraction(runs: ArmRuns, has_looks: bool) -> Estimate:
-    exact = statistics.confidence_sequence if has_looks else statistics.proportion
+def _fraction(side: _Side, runs: ArmRuns) -> Estimate:
+    exact = statistics.confidence_sequence if "looks" in side.document else statistics.proportion
     return exact(int(np.sum(runs.event == 1)), len(runs.event))
 
 
 def _labels(runs: ArmRuns, base: ArmRuns) -> tuple[tuple[np.ndarray, np.ndarray], set[int]]:
-    """A number for every run, the same for those that have all their seeds in common; and the
-    numbers of those that failed.
+    """Numbers the runs, so that those with all seeds in common have one number.
+
+    Returns:
+        The numbers of the runs of both arms, and those of the runs that failed.
     """
-    number: dict[tuple[int, int, int], int] = {}
+    numbers: dict[tuple[int, ...], int] = {}
     own, other, *failed = (
-        np.array([number.setdefault(key, len(number)) for key in _keys(rows)], int)
+        np.array([numbers.setdefault(key, len(numbers)) for key in _keys(rows)], int)
         for rows in (runs.rows, base.rows, runs.failed, base.failed)
     )
     return (own, other), set(np.concatenate(failed).tolist())
 
 
-def _keys(rows: dict[str, list[Any]]) -> list[tuple[int, int, int]]:
+def _keys(rows: dict[str, list[Any]]) -> list[tuple[int, ...]]:
     return list(zip(*(rows[f"{role}_seed"] for role in ("init", "order", "noise")), strict=True))
-
-
-def _median(median: Estimate, unit: str) -> str:
-    if not np.isfinite(median.value):
-        return "median not reached"
-    return f"median {number(median.value, unit)} {unit} ({interval(median, unit)})"
-
-
-def in_words(contrast: Contrast, own_name: str, base_name: str) -> str:
-    """One sentence: sizes with intervals first, then the p-value.
-
-    Args:
-        contrast: the numbers.
-        own_name, base_name: of the studies, as the reader knows them.
-    """
-    unit, difference = contrast.unit, contrast.difference
-    lines = []
-    for i, (study, arm) in enumerate(((own_name, contrast.arm), (base_name, contrast.baseline))):
-        fraction, median = contrast.fractions[i], contrast.medians[i]
-        low, high = percent(fraction.lower).removesuffix(" %"), percent(fraction.upper)
-        lines.append(
-            f"“{arm}” of {study}: {percent(fraction.value)} of {contrast.num_runs[i]} runs had the "
-            f"event (95 % CI {low}–{high}), {_median(median, unit)}."
-        )
-    if any(contrast.num_failed):
-        lines.append(
-            f"{contrast.num_failed[0]} and {contrast.num_failed[1]} more have no outcome, because "
-            f"they ended their worker again and again; they are left out, and so is the other run "
-            f"of their pair in what compares."
-        )
-    excludes_zero = not difference.lower <= 0 <= difference.upper
-    verdict = "no difference beyond chance"
-    if excludes_zero != (contrast.p_holm < LEVEL):
-        verdict = "interval and test disagree, so nothing is decided"
-    if contrast.p_holm < LEVEL and difference.upper < 0:
-        verdict = "the first is earlier"
-    elif contrast.p_holm < LEVEL and difference.lower > 0:
-        verdict = "the first is later"
-    how = f"{contrast.num_pairs} pairs of equal seeds" if contrast.num_pairs else "unpaired runs"
-    if 0 < contrast.num_pairs < max(contrast.num_runs):
-        how = f"means of all runs, test in {how}"
-    lines.append(
-        f"All is read at the common horizon of {number(contrast.horizon, unit)} {unit}. Difference "
-        f"of mean waits up to there: "
-        f"{number(difference.value, unit)} {unit} (95 % CI {interval(difference, unit)}; {how}): "
-        f"{verdict}. Equal incidence: {p_value(contrast.p_holm)} after Holm."
-    )
-    return " ".join(lines)

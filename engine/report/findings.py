@@ -5,12 +5,22 @@ from typing import Any, NamedTuple
 from engine.errors import InputError
 from engine.report.arm_table import make_table
 from engine.report.cautions import make_cautions
-from engine.report.figures import Figures, make_figures
-from engine.report.sections import Section, make_sections
+from engine.report.figures import make_drawings
+from engine.report.methods import Methods, make_methods
+from engine.report.sections import Drawing, Section, make_sections
 from engine.report.summary import Summary, UnderWay, summarise, to_document
-from engine.report.variance_split import VarianceSplit, split_variances
+from engine.report.variance_split import split_variances
+from engine.report.variance_split_section import make_split_section
 from engine.report.verdict import Verdict, make_verdict
-from engine.store import WorkDirectory
+from engine.store.run_table import RunTable
+
+_ALL_FAILED = (
+    "all finished runs in {path!r} failed, so there is nothing to report: they ended their worker again and again, "
+    "often for want of memory"
+)
+_NO_RUN = (
+    "no finished run in {path!r} yet that statistics can begin with, the first seed of an arm: run the study first"
+)
 
 
 class Findings(NamedTuple):
@@ -18,56 +28,52 @@ class Findings(NamedTuple):
 
     Attributes:
         summary: the numbers.
-        splits: what the designs of the arms say, by arm.
         verdict: the words.
+        methods: the paragraph for a paper.
         document: content of `summary.json`.
-        sections: further subjects of the page.
+        sections: of the page.
         header, rows: the short table.
-        figures: by name; each is drawn when it is asked for.
+        drawings: figures by file name, those of sections among them.
     """
 
     summary: Summary
-    splits: dict[str, VarianceSplit]
     verdict: Verdict
+    methods: Methods
     document: dict[str, Any]
     sections: list[Section]
     header: list[str]
     rows: list[list[str]]
-    figures: Figures
+    drawings: dict[str, Drawing]
 
 
-def find(directory: WorkDirectory, under_way: UnderWay | None = None) -> Findings:
-    """Reads what a work directory holds, and writes nothing.
+def find(table: RunTable, under_way: UnderWay | None = None) -> Findings:
+    """Finds everything that a report says, and writes nothing.
 
     Args:
-        directory: of the study.
-        under_way: how far it is, where its launch goes on: then only what holds at every look is
-            tested, and nothing is said of chance and fate.
+        table: the finished runs of the study.
+        under_way: how far it is, while its launch goes on: then only what holds at every look is
+            said, and there are no sections.
 
     Raises:
         InputError: no arm has finished its first seed, or all runs failed.
     """
-    summary = summarise(directory, under_way)
-    if summary.failed and not summary.runs:
-        raise InputError(
-            f"all finished runs in {str(directory.path)!r} failed, so there is nothing to report: "
-            f"they ended their worker again and again, often for want of memory"
-        )
+    summary = summarise(table, under_way)
     if not summary.runs:
-        raise InputError(
-            f"no finished run in {str(directory.path)!r} yet that statistics can begin with, the "
-            f"first seed of an arm: run the study first"
-        )
-    splits = {} if under_way is not None else split_variances(summary)
-    sections = [] if under_way is not None else make_sections(directory, summary)
+        raise InputError((_ALL_FAILED if summary.failed else _NO_RUN).format(path=str(table.directory.path)))
+    splits = split_variances(summary) if under_way is None else {}
+    sections = make_sections(table, summary) if under_way is None else []
     verdict = make_verdict(summary, splits)
     for section in sections:
         if section.headline is not None:
-            others = {q: a for q, a in verdict.answers.items() if q not in section.answers}
-            verdict = verdict._replace(headline=section.headline, answers=others)
-    document = to_document(summary, verdict._asdict(), splits)
+            others = {question: a for question, a in verdict.answers.items() if question not in section.answers}
+            verdict = Verdict(section.headline, others, verdict.limits)
+    if splits:
+        sections.append(make_split_section(summary, splits))
+    document = to_document(summary, verdict._asdict())
     document.update({section.key: section.document for section in sections})
     document["cautions"] = make_cautions(summary, is_page=False)
-    header, rows = make_table(summary)
-    figures = make_figures(summary, splits, sections)
-    return Findings(summary, splits, verdict, document, sections, header, rows, figures)
+    drawings = make_drawings(summary)
+    for section in sections:
+        drawings |= section.drawings
+    methods = make_methods(summary, splits)
+    return Findings(summary, verdict, methods, document, sections, *make_table(summary), drawings)

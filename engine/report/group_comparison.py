@@ -22,8 +22,8 @@ class Difference(NamedTuple):
         value: difference of restricted means up to it; negative is earlier than the baseline.
         test: of equal incidence. A run that diverged stays at risk up to the horizon, which is
             exact while all censoring is there.
-        num_pairs: runs with the same label in both groups.
-        is_paired: whether all are, so that the difference is paired too.
+        num_pairs: labels that are in both groups.
+        is_paired: whether all labels are in both groups; then `value` is a paired difference.
     """
 
     horizon: float
@@ -40,17 +40,20 @@ def compare_runs(
     labels: tuple[np.ndarray, np.ndarray],
     failed: Collection[int] = (),
 ) -> Difference:
-    """Compares in pairs where there are some, by a log-rank test with pairs as strata, else Gray's.
+    """Compares two groups by a log-rank test with pairs as strata, or by Gray's test if there are no pairs.
 
-    Gray's p-value is from shuffled labels where a group has fewer than thirty runs.
+    Gray's p-value comes from permutations if a group has fewer than thirty runs.
 
     Args:
         own, base: the groups.
         steps_per_unit: of both.
         labels: of the runs of both; equal ones share their random streams.
-        failed: labels of runs of either group that failed; the other run of the pair is left out.
+        failed: labels of failed runs of either group; the other run of the pair is left out.
     """
-    own, base, labels = _without_halves(own, base, labels, failed)
+    kept = [~np.isin(label, list(failed)) for label in labels]
+    if np.intersect1d(*labels).size:
+        own, base = (_only(runs, chosen) for runs, chosen in zip((own, base), kept, strict=True))
+        labels = (labels[0][kept[0]], labels[1][kept[1]])
     time, base_time = own.time / steps_per_unit[0], base.time / steps_per_unit[1]
     horizon = min(own.horizon / steps_per_unit[0], base.horizon / steps_per_unit[1])
     times, events, group = pooled(own, base, steps_per_unit, (horizon, horizon))
@@ -72,29 +75,22 @@ def compare_runs(
     return Difference(horizon, value, test, num_pairs, is_paired)
 
 
-def _without_halves(
-    own: ArmRuns, base: ArmRuns, labels: tuple[np.ndarray, np.ndarray], failed: Collection[int]
-) -> tuple[ArmRuns, ArmRuns, tuple[np.ndarray, np.ndarray]]:
-    """Times and labels of both groups without the halves of pairs, while there is a pair left."""
-    kept = [~np.isin(of, list(failed)) for of in labels]
-    if not np.intersect1d(*labels).size or all(of.all() for of in kept):
-        return own, base, labels
-    first, second = (
-        runs._replace(seed=runs.seed[of], time=runs.time[of], event=runs.event[of])
-        for runs, of in zip((own, base), kept, strict=True)
-    )
-    return first, second, (labels[0][kept[0]], labels[1][kept[1]])
+def _only(runs: ArmRuns, chosen: np.ndarray) -> ArmRuns:
+    return runs._replace(seed=runs.seed[chosen], time=runs.time[chosen], event=runs.event[chosen])
 
 
 def pooled(
     own: ArmRuns, base: ArmRuns, steps_per_unit: tuple[float, float], horizons: tuple[float, float]
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Times, events (0 or 1) and group (1 own, 0 baseline) of both, for tests of the incidence.
+    """Pools two groups for tests of the incidence.
 
     Args:
         own, base: the groups.
         steps_per_unit: of both.
-        horizons: of both, in the unit; runs that diverged stay at risk to that of their group.
+        horizons: of both, in the unit; a run that diverged stays at risk to that of its group.
+
+    Returns:
+        Times, events (0 or 1) and groups (1 own, 0 baseline) of all runs.
     """
     times, events = [], []
     for runs, unit, horizon in zip((own, base), steps_per_unit, horizons, strict=True):

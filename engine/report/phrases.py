@@ -1,18 +1,27 @@
-"""Numbers as people write them, and questions that several parts of the report answer."""
+"""How the report writes numbers, times, shares and counts, and questions that several sections answer."""
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 from engine.errors import one_line
-from engine.report.summary import ArmSummary
+from engine.report.arm_summary import ArmSummary
 from engine.statistics import Estimate
 
 NORMAL_QUESTION = "Is that normal for this set-up?"
 REMEDY_QUESTION = "Is something wrong, and what would fix it?"
 _LONGEST_LABEL = 48
+# By whether all runs have one start, and whether they have one data order.
+_VARIED = {
+    (False, False): "random starts and data orders",
+    (False, True): "random starts, all in the data order of seed {fix_order}",
+    (True, False): "data orders, all from the start of init seed {fix_init}",
+    (True, True): "noise draws, all from one start and in one data order",
+}
 
 
 def label(name: str) -> str:
-    """A name as figures show it, whatever it is: short, in one line, and never empty."""
+    """Returns a name as figures show it: one short line that is never empty."""
     words = one_line(name) or "(no name)"
     if len(words) > _LONGEST_LABEL:
         words = f"{words[: _LONGEST_LABEL // 2]}…{words[1 - _LONGEST_LABEL // 2 :]}"
@@ -20,13 +29,38 @@ def label(name: str) -> str:
     return f"\N{HAIR SPACE}{words}" if words.startswith("_") else words
 
 
+def counted(number_of: int, noun: str) -> str:
+    """Writes `1 run`, `12 runs`."""
+    return f"{number_of} {noun}" if number_of == 1 else f"{number_of} {noun}s"
+
+
 def runs_are(number_of: int) -> str:
-    """`1 run is`, `12 runs are`."""
-    return "1 run is" if number_of == 1 else f"{number_of} runs are"
+    """Writes `1 run is`, `12 runs are`."""
+    return f"{counted(number_of, 'run')} {'is' if number_of == 1 else 'are'}"
+
+
+def joined(words: list[str]) -> str:
+    """Writes `a, b and c`."""
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+
+
+def varied(identity: Mapping[str, Any]) -> str:
+    """Says what differs from seed to seed.
+
+    Args:
+        identity: of the study.
+    """
+    fixed = {role: identity.get(role) for role in ("fix_init", "fix_order")}
+    return _VARIED[fixed["fix_init"] is not None, fixed["fix_order"] is not None].format(**fixed)
+
+
+def time_word(unit: str) -> str:
+    """Returns the singular of a unit of time."""
+    return unit.removesuffix("s")
 
 
 def number(value: float, unit: str = "") -> str:
-    """A time or a difference: one decimal for epochs, two digits below 1, none for steps."""
+    """Writes a time or a difference: one decimal for epochs, two digits below 0.1, none for steps."""
     if math.isinf(value):
         return "∞" if value > 0 else "−∞"
     if unit == "steps" or abs(value) >= 100:
@@ -39,45 +73,51 @@ def number(value: float, unit: str = "") -> str:
     return text.replace("-", "−")
 
 
+def interval(estimate: Estimate, unit: str) -> str:
+    """Writes `10.6–11.9`, or `10.6–∞` where there is no upper limit."""
+    lower, upper = number(estimate.lower, unit), number(estimate.upper, unit)
+    return f"{lower} to {upper}" if estimate.lower < 0 else f"{lower}–{upper}"
+
+
 def percent(value: float) -> str:
-    """A share as a whole percentage, one decimal near the ends."""
+    """Writes a share as a whole percentage, with one decimal near 0 and 100 %."""
     scaled = 100.0 * value
     near_end = 0 < scaled < 1 or 99 < scaled < 100
     return f"{scaled:.1f} %" if near_end else f"{scaled:.0f} %"
 
 
-def p_value(p: float) -> str:
-    """`p = 0.012`, or `p < 0.0001`."""
-    return "p < 0.0001" if p < 1e-4 else f"p = {p:.2g}"
+def percent_interval(estimate: Estimate) -> str:
+    """Writes `86–100 %`."""
+    return f"{percent(estimate.lower).removesuffix(' %')}–{percent(estimate.upper)}"
 
 
-def interval(estimate: Estimate, unit: str) -> str:
-    """`10.6–11.9`, or `10.6–∞` where the upper limit does not exist."""
-    lower, upper = number(estimate.lower, unit), number(estimate.upper, unit)
-    return f"{lower} to {upper}" if estimate.lower < 0 else f"{lower}–{upper}"
+def share(estimate: Estimate) -> str:
+    """Writes `84 % (95 % CI 62–96 %)`."""
+    return f"{percent(estimate.value)} (95 % CI {percent_interval(estimate)})"
 
 
 def fraction(successes: int, num_runs: int, estimate: Estimate) -> str:
-    """`24 of 24 runs (100 %, 95 % CI 86–100 %)`."""
-    low, high = percent(estimate.lower).removesuffix(" %"), percent(estimate.upper)
-    share = percent(estimate.value)
-    return f"{successes} of {num_runs} runs ({share}, 95 % CI {low}–{high})"
+    """Writes `24 of 24 runs (100 %, 95 % CI 86–100 %)`."""
+    return f"{successes} of {num_runs} runs ({percent(estimate.value)}, 95 % CI {percent_interval(estimate)})"
+
+
+def p_value(p: float) -> str:
+    """Writes `p = 0.012`, or `p < 0.0001`."""
+    return "p < 0.0001" if p < 1e-4 else f"p = {p:.2g}"
 
 
 def onset(arm: ArmSummary, unit: str, horizon: float) -> str:
-    """The median onset with its interval, or why there is none."""
-    median = arm.median_onset
-    word = "epoch" if unit == "epochs" else "step"
+    """Writes the median onset of an arm with its interval, or why there is none.
+
+    Args:
+        arm: its numbers.
+        unit: of its times.
+        horizon: in that unit.
+    """
+    median, word = arm.median_onset, time_word(unit)
     if math.isfinite(median.value):
         return f"{word} {number(median.value, unit)} (95 % CI {interval(median, unit)})"
     if 2 * arm.statuses["diverged"] >= arm.num_runs:
         return "not reached, because runs diverged first"
-    least = f", 95 % CI {interval(median, unit)}" if median.lower <= horizon else ""
-    return f"later than {word} {number(horizon, unit)}, the horizon{least}"
-
-
-def joined(words: list[str]) -> str:
-    """`a, b and c`."""
-    if len(words) <= 1:
-        return "".join(words)
-    return ", ".join(words[:-1]) + " and " + words[-1]
+    limits = f", 95 % CI {interval(median, unit)}" if median.lower <= horizon else ""
+    return f"later than {word} {number(horizon, unit)}, the horizon{limits}"

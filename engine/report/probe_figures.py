@@ -105,6 +105,20 @@ def _draw_panel(
         finite = np.abs(quartiles[np.isfinite(quartiles)])
         largest = max(largest, float(finite.max(initial=0.0)))
     axes.set_title(panel.title)
+    _set_scale(axes, panel, largest, is_zero)
+    if np.nanmin(time, initial=0) < 0:
+        axes.axvline(0, color=INK, linewidth=0.6, linestyle=":")
+
+
+def _set_scale(axes: Any, panel: Panel, largest: float, is_zero: bool) -> None:
+    """Scales the axis of the values, and says where 0 cannot be shown on it.
+
+    Args:
+        axes: of the panel, with its lines.
+        panel: for its scale.
+        largest: absolute value.
+        is_zero: whether some value is 0.
+    """
     has_positive = any(np.any(np.asarray(line.get_ydata()) > 0) for line in axes.lines)
     if panel.scale == "log" and has_positive:
         axes.set_yscale("log", nonpositive="mask")
@@ -124,8 +138,6 @@ def _draw_panel(
     if panel.scale != "linear":
         axes.yaxis.set_major_formatter(ticker.FuncFormatter(lambda value, _: f"{value:g}"))
         axes.yaxis.set_minor_formatter(ticker.NullFormatter())
-    if np.nanmin(time, initial=0) < 0:
-        axes.axvline(0, color=INK, linewidth=0.6, linestyle=":")
 
 
 def _show_single_points(axes: Any) -> None:

@@ -1,13 +1,12 @@
 """What was measured on the plateau, as arrays."""
 
-from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from engine.errors import InputError, unknown_name
-from engine.report.metric_curves import rows_of
-from engine.store import WorkDirectory
+from engine.errors import InputError
+from engine.report.metric_curves import union_of
+from engine.store.run_table import RunTable
 from engine.training.probes.registry import WHOLE
 
 
@@ -28,71 +27,48 @@ class ArmProbes(NamedTuple):
     absent: tuple[str, ...]
 
 
-class _Run(NamedTuple):
-    """One run: its steps, and its series by name and layer."""
-
-    steps: np.ndarray
-    series: dict[tuple[str, str], np.ndarray | None]
-
-
-def read_arm_probes(directory: WorkDirectory, arm: str) -> ArmProbes:
-    """What was measured of the repetitions of an arm, without grids, forks and failed runs.
+def read_arm_probes(table: RunTable, arm: str) -> ArmProbes:
+    """Reads what was measured of the repetitions of an arm that have an outcome.
 
     Args:
-        directory: of the study.
+        table: of the study.
         arm: its name.
 
     Raises:
         InputError: there is no such arm, no finished run of it, or nothing was measured.
     """
-    if arm not in directory.document["arm_order"]:
-        raise unknown_name("arm", arm, directory.document["arm_order"])
-    found = find_arm_probes(directory, arm)
+    found = find_arm_probes(table, arm)
     if found is None:
         raise InputError(
-            f"no finished run of {arm!r} in {str(directory.path)!r} has diagnostics: they are "
+            f"no finished run of {arm!r} in {str(table.directory.path)!r} has diagnostics: they are "
             f"measured with --diagnostics=all"
         )
     return found
 
 
-def find_arm_probes(directory: WorkDirectory, arm: str) -> ArmProbes | None:
-    """As `read_arm_probes`; `None` where nothing was measured of an arm."""
-    found = dict(_runs(directory, arm))
-    if not found:
+def find_arm_probes(table: RunTable, arm: str) -> ArmProbes | None:
+    """Reads the same; None where nothing was measured of the arm."""
+    chosen = table.is_of(arm) & table.is_repetition & table.has_outcome
+    measured: dict[int, tuple[np.ndarray, Any]] = {}
+    for rows, part in table.iterate(["diagnostics_steps", "diagnostics"], chosen):
+        for row, steps, series in zip(rows.tolist(), *part.columns, strict=True):
+            if steps.is_valid and series.is_valid:
+                measured[row] = steps.values.to_numpy(), series
+    if not measured:
         return None
-    seeds = sorted(found)
-    steps = np.unique(np.concatenate([run.steps for run in found.values()]))
+    steps = union_of([own for own, _ in measured.values()])
     values: dict[str, dict[str, np.ndarray]] = {}
-    for row, seed in enumerate(seeds):
-        places = np.searchsorted(steps, found[seed].steps)
-        for (name, layer), own in found[seed].series.items():
-            if own is None:
-                continue
-            layers = values.setdefault(name, {})
-            if layer not in layers:
-                layers[layer] = np.full((len(seeds), len(steps)), np.nan, np.float32)
-            layers[layer][row, places] = own
-    asked = dict.fromkeys(name for run in found.values() for name, _ in run.series)
+    asked: dict[str, None] = {}
+    for index, row in enumerate(sorted(measured)):
+        own_steps, series = measured[row]
+        places = np.searchsorted(steps, own_steps)
+        for one in series:
+            name, layer, own = one["name"].as_py(), one["layer"].as_py() or WHOLE, one["values"].values
+            asked[name] = None
+            if own is not None:
+                layers = values.setdefault(name, {})
+                if layer not in layers:
+                    layers[layer] = np.full((len(measured), len(steps)), np.nan, np.float32)
+                layers[layer][index, places] = own.to_numpy(zero_copy_only=False)
     absent = tuple(name for name in asked if name not in values)
-    return ArmProbes(steps, values, np.asarray(seeds, np.int64), absent)
-
-
-def _runs(directory: WorkDirectory, arm: str) -> Iterator[tuple[int, _Run]]:
-    columns = ["arm", "seed", "order_seed", "fork_step", "status"]
-    for table in directory.iterate([*columns, "diagnostics_steps", "diagnostics"]):
-        of_arm = table.filter(rows_of(table, arm))
-        for i, seed in enumerate(of_arm["seed"].to_pylist()):
-            steps, stored = (of_arm[name][i] for name in ("diagnostics_steps", "diagnostics"))
-            if steps.is_valid and stored.is_valid:
-                series = {_key(one): _values(one) for one in stored}
-                yield seed, _Run(steps.values.to_numpy(), series)
-
-
-def _key(series: Any) -> tuple[str, str]:
-    return series["name"].as_py(), series["layer"].as_py() or WHOLE
-
-
-def _values(series: Any) -> np.ndarray | None:
-    values = series["values"].values
-    return None if values is None else values.to_numpy(zero_copy_only=False)
+    return ArmProbes(steps, values, table.seed[sorted(measured)], absent)

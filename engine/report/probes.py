@@ -12,7 +12,7 @@ from engine.report.probe_panels import Change, changes_of, panels, series_names
 from engine.report.probe_series import ArmProbes, find_arm_probes
 from engine.report.sections import Drawing, Section, SectionTable
 from engine.report.summary import Summary
-from engine.store import WorkDirectory
+from engine.store.run_table import RunTable
 from engine.studies.diagnosis import AS_GIVEN, read_record
 from engine.training.probes.registry import WHOLE
 
@@ -20,17 +20,17 @@ from engine.training.probes.registry import WHOLE
 _MOST_ARMS = 6
 
 
-def make_section(directory: WorkDirectory, summary: Summary) -> Section | None:
+def make_section(table: RunTable, summary: Summary) -> Section | None:
     """The section; `None` for a study without diagnostics."""
-    if "diagnostics" not in directory.document["identity"]:
+    if "diagnostics" not in table.directory.document["identity"]:
         return None
     found = {}
     names = sorted(summary.runs, key=lambda name: name != summary.baseline)
     # Of a diagnosis, what is asked about is the configuration as given.
-    if read_record(directory.document) is not None:
+    if read_record(table.directory.document) is not None:
         names = [name for name in names if name == AS_GIVEN]
     for name in names:
-        of_arm = find_arm_probes(directory, name)
+        of_arm = find_arm_probes(table, name)
         if of_arm is not None:
             found[name] = of_arm
     if not found:

@@ -1,4 +1,4 @@
-"""Subjects of the report beyond how often and when: each has its words, its tables and figures.
+"""Sections of the report beyond how often and when: each has its words, tables and figures.
 
 To add one, write a module with `make_section` and name it in `SECTIONS`.
 """
@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 from matplotlib.figure import Figure
 
 from engine.report.summary import Summary
-from engine.store import WorkDirectory
+from engine.store.run_table import RunTable
 
-# Modules with `make_section(directory, summary)`, in the order of the page.
+# Modules with `make_section(table, summary)`, which returns a `Section` or None, in the order of the page.
 SECTIONS: tuple[str, ...] = ("engine.diagnosis.section", "engine.theory.section", "engine.report.probes")
 
 
@@ -21,8 +21,8 @@ class SectionTable(NamedTuple):
 
     Attributes:
         caption: one sentence.
-        header: of the columns.
-        rows: of cells, each as long as the header.
+        header: one cell per column.
+        rows: each as long as the header.
         is_of_words: whether its cells are words rather than numbers.
     """
 
@@ -33,31 +33,26 @@ class SectionTable(NamedTuple):
 
 
 class Drawing(NamedTuple):
-    """A figure of a section.
-
-    Attributes:
-        draw: makes it, see `engine.report.canvas`.
-        caption: one or two sentences.
-    """
+    """A figure that is drawn when it is asked for, see `engine.report.canvas`, and its caption."""
 
     draw: Callable[[], Figure]
     caption: str
 
 
 class Section(NamedTuple):
-    """One subject of the report.
+    """One section of the report. The page shows its parts in the order of the attributes here.
 
     Attributes:
-        key: under which `summary.json` holds it.
-        title: of its part of the page.
-        lines: paragraphs, before everything else.
+        key: under which `summary.json` holds `document`.
+        title: of the section.
+        lines: paragraphs.
+        drawings: by file name, which must be unique in the report.
+        points: sentences by heading.
         tables: at the end.
-        drawings: by file name, which no other section may use; after the paragraphs.
-        document: its numbers for `summary.json`, of plain types; nothing infinite.
-        headline: that takes the place of the report's own, where the section is the answer to what
-            was asked, and comes first on the page; else `None`.
-        answers: questions of the report that it answers in the place of the report.
-        points: sentences by heading, between figures and tables.
+        document: numbers of plain types, none of them infinite.
+        headline: replaces that of the report where the section answers what was asked; the
+            section then comes first on the page. Else None.
+        answers: questions of the report that the section answers in its place.
     """
 
     key: str
@@ -71,12 +66,12 @@ class Section(NamedTuple):
     points: Mapping[str, list[str]] = {}
 
 
-def make_sections(directory: WorkDirectory, summary: Summary) -> list[Section]:
-    """What there is to say of a study besides how often and when, in the order of the page.
+def make_sections(table: RunTable, summary: Summary) -> list[Section]:
+    """Makes the sections that there is something to say in, in the order of the page.
 
     Args:
-        directory: of the study.
+        table: the finished runs of the study.
         summary: its numbers, of a study that is over.
     """
-    made = (importlib.import_module(name).make_section(directory, summary) for name in SECTIONS)
+    made = (importlib.import_module(name).make_section(table, summary) for name in SECTIONS)
     return [section for section in made if section is not None]

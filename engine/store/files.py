@@ -16,7 +16,8 @@ from engine.errors import InputError, StorageError
 # What a reader of a work directory calls its own; each must be a real directory.
 FOLDERS = ("parts", "checkpoint", "damaged", "figures", "tensorboard", "wandb")
 
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+_NEEDS_SPACE = FULL[:3]
 # Not every file system can flush a directory; then the rename is as durable as it makes it.
 _UNFLUSHABLE = (errno.EINVAL, errno.ENOTSUP, errno.EACCES)
 _TEMPORARY = re.compile(r"\.(?P<name>.+)\.[a-z0-9_]{8}(?P<ending>\.tmp)?", re.DOTALL)
@@ -35,7 +36,7 @@ def storage_error(path: Path, error: OSError) -> StorageError:
         path: of the file, as it was given.
         error: why.
     """
-    advice = "make space" if error.errno in _FULL else "see to that"
+    advice = "make space" if error.errno in _NEEDS_SPACE else "see to that"
     return StorageError(
         f"cannot write {str(path)!r}: {error.strerror or error}; everything finished so far is "
         f"stored: {advice} and give the same command again"

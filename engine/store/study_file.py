@@ -9,13 +9,11 @@ from engine.outcomes.row import SCHEMA_VERSION
 from engine.store.files import FOLDERS, DamagedError, check_folders, is_temporary, write_atomically
 from engine.store.json_files import checksum, read_json, to_json
 from engine.store.validation import check_document
-from engine.store.versions import UPGRADES
 
 STUDY = "study.json"
 BACKUP = "study.json.bak"
-# The first version whose files say what they should hash to.
-_CHECKED_VERSION = 4
 LOCK = "lock"
+HOLDER = "lock.json"
 MANIFEST = "manifest"
 OF_A_LAUNCH = (STUDY, BACKUP)
 OF_A_REPORT = ("outcomes.parquet", "summary.json", "report.html")
@@ -72,20 +70,15 @@ def _load_one(path: Path) -> dict[str, Any]:
     if type(version) is not int:
         raise DamagedError("no schema_version")
     stored = document.pop("checksum", None)
-    if stored is None and version >= _CHECKED_VERSION:
-        raise DamagedError("no checksum")
     if stored is not None and stored != checksum(document):
         raise DamagedError("its checksum does not match")
-    if version not in UPGRADES and version != SCHEMA_VERSION:
+    if version != SCHEMA_VERSION:
         raise InputError(
-            f"{str(path)!r} has schema version {version}: this release reads "
-            f"{', '.join(map(str, [*UPGRADES, SCHEMA_VERSION]))}"
+            f"{str(path)!r} has schema version {version}, this version of Plateau reads {SCHEMA_VERSION}: "
+            f"use the version that wrote it, or choose a new --workdir"
         )
-    try:
-        while document["schema_version"] != SCHEMA_VERSION:
-            UPGRADES[document["schema_version"]](document)
-    except (KeyError, TypeError, AttributeError, ValueError):
-        raise DamagedError(f"not what version {version} holds") from None
+    if stored is None:
+        raise DamagedError("no checksum")
     check_document(document)
     return document
 
@@ -135,7 +128,7 @@ def _is_left_behind(path: Path, name: str) -> bool:
         return all(n == MANIFEST or is_temporary(n, (MANIFEST,)) or is_temporary(n) for n in inside)
     if name in FOLDERS and name != "damaged":
         return not os.listdir(path / name)
-    return name in (LOCK, "damaged") or is_temporary(name, OF_A_LAUNCH + OF_A_REPORT)
+    return name in (LOCK, HOLDER, "damaged") or is_temporary(name, (*OF_A_LAUNCH, *OF_A_REPORT, HOLDER))
 
 
 def has_parts(path: Path) -> bool:

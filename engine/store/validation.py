@@ -7,7 +7,8 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from engine.outcomes import DetectorSettings
+from engine.errors import InputError
+from engine.outcomes import DetectorSettings, check_settings
 from engine.outcomes.event import Event
 from engine.store.files import DamagedError
 from engine.studies.designs import DESIGNS, MAX_FORKS
@@ -125,18 +126,6 @@ _LAUNCH_LATER = {
 }
 _CODE_LATER = {"revision": _optional(_TEXT), "is_dirty": _optional(_BOOL)}
 _LOOK = {"seeds": _COUNT, "goal": _one_of(("fraction", "comparison")), "undecided": _list_of(_TEXT)}
-_SHARE = _number(1e-6, 1.0)
-_DETECTOR = {"window": _whole(1, 10_001), "low": _number(1e-6, 0.999), "high": _number(1e-6, 0.999)}
-_DETECTOR_LATER = {
-    "end_fraction": _SHARE,
-    "level_step": _number(1e-6, 0.5),
-    "suddenness_broke": _number(0, 1e6),
-    "suddenness_none": _number(0, 1e6),
-    "divergence_factor": _number(1, 1e6),
-    "divergence_steps": _whole(1, _MAX_STEPS),
-    "settle_margin": _number(0, 1e6),
-    "settle_level": _number(0, 1),
-}
 
 
 def check_document(document: Mapping[str, Any]) -> None:
@@ -256,11 +245,10 @@ def _check_numbers_by_arm(identity: Mapping[str, Any]) -> None:
 
 
 def _check_detector(detector: Mapping[str, Any]) -> None:
-    where = "identity.detector"
-    _check(detector, _DETECTOR, where)
-    _check(detector, _DETECTOR_LATER, where, is_needed=False)
-    unknown = set(detector) - set(DetectorSettings._fields)
-    if unknown:
-        raise DamagedError(f"{where}: unknown {min(unknown)!r}")
-    if detector["low"] >= detector["high"]:
-        raise DamagedError(f"{where}.low: expected less than high")
+    if detector.keys() != set(DetectorSettings._fields):
+        different = min(detector.keys() ^ set(DetectorSettings._fields))
+        raise DamagedError(f"identity.detector: {'unknown' if different in detector else 'no'} {different!r}")
+    try:
+        check_settings(DetectorSettings(**detector))
+    except InputError as error:
+        raise DamagedError(f"identity.{error}") from None

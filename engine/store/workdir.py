@@ -92,7 +92,7 @@ class WorkDirectory:
         check_folders(self.path)
         for name in FOLDERS:
             clean_temporaries(self.path / name, seconds=_SECONDS_OF_A_REPORT if name == "figures" else None)
-        clean_temporaries(self.path, study_file.OF_A_LAUNCH)
+        clean_temporaries(self.path, (*study_file.OF_A_LAUNCH, study_file.HOLDER))
         clean_temporaries(self.path, study_file.OF_A_REPORT, _SECONDS_OF_A_REPORT)
         self._inventory.repair(self.path / "damaged", notify)
 

@@ -20,7 +20,7 @@ from engine.report.sections import Drawing, Section, SectionTable
 from engine.report.summary import Summary, jsonable
 from engine.report.thinning import thinned
 from engine.statistics import Estimate
-from engine.store import WorkDirectory
+from engine.store.run_table import RunTable
 from engine.theory import THEORIES
 from engine.theory.comparison import Check, Measured, MeasuredCurve, MeasuredGrid, Prediction, TheoryCurve
 
@@ -35,17 +35,17 @@ _MOST_POINTS = 300
 _MOST_NAMED = 3
 
 
-def make_section(directory: WorkDirectory, summary: Summary) -> Section | None:
+def make_section(run_table: RunTable, summary: Summary) -> Section | None:
     """Compares the runs with the study's theory; returns `None` for a study without one.
 
     Raises:
         InputError: there is no such theory.
     """
-    name = directory.document["study"].get("theory")
+    name = run_table.directory.document["study"].get("theory")
     if name is None:
         return None
     theory = THEORIES.load(name)
-    found = {arm: measure_arm(directory, theory, runs) for arm, runs in summary.runs.items()}
+    found = {arm: measure_arm(run_table, theory, runs) for arm, runs in summary.runs.items()}
     # An arm whose runs all diverged before their first evaluation has nothing to compare.
     measured = {arm: runs for arm, runs in found.items() if runs.curves}
     prediction = theory.predict(measured)
@@ -61,13 +61,13 @@ def make_section(directory: WorkDirectory, summary: Summary) -> Section | None:
     )
 
 
-def measure_arm(directory: WorkDirectory, theory: ModuleType, runs: ArmRuns) -> Measured:
+def measure_arm(run_table: RunTable, theory: ModuleType, runs: ArmRuns) -> Measured:
     """Collects what the repetitions of an arm, those that the statistics use, left behind."""
-    identity = directory.document["identity"]
+    identity = run_table.directory.document["identity"]
     curves = {}
     for metric in theory.USES:
         try:
-            found = read_arm_curves(directory, runs.name, metric)
+            found = read_arm_curves(run_table, runs.name, metric)
         except InputError:  # no run has it
             continue
         if len(found.steps):
@@ -80,16 +80,16 @@ def measure_arm(directory: WorkDirectory, theory: ModuleType, runs: ArmRuns) -> 
         status=runs.status,
         horizon=runs.horizon,
         chance_loss=runs.chance_loss,
-        grid=None if runs.grid is None else _measure_grid(directory, theory, runs.name, runs.grid.init_seed),
+        grid=None if runs.grid is None else _measure_grid(run_table, theory, runs.name, runs.grid.init_seed),
     )
 
 
-def _measure_grid(directory: WorkDirectory, theory: ModuleType, name: str, starts: np.ndarray) -> MeasuredGrid:
+def _measure_grid(run_table: RunTable, theory: ModuleType, name: str, starts: np.ndarray) -> MeasuredGrid:
     curves = {}
     init_seed, order = np.empty((2, 0), np.int64)
     for metric in theory.USES:
         try:
-            found = read_grid_curves(directory, name, metric)
+            found = read_grid_curves(run_table, name, metric)
         except InputError:  # no run has it
             continue
         is_used = np.isin(found.init_seed, starts)

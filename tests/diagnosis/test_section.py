@@ -15,7 +15,8 @@ from engine.report import probes
 from engine.report.sections import Section
 from engine.report.summary import summarise
 from engine.store import WorkDirectory
-from tests.report.test_verdict import STEPS, H, _early, _late, _lost, _stuck
+from engine.store.run_table import RunTable
+from tests.report.studies import STEPS, H, early, late, lost, stuck
 
 RUNS = 12
 KINDS = {
@@ -58,7 +59,7 @@ def make_study(tmp_path: Path):
         }
         document["identity"] |= {"diagnostics": ["dead"], "diagnostics_every": 88}
         directory = store.create_or_resume(tmp_path / "study", document)
-        rows = [row for name in KINDS for row in changed.get(name, _arm(name, _stuck, 0.0))]
+        rows = [row for name in KINDS for row in changed.get(name, _arm(name, stuck, 0.0))]
         directory.append(rows)
         return directory
 
@@ -66,13 +67,13 @@ def make_study(tmp_path: Path):
 
 
 def _part(directory: WorkDirectory) -> Section:
-    part = section.make_section(directory, summarise(directory))
+    part = section.make_section(RunTable(directory), summarise(RunTable(directory)))
     assert part is not None
     return part
 
 
 def test_a_cause_has_a_headline_and_a_change_with_its_size(make_study):
-    part = _part(make_study({"init=he": _arm("init=he", _early)}))
+    part = _part(make_study({"init=he": _arm("init=he", early)}))
     # 40 epochs to the horizon, and onsets at 11 … 12.1 steps of 22 to the epoch.
     assert part.headline == (
         "Held by the initial scale: 0 of 12 runs (0 %, 95 % CI 0–26 %) left chance level. "
@@ -89,7 +90,7 @@ def test_a_cause_has_a_headline_and_a_change_with_its_size(make_study):
 
 
 def test_what_is_waited_for_is_not_at_least_where_all_leave(make_study):
-    changed = {"as_given": _arm("as_given", _late), "init=he": _arm("init=he", _early)}
+    changed = {"as_given": _arm("as_given", late), "init=he": _arm("init=he", early)}
     part = _part(make_study(changed))
     assert part.headline is not None
     assert part.headline.startswith("Normal for this set-up: 12 of 12 runs")
@@ -101,10 +102,10 @@ def test_what_is_waited_for_is_not_at_least_where_all_leave(make_study):
 @pytest.mark.parametrize(
     ("changed", "verdict", "words"),
     [
-        ({"epsilon=1e-12": _early}, table.EPSILON, "divides by √v̂ + ε"),
-        ({"learning_rate=×3": _early}, table.RATE, "too short"),
-        ({"learning_rate=×1/3": _early}, table.LARGE_RATE, "too long"),
-        ({"as_given": _lost, "learning_rate=×1/3": _early}, table.DIVERGES, "blows up"),
+        ({"epsilon=1e-12": early}, table.EPSILON, "divides by √v̂ + ε"),
+        ({"learning_rate=×3": early}, table.RATE, "too short"),
+        ({"learning_rate=×1/3": early}, table.LARGE_RATE, "too long"),
+        ({"as_given": lost, "learning_rate=×1/3": early}, table.DIVERGES, "blows up"),
         ({}, table.UNDECIDED, "First look longer"),
     ],
 )
@@ -118,18 +119,18 @@ def test_every_cause_is_told_in_words(make_study, changed: dict, verdict: str, w
 def test_a_change_that_saves_all_runs_is_seen_though_some_leave_sooner_as_given(make_study):
     """A test of when runs leave counts the pairs in which they do against the change."""
     name = "learning_rate=×1/3"
-    given = _arm("as_given", _early)[:3] + _arm("as_given", _stuck, 0.0)[3:]
-    directory = make_study({"as_given": given, name: _arm(name, _late)})
+    given = _arm("as_given", early)[:3] + _arm("as_given", stuck, 0.0)[3:]
+    directory = make_study({"as_given": given, name: _arm(name, late)})
     # 9 of 12 pairs are ahead: p = 0.15. All 9 pairs in which one leaves say the same: 2·2^−9, then
     # twice for two tests, and for four changes.
-    assert summarise(directory).comparisons[name].test.p_value == pytest.approx(0.146, abs=1e-3)
+    assert summarise(RunTable(directory)).comparisons[name].test.p_value == pytest.approx(0.146, abs=1e-3)
     part = _part(directory)
     assert part.document["arms"][name]["p_value"] == pytest.approx(4 * 2 * 2 * 0.5**9)
     assert part.document["verdict"] == table.LARGE_RATE
 
 
 def test_what_does_not_carry_over_is_nothing_to_learn(make_study):
-    by_heart = {name: _arm(name, _late, -0.2) for name in ("as_given", "shuffled_labels")}
+    by_heart = {name: _arm(name, late, -0.2) for name in ("as_given", "shuffled_labels")}
     part = _part(make_study(by_heart))
     assert part.document["verdict"] == table.NOTHING
     controls = part.points["What the controls say"]
@@ -137,20 +138,20 @@ def test_what_does_not_carry_over_is_nothing_to_learn(make_study):
 
 
 def test_nothing_is_said_while_runs_are_to_come(make_study):
-    part = _part(make_study({"init=he": _arm("init=he", _early)[:-1]}))
+    part = _part(make_study({"init=he": _arm("init=he", early)[:-1]}))
     assert part.document["row"] == "too_little"
     assert part.document["first"] is None
 
 
 def test_a_diagnosis_whose_given_arm_has_not_begun_has_no_page_yet(make_study):
-    directory = make_study({"as_given": _arm("as_given", _stuck, 0.0)[1:]})
-    summary = summarise(directory)
-    assert section.make_section(directory, summary) is None
-    assert probes.make_section(directory, summary) is None
+    directory = make_study({"as_given": _arm("as_given", stuck, 0.0)[1:]})
+    summary = summarise(RunTable(directory))
+    assert section.make_section(RunTable(directory), summary) is None
+    assert probes.make_section(RunTable(directory), summary) is None
 
 
 def test_a_run_that_leaves_and_then_diverges_is_not_counted_twice(make_study):
-    rows = _arm("as_given", _late)[:4] + _arm("as_given", _stuck, 0.0)[4:]
+    rows = _arm("as_given", late)[:4] + _arm("as_given", stuck, 0.0)[4:]
     for row in rows[:4]:
         row["is_diverged_later"] = True
     directory = make_study({"as_given": rows})
@@ -170,7 +171,7 @@ def _seen(share: list[float], gradient: list[float], spread: float) -> dict[str,
 
 
 def test_units_are_dead_where_no_gradient_passes(make_study):
-    rows = _arm("as_given", _stuck, 0.0)
+    rows = _arm("as_given", stuck, 0.0)
     for row in rows[:5]:
         row.update(_seen([1.0, 1.0], [0.0, 0.0], 0.0))
     for row in rows[5:8]:
@@ -178,7 +179,7 @@ def test_units_are_dead_where_no_gradient_passes(make_study):
     for row in rows[8:]:
         row.update(_seen([1.0, 1.0], [1e-9, 1e-9], 4e-3))
     directory = make_study({"as_given": rows})
-    symptoms = read_symptoms(directory, summarise(directory).runs["as_given"])
+    symptoms = read_symptoms(RunTable(directory), summarise(RunTable(directory)).runs["as_given"])
     assert (symptoms.num_dead, symptoms.num_born_dead, symptoms.below_epsilon) == (8, 5, None)
     assert symptoms.output_spread == pytest.approx(2e-3)
     part = _part(directory)
@@ -192,13 +193,13 @@ def test_units_are_dead_where_no_gradient_passes(make_study):
 
 def test_the_share_below_epsilon_is_that_of_the_plateau(make_study):
     """Not of the last measurement before a run leaves, nor of the start alone."""
-    late, early = _arm("as_given", _late)[:8], _arm("as_given", _early)[8:]
-    for row, shares in [(row, [0.9, 0.9, 0.8, 0.1]) for row in late] + [(row, [1.0, 0.0, 0.0, 0.0]) for row in early]:
+    slow, quick = _arm("as_given", late)[:8], _arm("as_given", early)[8:]
+    for row, shares in [(row, [0.9, 0.9, 0.8, 0.1]) for row in slow] + [(row, [1.0, 0.0, 0.0, 0.0]) for row in quick]:
         row["diagnostics_steps"] = np.arange(0, 352, 88)
         row["diagnostics"] = [{"name": "below_epsilon", "layer": None, "values": shares}]
         row["onset_step"] = 300.0 if row["seed"] < 8 else 40.0
-    directory = make_study({"as_given": late + early})
-    symptoms = read_symptoms(directory, summarise(directory).runs["as_given"])
+    directory = make_study({"as_given": slow + quick})
+    symptoms = read_symptoms(RunTable(directory), summarise(RunTable(directory)).runs["as_given"])
     assert symptoms.below_epsilon == pytest.approx(0.85)
     seen = _part(directory).points["What was seen inside the runs as given"]
     assert any("On the plateau √v̂ is below ε in 85 %" in line for line in seen)
@@ -206,7 +207,7 @@ def test_the_share_below_epsilon_is_that_of_the_plateau(make_study):
 
 @pytest.mark.parametrize("flat", [0, 12])
 def test_a_headline_says_that_there_is_no_plateau(make_study, flat):
-    rows = _arm("as_given", _late)
+    rows = _arm("as_given", late)
     for row in rows[:flat]:
         row["status"] = "no_plateau"
     directory = make_study({"as_given": rows})
@@ -215,10 +216,10 @@ def test_a_headline_says_that_there_is_no_plateau(make_study, flat):
 
 def test_what_names_the_cause_and_what_helps_most_are_told_apart(make_study):
     """Runs leave a plateau; a He start and, by more, a higher rate take it away."""
-    he, faster = _arm("init=he", _early), _arm("learning_rate=×3", _early)
+    he, faster = _arm("init=he", early), _arm("learning_rate=×3", early)
     for row in faster:
         row["onset_step"] /= 2
-    rows = {"as_given": _arm("as_given", _late), "init=he": he, "learning_rate=×3": faster}
+    rows = {"as_given": _arm("as_given", late), "init=he": he, "learning_rate=×3": faster}
     lines = _part(make_study(rows)).lines
     (line,) = [line for line in lines if "which names that cause" in line]
     assert line.startswith("With init=he alone")
@@ -226,30 +227,30 @@ def test_what_names_the_cause_and_what_helps_most_are_told_apart(make_study):
 
 
 def test_the_size_of_a_start_is_said_from_what_was_seen(make_study):
-    rows = _arm("as_given", _stuck, 0.0)
+    rows = _arm("as_given", stuck, 0.0)
     for row in rows:
         row.update(_seen([0.0], [0.1], 1e-6))
-    part = _part(make_study({"as_given": rows, "init=he": _arm("init=he", _early)}))
+    part = _part(make_study({"as_given": rows, "init=he": _arm("init=he", early)}))
     assert any("The start is so small" in line for line in part.lines)
 
 
 def test_layers_that_die_while_a_start_holds_the_run_are_no_cause(make_study):
-    rows = _arm("as_given", _stuck, 0.0)
+    rows = _arm("as_given", stuck, 0.0)
     for row in rows:
         row.update(_seen([0.2, 1.0], [0.1, 0.0], 1e-6))
-    part = _part(make_study({"as_given": rows, "init=he": _arm("init=he", _early)}))
+    part = _part(make_study({"as_given": rows, "init=he": _arm("init=he", early)}))
     assert part.document["verdict"] == table.SCALE
     assert any("have died while the start held the run" in line for line in part.lines)
 
 
 def test_a_lower_rate_that_saves_runs_without_teaching_them_is_no_number_of_leavers(make_study):
-    lost = {name: _arm(name, _lost) for name in KINDS if name != "learning_rate=×1/3"}
-    headline = str(_part(make_study(lost)).headline)
+    diverging = {name: _arm(name, lost) for name in KINDS if name != "learning_rate=×1/3"}
+    headline = str(_part(make_study(diverging)).headline)
     assert "with which 0 of 12 leave by the horizon, but none diverges." in headline
 
 
 def test_what_a_batch_has_shown_of_the_network_outranks_that_nothing_has_to_be_changed(make_study):
-    directory = make_study({"as_given": _arm("as_given", _late), "init=he": _arm("init=he", _early)})
+    directory = make_study({"as_given": _arm("as_given", late), "init=he": _arm("init=he", early)})
     directory.document["study"]["network_notes"] = {"as_given": ["the outputs are shares"]}
     part = _part(directory)
     assert str(part.headline).endswith("In the network: the outputs are shares.")
@@ -257,7 +258,7 @@ def test_what_a_batch_has_shown_of_the_network_outranks_that_nothing_has_to_be_c
 
 
 def test_nothing_has_to_be_changed_besides_what_the_network_does(make_study):
-    directory = make_study({"as_given": _arm("as_given", _late)})
+    directory = make_study({"as_given": _arm("as_given", late)})
     assert _part(directory).lines[-1].startswith("Nothing has to be changed, and nothing that was")
     directory.document["study"]["network_notes"] = {"as_given": ["the outputs are shares"]}
     lines = _part(directory).lines
@@ -265,7 +266,7 @@ def test_nothing_has_to_be_changed_besides_what_the_network_does(make_study):
 
 
 def test_where_no_run_leaves_nothing_was_measured(make_study):
-    part = _part(make_study({"init=he": _arm("init=he", _early)}))
+    part = _part(make_study({"init=he": _arm("init=he", early)}))
     rows = {row[0]: row[3:5] for row in part.tables[0].rows}
     assert rows["words of learning_rate=×3"] == ["neither left", "–"]
     assert rows["words of as_given"] == ["–", "–"]

@@ -17,6 +17,7 @@ from engine.report.probe_series import ArmProbes
 from engine.store import ROW_SCHEMA, open_existing
 from engine.store.files import DamagedError
 from engine.store.rows import check_rows
+from engine.store.run_table import RunTable
 from engine.store.study_json import identity_of, study_of
 from engine.studies.expand import expand
 from tests.conftest import small_arm, small_study
@@ -76,7 +77,7 @@ def test_a_study_without_them_has_no_such_part(finished):
     from engine.report.summary import summarise
 
     directory = open_existing(finished)
-    assert make_section(directory, summarise(directory)) is None
+    assert make_section(RunTable(directory), summarise(RunTable(directory))) is None
     with pytest.raises(InputError, match="--diagnostics=all"):
         engine.open(finished).diagnostics("slow")
     with pytest.raises(InputError, match="did you mean"):

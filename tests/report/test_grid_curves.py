@@ -9,6 +9,7 @@ from engine.arms.arm import identity_fields
 from engine.errors import InputError
 from engine.report.arm_runs import read_runs
 from engine.report.metric_curves import read_arm_curves, read_grid_curves
+from engine.store.run_table import RunTable
 from engine.studies.designs import FIRST_GRID_SEED
 from engine.theory import THEORIES
 from engine.theory.section import measure_arm
@@ -45,18 +46,18 @@ def directory(tmp_path):
 
 
 def test_a_grid_is_read_by_start_and_order(directory):
-    found = read_grid_curves(directory, "n=20", "accuracy")
+    found = read_grid_curves(RunTable(directory), "n=20", "accuracy")
     np.testing.assert_array_equal(found.init_seed, [0, 0, 1, 1, 2])
     np.testing.assert_array_equal(found.order, [0, 1, 0, 1, 0])
     np.testing.assert_allclose(found.values[:, -1], [0, 0.1, 1, 1.1, 2], atol=1e-6)
-    assert read_arm_curves(directory, "n=20", "accuracy").values.shape == (3, 3)
+    assert read_arm_curves(RunTable(directory), "n=20", "accuracy").values.shape == (3, 3)
     with pytest.raises(InputError, match="did you mean 'accuracy'"):
-        read_grid_curves(directory, "n=20", "acuracy")
+        read_grid_curves(RunTable(directory), "n=20", "acuracy")
 
 
 def test_a_theory_is_given_the_starts_that_are_complete(directory):
-    (runs,) = read_runs(directory).values()
-    measured = measure_arm(directory, THEORIES.load("sparse_parity"), runs)
+    (runs,) = read_runs(RunTable(directory)).values()
+    measured = measure_arm(RunTable(directory), THEORIES.load("sparse_parity"), runs)
     assert measured.num_runs == 3
     assert measured.grid is not None
     np.testing.assert_array_equal(measured.grid.init_seed, [0, 0, 1, 1])

@@ -7,11 +7,13 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from engine.report.assembly import assemble
+from engine.report.findings import find
 from engine.report.live_page import Banner, end_live, make_live, make_waiting_page
+from engine.report.page import lay_out
 from engine.report.summary import UnderWay, summarise
 from engine.statistics import confidence_sequence
 from engine.store import open_existing
+from engine.store.run_table import RunTable
 
 UPDATED = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
 PAGE = "<!doctype html><html><head><title>t</title></head><body><main>\ntext</main></body></html>"
@@ -82,19 +84,19 @@ def test_every_element_is_closed():
 
 def test_an_early_look_says_nothing_that_a_later_one_may_not_repeat(finished):
     """Fractions have a confidence sequence, comparisons a safe test: both hold at every look."""
-    directory = open_existing(finished)
-    early, last = summarise(directory, UnderWay(6, 96)), summarise(directory)
+    table = RunTable(open_existing(finished))
+    early, last = summarise(table, UnderWay(6, 96)), summarise(table)
     for name, arm in early.arms.items():
         num_left = int(np.sum(early.runs[name].event == 1))
         assert arm.fraction == confidence_sequence(num_left, 3)
         fixed = last.arms[name].fraction
         assert arm.fraction.upper - arm.fraction.lower > fixed.upper - fixed.lower
     assert early.comparisons["fast"].p_adjusted >= last.comparisons["fast"].p_adjusted
-    page = assemble(directory, UnderWay(6, 96)).page
+    page = lay_out(find(table, UnderWay(6, 96))).html
     text = " ".join(re.sub(r"<[^>]+>", " ", page).split())
     assert "The study is under way: 6 of 96 runs are over. So far:" in text
     assert "p at every look" in text
     assert "this is one of many looks" in text
     for words in ("Holm", "Clopper", "stratified by seed"):
         assert words not in text, words
-    assert "Holm" in assemble(directory).page
+    assert "Holm" in lay_out(find(table)).html

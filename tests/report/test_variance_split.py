@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 
+from benchmarks.stored import make_document
 from engine.report.arm_runs import ArmRuns, ForkRuns, GridRuns
-from engine.report.variance_split import in_words, split_variance
-from engine.report.variance_split_figures import draw_forks, draw_grid
+from engine.report.summary import Summary
+from engine.report.variance_split import describe_split, split_variance, split_variances
+from engine.report.variance_split_section import draw_forks, draw_grid
 
 NUM_STARTS, NUM_ORDERS = 20, 5
 
@@ -45,9 +47,8 @@ def _grid(init_share: float, order_share: float, seed: int = 0) -> ArmRuns:
 
 
 def _words(runs: ArmRuns) -> list[str]:
-    split = split_variance(runs)
-    assert split is not None
-    return in_words("a", runs, split, "epochs", 22.0)
+    summary = Summary(make_document({"a": {}}), {"a": runs}, [], {})
+    return describe_split(summary, "a", split_variance(runs))
 
 
 @pytest.mark.parametrize(
@@ -69,7 +70,6 @@ def test_times_that_the_order_alone_decides_are_all_chance():
     """Of one data order all starts wait exactly as long: the share is 1, and nothing breaks."""
     runs = _crossed(np.tile(100.0 + 37.0 * np.arange(NUM_ORDERS), (NUM_STARTS, 1)))
     split = split_variance(runs)
-    assert split is not None
     assert split.components is not None
     assert split.components.order_share.value == pytest.approx(1.0, abs=1e-3)
     assert split.components.order_share.lower > 0.9
@@ -113,16 +113,17 @@ def test_a_grid_that_is_stuck_says_why_it_says_nothing():
 
 
 def test_a_plain_study_of_few_runs_has_no_such_page():
-    assert split_variance(_arm(300.0 + np.arange(5))) is None
+    summary = Summary(make_document({"a": {}}), {"a": _arm(300.0 + np.arange(5))}, [], {})
+    assert split_variances(summary) == {}
 
 
 def test_its_figures_are_drawn():
     grid, forked = _grid(0.5, 0.2), _forks(0.5)
     split = split_variance(grid)
-    assert split is not None
     assert forked.forks is not None
     assert grid.grid is not None
-    left, right, _ = draw_grid("a", grid.grid, split, "epochs", 22.0).axes
+    assert split.components is not None
+    left, right, _ = draw_grid("a", grid.grid, split.components, "epochs", 22.0).axes
     assert len(left.images) == 1
     assert left.images[0].get_array().shape == (NUM_STARTS, NUM_ORDERS)
     assert len(right.lines) == 6

@@ -284,9 +284,7 @@ def _repeated(**options):
 @pytest.mark.parametrize(
     ("bound", "value", "words"), [("_MAX_DECOMPRESSED_BYTES", 2**21, "decompressed"), ("_MAX_ROWS", 999, "1000 rows")]
 )
-def test_a_part_that_unpacks_to_very_much_is_refused_by_what_its_metadata_say(
-    workdir, monkeypatch, bound, value, words
-):
+def test_a_part_that_unpacks_to_very_much_is_refused_by_its_metadata(workdir, monkeypatch, bound, value, words):
     content = _repeated(use_dictionary=False)
     assert len(content) < 200_000
     path = _put(workdir, content)

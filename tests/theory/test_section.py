@@ -10,13 +10,14 @@ import pytest
 from benchmarks.stored import make_document
 from engine import store
 from engine.errors import InputError
-from engine.report.assembly import assemble
 from engine.report.findings import find
+from engine.report.page import lay_out
 from engine.statistics import Estimate
+from engine.store.run_table import RunTable
 from engine.theory import THEORIES
 from engine.theory.comparison import Check, MeasuredCurve, Prediction, TheoryCurve, exactly
 from engine.theory.section import draw_comparison
-from tests.report.test_verdict import STEPS, _late, _stuck
+from tests.report.studies import STEPS, late, stuck
 
 
 @pytest.fixture
@@ -31,7 +32,7 @@ def study(tmp_path, monkeypatch):
         document = make_document(fields, 880, 20, name="test", question="?", baseline="late")
         document["study"]["theory"] = "planted"
         directory = store.create_or_resume(tmp_path / "study", document)
-        directory.append([*_late("late", 20), *_stuck("held", 20)])
+        directory.append([*late("late", 20), *stuck("held", 20)])
         return directory
 
     return make
@@ -52,7 +53,7 @@ def test_a_theory_is_given_what_the_runs_left_behind(study):
         seen.update(measured)
         return Prediction([], [], ["silent"])
 
-    found = find(study(predict, ("loss", "accuracy")))
+    found = find(RunTable(study(predict, ("loss", "accuracy"))))
     late = seen["late"]
     assert late.arm.learning_rate == 0.1
     assert late.num_runs == len(late.status) == 20
@@ -62,8 +63,9 @@ def test_a_theory_is_given_what_the_runs_left_behind(study):
     # No run has a curve of it.
     assert set(late.curves) == {"loss"}
     assert found.document["theory"]["agrees"] is None
-    assert found.sections[-1].headline is None
-    assert found.sections[-1].lines[-1] == "silent"
+    (section,) = (section for section in found.sections if section.key == "theory")
+    assert section.headline is None
+    assert section.lines[-1] == "silent"
 
 
 def test_agreement_is_the_headline_and_every_number_is_in_the_summary(study):
@@ -72,17 +74,18 @@ def test_agreement_is_the_headline_and_every_number_is_in_the_summary(study):
             [TheoryCurve("late", "a line", STEPS, STEPS / 400.0, "by hand")], _checks(200.9), []
         )
     )
-    report = assemble(directory)
-    assert "agree in all of 3 quantities" in report.findings.verdict.headline
-    numbers = json.loads(store.to_json(report.findings.document))["theory"]
+    found = find(RunTable(directory))
+    page = lay_out(found)
+    assert "agree in all of 3 quantities" in found.verdict.headline
+    numbers = json.loads(store.to_json(found.document))["theory"]
     assert numbers["agrees"]
     first = numbers["checks"][0]
     assert first["deviation"] == pytest.approx(0.0045)
     assert (first["theory"], first["measured"], first["tolerance"]) == (200.0, 200.9, 0.005)
     assert numbers["checks"][2]["deviation"] == pytest.approx(0.001 / 2.3)
-    assert "Nearest to its bound: half time of “late”" in report.page
-    assert "theory_1" in report.vectors
-    assert report.page.count('<td data-label="agrees">yes</td>') == 3
+    assert "Nearest to its bound: half time of “late”" in page.html
+    assert "theory_1" in page.vectors
+    assert page.html.count('<td data-label="agrees">yes</td>') == 3
 
 
 def test_a_logarithmic_axis_has_numbers_that_can_be_read():
@@ -96,7 +99,7 @@ def test_a_logarithmic_axis_has_numbers_that_can_be_read():
 
 @pytest.mark.parametrize("measured", [201.1, 198.9, float("nan"), float("inf")])
 def test_a_deviation_outside_its_bound_is_said(study, measured):
-    found = find(study(lambda _: Prediction([], _checks(measured), [])))
+    found = find(RunTable(study(lambda _: Prediction([], _checks(measured), []))))
     assert found.verdict.headline.startswith("Theory and measurement disagree in 1 of 3 quantities")
     assert "half time of “late”" in found.verdict.headline
     assert found.document["theory"]["agrees"] is False
@@ -105,7 +108,7 @@ def test_a_deviation_outside_its_bound_is_said(study, measured):
 
 def test_an_interval_without_the_known_answer_is_said(study):
     outside = Check("late", "share", "", 0.7, Estimate(0.4, 0.3, 0.6), None, "by hand")
-    found = find(study(lambda _: Prediction([], [outside], [])))
+    found = find(RunTable(study(lambda _: Prediction([], [outside], []))))
     assert "outside the interval 0.3 to 0.6" in found.verdict.headline
 
 
@@ -113,6 +116,6 @@ def test_a_theory_of_another_release_is_refused(tmp_path):
     document = make_document({"a": {}}, 880, 20, name="test", question="?", baseline="a")
     document["study"]["theory"] = "no such theory"
     directory = store.create_or_resume(tmp_path / "study", document)
-    directory.append(_late("a", 3))
+    directory.append(late("a", 3))
     with pytest.raises(InputError, match="unknown theory 'no such theory'"):
-        find(directory)
+        find(RunTable(directory))
