@@ -167,12 +167,8 @@ def _read(values: flags.FlagValues) -> None:
     given = given_flags(values)
     if not given.get("curves"):
         raise InputError(f"--curves is missing: {values['curves'].help}")
-    names = ("classes", "chance_loss", "average", "baseline", "workdir")
-    options = filled(ReadOptions, given)
     counts = parse_numbers("class_counts", given["class_counts"]) if "class_counts" in given else None
-    read(
-        given["curves"], class_counts=counts, options=options, **{name: given[name] for name in names if name in given}
-    )
+    read(given["curves"], given.get("workdir"), filled(ReadOptions, given, class_counts=counts))
 
 
 def _verify(values: flags.FlagValues) -> int:

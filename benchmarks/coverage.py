@@ -1,11 +1,11 @@
-"""Simulated studies: how often intervals cover, and how often tests reject what is true.
+"""Simulates how often intervals cover the truth, and how often tests reject a true hypothesis.
 
-`python -m benchmarks.coverage` draws thousands of small studies from laws that are known
+`python -m benchmarks.coverage` draws thousands of small studies from known laws
 (`benchmarks/laws.py`) and prints two tables. 95 % intervals should cover in 93.5 to 97 % of the
 studies, more only where a method is conservative by construction; 5 % tests should reject in 4 to
 6 %, less only where exactness or repeated looks cost it. Each number has its Monte-Carlo standard
-error; of intervals it is said how often the truth lies below and above them. Seeds are fixed, one
-per case, so `--only` gives the rows of the whole run.
+error; for intervals the table also counts truths below and above them. Seeds are fixed, one per
+case, so `--only` prints the same rows as the whole run.
 """
 
 import time
@@ -25,18 +25,18 @@ _ONLY = flags.DEFINE_list("only", None, "only cases whose name, law or size cont
 
 COVERAGE_BOUNDS = 0.935, 0.97
 SIZE_BOUNDS = 0.04, 0.06
-# Below this number of runs nothing is promised.
+# Below this number of runs the bounds need not hold.
 _FEW = 30
 
 
 def simulate(case: Case, num_studies: int) -> list[Row]:
-    """The rows of a case. Its random numbers depend on its name alone."""
+    """Returns the rows of a case. Its random numbers depend on its name alone."""
     name = f"{case.name} {case.law} {case.num_runs}"
     return case.simulate(np.random.default_rng(zlib.crc32(name.encode())), num_studies)
 
 
 def remark(row: Row) -> str:
-    """What is out of bounds, or why it may be; bounds count without Monte-Carlo allowance."""
+    """Says what is out of bounds, without Monte-Carlo allowance, or why it may be; else nothing."""
     low, high = SIZE_BOUNDS if row.is_test else COVERAGE_BOUNDS
     if low <= row.share <= high:
         return ""
@@ -50,7 +50,7 @@ def remark(row: Row) -> str:
 
 
 def line(row: Row) -> str:
-    """A row of the table, numbers in per cent."""
+    """Formats a row of the table, numbers in per cent."""
     share = f"{100 * row.share:.2f} ± {100 * row.error:.2f}"
     start = f"| {row.name} | {row.law} | {row.num_runs} | {share} |"
     num = max(row.num_studies, 1)

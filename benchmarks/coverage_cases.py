@@ -1,4 +1,4 @@
-"""What the coverage benchmark counts: a case is simulated many times, and gives its rows."""
+"""Cases of the coverage benchmark: each is simulated many times and gives rows of a table."""
 
 import math
 from collections.abc import Callable, Iterable
@@ -6,22 +6,19 @@ from typing import NamedTuple
 
 import numpy as np
 
-from engine.statistics import Estimate
-
-LEVEL = 0.05
+from engine.statistics import LEVEL, Estimate
 
 
 class Row(NamedTuple):
     """How often something happened among the simulated studies.
 
     Attributes:
-        name, law, num_runs: what was simulated; `num_runs` in each arm.
+        num_runs: in each arm.
         num_studies: those that gave an answer.
         num_left_out: those in which the estimate is not defined, or the truth not reached.
         num_below, num_above: truths below and above the interval; for a test, `num_above` counts
             the rejections.
-        is_test: whether it is a test.
-        note: why coverage above, or size below, is right.
+        note: why coverage above, or size below, the bounds is right.
     """
 
     name: str
@@ -36,29 +33,26 @@ class Row(NamedTuple):
 
     @property
     def share(self) -> float:
-        """The coverage, or the size."""
+        """Coverage of the interval, or size of the test."""
         missed = (self.num_below + self.num_above) / max(self.num_studies, 1)
         return missed if self.is_test else 1.0 - missed
 
     @property
     def error(self) -> float:
-        """The Monte-Carlo standard error of `share`, at least that of one study."""
+        """Monte-Carlo standard error of `share`, at least that of one study."""
         num = max(self.num_studies, 1)
         share = min(max(self.share, 1 / num), 1 - 1 / num)
         return math.sqrt(share * (1 - share) / num)
 
 
-# A study: the truth and the estimate of each named quantity; none where it is not defined.
+# The truth and the estimate of each named quantity that a study defines.
 Intervals = dict[str, tuple[float, Estimate]]
 
 
 class Case(NamedTuple):
-    """A law, a number of runs, and what is computed from each study.
+    """A law, a number of runs, and a function of a generator and a number of studies that gives the rows.
 
-    Attributes:
-        name, law, num_runs: as in `Row`.
-        simulate: rows from a generator and a number of studies.
-        is_slow: whether it is simulated fewer times.
+    A slow case is simulated fewer times.
     """
 
     name: str
@@ -76,7 +70,7 @@ def interval_case(
     is_slow: bool = False,
     note: str = "",
 ) -> Case:
-    """A case of studies that give intervals; one that raises ValueError is left out."""
+    """Makes a case of studies that give intervals; a study that raises ValueError is left out."""
 
     def simulate(generator: np.random.Generator, num_studies: int) -> list[Row]:
         missed: dict[str, list[tuple[bool, bool]]] = {}
@@ -114,7 +108,7 @@ def size_case(
     note: str = "",
     is_slow: bool = False,
 ) -> Case:
-    """A case of studies that give a p-value; one that raises ValueError is left out."""
+    """Makes a case of studies that give a p-value; a study that raises ValueError is left out."""
 
     def simulate(generator: np.random.Generator, num_studies: int) -> list[Row]:
         rejected, num_left_out = 0, 0
@@ -130,7 +124,7 @@ def size_case(
 
 
 def crossing(generator: np.random.Generator, shares: Iterable[float], shape: tuple[int, int]) -> np.ndarray:
-    """Normal values `[rows, columns]` with shares of the variance of row, column and rest."""
+    """Draws normal values `[rows, columns]` with the given variances of row, column and rest."""
     row, column, rest = (math.sqrt(share) for share in shares)
     value = row * generator.normal(size=(shape[0], 1))
     value = value + column * generator.normal(size=(1, shape[1]))

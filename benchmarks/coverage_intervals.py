@@ -22,7 +22,7 @@ _MOST_LOOKS = 1000
 
 
 def interval_cases() -> Iterator[Case]:
-    """All of them, in the order in which they are printed."""
+    """Yields all cases in the order in which they are printed."""
     for num in SIZES:
         for name in ("exponential", "30 % never"):
             for method in ("clopper_pearson", "wilson"):
@@ -69,7 +69,7 @@ def _proportion(law: Law, num: int, method: str, generator: np.random.Generator)
 
 
 def _at_quartiles(law: Law, curve: ProbabilityCurve, num: int, is_survival: bool) -> Intervals:
-    """The limits of a curve at the true quartiles; before its first time those for 0 of n."""
+    """Returns the limits of a curve at the true quartiles; before its first time those for 0 of n."""
     at_start = statistics.proportion(0, num)
     start = (1 - at_start.upper, 1.0) if is_survival else at_start[1:3]
     found: Intervals = {}
@@ -113,7 +113,7 @@ def _restricted_mean(law: Law, num: int, generator: np.random.Generator) -> Inte
 
 
 def _difference(law: Law, num: int, generator: np.random.Generator) -> Intervals:
-    """Of an arm that is half as slow again."""
+    """Compares with an arm that is slower by half."""
     slow = law.slowed(_SLOWED).observe(generator, num)
     truth = _mean(law.name, _SLOWED) - _mean(law.name, 1.0)
     data = (*slow, *law.observe(generator, num))
@@ -121,7 +121,7 @@ def _difference(law: Law, num: int, generator: np.random.Generator) -> Intervals
 
 
 def _paired(law: Law, num: int, generator: np.random.Generator) -> Intervals:
-    """The same, with seeds in common."""
+    """Compares with an arm that is slower by half and shares its seeds."""
     first, second = paired_uniforms(generator, num)
     slow = law.slowed(_SLOWED).observe(generator, num, first)
     truth = _mean(law.name, _SLOWED) - _mean(law.name, 1.0)
@@ -154,10 +154,9 @@ def _weibull(law: Law, num: int, generator: np.random.Generator) -> Intervals:
 
 
 def _inside(data: random_effects.Observations, fit: random_effects.Fit, truths: tuple) -> Intervals:
-    """Whether limits enclose the truths: one look at the profile each, not a search for limits.
+    """Tells whether limits enclose the truths, by the deviance at each truth instead of a search for limits.
 
-    By definition they enclose the shares whose deviance is below the quantile of χ². The interval
-    that is returned reaches from the estimate to infinity where it does not.
+    The returned interval is infinite where they do, and else ends at the estimate.
     """
     found: Intervals = {}
     for k, truth in enumerate(truths):
@@ -190,7 +189,7 @@ def _forks(shape: tuple[int, int], generator: np.random.Generator) -> Intervals:
 
 
 def _sequences(fraction: float, generator: np.random.Generator, num_studies: int) -> list[Row]:
-    """At the last look and at any of all looks, and what repeated Clopper–Pearson does instead."""
+    """Counts misses at the last look and at any look, also of repeated Clopper–Pearson intervals."""
     methods: dict[str, Callable[[int, int], Estimate]] = {
         "confidence_sequence": statistics.confidence_sequence,
         "repeated Clopper–Pearson": statistics.proportion,

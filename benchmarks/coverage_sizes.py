@@ -1,14 +1,15 @@
-"""Tests whose size is simulated: the hypothesis holds, and how often is p at most 5 %?"""
+"""Tests whose size is simulated: how often is p at most 5 % where the hypothesis holds?"""
 
 import functools
 from collections.abc import Iterator
 
 import numpy as np
 
-from benchmarks.coverage_cases import LEVEL, Case, Row, size_case
+from benchmarks.coverage_cases import Case, Row, size_case
 from benchmarks.coverage_intervals import SIZES
 from benchmarks.laws import LAWS, Law, paired_uniforms
 from engine import statistics
+from engine.statistics import LEVEL
 from engine.statistics.components import _log_rank_scores, _permutation_p_value
 from engine.statistics.permutations import permuted
 from engine.statistics.sequential import _log_e_value
@@ -20,7 +21,7 @@ _AT_MOST = "at most 5 % by construction"
 
 
 def size_cases() -> Iterator[Case]:
-    """All of them, in the order in which they are printed."""
+    """Yields all cases in the order in which they are printed."""
     for groups in (2, 3):
         for law in LAWS.values():
             for num in SIZES:
@@ -77,7 +78,7 @@ def _gray(law: Law, num: int, groups: int, shuffles: int, generator: np.random.G
 
 
 def _pairs(law: Law, num: int, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """`(time, event, group, seed)` of two arms with the same law and seeds in common."""
+    """Draws `(time, event, group, seed)` of two arms with the same law and seeds in common."""
     uniform = paired_uniforms(generator, num).ravel()
     data = law.observe(generator, 2 * num, uniform)
     return *data, np.repeat([0, 1], num), np.tile(np.arange(num), 2)
@@ -105,7 +106,7 @@ def _early_luck(law: Law, num: int, generator: np.random.Generator) -> float:
 
 
 def _holm(law: Law, num: int, generator: np.random.Generator) -> float:
-    """Three arms against one baseline."""
+    """Compares three arms with one baseline."""
     time, event, group = _arms(law, num, 4, generator)
     p_values = []
     for arm in (1, 2, 3):
@@ -115,11 +116,10 @@ def _holm(law: Law, num: int, generator: np.random.Generator) -> float:
 
 
 def _looks(law: Law, num: int, block: int, generator: np.random.Generator, num_studies: int) -> list[Row]:
-    """At the most telling of all looks; and plain log-rank at each of them, for contrast.
+    """Counts rejections at any look, and for contrast those of plain log-rank tests.
 
-    Runs take unequal time, so which pairs or blocks are over at a look is a matter of the machine;
-    whatever it shows is a prefix of them, and all prefixes are looked at. The e-value of a prefix
-    is the mean over both sides of the product over its strata, as in `safe_log_rank`.
+    A look sees a prefix of the pairs or blocks, and all prefixes are looked at. The e-value of a
+    prefix is the mean over both sides of the product over its strata, as in `safe_log_rank`.
     """
     rejected, repeated = 0, 0
     for _ in range(num_studies):

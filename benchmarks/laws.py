@@ -1,4 +1,4 @@
-"""Laws of waiting times that are known, and what a study with a horizon sees of them."""
+"""Known laws of waiting times, and what a study with a horizon sees of them."""
 
 import math
 from collections.abc import Callable
@@ -11,10 +11,9 @@ _GRID = 0.2
 
 
 class Law(NamedTuple):
-    """Of the time at which a run ends, and of how.
+    """A law of the time at which a run ends, and of how it ends.
 
     Attributes:
-        name: as printed.
         horizon: at which a run that goes on is censored.
         quantile: the time of the end, by either cause, of uniform numbers; infinite for never.
         probability: that the run has ended by a time, the inverse of `quantile`.
@@ -32,17 +31,14 @@ class Law(NamedTuple):
     stopped: float = math.inf
 
     def incidence(self, time: np.ndarray | float) -> np.ndarray:
-        """The probability that a run has broken by a time that the study can tell apart."""
+        """Returns the probability that the study has seen a run break by a time."""
         time = np.asarray(time, dtype=np.float64)
         if self.grid:
             time = np.floor(time / self.grid + 1e-9) * self.grid
         return (1.0 - self.competing) * self.probability(time)
 
     def time_of(self, share: float) -> float:
-        """The first time at which the incidence is at least a share; infinite beyond the horizon.
-
-        To the accuracy of 60 halvings, exactly on a grid.
-        """
+        """Returns the first time at which the incidence is at least a share; infinite beyond the horizon."""
         low, high = 0.0, self.horizon
         if self.incidence(high) < share:
             return math.inf
@@ -52,12 +48,12 @@ class Law(NamedTuple):
         return round(high / self.grid) * self.grid if self.grid else high
 
     def restricted_mean(self) -> float:
-        """The area above the incidence up to the horizon, by the rule of midpoints."""
+        """Returns the area above the incidence up to the horizon, by the midpoint rule."""
         num = 100_000
         return float(np.mean(1.0 - self.incidence((np.arange(num) + 0.5) * self.horizon / num)) * self.horizon)
 
     def slowed(self, factor: float) -> "Law":
-        """The same with all ends later by a factor, before they are rounded and censored."""
+        """Returns the law with all ends later by a factor, before they are rounded and censored."""
         quantile, probability = self.quantile, self.probability
         return self._replace(
             quantile=lambda uniform: factor * quantile(uniform), probability=lambda time: probability(time / factor)
@@ -66,11 +62,9 @@ class Law(NamedTuple):
     def observe(
         self, generator: np.random.Generator, num_runs: int, uniform: np.ndarray | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
-        """`(time, event)` of runs as a study would see them, both `[num_runs]`.
+        """Draws `(time, event)` of runs as a study would see them, both `[num_runs]`.
 
         Args:
-            generator: of all that is random.
-            num_runs: how many.
             uniform: the shares of the law at which runs end, `[num_runs]`; drawn by default.
         """
         wait = self.quantile(generator.random(num_runs) if uniform is None else uniform)
@@ -84,7 +78,7 @@ class Law(NamedTuple):
 
 
 def paired_uniforms(generator: np.random.Generator, num_pairs: int) -> np.ndarray:
-    """Pairs of uniform numbers from normal ones with correlation 0.6, `[2, num_pairs]`."""
+    """Draws pairs of uniform numbers from normal ones with correlation 0.6, `[2, num_pairs]`."""
     from scipy.special import ndtr
 
     common = generator.normal(size=num_pairs)

@@ -37,8 +37,8 @@ NUMBERS = {
 @pytest.mark.parametrize("design", list(DESIGNS))
 def test_every_run_of_a_design_has_its_own_identity(design):
     numbers = NUMBERS[design]
-    own = list(unforked(design, 4, numbers.get("order_seeds")))
-    forks = list(forked(design, 4, numbers.get("forks")))
+    own = list(unforked(4, numbers.get("order_seeds")))
+    forks = list(forked(4, numbers.get("forks")))
     repetitions = [cell for cell in own if not is_of_grid(cell.order_seed)]
     assert repetitions == [Cell(seed, seed, seed, seed) for seed in range(4)]
     assert len(own) == 4 * (1 + numbers.get("order_seeds", 0))
@@ -52,13 +52,13 @@ def test_every_run_of_a_design_has_its_own_identity(design):
 @pytest.mark.parametrize("design", list(DESIGNS))
 def test_more_seeds_leave_the_first_ones_as_they_are(design):
     orders, forks = (NUMBERS[design].get(name) for name in ("order_seeds", "forks"))
-    few = {*unforked(design, 3, orders), *forked(design, 3, forks)}
-    many = {*unforked(design, 5, orders), *forked(design, 5, forks)}
+    few = {*unforked(3, orders), *forked(3, forks)}
+    many = {*unforked(5, orders), *forked(5, forks)}
     assert few < many
 
 
 def test_a_grid_has_every_start_in_every_order():
-    cells = [cell for cell in unforked("crossed", 3, 2) if is_of_grid(cell.order_seed)]
+    cells = [cell for cell in unforked(3, 2) if is_of_grid(cell.order_seed)]
     assert {(c.init_seed, c.order_seed - FIRST_GRID_SEED) for c in cells} == {
         (i, j) for i in range(3) for j in range(2)
     }
@@ -66,7 +66,7 @@ def test_a_grid_has_every_start_in_every_order():
 
 
 def test_forks_have_a_start_and_an_order_of_their_own():
-    parents = {(c.init_seed, c.order_seed) for c in forked("crossed_fork", 3, 2)}
+    parents = {(c.init_seed, c.order_seed) for c in forked(3, 2)}
     assert parents == {(0, 0), (1, 1), (2, 2)}
 
 

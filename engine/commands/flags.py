@@ -60,11 +60,7 @@ _READ = _named(
         "before it for a group of runs (repeated)",
         most=1000,
     ),
-    Option("classes", int, None, "how many there are, equally frequent: guessing costs their logarithm"),
     Option("class_counts", str, None, "training examples of every class, as in 50,30,20, where they differ"),
-    Option("chance_loss", float, None, "loss of the best constant prediction, in the unit of the curves"),
-    Option("average", int, None, "consecutive points that are averaged first, for noisy losses (default: 1)"),
-    Option("baseline", str, None, "arm that the others are compared with (default: the first)"),
     Option("workdir", str, None, "directory for rows and report (default: nothing is written)"),
 )
 _QUESTION = _named(

@@ -1,5 +1,6 @@
 """`read`: outcomes, statistics and report of curves that others logged."""
 
+import dataclasses
 import os
 import sys
 import tempfile
@@ -17,7 +18,6 @@ from engine.user_code import as_path
 
 _QUESTION = "Is this plateau, and when does it end?"
 _ALL_RUNS = "all runs"
-_MAX_AVERAGE = 10_000
 _MAX_ARMS = 1000
 _SHOWN_NOTES = 3
 # What is done about each kind of note, in words.
@@ -32,28 +32,20 @@ _DONE = {
 
 def read(
     curves: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
-    *,
-    classes: int | None = None,
-    class_counts: Sequence[float] | None = None,
-    chance_loss: float | None = None,
-    options: ReadOptions | None = None,
-    average: int = 1,
-    baseline: str | None = None,
     workdir: str | os.PathLike[str] | None = None,
+    options: ReadOptions | None = None,
+    *,
     has_report: bool = True,
+    **changes: Any,
 ) -> dict[str, Any]:
     """Reads curves from logs, and prints what came of them. The chance loss must be given in one of three ways.
 
     Args:
         curves: files, folders or glob patterns, each with `NAME=` before it for a group of runs.
-        classes: number of equally frequent classes; the chance loss is its logarithm.
-        class_counts: training examples of every class.
-        chance_loss: loss of the best constant prediction, in the unit of the curves.
-        options: what is known about the logs; the rest is guessed, and said.
-        average: number of consecutive points that are averaged before anything else.
-        baseline: the group that others are compared with; the first one by default.
         workdir: where rows and report go; by default nothing is written.
-        has_report: whether to write the report there.
+        options: what is known about the logs; the rest is guessed, and printed.
+        has_report: whether to write the report into `workdir`.
+        changes: single fields of `ReadOptions` by name, as in `classes=10`.
 
     Returns:
         The content of `summary.json`; empty if only rows are written.
@@ -62,25 +54,26 @@ def read(
         InputError: something that was given is not usable, with file and row; nothing was written.
         StorageError: the disk is full or fails.
     """
-    if isinstance(average, bool) or not 1 <= average <= _MAX_AVERAGE:
-        raise InputError(f"average={average}: expected a whole number from 1 to {_MAX_AVERAGE}")
+    options = dataclasses.replace(options or ReadOptions(), **changes)
     path = None if workdir is None else as_path(workdir)
-    known = find_chance_loss(classes, class_counts, chance_loss)
+    known = find_chance_loss(options.classes, options.class_counts, options.chance_loss)
     patterns = [os.fspath(place) for place in ([curves] if isinstance(curves, (str, os.PathLike)) else curves)]
     logs = read_curves(patterns, options)
     arms = to_rows.arms_of(logs.curves, _unnamed(patterns))
-    _check_arms(arms, baseline)
+    _check_arms(arms, options.baseline)
     _print_reading(logs, len(arms), known)
     if known is None:
         raise _no_chance_loss(logs)
-    if average > 1:
-        arms = {name: [to_rows.with_averages(curve, average) for curve in group] for name, group in arms.items()}
-    settings = to_rows.LookSettings(known, average, DetectorSettings())
+    if options.average > 1:
+        arms = {
+            name: [to_rows.with_averages(curve, options.average) for curve in group] for name, group in arms.items()
+        }
+    settings = to_rows.LookSettings(known, options.average, DetectorSettings())
     found = to_rows.detect(arms, known, settings.detector)
     study = {
         "name": _unnamed(patterns) if len(patterns) == 1 else _ALL_RUNS,
         "question": _QUESTION,
-        "baseline": baseline or next(iter(arms)),
+        "baseline": options.baseline or next(iter(arms)),
         "sources": sorted(Path(pattern).name or pattern for pattern in patterns),
     }
     document = to_rows.make_study_json(logs, arms, found.rows, settings, study)
@@ -92,7 +85,7 @@ def read(
     if found.is_noisy:
         _note(
             f"the losses jump by {100 * found.noise:.0f} % of the chance loss from point to point: "
-            f"--average={8 * average} makes plateaus surer to tell"
+            f"--average={8 * options.average} makes plateaus surer to tell"
         )
     return summary
 

@@ -131,7 +131,7 @@ def _cost_of_pilot(directory: WorkDirectory, runs: dict[str, ArmRuns]) -> Cost |
         return None
     rate = sum(one["seed_steps"] for one in timed) / sum(one["seconds"] for one in timed)
     identity, forks = document["identity"], document["study"]["forks"]
-    number = runs_per_seed(identity["design"], identity["order_seeds"], forks)
+    number = runs_per_seed(identity["order_seeds"], forks)
     steps = number * sum(float(np.mean(arm.rows["steps_run"])) for arm in runs.values())
     return Cost(steps, len(runs), rate, f"measured in {directory.path.name}, start-up included")
 
@@ -146,7 +146,7 @@ def _cost_here(study: Study, data_dir: str | None, cache_dir: str) -> Cost:
             seconds += per_step * concrete.horizons[name]
             steps += concrete.horizons[name]
     rate = steps / seconds * available.num_devices
-    steps *= runs_per_seed(study.design, study.order_seeds, study.forks)
+    steps *= runs_per_seed(study.order_seeds, study.forks)
     where = f"{available.num_devices} workers on {available.platform}"
     return Cost(steps, len(concrete.arms), rate, f"measured now for {where}, to the horizon, start-up aside")
 

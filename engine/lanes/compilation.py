@@ -13,8 +13,8 @@ from filelock import FileLock, Timeout
 def compile_all(programs: Mapping[str, jax.stages.Lowered]) -> dict[str, Any]:
     """Compiles programs by name, or loads them from the compilation cache.
 
-    Processes that want the same program at the same time share the work: one compiles it, the
-    others compile something else meanwhile, or wait and load it.
+    Processes that want the same program at the same time share the work: one compiles it, the others compile something
+    else meanwhile, or wait and load it.
     """
     compiled: dict[str, Any] = {}
     keys = {name: _digest(program) for name, program in programs.items()}
@@ -40,12 +40,10 @@ def options() -> dict[str, str | bool]:
 
 @contextlib.contextmanager
 def one_process_at_a_time(key: str, is_patient: bool = True) -> Iterator[bool]:
-    """Holds a lock in the compilation cache; it is free again when its process ends.
+    """Holds a lock in the compilation cache, which a process that ends gives up; yields whether to go ahead.
 
-    Without a cache, or where it cannot be locked, every process goes ahead.
-
-    Yields:
-        Whether to go ahead: false if the lock is taken and this process is not patient.
+    An impatient process does not go ahead while the lock is taken. Without a cache that can be locked, every process
+    does.
     """
     directory = jax.config.jax_compilation_cache_dir  # type: ignore[attr-defined]
     with contextlib.ExitStack() as held:

@@ -1,7 +1,7 @@
 """Mini-batches gathered on the host, for data that do not fit the device.
 
-All lanes are then at the same step and follow the same data order, so one block of batches serves
-them all. While the device works on a chunk, the host gathers and sends the block of the next one.
+All lanes are then at the same step and follow the same data order, so one block of batches serves them all. While the
+device works on a chunk, the host gathers and sends the block of the next one.
 """
 
 from collections.abc import Mapping

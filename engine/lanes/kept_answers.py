@@ -18,10 +18,8 @@ def find_once(
 ) -> dict[str, Any]:
     """Returns a kept answer with these keys, or finds and keeps it; other processes that want it wait.
 
-    Args:
-        folder: kind of answer.
-        name: digest of everything that the answer depends on.
-        find: returns the answer, plain enough for JSON.
+    The folder is for one kind of answer, the name a digest of everything that the answer depends on. `find` returns the
+    answer, plain enough for JSON.
     """
     path = None if cache_dir is None else Path(cache_dir) / folder / f"{name}.json"
     with one_process_at_a_time(f"{folder}-{name}"):

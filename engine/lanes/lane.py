@@ -1,7 +1,7 @@
 """One run on the device, from its start to its end, as pure functions.
 
-A lane is a slot of the compiled program. It advances by segments, from one evaluation to the next,
-and stays as it is once its run is over.
+A lane is a slot of the compiled program. It advances by segments, from one evaluation to the next, and stays as it is
+once its run is over.
 """
 
 from collections.abc import Mapping

@@ -14,8 +14,8 @@ from engine.tasks.reading import host_memory
 def memory_limit(num_sharing: int) -> int | None:
     """Returns the bytes that a worker may use; `None` if that is unknown.
 
-    On an accelerator what its backend may allocate; on a CPU an equal share of the memory of the
-    machine or of its control group, whichever is less, among `num_sharing` workers.
+    On an accelerator what its backend may allocate; on a CPU an equal share of the memory of the machine or of its
+    control group, whichever is less, among `num_sharing` workers.
     """
     device = jax.local_devices()[0]
     if device.platform != "cpu":

@@ -1,8 +1,7 @@
 """A pool of lanes: the one place where runs are batched.
 
-Free lanes are filled with runs, all lanes advance together in chunks, and runs that are over are
-harvested. What a run computes depends on its own seeds alone, never on its lane, its neighbours or
-when it started.
+Free lanes are filled with runs, all lanes advance together in chunks, and runs that are over are harvested. What a run
+computes depends on its own seeds alone, never on its lane, its neighbours or when it started.
 """
 
 from collections.abc import Mapping, Sequence
@@ -55,20 +54,14 @@ class Chunk(NamedTuple):
 class LanePool:
     """Lanes of runs that share one structure: fill, advance, harvest, and fill again.
 
-    `fill` and `advance` only dispatch work to the device. `harvest` waits for as little as the host
-    must know to go on; `collect` may wait until the next chunk is under way.
+    `fill` and `advance` only dispatch work to the device. `harvest` waits for as little as the host must know to go on;
+    `collect` may wait until the next chunk is under way.
 
-    With a `stream`, the training data stay on the host: all lanes start together, are at the same
-    step, and are filled again once all of them are free.
+    With a `stream`, the training data stay on the host: all lanes start together, are at the same step, and are filled
+    again once all of them are free.
 
-    Args:
-        memory_limit: bytes that the program may use, or `None`.
-
-    Attributes:
-        bytes_needed: by the compiled program, its arguments and results.
-
-    Raises:
-        InputError: the program needs more memory than there is.
+    `memory_limit` and `bytes_needed` are bytes of the compiled program with its arguments and results; `InputError` is
+    raised where it needs more.
     """
 
     def __init__(
@@ -138,9 +131,8 @@ class LanePool:
     def fill(self, runs: Sequence[Run], checkpoints: Mapping[Run, Checkpoint] | None = None) -> list[Run]:
         """Puts runs into free lanes, at their start or where their checkpoint has left them.
 
-        Returns:
-            The runs that start anew because their checkpoint does not fit this pool, or, with a
-            stream, is not at the step of the other runs.
+        Returns the runs that start anew because their checkpoint does not fit this pool, or, with a stream, is not at
+        the step of the other runs.
         """
         free = [lane for lane, history in enumerate(self._histories) if history is None]
         chosen = dict(zip(free, runs, strict=False))

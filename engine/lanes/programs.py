@@ -1,8 +1,8 @@
 """The compiled programs of a pool: the functions of one lane, batched over all of them.
 
-One vectorised program computes the lanes of a block; blocks follow one another. An accelerator
-computes all lanes as one block. A CPU core is fastest with blocks that fit its cache, and a step of
-a seed then costs the same with one lane as with a thousand.
+One vectorised program computes the lanes of a block; blocks follow one another. An accelerator computes all lanes as
+one block. A CPU core is fastest with blocks that fit its cache, and a step of a seed then costs the same with one lane
+as with a thousand.
 """
 
 from collections.abc import Callable

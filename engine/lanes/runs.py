@@ -17,8 +17,8 @@ class Run(NamedTuple):
 
     Attributes:
         seed: number of the repetition.
-        fork_step: first step with the data order and noise of `fork_order_seed`, a multiple of the
-            evaluation interval; `None` for a run that is no fork.
+        fork_step: first step with the data order and noise of `fork_order_seed`, a multiple of the evaluation interval;
+            `None` for a run that is no fork.
     """
 
     arm_name: str
@@ -46,8 +46,8 @@ class FinishedRun(NamedTuple):
         batch_loss: loss of every mini-batch, `[num_steps]`.
         hitting_step: when the task's own event happened, before any divergence, or `None`.
         stop_reason: `horizon`, `diverged`, `hit` or `settled`.
-        diagnostics_steps, diagnostics: values of each series before a step, `[num_measured]`; `None`
-            for a series that the arm lacks.
+        diagnostics_steps, diagnostics: values of each series before a step, `[num_measured]`; `None` for a series that
+            the arm lacks.
     """
 
     run: Run

@@ -1,7 +1,7 @@
 """Compares a rewritten network with the original: value and gradients on a few examples.
 
-No rule of `engine.models.lowering` is trusted with a structure that it has not been tried on.
-Verdicts are kept beside the compiled programs: one check per structure, machine and version.
+No rule of `engine.models.lowering` is trusted with a structure that it has not been tried on. Verdicts are kept beside
+the compiled programs: one check per structure, machine and version.
 """
 
 import hashlib

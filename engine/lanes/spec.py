@@ -53,8 +53,8 @@ def default_width(platform: str, fills_core: bool) -> int:
 def block_of(platform: str, fills_core: bool, width: int) -> int:
     """Returns how many lanes are computed together, a divisor of the width.
 
-    A single large run fills a CPU core and its cache; up to 8 smaller ones together gain a fifth.
-    An accelerator computes all lanes together.
+    A single large run fills a CPU core and its cache; up to 8 smaller ones together gain a fifth. An accelerator
+    computes all lanes together.
     """
     return width if platform != "cpu" else math.gcd(width, _cpu_block(fills_core))
 

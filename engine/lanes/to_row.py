@@ -10,12 +10,7 @@ from engine.outcomes.event import Event
 
 
 def outcome_row(finished: FinishedRun, chance_loss: float, detector: DetectorSettings, event: Event) -> dict[str, Any]:
-    """Detects the outcome of a finished run, and returns its row.
-
-    Args:
-        chance_loss: of its task.
-        event: what the run waits for.
-    """
+    """Detects the outcome of a finished run that waits for an event of its task, and returns its row."""
     curves = finished.curves
     accuracy, held_out = curves.get("accuracy"), finished.inspected.get("held_out_accuracy")
     find = _break_columns if event == Event.BREAK else _hit_columns

@@ -1,7 +1,7 @@
 """Takes one batch through the user's network before a long study starts.
 
-What needs no computation (shapes, types, whether there is anything to train) is checked when the
-study is expanded, see `engine.models.check_fit`.
+What needs no computation (shapes, types, whether there is anything to train) is checked when the study is expanded, see
+`engine.models.check_fit`.
 """
 
 import hashlib
@@ -33,8 +33,8 @@ class FirstBatch(NamedTuple):
     Attributes:
         loss: of the batch, where the network starts as it is written.
         is_share: whether the outputs are shares that add up to 1, though the loss takes logits.
-        spread, input_spread: standard deviation over examples of an output (the largest of all starts
-            with finite outputs) and of an input.
+        spread, input_spread: standard deviation over examples of an output (the largest of all starts with finite
+            outputs) and of an input.
         unreached: names of the parameters whose gradient is 0 wherever the network starts.
         unmoved: names of the other parameters whose gradient is 0 at the network's own start.
     """
@@ -50,8 +50,7 @@ class FirstBatch(NamedTuple):
 def try_network(spec: PoolSpec, cache_dir: str | None) -> FirstBatch:
     """Takes a batch forwards and backwards through the network of a pool; the answer is kept in `cache_dir`.
 
-    Raises:
-        InputError: the loss is not a finite number, or the gradient reaches no parameter.
+    Raises `InputError` where the loss is not a finite number, or the gradient reaches no parameter.
     """
     spec = spec._replace(data=opened(spec.data))
     task = build_task(spec.arm, spec.data)
@@ -123,8 +122,8 @@ def _gradients(
     A gradient may happen to be 0 at either alone, as where the output layer starts at 0.
 
     Returns:
-        Losses `[num_keys · 2]`, whether the gradient of each leaf is not 0 `[num_keys, 2, num_leaves]`,
-        and outputs `[num_keys · 2, batch, num_outputs]`.
+        Losses `[num_keys · 2]`, whether the gradient of each leaf is not 0 `[num_keys, 2, num_leaves]`, and outputs
+        `[num_keys · 2, batch, num_outputs]`.
     """
     apply = compute_in(model.train_apply, spec.arm.precision)
 

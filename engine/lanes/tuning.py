@@ -45,14 +45,9 @@ def candidates(platform: str) -> list[Choice]:
 
 
 def tune(spec: PoolSpec, platform: str, limit: int | None, cache_dir: str | None) -> tuple[Choice, dict[str, float]]:
-    """Finds the fastest width, block and form for a structure, measured or remembered.
+    """Finds the fastest width, block and form for a structure, measured or remembered; `limit` is in bytes.
 
-    Args:
-        limit: bytes that a pool may use, or `None`.
-
-    Returns:
-        The choice, and milliseconds per seed and step of every candidate that fits and agrees with
-        the native form.
+    Returns the choice, and milliseconds per seed and step of every candidate that fits and agrees with the native form.
     """
     keys = (*Choice._fields, "milliseconds")
     found = find_once(cache_dir, "tuned", structure_key(spec), keys, lambda: _measure_all(spec, platform, limit))

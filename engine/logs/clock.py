@@ -7,16 +7,17 @@ import numpy as np
 from engine.errors import InputError
 from engine.logs.column_roles import ColumnRoles
 from engine.logs.log_table import LogTable, Numbers, numbers_of
-from engine.logs.options import ReadOptions
+from engine.logs.options import MAX_STEPS, ReadOptions
 
-_MAX_STEP = 2**31
 _ROUNDING = 1e-6
 
 
 class Clock(NamedTuple):
-    """The step of every row and whether it has one, `[num_rows]`, where steps come from, and how many make an epoch.
+    """The step of every row, if it is given; arrays `[num_rows]`.
 
-    `steps_per_epoch` is 1 where a step is an epoch; `None` where nothing is known of epochs.
+    Attributes:
+        words: where steps come from.
+        steps_per_epoch: 1 where a step is an epoch; `None` where nothing is known of epochs.
     """
 
     steps: np.ndarray
@@ -28,7 +29,11 @@ class Clock(NamedTuple):
 def find_clock(
     table: LogTable, roles: ColumnRoles, options: ReadOptions, has_loss: np.ndarray, codes: np.ndarray
 ) -> Clock:
-    """Finds the step of every row, given whether it holds a loss and the number of its run, each `[num_rows]`.
+    """Finds the step of every row.
+
+    Args:
+        has_loss: whether a row holds a loss, `[num_rows]`.
+        codes: index of a row's run, `[num_rows]`.
 
     Raises:
         InputError: a step is not a whole number in range, or nothing says which step a row is.
@@ -50,12 +55,12 @@ def _whole(table: LogTable, name: str, numbers: Numbers) -> np.ndarray:
     values = np.where(numbers.is_given, numbers.values, 0.0)
     rounded = np.round(values)
     with np.errstate(invalid="ignore"):
-        is_right = (np.abs(values - rounded) < _ROUNDING) & (rounded >= 0) & (rounded <= _MAX_STEP)
+        is_right = (np.abs(values - rounded) < _ROUNDING) & (rounded >= 0) & (rounded <= MAX_STEPS)
     if not is_right.all():
         row = int(np.argmin(is_right))
         raise InputError(
             f"{table.where(row)}: {name!r} is {values[row]:g}: expected a whole number of steps "
-            f"from 0 to {_MAX_STEP}; another column may be the step: --step_column"
+            f"from 0 to {MAX_STEPS}; another column may be the step: --step_column"
         )
     return rounded.astype(np.int64)
 
@@ -67,7 +72,6 @@ def _begins_anew(steps: np.ndarray, epochs: np.ndarray) -> bool:
 
 
 def _within_epochs(table: LogTable, roles: ColumnRoles, options: ReadOptions, steps: Numbers) -> Clock:
-    """Makes steps of the numbers of epochs and of the steps within them."""
     number = options.steps_per_epoch
     if number is None:
         given = steps.values[steps.is_given]
@@ -85,7 +89,6 @@ def _within_epochs(table: LogTable, roles: ColumnRoles, options: ReadOptions, st
 
 
 def _first_epoch(epochs: np.ndarray, options: ReadOptions) -> int:
-    """Returns what the log calls its first epoch."""
     if options.first_epoch is not None:
         return options.first_epoch
     return 0 if len(epochs) and epochs.min() == 0 else 1

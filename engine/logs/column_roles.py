@@ -46,10 +46,8 @@ class ColumnRoles(NamedTuple):
     """What the columns of a log are; an empty name where there is no such column.
 
     Attributes:
-        step, epoch: columns of time.
         losses: columns of the loss by the name of the run, where each run has its own; else one under an empty name.
-        is_held_out: whether these are on held-out examples, for want of others.
-        accuracy, held_out_loss, held_out_accuracy: columns of other metrics, in long tables only.
+        is_held_out: whether these are on held-out examples, because there are no others.
         run, arm: columns whose values name runs and groups.
     """
 
@@ -80,7 +78,7 @@ def words_of(name: str) -> list[str]:
 
 
 def find_roles(names: Sequence[str], options: ReadOptions, source: str) -> ColumnRoles:
-    """Finds out what the columns of a log are; `source` is its path, for messages.
+    """Finds out what the columns of a log are; messages name the log `source`.
 
     Raises:
         NoCurveError: nothing looks like a loss.
@@ -127,7 +125,6 @@ def _asked(name: str | None, names: Sequence[str], flag: str, source: str) -> st
 
 
 def _all_asked(text: str | None, names: Sequence[str], flag: str, source: str) -> tuple[str, ...]:
-    """Returns the columns that the user names with commas between them."""
     if text is None or text in names:
         return () if text is None else (text,)
     return tuple(_asked(name.strip(), names, flag, source) for name in text.split(","))
@@ -135,12 +132,8 @@ def _all_asked(text: str | None, names: Sequence[str], flag: str, source: str) -
 
 def _most_usual(names: Sequence[str], known: Sequence[str]) -> str:
     """Returns the name that comes first among the known ones, whatever it says of training; or an empty one."""
-    ranks = []
-    for i, name in enumerate(names):
-        words = " ".join(word for word in words_of(name) if word not in _TRAIN)
-        if words in known:
-            ranks.append((known.index(words), i))
-    return names[min(ranks)[1]] if ranks else ""
+    plain = [" ".join(word for word in words_of(name) if word not in _TRAIN) for name in names]
+    return next((names[plain.index(words)] for words in known if words in plain), "")
 
 
 class _Misfit(NamedTuple):

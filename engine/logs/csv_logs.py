@@ -22,10 +22,10 @@ _BLOCK_BYTES = 16 * 2**20
 
 
 def read_csv(file: LogFile, content: bytes, options: ReadOptions) -> LogTable:
-    """Reads the table in a CSV file. An incomplete last line, of a run that still writes, is left out.
+    """Reads a CSV file. An incomplete last line, of a run that still writes, is left out.
 
     Raises:
-        InputError: the file is empty or has no columns, or a row has too many or too few cells.
+        InputError: the file is empty, or a row has too many or too few cells.
     """
     path = file.path
     content, notes = to_utf8(path, content)
@@ -137,7 +137,6 @@ def _parse(
 
 
 def _line_of(content: bytes, text: str, num_skipped: int) -> int:
-    """Returns the number of a line, counted from 1."""
     wanted = text.strip("\r\n").encode()
     lines = enumerate(content.split(b"\n"), 1)
     return next((i for i, line in lines if i > num_skipped and line.strip(b"\r") == wanted), num_skipped + 1)

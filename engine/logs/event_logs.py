@@ -1,6 +1,5 @@
 """TensorBoard's event files: every record is an event, which has a step and may hold scalars."""
 
-import struct
 from array import array
 from collections import defaultdict
 from collections.abc import Sequence
@@ -22,31 +21,29 @@ _LONGEST_TAG = 1024
 # What Keras calls the loss of an epoch, whose step is the epoch.
 _KERAS_LOSS = "epoch_loss"
 _STEP, _EPOCH = "step", "epoch"
-# By TensorFlow's number of a tensor's type: the code of a number for `struct`, and the field that may hold it.
-_TENSOR_TYPES = {
-    1: ("<f", "float_val"), 2: ("<d", "double_val"), 3: ("<i", "int_val"), 4: ("<B", "int_val"), 5: ("<h", "int_val"),
-    6: ("<b", "int_val"), 9: ("<q", "int64_val"), 10: ("<?", "bool_val"), 17: ("<H", "int_val"), 19: ("<e", "half_val"),
-}  # fmt: skip
+# NumPy's types by TensorFlow's numbers of them, and the fields of tensors that hold them; other types are in `int_val`.
+_TYPES = {1: "<f4", 2: "<f8", 3: "<i4", 4: "u1", 5: "<i2", 6: "i1", 9: "<i8", 10: "?", 17: "<u2", 19: "<f2"}
+_FIELDS = {"<f4": "float_val", "<f8": "double_val", "<i8": "int64_val", "?": "bool_val", "<f2": "half_val"}
 
 
 class Scalars(NamedTuple):
-    """Points that were logged under one tag, in the order of the file; both `[num_points]`."""
+    """Points of one tag in the order of the file; both `[num_points]`."""
 
     steps: np.ndarray
     values: np.ndarray
 
 
 class EventFile(NamedTuple):
-    """The scalars of an event file by tag, and the problems that were found in it, in words."""
+    """The scalars of an event file by tag, and what is wrong with the file, in words."""
 
     scalars: dict[str, Scalars]
     problems: list[str]
 
 
 def read_event_table(files: Sequence[LogFile], options: ReadOptions) -> LogTable:
-    """Reads the event files of one run, which share a folder, into a table with a row for every point.
+    """Reads the event files of one run, in the order in which they were written, into a table with a row per point.
 
-    Only tags that have a role become columns. Files come in the order in which they were written.
+    Only tags that have a role become columns.
 
     Raises:
         InputError: a file is not an event file, or tensorboardX is not installed.
@@ -81,11 +78,7 @@ def read_event_table(files: Sequence[LogFile], options: ReadOptions) -> LogTable
 
 
 def read_events(content: bytes) -> EventFile:
-    """Reads the scalars of an event file as far as it is whole; records with a wrong checksum are left out.
-
-    Raises:
-        InputError: tensorboardX is not installed.
-    """
+    """Reads the scalars of an event file as far as it is whole; records with a wrong checksum are left out."""
     try:
         from google.protobuf.message import DecodeError
         from tensorboardX.proto.event_pb2 import Event
@@ -130,14 +123,13 @@ def _number(value: Any) -> float | None:
     if value.HasField("simple_value"):
         return 0.0
     tensor = value.tensor
-    code, field = _TENSOR_TYPES.get(tensor.dtype, ("", ""))
-    if not code or tensor.tensor_shape.dim:
+    kind = _TYPES.get(tensor.dtype)
+    if kind is None or tensor.tensor_shape.dim:
         return None
-    if tensor.tensor_content:
-        is_one = len(tensor.tensor_content) == struct.calcsize(code)
-        return float(struct.unpack(code, tensor.tensor_content)[0]) if is_one else None
+    if content := tensor.tensor_content:
+        return float(np.frombuffer(content, kind)[0]) if len(content) == np.dtype(kind).itemsize else None
     # A zero need not be written.
-    (number, *more) = getattr(tensor, field) or (0,)
-    if code == "<e":
-        (number,) = struct.unpack(code, struct.pack("<H", number & 0xFFFF))
+    (number, *more) = getattr(tensor, _FIELDS.get(kind, "int_val")) or (0,)
+    if kind == "<f2":
+        number = np.uint16(number & 0xFFFF).view(np.float16)
     return None if more else float(number)

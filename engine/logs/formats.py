@@ -16,11 +16,11 @@ class LogFormat(NamedTuple):
     """A format of text files.
 
     Attributes:
-        is_own: tells from a file's name without `.gz`, in lower case, and from its first bytes whether it is in it.
+        matches: tells by a file's name in lower case, without `.gz`, and by its first bytes whether it has this format.
         read: reads the table in a file, given its content.
     """
 
-    is_own: Callable[[str, bytes], bool]
+    matches: Callable[[str, bytes], bool]
     read: Callable[[LogFile, bytes, ReadOptions], LogTable]
 
 
@@ -30,7 +30,7 @@ def _has_json_lines(name: str, start: bytes) -> bool:
     return name.endswith((".jsonl", ".ndjson")) or is_whole or (start[:1] == b"{" and not name.endswith(".json"))
 
 
-# The first format that a file is in is the one it is read in.
+# The first one that matches counts.
 FORMATS = {
     "json_lines": LogFormat(_has_json_lines, read_json_lines),
     "json": LogFormat(lambda name, start: name.endswith(".json") or start[:1] in (b"[", b"{"), read_json_document),
@@ -42,5 +42,5 @@ def read_text(file: LogFile, content: bytes, options: ReadOptions) -> LogTable:
     """Reads the table in a file of text."""
     name = file.path.name.removesuffix(".gz").lower()
     start = content[:_FIRST_BYTES].removeprefix(b"\xef\xbb\xbf").lstrip()
-    form = next(form for form in FORMATS.values() if form.is_own(name, start))
+    form = next(form for form in FORMATS.values() if form.matches(name, start))
     return form.read(file, content, options)

@@ -26,7 +26,7 @@ class Records(NamedTuple):
 
 
 def frame(contents: Sequence[bytes]) -> bytes:
-    """Returns records with some contents, one after another."""
+    """Returns the records with the given contents, one after another."""
     lengths = np.array([len(content) for content in contents], np.int64)
     heads = np.ascontiguousarray(lengths, "<u8").view(np.uint8)
     data = np.frombuffer(b"".join(contents), np.uint8)
@@ -67,7 +67,6 @@ def have_checksums(data: bytes, starts: np.ndarray, lengths: np.ndarray) -> np.n
 
 @functools.cache
 def _table() -> np.ndarray:
-    """Returns the checksum of each single byte before the final inversion, `[256]`."""
     table = np.arange(256, dtype=np.uint32)
     for _ in range(8):
         table = np.where(table & 1, (table >> 1) ^ _POLYNOMIAL, table >> 1)

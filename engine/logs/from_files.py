@@ -24,10 +24,9 @@ class LoggedRuns(NamedTuple):
 
     Attributes:
         curves: of all runs; group and name together are unique.
-        guesses: formats, columns and steps in words, the most frequent first.
+        guesses: what formats, columns and steps were taken for, the most frequent first.
         steps_per_epoch: 1 where a step is an epoch; `None` where nothing is known of epochs.
         notes: what was unusual, each with a word for its kind.
-        num_files: files that were read.
     """
 
     curves: list[LoggedCurve]
@@ -38,7 +37,10 @@ class LoggedRuns(NamedTuple):
 
 
 def read_curves(patterns: Sequence[str], options: ReadOptions | None = None) -> LoggedRuns:
-    """Reads the curves in files, folders or glob patterns, each with `NAME=` before it for a group.
+    """Reads the curves in some logs.
+
+    Args:
+        patterns: files, folders or glob patterns, each with `NAME=` before it for a group.
 
     Raises:
         InputError: a log cannot be read, with the file and the row, or holds no curve.
@@ -97,7 +99,6 @@ def _by_run(files: Sequence[LogFile]) -> Iterator[list[LogFile]]:
 
 
 def _read_table(members: list[LogFile], options: ReadOptions) -> LogTable:
-    """Reads the table in the files of one run, whatever they are called."""
     if members[0].has_events:
         return read_event_table(members, options)
     content = read_content(members[0].path)
@@ -107,7 +108,6 @@ def _read_table(members: list[LogFile], options: ReadOptions) -> LogTable:
 
 
 def _guess(table: LogTable, roles: ColumnRoles, clock: str) -> str:
-    """Says what the format and the columns of a table were taken for."""
     words = [f"{table.format}: step from {clock}"]
     words.append("one column per run" if roles.is_wide else f"loss from {roles.losses['']!r}")
     if roles.is_held_out:

@@ -52,7 +52,7 @@ def read_json_lines(file: LogFile, content: bytes, _: ReadOptions) -> LogTable:
 
 
 def _rows(path: Path, lines: list[bytes], num_before: int, is_end: bool) -> list[dict[str, Any]]:
-    """Parses some lines; without the last one of the file if that is incomplete."""
+    """Parses lines, but for the last one of the file if that is incomplete."""
     try:
         # One list of many lines is parsed in a third of the time.
         rows = _parse(b"[" + b",".join(lines) + b"]")
@@ -78,7 +78,7 @@ def _rows(path: Path, lines: list[bytes], num_before: int, is_end: bool) -> list
 
 
 def _joined(path: Path, pieces: list[tuple[int, Columns]]) -> Columns:
-    """Joins the columns of some pieces of a log; null where a piece has none."""
+    """Joins the columns of the pieces of a log; null where a piece lacks one."""
     names = list(dict.fromkeys(name for _, columns in pieces for name in columns))
     _check_cells(path, sum(number for number, _ in pieces), len(names))
     found = {}
@@ -203,11 +203,7 @@ def _text(path: Path, content: bytes) -> tuple[bytes, tuple[str, ...]]:
 
 
 def _parse(text: bytes) -> Any:
-    """Parses JSON, in which NaN and infinity may be numbers.
-
-    Raises:
-        ValueError: it is not JSON, or nested too deeply.
-    """
+    """Parses JSON, in which NaN and infinity may be numbers; raises `ValueError` if it is none or nested too deeply."""
     try:
         try:
             return json.loads(text)

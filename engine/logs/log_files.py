@@ -24,16 +24,14 @@ _BYTE_ORDERS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 
 
 class NoTextError(InputError):
-    """A file that holds something else than text."""
+    """A file that is not text."""
 
 
 class LogFile(NamedTuple):
     """A file to be read.
 
     Attributes:
-        path: of the file.
-        place: what names its run: the path without the ending, or for event files, of which a run may have several, the
-            folder.
+        place: what names its run: the path without the ending, or for event files the folder.
         arm: group of runs that it was given for, or `None`.
         is_named: whether the user named the file itself, rather than a folder or a pattern.
     """
@@ -50,10 +48,7 @@ class LogFile(NamedTuple):
 
 
 def find_files(patterns: Sequence[str]) -> list[LogFile]:
-    """Finds the files that some patterns mean, each once, in the order of the patterns and of their names.
-
-    Args:
-        patterns: files, folders or glob patterns, each with `NAME=` before it for the group its runs belong to.
+    """Finds the files that patterns mean, see `read_curves`, each once, in the order of the patterns and of the names.
 
     Raises:
         InputError: there is no such file, or there are too many.
@@ -96,14 +91,15 @@ def _expand(words: str) -> list[tuple[Path, bool]]:
     if not matches:
         near = "" if path.parent.is_dir() else f": there is no folder {str(path.parent)!r}"
         raise InputError(f"--curves={words}: no such file, folder or pattern{near}")
-    folders = {match: _inside(Path(match)) for match in matches if os.path.isdir(match)}
-    return [(f, m not in folders) for m in matches for f in folders.get(m, [Path(m)])]
+    found: list[tuple[Path, bool]] = []
+    for match in map(Path, matches):
+        found += [(file, False) for file in _inside(match)] if match.is_dir() else [(match, True)]
+    return found
 
 
 def _natural_key(name: str) -> list[tuple[int, str]]:
     """Returns a key that sorts `seed_2` before `seed_10`."""
-    pieces = _NUMBERS.split(name)
-    return [(int(p[:_MOST_DIGITS]), "") if p.isdecimal() else (-1, p) for p in pieces]
+    return [(int(p[:_MOST_DIGITS]), "") if p.isdecimal() else (-1, p) for p in _NUMBERS.split(name)]
 
 
 def _inside(folder: Path) -> list[Path]:
@@ -139,7 +135,7 @@ def short_names(paths: Sequence[str]) -> list[str]:
 
 
 def read_content(path: Path) -> bytes:
-    """Returns the bytes of a log, unpacked if it is a gzip file; raises `InputError` if it is too large."""
+    """Returns the bytes of a log, unpacked if it is a gzip file; raises `InputError` if it cannot be read."""
     try:
         content = read_bounded(path, MAX_BYTES)
     except (OSError, DamagedError) as error:
@@ -165,11 +161,7 @@ def _unpacked(path: Path, rest: bytes) -> bytes:
 
 
 def to_utf8(path: Path, content: bytes) -> tuple[bytes, tuple[str, ...]]:
-    """Returns text as UTF-8 without a byte order mark, and what was unusual about it.
-
-    Raises:
-        InputError: it is not text.
-    """
+    """Returns text as UTF-8 without a byte order mark, and what was unusual; raises `InputError` if it is no text."""
     encoding = _BYTE_ORDERS.get(content[:2])
     if encoding is not None:
         try:

@@ -26,11 +26,10 @@ class LogTable(NamedTuple):
 
     Attributes:
         origin: the file, or for event files the folder.
-        format: in words.
         columns: by name, each `[num_rows]`; null where nothing was logged.
         first_row: number of the first row as people count.
-        notes: what was unusual about the file, in words.
-        row_word: what a row is.
+        notes: what was unusual about the file.
+        row_word: what messages call a row.
         has_epochs: whether every row is an epoch, although no column says so.
     """
 
@@ -99,7 +98,7 @@ def _parse_numbers(table: LogTable, name: str, is_given: np.ndarray) -> Numbers:
 def labels_of(table: LogTable, names: tuple[str, ...]) -> tuple[np.ndarray, list[str]]:
     """Returns the index of each row's label, `[num_rows]`, and the labels in the order of appearance.
 
-    The label of a row is the values of some columns, joined by commas.
+    A label is the values of the columns `names`, joined by commas.
     """
     codes, labels = np.zeros(table.num_rows, np.int64), [""]
     for i, name in enumerate(names):
@@ -134,13 +133,7 @@ def from_cells(cells: Sequence[Any]) -> pa.Array:
     """Returns a column of numbers where all values are numbers or null, else of text."""
     kinds = set(map(type, cells)) - {type(None)}
     if kinds <= {float, int}:
-        return pa.array([None if v is None else _float(v) for v in cells], pa.float64())
+        # Text of a whole number that is too large for a float is infinite.
+        return pa.array([v if v is None or type(v) is float else float(str(v)) for v in cells], pa.float64())
     # Text may hold half of a surrogate pair, which UTF-8 cannot.
     return pa.array([None if v is None else str(v).encode(errors="replace").decode() for v in cells], pa.string())
-
-
-def _float(value: float) -> float:
-    try:
-        return float(value)
-    except OverflowError:
-        return float("inf") if value > 0 else float("-inf")

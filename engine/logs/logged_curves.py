@@ -30,8 +30,7 @@ class LoggedCurve(NamedTuple):
     Attributes:
         arm: the group it belongs to; empty where nothing says so.
         run: its name in its log; empty, or a number such as `#2`, where nothing names it.
-        place: of its log, see `LogFile`.
-        loss: its curve, as 32-bit numbers.
+        place: see `LogFile`.
         others: `accuracy`, `held_out_loss` and `held_out_accuracy`, where they were logged.
     """
 
@@ -43,7 +42,7 @@ class LoggedCurve(NamedTuple):
 
 
 class TableCurves(NamedTuple):
-    """The curves of one table, its clock, and what was done to the log, each with a word for its kind."""
+    """The curves of one table; each note on what was done to the log has a word for its kind."""
 
     curves: list[LoggedCurve]
     clock: Clock
@@ -79,7 +78,7 @@ def make_curves(table: LogTable, roles: ColumnRoles, options: ReadOptions) -> Ta
 
 
 def _runs_of(table: LogTable, roles: ColumnRoles) -> tuple[np.ndarray, list[tuple[str, str]]]:
-    """Returns the number of each row's run, `[num_rows]`, and the group and the name of every run."""
+    """Returns the index of each row's run, `[num_rows]`, and the group and the name of every run."""
     codes, names = labels_of(table, roles.run)
     arm_codes, arms = labels_of(table, roles.arm)
     if table.origin.arm is not None:
@@ -114,7 +113,7 @@ def _as_share(name: str, numbers: Numbers) -> Numbers:
 
 
 class _CurveMaker:
-    """Makes the curves of one table, and notes what it does to them."""
+    """Makes the curves of one table, and notes what it does to them; `others` are metrics by name."""
 
     def __init__(self, table: LogTable, clock: Clock, others: dict[str, Numbers], options: ReadOptions) -> None:
         self._table, self._clock, self._others, self._restarts = table, clock, others, options.restarts
@@ -122,7 +121,7 @@ class _CurveMaker:
         self.notes: list[tuple[str, str]] = []
 
     def add(self, rows: np.ndarray, loss: Numbers, arm: str, run: str) -> None:
-        """Adds the run in some rows, or the runs where they hold several; `run` is empty where nothing names it."""
+        """Adds the run in the given rows of the table, or the runs where these hold several."""
         found = in_order(self._points(rows, loss), self._restarts, self._where(run))
         self.notes += found.notes
         for i, points in enumerate(found.runs):
@@ -149,7 +148,6 @@ class _CurveMaker:
         self.curves.append(LoggedCurve(arm, run, self._table.origin.place, loss, others))
 
     def _points(self, rows: np.ndarray, numbers: Numbers) -> Points:
-        """Returns the points of a metric in some rows."""
         rows = rows[numbers.is_given[rows] & self._clock.is_given[rows]]
         return Points(self._clock.steps[rows], numbers.values[rows], rows + self._table.first_row)
 

@@ -1,23 +1,31 @@
-"""What a user may say about a log; everything else is guessed."""
+"""What a user may say about logs; everything else is guessed."""
 
 import dataclasses
+from collections.abc import Sequence
 
 from engine.arms.options import check_fields, option
 from engine.errors import InputError
 
-LAYOUTS = ("long", "wide")
-RESTARTS = ("replace", "separate")
-_MAX_STEPS = 2**31
+MAX_STEPS = 2**31
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class ReadOptions:
-    """What is known about logs; `None` is to be guessed.
+    """What is known about logs, and how their curves are looked at; `None` is to be guessed.
+
+    The chance loss is given by `classes`, by `class_counts` (training examples of every class) or by `chance_loss`.
 
     Raises:
         InputError: a value is not usable.
     """
 
+    classes: int | None = option(None, "number of equally frequent classes: the chance loss is its logarithm")
+    class_counts: Sequence[float] | None = None
+    chance_loss: float | None = option(None, "loss of the best constant prediction, in the unit of the curves")
+    average: int = option(
+        1, "consecutive points that are averaged first, for noisy losses (default: 1)", minimum=1, maximum=10_000
+    )
+    baseline: str | None = option(None, "arm that the others are compared with (default: the first)")
     step_column: str | None = option(None, "column, or tag, of the step")
     epoch_column: str | None = option(None, "column of the epoch, where there is no step")
     loss_column: str | None = option(None, "column of the training loss; of a metric where each run has a column")
@@ -25,17 +33,17 @@ class ReadOptions:
     run_column: str | None = option(None, "column that tells runs apart, or several with commas between them")
     arm_column: str | None = option(None, "column that groups runs, or several with commas between them")
     layout: str | None = option(
-        None, "`long`: one row per run and step, or `wide`: one column per run", choices=LAYOUTS
+        None, "`long`: one row per run and step, or `wide`: one column per run", choices=("long", "wide")
     )
     steps_per_epoch: int | None = option(
-        None, "steps in a pass over the data: times are then in epochs", minimum=1, maximum=_MAX_STEPS
+        None, "steps in a pass over the data: times are then in epochs", minimum=1, maximum=MAX_STEPS
     )
     first_epoch: int | None = option(None, "what the log calls its first epoch, 0 or 1", minimum=0, maximum=1)
     restarts: str | None = option(
         None,
         "where the step goes back, `replace`: what follows takes the place of what was there, or `separate`: another "
         "run begins",
-        choices=RESTARTS,
+        choices=("replace", "separate"),
     )
     delimiter: str | None = option(None, "character between the cells of a CSV file")
     decimal: str | None = option(None, "sign in the numbers of a CSV file, . or ,")
@@ -45,4 +53,4 @@ class ReadOptions:
         if self.delimiter is not None and len(self.delimiter.replace("\\t", "\t")) != 1:
             raise InputError(f"delimiter={self.delimiter!r}: expected one character, such as ';'")
         if self.decimal not in (None, ".", ","):
-            raise InputError(f"decimal={self.decimal!r}: expected '.' or ','")
+            raise InputError(f"decimal={self.decimal}: expected one of ., ,")

@@ -21,19 +21,19 @@ class MixedRunsError(InputError):
 
 
 class Points(NamedTuple):
-    """Steps, values and row numbers (as people count) of one metric of one run; `[num_points]`."""
+    """The points of one metric of one run; arrays `[num_points]`. Rows of the log are numbered as people count."""
 
     steps: np.ndarray
     values: np.ndarray
     rows: np.ndarray
 
     def take(self, chosen: np.ndarray) -> "Points":
-        """Returns some of the points, by index or by a mask."""
+        """Returns the points that an index or a mask chooses."""
         return Points(self.steps[chosen], self.values[chosen], self.rows[chosen])
 
 
 class OrderedRuns(NamedTuple):
-    """The points of one run or more, with increasing steps; and what was done to the log, with a word for its kind."""
+    """One run, or several, with increasing steps; each note on what was done to the log has a word for its kind."""
 
     runs: list[Points]
     notes: list[tuple[str, str]]
@@ -47,7 +47,7 @@ def in_order(points: Points, restarts: str | None, where: str) -> OrderedRuns:
 
     Args:
         points: in the order of the log.
-        restarts: one of `options.RESTARTS`; `None` for `replace`, unless it could be another run.
+        restarts: `replace` or `separate`; `None` for `replace`, unless it could be another run.
         where: the log and the run, for messages.
 
     Raises:

@@ -33,7 +33,7 @@ class LookSettings(NamedTuple):
 
 
 class DetectedRows(NamedTuple):
-    """The rows of some curves, arm by arm, and their noise from point to point as a share of the chance loss."""
+    """Rows, arm by arm, and the noise of the loss from point to point as a share of the chance loss."""
 
     rows: list[dict[str, Any]]
     noise: float
@@ -146,10 +146,7 @@ def _held_out(curve: LoggedCurve) -> dict[str, Any]:
 def make_study_json(
     logs: LoggedRuns, arms: ArmsOfLogs, rows: Sequence[Row], settings: LookSettings, study: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Makes `study.json` of curves that were read. Its identity is the curves and how they are looked at.
-
-    `study` holds its `name`, `question`, `baseline` and `sources`.
-    """
+    """Makes `study.json` of curves that were read; `study` has its name, question, baseline and sources."""
     horizons = dict.fromkeys(arms, 1)
     for row in rows:
         horizons[row["arm"]] = max(horizons[row["arm"]], int(row["steps"][-1]))

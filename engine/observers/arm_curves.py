@@ -14,24 +14,22 @@ from engine.outcomes.row import CURVE_STEPS
 from engine.store import WAITING_COLUMNS, Row, waiting_times
 from engine.store.redact import without_places
 
-# More points than these cannot be seen.
 MAX_POINTS = 1000
-# Metrics that have steps, by the column of these.
+# Metrics by the column of their steps.
 METRICS = {axis: [name for name, of in CURVE_STEPS.items() if of == axis] for axis in ("steps", "inspected_steps")}
 CURVE_COLUMNS = [*METRICS, *itertools.chain.from_iterable(METRICS.values())]
 _QUARTILES = (0.25, 0.5, 0.75)
 
 
 class PooledCurves(NamedTuple):
-    """The runs of an arm against the step; arrays `[num_points]`.
+    """The runs of an arm against the step; arrays `[num_points]`, at most `MAX_POINTS`.
 
     Attributes:
-        steps: of the evaluation grid, at most `MAX_POINTS` of them.
         lower, median, upper: quartiles of the loss. A run that ended early keeps its last value; one that diverged
             counts as infinite from there on.
         share: share of the runs that have had the event, with divergence as a competing risk (Aalen–Johansen).
         num_trained: number of runs that were trained up to the step.
-        num_runs: number of runs that all this rests on.
+        num_runs: number of pooled runs.
     """
 
     steps: np.ndarray
@@ -44,8 +42,6 @@ class PooledCurves(NamedTuple):
 
 
 class _EndedRun(NamedTuple):
-    """A run that is over: its loss on the grid, and the time and the code of its event."""
-
     loss: np.ndarray
     time: float
     event: int
@@ -53,14 +49,10 @@ class _EndedRun(NamedTuple):
 
 
 class ArmCurveBuilder:
-    """Collects the repetitions of one arm as they end, and pools those that may be reported.
-
-    Quick runs end first, so everything rests on the longest prefix of seeds whose runs are all over.
+    """Collects the repetitions of one arm as they end, and pools the longest prefix of seeds whose runs are all over.
 
     Args:
-        horizon: of the arm, in steps.
-        eval_every: steps between evaluations; `None` where every run has steps of its own, and the last value before a
-            step counts.
+        eval_every: steps between evaluations; `None` where every run has steps of its own.
     """
 
     def __init__(self, horizon: int, eval_every: int | None) -> None:
@@ -100,8 +92,7 @@ class ArmCurveBuilder:
         return self._prefix.length
 
     def _used(self) -> list[_EndedRun]:
-        found = (self._ended[seed] for seed in range(self.num_in_prefix))
-        return [run for run in found if run is not None]
+        return [run for seed in range(self.num_in_prefix) if (run := self._ended[seed]) is not None]
 
     def waited(self) -> tuple[np.ndarray, np.ndarray]:
         """Returns times in steps and events of the runs of the prefix that have an outcome, each `[num_used]`."""
@@ -125,15 +116,13 @@ class ArmCurveBuilder:
 
 
 def make_builders(document: Mapping[str, Any]) -> dict[str, ArmCurveBuilder]:
-    """Returns a builder for every arm of a `study.json`, in its order."""
-    identity = document["identity"]
-    return {
-        name: ArmCurveBuilder(identity["horizons"][name], identity.get("eval_every")) for name in document["arm_order"]
-    }
+    """Returns a builder for every arm of a `study.json`."""
+    horizons, eval_every = document["identity"]["horizons"], document["identity"].get("eval_every")
+    return {name: ArmCurveBuilder(horizons[name], eval_every) for name in document["arm_order"]}
 
 
 def used_fields(document: Mapping[str, Any], arm: str) -> dict[str, Any]:
-    """Returns the fields of an arm of a `study.json` that are set, without paths of this machine."""
+    """Returns the fields of an arm that are set, without paths of this machine."""
     fields = document["identity"]["arms"][arm].items()
     return {n: without_places(v) if isinstance(v, str) else v for n, v in fields if v is not None}
 

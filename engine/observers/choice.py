@@ -6,19 +6,19 @@ from typing import NamedTuple
 
 from engine.observers.event_file import check_tensorboardx
 from engine.observers.live import PAGE, LivePage
-from engine.observers.observer import Guarded, Observer
+from engine.observers.observer import GuardedObserver, Observer
 from engine.observers.tensorboard import FOLDER, TensorBoard
 from engine.observers.wandb import WeightsAndBiases, check_wandb
 from engine.store import WorkDirectory
 
 
 class Watching(NamedTuple):
-    """How a study is to be followed while it runs.
+    """How a study is followed while it runs.
 
     Attributes:
-        live_every: seconds between two states of `report.html`, or `None`.
+        live_every: seconds between two states of `report.html`; `None` for no live page.
         has_tensorboard: whether to write event files.
-        wandb_runs: number of single runs that Weights & Biases is sent besides the arms; `None` to send nothing.
+        wandb_runs: number of single runs that are sent to Weights & Biases besides the arms; `None` to send nothing.
     """
 
     live_every: float | None = None
@@ -27,11 +27,7 @@ class Watching(NamedTuple):
 
 
 def check_watching(watching: Watching) -> None:
-    """Checks before anything is changed that the packages are there.
-
-    Raises:
-        InputError: a package is missing.
-    """
+    """Raises `InputError` if a package is missing, or has no key to send anything with."""
     if watching.has_tensorboard:
         check_tensorboardx()
     if watching.wandb_runs is not None:
@@ -39,19 +35,19 @@ def check_watching(watching: Watching) -> None:
 
 
 def make_observers(watching: Watching, directory: WorkDirectory, notify: Callable[[str], None]) -> list[Observer]:
-    """Returns the observers of a launch, which have caught up with earlier launches and notify the user in lines."""
+    """Returns the observers of a launch, which have caught up with what earlier launches stored."""
     found: list[Observer] = []
     if watching.has_tensorboard:
         notify(f"tensorboard --logdir={directory.path / FOLDER}")
         board = TensorBoard(directory)
-        found.append(Guarded("the log for TensorBoard", board, notify, board.catch_up))
+        found.append(GuardedObserver("the log for TensorBoard", board, notify, board.catch_up))
     if watching.wandb_runs is not None:
         sender = WeightsAndBiases(directory, watching.wandb_runs, notify)
-        found.append(Guarded("what is sent to W&B", sender, notify, sender.catch_up))
+        found.append(GuardedObserver("what is sent to W&B", sender, notify, sender.catch_up))
     if watching.live_every is not None:
         page = LivePage(directory.path, watching.live_every)
         notify(f"{directory.path / PAGE} is kept up to date every {watching.live_every:g} s or so")
-        found.append(Guarded("the live page", page, notify))
+        found.append(GuardedObserver("the live page", page, notify))
     return found
 
 

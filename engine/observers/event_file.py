@@ -1,5 +1,6 @@
 """TensorBoard's event files as bytes, made of tensorboardX's messages: a function of what they hold."""
 
+import operator
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -13,14 +14,14 @@ if TYPE_CHECKING:
 
 
 class EventSeries(NamedTuple):
-    """Scalars by tag that were measured at the same increasing steps; each `[num_points]`."""
+    """Scalars by tag that were measured at the same, strictly increasing steps; arrays `[num_points]`."""
 
     steps: np.ndarray
     values: Mapping[str, np.ndarray]
 
 
 def check_tensorboardx() -> None:
-    """Raises an `InputError` if tensorboardX is not installed."""
+    """Raises `InputError` if tensorboardX is missing."""
     try:
         import tensorboardX  # noqa: F401
     except ImportError:
@@ -40,7 +41,7 @@ def encode_file(
     Args:
         wall_time: of every event, in seconds since 1970.
         descriptions: Markdown by tag.
-        summaries: for plugins, at step 0.
+        summaries: what plugins show, at step 0.
     """
     from tensorboardX.proto.event_pb2 import Event, SessionLog
     from tensorboardX.proto.summary_pb2 import Summary, SummaryMetadata
@@ -51,18 +52,22 @@ def encode_file(
         Event(wall_time=wall_time, session_log=SessionLog(status=SessionLog.START)),
         *(Event(wall_time=wall_time, summary=summary) for summary in summaries),
     ]
-    points = []
+    points: list[tuple[int, bytes]] = []
     for steps, values in series:
-        columns = {tag: np.asarray(column, np.float32).tolist() for tag, column in values.items()}
-        for i, step in enumerate(steps.tolist() if columns else ()):
-            found = [Summary.Value(tag=tag, simple_value=column[i]) for tag, column in columns.items()]
+        found = [Summary.Value(tag=tag, metadata=about.get(tag)) for tag in values]
+        # One event is filled again for every step, because making events takes most of the time.
+        event = Event(wall_time=wall_time, summary=Summary(value=found))
+        numbers = np.transpose([np.asarray(column, np.float32) for column in values.values()]).tolist()
+        for step, row in zip(steps.tolist() if values else (), numbers, strict=True):
+            event.step = step
+            for value, number in zip(event.summary.value, row, strict=True):
+                value.simple_value = number
+            points.append((step, event.SerializeToString(deterministic=True)))
             # Only the first event of a tag describes it.
-            for value in found if i == 0 else ():
-                if value.tag in about:
-                    value.metadata.CopyFrom(about[value.tag])
-            points.append(Event(wall_time=wall_time, step=step, summary=Summary(value=found)))
-    events += sorted(points, key=lambda event: event.step)
-    return frame([event.SerializeToString(deterministic=True) for event in events])
+            for value in event.summary.value if about else ():
+                value.ClearField("metadata")
+    contents = [event.SerializeToString(deterministic=True) for event in events]
+    return frame(contents + [content for _, content in sorted(points, key=operator.itemgetter(0))])
 
 
 def session_start(fields: Mapping[str, Any], started: float) -> "Summary":
@@ -90,10 +95,7 @@ def session_start(fields: Mapping[str, Any], started: float) -> "Summary":
 
 
 def chart_of_quartiles(prefix: str, share: str) -> "Summary":
-    """Returns a layout for the tab CUSTOM SCALARS: the median in its band, and the share below it.
-
-    Both arguments are tags; that of the quartiles is their prefix.
-    """
+    """Returns a layout for the tab CUSTOM SCALARS: the median in its band, and the tag `share` below it."""
     from tensorboardX.summary import custom_scalars
 
     quartiles = [f"{prefix}_{name}" for name in ("median", "lower_quartile", "upper_quartile")]

@@ -1,7 +1,6 @@
-"""`--live`: builds `report.html` again from time to time while a study runs.
+"""`--live`: keeps `report.html` up to date while a study runs, in a process of its own at low priority.
 
-A process of its own builds it, at low priority, so neither the workers nor the process that answers them wait. It reads
-the finished runs, as `report` does, and writes nothing but the page.
+The process reads the finished runs, as `report` does, and writes nothing but the page.
 """
 
 import contextlib
@@ -35,16 +34,16 @@ _MOST_BYTES = 2**28
 
 
 class _Order(NamedTuple):
-    """A page to be built: how far the study is, and seconds until the next page."""
+    """A page to be built."""
 
     progress: StudyProgress
-    interval: float
+    seconds_to_next: float
 
 
 class _Answer(NamedTuple):
-    """What became of an order: seconds of processor time, and what went wrong, if anything."""
+    """What became of an order."""
 
-    cost: float
+    cpu_seconds: float
     problem: str | None
 
 
@@ -79,7 +78,7 @@ class LivePage:
     def _take(self, answer: _Answer) -> None:
         if answer.problem is not None:
             raise RuntimeError(answer.problem)
-        self._pace.restart(answer.cost)
+        self._pace.restart(answer.cpu_seconds)
         self._is_busy = False
 
     def on_end(self) -> None:
@@ -109,7 +108,7 @@ def close_page(path: Path) -> None:
 
 
 def _serve(connection: Connection, path: Path) -> None:
-    """Builds what is ordered until the other end of the pipe closes."""
+    """Builds pages on order until the other end of the pipe closes."""
     # A signal goes to the whole group of processes, and the parent decides what it means.
     for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)
@@ -138,7 +137,6 @@ class _Builder:
         self._page = ""
 
     def build(self, order: _Order) -> _Answer:
-        """Builds one page."""
         from engine.report.live_page import Banner, make_live
 
         started, progress = time.process_time(), order.progress
@@ -147,7 +145,7 @@ class _Builder:
             state = (parts, progress.num_over, progress.num_runs)
             if self._state != state:
                 self._page, self._state = self._make(progress), state
-            page = make_live(self._page, Banner(datetime.now().astimezone(), order.interval, *progress))
+            page = make_live(self._page, Banner(datetime.now().astimezone(), order.seconds_to_next, *progress))
             store.write_atomically(self._path / PAGE, page.encode())
         except Exception as error:
             return _Answer(0.0, str(error) or type(error).__name__)

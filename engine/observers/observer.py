@@ -10,13 +10,7 @@ from engine.store import Row
 
 
 class StudyProgress(NamedTuple):
-    """How far a launch is.
-
-    Attributes:
-        num_over: runs of the study that are over, including those of earlier launches.
-        num_runs: runs of the study that are planned.
-        steps_done: share of the steps of this launch that have been taken.
-    """
+    """How far a study is: runs that are over and planned, and the share of this launch's steps that are done."""
 
     num_over: int
     num_runs: int
@@ -33,7 +27,7 @@ class Observer(Protocol):
         """Takes note that the launch is over, however it ended."""
 
 
-class Guarded:
+class GuardedObserver:
     """An observer whose first failure is reported in a line and ends the observer, and nothing else.
 
     Args:
@@ -42,19 +36,20 @@ class Guarded:
     """
 
     def __init__(
-        self, name: str, observer: Observer, notify: Callable[[str], None], begin: Callable[[], None] = lambda: None
+        self, name: str, observer: Observer, notify: Callable[[str], None], begin: Callable[[], None] | None = None
     ) -> None:
         self._name, self._notify = name, notify
         self._observer: Observer | None = observer
-        self._call(begin)
+        if begin is not None:
+            self._call(begin)
 
     def on_rows(self, rows: Sequence[Row], progress: StudyProgress) -> None:
-        """Passes on the rows, unless the observer has failed."""
+        """Passes rows on."""
         if self._observer is not None:
             self._call(self._observer.on_rows, rows, progress)
 
     def on_end(self) -> None:
-        """Passes on the end, unless the observer has failed."""
+        """Passes the end on."""
         if self._observer is not None:
             self._call(self._observer.on_end)
 
@@ -74,7 +69,7 @@ class Pace:
     """Says when something expensive is due, so that it takes a bounded share of the time.
 
     Args:
-        every: seconds between two times, at least.
+        every: least number of seconds between two times.
         share: largest share of the time that it may take.
     """
 

@@ -1,12 +1,12 @@
 """`<workdir>/tensorboard/`: every run as an event series, and every arm as one.
 
-TensorBoard sorts names, so the folders `aggregate/<arm>` and the tags `arm/…` come before `runs/<arm>/seed-0007` and
-`run/…`. The file of a run is a function of the run. The file of an arm is a new one each time, because a TensorBoard
-that is running reads each file once; it says that everything before is void. Earlier files of an arm are emptied rather
-than removed, because one of TensorBoard's two readers waits for ever for a file that is gone.
+TensorBoard sorts names, so `aggregate/<arm>` comes before `runs/<arm>/seed-0007`. An arm gets a new file each time,
+because a TensorBoard that is running reads each file once; the file says that everything before is void. Earlier files
+are emptied rather than removed, because one of TensorBoard's two readers waits for ever for a file that is gone.
 """
 
 import hashlib
+import os
 import re
 import time
 from collections.abc import Mapping, Sequence
@@ -43,7 +43,7 @@ _COLUMNS = [*RUN_KEY, "seed", "status", "is_diverged_later", *WAITING_COLUMNS, *
 
 
 class TensorBoard:
-    """Writes event files beside a study; raises `InputError` if tensorboardX is not installed."""
+    """Writes event files beside a study; raises `InputError` if tensorboardX is missing."""
 
     def __init__(self, directory: WorkDirectory) -> None:
         check_tensorboardx()
@@ -58,7 +58,12 @@ class TensorBoard:
         self._made: set[Path] = set()
 
     def catch_up(self, is_all: bool = False) -> None:
-        """Takes the runs that are stored, and writes the files of those that have none, or of all."""
+        """Takes the runs that are stored, and writes the files of those that have none, or of all.
+
+        Raises:
+            InputError: a part may not be read, or a link leads out of the folder.
+            StorageError: something cannot be written.
+        """
         launches = self._directory.launches_of_runs()
         for table in self._directory.iterate(_COLUMNS):
             for row in rows_of(table, CURVE_COLUMNS):
@@ -120,21 +125,23 @@ class TensorBoard:
         document, started = self._directory.document, self._started[-1]
         is_hit = document["study"]["event"][name] == Event.HIT
         share = "arm/share_with_event" if is_hit else "arm/share_left_chance"
-        values = {
-            "arm/loss_lower_quartile": curves.lower,
-            "arm/loss_median": curves.median,
-            "arm/loss_upper_quartile": curves.upper,
-            share: curves.share,
-            "arm/num_runs": curves.num_trained,
+        what = "had the event" if is_hit else "left chance level for good"
+        runs = _describe_runs(self._builders[name], curves.num_runs)
+        quartile = f"{runs} A run that ended early keeps its last value; one that diverged counts as infinite."
+        tags = {
+            "arm/loss_lower_quartile": (curves.lower, quartile),
+            "arm/loss_median": (curves.median, quartile),
+            "arm/loss_upper_quartile": (curves.upper, quartile),
+            share: (curves.share, f"Share of runs that have {what} by this step (Aalen–Johansen). {runs}"),
+            "arm/num_runs": (curves.num_trained, f"Runs that were trained as far as this step. {runs}"),
         }
         summaries = [session_start(used_fields(document, name), started)]
         if name == document["arm_order"][0]:
             summaries.append(chart_of_quartiles("arm/loss", share))
-        words = dict(zip(values, _descriptions(self._builders[name], curves, is_hit), strict=True))
-        return encode_file(started, [EventSeries(curves.steps, values)], words, summaries)
+        series = EventSeries(curves.steps, {tag: values for tag, (values, _) in tags.items()})
+        return encode_file(started, [series], {tag: words for tag, (_, words) in tags.items()}, summaries)
 
     def _write(self, path: Path, content: bytes) -> None:
-        """Writes a file that can be made again."""
         try:
             self._make(path.parent)
         except OSError as error:
@@ -153,22 +160,17 @@ class TensorBoard:
         self._made.add(folder)
 
 
-def _descriptions(builder: ArmCurveBuilder, curves: PooledCurves, is_hit: bool) -> list[str]:
-    """Describes the tags of an arm: three quartiles, the share and the number of runs."""
-    rests = f"Of the first {curves.num_runs} runs in the order of seeds."
-    if builder.num_over > builder.num_in_prefix:
-        rests += (
-            f" {builder.num_over} are over; later ones are left out until those before them "
-            f"are over, because quick runs end first."
-        )
-    quartile = f"{rests} A run that ended early keeps its last value; one that diverged counts as infinite."
-    what = "had the event" if is_hit else "left chance level for good"
-    share = f"Share of runs that have {what} by this step (Aalen–Johansen). {rests}"
-    return [quartile, quartile, quartile, share, f"Runs that were trained as far as this step. {rests}"]
+def _describe_runs(builder: ArmCurveBuilder, num_used: int) -> str:
+    words = f"Of the first {num_used} runs in the order of seeds."
+    if builder.num_over == builder.num_in_prefix:
+        return words
+    return (
+        f"{words} {builder.num_over} are over; later ones are left out until those before them are over, because "
+        f"quick runs end first."
+    )
 
 
 def _series_of(row: Row) -> list[EventSeries]:
-    """Returns the curves of a run."""
     found = []
     for steps, names in METRICS.items():
         values = {f"run/{name}": row[name] for name in names if row.get(name) is not None}
@@ -178,7 +180,7 @@ def _series_of(row: Row) -> list[EventSeries]:
 
 
 def _seconds(launch: Mapping[str, Any]) -> float:
-    """Returns when a launch began, in seconds since 1970; 0 if the study does not say so."""
+    """Returns when a launch began, in seconds since 1970; 0 if that is not known."""
     try:
         return datetime.fromisoformat(str(launch.get("started"))).timestamp()
     except (ValueError, OverflowError):
@@ -186,11 +188,7 @@ def _seconds(launch: Mapping[str, Any]) -> float:
 
 
 def _size(path: Path) -> int:
-    """Returns the bytes of a file; 0 if there is none."""
-    try:
-        return path.lstat().st_size
-    except OSError:
-        return 0
+    return path.lstat().st_size if os.path.lexists(path) else 0
 
 
 def _numbered(folder: Path) -> dict[int, Path]:

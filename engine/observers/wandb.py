@@ -1,10 +1,8 @@
 """`--wandb`: a Weights & Biases run for every arm, and for the first single runs.
 
-The run of an arm is in a group named after the study. While the study goes on it shows how the share of runs that left
-chance level settles, against the number of seeds; once all seeds are over it gets the curves of the arm.
-
-A thread sends everything, so that nobody who answers workers waits for the network. Nothing is sent but names, settings
-and numbers of the study.
+While the study goes on, the run of an arm shows the share of runs that left chance level against the number of seeds;
+once all seeds are over it gets the curves of the arm. A thread sends everything, so that nothing else waits for the
+network. Nothing is sent but names, settings and numbers of the study.
 """
 
 import contextlib
@@ -32,7 +30,7 @@ from engine.studies.designs import is_repetition, run_name
 _PROJECT = "plateau"
 # Seconds for a connection, for the end of one of their runs, and for everything after the end of a launch.
 _CONNECT, _FINISH, _GRACE = 30.0, 20.0, 30.0
-# Seconds between two messages on an arm, and the largest share of the time that they may take.
+# Seconds between two messages on an arm, and largest share of the time that they may take.
 _SECONDS, _LARGEST_SHARE = 2.0, 0.05
 _MOST_POINTS = 1000
 _LONGEST_REASON = 300
@@ -40,8 +38,8 @@ _OFFLINE = ("offline", "dryrun", "disabled")
 _ADDED_COLUMNS = ["steps", "loss"]
 _SUMMARY = ("status", "onset_step", "half_step", "hitting_step", "end_loss", "end_accuracy")
 _SEEDS = ("seed", "init_seed", "order_seed")
-_WHO = ("arm", *_SEEDS, "fork_step", "fork_order_seed", "is_diverged_later")
-_KEPT = list(dict.fromkeys([*_WHO, *WAITING_COLUMNS, *_SUMMARY]))
+_IDENTITY = ("arm", *_SEEDS, "fork_step", "fork_order_seed", "is_diverged_later")
+_KEPT = list(dict.fromkeys([*_IDENTITY, *WAITING_COLUMNS, *_SUMMARY]))
 # Keep the package from recording the machine, the user, the command and the code.
 _SETTINGS = {
     "console": "off",
@@ -59,7 +57,7 @@ _SETTINGS = {
 
 
 def check_wandb() -> None:
-    """Raises an `InputError` if the package is missing or does not know where to send things."""
+    """Raises `InputError` if the package is missing or has no key to send anything with."""
     try:
         import wandb
     except ImportError:
@@ -95,7 +93,7 @@ def _can_send(wandb: Any) -> bool:
 
 
 class WeightsAndBiases:
-    """Hands rows to the thread that sends them; `num_single` runs, the first seeds of every arm, one by one."""
+    """Hands rows to the thread that sends them; `num_single` first seeds are sent one by one."""
 
     def __init__(self, directory: WorkDirectory, num_single: int, notify: Callable[[str], None]) -> None:
         self._waiting: queue.SimpleQueue[Row | None] = queue.SimpleQueue()
@@ -103,7 +101,7 @@ class WeightsAndBiases:
         self._notify = notify
         self._problem: str | None = None
         self._thread = threading.Thread(target=self._work, daemon=True)
-        self._has_told_place = False
+        self._told_place: str | None = None
 
     def catch_up(self) -> None:
         """Takes the runs of earlier launches, which are not sent again."""
@@ -132,12 +130,11 @@ class WeightsAndBiases:
     def _tell(self) -> None:
         if self._problem is not None:
             raise RuntimeError(self._problem)
-        if self._sender.place is not None and not self._has_told_place:
-            self._notify(f"W&B: {self._sender.place}")
-            self._has_told_place = True
+        if self._sender.place != self._told_place:
+            self._told_place = self._sender.place
+            self._notify(f"W&B: {self._told_place}")
 
     def _work(self) -> None:
-        """Sends what is handed over; the body of the thread."""
         pace = Pace(_SECONDS, _LARGEST_SHARE)
         try:
             while (row := self._waiting.get()) is not None:
@@ -154,15 +151,15 @@ class WeightsAndBiases:
 
 @dataclasses.dataclass
 class _SentArm:
-    """An arm, its W&B run once there is one, and how many of its seeds were told."""
+    """An arm, its W&B run once there is one, and how many of its seeds were sent."""
 
     builder: ArmCurveBuilder
     run: Any = None
-    num_told: int = 0
+    num_sent: int = 0
 
 
 class _Sender:
-    """Sends rows, in one thread from the first row on."""
+    """Sends rows, in one thread from the first row on; `place` says where the first W&B run is."""
 
     def __init__(self, directory: WorkDirectory, num_single: int) -> None:
         # Of the first W&B run, on the network or on disk.
@@ -173,13 +170,12 @@ class _Sender:
         self._arms = {name: _SentArm(builder) for name, builder in make_builders(directory.document).items()}
 
     def catch_up(self) -> None:
-        """Takes the stored runs."""
         for table in self._directory.iterate([*_KEPT, *_ADDED_COLUMNS]):
             for row in rows_of(table, _ADDED_COLUMNS):
                 if is_repetition(row["order_seed"], row["fork_step"]):
                     self._arms[row["arm"]].builder.add(row)
         for arm in self._arms.values():
-            arm.num_told = len(arm.builder.waited()[1])
+            arm.num_sent = len(arm.builder.waited()[1])
 
     def take(self, row: Row) -> None:
         """Adds a run that is over, and sends it if it is one of the first."""
@@ -195,9 +191,9 @@ class _Sender:
         """Sends the share of runs with the event, with limits that hold at every look, of each arm that has grown."""
         for name, arm in self._arms.items():
             _, event = arm.builder.waited()
-            if len(event) > arm.num_told:
+            if len(event) > arm.num_sent:
                 arm.run = arm.run or self._open(name, "arm", name, used_fields(self._directory.document, name))
-                arm.num_told = len(event)
+                arm.num_sent = len(event)
                 share = statistics.confidence_sequence(int(np.sum(event == 1)), len(event))
                 limits = {"share": share.value, "share_lower": share.lower, "share_upper": share.upper}
                 arm.run.log({"seeds": len(event), **limits})

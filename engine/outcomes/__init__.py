@@ -2,14 +2,12 @@
 
 from engine.outcomes.offline import FAILED, STATUSES, PlateauBreak, end_level, event_code, find_break, outcome_columns
 from engine.outcomes.settings import DetectorSettings, check_settings
-from engine.outcomes.stairs import Stair
 
 __all__ = [
     "FAILED",
     "STATUSES",
     "DetectorSettings",
     "PlateauBreak",
-    "Stair",
     "check_settings",
     "end_level",
     "event_code",

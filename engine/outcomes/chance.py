@@ -10,7 +10,6 @@ from engine.errors import InputError
 _MAX_CLASSES = 10**9
 # A loss counts as that of guessing among C classes if it is within this share of ln C.
 _NEAR = 0.01
-_LARGEST_HINT = 1000
 
 
 def find_chance_loss(
@@ -18,13 +17,8 @@ def find_chance_loss(
 ) -> float | None:
     """Returns the chance loss in nats, or `None` where nothing is given.
 
-    Args:
-        classes: number of equally frequent classes: ln C.
-        class_counts: training examples of each class: the entropy of their shares.
-        chance_loss: itself, in the unit of the loss.
-
-    Raises:
-        InputError: more than one is given, or it is out of range.
+    It is ln C for C equally frequent classes, the entropy of the shares for counts of training examples by class, or
+    given itself in the unit of the loss.
     """
     given = {"classes": classes, "class_counts": class_counts, "chance_loss": chance_loss}
     names = [name for name, value in given.items() if value is not None]
@@ -54,11 +48,8 @@ def _entropy(counts: Sequence[float]) -> float:
 
 
 def suggest_classes(loss: float) -> int | None:
-    """Returns the number of equally frequent classes for which guessing costs about this loss.
-
-    Above thirty only round numbers count, because any loss is near some number there.
-    """
-    if not 0.5 < loss < math.log(_LARGEST_HINT) + _NEAR:
+    """Returns the number of equally frequent classes with about this chance loss; above thirty, a round number."""
+    if not 0.5 < loss < math.log(1000) + _NEAR:
         return None
     candidates = [*range(2, 31), *range(35, 101, 5), *range(150, 501, 50), *range(600, 1001, 100)]
     nearest = min(candidates, key=lambda number: abs(math.log(number) - loss))

@@ -9,15 +9,12 @@ from engine.outcomes.smoothing import running_median
 def find_divergence(
     steps: np.ndarray, loss: np.ndarray, chance_loss: float, settings: DetectorSettings
 ) -> float | None:
-    """Returns the first step at which the curve is not finite, or blown up for long enough.
+    """Returns the first step at which the curve is not finite, or blown up for `divergence_steps`.
 
-    Args:
-        steps, loss: see `find_break`, shapes `[num_points]`.
-        chance_loss: H in nats.
-        settings: what counts as blown up.
+    All arrays have shape `[num_points]`; the chance loss is in nats.
     """
-    is_finite = np.isfinite(loss)
-    end = len(loss) if is_finite.all() else int(np.argmin(is_finite))
+    # The number of finite losses before the first that is not.
+    end = int(np.argmin(np.append(np.isfinite(loss), False)))
     candidates = [float(step) for step in steps[end : end + 1]]
     if end > 0:
         limit = settings.divergence_factor * max(chance_loss, loss[0])

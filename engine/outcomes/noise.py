@@ -1,4 +1,4 @@
-"""How noisy a curve is, and a version of it without outliers."""
+"""The noise of a curve, and the curve without outliers."""
 
 import math
 from typing import NamedTuple
@@ -16,7 +16,7 @@ class Noise(NamedTuple):
 
     Attributes:
         deviation: standard deviation, from the median absolute residual.
-        correlation: correlation of neighbouring residuals, taken for an AR(1) process.
+        correlation: φ, that of neighbouring residuals, taken for an AR(1) process.
     """
 
     deviation: float
@@ -38,10 +38,9 @@ class Noise(NamedTuple):
 def measure_noise(residuals: np.ndarray, least_share: float) -> Noise:
     """Measures noise by what a running median leaves, shape `[num_points]`.
 
-    Residuals are zero on a monotone curve without noise, however bent, and where a noisy curve is
-    so steep that noise does not change the order of its points: these are left out. If fewer than
-    `least_share` are not zero, or if residuals hardly change from point to point, they are the
-    shape of the curve and count as no noise.
+    Residuals are zero where a curve is monotone: without noise, or too steep for it to change the order of points.
+    Zeros are left out. If fewer than `least_share` remain, or if residuals hardly change from point to point, they show
+    the shape of the curve and count as no noise.
     """
     sizes = np.abs(residuals)
     sizes = sizes[sizes > 0.0]

@@ -1,11 +1,10 @@
 """The reference detector: a whole curve at once, in NumPy.
 
-Every loss is scaled by chance, `ρ(t) = 1 − L(t)/H`: 0 is the best constant prediction, 1 is
-perfect. The curve is smoothed by a running median, made non-decreasing, and read off at levels;
-`rise` describes how noise is dealt with.
+Every loss is scaled by chance, `ρ(t) = 1 − L(t)/H`: 0 is the best constant prediction, 1 is perfect. The curve is
+smoothed by a running median, made non-decreasing, and read off at levels; `rise` describes how noise is dealt with.
 
-A large network may start far above chance. Its fall to chance is neither a plateau nor part of the
-rise: the delay counts from its arrival at chance, and the width from chance upwards.
+A large network may start far above chance. Its fall to chance is neither a plateau nor part of the rise: the delay
+counts from its arrival at chance, and the width from chance upwards.
 """
 
 import math
@@ -45,23 +44,18 @@ class PlateauBreak(NamedTuple):
         status: one of `STATUSES`.
         chance_loss: H.
         onset_step: when ρ leaves 0.05 for good.
-        onset_lower, onset_upper: the points of the grid between which the onset lies.
-        rise_step: when ρ reaches 10 % of ρ_end.
-        half_step: when ρ reaches half of ρ_end.
-        width_steps: 8 × the shortest time between two levels 10 % of ρ_end apart; `None` where
-            the curve had learned before its first point.
-        suddenness: time from the first arrival at chance (ρ ≥ −0.05) to `rise_step`, over
-            `width_steps`.
+        onset_lower, onset_upper: the evaluations between which the onset lies.
+        rise_step, half_step: when ρ reaches 10 % and half of ρ_end.
+        width_steps: 8 × the shortest time for a rise by 10 % of ρ_end; `None` if the curve had learned before it began.
+        suddenness: time from the first arrival at chance (ρ ≥ −0.05) to `rise_step`, over `width_steps`.
         num_breaks: rises that further plateaus separate.
         end_loss: median loss of the last points.
         best_minus_end: ρ_max − ρ_end of the smoothed curve: what was lost again.
         diverged_step: when the loss blew up.
         is_diverged_later: whether that was after a break.
         stairs: the rises, `num_breaks` of them.
-        grid_steps: the longest interval of the evaluation grid between the onset and `half_step`;
-            of the whole grid where there is no onset.
-        is_coarse: whether that exceeds a quarter of the width, so that the break falls between the
-            points of the grid.
+        grid_steps: longest time between evaluations, from the onset to `half_step` if there is an onset.
+        is_coarse: whether that exceeds a quarter of the width: the break falls between evaluations.
     """
 
     status: str
@@ -106,19 +100,13 @@ def find_break(
     diverged_step: float | None = None,
     settings: DetectorSettings | None = None,
 ) -> PlateauBreak:
-    """Finds the break of one loss curve.
+    """Finds the break of one loss curve; raises `ValueError` where the arrays are no curve.
 
     Args:
-        steps: step numbers, strictly increasing, shape `[num_points]`.
-        loss: loss on a fixed evaluation set in nats, shape `[num_points]`. The run diverged at the
-            first value that is not finite, or where a stretch begins that is blown up.
+        steps: strictly increasing, shape `[num_points]`.
+        loss: loss on a fixed evaluation set in nats, shape `[num_points]`.
         chance_loss: H, the loss of the best constant prediction, in nats.
-        diverged_step: when the run is known to have diverged.
-        settings: of the detector.
-
-    Raises:
-        ValueError: the arrays differ in shape or hold fewer than two points (one where the run is
-            known to have diverged), the steps do not increase, or the chance loss is not positive.
+        diverged_step: when the run is known to have diverged; otherwise the loss tells.
     """
     settings = settings or DetectorSettings()
     steps, loss = _checked(steps, loss, chance_loss, least=2 if diverged_step is None else 1)
@@ -151,28 +139,23 @@ def find_break(
 
 
 def end_level(values: np.ndarray, settings: DetectorSettings) -> float:
-    """Returns the median of the last points of a curve, `end_fraction` of them all."""
+    """Returns the median of the last `end_fraction` of a curve."""
     num_end = max(1, math.ceil(settings.end_fraction * len(values)))
     return float(np.median(values[-num_end:]))
 
 
 def _without_last_spike(smoothed: np.ndarray, end: float, settings: DetectorSettings) -> np.ndarray:
-    """Sets the last point to the end level where it is so low that it hides that level.
+    """Sets the last point, which no median smooths, to the end level where it is so low that it hides that level.
 
-    The window of the running median shrinks to one point there, so nothing smooths a spike. The
-    last value of a non-decreasing fit is the largest mean of the curve from any point on.
+    The last value of a non-decreasing fit is the largest mean of the curve from any point on.
     """
-    if smoothed[-1] >= settings.high:
-        return smoothed
+    # The first of these means is the last value itself.
     means = np.cumsum(smoothed[::-1]) / np.arange(1, len(smoothed) + 1)
-    if means.max() >= settings.high:
-        return smoothed
-    return np.append(smoothed[:-1], end)
+    return smoothed if means.max() >= settings.high else np.append(smoothed[:-1], end)
 
 
 def _checked(steps: np.ndarray, loss: np.ndarray, chance_loss: float, least: int) -> tuple[np.ndarray, np.ndarray]:
-    steps = np.asarray(steps, dtype=np.float64)
-    loss = np.asarray(loss, dtype=np.float64)
+    steps, loss = np.asarray(steps, np.float64), np.asarray(loss, np.float64)
     if steps.ndim != 1 or steps.shape != loss.shape:
         raise ValueError(f"steps and loss have shapes {steps.shape} and {loss.shape}: expected two equal [n]")
     if len(steps) < least:
@@ -189,18 +172,16 @@ def _describe_rise(
 ) -> dict[str, Any]:
     """Returns status, times and stairs of a curve that ends above `high`, by field of `PlateauBreak`."""
     residuals = progress - smoothed
-    onset, lower, upper = find_onset(steps, smoothed, residuals, settings)
-    values, rising, width = find_rise(steps, smoothed, residuals, onset, end, settings)
+    onset = find_onset(steps, smoothed, residuals, settings)
+    values, rising, width = find_rise(steps, smoothed, residuals, onset.onset_step, end, settings)
     rise, half = np.minimum(first_time_at(steps, rising, np.array([0.1, 0.5]) * end), steps[-1])
     arrival = steps[np.argmax(values >= -settings.low)]
     suddenness = None if width is None else max(0.0, float(rise - arrival) / width)
     stairs = () if width is None else find_stairs(steps, rising, end, width)
-    grid_steps = _grid_steps(steps, onset, float(half))
+    grid_steps = _grid_steps(steps, onset.onset_step, float(half))
     return {
         "status": _status(suddenness, settings),
-        "onset_step": onset,
-        "onset_lower": lower,
-        "onset_upper": upper,
+        **onset._asdict(),
         "rise_step": float(rise),
         "half_step": float(half),
         "width_steps": width,

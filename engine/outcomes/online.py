@@ -1,9 +1,8 @@
 """The detector that watches a run while it trains, as pure functions of one run.
 
-It decides when the status that the reference detector will give a run is settled, so that the lane
-can be given to another run. It keeps the time at which the curve first reached each of a ladder of
-levels. Delay and width follow from these for every level at which the curve may still end; the run
-is settled when all of them give the same status.
+It tells when the status that the reference detector will give a run is settled, so that the lane can go to another run.
+It keeps the time at which the curve first reached each of a ladder of levels. Delay and width follow from these for
+every level at which the curve may end; the run is settled when all of them give the same status.
 """
 
 from typing import NamedTuple
@@ -28,13 +27,11 @@ class Watch(NamedTuple):
     """What is known of a curve so far.
 
     Attributes:
-        progress: ρ at the last evaluation.
-        step: step of that evaluation.
-        level: exponential average of max(ρ, −0.05), in which no evaluation counts for more than a
-            jump of 0.25.
+        progress, step: ρ at the last evaluation, and its step.
+        level: exponential average of max(ρ, −0.05), in which no evaluation is a jump of more than 0.25.
         num_high: consecutive evaluations, up to the last, with `level` at `high` or above.
-        reached: step at which the curve first reached each of `LEVELS`, linearly interpolated;
-            infinite where it has not, or has fallen back to its plateau since.
+        reached: step at which the curve first reached each of `LEVELS`, linearly interpolated; infinite where it has
+            not, or has fallen back to its plateau since.
     """
 
     progress: jax.Array
@@ -47,17 +44,12 @@ class Watch(NamedTuple):
 def start_watch(progress: jax.Array) -> Watch:
     """Returns the watch of a run whose ρ at step 0 is `progress`."""
     step = jnp.float32(0.0)
-    return Watch(
-        progress=progress,
-        step=step,
-        level=jnp.maximum(progress, _LOWEST),
-        num_high=jnp.int32(0),
-        reached=jnp.where(progress >= LEVELS, step, jnp.inf),
-    )
+    reached = jnp.where(progress >= LEVELS, step, jnp.inf)
+    return Watch(progress, step, jnp.maximum(progress, _LOWEST), jnp.int32(0), reached)
 
 
 def observe(watch: Watch, progress: jax.Array, step: jax.Array, settings: DetectorSettings) -> Watch:
-    """Takes one evaluation into account: ρ = `progress` at `step`, both scalars."""
+    """Adds one evaluation: ρ = `progress` at `step`, both scalars."""
     step = step.astype(jnp.float32)
     rise = progress - watch.progress
     share = (LEVELS - watch.progress) / jnp.where(rise > 0, rise, 1.0)
@@ -66,22 +58,17 @@ def observe(watch: Watch, progress: jax.Array, step: jax.Array, settings: Detect
     jump = jnp.clip(jnp.maximum(progress, _LOWEST) - watch.level, -_LARGEST_JUMP, _LARGEST_JUMP)
     level = watch.level + jump / _SMOOTHING
     is_lost = (level < settings.low) & (jnp.maximum(progress, settings.low) < LEVELS)
-    return Watch(
-        progress=progress,
-        step=step,
-        level=level,
-        num_high=jnp.where(level >= settings.high, watch.num_high + 1, 0),
-        reached=jnp.where(is_lost, jnp.inf, jnp.where(is_new, crossed, watch.reached)),
-    )
+    num_high = jnp.where(level >= settings.high, watch.num_high + 1, 0)
+    reached = jnp.where(is_lost, jnp.inf, jnp.where(is_new, crossed, watch.reached))
+    return Watch(progress, step, level, num_high, reached)
 
 
 def is_settled(watch: Watch, settings: DetectorSettings) -> jax.Array:
     """Tells whether the onset is past, and the status the same wherever the curve will end.
 
-    The onset no longer moves once the curve has been high for half the window of the running
-    median. The end lies between the present level and ρ = 1; for all of these ends, suddenness must
-    lie on the same side of each threshold, by a margin. A later fall back to chance, or a steeper
-    rise after a long further plateau, cannot be foreseen.
+    The onset no longer moves once the curve has been high for half the window of the running median. The end lies
+    between the present level and ρ = 1; for all of these ends, suddenness must lie on the same side of each threshold,
+    by a margin. A later fall back to chance, or a steeper rise after a long further plateau, cannot be foreseen.
     """
     ends = watch.level + jnp.linspace(0.0, 1.0, _NUM_ENDS) * (1.0 - watch.level)
     suddenness = jax.vmap(lambda end: _suddenness(watch.reached, end, settings))(ends)

@@ -4,16 +4,10 @@ from collections.abc import Iterable
 
 
 class FinishedPrefix:
-    """Counts the seeds, from 0 on, whose runs are all over.
+    """Counts the seeds, from 0 on, whose runs are all over (`length`).
 
-    Quick runs end first, so statistics of whatever has ended would favour them. Every statement
-    made before all runs are over rests on these seeds alone.
-
-    Args:
-        seeds: seeds whose runs are over.
-
-    Attributes:
-        length: number of seeds from 0 on that are all over.
+    Quick runs end first, so statistics of whatever has ended would favour them. Every statement made before all runs
+    are over rests on these seeds alone.
     """
 
     def __init__(self, seeds: Iterable[int] = ()) -> None:

@@ -1,12 +1,11 @@
 """Onset and width of a curve that has left chance level, with and without noise.
 
-Noise makes some stretch of a rise look steeper than it is, and moves the crossing of a level. It is
-measured by what the running median leaves. Where it matters, the curve is averaged over a third of
-its width, and the width is read between levels further apart than the remaining noise. A curve
-without noise is left as it is.
+Noise makes some stretch of a rise look steeper than it is, and moves the crossing of a level. Where it matters, the
+curve is averaged over a third of its width, and the width is read between levels further apart than the remaining
+noise. A curve without noise is left as it is.
 
-All arrays have shape `[num_points]`; steps are strictly increasing, `smoothed` is the running median
-of ρ, and `residuals` are what it leaves.
+All arrays have shape `[num_points]`; steps are strictly increasing, `smoothed` is the running median of ρ, and
+`residuals` are what it leaves.
 """
 
 import math
@@ -26,19 +25,19 @@ _LEAST_QUIET = 5
 _NEGLIGIBLE = 0.02
 # Deviation of a median over that of a mean, of normal variables.
 _MEDIAN_OVER_MEAN = 1.2533
-# Averages run over this share of the width, which makes the middle of a logistic rise 3 % flatter,
-# but over no more points than bring the noise down to `_ENOUGH` of the distance of levels.
+# Averages run over this share of the width, which makes the middle of a logistic rise 3 % flatter, but over no more
+# points than bring the noise down to `_ENOUGH` of the distance of levels.
 _WINDOW_SHARE = 0.35
 _ENOUGH = 0.10
-# For the onset they run over twice the shortest rise by half of `high` below `high`, which is half
-# of the width for a logistic rise to 0.9.
+# For the onset they run over twice the shortest rise by half of `high` below `high`, which is half of the width for a
+# logistic rise to 0.9.
 _ONSET_WINDOW_SHARE = 2.0
 # A plateau at chance must still count as clearly below `low`.
 _LARGEST_MARGIN = 0.3
 # Above it the curve jumps within the window, and does not grow exponentially.
 _LARGEST_RATIO = 3.0
-# Levels lie this many standard deviations of the noise further apart than `level_step`, one more
-# than the noise adds to the largest rise, but at most three times as far.
+# Levels lie this many standard deviations of the noise further apart than `level_step`, one more than the noise adds to
+# the largest rise, but at most three times as far.
 _LEVEL_DEVIATIONS = 6.0
 _LARGEST_LEVEL_FACTOR = 3.0
 
@@ -46,17 +45,13 @@ _LARGEST_LEVEL_FACTOR = 3.0
 class Onset(NamedTuple):
     """The last upward crossing of `low` before `high` is held, and the points around it."""
 
-    step: float
-    lower: float
-    upper: float
+    onset_step: float
+    onset_lower: float
+    onset_upper: float
 
 
 def find_onset(steps: np.ndarray, smoothed: np.ndarray, residuals: np.ndarray, settings: DetectorSettings) -> Onset:
-    """Finds the onset of a curve that ends above `high`.
-
-    Only points before `high` is held, or shortly after, matter: a run that was stopped once it had
-    settled has the same onset.
-    """
+    """Finds the onset of a curve that ends above `high`; points long after `high` is held do not matter."""
     fit = non_decreasing(smoothed)
     held = int(np.argmax(fit >= settings.high))
     noise = measure_noise(residuals[: held + 1], _SHARE_ON_PLATEAU)
@@ -87,9 +82,8 @@ def find_onset(steps: np.ndarray, smoothed: np.ndarray, residuals: np.ndarray, s
 def _lead(half_window: float, times: np.ndarray, levels: np.ndarray) -> float:
     """Returns by how many steps a running average reaches a level before the curve does.
 
-    The average of `exp(t/τ)` over `±h` is larger by `sinh(x)/x` with `x = h/τ`, hence earlier by
-    `τ·ln(sinh(x)/x)`; that of a straight line is right. The times between three levels tell where
-    between these two the curve lies.
+    The average of `exp(t/τ)` over `±h` is larger by `sinh(x)/x` with `x = h/τ`, hence earlier by `τ·ln(sinh(x)/x)`;
+    that of a straight line is right. The times between three levels tell where between these two the curve lies.
     """
     first, second = times[1] - times[0], times[2] - times[1]
     if not (0.0 < first < math.inf and 0.0 < second < math.inf):
@@ -107,9 +101,8 @@ def find_rise(
 ) -> tuple[np.ndarray, np.ndarray, float | None]:
     """Returns `(values, rising, width)` of a curve with an onset that ends at ρ = `end`.
 
-    Values are smoothed; `rising` is their non-decreasing fit, in which everything before the onset
-    counts as plateau, even a hump that was lost again. The width is `None` for a curve that had
-    learned before its first point.
+    Values are smoothed; in `rising`, their non-decreasing fit, everything before the onset counts as plateau, even a
+    hump that was lost again. The width is `None` for a curve that had learned before its first point.
     """
     height = settings.level_step * end
     num_before = int(np.searchsorted(steps, onset))
@@ -140,8 +133,8 @@ def find_rise(
 def _is_quiet(plateau: np.ndarray, residuals: np.ndarray, height: float) -> bool:
     """Tells whether a plateau is flat and long enough to show noise, and shows none.
 
-    A network that has learned fluctuates more than one that outputs the same for every input. Its
-    first rise, out of a quiet plateau, is then read as it is.
+    A network that has learned fluctuates more than one that outputs the same for every input. Its first rise, out of a
+    quiet plateau, is then read as it is.
     """
     if len(plateau) < _LEAST_QUIET:
         return False
@@ -156,10 +149,7 @@ def _rising(values: np.ndarray, num_before: int, settings: DetectorSettings) -> 
 
 
 def _width(steps: np.ndarray, rising: np.ndarray, height: float, left: float) -> float | None:
-    """Returns 8 × the shortest time for a rise by `height`, where noise of deviation `left` remains.
-
-    It is read from a larger rise, less what the noise adds to it.
-    """
+    """Returns 8 × the shortest time for a rise by `height`, read from a larger rise less the remaining noise in it."""
     larger = min(height + _LEVEL_DEVIATIONS * left, _LARGEST_LEVEL_FACTOR * height)
     time = shortest_rise(steps, np.maximum(rising, 0.0), larger)
     if time is None:

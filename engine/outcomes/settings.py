@@ -14,12 +14,10 @@ class DetectorSettings(NamedTuple):
         high: ρ that a curve must hold at its end to have left chance level.
         end_fraction: share of the points, at the end, whose median is ρ_end.
         level_step: distance of the two levels that define the width, as a share of ρ_end.
-        suddenness_broke: suddenness from which on there was a plateau.
-        suddenness_none: suddenness below which there was none.
+        suddenness_broke, suddenness_none: at and above the first there was a plateau; below the second there was none.
         divergence_factor: multiple of max(H, L(0)) above which a loss counts as blown up.
         divergence_steps: steps for which it must stay there.
-        settle_margin: share by which suddenness must lie beyond a threshold before a run may be
-            stopped early.
+        settle_margin: share by which suddenness must lie beyond a threshold before a run may be stopped early.
         settle_level: ρ below which no run is stopped early.
     """
 
@@ -53,11 +51,7 @@ _BOUNDS: tuple[tuple[str, type, float, float], ...] = (
 
 
 def check_settings(settings: DetectorSettings) -> None:
-    """Checks every number against its bounds.
-
-    Raises:
-        InputError: a number is out of range, or of another type.
-    """
+    """Checks every number against its bounds; raises `InputError`."""
     for name, kind, least, most in _BOUNDS:
         value = getattr(settings, name)
         is_number = isinstance(value, int if kind is int else (int, float)) and not isinstance(value, bool)

@@ -3,16 +3,13 @@
 All arrays have shape `[num_points]`; steps are strictly increasing.
 """
 
-from bisect import insort
-
 import numpy as np
 
 
 def running_median(values: np.ndarray, window: int) -> np.ndarray:
     """Returns the centred running median over an odd number of points.
 
-    The window shrinks symmetrically towards both ends. A symmetric window leaves every monotone
-    stretch as it is, also next to the ends, so an early break is not smeared.
+    The window shrinks symmetrically towards both ends, so every monotone stretch stays as it is.
     """
     from scipy.ndimage import median_filter
 
@@ -28,20 +25,14 @@ def running_median(values: np.ndarray, window: int) -> np.ndarray:
 def _medians_of_beginnings(values: np.ndarray, number: int) -> list[float]:
     """Returns the medians of the first 1, 3, 5, … values."""
     first = values[: 2 * number].tolist()
-    ordered, medians = first[:1], first[:1]
-    for i in range(1, number):
-        insort(ordered, first[2 * i - 1])
-        insort(ordered, first[2 * i])
-        medians.append(ordered[i])
-    return medians
+    return [sorted(first[: 2 * i + 1])[i] for i in range(number)]
 
 
 def local_line(values: np.ndarray, window: int) -> np.ndarray:
-    """Reads the least-squares line through the points around each point off at that point.
+    """Returns the value at each point of the least-squares line through the window around it.
 
-    Inside the curve that is the running mean. Next to an end it is the line through the outermost
-    window, so the first and last points are averages of a whole window too. Points are equally far
-    apart, and the window is an odd number of them.
+    Inside the curve that is the running mean; next to an end it is read off the line through the outermost window.
+    Points are equally far apart, and the window is an odd number of them.
     """
     half = min(window // 2, (len(values) - 1) // 2)
     if half == 0:
@@ -67,10 +58,7 @@ def non_decreasing(values: np.ndarray) -> np.ndarray:
 
 
 def first_time_at(steps: np.ndarray, rising: np.ndarray, levels: np.ndarray) -> np.ndarray:
-    """Returns when a non-decreasing, linearly interpolated curve first reaches each level.
-
-    Infinite where the curve stays below the level. Shape `[num_levels]`.
-    """
+    """Returns when a non-decreasing, interpolated curve first reaches each level, else infinity, `[num_levels]`."""
     after = rising.searchsorted(levels)
     times = _interpolate(rising, steps, steps, levels, after)
     times = np.where(after == 0, steps[0], times)
@@ -78,10 +66,9 @@ def first_time_at(steps: np.ndarray, rising: np.ndarray, levels: np.ndarray) -> 
 
 
 def shortest_rise(steps: np.ndarray, rising: np.ndarray, height: float) -> float | None:
-    """Returns the shortest time in which a non-decreasing, interpolated curve rises by `height`.
+    """Returns the shortest time in which a non-decreasing, interpolated curve rises by `height`, or `None`.
 
-    `None` for a curve that rises by less. The time between two levels is piecewise linear in the
-    lower one, so its minimum lies where either level meets a point of the curve.
+    The time between two levels is piecewise linear: it is shortest where either level meets a point of the curve.
     """
     is_last = np.concatenate([rising[1:] > rising[:-1], [True]])
     last = np.flatnonzero(is_last)

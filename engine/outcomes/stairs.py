@@ -29,17 +29,10 @@ class Stair(NamedTuple):
 
 
 def find_stairs(steps: np.ndarray, rising: np.ndarray, end: float, width: float) -> tuple[Stair, ...]:
-    """Finds the stairs of a non-decreasing curve; there is at least one.
+    """Finds the stairs, at least one, of a non-decreasing ρ that ends at `end` and is `width` steps wide.
 
-    A further plateau is a band of 5 % of ρ_end that takes longer than the width to cross (at the
-    steepest place it takes a sixteenth of it), with a rise by 10 % in less than the width on
-    either side.
-
-    Args:
-        steps: strictly increasing, shape `[num_points]`.
-        rising: ρ, made non-decreasing, shape `[num_points]`.
-        end: ρ_end.
-        width: width of the steepest rise, in steps.
+    A further plateau is a band of 5 % of ρ_end that takes longer than the width to cross (at the steepest place it
+    takes a sixteenth of it), with a rise by 10 % in less than the width on either side.
     """
     times = first_time_at(steps, rising, _LEVELS * end)
     times = times[np.isfinite(times)]

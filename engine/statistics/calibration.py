@@ -1,9 +1,8 @@
-"""Where simulation shows that a method falls short of its level, to be printed beside its numbers."""
+"""Cautions for methods that fall short of their level in simulation."""
 
 import math
 
-# From benchmarks/COVERAGE.md: by number of runs (in each arm), the least coverage in per cent over
-# the laws that were simulated, and the largest size.
+# From benchmarks/COVERAGE.md: worst coverage and size in per cent of all simulated laws, by runs in each arm.
 _LEAST_COVERAGE: dict[str, dict[int, float]] = {
     "proportion": {10: 98.12, 30: 96.34, 100: 95.73},
     "proportion, wilson": {10: 94.37, 30: 94.35, 100: 95.95},
@@ -33,26 +32,14 @@ LEAST_COVERAGE, LARGEST_SIZE = 93.5, 6.0
 
 
 def caution(estimator: str, num_runs: int) -> str | None:
-    """Says in one line that an interval or a test falls short at this number of runs.
+    """Returns a clause about an interval or a test that falls short at this number of runs, else None.
 
-    Short means a coverage of 95 % limits below 93.5 %, or a size of a 5 % test above 6 %, for the
-    worst of the simulated laws. The numbers are those of `benchmarks/COVERAGE.md`, which
-    `python -m benchmarks.coverage` prints; a test holds the two against each other. Of the sizes
-    that were simulated the largest that is not above `num_runs` counts (else the least), so a
-    number in between is taken for the smaller, which is worse.
+    Short means that for the worst simulated law 95 % limits cover below 93.5 %, or a 5 % test rejects
+    above 6 %. A number of runs that was not simulated counts as the next smaller one, which is worse.
 
     Args:
-        estimator: the function's name, as in `cautioned()`: `median_time`, `log_rank`, …; with
-            what is meant where it returns two things, `weibull shape`. A p-value of a permutation
-            test needs no caution.
+        estimator: a name of `cautioned()`. A p-value of a permutation test needs no caution.
         num_runs: of the estimate, or in the smallest arm of a comparison.
-
-    Returns:
-        A clause without a full stop, or None where nothing is short. For `fork_prediction` both
-        its interval and its test count.
-
-    Raises:
-        ValueError: the estimator was not simulated, or there is no run.
     """
     if num_runs < 1:
         raise ValueError(f"num_runs must be positive, got {num_runs}")
@@ -75,7 +62,7 @@ def caution(estimator: str, num_runs: int) -> str | None:
 
 
 def _nearest(measured: dict[int, float], num_runs: int) -> tuple[int, float]:
-    """Returns the simulated size that counts and its share, NaN where there is none."""
+    """Returns the simulated number of runs that counts and its share, NaN where there is none."""
     if not measured:
         return 0, math.nan
     size = max((n for n in measured if n <= num_runs), default=min(measured))

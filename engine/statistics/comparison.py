@@ -18,26 +18,15 @@ def log_rank(
     """Tests that the hazard of the event is the same in all groups.
 
     Sums observed minus expected events over distinct times and strata, with the hypergeometric
-    covariance, so ties are exact. A competing event (2) leaves the risk set like a censored run:
-    what is compared is the cause-specific hazard.
+    covariance, so ties are exact. A competing event (2) leaves the risk set like a censored run, so
+    the test compares cause-specific hazards. Where every stratum with a comparison is a pair, the
+    test is McNemar's, and p is exact (binomial): χ² rejects too often with few pairs.
 
     Args:
-        strata: labels, shape `[num_runs]`: runs are compared only within a stratum. With the seed
-            as stratum, arms that share seeds are compared in pairs.
-        num_permutations: by default p is from χ², which rejects a little too often below
-            thirty runs in each group (5 to 7 % of true hypotheses at ten, instead of 5).
-            Otherwise it is from that many shuffles of the labels (999, say), see
-            `permutations.permuted`.
-
-    Returns:
-        χ² with (groups − 1) degrees of freedom, fewer where a group has nobody at risk at any
-        event. Without any event to compare, statistic 0, p 1.
-        Where every stratum that says anything is a pair, the test is McNemar's, and p is exact
-        (binomial) instead of from χ², which rejects too often with few pairs.
-
-    Raises:
-        ValueError: see `check_times`; shapes differ; there are fewer than two groups; or a negative
-            number of permutations.
+        strata: labels `[num_runs]`; runs are compared only within a stratum. With the seed as
+            stratum, arms that share seeds are compared in pairs.
+        num_permutations: with 0, p is from χ², which at ten runs in each group rejects 5 to 7 % of
+            true hypotheses instead of 5; otherwise p is from so many shuffles, see `permuted`.
 
     Source: Mantel (1966), Cancer Chemother. Rep. 50; Peto and Peto (1972), JRSS A 135.
     """
@@ -75,16 +64,7 @@ def _observed_minus_expected(sets: RiskSets) -> tuple[np.ndarray, np.ndarray, np
 
 
 def holm(p_values: np.ndarray) -> np.ndarray:
-    """Adjusts p-values for their number, so that the family-wise error stays below the level.
-
-    Args:
-        p_values: in `[0, 1]`, shape `[num_tests]`.
-
-    Returns:
-        Shape `[num_tests]`, in the order given.
-
-    Raises:
-        ValueError: a value lies outside.
+    """Adjusts p-values `[num_tests]` for their number, so that the family-wise error stays below the level.
 
     Source: Holm (1979), Scand. J. Statist. 6.
     """

@@ -1,23 +1,23 @@
-"""How much of the variance of the waiting time belongs to the start, and how much to the data order."""
+"""Shares of the variance of the waiting time that belong to the initialisation and to the data order."""
 
 from typing import NamedTuple
 
 import numpy as np
 
+from engine.statistics.incidence import incidence_table
 from engine.statistics.random_effects import fit_variances, observe, share_estimate
-from engine.statistics.results import Estimate, check_confidence, check_times
+from engine.statistics.results import Estimate, check_confidence, check_times, label_indices
 
 
 class CrossedComponents(NamedTuple):
     """Where the variance of log time comes from.
 
     Attributes:
-        init_share, order_share, rest_share: shares of the variance; the estimates sum to 1. The
-            rest is what init and order do together, and what neither explains.
+        init_share, order_share, rest_share: shares of the variance, with sum 1. The rest is what init
+            and order do together, and what neither explains.
         init_variance, order_variance, rest_variance: of the natural logarithm of time.
         mean_log_time: of the fitted normal law, which goes on beyond the horizon.
-        num_runs, num_events: all, and those that were not censored.
-        num_init_seeds, num_order_seeds: levels of the two roles.
+        num_events: runs that were not censored.
     """
 
     init_share: Estimate
@@ -38,59 +38,38 @@ def crossed_components(
 ) -> CrossedComponents:
     """Estimates the shares of the variance of log time that belong to init, to order and to the rest.
 
-    The model is `log T = μ + a[init] + b[order] + e` with independent normal a, b, e. Variances are
-    of restricted maximum likelihood, where a run that is still stuck says `T > time`: dropping such
-    runs would bias all shares. A competing event (2) counts as censored too, as if the run had
-    gone on. Cells may be missing.
+    The model is `log T = μ + a[init] + b[order] + e` with independent normal a, b, e, fitted by
+    restricted maximum likelihood. A run that is censored, or ends by a competing event (2), says
+    `T > time`. Each pair of labels occurs at most once; pairs may be missing.
 
-    Limits are of the profile likelihood (χ² with one degree of freedom), and 0 and 1 are within
-    reach. Simulated at init shares of 0 to .99 in 20×5 and 6×6 runs, the 95 % limits of shares
-    above .1 cover 93.5 to 98 % (± 0.7; with a fifth censored ± 1.4). Of smaller shares they cover
-    93 to 99 %: 97.5 % at 0 by theory, because the estimate cannot fall below.
-
-    Args:
-        time: shape `[num_runs]`, any unit, positive.
-        init_seed, order_seed: labels, shape `[num_runs]`, each pair at most once.
-
-    Raises:
-        ValueError: see `check_times`; shapes differ; a time is 0; a pair is there twice; fewer than
-            two init or order seeds; no seed is there with two of the other role; or fewer than two
-            distinct times of events.
+    Limits are of the profile likelihood (χ² with one degree of freedom) and can be 0 and 1.
+    Simulated at init shares of 0 to .99 in 20×5 and 6×6 runs, the 95 % limits of shares above .1
+    cover 93.5 to 98 % (± 0.7; with a fifth censored ± 1.4), those of smaller shares 93 to 99 %.
 
     Source: Patterson and Thompson (1971), Biometrika 58; Searle, Casella and McCulloch (1992),
     Variance Components.
     """
     time, event = check_times(time, event)
-    inits = _levels("init_seed", init_seed, time.shape)
-    orders = _levels("order_seed", order_seed, time.shape)
+    inits = label_indices("init_seed", init_seed, len(time))
+    orders = label_indices("order_seed", order_seed, len(time))
     num_cells = len(np.unique(np.column_stack([inits, orders]), axis=0))
     if num_cells < len(time):
         raise ValueError(f"{len(time)} runs share {num_cells} pairs of init and order seed")
-    roles = (("init_seed", inits), ("order_seed", orders))
-    for name, levels in roles:
-        if levels.max() < 1:
+    init_runs, order_runs = np.bincount(inits), np.bincount(orders)
+    roles = (("init_seed", init_runs), ("order_seed", order_runs))
+    for name, num_runs in roles:
+        if len(num_runs) < 2:
             raise ValueError(f"expected at least two values of {name}, got 1")
-    for name, levels in roles:
-        if np.bincount(levels).max() < 2:
+    for name, num_runs in roles:
+        if num_runs.max() < 2:
             raise ValueError(f"no {name} has two runs: its share is not identified")
-    log_time = _log_times(time, event)
     z = check_confidence(confidence)
-    data = observe(log_time, event != 1, [inits, orders])
+    data = observe(_log_times(time, event), event != 1, [inits, orders])
     fit = fit_variances(data)
     init, order, rest = (share_estimate(data, fit, component, z) for component in range(3))
-    return CrossedComponents(
-        init,
-        order,
-        rest,
-        float(fit.variances[0]),
-        float(fit.variances[1]),
-        float(fit.variances[2]),
-        fit.mean,
-        len(time),
-        int(np.sum(event == 1)),
-        int(inits.max()) + 1,
-        int(orders.max()) + 1,
-    )
+    variances = (float(fit.variances[0]), float(fit.variances[1]), float(fit.variances[2]))
+    counts = (len(time), int(np.sum(event == 1)), len(init_runs), len(order_runs))
+    return CrossedComponents(init, order, rest, *variances, fit.mean, *counts)
 
 
 class ForkPrediction(NamedTuple):
@@ -100,7 +79,7 @@ class ForkPrediction(NamedTuple):
         parent_share: the share of the variance of log remaining time that belongs to the parent
             (the intraclass correlation): 0 for a memoryless wait.
         p_value: of the hypothesis that the parent does not matter.
-        num_parents, num_runs, num_events: levels, children, and children not censored.
+        num_runs, num_events: children, and children that were not censored.
     """
 
     parent_share: Estimate
@@ -120,51 +99,31 @@ def fork_prediction(
 ) -> ForkPrediction:
     """Tests whether the parent predicts how long its children, continued in another data order, still wait.
 
-    The share is `crossed_components`' with the parent as the only effect, and so are its limits.
-    The p-value asks no law: children are shuffled among parents, and `Σ_parents (Σ s)²/n` is
-    compared, where s is a child's log-rank score (its event, 0 or 1, less the pooled cumulative
-    hazard at its time). With the sample itself counted in, it is at most α with probability at most
-    α.
+    The share is estimated as by `crossed_components`, with the parent as the only effect. For the
+    p-value children are shuffled among parents, and `Σ_parents (Σ s)²/n` is compared, where s is a
+    child's log-rank score: its event, 0 or 1, less the pooled cumulative hazard at its time. With the
+    sample itself counted in, it is at most α with probability at most α.
 
-    Both need all children to be watched equally long after the fork. Where they were not,
+    `time` counts from the fork. All children must be watched equally long: where they were not,
     censor them all at the shortest watch before.
-
-    Args:
-        time: from the fork to the event, shape `[num_runs]`, any unit, positive.
-        event: shape `[num_runs]`: 0 censored, 1 the event, 2 a competing one (counts as censored).
-        parent: labels, shape `[num_runs]`.
-        confidence: two-sided, of the share.
-        num_permutations: at least 1.
-
-    Raises:
-        ValueError: see `check_times`; shapes differ; a time is 0; fewer than two parents; no parent
-            with two children; no permutation; or fewer than two distinct times of events.
 
     Source: Hothorn et al. (2006), Amer. Statist. 60, for permutation tests of censored scores.
     """
     time, event = check_times(time, event)
-    parents = _levels("parent", parent, time.shape)
-    if parents.max() < 1:
+    parents = label_indices("parent", parent, len(time))
+    num_children = np.bincount(parents)
+    if len(num_children) < 2:
         raise ValueError("expected at least two parents, got 1")
-    if np.bincount(parents).max() < 2:
+    if num_children.max() < 2:
         raise ValueError("no parent has two children: its share is not identified")
     if num_permutations < 1:
         raise ValueError(f"num_permutations must be at least 1, got {num_permutations}")
-    log_time = _log_times(time, event)
     z = check_confidence(confidence)
-    data = observe(log_time, event != 1, [parents])
+    data = observe(_log_times(time, event), event != 1, [parents])
     share = share_estimate(data, fit_variances(data), 0, z)
     scores = _log_rank_scores(time, event == 1)
     p_value = _permutation_p_value(scores, parents, num_permutations, np.random.default_rng(seed))
-    return ForkPrediction(share, p_value, int(parents.max()) + 1, len(time), int(np.sum(event == 1)))
-
-
-def _levels(name: str, labels: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """Returns labels as 0, 1, …, shape `[num_runs]`."""
-    labels = np.asarray(labels)
-    if labels.shape != shape:
-        raise ValueError(f"{name} has shape {labels.shape}: expected {shape}")
-    return np.unique(labels, return_inverse=True)[1]
+    return ForkPrediction(share, p_value, len(num_children), len(time), int(np.sum(event == 1)))
 
 
 def _log_times(time: np.ndarray, event: np.ndarray) -> np.ndarray:
@@ -179,10 +138,8 @@ def _log_times(time: np.ndarray, event: np.ndarray) -> np.ndarray:
 
 def _log_rank_scores(time: np.ndarray, is_event: np.ndarray) -> np.ndarray:
     """Returns event less cumulative hazard (Nelson–Aalen) at the time of each run; the sum is 0."""
-    distinct, index = np.unique(time, return_inverse=True)
-    at_risk = len(time) - np.concatenate([[0], np.cumsum(np.bincount(index))[:-1]])
-    events = np.bincount(index[is_event], minlength=len(distinct))
-    return is_event - np.cumsum(events / at_risk)[index]
+    table = incidence_table(time, is_event, cause=1)
+    return is_event - np.cumsum(table.num_cause / table.at_risk)[np.searchsorted(table.time, time)]
 
 
 def _permutation_p_value(

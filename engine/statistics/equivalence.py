@@ -1,14 +1,13 @@
 """Is a difference small enough not to matter? Two one-sided tests against a margin, in pairs.
 
-That a test finds no difference shows nothing: it may have had too few runs. Equivalence is shown
-by rejecting both that the difference is at least the margin and that it is at most minus the
-margin, each at 5 %. That is so exactly where the 90 % interval lies within the margin, and happens
-with a probability of at most 5 % where the difference is as large as the margin.
+Equivalence is shown by rejecting, each at 5 %, that the difference is at least the margin and that it
+is at most minus the margin: exactly where the 90 % interval lies within the margin.
 
 Source: Schuirmann (1987), J. Pharmacokinet. Biopharm. 15; Lakens (2017), Soc. Psychol. Personal.
 Sci. 8, for a tutorial.
 """
 
+import bisect
 import math
 from collections.abc import Callable
 from typing import NamedTuple
@@ -26,10 +25,10 @@ class Margin(NamedTuple):
     """The largest difference that does not matter, and the level of the tests.
 
     Attributes:
-        size: largest difference that does not matter, in the unit of what is compared.
+        size: in the unit of the compared values.
         level: of each of the two one-sided tests.
-        num_tests: that are made together; a difference is only called one at `level/num_tests`,
-            two-sided. Equivalence needs no such thing where it is claimed only if all show it.
+        num_tests: number of tests made together; a difference is claimed at `level/num_tests`,
+            two-sided. Equivalence needs no correction where it is claimed only if all tests show it.
     """
 
     size: float
@@ -41,12 +40,11 @@ class Equivalence(NamedTuple):
     """The verdict of pairs about a difference.
 
     Attributes:
-        difference: with the two-sided interval at `1 − 2·level`: 90 %.
-        wide: the same with the interval at `1 − level/num_tests`: 95 % for one test.
-        verdict: `equivalent`: the first interval is within the margin; `different`: it is not, and
-            the second excludes zero; `undecided`.
-        pairs_needed: with as many the verdict would be `equivalent` if all are like these; `None`
-            where no number would do.
+        difference: with its interval at `1 − 2·level`: 90 %.
+        wide: the same with its interval at `1 − level/num_tests`: 95 % for one test.
+        verdict: `equivalent`: the first interval lies within the margin; `different`: it does not, and
+            the second excludes zero; else `undecided`.
+        pairs_needed: number of pairs like these that makes the verdict `equivalent`; None if none does.
     """
 
     difference: Estimate
@@ -58,11 +56,9 @@ class Equivalence(NamedTuple):
 def equivalent_means(value: np.ndarray, baseline: np.ndarray, bound: float, margin: Margin) -> Equivalence:
     """Tests whether the means of paired values differ by less than a margin.
 
-    Without censoring before the bound the interval is Student's t of the paired differences, see
-    `paired_difference`. Where all pairs differ alike it is that difference, as in the limit of
-    nearly alike ones; a difference is then only called one beyond the limits given there. Neither
-    knows of a rare pair that differs by much and is not among these: `equivalent_shares` beside it
-    bounds how rare that is where such a pair has the event in one run alone.
+    The interval is Student's t of the paired differences, see `paired_difference`. Where all pairs
+    differ alike it is that difference; `wide` keeps the limits given there. `equivalent_shares` bounds
+    how many unseen pairs have the event in one run alone.
 
     R: `t.test(x, y, paired = TRUE, conf.level = .9)` with x = 10.1, 9.7, 11.3, 10.9, 12.0, 9.2 and
     y = 10.0, 9.9, 11.0, 11.0, 11.8, 9.4: 0.01666667 (-0.1591295, 0.1924629).
@@ -71,10 +67,6 @@ def equivalent_means(value: np.ndarray, baseline: np.ndarray, bound: float, marg
         value: min(T, τ) of each run, τ where the event never comes, in `[0, bound]`; `[num_pairs]`.
         baseline: of the other run of each pair.
         bound: the largest τ.
-        margin: in the unit of the values.
-
-    Raises:
-        ValueError: see `paired_difference`; the margin is not positive, or the level out of range.
     """
     from scipy.special import stdtrit
 
@@ -84,33 +76,23 @@ def equivalent_means(value: np.ndarray, baseline: np.ndarray, bound: float, marg
         paired_difference(value, has_event, baseline, has_other, bound, confidence)
         for confidence in _confidences(margin)
     )
-    num, distance = len(has_event), abs(narrow.value)
+    num = len(has_event)
     spread = (narrow.standard_error or 0.0) * math.sqrt(num)
     if num > 1 and not spread:
         narrow = narrow._replace(lower=narrow.value, upper=narrow.value)
 
     def is_enough(pairs: int) -> bool:
         quantile = float(stdtrit(pairs - 1, 1 - margin.level)) if pairs > 1 else math.inf
-        return distance + quantile * spread / math.sqrt(pairs) <= margin.size
+        return abs(narrow.value) + quantile * spread / math.sqrt(pairs) <= margin.size
 
     return _judge(narrow, wide, margin, is_enough)
 
 
 def equivalent_shares(has_event: np.ndarray, baseline_has_event: np.ndarray, margin: Margin) -> Equivalence:
-    """Tests whether the shares of runs with the event differ by less than a margin, in pairs.
+    """Tests whether the shares of runs with the event differ by less than a margin, in pairs `[num_pairs]`.
 
-    The limits are those of `paired_share_difference`, which never reject more often than they say.
-    So pairs are needed even where all agree: 36 for a margin of a tenth, since fewer cannot
-    exclude that one in ten disagrees.
-
-    Args:
-        has_event: of each run, shape `[num_pairs]`.
-        baseline_has_event: of the other run of each pair.
-        margin: in shares.
-
-    Raises:
-        ValueError: the shapes differ or are empty, the margin is not positive, or the level out of
-            range.
+    The limits are those of `paired_share_difference`, which are exact, so pairs are needed even where
+    all agree: 36 for a margin of a tenth, because fewer cannot exclude that one in ten disagrees.
     """
     _check(margin)
     own, other = np.asarray(has_event, bool), np.asarray(baseline_has_event, bool)
@@ -156,14 +138,10 @@ def _judge(narrow: Estimate, wide: Estimate, margin: Margin, is_enough: Callable
 
 
 def _fewest(is_enough: Callable[[int], bool]) -> int | None:
-    """Finds the smallest number that is enough, if every larger one is too; `None` beyond 10^7."""
+    """Finds the smallest number that is enough, if every larger one is too; None beyond 10^7."""
     high = 1
     while not is_enough(high):
         if high > _MOST_PAIRS:
             return None
         high *= 2
-    low = high // 2
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if is_enough(middle) else (middle, high)
-    return high
+    return bisect.bisect_left(range(high), True, lo=high // 2 + 1, key=is_enough)

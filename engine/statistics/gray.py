@@ -26,28 +26,14 @@ def gray_test(
     With few runs and many ties that can turn negative, and then makes p as small as 1e-50 by
     chance: it is kept between 0 and 1 where, for some contrast, that at least doubles the variance.
 
-    Compare with `log_rank`, which takes a run that ended by another cause out of the risk set: that
-    compares cause-specific hazards, this compares how often the cause happens at all.
+    `log_rank` compares cause-specific hazards; this test compares how often the cause happens at all.
 
     Args:
-        event: shape `[num_runs]`: 0 censored, 1 or 2 the cause.
-        cause: 1 or 2.
-        strata: labels, shape `[num_runs]`: runs are compared only within a stratum. Survival and
-            incidence are estimated within each, so strata have to be large: for arms that share
-            seeds use `paired_difference`.
-        num_permutations: by default p is from χ², which rejects a little too often below
-            thirty runs in each group (5 to 7.5 % of true hypotheses at ten, instead of 5),
-            and on a coarse grid, where both causes tie, of three groups of a hundred (6.3 %).
-            Otherwise it is from that many shuffles of the labels (999, say), see
-            `permutations.permuted`.
-
-    Returns:
-        χ² with (groups − 1) degrees of freedom, fewer where a group has nobody at risk at any
-        event. Without any event of the cause, statistic 0, p 1.
-
-    Raises:
-        ValueError: see `check_times`; shapes differ; there are fewer than two groups; the cause
-            is neither 1 nor 2; or a negative number of permutations.
+        strata: labels `[num_runs]`; runs are compared only within a stratum. Incidence is estimated
+            within each, so strata have to be large: for arms that share seeds use `paired_difference`.
+        num_permutations: with 0, p is from χ², which rejects 5 to 7.5 % of true hypotheses instead
+            of 5 at ten runs in each group, and 6.3 % of three groups of a hundred on a coarse grid;
+            otherwise p is from so many shuffles, see `permuted`.
 
     Source: Gray (1988), Ann. Statist. 16.
     """
@@ -68,7 +54,7 @@ def _gray_test(
 
 
 def _score(sets: RiskSets, bounds: tuple[float, float]) -> tuple[np.ndarray, np.ndarray]:
-    """Returns `(score [num_groups], covariance [num_groups, num_groups])`, ties corrected within bounds."""
+    """Returns `(score [num_groups], covariance [num_groups, num_groups])`, tie corrections within bounds."""
     n, d1, d = sets.at_risk, sets.num_cause, sets.num_any
     is_open = n > 0
     # Where nobody of a group is left its survival may be 0, and is not used.
@@ -89,9 +75,10 @@ def _score(sets: RiskSets, bounds: tuple[float, float]) -> tuple[np.ndarray, np.
     covariance = np.zeros((n.shape[1], n.shape[1]))
     for k in range(n.shape[1]):
         lost = _ratio(remaining, survival[:, k], survival[:, k] > 0)
-        counts = n[:, k], d[:, k] - d1[:, k], survival_before[:, k]
-        own, other = _variances(*counts, total, events, bounds)
-        own, other = np.where(is_open[:, k], own, 0.0), np.where(survival[:, k] > 0, other, 0.0)
+        # Variances of the rise of the incidence by the cause, pooled as the hypothesis says, and by the other.
+        n_k, d2, before = n[:, k], d[:, k] - d1[:, k], survival_before[:, k]
+        own = _tie(total * before, events, bounds) * _ratio(before * events, total * n_k, is_open[:, k])
+        other = _tie(n_k, d2, bounds) * _ratio(before**2 * d2, n_k * np.maximum(n_k, 1.0), survival[:, k] > 0)
         # The response of the scores to an end in group k: at once, and through the weights later.
         now = -h * (h[:, k] / total)[:, None]
         now[:, k] += h[:, k]
@@ -102,23 +89,6 @@ def _score(sets: RiskSets, bounds: tuple[float, float]) -> tuple[np.ndarray, np.
         covariance += by_cause.T @ (own[:, None] * by_cause)
         covariance += by_other.T @ (other[:, None] * by_other)
     return score, covariance
-
-
-def _variances(
-    n: np.ndarray,
-    d2: np.ndarray,
-    survival: np.ndarray,
-    total: np.ndarray,
-    events: np.ndarray,
-    bounds: tuple[float, float],
-) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the variances of the rise of the incidence in one group, by the cause and by the other, `[num_rows]`.
-
-    Under the hypothesis the events of the cause are pooled: `total·S` runs of this group's kind.
-    """
-    own = _tie(total * survival, events, bounds) * _ratio(survival * events, total * n, n > 0)
-    other = _tie(n, d2, bounds) * _ratio(survival**2 * d2, n * np.maximum(n, 1.0), n > 0)
-    return own, other
 
 
 def _tie(n: np.ndarray, d: np.ndarray, bounds: tuple[float, float]) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Early luck: a memoryless wait sometimes ends at once, a hidden progress never does."""
+"""Early luck: a memoryless wait sometimes ends at once, hidden progress never does."""
 
 import functools
 from typing import NamedTuple
@@ -7,7 +7,7 @@ import numpy as np
 
 from engine.statistics.incidence import median_time
 from engine.statistics.proportions import proportion
-from engine.statistics.results import Estimate, check_confidence, check_times
+from engine.statistics.results import Estimate, check_times
 
 
 class EarlyLuck(NamedTuple):
@@ -15,10 +15,8 @@ class EarlyLuck(NamedTuple):
 
     Attributes:
         share: of all runs, with the limits of Clopper and Pearson, as if the median were known.
-        expected: of a memoryless wait, `1 − 2^(−1/2)` = 0.293.
-        p_value: of so few or fewer under a memoryless wait, one-sided.
-        median: the time whose half is meant.
-        num_early, num_runs: counts.
+        expected: share under a memoryless wait, `1 − 2^(−1/2)` = 0.293.
+        p_value: probability of so few or fewer under a memoryless wait.
     """
 
     share: Estimate
@@ -32,22 +30,15 @@ class EarlyLuck(NamedTuple):
 def early_luck(time: np.ndarray, event: np.ndarray, confidence: float = 0.95) -> EarlyLuck:
     """Compares the share of runs before half of the median time with that of a memoryless wait.
 
-    The median is the sample's, so the early ones are counted among the m − 1 runs before the m-th
-    event, m = ⌈n/2⌉. Of exponential waits, given a share u of the law before that event, each of
-    the m − 1 is early with probability `q(u) = 1/(1 + √(1−u))`, and u is Beta(m, n − m + 1):
+    The median is the sample's, so the early ones are among the m − 1 runs before the m-th event,
+    m = ⌈n/2⌉. Of exponential waits, given a share u of the law before that event, each of the m − 1
+    is early with probability `q(u) = 1/(1 + √(1−u))`, and u is Beta(m, n − m + 1):
 
         P(K ≤ k) = ∫ Beta(u; m, n−m+1) · Binomial(k; m − 1, q(u)) du.
 
-    No unknown rate is left, so the p-value is exact: at most α with probability at most α, also
-    where a horizon sometimes hides the median. (With the median known, none early would have
-    0.707ⁿ.) Where a run is lost before the median, censored or by a competing event, q is replaced
-    by its least value ½, which makes the test cautious.
-
-    Args:
-        confidence: two-sided, of the share.
-
-    Raises:
-        ValueError: see `check_times`; or the median is not reached, or is 0.
+    The p-value is exact, also where a horizon sometimes hides the median. Where a run is censored or
+    ends otherwise before the median, q is replaced by its least value ½, which makes the test
+    cautious. Raises ValueError if the median is not reached, or is 0.
 
     Source: David and Nagaraja (2003), Order Statistics, §2.5: given one order statistic, those
     before it are a sample from the law cut there.
@@ -55,14 +46,12 @@ def early_luck(time: np.ndarray, event: np.ndarray, confidence: float = 0.95) ->
     from scipy.special import bdtr
 
     time, event = check_times(time, event)
-    check_confidence(confidence)
     median = median_time(time, event).value
     if not 0 < median < np.inf:
         raise ValueError(f"the median must be reached, and after 0: it is {median}")
     num = len(time)
     num_early = int(np.sum((event == 1) & (time < median / 2)))
-    is_lost = np.any((event != 1) & (time < median))
-    if is_lost:
+    if np.any((event != 1) & (time < median)):
         num_before = int(np.sum((event == 1) & (time < median)))
         p_value = float(bdtr(num_early, num_before, 0.5))
     else:

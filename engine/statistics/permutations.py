@@ -18,18 +18,10 @@ def permuted(
 ) -> TestResult:
     """Replaces the p-value of a test by the share of shuffles with at least its statistic, itself included.
 
-    Labels are shuffled within strata. Where runs are exchangeable under the hypothesis (one law,
-    and censored alike, as at one horizon) p is at most α with probability at most α, however few
-    runs there are. Where arms are censored differently that holds for many runs, because the
-    statistic is divided by its standard error.
-
-    Args:
-        test: of the labels.
-        group, strata: labels, shape `[num_runs]`.
-        num_permutations: p is a multiple of 1/(num_permutations + 1); 0 keeps the p-value of the test.
-
-    Raises:
-        ValueError: the number of permutations is negative.
+    Labels `[num_runs]` are shuffled within strata. Where runs are exchangeable under the hypothesis
+    (one law, one horizon) p is at most α with probability at most α, however few runs there are;
+    where arms are censored differently that holds for many runs, because the statistic is divided
+    by its standard error. With 0 permutations the test keeps its p-value.
 
     Source: Neuhaus (1993), Ann. Statist. 21.
     """

@@ -10,10 +10,7 @@ _MOST_SEEDS = 1e7
 
 
 class FractionQuestion(NamedTuple):
-    """What share of the runs breaks, to within `half_width` if it is near `fraction`?
-
-    The half-width is of Clopper and Pearson's interval at the counts next to `fraction`, the wider.
-    """
+    """What share of the runs breaks, to within `half_width` (Clopper and Pearson's) if it is near `fraction`?"""
 
     half_width: float
     fraction: float = 0.5
@@ -33,8 +30,8 @@ class MedianQuestion(NamedTuple):
     Attributes:
         relative_half_width: half of the length of the interval over the median, below 1.
         log_deviation: standard deviation of the natural logarithm of the times of the runs that
-            break, as a pilot shows it; of a memoryless wait it is 1.28.
-        event_share: of all runs, those that break if they get the time; above one half.
+            break; 1.28 for a memoryless wait.
+        event_share: share of all runs that break if they get the time, above one half.
     """
 
     relative_half_width: float
@@ -44,13 +41,10 @@ class MedianQuestion(NamedTuple):
 
 
 class ComparisonQuestion(NamedTuple):
-    """Do two arms of equal size differ, if their hazards have the ratio `hazard_ratio`?
+    """Do two arms of equal size differ by the two-sided log-rank test, if their hazards have the ratio given?
 
     Attributes:
-        hazard_ratio: positive and not 1.
-        event_share: of the runs of both arms together, those that break by the horizon.
-        power: of the log-rank test.
-        level: of the log-rank test, two-sided.
+        event_share: share of the runs of both arms together that break by the horizon.
     """
 
     hazard_ratio: float
@@ -63,41 +57,25 @@ Question = FractionQuestion | FailureQuestion | MedianQuestion | ComparisonQuest
 
 
 class SeedsNeeded(NamedTuple):
-    """The number of seeds that answers a question.
-
-    Attributes:
-        seeds: of each arm, all that are started.
-        events: breaks to be seen over all arms, where the question is about their number.
-    """
+    """The number of seeds in each arm, and of breaks over all arms where the question is about their number."""
 
     seeds: int
     events: int | None = None
 
 
 def seeds_needed(question: Question) -> SeedsNeeded:
-    """Computes the number of seeds that answers a question.
-
-    Args:
-        question: one of `FractionQuestion`, `FailureQuestion`, `MedianQuestion` and
-            `ComparisonQuestion`.
-
-    Raises:
-        ValueError: a number of the question is out of range.
-        TypeError: it is none of these questions.
-    """
+    """Computes the number of seeds that answers a question."""
     match question:
         case FractionQuestion():
-            return _bounded(_for_fraction(question))
+            needed = _for_fraction(question)
         case FailureQuestion():
-            return _bounded(_for_failure(question))
+            needed = _for_failure(question)
         case MedianQuestion():
-            return _bounded(_for_median(question))
+            needed = _for_median(question)
         case ComparisonQuestion():
-            return _bounded(_for_comparison(question))
-    raise TypeError(f"expected one of the questions of engine.statistics, got {question!r}")
-
-
-def _bounded(needed: SeedsNeeded) -> SeedsNeeded:
+            needed = _for_comparison(question)
+        case _:
+            raise TypeError(f"expected one of the questions of engine.statistics, got {question!r}")
     if needed.seeds > _MOST_SEEDS:
         raise ValueError(f"the question needs more than {_MOST_SEEDS:g} seeds")
     return needed
@@ -109,10 +87,9 @@ def _check(name: str, value: float, lower: float, upper: float) -> None:
 
 
 def _for_fraction(question: FractionQuestion) -> SeedsNeeded:
-    """Returns the least n from which on no interval at `fraction` is wider.
+    """Returns the least n from which on no interval at the counts next to `fraction` is wider.
 
-    The width of a discrete interval jumps, so it is looked at up to twice the normal
-    approximation's n and some, where it is safely below.
+    The width jumps with n, so the search goes beyond twice the normal approximation's n.
     """
     from scipy.special import betaincinv
 
@@ -144,13 +121,11 @@ def _for_failure(question: FailureQuestion) -> SeedsNeeded:
 
 
 def _for_median(question: MedianQuestion) -> SeedsNeeded:
-    """Uses large-sample theory for log-normal times T: `n = (z·σ / (2·p·φ(x)·w))²`.
+    """Returns `n = (z·σ / (2·p·φ(x)·w))²`, large-sample theory for log-normal times uncensored before the median.
 
-    The median of all is the quantile `x = Φ⁻¹(½/p)` of the p that break, and w is half the length
-    of the interval of log time, `asinh(relative_half_width)`. Before the median nothing is
-    censored, so the variance of the share is that of a binomial with one half. The log-log interval
-    of fewer than 50 runs is up to a tenth wider. Source: Brookmeyer and Crowley (1982), Biometrics
-    38.
+    The median is the quantile `x = Φ⁻¹(½/p)` of the share p that breaks, and w half the length of
+    the interval of log time, `asinh(relative_half_width)`. The log-log interval of fewer than 50 runs
+    is up to a tenth wider. Source: Brookmeyer and Crowley (1982), Biometrics 38.
     """
     from scipy.special import ndtri
 

@@ -1,4 +1,4 @@
-"""Fractions of runs."""
+"""Shares of runs."""
 
 import heapq
 import math
@@ -6,43 +6,38 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from engine.statistics.results import Estimate, check_confidence
+from engine.statistics.results import Estimate, check_confidence, check_counts
 
-_METHODS = ("clopper_pearson", "wilson")
 _ROUNDING = 1e-12
 
 
 def proportion(successes: int, trials: int, method: str = "clopper_pearson", confidence: float = 0.95) -> Estimate:
     """Estimates a binomial fraction.
 
-    Args:
-        successes: in `[0, trials]`.
-        trials: at least 1.
-        method: `clopper_pearson` never covers less than `confidence`; `wilson` is shorter, and
-            covers `confidence` on average.
-
-    Raises:
-        ValueError: a count is out of range, or the method is unknown.
+    Method `clopper_pearson` never covers less than `confidence`; `wilson` is shorter, and covers
+    `confidence` on average.
 
     Source: Clopper and Pearson (1934), Biometrika 26; Wilson (1927), JASA 22.
     """
     if method not in _METHODS:
         raise ValueError(f"unknown method {method!r}: expected one of {', '.join(_METHODS)}")
-    if not 0 <= successes <= trials or trials < 1:
-        raise ValueError(f"expected 0 <= successes <= trials, got {successes} of {trials}")
-    z = check_confidence(confidence)
-    limits = _clopper_pearson if method == "clopper_pearson" else _wilson
-    return limits(int(successes), int(trials), z)
+    check_counts(successes, trials)
+    return _METHODS[method](int(successes), int(trials), check_confidence(confidence))
 
 
 def _clopper_pearson(successes: int, trials: int, z: float) -> Estimate:
-    """Takes quantiles of Beta laws, which solve that the count is as far out as half of the level."""
-    from scipy.special import betaincinv, ndtr
+    from scipy.special import ndtr
 
-    tail, failures = float(ndtr(-z)), trials - successes
+    return Estimate(successes / trials, *_exact_limits(successes, trials, float(ndtr(-z))))
+
+
+def _exact_limits(successes: float, trials: int, tail: float) -> tuple[float, float]:
+    """Returns Clopper and Pearson's limits, each with the error probability `tail`."""
+    from scipy.special import betaincinv
+
+    failures = trials - successes
     lower = float(betaincinv(successes, failures + 1, tail)) if successes else 0.0
-    upper = 1.0 - float(betaincinv(failures, successes + 1, tail)) if failures else 1.0
-    return Estimate(successes / trials, lower, upper)
+    return lower, 1.0 - float(betaincinv(failures, successes + 1, tail)) if failures else 1.0
 
 
 def _wilson(successes: int, trials: int, z: float) -> Estimate:
@@ -55,12 +50,11 @@ def _wilson(successes: int, trials: int, z: float) -> Estimate:
     return Estimate(value, lower, upper)
 
 
-def none_seen(trials: np.ndarray | int, confidence: float = 0.95) -> np.ndarray:
-    """Returns Clopper and Pearson's upper limit for 0 of n, `1 − ((1 − confidence)/2)^(1/n)`.
+_METHODS = {"clopper_pearson": _clopper_pearson, "wilson": _wilson}
 
-    Args:
-        trials: n, any shape; without any the limit is 1.
-    """
+
+def none_seen(trials: np.ndarray | int, confidence: float = 0.95) -> np.ndarray:
+    """Returns Clopper and Pearson's upper limit for 0 of n trials, `1 − ((1 − confidence)/2)^(1/n)`; 1 for n = 0."""
     trials = np.asarray(trials, dtype=np.float64)
     share = np.divide(1.0, trials, out=np.full(trials.shape, np.inf), where=trials > 0)
     return -np.expm1(np.log((1.0 - confidence) / 2.0) * share)
@@ -69,61 +63,39 @@ def none_seen(trials: np.ndarray | int, confidence: float = 0.95) -> np.ndarray:
 def paired_share_difference(only_own: float, only_other: float, num_pairs: int, confidence: float = 0.95) -> Estimate:
     """Estimates how much more often the event happens in one run of a pair than in the other.
 
-    Only pairs that disagree count: the difference is that of the shares π₁₀ of pairs with the event
-    in the first run alone and π₀₁ in the second alone. Its upper limit is the upper limit of π₁₀
-    less the lower limit of π₀₁, both Clopper and Pearson's with half of the error that one side may
-    have; and so below. By Bonferroni's inequality it is exact: it errs on either side with at most
-    `(1 − confidence)/2`, whatever the shares are, and less where few pairs disagree. Where pairs
-    have shares of their own, as in several arms, it bounds the difference of their means: tails of
-    a sum of unlike trials lie within those of the binomial of the same mean (Hoeffding 1956).
+    The difference π₁₀ − π₀₁ of the shares of pairs with the event in the first run alone and in the
+    second alone. Its upper limit is the upper limit of π₁₀ less the lower limit of π₀₁, both Clopper
+    and Pearson's with half of one side's error; the lower limit likewise. By Bonferroni's inequality
+    either side errs with at most `(1 − confidence)/2`. Where the shares vary between pairs, the limits
+    hold for the difference of their means (Hoeffding 1956).
 
     R, for 5 and 2 of 40 at 90 %: `qbeta(.975, 6, 35) - qbeta(.025, 2, 39)` is 0.2619193, and
     `qbeta(.025, 5, 36) - qbeta(.975, 3, 38)` is -0.1273372.
 
     Args:
-        only_own, only_other: pairs that have the event in the first run alone, and in the second.
-            They need not be whole, for planning.
+        only_own, only_other: pairs with the event in the first run alone, and in the second alone;
+            for planning they may be fractional.
         num_pairs: all pairs, also those that agree.
-
-    Raises:
-        ValueError: a count is out of range.
     """
-    from scipy.special import betaincinv
-
     check_confidence(confidence)
     if num_pairs < 1 or min(only_own, only_other) < 0 or only_own + only_other > num_pairs:
         raise ValueError(
             f"expected counts that add up to at most num_pairs, got {only_own} and {only_other} of {num_pairs}"
         )
-    tail = (1.0 - confidence) / 4.0
-
-    def limits(count: float) -> tuple[float, float]:
-        rest = num_pairs - count
-        lower = float(betaincinv(count, rest + 1, tail)) if count else 0.0
-        return lower, 1.0 - float(betaincinv(rest, count + 1, tail)) if rest else 1.0
-
-    (own_lower, own_upper), (other_lower, other_upper) = limits(only_own), limits(only_other)
-    value = (only_own - only_other) / num_pairs
-    return Estimate(value, own_lower - other_upper, own_upper - other_lower)
+    own, other = (_exact_limits(count, num_pairs, (1.0 - confidence) / 4.0) for count in (only_own, only_other))
+    return Estimate((only_own - only_other) / num_pairs, own[0] - other[1], own[1] - other[0])
 
 
 def most_unseen(num_drawn: Sequence[int], num_all: Sequence[int], confidence: float = 0.95) -> int:
     """Bounds how many of a finite number of runs differ from the others, when no drawn one does.
 
-    From stratum h `num_drawn[h]` of `num_all[h]` runs were drawn without replacement. With D_h
-    unlike ones among them none is drawn with the probability `Π C(N_h − D_h, n_h)/C(N_h, n_h)`. The
-    limit is the largest total of the D_h for which some division among the strata makes it
-    at least `1 − confidence`. Every factor is log-concave in D_h, so that division is found by
-    adding one at a time where it costs least. With one stratum the law is the hypergeometric.
+    From stratum h, `num_drawn[h]` of `num_all[h]` runs are drawn without replacement. With D_h unlike
+    ones among them, none is drawn with probability `Π C(N_h − D_h, n_h)/C(N_h, n_h)`. The limit, with
+    one-sided confidence, is the largest total of the D_h for which some division among the strata
+    makes it at least `1 − confidence`. Every factor is log-concave in D_h, so adding one at a time
+    where it costs least finds that division.
 
     R: `sum(phyper(0, 1:40, 48 - 1:40, 8) >= .05)` is 13, for 8 of 48.
-
-    Args:
-        num_drawn, num_all: by stratum.
-        confidence: one-sided.
-
-    Raises:
-        ValueError: a count is out of range.
     """
     if len(num_drawn) != len(num_all) or any(not 0 <= n <= N for n, N in zip(num_drawn, num_all, strict=True)):
         raise ValueError(f"expected 0 <= drawn <= all, got {num_drawn} of {num_all}")

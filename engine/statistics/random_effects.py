@@ -1,12 +1,12 @@
-"""The likelihood of censored normal values with crossed random effects, and its shares.
+"""The likelihood of censored normal values with crossed random effects, and the shares of their variance.
 
 `y = μ + Σ_f s_f·u_f[level] + s_e·ε`, with all u and ε standard normal; of a censored value only
-`y > limit` is known. The mean has a flat prior, which is restricted maximum likelihood: variances
-of few levels are then not too small. The integral over u is exact without censoring. With it, each
-censored value's factor Φ is replaced by a normal one with the moments that it leaves
-(expectation propagation), which for factors of this shape is nearly exact.
+`y > limit` is known. The mean has a flat prior, which is restricted maximum likelihood. The integral
+over u is exact without censoring. With it, expectation propagation replaces each censored value's
+factor Φ by a normal one with the same moments, which is nearly exact.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -23,13 +23,12 @@ class Observations(NamedTuple):
     """Values, some of them censored, with the levels of their random effects.
 
     Attributes:
-        num_observed: how many are not censored.
-        gram, moment, square: of the observed values y, less `centre`, and their columns X (1 for
-            the mean, then one indicator per level of every effect): XᵀX, Xᵀy and yᵀy, shapes
-            `[num_columns, num_columns]`, `[num_columns]` and a number.
-        limit: what the censored values exceed, less `centre`, shape `[num_censored]`.
-        columns: X of the censored values, shape `[num_censored, num_columns]`.
-        effect: which effect a column belongs to, −1 for the mean, shape `[num_columns]`.
+        num_observed: number of values that are not censored.
+        gram, moment, square: XᵀX, Xᵀy and yᵀy of the observed values y, less `centre`, and their
+            `num_columns` columns X: 1 for the mean, then one indicator per level of every effect.
+        limit: what the censored values exceed, less `centre`, `[num_censored]`.
+        columns: X of the censored values, `[num_censored, num_columns]`.
+        effect: the effect a column belongs to, −1 for the mean, `[num_columns]`.
         centre, spread: mean and variance of all values with censored ones at their limit.
     """
 
@@ -48,8 +47,8 @@ class Fit(NamedTuple):
     """The variances at the maximum.
 
     Attributes:
-        variances: of each effect and last of the rest, shape `[num_effects + 1]`.
-        mean: the posterior mean of μ there.
+        variances: of each effect and last of the rest, `[num_effects + 1]`.
+        mean: the posterior mean of μ.
         log_likelihood: restricted to contrasts.
     """
 
@@ -59,7 +58,7 @@ class Fit(NamedTuple):
 
 
 def observe(value: np.ndarray, is_censored: np.ndarray, levels: list[np.ndarray]) -> Observations:
-    """Arranges values `[n]` with the integer levels `[n]` of each effect."""
+    """Arranges values `[num_runs]` with the integer levels `[num_runs]` of each effect."""
     blocks = [np.ones((len(value), 1))] + [index[:, None] == np.unique(index) for index in levels]
     effect = np.repeat(np.arange(-1, len(levels)), [block.shape[1] for block in blocks])
     columns = np.concatenate(blocks, axis=1).astype(np.float64)
@@ -88,13 +87,12 @@ class _Factors(NamedTuple):
 
 
 class Likelihood(NamedTuple):
-    """The restricted log likelihood at given variances, and what comes with it.
+    """The restricted log likelihood at given variances.
 
     Attributes:
-        value: of the log likelihood.
         gradient: with respect to the log variances, `[num_effects + 1]`.
         coefficients: posterior means, `[num_columns]`.
-        factors: of the censored values: a good start at variances nearby.
+        factors: of the censored values; a good start at variances nearby.
     """
 
     value: float
@@ -106,8 +104,8 @@ class Likelihood(NamedTuple):
 def log_likelihood(data: Observations, log_variances: np.ndarray, start: _Factors | None = None) -> Likelihood:
     """Computes the likelihood at the logarithms of the variances `[num_effects + 1]`.
 
-    The gradient is exact where expectation propagation has converged, because its approximation
-    is stationary in the normal factors.
+    The gradient is exact where expectation propagation has converged: the approximation is stationary
+    in the normal factors.
 
     Source: Minka (2001), UAI; Rasmussen and Williams (2006), Gaussian Processes, §3.6.
     """
@@ -149,9 +147,7 @@ def _censored_factors(
     """Runs expectation propagation, damped, on all factors at once."""
     from scipy.special import log_ndtr
 
-    tau, nu = np.zeros(len(limit)), np.zeros(len(limit))
-    if start is not None:
-        tau, nu = start.precision, start.linear
+    tau, nu = (start.precision, start.linear) if start is not None else (np.zeros(len(limit)), np.zeros(len(limit)))
     if not len(limit):
         return _Factors(tau, nu, 0.0, 0.0)
     for _ in range(_MAX_SWEEPS):
@@ -170,13 +166,11 @@ def _censored_factors(
         shrink = 1 + cavity_variance * curvature
         step_tau = -curvature / shrink - tau
         step_nu = (slope - cavity_mean * curvature) / shrink - nu
-        is_done = np.max(np.abs(step_tau) * variance) < _TOLERANCE
-        is_done &= bool(np.max(np.abs(step_nu) * np.sqrt(variance)) < _TOLERANCE)
-        if is_done:
+        if np.max([np.abs(step_tau) * variance, np.abs(step_nu) * np.sqrt(variance)]) < _TOLERANCE:
             break
         tau = np.maximum(tau + _DAMPING * step_tau, 0.0)
         nu = nu + _DAMPING * step_nu
-    # log of the factor's scale: what it integrates to, over what its normal stand-in does.
+    # Logarithm of a factor's integral over that of its normal approximation.
     grown = 1 + tau * cavity_variance
     stand_in = 0.5 * (
         (cavity_mean + cavity_variance * nu) ** 2 / grown - cavity_mean**2
@@ -185,34 +179,46 @@ def _censored_factors(
     return _Factors(tau, nu, log_scale, float(np.sum(-0.5 * ratio * z * rest / total)))
 
 
-def fit_variances(data: Observations) -> Fit:
-    """Finds the variances that maximise the likelihood; the rest keeps at least 1e-6 of the spread."""
+def _maximise(
+    data: Observations,
+    starts: list[np.ndarray],
+    bounds: list[tuple[float, float]],
+    log_variances: Callable[[np.ndarray], np.ndarray],
+    chain: Callable[[np.ndarray, np.ndarray], np.ndarray],
+) -> tuple[np.ndarray, float]:
+    """Returns the best x of all starts and the log likelihood at `log_variances(x)`; `chain` maps gradients to x."""
     from scipy.optimize import minimize
 
-    num = int(data.effect.max()) + 2
-    centre = np.log(data.spread)
-
-    last: Likelihood | None = None
+    factors: _Factors | None = None
 
     def objective(x: np.ndarray) -> tuple[float, np.ndarray]:
-        nonlocal last
-        last = log_likelihood(data, x, last and last.factors)
-        return -last.value, -last.gradient
+        nonlocal factors
+        found = log_likelihood(data, log_variances(x), factors)
+        factors = found.factors
+        return -found.value, -chain(x, found.gradient)
 
+    fits = [minimize(objective, start, jac=True, bounds=bounds) for start in starts]
+    best = min(fits, key=lambda fit: fit.fun)
+    return best.x, -float(best.fun)
+
+
+def fit_variances(data: Observations) -> Fit:
+    """Finds the variances that maximise the likelihood; the rest keeps at least 1e-6 of the spread."""
+    num = int(data.effect.max()) + 2
+    centre = np.log(data.spread)
     starts = [np.full(num, centre - np.log(num))]
     starts += [np.where(np.arange(num) == k, centre, centre - 3) for k in range(num)]
     bounds = [(centre - 20, centre + 5)] * (num - 1) + [(centre + np.log(_SMALLEST_SHARE), centre + 5)]
-    fits = [minimize(objective, start, jac=True, bounds=bounds) for start in starts]
-    best = min(fits, key=lambda fit: fit.fun)
-    mean = log_likelihood(data, best.x).coefficients[0] + data.centre
-    return Fit(np.exp(best.x), float(mean), -float(best.fun))
+    best, value = _maximise(data, starts, bounds, lambda x: x, lambda x, gradient: gradient)
+    mean = log_likelihood(data, best).coefficients[0] + data.centre
+    return Fit(np.exp(best), float(mean), value)
 
 
 def share_estimate(data: Observations, fit: Fit, component: int, z: float) -> Estimate:
-    """Estimates the share of one component in the sum of all, with its profile-likelihood limits.
+    """Estimates the share of one component in the sum of all.
 
-    The limits enclose the shares whose highest log likelihood is within z²/2 of the maximum. They
-    include 0 or 1 where those are.
+    The limits enclose the shares whose highest log likelihood is within z²/2 of the maximum; they can
+    be 0 and 1.
     """
     from scipy.optimize import brentq
 
@@ -221,7 +227,7 @@ def share_estimate(data: Observations, fit: Fit, component: int, z: float) -> Es
     def excess(candidate: float) -> float:
         if candidate == share:
             return -z
-        # The root of the deviance is nearly straight, and so soon solved.
+        # The root of the deviance is nearly linear, which brentq solves in few steps.
         return float(np.sqrt(deviance(data, fit, component, candidate))) - z
 
     def limit(end: float) -> float:
@@ -239,8 +245,6 @@ def deviance(data: Observations, fit: Fit, component: int, share: float) -> floa
 
 def _profile(data: Observations, fit: Fit, component: int, share: float) -> float:
     """Returns the highest log likelihood where one component has a given share, to within 1e-6."""
-    from scipy.optimize import minimize
-
     share = min(max(share, _SMALLEST_SHARE), 1 - _SMALLEST_SHARE)
     num = len(fit.variances)
     others = [k for k in range(num) if k != component]
@@ -252,17 +256,12 @@ def _profile(data: Observations, fit: Fit, component: int, share: float) -> floa
         log_variances[others] = x[0] + np.log1p(-share) + split[: num - 1]
         return log_variances
 
-    last: Likelihood | None = None
-
-    def objective(x: np.ndarray) -> tuple[float, np.ndarray]:
-        nonlocal last
-        last = log_likelihood(data, variances(x), last and last.factors)
-        gradient = last.gradient
+    def chain(x: np.ndarray, gradient: np.ndarray) -> np.ndarray:
         along = [gradient.sum()]
         if num == 3:
             first = float(np.exp(-np.logaddexp(0, -x[1])))
             along.append(gradient[others[0]] * (1 - first) - gradient[others[1]] * first)
-        return -last.value, -np.array(along)
+        return np.array(along)
 
     start = [np.log(fit.variances.sum())]
     bounds = [(base - 4, base + 5)]
@@ -270,4 +269,4 @@ def _profile(data: Observations, fit: Fit, component: int, share: float) -> floa
         logit = float(np.log(fit.variances[others[0]] / fit.variances[others[1]]))
         start.append(np.clip(logit, -4, 4))
         bounds.append((np.log(_SMALLEST_SHARE), -np.log(_SMALLEST_SHARE)))
-    return -float(minimize(objective, np.array(start), jac=True, bounds=bounds).fun)
+    return _maximise(data, [np.array(start)], bounds, variances, chain)[1]

@@ -1,10 +1,10 @@
-"""What every statistic returns, and checks of its arguments."""
+"""What the statistics return, and the checks of their arguments."""
 
 from typing import NamedTuple
 
 import numpy as np
 
-# Of every test; intervals hold with 1 − LEVEL.
+# Level of the tests; intervals hold with 1 − LEVEL.
 LEVEL = 0.05
 
 
@@ -26,14 +26,12 @@ class TestResult(NamedTuple):
 
 
 class ProbabilityCurve(NamedTuple):
-    """A probability as a step function of time, right-continuous; arrays of shape `[num_times]`.
+    """A probability as a right-continuous step function of time; arrays of shape `[num_times]`.
 
     Attributes:
         time: distinct observed times, censored ones included, increasing.
-        value: the probability from that time on.
         lower, upper: pointwise confidence limits.
         at_risk: runs neither over nor censored just before that time.
-        standard_error: of `value`.
     """
 
     time: np.ndarray
@@ -47,12 +45,7 @@ class ProbabilityCurve(NamedTuple):
 def check_times(
     time: np.ndarray, event: np.ndarray, codes: tuple[int, ...] = (0, 1, 2)
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Returns `time` as float and `event` as int, both of shape `[num_runs]`.
-
-    Raises:
-        ValueError: the shapes differ or are empty, a time is negative or not finite, or an event
-            is not among `codes`.
-    """
+    """Returns `time` as float and `event` as int, both `[num_runs]`; raises ValueError where they are no data."""
     time = np.asarray(time, dtype=np.float64)
     event = np.asarray(event)
     if time.ndim != 1 or time.shape != event.shape:
@@ -67,12 +60,30 @@ def check_times(
     return time, event.astype(np.int64)
 
 
-def check_confidence(confidence: float) -> float:
-    """Returns the two-sided normal quantile of a confidence level in (0, 1).
+def check_cause(cause: int) -> None:
+    """Raises ValueError unless the cause is an event code."""
+    if cause not in (1, 2):
+        raise ValueError(f"cause must be 1 or 2, got {cause!r}")
 
-    Raises:
-        ValueError: it lies outside.
-    """
+
+def label_indices(name: str, labels: np.ndarray, num_runs: int) -> np.ndarray:
+    """Replaces labels by their ranks 0, 1, …, shape `[num_runs]`; `name` is for the message of an error."""
+    labels = np.asarray(labels)
+    if labels.shape != (num_runs,):
+        raise ValueError(f"{name} has shape {labels.shape}: expected {(num_runs,)}")
+    if labels.dtype.kind == "f" and np.isnan(labels).any():
+        raise ValueError(f"{name} has labels that are not a number")
+    return np.unique(labels, return_inverse=True)[1]
+
+
+def check_counts(successes: int, trials: int) -> None:
+    """Raises ValueError unless so many successes of so many trials are possible."""
+    if not 0 <= successes <= trials or trials < 1:
+        raise ValueError(f"expected 0 <= successes <= trials, got {successes} of {trials}")
+
+
+def check_confidence(confidence: float) -> float:
+    """Returns the two-sided normal quantile of a confidence level, which must lie in (0, 1)."""
     from scipy.special import ndtri
 
     if not 0 < confidence < 1:

@@ -4,16 +4,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from engine.statistics.results import Estimate, check_confidence, check_times
+from engine.statistics.results import Estimate, check_confidence, check_counts, check_times, label_indices
 
 
 class SafeTest(NamedTuple):
-    """A test that may be looked at after every stratum.
+    """A test that may be looked at after every stratum that holds runs of both groups.
 
-    Attributes:
-        e_value: the evidence against the null, a factor whose mean under it is 1.
-        p_value: `min(1, 1/e_value)`: below α at any look with probability at most α.
-        num_strata: the strata that hold runs of both groups, and so were compared.
+    Under the null hypothesis `e_value` has mean 1, and `p_value = min(1, 1/e_value)` is below α at any
+    look with probability at most α.
     """
 
     e_value: float
@@ -26,23 +24,15 @@ def confidence_sequence(successes: int, trials: int, confidence: float = 0.95) -
 
     Under every fraction p the mixture `M = ∫ q^s (1−q)^(n−s) dBeta(½,½)(q) / (p^s (1−p)^(n−s))` is
     a martingale that starts at 1, so with probability `confidence` it stays below 1/α for ever.
-    The limits enclose the p for which it does now; those of earlier looks hold as well.
-
-    Args:
-        successes: in `[0, trials]`.
-        trials: at least 1, in an order that does not depend on how they ended.
-        confidence: two-sided, over all looks together.
-
-    Raises:
-        ValueError: a count is out of range.
+    The limits enclose the p for which it does now; those of earlier looks hold as well. Trials must
+    come in an order that does not depend on how they ended.
 
     Source: Ville (1939); Robbins (1970), Ann. Math. Statist. 41.
     """
     from scipy.optimize import brentq
     from scipy.special import betaln, xlog1py, xlogy
 
-    if not 0 <= successes <= trials or trials < 1:
-        raise ValueError(f"expected 0 <= successes <= trials, got {successes} of {trials}")
+    check_counts(successes, trials)
     check_confidence(confidence)
     failures = trials - successes
     mixture = float(betaln(successes + 0.5, failures + 0.5) - betaln(0.5, 0.5))
@@ -72,74 +62,55 @@ def safe_log_rank(
     events, where n₀ and n₁ runs of the baseline and of the other group are at risk and x says
     whether the event is the other group's. Tied events count with the average of the ratio over
     all orders in which they may have happened: Wallenius' noncentral hypergeometric probability
-    over the central one. A run censored at the time of an event is at risk for it. A competing
-    event (2) leaves the risk set like a censored run. The strata's e-values are multiplied.
+    over the central one. A competing event (2) leaves the risk set like a censored run. The strata's
+    e-values are multiplied.
 
-    Why strata. The ratio has mean 1 when the clock of one set of runs goes from its start to its
-    end; runs that join afterwards, with the same clock started anew, reorder what was counted, and
-    the pooled ratio of a growing set of censored runs is no martingale. (After two runs of
-    each group are censored, one more of the other group that has its event multiplies it by
-    5θ/(2 + 3θ) > 1 and otherwise leaves it alone.) Strata that are independent, each
-    with a mean of 1 given those before, make the product a martingale, and by Ville's inequality
-    it reaches 1/α at any prefix of them with probability at most α. That bounds all prefixes
-    together, so the looks may depend on anything, run lengths included; but which runs form a
-    stratum, and their order, must be settled beforehand. Two choices are right:
+    The pooled ratio of a growing set of censored runs is no martingale: runs that join later reorder
+    what was counted. Independent strata, each with mean 1 given those before, make the product one,
+    and by Ville's inequality it reaches 1/α at any prefix of them with probability at most α. So the
+    looks may depend on anything, but which runs form a stratum, and their order, must be settled
+    beforehand. Two choices are right:
 
-    - the seed, where arms share seeds. A pair counts 2θ/(1+θ), 2/(1+θ) or, tied, 1; the two runs of
-      a pair may depend on each other as long as they are exchangeable under the null;
-    - blocks of seeds of fixed size (`seed // 16`), where all runs are independent. It needs fewer
-      runs. A block that is not over is left out of a look.
+    - the seed, where arms share seeds. A pair counts 2θ/(1+θ), 2/(1+θ) or, tied, 1; its two runs may
+      depend on each other as long as they are exchangeable under the null hypothesis;
+    - blocks of seeds of fixed size (`seed // 16`), where all runs are independent, which needs fewer
+      runs. Leave a block that is not over out of a look.
 
-    Without strata all runs are one, and the e-value is for a single look. Of 64 seeds, two-sided at
-    5 %, the best of all prefixes rejects a true null in 2.4 % of studies by seed and in 1.6 % by
-    blocks of 16 (± 0.5), and finds a hazard ratio of 2 in 59 and 80 % (± 3).
+    Without strata the e-value is for a single look. Of 64 seeds, two-sided at 5 %, the best of all
+    prefixes rejects a true null hypothesis in 2.4 % of studies by seed and in 1.6 % by blocks of 16
+    (± 0.5), and finds a hazard ratio of 2 in 59 and 80 % (± 3).
 
     Args:
-        group: two labels, shape `[num_runs]`.
         hazard_ratio: θ, for which the test is most powerful; positive and not 1.
-        strata: labels, shape `[num_runs]`.
-        baseline: one of the two labels makes the test one-sided: the other group's hazard is θ
-            times the baseline's. By default it is two-sided, the mean of the e-values of θ and 1/θ.
-
-    Raises:
-        ValueError: see `check_times`; shapes differ, there are not two groups, the ratio is out
-            of range, or the baseline is not a label.
+        baseline: one of the two labels of `group` makes the test one-sided: the other group's hazard
+            is θ times the baseline's. By default the e-value is the mean of those of θ and 1/θ.
 
     Source: Grünwald, Ly, Pérez-Ortiz and ter Schure (2021), PMLR 146; Wallenius (1963).
     """
     time, event = check_times(time, event)
-    is_other = _is_other(group, baseline, time.shape)
+    is_other = label_indices("group", group, len(time)) > 0
+    labels = np.unique(group).tolist()
+    if len(labels) != 2:
+        raise ValueError(f"safe_log_rank compares two groups, got {len(labels)}")
+    if baseline is not None and baseline not in labels:
+        raise ValueError(f"baseline is {baseline!r}: expected one of {labels}")
+    if baseline == labels[1]:
+        is_other = ~is_other
     if not (np.isfinite(hazard_ratio) and hazard_ratio > 0 and hazard_ratio != 1):
         raise ValueError(f"hazard_ratio must be positive and not 1, got {hazard_ratio!r}")
-    stratum = np.zeros(len(time)) if strata is None else np.asarray(strata)
-    if stratum.shape != time.shape:
-        raise ValueError(f"strata has shape {stratum.shape}: expected {time.shape}")
+    stratum = np.zeros(len(time), int) if strata is None else label_indices("strata", strata, len(time))
 
     log_ratio = np.log(hazard_ratio) * np.array([1.0] if baseline is not None else [1.0, -1.0])
     log_e = np.zeros(len(log_ratio))
     num_strata = 0
-    index = np.unique(stratum, return_inverse=True)[1]
-    order = np.argsort(index, kind="stable")
-    for rows in np.split(order, np.flatnonzero(np.diff(index[order])) + 1):
+    order = np.argsort(stratum, kind="stable")
+    for rows in np.split(order, np.flatnonzero(np.diff(stratum[order])) + 1):
         if len(np.unique(is_other[rows])) == 2:
             num_strata += 1
             log_e += [_log_e_value(time[rows], event[rows], is_other[rows], r) for r in log_ratio]
     total = float(np.logaddexp.reduce(log_e) - np.log(len(log_e)))
     with np.errstate(over="ignore"):
         return SafeTest(float(np.exp(total)), float(np.exp(min(0.0, -total))), num_strata)
-
-
-def _is_other(group: np.ndarray, baseline: object, shape: tuple[int, ...]) -> np.ndarray:
-    """Tells whether a run belongs to the group that is not the baseline: by default the later label."""
-    group = np.asarray(group)
-    if group.shape != shape:
-        raise ValueError(f"group has shape {group.shape}: expected {shape}")
-    labels = np.unique(group).tolist()
-    if len(labels) != 2:
-        raise ValueError(f"safe_log_rank compares two groups, got {len(labels)}")
-    if baseline is not None and baseline not in labels:
-        raise ValueError(f"baseline is {baseline!r}: expected one of {labels}")
-    return group != (labels[0] if baseline is None else baseline)
 
 
 def _log_e_value(time: np.ndarray, event: np.ndarray, is_other: np.ndarray, log_ratio: float) -> float:
@@ -169,9 +140,8 @@ def _log_tied_ratio(
 ) -> float:
     """Returns the logarithm of the ratio of one distinct time, averaged over the orders of its events.
 
-    The average over the orders of i events of the baseline and j of the other group follows from
-    the shorter ones, because the last of them is the other group's in a share j/(i+j) of the
-    orders: `R(i,j) = (i·R(i−1,j)·f + j·R(i,j−1)·θ·f) / (i+j)`, with
+    Of i events of the baseline and j of the other group the last is the other group's in a share
+    j/(i+j) of the orders: `R(i,j) = (i·R(i−1,j)·f + j·R(i,j−1)·θ·f) / (i+j)`, with
     `f = n / (n₀ + θ·n₁)` of the runs that are left before the last.
     """
     theta = np.exp(log_ratio)

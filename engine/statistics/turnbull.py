@@ -19,12 +19,11 @@ class IntervalEstimate(NamedTuple):
     """Where the probability lies, as far as the intervals tell.
 
     Attributes:
-        lower, upper: the innermost intervals, `(lower, upper]`, or a point where both are equal;
-            shape `[num_intervals]`, increasing. How the mass lies inside of one is unknowable.
-        mass: the probability of each. Where the last `upper` is infinite, its mass is that of the
+        lower, upper: the innermost intervals `(lower, upper]`, or a point where both are equal;
+            `[num_intervals]`, increasing. The data do not tell how mass lies inside of one.
+        mass: the probability of each; where the last `upper` is infinite, its mass is that of the
             runs without an event, now or ever.
         probability: that the event has happened by the finite ends of the innermost intervals.
-            In between it is unknown; survival is 1 − its value.
         gap: bound of the shortfall of the log-likelihood per run from its maximum.
     """
 
@@ -51,24 +50,17 @@ def turnbull(
 
     The nonparametric maximum of `Π_i P(lower_i < T ≤ upper_i)`. Steps of self-consistency, which
     never lower the likelihood, alternate with steps of the convex minorant, which make it fast,
-    until the gradient shows that the maximum is reached: no innermost interval j has
-    `(1/n)·Σ_{i ∋ j} 1/P_i > 1`. With exact and right-censored times alone it is Kaplan–Meier's.
+    until no innermost interval j has `(1/n)·Σ_{i ∋ j} 1/P_i > 1`. With exact and right-censored
+    times alone it is Kaplan–Meier's.
 
-    Limits are logit with the standard error of bootstrap resamples of the runs; at
-    0 and 1 they are Clopper–Pearson's for the runs of which it is known. That is right for
-    intervals on a grid that is fixed as runs are added, as evaluation steps are; with as many
-    different intervals as runs the estimate converges too slowly for it.
+    Limits are logit with the bootstrap's standard error; at 0 and 1 they are Clopper–Pearson's for
+    the runs of which it is known. That suits intervals on a fixed grid, as evaluation steps are; with
+    as many different intervals as runs the estimate converges too slowly for it.
 
     Args:
-        lower: shape `[num_runs]`, not negative, any unit. At this time the event had not happened.
-        upper: shape `[num_runs]`. By this time it had: infinite for a right-censored run, equal to
-            `lower` for a time that is known exactly.
-        num_resamples: of the bootstrap, at least 2.
-        seed: of the bootstrap; the same seed gives the same limits.
-
-    Raises:
-        ValueError: the shapes differ or are empty, an end is not a number or negative, `lower` is
-            infinite or above `upper`, or there are fewer than two resamples.
+        lower: `[num_runs]`, any unit; at this time the event had not happened.
+        upper: `[num_runs]`; by this time it had. Infinite for a right-censored run, equal to `lower`
+            for a time that is known exactly.
 
     Source: Turnbull (1976), JRSS B 38; Wellner and Zhan (1997), JASA 92, for the alternation;
     Gentleman and Geyer (1994), Biometrika 81, for the gradient.
@@ -96,8 +88,7 @@ def turnbull(
 def _resample(intervals: np.ndarray, counts: np.ndarray, time: np.ndarray) -> np.ndarray:
     """Returns the probability by each time `[num_times]` where the intervals were seen `counts` times."""
     cells, mass, _ = _fit(intervals[:, counts > 0], counts[counts > 0])
-    by = np.searchsorted(cells.upper, time, side="right")
-    return np.concatenate([[0.0], np.cumsum(mass)])[by]
+    return np.append(0.0, np.cumsum(mass))[np.searchsorted(cells.upper, time, side="right")]
 
 
 def _curve(
@@ -136,12 +127,9 @@ def _check_intervals(lower: np.ndarray, upper: np.ndarray) -> tuple[np.ndarray, 
 
 
 def _innermost(lower: np.ndarray, upper: np.ndarray) -> _Cells:
-    """Returns the intervals from a left end to a right end with no other end in between.
-
-    Ends become integers in the order of the line: at a value, then just after it, where an
-    interval that is open on the left begins.
-    """
+    """Returns the intervals from a left end to a right end with no other end in between."""
     values, index = np.unique(np.stack([lower, upper]), return_inverse=True)
+    # Even integers are values; odd ones lie just after a value, where an interval open on the left begins.
     left, right = 2 * index.reshape(2, -1)
     left = left + (lower < upper)
     starts, ends = np.unique(left), np.unique(right)
@@ -186,7 +174,7 @@ class _Likelihood(NamedTuple):
     num_cells: int
 
     def probability(self, mass: np.ndarray) -> np.ndarray:
-        cumulative = np.concatenate([[0.0], np.cumsum(mass)])
+        cumulative = np.append(0.0, np.cumsum(mass))
         return cumulative[self.stop] - cumulative[self.first]
 
     def value(self, mass: np.ndarray) -> float:
@@ -209,7 +197,7 @@ class _Likelihood(NamedTuple):
     def minorant_step(self, mass: np.ndarray) -> np.ndarray:
         """Takes Newton's step of the cumulative masses with a diagonal Hessian, kept increasing.
 
-        Halved until the likelihood does not fall. It can move mass to a cell that has none.
+        The step is halved until the likelihood does not fall. It can move mass to a cell that has none.
         """
         from scipy.optimize import isotonic_regression
 
@@ -222,8 +210,7 @@ class _Likelihood(NamedTuple):
         now = np.cumsum(mass)[:-1]
         target = isotonic_regression(now + slope / curvature, weights=curvature).x
         change = np.diff(np.clip(target, 0.0, 1.0), prepend=0.0, append=1.0) - mass
-        reference = self.value(mass)
-        step = 1.0
+        reference, step = self.value(mass), 1.0
         while step > _SMALLEST_STEP:
             moved = np.maximum(mass + step * change, 0.0)
             if self.value(moved) >= reference:

@@ -8,15 +8,15 @@ import numpy as np
 from engine.statistics.incidence import incidence_table
 from engine.statistics.results import Estimate, TestResult, check_confidence, check_times
 
-# Bounds of log(shape) and log(scale) in which limits are sought: what lies beyond is no number.
+# Largest distance of a limit of log(shape) or log(scale) from the estimate; beyond, exp overflows.
 _WIDEST = 600.0
 _MAX_ITERATIONS = 100
-# Events beyond which the correction, of the order of 1/events, is left out.
+# Above so many events the correction, of the order of 1/events, is left out.
 _MANY = 1000
 _TOLERANCE = 1e-11
-# Of resamples: the error of their likelihood ratio is that squared, times the number of events.
+# For resamples: the error of their likelihood ratio is this squared, times the number of events.
 _ROUGH = 1e-4
-# Resampled runs that are held at once.
+# Number of resampled runs held at once.
 _BLOCK = 1_000_000
 
 
@@ -40,27 +40,16 @@ def weibull(
     """Fits a Weibull law to waiting times by maximum likelihood.
 
     Limits are those of the profile likelihood. The test of shape 1 is the likelihood ratio with
-    Bartlett's correction: its mean under an exponential wait is estimated from resamples of the
-    fitted exponential law and divided out, because χ² alone rejects too often below some fifty
-    events. A resampled run is censored where the data were; for a run that had its event, where it
-    would have been is drawn from the Kaplan–Meier law of the later censoring times (never, if there
-    is none). The correction's own relative standard error is √(2/num_resamples).
+    Bartlett's correction: its mean over resamples of the fitted exponential law is divided out, with
+    a relative standard error of √(2/num_resamples), because χ² alone rejects too often below some
+    fifty events. A resampled run is censored where the data were; for a run with its event, from the
+    Kaplan–Meier law of the later censoring times. A competing event (2) counts as censored: the law
+    is that of the cause-specific hazard.
 
-    A shape near 1 does not show a memoryless wait, nor one above 1 exclude it: a delay before an
-    exponential wait reads as a shape above 1.
+    A shape near 1 does not show a memoryless wait, nor does one above 1 exclude it: a delay before
+    an exponential wait reads as a shape above 1.
 
-    Args:
-        time: shape `[num_runs]`, positive, any unit. A wait of 0 has no Weibull likelihood: leave
-            such runs out, or count from an earlier origin.
-        event: shape `[num_runs]`: 0 censored, 1 the event, 2 a competing one, which counts as
-            censored: the law is that of the cause-specific hazard.
-        num_resamples: of the correction, at least 2.
-        seed: of the correction; the same seed gives the same p-value.
-
-    Raises:
-        ValueError: see `check_times`; a time is 0, no run had the event, all events are at the last
-            time (the likelihood then grows with the shape without bound), or there are fewer than
-            two resamples.
+    Raises ValueError if a time is 0, no run had the event, or all events are at the last time.
 
     Source: Lawless (2003), Statistical Models and Methods for Lifetime Data, §5.2; Bartlett
     (1937), Proc. R. Soc. A 160; Rocke (1989), Comm. Statist. B 18, for its estimate by resampling.
@@ -77,22 +66,18 @@ def weibull(
     sample = _Sample(np.log(time / unit), is_event)
     shape = float(_shapes(sample.log_time[None], is_event[None])[0])
     log_scale = sample.log_scale(shape)
-    drop = float(chdtri(1, 1.0 - confidence)) / 2
-    floor = sample.log_likelihood(shape, log_scale) - drop
+    floor = sample.log_likelihood(shape, log_scale) - float(chdtri(1, 1.0 - confidence)) / 2
     shape_error, log_scale_error = sample.standard_errors(shape, log_scale)
 
-    low, high = _crossings(sample.profile_of_log_shape, np.log(shape), floor, z / shape)
-    shape_estimate = Estimate(shape, float(np.exp(low)), float(np.exp(high)), shape_error)
-    low, high = _crossings(sample.profile_of_log_scale, log_scale, floor, z / shape)
+    low, high = np.exp(_crossings(sample.profile_of_log_shape, np.log(shape), floor, z / shape)).tolist()
+    shape_estimate = Estimate(shape, low, high, shape_error)
+    low, high = np.exp(_crossings(sample.profile_of_log_scale, log_scale, floor, z / shape)).tolist()
     scale = unit * float(np.exp(log_scale))
-    ends = unit * float(np.exp(low)), unit * float(np.exp(high))
-    scale_estimate = Estimate(scale, *ends, scale * log_scale_error)
+    scale_estimate = Estimate(scale, unit * low, unit * high, scale * log_scale_error)
 
     ratio = float(_ratios(sample.log_time[None], is_event[None], np.array([shape]))[0])
-    typical = _typical_ratio(time / unit, is_event, num_resamples, np.random.default_rng(seed))
-    statistic = ratio / typical
-    test = TestResult(statistic, 1, float(chdtrc(1, statistic)))
-    return WeibullFit(shape_estimate, scale_estimate, test)
+    statistic = ratio / _typical_ratio(time / unit, is_event, num_resamples, np.random.default_rng(seed))
+    return WeibullFit(shape_estimate, scale_estimate, TestResult(statistic, 1, float(chdtrc(1, statistic))))
 
 
 def _check_identified(time: np.ndarray, is_event: np.ndarray) -> None:
@@ -175,8 +160,8 @@ def _crossings(profile: Callable[[float], float], best: float, floor: float, ste
 def _shapes(log_time: np.ndarray, is_event: np.ndarray, tolerance: float = _TOLERANCE) -> np.ndarray:
     """Returns the likeliest shapes `[num_samples]` of samples `[num_samples, num_runs]`.
 
-    The root of `Σ t^k·log t/Σ t^k − 1/k − mean of log t over events`, which grows with the shape k:
-    Newton's steps, kept inside of what has been bracketed.
+    The root of `Σ t^k·log t/Σ t^k − 1/k − mean of log t over events`, which grows with the shape k,
+    by Newton's steps inside of a bracket.
     """
     x = log_time - log_time.max(1, keepdims=True)
     mean = (x * is_event).sum(1) / is_event.sum(1)
@@ -189,9 +174,8 @@ def _shapes(log_time: np.ndarray, is_event: np.ndarray, tolerance: float = _TOLE
         value = first - 1.0 / shape - mean
         low, high = np.where(value < 0, shape, low), np.where(value < 0, high, shape)
         moved = shape - value / (spread + 1.0 / shape**2)
-        is_outside = (moved <= low) | (moved >= high)
         inside = np.where(np.isinf(high), 4.0 * low, (low + np.minimum(high, 1e300)) / 2)
-        moved = np.where(is_outside, inside, moved)
+        moved = np.where((moved <= low) | (moved >= high), inside, moved)
         is_done = np.all(np.abs(moved - shape) <= tolerance * shape)
         shape = moved
         if is_done:
@@ -229,10 +213,10 @@ def _typical_ratio(time: np.ndarray, is_event: np.ndarray, num_resamples: int, g
 
 
 def _censoring_times(time: np.ndarray, is_event: np.ndarray, uniform: np.ndarray) -> np.ndarray:
-    """Draws when each run would have been censored, had it lasted; infinite for never.
+    """Returns when each run would have been censored, had it lasted; infinite for never.
 
-    Known for the censored. For the others, the Kaplan–Meier law of the censoring times beyond
-    their own, at the uniform numbers `[num_resamples, num_runs]`.
+    Known for censored runs. For the others, the Kaplan–Meier law of the censoring times beyond
+    their own is inverted at the uniform numbers `[num_resamples, num_runs]`.
     """
     table = incidence_table(time, np.where(is_event, 0, 1), cause=1)
     uncensored = np.append(1.0 - table.incidence, 0.0)

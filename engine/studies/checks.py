@@ -42,9 +42,8 @@ def refuse_equal_arms(arms: Mapping[str, Arm]) -> None:
     """Refuses arms that are the same configuration."""
     first: dict[Arm, str] = {}
     for name, arm in arms.items():
-        if arm in first:
-            raise InputError(f"arms {first[arm]!r} and {name!r} are the same configuration")
-        first[arm] = name
+        if (other := first.setdefault(arm, name)) != name:
+            raise InputError(f"arms {other!r} and {name!r} are the same configuration")
 
 
 def refuse_equal_data(arms: Mapping[str, Arm], fingerprints: Mapping[str, str]) -> None:
@@ -52,8 +51,7 @@ def refuse_equal_data(arms: Mapping[str, Arm], fingerprints: Mapping[str, str]) 
     first: dict[tuple[Any, ...], str] = {}
     for name, fingerprint in fingerprints.items():
         key = (*config.identity_fields(arms[name]).values(), fingerprint)
-        other = first.setdefault(key, name)
-        if other != name:
+        if (other := first.setdefault(key, name)) != name:
             raise InputError(f"arms {other!r} and {name!r} are the same configuration: their data are equal")
 
 
@@ -71,9 +69,7 @@ def refuse_equal_runs(study: Study, arms: Mapping[str, Arm]) -> None:
 def check_fork_steps(steps: Mapping[str, int | None], horizons: Mapping[str, int], eval_every: int) -> None:
     """Refuses forks that are at no evaluation, or not before the horizon."""
     for name, step in steps.items():
-        if step is None:
-            continue
-        if step % eval_every or not step < horizons[name]:
+        if step is not None and (step % eval_every or step >= horizons[name]):
             last = horizons[name] - eval_every
             nearest = min(max(round(step / eval_every), 1) * eval_every, last)
             raise InputError(

@@ -1,13 +1,14 @@
 """Which seeds a study combines: independent repetitions, a crossed grid, forks on the plateau.
 
-A crossed grid trains every start in every data order, which divides the variance of the waiting
-time between the two. A fork replays its parent up to a step on the plateau and continues in another
-data order, which shows whether the state of the parent determines how long it still takes.
+A crossed grid trains every start in every data order, which divides the variance of the waiting time between the two. A
+fork replays its parent up to a step on the plateau and continues in another data order, which shows whether the state
+of the parent determines how long it still takes.
 
-Runs of a grid share starts and orders, and forks share parents. So every design also has
-independent repetitions, on which counts and times rest, and which are the parents of forks.
+Runs of a grid share starts and orders, and forks share parents. So every design also has independent repetitions, on
+which counts and times rest, and which are the parents of forks.
 """
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -53,18 +54,7 @@ def has_forks(design: str) -> bool:
 def check_design(
     design: str, num_seeds: Sequence[int], order_seeds: int | None, forks: int | None, has_fork_step: bool
 ) -> None:
-    """Checks the numbers that belong to a design.
-
-    Args:
-        design: one of `DESIGNS`.
-        num_seeds: repetitions of every arm.
-        order_seeds: data orders of a grid.
-        forks: forks of every parent.
-        has_fork_step: whether the study sets the step of the forks.
-
-    Raises:
-        InputError: a number is missing, has no effect, or is out of range.
-    """
+    """Checks the numbers that belong to a design; `num_seeds` are the repetitions of every arm."""
     for name, value, is_used in (("order_seeds", order_seeds, has_grid(design)), ("forks", forks, has_forks(design))):
         if is_used and value is None:
             raise InputError(f"design={design} needs {name}")
@@ -91,10 +81,7 @@ def is_of_grid(order_seed: int) -> bool:
 
 
 def is_repetition(order_seed: int, fork: int | None) -> bool:
-    """Tells whether a run is an independent repetition: neither part of a grid nor a fork.
-
-    `fork` is its fork step, or its order seed after the fork.
-    """
+    """Tells whether a run is no part of a grid and no fork; `fork` is its fork step, or its order seed after that."""
     return fork is None and not is_of_grid(order_seed)
 
 
@@ -108,42 +95,31 @@ def run_name(row: Mapping[str, Any]) -> str:
     return name
 
 
-def unforked(design: str, num_seeds: int, order_seeds: int | None) -> Iterator[Cell]:
+def unforked(num_seeds: int, order_seeds: int | None) -> Iterator[Cell]:
     """Yields the runs that are not forks: each repetition, then the runs of the grid with its start."""
     for seed in range(num_seeds):
         yield Cell(seed, seed, seed, seed)
-        if has_grid(design):
-            assert order_seeds is not None
-            for order in range(order_seeds):
-                noise = FIRST_GRID_SEED + seed * order_seeds + order
-                yield Cell(seed, seed, FIRST_GRID_SEED + order, noise)
+        for order in range(order_seeds or 0):
+            yield Cell(seed, seed, FIRST_GRID_SEED + order, FIRST_GRID_SEED + seed * (order_seeds or 0) + order)
 
 
-def runs_per_seed(design: str, order_seeds: int | None, forks: int | None) -> int:
+def runs_per_seed(order_seeds: int | None, forks: int | None) -> int:
     """Counts the runs per repetition: itself, its row of the grid, and its forks if all are made."""
-    return 1 + (order_seeds or 0) * has_grid(design) + (forks or 0) * has_forks(design)
+    return 1 + (order_seeds or 0) + (forks or 0)
 
 
-def forked(design: str, num_seeds: int, forks: int | None) -> Iterator[Cell]:
+def forked(num_seeds: int, forks: int | None) -> Iterator[Cell]:
     """Yields the forks of the repetitions, parent by parent."""
-    if not has_forks(design):
-        return
-    assert forks is not None
-    for seed in range(num_seeds):
-        for fork in range(forks):
-            yield Cell(seed, seed, seed, seed, FIRST_FORK_SEED + seed * MAX_FORKS + fork)
+    for seed, fork in itertools.product(range(num_seeds), range(forks or 0)):
+        yield Cell(seed, seed, seed, seed, FIRST_FORK_SEED + seed * MAX_FORKS + fork)
 
 
 def cell_of(design: str, order_seeds: int | None, noise_seed: int, fork_order_seed: int | None) -> Cell | None:
-    """Finds the run by its noise seed and its order seed after a fork: inverts `unforked` and `forked`.
-
-    `None` where the design has no such run.
-    """
+    """Returns the run with this noise seed and this order seed after a fork, or `None` where the design has none."""
     if fork_order_seed is not None:
         is_asked = has_forks(design) and 0 <= noise_seed < _MAX_FORKED_SEEDS
-        if not is_asked or (fork_order_seed - FIRST_FORK_SEED) // MAX_FORKS != noise_seed:
-            return None
-        return Cell(noise_seed, noise_seed, noise_seed, noise_seed, fork_order_seed)
+        is_of_parent = is_asked and (fork_order_seed - FIRST_FORK_SEED) // MAX_FORKS == noise_seed
+        return Cell(noise_seed, noise_seed, noise_seed, noise_seed, fork_order_seed) if is_of_parent else None
     if 0 <= noise_seed < FIRST_GRID_SEED:
         return Cell(noise_seed, noise_seed, noise_seed, noise_seed)
     if order_seeds is None or not FIRST_GRID_SEED <= noise_seed < 2 * FIRST_GRID_SEED:
@@ -155,20 +131,15 @@ def cell_of(design: str, order_seeds: int | None, noise_seed: int, fork_order_se
 def fork_step_of(time: np.ndarray, event: np.ndarray, eval_every: int) -> int | None:
     """Returns the step of the forks: half the median waiting time of the parents, on the evaluation grid.
 
-    All parents are forked at one step, so that the step tells nothing about how long each would
-    have waited. Parents whose plateau is over by then are not forked.
+    All parents are forked at one step, so that the step tells nothing about how long each would have waited. It is
+    `None` where half of the parents never left their plateau, or left it before two evaluations.
 
     Args:
-        time: onset, or end of the run, in steps, shape `[num_parents]`.
-        event: 1 where the plateau ended, shape `[num_parents]`.
-        eval_every: steps between evaluations.
-
-    Returns:
-        `None` where half of the parents never left their plateau, or left it before two evaluations.
+        time: onset, or end of the run, in steps, `[num_parents]`.
+        event: 1 where the plateau ended, `[num_parents]`.
     """
     times = np.sort(np.where(event == 1, time, np.inf))
     median = float(times[(len(times) - 1) // 2]) if len(times) else np.inf
     if not np.isfinite(median):
         return None
-    step = int(_SHARE_OF_MEDIAN * median) // eval_every * eval_every
-    return step or None
+    return int(_SHARE_OF_MEDIAN * median) // eval_every * eval_every or None

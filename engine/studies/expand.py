@@ -25,10 +25,7 @@ from engine.training.stopping import STOPS
 class ParentOutcomes(NamedTuple):
     """Outcomes of the repetitions of an arm, the parents of its forks; arrays `[num_runs]`.
 
-    Attributes:
-        seed: seeds of the runs.
-        time: steps to the event, or to the end of the run.
-        event: 0 censored, 1 the event, 2 diverged.
+    Times are steps to the event or to the end of the run; events are 0 censored, 1 the event, 2 diverged.
     """
 
     seed: np.ndarray
@@ -40,11 +37,7 @@ class ExpandedStudy(NamedTuple):
     """A study with its arms resolved, its data loaded and its runs listed.
 
     Attributes:
-        study: as given.
-        arms: resolved, by name.
-        programs: the arms by the program that they share.
         horizons: steps of the runs of each arm, a multiple of `eval_every`.
-        eval_every: steps between evaluations.
         fork_steps: step at which the runs of each arm are forked; `None` while it is not known.
         runs: every run without a fork, by seed and then by arm.
     """
@@ -75,18 +68,14 @@ def expand(
     fork_steps: Mapping[str, int | None] | None = None,
     is_quiet: bool = True,
 ) -> ExpandedStudy:
-    """Resolves the arms, loads their data and lists the runs.
+    """Resolves the arms, loads their data and lists the runs; raises `InputError` where that cannot be done.
 
     Args:
-        study: what is to be done.
         platform: kind of device, for the rules of the layout.
         layout: one for every arm, or by arm.
         data_dir: folder of prepared data.
         fork_steps: step at which to fork, by arm, for a study that does not say.
         is_quiet: draw no progress bar while data are read.
-
-    Raises:
-        InputError: an arm is not usable, two arms are the same, or the data cannot be had.
     """
     layouts = dict.fromkeys(study.arms, layout) if isinstance(layout, Layout) else layout
     for one in layouts.values():
@@ -128,11 +117,7 @@ def _resolve_named(name: str, arm: Arm) -> Arm:
 
 @contextlib.contextmanager
 def spooled(expanded: ExpandedStudy) -> Iterator[ExpandedStudy]:
-    """Moves data that stay on the host into files, of which all workers share one copy.
-
-    Raises:
-        StorageError: there is no room for them.
-    """
+    """Moves data that stay on the host into files that all workers share; raises `StorageError`: there is no room."""
     if not any(program.spec.arm.stream for program in expanded.programs):
         yield expanded
         return
@@ -159,31 +144,20 @@ def _list_runs(study: Study, arms: Mapping[str, Arm], horizons: Mapping[str, int
     """Lists the runs without a fork: the first of each arm, then the second of each arm, and so on."""
     by_arm = []
     for name, arm in arms.items():
-        cells = designs.unforked(study.design, study.seeds_by_arm[name], study.order_seeds)
+        cells = designs.unforked(study.seeds_by_arm[name], study.order_seeds)
         by_arm.append([_make_run(study, name, arm, cell, horizons[name]) for cell in cells])
     turns = itertools.zip_longest(*by_arm)
     return [run for turn in turns for run in turn if run is not None]
 
 
 def _make_run(study: Study, name: str, arm: Arm, cell: designs.Cell, horizon: int, fork_step: int | None = None) -> Run:
-    return Run(
-        arm_name=name,
-        arm=arm,
-        seed=cell.seed,
-        init_seed=cell.init_seed if study.fix_init is None else study.fix_init,
-        order_seed=cell.order_seed if study.fix_order is None else study.fix_order,
-        noise_seed=cell.noise_seed,
-        horizon=horizon,
-        fork_step=fork_step,
-        fork_order_seed=cell.fork_order_seed,
-    )
+    init_seed = cell.init_seed if study.fix_init is None else study.fix_init
+    order_seed = cell.order_seed if study.fix_order is None else study.fix_order
+    return Run(name, arm, cell.seed, init_seed, order_seed, cell.noise_seed, horizon, fork_step, cell.fork_order_seed)
 
 
 def run_of(expanded: ExpandedStudy, arm_name: str, noise_seed: int, fork_order_seed: int | None) -> Run | None:
-    """Returns the run of an arm with this noise seed, and this order seed after a fork.
-
-    `None` where the study has no such run, however many seeds it is given.
-    """
+    """Returns the run of an arm with this noise seed and this order seed after a fork; `None` if no seeds give one."""
     study, arm = expanded.study, expanded.arms.get(arm_name)
     cell = designs.cell_of(study.design, study.order_seeds, noise_seed, fork_order_seed)
     if arm is None or cell is None:
@@ -193,15 +167,10 @@ def run_of(expanded: ExpandedStudy, arm_name: str, noise_seed: int, fork_order_s
 
 
 def with_forks(expanded: ExpandedStudy, parents: Mapping[str, ParentOutcomes]) -> ExpandedStudy:
-    """Lists the forks in the place of the runs, once their parents are over.
+    """Returns the study with the forks in the place of its runs, given the outcomes of their parents by arm.
 
-    Args:
-        expanded: a study with forks.
-        parents: outcomes of the parents, by arm.
-
-    Returns:
-        The study with every fork step that can be known; arms without one have no forks. Only parents
-        that were still waiting at the fork step are forked.
+    An arm whose fork step cannot be known has no forks. Only parents that were still waiting at the fork step are
+    forked.
     """
     study, steps, runs = expanded.study, {}, []
     for name, arm in expanded.arms.items():
@@ -210,8 +179,6 @@ def with_forks(expanded: ExpandedStudy, parents: Mapping[str, ParentOutcomes]) -
         if step is None:
             continue
         still = set(seed[time > step].tolist())
-        cells = designs.forked(study.design, study.seeds_by_arm[name], study.forks)
-        runs += [
-            _make_run(study, name, arm, cell, expanded.horizons[name], step) for cell in cells if cell.seed in still
-        ]
+        cells = [cell for cell in designs.forked(study.seeds_by_arm[name], study.forks) if cell.seed in still]
+        runs += [_make_run(study, name, arm, cell, expanded.horizons[name], step) for cell in cells]
     return expanded._replace(fork_steps=steps, runs=runs)

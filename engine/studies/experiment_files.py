@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from types import ModuleType
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple
 
 from engine.errors import InputError, did_you_mean, one_line
 from engine.registry import Registry
@@ -26,29 +26,17 @@ _MOST_BYTES = 2**20
 
 
 class ExperimentFile(NamedTuple):
-    """A file with a function `study`.
-
-    Attributes:
-        path: as it can be typed.
-        question: first line of its docstring; empty where it has none.
-    """
+    """A file with a function `study`; the question is the first line of its docstring, or empty."""
 
     path: Path
     question: str
 
 
 def load_study(word: str, registry: Registry) -> Study:
-    """Loads the study of an experiment.
+    """Loads the study of an experiment, a registered name or a file with a function that returns the study.
 
-    Args:
-        word: a registered name, or a file with a function that returns the study, `study` by
-            default. The function can import its neighbours. The first line of the file's docstring
-            is the question of a study that has none.
-        registry: the engine's own experiments.
-
-    Raises:
-        InputError: there is no such experiment, or the file does not make a study; the message
-            names the file and line.
+    The function can import its neighbours. The first line of the file's docstring is the question of a study without
+    one. Raises `InputError` with the file and line of what is wrong.
     """
     place = _PLACE.fullmatch(word)
     if place is None and not re.search(r"[/\\]", word):
@@ -59,10 +47,11 @@ def load_study(word: str, registry: Registry) -> Study:
     if place is None:
         raise InputError(f"experiment {word!r}: expected a file that ends in .py")
     path, function = as_path(place["path"]), place["function"]
-    question = _question_of(_parsed(path, _read(path)), path)
-    name = _FUNCTION if function is None else function
+    question = _first_line(_parsed(path, _read(path)))
+    if not question:
+        raise InputError(f"{str(path)!r} has no docstring: expected one whose first line is the question")
     with _importable(path.resolve().parent), _blaming(path):
-        study = _made(import_file(path.resolve()), name, path)
+        study = _made(import_file(path.resolve()), _FUNCTION if function is None else function, path)
     return study if study.question else dataclasses.replace(study, question=question)
 
 
@@ -110,13 +99,6 @@ def _parsed(path: Path, source: bytes) -> ast.Module:
         raise InputError(f"{str(path)!r} is not Python: {one_line(str(error))}") from None
 
 
-def _question_of(tree: ast.Module, path: Path) -> str:
-    question = _first_line(tree)
-    if not question:
-        raise InputError(f"{str(path)!r} has no docstring: expected one whose first line is the question")
-    return question
-
-
 def _first_line(tree: ast.Module) -> str:
     return next(iter((ast.get_docstring(tree) or "").strip().splitlines()), "")
 
@@ -162,17 +144,16 @@ def _blaming(path: Path) -> Iterator[None]:
         where = Path(error.filename).name if error.filename else path.name
         raise InputError(f"{where!r} line {error.lineno} is not Python: {error.msg}") from error
     except (Exception, SystemExit) as error:
-        _blame(path, error)
+        kind = "" if isinstance(error, InputError) else f"{type(error).__name__}: "
+        raise InputError(f"{_last_place(path, error)}: {kind}{one_line(str(error))}") from error
 
 
-def _blame(path: Path, error: BaseException) -> NoReturn:
-    """Raises what the user's code raised as an `InputError`."""
+def _last_place(path: Path, error: BaseException) -> str:
+    """Names the file and line, in the folder of the user's file, that the error came from."""
     folder = path.resolve().parent
     own = [frame for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename).parent == folder]
-    where = repr(str(path))
-    if own:
-        last = Path(own[-1].filename)
-        name = str(path) if last == path.resolve() else last.name
-        where = f"{name!r} line {own[-1].lineno}"
-    kind = "" if isinstance(error, InputError) else f"{type(error).__name__}: "
-    raise InputError(f"{where}: {kind}{one_line(str(error))}") from error
+    if not own:
+        return repr(str(path))
+    last = Path(own[-1].filename)
+    name = str(path) if last == path.resolve() else last.name
+    return f"{name!r} line {own[-1].lineno}"

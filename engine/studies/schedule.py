@@ -9,8 +9,7 @@ from engine.studies.study import Study
 from engine.training.probes.measuring import STEPS_AHEAD
 
 _MAX_EVAL_EVERY = 25
-# The store reads no part of more than 2 GiB; a run of this length, with a point at every step, has
-# 1.5 GiB of curves.
+# The store reads no part of more than 2 GiB; a run of this length, with a point at every step, has 1.5 GiB of curves.
 _MAX_HORIZON = 2**26
 _FRESH_EVAL_EVERY = 10
 # Evaluations from one measurement of all diagnostics to the next: they then cost less than a quarter.
@@ -25,11 +24,7 @@ def default_eval_every(steps_per_epoch: int | None) -> int:
 
 
 def diagnostics_every(study: Study, eval_every: int) -> int:
-    """Returns the steps from one measurement of diagnostics to the next; 0 without diagnostics.
-
-    Raises:
-        InputError: the study asks for a number of steps that cannot be used.
-    """
+    """Returns the steps from one measurement of diagnostics to the next; 0 without diagnostics."""
     if not study.diagnostics:
         return 0
     if eval_every < STEPS_AHEAD:
@@ -50,11 +45,7 @@ def diagnostics_every(study: Study, eval_every: int) -> int:
 
 
 def horizon(study: Study, arm_name: str, arm: Arm, steps_per_epoch: int | None, eval_every: int) -> int:
-    """Returns the steps of a run, rounded up to whole evaluation intervals.
-
-    Raises:
-        InputError: the study does not determine them, or they are too many.
-    """
+    """Returns the steps of a run, rounded up to whole evaluation intervals."""
     asked = study.horizons_by_arm[arm_name]
     if asked is not None:
         steps = float(asked)

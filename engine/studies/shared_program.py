@@ -19,8 +19,8 @@ from engine.studies.study import Study
 from engine.tasks import Task
 from engine.user_code import is_reference
 
-# Products of a number with a parameter in a step, above which a run gains nothing from others that
-# are computed with it.
+# Products of a number with a parameter in a step, above which a run gains nothing from others that are computed with
+# it.
 _LONG_STEP = 2**22
 
 
@@ -28,9 +28,8 @@ class SharedProgram(NamedTuple):
     """Arms that share lanes and a compiled program: they have one structure and the same data.
 
     Attributes:
-        spec: specification of their lane pools.
-        arm_names: names, in the order of the study.
-        chance_loss: chance loss of their task, in nats.
+        arm_names: in the order of the study.
+        chance_loss: in nats.
         steps_per_epoch: `None` for a task without epochs.
         fingerprint: hash of their data.
         event: the event that their runs wait for.
@@ -132,5 +131,4 @@ def _fills_core(arm: Arm, task: Task) -> bool:
     if arm.batch_size * sum(leaf.size for leaf in jax.tree.leaves(params)) > _LONG_STEP:
         return True
     # A registered network declares its convolutions in its fields.
-    is_users = is_reference(arm.model)
-    return is_users and has_convolutions(model.batch_apply, params, state, example)
+    return is_reference(arm.model) and has_convolutions(model.batch_apply, params, state, example)

@@ -1,10 +1,9 @@
 """Adds seeds until a question is decided, with statements that hold at every look.
 
-A look is one evaluation of the question. It covers the longest prefix in seed order whose runs are
-all over, and is due whenever that has grown by a block in every arm that is still open: quick runs end
-first, so anything else would favour them. A failed run is over, and left out of the counts. Fractions
-have a confidence sequence, comparisons an e-value whose strata are the seeds; both hold at any number
-of looks.
+A look is one evaluation of the question. It covers the longest prefix in seed order whose runs are all over, and is due
+whenever that has grown by a block in every arm that is still open: quick runs end first, so anything else would favour
+them. A failed run is over, and left out of the counts. Fractions have a confidence sequence, comparisons an e-value
+whose strata are the seeds; both hold at any number of looks.
 """
 
 import dataclasses
@@ -30,11 +29,7 @@ _LARGEST = 1e300
 
 @dataclasses.dataclass(frozen=True)
 class Until:
-    """When to stop adding seeds.
-
-    Raises:
-        InputError: a number is out of range, or the goal is unknown.
-    """
+    """When to stop adding seeds."""
 
     goal: str = option(
         dataclasses.MISSING,
@@ -59,19 +54,13 @@ class Until:
 class SequentialSeeds:
     """Decides from finished runs which seeds may start, and whether the question is decided.
 
-    Args:
-        until: when to stop.
-        horizons: horizons of the arms, in the unit of all times, in the order of the study.
-        baseline: arm that the others are compared with.
-        records: looks of earlier launches.
+    `horizons` are by arm, in the unit of all times and the order of the study; `records` are the looks of earlier
+    launches.
 
     Attributes:
         records: one per look: seeds, goal, the estimates by arm, and the arms still open.
         open: arms that still need seeds.
         released: seeds that may run, by arm.
-
-    Raises:
-        InputError: there is nothing to compare.
     """
 
     def __init__(
@@ -89,11 +78,8 @@ class SequentialSeeds:
     def add(self, arm: str, seed: int, time: float, event: int | None) -> None:
         """Notes that the run of a seed is over.
 
-        Args:
-            arm: its arm.
-            seed: its seed.
-            time: time of the event, or of the end; in one unit for all arms.
-            event: 0 censored, 1 the event, 2 diverged; `None` for a run that failed.
+        The time is that of the event or the end, in one unit for all arms; the event is 0 censored, 1 the event, 2
+        diverged, or `None` for a run that failed.
         """
         self._waited[arm][seed] = (time, event)
         self._prefix[arm].add(seed)
@@ -112,13 +98,9 @@ class SequentialSeeds:
 
     def release(self) -> dict[str, range]:
         """Returns seeds that may start now, by arm; each is given once."""
-        ahead = self._num_seeds + (1 + _AHEAD) * self._until.block
-        given = {}
-        for arm in self.open:
-            first, last = self.released[arm], min(ahead, self._until.max_seeds)
-            if first < last:
-                given[arm] = range(first, last)
-                self.released[arm] = last
+        last = min(self._num_seeds + (1 + _AHEAD) * self._until.block, self._until.max_seeds)
+        given = {arm: range(self.released[arm], last) for arm in self.open if self.released[arm] < last}
+        self.released.update(dict.fromkeys(given, last))
         return given
 
     def _reach(self) -> int:
@@ -178,8 +160,8 @@ class SequentialSeeds:
     def _test(self, arm: str, num_seeds: int) -> statistics.SafeTest:
         """Compares pairs that share a seed; a run that diverged is at risk up to its arm's horizon.
 
-        If either run of a pair failed, the whole pair is left out: which of the two failed does not
-        matter, so the remaining pairs are as exchangeable under the hypothesis as all pairs were.
+        If either run of a pair failed, the whole pair is left out: which of the two failed does not matter, so the
+        remaining pairs are as exchangeable under the hypothesis as all pairs were.
         """
         names = (self._baseline, arm)
         seeds = [seed for seed in range(num_seeds) if all(self._waited[name][seed][1] is not None for name in names)]

@@ -6,9 +6,9 @@ positive: with c_j = w_j² − m² at the start,
 
     dm/dt = (s − m P(m)) P(m),   P(m) = ∏_j √(m² + c_j),   u = m P(m),
 
-one monotone equation in one unknown. Where the product of the weights starts below zero, m passes through zero, and
-no other weight does. The time to any u is one integral, ∫ dm / ((s − mP)P). The flow never gets past zero only where
-two weights are exactly equal in size (a c_j is 0) and the product is not positive.
+one monotone equation in one unknown. Where the product of the weights starts below zero, m passes through zero, and no
+other weight does. The time to any u is one integral, ∫ dm / ((s − mP)P). The flow never gets past zero only where two
+weights are exactly equal in size (a c_j is 0) and the product is not positive.
 
 Source: Saxe, McClelland and Ganguli (2014), ICLR; for D = 2, u(t) = s e^{2st}/(e^{2st} − 1 + s/u₀).
 """
@@ -88,8 +88,7 @@ def product_at(flow: Flow, times: np.ndarray) -> np.ndarray:
 def median_half_time(depth: int, deviation: float, slope: float, num_points: int = 2**12) -> float:
     """Returns the median half time over starts whose `depth` weights are normal with mean 0.
 
-    Integrates over starts by the additive recurrence of Roberts, whose points fill the unit cube evenly without any
-    generator. The error falls about as fast as the number of points grows.
+    The starts lie at the normal quantiles of the additive recurrence of Roberts, which fills the unit cube evenly.
     """
     from scipy.special import ndtri
 
@@ -113,8 +112,6 @@ class Adam(NamedTuple):
 
 def adam(weights: np.ndarray, slope: float, numbers: Adam, num_steps: int) -> np.ndarray:
     """Returns the product u of chains under full-batch Adam, `[num_chains, num_steps + 1]`.
-
-    The products are those before each step and after the last. `weights` at the start are `[num_chains, depth]`.
 
     Source: Kingma and Ba (2015), ICLR, algorithm 1.
     """

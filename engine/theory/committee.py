@@ -1,21 +1,17 @@
 """Soft committee machines: height of the symmetric plateau, rate of escape from it, and time of escape.
 
 Units of the student that start small first all learn what the teacher's units have in common, and the loss stays at a
-height that is known. A difference among them then grows exponentially, and at twice its rate the loss falls below the
-plateau.
+known height. A difference among them then grows exponentially, and the loss falls below the plateau at twice its rate.
 
 The rules that read off both numbers were fixed on noiseless solutions of the differential equations, from starts like
-those of the experiment. There they find the height to 0.05 %. They find the rate to 0.2 % with two units, or 3 % in a
-run that leaves so early that the rest of its initial weights has not decayed; and to 6 % with three units, 3 % in the
-mean of some runs, because a difference has two dimensions then, whose mixture changes on the way.
+those of the experiment. There they find the height to 0.05 %, and the rate to 0.2 % with two units (3 % in a run that
+leaves before the rest of its initial weights has decayed) or 6 % with three (3 % in the mean of some runs), where a
+difference has two dimensions, whose mixture changes on the way.
 
 - The time of a run is the last one at which the loss is above half the known height.
 - The height is the mean loss between a tenth and a fifth of that time.
 - The rate is that of `D = A/(1 + e^{−r(t−t₀)})`, fitted to the logarithm of the fall D below the height of the run,
   from where it is last below 0.5 % of it to where it is first above 5 %.
-
-The curve of every run is the solution from its own start, which the initial scheme gives; nothing else is taken from
-the engine.
 
 Source: Saad and Solla (1995), Phys. Rev. E 52, 4225.
 """
@@ -29,7 +25,7 @@ from engine.arms.arm import Arm
 from engine.models.initial import AS_WRITTEN
 from engine.statistics import Estimate
 from engine.tasks import load_data
-from engine.theory.comparison import Check, Measured, Prediction, TheoryCurve, covered_arms, find_other_value
+from engine.theory.comparison import Check, Measured, MeasuredCurve, Prediction, TheoryCurve, covered_arms
 from engine.theory.order_parameters import escape_rate, loss_curve, overlaps_of, plateau_height
 from engine.theory.starts import starts_of
 
@@ -62,7 +58,7 @@ class Escape(NamedTuple):
 
 def predict(measured: Mapping[str, Measured]) -> Prediction:
     """Predicts height, rate and time of the plateau, and the curve of every run."""
-    covered, notes = covered_arms(measured, lambda runs: _find_reason(runs.arm))
+    covered, notes = covered_arms(measured, _COVERED, _find_reason)
     prediction = Prediction([], [], notes)
     for name, runs in covered.items():
         predicted = _predict_curves(runs)
@@ -77,10 +73,8 @@ def predict(measured: Mapping[str, Measured]) -> Prediction:
     return prediction
 
 
-def _find_reason(arm: Arm) -> str | None:
-    reason = find_other_value(arm, _COVERED)
-    if reason is not None:
-        return reason
+def _find_reason(runs: Measured) -> str | None:
+    arm = runs.arm
     if arm.student_units != arm.teacher_units or (arm.teacher_units or 0) < 2:
         return (
             f"this theory holds for as many units in student and teacher, two or more, not for "
@@ -90,15 +84,14 @@ def _find_reason(arm: Arm) -> str | None:
 
 
 def find_escape(times: np.ndarray, loss: np.ndarray, num_units: int) -> Escape:
-    """Reads the plateau off a curve by the rules of this module; times are steps × learning rate."""
-    nothing = Escape(np.nan, np.nan, np.nan)
+    """Reads the plateau off a curve by the rules above; times are steps × learning rate, arrays `[num_points]`."""
     above = np.flatnonzero(loss > plateau_height(num_units) / 2)
     if not len(above) or above[-1] == len(loss) - 1:
-        return nothing
+        return Escape(np.nan, np.nan, np.nan)
     half_time = float(times[above[-1]])
     is_flat = (times >= _FLAT[0] * half_time) & (times <= _FLAT[1] * half_time)
     if not is_flat.any():
-        return nothing._replace(half_time=half_time)
+        return Escape(half_time, np.nan, np.nan)
     height = float(loss[is_flat].mean())
     fall = 1 - loss / height
     first = np.flatnonzero((fall < _FALL[0]) & (times < half_time))
@@ -129,7 +122,6 @@ def _logistic_rate(times: np.ndarray, fall: np.ndarray, expected: float) -> floa
 
 
 def _noise(arm: Arm) -> float:
-    assert arm.num_inputs is not None
     return arm.learning_rate * arm.num_inputs / arm.batch_size
 
 
@@ -148,10 +140,8 @@ def _predict_curves(measured: Measured) -> np.ndarray:
 
 def _checks(name: str, measured: Measured, predicted: np.ndarray) -> list[Check]:
     arm = measured.arm
-    assert arm.teacher_units is not None
     times, num_units = arm.learning_rate * measured.loss.steps, arm.teacher_units
-    found = _escapes(times, measured.loss.values, num_units)
-    wanted = _escapes(times, predicted, num_units)
+    found, wanted = (_escapes(MeasuredCurve(times, loss), num_units) for loss in (measured.loss.values, predicted))
     shares = [run.half_time / theory.half_time for run, theory in zip(found, wanted, strict=False)]
     words = "time to the half of the plateau, over that from the same start"
     checks = [Check(name, words, "", 1.0, _mean(shares), _TIME_TOLERANCE, _SOURCE)]
@@ -166,9 +156,8 @@ def _checks(name: str, measured: Measured, predicted: np.ndarray) -> list[Check]
     ]
 
 
-def _escapes(times: np.ndarray, losses: np.ndarray, num_units: int) -> list[Escape]:
-    known = np.isfinite(losses)
-    return [find_escape(times[at], loss[at], num_units) for loss, at in zip(losses, known, strict=True)]
+def _escapes(loss: MeasuredCurve, num_units: int) -> list[Escape]:
+    return [find_escape(*loss.of_run(row), num_units) for row in range(len(loss.values))]
 
 
 def _mean(values: Sequence[float]) -> Estimate:
@@ -176,11 +165,9 @@ def _mean(values: Sequence[float]) -> Estimate:
     from scipy.stats import t
 
     known = np.array([value for value in values if np.isfinite(value)])
-    if not len(known):
-        return Estimate(np.nan, np.nan, np.nan)
-    mean = float(known.mean())
-    if len(known) == 1:
-        return Estimate(mean, -np.inf, np.inf)
+    mean = float(known.mean()) if len(known) else np.nan
+    if len(known) < 2:
+        return Estimate(mean, -np.inf, np.inf) if len(known) else Estimate(mean, mean, mean)
     error = float(known.std(ddof=1) / np.sqrt(len(known)))
     reach = float(t.ppf(0.975, len(known) - 1)) * error
     return Estimate(mean, mean - reach, mean + reach, error)

@@ -10,19 +10,19 @@ from engine.statistics import Estimate
 
 
 class MeasuredCurve(NamedTuple):
-    """A metric of every run of an arm.
-
-    Attributes:
-        steps: all steps at which any run was measured, increasing, `[num_points]`.
-        values: in double precision, `[num_runs, num_points]`; NaN where a run was not measured.
-    """
+    """A metric of every run of an arm, `[num_runs, num_points]`, by step; NaN where a run was not measured."""
 
     steps: np.ndarray
     values: np.ndarray
 
+    def of_run(self, row: int) -> tuple[np.ndarray, np.ndarray]:
+        """Returns the steps at which a run was measured, and its values there."""
+        is_known = np.isfinite(self.values[row])
+        return self.steps[is_known], self.values[row, is_known]
+
 
 class MeasuredGrid(NamedTuple):
-    """The runs of an arm's crossed grid, for the starts that are complete: curves, start and data order of each."""
+    """The runs of an arm's crossed grid, for the starts that are complete; curves by metric, seeds `[num_runs]`."""
 
     curves: Mapping[str, MeasuredCurve]
     init_seed: np.ndarray
@@ -30,14 +30,9 @@ class MeasuredGrid(NamedTuple):
 
 
 class Measured(NamedTuple):
-    """The repetitions of an arm that did not fail.
+    """The repetitions of an arm that did not fail; one init seed and one status per run, the horizon in steps.
 
-    Attributes:
-        arm: resolved.
-        curves: by metric, those that the theory uses and some run has.
-        init_seed, status: one entry per run.
-        horizon: in steps.
-        grid: the crossed grid, or `None` without one.
+    The arm is resolved. The curves are those that the theory uses and some run has.
     """
 
     arm: Arm
@@ -61,14 +56,12 @@ class Measured(NamedTuple):
 
 
 class TheoryCurve(NamedTuple):
-    """A predicted curve, to be drawn over the measured ones.
+    """A predicted curve, to be drawn over the measured ones of its metric.
 
     Attributes:
-        arm: its name.
         words: entry in the legend.
         values: `[num_points]`, or one row for each of several runs, `[num_curves, num_points]`.
         source: formula or paper.
-        metric: whose measured curves it is drawn over.
         is_log: whether the axis of values is logarithmic.
     """
 
@@ -85,13 +78,12 @@ class Check(NamedTuple):
     """One number of an arm, predicted and measured.
 
     Attributes:
-        arm: its name.
         unit: of both numbers, or empty.
         measured: with its interval; both limits equal the value where nothing was estimated.
-        tolerance: largest allowed deviation as a share of `scale`; `None`: the predicted number has to lie inside
-            the interval.
+        tolerance: largest allowed deviation as a share of the scale; `None`: the interval has to contain the
+            prediction.
         source: formula or paper.
-        scale: what a deviation is a share of; by default the predicted number.
+        scale: by default the predicted number.
     """
 
     arm: str
@@ -119,7 +111,7 @@ class Check(NamedTuple):
 
 
 class Prediction(NamedTuple):
-    """What a theory says about the arms of a study; notes say in sentences what it does not cover, and why."""
+    """What a theory says about the arms of a study; the notes tell which arms it does not cover and why."""
 
     curves: list[TheoryCurve]
     checks: list[Check]
@@ -132,16 +124,20 @@ def exactly(value: float) -> Estimate:
 
 
 def covered_arms(
-    measured: Mapping[str, Measured], find_reason: Callable[[Measured], str | None]
+    measured: Mapping[str, Measured],
+    allowed: Mapping[str, tuple[Any, ...]],
+    find_reason: Callable[[Measured], str | None] = lambda runs: None,
 ) -> tuple[dict[str, Measured], list[str]]:
-    """Returns the arms that a theory covers, and a note for each other one with the reason that was found."""
-    reasons = {name: find_reason(runs) for name, runs in measured.items()}
+    """Returns the arms that a theory covers, and a note for each of the others.
+
+    A covered arm has one of the allowed values in each of these fields, and `find_reason` has nothing against it.
+    """
+    reasons = {name: _find_other_value(runs.arm, allowed) or find_reason(runs) for name, runs in measured.items()}
     covered = {name: runs for name, runs in measured.items() if reasons[name] is None}
     return covered, [f"“{name}” is not compared: {why}." for name, why in reasons.items() if why is not None]
 
 
-def find_other_value(arm: Arm, allowed: Mapping[str, tuple[Any, ...]]) -> str | None:
-    """Names the first field of an arm whose value is not among the allowed ones; `None` where all are."""
+def _find_other_value(arm: Arm, allowed: Mapping[str, tuple[Any, ...]]) -> str | None:
     for field, values in allowed.items():
         value = getattr(arm, field)
         if value not in values:

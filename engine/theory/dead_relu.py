@@ -1,10 +1,10 @@
-"""`dead_relu`: the exact share of networks of rectifiers that are born dead.
+"""Networks of rectifiers that are born dead: their exact share.
 
 Without biases, a hidden unit is on for all positive multiples of an input or for none, each with probability one half
-whatever the layers before it are, as long as one of their units is on. So a layer of N units is dead with probability
-2^−N, and a network with hidden layers of N_1 … N_L units is born dead, on one positive input, with probability
-1 − ∏_l (1 − 2^−N_l), for every symmetric distribution of its weights. A dead network learns its output bias b alone:
-under plain SGD b goes to the mean m of the targets as m(1 − (1 − lr)^n), and the loss is chance + ½m²(1 − lr)^{2n}.
+whatever the layers before it are, as long as one of their units is on. So a network with hidden layers of N_1 … N_L
+units is born dead, on one positive input, with probability 1 − ∏_l (1 − 2^−N_l), for every symmetric distribution of
+its weights. A dead network learns its output bias b alone: under plain SGD b goes to the mean m of the targets as m(1 −
+(1 − lr)^n), and the loss is chance + ½m²(1 − lr)^{2n}.
 
 A run counts as born dead if its loss has that value at every evaluation. A network that is alive at the start may die
 later. No formula here predicts that; the notes count those runs as well.
@@ -17,7 +17,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from engine.statistics import LEVEL, proportion
-from engine.theory.comparison import Check, Measured, Prediction, TheoryCurve, covered_arms, find_other_value
+from engine.theory.comparison import Check, Measured, Prediction, TheoryCurve, covered_arms
 
 USES = ("loss",)
 
@@ -54,7 +54,7 @@ def bias_alone(steps: np.ndarray, learning_rate: float) -> np.ndarray:
 
 def predict(measured: Mapping[str, Measured]) -> Prediction:
     """Predicts the share of runs that are born dead, and their loss."""
-    covered, notes = covered_arms(measured, lambda runs: find_other_value(runs.arm, _COVERED))
+    covered, notes = covered_arms(measured, _COVERED)
     prediction = Prediction([], [], notes)
     for name, runs in covered.items():
         loss = bias_alone(runs.loss.steps, runs.arm.learning_rate)
@@ -72,8 +72,7 @@ def predict(measured: Mapping[str, Measured]) -> Prediction:
 
 def _is_near(runs: Measured, loss: np.ndarray, expected: np.ndarray | float) -> np.ndarray:
     with np.errstate(invalid="ignore"):
-        near: np.ndarray = np.abs(loss - expected) <= _SAME * runs.chance_loss
-    return near
+        return np.asarray(np.abs(loss - expected) <= _SAME * runs.chance_loss)
 
 
 def _describe_ends(name: str, runs: Measured, is_dead: np.ndarray, dead_loss: float) -> str:

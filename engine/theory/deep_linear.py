@@ -1,4 +1,4 @@
-"""`deep_linear`: chains of weights that learn a line, compared with gradient flow and Adam's recursion.
+"""Chains of weights that learn a line, compared with gradient flow and Adam's recursion.
 
 Plain SGD at a small learning rate is gradient flow in the time steps × learning rate. Adam is compared with its own
 recursion in double precision. The starts are drawn from the seeds by the initial scheme; from there on nothing of the
@@ -15,7 +15,7 @@ import numpy as np
 from engine.arms.arm import Arm
 from engine.statistics import LEVEL, median_time
 from engine.theory import chain
-from engine.theory.comparison import Check, Measured, Prediction, TheoryCurve, covered_arms, exactly, find_other_value
+from engine.theory.comparison import Check, Measured, Prediction, TheoryCurve, covered_arms, exactly
 from engine.theory.starts import starts_of
 
 USES = ("loss",)
@@ -50,11 +50,9 @@ class _Case(NamedTuple):
     Attributes:
         slope: s, which the chain learns.
         weights: at the start, one row per run, or a single one where all are alike.
-        clock: duration of a step in the time unit of the theory.
-        unit: of that time.
+        clock, unit: duration of a step in the time unit of the theory, and that unit.
         theory: predicted product u at the measured steps, rows as in `weights`.
-        measured: the same as it was measured, `[num_runs, num_points]`.
-        source: of the theory.
+        measured: the measured product, `[num_runs, num_points]`.
     """
 
     name: str
@@ -87,18 +85,16 @@ class _Case(NamedTuple):
     @property
     def loss(self) -> np.ndarray:
         """The predicted loss."""
-        loss: np.ndarray = 0.5 * (self.slope - self.theory) ** 2
-        return loss
+        return np.asarray(0.5 * (self.slope - self.theory) ** 2)
 
     def first_times(self, products: np.ndarray, level: float) -> np.ndarray:
-        """Finds when u first reaches a level, interpolating between evaluations, `[num_rows]`; else infinite."""
+        """Returns when u first reaches a level, interpolated between evaluations, `[num_rows]`; else infinity."""
         times = self.runs.loss.steps * self.clock
         with np.errstate(invalid="ignore"):
             is_reached = products >= level
         after = is_reached.argmax(axis=1)
         before = np.maximum(after - 1, 0)
-        rows = np.arange(len(products))
-        low, high = products[rows, before], products[rows, after]
+        low, high = (np.take_along_axis(products, at[:, None], axis=1)[:, 0] for at in (before, after))
         with np.errstate(divide="ignore", invalid="ignore"):
             share = np.where(after > before, (level - low) / (high - low), 1.0)
         crossing = times[before] + share * (times[after] - times[before])
@@ -107,7 +103,7 @@ class _Case(NamedTuple):
 
 def predict(measured: Mapping[str, Measured]) -> Prediction:
     """Predicts the loss of every run and its half time, the escape, and the median half time over starts."""
-    covered, notes = covered_arms(measured, _find_reason)
+    covered, notes = covered_arms(measured, _COVERED, _find_reason)
     cases = [_make_case(name, runs) for name, runs in covered.items()]
     num_laws = sum(case.has_law for case in cases)
     curves: list[TheoryCurve] = []
@@ -124,15 +120,12 @@ def predict(measured: Mapping[str, Measured]) -> Prediction:
 
 
 def _find_reason(runs: Measured) -> str | None:
-    reason = find_other_value(runs.arm, _COVERED)
-    if reason is None and runs.arm.optimizer == "adam" and runs.horizon > _MOST_STEPS:
-        return f"{runs.horizon} steps of Adam’s recursion take too long"
-    return reason
+    is_too_long = runs.arm.optimizer == "adam" and runs.horizon > _MOST_STEPS
+    return f"{runs.horizon} steps of Adam’s recursion take too long" if is_too_long else None
 
 
 def _make_case(name: str, runs: Measured) -> _Case:
     arm, steps = runs.arm, runs.loss.steps
-    assert arm.slope is not None
     weights = _starts(runs)
     if arm.optimizer == "sgd":
         clock, unit, source = arm.learning_rate, "steps × learning rate", _FLOW
@@ -145,16 +138,12 @@ def _make_case(name: str, runs: Measured) -> _Case:
 
 
 def _adam_of(arm: Arm) -> chain.Adam:
-    assert arm.beta1 is not None
-    assert arm.beta2 is not None
-    assert arm.epsilon is not None
     return chain.Adam(arm.learning_rate, arm.beta1, arm.beta2, arm.epsilon)
 
 
 def _starts(runs: Measured) -> np.ndarray:
     """Returns the weights that each run starts from, `[num_runs, depth]`; one row where all are alike."""
     arm = runs.arm
-    assert arm.depth is not None
     if arm.init == "constant":
         return np.full((1, arm.depth), np.float32(arm.init_scale), np.float64)
     leaves = starts_of(arm, runs.root_seed, runs.init_seed, num_inputs=1)
@@ -184,8 +173,8 @@ def _distance(case: _Case) -> Check:
     """Checks the largest distance of a measured loss from its curve, as a share of chance."""
     gaps = np.abs(case.runs.loss.values - case.loss) / case.runs.chance_loss
     gap = exactly(float(np.nanmax(gaps)) if np.isfinite(gaps).any() else np.inf)
-    quantity = "whole curve, largest distance"
-    return Check(case.name, quantity, "of chance loss", 0.0, gap, _TOLERANCE, case.source, scale=1.0)
+    words = "whole curve, largest distance"
+    return Check(case.name, words, "of chance loss", 0.0, gap, _TOLERANCE, case.source, scale=1.0)
 
 
 def _escape(case: _Case) -> list[Check]:
@@ -194,9 +183,8 @@ def _escape(case: _Case) -> list[Check]:
     low, high = (share * slope for share in _ESCAPE)
     # A start at the lower level itself, up to the rounding of the loss, will do.
     is_below = case.weights[0].prod() <= 1.001 * low
-    if not (case.is_flow and case.is_balanced and depth >= 2 and is_below):
-        return []
-    if not np.isfinite(case.first_times(case.theory, high)[0]):
+    is_linear = case.is_flow and case.is_balanced and depth >= 2 and is_below
+    if not is_linear or not np.isfinite(case.first_times(case.theory, high)[0]):
         return []
     times = [float(case.first_times(case.measured[:1], level)[0]) for level in (low, high)]
     if depth == 2:
@@ -213,23 +201,20 @@ def _escape(case: _Case) -> list[Check]:
 
 def _epsilon_law(case: _Case) -> list[Check]:
     """Checks how long ε holds a balanced start far below it."""
-    depth, start = case.depth, float(case.weights[0, 0])
+    arm, depth, start = case.runs.arm, case.depth, float(case.weights[0, 0])
     if case.is_flow or not case.is_balanced or depth < 3 or start <= 0:
         return []
-    numbers = _adam_of(case.runs.arm)
-    wait = chain.epsilon_wait(start, depth, case.slope, numbers)
-    is_far = start < _FAR_BELOW * numbers.epsilon ** (1.0 / (depth - 1))
-    if not is_far or wait > _SEEN * case.runs.horizon:
+    wait = chain.epsilon_wait(start, depth, case.slope, _adam_of(arm))
+    if start >= _FAR_BELOW * arm.epsilon ** (1.0 / (depth - 1)) or wait > _SEEN * case.runs.horizon:
         return []
     found = exactly(float(case.first_times(case.measured[:1], 0.5 * case.slope)[0]))
-    source = "Adam as gradient flow at the rate lr/ε"
-    return [Check(case.name, "half time, law of ε", "steps", wait, found, _SLOPE_TOLERANCE, source)]
+    words, source = "half time, law of ε", "Adam as gradient flow at the rate lr/ε"
+    return [Check(case.name, words, "steps", wait, found, _SLOPE_TOLERANCE, source)]
 
 
 def _median_law(case: _Case, num_laws: int, notes: list[str]) -> list[Check]:
     """Checks the median half time over normal starts; the intervals hold for all such arms together."""
     arm = case.runs.arm
-    assert arm.init_scale is not None
     known = chain.median_half_time(case.depth, arm.init_scale, case.slope)
     times = case.first_times(case.measured, 0.5 * case.slope)
     is_seen = np.isfinite(times)

@@ -15,15 +15,7 @@ import numpy as np
 
 from engine import statistics
 from engine.outcomes import DetectorSettings, PlateauBreak, find_break
-from engine.theory.comparison import (
-    Check,
-    Measured,
-    MeasuredCurve,
-    Prediction,
-    TheoryCurve,
-    covered_arms,
-    find_other_value,
-)
+from engine.theory.comparison import Check, Measured, Prediction, TheoryCurve, covered_arms
 
 USES = ("loss", "held_out_loss", "held_out_accuracy")
 
@@ -37,12 +29,7 @@ _SOURCE = "Power et al. (2022), Nanda et al. (2023)"
 
 
 class Delay(NamedTuple):
-    """When a run learned the training pairs, and when the held-out ones.
-
-    Attributes:
-        training, held_out: outcome of the loss on either kind of pairs.
-        half_accuracy_step: first measured step from which on half of the held-out pairs are right, or `None`.
-    """
+    """Outcomes of the loss on training and held-out pairs, and the step from which on half of the latter are right."""
 
     training: PlateauBreak
     held_out: PlateauBreak
@@ -57,7 +44,7 @@ class Delay(NamedTuple):
 
 def predict(measured: Mapping[str, Measured]) -> Prediction:
     """Predicts that three shares of the runs are 1, and gives chance for the figures."""
-    covered, notes = covered_arms(measured, _find_reason)
+    covered, notes = covered_arms(measured, {"dataset": ("modular_addition",)}, _find_reason)
     prediction = Prediction([], [], notes)
     for name, runs in covered.items():
         found = delays(runs)
@@ -78,8 +65,7 @@ def predict(measured: Mapping[str, Measured]) -> Prediction:
 
 def _find_reason(runs: Measured) -> str | None:
     missing = [metric for metric in USES if metric not in runs.curves]
-    no_curves = f"its runs have no curves of {', '.join(missing)}" if missing else None
-    return find_other_value(runs.arm, {"dataset": ("modular_addition",)}) or no_curves
+    return f"its runs have no curves of {', '.join(missing)}" if missing else None
 
 
 def delays(measured: Measured) -> list[Delay]:
@@ -87,29 +73,19 @@ def delays(measured: Measured) -> list[Delay]:
     chance = measured.chance_loss
     found = []
     for row in range(measured.num_runs):
-        training = find_break(*_curve(measured.curves["loss"], row), chance)
-        steps, loss = _curve(measured.curves["held_out_loss"], row)
-        held_out = find_break(steps, loss, chance, settings=_HELD_OUT)
-        steps, accuracy = _curve(measured.curves["held_out_accuracy"], row)
-        low = np.flatnonzero(accuracy < 0.5)
-        first = low[-1] + 1 if len(low) else 0
-        half = float(steps[first]) if first < len(steps) else None
-        found.append(Delay(training, held_out, half))
+        training = find_break(*measured.loss.of_run(row), chance)
+        held_out = find_break(*measured.curves["held_out_loss"].of_run(row), chance, settings=_HELD_OUT)
+        steps, accuracy = measured.curves["held_out_accuracy"].of_run(row)
+        first = np.flatnonzero(accuracy < 0.5).max(initial=-1) + 1
+        found.append(Delay(training, held_out, float(steps[first]) if first < len(steps) else None))
     return found
 
 
 def _chance(name: str, measured: Measured, metric: str) -> TheoryCurve:
     steps = measured.curves[metric].steps[[0, -1]]
     is_loss = metric.endswith("loss")
-    level = measured.chance_loss if is_loss else np.exp(-measured.chance_loss)
-    words = "chance, ln p" if is_loss else "chance, 1/p"
+    level, words = (measured.chance_loss, "chance, ln p") if is_loss else (np.exp(-measured.chance_loss), "chance, 1/p")
     return TheoryCurve(name, words, steps, np.full(2, level), "A guess among p sums", metric)
-
-
-def _curve(measured: MeasuredCurve, row: int) -> tuple[np.ndarray, np.ndarray]:
-    values = measured.values[row]
-    known = np.isfinite(values)
-    return measured.steps[known], values[known]
 
 
 def _describe_delays(name: str, found: list[Delay]) -> str:

@@ -29,10 +29,7 @@ class Overlaps(NamedTuple):
 
 
 def plateau_height(num_units: int) -> float:
-    """Returns the loss on the symmetric plateau at small steps, with K units on both sides.
-
-    `(K/π)[π/6 − K·asin(1/2K)]`: all units of the student do the same, at `Q = 1/(2K−1)`.
-    """
+    """Returns the loss on the symmetric plateau of K units at small steps: `(K/π)[π/6 − K·asin(1/2K)]`."""
     k = num_units
     return k / math.pi * (math.pi / 6 - k * math.asin(1 / (2 * k)))
 

@@ -1,5 +1,6 @@
 """The report's section on theory: what the runs of a study should have done, beside what they did."""
 
+import contextlib
 import functools
 import math
 from collections.abc import Collection, Mapping
@@ -7,6 +8,7 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
@@ -36,11 +38,7 @@ _MOST_NAMED = 3
 
 
 def make_section(run_table: RunTable, summary: Summary) -> Section | None:
-    """Compares the runs with the study's theory; returns `None` for a study without one.
-
-    Raises:
-        InputError: there is no such theory.
-    """
+    """Compares the runs with the study's theory; returns `None` for a study without one."""
     name = run_table.directory.document["study"].get("theory")
     if name is None:
         return None
@@ -62,16 +60,14 @@ def make_section(run_table: RunTable, summary: Summary) -> Section | None:
 
 
 def measure_arm(run_table: RunTable, theory: ModuleType, runs: ArmRuns) -> Measured:
-    """Collects what the repetitions of an arm, those that the statistics use, left behind."""
+    """Collects the curves of an arm's repetitions, those that the statistics use."""
     identity = run_table.directory.document["identity"]
     curves = {}
     for metric in theory.USES:
-        try:
+        with contextlib.suppress(InputError):  # no run has it
             found = read_arm_curves(run_table, runs.name, metric)
-        except InputError:  # no run has it
-            continue
-        if len(found.steps):
-            curves[metric] = _curve(found.steps, found.values, np.isin(found.seed, runs.seed))
+            if len(found.steps):
+                curves[metric] = _curve(found.steps, found.values, np.isin(found.seed, runs.seed))
     return Measured(
         arm=config.arm_of(runs.name, identity["arms"][runs.name]),
         root_seed=identity["root_seed"],
@@ -88,13 +84,11 @@ def _measure_grid(run_table: RunTable, theory: ModuleType, name: str, starts: np
     curves = {}
     init_seed, order = np.empty((2, 0), np.int64)
     for metric in theory.USES:
-        try:
+        with contextlib.suppress(InputError):  # no run has it
             found = read_grid_curves(run_table, name, metric)
-        except InputError:  # no run has it
-            continue
-        is_used = np.isin(found.init_seed, starts)
-        init_seed, order = found.init_seed[is_used], found.order[is_used]
-        curves[metric] = _curve(found.steps, found.values, is_used)
+            is_used = np.isin(found.init_seed, starts)
+            init_seed, order = found.init_seed[is_used], found.order[is_used]
+            curves[metric] = _curve(found.steps, found.values, is_used)
     return MeasuredGrid(curves, init_seed, order)
 
 
@@ -120,7 +114,7 @@ def _describe_nearest(checks: Collection[Check]) -> list[str]:
     if not checks:
         return ["Nothing of this study can be compared with its theory."]
     shares = {
-        check: abs(check.deviation or 0.0) / check.tolerance
+        check: abs(check.deviation) / check.tolerance
         for check in checks
         if check.tolerance and check.deviation is not None and math.isfinite(check.deviation)
     }
@@ -194,13 +188,10 @@ def draw_comparison(predicted: list[TheoryCurve], measured: MeasuredCurve) -> Fi
     """Draws predicted curves of one arm and metric over the measured ones."""
     figure = new_figure(2.6)
     axes = figure.subplots()
-    for row, values in enumerate(measured.values[:_MOST_LINES]):
-        line = _thin(measured.steps, values)
-        axes.plot(*line, color=_MEASURED, alpha=0.7, linewidth=1.4, label=None if row else "measured")
+    _plot(axes, measured, "measured", color=_MEASURED, alpha=0.7, linewidth=1.4)
     for curve in predicted:
-        for row, values in enumerate(np.atleast_2d(curve.values)[:_MOST_LINES]):
-            line = _thin(curve.steps, values)
-            axes.plot(*line, "--", color=_THEORY, linewidth=1.1, label=None if row else label(curve.words))
+        rows = MeasuredCurve(curve.steps, np.atleast_2d(curve.values))
+        _plot(axes, rows, label(curve.words), linestyle="--", color=_THEORY, linewidth=1.1)
     first = predicted[0]
     axes.set(xlabel="step", ylabel=label(first.metric.replace("_", " ")), title=label(first.arm))
     if any(curve.is_log for curve in predicted):
@@ -212,27 +203,18 @@ def draw_comparison(predicted: list[TheoryCurve], measured: MeasuredCurve) -> Fi
     return figure
 
 
-def _thin(steps: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    known = np.isfinite(values)
-    line = thinned(LossCurve(steps[known], values[known]), _MOST_POINTS)
-    return line.steps, line.loss
+def _plot(axes: Axes, curves: MeasuredCurve, words: str, **style: Any) -> None:
+    for row in range(min(len(curves.values), _MOST_LINES)):
+        line = thinned(LossCurve(*curves.of_run(row)), _MOST_POINTS)
+        axes.plot(line.steps, line.loss, label=None if row else words, **style)
 
 
 def _document(name: str, prediction: Prediction) -> Any:
     checks = [
-        {
-            "arm": check.arm,
-            "quantity": check.quantity,
-            "unit": check.unit,
-            "theory": check.theory,
-            "measured": check.measured.value,
-            "lower": check.measured.lower,
-            "upper": check.measured.upper,
-            "deviation": check.deviation,
-            "tolerance": check.tolerance,
-            "agrees": bool(check.is_met),
-            "source": check.source,
-        }
+        {name: getattr(check, name) for name in ("arm", "quantity", "unit", "theory")}
+        | {"measured": check.measured.value, "lower": check.measured.lower, "upper": check.measured.upper}
+        | {"deviation": check.deviation, "tolerance": check.tolerance}
+        | {"agrees": bool(check.is_met), "source": check.source}
         for check in prediction.checks
     ]
     agrees = all(check["agrees"] for check in checks) if checks else None

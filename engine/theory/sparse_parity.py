@@ -5,8 +5,7 @@ until 99 % of the evaluation examples are right, not the onset of the loss, whic
 only known that every network finds the subset; how the time grows is measured and reported without a bound.
 
 Source: Barak, Edelman, Goel, Kakade, Malach and Zhang (2022), "Hidden progress in deep learning: SGD learns parities
-near the computational limit": 100 ReLU units, hinge loss, SGD 0.1, batches of 32. The network starts at PyTorch's
-variance.
+near the computational limit": 100 ReLU units, hinge loss, SGD 0.1, batches of 32, starts at PyTorch's variance.
 """
 
 from collections.abc import Mapping
@@ -15,7 +14,7 @@ import numpy as np
 
 from engine import statistics
 from engine.statistics import Estimate
-from engine.theory.comparison import Check, Measured, MeasuredGrid, Prediction, covered_arms, find_other_value
+from engine.theory.comparison import Check, Measured, MeasuredGrid, Prediction, covered_arms
 
 USES = ("loss", "accuracy")
 
@@ -43,7 +42,7 @@ _COVERED = {
 
 def predict(measured: Mapping[str, Measured]) -> Prediction:
     """Predicts the share that is solved, the median at 20 inputs, and what decides the time there."""
-    covered, notes = covered_arms(measured, _find_reason)
+    covered, notes = covered_arms(measured, _COVERED, _find_reason)
     checks: list[Check] = []
     medians: dict[int, float] = {}
     for name, runs in covered.items():
@@ -59,8 +58,7 @@ def predict(measured: Mapping[str, Measured]) -> Prediction:
 
 
 def _find_reason(runs: Measured) -> str | None:
-    reason = find_other_value(runs.arm, _COVERED)
-    return reason if reason or "accuracy" in runs.curves else "its runs have no curve of accuracy"
+    return None if "accuracy" in runs.curves else "its runs have no curve of accuracy"
 
 
 def solving_times(measured: Measured | MeasuredGrid) -> tuple[np.ndarray, np.ndarray]:

@@ -1,8 +1,7 @@
 """Settings that must hold before a backend starts for a run to have the same bits again.
 
-One table with a reason for each line. Workers replace what a user's environment says otherwise.
-Settings outside the table are the user's: they are recorded, and count as another environment, see
-`engine.store.provenance`.
+One table with a reason for each line. Workers replace what a user's environment says otherwise. Settings outside the
+table are the user's: they are recorded, and count as another environment, see `engine.store.provenance`.
 """
 
 import contextlib
@@ -28,8 +27,8 @@ class Setting(NamedTuple):
         value: `None` for a variable that must not be set.
         reason: why, as the end of a sentence.
         platforms: where it holds; everywhere if empty.
-        is_default: whether it holds unless somebody says otherwise. Such a flag is given only then,
-            because XLA ends the process at a flag that its version does not know.
+        is_default: whether it holds unless somebody says otherwise. Such a flag is given only then, because XLA ends
+            the process at a flag that its version does not know.
     """
 
     kind: str

@@ -27,9 +27,8 @@ class Interrupted(KeyboardInterrupt):
 class SignalWatch:
     """Handles SIGINT, SIGTERM and SIGHUP while it is entered.
 
-    A signal raises `Interrupted` at once, except inside `deferred`, where the first one is only
-    noted and wakes whoever waits for `fileno`; the second one raises. Outside the main thread,
-    where Python takes no signals, nothing changes.
+    A signal raises `Interrupted` at once, except inside `deferred`, where the first one is only noted and wakes whoever
+    waits for `fileno`; the second one raises. Outside the main thread, where Python takes no signals, nothing changes.
 
     Attributes:
         signal: the first signal that came, or `None`.

@@ -99,9 +99,8 @@ def _without_signals() -> Iterator[None]:
 def _without_main() -> Iterator[None]:
     """Hides the program that starts a process.
 
-    A spawned process imports its parent's `__main__` again: a script without a guard would begin
-    once more in every worker, and one that is read from a pipe cannot be imported. Workers need
-    nothing from it.
+    A spawned process imports its parent's `__main__` again: a script without a guard would begin once more in every
+    worker, and one that is read from a pipe cannot be imported. Workers need nothing from it.
     """
     main = sys.modules["__main__"]
     sys.modules["__main__"] = types.ModuleType("__main__")
@@ -132,8 +131,7 @@ def spawn(variables: Mapping[str, str], target: Callable[..., None], *args: Any)
 class Crew:
     """Worker processes, one per device: they start on entry, and end on exit.
 
-    They load their libraries while the parent still plans. With `num_workers=0` everything runs in
-    this process.
+    They load their libraries while the parent still plans. With `num_workers=0` everything runs in this process.
     """
 
     def __init__(
@@ -174,9 +172,7 @@ class Crew:
 
 
 def call(devices: Devices, cache_dir: str | None, fn: Callable[..., Any], *args: Any) -> Any:
-    """Calls a function in a process that has the first device to itself, as a worker has.
-
-    The function is found by its name, and its arguments and result travel through a pipe.
+    """Calls a function, found by its name, in a process that has the first device to itself, as a worker has.
 
     Raises:
         InputError: the function raised one.

@@ -47,8 +47,8 @@ class _Duty:
 class Scheduler:
     """Hands out runs, and takes back what comes of them.
 
-    A run that has lost its worker twice becomes a suspect: suspects are tried again apart from all
-    others, half of them at a time, until the one that ends its worker is known.
+    A run that has lost its worker twice becomes a suspect: suspects are tried again apart from all others, half of them
+    at a time, until the one that ends its worker is known.
     """
 
     def __init__(self, specs: Sequence[PoolSpec], pending: Sequence[Sequence[Run]], hooks: Hooks) -> None:
@@ -203,8 +203,8 @@ class Scheduler:
     def lose(self, worker: int) -> Loss:
         """Takes the runs of a dead worker back.
 
-        A run is given up once it has ended its worker twice, unless no run of its group has ever
-        taken a step: then it is not the run's fault.
+        A run is given up once it has ended its worker twice, unless no run of its group has ever taken a step: then it
+        is not the run's fault.
         """
         duty = self._duties.get(worker)
         lost = self._release(worker)

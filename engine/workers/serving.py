@@ -96,9 +96,9 @@ class _Timer:
 class _Server:
     """One worker's pool and what waits for it.
 
-    While the device works on a chunk, the host fetches what the previous one left behind, finds the
-    outcomes, delivers the rows, and asks for runs in place of those that are about to end. Nothing
-    of a pool is delivered before its rewritten network has been compared with the native one.
+    While the device works on a chunk, the host fetches what the previous one left behind, finds the outcomes, delivers
+    the rows, and asks for runs in place of those that are about to end. Nothing of a pool is delivered before its
+    rewritten network has been compared with the native one.
     """
 
     def __init__(self, source: Source, settings: ServeSettings) -> None:

@@ -20,8 +20,8 @@ GRACE = 20.0
 _TICK = 1.0
 # A process hangs after so many seconds without a sign of life.
 QUIET_LIMIT = 60.0
-# A worker hangs after so many seconds without a message: while it compiles; at least; and in
-# proportion to the longest that a lane of it has taken so far.
+# A worker hangs after so many seconds without a message: while it compiles; at least; and in proportion to the longest
+# that a lane of it has taken so far.
 _COMPILE_LIMIT = 3600.0
 _STALL_LIMIT = 300.0
 _STALL_FACTOR = 10.0
@@ -193,11 +193,9 @@ def run_all(
     crew: Crew,
     watch: SignalWatch | None = None,
 ) -> None:
-    """Runs everything that is pending; with a crew of no workers, in this process.
+    """Runs everything that is pending in each pool; with a crew of no workers, in this process.
 
-    Args:
-        specs, pending: the pools, and the runs of each.
-        watch: for signals that ask to stop; by default one of its own.
+    The `watch` for signals that ask to stop is by default one of its own.
 
     Raises:
         InputError: something does not fit the device of a worker.

@@ -35,7 +35,7 @@ def test_a_page_is_built_and_closed(copied):
     builder = _Builder(copied)
     answer = builder.build(_Order(HALF, 30.0))
     assert answer.problem is None
-    assert answer.cost > 0
+    assert answer.cpu_seconds > 0
     page = (copied / "report.html").read_text()
     assert '<meta http-equiv="refresh" content="30">' in page
     assert "6 of 12 runs are over" in page

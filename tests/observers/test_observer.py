@@ -8,7 +8,7 @@ import pytest
 from engine.commands.run import run
 from engine.errors import InputError
 from engine.observers import StudyProgress, Watching, check_watching, ended_with
-from engine.observers.observer import Guarded, Pace
+from engine.observers.observer import GuardedObserver, Pace
 from tests.conftest import small_study
 
 STANDING = StudyProgress(0, 1, 0.0)
@@ -33,7 +33,7 @@ class _Observer:
 def test_a_failure_is_said_once_and_ends_the_observer_only():
     lines: list[str] = []
     inner = _Observer(ValueError("two\nlines"))
-    observer = Guarded("the thing", inner, lines.append)
+    observer = GuardedObserver("the thing", inner, lines.append)
     for _ in range(3):
         observer.on_rows([], STANDING)
     observer.on_end()
@@ -43,7 +43,7 @@ def test_a_failure_is_said_once_and_ends_the_observer_only():
 
 def test_a_failure_at_the_end_is_said_too():
     lines: list[str] = []
-    observer = Guarded("it", _Observer(OSError(), is_at_end=True), lines.append)
+    observer = GuardedObserver("it", _Observer(OSError(), is_at_end=True), lines.append)
     observer.on_end()
     assert lines == ["it goes no further (OSError); the training is not touched by that"]
 
@@ -51,7 +51,7 @@ def test_a_failure_at_the_end_is_said_too():
 def test_what_fails_at_the_beginning_is_said_and_not_begun():
     lines: list[str] = []
     inner = _Observer()
-    observer = Guarded("it", inner, lines.append, lambda: 1 / 0)
+    observer = GuardedObserver("it", inner, lines.append, lambda: 1 / 0)
     observer.on_rows([], STANDING)
     observer.on_end()
     assert inner.calls == ["end"]
@@ -59,7 +59,7 @@ def test_what_fails_at_the_beginning_is_said_and_not_begun():
 
 
 def test_a_signal_is_no_failure():
-    observer = Guarded("it", _Observer(KeyboardInterrupt()), pytest.fail)
+    observer = GuardedObserver("it", _Observer(KeyboardInterrupt()), pytest.fail)
     with pytest.raises(KeyboardInterrupt):
         observer.on_rows([], STANDING)
 
@@ -84,6 +84,20 @@ def test_what_is_expensive_is_done_less_often(monkeypatch):
     assert not pace.is_due()
     clock += 0.2
     assert pace.is_due()
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"live_every": 0.5}, "live=0.5: expected at least 1 second"),
+        ({"live_every": float("nan")}, "live=nan: expected a finite number"),
+        ({"wandb_runs": -1}, "wandb_runs=-1: expected at least 0"),
+    ],
+)
+def test_numbers_are_checked_beforehand(options, words, tmp_path):
+    with pytest.raises(InputError, match=words):
+        run(small_study(), tmp_path / "w", **options)
+    assert not (tmp_path / "w").exists()
 
 
 def test_a_missing_package_of_event_files_is_said_beforehand(monkeypatch):
