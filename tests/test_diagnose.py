@@ -122,7 +122,7 @@ def test_an_option_that_no_diagnosis_has_is_refused(tmp_path: Path):
     ("words", "expected"),
     [
         (["--minutes=0"], "minutes=0.0: expected a positive number"),
-        (["--minutes=nan"], "minutes=nan: expected a positive number"),
+        (["--minutes=nan"], "minutes=nan: expected a finite number"),
         (["--minutes=soon"], "--minutes=soon: expected a number"),
         (["--seeds=few"], "--seeds=few: expected an integer"),
         (["--sweep=init=he,normal"], "sweep"),

@@ -7,12 +7,13 @@ import time
 from typing import Any, NamedTuple
 
 from engine import store, workers
-from engine.arms.arm import Arm, structure
+from engine.arms.arm import structure
+from engine.arms.options import check_fields, option
 from engine.commands.open import Results
 from engine.commands.run import find_workers, run
 from engine.commands.running.options import RunOptions
 from engine.commands.running.progress import note
-from engine.diagnosis.budget import Budget, Costs, Request, choose, what_seeds_can_tell
+from engine.diagnosis.budget import Budget, Costs, choose, what_seeds_can_tell
 from engine.diagnosis.factors import Factors, factors_of
 from engine.errors import InputError, unknown_name
 from engine.lanes import tuning
@@ -38,42 +39,43 @@ class DiagnoseOptions:
     """What is diagnosed, and for how long.
 
     Attributes:
-        arm: name of an arm of the study; its baseline by default, or its first.
-        minutes: for everything, 10 by default; they choose seeds and horizon.
-        seeds: of every arm, to fix them.
+        seeds: of every arm; by default the minutes choose them.
         is_horizon_fixed: whether to keep the horizon of the study.
 
     Raises:
         InputError: a number is out of range.
     """
 
-    arm: str | None = None
-    minutes: float | None = None
+    minutes: float | None = option(
+        None,
+        "for all of it, the report included: they choose seeds and horizon, where these are not given (default: 10)",
+        is_positive=True,
+    )
+    arm: str | None = option(None, "arm of the experiment that is diagnosed (default: its baseline, or its first)")
     seeds: int | None = None
     is_horizon_fixed: bool = False
 
     def __post_init__(self) -> None:
-        if self.minutes is not None and not (math.isfinite(self.minutes) and self.minutes > 0):
-            raise InputError(f"minutes={self.minutes}: expected a positive number")
+        check_fields(self)
         check_whole("seeds", self.seeds, 1, MAX_SEEDS)
 
 
 class _Pilot(NamedTuple):
     """The configuration with its data loaded, and what is changed around it."""
 
-    plan: ExpandedStudy
+    study: ExpandedStudy
     factors: Factors
     has_constant_inputs: bool | None
 
     @property
     def horizon(self) -> int:
         """Horizon as requested, in steps."""
-        return self.plan.horizons[AS_GIVEN]
+        return self.study.horizons[AS_GIVEN]
 
     @property
     def longest_horizon(self) -> float:
         """Steps after which the schedule has brought the learning rate down."""
-        arm = self.plan.arms[AS_GIVEN]
+        arm = self.study.arms[AS_GIVEN]
         return math.inf if arm.decay_steps is None else arm.decay_steps + (arm.warmup_steps or 0)
 
 
@@ -93,16 +95,15 @@ def diagnose(
     Args:
         study: contains the arm; its horizon is a starting point.
         workdir: where rows and report go.
-        asked: what is diagnosed, see `DiagnoseOptions`.
-        options: how it is run, see `RunOptions`; all but `is_tuned` have an effect.
-        changes: fields of either, for short.
+        options: all but `is_tuned` have an effect.
+        changes: fields of `DiagnoseOptions` or `RunOptions`, for short.
 
     Returns:
         What the work directory holds; `summary["diagnosis"]` is the verdict with its evidence.
 
     Raises:
-        InputError: as `engine.run`; also where the minutes do not buy what is requested, the work directory holds a
-            diagnosis with other seeds or another horizon, or the task has an event of its own, and so no plateau.
+        InputError: as `engine.run`; also if the minutes do not buy what is requested, the work directory holds a
+            diagnosis with other seeds or another horizon, or the task waits for an event of its own.
     """
     began = time.monotonic()
     own = {field.name for field in dataclasses.fields(DiagnoseOptions)} & changes.keys()
@@ -120,8 +121,8 @@ def diagnose(
         minutes, budget = None, Budget(asked.seeds, pilot.horizon, [what_seeds_can_tell(asked.seeds)])
     else:
         minutes = MINUTES if asked.minutes is None else asked.minutes
-        request = Request(minutes, pilot.horizon, pilot.longest_horizon, asked.is_horizon_fixed, asked.seeds)
-        budget = choose(request, _costs(pilot, available, num_workers, options.cache, began))
+        costs = _costs(pilot, available, num_workers, options.cache, began)
+        budget = choose(costs, minutes, pilot.horizon, pilot.longest_horizon, asked.is_horizon_fixed, asked.seeds)
     for line in budget.words:
         note(line)
     for name, reason in pilot.factors.skipped.items():
@@ -137,18 +138,17 @@ def diagnose(
 
 
 def _designed(one: Study, pilot: _Pilot, minutes: float | None, budget: Budget) -> Study:
-    """Designs the study that decides."""
     return dataclasses.replace(
         one,
         name="diagnose",
         question=_QUESTION,
-        arms={name: factor.arm for name, factor in pilot.factors.arms.items()},
+        arms=pilot.factors.arms,
         baseline=AS_GIVEN,
         seeds=budget.seeds,
         horizon=budget.horizon,
         epochs=None,
         # Diagnostics look two steps ahead.
-        eval_every=one.eval_every or max(pilot.plan.eval_every, STEPS_AHEAD),
+        eval_every=one.eval_every or max(pilot.study.eval_every, STEPS_AHEAD),
         diagnostics=(*_DIAGNOSTICS, *one.diagnostics),
         stop="settled",
         diagnosis=pilot.factors.record(minutes, budget.words, pilot.has_constant_inputs),
@@ -156,7 +156,6 @@ def _designed(one: Study, pilot: _Pilot, minutes: float | None, budget: Budget) 
 
 
 def _around(study: Study, arm: str | None) -> Study:
-    """Returns the study of one configuration."""
     name = arm or study.baseline or next(iter(study.arms))
     if name not in study.arms:
         raise unknown_name("arm", name, study.arms)
@@ -182,31 +181,13 @@ def _pilot(study: Study, platform: str, data_dir: str | None) -> _Pilot:
             f"dataset={group.spec.arm.dataset} waits for an event of its own: there is no plateau to explain"
         )
     data = group.spec.data
-    factors = factors_of(concrete.arms[AS_GIVEN], has_examples(data))
-    return _Pilot(concrete, _without_equals(factors), has_constant_inputs(data))
-
-
-def _without_equals(factors: Factors) -> Factors:
-    """Skips arms that are the same as another one."""
-    first: dict[Arm, str] = {}
-    arms, skipped = {}, dict(factors.skipped)
-    for name, factor in factors.arms.items():
-        other = first.setdefault(resolve_arm(factor.arm), name)
-        if other == name:
-            arms[name] = factor
-        else:
-            skipped[name] = f"it is the same as {other}"
-    return Factors(arms, skipped)
+    return _Pilot(concrete, factors_of(concrete.arms[AS_GIVEN], has_examples(data)), has_constant_inputs(data))
 
 
 def _known(
     workdir: str | os.PathLike[str], pilot: _Pilot, asked: DiagnoseOptions
 ) -> tuple[float | None, Budget] | None:
-    """Returns minutes and budget of the diagnosis that a work directory holds, or `None`.
-
-    Raises:
-        InputError: it holds another study, or other seeds or another horizon were requested.
-    """
+    """Returns minutes and budget of the diagnosis that a work directory holds, and refuses any other study."""
     found = store.find_existing(as_path(workdir))
     if found is None:
         return None
@@ -217,11 +198,11 @@ def _known(
         )
     seeds = found.document["study"]["seeds"][AS_GIVEN]
     horizon = found.document["identity"]["horizons"][AS_GIVEN]
-    for name, value, known in (
-        ("seeds", asked.seeds, seeds),
-        ("horizon", pilot.horizon if asked.is_horizon_fixed else None, horizon),
-    ):
-        if value is not None and value != known:
+    requested = {"seeds": (asked.seeds or seeds, seeds)}
+    if asked.is_horizon_fixed:
+        requested["horizon"] = pilot.horizon, horizon
+    for name, (value, known) in requested.items():
+        if value != known:
             raise InputError(
                 f"{name}={value}: the diagnosis in {str(workdir)!r} has {known}; to go on with it leave --{name} out, "
                 f"or give another --workdir"
@@ -232,10 +213,9 @@ def _known(
 
 
 def _costs(pilot: _Pilot, available: devices.Devices, num_workers: int, cache_dir: str, began: float) -> Costs:
-    """Measures what training the configuration costs here."""
-    spec = pilot.plan.programs[0].spec
+    spec = pilot.study.programs[0].spec
     cost = workers.call(available, cache_dir, tuning.step_cost, spec, memory_limit(1))
-    arms = [resolve_arm(factor.arm) for factor in pilot.factors.arms.values()]
+    arms = [resolve_arm(arm) for arm in pilot.factors.arms.values()]
     return Costs(
         seconds_per_step=cost.seconds_per_step,
         start_seconds=cost.start_seconds,

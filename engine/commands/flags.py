@@ -45,15 +45,6 @@ _SWEEP = Option(
 _WANDB = Option("wandb", bool, False, WANDB_HELP)
 # What a diagnosis decides itself.
 _DECIDED = ("baseline", "design", "init_seeds", "order_seeds", "forks", "fork_step", "stop", "tune")
-_DIAGNOSE = _named(
-    Option(
-        "minutes",
-        float,
-        None,
-        "for all of it, the report included: they choose seeds and horizon, where these are not given (default: 10)",
-    ),
-    Option("arm", str, None, "arm of the experiment that is diagnosed (default: its baseline, or its first)"),
-)
 _COMPARE = _named(
     Option("workdir", str, None, "directory of the one study"),
     Option("baseline", str, None, "directory of the other"),
@@ -113,7 +104,10 @@ def _of_run() -> Flags:
 
 
 def _of_diagnose() -> Flags:
-    return _DIAGNOSE | {name: option for name, option in _of_study().items() if name not in _DECIDED}
+    from engine.commands.diagnose import DiagnoseOptions
+
+    study = {name: option for name, option in _of_study().items() if name not in _DECIDED}
+    return _flags(DiagnoseOptions) | study
 
 
 def _of_plan() -> Flags:

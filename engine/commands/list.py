@@ -30,12 +30,7 @@ def folders_to_list(given: str | None, ours: Path) -> list[Path]:
 
 
 def print_choices(experiments: Registry, folders: Iterable[Path]) -> None:
-    """Prints the experiments with their question and time, and every name an arm can hold.
-
-    Args:
-        experiments: the shipped ones.
-        folders: searched for experiment files.
-    """
+    """Prints the shipped experiments, the experiment files in some folders, and every name an arm can hold."""
     from engine.models import MODELS
     from engine.studies.experiment_files import find_files
     from engine.tasks import TASKS

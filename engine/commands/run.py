@@ -45,19 +45,13 @@ def run(
 ) -> Results:
     """Runs a study, or what is missing of it, and writes its report.
 
-    Workers never import the program that calls this, so a script needs no guard around it, and it
-    works in a notebook. Called outside the main thread, it leaves signals alone and cannot be
-    interrupted.
+    Workers never import the program that calls this, so a script needs no guard around it, and it works in a notebook.
+    Called outside the main thread, it leaves signals alone and cannot be interrupted.
 
     Args:
-        study: what to do.
         workdir: where its rows and its report go; created if missing.
         until: a question; seeds are added until it is decided, whatever number the study says.
-        options: how to run it.
         changes: single fields of `RunOptions` by name, as in `num_workers=2`.
-
-    Returns:
-        What the work directory holds now, as `engine.open` does.
 
     Raises:
         InputError: an argument is not usable; nothing was changed.

@@ -31,13 +31,7 @@ _FROM_PILOT = ("fraction", "log_deviation", "event_share")
 
 
 class Cost(NamedTuple):
-    """Cost of a seed.
-
-    Attributes:
-        steps: of one seed in all arms together.
-        steps_per_second: of all workers together.
-        source: where these were measured, in words.
-    """
+    """Steps of one seed in all arms, the rate of all workers together, and where these were measured, in words."""
 
     steps: float
     num_arms: int
@@ -67,7 +61,6 @@ def plan(
         numbers: fields of the question, see `engine.statistics.seeds_needed`.
         pilot: work directory of a study that has run, for numbers that are not given, and for the cost.
         study: its cost is measured here, where there is no pilot.
-        data_dir, cache_dir: where prepared data and compiled programs are kept.
 
     Raises:
         InputError: the question is unknown, a number is missing, has no effect or is out of range.
@@ -124,17 +117,11 @@ def _pilot_runs(directory: WorkDirectory) -> dict[str, ArmRuns]:
 def _learned_from(runs: dict[str, ArmRuns]) -> dict[str, float]:
     """Estimates numbers from all arms together, as far as the runs allow."""
     event = np.concatenate([arm.event for arm in runs.values()])
-    learned = {"fraction": float(np.mean(event == 1))}
-    if learned["fraction"] > 0:
-        learned["event_share"] = learned["fraction"]
-    spreads = [
-        np.std(np.log(np.maximum(arm.time[arm.event == 1], 1.0)), ddof=1)
-        for arm in runs.values()
-        if np.sum(arm.event == 1) > 2
-    ]
-    if spreads and max(spreads) > 0:
-        learned["log_deviation"] = float(max(spreads))
-    return learned
+    share = float(np.mean(event == 1))
+    times = [arm.time[arm.event == 1] for arm in runs.values()]
+    spread = max((float(np.std(np.log(np.maximum(time, 1.0)), ddof=1)) for time in times if len(time) > 2), default=0.0)
+    learned = {"event_share": share, "log_deviation": spread}
+    return {"fraction": share, **{name: value for name, value in learned.items() if value > 0}}
 
 
 def _cost_of_pilot(directory: WorkDirectory, runs: dict[str, ArmRuns]) -> Cost | None:

@@ -1,14 +1,13 @@
 """`verify`: runs some of a study's runs once more, and says how far they agree."""
 
 import dataclasses
+import functools
 import math
 import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
-
-import pyarrow as pa
 
 from engine import store, workers
 from engine.arms.options import check_fields, option
@@ -94,12 +93,10 @@ def verify(workdir: _Place, options: VerifyOptions | None = None, **changes: Any
 
     Args:
         workdir: of the study; it is only read.
-        options: see `VerifyOptions`.
-        changes: fields of the options, for short.
+        changes: fields of `VerifyOptions`, for short.
 
     Raises:
-        InputError: there is no study, no finished run in it, its `study.json` cannot be understood, or it cannot be run
-            here.
+        InputError: there is no study or no finished run, or the study cannot be understood or run here.
         WorkerFailedError: a worker raised an exception.
     """
     options = dataclasses.replace(options or VerifyOptions(), **changes)
@@ -120,12 +117,9 @@ def verify(workdir: _Place, options: VerifyOptions | None = None, **changes: Any
     sample = draw_sample(finished.runs, number, options.seed)
     cache = str(options.cache_dir or default_cache_dir())
     crew = workers.Crew(devices, min(num_workers, len(sample.runs)), cache, checkpoint_every=math.inf)
-    num_steps = sum(run.horizon for run in sample.runs)
-    with crew, ProgressBar(len(sample.runs), num_steps, not options.is_quiet) as progress:
-        recheck = _Recheck(plan, stored_rows(directory, {run_key(run) for run in sample.runs}), progress)
-        agreements = recheck.run(sample.runs, crew)
+    agreements, fallbacks = _run_again(plan, sample.runs, directory, crew, options.is_quiet)
     identity = identity_of(plan, devices.platform)
-    changed = store.differences(directory.document["identity"], identity) + recheck.fallbacks
+    changed = store.differences(directory.document["identity"], identity) + fallbacks
     origins = _origins(directory, sample.runs, changed, current_launch(devices))
     found = conclude(agreements, origins, sample, finished, options.margin, _damage(directory, finished))
     _print(found, options.output)
@@ -144,7 +138,7 @@ def _check_places(workdir: _Place, options: VerifyOptions) -> None:
 
 
 def _note_places(directory: WorkDirectory) -> None:
-    """Prints what is read because `study.json` says so, which somebody else may have written."""
+    """Prints the places of data that `study.json` names, because somebody else may have written it."""
     by_arm = directory.document["study"].get("places", {})
     for place in dict.fromkeys(place for places in by_arm.values() for place in places.values()):
         line = one_line(f"the data are read from {place!r} (or say where: --dataset_dir)")
@@ -154,12 +148,7 @@ def _note_places(directory: WorkDirectory) -> None:
 def _origins(
     directory: WorkDirectory, runs: Sequence[Run], changed: Sequence[str], now: Mapping[str, Any]
 ) -> list[RunOrigin]:
-    """Finds out which launch made each run, and what has changed since.
-
-    Args:
-        changed: what has changed since every launch.
-        now: what a launch would record now.
-    """
+    """Finds the launch that made each run, and adds to `changed` what differs between it and a launch `now`."""
     launches = directory.document["launches"]
     differences = [provenance.describe_differences(launch, now) for launch in launches]
     made_by, found = directory.launches_of_runs(), []
@@ -179,61 +168,47 @@ def _damage(directory: WorkDirectory, finished: Finished) -> list[str]:
     return [f"{files} damaged, missing or foreign", *rows] if number else rows
 
 
-class _Recheck:
+def _run_again(
+    plan: ExpandedStudy, runs: Sequence[Run], directory: WorkDirectory, crew: workers.Crew, is_quiet: bool
+) -> tuple[list[Agreement], list[str]]:
     """Runs runs again, and compares each with its stored rows as it ends.
 
-    Attributes:
-        fallbacks: arms for which the recorded form could not be used here, in words.
+    Returns:
+        The agreement of every run, and the arms for which the recorded form could not be used here, in words.
+
+    Raises:
+        WorkerFailedError: a run did not come back.
     """
+    stored = stored_rows(directory, {run_key(run) for run in runs})
+    agreements: dict[tuple[Any, ...], Agreement] = {}
+    fallbacks: list[str] = []
 
-    def __init__(
-        self, plan: ExpandedStudy, stored: Mapping[tuple[Any, ...], Sequence[pa.Table]], progress: ProgressBar
-    ) -> None:
-        self._plan, self._stored, self._progress = plan, stored, progress
-        self._agreements: dict[tuple[Any, ...], Agreement] = {}
-        self.fallbacks: list[str] = []
-
-    def run(self, runs: Sequence[Run], crew: workers.Crew) -> list[Agreement]:
-        """Runs runs again.
-
-        Raises:
-            WorkerFailedError: one of them did not come back.
-        """
-        specs = [group.spec for group in self._plan.programs]
-        progress = self._progress
-        hooks = workers.Hooks(
-            on_delivery=self._take,
-            on_fallback=self._fall_back,
-            on_loss=lambda steps: progress.extend(0, steps),
-            notify=progress.note,
-        )
-        workers.run_all(specs, self._plan.by_program(runs), hooks, crew)
-        lost = [run for run in runs if run_key(run) not in self._agreements]
-        if lost:
-            raise WorkerFailedError(
-                f"{len(lost)} runs could not be done again, first seed {lost[0].seed} of {lost[0].arm_name!r}"
-            )
-        return [self._agreements[run_key(run)] for run in runs]
-
-    def _take(self, delivery: workers.Delivery) -> None:
-        statuses, num_skipped = [], 0
-        for completed in delivery.completed:
-            run, row = completed
-            found = [compare_rows(run, one, row) for one in self._stored[run_key(run)]]
+    def compare(delivery: workers.Delivery) -> None:
+        for run, row in delivery.completed:
+            found = [compare_rows(run, one, row) for one in stored[run_key(run)]]
             # A run that is stored twice is as wrong as the worse copy.
-            self._agreements[run_key(run)] = min(found, key=lambda one: one.is_identical)
-            statuses.append(row["status"])
-            num_skipped += run.horizon - completed.num_steps
-        self._progress.update(delivery.seed_steps, statuses, num_skipped)
+            agreements[run_key(run)] = min(found, key=lambda one: one.is_identical)
+        num_skipped = sum(completed.run.horizon - completed.num_steps for completed in delivery.completed)
+        progress.update(delivery.seed_steps, [row["status"] for _, row in delivery.completed], num_skipped)
 
-    def _fall_back(self, group: int, reason: str) -> None:
-        names = ", ".join(repr(name) for name in self._plan.programs[group].arm_names)
-        self.fallbacks.append(f"{names}: the recorded form disagrees here with the native one")
-        self._progress.note(f"{self.fallbacks[-1]}: {reason}")
+    def fall_back(program: int, reason: str) -> None:
+        names = ", ".join(map(repr, plan.programs[program].arm_names))
+        fallbacks.append(f"{names}: the recorded form disagrees here with the native one")
+        progress.note(f"{fallbacks[-1]}: {reason}")
+
+    with crew, ProgressBar(len(runs), sum(run.horizon for run in runs), not is_quiet) as progress:
+        on_loss = functools.partial(progress.extend, 0)
+        hooks = workers.Hooks(on_delivery=compare, on_fallback=fall_back, on_loss=on_loss, notify=progress.note)
+        workers.run_all([program.spec for program in plan.programs], plan.by_program(runs), hooks, crew)
+    lost = [run for run in runs if run_key(run) not in agreements]
+    if lost:
+        raise WorkerFailedError(
+            f"{len(lost)} runs could not be done again, first seed {lost[0].seed} of {lost[0].arm_name!r}"
+        )
+    return [agreements[run_key(run)] for run in runs], fallbacks
 
 
 def _print(found: Verification, output: _Place | None) -> None:
-    """Prints a line for each run and the summary, and writes the file that was asked for."""
     words = summarise_in_words(found)
     for agreement in found.runs:
         print(one_line(describe_run(agreement)))

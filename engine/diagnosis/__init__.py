@@ -1,6 +1,5 @@
 """Why a run waits, and what to change, decided by an experiment.
 
-`factors` declares what is changed around a configuration, and `budget` chooses how many seeds and steps some minutes
-buy. Of the finished runs, `evidence` holds what came of every change, `symptoms` reads what probes saw, `conditions`
-asks what that amounts to, `table` decides, and `words` and `section` report it.
+`factors` declares the changes, and `budget` chooses seeds and steps. `evidence` holds what came of every change, and
+`symptoms` what probes saw; `conditions` and `table` decide, and `words` and `section` report it.
 """

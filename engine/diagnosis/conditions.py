@@ -61,12 +61,10 @@ def is_normal(evidence: Evidence) -> bool:
 
 def carrying(evidence: Evidence) -> str | None:
     """Returns the change with which most runs learn what carries over, and do so best."""
-    found = {
-        name: arm.held_out
-        for name, arm in evidence.arms.items()
-        if arm.kind == "remedy" and evidence.leaves(name) and evidence.carries_over(name)
-    }
-    return max(found, key=lambda name: found[name] or 0.0) if found else None
+    arms = evidence.arms
+    remedies = [name for name in arms if arms[name].kind == "remedy" and evidence.leaves(name)]
+    found = filter(evidence.carries_over, remedies)
+    return max(found, key=lambda name: arms[name].held_out or 0.0, default=None)
 
 
 def diverges(evidence: Evidence) -> bool:
@@ -83,16 +81,15 @@ def steadier(evidence: Evidence) -> str | None:
     """
     arms, given = evidence.arms, evidence.given
     tame = [name for name in _lower_rates(evidence) if arms[name].diverged <= HARDLY_ANY_DIVERGED]
-    learning = [n for n in tame if evidence.leaves(n) and arms[n].left >= given.left]
-    return next(iter(learning), None) or evidence.best() or next(iter(tame), None)
+    learning = [name for name in tame if evidence.leaves(name) and arms[name].left >= given.left]
+    return next(iter([*learning, *filter(None, [evidence.best()]), *tame]), None)
 
 
 def is_dead(evidence: Evidence) -> bool:
     """Whether most runs at chance have a dead layer, as a pattern that nothing else explains."""
     given, dead = evidence.given, evidence.symptoms.num_dead or 0
-    is_pattern = dead >= max(FEWEST_DEAD, SHARE_DEAD * given.num_runs)
-    is_of_most = is_pattern and dead >= MOST_RUNS * given.num_stuck
-    return is_of_most and not (dies_on_the_way(evidence) and _has_died_of_another_cause(evidence))
+    is_pattern = dead >= max(FEWEST_DEAD, SHARE_DEAD * given.num_runs, MOST_RUNS * given.num_stuck)
+    return is_pattern and not (dies_on_the_way(evidence) and _has_died_of_another_cause(evidence))
 
 
 def dies_on_the_way(evidence: Evidence) -> bool:
@@ -143,8 +140,8 @@ def lower_rate(evidence: Evidence) -> str | None:
 
 def _lower_rates(evidence: Evidence) -> list[str]:
     """Returns all lower rates, the highest first."""
-    rates = evidence.rates
-    return sorted((name for name, rate in rates.items() if rate < 1), key=lambda n: -rates[n])
+    lower = {name: rate for name, rate in evidence.rates.items() if rate < 1}
+    return sorted(lower, key=lambda name: -lower[name])
 
 
 def is_slow(evidence: Evidence) -> bool:

@@ -19,20 +19,18 @@ _HALF_THE_WAIT = 0.5
 
 
 class ArmEvidence(NamedTuple):
-    """What came of one arm.
+    """What came of the runs of one arm that have an outcome.
 
     Attributes:
-        num_runs: runs with an outcome.
         num_left: runs that left chance level on the training examples by the horizon.
-        num_waited: runs that left it after a plateau.
+        num_waited: those that left it after a plateau.
         num_stuck: runs that stayed at chance.
-        num_falling: those of them whose loss had begun to fall.
+        num_falling: those whose loss had begun to fall.
         num_diverged: runs that diverged, before they left chance level or after.
         held_out: median of the best ρ on held-out examples, over the runs that left chance level, or over all where
             none did; `None` without held-out examples.
         mean_wait: restricted to the horizon, in the unit of the study.
-        difference: of restricted mean waits from `as_given`, in that unit; negative is earlier. `None` for `as_given`
-            itself, and where the two cannot be compared.
+        difference: of mean waits from `as_given`; negative is earlier. `None` without a comparison.
         p_value: of no difference from `as_given`, in pairs of seeds. For a change, from two tests, of when runs leave
             and of whether they do, after Holm over all changes; for a control, of when. `None` without a comparison.
     """
@@ -72,14 +70,7 @@ class ArmEvidence(NamedTuple):
 
 
 class Evidence(NamedTuple):
-    """What a diagnosis rests on.
-
-    Attributes:
-        arms: by name, `as_given` among them.
-        rates: learning rate, relative to that of `as_given`, of the arms that differ in nothing else.
-        num_missing: runs that are still to come.
-        has_constant_inputs: whether all training inputs are the same; `None` where examples are drawn.
-    """
+    """What a diagnosis rests on, see also `DiagnosisRecord`; `num_missing` runs are still to come."""
 
     arms: Mapping[str, ArmEvidence]
     rates: Mapping[str, float]
@@ -117,19 +108,14 @@ class Evidence(NamedTuple):
         """Whether a change takes away what holds the runs, beyond chance and by enough.
 
         By enough means: a fifth of the runs more leave than as given; or, where most of those stay at chance, half of
-        the mean wait is gone. A difference beyond chance may still be too small to explain the wait, and where most
-        runs leave by themselves nothing holds them.
+        the mean wait is gone. Where most runs leave by themselves, nothing holds them.
         """
-        if not self._helps(name):
-            return False
-        left = self.given.left
-        has_more_left = self.arms[name].left - left >= _MORE_LEFT
-        return has_more_left or (left < MOST_RUNS and self.shortens(name))
+        has_more_left = self._helps(name) and self.arms[name].left - self.given.left >= _MORE_LEFT
+        return has_more_left or (self.given.left < MOST_RUNS and self.shortens(name))
 
     def shortens(self, name: str) -> bool:
         """Whether a change takes away half of the mean wait, beyond chance."""
-        difference = self.arms[name].difference if self._helps(name) else None
-        return difference is not None and (-difference.value >= _HALF_THE_WAIT * self.given.mean_wait)
+        return self._helps(name) and self.gain(name) >= _HALF_THE_WAIT * self.given.mean_wait
 
     def gain(self, name: str) -> float:
         """Reduction of the mean wait from `as_given`; 0 where the two are not compared."""
@@ -154,10 +140,9 @@ class Evidence(NamedTuple):
         A rate far from the given one is advised only where nothing near it helps, and what makes something else worse
         only where there is nothing else.
         """
-        names = [name for name in self.arms if (is_meant or self.relieves)(name)]
-        found = [name for name in names if self.arms[name].is_change and self.arms[name].difference is not None]
+        changes = [name for name, arm in self.arms.items() if arm.is_change and arm.difference is not None]
 
         def rank(name: str) -> tuple[bool, bool, float]:
             return not self.is_advisable(name), self.arms[name].kind == "far", -self.gain(name)
 
-        return min(found, key=rank, default=None)
+        return min(filter(is_meant or self.relieves, changes), key=rank, default=None)

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 from engine.arms.arm import Arm, find_option, used_options, without_options
 from engine.studies.diagnosis import AS_GIVEN, CHANGES, DiagnosisRecord, Kind
+from engine.studies.study import resolve_arm
 from engine.user_code import is_reference
 
 # A multiple of a learning rate of zero is no other rate.
@@ -21,7 +22,7 @@ class Change(NamedTuple):
         name: of its arm; `{other}` stands for the optimiser that is tried instead.
         describe: says what is changed in a configuration.
         apply: changes it, or raises `_NotApplicableError` with the reason why not.
-        relative_rate: factor on the learning rate of a change of that alone, else `None`.
+        relative_rate: factor on the learning rate, of a change in nothing else.
     """
 
     name: str
@@ -31,33 +32,18 @@ class Change(NamedTuple):
     relative_rate: float | None = None
 
 
-class Factor(NamedTuple):
-    """One arm of the designed study: the configuration with a change, unresolved; see `Change`."""
-
-    arm: Arm
-    kind: Kind
-    words: str
-    relative_rate: float | None = None
-
-
 class Factors(NamedTuple):
-    """The arms of a diagnosis.
+    """The arms of a diagnosis, `as_given` first, and what its record says of them; see `DiagnosisRecord`."""
 
-    Attributes:
-        arms: by name, `as_given` first.
-        skipped: changes that do not apply to this configuration, and why, by name.
-    """
-
-    arms: dict[str, Factor]
+    arms: dict[str, Arm]
+    kinds: dict[str, Kind]
+    words: dict[str, str]
+    rates: dict[str, float]
     skipped: dict[str, str]
 
     def record(self, minutes: float | None, budget: list[str], has_constant_inputs: bool | None) -> DiagnosisRecord:
         """Makes the record of a diagnosis with these arms that is about to be run."""
-        arms = self.arms.items()
-        rates = {name: factor.relative_rate for name, factor in arms if factor.relative_rate is not None}
-        kinds = {name: factor.kind for name, factor in arms}
-        words = {name: factor.words for name, factor in arms}
-        return DiagnosisRecord(kinds, words, rates, self.skipped, minutes, budget, has_constant_inputs)
+        return DiagnosisRecord(*self[1:], minutes, budget, has_constant_inputs)
 
 
 class _NotApplicableError(Exception):
@@ -102,10 +88,8 @@ def _rate(times: str, relative: float, kind: Kind) -> Change:
             raise _NotApplicableError(f"that is above the highest rate, {most:g}")
         return arm.replace(learning_rate=rate)
 
-    def describe(arm: Arm) -> str:
-        return f"learning rate {rate_of(arm):g}, {times}"
-
-    return Change(f"learning_rate={times}", kind, describe, apply, relative)
+    words = "learning rate {:g}, " + times
+    return Change(f"learning_rate={times}", kind, lambda arm: words.format(rate_of(arm)), apply, relative)
 
 
 def _with_normalisation(arm: Arm) -> Arm:
@@ -191,17 +175,24 @@ NUM_CHANGES = sum(change.kind in CHANGES for change in ALL_CHANGES)
 
 
 def factors_of(arm: Arm, has_examples: bool) -> Factors:
-    """Returns everything that is changed around a resolved configuration.
+    """Returns everything that is changed around a resolved configuration; equal arms are kept once.
 
     Controls need a task that has examples in arrays.
     """
-    arms, skipped = {AS_GIVEN: Factor(arm, "given", "as given")}, {}
+    made = Factors({AS_GIVEN: arm}, {AS_GIVEN: "given"}, {AS_GIVEN: "as given"}, {}, {})
+    first = {arm: AS_GIVEN}
     for change in ALL_CHANGES:
         name = change.name.format(other=_other_optimizer(arm)["optimizer"])
         try:
             is_drawn = change.kind == "control" and not has_examples
             _refuse_if(is_drawn, f"dataset={arm.dataset} draws fresh examples every step")
-            arms[name] = Factor(change.apply(arm), change.kind, change.describe(arm), change.relative_rate)
+            changed = change.apply(arm)
+            other = first.setdefault(resolve_arm(changed), name)
+            _refuse_if(other != name, f"it is the same as {other}")
         except _NotApplicableError as reason:
-            skipped[name] = str(reason)
-    return Factors(arms, skipped)
+            made.skipped[name] = str(reason)
+            continue
+        made.arms[name], made.kinds[name], made.words[name] = changed, change.kind, change.describe(arm)
+        if change.relative_rate is not None:
+            made.rates[name] = change.relative_rate
+    return made

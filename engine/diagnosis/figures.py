@@ -23,23 +23,21 @@ def draw_remedies(summary: Summary, record: DiagnosisRecord, evidence: Evidence,
     figure = new_figure(1.0 + 0.26 * len(ordered))
     axes = figure.subplots()
     # Where no run leaves, as given or changed, nothing was measured.
-    measured = {name: difference for name, difference in found.items() if evidence.is_measured(name)}
-    end = _end((measured or found).values())
+    end = _end([found[name] for name in found if evidence.is_measured(name)] or found.values())
     for row, name in enumerate(ordered):
         colour, difference = _COLOURS[record.kinds[name]], found[name]
         style = "full" if evidence.arms[name].left >= MOST_RUNS else "none"
-        if name not in measured:
+        if not evidence.is_measured(name):
             axes.plot(0, row, "o", color=colour, markersize=5, fillstyle=style)
-            continue
-        if difference.value > end:
+        elif difference.value > end:
             axes.plot(end, row, ">", color=colour, markersize=6, fillstyle=style, clip_on=False)
             text = f"{number(difference.value, summary.unit)} "
             axes.text(0.96 * end, row, text, ha="right", va="center", fontsize=7)
-            continue
-        lower, upper = difference.lower, min(difference.upper, end)
-        if math.isfinite(lower):
-            axes.plot([lower, upper], [row, row], color=colour, linewidth=1.6)
-        axes.plot(difference.value, row, "o", color=colour, markersize=5, fillstyle=style)
+        else:
+            if math.isfinite(difference.lower):
+                ends = [difference.lower, min(difference.upper, end)]
+                axes.plot(ends, [row, row], color=colour, linewidth=1.6)
+            axes.plot(difference.value, row, "o", color=colour, markersize=5, fillstyle=style)
     axes.axvline(0, color=INK, linewidth=0.8)
     axes.set_yticks(range(len(ordered)), [label(record.words[name]) for name in ordered])
     axes.set(ylim=(len(ordered) - 0.5, -0.5), xlabel=f"{summary.unit} later than as given", xmargin=0.05)

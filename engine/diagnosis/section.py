@@ -36,7 +36,7 @@ def make_section(run_table: RunTable, summary: Summary) -> Section | None:
     record = read_record(run_table.directory.document)
     if record is None or AS_GIVEN not in summary.runs:
         return None
-    evidence = gather(run_table, summary, record)
+    evidence = _gather(run_table, summary, record)
     found = Findings(summary, record, evidence, table.decide(evidence))
     lines = [*what_it_means(found), *change_first(found)]
     failed = [f"Nothing is known of {name}: its runs failed ({num} of them)." for name, num in summary.failed.items()]
@@ -62,8 +62,7 @@ def make_section(run_table: RunTable, summary: Summary) -> Section | None:
     )
 
 
-def gather(run_table: RunTable, summary: Summary, record: DiagnosisRecord) -> Evidence:
-    """Gathers the evidence from the rows of a study."""
+def _gather(run_table: RunTable, summary: Summary, record: DiagnosisRecord) -> Evidence:
     p_values = _adjusted_p_values(summary, record)
     arms = {
         name: _gather_arm(run_table, summary, name, record.kinds[name], p_values.get(name))
@@ -80,7 +79,6 @@ def gather(run_table: RunTable, summary: Summary, record: DiagnosisRecord) -> Ev
 
 
 def _num_missing(run_table: RunTable, summary: Summary, name: str) -> int:
-    """Counts the runs of an arm that are still to come."""
     if name in summary.runs:
         return max(summary.runs[name].num_planned - summary.runs[name].num_stored, 0)
     planned: int = run_table.directory.document["study"]["seeds"][name]
@@ -128,10 +126,7 @@ def _gather_arm(run_table: RunTable, summary: Summary, name: str, kind: Kind, p_
 
 
 def _held_out(run_table: RunTable, summary: Summary, name: str) -> float | None:
-    """Returns the median of the best held-out ρ over the runs that left, or over all where none did.
-
-    `None` without held-out examples. They are the same in all arms, so that one chance loss serves for all.
-    """
+    """See `ArmEvidence.held_out`. The held-out examples of all arms are the same, and have one chance loss."""
     try:
         found = read_arm_curves(run_table, name, "held_out_loss")
     except InputError:
@@ -145,10 +140,8 @@ def _held_out(run_table: RunTable, summary: Summary, name: str) -> float | None:
 
 
 def _changes_table(found: Findings) -> SectionTable:
-    header = [
-        "change", "kind", "left chance level", f"{found.summary.unit} later", "p (two tests), Holm",
-        "best ρ, held out",
-    ]  # fmt: skip
+    later, p, held_out = f"{found.summary.unit} later", "p (two tests), Holm", "best ρ, held out"
+    header = ["change", "kind", "left chance level", later, p, held_out]
     return SectionTable(_CHANGES_CAPTION, header, [_change_row(found, name) for name in found.evidence.arms])
 
 
@@ -161,12 +154,8 @@ def _change_row(found: Findings, name: str) -> list[str]:
     elif arm.difference is not None:
         later = f"{number(arm.difference.value, unit)} ({interval(arm.difference, unit)})"
     p = p_value(arm.p_value) if arm.is_change and is_measured and arm.p_value is not None else "–"
-    held_out = "–" if arm.held_out is None else _hundredths(max(arm.held_out, -9.9))
+    held_out = "–" if arm.held_out is None else f"{max(arm.held_out, -9.9):z.2f}".replace("-", "−")
     return [found.record.words[name], arm.kind, found.left(name), later, p, held_out]
-
-
-def _hundredths(value: float) -> str:
-    return f"{value:.2f}".replace("-0.00", "0.00").replace("-", "−")
 
 
 def _rules_table(evidence: Evidence) -> SectionTable:
@@ -182,11 +171,8 @@ def _rules_table(evidence: Evidence) -> SectionTable:
 def _document(found: Findings, lines: list[str]) -> dict[str, Any]:
     decision = found.decision
     return {
-        "verdict": decision.verdict,
-        "row": decision.row,
+        **{name: getattr(decision, name) for name in ("verdict", "row", "first", "waits_for")},
         "condition": decision.rule.condition,
-        "first": decision.first,
-        "waits_for": decision.waits_for,
         "arms": jsonable(dict(found.evidence.arms)),
         "symptoms": jsonable(found.evidence.symptoms),
         "skipped": found.record.skipped,

@@ -20,9 +20,8 @@ class Symptoms(NamedTuple):
 
     Attributes:
         num_dead: runs still at chance in which, at the end, a whole layer is dead and no gradient passes.
-        num_born_dead: those of them in which a layer was dead from the start.
-        below_epsilon: median share of the parameters whose √v̂ is below the optimiser's ε on the plateau, where it was
-            measured at least twice.
+        num_born_dead: those in which a layer was dead from the start.
+        below_epsilon: median share of the parameters whose √v̂ is below the optimiser's ε on the plateau.
         output_spread: median over runs of the standard deviation of an output over examples, at the start.
         dead_layer: first layer that nothing alive enters in most of the runs with a dead one.
     """
@@ -40,18 +39,13 @@ def read_symptoms(run_table: RunTable, runs: ArmRuns) -> Symptoms:
     if found is None:
         return Symptoms()
     spread = found.values.get("output_spread", {}).get(WHOLE)
-    symptoms = Symptoms(
-        below_epsilon=_below_epsilon(found, runs), output_spread=None if spread is None else _median(spread[:, 0])
-    )
+    below_epsilon, output_spread = _below_epsilon(found, runs), None if spread is None else _median(spread[:, 0])
     dead = _dead(found)
     if dead is None:
-        return symptoms
-    is_stuck = np.isin(found.seed, runs.seed[np.asarray(runs.status) == "stuck"])
-    return symptoms._replace(
-        num_dead=int(np.sum(dead[is_stuck, -1])),
-        num_born_dead=int(np.sum(np.all(dead[is_stuck][:, [0, -1]], axis=1))),
-        dead_layer=_dead_layer(found, is_stuck & dead[:, -1]),
-    )
+        return Symptoms(below_epsilon=below_epsilon, output_spread=output_spread)
+    is_dead = dead[:, -1] & np.isin(found.seed, runs.seed[np.asarray(runs.status) == "stuck"])
+    num_born_dead = int(np.sum(dead[is_dead, 0]))
+    return Symptoms(int(np.sum(is_dead)), num_born_dead, below_epsilon, output_spread, _dead_layer(found, is_dead))
 
 
 def _layers(found: ArmProbes, name: str) -> dict[str, np.ndarray]:
@@ -88,12 +82,12 @@ def _below_epsilon(found: ArmProbes, runs: ArmRuns) -> float | None:
     shares = found.values.get("below_epsilon", {}).get(WHOLE)
     if shares is None:
         return None
-    time = dict(zip(runs.seed.tolist(), runs.time.tolist(), strict=True))
+    time = dict(zip(runs.seed, runs.time, strict=True))
     plateaus = [
         row[np.isfinite(row) & (found.steps <= time.get(seed, 0.0))]
-        for row, seed in zip(shares, found.seed.tolist(), strict=True)
+        for row, seed in zip(shares, found.seed, strict=True)
     ]
-    return _median(np.array([float(np.median(values)) for values in plateaus if len(values) >= _FEWEST_MEASUREMENTS]))
+    return _median(np.array([np.median(values) for values in plateaus if len(values) >= _FEWEST_MEASUREMENTS]))
 
 
 def _median(values: np.ndarray) -> float | None:

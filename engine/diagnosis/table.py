@@ -58,12 +58,7 @@ class Rule(NamedTuple):
 
 
 class Cause(NamedTuple):
-    """What a plateau may be due to where most runs leave it by themselves.
-
-    Attributes:
-        change: the change that takes the plateau away.
-        meaning: what that means.
-    """
+    """What a plateau may be due to where most runs leave it by themselves: the change takes it away."""
 
     verdict: str
     change: Change
@@ -83,13 +78,7 @@ CAUSES = (
 
 
 class Decision(NamedTuple):
-    """What follows from the evidence.
-
-    Attributes:
-        rule: the row that holds.
-        first: arm with the change to make first, or `None`.
-        cause: what the plateau is due to where most runs have one and leave it by themselves, or `None`.
-    """
+    """The row that holds, the arm with the change to make first, and the cause of a plateau that most runs leave."""
 
     rule: Rule
     first: str | None

@@ -20,28 +20,22 @@ _SIZES_OF_START = {
 }
 
 
-class _ControlWords(NamedTuple):
-    """What a control shows if most runs learn and if they do not; `{counts}` stands for its counts."""
-
-    learned: str
-    stuck: str
-
-
+# What a control shows if most runs learn, and if they do not.
 _CONTROLS = {
-    ONE_BATCH.name: _ControlWords(
+    ONE_BATCH.name: (
         "One batch, over and over, is learned ({counts}): this network and this optimiser can learn.",
         "Not even one batch, over and over, is learned by the horizon ({counts}): what holds it is not the amount or "
         "the difficulty of the data.",
     ),
-    LINEAR_PROBE.name: _ControlWords(
+    LINEAR_PROBE.name: (
         "A linear model of the inputs learns ({counts}).",
         "A linear model of the inputs learns nothing by the horizon ({counts}): they tell nothing that is easily read.",
     ),
-    SHUFFLED_LABELS.name: _ControlWords(
+    SHUFFLED_LABELS.name: (
         "With shuffled labels it leaves chance level too, by learning examples by heart ({counts}).",
         "With shuffled labels it stays at chance ({counts}).",
     ),
-    CONSTANT_INPUTS.name: _ControlWords(
+    CONSTANT_INPUTS.name: (
         "With constant inputs it leaves chance level too ({counts}): not by learning from the inputs.",
         "With constant inputs it stays at chance, as it must ({counts}).",
     ),
@@ -74,7 +68,7 @@ class Findings(NamedTuple):
 
     @property
     def network_notes(self) -> list[str]:
-        """What no change that was tried takes out of the network."""
+        """Faults of the network that no change removes."""
         return [f"In the network: {line}." for line in self.summary.network_notes.get(AS_GIVEN, [])]
 
     @property
@@ -135,13 +129,11 @@ def what_it_means(found: Findings) -> list[str]:
 
 def _describe_cause(found: Findings, name: str) -> list[str]:
     """Says what the change that names the cause does, where another one is advised."""
-    arms, advised = found.evidence.arms, found.decision.first
-    difference = arms[name].difference
-    if advised in (None, name) or difference is None:
+    arm, advised, gain = found.evidence.arms[name], found.decision.first, found.evidence.gain
+    if advised in (None, name) or arm.difference is None:
         return []
-    first = arms[advised].difference
-    more = f"; {advised} does more" if first is not None and first.value < difference.value else ""
-    return [f"With {name} alone, which names that cause, it leaves {found.size(arms[name], difference)}{more}."]
+    more = f"; {advised} does more" if gain(advised) > gain(name) else ""
+    return [f"With {name} alone, which names that cause, it leaves {found.size(arm, arm.difference)}{more}."]
 
 
 def _caveats(found: Findings) -> list[str]:
@@ -164,7 +156,7 @@ def _caveats(found: Findings) -> list[str]:
 
 
 def what_was_seen(symptoms: Symptoms, num_stuck: int) -> list[str]:
-    """Says what was seen inside the runs as given, `num_stuck` of which are still at chance."""
+    """Says what probes saw inside the runs as given, `num_stuck` of which are still at chance."""
     lines = []
     if symptoms.output_spread is not None:
         lines.append(
@@ -215,11 +207,11 @@ def change_first(found: Findings) -> list[str]:
 def what_controls_say(found: Findings) -> list[str]:
     """Says what every control that was run shows."""
     lines = []
-    for name, words in _CONTROLS.items():
+    for name, (learned, stuck) in _CONTROLS.items():
         if name in found.evidence.arms:
             carries, leaves = found.evidence.carries_over(name), found.evidence.leaves(name)
             counts = f"{found.left(name)} left chance level"
             if carries or (carries is False and leaves):
                 counts += f"; what they learn {'does' if carries else 'does not'} carry over to other examples"
-            lines.append((words.learned if leaves or carries else words.stuck).format(counts=counts))
+            lines.append((learned if leaves or carries else stuck).format(counts=counts))
     return lines

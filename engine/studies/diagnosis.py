@@ -5,9 +5,8 @@ from typing import Any, Literal, NamedTuple, get_args
 
 from engine.errors import InputError
 
-# Why an arm of a diagnosis is there: it is the configuration itself; a change that may be advised; a learning rate far
-# from the given one, which shows the order of magnitude and is advised only where nothing near it helps, or does by
-# far less; or a control, which tells slow from broken.
+# Why an arm of a diagnosis is there: the configuration itself; a change that may be advised; a learning rate far from
+# the given one, advised only where nothing near it helps; or a control, which tells slow from broken.
 Kind = Literal["given", "remedy", "far", "control"]
 # Kinds of the arms that are tested as changes.
 CHANGES: tuple[Kind, ...] = ("remedy", "far")
@@ -37,7 +36,7 @@ class DiagnosisRecord(NamedTuple):
 
 
 def read_record(document: Mapping[str, Any]) -> DiagnosisRecord | None:
-    """Reads the record of a diagnosis from `study.json`, otherwise checked; returns `None` for another study.
+    """Reads the record of a diagnosis from a checked `study.json`; returns `None` for another study.
 
     Raises:
         InputError: the record is not sound, or its arms are not those of the study.

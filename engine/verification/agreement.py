@@ -19,11 +19,11 @@ class Agreement(NamedTuple):
 
     Attributes:
         differing: columns whose bits differ.
-        num_points, num_batches: lengths of the stored loss curve and of the stored mini-batch losses.
-        loss_from: step of the first point at which the loss curves differ, or one of them ends; `None` nowhere.
-        batches_from: the first mini-batch whose losses differ, or `None`.
-        close_until: step of the last point before losses differ by more than `CLOSE`; `None` without any.
-        last_step: last step that both curves have, or `None`.
+        num_points, num_batches: lengths of the stored curves.
+        loss_from: step at which the loss curves first differ, or one of them ends.
+        batches_from: first mini-batch whose losses differ.
+        close_until: step of the last point before losses differ by more than `CLOSE`.
+        last_step: last step that both curves have.
         most_apart: largest difference of the losses up to there; infinite where one is not finite.
         stored, again: outcome columns of both rows.
     """
@@ -57,13 +57,8 @@ class Agreement(NamedTuple):
 
 
 def compare_rows(run: Run, stored: pa.Table, row: Mapping[str, Any]) -> Agreement:
-    """Compares every column bit by bit, and the loss curves point by point.
-
-    Args:
-        stored: one row, with the columns of `ROW_SCHEMA`.
-        row: of the run done again, see `engine.lanes.to_row`.
-    """
-    again = pa.Table.from_pylist([{**row}], schema=ROW_SCHEMA)
+    """Compares every column of a stored row with the row of the run done again, and the curves point by point."""
+    again = pa.Table.from_pylist([dict(row)], schema=ROW_SCHEMA)
     steps, loss, batches = (_numbers(stored, name) for name in ("steps", "loss", "batch_loss"))
     steps_again, loss_again, batches_again = (_numbers(again, name) for name in ("steps", "loss", "batch_loss"))
     num_common = min(_num_equal(steps, steps_again), len(loss), len(loss_again))
@@ -99,13 +94,12 @@ def _bits(values: pa.Array | pa.ChunkedArray) -> Any:
 
 
 def _numbers(table: pa.Table, name: str) -> np.ndarray:
-    """Returns a list column of a table of one row: NaN for a missing number, empty for a missing list."""
+    """Returns a list of a table with one row: NaN for a missing number, empty for a missing list."""
     numbers: np.ndarray = table[name].combine_chunks().flatten().to_numpy(zero_copy_only=False)
     return numbers
 
 
 def _num_equal(values: np.ndarray, others: np.ndarray) -> int:
-    """Counts the leading entries that are equal."""
     num = min(len(values), len(others))
     return next(iter(np.flatnonzero(values[:num] != others[:num]).tolist()), num)
 

@@ -15,10 +15,10 @@ class OutcomeAgreement(NamedTuple):
     """Outcomes of stored runs and of the same runs done again, in pairs.
 
     Attributes:
-        arm: its name, or `None` for all arms together.
+        arm: `None` for all arms together.
         num_pairs: number of independent repetitions.
-        wait: difference of the restricted means of the wait, as a share of the stored mean.
-        share: difference of the shares of runs with the event.
+        wait: restricted mean of the wait, as a share of the stored one.
+        share: share of runs with the event.
     """
 
     arm: str | None
@@ -42,7 +42,7 @@ class OutcomeAgreement(NamedTuple):
 
 
 class _Pairs(NamedTuple):
-    """Pairs of one arm: waits over the stored mean, their upper bound, and whether the event came."""
+    """Waits over the stored mean, their upper bound, and whether the event came."""
 
     bound: float
     wait: np.ndarray
@@ -69,13 +69,13 @@ def compare_outcomes(
 ) -> list[OutcomeAgreement]:
     """Compares each arm by itself, then all arms together where there are several.
 
-    Together, waits are taken as shares of the stored mean of their arm, and every pair counts alike. A difference has
-    to show beyond 5 % divided by the number of statements.
+    Together, waits are shares of the stored mean of their arm, and every pair counts alike. The level of a difference
+    is 5 % divided by the number of statements.
 
     Args:
         agreements: independent repetitions.
         mean_wait: stored restricted mean of the wait by arm, in steps.
-        margin: largest difference that still counts as equivalent: relative for the mean wait, absolute for the share.
+        margin: largest difference still called equivalent: relative for the mean wait, absolute for the share.
     """
     by_arm: dict[str, list[Agreement]] = {}
     for agreement in agreements:

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from collections import Counter
 from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
@@ -21,9 +20,8 @@ class Finished(NamedTuple):
     """The finished runs of a study.
 
     Attributes:
-        runs: each once, by arm and seeds.
         num_failed: number of failed runs, which `runs` leaves out.
-        foreign: rows that belong to no run of this study, in words.
+        foreign: keys of rows that belong to no run of this study.
         mean_wait: restricted mean of the wait of the repetitions by arm, in steps.
     """
 
@@ -34,11 +32,9 @@ class Finished(NamedTuple):
 
 
 class Sample(NamedTuple):
-    """Runs that are to be done again.
+    """Runs that are to be done again, drawn with a seed.
 
     Attributes:
-        runs: by arm and seeds.
-        seed: of the draw.
         num_drawn, num_all: number of runs drawn from each stratum, and in it.
     """
 
@@ -74,18 +70,18 @@ def draw_sample(runs: Sequence[Run], number: int, seed: int) -> Sample:
     Where there are fewer draws than arms, all runs are one stratum. The choice is by hash, so it does not depend on the
     version of a generator, and a larger sample with the same seed and strata contains the smaller one.
     """
-    has_strata = number >= len(Counter(run.arm_name for run in runs))
+    has_strata = number >= len({run.arm_name for run in runs})
     strata: dict[str, list[Run]] = {}
     for run in sorted(runs, key=lambda run: _rank(seed, run)):
         strata.setdefault(run.arm_name if has_strata else "", []).append(run)
     # Sorted by name, so that the order in which arms come up does not matter.
-    stratum = [strata[name] for name in sorted(strata)]
-    num_drawn = [0] * len(stratum)
+    members = [strata[name] for name in sorted(strata)]
+    sizes, drawn = list(map(len, members)), [0] * len(members)
     for _ in range(min(number, len(runs))):
-        left = [h for h, members in enumerate(stratum) if num_drawn[h] < len(members)]
-        num_drawn[min(left, key=lambda h: (num_drawn[h] / len(stratum[h]), h))] += 1
-    chosen = {run_key(run) for members, num in zip(stratum, num_drawn, strict=True) for run in members[:num]}
-    return Sample([run for run in runs if run_key(run) in chosen], seed, num_drawn, list(map(len, stratum)))
+        # A stratum that is exhausted has a share of 1.
+        drawn[min(range(len(members)), key=lambda h: (drawn[h] / sizes[h], h))] += 1
+    chosen = {run_key(run) for of, num in zip(members, drawn, strict=True) for run in of[:num]}
+    return Sample([run for run in runs if run_key(run) in chosen], seed, drawn, sizes)
 
 
 def _rank(seed: int, run: Run) -> bytes:

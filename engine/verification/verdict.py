@@ -28,12 +28,7 @@ VERDICTS: dict[str, tuple[int, str]] = {
 
 
 class RunOrigin(NamedTuple):
-    """The launch that made a stored run.
-
-    Attributes:
-        launch: its number, or `None` where that is not known.
-        changed: what bits depend on and has changed since, in words.
-    """
+    """The number of the launch that made a run, if known, and what bits depend on and has changed since, in words."""
 
     launch: int | None
     changed: tuple[str, ...]
@@ -45,11 +40,10 @@ class Verification(NamedTuple):
     Attributes:
         verdict: one of `VERDICTS`.
         runs: those that were done again.
-        finished: the runs that the sample was drawn from.
-        margin: largest difference that still counts as equivalent.
+        margin: largest difference still called equivalent.
         damage: what is wrong with the stored files, in words.
         changed: what bits depend on and has changed since any of the runs was made, in words.
-        unexplained: runs that differ for which that cannot be the reason.
+        unexplained: runs that differ although that cannot be the reason.
         outcomes: by arm, and last for all arms together; empty where all bits agree.
     """
 
@@ -96,8 +90,8 @@ def conclude(
 def _unexplained(runs: Sequence[Agreement], origins: Sequence[RunOrigin]) -> list[Agreement]:
     """Finds runs that differ although nothing has changed, or beside identical ones.
 
-    One program makes all runs of an arm in a launch: where one of them is identical for longer than another, the
-    program has not been touched by what has changed.
+    One program makes all runs of an arm in a launch: if one run is identical beyond the step at which another differs,
+    the changes have not touched the program.
     """
     longest: dict[tuple[str, int | None], int] = {}
     for one, origin in zip(runs, origins, strict=True):
@@ -147,9 +141,8 @@ def _run_document(found: Agreement) -> Any:
 
 
 def _outcome_document(found: OutcomeAgreement) -> dict[str, Any]:
-    names = ("arm", "num_pairs", "verdict", "pairs_needed")
-    parts = {
-        name: {**dict(zip(("value", "lower", "upper"), part.difference, strict=False)), "verdict": part.verdict}
-        for name, part in (("mean_wait", found.wait), ("share_with_event", found.share))
-    }
-    return {**{name: getattr(found, name) for name in names}, **parts}
+    document = {name: getattr(found, name) for name in ("arm", "num_pairs", "verdict", "pairs_needed")}
+    for name, part in (("mean_wait", found.wait), ("share_with_event", found.share)):
+        value, lower, upper = part.difference[:3]
+        document[name] = {"value": value, "lower": lower, "upper": upper, "verdict": part.verdict}
+    return document

@@ -32,11 +32,8 @@ def _describe_curves(found: Agreement) -> str:
     if found.loss_from is None:
         columns = [name for name in found.differing if name not in ("loss", "batch_loss")]
         return ", ".join([*batches, *columns, "loss curves are the same"])
-    close = f"to step {found.close_until}"
-    if found.close_until is None:
-        close = "nowhere"
-    elif found.close_until == found.last_step:
-        close = "to the end"
+    places = {found.last_step: "to the end", None: "nowhere"}
+    close = places.get(found.close_until, f"to step {found.close_until}")
     loss = f"loss from step {found.loss_from} on, {_most_apart(found.most_apart)}"
     return ", ".join([loss, f"within {percent(CLOSE)} of chance level {close}", *batches])
 
@@ -163,10 +160,6 @@ def _advise(found: Verification) -> str:
 def _signed(estimate: Estimate, unit: str) -> str:
     """Writes `−0.3 % (90 % CI −1.1 to 0.5)`, with more digits where all of them are small."""
     numbers = [100 * number for number in estimate[:3]]
-    form = ".1f" if max(map(abs, numbers)) >= 0.1 else ".1g"
-    value, lower, upper = (_with_minus(f"{number:{form}}") for number in numbers)
+    form = "z.1f" if max(map(abs, numbers)) >= 0.1 else "z.1g"
+    value, lower, upper = (f"{number:{form}}".replace("-", "−") for number in numbers)
     return f"{value}{unit} (90 % CI {lower} to {upper})"
-
-
-def _with_minus(number: str) -> str:
-    return (number.lstrip("-") if float(number) == 0 else number).replace("-", "−")

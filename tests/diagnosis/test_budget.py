@@ -5,7 +5,7 @@ import math
 import pytest
 from scipy.stats import binom
 
-from engine.diagnosis.budget import Budget, Costs, Request, choose, what_seeds_can_tell
+from engine.diagnosis.budget import Budget, Costs, choose, what_seeds_can_tell
 from engine.diagnosis.factors import NUM_CHANGES
 from engine.errors import InputError
 
@@ -15,10 +15,8 @@ COSTS = Costs(
 )  # fmt: skip
 
 
-def _choose(
-    minutes: float, longest: float = math.inf, is_fixed: bool = False, seeds: int | None = None
-) -> Budget:  # fmt: skip
-    return choose(Request(minutes, 880, longest, is_fixed, seeds), COSTS)
+def _choose(minutes: float, longest: float = math.inf, is_fixed: bool = False, seeds: int | None = None) -> Budget:
+    return choose(COSTS, minutes, 880, longest, is_fixed, seeds)
 
 
 def _seconds(seeds: int, horizon: int) -> float:

@@ -24,8 +24,8 @@ def default_cache_dir() -> Path:
 class RunOptions:
     """How a study is run; none of it is part of what the study is.
 
-    With `num_workers=0` everything runs in this process, for debugging; if its backend has already
-    started, its number of threads, and so the last bits, cannot be chosen any more.
+    With `num_workers=0` everything runs in this process, for debugging; if its backend has already started, its number
+    of threads, and so the last bits, can no longer be chosen.
 
     Raises:
         InputError: a value is out of bounds, or `is_tuned` is given with `width` or `form`.

@@ -21,8 +21,6 @@ class Recorder:
     """Writes rows as parts of a few seconds each, and tells the progress bar and the observers.
 
     Attributes:
-        bar: of the round that is under way.
-        num_rows: rows that were taken.
         seed_steps: steps that were trained, summed over runs.
         first_chunk_after: seconds from the start of the process, or `None` before the first chunk.
     """
