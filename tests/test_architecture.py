@@ -65,6 +65,29 @@ def test_every_import_follows_the_flow():
     assert wrong == []
 
 
+MOST_LINES, LONGEST_FUNCTION, MOST_PARAMETERS = 300, 40, 6
+
+
+def _body_length(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    """Lines of a function without its docstring."""
+    body = function.body[1:] if ast.get_docstring(function) else function.body
+    return (body[-1].end_lineno or 0) - body[0].lineno + 1 if body else 0
+
+
+def test_modules_and_functions_fit_in_the_head():
+    long = []
+    for path in sorted((ROOT / "engine").rglob("*.py")):
+        text, name = path.read_text(), path.relative_to(ROOT)
+        long += [f"{name} is long"] * (text.count("\n") > MOST_LINES)
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                given = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
+                num_given = sum(argument.arg not in ("self", "cls") for argument in given)
+                if _body_length(node) > LONGEST_FUNCTION or num_given > MOST_PARAMETERS:
+                    long.append(f"{name}: {node.name}")
+    assert long == []
+
+
 def test_importing_the_engine_loads_nothing_heavy():
     program = (
         "import sys, engine; "
