@@ -10,9 +10,6 @@ from engine.arms.choices import KINDS, options_of, table_of
 from engine.arms.options import Option
 from engine.errors import InputError
 
-# What is typed once for every element, and its field.
-REPEATED = {"model_arg": "model_args"}
-
 
 class _OptionParser(flags.ArgumentParser):
     """Parses a flag by the rules of its option."""
@@ -30,11 +27,11 @@ class _OptionParser(flags.ArgumentParser):
 
 def define_arm_flags(values: flags.FlagValues) -> None:
     """Defines a flag for every field of an arm and for every option of a choice."""
-    typed = {field: flag for flag, field in REPEATED.items()}
     for name in field_names():
         option = find_option(name)
-        if name in typed:
-            flags.DEFINE_multi_string(typed[name], None, f"{option.help} (repeated)", flag_values=values)
+        # What has a flag of another name is typed once for each element.
+        if option.flag:
+            flags.DEFINE_multi_string(option.flag, None, f"{option.help} (repeated)", flag_values=values)
         elif option.kind is bool:
             flags.DEFINE_bool(name, None, option.help, flag_values=values)
         elif name not in values:
@@ -47,17 +44,16 @@ def given_arm_fields(given: Mapping[str, Any]) -> dict[str, Any]:
     Args:
         given: what was typed, by flag.
     """
-    names = {name: name for name in field_names()} | REPEATED
+    names = {find_option(name).flag or name: name for name in field_names()}
     return {names[flag]: value for flag, value in given.items() if flag in names}
 
 
 def describe_arm_flags(arm: Arm) -> list[str]:
     """Returns a line for what every arm can be given, and for each option of the choices of this one."""
-    typed = {field: flag for flag, field in REPEATED.items()}
     lines = ["An arm; what is given holds for every arm of the experiment:"]
     for name, option in COMMON.items():
         names = f": {', '.join(table_of(name))}" if name in KINDS else ""
-        lines.append(f"  --{typed.get(name, name)}: {option.describe(names)}")
+        lines.append(f"  --{option.flag or name}: {option.describe(names)}")
     for kind in KINDS:
         choice = getattr(arm, kind) or next(iter(table_of(kind)))
         try:
