@@ -1,5 +1,6 @@
 """The loop of a worker; the same one serves inside a single process."""
 
+import importlib
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -53,6 +54,8 @@ def serve_remotely(line: "Line", settings: ServeSettings) -> None:
 
 def _serve(source: Source, settings: ServeSettings) -> None:
     configure_backend(settings.cache_dir)
+    # What detects a break loads while the first program is compiled.
+    threading.Thread(target=importlib.import_module, args=("scipy.optimize",), daemon=True).start()
     server = _Server(source, settings)
     try:
         server.run()
