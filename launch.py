@@ -23,13 +23,12 @@ from absl import flags
 
 from engine.arms.choices import KINDS
 from engine.arms.flags import given_arm_fields
-from engine.commands.flags import (
-    QUESTION_NUMBERS,
-    describe_flags,
+from engine.commands.flags import QUESTION_NUMBERS, describe_flags, make_flags
+from engine.commands.typed import (
     filled,
     given_flags,
     given_for,
-    make_flags,
+    given_owned,
     parse_numbers,
     parse_sweeps,
     required,
@@ -52,6 +51,7 @@ def _study(values: flags.FlagValues, default: str | None = None) -> "Study":
 
     from engine.studies.experiment_files import load_study
     from engine.studies.study import Study, with_fields, with_sweep
+    from engine.training.probes import DIAGNOSTICS
     from experiments import EXPERIMENTS
 
     study = load_study(values["experiment"].value or default or required(values, "experiment"), EXPERIMENTS)
@@ -65,6 +65,8 @@ def _study(values: flags.FlagValues, default: str | None = None) -> "Study":
     if "horizon" in given and "epochs" in given:
         raise InputError("--horizon and --epochs exclude each other: give one")
     changes = given_for(Study, given)
+    kept = {} if "diagnostics" in changes else study.diagnostic_options
+    changes["diagnostic_options"] = {**kept, **given_owned(DIAGNOSTICS, given)}
     if "design" in changes:
         changes = {"order_seeds": None, "forks": None, "fork_step": None, **changes}
     if "horizon" in changes or "epochs" in changes:
@@ -228,7 +230,7 @@ def _help(verb: str | None, values: flags.FlagValues) -> str:
     lines = [(__doc__ or "").strip(), ""]
     if verb is None:
         lines += [*(f"  {name:8} {doc}" for name, (_, doc) in _VERBS.items()), ""]
-    return "\n".join([*lines, *describe_flags(verb or "run", _arm_typed(values))])
+    return "\n".join([*lines, *describe_flags(verb or "run", values, _arm_typed(values))])
 
 
 def _arm_typed(values: flags.FlagValues) -> "Arm":

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from engine.arms.arm import Arm
+from engine.arms.options import fill_owned
 from engine.commands.run import default_cache_dir
 from engine.lanes.pool import LanePool
 from engine.lanes.pool import make_pool as new_pool
@@ -20,6 +21,7 @@ from engine.lanes.spec import PoolSpec, block_of
 from engine.outcomes import DetectorSettings
 from engine.studies.study import Study, resolve_arm
 from engine.tasks import load_data
+from engine.training.probes import DIAGNOSTICS
 from engine.workers.devices import configure_backend
 
 # What compiles or trains, and is left out of `python -m tests fast`.
@@ -83,7 +85,8 @@ def make_pool(data_dir: str):
         data = load_data(arm, 0, data_dir)
         block = block or block_of("cpu", bool(arm.conv_widths), width)
         spec = PoolSpec(arm, data, 0, width, block, "direct", 11, DetectorSettings())
-        return new_pool(spec._replace(**changes))
+        options = fill_owned(DIAGNOSTICS, changes.get("diagnostics", ()), {})
+        return new_pool(spec._replace(diagnostic_options=options, **changes))
 
     return make
 

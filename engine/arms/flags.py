@@ -32,10 +32,22 @@ def define_arm_flags(values: flags.FlagValues) -> None:
         # What has a flag of another name is typed once for each element.
         if option.flag:
             flags.DEFINE_multi_string(option.flag, None, f"{option.help} (repeated)", flag_values=values)
-        elif option.kind is bool:
-            flags.DEFINE_bool(name, None, option.help, flag_values=values)
         elif name not in values:
-            flags.DEFINE(_OptionParser(option), name, None, option.help, flag_values=values)
+            define_option(option, values)
+
+
+def define_option(option: Option, values: flags.FlagValues) -> None:
+    """Defines the flag of an option, which is checked when it is parsed."""
+    if option.kind is bool:
+        flags.DEFINE_bool(option.name, None, option.help, flag_values=values)
+    else:
+        flags.DEFINE(_OptionParser(option), option.name, None, option.help, flag_values=values)
+
+
+def describe_options(owner: str, owned: Mapping[str, Option]) -> list[str]:
+    """Returns a heading and a line for each option of an owner, or nothing where there is none."""
+    lines = [f"  --{name}: {option.describe()}" for name, option in owned.items()]
+    return ["", f"Options of {owner}:", *lines] if lines else []
 
 
 def given_arm_fields(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -57,11 +69,8 @@ def describe_arm_flags(arm: Arm) -> list[str]:
     for kind in KINDS:
         choice = getattr(arm, kind) or next(iter(table_of(kind)))
         try:
-            owned = options_of(kind, choice)
+            lines += describe_options(f"{kind}={choice}", options_of(kind, choice))
         except InputError:
             continue
-        if owned:
-            lines += ["", f"Options of {kind}={choice}:"]
-            lines += [f"  --{name}: {option.describe()}" for name, option in owned.items()]
     lines += ["", "Other choices have other options: name one with --help, as in --help --model=transformer."]
     return lines

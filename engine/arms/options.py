@@ -7,10 +7,11 @@ import dataclasses
 import importlib
 import math
 import typing
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 from engine.errors import InputError, unknown_name
+from engine.registry import Registry
 
 Part = Literal["structure", "initial", "hyperparam", "place"]
 
@@ -197,6 +198,27 @@ def check_fields(instance: Any) -> None:
     for name, declared in declared_in(type(instance)).items():
         declared = dataclasses.replace(declared, name=declared.flag or name)
         object.__setattr__(instance, name, declared.check(getattr(instance, name)))
+
+
+def owned(table: Registry, names: Iterable[str] | None = None) -> dict[str, Option]:
+    """Returns the options that entries of a table declare as `OPTIONS`, by name; by default of all of them."""
+    modules = table.load_all() if names is None else map(table.load, names)
+    return {one.name: one for module in modules for one in getattr(module, "OPTIONS", ())}
+
+
+def fill_owned(table: Registry, names: Sequence[str], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns a value for every option that the named entries of a table own, by default where none is given.
+
+    Raises:
+        InputError: an option is unknown, has no effect with these entries, or its value is not usable.
+    """
+    used = owned(table, names)
+    for name in given.keys() - used.keys():
+        if name not in (known := owned(table)):
+            raise unknown_name("option", name, known)
+        owners = [entry for entry in table if name in owned(table, [entry])]
+        raise InputError(f"{name}={given[name]} has no effect without {table.kind} {' or '.join(owners)}")
+    return {name: one.check(given.get(name, one.default)) for name, one in used.items()}
 
 
 def _kind_of(hint: Any) -> type:

@@ -1,19 +1,20 @@
 """Flags of every verb: made from the dataclasses that they fill, and from the few declarations below."""
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 from absl import flags
 
-from engine.arms.options import Option, declared_in
-from engine.commands.running.options import WANDB_HELP, WANDB_RUNS, RunOptions
-from engine.errors import InputError, unknown_name
+from engine.arms.flags import define_arm_flags, define_option, describe_arm_flags, describe_options
+from engine.arms.options import Option, declared_in, owned
+from engine.commands.running.options import WANDB_HELP, RunOptions
+from engine.registry import Registry
+from engine.training.probes import DIAGNOSTICS, check_names
 
 if TYPE_CHECKING:
     from engine.arms.arm import Arm
 
 Flags = dict[str, Option]
-T = TypeVar("T")
 
 
 def _flags(*owners: type, without: Sequence[str] = ()) -> Flags:
@@ -141,6 +142,8 @@ _TABLES: dict[str, Callable[[], Flags]] = {
     "read": _of_read,
     "list": lambda: _named(_FOLDER),
 }
+# Tables whose entries own options.
+_OWNERS: dict[str, tuple[Registry, ...]] = {"run": (DIAGNOSTICS,), "diagnose": (DIAGNOSTICS,)}
 _TAKES_AN_ARM = ("run", "plan", "diagnose")
 QUESTION_NUMBERS = tuple(_NUMBERS)
 _KINDS: dict[type, str] = {int: "an integer", float: "a number", str: "text"}
@@ -183,15 +186,16 @@ def make_flags(verb: str) -> flags.FlagValues:
             is_alone = option.alone is not None
             flag = flags.Flag(_Parser(option), None, name, None, option.help, boolean=is_alone)
             flags.DEFINE_flag(flag, flag_values=values)
+    for table in _OWNERS.get(verb, ()):
+        for option in owned(table).values():
+            define_option(option, values)
     if verb in _TAKES_AN_ARM:
-        from engine.arms.flags import define_arm_flags
-
         define_arm_flags(values)
     return values
 
 
-def describe_flags(verb: str, arm: "Arm") -> list[str]:
-    """Returns a line for every flag of a verb, with those of an arm's choices."""
+def describe_flags(verb: str, values: flags.FlagValues, arm: "Arm") -> list[str]:
+    """Returns a line for every flag of a verb, with the options of what was typed and of an arm's choices."""
     lines = [
         f"  --{name}: {option.help}" + (f"; {_KINDS[option.kind]}" if option.kind in _KINDS else "")
         for name, option in _TABLES[verb]().items()
@@ -201,91 +205,9 @@ def describe_flags(verb: str, arm: "Arm") -> list[str]:
 
         codes = [*VERDICTS.values(), (1, "a failure inside"), (2, "what was given is not usable")]
         lines += ["", "The exit code says what was found:", *(f"  {code}: {words}" for code, words in sorted(codes))]
+    for table in _OWNERS.get(verb, ()):
+        for name in check_names(values["diagnostics"].value or ()) if table is DIAGNOSTICS else table:
+            lines += describe_options(f"{table.kind} {name}", owned(table, [name]))
     if verb in _TAKES_AN_ARM:
-        from engine.arms.flags import describe_arm_flags
-
         lines += ["", *describe_arm_flags(arm)]
     return lines
-
-
-def required(values: flags.FlagValues, name: str) -> str:
-    """Returns what was typed for a flag.
-
-    Raises:
-        InputError: nothing was.
-    """
-    value = values[name].value
-    if not value:
-        raise InputError(f"--{name} is missing: {values[name].help}")
-    return str(value)
-
-
-def given_flags(values: flags.FlagValues) -> dict[str, Any]:
-    """Returns what was typed, by flag."""
-    return {name: values[name].value for name in values if values[name].value is not None}
-
-
-def given_for(owner: type, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns what was typed for the fields of a dataclass, by field."""
-    typed = {name: option.flag or name for name, option in declared_in(owner).items()}
-    return {name: given[flag] for name, flag in typed.items() if flag in given}
-
-
-def filled(make: Callable[..., T], given: Mapping[str, Any], **more: Any) -> T:
-    """Makes a dataclass of what was typed for its fields, and of more."""
-    assert isinstance(make, type)
-    made: T = make(**given_for(make, given), **more)
-    return made
-
-
-def wandb_runs(given: Mapping[str, Any]) -> int | None:
-    """Returns how many single runs Weights & Biases is told of, or `None` where it is told nothing.
-
-    Raises:
-        InputError: a number of runs has no effect.
-    """
-    if given.get("wandb"):
-        return int(given.get("wandb_runs", WANDB_RUNS))
-    if "wandb_runs" in given:
-        raise InputError("--wandb_runs has no effect without --wandb")
-    return None
-
-
-def parse_numbers(name: str, text: str) -> list[float]:
-    """Returns numbers with commas between them.
-
-    Raises:
-        InputError: one of them is none.
-    """
-    try:
-        return [float(number) for number in text.split(",")]
-    except ValueError:
-        raise InputError(f"--{name}={text}: expected numbers with commas between them, such as 50,30,20") from None
-
-
-def parse_sweeps(texts: Sequence[str]) -> dict[str, list[Any]]:
-    """Returns `{field: values}` of `--sweep=field=v1,v2` flags.
-
-    Raises:
-        InputError: one of them cannot be read, or a field is there twice.
-    """
-    from engine.arms.arm import field_names, find_option
-    from engine.studies.study import MODEL_ARG
-
-    axes: dict[str, list[Any]] = {}
-    for text in texts:
-        name, separator, listed = text.partition("=")
-        if not separator or not listed:
-            raise InputError(f"--sweep={text}: expected field=value,value,…")
-        if name in axes:
-            raise InputError(f"--sweep={text}: {name} is swept twice; put all values in one")
-        if name.startswith(MODEL_ARG):
-            axes[name] = listed.split(",")
-            continue
-        if name not in field_names():
-            raise unknown_name("field to sweep", name, field_names())
-        option = find_option(name)
-        if option.most is not None:
-            raise InputError(f"--sweep={text}: {name} is a list itself; write an experiment for it")
-        axes[name] = [option.parse(value) for value in listed.split(",")]
-    return axes

@@ -155,6 +155,7 @@ def diagnostics_spec_of(spec: PoolSpec, task: Task, data: Data) -> DiagnosticsSp
         form=spec.form,
         eval_every=spec.eval_every,
         every=spec.diagnostics_every,
+        options=spec.diagnostic_options,
     )
 
 

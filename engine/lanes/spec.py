@@ -1,6 +1,7 @@
 """What all runs of a pool have in common, and the rule that chooses its width."""
 
 import math
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from engine.arms.arm import Arm
@@ -15,7 +16,7 @@ class PoolSpec(NamedTuple):
 
     Only the structure of `arm` is read. `data` are host arrays or `Spooled` files of them. Of `width` lanes, `block` (a
     divisor) are computed together, convolutions in a `form` of `engine.models.lowering`. `diagnostics_every` steps are
-    1, 2, 4 or 8 evaluation intervals; 0 without.
+    1, 2, 4 or 8 evaluation intervals; 0 without. `diagnostic_options` are set for all that the diagnostics own.
     """
 
     arm: Arm
@@ -29,6 +30,7 @@ class PoolSpec(NamedTuple):
     stop: str = "horizon"
     diagnostics: tuple[str, ...] = ()
     diagnostics_every: int = 0
+    diagnostic_options: Mapping[str, Any] = {}
 
     @property
     def segments_between_diagnostics(self) -> int:

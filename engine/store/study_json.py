@@ -94,6 +94,7 @@ def identity_of(plan: ExpandedStudy, platform: str) -> dict[str, Any]:
         identity |= {
             "diagnostics": study.diagnostics,
             "diagnostics_every": max(group.spec.diagnostics_every for group in plan.programs),
+            "diagnostic_options": study.diagnostic_options,
         }
     return _as_json(identity)
 
@@ -133,6 +134,7 @@ def study_of(document: Mapping[str, Any]) -> Study:
         fork_step=fork_steps if any(step is not None for step in fork_steps.values()) else None,
         diagnostics=tuple(identity.get("diagnostics", ())),
         diagnostics_every=identity.get("diagnostics_every"),
+        diagnostic_options=identity.get("diagnostic_options", {}),
         diagnosis=read_record(document),
         theory=about.get("theory"),
         **{name: identity[name] for name in same},

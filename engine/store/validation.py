@@ -87,6 +87,7 @@ _IDENTITY = {
     "platform": _TEXT,
     "diagnostics": _may_lack(_TEXTS),
     "diagnostics_every": _may_lack(_STEPS),
+    "diagnostic_options": _may_lack(_table_of(_FIELD)),
 }
 IDENTITY_BY_ARM = {
     "horizons": _STEPS,

@@ -116,6 +116,7 @@ def share_program(study: Study, structure: Structure, platform: str, layout: Lay
         stop=study.stop if task.event is Event.BREAK else "horizon",
         diagnostics=study.diagnostics if has_diagnostics else (),
         diagnostics_every=schedule.diagnostics_every(study, eval_every) if has_diagnostics else 0,
+        diagnostic_options=study.diagnostic_options if has_diagnostics else {},
     )
     fingerprint = tasks.fingerprint(data)
     return SharedProgram(spec, names, task.chance_loss, task.steps_per_epoch, fingerprint, task.event, notes)

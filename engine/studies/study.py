@@ -9,7 +9,7 @@ from typing import Any
 from engine import models, tasks
 from engine.arms import arm as config
 from engine.arms.arm import Arm
-from engine.arms.options import declared_in, option
+from engine.arms.options import declared_in, fill_owned, option
 from engine.errors import InputError, unknown_name
 from engine.outcomes import DetectorSettings, check_settings
 from engine.studies import designs
@@ -36,6 +36,7 @@ class Study:
         seeds, horizon, fork_step: one number, or a number for each arm.
         horizon, epochs: one of the two is given.
         diagnosis: what a diagnosis was made of; else `None`.
+        diagnostic_options: what the named diagnostics own, by name; the rest is by default.
         theory: that the report holds the runs against, one of `engine.studies.theories.THEORIES`.
 
     Raises:
@@ -112,6 +113,7 @@ class Study:
         minimum=1,
         maximum=_MAX_STEPS,
     )
+    diagnostic_options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     diagnosis: DiagnosisRecord | None = None
     theory: str | None = None
 
@@ -128,6 +130,8 @@ class Study:
                 object.__setattr__(self, name, declared.check(getattr(self, name)))
         self._check_design()
         object.__setattr__(self, "diagnostics", check_names(self.diagnostics))
+        options = fill_owned(DIAGNOSTICS, self.diagnostics, self.diagnostic_options)
+        object.__setattr__(self, "diagnostic_options", options)
         if self.diagnostics_every is not None and not self.diagnostics:
             raise InputError("diagnostics_every has no effect without diagnostics")
         if self.diagnosis is not None and self.diagnosis.kinds.keys() != self.arms.keys():

@@ -41,7 +41,7 @@ def test_curvature_finds_the_extremes_across_after_some_measurements():
     direction /= np.linalg.norm(direction)
     expected = _across(matrix, direction)
     dense = jnp.asarray(matrix, jnp.float32)
-    one = jax.jit(lambda v, start: curvature(lambda x: dense @ x, v, start))
+    one = jax.jit(lambda v, start: curvature(lambda x: dense @ x, v, start, 2))
     ahead = jnp.asarray(generator.normal(size=40), jnp.float32)
     tops, bottoms = [], []
     for _ in range(40):
@@ -58,12 +58,22 @@ def test_curvature_finds_the_extremes_across_after_some_measurements():
     assert tops[0] < 0.9 * expected[-1]
 
 
+def test_as_many_dimensions_as_there_are_across_find_the_extremes_at_once():
+    matrix = _symmetric(np.array([-2.0, -1.0, 0.5, 1.0, 3.0, 5.0]))
+    direction = np.full(6, 1 / np.sqrt(6))
+    expected = _across(matrix, direction)
+    dense = jnp.asarray(matrix, jnp.float32)
+    start = jnp.asarray(np.random.default_rng(2).normal(size=6), jnp.float32)
+    found = curvature(lambda x: dense @ x, jnp.asarray(direction, jnp.float32), start, 5)
+    assert [float(found.bottom), float(found.top)] == pytest.approx([expected[0], expected[-1]], rel=1e-3)
+
+
 @pytest.mark.parametrize("scale", [1e-20, 1.0])
 def test_an_exhausted_space_makes_up_no_curvature(scale):
     """Across the first axis everything is curved alike, so that there is no second direction."""
     diagonal = scale * jnp.asarray([7.0, 3.0, 3.0, 3.0])
     start = jnp.asarray([1.0, 1.0, 0.0, 1.0])
-    found = curvature(lambda x: diagonal * x, jnp.eye(4)[0], start)
+    found = curvature(lambda x: diagonal * x, jnp.eye(4)[0], start, 2)
     values = [float(v) / scale for v in (found.along, found.top, found.bottom)]
     assert values == pytest.approx([7, 3, 3], rel=1e-5)
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from engine.arms.arm import Arm
+from engine.arms.options import fill_owned
 from engine.errors import InputError
 from engine.models import make_model
 from engine.models.initial import leaf_laws
@@ -41,7 +42,12 @@ def _made(arm: Arm, data_dir: str, names: tuple[str, ...] = ALL):
     task = build_task(arm, data)
     trainer = Trainer(arm, task, make_model(arm, task.num_outputs), "direct")
     shapes = jax.eval_shape(lambda data: data, data)
-    return arm, data, trainer, DiagnosticsSpec(names, arm, task, shapes, "direct", 4, 8)
+    return (
+        arm,
+        data,
+        trainer,
+        DiagnosticsSpec(names, arm, task, shapes, "direct", 4, 8, fill_owned(DIAGNOSTICS, names, {})),
+    )
 
 
 def _started(arm, data, trainer):

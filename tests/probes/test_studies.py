@@ -182,3 +182,17 @@ def test_a_diagnostic_says_itself_how_the_report_shows_it(tmp_path, monkeypatch)
 def test_every_series_has_a_panel_and_a_name():
     assert {series for panel in panels() for series in panel.series} == series_names().keys()
     assert all(panel.dashed in (None, *panel.series) for panel in panels())
+
+
+def test_an_option_of_a_diagnostic(data_dir):
+    study = small_study(diagnostics=("curvature",), diagnostic_options={"curvature_dimensions": 4})
+    plan = expand(study, "cpu", data_dir=data_dir)
+    assert plan.programs[0].spec.diagnostic_options == {"curvature_dimensions": 4}
+    assert identity_of(plan, "cpu")["diagnostic_options"] == {"curvature_dimensions": 4}
+    assert small_study(diagnostics=("curvature",)).diagnostic_options == {"curvature_dimensions": 2}
+    with pytest.raises(InputError, match="curvature_dimensions=4 has no effect without diagnostic curvature"):
+        small_study(diagnostics=("norms",), diagnostic_options={"curvature_dimensions": 4})
+    with pytest.raises(InputError, match="expected at least 2"):
+        small_study(diagnostics=("curvature",), diagnostic_options={"curvature_dimensions": 1})
+    with pytest.raises(InputError, match="did you mean 'curvature_dimensions'"):
+        small_study(diagnostics=("curvature",), diagnostic_options={"curvature_dimension": 4})

@@ -7,15 +7,15 @@ update u,
     curvature_top    = the largest,
     curvature_bottom = the smallest Ritz value of PHP, P = 1 − uuᵀ/uᵀu, the directions across.
 
-The Ritz values are of a Krylov space of two dimensions that begins with the sum of the two Ritz vectors of the last
-measurement. The top is never above the largest eigenvalue of PHP, nor the bottom below the smallest; both approach them
-from one measurement to the next, as long as the landscape changes slowly. A bottom well below 0 is a saddle: there is a
-way down that the update does not take.
+The Ritz values are of a Krylov space (of two dimensions by default) that begins with the sum of the two extreme Ritz
+vectors of the last measurement. The top is never above the largest eigenvalue of PHP, nor the bottom below the
+smallest; both approach them from one measurement to the next, as long as the landscape changes slowly. A bottom well
+below 0 is a saddle: there is a way down that the update does not take.
 
 Source: Lanczos' method with restarts (Parlett 1998, The Symmetric Eigenvalue Problem, chapter 13).
 
-Cost: one step, which is shared, and on one evaluation batch one gradient and three products of the Hessian with a
-vector, reverse over reverse: about 3 + 3 × 6 forward passes.
+Cost: one step, which is shared, and on one evaluation batch one gradient and, with d dimensions, d + 1 products of the
+Hessian with a vector, reverse over reverse: about 3 + 6 (d + 1) forward passes.
 """
 
 from collections.abc import Callable
@@ -26,13 +26,24 @@ import jax.numpy as jnp
 from jax import lax
 from jax.flatten_util import ravel_pytree
 
+from engine.arms.options import Option
 from engine.training.probes.diagnostic import WHOLE, Diagnostic, Panel, Snapshot, Subject, Values
 from engine.training.probes.vectors import norm, unit
 from engine.training.trainer import TrainState
 
 ALONG, TOP, BOTTOM = "curvature_along", "curvature_top", "curvature_bottom"
 
-_DIMENSIONS = 2
+DIMENSIONS = "curvature_dimensions"
+OPTIONS = (
+    Option(
+        DIMENSIONS,
+        int,
+        2,
+        "dimensions of the Krylov space: with more, the first measurements are nearer to the extremes, and cost more",
+        minimum=2,
+        maximum=32,
+    ),
+)
 # A new direction that is shorter than this share of what was subtracted from it would not be at a right angle.
 _LEAST = 1e-3
 
@@ -68,13 +79,13 @@ class Curvature(NamedTuple):
     ahead: jax.Array
 
 
-def curvature(product: Product, direction: jax.Array, start: jax.Array) -> Curvature:
+def curvature(product: Product, direction: jax.Array, start: jax.Array, dimensions: int) -> Curvature:
     """Returns the curvature along a direction of length 1, and the extremes across it, from a Krylov space."""
     # One loop, so that the product is compiled once. Its first vector is the direction itself; all others are at
     # right angles to it, and those that are still missing are 0.
     across = start - _dot(direction, start) * direction
     first = jnp.stack([direction, unit(across)])
-    basis = jnp.pad(first, ((0, _DIMENSIONS - 1), (0, 0)))
+    basis = jnp.pad(first, ((0, dimensions - 1), (0, 0)))
 
     def multiply(basis: jax.Array, index: jax.Array) -> tuple[jax.Array, jax.Array]:
         image = product(basis[index])
@@ -85,13 +96,13 @@ def curvature(product: Product, direction: jax.Array, start: jax.Array) -> Curva
         is_new = length > _LEAST * norm(inside)
         new = jnp.where(is_new, left / jnp.where(is_new, length, 1.0), 0.0)
         # The first two vectors are there, and none follows the last product.
-        is_missing = (index > 0) & (index < _DIMENSIONS)
-        at = jnp.minimum(index + 1, _DIMENSIONS)
+        is_missing = (index > 0) & (index < dimensions)
+        at = jnp.minimum(index + 1, dimensions)
         added = jnp.where(is_missing, new, basis[at])
         return lax.dynamic_update_index_in_dim(basis, added, at, 0), inside
 
     # Row i holds the products of the vectors up to the i-th with the image of the i-th.
-    basis, rows = lax.scan(multiply, basis, jnp.arange(_DIMENSIONS + 1))
+    basis, rows = lax.scan(multiply, basis, jnp.arange(dimensions + 1))
     lower = jnp.tril(rows[1:, 1:])
     matrix = lower + jnp.tril(lower, -1).T
     # A missing diagonal entry takes the value of the first, which leaves the extremes as they are.
@@ -112,7 +123,7 @@ def _measure(subject: Subject, snapshot: Snapshot, memory: jax.Array) -> tuple[V
         return jnp.mean(subject.task.loss(outputs, snapshot.batch.targets))
 
     update = unit(ravel_pytree(snapshot.first.updates)[0])
-    found = curvature(hessian_product(loss, snapshot.state.params), update, memory)
+    found = curvature(hessian_product(loss, snapshot.state.params), update, memory, subject.options[DIMENSIONS])
     values = {ALONG: found.along, TOP: found.top, BOTTOM: found.bottom}
     # A vector that is not finite, or has no length, would stay so.
     is_usable = jnp.all(jnp.isfinite(found.ahead)) & jnp.any(found.ahead != 0)

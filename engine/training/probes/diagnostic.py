@@ -24,6 +24,7 @@ class Subject(NamedTuple):
 
     Only the structure of `arm` is read. `apply` goes from (params, model state, inputs) to outputs, as in an
     evaluation. `layers` names the weighted layers in order, `data_layers` those that the data enter; `every` is steps.
+    `options` are those that the diagnostics own.
     """
 
     arm: Arm
@@ -34,6 +35,7 @@ class Subject(NamedTuple):
     layers: tuple[str, ...]
     data_layers: frozenset[str]
     every: int
+    options: Mapping[str, Any] = {}
 
 
 class Snapshot(NamedTuple):

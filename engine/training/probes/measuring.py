@@ -43,7 +43,8 @@ class DiagnosticSet(NamedTuple):
 class DiagnosticsSpec(NamedTuple):
     """What to make diagnostics for; only the structure of the arm and the shapes of the data are read.
 
-    `form` is of `engine.models.lowering`; `eval_every` steps are drawn at once, and `every` lie between measurements.
+    `form` is of `engine.models.lowering`; `eval_every` steps are drawn at once, and `every` lie between measurements;
+    `options` has a value for each that the named diagnostics own.
     """
 
     names: tuple[str, ...]
@@ -53,6 +54,7 @@ class DiagnosticsSpec(NamedTuple):
     form: str
     eval_every: int
     every: int
+    options: Mapping[str, Any] = {}
 
 
 def make_diagnostic_set(trainer: Trainer, spec: DiagnosticsSpec) -> DiagnosticSet:
@@ -141,6 +143,7 @@ def _subject_of(trainer: Trainer, spec: DiagnosticsSpec, state: TrainState) -> t
         layers=recording.layers,
         data_layers=recording.data_layers,
         every=spec.every,
+        options=spec.options,
     )
     return subject, recording
 

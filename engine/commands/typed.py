@@ -1,0 +1,101 @@
+"""What was typed for a verb, as values."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
+
+from absl import flags
+
+from engine.arms.options import declared_in, owned
+from engine.commands.running.options import WANDB_RUNS
+from engine.errors import InputError, unknown_name
+from engine.registry import Registry
+
+T = TypeVar("T")
+
+
+def required(values: flags.FlagValues, name: str) -> str:
+    """Returns what was typed for a flag.
+
+    Raises:
+        InputError: nothing was.
+    """
+    value = values[name].value
+    if not value:
+        raise InputError(f"--{name} is missing: {values[name].help}")
+    return str(value)
+
+
+def given_flags(values: flags.FlagValues) -> dict[str, Any]:
+    """Returns what was typed, by flag."""
+    return {name: values[name].value for name in values if values[name].value is not None}
+
+
+def given_for(owner: type, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns what was typed for the fields of a dataclass, by field."""
+    typed = {name: option.flag or name for name, option in declared_in(owner).items()}
+    return {name: given[flag] for name, flag in typed.items() if flag in given}
+
+
+def given_owned(table: Registry, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns what was typed for options that entries of a table own."""
+    return {name: given[name] for name in owned(table) if name in given}
+
+
+def filled(make: Callable[..., T], given: Mapping[str, Any], **more: Any) -> T:
+    """Makes a dataclass of what was typed for its fields, and of more."""
+    assert isinstance(make, type)
+    made: T = make(**given_for(make, given), **more)
+    return made
+
+
+def wandb_runs(given: Mapping[str, Any]) -> int | None:
+    """Returns how many single runs Weights & Biases is told of, or `None` where it is told nothing.
+
+    Raises:
+        InputError: a number of runs has no effect.
+    """
+    if given.get("wandb"):
+        return int(given.get("wandb_runs", WANDB_RUNS))
+    if "wandb_runs" in given:
+        raise InputError("--wandb_runs has no effect without --wandb")
+    return None
+
+
+def parse_numbers(name: str, text: str) -> list[float]:
+    """Returns numbers with commas between them.
+
+    Raises:
+        InputError: one of them is none.
+    """
+    try:
+        return [float(number) for number in text.split(",")]
+    except ValueError:
+        raise InputError(f"--{name}={text}: expected numbers with commas between them, such as 50,30,20") from None
+
+
+def parse_sweeps(texts: Sequence[str]) -> dict[str, list[Any]]:
+    """Returns `{field: values}` of `--sweep=field=v1,v2` flags.
+
+    Raises:
+        InputError: one of them cannot be read, or a field is there twice.
+    """
+    from engine.arms.arm import field_names, find_option
+    from engine.studies.study import MODEL_ARG
+
+    axes: dict[str, list[Any]] = {}
+    for text in texts:
+        name, separator, listed = text.partition("=")
+        if not separator or not listed:
+            raise InputError(f"--sweep={text}: expected field=value,value,…")
+        if name in axes:
+            raise InputError(f"--sweep={text}: {name} is swept twice; put all values in one")
+        if name.startswith(MODEL_ARG):
+            axes[name] = listed.split(",")
+            continue
+        if name not in field_names():
+            raise unknown_name("field to sweep", name, field_names())
+        option = find_option(name)
+        if option.most is not None:
+            raise InputError(f"--sweep={text}: {name} is a list itself; write an experiment for it")
+        axes[name] = [option.parse(value) for value in listed.split(",")]
+    return axes
