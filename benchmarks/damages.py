@@ -12,10 +12,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from benchmarks.stored import make_document, make_row
 from engine import store
 from engine.store import files, manifest, study_file
 from engine.store.checkpoints import CheckpointFolder, Kept
+from tests.stored import make_document, make_row
 
 ARMS = {"slow": {"learning_rate": 0.1}, "a$b_$ <b>": {"learning_rate": 0.2}}
 # Of the checkpoints.

@@ -13,9 +13,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmarks.damages import ARMS, BYTES, SPECIAL, Case, put_part
-from benchmarks.stored import make_row
 from engine import store
 from engine.store import files, parts, study_file
+from tests.stored import make_row
 
 _TEXTS = ("", "x" * 10_000, "\x00", "../../x", "broke", "é", "<script>", "$\\frac{")
 

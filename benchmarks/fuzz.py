@@ -33,12 +33,12 @@ from absl import app, flags
 
 from benchmarks.damages import DAMAGES, ORIGIN, damage_in_place, make_kept, make_parts, make_study
 from benchmarks.forgeries import FORGERIES
-from benchmarks.stored import make_row
 from engine import store
 from engine.errors import InputError, StorageError
 from engine.store import parts
 from engine.store.checkpoints import CheckpointFolder, Kept
 from engine.store.files import DamagedError, digest
+from tests.stored import make_row
 
 _MINUTES = flags.DEFINE_float("minutes", 1.0, "how long", lower_bound=0.0)
 _SEED = flags.DEFINE_integer("first_seed", 0, "of the first case")

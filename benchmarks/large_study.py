@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 from absl import app, flags
 
-from benchmarks.stored import make_document
 from engine import store
 from engine.arms.arm import Arm
 from engine.commands.report import report
@@ -28,6 +27,7 @@ from engine.outcomes.event import Event
 from engine.report.summary import summarise
 from engine.store.run_table import RunTable
 from engine.studies.study import resolve_arm
+from tests.stored import make_document
 
 _RUNS = flags.DEFINE_integer("runs", 10_000, "runs in all", lower_bound=4)
 _POINTS = flags.DEFINE_integer("points", 1_000, "points of every curve", lower_bound=10)

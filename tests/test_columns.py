@@ -11,7 +11,6 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from benchmarks.stored import make_document
 from engine import store
 from engine.arms.arm import Arm
 from engine.commands.report import report
@@ -20,6 +19,7 @@ from engine.lanes.to_row import failed_row, outcome_row
 from engine.logs import LoggedCurve, LoggedSeries
 from engine.logs.to_rows import detect
 from engine.outcomes import DetectorSettings
+from tests.stored import make_document
 
 PAGE = (Path(__file__).parent.parent / "docs" / "columns.md").read_text()
 SNIPPETS = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)

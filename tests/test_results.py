@@ -18,7 +18,6 @@ from matplotlib import style
 from matplotlib.figure import Figure
 
 import engine
-from benchmarks.stored import make_document, make_row
 from engine import store
 from engine.errors import InputError
 from engine.report.canvas import to_svg
@@ -26,6 +25,7 @@ from engine.store import inventory
 from engine.studies.expand import expand
 from engine.workers.interruption import Interrupted
 from tests.conftest import small_study
+from tests.stored import make_document, make_row
 
 ROOT = Path(__file__).parent.parent
 

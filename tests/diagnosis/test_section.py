@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks.stored import make_document
 from engine import store
 from engine.diagnosis import section, table
 from engine.diagnosis.symptoms import read_symptoms
@@ -17,6 +16,7 @@ from engine.report.summary import summarise
 from engine.store import WorkDirectory
 from engine.store.run_table import RunTable
 from tests.report.studies import STEPS, H, early, late, lost, stuck
+from tests.stored import make_document
 
 RUNS = 12
 KINDS = {

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.stored import make_document
 from engine import store
 from engine.report.findings import find
 from engine.report.page import make_page
@@ -14,6 +13,7 @@ from engine.report.summary import Summary, summarise
 from engine.report.variance_split import split_variances
 from engine.report.verdict import Verdict, make_verdict
 from engine.store.run_table import RunTable
+from tests.stored import make_document
 
 H = math.log(10)
 STEPS = np.arange(0, 881, 11)

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from benchmarks.stored import make_document, make_row
 from engine import store
 from engine.arms.arm import identity_fields
 from engine.errors import InputError
@@ -14,6 +13,7 @@ from engine.studies.designs import FIRST_GRID_SEED
 from engine.theory import THEORIES
 from engine.theory.section import measure_arm
 from experiments import EXPERIMENTS
+from tests.stored import make_document, make_row
 
 LAST = 22
 

@@ -8,12 +8,12 @@ import xml.etree.ElementTree as ET
 import numpy as np
 import pytest
 
-from benchmarks.stored import make_document, make_row
 from engine import store
 from engine.commands.compare import compare
 from engine.commands.report import report
 from engine.errors import one_line, visible
 from engine.report.phrases import label
+from tests.stored import make_document, make_row
 
 _NAMES = (
     '<script>alert("1")</script>&amp;\'',

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from benchmarks.stored import make_document
 from engine.report.arm_runs import ArmRuns, ForkRuns, GridRuns
 from engine.report.summary import Summary
 from engine.report.variance_split import describe_split, split_variance, split_variances
 from engine.report.variance_split_section import draw_forks, draw_grid
+from tests.stored import make_document
 
 NUM_STARTS, NUM_ORDERS = 20, 5
 

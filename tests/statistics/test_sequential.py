@@ -9,7 +9,7 @@ from scipy.stats import beta, hypergeom, nchypergeom_wallenius
 
 from engine import statistics as s
 from engine.statistics.sequential import _log_tied_ratio
-from tests.statistics.test_published import BOTH
+from tests.statistics.freireich import BOTH
 
 
 def test_confidence_sequence_of_published_counts():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from engine import statistics as s
-from tests.statistics.test_published import PLACEBO_EVENT, PLACEBO_TIME, TREATED_EVENT, TREATED_TIME
+from tests.statistics.freireich import PLACEBO_EVENT, PLACEBO_TIME, TREATED_EVENT, TREATED_TIME
 
 
 def _sample(seed: int, num: int = 40, shape: float = 1.5) -> tuple[np.ndarray, np.ndarray]:

@@ -7,10 +7,10 @@ import matplotlib as mpl
 import pytest
 
 import launch
-from benchmarks.stored import make_document, make_row
 from engine import store
 from engine.errors import InputError, StorageError
 from engine.store import files
+from tests.stored import make_document, make_row
 
 _CALLS = ("write", "fsync", "replace", "mkdir", "ftruncate")
 _ROUNDS = 2

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.stored import make_document, make_row
 from engine import store
 from engine.errors import InputError, StorageError
+from tests.stored import make_document, make_row
 
 # For every line it gets, a directory: tries to hold it, says what came of it, and lets go when it
 # is told to.

@@ -7,10 +7,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from benchmarks.stored import make_document, make_row
 from engine import store
 from engine.store import inventory, manifest, parts
 from engine.store.files import digest
+from tests.stored import make_document, make_row
 
 
 def _document(**identity):

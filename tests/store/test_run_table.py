@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from benchmarks.stored import make_document, make_row
 from engine import store
 from engine.errors import InputError
 from engine.outcomes.row import make_row as row_of_schema
 from engine.store.run_table import RunTable
 from engine.studies.designs import FIRST_GRID_SEED
+from tests.stored import make_document, make_row
 
 FAILED = {"status": "failed", "event": 0, "stop_reason": "failed", "steps_run": 0, "onset_step": None}
 

@@ -7,11 +7,11 @@ import os
 import numpy as np
 import pytest
 
-from benchmarks.stored import make_document, make_row
 from engine import store
 from engine.errors import InputError
 from engine.store import provenance, study_file, validation
 from engine.store.files import DamagedError
+from tests.stored import make_document, make_row
 
 
 def _document():

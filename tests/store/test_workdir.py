@@ -3,10 +3,10 @@ import json
 import pyarrow.parquet as pq
 import pytest
 
-from benchmarks.stored import make_document, make_row
 from engine import store
 from engine.errors import InputError
 from engine.store import parts
+from tests.stored import make_document, make_row
 
 
 def _document(**identity):

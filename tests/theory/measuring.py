@@ -9,6 +9,9 @@ from engine.arms.arm import Arm
 from engine.lanes.runs import FinishedRun
 from engine.studies.study import resolve_arm
 from engine.theory.comparison import Measured, MeasuredCurve
+from experiments import EXPERIMENTS
+
+STUDIES = {name: study for name in EXPERIMENTS if (study := EXPERIMENTS.load(name).study()).theory is not None}
 
 
 def planted(arm: Arm, curves: Mapping[str, MeasuredCurve], chance_loss: float, **changes: Any) -> Measured:

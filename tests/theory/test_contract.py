@@ -7,10 +7,8 @@ from engine.arms.arm import Arm
 from engine.outcomes.row import CURVE_STEPS
 from engine.theory import THEORIES
 from engine.theory.comparison import Measured, MeasuredCurve
-from experiments import EXPERIMENTS
-from tests.theory.measuring import planted
+from tests.theory.measuring import STUDIES, planted
 
-STUDIES = {name: study for name in EXPERIMENTS if (study := EXPERIMENTS.load(name).study()).theory is not None}
 # Runs of a committee are each followed by its equations, a fraction of a second.
 NUM_RUNS, NUM_FOLLOWED = 64, 6
 

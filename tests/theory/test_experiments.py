@@ -3,7 +3,7 @@
 import pytest
 
 from engine.commands.run import run
-from tests.theory.test_contract import STUDIES
+from tests.theory.measuring import STUDIES
 
 # A pair of starts of `grokking` takes half an hour on two cores: benchmarks/STUDIES.md has what it shows.
 NAMES = [name for name in STUDIES if name != "grokking"]

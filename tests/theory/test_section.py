@@ -7,7 +7,6 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from benchmarks.stored import make_document
 from engine import store
 from engine.errors import InputError
 from engine.report.findings import find
@@ -18,6 +17,7 @@ from engine.theory import THEORIES
 from engine.theory.comparison import Check, MeasuredCurve, Prediction, TheoryCurve, exactly
 from engine.theory.section import draw_comparison
 from tests.report.studies import STEPS, late, stuck
+from tests.stored import make_document
 
 
 @pytest.fixture
