@@ -1,12 +1,11 @@
 """Turns outcomes into numbers: how often, when, compared with what. Every estimate has an interval.
 
-Usable alone. Everywhere `time` (in any unit), `event` and `group` (labels) are arrays of shape
-`[num_runs]`; an event is 0 for a censored run, 1 for the event and 2 for a competing one; `confidence`
-is two-sided, and pointwise for curves; `seed` is that of a generator. When to use what:
+Usable alone. Everywhere `time` (in any unit), `event` and `group` (labels) are arrays `[num_runs]`; an event is 0 for a
+censored run, 1 for the event and 2 for a competing one; `confidence` is two-sided, and pointwise for curves; `seed` is
+that of a generator. What is no data raises ValueError. When to use what:
 
 How often
-    proportion: share of runs, from a fixed number of runs.
-    confidence_sequence: share of runs, looked at while runs are added.
+    proportion: share of runs, from a fixed number of runs.  confidence_sequence: looked at while runs are added.
     paired_share_difference: difference of two shares, for arms that share their seeds.
     most_unseen: how many unlike runs may remain after checking some of a finite number.
 When
@@ -52,47 +51,3 @@ from engine.statistics.results import LEVEL, Estimate, ProbabilityCurve, TestRes
 from engine.statistics.sequential import SafeTest, confidence_sequence, safe_log_rank
 from engine.statistics.turnbull import IntervalEstimate, turnbull
 from engine.statistics.weibull import WeibullFit, weibull
-
-__all__ = [
-    "LEVEL",
-    "ComparisonQuestion",
-    "CrossedComponents",
-    "EarlyLuck",
-    "Equivalence",
-    "Estimate",
-    "FailureQuestion",
-    "ForkPrediction",
-    "FractionQuestion",
-    "IntervalEstimate",
-    "Margin",
-    "MedianQuestion",
-    "ProbabilityCurve",
-    "SafeTest",
-    "SeedsNeeded",
-    "TestResult",
-    "WeibullFit",
-    "aalen_johansen",
-    "caution",
-    "confidence_sequence",
-    "crossed_components",
-    "early_luck",
-    "equivalent_means",
-    "equivalent_shares",
-    "first_reached",
-    "fork_prediction",
-    "gray_test",
-    "holm",
-    "kaplan_meier",
-    "log_rank",
-    "median_time",
-    "most_unseen",
-    "paired_difference",
-    "paired_share_difference",
-    "proportion",
-    "restricted_mean",
-    "restricted_mean_difference",
-    "safe_log_rank",
-    "seeds_needed",
-    "turnbull",
-    "weibull",
-]

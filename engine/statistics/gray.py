@@ -2,9 +2,8 @@
 
 import numpy as np
 
-from engine.statistics.permutations import permuted
+from engine.statistics.comparison import RiskSets, chi_square, permuted, risk_sets
 from engine.statistics.results import TestResult
-from engine.statistics.risk_sets import RiskSets, chi_square, risk_sets
 
 _ROUNDING = 1e-9
 
@@ -19,21 +18,19 @@ def gray_test(
 ) -> TestResult:
     """Tests that the cumulative incidence of a cause is the same in all groups.
 
-    In group k with n_k at risk just before a time, all-cause survival S_k and incidence F_k, let
-    `h_k = n_k/S_k` and `R_k = h_k·(1 − F_k)`, both just before. The score sums, over distinct times
-    and strata, the events of the cause less their expectation `d₁·R_k/ΣR` (ρ = 0 of Gray's family).
-    Its covariance is that of the martingale integrals, with the tie correction of R's `cmprsk`.
-    With few runs and many ties that can turn negative, and then makes p as small as 1e-50 by
-    chance: it is kept between 0 and 1 where, for some contrast, that at least doubles the variance.
-
+    In group k with n_k at risk just before a time, all-cause survival S_k and incidence F_k, let `h_k = n_k/S_k` and
+    `R_k = h_k·(1 − F_k)`, both just before. The score sums, over distinct times and strata, the events of the cause
+    less their expectation `d₁·R_k/ΣR` (ρ = 0 of Gray's family). Its covariance is that of the martingale integrals,
+    with the tie correction of R's `cmprsk`. With few runs and many ties that can turn negative, and then makes p as
+    small as 1e-50 by chance: it is kept between 0 and 1 where, for some contrast, that at least doubles the variance.
     `log_rank` compares cause-specific hazards; this test compares how often the cause happens at all.
 
     Args:
-        strata: labels `[num_runs]`; runs are compared only within a stratum. Incidence is estimated
-            within each, so strata have to be large: for arms that share seeds use `paired_difference`.
-        num_permutations: with 0, p is from χ², which rejects 5 to 7.5 % of true hypotheses instead
-            of 5 at ten runs in each group, and 6.3 % of three groups of a hundred on a coarse grid;
-            otherwise p is from so many shuffles, see `permuted`.
+        strata: labels `[num_runs]`; runs are compared only within a stratum. Incidence is estimated within each, so
+            strata have to be large: for arms that share seeds use `paired_difference`.
+        num_permutations: with 0, p is from χ², which rejects 5 to 7.5 % of true hypotheses instead of 5 at ten runs in
+            each group, and 6.3 % of three groups of a hundred on a coarse grid; otherwise p is from so many shuffles,
+            see `permuted`.
 
     Source: Gray (1988), Ann. Statist. 16.
     """
@@ -83,7 +80,7 @@ def _score(sets: RiskSets, bounds: tuple[float, float]) -> tuple[np.ndarray, np.
         now = -h * (h[:, k] / total)[:, None]
         now[:, k] += h[:, k]
         running = sets.accumulate(np.cumsum, now * rate[:, None])
-        later = sets.last(running) - running
+        later = running[sets.end][sets.stratum] - running
         by_cause = now + (1.0 - lost)[:, None] * later
         by_other = lost[:, None] * later
         covariance += by_cause.T @ (own[:, None] * by_cause)
