@@ -34,8 +34,8 @@ LEAST_COVERAGE, LARGEST_SIZE = 93.5, 6.0
 def caution(estimator: str, num_runs: int) -> str | None:
     """Returns a clause about an interval or a test that falls short at this number of runs, else None.
 
-    Short means that for the worst simulated law 95 % limits cover below 93.5 %, or a 5 % test rejects
-    above 6 %. A number of runs that was not simulated counts as the next smaller one, which is worse.
+    Short means that for the worst simulated law 95 % limits cover below 93.5 %, or a 5 % test rejects above 6 %. A
+    number of runs that was not simulated counts as the next smaller one, which is worse.
 
     Args:
         estimator: a name of `cautioned()`. A p-value of a permutation test needs no caution.
@@ -46,25 +46,22 @@ def caution(estimator: str, num_runs: int) -> str | None:
     if estimator not in cautioned():
         raise ValueError(f"unknown estimator {estimator!r}: expected one of {cautioned()}")
     found = []
-    size, share = _nearest(_LEAST_COVERAGE.get(estimator, {}), num_runs)
+    size, share = _nearest(_LEAST_COVERAGE, estimator, num_runs)
     if share < LEAST_COVERAGE:
-        found.append(
-            f"at n = {size} this interval covers down to {math.floor(10 * share) / 10:g} % in "
-            "simulation, instead of 95 %"
-        )
-    size, share = _nearest(_LARGEST_SIZE.get(estimator, {}), num_runs)
+        covered = math.floor(10 * share) / 10
+        found.append(f"at n = {size} this interval covers down to {covered:g} % in simulation, instead of 95 %")
+    size, share = _nearest(_LARGEST_SIZE, estimator, num_runs)
     if share > LARGEST_SIZE:
         found.append(
-            f"at n = {size} in each arm this test rejects up to {math.ceil(10 * share) / 10:g} % "
-            "of true hypotheses in simulation, instead of 5 %"
+            f"at n = {size} in each arm this test rejects up to {math.ceil(10 * share) / 10:g} % of true hypotheses "
+            f"in simulation, instead of 5 %"
         )
     return "; ".join(found) or None
 
 
-def _nearest(measured: dict[int, float], num_runs: int) -> tuple[int, float]:
+def _nearest(table: dict[str, dict[int, float]], estimator: str, num_runs: int) -> tuple[int, float]:
     """Returns the simulated number of runs that counts and its share, NaN where there is none."""
-    if not measured:
-        return 0, math.nan
+    measured = table.get(estimator, {0: math.nan})
     size = max((n for n in measured if n <= num_runs), default=min(measured))
     return size, measured[size]
 

@@ -1,10 +1,9 @@
 """Is a difference small enough not to matter? Two one-sided tests against a margin, in pairs.
 
-Equivalence is shown by rejecting, each at 5 %, that the difference is at least the margin and that it
-is at most minus the margin: exactly where the 90 % interval lies within the margin.
+Equivalence is shown by rejecting, each at 5 %, that the difference is at least the margin and that it is at most minus
+the margin: exactly where the 90 % interval lies within the margin.
 
-Source: Schuirmann (1987), J. Pharmacokinet. Biopharm. 15; Lakens (2017), Soc. Psychol. Personal.
-Sci. 8, for a tutorial.
+Source: Schuirmann (1987), J. Pharmacokinet. Biopharm. 15; Lakens (2017), Soc. Psychol. Personal. Sci. 8: a tutorial.
 """
 
 import bisect
@@ -27,8 +26,8 @@ class Margin(NamedTuple):
     Attributes:
         size: in the unit of the compared values.
         level: of each of the two one-sided tests.
-        num_tests: number of tests made together; a difference is claimed at `level/num_tests`,
-            two-sided. Equivalence needs no correction where it is claimed only if all tests show it.
+        num_tests: made together; a difference is claimed at `level/num_tests`, two-sided. Equivalence needs no
+            correction where it is claimed only if all tests show it.
     """
 
     size: float
@@ -42,8 +41,8 @@ class Equivalence(NamedTuple):
     Attributes:
         difference: with its interval at `1 − 2·level`: 90 %.
         wide: the same with its interval at `1 − level/num_tests`: 95 % for one test.
-        verdict: `equivalent`: the first interval lies within the margin; `different`: it does not, and
-            the second excludes zero; else `undecided`.
+        verdict: `equivalent`: the first interval lies within the margin; `different`: it does not, and the second
+            excludes zero; else `undecided`.
         pairs_needed: number of pairs like these that makes the verdict `equivalent`; None if none does.
     """
 
@@ -56,12 +55,8 @@ class Equivalence(NamedTuple):
 def equivalent_means(value: np.ndarray, baseline: np.ndarray, bound: float, margin: Margin) -> Equivalence:
     """Tests whether the means of paired values differ by less than a margin.
 
-    The interval is Student's t of the paired differences, see `paired_difference`. Where all pairs
-    differ alike it is that difference; `wide` keeps the limits given there. `equivalent_shares` bounds
-    how many unseen pairs have the event in one run alone.
-
-    R: `t.test(x, y, paired = TRUE, conf.level = .9)` with x = 10.1, 9.7, 11.3, 10.9, 12.0, 9.2 and
-    y = 10.0, 9.9, 11.0, 11.0, 11.8, 9.4: 0.01666667 (-0.1591295, 0.1924629).
+    The interval is Student's t of the paired differences, see `paired_difference`. Where all pairs differ alike it is
+    that difference; `wide` keeps the limits given there.
 
     Args:
         value: min(T, τ) of each run, τ where the event never comes, in `[0, bound]`; `[num_pairs]`.
@@ -91,8 +86,8 @@ def equivalent_means(value: np.ndarray, baseline: np.ndarray, bound: float, marg
 def equivalent_shares(has_event: np.ndarray, baseline_has_event: np.ndarray, margin: Margin) -> Equivalence:
     """Tests whether the shares of runs with the event differ by less than a margin, in pairs `[num_pairs]`.
 
-    The limits are those of `paired_share_difference`, which are exact, so pairs are needed even where
-    all agree: 36 for a margin of a tenth, because fewer cannot exclude that one in ten disagrees.
+    The limits are those of `paired_share_difference`, which are exact, so pairs are needed even where all agree: 36 for
+    a margin of a tenth, because fewer cannot exclude that one in ten disagrees.
     """
     _check(margin)
     own, other = np.asarray(has_event, bool), np.asarray(baseline_has_event, bool)
@@ -106,8 +101,7 @@ def equivalent_shares(has_event: np.ndarray, baseline_has_event: np.ndarray, mar
 
     def is_enough(pairs: int) -> bool:
         counts = only_own * pairs / num, only_other * pairs / num
-        limits = paired_share_difference(*counts, pairs, 1 - 2 * margin.level)
-        return _is_within(limits, margin)
+        return _is_within(paired_share_difference(*counts, pairs, 1 - 2 * margin.level), margin)
 
     return _judge(narrow, wide, margin, is_enough)
 

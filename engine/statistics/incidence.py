@@ -40,16 +40,14 @@ def aalen_johansen(
 ) -> ProbabilityCurve:
     """Estimates the cumulative incidence of one cause, the others competing.
 
-    `F(t) = Σ_{s ≤ t} S(s−)·d₁(s)/n(s)`, exact under ties. Limits are symmetric on the scale of a
-    transform, `logit` or `log_log` (complementary log-log). Of thirty runs the log-log ones, a common
-    default, miss a quarter on one side in 5.1 % of studies; the logit ones miss no share between .05
-    and .95 in more than 6.5 %. At 0 the upper limit is Clopper–Pearson's for no event among those at
-    risk or ended by another cause; at 1 the lower limit is that of the time before, or
-    Clopper–Pearson's for all.
+    `F(t) = Σ_{s ≤ t} S(s−)·d₁(s)/n(s)`, exact under ties. Limits are symmetric on the scale of a transform, `logit` or
+    `log_log` (complementary log-log). Of thirty runs the log-log ones, a common default, miss a quarter on one side in
+    5.1 % of studies; the logit ones miss no share between .05 and .95 in more than 6.5 %. At 0 the upper limit is
+    Clopper–Pearson's for no event among those at risk or ended by another cause; at 1 the lower limit is that of the
+    time before, or Clopper–Pearson's for all.
 
-    Source: Aalen and Johansen (1978), Scand. J. Statist. 5; variance by the delta method,
-    Marubini and Valsecchi (1995), §10.3; logit limits, Meeker and Escobar (1998), Statistical
-    Methods for Reliability Data, §3.6.
+    Source: Aalen and Johansen (1978), Scand. J. Statist. 5; variance by the delta method, Marubini and Valsecchi
+    (1995), §10.3; logit limits, Meeker and Escobar (1998), Statistical Methods for Reliability Data, §3.6.
     """
     time, event = check_times(time, event)
     check_cause(cause)
@@ -99,13 +97,12 @@ _LIMITS = {"logit": logit_limits, "log_log": log_log_limits}
 def _incidence_variance(table: IncidenceTable) -> np.ndarray:
     """Returns Var F(t) at every distinct time: `Σ_{s ≤ t} A²·d/(n(n−d)) + B²·d₁(n−d₁)/n³ − 2AB·d₁/n²`.
 
-    A = F(t) − F(s) is the response to a loss of survivors after s, and B = S(s−) that to events of
-    the cause at s. Expanding A² in powers of F(t) turns the double sum into running sums.
+    A = F(t) − F(s) is the response to a loss of survivors after s, and B = S(s−) that to events of the cause at s.
+    Expanding A² in powers of F(t) turns the double sum into running sums.
     """
     n, d, d1 = table.at_risk, table.num_any, table.num_cause
     f, before = table.incidence, table.survival_before
-    left = n - d
-    hazard = np.divide(d, n * left, out=np.zeros(len(n)), where=left > 0)
+    hazard = np.divide(d, n * (n - d), out=np.zeros(len(n)), where=n > d)
     # With nobody left after s nothing follows: F(t) = F(s), and the term vanishes.
     own = before**2 * d1 * (n - d1) / n**3
     cross = before * d1 / n**2
@@ -120,8 +117,8 @@ def kaplan_meier(
 ) -> ProbabilityCurve:
     """Estimates survival: the probability that the event has not happened by each time.
 
-    `S(t) = Π_{s ≤ t} (1 − d(s)/n(s))`, Greenwood's variance, limits as in `aalen_johansen`. Event
-    code 2 is an error: with competing events 1 − S is no probability, use `aalen_johansen`.
+    `S(t) = Π_{s ≤ t} (1 − d(s)/n(s))`, Greenwood's variance, limits as in `aalen_johansen`. Event code 2 is an error:
+    with competing events 1 − S is no probability, use `aalen_johansen`.
 
     Source: Kaplan and Meier (1958), JASA 53.
     """
@@ -133,9 +130,8 @@ def kaplan_meier(
 def median_time(time: np.ndarray, event: np.ndarray, confidence: float = 0.95) -> Estimate:
     """Estimates the time by which the event has happened with probability one half.
 
-    The interval holds the times at which the complementary log-log limits of the incidence cross one
-    half. An infinite value or limit means "later than observed, or never". With five runs or fewer
-    the lower limit is 0.
+    The interval holds the times at which the complementary log-log limits of the incidence cross one half. An infinite
+    value or limit means "later than observed, or never". With five runs or fewer the lower limit is 0.
 
     Source: Brookmeyer and Crowley (1982), Biometrics 38.
     """

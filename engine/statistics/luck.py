@@ -30,18 +30,16 @@ class EarlyLuck(NamedTuple):
 def early_luck(time: np.ndarray, event: np.ndarray, confidence: float = 0.95) -> EarlyLuck:
     """Compares the share of runs before half of the median time with that of a memoryless wait.
 
-    The median is the sample's, so the early ones are among the m − 1 runs before the m-th event,
-    m = ⌈n/2⌉. Of exponential waits, given a share u of the law before that event, each of the m − 1
-    is early with probability `q(u) = 1/(1 + √(1−u))`, and u is Beta(m, n − m + 1):
+    The median is the sample's, so the early ones are among the m − 1 runs before the m-th event, m = ⌈n/2⌉. Of
+    exponential waits, given a share u of the law before that event, each of the m − 1 is early with probability
+    `q(u) = 1/(1 + √(1−u))`, and u is Beta(m, n−m+1): `P(K ≤ k) = ∫ Beta(u; m, n−m+1) · Binomial(k; m−1, q(u)) du`.
 
-        P(K ≤ k) = ∫ Beta(u; m, n−m+1) · Binomial(k; m − 1, q(u)) du.
+    The p-value is exact, also where a horizon sometimes hides the median. Where a run is censored or ends otherwise
+    before the median, q is replaced by its least value ½, which makes the test cautious. Raises ValueError if the
+    median is not reached, or is 0.
 
-    The p-value is exact, also where a horizon sometimes hides the median. Where a run is censored or
-    ends otherwise before the median, q is replaced by its least value ½, which makes the test
-    cautious. Raises ValueError if the median is not reached, or is 0.
-
-    Source: David and Nagaraja (2003), Order Statistics, §2.5: given one order statistic, those
-    before it are a sample from the law cut there.
+    Source: David and Nagaraja (2003), Order Statistics, §2.5: given one order statistic, those before it are a sample
+    from the law cut there.
     """
     from scipy.special import bdtr
 
@@ -51,9 +49,9 @@ def early_luck(time: np.ndarray, event: np.ndarray, confidence: float = 0.95) ->
         raise ValueError(f"the median must be reached, and after 0: it is {median}")
     num = len(time)
     num_early = int(np.sum((event == 1) & (time < median / 2)))
-    if np.any((event != 1) & (time < median)):
-        num_before = int(np.sum((event == 1) & (time < median)))
-        p_value = float(bdtr(num_early, num_before, 0.5))
+    is_before = time < median
+    if np.any(is_before & (event != 1)):
+        p_value = float(bdtr(num_early, int(np.sum(is_before & (event == 1))), 0.5))
     else:
         p_value = _probability_of_fewer(num_early, num)
     share = proportion(num_early, num, confidence=confidence)

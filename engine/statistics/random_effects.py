@@ -1,9 +1,9 @@
 """The likelihood of censored normal values with crossed random effects, and the shares of their variance.
 
-`y = μ + Σ_f s_f·u_f[level] + s_e·ε`, with all u and ε standard normal; of a censored value only
-`y > limit` is known. The mean has a flat prior, which is restricted maximum likelihood. The integral
-over u is exact without censoring. With it, expectation propagation replaces each censored value's
-factor Φ by a normal one with the same moments, which is nearly exact.
+`y = μ + Σ_f s_f·u_f[level] + s_e·ε`, with all u and ε standard normal; of a censored value only `y > limit` is known.
+The mean has a flat prior, which is restricted maximum likelihood. The integral over u is exact without censoring. With
+it, expectation propagation replaces each censored value's factor Φ by a normal one with the same moments, which is
+nearly exact.
 """
 
 from collections.abc import Callable
@@ -24,8 +24,8 @@ class Observations(NamedTuple):
 
     Attributes:
         num_observed: number of values that are not censored.
-        gram, moment, square: XᵀX, Xᵀy and yᵀy of the observed values y, less `centre`, and their
-            `num_columns` columns X: 1 for the mean, then one indicator per level of every effect.
+        gram, moment, square: XᵀX, Xᵀy and yᵀy of the observed values y, less `centre`, and their `num_columns` columns
+            X: 1 for the mean, then one indicator per level of every effect.
         limit: what the censored values exceed, less `centre`, `[num_censored]`.
         columns: X of the censored values, `[num_censored, num_columns]`.
         effect: the effect a column belongs to, −1 for the mean, `[num_columns]`.
@@ -104,8 +104,7 @@ class Likelihood(NamedTuple):
 def log_likelihood(data: Observations, log_variances: np.ndarray, start: _Factors | None = None) -> Likelihood:
     """Computes the likelihood at the logarithms of the variances `[num_effects + 1]`.
 
-    The gradient is exact where expectation propagation has converged: the approximation is stationary
-    in the normal factors.
+    The gradient is exact where expectation propagation has converged: there it is stationary in the normal factors.
 
     Source: Minka (2001), UAI; Rasmussen and Williams (2006), Gaussian Processes, §3.6.
     """
@@ -147,7 +146,7 @@ def _censored_factors(
     """Runs expectation propagation, damped, on all factors at once."""
     from scipy.special import log_ndtr
 
-    tau, nu = (start.precision, start.linear) if start is not None else (np.zeros(len(limit)), np.zeros(len(limit)))
+    tau, nu = np.zeros((2, len(limit))) if start is None else start[:2]
     if not len(limit):
         return _Factors(tau, nu, 0.0, 0.0)
     for _ in range(_MAX_SWEEPS):
@@ -217,8 +216,7 @@ def fit_variances(data: Observations) -> Fit:
 def share_estimate(data: Observations, fit: Fit, component: int, z: float) -> Estimate:
     """Estimates the share of one component in the sum of all.
 
-    The limits enclose the shares whose highest log likelihood is within z²/2 of the maximum; they can
-    be 0 and 1.
+    The limits enclose the shares whose highest log likelihood is within z²/2 of the maximum; they can be 0 and 1.
     """
     from scipy.optimize import brentq
 
@@ -239,12 +237,7 @@ def share_estimate(data: Observations, fit: Fit, component: int, z: float) -> Es
 
 
 def deviance(data: Observations, fit: Fit, component: int, share: float) -> float:
-    """Returns twice the log likelihood that a given share of one component loses: at most z² within limits."""
-    return max(2 * (fit.log_likelihood - _profile(data, fit, component, share)), 0.0)
-
-
-def _profile(data: Observations, fit: Fit, component: int, share: float) -> float:
-    """Returns the highest log likelihood where one component has a given share, to within 1e-6."""
+    """Returns twice the log likelihood that a share of one component, to within 1e-6, loses: at most z² in limits."""
     share = min(max(share, _SMALLEST_SHARE), 1 - _SMALLEST_SHARE)
     num = len(fit.variances)
     others = [k for k in range(num) if k != component]
@@ -269,4 +262,5 @@ def _profile(data: Observations, fit: Fit, component: int, share: float) -> floa
         logit = float(np.log(fit.variances[others[0]] / fit.variances[others[1]]))
         start.append(np.clip(logit, -4, 4))
         bounds.append((np.log(_SMALLEST_SHARE), -np.log(_SMALLEST_SHARE)))
-    return _maximise(data, [np.array(start)], bounds, variances, chain)[1]
+    _, highest = _maximise(data, [np.array(start)], bounds, variances, chain)
+    return max(2 * (fit.log_likelihood - highest), 0.0)

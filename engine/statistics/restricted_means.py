@@ -13,15 +13,12 @@ _ROUNDING = 1e-12
 
 
 class _Area(NamedTuple):
-    """The area above the incidence up to the horizon, and its response to each time of `table`.
+    """The restricted mean of runs with some `event`, and its response to each time s of `table`, up to the horizon.
 
     Attributes:
-        value: the restricted mean.
-        table: up to the horizon, `[num_times]`.
         later_rise: A, the area lost after s for a loss of survivors at s.
         own_rise: B, the area lost for events of the cause at s.
         row: the row of `table` of each run, `num_times` beyond the horizon; `[num_runs]`.
-        event: `[num_runs]`.
     """
 
     value: float
@@ -74,8 +71,8 @@ def _variance(found: _Area) -> float:
 def _influence(found: _Area) -> np.ndarray:
     """Returns the derivative of the restricted mean by the weight of each run, times their number: `[num_runs]`.
 
-    Its mean is 0. Added to the restricted mean it gives the jackknife's pseudo-values, up to terms of
-    the order 1/n; without censoring they are min(T, τ) itself.
+    Its mean is 0. Added to the restricted mean it gives the jackknife's pseudo-values, up to terms of the order 1/n;
+    without censoring they are min(T, τ) itself.
     """
     n, d, d1 = found.table.at_risk, found.table.num_any, found.table.num_cause
     left = np.divide(1.0, n - d, out=np.zeros(len(n)), where=n > d)
@@ -96,14 +93,13 @@ def _student_quantile(num: int, confidence: float) -> float:
 def restricted_mean(time: np.ndarray, event: np.ndarray, horizon: float, confidence: float = 0.95) -> Estimate:
     """Estimates the mean of min(T, horizon), where T is infinite for a run that ends by a competing event.
 
-    `∫₀^τ (1 − F(t)) dt`, the area above the cumulative incidence up to the horizon τ, in the unit of
-    `time`. Limits, kept inside `[0, τ]`, take Student's t with n − 1 degrees of freedom and the
-    standard error times √(n/(n−1)): normal ones are too short below some thirty runs. Where all runs
-    are alike, they are those of a share of other runs up to Clopper–Pearson's limit for 0 of n.
-    Raises ValueError if runs were censored at the last time and the horizon lies beyond it.
+    `∫₀^τ (1 − F(t)) dt`, the area above the cumulative incidence up to the horizon τ, in the unit of `time`. Limits,
+    kept inside `[0, τ]`, take Student's t with n − 1 degrees of freedom and the standard error times √(n/(n−1)): normal
+    ones are too short below some thirty runs. Where all runs are alike, they are those of a share of other runs up to
+    Clopper–Pearson's limit for 0 of n. Raises ValueError if runs were censored at the last time and the horizon lies
+    beyond it.
 
-    Source: Royston and Parmar (2013), BMC Med. Res. Methodol. 13; Andersen (2013), Statist.
-    Med. 32.
+    Source: Royston and Parmar (2013), BMC Med. Res. Methodol. 13; Andersen (2013), Statist. Med. 32.
     """
     check_confidence(confidence)
     found = _area(time, event, horizon)
@@ -126,9 +122,9 @@ def restricted_mean_difference(
 ) -> Estimate:
     """Estimates how much later the event happens than in an independent baseline, up to the horizon.
 
-    The difference of the two restricted means, in the unit of time, valid also when hazards cross.
-    Its limits lie at the root sum of squares of the distances of the two means from their limits.
-    Where the groups share seeds, use `paired_difference`.
+    The difference of the two restricted means, in the unit of time, valid also when hazards cross. Its limits lie at
+    the root sum of squares of the distances of the two means from their limits. Where the groups share seeds, use
+    `paired_difference`.
 
     Source: Zou and Donner (2008), Statist. Med. 27, for the limits.
     """
@@ -151,14 +147,14 @@ def paired_difference(
 ) -> Estimate:
     """Estimates how much later the event happens than in the baseline, run i of both arms being a pair.
 
-    The difference of the two restricted means. With ψ the influence of a run on the mean of its arm,
-    the standard error is `√(Σ (ψ_i − ψ'_i)²/(n(n − 1)))`, so what seeds have in common drops out;
-    limits, kept inside `[−τ, τ]`, take Student's t with n − 1 degrees of freedom. Without censoring
-    before the horizon τ it is the paired t interval of min(T, τ). Where all pairs differ alike, the
-    limits are those of a share of other pairs up to Clopper–Pearson's for 0 of n.
+    The difference of the two restricted means. With ψ the influence of a run on the mean of its arm, the standard error
+    is `√(Σ (ψ_i − ψ'_i)²/(n(n − 1)))`, so what seeds have in common drops out; limits, kept inside `[−τ, τ]`, take
+    Student's t with n − 1 degrees of freedom. Without censoring before the horizon τ it is the paired t interval of
+    min(T, τ). Where all pairs differ alike, the limits are those of a share of other pairs up to Clopper–Pearson's for
+    0 of n.
 
-    Source: Andersen, Hansen and Klein (2004), Lifetime Data Anal. 10, for pseudo-values of the
-    restricted mean; Efron (1982), The Jackknife, §6, for their derivative.
+    Source: Andersen, Hansen and Klein (2004), Lifetime Data Anal. 10, for pseudo-values of the restricted mean; Efron
+    (1982), The Jackknife, §6, for their derivative.
     """
     check_confidence(confidence)
     own, other = _area(time, event, horizon), _area(baseline_time, baseline_event, horizon)

@@ -19,10 +19,9 @@ class IntervalEstimate(NamedTuple):
     """Where the probability lies, as far as the intervals tell.
 
     Attributes:
-        lower, upper: the innermost intervals `(lower, upper]`, or a point where both are equal;
-            `[num_intervals]`, increasing. The data do not tell how mass lies inside of one.
-        mass: the probability of each; where the last `upper` is infinite, its mass is that of the
-            runs without an event, now or ever.
+        lower, upper: the innermost intervals `(lower, upper]`, or a point where both are equal; `[num_intervals]`,
+            increasing. The data do not tell how mass lies inside of one.
+        mass: the probability of each; where the last `upper` is infinite, that of no event, now or ever.
         probability: that the event has happened by the finite ends of the innermost intervals.
         gap: bound of the shortfall of the log-likelihood per run from its maximum.
     """
@@ -48,22 +47,20 @@ def turnbull(
 ) -> IntervalEstimate:
     """Estimates the distribution of a waiting time that is known to lie in `(lower, upper]`, run by run.
 
-    The nonparametric maximum of `Π_i P(lower_i < T ≤ upper_i)`. Steps of self-consistency, which
-    never lower the likelihood, alternate with steps of the convex minorant, which make it fast,
-    until no innermost interval j has `(1/n)·Σ_{i ∋ j} 1/P_i > 1`. With exact and right-censored
-    times alone it is Kaplan–Meier's.
+    The nonparametric maximum of `Π_i P(lower_i < T ≤ upper_i)`. Steps of self-consistency, which never lower the
+    likelihood, alternate with steps of the convex minorant, which make it fast, until no innermost interval j has
+    `(1/n)·Σ_{i ∋ j} 1/P_i > 1`. With exact and right-censored times alone it is Kaplan–Meier's.
 
-    Limits are logit with the bootstrap's standard error; at 0 and 1 they are Clopper–Pearson's for
-    the runs of which it is known. That suits intervals on a fixed grid, as evaluation steps are; with
-    as many different intervals as runs the estimate converges too slowly for it.
+    Limits are logit with the bootstrap's standard error; at 0 and 1 they are Clopper–Pearson's for the runs of which it
+    is known. That suits intervals on a fixed grid, as evaluation steps are; with as many different intervals as runs
+    the estimate converges too slowly for it.
 
     Args:
         lower: `[num_runs]`, any unit; at this time the event had not happened.
-        upper: `[num_runs]`; by this time it had. Infinite for a right-censored run, equal to `lower`
-            for a time that is known exactly.
+        upper: `[num_runs]`; by this time it had. Infinite for a right-censored run, `lower` for a time known exactly.
 
-    Source: Turnbull (1976), JRSS B 38; Wellner and Zhan (1997), JASA 92, for the alternation;
-    Gentleman and Geyer (1994), Biometrika 81, for the gradient.
+    Source: Turnbull (1976), JRSS B 38; Wellner and Zhan (1997), JASA 92, for the alternation; Gentleman and Geyer
+    (1994), Biometrika 81, for the gradient.
     """
     lower, upper = _check_intervals(lower, upper)
     check_confidence(confidence)
@@ -185,8 +182,7 @@ class _Likelihood(NamedTuple):
 
     def ends(self, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Returns sums over the intervals that begin and that stop at each cut, `[num_cells + 1]`."""
-        share = self.counts * weight / self.counts.sum()
-        size = self.num_cells + 1
+        share, size = self.counts * weight / self.counts.sum(), self.num_cells + 1
         return np.bincount(self.first, share, size), np.bincount(self.stop, share, size)
 
     def gradient(self, mass: np.ndarray) -> np.ndarray:
@@ -201,8 +197,6 @@ class _Likelihood(NamedTuple):
         """
         from scipy.optimize import isotonic_regression
 
-        if self.num_cells == 1:
-            return mass
         probability = self.probability(mass)
         begin, stop = self.ends(1.0 / probability)
         slope = (stop - begin)[1:-1]

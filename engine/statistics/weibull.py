@@ -39,20 +39,17 @@ def weibull(
 ) -> WeibullFit:
     """Fits a Weibull law to waiting times by maximum likelihood.
 
-    Limits are those of the profile likelihood. The test of shape 1 is the likelihood ratio with
-    Bartlett's correction: its mean over resamples of the fitted exponential law is divided out, with
-    a relative standard error of √(2/num_resamples), because χ² alone rejects too often below some
-    fifty events. A resampled run is censored where the data were; for a run with its event, from the
-    Kaplan–Meier law of the later censoring times. A competing event (2) counts as censored: the law
-    is that of the cause-specific hazard.
+    Limits are those of the profile likelihood. The test of shape 1 is the likelihood ratio with Bartlett's correction:
+    its mean over resamples of the fitted exponential law is divided out, with a relative standard error of
+    √(2/num_resamples), because χ² alone rejects too often below some fifty events. A resampled run is censored where
+    the data were; for a run with its event, from the Kaplan–Meier law of the later censoring times. A competing event
+    (2) counts as censored: the law is that of the cause-specific hazard.
 
-    A shape near 1 does not show a memoryless wait, nor does one above 1 exclude it: a delay before
-    an exponential wait reads as a shape above 1.
+    A shape near 1 does not show a memoryless wait, nor does one above 1 exclude it: a delay before an exponential wait
+    reads as a shape above 1. Raises ValueError if a time is 0, no run had the event, or all events are at the last one.
 
-    Raises ValueError if a time is 0, no run had the event, or all events are at the last time.
-
-    Source: Lawless (2003), Statistical Models and Methods for Lifetime Data, §5.2; Bartlett
-    (1937), Proc. R. Soc. A 160; Rocke (1989), Comm. Statist. B 18, for its estimate by resampling.
+    Source: Lawless (2003), Statistical Models and Methods for Lifetime Data, §5.2; Bartlett (1937), Proc. R. Soc. A
+    160; Rocke (1989), Comm. Statist. B 18, for its estimate by resampling.
     """
     from scipy.special import chdtrc, chdtri
 
@@ -160,8 +157,8 @@ def _crossings(profile: Callable[[float], float], best: float, floor: float, ste
 def _shapes(log_time: np.ndarray, is_event: np.ndarray, tolerance: float = _TOLERANCE) -> np.ndarray:
     """Returns the likeliest shapes `[num_samples]` of samples `[num_samples, num_runs]`.
 
-    The root of `Σ t^k·log t/Σ t^k − 1/k − mean of log t over events`, which grows with the shape k,
-    by Newton's steps inside of a bracket.
+    The root of `Σ t^k·log t/Σ t^k − 1/k − mean of log t over events`, which grows with the shape k, by Newton's steps
+    inside of a bracket.
     """
     x = log_time - log_time.max(1, keepdims=True)
     mean = (x * is_event).sum(1) / is_event.sum(1)
@@ -215,8 +212,8 @@ def _typical_ratio(time: np.ndarray, is_event: np.ndarray, num_resamples: int, g
 def _censoring_times(time: np.ndarray, is_event: np.ndarray, uniform: np.ndarray) -> np.ndarray:
     """Returns when each run would have been censored, had it lasted; infinite for never.
 
-    Known for censored runs. For the others, the Kaplan–Meier law of the censoring times beyond
-    their own is inverted at the uniform numbers `[num_resamples, num_runs]`.
+    Known for censored runs. For the others, the Kaplan–Meier law of the censoring times beyond their own is inverted at
+    the uniform numbers `[num_resamples, num_runs]`.
     """
     table = incidence_table(time, np.where(is_event, 0, 1), cause=1)
     uncensored = np.append(1.0 - table.incidence, 0.0)
