@@ -12,11 +12,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from engine.outcomes.divergence import before_ramp, find_divergence
-from engine.outcomes.rise import find_onset, find_rise
+from engine.outcomes.rise import Stair, find_onset, find_rise, find_stairs
 from engine.outcomes.settings import DetectorSettings
 from engine.outcomes.smoothing import first_time_at, running_median
-from engine.outcomes.stairs import Stair, find_stairs
 
 STATUSES: dict[str, str] = {
     "broke": "left its initial plateau suddenly",
@@ -111,10 +109,10 @@ def find_break(
     settings = settings or DetectorSettings()
     steps, loss = _checked(steps, loss, chance_loss, least=2 if diverged_step is None else 1)
     if diverged_step is None:
-        diverged_step = find_divergence(steps, loss, chance_loss, settings)
+        diverged_step = _find_divergence(steps, loss, chance_loss, settings)
     if diverged_step is not None:
         is_before = (steps < diverged_step) & np.isfinite(loss)
-        num_kept = before_ramp(loss[is_before], settings.window)
+        num_kept = _before_ramp(loss[is_before], settings.window)
         steps, loss = steps[is_before][:num_kept], loss[is_before][:num_kept]
     if len(steps) < 2:
         return PlateauBreak("diverged", float(chance_loss), diverged_step=diverged_step)
@@ -136,6 +134,31 @@ def find_break(
         diverged_step=diverged_step,
         is_diverged_later=end >= settings.high and diverged_step is not None,
     )
+
+
+def _find_divergence(
+    steps: np.ndarray, loss: np.ndarray, chance_loss: float, settings: DetectorSettings
+) -> float | None:
+    """Returns the first step at which the curve is not finite, or blown up for `divergence_steps`."""
+    # The number of finite losses before the first that is not.
+    end = int(np.argmin(np.append(np.isfinite(loss), False)))
+    candidates = [float(step) for step in steps[end : end + 1]]
+    if end > 0:
+        limit = settings.divergence_factor * max(chance_loss, loss[0])
+        is_high = np.concatenate([[False], loss[:end] > limit, [False]])
+        edges = np.flatnonzero(np.diff(is_high.astype(int)))
+        first, last = steps[edges[::2]], steps[edges[1::2] - 1]
+        candidates += first[last - first >= settings.divergence_steps][:1].tolist()
+    return min(candidates, default=None)
+
+
+def _before_ramp(loss: np.ndarray, window: int) -> int:
+    """Counts the points before the steady climb of the loss that ends in divergence."""
+    smoothed = running_median(loss, window) if len(loss) else loss
+    end = len(loss)
+    while end > 2 and smoothed[end - 1] > smoothed[end - 2]:
+        end -= 1
+    return end
 
 
 def end_level(values: np.ndarray, settings: DetectorSettings) -> float:
