@@ -34,8 +34,7 @@ class Flow(NamedTuple):
 
     Attributes:
         half_time: time at which u is s/2; 0 where it starts beyond, infinite where it never gets there.
-        time: at the edges of the panels, not decreasing, `[num_chains, num_points]`.
-        smallest, speed: the weight m and dm/dt at those times.
+        smallest, speed: the weight m and dm/dt at each time `[num_chains, num_points]`; times do not decrease.
         conserved: the c_j, `[num_chains, depth − 1]`.
     """
 
@@ -68,8 +67,7 @@ def gradient_flow(weights: np.ndarray, slope: float, num_panels: int = _NUM_PANE
     with np.errstate(divide="ignore", invalid="ignore"):
         steps = np.where(is_held[:, None], np.inf, _panel_times(edges, conserved, slope))
     time = np.concatenate([np.zeros((len(edges), 1)), np.cumsum(steps, axis=1)], axis=1)
-    half_time = time[:, num_panels]
-    return Flow(half_time, time, edges, _speed(edges, conserved, slope), conserved)
+    return Flow(time[:, num_panels], time, edges, _speed(edges, conserved, slope), conserved)
 
 
 def product_at(flow: Flow, times: np.ndarray) -> np.ndarray:

@@ -25,9 +25,8 @@ from engine.arms.arm import Arm
 from engine.models.initial import AS_WRITTEN
 from engine.statistics import Estimate
 from engine.tasks import load_data
-from engine.theory.comparison import Check, Measured, MeasuredCurve, Prediction, TheoryCurve, covered_arms
+from engine.theory.comparison import Check, Measured, MeasuredCurve, Prediction, TheoryCurve, covered_arms, starts_of
 from engine.theory.order_parameters import escape_rate, loss_curve, overlaps_of, plateau_height
-from engine.theory.starts import starts_of
 
 USES = ("loss",)
 
@@ -131,9 +130,10 @@ def _has_small_steps(arm: Arm) -> bool:
 
 def _predict_curves(measured: Measured) -> np.ndarray:
     """Returns the loss of the first runs from their own starts, `[num_followed, num_points]`."""
-    arm, root_seed = measured.arm, measured.root_seed
-    teachers = load_data(arm, root_seed, None)["weights"].astype(np.float64)
-    [weights] = starts_of(arm, root_seed, measured.init_seed[:_MOST_FOLLOWED], num_inputs=teachers.shape[1])
+    arm = measured.arm
+    teachers = load_data(arm, measured.root_seed, None)["weights"].astype(np.float64)
+    followed = measured._replace(init_seed=measured.init_seed[:_MOST_FOLLOWED])
+    [weights] = starts_of(followed, num_inputs=teachers.shape[1])
     times = arm.learning_rate * measured.loss.steps
     return np.array([loss_curve(overlaps_of(start.T, teachers), times, _noise(arm)) for start in weights])
 
