@@ -65,7 +65,6 @@ def equivalent_means(value: np.ndarray, baseline: np.ndarray, bound: float, marg
     """
     from scipy.special import stdtrit
 
-    _check(margin)
     has_event, has_other = np.ones(np.shape(value), int), np.ones(np.shape(baseline), int)
     narrow, wide = (
         paired_difference(value, has_event, baseline, has_other, bound, confidence)
@@ -89,15 +88,13 @@ def equivalent_shares(has_event: np.ndarray, baseline_has_event: np.ndarray, mar
     The limits are those of `paired_share_difference`, which are exact, so pairs are needed even where all agree: 36 for
     a margin of a tenth, because fewer cannot exclude that one in ten disagrees.
     """
-    _check(margin)
+    confidences = _confidences(margin)
     own, other = np.asarray(has_event, bool), np.asarray(baseline_has_event, bool)
     if own.ndim != 1 or own.shape != other.shape or not len(own):
         raise ValueError(f"pairs have shapes {own.shape} and {other.shape}: expected two equal [n]")
     num = len(own)
     only_own, only_other = int(np.sum(own & ~other)), int(np.sum(~own & other))
-    narrow, wide = (
-        paired_share_difference(only_own, only_other, num, confidence) for confidence in _confidences(margin)
-    )
+    narrow, wide = (paired_share_difference(only_own, only_other, num, confidence) for confidence in confidences)
 
     def is_enough(pairs: int) -> bool:
         counts = only_own * pairs / num, only_other * pairs / num
@@ -106,14 +103,12 @@ def equivalent_shares(has_event: np.ndarray, baseline_has_event: np.ndarray, mar
     return _judge(narrow, wide, margin, is_enough)
 
 
-def _check(margin: Margin) -> None:
+def _confidences(margin: Margin) -> tuple[float, float]:
+    """Returns those of the narrow and of the wide interval."""
     if not (math.isfinite(margin.size) and margin.size > 0):
         raise ValueError(f"a margin must be positive, got {margin.size!r}")
     if not 0 < margin.level < 0.5 or margin.num_tests < 1:
         raise ValueError(f"expected a level between 0 and 0.5 and at least one test, got {margin}")
-
-
-def _confidences(margin: Margin) -> tuple[float, float]:
     return 1 - 2 * margin.level, 1 - margin.level / margin.num_tests
 
 

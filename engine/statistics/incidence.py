@@ -3,6 +3,7 @@
 All estimates use one table of counts per distinct time, so ties are exact.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -11,6 +12,8 @@ from engine.statistics.proportions import none_seen
 from engine.statistics.results import Estimate, ProbabilityCurve, check_cause, check_confidence, check_times
 
 _ROUNDING = 1e-12
+# A probability this near to 0 or 1 is there.
+_AT_END = 1e-9
 
 
 class IncidenceTable(NamedTuple):
@@ -55,24 +58,39 @@ def aalen_johansen(
 
 
 def _incidence_curve(table: IncidenceTable, confidence: float, transform: str) -> ProbabilityCurve:
-    z = check_confidence(confidence)
     if transform not in _LIMITS:
         raise ValueError(f"unknown transform {transform!r}: expected one of {', '.join(_LIMITS)}")
     error = np.sqrt(np.maximum(_incidence_variance(table), 0.0))
     value = np.clip(table.incidence, 0.0, 1.0)
-    lower, upper = np.zeros_like(value), np.ones_like(value)
-    is_none, is_all = value <= _ROUNDING, value >= 1.0 - _ROUNDING
-    is_inside = ~is_none & ~is_all
-    lower[is_inside], upper[is_inside] = _LIMITS[transform](value[is_inside], error[is_inside], z)
-    num_other = table.num_any - table.num_cause
-    num_known = table.at_risk + np.cumsum(num_other) - num_other
-    upper[is_none] = none_seen(num_known[is_none], confidence)
-    if is_all.any():
-        first, total = int(np.argmax(is_all)), table.at_risk[0]
-        is_uncensored = table.num_any[: first + 1].sum() == total
-        exact = 1.0 - float(none_seen(total, confidence)) if is_uncensored else 0.0
-        lower[is_all] = max(exact, lower[:first].max(initial=0.0))
+    num_other, total = table.num_any - table.num_cause, table.at_risk[0]
+    num_without = table.at_risk + np.cumsum(num_other) - num_other
+    # A censored run may have had no event even where the estimate is 1.
+    num_with = np.full(len(value), total if table.num_any.sum() == total else 0)
+    lower, upper = limits_between(value, error, confidence, num_without, num_with, _LIMITS[transform])
     return ProbabilityCurve(table.time, value, lower, upper, table.at_risk, error)
+
+
+def limits_between(
+    value: np.ndarray,
+    error: np.ndarray,
+    confidence: float,
+    num_without: np.ndarray,
+    num_with: np.ndarray,
+    transformed: Callable[[np.ndarray, np.ndarray, float], tuple[np.ndarray, np.ndarray]],
+) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the transformed limits of a probability that increases `[num_times]`, exact ones where it is 0 or 1.
+
+    Those are Clopper and Pearson's for the runs known to be without the event by then, and for those known to have it.
+    """
+    z = check_confidence(confidence)
+    lower, upper = np.zeros_like(value), np.ones_like(value)
+    is_none, is_all = value <= _AT_END, value >= 1.0 - _AT_END
+    is_inside = ~is_none & ~is_all
+    lower[is_inside], upper[is_inside] = transformed(value[is_inside], error[is_inside], z)
+    upper[is_none] = none_seen(num_without[is_none], confidence)
+    exact = 1.0 - none_seen(num_with[is_all], confidence)
+    lower[is_all] = np.maximum(exact, lower[~is_all].max(initial=0.0))
+    return lower, upper
 
 
 def log_log_limits(value: np.ndarray, error: np.ndarray, z: float) -> tuple[np.ndarray, np.ndarray]:

@@ -64,17 +64,9 @@ def observe(value: np.ndarray, is_censored: np.ndarray, levels: list[np.ndarray]
     columns = np.concatenate(blocks, axis=1).astype(np.float64)
     centre = float(value.mean())
     seen, observed = columns[~is_censored], value[~is_censored] - centre
-    return Observations(
-        len(observed),
-        seen.T @ seen,
-        seen.T @ observed,
-        float(observed @ observed),
-        value[is_censored] - centre,
-        columns[is_censored],
-        effect,
-        centre,
-        float(value.var()),
-    )
+    sums = seen.T @ seen, seen.T @ observed, float(observed @ observed)
+    unseen = value[is_censored] - centre, columns[is_censored]
+    return Observations(len(observed), *sums, *unseen, effect, centre, float(value.var()))
 
 
 class _Factors(NamedTuple):
@@ -171,9 +163,8 @@ def _censored_factors(
         nu = nu + _DAMPING * step_nu
     # Logarithm of a factor's integral over that of its normal approximation.
     grown = 1 + tau * cavity_variance
-    stand_in = 0.5 * (
-        (cavity_mean + cavity_variance * nu) ** 2 / grown - cavity_mean**2
-    ) / cavity_variance - 0.5 * np.log(grown)
+    moved = (cavity_mean + cavity_variance * nu) ** 2 / grown - cavity_mean**2
+    stand_in = 0.5 * moved / cavity_variance - 0.5 * np.log(grown)
     log_scale = float(np.sum(log_ndtr(z) - stand_in))
     return _Factors(tau, nu, log_scale, float(np.sum(-0.5 * ratio * z * rest / total)))
 

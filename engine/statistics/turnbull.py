@@ -4,14 +4,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from engine.statistics.incidence import logit_limits
-from engine.statistics.proportions import none_seen
+from engine.statistics.incidence import limits_between, logit_limits
 from engine.statistics.results import ProbabilityCurve, check_confidence
 
 # The log-likelihood lies within this, per run, of its maximum: far below one run's influence.
 _GAP = 1e-10
 _MAX_ITERATIONS = 100_000
-_ROUNDING = 1e-9
 _SMALLEST_STEP = 2.0**-20
 
 
@@ -91,19 +89,11 @@ def _resample(intervals: np.ndarray, counts: np.ndarray, time: np.ndarray) -> np
 def _curve(
     lower: np.ndarray, upper: np.ndarray, time: np.ndarray, value: np.ndarray, error: np.ndarray, confidence: float
 ) -> ProbabilityCurve:
-    z = check_confidence(confidence)
-    low, high = np.zeros(len(time)), np.ones(len(time))
-    is_none, is_all = value <= _ROUNDING, value >= 1.0 - _ROUNDING
-    is_inside = ~is_none & ~is_all
-    low[is_inside], high[is_inside] = logit_limits(value[is_inside], error[is_inside], z)
     # Runs that are known to have had the event by then, and runs that are known not to.
     num_over = np.searchsorted(np.sort(upper), time, side="right")
     after = np.where(lower < upper, lower, np.nextafter(lower, -np.inf))
     num_later = len(after) - np.searchsorted(np.sort(after), time)
-    high[is_none] = none_seen(num_later[is_none], confidence)
-    exact = 1.0 - none_seen(num_over[is_all], confidence)
-    low[is_all] = np.maximum(exact, low[~is_all].max(initial=0.0))
-
+    low, high = limits_between(value, error, confidence, num_later, num_over, logit_limits)
     at_risk = len(upper) - np.searchsorted(np.sort(upper), time)
     at_risk -= np.searchsorted(np.sort(lower[np.isinf(upper)]), time)
     return ProbabilityCurve(time, value, low, high, at_risk, error)

@@ -141,7 +141,10 @@ def _predict_curves(measured: Measured) -> np.ndarray:
 def _checks(name: str, measured: Measured, predicted: np.ndarray) -> list[Check]:
     arm = measured.arm
     times, num_units = arm.learning_rate * measured.loss.steps, arm.teacher_units
-    found, wanted = (_escapes(MeasuredCurve(times, loss), num_units) for loss in (measured.loss.values, predicted))
+    found, wanted = (
+        [find_escape(*MeasuredCurve(times, losses).of_run(row), num_units) for row in range(len(losses))]
+        for losses in (measured.loss.values, predicted)
+    )
     shares = [run.half_time / theory.half_time for run, theory in zip(found, wanted, strict=False)]
     words = "time to the half of the plateau, over that from the same start"
     checks = [Check(name, words, "", 1.0, _mean(shares), _TIME_TOLERANCE, _SOURCE)]
@@ -154,10 +157,6 @@ def _checks(name: str, measured: Measured, predicted: np.ndarray) -> list[Check]
         Check(name, "rate of escape per step × rate", "", rate, rates, _RATE_TOLERANCE, _SOURCE),
         *checks,
     ]
-
-
-def _escapes(loss: MeasuredCurve, num_units: int) -> list[Escape]:
-    return [find_escape(*loss.of_run(row), num_units) for row in range(len(loss.values))]
 
 
 def _mean(values: Sequence[float]) -> Estimate:
