@@ -40,18 +40,14 @@ class PlateauBreak(NamedTuple):
 
     Attributes:
         status: one of `STATUSES`.
-        chance_loss: H.
-        onset_step: when ρ leaves 0.05 for good.
-        onset_lower, onset_upper: the evaluations between which the onset lies.
+        onset_step: when ρ leaves 0.05 for good, between the evaluations onset_lower and onset_upper.
         rise_step, half_step: when ρ reaches 10 % and half of ρ_end.
         width_steps: 8 × the shortest time for a rise by 10 % of ρ_end; `None` if the curve had learned before it began.
         suddenness: time from the first arrival at chance (ρ ≥ −0.05) to `rise_step`, over `width_steps`.
-        num_breaks: rises that further plateaus separate.
         end_loss: median loss of the last points.
         best_minus_end: ρ_max − ρ_end of the smoothed curve: what was lost again.
-        diverged_step: when the loss blew up.
-        is_diverged_later: whether that was after a break.
-        stairs: the rises, `num_breaks` of them.
+        is_diverged_later: whether the loss blew up, at `diverged_step`, after a break.
+        stairs: the rises that further plateaus separate, `num_breaks` of them.
         grid_steps: longest time between evaluations, from the onset to `half_step` if there is an onset.
         is_coarse: whether that exceeds a quarter of the width: the break falls between evaluations.
     """
@@ -98,13 +94,10 @@ def find_break(
     diverged_step: float | None = None,
     settings: DetectorSettings | None = None,
 ) -> PlateauBreak:
-    """Finds the break of one loss curve; raises `ValueError` where the arrays are no curve.
+    """Finds the break of one curve of loss on a fixed evaluation set, in nats, `[num_points]`, at increasing steps.
 
-    Args:
-        steps: strictly increasing, shape `[num_points]`.
-        loss: loss on a fixed evaluation set in nats, shape `[num_points]`.
-        chance_loss: H, the loss of the best constant prediction, in nats.
-        diverged_step: when the run is known to have diverged; otherwise the loss tells.
+    The chance loss H is that of the best constant prediction. `diverged_step` is when the run is known to have
+    diverged; otherwise the loss tells. Raises `ValueError` where the arrays are no curve.
     """
     settings = settings or DetectorSettings()
     steps, loss = _checked(steps, loss, chance_loss, least=2 if diverged_step is None else 1)

@@ -24,10 +24,9 @@ _LARGEST_JUMP = 0.25
 
 
 class Watch(NamedTuple):
-    """What is known of a curve so far.
+    """What is known of a curve so far: ρ = `progress` at the last evaluation, and its step.
 
     Attributes:
-        progress, step: ρ at the last evaluation, and its step.
         level: exponential average of max(ρ, −0.05), in which no evaluation is a jump of more than 0.25.
         num_high: consecutive evaluations, up to the last, with `level` at `high` or above.
         reached: step at which the curve first reached each of `LEVELS`, linearly interpolated; infinite where it has

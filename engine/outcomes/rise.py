@@ -171,12 +171,9 @@ def _interval(steps: np.ndarray) -> float:
 
 
 class Stair(NamedTuple):
-    """One rise from plateau to plateau. Times are in steps, levels are values of ρ.
+    """One rise from plateau to plateau: the steps at which 10, 50 and 90 % are done, and ρ of the plateaus around it.
 
-    Attributes:
-        onset_step, half_step, end_step: when 10, 50 and 90 % of the rise are done.
-        level_before: level of the plateau below, halfway through it; 0 for the first stair.
-        level_after: level of the plateau above; ρ_end for the last stair.
+    The level before is that halfway through the plateau below, 0 for the first stair; the last level after is ρ_end.
     """
 
     onset_step: float

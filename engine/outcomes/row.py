@@ -49,11 +49,8 @@ CURVE_NAMES = tuple(name for name, _ in _CURVE_FIELDS)
 
 # The column that holds the steps of a metric; None: its values are those of mini-batches 0, 1, 2, …
 CURVE_STEPS: dict[str, str | None] = {
-    "loss": "steps",
-    "accuracy": "steps",
-    "held_out_loss": "inspected_steps",
-    "held_out_accuracy": "inspected_steps",
-    "average_loss": "inspected_steps",
+    **dict.fromkeys(("loss", "accuracy"), "steps"),
+    **dict.fromkeys(("held_out_loss", "held_out_accuracy", "average_loss"), "inspected_steps"),
     "batch_loss": None,
 }
 

@@ -68,8 +68,7 @@ def non_decreasing(values: np.ndarray) -> np.ndarray:
 def first_time_at(steps: np.ndarray, rising: np.ndarray, levels: np.ndarray) -> np.ndarray:
     """Returns when a non-decreasing, interpolated curve first reaches each level, else infinity, `[num_levels]`."""
     after = rising.searchsorted(levels)
-    times = _interpolate(rising, steps, steps, levels, after)
-    times = np.where(after == 0, steps[0], times)
+    times = np.where(after == 0, steps[0], _interpolate(rising, steps, steps, levels, after))
     return np.where(after == len(steps), np.inf, times)
 
 

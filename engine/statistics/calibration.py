@@ -32,14 +32,10 @@ LEAST_COVERAGE, LARGEST_SIZE = 93.5, 6.0
 
 
 def caution(estimator: str, num_runs: int) -> str | None:
-    """Returns a clause about an interval or a test that falls short at this number of runs, else None.
+    """Returns a clause about an interval or a test of `cautioned()` that falls short at this number of runs, else None.
 
     Short means that for the worst simulated law 95 % limits cover below 93.5 %, or a 5 % test rejects above 6 %. A
-    number of runs that was not simulated counts as the next smaller one, which is worse.
-
-    Args:
-        estimator: a name of `cautioned()`. A p-value of a permutation test needs no caution.
-        num_runs: of the estimate, or in the smallest arm of a comparison.
+    number of runs, in the smallest arm, that was not simulated counts as the next smaller one, which is worse.
     """
     if num_runs < 1:
         raise ValueError(f"num_runs must be positive, got {num_runs}")

@@ -16,8 +16,7 @@ class RiskSets(NamedTuple):
     """Counts at the distinct times of each stratum, sorted by stratum and time.
 
     Attributes:
-        start, end: the first and the last row of each stratum, `[num_strata]`.
-        size: runs in each stratum, `[num_strata]`.
+        start, end: the first and the last row of each stratum, `[num_strata]`; size: runs in each.
         stratum: of each row, `[num_rows]`.
         at_risk, num_cause, num_any: runs neither over nor censored before the time, ends by the cause, and ends by any;
             `[num_rows, num_groups]`.
@@ -101,10 +100,9 @@ def permuted(
 ) -> TestResult:
     """Replaces the p-value of a test by the share of shuffles with at least its statistic, itself included.
 
-    Labels `[num_runs]` are shuffled within strata. Where runs are exchangeable under the hypothesis (one law, one
-    horizon) p is at most α with probability at most α, however few runs there are; where arms are censored differently
-    that holds for many runs, because the statistic is divided by its standard error. With 0 permutations the test keeps
-    its p-value.
+    Labels `[num_runs]` are shuffled within strata; with 0 permutations the test keeps its p-value. Where runs are
+    exchangeable under the hypothesis (one law, one horizon) p is at most α with probability at most α, however few runs
+    there are; where arms are censored differently that holds for many runs, because the statistic is studentised.
 
     Source: Neuhaus (1993), Ann. Statist. 21.
     """
@@ -139,13 +137,11 @@ def log_rank(
     """Tests that the hazard of the event is the same in all groups.
 
     Sums observed minus expected events over distinct times and strata, with the hypergeometric covariance, so ties are
-    exact. A competing event (2) leaves the risk set like a censored run: cause-specific hazards are compared. Where
-    every stratum with a comparison is a pair, the test is McNemar's, and p is exact (binomial): χ² rejects too often
-    with few pairs.
+    exact. A competing event (2) leaves the risk set like a censored run: cause-specific hazards are compared. Where all
+    strata with a comparison are pairs, the test is McNemar's, with an exact (binomial) p.
 
     Args:
-        strata: labels `[num_runs]`; runs are compared only within a stratum. With the seed as stratum, arms that share
-            seeds are compared in pairs.
+        strata: labels `[num_runs]` within which runs are compared; the seed makes pairs of arms that share seeds.
         num_permutations: with 0, p is from χ², which at ten runs in each group rejects 5 to 7 % of true hypotheses
             instead of 5; otherwise p is from so many shuffles, see `permuted`.
 
@@ -161,7 +157,7 @@ def _log_rank(time: np.ndarray, event: np.ndarray, group: np.ndarray, strata: np
     # At each time the events of a group are hypergeometric: d times its share of those at risk are expected.
     n, d = sets.at_risk.sum(1), sets.num_cause.sum(1)
     share = sets.at_risk / n[:, None]
-    factor = np.divide(d * (n - d), n - 1, out=np.zeros(len(n)), where=n > 1)
+    factor = _ratio(d * (n - d), n - 1, n > 1)
     difference = sets.num_cause - share * d[:, None]
     covariance = np.diag(factor @ share) - share.T @ (factor[:, None] * share)
     result = chi_square(difference.sum(0), covariance)
@@ -173,6 +169,96 @@ def _log_rank(time: np.ndarray, event: np.ndarray, group: np.ndarray, strata: np
         p_value = 2.0 * float(bdtr(min(wins, num - wins), num, 0.5))
         return result._replace(p_value=min(p_value, 1.0))
     return result
+
+
+def gray_test(
+    time: np.ndarray,
+    event: np.ndarray,
+    group: np.ndarray,
+    cause: int = 1,
+    strata: np.ndarray | None = None,
+    num_permutations: int = 0,
+) -> TestResult:
+    """Tests that the cumulative incidence of a cause is the same in all groups, where runs can also end otherwise.
+
+    In group k with n_k at risk just before a time, all-cause survival S_k and incidence F_k, let `h_k = n_k/S_k` and
+    `R_k = h_k·(1 − F_k)`, both just before. The score sums, over distinct times and strata, the events of the cause
+    less their expectation `d₁·R_k/ΣR` (ρ = 0 of Gray's family). Its covariance is that of the martingale integrals,
+    with the tie correction of R's `cmprsk`. With few runs and many ties that can turn negative and make p far too
+    small: it is kept between 0 and 1 where, for some contrast, that at least doubles the variance.
+
+    Args:
+        strata: labels `[num_runs]` within which runs are compared. Incidence is estimated within each, so strata have
+            to be large: for arms that share seeds use `paired_difference`.
+        num_permutations: with 0, p is from χ², which rejects 5 to 7.5 % of true hypotheses instead of 5 at ten runs in
+            each group, and 6.3 % of three groups of a hundred on a coarse grid; else from so many shuffles.
+
+    Source: Gray (1988), Ann. Statist. 16.
+    """
+    return permuted(
+        lambda labels: _gray_test(time, event, labels, cause, strata), group, strata, num_permutations, seed=0
+    )
+
+
+def _gray_test(
+    time: np.ndarray, event: np.ndarray, group: np.ndarray, cause: int, strata: np.ndarray | None
+) -> TestResult:
+    sets = risk_sets(time, event, group, strata, cause)
+    score, covariance = _score(sets, (-np.inf, np.inf))
+    _, bounded = _score(sets, (0.0, 1.0))
+    if np.linalg.eigvalsh(covariance - bounded / 2)[0] < -_ROUNDING * np.abs(bounded).max():
+        covariance = bounded
+    return chi_square(score, covariance)
+
+
+def _score(sets: RiskSets, bounds: tuple[float, float]) -> tuple[np.ndarray, np.ndarray]:
+    """Returns `(score [num_groups], covariance [num_groups, num_groups])`, tie corrections within bounds."""
+    n, d1, d = sets.at_risk, sets.num_cause, sets.num_any
+    is_open = n > 0
+    # Where nobody of a group is left its survival may be 0, and is not used.
+    survival = sets.accumulate(np.cumprod, _ratio(n - d, n, is_open))
+    survival_before = sets.before(survival, 1.0)
+    own_rise = np.where(is_open, survival_before, 0.0) * _ratio(d1, n, is_open)
+    incidence_before = sets.before(sets.accumulate(np.cumsum, own_rise), 0.0)
+    h = _ratio(n, survival_before, is_open)
+    R = h * (1.0 - incidence_before)
+    total, events = h.sum(1), d1.sum(1)
+    pooled = sets.accumulate(np.cumsum, events / total)
+    score = (d1 - events[:, None] * R / R.sum(1, keepdims=True)).sum(0)
+
+    remaining = 1.0 - pooled
+    # Once a group has emptied the pooled incidence can pass 1, and leaves no rate where it meets 1.
+    open_share = 1.0 - sets.before(pooled, 0.0)
+    rate = _ratio(events, total * open_share, np.abs(open_share) > _ROUNDING)
+    covariance = np.zeros((n.shape[1], n.shape[1]))
+    for k in range(n.shape[1]):
+        lost = _ratio(remaining, survival[:, k], survival[:, k] > 0)
+        # Variances of the rise of the incidence by the cause, pooled as the hypothesis says, and by the other.
+        n_k, d2, before = n[:, k], d[:, k] - d1[:, k], survival_before[:, k]
+        own = _tie(total * before, events, bounds) * _ratio(before * events, total * n_k, is_open[:, k])
+        other = _tie(n_k, d2, bounds) * _ratio(before**2 * d2, n_k * np.maximum(n_k, 1.0), survival[:, k] > 0)
+        # The response of the scores to an end in group k: at once, and through the weights later.
+        now = -h * (h[:, k] / total)[:, None]
+        now[:, k] += h[:, k]
+        running = sets.accumulate(np.cumsum, now * rate[:, None])
+        later = running[sets.end][sets.stratum] - running
+        by_cause = now + (1.0 - lost)[:, None] * later
+        by_other = lost[:, None] * later
+        covariance += by_cause.T @ (own[:, None] * by_cause)
+        covariance += by_other.T @ (other[:, None] * by_other)
+    return score, covariance
+
+
+def _tie(n: np.ndarray, d: np.ndarray, bounds: tuple[float, float]) -> np.ndarray:
+    """Returns the hypergeometric factor 1 − (d − 1)/(n − 1): 1 for a single event, 0 for n = 1."""
+    is_tie, is_defined = d > 1, np.abs(n - 1.0) > _ROUNDING
+    factor = 1.0 - _ratio(d - 1.0, n - 1.0, is_tie & is_defined)
+    return np.clip(np.where(is_tie & ~is_defined, 0.0, factor), *bounds)
+
+
+def _ratio(above: np.ndarray, below: np.ndarray, is_defined: np.ndarray) -> np.ndarray:
+    """Returns the quotient, 0 where it is not defined."""
+    return np.divide(above, below, out=np.zeros(below.shape), where=is_defined)
 
 
 def holm(p_values: np.ndarray) -> np.ndarray:

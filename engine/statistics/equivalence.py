@@ -21,13 +21,10 @@ _MOST_PAIRS = 10**7
 
 
 class Margin(NamedTuple):
-    """The largest difference that does not matter, and the level of the tests.
+    """The largest difference that does not matter, and the level of each of the two one-sided tests.
 
-    Attributes:
-        size: in the unit of the compared values.
-        level: of each of the two one-sided tests.
-        num_tests: made together; a difference is claimed at `level/num_tests`, two-sided. Equivalence needs no
-            correction where it is claimed only if all tests show it.
+    Of several tests made together a difference is claimed at `level/num_tests`, two-sided. Equivalence needs no
+    correction where it is claimed only if all tests show it.
     """
 
     size: float
@@ -39,8 +36,7 @@ class Equivalence(NamedTuple):
     """The verdict of pairs about a difference.
 
     Attributes:
-        difference: with its interval at `1 − 2·level`: 90 %.
-        wide: the same with its interval at `1 − level/num_tests`: 95 % for one test.
+        difference, wide: with intervals at `1 − 2·level` (90 %) and at `1 − level/num_tests` (95 % for one test).
         verdict: `equivalent`: the first interval lies within the margin; `different`: it does not, and the second
             excludes zero; else `undecided`.
         pairs_needed: number of pairs like these that makes the verdict `equivalent`; None if none does.
@@ -53,15 +49,11 @@ class Equivalence(NamedTuple):
 
 
 def equivalent_means(value: np.ndarray, baseline: np.ndarray, bound: float, margin: Margin) -> Equivalence:
-    """Tests whether the means of paired values differ by less than a margin.
+    """Tests whether the means of paired values `[num_pairs]` differ by less than a margin.
 
-    The interval is Student's t of the paired differences, see `paired_difference`. Where all pairs differ alike it is
-    that difference; `wide` keeps the limits given there.
-
-    Args:
-        value: min(T, τ) of each run, τ where the event never comes, in `[0, bound]`; `[num_pairs]`.
-        baseline: of the other run of each pair.
-        bound: the largest τ.
+    Values are min(T, τ) of each run, τ where the event never comes, in `[0, bound]`, `bound` the largest τ. The
+    interval is Student's t of the paired differences, see `paired_difference`. Where all pairs differ alike it is that
+    difference; `wide` keeps the limits given there.
     """
     from scipy.special import stdtrit
 

@@ -63,13 +63,10 @@ class FailureQuestion(NamedTuple):
 
 
 class MedianQuestion(NamedTuple):
-    """What is the median time, to within `relative_half_width` of itself?
+    """What is the median time, to within `relative_half_width` (half the interval over the median, below 1) of itself?
 
-    Attributes:
-        relative_half_width: half of the length of the interval over the median, below 1.
-        log_deviation: standard deviation of the natural logarithm of the times of the runs that break; 1.28 for a
-            memoryless wait.
-        event_share: share of all runs that break if they get the time, above one half.
+    The deviation is that of the natural logarithm of the times of the runs that break, 1.28 for a memoryless wait; the
+    share is that of all runs that break if they get the time, above one half.
     """
 
     relative_half_width: float
@@ -101,11 +98,7 @@ class MedianQuestion(NamedTuple):
 
 
 class ComparisonQuestion(NamedTuple):
-    """Do two arms of equal size differ by the two-sided log-rank test, if their hazards have the ratio given?
-
-    Attributes:
-        event_share: share of the runs of both arms together that break by the horizon.
-    """
+    """Do two equal arms, `event_share` of which break by the horizon, differ by the two-sided log-rank test?"""
 
     hazard_ratio: float
     event_share: float = 1.0

@@ -62,15 +62,10 @@ def none_seen(trials: np.ndarray | int, confidence: float = 0.95) -> np.ndarray:
 def paired_share_difference(only_own: float, only_other: float, num_pairs: int, confidence: float = 0.95) -> Estimate:
     """Estimates how much more often the event happens in one run of a pair than in the other.
 
-    The difference π₁₀ − π₀₁ of the shares of pairs with the event in the first run alone and in the second alone. Its
-    upper limit is the upper limit of π₁₀ less the lower limit of π₀₁, both Clopper and Pearson's with half of one
-    side's error; the lower limit likewise. By Bonferroni's inequality either side errs with at most
-    `(1 − confidence)/2`. Where shares vary between pairs, the limits hold for the difference of their means (Hoeffding
-    1956).
-
-    Args:
-        only_own, only_other: pairs with the event in the first, in the second run alone; fractional for planning.
-        num_pairs: all pairs, also those that agree.
+    The difference π₁₀ − π₀₁ of the shares of pairs with the event in the first run alone and in the second alone; the
+    counts may be fractional for planning. The upper limit is that of π₁₀ less the lower one of π₀₁, both Clopper and
+    Pearson's with half of one side's error, so by Bonferroni's inequality the two hold together. Where shares vary
+    between pairs, limits hold for the difference of their means (Hoeffding 1956).
     """
     check_confidence(confidence)
     if num_pairs < 1 or min(only_own, only_other) < 0 or only_own + only_other > num_pairs:

@@ -44,13 +44,7 @@ class Observations(NamedTuple):
 
 
 class Fit(NamedTuple):
-    """The variances at the maximum.
-
-    Attributes:
-        variances: of each effect and last of the rest, `[num_effects + 1]`.
-        mean: the posterior mean of μ.
-        log_likelihood: restricted to contrasts.
-    """
+    """The variances `[num_effects + 1]` at the maximum, the rest's last, and the posterior mean of μ."""
 
     variances: np.ndarray
     mean: float
@@ -79,12 +73,9 @@ class _Factors(NamedTuple):
 
 
 class Likelihood(NamedTuple):
-    """The restricted log likelihood at given variances.
+    """The restricted log likelihood, its gradient by the log variances `[num_effects + 1]`, and posterior means.
 
-    Attributes:
-        gradient: with respect to the log variances, `[num_effects + 1]`.
-        coefficients: posterior means, `[num_columns]`.
-        factors: of the censored values; a good start at variances nearby.
+    Coefficients are `[num_columns]`; the factors of the censored values are a good start at variances nearby.
     """
 
     value: float

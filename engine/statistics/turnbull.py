@@ -17,9 +17,8 @@ class IntervalEstimate(NamedTuple):
     """Where the probability lies, as far as the intervals tell.
 
     Attributes:
-        lower, upper: the innermost intervals `(lower, upper]`, or a point where both are equal; `[num_intervals]`,
-            increasing. The data do not tell how mass lies inside of one.
-        mass: the probability of each; where the last `upper` is infinite, that of no event, now or ever.
+        lower, upper: the innermost intervals `(lower, upper]`, or points; `[num_intervals]`, increasing.
+        mass: the probability of each, somewhere inside; the last `upper` is infinite for that of no event, now or ever.
         probability: that the event has happened by the finite ends of the innermost intervals.
         gap: bound of the shortfall of the log-likelihood per run from its maximum.
     """
@@ -43,19 +42,15 @@ class _Cells(NamedTuple):
 def turnbull(
     lower: np.ndarray, upper: np.ndarray, confidence: float = 0.95, num_resamples: int = 400, seed: int = 0
 ) -> IntervalEstimate:
-    """Estimates the distribution of a waiting time that is known to lie in `(lower, upper]`, run by run.
+    """Estimates the distribution of a waiting time that is known to lie in `(lower, upper]`, run by run, `[num_runs]`.
 
-    The nonparametric maximum of `Π_i P(lower_i < T ≤ upper_i)`. Steps of self-consistency, which never lower the
-    likelihood, alternate with steps of the convex minorant, which make it fast, until no innermost interval j has
-    `(1/n)·Σ_{i ∋ j} 1/P_i > 1`. With exact and right-censored times alone it is Kaplan–Meier's.
+    The nonparametric maximum of `Π_i P(lower_i < T ≤ upper_i)`; `upper` is infinite for a right-censored run, and equal
+    to `lower` for a time known exactly. Steps of self-consistency, which never lower the likelihood, alternate with
+    steps of the convex minorant, which make it fast, until no innermost interval j has `(1/n)·Σ_{i ∋ j} 1/P_i > 1`.
 
     Limits are logit with the bootstrap's standard error; at 0 and 1 they are Clopper–Pearson's for the runs of which it
     is known. That suits intervals on a fixed grid, as evaluation steps are; with as many different intervals as runs
     the estimate converges too slowly for it.
-
-    Args:
-        lower: `[num_runs]`, any unit; at this time the event had not happened.
-        upper: `[num_runs]`; by this time it had. Infinite for a right-censored run, `lower` for a time known exactly.
 
     Source: Turnbull (1976), JRSS B 38; Wellner and Zhan (1997), JASA 92, for the alternation; Gentleman and Geyer
     (1994), Biometrika 81, for the gradient.

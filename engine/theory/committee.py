@@ -3,15 +3,14 @@
 Units of the student that start small first all learn what the teacher's units have in common, and the loss stays at a
 known height. A difference among them then grows exponentially, and the loss falls below the plateau at twice its rate.
 
-The rules that read off both numbers were fixed on noiseless solutions of the differential equations, from starts like
-those of the experiment. There they find the height to 0.05 %, and the rate to 0.2 % with two units (3 % in a run that
-leaves before the rest of its initial weights has decayed) or 6 % with three (3 % in the mean of some runs), where a
-difference has two dimensions, whose mixture changes on the way.
-
 - The time of a run is the last one at which the loss is above half the known height.
 - The height is the mean loss between a tenth and a fifth of that time.
 - The rate is that of `D = A/(1 + e^{−r(t−t₀)})`, fitted to the logarithm of the fall D below the height of the run,
   from where it is last below 0.5 % of it to where it is first above 5 %.
+
+These rules were fixed on noiseless solutions of the differential equations. There they find the height to 0.05 %, and
+the rate to 0.2 % with two units (3 % in a run that leaves before the rest of its initial weights has decayed) or 6 %
+with three (3 % in the mean of some runs), where a difference has two dimensions, whose mixture changes on the way.
 
 Source: Saad and Solla (1995), Phys. Rev. E 52, 4225.
 """
@@ -57,8 +56,7 @@ class Escape(NamedTuple):
 
 def predict(measured: Mapping[str, Measured]) -> Prediction:
     """Predicts height, rate and time of the plateau, and the curve of every run."""
-    covered, notes = covered_arms(measured, _COVERED, _find_reason)
-    prediction = Prediction([], [], notes)
+    covered, prediction = covered_arms(measured, _COVERED, _find_reason)
     for name, runs in covered.items():
         predicted = _predict_curves(runs)
         words = "order parameters, from each run's own start"

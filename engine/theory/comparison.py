@@ -30,9 +30,9 @@ class MeasuredGrid(NamedTuple):
 
 
 class Measured(NamedTuple):
-    """The repetitions of an arm that did not fail; one init seed and one status per run, the horizon in steps.
+    """The repetitions of a resolved arm that did not fail: a seed and a status per run, the horizon in steps.
 
-    The arm is resolved. The curves are those that the theory uses and some run has.
+    The curves are those that the theory uses and some run has.
     """
 
     arm: Arm
@@ -147,14 +147,15 @@ def covered_arms(
     measured: Mapping[str, Measured],
     allowed: Mapping[str, tuple[Any, ...]],
     find_reason: Callable[[Measured], str | None] = lambda runs: None,
-) -> tuple[dict[str, Measured], list[str]]:
-    """Returns the arms that a theory covers, and a note for each of the others.
+) -> tuple[dict[str, Measured], Prediction]:
+    """Returns the arms that a theory covers, and a prediction that only says why the others are not compared.
 
     A covered arm has one of the allowed values in each of these fields, and `find_reason` has nothing against it.
     """
     reasons = {name: _find_other_value(runs.arm, allowed) or find_reason(runs) for name, runs in measured.items()}
     covered = {name: runs for name, runs in measured.items() if reasons[name] is None}
-    return covered, [f"“{name}” is not compared: {why}." for name, why in reasons.items() if why is not None]
+    notes = [f"“{name}” is not compared: {why}." for name, why in reasons.items() if why is not None]
+    return covered, Prediction([], [], notes)
 
 
 def _find_other_value(arm: Arm, allowed: Mapping[str, tuple[Any, ...]]) -> str | None:

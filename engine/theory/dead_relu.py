@@ -53,8 +53,7 @@ def bias_alone(steps: np.ndarray, learning_rate: float) -> np.ndarray:
 
 def predict(measured: Mapping[str, Measured]) -> Prediction:
     """Predicts the share of runs that are born dead, and their loss."""
-    covered, notes = covered_arms(measured, _COVERED)
-    prediction = Prediction([], [], notes)
+    covered, prediction = covered_arms(measured, _COVERED)
     for name, runs in covered.items():
         loss = bias_alone(runs.loss.steps, runs.arm.learning_rate)
         is_dead = np.all(_is_near(runs, runs.loss.values, loss), axis=1)
@@ -63,9 +62,9 @@ def predict(measured: Mapping[str, Measured]) -> Prediction:
         share = proportion(int(is_dead.sum()), runs.num_runs, confidence=1.0 - LEVEL / len(covered))
         exact = born_dead(runs.arm.dense_widths)
         prediction.checks.append(Check(name, "share born dead", "", exact, share, None, "1 − ∏(1 − 2^−width)"))
-        notes.append(_describe_ends(name, runs, is_dead, float(loss[-1])))
+        prediction.notes.append(_describe_ends(name, runs, is_dead, float(loss[-1])))
     if covered:
-        notes.append("The intervals hold at 95 % for all arms together.")
+        prediction.notes.append("The intervals hold at 95 % for all arms together.")
     return prediction
 
 

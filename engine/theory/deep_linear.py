@@ -54,6 +54,7 @@ class _Case(NamedTuple):
     """
 
     name: str
+    arm: Arm
     runs: Measured
     weights: np.ndarray
     clock: float
@@ -61,10 +62,6 @@ class _Case(NamedTuple):
     theory: np.ndarray
     measured: np.ndarray
     source: str
-
-    @property
-    def arm(self) -> Arm:
-        return self.runs.arm
 
     @property
     def is_flow(self) -> bool:
@@ -100,18 +97,19 @@ class _Case(NamedTuple):
 
 def predict(measured: Mapping[str, Measured]) -> Prediction:
     """Predicts the loss of every run and its half time, the escape, and the median half time over starts."""
-    covered, notes = covered_arms(measured, _COVERED, _find_reason)
+    covered, prediction = covered_arms(measured, _COVERED, _find_reason)
     cases = [_make_case(name, runs) for name, runs in covered.items()]
     num_laws = sum(case.has_law for case in cases)
-    prediction = Prediction([], [], notes)
     for case in cases:
         words = "gradient flow" if case.is_flow else "Adam’s recursion"
         prediction.curves.append(TheoryCurve(case.name, words, case.runs.loss.steps, case.loss, case.source))
-        prediction.checks.extend([*_half_times(case, notes), _distance(case), *_escape(case), *_epsilon_law(case)])
+        prediction.checks.extend(
+            [*_half_times(case, prediction.notes), _distance(case), *_escape(case), *_epsilon_law(case)]
+        )
         if case.has_law:
-            prediction.checks.extend(_median_law(case, num_laws, notes))
+            prediction.checks.extend(_median_law(case, num_laws, prediction.notes))
     if num_laws:
-        notes.append("The intervals of medians hold at 95 % for all arms together.")
+        prediction.notes.append("The intervals of medians hold at 95 % for all arms together.")
     return prediction
 
 
@@ -133,7 +131,7 @@ def _make_case(name: str, runs: Measured) -> _Case:
         clock, unit, source = 1.0, "steps", _RECURSION
         theory = chain.adam(weights, arm.slope, _adam_of(arm), int(steps[-1]))[:, steps]
     products = arm.slope - np.sqrt(2.0 * runs.loss.values)
-    return _Case(name, runs, weights, clock, unit, theory, products, source)
+    return _Case(name, arm, runs, weights, clock, unit, theory, products, source)
 
 
 def _adam_of(arm: Arm) -> chain.Adam:
