@@ -25,8 +25,7 @@ STATUSES: dict[str, str] = {
 }
 # The status of a run without a curve, because it crashed its worker again and again.
 FAILED = "failed"
-# A grid is fine enough if its points lie no further apart than this share of the width.
-_GRID_SHARE = 0.25
+_GRID_SHARE = 0.25  # of the width: a grid is fine enough if its points lie no further apart
 _EVENTS = {"broke": 1, "no_plateau": 1, "shoulder": 1, "stuck": 0, "diverged": 2}
 
 
@@ -161,11 +160,8 @@ def end_level(values: np.ndarray, settings: DetectorSettings) -> float:
 
 
 def _without_last_spike(smoothed: np.ndarray, end: float, settings: DetectorSettings) -> np.ndarray:
-    """Sets the last point, which no median smooths, to the end level where it is so low that it hides that level.
-
-    The last value of a non-decreasing fit is the largest mean of the curve from any point on.
-    """
-    # The first of these means is the last value itself.
+    """Sets the last point, which no median smooths, to the end level where it is so low that it hides that level."""
+    # The last value of a non-decreasing fit is the largest mean of the curve from any point on.
     means = np.cumsum(smoothed[::-1]) / np.arange(1, len(smoothed) + 1)
     return smoothed if means.max() >= settings.high else np.append(smoothed[:-1], end)
 

@@ -1,8 +1,8 @@
 """The detector that watches a run while it trains, as pure functions of one run.
 
-It tells when the status that the reference detector will give a run is settled, so that the lane can go to another run.
-It keeps the time at which the curve first reached each of a ladder of levels. Delay and width follow from these for
-every level at which the curve may end; the run is settled when all of them give the same status.
+It tells when the status that the reference detector will give a run is settled, so that the lane can go to another run:
+when delay and width, which follow from the times at which the curve first reached each of a ladder of levels, give the
+same status for every level at which it may end.
 """
 
 from typing import NamedTuple

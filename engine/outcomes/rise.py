@@ -1,11 +1,9 @@
 """Onset, width and stairs of a curve that has left chance level, with and without noise.
 
 Noise makes some stretch of a rise look steeper than it is, and moves the crossing of a level. Where it matters, the
-curve is averaged over a third of its width, and the width is read between levels further apart than the remaining
-noise. A curve without noise is left as it is.
+curve is averaged over a third of its width, and the width is read between levels further apart than what is left.
 
-All arrays have shape `[num_points]`; steps are strictly increasing, `smoothed` is the running median of ρ, and
-`residuals` are what it leaves.
+All arrays are `[num_points]`; steps increase, `smoothed` is the running median of ρ, `residuals` are what it leaves.
 """
 
 import math
@@ -19,12 +17,9 @@ from engine.outcomes.smoothing import first_time_at, local_line, measure_noise, 
 
 # Shares of points that must show noise: on a plateau nearly all do, on a steep rise none.
 _SHARE_ON_PLATEAU, _SHARE_OF_CURVE = 0.6, 0.25
-# A plateau of so many points shows noise if there is some.
-_LEAST_QUIET = 5
-# Noise below this share of the distance of levels is ignored.
-_NEGLIGIBLE = 0.02
-# Deviation of a median over that of a mean, of normal variables.
-_MEDIAN_OVER_MEAN = 1.2533
+_LEAST_QUIET = 5  # points of a plateau that shows noise if there is some
+_NEGLIGIBLE = 0.02  # noise below this share of the distance of levels is ignored
+_MEDIAN_OVER_MEAN = 1.2533  # of their deviations, of normal variables
 # Averages run over this share of the width, which makes the middle of a logistic rise 3 % flatter, but over no more
 # points than bring the noise down to `_ENOUGH` of the distance of levels.
 _WINDOW_SHARE = 0.35
@@ -32,10 +27,8 @@ _ENOUGH = 0.10
 # For the onset they run over twice the shortest rise by half of `high` below `high`, which is half of the width for a
 # logistic rise to 0.9.
 _ONSET_WINDOW_SHARE = 2.0
-# A plateau at chance must still count as clearly below `low`.
-_LARGEST_MARGIN = 0.3
-# Above it the curve jumps within the window, and does not grow exponentially.
-_LARGEST_RATIO = 3.0
+_LARGEST_MARGIN = 0.3  # a plateau at chance must still count as clearly below `low`
+_LARGEST_RATIO = 3.0  # above it the curve jumps within the window, and does not grow exponentially
 # Levels lie this many standard deviations of the noise further apart than `level_step`, one more than the noise adds to
 # the largest rise, but at most three times as far.
 _LEVEL_DEVIATIONS = 6.0
@@ -137,8 +130,7 @@ def find_rise(
 def _is_quiet(plateau: np.ndarray, residuals: np.ndarray, height: float) -> bool:
     """Tells whether a plateau is flat and long enough to show noise, and shows none.
 
-    A network that has learned fluctuates more than one that outputs the same for every input. Its first rise, out of a
-    quiet plateau, is then read as it is.
+    A network that has learned fluctuates more than one that has not: its first rise is then read as it is.
     """
     if len(plateau) < _LEAST_QUIET:
         return False

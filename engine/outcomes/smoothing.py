@@ -8,8 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-# Standard deviation over median absolute deviation of a normal variable.
-_DEVIATION_PER_MEDIAN = 1.4826
+_DEVIATION_PER_MEDIAN = 1.4826  # standard over median absolute deviation, of a normal variable
 _LARGEST_CORRELATION = 0.85
 _OUTLIER = 3.0
 

@@ -27,7 +27,6 @@ Before and after
     seeds_needed: how many runs a question needs.  caution: where simulated intervals or tests fall short.
 """
 
-from engine.statistics.calibration import caution
 from engine.statistics.comparison import gray_test, holm, log_rank
 from engine.statistics.components import CrossedComponents, ForkPrediction, crossed_components, fork_prediction
 from engine.statistics.equivalence import Equivalence, Margin, equivalent_means, equivalent_shares
@@ -39,6 +38,7 @@ from engine.statistics.planning import (
     FractionQuestion,
     MedianQuestion,
     SeedsNeeded,
+    caution,
     seeds_needed,
 )
 from engine.statistics.proportions import most_unseen, paired_share_difference, proportion

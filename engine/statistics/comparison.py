@@ -74,10 +74,9 @@ def risk_sets(
 
 
 def chi_square(difference: np.ndarray, covariance: np.ndarray) -> TestResult:
-    """Tests `dᵀ V⁻ d`, of d `[num_groups]` and V `[num_groups, num_groups]`, against χ² with the rank of V.
+    """Tests `dᵀ V⁻ d` against χ² with the rank of V: k − 1 of k groups, less where one was at risk at no event.
 
-    Of k groups the rank is k − 1, less where a group had nobody at risk at any event. Without anything to compare, the
-    statistic is 0 with k − 1 degrees, p 1.
+    Without anything to compare, the statistic is 0 with k − 1 degrees, p 1.
     """
     from scipy.special import chdtrc
 

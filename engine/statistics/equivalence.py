@@ -3,7 +3,7 @@
 Equivalence is shown by rejecting, each at 5 %, that the difference is at least the margin and that it is at most minus
 the margin: exactly where the 90 % interval lies within the margin.
 
-Source: Schuirmann (1987), J. Pharmacokinet. Biopharm. 15; Lakens (2017), Soc. Psychol. Personal. Sci. 8: a tutorial.
+Source: Schuirmann (1987), J. Pharmacokinet. Biopharm. 15.
 """
 
 import bisect
@@ -23,8 +23,7 @@ _MOST_PAIRS = 10**7
 class Margin(NamedTuple):
     """The largest difference that does not matter, and the level of each of the two one-sided tests.
 
-    Of several tests made together a difference is claimed at `level/num_tests`, two-sided. Equivalence needs no
-    correction where it is claimed only if all tests show it.
+    Of several tests a difference is claimed at `level/num_tests`, two-sided; equivalence only if all tests show it.
     """
 
     size: float
@@ -77,8 +76,8 @@ def equivalent_means(value: np.ndarray, baseline: np.ndarray, bound: float, marg
 def equivalent_shares(has_event: np.ndarray, baseline_has_event: np.ndarray, margin: Margin) -> Equivalence:
     """Tests whether the shares of runs with the event differ by less than a margin, in pairs `[num_pairs]`.
 
-    The limits are those of `paired_share_difference`, which are exact, so pairs are needed even where all agree: 36 for
-    a margin of a tenth, because fewer cannot exclude that one in ten disagrees.
+    The limits are those of `paired_share_difference`. Exact, they need pairs even where all agree: 36 for a margin of a
+    tenth, because fewer cannot exclude that one in ten disagrees.
     """
     confidences = _confidences(margin)
     own, other = np.asarray(has_event, bool), np.asarray(baseline_has_event, bool)
@@ -96,7 +95,6 @@ def equivalent_shares(has_event: np.ndarray, baseline_has_event: np.ndarray, mar
 
 
 def _confidences(margin: Margin) -> tuple[float, float]:
-    """Returns those of the narrow and of the wide interval."""
     if not (math.isfinite(margin.size) and margin.size > 0):
         raise ValueError(f"a margin must be positive, got {margin.size!r}")
     if not 0 < margin.level < 0.5 or margin.num_tests < 1:

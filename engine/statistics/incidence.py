@@ -1,9 +1,5 @@
-"""Waiting times of runs, some of them censored, some ended by a competing event.
+"""Waiting times of runs, some of them censored, some ended by a competing event; ties are exact."""
 
-All estimates use one table of counts per distinct time, so ties are exact.
-"""
-
-from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -12,8 +8,7 @@ from engine.statistics.proportions import none_seen
 from engine.statistics.results import Estimate, ProbabilityCurve, check_cause, check_confidence, check_times
 
 _ROUNDING = 1e-12
-# A probability this near to 0 or 1 is there.
-_AT_END = 1e-9
+_AT_END = 1e-9  # a probability this near to 0 or 1 is there
 
 
 class IncidenceTable(NamedTuple):
@@ -53,41 +48,33 @@ def aalen_johansen(
     """
     time, event = check_times(time, event)
     check_cause(cause)
-    return _incidence_curve(incidence_table(time, event, cause), confidence, transform)
-
-
-def _incidence_curve(table: IncidenceTable, confidence: float, transform: str) -> ProbabilityCurve:
-    if transform not in _LIMITS:
-        raise ValueError(f"unknown transform {transform!r}: expected one of {', '.join(_LIMITS)}")
+    table = incidence_table(time, event, cause)
     error = np.sqrt(np.maximum(_incidence_variance(table), 0.0))
     value = np.clip(table.incidence, 0.0, 1.0)
     num_other, total = table.num_any - table.num_cause, table.at_risk[0]
     num_without = table.at_risk + np.cumsum(num_other) - num_other
     # A censored run may have had no event even where the estimate is 1.
     num_with = np.full(len(value), total if table.num_any.sum() == total else 0)
-    lower, upper = limits_between(value, error, confidence, num_without, num_with, _LIMITS[transform])
+    lower, upper = curve_limits(value, error, (num_without, num_with), confidence, transform)
     return ProbabilityCurve(table.time, value, lower, upper, table.at_risk, error)
 
 
-def limits_between(
-    value: np.ndarray,
-    error: np.ndarray,
-    confidence: float,
-    num_without: np.ndarray,
-    num_with: np.ndarray,
-    transformed: Callable[[np.ndarray, np.ndarray, float], tuple[np.ndarray, np.ndarray]],
+def curve_limits(
+    value: np.ndarray, error: np.ndarray, known: tuple[np.ndarray, np.ndarray], confidence: float, transform: str
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the transformed limits of a probability that increases `[num_times]`, exact ones where it is 0 or 1.
+    """Returns limits of a probability that increases `[num_times]`, symmetric on the scale of a transform.
 
-    Those are Clopper and Pearson's for the runs known to be without the event by then, and for those known to have it.
+    Where it is 0 or 1 they are Clopper and Pearson's, for so many runs known to be without the event, and with it.
     """
     z = check_confidence(confidence)
+    if transform not in _LIMITS:
+        raise ValueError(f"unknown transform {transform!r}: expected one of {', '.join(_LIMITS)}")
     lower, upper = np.zeros_like(value), np.ones_like(value)
     is_none, is_all = value <= _AT_END, value >= 1.0 - _AT_END
     is_inside = ~is_none & ~is_all
-    lower[is_inside], upper[is_inside] = transformed(value[is_inside], error[is_inside], z)
-    upper[is_none] = none_seen(num_without[is_none], confidence)
-    exact = 1.0 - none_seen(num_with[is_all], confidence)
+    lower[is_inside], upper[is_inside] = _LIMITS[transform](value[is_inside], error[is_inside], z)
+    upper[is_none] = none_seen(known[0][is_none], confidence)
+    exact = 1.0 - none_seen(known[1][is_all], confidence)
     lower[is_all] = np.maximum(exact, lower[~is_all].max(initial=0.0))
     return lower, upper
 
@@ -139,8 +126,8 @@ def kaplan_meier(
 
     Source: Kaplan and Meier (1958), JASA 53.
     """
-    time, event = check_times(time, event, codes=(0, 1))
-    curve = _incidence_curve(incidence_table(time, event, cause=1), confidence, transform)
+    check_times(time, event, codes=(0, 1))
+    curve = aalen_johansen(time, event, confidence=confidence, transform=transform)
     return curve._replace(value=1.0 - curve.value, lower=1.0 - curve.upper, upper=1.0 - curve.lower)
 
 

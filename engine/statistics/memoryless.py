@@ -21,8 +21,7 @@ _MANY = 1000
 _TOLERANCE = 1e-11
 # For resamples: the error of their likelihood ratio is this squared, times the number of events.
 _ROUGH = 1e-4
-# Number of resampled runs held at once.
-_BLOCK = 1_000_000
+_BLOCK = 1_000_000  # resampled runs held at once
 
 
 class WeibullFit(NamedTuple):

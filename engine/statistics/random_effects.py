@@ -1,9 +1,8 @@
 """The likelihood of censored normal values with crossed random effects, and the shares of their variance.
 
 `y = μ + Σ_f s_f·u_f[level] + s_e·ε`, with all u and ε standard normal; of a censored value only `y > limit` is known.
-The mean has a flat prior, which is restricted maximum likelihood. The integral over u is exact without censoring. With
-it, expectation propagation replaces each censored value's factor Φ by a normal one with the same moments, which is
-nearly exact.
+The mean has a flat prior, which is restricted maximum likelihood. The integral over u is exact without censoring; else
+expectation propagation puts a normal factor with the same moments for each censored value's Φ, which is nearly exact.
 """
 
 from collections.abc import Callable
@@ -20,14 +19,12 @@ _SMALLEST_SHARE = 1e-6
 
 
 class Observations(NamedTuple):
-    """Values, some of them censored, with the levels of their random effects.
+    """Values, `num_observed` of them not censored, with the levels of their random effects.
 
     Attributes:
-        num_observed: number of values that are not censored.
         gram, moment, square: XᵀX, Xᵀy and yᵀy of the observed values y, less `centre`, and their `num_columns` columns
             X: 1 for the mean, then one indicator per level of every effect.
-        limit: what the censored values exceed, less `centre`, `[num_censored]`.
-        columns: X of the censored values, `[num_censored, num_columns]`.
+        limit, columns: what the censored values exceed, less `centre`, `[num_censored]`, and their X.
         effect: the effect a column belongs to, −1 for the mean, `[num_columns]`.
         centre, spread: mean and variance of all values with censored ones at their limit.
     """

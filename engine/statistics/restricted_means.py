@@ -15,10 +15,8 @@ _ROUNDING = 1e-12
 class _Area(NamedTuple):
     """The restricted mean of runs with some `event`, and its response to each time s of `table`, up to the horizon.
 
-    Attributes:
-        later_rise: A, the area lost after s for a loss of survivors at s.
-        own_rise: B, the area lost for events of the cause at s.
-        row: the row of `table` of each run, `num_times` beyond the horizon; `[num_runs]`.
+    A and B are the areas lost for a loss of survivors at s, `later_rise`, and for events of the cause there,
+    `own_rise`; `row` is the row of `table` of each run, `num_times` beyond the horizon.
     """
 
     value: float
@@ -62,8 +60,7 @@ def _variance(found: _Area) -> float:
 def _influence(found: _Area) -> np.ndarray:
     """Returns the derivative of the restricted mean by the weight of each run, times their number: `[num_runs]`.
 
-    Its mean is 0. Added to the restricted mean it gives the jackknife's pseudo-values, up to terms of the order 1/n;
-    without censoring they are min(T, τ) itself.
+    Its mean is 0. Added to the restricted mean it gives, to the order 1/n, the jackknife's pseudo-values.
     """
     n, d, d1 = found.table.at_risk, found.table.num_any, found.table.num_cause
     left = np.divide(1.0, n - d, out=np.zeros(len(n)), where=n > d)

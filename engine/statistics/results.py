@@ -4,8 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-# Level of the tests; intervals hold with 1 − LEVEL.
-LEVEL = 0.05
+LEVEL = 0.05  # of the tests; intervals hold with 1 − LEVEL
 
 
 class Estimate(NamedTuple):

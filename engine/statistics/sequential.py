@@ -105,7 +105,6 @@ def safe_log_rank(
 
 
 def _log_e_value(time: np.ndarray, event: np.ndarray, is_other: np.ndarray, log_ratio: float) -> float:
-    """Returns the logarithm of one stratum's e-value."""
     steps = np.unique(time[event == 1])
     baseline, ended = _counts(time[~is_other], event[~is_other], steps)
     other, other_ended = _counts(time[is_other], event[is_other], steps)

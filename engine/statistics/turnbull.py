@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from engine.statistics.incidence import limits_between, logit_limits
+from engine.statistics.incidence import curve_limits
 from engine.statistics.results import ProbabilityCurve, check_confidence
 
 # The log-likelihood lies within this, per run, of its maximum: far below one run's influence.
@@ -88,7 +88,7 @@ def _curve(
     num_over = np.searchsorted(np.sort(upper), time, side="right")
     after = np.where(lower < upper, lower, np.nextafter(lower, -np.inf))
     num_later = len(after) - np.searchsorted(np.sort(after), time)
-    low, high = limits_between(value, error, confidence, num_later, num_over, logit_limits)
+    low, high = curve_limits(value, error, (num_later, num_over), confidence, "logit")
     at_risk = len(upper) - np.searchsorted(np.sort(upper), time)
     at_risk -= np.searchsorted(np.sort(lower[np.isinf(upper)]), time)
     return ProbabilityCurve(time, value, low, high, at_risk, error)

@@ -35,8 +35,7 @@ _HEIGHT_TOLERANCE, _RATE_TOLERANCE, _TIME_TOLERANCE = 0.005, 0.05, 0.05
 _LARGEST_STEP, _LARGEST_NOISE = 0.2, 1e-3
 _FLAT = (0.1, 0.2)
 _FALL = (0.005, 0.05)
-# Runs that are followed by the equations, a fraction of a second each.
-_MOST_FOLLOWED = 24
+_MOST_FOLLOWED = 24  # runs, by the equations, a fraction of a second each
 _COVERED = {
     "dataset": ("soft_committee",),
     "model": ("committee",),

@@ -6,8 +6,8 @@ units is born dead, on one positive input, with probability 1 − ∏_l (1 − 2
 its weights. A dead network learns its output bias b alone: under plain SGD b goes to the mean m of the targets as m(1 −
 (1 − lr)^n), and the loss is chance + ½m²(1 − lr)^{2n}.
 
-A run counts as born dead if its loss has that value at every evaluation. A network that is alive at the start may die
-later. No formula here predicts that; the notes count those runs as well.
+A run counts as born dead if its loss has that value at every evaluation. No formula predicts which of the others die
+later; the notes count them as well.
 
 Source: Lu, Shin, Su and Karniadakis (2020), Commun. Comput. Phys. 28.
 """

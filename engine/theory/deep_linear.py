@@ -26,10 +26,8 @@ _SLOPE_TOLERANCE = 0.05
 _ESCAPE = (0.005, 0.02)
 # ε alone holds a balanced start below this share of ε^{1/(D−1)}, to a few per cent.
 _FAR_BELOW = 0.4
-# A half time later than this share of the horizon may not be seen.
-_SEEN = 0.98
-# Adam's recursion takes half a minute for as many.
-_MOST_STEPS = 2_000_000
+_SEEN = 0.98  # a half time later than this share of the horizon may not be
+_MOST_STEPS = 2_000_000  # for as many, Adam's recursion takes half a minute
 _FLOW = "Gradient flow with its conserved quantities, by quadrature"
 _RECURSION = "Adam’s recursion in double precision"
 _COVERED = {
@@ -73,12 +71,10 @@ class _Case(NamedTuple):
 
     @property
     def has_law(self) -> bool:
-        """Whether the distribution of the starts gives the median half time."""
         return self.is_flow and not self.is_balanced
 
     @property
     def loss(self) -> np.ndarray:
-        """The predicted loss."""
         return np.asarray(0.5 * (self.arm.slope - self.theory) ** 2)
 
     def first_times(self, products: np.ndarray, share: float = 0.5) -> np.ndarray:
@@ -129,13 +125,9 @@ def _make_case(name: str, runs: Measured) -> _Case:
         theory = chain.product_at(chain.gradient_flow(weights, arm.slope), steps * clock)
     else:
         clock, unit, source = 1.0, "steps", _RECURSION
-        theory = chain.adam(weights, arm.slope, _adam_of(arm), int(steps[-1]))[:, steps]
+        theory = chain.adam(weights, arm, int(steps[-1]))[:, steps]
     products = arm.slope - np.sqrt(2.0 * runs.loss.values)
     return _Case(name, arm, runs, weights, clock, unit, theory, products, source)
-
-
-def _adam_of(arm: Arm) -> chain.Adam:
-    return chain.Adam(arm.learning_rate, arm.beta1, arm.beta2, arm.epsilon)
 
 
 def _half_times(case: _Case, notes: list[str]) -> list[Check]:
@@ -189,7 +181,7 @@ def _epsilon_law(case: _Case) -> list[Check]:
     arm, start = case.arm, float(case.weights[0, 0])
     if case.is_flow or not case.is_balanced or arm.depth < 3 or start <= 0:
         return []
-    wait = chain.epsilon_wait(start, arm.depth, arm.slope, _adam_of(arm))
+    wait = chain.epsilon_wait(start, arm)
     if start >= _FAR_BELOW * arm.epsilon ** (1.0 / (arm.depth - 1)) or wait > _SEEN * case.runs.horizon:
         return []
     found = exactly(float(case.first_times(case.measured[:1])[0]))

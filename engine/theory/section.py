@@ -30,11 +30,9 @@ KEY = "theory"
 _HEADER = ["arm", "quantity", "theory", "measured (interval)", "deviation", "bound", "agrees"]
 _CAPTION = "Every number beside its known answer; the bounds were set before it was measured."
 _MEASURED, _THEORY = "#0072B2", "#D55E00"
-# More lines would hide each other.
-_MOST_LINES = 24
+_MOST_LINES = 24  # more would hide each other
 _MOST_POINTS = 300
-# Deviations named in one sentence.
-_MOST_NAMED = 3
+_MOST_NAMED = 3  # in one sentence
 
 
 def make_section(run_table: RunTable, summary: Summary) -> Section | None:

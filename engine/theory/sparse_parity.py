@@ -19,8 +19,7 @@ from engine.theory.comparison import Check, Measured, MeasuredGrid, Prediction, 
 USES = ("loss", "accuracy")
 
 SOLVED = 0.99
-# Published for 3 of 20 signs.
-MEDIAN_STEPS = 700.0
+MEDIAN_STEPS = 700.0  # published for 3 of 20 signs
 INIT_SHARE = 0.7
 MOST_OF_ORDER = 0.05
 _TOLERANCE = 0.15
