@@ -23,7 +23,8 @@ _MOST_PAIRS = 10**7
 class Margin(NamedTuple):
     """The largest difference that does not matter, and the level of each of the two one-sided tests.
 
-    Of several tests a difference is claimed at `level/num_tests`, two-sided; equivalence only if all tests show it.
+    Of several tests a difference is claimed at `level/num_tests`, two-sided. Equivalence that is claimed only if all
+    tests show it needs no correction.
     """
 
     size: float

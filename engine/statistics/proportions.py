@@ -64,8 +64,8 @@ def paired_share_difference(only_own: float, only_other: float, num_pairs: int, 
 
     The difference π₁₀ − π₀₁ of the shares of pairs with the event in the first run alone and in the second alone; the
     counts may be fractional for planning. The upper limit is that of π₁₀ less the lower one of π₀₁, both Clopper and
-    Pearson's with half of one side's error, so by Bonferroni's inequality the two hold together. Where shares vary
-    between pairs, limits hold for the difference of their means (Hoeffding 1956).
+    Pearson's with half of one side's error, so by Bonferroni's inequality either side errs with at most half of what
+    confidence leaves. Where shares vary between pairs, that holds for the difference of their means (Hoeffding 1956).
     """
     check_confidence(confidence)
     if num_pairs < 1 or min(only_own, only_other) < 0 or only_own + only_other > num_pairs:

@@ -10,7 +10,8 @@ from engine.statistics.results import Estimate, check_confidence, check_counts, 
 class SafeTest(NamedTuple):
     """A test that may be looked at after every stratum; `num_strata` counts those with runs of both groups.
 
-    Under the null hypothesis the e-value has mean 1; p, `min(1, 1/e_value)`, is below α at any look with at most α.
+    Under the null hypothesis the e-value has mean 1, and `p_value`, which is `min(1, 1/e_value)`, is below α at any
+    look with probability at most α.
     """
 
     e_value: float
@@ -63,7 +64,7 @@ def safe_log_rank(
 
     The e-values of strata, each with mean 1 given those before, are multiplied: by Ville's inequality the product
     reaches 1/α at any prefix of them with probability at most α. (Pooled over a growing set of censored runs the ratio
-    is no martingale.) So looks may depend on anything, but strata and their order must be settled beforehand, as are:
+    is no martingale.) So looks may depend on anything, but strata and their order must be settled beforehand, as:
 
     - the seed, where arms share seeds. A pair counts 2θ/(1+θ), 2/(1+θ) or, tied, 1; its two runs may depend on each
       other as long as they are exchangeable under the null hypothesis;

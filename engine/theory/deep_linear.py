@@ -26,7 +26,7 @@ _SLOPE_TOLERANCE = 0.05
 _ESCAPE = (0.005, 0.02)
 # ε alone holds a balanced start below this share of ε^{1/(D−1)}, to a few per cent.
 _FAR_BELOW = 0.4
-_SEEN = 0.98  # a half time later than this share of the horizon may not be
+_SEEN = 0.98  # half times later than this share of the horizon may not be seen
 _MOST_STEPS = 2_000_000  # for as many, Adam's recursion takes half a minute
 _FLOW = "Gradient flow with its conserved quantities, by quadrature"
 _RECURSION = "Adam’s recursion in double precision"
