@@ -10,8 +10,8 @@ from benchmarks.coverage_intervals import SIZES
 from benchmarks.laws import LAWS, Law, paired_uniforms
 from engine import statistics
 from engine.statistics import LEVEL
+from engine.statistics.comparison import permuted
 from engine.statistics.components import _log_rank_scores, _permutation_p_value
-from engine.statistics.permutations import permuted
 from engine.statistics.sequential import _log_e_value
 
 _NUM_SHUFFLES, _FEW_SHUFFLES = 199, 99

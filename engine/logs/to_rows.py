@@ -10,8 +10,7 @@ from engine.logs.from_files import LoggedRuns
 from engine.logs.logged_curves import LoggedCurve, LoggedSeries
 from engine.outcomes import DetectorSettings, end_level, find_break, outcome_columns
 from engine.outcomes.event import Event
-from engine.outcomes.noise import measure_noise
-from engine.outcomes.smoothing import running_median
+from engine.outcomes.smoothing import measure_noise, running_median
 from engine.store import KINDS, SCHEMA_VERSION, Row, provenance
 from engine.store.redact import without_places
 

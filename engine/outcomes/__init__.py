@@ -2,15 +2,3 @@
 
 from engine.outcomes.offline import FAILED, STATUSES, PlateauBreak, end_level, event_code, find_break, outcome_columns
 from engine.outcomes.settings import DetectorSettings, check_settings
-
-__all__ = [
-    "FAILED",
-    "STATUSES",
-    "DetectorSettings",
-    "PlateauBreak",
-    "check_settings",
-    "end_level",
-    "event_code",
-    "find_break",
-    "outcome_columns",
-]

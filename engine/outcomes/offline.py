@@ -12,11 +12,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from engine.outcomes.divergence import before_ramp, find_divergence
-from engine.outcomes.rise import find_onset, find_rise
+from engine.outcomes.rise import Stair, find_onset, find_rise, find_stairs
 from engine.outcomes.settings import DetectorSettings
 from engine.outcomes.smoothing import first_time_at, running_median
-from engine.outcomes.stairs import Stair, find_stairs
 
 STATUSES: dict[str, str] = {
     "broke": "left its initial plateau suddenly",
@@ -27,8 +25,7 @@ STATUSES: dict[str, str] = {
 }
 # The status of a run without a curve, because it crashed its worker again and again.
 FAILED = "failed"
-# A grid is fine enough if its points lie no further apart than this share of the width.
-_GRID_SHARE = 0.25
+_GRID_SHARE = 0.25  # of the width: a grid is fine enough if its points lie no further apart
 _EVENTS = {"broke": 1, "no_plateau": 1, "shoulder": 1, "stuck": 0, "diverged": 2}
 
 
@@ -42,18 +39,14 @@ class PlateauBreak(NamedTuple):
 
     Attributes:
         status: one of `STATUSES`.
-        chance_loss: H.
-        onset_step: when ρ leaves 0.05 for good.
-        onset_lower, onset_upper: the evaluations between which the onset lies.
+        onset_step: when ρ leaves 0.05 for good, between the evaluations onset_lower and onset_upper.
         rise_step, half_step: when ρ reaches 10 % and half of ρ_end.
         width_steps: 8 × the shortest time for a rise by 10 % of ρ_end; `None` if the curve had learned before it began.
         suddenness: time from the first arrival at chance (ρ ≥ −0.05) to `rise_step`, over `width_steps`.
-        num_breaks: rises that further plateaus separate.
         end_loss: median loss of the last points.
         best_minus_end: ρ_max − ρ_end of the smoothed curve: what was lost again.
-        diverged_step: when the loss blew up.
-        is_diverged_later: whether that was after a break.
-        stairs: the rises, `num_breaks` of them.
+        is_diverged_later: whether the loss blew up, at `diverged_step`, after a break.
+        stairs: the rises that further plateaus separate, `num_breaks` of them.
         grid_steps: longest time between evaluations, from the onset to `half_step` if there is an onset.
         is_coarse: whether that exceeds a quarter of the width: the break falls between evaluations.
     """
@@ -100,21 +93,18 @@ def find_break(
     diverged_step: float | None = None,
     settings: DetectorSettings | None = None,
 ) -> PlateauBreak:
-    """Finds the break of one loss curve; raises `ValueError` where the arrays are no curve.
+    """Finds the break of one curve of loss on a fixed evaluation set, in nats, `[num_points]`, at increasing steps.
 
-    Args:
-        steps: strictly increasing, shape `[num_points]`.
-        loss: loss on a fixed evaluation set in nats, shape `[num_points]`.
-        chance_loss: H, the loss of the best constant prediction, in nats.
-        diverged_step: when the run is known to have diverged; otherwise the loss tells.
+    The chance loss H is that of the best constant prediction. `diverged_step` is when the run is known to have
+    diverged; otherwise the loss tells. Raises `ValueError` where the arrays are no curve.
     """
     settings = settings or DetectorSettings()
     steps, loss = _checked(steps, loss, chance_loss, least=2 if diverged_step is None else 1)
     if diverged_step is None:
-        diverged_step = find_divergence(steps, loss, chance_loss, settings)
+        diverged_step = _find_divergence(steps, loss, chance_loss, settings)
     if diverged_step is not None:
         is_before = (steps < diverged_step) & np.isfinite(loss)
-        num_kept = before_ramp(loss[is_before], settings.window)
+        num_kept = _before_ramp(loss[is_before], settings.window)
         steps, loss = steps[is_before][:num_kept], loss[is_before][:num_kept]
     if len(steps) < 2:
         return PlateauBreak("diverged", float(chance_loss), diverged_step=diverged_step)
@@ -138,6 +128,31 @@ def find_break(
     )
 
 
+def _find_divergence(
+    steps: np.ndarray, loss: np.ndarray, chance_loss: float, settings: DetectorSettings
+) -> float | None:
+    """Returns the first step at which the curve is not finite, or blown up for `divergence_steps`."""
+    # The number of finite losses before the first that is not.
+    end = int(np.argmin(np.append(np.isfinite(loss), False)))
+    candidates = [float(step) for step in steps[end : end + 1]]
+    if end > 0:
+        limit = settings.divergence_factor * max(chance_loss, loss[0])
+        is_high = np.concatenate([[False], loss[:end] > limit, [False]])
+        edges = np.flatnonzero(np.diff(is_high.astype(int)))
+        first, last = steps[edges[::2]], steps[edges[1::2] - 1]
+        candidates += first[last - first >= settings.divergence_steps][:1].tolist()
+    return min(candidates, default=None)
+
+
+def _before_ramp(loss: np.ndarray, window: int) -> int:
+    """Counts the points before the steady climb of the loss that ends in divergence."""
+    smoothed = running_median(loss, window) if len(loss) else loss
+    end = len(loss)
+    while end > 2 and smoothed[end - 1] > smoothed[end - 2]:
+        end -= 1
+    return end
+
+
 def end_level(values: np.ndarray, settings: DetectorSettings) -> float:
     """Returns the median of the last `end_fraction` of a curve."""
     num_end = max(1, math.ceil(settings.end_fraction * len(values)))
@@ -145,11 +160,8 @@ def end_level(values: np.ndarray, settings: DetectorSettings) -> float:
 
 
 def _without_last_spike(smoothed: np.ndarray, end: float, settings: DetectorSettings) -> np.ndarray:
-    """Sets the last point, which no median smooths, to the end level where it is so low that it hides that level.
-
-    The last value of a non-decreasing fit is the largest mean of the curve from any point on.
-    """
-    # The first of these means is the last value itself.
+    """Sets the last point, which no median smooths, to the end level where it is so low that it hides that level."""
+    # The last value of a non-decreasing fit is the largest mean of the curve from any point on.
     means = np.cumsum(smoothed[::-1]) / np.arange(1, len(smoothed) + 1)
     return smoothed if means.max() >= settings.high else np.append(smoothed[:-1], end)
 

@@ -1,8 +1,8 @@
 """The detector that watches a run while it trains, as pure functions of one run.
 
-It tells when the status that the reference detector will give a run is settled, so that the lane can go to another run.
-It keeps the time at which the curve first reached each of a ladder of levels. Delay and width follow from these for
-every level at which the curve may end; the run is settled when all of them give the same status.
+It tells when the status that the reference detector will give a run is settled, so that the lane can go to another run:
+when delay and width, which follow from the times at which the curve first reached each of a ladder of levels, give the
+same status for every level at which it may end.
 """
 
 from typing import NamedTuple
@@ -24,10 +24,9 @@ _LARGEST_JUMP = 0.25
 
 
 class Watch(NamedTuple):
-    """What is known of a curve so far.
+    """What is known of a curve so far: ρ = `progress` at the last evaluation, and its step.
 
     Attributes:
-        progress, step: ρ at the last evaluation, and its step.
         level: exponential average of max(ρ, −0.05), in which no evaluation is a jump of more than 0.25.
         num_high: consecutive evaluations, up to the last, with `level` at `high` or above.
         reached: step at which the curve first reached each of `LEVELS`, linearly interpolated; infinite where it has

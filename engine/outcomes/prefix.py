@@ -6,8 +6,7 @@ from collections.abc import Iterable
 class FinishedPrefix:
     """Counts the seeds, from 0 on, whose runs are all over (`length`).
 
-    Quick runs end first, so statistics of whatever has ended would favour them. Every statement made before all runs
-    are over rests on these seeds alone.
+    Quick runs end first, so whatever is said before all runs are over rests on these seeds alone.
     """
 
     def __init__(self, seeds: Iterable[int] = ()) -> None:

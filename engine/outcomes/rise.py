@@ -1,30 +1,25 @@
-"""Onset and width of a curve that has left chance level, with and without noise.
+"""Onset, width and stairs of a curve that has left chance level, with and without noise.
 
 Noise makes some stretch of a rise look steeper than it is, and moves the crossing of a level. Where it matters, the
-curve is averaged over a third of its width, and the width is read between levels further apart than the remaining
-noise. A curve without noise is left as it is.
+curve is averaged over a third of its width, and the width is read between levels further apart than what is left.
 
-All arrays have shape `[num_points]`; steps are strictly increasing, `smoothed` is the running median of ρ, and
-`residuals` are what it leaves.
+All arrays are `[num_points]`; steps increase, `smoothed` is the running median of ρ, `residuals` are what it leaves.
 """
 
 import math
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 
-from engine.outcomes.noise import measure_noise, without_outliers
 from engine.outcomes.settings import DetectorSettings
-from engine.outcomes.smoothing import first_time_at, local_line, non_decreasing, shortest_rise
+from engine.outcomes.smoothing import first_time_at, local_line, measure_noise, non_decreasing, shortest_rise
 
 # Shares of points that must show noise: on a plateau nearly all do, on a steep rise none.
 _SHARE_ON_PLATEAU, _SHARE_OF_CURVE = 0.6, 0.25
-# A plateau of so many points shows noise if there is some.
-_LEAST_QUIET = 5
-# Noise below this share of the distance of levels is ignored.
-_NEGLIGIBLE = 0.02
-# Deviation of a median over that of a mean, of normal variables.
-_MEDIAN_OVER_MEAN = 1.2533
+_LEAST_QUIET = 5  # points of a plateau that shows noise if there is some
+_NEGLIGIBLE = 0.02  # noise below this share of the distance of levels is ignored
+_MEDIAN_OVER_MEAN = 1.2533  # of their deviations, of normal variables
 # Averages run over this share of the width, which makes the middle of a logistic rise 3 % flatter, but over no more
 # points than bring the noise down to `_ENOUGH` of the distance of levels.
 _WINDOW_SHARE = 0.35
@@ -32,14 +27,16 @@ _ENOUGH = 0.10
 # For the onset they run over twice the shortest rise by half of `high` below `high`, which is half of the width for a
 # logistic rise to 0.9.
 _ONSET_WINDOW_SHARE = 2.0
-# A plateau at chance must still count as clearly below `low`.
-_LARGEST_MARGIN = 0.3
-# Above it the curve jumps within the window, and does not grow exponentially.
-_LARGEST_RATIO = 3.0
+_LARGEST_MARGIN = 0.3  # a plateau at chance must still count as clearly below `low`
+_LARGEST_RATIO = 3.0  # above it the curve jumps within the window, and does not grow exponentially
 # Levels lie this many standard deviations of the noise further apart than `level_step`, one more than the noise adds to
 # the largest rise, but at most three times as far.
 _LEVEL_DEVIATIONS = 6.0
 _LARGEST_LEVEL_FACTOR = 3.0
+# Of stairs: the levels of ρ_end, the parts of a stair that are read off, and the fast bands that it has at least.
+_LEVELS = np.linspace(0.1, 0.95, 18)
+_PARTS = np.array([0.1, 0.5, 0.9])
+_LEAST_BANDS = 2
 
 
 class Onset(NamedTuple):
@@ -60,7 +57,7 @@ def find_onset(steps: np.ndarray, smoothed: np.ndarray, residuals: np.ndarray, s
         plateau = np.clip(fit[: held + 1], 0.0, settings.high)
         time = shortest_rise(steps[: held + 1], plateau, settings.high / 2) or 0.0
         window = _points(_ONSET_WINDOW_SHARE * time, steps, 2 * held + 1)
-        values = local_line(without_outliers(smoothed, residuals, noise), window)
+        values = local_line(noise.without_outliers(smoothed, residuals), window)
         left = min(noise.of_mean(window), _LARGEST_MARGIN * settings.low)
         held = int(np.argmax(non_decreasing(values) >= settings.high))
     below = np.flatnonzero(values[: held + 1] < settings.low)
@@ -110,7 +107,7 @@ def find_rise(
     rising = _rising(smoothed, num_before, settings)
     if noise.deviation <= _NEGLIGIBLE * height:
         return smoothed, rising, _width(steps, rising, height, 0.0)
-    cleaned = without_outliers(smoothed, residuals, noise)
+    cleaned = noise.without_outliers(smoothed, residuals)
     width = _width(steps, rising, height, _MEDIAN_OVER_MEAN * noise.of_mean(settings.window))
     values, window = smoothed, 0
     # Where a curve is steep, its running median is as noisy as itself: the first width is too small.
@@ -133,8 +130,7 @@ def find_rise(
 def _is_quiet(plateau: np.ndarray, residuals: np.ndarray, height: float) -> bool:
     """Tells whether a plateau is flat and long enough to show noise, and shows none.
 
-    A network that has learned fluctuates more than one that outputs the same for every input. Its first rise, out of a
-    quiet plateau, is then read as it is.
+    A network that has learned fluctuates more than one that has not: its first rise is then read as it is.
     """
     if len(plateau) < _LEAST_QUIET:
         return False
@@ -164,3 +160,39 @@ def _points(time: float, steps: np.ndarray, most: float) -> int:
 
 def _interval(steps: np.ndarray) -> float:
     return float(steps[-1] - steps[0]) / (len(steps) - 1)
+
+
+class Stair(NamedTuple):
+    """One rise from plateau to plateau: the steps at which 10, 50 and 90 % are done, and ρ of the plateaus around it.
+
+    The level before is that halfway through the plateau below, 0 for the first stair; the last level after is ρ_end.
+    """
+
+    onset_step: float
+    half_step: float
+    end_step: float
+    level_before: float
+    level_after: float
+
+
+def find_stairs(steps: np.ndarray, rising: np.ndarray, end: float, width: float) -> tuple[Stair, ...]:
+    """Finds the stairs, at least one, of a non-decreasing ρ that ends at `end` and is `width` steps wide.
+
+    A further plateau is a band of 5 % of ρ_end that takes longer than the width to cross (at the steepest place it
+    takes a sixteenth of it), with a rise by 10 % in less than the width on either side.
+    """
+    times = first_time_at(steps, rising, _LEVELS * end)
+    times = times[np.isfinite(times)]
+    is_fast = np.zeros(len(times) + 1, bool)
+    is_fast[1:-1] = times[1:] - times[:-1] <= width
+    edges = np.flatnonzero(is_fast[1:] != is_fast[:-1])
+    rises = [(a, b) for a, b in zip(edges[::2], edges[1::2], strict=True) if b - a >= _LEAST_BANDS]
+    gaps = [0.5 * (times[b] + times[a]) for (_, b), (a, _) in pairwise(rises)]
+    levels = [0.0, *np.interp(gaps, steps, rising), end]
+    return tuple(_stair(steps, rising, float(before), float(after)) for before, after in pairwise(levels))
+
+
+def _stair(steps: np.ndarray, rising: np.ndarray, before: float, after: float) -> Stair:
+    times = first_time_at(steps, rising, before + _PARTS * (after - before))
+    onset, half, last = np.minimum(times, steps[-1]).tolist()
+    return Stair(onset, half, last, before, after)

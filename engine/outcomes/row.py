@@ -6,52 +6,42 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from engine.outcomes.rise import Stair
+
 SCHEMA_VERSION = 4
 
-_STAIR_FIELDS = ("onset_step", "half_step", "end_step", "level_before", "level_after")
+
+def _columns(kind: pa.DataType, *names: str) -> list[tuple[str, pa.DataType]]:
+    return [(name, kind) for name in names]
+
+
+_STAIRS = pa.list_(pa.struct(_columns(pa.float64(), *Stair._fields)))
+_SERIES = pa.struct([*_columns(pa.string(), "name", "layer"), ("values", pa.list_(pa.float32()))])
 _OUTCOME_FIELDS = [
     ("arm", pa.string()),
-    ("seed", pa.int64()),
-    ("init_seed", pa.int64()),
-    ("order_seed", pa.int64()),
-    ("noise_seed", pa.int64()),
-    ("fork_step", pa.int64()),
-    ("fork_order_seed", pa.int64()),
+    *_columns(pa.int64(), "seed", "init_seed", "order_seed", "noise_seed", "fork_step", "fork_order_seed"),
     ("status", pa.string()),
     ("event", pa.int64()),
     ("stop_reason", pa.string()),
     ("is_diverged_later", pa.bool_()),
-    ("onset_step", pa.float64()),
-    ("onset_lower", pa.float64()),
-    ("onset_upper", pa.float64()),
-    ("half_step", pa.float64()),
+    *_columns(pa.float64(), "onset_step", "onset_lower", "onset_upper", "half_step"),
     ("hitting_step", pa.int64()),
-    ("width_steps", pa.float64()),
-    ("suddenness", pa.float64()),
+    *_columns(pa.float64(), "width_steps", "suddenness"),
     ("num_breaks", pa.int64()),
-    ("stairs", pa.list_(pa.struct([(name, pa.float64()) for name in _STAIR_FIELDS]))),
+    ("stairs", _STAIRS),
     ("is_coarse", pa.bool_()),
-    ("chance_loss", pa.float64()),
-    ("end_loss", pa.float64()),
-    ("onset_accuracy", pa.float64()),
-    ("end_accuracy", pa.float64()),
-    ("end_held_out_accuracy", pa.float64()),
+    *_columns(pa.float64(), "chance_loss", "end_loss", "onset_accuracy", "end_accuracy", "end_held_out_accuracy"),
     ("best_minus_end", pa.float64()),
     ("steps_run", pa.int64()),
     ("run_name", pa.string()),
 ]
-_SERIES_FIELDS = [("name", pa.string()), ("layer", pa.string()), ("values", pa.list_(pa.float32()))]
 _CURVE_FIELDS = [
     ("steps", pa.list_(pa.int64())),
-    ("loss", pa.list_(pa.float32())),
-    ("accuracy", pa.list_(pa.float32())),
+    *_columns(pa.list_(pa.float32()), "loss", "accuracy"),
     ("inspected_steps", pa.list_(pa.int64())),
-    ("held_out_loss", pa.list_(pa.float32())),
-    ("held_out_accuracy", pa.list_(pa.float32())),
-    ("average_loss", pa.list_(pa.float32())),
-    ("batch_loss", pa.list_(pa.float32())),
+    *_columns(pa.list_(pa.float32()), "held_out_loss", "held_out_accuracy", "average_loss", "batch_loss"),
     ("diagnostics_steps", pa.list_(pa.int64())),
-    ("diagnostics", pa.list_(pa.struct(_SERIES_FIELDS))),
+    ("diagnostics", pa.list_(_SERIES)),
 ]
 OUTCOME_SCHEMA = pa.schema(_OUTCOME_FIELDS)
 ROW_SCHEMA = pa.schema(_OUTCOME_FIELDS + _CURVE_FIELDS)
@@ -59,11 +49,8 @@ CURVE_NAMES = tuple(name for name, _ in _CURVE_FIELDS)
 
 # The column that holds the steps of a metric; None: its values are those of mini-batches 0, 1, 2, …
 CURVE_STEPS: dict[str, str | None] = {
-    "loss": "steps",
-    "accuracy": "steps",
-    "held_out_loss": "inspected_steps",
-    "held_out_accuracy": "inspected_steps",
-    "average_loss": "inspected_steps",
+    **dict.fromkeys(("loss", "accuracy"), "steps"),
+    **dict.fromkeys(("held_out_loss", "held_out_accuracy", "average_loss"), "inspected_steps"),
     "batch_loss": None,
 }
 
@@ -78,11 +65,7 @@ Row = Mapping[str, Any]
 
 
 def make_row(**values: Any) -> Row:
-    """Makes a row with every column of `ROW_SCHEMA`, in its order; what is not given is null.
-
-    Raises:
-        ValueError: there is no such column.
-    """
+    """Makes a row with every column of `ROW_SCHEMA`, in its order; what is not given is null."""
     unknown = values.keys() - set(ROW_SCHEMA.names)
     if unknown:
         raise ValueError(f"unknown columns of a row: {', '.join(sorted(unknown))}")
@@ -90,11 +73,7 @@ def make_row(**values: Any) -> Row:
 
 
 def waiting_times(rows: Mapping[str, Sequence[Any]]) -> np.ndarray:
-    """Returns the step of each run's event, or its last step where there was none, `[num_rows]`.
-
-    Args:
-        rows: values by column, those of `WAITING_COLUMNS` among them.
-    """
+    """Returns the step of each run's event, else its last, `[num_rows]`, from values by `WAITING_COLUMNS`."""
     ends = zip(*(rows[name] for name in (*_EVENT_STEPS, "steps_run")), strict=True)
     times = [next(value for value in values if value is not None) for values in ends]
     return np.asarray(times, np.float64)

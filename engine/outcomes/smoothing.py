@@ -1,9 +1,16 @@
-"""Smoothing of a curve, and times at which the smoothed curve reaches levels.
+"""Smoothing of a curve, its noise, and times at which the smoothed curve reaches levels.
 
 All arrays have shape `[num_points]`; steps are strictly increasing.
 """
 
+import math
+from typing import NamedTuple
+
 import numpy as np
+
+_DEVIATION_PER_MEDIAN = 1.4826  # standard over median absolute deviation, of a normal variable
+_LARGEST_CORRELATION = 0.85
+_OUTLIER = 3.0
 
 
 def running_median(values: np.ndarray, window: int) -> np.ndarray:
@@ -60,8 +67,7 @@ def non_decreasing(values: np.ndarray) -> np.ndarray:
 def first_time_at(steps: np.ndarray, rising: np.ndarray, levels: np.ndarray) -> np.ndarray:
     """Returns when a non-decreasing, interpolated curve first reaches each level, else infinity, `[num_levels]`."""
     after = rising.searchsorted(levels)
-    times = _interpolate(rising, steps, steps, levels, after)
-    times = np.where(after == 0, steps[0], times)
+    times = np.where(after == 0, steps[0], _interpolate(rising, steps, steps, levels, after))
     return np.where(after == len(steps), np.inf, times)
 
 
@@ -102,3 +108,46 @@ def _interpolate(
     rise = levels[after] - low
     share = np.minimum(np.maximum((wanted - low) / np.where(rise > 0, rise, 1.0), 0.0), 1.0)
     return start + share * (arrived[after] - start)
+
+
+class Noise(NamedTuple):
+    """The noise of one curve, an AR(1) process: standard deviation in units of ρ, and φ, that of neighbours."""
+
+    deviation: float
+    correlation: float
+
+    def of_mean(self, num_points: int) -> float:
+        """Returns the standard deviation of an average: `σ·√((1 + φ)/((1 − φ)·n))`, at most σ."""
+        return self.deviation * min(1.0, math.sqrt(self._inflation / num_points))
+
+    def without_outliers(self, smoothed: np.ndarray, residuals: np.ndarray) -> np.ndarray:
+        """Returns the curve with its residuals cut at three standard deviations."""
+        limit = _OUTLIER * self.deviation
+        return smoothed + np.clip(residuals, -limit, limit)
+
+    def points_for(self, deviation: float) -> float:
+        """Returns how many points an average needs to have at most this standard deviation."""
+        return self._inflation * (self.deviation / deviation) ** 2
+
+    @property
+    def _inflation(self) -> float:
+        return (1.0 + self.correlation) / (1.0 - self.correlation)
+
+
+def measure_noise(residuals: np.ndarray, least_share: float) -> Noise:
+    """Measures noise by what a running median leaves, its deviation by the median absolute residual.
+
+    Residuals are zero where a curve is monotone: without noise, or too steep for it to change the order of points.
+    Zeros are left out. If fewer than `least_share` remain, or if residuals hardly change from point to point, they show
+    the shape of the curve and count as no noise.
+    """
+    sizes = np.abs(residuals)
+    sizes = sizes[sizes > 0.0]
+    if len(sizes) < max(1, least_share * len(residuals)):
+        return Noise(0.0, 0.0)
+    deviation = _DEVIATION_PER_MEDIAN * float(np.median(sizes))
+    clipped = np.clip(residuals, -_OUTLIER * deviation, _OUTLIER * deviation)
+    correlation = float(np.dot(clipped[1:], clipped[:-1]) / np.dot(clipped, clipped))
+    if correlation > _LARGEST_CORRELATION:
+        return Noise(0.0, 0.0)
+    return Noise(deviation, max(correlation, 0.0))

@@ -1,17 +1,15 @@
 """Turns outcomes into numbers: how often, when, compared with what. Every estimate has an interval.
 
-Usable alone. Everywhere `time` (in any unit), `event` and `group` (labels) are arrays of shape
-`[num_runs]`; an event is 0 for a censored run, 1 for the event and 2 for a competing one; `confidence`
-is two-sided, and pointwise for curves; `seed` is that of a generator. When to use what:
+Usable alone. Everywhere `time` (in any unit), `event` and `group` (labels) are arrays `[num_runs]`; an event is 0 for a
+censored run, 1 for the event and 2 for a competing one; `confidence` is two-sided, and pointwise for curves; `seed` is
+that of a generator. What is no data raises ValueError. When to use what:
 
 How often
-    proportion: share of runs, from a fixed number of runs.
-    confidence_sequence: share of runs, looked at while runs are added.
-    paired_share_difference: difference of two shares, for arms that share their seeds.
+    proportion: share of runs, from a fixed number of runs.  confidence_sequence: looked at while runs are added.
+    paired_share_difference: for arms that share their seeds.
     most_unseen: how many unlike runs may remain after checking some of a finite number.
 When
-    kaplan_meier: survival over time, without competing events.
-    aalen_johansen: probability of the event over time, with competing events.
+    kaplan_meier: survival over time.  aalen_johansen: probability of the event, with competing events.
     turnbull: the same for times known only to lie in an interval, as on a coarse evaluation grid.
     median_time, restricted_mean: one number for a waiting time; the mean counts up to a horizon.
     first_reached: when a curve of probability first reaches a share.
@@ -19,31 +17,28 @@ When
 Compared with what
     log_rank: same hazard in all arms?  gray_test: same incidence, where runs also end otherwise?
     restricted_mean_difference: how much later, for independent arms; paired_difference: in pairs.
-    safe_log_rank: same hazard, looked at while runs are added.
+    safe_log_rank: same hazard, looked at while runs are added.  holm: adjusts the p-values of several tests.
     equivalent_means, equivalent_shares: is a paired difference small enough not to matter?
-    holm: adjusts the p-values of several tests made together.
 Why
     crossed_components: shares of the variance that belong to start and data order, from a grid.
     fork_prediction: does the state at a fork predict the remaining time?
     early_luck: do some runs end as early as a memoryless wait would let them?
 Before and after
-    seeds_needed: how many runs a question needs.
-    caution: where simulation shows that an interval or test falls short at this number of runs.
+    seeds_needed: how many runs a question needs.  caution: where simulated intervals or tests fall short.
 """
 
-from engine.statistics.calibration import caution
-from engine.statistics.comparison import holm, log_rank
+from engine.statistics.comparison import gray_test, holm, log_rank
 from engine.statistics.components import CrossedComponents, ForkPrediction, crossed_components, fork_prediction
 from engine.statistics.equivalence import Equivalence, Margin, equivalent_means, equivalent_shares
-from engine.statistics.gray import gray_test
 from engine.statistics.incidence import aalen_johansen, first_reached, kaplan_meier, median_time
-from engine.statistics.luck import EarlyLuck, early_luck
+from engine.statistics.memoryless import EarlyLuck, WeibullFit, early_luck, weibull
 from engine.statistics.planning import (
     ComparisonQuestion,
     FailureQuestion,
     FractionQuestion,
     MedianQuestion,
     SeedsNeeded,
+    caution,
     seeds_needed,
 )
 from engine.statistics.proportions import most_unseen, paired_share_difference, proportion
@@ -51,48 +46,3 @@ from engine.statistics.restricted_means import paired_difference, restricted_mea
 from engine.statistics.results import LEVEL, Estimate, ProbabilityCurve, TestResult
 from engine.statistics.sequential import SafeTest, confidence_sequence, safe_log_rank
 from engine.statistics.turnbull import IntervalEstimate, turnbull
-from engine.statistics.weibull import WeibullFit, weibull
-
-__all__ = [
-    "LEVEL",
-    "ComparisonQuestion",
-    "CrossedComponents",
-    "EarlyLuck",
-    "Equivalence",
-    "Estimate",
-    "FailureQuestion",
-    "ForkPrediction",
-    "FractionQuestion",
-    "IntervalEstimate",
-    "Margin",
-    "MedianQuestion",
-    "ProbabilityCurve",
-    "SafeTest",
-    "SeedsNeeded",
-    "TestResult",
-    "WeibullFit",
-    "aalen_johansen",
-    "caution",
-    "confidence_sequence",
-    "crossed_components",
-    "early_luck",
-    "equivalent_means",
-    "equivalent_shares",
-    "first_reached",
-    "fork_prediction",
-    "gray_test",
-    "holm",
-    "kaplan_meier",
-    "log_rank",
-    "median_time",
-    "most_unseen",
-    "paired_difference",
-    "paired_share_difference",
-    "proportion",
-    "restricted_mean",
-    "restricted_mean_difference",
-    "safe_log_rank",
-    "seeds_needed",
-    "turnbull",
-    "weibull",
-]

@@ -1,10 +1,9 @@
 """Is a difference small enough not to matter? Two one-sided tests against a margin, in pairs.
 
-Equivalence is shown by rejecting, each at 5 %, that the difference is at least the margin and that it
-is at most minus the margin: exactly where the 90 % interval lies within the margin.
+Equivalence is shown by rejecting, each at 5 %, that the difference is at least the margin and that it is at most minus
+the margin: exactly where the 90 % interval lies within the margin.
 
-Source: Schuirmann (1987), J. Pharmacokinet. Biopharm. 15; Lakens (2017), Soc. Psychol. Personal.
-Sci. 8, for a tutorial.
+Source: Schuirmann (1987), J. Pharmacokinet. Biopharm. 15.
 """
 
 import bisect
@@ -22,13 +21,10 @@ _MOST_PAIRS = 10**7
 
 
 class Margin(NamedTuple):
-    """The largest difference that does not matter, and the level of the tests.
+    """The largest difference that does not matter, and the level of each of the two one-sided tests.
 
-    Attributes:
-        size: in the unit of the compared values.
-        level: of each of the two one-sided tests.
-        num_tests: number of tests made together; a difference is claimed at `level/num_tests`,
-            two-sided. Equivalence needs no correction where it is claimed only if all tests show it.
+    Of several tests a difference is claimed at `level/num_tests`, two-sided. Equivalence that is claimed only if all
+    tests show it needs no correction.
     """
 
     size: float
@@ -40,10 +36,9 @@ class Equivalence(NamedTuple):
     """The verdict of pairs about a difference.
 
     Attributes:
-        difference: with its interval at `1 − 2·level`: 90 %.
-        wide: the same with its interval at `1 − level/num_tests`: 95 % for one test.
-        verdict: `equivalent`: the first interval lies within the margin; `different`: it does not, and
-            the second excludes zero; else `undecided`.
+        difference, wide: with intervals at `1 − 2·level` (90 %) and at `1 − level/num_tests` (95 % for one test).
+        verdict: `equivalent`: the first interval lies within the margin; `different`: it does not, and the second
+            excludes zero; else `undecided`.
         pairs_needed: number of pairs like these that makes the verdict `equivalent`; None if none does.
     """
 
@@ -54,23 +49,14 @@ class Equivalence(NamedTuple):
 
 
 def equivalent_means(value: np.ndarray, baseline: np.ndarray, bound: float, margin: Margin) -> Equivalence:
-    """Tests whether the means of paired values differ by less than a margin.
+    """Tests whether the means of paired values `[num_pairs]` differ by less than a margin.
 
-    The interval is Student's t of the paired differences, see `paired_difference`. Where all pairs
-    differ alike it is that difference; `wide` keeps the limits given there. `equivalent_shares` bounds
-    how many unseen pairs have the event in one run alone.
-
-    R: `t.test(x, y, paired = TRUE, conf.level = .9)` with x = 10.1, 9.7, 11.3, 10.9, 12.0, 9.2 and
-    y = 10.0, 9.9, 11.0, 11.0, 11.8, 9.4: 0.01666667 (-0.1591295, 0.1924629).
-
-    Args:
-        value: min(T, τ) of each run, τ where the event never comes, in `[0, bound]`; `[num_pairs]`.
-        baseline: of the other run of each pair.
-        bound: the largest τ.
+    Values are min(T, τ) of each run, τ where the event never comes, in `[0, bound]`, `bound` the largest τ. The
+    interval is Student's t of the paired differences, see `paired_difference`. Where all pairs differ alike it is that
+    difference; `wide` keeps the limits given there.
     """
     from scipy.special import stdtrit
 
-    _check(margin)
     has_event, has_other = np.ones(np.shape(value), int), np.ones(np.shape(baseline), int)
     narrow, wide = (
         paired_difference(value, has_event, baseline, has_other, bound, confidence)
@@ -91,35 +77,29 @@ def equivalent_means(value: np.ndarray, baseline: np.ndarray, bound: float, marg
 def equivalent_shares(has_event: np.ndarray, baseline_has_event: np.ndarray, margin: Margin) -> Equivalence:
     """Tests whether the shares of runs with the event differ by less than a margin, in pairs `[num_pairs]`.
 
-    The limits are those of `paired_share_difference`, which are exact, so pairs are needed even where
-    all agree: 36 for a margin of a tenth, because fewer cannot exclude that one in ten disagrees.
+    The limits are those of `paired_share_difference`. Exact, they need pairs even where all agree: 36 for a margin of a
+    tenth, because fewer cannot exclude that one in ten disagrees.
     """
-    _check(margin)
+    confidences = _confidences(margin)
     own, other = np.asarray(has_event, bool), np.asarray(baseline_has_event, bool)
     if own.ndim != 1 or own.shape != other.shape or not len(own):
         raise ValueError(f"pairs have shapes {own.shape} and {other.shape}: expected two equal [n]")
     num = len(own)
     only_own, only_other = int(np.sum(own & ~other)), int(np.sum(~own & other))
-    narrow, wide = (
-        paired_share_difference(only_own, only_other, num, confidence) for confidence in _confidences(margin)
-    )
+    narrow, wide = (paired_share_difference(only_own, only_other, num, confidence) for confidence in confidences)
 
     def is_enough(pairs: int) -> bool:
         counts = only_own * pairs / num, only_other * pairs / num
-        limits = paired_share_difference(*counts, pairs, 1 - 2 * margin.level)
-        return _is_within(limits, margin)
+        return _is_within(paired_share_difference(*counts, pairs, 1 - 2 * margin.level), margin)
 
     return _judge(narrow, wide, margin, is_enough)
 
 
-def _check(margin: Margin) -> None:
+def _confidences(margin: Margin) -> tuple[float, float]:
     if not (math.isfinite(margin.size) and margin.size > 0):
         raise ValueError(f"a margin must be positive, got {margin.size!r}")
     if not 0 < margin.level < 0.5 or margin.num_tests < 1:
         raise ValueError(f"expected a level between 0 and 0.5 and at least one test, got {margin}")
-
-
-def _confidences(margin: Margin) -> tuple[float, float]:
     return 1 - 2 * margin.level, 1 - margin.level / margin.num_tests
 
 

@@ -14,8 +14,7 @@ _ROUNDING = 1e-12
 def proportion(successes: int, trials: int, method: str = "clopper_pearson", confidence: float = 0.95) -> Estimate:
     """Estimates a binomial fraction.
 
-    Method `clopper_pearson` never covers less than `confidence`; `wilson` is shorter, and covers
-    `confidence` on average.
+    Method `clopper_pearson` never covers less than `confidence`; `wilson` is shorter, and covers it on average.
 
     Source: Clopper and Pearson (1934), Biometrika 26; Wilson (1927), JASA 22.
     """
@@ -63,19 +62,10 @@ def none_seen(trials: np.ndarray | int, confidence: float = 0.95) -> np.ndarray:
 def paired_share_difference(only_own: float, only_other: float, num_pairs: int, confidence: float = 0.95) -> Estimate:
     """Estimates how much more often the event happens in one run of a pair than in the other.
 
-    The difference π₁₀ − π₀₁ of the shares of pairs with the event in the first run alone and in the
-    second alone. Its upper limit is the upper limit of π₁₀ less the lower limit of π₀₁, both Clopper
-    and Pearson's with half of one side's error; the lower limit likewise. By Bonferroni's inequality
-    either side errs with at most `(1 − confidence)/2`. Where the shares vary between pairs, the limits
-    hold for the difference of their means (Hoeffding 1956).
-
-    R, for 5 and 2 of 40 at 90 %: `qbeta(.975, 6, 35) - qbeta(.025, 2, 39)` is 0.2619193, and
-    `qbeta(.025, 5, 36) - qbeta(.975, 3, 38)` is -0.1273372.
-
-    Args:
-        only_own, only_other: pairs with the event in the first run alone, and in the second alone;
-            for planning they may be fractional.
-        num_pairs: all pairs, also those that agree.
+    The difference π₁₀ − π₀₁ of the shares of pairs with the event in the first run alone and in the second alone; the
+    counts may be fractional for planning. The upper limit is that of π₁₀ less the lower one of π₀₁, both Clopper and
+    Pearson's with half of one side's error, so by Bonferroni's inequality either side errs with at most half of what
+    confidence leaves. Where shares vary between pairs, that holds for the difference of their means (Hoeffding 1956).
     """
     check_confidence(confidence)
     if num_pairs < 1 or min(only_own, only_other) < 0 or only_own + only_other > num_pairs:
@@ -89,13 +79,10 @@ def paired_share_difference(only_own: float, only_other: float, num_pairs: int, 
 def most_unseen(num_drawn: Sequence[int], num_all: Sequence[int], confidence: float = 0.95) -> int:
     """Bounds how many of a finite number of runs differ from the others, when no drawn one does.
 
-    From stratum h, `num_drawn[h]` of `num_all[h]` runs are drawn without replacement. With D_h unlike
-    ones among them, none is drawn with probability `Π C(N_h − D_h, n_h)/C(N_h, n_h)`. The limit, with
-    one-sided confidence, is the largest total of the D_h for which some division among the strata
-    makes it at least `1 − confidence`. Every factor is log-concave in D_h, so adding one at a time
-    where it costs least finds that division.
-
-    R: `sum(phyper(0, 1:40, 48 - 1:40, 8) >= .05)` is 13, for 8 of 48.
+    From stratum h, `num_drawn[h]` of `num_all[h]` runs are drawn without replacement. With D_h unlike ones among them,
+    none is drawn with probability `Π C(N_h − D_h, n_h)/C(N_h, n_h)`. The limit, with one-sided confidence, is the
+    largest total of the D_h for which some division among the strata makes it at least `1 − confidence`. Every factor
+    is log-concave in D_h, so adding one at a time where it costs least finds that division.
     """
     if len(num_drawn) != len(num_all) or any(not 0 <= n <= N for n, N in zip(num_drawn, num_all, strict=True)):
         raise ValueError(f"expected 0 <= drawn <= all, got {num_drawn} of {num_all}")

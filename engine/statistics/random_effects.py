@@ -1,9 +1,8 @@
 """The likelihood of censored normal values with crossed random effects, and the shares of their variance.
 
-`y = μ + Σ_f s_f·u_f[level] + s_e·ε`, with all u and ε standard normal; of a censored value only
-`y > limit` is known. The mean has a flat prior, which is restricted maximum likelihood. The integral
-over u is exact without censoring. With it, expectation propagation replaces each censored value's
-factor Φ by a normal one with the same moments, which is nearly exact.
+`y = μ + Σ_f s_f·u_f[level] + s_e·ε`, with all u and ε standard normal; of a censored value only `y > limit` is known.
+The mean has a flat prior, which is restricted maximum likelihood. The integral over u is exact without censoring; else
+expectation propagation puts a normal factor with the same moments for each censored value's Φ, which is nearly exact.
 """
 
 from collections.abc import Callable
@@ -20,14 +19,12 @@ _SMALLEST_SHARE = 1e-6
 
 
 class Observations(NamedTuple):
-    """Values, some of them censored, with the levels of their random effects.
+    """Values, `num_observed` of them not censored, with the levels of their random effects.
 
     Attributes:
-        num_observed: number of values that are not censored.
-        gram, moment, square: XᵀX, Xᵀy and yᵀy of the observed values y, less `centre`, and their
-            `num_columns` columns X: 1 for the mean, then one indicator per level of every effect.
-        limit: what the censored values exceed, less `centre`, `[num_censored]`.
-        columns: X of the censored values, `[num_censored, num_columns]`.
+        gram, moment, square: XᵀX, Xᵀy and yᵀy of the observed values y, less `centre`, and their `num_columns` columns
+            X: 1 for the mean, then one indicator per level of every effect.
+        limit, columns: what the censored values exceed, less `centre`, `[num_censored]`, and their X.
         effect: the effect a column belongs to, −1 for the mean, `[num_columns]`.
         centre, spread: mean and variance of all values with censored ones at their limit.
     """
@@ -44,13 +41,7 @@ class Observations(NamedTuple):
 
 
 class Fit(NamedTuple):
-    """The variances at the maximum.
-
-    Attributes:
-        variances: of each effect and last of the rest, `[num_effects + 1]`.
-        mean: the posterior mean of μ.
-        log_likelihood: restricted to contrasts.
-    """
+    """The variances `[num_effects + 1]` at the maximum, the rest's last, and the posterior mean of μ."""
 
     variances: np.ndarray
     mean: float
@@ -64,17 +55,9 @@ def observe(value: np.ndarray, is_censored: np.ndarray, levels: list[np.ndarray]
     columns = np.concatenate(blocks, axis=1).astype(np.float64)
     centre = float(value.mean())
     seen, observed = columns[~is_censored], value[~is_censored] - centre
-    return Observations(
-        len(observed),
-        seen.T @ seen,
-        seen.T @ observed,
-        float(observed @ observed),
-        value[is_censored] - centre,
-        columns[is_censored],
-        effect,
-        centre,
-        float(value.var()),
-    )
+    sums = seen.T @ seen, seen.T @ observed, float(observed @ observed)
+    unseen = value[is_censored] - centre, columns[is_censored]
+    return Observations(len(observed), *sums, *unseen, effect, centre, float(value.var()))
 
 
 class _Factors(NamedTuple):
@@ -87,12 +70,9 @@ class _Factors(NamedTuple):
 
 
 class Likelihood(NamedTuple):
-    """The restricted log likelihood at given variances.
+    """The restricted log likelihood, its gradient by the log variances `[num_effects + 1]`, and posterior means.
 
-    Attributes:
-        gradient: with respect to the log variances, `[num_effects + 1]`.
-        coefficients: posterior means, `[num_columns]`.
-        factors: of the censored values; a good start at variances nearby.
+    Coefficients are `[num_columns]`; the factors of the censored values are a good start at variances nearby.
     """
 
     value: float
@@ -104,8 +84,7 @@ class Likelihood(NamedTuple):
 def log_likelihood(data: Observations, log_variances: np.ndarray, start: _Factors | None = None) -> Likelihood:
     """Computes the likelihood at the logarithms of the variances `[num_effects + 1]`.
 
-    The gradient is exact where expectation propagation has converged: the approximation is stationary
-    in the normal factors.
+    The gradient is exact where expectation propagation has converged: there it is stationary in the normal factors.
 
     Source: Minka (2001), UAI; Rasmussen and Williams (2006), Gaussian Processes, §3.6.
     """
@@ -147,7 +126,7 @@ def _censored_factors(
     """Runs expectation propagation, damped, on all factors at once."""
     from scipy.special import log_ndtr
 
-    tau, nu = (start.precision, start.linear) if start is not None else (np.zeros(len(limit)), np.zeros(len(limit)))
+    tau, nu = np.zeros((2, len(limit))) if start is None else start[:2]
     if not len(limit):
         return _Factors(tau, nu, 0.0, 0.0)
     for _ in range(_MAX_SWEEPS):
@@ -172,9 +151,8 @@ def _censored_factors(
         nu = nu + _DAMPING * step_nu
     # Logarithm of a factor's integral over that of its normal approximation.
     grown = 1 + tau * cavity_variance
-    stand_in = 0.5 * (
-        (cavity_mean + cavity_variance * nu) ** 2 / grown - cavity_mean**2
-    ) / cavity_variance - 0.5 * np.log(grown)
+    moved = (cavity_mean + cavity_variance * nu) ** 2 / grown - cavity_mean**2
+    stand_in = 0.5 * moved / cavity_variance - 0.5 * np.log(grown)
     log_scale = float(np.sum(log_ndtr(z) - stand_in))
     return _Factors(tau, nu, log_scale, float(np.sum(-0.5 * ratio * z * rest / total)))
 
@@ -217,8 +195,7 @@ def fit_variances(data: Observations) -> Fit:
 def share_estimate(data: Observations, fit: Fit, component: int, z: float) -> Estimate:
     """Estimates the share of one component in the sum of all.
 
-    The limits enclose the shares whose highest log likelihood is within z²/2 of the maximum; they can
-    be 0 and 1.
+    The limits enclose the shares whose highest log likelihood is within z²/2 of the maximum; they can be 0 and 1.
     """
     from scipy.optimize import brentq
 
@@ -239,12 +216,7 @@ def share_estimate(data: Observations, fit: Fit, component: int, z: float) -> Es
 
 
 def deviance(data: Observations, fit: Fit, component: int, share: float) -> float:
-    """Returns twice the log likelihood that a given share of one component loses: at most z² within limits."""
-    return max(2 * (fit.log_likelihood - _profile(data, fit, component, share)), 0.0)
-
-
-def _profile(data: Observations, fit: Fit, component: int, share: float) -> float:
-    """Returns the highest log likelihood where one component has a given share, to within 1e-6."""
+    """Returns twice the log likelihood that a share of one component, to within 1e-6, loses: at most z² in limits."""
     share = min(max(share, _SMALLEST_SHARE), 1 - _SMALLEST_SHARE)
     num = len(fit.variances)
     others = [k for k in range(num) if k != component]
@@ -269,4 +241,5 @@ def _profile(data: Observations, fit: Fit, component: int, share: float) -> floa
         logit = float(np.log(fit.variances[others[0]] / fit.variances[others[1]]))
         start.append(np.clip(logit, -4, 4))
         bounds.append((np.log(_SMALLEST_SHARE), -np.log(_SMALLEST_SHARE)))
-    return _maximise(data, [np.array(start)], bounds, variances, chain)[1]
+    _, highest = _maximise(data, [np.array(start)], bounds, variances, chain)
+    return max(2 * (fit.log_likelihood - highest), 0.0)

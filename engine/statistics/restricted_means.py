@@ -13,15 +13,10 @@ _ROUNDING = 1e-12
 
 
 class _Area(NamedTuple):
-    """The area above the incidence up to the horizon, and its response to each time of `table`.
+    """The restricted mean of runs with some `event`, and its response to each time s of `table`, up to the horizon.
 
-    Attributes:
-        value: the restricted mean.
-        table: up to the horizon, `[num_times]`.
-        later_rise: A, the area lost after s for a loss of survivors at s.
-        own_rise: B, the area lost for events of the cause at s.
-        row: the row of `table` of each run, `num_times` beyond the horizon; `[num_runs]`.
-        event: `[num_runs]`.
+    A and B are the areas lost for a loss of survivors at s, `later_rise`, and for events of the cause there,
+    `own_rise`; `row` is the row of `table` of each run, `num_times` beyond the horizon.
     """
 
     value: float
@@ -46,14 +41,8 @@ def _area(time: np.ndarray, event: np.ndarray, horizon: float) -> _Area:
     steps = np.diff(table.time, append=horizon)
     # The area of F above its value at s, from s to τ, for every s.
     area = np.cumsum((table.incidence * steps)[::-1])[::-1]
-    return _Area(
-        value=horizon - float(np.sum(table.incidence * steps)),
-        table=table,
-        later_rise=area - table.incidence * remaining,
-        own_rise=table.survival_before * remaining,
-        row=np.searchsorted(table.time, time),
-        event=event,
-    )
+    value, row = horizon - float(np.sum(table.incidence * steps)), np.searchsorted(table.time, time)
+    return _Area(value, table, area - table.incidence * remaining, table.survival_before * remaining, row, event)
 
 
 def _variance(found: _Area) -> float:
@@ -61,21 +50,17 @@ def _variance(found: _Area) -> float:
 
     At each time n are at risk, d end, d₁ of them by the cause; A and B are the responses of `_Area`.
     """
+    A, B = found.later_rise, found.own_rise
     n, d, d1 = found.table.at_risk, found.table.num_any, found.table.num_cause
     hazard = np.divide(d, n * (n - d), out=np.zeros(len(n)), where=n > d)
-    terms = (
-        found.later_rise**2 * hazard
-        + found.own_rise**2 * d1 * (n - d1) / n**3
-        - 2.0 * found.later_rise * found.own_rise * d1 / n**2
-    )
+    terms = A**2 * hazard + B**2 * d1 * (n - d1) / n**3 - 2.0 * A * B * d1 / n**2
     return max(float(np.sum(terms)), 0.0)
 
 
 def _influence(found: _Area) -> np.ndarray:
     """Returns the derivative of the restricted mean by the weight of each run, times their number: `[num_runs]`.
 
-    Its mean is 0. Added to the restricted mean it gives the jackknife's pseudo-values, up to terms of
-    the order 1/n; without censoring they are min(T, τ) itself.
+    Its mean is 0. Added to the restricted mean it gives, to the order 1/n, the jackknife's pseudo-values.
     """
     n, d, d1 = found.table.at_risk, found.table.num_any, found.table.num_cause
     left = np.divide(1.0, n - d, out=np.zeros(len(n)), where=n > d)
@@ -96,14 +81,12 @@ def _student_quantile(num: int, confidence: float) -> float:
 def restricted_mean(time: np.ndarray, event: np.ndarray, horizon: float, confidence: float = 0.95) -> Estimate:
     """Estimates the mean of min(T, horizon), where T is infinite for a run that ends by a competing event.
 
-    `∫₀^τ (1 − F(t)) dt`, the area above the cumulative incidence up to the horizon τ, in the unit of
-    `time`. Limits, kept inside `[0, τ]`, take Student's t with n − 1 degrees of freedom and the
-    standard error times √(n/(n−1)): normal ones are too short below some thirty runs. Where all runs
-    are alike, they are those of a share of other runs up to Clopper–Pearson's limit for 0 of n.
-    Raises ValueError if runs were censored at the last time and the horizon lies beyond it.
+    `∫₀^τ (1 − F(t)) dt`, the area above the cumulative incidence up to the horizon τ, in the unit of `time`. Limits,
+    kept inside `[0, τ]`, take Student's t with n − 1 degrees of freedom and the standard error times √(n/(n−1)); where
+    all runs are alike, they are those of a share of other runs up to Clopper–Pearson's for 0 of n. Raises ValueError if
+    runs were censored at the last time and the horizon lies beyond it.
 
-    Source: Royston and Parmar (2013), BMC Med. Res. Methodol. 13; Andersen (2013), Statist.
-    Med. 32.
+    Source: Royston and Parmar (2013), BMC Med. Res. Methodol. 13; Andersen (2013), Statist. Med. 32.
     """
     check_confidence(confidence)
     found = _area(time, event, horizon)
@@ -126,9 +109,8 @@ def restricted_mean_difference(
 ) -> Estimate:
     """Estimates how much later the event happens than in an independent baseline, up to the horizon.
 
-    The difference of the two restricted means, in the unit of time, valid also when hazards cross.
-    Its limits lie at the root sum of squares of the distances of the two means from their limits.
-    Where the groups share seeds, use `paired_difference`.
+    The difference of the restricted means, valid also when hazards cross; its limits lie at the root sum of squares of
+    the distances of the two from theirs. Where the groups share seeds, use `paired_difference`.
 
     Source: Zou and Donner (2008), Statist. Med. 27, for the limits.
     """
@@ -151,14 +133,12 @@ def paired_difference(
 ) -> Estimate:
     """Estimates how much later the event happens than in the baseline, run i of both arms being a pair.
 
-    The difference of the two restricted means. With ψ the influence of a run on the mean of its arm,
-    the standard error is `√(Σ (ψ_i − ψ'_i)²/(n(n − 1)))`, so what seeds have in common drops out;
-    limits, kept inside `[−τ, τ]`, take Student's t with n − 1 degrees of freedom. Without censoring
-    before the horizon τ it is the paired t interval of min(T, τ). Where all pairs differ alike, the
-    limits are those of a share of other pairs up to Clopper–Pearson's for 0 of n.
+    The difference of the restricted means. With ψ the influence of a run on the mean of its arm, the standard error is
+    `√(Σ (ψ_i − ψ'_i)²/(n(n − 1)))`, so what seeds have in common drops out; limits, kept inside `[−τ, τ]`, take
+    Student's t with n − 1 degrees of freedom. Without censoring before the horizon τ it is the paired t interval of
+    min(T, τ). Where all pairs differ alike, limits are those of a share of others up to Clopper–Pearson's for 0 of n.
 
-    Source: Andersen, Hansen and Klein (2004), Lifetime Data Anal. 10, for pseudo-values of the
-    restricted mean; Efron (1982), The Jackknife, §6, for their derivative.
+    Source: Andersen, Hansen and Klein (2004), Lifetime Data Anal. 10: pseudo-values; Efron (1982), The Jackknife, §6.
     """
     check_confidence(confidence)
     own, other = _area(time, event, horizon), _area(baseline_time, baseline_event, horizon)

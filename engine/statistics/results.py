@@ -4,8 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-# Level of the tests; intervals hold with 1 − LEVEL.
-LEVEL = 0.05
+LEVEL = 0.05  # of the tests; intervals hold with 1 − LEVEL
 
 
 class Estimate(NamedTuple):
@@ -26,12 +25,9 @@ class TestResult(NamedTuple):
 
 
 class ProbabilityCurve(NamedTuple):
-    """A probability as a right-continuous step function of time; arrays of shape `[num_times]`.
+    """A probability as a right-continuous step function of time, with pointwise limits; arrays `[num_times]`.
 
-    Attributes:
-        time: distinct observed times, censored ones included, increasing.
-        lower, upper: pointwise confidence limits.
-        at_risk: runs neither over nor censored just before that time.
+    Times are distinct observed ones, also of censored runs; runs neither over nor censored just before are at risk.
     """
 
     time: np.ndarray

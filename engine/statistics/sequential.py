@@ -10,7 +10,7 @@ from engine.statistics.results import Estimate, check_confidence, check_counts, 
 class SafeTest(NamedTuple):
     """A test that may be looked at after every stratum; `num_strata` counts those with runs of both groups.
 
-    Under the null hypothesis `e_value` has mean 1, and `p_value = min(1, 1/e_value)` is below α at any
+    Under the null hypothesis the e-value has mean 1, and `p_value`, which is `min(1, 1/e_value)`, is below α at any
     look with probability at most α.
     """
 
@@ -22,10 +22,9 @@ class SafeTest(NamedTuple):
 def confidence_sequence(successes: int, trials: int, confidence: float = 0.95) -> Estimate:
     """Estimates a binomial fraction with limits that hold at all looks at once.
 
-    Under every fraction p the mixture `M = ∫ q^s (1−q)^(n−s) dBeta(½,½)(q) / (p^s (1−p)^(n−s))` is
-    a martingale that starts at 1, so with probability `confidence` it stays below 1/α for ever.
-    The limits enclose the p for which it does now; those of earlier looks hold as well. Trials must
-    come in an order that does not depend on how they ended.
+    Under every fraction p the mixture `M = ∫ q^s (1−q)^(n−s) dBeta(½,½)(q) / (p^s (1−p)^(n−s))` is a martingale that
+    starts at 1, so with probability `confidence` it stays below 1/α for ever. The limits enclose the p for which it
+    does now; those of earlier looks hold as well. Trials must come in an order that does not depend on how they ended.
 
     Source: Ville (1939); Robbins (1970), Ann. Math. Statist. 41.
     """
@@ -58,32 +57,25 @@ def safe_log_rank(
 ) -> SafeTest:
     """Tests that two groups have the same hazard of the event, at any number of looks.
 
-    Within a stratum the e-value is a ratio of partial likelihoods, `Π θ^x·n / (n₀ + θ·n₁)` over the
-    events, where n₀ and n₁ runs of the baseline and of the other group are at risk and x says
-    whether the event is the other group's. Tied events count with the average of the ratio over
-    all orders in which they may have happened: Wallenius' noncentral hypergeometric probability
-    over the central one. A competing event (2) leaves the risk set like a censored run. The strata's
-    e-values are multiplied.
+    Within a stratum the e-value is a ratio of partial likelihoods, `Π θ^x·n / (n₀ + θ·n₁)` over the events, where n₀
+    and n₁ runs of the baseline and of the other group are at risk and x says whether the event is the other group's.
+    Tied events count with the average over the orders in which they may have happened, Wallenius' noncentral
+    hypergeometric probability over the central one. A competing event (2) leaves the risk set like a censored run.
 
-    The pooled ratio of a growing set of censored runs is no martingale: runs that join later reorder
-    what was counted. Independent strata, each with mean 1 given those before, make the product one,
-    and by Ville's inequality it reaches 1/α at any prefix of them with probability at most α. So the
-    looks may depend on anything, but which runs form a stratum, and their order, must be settled
-    beforehand. Two choices are right:
+    The e-values of strata, each with mean 1 given those before, are multiplied: by Ville's inequality the product
+    reaches 1/α at any prefix of them with probability at most α. (Pooled over a growing set of censored runs the ratio
+    is no martingale.) So looks may depend on anything, but strata and their order must be settled beforehand, as:
 
-    - the seed, where arms share seeds. A pair counts 2θ/(1+θ), 2/(1+θ) or, tied, 1; its two runs may
-      depend on each other as long as they are exchangeable under the null hypothesis;
-    - blocks of seeds of fixed size (`seed // 16`), where all runs are independent, which needs fewer
-      runs. Leave a block that is not over out of a look.
-
-    Without strata the e-value is for a single look. Of 64 seeds, two-sided at 5 %, the best of all
-    prefixes rejects a true null hypothesis in 2.4 % of studies by seed and in 1.6 % by blocks of 16
-    (± 0.5), and finds a hazard ratio of 2 in 59 and 80 % (± 3).
+    - the seed, where arms share seeds. A pair counts 2θ/(1+θ), 2/(1+θ) or, tied, 1; its two runs may depend on each
+      other as long as they are exchangeable under the null hypothesis;
+    - blocks of seeds of fixed size (`seed // 16`), where all runs are independent, which needs fewer runs. Leave a
+      block that is not over out of a look.
 
     Args:
         hazard_ratio: θ, for which the test is most powerful; positive and not 1.
-        baseline: one of the two labels of `group` makes the test one-sided: the other group's hazard
-            is θ times the baseline's. By default the e-value is the mean of those of θ and 1/θ.
+        strata: labels `[num_runs]`; without them the e-value is for a single look.
+        baseline: one of the two labels of `group` makes the test one-sided: the other group's hazard is θ times the
+            baseline's. By default the e-value is the mean of those of θ and 1/θ.
 
     Source: Grünwald, Ly, Pérez-Ortiz and ter Schure (2021), PMLR 146; Wallenius (1963).
     """
@@ -114,7 +106,6 @@ def safe_log_rank(
 
 
 def _log_e_value(time: np.ndarray, event: np.ndarray, is_other: np.ndarray, log_ratio: float) -> float:
-    """Returns the logarithm of one stratum's e-value."""
     steps = np.unique(time[event == 1])
     baseline, ended = _counts(time[~is_other], event[~is_other], steps)
     other, other_ended = _counts(time[is_other], event[is_other], steps)
@@ -140,9 +131,8 @@ def _log_tied_ratio(
 ) -> float:
     """Returns the logarithm of the ratio of one distinct time, averaged over the orders of its events.
 
-    Of i events of the baseline and j of the other group the last is the other group's in a share
-    j/(i+j) of the orders: `R(i,j) = (i·R(i−1,j)·f + j·R(i,j−1)·θ·f) / (i+j)`, with
-    `f = n / (n₀ + θ·n₁)` of the runs that are left before the last.
+    Of i events of the baseline and j of the other group the last is the other group's in a share j/(i+j) of the orders:
+    `R(i,j) = (i·R(i−1,j)·f + j·R(i,j−1)·θ·f) / (i+j)`, with `f = n / (n₀ + θ·n₁)` of the runs left before the last.
     """
     theta = np.exp(log_ratio)
     num = num_baseline + num_other

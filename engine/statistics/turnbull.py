@@ -4,14 +4,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from engine.statistics.incidence import logit_limits
-from engine.statistics.proportions import none_seen
+from engine.statistics.incidence import curve_limits
 from engine.statistics.results import ProbabilityCurve, check_confidence
 
 # The log-likelihood lies within this, per run, of its maximum: far below one run's influence.
 _GAP = 1e-10
 _MAX_ITERATIONS = 100_000
-_ROUNDING = 1e-9
 _SMALLEST_STEP = 2.0**-20
 
 
@@ -19,10 +17,8 @@ class IntervalEstimate(NamedTuple):
     """Where the probability lies, as far as the intervals tell.
 
     Attributes:
-        lower, upper: the innermost intervals `(lower, upper]`, or a point where both are equal;
-            `[num_intervals]`, increasing. The data do not tell how mass lies inside of one.
-        mass: the probability of each; where the last `upper` is infinite, its mass is that of the
-            runs without an event, now or ever.
+        lower, upper: the innermost intervals `(lower, upper]`, or points; `[num_intervals]`, increasing.
+        mass: the probability of each, somewhere inside; the last `upper` is infinite for that of no event, now or ever.
         probability: that the event has happened by the finite ends of the innermost intervals.
         gap: bound of the shortfall of the log-likelihood per run from its maximum.
     """
@@ -46,24 +42,18 @@ class _Cells(NamedTuple):
 def turnbull(
     lower: np.ndarray, upper: np.ndarray, confidence: float = 0.95, num_resamples: int = 400, seed: int = 0
 ) -> IntervalEstimate:
-    """Estimates the distribution of a waiting time that is known to lie in `(lower, upper]`, run by run.
+    """Estimates the distribution of a waiting time that is known to lie in `(lower, upper]`, run by run, `[num_runs]`.
 
-    The nonparametric maximum of `Π_i P(lower_i < T ≤ upper_i)`. Steps of self-consistency, which
-    never lower the likelihood, alternate with steps of the convex minorant, which make it fast,
-    until no innermost interval j has `(1/n)·Σ_{i ∋ j} 1/P_i > 1`. With exact and right-censored
-    times alone it is Kaplan–Meier's.
+    The nonparametric maximum of `Π_i P(lower_i < T ≤ upper_i)`; `upper` is infinite for a right-censored run, and equal
+    to `lower` for a time known exactly. Steps of self-consistency, which never lower the likelihood, alternate with
+    steps of the convex minorant, which make it fast, until no innermost interval j has `(1/n)·Σ_{i ∋ j} 1/P_i > 1`.
 
-    Limits are logit with the bootstrap's standard error; at 0 and 1 they are Clopper–Pearson's for
-    the runs of which it is known. That suits intervals on a fixed grid, as evaluation steps are; with
-    as many different intervals as runs the estimate converges too slowly for it.
+    Limits are logit with the bootstrap's standard error; at 0 and 1 they are Clopper–Pearson's for the runs of which it
+    is known. That suits intervals on a fixed grid, as evaluation steps are; with as many different intervals as runs
+    the estimate converges too slowly for it.
 
-    Args:
-        lower: `[num_runs]`, any unit; at this time the event had not happened.
-        upper: `[num_runs]`; by this time it had. Infinite for a right-censored run, equal to `lower`
-            for a time that is known exactly.
-
-    Source: Turnbull (1976), JRSS B 38; Wellner and Zhan (1997), JASA 92, for the alternation;
-    Gentleman and Geyer (1994), Biometrika 81, for the gradient.
+    Source: Turnbull (1976), JRSS B 38; Wellner and Zhan (1997), JASA 92, for the alternation; Gentleman and Geyer
+    (1994), Biometrika 81, for the gradient.
     """
     lower, upper = _check_intervals(lower, upper)
     check_confidence(confidence)
@@ -94,19 +84,11 @@ def _resample(intervals: np.ndarray, counts: np.ndarray, time: np.ndarray) -> np
 def _curve(
     lower: np.ndarray, upper: np.ndarray, time: np.ndarray, value: np.ndarray, error: np.ndarray, confidence: float
 ) -> ProbabilityCurve:
-    z = check_confidence(confidence)
-    low, high = np.zeros(len(time)), np.ones(len(time))
-    is_none, is_all = value <= _ROUNDING, value >= 1.0 - _ROUNDING
-    is_inside = ~is_none & ~is_all
-    low[is_inside], high[is_inside] = logit_limits(value[is_inside], error[is_inside], z)
     # Runs that are known to have had the event by then, and runs that are known not to.
     num_over = np.searchsorted(np.sort(upper), time, side="right")
     after = np.where(lower < upper, lower, np.nextafter(lower, -np.inf))
     num_later = len(after) - np.searchsorted(np.sort(after), time)
-    high[is_none] = none_seen(num_later[is_none], confidence)
-    exact = 1.0 - none_seen(num_over[is_all], confidence)
-    low[is_all] = np.maximum(exact, low[~is_all].max(initial=0.0))
-
+    low, high = curve_limits(value, error, (num_later, num_over), confidence, "logit")
     at_risk = len(upper) - np.searchsorted(np.sort(upper), time)
     at_risk -= np.searchsorted(np.sort(lower[np.isinf(upper)]), time)
     return ProbabilityCurve(time, value, low, high, at_risk, error)
@@ -185,8 +167,7 @@ class _Likelihood(NamedTuple):
 
     def ends(self, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Returns sums over the intervals that begin and that stop at each cut, `[num_cells + 1]`."""
-        share = self.counts * weight / self.counts.sum()
-        size = self.num_cells + 1
+        share, size = self.counts * weight / self.counts.sum(), self.num_cells + 1
         return np.bincount(self.first, share, size), np.bincount(self.stop, share, size)
 
     def gradient(self, mass: np.ndarray) -> np.ndarray:
@@ -201,8 +182,6 @@ class _Likelihood(NamedTuple):
         """
         from scipy.optimize import isotonic_regression
 
-        if self.num_cells == 1:
-            return mass
         probability = self.probability(mass)
         begin, stop = self.ends(1.0 / probability)
         slope = (stop - begin)[1:-1]

@@ -5,5 +5,3 @@ reference in double precision: NumPy and SciPy, and nothing of the engine's own 
 """
 
 from engine.studies.theories import THEORIES
-
-__all__ = ["THEORIES"]

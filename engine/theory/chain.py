@@ -18,12 +18,13 @@ from typing import NamedTuple
 import numpy as np
 from scipy.interpolate import CubicHermiteSpline
 
+from engine.arms.arm import Arm
+
 # Panels of the integral on either side of half the slope. A few are enough for half times, but not for curves, which
 # are interpolated between them.
 _NUM_PANELS = 128
 _FEW_PANELS = 16
-# Points of Gauss' rule in each panel.
-_NUM_NODES = 6
+_NUM_NODES = 6  # of Gauss' rule in each panel
 # The product is followed until this share of the smallest weight's way from half the slope to its end is left.
 _REMAINDER = 1e-7
 _NUM_BISECTIONS = 100
@@ -34,8 +35,7 @@ class Flow(NamedTuple):
 
     Attributes:
         half_time: time at which u is s/2; 0 where it starts beyond, infinite where it never gets there.
-        time: at the edges of the panels, not decreasing, `[num_chains, num_points]`.
-        smallest, speed: the weight m and dm/dt at those times.
+        smallest, speed: the weight m and dm/dt at each time `[num_chains, num_points]`; times do not decrease.
         conserved: the c_j, `[num_chains, depth − 1]`.
     """
 
@@ -68,8 +68,7 @@ def gradient_flow(weights: np.ndarray, slope: float, num_panels: int = _NUM_PANE
     with np.errstate(divide="ignore", invalid="ignore"):
         steps = np.where(is_held[:, None], np.inf, _panel_times(edges, conserved, slope))
     time = np.concatenate([np.zeros((len(edges), 1)), np.cumsum(steps, axis=1)], axis=1)
-    half_time = time[:, num_panels]
-    return Flow(half_time, time, edges, _speed(edges, conserved, slope), conserved)
+    return Flow(time[:, num_panels], time, edges, _speed(edges, conserved, slope), conserved)
 
 
 def product_at(flow: Flow, times: np.ndarray) -> np.ndarray:
@@ -101,20 +100,12 @@ def median_half_time(depth: int, deviation: float, slope: float, num_points: int
     return float(np.median(gradient_flow(starts, slope, _FEW_PANELS).half_time))
 
 
-class Adam(NamedTuple):
-    """Hyperparameters of Adam."""
-
-    learning_rate: float
-    beta1: float
-    beta2: float
-    epsilon: float
-
-
-def adam(weights: np.ndarray, slope: float, numbers: Adam, num_steps: int) -> np.ndarray:
-    """Returns the product u of chains under full-batch Adam, `[num_chains, num_steps + 1]`.
+def adam(weights: np.ndarray, arm: Arm, num_steps: int) -> np.ndarray:
+    """Returns the product u of chains under an arm's full-batch Adam, `[num_chains, num_steps + 1]`.
 
     Source: Kingma and Ba (2015), ICLR, algorithm 1.
     """
+    rate, beta1, beta2, epsilon, slope = arm.learning_rate, arm.beta1, arm.beta2, arm.epsilon, arm.slope
     weights = np.array(weights, np.float64)
     depth = weights.shape[1]
     others = [[j for j in range(depth) if j != i] for i in range(depth)]
@@ -123,21 +114,21 @@ def adam(weights: np.ndarray, slope: float, numbers: Adam, num_steps: int) -> np
     for step in range(num_steps + 1):
         products[step] = product = weights.prod(axis=1)
         gradient = (product - slope)[:, None] * weights[:, others].prod(axis=2)
-        first += (1.0 - numbers.beta1) * (gradient - first)
-        second += (1.0 - numbers.beta2) * (gradient**2 - second)
-        size = np.sqrt(second / (1.0 - numbers.beta2 ** (step + 1))) + numbers.epsilon
-        mean = first / (1.0 - numbers.beta1 ** (step + 1))
-        weights -= numbers.learning_rate * mean / size
+        first += (1.0 - beta1) * (gradient - first)
+        second += (1.0 - beta2) * (gradient**2 - second)
+        size = np.sqrt(second / (1.0 - beta2 ** (step + 1))) + epsilon
+        mean = first / (1.0 - beta1 ** (step + 1))
+        weights -= rate * mean / size
     return products.T
 
 
-def epsilon_wait(start: float, depth: int, slope: float, numbers: Adam) -> float:
+def epsilon_wait(start: float, arm: Arm) -> float:
     """Returns the steps that gradients far below ε hold a balanced start a: `ε/((D−2)·lr·s·a^{D−2})`.
 
     There Adam is gradient flow at the rate lr/ε. Holds where a is far below ε^{1/(D−1)}.
     """
-    rate = numbers.learning_rate * slope * (depth - 2) * start ** (depth - 2)
-    return numbers.epsilon / rate
+    rate = arm.learning_rate * arm.slope * (arm.depth - 2) * start ** (arm.depth - 2)
+    return float(arm.epsilon / rate)
 
 
 def _others(smallest: np.ndarray, conserved: np.ndarray) -> np.ndarray:

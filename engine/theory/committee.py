@@ -3,15 +3,14 @@
 Units of the student that start small first all learn what the teacher's units have in common, and the loss stays at a
 known height. A difference among them then grows exponentially, and the loss falls below the plateau at twice its rate.
 
-The rules that read off both numbers were fixed on noiseless solutions of the differential equations, from starts like
-those of the experiment. There they find the height to 0.05 %, and the rate to 0.2 % with two units (3 % in a run that
-leaves before the rest of its initial weights has decayed) or 6 % with three (3 % in the mean of some runs), where a
-difference has two dimensions, whose mixture changes on the way.
-
 - The time of a run is the last one at which the loss is above half the known height.
 - The height is the mean loss between a tenth and a fifth of that time.
 - The rate is that of `D = A/(1 + e^{−r(t−t₀)})`, fitted to the logarithm of the fall D below the height of the run,
   from where it is last below 0.5 % of it to where it is first above 5 %.
+
+These rules were fixed on noiseless solutions of the differential equations. There they find the height to 0.05 %, and
+the rate to 0.2 % with two units (3 % in a run that leaves before the rest of its initial weights has decayed) or 6 %
+with three (3 % in the mean of some runs), where a difference has two dimensions, whose mixture changes on the way.
 
 Source: Saad and Solla (1995), Phys. Rev. E 52, 4225.
 """
@@ -25,9 +24,8 @@ from engine.arms.arm import Arm
 from engine.models.initial import AS_WRITTEN
 from engine.statistics import Estimate
 from engine.tasks import load_data
-from engine.theory.comparison import Check, Measured, MeasuredCurve, Prediction, TheoryCurve, covered_arms
+from engine.theory.comparison import Check, Measured, MeasuredCurve, Prediction, TheoryCurve, covered_arms, starts_of
 from engine.theory.order_parameters import escape_rate, loss_curve, overlaps_of, plateau_height
-from engine.theory.starts import starts_of
 
 USES = ("loss",)
 
@@ -37,8 +35,7 @@ _HEIGHT_TOLERANCE, _RATE_TOLERANCE, _TIME_TOLERANCE = 0.005, 0.05, 0.05
 _LARGEST_STEP, _LARGEST_NOISE = 0.2, 1e-3
 _FLAT = (0.1, 0.2)
 _FALL = (0.005, 0.05)
-# Runs that are followed by the equations, a fraction of a second each.
-_MOST_FOLLOWED = 24
+_MOST_FOLLOWED = 24  # runs, by the equations, a fraction of a second each
 _COVERED = {
     "dataset": ("soft_committee",),
     "model": ("committee",),
@@ -58,8 +55,7 @@ class Escape(NamedTuple):
 
 def predict(measured: Mapping[str, Measured]) -> Prediction:
     """Predicts height, rate and time of the plateau, and the curve of every run."""
-    covered, notes = covered_arms(measured, _COVERED, _find_reason)
-    prediction = Prediction([], [], notes)
+    covered, prediction = covered_arms(measured, _COVERED, _find_reason)
     for name, runs in covered.items():
         predicted = _predict_curves(runs)
         words = "order parameters, from each run's own start"
@@ -131,9 +127,10 @@ def _has_small_steps(arm: Arm) -> bool:
 
 def _predict_curves(measured: Measured) -> np.ndarray:
     """Returns the loss of the first runs from their own starts, `[num_followed, num_points]`."""
-    arm, root_seed = measured.arm, measured.root_seed
-    teachers = load_data(arm, root_seed, None)["weights"].astype(np.float64)
-    [weights] = starts_of(arm, root_seed, measured.init_seed[:_MOST_FOLLOWED], num_inputs=teachers.shape[1])
+    arm = measured.arm
+    teachers = load_data(arm, measured.root_seed, None)["weights"].astype(np.float64)
+    followed = measured._replace(init_seed=measured.init_seed[:_MOST_FOLLOWED])
+    [weights] = starts_of(followed, num_inputs=teachers.shape[1])
     times = arm.learning_rate * measured.loss.steps
     return np.array([loss_curve(overlaps_of(start.T, teachers), times, _noise(arm)) for start in weights])
 
@@ -141,7 +138,10 @@ def _predict_curves(measured: Measured) -> np.ndarray:
 def _checks(name: str, measured: Measured, predicted: np.ndarray) -> list[Check]:
     arm = measured.arm
     times, num_units = arm.learning_rate * measured.loss.steps, arm.teacher_units
-    found, wanted = (_escapes(MeasuredCurve(times, loss), num_units) for loss in (measured.loss.values, predicted))
+    found, wanted = (
+        [find_escape(*MeasuredCurve(times, losses).of_run(row), num_units) for row in range(len(losses))]
+        for losses in (measured.loss.values, predicted)
+    )
     shares = [run.half_time / theory.half_time for run, theory in zip(found, wanted, strict=False)]
     words = "time to the half of the plateau, over that from the same start"
     checks = [Check(name, words, "", 1.0, _mean(shares), _TIME_TOLERANCE, _SOURCE)]
@@ -154,10 +154,6 @@ def _checks(name: str, measured: Measured, predicted: np.ndarray) -> list[Check]
         Check(name, "rate of escape per step × rate", "", rate, rates, _RATE_TOLERANCE, _SOURCE),
         *checks,
     ]
-
-
-def _escapes(loss: MeasuredCurve, num_units: int) -> list[Escape]:
-    return [find_escape(*loss.of_run(row), num_units) for row in range(len(loss.values))]
 
 
 def _mean(values: Sequence[float]) -> Estimate:

@@ -30,9 +30,9 @@ class MeasuredGrid(NamedTuple):
 
 
 class Measured(NamedTuple):
-    """The repetitions of an arm that did not fail; one init seed and one status per run, the horizon in steps.
+    """The repetitions of a resolved arm that did not fail: a seed and a status per run, the horizon in steps.
 
-    The arm is resolved. The curves are those that the theory uses and some run has.
+    The curves are those that the theory uses and some run has.
     """
 
     arm: Arm
@@ -56,13 +56,9 @@ class Measured(NamedTuple):
 
 
 class TheoryCurve(NamedTuple):
-    """A predicted curve, to be drawn over the measured ones of its metric.
+    """A predicted curve, `[num_points]` or a row for each run, to be drawn over the measured ones of its metric.
 
-    Attributes:
-        words: entry in the legend.
-        values: `[num_points]`, or one row for each of several runs, `[num_curves, num_points]`.
-        source: formula or paper.
-        is_log: whether the axis of values is logarithmic.
+    The words are its entry in the legend, the source is a formula or a paper.
     """
 
     arm: str
@@ -80,9 +76,7 @@ class Check(NamedTuple):
     Attributes:
         unit: of both numbers, or empty.
         measured: with its interval; both limits equal the value where nothing was estimated.
-        tolerance: largest allowed deviation as a share of the scale; `None`: the interval has to contain the
-            prediction.
-        source: formula or paper.
+        tolerance: largest deviation as a share of the scale; `None`: the interval has to contain the prediction.
         scale: by default the predicted number.
     """
 
@@ -123,18 +117,45 @@ def exactly(value: float) -> Estimate:
     return Estimate(value, value, value)
 
 
+def starts_of(runs: Measured, num_inputs: int) -> list[np.ndarray]:
+    """Draws the initial parameter leaves of runs by the public scheme, in double precision, each `[num_runs, …]`.
+
+    The network of the arm must have one output and an initial scheme.
+    """
+    import jax
+    import jax.numpy as jnp
+
+    from engine.models import make_model
+    from engine.models.initial import draw_params, leaf_laws
+    from engine.tasks import random_streams
+
+    arm = runs.arm
+    key = jax.eval_shape(lambda: random_streams.root_key(0))
+    example = jax.ShapeDtypeStruct((1, num_inputs), np.float32)
+    shapes, _ = jax.eval_shape(make_model(arm, 1).init, key, example)
+    laws = jnp.asarray(leaf_laws(shapes, str(arm.init), arm.options))
+
+    def start(seed: jax.Array) -> list[jax.Array]:
+        return jax.tree.leaves(draw_params(random_streams.stream(runs.root_seed, "init", seed), shapes, laws))
+
+    with jax.default_device(jax.local_devices(backend="cpu")[0]):
+        drawn = jax.vmap(start)(jnp.asarray(runs.init_seed, jnp.uint32))
+    return [np.asarray(leaf, np.float64) for leaf in drawn]
+
+
 def covered_arms(
     measured: Mapping[str, Measured],
     allowed: Mapping[str, tuple[Any, ...]],
     find_reason: Callable[[Measured], str | None] = lambda runs: None,
-) -> tuple[dict[str, Measured], list[str]]:
-    """Returns the arms that a theory covers, and a note for each of the others.
+) -> tuple[dict[str, Measured], Prediction]:
+    """Returns the arms that a theory covers, and a prediction that only says why the others are not compared.
 
     A covered arm has one of the allowed values in each of these fields, and `find_reason` has nothing against it.
     """
     reasons = {name: _find_other_value(runs.arm, allowed) or find_reason(runs) for name, runs in measured.items()}
     covered = {name: runs for name, runs in measured.items() if reasons[name] is None}
-    return covered, [f"“{name}” is not compared: {why}." for name, why in reasons.items() if why is not None]
+    notes = [f"“{name}” is not compared: {why}." for name, why in reasons.items() if why is not None]
+    return covered, Prediction([], [], notes)
 
 
 def _find_other_value(arm: Arm, allowed: Mapping[str, tuple[Any, ...]]) -> str | None:

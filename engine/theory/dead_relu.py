@@ -6,8 +6,8 @@ units is born dead, on one positive input, with probability 1 − ∏_l (1 − 2
 its weights. A dead network learns its output bias b alone: under plain SGD b goes to the mean m of the targets as m(1 −
 (1 − lr)^n), and the loss is chance + ½m²(1 − lr)^{2n}.
 
-A run counts as born dead if its loss has that value at every evaluation. A network that is alive at the start may die
-later. No formula here predicts that; the notes count those runs as well.
+A run counts as born dead if its loss has that value at every evaluation. No formula predicts which of the others die
+later; the notes count them as well.
 
 Source: Lu, Shin, Su and Karniadakis (2020), Commun. Comput. Phys. 28.
 """
@@ -47,26 +47,24 @@ def bias_alone(steps: np.ndarray, learning_rate: float) -> np.ndarray:
     from engine.tasks.ramp import NUM_EXAMPLES
 
     inputs = np.arange(1, NUM_EXAMPLES + 1) / NUM_EXAMPLES
-    mean = inputs.mean()
     left = (1.0 - learning_rate) ** (2.0 * np.asarray(steps, np.float64))
-    return 0.5 * (inputs.var() + mean**2 * left)
+    return 0.5 * (inputs.var() + inputs.mean() ** 2 * left)
 
 
 def predict(measured: Mapping[str, Measured]) -> Prediction:
     """Predicts the share of runs that are born dead, and their loss."""
-    covered, notes = covered_arms(measured, _COVERED)
-    prediction = Prediction([], [], notes)
+    covered, prediction = covered_arms(measured, _COVERED)
     for name, runs in covered.items():
         loss = bias_alone(runs.loss.steps, runs.arm.learning_rate)
         is_dead = np.all(_is_near(runs, runs.loss.values, loss), axis=1)
-        curve = TheoryCurve(name, "born dead", runs.loss.steps, loss, "The output bias alone", is_log=True)
+        source = "The output bias alone"
+        prediction.curves.append(TheoryCurve(name, "born dead", runs.loss.steps, loss, source, is_log=True))
         share = proportion(int(is_dead.sum()), runs.num_runs, confidence=1.0 - LEVEL / len(covered))
         exact = born_dead(runs.arm.dense_widths)
-        prediction.curves.append(curve)
         prediction.checks.append(Check(name, "share born dead", "", exact, share, None, "1 − ∏(1 − 2^−width)"))
         prediction.notes.append(_describe_ends(name, runs, is_dead, float(loss[-1])))
     if covered:
-        notes.append("The intervals hold at 95 % for all arms together.")
+        prediction.notes.append("The intervals hold at 95 % for all arms together.")
     return prediction
 
 
@@ -77,7 +75,7 @@ def _is_near(runs: Measured, loss: np.ndarray, expected: np.ndarray | float) -> 
 
 def _describe_ends(name: str, runs: Measured, is_dead: np.ndarray, dead_loss: float) -> str:
     is_at_rest = _is_near(runs, runs.loss.values[:, -1], dead_loss)
-    is_stuck = np.array([status == "stuck" for status in runs.status], bool)
+    is_stuck = np.array(runs.status) == "stuck"
     num_died = int(np.sum(is_stuck & is_at_rest & ~is_dead))
     num_slow = int(np.sum(is_stuck & ~is_at_rest & ~is_dead))
     slow = f", and {num_slow} were alive and still at chance at the horizon" if num_slow else ""

@@ -15,8 +15,7 @@ import numpy as np
 from engine.arms.arm import Arm
 from engine.statistics import LEVEL, median_time
 from engine.theory import chain
-from engine.theory.comparison import Check, Measured, Prediction, TheoryCurve, covered_arms, exactly
-from engine.theory.starts import starts_of
+from engine.theory.comparison import Check, Measured, Prediction, TheoryCurve, covered_arms, exactly, starts_of
 
 USES = ("loss",)
 
@@ -27,10 +26,8 @@ _SLOPE_TOLERANCE = 0.05
 _ESCAPE = (0.005, 0.02)
 # ε alone holds a balanced start below this share of ε^{1/(D−1)}, to a few per cent.
 _FAR_BELOW = 0.4
-# A half time later than this share of the horizon may not be seen.
-_SEEN = 0.98
-# Adam's recursion takes half a minute for as many.
-_MOST_STEPS = 2_000_000
+_SEEN = 0.98  # half times later than this share of the horizon may not be seen
+_MOST_STEPS = 2_000_000  # for as many, Adam's recursion takes half a minute
 _FLOW = "Gradient flow with its conserved quantities, by quadrature"
 _RECURSION = "Adam’s recursion in double precision"
 _COVERED = {
@@ -48,7 +45,6 @@ class _Case(NamedTuple):
     """An arm that the theory covers.
 
     Attributes:
-        slope: s, which the chain learns.
         weights: at the start, one row per run, or a single one where all are alike.
         clock, unit: duration of a step in the time unit of the theory, and that unit.
         theory: predicted product u at the measured steps, rows as in `weights`.
@@ -56,8 +52,8 @@ class _Case(NamedTuple):
     """
 
     name: str
+    arm: Arm
     runs: Measured
-    slope: float
     weights: np.ndarray
     clock: float
     unit: str
@@ -66,57 +62,51 @@ class _Case(NamedTuple):
     source: str
 
     @property
-    def depth(self) -> int:
-        return int(self.weights.shape[1])
-
-    @property
     def is_flow(self) -> bool:
-        return self.runs.arm.optimizer == "sgd"
+        return self.arm.optimizer == "sgd"
 
     @property
     def is_balanced(self) -> bool:
-        return self.runs.arm.init == "constant"
+        return self.arm.init == "constant"
 
     @property
     def has_law(self) -> bool:
-        """Whether the distribution of the starts gives the median half time."""
         return self.is_flow and not self.is_balanced
 
     @property
     def loss(self) -> np.ndarray:
-        """The predicted loss."""
-        return np.asarray(0.5 * (self.slope - self.theory) ** 2)
+        return np.asarray(0.5 * (self.arm.slope - self.theory) ** 2)
 
-    def first_times(self, products: np.ndarray, level: float) -> np.ndarray:
-        """Returns when u first reaches a level, interpolated between evaluations, `[num_rows]`; else infinity."""
-        times = self.runs.loss.steps * self.clock
+    def first_times(self, products: np.ndarray, share: float = 0.5) -> np.ndarray:
+        """Returns when u/s first reaches a share, interpolated between evaluations, `[num_rows]`; else infinity."""
+        times, level = self.runs.loss.steps * self.clock, share * self.arm.slope
         with np.errstate(invalid="ignore"):
             is_reached = products >= level
         after = is_reached.argmax(axis=1)
         before = np.maximum(after - 1, 0)
         low, high = (np.take_along_axis(products, at[:, None], axis=1)[:, 0] for at in (before, after))
         with np.errstate(divide="ignore", invalid="ignore"):
-            share = np.where(after > before, (level - low) / (high - low), 1.0)
-        crossing = times[before] + share * (times[after] - times[before])
+            weight = np.where(after > before, (level - low) / (high - low), 1.0)
+        crossing = times[before] + weight * (times[after] - times[before])
         return np.where(is_reached.any(axis=1), crossing, np.inf)
 
 
 def predict(measured: Mapping[str, Measured]) -> Prediction:
     """Predicts the loss of every run and its half time, the escape, and the median half time over starts."""
-    covered, notes = covered_arms(measured, _COVERED, _find_reason)
+    covered, prediction = covered_arms(measured, _COVERED, _find_reason)
     cases = [_make_case(name, runs) for name, runs in covered.items()]
     num_laws = sum(case.has_law for case in cases)
-    curves: list[TheoryCurve] = []
-    checks: list[Check] = []
     for case in cases:
         words = "gradient flow" if case.is_flow else "Adam’s recursion"
-        curves.append(TheoryCurve(case.name, words, case.runs.loss.steps, case.loss, case.source))
-        checks += [*_half_times(case, notes), _distance(case), *_escape(case), *_epsilon_law(case)]
+        prediction.curves.append(TheoryCurve(case.name, words, case.runs.loss.steps, case.loss, case.source))
+        prediction.checks.extend(
+            [*_half_times(case, prediction.notes), _distance(case), *_escape(case), *_epsilon_law(case)]
+        )
         if case.has_law:
-            checks += _median_law(case, num_laws, notes)
+            prediction.checks.extend(_median_law(case, num_laws, prediction.notes))
     if num_laws:
-        notes.append("The intervals of medians hold at 95 % for all arms together.")
-    return Prediction(curves, checks, notes)
+        prediction.notes.append("The intervals of medians hold at 95 % for all arms together.")
+    return prediction
 
 
 def _find_reason(runs: Measured) -> str | None:
@@ -126,35 +116,23 @@ def _find_reason(runs: Measured) -> str | None:
 
 def _make_case(name: str, runs: Measured) -> _Case:
     arm, steps = runs.arm, runs.loss.steps
-    weights = _starts(runs)
+    if arm.init == "constant":
+        weights = np.full((1, arm.depth), np.float32(arm.init_scale), np.float64)
+    else:
+        weights = np.stack([leaf.reshape(-1) for leaf in starts_of(runs, num_inputs=1)], axis=1)
     if arm.optimizer == "sgd":
         clock, unit, source = arm.learning_rate, "steps × learning rate", _FLOW
         theory = chain.product_at(chain.gradient_flow(weights, arm.slope), steps * clock)
     else:
         clock, unit, source = 1.0, "steps", _RECURSION
-        theory = chain.adam(weights, arm.slope, _adam_of(arm), int(steps[-1]))[:, steps]
+        theory = chain.adam(weights, arm, int(steps[-1]))[:, steps]
     products = arm.slope - np.sqrt(2.0 * runs.loss.values)
-    return _Case(name, runs, arm.slope, weights, clock, unit, theory, products, source)
-
-
-def _adam_of(arm: Arm) -> chain.Adam:
-    return chain.Adam(arm.learning_rate, arm.beta1, arm.beta2, arm.epsilon)
-
-
-def _starts(runs: Measured) -> np.ndarray:
-    """Returns the weights that each run starts from, `[num_runs, depth]`; one row where all are alike."""
-    arm = runs.arm
-    if arm.init == "constant":
-        return np.full((1, arm.depth), np.float32(arm.init_scale), np.float64)
-    leaves = starts_of(arm, runs.root_seed, runs.init_seed, num_inputs=1)
-    return np.stack([weights.reshape(-1) for weights in leaves], axis=1)
+    return _Case(name, arm, runs, weights, clock, unit, theory, products, source)
 
 
 def _half_times(case: _Case, notes: list[str]) -> list[Check]:
     """Checks the half time of the run that is furthest from its own."""
-    level = 0.5 * case.slope
-    known = np.broadcast_to(case.first_times(case.theory, level), case.runs.num_runs)
-    found = case.first_times(case.measured, level)
+    known = np.broadcast_to(case.first_times(case.theory), case.runs.num_runs)
     is_compared = (known > 0) & (known < _SEEN * case.runs.horizon * case.clock)
     if not is_compared.any():
         notes.append(
@@ -162,7 +140,7 @@ def _half_times(case: _Case, notes: list[str]) -> list[Check]:
             f"the horizon."
         )
         return []
-    known, found = known[is_compared], found[is_compared]
+    known, found = known[is_compared], case.first_times(case.measured)[is_compared]
     worst = int(np.argmax(np.abs(found / known - 1.0)))
     quantity = "half time" if len(known) == 1 else f"half time, of {len(known)} runs the one furthest off"
     measured = exactly(float(found[worst]))
@@ -179,14 +157,14 @@ def _distance(case: _Case) -> Check:
 
 def _escape(case: _Case) -> list[Check]:
     """Checks the slope of the escape from a balanced start: of ln u, or of u^{−(D−2)/D}."""
-    slope, depth = case.slope, case.depth
+    slope, depth = case.arm.slope, case.arm.depth
     low, high = (share * slope for share in _ESCAPE)
     # A start at the lower level itself, up to the rounding of the loss, will do.
     is_below = case.weights[0].prod() <= 1.001 * low
     is_linear = case.is_flow and case.is_balanced and depth >= 2 and is_below
-    if not is_linear or not np.isfinite(case.first_times(case.theory, high)[0]):
+    if not is_linear or not np.isfinite(case.first_times(case.theory, _ESCAPE[1])[0]):
         return []
-    times = [float(case.first_times(case.measured[:1], level)[0]) for level in (low, high)]
+    begin, end = (float(case.first_times(case.measured[:1], share)[0]) for share in _ESCAPE)
     if depth == 2:
         quantity, source = "slope of the escape, ln u", "Linear order at the saddle"
         rise, known = np.log(high / low), 2.0 * slope
@@ -194,29 +172,27 @@ def _escape(case: _Case) -> list[Check]:
         quantity, source = f"slope of the escape, u^(−{depth - 2}/{depth})", "Leading order at the saddle"
         power = (2.0 - depth) / depth
         rise, known = high**power - low**power, (2.0 - depth) * slope
-    waited = times[1] - times[0]
-    found = exactly(float(rise / waited) if np.isfinite(waited) and waited > 0 else np.nan)
+    found = exactly(float(rise / (end - begin)) if begin < end < np.inf else np.nan)
     return [Check(case.name, quantity, f"per {case.unit}", known, found, _SLOPE_TOLERANCE, source)]
 
 
 def _epsilon_law(case: _Case) -> list[Check]:
     """Checks how long ε holds a balanced start far below it."""
-    arm, depth, start = case.runs.arm, case.depth, float(case.weights[0, 0])
-    if case.is_flow or not case.is_balanced or depth < 3 or start <= 0:
+    arm, start = case.arm, float(case.weights[0, 0])
+    if case.is_flow or not case.is_balanced or arm.depth < 3 or start <= 0:
         return []
-    wait = chain.epsilon_wait(start, depth, case.slope, _adam_of(arm))
-    if start >= _FAR_BELOW * arm.epsilon ** (1.0 / (depth - 1)) or wait > _SEEN * case.runs.horizon:
+    wait = chain.epsilon_wait(start, arm)
+    if start >= _FAR_BELOW * arm.epsilon ** (1.0 / (arm.depth - 1)) or wait > _SEEN * case.runs.horizon:
         return []
-    found = exactly(float(case.first_times(case.measured[:1], 0.5 * case.slope)[0]))
+    found = exactly(float(case.first_times(case.measured[:1])[0]))
     words, source = "half time, law of ε", "Adam as gradient flow at the rate lr/ε"
-    return [Check(case.name, words, "steps", wait, found, _SLOPE_TOLERANCE, source)]
+    return [Check(case.name, words, case.unit, wait, found, _SLOPE_TOLERANCE, source)]
 
 
 def _median_law(case: _Case, num_laws: int, notes: list[str]) -> list[Check]:
     """Checks the median half time over normal starts; the intervals hold for all such arms together."""
-    arm = case.runs.arm
-    known = chain.median_half_time(case.depth, arm.init_scale, case.slope)
-    times = case.first_times(case.measured, 0.5 * case.slope)
+    known = chain.median_half_time(case.arm.depth, case.arm.init_scale, case.arm.slope)
+    times = case.first_times(case.measured)
     is_seen = np.isfinite(times)
     ends = np.where(is_seen, times, case.runs.horizon * case.clock)
     found = median_time(ends, is_seen.astype(int), confidence=1.0 - LEVEL / num_laws)

@@ -50,7 +50,7 @@ def overlaps_of(students: np.ndarray, teachers: np.ndarray) -> Overlaps:
 
 def loss_of(overlaps: Overlaps) -> float:
     """Returns half the mean squared error over all inputs, with orthonormal teachers."""
-    covariance, signs = _covariance(overlaps), _signs(overlaps)
+    covariance, signs = _fields(overlaps)
     norms = np.sqrt(1 + np.diag(covariance))
     products = 2 / np.pi * np.arcsin(covariance / np.outer(norms, norms))
     return float(0.5 * signs @ products @ signs)
@@ -59,7 +59,7 @@ def loss_of(overlaps: Overlaps) -> float:
 def velocity(overlaps: Overlaps, noise: float) -> Overlaps:
     """Returns `(dQ/dt, dR/dt)`; `noise` is η, the learning rate × inputs / examples in a batch."""
     num_units = len(overlaps.students)
-    covariance, signs = _covariance(overlaps), _signs(overlaps)
+    covariance, signs = _fields(overlaps)
     pulls = _gradient_moments(covariance, num_units) @ signs
     own, towards = pulls[:, :num_units], pulls[:, num_units:]
     spread = noise * np.einsum("ikbc,b,c->ik", _noise_moments(covariance, num_units), signs, signs)
@@ -90,15 +90,11 @@ def loss_curve(start: Overlaps, times: np.ndarray, noise: float) -> np.ndarray:
     return losses
 
 
-def _covariance(overlaps: Overlaps) -> np.ndarray:
-    """Returns the covariance of the fields of all units, students first."""
+def _fields(overlaps: Overlaps) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the covariance of the fields of all units, students first, and the signs of their votes."""
     students, teachers = overlaps
-    return np.block([[students, teachers], [teachers.T, np.eye(teachers.shape[1])]])
-
-
-def _signs(overlaps: Overlaps) -> np.ndarray:
-    num_students, num_teachers = overlaps.teachers.shape
-    return np.concatenate([-np.ones(num_students), np.ones(num_teachers)])
+    covariance = np.block([[students, teachers], [teachers.T, np.eye(teachers.shape[1])]])
+    return covariance, np.repeat([-1.0, 1.0], teachers.shape)
 
 
 def _gradient_moments(c: np.ndarray, num_units: int) -> np.ndarray:

@@ -30,11 +30,9 @@ KEY = "theory"
 _HEADER = ["arm", "quantity", "theory", "measured (interval)", "deviation", "bound", "agrees"]
 _CAPTION = "Every number beside its known answer; the bounds were set before it was measured."
 _MEASURED, _THEORY = "#0072B2", "#D55E00"
-# More lines would hide each other.
-_MOST_LINES = 24
+_MOST_LINES = 24  # more would hide each other
 _MOST_POINTS = 300
-# Deviations named in one sentence.
-_MOST_NAMED = 3
+_MOST_NAMED = 3  # in one sentence
 
 
 def make_section(run_table: RunTable, summary: Summary) -> Section | None:
@@ -113,14 +111,12 @@ def _describe_nearest(checks: Collection[Check]) -> list[str]:
     """Names the quantity nearest to its bound where all agree."""
     if not checks:
         return ["Nothing of this study can be compared with its theory."]
-    shares = {
-        check: abs(check.deviation) / check.tolerance
-        for check in checks
-        if check.tolerance and check.deviation is not None and math.isfinite(check.deviation)
-    }
-    if not shares or not all(check.is_met for check in checks):
+    bounded = [check for check in checks if check.tolerance]
+    if not bounded or not all(check.is_met for check in checks):
         return []
-    return [f"Nearest to its bound: {_in_short(max(shares, key=lambda check: shares[check]))}."]
+    # A check that is met has a deviation.
+    nearest = max(bounded, key=lambda check: abs(check.deviation or 0.0) / (check.tolerance or 1.0))
+    return [f"Nearest to its bound: {_in_short(nearest)}."]
 
 
 def _in_short(check: Check) -> str:

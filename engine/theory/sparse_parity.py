@@ -19,8 +19,7 @@ from engine.theory.comparison import Check, Measured, MeasuredGrid, Prediction, 
 USES = ("loss", "accuracy")
 
 SOLVED = 0.99
-# Published for 3 of 20 signs.
-MEDIAN_STEPS = 700.0
+MEDIAN_STEPS = 700.0  # published for 3 of 20 signs
 INIT_SHARE = 0.7
 MOST_OF_ORDER = 0.05
 _TOLERANCE = 0.15
@@ -42,19 +41,19 @@ _COVERED = {
 
 def predict(measured: Mapping[str, Measured]) -> Prediction:
     """Predicts the share that is solved, the median at 20 inputs, and what decides the time there."""
-    covered, notes = covered_arms(measured, _COVERED, _find_reason)
-    checks: list[Check] = []
+    covered, prediction = covered_arms(measured, _COVERED, _find_reason)
     medians: dict[int, float] = {}
     for name, runs in covered.items():
         time, event = solving_times(runs)
         share = statistics.proportion(int(event.sum()), runs.num_runs)
-        checks.append(Check(name, "share of runs that are solved", "", 1.0, share, None, _SOURCE))
+        prediction.checks.append(Check(name, "share of runs that are solved", "", 1.0, share, None, _SOURCE))
         median = statistics.median_time(time, event)
         if runs.arm.num_inputs == 20:
-            checks += _at_twenty(name, runs.grid, median)
+            prediction.checks.extend(_at_twenty(name, runs.grid, median))
         if np.isfinite(median.value):
             medians[int(runs.arm.num_inputs or 0)] = median.value
-    return Prediction([], checks, [*notes, *_describe_growth(medians)])
+    prediction.notes.extend(_describe_growth(medians))
+    return prediction
 
 
 def _find_reason(runs: Measured) -> str | None:
@@ -93,8 +92,7 @@ def _describe_growth(medians: Mapping[int, float]) -> list[str]:
     """Says how the median grows with the number of inputs, by which the medians are given."""
     if len(medians) < 2:
         return []
-    sizes = np.array(sorted(medians), float)
-    times = np.array([medians[int(size)] for size in sizes])
+    sizes, times = np.array(sorted(medians.items()), float).T
     exponent = np.polyfit(np.log(sizes), np.log(times), 1)[0]
     return [
         f"From {sizes[0]:.0f} to {sizes[-1]:.0f} signs the median time to 99 % accuracy grows like n^{exponent:.2f}. "

@@ -7,8 +7,7 @@ import pytest
 
 from benchmarks.curves.shapes import WIDTH_OF_LOGISTIC, logistic
 from engine.outcomes import find_break
-from engine.outcomes.noise import Noise, measure_noise, without_outliers
-from engine.outcomes.smoothing import first_time_at, local_line, running_median, shortest_rise
+from engine.outcomes.smoothing import Noise, first_time_at, local_line, measure_noise, running_median, shortest_rise
 
 NUM_POINTS = 20_000
 
@@ -55,7 +54,7 @@ def test_the_noise_of_an_average():
 
 def test_outliers_are_cut_and_the_rest_is_kept():
     smoothed, residuals = np.ones(4), np.array([0.1, -0.2, 5.0, -7.0])
-    cut = without_outliers(smoothed, residuals, Noise(0.1, 0.0))
+    cut = Noise(0.1, 0.0).without_outliers(smoothed, residuals)
     np.testing.assert_allclose(cut, [1.1, 0.8, 1.3, 0.7])
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from engine import statistics as s
-from engine.statistics.luck import _probability_of_fewer
+from engine.statistics.memoryless import _probability_of_fewer
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,16 @@ import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
 
+from engine.arms.arm import Arm
+from engine.studies.study import resolve_arm
 from engine.theory import chain
 
 SLOPE = 2.0
+
+
+def _adam(epsilon: float) -> Arm:
+    numbers = {"learning_rate": 1e-3, "beta1": 0.9, "beta2": 0.999, "epsilon": epsilon}
+    return resolve_arm(Arm(dataset="line", slope=1.0, model="chain", depth=8, optimizer="adam", **numbers))
 
 
 def _half_time(*weights: float, slope: float = SLOPE) -> float:
@@ -97,8 +104,7 @@ def test_the_median_over_starts_is_that_of_random_ones():
     ("start", "epsilon", "published"), [(0.3, 1e-8, 300), (0.1, 1e-8, 341), (0.05, 1e-8, 406), (0.03, 1e-8, 2488)]
 )
 def test_adam_takes_the_published_number_of_steps(start, epsilon, published):
-    numbers = chain.Adam(1e-3, 0.9, 0.999, epsilon)
-    products = chain.adam(np.full((1, 8), start), 1.0, numbers, 2600)[0]
+    products = chain.adam(np.full((1, 8), start), _adam(epsilon), 2600)[0]
     assert int(np.argmax(products >= 0.5)) == published
 
 
@@ -106,9 +112,8 @@ def test_far_below_epsilon_the_wait_is_that_of_gradient_flow():
     """The law is the leading order: what is left out shrinks with the start."""
     gaps = []
     for start in (0.03, 0.027, 0.025):
-        numbers = chain.Adam(1e-3, 0.9, 0.999, 1e-8)
-        law = chain.epsilon_wait(start, 8, 1.0, numbers)
-        products = chain.adam(np.full((1, 8), start), 1.0, numbers, int(1.5 * law))[0]
+        law = chain.epsilon_wait(start, _adam(1e-8))
+        products = chain.adam(np.full((1, 8), start), _adam(1e-8), int(1.5 * law))[0]
         gaps.append(int(np.argmax(products >= 0.5)) / law - 1.0)
     assert gaps == sorted(gaps, reverse=True)
     assert 0 < gaps[-1] < 0.05

@@ -1,11 +1,16 @@
-"""The Weibull law of a waiting time, and the test of shape 1: is the wait memoryless?"""
+"""Is a wait memoryless? The Weibull law with its test of shape 1, and early luck.
 
+A memoryless wait sometimes ends at once, hidden progress never does.
+"""
+
+import functools
 from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 
-from engine.statistics.incidence import incidence_table
+from engine.statistics.incidence import incidence_table, median_time
+from engine.statistics.proportions import proportion
 from engine.statistics.results import Estimate, TestResult, check_confidence, check_times
 
 # Largest distance of a limit of log(shape) or log(scale) from the estimate; beyond, exp overflows.
@@ -16,17 +21,13 @@ _MANY = 1000
 _TOLERANCE = 1e-11
 # For resamples: the error of their likelihood ratio is this squared, times the number of events.
 _ROUGH = 1e-4
-# Number of resampled runs held at once.
-_BLOCK = 1_000_000
+_BLOCK = 1_000_000  # resampled runs held at once
 
 
 class WeibullFit(NamedTuple):
-    """A Weibull law, `S(t) = exp(−(t/scale)^shape)`, and the test that its shape is 1.
+    """A Weibull law, `S(t) = exp(−(t/scale)^shape)`, and the test that its shape is 1, an exponential wait.
 
-    Attributes:
-        shape: above 1 the hazard rises, below 1 it falls.
-        scale: in the unit of time; by then 63.2 % have had the event.
-        test: of shape 1, an exponential wait.
+    With a shape above 1 the hazard rises, below 1 it falls. By the scale 63.2 % have had the event.
     """
 
     shape: Estimate
@@ -37,22 +38,18 @@ class WeibullFit(NamedTuple):
 def weibull(
     time: np.ndarray, event: np.ndarray, confidence: float = 0.95, num_resamples: int = 1000, seed: int = 0
 ) -> WeibullFit:
-    """Fits a Weibull law to waiting times by maximum likelihood.
+    """Fits a Weibull law to waiting times by maximum likelihood, with limits of the profile likelihood.
 
-    Limits are those of the profile likelihood. The test of shape 1 is the likelihood ratio with
-    Bartlett's correction: its mean over resamples of the fitted exponential law is divided out, with
-    a relative standard error of √(2/num_resamples), because χ² alone rejects too often below some
-    fifty events. A resampled run is censored where the data were; for a run with its event, from the
-    Kaplan–Meier law of the later censoring times. A competing event (2) counts as censored: the law
-    is that of the cause-specific hazard.
+    The test of shape 1 is the likelihood ratio with Bartlett's correction: its mean over resamples of the fitted
+    exponential law is divided out, with a relative standard error of √(2/num_resamples), because χ² alone rejects too
+    often below some fifty events. A resampled run is censored where the data were; for a run with its event, from the
+    Kaplan–Meier law of the later censoring times. A competing event (2) counts as censored.
 
-    A shape near 1 does not show a memoryless wait, nor does one above 1 exclude it: a delay before
-    an exponential wait reads as a shape above 1.
+    A shape near 1 does not show a memoryless wait, nor does one above 1, as after a delay, exclude it. Raises
+    ValueError if a time is 0, no run had the event, or all events are at the last time.
 
-    Raises ValueError if a time is 0, no run had the event, or all events are at the last time.
-
-    Source: Lawless (2003), Statistical Models and Methods for Lifetime Data, §5.2; Bartlett
-    (1937), Proc. R. Soc. A 160; Rocke (1989), Comm. Statist. B 18, for its estimate by resampling.
+    Source: Lawless (2003), Statistical Models and Methods for Lifetime Data, §5.2; Bartlett (1937), Proc. R. Soc. A
+    160; Rocke (1989), Comm. Statist. B 18, for its estimate by resampling.
     """
     from scipy.special import chdtrc, chdtri
 
@@ -160,8 +157,8 @@ def _crossings(profile: Callable[[float], float], best: float, floor: float, ste
 def _shapes(log_time: np.ndarray, is_event: np.ndarray, tolerance: float = _TOLERANCE) -> np.ndarray:
     """Returns the likeliest shapes `[num_samples]` of samples `[num_samples, num_runs]`.
 
-    The root of `Σ t^k·log t/Σ t^k − 1/k − mean of log t over events`, which grows with the shape k,
-    by Newton's steps inside of a bracket.
+    The root of `Σ t^k·log t/Σ t^k − 1/k − mean of log t over events`, which grows with the shape k, by Newton's steps
+    inside of a bracket.
     """
     x = log_time - log_time.max(1, keepdims=True)
     mean = (x * is_event).sum(1) / is_event.sum(1)
@@ -215,8 +212,8 @@ def _typical_ratio(time: np.ndarray, is_event: np.ndarray, num_resamples: int, g
 def _censoring_times(time: np.ndarray, is_event: np.ndarray, uniform: np.ndarray) -> np.ndarray:
     """Returns when each run would have been censored, had it lasted; infinite for never.
 
-    Known for censored runs. For the others, the Kaplan–Meier law of the censoring times beyond
-    their own is inverted at the uniform numbers `[num_resamples, num_runs]`.
+    Known for censored runs. For the others, the Kaplan–Meier law of the censoring times beyond their own is inverted at
+    the uniform numbers `[num_resamples, num_runs]`.
     """
     table = incidence_table(time, np.where(is_event, 0, 1), cause=1)
     uncensored = np.append(1.0 - table.incidence, 0.0)
@@ -224,3 +221,59 @@ def _censoring_times(time: np.ndarray, is_event: np.ndarray, uniform: np.ndarray
     index = np.searchsorted(-uncensored, -(uniform * beyond), side="left")
     times = np.append(table.time, np.inf)
     return np.where(is_event, times[np.minimum(index, len(table.time))], time)
+
+
+class EarlyLuck(NamedTuple):
+    """The runs that needed less than half of the median time.
+
+    Their share has Clopper and Pearson's limits, as if the median were known. Under a memoryless wait `1 − 2^(−1/2)` of
+    all are expected, and so few or fewer with probability `p_value`.
+    """
+
+    share: Estimate
+    expected: float
+    p_value: float
+    median: float
+    num_early: int
+    num_runs: int
+
+
+def early_luck(time: np.ndarray, event: np.ndarray, confidence: float = 0.95) -> EarlyLuck:
+    """Compares the share of runs before half of the median time with that of a memoryless wait.
+
+    The median is the sample's, so the early ones are among the m − 1 runs before the m-th event, m = ⌈n/2⌉. Of
+    exponential waits, given a share u of the law before that event, each of them is early with probability
+    `q(u) = 1/(1 + √(1−u))`, and u is Beta(m, n−m+1), exactly: `P(K ≤ k) = ∫ Beta(u; m, n−m+1)·Binom(k; m−1, q(u)) du`.
+    Where a run is censored or ends otherwise before the median, q is replaced by its least value ½, which is cautious.
+    Raises ValueError if the median is not reached, or is 0.
+
+    Source: David and Nagaraja (2003), Order Statistics, §2.5: a sample before an order statistic.
+    """
+    from scipy.special import bdtr
+
+    time, event = check_times(time, event)
+    median = median_time(time, event).value
+    if not 0 < median < np.inf:
+        raise ValueError(f"the median must be reached, and after 0: it is {median}")
+    num = len(time)
+    num_early = int(np.sum((event == 1) & (time < median / 2)))
+    is_before = time < median
+    if np.any(is_before & (event != 1)):
+        p_value = float(bdtr(num_early, int(np.sum(is_before & (event == 1))), 0.5))
+    else:
+        p_value = _probability_of_fewer(num_early, num)
+    share = proportion(num_early, num, confidence=confidence)
+    return EarlyLuck(share, 1 - 0.5**0.5, p_value, median, num_early, num)
+
+
+@functools.cache
+def _probability_of_fewer(num_early: int, num: int) -> float:
+    """Computes `P(K ≤ num_early)` among `num` exponential waits, by quadrature over the share u."""
+    from scipy.special import bdtr, betaincinv
+
+    m = (num + 1) // 2
+    nodes, weights = np.polynomial.legendre.leggauss(200)
+    # Over the quantile of u the density is flat, and the integrand smooth and bounded.
+    u = betaincinv(m, num - m + 1, (nodes + 1) / 2)
+    q = 1 / (1 + np.sqrt(1 - u))
+    return min(1.0, float(weights @ bdtr(min(num_early, m - 1), m - 1, q) / 2))
