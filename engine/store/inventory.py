@@ -48,10 +48,9 @@ class Inventory:
         return len(self._problems())
 
     def iterate(self, schema: pa.Schema, warn: Callable[[str], None]) -> Iterator[tuple[pa.Table, int | None]]:
-        """Yields every whole part with the launch that wrote it, one after another.
+        """Yields the columns of a schema of every whole part, and the launch that wrote it.
 
         Args:
-            schema: some columns of `ROW_SCHEMA`.
             warn: called once, with one line for each part that is left out.
 
         Raises:
@@ -72,11 +71,7 @@ class Inventory:
                 yield table, part.launch
 
     def append(self, rows: Sequence[Row], launch: int) -> None:
-        """Stores the rows that a launch made as new parts, and lists them.
-
-        Raises:
-            StorageError: they cannot be written; those of earlier parts are there.
-        """
+        """Stores the rows that a launch made as new parts, and lists them."""
         for piece in split(rows):
             content = encode(piece, self._study, launch)
             name = digest(content)
@@ -97,8 +92,7 @@ class Inventory:
             if problem != _MISSING:
                 set_aside(self._path(name), aside)
         self._report(notify, f"is set aside in {str(aside)!r}: its runs are run again")
-        for name in problems:
-            del self._parts[name]
+        self._parts = {name: part for name, part in self._parts.items() if part.problem is None}
         self._reported.clear()
         whole = {name: part.num_rows for name, part in self._parts.items()}
         if read_manifest(self._manifest) != whole:
@@ -108,8 +102,7 @@ class Inventory:
         return self._folder / f"{name}{_ENDING}"
 
     def _problems(self) -> dict[str, str]:
-        parts = sorted(self._parts.items())
-        return {name: part.problem for name, part in parts if part.problem is not None}
+        return {name: part.problem for name, part in sorted(self._parts.items()) if part.problem is not None}
 
     def _inspect(self) -> None:
         """Inspects parts that are new, and notes which have come or gone."""

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from engine.outcomes import FAILED
 from engine.outcomes.row import ROW_SCHEMA, RUN_KEY, Row
 from engine.store import study_file
-from engine.store.files import FOLDERS, check_folders, clean_temporaries, storage_error
+from engine.store.files import FOLDERS, check_folders, clean_temporaries, writing
 from engine.store.inventory import Inventory
 
 logger = logging.getLogger(__name__)
@@ -23,11 +23,7 @@ LAUNCH = "launch"
 
 
 class WorkDirectory:
-    """The directory of one study, opened with `create_or_resume` or `open_existing`.
-
-    Args:
-        document: content of its `study.json`.
-    """
+    """The directory of one study, opened with `create_or_resume` or `open_existing`, and its `study.json`."""
 
     def __init__(self, path: Path, document: dict[str, Any]) -> None:
         self.path = path
@@ -45,11 +41,7 @@ class WorkDirectory:
         return self._inventory.num_left_out
 
     def save_document(self) -> None:
-        """Writes `study.json` and its backup.
-
-        Raises:
-            StorageError: one cannot be written.
-        """
+        """Writes `study.json` and its backup; raises `StorageError`."""
         study_file.save(self.path, self.document)
 
     def discard(self) -> None:
@@ -63,17 +55,11 @@ class WorkDirectory:
                 folder.rmdir()
 
     def remove_parts(self) -> None:
-        """Removes every finished run of a study whose runs can be read again.
-
-        Raises:
-            StorageError: one cannot be removed.
-        """
+        """Removes every finished run of a study whose runs can be read again; raises `StorageError`."""
         check_folders(self.path)
         for file in [*self.parts.glob("*.parquet"), self.parts / study_file.MANIFEST]:
-            try:
+            with writing(file):
                 file.unlink(missing_ok=True)
-            except OSError as error:
-                raise storage_error(file, error) from error
         self._inventory = Inventory(self.parts, self.document)
 
     def inspect(self, notify: Callable[[str], None]) -> None:
@@ -84,9 +70,7 @@ class WorkDirectory:
         Args:
             notify: called with one line for each problem.
 
-        Raises:
-            InputError: a part may not be read, or is larger than the memory.
-            StorageError: something cannot be moved or written.
+        Raises: see `Inventory.repair`.
         """
         check_folders(self.path)
         for name in FOLDERS:
@@ -120,11 +104,8 @@ class WorkDirectory:
         Raises:
             InputError: a part may not be read, or is larger than the memory.
         """
-        wanted = ROW_SCHEMA.names
-        if columns is not None:
-            wanted = list(dict.fromkeys([*RUN_KEY, "seed", *columns]))
-        stored = list(dict.fromkeys([*(name for name in wanted if name != LAUNCH), "status"]))
-        table = self._read_stored(stored)
+        wanted = ROW_SCHEMA.names if columns is None else [*dict.fromkeys([*RUN_KEY, "seed", *columns])]
+        table = self._read_stored([*dict.fromkeys(name for name in (*wanted, "status") if name != LAUNCH)])
         order = {name: i for i, name in enumerate(self.document["arm_order"])}
         keys = zip(*(table[name].to_pylist() for name in ("arm", "seed", *RUN_KEY[1:])), strict=True)
         is_failed = pc.equal(table["status"], FAILED).to_pylist()
@@ -147,11 +128,7 @@ class WorkDirectory:
         return pa.concat_tables(tables)
 
     def iterate(self, columns: Sequence[str]) -> Iterator[pa.Table]:
-        """Yields every whole part, so that not all are in memory; a run that was stored twice comes twice.
-
-        Raises:
-            InputError: a part may not be read, or is larger than the memory.
-        """
+        """Yields every whole part, so that not all are in memory; a run that was stored twice comes twice."""
         for table, _ in self._inventory.iterate(_schema(columns), logger.warning):
             yield table
 
