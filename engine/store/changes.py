@@ -65,9 +65,7 @@ def _change(where: tuple[str, ...], words: str) -> _Change:
 
 
 def _shorten(names: list[str]) -> str:
-    if len(names) > 2:
-        return f"{names[0]} and {len(names) - 1} other arms"
-    return " and ".join(names)
+    return f"{names[0]} and {len(names) - 1} other arms" if len(names) > 2 else " and ".join(names)
 
 
 def _shown(value: Any) -> str:

@@ -1,7 +1,6 @@
 """One launch at a time on a work directory.
 
-The kernel's lock on the file `lock` ends with its holder, however that ends. `lock.json` says who
-holds it; where it is there while the lock is free, its writer died.
+The kernel's lock on the file `lock` ends with its holder. `lock.json` says who holds it, or who died holding it.
 """
 
 import contextlib
