@@ -43,11 +43,7 @@ class EventFile(NamedTuple):
 def read_event_table(files: Sequence[LogFile], options: ReadOptions) -> LogTable:
     """Reads the event files of one run, in the order in which they were written, into a table with a row per point.
 
-    Only tags that have a role become columns.
-
-    Raises:
-        InputError: a file is not an event file, or tensorboardX is not installed.
-        NoCurveError: no tag is a loss.
+    Only tags that have a role become columns. Raises `InputError`, and `NoCurveError` where no tag is a loss.
     """
     parts: dict[str, list[Scalars]] = {}
     notes = []
@@ -67,10 +63,9 @@ def read_event_table(files: Sequence[LogFile], options: ReadOptions) -> LogTable
     step = _EPOCH if _KERAS_LOSS in roles.losses.values() else _STEP
     used = {tag: [np.concatenate(c) for c in zip(*p, strict=True)] for tag, p in parts.items() if tag in roles.used()}
     columns = {step: pa.array(np.concatenate([steps for steps, _ in used.values()]))}
-    num_after = len(columns[step])
     num_before = 0
     for tag, (_, values) in used.items():
-        num_after -= len(values)
+        num_after = len(columns[step]) - num_before - len(values)
         pieces = [pa.nulls(num_before, pa.float64()), pa.array(values), pa.nulls(num_after, pa.float64())]
         columns[tag] = pa.concat_arrays(pieces)
         num_before += len(values)
@@ -89,8 +84,8 @@ def read_events(content: bytes) -> EventFile:
     starts, lengths, end = find_records(content)
     problems = []
     if end < len(content):
-        words = f"it is not whole from byte {end} of {len(content)} on"
-        problems.append(f"{words}, as of a run that still writes or was killed")
+        place = f"from byte {end} of {len(content)} on"
+        problems.append(f"it is not whole {place}, as of a run that still writes or was killed")
     starts, lengths = (a[lengths <= _LONGEST_RECORD] for a in (starts, lengths))
     is_right = have_checksums(content, starts, lengths)
     if not is_right.all():
@@ -114,8 +109,8 @@ def read_events(content: bytes) -> EventFile:
                 values.append(number)
     if num_malformed:
         problems.append(f"{num_malformed} of its records are no events and left out")
-    found = {tag: Scalars(*map(np.asarray, p)) for tag, p in points.items() if len(tag) <= _LONGEST_TAG}
-    return EventFile(found, problems)
+    scalars = {tag: Scalars(*map(np.asarray, p)) for tag, p in points.items() if len(tag) <= _LONGEST_TAG}
+    return EventFile(scalars, problems)
 
 
 def _number(value: Any) -> float | None:

@@ -1,6 +1,6 @@
 """From files, folders and patterns to curves: files are found, read and made into curves with unique names."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -45,8 +45,7 @@ def read_curves(patterns: Sequence[str], options: ReadOptions | None = None) -> 
     Raises:
         InputError: a log cannot be read, with the file and the row, or holds no curve.
     """
-    options = options or ReadOptions()
-    files = find_files(patterns)
+    options, files = options or ReadOptions(), find_files(patterns)
     curves: list[LoggedCurve] = []
     notes: list[tuple[str, str]] = []
     guesses: Counter[str] = Counter()
@@ -99,10 +98,8 @@ def _by_run(files: Sequence[LogFile]) -> Iterator[list[LogFile]]:
 
 
 def _read_table(members: list[LogFile], options: ReadOptions) -> LogTable:
-    if members[0].has_events:
-        return read_event_table(members, options)
-    content = read_content(members[0].path)
-    if starts_with_record(content):
+    content = b"" if members[0].has_events else read_content(members[0].path)
+    if members[0].has_events or starts_with_record(content):
         return read_event_table(members, options)
     return read_text(members[0], content, options)
 
@@ -112,25 +109,21 @@ def _guess(table: LogTable, roles: ColumnRoles, clock: str) -> str:
     words.append("one column per run" if roles.is_wide else f"loss from {roles.losses['']!r}")
     if roles.is_held_out:
         words.append("which is on held-out examples")
-    for what, names in (
-        ("accuracy", [roles.accuracy]),
-        ("held-out loss", [roles.held_out_loss]),
-        ("held-out accuracy", [roles.held_out_accuracy]),
-        ("run", roles.run),
-        ("arm", roles.arm),
-    ):
-        if any(names):
-            words.append(f"{what} from {', '.join(map(repr, names))}")
+    metrics = {"accuracy": roles.accuracy, "held-out loss": roles.held_out_loss}
+    metrics["held-out accuracy"] = roles.held_out_accuracy
+    words += [f"{what} from {name!r}" for what, name in metrics.items() if name]
+    labels = {"run": roles.run, "arm": roles.arm}
+    words += [f"{what} from {', '.join(map(repr, names))}" for what, names in labels.items() if names]
     return ", ".join(words)
 
 
 def _with_unique_names(curves: Sequence[LoggedCurve]) -> list[LoggedCurve]:
     """Returns the curves with names that are unique in their group, as short as that allows."""
-    places: dict[str, dict[str, str]] = {}
-    places_of_name: dict[tuple[str, str], set[str]] = {}
+    places: defaultdict[str, dict[str, str]] = defaultdict(dict)
+    places_of_name: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
     for curve in curves:
-        places.setdefault(curve.arm, {})[curve.place] = ""
-        places_of_name.setdefault((curve.arm, curve.run), set()).add(curve.place)
+        places[curve.arm][curve.place] = ""
+        places_of_name[curve.arm, curve.run].add(curve.place)
     for names in places.values():
         names.update(zip(names, short_names(list(names)), strict=True))
     counts: Counter[tuple[str, str]] = Counter()

@@ -50,11 +50,7 @@ class TableCurves(NamedTuple):
 
 
 def make_curves(table: LogTable, roles: ColumnRoles, options: ReadOptions) -> TableCurves:
-    """Makes the curves of all runs in a table.
-
-    Raises:
-        InputError: a cell is not a number, a step is not usable, or runs are mixed up.
-    """
+    """Makes the curves of all runs in a table; raises `InputError` if that cannot be."""
     losses = {run: numbers_of(table, column) for run, column in roles.losses.items()}
     has_loss = np.any([loss.is_given for loss in losses.values()], axis=0)
     if not has_loss.any():
@@ -64,7 +60,7 @@ def make_curves(table: LogTable, roles: ColumnRoles, options: ReadOptions) -> Ta
     columns = {name: getattr(roles, name) for name in _OTHERS}
     others = {n: _as_share(n, numbers_of(table, column)) for n, column in columns.items() if column}
     maker = _CurveMaker(table, clock, others, options)
-    num_lost = int(np.sum(has_loss & ~clock.is_given))
+    num_lost = np.sum(has_loss & ~clock.is_given)
     if num_lost:
         maker.notes.append(("no step", f"{table.source}: {num_lost} rows without a step"))
     order = np.argsort(codes, kind="stable")
@@ -159,8 +155,7 @@ class _CurveMaker:
         is_gap = ~is_finite
         is_gap[np.flatnonzero(is_finite)[-1] :] = False
         if is_gap.any():
-            first = points.rows[np.argmax(is_gap)]
             words = f"{is_gap.sum()} of {len(is_gap)} losses are not finite"
-            place = f"the first in {self._table.row_word} {first}"
+            place = f"the first in {self._table.row_word} {points.rows[np.argmax(is_gap)]}"
             self.notes.append(("gap", f"{where}: {words}, {place}, and later ones are: those are left out"))
         return points.take(~is_gap)
