@@ -2,7 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from engine.errors import InputError
 from engine.logs.column_roles import ColumnRoles, find_roles
@@ -81,20 +81,16 @@ def read_curves(patterns: Sequence[str], options: ReadOptions | None = None) -> 
 
 def _by_run(files: Sequence[LogFile]) -> Iterator[list[LogFile]]:
     """Yields the files of each table: one, or the event files of a folder, unless they are of held-out examples."""
-    folders: dict[tuple[str, str | None], list[LogFile]] = {}
+    tables: defaultdict[Any, list[LogFile]] = defaultdict(list)
     for file in files:
-        if file.has_events:
-            folders.setdefault((file.place, file.arm), []).append(file)
+        tables[(file.place, file.arm) if file.has_events else file.path].append(file)
     parents = {file.path.parent for file in files}
-    for file in files:
-        members = folders.pop((file.place, file.arm), None) if file.has_events else [file]
-        if members is None:
-            continue
+    for file, *others in tables.values():
         folder = file.path.parent
         is_trained_beside = any(folder.parent / name in parents for name in _TRAIN_FOLDERS)
         is_held_out = folder.name in _HELD_OUT_FOLDERS and is_trained_beside
         if not (file.has_events and is_held_out and not file.is_named):
-            yield members
+            yield [file, *others]
 
 
 def _read_table(members: list[LogFile], options: ReadOptions) -> LogTable:

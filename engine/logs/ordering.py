@@ -21,7 +21,7 @@ class MixedRunsError(InputError):
 
 
 class Points(NamedTuple):
-    """The points of one metric of one run; arrays `[num_points]`. Rows of the log are numbered as people count."""
+    """The points of one metric of one run, `[num_points]`; rows of the log are numbered as people count."""
 
     steps: np.ndarray
     values: np.ndarray
@@ -29,7 +29,7 @@ class Points(NamedTuple):
 
     def take(self, chosen: np.ndarray) -> "Points":
         """Returns the points that an index or a mask chooses."""
-        return Points(self.steps[chosen], self.values[chosen], self.rows[chosen])
+        return Points(*(array[chosen] for array in self))
 
 
 class OrderedRuns(NamedTuple):

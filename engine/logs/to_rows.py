@@ -127,8 +127,8 @@ def _held_out(curve: LoggedCurve) -> dict[str, Any]:
     loss, accuracy = (curve.others.get(f"held_out_{name}") for name in ("loss", "accuracy"))
     found: dict[str, Any] = {}
     if accuracy is not None:
+        found = {"inspected_steps": accuracy.steps, "held_out_accuracy": accuracy.values}
         found["end_held_out_accuracy"] = float(accuracy.values[-1])
-        found |= {"inspected_steps": accuracy.steps, "held_out_accuracy": accuracy.values}
     if loss is not None and (accuracy is None or np.array_equal(loss.steps, accuracy.steps)):
         found |= {"inspected_steps": loss.steps, "held_out_loss": loss.values}
     return found

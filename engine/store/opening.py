@@ -1,16 +1,16 @@
-"""Opens work directories: new, resumed, or only to be read."""
+"""Opens work directories: new, resumed if they hold the same study, or only to be read."""
 
+import json
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from engine.errors import InputError, one_line
 from engine.store import study_file
-from engine.store.changes import differences
 from engine.store.files import check_folders, refusing, set_aside
-from engine.store.validation import is_of_logs
+from engine.store.validation import IDENTITY_BY_ARM, is_of_logs
 from engine.store.workdir import WorkDirectory
 
 logger = logging.getLogger(__name__)
@@ -18,6 +18,12 @@ logger = logging.getLogger(__name__)
 # What a later launch of a study adds to, or leaves as it is.
 _KEPT = ("looks", "tuned_milliseconds")
 _MOST_DIFFERENCES = 6
+_LONGEST_VALUE = 100
+# Entries whose values are fingerprints, which tell a reader nothing.
+_FINGERPRINTS = {"data": "data", "model_source": "source text of the model", "task_source": "source text of the task"}
+_WORDS = {"platform": "kind of device", **_FINGERPRINTS}
+# One difference: what differs, in which arm (None: in the whole study), and how.
+_Change = tuple[str, str | None, str]
 
 
 def create_or_resume(
@@ -166,3 +172,56 @@ def open_existing(path: Path, notify: Callable[[str], None] = logger.warning) ->
     if problem is not None:
         notify(one_line(f"{str(path / study_file.STUDY)!r} is not whole ({problem}): its backup is read"))
     return WorkDirectory(path, document)
+
+
+def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """Says in what two identities differ, a line for each entry; what is the same of several arms is said once."""
+    old_arms, new_arms = before.get("arms", {}), now.get("arms", {})
+    changed_sets = {
+        "is new": [repr(name) for name in new_arms if name not in old_arms],
+        "is missing now": [repr(name) for name in old_arms if name not in new_arms],
+    }
+    lines = [f"arm {_shorten(names)} {words}" for words, names in changed_sets.items() if names]
+    arms: dict[tuple[str, str], list[str]] = {}
+    for entry, arm, words in _changes(before, now, ()):
+        if arm is None:
+            arms[entry, words] = []
+        elif arm in old_arms and arm in new_arms:
+            arms.setdefault((entry, words), []).append(repr(arm))
+    return lines + [
+        f"{entry}{f' of {_shorten(names)}' if names else ''} {words}" for (entry, words), names in arms.items()
+    ]
+
+
+def _changes(old: Any, new: Any, where: tuple[str, ...]) -> Iterator[_Change]:
+    if isinstance(old, dict) and isinstance(new, dict):
+        for key in sorted({*old, *new}):
+            place = (*where, str(key))
+            if key not in old:
+                yield _change(place, "is new")
+            elif key not in new:
+                yield _change(place, "is missing now")
+            else:
+                yield from _changes(old[key], new[key], place)
+    elif old != new:
+        words = "is another" if where[0] in _FINGERPRINTS else f"was {_shown(old)}, is now {_shown(new)}"
+        yield _change(where, words)
+
+
+def _change(where: tuple[str, ...], words: str) -> _Change:
+    entry, *rest = where
+    name = f"the {_WORDS[entry]}" if entry in _WORDS else entry
+    if entry == "arms" and rest:
+        return ".".join(rest[1:]), rest[0], words
+    if entry in IDENTITY_BY_ARM and rest:
+        return name, rest[0], words
+    return ".".join([name, *rest]), None, words
+
+
+def _shorten(names: list[str]) -> str:
+    return f"{names[0]} and {len(names) - 1} other arms" if len(names) > 2 else " and ".join(names)
+
+
+def _shown(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}…"
