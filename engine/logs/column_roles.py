@@ -17,7 +17,6 @@ _HELD_OUT = {
 }  # fmt: skip
 _TRAIN = {"train", "training", "trainer", "tr", "fit"}
 _FINE = {"step", "batch", "minibatch", "iter", "iteration", "running"}
-_COARSE = {"epoch"}
 _PLAIN = {
     "avg", "average", "mean", "total", "all", "value", "metric", "metrics", "log", "logs", "cross", "entropy", "top",
     "categorical", "sparse", "binary", "out", "vs", "iterations", "scalars", "classification", "cls",
@@ -152,8 +151,8 @@ def _misfit(name: str, kind: set[str]) -> _Misfit | None:
         words = words - {"1"} | {"top1"}
     if not words & kind and not (kind is _LOSS and {"cross", "entropy"} <= words):
         return None
-    extra = words - kind - _HELD_OUT - _TRAIN - _FINE - _COARSE - _PLAIN
-    return _Misfit(len(extra), bool(words & _HELD_OUT), bool(words & _COARSE), not words & _FINE, not words & _TRAIN)
+    extra = words - kind - _HELD_OUT - _TRAIN - _FINE - _PLAIN - {"epoch"}
+    return _Misfit(len(extra), bool(words & _HELD_OUT), "epoch" in words, not words & _FINE, not words & _TRAIN)
 
 
 def _best_fit(names: Sequence[str], kind: set[str], is_held_out: bool) -> str:

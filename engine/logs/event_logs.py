@@ -13,6 +13,7 @@ from engine.logs.column_roles import find_roles
 from engine.logs.framing import find_records, have_checksums, starts_with_record
 from engine.logs.log_files import LogFile, read_content
 from engine.logs.log_table import LogTable, NoCurveError
+from engine.logs.logged_curves import LoggedSeries
 from engine.logs.options import ReadOptions
 
 # Longer records hold graphs, images or tables.
@@ -26,17 +27,10 @@ _TYPES = {1: "<f4", 2: "<f8", 3: "<i4", 4: "u1", 5: "<i2", 6: "i1", 9: "<i8", 10
 _FIELDS = {"<f4": "float_val", "<f8": "double_val", "<i8": "int64_val", "?": "bool_val", "<f2": "half_val"}
 
 
-class Scalars(NamedTuple):
-    """Points of one tag in the order of the file; both `[num_points]`."""
-
-    steps: np.ndarray
-    values: np.ndarray
-
-
 class EventFile(NamedTuple):
-    """The scalars of an event file by tag, and what is wrong with the file, in words."""
+    """The scalars of an event file by tag, in the order of the file, and what is wrong with the file, in words."""
 
-    scalars: dict[str, Scalars]
+    scalars: dict[str, LoggedSeries]
     problems: list[str]
 
 
@@ -45,7 +39,7 @@ def read_event_table(files: Sequence[LogFile], options: ReadOptions) -> LogTable
 
     Only tags that have a role become columns. Raises `InputError`, and `NoCurveError` where no tag is a loss.
     """
-    parts: dict[str, list[Scalars]] = {}
+    parts: defaultdict[str, list[LoggedSeries]] = defaultdict(list)
     notes = []
     for file in files:
         content = read_content(file.path)
@@ -54,7 +48,7 @@ def read_event_table(files: Sequence[LogFile], options: ReadOptions) -> LogTable
         found = read_events(content)
         notes += [f"{file.path}: {problem}" for problem in found.problems]
         for tag, scalars in found.scalars.items():
-            parts.setdefault(tag, []).append(scalars)
+            parts[tag].append(scalars)
     origin = files[0] if len(files) == 1 else files[0]._replace(path=files[0].path.parent)
     if not parts:
         raise NoCurveError(f"{origin.path}: no scalar was logged")
@@ -109,7 +103,7 @@ def read_events(content: bytes) -> EventFile:
                 values.append(number)
     if num_malformed:
         problems.append(f"{num_malformed} of its records are no events and left out")
-    scalars = {tag: Scalars(*map(np.asarray, p)) for tag, p in points.items() if len(tag) <= _LONGEST_TAG}
+    scalars = {tag: LoggedSeries(*map(np.asarray, p)) for tag, p in points.items() if len(tag) <= _LONGEST_TAG}
     return EventFile(scalars, problems)
 
 

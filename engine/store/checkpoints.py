@@ -106,11 +106,10 @@ class CheckpointFolder:
         prefix = f"{place.number}/"
         try:
             with safe_open(place.path, framework="numpy") as file:
-                names = [name for name in list(file.keys()) if name.startswith(prefix)]
-                arrays = {name.removeprefix(prefix): file.get_tensor(name) for name in names}
+                own = (name for name in list(file.keys()) if name.startswith(prefix))
+                return Kept(place.step, {name.removeprefix(prefix): file.get_tensor(name) for name in own})
         except (OSError, SafetensorError):
             return None
-        return Kept(place.step, arrays)
 
     def forget(self, keys: Iterable[Key]) -> None:
         """Removes runs that are stored as finished."""

@@ -102,7 +102,8 @@ class Inventory:
         self._reported.clear()
         whole = {name: part.num_rows for name, part in self._parts.items()}
         if read_manifest(self._manifest) != whole:
-            rewrite_manifest(self._manifest, whole)
+            lines = [_line(name, num_rows) + b"\n" for name, num_rows in sorted(whole.items())]
+            files.write_atomically(self._manifest, b"".join(lines))
 
     def _path(self, name: str) -> Path:
         return self._folder / f"{name}{_ENDING}"
@@ -165,9 +166,3 @@ def extend_manifest(path: Path, name: str, num_rows: int) -> None:
     flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
     with files.writing(path):
         files.write_and_close(os.open(path, flags, 0o644), b"\n" + _line(name, num_rows) + b"\n")
-
-
-def rewrite_manifest(path: Path, parts: Mapping[str, int]) -> None:
-    """Writes a manifest that lists these parts and nothing else."""
-    lines = [_line(name, num_rows) for name, num_rows in sorted(parts.items())]
-    files.write_atomically(path, b"".join(line + b"\n" for line in lines))

@@ -24,16 +24,14 @@ _FINGERPRINTS = {"data": "data", "model_source": "source text of the model", "ta
 _WORDS = {"platform": "kind of device", **_FINGERPRINTS}
 # One difference: what differs, in which arm (None: in the whole study), and how.
 _Change = tuple[str, str | None, str]
+_Notify = Callable[[str], None]
 
 
-def create_or_resume(
-    path: Path, document: dict[str, Any], notify: Callable[[str], None] = logger.warning
-) -> WorkDirectory:
-    """Opens the work directory of a study, new or with what is there; sets a damaged `study.json` aside.
+def create_or_resume(path: Path, document: dict[str, Any], notify: _Notify = logger.warning) -> WorkDirectory:
+    """Opens the work directory of the study of a document, new or with what is there.
 
     Args:
-        document: `study.json` of the study that is to run.
-        notify: called with one line when a damaged file is set aside.
+        notify: called with one line when a damaged `study.json` is set aside.
 
     Raises:
         InputError: the directory holds something else (of another study, the differences), or cannot be written.
@@ -53,13 +51,8 @@ def create_or_resume(
     return workdir
 
 
-def create_or_replace(
-    path: Path, document: dict[str, Any], notify: Callable[[str], None] = logger.warning
-) -> WorkDirectory:
-    """Opens the work directory of curves from logs, new or in place of what the same logs held earlier.
-
-    Raises: see `create_or_resume`.
-    """
+def create_or_replace(path: Path, document: dict[str, Any], notify: _Notify) -> WorkDirectory:
+    """Opens that of curves from logs, new or in place of what the same logs held; see `create_or_resume`."""
     found = _find(path)
     if found is None or found.document["identity"] == document["identity"]:
         return create_or_resume(path, document, notify)
@@ -110,7 +103,7 @@ def _resumed(path: Path, old: dict[str, Any], new: dict[str, Any]) -> dict[str, 
     return {**new, **kept, "identity": before, "launches": old["launches"] + new["launches"]}
 
 
-def _set_study_aside(path: Path, found: study_file.StudyFile | None, notify: Callable[[str], None]) -> None:
+def _set_study_aside(path: Path, found: study_file.StudyFile | None, notify: _Notify) -> None:
     """Moves away a damaged `study.json`; the backup too where neither is whole."""
     outcome = "and there is no finished run: the study begins anew"
     if found is not None:
@@ -133,11 +126,7 @@ def _with_fork_steps(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]
 
 
 def find_existing(path: Path) -> WorkDirectory | None:
-    """Opens the work directory of a study for a launch; None where no study has begun.
-
-    Raises:
-        InputError: the place cannot be a work directory, or its `study.json` cannot be understood.
-    """
+    """Opens the work directory of a study for a launch; None where no study has begun; raises `InputError`."""
     found = _find(path)
     return None if found is None else WorkDirectory(path, found.document)
 
@@ -155,7 +144,7 @@ def _find(path: Path) -> study_file.StudyFile | None:
         return None
 
 
-def open_existing(path: Path, notify: Callable[[str], None] = logger.warning) -> WorkDirectory:
+def open_existing(path: Path, notify: _Notify = logger.warning) -> WorkDirectory:
     """Opens the work directory of a study that has run.
 
     Args:

@@ -54,8 +54,7 @@ def _num_bytes(name: str, curve: Any) -> int:
         return 0
     if name == _SERIES:
         return sum(len(one["values"] or ()) for one in curve) * _SERIES_BYTES
-    width: int = ROW_SCHEMA.field(name).type.value_type.bit_width // 8
-    return len(curve) * width
+    return len(curve) * (ROW_SCHEMA.field(name).type.value_type.bit_width // 8)
 
 
 def encode(rows: Sequence[Row], study: str, launch: int) -> bytes:

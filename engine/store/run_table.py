@@ -86,8 +86,7 @@ class RunTable:
         arms = self.directory.document["arm_order"]
         if arm not in arms:
             raise unknown_name("arm", arm, arms)
-        mask: np.ndarray = self.arm == arm
-        return mask
+        return np.equal(self.arm, arm)
 
     def columns(self, chosen: np.ndarray) -> dict[str, list[Any]]:
         """Returns the outcome columns of some runs, by a mask or by their numbers in order, as lists."""

@@ -185,8 +185,7 @@ def _table(parent: Mapping[str, Any], name: str) -> dict[str, Any]:
 
 def _tables(document: Mapping[str, Any], name: str, least: int) -> list[dict[str, Any]]:
     tables = document.get(name, [])
-    is_right = isinstance(tables, list) and all(isinstance(one, dict) for one in tables)
-    if not is_right or len(tables) < least:
+    if not isinstance(tables, list) or len(tables) < least or not all(isinstance(one, dict) for one in tables):
         raise DamagedError(f"{name}: expected a list of at least {least} entries")
     return tables
 

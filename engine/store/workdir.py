@@ -65,10 +65,7 @@ class WorkDirectory:
     def inspect(self, notify: Callable[[str], None]) -> None:
         """Sets aside damaged and foreign parts and removes temporary files; for the holder of the lock.
 
-        The runs of missing, damaged and foreign parts count as not finished.
-
-        Args:
-            notify: called with one line for each problem.
+        The runs of missing, damaged and foreign parts count as not finished. A line notifies of each problem.
 
         Raises: see `Inventory.repair`.
         """
@@ -94,8 +91,8 @@ class WorkDirectory:
     def read(self, columns: Sequence[str] | None = None) -> pa.Table:
         """Reads all finished runs, each once, sorted by arm as in the study, then by seeds.
 
-        What is damaged or missing is left out with a warning. Where a run is stored twice, a row
-        that is not `failed` counts.
+        What is damaged or missing is left out with a warning. Of a run that is stored twice, a row counts that is not
+        `failed`.
 
         Args:
             columns: what to read besides `RUN_KEY` and `seed`; by default all of `ROW_SCHEMA`, and
@@ -119,18 +116,16 @@ class WorkDirectory:
 
     def _read_stored(self, columns: Sequence[str]) -> pa.Table:
         """Reads all rows of all whole parts, with the launch that wrote them."""
-        num_launches = len(self.document["launches"])
         schema = _schema(columns)
         tables = [schema.empty_table().append_column(LAUNCH, pa.array([], pa.int64()))]
         for table, launch in self._inventory.iterate(schema, logger.warning):
-            known = launch if launch is not None and launch < num_launches else None
+            known = launch if launch is not None and launch < len(self.document["launches"]) else None
             tables.append(table.append_column(LAUNCH, pa.array([known] * len(table), pa.int64())))
         return pa.concat_tables(tables)
 
     def iterate(self, columns: Sequence[str]) -> Iterator[pa.Table]:
         """Yields every whole part, so that not all are in memory; a run that was stored twice comes twice."""
-        for table, _ in self._inventory.iterate(_schema(columns), logger.warning):
-            yield table
+        return (table for table, _ in self._inventory.iterate(_schema(columns), logger.warning))
 
     def finished_keys(self, has_outcome: bool = False) -> set[tuple[Any, ...]]:
         """Returns the `RUN_KEY` of every stored run, or only of those that did not fail."""
