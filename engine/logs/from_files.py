@@ -37,10 +37,7 @@ class LoggedRuns(NamedTuple):
 
 
 def read_curves(patterns: Sequence[str], options: ReadOptions | None = None) -> LoggedRuns:
-    """Reads the curves in some logs.
-
-    Args:
-        patterns: files, folders or glob patterns, each with `NAME=` before it for a group.
+    """Reads the curves in files, folders or glob patterns, each with `NAME=` before it for a group.
 
     Raises:
         InputError: a log cannot be read, with the file and the row, or holds no curve.
@@ -75,8 +72,8 @@ def read_curves(patterns: Sequence[str], options: ReadOptions | None = None) -> 
         raise InputError(f"{epochs.get(1)} counts epochs and {in_steps} counts steps: give --steps_per_epoch")
     if not curves:
         raise InputError(f"no run has two points or more: {notes[0][1] if notes else patterns[0]}")
-    words = [words for words, _ in guesses.most_common()]
-    return LoggedRuns(_with_unique_names(curves), words, next(iter(epochs)), notes, num_files)
+    frequent = list(dict(guesses.most_common()))
+    return LoggedRuns(_with_unique_names(curves), frequent, next(iter(epochs)), notes, num_files)
 
 
 def _by_run(files: Sequence[LogFile]) -> Iterator[list[LogFile]]:

@@ -180,11 +180,7 @@ def is_temporary(name: str, of: Collection[str] | None = None) -> bool:
 
 
 def clean_temporaries(folder: Path, of: Collection[str] | None = None, seconds: float | None = None) -> None:
-    """Removes what killed launches did not finish writing, see `is_temporary`; what cannot be removed stays.
-
-    Args:
-        seconds: least age, where others may be writing now.
-    """
+    """Removes what killed launches did not finish (see `is_temporary`) and is some seconds old, if it can be."""
     with contextlib.suppress(FileNotFoundError, NotADirectoryError, PermissionError):
         for entry in os.scandir(folder):
             if is_temporary(entry.name, of):

@@ -59,9 +59,8 @@ def _num_bytes(name: str, curve: Any) -> int:
 
 def encode(rows: Sequence[Row], study: str, launch: int) -> bytes:
     """Returns the bytes of a part of the study with a fingerprint, with rows that one launch made."""
-    columns = {name: [row.get(name) for row in rows] for name in ROW_SCHEMA.names}
     about = {_STUDY_KEY: study, _LAUNCH_KEY: str(launch)}
-    table = pa.table(columns, schema=ROW_SCHEMA.with_metadata(about))
+    table = pa.Table.from_pylist(rows, schema=ROW_SCHEMA.with_metadata(about))
     buffer = io.BytesIO()
     pq.write_table(table, buffer, compression="zstd", write_statistics=False)
     return buffer.getvalue()

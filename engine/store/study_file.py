@@ -110,8 +110,7 @@ def refuse_foreign(path: Path) -> None:
 def _is_left_behind(path: Path, name: str) -> bool:
     """Tells whether a launch that is under way, or was killed as it began, leaves such a file."""
     if name == "parts":
-        inside = os.listdir(path / name)
-        return all(n == MANIFEST or is_temporary(n, (MANIFEST,)) or is_temporary(n) for n in inside)
+        return all(n == MANIFEST or is_temporary(n, (MANIFEST,)) or is_temporary(n) for n in os.listdir(path / name))
     if name in FOLDERS and name != "damaged":
         return not os.listdir(path / name)
     return name in (LOCK, HOLDER, "damaged") or is_temporary(name, (*OF_A_LAUNCH, *OF_A_REPORT, HOLDER))

@@ -1,7 +1,4 @@
-"""Makes the content of `study.json`, and the study of it again.
-
-What is read was checked for its kinds by `engine.store.validation`; `Study` and `Arm` check its values.
-"""
+"""Makes the content of `study.json`, and the study of it again; `engine.store.validation` has checked what is read."""
 
 import dataclasses
 import json

@@ -77,16 +77,12 @@ class WorkDirectory:
         self._inventory.repair(self.path / "damaged", notify)
 
     def append(self, rows: Sequence[Row], launch: int | None = None) -> None:
-        """Stores finished runs as new parts.
-
-        Args:
-            launch: index of the launch that made them; the last one by default.
+        """Stores finished runs as new parts, of the last launch unless another is given by its index.
 
         Raises:
             StorageError: they cannot be written. Some may be there; they may be appended again.
         """
-        last = len(self.document["launches"]) - 1
-        self._inventory.append(rows, last if launch is None else launch)
+        self._inventory.append(rows, len(self.document["launches"]) - 1 if launch is None else launch)
 
     def read(self, columns: Sequence[str] | None = None) -> pa.Table:
         """Reads all finished runs, each once, sorted by arm as in the study, then by seeds.
