@@ -13,7 +13,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from engine import store
-from engine.store import files, manifest, study_file
+from engine.outcomes.row import CURVE_NAMES
+from engine.store import files, inventory, study_file
 from engine.store.checkpoints import CheckpointFolder, Kept
 from tests.stored import make_document, make_row
 
@@ -39,7 +40,7 @@ def make_study(path: Path) -> None:
         workdir.append(rows)
         fork: dict[str, Any] = {"fork_step": 11, "fork_order_seed": 2**31}
         failed: dict[str, Any] = {"status": "failed", "event": 0, "steps_run": 0, "onset_step": None}
-        failed |= dict.fromkeys(store.CURVE_NAMES)
+        failed |= dict.fromkeys(CURVE_NAMES)
         workdir.append([make_row("slow", 0, 20, **fork), make_row("slow", 6 + launch, **failed)])
     folder = CheckpointFolder(path / "checkpoint", ORIGIN)
     folder.keep([(("slow", i, i, i, None, None), make_kept(11 * i)) for i in range(8, 11)])
@@ -135,7 +136,7 @@ def put_part(path: Path, content: bytes) -> None:
     """Stores a part under the name of its bytes, and lists it."""
     name = files.digest(content)
     (path / "parts" / f"{name}.parquet").write_bytes(content)
-    manifest.extend_manifest(path / "parts" / study_file.MANIFEST, name, 1)
+    inventory.extend_manifest(path / "parts" / study_file.MANIFEST, name, 1)
 
 
 DAMAGES: tuple[Callable[[random.Random, Path], Case], ...] = (_damage_bytes, _remove, _damage_part)

@@ -10,8 +10,8 @@ from engine import tasks
 from engine.errors import InputError
 from engine.lanes.runs import run_key
 from engine.outcomes import DetectorSettings
-from engine.store import differences
 from engine.store.files import DamagedError
+from engine.store.opening import differences
 from engine.store.study_json import document, identity_of, plan_of, study_of
 from engine.store.validation import check_document
 from engine.studies import designs

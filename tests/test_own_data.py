@@ -13,7 +13,8 @@ from engine import verify
 from engine.arms.arm import Arm, places
 from engine.commands.run import run
 from engine.errors import InputError
-from engine.store import differences, open_existing, study_file
+from engine.store import open_existing, study_file
+from engine.store.opening import differences
 from engine.store.study_json import document, identity_of, plan_of, study_of
 from engine.studies.expand import expand
 from engine.studies.study import with_sweep

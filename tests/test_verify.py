@@ -15,7 +15,8 @@ from engine.arms.arm import Arm
 from engine.commands.run import run
 from engine.errors import InputError
 from engine.lanes.runs import run_key
-from engine.store import ROW_SCHEMA, RUN_KEY, create_or_resume, digest, fingerprint, open_existing
+from engine.store import ROW_SCHEMA, RUN_KEY, create_or_resume, fingerprint, open_existing
+from engine.store.files import digest
 from engine.store.parts import encode
 from engine.verification import compare_rows, draw_sample
 from engine.workers import Delivery

@@ -15,7 +15,7 @@ from engine.commands.run import default_cache_dir, find_workers
 from engine.commands.running.progress import ProgressBar
 from engine.errors import InputError, WorkerFailedError, one_line
 from engine.lanes.runs import Run, run_key
-from engine.store import WorkDirectory, provenance
+from engine.store import WorkDirectory, opening, provenance
 from engine.store.study_json import identity_of, plan_of
 from engine.studies.expand import ExpandedStudy
 from engine.tasks.random_streams import MAX_SEED
@@ -119,7 +119,7 @@ def verify(workdir: _Place, options: VerifyOptions | None = None, **changes: Any
     crew = workers.Crew(devices, min(num_workers, len(sample.runs)), cache, checkpoint_every=math.inf)
     agreements, fallbacks = _run_again(plan, sample.runs, directory, crew, options.is_quiet)
     identity = identity_of(plan, devices.platform)
-    changed = store.differences(directory.document["identity"], identity) + fallbacks
+    changed = opening.differences(directory.document["identity"], identity) + fallbacks
     origins = _origins(directory, sample.runs, changed, current_launch(devices))
     found = conclude(agreements, origins, sample, finished, options.margin, _damage(directory, finished))
     _print(found, options.output)

@@ -13,12 +13,7 @@ _ROUNDING = 1e-6
 
 
 class Clock(NamedTuple):
-    """The step of every row, if it is given; arrays `[num_rows]`.
-
-    Attributes:
-        words: where steps come from.
-        steps_per_epoch: 1 where a step is an epoch; `None` where nothing is known of epochs.
-    """
+    """The step of every row, if it is given, `[num_rows]`; where steps come from, in words; see `LoggedRuns`."""
 
     steps: np.ndarray
     is_given: np.ndarray
@@ -46,7 +41,8 @@ def find_clock(
         epochs = numbers_of(table, roles.epoch)
         is_given = numbers.is_given & epochs.is_given
         if _begins_anew(steps[is_given], epochs.values[is_given]):
-            return _within_epochs(table, roles, options, Numbers(steps, numbers.is_given))
+            given = Numbers(steps, numbers.is_given)
+            return _within_epochs(table, roles, options, given, Numbers(epochs.values, is_given))
     return Clock(steps, numbers.is_given, repr(roles.step), options.steps_per_epoch)
 
 
@@ -71,7 +67,7 @@ def _begins_anew(steps: np.ndarray, epochs: np.ndarray) -> bool:
     return bool(is_drop.any()) and 2 * np.sum(is_drop & (np.diff(epochs) > 0)) > is_drop.sum()
 
 
-def _within_epochs(table: LogTable, roles: ColumnRoles, options: ReadOptions, steps: Numbers) -> Clock:
+def _within_epochs(table: LogTable, roles: ColumnRoles, options: ReadOptions, steps: Numbers, epochs: Numbers) -> Clock:
     number = options.steps_per_epoch
     if number is None:
         given = steps.values[steps.is_given]
@@ -80,18 +76,15 @@ def _within_epochs(table: LogTable, roles: ColumnRoles, options: ReadOptions, st
             f"{table.source}: {roles.step!r} begins anew with every {roles.epoch!r}: give "
             f"--steps_per_epoch (the largest is {given.max()}: perhaps {guess})"
         )
-    epochs = numbers_of(table, roles.epoch)
-    is_given = steps.is_given & epochs.is_given
-    past = _whole(table, roles.epoch, Numbers(epochs.values, is_given))
-    past -= _first_epoch(past[is_given], options)
+    past = _whole(table, roles.epoch, epochs)
+    past -= _first_epoch(past[epochs.is_given], options)
     words = f"{roles.epoch!r} × {number} + {roles.step!r}"
-    return Clock(np.maximum(past, 0) * number + steps.values, is_given, words, number)
+    return Clock(np.maximum(past, 0) * number + steps.values, epochs.is_given, words, number)
 
 
 def _first_epoch(epochs: np.ndarray, options: ReadOptions) -> int:
-    if options.first_epoch is not None:
-        return options.first_epoch
-    return 0 if len(epochs) and epochs.min() == 0 else 1
+    guess = 0 if len(epochs) and epochs.min() == 0 else 1
+    return guess if options.first_epoch is None else options.first_epoch
 
 
 def _by_epoch(table: LogTable, column: str, options: ReadOptions) -> Clock:
@@ -107,8 +100,7 @@ def _by_epoch(table: LogTable, column: str, options: ReadOptions) -> Clock:
         return Clock(steps, is_given, words, number)
     epochs = _whole(table, column, numbers)
     first = _first_epoch(epochs[is_given], options)
-    if number is None:
-        words = repr(column)
+    words = words if number else repr(column)
     if first == 0 and is_given.any() and epochs[is_given].min() == 0:
         words += " + 1, as a row is of the end of its epoch"
     return Clock((epochs + 1 - first) * (number or 1), is_given, words, number or 1)

@@ -1,6 +1,7 @@
 """Which column is what: guessed from its name, unless the user says so."""
 
 import re
+from collections import defaultdict
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -16,7 +17,6 @@ _HELD_OUT = {
 }  # fmt: skip
 _TRAIN = {"train", "training", "trainer", "tr", "fit"}
 _FINE = {"step", "batch", "minibatch", "iter", "iteration", "running"}
-_COARSE = {"epoch"}
 _PLAIN = {
     "avg", "average", "mean", "total", "all", "value", "metric", "metrics", "log", "logs", "cross", "entropy", "top",
     "categorical", "sparse", "binary", "out", "vs", "iterations", "scalars", "classification", "cls",
@@ -85,10 +85,9 @@ def find_roles(names: Sequence[str], options: ReadOptions, source: str) -> Colum
         InputError: more than one column does, or a column that is asked for does not exist.
     """
     plain = [name for name in names if not name.endswith(_BOUNDS)]
-    step = _asked(options.step_column, names, "step_column", source)
-    epoch = _asked(options.epoch_column, names, "epoch_column", source)
-    step = step or _most_usual(plain, _STEPS)
-    epoch = epoch or _most_usual([name for name in plain if name != step], _EPOCHS)
+    step = _asked(options.step_column, names, "step_column", source) or _most_usual(plain, _STEPS)
+    left = [name for name in plain if name != step]
+    epoch = _asked(options.epoch_column, names, "epoch_column", source) or _most_usual(left, _EPOCHS)
     if not step and not epoch:
         step = next((name for name in plain[:1] if " ".join(words_of(name)) in _INDICES), "")
         step = NAMELESS[0] if list(names) == NAMELESS else step
@@ -103,17 +102,10 @@ def find_roles(names: Sequence[str], options: ReadOptions, source: str) -> Colum
         return ColumnRoles(step, epoch, losses, is_held_out)
     left = [name for name in left if name != losses[""]]
     accuracy = _asked(options.accuracy_column, names, "accuracy_column", source)
-    return ColumnRoles(
-        step,
-        epoch,
-        losses,
-        is_held_out,
-        accuracy or _best_fit(left, _ACCURACY, is_held_out=False),
-        "" if is_held_out else _best_fit(left, _LOSS, is_held_out=True),
-        _best_fit(left, _ACCURACY, is_held_out=True),
-        run,
-        arm,
-    )
+    accuracy = accuracy or _best_fit(left, _ACCURACY, is_held_out=False)
+    held_out_loss = "" if is_held_out else _best_fit(left, _LOSS, is_held_out=True)
+    held_out_accuracy = _best_fit(left, _ACCURACY, is_held_out=True)
+    return ColumnRoles(step, epoch, losses, is_held_out, accuracy, held_out_loss, held_out_accuracy, run, arm)
 
 
 def _asked(name: str | None, names: Sequence[str], flag: str, source: str) -> str:
@@ -125,9 +117,10 @@ def _asked(name: str | None, names: Sequence[str], flag: str, source: str) -> st
 
 
 def _all_asked(text: str | None, names: Sequence[str], flag: str, source: str) -> tuple[str, ...]:
-    if text is None or text in names:
-        return () if text is None else (text,)
-    return tuple(_asked(name.strip(), names, flag, source) for name in text.split(","))
+    if text is None:
+        return ()
+    parts = [text] if text in names else map(str.strip, text.split(","))
+    return tuple(_asked(name, names, flag, source) for name in parts)
 
 
 def _most_usual(names: Sequence[str], known: Sequence[str]) -> str:
@@ -158,8 +151,8 @@ def _misfit(name: str, kind: set[str]) -> _Misfit | None:
         words = words - {"1"} | {"top1"}
     if not words & kind and not (kind is _LOSS and {"cross", "entropy"} <= words):
         return None
-    extra = words - kind - _HELD_OUT - _TRAIN - _FINE - _COARSE - _PLAIN
-    return _Misfit(len(extra), bool(words & _HELD_OUT), bool(words & _COARSE), not words & _FINE, not words & _TRAIN)
+    extra = words - kind - _HELD_OUT - _TRAIN - _FINE - _PLAIN - {"epoch"}
+    return _Misfit(len(extra), bool(words & _HELD_OUT), "epoch" in words, not words & _FINE, not words & _TRAIN)
 
 
 def _best_fit(names: Sequence[str], kind: set[str], is_held_out: bool) -> str:
@@ -201,11 +194,9 @@ def _losses(
 
 def _columns_of_runs(names: Sequence[str], asked: str | None) -> dict[str, str]:
     """Returns columns called `run - metric` by run, of the metric that is asked for or fits best."""
-    by_metric: dict[str, dict[str, str]] = {}
-    for name in names:
-        match = _OF_RUN.fullmatch(name)
-        if match is not None:
-            by_metric.setdefault(match["metric"], {})[match["run"]] = name
+    by_metric: defaultdict[str, dict[str, str]] = defaultdict(dict)
+    for match in filter(None, map(_OF_RUN.fullmatch, names)):
+        by_metric[match["metric"]][match["run"]] = match[0]
     metrics = [asked] if asked is not None else [metric for _, metric in _rank(list(by_metric), _LOSS)]
     return by_metric.get(metrics[0], {}) if metrics else {}
 

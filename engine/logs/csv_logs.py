@@ -22,11 +22,7 @@ _BLOCK_BYTES = 16 * 2**20
 
 
 def read_csv(file: LogFile, content: bytes, options: ReadOptions) -> LogTable:
-    """Reads a CSV file. An incomplete last line, of a run that still writes, is left out.
-
-    Raises:
-        InputError: the file is empty, or a row has too many or too few cells.
-    """
+    """Reads a CSV file. An incomplete last line, of a run that still writes, is left out."""
     path = file.path
     content, notes = to_utf8(path, content)
     lines = content[:_FIRST_BYTES].decode(errors="replace").splitlines()[:_FIRST_LINES]
@@ -93,12 +89,7 @@ def _is_number(text: str, decimal: str) -> bool:
 def _parse(
     path: Path, content: bytes, names: list[str], num_skipped: int, signs: tuple[str, str]
 ) -> tuple[pa.Table, bool]:
-    """Returns the table, and whether an incomplete last line was left out.
-
-    Args:
-        num_skipped: lines before the first row.
-        signs: between the cells, and in numbers.
-    """
+    """Returns the table, and whether an incomplete last line was left out; `signs` part cells, and are in numbers."""
     from pyarrow import csv as arrow_csv
 
     bad: list[Any] = []
@@ -107,18 +98,14 @@ def _parse(
         bad.append(row)
         return "skip"
 
+    only_numbers: dict[str, Any] = {"true_values": [], "false_values": [], "timestamp_parsers": []}
     try:
         table = arrow_csv.read_csv(
             pa.BufferReader(content),
             arrow_csv.ReadOptions(column_names=names, skip_rows=num_skipped, block_size=_BLOCK_BYTES),
             arrow_csv.ParseOptions(delimiter=signs[0], invalid_row_handler=skip),
             arrow_csv.ConvertOptions(
-                null_values=MISSING,
-                strings_can_be_null=True,
-                decimal_point=signs[1],
-                true_values=[],
-                false_values=[],
-                timestamp_parsers=[],
+                null_values=MISSING, strings_can_be_null=True, decimal_point=signs[1], **only_numbers
             ),
         )
     except (pa.ArrowException, ValueError, OverflowError) as error:

@@ -13,6 +13,7 @@ from engine.logs.column_roles import find_roles
 from engine.logs.framing import find_records, have_checksums, starts_with_record
 from engine.logs.log_files import LogFile, read_content
 from engine.logs.log_table import LogTable, NoCurveError
+from engine.logs.logged_curves import LoggedSeries
 from engine.logs.options import ReadOptions
 
 # Longer records hold graphs, images or tables.
@@ -26,30 +27,19 @@ _TYPES = {1: "<f4", 2: "<f8", 3: "<i4", 4: "u1", 5: "<i2", 6: "i1", 9: "<i8", 10
 _FIELDS = {"<f4": "float_val", "<f8": "double_val", "<i8": "int64_val", "?": "bool_val", "<f2": "half_val"}
 
 
-class Scalars(NamedTuple):
-    """Points of one tag in the order of the file; both `[num_points]`."""
-
-    steps: np.ndarray
-    values: np.ndarray
-
-
 class EventFile(NamedTuple):
-    """The scalars of an event file by tag, and what is wrong with the file, in words."""
+    """The scalars of an event file by tag, in the order of the file, and what is wrong with the file, in words."""
 
-    scalars: dict[str, Scalars]
+    scalars: dict[str, LoggedSeries]
     problems: list[str]
 
 
 def read_event_table(files: Sequence[LogFile], options: ReadOptions) -> LogTable:
     """Reads the event files of one run, in the order in which they were written, into a table with a row per point.
 
-    Only tags that have a role become columns.
-
-    Raises:
-        InputError: a file is not an event file, or tensorboardX is not installed.
-        NoCurveError: no tag is a loss.
+    Only tags that have a role become columns. Raises `InputError`, and `NoCurveError` where no tag is a loss.
     """
-    parts: dict[str, list[Scalars]] = {}
+    parts: defaultdict[str, list[LoggedSeries]] = defaultdict(list)
     notes = []
     for file in files:
         content = read_content(file.path)
@@ -58,7 +48,7 @@ def read_event_table(files: Sequence[LogFile], options: ReadOptions) -> LogTable
         found = read_events(content)
         notes += [f"{file.path}: {problem}" for problem in found.problems]
         for tag, scalars in found.scalars.items():
-            parts.setdefault(tag, []).append(scalars)
+            parts[tag].append(scalars)
     origin = files[0] if len(files) == 1 else files[0]._replace(path=files[0].path.parent)
     if not parts:
         raise NoCurveError(f"{origin.path}: no scalar was logged")
@@ -67,10 +57,9 @@ def read_event_table(files: Sequence[LogFile], options: ReadOptions) -> LogTable
     step = _EPOCH if _KERAS_LOSS in roles.losses.values() else _STEP
     used = {tag: [np.concatenate(c) for c in zip(*p, strict=True)] for tag, p in parts.items() if tag in roles.used()}
     columns = {step: pa.array(np.concatenate([steps for steps, _ in used.values()]))}
-    num_after = len(columns[step])
     num_before = 0
     for tag, (_, values) in used.items():
-        num_after -= len(values)
+        num_after = len(columns[step]) - num_before - len(values)
         pieces = [pa.nulls(num_before, pa.float64()), pa.array(values), pa.nulls(num_after, pa.float64())]
         columns[tag] = pa.concat_arrays(pieces)
         num_before += len(values)
@@ -89,8 +78,8 @@ def read_events(content: bytes) -> EventFile:
     starts, lengths, end = find_records(content)
     problems = []
     if end < len(content):
-        words = f"it is not whole from byte {end} of {len(content)} on"
-        problems.append(f"{words}, as of a run that still writes or was killed")
+        place = f"from byte {end} of {len(content)} on"
+        problems.append(f"it is not whole {place}, as of a run that still writes or was killed")
     starts, lengths = (a[lengths <= _LONGEST_RECORD] for a in (starts, lengths))
     is_right = have_checksums(content, starts, lengths)
     if not is_right.all():
@@ -114,8 +103,8 @@ def read_events(content: bytes) -> EventFile:
                 values.append(number)
     if num_malformed:
         problems.append(f"{num_malformed} of its records are no events and left out")
-    found = {tag: Scalars(*map(np.asarray, p)) for tag, p in points.items() if len(tag) <= _LONGEST_TAG}
-    return EventFile(found, problems)
+    scalars = {tag: LoggedSeries(*map(np.asarray, p)) for tag, p in points.items() if len(tag) <= _LONGEST_TAG}
+    return EventFile(scalars, problems)
 
 
 def _number(value: Any) -> float | None:

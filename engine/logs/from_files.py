@@ -1,8 +1,8 @@
 """From files, folders and patterns to curves: files are found, read and made into curves with unique names."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from engine.errors import InputError
 from engine.logs.column_roles import ColumnRoles, find_roles
@@ -37,16 +37,12 @@ class LoggedRuns(NamedTuple):
 
 
 def read_curves(patterns: Sequence[str], options: ReadOptions | None = None) -> LoggedRuns:
-    """Reads the curves in some logs.
-
-    Args:
-        patterns: files, folders or glob patterns, each with `NAME=` before it for a group.
+    """Reads the curves in files, folders or glob patterns, each with `NAME=` before it for a group.
 
     Raises:
         InputError: a log cannot be read, with the file and the row, or holds no curve.
     """
-    options = options or ReadOptions()
-    files = find_files(patterns)
+    options, files = options or ReadOptions(), find_files(patterns)
     curves: list[LoggedCurve] = []
     notes: list[tuple[str, str]] = []
     guesses: Counter[str] = Counter()
@@ -76,33 +72,27 @@ def read_curves(patterns: Sequence[str], options: ReadOptions | None = None) -> 
         raise InputError(f"{epochs.get(1)} counts epochs and {in_steps} counts steps: give --steps_per_epoch")
     if not curves:
         raise InputError(f"no run has two points or more: {notes[0][1] if notes else patterns[0]}")
-    words = [words for words, _ in guesses.most_common()]
-    return LoggedRuns(_with_unique_names(curves), words, next(iter(epochs)), notes, num_files)
+    frequent = list(dict(guesses.most_common()))
+    return LoggedRuns(_with_unique_names(curves), frequent, next(iter(epochs)), notes, num_files)
 
 
 def _by_run(files: Sequence[LogFile]) -> Iterator[list[LogFile]]:
     """Yields the files of each table: one, or the event files of a folder, unless they are of held-out examples."""
-    folders: dict[tuple[str, str | None], list[LogFile]] = {}
+    tables: defaultdict[Any, list[LogFile]] = defaultdict(list)
     for file in files:
-        if file.has_events:
-            folders.setdefault((file.place, file.arm), []).append(file)
+        tables[(file.place, file.arm) if file.has_events else file.path].append(file)
     parents = {file.path.parent for file in files}
-    for file in files:
-        members = folders.pop((file.place, file.arm), None) if file.has_events else [file]
-        if members is None:
-            continue
+    for file, *others in tables.values():
         folder = file.path.parent
         is_trained_beside = any(folder.parent / name in parents for name in _TRAIN_FOLDERS)
         is_held_out = folder.name in _HELD_OUT_FOLDERS and is_trained_beside
         if not (file.has_events and is_held_out and not file.is_named):
-            yield members
+            yield [file, *others]
 
 
 def _read_table(members: list[LogFile], options: ReadOptions) -> LogTable:
-    if members[0].has_events:
-        return read_event_table(members, options)
-    content = read_content(members[0].path)
-    if starts_with_record(content):
+    content = b"" if members[0].has_events else read_content(members[0].path)
+    if members[0].has_events or starts_with_record(content):
         return read_event_table(members, options)
     return read_text(members[0], content, options)
 
@@ -112,25 +102,21 @@ def _guess(table: LogTable, roles: ColumnRoles, clock: str) -> str:
     words.append("one column per run" if roles.is_wide else f"loss from {roles.losses['']!r}")
     if roles.is_held_out:
         words.append("which is on held-out examples")
-    for what, names in (
-        ("accuracy", [roles.accuracy]),
-        ("held-out loss", [roles.held_out_loss]),
-        ("held-out accuracy", [roles.held_out_accuracy]),
-        ("run", roles.run),
-        ("arm", roles.arm),
-    ):
-        if any(names):
-            words.append(f"{what} from {', '.join(map(repr, names))}")
+    metrics = {"accuracy": roles.accuracy, "held-out loss": roles.held_out_loss}
+    metrics["held-out accuracy"] = roles.held_out_accuracy
+    words += [f"{what} from {name!r}" for what, name in metrics.items() if name]
+    labels = {"run": roles.run, "arm": roles.arm}
+    words += [f"{what} from {', '.join(map(repr, names))}" for what, names in labels.items() if names]
     return ", ".join(words)
 
 
 def _with_unique_names(curves: Sequence[LoggedCurve]) -> list[LoggedCurve]:
     """Returns the curves with names that are unique in their group, as short as that allows."""
-    places: dict[str, dict[str, str]] = {}
-    places_of_name: dict[tuple[str, str], set[str]] = {}
+    places: defaultdict[str, dict[str, str]] = defaultdict(dict)
+    places_of_name: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
     for curve in curves:
-        places.setdefault(curve.arm, {})[curve.place] = ""
-        places_of_name.setdefault((curve.arm, curve.run), set()).add(curve.place)
+        places[curve.arm][curve.place] = ""
+        places_of_name[curve.arm, curve.run].add(curve.place)
     for names in places.values():
         names.update(zip(names, short_names(list(names)), strict=True))
     counts: Counter[tuple[str, str]] = Counter()

@@ -1,8 +1,10 @@
 """JSON: a line for each row, a list of rows, or a list for each column as Keras has it."""
 
+import contextlib
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 import pyarrow as pa
@@ -10,7 +12,7 @@ import pyarrow.compute as pc
 
 from engine.errors import InputError
 from engine.logs.log_files import LogFile, to_utf8
-from engine.logs.log_table import LogTable, NoCurveError, from_cells, shown
+from engine.logs.log_table import LogTable, NoCurveError, shown
 from engine.logs.options import ReadOptions
 
 # Python's objects take many times the bytes of the text.
@@ -26,11 +28,7 @@ Columns = dict[str, pa.Array]
 
 
 def read_json_lines(file: LogFile, content: bytes, _: ReadOptions) -> LogTable:
-    """Reads a file with one JSON object per line. An incomplete last line, of a run that still writes, is left out.
-
-    Raises:
-        InputError: a line is something else.
-    """
+    """Reads a file with one JSON object per line. An incomplete last line, of a run that still writes, is left out."""
     content, notes = _text(file.path, content)
     content = content.rstrip()
     pieces: list[tuple[int, Columns]] = []
@@ -53,13 +51,11 @@ def read_json_lines(file: LogFile, content: bytes, _: ReadOptions) -> LogTable:
 
 def _rows(path: Path, lines: list[bytes], num_before: int, is_end: bool) -> list[dict[str, Any]]:
     """Parses lines, but for the last one of the file if that is incomplete."""
-    try:
+    with contextlib.suppress(ValueError):
         # One list of many lines is parsed in a third of the time.
         rows = _parse(b"[" + b",".join(lines) + b"]")
         if len(rows) == len(lines) and all(isinstance(row, dict) for row in rows):
             return list(rows)
-    except ValueError:
-        pass
     found: list[dict[str, Any]] = []
     for number, line in enumerate(lines):
         try:
@@ -79,7 +75,7 @@ def _rows(path: Path, lines: list[bytes], num_before: int, is_end: bool) -> list
 
 def _joined(path: Path, pieces: list[tuple[int, Columns]]) -> Columns:
     """Joins the columns of the pieces of a log; null where a piece lacks one."""
-    names = list(dict.fromkeys(name for _, columns in pieces for name in columns))
+    names = dict.fromkeys(name for _, columns in pieces for name in columns)
     _check_cells(path, sum(number for number, _ in pieces), len(names))
     found = {}
     for name in names:
@@ -90,11 +86,7 @@ def _joined(path: Path, pieces: list[tuple[int, Columns]]) -> Columns:
 
 
 def read_json_document(file: LogFile, content: bytes, options: ReadOptions) -> LogTable:
-    """Reads a JSON file: a list of rows, lists by name, or a document that holds either.
-
-    Raises:
-        InputError: it is not JSON, or holds neither.
-    """
+    """Reads a JSON file: a list of rows, lists by name, or a document that holds either."""
     path = file.path
     text, notes = _text(path, content)
     try:
@@ -142,7 +134,7 @@ def _columns_of_rows(path: Path, rows: list[dict[str, Any]]) -> Columns:
     found = _columns_of_plain_rows(rows)
     if found is None:
         flat = [dict(_flattened(row)) for row in rows]
-        names = list(dict.fromkeys(name for row in flat for name in row))
+        names = dict.fromkeys(name for row in flat for name in row)
         _check_cells(path, len(rows), len(names))
         found = {name: _column([row.get(name) for row in flat]) for name in names}
     _check_cells(path, len(rows), len(found))
@@ -166,10 +158,14 @@ def _columns_of_plain_rows(rows: list[dict[str, Any]]) -> Columns | None:
 
 
 def _column(cells: Sequence[Any]) -> pa.Array:
-    """Makes a column; NaN and infinity may be text, because JSON has no numbers for them."""
+    """Makes a column of numbers where all cells are numbers or null, else of text; NaN and infinity may be text."""
     if str in set(map(type, cells)):
         cells = [float(c) if isinstance(c, str) and c.lstrip("+-").lower() in _NOT_FINITE else c for c in cells]
-    return from_cells(cells)
+    if set(map(type, cells)) <= {float, int, NoneType}:
+        # Text of a whole number that is too large for a float is infinite.
+        return pa.array([c if c is None or type(c) is float else float(str(c)) for c in cells], pa.float64())
+    # Text may hold half of a surrogate pair, which UTF-8 cannot.
+    return pa.array([None if c is None else str(c).encode(errors="replace").decode() for c in cells], pa.string())
 
 
 def _check_cells(path: Path, num_rows: int, num_names: int) -> None:

@@ -20,7 +20,6 @@ _MOST_DIGITS = 1000
 # Files in a folder that end otherwise are not looked at.
 _ENDINGS = (".csv", ".tsv", ".jsonl", ".ndjson", ".json")
 _EVENT_FILE = ".tfevents."
-_BYTE_ORDERS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 
 
 class NoTextError(InputError):
@@ -48,11 +47,7 @@ class LogFile(NamedTuple):
 
 
 def find_files(patterns: Sequence[str]) -> list[LogFile]:
-    """Finds the files that patterns mean, see `read_curves`, each once, in the order of the patterns and of the names.
-
-    Raises:
-        InputError: there is no such file, or there are too many.
-    """
+    """Finds the files that patterns mean, see `read_curves`, each once, in the order of the patterns and the names."""
     found: dict[Path, LogFile] = {}
     for pattern in patterns:
         as_path(pattern)
@@ -77,23 +72,19 @@ def _expand(words: str) -> list[tuple[Path, bool]]:
     path = as_path(words)
     if not words:
         raise InputError("--curves: expected a file, a folder or a pattern such as 'runs/*.csv'")
-    if path.is_dir():
-        inside = _inside(path)
-        if not inside:
-            raise InputError(
-                f"--curves={words}: no log in this folder: expected files that end in "
-                f"{', '.join(_ENDINGS)} (also .gz), or TensorBoard event files"
-            )
-        return [(file, False) for file in inside]
-    if os.path.lexists(path):
-        return [(path, True)]
-    matches = sorted(glob.glob(str(path), recursive=True), key=_natural_key)
+    is_there = os.path.lexists(path)
+    matches = [str(path)] if is_there else sorted(glob.glob(str(path), recursive=True), key=_natural_key)
     if not matches:
         near = "" if path.parent.is_dir() else f": there is no folder {str(path.parent)!r}"
         raise InputError(f"--curves={words}: no such file, folder or pattern{near}")
     found: list[tuple[Path, bool]] = []
     for match in map(Path, matches):
         found += [(file, False) for file in _inside(match)] if match.is_dir() else [(match, True)]
+    if is_there and not found:
+        raise InputError(
+            f"--curves={words}: no log in this folder: expected files that end in "
+            f"{', '.join(_ENDINGS)} (also .gz), or TensorBoard event files"
+        )
     return found
 
 
@@ -162,10 +153,9 @@ def _unpacked(path: Path, rest: bytes) -> bytes:
 
 def to_utf8(path: Path, content: bytes) -> tuple[bytes, tuple[str, ...]]:
     """Returns text as UTF-8 without a byte order mark, and what was unusual; raises `InputError` if it is no text."""
-    encoding = _BYTE_ORDERS.get(content[:2])
-    if encoding is not None:
+    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
         try:
-            return content.decode(encoding).encode(), ()
+            return content.decode("utf-16").encode(), ()
         except UnicodeDecodeError:
             raise InputError(f"{path}: begins like UTF-16, but is no text") from None
     content = content.removeprefix(b"\xef\xbb\xbf")

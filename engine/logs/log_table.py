@@ -1,7 +1,6 @@
 """What a log holds before anything is made of it: named columns, row by row."""
 
 import re
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -27,9 +26,8 @@ class LogTable(NamedTuple):
     Attributes:
         origin: the file, or for event files the folder.
         columns: by name, each `[num_rows]`; null where nothing was logged.
-        first_row: number of the first row as people count.
+        first_row: number of the first row as people count; `row_word` is what messages call a row.
         notes: what was unusual about the file.
-        row_word: what messages call a row.
         has_epochs: whether every row is an epoch, although no column says so.
     """
 
@@ -45,11 +43,6 @@ class LogTable(NamedTuple):
     def source(self) -> str:
         """The path of the file or folder."""
         return str(self.origin.path)
-
-    @property
-    def num_rows(self) -> int:
-        """The number of rows, without the header."""
-        return len(next(iter(self.columns.values()))) if self.columns else 0
 
     def where(self, row: int) -> str:
         """Names the place of a row, counted from 0, for messages."""
@@ -100,7 +93,7 @@ def labels_of(table: LogTable, names: tuple[str, ...]) -> tuple[np.ndarray, list
 
     A label is the values of the columns `names`, joined by commas.
     """
-    codes, labels = np.zeros(table.num_rows, np.int64), [""]
+    codes, labels = np.zeros(max(map(len, table.columns.values()), default=0), np.int64), [""]
     for i, name in enumerate(names):
         column = table.columns[name].dictionary_encode()
         words = [*map(_as_label, column.dictionary.to_pylist()), ""]
@@ -127,13 +120,3 @@ def _as_label(value: Any) -> str:
 def shown(text: str) -> str:
     """Returns text from a file, quoted and shortened."""
     return repr(text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…")
-
-
-def from_cells(cells: Sequence[Any]) -> pa.Array:
-    """Returns a column of numbers where all values are numbers or null, else of text."""
-    kinds = set(map(type, cells)) - {type(None)}
-    if kinds <= {float, int}:
-        # Text of a whole number that is too large for a float is infinite.
-        return pa.array([v if v is None or type(v) is float else float(str(v)) for v in cells], pa.float64())
-    # Text may hold half of a surrogate pair, which UTF-8 cannot.
-    return pa.array([None if v is None else str(v).encode(errors="replace").decode() for v in cells], pa.string())

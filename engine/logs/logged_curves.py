@@ -1,4 +1,4 @@
-"""From the table of a log to the curves of its runs."""
+"""From the table of a log to the curves of its runs, with their points in the order of steps."""
 
 from typing import NamedTuple
 
@@ -9,16 +9,23 @@ from engine.logs.clock import Clock, find_clock
 from engine.logs.column_roles import ColumnRoles
 from engine.logs.log_table import LogTable, Numbers, labels_of, numbers_of, unique_codes
 from engine.logs.options import ReadOptions
-from engine.logs.ordering import MixedRunsError, Points, in_order
 
 _MAX_RUNS = 10**6
 # A share is at most 1, so larger accuracies are percentages.
 _LARGEST_SHARE = 1.5
 _OTHERS = ("accuracy", "held_out_loss", "held_out_accuracy")
+# A restart logs a stretch of steps; where stretches are shorter, runs are mixed.
+_SHORTEST_STRETCH = 5
+# Share of steps that are logged twice, above which it is not by accident.
+_MANY = 0.5
+_ADVICE = (
+    "give --restarts=replace if it is one run, --restarts=separate to begin a run there, or "
+    "the column that tells them apart as --run_column"
+)
 
 
 class LoggedSeries(NamedTuple):
-    """A metric of one run: increasing steps, and values; both `[num_points]`."""
+    """A metric of one run: steps, which increase in a `LoggedCurve`, and values; both `[num_points]`."""
 
     steps: np.ndarray
     values: np.ndarray
@@ -41,6 +48,29 @@ class LoggedCurve(NamedTuple):
     others: dict[str, LoggedSeries]
 
 
+class MixedRunsError(InputError):
+    """Several runs in one log that nothing tells apart."""
+
+
+class Points(NamedTuple):
+    """The points of one metric of one run, `[num_points]`; rows of the log are numbered as people count."""
+
+    steps: np.ndarray
+    values: np.ndarray
+    rows: np.ndarray
+
+    def take(self, chosen: np.ndarray) -> "Points":
+        """Returns the points that an index or a mask chooses."""
+        return Points(*(array[chosen] for array in self))
+
+
+class OrderedRuns(NamedTuple):
+    """One run, or several, with increasing steps; each note on what was done to the log has a word for its kind."""
+
+    runs: list[Points]
+    notes: list[tuple[str, str]]
+
+
 class TableCurves(NamedTuple):
     """The curves of one table; each note on what was done to the log has a word for its kind."""
 
@@ -50,11 +80,7 @@ class TableCurves(NamedTuple):
 
 
 def make_curves(table: LogTable, roles: ColumnRoles, options: ReadOptions) -> TableCurves:
-    """Makes the curves of all runs in a table.
-
-    Raises:
-        InputError: a cell is not a number, a step is not usable, or runs are mixed up.
-    """
+    """Makes the curves of all runs in a table; raises `InputError` if that cannot be."""
     losses = {run: numbers_of(table, column) for run, column in roles.losses.items()}
     has_loss = np.any([loss.is_given for loss in losses.values()], axis=0)
     if not has_loss.any():
@@ -64,7 +90,7 @@ def make_curves(table: LogTable, roles: ColumnRoles, options: ReadOptions) -> Ta
     columns = {name: getattr(roles, name) for name in _OTHERS}
     others = {n: _as_share(n, numbers_of(table, column)) for n, column in columns.items() if column}
     maker = _CurveMaker(table, clock, others, options)
-    num_lost = int(np.sum(has_loss & ~clock.is_given))
+    num_lost = np.sum(has_loss & ~clock.is_given)
     if num_lost:
         maker.notes.append(("no step", f"{table.source}: {num_lost} rows without a step"))
     order = np.argsort(codes, kind="stable")
@@ -159,8 +185,79 @@ class _CurveMaker:
         is_gap = ~is_finite
         is_gap[np.flatnonzero(is_finite)[-1] :] = False
         if is_gap.any():
-            first = points.rows[np.argmax(is_gap)]
             words = f"{is_gap.sum()} of {len(is_gap)} losses are not finite"
-            place = f"the first in {self._table.row_word} {first}"
+            place = f"the first in {self._table.row_word} {points.rows[np.argmax(is_gap)]}"
             self.notes.append(("gap", f"{where}: {words}, {place}, and later ones are: those are left out"))
         return points.take(~is_gap)
+
+
+def in_order(points: Points, restarts: str | None, where: str) -> OrderedRuns:
+    """Puts points in the order of steps, each step once.
+
+    Where the step goes back to somewhere within the run, as at a restart from a checkpoint, what follows takes the
+    place of what was there. Steps that are merely out of order are sorted.
+
+    Args:
+        points: in the order of the log.
+        restarts: `replace` or `separate`; `None` for `replace`, unless it could be another run.
+        where: the log and the run, for messages.
+
+    Raises:
+        MixedRunsError: the log seems to hold several runs that nothing tells apart.
+    """
+    steps = points.steps
+    if np.all(np.diff(steps) > 0):
+        return OrderedRuns([points], [])
+    drops = np.flatnonzero(np.diff(steps) < 0) + 1
+    distinct, counts = np.unique(steps, return_counts=True)
+    if len(distinct) == len(steps):
+        return OrderedRuns([points.take(np.argsort(steps))], [("sorted", f"{where}: rows are not in order")])
+    if restarts == "separate":
+        runs = [_last_of_each(points.take(piece)) for piece in np.split(np.arange(len(steps)), drops)]
+        return OrderedRuns(runs, [("separate", f"{where}: the step goes back {len(drops)} times")])
+    if restarts is None:
+        _refuse_mixed(points, drops, distinct, counts, where)
+    notes = []
+    if len(drops):
+        first = drops[0]
+        times = f"{len(drops)} times" if len(drops) > 1 else "once"
+        words = f"first from {steps[first - 1]} to {steps[first]} in row {points.rows[first]}"
+        notes.append(("restart", f"{where}: the step goes back {times}, {words}"))
+        points = _without_replaced(points, drops)
+    single = _last_of_each(points)
+    number = len(points.steps) - len(single.steps)
+    if number:
+        notes.append(("twice", f"{where}: {number} steps are there more than once, the last counts"))
+    return OrderedRuns([single], notes)
+
+
+def _refuse_mixed(points: Points, drops: np.ndarray, distinct: np.ndarray, counts: np.ndarray, where: str) -> None:
+    """Raises `MixedRunsError` for what looks like several runs under one name."""
+    steps = points.steps
+    at_start = drops[steps[drops] <= steps[0]]
+    if len(at_start):
+        first = at_start[0]
+        raise MixedRunsError(
+            f"{where}: the step goes back to its start, {steps[first]}, in row "
+            f"{points.rows[first]}: two runs in one, or one that was begun again? {_ADVICE}"
+        )
+    has_short_stretches = len(drops) * _SHORTEST_STRETCH > len(steps)
+    if has_short_stretches or (len(steps) - len(distinct) > _MANY * len(distinct) and not len(drops)):
+        most = np.argmax(counts)
+        raise MixedRunsError(
+            f"{where}: step {distinct[most]} is there {counts[most]} times: several runs mixed? {_ADVICE}"
+        )
+
+
+def _without_replaced(points: Points, drops: np.ndarray) -> Points:
+    """Returns the points that no later stretch takes the place of."""
+    # A point counts if its step is below the start of every later stretch.
+    least_later = np.minimum.accumulate(points.steps[drops][::-1])[::-1]
+    piece = np.searchsorted(drops, np.arange(len(points.steps)), side="right")
+    limit = np.concatenate([least_later.astype(np.float64), [np.inf]])[piece]
+    return points.take(points.steps < limit)
+
+
+def _last_of_each(points: Points) -> Points:
+    """Returns each step once, with what was logged last; steps are in order."""
+    return points.take(np.concatenate([np.diff(points.steps) != 0, [True]]))

@@ -60,8 +60,7 @@ def first_loss(curves: Sequence[LoggedCurve]) -> float:
 
 def with_averages(curve: LoggedCurve, number: int) -> LoggedCurve:
     """Returns the curve with means of `number` consecutive losses; what was logged after them is cut."""
-    loss = averaged(curve.loss, number)
-    others = {}
+    loss, others = averaged(curve.loss, number), {}
     for name, (steps, values) in curve.others.items():
         is_inside = steps <= loss.steps[-1]
         if is_inside.any():
@@ -70,10 +69,7 @@ def with_averages(curve: LoggedCurve, number: int) -> LoggedCurve:
 
 
 def averaged(series: LoggedSeries, number: int) -> LoggedSeries:
-    """Returns means of `number` consecutive points, at the middle of their steps; an incomplete last block is cut.
-
-    The mean of a block that holds a value that is not finite is not finite either.
-    """
+    """Returns means of `number` consecutive points, at the middle of their steps; an incomplete last block is cut."""
     num_blocks = len(series.steps) // number
     if number == 1 or num_blocks < 2:
         return series
@@ -106,9 +102,8 @@ def _row(arm: str, seed: int, curve: LoggedCurve, chance_loss: float, detector: 
     # A run whose losses are all infinite has no curve to look at.
     diverged_step = None if np.isfinite(loss[0]) else float(steps[0])
     outcome = find_break(steps, loss, chance_loss, diverged_step=diverged_step, settings=detector)
-    end = outcome.diverged_step
+    onset, end = outcome.onset_step, outcome.diverged_step
     accuracy = curve.others.get("accuracy")
-    is_shared = accuracy is not None and np.array_equal(accuracy.steps, steps)
     return {
         "arm": arm,
         **dict.fromkeys(("seed", "init_seed", "order_seed", "noise_seed"), seed),
@@ -117,17 +112,13 @@ def _row(arm: str, seed: int, curve: LoggedCurve, chance_loss: float, detector: 
         "stop_reason": None if end is None else "diverged",
         "chance_loss": chance_loss,
         "steps_run": int(steps[-1]) if end is None else round(end),
-        "onset_accuracy": _value_at(outcome.onset_step, accuracy),
+        "onset_accuracy": None if onset is None or accuracy is None else float(np.interp(onset, *accuracy)),
         "end_accuracy": None if accuracy is None else end_level(accuracy.values, detector),
         "steps": steps,
         "loss": loss,
-        "accuracy": accuracy.values if accuracy is not None and is_shared else None,
+        "accuracy": accuracy.values if accuracy is not None and np.array_equal(accuracy.steps, steps) else None,
         **_held_out(curve),
     }
-
-
-def _value_at(step: float | None, series: LoggedSeries | None) -> float | None:
-    return None if step is None or series is None else float(np.interp(step, *series))
 
 
 def _held_out(curve: LoggedCurve) -> dict[str, Any]:
@@ -135,8 +126,8 @@ def _held_out(curve: LoggedCurve) -> dict[str, Any]:
     loss, accuracy = (curve.others.get(f"held_out_{name}") for name in ("loss", "accuracy"))
     found: dict[str, Any] = {}
     if accuracy is not None:
+        found = {"inspected_steps": accuracy.steps, "held_out_accuracy": accuracy.values}
         found["end_held_out_accuracy"] = float(accuracy.values[-1])
-        found |= {"inspected_steps": accuracy.steps, "held_out_accuracy": accuracy.values}
     if loss is not None and (accuracy is None or np.array_equal(loss.steps, accuracy.steps)):
         found |= {"inspected_steps": loss.steps, "held_out_loss": loss.values}
     return found

@@ -1,25 +1,7 @@
 """Keeps a study on disk: its identity and its finished runs, written atomically, read without executing anything."""
 
-from engine.outcomes.row import (
-    CURVE_NAMES,
-    OUTCOME_SCHEMA,
-    ROW_SCHEMA,
-    RUN_KEY,
-    SCHEMA_VERSION,
-    WAITING_COLUMNS,
-    Row,
-    waiting_times,
-)
-from engine.store.changes import differences
-from engine.store.files import (
-    check_folder,
-    digest,
-    digest_of_file,
-    read_bounded,
-    set_aside,
-    storage_error,
-    write_atomically,
-)
+from engine.outcomes.row import OUTCOME_SCHEMA, ROW_SCHEMA, RUN_KEY, SCHEMA_VERSION, WAITING_COLUMNS, Row, waiting_times
+from engine.store.files import check_folder, read_bounded, set_aside, storage_error, write_atomically
 from engine.store.json_files import to_json
 from engine.store.lock import hold
 from engine.store.opening import create_or_replace, create_or_resume, find_existing, open_existing, refuse_other_study
@@ -28,7 +10,6 @@ from engine.store.validation import KINDS, is_of_logs
 from engine.store.workdir import WorkDirectory
 
 __all__ = [
-    "CURVE_NAMES",
     "KINDS",
     "OUTCOME_SCHEMA",
     "ROW_SCHEMA",
@@ -40,9 +21,6 @@ __all__ = [
     "check_folder",
     "create_or_replace",
     "create_or_resume",
-    "differences",
-    "digest",
-    "digest_of_file",
     "find_existing",
     "fingerprint",
     "hold",

@@ -1,7 +1,6 @@
 """Keeps unfinished runs on disk, in safetensors files named by the hash of their bytes.
 
-A file holds what a worker hands in at a time. It is removed as soon as every run in it is over or
-has been kept at a later step.
+A file holds what a worker hands in at a time, until every run in it is over or was kept at a later step.
 """
 
 import json
@@ -13,12 +12,12 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from engine import store
+from engine.outcomes.row import RUN_KEY
+from engine.store.files import digest, digest_of_file, write_atomically, writing
 
 _SUFFIX = ".safetensors"
 _VERSION = 1
 _ABOUT = "plateau"
-_SEED_NAMES = len(store.RUN_KEY) - 1
 
 Key = tuple[Any, ...]
 
@@ -39,17 +38,15 @@ class _Place(NamedTuple):
 
 
 class CheckpointFolder:
-    """The checkpoints of a study.
+    """The checkpoints of a study, in a folder that is made when something is kept.
 
     Args:
-        path: the folder; made when something is kept.
         origin: digest of all that the runs' bits depend on. Runs of another origin start again,
             because nobody could reproduce them otherwise.
     """
 
     def __init__(self, path: Path, origin: str) -> None:
-        self._path = path
-        self._origin = origin
+        self._path, self._origin = path, origin
         self._places: dict[Key, _Place] = {}
 
     def open(self, set_aside: Callable[[Path, str], None], notify: Callable[[str], None]) -> None:
@@ -60,7 +57,7 @@ class CheckpointFolder:
             notify: called with one line if runs have to start again.
         """
         num_elsewhere, sound = 0, []
-        for path in sorted(self._path.glob(f"*{_SUFFIX}")) if self._path.is_dir() else []:
+        for path in sorted(self._path.glob(f"*{_SUFFIX}")):
             try:
                 origin, runs = _read_header(path)
             except ValueError as error:
@@ -76,25 +73,17 @@ class CheckpointFolder:
                     self._places[key] = _Place(path, index, step)
         self._remove_unused(sound)
         if num_elsewhere:
-            notify(
-                f"{num_elsewhere} runs under way were kept with other versions, sources or on "
-                f"another kind of device; they start again"
-            )
+            reasons = "other versions, sources or on another kind of device"
+            notify(f"{num_elsewhere} runs under way were kept with {reasons}; they start again")
 
     def steps(self) -> dict[Key, int]:
-        """Returns the step at which each run is kept, by its `store.RUN_KEY`."""
+        """Returns the step at which each run is kept, by its `RUN_KEY`."""
         return {key: place.step for key, place in self._places.items()}
 
     def keep(self, runs: Sequence[tuple[Key, Kept]]) -> None:
-        """Stores runs by their `store.RUN_KEY`, and removes files that nobody needs any more.
-
-        Raises:
-            StorageError: they cannot be written.
-        """
-        try:
+        """Stores runs by their `RUN_KEY`, and removes files that nobody needs any more; raises `StorageError`."""
+        with writing(self._path):
             self._path.mkdir(exist_ok=True)
-        except OSError as error:
-            raise store.storage_error(self._path, error) from error
         tensors = {
             f"{index}/{name}": np.asarray(array, order="C")
             for index, (_, kept) in enumerate(runs)
@@ -102,8 +91,8 @@ class CheckpointFolder:
         }
         about = {"version": _VERSION, "origin": self._origin, "runs": [[list(key), kept.step] for key, kept in runs]}
         content = save(tensors, {_ABOUT: json.dumps(about)})
-        path = self._path / f"{store.digest(content)}{_SUFFIX}"
-        store.write_atomically(path, content)
+        path = self._path / f"{digest(content)}{_SUFFIX}"
+        write_atomically(path, content)
         before = {self._places[key].path for key, _ in runs if key in self._places}
         for index, (key, kept) in enumerate(runs):
             self._places[key] = _Place(path, index, kept.step)
@@ -117,16 +106,14 @@ class CheckpointFolder:
         prefix = f"{place.number}/"
         try:
             with safe_open(place.path, framework="numpy") as file:
-                names = [name for name in list(file.keys()) if name.startswith(prefix)]
-                arrays = {name.removeprefix(prefix): file.get_tensor(name) for name in names}
+                own = (name for name in list(file.keys()) if name.startswith(prefix))
+                return Kept(place.step, {name.removeprefix(prefix): file.get_tensor(name) for name in own})
         except (OSError, SafetensorError):
             return None
-        return Kept(place.step, arrays)
 
     def forget(self, keys: Iterable[Key]) -> None:
         """Removes runs that are stored as finished."""
-        gone = [self._places.pop(key) for key in keys if key in self._places]
-        self._remove_unused({place.path for place in gone})
+        self._remove_unused({self._places.pop(key).path for key in keys if key in self._places})
 
     def _remove_unused(self, paths: Iterable[Path]) -> None:
         used = {place.path for place in self._places.values()}
@@ -137,13 +124,9 @@ class CheckpointFolder:
 
 
 def _read_header(path: Path) -> tuple[str, list[tuple[Key, int]]]:
-    """Reads the origin of a checkpoint file, and the keys and steps of its runs.
-
-    Raises:
-        ValueError: it is damaged or not a checkpoint; the message is the reason.
-    """
+    """Reads the origin of a checkpoint file, and the keys and steps of its runs; raises `ValueError` if it is none."""
     try:
-        if store.digest_of_file(path) != path.stem:
+        if digest_of_file(path) != path.stem:
             raise ValueError("its bytes do not match its name")
         with safe_open(path, framework="numpy") as tensors:
             about = json.loads((tensors.metadata() or {})[_ABOUT])
@@ -160,6 +143,6 @@ def _checked(entry: Any) -> tuple[Key, int]:
     (arm, *seeds), step = entry
     numbers = [step, *(seed for seed in seeds if seed is not None)]
     is_whole = all(type(number) is int and number >= 0 for number in numbers)
-    if not (isinstance(arm, str) and len(seeds) == _SEED_NAMES and is_whole):
+    if not (isinstance(arm, str) and len(seeds) == len(RUN_KEY) - 1 and is_whole):
         raise ValueError("it names no runs")
     return (arm, *seeds), step

@@ -8,7 +8,7 @@ import re
 import stat
 import tempfile
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from engine.errors import InputError, StorageError
@@ -38,27 +38,37 @@ def storage_error(path: Path, error: OSError) -> StorageError:
     )
 
 
+@contextlib.contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turns an error of the system into a `StorageError` about what is written."""
+    try:
+        yield
+    except OSError as error:
+        raise storage_error(path, error) from error
+
+
+@contextlib.contextmanager
+def refusing(action: str) -> Iterator[None]:
+    """Turns an error of the system into an `InputError`: what cannot be done, and why."""
+    try:
+        yield
+    except OSError as error:
+        raise InputError(f"cannot {action}: {error.strerror}") from error
+
+
 def write_atomically(path: Path, content: bytes, *, stand_in: Path | None = None, is_flushed: bool = True) -> None:
-    """Writes a file that appears whole or not at all, also when the power fails.
+    """Writes a file that appears whole or not at all, also when the power fails; raises `StorageError`.
 
     Args:
         stand_in: file beside which, and under whose name, the content is kept until it is whole; by
             default the file itself. For folders in which others read whatever is there.
         is_flushed: whether it must survive a power failure.
-
-    Raises:
-        StorageError: the file cannot be written.
     """
-    beside = path if stand_in is None else stand_in
-    try:
+    beside = stand_in or path
+    with writing(path):
         descriptor, temporary = tempfile.mkstemp(dir=beside.parent, prefix=f".{beside.name}.", suffix=".tmp")
         try:
-            try:
-                write_all(descriptor, content)
-                if is_flushed:
-                    os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
+            write_and_close(descriptor, content, is_flushed)
             os.chmod(temporary, 0o644)
             os.replace(temporary, path)
         except BaseException:
@@ -68,15 +78,18 @@ def write_atomically(path: Path, content: bytes, *, stand_in: Path | None = None
             raise
         if is_flushed:
             _flush_folder(path.parent)
-    except OSError as error:
-        raise storage_error(path, error) from error
 
 
-def write_all(descriptor: int, content: bytes) -> None:
-    """Writes all bytes, in as many pieces as the system takes."""
-    rest = memoryview(content)
-    while rest:
-        rest = rest[os.write(descriptor, rest) :]
+def write_and_close(descriptor: int, content: bytes, is_flushed: bool = True) -> None:
+    """Writes all bytes, in as many pieces as the system takes, and closes the file."""
+    try:
+        rest = memoryview(content)
+        while rest:
+            rest = rest[os.write(descriptor, rest) :]
+        if is_flushed:
+            os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _flush_folder(folder: Path) -> None:
@@ -84,11 +97,7 @@ def _flush_folder(folder: Path) -> None:
     if not hasattr(os, "O_DIRECTORY"):
         return
     try:
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        write_and_close(os.open(folder, os.O_RDONLY | os.O_DIRECTORY), b"")
     except OSError as error:
         if error.errno not in _UNFLUSHABLE:
             raise
@@ -125,12 +134,7 @@ def digest(content: bytes) -> str:
 
 
 def digest_of_file(path: Path) -> str:
-    """Returns the digest of a plain file that need not fit into memory.
-
-    Raises:
-        DamagedError: it is no plain file.
-        OSError: it cannot be read.
-    """
+    """Returns the digest of a plain file, which need not fit into memory; raises `DamagedError` or `OSError`."""
     if not stat.S_ISREG(os.lstat(path).st_mode):
         raise DamagedError("it is no plain file")
     with open(path, "rb") as file:
@@ -138,60 +142,35 @@ def digest_of_file(path: Path) -> str:
 
 
 def check_folders(path: Path) -> None:
-    """Checks that what a work directory calls its own folders does not lead elsewhere.
-
-    Raises:
-        InputError: one is a link or a file.
-    """
+    """Raises `InputError` if one of the folders that a work directory calls its own is a link or a file."""
     for name in FOLDERS:
         check_folder(path / name)
 
 
 def check_folder(folder: Path) -> None:
-    """Checks that a folder, where it exists, is a real one.
-
-    Raises:
-        InputError: it is a link or a file.
-    """
-    try:
+    """Raises `InputError` if a folder is there, but is a link or a file."""
+    with refusing(f"use {str(folder)!r}"), contextlib.suppress(FileNotFoundError, NotADirectoryError):
         mode = os.lstat(folder).st_mode
-    except (FileNotFoundError, NotADirectoryError):
-        return
-    except OSError as error:
-        raise InputError(f"cannot use {str(folder)!r}: {error.strerror}") from error
-    if not stat.S_ISDIR(mode):
-        what = "a symbolic link" if stat.S_ISLNK(mode) else "a file"
-        raise InputError(f"cannot use {str(folder)!r}: it is {what}, expected a real directory")
+        if not stat.S_ISDIR(mode):
+            what = "a symbolic link" if stat.S_ISLNK(mode) else "a file"
+            raise InputError(f"cannot use {str(folder)!r}: it is {what}, expected a real directory")
 
 
-def set_aside(path: Path, folder: Path) -> Path:
-    """Moves a file to a folder, made where there is none, and returns its new path, a free name there.
-
-    Raises:
-        InputError: the folder is no real one.
-        StorageError: it cannot be moved.
-    """
+def set_aside(path: Path, folder: Path) -> None:
+    """Moves a file to a free name in a folder, made where there is none; raises `InputError` or `StorageError`."""
     check_folder(folder)
     stem = path.name[:_LONGEST_NAME]
-    try:
+    with writing(folder):
         folder.mkdir(exist_ok=True)
         target, number = folder / stem, 0
         while os.path.lexists(target):
             number += 1
             target = folder / f"{stem}.{number}"
         os.rename(path, target)
-    except OSError as error:
-        raise storage_error(folder, error) from error
-    return target
 
 
 def is_temporary(name: str, of: Collection[str] | None = None) -> bool:
-    """Tells whether a file is one that `write_atomically` did not finish.
-
-    Args:
-        name: of the file.
-        of: names of the files that are written there; by default any, told by the file's ending.
-    """
+    """Tells whether a file is one that `write_atomically` did not finish: any, or one of those that are named."""
     match = _TEMPORARY.fullmatch(name)
     if match is None:
         return False
@@ -201,18 +180,11 @@ def is_temporary(name: str, of: Collection[str] | None = None) -> bool:
 
 
 def clean_temporaries(folder: Path, of: Collection[str] | None = None, seconds: float | None = None) -> None:
-    """Removes what killed launches did not finish writing; what cannot be removed stays.
-
-    Args:
-        folder: where to look.
-        of: names of the files that are written there, see `is_temporary`.
-        seconds: least age, where others may be writing now.
-    """
+    """Removes what killed launches did not finish (see `is_temporary`) and is some seconds old, if it can be."""
     with contextlib.suppress(FileNotFoundError, NotADirectoryError, PermissionError):
         for entry in os.scandir(folder):
-            if not is_temporary(entry.name, of):
-                continue
-            with contextlib.suppress(OSError):
-                age = time.time() - entry.stat(follow_symlinks=False).st_mtime
-                if seconds is None or age > seconds:
-                    os.unlink(entry.path)
+            if is_temporary(entry.name, of):
+                with contextlib.suppress(OSError):
+                    age = time.time() - entry.stat(follow_symlinks=False).st_mtime
+                    if seconds is None or age > seconds:
+                        os.unlink(entry.path)

@@ -1,6 +1,13 @@
-"""Keeps track of which parts of a study are whole, and what is wrong with the others."""
+"""Keeps track of which parts of a study are whole, and what is wrong with the others.
 
-import functools
+A manifest lists the parts, so that a missing one is noticed: a line for each, with a hash of it. A torn or changed
+line is ignored, and a part that is not listed is read all the same.
+"""
+
+import contextlib
+import hashlib
+import os
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -9,12 +16,14 @@ import pyarrow as pa
 
 from engine.errors import one_line
 from engine.outcomes.row import Row
-from engine.store.files import DamagedError, digest, set_aside, write_atomically
-from engine.store.manifest import extend_manifest, read_manifest, rewrite_manifest
+from engine.store import files
 from engine.store.parts import encode, fingerprint, inspect_part, read_part, split
 from engine.store.study_file import MANIFEST
 
 _ENDING = ".parquet"
+# A line of the manifest: the name of a part, its number of rows, and a hash of the two.
+_LINE = re.compile(rb"([0-9a-f]{32}) (\d{1,9}) ([0-9a-f]{8})")
+_MAX_MANIFEST_BYTES = 64 * 2**20
 _MISSING = "missing"
 _LEFT_OUT = "is left out: `run` makes its runs again"
 # More problems than this are counted instead of named.
@@ -34,13 +43,10 @@ class Inventory:
 
     def __init__(self, folder: Path, document: Mapping[str, Any]) -> None:
         self._folder, self._document = folder, document
+        self._study = fingerprint(document["identity"])
         self._manifest = folder / MANIFEST
         self._parts: dict[str, _Part] = {}
         self._reported: set[str] = set()
-
-    @functools.cached_property
-    def _study(self) -> str:
-        return fingerprint(self._document["identity"])
 
     @property
     def num_left_out(self) -> int:
@@ -48,10 +54,9 @@ class Inventory:
         return len(self._problems())
 
     def iterate(self, schema: pa.Schema, warn: Callable[[str], None]) -> Iterator[tuple[pa.Table, int | None]]:
-        """Yields every whole part with the launch that wrote it, one after another.
+        """Yields the columns of a schema of every whole part, and the launch that wrote it.
 
         Args:
-            schema: some columns of `ROW_SCHEMA`.
             warn: called once, with one line for each part that is left out.
 
         Raises:
@@ -64,7 +69,7 @@ class Inventory:
                 continue
             try:
                 table = read_part(self._path(name), schema)
-            except (DamagedError, FileNotFoundError) as error:
+            except (files.DamagedError, FileNotFoundError) as error:
                 problem = _MISSING if isinstance(error, FileNotFoundError) else str(error)
                 self._parts[name] = part._replace(problem=problem)
                 self._report(warn, _LEFT_OUT)
@@ -72,15 +77,11 @@ class Inventory:
                 yield table, part.launch
 
     def append(self, rows: Sequence[Row], launch: int) -> None:
-        """Stores the rows that a launch made as new parts, and lists them.
-
-        Raises:
-            StorageError: they cannot be written; those of earlier parts are there.
-        """
+        """Stores the rows that a launch made as new parts, and lists them."""
         for piece in split(rows):
             content = encode(piece, self._study, launch)
-            name = digest(content)
-            write_atomically(self._path(name), content)
+            name = files.digest(content)
+            files.write_atomically(self._path(name), content)
             extend_manifest(self._manifest, name, len(piece))
             self._parts[name] = _Part(len(piece), launch, None)
 
@@ -95,21 +96,20 @@ class Inventory:
         problems = self._problems()
         for name, problem in problems.items():
             if problem != _MISSING:
-                set_aside(self._path(name), aside)
+                files.set_aside(self._path(name), aside)
         self._report(notify, f"is set aside in {str(aside)!r}: its runs are run again")
-        for name in problems:
-            del self._parts[name]
+        self._parts = {name: part for name, part in self._parts.items() if part.problem is None}
         self._reported.clear()
         whole = {name: part.num_rows for name, part in self._parts.items()}
         if read_manifest(self._manifest) != whole:
-            rewrite_manifest(self._manifest, whole)
+            lines = [_line(name, num_rows) + b"\n" for name, num_rows in sorted(whole.items())]
+            files.write_atomically(self._manifest, b"".join(lines))
 
     def _path(self, name: str) -> Path:
         return self._folder / f"{name}{_ENDING}"
 
     def _problems(self) -> dict[str, str]:
-        parts = sorted(self._parts.items())
-        return {name: part.problem for name, part in parts if part.problem is not None}
+        return {name: part.problem for name, part in sorted(self._parts.items()) if part.problem is not None}
 
     def _inspect(self) -> None:
         """Inspects parts that are new, and notes which have come or gone."""
@@ -122,7 +122,7 @@ class Inventory:
             try:
                 num_rows, launch = inspect_part(self._path(name), self._document, self._study)
                 self._parts[name] = _Part(num_rows, launch, None)
-            except DamagedError as error:
+            except files.DamagedError as error:
                 self._parts[name] = _Part(0, None, str(error))
             except FileNotFoundError:
                 there.remove(name)
@@ -141,3 +141,28 @@ class Inventory:
                 say(one_line(f"{path!r} {outcome} ({problem})"))
         if len(new) > _MOST_NAMED:
             say(f"{len(new) - _MOST_NAMED} more parts are damaged or missing")
+
+
+def read_manifest(path: Path) -> dict[str, int]:
+    """Returns the number of rows by part, from every whole line; raises `InputError` if it may not be read."""
+    content = b""
+    with files.refusing(f"read {str(path)!r}"), contextlib.suppress(FileNotFoundError, files.DamagedError):
+        content = files.read_bounded(path, _MAX_MANIFEST_BYTES)
+    found = {}
+    for line in content.split(b"\n"):
+        match = _LINE.fullmatch(line)
+        if match is not None and line == _line(match[1].decode(), int(match[2])):
+            found[match[1].decode()] = int(match[2])
+    return found
+
+
+def _line(name: str, num_rows: int) -> bytes:
+    words = f"{name} {num_rows}"
+    return f"{words} {hashlib.sha256(words.encode()).hexdigest()[:8]}".encode()
+
+
+def extend_manifest(path: Path, name: str, num_rows: int) -> None:
+    """Adds a part, apart from a line before it that may be torn."""
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+    with files.writing(path):
+        files.write_and_close(os.open(path, flags, 0o644), b"\n" + _line(name, num_rows) + b"\n")

@@ -22,12 +22,7 @@ def to_json(value: Any) -> bytes:
 
 
 def read_json(path: Path) -> Any:
-    """Reads a JSON file.
-
-    Raises:
-        DamagedError: it is larger than 64 MiB, or not what `parse_json` accepts.
-        OSError: it is not there, or may not be read.
-    """
+    """Reads a JSON file of at most 64 MiB; raises as `read_bounded` and `parse_json`."""
     return parse_json(read_bounded(path, MAX_BYTES))
 
 
@@ -35,20 +30,16 @@ def parse_json(content: bytes) -> Any:
     """Decodes JSON.
 
     Raises:
-        DamagedError: it is not JSON, or has what no file of ours has: a name twice, NaN, a number
-            beyond 64 bits, text that is no Unicode, or values nested more than 32 deep.
+        DamagedError: it is none, or has what no file of ours has: a name twice, NaN, a number beyond
+            64 bits, text that is no Unicode, or values nested more than 32 deep.
     """
     if sum(content.count(mark) for mark in (b",", b":", b"[", b"{")) > _MAX_MARKS:
         raise DamagedError(f"more than {_MAX_MARKS} values")
     try:
         value = json.loads(
-            content.decode(),
-            object_pairs_hook=_table,
-            parse_int=_whole,
-            parse_float=_number,
-            parse_constant=_refuse_constant,
+            content.decode(), object_pairs_hook=_table, parse_int=_whole, parse_float=_number, parse_constant=_refuse
         )
-        _check_depth(value, _MAX_DEPTH)
+        _check_depth([value], _MAX_DEPTH + 1)
         json.dumps(value, ensure_ascii=False).encode()
     except DamagedError:
         raise
@@ -80,15 +71,14 @@ def _number(text: str) -> float:
     return float(text)
 
 
-def _refuse_constant(text: str) -> None:
+def _refuse(text: str) -> None:
     raise DamagedError(f"{text}, which is no number")
 
 
-def _check_depth(value: Any, depth: int) -> None:
+def _check_depth(value: dict[str, Any] | list[Any], depth: int) -> None:
     if depth == 0:
         raise DamagedError(f"values nested more than {_MAX_DEPTH} deep")
-    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    for one in inner:
+    for one in value.values() if isinstance(value, dict) else value:
         if isinstance(one, (dict, list)):
             _check_depth(one, depth - 1)
 

@@ -1,7 +1,6 @@
 """One launch at a time on a work directory.
 
-The kernel's lock on the file `lock` ends with its holder, however that ends. `lock.json` says who
-holds it; where it is there while the lock is free, its writer died.
+The kernel's lock on the file `lock` ends with its holder. `lock.json` says who holds it, or who died holding it.
 """
 
 import contextlib
@@ -17,7 +16,7 @@ from pathlib import Path
 import filelock
 
 from engine.errors import InputError, one_line
-from engine.store.files import FULL, DamagedError, read_bounded, storage_error, write_atomically
+from engine.store.files import FULL, DamagedError, read_bounded, refusing, storage_error, write_atomically
 from engine.store.json_files import parse_json
 from engine.store.study_file import HOLDER, LOCK, refuse_foreign
 
@@ -29,19 +28,16 @@ _SECONDS_TO_SAY_WHO = 1.0
 
 @contextlib.contextmanager
 def hold(path: Path, notify: Callable[[str], None]) -> Iterator[None]:
-    """Keeps every other launch off a work directory for as long as the block lasts.
+    """Keeps every other launch off a work directory, which is created, for as long as the block lasts.
 
-    The directory is created where it does not exist. What was created and is still empty in the end
-    is removed again.
+    What was created and is still empty in the end is removed again.
 
     Args:
-        path: the directory.
         notify: called with one line when the lock of a launch that died is taken over, and when
             the file system has no locks.
 
     Raises:
-        InputError: another launch holds it, it holds something else than a study, or it cannot be
-            written.
+        InputError: another launch holds it, it holds something else than a study, or it cannot be written.
         StorageError: the disk is full or fails.
     """
     refuse_foreign(path)
@@ -68,15 +64,11 @@ def hold(path: Path, notify: Callable[[str], None]) -> Iterator[None]:
 
 def _create(path: Path, created: list[Path]) -> None:
     """Makes the directory and those above it, and notes which were not there."""
-    if os.path.lexists(path) and not path.is_dir():
-        raise InputError(f"work directory {str(path)!r} is a file: expected a directory")
-    try:
+    with refusing(f"use work directory {str(path)!r}"):
         for folder in reversed([folder for folder in (path, *path.parents) if not os.path.lexists(folder)]):
             with contextlib.suppress(FileExistsError):
                 folder.mkdir()
                 created.append(folder)
-    except OSError as error:
-        raise InputError(f"cannot use work directory {str(path)!r}: {error.strerror}") from error
 
 
 def _acquire(lock: filelock.BaseFileLock, path: Path, notify: Callable[[str], None]) -> None:
@@ -109,12 +101,7 @@ def _say_who(path: Path, notify: Callable[[str], None]) -> None:
 
 
 def _holder(path: Path, patience: float = 0.0) -> str:
-    """Says in words who holds a lock.
-
-    Args:
-        path: the work directory.
-        patience: seconds to wait until the holder has said so.
-    """
+    """Says in words who holds the lock of a directory; waits some seconds until the holder has said so."""
     deadline = time.monotonic() + patience
     while not os.path.lexists(path / HOLDER) and time.monotonic() < deadline:
         time.sleep(0.02)

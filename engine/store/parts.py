@@ -1,5 +1,6 @@
 """Parts: Parquet files of finished runs, named by the hash of their bytes, that name their study."""
 
+import contextlib
 import io
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -53,15 +54,13 @@ def _num_bytes(name: str, curve: Any) -> int:
         return 0
     if name == _SERIES:
         return sum(len(one["values"] or ()) for one in curve) * _SERIES_BYTES
-    width: int = ROW_SCHEMA.field(name).type.value_type.bit_width // 8
-    return len(curve) * width
+    return len(curve) * (ROW_SCHEMA.field(name).type.value_type.bit_width // 8)
 
 
 def encode(rows: Sequence[Row], study: str, launch: int) -> bytes:
     """Returns the bytes of a part of the study with a fingerprint, with rows that one launch made."""
-    columns = {name: [row.get(name) for row in rows] for name in ROW_SCHEMA.names}
     about = {_STUDY_KEY: study, _LAUNCH_KEY: str(launch)}
-    table = pa.table(columns, schema=ROW_SCHEMA.with_metadata(about))
+    table = pa.Table.from_pylist(rows, schema=ROW_SCHEMA.with_metadata(about))
     buffer = io.BytesIO()
     pq.write_table(table, buffer, compression="zstd", write_statistics=False)
     return buffer.getvalue()
@@ -79,7 +78,7 @@ def inspect_part(path: Path, document: Mapping[str, Any], study: str) -> tuple[i
         InputError: it may not be read, or is larger than the memory.
     """
     try:
-        with _open(path) as file:
+        with _opened(path) as file:
             about = file.metadata.metadata or {}
             if about.get(_STUDY_KEY) != study.encode():
                 raise DamagedError("a part of another study")
@@ -90,46 +89,36 @@ def inspect_part(path: Path, document: Mapping[str, Any], study: str) -> tuple[i
             return len(table), int(launch) if launch.isdigit() and len(launch) < 10 else None
     except (DamagedError, FileNotFoundError, InputError):
         raise
-    except MemoryError:
-        raise _too_large(path) from None
     except (pa.ArrowException, OSError, ValueError, LookupError) as error:
         reason = str(error).split("\n", 1)[0][:200]
         raise DamagedError(f"not a part: {reason}") from None
 
 
 def read_part(path: Path, schema: pa.Schema) -> pa.Table:
-    """Reads the columns of a schema from a part that was inspected.
-
-    Raises:
-        DamagedError: it has changed since.
-        FileNotFoundError: it is gone.
-        InputError: it may not be read, or is larger than the memory.
-    """
-    try:
-        with _open(path) as file:
-            # One thread: a failed allocation in another one ends the process.
-            return file.read(columns=schema.names, use_threads=False).select(schema.names).cast(schema)
-    except MemoryError:
-        raise _too_large(path) from None
+    """Reads the columns of a schema from a part that was inspected; raises as `inspect_part` if it has changed."""
+    with _opened(path) as file:
+        # One thread: a failed allocation in another one ends the process.
+        return file.read(columns=schema.names, use_threads=False).select(schema.names).cast(schema)
 
 
-def _open(path: Path) -> pq.ParquetFile:
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[pq.ParquetFile]:
     """Opens a part whose bytes match its name and whose metadata are within bounds."""
     try:
-        content = read_bounded(path, _MAX_FILE_BYTES)
-    except FileNotFoundError:
-        raise
-    except OSError as error:
-        raise InputError(f"cannot read {str(path)!r}: {error.strerror}") from error
-    if digest(content) != path.stem:
-        raise DamagedError("its bytes do not match its name")
-    file = pq.ParquetFile(
-        pa.BufferReader(content),
-        thrift_string_size_limit=_MAX_FOOTER_STRING,
-        thrift_container_size_limit=_MAX_FOOTER_LIST,
-    )
-    _check_metadata(file.metadata, file.schema_arrow)
-    return file
+        try:
+            content = read_bounded(path, _MAX_FILE_BYTES)
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            raise InputError(f"cannot read {str(path)!r}: {error.strerror}") from error
+        if digest(content) != path.stem:
+            raise DamagedError("its bytes do not match its name")
+        limits = {"thrift_string_size_limit": _MAX_FOOTER_STRING, "thrift_container_size_limit": _MAX_FOOTER_LIST}
+        with pq.ParquetFile(pa.BufferReader(content), **limits) as file:
+            _check_metadata(file.metadata, file.schema_arrow)
+            yield file
+    except MemoryError:
+        raise InputError(f"{str(path)!r} needs more memory than there is") from None
 
 
 def _check_metadata(metadata: pq.FileMetaData, schema: pa.Schema) -> None:
@@ -151,7 +140,3 @@ def _check_metadata(metadata: pq.FileMetaData, schema: pa.Schema) -> None:
 def _first_difference(schema: pa.Schema) -> str:
     pairs = zip(schema, ROW_SCHEMA, strict=False)
     return next((repr(own.name) for own, ours in pairs if not own.equals(ours)), "too many or too few")
-
-
-def _too_large(path: Path) -> InputError:
-    return InputError(f"{str(path)!r} needs more memory than there is")

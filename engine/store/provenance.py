@@ -22,9 +22,9 @@ _ROOT = Path(__file__).resolve().parents[2]
 
 
 def launch_without_device() -> dict[str, Any]:
-    """Describes a launch that begins now, without anything that names the machine or a person."""
+    """Describes a launch that begins now, without anything that names the machine or a person, and without secrets."""
     return {
-        "command": command_line(),
+        "command": [Path(*sys.argv[:1]).name, *discreet(sys.argv[1:])],
         "versions": dict(versions()),
         "hardware": hardware(),
         "code": code_revision(),
@@ -54,20 +54,14 @@ def code_digest() -> str:
     """Returns the SHA-256 of the names and contents of the engine's sources."""
     digest = hashlib.sha256()
     folder = _ROOT / "engine"
-    named = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*.py")}
-    for name in sorted(named):
-        content = named[name].read_bytes()
+    contents = {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*.py")}
+    for name, content in sorted(contents.items()):
         digest.update(f"{name} {len(content)} ".encode() + content)
     return digest.hexdigest()
 
 
 def environment_of(launch: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns what the bits of a launch depend on besides its study.
-
-    Returns:
-        `versions` of the packages on the way of a number, `platform` and `kind` of the devices,
-        `settings`, `xla_flags` and the digest of the `code`; None for what the record lacks.
-    """
+    """Returns what the bits of a launch depend on besides its study; None for what its record lacks."""
     devices, flags = launch.get("devices", {}), launch.get("xla_flags", {})
     return {
         "versions": {n: v for n, v in launch["versions"].items() if n in NUMERICAL or PLUGINS.match(n)},
@@ -81,18 +75,11 @@ def environment_of(launch: Mapping[str, Any]) -> dict[str, Any]:
 
 def environment_digest(launch: Mapping[str, Any]) -> str:
     """Returns the SHA-256 of `environment_of`: runs that began under another one are not continued."""
-    text = json.dumps(environment_of(launch), sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(json.dumps(environment_of(launch), sort_keys=True).encode()).hexdigest()
 
 
-_WORDS = {
-    "platform": "platform",
-    "kind": "device",
-    "code": "code of the engine",
-    "versions": "",
-    "settings": "",
-    "xla_flags": "--",
-}
+_WORDS = {"platform": "platform", "kind": "device", "code": "code of the engine"}
+_WORDS |= {"versions": "", "settings": "", "xla_flags": "--"}
 
 
 def describe_differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
@@ -119,12 +106,6 @@ def hardware() -> dict[str, Any]:
     """Returns architecture, system and usable cores of the machine; nothing that names it."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return {"machine": platform.machine(), "system": platform.system(), "cores": cores}
-
-
-def command_line() -> list[str]:
-    """Returns the words of the command, without directories of this machine and without secrets."""
-    program = Path(sys.argv[0]).name if sys.argv and sys.argv[0] else ""
-    return [program, *discreet(sys.argv[1:])]
 
 
 def now() -> str:

@@ -44,17 +44,14 @@ def _user() -> str:
 def discreet(words: Sequence[str]) -> list[str]:
     """Removes paths, credentials and values of secret flags from the words of a command."""
     found = []
-    is_secret = False
+    is_after_secret = False
     for word in words:
         flag, separator, _ = word.partition("=")
-        if is_secret and not word.startswith("-"):
+        is_flag = word.startswith("-")
+        is_secret = is_flag and bool(_SECRET.search(flag))
+        if is_after_secret and not is_flag:
             found.append(HIDDEN)
-            is_secret = False
-            continue
-        is_secret = word.startswith("-") and bool(_SECRET.search(flag))
-        if is_secret and separator:
-            found.append(f"{flag}={HIDDEN}")
-            is_secret = False
         else:
-            found.append(without_places(word))
+            found.append(f"{flag}={HIDDEN}" if is_secret and separator else without_places(word))
+        is_after_secret = is_secret and not separator
     return found

@@ -15,13 +15,7 @@ from engine.studies.designs import is_repetition
 
 
 class RunCurve(NamedTuple):
-    """A metric of one run.
-
-    Attributes:
-        row: number of the run in the table.
-        steps: `[num_points]`; for `batch_loss` the numbers of the mini-batches.
-        values: `[num_points]`, float32.
-    """
+    """A metric of the run in a row of the table: steps (of `batch_loss` mini-batches), float32; `[num_points]`."""
 
     row: int
     steps: np.ndarray
@@ -33,9 +27,6 @@ class RunTable:
 
     All arrays have one entry per run, in the order of `outcomes`. Masks of runs combine with `&`:
     `table.is_of(arm) & table.is_repetition & table.has_outcome`.
-
-    Args:
-        directory: where they are stored.
 
     Attributes:
         outcomes: the columns of `OUTCOME_SCHEMA`, a row per run, by arm and then by seeds.
@@ -91,36 +82,23 @@ class RunTable:
         return np.asarray([*map(is_repetition, *seeds)], bool)
 
     def is_of(self, arm: str) -> np.ndarray:
-        """Tells which runs are those of an arm.
-
-        Raises:
-            InputError: the study has no such arm.
-        """
+        """Tells which runs are those of an arm; raises `InputError` if the study has none of that name."""
         arms = self.directory.document["arm_order"]
         if arm not in arms:
             raise unknown_name("arm", arm, arms)
-        mask: np.ndarray = self.arm == arm
-        return mask
+        return np.equal(self.arm, arm)
 
     def columns(self, chosen: np.ndarray) -> dict[str, list[Any]]:
-        """Returns the outcome columns of some runs as lists.
-
-        Args:
-            chosen: mask of runs, or their numbers in order.
-        """
+        """Returns the outcome columns of some runs, by a mask or by their numbers in order, as lists."""
         rows = np.flatnonzero(chosen) if chosen.dtype == bool else chosen
         columns: dict[str, list[Any]] = self.outcomes.take(pa.array(rows, pa.int64())).to_pydict()
         return columns
 
     def iterate(self, columns: Sequence[str], chosen: np.ndarray) -> Iterator[tuple[np.ndarray, pa.Table]]:
-        """Reads further columns of some runs, part by part, so that not all of them are in memory.
-
-        Args:
-            columns: of `ROW_SCHEMA`.
-            chosen: mask of runs.
+        """Reads further columns of the runs in a mask, part by part, so that not all of them are in memory.
 
         Yields:
-            The numbers of some chosen runs in the table, and their columns; each run once.
+            The numbers of some of these runs in the table, and their columns; each run once.
         """
         numbers = {(self.keys[row], bool(self.has_outcome[row])): row for row in np.flatnonzero(chosen)}
         for part in self.directory.iterate([*RUN_KEY, "status", *columns]):
@@ -131,14 +109,10 @@ class RunTable:
                 yield rows[there], part.select(columns).take(pa.array(there))
 
     def curves(self, metric: str, chosen: np.ndarray) -> Iterator[RunCurve]:
-        """Reads a metric of those of some runs that have it, part by part, in no particular order.
-
-        Args:
-            metric: one of `CURVE_STEPS`.
-            chosen: mask of runs.
+        """Reads a metric of those runs in a mask that have it, part by part, in no particular order.
 
         Raises:
-            InputError: there is no such metric.
+            InputError: the metric is none of `CURVE_STEPS`.
         """
         if metric not in CURVE_STEPS:
             raise unknown_name("metric", metric, CURVE_STEPS)

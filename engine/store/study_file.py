@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from engine.errors import InputError
 from engine.outcomes.row import SCHEMA_VERSION
-from engine.store.files import FOLDERS, DamagedError, check_folders, is_temporary, write_atomically
+from engine.store.files import FOLDERS, DamagedError, check_folders, is_temporary, refusing, write_atomically
 from engine.store.json_files import checksum, read_json, to_json
 from engine.store.validation import check_document
 
@@ -38,18 +38,15 @@ def load(path: Path) -> StudyFile:
         NotWholeError: neither is whole.
         InputError: it is of another release, or may not be read.
     """
-    problems = {}
-    for name in (STUDY, BACKUP):
-        try:
-            document = _load_one(path / name)
-        except FileNotFoundError:
-            problems[name] = "missing"
-        except DamagedError as error:
-            problems[name] = str(error)
-        except OSError as error:
-            raise InputError(f"cannot read {str(path / name)!r}: {error.strerror}") from error
-        else:
-            return StudyFile(document, problems.get(STUDY))
+    problems: dict[str, str] = {}
+    for name in OF_A_LAUNCH:
+        with refusing(f"read {str(path / name)!r}"):
+            try:
+                return StudyFile(_load_one(path / name), problems.get(STUDY))
+            except FileNotFoundError:
+                problems[name] = "missing"
+            except DamagedError as error:
+                problems[name] = str(error)
     if set(problems.values()) == {"missing"}:
         raise FileNotFoundError
     raise NotWholeError(
@@ -79,13 +76,9 @@ def _load_one(path: Path) -> dict[str, Any]:
 
 
 def save(path: Path, document: dict[str, Any]) -> None:
-    """Writes `study.json`, then its backup, so that one of the two is whole at any moment.
-
-    Raises:
-        StorageError: one cannot be written.
-    """
+    """Writes `study.json`, then its backup, so that one of the two is whole at any moment; raises `StorageError`."""
     content = to_json({**document, "checksum": checksum(document)})
-    for name in (STUDY, BACKUP):
+    for name in OF_A_LAUNCH:
         write_atomically(path / name, content)
 
 
@@ -95,8 +88,8 @@ def refuse_foreign(path: Path) -> None:
     Raises:
         InputError: it is a file, holds something else, or holds runs without their `study.json`.
     """
-    try:
-        if path.exists() and not path.is_dir():
+    with refusing(f"use work directory {str(path)!r}"):
+        if os.path.lexists(path) and not path.is_dir():
             raise InputError(f"work directory {str(path)!r} is a file: expected a directory")
         names = os.listdir(path) if path.is_dir() else []
         check_folders(path)
@@ -112,15 +105,12 @@ def refuse_foreign(path: Path) -> None:
                 f"work directory {str(path)!r} is neither empty nor a study: expected a new "
                 f"directory, or one that holds a {STUDY}"
             )
-    except OSError as error:
-        raise InputError(f"cannot use work directory {str(path)!r}: {error.strerror}") from error
 
 
 def _is_left_behind(path: Path, name: str) -> bool:
     """Tells whether a launch that is under way, or was killed as it began, leaves such a file."""
     if name == "parts":
-        inside = os.listdir(path / name)
-        return all(n == MANIFEST or is_temporary(n, (MANIFEST,)) or is_temporary(n) for n in inside)
+        return all(n == MANIFEST or is_temporary(n, (MANIFEST,)) or is_temporary(n) for n in os.listdir(path / name))
     if name in FOLDERS and name != "damaged":
         return not os.listdir(path / name)
     return name in (LOCK, HOLDER, "damaged") or is_temporary(name, (*OF_A_LAUNCH, *OF_A_REPORT, HOLDER))

@@ -1,9 +1,7 @@
-"""Makes the content of `study.json`, and the study of it again.
-
-What is read was checked for its kinds by `engine.store.validation`; `Study` and `Arm` check its values.
-"""
+"""Makes the content of `study.json`, and the study of it again; `engine.store.validation` has checked what is read."""
 
 import dataclasses
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -26,11 +24,6 @@ def document(plan: ExpandedStudy, platform: str, launch: dict[str, Any]) -> dict
 
     `identity` makes it this study and no other. The number of seeds, and when and how it was
     launched, may change from launch to launch.
-
-    Args:
-        plan: the study.
-        platform: kind of device that this launch runs on.
-        launch: the record of this launch.
     """
     study = plan.study
     return {
@@ -49,9 +42,7 @@ def document(plan: ExpandedStudy, platform: str, launch: dict[str, Any]) -> dict
             **({} if study.diagnosis is None else {"diagnosis": study.diagnosis._asdict()}),
             **({} if study.theory is None else {"theory": study.theory}),
             "places": _places_of(plan),
-            "data_notes": {
-                name: [note.words for note in group.notes if note.is_caution] for name, group in plan.program_of.items()
-            },
+            "data_notes": {n: [note.words for note in g.notes if note.is_caution] for n, g in plan.program_of.items()},
         },
         "launches": [launch],
     }
@@ -59,18 +50,17 @@ def document(plan: ExpandedStudy, platform: str, launch: dict[str, Any]) -> dict
 
 def _places_of(plan: ExpandedStudy) -> dict[str, dict[str, str]]:
     """Returns where the data of each arm were found, by field, without the name of a home."""
-    found: dict[str, dict[str, str]] = {}
-    for name, arm in plan.arms.items():
-        for field, place in config.places(arm).items():
-            if place is not None:
-                found.setdefault(name, {})[field] = without_home(place)
-    return found
+    found = {
+        name: {field: without_home(place) for field, place in config.places(arm).items() if place is not None}
+        for name, arm in plan.arms.items()
+    }
+    return {name: places for name, places in found.items() if places}
 
 
 def identity_of(plan: ExpandedStudy, platform: str) -> dict[str, Any]:
     """Returns what makes a study this one and no other, as it comes back from JSON."""
     study = plan.study
-    identity = {
+    identity: dict[str, Any] = {
         "arms": {name: config.identity_fields(arm) for name, arm in plan.arms.items()},
         "horizons": plan.horizons,
         "eval_every": plan.eval_every,
@@ -81,9 +71,7 @@ def identity_of(plan: ExpandedStudy, platform: str) -> dict[str, Any]:
         "order_seeds": study.order_seeds,
         "fork_step": plan.fork_steps,
         "detector": study.detector._asdict(),
-        "width": {name: g.spec.width for name, g in plan.program_of.items()},
-        "block": {name: g.spec.block for name, g in plan.program_of.items()},
-        "form": {name: g.spec.form for name, g in plan.program_of.items()},
+        **{key: {name: getattr(g.spec, key) for name, g in plan.program_of.items()} for key in Layout._fields},
         "stop": study.stop,
         "platform": platform,
         "data": {name: g.fingerprint for name, g in plan.program_of.items()},
@@ -96,23 +84,12 @@ def identity_of(plan: ExpandedStudy, platform: str) -> dict[str, Any]:
             "diagnostics_every": max(group.spec.diagnostics_every for group in plan.programs),
             "diagnostic_options": study.diagnostic_options,
         }
-    return _as_json(identity)
-
-
-def _as_json(value: Any) -> Any:
-    """Returns a value as it comes back from JSON: tuples as lists."""
-    if isinstance(value, Mapping):
-        return {key: _as_json(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_as_json(item) for item in value]
-    return value
+    read_back: dict[str, Any] = json.loads(json.dumps(identity))
+    return read_back
 
 
 def study_of(document: Mapping[str, Any]) -> Study:
-    """Returns the study that a `study.json` describes: `document` makes the same identity of it.
-
-    Args:
-        document: content of `study.json`, checked when it was read.
+    """Returns the study that a checked `study.json` describes: `document` makes the same identity of it.
 
     Raises:
         InputError: a name or a number is not usable, or the curves were read from logs.
@@ -120,12 +97,14 @@ def study_of(document: Mapping[str, Any]) -> Study:
     if is_of_logs(document):
         raise InputError("these curves were read from logs, so there is nothing to run again")
     identity, about = document["identity"], document["study"]
-    names, fork_steps = document["arm_order"], identity["fork_step"]
+    fork_steps = identity["fork_step"]
     same = ("eval_every", "root_seed", "fix_init", "fix_order", "stop", "design", "order_seeds")
     return Study(
         name=about["name"],
         question=about["question"],
-        arms={name: config.arm_of(name, identity["arms"][name], _places_in(about, name)) for name in names},
+        arms={
+            name: config.arm_of(name, identity["arms"][name], _places_in(about, name)) for name in document["arm_order"]
+        },
         baseline=about["baseline"],
         seeds=about["seeds"],
         horizon=identity["horizons"],
@@ -149,13 +128,12 @@ def plan_of(
     has_own_code: bool = False,
     is_quiet: bool = True,
 ) -> ExpandedStudy:
-    """Expands the study that a `study.json` describes, at its width and in its form.
+    """Expands the study that a checked `study.json` describes, at its width and in its form.
 
     Its list of runs is left empty, because a file may ask for more of them than fit in memory;
     `expand.run_of` makes single ones.
 
     Args:
-        document: content of `study.json`, checked when it was read.
         platform: kind of device on which it is to run now.
         data_dir: folder of prepared data.
         dataset_dir: where the user's data are now, if not where they were.
@@ -163,8 +141,7 @@ def plan_of(
         is_quiet: whether to draw no progress bar while data are read.
 
     Raises:
-        InputError: see `study_of` and `expand`; the data are in several places; or the study names
-            a model's code, which may not run.
+        InputError: see `study_of` and `expand`; the data are in several places; or code may not run.
     """
     study, identity = study_of(document), document["identity"]
     own = sorted({arm.model for arm in study.arms.values() if is_reference(arm.model)})
@@ -177,7 +154,7 @@ def plan_of(
         study = _moved(study, dataset_dir)
     design = "fork" if has_forks(study.design) else "seeds"
     short = dataclasses.replace(study, seeds=1, design=design, order_seeds=None)
-    layouts = {name: Layout(*(identity[key][name] for key in ("width", "block", "form"))) for name in study.arms}
+    layouts = {name: Layout(*(identity[key][name] for key in Layout._fields)) for name in study.arms}
     plan = expand(short, platform, layouts, data_dir, is_quiet=is_quiet)
     return plan._replace(study=study, runs=[])
 

@@ -34,8 +34,7 @@ class _Kind(NamedTuple):
 
 def _whole(least: int, most: int) -> _Kind:
     # `True` is an int for Python, and none for us.
-    words = f"a whole number from {least} to {most}"
-    return _Kind(words, lambda v: type(v) is int and least <= v <= most)
+    return _Kind(f"a whole number from {least} to {most}", lambda v: type(v) is int and least <= v <= most)
 
 
 def _number(least: float, most: float) -> _Kind:
@@ -79,12 +78,10 @@ _FIELD = _Kind(
 _IDENTITY = {
     "eval_every": _STEPS,
     "root_seed": _whole(0, _MAX_SEED),
-    "fix_init": _optional(_whole(0, _MAX_SEED)),
-    "fix_order": _optional(_whole(0, _MAX_SEED)),
+    **dict.fromkeys(("fix_init", "fix_order"), _optional(_whole(0, _MAX_SEED))),
     "design": _one_of(tuple(DESIGNS)),
     "order_seeds": _optional(_whole(2, 2**30)),
-    "stop": _TEXT,
-    "platform": _TEXT,
+    **dict.fromkeys(("stop", "platform"), _TEXT),
     "diagnostics": _may_lack(_TEXTS),
     "diagnostics_every": _may_lack(_STEPS),
     "diagnostic_options": _may_lack(_table_of(_FIELD)),
@@ -92,19 +89,14 @@ _IDENTITY = {
 IDENTITY_BY_ARM = {
     "horizons": _STEPS,
     "fork_step": _optional(_STEPS),
-    "width": _whole(1, _MAX_LANES),
-    "block": _whole(1, _MAX_LANES),
-    "form": _TEXT,
-    "data": _TEXT,
-    "model_source": _TEXT,
-    "task_source": _TEXT,
+    **dict.fromkeys(("width", "block"), _whole(1, _MAX_LANES)),
+    **dict.fromkeys(("form", "data", "model_source", "task_source"), _TEXT),
 }
 _IDENTITY_OF_LOGS = {"kind": _one_of(KINDS[1:]), "chance_loss": _number(1e-30, 1e30), "average": _whole(1, _MAX_STEPS)}
 _IDENTITY_OF_LOGS_BY_ARM = {"horizons": _STEPS, "curves": _TEXT}
-_STUDY_OF_LOGS = {"sources": _list_of(_TEXT), "guesses": _list_of(_TEXT), "notes": _list_of(_TEXT)}
+_STUDY_OF_LOGS = dict.fromkeys(("sources", "guesses", "notes"), _TEXTS)
 _STUDY = {
-    "name": _TEXT,
-    "question": _TEXT,
+    **dict.fromkeys(("name", "question"), _TEXT),
     "forks": _optional(_whole(2, MAX_FORKS)),
     "theory": _may_lack(_optional(_TEXT)),
 }
@@ -115,9 +107,8 @@ _STUDY_BY_ARM = {
     "event": _one_of(tuple(Event)),
 }
 _STUDY_OF_SOME_ARMS = {
-    "places": _table_of(_table_of(_TEXT)),
-    "data_notes": _table_of(_TEXTS),
-    "network_notes": _table_of(_TEXTS),
+    "places": _may_lack(_table_of(_table_of(_TEXT))),
+    **dict.fromkeys(("data_notes", "network_notes"), _may_lack(_table_of(_TEXTS))),
 }
 _HARDWARE = _Kind("a machine", lambda v: _table_of(_SCALAR).is_right(v) and {"machine", "cores"} <= v.keys())
 _DEVICES = _Kind("devices", lambda v: _table_of(_SCALAR).is_right(v) and "kind" in v)
@@ -135,9 +126,7 @@ _LAUNCH_MAY_LACK = {
     "ended": _TEXT,
     "seconds": _SECONDS,
     "first_chunk_after": _optional(_SECONDS),
-    "seed_steps": _COUNT,
-    "num_runs": _COUNT,
-    "num_workers": _COUNT,
+    **dict.fromkeys(("seed_steps", "num_runs", "num_workers"), _COUNT),
     "devices": _DEVICES,
     "settings": _table_of(_SCALAR),
     "xla_flags": _table_of(_TEXT),
@@ -146,11 +135,7 @@ _LOOK = {"seeds": _COUNT, "goal": _one_of(("fraction", "comparison")), "undecide
 
 
 def check_document(document: dict[str, Any]) -> None:
-    """Checks everything that is read of a study's document, and clears its launches of what is wrong in them.
-
-    Raises:
-        DamagedError: something is missing or is not what it must be.
-    """
+    """Checks everything that is read of a study's document, and clears its launches of what is wrong in them."""
     arms = _arm_names(document)
     identity, study = _table(document, "identity"), _table(document, "study")
     of_logs = is_of_logs(document)
@@ -161,10 +146,9 @@ def check_document(document: dict[str, Any]) -> None:
     _check_arms(_table(identity, "arms"), arms)
     _check_detector(_table(identity, "detector"))
     is_arm = _Kind("the name of an arm", lambda v: isinstance(v, str) and v in arms)
-    _check(study, {**_STUDY, "baseline": is_arm}, "study")
+    _check(study, {**_STUDY, **_STUDY_OF_SOME_ARMS, "baseline": is_arm}, "study")
     _check_by_arm(study, _STUDY_BY_ARM, arms, "study")
-    for name, kind in _STUDY_OF_SOME_ARMS.items():
-        _check(study, {name: _may_lack(kind)}, "study")
+    for name in _STUDY_OF_SOME_ARMS:
         if not set(study.get(name, {})) <= set(arms):
             raise DamagedError(f"study.{name}: expected names of arms")
     if of_logs:
@@ -179,9 +163,7 @@ def check_document(document: dict[str, Any]) -> None:
 def _readable(launch: dict[str, Any]) -> dict[str, Any]:
     """Returns the record of a launch without entries that cannot be understood."""
     kept = {n: v for n, v in launch.items() if n not in _LAUNCH_MAY_LACK or _LAUNCH_MAY_LACK[n].is_right(v)}
-    for name, (kind, empty) in _LAUNCH.items():
-        if not kind.is_right(kept.get(name)):
-            kept[name] = empty
+    kept |= {name: empty for name, (kind, empty) in _LAUNCH.items() if not kind.is_right(kept.get(name))}
     if not kept.keys() >= _AT_THE_END:
         kept = {name: value for name, value in kept.items() if name not in _AT_THE_END}
     if not isinstance(kept["code"].get("revision"), (str, NoneType)):
@@ -204,8 +186,7 @@ def _table(parent: Mapping[str, Any], name: str) -> dict[str, Any]:
 
 def _tables(document: Mapping[str, Any], name: str, least: int) -> list[dict[str, Any]]:
     tables = document.get(name, [])
-    is_right = isinstance(tables, list) and all(isinstance(one, dict) for one in tables)
-    if not is_right or len(tables) < least:
+    if not isinstance(tables, list) or len(tables) < least or not all(isinstance(one, dict) for one in tables):
         raise DamagedError(f"{name}: expected a list of at least {least} entries")
     return tables
 
@@ -221,9 +202,8 @@ def _check_by_arm(table: Mapping[str, Any], kinds: Mapping[str, _Kind], arms: tu
         by_arm = table.get(name)
         if not isinstance(by_arm, dict) or by_arm.keys() != set(arms):
             raise DamagedError(f"{where}.{name}: expected a value for every arm")
-        for value in by_arm.values():
-            if not kind.is_right(value):
-                raise DamagedError(f"{where}.{name}: expected for every arm {kind.words}")
+        if not all(map(kind.is_right, by_arm.values())):
+            raise DamagedError(f"{where}.{name}: expected for every arm {kind.words}")
 
 
 def _arm_names(document: Mapping[str, Any]) -> tuple[str, ...]:
@@ -242,9 +222,7 @@ def _check_arms(table: Mapping[str, Any], arms: tuple[str, ...]) -> None:
     for fields in table.values():
         if not isinstance(fields, dict):
             raise DamagedError("identity.arms: expected named values for every arm")
-        for name, value in fields.items():
-            if not _FIELD.is_right(value):
-                raise DamagedError(f"identity.arms.….{name}: expected {_FIELD.words}")
+        _check(fields, dict.fromkeys(fields, _FIELD), "identity.arms.…")
 
 
 def _check_numbers_by_arm(identity: Mapping[str, Any]) -> None:

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from engine.outcomes import FAILED
 from engine.outcomes.row import ROW_SCHEMA, RUN_KEY, Row
 from engine.store import study_file
-from engine.store.files import FOLDERS, check_folders, clean_temporaries, storage_error
+from engine.store.files import FOLDERS, check_folders, clean_temporaries, writing
 from engine.store.inventory import Inventory
 
 logger = logging.getLogger(__name__)
@@ -23,11 +23,7 @@ LAUNCH = "launch"
 
 
 class WorkDirectory:
-    """The directory of one study, opened with `create_or_resume` or `open_existing`.
-
-    Args:
-        document: content of its `study.json`.
-    """
+    """The directory of one study, opened with `create_or_resume` or `open_existing`, and its `study.json`."""
 
     def __init__(self, path: Path, document: dict[str, Any]) -> None:
         self.path = path
@@ -45,11 +41,7 @@ class WorkDirectory:
         return self._inventory.num_left_out
 
     def save_document(self) -> None:
-        """Writes `study.json` and its backup.
-
-        Raises:
-            StorageError: one cannot be written.
-        """
+        """Writes `study.json` and its backup; raises `StorageError`."""
         study_file.save(self.path, self.document)
 
     def discard(self) -> None:
@@ -63,30 +55,19 @@ class WorkDirectory:
                 folder.rmdir()
 
     def remove_parts(self) -> None:
-        """Removes every finished run of a study whose runs can be read again.
-
-        Raises:
-            StorageError: one cannot be removed.
-        """
+        """Removes every finished run of a study whose runs can be read again; raises `StorageError`."""
         check_folders(self.path)
         for file in [*self.parts.glob("*.parquet"), self.parts / study_file.MANIFEST]:
-            try:
+            with writing(file):
                 file.unlink(missing_ok=True)
-            except OSError as error:
-                raise storage_error(file, error) from error
         self._inventory = Inventory(self.parts, self.document)
 
     def inspect(self, notify: Callable[[str], None]) -> None:
         """Sets aside damaged and foreign parts and removes temporary files; for the holder of the lock.
 
-        The runs of missing, damaged and foreign parts count as not finished.
+        The runs of missing, damaged and foreign parts count as not finished. A line notifies of each problem.
 
-        Args:
-            notify: called with one line for each problem.
-
-        Raises:
-            InputError: a part may not be read, or is larger than the memory.
-            StorageError: something cannot be moved or written.
+        Raises: see `Inventory.repair`.
         """
         check_folders(self.path)
         for name in FOLDERS:
@@ -96,22 +77,18 @@ class WorkDirectory:
         self._inventory.repair(self.path / "damaged", notify)
 
     def append(self, rows: Sequence[Row], launch: int | None = None) -> None:
-        """Stores finished runs as new parts.
-
-        Args:
-            launch: index of the launch that made them; the last one by default.
+        """Stores finished runs as new parts, of the last launch unless another is given by its index.
 
         Raises:
             StorageError: they cannot be written. Some may be there; they may be appended again.
         """
-        last = len(self.document["launches"]) - 1
-        self._inventory.append(rows, last if launch is None else launch)
+        self._inventory.append(rows, len(self.document["launches"]) - 1 if launch is None else launch)
 
     def read(self, columns: Sequence[str] | None = None) -> pa.Table:
         """Reads all finished runs, each once, sorted by arm as in the study, then by seeds.
 
-        What is damaged or missing is left out with a warning. Where a run is stored twice, a row
-        that is not `failed` counts.
+        What is damaged or missing is left out with a warning. Of a run that is stored twice, a row counts that is not
+        `failed`.
 
         Args:
             columns: what to read besides `RUN_KEY` and `seed`; by default all of `ROW_SCHEMA`, and
@@ -120,11 +97,8 @@ class WorkDirectory:
         Raises:
             InputError: a part may not be read, or is larger than the memory.
         """
-        wanted = ROW_SCHEMA.names
-        if columns is not None:
-            wanted = list(dict.fromkeys([*RUN_KEY, "seed", *columns]))
-        stored = list(dict.fromkeys([*(name for name in wanted if name != LAUNCH), "status"]))
-        table = self._read_stored(stored)
+        wanted = ROW_SCHEMA.names if columns is None else [*dict.fromkeys([*RUN_KEY, "seed", *columns])]
+        table = self._read_stored([*dict.fromkeys(name for name in (*wanted, "status") if name != LAUNCH)])
         order = {name: i for i, name in enumerate(self.document["arm_order"])}
         keys = zip(*(table[name].to_pylist() for name in ("arm", "seed", *RUN_KEY[1:])), strict=True)
         is_failed = pc.equal(table["status"], FAILED).to_pylist()
@@ -138,22 +112,16 @@ class WorkDirectory:
 
     def _read_stored(self, columns: Sequence[str]) -> pa.Table:
         """Reads all rows of all whole parts, with the launch that wrote them."""
-        num_launches = len(self.document["launches"])
         schema = _schema(columns)
         tables = [schema.empty_table().append_column(LAUNCH, pa.array([], pa.int64()))]
         for table, launch in self._inventory.iterate(schema, logger.warning):
-            known = launch if launch is not None and launch < num_launches else None
+            known = launch if launch is not None and launch < len(self.document["launches"]) else None
             tables.append(table.append_column(LAUNCH, pa.array([known] * len(table), pa.int64())))
         return pa.concat_tables(tables)
 
     def iterate(self, columns: Sequence[str]) -> Iterator[pa.Table]:
-        """Yields every whole part, so that not all are in memory; a run that was stored twice comes twice.
-
-        Raises:
-            InputError: a part may not be read, or is larger than the memory.
-        """
-        for table, _ in self._inventory.iterate(_schema(columns), logger.warning):
-            yield table
+        """Yields every whole part, so that not all are in memory; a run that was stored twice comes twice."""
+        return (table for table, _ in self._inventory.iterate(_schema(columns), logger.warning))
 
     def finished_keys(self, has_outcome: bool = False) -> set[tuple[Any, ...]]:
         """Returns the `RUN_KEY` of every stored run, or only of those that did not fail."""

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from engine.errors import InputError
-from engine.logs import ReadOptions, read_curves
-from engine.logs.event_logs import Scalars, read_events
+from engine.logs import LoggedSeries, ReadOptions, read_curves
+from engine.logs.event_logs import read_events
 from engine.logs.framing import frame, starts_with_record
 from engine.logs.log_table import NoCurveError
 
@@ -44,7 +44,7 @@ def _file(*events: bytes) -> bytes:
     return frame([b"\x09" + bytes(8) + _bytes(3, b"brain.Event:2"), *events])
 
 
-def _scalars(event: bytes) -> dict[str, Scalars]:
+def _scalars(event: bytes) -> dict[str, LoggedSeries]:
     found = read_events(_file(event))
     assert found.problems == []
     return found.scalars

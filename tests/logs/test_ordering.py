@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from engine.logs.ordering import MixedRunsError, Points, in_order
+from engine.logs.logged_curves import MixedRunsError, Points, in_order
 
 
 def _points(*steps: int) -> Points:

@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from engine import store
-from engine.store import inventory, manifest, parts
+from engine.store import inventory, parts
 from engine.store.files import digest
 from tests.stored import make_document, make_row
 
@@ -46,7 +46,7 @@ _ALL = [("a", 0), ("a", 1), ("b", 0), ("b", 1)]
 
 
 def _listed(workdir):
-    return set(manifest.read_manifest(workdir.parts / "manifest"))
+    return set(inventory.read_manifest(workdir.parts / "manifest"))
 
 
 def _damage(workdir, kind):
@@ -217,7 +217,7 @@ def test_a_torn_changed_or_lost_list_of_parts_is_harmless(workdir, caplog):
         changed = bytearray(content)
         changed[generator.integers(len(content))] ^= 1 << generator.integers(8)
         path.write_bytes(changed if i % 2 else content[: generator.integers(len(content))])
-        assert manifest.read_manifest(path).keys() <= _listed_in(content)
+        assert inventory.read_manifest(path).keys() <= _listed_in(content)
     path.write_bytes(content[:-5])
     assert _keys(workdir) == _ALL
     workdir.append([make_row("a", 2)])
@@ -237,7 +237,7 @@ def _listed_in(content):
 
 def test_not_every_one_of_many_is_named(workdir, caplog):
     for i in range(60):
-        manifest.extend_manifest(workdir.parts / "manifest", f"{i:032x}", 1)
+        inventory.extend_manifest(workdir.parts / "manifest", f"{i:032x}", 1)
     assert _keys(workdir) == _ALL
     assert len(caplog.messages) == inventory._MOST_NAMED + 1
     assert caplog.messages[-1] == "40 more parts are damaged or missing"

@@ -5,6 +5,7 @@ import pytest
 
 from engine import store
 from engine.errors import InputError
+from engine.outcomes.row import CURVE_NAMES
 from engine.outcomes.row import make_row as row_of_schema
 from engine.store.run_table import RunTable
 from engine.studies.designs import FIRST_GRID_SEED
@@ -17,7 +18,7 @@ FAILED = {"status": "failed", "event": 0, "stop_reason": "failed", "steps_run": 
 def directory(tmp_path):
     """Two launches: repetitions, a run of a grid, a fork, and a run that failed and then came through."""
     document = make_document({"b": {}, "a": {}})
-    failed = {**FAILED, **dict.fromkeys(store.CURVE_NAMES)}
+    failed = {**FAILED, **dict.fromkeys(CURVE_NAMES)}
     first = store.create_or_resume(tmp_path / "w", document)
     first.append([make_row("a", 1), make_row("a", 0), make_row("b", 0, **failed)])
     second = store.create_or_resume(tmp_path / "w", document)

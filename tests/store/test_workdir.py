@@ -5,6 +5,7 @@ import pytest
 
 from engine import store
 from engine.errors import InputError
+from engine.outcomes.row import CURVE_NAMES
 from engine.store import parts
 from tests.stored import make_document, make_row
 
@@ -154,7 +155,7 @@ def test_parts_that_are_a_file_are_one_clear_error(tmp_path):
 def test_a_run_that_failed_once_and_then_came_through_is_the_one_that_came_through(tmp_path):
     """In whichever part it is, and whichever is read first."""
     failed = make_row("a", 0, status="failed", event=0, stop_reason="failed", steps_run=0)
-    failed |= dict.fromkeys(store.CURVE_NAMES) | {"onset_step": None}
+    failed |= dict.fromkeys(CURVE_NAMES) | {"onset_step": None}
     for order in ([failed, make_row("a", 0)], [make_row("a", 0), failed]):
         workdir = store.create_or_resume(tmp_path / order[0]["status"], _document())
         for row in order:
