@@ -205,14 +205,13 @@ class _Sender:
         for name, arm in self._arms.items():
             if arm.run is None:
                 continue
-            is_whole = arm.builder.num_in_prefix >= planned[name]
+            num_over, is_whole = len(arm.builder.ended), arm.builder.prefix.length >= planned[name]
             curves = arm.builder.curves() if is_whole else None
             if curves is not None:
                 columns = {f"curve/{n}": getattr(curves, n) for n in ("lower", "median", "upper", "share")}
                 for i, step in enumerate(curves.steps.tolist()):
                     point = {n: float(v[i]) for n, v in columns.items() if np.isfinite(v[i])}
                     arm.run.log({"step": step, **point})
-            num_over = arm.builder.num_over
             arm.run.summary.update({"num_over": num_over, "num_planned": planned[name], "is_whole": is_whole})
             arm.run.finish()
 
