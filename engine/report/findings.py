@@ -1,10 +1,12 @@
 """Everything a report says of a study, before any of it is written."""
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from engine import statistics
 from engine.errors import InputError
+from engine.outcomes.event import Event
 from engine.report.arm_table import make_table
-from engine.report.cautions import make_cautions
 from engine.report.figures import make_drawings
 from engine.report.methods import Methods, make_methods
 from engine.report.sections import Drawing, Section, make_sections
@@ -21,6 +23,11 @@ _ALL_FAILED = (
 _NO_RUN = (
     "no finished run in {path!r} yet that statistics can begin with, the first seed of an arm: run the study first"
 )
+_OF_ARMS = {
+    "aalen_johansen": "the band of the share that left",
+    "median_time": "the interval of the median",
+    "restricted_mean": "the interval of the mean wait",
+}
 
 
 class Findings(NamedTuple):
@@ -70,3 +77,27 @@ def find(table: RunTable, under_way: UnderWay | None = None) -> Findings:
         drawings |= section.drawings
     methods = make_methods(summary, splits)
     return Findings(summary, verdict, methods, document, sections, *make_table(summary), drawings)
+
+
+def make_cautions(summary: Summary, is_page: bool) -> list[str]:
+    """Returns a line for each estimator and number of runs that falls short in simulated studies.
+
+    The page shows the mean wait only of arms that wait for a hit, `summary.json` has it of every arm.
+    """
+    arms: dict[str, list[str]] = {}
+    for name, estimator, num_runs in _estimates(summary, is_page):
+        if (caution := statistics.caution(estimator, num_runs)) is not None:
+            what = _OF_ARMS.get(estimator, "the interval of a difference")
+            arms.setdefault(f"{what}: {caution}", []).append(f"“{name}”")
+    return [f"{', '.join(names)}: {line}." for line, names in arms.items()]
+
+
+def _estimates(summary: Summary, is_page: bool) -> Iterator[tuple[str, str, int]]:
+    for name, arm in summary.arms.items():
+        is_mean_shown = not is_page or summary.runs[name].waits_for == Event.HIT
+        for estimator in _OF_ARMS:
+            if estimator != "restricted_mean" or is_mean_shown:
+                yield name, estimator, arm.num_runs
+    for name, comparison in summary.comparisons.items():
+        estimator = "paired_difference" if comparison.is_paired else "restricted_mean_difference"
+        yield name, estimator, min(summary.arms[n].num_runs for n in (name, summary.baseline))

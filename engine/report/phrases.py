@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from engine.errors import one_line
-from engine.report.arm_summary import ArmSummary
+from engine.report.summary import ArmSummary
 from engine.statistics import Estimate
 
 NORMAL_QUESTION = "Is that normal for this set-up?"

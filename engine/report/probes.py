@@ -6,10 +6,9 @@ from typing import Any
 import numpy as np
 
 from engine.report.arm_runs import ArmRuns
+from engine.report.curves import ArmProbes, find_arm_probes
 from engine.report.phrases import joined, label, number, percent, runs_are
-from engine.report.probe_figures import draw_panels
-from engine.report.probe_panels import Change, changes_of, panels, series_names
-from engine.report.probe_series import ArmProbes, find_arm_probes
+from engine.report.probe_panels import Change, changes_of, draw_panels, panels, series_names
 from engine.report.sections import Drawing, Section, SectionTable
 from engine.report.summary import Summary
 from engine.store.run_table import RunTable

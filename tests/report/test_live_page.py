@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 from engine.report.findings import find
-from engine.report.live_page import Banner, end_live, make_live, make_waiting_page
-from engine.report.page import lay_out
+from engine.report.page import Banner, end_live, lay_out, make_live, make_waiting_page
 from engine.report.summary import UnderWay, summarise
 from engine.statistics import confidence_sequence
 from engine.store import open_existing
