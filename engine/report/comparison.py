@@ -19,14 +19,14 @@ class Difference(NamedTuple):
 
     Attributes:
         horizon: the shorter of both, in the unit.
-        value: difference of restricted means up to it, of pairs if `is_paired`; negative is earlier than the baseline.
+        difference: of restricted means up to it, of pairs if `is_paired`; negative is earlier than the baseline.
         test: of equal incidence. A run that diverged stays at risk to the horizon, exact while all censoring is there.
         num_pairs: labels that are in both groups.
         is_paired: whether all labels are in both groups.
     """
 
     horizon: float
-    value: Estimate
+    difference: Estimate
     test: TestResult
     num_pairs: int
     is_paired: bool
@@ -66,12 +66,12 @@ def compare_runs(
     is_paired = 1 < num_pairs == len(time) == len(base_time)
     if is_paired:
         first, second = (np.argsort(label) for label in labels)
-        value = statistics.paired_difference(
+        difference = statistics.paired_difference(
             time[first], own.event[first], base_time[second], base.event[second], horizon
         )
     else:
-        value = statistics.restricted_mean_difference(time, own.event, base_time, base.event, horizon)
-    return Difference(horizon, value, test, num_pairs, is_paired)
+        difference = statistics.restricted_mean_difference(time, own.event, base_time, base.event, horizon)
+    return Difference(horizon, difference, test, num_pairs, is_paired)
 
 
 def pooled(
@@ -91,15 +91,11 @@ def pooled(
 
 
 class Comparison(NamedTuple):
-    """One arm against the baseline.
+    """One arm against the baseline, see `Difference`, in the study's unit.
 
     Attributes:
-        difference: of restricted means in the study's unit, paired if `is_paired`; negative is earlier.
-        horizon: up to which means are compared, in the study's unit.
         p_adjusted: of `test`, by Holm; with looks, of a safe test that holds at every look, by Bonferroni.
         is_earlier, is_later: beyond chance, both in the unit and in steps.
-        num_pairs: seeds that have an outcome in both arms.
-        is_paired: whether no other seed has an outcome.
         changed: (baseline's value, own value) of every field in which the arms differ.
     """
 
@@ -143,14 +139,10 @@ def compare_arms(
         before, after = fields[baseline], fields[own.name]
         pairs = {field: (before.get(field), after.get(field)) for field in {**before, **after}}
         found[own.name] = Comparison(
-            difference=in_unit.value,
-            horizon=in_unit.horizon,
-            test=in_unit.test,
+            **in_unit._asdict(),
             p_adjusted=p,
-            is_earlier=bool(max(in_unit.value.upper, in_steps.value.upper) < 0 and p < LEVEL),
-            is_later=bool(min(in_unit.value.lower, in_steps.value.lower) > 0 and p < LEVEL),
-            num_pairs=in_unit.num_pairs,
-            is_paired=in_unit.is_paired,
+            is_earlier=bool(max(in_unit.difference.upper, in_steps.difference.upper) < 0 and p < LEVEL),
+            is_later=bool(min(in_unit.difference.lower, in_steps.difference.lower) > 0 and p < LEVEL),
             changed={field: pair for field, pair in pairs.items() if pair[0] != pair[1]},
         )
     return found

@@ -164,7 +164,7 @@ def _compare(own: _Side, base: _Side) -> dict[str, Any]:
             statistics.median_time(runs.time / own_unit, runs.event),
             statistics.median_time(base_runs.time / base_unit, base_runs.event),
         ),
-        "difference": difference.value,
+        "difference": difference.difference,
         "test": difference.test,
     }
 

@@ -13,7 +13,7 @@ from engine.outcomes.event import Event
 from engine.report.canvas import INK, to_svg
 from engine.report.figures import Figures
 from engine.report.findings import Findings, make_cautions
-from engine.report.phrases import number, percent, runs_are
+from engine.report.phrases import counted, number, percent
 from engine.report.summary import Summary
 
 # What makes a page live stands between marks, so that it can be taken out of it again.
@@ -52,12 +52,14 @@ def lay_out(found: Findings) -> Page:
 
 def make_page(found: Findings, vectors: dict[str, str]) -> str:
     """Makes the HTML; `vectors` are the figures as SVG, by name."""
-    summary, launch = found.summary, found.summary.document["launches"][-1]
+    summary, study = found.summary, found.summary.document["study"]
+    launch = summary.document["launches"][-1]
     of_sections = {name for section in found.sections for name in section.drawings}
     own = [name for name in vectors if name not in of_sections]
     template = environment().get_template("page.html")
     return template.render(
-        title=summary.question or summary.name,
+        title=study["question"] or study["name"],
+        name=study["name"],
         found=found,
         summary=summary,
         vectors={name: markupsafe.Markup(svg.replace(INK, "currentColor")) for name, svg in vectors.items()},
@@ -67,7 +69,7 @@ def make_page(found: Findings, vectors: dict[str, str]) -> str:
         cautions=make_cautions(summary, is_page=True),
         has_hits=any(runs.waits_for == Event.HIT for runs in summary.runs.values()),
         launch=launch,
-        logs=summary.document["study"] if summary.is_of_logs else None,
+        logs=study if summary.is_of_logs else None,
         identity=summary.identity,
         has_paths=any("dir=" in word for word in launch["command"]),
         forms=", ".join(sorted(set(summary.identity.get("form", {}).values()))),
@@ -125,7 +127,8 @@ def end_live(page: str, ended: datetime) -> str | None:
 
 def make_waiting_page(name: str, question: str, num_over: int) -> str:
     """Returns the page of a study about which nothing can be said yet, though `num_over` runs may be over."""
-    words = f"{runs_are(num_over)} over, but nothing can be said yet." if num_over else "No run is over yet."
+    over = f"{counted(num_over, 'run is', 'runs are')} over, but nothing can be said yet."
+    words = over if num_over else "No run is over yet."
     return environment().get_template("waiting.html").render(title=question or name, name=name, words=words)
 
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from engine.report.arm_runs import ArmRuns
 from engine.report.curves import ArmProbes, find_arm_probes
-from engine.report.phrases import joined, label, number, percent, runs_are
+from engine.report.phrases import counted, joined, label, number, percent
 from engine.report.probe_panels import Change, changes_of, draw_panels, panels, series_names
 from engine.report.sections import Drawing, Section, SectionTable
 from engine.report.summary import Summary
@@ -122,7 +122,7 @@ def _drawings(summary: Summary, name: str, index: int, found: ArmProbes, onset: 
     for suffix, is_shown, origin, axis_label, caption in figures:
         if np.any(is_shown):
             draw = functools.partial(draw_panels, found, origin, summary.steps_per_unit(name), axis_label)
-            words = caption.format(name=name, runs_are=runs_are(int(is_shown.sum())))
+            words = caption.format(name=name, runs_are=counted(int(is_shown.sum()), "run is", "runs are"))
             drawings[f"plateau_{index}{suffix}"] = Drawing(draw, words)
     return drawings
 

@@ -2,28 +2,19 @@
 
 from typing import Any
 
-from engine.report import log_answers
 from engine.report.phrases import counted, interval, joined, number, onset, p_value
 from engine.report.summary import Summary
 from engine.statistics import Estimate
 
 _MOST_NAMED = 3
 
-_NOT_COMPARABLE = (
-    "Nothing in this study can be compared with it yet: the other configurations wait for another event, "
-    "or have no outcome of a first seed."
+ONE_GROUP = (
+    "These runs are one group, so they cannot say what would change the time. Read logs of other configurations with "
+    "them, each group with a name: --curves=before=DIR --curves=after=DIR, or --arm_column."
 )
 _ONE_ARM = (
     "This study has one configuration, so it cannot say what would change the time. "
     "Add arms, for example with --sweep=init=normal,he."
-)
-_NONE_EARLIER = "None of the other configurations kicks in earlier, as far as this study can tell."
-_SHARED_MISTAKE = (
-    "A mistake that all arms share, in the data or in the training code, would not go away with such a change."
-)
-_CURE = (
-    "The plateau belongs to the set-up and can be removed: {change} makes it kick in earlier, "
-    "with everything else as it was."
 )
 
 
@@ -57,32 +48,39 @@ def find_cures(summary: Summary) -> list[str]:
 
 def say_cures(summary: Summary, cures: list[str]) -> str:
     """Says which single changes release the baseline."""
-    changes = ", or ".join(_say_change(summary, name) for name in cures)
-    return _CURE.format(change=changes + ("," if len(cures) > 1 else ""))
+    changes = ", or ".join(_say_change(summary, name) for name in cures) + ("," if len(cures) > 1 else "")
+    return (
+        f"The plateau belongs to the set-up and can be removed: {changes} makes it kick in earlier, with everything "
+        "else as it was."
+    )
 
 
 def say_remedy(summary: Summary) -> str:
     """Answers whether something is wrong, and what would fix it."""
     if not summary.comparisons:
         if summary.num_arms > 1:
-            return _NOT_COMPARABLE
-        return log_answers.ONE_GROUP if summary.is_of_logs else _ONE_ARM
+            return (
+                "Nothing in this study can be compared with it yet: the other configurations wait for another event, "
+                "or have no outcome of a first seed."
+            )
+        return ONE_GROUP if summary.is_of_logs else _ONE_ARM
     earlier, cures = _find_earlier(summary), find_cures(summary)
     lines = [say_compared(summary, name) for name in cures or earlier[:_MOST_NAMED]]
     if not lines:
+        none = "None of the other configurations kicks in earlier, as far as this study can tell."
         later = [name for name, comparison in summary.comparisons.items() if comparison.is_later]
-        if not later:
-            return _NONE_EARLIER
         arms = joined([say_compared(summary, name) for name in later[:_MOST_NAMED]])
-        return f"{_NONE_EARLIER} Later: {arms}"
+        return f"{none} Later: {arms}" if later else none
     num_more = len(earlier) - len(lines)
     if num_more > 0:
         more = counted(num_more, "more configuration is", "more configurations are")
         lines.append(f"{more} earlier too; see the table.")
     if cures:
-        lines.append(_SHARED_MISTAKE)
+        lines.append(
+            "A mistake that all arms share, in the data or in the training code, would not go away with such a change."
+        )
     if summary.is_of_logs:
-        lines.append(log_answers.NO_CAUSE)
+        lines.append("What is different between groups is not in the logs: whether it is the cause, only you know.")
     return " ".join(lines)
 
 

@@ -4,7 +4,7 @@ import dataclasses
 import functools
 from collections import Counter
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -157,16 +157,6 @@ class Summary:
         return dict(self.document["identity"])
 
     @property
-    def name(self) -> str:
-        """Name of the study."""
-        return str(self.document["study"]["name"])
-
-    @property
-    def question(self) -> str:
-        """What the study is to answer."""
-        return str(self.document["study"]["question"])
-
-    @property
     def is_of_logs(self) -> bool:
         """Whether the curves were read from logs."""
         return is_of_logs(self.document)
@@ -197,15 +187,9 @@ class Summary:
         name = str(self.document["study"]["baseline"])
         return name if name in self.runs else next(iter(self.runs), name)
 
-    @property
-    def data_notes(self) -> dict[str, list[str]]:
-        """What was left out of the data or changed in them, by arm."""
-        return dict(self.document["study"].get("data_notes", {}))
-
-    @property
-    def network_notes(self) -> dict[str, list[str]]:
-        """What one batch has shown of the user's networks, by arm."""
-        return dict(self.document["study"].get("network_notes", {}))
+    def notes(self, kind: Literal["data_notes", "network_notes"]) -> dict[str, list[str]]:
+        """Returns what was left out of the data or changed in them, or what was seen in the networks, by arm."""
+        return dict(self.document["study"].get(kind, {}))
 
     def steps_per_unit(self, arm: str) -> float:
         """Returns the steps in one unit of time."""
@@ -263,14 +247,14 @@ def to_document(summary: Summary, verdict: dict[str, Any]) -> dict[str, Any]:
             "statuses": {**arm.statuses, FAILED: arm.num_failed},
             **{field: getattr(summary.runs[name], field) for field in _FIELDS_OF_RUNS},
             "horizon_steps": summary.runs[name].horizon,
-            "data_notes": summary.data_notes.get(name, []),
-            "network_notes": summary.network_notes.get(name, []),
+            "data_notes": summary.notes("data_notes").get(name, []),
+            "network_notes": summary.notes("network_notes").get(name, []),
         }
         for name, arm in summary.arms.items()
     }
     return {
-        "name": summary.name,
-        "question": summary.question,
+        "name": summary.document["study"]["name"],
+        "question": summary.document["study"]["question"],
         "unit": summary.unit,
         "baseline": summary.baseline,
         "confidence": 1 - LEVEL,

@@ -7,7 +7,7 @@ import numpy as np
 from engine import statistics
 from engine.outcomes.event import Event
 from engine.report.arm_runs import ArmRuns
-from engine.report.phrases import counted, number, p_value, percent, share, time_word
+from engine.report.phrases import counted, moment, number, p_value, percent, share
 from engine.report.summary import Summary
 from engine.statistics import LEVEL, CrossedComponents, EarlyLuck, ForkPrediction
 
@@ -128,9 +128,9 @@ def _describe_grid(name: str, components: CrossedComponents) -> str:
 def _describe_forks(summary: Summary, name: str, forks: ForkPrediction) -> str:
     runs = summary.runs[name].forks
     assert runs is not None
-    step = number(runs.step / summary.steps_per_unit(name), summary.unit)
+    step = moment(runs.step / summary.steps_per_unit(name), summary.unit)
     return (
-        f"“{name}”, {forks.num_runs} forks of {forks.num_parents} parents, parted at {time_word(summary.unit)} {step} "
+        f"“{name}”, {forks.num_runs} forks of {forks.num_parents} parents, parted at {step} "
         f"on the plateau: the parent accounts for {share(forks.parent_share)} of the variance of the log time that "
         f"was left ({p_value(forks.p_value)} for none). {_HIDDEN_PROGRESS if forks.p_value < LEVEL else _NO_PROGRESS}"
     )

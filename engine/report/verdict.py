@@ -5,23 +5,11 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from engine.outcomes.event import Event
-from engine.report import log_answers
+from engine.report import log_answers, phrases
 from engine.report.limits import find_limits
-from engine.report.phrases import (
-    NORMAL_QUESTION,
-    REMEDY_QUESTION,
-    fraction,
-    interval,
-    joined,
-    number,
-    onset,
-    percent,
-    runs_are,
-    time_word,
-    varied,
-)
+from engine.report.phrases import counted, fraction, interval, joined, moment, number, onset, percent, varied
 from engine.report.remedy import find_cures, find_typical, say_compared, say_cures, say_remedy
-from engine.report.summary import Summary
+from engine.report.summary import ArmSummary, Summary
 from engine.report.variance_split import VarianceSplit, describe_split
 
 # With fewer runs even a unanimous course is not beyond chance.
@@ -41,7 +29,6 @@ _HEADLINES = {
     "diverged": "“{name}” diverges: {num_typical} of {num_runs} runs; {left} left chance level.",
 }
 _OTHER_HEADLINE = "“{name}”: {left} left chance level; the median onset is {onset}."
-_FALLING = "But in {num_falling} of them the loss had begun to fall: train longer before anything else."
 _NORMAL = {
     "broke": "Yes. A flat loss followed by a break is what this configuration does: {typical} show it{over}.",
     "stuck": "A loss at chance at {end} ({horizon} {unit}) is what this configuration does: {typical}.",
@@ -49,15 +36,6 @@ _NORMAL = {
     "shoulder": "A delay is normal here, but it is no longer than the rise itself takes: {typical} show that.",
     "no_plateau": "A flat stretch would not be normal here: {typical} learn without one.",
 }
-_LATE = "Nine of ten runs had left by {word} {late}; one that is flat for longer is unusual here."
-_NOT_TYPICAL = "There is no typical course: {counts}."
-_TOO_FEW = "{runs_are} too few to say what is typical"
-
-_HOW_OFTEN = "{left} of “{name}” left chance level by {end}. Of all {num_runs}, {counts}."
-_FAILED = "{num_failed} more failed and have no outcome."
-_FELL_BACK = "{num_fell_back} of those at chance had left it before and fell back."
-
-_UNDER_WAY = "The study is under way: {num_over} of {num_runs} runs are over. So far: {headline}"
 
 
 class Verdict(NamedTuple):
@@ -83,7 +61,8 @@ def make_verdict(summary: Summary, splits: Mapping[str, VarianceSplit]) -> Verdi
         headline = f"{headline} {lines[0]}"
         answers["Is it chance, or decided at the start?"] = " ".join(lines)
     if summary.under_way is not None:
-        headline = _UNDER_WAY.format(headline=headline, **summary.under_way._asdict())
+        num_over, num_runs = summary.under_way
+        headline = f"The study is under way: {num_over} of {num_runs} runs are over. So far: {headline}"
     return Verdict(headline, answers, find_limits(summary))
 
 
@@ -95,7 +74,6 @@ def _facts_of(summary: Summary) -> dict[str, Any]:
     return {
         **arm._asdict(),
         "name": summary.baseline,
-        "runs_are": runs_are(arm.num_runs),
         "left": fraction(arm.num_left, arm.num_runs, arm.fraction),
         "counts": joined(counts),
         "num_typical": num_typical,
@@ -103,10 +81,8 @@ def _facts_of(summary: Summary) -> dict[str, Any]:
         "onset": onset(arm, unit, horizon),
         "mean": number(arm.restricted_mean.value, unit),
         "mean_interval": interval(arm.restricted_mean, unit),
-        "late": number(arm.late_onset, unit),
         "horizon": number(horizon, unit),
         "unit": unit,
-        "word": time_word(unit),
         "end": "the end of their logs" if summary.is_of_logs else "the horizon",
         "over": "" if summary.is_of_logs else f", over different {varied(summary.identity)}",
     }
@@ -132,12 +108,11 @@ def _answer_logs(summary: Summary, facts: dict[str, Any]) -> tuple[str, dict[str
 
 def _headline(summary: Summary, facts: dict[str, Any]) -> str:
     arm, typical = summary.arms[summary.baseline], find_typical(summary)
-    templates = [_HEADLINES.get(typical or "", _OTHER_HEADLINE)]
+    lines = [_HEADLINES.get(typical or "", _OTHER_HEADLINE).format(**facts)]
     if typical == "stuck" and arm.num_falling:
-        templates.append(_FALLING)
+        lines.append(f"But in {arm.num_falling} of them the loss had begun to fall: train longer before anything else.")
     if typical is None and arm.num_runs < _FEW:
-        templates.append(f"{_TOO_FEW}.")
-    lines = [template.format(**facts) for template in templates]
+        lines.append(f"{_too_few(arm)}.")
     cures = find_cures(summary)
     if cures:
         lines.append(say_cures(summary, cures))
@@ -148,17 +123,22 @@ def _headline(summary: Summary, facts: dict[str, Any]) -> str:
 
 
 def _answer_runs(summary: Summary, facts: dict[str, Any]) -> tuple[str, dict[str, str]]:
-    arm, how_often = summary.arms[summary.baseline], [_HOW_OFTEN]
+    arm = summary.arms[summary.baseline]
+    how_often = ["{left} of “{name}” left chance level by {end}. Of all {num_runs}, {counts}.".format(**facts)]
     if arm.num_failed:
-        how_often.append(_FAILED)
+        how_often.append(f"{arm.num_failed} more failed and have no outcome.")
     if arm.num_fell_back:
-        how_often.append(_FELL_BACK)
+        how_often.append(f"{arm.num_fell_back} of those at chance had left it before and fell back.")
     return _headline(summary, facts), {
-        "How often does it kick in?": " ".join(how_often).format(**facts),
+        "How often does it kick in?": " ".join(how_often),
         "When?": _answer_when(summary, facts),
-        NORMAL_QUESTION: _answer_normal(summary, facts),
-        REMEDY_QUESTION: say_remedy(summary),
+        phrases.NORMAL_QUESTION: _answer_normal(summary, facts),
+        phrases.REMEDY_QUESTION: say_remedy(summary),
     }
+
+
+def _too_few(arm: ArmSummary) -> str:
+    return f"{counted(arm.num_runs, 'run is', 'runs are')} too few to say what is typical"
 
 
 def _answer_when(summary: Summary, facts: dict[str, Any]) -> str:
@@ -180,6 +160,9 @@ def _answer_when(summary: Summary, facts: dict[str, Any]) -> str:
 def _answer_normal(summary: Summary, facts: dict[str, Any]) -> str:
     arm, typical = summary.arms[summary.baseline], find_typical(summary)
     if typical is None:
-        return (f"{_TOO_FEW}: {{counts}}." if arm.num_runs < _FEW else _NOT_TYPICAL).format(**facts)
-    is_late_known = typical == "broke" and math.isfinite(arm.late_onset)
-    return (f"{_NORMAL[typical]} {_LATE}" if is_late_known else _NORMAL[typical]).format(**facts)
+        return f"{_too_few(arm) if arm.num_runs < _FEW else 'There is no typical course'}: {facts['counts']}."
+    answer = _NORMAL[typical].format(**facts)
+    if typical == "broke" and math.isfinite(arm.late_onset):
+        late = moment(arm.late_onset, summary.unit)
+        answer += f" Nine of ten runs had left by {late}; one that is flat for longer is unusual here."
+    return answer
