@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from engine.report.curves import ArmProbes, MetricCurves
     from engine.report.figures import Figures
     from engine.report.findings import Findings
-    from engine.report.notebook import ReportFile
+    from engine.report.page import ReportFile
     from engine.store.run_table import RunTable
 
 
@@ -142,7 +142,7 @@ class Results:
     def report(self) -> "ReportFile":
         """Writes the report and its other files, and returns the path of the page, which a notebook shows."""
         from engine.commands.report import write_report
-        from engine.report.notebook import ReportFile
+        from engine.report.page import ReportFile
 
         return ReportFile(write_report(self._table, self._findings))
 
@@ -163,7 +163,7 @@ class Results:
         return f"{to_text(found.header, found.rows)}\n\n{self.verdict}"
 
     def _repr_html_(self) -> str:
-        from engine.report.notebook import to_html
+        from engine.report.arm_table import to_html
 
         try:
             found = self._findings

@@ -119,7 +119,7 @@ class _Builder:
 
     def build(self, progress: StudyProgress, seconds_to_next: float) -> tuple[float, str | None]:
         """Writes a page, and returns how many seconds of a core that took, and what went wrong if something did."""
-        from engine.report.page import Banner, make_live
+        from engine.report.page import make_live
 
         started = time.process_time()
         try:
@@ -127,7 +127,7 @@ class _Builder:
             state = (parts, progress.num_over, progress.num_runs)
             if self._state != state:
                 self._page, self._state = self._make(progress), state
-            page = make_live(self._page, Banner(datetime.now().astimezone(), seconds_to_next, *progress))
+            page = make_live(self._page, datetime.now().astimezone(), seconds_to_next, progress)
             store.write_atomically(self._path / PAGE, page.encode())
         except Exception as error:
             return 0.0, str(error) or type(error).__name__
@@ -136,13 +136,11 @@ class _Builder:
     def _make(self, progress: StudyProgress) -> str:
         from engine.report.findings import find
         from engine.report.page import lay_out, make_waiting_page
-        from engine.report.summary import UnderWay
         from engine.store.run_table import RunTable
 
         directory = store.open_existing(self._path, lambda line: None)
-        under_way = UnderWay(progress.num_over, progress.num_runs)
         try:
-            return lay_out(find(RunTable(directory), under_way)).html
+            return lay_out(find(RunTable(directory), (progress.num_over, progress.num_runs))).html
         except InputError:
             about = directory.document["study"]
             return make_waiting_page(about["name"], about["question"], progress.num_over)

@@ -1,6 +1,7 @@
 """Two studies against each other, arm by arm, in numbers and in sentences."""
 
 import math
+from collections.abc import Collection
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -71,25 +72,26 @@ def contrast_studies(
     Raises:
         InputError: the studies do not measure the same thing, with the reason, or share no arm.
     """
-    tables = RunTable(own), RunTable(base)
-    runs, base_runs = (read_runs(table) for table in tables)
-    for directory, found in ((own, runs), (base, base_runs)):
-        if not found:
-            raise InputError(f"no finished run in {str(directory.path)!r} yet")
-    sides = [
-        (_Side(tables[0], runs[name]), _Side(tables[1], base_runs[base_name]))
-        for name, base_name in _pairs(runs, base_runs, arm, baseline_arm)
-    ]
-    for pair in sides:
+    sides, base_sides = _sides(own), _sides(base)
+    pairs = [(sides[one], base_sides[other]) for one, other in _pairs(sides, base_sides, arm, baseline_arm)]
+    for pair in pairs:
         _refuse_different_questions(*pair)
     with of_study(own):
-        differences = [_compare(*pair) for pair in sides]
+        differences = [_compare(*pair) for pair in pairs]
         adjusted = statistics.holm(np.array([c["test"].p_value for c in differences]))
     return [Contrast(**c, p_holm=float(p)) for c, p in zip(differences, adjusted, strict=True)]
 
 
+def _sides(directory: WorkDirectory) -> dict[str, _Side]:
+    table = RunTable(directory)
+    found = {name: _Side(table, runs) for name, runs in read_runs(table).items()}
+    if not found:
+        raise InputError(f"no finished run in {str(directory.path)!r} yet")
+    return found
+
+
 def _pairs(
-    runs: dict[str, ArmRuns], base: dict[str, ArmRuns], arm: str | None, baseline_arm: str | None
+    runs: Collection[str], base: Collection[str], arm: str | None, baseline_arm: str | None
 ) -> list[tuple[str, str]]:
     for name, there in ((arm, runs), (baseline_arm, base)):
         if name is not None and name not in there:
@@ -106,7 +108,7 @@ def _pairs(
     return [(own_name, baseline_arm or _counterpart(own_name, base, "baseline_arm"))]
 
 
-def _counterpart(name: str, there: dict[str, ArmRuns], flag: str) -> str:
+def _counterpart(name: str, there: Collection[str], flag: str) -> str:
     if name in there or len(there) == 1:
         return name if name in there else next(iter(there))
     raise InputError(f"choose --{flag} among {', '.join(there)}")

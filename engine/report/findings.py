@@ -10,7 +10,7 @@ from engine.report.arm_table import make_table
 from engine.report.figures import make_drawings
 from engine.report.methods import Methods, make_methods
 from engine.report.sections import Drawing, Section, make_sections
-from engine.report.summary import Summary, UnderWay, summarise, to_document
+from engine.report.summary import Summary, summarise, to_document
 from engine.report.variance_split import split_variances
 from engine.report.variance_split_section import make_split_section
 from engine.report.verdict import Verdict, make_verdict
@@ -49,7 +49,7 @@ class Findings(NamedTuple):
     drawings: dict[str, Drawing]
 
 
-def find(table: RunTable, under_way: UnderWay | None = None) -> Findings:
+def find(table: RunTable, under_way: tuple[int, int] | None = None) -> Findings:
     """Finds everything that a report says, and writes nothing.
 
     While a launch is under way, only what holds at every look is said, and there are no sections.

@@ -8,7 +8,6 @@ import numpy as np
 from engine.outcomes.chance import suggest_classes
 from engine.report.arm_runs import ArmRuns
 from engine.report.phrases import NORMAL_QUESTION, REMEDY_QUESTION, moment, number, percent, time_word
-from engine.report.remedy import ONE_GROUP
 from engine.report.summary import Summary
 
 LEVEL_QUESTION = "Is the loss at chance level at all?"
@@ -16,6 +15,11 @@ ASSUMED = (
     "The runs of a group are taken for independent repetitions of one configuration, each with a start and a data "
     "order of its own: a log cannot show that, and where it is not so, intervals and p-values mean nothing."
 )
+ONE_GROUP = (
+    "These runs are one group, so they cannot say what would change the time. Read logs of other configurations with "
+    "them, each group with a name: --curves=before=DIR --curves=after=DIR, or --arm_column."
+)
+
 # What became of a single run, by its status.
 _COURSES = {
     "diverged": "the loss blew up at {onset}, before it had left {chance}",

@@ -15,30 +15,10 @@ _BREAK = (
     "the onset of learning is the last upward crossing of ρ = {low:g} before ρ ≥ {high:g} is held; a run that ends "
     "below {high:g} is right-censored at the horizon."
 )
-_HIT = "Where a task has an event of its own, its time is the first step at which it happens."
-
-_FRACTIONS = "Fractions of runs have exact limits [clopper1934]."
-_FRACTIONS_UNDER_WAY = (
-    "Fractions of runs have the limits of a confidence sequence, which holds at every look while the study is under "
-    "way [robbins1970]."
-)
-_FRACTIONS_OF_LOOKS = (
-    "Seeds were added in blocks, in {num_looks} looks; fractions of runs have the limits of a confidence sequence "
-    "that holds at all looks together [robbins1970]."
-)
 _TIMES = (
     "The time of the event is summarised by its cumulative incidence with divergence as a competing event "
     "[aalen1978], its median with limits from the complementary log-log limits of the incidence [brookmeyer1982], "
     "and its mean up to the horizon [royston2013]."
-)
-_PAIRED_TEST = "a log-rank test stratified by seed [mantel1966]"
-_UNPAIRED_TEST = "Gray's test of the incidence [gray1988]"
-_SAFE_TEST = "a safe log-rank test in pairs of equal seeds, valid at every look [grunwald2021]"
-
-_GRID = "Of “{name}”, {num_init_seeds} starts were also trained in each of {num_order_seeds} common data orders."
-_FORKS = (
-    "Of “{name}”, the {num_parents} runs that still waited at step {step} were continued from there {num_runs} times "
-    "in all, in data orders of their own."
 )
 _COMPONENTS = (
     "In the crossed grid the variance of log time was divided between start, data order and rest by restricted "
@@ -72,20 +52,21 @@ def _sentences(summary: Summary, splits: Mapping[str, VarianceSplit]) -> Iterato
     if Event.BREAK in events:
         yield _BREAK.format(**summary.identity["detector"])
     if Event.HIT in events:
-        yield _HIT
-    if summary.looks:
-        yield _FRACTIONS_OF_LOOKS.format(num_looks=len(summary.looks))
-    else:
-        yield _FRACTIONS_UNDER_WAY if summary.has_looks else _FRACTIONS
+        yield "Where a task has an event of its own, its time is the first step at which it happens."
+    yield _describe_fractions(summary)
     yield _TIMES
     if summary.comparisons:
         yield _describe_comparisons(summary)
     for name, split in splits.items():
         if split.components is not None:
-            yield _GRID.format(name=name, **split.components._asdict())
+            num_starts, num_orders = split.components.num_init_seeds, split.components.num_order_seeds
+            yield f"Of “{name}”, {num_starts} starts were also trained in each of {num_orders} common data orders."
         forks = summary.runs[name].forks
         if split.forks is not None and forks is not None:
-            yield _FORKS.format(name=name, step=forks.step, **split.forks._asdict())
+            yield (
+                f"Of “{name}”, the {split.forks.num_parents} runs that still waited at step {forks.step} were "
+                f"continued from there {split.forks.num_runs} times in all, in data orders of their own."
+            )
     if any(split.components for split in splits.values()):
         yield _COMPONENTS
     if any(split.forks for split in splits.values()):
@@ -112,14 +93,29 @@ def _describe_runs(summary: Summary) -> str:
     )
 
 
+def _describe_fractions(summary: Summary) -> str:
+    if not summary.has_looks:
+        return "Fractions of runs have exact limits [clopper1934]."
+    if summary.looks:
+        return (
+            f"Seeds were added in blocks, in {len(summary.looks)} looks; fractions of runs have the limits of a "
+            "confidence sequence that holds at all looks together [robbins1970]."
+        )
+    return (
+        "Fractions of runs have the limits of a confidence sequence, which holds at every look while the study is "
+        "under way [robbins1970]."
+    )
+
+
 def _describe_comparisons(summary: Summary) -> str:
     horizons = {number(comparison.horizon, summary.unit) for comparison in summary.comparisons.values()}
     reach = f" of {horizons.pop()} {summary.unit}" if len(horizons) == 1 else ""
-    test, adjustment = _PAIRED_TEST, "[holm1979]"
+    test, adjustment = "a log-rank test stratified by seed [mantel1966]", "[holm1979]"
     if summary.has_looks:
-        test, adjustment = _SAFE_TEST, "by Bonferroni's inequality"
+        test = "a safe log-rank test in pairs of equal seeds, valid at every look [grunwald2021]"
+        adjustment = "by Bonferroni's inequality"
     elif summary.is_of_logs:
-        test = _UNPAIRED_TEST
+        test = "Gray's test of the incidence [gray1988]"
     return (
         f"Configurations were compared with “{summary.baseline}” by the difference of their means up to the common "
         f"horizon{reach} [zou2008] and by {test}; p-values are adjusted for the "

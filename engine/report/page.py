@@ -1,7 +1,10 @@
 """The report as one HTML file, also while its study is under way: then it loads itself again."""
 
+import os
 import re
 from datetime import datetime
+from html import escape
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import jinja2
@@ -21,6 +24,8 @@ _BEGIN, _END = "<!-- live -->", "<!-- end of live -->"
 _MARKED = re.compile(f"{_BEGIN}.*?{_END}", re.DOTALL)
 _UPDATED = re.compile(r'<time id="updated"[^>]*>([^<]*)</time>')
 _CLOCK = "%H:%M:%S"
+# What a notebook shows of a page.
+_MOST_BYTES = 8 * 2**20
 
 
 class Page(NamedTuple):
@@ -98,22 +103,12 @@ def _run_rows(summary: Summary) -> list[list[str]]:
     return rows
 
 
-class Banner(NamedTuple):
-    """What a live page says about itself; `interval` is in seconds, `steps_done` a share of the steps of the launch."""
-
-    updated: datetime
-    interval: float
-    num_over: int
-    num_runs: int
-    steps_done: float
-
-
-def make_live(page: str, banner: Banner) -> str:
-    """Makes a page load itself again, and say how far the study is."""
-    steps = f"{percent(banner.steps_done)} of the steps of this launch are taken"
-    words = f"{banner.num_over} of {banner.num_runs} runs are over; {steps}."
-    interval, clock = max(1, round(banner.interval)), banner.updated.strftime(_CLOCK)
-    return _marked(page, banner=banner, words=words, interval=interval, clock=clock)
+def make_live(page: str, updated: datetime, interval: float, progress: tuple[int, int, float]) -> str:
+    """Makes a page load itself again in `interval` seconds, and say how far the study is, see `StudyProgress`."""
+    num_over, num_runs, steps_done = progress
+    words = f"{num_over} of {num_runs} runs are over; {percent(steps_done)} of the steps of this launch are taken."
+    about = {"num_over": num_over, "num_runs": num_runs, "clock": updated.strftime(_CLOCK)}
+    return _marked(page, updated=updated, words=words, interval=max(1, round(interval)), **about)
 
 
 def end_live(page: str, ended: datetime) -> str | None:
@@ -122,7 +117,7 @@ def end_live(page: str, ended: datetime) -> str | None:
     if updated is None:
         return None
     words = f"The launch ended at {ended.strftime(_CLOCK)} without a last report. What follows is as of {updated[1]}."
-    return _marked(_MARKED.sub("", page), banner=None, words=words)
+    return _marked(_MARKED.sub("", page), updated=None, words=words)
 
 
 def make_waiting_page(name: str, question: str, num_over: int) -> str:
@@ -136,3 +131,34 @@ def _marked(page: str, **values: Any) -> str:
     templates = map(environment().get_template, ("live_head.html", "live_banner.html"))
     head, body = (f"{_BEGIN}\n{template.render(**values)}{_END}" for template in templates)
     return page.replace("</head>", f"{head}\n</head>", 1).replace("<main>", f"<main>\n{body}", 1)
+
+
+class ReportFile(os.PathLike[str]):
+    """The report of a study: the path of a file, which a notebook shows as the page."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __fspath__(self) -> str:
+        return str(self.path)
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+    def __repr__(self) -> str:
+        return f"ReportFile({str(self.path)!r})"
+
+    def _repr_html_(self) -> str:
+        path = escape(visible(str(self.path)))
+        try:
+            content = self.path.read_bytes()
+        except OSError as error:
+            return f"<p>{path}: {escape(str(error.strerror))}</p>"
+        if len(content) > _MOST_BYTES:
+            return f"<p>{path} is {len(content) / 2**20:.0f} MiB: open it in a browser</p>"
+        # Without a script or an address of its own: whatever it holds stays inside.
+        return (
+            f'<iframe sandbox srcdoc="{escape(content.decode(errors="replace"))}" '
+            f'style="width:100%;height:36em;border:1px solid rgba(128,128,128,.4)"></iframe>'
+            f"<p>{path}</p>"
+        )

@@ -124,13 +124,6 @@ def _count_stuck(runs: ArmRuns, detector: Mapping[str, Any]) -> tuple[int, int]:
     return num_falling, num_fell_back
 
 
-class UnderWay(NamedTuple):
-    """How many runs of a study are over, and how many are planned, while its launch goes on."""
-
-    num_over: int
-    num_runs: int
-
-
 @dataclasses.dataclass(frozen=True)
 class Summary:
     """A study in numbers.
@@ -141,7 +134,7 @@ class Summary:
         missing: arms without a complete first seed.
         failed: number of runs of the arms that have failed runs only.
         num_left_out: parts that are damaged or missing.
-        under_way: None once the launch is over.
+        under_way: numbers of runs that are over and planned while a launch goes on, else None.
     """
 
     document: dict[str, Any]
@@ -149,7 +142,7 @@ class Summary:
     missing: list[str]
     failed: dict[str, int]
     num_left_out: int = 0
-    under_way: UnderWay | None = None
+    under_way: tuple[int, int] | None = None
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -222,7 +215,7 @@ class Summary:
         return compare_arms(self.runs, self.baseline, units, fields, self.has_looks, self.is_of_logs)
 
 
-def summarise(table: RunTable, under_way: UnderWay | None = None) -> Summary:
+def summarise(table: RunTable, under_way: tuple[int, int] | None = None) -> Summary:
     """Computes the numbers of a study from its finished runs."""
     found, directory = read_all_runs(table), table.directory
     runs = {name: arm for name, arm in found.items() if len(arm.seed)}

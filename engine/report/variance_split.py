@@ -16,16 +16,11 @@ _GREATER = 0.5
 _FEW_EVENTS = 8
 _FEW_LEVELS = 4
 
-_NO_FORKS = "there are no forks yet: half of the runs never left, or none still waited at the step."
-
 _CONCLUSIONS = {
     "init_share": "Mostly fate: who starts where decides how long it waits.",
     "order_share": "Mostly chance: the examples it happens to meet decide how long it waits.",
     "rest_share": "Neither alone decides: it is the meeting of this start with this order.",
 }
-_NO_CONCLUSION = "None of them is the greater part beyond chance."
-_FEW_CELLS = "Too few starts or orders to draw a conclusion; the intervals rest on the model."
-
 _HIDDEN_PROGRESS = (
     "The flat stretch hides progress: forks of one parent, which share nothing but its state, leave the plateau at "
     "more similar times than forks of different ones."
@@ -34,9 +29,6 @@ _NO_PROGRESS = (
     "No sign that the state on the plateau says how long it still takes, as it would be for a memoryless wait; the "
     "interval says how much could have been missed."
 )
-
-_NOT_MEMORYLESS = "So the wait is not memoryless: something has to build up first."
-_MAYBE_MEMORYLESS = "That does not exclude a memoryless wait."
 
 
 class VarianceSplit(NamedTuple):
@@ -84,7 +76,7 @@ def split_variance(runs: ArmRuns) -> VarianceSplit:
         except ValueError as error:
             reasons.append(f"the forks say nothing: {error}.")
     elif runs.has_forks_asked:
-        reasons.append(_NO_FORKS)
+        reasons.append("there are no forks yet: half of the runs never left, or none still waited at the step.")
     came = runs.event == 1
     if runs.waits_for == Event.BREAK:
         came &= np.asarray(runs.status) == "broke"
@@ -120,9 +112,9 @@ def _describe_grid(name: str, components: CrossedComponents) -> str:
         f"{share(components.rest_share)} to what the two do together."
     )
     if min(num_starts, num_orders) < _FEW_LEVELS:
-        return f"{text} {_FEW_CELLS}"
+        return f"{text} Too few starts or orders to draw a conclusion; the intervals rest on the model."
     greater = (words for field, words in _CONCLUSIONS.items() if getattr(components, field).lower > _GREATER)
-    return f"{text} {next(greater, _NO_CONCLUSION)}"
+    return f"{text} {next(greater, 'None of them is the greater part beyond chance.')}"
 
 
 def _describe_forks(summary: Summary, name: str, forks: ForkPrediction) -> str:
@@ -137,9 +129,12 @@ def _describe_forks(summary: Summary, name: str, forks: ForkPrediction) -> str:
 
 
 def _describe_luck(summary: Summary, name: str, luck: EarlyLuck) -> str:
+    conclusion = "That does not exclude a memoryless wait."
+    if luck.p_value < LEVEL:
+        conclusion = "So the wait is not memoryless: something has to build up first."
     half = number(luck.median / 2 / summary.steps_per_unit(name), summary.unit)
     return (
         f"“{name}”: {luck.num_early} of {luck.num_runs} runs needed less than half the median time ({half} "
         f"{summary.unit}); of memoryless waits {percent(luck.expected)} would ({p_value(luck.p_value)} for so few). "
-        f"{_NOT_MEMORYLESS if luck.p_value < LEVEL else _MAYBE_MEMORYLESS}"
+        f"{conclusion}"
     )
