@@ -27,9 +27,8 @@ class PooledCurves(NamedTuple):
     Attributes:
         lower, median, upper: quartiles of the loss. A run that ended early keeps its last value; one that diverged
             counts as infinite from there on.
-        share: share of the runs that have had the event, with divergence as a competing risk (Aalen–Johansen).
+        share: of the runs that have had the event, with divergence as a competing risk (Aalen–Johansen).
         num_trained: number of runs that were trained up to the step.
-        num_runs: number of pooled runs.
     """
 
     steps: np.ndarray

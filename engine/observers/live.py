@@ -1,7 +1,4 @@
-"""`--live`: keeps `report.html` up to date while a study runs, in a process of its own at low priority.
-
-The process reads the finished runs, as `report` does, and writes nothing but the page.
-"""
+"""`--live`: keeps `report.html` up to date while a study runs, in a process of its own that writes nothing else."""
 
 import contextlib
 import logging

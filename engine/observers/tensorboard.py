@@ -49,12 +49,7 @@ class TensorBoard:
         self._made: set[Path] = set()
 
     def catch_up(self, is_all: bool = False) -> None:
-        """Takes the runs that are stored, and writes the files of those that have none, or of all.
-
-        Raises:
-            InputError: a part may not be read, or a link leads out of the folder.
-            StorageError: something cannot be written.
-        """
+        """Takes the runs that are stored, and writes the files of those that have none, or of all."""
         launches = self._directory.launches_of_runs()
         for table in self._directory.iterate(_COLUMNS):
             for row in rows_of(table, CURVE_COLUMNS):
@@ -194,10 +189,7 @@ def run_folder(row: Row) -> str:
 
 
 def folder_names(arms: Sequence[str]) -> dict[str, str]:
-    """Returns a safe name of a folder for each arm; a name that has to be changed carries a hash of the arm's.
-
-    No two names differ in upper and lower case only.
-    """
+    """Returns a safe name of a folder for each arm, with a hash where it is not the arm's; case alone tells none apart."""
     found: dict[str, str] = {}
     taken: set[str] = set()
     for arm in arms:

@@ -88,14 +88,12 @@ def points_per_curve(num_curves: int) -> int:
 
 
 def thinned(curve: LossCurve, most: int) -> LossCurve:
-    """Keeps about `most` points of a curve: the lowest and highest in each of equally many steps, and both ends.
-
-    A loss that is not finite counts as highest, so that a gap stays one.
-    """
+    """Keeps about `most` points of a curve: the lowest and highest in each of equally many steps, and both ends."""
     number = len(curve.steps)
     if number <= most:
         return curve
     bounds = np.linspace(0, number, max(1, most // 2) + 1).astype(int)[:-1]
+    # A loss that is not finite counts as highest, so that a gap stays one.
     loss = np.where(np.isfinite(curve.loss), curve.loss, np.inf)
     order = np.lexsort((loss, np.repeat(np.arange(len(bounds)), np.diff([*bounds, number]))))
     lowest, highest = order[bounds], order[np.append(bounds[1:], number) - 1]

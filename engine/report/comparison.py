@@ -10,8 +10,7 @@ from engine.report.arm_runs import ArmRuns
 from engine.statistics import LEVEL, Estimate, TestResult
 
 # Below this many runs χ² rejects too often, see benchmarks/COVERAGE.md.
-_FEW_RUNS = 30
-_NUM_PERMUTATIONS = 999
+_FEW_RUNS, _NUM_PERMUTATIONS = 30, 999
 
 
 class Difference(NamedTuple):
@@ -21,8 +20,7 @@ class Difference(NamedTuple):
         horizon: the shorter of both, in the unit.
         difference: of restricted means up to it, of pairs if `is_paired`; negative is earlier than the baseline.
         test: of equal incidence. A run that diverged stays at risk to the horizon, exact while all censoring is there.
-        num_pairs: labels that are in both groups.
-        is_paired: whether all labels are in both groups.
+        num_pairs, is_paired: how many labels are in both groups, and whether all are.
     """
 
     horizon: float
@@ -40,8 +38,6 @@ def compare_runs(
     failed: Collection[int] = (),
 ) -> Difference:
     """Compares two groups by a log-rank test with pairs as strata, or by Gray's test if there are no pairs.
-
-    Gray's p-value comes from permutations if a group has fewer than thirty runs.
 
     Args:
         labels: of the runs of both; equal ones share their random streams.
@@ -120,10 +116,7 @@ def compare_arms(
 ) -> dict[str, Comparison]:
     """Compares every arm that waits for the same event as the baseline with it.
 
-    Args:
-        units: steps in one unit of time, by arm.
-        fields: settings of each arm.
-        has_looks: whether p-values must hold at every look.
+    With looks, p-values hold at each of them; `units` are the steps in one unit of time, by arm.
     """
     base = runs[baseline]
     others = [own for own in runs.values() if own is not base and own.waits_for == base.waits_for]

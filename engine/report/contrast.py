@@ -29,8 +29,7 @@ class Contrast(NamedTuple):
     Attributes:
         unit: `epochs`, or `steps` where one of the two has no epochs.
         horizon: the shorter of both, up to which means are compared.
-        num_runs: runs with an outcome.
-        num_failed: runs without one; they and their partners are left out.
+        num_runs, num_failed: runs with an outcome, and without one; the latter and their partners are left out.
         num_pairs: runs that share all their seeds.
         fractions: share of runs that had the event by the horizon.
         difference: of means up to the horizon; negative is earlier than the baseline.
@@ -146,7 +145,7 @@ def _compare(own: _Side, base: _Side) -> dict[str, Any]:
     has_epochs = all(side.runs.steps_per_epoch for side in sides)
     own_unit, base_unit = (float(side.runs.steps_per_epoch or 1) if has_epochs else 1.0 for side in sides)
     horizon = min(own.runs.horizon / own_unit, base.runs.horizon / base_unit)
-    runs, base_runs = (_cut(side, horizon, u) for side, u in zip(sides, (own_unit, base_unit), strict=True))
+    runs, base_runs = _at_horizon(own, horizon * own_unit), _at_horizon(base, horizon * base_unit)
     labels, failed = (np.arange(len(runs.seed)), -1 - base_runs.seed), set[int]()
     # Equal seeds mean equal random streams only under one root seed; logs have none.
     roots = [None if is_of_logs(side.document) else side.document["identity"]["root_seed"] for side in sides]
@@ -171,17 +170,15 @@ def _compare(own: _Side, base: _Side) -> dict[str, Any]:
     }
 
 
-def _cut(side: _Side, horizon: float, unit: float) -> ArmRuns:
-    is_longer = side.runs.horizon / unit > horizon * (1 + _SAME_HORIZON)
-    return _at_horizon(side.table, side.runs, horizon * unit) if is_longer else side.runs
-
-
-def _at_horizon(table: RunTable, runs: ArmRuns, steps: float) -> ArmRuns:
-    """Detects the outcomes of the repetitions of an arm anew, from their curves up to a shorter horizon in steps.
+def _at_horizon(side: _Side, steps: float) -> ArmRuns:
+    """Detects the outcomes of the repetitions of an arm anew if its horizon is longer, from their curves up to there.
 
     Whether a run has left chance level depends on where its curve ends, so a time that was read at
     one horizon cannot be compared with times of another.
     """
+    table, runs = side
+    if runs.horizon <= steps * (1 + _SAME_HORIZON):
+        return runs
     is_over = runs.time <= steps
     if runs.waits_for != Event.BREAK:
         status = [s if over else "stuck" for s, over in zip(runs.status, is_over, strict=True)]

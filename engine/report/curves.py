@@ -13,11 +13,9 @@ from engine.training.probes.registry import WHOLE
 class MetricCurves(NamedTuple):
     """A metric of every repetition of an arm, on the steps that any of them was measured at.
 
-    A run that was not measured at a step has NaN there: it had diverged, was stopped, or was inspected at other steps.
-
     Attributes:
         steps: of training that lie behind each point, `[num_points]`.
-        values: float32, `[num_seeds, num_points]`.
+        values: float32, `[num_seeds, num_points]`; NaN where a run had diverged, was stopped, or was not inspected.
         seed: of each row, increasing, `[num_seeds]`.
     """
 

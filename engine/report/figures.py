@@ -120,10 +120,7 @@ def add_legend(axes: Axes, place: Literal["best", "lower right"]) -> None:
 
 
 def draw_curves(summary: Summary, name: str) -> Figure:
-    """Draws the loss of every seed with its onset and the grid interval around it, and the chance level.
-
-    A run that is censored ends in a bar, and one that diverges in a cross.
-    """
+    """Draws the loss of every seed with its onset and the grid interval around it, and the chance level."""
     runs, unit = summary.runs[name], summary.steps_per_unit(name)
     figure = new_figure(3.0)
     axes = figure.subplots()
@@ -182,10 +179,7 @@ def draw_aligned(summary: Summary) -> Figure:
 
 
 def draw_incidence(summary: Summary) -> Figure:
-    """Draws the share of the runs that have left chance level, with its band and the numbers at risk.
-
-    With many arms the rows of numbers are the legend, and there are no bands.
-    """
+    """Draws the share of the runs that have left chance level, with the numbers at risk, which are a legend too."""
     names = list(summary.runs)
     are_few = len(names) <= _FEW_ARMS
     height = (0.17 if are_few else 0.3) * len(names)

@@ -31,13 +31,7 @@ _OF_ARMS = {
 
 
 class Findings(NamedTuple):
-    """What the finished runs of a study say.
-
-    Attributes:
-        document: content of `summary.json`.
-        header, rows: the short table.
-        drawings: figures by file name, those of sections among them.
-    """
+    """What the finished runs of a study say; `document` is the content of `summary.json`, `drawings` are all."""
 
     summary: Summary
     verdict: Verdict
@@ -50,9 +44,7 @@ class Findings(NamedTuple):
 
 
 def find(table: RunTable, under_way: tuple[int, int] | None = None) -> Findings:
-    """Finds everything that a report says, and writes nothing.
-
-    While a launch is under way, only what holds at every look is said, and there are no sections.
+    """Finds everything that a report says; while a launch is under way only what holds at every look, and no sections.
 
     Raises:
         InputError: no arm has finished its first seed, or all runs failed.
@@ -80,10 +72,7 @@ def find(table: RunTable, under_way: tuple[int, int] | None = None) -> Findings:
 
 
 def make_cautions(summary: Summary, is_page: bool) -> list[str]:
-    """Returns a line for each estimator and number of runs that falls short in simulated studies.
-
-    The page shows the mean wait only of arms that wait for a hit, `summary.json` has it of every arm.
-    """
+    """Returns a line for each estimator and number of runs that falls short in simulated studies."""
     arms: dict[str, list[str]] = {}
     for name, estimator, num_runs in _estimates(summary, is_page):
         if (caution := statistics.caution(estimator, num_runs)) is not None:
@@ -94,6 +83,7 @@ def make_cautions(summary: Summary, is_page: bool) -> list[str]:
 
 def _estimates(summary: Summary, is_page: bool) -> Iterator[tuple[str, str, int]]:
     for name, arm in summary.arms.items():
+        # `summary.json` has the mean wait of every arm.
         is_mean_shown = not is_page or summary.runs[name].waits_for == Event.HIT
         for estimator in _OF_ARMS:
             if estimator != "restricted_mean" or is_mean_shown:

@@ -38,13 +38,13 @@ def find_limits(summary: Summary) -> list[str]:
 
 def _say_notes(summary: Summary, where: str, notes_by_arm: Mapping[str, list[str]]) -> Iterator[str]:
     """Says each note once, with the arms that it is about."""
-    arms: dict[str, list[str]] = {}
+    num_arms, arms = len(summary.document["arm_order"]), dict[str, list[str]]()
     for name, notes in notes_by_arm.items():
         for note in notes:
             arms.setdefault(note, []).append(f"“{name}”")
     for note, names in arms.items():
-        whose = joined(names) if len(names) <= _MOST_NAMED else f"{len(names)} of {summary.num_arms} arms"
-        yield f"{where}: {note}." if len(names) == summary.num_arms else f"{where} of {whose}: {note}."
+        whose = joined(names) if len(names) <= _MOST_NAMED else f"{len(names)} of {num_arms} arms"
+        yield f"{where}: {note}." if len(names) == num_arms else f"{where} of {whose}: {note}."
 
 
 def _say_scope(summary: Summary) -> Iterator[str]:

@@ -15,19 +15,6 @@ _BREAK = (
     "the onset of learning is the last upward crossing of ρ = {low:g} before ρ ≥ {high:g} is held; a run that ends "
     "below {high:g} is right-censored at the horizon."
 )
-_TIMES = (
-    "The time of the event is summarised by its cumulative incidence with divergence as a competing event "
-    "[aalen1978], its median with limits from the complementary log-log limits of the incidence [brookmeyer1982], "
-    "and its mean up to the horizon [royston2013]."
-)
-_COMPONENTS = (
-    "In the crossed grid the variance of log time was divided between start, data order and rest by restricted "
-    "maximum likelihood with censoring [patterson1971], with limits of the profile likelihood."
-)
-_PREDICTION = (
-    "Whether a fork's remaining time depends on its parent was tested by permutation of log-rank scores among "
-    "parents [hothorn2006]."
-)
 
 
 class Methods(NamedTuple):
@@ -54,9 +41,17 @@ def _sentences(summary: Summary, splits: Mapping[str, VarianceSplit]) -> Iterato
     if Event.HIT in events:
         yield "Where a task has an event of its own, its time is the first step at which it happens."
     yield _describe_fractions(summary)
-    yield _TIMES
+    yield (
+        "The time of the event is summarised by its cumulative incidence with divergence as a competing event "
+        "[aalen1978], its median with limits from the complementary log-log limits of the incidence [brookmeyer1982], "
+        "and its mean up to the horizon [royston2013]."
+    )
     if summary.comparisons:
         yield _describe_comparisons(summary)
+    yield from _describe_designs(summary, splits)
+
+
+def _describe_designs(summary: Summary, splits: Mapping[str, VarianceSplit]) -> Iterator[str]:
     for name, split in splits.items():
         if split.components is not None:
             num_starts, num_orders = split.components.num_init_seeds, split.components.num_order_seeds
@@ -68,9 +63,15 @@ def _sentences(summary: Summary, splits: Mapping[str, VarianceSplit]) -> Iterato
                 f"continued from there {split.forks.num_runs} times in all, in data orders of their own."
             )
     if any(split.components for split in splits.values()):
-        yield _COMPONENTS
+        yield (
+            "In the crossed grid the variance of log time was divided between start, data order and rest by restricted "
+            "maximum likelihood with censoring [patterson1971], with limits of the profile likelihood."
+        )
     if any(split.forks for split in splits.values()):
-        yield _PREDICTION
+        yield (
+            "Whether a fork's remaining time depends on its parent was tested by permutation of log-rank scores among "
+            "parents [hothorn2006]."
+        )
 
 
 def _describe_runs(summary: Summary) -> str:

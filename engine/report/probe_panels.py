@@ -46,7 +46,6 @@ class Change(NamedTuple):
         layer: or parameter array in which it changes most; `""` for the whole network.
         lead: steps from where half of the change is over, on the panel's scale, to the onset.
         is_ratio: whether the change is a factor, `end / start`, rather than a difference.
-        num_runs: runs that have two measurements before their onset.
     """
 
     layer: str
@@ -99,12 +98,7 @@ def _change(steps: np.ndarray, layer: str, values: np.ndarray, onset: np.ndarray
 
 
 def draw_panels(found: ArmProbes, origin: np.ndarray, steps_per_unit: float, label: str) -> Figure:
-    """Draws every quantity against the time from an origin of each run: median, and quartiles.
-
-    Args:
-        origin: of the run in each row, in steps; NaN leaves it out.
-        steps_per_unit: of the axis, which has the label.
-    """
+    """Draws medians and quartiles of every quantity against the time from an origin of each run, see `aligned`."""
     shown = [panel for panel in panels() if panel.series[0] in found.values]
     num_rows = -(-len(shown) // _COLUMNS)
     figure = new_figure(_ROW_HEIGHT * num_rows + 0.7)

@@ -28,16 +28,11 @@ class ArmSummary(NamedTuple):
 
     Attributes:
         num_runs: runs with an outcome; all counts but `num_failed` are of these.
-        fraction: share of runs that left chance level by the horizon.
-        plateau_fraction: share of runs that left it by breaking out of a plateau.
-        median_onset: infinite where it was not reached.
+        fraction, plateau_fraction: shares of runs that left chance level, and that broke out of a plateau.
+        median_onset, late_onset: when half and nine of ten runs had left; infinite where not reached.
         restricted_mean: mean onset up to the horizon.
-        onset_range: earliest and latest onset; None without any.
-        median_width: from 10 to 90 % of the rise; None where no run has one.
-        accuracy_before: at the onset.
-        accuracy_after: at the end, of the runs that left chance level.
-        held_out_after: the same on held-out examples.
-        late_onset: when nine of ten runs had left chance level; infinite where not reached.
+        median_width: from 10 to 90 % of the rise.
+        accuracy_before, accuracy_after: at the onset, and at the end, of the runs that left chance level.
         num_coarse: runs whose break is too fast for the evaluation grid.
         num_falling: runs that ended at chance, but above where an onset begins.
         num_fell_back: runs that ended at chance after they had left it.
@@ -163,11 +158,6 @@ class Summary:
     def has_looks(self) -> bool:
         """Whether the study is looked at repeatedly, so that what is said must hold at every look."""
         return bool(self.looks) or self.under_way is not None
-
-    @property
-    def num_arms(self) -> int:
-        """Number of arms of the study."""
-        return len(self.document["arm_order"])
 
     @property
     def unit(self) -> str:

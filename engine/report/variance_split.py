@@ -32,14 +32,7 @@ _NO_PROGRESS = (
 
 
 class VarianceSplit(NamedTuple):
-    """What the design of an arm says about its waiting time; None where it says nothing.
-
-    Attributes:
-        components: of the variance of log time, from a crossed grid.
-        forks: whether the parent predicts the time that is left.
-        luck: how many of the repetitions were early.
-        reasons: what could not be estimated and why, in words.
-    """
+    """What the design of an arm says about its waiting time; None, with a reason in words, where it says nothing."""
 
     components: CrossedComponents | None
     forks: ForkPrediction | None

@@ -38,11 +38,6 @@ _NORMAL = {
 }
 _MOST_NAMED = 3
 
-_ONE_ARM = (
-    "This study has one configuration, so it cannot say what would change the time. "
-    "Add arms, for example with --sweep=init=normal,he."
-)
-
 
 class Verdict(NamedTuple):
     """A headline, answers by question in the order in which they are asked, and what the study cannot tell."""
@@ -182,10 +177,10 @@ def find_typical(summary: Summary) -> str | None:
 
 
 def find_cures(summary: Summary) -> list[str]:
-    """Returns the arms that release a baseline which is typically on a plateau, at most three.
+    """Returns at most three arms that release a baseline which is typically on a plateau.
 
-    An arm counts where its plateau is no longer typical, or its median onset is less than half the
-    baseline's, both beyond chance; of every minimal set of changed fields the earliest one.
+    Its plateau is no longer typical there, or its median onset less than half the baseline's, both beyond chance; of
+    every minimal set of changed fields the earliest one counts.
     """
     if summary.is_of_logs or find_typical(summary) not in ("broke", "stuck"):
         return []
@@ -214,12 +209,17 @@ def say_cures(summary: Summary, cures: list[str]) -> str:
 def say_remedy(summary: Summary) -> str:
     """Answers whether something is wrong, and what would fix it."""
     if not summary.comparisons:
-        if summary.num_arms > 1:
+        if len(summary.document["arm_order"]) > 1:
             return (
                 "Nothing in this study can be compared with it yet: the other configurations wait for another event, "
                 "or have no outcome of a first seed."
             )
-        return log_answers.ONE_GROUP if summary.is_of_logs else _ONE_ARM
+        if summary.is_of_logs:
+            return log_answers.ONE_GROUP
+        return (
+            "This study has one configuration, so it cannot say what would change the time. Add arms, for example with "
+            "--sweep=init=normal,he."
+        )
     earlier, cures = _find_earlier(summary), find_cures(summary)
     lines = [say_compared(summary, name) for name in cures or earlier[:_MOST_NAMED]]
     if not lines:
