@@ -189,7 +189,7 @@ def run_folder(row: Row) -> str:
 
 
 def folder_names(arms: Sequence[str]) -> dict[str, str]:
-    """Returns a safe name of a folder for each arm, with a hash where it is not the arm's; case alone tells none apart."""
+    """Returns a safe folder name for each arm, with a hash where it is not the arm's; case alone tells none apart."""
     found: dict[str, str] = {}
     taken: set[str] = set()
     for arm in arms:

@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -64,59 +64,6 @@ class ArmSummary(NamedTuple):
     def num_left(self) -> int:
         """Number of runs that left chance level."""
         return sum(self.statuses[status] for status in _LEFT)
-
-
-def summarise_arm(
-    runs: ArmRuns, unit: float, fraction: Callable[[int, int], Estimate], detector: Mapping[str, Any]
-) -> ArmSummary:
-    """Computes the numbers of an arm; `unit` is the steps in one unit of time, `fraction` estimates a share of runs."""
-    rows, time, has_left, counts = runs.rows, runs.time / unit, runs.event == 1, Counter(runs.status)
-    onsets, widths = time[has_left], _known(rows["width_steps"])
-    incidence = statistics.aalen_johansen(time, runs.event)
-    num_falling, num_fell_back = _count_stuck(runs, detector)
-    return ArmSummary(
-        num_runs=len(runs.status),
-        statuses={status: counts[status] for status in STATUSES},
-        fraction=fraction(len(onsets), len(runs.status)),
-        plateau_fraction=fraction(counts["broke"], len(runs.status)),
-        median_onset=statistics.median_time(time, runs.event),
-        restricted_mean=statistics.restricted_mean(time, runs.event, runs.horizon / unit),
-        onset_range=(float(onsets.min()), float(onsets.max())) if len(onsets) else None,
-        median_width=float(np.median(widths)) / unit if widths else None,
-        accuracy_before=_median(rows["onset_accuracy"], has_left),
-        accuracy_after=_median(rows["end_accuracy"], has_left),
-        held_out_after=_median(rows["end_held_out_accuracy"], has_left),
-        late_onset=statistics.first_reached(incidence.time, incidence.value, _LATE_SHARE),
-        num_coarse=rows["is_coarse"].count(True),
-        num_falling=num_falling,
-        num_fell_back=num_fell_back,
-        num_diverged_later=rows["is_diverged_later"].count(True),
-        num_stairs=sum(number > 1 for number in _known(rows["num_breaks"])),
-        num_settled=rows["stop_reason"].count("settled"),
-        num_failed=runs.num_failed,
-    )
-
-
-def _known(values: list[Any]) -> list[Any]:
-    return [value for value in values if value is not None]
-
-
-def _median(values: list[Any], chosen: np.ndarray) -> float | None:
-    known = _known([values[i] for i in np.flatnonzero(chosen)])
-    return float(np.median(known)) if known else None
-
-
-def _count_stuck(runs: ArmRuns, detector: Mapping[str, Any]) -> tuple[int, int]:
-    """Counts runs that ended at chance, but had begun to fall, or had left it before."""
-    if runs.waits_for != Event.BREAK:
-        return 0, 0
-    chance, num_falling, num_fell_back = runs.chance_loss, 0, 0
-    for status, end_loss, lost in zip(runs.status, runs.rows["end_loss"], runs.rows["best_minus_end"], strict=True):
-        if status == "stuck":
-            end = chance if end_loss is None else end_loss
-            num_falling += end < (1 - detector["low"]) * chance
-            num_fell_back += (lost or 0) + 1 - end / chance > detector["high"]
-    return num_falling, num_fell_back
 
 
 @dataclasses.dataclass(frozen=True)
@@ -190,11 +137,7 @@ class Summary:
     @functools.cached_property
     def arms(self) -> dict[str, ArmSummary]:
         """The numbers of every arm that has runs."""
-        detector = self.identity["detector"]
-        return {
-            name: summarise_arm(runs, self.steps_per_unit(name), self.fraction, detector)
-            for name, runs in self.runs.items()
-        }
+        return {name: _summarise_arm(self, name) for name in self.runs}
 
     @functools.cached_property
     def comparisons(self) -> dict[str, Comparison]:
@@ -203,6 +146,57 @@ class Summary:
             return {}
         units, fields = {name: self.steps_per_unit(name) for name in self.runs}, self.identity["arms"]
         return compare_arms(self.runs, self.baseline, units, fields, self.has_looks, self.is_of_logs)
+
+
+def _summarise_arm(summary: Summary, name: str) -> ArmSummary:
+    runs, unit = summary.runs[name], summary.steps_per_unit(name)
+    rows, time, has_left, counts = runs.rows, runs.time / unit, runs.event == 1, Counter(runs.status)
+    onsets, widths = time[has_left], _known(rows["width_steps"])
+    incidence = statistics.aalen_johansen(time, runs.event)
+    num_falling, num_fell_back = _count_stuck(runs, summary.identity["detector"])
+    return ArmSummary(
+        num_runs=len(runs.status),
+        statuses={status: counts[status] for status in STATUSES},
+        fraction=summary.fraction(len(onsets), len(runs.status)),
+        plateau_fraction=summary.fraction(counts["broke"], len(runs.status)),
+        median_onset=statistics.median_time(time, runs.event),
+        restricted_mean=statistics.restricted_mean(time, runs.event, summary.horizon(name)),
+        onset_range=(float(onsets.min()), float(onsets.max())) if len(onsets) else None,
+        median_width=float(np.median(widths)) / unit if widths else None,
+        accuracy_before=_median(rows["onset_accuracy"], has_left),
+        accuracy_after=_median(rows["end_accuracy"], has_left),
+        held_out_after=_median(rows["end_held_out_accuracy"], has_left),
+        late_onset=statistics.first_reached(incidence.time, incidence.value, _LATE_SHARE),
+        num_coarse=rows["is_coarse"].count(True),
+        num_falling=num_falling,
+        num_fell_back=num_fell_back,
+        num_diverged_later=rows["is_diverged_later"].count(True),
+        num_stairs=sum(number > 1 for number in _known(rows["num_breaks"])),
+        num_settled=rows["stop_reason"].count("settled"),
+        num_failed=runs.num_failed,
+    )
+
+
+def _known(values: list[Any]) -> list[Any]:
+    return [value for value in values if value is not None]
+
+
+def _median(values: list[Any], chosen: np.ndarray) -> float | None:
+    known = _known([values[i] for i in np.flatnonzero(chosen)])
+    return float(np.median(known)) if known else None
+
+
+def _count_stuck(runs: ArmRuns, detector: Mapping[str, Any]) -> tuple[int, int]:
+    """Counts runs that ended at chance, but had begun to fall, or had left it before."""
+    if runs.waits_for != Event.BREAK:
+        return 0, 0
+    chance, num_falling, num_fell_back = runs.chance_loss, 0, 0
+    for status, end_loss, lost in zip(runs.status, runs.rows["end_loss"], runs.rows["best_minus_end"], strict=True):
+        if status == "stuck":
+            end = chance if end_loss is None else end_loss
+            num_falling += end < (1 - detector["low"]) * chance
+            num_fell_back += (lost or 0) + 1 - end / chance > detector["high"]
+    return num_falling, num_fell_back
 
 
 def summarise(table: RunTable, under_way: tuple[int, int] | None = None) -> Summary:
