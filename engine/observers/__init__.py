@@ -15,13 +15,7 @@ __all__ = ["Observer", "StudyProgress", "Watching", "check_watching", "ended_wit
 
 
 class Watching(NamedTuple):
-    """How a study is followed while it runs.
-
-    Attributes:
-        live_every: seconds between two states of `report.html`; `None` for no live page.
-        has_tensorboard: whether to write event files.
-        wandb_runs: number of single runs that are sent to Weights & Biases besides the arms; `None` to send nothing.
-    """
+    """How a study is followed: seconds between two states of `report.html`, and runs sent to W&B besides the arms."""
 
     live_every: float | None = None
     has_tensorboard: bool = False

@@ -50,12 +50,8 @@ class _EndedRun(NamedTuple):
 class ArmCurveBuilder:
     """Collects the repetitions of one arm as they end, and pools the longest prefix of seeds whose runs are all over.
 
-    Args:
-        eval_every: steps between evaluations; `None` where every run has steps of its own.
-
-    Attributes:
-        ended: runs that are over, by seed; `None` for one that failed.
-        prefix: the seeds, from 0 on, whose runs are all over.
+    Evaluations are `eval_every` steps apart, or at steps of each run's own where that is `None`. `ended` holds the runs
+    that are over by seed, `None` for one that failed; `prefix` the seeds, from 0 on, whose runs are all over.
     """
 
     def __init__(self, horizon: int, eval_every: int | None) -> None:

@@ -48,7 +48,6 @@ class ForkRuns(NamedTuple):
     Attributes:
         step: at which they part from their parents, whose seeds are `parent`.
         time_left: steps from there to the event, or to the horizon where there is none.
-        num_missing, num_failed: as in `GridRuns`, of parents.
     """
 
     step: int

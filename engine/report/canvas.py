@@ -14,22 +14,18 @@ from engine.report.arm_runs import LossCurve
 
 # Of text and axes; the page replaces it by its own, so that a figure reads on light and on dark backgrounds.
 INK = "#3b4450"
+_OF_INK = ("axes.edgecolor", "axes.labelcolor", "legend.labelcolor", "text.color", "xtick.color", "ytick.color")
 _STYLE = {
-    "axes.edgecolor": INK,
-    "axes.labelcolor": INK,
+    **dict.fromkeys(_OF_INK, INK),
     "axes.spines.right": False,
     "axes.spines.top": False,
     "axes.titlesize": 10,
     "font.family": "sans-serif",
     "font.size": 9,
     "legend.frameon": False,
-    "legend.labelcolor": INK,
     "savefig.transparent": True,
     "svg.fonttype": "none",
-    "text.color": INK,
     "text.parse_math": False,
-    "xtick.color": INK,
-    "ytick.color": INK,
 }
 _WIDTH = 5.2
 _DOTS_PER_INCH = 160

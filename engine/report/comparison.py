@@ -52,7 +52,7 @@ def compare_runs(
         labels = (labels[0][kept[0]], labels[1][kept[1]])
     time, base_time = own.time / steps_per_unit[0], base.time / steps_per_unit[1]
     horizon = min(own.horizon / steps_per_unit[0], base.horizon / steps_per_unit[1])
-    times, events, group = pooled(own, base, steps_per_unit, (horizon, horizon))
+    times, events, group = _pooled(own, base, steps_per_unit, (horizon, horizon))
     num_pairs = len(np.intersect1d(*labels))
     if num_pairs:
         test = statistics.log_rank(times, events, group, np.concatenate(labels))
@@ -70,13 +70,10 @@ def compare_runs(
     return Difference(horizon, difference, test, num_pairs, is_paired)
 
 
-def pooled(
+def _pooled(
     own: ArmRuns, base: ArmRuns, steps_per_unit: tuple[float, float], horizons: tuple[float, float]
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Pools times, events (0 or 1) and groups (1 own, 0 baseline) of all runs for tests of the incidence.
-
-    A run that diverged stays at risk to the horizon of its group, which is in the unit.
-    """
+    """Pools times, events (0 or 1) and groups (1 own, 0 baseline) of all runs; those that diverged stay at risk."""
     times, events = [], []
     for runs, unit, horizon in zip((own, base), steps_per_unit, horizons, strict=True):
         time = runs.time / unit
@@ -155,5 +152,5 @@ def _always_valid(own: ArmRuns, base: ArmRuns, units: Mapping[str, float]) -> fl
     """Returns a p-value that holds at every look, with pairs of equal seeds as strata."""
     steps_per_unit = units[own.name], units[base.name]
     horizons = own.horizon / steps_per_unit[0], base.horizon / steps_per_unit[1]
-    times, events, group = pooled(own, base, steps_per_unit, horizons)
+    times, events, group = _pooled(own, base, steps_per_unit, horizons)
     return statistics.safe_log_rank(times, events, group, strata=np.concatenate([own.seed, base.seed])).p_value

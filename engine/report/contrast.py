@@ -55,10 +55,7 @@ class _Side(NamedTuple):
 
     table: RunTable
     runs: ArmRuns
-
-    @property
-    def document(self) -> dict[str, Any]:
-        return self.table.directory.document
+    document: dict[str, Any]
 
 
 def contrast_studies(
@@ -83,7 +80,7 @@ def contrast_studies(
 
 def _sides(directory: WorkDirectory) -> dict[str, _Side]:
     table = RunTable(directory)
-    found = {name: _Side(table, runs) for name, runs in read_runs(table).items()}
+    found = {name: _Side(table, runs, directory.document) for name, runs in read_runs(table).items()}
     if not found:
         raise InputError(f"no finished run in {str(directory.path)!r} yet")
     return found
@@ -176,7 +173,7 @@ def _at_horizon(side: _Side, steps: float) -> ArmRuns:
     Whether a run has left chance level depends on where its curve ends, so a time that was read at
     one horizon cannot be compared with times of another.
     """
-    table, runs = side
+    table, runs, document = side
     if runs.horizon <= steps * (1 + _SAME_HORIZON):
         return runs
     is_over = runs.time <= steps
@@ -184,7 +181,7 @@ def _at_horizon(side: _Side, steps: float) -> ArmRuns:
         status = [s if over else "stuck" for s, over in zip(runs.status, is_over, strict=True)]
         event, time = np.where(is_over, runs.event, 0), np.minimum(runs.time, steps)
     else:
-        settings = DetectorSettings(**table.directory.document["identity"]["detector"])
+        settings = DetectorSettings(**document["identity"]["detector"])
         curves = read_losses(table, table.is_of(runs.name) & table.is_repetition & table.has_outcome)
         by_seed = {int(table.seed[row]): curve for row, curve in curves.items()}
         found = [_detect(by_seed[seed], steps, runs.chance_loss, settings) for seed in runs.seed.tolist()]

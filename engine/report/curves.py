@@ -58,15 +58,15 @@ def _aligned(table: RunTable, arm: str, metric: str, rows: np.ndarray) -> tuple[
         raise InputError(f"no finished run of {arm!r} in {str(table.directory.path)!r} yet")
     if not found:
         raise InputError(f"no finished run of {arm!r} has a curve of {metric}")
-    steps = union_of([curve.steps for curve in found])
+    steps = _union_of([curve.steps for curve in found])
     values = np.full((len(rows), len(steps)), np.nan, np.float32)
     for curve in found:
         values[np.searchsorted(rows, curve.row), np.searchsorted(steps, curve.steps)] = curve.values
     return steps, values
 
 
-def union_of(steps: list[np.ndarray]) -> np.ndarray:
-    """Returns the steps of many runs, most of which have the same, without duplicates and increasing."""
+def _union_of(steps: list[np.ndarray]) -> np.ndarray:
+    # Most runs have the same steps.
     return np.unique(np.concatenate(list({own.tobytes(): own for own in steps}.values())))
 
 
@@ -77,7 +77,6 @@ class ArmProbes(NamedTuple):
         steps: before which it was measured, `[num_points]`.
         values: by series and by layer or parameter array, `""` for the whole network; each
             `[num_seeds, num_points]`, NaN where a run was not measured or the value is not finite.
-        seed: of each row, increasing, `[num_seeds]`.
         absent: series that were asked for and do not exist for this arm.
     """
 
@@ -108,7 +107,7 @@ def find_arm_probes(table: RunTable, arm: str) -> ArmProbes | None:
                 measured[row] = steps.values.to_numpy(), series
     if not measured:
         return None
-    steps = union_of([own for own, _ in measured.values()])
+    steps = _union_of([own for own, _ in measured.values()])
     values: dict[str, dict[str, np.ndarray]] = {}
     asked: dict[str, None] = {}
     for index, row in enumerate(sorted(measured)):

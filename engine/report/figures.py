@@ -40,8 +40,7 @@ _FOREST = (
     "intervals. An arrow means beyond the horizon."
 )
 # Longest label, and most labels, in one column of a legend.
-_LONG_LABEL = 20
-_MOST_IN_A_COLUMN = 4
+_LONG_LABEL, _MOST_IN_A_COLUMN = 20, 4
 # Okabe and Ito (2008): distinguishable with any colour vision.
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C6D31", "#7F7F7F")
 # More arms get no bands, and no legend among the curves; they are told apart by their lines too.
@@ -82,22 +81,20 @@ def make_drawings(summary: Summary) -> dict[str, Drawing]:
     all_runs = summary.runs.values()
     first_seeds = _FIRST_SEEDS if max(len(runs.status) for runs in all_runs) > MAX_CURVES else ""
     caption = _CURVES.format(**_OF_LOGS if summary.is_of_logs else _ON_SET) + first_seeds
-    drawings = {
-        f"curves_{i + 1}": Drawing(functools.partial(draw_curves, summary, name), caption)
-        for i, name in enumerate(summary.runs)
-    }
-    drawings["incidence"] = Drawing(functools.partial(draw_incidence, summary), _INCIDENCE)
+    drawings = {}
+    for i, name in enumerate(summary.runs):
+        drawings[f"curves_{i + 1}"] = Drawing(functools.partial(_draw_curves, summary, name), caption)
+    drawings["incidence"] = Drawing(functools.partial(_draw_incidence, summary), _INCIDENCE)
     for i, (name, runs) in enumerate(summary.runs.items()):
         if np.any(runs.event == 2):
-            drawings[f"competing_{i + 1}"] = Drawing(functools.partial(draw_competing, summary, name), _COMPETING)
+            drawings[f"competing_{i + 1}"] = Drawing(functools.partial(_draw_competing, summary, name), _COMPETING)
     if any(runs.waits_for == Event.BREAK and 1 in runs.event[: len(runs.curves)] for runs in all_runs):
-        drawings["aligned"] = Drawing(functools.partial(draw_aligned, summary), _ALIGNED + first_seeds)
-    drawings["forest"] = Drawing(functools.partial(draw_forest, summary), _FOREST)
+        drawings["aligned"] = Drawing(functools.partial(_draw_aligned, summary), _ALIGNED + first_seeds)
+    drawings["forest"] = Drawing(functools.partial(_draw_forest, summary), _FOREST)
     return drawings
 
 
-def colour_of(summary: Summary, name: str) -> str:
-    """Returns the colour of an arm in all figures."""
+def _colour_of(summary: Summary, name: str) -> str:
     names = list(summary.runs)
     if len(names) <= len(_COLOURS):
         return _COLOURS[names.index(name)]
@@ -105,7 +102,7 @@ def colour_of(summary: Summary, name: str) -> str:
     return mpl.colors.to_hex(mpl.colormaps["viridis"](shade))
 
 
-def add_legend(axes: Axes, place: Literal["best", "lower right"]) -> None:
+def _add_legend(axes: Axes, place: Literal["best", "lower right"]) -> None:
     """Adds a legend inside of the axes, however many and long its labels are."""
     _, labels = axes.get_legend_handles_labels()
     is_long = max(map(len, labels), default=0) > _LONG_LABEL
@@ -119,12 +116,11 @@ def add_legend(axes: Axes, place: Literal["best", "lower right"]) -> None:
             handle.set_alpha(1.0)
 
 
-def draw_curves(summary: Summary, name: str) -> Figure:
-    """Draws the loss of every seed with its onset and the grid interval around it, and the chance level."""
+def _draw_curves(summary: Summary, name: str) -> Figure:
     runs, unit = summary.runs[name], summary.steps_per_unit(name)
     figure = new_figure(3.0)
     axes = figure.subplots()
-    colour = colour_of(summary, name)
+    colour = _colour_of(summary, name)
     starts = [c.loss[0] for c in runs.curves if len(c.loss) and math.isfinite(c.loss[0])]
     top = max(runs.chance_loss, float(np.median(starts or [runs.chance_loss]))) * 1.12
     bounds = runs.rows["onset_lower"], runs.rows["onset_upper"]
@@ -148,8 +144,7 @@ def draw_curves(summary: Summary, name: str) -> Figure:
     return figure
 
 
-def draw_aligned(summary: Summary) -> Figure:
-    """Draws every curve shifted so that its onset is at 0, scaled by chance."""
+def _draw_aligned(summary: Summary) -> Figure:
     figure = new_figure(3.0)
     axes = figure.subplots()
     waiting = {n: runs for n, runs in summary.runs.items() if runs.waits_for == Event.BREAK}
@@ -162,7 +157,7 @@ def draw_aligned(summary: Summary) -> Figure:
     reach = 2.5 * float(np.median(spans)) or 1.0
     most = points_per_curve(sum(len(runs.curves) for runs in waiting.values()))
     for name, runs in waiting.items():
-        unit, colour = summary.steps_per_unit(name), colour_of(summary, name)
+        unit, colour = summary.steps_per_unit(name), _colour_of(summary, name)
         legend_label: str | None = label(name)
         for i in np.flatnonzero(runs.event[: len(runs.curves)] == 1):
             curve = thinned(around(runs.curves[i], runs.time[i], reach * unit), most)
@@ -174,12 +169,11 @@ def draw_aligned(summary: Summary) -> Figure:
     axes.axhline(1, color=INK, linewidth=0.8, linestyle="--")
     axes.set(xlim=(-reach, 2 * reach), ylim=(0, 1.15))
     axes.set(xlabel=f"{summary.unit} since the onset", ylabel="loss over chance")
-    add_legend(axes, "best")
+    _add_legend(axes, "best")
     return figure
 
 
-def draw_incidence(summary: Summary) -> Figure:
-    """Draws the share of the runs that have left chance level, with the numbers at risk, which are a legend too."""
+def _draw_incidence(summary: Summary) -> Figure:
     names = list(summary.runs)
     are_few = len(names) <= _FEW_ARMS
     height = (0.17 if are_few else 0.3) * len(names)
@@ -189,7 +183,7 @@ def draw_incidence(summary: Summary) -> Figure:
     places = np.asarray(ticker.MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]).tick_values(0, end))
     ticks = places[places <= end * (1 + 1e-9)].tolist()
     for row, name in enumerate(names):
-        colour = colour_of(summary, name)
+        colour = _colour_of(summary, name)
         style = {"color": colour, "linestyle": "-" if are_few else _LINES[row % len(_LINES)]}
         _draw_share(axes, summary, name, style, has_band=are_few)
         time = summary.runs[name].time / summary.steps_per_unit(name)
@@ -200,7 +194,7 @@ def draw_incidence(summary: Summary) -> Figure:
             table.text(0.08 * end, row - 0.5, label(name), va="center", color=colour, fontsize=7)
     axes.set(ylim=(-0.02, 1.02), ylabel="share that left chance level")
     if are_few:
-        add_legend(axes, "lower right")
+        _add_legend(axes, "lower right")
     table.set(ylim=(len(names) - 0.4, -0.8), yticks=[], xlim=(0, end), xticks=ticks)
     table.set_xlabel(f"{time_word(summary.unit)}; below the curves, runs still at risk")
     table.spines[["left", "bottom"]].set_visible(False)
@@ -227,8 +221,7 @@ def _draw_share(axes: Axes, summary: Summary, name: str, style: dict[str, Any], 
         axes.fill_between(x, lower, upper, step="post", color=colour, alpha=0.16, linewidth=0)
 
 
-def draw_competing(summary: Summary, name: str) -> Figure:
-    """Draws what had become of the runs of an arm by each time, stacked: the shares add up to one."""
+def _draw_competing(summary: Summary, name: str) -> Figure:
     runs, unit = summary.runs[name], summary.steps_per_unit(name)
     figure = new_figure(2.8)
     axes = figure.subplots()
@@ -241,7 +234,7 @@ def draw_competing(summary: Summary, name: str) -> Figure:
         (left, left + diverged, "diverged", {"alpha": 0.35, "hatch": "///", "edgecolor": INK}),
         (left + diverged, np.ones(len(x)), "neither yet", {"alpha": 0.08}),
     )
-    colour = colour_of(summary, name)
+    colour = _colour_of(summary, name)
     for lower, upper, words, style in layers:
         axes.fill_between(x, lower, upper, step="post", facecolor=colour, linewidth=0, label=words, **style)
     axes.set(xlim=(0, end), ylim=(0, 1), ylabel="share of the runs")
@@ -251,8 +244,7 @@ def draw_competing(summary: Summary, name: str) -> Figure:
     return figure
 
 
-def draw_forest(summary: Summary) -> Figure:
-    """Draws median onsets, and differences from the baseline, with their intervals."""
+def _draw_forest(summary: Summary) -> Figure:
     names = list(summary.runs)
     has_differences = bool(summary.comparisons)
     figure = new_figure(1.1 + 0.32 * len(names))
@@ -260,10 +252,10 @@ def draw_forest(summary: Summary) -> Figure:
     horizon = max(map(summary.horizon, names))
     end = min(horizon, 1.15 * max(arm.median_onset.upper for arm in summary.arms.values())) or horizon
     for row, name in enumerate(names):
-        _whisker(panels[0], row, summary.arms[name].median_onset, colour_of(summary, name), end)
+        _whisker(panels[0], row, summary.arms[name].median_onset, _colour_of(summary, name), end)
         if has_differences and name in summary.comparisons:
             difference = summary.comparisons[name].difference
-            _whisker(panels[1], row, difference, colour_of(summary, name), math.inf)
+            _whisker(panels[1], row, difference, _colour_of(summary, name), math.inf)
     labels = [label(name) for name in names]
     is_long = max(map(len, labels)) > _LONG_LABEL
     panels[0].set_yticks(range(len(names)), labels, fontsize=6 if is_long else None)

@@ -19,7 +19,6 @@ ONE_GROUP = (
     "These runs are one group, so they cannot say what would change the time. Read logs of other configurations with "
     "them, each group with a name: --curves=before=DIR --curves=after=DIR, or --arm_column."
 )
-
 # What became of a single run, by its status.
 _COURSES = {
     "diverged": "the loss blew up at {onset}, before it had left {chance}",
@@ -32,7 +31,7 @@ _COURSES = {
 
 def find_level(runs: ArmRuns, low: float) -> tuple[str, bool]:
     """Says whether a loss is at chance while it is flat (ρ below `low`), and tells whether that is in doubt."""
-    chance, levels = runs.chance_loss, plateau_levels(runs)
+    chance, levels = runs.chance_loss, _plateau_levels(runs)
     if not levels:
         starts = [c.loss[0] for c in runs.curves if len(c.loss) and math.isfinite(c.loss[0])]
         if not starts:
@@ -56,7 +55,7 @@ def find_level(runs: ArmRuns, low: float) -> tuple[str, bool]:
     ), True
 
 
-def plateau_levels(runs: ArmRuns) -> list[float]:
+def _plateau_levels(runs: ArmRuns) -> list[float]:
     """Returns the median loss on the plateau of each drawn run that has one: before its onset, or to its end."""
     levels = []
     for i in np.flatnonzero(runs.event[: len(runs.curves)] != 2):

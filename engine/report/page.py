@@ -36,8 +36,7 @@ class Page(NamedTuple):
     vectors: dict[str, str]
 
 
-def environment() -> jinja2.Environment:
-    """Returns where templates are, and how what they are given is made harmless."""
+def _environment() -> jinja2.Environment:
     return jinja2.Environment(
         loader=jinja2.PackageLoader("engine", "report"),
         autoescape=True,
@@ -58,13 +57,11 @@ def lay_out(found: Findings) -> Page:
 def make_page(found: Findings, vectors: dict[str, str]) -> str:
     """Makes the HTML; `vectors` are the figures as SVG, by name."""
     summary, study = found.summary, found.summary.document["study"]
-    launch = summary.document["launches"][-1]
     of_sections = {name for section in found.sections for name in section.drawings}
     own = [name for name in vectors if name not in of_sections]
-    template = environment().get_template("page.html")
+    template = _environment().get_template("page.html")
     return template.render(
         title=study["question"] or study["name"],
-        name=study["name"],
         found=found,
         summary=summary,
         vectors={name: markupsafe.Markup(svg.replace(INK, "currentColor")) for name, svg in vectors.items()},
@@ -73,10 +70,7 @@ def make_page(found: Findings, vectors: dict[str, str]) -> str:
         runs=_run_rows(summary),
         cautions=make_cautions(summary, is_page=True),
         has_hits=any(runs.waits_for == Event.HIT for runs in summary.runs.values()),
-        launch=launch,
-        logs=study if summary.is_of_logs else None,
-        identity=summary.identity,
-        has_paths=any("dir=" in word for word in launch["command"]),
+        has_paths=any("dir=" in word for word in summary.document["launches"][-1]["command"]),
         forms=", ".join(sorted(set(summary.identity.get("form", {}).values()))),
     )
 
@@ -124,11 +118,11 @@ def make_waiting_page(name: str, question: str, num_over: int) -> str:
     """Returns the page of a study about which nothing can be said yet, though `num_over` runs may be over."""
     over = f"{counted(num_over, 'run is', 'runs are')} over, but nothing can be said yet."
     words = over if num_over else "No run is over yet."
-    return environment().get_template("waiting.html").render(title=question or name, name=name, words=words)
+    return _environment().get_template("waiting.html").render(title=question or name, name=name, words=words)
 
 
 def _marked(page: str, **values: Any) -> str:
-    templates = map(environment().get_template, ("live_head.html", "live_banner.html"))
+    templates = map(_environment().get_template, ("live_head.html", "live_banner.html"))
     head, body = (f"{_BEGIN}\n{template.render(**values)}{_END}" for template in templates)
     return page.replace("</head>", f"{head}\n</head>", 1).replace("<main>", f"<main>\n{body}", 1)
 

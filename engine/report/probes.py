@@ -1,7 +1,6 @@
 """What happens on the plateau: the section of a study with diagnostics."""
 
 import functools
-from typing import Any
 
 import numpy as np
 
@@ -44,7 +43,12 @@ def make_section(table: RunTable, summary: Summary) -> Section | None:
         onset = _onsets(summary.runs[name], of_arm)
         changes = changes_of(of_arm, onset)
         lines += _lines(summary, name, of_arm, onset, changes)
-        document[name] = _document(of_arm, onset, changes)
+        document[name] = {
+            "num_aligned": int(np.sum(np.isfinite(onset))),
+            "num_waiting": int(np.sum(~np.isfinite(onset))),
+            "absent": list(of_arm.absent),
+            "changes": {series: change._asdict() for series, change in changes.items()},
+        }
         if index < _MOST_ARMS:
             drawings.update(_drawings(summary, name, index, of_arm, onset))
     if len(found) > _MOST_ARMS:
@@ -125,12 +129,3 @@ def _drawings(summary: Summary, name: str, index: int, found: ArmProbes, onset: 
             words = caption.format(name=name, runs_are=counted(int(is_shown.sum()), "run is", "runs are"))
             drawings[f"plateau_{index}{suffix}"] = Drawing(draw, words)
     return drawings
-
-
-def _document(found: ArmProbes, onset: np.ndarray, changes: dict[str, Change]) -> dict[str, Any]:
-    return {
-        "num_aligned": int(np.sum(np.isfinite(onset))),
-        "num_waiting": int(np.sum(~np.isfinite(onset))),
-        "absent": list(found.absent),
-        "changes": {series: change._asdict() for series, change in changes.items()},
-    }

@@ -15,7 +15,6 @@ from engine.statistics import LEVEL, CrossedComponents, EarlyLuck, ForkPredictio
 _GREATER = 0.5
 _FEW_EVENTS = 8
 _FEW_LEVELS = 4
-
 _CONCLUSIONS = {
     "init_share": "Mostly fate: who starts where decides how long it waits.",
     "order_share": "Mostly chance: the examples it happens to meet decide how long it waits.",

@@ -69,7 +69,7 @@ def make_verdict(summary: Summary, splits: Mapping[str, VarianceSplit]) -> Verdi
 
 def _facts_of(summary: Summary) -> dict[str, Any]:
     arm, unit, horizon = summary.arms[summary.baseline], summary.unit, summary.horizon(summary.baseline)
-    typical = find_typical(summary)
+    typical = _find_typical(summary)
     num_typical = arm.statuses[typical] if typical else 0
     counts = [f"{arm.statuses[status]} {words}" for status, words in _STATUS_WORDS.items() if arm.statuses[status]]
     return {
@@ -80,8 +80,7 @@ def _facts_of(summary: Summary) -> dict[str, Any]:
         "num_typical": num_typical,
         "typical": fraction(num_typical, arm.num_runs, summary.fraction(num_typical, arm.num_runs)),
         "onset": onset(arm, unit, horizon),
-        "mean": number(arm.restricted_mean.value, unit),
-        "mean_interval": interval(arm.restricted_mean, unit),
+        "mean": f"{number(arm.restricted_mean.value, unit)} {unit} (95 % CI {interval(arm.restricted_mean, unit)})",
         "horizon": number(horizon, unit),
         "unit": unit,
         "end": "the end of their logs" if summary.is_of_logs else "the horizon",
@@ -92,7 +91,7 @@ def _facts_of(summary: Summary) -> dict[str, Any]:
 def _answer_hit(facts: dict[str, Any]) -> tuple[str, dict[str, str]]:
     """Answers for a baseline that waits for an event of its task's own: there is nothing to fix, only a time."""
     text = "“{name}”: {left} had the event within {horizon} {unit}".format(**facts)
-    wait = "the mean wait up to there is {mean} {unit} (95 % CI {mean_interval})".format(**facts)
+    wait = f"the mean wait up to there is {facts['mean']}"
     return f"{text}; {wait}.", {"How often?": f"{text}.", "When?": f"The median is {facts['onset']}; {wait}."}
 
 
@@ -108,18 +107,18 @@ def _answer_logs(summary: Summary, facts: dict[str, Any]) -> tuple[str, dict[str
 
 
 def _headline(summary: Summary, facts: dict[str, Any]) -> str:
-    arm, typical = summary.arms[summary.baseline], find_typical(summary)
+    arm, typical = summary.arms[summary.baseline], _find_typical(summary)
     lines = [_HEADLINES.get(typical or "", _OTHER_HEADLINE).format(**facts)]
     if typical == "stuck" and arm.num_falling:
         lines.append(f"But in {arm.num_falling} of them the loss had begun to fall: train longer before anything else.")
     if typical is None and arm.num_runs < _FEW:
         lines.append(f"{_too_few(arm)}.")
-    cures = find_cures(summary)
+    cures = _find_cures(summary)
     if cures:
-        lines.append(say_cures(summary, cures))
+        lines.append(_say_cures(summary, cures))
     if summary.looks and summary.looks[-1]["goal"] == "comparison":
         told = [name for name, c in summary.comparisons.items() if c.is_earlier or c.is_later]
-        lines += [say_compared(summary, name) for name in told[:3]] or ["No other configuration is told from it yet."]
+        lines += [_say_compared(summary, name) for name in told[:3]] or ["No other configuration is told from it yet."]
     return " ".join(lines)
 
 
@@ -134,7 +133,7 @@ def _answer_runs(summary: Summary, facts: dict[str, Any]) -> tuple[str, dict[str
         "How often does it kick in?": " ".join(how_often),
         "When?": _answer_when(summary, facts),
         phrases.NORMAL_QUESTION: _answer_normal(summary, facts),
-        phrases.REMEDY_QUESTION: say_remedy(summary),
+        phrases.REMEDY_QUESTION: _say_remedy(summary),
     }
 
 
@@ -159,7 +158,7 @@ def _answer_when(summary: Summary, facts: dict[str, Any]) -> str:
 
 
 def _answer_normal(summary: Summary, facts: dict[str, Any]) -> str:
-    arm, typical = summary.arms[summary.baseline], find_typical(summary)
+    arm, typical = summary.arms[summary.baseline], _find_typical(summary)
     if typical is None:
         return f"{_too_few(arm) if arm.num_runs < _FEW else 'There is no typical course'}: {facts['counts']}."
     answer = _NORMAL[typical].format(**facts)
@@ -169,20 +168,20 @@ def _answer_normal(summary: Summary, facts: dict[str, Any]) -> str:
     return answer
 
 
-def find_typical(summary: Summary) -> str | None:
+def _find_typical(summary: Summary) -> str | None:
     """Returns the status that more than half of all runs of the baseline have, beyond chance; None without one."""
     arm = summary.arms[summary.baseline]
     shares = {status: summary.fraction(count, arm.num_runs) for status, count in arm.statuses.items()}
     return next((status for status, share in shares.items() if share.lower > 0.5), None)
 
 
-def find_cures(summary: Summary) -> list[str]:
+def _find_cures(summary: Summary) -> list[str]:
     """Returns at most three arms that release a baseline which is typically on a plateau.
 
     Its plateau is no longer typical there, or its median onset less than half the baseline's, both beyond chance; of
     every minimal set of changed fields the earliest one counts.
     """
-    if summary.is_of_logs or find_typical(summary) not in ("broke", "stuck"):
+    if summary.is_of_logs or _find_typical(summary) not in ("broke", "stuck"):
         return []
     base = summary.arms[summary.baseline]
     chosen: dict[frozenset[str], str] = {}
@@ -197,8 +196,7 @@ def find_cures(summary: Summary) -> list[str]:
     return list(chosen.values())[:_MOST_NAMED]
 
 
-def say_cures(summary: Summary, cures: list[str]) -> str:
-    """Says which single changes release the baseline."""
+def _say_cures(summary: Summary, cures: list[str]) -> str:
     changes = ", or ".join(_say_change(summary, name) for name in cures) + ("," if len(cures) > 1 else "")
     return (
         f"The plateau belongs to the set-up and can be removed: {changes} makes it kick in earlier, with everything "
@@ -206,8 +204,7 @@ def say_cures(summary: Summary, cures: list[str]) -> str:
     )
 
 
-def say_remedy(summary: Summary) -> str:
-    """Answers whether something is wrong, and what would fix it."""
+def _say_remedy(summary: Summary) -> str:
     if not summary.comparisons:
         if len(summary.document["arm_order"]) > 1:
             return (
@@ -220,12 +217,12 @@ def say_remedy(summary: Summary) -> str:
             "This study has one configuration, so it cannot say what would change the time. Add arms, for example with "
             "--sweep=init=normal,he."
         )
-    earlier, cures = _find_earlier(summary), find_cures(summary)
-    lines = [say_compared(summary, name) for name in cures or earlier[:_MOST_NAMED]]
+    earlier, cures = _find_earlier(summary), _find_cures(summary)
+    lines = [_say_compared(summary, name) for name in cures or earlier[:_MOST_NAMED]]
     if not lines:
         none = "None of the other configurations kicks in earlier, as far as this study can tell."
         later = [name for name, comparison in summary.comparisons.items() if comparison.is_later]
-        arms = joined([say_compared(summary, name) for name in later[:_MOST_NAMED]])
+        arms = joined([_say_compared(summary, name) for name in later[:_MOST_NAMED]])
         return f"{none} Later: {arms}" if later else none
     num_more = len(earlier) - len(lines)
     if num_more > 0:
@@ -240,8 +237,7 @@ def say_remedy(summary: Summary) -> str:
     return " ".join(lines)
 
 
-def say_compared(summary: Summary, name: str) -> str:
-    """Says how much earlier or later than the baseline an arm kicks in."""
+def _say_compared(summary: Summary, name: str) -> str:
     comparison, unit = summary.comparisons[name], summary.unit
     difference = comparison.difference
     size = Estimate(abs(difference.value), *sorted((abs(difference.lower), abs(difference.upper))))
