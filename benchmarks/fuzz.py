@@ -94,8 +94,7 @@ def _launch(path: Path) -> Any:
 
 
 def _compare(path: Path) -> Any:
-    from engine.report.contrast import contrast_studies
-    from engine.report.contrast_words import describe_contrast
+    from engine.report.contrast import contrast_studies, describe_contrast
 
     whole = store.open_existing(path.parent / "whole")
     contrasts = contrast_studies(store.open_existing(path), whole, None, None)

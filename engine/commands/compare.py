@@ -5,8 +5,7 @@ from pathlib import Path
 
 from engine import store
 from engine.errors import one_line
-from engine.report.contrast import Contrast, contrast_studies
-from engine.report.contrast_words import describe_contrast
+from engine.report.contrast import Contrast, contrast_studies, describe_contrast
 from engine.user_code import as_path
 
 

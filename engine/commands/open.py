@@ -16,11 +16,10 @@ from engine.user_code import as_path
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from engine.report.curves import ArmProbes, MetricCurves
     from engine.report.figures import Figures
     from engine.report.findings import Findings
-    from engine.report.metric_curves import MetricCurves
-    from engine.report.notebook import ReportFile
-    from engine.report.probe_series import ArmProbes
+    from engine.report.page import ReportFile
     from engine.store.run_table import RunTable
 
 
@@ -94,7 +93,7 @@ class Results:
         Raises:
             InputError: there is no such arm or metric, or no finished run has it.
         """
-        from engine.report.metric_curves import read_arm_curves
+        from engine.report.curves import read_arm_curves
 
         if (arm, metric) not in self._curves:
             found = read_arm_curves(self._table, arm, metric)
@@ -113,7 +112,7 @@ class Results:
         Raises:
             InputError: there is no such arm, or nothing was measured of a finished run of it.
         """
-        from engine.report.probe_series import read_arm_probes
+        from engine.report.curves import read_arm_probes
 
         return read_arm_probes(self._table, arm)
 
@@ -143,7 +142,7 @@ class Results:
     def report(self) -> "ReportFile":
         """Writes the report and its other files, and returns the path of the page, which a notebook shows."""
         from engine.commands.report import write_report
-        from engine.report.notebook import ReportFile
+        from engine.report.page import ReportFile
 
         return ReportFile(write_report(self._table, self._findings))
 
@@ -164,7 +163,7 @@ class Results:
         return f"{to_text(found.header, found.rows)}\n\n{self.verdict}"
 
     def _repr_html_(self) -> str:
-        from engine.report.notebook import to_html
+        from engine.report.arm_table import to_html
 
         try:
             found = self._findings

@@ -12,7 +12,7 @@ from engine.diagnosis.evidence import ArmEvidence, Evidence
 from engine.diagnosis.symptoms import read_symptoms
 from engine.diagnosis.words import Findings, change_first, headline, what_controls_say, what_it_means, what_was_seen
 from engine.errors import InputError
-from engine.report.metric_curves import read_arm_curves
+from engine.report.curves import read_arm_curves
 from engine.report.phrases import NORMAL_QUESTION, REMEDY_QUESTION, interval, number, p_value
 from engine.report.sections import Drawing, Section, SectionTable
 from engine.report.summary import Summary, jsonable

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from engine.report.arm_runs import ArmRuns
-from engine.report.probe_series import ArmProbes, find_arm_probes
+from engine.report.curves import ArmProbes, find_arm_probes
 from engine.store.run_table import RunTable
 from engine.training.probes.registry import WHOLE
 

@@ -69,7 +69,7 @@ class Findings(NamedTuple):
     @property
     def network_notes(self) -> list[str]:
         """Faults of the network that no change removes."""
-        return [f"In the network: {line}." for line in self.summary.network_notes.get(AS_GIVEN, [])]
+        return [f"In the network: {line}." for line in self.summary.notes("network_notes").get(AS_GIVEN, [])]
 
     @property
     def is_normal(self) -> bool:

@@ -1,6 +1,56 @@
 """What follows a study while it runs; no observer may slow the training or end it."""
 
-from engine.observers.choice import Watching, check_watching, ended_with, make_observers
-from engine.observers.observer import Observer, StudyProgress
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+from engine.observers.event_file import check_tensorboardx
+from engine.observers.live import PAGE, LivePage
+from engine.observers.observer import GuardedObserver, Observer, StudyProgress
+from engine.observers.tensorboard import FOLDER, TensorBoard
+from engine.observers.wandb import WeightsAndBiases, check_wandb
+from engine.store import WorkDirectory
 
 __all__ = ["Observer", "StudyProgress", "Watching", "check_watching", "ended_with", "make_observers"]
+
+
+class Watching(NamedTuple):
+    """How a study is followed: seconds between two states of `report.html`, and runs sent to W&B besides the arms."""
+
+    live_every: float | None = None
+    has_tensorboard: bool = False
+    wandb_runs: int | None = None
+
+
+def check_watching(watching: Watching) -> None:
+    """Raises `InputError` if a package is missing, or has no key to send anything with."""
+    if watching.has_tensorboard:
+        check_tensorboardx()
+    if watching.wandb_runs is not None:
+        check_wandb()
+
+
+def make_observers(watching: Watching, directory: WorkDirectory, notify: Callable[[str], None]) -> list[Observer]:
+    """Returns the observers of a launch, which have caught up with what earlier launches stored."""
+    found: list[Observer] = []
+    if watching.has_tensorboard:
+        notify(f"tensorboard --logdir={directory.path / FOLDER}")
+        board = TensorBoard(directory)
+        found.append(GuardedObserver("the log for TensorBoard", board, notify, board.catch_up))
+    if watching.wandb_runs is not None:
+        sender = WeightsAndBiases(directory, watching.wandb_runs, notify)
+        found.append(GuardedObserver("what is sent to W&B", sender, notify, sender.catch_up))
+    if watching.live_every is not None:
+        page = LivePage(directory.path, watching.live_every)
+        notify(f"{directory.path / PAGE} is kept up to date every {watching.live_every:g} s or so")
+        found.append(GuardedObserver("the live page", page, notify))
+    return found
+
+
+@contextlib.contextmanager
+def ended_with(observers: Sequence[Observer]) -> Iterator[None]:
+    """Tells observers of the end of the block, however it ends."""
+    with contextlib.ExitStack() as stack:
+        for observer in reversed(observers):
+            stack.callback(observer.on_end)
+        yield

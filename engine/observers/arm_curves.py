@@ -27,9 +27,8 @@ class PooledCurves(NamedTuple):
     Attributes:
         lower, median, upper: quartiles of the loss. A run that ended early keeps its last value; one that diverged
             counts as infinite from there on.
-        share: share of the runs that have had the event, with divergence as a competing risk (Aalen–Johansen).
+        share: of the runs that have had the event, with divergence as a competing risk (Aalen–Johansen).
         num_trained: number of runs that were trained up to the step.
-        num_runs: number of pooled runs.
     """
 
     steps: np.ndarray
@@ -51,26 +50,26 @@ class _EndedRun(NamedTuple):
 class ArmCurveBuilder:
     """Collects the repetitions of one arm as they end, and pools the longest prefix of seeds whose runs are all over.
 
-    Args:
-        eval_every: steps between evaluations; `None` where every run has steps of its own.
+    Evaluations are `eval_every` steps apart, or at steps of each run's own where that is `None`. `ended` holds the runs
+    that are over by seed, `None` for one that failed; `prefix` the seeds, from 0 on, whose runs are all over.
     """
 
     def __init__(self, horizon: int, eval_every: int | None) -> None:
         num_intervals = horizon // (eval_every or 1)
         points = np.linspace(0, num_intervals, min(num_intervals + 1, MAX_POINTS))
         self._grid = points.round().astype(np.int64) * (eval_every or 1)
-        self._ended: dict[int, _EndedRun | None] = {}
-        self._prefix = FinishedPrefix()
+        self.ended: dict[int, _EndedRun | None] = {}
+        self.prefix = FinishedPrefix()
 
     def add(self, row: Row) -> None:
         """Adds a run that is over; one that failed is over and has no outcome."""
         seed = row["seed"]
         if row["status"] == FAILED:
-            self._ended.setdefault(seed, None)
+            self.ended.setdefault(seed, None)
         else:
             (time,) = waiting_times({name: [row.get(name)] for name in WAITING_COLUMNS})
-            self._ended[seed] = _EndedRun(self._loss_on_grid(row), time, row["event"], row["steps_run"])
-        self._prefix.add(seed)
+            self.ended[seed] = _EndedRun(self._loss_on_grid(row), time, row["event"], row["steps_run"])
+        self.prefix.add(seed)
 
     def _loss_on_grid(self, row: Row) -> np.ndarray:
         steps, loss = np.asarray(row["steps"]), np.asarray(row["loss"], np.float32)
@@ -81,18 +80,8 @@ class ArmCurveBuilder:
             found[self._grid > steps[-1]] = np.inf
         return found
 
-    @property
-    def num_over(self) -> int:
-        """The number of runs that are over."""
-        return len(self._ended)
-
-    @property
-    def num_in_prefix(self) -> int:
-        """The number of seeds, from 0 on, whose runs are all over."""
-        return self._prefix.length
-
     def _used(self) -> list[_EndedRun]:
-        return [run for seed in range(self.num_in_prefix) if (run := self._ended[seed]) is not None]
+        return [run for seed in range(self.prefix.length) if (run := self.ended[seed]) is not None]
 
     def waited(self) -> tuple[np.ndarray, np.ndarray]:
         """Returns times in steps and events of the runs of the prefix that have an outcome, each `[num_used]`."""

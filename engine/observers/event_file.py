@@ -37,11 +37,7 @@ def encode_file(
     """Returns the bytes of an event file, with events in the order of their steps.
 
     The file says that a session starts at step 0, so a reader that follows a directory forgets its earlier files.
-
-    Args:
-        wall_time: of every event, in seconds since 1970.
-        descriptions: Markdown by tag.
-        summaries: what plugins show, at step 0.
+    `wall_time` is in seconds since 1970, `descriptions` are Markdown by tag, `summaries` what plugins show at step 0.
     """
     from tensorboardX.proto.event_pb2 import Event, SessionLog
     from tensorboardX.proto.summary_pb2 import Summary, SummaryMetadata

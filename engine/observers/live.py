@@ -1,7 +1,4 @@
-"""`--live`: keeps `report.html` up to date while a study runs, in a process of its own at low priority.
-
-The process reads the finished runs, as `report` does, and writes nothing but the page.
-"""
+"""`--live`: keeps `report.html` up to date while a study runs, in a process of its own that writes nothing else."""
 
 import contextlib
 import logging
@@ -13,7 +10,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from engine import store
 from engine.errors import InputError
@@ -33,20 +30,6 @@ _GRACE = 3.0
 _MOST_BYTES = 2**28
 
 
-class _Order(NamedTuple):
-    """A page to be built."""
-
-    progress: StudyProgress
-    seconds_to_next: float
-
-
-class _Answer(NamedTuple):
-    """What became of an order."""
-
-    cpu_seconds: float
-    problem: str | None
-
-
 class LivePage:
     """Keeps the page of a work directory up to date while a launch goes on, at most once in `every` seconds."""
 
@@ -58,28 +41,24 @@ class LivePage:
 
     def on_rows(self, rows: Sequence[Row], progress: StudyProgress) -> None:
         """Orders the next page if it is due."""
-        connection = (self._builder or self._start()).connection
+        if self._builder is None:
+            # The process that builds pages does not need to import what workers do.
+            from engine.workers import spawn
+
+            self._builder = spawn({}, _serve, self._path)
+        connection = self._builder.connection
         try:
             if self._is_busy and connection.poll():
-                self._take(connection.recv())
+                cpu_seconds, problem = connection.recv()
+                if problem is not None:
+                    raise RuntimeError(problem)
+                self._pace.restart(cpu_seconds)
+                self._is_busy = False
             if not self._is_busy and self._pace.is_due():
-                connection.send(_Order(progress, self._pace.interval))
+                connection.send((progress, self._pace.interval))
                 self._is_busy = True
         except (EOFError, OSError):
             raise RuntimeError("its process has ended") from None
-
-    def _start(self) -> "Worker":
-        # The process that builds pages does not need to import what workers do.
-        from engine.workers import spawn
-
-        self._builder = spawn({}, _serve, self._path)
-        return self._builder
-
-    def _take(self, answer: _Answer) -> None:
-        if answer.problem is not None:
-            raise RuntimeError(answer.problem)
-        self._pace.restart(answer.cpu_seconds)
-        self._is_busy = False
 
     def on_end(self) -> None:
         """Ends the process; the page that it is building may be finished."""
@@ -95,7 +74,7 @@ class LivePage:
 
 def close_page(path: Path) -> None:
     """Says on the page of a work directory, if it is live, that the launch is over, and keeps it from loading again."""
-    from engine.report.live_page import end_live
+    from engine.report.page import end_live
 
     page = path / PAGE
     try:
@@ -119,8 +98,7 @@ def _serve(connection: Connection, path: Path) -> None:
     builder = _Builder(path)
     while True:
         try:
-            order = connection.recv()
-            connection.send(builder.build(order))
+            connection.send(builder.build(*connection.recv()))
         except (EOFError, OSError):
             return
 
@@ -136,32 +114,30 @@ class _Builder:
         self._state: object = None
         self._page = ""
 
-    def build(self, order: _Order) -> _Answer:
-        from engine.report.live_page import Banner, make_live
+    def build(self, progress: StudyProgress, seconds_to_next: float) -> tuple[float, str | None]:
+        """Writes a page, and returns how many seconds of a core that took, and what went wrong if something did."""
+        from engine.report.page import make_live
 
-        started, progress = time.process_time(), order.progress
+        started = time.process_time()
         try:
             parts = frozenset(path.name for path in (self._path / "parts").glob("*.parquet"))
             state = (parts, progress.num_over, progress.num_runs)
             if self._state != state:
                 self._page, self._state = self._make(progress), state
-            page = make_live(self._page, Banner(datetime.now().astimezone(), order.seconds_to_next, *progress))
+            page = make_live(self._page, datetime.now().astimezone(), seconds_to_next, progress)
             store.write_atomically(self._path / PAGE, page.encode())
         except Exception as error:
-            return _Answer(0.0, str(error) or type(error).__name__)
-        return _Answer(time.process_time() - started, None)
+            return 0.0, str(error) or type(error).__name__
+        return time.process_time() - started, None
 
     def _make(self, progress: StudyProgress) -> str:
         from engine.report.findings import find
-        from engine.report.live_page import make_waiting_page
-        from engine.report.page import lay_out
-        from engine.report.summary import UnderWay
+        from engine.report.page import lay_out, make_waiting_page
         from engine.store.run_table import RunTable
 
         directory = store.open_existing(self._path, lambda line: None)
-        under_way = UnderWay(progress.num_over, progress.num_runs)
         try:
-            return lay_out(find(RunTable(directory), under_way)).html
+            return lay_out(find(RunTable(directory), (progress.num_over, progress.num_runs))).html
         except InputError:
             about = directory.document["study"]
             return make_waiting_page(about["name"], about["question"], progress.num_over)

@@ -28,12 +28,7 @@ class Observer(Protocol):
 
 
 class GuardedObserver:
-    """An observer whose first failure is reported in a line and ends the observer, and nothing else.
-
-    Args:
-        name: what the line calls it.
-        begin: called at once; it may fail too.
-    """
+    """An observer whose first failure, of `begin` too, is told in a line and ends the observer, and nothing else."""
 
     def __init__(
         self, name: str, observer: Observer, notify: Callable[[str], None], begin: Callable[[], None] | None = None
@@ -66,12 +61,7 @@ class GuardedObserver:
 
 
 class Pace:
-    """Says when something expensive is due, so that it takes a bounded share of the time.
-
-    Args:
-        every: least number of seconds between two times.
-        share: largest share of the time that it may take.
-    """
+    """Says when something expensive is due: at most once in `every` seconds, and for a `share` of the time."""
 
     def __init__(self, every: float, share: float) -> None:
         self._every, self._share = every, share

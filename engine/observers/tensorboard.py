@@ -14,16 +14,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from engine.observers.arm_curves import (
-    CURVE_COLUMNS,
-    METRICS,
-    ArmCurveBuilder,
-    PooledCurves,
-    make_builders,
-    rows_of,
-    used_fields,
-)
-from engine.observers.event_file import EventSeries, chart_of_quartiles, check_tensorboardx, encode_file, session_start
+from engine.observers.arm_curves import CURVE_COLUMNS, METRICS, ArmCurveBuilder, make_builders, rows_of, used_fields
+from engine.observers.event_file import EventSeries, chart_of_quartiles, encode_file, session_start
 from engine.observers.observer import Pace, StudyProgress
 from engine.outcomes import FAILED
 from engine.outcomes.event import Event
@@ -43,10 +35,9 @@ _COLUMNS = [*RUN_KEY, "seed", "status", "is_diverged_later", *WAITING_COLUMNS, *
 
 
 class TensorBoard:
-    """Writes event files beside a study; raises `InputError` if tensorboardX is missing."""
+    """Writes event files beside a study; see `check_tensorboardx` for what that needs."""
 
     def __init__(self, directory: WorkDirectory) -> None:
-        check_tensorboardx()
         document = directory.document
         self._directory = directory
         self._root = directory.path / FOLDER
@@ -58,12 +49,7 @@ class TensorBoard:
         self._made: set[Path] = set()
 
     def catch_up(self, is_all: bool = False) -> None:
-        """Takes the runs that are stored, and writes the files of those that have none, or of all.
-
-        Raises:
-            InputError: a part may not be read, or a link leads out of the folder.
-            StorageError: something cannot be written.
-        """
+        """Takes the runs that are stored, and writes the files of those that have none, or of all."""
         launches = self._directory.launches_of_runs()
         for table in self._directory.iterate(_COLUMNS):
             for row in rows_of(table, CURVE_COLUMNS):
@@ -104,14 +90,12 @@ class TensorBoard:
     def _write_arms(self) -> None:
         """Writes each arm that has changed to a new file, and empties the earlier ones."""
         for name in sorted(self._changed):
-            curves = self._builders[name].curves()
-            if curves is None:
-                continue
-            content = self._encode_arm(name, curves)
+            content = self._encode_arm(name)
             folder = self._root / _ARMS / self._folder_of[name]
             numbered = _numbered(folder)
             last = max(numbered, default=0)
-            if last and _size(numbered[last]) == len(content) and numbered[last].read_bytes() == content:
+            is_same = last and _size(numbered[last]) == len(content) and numbered[last].read_bytes() == content
+            if is_same or not content:
                 continue
             self._write(folder / f"events.out.tfevents.{last + 1:06d}.plateau", content)
             earlier = list(numbered.values())
@@ -121,7 +105,11 @@ class TensorBoard:
                 self._write(path, b"")
         self._changed.clear()
 
-    def _encode_arm(self, name: str, curves: PooledCurves) -> bytes:
+    def _encode_arm(self, name: str) -> bytes:
+        """Returns the file of an arm; nothing while no run of it can be used."""
+        curves = self._builders[name].curves()
+        if curves is None:
+            return b""
         document, started = self._directory.document, self._started[-1]
         is_hit = document["study"]["event"][name] == Event.HIT
         share = "arm/share_with_event" if is_hit else "arm/share_left_chance"
@@ -161,13 +149,11 @@ class TensorBoard:
 
 
 def _describe_runs(builder: ArmCurveBuilder, num_used: int) -> str:
-    words = f"Of the first {num_used} runs in the order of seeds."
-    if builder.num_over == builder.num_in_prefix:
+    words, num_over = f"Of the first {num_used} runs in the order of seeds.", len(builder.ended)
+    if num_over == builder.prefix.length:
         return words
-    return (
-        f"{words} {builder.num_over} are over; later ones are left out until those before them are over, because "
-        f"quick runs end first."
-    )
+    later = "later ones are left out until those before them are over, because quick runs end first"
+    return f"{words} {num_over} are over; {later}."
 
 
 def _series_of(row: Row) -> list[EventSeries]:
@@ -203,10 +189,7 @@ def run_folder(row: Row) -> str:
 
 
 def folder_names(arms: Sequence[str]) -> dict[str, str]:
-    """Returns a safe name of a folder for each arm; a name that has to be changed carries a hash of the arm's.
-
-    No two names differ in upper and lower case only.
-    """
+    """Returns a safe folder name for each arm, with a hash where it is not the arm's; case alone tells none apart."""
     found: dict[str, str] = {}
     taken: set[str] = set()
     for arm in arms:

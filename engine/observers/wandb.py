@@ -46,13 +46,9 @@ _SETTINGS = {
     "silent": True,
     "init_timeout": _CONNECT,
     "finish_timeout": _FINISH,
-    "save_code": False,
-    "disable_code": True,
-    "disable_git": True,
-    "x_disable_meta": True,
-    "x_disable_stats": True,
-    "x_disable_machine_info": True,
-    "x_save_requirements": False,
+    **dict.fromkeys(("save_code", "x_save_requirements"), False),
+    **dict.fromkeys(("disable_code", "disable_git"), True),
+    **dict.fromkeys(("x_disable_meta", "x_disable_stats", "x_disable_machine_info"), True),
 }
 
 
@@ -192,7 +188,7 @@ class _Sender:
         for name, arm in self._arms.items():
             _, event = arm.builder.waited()
             if len(event) > arm.num_sent:
-                arm.run = arm.run or self._open(name, "arm", name, used_fields(self._directory.document, name))
+                arm.run = arm.run or self._open(name, "arm", name, {})
                 arm.num_sent = len(event)
                 share = statistics.confidence_sequence(int(np.sum(event == 1)), len(event))
                 limits = {"share": share.value, "share_lower": share.lower, "share_upper": share.upper}
@@ -205,26 +201,24 @@ class _Sender:
         for name, arm in self._arms.items():
             if arm.run is None:
                 continue
-            is_whole = arm.builder.num_in_prefix >= planned[name]
+            num_over, is_whole = len(arm.builder.ended), arm.builder.prefix.length >= planned[name]
             curves = arm.builder.curves() if is_whole else None
             if curves is not None:
                 columns = {f"curve/{n}": getattr(curves, n) for n in ("lower", "median", "upper", "share")}
                 for i, step in enumerate(curves.steps.tolist()):
                     point = {n: float(v[i]) for n, v in columns.items() if np.isfinite(v[i])}
                     arm.run.log({"step": step, **point})
-            num_over = arm.builder.num_over
             arm.run.summary.update({"num_over": num_over, "num_planned": planned[name], "is_whole": is_whole})
             arm.run.finish()
 
     def _send_run(self, row: Row) -> None:
-        fields = {**used_fields(self._directory.document, row["arm"]), **{name: row[name] for name in _SEEDS}}
-        run = self._open(f"{row['arm']} {run_name(row)}", "run", row["arm"], fields)
+        run = self._open(f"{row['arm']} {run_name(row)}", "run", row["arm"], {name: row[name] for name in _SEEDS})
         for step, point in sorted(_points(row).items()):
             run.log(point, step=step)
         run.summary.update({name: row[name] for name in _SUMMARY if row.get(name) is not None})
         run.finish()
 
-    def _open(self, title: str, kind: str, arm: str, fields: Mapping[str, Any]) -> Any:
+    def _open(self, title: str, kind: str, arm: str, seeds: Mapping[str, int]) -> Any:
         """Begins a W&B run, or goes on with that of an earlier launch."""
         import wandb
 
@@ -241,7 +235,7 @@ class _Sender:
             resume=None if is_offline else "allow",
             reinit="create_new",
             dir=str(self._directory.path),
-            config={"arm": arm, **fields},
+            config={"arm": arm, **used_fields(self._directory.document, arm), **seeds},
             settings=wandb.Settings(**{n: v for n, v in _SETTINGS.items() if n in known}),
         )
         if kind == "arm":

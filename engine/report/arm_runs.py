@@ -30,7 +30,6 @@ class GridRuns(NamedTuple):
     """The crossed grid of an arm up to the first start that is incomplete; arrays `[num_runs]`.
 
     Attributes:
-        order: number of the common data order.
         num_missing: later starts, some of whose runs are missing.
         num_failed: runs of the complete starts without an outcome, which are left out.
     """
@@ -49,7 +48,6 @@ class ForkRuns(NamedTuple):
     Attributes:
         step: at which they part from their parents, whose seeds are `parent`.
         time_left: steps from there to the event, or to the horizon where there is none.
-        num_missing, num_failed: as in `GridRuns`, of parents.
     """
 
     step: int
@@ -63,16 +61,13 @@ class ForkRuns(NamedTuple):
 class ArmRuns(NamedTuple):
     """The repetitions of an arm that statistics use, those of the longest finished prefix; arrays `[num_runs]`.
 
-    A failed run is over but has no outcome: it is in `failed` and nowhere else.
-
     Attributes:
         event: 0 censored, 1 the event, 2 diverged.
         time: step of the event, or of the end of the run where there is none.
-        rows, failed: outcome columns of the store, of the runs with and without an outcome.
+        rows, failed: outcome columns of the runs with an outcome, and of those without, which are nowhere else.
         curves: of the first `MAX_CURVES` runs.
         num_stored, num_planned: repetitions that are over, and that the last launch asked for.
         horizon: in steps.
-        steps_per_epoch: None where there are no epochs.
         chance_loss: in nats for classification.
     """
 
@@ -199,10 +194,9 @@ def _make_forks(table: RunTable, name: str, parents: np.ndarray, horizon: int) -
 
 
 def _of_complete(table: RunTable, rows: np.ndarray, wanted: np.ndarray, number: int) -> tuple[np.ndarray, int, int]:
-    """Keeps the runs of the longest prefix of the wanted seeds that have all their `number` runs.
+    """Keeps the longest prefix of the wanted seeds that have all their `number` runs.
 
-    Returns:
-        Rows of the kept runs that have an outcome, how many seeds are left out, and how many kept runs failed.
+    Returns those of their rows that have an outcome, how many seeds are left out, and how many kept runs failed.
     """
     counts = np.bincount(table.seed[rows], minlength=int(wanted.max(initial=-1)) + 1)[wanted]
     num_used = int(np.argmax([*(counts < number), True]))

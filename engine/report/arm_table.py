@@ -1,10 +1,16 @@
 """The short table of a study, for the terminal, for notebooks and for the page."""
 
+from collections.abc import Sequence
+from html import escape
+
 from engine.errors import one_line
 from engine.outcomes import STATUSES
 from engine.outcomes.event import Event
 from engine.report.phrases import interval, number, p_value, percent, percent_interval
 from engine.report.summary import Summary
+
+# Without a colour of its own, so that a notebook shows it on any.
+_CELL = "padding:.25em .6em;border-bottom:1px solid rgba(128,128,128,.4);text-align:{side}"
 
 
 def make_table(summary: Summary) -> tuple[list[str], list[list[str]]]:
@@ -71,3 +77,19 @@ def to_text(header: list[str], rows: list[list[str]]) -> str:
         cells = [cell.rjust(width) for cell, width in zip(others, widths[1:], strict=True)]
         lines.append("  ".join([first.ljust(widths[0]), *cells]).rstrip())
     return "\n".join([lines[0], "─" * max(map(len, lines)), *lines[1:]])
+
+
+def to_html(headline: str, header: Sequence[str] = (), rows: Sequence[Sequence[str]] = ()) -> str:
+    """Returns a sentence, and a table where there is one, whose first column is aligned to the left."""
+    sentence = f'<p style="border-left:4px solid #0072b2;padding:.3em .8em">{escape(one_line(headline))}</p>'
+    if not header:
+        return sentence
+    begin = '<div style="overflow-x:auto"><table style="border-collapse:collapse">'
+    head = f"<thead><tr>{_cells('th', header)}</tr></thead><tbody>"
+    body = (f"<tr>{_cells('td', row)}</tr>" for row in rows)
+    return "\n".join([sentence, begin, head, *body, "</tbody></table></div>"])
+
+
+def _cells(tag: str, cells: Sequence[str]) -> str:
+    first, other = (f'<{tag} style="{_CELL.format(side=side)}">' for side in ("left", "right"))
+    return "".join(f"{other if i else first}{escape(one_line(cell))}</{tag}>" for i, cell in enumerate(cells))

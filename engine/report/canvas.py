@@ -1,4 +1,4 @@
-"""What figures of the report are drawn on, and how they become SVG, PNG and output of a notebook."""
+"""What figures of the report are drawn on, and how they become SVG, PNG and output of a notebook; thinned curves."""
 
 import contextlib
 import io
@@ -6,31 +6,33 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import numpy as np
 from matplotlib import style
 from matplotlib.figure import Figure
 
+from engine.report.arm_runs import LossCurve
+
 # Of text and axes; the page replaces it by its own, so that a figure reads on light and on dark backgrounds.
 INK = "#3b4450"
+_OF_INK = ("axes.edgecolor", "axes.labelcolor", "legend.labelcolor", "text.color", "xtick.color", "ytick.color")
 _STYLE = {
-    "axes.edgecolor": INK,
-    "axes.labelcolor": INK,
+    **dict.fromkeys(_OF_INK, INK),
     "axes.spines.right": False,
     "axes.spines.top": False,
     "axes.titlesize": 10,
     "font.family": "sans-serif",
     "font.size": 9,
     "legend.frameon": False,
-    "legend.labelcolor": INK,
     "savefig.transparent": True,
     "svg.fonttype": "none",
-    "text.color": INK,
     "text.parse_math": False,
-    "xtick.color": INK,
-    "ytick.color": INK,
 }
 _WIDTH = 5.2
 _DOTS_PER_INCH = 160
 _CSS_PIXELS_PER_INCH = 96
+# Of all curves of a figure together; a curve alone has no use for more than the figure has dots.
+_MOST_POINTS = 40_000
+_LEAST_OF_A_CURVE, _MOST_OF_A_CURVE = 200, 3000
 
 
 class ReportFigure(Figure):
@@ -74,3 +76,30 @@ def to_png(figure: Figure) -> bytes:
     with styled({"savefig.transparent": False}):
         figure.savefig(buffer, format="png", dpi=_DOTS_PER_INCH, facecolor="white")
     return buffer.getvalue()
+
+
+def points_per_curve(num_curves: int) -> int:
+    """Returns how many points each of some curves may have in a figure."""
+    return min(max(_MOST_POINTS // max(1, num_curves), _LEAST_OF_A_CURVE), _MOST_OF_A_CURVE)
+
+
+def thinned(curve: LossCurve, most: int) -> LossCurve:
+    """Keeps about `most` points of a curve: the lowest and highest in each of equally many steps, and both ends."""
+    number = len(curve.steps)
+    if number <= most:
+        return curve
+    bounds = np.linspace(0, number, max(1, most // 2) + 1).astype(int)[:-1]
+    # A loss that is not finite counts as highest, so that a gap stays one.
+    loss = np.where(np.isfinite(curve.loss), curve.loss, np.inf)
+    order = np.lexsort((loss, np.repeat(np.arange(len(bounds)), np.diff([*bounds, number]))))
+    lowest, highest = order[bounds], order[np.append(bounds[1:], number) - 1]
+    kept = np.unique(np.concatenate([[0], lowest, highest, [number - 1]]))
+    return LossCurve(curve.steps[kept], curve.loss[kept])
+
+
+def around(curve: LossCurve, onset: float, reach: float) -> LossCurve:
+    """Returns a curve from `reach` steps before its onset to twice that after it, and a point more at each end."""
+    first = np.searchsorted(curve.steps, onset - reach)
+    last = np.searchsorted(curve.steps, onset + 2 * reach, side="right")
+    part = slice(max(0, int(first) - 1), int(last) + 1)
+    return LossCurve(curve.steps[part], curve.loss[part])

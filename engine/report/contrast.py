@@ -1,5 +1,7 @@
-"""Two studies against each other, arm by arm."""
+"""Two studies against each other, arm by arm, in numbers and in sentences."""
 
+import math
+from collections.abc import Collection
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,8 +11,9 @@ from engine.errors import InputError, unknown_name
 from engine.outcomes import DetectorSettings, event_code, find_break
 from engine.outcomes.event import Event
 from engine.report.arm_runs import ArmRuns, LossCurve, of_study, read_losses, read_runs
-from engine.report.group_comparison import compare_runs
-from engine.statistics import Estimate, TestResult
+from engine.report.comparison import compare_runs
+from engine.report.phrases import interval, number, p_value, percent, percent_interval
+from engine.statistics import LEVEL, Estimate, TestResult
 from engine.store import WorkDirectory, is_of_logs
 from engine.store.run_table import RunTable
 
@@ -26,8 +29,7 @@ class Contrast(NamedTuple):
     Attributes:
         unit: `epochs`, or `steps` where one of the two has no epochs.
         horizon: the shorter of both, up to which means are compared.
-        num_runs: runs with an outcome.
-        num_failed: runs without one; they and their partners are left out.
+        num_runs, num_failed: runs with an outcome, and without one; the latter and their partners are left out.
         num_pairs: runs that share all their seeds.
         fractions: share of runs that had the event by the horizon.
         difference: of means up to the horizon; negative is earlier than the baseline.
@@ -53,10 +55,7 @@ class _Side(NamedTuple):
 
     table: RunTable
     runs: ArmRuns
-
-    @property
-    def document(self) -> dict[str, Any]:
-        return self.table.directory.document
+    document: dict[str, Any]
 
 
 def contrast_studies(
@@ -69,25 +68,26 @@ def contrast_studies(
     Raises:
         InputError: the studies do not measure the same thing, with the reason, or share no arm.
     """
-    tables = RunTable(own), RunTable(base)
-    runs, base_runs = (read_runs(table) for table in tables)
-    for directory, found in ((own, runs), (base, base_runs)):
-        if not found:
-            raise InputError(f"no finished run in {str(directory.path)!r} yet")
-    sides = [
-        (_Side(tables[0], runs[name]), _Side(tables[1], base_runs[base_name]))
-        for name, base_name in _pairs(runs, base_runs, arm, baseline_arm)
-    ]
-    for pair in sides:
+    sides, base_sides = _sides(own), _sides(base)
+    pairs = [(sides[one], base_sides[other]) for one, other in _pairs(sides, base_sides, arm, baseline_arm)]
+    for pair in pairs:
         _refuse_different_questions(*pair)
     with of_study(own):
-        differences = [_compare(*pair) for pair in sides]
+        differences = [_compare(*pair) for pair in pairs]
         adjusted = statistics.holm(np.array([c["test"].p_value for c in differences]))
     return [Contrast(**c, p_holm=float(p)) for c, p in zip(differences, adjusted, strict=True)]
 
 
+def _sides(directory: WorkDirectory) -> dict[str, _Side]:
+    table = RunTable(directory)
+    found = {name: _Side(table, runs, directory.document) for name, runs in read_runs(table).items()}
+    if not found:
+        raise InputError(f"no finished run in {str(directory.path)!r} yet")
+    return found
+
+
 def _pairs(
-    runs: dict[str, ArmRuns], base: dict[str, ArmRuns], arm: str | None, baseline_arm: str | None
+    runs: Collection[str], base: Collection[str], arm: str | None, baseline_arm: str | None
 ) -> list[tuple[str, str]]:
     for name, there in ((arm, runs), (baseline_arm, base)):
         if name is not None and name not in there:
@@ -104,7 +104,7 @@ def _pairs(
     return [(own_name, baseline_arm or _counterpart(own_name, base, "baseline_arm"))]
 
 
-def _counterpart(name: str, there: dict[str, ArmRuns], flag: str) -> str:
+def _counterpart(name: str, there: Collection[str], flag: str) -> str:
     if name in there or len(there) == 1:
         return name if name in there else next(iter(there))
     raise InputError(f"choose --{flag} among {', '.join(there)}")
@@ -142,7 +142,7 @@ def _compare(own: _Side, base: _Side) -> dict[str, Any]:
     has_epochs = all(side.runs.steps_per_epoch for side in sides)
     own_unit, base_unit = (float(side.runs.steps_per_epoch or 1) if has_epochs else 1.0 for side in sides)
     horizon = min(own.runs.horizon / own_unit, base.runs.horizon / base_unit)
-    runs, base_runs = (_cut(side, horizon, u) for side, u in zip(sides, (own_unit, base_unit), strict=True))
+    runs, base_runs = _at_horizon(own, horizon * own_unit), _at_horizon(base, horizon * base_unit)
     labels, failed = (np.arange(len(runs.seed)), -1 - base_runs.seed), set[int]()
     # Equal seeds mean equal random streams only under one root seed; logs have none.
     roots = [None if is_of_logs(side.document) else side.document["identity"]["root_seed"] for side in sides]
@@ -162,28 +162,26 @@ def _compare(own: _Side, base: _Side) -> dict[str, Any]:
             statistics.median_time(runs.time / own_unit, runs.event),
             statistics.median_time(base_runs.time / base_unit, base_runs.event),
         ),
-        "difference": difference.value,
+        "difference": difference.difference,
         "test": difference.test,
     }
 
 
-def _cut(side: _Side, horizon: float, unit: float) -> ArmRuns:
-    is_longer = side.runs.horizon / unit > horizon * (1 + _SAME_HORIZON)
-    return _at_horizon(side.table, side.runs, horizon * unit) if is_longer else side.runs
-
-
-def _at_horizon(table: RunTable, runs: ArmRuns, steps: float) -> ArmRuns:
-    """Detects the outcomes of the repetitions of an arm anew, from their curves up to a shorter horizon in steps.
+def _at_horizon(side: _Side, steps: float) -> ArmRuns:
+    """Detects the outcomes of the repetitions of an arm anew if its horizon is longer, from their curves up to there.
 
     Whether a run has left chance level depends on where its curve ends, so a time that was read at
     one horizon cannot be compared with times of another.
     """
+    table, runs, document = side
+    if runs.horizon <= steps * (1 + _SAME_HORIZON):
+        return runs
     is_over = runs.time <= steps
     if runs.waits_for != Event.BREAK:
         status = [s if over else "stuck" for s, over in zip(runs.status, is_over, strict=True)]
         event, time = np.where(is_over, runs.event, 0), np.minimum(runs.time, steps)
     else:
-        settings = DetectorSettings(**table.directory.document["identity"]["detector"])
+        settings = DetectorSettings(**document["identity"]["detector"])
         curves = read_losses(table, table.is_of(runs.name) & table.is_repetition & table.has_outcome)
         by_seed = {int(table.seed[row]): curve for row, curve in curves.items()}
         found = [_detect(by_seed[seed], steps, runs.chance_loss, settings) for seed in runs.seed.tolist()]
@@ -218,3 +216,50 @@ def _labels(runs: ArmRuns, base: ArmRuns) -> tuple[tuple[np.ndarray, np.ndarray]
         for rows in (runs.rows, base.rows, runs.failed, base.failed)
     )
     return (own, other), set(np.concatenate(failed).tolist())
+
+
+def describe_contrast(contrast: Contrast, own_name: str, base_name: str) -> str:
+    """Describes a contrast of two studies, named as the reader knows them: sizes with intervals first, then p."""
+    unit, difference = contrast.unit, contrast.difference
+    studies, arms = (own_name, base_name), (contrast.arm, contrast.baseline)
+    numbers = zip(studies, arms, contrast.fractions, contrast.num_runs, contrast.medians, strict=True)
+    lines = [
+        f"“{arm}” of {study}: {percent(fraction.value)} of {num_runs} runs had the event "
+        f"(95 % CI {percent_interval(fraction)}), {_describe_median(median, unit)}."
+        for study, arm, fraction, num_runs, median in numbers
+    ]
+    if any(contrast.num_failed):
+        own, base = contrast.num_failed
+        lines.append(
+            f"{own} and {base} more have no outcome, because they ended their worker again and again; they are left "
+            "out, and so is the other run of their pair in what compares."
+        )
+    lines.append(
+        f"All is read at the common horizon of {number(contrast.horizon, unit)} {unit}. Difference of mean waits up to "
+        f"there: {number(difference.value, unit)} {unit} (95 % CI {interval(difference, unit)}; "
+        f"{_describe_pairs(contrast)}): {_decide(difference, contrast.p_holm)}. "
+        f"Equal incidence: {p_value(contrast.p_holm)} after Holm."
+    )
+    return " ".join(lines)
+
+
+def _describe_median(median: Estimate, unit: str) -> str:
+    if not math.isfinite(median.value):
+        return "median not reached"
+    return f"median {number(median.value, unit)} {unit} ({interval(median, unit)})"
+
+
+def _describe_pairs(contrast: Contrast) -> str:
+    if contrast.num_pairs == 0:
+        return "unpaired runs"
+    pairs = f"{contrast.num_pairs} pairs of equal seeds"
+    return f"means of all runs, test in {pairs}" if contrast.num_pairs < max(contrast.num_runs) else pairs
+
+
+def _decide(difference: Estimate, p: float) -> str:
+    is_significant, has_zero = p < LEVEL, difference.lower <= 0 <= difference.upper
+    if is_significant == has_zero:
+        return "interval and test disagree, so nothing is decided"
+    if not is_significant:
+        return "no difference beyond chance"
+    return "the first is earlier" if difference.upper < 0 else "the first is later"

@@ -1,17 +1,22 @@
 """The figures of the report by name, each drawn when it is first asked for."""
 
 import functools
+import math
 from collections.abc import Iterator, Mapping
+from typing import Any, Literal
 
+import matplotlib as mpl
 import numpy as np
+from matplotlib import ticker
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from engine import statistics
 from engine.errors import unknown_name
 from engine.outcomes.event import Event
 from engine.report.arm_runs import MAX_CURVES
-from engine.report.canvas import styled
-from engine.report.curve_figures import draw_aligned, draw_curves
-from engine.report.incidence_figures import draw_competing, draw_forest, draw_incidence
+from engine.report.canvas import INK, around, new_figure, points_per_curve, styled, thinned
+from engine.report.phrases import label, time_word
 from engine.report.sections import Drawing
 from engine.report.summary import Summary
 
@@ -34,6 +39,13 @@ _FOREST = (
     "Median onset (Brookmeyer–Crowley interval) and difference of restricted means from the baseline, with 95 % "
     "intervals. An arrow means beyond the horizon."
 )
+# Longest label, and most labels, in one column of a legend.
+_LONG_LABEL, _MOST_IN_A_COLUMN = 20, 4
+# Okabe and Ito (2008): distinguishable with any colour vision.
+_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C6D31", "#7F7F7F")
+# More arms get no bands, and no legend among the curves; they are told apart by their lines too.
+_FEW_ARMS = 4
+_LINES = ("-", "--", "-.", ":")
 
 
 class Figures(Mapping[str, Figure]):
@@ -69,15 +81,198 @@ def make_drawings(summary: Summary) -> dict[str, Drawing]:
     all_runs = summary.runs.values()
     first_seeds = _FIRST_SEEDS if max(len(runs.status) for runs in all_runs) > MAX_CURVES else ""
     caption = _CURVES.format(**_OF_LOGS if summary.is_of_logs else _ON_SET) + first_seeds
-    drawings = {
-        f"curves_{i + 1}": Drawing(functools.partial(draw_curves, summary, name), caption)
-        for i, name in enumerate(summary.runs)
-    }
-    drawings["incidence"] = Drawing(functools.partial(draw_incidence, summary), _INCIDENCE)
+    drawings = {}
+    for i, name in enumerate(summary.runs):
+        drawings[f"curves_{i + 1}"] = Drawing(functools.partial(_draw_curves, summary, name), caption)
+    drawings["incidence"] = Drawing(functools.partial(_draw_incidence, summary), _INCIDENCE)
     for i, (name, runs) in enumerate(summary.runs.items()):
         if np.any(runs.event == 2):
-            drawings[f"competing_{i + 1}"] = Drawing(functools.partial(draw_competing, summary, name), _COMPETING)
+            drawings[f"competing_{i + 1}"] = Drawing(functools.partial(_draw_competing, summary, name), _COMPETING)
     if any(runs.waits_for == Event.BREAK and 1 in runs.event[: len(runs.curves)] for runs in all_runs):
-        drawings["aligned"] = Drawing(functools.partial(draw_aligned, summary), _ALIGNED + first_seeds)
-    drawings["forest"] = Drawing(functools.partial(draw_forest, summary), _FOREST)
+        drawings["aligned"] = Drawing(functools.partial(_draw_aligned, summary), _ALIGNED + first_seeds)
+    drawings["forest"] = Drawing(functools.partial(_draw_forest, summary), _FOREST)
     return drawings
+
+
+def _colour_of(summary: Summary, name: str) -> str:
+    names = list(summary.runs)
+    if len(names) <= len(_COLOURS):
+        return _COLOURS[names.index(name)]
+    shade = 0.1 + 0.8 * names.index(name) / (len(names) - 1)
+    return mpl.colors.to_hex(mpl.colormaps["viridis"](shade))
+
+
+def _add_legend(axes: Axes, place: Literal["best", "lower right"]) -> None:
+    """Adds a legend inside of the axes, however many and long its labels are."""
+    _, labels = axes.get_legend_handles_labels()
+    is_long = max(map(len, labels), default=0) > _LONG_LABEL
+    columns = 1 if is_long or len(labels) <= _MOST_IN_A_COLUMN else 2
+    size = 8 if len(labels) <= 2 * _MOST_IN_A_COLUMN * columns else 6
+    legend = axes.legend(loc=place, fontsize=size, ncols=columns)
+    # Otherwise the axes would shrink to make room for one that is wider.
+    legend.set_in_layout(False)
+    for handle in legend.legend_handles:
+        if handle is not None:
+            handle.set_alpha(1.0)
+
+
+def _draw_curves(summary: Summary, name: str) -> Figure:
+    runs, unit = summary.runs[name], summary.steps_per_unit(name)
+    figure = new_figure(3.0)
+    axes = figure.subplots()
+    colour = _colour_of(summary, name)
+    starts = [c.loss[0] for c in runs.curves if len(c.loss) and math.isfinite(c.loss[0])]
+    top = max(runs.chance_loss, float(np.median(starts or [runs.chance_loss]))) * 1.12
+    bounds = runs.rows["onset_lower"], runs.rows["onset_upper"]
+    most = points_per_curve(len(runs.curves))
+    for curve, time, event, lower, upper in zip(runs.curves, runs.time / unit, runs.event, *bounds, strict=False):
+        steps, drawn = curve.steps / unit, thinned(curve, most)
+        axes.plot(drawn.steps / unit, drawn.loss, color=colour, alpha=0.6, linewidth=0.8)
+        if event == 1:
+            at_event = np.interp(time, steps, curve.loss)
+            axes.plot(time, at_event, "o", color=colour, markersize=3.2)
+            if lower is not None:
+                axes.plot([lower / unit, upper / unit], [at_event, at_event], color=colour, linewidth=1.6)
+        elif len(steps):
+            marker, size = ("|", 7) if event == 0 else ("x", 4)
+            last = np.fmin(curve.loss[-1], top)
+            axes.plot(steps[-1], last, marker, color=colour, markersize=size, clip_on=False)
+    axes.axhline(runs.chance_loss, color=INK, linestyle="--", linewidth=0.8)
+    end = runs.horizon / unit
+    axes.annotate("chance", (end, runs.chance_loss), (0, 3), textcoords="offset points", ha="right")
+    axes.set(xlim=(0, end), ylim=(0, top), xlabel=time_word(summary.unit), ylabel="loss", title=label(name))
+    return figure
+
+
+def _draw_aligned(summary: Summary) -> Figure:
+    figure = new_figure(3.0)
+    axes = figure.subplots()
+    waiting = {n: runs for n, runs in summary.runs.items() if runs.waits_for == Event.BREAK}
+    spans = [
+        (runs.rows["width_steps"][i] or 0.0) / summary.steps_per_unit(name)
+        for name, runs in waiting.items()
+        for i in np.flatnonzero(runs.event[: len(runs.curves)] == 1)
+    ]
+    # Drawn before the onset, in the unit; after it, twice as far.
+    reach = 2.5 * float(np.median(spans)) or 1.0
+    most = points_per_curve(sum(len(runs.curves) for runs in waiting.values()))
+    for name, runs in waiting.items():
+        unit, colour = summary.steps_per_unit(name), _colour_of(summary, name)
+        legend_label: str | None = label(name)
+        for i in np.flatnonzero(runs.event[: len(runs.curves)] == 1):
+            curve = thinned(around(runs.curves[i], runs.time[i], reach * unit), most)
+            shifted = (curve.steps - runs.time[i]) / unit
+            loss = curve.loss / runs.chance_loss
+            axes.plot(shifted, loss, color=colour, alpha=0.55, linewidth=0.8, label=legend_label)
+            legend_label = None
+    axes.axvline(0, color=INK, linewidth=0.8, linestyle=":")
+    axes.axhline(1, color=INK, linewidth=0.8, linestyle="--")
+    axes.set(xlim=(-reach, 2 * reach), ylim=(0, 1.15))
+    axes.set(xlabel=f"{summary.unit} since the onset", ylabel="loss over chance")
+    _add_legend(axes, "best")
+    return figure
+
+
+def _draw_incidence(summary: Summary) -> Figure:
+    names = list(summary.runs)
+    are_few = len(names) <= _FEW_ARMS
+    height = (0.17 if are_few else 0.3) * len(names)
+    figure = new_figure(3.0 + height)
+    axes, table = figure.subplots(2, 1, height_ratios=(3.0, 0.25 + height), sharex=True)
+    end = max(map(summary.horizon, names))
+    places = np.asarray(ticker.MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]).tick_values(0, end))
+    ticks = places[places <= end * (1 + 1e-9)].tolist()
+    for row, name in enumerate(names):
+        colour = _colour_of(summary, name)
+        style = {"color": colour, "linestyle": "-" if are_few else _LINES[row % len(_LINES)]}
+        _draw_share(axes, summary, name, style, has_band=are_few)
+        time = summary.runs[name].time / summary.steps_per_unit(name)
+        for tick in ticks:
+            table.text(tick, row, str(np.sum(time >= tick)), ha="center", va="center", color=colour, fontsize=8)
+        if not are_few:
+            table.plot([0, 0.06 * end], [row - 0.5] * 2, linewidth=1.6, **style)
+            table.text(0.08 * end, row - 0.5, label(name), va="center", color=colour, fontsize=7)
+    axes.set(ylim=(-0.02, 1.02), ylabel="share that left chance level")
+    if are_few:
+        _add_legend(axes, "lower right")
+    table.set(ylim=(len(names) - 0.4, -0.8), yticks=[], xlim=(0, end), xticks=ticks)
+    table.set_xlabel(f"{time_word(summary.unit)}; below the curves, runs still at risk")
+    table.spines[["left", "bottom"]].set_visible(False)
+    table.tick_params(length=0)
+    axes.tick_params(labelbottom=True)
+    return figure
+
+
+def _draw_share(axes: Axes, summary: Summary, name: str, style: dict[str, Any], has_band: bool) -> None:
+    runs, colour = summary.runs[name], style["color"]
+    time = runs.time / summary.steps_per_unit(name)
+    curve = statistics.aalen_johansen(time, runs.event)
+    x = np.concatenate([[0.0], curve.time, [summary.horizon(name)]])
+    at_start = (0.0, 0.0, statistics.proportion(0, len(time)).upper)
+    value, lower, upper = (
+        np.concatenate([[start], column, column[-1:]])
+        for start, column in zip(at_start, (curve.value, curve.lower, curve.upper), strict=True)
+    )
+    axes.step(x, value, where="post", label=label(name), linewidth=1.6, **style)
+    censored = np.unique(time[runs.event == 0])
+    at_censoring = value[np.searchsorted(x, censored, side="right") - 1]
+    axes.plot(censored, at_censoring, "|", color=colour, markersize=7)
+    if has_band:
+        axes.fill_between(x, lower, upper, step="post", color=colour, alpha=0.16, linewidth=0)
+
+
+def _draw_competing(summary: Summary, name: str) -> Figure:
+    runs, unit = summary.runs[name], summary.steps_per_unit(name)
+    figure = new_figure(2.8)
+    axes = figure.subplots()
+    end = runs.horizon / unit
+    curves = [statistics.aalen_johansen(runs.time / unit, runs.event, cause) for cause in (1, 2)]
+    x = np.concatenate([[0.0], curves[0].time, [end]])
+    left, diverged = (np.concatenate([[0.0], c.value, c.value[-1:]]) for c in curves)
+    layers = (
+        (np.zeros(len(x)), left, "left chance level", {"alpha": 0.75}),
+        (left, left + diverged, "diverged", {"alpha": 0.35, "hatch": "///", "edgecolor": INK}),
+        (left + diverged, np.ones(len(x)), "neither yet", {"alpha": 0.08}),
+    )
+    colour = _colour_of(summary, name)
+    for lower, upper, words, style in layers:
+        axes.fill_between(x, lower, upper, step="post", facecolor=colour, linewidth=0, label=words, **style)
+    axes.set(xlim=(0, end), ylim=(0, 1), ylabel="share of the runs")
+    axes.set(xlabel=time_word(summary.unit), title=label(name))
+    # Outside, because what lies under a patch would shine through it.
+    figure.legend(loc="outside lower center", ncols=3, fontsize=8)
+    return figure
+
+
+def _draw_forest(summary: Summary) -> Figure:
+    names = list(summary.runs)
+    has_differences = bool(summary.comparisons)
+    figure = new_figure(1.1 + 0.32 * len(names))
+    panels = figure.subplots(1, 2 if has_differences else 1, sharey=True, squeeze=False)[0]
+    horizon = max(map(summary.horizon, names))
+    end = min(horizon, 1.15 * max(arm.median_onset.upper for arm in summary.arms.values())) or horizon
+    for row, name in enumerate(names):
+        _whisker(panels[0], row, summary.arms[name].median_onset, _colour_of(summary, name), end)
+        if has_differences and name in summary.comparisons:
+            difference = summary.comparisons[name].difference
+            _whisker(panels[1], row, difference, _colour_of(summary, name), math.inf)
+    labels = [label(name) for name in names]
+    is_long = max(map(len, labels)) > _LONG_LABEL
+    panels[0].set_yticks(range(len(names)), labels, fontsize=6 if is_long else None)
+    panels[0].set(ylim=(len(names) - 0.5, -0.5), xlim=(0, end), xlabel=f"median onset\n({time_word(summary.unit)})")
+    if has_differences:
+        panels[1].axvline(0, color=INK, linewidth=0.8)
+        baseline = label(summary.baseline)
+        than = "the baseline" if len(baseline) > _LONG_LABEL else baseline
+        panels[1].set_xlabel(f"{summary.unit} later than\n{than}")
+    return figure
+
+
+def _whisker(axes: Axes, row: int, estimate: statistics.Estimate, colour: str, end: float) -> None:
+    """Draws a point with its interval, and an arrow where either runs over the end of the axis."""
+    lower, upper = min(estimate.lower, end), min(estimate.upper, end)
+    axes.plot([lower, upper], [row, row], color=colour, linewidth=1.6)
+    if math.isfinite(estimate.value):
+        axes.plot(estimate.value, row, "o", color=colour, markersize=5)
+    if estimate.upper > end:
+        axes.plot(end, row, ">", color=colour, markersize=6, clip_on=False)

@@ -9,34 +9,6 @@ from engine.report.summary import Summary
 
 _MOST_NAMED = 3
 
-_HORIZON = "A run that is still flat at the horizon is censored there: it says nothing about “never”."
-_SCOPE = (
-    "The intervals describe these configurations on this data set, over different {varied}. Each holds at 95 % "
-    "on its own; they do not carry over to another network or data set."
-)
-_FIXED_ORDER = (
-    "All runs see the data in one order, of seed {seed}, which is taken as fixed: in another order all of them "
-    "together might wait longer or shorter, and no interval here covers that."
-)
-_UNDER_WAY = (
-    "The study is under way, and this is one of many looks. Intervals of fractions (confidence sequences) and "
-    "p-values of comparisons (safe tests) hold at all looks together; intervals of times and of differences hold "
-    "for a number of seeds that is fixed beforehand, and so only once it is over."
-)
-_LOOKS_HOLD = (
-    "Runs that were under way by then are counted too. Intervals of fractions (confidence sequences) and p-values of "
-    "comparisons (safe tests) hold at all looks together; everything else, intervals of times and differences among "
-    "it, holds for a fixed number of seeds only."
-)
-
-_INCOMPLETE = (
-    "“{name}” is not complete: {num_stored} of {num_planned} runs are over, and the first {num_used} in the order "
-    "of seeds are used, because quick runs end first."
-)
-_FAILED_PAIRS = "Where a run failed, the run of the same seed in the other arm is left out of their comparison."
-_PARTS = "{parts} damaged or missing; the runs in there are left out, and `{verb}` makes them again."
-_MISSING = "Without a complete first seed, and left out: {arms}."
-
 # By the count of `ArmSummary` that makes them worth saying.
 _UNUSUAL = {
     "num_coarse": "the rise is steeper than the evaluation grid resolves (a quarter of its width); the onset is then "
@@ -49,74 +21,72 @@ _UNUSUAL = {
     "num_falling": "the loss had begun to fall at the horizon, but not far enough to count as having left chance "
     "level; a longer horizon would tell",
 }
-_CENSORED_DIFFERENCES = (
-    "Differences count a run that had not left chance level as if it had done so at the horizon, so where such runs "
-    "are on the later side the true difference is larger."
-)
-_EPOCHS_DIFFER = (
-    "The arms have epochs of different length; one is called earlier or later only where it is so in steps too."
-)
 
 
 def find_limits(summary: Summary) -> list[str]:
     """Returns a sentence for everything that the study cannot tell, or that is not as one might think."""
-    lines = [
-        _HORIZON,
-        *_say_notes(summary, "In the data", summary.data_notes),
-        *_say_notes(summary, "In the network", summary.network_notes),
+    return [
+        "A run that is still flat at the horizon is censored there: it says nothing about “never”.",
+        *_say_notes(summary, "In the data", summary.notes("data_notes")),
+        *_say_notes(summary, "In the network", summary.notes("network_notes")),
         *_say_scope(summary),
         *_say_incomplete(summary),
+        *_say_looks(summary),
+        *_say_unusual(summary),
     ]
-    if summary.looks:
-        lines.append(_say_looks(summary))
-    if summary.missing:
-        lines.append(_MISSING.format(arms=joined(summary.missing)))
-    lines += _say_unusual(summary)
-    if summary.comparisons and any(arm.fraction.value < 1 for arm in summary.arms.values()):
-        lines.append(_CENSORED_DIFFERENCES)
-    if len({summary.steps_per_unit(name) for name in summary.runs}) > 1:
-        lines.append(_EPOCHS_DIFFER)
-    return lines
 
 
 def _say_notes(summary: Summary, where: str, notes_by_arm: Mapping[str, list[str]]) -> Iterator[str]:
     """Says each note once, with the arms that it is about."""
-    arms: dict[str, list[str]] = {}
+    num_arms, arms = len(summary.document["arm_order"]), dict[str, list[str]]()
     for name, notes in notes_by_arm.items():
         for note in notes:
             arms.setdefault(note, []).append(f"“{name}”")
     for note, names in arms.items():
-        whose = joined(names) if len(names) <= _MOST_NAMED else f"{len(names)} of {summary.num_arms} arms"
-        yield f"{where}: {note}." if len(names) == summary.num_arms else f"{where} of {whose}: {note}."
+        whose = joined(names) if len(names) <= _MOST_NAMED else f"{len(names)} of {num_arms} arms"
+        yield f"{where}: {note}." if len(names) == num_arms else f"{where} of {whose}: {note}."
 
 
 def _say_scope(summary: Summary) -> Iterator[str]:
     if summary.is_of_logs:
         yield from log_answers.find_limits_of_logs(summary)
     else:
-        yield _SCOPE.format(varied=varied(summary.identity))
+        yield (
+            f"The intervals describe these configurations on this data set, over different {varied(summary.identity)}. "
+            "Each holds at 95 % on its own; they do not carry over to another network or data set."
+        )
     fixed_order = summary.identity.get("fix_order")
     if fixed_order is not None:
-        yield _FIXED_ORDER.format(seed=fixed_order)
+        yield (
+            f"All runs see the data in one order, of seed {fixed_order}, which is taken as fixed: in another order all "
+            "of them together might wait longer or shorter, and no interval here covers that."
+        )
     if summary.under_way is not None:
-        yield _UNDER_WAY
+        yield (
+            "The study is under way, and this is one of many looks. Intervals of fractions (confidence sequences) and "
+            "p-values of comparisons (safe tests) hold at all looks together; intervals of times and of differences "
+            "hold for a number of seeds that is fixed beforehand, and so only once it is over."
+        )
 
 
 def _say_incomplete(summary: Summary) -> Iterator[str]:
     for name, runs in summary.runs.items():
         num_used = len(runs.status) + runs.num_failed
         if num_used < runs.num_planned:
-            yield _INCOMPLETE.format(**runs._asdict(), num_used=num_used)
+            yield (
+                f"“{name}” is not complete: {runs.num_stored} of {runs.num_planned} runs are over, and the first "
+                f"{num_used} in the order of seeds are used, because quick runs end first."
+            )
         if runs.num_failed:
             yield _say_failed(summary, name)
     for name, number in summary.failed.items():
         reason = f"all of its first {number} runs ended their worker again and again, and have no outcome"
         yield f"“{name}” is left out: {reason}."
     if any(runs.num_failed for runs in summary.runs.values()) and summary.comparisons:
-        yield _FAILED_PAIRS
+        yield "Where a run failed, the run of the same seed in the other arm is left out of their comparison."
     if summary.num_left_out:
-        parts = counted(summary.num_left_out, "part is", "parts are")
-        yield _PARTS.format(parts=parts, verb="read" if summary.is_of_logs else "run")
+        parts, verb = counted(summary.num_left_out, "part is", "parts are"), "read" if summary.is_of_logs else "run"
+        yield f"{parts} damaged or missing; the runs in there are left out, and `{verb}` makes them again."
 
 
 def _say_failed(summary: Summary, name: str) -> str:
@@ -136,13 +106,19 @@ def _say_failed(summary: Summary, name: str) -> str:
     )
 
 
-def _say_looks(summary: Summary) -> str:
-    last = summary.looks[-1]
-    arms = [f"“{n}”" for n in last["undecided"] if last["goal"] != "comparison" or n != summary.baseline]
-    decided = f"and the question is not decided for {joined(arms)}" if arms else "until the question was decided"
-    return (
-        f"Seeds were added in {len(summary.looks)} looks, the last at {last['seeds']} seeds, {decided}. {_LOOKS_HOLD}"
-    )
+def _say_looks(summary: Summary) -> Iterator[str]:
+    if summary.looks:
+        last = summary.looks[-1]
+        arms = [f"“{n}”" for n in last["undecided"] if last["goal"] != "comparison" or n != summary.baseline]
+        decided = f"and the question is not decided for {joined(arms)}" if arms else "until the question was decided"
+        yield (
+            f"Seeds were added in {len(summary.looks)} looks, the last at {last['seeds']} seeds, {decided}. Runs that "
+            "were under way by then are counted too. Intervals of fractions (confidence sequences) and p-values of "
+            "comparisons (safe tests) hold at all looks together; everything else, intervals of times and differences "
+            "among it, holds for a fixed number of seeds only."
+        )
+    if summary.missing:
+        yield f"Without a complete first seed, and left out: {joined(summary.missing)}."
 
 
 def _say_unusual(summary: Summary) -> Iterator[str]:
@@ -152,3 +128,12 @@ def _say_unusual(summary: Summary) -> Iterator[str]:
         number = sum(getattr(arm, count) for arm in summary.arms.values())
         if number:
             yield f"In {number} of {num_runs} runs {words.format(finer=finer)}."
+    if summary.comparisons and any(arm.fraction.value < 1 for arm in summary.arms.values()):
+        yield (
+            "Differences count a run that had not left chance level as if it had done so at the horizon, so where such "
+            "runs are on the later side the true difference is larger."
+        )
+    if len({summary.steps_per_unit(name) for name in summary.runs}) > 1:
+        yield (
+            "The arms have epochs of different length; one is called earlier or later only where it is so in steps too."
+        )

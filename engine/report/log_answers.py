@@ -7,7 +7,7 @@ import numpy as np
 
 from engine.outcomes.chance import suggest_classes
 from engine.report.arm_runs import ArmRuns
-from engine.report.phrases import NORMAL_QUESTION, REMEDY_QUESTION, number, percent, time_word
+from engine.report.phrases import NORMAL_QUESTION, REMEDY_QUESTION, moment, number, percent, time_word
 from engine.report.summary import Summary
 
 LEVEL_QUESTION = "Is the loss at chance level at all?"
@@ -15,31 +15,10 @@ ASSUMED = (
     "The runs of a group are taken for independent repetitions of one configuration, each with a start and a data "
     "order of its own: a log cannot show that, and where it is not so, intervals and p-values mean nothing."
 )
-NO_CAUSE = "What is different between groups is not in the logs: whether it is the cause, only you know."
 ONE_GROUP = (
     "These runs are one group, so they cannot say what would change the time. Read logs of other configurations with "
     "them, each group with a name: --curves=before=DIR --curves=after=DIR, or --arm_column."
 )
-
-_SCOPE = (
-    f"{ASSUMED} They describe these configurations on these data, each at 95 % on its own; they do not carry over to "
-    "another network or data set."
-)
-
-# Whether a loss is at chance level while it is flat.
-_FALLS_AT_ONCE = (
-    "Hardly: the log begins at {first:.4g}, where guessing costs {chance:.4g}, and the loss falls from there at once."
-)
-_BEGINS_LOW = (
-    "Hardly: the log begins at {first:.4g}, where guessing costs {chance:.4g}, so training was under way before it, "
-    "or guessing costs less{hint}."
-)
-_ABOVE_CHANCE = (
-    "No, it lies above, by {share}. {flat} The network has not come down to guessing, or the loss is a sum or in "
-    "another unit, or guessing costs more{hint}."
-)
-_BELOW_CHANCE = "No, it lies below, by {share}. {flat}"
-
 # What became of a single run, by its status.
 _COURSES = {
     "diverged": "the loss blew up at {onset}, before it had left {chance}",
@@ -52,26 +31,31 @@ _COURSES = {
 
 def find_level(runs: ArmRuns, low: float) -> tuple[str, bool]:
     """Says whether a loss is at chance while it is flat (ρ below `low`), and tells whether that is in doubt."""
-    chance, levels = runs.chance_loss, plateau_levels(runs)
+    chance, levels = runs.chance_loss, _plateau_levels(runs)
     if not levels:
         starts = [c.loss[0] for c in runs.curves if len(c.loss) and math.isfinite(c.loss[0])]
         if not starts:
             return "There is no loss to look at before it blew up.", False
         first = float(np.median(starts))
+        begins = f"Hardly: the log begins at {first:.4g}, where guessing costs {chance:.4g},"
         if first > (1 - low) * chance:
-            return _FALLS_AT_ONCE.format(first=first, chance=chance), False
-        return _BEGINS_LOW.format(first=first, chance=chance, hint=_hint(first)), True
+            return f"{begins} and the loss falls from there at once.", False
+        return f"{begins} so training was under way before it, or guessing costs less{_hint(first)}.", True
     level = float(np.median(levels))
     over = " (median over runs)" if len(levels) > 1 else ""
     flat = f"While it is flat, the loss lies at {level:.4g}{over}; guessing costs {chance:.4g}."
     share = 1.0 - level / chance
     if abs(share) <= low:
         return f"Yes. {flat}", False
-    template = _ABOVE_CHANCE if share < 0 else _BELOW_CHANCE
-    return template.format(flat=flat, share=percent(abs(share)), hint=_hint(level)), True
+    if share > 0:
+        return f"No, it lies below, by {percent(share)}. {flat}", True
+    return (
+        f"No, it lies above, by {percent(-share)}. {flat} The network has not come down to guessing, or the loss is a "
+        f"sum or in another unit, or guessing costs more{_hint(level)}."
+    ), True
 
 
-def plateau_levels(runs: ArmRuns) -> list[float]:
+def _plateau_levels(runs: ArmRuns) -> list[float]:
     """Returns the median loss on the plateau of each drawn run that has one: before its onset, or to its end."""
     levels = []
     for i in np.flatnonzero(runs.event[: len(runs.curves)] != 2):
@@ -105,7 +89,7 @@ def _describe_one(summary: Summary) -> tuple[str, str]:
     row = {column: values[0] for column, values in runs.rows.items()}
 
     def at(steps: float) -> str:
-        return f"{time_word(unit)} {number(steps / summary.steps_per_unit(name), unit)}"
+        return moment(steps / summary.steps_per_unit(name), unit)
 
     end = f"the log ends at {at(row['steps_run'])}"
     if row["end_loss"] is not None:
@@ -128,7 +112,10 @@ def _describe_one(summary: Summary) -> tuple[str, str]:
 
 def find_limits_of_logs(summary: Summary) -> Iterator[str]:
     """Says what logs cannot tell, besides what holds for every study."""
-    yield _SCOPE
+    yield (
+        f"{ASSUMED} They describe these configurations on these data, each at 95 % on its own; they do not carry over "
+        "to another network or data set."
+    )
     for name, runs in summary.runs.items():
         ends = np.asarray(runs.rows["steps_run"])[runs.event == 0] / summary.steps_per_unit(name)
         if len(ends) > 1 and ends.max() > ends.min():

@@ -1,5 +1,10 @@
-"""The report as one HTML file."""
+"""The report as one HTML file, also while its study is under way: then it loads itself again."""
 
+import os
+import re
+from datetime import datetime
+from html import escape
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import jinja2
@@ -9,11 +14,18 @@ from engine.errors import visible
 from engine.outcomes import FAILED
 from engine.outcomes.event import Event
 from engine.report.canvas import INK, to_svg
-from engine.report.cautions import make_cautions
 from engine.report.figures import Figures
-from engine.report.findings import Findings
-from engine.report.phrases import number
+from engine.report.findings import Findings, make_cautions
+from engine.report.phrases import counted, number, percent
 from engine.report.summary import Summary
+
+# What makes a page live stands between marks, so that it can be taken out of it again.
+_BEGIN, _END = "<!-- live -->", "<!-- end of live -->"
+_MARKED = re.compile(f"{_BEGIN}.*?{_END}", re.DOTALL)
+_UPDATED = re.compile(r'<time id="updated"[^>]*>([^<]*)</time>')
+_CLOCK = "%H:%M:%S"
+# What a notebook shows of a page.
+_MOST_BYTES = 8 * 2**20
 
 
 class Page(NamedTuple):
@@ -24,8 +36,7 @@ class Page(NamedTuple):
     vectors: dict[str, str]
 
 
-def environment() -> jinja2.Environment:
-    """Returns where templates are, and how what they are given is made harmless."""
+def _environment() -> jinja2.Environment:
     return jinja2.Environment(
         loader=jinja2.PackageLoader("engine", "report"),
         autoescape=True,
@@ -45,12 +56,12 @@ def lay_out(found: Findings) -> Page:
 
 def make_page(found: Findings, vectors: dict[str, str]) -> str:
     """Makes the HTML; `vectors` are the figures as SVG, by name."""
-    summary, launch = found.summary, found.summary.document["launches"][-1]
+    summary, study = found.summary, found.summary.document["study"]
     of_sections = {name for section in found.sections for name in section.drawings}
     own = [name for name in vectors if name not in of_sections]
-    template = environment().get_template("page.html")
+    template = _environment().get_template("page.html")
     return template.render(
-        title=summary.question or summary.name,
+        title=study["question"] or study["name"],
         found=found,
         summary=summary,
         vectors={name: markupsafe.Markup(svg.replace(INK, "currentColor")) for name, svg in vectors.items()},
@@ -59,10 +70,7 @@ def make_page(found: Findings, vectors: dict[str, str]) -> str:
         runs=_run_rows(summary),
         cautions=make_cautions(summary, is_page=True),
         has_hits=any(runs.waits_for == Event.HIT for runs in summary.runs.values()),
-        launch=launch,
-        logs=summary.document["study"] if summary.is_of_logs else None,
-        identity=summary.identity,
-        has_paths=any("dir=" in word for word in launch["command"]),
+        has_paths=any("dir=" in word for word in summary.document["launches"][-1]["command"]),
         forms=", ".join(sorted(set(summary.identity.get("form", {}).values()))),
     )
 
@@ -87,3 +95,63 @@ def _run_rows(summary: Summary) -> list[list[str]]:
             run = row["run_name"] or str(runs.seed[i])
             rows.append([name, run, status.replace("_", " "), when, accuracy])
     return rows
+
+
+def make_live(page: str, updated: datetime, interval: float, progress: tuple[int, int, float]) -> str:
+    """Makes a page load itself again in `interval` seconds, and say how far the study is, see `StudyProgress`."""
+    num_over, num_runs, steps_done = progress
+    words = f"{num_over} of {num_runs} runs are over; {percent(steps_done)} of the steps of this launch are taken."
+    about = {"num_over": num_over, "num_runs": num_runs, "clock": updated.strftime(_CLOCK)}
+    return _marked(page, updated=updated, words=words, interval=max(1, round(interval)), **about)
+
+
+def end_live(page: str, ended: datetime) -> str | None:
+    """Returns a live page that loads itself no more, and says when the launch ended; None where it is not live."""
+    updated = _UPDATED.search(page)
+    if updated is None:
+        return None
+    words = f"The launch ended at {ended.strftime(_CLOCK)} without a last report. What follows is as of {updated[1]}."
+    return _marked(_MARKED.sub("", page), updated=None, words=words)
+
+
+def make_waiting_page(name: str, question: str, num_over: int) -> str:
+    """Returns the page of a study about which nothing can be said yet, though `num_over` runs may be over."""
+    over = f"{counted(num_over, 'run is', 'runs are')} over, but nothing can be said yet."
+    words = over if num_over else "No run is over yet."
+    return _environment().get_template("waiting.html").render(title=question or name, name=name, words=words)
+
+
+def _marked(page: str, **values: Any) -> str:
+    templates = map(_environment().get_template, ("live_head.html", "live_banner.html"))
+    head, body = (f"{_BEGIN}\n{template.render(**values)}{_END}" for template in templates)
+    return page.replace("</head>", f"{head}\n</head>", 1).replace("<main>", f"<main>\n{body}", 1)
+
+
+class ReportFile(os.PathLike[str]):
+    """The report of a study: the path of a file, which a notebook shows as the page."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __fspath__(self) -> str:
+        return str(self.path)
+
+    __str__ = __fspath__
+
+    def __repr__(self) -> str:
+        return f"ReportFile({str(self.path)!r})"
+
+    def _repr_html_(self) -> str:
+        path = escape(visible(str(self.path)))
+        try:
+            content = self.path.read_bytes()
+        except OSError as error:
+            return f"<p>{path}: {escape(str(error.strerror))}</p>"
+        if len(content) > _MOST_BYTES:
+            return f"<p>{path} is {len(content) / 2**20:.0f} MiB: open it in a browser</p>"
+        # Without a script or an address of its own: whatever it holds stays inside.
+        return (
+            f'<iframe sandbox srcdoc="{escape(content.decode(errors="replace"))}" '
+            f'style="width:100%;height:36em;border:1px solid rgba(128,128,128,.4)"></iframe>'
+            f"<p>{path}</p>"
+        )

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from engine.errors import one_line
-from engine.report.arm_summary import ArmSummary
+from engine.report.summary import ArmSummary
 from engine.statistics import Estimate
 
 NORMAL_QUESTION = "Is that normal for this set-up?"
@@ -34,11 +34,6 @@ def counted(number_of: int, one: str, many: str | None = None) -> str:
     return f"{number_of} {one if number_of == 1 else many or one + 's'}"
 
 
-def runs_are(number_of: int) -> str:
-    """Writes `1 run is`, `12 runs are`."""
-    return counted(number_of, "run is", "runs are")
-
-
 def joined(words: list[str]) -> str:
     """Writes `a, b and c`."""
     return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
@@ -53,6 +48,11 @@ def varied(identity: Mapping[str, Any]) -> str:
 def time_word(unit: str) -> str:
     """Returns the singular of a unit of time."""
     return unit.removesuffix("s")
+
+
+def moment(value: float, unit: str) -> str:
+    """Writes `epoch 1.5`, `step 20`."""
+    return f"{time_word(unit)} {number(value, unit)}"
 
 
 def number(value: float, unit: str = "") -> str:
@@ -104,10 +104,10 @@ def p_value(p: float) -> str:
 
 def onset(arm: ArmSummary, unit: str, horizon: float) -> str:
     """Writes the median onset of an arm with its interval, or why there is none; the horizon is in the unit."""
-    median, word = arm.median_onset, time_word(unit)
+    median = arm.median_onset
     if math.isfinite(median.value):
-        return f"{word} {number(median.value, unit)} (95 % CI {interval(median, unit)})"
+        return f"{moment(median.value, unit)} (95 % CI {interval(median, unit)})"
     if 2 * arm.statuses["diverged"] >= arm.num_runs:
         return "not reached, because runs diverged first"
     limits = f", 95 % CI {interval(median, unit)}" if median.lower <= horizon else ""
-    return f"later than {word} {number(horizon, unit)}, the horizon{limits}"
+    return f"later than {moment(horizon, unit)}, the horizon{limits}"

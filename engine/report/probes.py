@@ -1,15 +1,13 @@
 """What happens on the plateau: the section of a study with diagnostics."""
 
 import functools
-from typing import Any
 
 import numpy as np
 
 from engine.report.arm_runs import ArmRuns
-from engine.report.phrases import joined, label, number, percent, runs_are
-from engine.report.probe_figures import draw_panels
-from engine.report.probe_panels import Change, changes_of, panels, series_names
-from engine.report.probe_series import ArmProbes, find_arm_probes
+from engine.report.curves import ArmProbes, find_arm_probes
+from engine.report.phrases import counted, joined, label, number, percent
+from engine.report.probe_panels import Change, changes_of, draw_panels, panels, series_names
 from engine.report.sections import Drawing, Section, SectionTable
 from engine.report.summary import Summary
 from engine.store.run_table import RunTable
@@ -45,7 +43,12 @@ def make_section(table: RunTable, summary: Summary) -> Section | None:
         onset = _onsets(summary.runs[name], of_arm)
         changes = changes_of(of_arm, onset)
         lines += _lines(summary, name, of_arm, onset, changes)
-        document[name] = _document(of_arm, onset, changes)
+        document[name] = {
+            "num_aligned": int(np.sum(np.isfinite(onset))),
+            "num_waiting": int(np.sum(~np.isfinite(onset))),
+            "absent": list(of_arm.absent),
+            "changes": {series: change._asdict() for series, change in changes.items()},
+        }
         if index < _MOST_ARMS:
             drawings.update(_drawings(summary, name, index, of_arm, onset))
     if len(found) > _MOST_ARMS:
@@ -123,15 +126,6 @@ def _drawings(summary: Summary, name: str, index: int, found: ArmProbes, onset: 
     for suffix, is_shown, origin, axis_label, caption in figures:
         if np.any(is_shown):
             draw = functools.partial(draw_panels, found, origin, summary.steps_per_unit(name), axis_label)
-            words = caption.format(name=name, runs_are=runs_are(int(is_shown.sum())))
+            words = caption.format(name=name, runs_are=counted(int(is_shown.sum()), "run is", "runs are"))
             drawings[f"plateau_{index}{suffix}"] = Drawing(draw, words)
     return drawings
-
-
-def _document(found: ArmProbes, onset: np.ndarray, changes: dict[str, Change]) -> dict[str, Any]:
-    return {
-        "num_aligned": int(np.sum(np.isfinite(onset))),
-        "num_waiting": int(np.sum(~np.isfinite(onset))),
-        "absent": list(found.absent),
-        "changes": {series: change._asdict() for series, change in changes.items()},
-    }

@@ -2,28 +2,68 @@
 
 import dataclasses
 import functools
-from typing import Any, NamedTuple
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
 from engine import statistics
-from engine.outcomes import FAILED
-from engine.report.arm_comparison import Comparison, compare_arms
+from engine.outcomes import FAILED, STATUSES
+from engine.outcomes.event import Event
 from engine.report.arm_runs import ArmRuns, of_study, read_all_runs
-from engine.report.arm_summary import ArmSummary, summarise_arm
+from engine.report.comparison import Comparison, compare_arms
 from engine.statistics import LEVEL, Estimate
 from engine.store import is_of_logs
 from engine.store.run_table import RunTable
 
+_LATE_SHARE = 0.9
+_LEFT = ("broke", "no_plateau", "shoulder")
 # What `summary.json` says of the runs of an arm besides their statistics.
 _FIELDS_OF_RUNS = ("num_stored", "num_planned", "steps_per_epoch", "chance_loss")
 
 
-class UnderWay(NamedTuple):
-    """How many runs of a study are over, and how many are planned, while its launch goes on."""
+class ArmSummary(NamedTuple):
+    """The numbers of one arm. Times are in the study's unit, accuracies are medians over runs.
 
-    num_over: int
+    Attributes:
+        num_runs: runs with an outcome; all counts but `num_failed` are of these.
+        fraction, plateau_fraction: shares of runs that left chance level, and that broke out of a plateau.
+        median_onset, late_onset: when half and nine of ten runs had left; infinite where not reached.
+        restricted_mean: mean onset up to the horizon.
+        median_width: from 10 to 90 % of the rise.
+        accuracy_before, accuracy_after: at the onset, and at the end, of the runs that left chance level.
+        num_coarse: runs whose break is too fast for the evaluation grid.
+        num_falling: runs that ended at chance, but above where an onset begins.
+        num_fell_back: runs that ended at chance after they had left it.
+        num_stairs: runs with further plateaus after the first.
+        num_settled: runs that were stopped once their outcome was clear.
+    """
+
     num_runs: int
+    statuses: dict[str, int]
+    fraction: Estimate
+    plateau_fraction: Estimate
+    median_onset: Estimate
+    restricted_mean: Estimate
+    onset_range: tuple[float, float] | None
+    median_width: float | None
+    accuracy_before: float | None
+    accuracy_after: float | None
+    held_out_after: float | None
+    late_onset: float
+    num_coarse: int
+    num_falling: int
+    num_fell_back: int
+    num_diverged_later: int
+    num_stairs: int
+    num_settled: int
+    num_failed: int
+
+    @property
+    def num_left(self) -> int:
+        """Number of runs that left chance level."""
+        return sum(self.statuses[status] for status in _LEFT)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,7 +76,7 @@ class Summary:
         missing: arms without a complete first seed.
         failed: number of runs of the arms that have failed runs only.
         num_left_out: parts that are damaged or missing.
-        under_way: None once the launch is over.
+        under_way: numbers of runs that are over and planned while a launch goes on, else None.
     """
 
     document: dict[str, Any]
@@ -44,22 +84,12 @@ class Summary:
     missing: list[str]
     failed: dict[str, int]
     num_left_out: int = 0
-    under_way: UnderWay | None = None
+    under_way: tuple[int, int] | None = None
 
     @property
     def identity(self) -> dict[str, Any]:
         """What makes the study this one, see `engine.store.study_json`."""
         return dict(self.document["identity"])
-
-    @property
-    def name(self) -> str:
-        """Name of the study."""
-        return str(self.document["study"]["name"])
-
-    @property
-    def question(self) -> str:
-        """What the study is to answer."""
-        return str(self.document["study"]["question"])
 
     @property
     def is_of_logs(self) -> bool:
@@ -77,11 +107,6 @@ class Summary:
         return bool(self.looks) or self.under_way is not None
 
     @property
-    def num_arms(self) -> int:
-        """Number of arms of the study."""
-        return len(self.document["arm_order"])
-
-    @property
     def unit(self) -> str:
         """Unit of all times: `epochs`, or `steps` where some arm has no epochs."""
         return "epochs" if self.runs and all(r.steps_per_epoch for r in self.runs.values()) else "steps"
@@ -92,15 +117,9 @@ class Summary:
         name = str(self.document["study"]["baseline"])
         return name if name in self.runs else next(iter(self.runs), name)
 
-    @property
-    def data_notes(self) -> dict[str, list[str]]:
-        """What was left out of the data or changed in them, by arm."""
-        return dict(self.document["study"].get("data_notes", {}))
-
-    @property
-    def network_notes(self) -> dict[str, list[str]]:
-        """What one batch has shown of the user's networks, by arm."""
-        return dict(self.document["study"].get("network_notes", {}))
+    def notes(self, kind: Literal["data_notes", "network_notes"]) -> dict[str, list[str]]:
+        """Returns what was left out of the data or changed in them, or what was seen in the networks, by arm."""
+        return dict(self.document["study"].get(kind, {}))
 
     def steps_per_unit(self, arm: str) -> float:
         """Returns the steps in one unit of time."""
@@ -118,11 +137,7 @@ class Summary:
     @functools.cached_property
     def arms(self) -> dict[str, ArmSummary]:
         """The numbers of every arm that has runs."""
-        detector = self.identity["detector"]
-        return {
-            name: summarise_arm(runs, self.steps_per_unit(name), self.fraction, detector)
-            for name, runs in self.runs.items()
-        }
+        return {name: _summarise_arm(self, name) for name in self.runs}
 
     @functools.cached_property
     def comparisons(self) -> dict[str, Comparison]:
@@ -133,7 +148,58 @@ class Summary:
         return compare_arms(self.runs, self.baseline, units, fields, self.has_looks, self.is_of_logs)
 
 
-def summarise(table: RunTable, under_way: UnderWay | None = None) -> Summary:
+def _summarise_arm(summary: Summary, name: str) -> ArmSummary:
+    runs, unit = summary.runs[name], summary.steps_per_unit(name)
+    rows, time, has_left, counts = runs.rows, runs.time / unit, runs.event == 1, Counter(runs.status)
+    onsets, widths = time[has_left], _known(rows["width_steps"])
+    incidence = statistics.aalen_johansen(time, runs.event)
+    num_falling, num_fell_back = _count_stuck(runs, summary.identity["detector"])
+    return ArmSummary(
+        num_runs=len(runs.status),
+        statuses={status: counts[status] for status in STATUSES},
+        fraction=summary.fraction(len(onsets), len(runs.status)),
+        plateau_fraction=summary.fraction(counts["broke"], len(runs.status)),
+        median_onset=statistics.median_time(time, runs.event),
+        restricted_mean=statistics.restricted_mean(time, runs.event, summary.horizon(name)),
+        onset_range=(float(onsets.min()), float(onsets.max())) if len(onsets) else None,
+        median_width=float(np.median(widths)) / unit if widths else None,
+        accuracy_before=_median(rows["onset_accuracy"], has_left),
+        accuracy_after=_median(rows["end_accuracy"], has_left),
+        held_out_after=_median(rows["end_held_out_accuracy"], has_left),
+        late_onset=statistics.first_reached(incidence.time, incidence.value, _LATE_SHARE),
+        num_coarse=rows["is_coarse"].count(True),
+        num_falling=num_falling,
+        num_fell_back=num_fell_back,
+        num_diverged_later=rows["is_diverged_later"].count(True),
+        num_stairs=sum(number > 1 for number in _known(rows["num_breaks"])),
+        num_settled=rows["stop_reason"].count("settled"),
+        num_failed=runs.num_failed,
+    )
+
+
+def _known(values: list[Any]) -> list[Any]:
+    return [value for value in values if value is not None]
+
+
+def _median(values: list[Any], chosen: np.ndarray) -> float | None:
+    known = _known([values[i] for i in np.flatnonzero(chosen)])
+    return float(np.median(known)) if known else None
+
+
+def _count_stuck(runs: ArmRuns, detector: Mapping[str, Any]) -> tuple[int, int]:
+    """Counts runs that ended at chance, but had begun to fall, or had left it before."""
+    if runs.waits_for != Event.BREAK:
+        return 0, 0
+    chance, num_falling, num_fell_back = runs.chance_loss, 0, 0
+    for status, end_loss, lost in zip(runs.status, runs.rows["end_loss"], runs.rows["best_minus_end"], strict=True):
+        if status == "stuck":
+            end = chance if end_loss is None else end_loss
+            num_falling += end < (1 - detector["low"]) * chance
+            num_fell_back += (lost or 0) + 1 - end / chance > detector["high"]
+    return num_falling, num_fell_back
+
+
+def summarise(table: RunTable, under_way: tuple[int, int] | None = None) -> Summary:
     """Computes the numbers of a study from its finished runs."""
     found, directory = read_all_runs(table), table.directory
     runs = {name: arm for name, arm in found.items() if len(arm.seed)}
@@ -158,14 +224,14 @@ def to_document(summary: Summary, verdict: dict[str, Any]) -> dict[str, Any]:
             "statuses": {**arm.statuses, FAILED: arm.num_failed},
             **{field: getattr(summary.runs[name], field) for field in _FIELDS_OF_RUNS},
             "horizon_steps": summary.runs[name].horizon,
-            "data_notes": summary.data_notes.get(name, []),
-            "network_notes": summary.network_notes.get(name, []),
+            "data_notes": summary.notes("data_notes").get(name, []),
+            "network_notes": summary.notes("network_notes").get(name, []),
         }
         for name, arm in summary.arms.items()
     }
     return {
-        "name": summary.name,
-        "question": summary.question,
+        "name": summary.document["study"]["name"],
+        "question": summary.document["study"]["question"],
         "unit": summary.unit,
         "baseline": summary.baseline,
         "confidence": 1 - LEVEL,

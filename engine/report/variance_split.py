@@ -7,7 +7,7 @@ import numpy as np
 from engine import statistics
 from engine.outcomes.event import Event
 from engine.report.arm_runs import ArmRuns
-from engine.report.phrases import counted, number, p_value, percent, share, time_word
+from engine.report.phrases import counted, moment, number, p_value, percent, share
 from engine.report.summary import Summary
 from engine.statistics import LEVEL, CrossedComponents, EarlyLuck, ForkPrediction
 
@@ -15,17 +15,11 @@ from engine.statistics import LEVEL, CrossedComponents, EarlyLuck, ForkPredictio
 _GREATER = 0.5
 _FEW_EVENTS = 8
 _FEW_LEVELS = 4
-
-_NO_FORKS = "there are no forks yet: half of the runs never left, or none still waited at the step."
-
 _CONCLUSIONS = {
     "init_share": "Mostly fate: who starts where decides how long it waits.",
     "order_share": "Mostly chance: the examples it happens to meet decide how long it waits.",
     "rest_share": "Neither alone decides: it is the meeting of this start with this order.",
 }
-_NO_CONCLUSION = "None of them is the greater part beyond chance."
-_FEW_CELLS = "Too few starts or orders to draw a conclusion; the intervals rest on the model."
-
 _HIDDEN_PROGRESS = (
     "The flat stretch hides progress: forks of one parent, which share nothing but its state, leave the plateau at "
     "more similar times than forks of different ones."
@@ -35,19 +29,9 @@ _NO_PROGRESS = (
     "interval says how much could have been missed."
 )
 
-_NOT_MEMORYLESS = "So the wait is not memoryless: something has to build up first."
-_MAYBE_MEMORYLESS = "That does not exclude a memoryless wait."
-
 
 class VarianceSplit(NamedTuple):
-    """What the design of an arm says about its waiting time; None where it says nothing.
-
-    Attributes:
-        components: of the variance of log time, from a crossed grid.
-        forks: whether the parent predicts the time that is left.
-        luck: how many of the repetitions were early.
-        reasons: what could not be estimated and why, in words.
-    """
+    """What the design of an arm says about its waiting time; None, with a reason in words, where it says nothing."""
 
     components: CrossedComponents | None
     forks: ForkPrediction | None
@@ -84,7 +68,7 @@ def split_variance(runs: ArmRuns) -> VarianceSplit:
         except ValueError as error:
             reasons.append(f"the forks say nothing: {error}.")
     elif runs.has_forks_asked:
-        reasons.append(_NO_FORKS)
+        reasons.append("there are no forks yet: half of the runs never left, or none still waited at the step.")
     came = runs.event == 1
     if runs.waits_for == Event.BREAK:
         came &= np.asarray(runs.status) == "broke"
@@ -120,26 +104,29 @@ def _describe_grid(name: str, components: CrossedComponents) -> str:
         f"{share(components.rest_share)} to what the two do together."
     )
     if min(num_starts, num_orders) < _FEW_LEVELS:
-        return f"{text} {_FEW_CELLS}"
+        return f"{text} Too few starts or orders to draw a conclusion; the intervals rest on the model."
     greater = (words for field, words in _CONCLUSIONS.items() if getattr(components, field).lower > _GREATER)
-    return f"{text} {next(greater, _NO_CONCLUSION)}"
+    return f"{text} {next(greater, 'None of them is the greater part beyond chance.')}"
 
 
 def _describe_forks(summary: Summary, name: str, forks: ForkPrediction) -> str:
     runs = summary.runs[name].forks
     assert runs is not None
-    step = number(runs.step / summary.steps_per_unit(name), summary.unit)
+    step = moment(runs.step / summary.steps_per_unit(name), summary.unit)
     return (
-        f"“{name}”, {forks.num_runs} forks of {forks.num_parents} parents, parted at {time_word(summary.unit)} {step} "
+        f"“{name}”, {forks.num_runs} forks of {forks.num_parents} parents, parted at {step} "
         f"on the plateau: the parent accounts for {share(forks.parent_share)} of the variance of the log time that "
         f"was left ({p_value(forks.p_value)} for none). {_HIDDEN_PROGRESS if forks.p_value < LEVEL else _NO_PROGRESS}"
     )
 
 
 def _describe_luck(summary: Summary, name: str, luck: EarlyLuck) -> str:
+    conclusion = "That does not exclude a memoryless wait."
+    if luck.p_value < LEVEL:
+        conclusion = "So the wait is not memoryless: something has to build up first."
     half = number(luck.median / 2 / summary.steps_per_unit(name), summary.unit)
     return (
         f"“{name}”: {luck.num_early} of {luck.num_runs} runs needed less than half the median time ({half} "
         f"{summary.unit}); of memoryless waits {percent(luck.expected)} would ({p_value(luck.p_value)} for so few). "
-        f"{_NOT_MEMORYLESS if luck.p_value < LEVEL else _MAYBE_MEMORYLESS}"
+        f"{conclusion}"
     )

@@ -95,12 +95,7 @@ def draw_forks(name: str, forks: ForkRuns, unit: str, steps_per_unit: float) -> 
         axes.plot(unseen, np.full(len(unseen), row), ">", color=_COLOUR, markersize=4, fillstyle="none")
         axes.plot(np.median(left[own]), row, "|", color=mpl.rcParams["text.color"], markersize=7)
     end = float(np.max(left))
-    axes.set(
-        title=f"{label(name)}: {unit} left after the fork",
-        xlim=(0, 1.04 * end if math.isfinite(end) and end > 0 else 1),
-        ylim=(len(shown) - 0.3, -0.7),
-        yticks=[],
-        ylabel="parent, sorted",
-        xlabel=f"{unit} from the fork to the event",
-    )
+    reach = 1.04 * end if math.isfinite(end) and end > 0 else 1
+    axes.set(title=f"{label(name)}: {unit} left after the fork", xlabel=f"{unit} from the fork to the event")
+    axes.set(xlim=(0, reach), ylim=(len(shown) - 0.3, -0.7), yticks=[], ylabel="parent, sorted")
     return figure

@@ -1,28 +1,16 @@
-"""The verdict on a study in sentences, each with its numbers and their intervals."""
+"""The verdict on a study in sentences, each with its numbers and their intervals, and what would change the wait."""
 
 import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from engine.outcomes.event import Event
-from engine.report import log_answers
+from engine.report import log_answers, phrases
 from engine.report.limits import find_limits
-from engine.report.phrases import (
-    NORMAL_QUESTION,
-    REMEDY_QUESTION,
-    fraction,
-    interval,
-    joined,
-    number,
-    onset,
-    percent,
-    runs_are,
-    time_word,
-    varied,
-)
-from engine.report.remedy import find_cures, find_typical, say_compared, say_cures, say_remedy
-from engine.report.summary import Summary
+from engine.report.phrases import counted, fraction, interval, joined, moment, number, onset, p_value, percent, varied
+from engine.report.summary import ArmSummary, Summary
 from engine.report.variance_split import VarianceSplit, describe_split
+from engine.statistics import Estimate
 
 # With fewer runs even a unanimous course is not beyond chance.
 _FEW = 6
@@ -41,7 +29,6 @@ _HEADLINES = {
     "diverged": "“{name}” diverges: {num_typical} of {num_runs} runs; {left} left chance level.",
 }
 _OTHER_HEADLINE = "“{name}”: {left} left chance level; the median onset is {onset}."
-_FALLING = "But in {num_falling} of them the loss had begun to fall: train longer before anything else."
 _NORMAL = {
     "broke": "Yes. A flat loss followed by a break is what this configuration does: {typical} show it{over}.",
     "stuck": "A loss at chance at {end} ({horizon} {unit}) is what this configuration does: {typical}.",
@@ -49,15 +36,7 @@ _NORMAL = {
     "shoulder": "A delay is normal here, but it is no longer than the rise itself takes: {typical} show that.",
     "no_plateau": "A flat stretch would not be normal here: {typical} learn without one.",
 }
-_LATE = "Nine of ten runs had left by {word} {late}; one that is flat for longer is unusual here."
-_NOT_TYPICAL = "There is no typical course: {counts}."
-_TOO_FEW = "{runs_are} too few to say what is typical"
-
-_HOW_OFTEN = "{left} of “{name}” left chance level by {end}. Of all {num_runs}, {counts}."
-_FAILED = "{num_failed} more failed and have no outcome."
-_FELL_BACK = "{num_fell_back} of those at chance had left it before and fell back."
-
-_UNDER_WAY = "The study is under way: {num_over} of {num_runs} runs are over. So far: {headline}"
+_MOST_NAMED = 3
 
 
 class Verdict(NamedTuple):
@@ -83,30 +62,27 @@ def make_verdict(summary: Summary, splits: Mapping[str, VarianceSplit]) -> Verdi
         headline = f"{headline} {lines[0]}"
         answers["Is it chance, or decided at the start?"] = " ".join(lines)
     if summary.under_way is not None:
-        headline = _UNDER_WAY.format(headline=headline, **summary.under_way._asdict())
+        num_over, num_runs = summary.under_way
+        headline = f"The study is under way: {num_over} of {num_runs} runs are over. So far: {headline}"
     return Verdict(headline, answers, find_limits(summary))
 
 
 def _facts_of(summary: Summary) -> dict[str, Any]:
     arm, unit, horizon = summary.arms[summary.baseline], summary.unit, summary.horizon(summary.baseline)
-    typical = find_typical(summary)
+    typical = _find_typical(summary)
     num_typical = arm.statuses[typical] if typical else 0
     counts = [f"{arm.statuses[status]} {words}" for status, words in _STATUS_WORDS.items() if arm.statuses[status]]
     return {
         **arm._asdict(),
         "name": summary.baseline,
-        "runs_are": runs_are(arm.num_runs),
         "left": fraction(arm.num_left, arm.num_runs, arm.fraction),
         "counts": joined(counts),
         "num_typical": num_typical,
         "typical": fraction(num_typical, arm.num_runs, summary.fraction(num_typical, arm.num_runs)),
         "onset": onset(arm, unit, horizon),
-        "mean": number(arm.restricted_mean.value, unit),
-        "mean_interval": interval(arm.restricted_mean, unit),
-        "late": number(arm.late_onset, unit),
+        "mean": f"{number(arm.restricted_mean.value, unit)} {unit} (95 % CI {interval(arm.restricted_mean, unit)})",
         "horizon": number(horizon, unit),
         "unit": unit,
-        "word": time_word(unit),
         "end": "the end of their logs" if summary.is_of_logs else "the horizon",
         "over": "" if summary.is_of_logs else f", over different {varied(summary.identity)}",
     }
@@ -115,7 +91,7 @@ def _facts_of(summary: Summary) -> dict[str, Any]:
 def _answer_hit(facts: dict[str, Any]) -> tuple[str, dict[str, str]]:
     """Answers for a baseline that waits for an event of its task's own: there is nothing to fix, only a time."""
     text = "“{name}”: {left} had the event within {horizon} {unit}".format(**facts)
-    wait = "the mean wait up to there is {mean} {unit} (95 % CI {mean_interval})".format(**facts)
+    wait = f"the mean wait up to there is {facts['mean']}"
     return f"{text}; {wait}.", {"How often?": f"{text}.", "When?": f"The median is {facts['onset']}; {wait}."}
 
 
@@ -131,34 +107,38 @@ def _answer_logs(summary: Summary, facts: dict[str, Any]) -> tuple[str, dict[str
 
 
 def _headline(summary: Summary, facts: dict[str, Any]) -> str:
-    arm, typical = summary.arms[summary.baseline], find_typical(summary)
-    templates = [_HEADLINES.get(typical or "", _OTHER_HEADLINE)]
+    arm, typical = summary.arms[summary.baseline], _find_typical(summary)
+    lines = [_HEADLINES.get(typical or "", _OTHER_HEADLINE).format(**facts)]
     if typical == "stuck" and arm.num_falling:
-        templates.append(_FALLING)
+        lines.append(f"But in {arm.num_falling} of them the loss had begun to fall: train longer before anything else.")
     if typical is None and arm.num_runs < _FEW:
-        templates.append(f"{_TOO_FEW}.")
-    lines = [template.format(**facts) for template in templates]
-    cures = find_cures(summary)
+        lines.append(f"{_too_few(arm)}.")
+    cures = _find_cures(summary)
     if cures:
-        lines.append(say_cures(summary, cures))
+        lines.append(_say_cures(summary, cures))
     if summary.looks and summary.looks[-1]["goal"] == "comparison":
         told = [name for name, c in summary.comparisons.items() if c.is_earlier or c.is_later]
-        lines += [say_compared(summary, name) for name in told[:3]] or ["No other configuration is told from it yet."]
+        lines += [_say_compared(summary, name) for name in told[:3]] or ["No other configuration is told from it yet."]
     return " ".join(lines)
 
 
 def _answer_runs(summary: Summary, facts: dict[str, Any]) -> tuple[str, dict[str, str]]:
-    arm, how_often = summary.arms[summary.baseline], [_HOW_OFTEN]
+    arm = summary.arms[summary.baseline]
+    how_often = ["{left} of “{name}” left chance level by {end}. Of all {num_runs}, {counts}.".format(**facts)]
     if arm.num_failed:
-        how_often.append(_FAILED)
+        how_often.append(f"{arm.num_failed} more failed and have no outcome.")
     if arm.num_fell_back:
-        how_often.append(_FELL_BACK)
+        how_often.append(f"{arm.num_fell_back} of those at chance had left it before and fell back.")
     return _headline(summary, facts), {
-        "How often does it kick in?": " ".join(how_often).format(**facts),
+        "How often does it kick in?": " ".join(how_often),
         "When?": _answer_when(summary, facts),
-        NORMAL_QUESTION: _answer_normal(summary, facts),
-        REMEDY_QUESTION: say_remedy(summary),
+        phrases.NORMAL_QUESTION: _answer_normal(summary, facts),
+        phrases.REMEDY_QUESTION: _say_remedy(summary),
     }
+
+
+def _too_few(arm: ArmSummary) -> str:
+    return f"{counted(arm.num_runs, 'run is', 'runs are')} too few to say what is typical"
 
 
 def _answer_when(summary: Summary, facts: dict[str, Any]) -> str:
@@ -178,8 +158,119 @@ def _answer_when(summary: Summary, facts: dict[str, Any]) -> str:
 
 
 def _answer_normal(summary: Summary, facts: dict[str, Any]) -> str:
-    arm, typical = summary.arms[summary.baseline], find_typical(summary)
+    arm, typical = summary.arms[summary.baseline], _find_typical(summary)
     if typical is None:
-        return (f"{_TOO_FEW}: {{counts}}." if arm.num_runs < _FEW else _NOT_TYPICAL).format(**facts)
-    is_late_known = typical == "broke" and math.isfinite(arm.late_onset)
-    return (f"{_NORMAL[typical]} {_LATE}" if is_late_known else _NORMAL[typical]).format(**facts)
+        return f"{_too_few(arm) if arm.num_runs < _FEW else 'There is no typical course'}: {facts['counts']}."
+    answer = _NORMAL[typical].format(**facts)
+    if typical == "broke" and math.isfinite(arm.late_onset):
+        late = moment(arm.late_onset, summary.unit)
+        answer += f" Nine of ten runs had left by {late}; one that is flat for longer is unusual here."
+    return answer
+
+
+def _find_typical(summary: Summary) -> str | None:
+    """Returns the status that more than half of all runs of the baseline have, beyond chance; None without one."""
+    arm = summary.arms[summary.baseline]
+    shares = {status: summary.fraction(count, arm.num_runs) for status, count in arm.statuses.items()}
+    return next((status for status, share in shares.items() if share.lower > 0.5), None)
+
+
+def _find_cures(summary: Summary) -> list[str]:
+    """Returns at most three arms that release a baseline which is typically on a plateau.
+
+    Its plateau is no longer typical there, or its median onset less than half the baseline's, both beyond chance; of
+    every minimal set of changed fields the earliest one counts.
+    """
+    if summary.is_of_logs or _find_typical(summary) not in ("broke", "stuck"):
+        return []
+    base = summary.arms[summary.baseline]
+    chosen: dict[frozenset[str], str] = {}
+    for name in _find_earlier(summary):
+        arm = summary.arms[name]
+        is_released = arm.fraction.lower > 0.5 and (
+            arm.plateau_fraction.upper < 0.5 or 2 * arm.median_onset.upper < base.median_onset.lower
+        )
+        fields = frozenset(_shown_changes(summary, name))
+        if is_released and not any(smaller <= fields for smaller in chosen):
+            chosen[fields] = name
+    return list(chosen.values())[:_MOST_NAMED]
+
+
+def _say_cures(summary: Summary, cures: list[str]) -> str:
+    changes = ", or ".join(_say_change(summary, name) for name in cures) + ("," if len(cures) > 1 else "")
+    return (
+        f"The plateau belongs to the set-up and can be removed: {changes} makes it kick in earlier, with everything "
+        "else as it was."
+    )
+
+
+def _say_remedy(summary: Summary) -> str:
+    if not summary.comparisons:
+        if len(summary.document["arm_order"]) > 1:
+            return (
+                "Nothing in this study can be compared with it yet: the other configurations wait for another event, "
+                "or have no outcome of a first seed."
+            )
+        if summary.is_of_logs:
+            return log_answers.ONE_GROUP
+        return (
+            "This study has one configuration, so it cannot say what would change the time. Add arms, for example with "
+            "--sweep=init=normal,he."
+        )
+    earlier, cures = _find_earlier(summary), _find_cures(summary)
+    lines = [_say_compared(summary, name) for name in cures or earlier[:_MOST_NAMED]]
+    if not lines:
+        none = "None of the other configurations kicks in earlier, as far as this study can tell."
+        later = [name for name, comparison in summary.comparisons.items() if comparison.is_later]
+        arms = joined([_say_compared(summary, name) for name in later[:_MOST_NAMED]])
+        return f"{none} Later: {arms}" if later else none
+    num_more = len(earlier) - len(lines)
+    if num_more > 0:
+        more = counted(num_more, "more configuration is", "more configurations are")
+        lines.append(f"{more} earlier too; see the table.")
+    if cures:
+        lines.append(
+            "A mistake that all arms share, in the data or in the training code, would not go away with such a change."
+        )
+    if summary.is_of_logs:
+        lines.append("What is different between groups is not in the logs: whether it is the cause, only you know.")
+    return " ".join(lines)
+
+
+def _say_compared(summary: Summary, name: str) -> str:
+    comparison, unit = summary.comparisons[name], summary.unit
+    difference = comparison.difference
+    size = Estimate(abs(difference.value), *sorted((abs(difference.lower), abs(difference.upper))))
+    has_censored = any(summary.arms[n].fraction.value < 1 for n in (name, summary.baseline))
+    direction = "earlier" if difference.value < 0 else "later"
+    changed = _say_change(summary, name)
+    return (
+        f"“{name}”{f' ({changed})' if changed else ''}: the median onset is "
+        f"{onset(summary.arms[name], unit, summary.horizon(name))}, on average {'at least ' if has_censored else ''}"
+        f"{number(size.value, unit)} {unit} {direction} (95 % CI {interval(size, unit)}; "
+        f"{p_value(comparison.p_adjusted)} {'at every look' if summary.has_looks else 'after Holm'})."
+    )
+
+
+def _find_earlier(summary: Summary) -> list[str]:
+    """Returns the arms that kick in earlier: those with fewest changes first, then those with the largest effect."""
+    found = [name for name, comparison in summary.comparisons.items() if comparison.is_earlier]
+    return sorted(found, key=lambda n: (len(_shown_changes(summary, n)), summary.comparisons[n].difference.value, n))
+
+
+def _shown_changes(summary: Summary, name: str) -> dict[str, tuple[Any, Any]]:
+    """Returns the changed fields without those that only exist under another choice."""
+    changed = summary.comparisons[name].changed
+    return {field: pair for field, pair in changed.items() if None not in pair}
+
+
+def _say_change(summary: Summary, name: str) -> str:
+    """Writes what is different in an arm, for example `init=he in place of normal`."""
+    pairs = _shown_changes(summary, name).items()
+    return joined([f"{field}={_plain(own)} in place of {_plain(base)}" for field, (base, own) in pairs])
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, list):
+        return "-".join(map(str, value))
+    return f"{value:g}" if isinstance(value, float) else str(value).lower()

@@ -15,12 +15,11 @@ from matplotlib.ticker import NullFormatter
 from engine.arms import arm as config
 from engine.errors import InputError
 from engine.report.arm_runs import ArmRuns, LossCurve
-from engine.report.canvas import new_figure
-from engine.report.metric_curves import read_arm_curves, read_grid_curves
+from engine.report.canvas import new_figure, thinned
+from engine.report.curves import read_arm_curves, read_grid_curves
 from engine.report.phrases import counted, joined, label
 from engine.report.sections import Drawing, Section, SectionTable
 from engine.report.summary import Summary, jsonable
-from engine.report.thinning import thinned
 from engine.statistics import Estimate
 from engine.store.run_table import RunTable
 from engine.theory import THEORIES

@@ -27,7 +27,7 @@ def test_quartiles_are_those_of_runs_that_exist():
 
 def test_what_is_over_too_early_waits_for_its_turn():
     builder = _built(row_of(0), row_of(2, loss=np.zeros(4)))
-    assert (builder.num_over, builder.num_in_prefix, len(builder.waited()[0])) == (2, 1, 1)
+    assert (len(builder.ended), builder.prefix.length, len(builder.waited()[0])) == (2, 1, 1)
     assert builder.curves().num_runs == 1
     np.testing.assert_array_equal(builder.curves().lower, row_of(0)["loss"])
     builder.add(row_of(1))
@@ -41,7 +41,7 @@ def test_nothing_is_said_before_the_first_seed():
 def test_a_failed_run_is_over_and_says_nothing():
     failed = {**row_of(0), "status": "failed", "event": 0, "steps": None, "loss": None}
     builder = _built(failed, row_of(1))
-    assert (builder.num_in_prefix, len(builder.waited()[0])) == (2, 1)
+    assert (builder.prefix.length, len(builder.waited()[0])) == (2, 1)
     # Done again, it counts; the other way round the outcome stays.
     builder.add(row_of(0))
     builder.add({**failed, "seed": 1})

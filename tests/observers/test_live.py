@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from engine.observers import StudyProgress
-from engine.observers.live import LivePage, _Builder, _Order, close_page
+from engine.observers.live import LivePage, _Builder, close_page
 from engine.store import open_existing
 
 ROOT = Path(__file__).parent.parent.parent
@@ -33,9 +33,9 @@ def _until(is_so, seconds: float = 120.0) -> None:
 
 def test_a_page_is_built_and_closed(copied):
     builder = _Builder(copied)
-    answer = builder.build(_Order(HALF, 30.0))
-    assert answer.problem is None
-    assert answer.cpu_seconds > 0
+    cpu_seconds, problem = builder.build(HALF, 30.0)
+    assert problem is None
+    assert cpu_seconds > 0
     page = (copied / "report.html").read_text()
     assert '<meta http-equiv="refresh" content="30">' in page
     assert "6 of 12 runs are over" in page
@@ -50,9 +50,9 @@ def test_a_page_is_built_and_closed(copied):
 
 def test_what_has_not_changed_is_not_built_again(copied, monkeypatch):
     builder = _Builder(copied)
-    builder.build(_Order(HALF, 30.0))
+    builder.build(HALF, 30.0)
     monkeypatch.setattr(builder, "_make", pytest.fail)
-    assert builder.build(_Order(HALF._replace(steps_done=0.6), 45.0)).problem is None
+    assert builder.build(HALF._replace(steps_done=0.6), 45.0)[1] is None
     page = (copied / "report.html").read_text()
     assert 'content="45"' in page
     assert "60 % of the steps" in page
@@ -61,7 +61,7 @@ def test_what_has_not_changed_is_not_built_again(copied, monkeypatch):
 def test_without_a_run_that_is_over_there_is_a_page_too(copied):
     for part in (copied / "parts").iterdir():
         part.unlink()
-    assert _Builder(copied).build(_Order(StudyProgress(0, 12, 0.1), 5.0)).problem is None
+    assert _Builder(copied).build(StudyProgress(0, 12, 0.1), 5.0)[1] is None
     page = (copied / "report.html").read_text()
     assert "No run is over yet." in page
     assert "Does it work?" in page
@@ -69,8 +69,8 @@ def test_without_a_run_that_is_over_there_is_a_page_too(copied):
 
 def test_what_cannot_be_written_is_an_answer(copied):
     (copied / "report.html").mkdir()
-    answer = _Builder(copied).build(_Order(HALF, 30.0))
-    assert "cannot write" in answer.problem
+    _, problem = _Builder(copied).build(HALF, 30.0)
+    assert "cannot write" in problem
     close_page(copied)
 
 
@@ -121,7 +121,7 @@ def test_the_page_of_a_launch_that_was_killed_is_closed_by_the_next(copied, data
     from engine.commands.run import run
     from tests.conftest import small_study
 
-    _Builder(copied).build(_Order(HALF, 30.0))
+    _Builder(copied).build(HALF, 30.0)
     options = {"num_workers": 0, "data_dir": data_dir, "cache_dir": cache_dir, "is_quiet": True}
     run(small_study(), copied, has_report=False, live_every=60.0, **options)
     assert "refresh" not in (copied / "report.html").read_text()

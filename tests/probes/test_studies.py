@@ -11,9 +11,8 @@ import pytest
 import engine
 from engine.errors import InputError
 from engine.registry import Registry
-from engine.report.probe_figures import aligned
-from engine.report.probe_panels import changes_of, panels, series_names
-from engine.report.probe_series import ArmProbes
+from engine.report.curves import ArmProbes
+from engine.report.probe_panels import aligned, changes_of, panels, series_names
 from engine.store import ROW_SCHEMA, open_existing
 from engine.store.files import DamagedError
 from engine.store.rows import check_rows

@@ -7,7 +7,7 @@ from engine import store
 from engine.arms.arm import identity_fields
 from engine.errors import InputError
 from engine.report.arm_runs import read_runs
-from engine.report.metric_curves import read_arm_curves, read_grid_curves
+from engine.report.curves import read_arm_curves, read_grid_curves
 from engine.store.run_table import RunTable
 from engine.studies.designs import FIRST_GRID_SEED
 from engine.theory import THEORIES

@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 
 from engine.report.findings import find
-from engine.report.live_page import Banner, end_live, make_live, make_waiting_page
-from engine.report.page import lay_out
-from engine.report.summary import UnderWay, summarise
+from engine.report.page import end_live, lay_out, make_live, make_waiting_page
+from engine.report.summary import summarise
 from engine.statistics import confidence_sequence
 from engine.store import open_existing
 from engine.store.run_table import RunTable
@@ -19,9 +18,8 @@ UPDATED = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
 PAGE = "<!doctype html><html><head><title>t</title></head><body><main>\ntext</main></body></html>"
 
 
-def _live(page: str = PAGE, **changes) -> str:
-    banner = Banner(UPDATED, interval=30.4, num_over=17, num_runs=48, steps_done=0.351)
-    return make_live(page, banner._replace(**changes))
+def _live(page: str = PAGE, interval: float = 30.4, num_over: int = 17, num_runs: int = 48) -> str:
+    return make_live(page, UPDATED, interval, (num_over, num_runs, 0.351))
 
 
 def test_a_live_page_says_how_far_it_is_and_loads_itself_again():
@@ -85,14 +83,14 @@ def test_every_element_is_closed():
 def test_an_early_look_says_nothing_that_a_later_one_may_not_repeat(finished):
     """Fractions have a confidence sequence, comparisons a safe test: both hold at every look."""
     table = RunTable(open_existing(finished))
-    early, last = summarise(table, UnderWay(6, 96)), summarise(table)
+    early, last = summarise(table, (6, 96)), summarise(table)
     for name, arm in early.arms.items():
         num_left = int(np.sum(early.runs[name].event == 1))
         assert arm.fraction == confidence_sequence(num_left, 3)
         fixed = last.arms[name].fraction
         assert arm.fraction.upper - arm.fraction.lower > fixed.upper - fixed.lower
     assert early.comparisons["fast"].p_adjusted >= last.comparisons["fast"].p_adjusted
-    page = lay_out(find(table, UnderWay(6, 96))).html
+    page = lay_out(find(table, (6, 96))).html
     text = " ".join(re.sub(r"<[^>]+>", " ", page).split())
     assert "The study is under way: 6 of 96 runs are over. So far:" in text
     assert "p at every look" in text

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_hex
 
-from engine.report.probe_figures import draw_panels
-from engine.report.probe_series import ArmProbes
+from engine.report.curves import ArmProbes
+from engine.report.probe_panels import draw_panels
 
 STEPS = np.arange(0, 88, 22)
 SEEDS = np.arange(3)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from engine.report.arm_runs import LossCurve
-from engine.report.thinning import around, points_per_curve, thinned
+from engine.report.canvas import around, points_per_curve, thinned
 
 
 def test_short_curves_stay_as_they_are():

@@ -9,9 +9,8 @@ from engine import store
 from engine.errors import InputError
 from engine.report.arm_table import make_table, to_text
 from engine.report.canvas import INK, to_png, to_svg
-from engine.report.cautions import make_cautions
 from engine.report.figures import Figures, make_drawings
-from engine.report.findings import find
+from engine.report.findings import find, make_cautions
 from engine.report.page import lay_out, make_page
 from engine.report.phrases import interval, number, percent
 from engine.report.summary import summarise, to_document
