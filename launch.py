@@ -35,6 +35,9 @@ from engine.commands.typed import (
     wandb_runs,
 )
 from engine.errors import InputError, StorageError, WorkerFailedError, one_line, unknown_name
+from engine.logs.formats import FORMATS
+from engine.report.sections import SECTIONS
+from engine.training.probes import DIAGNOSTICS
 from engine.workers.interruption import SignalWatch
 
 if TYPE_CHECKING:
@@ -51,7 +54,6 @@ def _study(values: flags.FlagValues, default: str | None = None) -> "Study":
 
     from engine.studies.experiment_files import load_study
     from engine.studies.study import Study, with_fields, with_sweep
-    from engine.training.probes import DIAGNOSTICS
     from experiments import EXPERIMENTS
 
     study = load_study(values["experiment"].value or default or required(values, "experiment"), EXPERIMENTS)
@@ -152,7 +154,8 @@ def _stay_off_the_device() -> None:
 def _report(values: flags.FlagValues) -> None:
     from engine.commands.report import report
 
-    report(required(values, "workdir"), has_tensorboard=bool(values["tensorboard"].value))
+    options = given_owned(SECTIONS, given_flags(values))
+    report(required(values, "workdir"), has_tensorboard=bool(values["tensorboard"].value), **options)
 
 
 def _compare(values: flags.FlagValues) -> None:
@@ -170,7 +173,8 @@ def _read(values: flags.FlagValues) -> None:
     if not given.get("curves"):
         raise InputError(f"--curves is missing: {values['curves'].help}")
     counts = parse_numbers("class_counts", given["class_counts"]) if "class_counts" in given else None
-    read(given["curves"], given.get("workdir"), filled(ReadOptions, given, class_counts=counts))
+    options = filled(ReadOptions, given, class_counts=counts, format_options=given_owned(FORMATS, given))
+    read(given["curves"], given.get("workdir"), options)
 
 
 def _verify(values: flags.FlagValues) -> int:

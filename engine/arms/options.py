@@ -13,7 +13,7 @@ from typing import Any, Literal
 from engine.errors import InputError, unknown_name
 from engine.registry import Registry
 
-Part = Literal["structure", "initial", "hyperparam", "place"]
+Part = Literal["structure", "initial", "hyperparam", "place", "none"]
 
 EXPECTED = {bool: "true or false", int: "a whole number", float: "a number", str: "a name"}
 _EXPECTED_LIST = {int: "whole numbers separated by commas", str: "names separated by commas"}
@@ -38,7 +38,7 @@ class Option:
         help: one line.
         part: `structure` shapes the compiled training program; `initial` says where a run starts;
             `hyperparam` is a number that the program takes as an argument; `place` says where
-            something is found, and may change without the study becoming another.
+            something is found, and may change without the study becoming another; `none` is no part of an arm.
         unit: of the value, or empty.
         minimum, maximum: bounds of a number, or of each element of a list.
         is_open: whether the maximum itself is excluded.
@@ -120,7 +120,7 @@ class Option:
             shown = str(shown).lower()
         unit = f", in {self.unit}" if self.unit else ""
         listed = f": {', '.join(self.names)}" if self.names else names
-        return f"{self.help}{unit}{listed} (default: {shown}; {PARTS[self.part]})"
+        return f"{self.help}{unit}{listed} (default: {shown}{PARTS[self.part]})"
 
     def _check_one(self, value: Any) -> Any:
         name, kind = self.name, self.kind
@@ -202,7 +202,7 @@ def check_fields(instance: Any) -> None:
 
 def owned(table: Registry, names: Iterable[str] | None = None) -> dict[str, Option]:
     """Returns the options that entries of a table declare as `OPTIONS`, by name; by default of all of them."""
-    modules = table.load_all() if names is None else map(table.load, names)
+    modules = map(table.load, table if names is None else names)
     return {one.name: one for module in modules for one in getattr(module, "OPTIONS", ())}
 
 
@@ -230,8 +230,9 @@ def _kind_of(hint: Any) -> type:
 
 
 PARTS: dict[Part, str] = {
-    "structure": "shapes the compiled program",
-    "initial": "says where a run starts",
-    "hyperparam": "one program for all values",
-    "place": "the same study wherever it is",
+    "structure": "; shapes the compiled program",
+    "initial": "; says where a run starts",
+    "hyperparam": "; one program for all values",
+    "place": "; the same study wherever it is",
+    "none": "",
 }

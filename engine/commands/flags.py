@@ -8,7 +8,9 @@ from absl import flags
 from engine.arms.flags import define_arm_flags, define_option, describe_arm_flags, describe_options
 from engine.arms.options import Option, declared_in, owned
 from engine.commands.running.options import WANDB_HELP, RunOptions
+from engine.logs.formats import FORMATS
 from engine.registry import Registry
+from engine.report.sections import SECTIONS
 from engine.training.probes import DIAGNOSTICS, check_names
 
 if TYPE_CHECKING:
@@ -142,8 +144,8 @@ _TABLES: dict[str, Callable[[], Flags]] = {
     "read": _of_read,
     "list": lambda: _named(_FOLDER),
 }
-# Tables whose entries own options.
-_OWNERS: dict[str, tuple[Registry, ...]] = {"run": (DIAGNOSTICS,), "diagnose": (DIAGNOSTICS,)}
+# By verb, the tables whose entries own options.
+_OWNERS: dict[str, Registry] = {"run": DIAGNOSTICS, "diagnose": DIAGNOSTICS, "report": SECTIONS, "read": FORMATS}
 _TAKES_AN_ARM = ("run", "plan", "diagnose")
 QUESTION_NUMBERS = tuple(_NUMBERS)
 _KINDS: dict[type, str] = {int: "an integer", float: "a number", str: "text"}
@@ -186,8 +188,8 @@ def make_flags(verb: str) -> flags.FlagValues:
             is_alone = option.alone is not None
             flag = flags.Flag(_Parser(option), None, name, None, option.help, boolean=is_alone)
             flags.DEFINE_flag(flag, flag_values=values)
-    for table in _OWNERS.get(verb, ()):
-        for option in owned(table).values():
+    if verb in _OWNERS:
+        for option in owned(_OWNERS[verb]).values():
             define_option(option, values)
     if verb in _TAKES_AN_ARM:
         define_arm_flags(values)
@@ -205,7 +207,8 @@ def describe_flags(verb: str, values: flags.FlagValues, arm: "Arm") -> list[str]
 
         codes = [*VERDICTS.values(), (1, "a failure inside"), (2, "what was given is not usable")]
         lines += ["", "The exit code says what was found:", *(f"  {code}: {words}" for code, words in sorted(codes))]
-    for table in _OWNERS.get(verb, ()):
+    if verb in _OWNERS:
+        table = _OWNERS[verb]
         for name in check_names(values["diagnostics"].value or ()) if table is DIAGNOSTICS else table:
             lines += describe_options(f"{table.kind} {name}", owned(table, [name]))
     if verb in _TAKES_AN_ARM:

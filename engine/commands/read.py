@@ -45,7 +45,7 @@ def read(
         workdir: where rows and report go; by default nothing is written.
         options: what is known about the logs; the rest is guessed, and printed.
         has_report: whether to write the report into `workdir`.
-        changes: single fields of `ReadOptions` by name, as in `classes=10`.
+        changes: single fields of `ReadOptions`, or options of a format, by name, as in `classes=10`.
 
     Returns:
         The content of `summary.json`; empty if only rows are written.
@@ -54,7 +54,9 @@ def read(
         InputError: something that was given is not usable, with file and row; nothing was written.
         StorageError: the disk is full or fails.
     """
+    of_formats = {name: changes.pop(name) for name in owned(FORMATS) if name in changes}
     options = dataclasses.replace(options or ReadOptions(), **changes)
+    options = dataclasses.replace(options, format_options={**options.format_options, **of_formats})
     path = None if workdir is None else as_path(workdir)
     known = find_chance_loss(options.classes, options.class_counts, options.chance_loss)
     patterns = [os.fspath(place) for place in ([curves] if isinstance(curves, (str, os.PathLike)) else curves)]

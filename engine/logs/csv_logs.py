@@ -7,11 +7,16 @@ from typing import Any
 
 import pyarrow as pa
 
+from engine.arms.options import Option
 from engine.errors import InputError
 from engine.logs.log_files import LogFile, to_utf8
 from engine.logs.log_table import MISSING, LogTable, NoCurveError, shown
 from engine.logs.options import ReadOptions
 
+OPTIONS = (
+    Option("delimiter", str, None, "character between the cells", part="none", unset="guessed"),
+    Option("decimal", str, None, "sign in numbers", part="none", unset="guessed", choices=(".", ",")),
+)
 _DELIMITERS = (",", ";", "\t", "|")
 _FORMATS = {",": "CSV", ";": "CSV with semicolons", "\t": "TSV"}
 _MAX_COLUMNS = 100_000
@@ -21,7 +26,12 @@ _FIRST_BYTES = 4 * 2**20
 _BLOCK_BYTES = 16 * 2**20
 
 
-def read_csv(file: LogFile, content: bytes, options: ReadOptions) -> LogTable:
+def matches(name: str, start: bytes) -> bool:
+    """Takes any file: what is no table is refused when it is read."""
+    return True
+
+
+def read(file: LogFile, content: bytes, options: ReadOptions) -> LogTable:
     """Reads a CSV file. An incomplete last line, of a run that still writes, is left out."""
     path = file.path
     content, notes = to_utf8(path, content)
@@ -30,8 +40,11 @@ def read_csv(file: LogFile, content: bytes, options: ReadOptions) -> LogTable:
     if num_blank == len(lines):
         raise NoCurveError(f"{path}: empty: expected a header and rows of numbers")
     lines = lines[num_blank:]
-    delimiter = (options.delimiter or _guess_delimiter(lines)).replace("\\t", "\t")
-    decimal = options.decimal or _guess_decimal(lines, delimiter)
+    signs = options.format_options
+    delimiter = (signs["delimiter"] or _guess_delimiter(lines)).replace("\\t", "\t")
+    if len(delimiter) != 1:
+        raise InputError(f"delimiter={delimiter!r}: expected one character, such as ';'")
+    decimal = signs["decimal"] or _guess_decimal(lines, delimiter)
     if delimiter == decimal:
         raise InputError(f"{path}: {decimal!r} cannot both part cells and be a decimal sign")
     cells = next(csv.reader(io.StringIO(lines[0]), delimiter=delimiter))

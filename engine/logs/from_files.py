@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from engine.errors import InputError
 from engine.logs.column_roles import ColumnRoles, find_roles
 from engine.logs.event_logs import read_event_table
-from engine.logs.formats import read_text
+from engine.logs.formats import check_effect, format_of, read_text
 from engine.logs.framing import starts_with_record
 from engine.logs.log_files import LogFile, NoTextError, find_files, read_content, short_names
 from engine.logs.log_table import LogTable, NoCurveError
@@ -48,10 +48,11 @@ def read_curves(patterns: Sequence[str], options: ReadOptions | None = None) -> 
     guesses: Counter[str] = Counter()
     epochs: dict[int | None, str] = {}
     skipped: list[tuple[LogFile, InputError]] = []
+    formats: set[str] = set()
     num_files = 0
     for members in _by_run(files):
         try:
-            table = _read_table(members, options)
+            table = _read_table(members, options, formats)
             roles = find_roles(list(table.columns), options, table.source)
             found = make_curves(table, roles, options)
         except (NoCurveError, NoTextError) as error:
@@ -64,6 +65,7 @@ def read_curves(patterns: Sequence[str], options: ReadOptions | None = None) -> 
         notes += [("file", note) for note in table.notes] + found.notes
         guesses[_guess(table, roles, found.clock.words)] += 1
         epochs.setdefault(found.clock.steps_per_epoch, table.source)
+    check_effect(options.format_options, formats)
     if skipped and not num_files:
         raise skipped[0][1]
     notes += [("skipped", f"{file.path}: no loss in it") for file, _ in skipped]
@@ -90,11 +92,13 @@ def _by_run(files: Sequence[LogFile]) -> Iterator[list[LogFile]]:
             yield [file, *others]
 
 
-def _read_table(members: list[LogFile], options: ReadOptions) -> LogTable:
+def _read_table(members: list[LogFile], options: ReadOptions, formats: set[str]) -> LogTable:
+    """Reads the table in some files, and notes the format of a text."""
     content = b"" if members[0].has_events else read_content(members[0].path)
     if members[0].has_events or starts_with_record(content):
         return read_event_table(members, options)
-    return read_text(members[0], content, options)
+    formats.add(form := format_of(members[0], content))
+    return read_text(form, members[0], content, options)
 
 
 def _guess(table: LogTable, roles: ColumnRoles, clock: str) -> str:

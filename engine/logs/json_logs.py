@@ -20,6 +20,7 @@ _MAX_BYTES = 1024 * 2**20
 _MAX_COLUMNS = 10_000
 _MAX_CELLS = 2 * 10**8
 _BLOCK_BYTES = 2**20
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _NOT_FINITE = ("nan", "inf", "infinity")
 # Where a document keeps its rows or columns, and what writes it so.
 _INSIDE = {"log_history": "trainer state", "history": "Keras history"}
@@ -27,8 +28,25 @@ _INSIDE = {"log_history": "trainer state", "history": "Keras history"}
 Columns = dict[str, pa.Array]
 
 
-def read_json_lines(file: LogFile, content: bytes, _: ReadOptions) -> LogTable:
-    """Reads a file with one JSON object per line. An incomplete last line, of a run that still writes, is left out."""
+def matches(name: str, start: bytes) -> bool:
+    """Tells by a file's name in lower case, without `.gz`, or by its first bytes whether it is JSON."""
+    return name.endswith((".json", ".jsonl", ".ndjson")) or start[:1] in (b"[", b"{")
+
+
+def read(file: LogFile, content: bytes, _: ReadOptions) -> LogTable:
+    """Reads the table in a file of JSON."""
+    name, start = file.path.name.removesuffix(".gz").lower(), content.removeprefix(_BYTE_ORDER_MARK).lstrip()
+    return _read_lines(file, content) if _has_lines(name, start) else _read_document(file, content)
+
+
+def _has_lines(name: str, start: bytes) -> bool:
+    line, _, rest = start.partition(b"\n")
+    is_whole = line.startswith(b"{") and line.rstrip().endswith(b"}") and rest.startswith(b"{")
+    return name.endswith((".jsonl", ".ndjson")) or is_whole or (start[:1] == b"{" and not name.endswith(".json"))
+
+
+def _read_lines(file: LogFile, content: bytes) -> LogTable:
+    """Reads one JSON object per line. An incomplete last line, of a run that still writes, is left out."""
     content, notes = _text(file.path, content)
     content = content.rstrip()
     pieces: list[tuple[int, Columns]] = []
@@ -85,15 +103,15 @@ def _joined(path: Path, pieces: list[tuple[int, Columns]]) -> Columns:
     return found
 
 
-def read_json_document(file: LogFile, content: bytes, options: ReadOptions) -> LogTable:
-    """Reads a JSON file: a list of rows, lists by name, or a document that holds either."""
+def _read_document(file: LogFile, content: bytes) -> LogTable:
+    """Reads a list of rows, lists by name, or a document that holds either."""
     path = file.path
     text, notes = _text(path, content)
     try:
         value = _parse(text)
     except ValueError as error:
         if text.lstrip()[:1] == b"{" and b"\n" in text.strip():
-            return read_json_lines(file, content, options)
+            return _read_lines(file, content)
         raise InputError(f"{path}: no JSON ({_reason(error)})") from None
     kind = "JSON"
     if isinstance(value, dict):

@@ -1,10 +1,11 @@
 """What a user may say about logs; everything else is guessed."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from engine.arms.options import check_fields, option
-from engine.errors import InputError
+from engine.arms.options import check_fields, fill_owned, option
+from engine.logs.formats import FORMATS
 
 MAX_STEPS = 2**31
 
@@ -14,6 +15,7 @@ class ReadOptions:
     """What is known about logs, and how their curves are looked at; `None` is to be guessed.
 
     The chance loss is given by `classes`, by `class_counts` (training examples of every class) or by `chance_loss`.
+    `format_options` are those that the formats own, by name.
 
     Raises:
         InputError: a value is not usable.
@@ -45,12 +47,8 @@ class ReadOptions:
         "run begins",
         choices=("replace", "separate"),
     )
-    delimiter: str | None = option(None, "character between the cells of a CSV file")
-    decimal: str | None = option(None, "sign in the numbers of a CSV file, . or ,")
+    format_options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
         check_fields(self)
-        if self.delimiter is not None and len(self.delimiter.replace("\\t", "\t")) != 1:
-            raise InputError(f"delimiter={self.delimiter!r}: expected one character, such as ';'")
-        if self.decimal not in (None, ".", ","):
-            raise InputError(f"decimal={self.decimal}: expected one of ., ,")
+        object.__setattr__(self, "format_options", fill_owned(FORMATS, list(FORMATS), self.format_options))

@@ -57,17 +57,19 @@ class Findings(NamedTuple):
     drawings: dict[str, Drawing]
 
 
-def find(table: RunTable, under_way: tuple[int, int] | None = None) -> Findings:
+def find(
+    table: RunTable, under_way: tuple[int, int] | None = None, options: Mapping[str, Any] | None = None
+) -> Findings:
     """Finds everything that a report says; while a launch is under way only what holds at every look, and no sections.
 
     Raises:
-        InputError: no arm has finished its first seed, or all runs failed.
+        InputError: an option of a section is not usable, no arm has finished its first seed, or all runs failed.
     """
     summary = summarise(table, under_way)
     if not summary.runs:
         raise InputError((_ALL_FAILED if summary.failed else _NO_RUN).format(path=str(table.directory.path)))
     splits = split_variances(summary) if under_way is None else {}
-    sections = make_sections(table, summary) if under_way is None else []
+    sections = make_sections(table, summary, options or {}) if under_way is None else []
     verdict = make_verdict(summary, splits)
     for section in sections:
         if section.headline is not None:

@@ -4,6 +4,7 @@ import functools
 
 import numpy as np
 
+from engine.arms.options import Option
 from engine.report.arm_runs import ArmRuns
 from engine.report.curves import ArmProbes, find_arm_probes
 from engine.report.phrases import counted, joined, label, number, percent
@@ -15,7 +16,9 @@ from engine.studies.diagnosis import AS_GIVEN, read_record
 from engine.training.probes.registry import WHOLE
 
 # Each arm has a page of panels; more arms are in the files.
-_MOST_ARMS = 6
+OPTIONS = (
+    Option("diagnostics_arms", int, 6, "arms whose diagnostics are drawn", part="none", minimum=0, maximum=1000),
+)
 _TABLE_CAPTION = "What the panels show, and what to look for."
 _ALIGNED = (
     "“{name}”: {runs_are} aligned at the onset (dotted). Thick: the whole network, median and quartiles over seeds; "
@@ -27,7 +30,7 @@ _WAITING = (
 )
 
 
-def make_section(table: RunTable, summary: Summary) -> Section | None:
+def make_section(table: RunTable, summary: Summary, diagnostics_arms: int) -> Section | None:
     """Makes the section; None for a study without diagnostics."""
     if "diagnostics" not in table.directory.document["identity"]:
         return None
@@ -49,10 +52,10 @@ def make_section(table: RunTable, summary: Summary) -> Section | None:
             "absent": list(of_arm.absent),
             "changes": {series: change._asdict() for series, change in changes.items()},
         }
-        if index < _MOST_ARMS:
+        if index < diagnostics_arms:
             drawings.update(_drawings(summary, name, index, of_arm, onset))
-    if len(found) > _MOST_ARMS:
-        lines.append(f"Drawn are the first {_MOST_ARMS} of {len(found)} arms; all are in the rows.")
+    if len(found) > diagnostics_arms:
+        lines.append(f"Drawn are the first {diagnostics_arms} of {len(found)} arms; all are in the rows.")
     measured = {series for of_arm in found.values() for series in of_arm.values}
     rows = [[p.title, p.what, p.look_for] for p in panels() if p.series[0] in measured]
     tables = [SectionTable(_TABLE_CAPTION, ["panel", "what it is", "what to look for"], rows, is_of_words=True)]

@@ -1,19 +1,29 @@
 """Sections of the report beyond how often and when: each has its words, tables and figures.
 
-To add one, write a module with `make_section` and name it in `SECTIONS`.
+To add one, write a module with `make_section(table, summary)`, which returns a `Section` or `None`, and name it in
+`SECTIONS`. What it declares as `OPTIONS` it is given by name.
 """
 
-import importlib
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from matplotlib.figure import Figure
-
+from engine.arms.options import fill_owned, owned
+from engine.registry import Registry
 from engine.report.summary import Summary
 from engine.store.run_table import RunTable
 
-# Modules with `make_section(table, summary)`, which returns a `Section` or None, in the order of the page.
-SECTIONS: tuple[str, ...] = ("engine.diagnosis.section", "engine.theory.section", "engine.report.probes")
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+# In the order of the page.
+SECTIONS = Registry(
+    "section",
+    {
+        "diagnosis": "engine.diagnosis.section",
+        "theory": "engine.theory.section",
+        "diagnostics": "engine.report.probes",
+    },
+)
 
 
 class SectionTable(NamedTuple):
@@ -28,7 +38,7 @@ class SectionTable(NamedTuple):
 class Drawing(NamedTuple):
     """A figure that is drawn when it is asked for, see `engine.report.canvas`, and its caption."""
 
-    draw: Callable[[], Figure]
+    draw: "Callable[[], Figure]"
     caption: str
 
 
@@ -57,7 +67,14 @@ class Section(NamedTuple):
     points: Mapping[str, list[str]] = {}
 
 
-def make_sections(table: RunTable, summary: Summary) -> list[Section]:
-    """Makes the sections in which there is something to say, in the order of the page."""
-    made = (importlib.import_module(name).make_section(table, summary) for name in SECTIONS)
+def make_sections(table: RunTable, summary: Summary, given: Mapping[str, Any]) -> list[Section]:
+    """Makes the sections in which there is something to say, in the order of the page, with the options given.
+
+    Raises:
+        InputError: an option is unknown, or its value is not usable.
+    """
+    options, made = fill_owned(SECTIONS, list(SECTIONS), given), []
+    for name in SECTIONS:
+        own = {key: options[key] for key in owned(SECTIONS, [name])}
+        made.append(SECTIONS.load(name).make_section(table, summary, **own))
     return [section for section in made if section is not None]
