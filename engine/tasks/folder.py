@@ -27,7 +27,7 @@ from engine.tasks.examples import (
     make_arrays,
     refuse_fraction,
 )
-from engine.tasks.image_sets import ImageOptions, Images, read_images
+from engine.tasks.images import Images, read_images
 from engine.tasks.options import DATASET_DIR, EXAMPLE_OPTIONS, IMAGE_OPTIONS
 from engine.tasks.passes import array_task
 from engine.tasks.places import find_place, naming_place
@@ -57,8 +57,7 @@ def load(arm: Arm, root_seed: int, data_dir: str | None, reading: Reading) -> di
         files = find_files(place, reading)
         if files[0].is_held_out is not None:
             refuse_fraction(arm, "its layout")
-        options = ImageOptions(arm.image_size, arm.channels, arm.resize)
-        images = read_images([f.path for f in files], [f.name for f in files], options, reading)
+        images = read_images([f.path for f in files], [f.name for f in files], arm, reading)
         return make_arrays(arm, _examples(arm, files, images, reading), reading)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from engine.arms.arm import Arm
 from engine.errors import InputError, one_line
 from engine.tasks.examples import Examples, refuse_fraction, with_channels
-from engine.tasks.image_sets import ImageOptions, read_images
+from engine.tasks.images import read_images
 from engine.tasks.preparing import has_package, reporting
 from engine.tasks.reading import Reading, check_memory
 from engine.tasks.targets import make_targets
@@ -186,11 +186,11 @@ def _inputs(
 ) -> tuple[np.ndarray, np.ndarray]:
     import tensorflow_datasets as tfds
 
-    name, options = prepared.inputs, ImageOptions(arm.image_size, arm.channels, arm.resize)
+    name = prepared.inputs
     column = [record[name] for record in records]
     if isinstance(prepared.features[name], tfds.features.Image):
         names = [f"example {i}" for i in range(len(column))]
-        images = read_images(column, names, options, reading)
+        images = read_images(column, names, arm, reading)
         return images.pixels, images.kept
     for field in ("image_size", "resize"):
         if getattr(arm, field) is not None:
