@@ -16,7 +16,7 @@ import numpy as np
 
 from engine.arms.arm import Arm
 from engine.errors import InputError
-from engine.tasks.downloads import Archive, fetch
+from engine.tasks.downloads import fetch
 from engine.tasks.examples import Examples, make_arrays
 from engine.tasks.options import AUGMENTATION, DATASET_DIR, SCALING
 from engine.tasks.passes import array_task
@@ -28,6 +28,7 @@ from engine.tasks.tfds_directory import read_directory
 OPTIONS = (DATASET_DIR.with_default(None), SCALING, *AUGMENTATION)
 build = array_task
 
+# Images `[num_examples, height, width, channels]`, uint8, and labels `[num_examples]`.
 Part = tuple[np.ndarray, np.ndarray]
 _PARTS = ("train", "test")
 _IDX_IMAGES, _IDX_LABELS = 0x803, 0x801
@@ -35,10 +36,11 @@ _CIFAR_IMAGE = (3, 32, 32)
 
 
 class Source(NamedTuple):
-    """Archived images `[num_examples, height, width, channels]`, uint8, and labels `[num_examples]`; `read` by part."""
+    """Archives at an address, with the SHA-256 of each by name, and what reads them into parts."""
 
     dataset: str
-    archives: tuple[Archive, ...]
+    address: str
+    checksums: Mapping[str, str]
     read: Callable[[Sequence[Path]], Mapping[str, Part]]
 
     def load(self, arm: Arm, root_seed: int, data_dir: str | None, reading: Reading) -> dict[str, np.ndarray]:
@@ -68,7 +70,7 @@ def _find(source: Source, arm: Arm, data_dir: str | None, reading: Reading) -> l
     if arm.dataset_dir is not None:
         folder = find_place(arm.dataset_dir)
     try:
-        return fetch(source.archives, folder, arm.dataset_dir is None, reading)
+        return fetch(source.address, source.checksums, folder, arm.dataset_dir is None, reading)
     except InputError as error:
         hint = "" if arm.dataset_dir else ", or in another folder and give --dataset_dir=FOLDER"
         raise InputError(f"dataset={source.dataset}: {error}{hint}") from None

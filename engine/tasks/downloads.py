@@ -8,7 +8,6 @@ import urllib.parse
 import urllib.request
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 from engine.errors import InputError, one_line
 from engine.tasks.reading import Reading
@@ -22,43 +21,30 @@ _LONGEST_REASON = 120
 _FAILURES = (OSError, http.client.HTTPException, ValueError)
 
 
-class Archive(NamedTuple):
-    """A file at an address, with the SHA-256 of its bytes."""
+def fetch(address: str, checksums: Mapping[str, str], folder: Path, may_download: bool, reading: Reading) -> list[Path]:
+    """Returns the paths of files in a folder, after downloading missing ones; else says which to place by hand.
 
-    url: str
-    sha256: str
-
-    @property
-    def name(self) -> str:
-        """Returns the name of the file."""
-        return self.url.rpartition("/")[2]
-
-
-def archives_at(root: str, checksums: Mapping[str, str]) -> tuple[Archive, ...]:
-    """Returns the archives below an address, from their SHA-256 by name."""
-    return tuple(Archive(f"{root}/{name}", sha256) for name, sha256 in checksums.items())
-
-
-def fetch(archives: Sequence[Archive], folder: Path, may_download: bool, reading: Reading) -> list[Path]:
-    """Returns the paths of archives in a folder, after downloading missing ones; else says which to place by hand."""
-    paths = [folder / archive.name for archive in archives]
-    missing = [a for a, path in zip(archives, paths, strict=True) if not path.is_file()]
-    for archive, path in zip(archives, paths, strict=True):
-        if path.is_file() and _hash_of(path) != archive.sha256:
+    Args:
+        address: where they are.
+        checksums: SHA-256 of each by name.
+    """
+    for name, sha256 in checksums.items():
+        path = folder / name
+        if path.is_file() and _hash_of(path) != sha256:
             raise InputError(
                 f"{str(path)!r} is not the file that is meant: its SHA-256 is not "
-                f"{archive.sha256[:16]}…; remove it, or place {archive.url} there"
+                f"{sha256[:16]}…; remove it, or place {address}/{name} there"
             )
-    if not missing:
-        return paths
-    by_hand = f"place {', '.join(a.name for a in missing)} in {str(folder)!r}, from {missing[0].url.rpartition('/')[0]}"
-    if not may_download:
-        raise InputError(f"{missing[0].name} is missing: {by_hand}")
-    for archive in missing:
-        problem = _why_unreachable(archive.url) or _download(archive, folder, reading)
+    missing = [name for name in checksums if not (folder / name).is_file()]
+    by_hand = f"place {', '.join(missing)} in {str(folder)!r}, from {address}"
+    if missing and not may_download:
+        raise InputError(f"{missing[0]} is missing: {by_hand}")
+    for name in missing:
+        url = f"{address}/{name}"
+        problem = _why_unreachable(url) or _download(url, folder / name, checksums[name], reading)
         if problem is not None:
-            raise InputError(f"cannot fetch {archive.url} ({problem}): {by_hand}")
-    return paths
+            raise InputError(f"cannot fetch {url} ({problem}): {by_hand}")
+    return [folder / name for name in checksums]
 
 
 def find_unreachable(urls: Sequence[str]) -> str | None:
@@ -95,26 +81,26 @@ def _hash_of(path: Path) -> str:
         raise InputError(f"{str(path)!r} cannot be read ({error.strerror})") from None
 
 
-def _download(archive: Archive, folder: Path, reading: Reading) -> str | None:
+def _download(url: str, path: Path, sha256: str, reading: Reading) -> str | None:
     """Fetches a file and returns why it could not, or `None`. Only a whole file is left in the folder."""
-    unfinished = folder / f"{archive.name}.{os.getpid()}.part"
+    unfinished = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         file = unfinished.open("wb")
     except OSError as error:
         raise InputError(
-            f"data directory {str(folder)!r} cannot be used ({error.strerror}): expected one that "
+            f"data directory {str(path.parent)!r} cannot be used ({error.strerror}): expected one that "
             f"can be written, see --data_dir"
         ) from None
     try:
-        with file, urllib.request.urlopen(archive.url, timeout=_SECONDS_OF_SILENCE) as answer:
+        with file, urllib.request.urlopen(url, timeout=_SECONDS_OF_SILENCE) as answer:
             size = int(answer.headers.get("Content-Length") or 0)
-            with reading.bar(size, f"fetching {archive.name}", is_bytes=True) as bar:
+            with reading.bar(size, f"fetching {path.name}", is_bytes=True) as bar:
                 while block := answer.read(_BLOCK):
                     bar.update(file.write(block))
-        if _hash_of(unfinished) != archive.sha256:
+        if _hash_of(unfinished) != sha256:
             return "what came is another file, by its SHA-256"
-        os.replace(unfinished, folder / archive.name)
+        unfinished.replace(path)
     except _FAILURES as error:
         return _reason(error)
     finally:
