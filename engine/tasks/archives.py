@@ -21,9 +21,8 @@ from engine.tasks.examples import Examples, make_arrays
 from engine.tasks.options import AUGMENTATION, DATASET_DIR, SCALING
 from engine.tasks.passes import array_task
 from engine.tasks.places import find_place
-from engine.tasks.preparing import has_package
+from engine.tasks.prepared import has_package, read_directory
 from engine.tasks.reading import Reading
-from engine.tasks.tfds_directory import read_directory
 
 OPTIONS = (DATASET_DIR.with_default(None), SCALING, *AUGMENTATION)
 build = array_task
