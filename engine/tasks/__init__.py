@@ -3,7 +3,7 @@
 from engine.arms.arm import Arm
 from engine.registry import fingerprint_sources
 from engine.tasks import augmentation, fresh, passes, splitting
-from engine.tasks.choosing import choose_source, source_of
+from engine.tasks.places import choose_source, source_of
 from engine.tasks.reading import Note, Reading
 from engine.tasks.registry import TASKS
 from engine.tasks.task import Batch, Data, Task, build_task, fingerprint, first_batch, load_data

@@ -17,7 +17,7 @@ import numpy as np
 
 from engine.arms.arm import Arm
 from engine.errors import InputError
-from engine.tasks.reading import Reading, check_memory, counted, reason_of
+from engine.tasks.reading import Reading, check_memory, how_many, reason_of
 
 Result = TypeVar("Result")
 Source = Path | bytes
@@ -147,7 +147,7 @@ def _shape_of(looks: Sequence[Look], arm: Arm, reading: Reading) -> Shape:
 
 
 def _share(number: int, total: int, word: str) -> str:
-    return f"{number:,} of {counted(total, word)}"
+    return f"{number:,} of {how_many(total, word)}"
 
 
 def _by(size: tuple[int, int]) -> str:
@@ -158,7 +158,7 @@ def _check_memory(number: int, shape: Shape) -> None:
     channels = 3 if shape.is_colour else 1
     # As they are read, and as the numbers that are trained on.
     needed = number * shape.size[0] * shape.size[1] * channels * (1 + 2 * 4)
-    words = f"{counted(number, 'image')} of {_by(shape.size)} pixels and {channels} channels"
+    words = f"{how_many(number, 'image')} of {_by(shape.size)} pixels and {channels} channels"
     check_memory(needed, words, "give a smaller --image_size")
 
 

@@ -19,13 +19,12 @@ import numpy as np
 
 from engine.arms.arm import Arm
 from engine.errors import InputError, one_line
-from engine.tasks.examples import Examples, make_arrays, refuse_fraction, with_channels
+from engine.tasks.examples import Examples, make_arrays, make_targets, refuse_fraction, with_channels
 from engine.tasks.images import read_images
 from engine.tasks.options import ARRAY_OPTIONS, DATASET_DIR, EXAMPLE_OPTIONS, IMAGE_OPTIONS
 from engine.tasks.passes import array_task
 from engine.tasks.places import find_place, find_prepared, naming_place
 from engine.tasks.reading import Reading, check_memory
-from engine.tasks.targets import make_targets
 
 OPTIONS = (DATASET_DIR, *EXAMPLE_OPTIONS, *IMAGE_OPTIONS, *ARRAY_OPTIONS)
 build = array_task

@@ -41,7 +41,7 @@ def reason_of(error: Exception) -> str:
     return one_line(getattr(error, "strerror", None) or str(error) or type(error).__name__)[:_LONGEST_REASON]
 
 
-def counted(number: int, word: str) -> str:
+def how_many(number: int, word: str) -> str:
     """Returns `1 file`, `1,203 files`."""
     return f"{number:,} {word}{'' if number == 1 else 's'}"
 
