@@ -111,14 +111,14 @@ def field_names() -> list[str]:
     return [*COMMON, *all_options()]
 
 
-def used_options(arm: Arm) -> dict[str, Option]:
-    """Returns the options that the choices of an arm own, by name."""
-    return {name: owned for kind in KINDS for name, owned in _options_of(arm, kind).items()}
-
-
-def _options_of(arm: Arm, kind: str) -> dict[str, Option]:
-    choice = getattr(arm, kind)
-    return {} if choice is None else options_of(kind, choice)
+def used_options(arm: Arm, *kinds: str) -> dict[str, Option]:
+    """Returns the options that the choices of an arm own, of all kinds or of some, by name."""
+    found: dict[str, Option] = {}
+    for kind in kinds or KINDS:
+        choice = getattr(arm, kind)
+        if choice is not None:
+            found |= options_of(kind, choice)
+    return found
 
 
 def fill_in(arm: Arm) -> Arm:
@@ -127,21 +127,20 @@ def fill_in(arm: Arm) -> Arm:
     Raises:
         InputError: a choice is unknown, an option that must be given is not set, or one is set that has no effect.
     """
-    used = used_options(arm)
+    used = {kind: used_options(arm, kind) for kind in KINDS}
     filled = {}
-    for kind in KINDS:
-        for name, owned in _options_of(arm, kind).items():
+    for kind, options in used.items():
+        for name, owned in options.items():
             value = arm.options.get(name, owned.default)
             if value is REQUIRED:
                 unit = f" ({owned.unit})" if owned.unit else ""
                 raise InputError(f"{kind}={getattr(arm, kind)} needs {name}: {owned.help}{unit}")
             filled[name] = value
     for name, value in arm.options.items():
-        if name not in used and not _is_off(all_options()[name], value):
+        if name not in filled and not _is_off(all_options()[name], value):
             owner = ", ".join(f"{kind}={getattr(arm, kind)}" for kind in kinds_of(name))
             raise InputError(f"{name}={value!r} has no effect with {owner}: leave it out, or choose what uses it")
-    kept = {name: getattr(arm, name) for name in COMMON}
-    return Arm(**kept, options=filled)
+    return arm.replace(options=filled)
 
 
 def _is_off(option: Option, value: Any) -> bool:
@@ -151,7 +150,7 @@ def _is_off(option: Option, value: Any) -> bool:
 
 def without_options(arm: Arm, *kinds: str) -> Arm:
     """Returns the arm without the options that its choices of some kinds own, for other choices to take their place."""
-    owned = {name for kind in kinds for name in _options_of(arm, kind)}
+    owned = used_options(arm, *kinds)
     return arm.replace(options={n: v for n, v in arm.options.items() if n not in owned})
 
 
@@ -177,15 +176,10 @@ def identity_fields(arm: Arm) -> dict[str, Any]:
 
 
 def arm_of(name: str, fields: Mapping[str, Any], places: Mapping[str, Any] | None = None) -> Arm:
-    """Returns the arm that `study.json` describes.
-
-    Args:
-        name: of the arm, for messages.
-        fields: of its identity.
-        places: where its data are found; without them the arm cannot be run.
+    """Returns the arm that `study.json` describes by the `fields` of its identity; without `places` it cannot be run.
 
     Raises:
-        InputError: a field does not exist, or is not usable.
+        InputError: a field does not exist, or is not usable; the message has the arm's name.
     """
     try:
         for field in fields:
