@@ -33,7 +33,4 @@ class Registry(dict[str, str]):
 
 def fingerprint_sources(*modules: ModuleType) -> str:
     """Returns the SHA-256 over the source text of some modules, in the order given."""
-    digest = hashlib.sha256()
-    for module in modules:
-        digest.update(inspect.getsource(module).encode())
-    return digest.hexdigest()
+    return hashlib.sha256("".join(map(inspect.getsource, modules)).encode()).hexdigest()

@@ -13,18 +13,11 @@ import traceback
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import Any
 
 from engine.errors import InputError, did_you_mean, one_line, unknown_name
 
 _NEVER_OWN = {"site-packages", "dist-packages"}
-
-
-class Reference(NamedTuple):
-    """Names something in the user's code: a file ending in `.py` or a module's dotted name, and a name in it."""
-
-    place: str
-    name: str
 
 
 def is_reference(text: str) -> bool:
@@ -32,14 +25,14 @@ def is_reference(text: str) -> bool:
     return ":" in text
 
 
-def parse_reference(text: str, field: str) -> Reference:
-    """Splits a reference, typed for `field`; raises InputError where it is not of that form."""
+def parse_reference(text: str, field: str) -> tuple[str, str]:
+    """Splits a reference, typed for `field`, into place and name; raises InputError where it is not of that form."""
     place, _, name = text.rpartition(":")
     if not place or not all(part.isidentifier() for part in name.split(".")):
         raise InputError(f"{field}={text!r}: expected path/to/file.py:name or package.module:name")
     if not place.endswith(".py") and not all(part.isidentifier() for part in place.split(".")):
         raise InputError(f"{field}={text!r}: {place!r} is neither a file ending in .py nor a module's name")
-    return Reference(place, name)
+    return place, name
 
 
 def canonical(text: str, field: str) -> str:

@@ -4,7 +4,7 @@ A choice is one module with `OPTIONS`, a tuple of `Option`, and one line in the 
 """
 
 import functools
-import importlib
+import pkgutil
 
 from engine.arms.options import Option
 from engine.registry import Registry
@@ -23,8 +23,7 @@ KINDS = tuple(_TABLES)
 
 def table_of(kind: str) -> Registry:
     """Returns the table with the names of a kind's choices."""
-    module, _, name = _TABLES[kind].partition(":")
-    table: Registry = getattr(importlib.import_module(module), name)
+    table: Registry = pkgutil.resolve_name(_TABLES[kind])
     return table
 
 

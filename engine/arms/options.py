@@ -4,8 +4,8 @@ Flags, validation, `study.json`, `list` and `--help` all follow from these decla
 """
 
 import dataclasses
-import importlib
 import math
+import pkgutil
 import typing
 from collections.abc import Sequence
 from typing import Any, Literal
@@ -19,11 +19,8 @@ _EXPECTED_LIST = {int: "whole numbers separated by commas", str: "names separate
 _BOOLEANS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 
 
-class Required:
-    """Stands for a default that does not exist: the option must be given."""
-
-
-REQUIRED = Required()
+# Stands for a default that does not exist: the option must be given.
+REQUIRED = object()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,8 +70,7 @@ class Option:
     def names(self) -> tuple[str, ...]:
         """The names that a value can take; empty where it is no name of a closed set."""
         if isinstance(self.choices, str):
-            module, _, table = self.choices.partition(":")
-            return tuple(getattr(importlib.import_module(module), table))
+            return tuple(pkgutil.resolve_name(self.choices))
         return tuple(self.choices)
 
     def check(self, value: Any) -> Any:

@@ -178,9 +178,9 @@ def _examples(arm: Arm, names: Names, parts: Sequence[tuple[np.ndarray, np.ndarr
         raise InputError("targets to train on and held out are not of one shape and type")
     inputs, targets = (part[0] if len(part) == 1 else np.concatenate(part) for part in zip(*parts, strict=True))
     is_held_out = np.arange(len(inputs)) >= len(parts[0][0]) if len(parts) == 2 else None
-    found = make_targets(targets, names.targets[0], arm.target_kind, reading)
+    made = make_targets(targets, names.targets[0], arm.target_kind, reading)
     shaped = with_channels(_checked(inputs, names.inputs[0]), arm.channels, reading)
-    return Examples(shaped, found.values, found.class_names, is_held_out)
+    return Examples(shaped, *made, is_held_out)
 
 
 def _checked(inputs: np.ndarray, name: str) -> np.ndarray:

@@ -8,8 +8,7 @@ import numpy as np
 from engine.arms.arm import Arm
 from engine.errors import InputError, one_line
 from engine.tasks.reading import Reading, how_many
-from engine.tasks.splitting import HELD_OUT_FRACTION as _HELD_OUT_FRACTION
-from engine.tasks.splitting import arrays_of, split_rows, strata_of, stratified_choice
+from engine.tasks.splitting import HELD_OUT_FRACTION, arrays_of, split_rows, strata_of, stratified_choice
 
 # Names of training parts, and of held-out parts, of which the first that is there is used.
 TRAINING_PARTS = ("train", "training")
@@ -22,8 +21,12 @@ _TEXT = "US"
 _WHOLE = "biu"
 
 
+# Classes from 0, int32 `[num_examples]`, with names; or values, float32 `[num_examples, num_outputs]`, without.
+Targets = tuple[np.ndarray, Sequence[str]]
+
+
 class Examples(NamedTuple):
-    """Examples in a fixed order: inputs `[num_examples, …]`, and targets as in `Targets`.
+    """Examples in a fixed order: inputs `[num_examples, …]` and targets.
 
     `is_held_out` `[num_examples]` is `None` where a stratified choice is still to be made.
     """
@@ -88,7 +91,7 @@ def _in_words(examples: Examples, num_training: int, num_held_out: int) -> str:
 
 def held_out_fraction(arm: Arm) -> float:
     """Returns the share of examples that are never trained on, where the data do not say which."""
-    return _HELD_OUT_FRACTION if arm.held_out_fraction is None else arm.held_out_fraction
+    return HELD_OUT_FRACTION if arm.held_out_fraction is None else arm.held_out_fraction
 
 
 def refuse_fraction(arm: Arm, where: str) -> None:
@@ -154,13 +157,6 @@ def _moments(inputs: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarr
     return mean + centre, np.where(deviation > 0, deviation, 1.0)
 
 
-class Targets(NamedTuple):
-    """Classes from 0, int32 `[num_examples]`, with names; or values, float32 `[num_examples, num_outputs]`, without."""
-
-    values: np.ndarray
-    class_names: Sequence[str]
-
-
 def make_targets(array: np.ndarray, name: str, kind: str | None, reading: Reading) -> Targets:
     """Returns classes or values, from text or numbers `[num_examples]` or `[num_examples, num_columns]`.
 
@@ -223,7 +219,7 @@ def _classes(array: np.ndarray, name: str) -> Targets:
         raise InputError(f"targets {name!r} are not whole, so they cannot be classes: give --target_kind=values")
     distinct, labels = np.unique(array, return_inverse=True)
     names = [v.decode(errors="replace") if isinstance(v, bytes) else str(v) for v in distinct]
-    return Targets(labels.astype(np.int32), [*map(one_line, names)])
+    return labels.astype(np.int32), [*map(one_line, names)]
 
 
 def _values(array: np.ndarray, name: str) -> Targets:
@@ -232,4 +228,4 @@ def _values(array: np.ndarray, name: str) -> Targets:
     with np.errstate(over="ignore"):
         values = array.astype(np.float32)
     _check_finite(values, name)
-    return Targets(values, ())
+    return values, ()

@@ -12,7 +12,7 @@ import numpy as np
 from engine.arms.arm import Arm
 from engine.errors import InputError, one_line
 from engine.tasks import prepared
-from engine.tasks.downloads import find_unreachable
+from engine.tasks.archives import find_unreachable
 from engine.tasks.examples import make_arrays
 from engine.tasks.options import DATASET_DIR
 from engine.tasks.passes import array_task

@@ -82,21 +82,16 @@ IMAGE_OPTIONS = (
     ),
 )
 ARRAY_OPTIONS = (
-    Option(
-        "input_arrays",
-        str,
-        None,
-        "names of the arrays of inputs: training and, where there is one, held-out; or the feature",
-        most=2,
-        unset="guessed, and said",
-    ),
-    Option(
-        "target_arrays",
-        str,
-        None,
-        "names of the arrays of targets: training and, where there is one, held-out; or the feature",
-        most=2,
-        unset="guessed, and said",
+    *(
+        Option(
+            f"{role}_arrays",
+            str,
+            None,
+            f"names of the arrays of {role}s: training and, where there is one, held-out; or the feature",
+            most=2,
+            unset="guessed, and said",
+        )
+        for role in ("input", "target")
     ),
     Option(
         "target_kind",

@@ -114,7 +114,7 @@ def read_directory(directory: Path, arm: Arm, reading: Reading) -> Examples:
     is_named = isinstance(prepared.features[name], tfds.features.ClassLabel)
     kind = arm.target_kind or ("classes" if is_named else None)
     targets = make_targets(_stacked([records[i][name] for i in kept], name), name, kind, reading)
-    return Examples(inputs, targets.values, targets.class_names, is_held_out[kept] if len(parts) == 2 else None)
+    return Examples(inputs, *targets, is_held_out[kept] if len(parts) == 2 else None)
 
 
 def _open(directory: Path, arm: Arm, reading: Reading) -> _Prepared:

@@ -21,8 +21,8 @@ from engine.arms.arm import Arm
 from engine.arms.options import Option
 from engine.errors import InputError
 from engine.tasks import random_streams
-from engine.tasks.fresh import draw_keys, half_square_task
 from engine.tasks.options import NUM_INPUTS, TASK_SEED
+from engine.tasks.passes import draw_keys, half_square_task
 from engine.tasks.reading import Reading
 from engine.tasks.task import Batch, Data, Task
 
