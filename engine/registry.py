@@ -3,7 +3,7 @@
 import hashlib
 import importlib
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from types import ModuleType
 
 from engine.errors import unknown_name
@@ -15,10 +15,6 @@ class Registry(dict[str, str]):
     def __init__(self, kind: str, modules: Mapping[str, str]) -> None:
         super().__init__(modules)
         self.kind = kind
-
-    def load_all(self) -> Iterator[ModuleType]:
-        """Returns the module of every name."""
-        return map(importlib.import_module, self.values())
 
     def check(self, name: str) -> str:
         """Returns the name itself; raises InputError with the nearest one that is registered."""

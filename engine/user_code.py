@@ -145,7 +145,7 @@ def _described(error: Exception, place: str) -> str:
     if isinstance(error, SyntaxError) and error.filename:
         return words if str(error.lineno) in words else f"{words} (line {error.lineno})"
     frames = [f for f in traceback.extract_tb(error.__traceback__) if not _is_foreign(f.filename)]
-    if not frames or frames[-1].filename == __file__:
+    if not frames:
         return words
     return f"{words} ({Path(frames[-1].filename).name}, line {frames[-1].lineno})"
 
@@ -155,10 +155,7 @@ def _is_foreign(filename: str) -> bool:
 
 
 def where(error: BaseException, folder_of: str) -> str:
-    """Returns the last line of the user's code that an exception went through, in words, or nothing.
-
-    What lies beside `folder_of`, a file of theirs, or below is theirs too.
-    """
+    """Says which line of the user's code, what lies beside `folder_of` or below, an exception went through last."""
     folder = Path(folder_of).parent
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
         if Path(frame.filename).is_relative_to(folder) and not _is_installed(Path(frame.filename)):
@@ -217,7 +214,6 @@ def _imported(path: Path, root: Path) -> Iterator[Path]:
             if not base.is_relative_to(root):
                 continue
             parts = node.module.split(".") if node.module else []
-            yield from _files_of(base, parts)
             for alias in node.names:
                 yield from _files_of(base, [*parts, alias.name])
 

@@ -44,7 +44,7 @@ def all_options() -> dict[str, Option]:
     """Returns one declaration of each option that any choice owns; choices may have other defaults."""
     found: dict[str, Option] = {}
     for kind in KINDS:
-        for choice in table_of(kind).load_all():
-            for option in choice.OPTIONS:
-                found.setdefault(option.name, option)
+        for choice in table_of(kind):
+            for name, option in options_of(kind, choice).items():
+                found.setdefault(name, option)
     return found

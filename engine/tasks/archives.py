@@ -95,10 +95,8 @@ def _joined(parts: Mapping[str, Part]) -> Examples:
 
 def read_idx_files(paths: Sequence[Path]) -> dict[str, Part]:
     """Returns training and test images and labels of four gzipped files in the format of MNIST."""
-    train_images, train_labels, test_images, test_labels = paths
-    pairs = ((train_images, train_labels), (test_images, test_labels))
     found = {}
-    for part, (images, labels) in zip(_PARTS, pairs, strict=True):
+    for part, images, labels in zip(_PARTS, paths[::2], paths[1::2], strict=True):
         pixels, classes = _read_idx(images, _IDX_IMAGES), _read_idx(labels, _IDX_LABELS)
         if len(pixels) != len(classes):
             raise InputError(f"{images.name!r} and {labels.name!r} do not have as many examples")
@@ -146,12 +144,7 @@ class CifarFormat(NamedTuple):
 def _fetch(
     address: str, checksums: Mapping[str, str], folder: Path, may_download: bool, reading: Reading
 ) -> list[Path]:
-    """Returns the paths of files in a folder, after downloading missing ones; else says which to place by hand.
-
-    Args:
-        address: where they are.
-        checksums: SHA-256 of each by name.
-    """
+    """Returns the paths of archives in a folder, after downloading missing ones; else says which to place by hand."""
     for name, sha256 in checksums.items():
         path = folder / name
         if path.is_file() and _hash_of(path) != sha256:
@@ -176,12 +169,13 @@ def find_unreachable(urls: Sequence[str]) -> str | None:
     parts = [urllib.parse.urlsplit(url) for url in urls]
     if any(part.scheme not in _SCHEMES for part in parts):
         return None
-    problems = []
+    first = None
     for url in {part.netloc: url for part, url in zip(parts, urls, strict=True)}.values():
-        problems.append(_why_unreachable(url))
-        if problems[-1] is None:
+        problem = _why_unreachable(url)
+        if problem is None:
             return None
-    return problems[0] if problems else None
+        first = first or problem
+    return first
 
 
 def _why_unreachable(url: str) -> str | None:

@@ -18,7 +18,6 @@ _LONGEST_NAME = 60
 _ROWS_AT_ONCE = 1024
 _CHANNELS = (1, 3)
 _TEXT = "US"
-_WHOLE = "biu"
 
 
 # Classes from 0, int32 `[num_examples]`, with names; or values, float32 `[num_examples, num_outputs]`, without.
@@ -177,7 +176,7 @@ def make_targets(array: np.ndarray, name: str, kind: str | None, reading: Readin
         return _of_rows(array, name, kind, reading)
     is_text = array.dtype.kind in _TEXT
     if kind is None:
-        kind = "classes" if is_text or array.dtype.kind in _WHOLE else "values"
+        kind = "classes" if is_text or array.dtype.kind in "biu" else "values"
         if kind == "values":
             reading.tell(f"targets {name!r} are floating-point numbers: taken as values")
         elif not is_text and (num_distinct := len(np.unique(array))) > max(2, len(array) // 2):

@@ -66,11 +66,10 @@ def find_files(place: Path, reading: Reading) -> list[ImageFile]:
     folders, stray = _inside(place)
     by_name = {folder.name.lower(): folder for folder in folders}
     training = next((by_name[name] for name in TRAINING_PARTS if name in by_name), None)
-    others = [by_name[name] for name in HELD_OUT_PARTS if name in by_name]
-    if training is None or not others:
+    held_out = next((by_name[name] for name in HELD_OUT_PARTS if name in by_name), None)
+    if training is None or held_out is None:
         found = _class_files(place, place, None, reading)
     else:
-        held_out = others[0]
         found = _class_files(place, training, False, reading) + _class_files(place, held_out, True, reading)
         reading.tell(f"what is in {held_out.name!r} is held out")
         left = [f.name for f in folders if f not in (training, held_out)]
@@ -91,12 +90,10 @@ def is_held_out(name: str, fraction: float) -> bool:
 
 
 def _class_files(place: Path, part: Path, is_part_held_out: bool | None, reading: Reading) -> list[ImageFile]:
-    found: list[ImageFile] = []
-    empty = []
+    found, empty = list[ImageFile](), []
     for folder in _inside(part)[0]:
         paths = list(_walk(folder))
-        for path in paths:
-            found.append(ImageFile(path, _below(place, path), _below(part, folder), is_part_held_out))
+        found += [ImageFile(path, _below(place, path), _below(part, folder), is_part_held_out) for path in paths]
         if not paths:
             empty.append(_below(place, folder))
     if empty and found:

@@ -15,8 +15,21 @@ from engine.tasks.task import Batch, Data, Task
 
 
 def array_task(arm: Arm, data: Data) -> Task:
-    """Returns the task of a resolved arm: classification where the arrays have `labels`, else regression."""
-    return (classification_task if "labels" in data else regression_task)(data, arm.batch_size)
+    """Returns the task of a resolved arm: classification where the arrays have `labels`, else regression.
+
+    With `targets` `[num_examples, num_outputs]` the loss is the squared error. Chance is that of the best constant, the
+    mean of the training targets, on the evaluation set like the curve: a network that has learned nothing else is at
+    chance exactly.
+    """
+    if "labels" in data:
+        return classification_task(data, arm.batch_size)
+    best = np.mean(np.asarray(data["targets"], np.float64), axis=0)
+    return Task(
+        **_passes(data, arm.batch_size, "targets"),
+        loss=squared_error,
+        chance_loss=error_of_constant(data["loss_targets"], best),
+        num_outputs=int(data["targets"].shape[-1]),
+    )
 
 
 def classification_task(data: Data, batch_size: int) -> Task:
@@ -34,21 +47,6 @@ def classification_task(data: Data, batch_size: int) -> Task:
         correct=correct,
         chance_loss=float(-np.sum(shares * np.log(shares))),
         num_outputs=int(np.max(labels)) + 1,
-    )
-
-
-def regression_task(data: Data, batch_size: int) -> Task:
-    """Returns the task of arrays with `targets` `[num_examples, num_outputs]`: squared error.
-
-    Chance is the loss of the best constant, the mean of the training targets, on the evaluation set like the curve:
-    a network that has learned nothing else is at chance exactly.
-    """
-    best = np.mean(np.asarray(data["targets"], np.float64), axis=0)
-    return Task(
-        **_passes(data, batch_size, "targets"),
-        loss=squared_error,
-        chance_loss=error_of_constant(data["loss_targets"], best),
-        num_outputs=int(data["targets"].shape[-1]),
     )
 
 

@@ -15,7 +15,6 @@ from engine.tasks.augmentation import has_crop
 _EXPECTED = (
     "a folder with one sub-folder of images per class, an .npz file, or a prepared tensorflow-datasets directory"
 )
-_ARCHIVE = ".npz"
 _PICKLES = (".pkl", ".pickle", ".pt", ".pth", ".joblib")
 _PREPARED = "dataset_info.json"
 _VERSION = re.compile(r"\d{1,9}\.\d{1,9}\.\d{1,9}")
@@ -58,9 +57,9 @@ def _kind_of_place(place: str) -> str:
     if path.is_dir():
         return "prepared" if find_prepared(path) is not None else "folder"
     refuse_pickles(path, place)
-    if path.suffix.lower() == _ARCHIVE:
+    if path.suffix.lower() == ".npz":
         return "arrays"
-    raise InputError(f"dataset_dir={place!r} is a file, and no {_ARCHIVE}: expected {_EXPECTED}")
+    raise InputError(f"dataset_dir={place!r} is a file, and no .npz: expected {_EXPECTED}")
 
 
 @contextlib.contextmanager
@@ -85,11 +84,9 @@ def find_prepared(path: Path) -> Path | None:
     """Returns the newest prepared data set at or below a path, or `None`; raises InputError for several data sets."""
     if (path / _PREPARED).is_file():
         return path
-    outer = _folders(path)
-    versions = [inner for inner in outer if _is_prepared(inner)]
+    versions = _versions(path)
     if not versions:
-        by_configuration = [[v for v in _folders(o) if _is_prepared(v)] for o in outer]
-        found = [versions for versions in by_configuration if versions]
+        found = [inner for inner in map(_versions, _folders(path)) if inner]
         if len(found) > 1:
             names = ", ".join(sorted(one[0].parent.name for one in found)[:5])
             raise InputError(
@@ -106,5 +103,5 @@ def _folders(path: Path) -> list[Path]:
         return []
 
 
-def _is_prepared(path: Path) -> bool:
-    return bool(_VERSION.fullmatch(path.name)) and (path / _PREPARED).is_file()
+def _versions(path: Path) -> list[Path]:
+    return [inner for inner in _folders(path) if _VERSION.fullmatch(inner.name) and (inner / _PREPARED).is_file()]
