@@ -2,7 +2,7 @@
 
 from engine.arms.arm import Arm
 from engine.registry import fingerprint_sources
-from engine.tasks import augmentation, passes, splitting
+from engine.tasks import augmentation, passes, splitting, task
 from engine.tasks.places import choose_source, source_of
 from engine.tasks.reading import Note, Reading
 from engine.tasks.registry import TASKS
@@ -28,4 +28,4 @@ __all__ = [
 def source_fingerprint(arm: Arm) -> str:
     """Returns the SHA-256 of the sources that make the arm's task; the data have a fingerprint of their own."""
     augmenting = [augmentation] if arm.augment not in (None, "none") else []
-    return fingerprint_sources(TASKS.load(arm.dataset), splitting, passes, *augmenting)
+    return fingerprint_sources(TASKS.load(arm.dataset), splitting, passes, task, *augmenting)

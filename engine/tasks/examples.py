@@ -19,7 +19,6 @@ _ROWS_AT_ONCE = 1024
 _CHANNELS = (1, 3)
 _TEXT = "US"
 
-
 # Classes from 0, int32 `[num_examples]`, with names; or values, float32 `[num_examples, num_outputs]`, without.
 Targets = tuple[np.ndarray, Sequence[str]]
 
@@ -32,8 +31,8 @@ class Examples(NamedTuple):
 
     inputs: np.ndarray
     targets: np.ndarray
-    class_names: Sequence[str] = ()
-    is_held_out: np.ndarray | None = None
+    class_names: Sequence[str]
+    is_held_out: np.ndarray | None
 
 
 def make_arrays(arm: Arm, examples: Examples, reading: Reading) -> dict[str, np.ndarray]:

@@ -60,12 +60,6 @@ def error_of_constant(targets: np.ndarray, constant: np.ndarray | float) -> floa
     return float(np.mean((np.asarray(targets, np.float64) - constant) ** 2))
 
 
-def evaluation_sets(targets: str) -> Callable[[Data], dict[str, Batch]]:
-    """Returns `Task.evaluation` for arrays whose targets have a name."""
-    parts = ("loss", "held_out")
-    return lambda data: {part: Batch(data[f"{part}_inputs"], data[f"{part}_{targets}"]) for part in parts}
-
-
 def draw_keys(data: Data, key: jax.Array, first_step: jax.Array, num_steps: int) -> jax.Array:
     """Returns a key for each step, `[num_steps]`, that depends on the step and the order stream alone."""
     return jax.vmap(lambda i: jax.random.fold_in(key, first_step + i))(jnp.arange(num_steps))
@@ -84,7 +78,6 @@ def half_square_task(
     return Task(
         draw=draw,
         sample=sample,
-        evaluation=evaluation_sets("targets"),
         loss=lambda outputs, targets: 0.5 * squared_error(outputs, targets),
         chance_loss=0.5 * error_of_constant(targets, float(np.mean(targets))),
         example_shape=(int(data["loss_inputs"].shape[-1]),),
@@ -115,7 +108,6 @@ def _passes(data: Data, batch_size: int, targets: str) -> dict[str, Any]:
     return {
         "draw": draw,
         "sample": lambda data, draw: Batch(data["inputs"][draw], data[targets][draw]),
-        "evaluation": evaluation_sets(targets),
         "example_shape": tuple(data["inputs"].shape[1:]),
         "steps_per_epoch": steps_per_epoch,
         "streamed": ("inputs", targets),

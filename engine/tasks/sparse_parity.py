@@ -18,7 +18,7 @@ from engine.arms.options import Option
 from engine.errors import InputError
 from engine.tasks import random_streams
 from engine.tasks.options import NUM_INPUTS, TASK_SEED
-from engine.tasks.passes import draw_keys, evaluation_sets
+from engine.tasks.passes import draw_keys
 from engine.tasks.reading import Reading
 from engine.tasks.task import Batch, Data, Task
 
@@ -63,7 +63,6 @@ def build(arm: Arm, data: Data) -> Task:
     return Task(
         draw=draw_keys,
         sample=sample,
-        evaluation=evaluation_sets("targets"),
         loss=lambda outputs, targets: jax.nn.relu(1.0 - margin(outputs, targets)),
         correct=lambda outputs, targets: margin(outputs, targets) > 0,
         chance_loss=1.0,
