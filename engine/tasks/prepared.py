@@ -45,7 +45,7 @@ _BEFORE, _AFTER = struct.Struct("<QI"), 4
 
 
 def load(arm: Arm, root_seed: int, data_dir: str | None, reading: Reading) -> dict[str, np.ndarray]:
-    """Returns the arrays of `engine.tasks.examples`; raises as `engine.tasks.tfds_directory.read_directory`."""
+    """Returns the arrays of `engine.tasks.examples`; raises InputError where nothing usable is prepared there."""
     directory = find_prepared(find_place(arm.dataset_dir))
     if directory is None:
         raise InputError(
