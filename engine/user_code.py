@@ -13,23 +13,11 @@ import traceback
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import Any
 
 from engine.errors import InputError, did_you_mean, one_line, unknown_name
 
 _NEVER_OWN = {"site-packages", "dist-packages"}
-
-
-class Reference(NamedTuple):
-    """Names something in the user's code: a file ending in `.py` or a module's dotted name, and a name in it."""
-
-    place: str
-    name: str
-
-    @property
-    def is_file(self) -> bool:
-        """Tells whether the place is a file."""
-        return self.place.endswith(".py")
 
 
 def is_reference(text: str) -> bool:
@@ -37,41 +25,29 @@ def is_reference(text: str) -> bool:
     return ":" in text
 
 
-def parse_reference(text: str, field: str) -> Reference:
-    """Splits a reference; `field` is what it was typed for.
-
-    Raises:
-        InputError: it is not of that form.
-    """
+def parse_reference(text: str, field: str) -> tuple[str, str]:
+    """Splits a reference, typed for `field`, into place and name; raises InputError where it is not of that form."""
     place, _, name = text.rpartition(":")
     if not place or not all(part.isidentifier() for part in name.split(".")):
         raise InputError(f"{field}={text!r}: expected path/to/file.py:name or package.module:name")
     if not place.endswith(".py") and not all(part.isidentifier() for part in place.split(".")):
         raise InputError(f"{field}={text!r}: {place!r} is neither a file ending in .py nor a module's name")
-    return Reference(place, name)
+    return place, name
 
 
 def canonical(text: str, field: str) -> str:
-    """Returns a reference in the one form that is stored, which names neither a home nor a way up to it.
-
-    Raises:
-        InputError: see `parse_reference`.
-    """
+    """Returns a reference in the one form that is stored, which names neither a home nor a way up to it."""
     place, name = parse_reference(text, field)
     if not place.endswith(".py"):
         return f"{place}:{name}"
-    path = Path(os.path.abspath(os.path.expanduser(place)))
+    path = _absolute(place)
     if path.is_relative_to(Path.cwd()):
         return f"{path.relative_to(Path.cwd()).as_posix()}:{name}"
     return f"{without_home(place)}:{name}"
 
 
 def as_path(place: str | os.PathLike[str]) -> Path:
-    """Returns the path of a place that a person typed, with `~` spelled out.
-
-    Raises:
-        InputError: it cannot be a path.
-    """
+    """Returns the path of a place that a person typed, with `~` spelled out; raises InputError where it is none."""
     if "\0" in str(place):
         raise InputError(f"{str(place)!r} is no place in a file system")
     try:
@@ -82,45 +58,39 @@ def as_path(place: str | os.PathLike[str]) -> Path:
 
 def without_home(place: str | os.PathLike[str]) -> str:
     """Returns the absolute path of a place, with this user's home as `~`."""
-    path, home = (Path(os.path.abspath(os.path.expanduser(p))) for p in (place, "~"))
+    path, home = _absolute(place), _absolute("~")
     if home != Path(home.anchor) and path.is_relative_to(home):
         path = Path("~") / path.relative_to(home)
     return path.as_posix()
 
 
-def load(text: str, field: str) -> Any:
-    """Runs the code behind a reference, and returns what it names.
+def _absolute(place: str | os.PathLike[str]) -> Path:
+    return Path(os.path.abspath(os.path.expanduser(place)))
 
-    Raises:
-        InputError: it cannot be found or imported, with the reason and the line.
-    """
-    reference = parse_reference(text, field)
-    module = load_module(reference.place, f"{field}={text}")
+
+def load(text: str, field: str) -> Any:
+    """Returns what a reference names; raises InputError where it cannot, with the reason and the line."""
+    place, name = parse_reference(text, field)
+    module = _load_module(place, f"{field}={text}")
     found: Any = module
-    for part in reference.name.split("."):
+    for part in name.split("."):
         if not hasattr(found, part):
-            own = [n for n, value in vars(module).items() if _is_defined_in(value, module)]
-            raise unknown_name(f"name in {reference.place} for {field}", reference.name, own)
+            there = [(key, value) for key, value in vars(module).items() if callable(value)]
+            own = [key for key, value in there if getattr(value, "__module__", None) == module.__name__]
+            raise unknown_name(f"name in {place} for {field}", name, own)
         found = getattr(found, part)
     return found
 
 
-def _is_defined_in(value: Any, module: ModuleType) -> bool:
-    return callable(value) and getattr(value, "__module__", None) == module.__name__
-
-
-def load_module(place: str, who: str) -> ModuleType:
-    """Imports a module of the user's code, from its file or by its name.
+def _load_module(place: str, who: str) -> ModuleType:
+    """Imports a module of the user's code, from its file or by its name; `who` begins the messages.
 
     A file is loaded again when its content has changed. The folder of a file, or the working directory, can be imported
-    from, after everything else. `who` begins the messages.
-
-    Raises:
-        InputError: it cannot be found or imported.
+    from, after everything else.
     """
     try:
         if place.endswith(".py"):
-            path = Path(os.path.abspath(os.path.expanduser(place)))
+            path = _absolute(place)
             if not path.is_file():
                 raise InputError(f"{who}: there is no file {str(path)!r}{_nearest_file(path)}")
             _make_importable(path.parent)
@@ -175,7 +145,7 @@ def _described(error: Exception, place: str) -> str:
     if isinstance(error, SyntaxError) and error.filename:
         return words if str(error.lineno) in words else f"{words} (line {error.lineno})"
     frames = [f for f in traceback.extract_tb(error.__traceback__) if not _is_foreign(f.filename)]
-    if not frames or frames[-1].filename == __file__:
+    if not frames:
         return words
     return f"{words} ({Path(frames[-1].filename).name}, line {frames[-1].lineno})"
 
@@ -185,10 +155,7 @@ def _is_foreign(filename: str) -> bool:
 
 
 def where(error: BaseException, folder_of: str) -> str:
-    """Returns the last line of the user's code that an exception went through, in words, or nothing.
-
-    What lies beside `folder_of`, a file of theirs, or below is theirs too.
-    """
+    """Says which line of the user's code, what lies beside `folder_of` or below, an exception went through last."""
     folder = Path(folder_of).parent
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
         if Path(frame.filename).is_relative_to(folder) and not _is_installed(Path(frame.filename)):
@@ -201,35 +168,27 @@ def fingerprint(text: str, field: str) -> str:
 
     That is what lies in the folder of the file, or in the same top-level package; imports inside functions count too.
     Paths do not enter, so that a folder may be moved.
-
-    Raises:
-        InputError: see `load`.
     """
-    reference = parse_reference(text, field)
-    module = load_module(reference.place, f"{field}={text}")
+    place, name = parse_reference(text, field)
+    module = _load_module(place, f"{field}={text}")
     assert module.__file__ is not None
     first = Path(module.__file__)
     root = first.parent
-    if not reference.is_file:
-        depth = reference.place.count(".") + (first.name == "__init__.py")
-        root = first.parents[depth] if depth else root
-    is_installed = _is_installed(first)
+    if not place.endswith(".py"):
+        root = first.parents[place.count(".") + (first.name == "__init__.py")]
+    # Of what is installed, only the same top-level package.
+    below = root / first.relative_to(root).parts[0] if _is_installed(first) else root
     found: dict[str, bytes] = {}
     waiting = [first]
     while waiting:
         path = waiting.pop()
-        name = path.relative_to(root).as_posix()
-        if name in found:
-            continue
-        found[name] = path.read_bytes()
-        imported = _imported(path, root)
-        if is_installed:
-            top = first.relative_to(root).parts[0]
-            imported = (p for p in imported if p.relative_to(root).parts[0] == top)
-        waiting.extend(imported)
-    digest = hashlib.sha256(reference.name.encode())
-    for name in sorted(found):
-        digest.update(f"\0{name}\0{len(found[name])}\0".encode() + found[name])
+        key = path.relative_to(root).as_posix()
+        if key not in found:
+            found[key] = path.read_bytes()
+            waiting.extend(p for p in _imported(path, root) if p.is_relative_to(below))
+    digest = hashlib.sha256(name.encode())
+    for key, source in sorted(found.items()):
+        digest.update(f"\0{key}\0{len(source)}\0".encode() + source)
     return digest.hexdigest()
 
 
@@ -255,7 +214,6 @@ def _imported(path: Path, root: Path) -> Iterator[Path]:
             if not base.is_relative_to(root):
                 continue
             parts = node.module.split(".") if node.module else []
-            yield from _files_of(base, parts)
             for alias in node.names:
                 yield from _files_of(base, [*parts, alias.name])
 

@@ -82,11 +82,11 @@ def test_a_format_of_logs(package, monkeypatch, tmp_path, capsys):
 
 
 def test_an_experiment(package, tmp_path, data_dir, cache_dir, capsys):
-    EXPERIMENTS.add("added", package("experiment", EXPERIMENT))
+    EXPERIMENTS["added"] = package("experiment", EXPERIMENT)
     try:
         assert main(["launch.py", "list"]) == 0
         assert "Does a small network kick in? a second." in capsys.readouterr().out
         places = [f"--workdir={tmp_path / 'work'}", f"--data_dir={data_dir}", f"--compilation_cache={cache_dir}"]
         assert main(["launch.py", "run", "--experiment=added", "--workers=0", *places]) == 0
     finally:
-        EXPERIMENTS.remove("added")
+        del EXPERIMENTS["added"]

@@ -14,7 +14,6 @@ from engine.errors import InputError, unknown_name
 
 # Beyond this no size of a layer or a batch is meant; a file may say anything.
 LARGEST_SIZE = 10**6
-_MOST_ARGUMENTS = 1000
 
 
 @dataclasses.dataclass(frozen=True, init=False)
@@ -25,11 +24,7 @@ class Arm:
     `arm.replace(momentum=0.5)` another. Every option is an attribute, `None` where it is not set:
     `engine.studies.study.resolve_arm` sets what the choices use, and refuses what has no effect.
 
-    Args:
-        values: of fields and of options, by name.
-
-    Raises:
-        InputError: a name is unknown, or a value has the wrong type or is out of bounds.
+    Raises InputError where a name is unknown, or a value has the wrong type or is out of bounds.
     """
 
     dataset: str = option("digits", "source of the examples")
@@ -41,9 +36,7 @@ class Arm:
     model: str = option(
         "cnn8", "network: a name, or path/to/file.py:NAME or package.module:NAME for a network of your own"
     )
-    model_args: tuple[str, ...] = option(
-        (), "argument of your own network, name=value", most=_MOST_ARGUMENTS, flag="model_arg"
-    )
+    model_args: tuple[str, ...] = option((), "argument of your own network, name=value", most=1000, flag="model_arg")
     init: str | None = option(
         None,
         "initial scheme of weights and biases",
@@ -93,11 +86,7 @@ COMMON = declared_in(Arm)
 
 
 def find_option(name: str) -> Option:
-    """Returns the declaration of what every arm has, or of an option that some choice owns.
-
-    Raises:
-        InputError: there is none of that name; the message has the nearest one.
-    """
+    """Returns a declaration, of what every arm has or of a choice's option; raises InputError with the nearest name."""
     if name in COMMON:
         return COMMON[name]
     found = all_options()
@@ -111,37 +100,35 @@ def field_names() -> list[str]:
     return [*COMMON, *all_options()]
 
 
-def used_options(arm: Arm) -> dict[str, Option]:
-    """Returns the options that the choices of an arm own, by name."""
-    return {name: owned for kind in KINDS for name, owned in _options_of(arm, kind).items()}
-
-
-def _options_of(arm: Arm, kind: str) -> dict[str, Option]:
-    choice = getattr(arm, kind)
-    return {} if choice is None else options_of(kind, choice)
+def used_options(arm: Arm, *kinds: str) -> dict[str, Option]:
+    """Returns the options that the choices of an arm own, of all kinds or of some, by name."""
+    found: dict[str, Option] = {}
+    for kind in kinds or KINDS:
+        choice = getattr(arm, kind)
+        if choice is not None:
+            found |= options_of(kind, choice)
+    return found
 
 
 def fill_in(arm: Arm) -> Arm:
     """Returns the arm with every option that its choices own set.
 
-    Raises:
-        InputError: a choice is unknown, an option that must be given is not set, or one is set that has no effect.
+    Raises InputError where a choice is unknown, an option is missing that must be given, or one has no effect.
     """
-    used = used_options(arm)
+    used = {kind: used_options(arm, kind) for kind in KINDS}
     filled = {}
-    for kind in KINDS:
-        for name, owned in _options_of(arm, kind).items():
+    for kind, options in used.items():
+        for name, owned in options.items():
             value = arm.options.get(name, owned.default)
             if value is REQUIRED:
                 unit = f" ({owned.unit})" if owned.unit else ""
                 raise InputError(f"{kind}={getattr(arm, kind)} needs {name}: {owned.help}{unit}")
             filled[name] = value
     for name, value in arm.options.items():
-        if name not in used and not _is_off(all_options()[name], value):
+        if name not in filled and not _is_off(all_options()[name], value):
             owner = ", ".join(f"{kind}={getattr(arm, kind)}" for kind in kinds_of(name))
             raise InputError(f"{name}={value!r} has no effect with {owner}: leave it out, or choose what uses it")
-    kept = {name: getattr(arm, name) for name in COMMON}
-    return Arm(**kept, options=filled)
+    return arm.replace(options=filled)
 
 
 def _is_off(option: Option, value: Any) -> bool:
@@ -150,8 +137,8 @@ def _is_off(option: Option, value: Any) -> bool:
 
 
 def without_options(arm: Arm, *kinds: str) -> Arm:
-    """Returns the arm without the options that its choices of some kinds own, for other choices to take their place."""
-    owned = {name for kind in kinds for name in _options_of(arm, kind)}
+    """Returns the arm without the options that its choices of some kinds own, for other choices to follow."""
+    owned = used_options(arm, *kinds)
     return arm.replace(options={n: v for n, v in arm.options.items() if n not in owned})
 
 
@@ -177,15 +164,9 @@ def identity_fields(arm: Arm) -> dict[str, Any]:
 
 
 def arm_of(name: str, fields: Mapping[str, Any], places: Mapping[str, Any] | None = None) -> Arm:
-    """Returns the arm that `study.json` describes.
+    """Returns the arm that `study.json` describes by the `fields` of its identity; without `places` it cannot be run.
 
-    Args:
-        name: of the arm, for messages.
-        fields: of its identity.
-        places: where its data are found; without them the arm cannot be run.
-
-    Raises:
-        InputError: a field does not exist, or is not usable.
+    Raises InputError, with the arm's name, where a field does not exist or is not usable.
     """
     try:
         for field in fields:

@@ -4,10 +4,7 @@ A choice is one module with `OPTIONS`, a tuple of `Option`, and one line in the 
 """
 
 import functools
-import importlib
-from collections.abc import Iterator
-from types import ModuleType
-from typing import Any
+import pkgutil
 
 from engine.arms.options import Option
 from engine.registry import Registry
@@ -26,47 +23,28 @@ KINDS = tuple(_TABLES)
 
 def table_of(kind: str) -> Registry:
     """Returns the table with the names of a kind's choices."""
-    module, _, name = _TABLES[kind].partition(":")
-    table: Registry = getattr(importlib.import_module(module), name)
+    table: Registry = pkgutil.resolve_name(_TABLES[kind])
     return table
 
 
 def options_of(kind: str, name: str) -> dict[str, Option]:
-    """Returns the options that a choice owns, by name; the user's own network has none.
-
-    Raises:
-        InputError: there is no such choice; the message has the nearest one.
-    """
+    """Returns the options that a choice owns, by name; raises InputError with the nearest choice that there is."""
     if kind == "model" and is_reference(name):
         return {}
-    return _declared(table_of(kind).load(name))
-
-
-def _declared(choice: ModuleType) -> dict[str, Option]:
-    return {option.name: option for option in choice.OPTIONS}
-
-
-def _choices() -> Iterator[tuple[str, Any]]:
-    """Kind and module of every choice that there is."""
-    for kind in KINDS:
-        table = table_of(kind)
-        yield from ((kind, module) for module in table.load_all())
+    return {option.name: option for option in table_of(kind).load(name).OPTIONS}
 
 
 def kinds_of(option: str) -> list[str]:
     """Returns the kinds of which some choice owns an option of that name."""
-    return list(dict.fromkeys(kind for kind, module in _choices() if option in _declared(module)))
-
-
-def all_options() -> dict[str, Option]:
-    """Returns one declaration of each option that any choice owns; choices may have other defaults."""
-    return _all_options(tuple(len(list(table_of(kind))) for kind in KINDS))
+    return [kind for kind in KINDS if any(option in options_of(kind, name) for name in table_of(kind))]
 
 
 @functools.cache
-def _all_options(num_choices: tuple[int, ...]) -> dict[str, Option]:
+def all_options() -> dict[str, Option]:
+    """Returns one declaration of each option that any choice owns; choices may have other defaults."""
     found: dict[str, Option] = {}
-    for _, module in _choices():
-        for name, option in _declared(module).items():
-            found.setdefault(name, option)
+    for kind in KINDS:
+        for choice in table_of(kind):
+            for name, option in options_of(kind, choice).items():
+                found.setdefault(name, option)
     return found

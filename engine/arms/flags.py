@@ -16,7 +16,6 @@ class _OptionParser(flags.ArgumentParser):
 
     def __init__(self, option: Option) -> None:
         self._option = option
-        self.syntactic_help = ""
 
     def parse(self, argument: Any) -> Any:
         return self._option.parse(argument) if isinstance(argument, str) else argument
@@ -51,11 +50,7 @@ def describe_options(owner: str, owned: Mapping[str, Option]) -> list[str]:
 
 
 def given_arm_fields(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns what was typed for an arm, by field and option.
-
-    Args:
-        given: what was typed, by flag.
-    """
+    """Returns what was typed for an arm, by field and option, from what was typed, by flag."""
     names = {find_option(name).flag or name: name for name in field_names()}
     return {names[flag]: value for flag, value in given.items() if flag in names}
 

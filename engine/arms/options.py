@@ -1,11 +1,11 @@
-"""Options: what a choice, or any arm, can be set to, with bounds and a line of help.
+"""Options: what can be set, with bounds and a line of help.
 
 Flags, validation, `study.json`, `list` and `--help` all follow from these declarations.
 """
 
 import dataclasses
-import importlib
 import math
+import pkgutil
 import typing
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
@@ -20,11 +20,8 @@ _EXPECTED_LIST = {int: "whole numbers separated by commas", str: "names separate
 _BOOLEANS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 
 
-class Required:
-    """Stands for a default that does not exist: the option must be given."""
-
-
-REQUIRED = Required()
+# Stands for a default that does not exist: the option must be given.
+REQUIRED = object()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,14 +29,11 @@ class Option:
     """One thing that can be set.
 
     Attributes:
-        name: of the option, and of its flag.
         kind: type of the value, or of each element of a list.
         default: `REQUIRED` where there is none; `None` where it follows from the data.
-        help: one line.
         part: `structure` shapes the compiled training program; `initial` says where a run starts;
             `hyperparam` is a number that the program takes as an argument; `place` says where
             something is found, and may change without the study becoming another; `none` is no part of an arm.
-        unit: of the value, or empty.
         minimum, maximum: bounds of a number, or of each element of a list.
         is_open: whether the maximum itself is excluded.
         choices: names that a value can take, or where a table of them is: `module:NAME`.
@@ -74,15 +68,13 @@ class Option:
     def names(self) -> tuple[str, ...]:
         """The names that a value can take; empty where it is no name of a closed set."""
         if isinstance(self.choices, str):
-            module, _, table = self.choices.partition(":")
-            return tuple(getattr(importlib.import_module(module), table))
+            return tuple(pkgutil.resolve_name(self.choices))
         return tuple(self.choices)
 
     def check(self, value: Any) -> Any:
         """Returns the value in the option's own type; `None` leaves the option unset.
 
-        Raises:
-            InputError: the value has the wrong type, is out of bounds, or is an unknown name.
+        Raises InputError where the value has the wrong type, is out of bounds, or is an unknown name.
         """
         if value is None:
             return None
@@ -98,11 +90,7 @@ class Option:
         return tuple(map(self._check_one, value))
 
     def parse(self, text: str) -> Any:
-        """Returns the value that a person typed: `"1e-8"` gives `1e-8`, `"2,4"` gives `(2, 4)`.
-
-        Raises:
-            InputError: see `check`.
-        """
+        """Returns the value that a person typed: `"1e-8"` gives `1e-8`, `"2,4"` gives `(2, 4)`."""
         if self.most is None:
             return self.check(self._parse_one(text.strip()))
         return self.check(tuple(self._parse_one(part.strip()) for part in text.split(",")))
@@ -152,7 +140,6 @@ class Option:
             raise InputError(f"{self.name}={value!r}: expected less than {self._shown(self.maximum)}")
 
     def _shown(self, bound: float | None) -> str:
-        """A bound with its unit."""
         number = str(bound) if isinstance(bound, int) else f"{bound:g}"
         unit = self.unit.removesuffix("s") if bound == 1 else self.unit
         return f"{number} {unit}".strip()
@@ -169,13 +156,7 @@ class Option:
 
 
 def option(default: Any, help: str, **about: Any) -> Any:
-    """Declares a field of a dataclass that a person can set: its flag, its check and its help follow.
-
-    Args:
-        default: of the field.
-        help: one line.
-        about: further attributes of `Option`; the name and the kind are those of the field.
-    """
+    """Declares a field of a dataclass that a person can set: an `Option` with the name and kind of the field."""
     return dataclasses.field(default=default, metadata={"option": Option("", str, default, help, **about)})
 
 
@@ -190,11 +171,7 @@ def declared_in(owner: type) -> dict[str, Option]:
 
 
 def check_fields(instance: Any) -> None:
-    """Checks what the fields of a frozen dataclass declare, and gives each value its own type.
-
-    Raises:
-        InputError: see `Option.check`.
-    """
+    """Checks what the fields of a frozen dataclass declare, and gives each value its own type."""
     for name, declared in declared_in(type(instance)).items():
         declared = dataclasses.replace(declared, name=declared.flag or name)
         object.__setattr__(instance, name, declared.check(getattr(instance, name)))

@@ -18,11 +18,7 @@ if TYPE_CHECKING:
 # In the order of the page.
 SECTIONS = Registry(
     "section",
-    {
-        "diagnosis": "engine.diagnosis.section",
-        "theory": "engine.theory.section",
-        "diagnostics": "engine.report.probes",
-    },
+    {"diagnosis": "engine.diagnosis.section", "theory": "engine.theory.section", "diagnostics": "engine.report.probes"},
 )
 
 

@@ -2,8 +2,8 @@
 
 from engine.arms.arm import Arm
 from engine.registry import fingerprint_sources
-from engine.tasks import augmentation, fresh, passes, splitting
-from engine.tasks.choosing import choose_source, source_of
+from engine.tasks import augmentation, passes, splitting, task
+from engine.tasks.places import choose_source, source_of
 from engine.tasks.reading import Note, Reading
 from engine.tasks.registry import TASKS
 from engine.tasks.task import Batch, Data, Task, build_task, fingerprint, first_batch, load_data
@@ -27,5 +27,5 @@ __all__ = [
 
 def source_fingerprint(arm: Arm) -> str:
     """Returns the SHA-256 of the sources that make the arm's task; the data have a fingerprint of their own."""
-    used = [TASKS.load(arm.dataset), splitting, passes, fresh]
-    return fingerprint_sources(*used, *([augmentation] if arm.augment not in (None, "none") else []))
+    augmenting = [augmentation] if arm.augment not in (None, "none") else []
+    return fingerprint_sources(TASKS.load(arm.dataset), splitting, passes, task, *augmenting)

@@ -4,9 +4,14 @@ Without array_record the same arrays are read from the archives each time.
 """
 
 import gzip
+import hashlib
+import http.client
 import os
 import struct
 import tarfile
+import urllib.error
+import urllib.parse
+import urllib.request
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -15,30 +20,37 @@ from typing import NamedTuple
 import numpy as np
 
 from engine.arms.arm import Arm
-from engine.errors import InputError
-from engine.tasks.downloads import Archive, fetch
+from engine.errors import InputError, one_line
 from engine.tasks.examples import Examples, make_arrays
 from engine.tasks.options import AUGMENTATION, DATASET_DIR, SCALING
 from engine.tasks.passes import array_task
 from engine.tasks.places import find_place
-from engine.tasks.preparing import has_package
+from engine.tasks.prepared import has_package, read_directory
 from engine.tasks.reading import Reading
-from engine.tasks.tfds_directory import read_directory
 
 OPTIONS = (DATASET_DIR.with_default(None), SCALING, *AUGMENTATION)
 build = array_task
 
+# Images `[num_examples, height, width, channels]`, uint8, and labels `[num_examples]`.
 Part = tuple[np.ndarray, np.ndarray]
 _PARTS = ("train", "test")
 _IDX_IMAGES, _IDX_LABELS = 0x803, 0x801
 _CIFAR_IMAGE = (3, 32, 32)
+_SECONDS_TO_REACH = 5.0
+_SECONDS_OF_SILENCE = 30.0
+_SCHEMES = ("http", "https", "ftp")
+_BLOCK = 2**18
+_LONGEST_REASON = 120
+# Whatever goes wrong on the way to an address or with the answer.
+_FAILURES = (OSError, http.client.HTTPException, ValueError)
 
 
 class Source(NamedTuple):
-    """Archived images `[num_examples, height, width, channels]`, uint8, and labels `[num_examples]`; `read` by part."""
+    """Archives at an address, with the SHA-256 of each by name, and what reads them into parts."""
 
     dataset: str
-    archives: tuple[Archive, ...]
+    address: str
+    checksums: Mapping[str, str]
     read: Callable[[Sequence[Path]], Mapping[str, Part]]
 
     def load(self, arm: Arm, root_seed: int, data_dir: str | None, reading: Reading) -> dict[str, np.ndarray]:
@@ -68,7 +80,7 @@ def _find(source: Source, arm: Arm, data_dir: str | None, reading: Reading) -> l
     if arm.dataset_dir is not None:
         folder = find_place(arm.dataset_dir)
     try:
-        return fetch(source.archives, folder, arm.dataset_dir is None, reading)
+        return _fetch(source.address, source.checksums, folder, arm.dataset_dir is None, reading)
     except InputError as error:
         hint = "" if arm.dataset_dir else ", or in another folder and give --dataset_dir=FOLDER"
         raise InputError(f"dataset={source.dataset}: {error}{hint}") from None
@@ -83,10 +95,8 @@ def _joined(parts: Mapping[str, Part]) -> Examples:
 
 def read_idx_files(paths: Sequence[Path]) -> dict[str, Part]:
     """Returns training and test images and labels of four gzipped files in the format of MNIST."""
-    train_images, train_labels, test_images, test_labels = paths
-    pairs = ((train_images, train_labels), (test_images, test_labels))
     found = {}
-    for part, (images, labels) in zip(_PARTS, pairs, strict=True):
+    for part, images, labels in zip(_PARTS, paths[::2], paths[1::2], strict=True):
         pixels, classes = _read_idx(images, _IDX_IMAGES), _read_idx(labels, _IDX_LABELS)
         if len(pixels) != len(classes):
             raise InputError(f"{images.name!r} and {labels.name!r} do not have as many examples")
@@ -129,3 +139,94 @@ class CifarFormat(NamedTuple):
         except (OSError, EOFError, KeyError, ValueError, tarfile.TarError, zlib.error) as error:
             raise InputError(f"{str(path)!r} is not in CIFAR's binary format ({error})") from None
         return found
+
+
+def _fetch(
+    address: str, checksums: Mapping[str, str], folder: Path, may_download: bool, reading: Reading
+) -> list[Path]:
+    """Returns the paths of archives in a folder, after downloading missing ones; else says which to place by hand."""
+    for name, sha256 in checksums.items():
+        path = folder / name
+        if path.is_file() and _hash_of(path) != sha256:
+            raise InputError(
+                f"{str(path)!r} is not the file that is meant: its SHA-256 is not "
+                f"{sha256[:16]}…; remove it, or place {address}/{name} there"
+            )
+    missing = [name for name in checksums if not (folder / name).is_file()]
+    by_hand = f"place {', '.join(missing)} in {str(folder)!r}, from {address}"
+    if missing and not may_download:
+        raise InputError(f"{missing[0]} is missing: {by_hand}")
+    for name in missing:
+        url = f"{address}/{name}"
+        problem = _why_unreachable(url) or _download(url, folder / name, checksums[name], reading)
+        if problem is not None:
+            raise InputError(f"cannot fetch {url} ({problem}): {by_hand}")
+    return [folder / name for name in checksums]
+
+
+def find_unreachable(urls: Sequence[str]) -> str | None:
+    """Returns why none of the hosts of some addresses answers; `None` where one does, or may do."""
+    parts = [urllib.parse.urlsplit(url) for url in urls]
+    if any(part.scheme not in _SCHEMES for part in parts):
+        return None
+    first = None
+    for url in {part.netloc: url for part, url in zip(parts, urls, strict=True)}.values():
+        problem = _why_unreachable(url)
+        if problem is None:
+            return None
+        first = first or problem
+    return first
+
+
+def _why_unreachable(url: str) -> str | None:
+    """Returns why nobody answers at an address within seconds; `None` where somebody does, whatever the answer."""
+    try:
+        # A new opener, because that of `urlopen` keeps the proxies with which it was first called.
+        opener = urllib.request.build_opener()
+        opener.open(urllib.request.Request(url, method="HEAD"), timeout=_SECONDS_TO_REACH).close()
+    except urllib.error.HTTPError:
+        return None
+    except _FAILURES as error:
+        return _reason(error)
+    return None
+
+
+def _hash_of(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise InputError(f"{str(path)!r} cannot be read ({error.strerror})") from None
+
+
+def _download(url: str, path: Path, sha256: str, reading: Reading) -> str | None:
+    """Fetches a file and returns why it could not, or `None`. Only a whole file is left in the folder."""
+    unfinished = path.with_name(f"{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = unfinished.open("wb")
+    except OSError as error:
+        raise InputError(
+            f"data directory {str(path.parent)!r} cannot be used ({error.strerror}): expected one that "
+            f"can be written, see --data_dir"
+        ) from None
+    try:
+        with file, urllib.request.urlopen(url, timeout=_SECONDS_OF_SILENCE) as answer:
+            size = int(answer.headers.get("Content-Length") or 0)
+            with reading.bar(size, f"fetching {path.name}", is_bytes=True) as bar:
+                while block := answer.read(_BLOCK):
+                    bar.update(file.write(block))
+        if _hash_of(unfinished) != sha256:
+            return "what came is another file, by its SHA-256"
+        unfinished.replace(path)
+    except _FAILURES as error:
+        return _reason(error)
+    finally:
+        unfinished.unlink(missing_ok=True)
+    return None
+
+
+def _reason(error: Exception) -> str:
+    reason = getattr(error, "reason", None)
+    words = str(reason if isinstance(reason, Exception) else error) or type(error).__name__
+    return one_line(words)[:_LONGEST_REASON]

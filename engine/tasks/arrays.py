@@ -5,21 +5,31 @@ Names such as `x` and `y` or `x_train`, `y_train`, `x_test` and `y_test` tell wh
 does. Pickles are refused. Without test arrays a stratified fifth is held out, by the hash of an example's position.
 """
 
+import contextlib
+import math
 import re
-from collections.abc import Sequence
+import zipfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from engine.arms.arm import Arm
-from engine.errors import InputError
-from engine.tasks.examples import HELD_OUT_PARTS, TRAINING_PARTS, Examples, make_arrays, refuse_fraction, with_channels
-from engine.tasks.npz import Npz
+from engine.errors import InputError, one_line, some_of
+from engine.tasks.examples import (
+    HELD_OUT_PARTS,
+    TRAINING_PARTS,
+    Examples,
+    make_arrays,
+    make_targets,
+    refuse_fraction,
+    with_channels,
+)
 from engine.tasks.options import ARRAY_OPTIONS, DATASET_DIR, EXAMPLE_OPTIONS
 from engine.tasks.passes import array_task
 from engine.tasks.places import find_place, naming_place, refuse_pickles
-from engine.tasks.reading import Reading
-from engine.tasks.targets import make_targets
+from engine.tasks.reading import Reading, check_memory, reason_of
 
 OPTIONS = (DATASET_DIR, *EXAMPLE_OPTIONS, *ARRAY_OPTIONS)
 build = array_task
@@ -29,6 +39,9 @@ _ROLES = {
     "target_arrays": ("y", "t", "label", "labels", "target", "targets", "class", "classes"),
 }
 _ROWS_AT_ONCE = 4096
+_LONGEST_NAME = 80
+_MOST_LISTED = 8
+_NUMBERS_AND_TEXT = "biufUS"
 
 
 class Names(NamedTuple):
@@ -36,6 +49,59 @@ class Names(NamedTuple):
 
     inputs: Sequence[str]
     targets: Sequence[str]
+
+
+class Npz(contextlib.AbstractContextManager):
+    """An open `.npz` file with arrays of some `names`, of which nothing is executed."""
+
+    def __init__(self, path: Path) -> None:
+        try:
+            self._zip = zipfile.ZipFile(path)
+        except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+            raise InputError(
+                f"it cannot be read as an .npz file ({reason_of(error)}): expected one that numpy.savez has written"
+            ) from None
+        self.names = [name.removesuffix(".npy") for name in self._zip.namelist() if name.endswith(".npy")]
+
+    def __exit__(self, *exception: object) -> None:
+        self._zip.close()
+
+    def read(self, name: str) -> np.ndarray:
+        """Returns an array of numbers or text; raises InputError for another, damaged or too large one."""
+        shape, dtype, size = self._head(name)
+        if dtype.hasobject:
+            raise InputError(
+                f"array {_shown(name)} holds pickled Python objects, which can execute anything "
+                f"when they are read: expected numbers or text, so save it with another dtype"
+            )
+        if dtype.kind not in _NUMBERS_AND_TEXT:
+            raise InputError(f"array {_shown(name)} is of type {dtype}: expected numbers or text")
+        if math.prod(shape) * dtype.itemsize != size:
+            raise InputError(f"array {_shown(name)} is damaged: its size is not what its head says")
+        check_memory(size, f"the numbers of array {_shown(name)}")
+        with self._open(name) as file:
+            return np.lib.format.read_array(file, allow_pickle=False)
+
+    def describe(self) -> str:
+        """Returns every array with its type and shape, for a message."""
+        heads = ((name, *self._head(name)) for name in self.names)
+        return some_of([f"{_shown(name)} {dtype} {list(shape)}" for name, shape, dtype, _ in heads], _MOST_LISTED)
+
+    def _head(self, name: str) -> tuple[tuple[int, ...], np.dtype, int]:
+        """Returns an array's shape, its type, and how many bytes follow that head."""
+        with self._open(name) as file:
+            version = np.lib.format.read_magic(file)
+            read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+            shape, _, dtype = read(file)
+            return shape, dtype, self._zip.getinfo(f"{name}.npy").file_size - file.tell()
+
+    @contextlib.contextmanager
+    def _open(self, name: str) -> Iterator[zipfile.ZipExtFile]:
+        try:
+            with self._zip.open(f"{name}.npy") as file:
+                yield file  # type: ignore[misc]
+        except Exception as error:  # a damaged archive makes its readers raise anything
+            raise InputError(f"array {_shown(name)} cannot be read ({reason_of(error)})") from None
 
 
 def load(arm: Arm, root_seed: int, data_dir: str | None, reading: Reading) -> dict[str, np.ndarray]:
@@ -46,15 +112,15 @@ def load(arm: Arm, root_seed: int, data_dir: str | None, reading: Reading) -> di
         raise InputError(f"dataset_dir={arm.dataset_dir!r}: expected an .npz file")
     with naming_place(arm.dataset_dir):
         with Npz(place) as file:
-            names = find_names(file, arm, reading)
+            names = _find_names(file, arm, reading)
             parts = [(file.read(x), file.read(y)) for x, y in zip(*names, strict=True)]
         if len(parts) == 2:
             refuse_fraction(arm, "it has test arrays, which")
         return make_arrays(arm, _examples(arm, names, parts, reading), reading)
 
 
-def find_names(file: Npz, arm: Arm, reading: Reading) -> Names:
-    """Returns which arrays are inputs and targets, as requested or by their names; raises InputError if unclear."""
+def _find_names(file: Npz, arm: Arm, reading: Reading) -> Names:
+    """Returns which arrays are inputs and targets, as requested or by their names."""
     found = []
     for role, words in _ROLES.items():
         asked = getattr(arm, role)
@@ -62,7 +128,7 @@ def find_names(file: Npz, arm: Arm, reading: Reading) -> Names:
             if name not in file.names:
                 raise InputError(f"there is no array {name!r}: there are {file.describe()}")
         found.append(list(asked) if asked else _guess(file, words))
-    if not any(getattr(arm, role) for role in _ROLES) and file.names == ["arr_0", "arr_1"]:
+    if not (arm.input_arrays or arm.target_arrays) and file.names == ["arr_0", "arr_1"]:
         found = [["arr_0"], ["arr_1"]]
     names = Names(*found)
     if not names.inputs or len(names.inputs) != len(names.targets):
@@ -112,9 +178,9 @@ def _examples(arm: Arm, names: Names, parts: Sequence[tuple[np.ndarray, np.ndarr
         raise InputError("targets to train on and held out are not of one shape and type")
     inputs, targets = (part[0] if len(part) == 1 else np.concatenate(part) for part in zip(*parts, strict=True))
     is_held_out = np.arange(len(inputs)) >= len(parts[0][0]) if len(parts) == 2 else None
-    found = make_targets(targets, names.targets[0], arm.target_kind, reading)
+    made = make_targets(targets, names.targets[0], arm.target_kind, reading)
     shaped = with_channels(_checked(inputs, names.inputs[0]), arm.channels, reading)
-    return Examples(shaped, found.values, found.class_names, is_held_out)
+    return Examples(shaped, *made, is_held_out)
 
 
 def _checked(inputs: np.ndarray, name: str) -> np.ndarray:
@@ -132,3 +198,7 @@ def _checked(inputs: np.ndarray, name: str) -> np.ndarray:
                     f"expected finite numbers everywhere"
                 )
     return inputs
+
+
+def _shown(name: str) -> str:
+    return repr(one_line(name)[:_LONGEST_NAME])

@@ -43,7 +43,10 @@ def make_augmentation(arm: Arm, example_shape: tuple[int, ...]) -> Augment | Non
         crop_key, flip_key = jax.random.split(key)
         if is_moved:
             images = _crop(crop_key, images, padding)
-        return _flip(flip_key, images) if is_flipped else images
+        if is_flipped:
+            is_chosen = jax.random.bernoulli(flip_key, 0.5, (len(images), 1, 1, 1))
+            images = jnp.where(is_chosen, images[:, :, ::-1], images)
+        return images
 
     return augment
 
@@ -57,8 +60,3 @@ def _crop(key: jax.Array, images: jax.Array, padding: int) -> jax.Array:
         return lax.dynamic_slice(image, (corner[0], corner[1], 0), images.shape[1:])
 
     return jax.vmap(cut)(padded, corners)
-
-
-def _flip(key: jax.Array, images: jax.Array) -> jax.Array:
-    is_flipped = jax.random.bernoulli(key, 0.5, (len(images), 1, 1, 1))
-    return jnp.where(is_flipped, images[:, :, ::-1], images)

@@ -1,5 +1,6 @@
 """The tensorflow-datasets builders of the built-in images; they work without TensorFlow."""
 
+import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
@@ -7,7 +8,8 @@ from typing import Any, ClassVar
 import numpy as np
 import tensorflow_datasets as tfds
 
-from engine.tasks.preparing import prepared_root, preparing
+from engine.errors import InputError
+from engine.tasks.prepared import prepared_root, reporting
 from engine.tasks.reading import Reading
 
 Parts = Mapping[str, tuple[np.ndarray, np.ndarray]]
@@ -62,13 +64,21 @@ _BUILDERS = {dataset: _builder_of(dataset) for dataset in _FIELDS}
 
 def prepare(dataset: str, read: Callable[[], Parts], data_dir: str | None, reading: Reading) -> Path:
     """Prepares a data set on first use, from the original files that `read` reads, and returns its directory."""
+    tfds.disable_progress_bar()
     where = prepared_root(data_dir)
-    with preparing(where, dataset, f"plateau_{dataset}"):
-        builder = _BUILDERS[dataset](data_dir=where, file_format="array_record")
-        if not builder.is_prepared():
-            builder.parts = read()
-            number = sum(len(labels) for _, labels in builder.parts.values())
-            with reading.bar(number, f"preparing {dataset}") as bar:
-                builder.on_example = bar.update
-                builder.download_and_prepare()
+    remove = f"remove {os.path.join(where, f'plateau_{dataset}')!r} and try again"
+    with reporting(lambda reason: f"{dataset} prepared in {where!r} cannot be read ({reason}): {remove}"):
+        try:
+            builder = _BUILDERS[dataset](data_dir=where, file_format="array_record")
+            if not builder.is_prepared():
+                builder.parts = read()
+                number = sum(len(labels) for _, labels in builder.parts.values())
+                with reading.bar(number, f"preparing {dataset}") as bar:
+                    builder.on_example = bar.update
+                    builder.download_and_prepare()
+        except OSError as error:
+            raise InputError(
+                f"data directory {where!r} cannot be used ({error.strerror or error}): expected one "
+                f"that can be written, see --data_dir"
+            ) from error
         return Path(str(builder.data_dir))

@@ -4,7 +4,6 @@ Source: Krizhevsky (2009), Learning multiple layers of features from tiny images
 """
 
 from engine.tasks.archives import OPTIONS, CifarFormat, Source, build
-from engine.tasks.downloads import archives_at
 
 __all__ = ["OPTIONS", "build", "load"]
 
@@ -15,10 +14,8 @@ _FORMAT = CifarFormat(
 )
 SOURCE = Source(
     "cifar10",
-    archives_at(
-        "https://www.cs.toronto.edu/~kriz",
-        {"cifar-10-binary.tar.gz": "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd"},
-    ),
+    "https://www.cs.toronto.edu/~kriz",
+    {"cifar-10-binary.tar.gz": "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd"},
     _FORMAT.read,
 )
 load = SOURCE.load

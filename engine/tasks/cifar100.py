@@ -4,7 +4,6 @@ Source: Krizhevsky (2009), Learning multiple layers of features from tiny images
 """
 
 from engine.tasks.archives import OPTIONS, CifarFormat, Source, build
-from engine.tasks.downloads import archives_at
 
 __all__ = ["OPTIONS", "build", "load"]
 
@@ -13,10 +12,8 @@ _FOLDER = "cifar-100-binary"
 _FORMAT = CifarFormat({"train": [f"{_FOLDER}/train.bin"], "test": [f"{_FOLDER}/test.bin"]}, num_label_bytes=2)
 SOURCE = Source(
     "cifar100",
-    archives_at(
-        "https://www.cs.toronto.edu/~kriz",
-        {"cifar-100-binary.tar.gz": "58a81ae192c23a4be8b1804d68e518ed807d710a4eb253b1f2a199162a40d8ec"},
-    ),
+    "https://www.cs.toronto.edu/~kriz",
+    {"cifar-100-binary.tar.gz": "58a81ae192c23a4be8b1804d68e518ed807d710a4eb253b1f2a199162a40d8ec"},
     _FORMAT.read,
 )
 load = SOURCE.load

@@ -1,7 +1,6 @@
 """Controls: data that have lost something on purpose, to see what a network does without it.
 
-With `one_batch` there are only a few examples, which every network that learns at all can memorise. With
-`shuffled_labels` the targets tell nothing about the inputs, with `constant_inputs` the reverse: what is then still
+Every network that learns at all can memorise `one_batch`. With `shuffled_labels` and `constant_inputs` what is still
 learned is the marginal, or is memorised. Shapes stay those of the data, and so does the number of steps in a pass.
 
 Source: Zhang et al. (2017), "Understanding deep learning requires rethinking generalization".
@@ -22,7 +21,6 @@ CONTROLS: dict[str, str] = {
     "constant_inputs": "every input replaced by their mean",
 }
 _TARGETS = ("labels", "targets")
-_PARTS = ("", "held_out_")
 _ROUNDING = 1e-6
 
 
@@ -76,7 +74,7 @@ def _shuffled(arrays: Mapping[str, np.ndarray], targets: str, root_seed: int, ta
     """Permutes targets within each part, and chooses the evaluation set again, which must have the trained targets."""
     found = dict(arrays)
     key = random_streams.stream(root_seed, "task", task_seed)
-    for i, part in enumerate(_PARTS):
+    for i, part in enumerate(("", "held_out_")):
         own = arrays[part + targets]
         flat = own if not part else own.reshape(-1, *own.shape[2:])
         with random_streams.on_cpu():

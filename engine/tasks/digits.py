@@ -22,7 +22,7 @@ _MAX_GREY = np.float32(16)
 
 def load(arm: Arm, root_seed: int, data_dir: str | None, reading: Reading) -> dict[str, np.ndarray]:
     """Returns arrays with pixels in `[0, 1]`, in scikit-learn's order; raises InputError for damaged data."""
-    examples = Source("digits", (), _of_scikit).examples(arm, data_dir, reading)
+    examples = Source("digits", "", {}, _of_scikit).examples(arm, data_dir, reading)
     return split_arrays(examples.inputs.astype(np.float32) / _MAX_GREY, examples.targets)
 
 

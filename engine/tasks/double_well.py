@@ -18,8 +18,7 @@ import numpy as np
 
 from engine.arms.arm import Arm
 from engine.arms.options import Option
-from engine.tasks.fresh import draw_keys
-from engine.tasks.passes import evaluation_sets
+from engine.tasks.passes import draw_keys
 from engine.tasks.reading import Reading
 from engine.tasks.task import Batch, Data, Task
 
@@ -56,7 +55,6 @@ def build(arm: Arm, data: Data) -> Task:
     return Task(
         draw=draw,
         sample=sample,
-        evaluation=evaluation_sets("targets"),
         loss=loss,
         chance_loss=_START_DISTANCE,
         example_shape=(1,),

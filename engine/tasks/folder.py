@@ -27,11 +27,11 @@ from engine.tasks.examples import (
     make_arrays,
     refuse_fraction,
 )
-from engine.tasks.image_sets import ImageOptions, Images, read_images
+from engine.tasks.images import Images, read_images
 from engine.tasks.options import DATASET_DIR, EXAMPLE_OPTIONS, IMAGE_OPTIONS
 from engine.tasks.passes import array_task
 from engine.tasks.places import find_place, naming_place
-from engine.tasks.reading import Reading, counted
+from engine.tasks.reading import Reading, how_many
 
 OPTIONS = (DATASET_DIR, *EXAMPLE_OPTIONS, *IMAGE_OPTIONS)
 build = array_task
@@ -57,8 +57,7 @@ def load(arm: Arm, root_seed: int, data_dir: str | None, reading: Reading) -> di
         files = find_files(place, reading)
         if files[0].is_held_out is not None:
             refuse_fraction(arm, "its layout")
-        options = ImageOptions(arm.image_size, arm.channels, arm.resize)
-        images = read_images([f.path for f in files], [f.name for f in files], options, reading)
+        images = read_images([f.path for f in files], [f.name for f in files], arm, reading)
         return make_arrays(arm, _examples(arm, files, images, reading), reading)
 
 
@@ -67,21 +66,20 @@ def find_files(place: Path, reading: Reading) -> list[ImageFile]:
     folders, stray = _inside(place)
     by_name = {folder.name.lower(): folder for folder in folders}
     training = next((by_name[name] for name in TRAINING_PARTS if name in by_name), None)
-    others = [by_name[name] for name in HELD_OUT_PARTS if name in by_name]
-    if training is None or not others:
+    held_out = next((by_name[name] for name in HELD_OUT_PARTS if name in by_name), None)
+    if training is None or held_out is None:
         found = _class_files(place, place, None, reading)
     else:
-        held_out = others[0]
         found = _class_files(place, training, False, reading) + _class_files(place, held_out, True, reading)
         reading.tell(f"what is in {held_out.name!r} is held out")
         left = [f.name for f in folders if f not in (training, held_out)]
         if left:
-            reading.caution(f"{counted(len(left), 'folder')} left out, beside {training.name!r}", left)
+            reading.caution(f"{how_many(len(left), 'folder')} left out, beside {training.name!r}", left)
     if not found:
-        lying = f", but {counted(len(stray), 'file')} beside each other" if stray else ""
+        lying = f", but {how_many(len(stray), 'file')} beside each other" if stray else ""
         raise InputError(f"no files in sub-folders{lying}: expected one sub-folder per class")
     if stray:
-        reading.caution(f"{counted(len(stray), 'file')} left out, in no sub-folder", stray)
+        reading.caution(f"{how_many(len(stray), 'file')} left out, in no sub-folder", stray)
     return sorted(found, key=lambda file: file.name)
 
 
@@ -92,16 +90,14 @@ def is_held_out(name: str, fraction: float) -> bool:
 
 
 def _class_files(place: Path, part: Path, is_part_held_out: bool | None, reading: Reading) -> list[ImageFile]:
-    found: list[ImageFile] = []
-    empty = []
+    found, empty = list[ImageFile](), []
     for folder in _inside(part)[0]:
         paths = list(_walk(folder))
-        for path in paths:
-            found.append(ImageFile(path, _below(place, path), _below(part, folder), is_part_held_out))
+        found += [ImageFile(path, _below(place, path), _below(part, folder), is_part_held_out) for path in paths]
         if not paths:
             empty.append(_below(place, folder))
     if empty and found:
-        reading.caution(f"{counted(len(empty), 'folder')} left out, empty", empty)
+        reading.caution(f"{how_many(len(empty), 'folder')} left out, empty", empty)
     return found
 
 
@@ -138,7 +134,7 @@ def _examples(arm: Arm, files: Sequence[ImageFile], images: Images, reading: Rea
             raise InputError(f"no image of class {files[i].class_name!r} can be read ({files[i].name!r}: {problem})")
     others = sorted({file.class_name for file in files} - set(classes))
     if others:
-        reading.caution(f"{counted(len(others), 'folder')} left out, without images", others)
+        reading.caution(f"{how_many(len(others), 'folder')} left out, without images", others)
     if len(classes) == 1:
         raise InputError(f"there is one class, {classes[0]!r}: expected at least two sub-folders")
     fraction, number = held_out_fraction(arm), {name: i for i, name in enumerate(classes)}

@@ -1,19 +1,25 @@
-"""Reads an image of any kind that Pillow knows as an array of a given shape, as a person sees it.
+"""Reads images of any kind that Pillow knows as one array, as a person sees them; notes what is left out or changed.
 
-It is turned as its EXIF entry says, the first of several frames is taken, what is transparent lies on white. Where some
-grey image has 16 bits all have; everything else has 8.
+An image is turned as its EXIF entry says, the first of several frames is taken, what is transparent lies on white.
+Where some grey image has 16 bits all have; everything else has 8.
 """
 
 import contextlib
 import io
-from collections.abc import Iterator
+import os
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from engine.errors import one_line
+from engine.arms.arm import Arm
+from engine.errors import InputError
+from engine.tasks.reading import Reading, check_memory, how_many, reason_of
 
+Result = TypeVar("Result")
 Source = Path | bytes
 
 # Not those that Pillow hands to other programs, nor those that could be any text.
@@ -23,7 +29,8 @@ FORMATS = (
 _ORIENTATION = 0x0112
 _TURNED = (5, 6, 7, 8)
 _16_BITS = 2**16 - 1
-_LONGEST_REASON = 80
+_SIZE = 64
+_LARGEST_OWN_SIZE = 256
 
 
 class UnreadableError(Exception):
@@ -52,6 +59,129 @@ class Shape(NamedTuple):
     size: tuple[int, int]
     is_colour: bool
     resize: str
+
+
+class Images(NamedTuple):
+    """Images that could be read, `[num_images, height, width, channels]`, uint8 or uint16.
+
+    `kept` are their positions among the sources, increasing; `unreadable` says by position why others could not be
+    read, without those that are no image by content and name.
+    """
+
+    pixels: np.ndarray
+    kept: np.ndarray
+    unreadable: dict[int, UnreadableError]
+
+
+def read_images(sources: Sequence[Source], names: Sequence[str], arm: Arm, reading: Reading) -> Images:
+    """Reads images as the arm says, without those that cannot be read; `names` are for messages."""
+    from PIL import Image
+
+    places, problems = range(len(sources)), dict[int, UnreadableError]()
+    with reading.bar(2 * len(sources), "reading images") as bar, _without_warnings():
+        looks = _for_all(lambda i: look(sources[i]), places, problems, bar)
+        found: dict[int, np.ndarray] = {}
+        if looks:
+            shape = _shape_of(list(looks.values()), arm, reading)
+            _check_memory(len(looks), shape)
+            found = _for_all(lambda i: decode(sources[i], shape), list(looks), problems, bar)
+    if not found:
+        first = min(problems)
+        raise InputError(
+            f"none of the {len(sources)} files can be read as an image ({names[first]!r}: {problems[first]})"
+        )
+    known = {suffix for suffix, name in Image.registered_extensions().items() if name in FORMATS}
+    foreign = [i for i, name in enumerate(names) if Path(name).suffix.lower() not in known]
+    others = {i: problems.pop(i) for i in foreign if isinstance(problems.get(i), NotAnImageError)}
+    for of_a_kind, words in ((problems, "unreadable"), (others, "no images")):
+        if of_a_kind:
+            listed = [f"{names[i]!r} ({of_a_kind[i]})" for i in sorted(of_a_kind)]
+            reading.caution(f"{_share(len(of_a_kind), len(names), 'file')} left out, {words}", listed)
+    _tell_of_changes([looks[i] for i in found], shape.is_colour, reading)
+    return Images(_stack(list(found.values()), reading), np.asarray(list(found)), problems)
+
+
+def _for_all(
+    call: Callable[[int], Result], places: Sequence[int], problems: dict[int, UnreadableError], bar: Any
+) -> dict[int, Result]:
+    found: dict[int, Result] = {}
+    pool = ThreadPoolExecutor(os.cpu_count())
+    try:
+        for place, future in [(place, pool.submit(call, place)) for place in places]:
+            try:
+                found[place] = future.result()
+            except UnreadableError as error:
+                problems[place] = error
+            bar.update()
+    finally:
+        # After Ctrl-C nobody waits for what has not begun.
+        pool.shutdown(cancel_futures=True)
+    return found
+
+
+@contextlib.contextmanager
+def _without_warnings() -> Iterator[None]:
+    """Keeps decoders quiet; an image with so many pixels that Pillow warns is not read."""
+    from PIL import Image
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        yield
+
+
+def _shape_of(looks: Sequence[Look], arm: Arm, reading: Reading) -> Shape:
+    is_colour = any(one.is_colour for one in looks) if arm.channels is None else arm.channels == "colour"
+    resize, sizes = arm.resize or "crop", {one.size for one in looks}
+    if arm.image_size is not None:
+        return Shape((arm.image_size[0], arm.image_size[-1]), is_colour, resize)
+    own = next(iter(sizes))
+    if len(sizes) == 1 and max(own) <= _LARGEST_OWN_SIZE:
+        return Shape(own, is_colour, resize)
+    size = (_SIZE, _SIZE)
+    have = f"have {len(sizes)} sizes, such as {_by(min(sizes))} and {_by(max(sizes))} pixels"
+    if len(sizes) == 1:
+        have = f"all have {_by(own)} pixels"
+    reading.tell(f"images {have}: they are brought to {_by(size)} by resize={resize} (see --image_size)")
+    return Shape(size, is_colour, resize)
+
+
+def _share(number: int, total: int, word: str) -> str:
+    return f"{number:,} of {how_many(total, word)}"
+
+
+def _by(size: tuple[int, int]) -> str:
+    return f"{size[0]}×{size[1]}"
+
+
+def _check_memory(number: int, shape: Shape) -> None:
+    channels = 3 if shape.is_colour else 1
+    # As they are read, and as the numbers that are trained on.
+    needed = number * shape.size[0] * shape.size[1] * channels * (1 + 2 * 4)
+    words = f"{how_many(number, 'image')} of {_by(shape.size)} pixels and {channels} channels"
+    check_memory(needed, words, "give a smaller --image_size")
+
+
+def _tell_of_changes(looks: Sequence[Look], is_colour: bool, reading: Reading) -> None:
+    num_colour = sum(one.is_colour for one in looks) if is_colour else 0
+    for number, words in (
+        (sum(one.is_transparent for one in looks), "laid on white, as transparent"),
+        (sum(one.has_frames for one in looks), "cut to the first of several frames"),
+        (num_colour and len(looks) - num_colour, "in grey, among others in colour"),
+    ):
+        if number:
+            reading.caution(f"{_share(number, len(looks), 'image')} {words}")
+
+
+def _stack(images: Sequence[np.ndarray], reading: Reading) -> np.ndarray:
+    num_wide = sum(image.dtype == np.uint16 for image in images)
+    if 0 < num_wide < len(images):
+        share = _share(num_wide, len(images), "image")
+        reading.caution(f"{share} have 16 bits, among others of 8, so all are taken with 16")
+    stacked = np.empty((len(images), *images[0].shape), np.uint16 if num_wide else np.uint8)
+    for i, image in enumerate(images):
+        stacked[i] = image.astype(np.uint16) * 257 if num_wide and image.dtype == np.uint8 else image
+    return stacked
 
 
 def look(source: Source) -> Look:
@@ -107,8 +237,7 @@ def _opened(source: Source) -> Iterator[Any]:
     except UnreadableError:
         raise
     except Exception as error:  # decoders of damaged files raise anything
-        words = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        raise UnreadableError(one_line(words)[:_LONGEST_REASON]) from None
+        raise UnreadableError(reason_of(error)) from None
 
 
 def _is_colour(image: Any) -> bool:

@@ -14,7 +14,7 @@ import numpy as np
 from engine.arms.arm import Arm
 from engine.arms.options import Option
 from engine.errors import InputError
-from engine.tasks.fresh import draw_nothing, half_square_task
+from engine.tasks.passes import draw_nothing, half_square_task
 from engine.tasks.reading import Reading
 from engine.tasks.task import Batch, Data, Task
 
@@ -24,11 +24,8 @@ OPTIONS = (Option("slope", float, 1.0, "slope of the line that is to be learned"
 def load(arm: Arm, root_seed: int, data_dir: str | None, reading: Reading) -> dict[str, np.ndarray]:
     """Returns the two examples as both evaluation sets; there are no others to hold out."""
     inputs = np.array([[[-1.0], [1.0]]], np.float32)
-    arrays = {}
-    for name in ("loss", "held_out"):
-        arrays[f"{name}_inputs"] = inputs
-        arrays[f"{name}_targets"] = np.float32(arm.slope) * inputs
-    return arrays
+    targets = np.float32(arm.slope) * inputs
+    return {"loss_inputs": inputs, "loss_targets": targets, "held_out_inputs": inputs, "held_out_targets": targets}
 
 
 def build(arm: Arm, data: Data) -> Task:

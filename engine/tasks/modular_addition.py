@@ -34,9 +34,7 @@ def load(arm: Arm, root_seed: int, data_dir: str | None, reading: Reading) -> di
     labels = ((first + second) % modulus).astype(np.int32)
     number = round(held_out_fraction(arm) * len(labels))
     held_out = stratified_choice(labels, number, f"held_out {root_seed} {arm.task_seed}")
-    is_training = np.ones(len(labels), bool)
-    is_training[held_out] = False
-    if not number or len(np.unique(labels[is_training])) < modulus:
+    if not number or len(np.unique(np.delete(labels, held_out))) < modulus:
         raise InputError(
             f"held_out_fraction={held_out_fraction(arm)} of {len(labels)} pairs: expected some to "
             f"hold out, and one of each sum to train on"

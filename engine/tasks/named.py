@@ -12,14 +12,13 @@ import numpy as np
 from engine.arms.arm import Arm
 from engine.errors import InputError, one_line
 from engine.tasks import prepared
-from engine.tasks.downloads import find_unreachable
+from engine.tasks.archives import find_unreachable
 from engine.tasks.examples import make_arrays
 from engine.tasks.options import DATASET_DIR
 from engine.tasks.passes import array_task
 from engine.tasks.places import find_prepared
-from engine.tasks.preparing import has_package, prepared_root
+from engine.tasks.prepared import has_package, prepared_root, read_directory
 from engine.tasks.reading import Reading
-from engine.tasks.tfds_directory import read_directory
 
 OPTIONS = (DATASET_DIR.with_default(None), *prepared.OPTIONS[1:])
 build = array_task

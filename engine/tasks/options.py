@@ -1,5 +1,7 @@
 """Options that several sources of examples share."""
 
+from typing import Any
+
 from engine.arms.options import REQUIRED, Option
 
 TASK_SEED = Option("task_seed", int, 0, "seed of what the task itself draws", minimum=0, maximum=2**32 - 1)
@@ -13,97 +15,80 @@ DATASET_DIR = Option(
     part="place",
     unset="none",
 )
-SCALING = Option(
+
+
+def _inferred(name: str, kind: type, help: str, unset: str, **about: Any) -> Option:
+    """An option that follows from the data where it is not set; `unset` says how."""
+    return Option(name, kind, None, help, unset=unset, **about)
+
+
+SCALING = _inferred(
     "scaling",
     str,
-    None,
     "scaling of the inputs: unit divides by the largest value of their type, standard takes mean 0 and deviation 1 "
     "per channel over the training examples",
+    "unit for images, none for other numbers",
     choices=("unit", "standard", "none"),
-    unset="unit for images, none for other numbers",
 )
-HELD_OUT_FRACTION = Option(
+HELD_OUT_FRACTION = _inferred(
     "held_out_fraction",
     float,
-    None,
     "share of the examples that are never trained on",
+    "0.2 where the data have no held-out part of their own",
     minimum=1e-6,
     maximum=1,
     is_open=True,
-    unset="0.2 where the data have no held-out part of their own",
 )
-AUGMENT = Option(
-    "augment", str, "none", "random changes of the training images", choices=("none", "crop", "flip", "crop_flip")
-)
-CROP_PADDING = Option(
-    "crop_padding",
-    int,
-    None,
-    "how far a random crop moves an image at most",
-    unit="pixels",
-    minimum=1,
-    maximum=4096,
-    unset="an eighth of the shorter side",
-)
-AUGMENTATION = (AUGMENT, CROP_PADDING)
-# Of everything that holds examples of the user's own, of images of any size, and of arrays or features with names.
-EXAMPLE_OPTIONS = (
+AUGMENTATION = (
     Option(
-        "channels",
-        str,
-        None,
-        "channels of the images",
-        choices=("grey", "colour"),
-        unset="colour where some image has any, else grey",
+        "augment", str, "none", "random changes of the training images", choices=("none", "crop", "flip", "crop_flip")
     ),
-    SCALING,
-    HELD_OUT_FRACTION,
-    *AUGMENTATION,
+    _inferred(
+        "crop_padding",
+        int,
+        "how far a random crop moves an image at most",
+        "an eighth of the shorter side",
+        unit="pixels",
+        minimum=1,
+        maximum=4096,
+    ),
 )
+_CHANNELS = _inferred(
+    "channels", str, "channels of the images", "colour where some image has any, else grey", choices=("grey", "colour")
+)
+# Of everything that holds examples of the user's own, of images of any size, and of arrays or features with names.
+EXAMPLE_OPTIONS = (_CHANNELS, SCALING, HELD_OUT_FRACTION, *AUGMENTATION)
 IMAGE_OPTIONS = (
-    Option(
+    _inferred(
         "image_size",
         int,
-        None,
         "size to which images are brought: one number, or height,width",
+        "theirs where all have one of at most 256×256, else 64×64",
         unit="pixels",
         minimum=1,
         maximum=4096,
         most=2,
-        unset="theirs where all have one of at most 256×256, else 64×64",
     ),
-    Option(
-        "resize",
-        str,
-        None,
-        "how images of another shape are brought to the size",
-        choices=("crop", "stretch", "pad"),
-        unset="crop",
+    _inferred(
+        "resize", str, "how images of another shape are brought to the size", "crop", choices=("crop", "stretch", "pad")
     ),
 )
 ARRAY_OPTIONS = (
-    Option(
-        "input_arrays",
-        str,
-        None,
-        "names of the arrays of inputs: training and, where there is one, held-out; or the feature",
-        most=2,
-        unset="guessed, and said",
+    *(
+        _inferred(
+            f"{role}_arrays",
+            str,
+            f"names of the arrays of {role}s: training and, where there is one, held-out; or the feature",
+            "guessed, and said",
+            most=2,
+        )
+        for role in ("input", "target")
     ),
-    Option(
-        "target_arrays",
-        str,
-        None,
-        "names of the arrays of targets: training and, where there is one, held-out; or the feature",
-        most=2,
-        unset="guessed, and said",
-    ),
-    Option(
+    _inferred(
         "target_kind",
         str,
-        None,
         "what targets are: classes, or values that are regressed on",
+        "values where they are floating-point numbers, else classes",
         choices=("classes", "values"),
-        unset="values where they are floating-point numbers, else classes",
     ),
 )

@@ -1,4 +1,4 @@
-"""Tasks over examples that are held in arrays: classification and regression, in real epochs."""
+"""Tasks over examples in arrays, in real epochs, and tasks whose examples are drawn at every step or all seen in it."""
 
 from collections.abc import Callable
 from typing import Any
@@ -15,8 +15,21 @@ from engine.tasks.task import Batch, Data, Task
 
 
 def array_task(arm: Arm, data: Data) -> Task:
-    """Returns the task of a resolved arm: classification where the arrays have `labels`, else regression."""
-    return (classification_task if "labels" in data else regression_task)(data, arm.batch_size)
+    """Returns the task of a resolved arm: classification where the arrays have `labels`, else regression.
+
+    With `targets` `[num_examples, num_outputs]` the loss is the squared error. Chance is that of the best constant, the
+    mean of the training targets, on the evaluation set like the curve: a network that has learned nothing else is at
+    chance exactly.
+    """
+    if "labels" in data:
+        return classification_task(data, arm.batch_size)
+    best = np.mean(np.asarray(data["targets"], np.float64), axis=0)
+    return Task(
+        **_passes(data, arm.batch_size, "targets"),
+        loss=squared_error,
+        chance_loss=error_of_constant(data["loss_targets"], best),
+        num_outputs=int(data["targets"].shape[-1]),
+    )
 
 
 def classification_task(data: Data, batch_size: int) -> Task:
@@ -37,21 +50,6 @@ def classification_task(data: Data, batch_size: int) -> Task:
     )
 
 
-def regression_task(data: Data, batch_size: int) -> Task:
-    """Returns the task of arrays with `targets` `[num_examples, num_outputs]`: squared error.
-
-    Chance is the loss of the best constant, the mean of the training targets, on the evaluation set like the curve:
-    a network that has learned nothing else is at chance exactly.
-    """
-    best = np.mean(np.asarray(data["targets"], np.float64), axis=0)
-    return Task(
-        **_passes(data, batch_size, "targets"),
-        loss=squared_error,
-        chance_loss=error_of_constant(data["loss_targets"], best),
-        num_outputs=int(data["targets"].shape[-1]),
-    )
-
-
 def squared_error(outputs: jax.Array, targets: jax.Array) -> jax.Array:
     """Returns the squared error of each example, `[…]`: its mean over the outputs, the last axis."""
     return jnp.mean((outputs - targets) ** 2, axis=-1)
@@ -62,10 +60,29 @@ def error_of_constant(targets: np.ndarray, constant: np.ndarray | float) -> floa
     return float(np.mean((np.asarray(targets, np.float64) - constant) ** 2))
 
 
-def evaluation_sets(targets: str) -> Callable[[Data], dict[str, Batch]]:
-    """Returns `Task.evaluation` for arrays whose targets have a name."""
-    parts = ("loss", "held_out")
-    return lambda data: {part: Batch(data[f"{part}_inputs"], data[f"{part}_{targets}"]) for part in parts}
+def draw_keys(data: Data, key: jax.Array, first_step: jax.Array, num_steps: int) -> jax.Array:
+    """Returns a key for each step, `[num_steps]`, that depends on the step and the order stream alone."""
+    return jax.vmap(lambda i: jax.random.fold_in(key, first_step + i))(jnp.arange(num_steps))
+
+
+def draw_nothing(data: Data, key: jax.Array, first_step: jax.Array, num_steps: int) -> jax.Array:
+    """Returns an empty draw for steps that see all examples."""
+    return jnp.zeros(num_steps)
+
+
+def half_square_task(
+    draw: Callable[[Data, jax.Array, jax.Array, int], Any], sample: Callable[[Data, Any], Batch], data: Data
+) -> Task:
+    """Returns the task of one target under the loss ½(y − ŷ)²; chance is half the evaluation targets' variance."""
+    targets = np.asarray(data["loss_targets"], np.float64)
+    return Task(
+        draw=draw,
+        sample=sample,
+        loss=lambda outputs, targets: 0.5 * squared_error(outputs, targets),
+        chance_loss=0.5 * error_of_constant(targets, float(np.mean(targets))),
+        example_shape=(int(data["loss_inputs"].shape[-1]),),
+        num_outputs=1,
+    )
 
 
 def _passes(data: Data, batch_size: int, targets: str) -> dict[str, Any]:
@@ -91,7 +108,6 @@ def _passes(data: Data, batch_size: int, targets: str) -> dict[str, Any]:
     return {
         "draw": draw,
         "sample": lambda data, draw: Batch(data["inputs"][draw], data[targets][draw]),
-        "evaluation": evaluation_sets(targets),
         "example_shape": tuple(data["inputs"].shape[1:]),
         "steps_per_epoch": steps_per_epoch,
         "streamed": ("inputs", targets),

@@ -1,20 +1,41 @@
-"""Finds what lies at a place that a person has named."""
+"""Which source of examples an arm means, and what lies at a place that a person has named."""
 
 import contextlib
 import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+from engine.arms.arm import COMMON, Arm, places
+from engine.arms.choices import options_of
 from engine.errors import InputError
+from engine.tasks.augmentation import has_crop
 
 _EXPECTED = (
     "a folder with one sub-folder of images per class, an .npz file, or a prepared tensorflow-datasets directory"
 )
-_ARCHIVE = ".npz"
 _PICKLES = (".pkl", ".pickle", ".pt", ".pth", ".joblib")
 _PREPARED = "dataset_info.json"
 _VERSION = re.compile(r"\d{1,9}\.\d{1,9}\.\d{1,9}")
+# They change batches and networks, and not the arrays.
+_NOT_OF_ARRAYS = ("augment", "crop_padding", "gradient_noise")
+
+
+def choose_source(arm: Arm) -> Arm:
+    """Returns the arm with the source of its examples; where only a place is given, its content tells which."""
+    if arm.dataset_dir is not None and arm.dataset == COMMON["dataset"].default:
+        arm = arm.replace(dataset=_kind_of_place(arm.dataset_dir))
+    if arm.crop_padding is not None and not has_crop(arm.augment or "none"):
+        raise InputError(f"crop_padding={arm.crop_padding} has no effect with augment={arm.augment or 'none'}")
+    return arm
+
+
+def source_of(arm: Arm) -> tuple[Any, ...]:
+    """Returns everything that the arrays of a resolved arm depend on: arms with equal ones share them."""
+    options = options_of("dataset", arm.dataset)
+    values = {name: arm.options[name] for name in options if name in arm.options and name not in _NOT_OF_ARRAYS}
+    return arm.dataset, arm.control, *sorted(values.items()), *places(arm).values()
 
 
 def find_place(place: str) -> Path:
@@ -31,15 +52,14 @@ def find_place(place: str) -> Path:
     return path
 
 
-def kind_of_place(place: str) -> str:
-    """Returns the data source that reads what lies at a place; raises InputError where none does."""
+def _kind_of_place(place: str) -> str:
     path = find_place(place)
     if path.is_dir():
         return "prepared" if find_prepared(path) is not None else "folder"
     refuse_pickles(path, place)
-    if path.suffix.lower() == _ARCHIVE:
+    if path.suffix.lower() == ".npz":
         return "arrays"
-    raise InputError(f"dataset_dir={place!r} is a file, and no {_ARCHIVE}: expected {_EXPECTED}")
+    raise InputError(f"dataset_dir={place!r} is a file, and no .npz: expected {_EXPECTED}")
 
 
 @contextlib.contextmanager
@@ -64,11 +84,9 @@ def find_prepared(path: Path) -> Path | None:
     """Returns the newest prepared data set at or below a path, or `None`; raises InputError for several data sets."""
     if (path / _PREPARED).is_file():
         return path
-    outer = _folders(path)
-    versions = [inner for inner in outer if _is_prepared(inner)]
+    versions = _versions(path)
     if not versions:
-        by_configuration = [[v for v in _folders(o) if _is_prepared(v)] for o in outer]
-        found = [versions for versions in by_configuration if versions]
+        found = [inner for inner in map(_versions, _folders(path)) if inner]
         if len(found) > 1:
             names = ", ".join(sorted(one[0].parent.name for one in found)[:5])
             raise InputError(
@@ -85,5 +103,5 @@ def _folders(path: Path) -> list[Path]:
         return []
 
 
-def _is_prepared(path: Path) -> bool:
-    return bool(_VERSION.fullmatch(path.name)) and (path / _PREPARED).is_file()
+def _versions(path: Path) -> list[Path]:
+    return [inner for inner in _folders(path) if _VERSION.fullmatch(inner.name) and (inner / _PREPARED).is_file()]

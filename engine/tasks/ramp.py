@@ -14,7 +14,7 @@ import numpy as np
 from engine.arms.arm import Arm
 from engine.arms.options import Option
 from engine.errors import InputError
-from engine.tasks.fresh import draw_nothing, half_square_task
+from engine.tasks.passes import draw_nothing, half_square_task
 from engine.tasks.reading import Reading
 from engine.tasks.task import Batch, Data, Task
 

@@ -16,16 +16,12 @@ def root_key(root_seed: int | jax.Array) -> jax.Array:
     return jax.random.key(root_seed, impl="threefry2x32")
 
 
-def role_key(root_seed: int | jax.Array, role: str) -> jax.Array:
-    """Returns the key of one of `ROLES`, from which the streams of all its seeds are folded."""
+def stream(root_seed: int | jax.Array, role: str, seed: int | jax.Array) -> jax.Array:
+    """Returns the key of one of `ROLES` and one seed, which is in `[0, MAX_SEED]`; both seeds may be traced."""
     if role not in ROLES:
         raise ValueError(f"unknown role {role!r}: expected one of {', '.join(ROLES)}")
-    return jax.random.fold_in(root_key(root_seed), ROLES.index(role))
-
-
-def stream(root_seed: int | jax.Array, role: str, seed: int | jax.Array) -> jax.Array:
-    """Returns the key of one role and one seed, which is in `[0, MAX_SEED]`; both seeds may be traced."""
-    return jax.random.fold_in(role_key(root_seed, role), seed)
+    of_role = jax.random.fold_in(root_key(root_seed), ROLES.index(role))
+    return jax.random.fold_in(of_role, seed)
 
 
 def on_cpu() -> AbstractContextManager:

@@ -13,6 +13,7 @@ from engine.errors import InputError, one_line
 
 _MOST_LISTED = 5
 _LONGEST_NAME = 100
+_LONGEST_REASON = 80
 _FORMAT = "{desc}: {percentage:3.0f}%|{bar:24}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}]"
 
 
@@ -35,7 +36,12 @@ def check_memory(needed: int, words: str, advice: str = "") -> None:
         raise InputError(f"{words} need {needed / 1e9:,.1f} GB, and this machine has {limit / 1e9:,.1f}{hint}")
 
 
-def counted(number: int, word: str) -> str:
+def reason_of(error: Exception) -> str:
+    """Returns the reason that a system or a library gives, on one line."""
+    return one_line(getattr(error, "strerror", None) or str(error) or type(error).__name__)[:_LONGEST_REASON]
+
+
+def how_many(number: int, word: str) -> str:
     """Returns `1 file`, `1,203 files`."""
     return f"{number:,} {word}{'' if number == 1 else 's'}"
 

@@ -42,23 +42,7 @@ def _known_elsewhere() -> list[str]:
     return tfds.list_builders(with_community_datasets=False)
 
 
-TASKS = Tasks(
-    "dataset",
-    {
-        "arrays": "engine.tasks.arrays",
-        "cifar10": "engine.tasks.cifar10",
-        "cifar100": "engine.tasks.cifar100",
-        "digits": "engine.tasks.digits",
-        "double_well": "engine.tasks.double_well",
-        "fashion_mnist": "engine.tasks.fashion_mnist",
-        "folder": "engine.tasks.folder",
-        "line": "engine.tasks.line",
-        "mnist": "engine.tasks.mnist",
-        "modular_addition": "engine.tasks.modular_addition",
-        "prepared": "engine.tasks.prepared",
-        "ramp": "engine.tasks.ramp",
-        "soft_committee": "engine.tasks.soft_committee",
-        "sparse_parity": "engine.tasks.sparse_parity",
-        "teacher": "engine.tasks.teacher",
-    },
-)
+# Of examples that are held in arrays, and others; each is the name of its module too.
+_HELD = ("arrays", "cifar10", "cifar100", "digits", "fashion_mnist", "folder", "mnist", "modular_addition", "prepared")
+_OTHERS = ("double_well", "line", "ramp", "soft_committee", "sparse_parity", "teacher")
+TASKS = Tasks("dataset", {name: f"engine.tasks.{name}" for name in sorted((*_HELD, *_OTHERS))})

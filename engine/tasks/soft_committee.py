@@ -21,8 +21,8 @@ from engine.arms.arm import Arm
 from engine.arms.options import Option
 from engine.errors import InputError
 from engine.tasks import random_streams
-from engine.tasks.fresh import draw_keys, half_square_task
 from engine.tasks.options import NUM_INPUTS, TASK_SEED
+from engine.tasks.passes import draw_keys, half_square_task
 from engine.tasks.reading import Reading
 from engine.tasks.task import Batch, Data, Task
 
@@ -49,16 +49,11 @@ def load(arm: Arm, root_seed: int, data_dir: str | None, reading: Reading) -> di
         of_teacher, *keys = jax.random.split(random_streams.stream(root_seed, "task", arm.task_seed), 3)
         drawn = np.asarray(jax.random.normal(of_teacher, (num_inputs, num_units)), np.float64)
         weights = np.linalg.qr(drawn)[0].T
-        inputs = {
-            name: _evaluation_inputs(key, weights, number * _BATCH)
-            for key, (name, number) in zip(keys, _NUM_BATCHES.items(), strict=True)
-        }
-    arrays = {"weights": weights}
-    for name, array in inputs.items():
-        batches = array.reshape(-1, _BATCH, num_inputs)
-        arrays[f"{name}_inputs"] = batches
-        hidden = special.erf(batches @ weights.T / np.sqrt(2.0))
-        arrays[f"{name}_targets"] = hidden.sum(-1, keepdims=True)
+        arrays = {"weights": weights}
+        for key, (name, number) in zip(keys, _NUM_BATCHES.items(), strict=True):
+            inputs = _evaluation_inputs(key, weights, number * _BATCH).reshape(-1, _BATCH, num_inputs)
+            arrays[f"{name}_inputs"] = inputs
+            arrays[f"{name}_targets"] = special.erf(inputs @ weights.T / np.sqrt(2.0)).sum(-1, keepdims=True)
     return {name: array.astype(np.float32) for name, array in arrays.items()}
 
 

@@ -17,9 +17,8 @@ from engine.arms.arm import Arm
 from engine.arms.options import Option
 from engine.errors import InputError
 from engine.tasks import random_streams
-from engine.tasks.fresh import draw_keys
 from engine.tasks.options import NUM_INPUTS, TASK_SEED
-from engine.tasks.passes import evaluation_sets
+from engine.tasks.passes import draw_keys
 from engine.tasks.reading import Reading
 from engine.tasks.task import Batch, Data, Task
 
@@ -58,18 +57,14 @@ def build(arm: Arm, data: Data) -> Task:
         inputs = jax.random.rademacher(draw, (batch_size, num_inputs), jnp.float32)
         return Batch(inputs, jnp.prod(inputs[:, data["subset"]], axis=-1, keepdims=True))
 
-    def loss(outputs: jax.Array, targets: jax.Array) -> jax.Array:
-        return jax.nn.relu(1.0 - targets[..., 0] * outputs[..., 0])
-
-    def correct(outputs: jax.Array, targets: jax.Array) -> jax.Array:
-        return targets[..., 0] * outputs[..., 0] > 0
+    def margin(outputs: jax.Array, targets: jax.Array) -> jax.Array:
+        return targets[..., 0] * outputs[..., 0]
 
     return Task(
         draw=draw_keys,
         sample=sample,
-        evaluation=evaluation_sets("targets"),
-        loss=loss,
-        correct=correct,
+        loss=lambda outputs, targets: jax.nn.relu(1.0 - margin(outputs, targets)),
+        correct=lambda outputs, targets: margin(outputs, targets) > 0,
         chance_loss=1.0,
         example_shape=(num_inputs,),
         num_outputs=1,

@@ -35,8 +35,6 @@ class Task(NamedTuple):
         draw: from (data, key of the `order` stream, first step, number of steps) to a tree with one entry per step,
             which depends on the key and the step alone. The number of steps is static and divides the first step.
         sample: from (data, the draw of one step) to a `Batch`.
-        evaluation: from data to the evaluation sets, `[num_batches, batch, …]`: `loss` detects, `held_out` is never
-            trained on.
         loss: from (outputs, targets) to the loss of each example, in nats for classification.
         chance_loss: loss of the best constant prediction.
         correct: from (outputs, targets) to whether each example is right; `None` for regression.
@@ -50,7 +48,6 @@ class Task(NamedTuple):
 
     draw: Callable[[Data, jax.Array, jax.Array, int], Any]
     sample: Callable[[Data, Any], Batch]
-    evaluation: Callable[[Data], dict[str, Batch]]
     loss: Callable[[jax.Array, jax.Array], jax.Array]
     chance_loss: float
     example_shape: tuple[int, ...]
@@ -65,6 +62,11 @@ class Task(NamedTuple):
     def event(self) -> Event:
         """What a run of this task waits for."""
         return Event.BREAK if self.is_hit is None else Event.HIT
+
+    def evaluation(self, data: Data) -> dict[str, Batch]:
+        """Returns the evaluation sets, `[num_batches, batch, …]`: `loss` detects, `held_out` is never trained on."""
+        targets = "labels" if "loss_labels" in data else "targets"
+        return {part: Batch(data[f"{part}_inputs"], data[f"{part}_{targets}"]) for part in ("loss", "held_out")}
 
 
 def load_data(arm: Arm, root_seed: int, data_dir: str | None, reading: Reading | None = None) -> dict[str, np.ndarray]:

@@ -15,8 +15,8 @@ from scipy import special
 
 from engine.arms.arm import Arm
 from engine.tasks import random_streams
-from engine.tasks.fresh import draw_keys, half_square_task
 from engine.tasks.options import TASK_SEED
+from engine.tasks.passes import draw_keys, half_square_task
 from engine.tasks.reading import Reading
 from engine.tasks.task import Batch, Data, Task
 

@@ -5,7 +5,7 @@ import sys
 import pytest
 
 import engine
-from engine.arms.choices import table_of
+from engine.arms.choices import all_options, table_of
 from engine.errors import InputError
 from engine.studies.study import with_sweep
 from launch import main
@@ -95,12 +95,13 @@ def added(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     for kind, source in MODULES.items():
         (folder / f"{kind}_choice.py").write_text(source.lstrip())
-        table = table_of(kind)
-        table.add("added", f"added_choices.{kind}_choice")
+        table_of(kind)["added"] = f"added_choices.{kind}_choice"
+    all_options.cache_clear()
     yield
     for kind in MODULES:
-        table_of(kind).remove("added")
+        del table_of(kind)["added"]
         sys.modules.pop(f"added_choices.{kind}_choice", None)
+    all_options.cache_clear()
 
 
 def _options(data_dir, cache_dir):

@@ -66,7 +66,7 @@ def test_every_default_round_trips_through_text(option):
 @pytest.mark.parametrize("kind", KINDS)
 def test_choices_declare_a_shared_option_alike(kind):
     """What is typed before the choice is known must mean the same for each; only defaults differ."""
-    for choice in table_of(kind).load_all():
+    for choice in map(table_of(kind).load, table_of(kind)):
         for option in choice.OPTIONS:
             shared = all_options()[option.name]
             assert option.with_default(None) == shared.with_default(None)

@@ -18,7 +18,6 @@ from PIL import Image
 from engine.arms.arm import Arm
 from engine.studies.study import resolve_arm
 from engine.tasks import TASKS, Reading, Task, build_task, load_data
-from engine.tasks.downloads import Archive
 from engine.tasks.splitting import stratified_choice
 
 ARCHIVES = ("mnist", "fashion_mnist", "cifar10", "cifar100")
@@ -145,10 +144,8 @@ def use_archives(monkeypatch: Any, dataset: str, root: str) -> dict[str, bytes]:
     """Puts tiny archives at an address in the place of the real ones."""
     module = TASKS.load(dataset)
     contents = archives_of(dataset)
-    archives = tuple(
-        Archive(f"{root}/{a.name}", hashlib.sha256(contents[a.name]).hexdigest()) for a in module.SOURCE.archives
-    )
-    source = module.SOURCE._replace(archives=archives)
+    checksums = {name: hashlib.sha256(contents[name]).hexdigest() for name in module.SOURCE.checksums}
+    source = module.SOURCE._replace(address=root, checksums=checksums)
     monkeypatch.setattr(module, "SOURCE", source)
     monkeypatch.setattr(module, "load", source.load)
     return contents

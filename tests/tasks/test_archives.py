@@ -10,7 +10,7 @@ import pytest
 from engine.arms.arm import Arm
 from engine.errors import InputError
 from engine.studies.study import resolve_arm
-from engine.tasks import TASKS, downloads, fingerprint, load_data
+from engine.tasks import TASKS, archives, fingerprint, load_data
 from tests.tasks.sources import ARCHIVES, archives_of, examples_of, serving, use_archives
 
 
@@ -78,20 +78,20 @@ def test_no_network_is_said_in_seconds_with_the_way_to_go_on(tmp_path, monkeypat
 
 
 def test_a_host_that_never_answers_is_given_up(monkeypatch):
-    monkeypatch.setattr(downloads, "_SECONDS_TO_REACH", 0.05)
+    monkeypatch.setattr(archives, "_SECONDS_TO_REACH", 0.05)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         root = f"http://127.0.0.1:{silent.getsockname()[1]}"
-        assert "timed out" in downloads.find_unreachable([f"{root}/x", "http://127.0.0.1:9/"])
-    assert downloads.find_unreachable([]) is None
-    assert downloads.find_unreachable(["gs://bucket/x"]) is None
+        assert "timed out" in archives.find_unreachable([f"{root}/x", "http://127.0.0.1:9/"])
+    assert archives.find_unreachable([]) is None
+    assert archives.find_unreachable(["gs://bucket/x"]) is None
 
 
 def test_a_proxy_stands_for_the_host(monkeypatch):
     with serving({}) as (root, _):
         monkeypatch.setenv("http_proxy", root)
-        assert downloads.find_unreachable(["http://a.invalid/x"]) is None
+        assert archives.find_unreachable(["http://a.invalid/x"]) is None
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:none")
-    assert "none" in downloads.find_unreachable(["http://a.invalid/x"])
+    assert "none" in archives.find_unreachable(["http://a.invalid/x"])
 
 
 @pytest.mark.parametrize(
@@ -134,6 +134,6 @@ def test_what_was_prepared_and_is_damaged_is_named(tmp_path, monkeypatch):
 
 def test_the_tables_have_whole_checksums_and_names():
     for dataset in ARCHIVES:
-        for archive in TASKS.load(dataset).SOURCE.archives:
-            assert len(bytes.fromhex(archive.sha256)) == 32
-            assert archive.name in archives_of(dataset)
+        for name, sha256 in TASKS.load(dataset).SOURCE.checksums.items():
+            assert len(bytes.fromhex(sha256)) == 32
+            assert name in archives_of(dataset)

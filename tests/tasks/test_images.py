@@ -8,22 +8,21 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from engine.arms.arm import Arm
 from engine.errors import InputError
-from engine.tasks import Reading, image_sets
-from engine.tasks.image_sets import ImageOptions, read_images
-from engine.tasks.images import Shape, UnreadableError, decode, look
+from engine.tasks import Reading
+from engine.tasks.images import Shape, UnreadableError, _without_warnings, decode, look, read_images
 from tests.tasks.sources import grey, image_bytes, lines
 
-OWN = ImageOptions(None, None, None)
 CHANCE = np.random.default_rng(0)
 NOISE = CHANCE.integers(0, 256, (8, 8), np.uint8)
 COLOURS = CHANCE.integers(0, 256, (8, 8, 3), np.uint8)
 
 
-def _read(*sources, options=OWN):
+def _read(*sources, **fields):
     reading = Reading()
     names = [f"{i}.png" for i in range(len(sources))]
-    return read_images(sources, names, options, reading), lines(reading)
+    return read_images(sources, names, Arm(**fields), reading), lines(reading)
 
 
 def _one(source, is_colour=False, size=(8, 8), resize="crop"):
@@ -93,9 +92,9 @@ def test_grey_among_colour_gets_three_equal_channels():
 
 
 def test_channels_can_be_asked_for():
-    images, _ = _read(image_bytes(Image.fromarray(COLOURS)), options=OWN._replace(channels="grey"))
+    images, _ = _read(image_bytes(Image.fromarray(COLOURS)), channels="grey")
     assert images.pixels.shape == (1, 8, 8, 1)
-    images, _ = _read(image_bytes(grey(9)), options=OWN._replace(channels="colour"))
+    images, _ = _read(image_bytes(grey(9)), channels="colour")
     assert images.pixels.shape == (1, 8, 8, 3)
 
 
@@ -139,7 +138,7 @@ def test_sizes_that_differ_are_brought_to_one_and_that_is_said():
     assert images.pixels.shape == (3, 64, 64, 1)
     assert "3 sizes, such as 9×12 and 11×12" in words
     assert "--image_size" in words
-    images, words = _read(*sources, options=OWN._replace(image_size=(5, 6)))
+    images, words = _read(*sources, image_size=(5, 6))
     assert images.pixels.shape == (3, 5, 6, 1)
     assert words == ""
     images, words = _read(image_bytes(grey(7, (300, 300))))
@@ -190,7 +189,7 @@ def test_damaged_images_are_read_or_refused_and_nothing_else(kind):
         damaged = np.frombuffer(whole, np.uint8).copy()
         damaged[chance.integers(0, len(damaged), 4)] = chance.integers(0, 256, 4)
         damaged = damaged[: chance.integers(1, len(damaged) + 1)]
-        with image_sets._without_warnings():
+        with _without_warnings():
             try:
                 look(damaged.tobytes())
                 assert _one(damaged.tobytes(), is_colour=True).shape == (8, 8, 3)

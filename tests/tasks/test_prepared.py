@@ -12,8 +12,8 @@ import tensorflow_datasets as tfds
 from engine.arms.arm import Arm
 from engine.errors import InputError
 from engine.studies.study import resolve_arm
-from engine.tasks import fingerprint, load_data, named
-from engine.tasks.preparing import quietly
+from engine.tasks import fingerprint, load_data, named, prepared
+from engine.tasks.prepared import reporting
 from tests.tasks.sources import grey, image_bytes, lines, read
 
 NUM = {"train": 40, "test": 20}
@@ -49,7 +49,7 @@ class PlateauTestImages(tfds.core.GeneratorBasedBuilder):
 
 
 def _prepare(root: Path) -> Path:
-    with quietly():
+    with reporting(str):
         builder = PlateauTestImages(data_dir=root, file_format="array_record")
         builder.download_and_prepare()
     return Path(str(builder.data_dir))
@@ -255,16 +255,14 @@ class TestNamed:
 
 
 def test_images_in_it_that_cannot_be_read_are_left_out(copied, monkeypatch):
-    from engine.tasks import tfds_directory
+    real = prepared._read_split
 
-    real = tfds_directory._read_split
-
-    def damaged(prepared, split, reading):
-        records = real(prepared, split, reading)
+    def damaged(found, split, reading):
+        records = real(found, split, reading)
         records[3]["picture"] = image_bytes(grey(3))[:45]
         return records
 
-    monkeypatch.setattr(tfds_directory, "_read_split", damaged)
+    monkeypatch.setattr(prepared, "_read_split", damaged)
     data, reading = read(copied, **PICTURES)
     assert len(data["labels"]) == 39
     assert "2 of 60 files left out, unreadable: 'example 3'" in lines(reading)

@@ -6,7 +6,7 @@ import pytest
 
 from engine.errors import InputError
 from engine.tasks import Note, Reading
-from engine.tasks.reading import check_memory, counted
+from engine.tasks.reading import check_memory, how_many
 
 
 def test_notes_name_the_first_few_on_one_line():
@@ -38,7 +38,7 @@ def test_a_bar_is_drawn_once_it_has_taken_a_second(is_shown, seconds, capsys, mo
 
 
 def test_numbers_of_things():
-    assert [counted(n, "file") for n in (0, 1, 1203)] == ["0 files", "1 file", "1,203 files"]
+    assert [how_many(n, "file") for n in (0, 1, 1203)] == ["0 files", "1 file", "1,203 files"]
 
 
 def test_what_does_not_fit_in_the_memory(monkeypatch):

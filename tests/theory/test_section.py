@@ -26,7 +26,7 @@ def study(tmp_path, monkeypatch):
 
     def make(predict, uses=("loss",)):
         theory = SimpleNamespace(USES=uses, predict=predict)
-        monkeypatch.setitem(THEORIES._modules, "planted", "planted_theory")
+        monkeypatch.setitem(THEORIES, "planted", "planted_theory")
         monkeypatch.setitem(sys.modules, "planted_theory", theory)
         fields = {name: {"learning_rate": 0.1} for name in ("late", "held")}
         document = make_document(fields, 880, 20, name="test", question="?", baseline="late")
