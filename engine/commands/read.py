@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from engine import store
+from engine.arms.options import owned
 from engine.errors import InputError, one_line, unknown_name
 from engine.logs import LoggedRuns, ReadOptions, read_curves, to_rows
+from engine.logs.formats import FORMATS
 from engine.outcomes import DetectorSettings
 from engine.outcomes.chance import find_chance_loss, suggest_classes
 from engine.store import WorkDirectory

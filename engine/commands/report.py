@@ -18,7 +18,7 @@ from engine.store.run_table import RunTable
 from engine.user_code import as_path
 
 
-def report(workdir: str | os.PathLike[str], has_tensorboard: bool = False) -> dict[str, Any]:
+def report(workdir: str | os.PathLike[str], has_tensorboard: bool = False, **options: Any) -> dict[str, Any]:
     """Writes everything that can be derived from the finished runs, and prints the short table.
 
     Returns:
@@ -34,7 +34,7 @@ def report(workdir: str | os.PathLike[str], has_tensorboard: bool = False) -> di
         check_tensorboardx()
     directory = store.open_existing(as_path(workdir))
     table = RunTable(directory)
-    findings = find(table)
+    findings = find(table, options=options)
     path = write_report(table, findings)
     if has_tensorboard:
         from engine.observers.tensorboard import TensorBoard

@@ -15,7 +15,7 @@ from engine.logs.options import ReadOptions
 
 OPTIONS = (
     Option("delimiter", str, None, "character between the cells", part="none", unset="guessed"),
-    Option("decimal", str, None, "sign in numbers", part="none", unset="guessed", choices=(".", ",")),
+    Option("decimal", str, None, "sign in numbers, . or ,", part="none", unset="guessed"),
 )
 _DELIMITERS = (",", ";", "\t", "|")
 _FORMATS = {",": "CSV", ";": "CSV with semicolons", "\t": "TSV"}
@@ -44,6 +44,8 @@ def read(file: LogFile, content: bytes, options: ReadOptions) -> LogTable:
     delimiter = (signs["delimiter"] or _guess_delimiter(lines)).replace("\\t", "\t")
     if len(delimiter) != 1:
         raise InputError(f"delimiter={delimiter!r}: expected one character, such as ';'")
+    if signs["decimal"] not in (None, ".", ","):
+        raise InputError(f"decimal={signs['decimal']}: expected one of ., ,")
     decimal = signs["decimal"] or _guess_decimal(lines, delimiter)
     if delimiter == decimal:
         raise InputError(f"{path}: {decimal!r} cannot both part cells and be a decimal sign")

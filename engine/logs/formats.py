@@ -4,7 +4,7 @@ To add one, write a module with `matches(name, start)`, `read(file, content, opt
 `OPTIONS`; then name it in `FORMATS`.
 """
 
-from collections.abc import Mapping, Set
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from engine.arms.options import owned
@@ -34,7 +34,7 @@ def read_text(form: str, file: LogFile, content: bytes, options: "ReadOptions") 
     return table
 
 
-def check_effect(given: Mapping[str, Any], found: Set[str]) -> None:
+def check_effect(given: Mapping[str, Any], found: set[str]) -> None:
     """Refuses options of formats that none of the files had."""
     for name, value in given.items():
         owners = [form for form in FORMATS if name in owned(FORMATS, [form])]
