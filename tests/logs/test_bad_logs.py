@@ -201,3 +201,9 @@ def test_bad_flags_are_one_line(words, expected, tmp_path, monkeypatch, capsys):
     assert error.count("\n") == 1
     assert expected in error
     assert sorted(path.name for path in tmp_path.iterdir()) == ["full", "log.csv"]
+
+
+def test_an_option_of_a_format_that_no_file_has_is_refused(tmp_path, capsys):
+    rows = "".join(json.dumps({"step": 10 * i, "loss": 2.3}) + "\n" for i in range(9))
+    assert _read(tmp_path, "a.jsonl", rows, "--decimal=,") == 2
+    assert capsys.readouterr().err == "error: decimal=, has no effect: no file is in the format csv\n"
