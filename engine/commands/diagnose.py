@@ -2,7 +2,6 @@
 
 import dataclasses
 import math
-import os
 import time
 from typing import Any, NamedTuple
 
@@ -23,7 +22,7 @@ from engine.studies.expand import ExpandedStudy, expand
 from engine.studies.study import MAX_SEEDS, Study, check_whole, resolve_arm
 from engine.tasks.controls import has_constant_inputs, has_examples
 from engine.training.probes.measuring import STEPS_AHEAD
-from engine.user_code import as_path
+from engine.user_code import Place, as_path
 from engine.workers import devices
 
 MINUTES = 10.0
@@ -81,7 +80,7 @@ class _Pilot(NamedTuple):
 
 def diagnose(
     study: Study,
-    workdir: str | os.PathLike[str],
+    workdir: Place,
     asked: DiagnoseOptions | None = None,
     options: RunOptions | None = None,
     **changes: Any,
@@ -184,9 +183,7 @@ def _pilot(study: Study, platform: str, data_dir: str | None) -> _Pilot:
     return _Pilot(concrete, factors_of(concrete.arms[AS_GIVEN], has_examples(data)), has_constant_inputs(data))
 
 
-def _known(
-    workdir: str | os.PathLike[str], pilot: _Pilot, asked: DiagnoseOptions
-) -> tuple[float | None, Budget] | None:
+def _known(workdir: Place, pilot: _Pilot, asked: DiagnoseOptions) -> tuple[float | None, Budget] | None:
     """Returns minutes and budget of the diagnosis that a work directory holds, and refuses any other study."""
     found = store.find_existing(as_path(workdir))
     if found is None:

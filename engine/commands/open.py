@@ -1,7 +1,6 @@
 """`open`: a study that has run, in a notebook or script."""
 
 import functools
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +10,7 @@ from engine.arms.arm import Arm
 from engine.errors import InputError, one_line, unknown_name
 from engine.store.study_json import study_of
 from engine.studies.study import Study
-from engine.user_code import as_path
+from engine.user_code import Place, as_path
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -32,7 +31,7 @@ class Results:
     of runs raises an `InputError`.
     """
 
-    def __init__(self, workdir: str | os.PathLike[str]) -> None:
+    def __init__(self, workdir: Place) -> None:
         self._directory = store.open_existing(as_path(workdir).absolute())
         self._given = str(workdir)
         self._curves: dict[tuple[str, str], MetricCurves] = {}
@@ -173,6 +172,6 @@ class Results:
         return to_html(self.verdict, found.header, found.rows)
 
 
-def open(workdir: str | os.PathLike[str]) -> Results:
+def open(workdir: Place) -> Results:
     """Opens a study that has run, or is still running."""
     return Results(workdir)

@@ -14,7 +14,7 @@ from engine.logs import LoggedRuns, ReadOptions, read_curves, to_rows
 from engine.outcomes import DetectorSettings
 from engine.outcomes.chance import find_chance_loss, suggest_classes
 from engine.store import WorkDirectory
-from engine.user_code import as_path
+from engine.user_code import Place, as_path
 
 _QUESTION = "Is this plateau, and when does it end?"
 _ALL_RUNS = "all runs"
@@ -31,8 +31,8 @@ _DONE = {
 
 
 def read(
-    curves: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
-    workdir: str | os.PathLike[str] | None = None,
+    curves: Place | Sequence[Place],
+    workdir: Place | None = None,
     options: ReadOptions | None = None,
     *,
     has_report: bool = True,

@@ -1,7 +1,6 @@
 """`report`: rebuilds the outcome table, the summary, the figures and the page from the finished runs."""
 
 import io
-import os
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
@@ -15,10 +14,10 @@ from engine.report.canvas import to_png
 from engine.report.findings import Findings, find
 from engine.report.page import lay_out
 from engine.store.run_table import RunTable
-from engine.user_code import as_path
+from engine.user_code import Place, as_path
 
 
-def report(workdir: str | os.PathLike[str], has_tensorboard: bool = False) -> dict[str, Any]:
+def report(workdir: Place, has_tensorboard: bool = False) -> dict[str, Any]:
     """Writes everything that can be derived from the finished runs, and prints the short table.
 
     Returns:

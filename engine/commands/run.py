@@ -27,7 +27,7 @@ from engine.studies.expand import ExpandedStudy, expand, spooled
 from engine.studies.shared_program import Layout
 from engine.studies.study import Study
 from engine.studies.until import Until, check_goal
-from engine.user_code import as_path
+from engine.user_code import Place, as_path
 from engine.workers import determinism, devices
 from engine.workers.devices import Devices
 from engine.workers.interruption import Interrupted, SignalWatch
@@ -36,12 +36,7 @@ __all__ = ["default_cache_dir", "find_workers", "run"]
 
 
 def run(
-    study: Study,
-    workdir: str | os.PathLike[str],
-    *,
-    until: Until | None = None,
-    options: RunOptions | None = None,
-    **changes: Any,
+    study: Study, workdir: Place, *, until: Until | None = None, options: RunOptions | None = None, **changes: Any
 ) -> Results:
     """Runs a study, or what is missing of it, and writes its report.
 

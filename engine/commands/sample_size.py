@@ -1,6 +1,5 @@
 """`plan`: how many seeds a question needs, and what they would cost."""
 
-import os
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,7 +16,7 @@ from engine.store.run_table import RunTable
 from engine.studies.designs import runs_per_seed
 from engine.studies.expand import expand
 from engine.studies.study import Study
-from engine.user_code import as_path
+from engine.user_code import Place, as_path
 from engine.workers import devices
 
 _QUESTIONS: dict[str, Any] = {
@@ -49,7 +48,7 @@ class SeedPlan(NamedTuple):
 def plan(
     question: str,
     numbers: dict[str, float],
-    pilot: str | os.PathLike[str] | None = None,
+    pilot: Place | None = None,
     study: Study | None = None,
     data_dir: str | None = None,
     cache_dir: str | None = None,

@@ -19,7 +19,7 @@ from engine.store import WorkDirectory, provenance
 from engine.store.study_json import identity_of, plan_of
 from engine.studies.expand import ExpandedStudy
 from engine.tasks.random_streams import MAX_SEED
-from engine.user_code import as_path
+from engine.user_code import Place, as_path
 from engine.verification import (
     Agreement,
     Finished,
@@ -37,7 +37,6 @@ from engine.verification import (
 from engine.workers.devices import current_launch
 
 _DEFAULT_RUNS = 8
-_Place = str | os.PathLike[str]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -86,7 +85,7 @@ class VerifyOptions:
             raise InputError("runs has no effect with all: give one of them")
 
 
-def verify(workdir: _Place, options: VerifyOptions | None = None, **changes: Any) -> Verification:
+def verify(workdir: Place, options: VerifyOptions | None = None, **changes: Any) -> Verification:
     """Runs some finished runs of a study again, prints how far they agree, and writes no study.
 
     The study is rebuilt from its `study.json` alone, and run at the width and in the form recorded there.
@@ -126,7 +125,7 @@ def verify(workdir: _Place, options: VerifyOptions | None = None, **changes: Any
     return found
 
 
-def _check_places(workdir: _Place, options: VerifyOptions) -> None:
+def _check_places(workdir: Place, options: VerifyOptions) -> None:
     """Refuses to write into the study."""
     study, output = as_path(workdir).resolve(), options.output
     places = {"output": output, "data_dir": options.data_dir, "compilation_cache": options.cache_dir}
@@ -208,7 +207,7 @@ def _run_again(
     return [agreements[run_key(run)] for run in runs], fallbacks
 
 
-def _print(found: Verification, output: _Place | None) -> None:
+def _print(found: Verification, output: Place | None) -> None:
     words = summarise_in_words(found)
     for agreement in found.runs:
         print(one_line(describe_run(agreement)))
