@@ -11,7 +11,7 @@ from typing import Any
 from engine import store, workers
 from engine.commands.open import Results
 from engine.commands.running.network_notes import try_user_networks
-from engine.commands.running.options import RunOptions, default_cache_dir
+from engine.commands.running.options import RunOptions
 from engine.commands.running.progress import note
 from engine.commands.running.recorder import Recorder
 from engine.commands.running.session import Session
@@ -31,8 +31,6 @@ from engine.user_code import Place, as_path
 from engine.workers import determinism, devices
 from engine.workers.devices import Devices
 from engine.workers.interruption import Interrupted, SignalWatch
-
-__all__ = ["default_cache_dir", "find_workers", "run"]
 
 
 def run(
@@ -88,7 +86,7 @@ def find_workers(num_workers: int | None) -> tuple[Devices, int]:
     for line in determinism.contradictions(available.platform, os.environ):
         note(line)
     if num_workers == 0:
-        devices.prepare_this_process(available)
+        os.environ.update(determinism.variables(available.platform, os.environ))
     num_workers = available.num_devices if num_workers is None else num_workers
     if available.platform != "cpu" and num_workers > available.num_devices:
         raise InputError(

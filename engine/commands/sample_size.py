@@ -5,11 +5,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from engine import statistics, store, workers
-from engine.commands.run import default_cache_dir
+from engine.commands.running.options import RunOptions
 from engine.errors import InputError, unknown_name
 from engine.lanes import tuning
 from engine.lanes.memory import memory_limit
 from engine.report.arm_runs import ArmRuns, read_runs
+from engine.report.phrases import counted
 from engine.statistics import SeedsNeeded
 from engine.store import WorkDirectory
 from engine.store.run_table import RunTable
@@ -86,7 +87,7 @@ def plan(
     if directory is not None and runs is not None:
         cost = _cost_of_pilot(directory, runs)
     elif study is not None:
-        cost = _cost_here(study, data_dir, str(cache_dir or default_cache_dir()))
+        cost = _cost_here(study, data_dir, RunOptions(cache_dir=cache_dir).cache)
     if cost is not None and question == "comparison" and cost.num_arms == 1:
         cost = cost._replace(steps=2 * cost.steps, num_arms=2)
     seconds = None if cost is None else needed.seeds * cost.steps / cost.steps_per_second
@@ -158,9 +159,8 @@ def _print(question: str, given: dict[str, Any], needed: SeedsNeeded, cost: Cost
     if cost is None or seconds is None:
         print("  time: give --pilot=DIR of a study that has run, or --experiment=NAME")
         return
-    arms = "1 arm" if cost.num_arms == 1 else f"{cost.num_arms} arms"
     print(
-        f"  time: about {_duration(seconds)} ({cost.steps:,.0f} steps for a seed of {arms} at "
+        f"  time: about {_duration(seconds)} ({cost.steps:,.0f} steps for a seed of {counted(cost.num_arms, 'arm')} at "
         f"{cost.steps_per_second:,.0f} steps/s, {cost.source})"
     )
 

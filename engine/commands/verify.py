@@ -4,36 +4,27 @@ import dataclasses
 import functools
 import math
 import os
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from engine import store, workers
 from engine.arms.options import check_fields, option
-from engine.commands.run import default_cache_dir, find_workers
-from engine.commands.running.progress import ProgressBar
+from engine.commands.run import find_workers
+from engine.commands.running.options import RunOptions
+from engine.commands.running.progress import ProgressBar, note
 from engine.errors import InputError, WorkerFailedError, one_line
 from engine.lanes.runs import Run, run_key
+from engine.report.phrases import counted
 from engine.store import WorkDirectory, provenance
 from engine.store.study_json import identity_of, plan_of
 from engine.studies.expand import ExpandedStudy
 from engine.tasks.random_streams import MAX_SEED
 from engine.user_code import Place, as_path
-from engine.verification import (
-    Agreement,
-    Finished,
-    RunOrigin,
-    Verification,
-    compare_rows,
-    conclude,
-    describe_run,
-    draw_sample,
-    find_finished,
-    stored_rows,
-    summarise_in_words,
-    to_document,
-)
+from engine.verification.comparison import Agreement, compare_rows
+from engine.verification.sampling import Finished, draw_sample, find_finished, stored_rows
+from engine.verification.verdict import RunOrigin, Verification, conclude, to_document
+from engine.verification.words import describe_run, summarise_in_words
 from engine.workers.devices import current_launch
 
 _DEFAULT_RUNS = 8
@@ -114,7 +105,7 @@ def verify(workdir: Place, options: VerifyOptions | None = None, **changes: Any)
         raise InputError(f"no finished run in {str(workdir)!r} to verify{failed}")
     number = len(finished.runs) if options.is_all else options.num_runs or _DEFAULT_RUNS
     sample = draw_sample(finished.runs, number, options.seed)
-    cache = str(options.cache_dir or default_cache_dir())
+    cache = RunOptions(cache_dir=options.cache_dir).cache
     crew = workers.Crew(devices, min(num_workers, len(sample.runs)), cache, checkpoint_every=math.inf)
     agreements, fallbacks = _run_again(plan, sample.runs, directory, crew, options.is_quiet)
     identity = identity_of(plan, devices.platform)
@@ -140,8 +131,7 @@ def _note_places(directory: WorkDirectory) -> None:
     """Prints the places of data that `study.json` names, because somebody else may have written it."""
     by_arm = directory.document["study"].get("places", {})
     for place in dict.fromkeys(place for places in by_arm.values() for place in places.values()):
-        line = one_line(f"the data are read from {place!r} (or say where: --dataset_dir)")
-        print(f"note: {line}", file=sys.stderr)
+        note(one_line(f"the data are read from {place!r} (or say where: --dataset_dir)"))
 
 
 def _origins(
@@ -162,7 +152,7 @@ def _origins(
 def _damage(directory: WorkDirectory, finished: Finished) -> list[str]:
     """Describes what is stored and cannot be right."""
     number = directory.num_left_out
-    files = "1 file of finished runs is" if number == 1 else f"{number} files of finished runs are"
+    files = counted(number, "file of finished runs is", "files of finished runs are")
     rows = [f"a row is no run of this study ({words})" for words in finished.foreign]
     return [f"{files} damaged, missing or foreign", *rows] if number else rows
 

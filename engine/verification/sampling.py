@@ -13,16 +13,14 @@ from engine.outcomes import FAILED
 from engine.store import ROW_SCHEMA, RUN_KEY, WAITING_COLUMNS, WorkDirectory
 from engine.studies.designs import is_repetition
 from engine.studies.expand import ExpandedStudy, run_of
-from engine.verification.outcomes import waits_up_to
+from engine.verification.comparison import waits_up_to
 
 
 class Finished(NamedTuple):
-    """The finished runs of a study.
+    """The finished runs of a study, without those that failed.
 
-    Attributes:
-        num_failed: number of failed runs, which `runs` leaves out.
-        foreign: keys of rows that belong to no run of this study.
-        mean_wait: restricted mean of the wait of the repetitions by arm, in steps.
+    `foreign` are keys of rows that belong to no run of this study; `mean_wait` is the restricted mean of the wait of
+    the repetitions by arm, in steps.
     """
 
     runs: list[Run]
@@ -32,11 +30,7 @@ class Finished(NamedTuple):
 
 
 class Sample(NamedTuple):
-    """Runs that are to be done again, drawn with a seed.
-
-    Attributes:
-        num_drawn, num_all: number of runs drawn from each stratum, and in it.
-    """
+    """Runs that are to be done again, drawn with a seed, with the number drawn from each stratum and in it."""
 
     runs: list[Run]
     seed: int

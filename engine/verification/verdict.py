@@ -6,8 +6,7 @@ from typing import Any, NamedTuple
 from engine.lanes.runs import seed_columns
 from engine.report.summary import jsonable
 from engine.studies.designs import is_repetition
-from engine.verification.agreement import Agreement
-from engine.verification.outcomes import OutcomeAgreement, compare_outcomes
+from engine.verification.comparison import Agreement, OutcomeAgreement, compare_outcomes
 from engine.verification.sampling import Finished, Sample
 
 # Exit code and meaning of every verdict.
@@ -38,8 +37,6 @@ class Verification(NamedTuple):
     """What `verify` found.
 
     Attributes:
-        verdict: one of `VERDICTS`.
-        runs: those that were done again.
         margin: largest difference still called equivalent.
         damage: what is wrong with the stored files, in words.
         changed: what bits depend on and has changed since any of the runs was made, in words.
@@ -135,9 +132,8 @@ def to_document(found: Verification, words: str) -> Any:
 
 def _run_document(found: Agreement) -> Any:
     names = ("differing", "loss_from", "batches_from", "close_until", "last_step", "most_apart")
-    status = [found.stored["status"], found.again["status"]]
     values = jsonable({name: getattr(found, name) for name in names})
-    return {**seed_columns(found.run), "is_identical": found.is_identical, **values, "status": status}
+    return {**seed_columns(found.run), "is_identical": found.is_identical, **values, "status": [*found.statuses]}
 
 
 def _outcome_document(found: OutcomeAgreement) -> dict[str, Any]:

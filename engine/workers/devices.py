@@ -46,11 +46,6 @@ def configure_backend(cache_dir: str | None) -> None:
         jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
 
 
-def prepare_this_process(devices: Devices) -> None:
-    """Gives this process the variables of a worker, before its backend starts."""
-    os.environ.update(determinism.variables(devices.platform, os.environ))
-
-
 def current_launch(devices: Devices) -> dict[str, Any]:
     """Describes a launch that begins now, see `store.provenance`."""
     flags = determinism.flags_in_use(devices.platform, os.environ)
