@@ -19,7 +19,7 @@ from engine.lanes import tuning
 from engine.lanes.memory import memory_limit
 from engine.studies.diagnosis import AS_GIVEN, read_record
 from engine.studies.expand import ExpandedStudy, expand
-from engine.studies.study import MAX_SEEDS, Study, check_whole, resolve_arm
+from engine.studies.study import OPTIONS, Study, resolve_arm
 from engine.tasks.controls import has_constant_inputs, has_examples
 from engine.training.probes.measuring import STEPS_AHEAD
 from engine.user_code import Place, as_path
@@ -35,14 +35,9 @@ _QUESTION = "Why does it wait, and what should be changed?"
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class DiagnoseOptions:
-    """What is diagnosed, and for how long.
+    """What is diagnosed, and for how long; raises `InputError` where a number is out of range.
 
-    Attributes:
-        seeds: of every arm; by default the minutes choose them.
-        is_horizon_fixed: whether to keep the horizon of the study.
-
-    Raises:
-        InputError: a number is out of range.
+    By default the minutes choose the seeds of every arm; `is_horizon_fixed` keeps the horizon of the study.
     """
 
     minutes: float | None = option(
@@ -56,7 +51,7 @@ class DiagnoseOptions:
 
     def __post_init__(self) -> None:
         check_fields(self)
-        check_whole("seeds", self.seeds, 1, MAX_SEEDS)
+        OPTIONS["seeds"].check(self.seeds)
 
 
 class _Pilot(NamedTuple):
@@ -68,7 +63,6 @@ class _Pilot(NamedTuple):
 
     @property
     def horizon(self) -> int:
-        """Horizon as requested, in steps."""
         return self.study.horizons[AS_GIVEN]
 
     @property
@@ -88,12 +82,10 @@ def diagnose(
     """Runs a designed study around one configuration, and writes its report with the verdict.
 
     Each arm differs from the configuration in one thing, with the seeds paired; controls tell what is slow from what is
-    broken. Changes that do not apply are skipped and listed. A work directory that already holds this diagnosis is
-    continued, at its seeds and horizon.
+    broken. A work directory that already holds this diagnosis is continued, at its seeds and horizon.
 
     Args:
         study: contains the arm; its horizon is a starting point.
-        workdir: where rows and report go.
         options: all but `is_tuned` have an effect.
         changes: fields of `DiagnoseOptions` or `RunOptions`, for short.
 

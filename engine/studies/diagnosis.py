@@ -21,7 +21,6 @@ class DiagnosisRecord(NamedTuple):
         kinds, words: why each arm is there and what was changed in it, by name.
         rates: learning rate, relative to the given one, of the arms that differ in nothing else.
         skipped: changes that do not apply, with the reason, by name.
-        minutes: as requested, or `None`.
         budget: what the minutes buy, in sentences.
         has_constant_inputs: whether all training inputs are the same; `None` where examples are drawn.
     """

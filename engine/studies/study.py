@@ -12,15 +12,14 @@ from engine.arms.arm import Arm
 from engine.arms.options import declared_in, option
 from engine.errors import InputError, unknown_name
 from engine.outcomes import DetectorSettings, check_settings
-from engine.studies import designs
+from engine.studies.designs import FIRST_GRID_SEED, check_design, has_grid
 from engine.studies.diagnosis import DiagnosisRecord
 from engine.studies.theories import THEORIES
-from engine.tasks import random_streams
+from engine.tasks.random_streams import MAX_SEED
 from engine.training.probes import check_names
 from engine.training.probes.registry import ALL, DIAGNOSTICS
 
 MAX_SEEDS = 10**7
-_MAX_STEPS = random_streams.MAX_SEED
 _DETECTOR = DetectorSettings()
 # Prefix of a sweep axis that sets a constructor argument of the user's model.
 MODEL_ARG = "model_arg."
@@ -31,12 +30,9 @@ _BY_ARM = ("seeds", "horizon", "fork_step")
 class Study:
     """What one launch does.
 
-    Attributes:
-        arms: by name, in the order of the report.
-        seeds, horizon, fork_step: one number, or a number for each arm.
-        horizon, epochs: one of the two is given.
-        diagnosis: what a diagnosis was made of; else `None`.
-        theory: that the report holds the runs against, one of `engine.studies.theories.THEORIES`.
+    Arms are in the order of the report. `seeds`, `horizon` and `fork_step` are one number, or a number for each arm;
+    either `horizon` or `epochs` is given. `theory` is what the report holds the runs against, one of
+    `engine.studies.theories.THEORIES`.
 
     Raises:
         InputError: a number is out of range, or a name is unknown.
@@ -48,33 +44,27 @@ class Study:
         dataclasses.MISSING, "repetitions of every arm (default: the experiment's)", minimum=1, maximum=MAX_SEEDS
     )
     horizon: int | Mapping[str, int] | None = option(
-        None, "length of every run in steps (default: the experiment's)", minimum=1, maximum=_MAX_STEPS
+        None, "length of every run in steps (default: the experiment's)", minimum=1, maximum=MAX_SEED
     )
     epochs: float | None = option(None, "length of every run in passes over the data", is_positive=True)
     eval_every: int | None = option(
         None,
         "steps between evaluations (default: half an epoch of the arm with the shortest one, at most 25 steps)",
         minimum=1,
-        maximum=_MAX_STEPS,
+        maximum=MAX_SEED,
     )
     baseline: str | None = option(
         None, "arm that the others are compared with (default: the experiment's, or the first)"
     )
     question: str = ""
     root_seed: int = option(
-        0, "seed from which every random stream is derived (default: 0)", minimum=0, maximum=random_streams.MAX_SEED
+        0, "seed from which every random stream is derived (default: 0)", minimum=0, maximum=MAX_SEED
     )
     fix_init: int | None = option(
-        None,
-        "one init seed for all repetitions: only the data order varies",
-        minimum=0,
-        maximum=random_streams.MAX_SEED,
+        None, "one init seed for all repetitions: only the data order varies", minimum=0, maximum=MAX_SEED
     )
     fix_order: int | None = option(
-        None,
-        "one order seed for all repetitions: only the start varies",
-        minimum=0,
-        maximum=designs.FIRST_GRID_SEED - 1,
+        None, "one order seed for all repetitions: only the start varies", minimum=0, maximum=FIRST_GRID_SEED - 1
     )
     stop: str = option(
         "horizon",
@@ -88,17 +78,13 @@ class Study:
         "which seeds are combined: seeds, crossed, fork or crossed_fork",
         choices="engine.studies.designs:DESIGNS",
     )
-    order_seeds: int | None = option(
-        None, "data orders of a crossed design", minimum=1, maximum=random_streams.MAX_SEED
-    )
-    forks: int | None = option(
-        None, "forks of every parent, in a design with forks", minimum=1, maximum=random_streams.MAX_SEED
-    )
+    order_seeds: int | None = option(None, "data orders of a crossed design", minimum=1, maximum=MAX_SEED)
+    forks: int | None = option(None, "forks of every parent, in a design with forks", minimum=1, maximum=MAX_SEED)
     fork_step: int | Mapping[str, int] | None = option(
         None,
         "step at which forks change the data order (default: half the parents' median onset)",
         minimum=1,
-        maximum=_MAX_STEPS,
+        maximum=MAX_SEED,
     )
     diagnostics: tuple[str, ...] = option(
         (),
@@ -110,7 +96,7 @@ class Study:
         None,
         "steps between these measurements: 1, 2, 4 or 8 times eval_every (default: 4 times)",
         minimum=1,
-        maximum=_MAX_STEPS,
+        maximum=MAX_SEED,
     )
     diagnosis: DiagnosisRecord | None = None
     theory: str | None = None
@@ -126,7 +112,10 @@ class Study:
                     declared.check(value)
             else:
                 object.__setattr__(self, name, declared.check(getattr(self, name)))
-        self._check_design()
+        num_seeds, has_fork_step = list(self.seeds_by_arm.values()), self.fork_step is not None
+        check_design(self.design, num_seeds, self.order_seeds, self.forks, has_fork_step)
+        if has_grid(self.design) and (self.fix_init, self.fix_order) != (None, None):
+            raise InputError(f"fix_init and fix_order have no effect with design={self.design}")
         object.__setattr__(self, "diagnostics", check_names(self.diagnostics))
         if self.diagnostics_every is not None and not self.diagnostics:
             raise InputError("diagnostics_every has no effect without diagnostics")
@@ -139,13 +128,6 @@ class Study:
         for arm_name in [*([self.baseline] if self.baseline else []), *by_arm]:
             if arm_name not in self.arms:
                 raise unknown_name("arm", arm_name, self.arms)
-
-    def _check_design(self) -> None:
-        designs.check_design(
-            self.design, list(self.seeds_by_arm.values()), self.order_seeds, self.forks, self.fork_step is not None
-        )
-        if designs.has_grid(self.design) and (self.fix_init, self.fix_order) != (None, None):
-            raise InputError(f"fix_init and fix_order have no effect with design={self.design}")
 
     def has_diagnostics(self, arm_names: Sequence[str]) -> bool:
         """Tells whether arms of one structure have diagnostics: in a diagnosis only the given one has."""
@@ -178,27 +160,11 @@ class Study:
         return dict(value)
 
 
-def check_whole(name: str, value: Any, least: int, most: int = random_streams.MAX_SEED) -> None:
-    """Checks a number that is left out, or whole and within bounds.
-
-    Raises:
-        InputError: it is neither.
-    """
-    if value is None:
-        return
-    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-        raise InputError(f"{name}={value!r}: expected a whole number from {least} to {most}")
-
-
 OPTIONS = declared_in(Study)
 
 
 def with_fields(study: Study, values: Mapping[str, Any]) -> Study:
-    """Sets the same values in every arm of a study.
-
-    Raises:
-        InputError: a field does not exist, or a value is not usable.
-    """
+    """Sets the same values in every arm of a study; raises `InputError` where that cannot be done."""
     checked = {name: config.find_option(name).check(value) for name, value in values.items()}
     arms = {name: arm.replace(**checked) for name, arm in study.arms.items()}
     return dataclasses.replace(study, arms=arms)
@@ -207,10 +173,8 @@ def with_fields(study: Study, values: Mapping[str, Any]) -> Study:
 def with_sweep(study: Study, axes: Mapping[str, list[Any]]) -> Study:
     """Replaces every arm of a study by the grid of all combinations of some values.
 
-    The first combination of the baseline becomes the new baseline.
-
-    Args:
-        axes: values by field, or as text by `model_arg.` and the name of an argument of the user's model.
+    The first combination of the baseline becomes the new baseline. `axes` has values by field, or as text by
+    `model_arg.` and the name of an argument of the user's model.
 
     Raises:
         InputError: a field does not exist, or a value is not usable or appears twice.
@@ -261,9 +225,5 @@ def _label(field: str, value: Any) -> str:
 
 
 def resolve_arm(arm: Arm) -> Arm:
-    """Returns the arm with every option set that its choices own.
-
-    Raises:
-        InputError: a name is unknown, an option is missing, or one is set that has no effect.
-    """
+    """Returns the arm with every option set that its choices own; raises `InputError` where one does not fit them."""
     return config.fill_in(models.choose_network(tasks.choose_source(arm)))

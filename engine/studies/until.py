@@ -54,13 +54,8 @@ class Until:
 class SequentialSeeds:
     """Decides from finished runs which seeds may start, and whether the question is decided.
 
-    `horizons` are by arm, in the unit of all times and the order of the study; `records` are the looks of earlier
-    launches.
-
-    Attributes:
-        records: one per look: seeds, goal, the estimates by arm, and the arms still open.
-        open: arms that still need seeds.
-        released: seeds that may run, by arm.
+    `horizons` are by arm, in the unit of all times and the order of the study. `records` hold for each look, of earlier
+    launches too, seeds, goal, the estimates by arm and the arms still open; `released` is how many seeds may run.
     """
 
     def __init__(
@@ -76,10 +71,9 @@ class SequentialSeeds:
         self._num_seeds = 0
 
     def add(self, arm: str, seed: int, time: float, event: int | None) -> None:
-        """Notes that the run of a seed is over.
+        """Notes that the run of a seed is over: its time of the event or the end, and its event.
 
-        The time is that of the event or the end, in one unit for all arms; the event is 0 censored, 1 the event, 2
-        diverged, or `None` for a run that failed.
+        The event is 0 censored, 1 the event, 2 diverged, or `None` for a run that failed.
         """
         self._waited[arm][seed] = (time, event)
         self._prefix[arm].add(seed)
