@@ -5,9 +5,8 @@ Advice is the name of an arm, or `None`.
 
 from typing import Literal
 
-from engine.diagnosis.evidence import FEWEST_RUNS, HARDLY_ANY_DIVERGED, NEARLY_ALL_RUNS, Evidence
+from engine.diagnosis.evidence import FEWEST_RUNS, HARDLY_ANY_DIVERGED, MOST_RUNS, NEARLY_ALL_RUNS, Evidence
 from engine.diagnosis.factors import HE, LEAKY_RELU, LINEAR_PROBE, ONE_BATCH, SHUFFLED_LABELS
-from engine.diagnosis.symptoms import MOST_RUNS
 from engine.statistics import proportion
 from engine.studies.diagnosis import AS_GIVEN
 

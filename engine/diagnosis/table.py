@@ -13,9 +13,8 @@ from typing import NamedTuple
 from engine.diagnosis import conditions
 from engine.diagnosis.budget import FEWEST_SEEDS
 from engine.diagnosis.conditions import FEW_DIVERGED, FEWEST_DEAD, NORMAL_RUNS, SHARE_DEAD
-from engine.diagnosis.evidence import FEWEST_RUNS, Evidence
+from engine.diagnosis.evidence import FEWEST_RUNS, MOST_RUNS, Evidence
 from engine.diagnosis.factors import BATCH_NORM, FINE_EPSILON, HE, Change
-from engine.diagnosis.symptoms import MOST_RUNS
 from engine.studies.diagnosis import AS_GIVEN
 
 NORMAL = "normal for this set-up"

@@ -3,9 +3,8 @@
 from typing import NamedTuple
 
 from engine.diagnosis import conditions, table
-from engine.diagnosis.evidence import ArmEvidence, Evidence
+from engine.diagnosis.evidence import MOST_RUNS, ArmEvidence, Evidence, Symptoms
 from engine.diagnosis.factors import CONSTANT_INPUTS, LINEAR_PROBE, ONE_BATCH, SHUFFLED_LABELS
-from engine.diagnosis.symptoms import MOST_RUNS, Symptoms
 from engine.diagnosis.table import Decision
 from engine.report.phrases import fraction, interval, number, onset, percent
 from engine.report.summary import Summary
