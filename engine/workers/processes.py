@@ -35,20 +35,17 @@ def _watch_parent(line: Line) -> None:
     os._exit(1)
 
 
-def _begin(connection: Connection) -> Line:
-    """Ignores signals, whose meaning the parent decides, and begins to give signs of life."""
+def _main(connection: Connection, work: Callable[..., Any], *args: Any) -> None:
+    """Sends what a function of the line returns, or what went wrong; the body of every process of ours.
+
+    It ignores signals, whose meaning the parent decides.
+    """
     for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)
     if hasattr(signal, "pthread_sigmask"):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
     line = Line(connection)
     threading.Thread(target=_watch_parent, args=(line,), daemon=True).start()
-    return line
-
-
-def _main(connection: Connection, work: Callable[..., Any], *args: Any) -> None:
-    """Sends what a function of the line returns, or what went wrong; the body of every process of ours."""
-    line = _begin(connection)
     try:
         line.send(Done(work(line, *args)))
     except (EOFError, BrokenPipeError, ConnectionResetError):
@@ -80,7 +77,7 @@ def _set_environment(variables: Mapping[str, str]) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _without_signals() -> Iterator[None]:
-    """Blocks signals until a new process ignores them, see `_begin`; here they come a moment later."""
+    """Blocks signals until a new process ignores them, see `_main`; here they come a moment later."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
@@ -179,9 +176,8 @@ def call(devices: Devices, cache_dir: str | None, fn: Callable[..., Any], *args:
     finally:
         worker.process.kill()
         worker.process.join()
-    match message:
-        case Refused(reason):
-            raise InputError(reason)
-        case Failed(report):
-            raise WorkerFailedError(report)
+    if isinstance(message, Refused):
+        raise InputError(message.reason)
+    if isinstance(message, Failed):
+        raise WorkerFailedError(message.traceback)
     return message.result

@@ -1,5 +1,6 @@
 """Answers workers, replaces those that die or hang, and has them hand in unfinished runs."""
 
+import contextlib
 import time
 from collections import defaultdict
 from collections.abc import Sequence
@@ -21,8 +22,8 @@ GRACE = 20.0
 _TICK = 1.0
 # A process hangs after so many seconds without a sign of life.
 QUIET_LIMIT = 60.0
-# A worker hangs after so many seconds without a message: while it compiles; at least; and in
-# proportion to the longest that a lane of it has taken so far.
+# A worker hangs after so many seconds without a message: while it compiles; at least; and in proportion to the longest
+# that a lane of it has taken so far.
 _COMPILE_LIMIT = 3600.0
 _STALL_LIMIT = 300.0
 _STALL_FACTOR = 10.0
@@ -188,20 +189,17 @@ def run_all(
 ) -> None:
     """Runs everything that is pending, per pool; with a crew of no workers, in this process.
 
-    Raises InputError if something does not fit a worker's device, WorkerFailedError if workers end one after
-    another, and Interrupted after a signal, when the unfinished runs are handed in.
+    Raises InputError if something does not fit a worker's device, WorkerFailedError if workers end one after another,
+    and Interrupted after a signal, when the unfinished runs are handed in.
     """
     scheduler = Scheduler(specs, pending, hooks)
     if scheduler.is_done:
         return
-    if watch is None:
-        with SignalWatch() as own:
-            run_all(specs, pending, hooks, crew, own)
-        return
-    with watch.deferred():
-        if crew.num_workers == 0:
-            serve_here(scheduler, watch, crew.settings)
-        else:
-            crew.ensure()
-            Supervisor(scheduler, crew, watch).run()
-    watch.check()
+    with SignalWatch() if watch is None else contextlib.nullcontext(watch) as watching:
+        with watching.deferred():
+            if crew.num_workers == 0:
+                serve_here(scheduler, watching, crew.settings)
+            else:
+                crew.ensure()
+                Supervisor(scheduler, crew, watching).run()
+        watching.check()
