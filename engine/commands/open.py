@@ -27,8 +27,8 @@ class Results:
     """What a work directory holds, made with `engine.open` or by `engine.run`.
 
     Only `study.json` is read at first. Runs are read when something asks for them, and kept: open the directory again
-    to see those that finish later. Damaged parts are left out with a warning. Without a finished run, whatever is made
-    of runs raises an `InputError`.
+    to see those that finish later. Damaged parts are left out with a warning. An `InputError` is raised for an arm,
+    metric or column that is not there, and for whatever is made of runs where none is finished.
     """
 
     def __init__(self, workdir: Place) -> None:
@@ -45,8 +45,7 @@ class Results:
     def study(self) -> Study:
         """The study as it was resolved: every field of its arms filled in, horizons in steps.
 
-        Raises:
-            InputError: `study.json` holds what no study of this version can have, or the curves were read from logs.
+        Raises `InputError` if no study of this version can be like that, or the curves were read from logs.
         """
         return study_of(self._directory.document)
 
@@ -67,11 +66,7 @@ class Results:
         return self._table.outcomes
 
     def rows(self, columns: Sequence[str]) -> "pa.Table":
-        """Reads some columns of `parts/*.parquet` of every finished run, curves among them as lists.
-
-        Raises:
-            InputError: there is no such column.
-        """
+        """Reads some columns of `parts/*.parquet` of every finished run, curves among them as lists."""
         for name in columns:
             if name not in store.ROW_SCHEMA.names:
                 raise unknown_name("column", name, store.ROW_SCHEMA.names)
@@ -89,9 +84,6 @@ class Results:
         Returns:
             `steps` `[num_points]`, `values` `[num_seeds, num_points]`, NaN where a run was not measured, and the `seed`
             of each row `[num_seeds]`. They are read-only.
-
-        Raises:
-            InputError: there is no such arm or metric, or no finished run has it.
         """
         from engine.report.metric_curves import read_arm_curves
 
@@ -105,12 +97,8 @@ class Results:
     def diagnostics(self, arm: str) -> "ArmProbes":
         """Returns what was measured of the repetitions of an arm while they waited.
 
-        Returns:
-            `steps` `[num_points]`, `seed` `[num_seeds]`, and `values` by series (see `docs/columns.md`) and by layer or
-            parameter array (`""` for the whole network), each `[num_seeds, num_points]`, NaN where there is no value.
-
-        Raises:
-            InputError: there is no such arm, or nothing was measured of a finished run of it.
+        That is `steps` `[num_points]`, `seed` `[num_seeds]`, and `values` by series (see `docs/columns.md`) and by
+        layer or parameter array (`""` for the whole network), each `[num_seeds, num_points]`, NaN where there is none.
         """
         from engine.report.probe_series import read_arm_probes
 

@@ -44,7 +44,6 @@ def read(
         curves: files, folders or glob patterns, each with `NAME=` before it for a group of runs.
         workdir: where rows and report go; by default nothing is written.
         options: what is known about the logs; the rest is guessed, and printed.
-        has_report: whether to write the report into `workdir`.
         changes: single fields of `ReadOptions` by name, as in `classes=10`.
 
     Returns:
@@ -65,9 +64,7 @@ def read(
     if known is None:
         raise _no_chance_loss(logs)
     if options.average > 1:
-        arms = {
-            name: [to_rows.with_averages(curve, options.average) for curve in group] for name, group in arms.items()
-        }
+        arms = {name: [to_rows.with_averages(run, options.average) for run in runs] for name, runs in arms.items()}
     settings = to_rows.LookSettings(known, options.average, DetectorSettings())
     found = to_rows.detect(arms, known, settings.detector)
     study = {

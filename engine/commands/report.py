@@ -18,14 +18,9 @@ from engine.user_code import Place, as_path
 
 
 def report(workdir: Place, has_tensorboard: bool = False) -> dict[str, Any]:
-    """Writes everything that can be derived from the finished runs, and prints the short table.
+    """Writes everything that can be derived from the finished runs, prints the short table, and returns the summary.
 
-    Returns:
-        The content of `summary.json`.
-
-    Raises:
-        InputError: there is no study, or no finished run in it.
-        StorageError: something cannot be written.
+    Raises `InputError`: there is no study, or no finished run in it; `StorageError`: something cannot be written.
     """
     if has_tensorboard:
         from engine.observers.event_file import check_tensorboardx

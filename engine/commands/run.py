@@ -13,8 +13,7 @@ from engine.commands.open import Results
 from engine.commands.running.network_notes import try_user_networks
 from engine.commands.running.options import RunOptions
 from engine.commands.running.progress import note
-from engine.commands.running.recorder import Recorder
-from engine.commands.running.session import Session
+from engine.commands.running.session import Recorder, Session
 from engine.errors import InputError, StorageError
 from engine.lanes import tuning
 from engine.lanes.pool import not_measured
@@ -73,13 +72,9 @@ def run(
 
 
 def find_workers(num_workers: int | None) -> tuple[Devices, int]:
-    """Returns the devices of this machine, and the number of processes to run on them.
+    """Returns the devices of this machine, and the number of processes on them: by default one for each.
 
-    Args:
-        num_workers: as asked for; one per core or accelerator by default.
-
-    Raises:
-        InputError: there cannot be as many.
+    Raises `InputError`: there cannot be as many.
     """
     num_workers = RunOptions(num_workers=num_workers).num_workers
     available = devices.find_devices()
@@ -141,7 +136,7 @@ class _Launch:
             directory = self._open(study, tuned)
             observers = make_observers(_watching(self.options), directory, note)
             recorder = Recorder(study, directory, _open_checkpoints(directory), observers)
-            session = Session(study, directory, recorder, self.crew, self.watch, self.options.is_quiet)
+            session = Session(recorder, self.crew, self.watch, self.options.is_quiet)
             try:
                 self._train(session, observers)
             except InputError:

@@ -57,7 +57,6 @@ def plan(
     """Prints how many seeds a question needs and how long they would take; writes no study.
 
     Args:
-        question: `fraction`, `failure`, `median` or `comparison`.
         numbers: fields of the question, see `engine.statistics.seeds_needed`.
         pilot: work directory of a study that has run, for numbers that are not given, and for the cost.
         study: its cost is measured here, where there is no pilot.

@@ -32,11 +32,7 @@ _DEFAULT_RUNS = 8
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class VerifyOptions:
-    """How a study is verified.
-
-    Raises:
-        InputError: a number is out of range, or `num_runs` is given with `is_all`.
-    """
+    """How a study is verified; raises `InputError` where a number is out of range, or two exclude each other."""
 
     num_runs: int | None = option(
         None,
@@ -79,11 +75,8 @@ class VerifyOptions:
 def verify(workdir: Place, options: VerifyOptions | None = None, **changes: Any) -> Verification:
     """Runs some finished runs of a study again, prints how far they agree, and writes no study.
 
-    The study is rebuilt from its `study.json` alone, and run at the width and in the form recorded there.
-
-    Args:
-        workdir: of the study; it is only read.
-        changes: fields of `VerifyOptions`, for short.
+    The study is rebuilt from its `study.json` alone, and run at the width and in the form recorded there. `changes` are
+    fields of `VerifyOptions`, for short.
 
     Raises:
         InputError: there is no study or no finished run, or the study cannot be understood or run here.
@@ -162,11 +155,7 @@ def _run_again(
 ) -> tuple[list[Agreement], list[str]]:
     """Runs runs again, and compares each with its stored rows as it ends.
 
-    Returns:
-        The agreement of every run, and the arms for which the recorded form could not be used here, in words.
-
-    Raises:
-        WorkerFailedError: a run did not come back.
+    Returns the agreement of every run, and the arms for which the recorded form could not be used here, in words.
     """
     stored = stored_rows(directory, {run_key(run) for run in runs})
     agreements: dict[tuple[Any, ...], Agreement] = {}
