@@ -6,18 +6,18 @@ import time
 from typing import Any, NamedTuple
 
 from engine import store, workers
-from engine.arms.arm import structure
+from engine.arms.arm import Arm, structure
 from engine.arms.options import check_fields, option
 from engine.commands.open import Results
 from engine.commands.run import find_workers, run
 from engine.commands.running.options import RunOptions
 from engine.commands.running.progress import note
 from engine.diagnosis.budget import Budget, Costs, choose, what_seeds_can_tell
-from engine.diagnosis.factors import Factors, factors_of
+from engine.diagnosis.factors import factors_of
 from engine.errors import InputError, unknown_name
 from engine.lanes import tuning
 from engine.lanes.memory import memory_limit
-from engine.studies.diagnosis import AS_GIVEN, read_record
+from engine.studies.diagnosis import AS_GIVEN, DiagnosisRecord, read_record
 from engine.studies.expand import ExpandedStudy, expand
 from engine.studies.study import OPTIONS, Study, resolve_arm
 from engine.tasks.controls import has_constant_inputs, has_examples
@@ -58,8 +58,8 @@ class _Pilot(NamedTuple):
     """The configuration with its data loaded, and what is changed around it."""
 
     study: ExpandedStudy
-    factors: Factors
-    has_constant_inputs: bool | None
+    arms: dict[str, Arm]
+    record: DiagnosisRecord
 
     @property
     def horizon(self) -> int:
@@ -116,7 +116,7 @@ def diagnose(
         budget = choose(costs, minutes, pilot.horizon, pilot.longest_horizon, asked.is_horizon_fixed, asked.seeds)
     for line in budget.words:
         note(line)
-    for name, reason in pilot.factors.skipped.items():
+    for name, reason in pilot.record.skipped.items():
         note(f"without {name}: {reason}")
     results = run(_designed(one, pilot, minutes, budget), workdir, options=options)
     taken = (time.monotonic() - began) / 60
@@ -133,7 +133,7 @@ def _designed(one: Study, pilot: _Pilot, minutes: float | None, budget: Budget) 
         one,
         name="diagnose",
         question=_QUESTION,
-        arms=pilot.factors.arms,
+        arms=pilot.arms,
         baseline=AS_GIVEN,
         seeds=budget.seeds,
         horizon=budget.horizon,
@@ -142,7 +142,7 @@ def _designed(one: Study, pilot: _Pilot, minutes: float | None, budget: Budget) 
         eval_every=one.eval_every or max(pilot.study.eval_every, STEPS_AHEAD),
         diagnostics=(*_DIAGNOSTICS, *one.diagnostics),
         stop="settled",
-        diagnosis=pilot.factors.record(minutes, budget.words, pilot.has_constant_inputs),
+        diagnosis=pilot.record._replace(minutes=minutes, budget=budget.words),
     )
 
 
@@ -172,7 +172,8 @@ def _pilot(study: Study, platform: str, data_dir: str | None) -> _Pilot:
             f"dataset={group.spec.arm.dataset} waits for an event of its own: there is no plateau to explain"
         )
     data = group.spec.data
-    return _Pilot(concrete, factors_of(concrete.arms[AS_GIVEN], has_examples(data)), has_constant_inputs(data))
+    arms, record = factors_of(concrete.arms[AS_GIVEN], has_examples(data))
+    return _Pilot(concrete, arms, record._replace(has_constant_inputs=has_constant_inputs(data)))
 
 
 def _known(workdir: Place, pilot: _Pilot, asked: DiagnoseOptions) -> tuple[float | None, Budget] | None:
@@ -204,7 +205,7 @@ def _known(workdir: Place, pilot: _Pilot, asked: DiagnoseOptions) -> tuple[float
 def _costs(pilot: _Pilot, available: devices.Devices, num_workers: int, cache_dir: str, began: float) -> Costs:
     spec = pilot.study.programs[0].spec
     cost = workers.call(available, cache_dir, tuning.step_cost, spec, memory_limit(1))
-    arms = [resolve_arm(arm) for arm in pilot.factors.arms.values()]
+    arms = [resolve_arm(arm) for arm in pilot.arms.values()]
     return Costs(
         seconds_per_step=cost.seconds_per_step,
         start_seconds=cost.start_seconds,

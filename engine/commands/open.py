@@ -5,22 +5,24 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
+
 from engine import store
 from engine.arms.arm import Arm
 from engine.errors import InputError, one_line, unknown_name
+from engine.report.arm_table import to_text
+from engine.report.metric_curves import MetricCurves, read_arm_curves
+from engine.report.phrases import counted
+from engine.report.probe_series import ArmProbes, read_arm_probes
+from engine.store.run_table import RunTable
 from engine.store.study_json import study_of
 from engine.studies.study import Study
 from engine.user_code import Place, as_path
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     from engine.report.figures import Figures
     from engine.report.findings import Findings
-    from engine.report.metric_curves import MetricCurves
     from engine.report.notebook import ReportFile
-    from engine.report.probe_series import ArmProbes
-    from engine.store.run_table import RunTable
 
 
 class Results:
@@ -55,24 +57,22 @@ class Results:
         return dict(self.study.arms)
 
     @functools.cached_property
-    def _table(self) -> "RunTable":
-        from engine.store.run_table import RunTable
-
+    def _table(self) -> RunTable:
         return RunTable(self._directory)
 
     @property
-    def outcomes(self) -> "pa.Table":
+    def outcomes(self) -> pa.Table:
         """A row for every finished run: the columns of `outcomes.parquet`, in steps and nats."""
         return self._table.outcomes
 
-    def rows(self, columns: Sequence[str]) -> "pa.Table":
+    def rows(self, columns: Sequence[str]) -> pa.Table:
         """Reads some columns of `parts/*.parquet` of every finished run, curves among them as lists."""
         for name in columns:
             if name not in store.ROW_SCHEMA.names:
                 raise unknown_name("column", name, store.ROW_SCHEMA.names)
         return self._directory.read(columns).select(columns)
 
-    def curves(self, arm: str, metric: str = "loss") -> "MetricCurves":
+    def curves(self, arm: str, metric: str = "loss") -> MetricCurves:
         """Returns the curves of the repetitions of an arm.
 
         Args:
@@ -85,8 +85,6 @@ class Results:
             `steps` `[num_points]`, `values` `[num_seeds, num_points]`, NaN where a run was not measured, and the `seed`
             of each row `[num_seeds]`. They are read-only.
         """
-        from engine.report.metric_curves import read_arm_curves
-
         if (arm, metric) not in self._curves:
             found = read_arm_curves(self._table, arm, metric)
             for array in found:
@@ -94,14 +92,12 @@ class Results:
             self._curves[arm, metric] = found
         return self._curves[arm, metric]
 
-    def diagnostics(self, arm: str) -> "ArmProbes":
+    def diagnostics(self, arm: str) -> ArmProbes:
         """Returns what was measured of the repetitions of an arm while they waited.
 
         That is `steps` `[num_points]`, `seed` `[num_seeds]`, and `values` by series (see `docs/columns.md`) and by
         layer or parameter array (`""` for the whole network), each `[num_seeds, num_points]`, NaN where there is none.
         """
-        from engine.report.probe_series import read_arm_probes
-
         return read_arm_probes(self._table, arm)
 
     @functools.cached_property
@@ -135,15 +131,11 @@ class Results:
         return ReportFile(write_report(self._table, self._findings))
 
     def __repr__(self) -> str:
-        from engine.report.phrases import counted
-
         document = self._directory.document
         arms = counted(len(document["arm_order"]), "arm")
         return one_line(f"<study {document['study']['name']!r} in {self._given!r}: {arms}>")
 
     def __str__(self) -> str:
-        from engine.report.arm_table import to_text
-
         try:
             found = self._findings
         except InputError as error:

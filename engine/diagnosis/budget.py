@@ -19,14 +19,7 @@ _REPORT_SECONDS = 8.0
 
 
 class Costs(NamedTuple):
-    """What was measured of a diagnosis.
-
-    Attributes:
-        seconds_per_step: for one seed, alone on one device.
-        start_seconds: to compile one structure.
-        spent_seconds: on measuring this.
-        num_workers: workers that train side by side.
-    """
+    """What was measured of a diagnosis: seconds for a step of one seed, to compile one structure, and spent on this."""
 
     seconds_per_step: float
     start_seconds: float
@@ -49,17 +42,9 @@ def choose(
 ) -> Budget:
     """Chooses seeds and horizon for some minutes.
 
-    The horizon as requested comes first, then seeds up to 24, then a horizon up to four times as long. Where not even
-    10 seeds reach the horizon, it is cut down to half.
-
-    Args:
-        minutes: for everything, the report included.
-        horizon: as requested, in steps.
-        longest_horizon: steps beyond which no run gets anywhere, because its learning rate has decayed.
-        seeds: of every arm; `None` to choose them.
-
-    Raises:
-        InputError: the minutes do not buy what is requested.
+    The horizon as requested comes first, then seeds up to 24 (if they are not given), then a horizon up to four times
+    as long. Where not even 10 seeds reach the horizon, it is cut down to half. Beyond `longest_horizon` no run gets
+    anywhere, because its learning rate has decayed. Raises `InputError`: the minutes do not buy what is requested.
     """
     rounds = math.ceil(costs.num_structures / costs.num_workers)
     left = 60 * minutes - costs.spent_seconds - rounds * costs.start_seconds - _REPORT_SECONDS

@@ -38,13 +38,10 @@ _LOOK_LONGER = (
 
 
 class Rule(NamedTuple):
-    """A row of the table.
+    """A row of the table; `condition` is what `holds` asks, in words.
 
-    Attributes:
-        condition: what `holds` asks, in words.
-        first: returns the change to make first, an arm; `None` where it is none of them.
-        meaning: what the verdict means, or empty.
-        advice: what to do first where no change is known to help.
+    `first` returns the change to make first, an arm, or `None`; `advice` is what to do first where no change is known
+    to help.
     """
 
     key: str
@@ -122,7 +119,7 @@ RULES = (
         UNDECIDED,
         f"runs are still to come, or there are fewer than {FEWEST_RUNS} of the configuration, too few to say anything "
         f"of most such runs",
-        conditions.is_too_little,
+        lambda evidence: evidence.num_missing > 0 or evidence.given.num_runs < FEWEST_RUNS,
         advice=f"First let the runs come to their end, or give more --seeds: with {FEWEST_RUNS} there is a verdict, "
         f"with {FEWEST_SEEDS} a cause can be told from chance.",
     ),

@@ -10,7 +10,6 @@ import traceback
 import warnings
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 from engine.errors import InputError, did_you_mean, one_line
 from engine.registry import Registry
@@ -22,13 +21,6 @@ _PLACE = re.compile(r"(?P<path>.*\.py)(:(?P<function>.*))?", re.DOTALL)
 # When a folder is listed: files that are read, and bytes that each may have.
 _MOST_FILES = 1000
 _MOST_BYTES = 2**20
-
-
-class ExperimentFile(NamedTuple):
-    """A file with a function `study`; the question is the first line of its docstring, or empty."""
-
-    path: Path
-    question: str
 
 
 def load_study(word: str, registry: Registry) -> Study:
@@ -53,8 +45,8 @@ def load_study(word: str, registry: Registry) -> Study:
     return study if study.question else dataclasses.replace(study, question=question)
 
 
-def find_files(folders: Iterable[Path]) -> list[ExperimentFile]:
-    """Finds the experiment files in folders that exist, by name. They are read, never executed."""
+def find_files(folders: Iterable[Path]) -> list[tuple[Path, str]]:
+    """Finds the experiment files in folders that exist, by name, with their questions. They are never executed."""
     found = []
     for folder in folders:
         with contextlib.suppress(OSError):
@@ -63,8 +55,8 @@ def find_files(folders: Iterable[Path]) -> list[ExperimentFile]:
     return found
 
 
-def _described(path: Path) -> ExperimentFile | None:
-    """Describes a file from its text; `None` where it is no experiment."""
+def _described(path: Path) -> tuple[Path, str] | None:
+    """Returns a file and the first line of its docstring, or nothing; `None` where it is no experiment."""
     try:
         if not path.is_file() or path.stat().st_size > _MOST_BYTES:
             return None
@@ -73,7 +65,7 @@ def _described(path: Path) -> ExperimentFile | None:
         return None
     if not any(isinstance(node, ast.FunctionDef) and node.name == _FUNCTION for node in tree.body):
         return None
-    return ExperimentFile(path, _first_line(tree))
+    return path, _first_line(tree)
 
 
 def _parsed(path: Path) -> ast.Module:
