@@ -13,7 +13,6 @@ from engine.errors import InputError, one_line, unknown_name
 from engine.logs import LoggedRuns, ReadOptions, read_curves, to_rows
 from engine.outcomes import DetectorSettings
 from engine.outcomes.chance import find_chance_loss, suggest_classes
-from engine.store import WorkDirectory
 from engine.user_code import Place, as_path
 
 _QUESTION = "Is this plateau, and when does it end?"
@@ -138,7 +137,7 @@ def _note(line: str) -> None:
     print(f"note: {one_line(line)}", file=sys.stderr)
 
 
-def _filled(directory: WorkDirectory, found: to_rows.DetectedRows) -> WorkDirectory:
+def _filled(directory: store.WorkDirectory, found: to_rows.DetectedRows) -> store.WorkDirectory:
     """Adds the rows that a work directory does not have yet."""
     there = directory.finished_keys()
     directory.append([row for row in found.rows if tuple(row.get(name) for name in store.RUN_KEY) not in there])
@@ -155,7 +154,7 @@ def _write(path: Path, document: dict[str, Any], found: to_rows.DetectedRows, ha
         return report(path) if has_report else {}
 
 
-def _print(directory: WorkDirectory) -> dict[str, Any]:
+def _print(directory: store.WorkDirectory) -> dict[str, Any]:
     """Prints table and verdict."""
     from engine.report.arm_table import make_table, to_text
     from engine.report.log_answers import ASSUMED

@@ -28,7 +28,6 @@ from engine.studies.study import Study
 from engine.studies.until import Until, check_goal
 from engine.user_code import Place, as_path
 from engine.workers import determinism, devices
-from engine.workers.devices import Devices
 from engine.workers.interruption import Interrupted, SignalWatch
 
 
@@ -71,7 +70,7 @@ def run(
         return results
 
 
-def find_workers(num_workers: int | None) -> tuple[Devices, int]:
+def find_workers(num_workers: int | None) -> tuple[devices.Devices, int]:
     """Returns the devices of this machine, and the number of processes on them: by default one for each.
 
     Raises `InputError`: there cannot be as many.

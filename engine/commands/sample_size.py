@@ -12,7 +12,6 @@ from engine.lanes.memory import memory_limit
 from engine.report.arm_runs import ArmRuns, read_runs
 from engine.report.phrases import counted
 from engine.statistics import SeedsNeeded
-from engine.store import WorkDirectory
 from engine.store.run_table import RunTable
 from engine.studies.designs import runs_per_seed
 from engine.studies.expand import expand
@@ -106,7 +105,7 @@ def _needed(question: str, given: dict[str, float]) -> SeedsNeeded:
         raise InputError(f"question={question}: {error}") from None
 
 
-def _pilot_runs(directory: WorkDirectory) -> dict[str, ArmRuns]:
+def _pilot_runs(directory: store.WorkDirectory) -> dict[str, ArmRuns]:
     runs = read_runs(RunTable(directory))
     if not runs:
         raise InputError(f"no finished run in {str(directory.path)!r} yet: a pilot needs some")
@@ -123,7 +122,7 @@ def _learned_from(runs: dict[str, ArmRuns]) -> dict[str, float]:
     return {"fraction": share, **{name: value for name, value in learned.items() if value > 0}}
 
 
-def _cost_of_pilot(directory: WorkDirectory, runs: dict[str, ArmRuns]) -> Cost | None:
+def _cost_of_pilot(directory: store.WorkDirectory, runs: dict[str, ArmRuns]) -> Cost | None:
     document = directory.document
     timed = [one for one in document["launches"] if one.get("seed_steps") and one.get("seconds")]
     if not timed:

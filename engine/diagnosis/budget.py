@@ -6,7 +6,6 @@ from typing import NamedTuple
 from engine import statistics
 from engine.diagnosis.factors import NUM_CHANGES
 from engine.errors import InputError
-from engine.statistics import LEVEL
 
 # With fewer, not even pairs that all agree are beyond chance after Holm over all changes with two tests each: the sign
 # test of n such pairs has p = 2·2^−n. More say little that these do not.
@@ -83,7 +82,7 @@ def what_seeds_can_tell(seeds: int) -> str:
     least = statistics.proportion(seeds, seeds).lower
     # A log-rank test stratified by pairs is a sign test, with an exact binomial p; Holm's first step asks for the level
     # over the number of changes, each of which is tested in two ways.
-    pairs = min(int(binom.isf(0.5 * LEVEL / (2 * NUM_CHANGES), seeds, 0.5)) + 1, seeds)
+    pairs = min(int(binom.isf(0.5 * statistics.LEVEL / (2 * NUM_CHANGES), seeds, 0.5)) + 1, seeds)
     return (
         f"If all {seeds} runs of an arm leave, at least {100 * least:.0f} % of such runs do (95 % confidence); a "
         f"change is told from chance, after Holm, if it is earlier in {pairs} of {seeds} pairs of seeds."

@@ -19,7 +19,6 @@ from engine.report.metric_curves import read_arm_curves
 from engine.report.phrases import NORMAL_QUESTION, REMEDY_QUESTION, interval, label, number, p_value
 from engine.report.sections import Drawing, Section, SectionTable
 from engine.report.summary import Summary, jsonable
-from engine.statistics import Estimate
 from engine.store.run_table import RunTable
 from engine.studies.diagnosis import AS_GIVEN, CHANGES, DiagnosisRecord, Kind, read_record
 
@@ -215,7 +214,7 @@ def _draw_remedies(found: Findings, names: list[str]) -> Figure:
     return figure
 
 
-def _end(differences: Collection[Estimate]) -> float:
+def _end(differences: Collection[statistics.Estimate]) -> float:
     """Returns where the axis ends on the later side, so that what is earlier is not squeezed."""
     earliest = max((-d.lower for d in differences if math.isfinite(d.lower)), default=0.0)
     return 1.5 * earliest if earliest > 0 else max(d.value for d in differences) or 1.0

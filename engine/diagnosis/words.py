@@ -5,7 +5,6 @@ from typing import NamedTuple
 from engine.diagnosis import conditions, table
 from engine.diagnosis.evidence import MOST_RUNS, ArmEvidence, Evidence, Symptoms
 from engine.diagnosis.factors import CONSTANT_INPUTS, LINEAR_PROBE, ONE_BATCH, SHUFFLED_LABELS
-from engine.diagnosis.table import Decision
 from engine.report.phrases import fraction, interval, number, onset, percent
 from engine.report.summary import Summary
 from engine.statistics import Estimate
@@ -47,7 +46,7 @@ class Findings(NamedTuple):
     summary: Summary
     record: DiagnosisRecord
     evidence: Evidence
-    decision: Decision
+    decision: table.Decision
 
     def left(self, name: str) -> str:
         """Writes how many runs of an arm left chance level, `12 of 12 runs (100 %, 95 % CI 74–100 %)`."""

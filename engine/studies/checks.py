@@ -3,8 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from engine.arms import arm as config
-from engine.arms.arm import Arm
+from engine.arms.arm import Arm, identity_fields
 from engine.errors import InputError
 from engine.studies.study import Study
 from engine.tasks import Task
@@ -15,10 +14,9 @@ def check_precisions(arms: Mapping[str, Arm], platform: str) -> None:
     """Refuses number formats that the kind of device does not have."""
     for name, arm in arms.items():
         if not is_available(arm.precision, platform):
-            usable = [p for p in PRECISIONS if is_available(p, platform)]
+            usable = ", ".join(precision for precision in PRECISIONS if is_available(precision, platform))
             raise InputError(
-                f"arm {name!r}: precision={arm.precision} does not exist on a {platform}: "
-                f"expected one of {', '.join(usable)}"
+                f"arm {name!r}: precision={arm.precision} does not exist on a {platform}: expected one of {usable}"
             )
 
 
@@ -50,7 +48,7 @@ def refuse_equal_data(arms: Mapping[str, Arm], fingerprints: Mapping[str, str]) 
     """Refuses arms that differ only in where the same data are found."""
     first: dict[tuple[Any, ...], str] = {}
     for name, fingerprint in fingerprints.items():
-        key = (*config.identity_fields(arms[name]).values(), fingerprint)
+        key = (*identity_fields(arms[name]).values(), fingerprint)
         if (other := first.setdefault(key, name)) != name:
             raise InputError(f"arms {other!r} and {name!r} are the same configuration: their data are equal")
 

@@ -18,7 +18,6 @@ from engine.models.lowering import default_form, has_convolutions
 from engine.outcomes.event import Event
 from engine.studies import checks
 from engine.studies.study import Study
-from engine.tasks import Task
 from engine.training.probes.measuring import STEPS_AHEAD
 from engine.user_code import is_reference
 
@@ -65,7 +64,7 @@ class Structure(NamedTuple):
     arm_names: list[str]
     arm: Arm
     data: dict[str, np.ndarray]
-    task: Task
+    task: tasks.Task
     notes: tuple[tasks.Note, ...]
 
 
@@ -137,7 +136,7 @@ def _diagnostics_every(study: Study, eval_every: int) -> int:
     return asked
 
 
-def _fills_core(arm: Arm, task: Task) -> bool:
+def _fills_core(arm: Arm, task: tasks.Task) -> bool:
     """Tells whether a single run keeps a CPU core busy: it has convolutions, or a step is long."""
     if arm.conv_widths:
         return True

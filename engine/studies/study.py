@@ -7,8 +7,7 @@ from pathlib import PurePath
 from typing import Any
 
 from engine import models, tasks
-from engine.arms import arm as config
-from engine.arms.arm import Arm
+from engine.arms.arm import Arm, fill_in, find_option
 from engine.arms.options import declared_in, option
 from engine.errors import InputError, unknown_name
 from engine.outcomes import DetectorSettings, check_settings
@@ -165,7 +164,7 @@ OPTIONS = declared_in(Study)
 
 def with_fields(study: Study, values: Mapping[str, Any]) -> Study:
     """Sets the same values in every arm of a study; raises `InputError` where that cannot be done."""
-    checked = {name: config.find_option(name).check(value) for name, value in values.items()}
+    checked = {name: find_option(name).check(value) for name, value in values.items()}
     arms = {name: arm.replace(**checked) for name, arm in study.arms.items()}
     return dataclasses.replace(study, arms=arms)
 
@@ -214,7 +213,7 @@ def _with_values(arm: Arm, values: Mapping[str, Any]) -> Arm:
 
 
 def _label(field: str, value: Any) -> str:
-    if not field.startswith(MODEL_ARG) and config.find_option(field).part == "place":
+    if not field.startswith(MODEL_ARG) and find_option(field).part == "place":
         # Names are stored and shown, and a place is nobody else's business.
         return PurePath(value).name
     if isinstance(value, tuple):
@@ -226,4 +225,4 @@ def _label(field: str, value: Any) -> str:
 
 def resolve_arm(arm: Arm) -> Arm:
     """Returns the arm with every option set that its choices own; raises `InputError` where one does not fit them."""
-    return config.fill_in(models.choose_network(tasks.choose_source(arm)))
+    return fill_in(models.choose_network(tasks.choose_source(arm)))

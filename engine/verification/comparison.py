@@ -9,7 +9,6 @@ import pyarrow.compute as pc
 
 from engine import statistics
 from engine.lanes.runs import Run
-from engine.statistics import Equivalence, Margin
 from engine.store import OUTCOME_SCHEMA, ROW_SCHEMA, waiting_times
 
 # Losses that differ by less than this share of the chance loss are close.
@@ -133,8 +132,8 @@ class OutcomeAgreement(NamedTuple):
 
     arm: str | None
     num_pairs: int
-    wait: Equivalence
-    share: Equivalence
+    wait: statistics.Equivalence
+    share: statistics.Equivalence
 
     @property
     def verdict(self) -> str:
@@ -194,7 +193,7 @@ def compare_outcomes(
     if len(pairs) > 1:
         bounds, *columns = zip(*pairs.values(), strict=True)
         pairs[None] = _Pairs(max(bounds), *(np.concatenate(column) for column in columns))
-    size = Margin(margin, num_tests=2 * len(pairs))
+    size = statistics.Margin(margin, num_tests=2 * len(pairs))
     return [_compare_pairs(name, found, size) for name, found in pairs.items()]
 
 
@@ -206,7 +205,7 @@ def _pairs_of(agreements: Sequence[Agreement], mean: float) -> _Pairs:
     return _Pairs(horizon / scale, wait, wait_again, _has_event(stored), _has_event(again))
 
 
-def _compare_pairs(arm: str | None, pairs: _Pairs, margin: Margin) -> OutcomeAgreement:
+def _compare_pairs(arm: str | None, pairs: _Pairs, margin: statistics.Margin) -> OutcomeAgreement:
     wait = statistics.equivalent_means(pairs.wait_again, pairs.wait, pairs.bound, margin)
     share = statistics.equivalent_shares(pairs.has_event_again, pairs.has_event, margin)
     return OutcomeAgreement(arm, len(pairs.wait), wait, share)

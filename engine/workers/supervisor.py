@@ -102,12 +102,10 @@ class Supervisor:
         self._scheduler.stop()
         self._deadline = time.monotonic() + GRACE
         for index, worker in list(self._crew.members.items()):
-            try:
+            with contextlib.suppress(OSError):
                 if self._pulses[index].has_unsaved:
                     worker.connection.send(Stop())
                     continue
-            except OSError:
-                pass
             self._crew.kill(index)
         if self._crew.members:
             self._notify(f"stopping once the unfinished runs are stored, in {GRACE:.0f} s at most")
