@@ -166,13 +166,11 @@ def _around(study: Study, arm: str | None) -> Study:
 
 def _pilot(study: Study, platform: str, data_dir: str | None) -> _Pilot:
     concrete = expand(study, platform, data_dir=data_dir, is_quiet=False)
-    group = concrete.programs[0]
-    if group.event != "break":
-        raise InputError(
-            f"dataset={group.spec.arm.dataset} waits for an event of its own: there is no plateau to explain"
-        )
-    data = group.spec.data
-    arms, record = factors_of(concrete.arms[AS_GIVEN], has_examples(data))
+    arm, program = concrete.arms[AS_GIVEN], concrete.programs[0]
+    if program.event != "break":
+        raise InputError(f"dataset={arm.dataset} waits for an event of its own: there is no plateau to explain")
+    data = program.spec.data
+    arms, record = factors_of(arm, has_examples(data))
     return _Pilot(concrete, arms, record._replace(has_constant_inputs=has_constant_inputs(data)))
 
 

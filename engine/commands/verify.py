@@ -4,7 +4,7 @@ import dataclasses
 import functools
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -127,9 +127,7 @@ def _note_places(directory: WorkDirectory) -> None:
         note(one_line(f"the data are read from {place!r} (or say where: --dataset_dir)"))
 
 
-def _origins(
-    directory: WorkDirectory, runs: Sequence[Run], changed: Sequence[str], now: Mapping[str, Any]
-) -> list[RunOrigin]:
+def _origins(directory: WorkDirectory, runs: list[Run], changed: list[str], now: dict[str, Any]) -> list[RunOrigin]:
     """Finds the launch that made each run, and adds to `changed` what differs between it and a launch `now`."""
     launches = directory.document["launches"]
     differences = [provenance.describe_differences(launch, now) for launch in launches]

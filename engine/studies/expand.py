@@ -18,7 +18,7 @@ from engine.lanes.runs import Run
 from engine.lanes.spec import PoolSpec
 from engine.models.lowering import FORMS
 from engine.studies import checks, designs
-from engine.studies.shared_program import BY_RULE, Layout, SharedProgram, load_structures, share_program
+from engine.studies.shared_program import Layout, SharedProgram, load_structures, share_program
 from engine.studies.study import Study, resolve_arm
 
 _MAX_EVAL_EVERY = 25
@@ -66,7 +66,7 @@ class ExpandedStudy(NamedTuple):
 def expand(
     study: Study,
     platform: str,
-    layout: Layout | Mapping[str, Layout] = BY_RULE,
+    layouts: Mapping[str, Layout] | None = None,
     data_dir: str | None = None,
     fork_steps: Mapping[str, int | None] | None = None,
     is_quiet: bool = True,
@@ -75,22 +75,20 @@ def expand(
 
     Args:
         platform: kind of device, for the rules of the layout.
-        layout: one for every arm, or by arm.
+        layouts: by arm; by default all follow the rules.
         fork_steps: step at which to fork, by arm, for a study that does not say.
     """
-    layouts = dict.fromkeys(study.arms, layout) if isinstance(layout, Layout) else layout
-    for one in layouts.values():
-        if one.form is not None and one.form not in FORMS:
-            raise unknown_name("form", one.form, FORMS)
+    layouts = layouts or {}
+    for layout in layouts.values():
+        if layout.form is not None and layout.form not in FORMS:
+            raise unknown_name("form", layout.form, FORMS)
     arms = {name: _resolve_named(name, arm) for name, arm in study.arms.items()}
     checks.check_precisions(arms, platform)
     checks.refuse_equal_arms(arms)
     checks.refuse_equal_runs(study, arms)
     structures = load_structures(study, arms, data_dir, is_quiet)
     eval_every = study.eval_every or min(_default_eval_every(one.task.steps_per_epoch) for one in structures)
-    programs = [
-        share_program(study, one, platform, layouts.get(one.arm_names[0], BY_RULE), eval_every) for one in structures
-    ]
+    programs = [share_program(study, structure, platform, layouts, eval_every) for structure in structures]
     program_of = _by_arm(programs)
     checks.refuse_equal_data(arms, {name: program.fingerprint for name, program in program_of.items()})
     horizons = {name: _horizon(study, name, program_of[name], eval_every) for name in arms}

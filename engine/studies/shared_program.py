@@ -55,9 +55,6 @@ class Layout(NamedTuple):
     form: str | None = None
 
 
-BY_RULE = Layout()
-
-
 class Structure(NamedTuple):
     """Arms of one structure and with the same data, the first of them, and what was read."""
 
@@ -92,9 +89,12 @@ def load_structures(study: Study, arms: Mapping[str, Arm], data_dir: str | None,
     return structures
 
 
-def share_program(study: Study, structure: Structure, platform: str, layout: Layout, eval_every: int) -> SharedProgram:
+def share_program(
+    study: Study, structure: Structure, platform: str, layouts: Mapping[str, Layout], eval_every: int
+) -> SharedProgram:
     """Describes the program of one structure: its lane pools, its task and the event that its runs wait for."""
     names, arm, data, task, notes = structure
+    layout = layouts.get(names[0], Layout())
     fills_core = _fills_core(arm, task)
     width = layout.width or default_width(platform, fills_core)
     has_diagnostics = study.has_diagnostics(names)

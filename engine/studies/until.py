@@ -7,7 +7,6 @@ whose strata are the seeds; both hold at any number of looks.
 """
 
 import dataclasses
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -58,9 +57,7 @@ class SequentialSeeds:
     launches too, seeds, goal, the estimates by arm and the arms still open; `released` is how many seeds may run.
     """
 
-    def __init__(
-        self, until: Until, horizons: Mapping[str, float], baseline: str, records: list[dict[str, Any]]
-    ) -> None:
+    def __init__(self, until: Until, horizons: dict[str, float], baseline: str, records: list[dict[str, Any]]) -> None:
         check_goal(until, len(horizons))
         self.records = list(records)
         self.open = list(horizons)

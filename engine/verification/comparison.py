@@ -173,9 +173,7 @@ def _has_event(rows: Sequence[Mapping[str, Any]]) -> np.ndarray:
     return np.array([row["event"] == 1 for row in rows], bool)
 
 
-def compare_outcomes(
-    agreements: Sequence[Agreement], mean_wait: Mapping[str, float], margin: float
-) -> list[OutcomeAgreement]:
+def compare_outcomes(agreements: list[Agreement], mean_wait: dict[str, float], margin: float) -> list[OutcomeAgreement]:
     """Compares each arm by itself, then all arms together where there are several.
 
     Together, waits are shares of the stored mean of their arm, and every pair counts alike. The level of a difference

@@ -9,6 +9,7 @@ import threading
 import traceback
 import types
 from collections.abc import Callable, Iterator, Mapping
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.connection import wait as wait_for
 from typing import Any, NamedTuple
@@ -42,8 +43,7 @@ def _main(connection: Connection, work: Callable[..., Any], *args: Any) -> None:
     """
     for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)
-    if hasattr(signal, "pthread_sigmask"):
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
     line = Line(connection)
     threading.Thread(target=_watch_parent, args=(line,), daemon=True).start()
     try:
@@ -78,11 +78,6 @@ def _set_environment(variables: Mapping[str, str]) -> Iterator[None]:
 @contextlib.contextmanager
 def _without_signals() -> Iterator[None]:
     """Blocks signals until a new process ignores them, see `_main`; here they come a moment later."""
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    from multiprocessing import resource_tracker
-
     # It starts with the first process otherwise, and lets signals through again.
     resource_tracker.ensure_running()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
@@ -162,9 +157,9 @@ class Crew:
 
 
 def call(devices: Devices, cache_dir: str | None, fn: Callable[..., Any], *args: Any) -> Any:
-    """Calls an importable function in a process that owns the first device; arguments and result are pickled.
+    """Calls an importable function in a process that owns the first device; raises its InputError again.
 
-    Raises the function's InputError again, and WorkerFailedError for everything else.
+    Arguments and result are pickled; everything else that goes wrong is a WorkerFailedError.
     """
     worker = spawn(environment(devices, 0), _main, _call, cache_dir, fn, args)
     try:

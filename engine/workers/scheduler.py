@@ -63,14 +63,12 @@ class Scheduler:
     @property
     def is_done(self) -> bool:
         """Whether nothing is pending or in flight."""
-        return not self._is_waiting() and not any(duty.runs for duty in self._duties.values())
+        has_waiting = any(group.num_waiting for group in self._groups)
+        return not has_waiting and not any(duty.runs for duty in self._duties.values())
 
     def has_pending(self) -> bool:
         """Tells whether a new worker would find something to do."""
-        return self._is_waiting() and not self._is_stopped
-
-    def _is_waiting(self) -> bool:
-        return any(group.pending or group.suspects for group in self._groups)
+        return not self._is_stopped and any(group.num_waiting for group in self._groups)
 
     def stop(self) -> None:
         """Hands out nothing any more."""
@@ -142,8 +140,7 @@ class Scheduler:
 
     def _hand_out(self, duty: _Duty, runs: list[Run], spec: PoolSpec | None = None) -> Assignment:
         duty.runs.extend(runs)
-        found = {run: self.hooks.find_checkpoint(run) for run in runs}
-        checkpoints = {run: kept for run, kept in found.items() if kept is not None}
+        checkpoints = {run: kept for run in runs if (kept := self.hooks.find_checkpoint(run)) is not None}
         for run in runs:
             self._given_steps[run] = self._kept_steps[run] = checkpoints[run].step if run in checkpoints else 0
         return Assignment(duty.group, spec, runs, checkpoints)
