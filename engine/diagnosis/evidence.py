@@ -49,8 +49,7 @@ class ArmEvidence(NamedTuple):
     """What came of the runs of one arm that have an outcome.
 
     Attributes:
-        num_left: runs that left chance level on the training examples by the horizon.
-        num_waited: those that left it after a plateau.
+        num_left: runs that left chance level on the training examples by the horizon, `num_waited` after a plateau.
         num_falling: those that stayed at chance, and whose loss had begun to fall.
         num_diverged: runs that diverged, before they left chance level or after.
         held_out: median of the best ρ on held-out examples, over the runs that left chance level, or over all where
@@ -111,8 +110,8 @@ class Evidence(NamedTuple):
     def carries_over(self, name: str) -> bool | None:
         """Whether what an arm learns holds on other examples; `None` if unknown.
 
-        Measured against runs with shuffled labels, where nothing can carry over: their best of many inspections, of
-        held-out examples whose class frequencies may differ, may be above chance.
+        Measured against runs with shuffled labels: their best of many inspections, of held-out examples whose class
+        frequencies may differ, may be above chance, although nothing can carry over.
         """
         arm, null = self.arms.get(name), self.arms.get(SHUFFLED_LABELS.name)
         if arm is None or arm.held_out is None:

@@ -37,8 +37,7 @@ class DiagnosisRecord(NamedTuple):
 def read_record(document: Mapping[str, Any]) -> DiagnosisRecord | None:
     """Reads the record of a diagnosis from a checked `study.json`; returns `None` for another study.
 
-    Raises:
-        InputError: the record is not sound, or its arms are not those of the study.
+    Raises `InputError`: the record is not sound, or its arms are not those of the study.
     """
     study = document["study"]
     content = study.get("diagnosis")

@@ -28,10 +28,7 @@ _MAX_HORIZON = 2**26
 
 
 class ParentOutcomes(NamedTuple):
-    """Outcomes of the repetitions of an arm, the parents of its forks; arrays `[num_runs]`.
-
-    Times are steps to the event or to the end of the run; events are 0 censored, 1 the event, 2 diverged.
-    """
+    """Outcomes of the repetitions of an arm, the parents of its forks, as in `RunTable`; arrays `[num_runs]`."""
 
     seed: np.ndarray
     time: np.ndarray
@@ -184,8 +181,7 @@ def run_of(expanded: ExpandedStudy, arm_name: str, noise_seed: int, fork_order_s
 def with_forks(expanded: ExpandedStudy, parents: Mapping[str, ParentOutcomes]) -> ExpandedStudy:
     """Returns the study with the forks in the place of its runs, given the outcomes of their parents by arm.
 
-    An arm whose fork step cannot be known has no forks. Only parents that were still waiting at the fork step are
-    forked.
+    Parents that were still waiting at the fork step are forked; an arm whose fork step cannot be known has no forks.
     """
     study, steps, runs = expanded.study, {}, []
     for name, arm in expanded.arms.items():

@@ -173,10 +173,7 @@ def with_sweep(study: Study, axes: Mapping[str, list[Any]]) -> Study:
     """Replaces every arm of a study by the grid of all combinations of some values.
 
     The first combination of the baseline becomes the new baseline. `axes` has values by field, or as text by
-    `model_arg.` and the name of an argument of the user's model.
-
-    Raises:
-        InputError: a field does not exist, or a value is not usable or appears twice.
+    `model_arg.` and the name of an argument of the user's model. Raises `InputError`, as `with_fields` does.
     """
     for name, values in axes.items():
         if len(set(values)) != len(values):

@@ -176,13 +176,9 @@ def _has_event(rows: Sequence[Mapping[str, Any]]) -> np.ndarray:
 def compare_outcomes(agreements: list[Agreement], mean_wait: dict[str, float], margin: float) -> list[OutcomeAgreement]:
     """Compares each arm by itself, then all arms together where there are several.
 
-    Together, waits are shares of the stored mean of their arm, and every pair counts alike. The level of a difference
-    is 5 % divided by the number of statements.
-
-    Args:
-        agreements: independent repetitions.
-        mean_wait: stored restricted mean of the wait by arm, in steps.
-        margin: relative for the mean wait, absolute for the share.
+    Together, waits are shares of the stored mean of their arm (`mean_wait`, restricted, in steps), and every pair
+    counts alike. The level of a difference is 5 % divided by the number of statements. The margin is relative for the
+    mean wait, absolute for the share.
     """
     by_arm: dict[str, list[Agreement]] = {}
     for agreement in agreements:

@@ -36,12 +36,9 @@ class RunOrigin(NamedTuple):
 class Verification(NamedTuple):
     """What `verify` found.
 
-    Attributes:
-        margin: largest difference still called equivalent.
-        damage: what is wrong with the stored files, in words.
-        changed: what bits depend on and has changed since any of the runs was made, in words.
-        unexplained: runs that differ although that cannot be the reason.
-        outcomes: by arm, and last for all arms together; empty where all bits agree.
+    `damage` is what is wrong with the stored files, `changed` what bits depend on and has changed since any of the runs
+    was made, both in words; `unexplained` are runs that differ although that cannot be the reason; `outcomes` are by
+    arm, and last for all arms together, or empty where all bits agree.
     """
 
     verdict: str

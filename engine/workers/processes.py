@@ -37,10 +37,7 @@ def _watch_parent(line: Line) -> None:
 
 
 def _main(connection: Connection, work: Callable[..., Any], *args: Any) -> None:
-    """Sends what a function of the line returns, or what went wrong; the body of every process of ours.
-
-    It ignores signals, whose meaning the parent decides.
-    """
+    """Sends what a function of the line returns, or what went wrong; signals mean what the parent decides."""
     for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)

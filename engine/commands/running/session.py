@@ -5,8 +5,6 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from engine import workers
 from engine.commands.running.progress import ProgressBar, note
 from engine.lanes.checkpoint import Checkpoint
@@ -16,7 +14,7 @@ from engine.observers import Observer, StudyProgress
 from engine.outcomes import FAILED
 from engine.store import RUN_KEY, WAITING_COLUMNS, WorkDirectory, provenance, waiting_times
 from engine.store.checkpoints import CheckpointFolder, Kept
-from engine.studies.designs import is_repetition
+from engine.store.run_table import RunTable
 from engine.studies.expand import ExpandedStudy, ParentOutcomes, with_forks
 from engine.studies.until import SequentialSeeds, Until
 from engine.workers.interruption import SignalWatch
@@ -220,17 +218,10 @@ class Session:
 
     def _parents(self) -> dict[str, ParentOutcomes]:
         """What came of the repetitions, by arm."""
-        columns = self.directory.read([*WAITING_COLUMNS, "status"]).to_pydict()
-        has_outcome = np.asarray(columns["status"], object) != FAILED
-        time = waiting_times(columns)
-        arms = np.asarray(columns["arm"], object)
-        places = zip(columns["fork_step"], columns["order_seed"], strict=True)
-        is_parent = np.array([is_repetition(order, step) for step, order in places], bool)
-        seed, event = np.asarray(columns["seed"], int), np.asarray(columns["event"], int)
-        parents = {}
+        table, parents = RunTable(self.directory), {}
         for name, number in self.study.study.seeds_by_arm.items():
-            of_arm = is_parent & has_outcome & (arms == name) & (seed < number)
-            parents[name] = ParentOutcomes(seed[of_arm], time[of_arm], event[of_arm])
+            rows = table.is_of(name) & table.is_repetition & table.has_outcome & (table.seed < number)
+            parents[name] = ParentOutcomes(table.seed[rows], table.waiting_time[rows], table.event[rows])
         return parents
 
     @property
