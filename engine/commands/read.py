@@ -155,7 +155,6 @@ def _write(path: Path, document: dict[str, Any], found: to_rows.DetectedRows, ha
 
 
 def _print(directory: store.WorkDirectory) -> dict[str, Any]:
-    """Prints table and verdict."""
     from engine.report.arm_table import make_table, to_text
     from engine.report.log_answers import ASSUMED
     from engine.report.summary import summarise, to_document

@@ -9,6 +9,8 @@ import pyarrow.parquet as pq
 
 from engine import store
 from engine.errors import one_line
+from engine.observers.event_file import check_tensorboardx
+from engine.observers.tensorboard import TensorBoard
 from engine.report.arm_table import to_text
 from engine.report.canvas import to_png
 from engine.report.findings import Findings, find
@@ -23,16 +25,12 @@ def report(workdir: Place, has_tensorboard: bool = False) -> dict[str, Any]:
     Raises `InputError`: there is no study, or no finished run in it; `StorageError`: something cannot be written.
     """
     if has_tensorboard:
-        from engine.observers.event_file import check_tensorboardx
-
         check_tensorboardx()
     directory = store.open_existing(as_path(workdir))
     table = RunTable(directory)
     findings = find(table)
     path = write_report(table, findings)
     if has_tensorboard:
-        from engine.observers.tensorboard import TensorBoard
-
         board = TensorBoard(directory)
         board.catch_up(is_all=True)
         board.on_end()

@@ -4,7 +4,7 @@ import contextlib
 import dataclasses
 import os
 import signal
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from engine.errors import InputError, StorageError
 from engine.lanes import tuning
 from engine.lanes.pool import not_measured
 from engine.observers import Observer, Watching, check_watching, ended_with, make_observers
+from engine.observers.live import close_page
 from engine.store import WorkDirectory, provenance
 from engine.store.checkpoints import CheckpointFolder
 from engine.store.study_json import document
@@ -59,7 +60,9 @@ def run(
         study = dataclasses.replace(study, seeds=until.max_seeds)
     available, num_workers = find_workers(options.num_workers)
     path = as_path(workdir)
-    with SignalWatch() as watch, watch.deferred(), store.hold(path, note), _closed_page(path, options):
+    with SignalWatch() as watch, watch.deferred(), store.hold(path, note), contextlib.ExitStack() as at_the_end:
+        if options.live_every is not None:
+            at_the_end.callback(_close_page, path)
         with workers.Crew(available, num_workers, options.cache, options.checkpoint_every) as crew:
             _Launch(study, path, until, options, crew, watch).train()
         watch.check()
@@ -94,25 +97,16 @@ def _watching(options: RunOptions) -> Watching:
     return Watching(options.live_every, options.has_tensorboard, options.wandb_runs)
 
 
-@contextlib.contextmanager
-def _closed_page(path: Path, options: RunOptions) -> Iterator[None]:
-    """Stops a live page from reloading itself once nothing more is to come, however the block ends."""
+def _close_page(path: Path) -> None:
+    """Stops a live page from reloading itself."""
     try:
-        yield
-    finally:
-        if options.live_every is not None:
-            from engine.observers.live import close_page
-
-            try:
-                close_page(path)
-            except StorageError as error:
-                note(f"the live page is not closed: {error}")
+        close_page(path)
+    except StorageError as error:
+        note(f"the live page is not closed: {error}")
 
 
 @dataclasses.dataclass(frozen=True)
 class _Launch:
-    """One call of `run`."""
-
     study: Study
     path: Path
     until: Until | None
@@ -121,7 +115,6 @@ class _Launch:
     watch: SignalWatch
 
     def train(self) -> None:
-        """Trains what is missing of the study."""
         recorded = store.find_existing(self.path)
         with self.watch.at_once():
             study = self._expand({} if recorded is None else recorded.document["identity"])
@@ -174,7 +167,6 @@ class _Launch:
         return expand(self.study, self.crew.devices.platform, layouts, self.options.data_dir), measured
 
     def _open(self, study: ExpandedStudy, tuned: Mapping[str, Mapping[str, float]]) -> WorkDirectory:
-        """Creates the work directory, or opens it if it holds this study."""
         available = self.crew.devices
         with self.watch.at_once():
             described = document(study, available.platform, devices.current_launch(available))
@@ -193,7 +185,6 @@ class _Launch:
         return directory
 
     def _train(self, session: Session, observers: Sequence[Observer]) -> None:
-        """Runs a session to its end, and notes how it ended."""
         try:
             with ended_with(observers):
                 if self.until is None:
@@ -210,7 +201,6 @@ class _Launch:
 
 
 def _tell_of_diagnostics(study: ExpandedStudy) -> None:
-    """Says which diagnostics do not exist for some arms."""
     for program in study.programs:
         for name, reason in not_measured(program.spec).items():
             note(f"{', '.join(program.arm_names)}: no {name} is measured: {reason}")
@@ -228,8 +218,6 @@ def _tell_of_data(study: ExpandedStudy) -> None:
 
 
 def _open_checkpoints(directory: WorkDirectory) -> CheckpointFolder:
-    """The unfinished runs that were begun in this environment."""
-
     def set_aside(path: Path, reason: str) -> None:
         note(f"checkpoint/{path.name}: {reason}; its runs start again")
         store.set_aside(path, directory.path / "damaged")

@@ -67,12 +67,14 @@ def plan(
         raise unknown_name("question", question, _QUESTIONS)
     fields = _QUESTIONS[question]._fields
     directory = None if pilot is None else store.open_existing(as_path(pilot))
-    runs = None if directory is None else _pilot_runs(directory)
+    runs = {} if directory is None else read_runs(RunTable(directory))
+    if directory is not None and not runs:
+        raise InputError(f"no finished run in {str(directory.path)!r} yet: a pilot needs some")
     given = {name: value for name, value in numbers.items() if value is not None}
     for name in given:
         if name not in fields:
             raise InputError(f"{name} has no effect with question={question}: it takes {', '.join(fields)}")
-    if runs is not None:
+    if runs:
         learned = _learned_from(runs)
         if learned["fraction"] == 0 and question in ("median", "comparison"):
             raise InputError(
@@ -82,7 +84,7 @@ def plan(
         given = {**{name: learned[name] for name in _FROM_PILOT if name in fields and name in learned}, **given}
     needed = _needed(question, given)
     cost = None
-    if directory is not None and runs is not None:
+    if directory is not None:
         cost = _cost_of_pilot(directory, runs)
     elif study is not None:
         cost = _cost_here(study, data_dir, RunOptions(cache_dir=cache_dir).cache)
@@ -103,13 +105,6 @@ def _needed(question: str, given: dict[str, float]) -> SeedsNeeded:
         return statistics.seeds_needed(kind(**given))
     except ValueError as error:
         raise InputError(f"question={question}: {error}") from None
-
-
-def _pilot_runs(directory: store.WorkDirectory) -> dict[str, ArmRuns]:
-    runs = read_runs(RunTable(directory))
-    if not runs:
-        raise InputError(f"no finished run in {str(directory.path)!r} yet: a pilot needs some")
-    return runs
 
 
 def _learned_from(runs: dict[str, ArmRuns]) -> dict[str, float]:

@@ -110,7 +110,6 @@ def verify(workdir: Place, options: VerifyOptions | None = None, **changes: Any)
 
 
 def _check_places(workdir: Place, options: VerifyOptions) -> None:
-    """Refuses to write into the study."""
     study, output = as_path(workdir).resolve(), options.output
     places = {"output": output, "data_dir": options.data_dir, "compilation_cache": options.cache_dir}
     for name, place in places.items():
@@ -141,7 +140,6 @@ def _origins(directory: WorkDirectory, runs: list[Run], changed: list[str], now:
 
 
 def _damage(directory: WorkDirectory, finished: Finished) -> list[str]:
-    """Describes what is stored and cannot be right."""
     number = directory.num_left_out
     files = counted(number, "file of finished runs is", "files of finished runs are")
     rows = [f"a row is no run of this study ({words})" for words in finished.foreign]

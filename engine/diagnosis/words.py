@@ -16,8 +16,6 @@ _SIZES_OF_START = {
     "large": "The start is so large that the outputs are far apart before anything is learned: the loss begins far "
     "above chance level, and has to come down first.",
 }
-
-
 # What a control shows if most runs learn, and if they do not.
 _CONTROLS = {
     ONE_BATCH.name: (

@@ -106,7 +106,6 @@ def _resolve_named(name: str, arm: Arm) -> Arm:
 
 
 def _default_eval_every(steps_per_epoch: int | None) -> int:
-    """Returns the steps between evaluations for a task with or without epochs."""
     if steps_per_epoch is None:
         return _FRESH_EVAL_EVERY
     return min(max(1, steps_per_epoch // 2), _MAX_EVAL_EVERY)

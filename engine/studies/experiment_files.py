@@ -100,7 +100,6 @@ def _importable(folder: Path) -> Iterator[None]:
 
 
 def _made(path: Path, name: str) -> Study:
-    """Returns the study that a function of a file makes."""
     with _importable(path.resolve().parent):
         with _blaming(path):
             module = import_file(path.resolve())

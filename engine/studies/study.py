@@ -149,7 +149,6 @@ class Study:
         return self._by_arm("fork_step")
 
     def _by_arm(self, name: str) -> dict[str, Any]:
-        """Spreads a number that is given once, or by arm."""
         value = getattr(self, name)
         if not isinstance(value, Mapping):
             return dict.fromkeys(self.arms, value)

@@ -123,7 +123,6 @@ def _listed(lines: list[str]) -> str:
 
 
 def _describe_outcomes(found: Verification) -> str:
-    """States the difference over all arms, and which arms differ."""
     last, verdict = found.outcomes[-1], overall_verdict(found.outcomes)
     text = (
         f"The restricted mean of the wait differs by {_signed(last.wait.difference, ' %')} and the share of runs with "

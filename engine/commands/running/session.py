@@ -217,7 +217,6 @@ class Session:
         self.run(forked.runs)
 
     def _parents(self) -> dict[str, ParentOutcomes]:
-        """What came of the repetitions, by arm."""
         table, parents = RunTable(self.directory), {}
         for name, number in self.study.study.seeds_by_arm.items():
             rows = table.is_of(name) & table.is_repetition & table.has_outcome & (table.seed < number)
