@@ -151,17 +151,9 @@ def _around(study: Study, arm: str | None) -> Study:
     if name not in study.arms:
         raise unknown_name("arm", name, study.arms)
     return dataclasses.replace(
-        study,
-        arms={AS_GIVEN: study.arms[name]},
-        seeds=1,
-        horizon=study.horizons_by_arm[name],
-        baseline=None,
-        design="seeds",
-        order_seeds=None,
-        forks=None,
-        fork_step=None,
-        theory=None,
-    )
+        study, arms={AS_GIVEN: study.arms[name]}, seeds=1, horizon=study.horizons_by_arm[name], baseline=None,
+        design="seeds", order_seeds=None, forks=None, fork_step=None, theory=None,
+    )  # fmt: skip
 
 
 def _pilot(study: Study, platform: str, data_dir: str | None) -> _Pilot:
@@ -203,12 +195,6 @@ def _known(workdir: Place, pilot: _Pilot, asked: DiagnoseOptions) -> tuple[float
 def _costs(pilot: _Pilot, available: devices.Devices, num_workers: int, cache_dir: str, began: float) -> Costs:
     spec = pilot.study.programs[0].spec
     cost = workers.call(available, cache_dir, tuning.step_cost, spec, memory_limit(1))
-    arms = [resolve_arm(arm) for arm in pilot.arms.values()]
-    return Costs(
-        seconds_per_step=cost.seconds_per_step,
-        start_seconds=cost.start_seconds,
-        spent_seconds=time.monotonic() - began,
-        num_workers=max(1, num_workers),
-        num_arms=len(arms),
-        num_structures=len({tuple(structure(arm).values()) for arm in arms}),
-    )
+    structures = {tuple(structure(resolve_arm(arm)).values()) for arm in pilot.arms.values()}
+    spent, num_workers = time.monotonic() - began, max(1, num_workers)
+    return Costs(cost.seconds_per_step, cost.start_seconds, spent, num_workers, len(pilot.arms), len(structures))

@@ -12,6 +12,7 @@ from engine.arms.arm import Arm
 from engine.errors import InputError, one_line, unknown_name
 from engine.report.arm_table import to_text
 from engine.report.metric_curves import MetricCurves, read_arm_curves
+from engine.report.notebook import ReportFile, to_html
 from engine.report.phrases import counted
 from engine.report.probe_series import ArmProbes, read_arm_probes
 from engine.store.run_table import RunTable
@@ -22,7 +23,6 @@ from engine.user_code import Place, as_path
 if TYPE_CHECKING:
     from engine.report.figures import Figures
     from engine.report.findings import Findings
-    from engine.report.notebook import ReportFile
 
 
 class Results:
@@ -123,10 +123,9 @@ class Results:
 
         return Figures(self._findings.drawings)
 
-    def report(self) -> "ReportFile":
+    def report(self) -> ReportFile:
         """Writes the report and its other files, and returns the path of the page, which a notebook shows."""
         from engine.commands.report import write_report
-        from engine.report.notebook import ReportFile
 
         return ReportFile(write_report(self._table, self._findings))
 
@@ -143,8 +142,6 @@ class Results:
         return f"{to_text(found.header, found.rows)}\n\n{self.verdict}"
 
     def _repr_html_(self) -> str:
-        from engine.report.notebook import to_html
-
         try:
             found = self._findings
         except InputError as error:

@@ -23,7 +23,7 @@ from engine.tasks.random_streams import MAX_SEED
 from engine.user_code import Place, as_path
 from engine.verification.comparison import Agreement, compare_rows
 from engine.verification.sampling import Finished, draw_sample, find_finished, stored_rows
-from engine.verification.verdict import RunOrigin, Verification, conclude, to_document
+from engine.verification.verdict import Origin, Verification, conclude, to_document
 from engine.verification.words import describe_run, summarise_in_words
 from engine.workers.devices import current_launch
 
@@ -126,7 +126,7 @@ def _note_places(directory: WorkDirectory) -> None:
         note(one_line(f"the data are read from {place!r} (or say where: --dataset_dir)"))
 
 
-def _origins(directory: WorkDirectory, runs: list[Run], changed: list[str], now: dict[str, Any]) -> list[RunOrigin]:
+def _origins(directory: WorkDirectory, runs: list[Run], changed: list[str], now: dict[str, Any]) -> list[Origin]:
     """Finds the launch that made each run, and adds to `changed` what differs between it and a launch `now`."""
     launches = directory.document["launches"]
     differences = [provenance.describe_differences(launch, now) for launch in launches]
@@ -135,7 +135,7 @@ def _origins(directory: WorkDirectory, runs: list[Run], changed: list[str], now:
         number = made_by.get(run_key(run)) if len(launches) > 1 else 0
         # Any of them may have made a run whose launch is not known.
         since = differences if number is None else [differences[number]]
-        found.append(RunOrigin(number, (*changed, *filter(None, since))))
+        found.append(Origin(number, (*changed, *filter(None, since))))
     return found
 
 

@@ -73,13 +73,10 @@ def _gather(run_table: RunTable, summary: Summary, record: DiagnosisRecord) -> E
         for name in summary.runs
         if name in record.kinds
     }
-    return Evidence(
-        arms=arms,
-        rates={name: rate for name, rate in record.rates.items() if name in arms},
-        symptoms=read_symptoms(run_table, summary.runs[AS_GIVEN]),
-        num_missing=sum(_num_missing(run_table, summary, name) for name in record.kinds),
-        has_constant_inputs=record.has_constant_inputs,
-    )
+    rates = {name: rate for name, rate in record.rates.items() if name in arms}
+    symptoms = read_symptoms(run_table, summary.runs[AS_GIVEN])
+    num_missing = sum(_num_missing(run_table, summary, name) for name in record.kinds)
+    return Evidence(arms, rates, symptoms, num_missing, record.has_constant_inputs)
 
 
 def _num_missing(run_table: RunTable, summary: Summary, name: str) -> int:

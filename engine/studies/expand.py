@@ -53,7 +53,7 @@ class ExpandedStudy(NamedTuple):
     @property
     def program_of(self) -> dict[str, SharedProgram]:
         """The program of each arm."""
-        return _by_arm(self.programs)
+        return {name: program for program in self.programs for name in program.arm_names}
 
     def by_program(self, runs: Sequence[Run]) -> list[list[Run]]:
         """Divides runs among the programs."""
@@ -86,16 +86,12 @@ def expand(
     structures = load_structures(study, arms, data_dir, is_quiet)
     eval_every = study.eval_every or min(_default_eval_every(one.task.steps_per_epoch) for one in structures)
     programs = [share_program(study, structure, platform, layouts, eval_every) for structure in structures]
-    program_of = _by_arm(programs)
+    program_of = {name: program for program in programs for name in program.arm_names}
     checks.refuse_equal_data(arms, {name: program.fingerprint for name, program in program_of.items()})
     horizons = {name: _horizon(study, name, program_of[name], eval_every) for name in arms}
     checks.check_fork_steps(study.fork_steps_by_arm, horizons, eval_every)
     forked = {name: step or (fork_steps or {}).get(name) for name, step in study.fork_steps_by_arm.items()}
     return ExpandedStudy(study, arms, programs, horizons, eval_every, forked, _list_runs(study, arms, horizons))
-
-
-def _by_arm(programs: Sequence[SharedProgram]) -> dict[str, SharedProgram]:
-    return {name: program for program in programs for name in program.arm_names}
 
 
 def _resolve_named(name: str, arm: Arm) -> Arm:

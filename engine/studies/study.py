@@ -178,7 +178,7 @@ def with_sweep(study: Study, axes: Mapping[str, list[Any]]) -> Study:
         if len(set(values)) != len(values):
             raise InputError(f"sweep over {name}: the same value appears twice")
     arms: dict[str, Arm] = {}
-    by_arm: dict[str, dict[str, Any]] = {name: {} for name in _BY_ARM}
+    origin: dict[str, str] = {}
     for arm_name, arm in study.arms.items():
         for combination in itertools.product(*axes.values()):
             chosen = dict(zip(axes, combination, strict=True))
@@ -186,14 +186,13 @@ def with_sweep(study: Study, axes: Mapping[str, list[Any]]) -> Study:
             full = label if len(study.arms) == 1 else f"{arm_name},{label}"
             if full in arms:
                 raise InputError(f"sweep: two arms would both be called {full!r}")
-            arms[full] = _with_values(arm, chosen)
-            for name, values_by_arm in by_arm.items():
-                values_by_arm[full] = study._by_arm(name)[arm_name]
-    baseline = None
-    if study.baseline is not None:
-        of_baseline = list(study.arms).index(study.baseline) * (len(arms) // len(study.arms))
-        baseline = list(arms)[of_baseline]
-    given: dict[str, Any] = {n: v for n, v in by_arm.items() if getattr(study, n) is not None}
+            arms[full], origin[full] = _with_values(arm, chosen), arm_name
+    baseline = next((full for full, arm_name in origin.items() if arm_name == study.baseline), None)
+    given: dict[str, Any] = {
+        name: {full: study._by_arm(name)[arm_name] for full, arm_name in origin.items()}
+        for name in _BY_ARM
+        if getattr(study, name) is not None
+    }
     return dataclasses.replace(study, arms=arms, baseline=baseline, **given)
 
 

@@ -26,7 +26,7 @@ VERDICTS: dict[str, tuple[int, str]] = {
 }
 
 
-class RunOrigin(NamedTuple):
+class Origin(NamedTuple):
     """The number of the launch that made a run, if known, and what bits depend on and has changed since, in words."""
 
     launch: int | None
@@ -58,12 +58,7 @@ class Verification(NamedTuple):
 
 
 def conclude(
-    runs: Sequence[Agreement],
-    origins: Sequence[RunOrigin],
-    sample: Sample,
-    finished: Finished,
-    margin: float,
-    damage: Sequence[str],
+    runs: list[Agreement], origins: list[Origin], sample: Sample, finished: Finished, margin: float, damage: list[str]
 ) -> Verification:
     """Draws the conclusion from runs that were done again, each with its origin."""
     is_identical = all(run.is_identical for run in runs)
@@ -78,10 +73,10 @@ def conclude(
     elif is_identical:
         verdict = "identical"
     changed = list(dict.fromkeys(words for origin in origins for words in origin.changed))
-    return Verification(verdict, [*runs], sample, finished, margin, [*damage], changed, unexplained, outcomes)
+    return Verification(verdict, runs, sample, finished, margin, damage, changed, unexplained, outcomes)
 
 
-def _unexplained(runs: Sequence[Agreement], origins: Sequence[RunOrigin]) -> list[Agreement]:
+def _unexplained(runs: Sequence[Agreement], origins: Sequence[Origin]) -> list[Agreement]:
     """Finds runs that differ although nothing has changed, or beside identical ones.
 
     One program makes all runs of an arm in a launch: if one run is identical beyond the step at which another differs,

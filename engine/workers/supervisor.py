@@ -179,11 +179,7 @@ class Supervisor:
 
 
 def run_all(
-    specs: Sequence[PoolSpec],
-    pending: Sequence[Sequence[Run]],
-    hooks: Hooks,
-    crew: Crew,
-    watch: SignalWatch | None = None,
+    specs: Sequence[PoolSpec], pending: Sequence[list[Run]], hooks: Hooks, crew: Crew, watch: SignalWatch | None = None
 ) -> None:
     """Runs everything that is pending, per pool; with a crew of no workers, in this process.
 

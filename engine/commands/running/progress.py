@@ -23,13 +23,9 @@ class ProgressBar:
         self._num_runs = num_runs
         self._statuses: Counter[str] = Counter()
         self._bar = tqdm(
-            total=num_steps,
-            disable=not is_shown,
-            file=sys.stderr,
-            bar_format=_FORMAT,
-            smoothing=0.05,
-            dynamic_ncols=True,
-        )
+            total=num_steps, disable=not is_shown, file=sys.stderr, bar_format=_FORMAT,
+            smoothing=0.05, dynamic_ncols=True,
+        )  # fmt: skip
         self._describe()
 
     def __enter__(self) -> "ProgressBar":
