@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from engine import tasks
-from engine.arms.arm import Arm
+from engine.arms.arm import Arm, identity_fields
 from engine.errors import InputError, StorageError, unknown_name
 from engine.lanes.host_batches import spool
 from engine.lanes.runs import Run
@@ -81,13 +81,15 @@ def expand(
             raise unknown_name("form", layout.form, FORMS)
     arms = {name: _resolve_named(name, arm) for name, arm in study.arms.items()}
     checks.check_precisions(arms, platform)
-    checks.refuse_equal_arms(arms)
+    checks.refuse_equal(arms)
     checks.refuse_equal_runs(study, arms)
     structures = load_structures(study, arms, data_dir, is_quiet)
     eval_every = study.eval_every or min(_default_eval_every(one.task.steps_per_epoch) for one in structures)
     programs = [share_program(study, structure, platform, layouts, eval_every) for structure in structures]
     program_of = {name: program for program in programs for name in program.arm_names}
-    checks.refuse_equal_data(arms, {name: program.fingerprint for name, program in program_of.items()})
+    # Arms may differ only in where the same data are found.
+    contents = {name: (*identity_fields(arms[name]).values(), of.fingerprint) for name, of in program_of.items()}
+    checks.refuse_equal(contents, ": their data are equal")
     horizons = {name: _horizon(study, name, program_of[name], eval_every) for name in arms}
     checks.check_fork_steps(study.fork_steps_by_arm, horizons, eval_every)
     forked = {name: step or (fork_steps or {}).get(name) for name, step in study.fork_steps_by_arm.items()}

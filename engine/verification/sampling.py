@@ -66,7 +66,7 @@ def draw_sample(runs: Sequence[Run], number: int, seed: int) -> Sample:
     """
     has_strata = number >= len({run.arm_name for run in runs})
     strata: dict[str, list[Run]] = {}
-    for run in sorted(runs, key=lambda run: _rank(seed, run)):
+    for run in sorted(runs, key=lambda run: hashlib.sha256(json.dumps([seed, *run_key(run)]).encode()).digest()):
         strata.setdefault(run.arm_name if has_strata else "", []).append(run)
     # Sorted by name, so that the order in which arms come up does not matter.
     members = [strata[name] for name in sorted(strata)]
@@ -76,10 +76,6 @@ def draw_sample(runs: Sequence[Run], number: int, seed: int) -> Sample:
         drawn[min(range(len(members)), key=lambda h: (drawn[h] / sizes[h], h))] += 1
     chosen = {run_key(run) for of, num in zip(members, drawn, strict=True) for run in of[:num]}
     return Sample([run for run in runs if run_key(run) in chosen], seed, drawn, sizes)
-
-
-def _rank(seed: int, run: Run) -> bytes:
-    return hashlib.sha256(json.dumps([seed, *run_key(run)]).encode()).digest()
 
 
 def stored_rows(directory: WorkDirectory, keys: Collection[tuple[Any, ...]]) -> dict[tuple[Any, ...], list[pa.Table]]:
