@@ -76,7 +76,6 @@ class Results:
         """Returns the curves of the repetitions of an arm.
 
         Args:
-            arm: its name.
             metric: `loss` or `accuracy` on the fixed evaluation set; `held_out_loss`, `held_out_accuracy` or
                 `average_loss` (with running averages), which are measured less often; or `batch_loss`, of every
                 mini-batch before its update.

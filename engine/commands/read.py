@@ -42,8 +42,7 @@ def read(
     Args:
         curves: files, folders or glob patterns, each with `NAME=` before it for a group of runs.
         workdir: where rows and report go; by default nothing is written.
-        options: what is known about the logs; the rest is guessed, and printed.
-        changes: single fields of `ReadOptions` by name, as in `classes=10`.
+        options, changes: what is known about the logs; the rest is guessed, and printed.
 
     Returns:
         The content of `summary.json`; empty if only rows are written.

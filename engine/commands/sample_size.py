@@ -55,13 +55,9 @@ def plan(
 ) -> SeedPlan:
     """Prints how many seeds a question needs and how long they would take; writes no study.
 
-    Args:
-        numbers: fields of the question, see `engine.statistics.seeds_needed`.
-        pilot: work directory of a study that has run, for numbers that are not given, and for the cost.
-        study: its cost is measured here, where there is no pilot.
-
-    Raises:
-        InputError: the question is unknown, a number is missing, has no effect or is out of range.
+    `numbers` are fields of the question, see `engine.statistics.seeds_needed`. A pilot, a study that has run, supplies
+    those that are not given, and the cost; without it the cost of `study` is measured here. Raises `InputError`: the
+    question is unknown, a number is missing, has no effect or is out of range.
     """
     if question not in _QUESTIONS:
         raise unknown_name("question", question, _QUESTIONS)

@@ -101,11 +101,15 @@ def verify(workdir: Place, options: VerifyOptions | None = None, **changes: Any)
     cache = RunOptions(cache_dir=options.cache_dir).cache
     crew = workers.Crew(devices, min(num_workers, len(sample.runs)), cache, checkpoint_every=math.inf)
     agreements, fallbacks = _run_again(plan, sample.runs, directory, crew, options.is_quiet)
-    identity = identity_of(plan, devices.platform)
-    changed = store.differences(directory.document["identity"], identity) + fallbacks
+    changed = store.differences(directory.document["identity"], identity_of(plan, devices.platform)) + fallbacks
     origins = _origins(directory, sample.runs, changed, current_launch(devices))
     found = conclude(agreements, origins, sample, finished, options.margin, _damage(directory, finished))
-    _print(found, options.output)
+    words = summarise_in_words(found)
+    for agreement in found.runs:
+        print(one_line(describe_run(agreement)))
+    print(f"\n{one_line(words)}")
+    if options.output is not None:
+        store.write_atomically(Path(options.output), store.to_json(to_document(found, words)))
     return found
 
 
@@ -149,10 +153,7 @@ def _damage(directory: WorkDirectory, finished: Finished) -> list[str]:
 def _run_again(
     plan: ExpandedStudy, runs: Sequence[Run], directory: WorkDirectory, crew: workers.Crew, is_quiet: bool
 ) -> tuple[list[Agreement], list[str]]:
-    """Runs runs again, and compares each with its stored rows as it ends.
-
-    Returns the agreement of every run, and the arms for which the recorded form could not be used here, in words.
-    """
+    """Returns how each run, done again, agrees with its stored rows, and which arms fell back to the native form."""
     stored = stored_rows(directory, {run_key(run) for run in runs})
     agreements: dict[tuple[Any, ...], Agreement] = {}
     fallbacks: list[str] = []
@@ -180,12 +181,3 @@ def _run_again(
             f"{len(lost)} runs could not be done again, first seed {lost[0].seed} of {lost[0].arm_name!r}"
         )
     return [agreements[run_key(run)] for run in runs], fallbacks
-
-
-def _print(found: Verification, output: Place | None) -> None:
-    words = summarise_in_words(found)
-    for agreement in found.runs:
-        print(one_line(describe_run(agreement)))
-    print(f"\n{one_line(words)}")
-    if output is not None:
-        store.write_atomically(Path(output), store.to_json(to_document(found, words)))

@@ -50,8 +50,7 @@ class ArmEvidence(NamedTuple):
 
     Attributes:
         num_left: runs that left chance level on the training examples by the horizon, `num_waited` after a plateau.
-        num_falling: those that stayed at chance, and whose loss had begun to fall.
-        num_diverged: runs that diverged, before they left chance level or after.
+        num_stuck: runs that stayed at chance, `num_falling` with a loss that had begun to fall.
         held_out: median of the best ρ on held-out examples, over the runs that left chance level, or over all where
             none did; `None` without held-out examples.
         mean_wait: restricted to the horizon, in the unit of the study.

@@ -1,10 +1,9 @@
 """The decision table: from what came of every change to a verdict. The first row that holds counts.
 
-What is wrong with the data is wrong under every change, so it comes first; then whether there is anything to explain at
-all. The causes follow from the most specific to the least: only changing epsilon can show that epsilon is the cause,
-and a finer one revives no unit that was dead from the start, but spares those that die because of it; another start
-also removes what epsilon held; and another rate may carry a run over what another start would have spared it. The last
-rows say why nothing is decided.
+What is wrong with the data is wrong under every change, so it comes first; then whether there is anything to explain.
+The causes follow from the most specific to the least: only changing epsilon shows that epsilon is the cause, and a
+finer one revives no unit that was dead from the start, but spares those that die because of it; another start also
+removes what epsilon held; and another rate may carry a run over what another start would have spared it.
 """
 
 from collections.abc import Callable

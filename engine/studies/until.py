@@ -1,9 +1,8 @@
 """Adds seeds until a question is decided, with statements that hold at every look.
 
-A look is one evaluation of the question. It covers the longest prefix in seed order whose runs are all over, and is due
-whenever that has grown by a block in every arm that is still open: quick runs end first, so anything else would favour
-them. A failed run is over, and left out of the counts. Fractions have a confidence sequence, comparisons an e-value
-whose strata are the seeds; both hold at any number of looks.
+A look covers the longest prefix in seed order whose runs are all over, and is due whenever that has grown by a block in
+every arm that is still open: quick runs end first, so anything else would favour them. A failed run is over, and left
+out of the counts. Fractions have a confidence sequence, comparisons an e-value whose strata are the seeds.
 """
 
 import dataclasses

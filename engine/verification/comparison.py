@@ -18,13 +18,9 @@ CLOSE = 1e-3
 class Agreement(NamedTuple):
     """How far a stored run and the same run done again agree. Steps count from 0.
 
-    Attributes:
-        num_points, num_batches: lengths of the stored curves.
-        loss_from: step at which the loss curves first differ, or one of them ends.
-        close_until: step of the last point before losses differ by more than `CLOSE`.
-        last_step: last step that both curves have.
-        most_apart: largest difference of the losses up to there; infinite where one is not finite.
-        stored, again: outcome columns of both rows.
+    The loss curves first differ, or one of them ends, at the step `loss_from`, and losses differ by more than `CLOSE`
+    only after `close_until`; `most_apart` is their largest difference up to `last_step`, the last that both have, and
+    infinite where one is not finite. `stored` and `again` are the outcome columns of both rows.
     """
 
     run: Run

@@ -61,8 +61,8 @@ def find_finished(directory: WorkDirectory, plan: ExpandedStudy) -> Finished:
 def draw_sample(runs: Sequence[Run], number: int, seed: int) -> Sample:
     """Draws runs without replacement: every arm in proportion to its runs, but at least one of each.
 
-    Where there are fewer draws than arms, all runs are one stratum. The choice is by hash, so it does not depend on the
-    version of a generator, and a larger sample with the same seed and strata contains the smaller one.
+    Where there are fewer draws than arms, all runs are one stratum. The choice is by hash: it depends on no generator's
+    version, and a larger sample with the same seed and strata contains the smaller one.
     """
     has_strata = number >= len({run.arm_name for run in runs})
     strata: dict[str, list[Run]] = {}

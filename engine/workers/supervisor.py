@@ -126,7 +126,10 @@ class Supervisor:
             message = worker.connection.recv()
             self._pulses[index].hear(message)
             if isinstance(message, Pull):
-                self._assign(index, worker, message)
+                assignment = self._scheduler.assign(index, message.num_free, message.num_busy)
+                if assignment is not None and assignment.spec is not None:
+                    self._pulses[index].begin_pool(assignment.spec.width)
+                worker.connection.send(assignment)
                 return
         except (EOFError, OSError):
             code = self._crew.retire(index)
@@ -150,12 +153,6 @@ class Supervisor:
                     # A look at the delivered rows may have added runs for a worker that is gone.
                     if self._scheduler.has_pending():
                         self._crew.ensure()
-
-    def _assign(self, index: int, worker: Worker, pull: Pull) -> None:
-        assignment = self._scheduler.assign(index, pull.num_free, pull.num_busy)
-        if assignment is not None and assignment.spec is not None:
-            self._pulses[index].begin_pool(assignment.spec.width)
-        worker.connection.send(assignment)
 
     def _replace(self, index: int, what: str) -> None:
         self._pulses.pop(index, None)
