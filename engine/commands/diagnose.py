@@ -73,11 +73,7 @@ class _Pilot(NamedTuple):
 
 
 def diagnose(
-    study: Study,
-    workdir: Place,
-    asked: DiagnoseOptions | None = None,
-    options: RunOptions | None = None,
-    **changes: Any,
+    study: Study, workdir: Place, asked: DiagnoseOptions | None = None, options: RunOptions | None = None, **fields: Any
 ) -> Results:
     """Runs a designed study around one configuration, and writes its report with the verdict.
 
@@ -87,7 +83,7 @@ def diagnose(
     Args:
         study: contains the arm; its horizon is a starting point.
         options: all but `is_tuned` have an effect.
-        changes: fields of `DiagnoseOptions` or `RunOptions`, for short.
+        fields: of `DiagnoseOptions` or `RunOptions`, for short.
 
     Returns:
         What the work directory holds; `summary["diagnosis"]` is the verdict with its evidence.
@@ -97,9 +93,9 @@ def diagnose(
             diagnosis with other seeds or another horizon, or the task waits for an event of its own.
     """
     began = time.monotonic()
-    own = {field.name for field in dataclasses.fields(DiagnoseOptions)} & changes.keys()
-    asked = dataclasses.replace(asked or DiagnoseOptions(), **{name: changes.pop(name) for name in own})
-    options = (options or RunOptions()).replace(changes)
+    own = {field.name for field in dataclasses.fields(DiagnoseOptions)} & fields.keys()
+    asked = dataclasses.replace(asked or DiagnoseOptions(), **{name: fields.pop(name) for name in own})
+    options = (options or RunOptions()).replace(fields)
     if options.is_tuned:
         raise InputError("tune has no effect on a diagnosis: leave it out")
     one = _around(study, asked.arm)

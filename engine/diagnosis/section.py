@@ -112,18 +112,12 @@ def _p_of_leaving(summary: Summary, name: str) -> float:
 def _gather_arm(run_table: RunTable, summary: Summary, name: str, kind: Kind, p_value: float | None) -> ArmEvidence:
     arm, comparison = summary.arms[name], summary.comparisons.get(name)
     return ArmEvidence(
-        kind=kind,
-        num_runs=arm.num_runs,
-        num_left=int(np.sum(summary.runs[name].event == 1)),
-        num_waited=arm.statuses["broke"],
-        num_stuck=arm.statuses["stuck"],
-        num_falling=arm.num_falling,
+        kind=kind, num_runs=arm.num_runs, num_left=int(np.sum(summary.runs[name].event == 1)),
+        num_waited=arm.statuses["broke"], num_stuck=arm.statuses["stuck"], num_falling=arm.num_falling,
         num_diverged=arm.statuses["diverged"] + arm.num_diverged_later,
-        held_out=_held_out(run_table, summary, name),
-        mean_wait=arm.restricted_mean.value,
-        difference=None if comparison is None else comparison.difference,
-        p_value=p_value,
-    )
+        held_out=_held_out(run_table, summary, name), mean_wait=arm.restricted_mean.value,
+        difference=None if comparison is None else comparison.difference, p_value=p_value,
+    )  # fmt: skip
 
 
 def _held_out(run_table: RunTable, summary: Summary, name: str) -> float | None:

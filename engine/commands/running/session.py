@@ -239,11 +239,8 @@ class Session:
         if signal_name is not None:
             launch["ended_by"] = signal_name
         launch.update(
-            ended=provenance.now(),
-            seconds=round(time.monotonic() - self._started, 3),
-            first_chunk_after=self.recorder.first_chunk_after,
-            seed_steps=self.recorder.seed_steps,
-            num_runs=self._num_runs,
+            ended=provenance.now(), seconds=round(time.monotonic() - self._started, 3), num_runs=self._num_runs,
+            first_chunk_after=self.recorder.first_chunk_after, seed_steps=self.recorder.seed_steps,
             num_workers=self.crew.num_workers,
-        )
+        )  # fmt: skip
         self.directory.save_document()
