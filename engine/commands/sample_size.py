@@ -128,12 +128,10 @@ def _cost_of_pilot(directory: store.WorkDirectory, runs: dict[str, ArmRuns]) -> 
 def _cost_here(study: Study, data_dir: str | None, cache_dir: str) -> Cost:
     available = devices.find_devices()
     concrete = expand(study, available.platform, data_dir=data_dir)
-    seconds = steps = 0.0
+    steps, seconds = sum(concrete.horizons.values()), 0.0
     for group in concrete.programs:
         per_step = workers.call(available, cache_dir, tuning.step_cost, group.spec, memory_limit(1)).seconds_per_step
-        for name in group.arm_names:
-            seconds += per_step * concrete.horizons[name]
-            steps += concrete.horizons[name]
+        seconds += per_step * sum(concrete.horizons[name] for name in group.arm_names)
     rate = steps / seconds * available.num_devices
     steps *= runs_per_seed(study.order_seeds, study.forks)
     where = f"{available.num_devices} workers on {available.platform}"

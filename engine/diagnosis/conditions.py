@@ -1,7 +1,4 @@
-"""What the evidence of a diagnosis amounts to: the conditions of the decision table, and its advice.
-
-Advice is the name of an arm, or `None`.
-"""
+"""What the evidence of a diagnosis amounts to: conditions of the decision table, and its advice, an arm or `None`."""
 
 from typing import Literal
 
@@ -87,11 +84,10 @@ def dies_on_the_way(evidence: Evidence) -> bool:
 
 
 def _has_died_of_another_cause(evidence: Evidence) -> bool:
-    """Whether units die because of the rate, or of the start.
+    """Whether units die because of the rate, which a lower one shows, or of the start.
 
-    The rate is the cause if a lower one spares them. The start is the cause if another start spares them and a leak
-    does not: a unit that nothing moves dies of the first unlucky step. Where no leak could be tried, the start must be
-    seen to be small or large.
+    The start is the cause if another one spares them and a leak does not: a unit that nothing moves dies of the first
+    unlucky step. Where no leak could be tried, the start must be seen to be small or large.
     """
     is_of_start = size_of_start(evidence) is not None
     if LEAKY_RELU.name in evidence.arms:

@@ -97,10 +97,9 @@ def _adjusted_p_values(summary: Summary, record: DiagnosisRecord) -> dict[str, f
 
 
 def _p_of_leaving(summary: Summary, name: str) -> float:
-    """Tests in pairs of seeds whether as many runs leave as given, whenever they do.
+    """Tests in pairs of seeds whether as many runs leave as given: with all times equal, log-rank is McNemar's test.
 
-    With all times equal the stratified log-rank test is McNemar's. It sees what the test of times does not: a change
-    with which all runs leave, but later than some do as given.
+    It sees what the test of times does not: a change with which all runs leave, but later than some do as given.
     """
     pair = [summary.runs[arm] for arm in (AS_GIVEN, name)]
     left = np.concatenate([runs.event == 1 for runs in pair]).astype(np.int64)

@@ -26,8 +26,7 @@ _MOST_BYTES = 2**20
 def load_study(word: str, registry: Registry) -> Study:
     """Loads the study of an experiment, a registered name or a file with a function that returns the study.
 
-    The function can import its neighbours. The first line of the file's docstring is the question of a study without
-    one. Raises `InputError` with the file and line of what is wrong.
+    The first line of the file's docstring is the question of a study without one. Errors have file and line.
     """
     place = _PLACE.fullmatch(word)
     if place is None and not re.search(r"[/\\]", word):

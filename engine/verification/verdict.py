@@ -79,8 +79,8 @@ def conclude(
 def _unexplained(runs: Sequence[Agreement], origins: Sequence[Origin]) -> list[Agreement]:
     """Finds runs that differ although nothing has changed, or beside identical ones.
 
-    One program makes all runs of an arm in a launch: if one run is identical beyond the step at which another differs,
-    the changes have not touched the program.
+    One program makes all runs of an arm in a launch: where one is identical beyond the step at which another differs,
+    the changes have not touched it.
     """
     longest: dict[tuple[str, int | None], int] = {}
     for one, origin in zip(runs, origins, strict=True):

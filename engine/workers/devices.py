@@ -48,8 +48,7 @@ def configure_backend(cache_dir: str | None) -> None:
 
 def current_launch(devices: Devices) -> dict[str, Any]:
     """Describes a launch that begins now, see `store.provenance`."""
-    flags = determinism.flags_in_use(devices.platform, os.environ)
-    settings = determinism.settings_in_use(devices.platform, os.environ)
+    settings, flags = determinism.in_use(devices.platform, os.environ)
     return {
         **provenance.launch_without_device(),
         "devices": {"platform": devices.platform, "kind": devices.kind, "count": devices.num_devices},
@@ -62,7 +61,8 @@ def find_devices() -> Devices:
     """Finds what JAX would run on, without starting a backend in this process."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     on_cpu = Devices("cpu", cores or 1, _processor())
-    if os.environ.get("JAX_PLATFORMS", "").split(",")[0] == "cpu" or not _has_accelerator_plugin():
+    has_plugin = bool(importlib.metadata.entry_points(group="jax_plugins") or importlib.util.find_spec("libtpu"))
+    if os.environ.get("JAX_PLATFORMS", "").split(",")[0] == "cpu" or not has_plugin:
         return on_cpu
     found = subprocess.run([sys.executable, "-c", _PROBE], capture_output=True, text=True)
     if found.returncode != 0:
@@ -82,11 +82,6 @@ def _processor() -> str:
     named = [words for flag, words in _INSTRUCTIONS.items() if flag in has]
     model = lines.get("model name") or platform.processor() or platform.machine()
     return ", ".join([model, *named])
-
-
-def _has_accelerator_plugin() -> bool:
-    plugins = importlib.metadata.entry_points(group="jax_plugins")
-    return bool(list(plugins)) or importlib.util.find_spec("libtpu") is not None
 
 
 def environment(devices: Devices, index: int) -> dict[str, str]:
