@@ -80,16 +80,14 @@ def find_workers(num_workers: int | None) -> tuple[devices.Devices, int]:
     """
     num_workers = RunOptions(num_workers=num_workers).num_workers
     available = devices.find_devices()
-    for line in determinism.contradictions(available.platform, os.environ):
+    platform, most = available.platform, available.num_devices
+    for line in determinism.contradictions(platform, os.environ):
         note(line)
     if num_workers == 0:
-        os.environ.update(determinism.variables(available.platform, os.environ))
-    num_workers = available.num_devices if num_workers is None else num_workers
-    if available.platform != "cpu" and num_workers > available.num_devices:
-        raise InputError(
-            f"workers={num_workers}: expected at most one for each of the {available.num_devices} "
-            f"{available.platform} devices"
-        )
+        os.environ.update(determinism.variables(platform, os.environ))
+    num_workers = most if num_workers is None else num_workers
+    if platform != "cpu" and num_workers > most:
+        raise InputError(f"workers={num_workers}: expected at most one for each of the {most} {platform} devices")
     return available, num_workers
 
 

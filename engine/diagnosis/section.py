@@ -68,14 +68,11 @@ def make_section(run_table: RunTable, summary: Summary) -> Section | None:
 
 def _gather(run_table: RunTable, summary: Summary, record: DiagnosisRecord) -> Evidence:
     p_values = _adjusted_p_values(summary, record)
-    arms = {
-        name: _gather_arm(run_table, summary, name, record.kinds[name], p_values.get(name))
-        for name in summary.runs
-        if name in record.kinds
-    }
+    kinds = record.kinds
+    arms = {name: _gather_arm(run_table, summary, name, kinds[name], p_values.get(name)) for name in summary.runs}
     rates = {name: rate for name, rate in record.rates.items() if name in arms}
     symptoms = read_symptoms(run_table, summary.runs[AS_GIVEN])
-    num_missing = sum(_num_missing(run_table, summary, name) for name in record.kinds)
+    num_missing = sum(_num_missing(run_table, summary, name) for name in kinds)
     return Evidence(arms, rates, symptoms, num_missing, record.has_constant_inputs)
 
 
