@@ -66,7 +66,7 @@ def read(
     settings = to_rows.LookSettings(known, options.average, DetectorSettings())
     found = to_rows.detect(arms, known, settings.detector)
     study = {
-        "name": _unnamed(patterns) if len(patterns) == 1 else _ALL_RUNS,
+        "name": _unnamed(patterns),
         "question": _QUESTION,
         "baseline": options.baseline or next(iter(arms)),
         "sources": sorted(Path(pattern).name or pattern for pattern in patterns),

@@ -156,17 +156,16 @@ class Supervisor:
 
     def _replace(self, index: int, what: str) -> None:
         self._pulses.pop(index, None)
-        loss = self._scheduler.lose(index)
+        lost, failed = self._scheduler.lose(index)
         self._num_losses += 1
         if self._num_losses >= _MAX_LOSSES_WITHOUT_PROGRESS:
             raise WorkerFailedError(
                 f"{self._num_losses} workers ended one after another without progress; of the last one: {what}. "
                 f"On Linux, exit code -9 often means too little memory: a smaller --width or fewer --workers need less"
             )
-        failed = loss.failed
         if failed is not None:
             what += f"; {failed.arm_name}, seed {failed.seed}: crashed two workers; marked as failed"
-        num_again = len(loss.runs) - (failed is not None)
+        num_again = len(lost) - (failed is not None)
         if num_again:
             runs = "1 run continues" if num_again == 1 else f"{num_again} runs continue"
             what += f"; {runs} in a new one, from the last checkpoint if there is one"
