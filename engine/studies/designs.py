@@ -14,12 +14,7 @@ import numpy as np
 
 from engine.errors import InputError
 
-DESIGNS: dict[str, str] = {
-    "seeds": "independent repetitions: every seed has its own start and its own data order",
-    "crossed": "these, and every start (init seed) in every one of some common data orders",
-    "fork": "these, and of each some forks that change the data order on the plateau",
-    "crossed_fork": "both",
-}
+DESIGNS = ("seeds", "crossed", "fork", "crossed_fork")
 # Grids and forks have their own data orders, apart from those of the repetitions.
 FIRST_GRID_SEED = 2**30
 FIRST_FORK_SEED = 2**31

@@ -15,10 +15,6 @@ from engine.arms.options import check_fields, option
 from engine.errors import InputError
 from engine.outcomes.prefix import FinishedPrefix
 
-GOALS = {
-    "fraction": "the interval of every arm's fraction is narrow enough",
-    "comparison": "every arm is told from the baseline, or the seeds are spent",
-}
 # Blocks that start before the current one is over, so that no worker waits for a look.
 _AHEAD = 1
 # JSON has no infinity.
@@ -33,7 +29,7 @@ class Until:
         dataclasses.MISSING,
         "add seeds until `fraction`: every interval is narrow, or `comparison`: every arm is told from the baseline; "
         "the intervals hold at every look",
-        choices=tuple(GOALS),
+        choices=("fraction", "comparison"),
         flag="until",
     )
     half_width: float = option(
