@@ -61,8 +61,7 @@ def find_devices() -> Devices:
     """Finds what JAX would run on, without starting a backend in this process."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     on_cpu = Devices("cpu", cores or 1, _processor())
-    has_plugin = bool(importlib.metadata.entry_points(group="jax_plugins") or importlib.util.find_spec("libtpu"))
-    if os.environ.get("JAX_PLATFORMS", "").split(",")[0] == "cpu" or not has_plugin:
+    if os.environ.get("JAX_PLATFORMS", "").split(",")[0] == "cpu" or not _has_accelerator_plugin():
         return on_cpu
     found = subprocess.run([sys.executable, "-c", _PROBE], capture_output=True, text=True)
     if found.returncode != 0:
@@ -82,6 +81,10 @@ def _processor() -> str:
     named = [words for flag, words in _INSTRUCTIONS.items() if flag in has]
     model = lines.get("model name") or platform.processor() or platform.machine()
     return ", ".join([model, *named])
+
+
+def _has_accelerator_plugin() -> bool:
+    return bool(importlib.metadata.entry_points(group="jax_plugins") or importlib.util.find_spec("libtpu"))
 
 
 def environment(devices: Devices, index: int) -> dict[str, str]:
