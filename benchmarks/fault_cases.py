@@ -19,7 +19,7 @@ from typing import Any
 import pyarrow as pa
 
 from engine import Arm, Study, run, store
-from engine.commands.running.recorder import Recorder
+from engine.commands.running.session import Recorder
 from engine.errors import InputError, StorageError
 from engine.lanes.pool import LanePool
 from engine.store import WorkDirectory

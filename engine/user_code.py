@@ -17,6 +17,7 @@ from typing import Any
 
 from engine.errors import InputError, did_you_mean, one_line, unknown_name
 
+Place = str | os.PathLike[str]
 _NEVER_OWN = {"site-packages", "dist-packages"}
 
 
@@ -46,7 +47,7 @@ def canonical(text: str, field: str) -> str:
     return f"{without_home(place)}:{name}"
 
 
-def as_path(place: str | os.PathLike[str]) -> Path:
+def as_path(place: Place) -> Path:
     """Returns the path of a place that a person typed, with `~` spelled out; raises InputError where it is none."""
     if "\0" in str(place):
         raise InputError(f"{str(place)!r} is no place in a file system")
@@ -56,7 +57,7 @@ def as_path(place: str | os.PathLike[str]) -> Path:
         raise InputError(f"{str(place)!r}: there is no such home directory") from None
 
 
-def without_home(place: str | os.PathLike[str]) -> str:
+def without_home(place: Place) -> str:
     """Returns the absolute path of a place, with this user's home as `~`."""
     path, home = _absolute(place), _absolute("~")
     if home != Path(home.anchor) and path.is_relative_to(home):

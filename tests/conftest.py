@@ -13,7 +13,7 @@ import pytest
 
 from engine.arms.arm import Arm
 from engine.arms.options import fill_owned
-from engine.commands.run import default_cache_dir
+from engine.commands.running.options import default_cache_dir
 from engine.lanes.pool import LanePool
 from engine.lanes.pool import make_pool as new_pool
 from engine.lanes.runs import Run

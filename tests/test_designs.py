@@ -94,7 +94,7 @@ def _waited(times: list[float]) -> dict[str, ParentOutcomes]:
 
 def test_only_parents_that_still_wait_are_forked(data_dir):
     study = small_study(design="fork", forks=3)
-    plan = expand(study, "cpu", Layout(form="direct"), data_dir)
+    plan = expand(study, "cpu", dict.fromkeys(study.arms, Layout(form="direct")), data_dir)
     assert len(plan.runs) == 6
     forks = with_forks(plan, _waited([20.0, 40.0, 60.0]))
     # Half of the median of 40 is on the grid at 11; nobody of "fast" left the plateau.
@@ -133,7 +133,7 @@ def test_a_design_checks_its_numbers(changes, words):
 def test_a_fork_step_off_the_grid_is_refused_with_the_nearest(step, nearest, data_dir):
     study = small_study(design="fork", forks=2, fork_step=step)
     with pytest.raises(InputError, match=f"the nearest is {nearest}$"):
-        expand(study, "cpu", Layout(form="direct"), data_dir)
+        expand(study, "cpu", dict.fromkeys(study.arms, Layout(form="direct")), data_dir)
 
 
 def test_a_horizon_by_arm_is_that_of_the_arm(data_dir):

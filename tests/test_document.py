@@ -54,7 +54,7 @@ def _load_once(monkeypatch):
 
 def _stored(study, data_dir: str, **settings) -> dict:
     """`study.json` as it comes back from disk."""
-    plan = expand(study, "cpu", Layout(**settings), data_dir)
+    plan = expand(study, "cpu", dict.fromkeys(study.arms, Layout(**settings)), data_dir)
     return json.loads(json.dumps(document(plan, "cpu", current_launch(Devices("cpu", 1))), sort_keys=True))
 
 

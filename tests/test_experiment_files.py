@@ -196,4 +196,4 @@ def test_our_own_folder_is_not_listed_twice(monkeypatch, capsys):
     monkeypatch.chdir(Path(__file__).parent.parent)
     assert launch.main(["launch.py", "list"]) == 0
     assert "kick_in.py" not in capsys.readouterr().out
-    assert find_files([Path("experiments")])[0].question
+    assert find_files([Path("experiments")])[0][1]

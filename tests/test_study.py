@@ -12,7 +12,8 @@ from tests.conftest import small_arm, small_study
 
 
 def _plan(study: Study, data_dir: str, **options):
-    return expand(study, "cpu", Layout(options.pop("width", None), form="patches"), data_dir, **options)
+    layout = Layout(options.pop("width", None), form="patches")
+    return expand(study, "cpu", dict.fromkeys(study.arms, layout), data_dir, **options)
 
 
 def test_runs_are_in_the_order_of_seeds(data_dir):

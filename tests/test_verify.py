@@ -18,7 +18,8 @@ from engine.lanes.runs import run_key
 from engine.store import ROW_SCHEMA, RUN_KEY, create_or_resume, fingerprint, open_existing
 from engine.store.files import digest
 from engine.store.parts import encode
-from engine.verification import compare_rows, draw_sample
+from engine.verification.comparison import compare_rows
+from engine.verification.sampling import draw_sample
 from engine.workers import Delivery
 from tests.conftest import read_all, runs_of, small_arm, small_study
 

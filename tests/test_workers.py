@@ -232,7 +232,7 @@ def test_without_any_progress_nobody_is_given_up():
     scheduler = _scheduler(1)
     for _ in range(3):
         assert len(scheduler.assign(0, 1, 0).runs) == 1
-        assert scheduler.lose(0).failed is None
+        assert scheduler.lose(0)[1] is None
     assert not scheduler.is_done
 
 

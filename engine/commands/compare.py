@@ -1,26 +1,18 @@
 """`compare`: two work directories against each other."""
 
-import os
 from pathlib import Path
 
 from engine import store
 from engine.errors import one_line
 from engine.report.contrast import Contrast, contrast_studies, describe_contrast
-from engine.user_code import as_path
+from engine.user_code import Place, as_path
 
 
-def compare(
-    workdir: str | os.PathLike[str],
-    baseline: str | os.PathLike[str],
-    arm: str | None = None,
-    baseline_arm: str | None = None,
-) -> list[Contrast]:
+def compare(workdir: Place, baseline: Place, arm: str | None = None, baseline_arm: str | None = None) -> list[Contrast]:
     """Prints how the arms of one study differ from those of another, and writes nothing.
 
-    Only `arm` and `baseline_arm` are compared if one of them is given, else every arm that both studies have.
-
-    Raises:
-        InputError: there is no study, or the two do not measure the same thing, with the reason.
+    Only `arm` and `baseline_arm` are compared if one of them is given, else every arm that both studies have. Raises
+    `InputError`: there is no study, or the two do not measure the same thing.
     """
     own, base = (store.open_existing(as_path(path)) for path in (workdir, baseline))
     names = [str(Path(path).name or path) for path in (workdir, baseline)]

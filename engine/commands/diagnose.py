@@ -2,28 +2,27 @@
 
 import dataclasses
 import math
-import os
 import time
 from typing import Any, NamedTuple
 
 from engine import store, workers
-from engine.arms.arm import structure
+from engine.arms.arm import Arm, structure
 from engine.arms.options import check_fields, option
 from engine.commands.open import Results
 from engine.commands.run import find_workers, run
 from engine.commands.running.options import RunOptions
 from engine.commands.running.progress import note
 from engine.diagnosis.budget import Budget, Costs, choose, what_seeds_can_tell
-from engine.diagnosis.factors import Factors, factors_of
+from engine.diagnosis.factors import factors_of
 from engine.errors import InputError, unknown_name
 from engine.lanes import tuning
 from engine.lanes.memory import memory_limit
-from engine.studies.diagnosis import AS_GIVEN, read_record
+from engine.studies.diagnosis import AS_GIVEN, DiagnosisRecord, read_record
 from engine.studies.expand import ExpandedStudy, expand
-from engine.studies.study import MAX_SEEDS, Study, check_whole, resolve_arm
+from engine.studies.study import OPTIONS, Study, resolve_arm
 from engine.tasks.controls import has_constant_inputs, has_examples
 from engine.training.probes.measuring import STEPS_AHEAD
-from engine.user_code import as_path
+from engine.user_code import Place, as_path
 from engine.workers import devices
 
 MINUTES = 10.0
@@ -36,14 +35,9 @@ _QUESTION = "Why does it wait, and what should be changed?"
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class DiagnoseOptions:
-    """What is diagnosed, and for how long.
+    """What is diagnosed, and for how long; raises `InputError` where a number is out of range.
 
-    Attributes:
-        seeds: of every arm; by default the minutes choose them.
-        is_horizon_fixed: whether to keep the horizon of the study.
-
-    Raises:
-        InputError: a number is out of range.
+    By default the minutes choose the seeds of every arm; `is_horizon_fixed` keeps the horizon of the study.
     """
 
     minutes: float | None = option(
@@ -57,19 +51,18 @@ class DiagnoseOptions:
 
     def __post_init__(self) -> None:
         check_fields(self)
-        check_whole("seeds", self.seeds, 1, MAX_SEEDS)
+        OPTIONS["seeds"].check(self.seeds)
 
 
 class _Pilot(NamedTuple):
     """The configuration with its data loaded, and what is changed around it."""
 
     study: ExpandedStudy
-    factors: Factors
-    has_constant_inputs: bool | None
+    arms: dict[str, Arm]
+    record: DiagnosisRecord
 
     @property
     def horizon(self) -> int:
-        """Horizon as requested, in steps."""
         return self.study.horizons[AS_GIVEN]
 
     @property
@@ -80,23 +73,17 @@ class _Pilot(NamedTuple):
 
 
 def diagnose(
-    study: Study,
-    workdir: str | os.PathLike[str],
-    asked: DiagnoseOptions | None = None,
-    options: RunOptions | None = None,
-    **changes: Any,
+    study: Study, workdir: Place, asked: DiagnoseOptions | None = None, options: RunOptions | None = None, **fields: Any
 ) -> Results:
     """Runs a designed study around one configuration, and writes its report with the verdict.
 
     Each arm differs from the configuration in one thing, with the seeds paired; controls tell what is slow from what is
-    broken. Changes that do not apply are skipped and listed. A work directory that already holds this diagnosis is
-    continued, at its seeds and horizon.
+    broken. A work directory that already holds this diagnosis is continued, at its seeds and horizon.
 
     Args:
         study: contains the arm; its horizon is a starting point.
-        workdir: where rows and report go.
         options: all but `is_tuned` have an effect.
-        changes: fields of `DiagnoseOptions` or `RunOptions`, for short.
+        fields: of `DiagnoseOptions` or `RunOptions`, for short.
 
     Returns:
         What the work directory holds; `summary["diagnosis"]` is the verdict with its evidence.
@@ -106,9 +93,9 @@ def diagnose(
             diagnosis with other seeds or another horizon, or the task waits for an event of its own.
     """
     began = time.monotonic()
-    own = {field.name for field in dataclasses.fields(DiagnoseOptions)} & changes.keys()
-    asked = dataclasses.replace(asked or DiagnoseOptions(), **{name: changes.pop(name) for name in own})
-    options = (options or RunOptions()).replace(changes)
+    own = {field.name for field in dataclasses.fields(DiagnoseOptions)} & fields.keys()
+    asked = dataclasses.replace(asked or DiagnoseOptions(), **{name: fields.pop(name) for name in own})
+    options = (options or RunOptions()).replace(fields)
     if options.is_tuned:
         raise InputError("tune has no effect on a diagnosis: leave it out")
     one = _around(study, asked.arm)
@@ -125,7 +112,7 @@ def diagnose(
         budget = choose(costs, minutes, pilot.horizon, pilot.longest_horizon, asked.is_horizon_fixed, asked.seeds)
     for line in budget.words:
         note(line)
-    for name, reason in pilot.factors.skipped.items():
+    for name, reason in pilot.record.skipped.items():
         note(f"without {name}: {reason}")
     results = run(_designed(one, pilot, minutes, budget), workdir, options=options)
     taken = (time.monotonic() - began) / 60
@@ -142,7 +129,7 @@ def _designed(one: Study, pilot: _Pilot, minutes: float | None, budget: Budget) 
         one,
         name="diagnose",
         question=_QUESTION,
-        arms=pilot.factors.arms,
+        arms=pilot.arms,
         baseline=AS_GIVEN,
         seeds=budget.seeds,
         horizon=budget.horizon,
@@ -151,7 +138,7 @@ def _designed(one: Study, pilot: _Pilot, minutes: float | None, budget: Budget) 
         eval_every=one.eval_every or max(pilot.study.eval_every, STEPS_AHEAD),
         diagnostics=(*_DIAGNOSTICS, *one.diagnostics),
         stop="settled",
-        diagnosis=pilot.factors.record(minutes, budget.words, pilot.has_constant_inputs),
+        diagnosis=pilot.record._replace(minutes=minutes, budget=budget.words),
     )
 
 
@@ -160,33 +147,22 @@ def _around(study: Study, arm: str | None) -> Study:
     if name not in study.arms:
         raise unknown_name("arm", name, study.arms)
     return dataclasses.replace(
-        study,
-        arms={AS_GIVEN: study.arms[name]},
-        seeds=1,
-        horizon=study.horizons_by_arm[name],
-        baseline=None,
-        design="seeds",
-        order_seeds=None,
-        forks=None,
-        fork_step=None,
-        theory=None,
-    )
+        study, arms={AS_GIVEN: study.arms[name]}, seeds=1, horizon=study.horizons_by_arm[name], baseline=None,
+        design="seeds", order_seeds=None, forks=None, fork_step=None, theory=None,
+    )  # fmt: skip
 
 
 def _pilot(study: Study, platform: str, data_dir: str | None) -> _Pilot:
     concrete = expand(study, platform, data_dir=data_dir, is_quiet=False)
-    group = concrete.programs[0]
-    if group.event != "break":
-        raise InputError(
-            f"dataset={group.spec.arm.dataset} waits for an event of its own: there is no plateau to explain"
-        )
-    data = group.spec.data
-    return _Pilot(concrete, factors_of(concrete.arms[AS_GIVEN], has_examples(data)), has_constant_inputs(data))
+    arm, program = concrete.arms[AS_GIVEN], concrete.programs[0]
+    if program.event != "break":
+        raise InputError(f"dataset={arm.dataset} waits for an event of its own: there is no plateau to explain")
+    data = program.spec.data
+    arms, record = factors_of(arm, has_examples(data))
+    return _Pilot(concrete, arms, record._replace(has_constant_inputs=has_constant_inputs(data)))
 
 
-def _known(
-    workdir: str | os.PathLike[str], pilot: _Pilot, asked: DiagnoseOptions
-) -> tuple[float | None, Budget] | None:
+def _known(workdir: Place, pilot: _Pilot, asked: DiagnoseOptions) -> tuple[float | None, Budget] | None:
     """Returns minutes and budget of the diagnosis that a work directory holds, and refuses any other study."""
     found = store.find_existing(as_path(workdir))
     if found is None:
@@ -215,12 +191,6 @@ def _known(
 def _costs(pilot: _Pilot, available: devices.Devices, num_workers: int, cache_dir: str, began: float) -> Costs:
     spec = pilot.study.programs[0].spec
     cost = workers.call(available, cache_dir, tuning.step_cost, spec, memory_limit(1))
-    arms = [resolve_arm(arm) for arm in pilot.factors.arms.values()]
-    return Costs(
-        seconds_per_step=cost.seconds_per_step,
-        start_seconds=cost.start_seconds,
-        spent_seconds=time.monotonic() - began,
-        num_workers=max(1, num_workers),
-        num_arms=len(arms),
-        num_structures=len({tuple(structure(arm).values()) for arm in arms}),
-    )
+    structures = {tuple(structure(resolve_arm(arm)).values()) for arm in pilot.arms.values()}
+    spent, num_workers = time.monotonic() - began, max(1, num_workers)
+    return Costs(cost.seconds_per_step, cost.start_seconds, spent, num_workers, len(pilot.arms), len(structures))

@@ -7,20 +7,14 @@ from engine.arms.arm import field_names, find_option
 from engine.arms.choices import table_of
 from engine.errors import InputError, one_line
 from engine.registry import Registry
+from engine.user_code import as_path
 
 
 def folders_to_list(given: str | None, ours: Path) -> list[Path]:
-    """Returns the folders in which to look for experiment files.
+    """Returns the folders in which to look for experiment files; by default the current one and `experiments` in it.
 
-    Args:
-        given: a folder, or `None` for the current one and `experiments` in it.
-        ours: folder of the shipped experiments, which are listed by name.
-
-    Raises:
-        InputError: there is no such folder.
+    `ours` is left out: the shipped experiments are listed by name. Raises `InputError`: the given one does not exist.
     """
-    from engine.user_code import as_path
-
     if given is None:
         return [path for path in (Path(), Path("experiments")) if path.resolve() != ours.resolve()]
     folder = as_path(given)

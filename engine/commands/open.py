@@ -1,37 +1,38 @@
 """`open`: a study that has run, in a notebook or script."""
 
 import functools
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
+
 from engine import store
 from engine.arms.arm import Arm
 from engine.errors import InputError, one_line, unknown_name
+from engine.report.arm_table import to_html, to_text
+from engine.report.curves import ArmProbes, MetricCurves, read_arm_curves, read_arm_probes
+from engine.report.page import ReportFile
+from engine.report.phrases import counted
+from engine.store.run_table import RunTable
 from engine.store.study_json import study_of
 from engine.studies.study import Study
-from engine.user_code import as_path
+from engine.user_code import Place, as_path
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
-    from engine.report.curves import ArmProbes, MetricCurves
     from engine.report.figures import Figures
     from engine.report.findings import Findings
-    from engine.report.page import ReportFile
-    from engine.store.run_table import RunTable
 
 
 class Results:
     """What a work directory holds, made with `engine.open` or by `engine.run`.
 
     Only `study.json` is read at first. Runs are read when something asks for them, and kept: open the directory again
-    to see those that finish later. Damaged parts are left out with a warning. Without a finished run, whatever is made
-    of runs raises an `InputError`.
+    to see those that finish later. Damaged parts are left out with a warning. An `InputError` is raised for an arm,
+    metric or column that is not there, and for whatever is made of runs where none is finished.
     """
 
-    def __init__(self, workdir: str | os.PathLike[str]) -> None:
+    def __init__(self, workdir: Place) -> None:
         self._directory = store.open_existing(as_path(workdir).absolute())
         self._given = str(workdir)
         self._curves: dict[tuple[str, str], MetricCurves] = {}
@@ -45,8 +46,7 @@ class Results:
     def study(self) -> Study:
         """The study as it was resolved: every field of its arms filled in, horizons in steps.
 
-        Raises:
-            InputError: `study.json` holds what no study of this version can have, or the curves were read from logs.
+        Raises `InputError` if no study of this version can be like that, or the curves were read from logs.
         """
         return study_of(self._directory.document)
 
@@ -56,32 +56,25 @@ class Results:
         return dict(self.study.arms)
 
     @functools.cached_property
-    def _table(self) -> "RunTable":
-        from engine.store.run_table import RunTable
-
+    def _table(self) -> RunTable:
         return RunTable(self._directory)
 
     @property
-    def outcomes(self) -> "pa.Table":
+    def outcomes(self) -> pa.Table:
         """A row for every finished run: the columns of `outcomes.parquet`, in steps and nats."""
         return self._table.outcomes
 
-    def rows(self, columns: Sequence[str]) -> "pa.Table":
-        """Reads some columns of `parts/*.parquet` of every finished run, curves among them as lists.
-
-        Raises:
-            InputError: there is no such column.
-        """
+    def rows(self, columns: Sequence[str]) -> pa.Table:
+        """Reads some columns of `parts/*.parquet` of every finished run, curves among them as lists."""
         for name in columns:
             if name not in store.ROW_SCHEMA.names:
                 raise unknown_name("column", name, store.ROW_SCHEMA.names)
         return self._directory.read(columns).select(columns)
 
-    def curves(self, arm: str, metric: str = "loss") -> "MetricCurves":
+    def curves(self, arm: str, metric: str = "loss") -> MetricCurves:
         """Returns the curves of the repetitions of an arm.
 
         Args:
-            arm: its name.
             metric: `loss` or `accuracy` on the fixed evaluation set; `held_out_loss`, `held_out_accuracy` or
                 `average_loss` (with running averages), which are measured less often; or `batch_loss`, of every
                 mini-batch before its update.
@@ -89,12 +82,7 @@ class Results:
         Returns:
             `steps` `[num_points]`, `values` `[num_seeds, num_points]`, NaN where a run was not measured, and the `seed`
             of each row `[num_seeds]`. They are read-only.
-
-        Raises:
-            InputError: there is no such arm or metric, or no finished run has it.
         """
-        from engine.report.curves import read_arm_curves
-
         if (arm, metric) not in self._curves:
             found = read_arm_curves(self._table, arm, metric)
             for array in found:
@@ -102,18 +90,12 @@ class Results:
             self._curves[arm, metric] = found
         return self._curves[arm, metric]
 
-    def diagnostics(self, arm: str) -> "ArmProbes":
+    def diagnostics(self, arm: str) -> ArmProbes:
         """Returns what was measured of the repetitions of an arm while they waited.
 
-        Returns:
-            `steps` `[num_points]`, `seed` `[num_seeds]`, and `values` by series (see `docs/columns.md`) and by layer or
-            parameter array (`""` for the whole network), each `[num_seeds, num_points]`, NaN where there is no value.
-
-        Raises:
-            InputError: there is no such arm, or nothing was measured of a finished run of it.
+        That is `steps` `[num_points]`, `seed` `[num_seeds]`, and `values` by series (see `docs/columns.md`) and by
+        layer or parameter array (`""` for the whole network), each `[num_seeds, num_points]`, NaN where there is none.
         """
-        from engine.report.curves import read_arm_probes
-
         return read_arm_probes(self._table, arm)
 
     @functools.cached_property
@@ -139,23 +121,18 @@ class Results:
 
         return Figures(self._findings.drawings)
 
-    def report(self) -> "ReportFile":
+    def report(self) -> ReportFile:
         """Writes the report and its other files, and returns the path of the page, which a notebook shows."""
         from engine.commands.report import write_report
-        from engine.report.page import ReportFile
 
         return ReportFile(write_report(self._table, self._findings))
 
     def __repr__(self) -> str:
-        from engine.report.phrases import counted
-
         document = self._directory.document
         arms = counted(len(document["arm_order"]), "arm")
         return one_line(f"<study {document['study']['name']!r} in {self._given!r}: {arms}>")
 
     def __str__(self) -> str:
-        from engine.report.arm_table import to_text
-
         try:
             found = self._findings
         except InputError as error:
@@ -163,8 +140,6 @@ class Results:
         return f"{to_text(found.header, found.rows)}\n\n{self.verdict}"
 
     def _repr_html_(self) -> str:
-        from engine.report.arm_table import to_html
-
         try:
             found = self._findings
         except InputError as error:
@@ -172,6 +147,6 @@ class Results:
         return to_html(self.verdict, found.header, found.rows)
 
 
-def open(workdir: str | os.PathLike[str]) -> Results:
+def open(workdir: Place) -> Results:
     """Opens a study that has run, or is still running."""
     return Results(workdir)

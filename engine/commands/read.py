@@ -15,8 +15,7 @@ from engine.logs import LoggedRuns, ReadOptions, read_curves, to_rows
 from engine.logs.formats import FORMATS
 from engine.outcomes import DetectorSettings
 from engine.outcomes.chance import find_chance_loss, suggest_classes
-from engine.store import WorkDirectory
-from engine.user_code import as_path
+from engine.user_code import Place, as_path
 
 _QUESTION = "Is this plateau, and when does it end?"
 _ALL_RUNS = "all runs"
@@ -33,8 +32,8 @@ _DONE = {
 
 
 def read(
-    curves: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
-    workdir: str | os.PathLike[str] | None = None,
+    curves: Place | Sequence[Place],
+    workdir: Place | None = None,
     options: ReadOptions | None = None,
     *,
     has_report: bool = True,
@@ -45,9 +44,7 @@ def read(
     Args:
         curves: files, folders or glob patterns, each with `NAME=` before it for a group of runs.
         workdir: where rows and report go; by default nothing is written.
-        options: what is known about the logs; the rest is guessed, and printed.
-        has_report: whether to write the report into `workdir`.
-        changes: single fields of `ReadOptions`, or options of a format, by name, as in `classes=10`.
+        options, changes: what is known about the logs, with options of a format; the rest is guessed, and printed.
 
     Returns:
         The content of `summary.json`; empty if only rows are written.
@@ -69,13 +66,11 @@ def read(
     if known is None:
         raise _no_chance_loss(logs)
     if options.average > 1:
-        arms = {
-            name: [to_rows.with_averages(curve, options.average) for curve in group] for name, group in arms.items()
-        }
+        arms = {name: [to_rows.with_averages(run, options.average) for run in runs] for name, runs in arms.items()}
     settings = to_rows.LookSettings(known, options.average, DetectorSettings())
     found = to_rows.detect(arms, known, settings.detector)
     study = {
-        "name": _unnamed(patterns) if len(patterns) == 1 else _ALL_RUNS,
+        "name": _unnamed(patterns),
         "question": _QUESTION,
         "baseline": options.baseline or next(iter(arms)),
         "sources": sorted(Path(pattern).name or pattern for pattern in patterns),
@@ -145,7 +140,7 @@ def _note(line: str) -> None:
     print(f"note: {one_line(line)}", file=sys.stderr)
 
 
-def _filled(directory: WorkDirectory, found: to_rows.DetectedRows) -> WorkDirectory:
+def _filled(directory: store.WorkDirectory, found: to_rows.DetectedRows) -> store.WorkDirectory:
     """Adds the rows that a work directory does not have yet."""
     there = directory.finished_keys()
     directory.append([row for row in found.rows if tuple(row.get(name) for name in store.RUN_KEY) not in there])
@@ -162,8 +157,7 @@ def _write(path: Path, document: dict[str, Any], found: to_rows.DetectedRows, ha
         return report(path) if has_report else {}
 
 
-def _print(directory: WorkDirectory) -> dict[str, Any]:
-    """Prints table and verdict."""
+def _print(directory: store.WorkDirectory) -> dict[str, Any]:
     from engine.report.arm_table import make_table, to_text
     from engine.report.log_answers import ASSUMED
     from engine.report.summary import summarise, to_document

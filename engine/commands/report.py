@@ -1,7 +1,6 @@
 """`report`: rebuilds the outcome table, the summary, the figures and the page from the finished runs."""
 
 import io
-import os
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
@@ -10,35 +9,28 @@ import pyarrow.parquet as pq
 
 from engine import store
 from engine.errors import one_line
+from engine.observers.event_file import check_tensorboardx
+from engine.observers.tensorboard import TensorBoard
 from engine.report.arm_table import to_text
 from engine.report.canvas import to_png
 from engine.report.findings import Findings, find
 from engine.report.page import lay_out
 from engine.store.run_table import RunTable
-from engine.user_code import as_path
+from engine.user_code import Place, as_path
 
 
-def report(workdir: str | os.PathLike[str], has_tensorboard: bool = False, **options: Any) -> dict[str, Any]:
-    """Writes everything that can be derived from the finished runs, and prints the short table.
+def report(workdir: Place, has_tensorboard: bool = False, **options: Any) -> dict[str, Any]:
+    """Writes everything that can be derived from the finished runs, prints the short table, and returns the summary.
 
-    Returns:
-        The content of `summary.json`.
-
-    Raises:
-        InputError: there is no study, or no finished run in it.
-        StorageError: something cannot be written.
+    Raises `InputError`: there is no study, or no finished run in it; `StorageError`: something cannot be written.
     """
     if has_tensorboard:
-        from engine.observers.event_file import check_tensorboardx
-
         check_tensorboardx()
     directory = store.open_existing(as_path(workdir))
     table = RunTable(directory)
     findings = find(table, options=options)
     path = write_report(table, findings)
     if has_tensorboard:
-        from engine.observers.tensorboard import TensorBoard
-
         board = TensorBoard(directory)
         board.catch_up(is_all=True)
         board.on_end()

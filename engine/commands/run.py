@@ -4,21 +4,21 @@ import contextlib
 import dataclasses
 import os
 import signal
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from engine import store, workers
 from engine.commands.open import Results
 from engine.commands.running.network_notes import try_user_networks
-from engine.commands.running.options import RunOptions, default_cache_dir
+from engine.commands.running.options import RunOptions
 from engine.commands.running.progress import note
-from engine.commands.running.recorder import Recorder
-from engine.commands.running.session import Session
+from engine.commands.running.session import Recorder, Session
 from engine.errors import InputError, StorageError
 from engine.lanes import tuning
 from engine.lanes.pool import not_measured
 from engine.observers import Observer, Watching, check_watching, ended_with, make_observers
+from engine.observers.live import close_page
 from engine.store import WorkDirectory, provenance
 from engine.store.checkpoints import CheckpointFolder
 from engine.store.study_json import document
@@ -27,21 +27,13 @@ from engine.studies.expand import ExpandedStudy, expand, spooled
 from engine.studies.shared_program import Layout
 from engine.studies.study import Study
 from engine.studies.until import Until, check_goal
-from engine.user_code import as_path
+from engine.user_code import Place, as_path
 from engine.workers import determinism, devices
-from engine.workers.devices import Devices
 from engine.workers.interruption import Interrupted, SignalWatch
-
-__all__ = ["default_cache_dir", "find_workers", "run"]
 
 
 def run(
-    study: Study,
-    workdir: str | os.PathLike[str],
-    *,
-    until: Until | None = None,
-    options: RunOptions | None = None,
-    **changes: Any,
+    study: Study, workdir: Place, *, until: Until | None = None, options: RunOptions | None = None, **changes: Any
 ) -> Results:
     """Runs a study, or what is missing of it, and writes its report.
 
@@ -68,7 +60,9 @@ def run(
         study = dataclasses.replace(study, seeds=until.max_seeds)
     available, num_workers = find_workers(options.num_workers)
     path = as_path(workdir)
-    with SignalWatch() as watch, watch.deferred(), store.hold(path, note), _closed_page(path, options):
+    with SignalWatch() as watch, watch.deferred(), store.hold(path, note), contextlib.ExitStack() as at_the_end:
+        if options.live_every is not None:
+            at_the_end.callback(_close_page, path)
         with workers.Crew(available, num_workers, options.cache, options.checkpoint_every) as crew:
             _Launch(study, path, until, options, crew, watch).train()
         watch.check()
@@ -79,27 +73,21 @@ def run(
         return results
 
 
-def find_workers(num_workers: int | None) -> tuple[Devices, int]:
-    """Returns the devices of this machine, and the number of processes to run on them.
+def find_workers(num_workers: int | None) -> tuple[devices.Devices, int]:
+    """Returns the devices of this machine, and the number of processes on them: by default one for each.
 
-    Args:
-        num_workers: as asked for; one per core or accelerator by default.
-
-    Raises:
-        InputError: there cannot be as many.
+    Raises `InputError`: there cannot be as many.
     """
     num_workers = RunOptions(num_workers=num_workers).num_workers
     available = devices.find_devices()
-    for line in determinism.contradictions(available.platform, os.environ):
+    platform, most = available.platform, available.num_devices
+    for line in determinism.contradictions(platform, os.environ):
         note(line)
     if num_workers == 0:
-        devices.prepare_this_process(available)
-    num_workers = available.num_devices if num_workers is None else num_workers
-    if available.platform != "cpu" and num_workers > available.num_devices:
-        raise InputError(
-            f"workers={num_workers}: expected at most one for each of the {available.num_devices} "
-            f"{available.platform} devices"
-        )
+        os.environ.update(determinism.variables(platform, os.environ))
+    num_workers = most if num_workers is None else num_workers
+    if platform != "cpu" and num_workers > most:
+        raise InputError(f"workers={num_workers}: expected at most one for each of the {most} {platform} devices")
     return available, num_workers
 
 
@@ -107,25 +95,16 @@ def _watching(options: RunOptions) -> Watching:
     return Watching(options.live_every, options.has_tensorboard, options.wandb_runs)
 
 
-@contextlib.contextmanager
-def _closed_page(path: Path, options: RunOptions) -> Iterator[None]:
-    """Stops a live page from reloading itself once nothing more is to come, however the block ends."""
+def _close_page(path: Path) -> None:
+    """Stops a live page from reloading itself."""
     try:
-        yield
-    finally:
-        if options.live_every is not None:
-            from engine.observers.live import close_page
-
-            try:
-                close_page(path)
-            except StorageError as error:
-                note(f"the live page is not closed: {error}")
+        close_page(path)
+    except StorageError as error:
+        note(f"the live page is not closed: {error}")
 
 
 @dataclasses.dataclass(frozen=True)
 class _Launch:
-    """One call of `run`."""
-
     study: Study
     path: Path
     until: Until | None
@@ -134,7 +113,6 @@ class _Launch:
     watch: SignalWatch
 
     def train(self) -> None:
-        """Trains what is missing of the study."""
         recorded = store.find_existing(self.path)
         with self.watch.at_once():
             study = self._expand({} if recorded is None else recorded.document["identity"])
@@ -148,7 +126,7 @@ class _Launch:
             directory = self._open(study, tuned)
             observers = make_observers(_watching(self.options), directory, note)
             recorder = Recorder(study, directory, _open_checkpoints(directory), observers)
-            session = Session(study, directory, recorder, self.crew, self.watch, self.options.is_quiet)
+            session = Session(recorder, self.crew, self.watch, self.options.is_quiet)
             try:
                 self._train(session, observers)
             except InputError:
@@ -187,7 +165,6 @@ class _Launch:
         return expand(self.study, self.crew.devices.platform, layouts, self.options.data_dir), measured
 
     def _open(self, study: ExpandedStudy, tuned: Mapping[str, Mapping[str, float]]) -> WorkDirectory:
-        """Creates the work directory, or opens it if it holds this study."""
         available = self.crew.devices
         with self.watch.at_once():
             described = document(study, available.platform, devices.current_launch(available))
@@ -206,7 +183,6 @@ class _Launch:
         return directory
 
     def _train(self, session: Session, observers: Sequence[Observer]) -> None:
-        """Runs a session to its end, and notes how it ended."""
         try:
             with ended_with(observers):
                 if self.until is None:
@@ -223,7 +199,6 @@ class _Launch:
 
 
 def _tell_of_diagnostics(study: ExpandedStudy) -> None:
-    """Says which diagnostics do not exist for some arms."""
     for program in study.programs:
         for name, reason in not_measured(program.spec).items():
             note(f"{', '.join(program.arm_names)}: no {name} is measured: {reason}")
@@ -241,8 +216,6 @@ def _tell_of_data(study: ExpandedStudy) -> None:
 
 
 def _open_checkpoints(directory: WorkDirectory) -> CheckpointFolder:
-    """The unfinished runs that were begun in this environment."""
-
     def set_aside(path: Path, reason: str) -> None:
         note(f"checkpoint/{path.name}: {reason}; its runs start again")
         store.set_aside(path, directory.path / "damaged")

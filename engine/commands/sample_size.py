@@ -1,23 +1,22 @@
 """`plan`: how many seeds a question needs, and what they would cost."""
 
-import os
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from engine import statistics, store, workers
-from engine.commands.run import default_cache_dir
+from engine.commands.running.options import RunOptions
 from engine.errors import InputError, unknown_name
 from engine.lanes import tuning
 from engine.lanes.memory import memory_limit
 from engine.report.arm_runs import ArmRuns, read_runs
+from engine.report.phrases import counted
 from engine.statistics import SeedsNeeded
-from engine.store import WorkDirectory
 from engine.store.run_table import RunTable
 from engine.studies.designs import runs_per_seed
 from engine.studies.expand import expand
 from engine.studies.study import Study
-from engine.user_code import as_path
+from engine.user_code import Place, as_path
 from engine.workers import devices
 
 _QUESTIONS: dict[str, Any] = {
@@ -49,32 +48,29 @@ class SeedPlan(NamedTuple):
 def plan(
     question: str,
     numbers: dict[str, float],
-    pilot: str | os.PathLike[str] | None = None,
+    pilot: Place | None = None,
     study: Study | None = None,
     data_dir: str | None = None,
     cache_dir: str | None = None,
 ) -> SeedPlan:
     """Prints how many seeds a question needs and how long they would take; writes no study.
 
-    Args:
-        question: `fraction`, `failure`, `median` or `comparison`.
-        numbers: fields of the question, see `engine.statistics.seeds_needed`.
-        pilot: work directory of a study that has run, for numbers that are not given, and for the cost.
-        study: its cost is measured here, where there is no pilot.
-
-    Raises:
-        InputError: the question is unknown, a number is missing, has no effect or is out of range.
+    `numbers` are fields of the question, see `engine.statistics.seeds_needed`. A pilot, a study that has run, supplies
+    those that are not given, and the cost; without it the cost of `study` is measured here. Raises `InputError`: the
+    question is unknown, a number is missing, has no effect or is out of range.
     """
     if question not in _QUESTIONS:
         raise unknown_name("question", question, _QUESTIONS)
     fields = _QUESTIONS[question]._fields
     directory = None if pilot is None else store.open_existing(as_path(pilot))
-    runs = None if directory is None else _pilot_runs(directory)
+    runs = {} if directory is None else read_runs(RunTable(directory))
+    if directory is not None and not runs:
+        raise InputError(f"no finished run in {str(directory.path)!r} yet: a pilot needs some")
     given = {name: value for name, value in numbers.items() if value is not None}
     for name in given:
         if name not in fields:
             raise InputError(f"{name} has no effect with question={question}: it takes {', '.join(fields)}")
-    if runs is not None:
+    if runs:
         learned = _learned_from(runs)
         if learned["fraction"] == 0 and question in ("median", "comparison"):
             raise InputError(
@@ -84,10 +80,10 @@ def plan(
         given = {**{name: learned[name] for name in _FROM_PILOT if name in fields and name in learned}, **given}
     needed = _needed(question, given)
     cost = None
-    if directory is not None and runs is not None:
+    if directory is not None:
         cost = _cost_of_pilot(directory, runs)
     elif study is not None:
-        cost = _cost_here(study, data_dir, str(cache_dir or default_cache_dir()))
+        cost = _cost_here(study, data_dir, RunOptions(cache_dir=cache_dir).cache)
     if cost is not None and question == "comparison" and cost.num_arms == 1:
         cost = cost._replace(steps=2 * cost.steps, num_arms=2)
     seconds = None if cost is None else needed.seeds * cost.steps / cost.steps_per_second
@@ -107,13 +103,6 @@ def _needed(question: str, given: dict[str, float]) -> SeedsNeeded:
         raise InputError(f"question={question}: {error}") from None
 
 
-def _pilot_runs(directory: WorkDirectory) -> dict[str, ArmRuns]:
-    runs = read_runs(RunTable(directory))
-    if not runs:
-        raise InputError(f"no finished run in {str(directory.path)!r} yet: a pilot needs some")
-    return runs
-
-
 def _learned_from(runs: dict[str, ArmRuns]) -> dict[str, float]:
     """Estimates numbers from all arms together, as far as the runs allow."""
     event = np.concatenate([arm.event for arm in runs.values()])
@@ -124,7 +113,7 @@ def _learned_from(runs: dict[str, ArmRuns]) -> dict[str, float]:
     return {"fraction": share, **{name: value for name, value in learned.items() if value > 0}}
 
 
-def _cost_of_pilot(directory: WorkDirectory, runs: dict[str, ArmRuns]) -> Cost | None:
+def _cost_of_pilot(directory: store.WorkDirectory, runs: dict[str, ArmRuns]) -> Cost | None:
     document = directory.document
     timed = [one for one in document["launches"] if one.get("seed_steps") and one.get("seconds")]
     if not timed:
@@ -139,12 +128,10 @@ def _cost_of_pilot(directory: WorkDirectory, runs: dict[str, ArmRuns]) -> Cost |
 def _cost_here(study: Study, data_dir: str | None, cache_dir: str) -> Cost:
     available = devices.find_devices()
     concrete = expand(study, available.platform, data_dir=data_dir)
-    seconds = steps = 0.0
+    steps, seconds = sum(concrete.horizons.values()), 0.0
     for group in concrete.programs:
         per_step = workers.call(available, cache_dir, tuning.step_cost, group.spec, memory_limit(1)).seconds_per_step
-        for name in group.arm_names:
-            seconds += per_step * concrete.horizons[name]
-            steps += concrete.horizons[name]
+        seconds += per_step * sum(concrete.horizons[name] for name in group.arm_names)
     rate = steps / seconds * available.num_devices
     steps *= runs_per_seed(study.order_seeds, study.forks)
     where = f"{available.num_devices} workers on {available.platform}"
@@ -159,9 +146,8 @@ def _print(question: str, given: dict[str, Any], needed: SeedsNeeded, cost: Cost
     if cost is None or seconds is None:
         print("  time: give --pilot=DIR of a study that has run, or --experiment=NAME")
         return
-    arms = "1 arm" if cost.num_arms == 1 else f"{cost.num_arms} arms"
     print(
-        f"  time: about {_duration(seconds)} ({cost.steps:,.0f} steps for a seed of {arms} at "
+        f"  time: about {_duration(seconds)} ({cost.steps:,.0f} steps for a seed of {counted(cost.num_arms, 'arm')} at "
         f"{cost.steps_per_second:,.0f} steps/s, {cost.source})"
     )
 

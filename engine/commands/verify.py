@@ -4,49 +4,35 @@ import dataclasses
 import functools
 import math
 import os
-import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from engine import store, workers
 from engine.arms.options import check_fields, option
-from engine.commands.run import default_cache_dir, find_workers
-from engine.commands.running.progress import ProgressBar
+from engine.commands.run import find_workers
+from engine.commands.running.options import RunOptions
+from engine.commands.running.progress import ProgressBar, note
 from engine.errors import InputError, WorkerFailedError, one_line
 from engine.lanes.runs import Run, run_key
+from engine.report.phrases import counted
 from engine.store import WorkDirectory, opening, provenance
 from engine.store.study_json import identity_of, plan_of
 from engine.studies.expand import ExpandedStudy
 from engine.tasks.random_streams import MAX_SEED
-from engine.user_code import as_path
-from engine.verification import (
-    Agreement,
-    Finished,
-    RunOrigin,
-    Verification,
-    compare_rows,
-    conclude,
-    describe_run,
-    draw_sample,
-    find_finished,
-    stored_rows,
-    summarise_in_words,
-    to_document,
-)
+from engine.user_code import Place, as_path
+from engine.verification.comparison import Agreement, compare_rows
+from engine.verification.sampling import Finished, draw_sample, find_finished, stored_rows
+from engine.verification.verdict import Origin, Verification, conclude, to_document
+from engine.verification.words import describe_run, summarise_in_words
 from engine.workers.devices import current_launch
 
 _DEFAULT_RUNS = 8
-_Place = str | os.PathLike[str]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class VerifyOptions:
-    """How a study is verified.
-
-    Raises:
-        InputError: a number is out of range, or `num_runs` is given with `is_all`.
-    """
+    """How a study is verified; raises `InputError` where a number is out of range, or two exclude each other."""
 
     num_runs: int | None = option(
         None,
@@ -86,14 +72,11 @@ class VerifyOptions:
             raise InputError("runs has no effect with all: give one of them")
 
 
-def verify(workdir: _Place, options: VerifyOptions | None = None, **changes: Any) -> Verification:
+def verify(workdir: Place, options: VerifyOptions | None = None, **changes: Any) -> Verification:
     """Runs some finished runs of a study again, prints how far they agree, and writes no study.
 
-    The study is rebuilt from its `study.json` alone, and run at the width and in the form recorded there.
-
-    Args:
-        workdir: of the study; it is only read.
-        changes: fields of `VerifyOptions`, for short.
+    The study is rebuilt from its `study.json` alone, and run at the width and in the form recorded there. `changes` are
+    fields of `VerifyOptions`, for short.
 
     Raises:
         InputError: there is no study or no finished run, or the study cannot be understood or run here.
@@ -115,19 +98,22 @@ def verify(workdir: _Place, options: VerifyOptions | None = None, **changes: Any
         raise InputError(f"no finished run in {str(workdir)!r} to verify{failed}")
     number = len(finished.runs) if options.is_all else options.num_runs or _DEFAULT_RUNS
     sample = draw_sample(finished.runs, number, options.seed)
-    cache = str(options.cache_dir or default_cache_dir())
+    cache = RunOptions(cache_dir=options.cache_dir).cache
     crew = workers.Crew(devices, min(num_workers, len(sample.runs)), cache, checkpoint_every=math.inf)
     agreements, fallbacks = _run_again(plan, sample.runs, directory, crew, options.is_quiet)
-    identity = identity_of(plan, devices.platform)
-    changed = opening.differences(directory.document["identity"], identity) + fallbacks
+    changed = opening.differences(directory.document["identity"], identity_of(plan, devices.platform)) + fallbacks
     origins = _origins(directory, sample.runs, changed, current_launch(devices))
     found = conclude(agreements, origins, sample, finished, options.margin, _damage(directory, finished))
-    _print(found, options.output)
+    words = summarise_in_words(found)
+    for agreement in found.runs:
+        print(one_line(describe_run(agreement)))
+    print(f"\n{one_line(words)}")
+    if options.output is not None:
+        store.write_atomically(Path(options.output), store.to_json(to_document(found, words)))
     return found
 
 
-def _check_places(workdir: _Place, options: VerifyOptions) -> None:
-    """Refuses to write into the study."""
+def _check_places(workdir: Place, options: VerifyOptions) -> None:
     study, output = as_path(workdir).resolve(), options.output
     places = {"output": output, "data_dir": options.data_dir, "compilation_cache": options.cache_dir}
     for name, place in places.items():
@@ -141,13 +127,10 @@ def _note_places(directory: WorkDirectory) -> None:
     """Prints the places of data that `study.json` names, because somebody else may have written it."""
     by_arm = directory.document["study"].get("places", {})
     for place in dict.fromkeys(place for places in by_arm.values() for place in places.values()):
-        line = one_line(f"the data are read from {place!r} (or say where: --dataset_dir)")
-        print(f"note: {line}", file=sys.stderr)
+        note(one_line(f"the data are read from {place!r} (or say where: --dataset_dir)"))
 
 
-def _origins(
-    directory: WorkDirectory, runs: Sequence[Run], changed: Sequence[str], now: Mapping[str, Any]
-) -> list[RunOrigin]:
+def _origins(directory: WorkDirectory, runs: list[Run], changed: list[str], now: dict[str, Any]) -> list[Origin]:
     """Finds the launch that made each run, and adds to `changed` what differs between it and a launch `now`."""
     launches = directory.document["launches"]
     differences = [provenance.describe_differences(launch, now) for launch in launches]
@@ -156,14 +139,13 @@ def _origins(
         number = made_by.get(run_key(run)) if len(launches) > 1 else 0
         # Any of them may have made a run whose launch is not known.
         since = differences if number is None else [differences[number]]
-        found.append(RunOrigin(number, (*changed, *filter(None, since))))
+        found.append(Origin(number, (*changed, *filter(None, since))))
     return found
 
 
 def _damage(directory: WorkDirectory, finished: Finished) -> list[str]:
-    """Describes what is stored and cannot be right."""
     number = directory.num_left_out
-    files = "1 file of finished runs is" if number == 1 else f"{number} files of finished runs are"
+    files = counted(number, "file of finished runs is", "files of finished runs are")
     rows = [f"a row is no run of this study ({words})" for words in finished.foreign]
     return [f"{files} damaged, missing or foreign", *rows] if number else rows
 
@@ -171,14 +153,7 @@ def _damage(directory: WorkDirectory, finished: Finished) -> list[str]:
 def _run_again(
     plan: ExpandedStudy, runs: Sequence[Run], directory: WorkDirectory, crew: workers.Crew, is_quiet: bool
 ) -> tuple[list[Agreement], list[str]]:
-    """Runs runs again, and compares each with its stored rows as it ends.
-
-    Returns:
-        The agreement of every run, and the arms for which the recorded form could not be used here, in words.
-
-    Raises:
-        WorkerFailedError: a run did not come back.
-    """
+    """Returns how each run, done again, agrees with its stored rows, and which arms fell back to the native form."""
     stored = stored_rows(directory, {run_key(run) for run in runs})
     agreements: dict[tuple[Any, ...], Agreement] = {}
     fallbacks: list[str] = []
@@ -206,12 +181,3 @@ def _run_again(
             f"{len(lost)} runs could not be done again, first seed {lost[0].seed} of {lost[0].arm_name!r}"
         )
     return [agreements[run_key(run)] for run in runs], fallbacks
-
-
-def _print(found: Verification, output: _Place | None) -> None:
-    words = summarise_in_words(found)
-    for agreement in found.runs:
-        print(one_line(describe_run(agreement)))
-    print(f"\n{one_line(words)}")
-    if output is not None:
-        store.write_atomically(Path(output), store.to_json(to_document(found, words)))

@@ -6,7 +6,6 @@ from typing import NamedTuple
 from engine import statistics
 from engine.diagnosis.factors import NUM_CHANGES
 from engine.errors import InputError
-from engine.statistics import LEVEL
 
 # With fewer, not even pairs that all agree are beyond chance after Holm over all changes with two tests each: the sign
 # test of n such pairs has p = 2·2^−n. More say little that these do not.
@@ -19,14 +18,7 @@ _REPORT_SECONDS = 8.0
 
 
 class Costs(NamedTuple):
-    """What was measured of a diagnosis.
-
-    Attributes:
-        seconds_per_step: for one seed, alone on one device.
-        start_seconds: to compile one structure.
-        spent_seconds: on measuring this.
-        num_workers: workers that train side by side.
-    """
+    """What was measured of a diagnosis: seconds for a step of one seed, to compile one structure, and spent on this."""
 
     seconds_per_step: float
     start_seconds: float
@@ -49,17 +41,9 @@ def choose(
 ) -> Budget:
     """Chooses seeds and horizon for some minutes.
 
-    The horizon as requested comes first, then seeds up to 24, then a horizon up to four times as long. Where not even
-    10 seeds reach the horizon, it is cut down to half.
-
-    Args:
-        minutes: for everything, the report included.
-        horizon: as requested, in steps.
-        longest_horizon: steps beyond which no run gets anywhere, because its learning rate has decayed.
-        seeds: of every arm; `None` to choose them.
-
-    Raises:
-        InputError: the minutes do not buy what is requested.
+    The horizon as requested comes first, then seeds up to 24 (if they are not given), then a horizon up to four times
+    as long. Where not even 10 seeds reach the horizon, it is cut down to half. Beyond `longest_horizon` no run gets
+    anywhere, because its learning rate has decayed. Raises `InputError`: the minutes do not buy what is requested.
     """
     rounds = math.ceil(costs.num_structures / costs.num_workers)
     left = 60 * minutes - costs.spent_seconds - rounds * costs.start_seconds - _REPORT_SECONDS
@@ -98,7 +82,7 @@ def what_seeds_can_tell(seeds: int) -> str:
     least = statistics.proportion(seeds, seeds).lower
     # A log-rank test stratified by pairs is a sign test, with an exact binomial p; Holm's first step asks for the level
     # over the number of changes, each of which is tested in two ways.
-    pairs = min(int(binom.isf(0.5 * LEVEL / (2 * NUM_CHANGES), seeds, 0.5)) + 1, seeds)
+    pairs = min(int(binom.isf(0.5 * statistics.LEVEL / (2 * NUM_CHANGES), seeds, 0.5)) + 1, seeds)
     return (
         f"If all {seeds} runs of an arm leave, at least {100 * least:.0f} % of such runs do (95 % confidence); a "
         f"change is told from chance, after Holm, if it is earlier in {pairs} of {seeds} pairs of seeds."

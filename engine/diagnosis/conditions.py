@@ -1,13 +1,9 @@
-"""What the evidence of a diagnosis amounts to: the conditions of the decision table, and its advice.
-
-Advice is the name of an arm, or `None`.
-"""
+"""What the evidence of a diagnosis amounts to: conditions of the decision table, and its advice, an arm or `None`."""
 
 from typing import Literal
 
-from engine.diagnosis.evidence import FEWEST_RUNS, HARDLY_ANY_DIVERGED, NEARLY_ALL_RUNS, Evidence
+from engine.diagnosis.evidence import HARDLY_ANY_DIVERGED, MOST_RUNS, NEARLY_ALL_RUNS, Evidence
 from engine.diagnosis.factors import HE, LEAKY_RELU, LINEAR_PROBE, ONE_BATCH, SHUFFLED_LABELS
-from engine.diagnosis.symptoms import MOST_RUNS
 from engine.statistics import proportion
 from engine.studies.diagnosis import AS_GIVEN
 
@@ -23,11 +19,6 @@ FEWEST_DEAD, SHARE_DEAD = 3, 0.1
 # The labels are shuffled once for all seeds, and the waits under two shuffles differ by a tenth.
 _FAR_SOONER = 0.5
 _STRICT_LEVEL = 0.01
-
-
-def is_too_little(evidence: Evidence) -> bool:
-    """Whether runs are still to come, or there are too few for a statement about most such runs."""
-    return evidence.num_missing > 0 or evidence.given.num_runs < FEWEST_RUNS
 
 
 def learns_by_heart(evidence: Evidence) -> bool:
@@ -50,13 +41,8 @@ def is_sooner_than_shuffled(evidence: Evidence) -> bool:
 def is_normal(evidence: Evidence) -> bool:
     """Whether runs leave by themselves, hardly any diverge, and what they learn carries over."""
     given = evidence.given
-    lower = proportion(given.num_left, given.num_runs).lower
-    return (
-        given.left >= NORMAL_RUNS
-        and lower >= MOST_RUNS
-        and given.diverged < FEW_DIVERGED
-        and evidence.carries_over(AS_GIVEN) is not False
-    )
+    do_leave = given.left >= NORMAL_RUNS and proportion(given.num_left, given.num_runs).lower >= MOST_RUNS
+    return do_leave and given.diverged < FEW_DIVERGED and evidence.carries_over(AS_GIVEN) is not False
 
 
 def carrying(evidence: Evidence) -> str | None:
@@ -74,10 +60,9 @@ def diverges(evidence: Evidence) -> bool:
 
 
 def steadier(evidence: Evidence) -> str | None:
-    """Returns what to try against a divergence.
+    """Returns what to try against a divergence: the highest lower rate that learns with hardly any divergence.
 
-    First the highest lower rate that learns with hardly any divergence; else whatever helps most; else the highest
-    lower rate with hardly any divergence.
+    Else whatever helps most; else the highest lower rate with hardly any divergence.
     """
     arms, given = evidence.arms, evidence.given
     tame = [name for name in _lower_rates(evidence) if arms[name].diverged <= HARDLY_ANY_DIVERGED]
@@ -99,11 +84,10 @@ def dies_on_the_way(evidence: Evidence) -> bool:
 
 
 def _has_died_of_another_cause(evidence: Evidence) -> bool:
-    """Whether units die because of the rate, or of the start.
+    """Whether units die because of the rate, which a lower one shows, or of the start.
 
-    The rate is the cause if a lower one spares them. The start is the cause if another start spares them and a leak
-    does not: a unit that nothing moves dies of the first unlucky step. Where no leak could be tried, the start must be
-    seen to be small or large.
+    The start is the cause if another one spares them and a leak does not: a unit that nothing moves dies of the first
+    unlucky step. Where no leak could be tried, the start must be seen to be small or large.
     """
     is_of_start = size_of_start(evidence) is not None
     if LEAKY_RELU.name in evidence.arms:
@@ -153,8 +137,5 @@ def is_slow(evidence: Evidence) -> bool:
 
 def tells_nothing_easy(evidence: Evidence) -> bool:
     """Whether one batch is learned, but neither all examples nor what a linear model can read."""
-    return (
-        evidence.leaves(ONE_BATCH.name)
-        and not evidence.leaves(AS_GIVEN)
-        and evidence.carries_over(LINEAR_PROBE.name) is False
-    )
+    reads_nothing = evidence.carries_over(LINEAR_PROBE.name) is False
+    return evidence.leaves(ONE_BATCH.name) and not evidence.leaves(AS_GIVEN) and reads_nothing

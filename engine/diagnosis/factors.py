@@ -18,11 +18,9 @@ _PROBE_RATE = 1e-2
 class Change(NamedTuple):
     """One thing that a diagnosis changes.
 
-    Attributes:
-        name: of its arm; `{other}` stands for the optimiser that is tried instead.
-        describe: says what is changed in a configuration.
-        apply: changes it, or raises `_NotApplicableError` with the reason why not.
-        relative_rate: factor on the learning rate, of a change in nothing else.
+    In its name, that of its arm, `{other}` stands for the optimiser that is tried instead. `describe` says what is
+    changed in a configuration; `apply` changes it, or raises `_NotApplicableError` with the reason why not;
+    `relative_rate` is the factor on the learning rate, of a change in nothing else.
     """
 
     name: str
@@ -33,17 +31,10 @@ class Change(NamedTuple):
 
 
 class Factors(NamedTuple):
-    """The arms of a diagnosis, `as_given` first, and what its record says of them; see `DiagnosisRecord`."""
+    """The arms of a diagnosis, `as_given` first, and what there is to record of them before it is run."""
 
     arms: dict[str, Arm]
-    kinds: dict[str, Kind]
-    words: dict[str, str]
-    rates: dict[str, float]
-    skipped: dict[str, str]
-
-    def record(self, minutes: float | None, budget: list[str], has_constant_inputs: bool | None) -> DiagnosisRecord:
-        """Makes the record of a diagnosis with these arms that is about to be run."""
-        return DiagnosisRecord(*self[1:], minutes, budget, has_constant_inputs)
+    record: DiagnosisRecord
 
 
 class _NotApplicableError(Exception):
@@ -179,8 +170,8 @@ def factors_of(arm: Arm, has_examples: bool) -> Factors:
 
     Controls need a task that has examples in arrays.
     """
-    made = Factors({AS_GIVEN: arm}, {AS_GIVEN: "given"}, {AS_GIVEN: "as given"}, {}, {})
-    first = {arm: AS_GIVEN}
+    record = DiagnosisRecord({AS_GIVEN: "given"}, {AS_GIVEN: "as given"}, {}, {}, None, [], None)
+    arms, first = {AS_GIVEN: arm}, {arm: AS_GIVEN}
     for change in ALL_CHANGES:
         name = change.name.format(other=_other_optimizer(arm)["optimizer"])
         try:
@@ -190,9 +181,9 @@ def factors_of(arm: Arm, has_examples: bool) -> Factors:
             other = first.setdefault(resolve_arm(changed), name)
             _refuse_if(other != name, f"it is the same as {other}")
         except _NotApplicableError as reason:
-            made.skipped[name] = str(reason)
+            record.skipped[name] = str(reason)
             continue
-        made.arms[name], made.kinds[name], made.words[name] = changed, change.kind, change.describe(arm)
+        arms[name], record.kinds[name], record.words[name] = changed, change.kind, change.describe(arm)
         if change.relative_rate is not None:
-            made.rates[name] = change.relative_rate
-    return made
+            record.rates[name] = change.relative_rate
+    return Factors(arms, record)

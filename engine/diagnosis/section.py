@@ -2,18 +2,21 @@
 
 import functools
 import itertools
+import math
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
+from matplotlib.figure import Figure
 
 from engine import statistics
-from engine.diagnosis import figures, table
-from engine.diagnosis.evidence import ArmEvidence, Evidence
-from engine.diagnosis.symptoms import read_symptoms
+from engine.diagnosis import table
+from engine.diagnosis.evidence import MOST_RUNS, ArmEvidence, Evidence, read_symptoms
 from engine.diagnosis.words import Findings, change_first, headline, what_controls_say, what_it_means, what_was_seen
 from engine.errors import InputError
+from engine.report.canvas import INK, new_figure
 from engine.report.curves import read_arm_curves
-from engine.report.phrases import NORMAL_QUESTION, REMEDY_QUESTION, interval, number, p_value
+from engine.report.phrases import NORMAL_QUESTION, REMEDY_QUESTION, interval, label, number, p_value
 from engine.report.sections import Drawing, Section, SectionTable
 from engine.report.summary import Summary, jsonable
 from engine.store.run_table import RunTable
@@ -29,6 +32,7 @@ _CHANGES_CAPTION = (
     "of seeds, of when runs leave chance level and of whether they do, after Holm over all changes. ρ is 1 − loss/H."
 )
 _RULES_CAPTION = "The decision table: the first row that holds is the verdict."
+_COLOURS = {"remedy": "#0072B2", "far": "#7F7F7F"}
 
 
 def make_section(run_table: RunTable, summary: Summary) -> Section | None:
@@ -48,7 +52,7 @@ def make_section(run_table: RunTable, summary: Summary) -> Section | None:
         "What was run": record.budget,
     }
     changes = [name for name in summary.runs if record.kinds.get(name) in CHANGES]
-    draw = functools.partial(figures.draw_remedies, summary, record, evidence, changes)
+    draw = functools.partial(_draw_remedies, found, changes)
     return Section(
         key="diagnosis",
         title="Why it waits, and what to change",
@@ -64,18 +68,12 @@ def make_section(run_table: RunTable, summary: Summary) -> Section | None:
 
 def _gather(run_table: RunTable, summary: Summary, record: DiagnosisRecord) -> Evidence:
     p_values = _adjusted_p_values(summary, record)
-    arms = {
-        name: _gather_arm(run_table, summary, name, record.kinds[name], p_values.get(name))
-        for name in summary.runs
-        if name in record.kinds
-    }
-    return Evidence(
-        arms=arms,
-        rates={name: rate for name, rate in record.rates.items() if name in arms},
-        symptoms=read_symptoms(run_table, summary.runs[AS_GIVEN]),
-        num_missing=sum(_num_missing(run_table, summary, name) for name in record.kinds),
-        has_constant_inputs=record.has_constant_inputs,
-    )
+    kinds = record.kinds
+    arms = {name: _gather_arm(run_table, summary, name, kinds[name], p_values.get(name)) for name in summary.runs}
+    rates = {name: rate for name, rate in record.rates.items() if name in arms}
+    symptoms = read_symptoms(run_table, summary.runs[AS_GIVEN])
+    num_missing = sum(_num_missing(run_table, summary, name) for name in kinds)
+    return Evidence(arms, rates, symptoms, num_missing, record.has_constant_inputs)
 
 
 def _num_missing(run_table: RunTable, summary: Summary, name: str) -> int:
@@ -96,10 +94,9 @@ def _adjusted_p_values(summary: Summary, record: DiagnosisRecord) -> dict[str, f
 
 
 def _p_of_leaving(summary: Summary, name: str) -> float:
-    """Tests in pairs of seeds whether as many runs leave as given, whenever they do.
+    """Tests in pairs of seeds whether as many runs leave as given: with all times equal, log-rank is McNemar's test.
 
-    With all times equal the stratified log-rank test is McNemar's. It sees what the test of times does not: a change
-    with which all runs leave, but later than some do as given.
+    It sees what the test of times does not: a change with which all runs leave, but later than some do as given.
     """
     pair = [summary.runs[arm] for arm in (AS_GIVEN, name)]
     left = np.concatenate([runs.event == 1 for runs in pair]).astype(np.int64)
@@ -111,18 +108,12 @@ def _p_of_leaving(summary: Summary, name: str) -> float:
 def _gather_arm(run_table: RunTable, summary: Summary, name: str, kind: Kind, p_value: float | None) -> ArmEvidence:
     arm, comparison = summary.arms[name], summary.comparisons.get(name)
     return ArmEvidence(
-        kind=kind,
-        num_runs=arm.num_runs,
-        num_left=int(np.sum(summary.runs[name].event == 1)),
-        num_waited=arm.statuses["broke"],
-        num_stuck=arm.statuses["stuck"],
-        num_falling=arm.num_falling,
+        kind=kind, num_runs=arm.num_runs, num_left=int(np.sum(summary.runs[name].event == 1)),
+        num_waited=arm.statuses["broke"], num_stuck=arm.statuses["stuck"], num_falling=arm.num_falling,
         num_diverged=arm.statuses["diverged"] + arm.num_diverged_later,
-        held_out=_held_out(run_table, summary, name),
-        mean_wait=arm.restricted_mean.value,
-        difference=None if comparison is None else comparison.difference,
-        p_value=p_value,
-    )
+        held_out=_held_out(run_table, summary, name), mean_wait=arm.restricted_mean.value,
+        difference=None if comparison is None else comparison.difference, p_value=p_value,
+    )  # fmt: skip
 
 
 def _held_out(run_table: RunTable, summary: Summary, name: str) -> float | None:
@@ -153,7 +144,7 @@ def _change_row(found: Findings, name: str) -> list[str]:
         later = "neither left"
     elif arm.difference is not None:
         later = f"{number(arm.difference.value, unit)} ({interval(arm.difference, unit)})"
-    p = p_value(arm.p_value) if arm.is_change and is_measured and arm.p_value is not None else "–"
+    p = p_value(arm.p_value) if arm.kind in CHANGES and is_measured and arm.p_value is not None else "–"
     held_out = "–" if arm.held_out is None else f"{max(arm.held_out, -9.9):z.2f}".replace("-", "−")
     return [found.record.words[name], arm.kind, found.left(name), later, p, held_out]
 
@@ -179,3 +170,38 @@ def _document(found: Findings, lines: list[str]) -> dict[str, Any]:
         "minutes": found.record.minutes,
         "words": lines,
     }
+
+
+def _draw_remedies(found: Findings, names: list[str]) -> Figure:
+    """Draws how much later every change makes the mean wait than as given, the earliest on top."""
+    evidence, unit = found.evidence, found.summary.unit
+    given = {name: evidence.arms[name].difference for name in names}
+    later = {name: difference for name, difference in given.items() if difference is not None}
+    ordered = sorted(later, key=lambda name: later[name].value)
+    figure = new_figure(1.0 + 0.26 * len(ordered))
+    axes = figure.subplots()
+    # Where no run leaves, as given or changed, nothing was measured.
+    end = _end([later[name] for name in later if evidence.is_measured(name)] or later.values())
+    for row, name in enumerate(ordered):
+        colour, difference = _COLOURS[evidence.arms[name].kind], later[name]
+        style = "full" if evidence.arms[name].left >= MOST_RUNS else "none"
+        if not evidence.is_measured(name):
+            axes.plot(0, row, "o", color=colour, markersize=5, fillstyle=style)
+        elif difference.value > end:
+            axes.plot(end, row, ">", color=colour, markersize=6, fillstyle=style, clip_on=False)
+            axes.text(0.96 * end, row, f"{number(difference.value, unit)} ", ha="right", va="center", fontsize=7)
+        else:
+            if math.isfinite(difference.lower):
+                axes.plot([difference.lower, min(difference.upper, end)], [row, row], color=colour, linewidth=1.6)
+            axes.plot(difference.value, row, "o", color=colour, markersize=5, fillstyle=style)
+    axes.axvline(0, color=INK, linewidth=0.8)
+    axes.set_yticks(range(len(ordered)), [label(found.record.words[name]) for name in ordered])
+    axes.set(ylim=(len(ordered) - 0.5, -0.5), xlabel=f"{unit} later than as given", xmargin=0.05)
+    axes.set_xlim(right=end)
+    return figure
+
+
+def _end(differences: Collection[statistics.Estimate]) -> float:
+    """Returns where the axis ends on the later side, so that what is earlier is not squeezed."""
+    earliest = max((-d.lower for d in differences if math.isfinite(d.lower)), default=0.0)
+    return 1.5 * earliest if earliest > 0 else max(d.value for d in differences) or 1.0

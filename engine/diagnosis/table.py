@@ -1,10 +1,9 @@
 """The decision table: from what came of every change to a verdict. The first row that holds counts.
 
-What is wrong with the data is wrong under every change, so it comes first; then whether there is anything to explain at
-all. The causes follow from the most specific to the least: only changing epsilon can show that epsilon is the cause,
-and a finer one revives no unit that was dead from the start, but spares those that die because of it; another start
-also removes what epsilon held; and another rate may carry a run over what another start would have spared it. The last
-rows say why nothing is decided.
+What is wrong with the data is wrong under every change, so it comes first; then whether there is anything to explain.
+The causes follow from the most specific to the least: only changing epsilon shows that epsilon is the cause, and a
+finer one revives no unit that was dead from the start, but spares those that die because of it; another start also
+removes what epsilon held; and another rate may carry a run over what another start would have spared it.
 """
 
 from collections.abc import Callable
@@ -13,9 +12,8 @@ from typing import NamedTuple
 from engine.diagnosis import conditions
 from engine.diagnosis.budget import FEWEST_SEEDS
 from engine.diagnosis.conditions import FEW_DIVERGED, FEWEST_DEAD, NORMAL_RUNS, SHARE_DEAD
-from engine.diagnosis.evidence import FEWEST_RUNS, Evidence
+from engine.diagnosis.evidence import FEWEST_RUNS, MOST_RUNS, Evidence
 from engine.diagnosis.factors import BATCH_NORM, FINE_EPSILON, HE, Change
-from engine.diagnosis.symptoms import MOST_RUNS
 from engine.studies.diagnosis import AS_GIVEN
 
 NORMAL = "normal for this set-up"
@@ -39,13 +37,10 @@ _LOOK_LONGER = (
 
 
 class Rule(NamedTuple):
-    """A row of the table.
+    """A row of the table; `condition` is what `holds` asks, in words.
 
-    Attributes:
-        condition: what `holds` asks, in words.
-        first: returns the change to make first, an arm; `None` where it is none of them.
-        meaning: what the verdict means, or empty.
-        advice: what to do first where no change is known to help.
+    `first` returns the change to make first, an arm, or `None`; `advice` is what to do first where no change is known
+    to help.
     """
 
     key: str
@@ -123,7 +118,7 @@ RULES = (
         UNDECIDED,
         f"runs are still to come, or there are fewer than {FEWEST_RUNS} of the configuration, too few to say anything "
         f"of most such runs",
-        conditions.is_too_little,
+        lambda evidence: evidence.num_missing > 0 or evidence.given.num_runs < FEWEST_RUNS,
         advice=f"First let the runs come to their end, or give more --seeds: with {FEWEST_RUNS} there is a verdict, "
         f"with {FEWEST_SEEDS} a cause can be told from chance.",
     ),

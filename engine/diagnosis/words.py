@@ -3,10 +3,8 @@
 from typing import NamedTuple
 
 from engine.diagnosis import conditions, table
-from engine.diagnosis.evidence import ArmEvidence, Evidence
+from engine.diagnosis.evidence import MOST_RUNS, ArmEvidence, Evidence, Symptoms
 from engine.diagnosis.factors import CONSTANT_INPUTS, LINEAR_PROBE, ONE_BATCH, SHUFFLED_LABELS
-from engine.diagnosis.symptoms import MOST_RUNS, Symptoms
-from engine.diagnosis.table import Decision
 from engine.report.phrases import fraction, interval, number, onset, percent
 from engine.report.summary import Summary
 from engine.statistics import Estimate
@@ -18,8 +16,6 @@ _SIZES_OF_START = {
     "large": "The start is so large that the outputs are far apart before anything is learned: the loss begins far "
     "above chance level, and has to come down first.",
 }
-
-
 # What a control shows if most runs learn, and if they do not.
 _CONTROLS = {
     ONE_BATCH.name: (
@@ -48,7 +44,7 @@ class Findings(NamedTuple):
     summary: Summary
     record: DiagnosisRecord
     evidence: Evidence
-    decision: Decision
+    decision: table.Decision
 
     def left(self, name: str) -> str:
         """Writes how many runs of an arm left chance level, `12 of 12 runs (100 %, 95 % CI 74–100 %)`."""

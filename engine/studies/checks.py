@@ -1,9 +1,7 @@
 """Refuses what is wrong with a study before any run starts; every function raises `InputError`."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Hashable, Mapping, Sequence
 
-from engine.arms import arm as config
 from engine.arms.arm import Arm
 from engine.errors import InputError
 from engine.studies.study import Study
@@ -15,10 +13,9 @@ def check_precisions(arms: Mapping[str, Arm], platform: str) -> None:
     """Refuses number formats that the kind of device does not have."""
     for name, arm in arms.items():
         if not is_available(arm.precision, platform):
-            usable = [p for p in PRECISIONS if is_available(p, platform)]
+            usable = ", ".join(precision for precision in PRECISIONS if is_available(precision, platform))
             raise InputError(
-                f"arm {name!r}: precision={arm.precision} does not exist on a {platform}: "
-                f"expected one of {', '.join(usable)}"
+                f"arm {name!r}: precision={arm.precision} does not exist on a {platform}: expected one of {usable}"
             )
 
 
@@ -38,21 +35,12 @@ def check_stream(study: Study, names: Sequence[str], arm: Arm, task: Task) -> No
         )
 
 
-def refuse_equal_arms(arms: Mapping[str, Arm]) -> None:
-    """Refuses arms that are the same configuration."""
-    first: dict[Arm, str] = {}
-    for name, arm in arms.items():
-        if (other := first.setdefault(arm, name)) != name:
-            raise InputError(f"arms {other!r} and {name!r} are the same configuration")
-
-
-def refuse_equal_data(arms: Mapping[str, Arm], fingerprints: Mapping[str, str]) -> None:
-    """Refuses arms that differ only in where the same data are found."""
-    first: dict[tuple[Any, ...], str] = {}
-    for name, fingerprint in fingerprints.items():
-        key = (*config.identity_fields(arms[name]).values(), fingerprint)
-        if (other := first.setdefault(key, name)) != name:
-            raise InputError(f"arms {other!r} and {name!r} are the same configuration: their data are equal")
+def refuse_equal(identities: Mapping[str, Hashable], why: str = "") -> None:
+    """Refuses arms that are the same configuration, by what makes each of them another one."""
+    first: dict[Hashable, str] = {}
+    for name, identity in identities.items():
+        if (other := first.setdefault(identity, name)) != name:
+            raise InputError(f"arms {other!r} and {name!r} are the same configuration{why}")
 
 
 def refuse_equal_runs(study: Study, arms: Mapping[str, Arm]) -> None:

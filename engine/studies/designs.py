@@ -2,10 +2,8 @@
 
 A crossed grid trains every start in every data order, which divides the variance of the waiting time between the two. A
 fork replays its parent up to a step on the plateau and continues in another data order, which shows whether the state
-of the parent determines how long it still takes.
-
-Runs of a grid share starts and orders, and forks share parents. So every design also has independent repetitions, on
-which counts and times rest, and which are the parents of forks.
+of the parent determines how long it still takes. Both share what they start from, so every design also has independent
+repetitions, on which counts and times rest, and which are the parents of forks.
 """
 
 import itertools
@@ -16,12 +14,7 @@ import numpy as np
 
 from engine.errors import InputError
 
-DESIGNS: dict[str, str] = {
-    "seeds": "independent repetitions: every seed has its own start and its own data order",
-    "crossed": "these, and every start (init seed) in every one of some common data orders",
-    "fork": "these, and of each some forks that change the data order on the plateau",
-    "crossed_fork": "both",
-}
+DESIGNS = ("seeds", "crossed", "fork", "crossed_fork")
 # Grids and forks have their own data orders, apart from those of the repetitions.
 FIRST_GRID_SEED = 2**30
 FIRST_FORK_SEED = 2**31
@@ -132,11 +125,8 @@ def fork_step_of(time: np.ndarray, event: np.ndarray, eval_every: int) -> int | 
     """Returns the step of the forks: half the median waiting time of the parents, on the evaluation grid.
 
     All parents are forked at one step, so that the step tells nothing about how long each would have waited. It is
-    `None` where half of the parents never left their plateau, or left it before two evaluations.
-
-    Args:
-        time: onset, or end of the run, in steps, `[num_parents]`.
-        event: 1 where the plateau ended, `[num_parents]`.
+    `None` where half of the parents never left their plateau, or left it before two evaluations. `time` is the onset,
+    or end of the run, in steps, and `event` 1 where the plateau ended, both `[num_parents]`.
     """
     times = np.sort(np.where(event == 1, time, np.inf))
     median = float(times[(len(times) - 1) // 2]) if len(times) else np.inf

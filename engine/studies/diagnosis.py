@@ -15,15 +15,11 @@ AS_GIVEN = "as_given"
 
 
 class DiagnosisRecord(NamedTuple):
-    """What a diagnosis was made of.
+    """What a diagnosis was made of: why each arm is there and what was changed in it, by name.
 
-    Attributes:
-        kinds, words: why each arm is there and what was changed in it, by name.
-        rates: learning rate, relative to the given one, of the arms that differ in nothing else.
-        skipped: changes that do not apply, with the reason, by name.
-        minutes: as requested, or `None`.
-        budget: what the minutes buy, in sentences.
-        has_constant_inputs: whether all training inputs are the same; `None` where examples are drawn.
+    `rates` are relative to the given one, of the arms that differ in nothing else; `skipped` are changes that do not
+    apply, with the reason; `budget` says what the minutes buy; `has_constant_inputs` tells whether all training inputs
+    are the same, or is `None` where examples are drawn.
     """
 
     kinds: dict[str, Kind]
@@ -38,8 +34,7 @@ class DiagnosisRecord(NamedTuple):
 def read_record(document: Mapping[str, Any]) -> DiagnosisRecord | None:
     """Reads the record of a diagnosis from a checked `study.json`; returns `None` for another study.
 
-    Raises:
-        InputError: the record is not sound, or its arms are not those of the study.
+    Raises `InputError`: the record is not sound, or its arms are not those of the study.
     """
     study = document["study"]
     content = study.get("diagnosis")

@@ -2,6 +2,7 @@
 
 import contextlib
 import itertools
+import math
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -10,23 +11,24 @@ from typing import NamedTuple
 import numpy as np
 
 from engine import tasks
-from engine.arms.arm import Arm
+from engine.arms.arm import Arm, identity_fields
 from engine.errors import InputError, StorageError, unknown_name
 from engine.lanes.host_batches import spool
 from engine.lanes.runs import Run
 from engine.lanes.spec import PoolSpec
 from engine.models.lowering import FORMS
-from engine.studies import checks, designs, schedule
-from engine.studies.shared_program import BY_RULE, Layout, SharedProgram, load_structures, share_program
-from engine.studies.study import MAX_SEEDS, Study, check_whole, resolve_arm
-from engine.training.stopping import STOPS
+from engine.studies import checks, designs
+from engine.studies.shared_program import Layout, SharedProgram, load_structures, share_program
+from engine.studies.study import Study, resolve_arm
+
+_MAX_EVAL_EVERY = 25
+_FRESH_EVAL_EVERY = 10
+# The store reads no part of more than 2 GiB; a run of this length, with a point at every step, has 1.5 GiB of curves.
+_MAX_HORIZON = 2**26
 
 
 class ParentOutcomes(NamedTuple):
-    """Outcomes of the repetitions of an arm, the parents of its forks; arrays `[num_runs]`.
-
-    Times are steps to the event or to the end of the run; events are 0 censored, 1 the event, 2 diverged.
-    """
+    """Outcomes of the repetitions of an arm, the parents of its forks, as in `RunTable`; arrays `[num_runs]`."""
 
     seed: np.ndarray
     time: np.ndarray
@@ -36,10 +38,8 @@ class ParentOutcomes(NamedTuple):
 class ExpandedStudy(NamedTuple):
     """A study with its arms resolved, its data loaded and its runs listed.
 
-    Attributes:
-        horizons: steps of the runs of each arm, a multiple of `eval_every`.
-        fork_steps: step at which the runs of each arm are forked; `None` while it is not known.
-        runs: every run without a fork, by seed and then by arm.
+    `horizons` are steps by arm, multiples of `eval_every`; `fork_steps` are by arm, `None` while not known; `runs` are
+    all without a fork, by seed and then by arm.
     """
 
     study: Study
@@ -53,7 +53,7 @@ class ExpandedStudy(NamedTuple):
     @property
     def program_of(self) -> dict[str, SharedProgram]:
         """The program of each arm."""
-        return _by_arm(self.programs)
+        return {name: program for program in self.programs for name in program.arm_names}
 
     def by_program(self, runs: Sequence[Run]) -> list[list[Run]]:
         """Divides runs among the programs."""
@@ -63,7 +63,7 @@ class ExpandedStudy(NamedTuple):
 def expand(
     study: Study,
     platform: str,
-    layout: Layout | Mapping[str, Layout] = BY_RULE,
+    layouts: Mapping[str, Layout] | None = None,
     data_dir: str | None = None,
     fork_steps: Mapping[str, int | None] | None = None,
     is_quiet: bool = True,
@@ -72,40 +72,28 @@ def expand(
 
     Args:
         platform: kind of device, for the rules of the layout.
-        layout: one for every arm, or by arm.
-        data_dir: folder of prepared data.
+        layouts: by arm; by default all follow the rules.
         fork_steps: step at which to fork, by arm, for a study that does not say.
-        is_quiet: draw no progress bar while data are read.
     """
-    layouts = dict.fromkeys(study.arms, layout) if isinstance(layout, Layout) else layout
-    for one in layouts.values():
-        if one.form is not None and one.form not in FORMS:
-            raise unknown_name("form", one.form, FORMS)
-        check_whole("width", one.width, 1, MAX_SEEDS)
-    if study.stop not in STOPS:
-        raise unknown_name("stop", study.stop, STOPS)
+    layouts = layouts or {}
+    for layout in layouts.values():
+        if layout.form is not None and layout.form not in FORMS:
+            raise unknown_name("form", layout.form, FORMS)
     arms = {name: _resolve_named(name, arm) for name, arm in study.arms.items()}
     checks.check_precisions(arms, platform)
-    checks.refuse_equal_arms(arms)
+    checks.refuse_equal(arms)
     checks.refuse_equal_runs(study, arms)
     structures = load_structures(study, arms, data_dir, is_quiet)
-    eval_every = study.eval_every or min(schedule.default_eval_every(one.task.steps_per_epoch) for one in structures)
-    programs = [
-        share_program(study, one, platform, layouts.get(one.arm_names[0], BY_RULE), eval_every) for one in structures
-    ]
-    program_of = _by_arm(programs)
-    checks.refuse_equal_data(arms, {name: program.fingerprint for name, program in program_of.items()})
-    horizons = {
-        name: schedule.horizon(study, name, arm, program_of[name].steps_per_epoch, eval_every)
-        for name, arm in arms.items()
-    }
+    eval_every = study.eval_every or min(_default_eval_every(one.task.steps_per_epoch) for one in structures)
+    programs = [share_program(study, structure, platform, layouts, eval_every) for structure in structures]
+    program_of = {name: program for program in programs for name in program.arm_names}
+    # Arms may differ only in where the same data are found.
+    contents = {name: (*identity_fields(arms[name]).values(), of.fingerprint) for name, of in program_of.items()}
+    checks.refuse_equal(contents, ": their data are equal")
+    horizons = {name: _horizon(study, name, program_of[name], eval_every) for name in arms}
     checks.check_fork_steps(study.fork_steps_by_arm, horizons, eval_every)
     forked = {name: step or (fork_steps or {}).get(name) for name, step in study.fork_steps_by_arm.items()}
     return ExpandedStudy(study, arms, programs, horizons, eval_every, forked, _list_runs(study, arms, horizons))
-
-
-def _by_arm(programs: Sequence[SharedProgram]) -> dict[str, SharedProgram]:
-    return {name: program for program in programs for name in program.arm_names}
 
 
 def _resolve_named(name: str, arm: Arm) -> Arm:
@@ -113,6 +101,27 @@ def _resolve_named(name: str, arm: Arm) -> Arm:
         return resolve_arm(arm)
     except InputError as error:
         raise InputError(f"arm {name!r}: {error}") from None
+
+
+def _default_eval_every(steps_per_epoch: int | None) -> int:
+    if steps_per_epoch is None:
+        return _FRESH_EVAL_EVERY
+    return min(max(1, steps_per_epoch // 2), _MAX_EVAL_EVERY)
+
+
+def _horizon(study: Study, name: str, program: SharedProgram, eval_every: int) -> int:
+    """Returns the steps of the runs of an arm, rounded up to whole evaluation intervals."""
+    asked = study.horizons_by_arm[name]
+    if asked is not None:
+        steps = float(asked)
+    elif program.steps_per_epoch is not None and study.epochs is not None:
+        steps = study.epochs * program.steps_per_epoch
+    else:
+        dataset = program.spec.arm.dataset
+        raise InputError(f"dataset={dataset} draws fresh examples and has no epochs: give --horizon in steps")
+    if steps > _MAX_HORIZON:
+        raise InputError(f"a horizon of {steps:g} steps is too long: expected at most 2^26")
+    return math.ceil(steps / eval_every - 1e-9) * eval_every
 
 
 @contextlib.contextmanager
@@ -169,8 +178,7 @@ def run_of(expanded: ExpandedStudy, arm_name: str, noise_seed: int, fork_order_s
 def with_forks(expanded: ExpandedStudy, parents: Mapping[str, ParentOutcomes]) -> ExpandedStudy:
     """Returns the study with the forks in the place of its runs, given the outcomes of their parents by arm.
 
-    An arm whose fork step cannot be known has no forks. Only parents that were still waiting at the fork step are
-    forked.
+    Parents that were still waiting at the fork step are forked; an arm whose fork step cannot be known has no forks.
     """
     study, steps, runs = expanded.study, {}, []
     for name, arm in expanded.arms.items():

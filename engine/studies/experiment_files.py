@@ -8,10 +8,8 @@ import re
 import sys
 import traceback
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from types import ModuleType
-from typing import Any, NamedTuple
 
 from engine.errors import InputError, did_you_mean, one_line
 from engine.registry import Registry
@@ -25,18 +23,10 @@ _MOST_FILES = 1000
 _MOST_BYTES = 2**20
 
 
-class ExperimentFile(NamedTuple):
-    """A file with a function `study`; the question is the first line of its docstring, or empty."""
-
-    path: Path
-    question: str
-
-
 def load_study(word: str, registry: Registry) -> Study:
     """Loads the study of an experiment, a registered name or a file with a function that returns the study.
 
-    The function can import its neighbours. The first line of the file's docstring is the question of a study without
-    one. Raises `InputError` with the file and line of what is wrong.
+    The first line of the file's docstring is the question of a study without one. Errors have file and line.
     """
     place = _PLACE.fullmatch(word)
     if place is None and not re.search(r"[/\\]", word):
@@ -46,17 +36,16 @@ def load_study(word: str, registry: Registry) -> Study:
         return study
     if place is None:
         raise InputError(f"experiment {word!r}: expected a file that ends in .py")
-    path, function = as_path(place["path"]), place["function"]
-    question = _first_line(_parsed(path, _read(path)))
+    path, name = as_path(place["path"]), _FUNCTION if place["function"] is None else place["function"]
+    question = _first_line(_parsed(path))
     if not question:
         raise InputError(f"{str(path)!r} has no docstring: expected one whose first line is the question")
-    with _importable(path.resolve().parent), _blaming(path):
-        study = _made(import_file(path.resolve()), _FUNCTION if function is None else function, path)
+    study = _made(path, name)
     return study if study.question else dataclasses.replace(study, question=question)
 
 
-def find_files(folders: Iterable[Path]) -> list[ExperimentFile]:
-    """Finds the experiment files in folders that exist, by name. They are read, never executed."""
+def find_files(folders: Iterable[Path]) -> list[tuple[Path, str]]:
+    """Finds the experiment files in folders that exist, by name, with their questions. They are never executed."""
     found = []
     for folder in folders:
         with contextlib.suppress(OSError):
@@ -65,33 +54,28 @@ def find_files(folders: Iterable[Path]) -> list[ExperimentFile]:
     return found
 
 
-def _described(path: Path) -> ExperimentFile | None:
-    """Describes a file from its text; `None` where it is no experiment."""
+def _described(path: Path) -> tuple[Path, str] | None:
+    """Returns a file and the first line of its docstring, or nothing; `None` where it is no experiment."""
     try:
         if not path.is_file() or path.stat().st_size > _MOST_BYTES:
             return None
-        tree = _parsed(path, path.read_bytes())
+        tree = _parsed(path)
     except (OSError, InputError):
         return None
     if not any(isinstance(node, ast.FunctionDef) and node.name == _FUNCTION for node in tree.body):
         return None
-    return ExperimentFile(path, _first_line(tree))
+    return path, _first_line(tree)
 
 
-def _read(path: Path) -> bytes:
+def _parsed(path: Path) -> ast.Module:
     try:
-        return path.read_bytes()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return ast.parse(path.read_bytes())
     except FileNotFoundError:
         raise InputError(f"experiment {str(path)!r}: there is no such file") from None
     except OSError as error:
         raise InputError(f"cannot read experiment {str(path)!r}: {error.strerror}") from None
-
-
-def _parsed(path: Path, source: bytes) -> ast.Module:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return ast.parse(source)
     except SyntaxError as error:
         line = f" line {error.lineno}" if error.lineno else ""
         raise InputError(f"{str(path)!r}{line} is not Python: {error.msg}") from None
@@ -114,23 +98,19 @@ def _importable(folder: Path) -> Iterator[None]:
             sys.path.remove(str(folder))
 
 
-def _made(module: ModuleType, name: str, path: Path) -> Study:
-    """Returns the study that a function of a module makes."""
-    function: Callable[[], Any] | None = getattr(module, name, None)
-    if not callable(function):
-        own = [key for key, value in vars(module).items() if callable(value)]
-        raise _NotAStudyError(
-            f"{str(path)!r} has no function {name!r}: expected one that returns an engine.Study"
-            f"{did_you_mean(name, own)}"
-        )
-    study = function()
+def _made(path: Path, name: str) -> Study:
+    with _importable(path.resolve().parent):
+        with _blaming(path):
+            module = import_file(path.resolve())
+            function = getattr(module, name, None)
+        if not callable(function):
+            near = did_you_mean(name, [key for key, value in vars(module).items() if callable(value)])
+            raise InputError(f"{str(path)!r} has no function {name!r}: expected one that returns an engine.Study{near}")
+        with _blaming(path):
+            study = function()
     if not isinstance(study, Study):
-        raise _NotAStudyError(f"{str(path)!r}: {name}() returned {type(study).__name__}, expected an engine.Study")
+        raise InputError(f"{str(path)!r}: {name}() returned {type(study).__name__}, expected an engine.Study")
     return study
-
-
-class _NotAStudyError(InputError):
-    """A file does not define what is expected; the message names the file."""
 
 
 @contextlib.contextmanager
@@ -138,8 +118,6 @@ def _blaming(path: Path) -> Iterator[None]:
     """Turns whatever the user's code raises into one line with its file and line."""
     try:
         yield
-    except _NotAStudyError:
-        raise
     except SyntaxError as error:
         where = Path(error.filename).name if error.filename else path.name
         raise InputError(f"{where!r} line {error.lineno} is not Python: {error.msg}") from error

@@ -10,30 +10,28 @@ import numpy as np
 from engine import models, tasks
 from engine.arms import arm as config
 from engine.arms.arm import Arm
+from engine.errors import InputError
+from engine.lanes.programs import SEGMENTS_PER_CHUNK
 from engine.lanes.spec import PoolSpec, block_of, default_width
 from engine.models.initial import AS_WRITTEN
 from engine.models.lowering import default_form, has_convolutions
 from engine.outcomes.event import Event
-from engine.studies import checks, schedule
+from engine.studies import checks
 from engine.studies.study import Study
-from engine.tasks import Task
+from engine.training.probes.measuring import STEPS_AHEAD
 from engine.user_code import is_reference
 
-# Products of a number with a parameter in a step, above which a run gains nothing from others that are computed with
-# it.
+# Evaluations from one measurement of all diagnostics to the next: they then cost less than a quarter.
+_SEGMENTS_APART = 4
+# Products of a number with a parameter in a step, above which a run gains nothing from others computed with it.
 _LONG_STEP = 2**22
 
 
 class SharedProgram(NamedTuple):
     """Arms that share lanes and a compiled program: they have one structure and the same data.
 
-    Attributes:
-        arm_names: in the order of the study.
-        chance_loss: in nats.
-        steps_per_epoch: `None` for a task without epochs.
-        fingerprint: hash of their data.
-        event: the event that their runs wait for.
-        notes: what a person should know about their data.
+    `chance_loss` is in nats, `steps_per_epoch` `None` for a task without epochs, `fingerprint` the hash of the data,
+    `event` what their runs wait for, and `notes` what a person should know about the data.
     """
 
     spec: PoolSpec
@@ -48,18 +46,13 @@ class SharedProgram(NamedTuple):
 class Layout(NamedTuple):
     """How the lanes of an arm are computed; the rule for the kind of device fills in what is `None`.
 
-    Attributes:
-        width: lanes of a worker.
-        block: lanes that are computed together; divides the width.
-        form: form of the convolutions, see `engine.models.lowering`.
+    `width` is the number of lanes of a worker, `block` that of lanes computed together, a divisor of it, and `form` the
+    form of the convolutions, see `engine.models.lowering`.
     """
 
     width: int | None = None
     block: int | None = None
     form: str | None = None
-
-
-BY_RULE = Layout()
 
 
 class Structure(NamedTuple):
@@ -68,7 +61,7 @@ class Structure(NamedTuple):
     arm_names: list[str]
     arm: Arm
     data: dict[str, np.ndarray]
-    task: Task
+    task: tasks.Task
     notes: tuple[tasks.Note, ...]
 
 
@@ -80,26 +73,28 @@ def load_structures(study: Study, arms: Mapping[str, Arm], data_dir: str | None,
         is_as_written = arm.init == AS_WRITTEN
         key = (*config.structure(arm).values(), *config.places(arm).values(), is_as_written)
         by_structure.setdefault(key, []).append(name)
-
-    loaded: dict[tuple[Any, ...], dict[str, np.ndarray]] = {}
-    readings: dict[tuple[Any, ...], tasks.Reading] = {}
+    loaded: dict[tuple[Any, ...], tuple[dict[str, np.ndarray], tuple[tasks.Note, ...]]] = {}
     structures = []
     for names in by_structure.values():
         arm = arms[names[0]]
         source = tasks.source_of(arm)
         if source not in loaded:
-            reading = readings[source] = tasks.Reading(is_shown=not is_quiet)
-            loaded[source] = tasks.load_data(arm, study.root_seed, data_dir, reading)
-        task = tasks.build_task(arm, loaded[source])
+            reading = tasks.Reading(is_shown=not is_quiet)
+            loaded[source] = tasks.load_data(arm, study.root_seed, data_dir, reading), tuple(reading.notes)
+        data, notes = loaded[source]
+        task = tasks.build_task(arm, data)
         models.check_fit(arm, task.example_shape, task.num_outputs)
         checks.check_stream(study, names, arm, task)
-        structures.append(Structure(names, arm, loaded[source], task, tuple(readings[source].notes)))
+        structures.append(Structure(names, arm, data, task, notes))
     return structures
 
 
-def share_program(study: Study, structure: Structure, platform: str, layout: Layout, eval_every: int) -> SharedProgram:
+def share_program(
+    study: Study, structure: Structure, platform: str, layouts: Mapping[str, Layout], eval_every: int
+) -> SharedProgram:
     """Describes the program of one structure: its lane pools, its task and the event that its runs wait for."""
     names, arm, data, task, notes = structure
+    layout = layouts.get(names[0], Layout())
     fills_core = _fills_core(arm, task)
     width = layout.width or default_width(platform, fills_core)
     has_diagnostics = study.has_diagnostics(names)
@@ -115,14 +110,34 @@ def share_program(study: Study, structure: Structure, platform: str, layout: Lay
         # A run that waits for a hit ends there; its curve says nothing about when that will be.
         stop=study.stop if task.event is Event.BREAK else "horizon",
         diagnostics=study.diagnostics if has_diagnostics else (),
-        diagnostics_every=schedule.diagnostics_every(study, eval_every) if has_diagnostics else 0,
+        diagnostics_every=_diagnostics_every(study, eval_every) if has_diagnostics else 0,
         diagnostic_options=study.diagnostic_options if has_diagnostics else {},
     )
     fingerprint = tasks.fingerprint(data)
     return SharedProgram(spec, names, task.chance_loss, task.steps_per_epoch, fingerprint, task.event, notes)
 
 
-def _fills_core(arm: Arm, task: Task) -> bool:
+def _diagnostics_every(study: Study, eval_every: int) -> int:
+    """Returns the steps from one measurement of diagnostics to the next; 0 without diagnostics."""
+    if not study.diagnostics:
+        return 0
+    if eval_every < STEPS_AHEAD:
+        raise InputError(
+            f"diagnostics look {STEPS_AHEAD} steps ahead, and eval_every={eval_every}: give "
+            f"--eval_every={STEPS_AHEAD} or more"
+        )
+    counts = [n for n in range(1, SEGMENTS_PER_CHUNK + 1) if SEGMENTS_PER_CHUNK % n == 0]
+    usable = [eval_every * n for n in counts]
+    asked = study.diagnostics_every or _SEGMENTS_APART * eval_every
+    if asked not in usable:
+        raise InputError(
+            f"diagnostics_every={asked}: expected {', '.join(map(str, usable[:-1]))} or {usable[-1]}, which are "
+            f"{', '.join(map(str, counts[:-1]))} and {counts[-1]} times eval_every={eval_every}"
+        )
+    return asked
+
+
+def _fills_core(arm: Arm, task: tasks.Task) -> bool:
     """Tells whether a single run keeps a CPU core busy: it has convolutions, or a step is long."""
     if arm.conv_widths:
         return True

@@ -7,20 +7,18 @@ from pathlib import PurePath
 from typing import Any
 
 from engine import models, tasks
-from engine.arms import arm as config
-from engine.arms.arm import Arm
+from engine.arms.arm import Arm, fill_in, find_option
 from engine.arms.options import declared_in, fill_owned, option
 from engine.errors import InputError, unknown_name
 from engine.outcomes import DetectorSettings, check_settings
-from engine.studies import designs
+from engine.studies.designs import FIRST_GRID_SEED, check_design, has_grid
 from engine.studies.diagnosis import DiagnosisRecord
 from engine.studies.theories import THEORIES
-from engine.tasks import random_streams
+from engine.tasks.random_streams import MAX_SEED
 from engine.training.probes import check_names
 from engine.training.probes.registry import ALL, DIAGNOSTICS
 
 MAX_SEEDS = 10**7
-_MAX_STEPS = random_streams.MAX_SEED
 _DETECTOR = DetectorSettings()
 # Prefix of a sweep axis that sets a constructor argument of the user's model.
 MODEL_ARG = "model_arg."
@@ -31,13 +29,9 @@ _BY_ARM = ("seeds", "horizon", "fork_step")
 class Study:
     """What one launch does.
 
-    Attributes:
-        arms: by name, in the order of the report.
-        seeds, horizon, fork_step: one number, or a number for each arm.
-        horizon, epochs: one of the two is given.
-        diagnosis: what a diagnosis was made of; else `None`.
-        diagnostic_options: what the named diagnostics own, by name; the rest is by default.
-        theory: that the report holds the runs against, one of `engine.studies.theories.THEORIES`.
+    Arms are in the order of the report. `seeds`, `horizon` and `fork_step` are one number, or a number for each arm;
+    either `horizon` or `epochs` is given. `diagnostic_options` has what the named diagnostics own, by name. `theory` is
+    what the report holds the runs against, one of `engine.studies.theories.THEORIES`.
 
     Raises:
         InputError: a number is out of range, or a name is unknown.
@@ -49,33 +43,27 @@ class Study:
         dataclasses.MISSING, "repetitions of every arm (default: the experiment's)", minimum=1, maximum=MAX_SEEDS
     )
     horizon: int | Mapping[str, int] | None = option(
-        None, "length of every run in steps (default: the experiment's)", minimum=1, maximum=_MAX_STEPS
+        None, "length of every run in steps (default: the experiment's)", minimum=1, maximum=MAX_SEED
     )
     epochs: float | None = option(None, "length of every run in passes over the data", is_positive=True)
     eval_every: int | None = option(
         None,
         "steps between evaluations (default: half an epoch of the arm with the shortest one, at most 25 steps)",
         minimum=1,
-        maximum=_MAX_STEPS,
+        maximum=MAX_SEED,
     )
     baseline: str | None = option(
         None, "arm that the others are compared with (default: the experiment's, or the first)"
     )
     question: str = ""
     root_seed: int = option(
-        0, "seed from which every random stream is derived (default: 0)", minimum=0, maximum=random_streams.MAX_SEED
+        0, "seed from which every random stream is derived (default: 0)", minimum=0, maximum=MAX_SEED
     )
     fix_init: int | None = option(
-        None,
-        "one init seed for all repetitions: only the data order varies",
-        minimum=0,
-        maximum=random_streams.MAX_SEED,
+        None, "one init seed for all repetitions: only the data order varies", minimum=0, maximum=MAX_SEED
     )
     fix_order: int | None = option(
-        None,
-        "one order seed for all repetitions: only the start varies",
-        minimum=0,
-        maximum=designs.FIRST_GRID_SEED - 1,
+        None, "one order seed for all repetitions: only the start varies", minimum=0, maximum=FIRST_GRID_SEED - 1
     )
     stop: str = option(
         "horizon",
@@ -89,17 +77,13 @@ class Study:
         "which seeds are combined: seeds, crossed, fork or crossed_fork",
         choices="engine.studies.designs:DESIGNS",
     )
-    order_seeds: int | None = option(
-        None, "data orders of a crossed design", minimum=1, maximum=random_streams.MAX_SEED
-    )
-    forks: int | None = option(
-        None, "forks of every parent, in a design with forks", minimum=1, maximum=random_streams.MAX_SEED
-    )
+    order_seeds: int | None = option(None, "data orders of a crossed design", minimum=1, maximum=MAX_SEED)
+    forks: int | None = option(None, "forks of every parent, in a design with forks", minimum=1, maximum=MAX_SEED)
     fork_step: int | Mapping[str, int] | None = option(
         None,
         "step at which forks change the data order (default: half the parents' median onset)",
         minimum=1,
-        maximum=_MAX_STEPS,
+        maximum=MAX_SEED,
     )
     diagnostics: tuple[str, ...] = option(
         (),
@@ -111,7 +95,7 @@ class Study:
         None,
         "steps between these measurements: 1, 2, 4 or 8 times eval_every (default: 4 times)",
         minimum=1,
-        maximum=_MAX_STEPS,
+        maximum=MAX_SEED,
     )
     diagnostic_options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     diagnosis: DiagnosisRecord | None = None
@@ -128,7 +112,10 @@ class Study:
                     declared.check(value)
             else:
                 object.__setattr__(self, name, declared.check(getattr(self, name)))
-        self._check_design()
+        num_seeds, has_fork_step = list(self.seeds_by_arm.values()), self.fork_step is not None
+        check_design(self.design, num_seeds, self.order_seeds, self.forks, has_fork_step)
+        if has_grid(self.design) and (self.fix_init, self.fix_order) != (None, None):
+            raise InputError(f"fix_init and fix_order have no effect with design={self.design}")
         object.__setattr__(self, "diagnostics", check_names(self.diagnostics))
         options = fill_owned(DIAGNOSTICS, self.diagnostics, self.diagnostic_options)
         object.__setattr__(self, "diagnostic_options", options)
@@ -143,13 +130,6 @@ class Study:
         for arm_name in [*([self.baseline] if self.baseline else []), *by_arm]:
             if arm_name not in self.arms:
                 raise unknown_name("arm", arm_name, self.arms)
-
-    def _check_design(self) -> None:
-        designs.check_design(
-            self.design, list(self.seeds_by_arm.values()), self.order_seeds, self.forks, self.fork_step is not None
-        )
-        if designs.has_grid(self.design) and (self.fix_init, self.fix_order) != (None, None):
-            raise InputError(f"fix_init and fix_order have no effect with design={self.design}")
 
     def has_diagnostics(self, arm_names: Sequence[str]) -> bool:
         """Tells whether arms of one structure have diagnostics: in a diagnosis only the given one has."""
@@ -172,7 +152,6 @@ class Study:
         return self._by_arm("fork_step")
 
     def _by_arm(self, name: str) -> dict[str, Any]:
-        """Spreads a number that is given once, or by arm."""
         value = getattr(self, name)
         if not isinstance(value, Mapping):
             return dict.fromkeys(self.arms, value)
@@ -182,28 +161,12 @@ class Study:
         return dict(value)
 
 
-def check_whole(name: str, value: Any, least: int, most: int = random_streams.MAX_SEED) -> None:
-    """Checks a number that is left out, or whole and within bounds.
-
-    Raises:
-        InputError: it is neither.
-    """
-    if value is None:
-        return
-    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-        raise InputError(f"{name}={value!r}: expected a whole number from {least} to {most}")
-
-
 OPTIONS = declared_in(Study)
 
 
 def with_fields(study: Study, values: Mapping[str, Any]) -> Study:
-    """Sets the same values in every arm of a study.
-
-    Raises:
-        InputError: a field does not exist, or a value is not usable.
-    """
-    checked = {name: config.find_option(name).check(value) for name, value in values.items()}
+    """Sets the same values in every arm of a study; raises `InputError` where that cannot be done."""
+    checked = {name: find_option(name).check(value) for name, value in values.items()}
     arms = {name: arm.replace(**checked) for name, arm in study.arms.items()}
     return dataclasses.replace(study, arms=arms)
 
@@ -211,19 +174,14 @@ def with_fields(study: Study, values: Mapping[str, Any]) -> Study:
 def with_sweep(study: Study, axes: Mapping[str, list[Any]]) -> Study:
     """Replaces every arm of a study by the grid of all combinations of some values.
 
-    The first combination of the baseline becomes the new baseline.
-
-    Args:
-        axes: values by field, or as text by `model_arg.` and the name of an argument of the user's model.
-
-    Raises:
-        InputError: a field does not exist, or a value is not usable or appears twice.
+    The first combination of the baseline becomes the new baseline. `axes` has values by field, or as text by
+    `model_arg.` and the name of an argument of the user's model. Raises `InputError`, as `with_fields` does.
     """
     for name, values in axes.items():
         if len(set(values)) != len(values):
             raise InputError(f"sweep over {name}: the same value appears twice")
     arms: dict[str, Arm] = {}
-    by_arm: dict[str, dict[str, Any]] = {name: {} for name in _BY_ARM}
+    origin: dict[str, str] = {}
     for arm_name, arm in study.arms.items():
         for combination in itertools.product(*axes.values()):
             chosen = dict(zip(axes, combination, strict=True))
@@ -231,14 +189,13 @@ def with_sweep(study: Study, axes: Mapping[str, list[Any]]) -> Study:
             full = label if len(study.arms) == 1 else f"{arm_name},{label}"
             if full in arms:
                 raise InputError(f"sweep: two arms would both be called {full!r}")
-            arms[full] = _with_values(arm, chosen)
-            for name, values_by_arm in by_arm.items():
-                values_by_arm[full] = study._by_arm(name)[arm_name]
-    baseline = None
-    if study.baseline is not None:
-        of_baseline = list(study.arms).index(study.baseline) * (len(arms) // len(study.arms))
-        baseline = list(arms)[of_baseline]
-    given: dict[str, Any] = {n: v for n, v in by_arm.items() if getattr(study, n) is not None}
+            arms[full], origin[full] = _with_values(arm, chosen), arm_name
+    baseline = next((full for full, arm_name in origin.items() if arm_name == study.baseline), None)
+    given: dict[str, Any] = {
+        name: {full: study._by_arm(name)[arm_name] for full, arm_name in origin.items()}
+        for name in _BY_ARM
+        if getattr(study, name) is not None
+    }
     return dataclasses.replace(study, arms=arms, baseline=baseline, **given)
 
 
@@ -254,7 +211,7 @@ def _with_values(arm: Arm, values: Mapping[str, Any]) -> Arm:
 
 
 def _label(field: str, value: Any) -> str:
-    if not field.startswith(MODEL_ARG) and config.find_option(field).part == "place":
+    if not field.startswith(MODEL_ARG) and find_option(field).part == "place":
         # Names are stored and shown, and a place is nobody else's business.
         return PurePath(value).name
     if isinstance(value, tuple):
@@ -265,9 +222,5 @@ def _label(field: str, value: Any) -> str:
 
 
 def resolve_arm(arm: Arm) -> Arm:
-    """Returns the arm with every option set that its choices own.
-
-    Raises:
-        InputError: a name is unknown, an option is missing, or one is set that has no effect.
-    """
-    return config.fill_in(models.choose_network(tasks.choose_source(arm)))
+    """Returns the arm with every option set that its choices own; raises `InputError` where one does not fit them."""
+    return fill_in(models.choose_network(tasks.choose_source(arm)))

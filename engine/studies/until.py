@@ -1,13 +1,11 @@
 """Adds seeds until a question is decided, with statements that hold at every look.
 
-A look is one evaluation of the question. It covers the longest prefix in seed order whose runs are all over, and is due
-whenever that has grown by a block in every arm that is still open: quick runs end first, so anything else would favour
-them. A failed run is over, and left out of the counts. Fractions have a confidence sequence, comparisons an e-value
-whose strata are the seeds; both hold at any number of looks.
+A look covers the longest prefix in seed order whose runs are all over, and is due whenever that has grown by a block in
+every arm that is still open: quick runs end first, so anything else would favour them. A failed run is over, and left
+out of the counts. Fractions have a confidence sequence, comparisons an e-value whose strata are the seeds.
 """
 
 import dataclasses
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -17,10 +15,6 @@ from engine.arms.options import check_fields, option
 from engine.errors import InputError
 from engine.outcomes.prefix import FinishedPrefix
 
-GOALS = {
-    "fraction": "the interval of every arm's fraction is narrow enough",
-    "comparison": "every arm is told from the baseline, or the seeds are spent",
-}
 # Blocks that start before the current one is over, so that no worker waits for a look.
 _AHEAD = 1
 # JSON has no infinity.
@@ -35,7 +29,7 @@ class Until:
         dataclasses.MISSING,
         "add seeds until `fraction`: every interval is narrow, or `comparison`: every arm is told from the baseline; "
         "the intervals hold at every look",
-        choices=tuple(GOALS),
+        choices=("fraction", "comparison"),
         flag="until",
     )
     half_width: float = option(
@@ -54,18 +48,11 @@ class Until:
 class SequentialSeeds:
     """Decides from finished runs which seeds may start, and whether the question is decided.
 
-    `horizons` are by arm, in the unit of all times and the order of the study; `records` are the looks of earlier
-    launches.
-
-    Attributes:
-        records: one per look: seeds, goal, the estimates by arm, and the arms still open.
-        open: arms that still need seeds.
-        released: seeds that may run, by arm.
+    `horizons` are by arm, in the unit of all times and the order of the study. `records` hold for each look, of earlier
+    launches too, seeds, goal, the estimates by arm and the arms still open; `released` is how many seeds may run.
     """
 
-    def __init__(
-        self, until: Until, horizons: Mapping[str, float], baseline: str, records: list[dict[str, Any]]
-    ) -> None:
+    def __init__(self, until: Until, horizons: dict[str, float], baseline: str, records: list[dict[str, Any]]) -> None:
         check_goal(until, len(horizons))
         self.records = list(records)
         self.open = list(horizons)
@@ -76,10 +63,9 @@ class SequentialSeeds:
         self._num_seeds = 0
 
     def add(self, arm: str, seed: int, time: float, event: int | None) -> None:
-        """Notes that the run of a seed is over.
+        """Notes that the run of a seed is over: its time of the event or the end, and its event.
 
-        The time is that of the event or the end, in one unit for all arms; the event is 0 censored, 1 the event, 2
-        diverged, or `None` for a run that failed.
+        The event is 0 censored, 1 the event, 2 diverged, or `None` for a run that failed.
         """
         self._waited[arm][seed] = (time, event)
         self._prefix[arm].add(seed)

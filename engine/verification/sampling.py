@@ -13,16 +13,14 @@ from engine.outcomes import FAILED
 from engine.store import ROW_SCHEMA, RUN_KEY, WAITING_COLUMNS, WorkDirectory
 from engine.studies.designs import is_repetition
 from engine.studies.expand import ExpandedStudy, run_of
-from engine.verification.outcomes import waits_up_to
+from engine.verification.comparison import waits_up_to
 
 
 class Finished(NamedTuple):
-    """The finished runs of a study.
+    """The finished runs of a study, without those that failed.
 
-    Attributes:
-        num_failed: number of failed runs, which `runs` leaves out.
-        foreign: keys of rows that belong to no run of this study.
-        mean_wait: restricted mean of the wait of the repetitions by arm, in steps.
+    `foreign` are keys of rows that belong to no run of this study; `mean_wait` is the restricted mean of the wait of
+    the repetitions by arm, in steps.
     """
 
     runs: list[Run]
@@ -32,11 +30,7 @@ class Finished(NamedTuple):
 
 
 class Sample(NamedTuple):
-    """Runs that are to be done again, drawn with a seed.
-
-    Attributes:
-        num_drawn, num_all: number of runs drawn from each stratum, and in it.
-    """
+    """Runs that are to be done again, drawn with a seed, with the number drawn from each stratum and in it."""
 
     runs: list[Run]
     seed: int
@@ -67,12 +61,12 @@ def find_finished(directory: WorkDirectory, plan: ExpandedStudy) -> Finished:
 def draw_sample(runs: Sequence[Run], number: int, seed: int) -> Sample:
     """Draws runs without replacement: every arm in proportion to its runs, but at least one of each.
 
-    Where there are fewer draws than arms, all runs are one stratum. The choice is by hash, so it does not depend on the
-    version of a generator, and a larger sample with the same seed and strata contains the smaller one.
+    Where there are fewer draws than arms, all runs are one stratum. The choice is by hash: it depends on no generator's
+    version, and a larger sample with the same seed and strata contains the smaller one.
     """
     has_strata = number >= len({run.arm_name for run in runs})
     strata: dict[str, list[Run]] = {}
-    for run in sorted(runs, key=lambda run: _rank(seed, run)):
+    for run in sorted(runs, key=lambda run: hashlib.sha256(json.dumps([seed, *run_key(run)]).encode()).digest()):
         strata.setdefault(run.arm_name if has_strata else "", []).append(run)
     # Sorted by name, so that the order in which arms come up does not matter.
     members = [strata[name] for name in sorted(strata)]
@@ -82,10 +76,6 @@ def draw_sample(runs: Sequence[Run], number: int, seed: int) -> Sample:
         drawn[min(range(len(members)), key=lambda h: (drawn[h] / sizes[h], h))] += 1
     chosen = {run_key(run) for of, num in zip(members, drawn, strict=True) for run in of[:num]}
     return Sample([run for run in runs if run_key(run) in chosen], seed, drawn, sizes)
-
-
-def _rank(seed: int, run: Run) -> bytes:
-    return hashlib.sha256(json.dumps([seed, *run_key(run)]).encode()).digest()
 
 
 def stored_rows(directory: WorkDirectory, keys: Collection[tuple[Any, ...]]) -> dict[tuple[Any, ...], list[pa.Table]]:

@@ -6,8 +6,7 @@ from typing import Any, NamedTuple
 from engine.lanes.runs import seed_columns
 from engine.report.summary import jsonable
 from engine.studies.designs import is_repetition
-from engine.verification.agreement import Agreement
-from engine.verification.outcomes import OutcomeAgreement, compare_outcomes
+from engine.verification.comparison import Agreement, OutcomeAgreement, compare_outcomes
 from engine.verification.sampling import Finished, Sample
 
 # Exit code and meaning of every verdict.
@@ -27,7 +26,7 @@ VERDICTS: dict[str, tuple[int, str]] = {
 }
 
 
-class RunOrigin(NamedTuple):
+class Origin(NamedTuple):
     """The number of the launch that made a run, if known, and what bits depend on and has changed since, in words."""
 
     launch: int | None
@@ -37,14 +36,9 @@ class RunOrigin(NamedTuple):
 class Verification(NamedTuple):
     """What `verify` found.
 
-    Attributes:
-        verdict: one of `VERDICTS`.
-        runs: those that were done again.
-        margin: largest difference still called equivalent.
-        damage: what is wrong with the stored files, in words.
-        changed: what bits depend on and has changed since any of the runs was made, in words.
-        unexplained: runs that differ although that cannot be the reason.
-        outcomes: by arm, and last for all arms together; empty where all bits agree.
+    `damage` is what is wrong with the stored files, `changed` what bits depend on and has changed since any of the runs
+    was made, both in words; `unexplained` are runs that differ although that cannot be the reason; `outcomes` are by
+    arm, and last for all arms together, or empty where all bits agree.
     """
 
     verdict: str
@@ -64,12 +58,7 @@ class Verification(NamedTuple):
 
 
 def conclude(
-    runs: Sequence[Agreement],
-    origins: Sequence[RunOrigin],
-    sample: Sample,
-    finished: Finished,
-    margin: float,
-    damage: Sequence[str],
+    runs: list[Agreement], origins: list[Origin], sample: Sample, finished: Finished, margin: float, damage: list[str]
 ) -> Verification:
     """Draws the conclusion from runs that were done again, each with its origin."""
     is_identical = all(run.is_identical for run in runs)
@@ -84,14 +73,14 @@ def conclude(
     elif is_identical:
         verdict = "identical"
     changed = list(dict.fromkeys(words for origin in origins for words in origin.changed))
-    return Verification(verdict, [*runs], sample, finished, margin, [*damage], changed, unexplained, outcomes)
+    return Verification(verdict, runs, sample, finished, margin, damage, changed, unexplained, outcomes)
 
 
-def _unexplained(runs: Sequence[Agreement], origins: Sequence[RunOrigin]) -> list[Agreement]:
+def _unexplained(runs: Sequence[Agreement], origins: Sequence[Origin]) -> list[Agreement]:
     """Finds runs that differ although nothing has changed, or beside identical ones.
 
-    One program makes all runs of an arm in a launch: if one run is identical beyond the step at which another differs,
-    the changes have not touched the program.
+    One program makes all runs of an arm in a launch: where one is identical beyond the step at which another differs,
+    the changes have not touched it.
     """
     longest: dict[tuple[str, int | None], int] = {}
     for one, origin in zip(runs, origins, strict=True):
@@ -135,9 +124,8 @@ def to_document(found: Verification, words: str) -> Any:
 
 def _run_document(found: Agreement) -> Any:
     names = ("differing", "loss_from", "batches_from", "close_until", "last_step", "most_apart")
-    status = [found.stored["status"], found.again["status"]]
     values = jsonable({name: getattr(found, name) for name in names})
-    return {**seed_columns(found.run), "is_identical": found.is_identical, **values, "status": status}
+    return {**seed_columns(found.run), "is_identical": found.is_identical, **values, "status": [*found.statuses]}
 
 
 def _outcome_document(found: OutcomeAgreement) -> dict[str, Any]:

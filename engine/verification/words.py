@@ -5,11 +5,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from engine.lanes.runs import Run, seed_columns
-from engine.report.phrases import joined, percent
+from engine.report.phrases import counted, joined, percent
 from engine.statistics import Estimate, most_unseen
 from engine.studies.designs import run_name
-from engine.verification.agreement import CLOSE, Agreement
-from engine.verification.outcomes import OutcomeAgreement
+from engine.verification.comparison import CLOSE, Agreement
 from engine.verification.verdict import Verification, overall_verdict
 
 _MOST_LISTED = 3
@@ -43,7 +42,7 @@ def _most_apart(distance: float) -> str:
 
 
 def _describe_outcome(found: Agreement) -> str:
-    before, now = found.stored["status"], found.again["status"]
+    before, now = found.statuses
     agree = f"statuses agree ({now})" if before == now else f"status {before} against {now}"
     times = [_time(row) for row in (found.stored, found.again)]
     return agree if times == [None, None] else f"{agree}, onset {_compare_times(times)}"
@@ -67,8 +66,7 @@ def summarise_in_words(found: Verification) -> str:
     lines = [_describe_bits(found)]
     num_failed = found.finished.num_failed
     if num_failed:
-        runs = "1 run that failed is" if num_failed == 1 else f"{num_failed} runs that failed are"
-        lines.append(f"{runs} left out.")
+        lines.append(f"{counted(num_failed, 'run that failed is', 'runs that failed are')} left out.")
     if found.damage:
         lines.append(f"What is stored is not whole: {_listed(found.damage)}.")
     if found.outcomes:
@@ -87,7 +85,7 @@ def _describe_bits(found: Verification) -> str:
     else:
         again = f"All {num} finished runs were run again" if num > 1 else "The run was run again"
     if unlike:
-        same = sum(run.has_same_status for run in found.runs)
+        same = sum(before == now for before, now in (run.statuses for run in found.runs))
         return (
             f"{again}: {len(unlike)} of {num} differ, {_describe_first(unlike)}, {_describe_cause(found)}. Outcomes "
             f"have the same status in {same} of {num}."
@@ -125,7 +123,6 @@ def _listed(lines: list[str]) -> str:
 
 
 def _describe_outcomes(found: Verification) -> str:
-    """States the difference over all arms, and which arms differ."""
     last, verdict = found.outcomes[-1], overall_verdict(found.outcomes)
     text = (
         f"The restricted mean of the wait differs by {_signed(last.wait.difference, ' %')} and the share of runs with "
@@ -137,14 +134,10 @@ def _describe_outcomes(found: Verification) -> str:
         where = "" if is_each else ", taken over all arms together"
         return f"{text}: the distributions of outcomes are equivalent{where}."
     if verdict == "different":
-        return f"{text}. {_name_different(found.outcomes)}"
+        different = [outcome.arm for outcome in found.outcomes if outcome.verdict == "different"]
+        names = ["all arms together" if arm is None else repr(arm) for arm in different]
+        return f"{text}. Outcomes differ beyond chance, in {joined(names)}."
     return f"{text}: undecided whether the distributions are equivalent. {_advise(found)}"
-
-
-def _name_different(outcomes: list[OutcomeAgreement]) -> str:
-    different = [outcome.arm for outcome in outcomes if outcome.verdict == "different"]
-    names = ["all arms together" if arm is None else repr(arm) for arm in different]
-    return f"Outcomes differ beyond chance, in {joined(names)}."
 
 
 def _advise(found: Verification) -> str:

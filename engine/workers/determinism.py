@@ -172,15 +172,11 @@ def apply(environment: MutableMapping[str, str]) -> None:
                 jax.config.update(setting.name, setting.value)
 
 
-def settings_in_use(platform: str, environment: Mapping[str, str]) -> dict[str, Value]:
-    """Returns the options and variables that hold in the workers, and what the user set besides."""
-    ours = {s.name: s.value for s in _for_platform(platform) if s.kind != "xla" and s.value is not None}
+def in_use(platform: str, environment: Mapping[str, str]) -> tuple[dict[str, Value], dict[str, str]]:
+    """Returns the options and variables that hold in the workers, and the flags of XLA without the table's defaults."""
+    table = list(_for_platform(platform))
+    ours = {s.name: s.value for s in table if s.kind != "xla" and s.value is not None}
     theirs = {name: environment[name] for name in _NOT_OURS if environment.get(name)}
-    return {**theirs, **ours}
-
-
-def flags_in_use(platform: str, environment: Mapping[str, str]) -> dict[str, str]:
-    """Returns the flags of XLA that hold in the workers, without the table's defaults."""
-    held = {s.name for s in _for_platform(platform) if s.kind == "xla" and s.is_default}
+    held = {s.name for s in table if s.kind == "xla" and s.is_default}
     given = read_flags({**environment, **variables(platform, environment)})
-    return {name: value for name, value in given.items() if name not in held}
+    return {**theirs, **ours}, {name: value for name, value in given.items() if name not in held}

@@ -46,15 +46,9 @@ def configure_backend(cache_dir: str | None) -> None:
         jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
 
 
-def prepare_this_process(devices: Devices) -> None:
-    """Gives this process the variables of a worker, before its backend starts."""
-    os.environ.update(determinism.variables(devices.platform, os.environ))
-
-
 def current_launch(devices: Devices) -> dict[str, Any]:
     """Describes a launch that begins now, see `store.provenance`."""
-    flags = determinism.flags_in_use(devices.platform, os.environ)
-    settings = determinism.settings_in_use(devices.platform, os.environ)
+    settings, flags = determinism.in_use(devices.platform, os.environ)
     return {
         **provenance.launch_without_device(),
         "devices": {"platform": devices.platform, "kind": devices.kind, "count": devices.num_devices},
@@ -90,8 +84,7 @@ def _processor() -> str:
 
 
 def _has_accelerator_plugin() -> bool:
-    plugins = importlib.metadata.entry_points(group="jax_plugins")
-    return bool(list(plugins)) or importlib.util.find_spec("libtpu") is not None
+    return bool(importlib.metadata.entry_points(group="jax_plugins") or importlib.util.find_spec("libtpu"))
 
 
 def environment(devices: Devices, index: int) -> dict[str, str]:

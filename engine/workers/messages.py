@@ -92,10 +92,9 @@ Report = Delivery | Keep | Reject | Note
 
 
 class Source(NamedTuple):
-    """Where a worker gets its runs from, and where it delivers them.
+    """Where a worker gets its runs from, given the numbers of free and busy lanes, and where it delivers them.
 
-    `pull` takes the number of free and of busy lanes; it returns `None` if nothing is left for the worker.
-    `is_stopping` tells whether to hand in unfinished runs and end.
+    `pull` returns `None` if nothing is left; `is_stopping` tells whether to hand in unfinished runs and end.
     """
 
     pull: Callable[[int, int], Assignment | None]

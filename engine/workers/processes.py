@@ -9,6 +9,7 @@ import threading
 import traceback
 import types
 from collections.abc import Callable, Iterator, Mapping
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.connection import wait as wait_for
 from typing import Any, NamedTuple
@@ -35,20 +36,13 @@ def _watch_parent(line: Line) -> None:
     os._exit(1)
 
 
-def _begin(connection: Connection) -> Line:
-    """Ignores signals, whose meaning the parent decides, and begins to give signs of life."""
+def _main(connection: Connection, work: Callable[..., Any], *args: Any) -> None:
+    """Sends what a function of the line returns, or what went wrong; signals mean what the parent decides."""
     for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)
-    if hasattr(signal, "pthread_sigmask"):
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
     line = Line(connection)
     threading.Thread(target=_watch_parent, args=(line,), daemon=True).start()
-    return line
-
-
-def _main(connection: Connection, work: Callable[..., Any], *args: Any) -> None:
-    """Sends what a function of the line returns, or what went wrong; the body of every process of ours."""
-    line = _begin(connection)
     try:
         line.send(Done(work(line, *args)))
     except (EOFError, BrokenPipeError, ConnectionResetError):
@@ -80,12 +74,7 @@ def _set_environment(variables: Mapping[str, str]) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _without_signals() -> Iterator[None]:
-    """Blocks signals until a new process ignores them, see `_begin`; here they come a moment later."""
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    from multiprocessing import resource_tracker
-
+    """Blocks signals until a new process ignores them, see `_main`; here they come a moment later."""
     # It starts with the first process otherwise, and lets signals through again.
     resource_tracker.ensure_running()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
@@ -165,9 +154,9 @@ class Crew:
 
 
 def call(devices: Devices, cache_dir: str | None, fn: Callable[..., Any], *args: Any) -> Any:
-    """Calls an importable function in a process that owns the first device; arguments and result are pickled.
+    """Calls an importable function in a process that owns the first device; raises its InputError again.
 
-    Raises the function's InputError again, and WorkerFailedError for everything else.
+    Arguments and result are pickled; everything else that goes wrong is a WorkerFailedError.
     """
     worker = spawn(environment(devices, 0), _main, _call, cache_dir, fn, args)
     try:
@@ -179,9 +168,8 @@ def call(devices: Devices, cache_dir: str | None, fn: Callable[..., Any], *args:
     finally:
         worker.process.kill()
         worker.process.join()
-    match message:
-        case Refused(reason):
-            raise InputError(reason)
-        case Failed(report):
-            raise WorkerFailedError(report)
+    if isinstance(message, Refused):
+        raise InputError(message.reason)
+    if isinstance(message, Failed):
+        raise WorkerFailedError(message.traceback)
     return message.result

@@ -3,20 +3,12 @@
 from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 from engine.lanes.runs import Run
 from engine.lanes.spec import PoolSpec
 from engine.workers.messages import Assignment, Delivery, Hooks, Keep, MoreRuns, Note, Reject, Report
 
 _LOSSES_OF_A_FAILED_RUN = 2
-
-
-class Loss(NamedTuple):
-    """What the death of a worker cost: runs to do again, and a run that is given up, or `None`."""
-
-    runs: list[Run]
-    failed: Run | None
 
 
 @dataclass
@@ -63,14 +55,12 @@ class Scheduler:
     @property
     def is_done(self) -> bool:
         """Whether nothing is pending or in flight."""
-        return not self._is_waiting() and not any(duty.runs for duty in self._duties.values())
+        has_waiting = any(group.num_waiting for group in self._groups)
+        return not has_waiting and not any(duty.runs for duty in self._duties.values())
 
     def has_pending(self) -> bool:
         """Tells whether a new worker would find something to do."""
-        return self._is_waiting() and not self._is_stopped
-
-    def _is_waiting(self) -> bool:
-        return any(group.pending or group.suspects for group in self._groups)
+        return not self._is_stopped and any(group.num_waiting for group in self._groups)
 
     def stop(self) -> None:
         """Hands out nothing any more."""
@@ -142,8 +132,7 @@ class Scheduler:
 
     def _hand_out(self, duty: _Duty, runs: list[Run], spec: PoolSpec | None = None) -> Assignment:
         duty.runs.extend(runs)
-        found = {run: self.hooks.find_checkpoint(run) for run in runs}
-        checkpoints = {run: kept for run, kept in found.items() if kept is not None}
+        checkpoints = {run: kept for run in runs if (kept := self.hooks.find_checkpoint(run)) is not None}
         for run in runs:
             self._given_steps[run] = self._kept_steps[run] = checkpoints[run].step if run in checkpoints else 0
         return Assignment(duty.group, spec, runs, checkpoints)
@@ -188,26 +177,26 @@ class Scheduler:
             group.spec = group.spec._replace(form="native")
             self.hooks.on_fallback(index, reason)
 
-    def lose(self, worker: int) -> Loss:
+    def lose(self, worker: int) -> tuple[list[Run], Run | None]:
         """Takes back the runs of a dead worker, and marks a run as failed once it has crashed two workers.
 
-        If no run of its group has ever taken a step, the run is not to blame.
+        If no run of its group has ever taken a step, the run is not to blame. Returns the lost runs and the failed one.
         """
         duty = self._duties.get(worker)
         lost = self._release(worker)
         if duty is None:
-            return Loss(lost, None)
+            return lost, None
         group = self._groups[duty.group]
         self._losses.update(lost)
         suspects = [run for run in lost if self._losses[run] >= _LOSSES_OF_A_FAILED_RUN]
         group.pending.extendleft(reversed([run for run in lost if run not in suspects]))
         if len(suspects) == 1 and group.has_progressed:
             self._add(self.hooks.on_failure(suspects[0]))
-            return Loss(lost, suspects[0])
+            return lost, suspects[0]
         middle = (len(suspects) + 1) // 2
         # At the end, so that one half can prove itself before the other is divided again.
         group.suspects.extend(half for half in (suspects[:middle], suspects[middle:]) if half)
-        return Loss(lost, None)
+        return lost, None
 
     def _release(self, worker: int) -> list[Run]:
         duty = self._duties.pop(worker, _Duty(0))

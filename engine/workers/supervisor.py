@@ -1,5 +1,6 @@
 """Answers workers, replaces those that die or hang, and has them hand in unfinished runs."""
 
+import contextlib
 import time
 from collections import defaultdict
 from collections.abc import Sequence
@@ -21,8 +22,8 @@ GRACE = 20.0
 _TICK = 1.0
 # A process hangs after so many seconds without a sign of life.
 QUIET_LIMIT = 60.0
-# A worker hangs after so many seconds without a message: while it compiles; at least; and in
-# proportion to the longest that a lane of it has taken so far.
+# A worker hangs after so many seconds without a message: while it compiles; at least; and in proportion to the longest
+# that a lane of it has taken so far.
 _COMPILE_LIMIT = 3600.0
 _STALL_LIMIT = 300.0
 _STALL_FACTOR = 10.0
@@ -101,12 +102,10 @@ class Supervisor:
         self._scheduler.stop()
         self._deadline = time.monotonic() + GRACE
         for index, worker in list(self._crew.members.items()):
-            try:
+            with contextlib.suppress(OSError):
                 if self._pulses[index].has_unsaved:
                     worker.connection.send(Stop())
                     continue
-            except OSError:
-                pass
             self._crew.kill(index)
         if self._crew.members:
             self._notify(f"stopping once the unfinished runs are stored, in {GRACE:.0f} s at most")
@@ -127,7 +126,10 @@ class Supervisor:
             message = worker.connection.recv()
             self._pulses[index].hear(message)
             if isinstance(message, Pull):
-                self._assign(index, worker, message)
+                assignment = self._scheduler.assign(index, message.num_free, message.num_busy)
+                if assignment is not None and assignment.spec is not None:
+                    self._pulses[index].begin_pool(assignment.spec.width)
+                worker.connection.send(assignment)
                 return
         except (EOFError, OSError):
             code = self._crew.retire(index)
@@ -152,25 +154,18 @@ class Supervisor:
                     if self._scheduler.has_pending():
                         self._crew.ensure()
 
-    def _assign(self, index: int, worker: Worker, pull: Pull) -> None:
-        assignment = self._scheduler.assign(index, pull.num_free, pull.num_busy)
-        if assignment is not None and assignment.spec is not None:
-            self._pulses[index].begin_pool(assignment.spec.width)
-        worker.connection.send(assignment)
-
     def _replace(self, index: int, what: str) -> None:
         self._pulses.pop(index, None)
-        loss = self._scheduler.lose(index)
+        lost, failed = self._scheduler.lose(index)
         self._num_losses += 1
         if self._num_losses >= _MAX_LOSSES_WITHOUT_PROGRESS:
             raise WorkerFailedError(
                 f"{self._num_losses} workers ended one after another without progress; of the last one: {what}. "
                 f"On Linux, exit code -9 often means too little memory: a smaller --width or fewer --workers need less"
             )
-        failed = loss.failed
         if failed is not None:
             what += f"; {failed.arm_name}, seed {failed.seed}: crashed two workers; marked as failed"
-        num_again = len(loss.runs) - (failed is not None)
+        num_again = len(lost) - (failed is not None)
         if num_again:
             runs = "1 run continues" if num_again == 1 else f"{num_again} runs continue"
             what += f"; {runs} in a new one, from the last checkpoint if there is one"
@@ -180,28 +175,21 @@ class Supervisor:
 
 
 def run_all(
-    specs: Sequence[PoolSpec],
-    pending: Sequence[Sequence[Run]],
-    hooks: Hooks,
-    crew: Crew,
-    watch: SignalWatch | None = None,
+    specs: Sequence[PoolSpec], pending: Sequence[list[Run]], hooks: Hooks, crew: Crew, watch: SignalWatch | None = None
 ) -> None:
     """Runs everything that is pending, per pool; with a crew of no workers, in this process.
 
-    Raises InputError if something does not fit a worker's device, WorkerFailedError if workers end one after
-    another, and Interrupted after a signal, when the unfinished runs are handed in.
+    Raises InputError if something does not fit a worker's device, WorkerFailedError if workers end one after another,
+    and Interrupted after a signal, when the unfinished runs are handed in.
     """
     scheduler = Scheduler(specs, pending, hooks)
     if scheduler.is_done:
         return
-    if watch is None:
-        with SignalWatch() as own:
-            run_all(specs, pending, hooks, crew, own)
-        return
-    with watch.deferred():
-        if crew.num_workers == 0:
-            serve_here(scheduler, watch, crew.settings)
-        else:
-            crew.ensure()
-            Supervisor(scheduler, crew, watch).run()
-    watch.check()
+    with SignalWatch() if watch is None else contextlib.nullcontext(watch) as watching:
+        with watching.deferred():
+            if crew.num_workers == 0:
+                serve_here(scheduler, watching, crew.settings)
+            else:
+                crew.ensure()
+                Supervisor(scheduler, crew, watching).run()
+        watching.check()

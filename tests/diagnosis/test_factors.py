@@ -30,8 +30,8 @@ def test_every_arm_can_be_resolved_and_no_two_are_the_same(optimizer: str, model
     made = [resolve_arm(arm) for arm in factors.arms.values()]
     assert len(set(made)) == len(made)
     assert next(iter(factors.arms)) == AS_GIVEN
-    assert not set(factors.arms) & set(factors.skipped)
-    assert not any("the same" in reason for reason in factors.skipped.values())
+    assert not set(factors.arms) & set(factors.record.skipped)
+    assert not any("the same" in reason for reason in factors.record.skipped.values())
 
 
 @pytest.mark.parametrize(
@@ -85,21 +85,21 @@ def test_the_probe_is_linear_whatever_the_network_is():
 )
 def test_what_does_not_apply_is_skipped_and_said(fields: dict, name: str, reason: str):
     factors = factors_of(_resolved(**fields), has_examples=True)
-    assert reason in factors.skipped[name]
+    assert reason in factors.record.skipped[name]
     assert name not in factors.arms
 
 
 def test_an_own_network_is_not_rebuilt():
     arm = _resolved(model="net.py:Net", init="as_written")
-    skipped = factors_of(arm, has_examples=True).skipped
+    skipped = factors_of(arm, has_examples=True).record.skipped
     assert skipped.keys() == {"batch_norm", "leaky_relu"}
     assert all("own" in reason for reason in skipped.values())
 
 
 def test_fresh_examples_have_no_controls():
     factors = factors_of(_resolved(dataset="teacher"), has_examples=False)
-    assert set(factors.skipped) == CONTROLS
-    assert all("fresh" in reason for reason in factors.skipped.values())
+    assert set(factors.record.skipped) == CONTROLS
+    assert all("fresh" in reason for reason in factors.record.skipped.values())
 
 
 def test_multiples_of_a_rate_of_zero_are_other_rates():
@@ -111,19 +111,19 @@ def test_multiples_of_a_rate_of_zero_are_other_rates():
 
 def test_rates_that_no_arm_can_have_are_skipped():
     factors = factors_of(_resolved(learning_rate=1e4), has_examples=True)
-    assert "highest rate" in factors.skipped["learning_rate=×1000"]
+    assert "highest rate" in factors.record.skipped["learning_rate=×1000"]
     assert "learning_rate=×30" in factors.arms
 
 
 def test_rates_are_remembered_relative_to_the_given_one():
     factors = factors_of(_resolved(learning_rate=2e-4), has_examples=True)
-    rates = factors.record(None, [], None).rates
+    rates = factors.record.rates
     assert len(rates) == 6
     for name, relative in rates.items():
         assert factors.arms[name].learning_rate == pytest.approx(2e-4 * relative, rel=1e-3)
-        assert f"{factors.arms[name].learning_rate:g}" in factors.words[name]
+        assert f"{factors.arms[name].learning_rate:g}" in factors.record.words[name]
 
 
 def test_the_budget_counts_the_changes_that_there_are():
-    kinds = factors_of(_resolved(), has_examples=True).kinds.values()
+    kinds = factors_of(_resolved(), has_examples=True).record.kinds.values()
     assert sum(kind in ("remedy", "far") for kind in kinds) == NUM_CHANGES

@@ -16,7 +16,7 @@ from engine.studies.study import resolve_arm
 @pytest.fixture
 def document() -> dict[str, Any]:
     factors = factors_of(resolve_arm(Arm(model="mlp")), has_examples=True)
-    record = factors.record(10.0, ["ten minutes"], has_constant_inputs=False)
+    record = factors.record._replace(minutes=10.0, budget=["ten minutes"], has_constant_inputs=False)
     about = {"baseline": "as_given", "diagnosis": copy.deepcopy(record._asdict())}
     return {"arm_order": list(factors.arms), "study": about}
 

@@ -9,7 +9,7 @@ import pytest
 
 from engine import store
 from engine.diagnosis import section, table
-from engine.diagnosis.symptoms import read_symptoms
+from engine.diagnosis.evidence import read_symptoms
 from engine.report import probes
 from engine.report.sections import Section
 from engine.report.summary import summarise

@@ -3,9 +3,7 @@
 import pytest
 
 from engine.diagnosis import table
-from engine.diagnosis.conditions import FEWEST_RUNS
-from engine.diagnosis.evidence import ArmEvidence, Evidence
-from engine.diagnosis.symptoms import MOST_RUNS, Symptoms
+from engine.diagnosis.evidence import FEWEST_RUNS, MOST_RUNS, ArmEvidence, Evidence, Symptoms
 from engine.diagnosis.table import decide
 from engine.statistics import Estimate, proportion
 

@@ -20,14 +20,7 @@ _MOST_NAMED = 4
 def try_user_networks(study: ExpandedStudy, available: Devices, cache_dir: str | None) -> dict[str, list[str]]:
     """Takes one batch through every network of the user, on one of the devices.
 
-    Args:
-        cache_dir: where programs and answers are kept.
-
-    Returns:
-        By arm, what is wrong with its network, a sentence each.
-
-    Raises:
-        InputError: see `engine.lanes.try_model.try_network`.
+    Returns by arm what is wrong with its network, a sentence each. Raises `InputError` as `try_network` does.
     """
     by_network: dict[object, list[SharedProgram]] = {}
     for program in study.programs:
@@ -53,14 +46,14 @@ def describe_faults(found: FirstBatch) -> list[str]:
     lines = []
     if found.is_share:
         lines.append(
-            "the outputs are shares that add up to 1, as after a softmax; the loss takes a softmax "
-            "itself, so leave that out, or it can hardly learn"
+            "the outputs are shares that add up to 1, as after a softmax; the loss takes a softmax itself, so leave "
+            "that out, or it can hardly learn"
         )
     if found.spread and found.spread < _LEAST_SPREAD * min(found.input_spread, 1.0):
         lines.append(
-            f"with its own start and with He's the outputs differ by {found.spread:.0e} only from "
-            f"example to example, where the inputs differ by {found.input_spread:.2g}: look for a "
-            f"factor, or a saturating activation, that makes them small"
+            f"with its own start and with He's the outputs differ by {found.spread:.0e} only from example to example, "
+            f"where the inputs differ by {found.input_spread:.2g}: look for a factor, or a saturating activation, that "
+            f"makes them small"
         )
     if found.unreached:
         stay = "stays where it starts" if len(found.unreached) == 1 else "stay where they start"
@@ -73,7 +66,8 @@ def _describe_start(found: FirstBatch) -> list[str]:
     """Says what may be intended: an output layer of zeros holds back everything before it for one step."""
     if not found.unmoved:
         return []
+    places = some_of(found.unmoved, _MOST_NAMED)
     return [
-        f"where the network starts as it is written, the gradient of a batch is 0 in "
-        f"{some_of(found.unmoved, _MOST_NAMED)}: nothing moves there before something else does"
+        f"where the network starts as it is written, the gradient of a batch is 0 in {places}: nothing moves there "
+        f"before something else does"
     ]

@@ -17,24 +17,15 @@ def note(line: str) -> None:
 
 
 class ProgressBar:
-    """A bar over the steps of all runs, with the number of finished runs by status.
-
-    Args:
-        num_runs, num_steps: still to be done, in all.
-    """
+    """A bar over the steps of all runs still to be done, with the number of finished runs by status."""
 
     def __init__(self, num_runs: int = 0, num_steps: int = 0, is_shown: bool = False) -> None:
         self._num_runs = num_runs
         self._statuses: Counter[str] = Counter()
         self._bar = tqdm(
-            total=num_steps,
-            disable=not is_shown,
-            file=sys.stderr,
-            bar_format=_FORMAT,
-            smoothing=0.05,
-            dynamic_ncols=True,
-            unit="step",
-        )
+            total=num_steps, disable=not is_shown, file=sys.stderr, bar_format=_FORMAT,
+            smoothing=0.05, dynamic_ncols=True,
+        )  # fmt: skip
         self._describe()
 
     def __enter__(self) -> "ProgressBar":

@@ -1,69 +1,148 @@
-"""One launch on one work directory: trains the missing runs, in one round or several."""
+"""One launch on one work directory: trains the missing runs, in one round or several, and writes what comes back."""
 
+import dataclasses
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from engine import workers
 from engine.commands.running.progress import ProgressBar, note
-from engine.commands.running.recorder import Recorder
+from engine.lanes.checkpoint import Checkpoint
 from engine.lanes.runs import Run, run_key
+from engine.lanes.to_row import failed_row
+from engine.observers import Observer, StudyProgress
 from engine.outcomes import FAILED
-from engine.store import WAITING_COLUMNS, WorkDirectory, provenance, waiting_times
-from engine.studies.designs import is_repetition
+from engine.store import RUN_KEY, WAITING_COLUMNS, WorkDirectory, provenance, waiting_times
+from engine.store.checkpoints import CheckpointFolder, Kept
+from engine.store.run_table import RunTable
 from engine.studies.expand import ExpandedStudy, ParentOutcomes, with_forks
 from engine.studies.until import SequentialSeeds, Until
 from engine.workers.interruption import SignalWatch
 
+_SECONDS_PER_PART = 2.0
 
-class Session:
-    """A launch: every round trains the runs that are not yet stored; `end` notes what it took.
 
-    Args:
-        is_quiet: whether to draw no progress bar.
+@dataclasses.dataclass
+class Recorder:
+    """Writes rows as parts of a few seconds each, and tells the progress bar and the observers.
+
+    `seed_steps` are summed over runs; `first_chunk_after` is in seconds from the start of the process.
     """
 
-    def __init__(
-        self,
-        study: ExpandedStudy,
-        directory: WorkDirectory,
-        recorder: Recorder,
-        crew: workers.Crew,
-        watch: SignalWatch,
-        is_quiet: bool,
-    ) -> None:
-        self.study, self._directory, self._crew = study, directory, crew
-        self._recorder, self._watch = recorder, watch
+    study: ExpandedStudy
+    directory: WorkDirectory
+    checkpoints: CheckpointFolder
+    observers: Sequence[Observer]
+
+    def __post_init__(self) -> None:
+        self.bar = ProgressBar()
+        self.num_stored = self.num_rows = self.seed_steps = 0
+        self.first_chunk_after: float | None = None
+        self._planned_runs = self._planned_steps = 0
+        self._rows: list[dict[str, Any]] = []
+        self._written = time.monotonic()
+
+    def expect_stored(self, num_runs: int) -> None:
+        """Notes runs that an earlier launch has finished."""
+        self._planned_runs += num_runs
+        self.num_stored += num_runs
+
+    def expect(self, num_runs: int, num_steps: int) -> None:
+        """Notes further runs, or steps that have to be done again."""
+        self._planned_runs += num_runs
+        self._planned_steps += num_steps
+        self.bar.extend(num_runs, num_steps)
+
+    def take(self, delivery: workers.Delivery) -> list[dict[str, Any]]:
+        """Takes what one chunk brought, and returns its rows."""
+        if self.first_chunk_after is None:
+            self.first_chunk_after = round(provenance.seconds_since_start(), 3)
+        self.seed_steps += delivery.seed_steps
+        num_skipped = sum(completed.run.horizon - completed.num_steps for completed in delivery.completed)
+        return self._add([completed.row for completed in delivery.completed], delivery.seed_steps, num_skipped)
+
+    def give_up(self, run: Run) -> list[dict[str, Any]]:
+        """Takes a run that has ended its worker twice, and returns its row."""
+        row = failed_row(run, self.study.program_of[run.arm_name].chance_loss)
+        return self._add([row], 0, run.horizon - self.checkpoints.steps().get(run_key(run), 0))
+
+    def _add(self, rows: list[dict[str, Any]], num_steps: int, num_skipped: int) -> list[dict[str, Any]]:
+        self._rows += rows
+        self.num_rows += len(rows)
+        if time.monotonic() - self._written > _SECONDS_PER_PART:
+            self.flush()
+        self._planned_steps -= num_skipped
+        self.bar.update(num_steps, [row["status"] for row in rows], num_skipped)
+        share = min(self.seed_steps / max(self._planned_steps, 1), 1.0)
+        standing = StudyProgress(self.num_stored + self.num_rows, self._planned_runs, share)
+        for observer in self.observers:
+            observer.on_rows(rows, standing)
+        return rows
+
+    def keep(self, checkpoints: Sequence[Checkpoint]) -> None:
+        """Stores unfinished runs, after the rows of those that are over: their checkpoints may go then."""
+        self.flush()
+        self.checkpoints.keep([(run_key(c.run), Kept(c.step, c.arrays)) for c in checkpoints])
+
+    def find(self, run: Run) -> Checkpoint | None:
+        """Returns the last checkpoint of a run, or `None`."""
+        kept = self.checkpoints.find(run_key(run))
+        return None if kept is None else Checkpoint(run, *kept)
+
+    def fall_back(self, group: int, reason: str) -> None:
+        """Records that a group of arms is computed in the native form, and says why."""
+        names = self.study.programs[group].arm_names
+        # Begun in one form and ended in another, a run could not be made again.
+        self.checkpoints.forget([key for key in self.checkpoints.steps() if key[0] in names])
+        self.directory.document["identity"]["form"].update(dict.fromkeys(names, "native"))
+        self.directory.save_document()
+        self.bar.note(
+            f"{', '.join(names)}: computed in the native form, which is slow, because the rewritten network "
+            f"disagrees with it: {reason}"
+        )
+
+    def flush(self) -> None:
+        """Writes the rows that are not yet on disk."""
+        if self._rows:
+            self.directory.append(self._rows)
+            self.checkpoints.forget([tuple(row[n] for n in RUN_KEY) for row in self._rows])
+        self._rows = []
+        self._written = time.monotonic()
+
+
+@dataclasses.dataclass
+class Session:
+    """A launch: every round trains the runs that are not yet stored; `end` notes what it took."""
+
+    recorder: Recorder
+    crew: workers.Crew
+    watch: SignalWatch
+    is_quiet: bool
+
+    def __post_init__(self) -> None:
+        self.study, self.directory = self.recorder.study, self.recorder.directory
         # A run that failed is tried again.
-        self._finished = directory.finished_keys(has_outcome=True)
-        self._num_stored = len(self._finished)
+        self._finished = self.directory.finished_keys(has_outcome=True)
         # A kill may have come after their rows were stored and before their checkpoints were removed.
-        recorder.checkpoints.forget(self._finished)
-        recorder.expect_stored(self._num_stored)
-        self._is_quiet = is_quiet
+        self.recorder.checkpoints.forget(self._finished)
+        self.recorder.expect_stored(len(self._finished))
         self._started = time.monotonic()
         self._num_runs = 0
         self._run_of: dict[tuple[str, int], Run] = {}
 
     def run(self, runs: Sequence[Run], sequential: SequentialSeeds | None = None) -> None:
-        """Trains those of some runs that are not yet stored.
-
-        Args:
-            sequential: decides which runs follow once rows are there; none by default.
-        """
+        """Trains those of some runs that are not yet stored, and those that `sequential` lets follow."""
         missing = self._take_missing(runs)
-        forms = self._directory.document["identity"]["form"]
+        forms = self.directory.document["identity"]["form"]
         specs = [group.spec._replace(form=forms[group.arm_names[0]]) for group in self.study.programs]
-        recorder = self._recorder
+        recorder = self.recorder
 
         def go_on(rows: Sequence[Mapping[str, Any]]) -> list[list[Run]] | None:
             if sequential is None or not rows:
                 return None
             return self.study.by_program(self._take_missing(self._after(sequential, rows)))
 
-        with ProgressBar(len(missing), self._steps_to_do(missing), not self._is_quiet and bool(missing)) as bar:
+        with ProgressBar(len(missing), self._steps_to_do(missing), not self.is_quiet and bool(missing)) as bar:
             recorder.bar = bar
             hooks = workers.Hooks(
                 on_delivery=lambda delivery: go_on(recorder.take(delivery)),
@@ -75,12 +154,12 @@ class Session:
                 notify=bar.note,
             )
             try:
-                workers.run_all(specs, self.study.by_program(missing), hooks, self._crew, self._watch)
+                workers.run_all(specs, self.study.by_program(missing), hooks, self.crew, self.watch)
             finally:
                 recorder.flush()
 
     def _steps_to_do(self, runs: Sequence[Run]) -> int:
-        kept = self._recorder.checkpoints.steps()
+        kept = self.recorder.checkpoints.steps()
         return sum(run.horizon - kept.get(run_key(run), 0) for run in runs)
 
     def _take_missing(self, runs: Sequence[Run]) -> list[Run]:
@@ -88,16 +167,16 @@ class Session:
         missing = [run for run in runs if run_key(run) not in self._finished]
         self._finished.update(map(run_key, missing))
         self._num_runs += len(missing)
-        self._recorder.expect(len(missing), self._steps_to_do(missing))
+        self.recorder.expect(len(missing), self._steps_to_do(missing))
         return missing
 
     def run_until(self, until: Until) -> None:
         """Trains seeds until a question is decided; notes every look in `study.json`."""
-        document = self._directory.document
+        document = self.directory.document
         horizons = {name: self._in_unit(name, h) for name, h in self.study.horizons.items()}
         sequential = SequentialSeeds(until, horizons, document["study"]["baseline"], document.get("looks", []))
         self._run_of = {(run.arm_name, run.seed): run for run in self.study.runs}
-        stored = self._directory.read([*WAITING_COLUMNS, "status"]).to_pylist()
+        stored = self.directory.read([*WAITING_COLUMNS, "status"]).to_pylist()
         # A run that failed is tried again, and over when it fails again.
         over = [row for row in stored if row["status"] != FAILED]
         self.run(self._after(sequential, over), sequential)
@@ -116,11 +195,11 @@ class Session:
             sequential.add(row["arm"], row["seed"], self._in_unit(row["arm"], wait), event)
         is_new, released = sequential.update(), sequential.release()
         if is_new or released:
-            self._recorder.flush()
-            document = self._directory.document
+            self.recorder.flush()
+            document = self.directory.document
             document["looks"] = sequential.records
             document["study"]["seeds"] = dict(sequential.released)
-            self._directory.save_document()
+            self.directory.save_document()
         pairs = sorted((seed, arm) for arm, seeds in released.items() for seed in seeds)
         return [self._run_of[arm, seed] for seed, arm in pairs]
 
@@ -133,46 +212,35 @@ class Session:
                 note(f"no forks of {name!r}: half of its runs have not left their plateau, or all left it at once")
             elif name not in with_runs:
                 note(f"no forks of {name!r}: no run waits at step {step}")
-        self._directory.document["identity"]["fork_step"] = forked.fork_steps
-        self._directory.save_document()
+        self.directory.document["identity"]["fork_step"] = forked.fork_steps
+        self.directory.save_document()
         self.run(forked.runs)
 
     def _parents(self) -> dict[str, ParentOutcomes]:
-        """What came of the repetitions, by arm."""
-        columns = self._directory.read([*WAITING_COLUMNS, "status"]).to_pydict()
-        has_outcome = np.asarray(columns["status"], object) != FAILED
-        time = waiting_times(columns)
-        arms = np.asarray(columns["arm"], object)
-        places = zip(columns["fork_step"], columns["order_seed"], strict=True)
-        is_parent = np.array([is_repetition(order, step) for step, order in places], bool)
-        seed, event = np.asarray(columns["seed"], int), np.asarray(columns["event"], int)
-        chosen = {
-            name: is_parent & has_outcome & (arms == name) & (seed < number)
-            for name, number in self.study.study.seeds_by_arm.items()
-        }
-        return {name: ParentOutcomes(seed[of], time[of], event[of]) for name, of in chosen.items()}
+        table, parents = RunTable(self.directory), {}
+        for name, number in self.study.study.seeds_by_arm.items():
+            rows = table.is_of(name) & table.is_repetition & table.has_outcome & (table.seed < number)
+            parents[name] = ParentOutcomes(table.seed[rows], table.waiting_time[rows], table.event[rows])
+        return parents
 
     @property
     def has_kept(self) -> bool:
         """Whether anything of this study is stored that would be a loss."""
-        return bool(self._num_stored or self._recorder.num_rows or self._recorder.checkpoints.steps())
+        return bool(self.recorder.num_stored or self.recorder.num_rows or self.recorder.checkpoints.steps())
 
     def describe_stored(self) -> str:
         """Says what is stored."""
-        num_finished = self._num_stored + self._recorder.num_rows
-        return f"{num_finished} finished runs are stored, and {len(self._recorder.checkpoints.steps())} as they stand"
+        num_finished = self.recorder.num_stored + self.recorder.num_rows
+        return f"{num_finished} finished runs are stored, and {len(self.recorder.checkpoints.steps())} as they stand"
 
     def end(self, signal_name: str | None = None) -> None:
         """Notes when the launch ended, what it took, and the name of the signal that ended it early."""
-        launch = self._directory.document["launches"][-1]
+        launch = self.directory.document["launches"][-1]
         if signal_name is not None:
             launch["ended_by"] = signal_name
         launch.update(
-            ended=provenance.now(),
-            seconds=round(time.monotonic() - self._started, 3),
-            first_chunk_after=self._recorder.first_chunk_after,
-            seed_steps=self._recorder.seed_steps,
-            num_runs=self._num_runs,
-            num_workers=self._crew.num_workers,
-        )
-        self._directory.save_document()
+            ended=provenance.now(), seconds=round(time.monotonic() - self._started, 3), num_runs=self._num_runs,
+            first_chunk_after=self.recorder.first_chunk_after, seed_steps=self.recorder.seed_steps,
+            num_workers=self.crew.num_workers,
+        )  # fmt: skip
+        self.directory.save_document()

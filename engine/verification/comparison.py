@@ -1,14 +1,15 @@
-"""Compares a stored row with the row of the same run, done again."""
+"""Compares stored runs with the same runs done again: bits and curves, then outcomes in distribution."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from engine import statistics
 from engine.lanes.runs import Run
-from engine.store import OUTCOME_SCHEMA, ROW_SCHEMA
+from engine.store import OUTCOME_SCHEMA, ROW_SCHEMA, waiting_times
 
 # Losses that differ by less than this share of the chance loss are close.
 CLOSE = 1e-3
@@ -17,15 +18,9 @@ CLOSE = 1e-3
 class Agreement(NamedTuple):
     """How far a stored run and the same run done again agree. Steps count from 0.
 
-    Attributes:
-        differing: columns whose bits differ.
-        num_points, num_batches: lengths of the stored curves.
-        loss_from: step at which the loss curves first differ, or one of them ends.
-        batches_from: first mini-batch whose losses differ.
-        close_until: step of the last point before losses differ by more than `CLOSE`.
-        last_step: last step that both curves have.
-        most_apart: largest difference of the losses up to there; infinite where one is not finite.
-        stored, again: outcome columns of both rows.
+    The loss curves first differ, or one of them ends, at the step `loss_from`, and losses differ by more than `CLOSE`
+    only after `close_until`; `most_apart` is their largest difference up to `last_step`, the last that both have, and
+    infinite where one is not finite. `stored` and `again` are the outcome columns of both rows.
     """
 
     run: Run
@@ -51,9 +46,9 @@ class Agreement(NamedTuple):
         return min((step for step in (self.loss_from, self.batches_from) if step is not None), default=0)
 
     @property
-    def has_same_status(self) -> bool:
-        """Whether both runs have the same status."""
-        return bool(self.stored["status"] == self.again["status"])
+    def statuses(self) -> tuple[str, str]:
+        """Status of the stored run, and of the one done again."""
+        return self.stored["status"], self.again["status"]
 
 
 def compare_rows(run: Run, stored: pa.Table, row: Mapping[str, Any]) -> Agreement:
@@ -122,3 +117,85 @@ def _at(steps: np.ndarray, index: int) -> int | None:
     """Returns the step at an index, or `None` where there is none that can be read."""
     is_there = 0 <= index < len(steps) and np.isfinite(steps[index])
     return int(steps[index]) if is_there else None
+
+
+class OutcomeAgreement(NamedTuple):
+    """Outcomes of stored runs and of the same runs done again, in pairs.
+
+    `arm` is `None` for all arms together, `wait` the restricted mean of the wait as a share of the stored one, and
+    `share` the share of runs with the event.
+    """
+
+    arm: str | None
+    num_pairs: int
+    wait: statistics.Equivalence
+    share: statistics.Equivalence
+
+    @property
+    def verdict(self) -> str:
+        """`equivalent` where both are, `different` where one is, else `undecided`."""
+        verdicts = {self.wait.verdict, self.share.verdict}
+        if verdicts == {"equivalent"}:
+            return "equivalent"
+        return "different" if "different" in verdicts else "undecided"
+
+    @property
+    def pairs_needed(self) -> int | None:
+        """Pairs needed for `equivalent` if all are like these; `None` where no number would do."""
+        needed = self.wait.pairs_needed, self.share.pairs_needed
+        return None if None in needed else max(number or 0 for number in needed)
+
+
+class _Pairs(NamedTuple):
+    """Waits over the stored mean, their upper bound, and whether the event came."""
+
+    bound: float
+    wait: np.ndarray
+    wait_again: np.ndarray
+    has_event: np.ndarray
+    has_event_again: np.ndarray
+
+
+def waits_up_to(rows: Sequence[Mapping[str, Any]], horizon: float) -> np.ndarray:
+    """Returns min(T, τ) of each row in steps: the horizon τ where the event did not come, `[num_rows]`."""
+    columns = {name: [row[name] for row in rows] for name in ("onset_step", "hitting_step")}
+    columns["steps_run"] = [horizon if row["steps_run"] is None else row["steps_run"] for row in rows]
+    time = waiting_times(columns)
+    has_event = _has_event(rows) & np.isfinite(time)
+    return np.where(has_event, np.clip(time, 0, horizon), horizon)
+
+
+def _has_event(rows: Sequence[Mapping[str, Any]]) -> np.ndarray:
+    return np.array([row["event"] == 1 for row in rows], bool)
+
+
+def compare_outcomes(agreements: list[Agreement], mean_wait: dict[str, float], margin: float) -> list[OutcomeAgreement]:
+    """Compares each arm by itself, then all arms together where there are several.
+
+    Together, waits are shares of the stored mean of their arm (`mean_wait`, restricted, in steps), and every pair
+    counts alike. The level of a difference is 5 % divided by the number of statements. The margin is relative for the
+    mean wait, absolute for the share.
+    """
+    by_arm: dict[str, list[Agreement]] = {}
+    for agreement in agreements:
+        by_arm.setdefault(agreement.run.arm_name, []).append(agreement)
+    pairs: dict[str | None, _Pairs] = {name: _pairs_of(found, mean_wait[name]) for name, found in by_arm.items()}
+    if len(pairs) > 1:
+        bounds, *columns = zip(*pairs.values(), strict=True)
+        pairs[None] = _Pairs(max(bounds), *(np.concatenate(column) for column in columns))
+    size = statistics.Margin(margin, num_tests=2 * len(pairs))
+    return [_compare_pairs(name, found, size) for name, found in pairs.items()]
+
+
+def _pairs_of(agreements: Sequence[Agreement], mean: float) -> _Pairs:
+    horizon = agreements[0].run.horizon
+    scale = mean if mean > 0 else float(horizon)
+    stored, again = [one.stored for one in agreements], [one.again for one in agreements]
+    wait, wait_again = (waits_up_to(rows, horizon) / scale for rows in (stored, again))
+    return _Pairs(horizon / scale, wait, wait_again, _has_event(stored), _has_event(again))
+
+
+def _compare_pairs(arm: str | None, pairs: _Pairs, margin: statistics.Margin) -> OutcomeAgreement:
+    wait = statistics.equivalent_means(pairs.wait_again, pairs.wait, pairs.bound, margin)
+    share = statistics.equivalent_shares(pairs.has_event_again, pairs.has_event, margin)
+    return OutcomeAgreement(arm, len(pairs.wait), wait, share)
