@@ -4,9 +4,11 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from flax import linen as nn
 
 from engine.arms.arm import Arm
 from engine.errors import InputError
+from engine.models import functions, linen
 from engine.models.building import (
     call_user_code,
     canonical_args,
@@ -46,18 +48,14 @@ def choose_network(arm: Arm) -> Arm:
 
 def make_model(arm: Arm, num_outputs: int) -> Model:
     """Returns the arm's network with an output layer of `num_outputs` units; raises InputError where it cannot."""
-    from engine.models import linen
-
     if not is_reference(arm.model):
         return linen.adapt(MODELS.load(arm.model).build(arm, num_outputs))
     return _user_model(arm, user_builder(arm, num_outputs))
 
 
 def _user_model(arm: Arm, built: Any) -> Model:
-    from flax import linen as nn
     from flax import nnx
 
-    from engine.models import functions, linen
     from engine.models import nnx as nnx_adapter
 
     if isinstance(built, nnx.Module):
