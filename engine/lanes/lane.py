@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from engine.lanes.spec import PoolSpec
-from engine.tasks import Data, Task, random_streams
+from engine.tasks import Data, random_streams
 from engine.training import stopping
 from engine.training.optimization import Hyperparams
 from engine.training.probes.measuring import DiagnosticSet
@@ -105,11 +105,11 @@ class Measurement(NamedTuple):
 class LaneProgram:
     """The functions of one lane; none of them has a seed axis."""
 
-    def __init__(self, trainer: Trainer, task: Task, spec: PoolSpec, diagnostic_set: DiagnosticSet | None) -> None:
+    def __init__(self, trainer: Trainer, spec: PoolSpec, diagnostic_set: DiagnosticSet | None) -> None:
         self._trainer, self._spec, self._diagnostic_set = trainer, spec, diagnostic_set
-        self._rules = Rules(spec.detector, spec.stop, task.chance_loss)
+        self._rules = Rules(spec.detector, spec.stop, trainer.task.chance_loss)
 
-    def init(self, root_seed: jax.Array, start: Start, data: Data) -> Lane:
+    def init(self, root_seed: jax.Array, start: Start) -> Lane:
         """Returns a run of which nothing was measured yet."""
 
         def stream(role: str, seed: Any) -> jax.Array:
@@ -120,7 +120,7 @@ class LaneProgram:
         monitor = stopping.start_monitor(start.horizon)
         other = start.fork_order_seed
         fork = Fork(start.fork_step, stream("order", other), stream("noise", other))
-        train = self._trainer.init(keys, start.laws, start.hyperparams, data)
+        train = self._trainer.init(keys, start.laws, start.hyperparams)
         memory = None if self._diagnostic_set is None else self._diagnostic_set.start(train)
         return Lane(train, fork, start.hyperparams, monitor, memory)
 

@@ -12,7 +12,7 @@ from engine.report.canvas import INK, new_figure
 from engine.report.phrases import label as short
 from engine.report.probe_panels import panels
 from engine.report.probe_series import ArmProbes
-from engine.training.probes.panel import Panel
+from engine.training.probes.diagnostic import Panel
 from engine.training.probes.registry import WHOLE
 
 _COLUMNS = 2

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from engine.report.probe_series import ArmProbes
-from engine.training.probes.panel import Panel
+from engine.training.probes.diagnostic import Panel
 from engine.training.probes.registry import DIAGNOSTICS, WHOLE
 
 # A quantity on a logarithmic scale has changed when it has doubled or halved, another one when it has moved by this.

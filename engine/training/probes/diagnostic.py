@@ -1,14 +1,13 @@
 """What a diagnostic is: numbers about a training as it stands, and about the two steps it takes next."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import jax
 
 from engine.arms.arm import Arm
 from engine.tasks import Batch, Task
 from engine.training.optimization import Hyperparams
-from engine.training.probes.panel import Panel
 from engine.training.probes.recording import LayerInput
 from engine.training.probes.registry import WHOLE
 from engine.training.trainer import StepParts, TrainState
@@ -17,6 +16,24 @@ __all__ = ["WHOLE", "Diagnostic", "Panel", "Snapshot", "Subject", "Values"]
 
 # Scalars by series, and by layer or parameter array.
 Values = dict[str, dict[str, jax.Array]]
+
+
+class Panel(NamedTuple):
+    """One small figure: its series over the whole network, or layer by layer too; `dashed` names one of them.
+
+    `what` says what it shows, `look_for` what to look for. `scale` is `log`, `linear` or `symlog` (both signs).
+    `told`: the report says how the first series changes before the onset, in the `whole` network or in the `layer` in
+    which it changes most.
+    """
+
+    title: str
+    series: tuple[str, ...]
+    scale: str
+    what: str
+    look_for: str
+    is_by_layer: bool = False
+    dashed: str | None = None
+    told: Literal["whole", "layer"] | None = None
 
 
 class Subject(NamedTuple):

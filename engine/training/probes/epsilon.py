@@ -14,8 +14,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from engine.training.optimization import has_second_moment, second_moment
 from engine.training.probes.diagnostic import WHOLE, Diagnostic, Panel, Snapshot, Subject, Values
-from engine.training.probes.moments import has_second_moment, second_moment
 
 BELOW = "below_epsilon"
 
@@ -25,9 +25,9 @@ def _obstacle(subject: Subject) -> str | None:
 
 
 def _measure(subject: Subject, snapshot: Snapshot, memory: Any) -> tuple[Values, Any]:
-    epsilon = snapshot.hyperparams["epsilon"]
-    leaves = jax.tree.leaves(second_moment(subject.arm, snapshot))
-    numbers = [jnp.sum(jnp.sqrt(leaf) < epsilon) for leaf in leaves]
+    state, h = snapshot.state, snapshot.hyperparams
+    leaves = jax.tree.leaves(second_moment(subject.arm, h, state.step, snapshot.first.state.opt_state))
+    numbers = [jnp.sum(jnp.sqrt(leaf) < h["epsilon"]) for leaf in leaves]
     own = {name: number / leaf.size for name, number, leaf in zip(subject.leaf_names, numbers, leaves, strict=True)}
     whole = sum(numbers) / subject.num_params
     return {BELOW: {**own, WHOLE: whole}}, memory

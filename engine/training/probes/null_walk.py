@@ -28,9 +28,8 @@ import jax.numpy as jnp
 from jax import lax
 
 from engine.arms.arm import Arm
-from engine.training.optimization import Hyperparams, make_rate
+from engine.training.optimization import Hyperparams, make_rate, second_moment
 from engine.training.probes.diagnostic import Snapshot
-from engine.training.probes.moments import second_moment
 from engine.training.probes.vectors import norm
 
 # The momentum decay of each optimiser that is such a filter, and whether its momentum is an average.
@@ -63,10 +62,10 @@ def noise_size(arm: Arm, snapshot: Snapshot) -> jax.Array:
     grads = jax.tree.leaves(snapshot.first.grads)
     if arm.optimizer == "sgd":
         return jnp.square(norm(grads))
-    roots = [jnp.sqrt(v) for v in jax.tree.leaves(second_moment(arm, snapshot))]
+    state, h = snapshot.state, snapshot.hyperparams
+    roots = [jnp.sqrt(v) for v in jax.tree.leaves(second_moment(arm, h, state.step, snapshot.first.state.opt_state))]
     sizes = grads if arm.optimizer == "rmsprop" else roots
-    epsilon = snapshot.hyperparams["epsilon"]
-    return jnp.square(norm([s / (root + epsilon) for s, root in zip(sizes, roots, strict=True)]))
+    return jnp.square(norm([s / (root + h["epsilon"]) for s, root in zip(sizes, roots, strict=True)]))
 
 
 def walk_on(arm: Arm, walk: Walk, noise: jax.Array, step: jax.Array, hyperparams: Hyperparams, number: int) -> Walk:
