@@ -147,7 +147,7 @@ class LaneProgram:
 
         def body(carry: tuple[TrainState, Monitor], draw: Any) -> tuple[Any, jax.Array]:
             train, monitor = carry
-            train, info = self._trainer.step(train, lane.hyperparams, data, draw)
+            train, info, *_ = self._trainer.step(train, lane.hyperparams, data, draw)
             return (train, stopping.watch_step(monitor, train.step, info, self._rules)), info.batch_loss
 
         (train, monitor), batch_loss = lax.scan(body, (start, lane.monitor), draws)

@@ -3,16 +3,15 @@
 Every number is an argument of the compiled program, so arms that differ only in numbers share it.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import jax
 import optax
 
 from engine.arms.arm import Arm, values_of
+from engine.training.optimizers import Hyperparams
 from engine.training.registry import OPTIMIZERS, SCHEDULES
-
-Hyperparams = Mapping[str, jax.Array]
 
 # Of the optimisers that divide by the root of a second moment: whether they divide that by 1 − β₂ᵗ first.
 _IS_CORRECTED = {"adam": True, "adamw": True, "rmsprop": False}

@@ -119,13 +119,8 @@ class Trainer:
         """Returns what the next steps need of the order stream."""
         return self.task.draw(data, state.order_key, state.step, num_steps)
 
-    def step(self, state: TrainState, hyperparams: Hyperparams, data: Data, draw: Any) -> tuple[TrainState, StepInfo]:
+    def step(self, state: TrainState, hyperparams: Hyperparams, data: Data, draw: Any) -> StepParts:
         """Takes one step."""
-        taken = self.step_in_parts(state, hyperparams, data, draw)
-        return taken.state, taken.info
-
-    def step_in_parts(self, state: TrainState, hyperparams: Hyperparams, data: Data, draw: Any) -> StepParts:
-        """Takes the same step, and returns also its gradients and updates."""
         task = self.task
         batch = task.sample(data, draw)
         noise_key = jax.random.fold_in(state.noise_key, state.step)

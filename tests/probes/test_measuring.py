@@ -74,8 +74,8 @@ def test_what_is_measured_at_the_start_is_what_is_worked_out_by_hand(data_dir):
     _, values = jax.jit(diagnostic_set.measure)(diagnostic_set.start(state), state, numbers, data, draws)
     found = dict(zip(diagnostic_set.series, np.asarray(values, np.float64), strict=True))
     found = {(series.name, series.layer): value for series, value in found.items()}
-    first = trainer.step_in_parts(state, numbers, data, draws[0])
-    second = trainer.step_in_parts(first.state, numbers, data, draws[1])
+    first = trainer.step(state, numbers, data, draws[0])
+    second = trainer.step(first.state, numbers, data, draws[1])
     # At step 0 the corrected v̂ is the square of the gradient.
     gradients = np.concatenate([np.ravel(g) for g in jax.tree.leaves(first.grads)])
     assert found["below_epsilon", ""] == pytest.approx(np.mean(np.abs(gradients) < 1e-8), abs=1e-3)
@@ -100,7 +100,7 @@ def test_the_second_moment_is_the_one_that_the_next_update_uses(data_dir):
     state, numbers, draws = _started(arm, data, trainer)
     moment = np.zeros(1)
     for index in range(3):
-        parts = trainer.step_in_parts(state, numbers, data, draws[index])
+        parts = trainer.step(state, numbers, data, draws[index])
         gradients = np.concatenate([np.ravel(g) for g in jax.tree.leaves(parts.grads)])
         moment = 0.999 * moment + 0.001 * gradients.astype(np.float64) ** 2
         before, state = state, parts.state

@@ -4,7 +4,15 @@ An optimiser has `OPTIONS` and `build(rate, hyperparams, options)`, and one line
 `engine.training.registry`. Options that are hyperparameters are traced: arms that differ only in them share a program.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+
 from engine.arms.options import Option
+
+Hyperparams = Mapping[str, jax.Array]
+Options = Mapping[str, Any]
 
 MOMENTUM = Option("momentum", float, 0.0, "momentum", part="hyperparam", minimum=0, maximum=1, is_open=True)
 BETA1 = Option("beta1", float, 0.9, "decay of the first moment", part="hyperparam", minimum=0, maximum=1, is_open=True)

@@ -80,8 +80,8 @@ def _snapshots(trainer: Trainer, recording: Recording) -> Callable[[TrainState, 
     run = lowering.lower(recording.run, trainer.form)
 
     def take(state: TrainState, numbers: Hyperparams, data: Data, draws: Any) -> Snapshot:
-        first = trainer.step_in_parts(state, numbers, data, jax.tree.map(lambda leaf: leaf[0], draws))
-        second = trainer.step_in_parts(first.state, numbers, data, jax.tree.map(lambda leaf: leaf[1], draws))
+        first = trainer.step(state, numbers, data, jax.tree.map(lambda leaf: leaf[0], draws))
+        second = trainer.step(first.state, numbers, data, jax.tree.map(lambda leaf: leaf[1], draws))
         batch = _first_batch(trainer.task, data)
         outputs, entering = run(state.params, state.model_state, batch.inputs)
         return Snapshot(state, numbers, first, second, batch, outputs, recording.read(entering))
