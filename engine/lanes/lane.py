@@ -1,7 +1,4 @@
-"""One run on the device, from its start to its end, as pure functions.
-
-A lane is a slot of the compiled program. It advances by evaluation intervals, and stays as it is after its run.
-"""
+"""One run on the device, as pure functions: it advances by evaluation intervals, and stays as it is once it is over."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple

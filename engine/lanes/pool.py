@@ -1,7 +1,4 @@
-"""A pool of lanes: the one place where runs are batched.
-
-What a run computes depends on its own seeds alone, never on its lane, its neighbours or when it started.
-"""
+"""A pool of lanes, the one place where runs are batched: what a run computes depends on its own seeds alone."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -101,10 +98,7 @@ class LanePool:
         return [h.run.horizon - step for h, step in zip(self._histories, self._steps, strict=True) if h is not None]
 
     def fill(self, runs: Sequence[Run], checkpoints: Mapping[Run, Checkpoint] | None = None) -> list[Run]:
-        """Puts runs into free lanes, at their start or at their checkpoint.
-
-        Returns the runs that start anew because their checkpoint does not fit this pool or the other runs' step.
-        """
+        """Puts runs into free lanes; returns those whose checkpoint does not fit the pool or the other runs' step."""
         free = [lane for lane, history in enumerate(self._histories) if history is None]
         chosen = dict(zip(free, runs, strict=False))
         held = {lane: (checkpoints or {}).get(run) for lane, run in chosen.items()}

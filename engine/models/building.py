@@ -17,7 +17,7 @@ from engine.models.model import Model
 from engine.user_code import load, where
 
 # What constructors call the number of outputs; it is filled in where nothing is typed for it.
-OUTPUT_NAMES = (
+_OUTPUT_NAMES = (
     *("num_classes", "n_classes", "nb_classes", "classes", "num_labels", "n_labels"),
     *("num_outputs", "n_outputs", "out_features", "output_dim", "output_size"),
 )
@@ -57,10 +57,7 @@ def _literal(text: str) -> Any:
 
 
 def user_model(arm: Arm, num_outputs: int) -> Model:
-    """Returns the network that the arm's reference names or makes; `num_outputs` goes to one of `OUTPUT_NAMES`.
-
-    Raises InputError if the reference cannot be imported, its arguments do not fit, or it makes something else.
-    """
+    """Returns the network that the arm's reference names or makes; raises InputError where it cannot."""
     return _adapted(arm, _builder(arm, num_outputs))
 
 
@@ -83,7 +80,7 @@ def _builder(arm: Arm, num_outputs: int) -> Any:
         )
     parameters = _parameters(named)
     _refuse_unusable(arm, parameters, typed)
-    output = next((name for name in OUTPUT_NAMES if name in parameters), None)
+    output = next((name for name in _OUTPUT_NAMES if name in parameters), None)
     if output is not None:
         typed.setdefault(output, num_outputs)
     missing = [n for n, p in parameters.items() if _is_required(p) and n not in (*typed, *_NOT_TYPED)]

@@ -1,8 +1,4 @@
-"""`cnn8`: convolutions, pooled on the way, and dense layers; 5 + 3 by default.
-
-The network of the question that the project answers: an image classifier whose loss stays flat for
-many passes over the data, and then suddenly falls.
-"""
+"""`cnn8`: convolutions, pooled on the way, and dense layers; 5 + 3 by default."""
 
 import jax
 from flax import linen as nn

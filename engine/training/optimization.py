@@ -1,7 +1,4 @@
-"""The optimiser of an arm, as a function of traced numbers.
-
-Every number is an argument of the compiled program, so arms that differ only in numbers share it.
-"""
+"""The optimiser of an arm, as a function of numbers that are arguments of the compiled program."""
 
 from collections.abc import Callable
 from typing import Any

@@ -5,7 +5,7 @@ import dataclasses
 from engine import tasks, workers
 from engine.commands.running.progress import note
 from engine.errors import some_of
-from engine.lanes.try_model import FirstBatch, try_network
+from engine.lanes.self_check import FirstBatch, try_network
 from engine.models.initial import AS_WRITTEN
 from engine.studies.expand import ExpandedStudy
 from engine.studies.shared_program import SharedProgram
@@ -27,7 +27,7 @@ def try_user_networks(study: ExpandedStudy, available: Devices, cache_dir: str |
         By arm, what is wrong with its network, a sentence each.
 
     Raises:
-        InputError: see `engine.lanes.try_model.try_network`.
+        InputError: see `engine.lanes.self_check.try_network`.
     """
     by_network: dict[object, list[SharedProgram]] = {}
     for program in study.programs:

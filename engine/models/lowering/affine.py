@@ -25,10 +25,7 @@ class Chain(NamedTuple):
 
 
 def find(jaxpr: Any) -> tuple[dict[Any, Chain], set[Any]]:
-    """Finds chains of a difference, a product and a sum whose steps nothing else reads.
-
-    Returns the chain of each variable that one ends in, and the variables in between.
-    """
+    """Finds chains whose steps nothing else reads: by the variable that each ends in, and the variables in between."""
     read = itertools.chain(jaxpr.outvars, *(eqn.invars for eqn in jaxpr.eqns))
     reads = Counter(filter(is_variable, read))
     made_by = {v: eqn for eqn in jaxpr.eqns for v in eqn.outvars}

@@ -1,7 +1,4 @@
-"""Initial schemes, one file each: how large the random numbers are that a network starts from.
-
-A scheme has `OPTIONS` and `law(fan_in, fan_out, options)`, and one line in `SCHEMES` of `engine.models.registry`.
-"""
+"""Initial schemes, one file each, with `OPTIONS` and `law(fan_in, fan_out, options)`."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple

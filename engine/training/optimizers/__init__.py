@@ -1,7 +1,6 @@
-"""Optimisers, one file each: an optax transformation as a function of traced numbers.
+"""Optimisers, one file each, with `OPTIONS` and `build(rate, hyperparams, options)`: optax transformations.
 
-An optimiser has `OPTIONS` and `build(rate, hyperparams, options)`, and one line in `OPTIMIZERS` of
-`engine.training.registry`. Options that are hyperparameters are traced: arms that differ only in them share a program.
+Options that are hyperparameters are traced: arms that differ only in them share a program.
 """
 
 from collections.abc import Mapping

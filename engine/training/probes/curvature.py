@@ -13,7 +13,6 @@ from one measurement to the next, as long as the landscape changes slowly. A bot
 way down that the update does not take.
 
 Source: Lanczos' method with restarts (Parlett 1998, The Symmetric Eigenvalue Problem, chapter 13).
-
 Cost: one step, which is shared, and on one evaluation batch one gradient and three products of the Hessian with a
 vector, reverse over reverse: about 3 + 3 × 6 forward passes.
 """
@@ -50,10 +49,7 @@ def _start(subject: Subject, state: TrainState) -> jax.Array:
 
 
 def hessian_product(loss: Callable[[Any], jax.Array], params: Any) -> Product:
-    """Returns the product of the Hessian at `params` with a flat vector.
-
-    Reverse over reverse, because rewritten convolutions have no forward mode.
-    """
+    """Returns the Hessian times a flat vector, reverse over reverse: rewritten convolutions have no forward mode."""
     flat, unflat = ravel_pytree(params)
     _, product = jax.vjp(jax.grad(lambda flat: loss(unflat(flat))), flat)
     return lambda vector: product(vector)[0]

@@ -12,10 +12,12 @@ from engine.training.probes.recording import LayerInput
 from engine.training.probes.registry import WHOLE
 from engine.training.trainer import StepParts, TrainState
 
-__all__ = ["WHOLE", "Diagnostic", "Panel", "Snapshot", "Subject", "Values"]
+__all__ = ["WHOLE", "Diagnostic", "Memory", "Panel", "Snapshot", "Subject", "Values"]
 
 # Scalars by series, and by layer or parameter array.
 Values = dict[str, dict[str, jax.Array]]
+# What a diagnostic keeps of a run from one measurement to the next.
+Memory = Any
 
 
 class Panel(NamedTuple):
@@ -73,7 +75,7 @@ class Diagnostic(NamedTuple):
     """
 
     series: Mapping[str, str]
-    measure: Callable[[Subject, Snapshot, Any], tuple[Values, Any]]
+    measure: Callable[[Subject, Snapshot, Memory], tuple[Values, Memory]]
     panels: tuple[Panel, ...]
     obstacle: Callable[[Subject], str | None] = lambda subject: None
-    start: Callable[[Subject, TrainState], Any] = lambda subject, state: None
+    start: Callable[[Subject, TrainState], Memory] = lambda subject, state: None

@@ -42,10 +42,7 @@ class DiagnosticSet(NamedTuple):
 def make_diagnostic_set(
     trainer: Trainer, names: Sequence[str], data: Data, eval_every: int, every: int
 ) -> DiagnosticSet:
-    """Returns the named diagnostics for runs of a trainer; only the shapes of the data are read.
-
-    `eval_every` steps are drawn at once, and `every` lie between measurements.
-    """
+    """Returns the named diagnostics; `eval_every` steps are drawn at once, and `every` lie between measurements."""
     subject, recording = _subject_of(trainer, data, every)
     asked = {name: DIAGNOSTICS.load(name).DIAGNOSTIC for name in names}
     chosen = {name: one for name, one in asked.items() if one.obstacle(subject) is None}

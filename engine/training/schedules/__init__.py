@@ -1,6 +1,5 @@
-"""Learning-rate schedules, one file each: the rate relative to its peak, against the step number.
+"""Learning-rate schedules, one file each, with `OPTIONS` and `factor(step, hyperparams)`, the rate over its peak.
 
-A schedule has `OPTIONS` and `factor(step, hyperparams)`, and one line in `SCHEDULES` of `engine.training.registry`.
 They are ours because those of optax branch on their arguments, which a traced number cannot answer.
 """
 
