@@ -32,9 +32,6 @@ _NUM_EXAMPLES = 8
 # Rounding in float32 stays below 1e-5 of the largest gradient, a wrong rule does not.
 _TOLERANCE = {"float32": 1e-3, "tf32": 2e-2, "bfloat16": 1e-1}
 _SMALL_LEAF = 1e-2
-_NUM_KEYS = 2
-# The first start of each key is the network's own, the second is He's.
-_AS_WRITTEN = 0
 
 # From parameters to ((loss, outputs), gradients).
 _Program = Callable[[Any], tuple[tuple[jax.Array, jax.Array], Any]]
@@ -100,10 +97,9 @@ def _prepare(spec: PoolSpec) -> tuple[Any, Callable[[str], _Program]]:
     model = models.make_model(arm, task.num_outputs)
     key = jax.random.key(0, impl="threefry2x32")
     example = jnp.zeros((1, *task.example_shape), jnp.float32)
-    shapes, _ = jax.eval_shape(model.init, key, example)
-    _, state = model.init(key, example)
-    kept = kept_values(shapes, written_starts(model.init, example) if is_reference(arm.model) else None)
-    params = draw_params(key, shapes, jnp.asarray(leaf_laws(shapes, "he", {}, kept)), kept)
+    written, state = model.init(key, example)
+    kept = kept_values(written, written_starts(model.init, example) if is_reference(arm.model) else None)
+    params = draw_params(key, written, jnp.asarray(leaf_laws(written, "he", {}, kept)), kept)
     inputs, targets = (leaf[:_NUM_EXAMPLES] for leaf in first_batch(task, data, key))
 
     def in_form(form: str) -> _Program:
@@ -152,7 +148,7 @@ def try_network(spec: PoolSpec, cache_dir: str | None) -> FirstBatch:
 
 def _try(spec: PoolSpec, task: Task, batch: Batch, key: jax.Array) -> FirstBatch:
     model = models.make_model(spec.arm, task.num_outputs)
-    keys = jax.random.split(key, _NUM_KEYS)
+    keys = jax.random.split(key, 2)
     found = jax.jit(lambda keys: _gradients(spec, task, model, batch, keys))(keys)
     losses, is_reached, outputs = map(np.asarray, found)
     loss = float(losses[0])
@@ -166,7 +162,7 @@ def _try(spec: PoolSpec, task: Task, batch: Batch, key: jax.Array) -> FirstBatch
     unreached = [names[i] for i in np.flatnonzero(~np.any(is_reached, axis=(0, 1)))]
     if len(unreached) == len(names):
         raise InputError(f"{subject}: the gradient of the loss reaches none of its parameters")
-    is_moved = np.any(is_reached[:, _AS_WRITTEN], axis=0)
+    is_moved = np.any(is_reached[:, 0], axis=0)
     return FirstBatch(
         loss=loss,
         is_share=task.correct is not None and task.num_outputs > 1 and _are_shares(outputs),
@@ -205,7 +201,7 @@ def _gradients(
     """Differentiates the loss at the network's own start and at He's, because a gradient may happen to be 0 at either.
 
     Returns losses `[num_keys · 2]`, whether the gradient of each leaf is not 0 `[num_keys, 2, num_leaves]`, and
-    outputs `[num_keys · 2, batch, num_outputs]`.
+    outputs `[num_keys · 2, batch, num_outputs]`; the network's own start comes first.
     """
     apply = compute_in(model.train_apply, spec.arm.precision)
 
@@ -216,12 +212,11 @@ def _gradients(
     losses, is_reached, all_outputs = [], [], []
     for key in keys:
         written, state = _start(model, task, key)
-        shapes = jax.eval_shape(lambda tree: tree, written)
-        kept = kept_values(shapes)
-        laws = leaf_laws(shapes, "he", {}, kept)
+        kept = kept_values(written)
+        laws = leaf_laws(written, "he", {}, kept)
         # Biases too: a start at 0 may sit where a non-linearity is flat.
         laws[:, 1] = np.where(laws[:, 1] == 0, 0.1, laws[:, 1])
-        laid = draw_params(key, shapes, jnp.asarray(laws), kept)
+        laid = draw_params(key, written, jnp.asarray(laws), kept)
         for params in (written, laid):
             (value, outputs), gradient = jax.value_and_grad(loss, has_aux=True)(params, state, key)
             losses.append(value)

@@ -6,6 +6,8 @@ import statistics
 import time
 from typing import Any, NamedTuple
 
+import jax
+
 from engine.errors import InputError
 from engine.lanes.compilation import find_once
 from engine.lanes.memory import memory_limit
@@ -53,8 +55,6 @@ def tune(spec: PoolSpec, platform: str, limit: int | None, cache_dir: str | None
 
 def tune_here(spec: PoolSpec, cache_dir: str | None) -> tuple[Choice, dict[str, float]]:
     """Tunes for the device of this process, all of whose memory may be used."""
-    import jax
-
     return tune(spec, jax.default_backend(), memory_limit(1), cache_dir)
 
 

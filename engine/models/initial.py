@@ -22,15 +22,7 @@ _PROJECTIONS = ("query", "key", "value")
 
 def _leaves(shapes: Any) -> list[tuple[tuple[str, ...], tuple[int, ...]]]:
     flat, _ = jax.tree_util.tree_flatten_with_path(shapes)
-    return [(tuple(map(key_name, path)), leaf.shape) for path, leaf in flat]
-
-
-def key_name(key: Any) -> str:
-    """Returns the name of one step on the way to a leaf: a key, an attribute or a position."""
-    for attribute in ("key", "name", "idx"):
-        if hasattr(key, attribute):
-            return str(getattr(key, attribute))
-    return str(key)
+    return [(tuple(jax.tree_util.keystr((key,), simple=True) for key in path), leaf.shape) for path, leaf in flat]
 
 
 def leaf_names(shapes: Any) -> list[str]:

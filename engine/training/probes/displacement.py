@@ -57,11 +57,6 @@ class Walk(NamedTuple):
     displacement: jax.Array
 
 
-def has_walk(arm: Arm) -> bool:
-    """Tells whether the arm's optimiser is such a filter."""
-    return arm.optimizer in _MOMENTUM
-
-
 def start_walk() -> Walk:
     """Returns the walk before the first step."""
     return Walk(*(jnp.float32(0.0) for _ in Walk._fields))
@@ -115,7 +110,7 @@ class _Memory(NamedTuple):
 
 
 def _start(subject: Subject, state: TrainState) -> _Memory:
-    return _Memory(state.params, start_walk() if has_walk(subject.arm) else None)
+    return _Memory(state.params, start_walk() if subject.arm.optimizer in _MOMENTUM else None)
 
 
 def _measure(subject: Subject, snapshot: Snapshot, memory: _Memory) -> tuple[Values, _Memory]:
