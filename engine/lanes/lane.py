@@ -1,5 +1,6 @@
 """One run on the device, as pure functions: it advances by evaluation intervals, and stays as it is once it is over."""
 
+import functools
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -108,10 +109,7 @@ class LaneProgram:
 
     def init(self, root_seed: jax.Array, start: Start) -> Lane:
         """Returns a run of which nothing was measured yet."""
-
-        def stream(role: str, seed: Any) -> jax.Array:
-            return random_streams.stream(root_seed, role, seed)
-
+        stream = functools.partial(random_streams.stream, root_seed)
         seeds = (start.init_seed, start.order_seed, start.noise_seed)
         keys = Keys(*(stream(role, seed) for role, seed in zip(Keys._fields, seeds, strict=True)))
         monitor = stopping.start_monitor(start.horizon)

@@ -1,7 +1,6 @@
 """Checks a network before its study: the rewritten one against the original, and the user's with one batch.
 
 What was found is kept beside the compiled programs: one check per structure, machine and version.
-`engine.models.check_fit` checks the shapes.
 """
 
 import hashlib

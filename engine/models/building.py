@@ -161,7 +161,6 @@ def _is_module(named: Any) -> bool:
 
 
 def _is_pair(named: Any) -> bool:
-    """Tells whether something is a pair of functions `(init, apply)`, or has them as attributes."""
     if isinstance(named, type):
         return False
     if isinstance(named, tuple) and not hasattr(named, "_fields"):

@@ -71,10 +71,6 @@ def affine(x: jax.Array, shift: jax.Array, scale: jax.Array, offset: jax.Array) 
     return (x - shift) * scale + offset
 
 
-def _forward(*args: jax.Array) -> tuple[jax.Array, tuple[jax.Array, ...]]:
-    return affine(*args), args
-
-
 def _backward(saved: tuple[jax.Array, ...], gradient: jax.Array) -> tuple[jax.Array, ...]:
     x, shift, scale, offset = saved
     total = _summed(gradient, scale.shape)
@@ -82,7 +78,7 @@ def _backward(saved: tuple[jax.Array, ...], gradient: jax.Array) -> tuple[jax.Ar
     return (gradient * scale, -scale * total, weighted - shift * total, _summed(total, offset.shape))
 
 
-affine.defvjp(_forward, _backward)
+affine.defvjp(lambda *args: (affine(*args), args), _backward)
 
 
 def _summed(a: jax.Array, shape: tuple[int, ...]) -> jax.Array:

@@ -64,6 +64,5 @@ def kernel_gradient(geometry: Geometry, inputs: Sizes, window: Sizes, outputs: S
 def _extents(
     geometry: Geometry, inputs: Sizes, window: Sizes, outputs: Sizes
 ) -> Iterator[tuple[tuple[int, int], int, int, int]]:
-    """Yields padding and extents of window, input and output, for each axis."""
     sizes = ((window, geometry.kernel_dilation), (inputs, geometry.input_dilation), (outputs, geometry.strides))
     return zip(geometry.padding, *(map(dilated, *pair) for pair in sizes), strict=True)

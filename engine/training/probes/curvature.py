@@ -30,7 +30,6 @@ from engine.training.probes.vectors import norm, unit
 from engine.training.trainer import TrainState
 
 ALONG, TOP, BOTTOM = "curvature_along", "curvature_top", "curvature_bottom"
-
 _DIMENSIONS = 2
 # A new direction that is shorter than this share of what was subtracted from it would not be at a right angle.
 _LEAST = 1e-3

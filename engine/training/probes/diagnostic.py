@@ -23,9 +23,8 @@ Memory = Any
 class Panel(NamedTuple):
     """One small figure: its series over the whole network, or layer by layer too; `dashed` names one of them.
 
-    `what` says what it shows, `look_for` what to look for. `scale` is `log`, `linear` or `symlog` (both signs).
-    `told`: the report says how the first series changes before the onset, in the `whole` network or in the `layer` in
-    which it changes most.
+    `what` says what it shows, `look_for` what to look for. `scale` is `log`, `linear` or `symlog` (both signs). `told`:
+    which change of the first series before the onset the report tells, the `whole` network's or the largest `layer`'s.
     """
 
     title: str

@@ -46,13 +46,12 @@ def make_diagnostic_set(
     subject, recording = _subject_of(trainer, data, every)
     asked = {name: DIAGNOSTICS.load(name).DIAGNOSTIC for name in names}
     chosen = {name: one for name, one in asked.items() if one.obstacle(subject) is None}
-    take_snapshot = _snapshots(trainer, recording)
 
     def start(state: TrainState) -> Any:
         return {name: diagnostic.start(subject, state) for name, diagnostic in chosen.items()}
 
     def measured(memory: Any, *now: Any) -> tuple[Any, Values]:
-        snapshot = take_snapshot(*now)
+        snapshot = _snapshot(trainer, recording, *now)
         kept, values = {}, {}
         for name, diagnostic in chosen.items():
             own, kept[name] = diagnostic.measure(subject, snapshot, memory[name])
@@ -73,17 +72,14 @@ def make_diagnostic_set(
     return DiagnosticSet(start, measure, series, absent)
 
 
-def _snapshots(trainer: Trainer, recording: Recording) -> Callable[[TrainState, Hyperparams, Data, Any], Snapshot]:
-    run = lowering.lower(recording.run, trainer.form)
-
-    def take(state: TrainState, numbers: Hyperparams, data: Data, draws: Any) -> Snapshot:
-        first = trainer.step(state, numbers, data, jax.tree.map(lambda leaf: leaf[0], draws))
-        second = trainer.step(first.state, numbers, data, jax.tree.map(lambda leaf: leaf[1], draws))
-        batch = _first_batch(trainer.task, data)
-        outputs, entering = run(state.params, state.model_state, batch.inputs)
-        return Snapshot(state, numbers, first, second, batch, outputs, recording.read(entering))
-
-    return take
+def _snapshot(
+    trainer: Trainer, recording: Recording, state: TrainState, numbers: Hyperparams, data: Data, draws: Any
+) -> Snapshot:
+    first = trainer.step(state, numbers, data, jax.tree.map(lambda leaf: leaf[0], draws))
+    second = trainer.step(first.state, numbers, data, jax.tree.map(lambda leaf: leaf[1], draws))
+    batch = _first_batch(trainer.task, data)
+    outputs, entering = recording.run(state.params, state.model_state, batch.inputs)
+    return Snapshot(state, numbers, first, second, batch, outputs, recording.read(entering))
 
 
 def _series_of(subject: Subject, chosen: Iterable[Diagnostic], found: Values) -> tuple[Series, ...]:
@@ -126,7 +122,7 @@ def _subject_of(trainer: Trainer, data: Data, every: int) -> tuple[Subject, Reco
         data_layers=recording.data_layers,
         every=every,
     )
-    return subject, recording
+    return subject, recording._replace(run=lowering.lower(recording.run, trainer.form))
 
 
 def _first_batch(task: Task, data: Data) -> Batch:
