@@ -123,7 +123,7 @@ def engine_pool(workload: Workload, width: int, form: str | None = None, **arm_f
     block = block_of(platform, has_convolutions, width)
     spec = PoolSpec(arm, data, 0, width, block, form, STEPS, DetectorSettings())
     assert int(jnp.max(jnp.asarray(labels))) < NUM_CLASSES
-    return LanePool(spec, task, Trainer(arm, task, model, form))
+    return LanePool(spec, Trainer(arm, task, model, form))
 
 
 def fill_pool(pool: Any, width: int) -> None:

@@ -32,7 +32,7 @@ def _by_hand(arm: Arm, data: dict, seed: int, num_steps: int) -> list[float]:
     trainer = Trainer(arm, task, make_model(arm, 10), "native")
     keys = Keys(*(random_streams.stream(0, role, seed) for role in Keys._fields))
     laws = leaf_laws(trainer.param_shapes, arm.init, arm.options)
-    start = trainer.init(keys, laws, hyperparams(arm), data)
+    start = trainer.init(keys, laws, hyperparams(arm))
     params, state = start.params, start.model_state
     optimizer = optax.adam(arm.learning_rate)
     opt_state = optimizer.init(params)

@@ -12,7 +12,6 @@ from engine.arms.arm import Arm
 from engine.errors import InputError, one_line, unknown_name
 from engine.report.arm_table import to_html, to_text
 from engine.report.curves import ArmProbes, MetricCurves, read_arm_curves, read_arm_probes
-from engine.report.page import ReportFile
 from engine.report.phrases import counted
 from engine.store.run_table import RunTable
 from engine.store.study_json import study_of
@@ -22,6 +21,7 @@ from engine.user_code import Place, as_path
 if TYPE_CHECKING:
     from engine.report.figures import Figures
     from engine.report.findings import Findings
+    from engine.report.page import ReportFile
 
 
 class Results:
@@ -121,9 +121,10 @@ class Results:
 
         return Figures(self._findings.drawings)
 
-    def report(self) -> ReportFile:
+    def report(self) -> "ReportFile":
         """Writes the report and its other files, and returns the path of the page, which a notebook shows."""
         from engine.commands.report import write_report
+        from engine.report.page import ReportFile
 
         return ReportFile(write_report(self._table, self._findings))
 

@@ -1,13 +1,19 @@
-"""Compiles programs, once for all processes that share a compilation cache."""
+"""Makes programs, and answers that take a while to find, once for all processes that share a cache."""
 
 import contextlib
 import hashlib
-from collections.abc import Iterator, Mapping
+import json
+import logging
+import os
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import jax
 from filelock import FileLock, Timeout
+
+logger = logging.getLogger(__name__)
 
 
 def compile_all(programs: Mapping[str, jax.stages.Lowered]) -> dict[str, Any]:
@@ -50,3 +56,43 @@ def one_process_at_a_time(key: str, is_patient: bool = True) -> Iterator[bool]:
             except (OSError, NotImplementedError):
                 pass
         yield is_ours
+
+
+def find_once(
+    cache_dir: str | None, folder: str, name: str, keys: Iterable[str], find: Callable[[], dict[str, Any]]
+) -> dict[str, Any]:
+    """Returns the kept answer named by a digest of its inputs, or finds and keeps it; other processes wait for it."""
+    if cache_dir is None:
+        return find()
+    path = Path(cache_dir) / folder / f"{name}.json"
+    with one_process_at_a_time(f"{folder}-{name}"):
+        answer = recall(path, set(keys))
+        if answer is None:
+            answer = find()
+            keep(path, answer)
+    return answer
+
+
+def recall(path: Path, keys: set[str]) -> dict[str, Any] | None:
+    """Reads what was kept at a path; returns `None` if it cannot be read or has other keys."""
+    if not path.exists():
+        return None
+    try:
+        kept = json.loads(path.read_bytes())
+        if isinstance(kept, dict) and kept.keys() == keys:
+            return kept
+    except (OSError, ValueError, RecursionError):
+        pass
+    logger.warning("%s is damaged and made anew", path)
+    return None
+
+
+def keep(path: Path, value: dict[str, Any]) -> None:
+    """Keeps a value if the place can be written to; readers see all of it or nothing."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False) as file:
+            json.dump(value, file, indent=2, sort_keys=True, allow_nan=False)
+        os.replace(file.name, path)
+    except OSError as error:
+        logger.warning("%s cannot be kept: %s", path, error)

@@ -1,8 +1,6 @@
-"""One run on the device, from its start to its end, as pure functions.
+"""One run on the device, as pure functions: it advances by evaluation intervals, and stays as it is once it is over."""
 
-A lane is a slot of the compiled program. It advances by evaluation intervals, and stays as it is after its run.
-"""
-
+import functools
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -11,7 +9,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from engine.lanes.spec import PoolSpec
-from engine.tasks import Data, Task, random_streams
+from engine.tasks import Data, random_streams
 from engine.training import stopping
 from engine.training.optimization import Hyperparams
 from engine.training.probes.measuring import DiagnosticSet
@@ -105,22 +103,19 @@ class Measurement(NamedTuple):
 class LaneProgram:
     """The functions of one lane; none of them has a seed axis."""
 
-    def __init__(self, trainer: Trainer, task: Task, spec: PoolSpec, diagnostic_set: DiagnosticSet | None) -> None:
+    def __init__(self, trainer: Trainer, spec: PoolSpec, diagnostic_set: DiagnosticSet | None) -> None:
         self._trainer, self._spec, self._diagnostic_set = trainer, spec, diagnostic_set
-        self._rules = Rules(spec.detector, spec.stop, task.chance_loss)
+        self._rules = Rules(spec.detector, spec.stop, trainer.task.chance_loss)
 
-    def init(self, root_seed: jax.Array, start: Start, data: Data) -> Lane:
+    def init(self, root_seed: jax.Array, start: Start) -> Lane:
         """Returns a run of which nothing was measured yet."""
-
-        def stream(role: str, seed: Any) -> jax.Array:
-            return random_streams.stream(root_seed, role, seed)
-
+        stream = functools.partial(random_streams.stream, root_seed)
         seeds = (start.init_seed, start.order_seed, start.noise_seed)
         keys = Keys(*(stream(role, seed) for role, seed in zip(Keys._fields, seeds, strict=True)))
         monitor = stopping.start_monitor(start.horizon)
         other = start.fork_order_seed
         fork = Fork(start.fork_step, stream("order", other), stream("noise", other))
-        train = self._trainer.init(keys, start.laws, start.hyperparams, data)
+        train = self._trainer.init(keys, start.laws, start.hyperparams)
         memory = None if self._diagnostic_set is None else self._diagnostic_set.start(train)
         return Lane(train, fork, start.hyperparams, monitor, memory)
 
@@ -147,7 +142,7 @@ class LaneProgram:
 
         def body(carry: tuple[TrainState, Monitor], draw: Any) -> tuple[Any, jax.Array]:
             train, monitor = carry
-            train, info = self._trainer.step(train, lane.hyperparams, data, draw)
+            train, info, *_ = self._trainer.step(train, lane.hyperparams, data, draw)
             return (train, stopping.watch_step(monitor, train.step, info, self._rules)), info.batch_loss
 
         (train, monitor), batch_loss = lax.scan(body, (start, lane.monitor), draws)

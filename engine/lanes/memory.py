@@ -12,11 +12,7 @@ from engine.tasks.reading import host_memory
 
 
 def memory_limit(num_sharing: int) -> int | None:
-    """Returns the bytes that a worker may use; `None` if unknown.
-
-    On an accelerator this is its backend's limit; on a CPU an equal share of the memory of the machine or of its
-    control group, whichever is less.
-    """
+    """Returns the bytes that a worker may use, on a CPU an equal share of the host's memory; `None` if unknown."""
     device = jax.local_devices()[0]
     if device.platform != "cpu":
         return (device.memory_stats() or {}).get("bytes_limit")

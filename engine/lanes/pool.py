@@ -1,7 +1,4 @@
-"""A pool of lanes: the one place where runs are batched.
-
-What a run computes depends on its own seeds alone, never on its lane, its neighbours or when it started.
-"""
+"""A pool of lanes, the one place where runs are batched: what a run computes depends on its own seeds alone."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -14,16 +11,7 @@ from engine.lanes.compilation import compile_all
 from engine.lanes.host_batches import Block, Stream, opened, streamed
 from engine.lanes.lane import NO_FORK, Lane, Start, Status
 from engine.lanes.memory import bytes_needed, check_data, too_wide
-from engine.lanes.programs import (
-    SEGMENTS_PER_CHUNK,
-    ChunkResult,
-    Programs,
-    diagnostics_spec_of,
-    empty,
-    inside,
-    with_key,
-    without_keys,
-)
+from engine.lanes.programs import SEGMENTS_PER_CHUNK, ChunkResult, Programs, empty, inside, with_key, without_keys
 from engine.lanes.runs import FinishedRun, History, Run, copied, finish
 from engine.lanes.spec import PoolSpec
 from engine.models import make_model
@@ -32,13 +20,6 @@ from engine.tasks import Data, Task, build_task
 from engine.training.optimization import hyperparams
 from engine.training.probes.measuring import obstacles
 from engine.training.trainer import Trainer
-
-
-class Dispatched(NamedTuple):
-    """A chunk that the device works on."""
-
-    num_segments: int
-    result: ChunkResult
 
 
 class Chunk(NamedTuple):
@@ -59,31 +40,27 @@ class LanePool:
     """
 
     def __init__(
-        self,
-        spec: PoolSpec,
-        task: Task,
-        trainer: Trainer,
-        memory_limit: int | None = None,
-        stream: Stream | None = None,
+        self, spec: PoolSpec, trainer: Trainer, memory_limit: int | None = None, stream: Stream | None = None
     ) -> None:
         check_data(spec, stream, memory_limit)
-        self.spec, self.task = spec, task
+        self.spec, self.task = spec, trainer.task
         self._param_shapes, self._kept = trainer.param_shapes, trainer.kept
         self._stream = stream
         self._data = jax.device_put(spec.data) if stream is None else stream.load(Block(0, 0))
         self._root_seed = np.uint32(spec.root_seed)
         self._histories: list[History | None] = [None] * spec.width
         self._steps = [0] * spec.width
-        self._dispatched: Dispatched | None = None
-        programs = Programs(trainer, task, spec, self._data)
+        # A chunk that the device works on: its number of segments and its result.
+        self._dispatched: tuple[int, ChunkResult] | None = None
+        programs = Programs(trainer, spec, self._data)
         self._diagnostic_set = programs.diagnostic_set
         self._lanes: Lane = self._compile(programs, memory_limit)
 
     def _compile(self, programs: Programs, memory_limit: int | None) -> Lane:
         starts, is_new = self._start_shapes(), np.zeros(self.spec.width, bool)
-        lanes = jax.eval_shape(programs.new_lanes, self._root_seed, starts, self._data)
+        lanes = jax.eval_shape(programs.new_lanes, self._root_seed, starts)
         advance = jax.jit(programs.advance, donate_argnums=0).lower(lanes, is_new, np.int32(1), self._data)
-        start = jax.jit(programs.start, donate_argnums=0).lower(lanes, is_new, self._root_seed, starts, self._data)
+        start = jax.jit(programs.start, donate_argnums=0).lower(lanes, is_new, self._root_seed, starts)
         result = advance.out_info[1]
         self._shapes = LaneShapes(
             inside(1, jax.eval_shape(without_keys, lanes)),
@@ -114,17 +91,14 @@ class LanePool:
         """Runs that reach their horizon in the dispatched chunk at the latest."""
         if self._dispatched is None:
             return 0
-        reach = self._dispatched.num_segments * self.spec.eval_every
+        reach = self._dispatched[0] * self.spec.eval_every
         return sum(left <= reach for left in self._remaining())
 
     def _remaining(self) -> list[int]:
         return [h.run.horizon - step for h, step in zip(self._histories, self._steps, strict=True) if h is not None]
 
     def fill(self, runs: Sequence[Run], checkpoints: Mapping[Run, Checkpoint] | None = None) -> list[Run]:
-        """Puts runs into free lanes, at their start or at their checkpoint.
-
-        Returns the runs that start anew because their checkpoint does not fit this pool or the other runs' step.
-        """
+        """Puts runs into free lanes; returns those whose checkpoint does not fit the pool or the other runs' step."""
         free = [lane for lane, history in enumerate(self._histories) if history is None]
         chosen = dict(zip(free, runs, strict=False))
         held = {lane: (checkpoints or {}).get(run) for lane, run in chosen.items()}
@@ -145,7 +119,7 @@ class LanePool:
             self._data = self._stream.load(Block(first.order_seed, 0))
         starts = self._starts([chosen.get(lane, first) for lane in range(self.spec.width)])
         is_new = np.isin(np.arange(self.spec.width), list(chosen))
-        self._lanes = self._start(self._lanes, is_new, self._root_seed, starts, self._data)
+        self._lanes = self._start(self._lanes, is_new, self._root_seed, starts)
         self._lanes, result = self._advance(self._lanes, is_new, np.int32(0), self._data)
         measured = jax.device_get(result.measurements)
         for lane, run in chosen.items():
@@ -202,7 +176,7 @@ class LanePool:
         if self._stream is not None:
             self._data = self._next_block(self._stream, num_segments)
         self._lanes, result = self._advance(self._lanes, is_busy, np.int32(num_segments), self._data)
-        self._dispatched = Dispatched(num_segments, result)
+        self._dispatched = num_segments, result
 
     def _next_block(self, stream: Stream, num_segments: int) -> Data:
         [block] = {Block(h.run.order_seed, s) for h, s in zip(self._histories, self._steps, strict=True) if h}
@@ -256,7 +230,7 @@ def make_pool(spec: PoolSpec, memory_limit: int | None = None) -> LanePool:
     task, stream = build_task(spec.arm, spec.data), None
     if spec.arm.stream:
         task, stream = streamed(task), Stream(task, spec, SEGMENTS_PER_CHUNK)
-    return LanePool(spec, task, _trainer_of(spec, task), memory_limit, stream)
+    return LanePool(spec, _trainer_of(spec, task), memory_limit, stream)
 
 
 def _trainer_of(spec: PoolSpec, task: Task) -> Trainer:
@@ -268,5 +242,5 @@ def not_measured(spec: PoolSpec) -> dict[str, str]:
     if not spec.diagnostics:
         return {}
     data = opened(spec.data)
-    task = build_task(spec.arm, data)
-    return obstacles(_trainer_of(spec, task), diagnostics_spec_of(spec, task, data))
+    trainer = _trainer_of(spec, build_task(spec.arm, data))
+    return obstacles(trainer, spec.diagnostics, data, spec.diagnostics_every)

@@ -14,8 +14,8 @@ from jax import lax
 
 from engine.lanes.lane import DiagnosticValues, Lane, LaneProgram, Measurement, Record, Start, Status
 from engine.lanes.spec import PoolSpec
-from engine.tasks import Data, Task
-from engine.training.probes.measuring import DiagnosticsSpec, make_diagnostic_set
+from engine.tasks import Data
+from engine.training.probes.measuring import make_diagnostic_set
 from engine.training.trainer import Trainer
 
 # The host looks at the lanes every so many evaluations.
@@ -41,24 +41,26 @@ class _Carry(NamedTuple):
 class Programs:
     """The programs of all lanes; `data` are their argument, or its shapes."""
 
-    def __init__(self, trainer: Trainer, task: Task, spec: PoolSpec, data: Data) -> None:
+    def __init__(self, trainer: Trainer, spec: PoolSpec, data: Data) -> None:
         self.diagnostic_set = None
         if spec.diagnostics:
-            self.diagnostic_set = make_diagnostic_set(trainer, diagnostics_spec_of(spec, task, data))
+            self.diagnostic_set = make_diagnostic_set(
+                trainer, spec.diagnostics, data, spec.eval_every, spec.diagnostics_every, spec.diagnostic_options
+            )
         self._spec = spec
-        self._lane = LaneProgram(trainer, task, spec, self.diagnostic_set)
+        self._lane = LaneProgram(trainer, spec, self.diagnostic_set)
         # Where the times of a chunk lie in what a block leaves behind.
         self._axis = 0 if spec.block == 1 else 1
 
-    def new_lanes(self, root_seed: jax.Array, starts: Start, data: Data) -> Lane:
+    def new_lanes(self, root_seed: jax.Array, starts: Start) -> Lane:
         """Starts a new run in every lane."""
-        return jax.vmap(lambda start: self._lane.init(root_seed, start, data))(starts)
+        return jax.vmap(lambda start: self._lane.init(root_seed, start))(starts)
 
-    def start(self, lanes: Lane, is_new: jax.Array, root_seed: jax.Array, starts: Start, data: Data) -> Lane:
+    def start(self, lanes: Lane, is_new: jax.Array, root_seed: jax.Array, starts: Start) -> Lane:
         """Starts new runs in the lanes that `is_new` marks; the others stay as they are."""
 
         def each(lane: Lane, is_new: jax.Array, start: Start) -> Lane:
-            new = self._lane.init(root_seed, start, data)
+            new = self._lane.init(root_seed, start)
             return jax.tree.map(lambda new, old: jnp.where(is_new, new, old), new, lane)
 
         def fill_block(block: tuple[Lane, jax.Array, Start]) -> Lane:
@@ -143,20 +145,6 @@ def _room(shapes: Any, number: int, axis: int) -> Any:
 
 def _write(all: Any, one: Any, index: jax.Array, axis: int) -> Any:
     return jax.tree.map(lambda a, b: lax.dynamic_update_index_in_dim(a, b, index, axis), all, one)
-
-
-def diagnostics_spec_of(spec: PoolSpec, task: Task, data: Data) -> DiagnosticsSpec:
-    """Returns what the diagnostics of a pool are made from; `data` may be arrays or shapes."""
-    return DiagnosticsSpec(
-        names=spec.diagnostics,
-        arm=spec.arm,
-        task=task,
-        data=jax.eval_shape(lambda data: data, data),
-        form=spec.form,
-        eval_every=spec.eval_every,
-        every=spec.diagnostics_every,
-        options=spec.diagnostic_options,
-    )
 
 
 def _by_block(fn: Callable[..., Any], lanes: Any, spec: PoolSpec) -> Any:

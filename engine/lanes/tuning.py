@@ -6,8 +6,10 @@ import statistics
 import time
 from typing import Any, NamedTuple
 
+import jax
+
 from engine.errors import InputError
-from engine.lanes.kept_answers import find_once
+from engine.lanes.compilation import find_once
 from engine.lanes.memory import memory_limit
 from engine.lanes.pool import make_pool
 from engine.lanes.programs import SEGMENTS_PER_CHUNK
@@ -45,10 +47,7 @@ def candidates(platform: str) -> list[Choice]:
 
 
 def tune(spec: PoolSpec, platform: str, limit: int | None, cache_dir: str | None) -> tuple[Choice, dict[str, float]]:
-    """Finds the fastest width, block and form within a limit in bytes, measured or remembered.
-
-    Also returns milliseconds per seed and step of every candidate that fits and agrees with the native form.
-    """
+    """Finds the fastest choice within a limit in bytes, and milliseconds per seed and step of all that fit."""
     keys = (*Choice._fields, "milliseconds")
     found = find_once(cache_dir, "tuned", structure_key(spec), keys, lambda: _measure_all(spec, platform, limit))
     return Choice(*(found[name] for name in Choice._fields)), found["milliseconds"]
@@ -56,8 +55,6 @@ def tune(spec: PoolSpec, platform: str, limit: int | None, cache_dir: str | None
 
 def tune_here(spec: PoolSpec, cache_dir: str | None) -> tuple[Choice, dict[str, float]]:
     """Tunes for the device of this process, all of whose memory may be used."""
-    import jax
-
     return tune(spec, jax.default_backend(), memory_limit(1), cache_dir)
 
 

@@ -1,27 +1,15 @@
-"""Networks. A model is one module with `OPTIONS` and `build`, and one line in `MODELS`.
-
-The user's model is named by a reference, see `engine.user_code`.
-"""
+"""Networks: those named in `MODELS`, and the user's, which references name (see `engine.user_code`)."""
 
 from engine import user_code
 from engine.arms.arm import Arm
 from engine.models import initial, layers
 from engine.models.making import check_fit, choose_network, make_model
-from engine.models.model import ACTIVATIONS, Model
+from engine.models.model import Model
 from engine.models.registry import MODELS, SCHEMES
 from engine.registry import fingerprint_sources
 from engine.user_code import is_reference
 
-__all__ = [
-    "ACTIVATIONS",
-    "MODELS",
-    "SCHEMES",
-    "Model",
-    "check_fit",
-    "choose_network",
-    "make_model",
-    "source_fingerprint",
-]  # fmt: skip
+__all__ = ["MODELS", "SCHEMES", "Model", "check_fit", "choose_network", "make_model", "source_fingerprint"]
 
 
 def source_fingerprint(arm: Arm) -> str:

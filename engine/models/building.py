@@ -1,4 +1,4 @@
-"""Builds what a reference to the user's model names, with the constructor arguments that were typed."""
+"""Makes the network that a reference to the user's model names, with the constructor arguments that were typed."""
 
 import ast
 import functools
@@ -7,17 +7,24 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from flax import linen as nn
+
 from engine.arms.arm import Arm
 from engine.errors import InputError, one_line, unknown_name
+from engine.models import functions, linen
+from engine.models.initial import AS_WRITTEN
+from engine.models.model import Model
 from engine.user_code import load, where
 
 # What constructors call the number of outputs; it is filled in where nothing is typed for it.
-OUTPUT_NAMES = (
+_OUTPUT_NAMES = (
     *("num_classes", "n_classes", "nb_classes", "classes", "num_labels", "n_labels"),
     *("num_outputs", "n_outputs", "out_features", "output_dim", "output_size"),
 )
 # Flax fills these in itself.
 _NOT_TYPED = ("parent", "name", "rngs")
+# Libraries whose networks cannot be trained here; their logs can be read.
+_OTHER_LIBRARIES = ("torch", "keras", "tensorflow")
 
 
 def parse_args(texts: Sequence[str]) -> dict[str, Any]:
@@ -49,15 +56,16 @@ def _literal(text: str) -> Any:
         return text
 
 
-def user_builder(arm: Arm, num_outputs: int) -> Callable[..., Any] | Any:
-    """Returns what makes the user's network: a function without arguments, or of `rngs` alone where it takes them.
+def user_model(arm: Arm, num_outputs: int) -> Model:
+    """Returns the network that the arm's reference names or makes; raises InputError where it cannot."""
+    return _adapted(arm, _builder(arm, num_outputs))
 
-    A reference may also name a network. `num_outputs` goes to the argument among `OUTPUT_NAMES`. Raises InputError if
-    the reference cannot be imported or its arguments do not fit.
-    """
+
+def _builder(arm: Arm, num_outputs: int) -> Any:
+    """Returns what makes the user's network, without arguments or of `rngs` alone where it takes them, or itself."""
     named = load(arm.model, "model")
     typed = parse_args(arm.model_args)
-    if _is_module(named) or is_pair(named):
+    if _is_module(named) or _is_pair(named):
         if typed:
             kind = "a network" if _is_module(named) else "a pair of functions"
             raise InputError(
@@ -72,7 +80,7 @@ def user_builder(arm: Arm, num_outputs: int) -> Callable[..., Any] | Any:
         )
     parameters = _parameters(named)
     _refuse_unusable(arm, parameters, typed)
-    output = next((name for name in OUTPUT_NAMES if name in parameters), None)
+    output = next((name for name in _OUTPUT_NAMES if name in parameters), None)
     if output is not None:
         typed.setdefault(output, num_outputs)
     missing = [n for n, p in parameters.items() if _is_required(p) and n not in (*typed, *_NOT_TYPED)]
@@ -81,9 +89,33 @@ def user_builder(arm: Arm, num_outputs: int) -> Callable[..., Any] | Any:
     return functools.partial(named, **typed)
 
 
-def takes_rngs(build: Callable[..., Any]) -> bool:
-    """Tells whether a function or class takes NNX's random streams."""
-    return "rngs" in _parameters(build)
+def _adapted(arm: Arm, built: Any) -> Model:
+    from flax import nnx
+
+    from engine.models import nnx as nnx_adapter
+
+    if isinstance(built, nnx.Module):
+        if arm.init == AS_WRITTEN:
+            raise InputError(
+                f"model={arm.model} is an NNX module that is made already, so every seed would "
+                f"start alike: name its class, or choose another --init"
+            )
+        return nnx_adapter.adapt(lambda rngs: nnx.clone(built))
+    if isinstance(built, nn.Module):
+        return linen.adapt(built)
+    if _is_pair(built):
+        pair = built if isinstance(built, tuple) and len(built) == 2 else (built.init, built.apply)
+        return _call_user_code(arm, lambda: functions.adapt(*pair))
+    if "rngs" in _parameters(built):
+        return _call_user_code(arm, lambda: nnx_adapter.adapt(lambda rngs: built(rngs=rngs)))
+    made = _call_user_code(arm, built)
+    if _is_module(made) or _is_pair(made):
+        return _adapted(arm, made)
+    is_foreign = any(base.__module__.partition(".")[0] in _OTHER_LIBRARIES for base in type(made).__mro__)
+    hint = "; `launch.py read` judges the log of what was trained without JAX" if is_foreign else ""
+    raise InputError(
+        f"model={arm.model} makes {described(made)}: expected a Flax module, or a pair of functions (init, apply){hint}"
+    )
 
 
 def _parameters(named: Any) -> dict[str, inspect.Parameter]:
@@ -123,13 +155,12 @@ def _is_required(p: inspect.Parameter) -> bool:
 
 
 def _is_module(named: Any) -> bool:
-    from flax import linen, nnx
+    from flax import nnx
 
-    return isinstance(named, (linen.Module, nnx.Module))
+    return isinstance(named, (nn.Module, nnx.Module))
 
 
-def is_pair(named: Any) -> bool:
-    """Tells whether something is a pair of functions `(init, apply)`, or has them as attributes."""
+def _is_pair(named: Any) -> bool:
     if isinstance(named, type):
         return False
     if isinstance(named, tuple) and not hasattr(named, "_fields"):
@@ -137,8 +168,7 @@ def is_pair(named: Any) -> bool:
     return callable(getattr(named, "init", None)) and callable(getattr(named, "apply", None))
 
 
-def call_user_code(arm: Arm, build: Callable[[], Any]) -> Any:
-    """Calls a function of the user's; raises InputError with the line of its exception."""
+def _call_user_code(arm: Arm, build: Callable[[], Any]) -> Any:
     try:
         return build()
     except InputError:

@@ -1,36 +1,15 @@
-"""`cnn8`: convolutions, pooled on the way, and dense layers; 5 + 3 by default.
-
-The network of the question that the project answers: an image classifier whose loss stays flat for
-many passes over the data, and then suddenly falls.
-"""
+"""`cnn8`: convolutions, pooled on the way, and dense layers; 5 + 3 by default."""
 
 import jax
 from flax import linen as nn
 
-from engine.arms.arm import LARGEST_SIZE, Arm
-from engine.arms.options import Option
+from engine.arms.arm import Arm
 from engine.errors import InputError
-from engine.models.layers import DENSE_OPTIONS, DenseStack, Hidden
+from engine.models.layers import DENSE_OPTIONS, DenseStack, Hidden, sizes
 
 OPTIONS = (
-    Option(
-        "conv_widths",
-        int,
-        (16, 16, 32, 32, 32),
-        "channels of the convolutions",
-        minimum=1,
-        maximum=LARGEST_SIZE,
-        most=1000,
-    ),
-    Option(
-        "pool_after",
-        int,
-        (2, 4),
-        "convolutions followed by 2×2 pooling, counted from 1",
-        minimum=1,
-        maximum=LARGEST_SIZE,
-        most=1000,
-    ),
+    sizes("conv_widths", (16, 16, 32, 32, 32), "channels of the convolutions"),
+    sizes("pool_after", (2, 4), "convolutions followed by 2×2 pooling, counted from 1"),
     *DENSE_OPTIONS,
 )
 
@@ -63,12 +42,5 @@ def build(arm: Arm, num_outputs: int) -> nn.Module:
     """Builds the module of an arm; raises InputError for pooling after a convolution that does not exist."""
     if any(layer > len(arm.conv_widths) for layer in arm.pool_after):
         raise InputError(f"pool_after={arm.pool_after}: there are {len(arm.conv_widths)} convolutions")
-    return CNN8(
-        conv_widths=arm.conv_widths,
-        pool_after=arm.pool_after,
-        dense_widths=arm.dense_widths,
-        num_outputs=num_outputs,
-        activation=arm.activation,
-        has_batch_norm=arm.batch_norm,
-        dropout=arm.dropout,
-    )
+    widths = (arm.conv_widths, arm.pool_after, arm.dense_widths)
+    return CNN8(*widths, num_outputs, arm.activation, arm.batch_norm, arm.dropout)

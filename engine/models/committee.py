@@ -1,7 +1,6 @@
 """`committee`: a soft committee machine, hidden units `erf(w·x/√2)` whose plain sum is the output.
 
 Only the first layer is trained, and nothing has a bias. Every output has a committee of its own.
-
 Source: Saad and Solla (1995), Phys. Rev. E 52.
 """
 

@@ -7,8 +7,7 @@ from typing import Any
 import jax
 
 from engine.errors import InputError
-from engine.models.model import Model, model_of
-from engine.models.modes import Mode, parameter_names, switches
+from engine.models.model import Mode, Model, model_of, parameter_names, switches
 
 _STATE = ("state", "model_state", "batch_stats")
 _KEY = ("key", "rng", "rng_key", "noise_key", "prng_key")
@@ -20,7 +19,7 @@ def adapt(init_fn: Callable[..., Any], apply_fn: Callable[..., Any]) -> Model:
 
     `init(key, inputs)` returns the parameters, and `apply(params, inputs)` the outputs, under any names. Where `apply`
     has a parameter `state`, `init` returns `(params, state)` and `apply` `(outputs, state)`. One called `key` or `rng`
-    gets the noise, and one named in `engine.models.modes` tells training from evaluation.
+    gets the noise, and one named in `engine.models.model` tells training from evaluation.
     """
     _refuse_other_init(init_fn)
     names = parameter_names(apply_fn)

@@ -16,22 +16,13 @@ from engine.models.registry import SCHEMES
 
 AS_WRITTEN = "as_written"
 
-
 # Modules whose kernels of three axes are `[inputs, heads, units]`.
 _PROJECTIONS = ("query", "key", "value")
 
 
 def _leaves(shapes: Any) -> list[tuple[tuple[str, ...], tuple[int, ...]]]:
     flat, _ = jax.tree_util.tree_flatten_with_path(shapes)
-    return [(tuple(map(key_name, path)), leaf.shape) for path, leaf in flat]
-
-
-def key_name(key: Any) -> str:
-    """Returns the name of one step on the way to a leaf: a key, an attribute or a position."""
-    for attribute in ("key", "name", "idx"):
-        if hasattr(key, attribute):
-            return str(getattr(key, attribute))
-    return str(key)
+    return [(tuple(jax.tree_util.keystr((key,), simple=True) for key in path), leaf.shape) for path, leaf in flat]
 
 
 def leaf_names(shapes: Any) -> list[str]:
@@ -52,18 +43,15 @@ def kept_values(shapes: Any, written: Any = None) -> tuple[float | None, ...]:
     length in a module that has vectors alone. Where the parameters `written` by the network are known (see
     `written_starts`), leaves that are one number other than 0 there keep it, and so does a normalisation's scale.
     """
-    paths = [path for path, _ in _leaves(shapes)]
-    if written is None:
-        own: list[float | None] = [1.0 if path[-1] == "scale" else None for path in paths]
-    else:
-        values = [np.asarray(leaf, np.float32) for leaf in jax.tree.leaves(written)]
-        own = [
-            float(value.flat[0])
-            if path[-1] == "scale" or (value.flat[0] != 0 and np.all(value == value.flat[0]))
-            else None
-            for path, value in zip(paths, values, strict=True)
-        ]
     leaves = _leaves(shapes)
+    if written is None:
+        starts = [np.full(1, path[-1] == "scale", np.float32) for path, _ in leaves]
+    else:
+        starts = [np.asarray(leaf, np.float32) for leaf in jax.tree.leaves(written)]
+    own = [
+        float(start.flat[0]) if path[-1] == "scale" or (start.flat[0] != 0 and np.all(start == start.flat[0])) else None
+        for (path, _), start in zip(leaves, starts, strict=True)
+    ]
     with_matrices = {path[:-1] for path, shape in leaves if len(shape) > 1}
     of_scales = {
         (path[:-1], shape)

@@ -20,11 +20,7 @@ def evaluate(
     rule: Callable[[Any, Read], Sequence[Any]],
     lift: Callable[[Any], Any] = lambda value: value,
 ) -> list[Any]:
-    """Evaluates a jaxpr, closed or without constants, and returns its outputs.
-
-    `rule` goes from (equation, function that reads an operand) to the values of its outputs; `lift` makes such
-    values of constants and literals.
-    """
+    """Evaluates a jaxpr: `rule` goes from (equation, reader of operands) to outputs, `lift` makes such of constants."""
     jaxpr = getattr(program, "jaxpr", program)
     values = dict(zip(jaxpr.constvars, map(lift, getattr(program, "consts", ())), strict=True))
     values.update(zip(jaxpr.invars, args, strict=True))

@@ -1,7 +1,5 @@
 """Pieces that the networks share."""
 
-from collections.abc import Callable
-
 import jax
 from flax import linen as nn
 
@@ -9,10 +7,19 @@ from engine.arms.arm import LARGEST_SIZE
 from engine.arms.options import Option
 from engine.models.model import ACTIVATIONS
 
+
+def size(name: str, default: int, help: str) -> Option:
+    """Declares a number of units."""
+    return Option(name, int, default, help, minimum=1, maximum=LARGEST_SIZE)
+
+
+def sizes(name: str, default: tuple[int, ...], help: str) -> Option:
+    """Declares a number for each of some layers."""
+    return Option(name, int, default, help, minimum=1, maximum=LARGEST_SIZE, most=1000)
+
+
 ACTIVATION = Option("activation", str, "relu", "non-linearity", choices=tuple(ACTIVATIONS))
-DENSE_WIDTHS = Option(
-    "dense_widths", int, (128, 64), "units of the hidden dense layers", minimum=1, maximum=LARGEST_SIZE, most=1000
-)
+DENSE_WIDTHS = sizes("dense_widths", (128, 64), "units of the hidden dense layers")
 DENSE_OPTIONS = (
     DENSE_WIDTHS,
     ACTIVATION,
@@ -34,8 +41,7 @@ class Hidden(nn.Module):
         """Keeps the shape `[batch, …, features]`."""
         if self.has_batch_norm:
             inputs = nn.BatchNorm(use_running_average=use_running_average)(inputs)
-        activation: Callable[[jax.Array], jax.Array] = ACTIVATIONS[self.activation]
-        return activation(inputs)
+        return ACTIVATIONS[self.activation](inputs)
 
 
 class DenseStack(nn.Module):

@@ -1,20 +1,18 @@
 """A Flax Linen module as pure functions."""
 
 import contextlib
-from collections.abc import Callable
 from typing import Any
 
 import jax
 from flax import linen as nn
 
-from engine.models.model import Model
-from engine.models.modes import Mode, parameter_names, switches
+from engine.models.model import Mode, Model, model_of, parameter_names, switches
 
 
 def adapt(module: nn.Module) -> Model:
     """Returns the pure functions of a module that was written for one run, whose `__call__` takes inputs first.
 
-    An argument of `__call__` or the constructor named in `engine.models.modes` tells training from evaluation; with
+    An argument of `__call__` or the constructor named in `engine.models.model` tells training from evaluation; with
     batch statistics, evaluation tells `BatchNorm` layers to use the batch. All collections but `params` are state;
     every random stream follows from the run's noise.
     """
@@ -31,25 +29,17 @@ def adapt(module: nn.Module) -> Model:
         state = dict(evaluated.init(key, inputs, **values))
         return state.pop("params", {}), state
 
-    def train_apply(params: Any, state: Any, inputs: jax.Array, noise_key: jax.Array) -> tuple[jax.Array, Any]:
-        trained, values = bound("train")
+    def run(mode: Mode, params: Any, state: Any, inputs: jax.Array, key: jax.Array) -> tuple[jax.Array, Any]:
+        set_module, values = bound(mode)
         # A stream that a module asks for by another name falls back on that of `params`.
-        rngs = {"dropout": noise_key, "params": jax.random.fold_in(noise_key, 1)}
+        rngs = {"dropout": key, "params": jax.random.fold_in(key, 1)} if mode == "train" else None
+        statistics = nn.intercept_methods(_with_batch_statistics) if mode == "batch" else contextlib.nullcontext()
         variables = {"params": params, **state}
-        outputs, new_state = trained.apply(variables, inputs, **values, mutable=list(state), rngs=rngs)
+        with statistics:
+            outputs, new_state = set_module.apply(variables, inputs, **values, mutable=list(state), rngs=rngs)
         return outputs, dict(new_state)
 
-    def evaluator(mode: Mode) -> Callable[[Any, Any, jax.Array], jax.Array]:
-        def apply(params: Any, state: Any, inputs: jax.Array) -> jax.Array:
-            evaluated, values = bound(mode)
-            statistics = nn.intercept_methods(_with_batch_statistics) if mode == "batch" else contextlib.nullcontext()
-            with statistics:
-                outputs, _ = evaluated.apply({"params": params, **state}, inputs, **values, mutable=list(state))
-            return outputs
-
-        return apply
-
-    return Model(init, train_apply, evaluator("batch"), evaluator("average"))
+    return model_of(init, run)
 
 
 def _with_batch_statistics(call: Any, args: Any, kwargs: Any, context: Any) -> Any:

@@ -7,15 +7,8 @@ import jax.numpy as jnp
 
 from engine.arms.arm import Arm
 from engine.errors import InputError
-from engine.models.building import (
-    call_user_code,
-    canonical_args,
-    described,
-    is_pair,
-    takes_rngs,
-    user_builder,
-    user_failure,
-)
+from engine.models import linen
+from engine.models.building import canonical_args, described, user_failure, user_model
 from engine.models.initial import AS_WRITTEN
 from engine.models.model import Model
 from engine.models.registry import MODELS
@@ -23,9 +16,6 @@ from engine.user_code import canonical, is_reference
 
 # Batch size with which shapes are found: with 1, a lost batch axis would not show.
 _FEW = 2
-
-# Libraries whose networks cannot be trained here; their logs can be read.
-_OTHER_LIBRARIES = ("torch", "keras", "tensorflow")
 
 
 def choose_network(arm: Arm) -> Arm:
@@ -46,42 +36,9 @@ def choose_network(arm: Arm) -> Arm:
 
 def make_model(arm: Arm, num_outputs: int) -> Model:
     """Returns the arm's network with an output layer of `num_outputs` units; raises InputError where it cannot."""
-    from engine.models import linen
-
-    if not is_reference(arm.model):
-        return linen.adapt(MODELS.load(arm.model).build(arm, num_outputs))
-    return _user_model(arm, user_builder(arm, num_outputs))
-
-
-def _user_model(arm: Arm, built: Any) -> Model:
-    from flax import linen as nn
-    from flax import nnx
-
-    from engine.models import functions, linen
-    from engine.models import nnx as nnx_adapter
-
-    if isinstance(built, nnx.Module):
-        if arm.init == AS_WRITTEN:
-            raise InputError(
-                f"model={arm.model} is an NNX module that is made already, so every seed would "
-                f"start alike: name its class, or choose another --init"
-            )
-        return nnx_adapter.adapt(lambda rngs: nnx.clone(built))
-    if isinstance(built, nn.Module):
-        return linen.adapt(built)
-    if is_pair(built):
-        pair = built if isinstance(built, tuple) and len(built) == 2 else (built.init, built.apply)
-        return call_user_code(arm, lambda: functions.adapt(*pair))
-    if takes_rngs(built):
-        return call_user_code(arm, lambda: nnx_adapter.adapt(lambda rngs: built(rngs=rngs)))
-    made = call_user_code(arm, built)
-    if isinstance(made, (nn.Module, nnx.Module)) or is_pair(made):
-        return _user_model(arm, made)
-    is_foreign = any(base.__module__.partition(".")[0] in _OTHER_LIBRARIES for base in type(made).__mro__)
-    hint = "; `launch.py read` judges the log of what was trained without JAX" if is_foreign else ""
-    raise InputError(
-        f"model={arm.model} makes {described(made)}: expected a Flax module, or a pair of functions (init, apply){hint}"
-    )
+    if is_reference(arm.model):
+        return user_model(arm, num_outputs)
+    return linen.adapt(MODELS.load(arm.model).build(arm, num_outputs))
 
 
 def check_fit(arm: Arm, example_shape: tuple[int, ...], num_outputs: int) -> None:

@@ -10,10 +10,4 @@ OPTIONS = DENSE_OPTIONS
 
 def build(arm: Arm, num_outputs: int) -> nn.Module:
     """Builds the module of a resolved arm."""
-    return DenseStack(
-        widths=arm.dense_widths,
-        num_outputs=num_outputs,
-        activation=arm.activation,
-        has_batch_norm=arm.batch_norm,
-        dropout=arm.dropout,
-    )
+    return DenseStack(arm.dense_widths, num_outputs, arm.activation, arm.batch_norm, arm.dropout)

@@ -1,11 +1,17 @@
 """What the engine sees of a network: pure functions of parameters and state."""
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+import inspect
+from collections.abc import Callable, Collection
+from typing import Any, Literal, NamedTuple
 
 import jax
 
-from engine.models.modes import Mode
+# `batch` evaluates with batch statistics, `average` with running averages.
+Mode = Literal["train", "batch", "average"]
+
+# Arguments that are true in training and false in evaluation, and the reverse.
+_TRAINING = ("train", "training", "is_training", "is_train")
+_EVALUATION = ("deterministic", "is_deterministic", "eval", "evaluate", "inference")
 
 ACTIVATIONS: dict[str, Callable[[jax.Array], jax.Array]] = {
     "relu": jax.nn.relu,
@@ -48,3 +54,16 @@ def model_of(
         return apply
 
     return Model(init, train_apply, evaluator("batch"), evaluator("average"))
+
+
+def switches(names: Collection[str], mode: Mode) -> dict[str, Any]:
+    """Returns the value of each of the named arguments that tells training from evaluation."""
+    is_train = mode == "train"
+    values = {**dict.fromkeys(_TRAINING, is_train), **dict.fromkeys(_EVALUATION, not is_train)}
+    values["use_running_average"] = mode == "average"
+    return {name: value for name, value in values.items() if name in names}
+
+
+def parameter_names(function: Callable[..., Any]) -> list[str]:
+    """Returns the names of a function's parameters without `self`."""
+    return [name for name in inspect.signature(function).parameters if name != "self"]

@@ -8,14 +8,13 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from engine.models.model import Model, model_of
-from engine.models.modes import Mode, parameter_names, switches
+from engine.models.model import Mode, Model, model_of, parameter_names, switches
 
 
 def adapt(build: Callable[[nnx.Rngs], nnx.Module]) -> Model:
     """Returns the pure functions of a module that was written for one run.
 
-    Its `train()` and `eval()`, and arguments of `__call__` named in `engine.models.modes`, tell training from
+    Its `train()` and `eval()`, and arguments of `__call__` named in `engine.models.model`, tell training from
     evaluation; with batch statistics, `eval()` tells `BatchNorm` layers to use the batch. Variables of every type but
     `Param` are state; random streams in the module follow from the run's noise.
     """

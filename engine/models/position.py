@@ -8,9 +8,8 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from engine.arms.arm import Arm
-from engine.arms.options import Option
 
-OPTIONS: tuple[Option, ...] = ()
+OPTIONS = ()
 
 
 class Position(nn.Module):

@@ -2,26 +2,8 @@
 
 from engine.registry import Registry
 
-MODELS = Registry(
-    "model",
-    {
-        "chain": "engine.models.chain",
-        "cnn8": "engine.models.cnn8",
-        "committee": "engine.models.committee",
-        "mlp": "engine.models.mlp",
-        "position": "engine.models.position",
-        "transformer": "engine.models.transformer",
-    },
-)
-SCHEMES = Registry(
-    "init",
-    {
-        "normal": "engine.models.schemes.normal",
-        "constant": "engine.models.schemes.constant",
-        "he": "engine.models.schemes.he",
-        "glorot": "engine.models.schemes.glorot",
-        "lecun": "engine.models.schemes.lecun",
-        "torch": "engine.models.schemes.torch",
-        "as_written": "engine.models.schemes.as_written",
-    },
-)
+_NETWORKS = ("chain", "cnn8", "committee", "mlp", "position", "transformer")
+_SCHEMES = ("normal", "constant", "he", "glorot", "lecun", "torch", "as_written")
+
+MODELS = Registry("model", {name: f"engine.models.{name}" for name in _NETWORKS})
+SCHEMES = Registry("init", {name: f"engine.models.schemes.{name}" for name in _SCHEMES})

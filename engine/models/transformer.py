@@ -12,22 +12,14 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from engine.arms.arm import LARGEST_SIZE, Arm
-from engine.arms.options import Option
+from engine.arms.arm import Arm
 from engine.errors import InputError
-from engine.models.layers import ACTIVATION, DENSE_WIDTHS
+from engine.models.layers import ACTIVATION, DENSE_WIDTHS, size
 from engine.models.model import ACTIVATIONS
 
 OPTIONS = (
-    Option("embedding_width", int, 128, "numbers at each position", minimum=1, maximum=LARGEST_SIZE),
-    Option(
-        "attention_heads",
-        int,
-        4,
-        "heads of the attention, which share the embedding's width",
-        minimum=1,
-        maximum=LARGEST_SIZE,
-    ),
+    size("embedding_width", 128, "numbers at each position"),
+    size("attention_heads", 4, "heads of the attention, which share the embedding's width"),
     DENSE_WIDTHS,
     ACTIVATION,
 )

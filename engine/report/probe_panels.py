@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from engine.report.canvas import INK, new_figure
 from engine.report.curves import ArmProbes
 from engine.report.phrases import label as short
-from engine.training.probes.panel import Panel
+from engine.training.probes.diagnostic import Panel
 from engine.training.probes.registry import DIAGNOSTICS, WHOLE
 
 # A quantity on a logarithmic scale has changed when it has doubled or halved, another one when it has moved by this.

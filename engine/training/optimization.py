@@ -1,17 +1,17 @@
-"""The optimiser of an arm, as a function of traced numbers.
+"""The optimiser of an arm, as a function of numbers that are arguments of the compiled program."""
 
-Every number is an argument of the compiled program, so arms that differ only in numbers share it.
-"""
-
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from typing import Any
 
 import jax
 import optax
 
 from engine.arms.arm import Arm, values_of
+from engine.training.optimizers import Hyperparams
 from engine.training.registry import OPTIMIZERS, SCHEDULES
 
-Hyperparams = Mapping[str, jax.Array]
+# Of the optimisers that divide by the root of a second moment: whether they divide that by 1 − β₂ᵗ first.
+_IS_CORRECTED = {"adam": True, "adamw": True, "rmsprop": False}
 
 
 def hyperparams(arm: Arm) -> dict[str, float]:
@@ -29,3 +29,17 @@ def make_rate(arm: Arm) -> Callable[[jax.Array, Hyperparams], jax.Array]:
     """Returns a function from (step, hyperparameters), both of which may be traced, to the learning rate."""
     factor = SCHEDULES.load(arm.schedule).factor
     return lambda step, h: h["learning_rate"] * factor(step.astype("float32"), h)
+
+
+def has_second_moment(arm: Arm) -> bool:
+    """Tells whether the arm's optimiser divides by the root of a second moment."""
+    return arm.optimizer in _IS_CORRECTED
+
+
+def second_moment(arm: Arm, h: Hyperparams, step: jax.Array, opt_state: Any) -> Any:
+    """Returns v̂, by which the update at `step` is divided, a tree like the parameters; `opt_state` is after it."""
+    moment = optax.tree_utils.tree_get(opt_state, "nu")
+    if not _IS_CORRECTED[arm.optimizer]:
+        return moment
+    correction = 1 - h["beta2"] ** (step + 1)
+    return jax.tree.map(lambda leaf: leaf / correction, moment)

@@ -2,21 +2,8 @@
 
 from engine.registry import Registry
 
-OPTIMIZERS = Registry(
-    "optimizer",
-    {
-        "sgd": "engine.training.optimizers.sgd",
-        "adam": "engine.training.optimizers.adam",
-        "adamw": "engine.training.optimizers.adamw",
-        "rmsprop": "engine.training.optimizers.rmsprop",
-        "lion": "engine.training.optimizers.lion",
-    },
-)
-SCHEDULES = Registry(
-    "schedule",
-    {
-        "constant": "engine.training.schedules.constant",
-        "warmup": "engine.training.schedules.warmup",
-        "cosine": "engine.training.schedules.cosine",
-    },
-)
+_OPTIMIZERS = ("sgd", "adam", "adamw", "rmsprop", "lion")
+_SCHEDULES = ("constant", "warmup", "cosine")
+
+OPTIMIZERS = Registry("optimizer", {name: f"engine.training.optimizers.{name}" for name in _OPTIMIZERS})
+SCHEDULES = Registry("schedule", {name: f"engine.training.schedules.{name}" for name in _SCHEDULES})

@@ -28,9 +28,9 @@ class Rules(NamedTuple):
 class Monitor(NamedTuple):
     """Watches one run for its end.
 
-    A mini-batch loss above `loss_limit` counts as blown up; `num_high` counts the steps since it was below. Steps of
-    events are `NEVER` before they happen. `has_left_held_out`: the held-out loss has been below chance level, so that a
-    run that memorises may still generalise. `is_settled`: the run may be stopped early.
+    A mini-batch loss above `loss_limit` counts as blown up; `num_high` counts the steps since it was below. Steps are
+    `NEVER` before their event. `has_left_held_out`: the held-out loss has been below chance level, because a run that
+    memorises may still generalise. `is_settled`: the run may be stopped early.
     """
 
     horizon: jax.Array

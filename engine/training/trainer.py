@@ -74,34 +74,34 @@ class Trainer:
     """Training of one run, as pure functions without a seed axis.
 
     Of the arm only its structure and whether its network starts as written are read; `form` is of
-    `engine.models.lowering`. `batch_apply` has the arm's number format and convolutions as written; `kept` is where
-    each leaf starts under every scheme, see `models.initial.kept_values`.
+    `engine.models.lowering`. `batch_apply` has the arm's number format, and so has `native_apply`, with convolutions as
+    written; `kept` is where each leaf starts under every scheme, see `models.initial.kept_values`.
     """
 
     def __init__(self, arm: Arm, task: Task, model: Model, form: str) -> None:
-        self._task, self._model = task, model
-        self._is_as_written = arm.init == AS_WRITTEN
-        self._optimizer_at = make_optimizer(arm)
-        self.batch_apply = compute_in(model.batch_apply, arm.precision)
-        self._train_apply, self._batch_apply, self._average_apply = (
+        self.arm, self.task, self.form = arm, task, form
+        self._model, self._optimizer_at = model, make_optimizer(arm)
+        self.native_apply = compute_in(model.batch_apply, arm.precision)
+        self._train_apply, self.batch_apply, self._average_apply = (
             lowering.lower(compute_in(apply, arm.precision), form)
             for apply in (model.train_apply, model.batch_apply, model.average_apply)
         )
         self.param_shapes, state_shapes = jax.eval_shape(self._fixed_start)
         self._has_state = bool(jax.tree.leaves(state_shapes))
+        self.state_shapes = state_shapes if self._has_state else {}
         # A leaf that always starts at one number is told by its value: its name can be anything.
         written = written_starts(model.init, self._example()) if is_reference(arm.model) else None
         self.kept = kept_values(self.param_shapes, written)
 
     def _example(self) -> jax.Array:
-        return jnp.zeros((1, *self._task.example_shape), jnp.float32)
+        return jnp.zeros((1, *self.task.example_shape), jnp.float32)
 
     def _fixed_start(self) -> tuple[Any, Any]:
         return self._model.init(jax.random.key(0, impl="threefry2x32"), self._example())
 
-    def init(self, keys: Keys, laws: jax.Array, hyperparams: Hyperparams, data: Data) -> TrainState:
+    def init(self, keys: Keys, laws: jax.Array, hyperparams: Hyperparams) -> TrainState:
         """Returns the state at step 0; `laws` are those of the leaves, `[num_leaves, 2]`."""
-        if self._is_as_written:
+        if self.arm.init == AS_WRITTEN:
             params, _ = self._model.init(keys.init, self._example())
         else:
             params = draw_params(keys.init, self.param_shapes, laws, self.kept)
@@ -117,16 +117,11 @@ class Trainer:
 
     def draw(self, state: TrainState, data: Data, num_steps: int) -> Any:
         """Returns what the next steps need of the order stream."""
-        return self._task.draw(data, state.order_key, state.step, num_steps)
+        return self.task.draw(data, state.order_key, state.step, num_steps)
 
-    def step(self, state: TrainState, hyperparams: Hyperparams, data: Data, draw: Any) -> tuple[TrainState, StepInfo]:
+    def step(self, state: TrainState, hyperparams: Hyperparams, data: Data, draw: Any) -> StepParts:
         """Takes one step."""
-        taken = self.step_in_parts(state, hyperparams, data, draw)
-        return taken.state, taken.info
-
-    def step_in_parts(self, state: TrainState, hyperparams: Hyperparams, data: Data, draw: Any) -> StepParts:
-        """Takes the same step, and returns also its gradients and updates."""
-        task = self._task
+        task = self.task
         batch = task.sample(data, draw)
         noise_key = jax.random.fold_in(state.noise_key, state.step)
         inputs = batch.inputs
@@ -153,25 +148,23 @@ class Trainer:
 
     def evaluate(self, state: TrainState, data: Data) -> EvalInfo:
         """Evaluates the fixed set by which breaks are detected."""
-        return EvalInfo(*self._measure(self._batch_apply, state, self._task.evaluation(data)["loss"]))
+        return EvalInfo(*self._measure(self.batch_apply, state, self.task.evaluation(data)["loss"]))
 
     def inspect(self, state: TrainState, data: Data) -> InspectInfo:
         """Measures what is recorded more rarely."""
-        sets = self._task.evaluation(data)
-        held_out = self._measure(self._batch_apply, state, sets["held_out"])
+        sets = self.task.evaluation(data)
+        held_out = self._measure(self.batch_apply, state, sets["held_out"])
         average_loss = self._measure(self._average_apply, state, sets["loss"])[0] if self._has_state else None
         return InspectInfo(*held_out, average_loss)
 
     def _measure(
         self, apply: Callable[..., jax.Array], state: TrainState, batches: Batch
     ) -> tuple[jax.Array, jax.Array | None]:
-        task = self._task
+        task = self.task
 
         def one(batch: Batch) -> tuple[jax.Array, jax.Array | None]:
             outputs = apply(state.params, state.model_state, batch.inputs)
             loss = jnp.mean(task.loss(outputs, batch.targets))
-            if task.correct is None:
-                return loss, None
-            return loss, jnp.mean(task.correct(outputs, batch.targets))
+            return loss, None if task.correct is None else jnp.mean(task.correct(outputs, batch.targets))
 
         return jax.tree.map(jnp.mean, lax.map(one, batches))

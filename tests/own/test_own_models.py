@@ -11,8 +11,8 @@ import pytest
 from engine import Arm, InputError
 from engine.commands.run import run
 from engine.commands.running.network_notes import describe_faults
+from engine.lanes.self_check import FirstBatch, largest_spread, try_network
 from engine.lanes.spec import PoolSpec
-from engine.lanes.try_model import FirstBatch, largest_spread, try_network
 from engine.models import check_fit, make_model
 from engine.models.building import canonical_args, parse_args
 from engine.models.initial import kept_values, leaf_laws, leaf_names, written_starts

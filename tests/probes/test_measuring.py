@@ -16,7 +16,7 @@ from engine.studies.study import resolve_arm
 from engine.tasks import build_task, load_data, random_streams
 from engine.training.optimization import hyperparams
 from engine.training.probes import DIAGNOSTICS, check_names
-from engine.training.probes.measuring import DiagnosticsSpec, make_diagnostic_set, obstacles
+from engine.training.probes.measuring import make_diagnostic_set, obstacles
 from engine.training.trainer import Keys, Trainer
 from tests.conftest import drain, runs_of, small_arm
 
@@ -36,33 +36,26 @@ _SLOW = ("adam", "rmsprop", "nnx", "teacher")
 _ABSENT = {"sgd": {"epsilon"}, "lion": {"epsilon"}}
 
 
-def _made(arm: Arm, data_dir: str, names: tuple[str, ...] = ALL):
+def _made(arm: Arm, data_dir: str):
     arm = resolve_arm(arm)
     data = load_data(arm, 0, data_dir)
     task = build_task(arm, data)
-    trainer = Trainer(arm, task, make_model(arm, task.num_outputs), "direct")
-    shapes = jax.eval_shape(lambda data: data, data)
-    return (
-        arm,
-        data,
-        trainer,
-        DiagnosticsSpec(names, arm, task, shapes, "direct", 4, 8, fill_owned(DIAGNOSTICS, names, {})),
-    )
+    return arm, data, Trainer(arm, task, make_model(arm, task.num_outputs), "direct")
 
 
 def _started(arm, data, trainer):
     keys = Keys(*(random_streams.stream(0, role, 0) for role in Keys._fields))
     laws = jnp.asarray(leaf_laws(trainer.param_shapes, arm.init, arm.options, trainer.kept))
     numbers = {name: jnp.float32(value) for name, value in hyperparams(arm).items()}
-    state = jax.jit(trainer.init)(keys, laws, numbers, data)
+    state = jax.jit(trainer.init)(keys, laws, numbers)
     return state, numbers, trainer.draw(state, data, 4)
 
 
 @pytest.mark.parametrize("name", [pytest.param(n, marks=[pytest.mark.slow] * (n in _SLOW)) for n in _ARMS])
 def test_every_diagnostic_says_something_of_every_arm_or_why_it_does_not(name, data_dir):
-    arm, data, trainer, spec = _made(_ARMS[name], data_dir)
-    diagnostic_set = make_diagnostic_set(trainer, spec)
-    reasons = obstacles(trainer, spec)
+    arm, data, trainer = _made(_ARMS[name], data_dir)
+    diagnostic_set = make_diagnostic_set(trainer, ALL, data, 4, 8, fill_owned(DIAGNOSTICS, ALL, {}))
+    reasons = obstacles(trainer, ALL, data, 8)
     assert reasons.keys() == _ABSENT.get(name, set())
     said = {series.name for series in diagnostic_set.series} | set(diagnostic_set.absent)
     expected = {series for n in ALL for series in DIAGNOSTICS.load(n).DIAGNOSTIC.series}
@@ -76,14 +69,14 @@ def test_every_diagnostic_says_something_of_every_arm_or_why_it_does_not(name, d
 
 def test_what_is_measured_at_the_start_is_what_is_worked_out_by_hand(data_dir):
     names = ("norms", "epsilon", "dead", "outputs", "cosine", "displacement")
-    arm, data, trainer, spec = _made(_ARMS["adam"], data_dir, names)
-    diagnostic_set = make_diagnostic_set(trainer, spec)
+    arm, data, trainer = _made(_ARMS["adam"], data_dir)
+    diagnostic_set = make_diagnostic_set(trainer, names, data, 4, 8, fill_owned(DIAGNOSTICS, names, {}))
     state, numbers, draws = _started(arm, data, trainer)
     _, values = jax.jit(diagnostic_set.measure)(diagnostic_set.start(state), state, numbers, data, draws)
     found = dict(zip(diagnostic_set.series, np.asarray(values, np.float64), strict=True))
     found = {(series.name, series.layer): value for series, value in found.items()}
-    first = trainer.step_in_parts(state, numbers, data, draws[0])
-    second = trainer.step_in_parts(first.state, numbers, data, draws[1])
+    first = trainer.step(state, numbers, data, draws[0])
+    second = trainer.step(first.state, numbers, data, draws[1])
     # At step 0 the corrected v̂ is the square of the gradient.
     gradients = np.concatenate([np.ravel(g) for g in jax.tree.leaves(first.grads)])
     assert found["below_epsilon", ""] == pytest.approx(np.mean(np.abs(gradients) < 1e-8), abs=1e-3)
@@ -93,8 +86,8 @@ def test_what_is_measured_at_the_start_is_what_is_worked_out_by_hand(data_dir):
     cosine = updates[0] @ updates[1] / (lengths[0] * lengths[1])
     assert found["update_cosine", ""] == pytest.approx(cosine, abs=1e-5)
     assert found["displacement", ""] == found["null_displacement", ""] == 0.0
-    batch = spec.task.evaluation(data)["loss"].inputs[0]
-    outputs = np.asarray(trainer.batch_apply(state.params, state.model_state, batch))
+    batch = trainer.task.evaluation(data)["loss"].inputs[0]
+    outputs = np.asarray(trainer.native_apply(state.params, state.model_state, batch))
     spread = np.sqrt(np.mean(np.var(outputs.astype(np.float64), axis=0)))
     assert found["output_spread", ""] == pytest.approx(spread, rel=1e-4)
     hidden = np.maximum(0, batch.reshape(len(batch), -1) @ state.params["Dense_0"]["kernel"])
@@ -103,12 +96,12 @@ def test_what_is_measured_at_the_start_is_what_is_worked_out_by_hand(data_dir):
 
 def test_the_second_moment_is_the_one_that_the_next_update_uses(data_dir):
     """A third step by hand: v₃ over its correction against ε, one number at a time."""
-    arm, data, trainer, spec = _made(small_arm(epsilon=3e-3), data_dir, ("epsilon",))
-    diagnostic_set = make_diagnostic_set(trainer, spec)
+    arm, data, trainer = _made(small_arm(epsilon=3e-3), data_dir)
+    diagnostic_set = make_diagnostic_set(trainer, ("epsilon",), data, 4, 8, {})
     state, numbers, draws = _started(arm, data, trainer)
     moment = np.zeros(1)
     for index in range(3):
-        parts = trainer.step_in_parts(state, numbers, data, draws[index])
+        parts = trainer.step(state, numbers, data, draws[index])
         gradients = np.concatenate([np.ravel(g) for g in jax.tree.leaves(parts.grads)])
         moment = 0.999 * moment + 0.001 * gradients.astype(np.float64) ** 2
         before, state = state, parts.state

@@ -10,7 +10,7 @@ import pytest
 from engine.arms.arm import Arm
 from engine.studies.study import resolve_arm
 from engine.training.optimization import hyperparams, make_optimizer
-from engine.training.probes.null_walk import noise_size, start_walk, walk_on
+from engine.training.probes.displacement import noise_size, start_walk, walk_on
 
 _NUM_PARAMS, _NUM_STEPS, _CHUNK = 20_000, 240, 24
 _FIELDS = {

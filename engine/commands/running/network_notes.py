@@ -5,7 +5,7 @@ import dataclasses
 from engine import tasks, workers
 from engine.commands.running.progress import note
 from engine.errors import some_of
-from engine.lanes.try_model import FirstBatch, try_network
+from engine.lanes.self_check import FirstBatch, try_network
 from engine.models.initial import AS_WRITTEN
 from engine.studies.expand import ExpandedStudy
 from engine.studies.shared_program import SharedProgram

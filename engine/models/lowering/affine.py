@@ -25,10 +25,7 @@ class Chain(NamedTuple):
 
 
 def find(jaxpr: Any) -> tuple[dict[Any, Chain], set[Any]]:
-    """Finds chains of a difference, a product and a sum whose steps nothing else reads.
-
-    Returns the chain of each variable that one ends in, and the variables in between.
-    """
+    """Finds chains whose steps nothing else reads: by the variable that each ends in, and the variables in between."""
     read = itertools.chain(jaxpr.outvars, *(eqn.invars for eqn in jaxpr.eqns))
     reads = Counter(filter(is_variable, read))
     made_by = {v: eqn for eqn in jaxpr.eqns for v in eqn.outvars}
@@ -74,10 +71,6 @@ def affine(x: jax.Array, shift: jax.Array, scale: jax.Array, offset: jax.Array) 
     return (x - shift) * scale + offset
 
 
-def _forward(*args: jax.Array) -> tuple[jax.Array, tuple[jax.Array, ...]]:
-    return affine(*args), args
-
-
 def _backward(saved: tuple[jax.Array, ...], gradient: jax.Array) -> tuple[jax.Array, ...]:
     x, shift, scale, offset = saved
     total = _summed(gradient, scale.shape)
@@ -85,7 +78,7 @@ def _backward(saved: tuple[jax.Array, ...], gradient: jax.Array) -> tuple[jax.Ar
     return (gradient * scale, -scale * total, weighted - shift * total, _summed(total, offset.shape))
 
 
-affine.defvjp(_forward, _backward)
+affine.defvjp(lambda *args: (affine(*args), args), _backward)
 
 
 def _summed(a: jax.Array, shape: tuple[int, ...]) -> jax.Array:

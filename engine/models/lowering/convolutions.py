@@ -1,9 +1,5 @@
 """Convolutions in forms that stay fast when every seed has a kernel of its own.
 
-- `products`: matrix products of shifted slices, which turn into batched products.
-- `direct`: XLA's own convolution, one lane after another, see `engine.models.lowering.direct`.
-- `dense`: one matrix from all inputs to all outputs, where an image is no larger than the window.
-
 All take inputs `[batch, *spatial, channels]` and kernels `[*window, channels per group, features]`.
 """
 
@@ -17,7 +13,7 @@ import numpy as np
 from jax import lax
 
 from engine.models.lowering.direct import Arithmetic, direct, pointwise
-from engine.models.lowering.geometry import Geometry, conv_extents, is_pointwise, output_extents, padded
+from engine.models.lowering.geometry import Geometry, conv_extents, output_extents, padded
 
 FORMS: dict[str, str] = {
     "direct": "the library's convolutions, one lane after another",
@@ -56,10 +52,10 @@ def rewrite(eqn: Any, inputs: jax.Array, kernel: jax.Array, form: str) -> jax.Ar
     k = jnp.transpose(kernel, (*rhs_spec[2:], rhs_spec[1], rhs_spec[0]))
     geometry = Geometry(*(params[n] for n in ("window_strides", "padding", "lhs_dilation", "rhs_dilation")))
     arithmetic = Arithmetic(params["precision"], params["preferred_element_type"])
-    groups = params["feature_group_count"]
-    if groups == 1 and math.prod(x.shape[1:-1]) <= math.prod(k.shape[:-2]):
+    groups, window_size = params["feature_group_count"], math.prod(k.shape[:-2])
+    if groups == 1 and math.prod(x.shape[1:-1]) <= window_size:
         out = dense(x, k, geometry, arithmetic)
-    elif form == "direct" and groups == 1 and is_pointwise(k.shape[:-2], geometry):
+    elif form == "direct" and groups == 1 and window_size == 1 and all(d == 1 for d in geometry.input_dilation):
         out = pointwise(x, k, geometry, arithmetic)
     elif form == "direct" and groups == 1:
         out = direct(x, k, geometry, arithmetic)

@@ -1,7 +1,6 @@
 """The library's own convolutions, lane by lane, with gradients written by hand.
 
-XLA's CPU backend has a fast kernel for one layout only; the gradients that JAX derives have others, and are 10 to 100
-times slower inside a loop.
+XLA's CPU backend is fast in one layout only; gradients that JAX derives have others, 10 to 100 times slower in a loop.
 """
 
 from collections.abc import Callable

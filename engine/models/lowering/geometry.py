@@ -1,6 +1,5 @@
 """Sizes, strides and paddings of a convolution, of its gradients, and of a pooling."""
 
-import math
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -50,28 +49,20 @@ def conv_extents(inputs: Sizes, window: Sizes, geometry: Geometry) -> Sizes:
 
 def input_gradient(geometry: Geometry, inputs: Sizes, window: Sizes, outputs: Sizes) -> Geometry:
     """Returns the geometry of the convolution of output gradient and reversed kernel that gives the input gradient."""
-    padding = []
-    for (low, _), span, given, moved in _extents(geometry, inputs, window, outputs):
-        padding.append((span - low - 1, given + low - moved))
-    return Geometry(geometry.input_dilation, tuple(padding), geometry.strides, geometry.kernel_dilation)
+    extents = _extents(geometry, inputs, window, outputs)
+    padding = tuple((span - low - 1, given + low - moved) for (low, _), span, given, moved in extents)
+    return Geometry(geometry.input_dilation, padding, geometry.strides, geometry.kernel_dilation)
 
 
 def kernel_gradient(geometry: Geometry, inputs: Sizes, window: Sizes, outputs: Sizes) -> Geometry:
     """Returns the geometry of the convolution of input and output gradient that gives the kernel gradient."""
-    padding = []
-    for (low, _), span, given, moved in _extents(geometry, inputs, window, outputs):
-        padding.append((low, moved - given + span - low - 1))
-    return Geometry(geometry.kernel_dilation, tuple(padding), geometry.input_dilation, geometry.strides)
+    extents = _extents(geometry, inputs, window, outputs)
+    padding = tuple((low, moved - given + span - low - 1) for (low, _), span, given, moved in extents)
+    return Geometry(geometry.kernel_dilation, padding, geometry.input_dilation, geometry.strides)
 
 
 def _extents(
     geometry: Geometry, inputs: Sizes, window: Sizes, outputs: Sizes
 ) -> Iterator[tuple[tuple[int, int], int, int, int]]:
-    """Yields padding and extents of window, input and output, for each axis."""
     sizes = ((window, geometry.kernel_dilation), (inputs, geometry.input_dilation), (outputs, geometry.strides))
     return zip(geometry.padding, *(map(dilated, *pair) for pair in sizes), strict=True)
-
-
-def is_pointwise(window: Sizes, geometry: Geometry) -> bool:
-    """Tells whether the window is one point, which makes the convolution a matrix product."""
-    return math.prod(window) == 1 and all(d == 1 for d in geometry.input_dilation)

@@ -1,11 +1,11 @@
-"""Initial schemes, one file each: how large the random numbers are that a network starts from.
+"""Initial schemes, one file each, with `OPTIONS` and `law(fan_in, fan_out, options)`."""
 
-A scheme has `OPTIONS` and `law(fan_in, fan_out, options)`, and one line in `SCHEMES` of `engine.models.registry`.
-"""
-
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 from engine.arms.options import Option
+
+Options = Mapping[str, Any]
 
 INIT_SCALE = Option(
     "init_scale",

@@ -1,10 +1,17 @@
-"""Optimisers, one file each: an optax transformation as a function of traced numbers.
+"""Optimisers, one file each, with `OPTIONS` and `build(rate, hyperparams, options)`: optax transformations.
 
-An optimiser has `OPTIONS` and `build(rate, hyperparams, options)`, and one line in `OPTIMIZERS` of
-`engine.training.registry`. Options that are hyperparameters are traced: arms that differ only in them share a program.
+Options that are hyperparameters are traced: arms that differ only in them share a program.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+
 from engine.arms.options import Option
+
+Hyperparams = Mapping[str, jax.Array]
+Options = Mapping[str, Any]
 
 MOMENTUM = Option("momentum", float, 0.0, "momentum", part="hyperparam", minimum=0, maximum=1, is_open=True)
 BETA1 = Option("beta1", float, 0.9, "decay of the first moment", part="hyperparam", minimum=0, maximum=1, is_open=True)

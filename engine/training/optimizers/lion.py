@@ -1,16 +1,13 @@
 """`lion`: the sign of an averaged gradient; Chen et al. (2023)."""
 
-from collections.abc import Mapping
-from typing import Any
-
 import jax
 import optax
 
-from engine.training.optimizers import BETA1, BETA2, WEIGHT_DECAY
+from engine.training.optimizers import BETA1, BETA2, WEIGHT_DECAY, Hyperparams, Options
 
 OPTIONS = (BETA1, BETA2.with_default(0.99), WEIGHT_DECAY.with_default(1e-3))
 
 
-def build(rate: jax.Array, h: Mapping[str, jax.Array], options: Mapping[str, Any]) -> optax.GradientTransformation:
+def build(rate: jax.Array, h: Hyperparams, options: Options) -> optax.GradientTransformation:
     """Returns the transformation for a learning rate and hyperparameters, both of which may be traced."""
     return optax.lion(rate, h["beta1"], h["beta2"], weight_decay=h["weight_decay"])

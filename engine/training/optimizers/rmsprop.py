@@ -1,16 +1,13 @@
 """`rmsprop`: Hinton (2012), lecture 6e, with momentum where asked for."""
 
-from collections.abc import Mapping
-from typing import Any
-
 import jax
 import optax
 
-from engine.training.optimizers import BETA2, EPSILON, MOMENTUM
+from engine.training.optimizers import BETA2, EPSILON, MOMENTUM, Hyperparams, Options
 
 OPTIONS = (BETA2.with_default(0.9), EPSILON, MOMENTUM)
 
 
-def build(rate: jax.Array, h: Mapping[str, jax.Array], options: Mapping[str, Any]) -> optax.GradientTransformation:
+def build(rate: jax.Array, h: Hyperparams, options: Options) -> optax.GradientTransformation:
     """Returns the transformation for a learning rate and hyperparameters, both of which may be traced."""
     return optax.rmsprop(rate, h["beta2"], h["epsilon"], eps_in_sqrt=False, momentum=h["momentum"])

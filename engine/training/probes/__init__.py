@@ -1,7 +1,4 @@
-"""Diagnostics of a training on its plateau: what changes before the loss does.
-
-To add one, write a module with a `DIAGNOSTIC` and name it in `DIAGNOSTICS`.
-"""
+"""Diagnostics of a training on its plateau: what changes before the loss does."""
 
 from engine.training.probes.registry import DIAGNOSTICS, check_names
 

@@ -5,19 +5,16 @@ on average under plain SGD, and β under momentum β, whose updates share most o
 all n parameters scatters this by about 1/√n. Above that the run is going somewhere, below it goes to and fro.
 
 Source: textbook.
-
 Cost: two steps, about 6 forward passes of a mini-batch; the first step is shared.
 """
 
-from typing import Any
-
-from engine.training.probes.diagnostic import WHOLE, Diagnostic, Panel, Snapshot, Subject, Values
+from engine.training.probes.diagnostic import WHOLE, Diagnostic, Memory, Panel, Snapshot, Subject, Values
 from engine.training.probes.vectors import inner, unit
 
 COSINE = "update_cosine"
 
 
-def _measure(subject: Subject, snapshot: Snapshot, memory: Any) -> tuple[Values, Any]:
+def _measure(subject: Subject, snapshot: Snapshot, memory: Memory) -> tuple[Values, Memory]:
     cosine = inner(unit(snapshot.first.updates), unit(snapshot.second.updates))
     return {COSINE: {WHOLE: cosine}}, memory
 

@@ -61,10 +61,7 @@ def _start(subject: Subject, state: TrainState) -> jax.Array:
 
 
 def hessian_product(loss: Callable[[Any], jax.Array], params: Any) -> Product:
-    """Returns the product of the Hessian at `params` with a flat vector.
-
-    Reverse over reverse, because rewritten convolutions have no forward mode.
-    """
+    """Returns the Hessian times a flat vector, reverse over reverse: rewritten convolutions have no forward mode."""
     flat, unflat = ravel_pytree(params)
     _, product = jax.vjp(jax.grad(lambda flat: loss(unflat(flat))), flat)
     return lambda vector: product(vector)[0]

@@ -7,16 +7,13 @@ all examples share. The share is of the features of each layer, and of all layer
 is alive for a share p of the data looks dead with probability (1 − p)ⁿ.
 
 Source: Lu et al. 2019 (arXiv 1903.06733) for rectifiers that are dead from the start.
-
 Cost: one forward pass of an evaluation batch, which is shared.
 """
-
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from engine.training.probes.diagnostic import WHOLE, Diagnostic, Panel, Snapshot, Subject, Values
+from engine.training.probes.diagnostic import WHOLE, Diagnostic, Memory, Panel, Snapshot, Subject, Values
 
 SHARE = "dead_share"
 
@@ -32,7 +29,7 @@ def num_dead(values: jax.Array) -> jax.Array:
     return jnp.sum(~jnp.any(is_changed, axis=0))
 
 
-def _measure(subject: Subject, snapshot: Snapshot, memory: Any) -> tuple[Values, Any]:
+def _measure(subject: Subject, snapshot: Snapshot, memory: Memory) -> tuple[Values, Memory]:
     hidden = {name: entry.values for name, entry in snapshot.inputs.items() if not entry.is_data}
     numbers = {name: num_dead(values) for name, values in hidden.items()}
     own = {name: number / hidden[name].shape[-1] for name, number in numbers.items()}

@@ -1,22 +1,40 @@
 """What a diagnostic is: numbers about a training as it stands, and about the two steps it takes next."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import jax
 
 from engine.arms.arm import Arm
 from engine.tasks import Batch, Task
 from engine.training.optimization import Hyperparams
-from engine.training.probes.panel import Panel
 from engine.training.probes.recording import LayerInput
 from engine.training.probes.registry import WHOLE
 from engine.training.trainer import StepParts, TrainState
 
-__all__ = ["WHOLE", "Diagnostic", "Panel", "Snapshot", "Subject", "Values"]
+__all__ = ["WHOLE", "Diagnostic", "Memory", "Panel", "Snapshot", "Subject", "Values"]
 
 # Scalars by series, and by layer or parameter array.
 Values = dict[str, dict[str, jax.Array]]
+# What a diagnostic keeps of a run from one measurement to the next.
+Memory = Any
+
+
+class Panel(NamedTuple):
+    """One small figure: its series over the whole network, or layer by layer too; `dashed` names one of them.
+
+    `what` says what it shows, `look_for` what to look for. `scale` is `log`, `linear` or `symlog` (both signs). `told`:
+    which change of the first series before the onset the report tells, the `whole` network's or the largest `layer`'s.
+    """
+
+    title: str
+    series: tuple[str, ...]
+    scale: str
+    what: str
+    look_for: str
+    is_by_layer: bool = False
+    dashed: str | None = None
+    told: Literal["whole", "layer"] | None = None
 
 
 class Subject(NamedTuple):
@@ -58,7 +76,7 @@ class Diagnostic(NamedTuple):
     """
 
     series: Mapping[str, str]
-    measure: Callable[[Subject, Snapshot, Any], tuple[Values, Any]]
+    measure: Callable[[Subject, Snapshot, Memory], tuple[Values, Memory]]
     panels: tuple[Panel, ...]
     obstacle: Callable[[Subject], str | None] = lambda subject: None
-    start: Callable[[Subject, TrainState], Any] = lambda subject, state: None
+    start: Callable[[Subject, TrainState], Memory] = lambda subject, state: None

@@ -5,17 +5,14 @@ by which the next update is divided, corrected for its start where the optimiser
 lr·m̂/(√v̂ + ε): where √v̂ ≪ ε the gradient's size counts again, and the step shrinks with it.
 
 Source: Kingma and Ba 2015 (arXiv 1412.6980) for v̂; the experiment `init_scale` shows what ε does near zero.
-
 Cost: one step, which is shared. Sgd and lion divide by nothing and have no such share.
 """
-
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from engine.training.probes.diagnostic import WHOLE, Diagnostic, Panel, Snapshot, Subject, Values
-from engine.training.probes.moments import has_second_moment, second_moment
+from engine.training.optimization import has_second_moment, second_moment
+from engine.training.probes.diagnostic import WHOLE, Diagnostic, Memory, Panel, Snapshot, Subject, Values
 
 BELOW = "below_epsilon"
 
@@ -24,10 +21,10 @@ def _obstacle(subject: Subject) -> str | None:
     return None if has_second_moment(subject.arm) else f"optimizer={subject.arm.optimizer} has no ε"
 
 
-def _measure(subject: Subject, snapshot: Snapshot, memory: Any) -> tuple[Values, Any]:
-    epsilon = snapshot.hyperparams["epsilon"]
-    leaves = jax.tree.leaves(second_moment(subject.arm, snapshot))
-    numbers = [jnp.sum(jnp.sqrt(leaf) < epsilon) for leaf in leaves]
+def _measure(subject: Subject, snapshot: Snapshot, memory: Memory) -> tuple[Values, Memory]:
+    state, h = snapshot.state, snapshot.hyperparams
+    leaves = jax.tree.leaves(second_moment(subject.arm, h, state.step, snapshot.first.state.opt_state))
+    numbers = [jnp.sum(jnp.sqrt(leaf) < h["epsilon"]) for leaf in leaves]
     own = {name: number / leaf.size for name, number, leaf in zip(subject.leaf_names, numbers, leaves, strict=True)}
     whole = sum(numbers) / subject.num_params
     return {BELOW: {**own, WHOLE: whole}}, memory

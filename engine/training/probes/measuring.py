@@ -1,12 +1,11 @@
 """Measures all requested diagnostics of one run at once."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-from engine.arms.arm import Arm
 from engine.models import lowering
 from engine.models.initial import leaf_names
 from engine.tasks import Batch, Data, Task
@@ -40,43 +39,31 @@ class DiagnosticSet(NamedTuple):
     absent: tuple[str, ...]
 
 
-class DiagnosticsSpec(NamedTuple):
-    """What to make diagnostics for; only the structure of the arm and the shapes of the data are read.
+def make_diagnostic_set(
+    trainer: Trainer, names: Sequence[str], data: Data, eval_every: int, every: int, options: Mapping[str, Any]
+) -> DiagnosticSet:
+    """Returns the named diagnostics; `eval_every` steps are drawn at once, and `every` lie between measurements.
 
-    `form` is of `engine.models.lowering`; `eval_every` steps are drawn at once, and `every` lie between measurements;
     `options` has a value for each that the named diagnostics own.
     """
-
-    names: tuple[str, ...]
-    arm: Arm
-    task: Task
-    data: Mapping[str, Any]
-    form: str
-    eval_every: int
-    every: int
-    options: Mapping[str, Any] = {}
-
-
-def make_diagnostic_set(trainer: Trainer, spec: DiagnosticsSpec) -> DiagnosticSet:
-    """Returns the requested diagnostics for runs of a trainer."""
-    state_shapes, *more_shapes = _shapes_of(trainer, spec)
-    subject, recording = _subject_of(trainer, spec, state_shapes)
-    asked = {name: DIAGNOSTICS.load(name).DIAGNOSTIC for name in spec.names}
+    subject, recording = _subject_of(trainer, data, every, options)
+    asked = {name: DIAGNOSTICS.load(name).DIAGNOSTIC for name in names}
     chosen = {name: one for name, one in asked.items() if one.obstacle(subject) is None}
-    take_snapshot = _snapshots(trainer, spec, recording)
 
     def start(state: TrainState) -> Any:
         return {name: diagnostic.start(subject, state) for name, diagnostic in chosen.items()}
 
     def measured(memory: Any, *now: Any) -> tuple[Any, Values]:
-        snapshot = take_snapshot(*now)
+        snapshot = _snapshot(trainer, recording, *now)
         kept, values = {}, {}
         for name, diagnostic in chosen.items():
             own, kept[name] = diagnostic.measure(subject, snapshot, memory[name])
             values.update(own)
         return kept, values
 
-    _, found = jax.eval_shape(measured, jax.eval_shape(start, state_shapes), state_shapes, *more_shapes)
+    state_shapes, numbers, draws = _shapes_of(trainer, data, eval_every)
+    memory = jax.eval_shape(start, state_shapes)
+    _, found = jax.eval_shape(measured, memory, state_shapes, numbers, data, draws)
     series = _series_of(subject, chosen.values(), found)
     absent = tuple(name for one in asked.values() for name in one.series if name not in found)
 
@@ -88,19 +75,14 @@ def make_diagnostic_set(trainer: Trainer, spec: DiagnosticsSpec) -> DiagnosticSe
     return DiagnosticSet(start, measure, series, absent)
 
 
-def _snapshots(
-    trainer: Trainer, spec: DiagnosticsSpec, recording: Recording
-) -> Callable[[TrainState, Hyperparams, Data, Any], Snapshot]:
-    run = lowering.lower(recording.run, spec.form)
-
-    def take(state: TrainState, numbers: Hyperparams, data: Data, draws: Any) -> Snapshot:
-        first = trainer.step_in_parts(state, numbers, data, jax.tree.map(lambda leaf: leaf[0], draws))
-        second = trainer.step_in_parts(first.state, numbers, data, jax.tree.map(lambda leaf: leaf[1], draws))
-        batch = _first_batch(spec.task, data)
-        outputs, entering = run(state.params, state.model_state, batch.inputs)
-        return Snapshot(state, numbers, first, second, batch, outputs, recording.read(entering))
-
-    return take
+def _snapshot(
+    trainer: Trainer, recording: Recording, state: TrainState, numbers: Hyperparams, data: Data, draws: Any
+) -> Snapshot:
+    first = trainer.step(state, numbers, data, jax.tree.map(lambda leaf: leaf[0], draws))
+    second = trainer.step(first.state, numbers, data, jax.tree.map(lambda leaf: leaf[1], draws))
+    batch = _first_batch(trainer.task, data)
+    outputs, entering = recording.run(state.params, state.model_state, batch.inputs)
+    return Snapshot(state, numbers, first, second, batch, outputs, recording.read(entering))
 
 
 def _series_of(subject: Subject, chosen: Iterable[Diagnostic], found: Values) -> tuple[Series, ...]:
@@ -114,38 +96,37 @@ def _series_of(subject: Subject, chosen: Iterable[Diagnostic], found: Values) ->
     )
 
 
-def obstacles(trainer: Trainer, spec: DiagnosticsSpec) -> dict[str, str]:
-    """Returns why some of the requested diagnostics do not exist for an arm, by name."""
-    subject, _ = _subject_of(trainer, spec, _shapes_of(trainer, spec)[0])
-    reasons = {name: DIAGNOSTICS.load(name).DIAGNOSTIC.obstacle(subject) for name in spec.names}
+def obstacles(trainer: Trainer, names: Sequence[str], data: Data, every: int) -> dict[str, str]:
+    """Returns why some of the named diagnostics do not exist for a trainer's arm, by name."""
+    subject, _ = _subject_of(trainer, data, every, {})
+    reasons = {name: DIAGNOSTICS.load(name).DIAGNOSTIC.obstacle(subject) for name in names}
     return {name: reason for name, reason in reasons.items() if reason is not None}
 
 
-def _shapes_of(trainer: Trainer, spec: DiagnosticsSpec) -> tuple[TrainState, Hyperparams, Data, Any]:
+def _shapes_of(trainer: Trainer, data: Data, eval_every: int) -> tuple[TrainState, Hyperparams, Any]:
     key = jax.eval_shape(lambda: jax.random.key(0, impl="threefry2x32"))
     laws = jax.ShapeDtypeStruct((len(jax.tree.leaves(trainer.param_shapes)), 2), jnp.float32)
-    numbers: Any = dict.fromkeys(hyperparams(spec.arm), jax.ShapeDtypeStruct((), jnp.float32))
-    state = jax.eval_shape(trainer.init, Keys(key, key, key), laws, numbers, spec.data)
-    draws = jax.eval_shape(lambda state, data: trainer.draw(state, data, spec.eval_every), state, spec.data)
-    return state, numbers, spec.data, draws
+    numbers: Any = dict.fromkeys(hyperparams(trainer.arm), jax.ShapeDtypeStruct((), jnp.float32))
+    state = jax.eval_shape(trainer.init, Keys(key, key, key), laws, numbers)
+    return state, numbers, jax.eval_shape(lambda state, data: trainer.draw(state, data, eval_every), state, data)
 
 
-def _subject_of(trainer: Trainer, spec: DiagnosticsSpec, state: TrainState) -> tuple[Subject, Recording]:
+def _subject_of(trainer: Trainer, data: Data, every: int, options: Mapping[str, Any]) -> tuple[Subject, Recording]:
     names = tuple(leaf_names(trainer.param_shapes))
-    batch = jax.eval_shape(lambda data: _first_batch(spec.task, data), spec.data)
-    recording = record(trainer.batch_apply, names, trainer.param_shapes, state.model_state, batch.inputs)
+    batch = jax.eval_shape(lambda data: _first_batch(trainer.task, data), data)
+    recording = record(trainer.native_apply, names, trainer.param_shapes, trainer.state_shapes, batch.inputs)
     subject = Subject(
-        arm=spec.arm,
-        task=spec.task,
-        apply=lowering.lower(trainer.batch_apply, spec.form),
+        arm=trainer.arm,
+        task=trainer.task,
+        apply=trainer.batch_apply,
         leaf_names=names,
         num_params=sum(leaf.size for leaf in jax.tree.leaves(trainer.param_shapes)),
         layers=recording.layers,
         data_layers=recording.data_layers,
-        every=spec.every,
-        options=spec.options,
+        every=every,
+        options=options,
     )
-    return subject, recording
+    return subject, recording._replace(run=lowering.lower(recording.run, trainer.form))
 
 
 def _first_batch(task: Task, data: Data) -> Batch:

@@ -5,21 +5,18 @@ loss, and of the update u that is then added to θ; and of all arrays together.
 
 Source: textbook. On a plateau near a saddle the gradient grows like θ to the power of depth − 1 (Saxe et al. 2014,
 arXiv 1312.6120); under Adam the update does not, until the gradient has sunk below ε.
-
 Cost: one step, about 3 forward passes of a mini-batch, which is shared.
 """
 
-from typing import Any
-
 import jax
 
-from engine.training.probes.diagnostic import WHOLE, Diagnostic, Panel, Snapshot, Subject, Values
+from engine.training.probes.diagnostic import WHOLE, Diagnostic, Memory, Panel, Snapshot, Subject, Values
 from engine.training.probes.vectors import norm
 
 PARAMS, GRADIENT, UPDATE = "param_norm", "gradient_norm", "update_norm"
 
 
-def _measure(subject: Subject, snapshot: Snapshot, memory: Any) -> tuple[Values, Any]:
+def _measure(subject: Subject, snapshot: Snapshot, memory: Memory) -> tuple[Values, Memory]:
     trees = {PARAMS: snapshot.state.params, GRADIENT: snapshot.first.grads, UPDATE: snapshot.first.updates}
     values = {}
     for series, tree in trees.items():

@@ -5,19 +5,16 @@ deviation of a logit over inputs. At 0 the network answers everything alike; the
 grows.
 
 Source: textbook.
-
 Cost: one forward pass of an evaluation batch, which is shared.
 """
 
-from typing import Any
-
-from engine.training.probes.diagnostic import WHOLE, Diagnostic, Panel, Snapshot, Subject, Values
+from engine.training.probes.diagnostic import WHOLE, Diagnostic, Memory, Panel, Snapshot, Subject, Values
 from engine.training.probes.spread import deviation
 
 SPREAD = "output_spread"
 
 
-def _measure(subject: Subject, snapshot: Snapshot, memory: Any) -> tuple[Values, Any]:
+def _measure(subject: Subject, snapshot: Snapshot, memory: Memory) -> tuple[Values, Memory]:
     return {SPREAD: {WHOLE: deviation(snapshot.outputs)}}, memory
 
 

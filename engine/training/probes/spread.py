@@ -11,16 +11,13 @@ The data enter the first layer: its spread tells whether the inputs hold any sig
 
 Source: signal propagation at depth, Schoenholz et al. 2017 (arXiv 1611.01232), whose correlation of two inputs is
 c = 1 − spread².
-
 Cost: one forward pass of an evaluation batch, which is shared.
 """
-
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from engine.training.probes.diagnostic import Diagnostic, Panel, Snapshot, Subject, Values
+from engine.training.probes.diagnostic import Diagnostic, Memory, Panel, Snapshot, Subject, Values
 
 SPREAD = "spread"
 
@@ -49,7 +46,7 @@ def relative_spread(values: jax.Array) -> jax.Array:
     return deviation(values) / jnp.where(size == 0, 1.0, size)
 
 
-def _measure(subject: Subject, snapshot: Snapshot, memory: Any) -> tuple[Values, Any]:
+def _measure(subject: Subject, snapshot: Snapshot, memory: Memory) -> tuple[Values, Memory]:
     own = {name: relative_spread(entry.values) for name, entry in snapshot.inputs.items()}
     return {SPREAD: own}, memory
 

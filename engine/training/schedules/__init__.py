@@ -1,19 +1,23 @@
-"""Learning-rate schedules, one file each: the rate relative to its peak, against the step number.
+"""Learning-rate schedules, one file each, with `OPTIONS` and `factor(step, hyperparams)`, the rate over its peak.
 
-A schedule has `OPTIONS` and `factor(step, hyperparams)`, and one line in `SCHEDULES` of `engine.training.registry`.
 They are ours because those of optax branch on their arguments, which a traced number cannot answer.
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 from engine.arms.options import Option
 
-WARMUP_STEPS = Option(
-    "warmup_steps", int, 0, "length of the linear rise from 0", part="hyperparam", unit="steps", minimum=0, maximum=1e9
-)
+
+def steps(name: str, default: Any, help: str, minimum: int) -> Option:
+    """Declares a number of steps."""
+    return Option(name, int, default, help, part="hyperparam", unit="steps", minimum=minimum, maximum=1e9)
+
+
+WARMUP_STEPS = steps("warmup_steps", 0, "length of the linear rise from 0", 0)
 
 
 def linear_rise(step: jax.Array, h: Mapping[str, jax.Array]) -> jax.Array:

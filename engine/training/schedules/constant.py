@@ -5,9 +5,7 @@ from collections.abc import Mapping
 import jax
 import jax.numpy as jnp
 
-from engine.arms.options import Option
-
-OPTIONS: tuple[Option, ...] = ()
+OPTIONS = ()
 
 
 def factor(step: jax.Array, h: Mapping[str, jax.Array]) -> jax.Array:

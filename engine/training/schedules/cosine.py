@@ -6,20 +6,11 @@ import jax
 import jax.numpy as jnp
 
 from engine.arms.options import REQUIRED, Option
-from engine.training.schedules import WARMUP_STEPS, linear_rise
+from engine.training.schedules import WARMUP_STEPS, linear_rise, steps
 
 OPTIONS = (
     WARMUP_STEPS,
-    Option(
-        "decay_steps",
-        int,
-        REQUIRED,
-        "length of the decay after the rise",
-        part="hyperparam",
-        unit="steps",
-        minimum=1,
-        maximum=1e9,
-    ),
+    steps("decay_steps", REQUIRED, "length of the decay after the rise", 1),
     Option("end_fraction", float, 0.0, "final learning rate over its peak", part="hyperparam", minimum=0, maximum=1),
 )
 
