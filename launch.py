@@ -23,7 +23,7 @@ from absl import flags
 
 from engine.arms.choices import KINDS
 from engine.arms.flags import given_arm_fields
-from engine.commands.flags import QUESTION_NUMBERS, describe_flags, make_flags
+from engine.commands.flags import QUESTION_NUMBERS, TAKES_AN_ARM, describe_flags, make_flags, typed_experiment
 from engine.commands.typed import (
     filled,
     given_flags,
@@ -42,6 +42,7 @@ from engine.workers.interruption import SignalWatch
 
 if TYPE_CHECKING:
     from engine.arms.arm import Arm
+    from engine.arms.options import Option
     from engine.commands.open import Results
     from engine.commands.running.options import RunOptions
     from engine.studies.study import Study
@@ -56,8 +57,8 @@ def _study(values: flags.FlagValues, default: str | None = None) -> "Study":
     from engine.studies.study import Study, with_fields, with_sweep
     from experiments import EXPERIMENTS
 
-    study = load_study(values["experiment"].value or default or required(values, "experiment"), EXPERIMENTS)
     given = given_flags(values)
+    study = load_study(values["experiment"].value or default or required(values, "experiment"), EXPERIMENTS, given)
     if "init_seeds" in given:
         if "seeds" in given:
             raise InputError("--seeds and --init_seeds are the same number: give one")
@@ -229,12 +230,23 @@ _VERBS: dict[str, tuple[Callable[[flags.FlagValues], int | None], str]] = {
 }
 
 
-def _help(verb: str | None, values: flags.FlagValues) -> str:
+def _help(verb: str | None, values: flags.FlagValues, of_experiment: dict[str, "Option"]) -> str:
     """The help text of a verb, or of the program, for the choices that were typed or the experiment makes."""
     lines = [(__doc__ or "").strip(), ""]
     if verb is None:
         lines += [*(f"  {name:8} {doc}" for name, (_, doc) in _VERBS.items()), ""]
-    return "\n".join([*lines, *describe_flags(verb or "run", values, _arm_typed(values))])
+    return "\n".join([*lines, *describe_flags(verb or "run", values, _arm_typed(values), of_experiment)])
+
+
+def _experiment_options(verb: str, words: Sequence[str]) -> dict[str, "Option"]:
+    """The options of the experiment that is named among some words."""
+    name = typed_experiment(words) if verb in TAKES_AN_ARM else None
+    if name is None:
+        return {}
+    from engine.studies.experiment_files import find_experiment
+    from experiments import EXPERIMENTS
+
+    return find_experiment(name, EXPERIMENTS).options
 
 
 def _arm_typed(values: flags.FlagValues) -> "Arm":
@@ -283,10 +295,11 @@ def _main(argv: Sequence[str]) -> int:
     try:
         if verb not in _VERBS:
             raise unknown_name("verb", verb, _VERBS)
-        values = make_flags(verb)
+        of_experiment = _experiment_options(verb, words)
+        values = make_flags(verb, of_experiment)
         rest = values([argv[0], *words])[1:]
         if values["help"].value:
-            print(_help(typed, values))
+            print(_help(typed, values, of_experiment))
             return 0
         if rest:
             raise InputError(f"unexpected argument {rest[0]!r}: expected --flag=value")

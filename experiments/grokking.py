@@ -15,14 +15,26 @@ accelerator, where it was not measured.
 """
 
 from engine import Arm, Study
+from engine.arms.options import Option
 
 _MODULUS = 113
-_HELD_OUT = 0.7
+_TRAIN_SHARE = 0.3
+OPTIONS = (
+    Option(
+        "train_share",
+        float,
+        _TRAIN_SHARE,
+        "share of the pairs that are trained on, in one batch",
+        part="none",
+        minimum=0.05,
+        maximum=0.95,
+    ),
+)
 
 
-def study() -> Study:
-    """8 starts, whole batches of the 3,831 pairs that are trained on."""
-    num_pairs = _MODULUS**2
+def study(train_share: float = _TRAIN_SHARE) -> Study:
+    """8 starts, whole batches of the pairs that are trained on, by default 3,831."""
+    num_pairs, held_out = _MODULUS**2, 1 - train_share
     return Study(
         name="grokking",
         question="Does a transformer that knows sums by heart find the rule behind them?",
@@ -30,7 +42,7 @@ def study() -> Study:
             f"p={_MODULUS}": Arm(
                 dataset="modular_addition",
                 modulus=_MODULUS,
-                held_out_fraction=_HELD_OUT,
+                held_out_fraction=held_out,
                 model="transformer",
                 dense_widths=(512,),
                 init="lecun",
@@ -38,7 +50,7 @@ def study() -> Study:
                 learning_rate=1e-3,
                 beta2=0.98,
                 weight_decay=1.0,
-                batch_size=num_pairs - round(_HELD_OUT * num_pairs),
+                batch_size=num_pairs - round(held_out * num_pairs),
             )
         },
         seeds=8,

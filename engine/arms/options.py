@@ -8,6 +8,7 @@ import math
 import pkgutil
 import typing
 from collections.abc import Iterable, Mapping, Sequence
+from types import ModuleType
 from typing import Any, Literal
 
 from engine.errors import InputError, unknown_name
@@ -180,7 +181,12 @@ def check_fields(instance: Any) -> None:
 def owned(table: Registry, names: Iterable[str] | None = None) -> dict[str, Option]:
     """Returns the options that entries of a table declare as `OPTIONS`, by name; by default of all of them."""
     modules = map(table.load, table if names is None else names)
-    return {one.name: one for module in modules for one in getattr(module, "OPTIONS", ())}
+    return {name: one for module in modules for name, one in options_in(module).items()}
+
+
+def options_in(module: ModuleType) -> dict[str, Option]:
+    """Returns the options that a module declares as `OPTIONS`, by name."""
+    return {one.name: one for one in getattr(module, "OPTIONS", ())}
 
 
 def fill_owned(table: Registry, names: Sequence[str], given: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Flags of every verb: made from the dataclasses that they fill, and from the few declarations below."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from absl import flags
@@ -8,6 +8,7 @@ from absl import flags
 from engine.arms.flags import define_arm_flags, define_option, describe_arm_flags, describe_options
 from engine.arms.options import Option, declared_in, owned
 from engine.commands.running.options import WANDB_HELP, RunOptions
+from engine.errors import InputError
 from engine.logs.formats import FORMATS
 from engine.registry import Registry
 from engine.report.sections import SECTIONS
@@ -146,7 +147,7 @@ _TABLES: dict[str, Callable[[], Flags]] = {
 }
 # By verb, the tables whose entries own options.
 _OWNERS: dict[str, Registry] = {"run": DIAGNOSTICS, "diagnose": DIAGNOSTICS, "report": SECTIONS, "read": FORMATS}
-_TAKES_AN_ARM = ("run", "plan", "diagnose")
+TAKES_AN_ARM = ("run", "plan", "diagnose")
 QUESTION_NUMBERS = tuple(_NUMBERS)
 _KINDS: dict[type, str] = {int: "an integer", float: "a number", str: "text"}
 
@@ -175,8 +176,12 @@ class _Parser(flags.ArgumentParser):
         return self._option.kind.__name__
 
 
-def make_flags(verb: str) -> flags.FlagValues:
-    """Makes the flags of a verb, before anything is read."""
+def make_flags(verb: str, of_experiment: Mapping[str, Option] | None = None) -> flags.FlagValues:
+    """Makes the flags of a verb, with the options of an experiment, before anything is read.
+
+    Raises:
+        InputError: an option of the experiment has the name of a flag.
+    """
     values = flags.FlagValues()
     flags.DEFINE_bool("help", False, "show this", flag_values=values, short_name="h")
     for name, option in _TABLES[verb]().items():
@@ -191,12 +196,25 @@ def make_flags(verb: str) -> flags.FlagValues:
     if verb in _OWNERS:
         for option in owned(_OWNERS[verb]).values():
             define_option(option, values)
-    if verb in _TAKES_AN_ARM:
+    if verb in TAKES_AN_ARM:
         define_arm_flags(values)
+    for name, option in (of_experiment or {}).items():
+        if name in values:
+            raise InputError(f"the experiment has an option {name!r}, and there is a flag of that name: rename it")
+        define_option(option, values)
     return values
 
 
-def describe_flags(verb: str, values: flags.FlagValues, arm: "Arm") -> list[str]:
+def typed_experiment(words: Sequence[str]) -> str | None:
+    """Returns the experiment that is named among some words of a command line, or `None`."""
+    values = flags.FlagValues()
+    flags.DEFINE_string("experiment", None, "", flag_values=values)
+    values(["", *words], known_only=True)
+    name: str | None = values["experiment"].value
+    return name
+
+
+def describe_flags(verb: str, values: flags.FlagValues, arm: "Arm", of_experiment: Mapping[str, Option]) -> list[str]:
     """Returns a line for every flag of a verb, with the options of what was typed and of an arm's choices."""
     lines = [
         f"  --{name}: {option.help}" + (f"; {_KINDS[option.kind]}" if option.kind in _KINDS else "")
@@ -211,6 +229,7 @@ def describe_flags(verb: str, values: flags.FlagValues, arm: "Arm") -> list[str]
         table = _OWNERS[verb]
         for name in check_names(values["diagnostics"].value or ()) if table is DIAGNOSTICS else table:
             lines += describe_options(f"{table.kind} {name}", owned(table, [name]))
-    if verb in _TAKES_AN_ARM:
+    lines += describe_options("the experiment", of_experiment)
+    if verb in TAKES_AN_ARM:
         lines += ["", *describe_arm_flags(arm)]
     return lines

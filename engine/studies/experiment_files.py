@@ -8,9 +8,11 @@ import re
 import sys
 import traceback
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any, NamedTuple
 
+from engine.arms.options import Option, options_in
 from engine.errors import InputError, did_you_mean, one_line
 from engine.registry import Registry
 from engine.studies.study import Study
@@ -23,8 +25,15 @@ _MOST_FILES = 1000
 _MOST_BYTES = 2**20
 
 
-def load_study(word: str, registry: Registry) -> Study:
-    """Loads the study of an experiment, a registered name or a file with a function that returns the study.
+class Experiment(NamedTuple):
+    """An experiment: the options that it owns by name, and the function that makes its study of them."""
+
+    options: dict[str, Option]
+    make: Callable[..., Study]
+
+
+def find_experiment(word: str, registry: Registry) -> Experiment:
+    """Finds an experiment, a registered name or a file with a function that returns the study.
 
     The first line of the file's docstring is the question of a study without one. Errors have file and line.
     """
@@ -32,16 +41,36 @@ def load_study(word: str, registry: Registry) -> Study:
     if place is None and not re.search(r"[/\\]", word):
         if word not in registry and Path(f"{word}.py").is_file():
             raise InputError(f"unknown experiment {word!r}: to use the file, give {word + '.py'!r}")
-        study: Study = registry.load(word).study()
-        return study
+        module = registry.load(word)
+        return Experiment(options_in(module), module.study)
     if place is None:
         raise InputError(f"experiment {word!r}: expected a file that ends in .py")
     path, name = as_path(place["path"]), _FUNCTION if place["function"] is None else place["function"]
     question = _first_line(_parsed(path))
     if not question:
         raise InputError(f"{str(path)!r} has no docstring: expected one whose first line is the question")
-    study = _made(path, name)
-    return study if study.question else dataclasses.replace(study, question=question)
+    with _importable(path.resolve().parent), _blaming(path):
+        module = import_file(path.resolve())
+        options = options_in(module)
+    function = getattr(module, name, None)
+    if not callable(function):
+        near = did_you_mean(name, [key for key, value in vars(module).items() if callable(value)])
+        raise InputError(f"{str(path)!r} has no function {name!r}: expected one that returns an engine.Study{near}")
+
+    def make(**values: Any) -> Study:
+        with _importable(path.resolve().parent), _blaming(path):
+            study = function(**values)
+        if not isinstance(study, Study):
+            raise InputError(f"{str(path)!r}: {name}() returned {type(study).__name__}, expected an engine.Study")
+        return study if study.question else dataclasses.replace(study, question=question)
+
+    return Experiment(options, make)
+
+
+def load_study(word: str, registry: Registry, given: Mapping[str, Any] | None = None) -> Study:
+    """Makes the study of an experiment, see `find_experiment`; options that are not given are as it declares them."""
+    options, make = find_experiment(word, registry)
+    return make(**{name: one.check((given or {}).get(name, one.default)) for name, one in options.items()})
 
 
 def find_files(folders: Iterable[Path]) -> list[tuple[Path, str]]:
@@ -96,21 +125,6 @@ def _importable(folder: Path) -> Iterator[None]:
     finally:
         with contextlib.suppress(ValueError):
             sys.path.remove(str(folder))
-
-
-def _made(path: Path, name: str) -> Study:
-    with _importable(path.resolve().parent):
-        with _blaming(path):
-            module = import_file(path.resolve())
-            function = getattr(module, name, None)
-        if not callable(function):
-            near = did_you_mean(name, [key for key, value in vars(module).items() if callable(value)])
-            raise InputError(f"{str(path)!r} has no function {name!r}: expected one that returns an engine.Study{near}")
-        with _blaming(path):
-            study = function()
-    if not isinstance(study, Study):
-        raise InputError(f"{str(path)!r}: {name}() returned {type(study).__name__}, expected an engine.Study")
-    return study
 
 
 @contextlib.contextmanager

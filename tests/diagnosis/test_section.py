@@ -147,7 +147,7 @@ def test_a_diagnosis_whose_given_arm_has_not_begun_has_no_page_yet(make_study):
     directory = make_study({"as_given": _arm("as_given", stuck, 0.0)[1:]})
     summary = summarise(RunTable(directory))
     assert section.make_section(RunTable(directory), summary) is None
-    assert probes.make_section(RunTable(directory), summary) is None
+    assert probes.make_section(RunTable(directory), summary, 6) is None
 
 
 def test_a_run_that_leaves_and_then_diverges_is_not_counted_twice(make_study):

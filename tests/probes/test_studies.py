@@ -76,7 +76,7 @@ def test_a_study_without_them_has_no_such_part(finished):
     from engine.report.summary import summarise
 
     directory = open_existing(finished)
-    assert make_section(RunTable(directory), summarise(RunTable(directory))) is None
+    assert make_section(RunTable(directory), summarise(RunTable(directory)), 6) is None
     with pytest.raises(InputError, match="--diagnostics=all"):
         engine.open(finished).diagnostics("slow")
     with pytest.raises(InputError, match="did you mean"):
