@@ -12,6 +12,7 @@ _EXPORTS = {
     "Arm": "engine.arms.arm",
     "InputError": "engine.errors",
     "Interrupted": "engine.workers.interruption",
+    "Option": "engine.arms.options",
     "Results": "engine.commands.open",
     "Study": "engine.studies.study",
     "Until": "engine.studies.until",
@@ -22,7 +23,10 @@ _EXPORTS = {
     "verify": "engine.commands.verify",
 }
 
-__all__ = ["Arm", "InputError", "Interrupted", "Results", "Study", "Until", "diagnose", "open", "read", "run", "verify"]
+__all__ = [
+    *("Arm", "InputError", "Interrupted", "Option", "Results", "Study", "Until"),
+    *("diagnose", "open", "read", "run", "verify"),
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -14,8 +14,7 @@ Time: about 20 minutes on two cores with `--seeds=2`, four times as long for all
 accelerator, where it was not measured.
 """
 
-from engine import Arm, Study
-from engine.arms.options import Option
+from engine import Arm, Option, Study
 
 _MODULUS = 113
 _TRAIN_SHARE = 0.3

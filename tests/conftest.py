@@ -29,7 +29,17 @@ _TRAINS = (
     *("arms/test_adding", "observers/test_live", "observers/test_tensorboard", "own/", "probes/", "theory/"),
     *("statistics/test_oracles", "statistics/test_permutations", "tasks/test_augmentation", "tasks/test_drawn"),
     *("test_checkpoints", "test_designs", "test_double_well", "test_looks", "test_models", "test_own_data"),
-    *("test_precision", "test_results", "test_selfcheck", "test_streams", "test_tasks", "test_training"),
+    *(
+        "test_adding",
+        "test_diagnose",
+        "test_precision",
+        "test_results",
+        "test_run",
+        "test_selfcheck",
+        "test_streams",
+        "test_tasks",
+        "test_training",
+    ),
     *("test_verbs", "test_verify", "test_workers"),
 )
 

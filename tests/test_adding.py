@@ -63,8 +63,7 @@ EXPERIMENT = '''
 
 Time: a second.
 """
-from engine import Arm, Study
-from engine.arms.options import Option
+from engine import Arm, Option, Study
 
 OPTIONS = (Option("units", int, 8, "units of the hidden layer", part="none", minimum=1, maximum=64),)
 
