@@ -35,9 +35,6 @@ from engine.commands.typed import (
     wandb_runs,
 )
 from engine.errors import InputError, StorageError, WorkerFailedError, one_line, unknown_name
-from engine.logs.formats import FORMATS
-from engine.report.sections import SECTIONS
-from engine.training.probes import DIAGNOSTICS
 from engine.workers.interruption import SignalWatch
 
 if TYPE_CHECKING:
@@ -55,6 +52,7 @@ def _study(values: flags.FlagValues, default: str | None = None) -> "Study":
 
     from engine.studies.experiment_files import load_study
     from engine.studies.study import Study, with_fields, with_sweep
+    from engine.training.probes import DIAGNOSTICS
     from experiments import EXPERIMENTS
 
     given = given_flags(values)
@@ -154,6 +152,7 @@ def _stay_off_the_device() -> None:
 
 def _report(values: flags.FlagValues) -> None:
     from engine.commands.report import report
+    from engine.report.sections import SECTIONS
 
     options = given_owned(SECTIONS, given_flags(values))
     report(required(values, "workdir"), has_tensorboard=bool(values["tensorboard"].value), **options)
@@ -169,6 +168,7 @@ def _compare(values: flags.FlagValues) -> None:
 def _read(values: flags.FlagValues) -> None:
     from engine.commands.read import read
     from engine.logs import ReadOptions
+    from engine.logs.formats import FORMATS
 
     given = given_flags(values)
     if not given.get("curves"):

@@ -23,7 +23,8 @@ from engine.commands.running.session import Recorder
 from engine.errors import InputError, StorageError
 from engine.lanes.pool import LanePool
 from engine.store import WorkDirectory
-from engine.workers import Assignment, Scheduler
+from engine.workers.messages import Assignment
+from engine.workers.scheduler import Scheduler
 
 _WIDTH = 4
 

@@ -19,7 +19,8 @@ from engine.lanes.spec import PoolSpec
 from engine.outcomes import DetectorSettings
 from engine.studies.expand import expand, spooled
 from engine.studies.study import resolve_arm
-from engine.workers import Hooks, Scheduler
+from engine.workers.messages import Hooks
+from engine.workers.scheduler import Scheduler
 from tests.conftest import read_all, runs_of, small_arm, small_study
 
 _ORDER = 5

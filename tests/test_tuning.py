@@ -4,7 +4,6 @@ import json
 
 import pytest
 
-from engine import workers
 from engine.commands.run import run
 from engine.errors import InputError
 from engine.lanes import tuning
@@ -13,6 +12,7 @@ from engine.lanes.tuning import Choice, StepCost
 from engine.outcomes import DetectorSettings
 from engine.studies.study import resolve_arm
 from engine.tasks import load_data
+from engine.workers import processes
 from tests.conftest import read_all, small_arm, small_study
 
 
@@ -58,7 +58,7 @@ def test_a_form_that_gives_wrong_numbers_is_not_tried(spec, monkeypatch):
 def test_a_tuned_study_records_what_it_chose_and_keeps_it(monkeypatch, tmp_path, data_dir):
     tried = [Choice(2, 2, "direct"), Choice(4, 4, "patches")]
     monkeypatch.setattr(tuning, "candidates", lambda platform: tried)
-    monkeypatch.setattr(workers, "call", lambda devices, cache, fn, *args: fn(*args))
+    monkeypatch.setattr(processes, "call", lambda devices, cache, fn, *args: fn(*args))
     options = {"num_workers": 0, "data_dir": data_dir, "is_quiet": True, "has_report": False}
     cache = str(tmp_path / "cache")
     run(small_study(), tmp_path / "study", is_tuned=True, cache_dir=cache, **options)

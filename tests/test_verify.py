@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 import launch
-from engine import verify, workers
+from engine import verify
 from engine.arms.arm import Arm
 from engine.commands.run import run
 from engine.errors import InputError
@@ -20,7 +20,8 @@ from engine.store.files import digest
 from engine.store.parts import encode
 from engine.verification.comparison import compare_rows
 from engine.verification.sampling import draw_sample
-from engine.workers import Delivery
+from engine.workers import supervisor
+from engine.workers.messages import Delivery
 from tests.conftest import read_all, runs_of, small_arm, small_study
 
 _WELL = Arm(
@@ -59,7 +60,7 @@ def studies(tmp_path_factory, options):
 def recorded(studies, options):
     """The runs of the plain study, as they come out of the lanes once more."""
     found = {}
-    run_all = workers.run_all
+    run_all = supervisor.run_all
 
     def record(specs, runs, hooks, crew):
         def keep(delivery):
@@ -69,7 +70,7 @@ def recorded(studies, options):
         run_all(specs, runs, hooks._replace(on_delivery=keep), crew)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(workers, "run_all", record)
+        patch.setattr(supervisor, "run_all", record)
         verify(studies / "plain", is_all=True, **options)
     return found
 
@@ -81,7 +82,7 @@ def replayed(recorded, monkeypatch):
     def replay(specs, runs, hooks, crew):
         hooks.on_delivery(Delivery(0, [recorded[run_key(run)] for group in runs for run in group]))
 
-    monkeypatch.setattr(workers, "run_all", replay)
+    monkeypatch.setattr(supervisor, "run_all", replay)
 
 
 @pytest.fixture

@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine import workers
 from engine.commands.run import run
 from engine.errors import WorkerFailedError
 from engine.lanes.checkpoint import Checkpoint
@@ -21,10 +20,11 @@ from engine.lanes.spec import PoolSpec
 from engine.outcomes import DetectorSettings
 from engine.store import provenance
 from engine.studies.study import resolve_arm
-from engine.workers import Delivery, Hooks, Scheduler, devices, processes, supervisor
+from engine.workers import devices, processes, supervisor
 from engine.workers.devices import Devices
 from engine.workers.interruption import SignalWatch
-from engine.workers.messages import Alive, CompletedRun, Failed, Keep, Pull
+from engine.workers.messages import Alive, CompletedRun, Delivery, Failed, Hooks, Keep, Pull
+from engine.workers.scheduler import Scheduler
 from engine.workers.supervisor import Pulse, Supervisor
 from tests.conftest import read_all, runs_of, small_arm, small_study
 
@@ -148,10 +148,10 @@ def test_a_worker_that_is_killed_or_hangs_is_replaced(tmp_path, data_dir, cache_
 def test_no_worker_outlives_its_parent(tmp_path):
     program = (
         "import time\n"
-        "from engine import workers\n"
+        "from engine.workers import processes\n"
         "from engine.workers.devices import Devices\n"
         "if __name__ == '__main__':\n"
-        "    with workers.Crew(Devices('cpu', 1), 2, None) as crew:\n"
+        "    with processes.Crew(Devices('cpu', 1), 2, None) as crew:\n"
         "        print(*(w.process.pid for w in crew.members.values()), flush=True)\n"
         "        time.sleep(60)\n"
     )
@@ -170,7 +170,7 @@ def test_no_worker_outlives_its_parent(tmp_path):
 
 
 def _supervise(scheduler: Scheduler, num_workers: int = 1) -> None:
-    with SignalWatch() as watch, workers.Crew(Devices("cpu", 1), num_workers, None) as crew:
+    with SignalWatch() as watch, processes.Crew(Devices("cpu", 1), num_workers, None) as crew:
         Supervisor(scheduler, crew, watch).run()
 
 

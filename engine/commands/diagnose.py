@@ -5,7 +5,7 @@ import math
 import time
 from typing import Any, NamedTuple
 
-from engine import store, workers
+from engine import store
 from engine.arms.arm import Arm, structure
 from engine.arms.options import check_fields, option
 from engine.commands.open import Results
@@ -23,7 +23,7 @@ from engine.studies.study import OPTIONS, Study, resolve_arm
 from engine.tasks.controls import has_constant_inputs, has_examples
 from engine.training.probes.measuring import STEPS_AHEAD
 from engine.user_code import Place, as_path
-from engine.workers import devices
+from engine.workers import devices, processes
 
 MINUTES = 10.0
 # A note says so when it took longer than this multiple of the requested time.
@@ -190,7 +190,7 @@ def _known(workdir: Place, pilot: _Pilot, asked: DiagnoseOptions) -> tuple[float
 
 def _costs(pilot: _Pilot, available: devices.Devices, num_workers: int, cache_dir: str, began: float) -> Costs:
     spec = pilot.study.programs[0].spec
-    cost = workers.call(available, cache_dir, tuning.step_cost, spec, memory_limit(1))
+    cost = processes.call(available, cache_dir, tuning.step_cost, spec, memory_limit(1))
     structures = {tuple(structure(resolve_arm(arm)).values()) for arm in pilot.arms.values()}
     spent, num_workers = time.monotonic() - began, max(1, num_workers)
     return Costs(cost.seconds_per_step, cost.start_seconds, spent, num_workers, len(pilot.arms), len(structures))

@@ -1,5 +1,6 @@
 """Flags of every verb: made from the dataclasses that they fill, and from the few declarations below."""
 
+import pkgutil
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -9,10 +10,8 @@ from engine.arms.flags import define_arm_flags, define_option, describe_arm_flag
 from engine.arms.options import Option, declared_in, owned
 from engine.commands.running.options import WANDB_HELP, RunOptions
 from engine.errors import InputError
-from engine.logs.formats import FORMATS
 from engine.registry import Registry
-from engine.report.sections import SECTIONS
-from engine.training.probes import DIAGNOSTICS, check_names
+from engine.training.probes.registry import check_names
 
 if TYPE_CHECKING:
     from engine.arms.arm import Arm
@@ -145,8 +144,13 @@ _TABLES: dict[str, Callable[[], Flags]] = {
     "read": _of_read,
     "list": lambda: _named(_FOLDER),
 }
-# By verb, the tables whose entries own options.
-_OWNERS: dict[str, Registry] = {"run": DIAGNOSTICS, "diagnose": DIAGNOSTICS, "report": SECTIONS, "read": FORMATS}
+# By verb, the table whose entries own options.
+_OWNERS = {
+    "run": "engine.training.probes.registry:DIAGNOSTICS",
+    "diagnose": "engine.training.probes.registry:DIAGNOSTICS",
+    "report": "engine.report.sections:SECTIONS",
+    "read": "engine.logs.formats:FORMATS",
+}
 TAKES_AN_ARM = ("run", "plan", "diagnose")
 QUESTION_NUMBERS = tuple(_NUMBERS)
 _KINDS: dict[type, str] = {int: "an integer", float: "a number", str: "text"}
@@ -194,7 +198,7 @@ def make_flags(verb: str, of_experiment: Mapping[str, Option] | None = None) -> 
             flag = flags.Flag(_Parser(option), None, name, None, option.help, boolean=is_alone)
             flags.DEFINE_flag(flag, flag_values=values)
     if verb in _OWNERS:
-        for option in owned(_OWNERS[verb]).values():
+        for option in owned(pkgutil.resolve_name(_OWNERS[verb])).values():
             define_option(option, values)
     if verb in TAKES_AN_ARM:
         define_arm_flags(values)
@@ -226,8 +230,8 @@ def describe_flags(verb: str, values: flags.FlagValues, arm: "Arm", of_experimen
         codes = [*VERDICTS.values(), (1, "a failure inside"), (2, "what was given is not usable")]
         lines += ["", "The exit code says what was found:", *(f"  {code}: {words}" for code, words in sorted(codes))]
     if verb in _OWNERS:
-        table = _OWNERS[verb]
-        for name in check_names(values["diagnostics"].value or ()) if table is DIAGNOSTICS else table:
+        table: Registry = pkgutil.resolve_name(_OWNERS[verb])
+        for name in check_names(values["diagnostics"].value or ()) if "diagnostics" in values else table:
             lines += describe_options(f"{table.kind} {name}", owned(table, [name]))
     lines += describe_options("the experiment", of_experiment)
     if verb in TAKES_AN_ARM:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from engine import store, workers
+from engine import store
 from engine.commands.open import Results
 from engine.commands.running.network_notes import try_user_networks
 from engine.commands.running.options import RunOptions
@@ -28,7 +28,7 @@ from engine.studies.shared_program import Layout
 from engine.studies.study import Study
 from engine.studies.until import Until, check_goal
 from engine.user_code import Place, as_path
-from engine.workers import determinism, devices
+from engine.workers import determinism, devices, processes
 from engine.workers.interruption import Interrupted, SignalWatch
 
 
@@ -63,7 +63,7 @@ def run(
     with SignalWatch() as watch, watch.deferred(), store.hold(path, note), contextlib.ExitStack() as at_the_end:
         if options.live_every is not None:
             at_the_end.callback(_close_page, path)
-        with workers.Crew(available, num_workers, options.cache, options.checkpoint_every) as crew:
+        with processes.Crew(available, num_workers, options.cache, options.checkpoint_every) as crew:
             _Launch(study, path, until, options, crew, watch).train()
         watch.check()
         results = Results(workdir)
@@ -109,7 +109,7 @@ class _Launch:
     path: Path
     until: Until | None
     options: RunOptions
-    crew: workers.Crew
+    crew: processes.Crew
     watch: SignalWatch
 
     def train(self) -> None:
@@ -157,7 +157,7 @@ class _Launch:
         cache = self.options.cache
         for program in study.programs:
             note(f"tuning {', '.join(program.arm_names)}")
-            choice, table = workers.call(self.crew.devices, cache, tuning.tune_here, program.spec, cache)
+            choice, table = processes.call(self.crew.devices, cache, tuning.tune_here, program.spec, cache)
             milliseconds = table[f"{choice.form} {choice.width}"]
             note(f"{choice.form}, {choice.width} lanes: {milliseconds} ms per seed and step")
             layouts |= dict.fromkeys(program.arm_names, Layout(*choice))

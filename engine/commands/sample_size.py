@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from engine import statistics, store, workers
+from engine import statistics, store
 from engine.commands.running.options import RunOptions
 from engine.errors import InputError, unknown_name
 from engine.lanes import tuning
@@ -17,7 +17,7 @@ from engine.studies.designs import runs_per_seed
 from engine.studies.expand import expand
 from engine.studies.study import Study
 from engine.user_code import Place, as_path
-from engine.workers import devices
+from engine.workers import devices, processes
 
 _QUESTIONS: dict[str, Any] = {
     "fraction": statistics.FractionQuestion,
@@ -130,7 +130,7 @@ def _cost_here(study: Study, data_dir: str | None, cache_dir: str) -> Cost:
     concrete = expand(study, available.platform, data_dir=data_dir)
     steps, seconds = sum(concrete.horizons.values()), 0.0
     for group in concrete.programs:
-        per_step = workers.call(available, cache_dir, tuning.step_cost, group.spec, memory_limit(1)).seconds_per_step
+        per_step = processes.call(available, cache_dir, tuning.step_cost, group.spec, memory_limit(1)).seconds_per_step
         seconds += per_step * sum(concrete.horizons[name] for name in group.arm_names)
     rate = steps / seconds * available.num_devices
     steps *= runs_per_seed(study.order_seeds, study.forks)

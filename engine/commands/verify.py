@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from engine import store, workers
+from engine import store
 from engine.arms.options import check_fields, option
 from engine.commands.run import find_workers
 from engine.commands.running.options import RunOptions
@@ -25,6 +25,7 @@ from engine.verification.comparison import Agreement, compare_rows
 from engine.verification.sampling import Finished, draw_sample, find_finished, stored_rows
 from engine.verification.verdict import Origin, Verification, conclude, to_document
 from engine.verification.words import describe_run, summarise_in_words
+from engine.workers import messages, processes, supervisor
 from engine.workers.devices import current_launch
 
 _DEFAULT_RUNS = 8
@@ -99,7 +100,7 @@ def verify(workdir: Place, options: VerifyOptions | None = None, **changes: Any)
     number = len(finished.runs) if options.is_all else options.num_runs or _DEFAULT_RUNS
     sample = draw_sample(finished.runs, number, options.seed)
     cache = RunOptions(cache_dir=options.cache_dir).cache
-    crew = workers.Crew(devices, min(num_workers, len(sample.runs)), cache, checkpoint_every=math.inf)
+    crew = processes.Crew(devices, min(num_workers, len(sample.runs)), cache, checkpoint_every=math.inf)
     agreements, fallbacks = _run_again(plan, sample.runs, directory, crew, options.is_quiet)
     changed = opening.differences(directory.document["identity"], identity_of(plan, devices.platform)) + fallbacks
     origins = _origins(directory, sample.runs, changed, current_launch(devices))
@@ -151,14 +152,14 @@ def _damage(directory: WorkDirectory, finished: Finished) -> list[str]:
 
 
 def _run_again(
-    plan: ExpandedStudy, runs: Sequence[Run], directory: WorkDirectory, crew: workers.Crew, is_quiet: bool
+    plan: ExpandedStudy, runs: Sequence[Run], directory: WorkDirectory, crew: processes.Crew, is_quiet: bool
 ) -> tuple[list[Agreement], list[str]]:
     """Returns how each run, done again, agrees with its stored rows, and which arms fell back to the native form."""
     stored = stored_rows(directory, {run_key(run) for run in runs})
     agreements: dict[tuple[Any, ...], Agreement] = {}
     fallbacks: list[str] = []
 
-    def compare(delivery: workers.Delivery) -> None:
+    def compare(delivery: messages.Delivery) -> None:
         for run, row in delivery.completed:
             found = [compare_rows(run, one, row) for one in stored[run_key(run)]]
             # A run that is stored twice is as wrong as the worse copy.
@@ -173,8 +174,8 @@ def _run_again(
 
     with crew, ProgressBar(len(runs), sum(run.horizon for run in runs), not is_quiet) as progress:
         on_loss = functools.partial(progress.extend, 0)
-        hooks = workers.Hooks(on_delivery=compare, on_fallback=fall_back, on_loss=on_loss, notify=progress.note)
-        workers.run_all([program.spec for program in plan.programs], plan.by_program(runs), hooks, crew)
+        hooks = messages.Hooks(on_delivery=compare, on_fallback=fall_back, on_loss=on_loss, notify=progress.note)
+        supervisor.run_all([program.spec for program in plan.programs], plan.by_program(runs), hooks, crew)
     lost = [run for run in runs if run_key(run) not in agreements]
     if lost:
         raise WorkerFailedError(

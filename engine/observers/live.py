@@ -19,7 +19,7 @@ from engine.store import Row
 from engine.workers.interruption import SIGNALS
 
 if TYPE_CHECKING:
-    from engine.workers import Worker
+    from engine.workers.processes import Worker
 
 PAGE = "report.html"
 # The interval is stretched so that building takes at most this part of one core's time.
@@ -43,7 +43,7 @@ class LivePage:
         """Orders the next page if it is due."""
         if self._builder is None:
             # The process that builds pages does not need to import what workers do.
-            from engine.workers import spawn
+            from engine.workers.processes import spawn
 
             self._builder = spawn({}, _serve, self._path)
         connection = self._builder.connection

@@ -14,8 +14,8 @@ Source: Saad and Solla (1995), Phys. Rev. E 52; Matoušek (1998), J. Complexity 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import scipy
 from jax.scipy.special import erf
-from scipy import special
 
 from engine.arms.arm import Arm
 from engine.arms.options import Option
@@ -53,7 +53,7 @@ def load(arm: Arm, root_seed: int, data_dir: str | None, reading: Reading) -> di
         for key, (name, number) in zip(keys, _NUM_BATCHES.items(), strict=True):
             inputs = _evaluation_inputs(key, weights, number * _BATCH).reshape(-1, _BATCH, num_inputs)
             arrays[f"{name}_inputs"] = inputs
-            arrays[f"{name}_targets"] = special.erf(inputs @ weights.T / np.sqrt(2.0)).sum(-1, keepdims=True)
+            arrays[f"{name}_targets"] = scipy.special.erf(inputs @ weights.T / np.sqrt(2.0)).sum(-1, keepdims=True)
     return {name: array.astype(np.float32) for name, array in arrays.items()}
 
 
@@ -65,7 +65,7 @@ def _evaluation_inputs(key: jax.Array, weights: np.ndarray, number: int) -> np.n
     num_units, num_inputs = weights.shape
     shift = np.asarray(jax.random.bits(of_shift, (num_units,), np.uint32)) >> (32 - _BITS)
     points = qmc.Sobol(num_units, scramble=False, bits=_BITS).random(number) * 2**_BITS
-    along = special.ndtri(((points.astype(np.uint32) ^ shift) + 0.5) / 2**_BITS)
+    along = scipy.special.ndtri(((points.astype(np.uint32) ^ shift) + 0.5) / 2**_BITS)
     rest = np.asarray(jax.random.normal(of_rest, (number, num_inputs)), np.float64)
     return rest + (along - rest @ weights.T) @ weights
 

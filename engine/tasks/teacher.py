@@ -10,8 +10,8 @@ Source: Saad and Solla (1995), Phys. Rev. E 52.
 import jax
 import jax.numpy as jnp
 import numpy as np
+import scipy
 from jax.scipy.special import erf
-from scipy import special
 
 from engine.arms.arm import Arm
 from engine.tasks import random_streams
@@ -42,7 +42,7 @@ def load(arm: Arm, root_seed: int, data_dir: str | None, reading: Reading) -> di
     arrays = {"weights": weights}
     for name, array in zip(("loss", "held_out"), inputs, strict=True):
         # In double precision: rounding to single then hides the order of the sums.
-        hidden = special.erf(array @ weights.T / np.sqrt(2.0))
+        hidden = scipy.special.erf(array @ weights.T / np.sqrt(2.0))
         arrays[f"{name}_inputs"] = array
         arrays[f"{name}_targets"] = hidden.sum(-1, keepdims=True) / np.sqrt(_NUM_UNITS)
     return {name: array.astype(np.float32) for name, array in arrays.items()}

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from engine import tasks, workers
+from engine import tasks
 from engine.commands.running.progress import note
 from engine.errors import some_of
 from engine.lanes.self_check import FirstBatch, try_network
@@ -10,6 +10,7 @@ from engine.models.initial import AS_WRITTEN
 from engine.studies.expand import ExpandedStudy
 from engine.studies.shared_program import SharedProgram
 from engine.user_code import is_reference
+from engine.workers import processes
 from engine.workers.devices import Devices
 
 # Spread of the outputs over that of the inputs: He's start keeps it at 1, and pooling averages some of it.
@@ -32,7 +33,7 @@ def try_user_networks(study: ExpandedStudy, available: Devices, cache_dir: str |
     notes: dict[str, list[str]] = {name: [] for name in study.arms}
     for programs in by_network.values():
         first = min(programs, key=lambda program: program.spec.arm.control != "none")
-        found = workers.call(available, cache_dir, try_network, first.spec, cache_dir)
+        found = processes.call(available, cache_dir, try_network, first.spec, cache_dir)
         lines = describe_faults(found)
         notes.update({name: lines for program in programs for name in program.arm_names})
         is_as_written = any(program.spec.arm.init == AS_WRITTEN for program in programs)

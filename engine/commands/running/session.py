@@ -5,7 +5,6 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from engine import workers
 from engine.commands.running.progress import ProgressBar, note
 from engine.lanes.checkpoint import Checkpoint
 from engine.lanes.runs import Run, run_key
@@ -17,6 +16,7 @@ from engine.store.checkpoints import CheckpointFolder, Kept
 from engine.store.run_table import RunTable
 from engine.studies.expand import ExpandedStudy, ParentOutcomes, with_forks
 from engine.studies.until import SequentialSeeds, Until
+from engine.workers import messages, processes, supervisor
 from engine.workers.interruption import SignalWatch
 
 _SECONDS_PER_PART = 2.0
@@ -53,7 +53,7 @@ class Recorder:
         self._planned_steps += num_steps
         self.bar.extend(num_runs, num_steps)
 
-    def take(self, delivery: workers.Delivery) -> list[dict[str, Any]]:
+    def take(self, delivery: messages.Delivery) -> list[dict[str, Any]]:
         """Takes what one chunk brought, and returns its rows."""
         if self.first_chunk_after is None:
             self.first_chunk_after = round(provenance.seconds_since_start(), 3)
@@ -115,7 +115,7 @@ class Session:
     """A launch: every round trains the runs that are not yet stored; `end` notes what it took."""
 
     recorder: Recorder
-    crew: workers.Crew
+    crew: processes.Crew
     watch: SignalWatch
     is_quiet: bool
 
@@ -144,7 +144,7 @@ class Session:
 
         with ProgressBar(len(missing), self._steps_to_do(missing), not self.is_quiet and bool(missing)) as bar:
             recorder.bar = bar
-            hooks = workers.Hooks(
+            hooks = messages.Hooks(
                 on_delivery=lambda delivery: go_on(recorder.take(delivery)),
                 on_fallback=recorder.fall_back,
                 on_checkpoint=recorder.keep,
@@ -154,7 +154,7 @@ class Session:
                 notify=bar.note,
             )
             try:
-                workers.run_all(specs, self.study.by_program(missing), hooks, self.crew, self.watch)
+                supervisor.run_all(specs, self.study.by_program(missing), hooks, self.crew, self.watch)
             finally:
                 recorder.flush()
 
