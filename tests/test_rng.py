@@ -4,6 +4,7 @@ import jax
 import numpy as np
 import pytest
 
+from engine.outcomes.row import MAX_SEED
 from engine.tasks import random_streams
 
 
@@ -14,7 +15,7 @@ def _bits(root: int, role: str, seed: int) -> tuple:
 def test_every_role_and_seed_has_its_own_stream():
     streams = [
         _bits(root, role, seed)
-        for root, role, seed in itertools.product((0, 1), random_streams.ROLES, (0, 1, 2, random_streams.MAX_SEED))
+        for root, role, seed in itertools.product((0, 1), random_streams.ROLES, (0, 1, 2, MAX_SEED))
     ]
     assert len(set(streams)) == len(streams)
 

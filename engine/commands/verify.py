@@ -15,11 +15,11 @@ from engine.commands.running.options import RunOptions
 from engine.commands.running.progress import ProgressBar, note
 from engine.errors import InputError, WorkerFailedError, one_line
 from engine.lanes.runs import Run, run_key
+from engine.outcomes.row import MAX_SEED
 from engine.report.phrases import counted
 from engine.store import WorkDirectory, opening, provenance
 from engine.store.study_json import identity_of, plan_of
 from engine.studies.expand import ExpandedStudy
-from engine.tasks.random_streams import MAX_SEED
 from engine.user_code import Place, as_path
 from engine.verification.comparison import Agreement, compare_rows
 from engine.verification.sampling import Finished, draw_sample, find_finished, stored_rows

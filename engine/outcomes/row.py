@@ -9,6 +9,8 @@ import pyarrow as pa
 from engine.outcomes.rise import Stair
 
 SCHEMA_VERSION = 4
+# The largest seed in any role, and the most steps of a run.
+MAX_SEED = MAX_STEPS = 2**32 - 1
 
 
 def _columns(kind: pa.DataType, *names: str) -> list[tuple[str, pa.DataType]]:

@@ -8,12 +8,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from engine.outcomes import FAILED, STATUSES, event_code
+from engine.outcomes.row import MAX_SEED
 from engine.store.files import DamagedError
+from engine.studies.designs import MAX_SEEDS
 
 # A run whose worker was killed by it again and again; it has no curve and is censored at once.
 _STOP_REASONS = ("horizon", "diverged", "hit", "settled", FAILED)
-_MAX_SEED = 2**32 - 1
-_SEEDS = {"seed": 10**7 - 1, **dict.fromkeys(("init_seed", "order_seed", "noise_seed"), _MAX_SEED)}
+_SEEDS = {"seed": MAX_SEEDS - 1, **dict.fromkeys(("init_seed", "order_seed", "noise_seed"), MAX_SEED)}
 # Times, which lie within the run, and numbers that only need to be some.
 _TIMES = ("onset_step", "onset_lower", "onset_upper", "half_step", "hitting_step", "fork_step")
 _NUMBERS = ("num_breaks", "chance_loss")
@@ -34,7 +35,7 @@ def check_rows(table: pa.Table, document: Mapping[str, Any]) -> None:
     horizon = _horizons(table["arm"], document)
     for name, most in _SEEDS.items():
         _check_range(table, name, most, is_needed=True)
-    _check_range(table, "fork_order_seed", _MAX_SEED)
+    _check_range(table, "fork_order_seed", MAX_SEED)
     if pc.any(pc.xor(pc.is_null(table["fork_step"]), pc.is_null(table["fork_order_seed"]))).as_py():
         raise DamagedError("a fork without its step or its order")
     is_failed = _check_statuses(table)

@@ -11,16 +11,14 @@ from typing import Any, NamedTuple
 from engine.errors import InputError
 from engine.outcomes import DetectorSettings, check_settings
 from engine.outcomes.event import Event
+from engine.outcomes.row import MAX_SEED, MAX_STEPS
 from engine.store.files import DamagedError
-from engine.studies.designs import DESIGNS, MAX_FORKS
+from engine.studies.designs import DESIGNS, MAX_FORKS, MAX_SEEDS
 
 # What a study is: runs that were trained here, or curves that were read from logs of others.
 KINDS = ("run", "read")
 
-# `engine.tasks.random_streams.MAX_SEED`, also the most steps of a run; importing it would load JAX.
-_MAX_SEED = _MAX_STEPS = 2**32 - 1
 _MAX_LANES = 2**16
-_MAX_RUNS = 10**7
 _MAX_NAME = 2**16
 
 
@@ -64,7 +62,7 @@ def _table_of(kind: _Kind) -> _Kind:
 
 
 _TEXT = _Kind("text", lambda v: isinstance(v, str))
-_STEPS = _whole(1, _MAX_STEPS)
+_STEPS = _whole(1, MAX_STEPS)
 _COUNT = _whole(0, 2**63 - 1)
 _SECONDS = _number(0, 1e12)
 _SCALAR = _Kind("a number, text, true, false or null", lambda v: not isinstance(v, (dict, list)))
@@ -77,8 +75,8 @@ _FIELD = _Kind(
 
 _IDENTITY = {
     "eval_every": _STEPS,
-    "root_seed": _whole(0, _MAX_SEED),
-    **dict.fromkeys(("fix_init", "fix_order"), _optional(_whole(0, _MAX_SEED))),
+    "root_seed": _whole(0, MAX_SEED),
+    **dict.fromkeys(("fix_init", "fix_order"), _optional(_whole(0, MAX_SEED))),
     "design": _one_of(tuple(DESIGNS)),
     "order_seeds": _optional(_whole(2, 2**30)),
     **dict.fromkeys(("stop", "platform"), _TEXT),
@@ -92,7 +90,7 @@ IDENTITY_BY_ARM = {
     **dict.fromkeys(("width", "block"), _whole(1, _MAX_LANES)),
     **dict.fromkeys(("form", "data", "model_source", "task_source"), _TEXT),
 }
-_IDENTITY_OF_LOGS = {"kind": _one_of(KINDS[1:]), "chance_loss": _number(1e-30, 1e30), "average": _whole(1, _MAX_STEPS)}
+_IDENTITY_OF_LOGS = {"kind": _one_of(KINDS[1:]), "chance_loss": _number(1e-30, 1e30), "average": _whole(1, MAX_STEPS)}
 _IDENTITY_OF_LOGS_BY_ARM = {"horizons": _STEPS, "curves": _TEXT}
 _STUDY_OF_LOGS = dict.fromkeys(("sources", "guesses", "notes"), _TEXTS)
 _STUDY = {
@@ -101,7 +99,7 @@ _STUDY = {
     "theory": _may_lack(_optional(_TEXT)),
 }
 _STUDY_BY_ARM = {
-    "seeds": _whole(0, _MAX_RUNS),
+    "seeds": _whole(0, MAX_SEEDS),
     "steps_per_epoch": _optional(_STEPS),
     "chance_loss": _number(1e-30, 1e30),
     "event": _one_of(tuple(Event)),

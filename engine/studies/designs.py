@@ -14,6 +14,8 @@ import numpy as np
 
 from engine.errors import InputError
 
+# Repetitions that an arm may have.
+MAX_SEEDS = 10**7
 DESIGNS = ("seeds", "crossed", "fork", "crossed_fork")
 # Grids and forks have their own data orders, apart from those of the repetitions.
 FIRST_GRID_SEED = 2**30

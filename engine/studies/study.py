@@ -11,14 +11,13 @@ from engine.arms.arm import Arm, fill_in, find_option
 from engine.arms.options import declared_in, fill_owned, option
 from engine.errors import InputError, unknown_name
 from engine.outcomes import DetectorSettings, check_settings
-from engine.studies.designs import FIRST_GRID_SEED, check_design, has_grid
+from engine.outcomes.row import MAX_SEED, MAX_STEPS
+from engine.studies.designs import FIRST_GRID_SEED, MAX_SEEDS, check_design, has_grid
 from engine.studies.diagnosis import DiagnosisRecord
 from engine.studies.theories import THEORIES
-from engine.tasks.random_streams import MAX_SEED
 from engine.training.probes import check_names
 from engine.training.probes.registry import ALL, DIAGNOSTICS
 
-MAX_SEEDS = 10**7
 _DETECTOR = DetectorSettings()
 # Prefix of a sweep axis that sets a constructor argument of the user's model.
 MODEL_ARG = "model_arg."
@@ -43,14 +42,14 @@ class Study:
         dataclasses.MISSING, "repetitions of every arm (default: the experiment's)", minimum=1, maximum=MAX_SEEDS
     )
     horizon: int | Mapping[str, int] | None = option(
-        None, "length of every run in steps (default: the experiment's)", minimum=1, maximum=MAX_SEED
+        None, "length of every run in steps (default: the experiment's)", minimum=1, maximum=MAX_STEPS
     )
     epochs: float | None = option(None, "length of every run in passes over the data", is_positive=True)
     eval_every: int | None = option(
         None,
         "steps between evaluations (default: half an epoch of the arm with the shortest one, at most 25 steps)",
         minimum=1,
-        maximum=MAX_SEED,
+        maximum=MAX_STEPS,
     )
     baseline: str | None = option(
         None, "arm that the others are compared with (default: the experiment's, or the first)"
@@ -83,7 +82,7 @@ class Study:
         None,
         "step at which forks change the data order (default: half the parents' median onset)",
         minimum=1,
-        maximum=MAX_SEED,
+        maximum=MAX_STEPS,
     )
     diagnostics: tuple[str, ...] = option(
         (),
@@ -95,7 +94,7 @@ class Study:
         None,
         "steps between these measurements: 1, 2, 4 or 8 times eval_every (default: 4 times)",
         minimum=1,
-        maximum=MAX_SEED,
+        maximum=MAX_STEPS,
     )
     diagnostic_options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     diagnosis: DiagnosisRecord | None = None

@@ -8,7 +8,6 @@ from contextlib import AbstractContextManager
 import jax
 
 ROLES = ("init", "order", "noise", "task")
-MAX_SEED = 2**32 - 1
 
 
 def root_key(root_seed: int | jax.Array) -> jax.Array:
@@ -17,7 +16,7 @@ def root_key(root_seed: int | jax.Array) -> jax.Array:
 
 
 def stream(root_seed: int | jax.Array, role: str, seed: int | jax.Array) -> jax.Array:
-    """Returns the key of one of `ROLES` and one seed, which is in `[0, MAX_SEED]`; both seeds may be traced."""
+    """Returns the key of one of `ROLES` and one seed, a whole number of 32 bits; both seeds may be traced."""
     if role not in ROLES:
         raise ValueError(f"unknown role {role!r}: expected one of {', '.join(ROLES)}")
     of_role = jax.random.fold_in(root_key(root_seed), ROLES.index(role))

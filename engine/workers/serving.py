@@ -17,12 +17,12 @@ from engine.lanes.runs import Run
 from engine.lanes.self_check import find_disagreement
 from engine.lanes.spec import PoolSpec
 from engine.lanes.to_row import outcome_row
+from engine.workers import CHECKPOINT_SECONDS
 from engine.workers.devices import configure_backend
 from engine.workers.interruption import SignalWatch
 from engine.workers.messages import Assignment, CompletedRun, Delivery, Keep, Note, Pull, Reject, Source, Stop
 from engine.workers.scheduler import Scheduler
 
-DEFAULT_CHECKPOINT_SECONDS = 60.0
 # The default interval is stretched so that checkpoints take at most this part of the time.
 _LARGEST_SHARE = 0.01
 _MESSAGE_BYTES = 2**28
@@ -76,7 +76,7 @@ def _out_of_memory(spec: PoolSpec) -> InputError:
 class _Timer:
     def __init__(self, every: float | None) -> None:
         self._every = every
-        self._due = time.monotonic() + (every or DEFAULT_CHECKPOINT_SECONDS)
+        self._due = time.monotonic() + (every or CHECKPOINT_SECONDS)
 
     def is_due(self) -> bool:
         return time.monotonic() >= self._due
@@ -84,7 +84,7 @@ class _Timer:
     def restart(self, started: float) -> None:
         """Starts again after a checkpoint that began at a time."""
         now = time.monotonic()
-        longest = max(DEFAULT_CHECKPOINT_SECONDS, (now - started) / _LARGEST_SHARE)
+        longest = max(CHECKPOINT_SECONDS, (now - started) / _LARGEST_SHARE)
         self._due = now + (longest if self._every is None else self._every)
 
 

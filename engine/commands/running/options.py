@@ -7,6 +7,7 @@ from typing import Any
 
 from engine.arms.options import check_fields, option
 from engine.errors import InputError, unknown_name
+from engine.workers import CHECKPOINT_SECONDS
 
 # What `--live` and `--wandb` mean without a number.
 LIVE_SECONDS = 30.0
@@ -53,7 +54,8 @@ class RunOptions:
     has_report: bool = True
     checkpoint_every: float | None = option(
         None,
-        "seconds between checkpoints of unfinished runs (default: 60, or more where they are expensive)",
+        f"seconds between checkpoints of unfinished runs (default: {CHECKPOINT_SECONDS:g}, or more where they are "
+        "expensive)",
         flag="checkpoint_every",
         is_positive=True,
     )
