@@ -150,10 +150,19 @@ def test_a_loss_that_stays_high_is_divergence_at_its_first_step(make_pool):
     arm = small_arm(optimizer="sgd", learning_rate=3e2, activation="tanh")
     run = drain(make_pool(arm), runs_of(arm, [0], horizon=110), 4)["arm", 0]
     assert run.diverged_step is not None
-    limit = 3 * max(run.curves["loss"][0], np.log(10))
+    limit = 3 * max(run.curves["loss"][0], run.batch_loss[0], np.log(10))
     is_high = run.batch_loss > limit
     if np.all(np.isfinite(run.batch_loss)):
         assert not is_high[: run.diverged_step].any()
+
+
+def test_dropout_that_lifts_the_loss_from_the_start_is_no_divergence(make_pool):
+    """The loss with dropout begins at many times that of the evaluation, without it, and falls."""
+    arm = Arm(model="mlp", dense_widths=(64,) * 4, init="he", dropout=0.8)
+    run = drain(make_pool(arm), runs_of(arm, [0], horizon=110), 4)["arm", 0]
+    assert run.batch_loss[0] > 3 * max(run.curves["loss"][0], np.log(10))
+    assert run.diverged_step is None
+    assert np.median(run.batch_loss[-22:]) < run.batch_loss[0]
 
 
 def test_the_host_keeps_no_finished_run(make_pool):

@@ -15,7 +15,8 @@ class DetectorSettings(NamedTuple):
         end_fraction: share of the points, at the end, whose median is ρ_end.
         level_step: distance of the two levels that define the width, as a share of ρ_end.
         suddenness_broke, suddenness_none: at and above the first there was a plateau; below the second there was none.
-        divergence_factor, divergence_steps: a loss above this multiple of max(H, L(0)), for so long, is blown up.
+        divergence_factor, divergence_steps: a loss above this multiple of max(H, L(0)), for so long, is blown up; that
+            of a mini-batch above the same multiple of its own first value too.
         settle_margin: share by which suddenness must lie beyond a threshold before a run may be stopped early.
         settle_level: ρ below which no run is stopped early.
     """

@@ -28,9 +28,9 @@ class Rules(NamedTuple):
 class Monitor(NamedTuple):
     """Watches one run for its end.
 
-    A mini-batch loss above `loss_limit` counts as blown up; `num_high` counts the steps since it was below. Steps are
-    `NEVER` before their event. `has_left_held_out`: the held-out loss has been below chance level, because a run that
-    memorises may still generalise. `is_settled`: the run may be stopped early.
+    A mini-batch loss above `loss_limit`, a multiple of the losses at the start, counts as blown up; `num_high` counts
+    the steps since it was below. Steps are `NEVER` before their event. `has_left_held_out`: the held-out loss has been
+    below chance level, because a run that memorises may still generalise. `is_settled`: the run may be stopped early.
     """
 
     horizon: jax.Array
@@ -86,6 +86,9 @@ def watch_measurement(
 def watch_step(monitor: Monitor, step: jax.Array, info: StepInfo, rules: Rules) -> Monitor:
     """Notes a hit, and a divergence: a loss that is not finite, or above its limit for long enough."""
     batch_loss = info.batch_loss
+    # Dropout, noise and augmentation may lift the loss of a mini-batch far above that of an evaluation, from the start.
+    raised = jnp.maximum(monitor.loss_limit, rules.detector.divergence_factor * batch_loss)
+    monitor = monitor._replace(loss_limit=jnp.where(step == 1, raised, monitor.loss_limit))
     # The loss of a task with an event of its own may be as noisy as it likes.
     is_high = (info.is_hit is None) & (batch_loss > monitor.loss_limit)
     num_high = jnp.where(is_high, monitor.num_high + 1, 0)
