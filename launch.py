@@ -1,6 +1,7 @@
 """Plateau: measures how often, when and why training kicks in.
 
 python launch.py [run] --experiment=NAME --workdir=DIR [flags]   run or resume, then report
+python launch.py check [flags]                                   what is wrong before anything is trained
 python launch.py diagnose --workdir=DIR [--minutes=N] [flags]    why it waits, and what to change
 python launch.py report --workdir=DIR                            rebuild the report
 python launch.py verify --workdir=DIR [--runs=N | --all]         run some runs again, and compare
@@ -118,6 +119,14 @@ def _run(values: flags.FlagValues) -> None:
     _show(results, workdir)
 
 
+def _check(values: flags.FlagValues) -> None:
+    from engine.commands.check import check
+
+    _stay_off_the_device()
+    given = given_flags(values)
+    check(_study(values, "single"), given.get("arm"), given.get("data_dir"), given.get("compilation_cache"))
+
+
 def _diagnose(values: flags.FlagValues) -> None:
     from engine.commands.diagnose import diagnose
 
@@ -220,6 +229,7 @@ def _list(values: flags.FlagValues) -> None:
 
 _VERBS: dict[str, tuple[Callable[[flags.FlagValues], int | None], str]] = {
     "run": (_run, "run a study, or what is missing of it, then report"),
+    "check": (_check, "look at data and network before anything is trained, in seconds"),
     "diagnose": (_diagnose, "why a configuration waits, and what to change: a designed study"),
     "report": (_report, "rebuild outcomes, summary, figures and page from the finished runs"),
     "verify": (_verify, "run some finished runs again, and say whether they are the same"),

@@ -16,6 +16,7 @@ _EXPORTS = {
     "Results": "engine.commands.open",
     "Study": "engine.studies.study",
     "Until": "engine.studies.until",
+    "check": "engine.commands.check",
     "diagnose": "engine.commands.diagnose",
     "open": "engine.commands.open",
     "read": "engine.commands.read",
@@ -25,7 +26,7 @@ _EXPORTS = {
 
 __all__ = [
     *("Arm", "InputError", "Interrupted", "Option", "Results", "Study", "Until"),
-    *("diagnose", "open", "read", "run", "verify"),
+    *("check", "diagnose", "open", "read", "run", "verify"),
 ]
 
 

@@ -21,6 +21,7 @@ FLOW = (
     "studies",
     "store",
     "workers",
+    "preflight",
     "report",
     "diagnosis",
     "verification",

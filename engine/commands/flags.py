@@ -133,9 +133,17 @@ def _of_read() -> Flags:
     return _READ | _flags(ReadOptions)
 
 
+def _of_check() -> Flags:
+    from engine.commands.diagnose import DiagnoseOptions
+
+    study = _of_study()
+    return {"arm": _flags(DiagnoseOptions)["arm"]} | {name: study[name] for name in _COST}
+
+
 # By verb; what a verb does not need is not imported.
 _TABLES: dict[str, Callable[[], Flags]] = {
     "run": _of_run,
+    "check": _of_check,
     "diagnose": _of_diagnose,
     "report": lambda: _named(_WORKDIR) | {"tensorboard": _flags(RunOptions)["tensorboard"]},
     "compare": lambda: _COMPARE,
@@ -151,7 +159,7 @@ _OWNERS = {
     "report": "engine.report.sections:SECTIONS",
     "read": "engine.logs.formats:FORMATS",
 }
-TAKES_AN_ARM = ("run", "plan", "diagnose")
+TAKES_AN_ARM = ("run", "plan", "check", "diagnose")
 QUESTION_NUMBERS = tuple(_NUMBERS)
 _KINDS: dict[type, str] = {int: "an integer", float: "a number", str: "text"}
 

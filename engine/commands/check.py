@@ -1,0 +1,73 @@
+"""`check`: looks at data and network before anything is trained, in seconds, and says what is wrong or unusual."""
+
+import dataclasses
+import time
+
+from engine.commands.run import find_workers
+from engine.commands.running.options import RunOptions
+from engine.errors import one_line, unknown_name
+from engine.lanes.spec import PoolSpec
+from engine.preflight.findings import Finding, check_here
+from engine.preflight.look import NUM_STARTS
+from engine.studies.expand import ExpandedStudy, expand
+from engine.studies.study import Study
+from engine.workers import devices, processes
+
+_WORDS = {"fault": "wrong", "sign": "unusual", "note": "note"}
+
+
+def check(
+    study: Study, arm: str | None = None, data_dir: str | None = None, cache_dir: str | None = None
+) -> list[Finding]:
+    """Looks at one arm of a study, prints what is found, and returns it; nothing is trained or written.
+
+    Args:
+        arm: by default the study's baseline, or its first.
+        data_dir, cache_dir: of `RunOptions`.
+
+    Raises:
+        InputError: the data or the network are not usable.
+    """
+    began = time.monotonic()
+    name = arm or study.baseline or next(iter(study.arms))
+    available, _ = find_workers(None)
+    concrete = expand(only_arm(study, name), available.platform, data_dir=data_dir, is_quiet=False)
+    found = check_arm(concrete, name, available, RunOptions(cache_dir=cache_dir).cache)
+    spec = concrete.programs[0].spec
+    print(f"checked “{one_line(name)}” in {time.monotonic() - began:.1f} s: {_subject(spec)}\n")
+    for line in describe_findings(found):
+        print(line)
+    return found
+
+
+def only_arm(study: Study, name: str) -> Study:
+    """Returns a study of one seed of one of its arms; raises InputError where there is none of that name."""
+    if name not in study.arms:
+        raise unknown_name("arm", name, study.arms)
+    return dataclasses.replace(
+        study, arms={name: study.arms[name]}, seeds=1, horizon=study.horizons_by_arm[name], baseline=None,
+        design="seeds", order_seeds=None, forks=None, fork_step=None, theory=None,
+    )  # fmt: skip
+
+
+def check_arm(concrete: ExpandedStudy, name: str, available: devices.Devices, cache_dir: str) -> list[Finding]:
+    """Looks at an arm of an expanded study, on one of the devices."""
+    found: list[Finding] = processes.call(
+        available, cache_dir, check_here, concrete.program_of[name].spec, concrete.arms[name], concrete.horizons[name]
+    )
+    return found
+
+
+def describe_findings(found: list[Finding]) -> list[str]:
+    """Says what was found, two lines for each finding, or that it was nothing."""
+    if not found:
+        return ["Nothing unusual in the inputs, the targets, the outputs, the gradient and the first step."]
+    lines = []
+    for finding in found:
+        sentence = one_line(finding.sentence)
+        lines += [f"{_WORDS[finding.strength]}: {sentence} ({finding.name})", f"    try: {one_line(finding.advice)}"]
+    return lines
+
+
+def _subject(spec: PoolSpec) -> str:
+    return f"{NUM_STARTS} starts of model={spec.arm.model}, a batch of {spec.arm.batch_size:,}"

@@ -1,0 +1,29 @@
+"""Gradients below the ε of the optimiser.
+
+Definition: the root mean square of the gradient is below ε in leaves that hold most of the weights' arrays, in the
+median over starts, where the optimiser divides by its root mean square plus ε. Steps are then shorter than the learning
+rate says, by the ratio of the two. Source: Kingma and Ba (2015), section 2.1. False alarms: none by definition.
+"""
+
+import numpy as np
+
+from engine.preflight.findings import Finding
+from engine.preflight.look import Look
+
+
+def find(look: Look) -> Finding | None:
+    """Finds gradients that are smaller than ε."""
+    epsilon = look.arm.epsilon
+    if not epsilon or not look.weights:
+        return None
+    sizes = np.median(look.grads[:, look.weights], axis=0)
+    is_below = sizes < epsilon
+    if np.mean(is_below) < 0.5:
+        return None
+    return Finding(
+        "below_epsilon",
+        "sign",
+        f"the gradient is below the optimiser's ε of {epsilon:g} in {int(is_below.sum())} of {len(sizes)} arrays of "
+        f"weights (median {np.median(sizes):.1g})",
+        "try a smaller ε (--epsilon=1e-12), or a larger start (--init=he)",
+    )

@@ -1,0 +1,44 @@
+"""Outputs that cannot take the values that they should.
+
+Definition: at starts with thirty times He's weights, which drive an output without bounds far to both sides, at least a
+tenth of the outputs lie at their least (or greatest) value, within a millionth of their range. In regression that is
+wrong where above 5 % of the targets lie beyond it; in classification where both ends are such bounds and at most 2
+apart, as of a sigmoid or tanh, or where the least is 0, as after a rectifier. False alarms: see docs/check.md.
+"""
+
+import numpy as np
+
+from engine.preflight.findings import Finding
+from engine.preflight.look import Look
+
+_NEAR, _AT_END, _BEYOND, _NARROW = 1e-6, 0.1, 0.05, 2.0
+
+
+def find(look: Look) -> Finding | None:
+    """Finds a non-linearity on the outputs that keeps them from the targets."""
+    outputs = look.wide_outputs[1:].ravel()
+    if not np.all(np.isfinite(outputs)) or np.ptp(outputs) == 0:
+        return None
+    least, most = float(outputs.min()), float(outputs.max())
+    is_bound = [np.mean(np.abs(outputs - end) <= _NEAR * (most - least)) >= _AT_END for end in (least, most)]
+    if look.has_classes:
+        # Shares are told by `softmax_inside`.
+        is_share = np.allclose(look.wide_outputs.sum(axis=-1), 1, atol=1e-2)
+        if all(is_bound) and most - least <= _NARROW * (1 + _NEAR) and not is_share:
+            return _finding(f"every output lies between {least:.3g} and {most:.3g}, while logits should be free")
+        if is_bound[0] and least == 0:
+            return _finding("no output is negative, as after a rectifier, while logits should be free")
+        return None
+    targets = np.asarray(look.training.targets, np.float64)
+    for end, is_one, side, beyond in (
+        (least, is_bound[0], "below", np.mean(targets < least)),
+        (most, is_bound[1], "above", np.mean(targets > most)),
+    ):
+        if is_one and beyond > _BEYOND:
+            return _finding(f"no output is {side} {end:.3g}, and {100 * beyond:.3g} % of the targets are")
+    return None
+
+
+def _finding(sentence: str) -> Finding:
+    advice = "leave out the non-linearity at the end of the network, or choose one whose values cover the targets"
+    return Finding("bounded_outputs", "fault", sentence, advice)

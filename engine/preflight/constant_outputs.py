@@ -1,0 +1,29 @@
+"""Outputs that hardly differ between examples, wherever the network starts.
+
+Definition: the standard deviation of the outputs over examples is below 1e-6 of that of the inputs (at most 1) at the
+network's own starts and at He's, which keeps the size of a signal. Something then cuts the inputs off or makes the
+outputs tiny: a factor, a saturated or dead layer. False alarms: none seen.
+"""
+
+import numpy as np
+
+from engine.preflight.findings import Finding
+from engine.preflight.look import Look
+
+_LEAST = 1e-6
+
+
+def find(look: Look) -> Finding | None:
+    """Finds outputs that do not depend on the inputs."""
+    rows = look.batch.rows
+    spread = min(1.0, float(np.sqrt(np.mean(rows.var(axis=0)))))
+    deviations = [float(np.sqrt(np.mean(o.var(axis=0)))) for o in (*look.outputs, look.wide_outputs[0])]
+    if spread == 0 or not np.all(np.isfinite(deviations)) or max(deviations) >= _LEAST * spread:
+        return None
+    return Finding(
+        "constant_outputs",
+        "fault",
+        f"with its own start and with He's the outputs differ by {max(deviations):.1g} at most from example to "
+        f"example, where the inputs differ by {spread:.2g}",
+        "look for a layer that is dead or saturated, a factor that is far too small, or inputs that are not used",
+    )

@@ -1,0 +1,61 @@
+"""The findings, and what one says."""
+
+from typing import Literal, NamedTuple
+
+from engine.arms.arm import Arm
+from engine.lanes.spec import PoolSpec
+from engine.preflight.look import Look, take_look
+from engine.registry import Registry
+
+# In the order in which they are said: what is wrong in the data comes before the network, and that before the numbers.
+FINDINGS = Registry(
+    "finding",
+    {
+        name: f"engine.preflight.{name}"
+        for name in (
+            *(
+                "constant_inputs",
+                "input_scale",
+                "uneven_inputs",
+                "target_scale",
+                "rare_classes",
+                "contradicting_labels",
+            ),
+            *("unrelated_labels", "sorted_examples", "other_mixture"),
+            *("softmax_inside", "bounded_outputs", "constant_outputs", "mixed_examples", "initial_loss"),
+            *("unreached_parameters", "altered_gradient", "gradient_by_depth", "below_epsilon"),
+            *("strong_dropout", "strong_decay", "warm_up", "step_size"),
+        )
+    },
+)
+# What a finding says of a set-up: something in it is wrong; it may hold the training back; it is worth knowing.
+Strength = Literal["fault", "sign", "note"]
+
+
+class Finding(NamedTuple):
+    """Something that was found: its name in `FINDINGS`, a sentence with the numbers, and what to try."""
+
+    name: str
+    strength: Strength
+    sentence: str
+    advice: str
+
+
+def find_all(look: Look) -> list[Finding]:
+    """Returns everything that is found, faults first."""
+    found: list[Finding] = []
+    for name in FINDINGS:
+        one: Finding | None = FINDINGS.load(name).find(look)
+        if one is not None:
+            found.append(one)
+    return sorted(found, key=lambda finding: ("fault", "sign", "note").index(finding.strength))
+
+
+def amount(value: float) -> str:
+    """Writes a number to two or three digits, without an exponent where it is not tiny or huge."""
+    return f"{float(f'{value:.2g}'):,.0f}" if 100 <= abs(value) < 1e9 else f"{value:.3g}"
+
+
+def check_here(spec: PoolSpec, arm: Arm, horizon: int | None) -> list[Finding]:
+    """Looks at an arm of a pool in this process, and returns what is found; raises InputError as `take_look` does."""
+    return find_all(take_look(spec, arm, horizon))

@@ -1,0 +1,32 @@
+"""Values to predict that are far from what a network's outputs are at the start.
+
+Definition, of regression: the root mean square of the targets, about 0, is above 30 times the larger of 1 and that of
+the outputs at the start; or their standard deviation is below 0.01 of it. An optimiser that moves each weight by its
+learning rate brings outputs of order one only so far in a training, and the first gradients are as large as the
+offset. Source: LeCun et al. (1998), "Efficient BackProp", sections 4.5 and 4.6. False alarms: see docs/check.md.
+"""
+
+import numpy as np
+
+from engine.preflight.findings import Finding, amount
+from engine.preflight.look import Look
+
+_MOST, _LEAST = 30.0, 0.01
+
+
+def find(look: Look) -> Finding | None:
+    """Finds targets that are far too large, too small or too far from 0."""
+    if look.has_classes:
+        return None
+    targets = np.asarray(look.training.targets, np.float64)
+    size, deviation = float(np.sqrt(np.mean(targets**2))), float(targets.std())
+    reach = max(1.0, float(np.sqrt(np.mean(look.outputs**2))) if np.all(np.isfinite(look.outputs)) else 1.0)
+    if size <= _MOST * reach and deviation >= _LEAST * reach:
+        return None
+    about = f"a mean of {amount(float(targets.mean()))} and a standard deviation of {amount(deviation)}"
+    return Finding(
+        "target_scale",
+        "fault",
+        f"the targets have {about}, while the outputs are of order {amount(reach)} at the start",
+        "standardise the targets by their mean and standard deviation, and undo it when the network is used",
+    )

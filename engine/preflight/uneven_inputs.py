@@ -1,0 +1,34 @@
+"""Features of very different sizes, or all far from 0 for their spread.
+
+Definition: of the features that vary, the largest standard deviation is above 100 times their median; or the mean of
+the features is, as a root mean square, above 10 times their spread. Both make the loss far more curved in one direction
+than in others, and the steepest direction bounds the learning rate (LeCun et al. 1998, "Efficient BackProp", section
+4.3). Pixels, counts and embeddings stay below: of the digits the ratios are 2 and 1. False alarms: see docs/check.md.
+"""
+
+import numpy as np
+
+from engine.preflight.findings import Finding, amount
+from engine.preflight.look import Look
+
+_MOST_RATIO, _MOST_OFFSET = 100.0, 10.0
+
+
+def find(look: Look) -> Finding | None:
+    """Finds features of mixed scales, and features with a large offset."""
+    if not look.has_numbers:
+        return None
+    rows = look.training.rows
+    deviations, means = rows.std(axis=0), rows.mean(axis=0)
+    varying = deviations > 0
+    if not varying.any():
+        return None
+    ratio = float(deviations.max() / np.median(deviations[varying]))
+    offset = float(np.sqrt(np.mean(means[varying] ** 2) / np.mean(deviations[varying] ** 2)))
+    if ratio <= _MOST_RATIO and offset <= _MOST_OFFSET:
+        return None
+    if ratio > _MOST_RATIO:
+        sentence = f"one feature of the inputs varies {amount(ratio)} times as much as the median one"
+    else:
+        sentence = f"the inputs lie {amount(offset)} times as far from 0 as they differ from example to example"
+    return Finding("uneven_inputs", "fault", sentence, "standardise each feature of the inputs (--scaling=standard)")

@@ -1,0 +1,29 @@
+"""Parameters that the gradient of the loss does not reach.
+
+Definition: the gradient of a leaf is exactly 0 at every start. Such parameters stay where they are: they are not used,
+or what they do is cut off from the loss. A layer behind an output layer of zeros is reached one step later, so a leaf
+counts only where the leaves behind it are not all 0 at the start. False alarms: dead rectifiers in very narrow layers.
+"""
+
+import numpy as np
+
+from engine.errors import some_of
+from engine.preflight.findings import Finding
+from engine.preflight.look import Look
+
+_MOST_NAMED = 4
+
+
+def find(look: Look) -> Finding | None:
+    """Finds parameters without a gradient."""
+    is_unreached = np.all(look.grads == 0, axis=0)
+    starts_at_zero = any(np.all(look.params[:, i] == 0) for i in look.weights)
+    if not is_unreached.any() or starts_at_zero:
+        return None
+    names = [look.leaf_names[i] for i in np.flatnonzero(is_unreached)]
+    return Finding(
+        "unreached_parameters",
+        "fault",
+        f"the gradient of the loss is exactly 0 in {some_of(names, _MOST_NAMED)}, at every start that was tried",
+        "look for parameters that are not used, stopped gradients, and layers that are dead",
+    )
