@@ -26,7 +26,15 @@ from engine.workers.devices import configure_backend
 
 # What compiles or trains, and is left out of `python -m tests fast`.
 _TRAINS = (
-    *("arms/test_adding", "observers/test_live", "observers/test_tensorboard", "own/", "probes/", "theory/"),
+    *(
+        "arms/test_adding",
+        "observers/test_live",
+        "observers/test_tensorboard",
+        "own/",
+        "preflight/test_look",
+        "probes/",
+        "theory/",
+    ),
     *("statistics/test_oracles", "statistics/test_permutations", "tasks/test_augmentation", "tasks/test_drawn"),
     *("test_checkpoints", "test_designs", "test_double_well", "test_looks", "test_models", "test_own_data"),
     *(

@@ -23,8 +23,9 @@ def find(look: Look) -> Finding | None:
     is_bound = [np.mean(np.abs(outputs - end) <= _NEAR * (most - least)) >= _AT_END for end in (least, most)]
     if look.has_classes:
         # Shares are told by `softmax_inside`.
-        is_share = np.allclose(look.wide_outputs.sum(axis=-1), 1, atol=1e-2)
-        if all(is_bound) and most - least <= _NARROW * (1 + _NEAR) and not is_share:
+        if np.allclose(look.wide_outputs.sum(axis=-1), 1, atol=1e-2):
+            return None
+        if all(is_bound) and most - least <= _NARROW * (1 + _NEAR):
             return _finding(f"every output lies between {least:.3g} and {most:.3g}, while logits should be free")
         if is_bound[0] and least == 0:
             return _finding("no output is negative, as after a rectifier, while logits should be free")

@@ -16,11 +16,13 @@ _MOST, _ROUNDING = 1e-3, 1e-5
 
 def find(look: Look) -> Finding | None:
     """Finds a network that mixes the examples of a batch."""
+    if look.has_state or not look.alone.size:
+        return None
     half = look.outputs[:, : look.alone.shape[1]]
     spread = np.sqrt(np.mean(look.outputs.var(axis=1)))
     change = np.sqrt(np.mean((half - look.alone) ** 2))
     least = max(_MOST * spread, _ROUNDING * np.sqrt(np.mean(look.outputs**2)))
-    if look.has_state or not np.isfinite(change) or change <= least or spread == 0:
+    if not np.isfinite(change) or change <= least or spread == 0:
         return None
     return Finding(
         "mixed_examples",

@@ -1,0 +1,173 @@
+"""Every finding: said of the fault that it is about, and of nothing else."""
+
+import re
+
+import numpy as np
+import pytest
+
+from engine.arms.arm import Arm
+from engine.preflight.findings import FINDINGS, amount, find_all
+from engine.preflight.look import Examples, Look
+
+_ARM = Arm(model="mlp", dense_widths=(16, 16), init="he")
+
+
+def _healthy(seed: int = 0, **changes: object) -> Look:
+    """Four classes of clusters, and a small network at He's start, as far as the numbers of a look tell."""
+    draw = np.random.default_rng(seed)
+    centres = draw.normal(size=(4, 8))
+
+    def examples(number: int) -> Examples:
+        targets = draw.integers(4, size=number)
+        return Examples((centres[targets] + draw.normal(size=(number, 8))).astype(np.float32), targets)
+
+    outputs = draw.normal(size=(4, 32, 4))
+    of_leaf = np.tile([0.3, 0.0, 0.3, 0.0, 0.3, 0.0], (4, 1))
+    look = Look(
+        arm=_ARM,
+        horizon=1000,
+        chance_loss=float(np.log(4)),
+        has_classes=True,
+        is_kept=True,
+        training=examples(400),
+        held_out=examples(100),
+        leaf_names=("a/kernel", "a/bias", "b/kernel", "b/bias", "c/kernel", "c/bias"),
+        leaf_ndims=(2, 1) * 3,
+        has_state=False,
+        batch=examples(32),
+        outputs=outputs,
+        alone=outputs[:, :16],
+        wide_outputs=30 * draw.normal(size=(4, 32, 4)),
+        noise=np.zeros(4),
+        losses=np.full(4, 1.5),
+        he_sizes=of_leaf[0],
+        params=of_leaf,
+        grads=np.full((4, 6), 1e-2),
+        updates=np.full((4, 6), 1e-3),
+        slopes=np.ones(4),
+    )
+    return look._replace(**changes)  # type: ignore[arg-type]
+
+
+def _regression(targets: np.ndarray, **changes: object) -> Look:
+    look = _healthy(has_classes=False, outputs=np.random.default_rng(1).normal(size=(4, 32, 1)), **changes)
+    rows = look.training.inputs[:, :1].astype(np.float64)
+    values = targets + rows * (np.std(targets) or 1.0)
+    held_out = np.mean(targets) + look.held_out.inputs[:, :1] * (np.std(targets) or 1.0)
+    return look._replace(
+        training=look.training._replace(targets=values),
+        held_out=look.held_out._replace(targets=held_out),
+        alone=look.outputs[:, :16],
+        wide_outputs=changes.get("wide_outputs", 30 * np.random.default_rng(2).normal(size=(4, 32, 1))),  # type: ignore[arg-type]
+    )
+
+
+def _with_inputs(change: object) -> Look:
+    look = _healthy()
+    return look._replace(
+        training=look.training._replace(inputs=change(look.training.inputs)),  # type: ignore[operator]
+        held_out=look.held_out._replace(inputs=change(look.held_out.inputs)),  # type: ignore[operator]
+    )
+
+
+def _with_targets(training: object, held_out: object | None = None) -> Look:
+    look = _healthy()
+    parts = {"training": look.training._replace(targets=training(look.training.targets))}  # type: ignore[operator]
+    if held_out is not None:
+        parts["held_out"] = look.held_out._replace(targets=held_out(look.held_out.targets))  # type: ignore[operator]
+    return look._replace(**parts)
+
+
+def _copied() -> Look:
+    """Of 400 examples 20 have a copy with another label."""
+    look = _healthy()
+    inputs, targets = look.training.inputs.copy(), look.training.targets.copy()
+    inputs[:20], targets[:20] = inputs[20:40], (targets[20:40] + 1) % 4
+    return look._replace(training=Examples(inputs, targets))
+
+
+def _sorted() -> Look:
+    look = _healthy()
+    order = np.argsort(look.training.targets, kind="stable")
+    return look._replace(training=Examples(look.training.inputs[order], look.training.targets[order]))
+
+
+def _leaf(name: str, leaf: int, value: float) -> Look:
+    values = getattr(_healthy(), name).copy()
+    values[:, leaf] = value
+    return _healthy(**{name: values})
+
+
+_SHARES = np.random.default_rng(3).dirichlet(np.ones(4), size=(4, 32))
+_FAULTS = {
+    "constant_inputs": _with_inputs(np.ones_like),
+    "input_scale": _with_inputs(lambda x: 255 * x),
+    "uneven_inputs": _with_inputs(lambda x: np.float32(0.3) * x + np.float32(6)),
+    "target_scale": _regression(np.full((400, 1), 2e5) + np.linspace(-4e4, 4e4, 400)[:, None]),
+    "rare_classes": _with_targets(lambda y: np.where(np.arange(len(y)) % 20 == 0, y, 0), np.zeros_like),
+    "contradicting_labels": _copied(),
+    "unrelated_labels": _with_targets(lambda y: np.random.default_rng(4).permutation(y)),
+    "sorted_examples": _sorted(),
+    "other_mixture": _with_targets(lambda y: y, lambda y: np.where(y == 0, 1, y)),
+    "softmax_inside": _healthy(outputs=_SHARES, wide_outputs=_SHARES, alone=_SHARES[:, :16]),
+    "bounded_outputs": _regression(
+        np.linspace(-3, -1, 400)[:, None], wide_outputs=np.maximum(0, np.arange(-64, 64.0)).reshape(4, 32, 1)
+    ),
+    "constant_outputs": _healthy(
+        outputs=np.full((4, 32, 4), 0.1), alone=np.full((4, 16, 4), 0.1), wide_outputs=np.zeros((4, 32, 4))
+    ),
+    "mixed_examples": _healthy(alone=_healthy().outputs[:, :16] * 1.1),
+    "initial_loss": _healthy(losses=np.full(4, 60.0)),
+    "unreached_parameters": _leaf("grads", 0, 0.0),
+    "altered_gradient": _healthy(slopes=np.array([1e5, 2e5, np.nan, 1e5])),
+    "gradient_by_depth": _leaf("grads", 0, 1e-6),
+    "below_epsilon": _healthy(arm=_ARM.replace(optimizer="adam", epsilon=1e-8), grads=np.full((4, 6), 1e-10)),
+    "strong_dropout": _healthy(noise=np.full(4, 300.0)),
+    "strong_decay": _healthy(arm=_ARM.replace(optimizer="adamw", weight_decay=50.0)),
+    "warm_up": _healthy(arm=_ARM.replace(schedule="warmup", warmup_steps=100_000)),
+    "step_size": _healthy(updates=np.full((4, 6), 1.0)),
+}
+
+
+@pytest.mark.parametrize("name", list(FINDINGS))
+def test_every_finding_is_about_its_fault(name):
+    found = find_all(_FAULTS[name])
+    assert name in [finding.name for finding in found]
+    # A fault may have consequences, which are found beside it.
+    also = {"constant_inputs": {"unrelated_labels"}, "rare_classes": {"sorted_examples", "unrelated_labels"}}
+    assert {finding.name for finding in found} <= {name} | also.get(name, set())
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_healthy_set_up_has_none(seed):
+    assert find_all(_healthy(seed)) == []
+    assert find_all(_regression(np.random.default_rng(seed).normal(size=(400, 1)))) == []
+
+
+@pytest.mark.parametrize("name", list(FINDINGS))
+def test_a_finding_is_defined_with_its_threshold_and_false_alarms(name):
+    module = FINDINGS.load(name)
+    assert "Definition" in module.__doc__
+    assert "False alarms" in module.__doc__
+    for finding in find_all(_FAULTS[name]):
+        assert not finding.sentence.endswith(".")
+        assert not re.search(r"\bnan\b|\binf\b", finding.sentence)
+
+
+def test_faults_come_before_signs():
+    strengths = [finding.strength for finding in find_all(_healthy(losses=np.full(4, 60.0), noise=np.full(4, 300.0)))]
+    assert strengths == ["fault", "sign"]
+
+
+def test_tokens_are_not_held_to_be_numbers():
+    look = _healthy()
+    tokens = np.arange(400 * 8, dtype=np.int32).reshape(400, 8)
+    assert find_all(look._replace(training=Examples(tokens, look.training.targets))) == []
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [(2e5, "200,000"), (44_321.0, "44,000"), (280.0, "280"), (1.5, "1.5"), (1e-19, "1e-19"), (-300.0, "-300")],
+)
+def test_amounts(value, words):
+    assert amount(value) == words

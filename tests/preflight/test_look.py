@@ -1,0 +1,126 @@
+"""A look at real data and networks, and what `check` prints of it."""
+
+import numpy as np
+import pytest
+
+import engine
+from engine.errors import InputError
+from engine.preflight.findings import check_here
+from engine.studies.expand import expand
+from launch import main
+from tests.conftest import small_arm, small_study
+
+pytestmark = pytest.mark.long
+
+_NETWORKS = """
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+
+
+class Net(nn.Module):
+    num_outputs: int = 10
+    end: str = "plain"
+
+    @nn.compact
+    def __call__(self, x):
+        x = nn.relu(nn.Dense(32)(x.reshape(x.shape[0], -1)))
+        x = nn.Dense(self.num_outputs)(x)
+        if self.end == "clipped":
+            return x * 1e-4 + jax.lax.stop_gradient(x * (1 - 1e-4))
+        if self.end == "mixed":
+            return x - jnp.mean(x, axis=0)
+        return {"plain": lambda x: x, "relu": nn.relu, "softmax": nn.softmax, "sigmoid": nn.sigmoid}[self.end](x)
+"""
+
+
+@pytest.fixture
+def network(tmp_path):
+    """The path of a file with a network that has one mistake, or none."""
+    path = tmp_path / "nets.py"
+    path.write_text(_NETWORKS)
+    return f"{path}:Net"
+
+
+def _check(arm, data_dir):
+    """Names of what is found, in this process."""
+    plan = expand(small_study(arms={"one": arm}, baseline=None), "cpu", data_dir=data_dir)
+    return {finding.name for finding in check_here(plan.programs[0].spec, plan.arms["one"], plan.horizons["one"])}
+
+
+@pytest.mark.parametrize(
+    ("end", "expected"),
+    [
+        ("plain", set()),
+        ("relu", {"bounded_outputs"}),
+        ("softmax", {"softmax_inside"}),
+        ("sigmoid", {"bounded_outputs"}),
+        ("clipped", {"altered_gradient"}),
+        ("mixed", {"mixed_examples"}),
+    ],
+)
+def test_mistakes_of_a_network(end, expected, network, data_dir):
+    arm = engine.Arm(model=network, model_args=(f"end={end}",))
+    assert _check(arm, data_dir) == expected
+
+
+@pytest.mark.parametrize(
+    ("arm", "expected"),
+    [
+        (small_arm(), set()),
+        (small_arm(batch_norm=True, activation="tanh"), set()),
+        (small_arm(optimizer="sgd", momentum=0.9, learning_rate=0.01), set()),
+        (small_arm(dataset="teacher"), set()),
+        (small_arm(dense_widths=(64,) * 4, dropout=0.8), {"strong_dropout"}),
+        (small_arm(optimizer="adamw", weight_decay=50.0), {"strong_decay"}),
+        (small_arm(schedule="warmup", warmup_steps=10_000), {"warm_up"}),
+        (small_arm(learning_rate=1.0), {"step_size"}),
+        (small_arm(dense_widths=(32,) * 8, activation="sigmoid", init="glorot"), {"gradient_by_depth"}),
+    ],
+)
+def test_settings(arm, expected, data_dir):
+    assert _check(arm, data_dir) == expected
+
+
+def test_data_in_a_file(tmp_path, data_dir):
+    draw = np.random.default_rng(0)
+    inputs = draw.normal(size=(600, 8)).astype(np.float32)
+    weights = draw.normal(size=8)
+    prices = (2e5 + 3e4 * (inputs @ weights))[:, None].astype(np.float32)
+    np.savez(tmp_path / "price.npz", x=inputs, y=prices)
+    np.savez(tmp_path / "large.npz", x=200 * inputs, y=(inputs @ weights > 0).astype(np.int32))
+    found = {}
+    for name in ("price", "large"):
+        arm = engine.Arm(model="mlp", dense_widths=(16,), init="he", dataset_dir=str(tmp_path / f"{name}.npz"))
+        found[name] = _check(arm, data_dir)
+    assert found["price"] == {"target_scale"}
+    assert {"input_scale"} <= found["large"] <= {"input_scale", "initial_loss"}
+
+
+def test_the_verb_prints_what_is_found(data_dir, cache_dir, capsys):
+    places = [f"--data_dir={data_dir}", f"--compilation_cache={cache_dir}"]
+    words = ["--model=mlp", "--dense_widths=16", "--init=he", *places]
+    assert main(["launch.py", "check", *words]) == 0
+    assert "Nothing unusual" in capsys.readouterr().out
+    assert main(["launch.py", "check", *words, "--optimizer=adamw", "--weight_decay=50"]) == 0
+    out = capsys.readouterr().out
+    assert "wrong: a weight decay of 50 lets no weight stay above 0.02" in out
+    assert "try: lower the weight decay" in out
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [(["--arm=other"], "unknown arm 'other'"), (["--workdir=here"], "workdir"), (["--modle=mlp"], "model")],
+)
+def test_wrong_input_is_one_line(words, expected, capsys):
+    assert main(["launch.py", "check", *words]) == 2
+    error = capsys.readouterr().err
+    assert expected in error
+    assert error.count("\n") == 1
+
+
+def test_a_network_that_raises_is_named(tmp_path, data_dir):
+    path = tmp_path / "broken.py"
+    path.write_text(_NETWORKS.replace("nn.Dense(32)", "nn.Dens(32)"))
+    with pytest.raises(InputError, match="Dens"):
+        _check(engine.Arm(model=f"{path}:Net"), data_dir)
