@@ -84,6 +84,32 @@ def test_a_loss_that_is_not_at_chance_is_doubted(level, classes, words, tmp_path
     assert ("among 10 costs" in headline) == (classes != 10)
 
 
+def _write_line(path, end):
+    steps = np.arange(10)
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("epoch,loss\n" + "".join(f"{s},{2.31 + (end - 2.31) * s / 9:.4f}\n" for s in steps))
+
+
+@pytest.mark.parametrize("num_runs", [1, 7])
+def test_a_steady_fall_is_called_one(num_runs, tmp_path, capsys):
+    for i in range(num_runs):
+        _write_line(tmp_path / "logs" / f"{i}.csv", 1.88 - 0.001 * i)
+    assert _launch("read", f"--curves={tmp_path / 'logs'}", "--classes=10") == 0
+    words = capsys.readouterr().out
+    assert "the loss falls steadily from the start" in words
+    assert "no plateau" in words
+    assert "the loss falls from there at once" in words
+    for wrong in ("held at chance", "at chance at the end", "While it is flat", "diagnose"):
+        assert wrong not in words, wrong
+
+
+def test_one_steady_fall_among_plateaus_changes_nothing(logs, capsys):
+    _write_line(logs / "slow" / "line.csv", 1.88)
+    (logs / "slow" / "line.csv").write_text((logs / "slow" / "line.csv").read_text().replace("epoch", "step"))
+    assert _launch("read", f"--curves={logs / 'slow'}", "--classes=10") == 0
+    assert "This is normal for “slow”" in capsys.readouterr().out
+
+
 def test_the_chance_loss_from_what_is_known_of_the_labels(tmp_path, capsys):
     _write(tmp_path / "a.csv", 900)
     curves = f"--curves={tmp_path / 'a.csv'}"

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 import numpy as np
 
 from engine.outcomes.chance import suggest_classes
+from engine.outcomes.steady import falls_steadily
 from engine.report.arm_runs import ArmRuns
-from engine.report.phrases import NORMAL_QUESTION, REMEDY_QUESTION, moment, number, percent, time_word
+from engine.report.phrases import NORMAL_QUESTION, REMEDY_QUESTION, counted, moment, number, percent, time_word
 from engine.report.summary import Summary
 
 LEVEL_QUESTION = "Is the loss at chance level at all?"
@@ -23,6 +24,7 @@ ONE_GROUP = (
 _COURSES = {
     "diverged": "the loss blew up at {onset}, before it had left {chance}",
     "stuck": "the loss has not left {chance} for good by the end",
+    "steady": "no plateau so far: the loss falls steadily from the start",
     "broke": "a plateau that ends by itself: the loss leaves {chance} at {onset}",
     "shoulder": "a delay about as long as the rise itself: the loss leaves {chance} at {onset}",
     "no_plateau": "no plateau: the loss leaves {chance} without a delay, at {onset}",
@@ -58,7 +60,8 @@ def find_level(runs: ArmRuns, low: float) -> tuple[str, bool]:
 def _plateau_levels(runs: ArmRuns) -> list[float]:
     """Returns the median loss on the plateau of each drawn run that has one: before its onset, or to its end."""
     levels = []
-    for i in np.flatnonzero(runs.event[: len(runs.curves)] != 2):
+    is_steady = find_steady(runs)
+    for i in np.flatnonzero((runs.event[: len(runs.curves)] != 2) & ~is_steady):
         curve = runs.curves[i]
         end = runs.rows["onset_lower"][i] if runs.event[i] == 1 else math.inf
         values = curve.loss[(curve.steps <= end) & np.isfinite(curve.loss)]
@@ -66,6 +69,24 @@ def _plateau_levels(runs: ArmRuns) -> list[float]:
         if len(values) and (end == math.inf or end > curve.steps[0]):
             levels.append(float(np.median(values)))
     return levels
+
+
+def find_steady(runs: ArmRuns) -> np.ndarray:
+    """Tells which drawn runs have no outcome but fall steadily from the start, `[num_drawn]`."""
+    pairs = zip(runs.status, runs.curves, strict=False)
+    return np.array([s == "stuck" and falls_steadily(*curve, runs.chance_loss) for s, curve in pairs], bool)
+
+
+def say_steady(runs: ArmRuns) -> str | None:
+    """Says that the runs without an outcome fall steadily from the start, where most of those drawn do."""
+    is_open = np.equal(runs.status[: len(runs.curves)], "stuck")
+    num_steady, num_open = int(find_steady(runs).sum()), int(is_open.sum())
+    if 2 * num_steady <= num_open:
+        return None
+    return (
+        f"In {num_steady} of the {counted(num_open, 'run')} that {'has' if num_open == 1 else 'have'} not left chance "
+        "level for good, the loss falls steadily from the start: these are no plateaus, so train longer."
+    )
 
 
 def _hint(loss: float) -> str:
@@ -94,8 +115,12 @@ def _describe_one(summary: Summary) -> tuple[str, str]:
     end = f"the log ends at {at(row['steps_run'])}"
     if row["end_loss"] is not None:
         end += f" with a loss of {row['end_loss']:.3g}"
-    course = _COURSES[runs.status[0]].format(onset=at(runs.time[0]), chance=f"chance level ({runs.chance_loss:.4g})")
-    if runs.status[0] == "stuck" and arm.num_fell_back:
+    is_steady = find_steady(runs).any()
+    words = _COURSES["steady" if is_steady else runs.status[0]]
+    course = words.format(onset=at(runs.time[0]), chance=f"chance level ({runs.chance_loss:.4g})")
+    if is_steady:
+        course += ", from {:.4g} to {:.4g}".format(*runs.curves[0].loss[[0, -1]])
+    elif runs.status[0] == "stuck" and arm.num_fell_back:
         course += ", though it had left it before and fell back"
     elif runs.status[0] == "stuck" and arm.num_falling:
         course += ", but has begun to fall: train longer"
