@@ -111,6 +111,7 @@ def _guess(table: LogTable, roles: ColumnRoles, clock: str) -> str:
         words.append("which is on held-out examples")
     metrics = {"accuracy": roles.accuracy, "held-out loss": roles.held_out_loss}
     metrics["held-out accuracy"] = roles.held_out_accuracy
+    metrics["learning rate"] = roles.learning_rate
     words += [f"{what} from {name!r}" for what, name in metrics.items() if name]
     labels = {"run": roles.run, "arm": roles.arm}
     words += [f"{what} from {', '.join(map(repr, names))}" for what, names in labels.items() if names]

@@ -99,6 +99,7 @@ GOOD: dict[str, tuple[str, str | bytes, str]] = {
         "a.json",
         json.dumps({"log_history": [{"step": i, "loss": 2.0} for i in range(9)], "best": None}),
         ""),
+    "lists of rates": ("a.csv", "step,loss,lr\n0,2.3,[0.1]\n1,2.3,[0.1]\n", ""),
     "text for numbers": ("a.jsonl", '{"step":0,"loss":"2.3"}\n{"step":1,"loss":"2.2"}\n', ""),
     "JSON within": (
         "a.jsonl", '{"step":0,"train":{"loss":2.3}}\n{"step":1,"train":{"loss":2}}', ""),
