@@ -14,6 +14,8 @@ _MAX_RUNS = 10**6
 # A share is at most 1, so larger accuracies are percentages.
 _LARGEST_SHARE = 1.5
 _OTHERS = ("accuracy", "held_out_loss", "held_out_accuracy", "learning_rate")
+# What is larger or negative is called like a learning rate, and is none.
+_LARGEST_RATE = 1e6
 # A restart logs a stretch of steps; where stretches are shorter, runs are mixed.
 _SHORTEST_STRETCH = 5
 # Share of steps that are logged twice, above which it is not by accident.
@@ -136,7 +138,7 @@ def _other_metrics(table: LogTable, roles: ColumnRoles) -> dict[str, Numbers]:
         column = getattr(roles, name)
         if column:
             try:
-                found[name] = _as_share(name, numbers_of(table, column))
+                found[name] = _in_range(name, numbers_of(table, column))
             except InputError:
                 # Some write a list of rates, one for each group of parameters; the curve does not need them.
                 if name != "learning_rate":
@@ -144,8 +146,11 @@ def _other_metrics(table: LogTable, roles: ColumnRoles) -> dict[str, Numbers]:
     return found
 
 
-def _as_share(name: str, numbers: Numbers) -> Numbers:
-    """Turns an accuracy in percent into a share."""
+def _in_range(name: str, numbers: Numbers) -> Numbers:
+    """Turns an accuracy in percent into a share, and leaves out learning rates that are none."""
+    if name == "learning_rate":
+        is_rate = (numbers.values >= 0) & (numbers.values <= _LARGEST_RATE)
+        return Numbers(numbers.values, numbers.is_given & is_rate)
     finite = numbers.values[np.isfinite(numbers.values)]
     is_percent = name.endswith("accuracy") and len(finite) and finite.max() > _LARGEST_SHARE
     return Numbers(numbers.values / 100.0, numbers.is_given) if is_percent else numbers

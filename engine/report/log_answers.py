@@ -60,8 +60,9 @@ def find_level(runs: ArmRuns, low: float) -> tuple[str, bool]:
 def _plateau_levels(runs: ArmRuns) -> list[float]:
     """Returns the median loss on the plateau of each drawn run that has one: before its onset, or to its end."""
     levels = []
-    is_steady = find_steady(runs)
-    for i in np.flatnonzero((runs.event[: len(runs.curves)] != 2) & ~is_steady):
+    number = len(runs.curves)
+    has_none = find_steady(runs) | np.isin(runs.status[:number], ("no_plateau", "diverged"))
+    for i in np.flatnonzero(~has_none):
         curve = runs.curves[i]
         end = runs.rows["onset_lower"][i] if runs.event[i] == 1 else math.inf
         values = curve.loss[(curve.steps <= end) & np.isfinite(curve.loss)]
