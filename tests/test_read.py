@@ -61,7 +61,9 @@ def test_one_log_and_nothing_else(tmp_path, monkeypatch, capsys):
     assert lines[0] == ("1 run from 1 file. CSV: step from 'step', loss from 'loss'; chance loss 2.303")
     words = "\n".join(lines)
     assert "“metrics”: a plateau that ends by itself: the loss leaves chance level (2.303) at" in (words)
-    assert "Is the loss at chance level at all? Yes. While it is flat, the loss lies at 2.30" in (words)
+    assert "Is the loss at chance level at all? Yes. Up to the onset, or else the end, the median loss is 2.30" in (
+        words
+    )
     assert "One run cannot say" in words
     assert "normal for “metrics”" not in words
     assert "random starts" not in words
@@ -84,6 +86,25 @@ def test_a_loss_that_is_not_at_chance_is_doubted(level, classes, words, tmp_path
     assert ("among 10 costs" in headline) == (classes != 10)
 
 
+@pytest.mark.parametrize(
+    ("losses", "words"),
+    [
+        ([H] * 60 + [math.nan] * 40, "Yes. Up to the onset, or else the end, the median loss is 2.303"),
+        ([H * 1.05**i for i in range(100)], "No, it rises above, by 75 %"),
+        ([2.3 + 0.01 * i for i in range(100)], "No, it rises above, by 21 %"),
+        ([math.nan] * 100, "There is no loss to look at"),
+    ],
+)
+def test_a_loss_that_rises_or_blows_up_is_called_neither_falling_nor_not_come_down(losses, words, tmp_path, capsys):
+    (tmp_path / "a.csv").write_text("step,loss\n" + "".join(f"{i},{loss}\n" for i, loss in enumerate(losses)))
+    assert _launch("read", f"--curves={tmp_path / 'a.csv'}", "--classes=10") == 0
+    said = capsys.readouterr().out
+    assert words in said
+    assert "the log ends at step 99" in said
+    for wrong in ("falls from there", "has not come down", "at step 99 with a loss of 2.3"):
+        assert wrong not in said, wrong
+
+
 def _write_line(path, end):
     steps = np.arange(10)
     path.parent.mkdir(exist_ok=True)
@@ -99,7 +120,7 @@ def test_a_steady_fall_is_called_one(num_runs, tmp_path, capsys):
     assert "the loss falls steadily from the start" in words
     assert "no plateau" in words
     assert "the loss falls from there at once" in words
-    for wrong in ("held at chance", "at chance at the end", "While it is flat", "diagnose"):
+    for wrong in ("held at chance", "at chance at the end", "median loss", "diagnose"):
         assert wrong not in words, wrong
 
 

@@ -8,17 +8,21 @@ from engine.outcomes.steady import falls_steadily
 
 _COMMAND = "python launch.py diagnose --workdir=runs/why"
 _UNKNOWN = "…"
+_FEWEST_POINTS = 5
 
 
 def find_next_step(curves: Sequence[LoggedCurve], rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Returns the template of a command where most runs of a group are stuck and do not fall steadily; else nothing.
+    """Returns the template of a command where most runs of a group are stuck; else nothing.
 
-    The learning rate is the largest that the log of such a run holds, where that is the same for all of them.
+    A run counts whose status is that, with five points or more that do not fall steadily. The learning rate is the
+    largest that the log of such a run holds, where that is the same for all of them.
     """
     stuck = [
         curve
         for curve, row in zip(curves, rows, strict=True)
-        if row["status"] == "stuck" and not falls_steadily(row["steps"], row["loss"], row["chance_loss"])
+        if row["status"] == "stuck"
+        and len(row["steps"]) >= _FEWEST_POINTS
+        and not falls_steadily(row["steps"], row["loss"], row["chance_loss"])
     ]
     if 2 * len(stuck) <= len(curves):
         return []

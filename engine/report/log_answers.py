@@ -32,25 +32,27 @@ _COURSES = {
 
 
 def find_level(runs: ArmRuns, low: float) -> tuple[str, bool]:
-    """Says whether a loss is at chance while it is flat (ρ below `low`), and tells whether that is in doubt."""
+    """Says whether a loss is at chance (ρ within `low`) before it falls, and tells whether that is in doubt."""
     chance, levels = runs.chance_loss, _plateau_levels(runs)
+    starts = [c.loss[0] for c in runs.curves if len(c.loss) and math.isfinite(c.loss[0])]
+    if not starts:
+        return "There is no loss to look at before it blew up.", False
+    first = float(np.median(starts))
     if not levels:
-        starts = [c.loss[0] for c in runs.curves if len(c.loss) and math.isfinite(c.loss[0])]
-        if not starts:
-            return "There is no loss to look at before it blew up.", False
-        first = float(np.median(starts))
         begins = f"Hardly: the log begins at {first:.4g}, where guessing costs {chance:.4g},"
         if first > (1 - low) * chance:
             return f"{begins} and the loss falls from there at once.", False
         return f"{begins} so training was under way before it, or guessing costs less{_hint(first)}.", True
     level = float(np.median(levels))
-    over = " (median over runs)" if len(levels) > 1 else ""
-    flat = f"While it is flat, the loss lies at {level:.4g}{over}; guessing costs {chance:.4g}."
+    over = " and over runs" if len(levels) > 1 else ""
+    flat = f"Up to the onset, or else the end, the median loss{over} is {level:.4g}; guessing costs {chance:.4g}."
     share = 1.0 - level / chance
     if abs(share) <= low:
         return f"Yes. {flat}", False
     if share > 0:
         return f"No, it lies below, by {percent(share)}. {flat}", True
+    if first <= (1 + low) * chance:
+        return f"No, it rises above, by {percent(-share)}. {flat} It begins at {first:.4g}.", True
     return (
         f"No, it lies above, by {percent(-share)}. {flat} The network has not come down to guessing, or the loss is a "
         f"sum or in another unit, or guessing costs more{_hint(level)}."
@@ -58,16 +60,15 @@ def find_level(runs: ArmRuns, low: float) -> tuple[str, bool]:
 
 
 def _plateau_levels(runs: ArmRuns) -> list[float]:
-    """Returns the median loss on the plateau of each drawn run that has one: before its onset, or to its end."""
+    """Returns the median loss of each drawn run that may be on a plateau: up to its onset, or to its end."""
     levels = []
-    number = len(runs.curves)
-    has_none = find_steady(runs) | np.isin(runs.status[:number], ("no_plateau", "diverged"))
+    has_none = find_steady(runs) | np.equal(runs.status[: len(runs.curves)], "no_plateau")
     for i in np.flatnonzero(~has_none):
         curve = runs.curves[i]
-        end = runs.rows["onset_lower"][i] if runs.event[i] == 1 else math.inf
+        end = runs.rows["onset_lower" if runs.event[i] == 1 else "steps_run"][i]
         values = curve.loss[(curve.steps <= end) & np.isfinite(curve.loss)]
         # Where the first interval holds the onset, there is no plateau to look at.
-        if len(values) and (end == math.inf or end > curve.steps[0]):
+        if len(values) and (runs.event[i] != 1 or end > curve.steps[0]):
             levels.append(float(np.median(values)))
     return levels
 
@@ -113,8 +114,9 @@ def _describe_one(summary: Summary) -> tuple[str, str]:
     def at(steps: float) -> str:
         return moment(steps / summary.steps_per_unit(name), unit)
 
-    end = f"the log ends at {at(row['steps_run'])}"
-    if row["end_loss"] is not None:
+    end = f"the log ends at {at(runs.curves[0].steps[-1])}"
+    has_blown_up = runs.status[0] == "diverged" or row["is_diverged_later"]
+    if row["end_loss"] is not None and not has_blown_up:
         end += f" with a loss of {row['end_loss']:.3g}"
     is_steady = find_steady(runs).any()
     words = _COURSES["steady" if is_steady else runs.status[0]]

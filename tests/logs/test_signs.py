@@ -135,6 +135,8 @@ def test_the_next_step_of_stuck_logs_is_a_diagnosis_at_their_rate():
     (step,) = find_next_step([curve, other], [_row(curve), _row(other)])
     assert "--learning_rate=… (" in step
     assert find_next_step([curve, other], [_row(curve, "broke"), _row(other)]) == []
+    short = _curve(FLAT[:4])
+    assert find_next_step([short], [_row(short)]) == []
     falling = _curve(FALLING)
     assert find_next_step([falling], [_row(falling)]) == []
 
