@@ -188,9 +188,11 @@ def _print(directory: store.WorkDirectory) -> dict[str, Any]:
 
     summary = summarise(RunTable(directory))
     verdict = make_verdict(summary, {})
-    print(f"\n{to_text(*make_table(summary))}\n\n{one_line(verdict.headline)}\n")
+    if not summary.is_of_one_log:
+        print(f"\n{to_text(*make_table(summary))}")
+    print(f"\n{one_line(verdict.headline)}\n")
     for question, answer in verdict.answers.items():
         print(one_line(f"{question} {answer}"))
-    if len(summary.runs) > 1 or summary.arms[summary.baseline].num_runs > 1:
+    if not summary.is_of_one_log:
         print(f"What is assumed? {ASSUMED}")
     return to_document(summary, verdict._asdict())

@@ -17,8 +17,8 @@ ASSUMED = (
     "order of its own: a log cannot show that, and where it is not so, intervals and p-values mean nothing."
 )
 ONE_GROUP = (
-    "These runs are one group, so they cannot say what would change the time. Read logs of other configurations with "
-    "them, each group with a name: --curves=before=DIR --curves=after=DIR, or --arm_column."
+    "What was read is one group of runs, which cannot say what would change the time. Read logs of other "
+    "configurations with them, each group with a name: --curves=before=DIR --curves=after=DIR, or --arm_column."
 )
 # What became of a single run, by its status.
 _COURSES = {

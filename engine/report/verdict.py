@@ -102,7 +102,7 @@ def _answer_hit(facts: dict[str, Any]) -> tuple[str, dict[str, str]]:
 
 def _answer_logs(summary: Summary, facts: dict[str, Any]) -> tuple[str, dict[str, str]]:
     level, is_doubtful = log_answers.find_level(summary.runs[summary.baseline], summary.identity["detector"]["low"])
-    if len(summary.runs) == summary.arms[summary.baseline].num_runs == 1:
+    if summary.is_of_one_log:
         headline, answers = log_answers.answer_for_one(summary)
     else:
         headline, answers = _answer_runs(summary, facts)

@@ -39,6 +39,8 @@ PLANTED = {
         _curve(np.round(np.where(TIME < 0.2, 3.0, H), 4)),
         "the loss is at chance level, 2.303 (ln 10), to within 0.1 % from step 400 to step 1990.",
     ),
+    "at_chance in two decimals": (
+        _curve(np.full(200, 2.3)), "the loss is at chance level, 2.303 (ln 10), to within 0.2 % from step 0"),
     "above_chance": (
         _curve(5 + np.cos(9 * TIME)), "as what guessing costs, 2.303 (ln 10): the lowest is 4, at step 690."),
     "not_finite": (
@@ -94,6 +96,7 @@ def test_a_plateau_at_chance_with_the_noise_of_batches_is_not_exactly_at_chance(
     noise = np.random.default_rng(0).normal(size=200)
     assert "at_chance" not in _seen(_curve(FLAT * (1 + 0.003 * noise)))
     assert "at_chance" in _seen(_curve(FLAT * (1 + 0.0001 * noise)))
+    assert SIGNS.load("at_chance").find(LoggedRun(_curve(0 * FLAT), 0.004, None)) is None
 
 
 def test_schedules_that_end_with_the_log_have_not_decayed_before():
