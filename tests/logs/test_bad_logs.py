@@ -43,6 +43,7 @@ BAD: dict[str, tuple[str, str | bytes, str]] = {
         "a.csv",
         "epoch,batch,loss\n" + "".join(f"{e},{b},2\n" for e in range(6) for b in range(10)),
         "give --steps_per_epoch (the largest is 9: perhaps 10)"),
+    "infinite epoch": ("a.csv", "epoch,loss\n1e400,2\n1,2\n", "row 2: 'epoch' is inf"),
     "part of an epoch": ("a.csv", "epoch,loss\n0.5,2\n1,2\n", "give --steps_per_epoch"),
     "bytes": ("a.csv", bytes(range(256)) * 9, "neither text nor a TensorBoard event file"),
     "pickle": ("a.pkl", b"\x80\x04\x95\n.", "a.pkl"),

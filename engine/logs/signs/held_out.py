@@ -16,6 +16,7 @@ _FEWEST_POINTS = 5
 _SHARE_OF_POINTS = 5
 _LEAST_FALL = 0.2
 _CARRIED_OVER = 0.1
+_LARGEST = 1e38  # sums of a few of them are finite
 
 
 def find(run: LoggedRun) -> str | None:
@@ -24,7 +25,7 @@ def find(run: LoggedRun) -> str | None:
     is_finite = np.isfinite(run.curve.loss.values)
     if held_out is None or len(held_out.steps) < _FEWEST_POINTS or not is_finite.any():
         return None
-    steps, values = held_out
+    steps, values = held_out.steps, np.clip(held_out.values, -_LARGEST, _LARGEST)
     training = running_median(run.curve.loss.values[is_finite].astype(np.float64), DetectorSettings().window)
     start, end = _ends(np.interp(steps, run.curve.loss.steps[is_finite], training))
     before, after = _ends(values)
