@@ -85,9 +85,11 @@ def say_steady(runs: ArmRuns) -> str | None:
     num_steady, num_open = int(find_steady(runs).sum()), int(is_open.sum())
     if 2 * num_steady <= num_open:
         return None
+    drawn = "drawn " if len(runs.curves) < len(runs.status) else ""
+    those = counted(num_open, f"{drawn}run that has", f"{drawn}runs that have")
     return (
-        f"In {num_steady} of the {counted(num_open, 'run')} that {'has' if num_open == 1 else 'have'} not left chance "
-        "level for good, the loss falls steadily from the start: these are no plateaus, so train longer."
+        f"In {num_steady} of the {those} not left chance level for good, the loss falls steadily from the start: these "
+        "are no plateaus, so train longer."
     )
 
 
