@@ -61,7 +61,9 @@ def test_one_log_and_nothing_else(tmp_path, monkeypatch, capsys):
     assert lines[0] == ("1 run from 1 file. CSV: step from 'step', loss from 'loss'; chance loss 2.303")
     words = "\n".join(lines)
     assert "“metrics”: a plateau that ends by itself: the loss leaves chance level (2.303) at" in (words)
-    assert "Is the loss at chance level at all? Yes. While it is flat, the loss lies at 2.30" in (words)
+    assert "Is the loss at chance level at all? Yes. Up to the onset, or else the end, the median loss is 2.30" in (
+        words
+    )
     assert "One run cannot say" in words
     assert "normal for “metrics”" not in words
     assert "random starts" not in words
@@ -82,6 +84,52 @@ def test_a_loss_that_is_not_at_chance_is_doubted(level, classes, words, tmp_path
     headline = next(line for line in capsys.readouterr().out.splitlines() if line[:1] == "“")
     assert words in headline
     assert ("among 10 costs" in headline) == (classes != 10)
+
+
+@pytest.mark.parametrize(
+    ("losses", "words"),
+    [
+        ([H] * 60 + [math.nan] * 40, "Yes. Up to the onset, or else the end, the median loss is 2.303"),
+        ([H * 1.05**i for i in range(100)], "No, it rises above, by 75 %"),
+        ([2.3 + 0.01 * i for i in range(100)], "No, it rises above, by 21 %"),
+        ([math.nan] * 100, "There is no loss to look at"),
+    ],
+)
+def test_a_loss_that_rises_or_blows_up_is_called_neither_falling_nor_not_come_down(losses, words, tmp_path, capsys):
+    (tmp_path / "a.csv").write_text("step,loss\n" + "".join(f"{i},{loss}\n" for i, loss in enumerate(losses)))
+    assert _launch("read", f"--curves={tmp_path / 'a.csv'}", "--classes=10") == 0
+    said = capsys.readouterr().out
+    assert words in said
+    assert "the log ends at step 99" in said
+    for wrong in ("falls from there", "has not come down", "at step 99 with a loss of 2.3"):
+        assert wrong not in said, wrong
+
+
+def _write_line(path, end):
+    steps = np.arange(10)
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("epoch,loss\n" + "".join(f"{s},{2.31 + (end - 2.31) * s / 9:.4f}\n" for s in steps))
+
+
+@pytest.mark.parametrize("num_runs", [1, 7])
+def test_a_steady_fall_is_called_one(num_runs, tmp_path, capsys):
+    for i in range(num_runs):
+        _write_line(tmp_path / "logs" / f"{i}.csv", 1.88 - 0.001 * i)
+    assert _launch("read", f"--curves={tmp_path / 'logs'}", "--classes=10") == 0
+    words = capsys.readouterr().out
+    assert "the loss falls steadily from the start" in words
+    assert "no plateau" in words
+    assert ("stuck" in words) == (num_runs > 1)  # the name of a column
+    assert "the loss falls from there at once" in words
+    for wrong in ("held at chance", "at chance at the end", "median loss", "diagnose"):
+        assert wrong not in words, wrong
+
+
+def test_one_steady_fall_among_plateaus_changes_nothing(logs, capsys):
+    _write_line(logs / "slow" / "line.csv", 1.88)
+    (logs / "slow" / "line.csv").write_text((logs / "slow" / "line.csv").read_text().replace("epoch", "step"))
+    assert _launch("read", f"--curves={logs / 'slow'}", "--classes=10") == 0
+    assert "This is normal for “slow”" in capsys.readouterr().out
 
 
 def test_the_chance_loss_from_what_is_known_of_the_labels(tmp_path, capsys):

@@ -59,8 +59,8 @@ _READ = _named(
         "curves",
         str,
         None,
-        "file, folder or pattern of logs: CSV, JSON lines, TensorBoard, Weights & Biases, Keras, Lightning; with NAME= "
-        "before it for a group of runs (repeated)",
+        "file, folder or pattern of logs: CSV, JSON lines, TensorBoard, Weights & Biases, Keras, Lightning, "
+        "HuggingFace; with NAME= before it for a group of runs (repeated)",
         most=1000,
     ),
     Option("class_counts", str, None, "training examples of every class, as in 50,30,20, where they differ"),

@@ -13,6 +13,8 @@ from engine.arms.options import owned
 from engine.errors import InputError, one_line, unknown_name
 from engine.logs import LoggedRuns, ReadOptions, read_curves, to_rows
 from engine.logs.formats import FORMATS
+from engine.logs.next_step import find_next_step
+from engine.logs.signs import find_signs
 from engine.outcomes import DetectorSettings
 from engine.outcomes.chance import find_chance_loss, suggest_classes
 from engine.user_code import Place, as_path
@@ -21,6 +23,7 @@ _QUESTION = "Is this plateau, and when does it end?"
 _ALL_RUNS = "all runs"
 _MAX_ARMS = 1000
 _SHOWN_NOTES = 3
+_MOST_SIGNS = 12
 # What is done about each kind of note, in words.
 _DONE = {
     "restart": ": what follows takes the place of what was there (else: --restarts=separate)",
@@ -65,14 +68,18 @@ def read(
     _print_reading(logs, len(arms), known)
     if known is None:
         raise _no_chance_loss(logs)
+    signs = _find_signs(logs, arms, known)
     if options.average > 1:
         arms = {name: [to_rows.with_averages(run, options.average) for run in runs] for name, runs in arms.items()}
     settings = to_rows.LookSettings(known, options.average, DetectorSettings())
     found = to_rows.detect(arms, known, settings.detector)
+    baseline = options.baseline or next(iter(arms))
+    signs += find_next_step(arms[baseline], [row for row in found.rows if row["arm"] == baseline])
     study = {
         "name": _unnamed(patterns),
         "question": _QUESTION,
-        "baseline": options.baseline or next(iter(arms)),
+        "baseline": baseline,
+        "signs": signs,
         "sources": sorted(Path(pattern).name or pattern for pattern in patterns),
     }
     document = to_rows.make_study_json(logs, arms, found.rows, settings, study)
@@ -81,11 +88,7 @@ def read(
     else:
         with tempfile.TemporaryDirectory() as folder:
             summary = _print(_filled(store.create_or_resume(Path(folder), document), found))
-    if found.is_noisy:
-        _note(
-            f"the losses jump by {100 * found.noise:.0f} % of the chance loss from point to point: "
-            f"--average={8 * options.average} makes plateaus surer to tell"
-        )
+    _print_end(signs, found, options, is_page=path is not None)
     return summary
 
 
@@ -103,6 +106,12 @@ def _check_arms(arms: to_rows.ArmsOfLogs, baseline: str | None) -> None:
         )
     if baseline is not None and baseline not in arms:
         raise unknown_name("arm", baseline, arms)
+
+
+def _find_signs(logs: LoggedRuns, arms: to_rows.ArmsOfLogs, chance_loss: float) -> list[str]:
+    signs = find_signs(arms, chance_loss, logs.steps_per_epoch)
+    more = [f"… and {len(signs) - _MOST_SIGNS} more of this kind"] if len(signs) > _MOST_SIGNS else []
+    return signs[:_MOST_SIGNS] + more
 
 
 def _no_chance_loss(logs: LoggedRuns) -> InputError:
@@ -136,6 +145,19 @@ def _print_reading(logs: LoggedRuns, num_arms: int, chance_loss: float | None) -
             _note(f"… and {len(notes) - _SHOWN_NOTES} more of this kind")
 
 
+def _print_end(signs: Sequence[str], found: to_rows.DetectedRows, options: ReadOptions, is_page: bool) -> None:
+    """Prints what the logs show by themselves, and what may be asked for next."""
+    for sign in signs:
+        print(f"\n{one_line(sign)}")
+    if not is_page:
+        print("\nfor figures, intervals and limits as a page: --workdir=DIR")
+    if found.is_noisy:
+        _note(
+            f"the losses jump by {100 * found.noise:.0f} % of the chance loss from point to point: "
+            f"--average={8 * options.average} makes plateaus surer to tell"
+        )
+
+
 def _note(line: str) -> None:
     print(f"note: {one_line(line)}", file=sys.stderr)
 
@@ -166,10 +188,11 @@ def _print(directory: store.WorkDirectory) -> dict[str, Any]:
 
     summary = summarise(RunTable(directory))
     verdict = make_verdict(summary, {})
-    print(f"\n{to_text(*make_table(summary))}\n\n{one_line(verdict.headline)}\n")
+    if not summary.is_of_one_log:
+        print(f"\n{to_text(*make_table(summary))}")
+    print(f"\n{one_line(verdict.headline)}\n")
     for question, answer in verdict.answers.items():
         print(one_line(f"{question} {answer}"))
-    if len(summary.runs) > 1 or summary.arms[summary.baseline].num_runs > 1:
+    if not summary.is_of_one_log:
         print(f"What is assumed? {ASSUMED}")
-    print("\nfor figures, intervals and limits as a page: --workdir=DIR")
     return to_document(summary, verdict._asdict())

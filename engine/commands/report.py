@@ -35,8 +35,9 @@ def report(workdir: Place, has_tensorboard: bool = False, **options: Any) -> dic
         board.catch_up(is_all=True)
         board.on_end()
         board.forget_earlier()
-    print(f"\n{to_text(findings.header, findings.rows)}\n")
-    print(f"{one_line(findings.verdict.headline)}\n\nreport: {path}")
+    if not findings.summary.is_of_one_log:
+        print(f"\n{to_text(findings.header, findings.rows)}")
+    print(f"\n{one_line(findings.verdict.headline)}\n\nreport: {path}")
     if has_tensorboard:
         print(f"for TensorBoard: tensorboard --logdir={directory.path / 'tensorboard'}")
     return findings.document

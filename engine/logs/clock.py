@@ -93,7 +93,9 @@ def _by_epoch(table: LogTable, column: str, options: ReadOptions) -> Clock:
     is_given, number = numbers.is_given, options.steps_per_epoch
     values = np.where(is_given, numbers.values, 0.0)
     words = f"{column!r} × {number}"
-    if np.any(np.abs(values - np.round(values)) > _ROUNDING):
+    with np.errstate(invalid="ignore"):
+        has_parts = np.any(np.abs(values - np.round(values)) > _ROUNDING)
+    if has_parts:
         if number is None:
             raise InputError(f"{table.source}: {column!r} is not whole, and there is no step: give --steps_per_epoch")
         steps = _whole(table, column, Numbers(np.round(values * number), is_given))

@@ -21,6 +21,12 @@ _PLAIN = {
     "avg", "average", "mean", "total", "all", "value", "metric", "metrics", "log", "logs", "cross", "entropy", "top",
     "categorical", "sparse", "binary", "out", "vs", "iterations", "scalars", "classification", "cls",
 }  # fmt: skip
+_RATES = ({"lr"}, {"learning", "rate"}, {"learningrate"})
+# What else the name of a learning rate may say: the optimiser, and which of its groups of parameters.
+_OF_RATE = _TRAIN | {
+    "current", "value", "optimizer", "optim", "opt", "adam", "w", "adamw", "sgd", "lion", "adafactor", "group", "param",
+    "pg", "0",
+}  # fmt: skip
 # Most usual first. A name that says more than these words is none of them.
 _STEPS = [
     "global step", "step", "steps", "iteration", "iterations", "iter", "iters", "update", "updates", "num updates",
@@ -58,6 +64,7 @@ class ColumnRoles(NamedTuple):
     accuracy: str = ""
     held_out_loss: str = ""
     held_out_accuracy: str = ""
+    learning_rate: str = ""
     run: tuple[str, ...] = ()
     arm: tuple[str, ...] = ()
 
@@ -67,7 +74,7 @@ class ColumnRoles(NamedTuple):
         return "" not in self.losses
 
     def used(self) -> set[str]:
-        """Returns the columns that have a role."""
+        """Returns the columns that have a role and so cannot tell runs apart; a learning rate may."""
         single = {self.step, self.epoch, self.accuracy, self.held_out_loss, self.held_out_accuracy}
         return {*single, *self.losses.values(), *self.run, *self.arm} - {""}
 
@@ -105,7 +112,8 @@ def find_roles(names: Sequence[str], options: ReadOptions, source: str) -> Colum
     accuracy = accuracy or _best_fit(left, _ACCURACY, is_held_out=False)
     held_out_loss = "" if is_held_out else _best_fit(left, _LOSS, is_held_out=True)
     held_out_accuracy = _best_fit(left, _ACCURACY, is_held_out=True)
-    return ColumnRoles(step, epoch, losses, is_held_out, accuracy, held_out_loss, held_out_accuracy, run, arm)
+    of_held_out = (held_out_loss, held_out_accuracy)
+    return ColumnRoles(step, epoch, losses, is_held_out, accuracy, *of_held_out, _rate(left), run, arm)
 
 
 def _asked(name: str | None, names: Sequence[str], flag: str, source: str) -> str:
@@ -160,6 +168,17 @@ def _best_fit(names: Sequence[str], kind: set[str], is_held_out: bool) -> str:
     fitting = [pair for pair in _rank(names, kind) if pair[0].is_held_out == is_held_out]
     is_tie = len(fitting) > 1 and fitting[0][0] == fitting[1][0]
     return fitting[0][1] if fitting and not is_tie else ""
+
+
+def _rate(names: Sequence[str]) -> str:
+    """Returns the name of the learning rate; an empty one where there is none, or several are as short."""
+    lengths: dict[str, int] = {}
+    for name in names:
+        words = set(words_of(name))
+        if any(rate <= words <= rate | _OF_RATE for rate in _RATES):
+            lengths[name] = len(words)
+    shortest = [name for name, length in lengths.items() if length == min(lengths.values())]
+    return shortest[0] if len(shortest) == 1 else ""
 
 
 def _losses(

@@ -17,15 +17,16 @@ if TYPE_CHECKING:
     from engine.logs.options import ReadOptions
 
 # The first one that matches counts.
-FORMATS = Registry("format", {"json": "engine.logs.json_logs", "csv": "engine.logs.csv_logs"})
+FORMATS = Registry(
+    "format", {"hf": "engine.logs.hf_logs", "json": "engine.logs.json_logs", "csv": "engine.logs.csv_logs"}
+)
 _FIRST_BYTES = 4096
 
 
 def format_of(file: LogFile, content: bytes) -> str:
     """Returns the name of the format of a file, by its name and its first bytes."""
-    name = file.path.name.removesuffix(".gz").lower()
     start = content[:_FIRST_BYTES].removeprefix(b"\xef\xbb\xbf").lstrip()
-    return next(form for form in FORMATS if FORMATS.load(form).matches(name, start))
+    return next(form for form in FORMATS if FORMATS.load(form).matches(file.plain_name, start))
 
 
 def read_text(form: str, file: LogFile, content: bytes, options: "ReadOptions") -> LogTable:

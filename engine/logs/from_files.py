@@ -9,6 +9,7 @@ from engine.logs.column_roles import ColumnRoles, find_roles
 from engine.logs.event_logs import read_event_table
 from engine.logs.formats import check_effect, format_of, read_text
 from engine.logs.framing import starts_with_record
+from engine.logs.hf_logs import without_earlier
 from engine.logs.log_files import LogFile, NoTextError, find_files, read_content, short_names
 from engine.logs.log_table import LogTable, NoCurveError
 from engine.logs.logged_curves import LoggedCurve, make_curves
@@ -42,9 +43,10 @@ def read_curves(patterns: Sequence[str], options: ReadOptions | None = None) -> 
     Raises:
         InputError: a log cannot be read, with the file and the row, or holds no curve.
     """
-    options, files = options or ReadOptions(), find_files(patterns)
+    options = options or ReadOptions()
+    files, earlier = without_earlier(find_files(patterns))
     curves: list[LoggedCurve] = []
-    notes: list[tuple[str, str]] = []
+    notes = [("skipped", note) for note in earlier]
     guesses: Counter[str] = Counter()
     epochs: dict[int | None, str] = {}
     skipped: list[tuple[LogFile, InputError]] = []
@@ -73,7 +75,8 @@ def read_curves(patterns: Sequence[str], options: ReadOptions | None = None) -> 
         in_steps = next(source for number, source in epochs.items() if number != 1)
         raise InputError(f"{epochs.get(1)} counts epochs and {in_steps} counts steps: give --steps_per_epoch")
     if not curves:
-        raise InputError(f"no run has two points or more: {notes[0][1] if notes else patterns[0]}")
+        short = [note for kind, note in notes if kind == "short"]
+        raise InputError(f"no run has two points or more: {short[0] if short else patterns[0]}")
     frequent = list(dict(guesses.most_common()))
     return LoggedRuns(_with_unique_names(curves), frequent, next(iter(epochs)), notes, num_files)
 
@@ -108,6 +111,7 @@ def _guess(table: LogTable, roles: ColumnRoles, clock: str) -> str:
         words.append("which is on held-out examples")
     metrics = {"accuracy": roles.accuracy, "held-out loss": roles.held_out_loss}
     metrics["held-out accuracy"] = roles.held_out_accuracy
+    metrics["learning rate"] = roles.learning_rate
     words += [f"{what} from {name!r}" for what, name in metrics.items() if name]
     labels = {"run": roles.run, "arm": roles.arm}
     words += [f"{what} from {', '.join(map(repr, names))}" for what, names in labels.items() if names]

@@ -22,8 +22,8 @@ _MAX_CELLS = 2 * 10**8
 _BLOCK_BYTES = 2**20
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _NOT_FINITE = ("nan", "inf", "infinity")
-# Where a document keeps its rows or columns, and what writes it so.
-_INSIDE = {"log_history": "trainer state", "history": "Keras history"}
+# Where a document keeps its rows or columns.
+_INSIDE = "history"
 
 Columns = dict[str, pa.Array]
 
@@ -35,8 +35,8 @@ def matches(name: str, start: bytes) -> bool:
 
 def read(file: LogFile, content: bytes, _: ReadOptions) -> LogTable:
     """Reads the table in a file of JSON."""
-    name, start = file.path.name.removesuffix(".gz").lower(), content.removeprefix(_BYTE_ORDER_MARK).lstrip()
-    return _read_lines(file, content) if _has_lines(name, start) else _read_document(file, content)
+    start = content.removeprefix(_BYTE_ORDER_MARK).lstrip()
+    return _read_lines(file, content) if _has_lines(file.plain_name, start) else _read_document(file, content)
 
 
 def _has_lines(name: str, start: bytes) -> bool:
@@ -47,7 +47,7 @@ def _has_lines(name: str, start: bytes) -> bool:
 
 def _read_lines(file: LogFile, content: bytes) -> LogTable:
     """Reads one JSON object per line. An incomplete last line, of a run that still writes, is left out."""
-    content, notes = _text(file.path, content)
+    content, notes = as_text(file.path, content)
     content = content.rstrip()
     pieces: list[tuple[int, Columns]] = []
     num_rows = first = 0
@@ -56,7 +56,7 @@ def _read_lines(file: LogFile, content: bytes) -> LogTable:
         end = len(content) if end < 0 else end
         lines = content[first:end].split(b"\n")
         rows = _rows(file.path, lines, num_rows, is_end=end == len(content))
-        pieces.append((len(rows), _columns_of_rows(file.path, rows)))
+        pieces.append((len(rows), columns_of_rows(file.path, rows)))
         num_rows, first = num_rows + len(rows), end + 1
         if len(rows) < len(lines):
             notes = (*notes, f"{file.path}: the last line is incomplete and left out")
@@ -71,13 +71,13 @@ def _rows(path: Path, lines: list[bytes], num_before: int, is_end: bool) -> list
     """Parses lines, but for the last one of the file if that is incomplete."""
     with contextlib.suppress(ValueError):
         # One list of many lines is parsed in a third of the time.
-        rows = _parse(b"[" + b",".join(lines) + b"]")
+        rows = parse(b"[" + b",".join(lines) + b"]")
         if len(rows) == len(lines) and all(isinstance(row, dict) for row in rows):
             return list(rows)
     found: list[dict[str, Any]] = []
     for number, line in enumerate(lines):
         try:
-            row = _parse(line) if line.strip() else {}
+            row = parse(line) if line.strip() else {}
             if not isinstance(row, dict):
                 raise ValueError("no object")
         except ValueError as error:
@@ -85,7 +85,7 @@ def _rows(path: Path, lines: list[bytes], num_before: int, is_end: bool) -> list
                 return found
             raise InputError(
                 f"{path}, row {num_before + number + 1}: {shown(line.decode(errors='replace'))} "
-                f"is no JSON object ({_reason(error)})"
+                f"is no JSON object ({reason(error)})"
             ) from None
         found.append(row)
     return found
@@ -106,30 +106,28 @@ def _joined(path: Path, pieces: list[tuple[int, Columns]]) -> Columns:
 def _read_document(file: LogFile, content: bytes) -> LogTable:
     """Reads a list of rows, lists by name, or a document that holds either."""
     path = file.path
-    text, notes = _text(path, content)
+    text, notes = as_text(path, content)
     try:
-        value = _parse(text)
+        value = parse(text)
     except ValueError as error:
         if text.lstrip()[:1] == b"{" and b"\n" in text.strip():
             return _read_lines(file, content)
-        raise InputError(f"{path}: no JSON ({_reason(error)})") from None
+        raise InputError(f"{path}: no JSON ({reason(error)})") from None
     kind = "JSON"
-    if isinstance(value, dict):
-        name = next((name for name in _INSIDE if isinstance(value.get(name), (dict, list))), None)
-        if name is not None:
-            epochs, value, kind = value.get("epoch"), value[name], _INSIDE[name]
-            if isinstance(value, dict) and isinstance(epochs, list):
-                # Keras keeps the list of epochs beside the metrics.
-                value = {"epoch": epochs, **value}
+    if isinstance(value, dict) and isinstance(value.get(_INSIDE), (dict, list)):
+        epochs, value, kind = value.get("epoch"), value[_INSIDE], "Keras history"
+        if isinstance(value, dict) and isinstance(epochs, list):
+            # Keras keeps the list of epochs beside the metrics.
+            value = {"epoch": epochs, **value}
     if isinstance(value, list) and value and all(isinstance(row, dict) for row in value):
-        return LogTable(file, kind, _columns_of_rows(path, value), notes=notes)
+        return LogTable(file, kind, columns_of_rows(path, value), notes=notes)
     if isinstance(value, dict):
         lists = {name: column for name, column in value.items() if isinstance(column, list)}
         if lists:
             kind = "Keras history" if kind == "JSON" else kind
             return LogTable(file, kind, _columns_of_lists(path, lists), notes=notes, has_epochs=True)
         if any(map(_is_scalar, value.values())):
-            return LogTable(file, "JSON lines", _columns_of_rows(path, [value]), notes=notes)
+            return LogTable(file, "JSON lines", columns_of_rows(path, [value]), notes=notes)
     raise NoCurveError(
         f"{path}: JSON without a curve: expected a list of rows, or a list of numbers for each "
         f"metric as in Keras' History.history"
@@ -147,7 +145,7 @@ def _columns_of_lists(path: Path, lists: dict[str, list[Any]]) -> Columns:
     return columns
 
 
-def _columns_of_rows(path: Path, rows: list[dict[str, Any]]) -> Columns:
+def columns_of_rows(path: Path, rows: list[dict[str, Any]]) -> Columns:
     """Makes columns of rows whose values may be nested; lists and deeper objects are left out."""
     found = _columns_of_plain_rows(rows)
     if found is None:
@@ -206,9 +204,11 @@ def _is_scalar(value: Any) -> bool:
     return value is None or isinstance(value, (int, float, str))
 
 
-def _text(path: Path, content: bytes) -> tuple[bytes, tuple[str, ...]]:
+def as_text(path: Path, content: bytes) -> tuple[bytes, tuple[str, ...]]:
     """Returns text of a bounded size as UTF-8, and what was unusual about it."""
     content, notes = to_utf8(path, content)
+    if not content.strip():
+        raise NoCurveError(f"{path}: empty")
     if len(content) > _MAX_BYTES:
         raise InputError(
             f"{path}: {len(content) // 2**20} MiB of JSON, expected at most {_MAX_BYTES // 2**20}: write it as CSV"
@@ -216,7 +216,7 @@ def _text(path: Path, content: bytes) -> tuple[bytes, tuple[str, ...]]:
     return content, notes
 
 
-def _parse(text: bytes) -> Any:
+def parse(text: bytes) -> Any:
     """Parses JSON, in which NaN and infinity may be numbers; raises `ValueError` if it is none or nested too deeply."""
     try:
         try:
@@ -229,5 +229,6 @@ def _parse(text: bytes) -> Any:
         raise ValueError("nested too deeply") from None
 
 
-def _reason(error: ValueError) -> str:
+def reason(error: ValueError) -> str:
+    """Returns why text is no JSON, in short."""
     return str(error).split("\n", 1)[0][:80]

@@ -41,6 +41,11 @@ class LogFile(NamedTuple):
     is_named: bool
 
     @property
+    def plain_name(self) -> str:
+        """The name of the file in lower case, without `.gz`."""
+        return self.path.name.removesuffix(".gz").lower()
+
+    @property
     def has_events(self) -> bool:
         """Whether the file is called like one of TensorBoard's event files."""
         return _EVENT_FILE in self.path.name

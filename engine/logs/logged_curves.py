@@ -13,7 +13,9 @@ from engine.logs.options import ReadOptions
 _MAX_RUNS = 10**6
 # A share is at most 1, so larger accuracies are percentages.
 _LARGEST_SHARE = 1.5
-_OTHERS = ("accuracy", "held_out_loss", "held_out_accuracy")
+_OTHERS = ("accuracy", "held_out_loss", "held_out_accuracy", "learning_rate")
+# What is larger or negative is called like a learning rate, and is none.
+_LARGEST_RATE = 1e6
 # A restart logs a stretch of steps; where stretches are shorter, runs are mixed.
 _SHORTEST_STRETCH = 5
 # Share of steps that are logged twice, above which it is not by accident.
@@ -38,7 +40,7 @@ class LoggedCurve(NamedTuple):
         arm: the group it belongs to; empty where nothing says so.
         run: its name in its log; empty, or a number such as `#2`, where nothing names it.
         place: see `LogFile`.
-        others: `accuracy`, `held_out_loss` and `held_out_accuracy`, where they were logged.
+        others: `accuracy`, `held_out_loss`, `held_out_accuracy` and `learning_rate`, where they were logged.
     """
 
     arm: str
@@ -87,9 +89,7 @@ def make_curves(table: LogTable, roles: ColumnRoles, options: ReadOptions) -> Ta
         raise InputError(f"{table.source}: not a single loss in {', '.join(map(repr, roles.losses.values()))}")
     codes, runs = _runs_of(table, roles)
     clock = find_clock(table, roles, options, has_loss, codes)
-    columns = {name: getattr(roles, name) for name in _OTHERS}
-    others = {n: _as_share(n, numbers_of(table, column)) for n, column in columns.items() if column}
-    maker = _CurveMaker(table, clock, others, options)
+    maker = _CurveMaker(table, clock, _other_metrics(table, roles), options)
     num_lost = np.sum(has_loss & ~clock.is_given)
     if num_lost:
         maker.notes.append(("no step", f"{table.source}: {num_lost} rows without a step"))
@@ -131,8 +131,26 @@ def _hint_at_columns(table: LogTable, roles: ColumnRoles, clock: Clock, rows: np
     return f"; {' and '.join(sorted(found))} would do" if found else ""
 
 
-def _as_share(name: str, numbers: Numbers) -> Numbers:
-    """Turns an accuracy in percent into a share."""
+def _other_metrics(table: LogTable, roles: ColumnRoles) -> dict[str, Numbers]:
+    """Returns the metrics beside the loss, by name."""
+    found = {}
+    for name in _OTHERS:
+        column = getattr(roles, name)
+        if column:
+            try:
+                found[name] = _in_range(name, numbers_of(table, column))
+            except InputError:
+                # Some write a list of rates, one for each group of parameters; the curve does not need them.
+                if name != "learning_rate":
+                    raise
+    return found
+
+
+def _in_range(name: str, numbers: Numbers) -> Numbers:
+    """Turns an accuracy in percent into a share, and leaves out learning rates that are none."""
+    if name == "learning_rate":
+        is_rate = (numbers.values >= 0) & (numbers.values <= _LARGEST_RATE)
+        return Numbers(numbers.values, numbers.is_given & is_rate)
     finite = numbers.values[np.isfinite(numbers.values)]
     is_percent = name.endswith("accuracy") and len(finite) and finite.max() > _LARGEST_SHARE
     return Numbers(numbers.values / 100.0, numbers.is_given) if is_percent else numbers

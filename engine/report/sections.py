@@ -18,7 +18,12 @@ if TYPE_CHECKING:
 # In the order of the page.
 SECTIONS = Registry(
     "section",
-    {"diagnosis": "engine.diagnosis.section", "theory": "engine.theory.section", "diagnostics": "engine.report.probes"},
+    {
+        "diagnosis": "engine.diagnosis.section",
+        "signs": "engine.logs.section",
+        "theory": "engine.theory.section",
+        "diagnostics": "engine.report.probes",
+    },
 )
 
 

@@ -97,6 +97,11 @@ class Summary:
         return is_of_logs(self.document)
 
     @property
+    def is_of_one_log(self) -> bool:
+        """Whether all there is was read from the log of one run, so that there is nothing to count."""
+        return self.is_of_logs and [arm.num_runs for arm in self.arms.values()] == [1]
+
+    @property
     def looks(self) -> list[dict[str, Any]]:
         """What was known whenever seeds were added, see `engine.studies.until`; empty if their number was fixed."""
         return list(self.document.get("looks", []))

@@ -32,6 +32,7 @@ _OTHER_HEADLINE = "“{name}”: {left} left chance level; the median onset is {
 _NORMAL = {
     "broke": "Yes. A flat loss followed by a break is what this configuration does: {typical} show it{over}.",
     "stuck": "A loss at chance at {end} ({horizon} {unit}) is what this configuration does: {typical}.",
+    "steady": "Not having left chance level by {end} ({horizon} {unit}) is what this configuration does: {typical}.",
     "diverged": "No: this configuration diverges ({typical}).",
     "shoulder": "A delay is normal here, but it is no longer than the rise itself takes: {typical} show that.",
     "no_plateau": "A flat stretch would not be normal here: {typical} learn without one.",
@@ -71,7 +72,10 @@ def _facts_of(summary: Summary) -> dict[str, Any]:
     arm, unit, horizon = summary.arms[summary.baseline], summary.unit, summary.horizon(summary.baseline)
     typical = _find_typical(summary)
     num_typical = arm.statuses[typical] if typical else 0
-    counts = [f"{arm.statuses[status]} {words}" for status, words in _STATUS_WORDS.items() if arm.statuses[status]]
+    is_open = summary.is_of_logs and typical in ("stuck", None)
+    steady = log_answers.say_steady(summary.runs[summary.baseline]) if is_open else None
+    words = _STATUS_WORDS | ({"stuck": "had not left chance level for good by the end"} if steady else {})
+    counts = [f"{arm.statuses[status]} {words[status]}" for status in words if arm.statuses[status]]
     return {
         **arm._asdict(),
         "name": summary.baseline,
@@ -84,6 +88,7 @@ def _facts_of(summary: Summary) -> dict[str, Any]:
         "horizon": number(horizon, unit),
         "unit": unit,
         "end": "the end of their logs" if summary.is_of_logs else "the horizon",
+        "steady": steady,
         "over": "" if summary.is_of_logs else f", over different {varied(summary.identity)}",
     }
 
@@ -97,7 +102,7 @@ def _answer_hit(facts: dict[str, Any]) -> tuple[str, dict[str, str]]:
 
 def _answer_logs(summary: Summary, facts: dict[str, Any]) -> tuple[str, dict[str, str]]:
     level, is_doubtful = log_answers.find_level(summary.runs[summary.baseline], summary.identity["detector"]["low"])
-    if len(summary.runs) == summary.arms[summary.baseline].num_runs == 1:
+    if summary.is_of_one_log:
         headline, answers = log_answers.answer_for_one(summary)
     else:
         headline, answers = _answer_runs(summary, facts)
@@ -108,8 +113,11 @@ def _answer_logs(summary: Summary, facts: dict[str, Any]) -> tuple[str, dict[str
 
 def _headline(summary: Summary, facts: dict[str, Any]) -> str:
     arm, typical = summary.arms[summary.baseline], _find_typical(summary)
-    lines = [_HEADLINES.get(typical or "", _OTHER_HEADLINE).format(**facts)]
-    if typical == "stuck" and arm.num_falling:
+    kind = "" if facts["steady"] else typical or ""
+    lines = [_HEADLINES.get(kind, _OTHER_HEADLINE).format(**facts)]
+    if facts["steady"]:
+        lines.append(facts["steady"])
+    elif typical == "stuck" and arm.num_falling:
         lines.append(f"But in {arm.num_falling} of them the loss had begun to fall: train longer before anything else.")
     if typical is None and arm.num_runs < _FEW:
         lines.append(f"{_too_few(arm)}.")
@@ -161,7 +169,7 @@ def _answer_normal(summary: Summary, facts: dict[str, Any]) -> str:
     arm, typical = summary.arms[summary.baseline], _find_typical(summary)
     if typical is None:
         return f"{_too_few(arm) if arm.num_runs < _FEW else 'There is no typical course'}: {facts['counts']}."
-    answer = _NORMAL[typical].format(**facts)
+    answer = _NORMAL["steady" if facts["steady"] else typical].format(**facts)
     if typical == "broke" and math.isfinite(arm.late_onset):
         late = moment(arm.late_onset, summary.unit)
         answer += f" Nine of ten runs had left by {late}; one that is flat for longer is unusual here."

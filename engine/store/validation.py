@@ -92,7 +92,7 @@ IDENTITY_BY_ARM = {
 }
 _IDENTITY_OF_LOGS = {"kind": _one_of(KINDS[1:]), "chance_loss": _number(1e-30, 1e30), "average": _whole(1, MAX_STEPS)}
 _IDENTITY_OF_LOGS_BY_ARM = {"horizons": _STEPS, "curves": _TEXT}
-_STUDY_OF_LOGS = dict.fromkeys(("sources", "guesses", "notes"), _TEXTS)
+_STUDY_OF_LOGS = {**dict.fromkeys(("sources", "guesses", "notes"), _TEXTS), "signs": _may_lack(_TEXTS)}
 _STUDY = {
     **dict.fromkeys(("name", "question"), _TEXT),
     "forks": _optional(_whole(2, MAX_FORKS)),

@@ -44,6 +44,28 @@ def test_names_beside_the_loss():
     assert (roles.held_out_loss, roles.held_out_accuracy) == ("val_loss", "val_acc")
 
 
+@pytest.mark.parametrize(
+    ("names", "rate"),
+    [
+        ("step,loss,lr", "lr"),
+        ("step,loss,learning_rate,grad_norm", "learning_rate"),
+        ("step,loss,train/learningRate", "train/learningRate"),
+        ("step,loss,lr-AdamW", "lr-AdamW"),
+        ("step,loss,lr-AdamW/pg1,lr-AdamW/pg2", ""),
+        ("step,loss,lr,lr_decay,lr_scale", "lr"),
+        ("step,loss,log_lr", ""),
+        ("step,loss,lr_mult,dropout_rate,train_rate", ""),
+    ],
+)
+def test_the_learning_rate_is_known(names, rate):
+    assert _roles(names).learning_rate == rate
+
+
+def test_a_learning_rate_that_groups_runs_is_no_metric():
+    roles = _roles("step,loss,lr", arm_column="lr")
+    assert (roles.arm, roles.learning_rate) == (("lr",), "")
+
+
 def test_a_held_out_loss_stands_in_and_is_called_so():
     roles = _roles("step,val_loss,lr")
     assert roles.losses == {"": "val_loss"}

@@ -114,6 +114,8 @@ def test_what_was_guessed_is_said(own, tmp_path):
     assert "Weights & Biases: step from '_step'" in said["wandb_history"]
     assert "loss from 'train_loss_step'" in said["lightning_csv"]
     assert "held-out loss from 'val_loss'" in said["lightning_csv"]
+    assert "HuggingFace Trainer: step from 'step', loss from 'loss', accuracy" in said["trainer_state"]
+    assert "held-out loss from 'eval_loss', held-out accuracy from 'eval_accuracy'" in said["trainer_state"]
     assert "TensorBoard: step from 'step', loss from 'Loss/train'" in said["tensorboard"]
     assert "'epoch' + 1, as a row is of the end of its epoch" in said["keras_csv"]
     assert said["keras_history"].startswith("Keras history: step from the number of the epoch")
@@ -128,3 +130,12 @@ def test_a_folder_of_many_files_leaves_out_what_is_no_log(own, tmp_path):
     assert {(curve.arm, curve.run) for curve in reading.curves} == {
         ("", f"{arm}/run-{seed}") for arm in ("slow", "fast") for seed in (0, 1)
     }
+
+
+def test_of_the_checkpoints_of_a_training_the_last_one_counts(own, tmp_path):
+    words = BY_STEP["trainer_state"](tmp_path, own)
+    reading = read_curves(words)
+    assert len(reading.curves) == reading.num_files == len(own)
+    assert [kind for kind, note in reading.notes if "1 state of earlier checkpoints" in note] == ["skipped"] * len(own)
+    first = min(tmp_path.rglob("trainer_state.json"), key=lambda path: int(path.parent.name.split("-")[1]))
+    assert len(read_curves([str(first)]).curves) == 1

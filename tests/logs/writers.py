@@ -187,6 +187,25 @@ def lightning_csv(path: Path, runs: list[Logged]) -> list[str]:
     return [f"{arm}={path / arm}" for arm in dict.fromkeys(run.arm for run in runs)]
 
 
+def trainer_state(path: Path, runs: list[Logged]) -> list[str]:
+    """What the HuggingFace Trainer saves with each checkpoint, evaluations and a last row between the losses."""
+    for run in runs:
+        rows: list[Mapping[str, Any]] = []
+        for step, loss, accuracy in run.points():
+            about = {"epoch": step / 22, "step": step}
+            rows.append({**about, "loss": float(str(loss)), "accuracy": float(str(accuracy)), "learning_rate": 0.1})
+            if step % 22 == 0:
+                rows.append({**about, "eval_loss": 1.0, "eval_accuracy": 0.5, "eval_runtime": 2.0})
+        rows.append({"epoch": 9.0, "step": run.steps[-1], "train_loss": 1.5, "train_runtime": 9.0})
+        for number in (len(rows) // 2, len(rows)):
+            folder = path / run.arm / str(run.seed) / f"checkpoint-{number}"
+            folder.mkdir(parents=True)
+            state = {"best_metric": None, "global_step": number, "log_history": rows[:number]}
+            (folder / "trainer_state.json").write_text(json.dumps(state, indent=2))
+            (folder / "vocab.json").write_text(json.dumps({str(i): i for i in range(20_000)}))
+    return [f"{arm}={path / arm}" for arm in dict.fromkeys(run.arm for run in runs)]
+
+
 def tensorboard(path: Path, runs: list[Logged]) -> list[str]:
     """Event files as tensorboardX writes them."""
     from tensorboardX import SummaryWriter
@@ -207,7 +226,7 @@ BY_STEP = {
     write.__name__: write
     for write in (
         long_csv, shuffled_csv, european_csv, json_lines, files_of_runs, wide_csv, wandb_csv,
-        wandb_history, lightning_csv, tensorboard,
+        wandb_history, lightning_csv, trainer_state, tensorboard,
     )
 }  # fmt: skip
 BY_EPOCH = {write.__name__: write for write in (keras_csv, keras_history)}
