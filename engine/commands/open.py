@@ -9,10 +9,9 @@ import pyarrow as pa
 
 from engine import store
 from engine.arms.arm import Arm
-from engine.errors import InputError, one_line, unknown_name
+from engine.errors import InputError, counted, one_line, unknown_name
 from engine.report.arm_table import to_html, to_text
 from engine.report.curves import ArmProbes, MetricCurves, read_arm_curves, read_arm_probes
-from engine.report.phrases import counted
 from engine.store.run_table import RunTable
 from engine.store.study_json import study_of
 from engine.studies.study import Study

@@ -4,10 +4,11 @@ import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from engine.errors import counted
 from engine.outcomes.event import Event
 from engine.report import log_answers, phrases
 from engine.report.limits import find_limits
-from engine.report.phrases import counted, fraction, interval, joined, moment, number, onset, p_value, percent, varied
+from engine.report.phrases import fraction, interval, joined, moment, number, of_runs, onset, p_value, percent, varied
 from engine.report.summary import ArmSummary, Summary
 from engine.report.variance_split import VarianceSplit, describe_split
 from engine.statistics import Estimate
@@ -18,7 +19,7 @@ _STATUS_WORDS = {
     "broke": "broke out of a plateau",
     "shoulder": "learned after a delay about as long as the rise itself",
     "no_plateau": "learned without a plateau",
-    "stuck": "were at chance at the end",
+    "stuck": "ended at chance",
     "diverged": "diverged",
 }
 
@@ -63,7 +64,7 @@ def make_verdict(summary: Summary, splits: Mapping[str, VarianceSplit]) -> Verdi
         answers["Is it chance, or decided at the start?"] = " ".join(lines)
     if summary.under_way is not None:
         num_over, num_runs = summary.under_way
-        headline = f"The study is under way: {num_over} of {num_runs} runs are over. So far: {headline}"
+        headline = f"The study is under way: {of_runs(num_over, num_runs)} over. So far: {headline}"
     return Verdict(headline, answers, find_limits(summary))
 
 
@@ -126,7 +127,7 @@ def _answer_runs(summary: Summary, facts: dict[str, Any]) -> tuple[str, dict[str
     arm = summary.arms[summary.baseline]
     how_often = ["{left} of “{name}” left chance level by {end}. Of all {num_runs}, {counts}.".format(**facts)]
     if arm.num_failed:
-        how_often.append(f"{arm.num_failed} more failed and have no outcome.")
+        how_often.append(f"{arm.num_failed} more failed, without an outcome.")
     if arm.num_fell_back:
         how_often.append(f"{arm.num_fell_back} of those at chance had left it before and fell back.")
     return _headline(summary, facts), {
