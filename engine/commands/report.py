@@ -36,7 +36,8 @@ def report(workdir: Place, has_tensorboard: bool = False, **options: Any) -> dic
         board.on_end()
         board.forget_earlier()
     print(f"\n{to_text(findings.header, findings.rows)}\n")
-    print(f"{one_line(findings.verdict.headline)}\n\nreport: {path}")
+    headline, *others = map(one_line, findings.first_lines)
+    print("\n".join([headline, "", *others, "", f"report: {path}"]))
     if has_tensorboard:
         print(f"for TensorBoard: tensorboard --logdir={directory.path / 'tensorboard'}")
     return findings.document

@@ -10,6 +10,7 @@ from engine.errors import InputError, counted
 from engine.outcomes.event import Event
 from engine.report.arm_table import make_table
 from engine.report.figures import make_drawings
+from engine.report.notes import after_faults
 from engine.report.phrases import number, varied
 from engine.report.sections import Drawing, Section, make_sections
 from engine.report.summary import Summary, summarise, to_document
@@ -56,6 +57,13 @@ class Findings(NamedTuple):
     rows: list[list[str]]
     drawings: dict[str, Drawing]
 
+    @property
+    def first_lines(self) -> list[str]:
+        """What the page begins with, for the terminal: the headline, the section that made it, and the answers."""
+        of_sections = [line for section in self.sections if section.headline for line in section.lines]
+        answers = [f"{question} {answer}" for question, answer in self.verdict.answers.items()]
+        return [self.verdict.headline, *of_sections, *answers]
+
 
 def find(
     table: RunTable, under_way: tuple[int, int] | None = None, options: Mapping[str, Any] | None = None
@@ -74,7 +82,7 @@ def find(
     for section in sections:
         if section.headline is not None:
             others = {question: a for question, a in verdict.answers.items() if question not in section.answers}
-            verdict = Verdict(section.headline, others, verdict.limits)
+            verdict = Verdict(after_faults(summary, section.headline), others, verdict.limits)
     if splits:
         sections.append(make_split_section(summary, splits))
     document = to_document(summary, verdict._asdict())

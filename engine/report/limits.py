@@ -1,14 +1,13 @@
 """What a study cannot tell, in sentences."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from engine.errors import agreeing, counted
 from engine.outcomes.event import Event
 from engine.report import log_answers
+from engine.report.notes import say_faults_elsewhere, say_notes
 from engine.report.phrases import fraction, joined, of_runs, varied
 from engine.report.summary import Summary
-
-_MOST_NAMED = 3
 
 # By the count of `ArmSummary` that makes them worth saying.
 _UNUSUAL = {
@@ -28,24 +27,13 @@ def find_limits(summary: Summary) -> list[str]:
     """Returns a sentence for everything that the study cannot tell, or that is not as one might think."""
     return [
         "A run that is still flat at the horizon is censored there: it says nothing about “never”.",
-        *_say_notes(summary, "In the data", summary.notes("data_notes")),
-        *_say_notes(summary, "In the network", summary.notes("network_notes")),
+        *say_notes(summary, "In the data", summary.notes("data_notes")),
+        *say_faults_elsewhere(summary),
         *_say_scope(summary),
         *_say_incomplete(summary),
         *_say_looks(summary),
         *_say_unusual(summary),
     ]
-
-
-def _say_notes(summary: Summary, where: str, notes_by_arm: Mapping[str, list[str]]) -> Iterator[str]:
-    """Says each note once, with the arms that it is about."""
-    num_arms, arms = len(summary.document["arm_order"]), dict[str, list[str]]()
-    for name, notes in notes_by_arm.items():
-        for note in notes:
-            arms.setdefault(note, []).append(f"“{name}”")
-    for note, names in arms.items():
-        whose = joined(names) if len(names) <= _MOST_NAMED else f"{len(names)} of {num_arms} arms"
-        yield f"{where}: {note}." if len(names) == num_arms else f"{where} of {whose}: {note}."
 
 
 def _say_scope(summary: Summary) -> Iterator[str]:

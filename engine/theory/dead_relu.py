@@ -79,7 +79,11 @@ def _describe_ends(name: str, runs: Measured, is_dead: np.ndarray, dead_loss: fl
     is_stuck = np.array(runs.status) == "stuck"
     num_died = int(np.sum(is_stuck & is_at_rest & ~is_dead))
     num_slow = int(np.sum(is_stuck & ~is_at_rest & ~is_dead))
-    slow = f", and {counted(num_slow, 'was', 'were')} alive and still at chance at the horizon" if num_slow else ""
+    slow = (
+        f", and {counted(num_slow, 'was', 'were')} alive and had not left chance level by the horizon"
+        if num_slow
+        else ""
+    )
     num_born_dead = int(is_dead.sum())
     return (
         f"Of {counted(runs.num_runs, 'run')} of “{name}” {counted(num_born_dead, 'was', 'were')} born dead, "
