@@ -1,6 +1,7 @@
 """`diagnose`: why a configuration waits and what to change, by a designed study around it."""
 
 import dataclasses
+import functools
 import math
 import time
 from typing import Any, NamedTuple
@@ -10,12 +11,14 @@ from engine.arms.arm import Arm, structure
 from engine.arms.options import check_fields, option
 from engine.commands.open import Results
 from engine.commands.run import find_workers, run
+from engine.commands.running.network_notes import try_user_networks
 from engine.commands.running.options import RunOptions
 from engine.commands.running.progress import note
 from engine.diagnosis.budget import Budget, Costs, choose, what_seeds_can_tell
 from engine.diagnosis.factors import factors_of
 from engine.errors import InputError, unknown_name
 from engine.lanes import tuning
+from engine.lanes.least_cost import least_step_cost
 from engine.lanes.memory import memory_limit
 from engine.studies.diagnosis import AS_GIVEN, DiagnosisRecord, read_record
 from engine.studies.expand import ExpandedStudy, expand
@@ -23,7 +26,7 @@ from engine.studies.study import OPTIONS, Study, resolve_arm
 from engine.tasks.controls import has_constant_inputs, has_examples
 from engine.training.probes.measuring import STEPS_AHEAD
 from engine.user_code import Place, as_path
-from engine.workers import devices, processes
+from engine.workers import processes
 
 MINUTES = 10.0
 # A note says so when it took longer than this multiple of the requested time.
@@ -108,8 +111,12 @@ def diagnose(
         minutes, budget = None, Budget(asked.seeds, pilot.horizon, [what_seeds_can_tell(asked.seeds)])
     else:
         minutes = MINUTES if asked.minutes is None else asked.minutes
-        costs = _costs(pilot, available, num_workers, options.cache, began)
-        budget = choose(costs, minutes, pilot.horizon, pilot.longest_horizon, asked.is_horizon_fixed, asked.seeds)
+        buy = functools.partial(_choose, pilot, asked, minutes, num_workers, began)
+        spec = pilot.study.programs[0].spec
+        # Refuses at once what not even the fastest machine could do; then what is wrong with a network.
+        buy(least_step_cost(spec, available.platform))
+        try_user_networks(pilot.study, available, options.cache, is_quiet=True)
+        budget = buy(processes.call(available, options.cache, tuning.step_cost, spec, memory_limit(1)))
     for line in budget.words:
         note(line)
     for name, reason in pilot.record.skipped.items():
@@ -188,9 +195,12 @@ def _known(workdir: Place, pilot: _Pilot, asked: DiagnoseOptions) -> tuple[float
     return record.minutes, Budget(seeds, horizon, record.budget)
 
 
-def _costs(pilot: _Pilot, available: devices.Devices, num_workers: int, cache_dir: str, began: float) -> Costs:
-    spec = pilot.study.programs[0].spec
-    cost = processes.call(available, cache_dir, tuning.step_cost, spec, memory_limit(1))
+def _choose(
+    pilot: _Pilot, asked: DiagnoseOptions, minutes: float, num_workers: int, began: float, cost: tuning.StepCost
+) -> Budget:
     structures = {tuple(structure(resolve_arm(arm)).values()) for arm in pilot.arms.values()}
-    spent, num_workers = time.monotonic() - began, max(1, num_workers)
-    return Costs(cost.seconds_per_step, cost.start_seconds, spent, num_workers, len(pilot.arms), len(structures))
+    costs = Costs(
+        cost.seconds_per_step, cost.start_seconds, spent_seconds=time.monotonic() - began,
+        num_workers=max(1, num_workers), num_arms=len(pilot.arms), num_structures=len(structures),
+    )  # fmt: skip
+    return choose(costs, minutes, pilot.horizon, pilot.longest_horizon, asked.is_horizon_fixed, asked.seeds)
