@@ -4,6 +4,7 @@ import dataclasses
 import functools
 import math
 import time
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from engine import store
@@ -26,7 +27,7 @@ from engine.studies.study import OPTIONS, Study, resolve_arm
 from engine.tasks.controls import has_constant_inputs, has_examples
 from engine.training.probes.measuring import STEPS_AHEAD
 from engine.user_code import Place, as_path
-from engine.workers import processes
+from engine.workers import devices, processes
 
 MINUTES = 10.0
 # A note says so when it took longer than this multiple of the requested time.
@@ -112,11 +113,7 @@ def diagnose(
     else:
         minutes = MINUTES if asked.minutes is None else asked.minutes
         buy = functools.partial(_choose, pilot, asked, minutes, num_workers, began)
-        spec = pilot.study.programs[0].spec
-        # Refuses at once what not even the fastest machine could do; then what is wrong with a network.
-        buy(least_step_cost(spec, available.platform))
-        try_user_networks(pilot.study, available, options.cache, is_quiet=True)
-        budget = buy(processes.call(available, options.cache, tuning.step_cost, spec, memory_limit(1)))
+        budget = _measure(buy, pilot, available, options.cache)
     for line in budget.words:
         note(line)
     for name, reason in pilot.record.skipped.items():
@@ -193,6 +190,22 @@ def _known(workdir: Place, pilot: _Pilot, asked: DiagnoseOptions) -> tuple[float
     if asked.minutes not in (None, record.minutes):
         note(f"minutes={asked.minutes:g} choose nothing: this diagnosis is continued as it is")
     return record.minutes, Budget(seeds, horizon, record.budget)
+
+
+def _measure(
+    buy: Callable[[tuning.StepCost], Budget], pilot: _Pilot, available: devices.Devices, cache_dir: str
+) -> Budget:
+    """Chooses by what steps cost on this machine, and refuses at once what not even a faster one could do."""
+    spec = pilot.study.programs[0].spec
+    buy(least_step_cost(spec, available.platform))
+    faults = try_user_networks(pilot.study, available, cache_dir, is_quiet=True)
+    cost = processes.call(available, cache_dir, tuning.step_cost, spec, memory_limit(1))
+    try:
+        return buy(cost)
+    except InputError:
+        for line in faults[AS_GIVEN]:
+            note(f"in the network: {line}")
+        raise
 
 
 def _choose(

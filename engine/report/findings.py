@@ -6,9 +6,9 @@ from importlib import resources
 from typing import Any, NamedTuple
 
 from engine import statistics
-from engine.errors import InputError, counted
+from engine.errors import InputError, counted, one_line
 from engine.outcomes.event import Event
-from engine.report.arm_table import make_table
+from engine.report.arm_table import make_table, to_text
 from engine.report.figures import make_drawings
 from engine.report.notes import after_faults
 from engine.report.phrases import number, varied
@@ -59,10 +59,16 @@ class Findings(NamedTuple):
 
     @property
     def first_lines(self) -> list[str]:
-        """What the page begins with, for the terminal: the headline, the section that made it, and the answers."""
+        """What the page begins with: the headline, the lines of the section that made it, and the answers."""
         of_sections = [line for section in self.sections if section.headline for line in section.lines]
         answers = [f"{question} {answer}" for question, answer in self.verdict.answers.items()]
         return [self.verdict.headline, *of_sections, *answers]
+
+    @property
+    def text(self) -> str:
+        """The short table and what the page begins with, for a terminal."""
+        headline, *others = map(one_line, self.first_lines)
+        return "\n".join([to_text(self.header, self.rows), "", headline, "", *others])
 
 
 def find(

@@ -30,7 +30,7 @@ def after_faults(summary: Summary, headline: str) -> str:
     """Puts what is wrong with the network of the baseline before a headline, and so before any advice in it."""
     faults = [f"In the network: {note}." for note in _faults_of_baseline(summary)]
     if faults:
-        faults.append("Look at that first: what follows is of the network as it is.")
+        faults.append("Look at that first: what follows is about the network as it is.")
     return " ".join([*faults, headline])
 
 
