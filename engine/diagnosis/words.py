@@ -121,7 +121,10 @@ def _advise(found: Findings, name: str) -> str:
 def what_it_means(found: Findings) -> list[str]:
     """Says what the verdict means, and what it leaves open."""
     decision, cause = found.decision, found.decision.cause
-    lines = [decision.rule.meaning] if decision.rule.meaning else []
+    # What is not finite before the first step has not blown up.
+    given = found.summary.arms[AS_GIVEN]
+    has_blown_up = given.num_lost_at_start < given.statuses["diverged"] or decision.verdict != table.DIVERGES
+    lines = [decision.rule.meaning] if decision.rule.meaning and has_blown_up else []
     if cause is not None:
         lines += [cause.meaning, *_describe_cause(found, cause.change.name)]
     size = conditions.size_of_start(found.evidence)

@@ -23,8 +23,13 @@ def above_chance(arm: ArmSummary) -> str:
 
 
 def describe(arm: ArmSummary, is_above_told: bool = True) -> list[str]:
-    """Says where the runs are that did not leave chance level, if not there, and whether they had left it before."""
+    """Says what the runs that did not leave chance level did, if not stay there."""
     lines = []
+    if arm.num_lost_at_start:
+        lines.append(
+            f"In {counted(arm.num_lost_at_start, 'run')} the loss is not finite before the first step, which no "
+            "learning rate changes: look at the inputs, the start of the network and the loss."
+        )
     if arm.num_above_chance and is_above_told:
         lines.append(f"Worse than a constant prediction: {above_chance(arm)} at the end.")
     if arm.num_fell_back:

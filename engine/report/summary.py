@@ -39,6 +39,7 @@ class ArmSummary(NamedTuple):
         num_coarse: runs whose break is too fast for the evaluation grid.
         num_falling: runs that ended at chance, but above where an onset begins.
         num_fell_back: runs that ended at chance, or above, after they had left it.
+        num_lost_at_start: runs whose loss was not finite before the first step.
         num_above_chance: runs that did not leave chance level and ended with a loss clearly above it.
         loss_above_chance: median of their losses at the end, over the chance loss.
         num_stairs: runs with further plateaus after the first.
@@ -62,6 +63,7 @@ class ArmSummary(NamedTuple):
     num_fell_back: int
     num_above_chance: int
     loss_above_chance: float | None
+    num_lost_at_start: int
     num_diverged_later: int
     num_stairs: int
     num_settled: int
@@ -179,6 +181,7 @@ def _summarise_arm(summary: Summary, name: str) -> ArmSummary:
         num_fell_back=num_fell_back,
         num_above_chance=len(above),
         loss_above_chance=float(np.median(above)) if above else None,
+        num_lost_at_start=int(np.sum((runs.event == 2) & (runs.time == 0))),
         num_diverged_later=rows["is_diverged_later"].count(True),
         num_stairs=sum(number > 1 for number in _known(rows["num_breaks"])),
         num_settled=rows["stop_reason"].count("settled"),

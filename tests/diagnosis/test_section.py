@@ -160,6 +160,13 @@ def test_a_loss_far_above_chance_is_not_called_at_chance(make_study):
     assert "in the median 22 times as high" in headline
 
 
+@pytest.mark.parametrize(("end", "is_at_start"), [(0, True), (33, False)])
+def test_what_is_not_finite_at_the_start_has_not_blown_up(make_study, end: int, is_at_start: bool):
+    part = _part(make_study({name: [{**row, "steps_run": end} for row in _arm(name, lost)] for name in KINDS}))
+    assert ("In 12 runs the loss is not finite before the first step" in str(part.headline)) == is_at_start
+    assert any("blows up" in line for line in part.lines) != is_at_start
+
+
 def test_nothing_is_said_while_runs_are_to_come(make_study):
     part = _part(make_study({"init=he": _arm("init=he", early)[:-1]}))
     assert part.document["row"] == "too_little"

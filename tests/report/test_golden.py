@@ -74,6 +74,7 @@ SITUATIONS = {
     "falling": Situation({"a": [{**make_row("a", i, None, "stuck", 0), "end_loss": 0.9 * H} for i in range(20)]}),
     "above_chance": Situation({"far": _far()}),
     "diverged": Situation({"lost": lost(), "late": late()}),
+    "lost_at_start": Situation({"lost": [{**row, "steps_run": 0} for row in lost()]}),
     "shoulder": Situation({"s": [make_row("s", i, 500.0 + i, "shoulder", 1) for i in range(20)]}),
     "mixed": Situation({"late": late(num=10) + [make_row("late", 10 + i, None, "stuck", 0) for i in range(10)]}),
     "one_run": Situation({"late": late(num=1)}, 1),
