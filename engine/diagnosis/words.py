@@ -149,7 +149,7 @@ def _caveats(found: Findings) -> list[str]:
     if found.is_normal and evidence.carries_over(AS_GIVEN) is None:
         lines.append("Whether what it learns carries over to other examples is not known.")
     if found.is_normal and given.num_diverged:
-        lines.append(f"Of {given.num_runs} runs {given.num_diverged} diverged.")
+        lines.append(f"Of {counted(given.num_runs, 'run')} {given.num_diverged} diverged.")
     if first is not None and evidence.leaves(first) and evidence.carries_over(first) is False:
         lines.append(f"What is learned with {first} does not carry over to other examples: check the labels as well.")
     if verdict == table.SCALE and evidence.symptoms.num_dead and conditions.dies_on_the_way(evidence):

@@ -191,7 +191,7 @@ def _describe_runs(summary: Summary) -> str:
     return (
         f"We trained {runs} of each of {counted(len(summary.runs), 'configuration')}{failed} with JAX"
         f"{f' (version {version})' if version else ''} [jax2018] on a {identity['platform']}, over different "
-        f"{varied(identity)}, and evaluated the loss on a fixed set every {identity['eval_every']} steps."
+        f"{varied(identity)}, and evaluated the loss on a fixed set every {counted(identity['eval_every'], 'step')}."
     )
 
 

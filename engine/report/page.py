@@ -63,6 +63,7 @@ def make_page(found: Findings, vectors: dict[str, str]) -> str:
     return template.render(
         title=study["question"] or study["name"],
         found=found,
+        counted=counted,
         summary=summary,
         vectors={name: markupsafe.Markup(svg.replace(INK, "currentColor")) for name, svg in vectors.items()},
         curves=[name for name in own if name.startswith("curves")],

@@ -149,8 +149,8 @@ def _advise(found: Verification) -> str:
         return "More runs like these would not show it."
     needed = math.ceil(last.pairs_needed * len(found.runs) / last.num_pairs)
     if needed > num_all:
-        return f"About {needed} runs like these would show it, and {counted(num_all, 'is', 'are')} there."
-    return f"About {needed} runs like these would show it: --runs={needed}."
+        return f"About {counted(needed, 'run')} like these would show it, and {counted(num_all, 'is', 'are')} there."
+    return f"About {counted(needed, 'run')} like these would show it: --runs={needed}."
 
 
 def _signed(estimate: Estimate, unit: str) -> str:
