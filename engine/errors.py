@@ -1,4 +1,4 @@
-"""Exceptions that the launcher knows."""
+"""Exceptions that the launcher knows, and how messages name, count and list things."""
 
 import difflib
 import unicodedata
@@ -37,6 +37,16 @@ def did_you_mean(name: str, choices: Iterable[str], ending: str = "", cutoff: fl
     """
     nearest = difflib.get_close_matches(name, list(choices), n=1, cutoff=cutoff)
     return f"; did you mean {nearest[0] + ending!r}?" if nearest else ""
+
+
+def counted(number: int, one: str, many: str | None = None) -> str:
+    """Writes `1 run` and `1,203 runs`, or with two forms `1 run is` and `12 runs are`."""
+    return f"{number:,} {agreeing(number, one, many)}"
+
+
+def agreeing(number: int, one: str, many: str | None = None) -> str:
+    """Returns the form that agrees with a number, by default `one` with an s for the other."""
+    return one if number == 1 else many or f"{one}s"
 
 
 def some_of(words: Sequence[str], most: int) -> str:

@@ -8,12 +8,13 @@ import pytest
 
 import engine
 import launch
-from engine import store, workers
+from engine import store
 from engine.commands import diagnose
 from engine.diagnosis.budget import Budget
 from engine.errors import InputError
 from engine.store.study_json import study_of
 from engine.studies.study import Study
+from engine.workers import processes
 from tests.conftest import small_study
 
 
@@ -144,6 +145,15 @@ def test_wrong_words_get_one_line(
     assert not (tmp_path / "study").exists()
 
 
+def test_too_few_minutes_are_refused_before_anything_is_compiled(
+    tmp_path: Path, data_dir: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.setattr(processes, "call", lambda *_: pytest.fail("a worker was started"))
+    assert launch.main(_words(tmp_path / "study", data_dir, *HEALTHY, "--minutes=0.1")) == 2
+    assert "minutes=0.1 do not buy 10 seeds of" in capsys.readouterr().err
+    assert not (tmp_path / "study").exists()
+
+
 def test_a_study_of_another_kind_is_refused(tmp_path: Path, data_dir: str, capsys: pytest.CaptureFixture[str]):
     workdir = tmp_path / "study"
     words = [word for word in _words(workdir, data_dir, "--seeds=1", "--horizon=22") if word != "diagnose"]
@@ -158,7 +168,7 @@ def test_it_is_said_when_it_took_much_longer(
     capsys: pytest.CaptureFixture[str], minutes: float, is_said: bool,
 ):  # fmt: skip
     cost = SimpleNamespace(seconds_per_step=1e-3, start_seconds=1.0)
-    monkeypatch.setattr(workers, "call", lambda *_: cost)
+    monkeypatch.setattr(processes, "call", lambda *_: cost)
     monkeypatch.setattr(diagnose, "choose", lambda *_: Budget(6, 66, []))
     monkeypatch.setattr(diagnose, "run", lambda *_, **__: None)
     engine.diagnose(small_study(), tmp_path / "study", minutes=minutes, data_dir=data_dir, num_workers=0)

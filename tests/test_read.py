@@ -186,7 +186,7 @@ def test_logs_of_different_length_are_censored_where_they_end(logs):
     assert summary.arms["slow"].statuses["stuck"] == 3
     assert summary.runs["slow"].horizon == 1895
     assert summary.runs["slow"].time.max() == 1895
-    assert any("end at chance do so between 1495 and 1895 steps" in x for x in find_limits(summary))
+    assert any("have not left chance level end between 1495 and 1895 steps" in x for x in find_limits(summary))
     (contrast,) = compare(logs / "out", logs / "out")
     assert contrast.difference.value == 0
     assert contrast.num_pairs == 0

@@ -1,12 +1,14 @@
 """Choosing width and form by measurement."""
 
 import json
+import math
 
 import pytest
 
 from engine.commands.run import run
 from engine.errors import InputError
 from engine.lanes import tuning
+from engine.lanes.least_cost import least_step_cost
 from engine.lanes.spec import PoolSpec
 from engine.lanes.tuning import Choice, StepCost
 from engine.outcomes import DetectorSettings
@@ -78,3 +80,23 @@ def test_a_tuned_study_records_what_it_chose_and_keeps_it(monkeypatch, tmp_path,
 def test_tuning_excludes_choosing(tmp_path):
     with pytest.raises(InputError, match="give neither"):
         run(small_study(), tmp_path, is_tuned=True, width=3)
+
+
+def test_operations_are_counted_without_compiling(spec):
+    """Each of a forward and a backward pass multiplies and adds, at 2e11 operations per second."""
+    batch, inputs = 16, math.prod(spec.data["inputs"].shape[1:])
+    dense = spec._replace(arm=resolve_arm(small_arm(batch_size=batch)))
+    found = least_step_cost(dense, "cpu").seconds_per_step
+    assert found == pytest.approx(2 * 2 * batch * (inputs * 16 + 16 * 10) / 2e11)
+    assert least_step_cost(dense, "gpu").seconds_per_step < found
+    # A kernel of 3 × 3 at every place, and the dense layer on the rest.
+    arm = small_arm(model="cnn8", conv_widths=(4,), pool_after=(), dense_widths=(), batch_size=batch)
+    convolved = spec._replace(arm=resolve_arm(arm))
+    products = inputs * (9 * 4 + 4 * 10)
+    assert least_step_cost(convolved, "cpu").seconds_per_step == pytest.approx(2 * 2 * batch * products / 2e11)
+
+
+def test_no_step_costs_less_than_the_bound(spec):
+    measured, least = tuning.step_cost(spec, None), least_step_cost(spec, "cpu")
+    assert least.seconds_per_step < measured.seconds_per_step
+    assert least.start_seconds < measured.start_seconds

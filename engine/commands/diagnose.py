@@ -1,8 +1,10 @@
 """`diagnose`: why a configuration waits and what to change, by a designed study around it."""
 
 import dataclasses
+import functools
 import math
 import time
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from engine import store
@@ -10,12 +12,14 @@ from engine.arms.arm import Arm, structure
 from engine.arms.options import check_fields, option
 from engine.commands.open import Results
 from engine.commands.run import find_workers, run
+from engine.commands.running.network_notes import try_user_networks
 from engine.commands.running.options import RunOptions
 from engine.commands.running.progress import note
 from engine.diagnosis.budget import Budget, Costs, choose, what_seeds_can_tell
 from engine.diagnosis.factors import factors_of
 from engine.errors import InputError, unknown_name
 from engine.lanes import tuning
+from engine.lanes.least_cost import least_step_cost
 from engine.lanes.memory import memory_limit
 from engine.studies.diagnosis import AS_GIVEN, DiagnosisRecord, read_record
 from engine.studies.expand import ExpandedStudy, expand
@@ -108,8 +112,8 @@ def diagnose(
         minutes, budget = None, Budget(asked.seeds, pilot.horizon, [what_seeds_can_tell(asked.seeds)])
     else:
         minutes = MINUTES if asked.minutes is None else asked.minutes
-        costs = _costs(pilot, available, num_workers, options.cache, began)
-        budget = choose(costs, minutes, pilot.horizon, pilot.longest_horizon, asked.is_horizon_fixed, asked.seeds)
+        buy = functools.partial(_choose, pilot, asked, minutes, num_workers, began)
+        budget = _measure(buy, pilot, available, options.cache)
     for line in budget.words:
         note(line)
     for name, reason in pilot.record.skipped.items():
@@ -188,9 +192,28 @@ def _known(workdir: Place, pilot: _Pilot, asked: DiagnoseOptions) -> tuple[float
     return record.minutes, Budget(seeds, horizon, record.budget)
 
 
-def _costs(pilot: _Pilot, available: devices.Devices, num_workers: int, cache_dir: str, began: float) -> Costs:
+def _measure(
+    buy: Callable[[tuning.StepCost], Budget], pilot: _Pilot, available: devices.Devices, cache_dir: str
+) -> Budget:
+    """Chooses by what steps cost on this machine, and refuses at once what not even a faster one could do."""
     spec = pilot.study.programs[0].spec
+    buy(least_step_cost(spec, available.platform))
+    faults = try_user_networks(pilot.study, available, cache_dir, is_quiet=True)
     cost = processes.call(available, cache_dir, tuning.step_cost, spec, memory_limit(1))
+    try:
+        return buy(cost)
+    except InputError:
+        for line in faults[AS_GIVEN]:
+            note(f"in the network: {line}")
+        raise
+
+
+def _choose(
+    pilot: _Pilot, asked: DiagnoseOptions, minutes: float, num_workers: int, began: float, cost: tuning.StepCost
+) -> Budget:
     structures = {tuple(structure(resolve_arm(arm)).values()) for arm in pilot.arms.values()}
-    spent, num_workers = time.monotonic() - began, max(1, num_workers)
-    return Costs(cost.seconds_per_step, cost.start_seconds, spent, num_workers, len(pilot.arms), len(structures))
+    costs = Costs(
+        cost.seconds_per_step, cost.start_seconds, spent_seconds=time.monotonic() - began,
+        num_workers=max(1, num_workers), num_arms=len(pilot.arms), num_structures=len(structures),
+    )  # fmt: skip
+    return choose(costs, minutes, pilot.horizon, pilot.longest_horizon, asked.is_horizon_fixed, asked.seeds)

@@ -9,10 +9,9 @@ import pyarrow as pa
 
 from engine import store
 from engine.arms.arm import Arm
-from engine.errors import InputError, one_line, unknown_name
-from engine.report.arm_table import to_html, to_text
+from engine.errors import InputError, counted, one_line, unknown_name
+from engine.report.arm_table import to_html
 from engine.report.curves import ArmProbes, MetricCurves, read_arm_curves, read_arm_probes
-from engine.report.phrases import counted
 from engine.store.run_table import RunTable
 from engine.store.study_json import study_of
 from engine.studies.study import Study
@@ -135,10 +134,9 @@ class Results:
 
     def __str__(self) -> str:
         try:
-            found = self._findings
+            return self._findings.text
         except InputError as error:
             return f"{self!r}: {one_line(str(error))}"
-        return f"{to_text(found.header, found.rows)}\n\n{self.verdict}"
 
     def _repr_html_(self) -> str:
         try:

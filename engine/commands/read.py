@@ -10,7 +10,7 @@ from typing import Any
 
 from engine import store
 from engine.arms.options import owned
-from engine.errors import InputError, one_line, unknown_name
+from engine.errors import InputError, counted, one_line, unknown_name
 from engine.logs import LoggedRuns, ReadOptions, read_curves, to_rows
 from engine.logs.formats import FORMATS
 from engine.logs.next_step import find_next_step
@@ -126,15 +126,15 @@ def _no_chance_loss(logs: LoggedRuns) -> InputError:
 
 def _print_reading(logs: LoggedRuns, num_arms: int, chance_loss: float | None) -> None:
     """Prints what was guessed, and what was done to the logs."""
-    runs = "1 run" if len(logs.curves) == 1 else f"{len(logs.curves)} runs"
+    runs = counted(len(logs.curves), "run")
     arms = f" in {num_arms} arms" if num_arms > 1 else ""
-    files = "1 file" if logs.num_files == 1 else f"{logs.num_files} files"
+    files = counted(logs.num_files, "file")
     chance = f"; chance loss {chance_loss:.4g}" if chance_loss is not None else ""
     print(one_line(f"{runs}{arms} from {files}. {logs.guesses[0]}{chance}"))
     for guess in logs.guesses[1:_SHOWN_NOTES]:
         print(one_line(f"also {guess}"))
     if len(logs.guesses) > _SHOWN_NOTES:
-        print(f"and {len(logs.guesses) - _SHOWN_NOTES} other kinds of log")
+        print(f"and {counted(len(logs.guesses) - _SHOWN_NOTES, 'other kind')} of log")
     notes_of: dict[str, list[str]] = {}
     for kind, note in logs.notes:
         notes_of.setdefault(kind, []).append(note)

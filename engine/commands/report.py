@@ -8,10 +8,8 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from engine import store
-from engine.errors import one_line
 from engine.observers.event_file import check_tensorboardx
 from engine.observers.tensorboard import TensorBoard
-from engine.report.arm_table import to_text
 from engine.report.canvas import to_png
 from engine.report.findings import Findings, find
 from engine.report.page import lay_out
@@ -35,9 +33,7 @@ def report(workdir: Place, has_tensorboard: bool = False, **options: Any) -> dic
         board.catch_up(is_all=True)
         board.on_end()
         board.forget_earlier()
-    if not findings.summary.is_of_one_log:
-        print(f"\n{to_text(findings.header, findings.rows)}")
-    print(f"\n{one_line(findings.verdict.headline)}\n\nreport: {path}")
+    print(f"\n{findings.text}\n\nreport: {path}")
     if has_tensorboard:
         print(f"for TensorBoard: tensorboard --logdir={directory.path / 'tensorboard'}")
     return findings.document

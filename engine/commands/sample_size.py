@@ -6,11 +6,10 @@ import numpy as np
 
 from engine import statistics, store
 from engine.commands.running.options import RunOptions
-from engine.errors import InputError, unknown_name
+from engine.errors import InputError, counted, unknown_name
 from engine.lanes import tuning
 from engine.lanes.memory import memory_limit
 from engine.report.arm_runs import ArmRuns, read_runs
-from engine.report.phrases import counted
 from engine.statistics import SeedsNeeded
 from engine.store.run_table import RunTable
 from engine.studies.designs import runs_per_seed
@@ -134,15 +133,15 @@ def _cost_here(study: Study, data_dir: str | None, cache_dir: str) -> Cost:
         seconds += per_step * sum(concrete.horizons[name] for name in group.arm_names)
     rate = steps / seconds * available.num_devices
     steps *= runs_per_seed(study.order_seeds, study.forks)
-    where = f"{available.num_devices} workers on {available.platform}"
+    where = f"{counted(available.num_devices, 'worker')} on {available.platform}"
     return Cost(steps, len(concrete.arms), rate, f"measured now for {where}, to the horizon, start-up aside")
 
 
 def _print(question: str, given: dict[str, Any], needed: SeedsNeeded, cost: Cost | None, seconds: float | None) -> None:
     shown = ", ".join(f"{name}={value:.3g}" for name, value in given.items())
-    print(f"question={question} ({shown}): {needed.seeds} seeds of every arm")
+    print(f"question={question} ({shown}): {counted(needed.seeds, 'seed')} of every arm")
     if needed.events is not None:
-        print(f"  that is {needed.events} events over both arms")
+        print(f"  that is {counted(needed.events, 'event')} over both arms")
     if cost is None or seconds is None:
         print("  time: give --pilot=DIR of a study that has run, or --experiment=NAME")
         return

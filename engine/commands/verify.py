@@ -13,10 +13,9 @@ from engine.arms.options import check_fields, option
 from engine.commands.run import find_workers
 from engine.commands.running.options import RunOptions
 from engine.commands.running.progress import ProgressBar, note
-from engine.errors import InputError, WorkerFailedError, one_line
+from engine.errors import InputError, WorkerFailedError, counted, one_line
 from engine.lanes.runs import Run, run_key
 from engine.outcomes.row import MAX_SEED
-from engine.report.phrases import counted
 from engine.store import WorkDirectory, opening, provenance
 from engine.store.study_json import identity_of, plan_of
 from engine.studies.expand import ExpandedStudy
@@ -179,6 +178,6 @@ def _run_again(
     lost = [run for run in runs if run_key(run) not in agreements]
     if lost:
         raise WorkerFailedError(
-            f"{len(lost)} runs could not be done again, first seed {lost[0].seed} of {lost[0].arm_name!r}"
+            f"{counted(len(lost), 'run')} could not be done again, first seed {lost[0].seed} of {lost[0].arm_name!r}"
         )
     return [agreements[run_key(run)] for run in runs], fallbacks

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from engine import statistics
 from engine.diagnosis.factors import NUM_CHANGES
-from engine.errors import InputError
+from engine.errors import InputError, counted
 
 # With fewer, not even pairs that all agree are beyond chance after Holm over all changes with two tests each: the sign
 # test of n such pairs has p = 2·2^−n. More say little that these do not.
@@ -59,13 +59,13 @@ def choose(
         needed = (60 * minutes - left + number * least * costs.num_arms / rate) / 60
         fewer = "" if seeds is None else ", or fewer seeds"
         raise InputError(
-            f"minutes={minutes:g} do not buy {number} seeds of {costs.num_arms} arms to {least} steps: expected at "
-            f"least {math.ceil(10 * needed) / 10:g}{fewer}"
+            f"minutes={minutes:g} do not buy {counted(number, 'seed')} of {counted(costs.num_arms, 'arm')} to {least} "
+            f"steps: expected at least {math.ceil(10 * needed) / 10:g}{fewer}"
         )
     requested = "" if chosen == horizon else f"; the horizon as given is {horizon}"
     how = (
         f"{1e3 * costs.seconds_per_step:.3g} ms for a step of a seed, {costs.num_workers} at a time: {minutes:g} "
-        f"minutes buy {number} seeds of {costs.num_arms} arms to {chosen} steps{requested}."
+        f"minutes buy {counted(number, 'seed')} of {counted(costs.num_arms, 'arm')} to {chosen} steps{requested}."
     )
     return Budget(number, chosen, [how, what_seeds_can_tell(number)])
 
@@ -76,14 +76,14 @@ def what_seeds_can_tell(seeds: int) -> str:
 
     if seeds < FEWEST_SEEDS:
         return (
-            f"{seeds} seeds are too few for a cause: not even pairs of seeds that all agree are beyond chance after "
-            f"Holm over all changes; that takes {FEWEST_SEEDS}."
+            f"{counted(seeds, 'seed is', 'seeds are')} too few for a cause: not even pairs of seeds that all agree are "
+            f"beyond chance after Holm over all changes; that takes {FEWEST_SEEDS}."
         )
     least = statistics.proportion(seeds, seeds).lower
     # A log-rank test stratified by pairs is a sign test, with an exact binomial p; Holm's first step asks for the level
     # over the number of changes, each of which is tested in two ways.
     pairs = min(int(binom.isf(0.5 * statistics.LEVEL / (2 * NUM_CHANGES), seeds, 0.5)) + 1, seeds)
     return (
-        f"If all {seeds} runs of an arm leave, at least {100 * least:.0f} % of such runs do (95 % confidence); a "
-        f"change is told from chance, after Holm, if it is earlier in {pairs} of {seeds} pairs of seeds."
+        f"If all {counted(seeds, 'run')} of an arm leave, at least {100 * least:.0f} % of such runs do (95 % "
+        f"confidence); a change is told from chance, after Holm, if it is earlier in {pairs} of {seeds} pairs of seeds."
     )

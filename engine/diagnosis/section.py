@@ -13,7 +13,7 @@ from engine import statistics
 from engine.diagnosis import table
 from engine.diagnosis.evidence import MOST_RUNS, ArmEvidence, Evidence, read_symptoms
 from engine.diagnosis.words import Findings, change_first, headline, what_controls_say, what_it_means, what_was_seen
-from engine.errors import InputError
+from engine.errors import InputError, counted
 from engine.report.canvas import INK, new_figure
 from engine.report.curves import read_arm_curves
 from engine.report.phrases import NORMAL_QUESTION, REMEDY_QUESTION, interval, label, number, p_value
@@ -43,7 +43,10 @@ def make_section(run_table: RunTable, summary: Summary) -> Section | None:
     evidence = _gather(run_table, summary, record)
     found = Findings(summary, record, evidence, table.decide(evidence))
     lines = [*what_it_means(found), *change_first(found)]
-    failed = [f"Nothing is known of {name}: its runs failed ({num} of them)." for name, num in summary.failed.items()]
+    failed = [
+        f"Nothing is known of {name}: {counted(num, 'run')} failed, and no other has an outcome."
+        for name, num in summary.failed.items()
+    ]
     points = {
         "What decided": [f"The row of the table that held: {found.decision.rule.condition}."],
         "What was seen inside the runs as given": what_was_seen(evidence.symptoms, evidence.given.num_stuck),

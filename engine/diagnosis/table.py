@@ -108,7 +108,7 @@ RULES = (
     Rule(
         "constant_inputs",
         NOTHING,
-        "the inputs are the same for all examples, and most runs stay at chance",
+        "the inputs are the same for all examples, and most runs do not leave chance level",
         lambda evidence: bool(evidence.has_constant_inputs) and not evidence.leaves(AS_GIVEN),
         meaning="No network can tell one example from another.",
         advice="First look at how the inputs are loaded and scaled: do they reach the network?",
@@ -155,7 +155,7 @@ RULES = (
     Rule(
         "diverges",
         DIVERGES,
-        f"at least {100 * FEW_DIVERGED:.0f} % of the runs diverge, no fewer than stay at chance",
+        f"at least {100 * FEW_DIVERGED:.0f} % of the runs diverge, and no fewer than are stuck",
         conditions.diverges,
         conditions.steadier,
         meaning="The steps are too long: the loss blows up.",
@@ -190,9 +190,9 @@ RULES = (
     Rule(
         "dead",
         DEAD,
-        f"in most of the runs at chance, in at least {FEWEST_DEAD} and {100 * SHARE_DEAD:.0f} % of all runs, a whole "
-        f"layer gives the same for every example, so that no gradient passes; and where layers died on the way, no "
-        f"lower rate spares them, nor does a He start alone, without leaky ReLU",
+        f"in most of the runs that are stuck, in at least {FEWEST_DEAD} and {100 * SHARE_DEAD:.0f} % of all runs, a "
+        f"whole layer gives the same for every example, so that no gradient passes; and where layers died on the way, "
+        f"no lower rate spares them, nor does a He start alone, without leaky ReLU",
         conditions.is_dead,
         lambda evidence: evidence.best(),
         meaning="A whole layer gives the same for every example, and no gradient passes it.",
@@ -233,8 +233,8 @@ RULES = (
     Rule(
         "slow",
         UNDECIDED,
-        "nothing that was changed helps by enough, but the loss of most runs at chance had begun to fall, or what they "
-        "learn carries over",
+        "nothing that was changed helps by enough, but the loss of most runs that are stuck had begun to fall, or what "
+        "they learn carries over",
         conditions.is_slow,
         meaning="It is learning, slowly, or as far as the data allow: what a network can learn of noisy labels may lie "
         "below what counts as having left chance level.",

@@ -5,6 +5,8 @@ from typing import NamedTuple
 from engine.diagnosis import conditions, table
 from engine.diagnosis.evidence import MOST_RUNS, ArmEvidence, Evidence, Symptoms
 from engine.diagnosis.factors import CONSTANT_INPUTS, LINEAR_PROBE, ONE_BATCH, SHUFFLED_LABELS
+from engine.errors import counted
+from engine.report import held_runs
 from engine.report.phrases import fraction, interval, number, onset, percent
 from engine.report.summary import Summary
 from engine.statistics import Estimate
@@ -16,24 +18,29 @@ _SIZES_OF_START = {
     "large": "The start is so large that the outputs are far apart before anything is learned: the loss begins far "
     "above chance level, and has to come down first.",
 }
-# What a control shows if most runs learn, and if they do not.
+# What a control shows if most runs learn, if only some do, and if none does.
 _CONTROLS = {
     ONE_BATCH.name: (
         "One batch, over and over, is learned ({counts}): this network and this optimiser can learn.",
+        "One batch, over and over, is learned in some runs only ({counts}): whether this network and this optimiser "
+        "can learn depends on the seed.",
         "Not even one batch, over and over, is learned by the horizon ({counts}): what holds it is not the amount or "
         "the difficulty of the data.",
     ),
     LINEAR_PROBE.name: (
         "A linear model of the inputs learns ({counts}).",
+        "A linear model of the inputs learns in some runs only ({counts}).",
         "A linear model of the inputs learns nothing by the horizon ({counts}): they tell nothing that is easily read.",
     ),
     SHUFFLED_LABELS.name: (
         "With shuffled labels it leaves chance level too, by learning examples by heart ({counts}).",
-        "With shuffled labels it stays at chance ({counts}).",
+        "With shuffled labels some runs leave chance level too, by learning examples by heart ({counts}).",
+        "With shuffled labels no run leaves chance level ({counts}).",
     ),
     CONSTANT_INPUTS.name: (
         "With constant inputs it leaves chance level too ({counts}): not by learning from the inputs.",
-        "With constant inputs it stays at chance, as it must ({counts}).",
+        "With constant inputs some runs leave chance level ({counts}): not by learning from the inputs.",
+        "With constant inputs no run leaves chance level, as it must be ({counts}).",
     ),
 }
 
@@ -63,9 +70,9 @@ class Findings(NamedTuple):
         return f"{least}{number(abs(difference.value), unit)} {unit} {'earlier' if difference.value < 0 else 'later'}"
 
     @property
-    def network_notes(self) -> list[str]:
-        """Faults of the network that no change removes."""
-        return [f"In the network: {line}." for line in self.summary.notes("network_notes").get(AS_GIVEN, [])]
+    def has_faults(self) -> bool:
+        """Whether something is wrong with the network that no change removes; the headline begins with it."""
+        return bool(self.summary.notes("network_notes").get(AS_GIVEN))
 
     @property
     def is_normal(self) -> bool:
@@ -78,11 +85,11 @@ def headline(found: Findings) -> str:
     decision = found.decision
     verdict = decision.verdict[0].upper() + decision.verdict[1:]
     sentences = [f"{verdict}{';' if ':' in verdict else ':'} {found.left(AS_GIVEN)} left chance level{_median(found)}."]
+    sentences += held_runs.describe(found.summary.arms[AS_GIVEN])
     if decision.cause is not None:
         sentences.append(f"The plateau before that is {decision.waits_for}.")
     if decision.first is not None:
         sentences.append(_advise(found, decision.first))
-    sentences += found.network_notes
     if decision.first is None and not found.is_normal:
         sentences.append(decision.rule.advice)
     return " ".join(sentences)
@@ -114,7 +121,10 @@ def _advise(found: Findings, name: str) -> str:
 def what_it_means(found: Findings) -> list[str]:
     """Says what the verdict means, and what it leaves open."""
     decision, cause = found.decision, found.decision.cause
-    lines = [decision.rule.meaning] if decision.rule.meaning else []
+    # What is not finite before the first step has not blown up.
+    given = found.summary.arms[AS_GIVEN]
+    has_blown_up = given.num_lost_at_start < given.statuses["diverged"] or decision.verdict != table.DIVERGES
+    lines = [decision.rule.meaning] if decision.rule.meaning and has_blown_up else []
     if cause is not None:
         lines += [cause.meaning, *_describe_cause(found, cause.change.name)]
     size = conditions.size_of_start(found.evidence)
@@ -139,7 +149,7 @@ def _caveats(found: Findings) -> list[str]:
     if found.is_normal and evidence.carries_over(AS_GIVEN) is None:
         lines.append("Whether what it learns carries over to other examples is not known.")
     if found.is_normal and given.num_diverged:
-        lines.append(f"Of {given.num_runs} runs {given.num_diverged} diverged.")
+        lines.append(f"Of {counted(given.num_runs, 'run')} {given.num_diverged} diverged.")
     if first is not None and evidence.leaves(first) and evidence.carries_over(first) is False:
         lines.append(f"What is learned with {first} does not carry over to other examples: check the labels as well.")
     if verdict == table.SCALE and evidence.symptoms.num_dead and conditions.dies_on_the_way(evidence):
@@ -152,7 +162,7 @@ def _caveats(found: Findings) -> list[str]:
 
 
 def what_was_seen(symptoms: Symptoms, num_stuck: int) -> list[str]:
-    """Says what probes saw inside the runs as given, `num_stuck` of which are still at chance."""
+    """Says what probes saw inside the runs as given, `num_stuck` of which did not leave chance level."""
     lines = []
     if symptoms.output_spread is not None:
         lines.append(
@@ -168,8 +178,8 @@ def what_was_seen(symptoms: Symptoms, num_stuck: int) -> list[str]:
         layer = symptoms.dead_layer
         where = "" if layer is None else f"; in most of them first of all what enters {layer}"
         lines.append(
-            f"A whole layer is dead in {symptoms.num_dead} of the {num_stuck} runs still at chance, in "
-            f"{symptoms.num_born_dead} of them from the start{where}."
+            f"A whole layer is dead in {symptoms.num_dead} of {counted(num_stuck, 'run')} that had not left chance "
+            f"level, in {symptoms.num_born_dead} of them from the start{where}."
         )
     return lines
 
@@ -177,7 +187,7 @@ def what_was_seen(symptoms: Symptoms, num_stuck: int) -> list[str]:
 def change_first(found: Findings) -> list[str]:
     """Names the change to make first, with its effect; where it is by hand, the headline has it."""
     name = found.decision.first
-    nothing = f"{'Besides that, nothing' if found.network_notes else 'Nothing'} has to be changed"
+    nothing = f"{'Besides that, nothing' if found.has_faults else 'Nothing'} has to be changed"
     if name is None:
         if not found.is_normal:
             return []
@@ -203,11 +213,13 @@ def change_first(found: Findings) -> list[str]:
 def what_controls_say(found: Findings) -> list[str]:
     """Says what every control that was run shows."""
     lines = []
-    for name, (learned, stuck) in _CONTROLS.items():
+    for name, (by_most, by_some, by_none) in _CONTROLS.items():
         if name in found.evidence.arms:
-            carries, leaves = found.evidence.carries_over(name), found.evidence.leaves(name)
+            arm, carries = found.evidence.arms[name], found.evidence.carries_over(name)
+            is_by_most = arm.left >= MOST_RUNS or (name == LINEAR_PROBE.name and bool(carries))
             counts = f"{found.left(name)} left chance level"
-            if carries or (carries is False and leaves):
+            if carries or (carries is False and is_by_most):
                 counts += f"; what they learn {'does' if carries else 'does not'} carry over to other examples"
-            lines.append((learned if leaves or carries else stuck).format(counts=counts))
+            words = by_most if is_by_most else by_some if arm.num_left else by_none
+            lines.append(words.format(counts=counts))
     return lines

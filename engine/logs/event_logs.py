@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from engine.errors import InputError
+from engine.errors import InputError, counted
 from engine.logs.column_roles import find_roles
 from engine.logs.framing import find_records, have_checksums, starts_with_record
 from engine.logs.log_files import LogFile, read_content
@@ -102,7 +102,7 @@ def read_events(content: bytes) -> EventFile:
                 steps.append(step)
                 values.append(number)
     if num_malformed:
-        problems.append(f"{num_malformed} of its records are no events and left out")
+        problems.append(f"{counted(num_malformed, 'record is no event and', 'records are no events and')} left out")
     scalars = {tag: LoggedSeries(*map(np.asarray, p)) for tag, p in points.items() if len(tag) <= _LONGEST_TAG}
     return EventFile(scalars, problems)
 

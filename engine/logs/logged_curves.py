@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from engine.errors import InputError
+from engine.errors import InputError, agreeing, counted
 from engine.logs.clock import Clock, find_clock
 from engine.logs.column_roles import ColumnRoles
 from engine.logs.log_table import LogTable, Numbers, labels_of, numbers_of, unique_codes
@@ -92,7 +92,7 @@ def make_curves(table: LogTable, roles: ColumnRoles, options: ReadOptions) -> Ta
     maker = _CurveMaker(table, clock, _other_metrics(table, roles), options)
     num_lost = np.sum(has_loss & ~clock.is_given)
     if num_lost:
-        maker.notes.append(("no step", f"{table.source}: {num_lost} rows without a step"))
+        maker.notes.append(("no step", f"{table.source}: {counted(num_lost, 'row')} without a step"))
     order = np.argsort(codes, kind="stable")
     for (arm, run), rows in zip(runs, np.split(order, np.cumsum(np.bincount(codes))[:-1]), strict=True):
         for column_run, loss in losses.items():
@@ -227,25 +227,26 @@ def in_order(points: Points, restarts: str | None, where: str) -> OrderedRuns:
     if np.all(np.diff(steps) > 0):
         return OrderedRuns([points], [])
     drops = np.flatnonzero(np.diff(steps) < 0) + 1
+    times = agreeing(len(drops), "once", f"{len(drops)} times")
     distinct, counts = np.unique(steps, return_counts=True)
     if len(distinct) == len(steps):
         return OrderedRuns([points.take(np.argsort(steps))], [("sorted", f"{where}: rows are not in order")])
     if restarts == "separate":
         runs = [_last_of_each(points.take(piece)) for piece in np.split(np.arange(len(steps)), drops)]
-        return OrderedRuns(runs, [("separate", f"{where}: the step goes back {len(drops)} times")])
+        return OrderedRuns(runs, [("separate", f"{where}: the step goes back {times}")])
     if restarts is None:
         _refuse_mixed(points, drops, distinct, counts, where)
     notes = []
     if len(drops):
         first = drops[0]
-        times = f"{len(drops)} times" if len(drops) > 1 else "once"
         words = f"first from {steps[first - 1]} to {steps[first]} in row {points.rows[first]}"
         notes.append(("restart", f"{where}: the step goes back {times}, {words}"))
         points = _without_replaced(points, drops)
     single = _last_of_each(points)
     number = len(points.steps) - len(single.steps)
     if number:
-        notes.append(("twice", f"{where}: {number} steps are there more than once, the last counts"))
+        are_there = counted(number, "step is", "steps are")
+        notes.append(("twice", f"{where}: {are_there} there more than once, the last counts"))
     return OrderedRuns([single], notes)
 
 

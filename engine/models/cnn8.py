@@ -4,7 +4,7 @@ import jax
 from flax import linen as nn
 
 from engine.arms.arm import Arm
-from engine.errors import InputError
+from engine.errors import InputError, counted
 from engine.models.layers import DENSE_OPTIONS, DenseStack, Hidden, sizes
 
 OPTIONS = (
@@ -41,6 +41,6 @@ class CNN8(nn.Module):
 def build(arm: Arm, num_outputs: int) -> nn.Module:
     """Builds the module of an arm; raises InputError for pooling after a convolution that does not exist."""
     if any(layer > len(arm.conv_widths) for layer in arm.pool_after):
-        raise InputError(f"pool_after={arm.pool_after}: there are {len(arm.conv_widths)} convolutions")
+        raise InputError(f"pool_after={arm.pool_after}: the network has {counted(len(arm.conv_widths), 'convolution')}")
     widths = (arm.conv_widths, arm.pool_after, arm.dense_widths)
     return CNN8(*widths, num_outputs, arm.activation, arm.batch_norm, arm.dropout)

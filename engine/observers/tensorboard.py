@@ -14,6 +14,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from engine.errors import counted
 from engine.observers.arm_curves import CURVE_COLUMNS, METRICS, ArmCurveBuilder, make_builders, rows_of, used_fields
 from engine.observers.event_file import EventSeries, chart_of_quartiles, encode_file, session_start
 from engine.observers.observer import Pace, StudyProgress
@@ -149,11 +150,11 @@ class TensorBoard:
 
 
 def _describe_runs(builder: ArmCurveBuilder, num_used: int) -> str:
-    words, num_over = f"Of the first {num_used} runs in the order of seeds.", len(builder.ended)
+    words, num_over = f"Of the first {counted(num_used, 'run')} in the order of seeds.", len(builder.ended)
     if num_over == builder.prefix.length:
         return words
     later = "later ones are left out until those before them are over, because quick runs end first"
-    return f"{words} {num_over} are over; {later}."
+    return f"{words} {counted(num_over, 'is', 'are')} over; {later}."
 
 
 def _series_of(row: Row) -> list[EventSeries]:

@@ -20,7 +20,7 @@ STATUSES: dict[str, str] = {
     "broke": "left its initial plateau suddenly",
     "no_plateau": "learned from the start, without a plateau",
     "shoulder": "learned after a delay too short to call a plateau",
-    "stuck": "still at chance level at the horizon",
+    "stuck": "has not left chance level by the horizon",
     "diverged": "the training loss blew up",
 }
 # The status of a run without a curve, because it crashed its worker again and again.

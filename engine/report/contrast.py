@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from engine import statistics
-from engine.errors import InputError, unknown_name
+from engine.errors import InputError, counted, unknown_name
 from engine.outcomes import DetectorSettings, event_code, find_break
 from engine.outcomes.event import Event
 from engine.report.arm_runs import ArmRuns, LossCurve, of_study, read_losses, read_runs
@@ -224,7 +224,7 @@ def describe_contrast(contrast: Contrast, own_name: str, base_name: str) -> str:
     studies, arms = (own_name, base_name), (contrast.arm, contrast.baseline)
     numbers = zip(studies, arms, contrast.fractions, contrast.num_runs, contrast.medians, strict=True)
     lines = [
-        f"“{arm}” of {study}: {percent(fraction.value)} of {num_runs} runs had the event "
+        f"“{arm}” of {study}: {percent(fraction.value)} of {counted(num_runs, 'run')} had the event "
         f"(95 % CI {percent_interval(fraction)}), {_describe_median(median, unit)}."
         for study, arm, fraction, num_runs, median in numbers
     ]
@@ -252,7 +252,7 @@ def _describe_median(median: Estimate, unit: str) -> str:
 def _describe_pairs(contrast: Contrast) -> str:
     if contrast.num_pairs == 0:
         return "unpaired runs"
-    pairs = f"{contrast.num_pairs} pairs of equal seeds"
+    pairs = f"{counted(contrast.num_pairs, 'pair')} of equal seeds"
     return f"means of all runs, test in {pairs}" if contrast.num_pairs < max(contrast.num_runs) else pairs
 
 

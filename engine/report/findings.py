@@ -6,11 +6,12 @@ from importlib import resources
 from typing import Any, NamedTuple
 
 from engine import statistics
-from engine.errors import InputError
+from engine.errors import InputError, counted, one_line
 from engine.outcomes.event import Event
-from engine.report.arm_table import make_table
+from engine.report.arm_table import make_table, to_text
 from engine.report.figures import make_drawings
-from engine.report.phrases import counted, number, varied
+from engine.report.notes import after_faults
+from engine.report.phrases import number, varied
 from engine.report.sections import Drawing, Section, make_sections
 from engine.report.summary import Summary, summarise, to_document
 from engine.report.variance_split import VarianceSplit, split_variances
@@ -56,6 +57,20 @@ class Findings(NamedTuple):
     rows: list[list[str]]
     drawings: dict[str, Drawing]
 
+    @property
+    def first_lines(self) -> list[str]:
+        """What the page begins with: the headline, the lines of the section that made it, and the answers."""
+        of_sections = [line for section in self.sections if section.headline for line in section.lines]
+        answers = [f"{question} {answer}" for question, answer in self.verdict.answers.items()]
+        return [self.verdict.headline, *of_sections, *answers]
+
+    @property
+    def text(self) -> str:
+        """The short table and what the page begins with, for a terminal."""
+        headline, *others = map(one_line, self.first_lines)
+        table = [] if self.summary.is_of_one_log else [to_text(self.header, self.rows), ""]
+        return "\n".join([*table, headline, "", *others])
+
 
 def find(
     table: RunTable, under_way: tuple[int, int] | None = None, options: Mapping[str, Any] | None = None
@@ -74,7 +89,7 @@ def find(
     for section in sections:
         if section.headline is not None:
             others = {question: a for question, a in verdict.answers.items() if question not in section.answers}
-            verdict = Verdict(section.headline, others, verdict.limits)
+            verdict = Verdict(after_faults(summary, section.headline), others, verdict.limits)
     if splits:
         sections.append(make_split_section(summary, splits))
     document = to_document(summary, verdict._asdict())
@@ -140,12 +155,14 @@ def _describe_designs(summary: Summary, splits: Mapping[str, VarianceSplit]) -> 
     for name, split in splits.items():
         if split.components is not None:
             num_starts, num_orders = split.components.num_init_seeds, split.components.num_order_seeds
-            yield f"Of “{name}”, {num_starts} starts were also trained in each of {num_orders} common data orders."
+            starts = counted(num_starts, "start was", "starts were")
+            orders = counted(num_orders, "common data order")
+            yield f"Of “{name}”, {starts} also trained in each of {orders}."
         forks = summary.runs[name].forks
         if split.forks is not None and forks is not None:
             yield (
-                f"Of “{name}”, the {split.forks.num_parents} runs that still waited at step {forks.step} were "
-                f"continued from there {split.forks.num_runs} times in all, in data orders of their own."
+                f"Of “{name}”, {counted(split.forks.num_parents, 'run')} still waited at step {forks.step}: continued "
+                f"from there {counted(split.forks.num_runs, 'time')} in all, in data orders of their own."
             )
     if any(split.components for split in splits.values()):
         yield (
@@ -161,11 +178,11 @@ def _describe_designs(summary: Summary, splits: Mapping[str, VarianceSplit]) -> 
 
 def _describe_runs(summary: Summary) -> str:
     identity, numbers = summary.identity, sorted({len(runs.seed) for runs in summary.runs.values()})
-    runs = str(numbers[0]) if len(numbers) == 1 else f"{numbers[0]} to {numbers[-1]}"
+    runs = counted(numbers[0], "run") if len(numbers) == 1 else f"{numbers[0]} to {numbers[-1]} runs"
     if summary.is_of_logs:
         smoothed = f", as means of {identity['average']} points" if identity["average"] > 1 else ""
         return (
-            f"We read the logged training loss of {runs} runs of each of {counted(len(summary.runs), 'group')} of runs"
+            f"We read the logged training loss of {runs} of each of {counted(len(summary.runs), 'group')} of runs"
             f"{smoothed}, taken as independent repetitions; the best constant prediction has a loss of "
             f"{identity['chance_loss']:.4g}."
         )
@@ -173,9 +190,9 @@ def _describe_runs(summary: Summary) -> str:
     failed = f" (in all {num_failed} more failed for technical reasons and are left out)" if num_failed else ""
     version = summary.document["launches"][-1]["versions"].get("jax")
     return (
-        f"We trained {runs} runs of each of {counted(len(summary.runs), 'configuration')}{failed} with JAX"
+        f"We trained {runs} of each of {counted(len(summary.runs), 'configuration')}{failed} with JAX"
         f"{f' (version {version})' if version else ''} [jax2018] on a {identity['platform']}, over different "
-        f"{varied(identity)}, and evaluated the loss on a fixed set every {identity['eval_every']} steps."
+        f"{varied(identity)}, and evaluated the loss on a fixed set every {counted(identity['eval_every'], 'step')}."
     )
 
 
@@ -184,8 +201,8 @@ def _describe_fractions(summary: Summary) -> str:
         return "Fractions of runs have exact limits [clopper1934]."
     if summary.looks:
         return (
-            f"Seeds were added in blocks, in {len(summary.looks)} looks; fractions of runs have the limits of a "
-            "confidence sequence that holds at all looks together [robbins1970]."
+            f"Seeds were added in blocks, in {counted(len(summary.looks), 'look')}; fractions of runs have the limits "
+            "of a confidence sequence that holds at all looks together [robbins1970]."
         )
     return (
         "Fractions of runs have the limits of a confidence sequence, which holds at every look while the study is "

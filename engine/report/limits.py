@@ -1,13 +1,13 @@
 """What a study cannot tell, in sentences."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
+from engine.errors import agreeing, counted
 from engine.outcomes.event import Event
 from engine.report import log_answers
-from engine.report.phrases import counted, fraction, joined, varied
+from engine.report.notes import say_faults_elsewhere, say_notes
+from engine.report.phrases import fraction, joined, of_runs, varied
 from engine.report.summary import Summary
-
-_MOST_NAMED = 3
 
 # By the count of `ArmSummary` that makes them worth saying.
 _UNUSUAL = {
@@ -27,24 +27,13 @@ def find_limits(summary: Summary) -> list[str]:
     """Returns a sentence for everything that the study cannot tell, or that is not as one might think."""
     return [
         "A run that is still flat at the horizon is censored there: it says nothing about “never”.",
-        *_say_notes(summary, "In the data", summary.notes("data_notes")),
-        *_say_notes(summary, "In the network", summary.notes("network_notes")),
+        *say_notes(summary, "In the data", summary.notes("data_notes")),
+        *say_faults_elsewhere(summary),
         *_say_scope(summary),
         *_say_incomplete(summary),
         *_say_looks(summary),
         *_say_unusual(summary),
     ]
-
-
-def _say_notes(summary: Summary, where: str, notes_by_arm: Mapping[str, list[str]]) -> Iterator[str]:
-    """Says each note once, with the arms that it is about."""
-    num_arms, arms = len(summary.document["arm_order"]), dict[str, list[str]]()
-    for name, notes in notes_by_arm.items():
-        for note in notes:
-            arms.setdefault(note, []).append(f"“{name}”")
-    for note, names in arms.items():
-        whose = joined(names) if len(names) <= _MOST_NAMED else f"{len(names)} of {num_arms} arms"
-        yield f"{where}: {note}." if len(names) == num_arms else f"{where} of {whose}: {note}."
 
 
 def _say_scope(summary: Summary) -> Iterator[str]:
@@ -74,14 +63,15 @@ def _say_incomplete(summary: Summary) -> Iterator[str]:
         num_used = len(runs.status) + runs.num_failed
         if num_used < runs.num_planned:
             yield (
-                f"“{name}” is not complete: {runs.num_stored} of {runs.num_planned} runs are over, and the first "
-                f"{num_used} in the order of seeds are used, because quick runs end first."
+                f"“{name}” is not complete: {of_runs(runs.num_stored, runs.num_planned)} over, and the first "
+                f"{num_used} in the order of seeds {agreeing(num_used, 'is', 'are')} used, because quick runs end "
+                "first."
             )
         if runs.num_failed:
             yield _say_failed(summary, name)
     for name, number in summary.failed.items():
-        reason = f"all of its first {number} runs ended their worker again and again, and have no outcome"
-        yield f"“{name}” is left out: {reason}."
+        ended = f"{counted(number, 'run')} ended a worker again and again"
+        yield f"“{name}” is left out: none of its runs has an outcome, and {ended}."
     if any(runs.num_failed for runs in summary.runs.values()) and summary.comparisons:
         yield "Where a run failed, the run of the same seed in the other arm is left out of their comparison."
     if summary.num_left_out:
@@ -100,9 +90,9 @@ def _say_failed(summary: Summary, name: str) -> str:
         ended = "ended its worker again and again and has no outcome; it is left out"
     had_it = "had the event" if summary.runs[name].waits_for == Event.HIT else "left chance level"
     return (
-        f"{arm.num_failed} of {num_all} runs of “{name}” {ended}. Were all of these stuck, it would be {least} that "
-        f"{had_it}; were none, {most}. All other numbers are right only where failing has nothing to do with the "
-        "outcome."
+        f"{arm.num_failed} of {counted(num_all, 'run')} of “{name}” {ended}. Were all of these stuck, it "
+        f"would be {least} that {had_it}; were none, {most}. All other numbers are right only where "
+        "failing has nothing to do with the outcome."
     )
 
 
@@ -112,10 +102,10 @@ def _say_looks(summary: Summary) -> Iterator[str]:
         arms = [f"“{n}”" for n in last["undecided"] if last["goal"] != "comparison" or n != summary.baseline]
         decided = f"and the question is not decided for {joined(arms)}" if arms else "until the question was decided"
         yield (
-            f"Seeds were added in {len(summary.looks)} looks, the last at {last['seeds']} seeds, {decided}. Runs that "
-            "were under way by then are counted too. Intervals of fractions (confidence sequences) and p-values of "
-            "comparisons (safe tests) hold at all looks together; everything else, intervals of times and differences "
-            "among it, holds for a fixed number of seeds only."
+            f"Seeds were added in {counted(len(summary.looks), 'look')}, the last at {counted(last['seeds'], 'seed')}, "
+            f"{decided}. Runs that were under way by then are counted too. Intervals of fractions (confidence "
+            "sequences) and p-values of comparisons (safe tests) hold at all looks together; everything else, "
+            "intervals of times and differences among it, holds for a fixed number of seeds only."
         )
     if summary.missing:
         yield f"Without a complete first seed, and left out: {joined(summary.missing)}."
@@ -127,7 +117,7 @@ def _say_unusual(summary: Summary) -> Iterator[str]:
     for count, words in _UNUSUAL.items():
         number = sum(getattr(arm, count) for arm in summary.arms.values())
         if number:
-            yield f"In {number} of {num_runs} runs {words.format(finer=finer)}."
+            yield f"In {number} of {counted(num_runs, 'run')} {words.format(finer=finer)}."
     if summary.comparisons and any(arm.fraction.value < 1 for arm in summary.arms.values()):
         yield (
             "Differences count a run that had not left chance level as if it had done so at the horizon, so where such "

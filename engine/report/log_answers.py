@@ -151,8 +151,8 @@ def find_limits_of_logs(summary: Summary) -> Iterator[str]:
         if len(ends) > 1 and ends.max() > ends.min():
             low, high = (number(end, summary.unit) for end in (ends.min(), ends.max()))
             yield (
-                f"Logs of “{name}” that end at chance do so between {low} and {high} {summary.unit}: they count as "
-                "censored there, which is right only where nobody stopped a run because of its loss."
+                f"Logs of “{name}” that have not left chance level end between {low} and {high} {summary.unit}: they "
+                "count as censored there, which is right only where nobody stopped a run because of its loss."
             )
     if any(not any(runs.rows["end_accuracy"]) for runs in summary.runs.values()):
         yield "Where no accuracy was logged, none is reported."

@@ -10,13 +10,13 @@ from typing import Any, NamedTuple
 import jinja2
 import markupsafe
 
-from engine.errors import visible
+from engine.errors import counted, visible
 from engine.outcomes import FAILED
 from engine.outcomes.event import Event
 from engine.report.canvas import INK, to_svg
 from engine.report.figures import Figures
 from engine.report.findings import Findings, make_cautions
-from engine.report.phrases import counted, number, percent
+from engine.report.phrases import number, of_runs, percent
 from engine.report.summary import Summary
 
 # What makes a page live stands between marks, so that it can be taken out of it again.
@@ -63,6 +63,7 @@ def make_page(found: Findings, vectors: dict[str, str]) -> str:
     return template.render(
         title=study["question"] or study["name"],
         found=found,
+        counted=counted,
         summary=summary,
         vectors={name: markupsafe.Markup(svg.replace(INK, "currentColor")) for name, svg in vectors.items()},
         curves=[name for name in own if name.startswith("curves")],
@@ -100,7 +101,7 @@ def _run_rows(summary: Summary) -> list[list[str]]:
 def make_live(page: str, updated: datetime, interval: float, progress: tuple[int, int, float]) -> str:
     """Makes a page load itself again in `interval` seconds, and say how far the study is, see `StudyProgress`."""
     num_over, num_runs, steps_done = progress
-    words = f"{num_over} of {num_runs} runs are over; {percent(steps_done)} of the steps of this launch are taken."
+    words = f"{of_runs(num_over, num_runs)} over; {percent(steps_done)} of the steps of this launch are taken."
     about = {"num_over": num_over, "num_runs": num_runs, "clock": updated.strftime(_CLOCK)}
     return _marked(page, updated=updated, words=words, interval=max(1, round(interval)), **about)
 

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from engine.errors import one_line
+from engine.errors import agreeing, counted, one_line
 from engine.report.summary import ArmSummary
 from engine.statistics import Estimate
 
@@ -29,9 +29,9 @@ def label(name: str) -> str:
     return f"\N{HAIR SPACE}{words}" if words.startswith("_") else words
 
 
-def counted(number_of: int, one: str, many: str | None = None) -> str:
-    """Writes `1 run` and `12 runs`, or with two forms `1 run is` and `12 runs are`."""
-    return f"{number_of} {one if number_of == 1 else many or one + 's'}"
+def of_runs(number_of: int, num_runs: int) -> str:
+    """Writes `1 of 12 runs is`, `3 of 12 runs are`."""
+    return f"{number_of} of {counted(num_runs, 'run')} {agreeing(number_of, 'is', 'are')}"
 
 
 def joined(words: list[str]) -> str:
@@ -94,7 +94,9 @@ def share(estimate: Estimate) -> str:
 
 def fraction(successes: int, num_runs: int, estimate: Estimate) -> str:
     """Writes `24 of 24 runs (100 %, 95 % CI 86–100 %)`."""
-    return f"{successes} of {num_runs} runs ({percent(estimate.value)}, 95 % CI {percent_interval(estimate)})"
+    return (
+        f"{successes} of {counted(num_runs, 'run')} ({percent(estimate.value)}, 95 % CI {percent_interval(estimate)})"
+    )
 
 
 def p_value(p: float) -> str:

@@ -5,9 +5,10 @@ import functools
 import numpy as np
 
 from engine.arms.options import Option
+from engine.errors import counted
 from engine.report.arm_runs import ArmRuns
 from engine.report.curves import ArmProbes, find_arm_probes
-from engine.report.phrases import counted, joined, label, number, percent
+from engine.report.phrases import joined, label, number, percent
 from engine.report.probe_panels import Change, changes_of, draw_panels, panels, series_names
 from engine.report.sections import Drawing, Section, SectionTable
 from engine.report.summary import Summary

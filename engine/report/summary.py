@@ -18,6 +18,9 @@ from engine.store import is_of_logs
 from engine.store.run_table import RunTable
 
 _LATE_SHARE = 0.9
+# A loss is at chance within twice the distance at which the detector takes a curve to have arrived there: once for the
+# plateau, and once for the noise about it.
+_AT_CHANCE = 2.0
 _LEFT = ("broke", "no_plateau", "shoulder")
 # What `summary.json` says of the runs of an arm besides their statistics.
 _FIELDS_OF_RUNS = ("num_stored", "num_planned", "steps_per_epoch", "chance_loss")
@@ -35,7 +38,10 @@ class ArmSummary(NamedTuple):
         accuracy_before, accuracy_after: at the onset, and at the end, of the runs that left chance level.
         num_coarse: runs whose break is too fast for the evaluation grid.
         num_falling: runs that ended at chance, but above where an onset begins.
-        num_fell_back: runs that ended at chance after they had left it.
+        num_fell_back: runs that ended at chance, or above, after they had left it.
+        num_lost_at_start: runs whose loss was not finite before the first step.
+        num_above_chance: runs that did not leave chance level and ended with a loss clearly above it.
+        loss_above_chance: median of their losses at the end, over the chance loss.
         num_stairs: runs with further plateaus after the first.
         num_settled: runs that were stopped once their outcome was clear.
     """
@@ -55,6 +61,9 @@ class ArmSummary(NamedTuple):
     num_coarse: int
     num_falling: int
     num_fell_back: int
+    num_above_chance: int
+    loss_above_chance: float | None
+    num_lost_at_start: int
     num_diverged_later: int
     num_stairs: int
     num_settled: int
@@ -158,7 +167,7 @@ def _summarise_arm(summary: Summary, name: str) -> ArmSummary:
     rows, time, has_left, counts = runs.rows, runs.time / unit, runs.event == 1, Counter(runs.status)
     onsets, widths = time[has_left], _known(rows["width_steps"])
     incidence = statistics.aalen_johansen(time, runs.event)
-    num_falling, num_fell_back = _count_stuck(runs, summary.identity["detector"])
+    num_falling, num_fell_back, above = _look_at_stuck(runs, summary.identity["detector"])
     return ArmSummary(
         num_runs=len(runs.status),
         statuses={status: counts[status] for status in STATUSES},
@@ -175,6 +184,9 @@ def _summarise_arm(summary: Summary, name: str) -> ArmSummary:
         num_coarse=rows["is_coarse"].count(True),
         num_falling=num_falling,
         num_fell_back=num_fell_back,
+        num_above_chance=len(above),
+        loss_above_chance=float(np.median(above)) if above else None,
+        num_lost_at_start=int(np.sum((runs.event == 2) & (runs.time == 0))),
         num_diverged_later=rows["is_diverged_later"].count(True),
         num_stairs=sum(number > 1 for number in _known(rows["num_breaks"])),
         num_settled=rows["stop_reason"].count("settled"),
@@ -191,17 +203,23 @@ def _median(values: list[Any], chosen: np.ndarray) -> float | None:
     return float(np.median(known)) if known else None
 
 
-def _count_stuck(runs: ArmRuns, detector: Mapping[str, Any]) -> tuple[int, int]:
-    """Counts runs that ended at chance, but had begun to fall, or had left it before."""
+def _look_at_stuck(runs: ArmRuns, detector: Mapping[str, Any]) -> tuple[int, int, list[float]]:
+    """Looks at the runs that did not leave chance level.
+
+    Returns how many had begun to fall, and had left it before; and the last losses above it, over the chance loss.
+    """
     if runs.waits_for != Event.BREAK:
-        return 0, 0
+        return 0, 0, []
     chance, num_falling, num_fell_back = runs.chance_loss, 0, 0
+    above = []
     for status, end_loss, lost in zip(runs.status, runs.rows["end_loss"], runs.rows["best_minus_end"], strict=True):
         if status == "stuck":
             end = chance if end_loss is None else end_loss
             num_falling += end < (1 - detector["low"]) * chance
             num_fell_back += (lost or 0) + 1 - end / chance > detector["high"]
-    return num_falling, num_fell_back
+            if end > (1 + _AT_CHANCE * detector["low"]) * chance:
+                above.append(end / chance)
+    return num_falling, num_fell_back, above
 
 
 def summarise(table: RunTable, under_way: tuple[int, int] | None = None) -> Summary:

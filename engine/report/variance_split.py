@@ -5,9 +5,10 @@ from typing import NamedTuple
 import numpy as np
 
 from engine import statistics
+from engine.errors import counted
 from engine.outcomes.event import Event
 from engine.report.arm_runs import ArmRuns
-from engine.report.phrases import counted, moment, number, p_value, percent, share
+from engine.report.phrases import moment, number, p_value, percent, share
 from engine.report.summary import Summary
 from engine.statistics import LEVEL, CrossedComponents, EarlyLuck, ForkPrediction
 
@@ -88,20 +89,24 @@ def describe_split(summary: Summary, name: str, split: VarianceSplit) -> list[st
     if split.luck is not None:
         lines.append(_describe_luck(summary, name, split.luck))
     lines += [f"“{name}”: {reason}" for reason in split.reasons]
-    for part, what in ((runs.grid, "starts of the grid"), (runs.forks, "parents with forks")):
+    for part, (one, many, which) in (
+        (runs.grid, ("start", "starts", "of the grid")),
+        (runs.forks, ("parent", "parents", "with forks")),
+    ):
         if part is not None and part.num_missing:
-            lines.append(f"“{name}”: {part.num_missing} more {what} are not complete yet.")
+            missing = counted(part.num_missing, f"more {one} {which} is", f"more {many} {which} are")
+            lines.append(f"“{name}”: {missing} not complete yet.")
         if part is not None and part.num_failed:
-            lines.append(f"“{name}”: failed and left out among the {what}: {counted(part.num_failed, 'run')}.")
+            lines.append(f"“{name}”: failed and left out among the {many} {which}: {counted(part.num_failed, 'run')}.")
     return lines
 
 
 def _describe_grid(name: str, components: CrossedComponents) -> str:
     num_starts, num_orders = components.num_init_seeds, components.num_order_seeds
     text = (
-        f"“{name}”, {num_starts} starts × {num_orders} data orders: of the variance of log waiting time "
-        f"{share(components.init_share)} belongs to the start, {share(components.order_share)} to the data order, and "
-        f"{share(components.rest_share)} to what the two do together."
+        f"“{name}”, {counted(num_starts, 'start')} × {counted(num_orders, 'data order')}: of the variance of log "
+        f"waiting time {share(components.init_share)} belongs to the start, {share(components.order_share)} to the "
+        f"data order, and {share(components.rest_share)} to what the two do together."
     )
     if min(num_starts, num_orders) < _FEW_LEVELS:
         return f"{text} Too few starts or orders to draw a conclusion; the intervals rest on the model."
@@ -114,7 +119,7 @@ def _describe_forks(summary: Summary, name: str, forks: ForkPrediction) -> str:
     assert runs is not None
     step = moment(runs.step / summary.steps_per_unit(name), summary.unit)
     return (
-        f"“{name}”, {forks.num_runs} forks of {forks.num_parents} parents, parted at {step} "
+        f"“{name}”, {counted(forks.num_runs, 'fork')} of {counted(forks.num_parents, 'parent')}, parted at {step} "
         f"on the plateau: the parent accounts for {share(forks.parent_share)} of the variance of the log time that "
         f"was left ({p_value(forks.p_value)} for none). {_HIDDEN_PROGRESS if forks.p_value < LEVEL else _NO_PROGRESS}"
     )
@@ -126,7 +131,7 @@ def _describe_luck(summary: Summary, name: str, luck: EarlyLuck) -> str:
         conclusion = "So the wait is not memoryless: something has to build up first."
     half = number(luck.median / 2 / summary.steps_per_unit(name), summary.unit)
     return (
-        f"“{name}”: {luck.num_early} of {luck.num_runs} runs needed less than half the median time ({half} "
+        f"“{name}”: {luck.num_early} of {counted(luck.num_runs, 'run')} needed less than half the median time ({half} "
         f"{summary.unit}); of memoryless waits {percent(luck.expected)} would ({p_value(luck.p_value)} for so few). "
         f"{conclusion}"
     )

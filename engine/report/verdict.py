@@ -4,10 +4,12 @@ import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from engine.errors import counted
 from engine.outcomes.event import Event
-from engine.report import log_answers, phrases
+from engine.report import held_runs, log_answers, phrases
 from engine.report.limits import find_limits
-from engine.report.phrases import counted, fraction, interval, joined, moment, number, onset, p_value, percent, varied
+from engine.report.notes import after_faults
+from engine.report.phrases import fraction, interval, joined, moment, number, of_runs, onset, p_value, percent, varied
 from engine.report.summary import ArmSummary, Summary
 from engine.report.variance_split import VarianceSplit, describe_split
 from engine.statistics import Estimate
@@ -18,14 +20,17 @@ _STATUS_WORDS = {
     "broke": "broke out of a plateau",
     "shoulder": "learned after a delay about as long as the rise itself",
     "no_plateau": "learned without a plateau",
-    "stuck": "were at chance at the end",
+    "stuck": "ended at chance",
+    "above": "ended worse than a constant prediction",
     "diverged": "diverged",
 }
 
 # Headlines and answers by the status that is typical of the baseline. What stands in braces is made by `_facts_of`.
 _HEADLINES = {
     "broke": "This is normal for “{name}”: {left} left chance level by themselves, in the median at {onset}.",
-    "stuck": "“{name}” is held at chance level: {num_typical} of {num_runs} runs were there at {end}; {left} left it.",
+    "stuck": "“{name}” is held at chance level: {num_typical} of {num_runs} runs did not leave it by {end}; "
+    "{left} did.",
+    "above": "“{name}” does worse than a constant prediction: {above} at {end}; {left} left chance level.",
     "diverged": "“{name}” diverges: {num_typical} of {num_runs} runs; {left} left chance level.",
 }
 _OTHER_HEADLINE = "“{name}”: {left} left chance level; the median onset is {onset}."
@@ -33,6 +38,8 @@ _NORMAL = {
     "broke": "Yes. A flat loss followed by a break is what this configuration does: {typical} show it{over}.",
     "stuck": "A loss at chance at {end} ({horizon} {unit}) is what this configuration does: {typical}.",
     "steady": "Not having left chance level by {end} ({horizon} {unit}) is what this configuration does: {typical}.",
+    "above": "A loss above that of a constant prediction at {end} ({horizon} {unit}) is what this configuration does: "
+    "{above}.",
     "diverged": "No: this configuration diverges ({typical}).",
     "shoulder": "A delay is normal here, but it is no longer than the rise itself takes: {typical} show that.",
     "no_plateau": "A flat stretch would not be normal here: {typical} learn without one.",
@@ -64,8 +71,8 @@ def make_verdict(summary: Summary, splits: Mapping[str, VarianceSplit]) -> Verdi
         answers["Is it chance, or decided at the start?"] = " ".join(lines)
     if summary.under_way is not None:
         num_over, num_runs = summary.under_way
-        headline = f"The study is under way: {num_over} of {num_runs} runs are over. So far: {headline}"
-    return Verdict(headline, answers, find_limits(summary))
+        headline = f"The study is under way: {of_runs(num_over, num_runs)} over. So far: {headline}"
+    return Verdict(after_faults(summary, headline), answers, find_limits(summary))
 
 
 def _facts_of(summary: Summary) -> dict[str, Any]:
@@ -75,12 +82,14 @@ def _facts_of(summary: Summary) -> dict[str, Any]:
     is_open = summary.is_of_logs and typical in ("stuck", None)
     steady = log_answers.say_steady(summary.runs[summary.baseline]) if is_open else None
     words = _STATUS_WORDS | ({"stuck": "had not left chance level for good by the end"} if steady else {})
-    counts = [f"{arm.statuses[status]} {words[status]}" for status in words if arm.statuses[status]]
+    numbers = {**arm.statuses, "stuck": arm.statuses["stuck"] - arm.num_above_chance, "above": arm.num_above_chance}
+    counts = [f"{numbers[status]} {of_status}" for status, of_status in words.items() if numbers[status]]
     return {
         **arm._asdict(),
         "name": summary.baseline,
         "left": fraction(arm.num_left, arm.num_runs, arm.fraction),
         "counts": joined(counts),
+        "above": held_runs.above_chance(arm),
         "num_typical": num_typical,
         "typical": fraction(num_typical, arm.num_runs, summary.fraction(num_typical, arm.num_runs)),
         "onset": onset(arm, unit, horizon),
@@ -113,11 +122,13 @@ def _answer_logs(summary: Summary, facts: dict[str, Any]) -> tuple[str, dict[str
 
 def _headline(summary: Summary, facts: dict[str, Any]) -> str:
     arm, typical = summary.arms[summary.baseline], _find_typical(summary)
-    kind = "" if facts["steady"] else typical or ""
-    lines = [_HEADLINES.get(kind, _OTHER_HEADLINE).format(**facts)]
+    course = "steady" if facts["steady"] else _course(arm, typical)
+    lines = [_HEADLINES.get(course, _OTHER_HEADLINE).format(**facts)]
     if facts["steady"]:
         lines.append(facts["steady"])
-    elif typical == "stuck" and arm.num_falling:
+    else:
+        lines += held_runs.describe(arm, course != "above")
+    if typical == "stuck" and arm.num_falling and not facts["steady"]:
         lines.append(f"But in {arm.num_falling} of them the loss had begun to fall: train longer before anything else.")
     if typical is None and arm.num_runs < _FEW:
         lines.append(f"{_too_few(arm)}.")
@@ -134,9 +145,7 @@ def _answer_runs(summary: Summary, facts: dict[str, Any]) -> tuple[str, dict[str
     arm = summary.arms[summary.baseline]
     how_often = ["{left} of “{name}” left chance level by {end}. Of all {num_runs}, {counts}.".format(**facts)]
     if arm.num_failed:
-        how_often.append(f"{arm.num_failed} more failed and have no outcome.")
-    if arm.num_fell_back:
-        how_often.append(f"{arm.num_fell_back} of those at chance had left it before and fell back.")
+        how_often.append(f"{arm.num_failed} more failed, without an outcome.")
     return _headline(summary, facts), {
         "How often does it kick in?": " ".join(how_often),
         "When?": _answer_when(summary, facts),
@@ -169,7 +178,7 @@ def _answer_normal(summary: Summary, facts: dict[str, Any]) -> str:
     arm, typical = summary.arms[summary.baseline], _find_typical(summary)
     if typical is None:
         return f"{_too_few(arm) if arm.num_runs < _FEW else 'There is no typical course'}: {facts['counts']}."
-    answer = _NORMAL["steady" if facts["steady"] else typical].format(**facts)
+    answer = _NORMAL["steady" if facts["steady"] else _course(arm, typical)].format(**facts)
     if typical == "broke" and math.isfinite(arm.late_onset):
         late = moment(arm.late_onset, summary.unit)
         answer += f" Nine of ten runs had left by {late}; one that is flat for longer is unusual here."
@@ -181,6 +190,12 @@ def _find_typical(summary: Summary) -> str | None:
     arm = summary.arms[summary.baseline]
     shares = {status: summary.fraction(count, arm.num_runs) for status, count in arm.statuses.items()}
     return next((status for status, share in shares.items() if share.lower > 0.5), None)
+
+
+def _course(arm: ArmSummary, typical: str | None) -> str:
+    """Returns the key of the words for a typical status; runs that did not leave chance level may be above it."""
+    is_above = typical == "stuck" and held_runs.are_above_chance(arm)
+    return "above" if is_above else typical or ""
 
 
 def _find_cures(summary: Summary) -> list[str]:

@@ -12,6 +12,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
+from engine.errors import counted
 from engine.outcomes.row import RUN_KEY
 from engine.store.files import digest, digest_of_file, write_atomically, writing
 
@@ -74,7 +75,8 @@ class CheckpointFolder:
         self._remove_unused(sound)
         if num_elsewhere:
             reasons = "other versions, sources or on another kind of device"
-            notify(f"{num_elsewhere} runs under way were kept with {reasons}; they start again")
+            were_kept = counted(num_elsewhere, "run under way was", "runs under way were")
+            notify(f"{were_kept} kept with {reasons}, and will start again")
 
     def steps(self) -> dict[Key, int]:
         """Returns the step at which each run is kept, by its `RUN_KEY`."""

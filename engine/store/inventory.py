@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 
-from engine.errors import one_line
+from engine.errors import counted, one_line
 from engine.outcomes.row import Row
 from engine.store import files
 from engine.store.parts import encode, fingerprint, inspect_part, read_part, split
@@ -136,11 +136,12 @@ class Inventory:
         for name, problem in list(new.items())[:_MOST_NAMED]:
             path = str(self._path(name))
             if problem == _MISSING:
-                say(f"{path!r} is missing: its {self._parts[name].num_rows} runs count as not finished")
+                runs_count = counted(self._parts[name].num_rows, "run counts", "runs count")
+                say(f"{path!r} is missing: {runs_count} as not finished")
             else:
                 say(one_line(f"{path!r} {outcome} ({problem})"))
         if len(new) > _MOST_NAMED:
-            say(f"{len(new) - _MOST_NAMED} more parts are damaged or missing")
+            say(f"{counted(len(new) - _MOST_NAMED, 'more part is', 'more parts are')} damaged or missing")
 
 
 def read_manifest(path: Path) -> dict[str, int]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from engine.errors import InputError, one_line
+from engine.errors import InputError, agreeing, one_line
 from engine.store import study_file
 from engine.store.files import check_folders, refusing, set_aside
 from engine.store.validation import IDENTITY_BY_ARM, is_of_logs
@@ -167,10 +167,14 @@ def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """Says in what two identities differ, a line for each entry; what is the same of several arms is said once."""
     old_arms, new_arms = before.get("arms", {}), now.get("arms", {})
     changed_sets = {
-        "is new": [repr(name) for name in new_arms if name not in old_arms],
-        "is missing now": [repr(name) for name in old_arms if name not in new_arms],
+        "new": [repr(name) for name in new_arms if name not in old_arms],
+        "missing now": [repr(name) for name in old_arms if name not in new_arms],
     }
-    lines = [f"arm {_shorten(names)} {words}" for words, names in changed_sets.items() if names]
+    lines = [
+        f"{agreeing(len(names), 'arm', 'arms')} {_shorten(names)} {agreeing(len(names), 'is', 'are')} {words}"
+        for words, names in changed_sets.items()
+        if names
+    ]
     arms: dict[tuple[str, str], list[str]] = {}
     for entry, arm, words in _changes(before, now, ()):
         if arm is None:

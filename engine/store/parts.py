@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from engine.errors import InputError
+from engine.errors import InputError, counted
 from engine.outcomes.row import CURVE_NAMES, ROW_SCHEMA, Row
 from engine.store.files import DamagedError, digest, read_bounded
 from engine.store.json_files import checksum
@@ -128,7 +128,7 @@ def _check_metadata(metadata: pq.FileMetaData, schema: pa.Schema) -> None:
     if not schema.equals(ROW_SCHEMA):
         raise DamagedError(f"not the columns of a part: {_first_difference(schema)}")
     if metadata.num_rows > _MAX_ROWS:
-        raise DamagedError(f"{metadata.num_rows} rows, expected at most {_MAX_ROWS}")
+        raise DamagedError(f"{counted(metadata.num_rows, 'row')}, expected at most {_MAX_ROWS}")
     # Their columns are not looked at: where those contradict themselves, pyarrow ends the process.
     groups = [metadata.row_group(i) for i in range(metadata.num_row_groups)]
     if sum(group.num_rows for group in groups) != metadata.num_rows:

@@ -8,7 +8,7 @@ from typing import Any
 from engine import models, tasks
 from engine.arms import arm as config
 from engine.arms.choices import all_options
-from engine.errors import InputError, unknown_name
+from engine.errors import InputError, counted, unknown_name
 from engine.outcomes import DetectorSettings
 from engine.store import SCHEMA_VERSION, is_of_logs
 from engine.studies.designs import has_forks
@@ -163,7 +163,7 @@ def _moved(study: Study, dataset_dir: str) -> Study:
     """Returns the study with its data at another place."""
     had = {arm.dataset_dir for arm in study.arms.values() if arm.dataset_dir is not None}
     if len(had) != 1:
-        words = f"they lie in {len(had)} places" if had else "they have no place of their own"
+        words = f"they lie in {counted(len(had), 'place')}" if had else "they have no place of their own"
         raise InputError(f"dataset_dir={dataset_dir!r} cannot say where the data of this study are: {words}")
     arms = {name: arm.replace(dataset_dir=dataset_dir) if arm.dataset_dir else arm for name, arm in study.arms.items()}
     return dataclasses.replace(study, arms=arms)

@@ -6,8 +6,8 @@ from typing import NamedTuple
 import numpy as np
 
 from engine.arms.arm import Arm
-from engine.errors import InputError, one_line
-from engine.tasks.reading import Reading, how_many
+from engine.errors import InputError, counted, one_line
+from engine.tasks.reading import Reading
 from engine.tasks.splitting import HELD_OUT_FRACTION, arrays_of, split_rows, strata_of, stratified_choice
 
 # Names of training parts, and of held-out parts, of which the first that is there is used.
@@ -78,11 +78,11 @@ def with_channels(inputs: np.ndarray, channels: str | None, reading: Reading) ->
 
 def _in_words(examples: Examples, num_training: int, num_held_out: int) -> str:
     size = "×".join(map(str, examples.inputs.shape[1:]))
-    about = f"{len(examples.class_names):,} classes"
+    about = counted(len(examples.class_names), "class", "classes")
     if examples.targets.ndim == 2:
-        about = how_many(examples.targets.shape[1], "value") + " to predict"
+        about = counted(examples.targets.shape[1], "value") + " to predict"
     return (
-        f"{how_many(len(examples.targets), 'example')} of {size} numbers, {about}: "
+        f"{counted(len(examples.targets), 'example')} of {size} {'number' if size == '1' else 'numbers'}, {about}: "
         f"{num_training:,} to train on, {num_held_out:,} held out"
     )
 
@@ -105,7 +105,8 @@ def _check_parts(targets: np.ndarray, held_out: np.ndarray, class_names: Sequenc
     if not len(held_out) or not len(training):
         part, flag = ("held out", "greater") if not len(held_out) else ("trained on", "smaller")
         raise InputError(
-            f"none of the {len(targets)} examples is {part}: expected more examples, or a {flag} --held_out_fraction"
+            f"of {counted(len(targets), 'example')} none is {part}: expected more examples, or a {flag} "
+            f"--held_out_fraction"
         )
     if targets.ndim == 2:
         if not np.ptp(training, axis=0).any():
@@ -180,8 +181,8 @@ def make_targets(array: np.ndarray, name: str, kind: str | None, reading: Readin
             reading.tell(f"targets {name!r} are floating-point numbers: taken as values")
         elif not is_text and (num_distinct := len(np.unique(array))) > max(2, len(array) // 2):
             raise InputError(
-                f"targets {name!r} have {num_distinct} distinct values in {len(array)} examples: say "
-                f"whether they are classes or values, with --target_kind"
+                f"targets {name!r} have {counted(num_distinct, 'distinct value')} in {counted(len(array), 'example')}: "
+                f"say whether they are classes or values, with --target_kind"
             )
     return _classes(array, name) if kind == "classes" else _values(array[:, None], name)
 
@@ -192,7 +193,7 @@ def _of_rows(array: np.ndarray, name: str, kind: str | None, reading: Reading) -
     is_one_hot = bool(np.isin(array, (0, 1)).all() and (array.sum(axis=1) == 1).all())
     if kind is None:
         kind = "classes" if is_one_hot else "values"
-        how = "rows with a single one" if is_one_hot else f"rows of {array.shape[1]} numbers"
+        how = "rows with a single one" if is_one_hot else f"rows of {counted(array.shape[1], 'number')}"
         reading.tell(f"targets {name!r} are {how}: taken as {kind}")
     if kind == "values":
         return _values(array, name)
@@ -207,7 +208,7 @@ def _check_finite(array: np.ndarray, name: str) -> None:
     bad = np.flatnonzero(~np.isfinite(array.reshape(len(array), -1)).all(axis=1))
     if len(bad):
         raise InputError(
-            f"{name!r} is not finite in {how_many(len(bad), 'row')}, the first of them {bad[0]}: "
+            f"{name!r} is not finite in {counted(len(bad), 'row')}, the first of them {bad[0]}: "
             f"expected numbers everywhere"
         )
 

@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 from engine.arms.arm import Arm
-from engine.errors import InputError
+from engine.errors import InputError, counted
 from engine.tasks.examples import (
     HELD_OUT_PARTS,
     TRAINING_PARTS,
@@ -31,7 +31,7 @@ from engine.tasks.images import Images, read_images
 from engine.tasks.options import DATASET_DIR, EXAMPLE_OPTIONS, IMAGE_OPTIONS
 from engine.tasks.passes import array_task
 from engine.tasks.places import find_place, naming_place
-from engine.tasks.reading import Reading, how_many
+from engine.tasks.reading import Reading
 
 OPTIONS = (DATASET_DIR, *EXAMPLE_OPTIONS, *IMAGE_OPTIONS)
 build = array_task
@@ -74,12 +74,12 @@ def find_files(place: Path, reading: Reading) -> list[ImageFile]:
         reading.tell(f"what is in {held_out.name!r} is held out")
         left = [f.name for f in folders if f not in (training, held_out)]
         if left:
-            reading.caution(f"{how_many(len(left), 'folder')} left out, beside {training.name!r}", left)
+            reading.caution(f"{counted(len(left), 'folder')} left out, beside {training.name!r}", left)
     if not found:
-        lying = f", but {how_many(len(stray), 'file')} beside each other" if stray else ""
+        lying = f", but {counted(len(stray), 'file')} beside each other" if stray else ""
         raise InputError(f"no files in sub-folders{lying}: expected one sub-folder per class")
     if stray:
-        reading.caution(f"{how_many(len(stray), 'file')} left out, in no sub-folder", stray)
+        reading.caution(f"{counted(len(stray), 'file')} left out, in no sub-folder", stray)
     return sorted(found, key=lambda file: file.name)
 
 
@@ -97,7 +97,7 @@ def _class_files(place: Path, part: Path, is_part_held_out: bool | None, reading
         if not paths:
             empty.append(_below(place, folder))
     if empty and found:
-        reading.caution(f"{how_many(len(empty), 'folder')} left out, empty", empty)
+        reading.caution(f"{counted(len(empty), 'folder')} left out, empty", empty)
     return found
 
 
@@ -134,7 +134,7 @@ def _examples(arm: Arm, files: Sequence[ImageFile], images: Images, reading: Rea
             raise InputError(f"no image of class {files[i].class_name!r} can be read ({files[i].name!r}: {problem})")
     others = sorted({file.class_name for file in files} - set(classes))
     if others:
-        reading.caution(f"{how_many(len(others), 'folder')} left out, without images", others)
+        reading.caution(f"{counted(len(others), 'folder')} left out, without images", others)
     if len(classes) == 1:
         raise InputError(f"there is one class, {classes[0]!r}: expected at least two sub-folders")
     fraction, number = held_out_fraction(arm), {name: i for i, name in enumerate(classes)}

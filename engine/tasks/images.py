@@ -16,8 +16,8 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 
 from engine.arms.arm import Arm
-from engine.errors import InputError
-from engine.tasks.reading import Reading, check_memory, how_many, reason_of
+from engine.errors import InputError, counted
+from engine.tasks.reading import Reading, check_memory, reason_of
 
 Result = TypeVar("Result")
 Source = Path | bytes
@@ -88,7 +88,7 @@ def read_images(sources: Sequence[Source], names: Sequence[str], arm: Arm, readi
     if not found:
         first = min(problems)
         raise InputError(
-            f"none of the {len(sources)} files can be read as an image ({names[first]!r}: {problems[first]})"
+            f"none of {counted(len(sources), 'file')} can be read as an image ({names[first]!r}: {problems[first]})"
         )
     known = {suffix for suffix, name in Image.registered_extensions().items() if name in FORMATS}
     foreign = [i for i, name in enumerate(names) if Path(name).suffix.lower() not in known]
@@ -147,7 +147,7 @@ def _shape_of(looks: Sequence[Look], arm: Arm, reading: Reading) -> Shape:
 
 
 def _share(number: int, total: int, word: str) -> str:
-    return f"{number:,} of {how_many(total, word)}"
+    return f"{number:,} of {counted(total, word)}"
 
 
 def _by(size: tuple[int, int]) -> str:
@@ -158,7 +158,7 @@ def _check_memory(number: int, shape: Shape) -> None:
     channels = 3 if shape.is_colour else 1
     # As they are read, and as the numbers that are trained on.
     needed = number * shape.size[0] * shape.size[1] * channels * (1 + 2 * 4)
-    words = f"{how_many(number, 'image')} of {_by(shape.size)} pixels and {channels} channels"
+    words = f"{counted(number, 'image')} of {_by(shape.size)} pixels and {channels} channels"
     check_memory(needed, words, "give a smaller --image_size")
 
 

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from engine.arms.arm import Arm
-from engine.errors import InputError, one_line
+from engine.errors import InputError, counted, one_line
 from engine.tasks.examples import Examples, make_arrays, make_targets, refuse_fraction, with_channels
 from engine.tasks.images import read_images
 from engine.tasks.options import ARRAY_OPTIONS, DATASET_DIR, EXAMPLE_OPTIONS, IMAGE_OPTIONS
@@ -196,14 +196,14 @@ def _read_split(prepared: _Prepared, split: str, reading: Reading) -> list[dict[
         decoders = {prepared.inputs: tfds.decode.SkipDecoding()}
     elif None not in feature.shape:
         size = int(np.prod(feature.shape)) * np.dtype(feature.np_dtype).itemsize
-        check_memory(number * size, f"{number} examples")
+        check_memory(number * size, counted(number, "example"))
     records = []
     with reading.bar(number, f"reading {split}") as bar:
         for raw in _raw_records(prepared, split):
             records.append(prepared.features.deserialize_example_np(raw, decoders=decoders))
             bar.update()
     if len(records) != number:
-        raise InputError(f"split {split!r} has {len(records)} records, and should have {number}")
+        raise InputError(f"split {split!r} has {counted(len(records), 'record')}, and should have {number}")
     return sorted(records, key=lambda record: record[_ID]) if _ID in prepared.features else records
 
 

@@ -41,11 +41,6 @@ def reason_of(error: Exception) -> str:
     return one_line(getattr(error, "strerror", None) or str(error) or type(error).__name__)[:_LONGEST_REASON]
 
 
-def how_many(number: int, word: str) -> str:
-    """Returns `1 file`, `1,203 files`."""
-    return f"{number:,} {word}{'' if number == 1 else 's'}"
-
-
 class Note(NamedTuple):
     """A line about the data, without file names; `listed` names what it is about.
 

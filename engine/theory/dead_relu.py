@@ -16,6 +16,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from engine.errors import counted
 from engine.statistics import LEVEL, proportion
 from engine.theory.comparison import Check, Measured, Prediction, TheoryCurve, covered_arms
 
@@ -78,8 +79,14 @@ def _describe_ends(name: str, runs: Measured, is_dead: np.ndarray, dead_loss: fl
     is_stuck = np.array(runs.status) == "stuck"
     num_died = int(np.sum(is_stuck & is_at_rest & ~is_dead))
     num_slow = int(np.sum(is_stuck & ~is_at_rest & ~is_dead))
-    slow = f", and {num_slow} were alive and still at chance at the horizon" if num_slow else ""
+    slow = (
+        f", and {counted(num_slow, 'was', 'were')} alive and had not left chance level by the horizon"
+        if num_slow
+        else ""
+    )
+    num_born_dead = int(is_dead.sum())
     return (
-        f"Of {runs.num_runs} runs of “{name}” {is_dead.sum()} were born dead, {num_died} more were alive at the start "
-        f"and died in training{slow}: {is_stuck.sum()} stuck."
+        f"Of {counted(runs.num_runs, 'run')} of “{name}” {counted(num_born_dead, 'was', 'were')} born dead, "
+        f"{counted(num_died, 'more was', 'more were')} alive at the start and died in training{slow}: {is_stuck.sum()} "
+        "stuck."
     )

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from engine import statistics
+from engine.errors import counted
 from engine.outcomes import DetectorSettings, PlateauBreak, find_break
 from engine.theory.comparison import Check, Measured, Prediction, TheoryCurve, covered_arms
 
@@ -97,6 +98,6 @@ def _describe_delays(name: str, found: list[Delay]) -> str:
     right = [run.half_accuracy_step for run in delayed if run.half_accuracy_step is not None]
     accuracy = f", and half of these pairs are right from step {np.median(right):,.0f} on" if right else ""
     return (
-        f"“{name}”, medians of {len(delayed)} of {len(found)} runs: the training loss is half down at step "
+        f"“{name}”, medians of {len(delayed)} of {counted(len(found), 'run')}: the training loss is half down at step "
         f"{half:,.0f}; the held-out loss leaves chance at step {onset:,.0f}, {ratio:.1f} times as late{accuracy}."
     )

@@ -13,11 +13,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
 from engine.arms import arm as config
-from engine.errors import InputError
+from engine.errors import InputError, counted
 from engine.report.arm_runs import ArmRuns, LossCurve
 from engine.report.canvas import new_figure, thinned
 from engine.report.curves import read_arm_curves, read_grid_curves
-from engine.report.phrases import counted, joined, label
+from engine.report.phrases import joined, label
 from engine.report.sections import Drawing, Section, SectionTable
 from engine.report.summary import Summary, jsonable
 from engine.statistics import Estimate

@@ -4,8 +4,9 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from engine.errors import agreeing, counted
 from engine.lanes.runs import Run, seed_columns
-from engine.report.phrases import counted, joined, percent
+from engine.report.phrases import joined, percent
 from engine.statistics import Estimate, most_unseen
 from engine.studies.designs import run_name
 from engine.verification.comparison import CLOSE, Agreement
@@ -18,7 +19,8 @@ def describe_run(found: Agreement) -> str:
     """Says in one line whether a run is identical, or else how far it agrees."""
     name = _name(found.run)
     if found.is_identical:
-        return f"{name}: identical ({found.num_points} points, {found.num_batches} mini-batches)"
+        batches = counted(found.num_batches, "mini-batch", "mini-batches")
+        return f"{name}: identical ({counted(found.num_points, 'point')}, {batches})"
     return f"{name}: differs: {_describe_curves(found)}; {_describe_outcome(found)}"
 
 
@@ -81,7 +83,8 @@ def _describe_bits(found: Verification) -> str:
     unlike = [run for run in found.runs if not run.is_identical]
     if num < num_all:
         arms = ", every arm among them" if len(found.sample.num_all) > 1 else ""
-        again = f"{num} of {num_all} finished runs were run again (drawn at random{arms}, seed {found.sample.seed})"
+        drawn = f"drawn at random{arms}, seed {found.sample.seed}"
+        again = f"{num} of {num_all} finished runs {agreeing(num, 'was', 'were')} run again ({drawn})"
     else:
         again = f"All {num} finished runs were run again" if num > 1 else "The run was run again"
     if unlike:
@@ -126,8 +129,8 @@ def _describe_outcomes(found: Verification) -> str:
     last, verdict = found.outcomes[-1], overall_verdict(found.outcomes)
     text = (
         f"The restricted mean of the wait differs by {_signed(last.wait.difference, ' %')} and the share of runs with "
-        f"the event by {_signed(last.share.difference, ' points')}, over {last.num_pairs} independent repetitions; the "
-        f"margin is ±{percent(found.margin)}"
+        f"the event by {_signed(last.share.difference, ' points')}, over "
+        f"{counted(last.num_pairs, 'independent repetition')}; the margin is ±{percent(found.margin)}"
     )
     if verdict == "equivalent":
         is_each = all(outcome.verdict == "equivalent" for outcome in found.outcomes)
@@ -146,8 +149,8 @@ def _advise(found: Verification) -> str:
         return "More runs like these would not show it."
     needed = math.ceil(last.pairs_needed * len(found.runs) / last.num_pairs)
     if needed > num_all:
-        return f"About {needed} runs like these would show it, and {num_all} are there."
-    return f"About {needed} runs like these would show it: --runs={needed}."
+        return f"About {counted(needed, 'run')} like these would show it, and {counted(num_all, 'is', 'are')} there."
+    return f"About {counted(needed, 'run')} like these would show it: --runs={needed}."
 
 
 def _signed(estimate: Estimate, unit: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from multiprocessing.connection import wait
 from typing import Any
 
-from engine.errors import InputError, WorkerFailedError
+from engine.errors import InputError, WorkerFailedError, counted
 from engine.lanes.runs import Run
 from engine.lanes.spec import PoolSpec
 from engine.workers.interruption import SignalWatch
@@ -167,7 +167,7 @@ class Supervisor:
             what += f"; {failed.arm_name}, seed {failed.seed}: crashed two workers; marked as failed"
         num_again = len(lost) - (failed is not None)
         if num_again:
-            runs = "1 run continues" if num_again == 1 else f"{num_again} runs continue"
+            runs = counted(num_again, "run continues", "runs continue")
             what += f"; {runs} in a new one, from the last checkpoint if there is one"
         self._notify(what)
         if self._scheduler.has_pending():

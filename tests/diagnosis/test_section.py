@@ -11,6 +11,7 @@ from engine import store
 from engine.diagnosis import section, table
 from engine.diagnosis.evidence import read_symptoms
 from engine.report import probes
+from engine.report.findings import find
 from engine.report.sections import Section
 from engine.report.summary import summarise
 from engine.store import WorkDirectory
@@ -26,6 +27,7 @@ KINDS = {
     "learning_rate=×1/3": "remedy",
     "learning_rate=×3": "remedy",
     "linear_probe": "control",
+    "one_batch": "control",
     "shuffled_labels": "control",
 }
 Rows = list[dict[str, Any]]
@@ -137,6 +139,34 @@ def test_what_does_not_carry_over_is_nothing_to_learn(make_study):
     assert any("what they learn does not carry over" in line for line in controls)
 
 
+@pytest.mark.parametrize(
+    ("num_left", "words"),
+    [(0, "Not even one batch"), (4, "is learned in some runs only (4 of 12"), (6, "this optimiser can learn")],
+)
+def test_a_control_that_some_runs_learn_is_not_called_learned(make_study, num_left: int, words: str):
+    rows = _arm("one_batch", early, 0.5)[:num_left] + _arm("one_batch", stuck, 0.0)[num_left:]
+    (line,) = [
+        line
+        for line in _part(make_study({"one_batch": rows})).points["What the controls say"]
+        if "one batch" in line.lower()
+    ]
+    assert words in line
+
+
+def test_a_loss_far_above_chance_is_not_called_at_chance(make_study):
+    rows = [{**row, "end_loss": 22 * H} for row in _arm("as_given", stuck)]
+    headline = str(_part(make_study({"as_given": rows})).headline)
+    assert "Worse than a constant prediction: 12 of 12 runs have a loss above" in headline
+    assert "in the median 22 times as high" in headline
+
+
+@pytest.mark.parametrize(("end", "is_at_start"), [(0, True), (33, False)])
+def test_what_is_not_finite_at_the_start_has_not_blown_up(make_study, end: int, is_at_start: bool):
+    part = _part(make_study({name: [{**row, "steps_run": end} for row in _arm(name, lost)] for name in KINDS}))
+    assert ("In 12 runs the loss is not finite before the first step" in str(part.headline)) == is_at_start
+    assert any("blows up" in line for line in part.lines) != is_at_start
+
+
 def test_nothing_is_said_while_runs_are_to_come(make_study):
     part = _part(make_study({"init=he": _arm("init=he", early)[:-1]}))
     assert part.document["row"] == "too_little"
@@ -185,7 +215,7 @@ def test_units_are_dead_where_no_gradient_passes(make_study):
     part = _part(directory)
     assert part.document["verdict"] == table.DEAD
     assert part.points["What was seen inside the runs as given"][-1] == (
-        "A whole layer is dead in 8 of the 12 runs still at chance, in 5 of them from the start; "
+        "A whole layer is dead in 8 of 12 runs that had not left chance level, in 5 of them from the start; "
         "in most of them first of all what enters Dense_0."
     )
     assert "First make the start one in which units are alive" in str(part.headline)
@@ -252,9 +282,10 @@ def test_a_lower_rate_that_saves_runs_without_teaching_them_is_no_number_of_leav
 def test_what_a_batch_has_shown_of_the_network_outranks_that_nothing_has_to_be_changed(make_study):
     directory = make_study({"as_given": _arm("as_given", late), "init=he": _arm("init=he", early)})
     directory.document["study"]["network_notes"] = {"as_given": ["the outputs are shares"]}
-    part = _part(directory)
-    assert str(part.headline).endswith("In the network: the outputs are shares.")
-    assert any(line.startswith("Besides that, nothing has to be changed") for line in part.lines)
+    found = find(RunTable(directory))
+    fault, advice = (found.verdict.headline.index(words) for words in ("the outputs are shares", "To wait less"))
+    assert fault < advice
+    assert any(line.startswith("Besides that, nothing has to be changed") for line in found.first_lines)
 
 
 def test_nothing_has_to_be_changed_besides_what_the_network_does(make_study):

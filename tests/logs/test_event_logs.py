@@ -90,7 +90,7 @@ def test_other_tensors_are_passed_over(content):
 
 @pytest.mark.parametrize("content", [b"\x10", b"\x2a\x7f", b"\x0b", b"\x10" + b"\xff" * 10, b"\x00\x00", b"\x09ab"])
 def test_what_is_no_event_is_left_out_and_said(content):
-    assert read_events(_file(content)).problems == ["1 of its records are no events and left out"]
+    assert read_events(_file(content)).problems == ["1 record is no event and left out"]
 
 
 def test_points_of_each_tag_come_in_the_order_of_the_file():

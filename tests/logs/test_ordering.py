@@ -68,7 +68,7 @@ def test_runs_that_nothing_tells_apart_are_refused(steps, words):
 def test_few_steps_that_are_there_twice_count_once():
     found = in_order(_points(0, 1, 2, 2, 3, 4, 5, 6), None, "log")
     assert _steps_and_places(found.runs[0])[2] == (2, 3)
-    assert found.notes == [("twice", "log: 1 steps are there more than once, the last counts")]
+    assert found.notes == [("twice", "log: 1 step is there more than once, the last counts")]
 
 
 def test_steps_always_increase_whatever_was_logged():

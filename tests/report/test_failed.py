@@ -121,7 +121,10 @@ def test_an_arm_that_only_failed_is_left_out_and_named(tmp_path):
     assert (list(summary.runs), summary.baseline) == (["late"], "late")
     assert (summary.failed, summary.missing) == ({"dead": 3}, [])
     verdict = verdict_of(summary)
-    assert any("“dead” is left out: all of its first 3 runs" in line for line in verdict.limits)
+    assert any(
+        "“dead” is left out: none of its runs has an outcome, and 3 runs ended a worker" in line
+        for line in verdict.limits
+    )
     document = to_document(summary, verdict._asdict())
     assert document["failed_arms"] == {"dead": 3}
 

@@ -42,6 +42,14 @@ def _fell_back() -> list[dict]:
     return rows
 
 
+def _far() -> list[dict]:
+    """Runs far above chance at the end; one had learned before, and one is at chance."""
+    rows = [{**make_row("far", i, None, "stuck", 0), "end_loss": (20.0 + i) * H} for i in range(20)]
+    rows[0] |= {"best_minus_end": 20.0}
+    rows[1] |= {"end_loss": 1.09 * H}
+    return rows
+
+
 def _hit(document: dict[str, Any]) -> None:
     document["study"]["event"] = dict.fromkeys(document["arm_order"], "hit")
 
@@ -52,7 +60,11 @@ def _looks(undecided: list[str]) -> Callable[[dict[str, Any]], None]:
 
 
 def _notes(document: dict[str, Any]) -> None:
-    document["study"] |= {"network_notes": {"late": ["the outputs are shares"]}}
+    document["study"] |= {"network_notes": {key: ["the outputs are shares"] for key in document["arm_order"]}}
+
+
+def _note_elsewhere(document: dict[str, Any]) -> None:
+    document["study"] |= {"network_notes": {"late": [], "early": ["the outputs are shares"]}}
 
 
 SITUATIONS = {
@@ -60,7 +72,9 @@ SITUATIONS = {
     "no_plateau": Situation({"early": early(), "late": late()}),
     "stuck": Situation({"held": stuck(), "late": late()}),
     "falling": Situation({"a": [{**make_row("a", i, None, "stuck", 0), "end_loss": 0.9 * H} for i in range(20)]}),
+    "above_chance": Situation({"far": _far()}),
     "diverged": Situation({"lost": lost(), "late": late()}),
+    "lost_at_start": Situation({"lost": [{**row, "steps_run": 0} for row in lost()]}),
     "shoulder": Situation({"s": [make_row("s", i, 500.0 + i, "shoulder", 1) for i in range(20)]}),
     "mixed": Situation({"late": late(num=10) + [make_row("late", 10 + i, None, "stuck", 0) for i in range(10)]}),
     "one_run": Situation({"late": late(num=1)}, 1),
@@ -74,6 +88,7 @@ SITUATIONS = {
     "undecided_looks": Situation({"late": late(), "same": late("same")}, change=_looks(["late", "same"])),
     "hit": Situation({"late": late(), "held": stuck()}, change=_hit),
     "notes": Situation({"late": late()}, change=_notes),
+    "note_elsewhere": Situation({"late": late(), "early": early()}, change=_note_elsewhere),
 }
 
 

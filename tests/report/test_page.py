@@ -5,13 +5,14 @@ import re
 import matplotlib as mpl
 import pytest
 
+from engine import store
+from engine.commands.report import report
 from engine.report.figures import Figures, make_drawings
 from engine.report.findings import find
 from engine.report.page import lay_out
 from engine.report.phrases import label
-from engine.store import open_existing
 from engine.store.run_table import RunTable
-from tests.report.studies import early, late, store_and_summarise
+from tests.report.studies import H, early, late, page_of, store_and_summarise
 
 LONG = "learning_rate=0.0001,init_scale=0.05,dense_widths=128-64"
 
@@ -36,7 +37,7 @@ def test_long_names_leave_room_for_the_curves(summary, name):
 
 def test_nothing_is_wider_than_the_window(summary):
     """Drawings scale, every table may wrap or scroll by itself, and paper has margins."""
-    page, _, svg = lay_out(find(RunTable(open_existing(summary[2]))))
+    page, _, svg = lay_out(find(RunTable(store.open_existing(summary[2]))))
     assert '<meta name="viewport" content="width=device-width, initial-scale=1">' in page
     heads = re.findall(r"<svg[^>]*>", page)
     assert len(heads) == len(svg)
@@ -50,3 +51,18 @@ def test_nothing_is_wider_than_the_window(summary):
     paper = style[style.index("@media print") :]
     assert ".scroll { overflow: visible; }" in paper
     assert "@page { margin" in style
+
+
+def test_the_terminal_says_what_the_page_begins_with(tmp_path, capsys):
+    rows = late()
+    rows[1] |= {"status": "stuck", "event": 0, "onset_step": None, "best_minus_end": 0.75, "end_loss": 0.9 * H}
+    store_and_summarise(tmp_path, {"late": rows}, "late")
+    report(tmp_path)
+    shown, page = capsys.readouterr().out, page_of(tmp_path)
+    lines = find(RunTable(store.open_existing(tmp_path))).first_lines
+    assert "fell back" in lines[0]
+    assert any("median onset" in line for line in lines)
+    for line in lines:
+        _question, _, answer = line.rpartition("? ")
+        assert line in shown
+        assert answer in page

@@ -188,8 +188,8 @@ def test_what_fell_back_diverged_later_or_has_stairs_is_said(tmp_path):
     rows[1] |= {"status": "stuck", "event": 0, "onset_step": None, "best_minus_end": 0.75}
     rows[1] |= {"end_loss": 0.9 * H}
     verdict = verdict_of(store_and_summarise(tmp_path, {"late": rows}, "late"))
+    assert "1 run had left chance level before and fell back" in verdict.headline
     words = " ".join([*verdict.answers.values(), *verdict.limits])
-    assert "1 of those at chance had left it before and fell back" in words
     assert "In 1 of 20 runs the loss blew up after" in words
     assert "In 1 of 20 runs further plateaus follow" in words
 

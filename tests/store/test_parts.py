@@ -274,7 +274,7 @@ def test_a_part_that_changes_after_it_was_looked_at_is_left_out(workdir, caplog)
 
 
 def _repeated(**options):
-    """1000 rows whose long curves compress to almost nothing."""
+    """1,000 rows whose long curves compress to almost nothing."""
     study = {"plateau.study": parts.fingerprint(_document()["identity"])}
     rows = [make_row("a", seed, num_points=1, batch_loss=np.zeros(1000, np.float32)) for seed in range(1000)]
     columns = {name: [row.get(name) for row in rows] for name in store.ROW_SCHEMA.names}
@@ -282,7 +282,7 @@ def _repeated(**options):
 
 
 @pytest.mark.parametrize(
-    ("bound", "value", "words"), [("_MAX_DECOMPRESSED_BYTES", 2**21, "decompressed"), ("_MAX_ROWS", 999, "1000 rows")]
+    ("bound", "value", "words"), [("_MAX_DECOMPRESSED_BYTES", 2**21, "decompressed"), ("_MAX_ROWS", 999, "1,000 rows")]
 )
 def test_a_part_that_unpacks_to_very_much_is_refused_by_its_metadata(workdir, monkeypatch, bound, value, words):
     content = _repeated(use_dictionary=False)

@@ -7,6 +7,7 @@ from engine import store
 from engine.errors import InputError
 from engine.outcomes.row import CURVE_NAMES
 from engine.store import parts
+from engine.store.opening import differences
 from tests.stored import make_document, make_row
 
 
@@ -193,3 +194,11 @@ def test_rows_are_split_before_a_part_grows_too_large(tmp_path, monkeypatch):
     workdir.append(rows)
     assert len(list(workdir.parts.glob("*.parquet"))) == 3
     assert store.open_existing(workdir.path).read()["seed"].to_pylist() == list(range(7))
+
+
+@pytest.mark.parametrize(
+    ("names", "words"), [(["b"], "arm 'b' is new"), (["b", "c", "d"], "arms 'b' and 2 other arms are new")]
+)
+def test_arms_that_are_new_agree_with_their_number(names: list[str], words: str):
+    before, now = {"arms": {"a": {}}}, {"arms": {name: {} for name in ["a", *names]}}
+    assert differences(before, now)[0] == words

@@ -174,7 +174,7 @@ def test_what_cannot_be_read_is_left_out_with_the_reason(source, words):
     np.testing.assert_array_equal(images.kept, [0, 2])
     assert "1 of 3 files left out, unreadable: '1.png'" in said
     assert words in said
-    with pytest.raises(InputError, match="none of the 1 files can be read") as caught:
+    with pytest.raises(InputError, match="none of 1 file can be read") as caught:
         _read(source)
     assert "\n" not in str(caught.value)
 

@@ -6,7 +6,7 @@ import pytest
 
 from engine.errors import InputError
 from engine.tasks import Note, Reading
-from engine.tasks.reading import check_memory, how_many
+from engine.tasks.reading import check_memory
 
 
 def test_notes_name_the_first_few_on_one_line():
@@ -35,10 +35,6 @@ def test_a_bar_is_drawn_once_it_has_taken_a_second(is_shown, seconds, capsys, mo
     captured = capsys.readouterr()
     assert captured.out == ""
     assert ("reading images" in captured.err) == (is_shown and seconds > 1)
-
-
-def test_numbers_of_things():
-    assert [how_many(n, "file") for n in (0, 1, 1203)] == ["0 files", "1 file", "1,203 files"]
 
 
 def test_what_does_not_fit_in_the_memory(monkeypatch):

@@ -18,10 +18,13 @@ _LEAST_SPREAD = 1e-3
 _MOST_NAMED = 4
 
 
-def try_user_networks(study: ExpandedStudy, available: Devices, cache_dir: str | None) -> dict[str, list[str]]:
+def try_user_networks(
+    study: ExpandedStudy, available: Devices, cache_dir: str | None, is_quiet: bool = False
+) -> dict[str, list[str]]:
     """Takes one batch through every network of the user, on one of the devices.
 
-    Returns by arm what is wrong with its network, a sentence each. Raises `InputError` as `try_network` does.
+    Returns by arm what is wrong with its network, a sentence each, and says it unless `is_quiet`. Raises `InputError`
+    as `try_network` does.
     """
     by_network: dict[object, list[SharedProgram]] = {}
     for program in study.programs:
@@ -37,7 +40,7 @@ def try_user_networks(study: ExpandedStudy, available: Devices, cache_dir: str |
         lines = describe_faults(found)
         notes.update({name: lines for program in programs for name in program.arm_names})
         is_as_written = any(program.spec.arm.init == AS_WRITTEN for program in programs)
-        for line in [*lines, *(_describe_start(found) if is_as_written else [])]:
+        for line in [*lines, *(_describe_start(found) if is_as_written else [])] if not is_quiet else []:
             note(f"{some_of(first.arm_names, _MOST_NAMED)}: {line}")
     return notes
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from tqdm import tqdm
 
+from engine.errors import counted
 from engine.outcomes import FAILED
 
 _FORMAT = "{percentage:3.0f}%|{bar:24}| {desc} [{elapsed}<{remaining}{postfix}]"
@@ -55,7 +56,7 @@ class ProgressBar:
     def _describe(self) -> None:
         counts = self._statuses
         learned = counts["no_plateau"] + counts["shoulder"]
-        text = f"{counts.total()}/{self._num_runs} runs: {counts['broke']} broke, "
+        text = f"{counts.total()}/{counted(self._num_runs, 'run')}: {counts['broke']} broke, "
         text += f"{learned} with little or no plateau, " if learned else ""
         text += f"{counts['stuck']} stuck, {counts['diverged']} diverged"
         text += f", {counts[FAILED]} failed" if counts[FAILED] else ""

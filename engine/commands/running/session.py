@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from engine.commands.running.progress import ProgressBar, note
+from engine.errors import agreeing, counted
 from engine.lanes.checkpoint import Checkpoint
 from engine.lanes.runs import Run, run_key
 from engine.lanes.to_row import failed_row
@@ -231,7 +232,9 @@ class Session:
     def describe_stored(self) -> str:
         """Says what is stored."""
         num_finished = self.recorder.num_stored + self.recorder.num_rows
-        return f"{num_finished} finished runs are stored, and {len(self.recorder.checkpoints.steps())} as they stand"
+        num_kept = len(self.recorder.checkpoints.steps())
+        finished = counted(num_finished, "finished run is", "finished runs are")
+        return f"{finished} stored, and {num_kept} as {agreeing(num_kept, 'it stands', 'they stand')}"
 
     def end(self, signal_name: str | None = None) -> None:
         """Notes when the launch ended, what it took, and the name of the signal that ended it early."""

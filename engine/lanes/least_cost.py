@@ -1,0 +1,47 @@
+"""Bounds what a step of one seed costs from below, from the traced network: nothing is compiled."""
+
+import math
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from engine import models
+from engine.lanes.host_batches import opened
+from engine.lanes.spec import PoolSpec
+from engine.lanes.tuning import StepCost
+from engine.models.jaxpr import equations
+from engine.tasks import build_task
+
+# Operations per second that no process exceeds. On a CPU it has one thread: OpenBLAS reaches 1.9e11 on a core with
+# AVX-512, and networks a fifth of that.
+_MOST_PER_SECOND = {"cpu": 2e11}
+_MOST_ELSEWHERE = 4e15
+# Seconds that it takes at least to trace a program and load it; measured with a full cache: 1.2 and 2.
+_LEAST_START = 0.5
+# The backward pass takes at least as long as the forward one.
+_PASSES = 2
+
+
+def least_step_cost(spec: PoolSpec, platform: str) -> StepCost:
+    """Returns a lower bound of what `tuning.step_cost` measures."""
+    arm, task = spec.arm, build_task(spec.arm, opened(spec.data))
+    model = models.make_model(arm, task.num_outputs)
+    batch = jax.ShapeDtypeStruct((arm.batch_size, *task.example_shape), jnp.float32)
+    params, state = jax.eval_shape(model.init, jax.eval_shape(lambda: jax.random.key(0)), batch)
+    forward = jax.make_jaxpr(model.batch_apply)(params, state, batch)
+    operations = _PASSES * sum(map(_operations, equations(forward)))
+    return StepCost(operations / _MOST_PER_SECOND.get(platform, _MOST_ELSEWHERE), _LEAST_START)
+
+
+def _operations(eqn: Any) -> int:
+    """Counts multiplications and additions of a matrix product or a convolution; others count nothing."""
+    if eqn.primitive.name == "dot_general":
+        (contracted, _), _ = eqn.params["dimension_numbers"]
+        summed = math.prod(eqn.invars[0].aval.shape[axis] for axis in contracted)
+    elif eqn.primitive.name == "conv_general_dilated":
+        kernel, out_axis = eqn.invars[1].aval.shape, eqn.params["dimension_numbers"].rhs_spec[0]
+        summed = math.prod(kernel) // kernel[out_axis]
+    else:
+        return 0
+    return 2 * summed * math.prod(eqn.outvars[0].aval.shape)

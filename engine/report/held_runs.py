@@ -1,0 +1,37 @@
+"""Sentences on the runs that did not leave chance level; verdicts take them from here."""
+
+from engine.errors import counted
+from engine.report.summary import ArmSummary
+
+_MOST = 0.5
+
+
+def are_above_chance(arm: ArmSummary) -> bool:
+    """Whether most of the runs that did not leave chance level do worse than a constant prediction."""
+    return arm.num_above_chance > _MOST * arm.statuses["stuck"]
+
+
+def above_chance(arm: ArmSummary) -> str:
+    """Writes `24 of 24 runs have 22 times the loss of the best constant`."""
+    if arm.loss_above_chance is None:
+        return ""
+    times = f"{arm.loss_above_chance:,.0f}" if 10 <= arm.loss_above_chance < 1e6 else f"{arm.loss_above_chance:.2g}"
+    runs = f"{arm.num_above_chance} of {counted(arm.num_runs, 'run')}"
+    if arm.num_above_chance == 1:
+        return f"{runs} has {times} times the loss of the best constant"
+    return f"{runs} have a loss above that of the best constant, in the median {times} times as high"
+
+
+def describe(arm: ArmSummary, is_above_told: bool = True) -> list[str]:
+    """Says what the runs that did not leave chance level did, if not stay there."""
+    lines = []
+    if arm.num_lost_at_start:
+        lines.append(
+            f"In {counted(arm.num_lost_at_start, 'run')} the loss is not finite before the first step, which no "
+            "learning rate changes: look at the inputs, the start of the network and the loss."
+        )
+    if arm.num_above_chance and is_above_told:
+        lines.append(f"Worse than a constant prediction: {above_chance(arm)} at the end.")
+    if arm.num_fell_back:
+        lines.append(f"{counted(arm.num_fell_back, 'run')} had left chance level before and fell back.")
+    return lines
