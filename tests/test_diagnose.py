@@ -8,12 +8,13 @@ import pytest
 
 import engine
 import launch
-from engine import store, workers
+from engine import store
 from engine.commands import diagnose
 from engine.diagnosis.budget import Budget
 from engine.errors import InputError
 from engine.store.study_json import study_of
 from engine.studies.study import Study
+from engine.workers import processes
 from tests.conftest import small_study
 
 
@@ -158,7 +159,7 @@ def test_it_is_said_when_it_took_much_longer(
     capsys: pytest.CaptureFixture[str], minutes: float, is_said: bool,
 ):  # fmt: skip
     cost = SimpleNamespace(seconds_per_step=1e-3, start_seconds=1.0)
-    monkeypatch.setattr(workers, "call", lambda *_: cost)
+    monkeypatch.setattr(processes, "call", lambda *_: cost)
     monkeypatch.setattr(diagnose, "choose", lambda *_: Budget(6, 66, []))
     monkeypatch.setattr(diagnose, "run", lambda *_, **__: None)
     engine.diagnose(small_study(), tmp_path / "study", minutes=minutes, data_dir=data_dir, num_workers=0)

@@ -3,7 +3,10 @@
 import dataclasses
 import math
 import time
+from collections.abc import Mapping
 from typing import Any, NamedTuple
+
+import numpy as np
 
 from engine import store
 from engine.arms.arm import Arm, structure
@@ -13,14 +16,18 @@ from engine.commands.run import find_workers, run
 from engine.commands.running.options import RunOptions
 from engine.commands.running.progress import note
 from engine.diagnosis.budget import Budget, Costs, choose, what_seeds_can_tell
+from engine.diagnosis.changes import Subject
 from engine.diagnosis.factors import factors_of
 from engine.errors import InputError, unknown_name
 from engine.lanes import tuning
 from engine.lanes.memory import memory_limit
-from engine.studies.diagnosis import AS_GIVEN, DiagnosisRecord, read_record
+from engine.models import has_own_dropout
+from engine.studies.diagnosis import AS_GIVEN, CHANGES, DiagnosisRecord, read_record
 from engine.studies.expand import ExpandedStudy, expand
 from engine.studies.study import OPTIONS, Study, resolve_arm
+from engine.tasks import build_task
 from engine.tasks.controls import has_constant_inputs, has_examples
+from engine.tasks.scales import off_scale
 from engine.training.probes.measuring import STEPS_AHEAD
 from engine.user_code import Place, as_path
 from engine.workers import devices, processes
@@ -66,6 +73,10 @@ class _Pilot(NamedTuple):
         return self.study.horizons[AS_GIVEN]
 
     @property
+    def num_changes(self) -> int:
+        return sum(kind in CHANGES for kind in self.record.kinds.values())
+
+    @property
     def longest_horizon(self) -> float:
         """Steps after which the schedule has brought the learning rate down."""
         arm = self.study.arms[AS_GIVEN]
@@ -105,7 +116,10 @@ def diagnose(
     if known is not None:
         minutes, budget = known
     elif asked.minutes is None and asked.seeds is not None and asked.is_horizon_fixed:
-        minutes, budget = None, Budget(asked.seeds, pilot.horizon, [what_seeds_can_tell(asked.seeds)])
+        minutes, budget = (
+            None,
+            Budget(asked.seeds, pilot.horizon, [what_seeds_can_tell(asked.seeds, pilot.num_changes)]),
+        )
     else:
         minutes = MINUTES if asked.minutes is None else asked.minutes
         costs = _costs(pilot, available, num_workers, options.cache, began)
@@ -158,8 +172,21 @@ def _pilot(study: Study, platform: str, data_dir: str | None) -> _Pilot:
     if program.event != "break":
         raise InputError(f"dataset={arm.dataset} waits for an event of its own: there is no plateau to explain")
     data = program.spec.data
-    arms, record = factors_of(arm, has_examples(data))
+    arms, record = factors_of(_subject_of(arm, data))
     return _Pilot(concrete, arms, record._replace(has_constant_inputs=has_constant_inputs(data)))
+
+
+def _subject_of(arm: Arm, data: Mapping[str, np.ndarray]) -> Subject:
+    if not has_examples(data):
+        return Subject(arm, has_examples=False)
+    task, targets = build_task(arm, data), data.get("targets")
+    return Subject(
+        arm,
+        has_values=targets is not None,
+        inputs_off=off_scale(data["inputs"]),
+        targets_off=None if targets is None else off_scale(targets),
+        has_own_dropout=has_own_dropout(arm, task.example_shape, task.num_outputs),
+    )
 
 
 def _known(workdir: Place, pilot: _Pilot, asked: DiagnoseOptions) -> tuple[float | None, Budget] | None:
@@ -193,4 +220,12 @@ def _costs(pilot: _Pilot, available: devices.Devices, num_workers: int, cache_di
     cost = processes.call(available, cache_dir, tuning.step_cost, spec, memory_limit(1))
     structures = {tuple(structure(resolve_arm(arm)).values()) for arm in pilot.arms.values()}
     spent, num_workers = time.monotonic() - began, max(1, num_workers)
-    return Costs(cost.seconds_per_step, cost.start_seconds, spent, num_workers, len(pilot.arms), len(structures))
+    return Costs(
+        cost.seconds_per_step,
+        cost.start_seconds,
+        spent,
+        num_workers,
+        len(pilot.arms),
+        len(structures),
+        pilot.num_changes,
+    )

@@ -18,7 +18,7 @@ def off_scale(values: np.ndarray) -> str | None:
     rows = values[chosen].astype(np.float64).reshape(-1, values.shape[-1])
     largest = float(np.sqrt(np.mean(rows**2, axis=0)).max())
     if largest > LARGEST_SIZE:
-        return f"their root mean square is up to {largest:.2g}"
+        return f"their root mean square is up to {largest:.3g}"
     deviations = rows.std(axis=0)
     varying = deviations[deviations > 0]
     typical = float(np.median(varying)) if varying.size else LEAST_DEVIATION
