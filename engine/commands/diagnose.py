@@ -72,6 +72,11 @@ class _Pilot(NamedTuple):
     def horizon(self) -> int:
         return self.study.horizons[AS_GIVEN]
 
+    def horizons(self, steps: int) -> dict[str, int]:
+        """Returns the steps of every arm in which it sees as many examples as the given one in some steps."""
+        given = self.study.arms[AS_GIVEN].batch_size
+        return {name: max(1, steps * given // arm.batch_size) for name, arm in self.arms.items()}
+
     @property
     def num_changes(self) -> int:
         return sum(kind in CHANGES for kind in self.record.kinds.values())
@@ -146,7 +151,7 @@ def _designed(one: Study, pilot: _Pilot, minutes: float | None, budget: Budget) 
         arms=pilot.arms,
         baseline=AS_GIVEN,
         seeds=budget.seeds,
-        horizon=budget.horizon,
+        horizon=pilot.horizons(budget.horizon),
         epochs=None,
         # Diagnostics look two steps ahead.
         eval_every=one.eval_every or max(pilot.study.eval_every, STEPS_AHEAD),
@@ -178,10 +183,11 @@ def _pilot(study: Study, platform: str, data_dir: str | None) -> _Pilot:
 
 def _subject_of(arm: Arm, data: Mapping[str, np.ndarray]) -> Subject:
     if not has_examples(data):
-        return Subject(arm, has_examples=False)
+        return Subject(arm)
     task, targets = build_task(arm, data), data.get("targets")
     return Subject(
         arm,
+        num_examples=len(data["inputs"]),
         has_values=targets is not None,
         inputs_off=off_scale(data["inputs"]),
         targets_off=None if targets is None else off_scale(targets),

@@ -11,13 +11,13 @@ from engine.user_code import is_reference
 class Subject(NamedTuple):
     """A resolved configuration that is diagnosed, and what its data and its network are like.
 
-    `has_examples` tells whether its task holds examples in arrays, `has_values` whether values are predicted;
+    `num_examples` are those to train on, 0 where its task draws them; `has_values` tells whether values are predicted;
     `inputs_off` and `targets_off` say how numbers are off order one, or are `None`; `has_own_dropout` tells whether a
     network of the user's own draws numbers in training that can be switched off.
     """
 
     arm: Arm
-    has_examples: bool = True
+    num_examples: int = 0
     has_values: bool = False
     inputs_off: str | None = None
     targets_off: str | None = None

@@ -1,5 +1,6 @@
 """The changes that a diagnosis tries around a configuration, each of one thing, and its controls."""
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from engine.arms.arm import Arm, find_option, used_options, without_options
@@ -75,6 +76,23 @@ def _with_leak(subject: Subject) -> Arm:
     return arm.replace(activation="leaky_relu")
 
 
+def _batch(times: str, relative: float, is_tried: Callable[[int], bool]) -> Change:
+    def size_of(arm: Arm) -> int:
+        return int(arm.batch_size * relative)
+
+    def apply(subject: Subject) -> Arm:
+        arm, number = subject.arm, subject.num_examples
+        refuse_if(not number, f"dataset={arm.dataset} draws fresh examples every step")
+        refuse_if(
+            not is_tried(arm.batch_size), f"a batch of {arm.batch_size} is not {'small' if relative > 1 else 'large'}"
+        )
+        refuse_if(size_of(arm) > number, f"there are {number} examples to train on")
+        return arm.replace(batch_size=size_of(arm))
+
+    words = "batches of {}, " + times + ", for as many epochs"
+    return Change(f"batch_size={times}", "remedy", lambda subject: words.format(size_of(subject.arm)), apply)
+
+
 def _other_optimizer(arm: Arm) -> dict[str, Any]:
     return _ADAM if arm.optimizer == "sgd" else _SGD
 
@@ -123,6 +141,9 @@ HE = Change("init=he", "remedy", _describe_he, _with_he)
 FINE_EPSILON = _epsilon(1e-12)
 BATCH_NORM = Change("batch_norm", "remedy", fixed("normalised over the batch"), _with_normalisation)
 LEAKY_RELU = Change("leaky_relu", "remedy", fixed("leaky ReLU"), _with_leak)
+# Batches of usual sizes are not changed: each arm costs its share of the minutes.
+LARGER_BATCH = _batch("×4", 4.0, lambda size: size <= 16)
+SMALLER_BATCH = _batch("×1/4", 0.25, lambda size: size >= 256)
 ONE_BATCH = _control("one_batch", "one batch, over and over")
 LINEAR_PROBE = Change("linear_probe", "control", fixed("a linear model of the inputs"), _with_linear_model)
 SHUFFLED_LABELS = _control("shuffled_labels", "labels shuffled among the examples")
@@ -144,6 +165,8 @@ ALL_CHANGES = (
     Change("optimizer={other}", "remedy", _describe_optimizer, _with_other_optimizer),
     *REMOVALS,
     RELU,
+    LARGER_BATCH,
+    SMALLER_BATCH,
     ONE_BATCH,
     LINEAR_PROBE,
     SHUFFLED_LABELS,
@@ -162,7 +185,7 @@ def factors_of(subject: Subject) -> Factors:
     for change in ALL_CHANGES:
         name = change.name.format(other=_other_optimizer(arm)["optimizer"])
         try:
-            is_drawn = change.kind == "control" and not subject.has_examples
+            is_drawn = change.kind == "control" and not subject.num_examples
             refuse_if(is_drawn, f"dataset={arm.dataset} draws fresh examples every step")
             changed = change.apply(subject)
             other = first.setdefault(resolve_arm(changed), name)

@@ -14,7 +14,7 @@ from engine.diagnosis.budget import FEWEST_SEEDS
 from engine.diagnosis.changes import Change
 from engine.diagnosis.conditions import FEW_DIVERGED, FEWEST_DEAD, NORMAL_RUNS, SHARE_DEAD
 from engine.diagnosis.evidence import FEWEST_RUNS, MOST_RUNS, Evidence
-from engine.diagnosis.factors import BATCH_NORM, FINE_EPSILON, HE
+from engine.diagnosis.factors import BATCH_NORM, FINE_EPSILON, HE, LARGER_BATCH, SMALLER_BATCH
 from engine.diagnosis.removal_rules import REMOVAL_RULES
 from engine.diagnosis.removals import RELU
 from engine.diagnosis.rules import RELIEVES, Rule
@@ -27,6 +27,8 @@ DEAD = "dead units"
 SATURATING = "saturating activation"
 RATE = "rate too small"
 LARGE_RATE = "rate too large"
+SMALL_BATCH = "batch too small"
+LARGE_BATCH = "batch too large"
 DIVERGES = "diverges"
 NOTHING = "nothing to learn: check labels and inputs"
 UNDECIDED = "not decided"
@@ -212,6 +214,22 @@ RULES = (
         lambda evidence: conditions.lower_rate(evidence) is not None,
         conditions.lower_rate,
         meaning="The steps are too long to get below chance level, or to stay there.",
+    ),
+    Rule(
+        "small_batch",
+        SMALL_BATCH,
+        f"a batch four times as large {RELIEVES}",
+        lambda evidence: evidence.relieves(LARGER_BATCH.name),
+        lambda evidence: LARGER_BATCH.name,
+        meaning="The gradient of so few examples is mostly noise.",
+    ),
+    Rule(
+        "large_batch",
+        LARGE_BATCH,
+        f"a batch a quarter as large {RELIEVES}",
+        lambda evidence: evidence.relieves(SMALLER_BATCH.name),
+        lambda evidence: SMALLER_BATCH.name,
+        meaning="With so large batches there are too few steps in as many epochs.",
     ),
     Rule(
         "another_change",

@@ -1,5 +1,7 @@
 """What is changed around a configuration, one thing at a time."""
 
+from typing import Any
+
 import pytest
 
 from engine.arms import arm as config
@@ -16,8 +18,12 @@ def _resolved(**fields: object) -> Arm:
     return resolve_arm(Arm(**{"model": "mlp", **fields}))  # type: ignore[arg-type]
 
 
+def _held(arm: Arm, **about: Any) -> Subject:
+    return Subject(arm, num_examples=1438, **about)
+
+
 def _subject(**fields: object) -> Subject:
-    return Subject(_resolved(**fields), has_values=True, inputs_off="far off", targets_off="far off")
+    return _held(_resolved(**fields), has_values=True, inputs_off="far off", targets_off="far off")
 
 
 def _changed(name: str, **fields: object) -> dict[str, object]:
@@ -31,7 +37,7 @@ def _changed(name: str, **fields: object) -> dict[str, object]:
 @pytest.mark.parametrize("optimizer", ["sgd", "adam", "adamw", "rmsprop", "lion"])
 @pytest.mark.parametrize("model", ["mlp", "cnn8"])
 def test_every_arm_can_be_resolved_and_no_two_are_the_same(optimizer: str, model: str):
-    factors = factors_of(Subject(_resolved(model=model, optimizer=optimizer)))
+    factors = factors_of(_held(_resolved(model=model, optimizer=optimizer)))
     made = [resolve_arm(arm) for arm in factors.arms.values()]
     assert len(set(made)) == len(made)
     assert next(iter(factors.arms)) == AS_GIVEN
@@ -100,14 +106,22 @@ def test_a_change_that_takes_away_two_things_says_so():
     assert "weight decay" not in factors_of(_subject()).record.words["optimizer=sgd"]
 
 
+def test_batches_of_unusual_sizes_are_changed():
+    assert _changed("batch_size=×4", batch_size=2) == {"batch_size": 8}
+    assert _changed("batch_size=×1/4", batch_size=512) == {"batch_size": 128}
+    assert factors_of(_subject()).record.skipped["batch_size=×4"] == "a batch of 64 is not small"
+    few = Subject(_resolved(batch_size=16), num_examples=50)
+    assert factors_of(few).record.skipped["batch_size=×4"] == "there are 50 examples to train on"
+
+
 def test_a_saturating_activation_is_replaced():
     assert _changed("activation=relu", activation="sigmoid") == {"activation": "relu"}
 
 
 def test_dropout_of_an_own_network_is_tried_where_there_is_some():
     arm = _resolved(model="net.py:Net", init="as_written")
-    assert factors_of(Subject(arm)).record.skipped["dropout=0"] == "there is no dropout"
-    assert factors_of(Subject(arm, has_own_dropout=True)).arms["dropout=0"].dropout == 0.0
+    assert factors_of(_held(arm)).record.skipped["dropout=0"] == "there is no dropout"
+    assert factors_of(_held(arm, has_own_dropout=True)).arms["dropout=0"].dropout == 0.0
 
 
 def test_the_other_family_comes_with_a_rate_of_its_own():
@@ -121,7 +135,7 @@ def test_the_other_family_comes_with_a_rate_of_its_own():
 
 def test_the_probe_is_linear_whatever_the_network_is():
     arm = _resolved(model="cnn8", batch_norm=True, dropout=0.5, optimizer="sgd")
-    probe = resolve_arm(factors_of(Subject(arm)).arms["linear_probe"])
+    probe = resolve_arm(factors_of(_held(arm)).arms["linear_probe"])
     assert (probe.model, probe.dense_widths, probe.batch_norm, probe.dropout) == (
         "mlp", (), False, 0.0,
     )  # fmt: skip
@@ -154,39 +168,39 @@ def test_the_probe_inherits_nothing_that_could_hold_it():
     ],
 )
 def test_what_does_not_apply_is_skipped_and_said(fields: dict, name: str, reason: str):
-    factors = factors_of(Subject(_resolved(**fields)))
+    factors = factors_of(_held(_resolved(**fields)))
     assert reason in factors.record.skipped[name]
     assert name not in factors.arms
 
 
 def test_an_own_network_is_not_rebuilt():
     arm = _resolved(model="net.py:Net", init="as_written")
-    skipped = factors_of(Subject(arm)).record.skipped
+    skipped = factors_of(_held(arm)).record.skipped
     own = {name for name, reason in skipped.items() if "own" in reason}
     assert own == {"batch_norm", "leaky_relu", "activation=relu"}
 
 
 def test_fresh_examples_have_no_controls():
-    factors = factors_of(Subject(_resolved(dataset="teacher"), has_examples=False))
+    factors = factors_of(Subject(_resolved(dataset="teacher")))
     fresh = {name for name, reason in factors.record.skipped.items() if "fresh" in reason}
-    assert fresh == CONTROLS
+    assert fresh == CONTROLS | {"batch_size=×4", "batch_size=×1/4"}
 
 
 def test_multiples_of_a_rate_of_zero_are_other_rates():
-    arms = factors_of(Subject(_resolved(learning_rate=0.0))).arms
+    arms = factors_of(_held(_resolved(learning_rate=0.0))).arms
     rates = {arm.learning_rate for name, arm in arms.items() if "rate" in name}
     assert len(rates) == 6
     assert 0.0 not in rates
 
 
 def test_rates_that_no_arm_can_have_are_skipped():
-    factors = factors_of(Subject(_resolved(learning_rate=1e4)))
+    factors = factors_of(_held(_resolved(learning_rate=1e4)))
     assert "highest rate" in factors.record.skipped["learning_rate=×1000"]
     assert "learning_rate=×30" in factors.arms
 
 
 def test_rates_are_remembered_relative_to_the_given_one():
-    factors = factors_of(Subject(_resolved(learning_rate=2e-4)))
+    factors = factors_of(_held(_resolved(learning_rate=2e-4)))
     rates = factors.record.rates
     assert len(rates) == 6
     for name, relative in rates.items():

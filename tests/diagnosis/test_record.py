@@ -16,7 +16,7 @@ from engine.studies.study import resolve_arm
 
 @pytest.fixture
 def document() -> dict[str, Any]:
-    factors = factors_of(Subject(resolve_arm(Arm(model="mlp"))))
+    factors = factors_of(Subject(resolve_arm(Arm(model="mlp")), num_examples=1438))
     record = factors.record._replace(minutes=10.0, budget=["ten minutes"], has_constant_inputs=False)
     about = {"baseline": "as_given", "diagnosis": copy.deepcopy(record._asdict())}
     return {"arm_order": list(factors.arms), "study": about}

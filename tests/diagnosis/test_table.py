@@ -163,6 +163,15 @@ def test_an_activation_is_a_cause_where_no_start_is():
     assert _with({**relu, "init=he": ALL}).verdict == table.SCALE
 
 
+@pytest.mark.parametrize(
+    ("name", "verdict"), [("batch_size=×4", "batch too small"), ("batch_size=×1/4", "batch too large")]
+)
+def test_a_batch_is_the_cause_where_no_rate_is(name: str, verdict: str):
+    assert (_with({name: ALL}).verdict, _with({name: ALL}).first) == (verdict, name)
+    assert _with({name: ALL, SLOWER: ALL}).verdict == table.LARGE_RATE
+    assert _with({name: ALL, FASTER: ALL}).verdict == table.RATE
+
+
 def test_inputs_that_are_all_the_same_teach_nothing():
     assert _with({"init=he": ALL}, has_constant_inputs=True).verdict == table.NOTHING
     assert _with({"init=he": ALL}, has_constant_inputs=False).verdict == table.SCALE
@@ -318,6 +327,6 @@ def test_rows_have_keys_of_their_own_and_the_verdicts_are_those_of_the_documenta
         "normal for this set-up", "held by the initial scale", "held by epsilon", "dead units",
         "inputs not scaled", "targets not scaled", "weight decay too strong", "dropout too strong",
         "augmentation too strong", "held by the learning-rate schedule", "saturating activation",
-        "rate too small", "rate too large", "diverges",
+        "rate too small", "rate too large", "batch too small", "batch too large", "diverges",
         "nothing to learn: check labels and inputs", "not decided",
     }  # fmt: skip
