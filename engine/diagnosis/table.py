@@ -195,7 +195,7 @@ RULES = (
         SATURATING,
         f"ReLU in place of the activation {RELIEVES}",
         lambda evidence: evidence.relieves(RELU.name),
-        lambda evidence: evidence.best(lambda name: name in (RELU.name, BATCH_NORM.name) and evidence.relieves(name)),
+        lambda evidence: RELU.name,
         meaning="The activation is flat far from zero and its slope is small elsewhere: through several such layers "
         "hardly any gradient is left.",
     ),
