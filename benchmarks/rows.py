@@ -103,9 +103,13 @@ def engine_pool(workload: Workload, width: int, form: str | None = None, **arm_f
         outputs, new = network.apply({"params": params, **state}, inputs, mutable=list(state))
         return outputs, dict(new)
 
+    def train_apply(params: Any, state: Any, inputs: Any, key: Any) -> tuple[Any, Any]:
+        return apply(params, state, inputs)
+
     model = Model(
         init=init,
-        train_apply=lambda params, state, inputs, key: apply(params, state, inputs),
+        train_apply=train_apply,
+        quiet_apply=train_apply,
         batch_apply=lambda params, state, inputs: apply(params, state, inputs)[0],
         average_apply=lambda params, state, inputs: apply(params, state, inputs)[0],
     )

@@ -8,7 +8,7 @@ import pytest
 
 import engine
 import launch
-from engine import store
+from engine import Arm, store
 from engine.commands import diagnose
 from engine.diagnosis.budget import Budget
 from engine.errors import InputError
@@ -160,6 +160,13 @@ def test_a_study_of_another_kind_is_refused(tmp_path: Path, data_dir: str, capsy
     assert launch.main([*words, "--experiment=single"]) == 0
     assert launch.main(_words(workdir, data_dir, "--seeds=2", "--horizon=66")) == 2
     assert "holds another study, which is no diagnosis" in capsys.readouterr().err
+
+
+def test_arms_with_other_batches_see_as_many_examples():
+    given = Arm(batch_size=8)
+    arms = {"as_given": given, "batch_size=×4": given.replace(batch_size=32), "init=he": given.replace(init="he")}
+    pilot = diagnose._Pilot(SimpleNamespace(arms=arms), arms, None)
+    assert pilot.horizons(400) == {"as_given": 400, "batch_size=×4": 100, "init=he": 400}
 
 
 @pytest.mark.parametrize(("minutes", "is_said"), [(1e-6, True), (60.0, False)])

@@ -149,8 +149,8 @@ def values_of(arm: Arm, *parts: Part) -> dict[str, Any]:
 
 
 def structure(arm: Arm) -> dict[str, Any]:
-    """Returns what shapes the compiled training program: arms with equal structure share it."""
-    return values_of(arm, "structure")
+    """Returns what shapes the compiled program, and the names of its arguments: arms of equal structure share it."""
+    return {**values_of(arm, "structure"), "hyperparams": tuple(values_of(arm, "hyperparam"))}
 
 
 def places(arm: Arm) -> dict[str, Any]:

@@ -18,6 +18,7 @@ _TABLES = {
     "optimizer": "engine.training.registry:OPTIMIZERS",
     "schedule": "engine.training.registry:SCHEDULES",
 }
+_OWN_NETWORKS = "engine.models.building:OPTIONS"
 KINDS = tuple(_TABLES)
 
 
@@ -29,9 +30,9 @@ def table_of(kind: str) -> Registry:
 
 def options_of(kind: str, name: str) -> dict[str, Option]:
     """Returns the options that a choice owns, by name; raises InputError with the nearest choice that there is."""
-    if kind == "model" and is_reference(name):
-        return {}
-    return {option.name: option for option in table_of(kind).load(name).OPTIONS}
+    is_own = kind == "model" and is_reference(name)
+    options = pkgutil.resolve_name(_OWN_NETWORKS) if is_own else table_of(kind).load(name).OPTIONS
+    return {option.name: option for option in options}
 
 
 def kinds_of(option: str) -> list[str]:

@@ -4,27 +4,34 @@ import dataclasses
 import functools
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
+
+import numpy as np
 
 from engine import store
 from engine.arms.arm import Arm, structure
 from engine.arms.options import check_fields, option
+from engine.commands.check import check_arm, describe_findings, only_arm
 from engine.commands.open import Results
 from engine.commands.run import find_workers, run
 from engine.commands.running.network_notes import try_user_networks
 from engine.commands.running.options import RunOptions
 from engine.commands.running.progress import note
 from engine.diagnosis.budget import Budget, Costs, choose, what_seeds_can_tell
+from engine.diagnosis.changes import Subject
 from engine.diagnosis.factors import factors_of
-from engine.errors import InputError, unknown_name
+from engine.errors import InputError
 from engine.lanes import tuning
 from engine.lanes.least_cost import least_step_cost
 from engine.lanes.memory import memory_limit
-from engine.studies.diagnosis import AS_GIVEN, DiagnosisRecord, read_record
+from engine.models import has_own_dropout
+from engine.studies.diagnosis import AS_GIVEN, CHANGES, DiagnosisRecord, read_record
 from engine.studies.expand import ExpandedStudy, expand
 from engine.studies.study import OPTIONS, Study, resolve_arm
+from engine.tasks import build_task
 from engine.tasks.controls import has_constant_inputs, has_examples
+from engine.tasks.scales import off_scale
 from engine.training.probes.measuring import STEPS_AHEAD
 from engine.user_code import Place, as_path
 from engine.workers import devices, processes
@@ -69,6 +76,15 @@ class _Pilot(NamedTuple):
     def horizon(self) -> int:
         return self.study.horizons[AS_GIVEN]
 
+    def horizons(self, steps: int) -> dict[str, int]:
+        """Returns the steps of every arm in which it sees as many examples as the given one in some steps."""
+        given = self.study.arms[AS_GIVEN].batch_size
+        return {name: max(1, steps * given // arm.batch_size) for name, arm in self.arms.items()}
+
+    @property
+    def num_changes(self) -> int:
+        return sum(kind in CHANGES for kind in self.record.kinds.values())
+
     @property
     def longest_horizon(self) -> float:
         """Steps after which the schedule has brought the learning rate down."""
@@ -109,11 +125,17 @@ def diagnose(
     if known is not None:
         minutes, budget = known
     elif asked.minutes is None and asked.seeds is not None and asked.is_horizon_fixed:
-        minutes, budget = None, Budget(asked.seeds, pilot.horizon, [what_seeds_can_tell(asked.seeds)])
+        minutes, budget = (
+            None,
+            Budget(asked.seeds, pilot.horizon, [what_seeds_can_tell(asked.seeds, pilot.num_changes)]),
+        )
     else:
         minutes = MINUTES if asked.minutes is None else asked.minutes
         buy = functools.partial(_choose, pilot, asked, minutes, num_workers, began)
         budget = _measure(buy, pilot, available, options.cache)
+    if known is None:
+        for line in describe_findings(check_arm(pilot.study, AS_GIVEN, available, options.cache)):
+            note(line)
     for line in budget.words:
         note(line)
     for name, reason in pilot.record.skipped.items():
@@ -136,7 +158,7 @@ def _designed(one: Study, pilot: _Pilot, minutes: float | None, budget: Budget) 
         arms=pilot.arms,
         baseline=AS_GIVEN,
         seeds=budget.seeds,
-        horizon=budget.horizon,
+        horizon=pilot.horizons(budget.horizon),
         epochs=None,
         # Diagnostics look two steps ahead.
         eval_every=one.eval_every or max(pilot.study.eval_every, STEPS_AHEAD),
@@ -148,12 +170,8 @@ def _designed(one: Study, pilot: _Pilot, minutes: float | None, budget: Budget) 
 
 def _around(study: Study, arm: str | None) -> Study:
     name = arm or study.baseline or next(iter(study.arms))
-    if name not in study.arms:
-        raise unknown_name("arm", name, study.arms)
-    return dataclasses.replace(
-        study, arms={AS_GIVEN: study.arms[name]}, seeds=1, horizon=study.horizons_by_arm[name], baseline=None,
-        design="seeds", order_seeds=None, forks=None, fork_step=None, theory=None,
-    )  # fmt: skip
+    one = only_arm(study, name)
+    return dataclasses.replace(one, arms={AS_GIVEN: one.arms[name]})
 
 
 def _pilot(study: Study, platform: str, data_dir: str | None) -> _Pilot:
@@ -162,8 +180,22 @@ def _pilot(study: Study, platform: str, data_dir: str | None) -> _Pilot:
     if program.event != "break":
         raise InputError(f"dataset={arm.dataset} waits for an event of its own: there is no plateau to explain")
     data = program.spec.data
-    arms, record = factors_of(arm, has_examples(data))
+    arms, record = factors_of(_subject_of(arm, data))
     return _Pilot(concrete, arms, record._replace(has_constant_inputs=has_constant_inputs(data)))
+
+
+def _subject_of(arm: Arm, data: Mapping[str, np.ndarray]) -> Subject:
+    if not has_examples(data):
+        return Subject(arm)
+    task, targets = build_task(arm, data), data.get("targets")
+    return Subject(
+        arm,
+        num_examples=len(data["inputs"]),
+        has_values=targets is not None,
+        inputs_off=off_scale(data["inputs"]),
+        targets_off=None if targets is None else off_scale(targets),
+        has_own_dropout=has_own_dropout(arm, task.example_shape, task.num_outputs),
+    )
 
 
 def _known(workdir: Place, pilot: _Pilot, asked: DiagnoseOptions) -> tuple[float | None, Budget] | None:
@@ -213,7 +245,12 @@ def _choose(
 ) -> Budget:
     structures = {tuple(structure(resolve_arm(arm)).values()) for arm in pilot.arms.values()}
     costs = Costs(
-        cost.seconds_per_step, cost.start_seconds, spent_seconds=time.monotonic() - began,
-        num_workers=max(1, num_workers), num_arms=len(pilot.arms), num_structures=len(structures),
-    )  # fmt: skip
+        cost.seconds_per_step,
+        cost.start_seconds,
+        spent_seconds=time.monotonic() - began,
+        num_workers=max(1, num_workers),
+        num_arms=len(pilot.arms),
+        num_structures=len(structures),
+        num_changes=pilot.num_changes,
+    )
     return choose(costs, minutes, pilot.horizon, pilot.longest_horizon, asked.is_horizon_fixed, asked.seeds)

@@ -4,12 +4,11 @@ import math
 from typing import NamedTuple
 
 from engine import statistics
-from engine.diagnosis.factors import NUM_CHANGES
 from engine.errors import InputError, counted
 
-# With fewer, not even pairs that all agree are beyond chance after Holm over all changes with two tests each: the sign
-# test of n such pairs has p = 2·2^−n. More say little that these do not.
-FEWEST_SEEDS, _MOST_SEEDS = 10, 24
+# With fewer, not even pairs that all agree are beyond chance after Holm over all changes that there can be, with two
+# tests each: the sign test of n such pairs has p = 2·2^−n. More say little that these do not.
+FEWEST_SEEDS, _MOST_SEEDS = 11, 24
 # The horizon is at most this many times as long as requested, where time is left.
 _LONGEST = 4
 # The rest goes to rows, the report, and lanes that wait for each other.
@@ -26,6 +25,7 @@ class Costs(NamedTuple):
     num_workers: int
     num_arms: int
     num_structures: int
+    num_changes: int
 
 
 class Budget(NamedTuple):
@@ -42,7 +42,7 @@ def choose(
     """Chooses seeds and horizon for some minutes.
 
     The horizon as requested comes first, then seeds up to 24 (if they are not given), then a horizon up to four times
-    as long. Where not even 10 seeds reach the horizon, it is cut down to half. Beyond `longest_horizon` no run gets
+    as long. Where not even 11 seeds reach the horizon, it is cut down to half. Beyond `longest_horizon` no run gets
     anywhere, because its learning rate has decayed. Raises `InputError`: the minutes do not buy what is requested.
     """
     rounds = math.ceil(costs.num_structures / costs.num_workers)
@@ -67,11 +67,11 @@ def choose(
         f"{1e3 * costs.seconds_per_step:.3g} ms for a step of a seed, {costs.num_workers} at a time: {minutes:g} "
         f"minutes buy {counted(number, 'seed')} of {counted(costs.num_arms, 'arm')} to {chosen} steps{requested}."
     )
-    return Budget(number, chosen, [how, what_seeds_can_tell(number)])
+    return Budget(number, chosen, [how, what_seeds_can_tell(number, costs.num_changes)])
 
 
-def what_seeds_can_tell(seeds: int) -> str:
-    """Says in a sentence what a number of seeds of every arm can tell."""
+def what_seeds_can_tell(seeds: int, num_changes: int) -> str:
+    """Says in a sentence what a number of seeds of every arm can tell, of changes that are tested together."""
     from scipy.stats import binom
 
     if seeds < FEWEST_SEEDS:
@@ -82,7 +82,7 @@ def what_seeds_can_tell(seeds: int) -> str:
     least = statistics.proportion(seeds, seeds).lower
     # A log-rank test stratified by pairs is a sign test, with an exact binomial p; Holm's first step asks for the level
     # over the number of changes, each of which is tested in two ways.
-    pairs = min(int(binom.isf(0.5 * statistics.LEVEL / (2 * NUM_CHANGES), seeds, 0.5)) + 1, seeds)
+    pairs = min(int(binom.isf(0.5 * statistics.LEVEL / (2 * num_changes), seeds, 0.5)) + 1, seeds)
     return (
         f"If all {counted(seeds, 'run')} of an arm leave, at least {100 * least:.0f} % of such runs do (95 % "
         f"confidence); a change is told from chance, after Holm, if it is earlier in {pairs} of {seeds} pairs of seeds."

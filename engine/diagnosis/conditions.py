@@ -2,8 +2,10 @@
 
 from typing import Literal
 
+from engine.diagnosis.budget import FEWEST_SEEDS
 from engine.diagnosis.evidence import HARDLY_ANY_DIVERGED, MOST_RUNS, NEARLY_ALL_RUNS, Evidence
 from engine.diagnosis.factors import HE, LEAKY_RELU, LINEAR_PROBE, ONE_BATCH, SHUFFLED_LABELS
+from engine.diagnosis.removals import REMOVALS
 from engine.statistics import proportion
 from engine.studies.diagnosis import AS_GIVEN
 
@@ -14,11 +16,25 @@ FEW_DIVERGED = 0.1
 _SMALL_START, _LARGE_START = 0.1, 10.0
 # An advised rate reduces the wait by at least this share of what the best rate does.
 _SHARE_OF_BEST = 0.9
+_HALF = 0.5
 # Fewer dead runs, or a smaller share of all runs, are no pattern.
 FEWEST_DEAD, SHARE_DEAD = 3, 0.1
 # The labels are shuffled once for all seeds, and the waits under two shuffles differ by a tenth.
 _FAR_SOONER = 0.5
 _STRICT_LEVEL = 0.01
+
+
+def removals(evidence: Evidence) -> list[str]:
+    """Returns the changes that relieve by taking away what the configuration adds, the one that does most first.
+
+    What does less than half as much as another change is no cause: a rate too small is relieved a little by all.
+    """
+    if evidence.given.num_runs < FEWEST_SEEDS:
+        return []
+    most = max(map(evidence.gain, filter(evidence.relieves, evidence.changes)), default=0.0)
+    names = {change.name for change in REMOVALS}
+    found = [n for n in evidence.changes if n in names and evidence.relieves(n) and evidence.gain(n) >= _HALF * most]
+    return sorted(found, key=lambda name: (not evidence.is_advisable(name), -evidence.gain(name)))
 
 
 def learns_by_heart(evidence: Evidence) -> bool:

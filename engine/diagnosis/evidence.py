@@ -102,6 +102,11 @@ class Evidence(NamedTuple):
         """The configuration as given."""
         return self.arms[AS_GIVEN]
 
+    @property
+    def changes(self) -> list[str]:
+        """The changes that are compared with the configuration as given."""
+        return [name for name, arm in self.arms.items() if arm.kind in CHANGES and arm.difference is not None]
+
     def is_measured(self, name: str) -> bool:
         """Whether any run leaves, as given or changed; otherwise the difference is unknown."""
         return bool(self.arms[name].num_left or self.given.num_left)
@@ -142,7 +147,7 @@ class Evidence(NamedTuple):
         return 0.0 if difference is None else -difference.value
 
     def _helps(self, name: str) -> bool:
-        """Whether most runs of an arm leave, and earlier than as given beyond chance."""
+        """Whether most runs of an arm, where there is one, leave, and earlier than as given beyond chance."""
         return self.leaves(name) and self.arms[name].is_earlier
 
     def is_advisable(self, name: str) -> bool:
@@ -159,12 +164,11 @@ class Evidence(NamedTuple):
         A rate far from the given one is advised only where nothing near it helps, and what makes something else worse
         only where there is nothing else.
         """
-        changes = [name for name, arm in self.arms.items() if arm.kind in CHANGES and arm.difference is not None]
 
         def rank(name: str) -> tuple[bool, bool, float]:
             return not self.is_advisable(name), self.arms[name].kind == "far", -self.gain(name)
 
-        return min(filter(is_meant or self.relieves, changes), key=rank, default=None)
+        return min(filter(is_meant or self.relieves, self.changes), key=rank, default=None)
 
 
 def read_symptoms(run_table: RunTable, runs: ArmRuns) -> Symptoms:

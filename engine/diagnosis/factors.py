@@ -4,7 +4,9 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from engine.arms.arm import Arm, find_option, used_options, without_options
-from engine.studies.diagnosis import AS_GIVEN, CHANGES, DiagnosisRecord, Kind
+from engine.diagnosis.changes import Change, NotApplicableError, Subject, fixed, refuse_if, refuse_own_network
+from engine.diagnosis.removals import RELU, REMOVALS, without_schedule
+from engine.studies.diagnosis import AS_GIVEN, DiagnosisRecord, Kind
 from engine.studies.study import resolve_arm
 from engine.user_code import is_reference
 
@@ -15,21 +17,6 @@ _ADAM = {"optimizer": "adam", "learning_rate": 1e-3}
 _PROBE_RATE = 1e-2
 
 
-class Change(NamedTuple):
-    """One thing that a diagnosis changes.
-
-    In its name, that of its arm, `{other}` stands for the optimiser that is tried instead. `describe` says what is
-    changed in a configuration; `apply` changes it, or raises `_NotApplicableError` with the reason why not;
-    `relative_rate` is the factor on the learning rate, of a change in nothing else.
-    """
-
-    name: str
-    kind: Kind
-    describe: Callable[[Arm], str]
-    apply: Callable[[Arm], Arm]
-    relative_rate: float | None = None
-
-
 class Factors(NamedTuple):
     """The arms of a diagnosis, `as_given` first, and what there is to record of them before it is run."""
 
@@ -37,75 +24,88 @@ class Factors(NamedTuple):
     record: DiagnosisRecord
 
 
-class _NotApplicableError(Exception):
-    """Why a change does not apply."""
-
-
-def _refuse_if(condition: bool, reason: str) -> None:
-    if condition:
-        raise _NotApplicableError(reason)
-
-
-def _fixed(words: str) -> Callable[[Arm], str]:
-    return lambda arm: words
-
-
-def _describe_he(arm: Arm) -> str:
+def _describe_he(subject: Subject) -> str:
     # Biases of a user's network that start at another number than 0 stay there.
-    return f"He initialisation {'of the weights' if is_reference(arm.model) else 'with zero biases'}"
+    return f"He initialisation {'of the weights' if is_reference(subject.arm.model) else 'with zero biases'}"
 
 
-def _with_he(arm: Arm) -> Arm:
-    _refuse_if(arm.init == "he", "it starts so already")
+def _with_he(subject: Subject) -> Arm:
+    arm = subject.arm
+    refuse_if(arm.init == "he", "it starts so already")
     return arm.replace(init="he", init_scale=None)
 
 
 def _epsilon(epsilon: float) -> Change:
-    def apply(arm: Arm) -> Arm:
-        _refuse_if("epsilon" not in used_options(arm), f"{arm.optimizer} has no epsilon")
-        _refuse_if(arm.epsilon == epsilon, "it is that already")
+    def apply(subject: Subject) -> Arm:
+        arm = subject.arm
+        refuse_if("epsilon" not in used_options(arm), f"{arm.optimizer} has no epsilon")
+        refuse_if(arm.epsilon == epsilon, "it is that already")
         return arm.replace(epsilon=epsilon)
 
-    return Change(f"epsilon={epsilon:g}", "remedy", _fixed(f"the optimiser's ε at {epsilon:g}"), apply)
+    return Change(f"epsilon={epsilon:g}", "remedy", fixed(f"the optimiser's ε at {epsilon:g}"), apply)
 
 
 def _rate(times: str, relative: float, kind: Kind) -> Change:
     def rate_of(arm: Arm) -> float:
         return float(f"{(arm.learning_rate or _LEAST_RATE) * relative:.4g}")
 
-    def apply(arm: Arm) -> Arm:
+    def apply(subject: Subject) -> Arm:
+        arm = subject.arm
         rate, most = rate_of(arm), find_option("learning_rate").maximum
         if most is not None and rate > most:
-            raise _NotApplicableError(f"that is above the highest rate, {most:g}")
+            raise NotApplicableError(f"that is above the highest rate, {most:g}")
         return arm.replace(learning_rate=rate)
 
     words = "learning rate {:g}, " + times
-    return Change(f"learning_rate={times}", kind, lambda arm: words.format(rate_of(arm)), apply, relative)
+    return Change(f"learning_rate={times}", kind, lambda subject: words.format(rate_of(subject.arm)), apply, relative)
 
 
-def _with_normalisation(arm: Arm) -> Arm:
-    _refuse_if(is_reference(arm.model), "a network of your own is not rebuilt")
-    _refuse_if("batch_norm" not in used_options(arm), f"model={arm.model} has no normalisation to add")
-    _refuse_if(bool(arm.batch_norm), "it is normalised already")
+def _with_normalisation(subject: Subject) -> Arm:
+    arm = subject.arm
+    refuse_own_network(arm)
+    refuse_if("batch_norm" not in used_options(arm), f"model={arm.model} has no normalisation to add")
+    refuse_if(bool(arm.batch_norm), "it is normalised already")
     return arm.replace(batch_norm=True)
 
 
-def _with_leak(arm: Arm) -> Arm:
-    _refuse_if(is_reference(arm.model), "a network of your own is not rebuilt")
-    _refuse_if("activation" not in used_options(arm), f"model={arm.model} has no activation to choose")
-    _refuse_if(arm.activation != "relu", f"its activation is {arm.activation}, not relu")
+def _with_leak(subject: Subject) -> Arm:
+    arm = subject.arm
+    refuse_own_network(arm)
+    refuse_if("activation" not in used_options(arm), f"model={arm.model} has no activation to choose")
+    refuse_if(arm.activation != "relu", f"its activation is {arm.activation}, not relu")
     return arm.replace(activation="leaky_relu")
+
+
+def _batch(times: str, relative: float, is_tried: Callable[[int], bool]) -> Change:
+    def size_of(arm: Arm) -> int:
+        return int(arm.batch_size * relative)
+
+    def apply(subject: Subject) -> Arm:
+        arm, number = subject.arm, subject.num_examples
+        refuse_if(not number, f"dataset={arm.dataset} draws fresh examples every step")
+        refuse_if(
+            not is_tried(arm.batch_size), f"a batch of {arm.batch_size} is not {'small' if relative > 1 else 'large'}"
+        )
+        refuse_if(size_of(arm) > number, f"there are {number} examples to train on")
+        return arm.replace(batch_size=size_of(arm))
+
+    words = "batches of {}, " + times + ", for as many epochs"
+    return Change(f"batch_size={times}", "remedy", lambda subject: words.format(size_of(subject.arm)), apply)
 
 
 def _other_optimizer(arm: Arm) -> dict[str, Any]:
     return _ADAM if arm.optimizer == "sgd" else _SGD
 
 
-def _describe_optimizer(arm: Arm) -> str:
-    other = dict(_other_optimizer(arm))
+def _describe_optimizer(subject: Subject) -> str:
+    other = dict(_other_optimizer(subject.arm))
     name = other.pop("optimizer")
     numbers = ", ".join(f"{key} {value:g}".replace("_", " ") for key, value in other.items())
-    return f"{name} with {numbers}"
+    return f"{name} with {numbers}{' and without the weight decay' if subject.arm.weight_decay else ''}"
+
+
+def _with_other_optimizer(subject: Subject) -> Arm:
+    return _with_optimizer(subject.arm, _other_optimizer(subject.arm))
 
 
 def _with_optimizer(arm: Arm, fields: dict[str, Any]) -> Arm:
@@ -113,32 +113,39 @@ def _with_optimizer(arm: Arm, fields: dict[str, Any]) -> Arm:
 
 
 def _refuse_control(arm: Arm) -> None:
-    _refuse_if(arm.control != "none", f"the data are under control={arm.control} already")
+    refuse_if(arm.control != "none", f"the data are under control={arm.control} already")
 
 
 def _control(control: str, words: str) -> Change:
-    def apply(arm: Arm) -> Arm:
+    def apply(subject: Subject) -> Arm:
+        arm = subject.arm
         _refuse_control(arm)
         return arm.replace(control=control)
 
-    return Change(control, "control", _fixed(words), apply)
+    return Change(control, "control", fixed(words), apply)
 
 
-def _with_linear_model(arm: Arm) -> Arm:
+def _with_linear_model(subject: Subject) -> Arm:
+    arm = subject.arm
     _refuse_control(arm)
-    # The learning rate is one for inputs of order one.
-    scaling = "standard" if "scaling" in used_options(arm) else arm.scaling
     linear = {"model": "mlp", "model_args": (), "dense_widths": (), "init": "he", "init_scale": None}
-    probe = without_options(_with_optimizer(arm, _ADAM), "model", "init")
-    return probe.replace(**linear, scaling=scaling, learning_rate=_PROBE_RATE)
+    probe = without_schedule(without_options(_with_optimizer(arm, _ADAM), "model", "init"))
+    # The learning rate is one for inputs and targets of order one.
+    scaled = {"scaling": "standard"} if "scaling" in used_options(arm) else {}
+    if subject.has_values and "target_scaling" in used_options(arm):
+        scaled["target_scaling"] = "standard"
+    return probe.replace(**linear, **scaled, augment=None, crop_padding=None, learning_rate=_PROBE_RATE)
 
 
 HE = Change("init=he", "remedy", _describe_he, _with_he)
 FINE_EPSILON = _epsilon(1e-12)
-BATCH_NORM = Change("batch_norm", "remedy", _fixed("normalised over the batch"), _with_normalisation)
-LEAKY_RELU = Change("leaky_relu", "remedy", _fixed("leaky ReLU"), _with_leak)
+BATCH_NORM = Change("batch_norm", "remedy", fixed("normalised over the batch"), _with_normalisation)
+LEAKY_RELU = Change("leaky_relu", "remedy", fixed("leaky ReLU"), _with_leak)
+# Batches of usual sizes are not changed: each arm costs its share of the minutes.
+LARGER_BATCH = _batch("×4", 4.0, lambda size: size <= 16)
+SMALLER_BATCH = _batch("×1/4", 0.25, lambda size: size >= 256)
 ONE_BATCH = _control("one_batch", "one batch, over and over")
-LINEAR_PROBE = Change("linear_probe", "control", _fixed("a linear model of the inputs"), _with_linear_model)
+LINEAR_PROBE = Change("linear_probe", "control", fixed("a linear model of the inputs"), _with_linear_model)
 SHUFFLED_LABELS = _control("shuffled_labels", "labels shuffled among the examples")
 CONSTANT_INPUTS = _control("constant_inputs", "every input replaced by their mean")
 
@@ -155,35 +162,38 @@ ALL_CHANGES = (
     _rate("×1000", 1e3, "far"),
     BATCH_NORM,
     LEAKY_RELU,
-    Change("optimizer={other}", "remedy", _describe_optimizer, lambda arm: _with_optimizer(arm, _other_optimizer(arm))),
+    Change("optimizer={other}", "remedy", _describe_optimizer, _with_other_optimizer),
+    *REMOVALS,
+    RELU,
+    LARGER_BATCH,
+    SMALLER_BATCH,
     ONE_BATCH,
     LINEAR_PROBE,
     SHUFFLED_LABELS,
     CONSTANT_INPUTS,
 )
-# Changes that are tested against each other, where none is skipped.
-NUM_CHANGES = sum(change.kind in CHANGES for change in ALL_CHANGES)
 
 
-def factors_of(arm: Arm, has_examples: bool) -> Factors:
-    """Returns everything that is changed around a resolved configuration; equal arms are kept once.
+def factors_of(subject: Subject) -> Factors:
+    """Returns everything that is changed around a configuration; equal arms are kept once.
 
     Controls need a task that has examples in arrays.
     """
+    arm = subject.arm
     record = DiagnosisRecord({AS_GIVEN: "given"}, {AS_GIVEN: "as given"}, {}, {}, None, [], None)
     arms, first = {AS_GIVEN: arm}, {arm: AS_GIVEN}
     for change in ALL_CHANGES:
         name = change.name.format(other=_other_optimizer(arm)["optimizer"])
         try:
-            is_drawn = change.kind == "control" and not has_examples
-            _refuse_if(is_drawn, f"dataset={arm.dataset} draws fresh examples every step")
-            changed = change.apply(arm)
+            is_drawn = change.kind == "control" and not subject.num_examples
+            refuse_if(is_drawn, f"dataset={arm.dataset} draws fresh examples every step")
+            changed = change.apply(subject)
             other = first.setdefault(resolve_arm(changed), name)
-            _refuse_if(other != name, f"it is the same as {other}")
-        except _NotApplicableError as reason:
+            refuse_if(other != name, f"it is the same as {other}")
+        except NotApplicableError as reason:
             record.skipped[name] = str(reason)
             continue
-        arms[name], record.kinds[name], record.words[name] = changed, change.kind, change.describe(arm)
+        arms[name], record.kinds[name], record.words[name] = changed, change.kind, change.describe(subject)
         if change.relative_rate is not None:
             record.rates[name] = change.relative_rate
     return Factors(arms, record)

@@ -120,7 +120,7 @@ def _gather_arm(run_table: RunTable, summary: Summary, name: str, kind: Kind, p_
 
 
 def _held_out(run_table: RunTable, summary: Summary, name: str) -> float | None:
-    """See `ArmEvidence.held_out`. The held-out examples of all arms are the same, and have one chance loss."""
+    """See `ArmEvidence.held_out`; its chance is that of the arm, or as given where a control changes other examples."""
     try:
         found = read_arm_curves(run_table, name, "held_out_loss")
     except InputError:
@@ -130,7 +130,10 @@ def _held_out(run_table: RunTable, summary: Summary, name: str) -> float | None:
     losses = found.values[has_left] if has_left.any() else found.values
     best = np.where(np.isfinite(losses), losses, np.inf).min(axis=1)
     # A run that diverged before its first inspection has learned nothing.
-    return float(np.median(1.0 - np.minimum(best, 1e30) / summary.runs[AS_GIVEN].chance_loss))
+    arms = summary.identity["arms"]
+    is_controlled = arms[name].get("control") != arms[AS_GIVEN].get("control")
+    chance = summary.runs[AS_GIVEN if is_controlled else name].chance_loss
+    return float(np.median(1.0 - np.minimum(best, 1e30) / chance))
 
 
 def _changes_table(found: Findings) -> SectionTable:

@@ -1,55 +1,37 @@
 """The decision table: from what came of every change to a verdict. The first row that holds counts.
 
 What is wrong with the data is wrong under every change, so it comes first; then whether there is anything to explain.
-The causes follow from the most specific to the least: only changing epsilon shows that epsilon is the cause, and a
+What the configuration adds to a plain training comes before all other causes, because taking it away changes nothing
+else. Those follow from the most specific to the least: only changing epsilon shows that epsilon is the cause, and a
 finer one revives no unit that was dead from the start, but spares those that die because of it; another start also
 removes what epsilon held; and another rate may carry a run over what another start would have spared it.
 """
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 from engine.diagnosis import conditions
 from engine.diagnosis.budget import FEWEST_SEEDS
+from engine.diagnosis.changes import Change
 from engine.diagnosis.conditions import FEW_DIVERGED, FEWEST_DEAD, NORMAL_RUNS, SHARE_DEAD
 from engine.diagnosis.evidence import FEWEST_RUNS, MOST_RUNS, Evidence
-from engine.diagnosis.factors import BATCH_NORM, FINE_EPSILON, HE, Change
+from engine.diagnosis.factors import BATCH_NORM, FINE_EPSILON, HE, LARGER_BATCH, SMALLER_BATCH
+from engine.diagnosis.removal_rules import REMOVAL_RULES
+from engine.diagnosis.removals import RELU
+from engine.diagnosis.rules import RELIEVES, Rule
 from engine.studies.diagnosis import AS_GIVEN
 
 NORMAL = "normal for this set-up"
 SCALE = "held by the initial scale"
 EPSILON = "held by epsilon"
 DEAD = "dead units"
+SATURATING = "saturating activation"
 RATE = "rate too small"
 LARGE_RATE = "rate too large"
+SMALL_BATCH = "batch too small"
+LARGE_BATCH = "batch too large"
 DIVERGES = "diverges"
 NOTHING = "nothing to learn: check labels and inputs"
 UNDECIDED = "not decided"
-
-_RELIEVES = (
-    "makes most runs leave chance level, a fifth more of all than as given, or in half the time where most as given do "
-    "not"
-)
-_LOOK_LONGER = (
-    "First look longer: give a longer --horizon or more --minutes. Nothing that was tried was seen, beyond chance, to "
-    "help by enough."
-)
-
-
-class Rule(NamedTuple):
-    """A row of the table; `condition` is what `holds` asks, in words.
-
-    `first` returns the change to make first, an arm, or `None`; `advice` is what to do first where no change is known
-    to help.
-    """
-
-    key: str
-    verdict: str
-    condition: str
-    holds: Callable[[Evidence], bool]
-    first: Callable[[Evidence], str | None] = lambda evidence: None
-    meaning: str = ""
-    advice: str = _LOOK_LONGER
 
 
 class Cause(NamedTuple):
@@ -152,6 +134,7 @@ RULES = (
         conditions.is_normal,
         lambda evidence: evidence.best(lambda name: evidence.shortens(name) and evidence.is_advisable(name)),
     ),
+    *REMOVAL_RULES,
     Rule(
         "diverges",
         DIVERGES,
@@ -181,7 +164,7 @@ RULES = (
     Rule(
         "epsilon",
         EPSILON,
-        f"an epsilon of 1e-12 {_RELIEVES}",
+        f"an epsilon of 1e-12 {RELIEVES}",
         lambda evidence: evidence.relieves(FINE_EPSILON.name),
         lambda evidence: FINE_EPSILON.name,
         meaning="The gradients have sunk below the optimiser's ε: it divides by √v̂ + ε, so that a gradient far below ε "
@@ -203,14 +186,23 @@ RULES = (
     Rule(
         "scale",
         SCALE,
-        f"a He start {_RELIEVES}",
+        f"a He start {RELIEVES}",
         lambda evidence: evidence.relieves(HE.name),
         lambda evidence: evidence.best(lambda name: name in (HE.name, BATCH_NORM.name) and evidence.relieves(name)),
     ),
     Rule(
+        "saturating",
+        SATURATING,
+        f"ReLU in place of the activation {RELIEVES}",
+        lambda evidence: evidence.relieves(RELU.name),
+        lambda evidence: RELU.name,
+        meaning="The activation is flat far from zero and its slope is small elsewhere: through several such layers "
+        "hardly any gradient is left.",
+    ),
+    Rule(
         "small_rate",
         RATE,
-        f"a higher learning rate {_RELIEVES}",
+        f"a higher learning rate {RELIEVES}",
         lambda evidence: conditions.higher_rate(evidence) is not None,
         conditions.higher_rate,
         meaning="The steps are too short to get anywhere by the horizon.",
@@ -218,15 +210,31 @@ RULES = (
     Rule(
         "large_rate",
         LARGE_RATE,
-        f"a lower learning rate {_RELIEVES}",
+        f"a lower learning rate {RELIEVES}",
         lambda evidence: conditions.lower_rate(evidence) is not None,
         conditions.lower_rate,
         meaning="The steps are too long to get below chance level, or to stay there.",
     ),
     Rule(
+        "small_batch",
+        SMALL_BATCH,
+        f"a batch four times as large {RELIEVES}",
+        lambda evidence: evidence.relieves(LARGER_BATCH.name),
+        lambda evidence: LARGER_BATCH.name,
+        meaning="The gradient of so few examples is mostly noise.",
+    ),
+    Rule(
+        "large_batch",
+        LARGE_BATCH,
+        f"a batch a quarter as large {RELIEVES}",
+        lambda evidence: evidence.relieves(SMALLER_BATCH.name),
+        lambda evidence: SMALLER_BATCH.name,
+        meaning="With so large batches there are too few steps in as many epochs.",
+    ),
+    Rule(
         "another_change",
         UNDECIDED,
-        f"a change {_RELIEVES}, but none that tells a cause",
+        f"a change {RELIEVES}, but none that tells a cause",
         lambda evidence: evidence.best() is not None,
         lambda evidence: evidence.best(),
     ),

@@ -130,7 +130,16 @@ def what_it_means(found: Findings) -> list[str]:
     size = conditions.size_of_start(found.evidence)
     if table.SCALE in (decision.verdict, decision.waits_for) and size is not None:
         lines.append(_SIZES_OF_START[size])
-    return [*lines, *_caveats(found)]
+    return [*lines, *_name_others(found), *_caveats(found)]
+
+
+def _name_others(found: Findings) -> list[str]:
+    """Names other changes of the kind of the verdict that relieve the runs too."""
+    others = conditions.removals(found.evidence)
+    if found.decision.first not in others:
+        return []
+    others.remove(found.decision.first)
+    return [f"On its own, another change does this as well: {found.change(n)}; {found.left(n)} left." for n in others]
 
 
 def _describe_cause(found: Findings, name: str) -> list[str]:

@@ -3,13 +3,22 @@
 from engine import user_code
 from engine.arms.arm import Arm
 from engine.models import initial, layers
-from engine.models.making import check_fit, choose_network, make_model
+from engine.models.making import check_fit, choose_network, has_own_dropout, make_model
 from engine.models.model import Model
 from engine.models.registry import MODELS, SCHEMES
 from engine.registry import fingerprint_sources
 from engine.user_code import is_reference
 
-__all__ = ["MODELS", "SCHEMES", "Model", "check_fit", "choose_network", "make_model", "source_fingerprint"]
+__all__ = [
+    "MODELS",
+    "SCHEMES",
+    "Model",
+    "check_fit",
+    "choose_network",
+    "has_own_dropout",
+    "make_model",
+    "source_fingerprint",
+]
 
 
 def source_fingerprint(arm: Arm) -> str:

@@ -10,11 +10,25 @@ from typing import Any
 from flax import linen as nn
 
 from engine.arms.arm import Arm
+from engine.arms.options import Option
 from engine.errors import InputError, one_line, unknown_name
 from engine.models import functions, linen
 from engine.models.initial import AS_WRITTEN
 from engine.models.model import Model
 from engine.user_code import load, where
+
+OPTIONS = (
+    Option(
+        "dropout",
+        float,
+        None,
+        "0 trains your network without what it draws in training only, such as its dropout",
+        unset="as written",
+        minimum=0,
+        maximum=1,
+        is_open=True,
+    ),
+)
 
 # What constructors call the number of outputs; it is filled in where nothing is typed for it.
 _OUTPUT_NAMES = (
@@ -58,7 +72,8 @@ def _literal(text: str) -> Any:
 
 def user_model(arm: Arm, num_outputs: int) -> Model:
     """Returns the network that the arm's reference names or makes; raises InputError where it cannot."""
-    return _adapted(arm, _builder(arm, num_outputs))
+    model = _adapted(arm, _builder(arm, num_outputs))
+    return model if arm.dropout is None else model._replace(train_apply=model.quiet_apply)
 
 
 def _builder(arm: Arm, num_outputs: int) -> Any:

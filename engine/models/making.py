@@ -1,5 +1,6 @@
 """Makes the network of an arm, and checks that it fits its inputs."""
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -10,6 +11,7 @@ from engine.errors import InputError
 from engine.models import linen
 from engine.models.building import canonical_args, described, user_failure, user_model
 from engine.models.initial import AS_WRITTEN
+from engine.models.jaxpr import equations
 from engine.models.model import Model
 from engine.models.registry import MODELS
 from engine.user_code import canonical, is_reference
@@ -29,6 +31,11 @@ def choose_network(arm: Arm) -> Arm:
                 f"uses it"
             )
         return arm.replace(init=arm.init or "normal")
+    if arm.dropout:
+        raise InputError(
+            f"dropout={arm.dropout:g}: a network of your own has the dropout that is written in it; expected 0, which "
+            f"switches it off, or nothing"
+        )
     # Who names a scale means the scheme that has one.
     init = arm.init or (AS_WRITTEN if arm.init_scale is None else "normal")
     return arm.replace(init=init, model=canonical(arm.model, "model"), model_args=canonical_args(arm.model_args))
@@ -39,6 +46,22 @@ def make_model(arm: Arm, num_outputs: int) -> Model:
     if is_reference(arm.model):
         return user_model(arm, num_outputs)
     return linen.adapt(MODELS.load(arm.model).build(arm, num_outputs))
+
+
+def has_own_dropout(arm: Arm, example_shape: tuple[int, ...], num_outputs: int) -> bool:
+    """Tells whether the arm's network is the user's and draws numbers in training that `dropout=0` takes away."""
+    if not is_reference(arm.model):
+        return False
+    model = make_model(arm, num_outputs)
+    key = jax.eval_shape(lambda: jax.random.key(0))
+    example = jax.ShapeDtypeStruct((_FEW, *example_shape), jnp.float32)
+    params, state = jax.eval_shape(model.init, key, example)
+
+    def draws(apply: Callable[..., Any]) -> bool:
+        traced = jax.make_jaxpr(apply)(params, state, example, key)
+        return any(eqn.primitive.name == "random_bits" for eqn in equations(traced))
+
+    return draws(model.train_apply) and not draws(model.quiet_apply)
 
 
 def check_fit(arm: Arm, example_shape: tuple[int, ...], num_outputs: int) -> None:

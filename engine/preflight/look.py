@@ -19,9 +19,9 @@ from engine.models import make_model
 from engine.models.initial import AS_WRITTEN, draw_params, leaf_laws, leaf_names
 from engine.models.model import Model
 from engine.tasks import Batch, build_task, first_batch
-from engine.training.optimization import hyperparams
+from engine.training.optimization import Hyperparams, hyperparams
 from engine.training.precision import compute_in
-from engine.training.trainer import Keys, Trainer
+from engine.training.trainer import Keys, Trainer, TrainState
 
 NUM_STARTS = 4
 # Examples that are looked at, evenly spread over the data.
@@ -137,37 +137,16 @@ def _examples(data: Mapping[str, np.ndarray], part: str) -> Examples:
 
 
 def _through_network(trainer: Trainer, model: Model, arm: Arm, batch: Batch) -> dict[str, Any]:
-    numbers = {name: jnp.float32(value) for name, value in hyperparams(arm).items()}
     he = jnp.asarray(leaf_laws(trainer.param_shapes, "he", {}, trainer.kept))
-    is_written = arm.init == AS_WRITTEN
-    laws = jnp.asarray(he if is_written else leaf_laws(trainer.param_shapes, str(arm.init), arm.options, trainer.kept))
+    laws = he
+    if arm.init != AS_WRITTEN:
+        laws = jnp.asarray(leaf_laws(trainer.param_shapes, str(arm.init), arm.options, trainer.kept))
+    numbers = {name: jnp.float32(value) for name, value in hyperparams(arm).items()}
     train_apply = compute_in(model.train_apply, arm.precision)
 
     def one(key: jax.Array) -> dict[str, jax.Array]:
         state = trainer.init(Keys(*jax.random.split(key, 3)), laws, numbers)
-        params, model_state, inputs = state.params, state.model_state, batch.inputs
-        parts = trainer.step(state, numbers, batch._asdict(), None)
-        outputs = trainer.batch_apply(params, model_state, inputs)
-
-        def in_training(params: Any, noise_key: jax.Array) -> jax.Array:
-            return train_apply(params, model_state, inputs, noise_key)[0]
-
-        def loss(params: Any) -> jax.Array:
-            # The noise is that of the step, whose gradient it is held against.
-            noisy = in_training(params, jax.random.fold_in(state.noise_key, state.step))
-            return jnp.mean(trainer.task.loss(noisy, batch.targets))
-
-        draws = jax.vmap(in_training, (None, 0))(params, jax.random.split(key, 2))
-        noise = _rms(draws[0] - draws[1]) / jnp.sqrt(2.0)
-        by_leaf = {"params": params, "grads": parts.grads, "updates": parts.updates}
-        return {
-            "outputs": outputs,
-            "alone": trainer.batch_apply(params, model_state, inputs[: len(inputs) // 2]),
-            "noise": noise / _rms(outputs - jnp.mean(outputs, axis=0)),
-            "losses": jnp.mean(trainer.task.loss(outputs, batch.targets)),
-            **{name: jnp.stack(list(map(_rms, jax.tree.leaves(tree)))) for name, tree in by_leaf.items()},
-            "slopes": _slope(loss, params, parts.grads, parts.info.batch_loss),
-        }
+        return _from_start(trainer, state, numbers, train_apply, batch)
 
     def wide(key: jax.Array, factor: jax.Array) -> jax.Array:
         params = draw_params(key, trainer.param_shapes, he * factor, trainer.kept)
@@ -178,6 +157,35 @@ def _through_network(trainer: Trainer, model: Model, arm: Arm, batch: Batch) -> 
     found: dict[str, Any] = dict(jax.jit(jax.vmap(one))(keys))
     factors = jnp.asarray([1.0, *[_WIDE] * (NUM_STARTS - 1)])
     return {**found, "wide_outputs": jax.jit(jax.vmap(wide))(keys, factors), "he_sizes": he[:, 1]}
+
+
+def _from_start(
+    trainer: Trainer, state: TrainState, numbers: Hyperparams, train_apply: Callable[..., Any], batch: Batch
+) -> dict[str, jax.Array]:
+    """Takes a batch forwards, backwards and through one step at one start."""
+    params, model_state, inputs = state.params, state.model_state, batch.inputs
+    parts = trainer.step(state, numbers, batch._asdict(), None)
+    outputs = trainer.batch_apply(params, model_state, inputs)
+
+    def in_training(params: Any, noise_key: jax.Array) -> jax.Array:
+        noisy: jax.Array = train_apply(params, model_state, inputs, noise_key)[0]
+        return noisy
+
+    def loss(params: Any) -> jax.Array:
+        # The noise is that of the step, whose gradient it is held against.
+        noisy = in_training(params, jax.random.fold_in(state.noise_key, state.step))
+        return jnp.mean(trainer.task.loss(noisy, batch.targets))
+
+    draws = jax.vmap(in_training, (None, 0))(params, jax.random.split(state.order_key, 2))
+    by_leaf = {"params": params, "grads": parts.grads, "updates": parts.updates}
+    return {
+        "outputs": outputs,
+        "alone": trainer.batch_apply(params, model_state, inputs[: len(inputs) // 2]),
+        "noise": _rms(draws[0] - draws[1]) / jnp.sqrt(2.0) / _rms(outputs - jnp.mean(outputs, axis=0)),
+        "losses": jnp.mean(trainer.task.loss(outputs, batch.targets)),
+        **{name: jnp.stack(list(map(_rms, jax.tree.leaves(tree)))) for name, tree in by_leaf.items()},
+        "slopes": _slope(loss, params, parts.grads, parts.info.batch_loss),
+    }
 
 
 def _rms(values: jax.Array) -> jax.Array:

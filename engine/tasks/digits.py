@@ -10,20 +10,25 @@ import numpy as np
 
 from engine.arms.arm import Arm
 from engine.tasks.archives import Part, Source
-from engine.tasks.options import AUGMENTATION
+from engine.tasks.examples import make_scale
+from engine.tasks.options import AUGMENTATION, SCALING
 from engine.tasks.passes import array_task
 from engine.tasks.reading import Reading
-from engine.tasks.splitting import split_arrays
+from engine.tasks.splitting import arrays_of, split_examples
 
-OPTIONS = AUGMENTATION
+OPTIONS = (SCALING, *AUGMENTATION)
 build = array_task
 _MAX_GREY = np.float32(16)
 
 
 def load(arm: Arm, root_seed: int, data_dir: str | None, reading: Reading) -> dict[str, np.ndarray]:
-    """Returns arrays with pixels in `[0, 1]`, in scikit-learn's order; raises InputError for damaged data."""
+    """Returns arrays in scikit-learn's order, pixels in `[0, 1]` by default; raises InputError for damaged data."""
     examples = Source("digits", "", {}, _of_scikit).examples(arm, data_dir, reading)
-    return split_arrays(examples.inputs.astype(np.float32) / _MAX_GREY, examples.targets)
+    rows = split_examples(examples.targets)
+    if arm.scaling in (None, "unit"):
+        return arrays_of(examples.inputs.astype(np.float32) / _MAX_GREY, examples.targets, rows)
+    scale = make_scale(arm.scaling, examples.inputs, rows.training)
+    return arrays_of(examples.inputs, examples.targets, rows, scale)
 
 
 def _of_scikit(paths: Sequence[Path]) -> dict[str, Part]:

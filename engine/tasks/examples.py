@@ -50,8 +50,16 @@ def make_arrays(arm: Arm, examples: Examples, reading: Reading) -> dict[str, np.
     _check_parts(targets, held_out, examples.class_names)
     rows = split_rows(strata, held_out)
     reading.tell(_in_words(examples, len(rows.training), len(held_out)))
-    scale = _make_scale(arm.scaling, examples.inputs, rows.training)
+    if arm.target_scaling == "standard":
+        targets = _standardised(targets, rows.training)
+    scale = make_scale(arm.scaling, examples.inputs, rows.training)
     return arrays_of(examples.inputs, targets, rows, scale)
+
+
+def _standardised(targets: np.ndarray, training: np.ndarray) -> np.ndarray:
+    if targets.ndim == 1:
+        raise InputError("target_scaling=standard needs values to predict: these targets are classes")
+    return make_scale("standard", targets, training)(targets)
 
 
 def with_channels(inputs: np.ndarray, channels: str | None, reading: Reading) -> np.ndarray:
@@ -125,7 +133,8 @@ def _check_parts(targets: np.ndarray, held_out: np.ndarray, class_names: Sequenc
         )
 
 
-def _make_scale(scaling: str | None, inputs: np.ndarray, training: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+def make_scale(scaling: str | None, inputs: np.ndarray, training: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+    """Returns what scales rows as `scaling` says, by their type where it is `None`; `training` are rows of `inputs`."""
     largest = {"bool": 1, "uint8": 2**8 - 1, "uint16": 2**16 - 1}.get(inputs.dtype.name)
     scaling = scaling or ("none" if largest is None else "unit")
     if scaling == "none":
@@ -138,11 +147,11 @@ def _make_scale(scaling: str | None, inputs: np.ndarray, training: np.ndarray) -
             )
         divisor = np.float32(largest)
         return lambda values: values.astype(np.float32) / divisor
-    mean, deviation = _moments(inputs, training)
+    mean, deviation = moments(inputs, training)
     return lambda values: ((values - mean) / deviation).astype(np.float32)
 
 
-def _moments(inputs: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def moments(inputs: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Returns mean and standard deviation of each entry of the last axis, over everything else; 1 in place of 0."""
     sums = np.zeros((2, inputs.shape[-1]))
     parts = np.array_split(rows, -(-len(rows) // _ROWS_AT_ONCE))

@@ -74,6 +74,13 @@ IMAGE_OPTIONS = (
         "resize", str, "how images of another shape are brought to the size", "crop", choices=("crop", "stretch", "pad")
     ),
 )
+TARGET_SCALING = _inferred(
+    "target_scaling",
+    str,
+    "scaling of targets that are regressed on: standard takes mean 0 and deviation 1 over the training examples",
+    "none",
+    choices=("standard", "none"),
+)
 ARRAY_OPTIONS = (
     *(
         _inferred(
@@ -92,4 +99,5 @@ ARRAY_OPTIONS = (
         "values where they are floating-point numbers, else classes",
         choices=("classes", "values"),
     ),
+    TARGET_SCALING,
 )

@@ -71,10 +71,14 @@ def arrays_of(
     return arrays
 
 
+def split_examples(labels: np.ndarray) -> Rows:
+    """Chooses the rows of examples with labels, a stratified fifth of them held out."""
+    return split_rows(labels, stratified_choice(labels, round(HELD_OUT_FRACTION * len(labels)), "held_out"))
+
+
 def split_arrays(inputs: np.ndarray, labels: np.ndarray) -> dict[str, np.ndarray]:
     """Returns the arrays of a classification task, with a stratified fifth held out, see `arrays_of`."""
-    held_out = stratified_choice(labels, round(HELD_OUT_FRACTION * len(labels)), "held_out")
-    return arrays_of(inputs, labels, split_rows(labels, held_out))
+    return arrays_of(inputs, labels, split_examples(labels))
 
 
 def _in_batches(rows: np.ndarray, strata: np.ndarray) -> np.ndarray:

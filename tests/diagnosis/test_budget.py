@@ -6,12 +6,13 @@ import pytest
 from scipy.stats import binom
 
 from engine.diagnosis.budget import Budget, Costs, choose, what_seeds_can_tell
-from engine.diagnosis.factors import NUM_CHANGES
+from engine.diagnosis.factors import ALL_CHANGES
 from engine.errors import InputError
+from engine.studies.diagnosis import CHANGES
 
 COSTS = Costs(
     seconds_per_step=1e-3, start_seconds=5.0, spent_seconds=10.0, num_workers=2, num_arms=17,
-    num_structures=8,
+    num_structures=8, num_changes=12,
 )  # fmt: skip
 
 
@@ -26,7 +27,7 @@ def _seconds(seeds: int, horizon: int) -> float:
 
 def test_seeds_come_before_a_longer_horizon():
     middle = _choose(3)
-    assert 10 < middle.seeds < 24
+    assert 11 < middle.seeds < 24
     assert 880 <= middle.horizon < 880 * (1 + 1 / middle.seeds)
     long = _choose(10)
     assert long.seeds == 24
@@ -46,7 +47,7 @@ def test_the_choice_keeps_within_the_minutes(minutes: float, is_fixed: bool):
 
 def test_the_fewest_seeds_cut_the_horizon_down_to_half_of_it():
     found = _choose(1.6)
-    assert found.seeds == 10
+    assert found.seeds == 11
     assert 440 <= found.horizon < 880
 
 
@@ -55,21 +56,21 @@ def test_too_few_minutes_are_refused_with_what_it_takes(minutes, is_fixed, seeds
     with pytest.raises(InputError, match="expected at least") as error:
         _choose(minutes, is_fixed=is_fixed, seeds=seeds)
     needed = float(str(error.value).split("expected at least ")[1].split(",")[0])
-    assert _choose(needed, is_fixed=is_fixed, seeds=seeds).seeds >= (seeds or 10)
+    assert _choose(needed, is_fixed=is_fixed, seeds=seeds).seeds >= (seeds or 11)
 
 
 def test_the_fewest_seeds_can_show_a_cause():
-    """Pairs that all agree have p = 2·2^−n; Holm's first step multiplies by 12 × 2 tests."""
-    assert NUM_CHANGES == 12
-    assert 24 * 2 * 0.5**10 < 0.05 < 24 * 2 * 0.5**9
-    assert "too few for a cause" in what_seeds_can_tell(9)
-    assert "earlier in 10 of 10 pairs" in what_seeds_can_tell(10)
+    """Pairs that all agree have p = 2·2^−n; Holm's first step multiplies by the number of changes × 2 tests."""
+    most = sum(change.kind in CHANGES for change in ALL_CHANGES)
+    assert 2 * most * 2 * 0.5**11 < 0.05 < 2 * most * 2 * 0.5**10
+    assert "too few for a cause" in what_seeds_can_tell(10, most)
+    assert "earlier in 11 of 11 pairs" in what_seeds_can_tell(11, most)
 
 
 def test_precision_is_that_of_the_exact_interval_and_of_the_sign_test():
     # Clopper and Pearson's lower limit at n of n is 0.025^(1/n).
-    assert "at least 86 % of such runs" in what_seeds_can_tell(24)
-    assert "earlier in 20 of 24 pairs" in what_seeds_can_tell(24)
+    assert "at least 86 % of such runs" in what_seeds_can_tell(24, 12)
+    assert "earlier in 20 of 24 pairs" in what_seeds_can_tell(24, 12)
     assert 24 * 2 * binom.sf(19, 24, 0.5) < 0.05 < 24 * 2 * binom.sf(18, 24, 0.5)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from engine.arms.arm import Arm
+from engine.diagnosis.changes import Subject
 from engine.diagnosis.factors import factors_of
 from engine.errors import InputError
 from engine.studies.diagnosis import read_record
@@ -15,7 +16,7 @@ from engine.studies.study import resolve_arm
 
 @pytest.fixture
 def document() -> dict[str, Any]:
-    factors = factors_of(resolve_arm(Arm(model="mlp")), has_examples=True)
+    factors = factors_of(Subject(resolve_arm(Arm(model="mlp")), num_examples=1438))
     record = factors.record._replace(minutes=10.0, budget=["ten minutes"], has_constant_inputs=False)
     about = {"baseline": "as_given", "diagnosis": copy.deepcopy(record._asdict())}
     return {"arm_order": list(factors.arms), "study": about}

@@ -48,11 +48,12 @@ def make_study(tmp_path: Path):
     """A function from the arms that are not stuck to the directory of a diagnosis."""
 
     def make(changed: dict[str, Rows]) -> WorkDirectory:
-        fields = {name: {"init": name, "learning_rate": 0.1} for name in KINDS}
+        kinds = {**dict.fromkeys(changed, "remedy"), **KINDS}
+        fields = {name: {"init": name, "learning_rate": 0.1} for name in kinds}
         document = make_document(fields, 880, RUNS, name="diagnose", question="?", baseline="as_given")
         document["study"]["diagnosis"] = {
-            "kinds": KINDS,
-            "words": {name: f"words of {name}" for name in KINDS},
+            "kinds": kinds,
+            "words": {name: f"words of {name}" for name in kinds},
             "rates": {"learning_rate=×1/3": 1 / 3, "learning_rate=×3": 3.0},
             "skipped": {"batch_norm": "a network of your own is not rebuilt"},
             "minutes": 1.0,
@@ -61,7 +62,7 @@ def make_study(tmp_path: Path):
         }
         document["identity"] |= {"diagnostics": ["dead"], "diagnostics_every": 88}
         directory = store.create_or_resume(tmp_path / "study", document)
-        rows = [row for name in KINDS for row in changed.get(name, _arm(name, stuck, 0.0))]
+        rows = [row for name in kinds for row in changed.get(name, _arm(name, stuck, 0.0))]
         directory.append(rows)
         return directory
 
@@ -116,6 +117,27 @@ def test_every_cause_is_told_in_words(make_study, changed: dict, verdict: str, w
     part = _part(make_study(arms))
     assert part.document["verdict"] == verdict
     assert any(words in line for line in [*part.lines, str(part.headline)])
+
+
+def test_of_several_causes_that_can_be_taken_away_the_others_are_named(make_study):
+    less = _arm("dropout=0", early)
+    for row in less:
+        row["onset_step"] *= 2
+    changed = {"weight_decay=0": _arm("weight_decay=0", early), "dropout=0": less}
+    part = _part(make_study(changed))
+    assert (part.document["verdict"], part.document["first"]) == ("weight decay too strong", "weight_decay=0")
+    (line,) = [line for line in part.lines if line.startswith("On its own, another change does this as well")]
+    assert "words of dropout=0 (dropout=0); 12 of 12 runs" in line
+    assert any("decay shrinks the weights" in line for line in part.lines)
+
+
+def test_what_is_learned_of_scaled_targets_is_held_against_their_own_chance(make_study):
+    name = "target_scaling=standard"
+    directory = make_study({name: _arm(name, early, 0.5)})
+    held_out = _part(directory).document["arms"][name]["held_out"]
+    assert held_out == pytest.approx(0.5)
+    directory.document["study"]["chance_loss"][name] = 2 * H
+    assert _part(directory).document["arms"][name]["held_out"] == pytest.approx(0.75)
 
 
 def test_a_change_that_saves_all_runs_is_seen_though_some_leave_sooner_as_given(make_study):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from engine.diagnosis import table
+from engine.diagnosis import conditions, table
 from engine.diagnosis.evidence import FEWEST_RUNS, MOST_RUNS, ArmEvidence, Evidence, Symptoms
 from engine.diagnosis.table import decide
 from engine.statistics import Estimate, proportion
@@ -125,6 +125,51 @@ def test_the_first_row_that_holds_is_the_verdict(arms: dict, verdict: str, first
 def test_what_is_seen_inside_the_runs_counts(arms: dict, symptoms: Symptoms, verdict: str, first: str | None):
     decision = _with(arms, symptoms)
     assert (decision.verdict, decision.first) == (verdict, first)
+
+
+REMOVAL_VERDICTS = {
+    "scaling=standard": "inputs not scaled",
+    "target_scaling=standard": "targets not scaled",
+    "weight_decay=0": "weight decay too strong",
+    "dropout=0": "dropout too strong",
+    "schedule=constant": "held by the learning-rate schedule",
+    "augment=none": "augmentation too strong",
+}
+
+
+@pytest.mark.parametrize("name", REMOVAL_VERDICTS)
+def test_what_the_configuration_adds_comes_before_what_else_relieves(name: str):
+    every = {"init=he": ALL, "epsilon=1e-12": ALL, FASTER: ALL, "optimizer=sgd": ALL}
+    for given, symptoms in ((_given(), NO_SYMPTOMS), (_given(), DEAD), (_given(0, RUNS), NO_SYMPTOMS)):
+        decision = _with({"as_given": given, **every, name: ALL}, symptoms)
+        assert (decision.verdict, decision.first) == (REMOVAL_VERDICTS[name], name)
+    assert _with({**every, name: _arm(RUNS, 4.4)}).verdict == table.EPSILON, "others do twice as much"
+    assert _with({**every, name: _arm(5, 4.0)}).verdict == table.EPSILON, "most runs stay"
+    assert _with({"as_given": _given(RUNS), name: ALL}).verdict == table.NORMAL
+    few = {"as_given": _given()._replace(num_runs=10, num_stuck=10), name: ALL}
+    assert _with(few).row == "too_few_seeds"
+
+
+def test_of_several_that_are_added_the_one_that_does_most_is_the_cause():
+    arms = {"scaling=standard": _arm(RUNS, 8.0), "weight_decay=0": _arm(RUNS, 9.0), "dropout=0": _arm(RUNS, 4.4)}
+    assert _with(arms).verdict == "weight decay too strong"
+    evidence = Evidence({**STUCK, **arms}, RATES)
+    assert conditions.removals(evidence) == ["weight_decay=0", "scaling=standard"]
+
+
+def test_an_activation_is_a_cause_where_no_start_is():
+    relu = {"activation=relu": ALL, FASTEST: FAR, "optimizer=adam": ALL, "batch_norm": _arm(RUNS, 9.5)}
+    assert (_with(relu).verdict, _with(relu).first) == (table.SATURATING, "activation=relu")
+    assert _with({**relu, "init=he": ALL}).verdict == table.SCALE
+
+
+@pytest.mark.parametrize(
+    ("name", "verdict"), [("batch_size=×4", "batch too small"), ("batch_size=×1/4", "batch too large")]
+)
+def test_a_batch_is_the_cause_where_no_rate_is(name: str, verdict: str):
+    assert (_with({name: ALL}).verdict, _with({name: ALL}).first) == (verdict, name)
+    assert _with({name: ALL, SLOWER: ALL}).verdict == table.LARGE_RATE
+    assert _with({name: ALL, FASTER: ALL}).verdict == table.RATE
 
 
 def test_inputs_that_are_all_the_same_teach_nothing():
@@ -280,6 +325,8 @@ def test_rows_have_keys_of_their_own_and_the_verdicts_are_those_of_the_documenta
     assert len({rule.key for rule in table.RULES}) == len(table.RULES)
     assert {rule.verdict for rule in table.RULES} == {
         "normal for this set-up", "held by the initial scale", "held by epsilon", "dead units",
-        "rate too small", "rate too large", "diverges",
+        "inputs not scaled", "targets not scaled", "weight decay too strong", "dropout too strong",
+        "augmentation too strong", "held by the learning-rate schedule", "saturating activation",
+        "rate too small", "rate too large", "batch too small", "batch too large", "diverges",
         "nothing to learn: check labels and inputs", "not decided",
     }  # fmt: skip

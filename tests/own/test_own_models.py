@@ -13,7 +13,7 @@ from engine.commands.run import run
 from engine.commands.running.network_notes import describe_faults
 from engine.lanes.self_check import FirstBatch, largest_spread, try_network
 from engine.lanes.spec import PoolSpec
-from engine.models import check_fit, make_model
+from engine.models import check_fit, has_own_dropout, make_model
 from engine.models.building import canonical_args, parse_args
 from engine.models.initial import kept_values, leaf_laws, leaf_names, written_starts
 from engine.outcomes import DetectorSettings
@@ -42,6 +42,25 @@ KINDS = {
 
 def _arm(name: str, args: tuple[str, ...] = (), **fields: object) -> Arm:
     return resolve_arm(Arm(model=f"{FILE}:{name}", model_args=args, **fields))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", ["VisionTransformer", "CNN", "OldStyle", "ResNet4"])
+def test_dropout_of_an_own_network_can_be_switched_off(name):
+    args, has_noise, has_statistics = KINDS[name]
+    arm = _arm(name, args, init="he")
+    assert has_own_dropout(arm, (8, 8, 1), 10) == has_noise
+    off = make_model(resolve_arm(arm.replace(dropout=0.0)), 10)
+    params, state = off.init(KEY, INPUTS[:1])
+    outputs, new_state = off.train_apply(params, state, INPUTS, KEY)
+    np.testing.assert_array_equal(outputs, off.train_apply(params, state, INPUTS, jax.random.key(7))[0])
+    np.testing.assert_array_equal(outputs, off.batch_apply(params, state, INPUTS))
+    changes = [(new != old).any() for new, old in zip(*map(jax.tree.leaves, (new_state, state)), strict=True)]
+    assert any(changes) == has_statistics, "running averages go on"
+
+
+def test_another_dropout_of_an_own_network_is_refused():
+    with pytest.raises(InputError, match=r"dropout=0.5: .* expected 0"):
+        _arm("CNN", dropout=0.5)
 
 
 @pytest.mark.parametrize("name", KINDS)

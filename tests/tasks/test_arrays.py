@@ -8,6 +8,7 @@ import pytest
 
 from engine.errors import InputError
 from engine.tasks import fingerprint
+from engine.tasks.scales import off_scale
 from tests.tasks.sources import lines, read, read_and_build
 
 CHANCE = np.random.default_rng(0)
@@ -106,6 +107,33 @@ def test_scalings(tmp_path):
     np.testing.assert_array_equal(np.unique(plain["inputs"][:, 1]), [7.0])
     with pytest.raises(InputError, match="scaling=unit needs inputs of 8 or 16 bits"):
         _read(tmp_path, {"scaling": "unit"}, x=features, y=Y)
+
+
+def test_values_are_standardised_over_the_training_examples(tmp_path):
+    values = np.column_stack([CHANCE.normal(2e5, 4e4, 300), CHANCE.normal(4e-19, 1e-20, 300)])
+    plain, _ = _read(tmp_path, x=X, y=values)
+    data, _ = _read(tmp_path, {"target_scaling": "standard"}, x=X, y=values)
+    # Single precision of numbers around one; the values themselves keep seven digits, of which the offset takes two.
+    np.testing.assert_allclose(data["targets"].mean(axis=0), [0, 0], atol=1e-5)
+    np.testing.assert_allclose(data["targets"].std(axis=0), [1, 1], atol=1e-5)
+    np.testing.assert_array_equal(data["held_out_inputs"], plain["held_out_inputs"])
+    expected = (plain["held_out_targets"] - plain["targets"].mean(axis=0, dtype=np.float64)) / plain["targets"].std(
+        axis=0, dtype=np.float64
+    )
+    np.testing.assert_allclose(data["held_out_targets"], expected, rtol=1e-4, atol=1e-4)
+    with pytest.raises(InputError, match="these targets are classes"):
+        _read(tmp_path, {"target_scaling": "standard"}, x=X, y=Y)
+
+
+@pytest.mark.parametrize(
+    ("scale", "offset", "words"),
+    [(1.0, 0.0, None), (0.3, 0.4, None), (100.0, 0.0, "root mean square"), (1.0, 50.0, "root mean square"),
+     (1e-3, 1.0, "standard deviation"), (0.0, 1.0, None)],
+)  # fmt: skip
+def test_numbers_far_from_order_one_are_told(scale, offset, words):
+    found = off_scale(offset + scale * CHANCE.normal(size=(500, 3, 2)))
+    assert (found is None) == (words is None)
+    assert words is None or words in str(found)
 
 
 def test_channels(tmp_path):

@@ -6,7 +6,7 @@ import numpy as np
 import optax
 import pytest
 
-from engine.arms.arm import Arm, fill_in
+from engine.arms.arm import Arm, fill_in, identity_fields, structure
 from engine.errors import InputError
 from engine.training.optimization import hyperparams, make_optimizer
 from engine.training.registry import OPTIMIZERS, SCHEDULES
@@ -59,6 +59,25 @@ def test_traced_numbers_do_what_optax_does(name):
     assert num_traces == 1
 
 
+@pytest.mark.parametrize("name", ["sgd", "adam", "rmsprop"])
+def test_decay_is_a_part_of_the_gradient(name):
+    arm, native = NATIVE[name]
+    arm = fill_in(arm.replace(init="he", weight_decay=0.3))
+    theirs = optax.chain(optax.add_decayed_weights(0.3), native(1e-3))
+    found = _trajectory(make_optimizer(arm), hyperparams(arm))
+    expected = _trajectory(lambda step, _: theirs, None)
+    plain = _trajectory(lambda step, _: native(1e-3), None)
+    for key, value in found.items():
+        np.testing.assert_allclose(value, expected[key], rtol=2e-6)
+        assert (value != plain[key]).any()
+
+
+def test_an_optimiser_without_decay_has_the_program_that_it_had():
+    plain, decayed = (fill_in(Arm(optimizer="sgd", init="he", weight_decay=decay)) for decay in (None, 0.0))
+    assert "weight_decay" not in {**hyperparams(plain), **identity_fields(plain)}
+    assert structure(plain) != structure(decayed), "one takes a number more"
+
+
 @pytest.mark.parametrize(
     ("arm", "native"),
     [
@@ -87,7 +106,7 @@ def test_schedules_do_what_optax_does(arm, native):
         ({"optimizer": "adm"}, "did you mean 'adam'"),
         ({"optimizer": "sgd", "beta1": 0.9}, "beta1=0.9 has no effect with optimizer=sgd"),
         ({"optimizer": "adam", "nesterov": True}, "no effect"),
-        ({"optimizer": "adam", "weight_decay": 0.1}, "no effect"),
+        ({"optimizer": "lion", "epsilon": 0.1}, "no effect"),
         ({"schedule": "cosine"}, "needs decay_steps"),
         ({"warmup_steps": 5}, "no effect with schedule=constant"),
     ],

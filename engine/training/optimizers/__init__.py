@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import jax
+import optax
 
 from engine.arms.options import Option
 
@@ -21,4 +22,23 @@ BETA2 = Option(
 EPSILON = Option(
     "epsilon", float, 1e-8, "added to the root of the second moment", part="hyperparam", minimum=0, maximum=1e3
 )
-WEIGHT_DECAY = Option("weight_decay", float, 1e-4, "decoupled weight decay", part="hyperparam", minimum=0, maximum=1e3)
+WEIGHT_DECAY = Option(
+    "weight_decay",
+    float,
+    1e-4,
+    "share of the weights that a step takes away, over the learning rate; in SGD, Adam and RMSprop it is part of the "
+    "gradient (L2), in AdamW and Lion it is not",
+    part="hyperparam",
+    minimum=0,
+    maximum=1e3,
+    unset="none",
+)
+# Of an optimiser that is used without decay: where none is given its program has no such number.
+L2_DECAY = WEIGHT_DECAY.with_default(None)
+
+
+def with_l2(optimizer: optax.GradientTransformation, h: Hyperparams) -> optax.GradientTransformation:
+    """Returns the optimiser with `weight_decay` times the parameters added to the gradient, where that is given."""
+    if "weight_decay" not in h:
+        return optimizer
+    return optax.chain(optax.add_decayed_weights(h["weight_decay"]), optimizer)

@@ -3,11 +3,11 @@
 import jax
 import optax
 
-from engine.training.optimizers import BETA1, BETA2, EPSILON, Hyperparams, Options
+from engine.training.optimizers import BETA1, BETA2, EPSILON, L2_DECAY, Hyperparams, Options, with_l2
 
-OPTIONS = (BETA1, BETA2, EPSILON)
+OPTIONS = (BETA1, BETA2, EPSILON, L2_DECAY)
 
 
 def build(rate: jax.Array, h: Hyperparams, options: Options) -> optax.GradientTransformation:
     """Returns the transformation for a learning rate and hyperparameters, both of which may be traced."""
-    return optax.adam(rate, h["beta1"], h["beta2"], h["epsilon"])
+    return with_l2(optax.adam(rate, h["beta1"], h["beta2"], h["epsilon"]), h)

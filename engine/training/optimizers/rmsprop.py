@@ -3,11 +3,11 @@
 import jax
 import optax
 
-from engine.training.optimizers import BETA2, EPSILON, MOMENTUM, Hyperparams, Options
+from engine.training.optimizers import BETA2, EPSILON, L2_DECAY, MOMENTUM, Hyperparams, Options, with_l2
 
-OPTIONS = (BETA2.with_default(0.9), EPSILON, MOMENTUM)
+OPTIONS = (BETA2.with_default(0.9), EPSILON, MOMENTUM, L2_DECAY)
 
 
 def build(rate: jax.Array, h: Hyperparams, options: Options) -> optax.GradientTransformation:
     """Returns the transformation for a learning rate and hyperparameters, both of which may be traced."""
-    return optax.rmsprop(rate, h["beta2"], h["epsilon"], eps_in_sqrt=False, momentum=h["momentum"])
+    return with_l2(optax.rmsprop(rate, h["beta2"], h["epsilon"], eps_in_sqrt=False, momentum=h["momentum"]), h)

@@ -4,11 +4,11 @@ import jax
 import optax
 
 from engine.arms.options import Option
-from engine.training.optimizers import MOMENTUM, Hyperparams, Options
+from engine.training.optimizers import L2_DECAY, MOMENTUM, Hyperparams, Options, with_l2
 
-OPTIONS = (MOMENTUM, Option("nesterov", bool, False, "Nesterov's momentum"))
+OPTIONS = (MOMENTUM, Option("nesterov", bool, False, "Nesterov's momentum"), L2_DECAY)
 
 
 def build(rate: jax.Array, h: Hyperparams, options: Options) -> optax.GradientTransformation:
     """Returns the transformation for a learning rate and hyperparameters, both of which may be traced."""
-    return optax.sgd(rate, momentum=h["momentum"], nesterov=options["nesterov"])
+    return with_l2(optax.sgd(rate, momentum=h["momentum"], nesterov=options["nesterov"]), h)
