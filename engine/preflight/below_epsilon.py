@@ -25,5 +25,5 @@ def find(look: Look) -> Finding | None:
         "sign",
         f"the gradient is below the optimiser's ε of {epsilon:g} in {int(is_below.sum())} of {len(sizes)} arrays of "
         f"weights (median {np.median(sizes):.1g})",
-        "try a smaller ε (--epsilon=1e-12), or a larger start (--init=he)",
+        "a smaller ε (--epsilon=1e-12), or a larger start (--init=he)",
     )

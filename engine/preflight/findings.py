@@ -52,8 +52,8 @@ def find_all(look: Look) -> list[Finding]:
 
 
 def amount(value: float) -> str:
-    """Writes a number to two or three digits, without an exponent where it is not tiny or huge."""
-    return f"{float(f'{value:.2g}'):,.0f}" if 100 <= abs(value) < 1e9 else f"{value:.3g}"
+    """Writes a number to three digits, without an exponent where it is not tiny or huge."""
+    return f"{float(f'{value:.3g}'):,.0f}" if 100 <= abs(value) < 1e9 else f"{value:.3g}"
 
 
 def check_here(spec: PoolSpec, arm: Arm, horizon: int | None) -> list[Finding]:

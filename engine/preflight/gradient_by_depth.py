@@ -36,5 +36,5 @@ def find(look: Look) -> Finding | None:
         "gradient_by_depth",
         "sign",
         f"the gradient of {names}: the signal {'vanishes' if ratio < 1 else 'explodes'} over the depth",
-        f"try He's start (--init=he){activation}, normalisation or shortcuts",
+        f"He's start (--init=he){activation}, normalisation or shortcuts",
     )

@@ -24,5 +24,5 @@ def find(look: Look) -> Finding | None:
         "sign",
         f"the loss begins at {amount(ratio)} times that of the best constant prediction: the start, or the inputs, "
         "are too large",
-        "try a smaller start (--init=he), or standardised inputs",
+        "a smaller start (--init=he), or standardised inputs",
     )

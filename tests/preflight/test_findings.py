@@ -167,7 +167,7 @@ def test_tokens_are_not_held_to_be_numbers():
 
 @pytest.mark.parametrize(
     ("value", "words"),
-    [(2e5, "200,000"), (44_321.0, "44,000"), (280.0, "280"), (1.5, "1.5"), (1e-19, "1e-19"), (-300.0, "-300")],
+    [(2e5, "200,000"), (44_321.0, "44,300"), (280.0, "280"), (1.5, "1.5"), (1e-19, "1e-19"), (-300.0, "-300")],
 )
 def test_amounts(value, words):
     assert amount(value) == words
