@@ -11,6 +11,7 @@ from engine.commands.compare import compare
 from engine.commands.run import run
 from engine.commands.sample_size import plan
 from engine.errors import InputError
+from engine.report.contrast import in_steps
 from engine.store import create_or_resume, open_existing
 from tests.conftest import small_arm, small_study
 
@@ -60,6 +61,12 @@ def test_two_horizons_are_read_at_the_shorter_one(studies, tmp_path, data_dir):
         assert contrast.difference.value == 0
         assert contrast.fractions[0] == contrast.fractions[1]
         assert contrast.test.p_value == 1
+
+
+@pytest.mark.parametrize("unit", [1.0, 22.0, 100.0, 45.0])
+def test_a_horizon_in_epochs_is_the_same_steps(unit):
+    """29 steps of 100 an epoch are 0.29 epochs, and 100 times that is less than 29 in floating point."""
+    assert [in_steps(steps / unit, unit) for steps in range(1, 3000)] == list(range(1, 3000))
 
 
 def test_another_root_seed_is_not_paired(studies):

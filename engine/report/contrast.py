@@ -142,7 +142,7 @@ def _compare(own: _Side, base: _Side) -> dict[str, Any]:
     has_epochs = all(side.runs.steps_per_epoch for side in sides)
     own_unit, base_unit = (float(side.runs.steps_per_epoch or 1) if has_epochs else 1.0 for side in sides)
     horizon = min(own.runs.horizon / own_unit, base.runs.horizon / base_unit)
-    runs, base_runs = _at_horizon(own, horizon * own_unit), _at_horizon(base, horizon * base_unit)
+    runs, base_runs = _at_horizon(own, in_steps(horizon, own_unit)), _at_horizon(base, in_steps(horizon, base_unit))
     labels, failed = (np.arange(len(runs.seed)), -1 - base_runs.seed), set[int]()
     # Equal seeds mean equal random streams only under one root seed; logs have none.
     roots = [None if is_of_logs(side.document) else side.document["identity"]["root_seed"] for side in sides]
@@ -165,6 +165,12 @@ def _compare(own: _Side, base: _Side) -> dict[str, Any]:
         "difference": difference.difference,
         "test": difference.test,
     }
+
+
+def in_steps(horizon: float, unit: float) -> float:
+    """Returns a horizon in steps, as it was before it was divided by the unit: a whole number stays one."""
+    steps = horizon * unit
+    return float(round(steps)) if math.isclose(steps, round(steps), rel_tol=_SAME_HORIZON) else steps
 
 
 def _at_horizon(side: _Side, steps: float) -> ArmRuns:
