@@ -79,7 +79,7 @@ def test_cnn8_is_the_network_of_the_question():
 
 
 def test_pooling_after_a_layer_that_does_not_exist():
-    with pytest.raises(InputError, match="there are 2 convolutions"):
+    with pytest.raises(InputError, match="the network has 2 convolutions"):
         make_model(resolve_arm(Arm(conv_widths=(4, 4), pool_after=(3,))), 10)
 
 
