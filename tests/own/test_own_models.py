@@ -157,9 +157,7 @@ def test_seeds_start_as_written_or_as_laid(make_pool):
     starts = {}
     for init in ("as_written", "normal"):
         pool = make_pool(_arm("mlp", init=init), width=2)
-        starts[init] = jax.device_get(
-            pool._start(pool._lanes, np.ones(2, bool), np.uint32(0), _two(pool), pool._data)
-        ).train.params
+        starts[init] = jax.device_get(pool._start(pool._lanes, np.ones(2, bool), np.uint32(0), _two(pool))).train.params
     written = starts["as_written"]
     assert np.all(written["b1"] == 0)
     assert np.all(written["temperature"] == 2)
@@ -240,8 +238,8 @@ def test_what_speaks_against_a_network_is_kept_with_the_study(tmp_path, data_dir
     assert "ours: where the network starts as it is written, the gradient of a batch is 0" in told
     notes = open_existing(tmp_path / "study").document["study"]["network_notes"]
     assert [len(notes[name]) for name in arms] == [1, 1, 0]
-    cautions = json.loads((tmp_path / "study" / "summary.json").read_text())["verdict"]["limits"]
-    assert any(line.startswith("In the network of “laid” and “shares”: the out") for line in cautions)
+    headline = json.loads((tmp_path / "study" / "summary.json").read_text())["verdict"]["headline"]
+    assert headline.startswith("In the network: the outputs are shares that add up to 1")
     other = dataclasses.replace(study, arms={**arms, "laid": _arm("Softmax", init="normal")})
     with pytest.raises(InputError, match="another study: init of 'laid' was"):
         run(other, tmp_path / "study", **where)
