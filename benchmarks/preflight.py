@@ -24,31 +24,7 @@ from engine.preflight.findings import Finding, check_here
 from engine.studies.expand import expand
 from experiments import EXPERIMENTS
 
-_NETWORKS = """
-import jax
-import jax.numpy as jnp
-from flax import linen as nn
-
-
-class Net(nn.Module):
-    num_outputs: int = 10
-    end: str = "plain"
-
-    @nn.compact
-    def __call__(self, x):
-        x = x.reshape(x.shape[0], -1)
-        for width in (48, 32):
-            x = nn.relu(nn.Dense(width)(x))
-        x = nn.Dense(self.num_outputs)(x)
-        if self.end == "scaled":
-            return x * 1e-5 + jax.lax.stop_gradient(x * (1 - 1e-5))
-        if self.end == "mixed":
-            return x - jnp.mean(x, axis=0)
-        if self.end == "dead":
-            return nn.Dense(self.num_outputs)(nn.relu(x - 1e6))
-        ends = {"plain": lambda x: x, "relu": nn.relu, "softmax": nn.softmax, "sigmoid": nn.sigmoid, "tanh": jnp.tanh}
-        return ends[self.end](x)
-"""
+_NETWORK = f"{Path(__file__).parent.parent / 'tests' / 'preflight' / 'mistakes.py'}:Net"
 
 
 class _Case(NamedTuple):
@@ -86,11 +62,11 @@ def _save(folder: Path) -> dict[str, str]:
     return {name: str(folder / f"{name}.npz") for name in arrays}
 
 
-def _healthy(paths: dict[str, str], network: str) -> Iterator[_Case]:
+def _healthy(paths: dict[str, str]) -> Iterator[_Case]:
     mlp = {"model": "mlp", "dense_widths": (48, 32), "init": "he"}
     for name in ("iris", "wine", "cancer", "digits", "diabetes", "waves"):
         yield _Case(f"{name}, dense", Arm(**mlp, dataset_dir=paths[name]))
-        yield _Case(f"{name}, a user's network", Arm(model=network, dataset_dir=paths[name]))
+        yield _Case(f"{name}, a user's network", Arm(model=_NETWORK, dataset_dir=paths[name]))
     for optimizer, activation in itertools.product(("adam", "sgd", "rmsprop"), ("relu", "tanh", "gelu", "sigmoid")):
         rate = 1e-2 if optimizer == "sgd" else 1e-3
         fields = {**mlp, "optimizer": optimizer, "activation": activation, "learning_rate": rate}
@@ -112,7 +88,7 @@ def _healthy(paths: dict[str, str], network: str) -> Iterator[_Case]:
         yield _Case(f"experiment {name}", study.arms[arm], horizon=study.horizons_by_arm[arm] or 2000)
 
 
-def _faulty(paths: dict[str, str], network: str) -> Iterator[_Case]:
+def _faulty(paths: dict[str, str]) -> Iterator[_Case]:
     mlp = {"model": "mlp", "dense_widths": (48, 32), "init": "he"}
     for name in ("wine", "cancer", "digits"):
         yield _Case(f"{name}, inputs as they are", Arm(**mlp, dataset_dir=paths[f"{name}_raw"]), "input_scale")
@@ -123,7 +99,7 @@ def _faulty(paths: dict[str, str], network: str) -> Iterator[_Case]:
         yield _Case(f"{name}, sorted", Arm(**mlp, dataset_dir=paths[f"{name}_sorted"]), "sorted_examples")
     for name in ("diabetes_raw", "waves_far"):
         yield _Case(f"{name}, dense", Arm(**mlp, dataset_dir=paths[name]), "target_scale")
-        yield _Case(f"{name}, a user's network", Arm(model=network, dataset_dir=paths[name]), "target_scale")
+        yield _Case(f"{name}, a user's network", Arm(model=_NETWORK, dataset_dir=paths[name]), "target_scale")
     for name, end, expected in (
         *(("digits", end, "bounded_outputs") for end in ("relu", "sigmoid", "tanh")),
         ("waves_negative", "relu", "bounded_outputs"),
@@ -136,7 +112,7 @@ def _faulty(paths: dict[str, str], network: str) -> Iterator[_Case]:
         ("waves", "mixed", "mixed_examples"),
         ("digits", "dead", "constant_outputs"),
     ):
-        arm = Arm(model=network, model_args=(f"end={end}",), dataset_dir=paths[name])
+        arm = Arm(model=_NETWORK, model_args=(f"end={end}",), dataset_dir=paths[name])
         yield _Case(f"{name}, {end} at the end", arm, expected)
     for depth in (6, 9):
         sigmoid = Arm(model="mlp", dense_widths=(48,) * depth, init="glorot", activation="sigmoid")
@@ -163,10 +139,9 @@ def main() -> int:
     argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0]).parse_args()
     alarms, named, counts, seconds = 0, 0, [0, 0], []
     with tempfile.TemporaryDirectory() as folder:
-        paths, network = _save(Path(folder)), Path(folder) / "net.py"
-        network.write_text(_NETWORKS)
+        paths = _save(Path(folder))
         print("| set-up | expected | found |\n|---|---|---|")
-        for case in (*_healthy(paths, f"{network}:Net"), *_faulty(paths, f"{network}:Net")):
+        for case in (*_healthy(paths), *_faulty(paths)):
             began = time.monotonic()
             try:
                 found = _check(case)

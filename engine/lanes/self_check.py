@@ -164,9 +164,9 @@ def _try(spec: PoolSpec, task: Task, batch: Batch, key: jax.Array) -> FirstBatch
     is_moved = np.any(is_reached[:, 0], axis=0)
     return FirstBatch(
         loss=loss,
-        is_share=task.correct is not None and task.num_outputs > 1 and _are_shares(outputs),
+        is_share=task.correct is not None and task.num_outputs > 1 and are_shares(outputs),
         spread=largest_spread(outputs),
-        input_spread=_spread(batch.inputs),
+        input_spread=spread_of(batch.inputs),
         unreached=unreached,
         unmoved=[names[i] for i in np.flatnonzero(~is_moved) if names[i] not in unreached],
     )
@@ -175,16 +175,16 @@ def _try(spec: PoolSpec, task: Task, batch: Batch, key: jax.Array) -> FirstBatch
 def largest_spread(outputs: np.ndarray) -> float | None:
     """Returns the largest spread of the outputs `[num_starts, batch, num_outputs]`, see `FirstBatch`."""
     finite = [rows for rows in outputs if np.all(np.isfinite(rows))]
-    return max(map(_spread, finite), default=None)
+    return max(map(spread_of, finite), default=None)
 
 
-def _spread(rows: Any) -> float:
+def spread_of(rows: Any) -> float:
     """Root mean square, over the numbers of an example, of the standard deviation over examples."""
     numbers = np.asarray(rows, np.float64).reshape(len(rows), -1)
     return float(np.sqrt(np.mean(np.var(numbers, axis=0))))
 
 
-def _are_shares(outputs: np.ndarray) -> bool:
+def are_shares(outputs: np.ndarray) -> bool:
     """Whether no output is negative and every row `[…, num_outputs]` adds up to 1."""
     rows = np.asarray(outputs, np.float64)
     return bool(np.all(rows >= 0) and np.allclose(rows.sum(axis=-1), 1, rtol=0, atol=1e-2))

@@ -7,6 +7,7 @@ outputs tiny: a factor, a saturated or dead layer. False alarms: none seen.
 
 import numpy as np
 
+from engine.lanes.self_check import spread_of
 from engine.preflight.findings import Finding
 from engine.preflight.look import Look
 
@@ -15,9 +16,8 @@ _LEAST = 1e-6
 
 def find(look: Look) -> Finding | None:
     """Finds outputs that do not depend on the inputs."""
-    rows = look.batch.rows
-    spread = min(1.0, float(np.sqrt(np.mean(rows.var(axis=0)))))
-    deviations = [float(np.sqrt(np.mean(o.var(axis=0)))) for o in (*look.outputs, look.wide_outputs[0])]
+    spread = min(1.0, spread_of(look.batch.inputs))
+    deviations = [spread_of(outputs) for outputs in (*look.outputs, look.wide_outputs[0])]
     if spread == 0 or not np.all(np.isfinite(deviations)) or max(deviations) >= _LEAST * spread:
         return None
     return Finding(

@@ -8,26 +8,31 @@ from engine.preflight.look import Look, take_look
 from engine.registry import Registry
 
 # In the order in which they are said: what is wrong in the data comes before the network, and that before the numbers.
-FINDINGS = Registry(
-    "finding",
-    {
-        name: f"engine.preflight.{name}"
-        for name in (
-            *(
-                "constant_inputs",
-                "input_scale",
-                "uneven_inputs",
-                "target_scale",
-                "rare_classes",
-                "contradicting_labels",
-            ),
-            *("unrelated_labels", "sorted_examples", "other_mixture"),
-            *("softmax_inside", "bounded_outputs", "constant_outputs", "mixed_examples", "initial_loss"),
-            *("unreached_parameters", "altered_gradient", "gradient_by_depth", "below_epsilon"),
-            *("strong_dropout", "strong_decay", "warm_up", "step_size"),
-        )
-    },
+_NAMES = (
+    "constant_inputs",
+    "input_scale",
+    "uneven_inputs",
+    "target_scale",
+    "rare_classes",
+    "contradicting_labels",
+    "unrelated_labels",
+    "sorted_examples",
+    "other_mixture",
+    "softmax_inside",
+    "bounded_outputs",
+    "constant_outputs",
+    "mixed_examples",
+    "initial_loss",
+    "unreached_parameters",
+    "altered_gradient",
+    "gradient_by_depth",
+    "below_epsilon",
+    "strong_dropout",
+    "strong_decay",
+    "warm_up",
+    "step_size",
 )
+FINDINGS = Registry("finding", {name: f"engine.preflight.{name}" for name in _NAMES})
 # What a finding says of a set-up: something in it is wrong; it may hold the training back; it is worth knowing.
 Strength = Literal["fault", "sign", "note"]
 

@@ -1,9 +1,8 @@
 """A weight decay that holds the weights below their start.
 
-Definition: with a decay λ that is decoupled, and updates that the optimiser keeps within the learning rate, no weight
-can stay above 1/λ; and 1/λ is below the root mean square of most arrays of weights at the start. Of other optimisers:
-the decay takes away 90 % of a weight within a tenth of the training. Source: Loshchilov and Hutter (2019), "Decoupled
-weight decay regularization", who use up to 0.1. False alarms: see docs/check.md.
+Definition: 1/λ is below the root mean square of most arrays of weights at the start. With a decay λ that is decoupled,
+and updates that the optimiser keeps within the learning rate, no weight can stay above 1/λ. Source: Loshchilov and
+Hutter (2019), "Decoupled weight decay regularization", who use up to 0.1. False alarms: see docs/check.md.
 """
 
 import numpy as np

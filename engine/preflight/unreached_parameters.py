@@ -1,8 +1,8 @@
 """Parameters that the gradient of the loss does not reach.
 
 Definition: the gradient of a leaf is exactly 0 at every start. Such parameters stay where they are: they are not used,
-or what they do is cut off from the loss. A layer behind an output layer of zeros is reached one step later, so a leaf
-counts only where the leaves behind it are not all 0 at the start. False alarms: dead rectifiers in very narrow layers.
+or what they do is cut off from the loss. What is before an array of zeros is reached one step later, so nothing is
+said where an array of weights starts at 0. False alarms: dead rectifiers in very narrow layers.
 """
 
 import numpy as np

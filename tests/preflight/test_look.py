@@ -1,5 +1,7 @@
 """A look at real data and networks, and what `check` prints of it."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -12,34 +14,8 @@ from tests.conftest import small_arm, small_study
 
 pytestmark = pytest.mark.long
 
-_NETWORKS = """
-import jax
-import jax.numpy as jnp
-from flax import linen as nn
-
-
-class Net(nn.Module):
-    num_outputs: int = 10
-    end: str = "plain"
-
-    @nn.compact
-    def __call__(self, x):
-        x = nn.relu(nn.Dense(32)(x.reshape(x.shape[0], -1)))
-        x = nn.Dense(self.num_outputs)(x)
-        if self.end == "clipped":
-            return x * 1e-4 + jax.lax.stop_gradient(x * (1 - 1e-4))
-        if self.end == "mixed":
-            return x - jnp.mean(x, axis=0)
-        return {"plain": lambda x: x, "relu": nn.relu, "softmax": nn.softmax, "sigmoid": nn.sigmoid}[self.end](x)
-"""
-
-
-@pytest.fixture
-def network(tmp_path):
-    """The path of a file with a network that has one mistake, or none."""
-    path = tmp_path / "nets.py"
-    path.write_text(_NETWORKS)
-    return f"{path}:Net"
+_FILE = Path(__file__).parent / "mistakes.py"
+_NETWORK = f"{_FILE}:Net"
 
 
 def _check(arm, data_dir):
@@ -55,12 +31,12 @@ def _check(arm, data_dir):
         ("relu", {"bounded_outputs"}),
         ("softmax", {"softmax_inside"}),
         ("sigmoid", {"bounded_outputs"}),
-        ("clipped", {"altered_gradient"}),
+        ("scaled", {"altered_gradient"}),
         ("mixed", {"mixed_examples"}),
     ],
 )
-def test_mistakes_of_a_network(end, expected, network, data_dir):
-    arm = engine.Arm(model=network, model_args=(f"end={end}",))
+def test_mistakes_of_a_network(end, expected, data_dir):
+    arm = engine.Arm(model=_NETWORK, model_args=(f"end={end}",))
     assert _check(arm, data_dir) == expected
 
 
@@ -121,6 +97,6 @@ def test_wrong_input_is_one_line(words, expected, capsys):
 
 def test_a_network_that_raises_is_named(tmp_path, data_dir):
     path = tmp_path / "broken.py"
-    path.write_text(_NETWORKS.replace("nn.Dense(32)", "nn.Dens(32)"))
+    path.write_text(_FILE.read_text().replace("nn.Dense(width)", "nn.Dens(width)"))
     with pytest.raises(InputError, match="Dens"):
         _check(engine.Arm(model=f"{path}:Net"), data_dir)

@@ -1,0 +1,25 @@
+"""A network with a mistake at its end, or none."""
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+
+
+class Net(nn.Module):
+    num_outputs: int = 10
+    end: str = "plain"
+
+    @nn.compact
+    def __call__(self, x):
+        x = x.reshape(x.shape[0], -1)
+        for width in (48, 32):
+            x = nn.relu(nn.Dense(width)(x))
+        x = nn.Dense(self.num_outputs)(x)
+        if self.end == "scaled":
+            return x * 1e-5 + jax.lax.stop_gradient(x * (1 - 1e-5))
+        if self.end == "mixed":
+            return x - jnp.mean(x, axis=0)
+        if self.end == "dead":
+            return nn.Dense(self.num_outputs)(nn.relu(x - 1e6))
+        ends = {"plain": lambda x: x, "relu": nn.relu, "softmax": nn.softmax, "sigmoid": nn.sigmoid, "tanh": jnp.tanh}
+        return ends[self.end](x)
