@@ -1,0 +1,1 @@
+"""Holds the cases of the field collection, by kind."""
