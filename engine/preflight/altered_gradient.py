@@ -9,6 +9,7 @@ False alarms: straight-through estimators, which do so on purpose; see docs/chec
 
 import numpy as np
 
+from engine.preflight import causes
 from engine.preflight.findings import Finding, amount
 from engine.preflight.look import Look
 
@@ -28,4 +29,5 @@ def find(look: Look) -> Finding | None:
         "fault",
         f"along its gradient the loss changes by {amount(ratio)} times what the gradient says",
         "look for clipping, a factor, or a stopped or replaced gradient inside the network",
+        causes.ALTERED,
     )

@@ -7,6 +7,7 @@ rate says, by the ratio of the two. Source: Kingma and Ba (2015), section 2.1. F
 
 import numpy as np
 
+from engine.preflight import causes
 from engine.preflight.findings import Finding
 from engine.preflight.look import Look
 
@@ -26,4 +27,5 @@ def find(look: Look) -> Finding | None:
         f"the gradient is below the optimiser's ε of {epsilon:g} in {int(is_below.sum())} of {len(sizes)} arrays of "
         f"weights (median {np.median(sizes):.1g})",
         "a smaller ε (--epsilon=1e-12), or a larger start (--init=he)",
+        causes.EPSILON,
     )

@@ -8,6 +8,7 @@ apart, as of a sigmoid or tanh, or where the least is 0, as after a rectifier. F
 
 import numpy as np
 
+from engine.preflight import causes
 from engine.preflight.findings import Finding
 from engine.preflight.look import Look
 
@@ -26,9 +27,11 @@ def find(look: Look) -> Finding | None:
         if np.allclose(look.wide_outputs.sum(axis=-1), 1, atol=1e-2):
             return None
         if all(is_bound) and most - least <= _NARROW * (1 + _NEAR):
-            return _finding(f"every output lies between {least:.3g} and {most:.3g}, while logits should be free")
+            return _finding(
+                causes.MISFIT, f"every output lies between {least:.3g} and {most:.3g}, while logits should be free"
+            )
         if is_bound[0] and least == 0:
-            return _finding("no output is negative, as after a rectifier, while logits should be free")
+            return _finding(causes.MISFIT, "no output is negative, as after a rectifier, while logits should be free")
         return None
     targets = np.asarray(look.training.targets, np.float64)
     for end, is_one, side, beyond in (
@@ -36,10 +39,12 @@ def find(look: Look) -> Finding | None:
         (most, is_bound[1], "above", np.mean(targets > most)),
     ):
         if is_one and beyond > _BEYOND:
-            return _finding(f"no output is {side} {end:.3g}, and {100 * beyond:.3g} % of the targets are")
+            return _finding(
+                causes.UNREACHABLE, f"no output is {side} {end:.3g}, and {100 * beyond:.3g} % of the targets are"
+            )
     return None
 
 
-def _finding(sentence: str) -> Finding:
+def _finding(cause: str, sentence: str) -> Finding:
     advice = "leave out the non-linearity at the end of the network, or choose one whose values cover the targets"
-    return Finding("bounded_outputs", "fault", sentence, advice)
+    return Finding("bounded_outputs", "fault", sentence, advice, cause)

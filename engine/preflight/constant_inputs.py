@@ -7,6 +7,7 @@ False alarms: none, because it holds by arithmetic.
 
 import numpy as np
 
+from engine.preflight import causes
 from engine.preflight.findings import Finding
 from engine.preflight.look import Look
 
@@ -23,4 +24,5 @@ def find(look: Look) -> Finding | None:
         "fault",
         "all inputs are the same, so no network can tell one example from another",
         "look at how the inputs are loaded and scaled: do they reach the network?",
+        causes.CONSTANT,
     )

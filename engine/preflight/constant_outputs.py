@@ -8,6 +8,7 @@ outputs tiny: a factor, a saturated or dead layer. False alarms: none seen.
 import numpy as np
 
 from engine.lanes.self_check import spread_of
+from engine.preflight import causes
 from engine.preflight.findings import Finding
 from engine.preflight.look import Look
 
@@ -26,4 +27,5 @@ def find(look: Look) -> Finding | None:
         f"with its own start and with He's the outputs differ by {max(deviations):.1g} at most from example to "
         f"example, where the inputs differ by {spread:.2g}",
         "look for a layer that is dead or saturated, a factor that is far too small, or inputs that are not used",
+        causes.VANISHING,
     )

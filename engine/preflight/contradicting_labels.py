@@ -8,6 +8,7 @@ so only data of which most examples are unique are judged. False alarms: see doc
 
 import numpy as np
 
+from engine.preflight import causes
 from engine.preflight.findings import Finding
 from engine.preflight.look import Look
 
@@ -34,4 +35,5 @@ def find(look: Look) -> Finding | None:
         "fault",
         f"{100 * share:.2g} % of the training examples have an exact copy with another label",
         "look at where copies come from, and which of their labels is right",
+        causes.LABELS,
     )

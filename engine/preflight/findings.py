@@ -38,12 +38,16 @@ Strength = Literal["fault", "sign", "note"]
 
 
 class Finding(NamedTuple):
-    """Something that was found: its name in `FINDINGS`, a sentence with the numbers, and what to try."""
+    """Something that was found: its name in `FINDINGS`, a sentence with the numbers, and what to try.
+
+    `cause` is the name in `causes` of what it speaks for.
+    """
 
     name: str
     strength: Strength
     sentence: str
     advice: str
+    cause: str
 
 
 def find_all(look: Look) -> list[Finding]:

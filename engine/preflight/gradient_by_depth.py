@@ -9,6 +9,7 @@ Bengio (2010). False alarms: see docs/check.md.
 
 import numpy as np
 
+from engine.preflight import causes
 from engine.preflight.findings import Finding
 from engine.preflight.look import Look
 
@@ -37,4 +38,5 @@ def find(look: Look) -> Finding | None:
         "sign",
         f"the gradient of {names}: the signal {'vanishes' if ratio < 1 else 'explodes'} over the depth",
         f"He's start (--init=he){activation}, normalisation or shortcuts",
+        causes.VANISHING if ratio < 1 else causes.EXPLODING,
     )

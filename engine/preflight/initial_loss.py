@@ -8,6 +8,7 @@ chance level. Of regression the targets' scale says the same, so only classifier
 
 import numpy as np
 
+from engine.preflight import causes
 from engine.preflight.findings import Finding, amount
 from engine.preflight.look import Look
 
@@ -25,4 +26,5 @@ def find(look: Look) -> Finding | None:
         f"the loss begins at {amount(ratio)} times that of the best constant prediction: the start, or the inputs, "
         "are too large",
         "a smaller start (--init=he), or standardised inputs",
+        causes.SCALE,
     )

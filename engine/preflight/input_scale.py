@@ -9,6 +9,7 @@ this kind: an integer type is left alone. False alarms: see docs/check.md.
 
 import numpy as np
 
+from engine.preflight import causes
 from engine.preflight.findings import Finding, amount
 from engine.preflight.look import Look
 
@@ -32,4 +33,5 @@ def find(look: Look) -> Finding | None:
         f"the inputs go from {amount(least)} to {amount(most)}, {what}with a root mean square of {amount(size)}, "
         f"where networks and learning rates are made for inputs of order one",
         "standardise the inputs (--scaling=standard)" + (", or divide them by 255" if is_of_bytes else ""),
+        causes.INPUTS,
     )

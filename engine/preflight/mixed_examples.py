@@ -8,6 +8,7 @@ without keeping statistics.
 
 import numpy as np
 
+from engine.preflight import causes
 from engine.preflight.findings import Finding
 from engine.preflight.look import Look
 
@@ -30,4 +31,5 @@ def find(look: Look) -> Finding | None:
         f"the outputs of an example change by {100 * change / spread:.2g} % of their spread when other examples leave "
         f"the batch",
         "look for a softmax, a mean, a reshape or a norm over the axis of the batch",
+        causes.MIXED,
     )

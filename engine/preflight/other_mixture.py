@@ -10,6 +10,7 @@ docs/check.md.
 import numpy as np
 from scipy import stats
 
+from engine.preflight import causes
 from engine.preflight.findings import Finding
 from engine.preflight.look import Look
 
@@ -31,7 +32,7 @@ def find(look: Look) -> Finding | None:
             sentence = (
                 f"{100 * variation:.2g} % of the held-out examples would need another class to match the training part"
             )
-            return Finding("other_mixture", "sign", sentence, advice)
+            return Finding("other_mixture", "sign", sentence, advice, causes.MIXTURE)
     training, held_out = look.training.rows, look.held_out.rows
     if min(len(training), len(held_out)) < _FEWEST or not look.has_numbers:
         return None
@@ -44,4 +45,4 @@ def find(look: Look) -> Finding | None:
     sentence = (
         f"the features of held-out examples have means that lie {shift:.2g} standard deviations from those in training"
     )
-    return Finding("other_mixture", "sign", sentence, advice)
+    return Finding("other_mixture", "sign", sentence, advice, causes.MIXTURE)

@@ -7,6 +7,7 @@ that often, and the loss of the best constant prediction is small from the start
 
 import numpy as np
 
+from engine.preflight import causes
 from engine.preflight.findings import Finding
 from engine.preflight.look import Look
 
@@ -26,4 +27,5 @@ def find(look: Look) -> Finding | None:
         "sign",
         f"{100 * share:.3g} % of the training examples are of one class: whoever always answers that is right as often",
         "look at balanced accuracy, or weigh or sample the classes evenly",
+        causes.IMBALANCE,
     )

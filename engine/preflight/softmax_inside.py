@@ -6,6 +6,7 @@ and its gradients are small. False alarms: none seen; logits do not add up to 1 
 """
 
 from engine.lanes.self_check import are_shares
+from engine.preflight import causes
 from engine.preflight.findings import Finding
 from engine.preflight.look import Look
 
@@ -21,4 +22,5 @@ def find(look: Look) -> Finding | None:
         "fault",
         "the outputs are shares that add up to 1, as after a softmax, and the loss takes a softmax itself",
         "return logits: leave out the softmax at the end of the network",
+        causes.MISFIT,
     )

@@ -8,6 +8,7 @@ about 0.5/√n, so that chance alone never comes near a fifth. False alarms: non
 
 import numpy as np
 
+from engine.preflight import causes
 from engine.preflight.findings import Finding
 from engine.preflight.look import Look
 
@@ -29,4 +30,5 @@ def find(look: Look) -> Finding | None:
         "note",
         "the examples lie sorted by class in their source; here they are shuffled before every pass",
         "check that your own training loop shuffles them too",
+        causes.ORDER,
     )

@@ -9,6 +9,7 @@ rise are left out. False alarms: see docs/check.md.
 
 import numpy as np
 
+from engine.preflight import causes
 from engine.preflight.findings import Finding, amount
 from engine.preflight.look import Look
 
@@ -31,6 +32,7 @@ def find(look: Look) -> Finding | None:
             "fault",
             f"the first step changes the weights by {amount(step)} times their size",
             f"lower the learning rate of {look.arm.learning_rate:g}, by a factor of about {amount(100 * step)}",
+            causes.LARGE_RATE,
         )
     if look.horizon is not None and step * look.horizon < _LEAST:
         return Finding(
@@ -39,5 +41,6 @@ def find(look: Look) -> Finding | None:
             f"steps of {step:.1g} of the weights move them by {100 * step * look.horizon:.1g} % at most in "
             f"{look.horizon:,} steps",
             f"raise the learning rate of {look.arm.learning_rate:g}",
+            causes.SMALL_RATE,
         )
     return None

@@ -7,6 +7,7 @@ Hutter (2019), "Decoupled weight decay regularization", who use up to 0.1. False
 
 import numpy as np
 
+from engine.preflight import causes
 from engine.preflight.findings import Finding
 from engine.preflight.look import Look
 
@@ -26,4 +27,5 @@ def find(look: Look) -> Finding | None:
         f"a weight decay of {decay:g} lets no weight stay above {bound:.2g}, and the weights start at "
         f"{np.median(sizes):.2g}",
         "lower the weight decay, to 0.1 or less, or take it out (--weight_decay=0)",
+        causes.DECAY,
     )

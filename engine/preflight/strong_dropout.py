@@ -9,6 +9,7 @@ two layers and 7.5 in the two dense ones after five convolutions, and 50 with 0.
 
 import numpy as np
 
+from engine.preflight import causes
 from engine.preflight.findings import Finding, amount
 from engine.preflight.look import Look
 
@@ -26,4 +27,5 @@ def find(look: Look) -> Finding | None:
         "fault",
         f"the noise of dropout is {ratio} times as large as what tells one example from another",
         "lower the dropout, to 0.5 or less, or take it out",
+        causes.DROPOUT,
     )

@@ -8,6 +8,7 @@ offset. Source: LeCun et al. (1998), "Efficient BackProp", sections 4.5 and 4.6.
 
 import numpy as np
 
+from engine.preflight import causes
 from engine.preflight.findings import Finding, amount
 from engine.preflight.look import Look
 
@@ -29,4 +30,5 @@ def find(look: Look) -> Finding | None:
         "fault",
         f"the targets have {about}, while the outputs are of order {amount(reach)} at the start",
         "standardise the targets by their mean and standard deviation, and undo it when the network is used",
+        causes.TARGETS,
     )

@@ -8,6 +8,7 @@ than in others, and the steepest direction bounds the learning rate (LeCun et al
 
 import numpy as np
 
+from engine.preflight import causes
 from engine.preflight.findings import Finding, amount
 from engine.preflight.look import Look
 
@@ -31,4 +32,6 @@ def find(look: Look) -> Finding | None:
         sentence = f"one feature of the inputs varies {amount(ratio)} times as much as the median one"
     else:
         sentence = f"the inputs lie {amount(offset)} times as far from 0 as they differ from example to example"
-    return Finding("uneven_inputs", "fault", sentence, "standardise each feature of the inputs (--scaling=standard)")
+    return Finding(
+        "uneven_inputs", "fault", sentence, "standardise each feature of the inputs (--scaling=standard)", causes.INPUTS
+    )

@@ -8,6 +8,7 @@ said where an array of weights starts at 0. False alarms: dead rectifiers in ver
 import numpy as np
 
 from engine.errors import some_of
+from engine.preflight import causes
 from engine.preflight.findings import Finding
 from engine.preflight.look import Look
 
@@ -26,4 +27,5 @@ def find(look: Look) -> Finding | None:
         "fault",
         f"the gradient of the loss is exactly 0 in {some_of(names, _MOST_NAMED)}, at every start that was tried",
         "look for parameters that are not used, stopped gradients, and layers that are dead",
+        causes.UNTRAINED,
     )

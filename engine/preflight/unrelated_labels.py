@@ -11,6 +11,7 @@ Source: Cover and Hart (1967), "Nearest neighbor pattern classification". False 
 import numpy as np
 from scipy import stats
 
+from engine.preflight import causes
 from engine.preflight.findings import Finding
 from engine.preflight.look import Look
 
@@ -49,6 +50,7 @@ def find(look: Look) -> Finding | None:
         "on held-out examples neither the nearest neighbours nor a linear model of the inputs predicts the targets "
         "better than a constant does: they do not belong to these inputs, or their rule is one that neither can read",
         "look at some examples with their labels after loading and shuffling: do they still belong together?",
+        causes.LABELS,
     )
 
 

@@ -5,6 +5,7 @@ learning rate is then far from its peak for most of the time. Source: Goyal et a
 False alarms: none by definition.
 """
 
+from engine.preflight import causes
 from engine.preflight.findings import Finding
 from engine.preflight.look import Look
 
@@ -25,5 +26,9 @@ def find(look: Look) -> Finding | None:
     else:
         return None
     return Finding(
-        "warm_up", "fault", sentence, "fit the schedule to the training, or leave it out (--schedule=constant)"
+        "warm_up",
+        "fault",
+        sentence,
+        "fit the schedule to the training, or leave it out (--schedule=constant)",
+        causes.SCHEDULE,
     )
