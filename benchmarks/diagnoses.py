@@ -26,6 +26,7 @@ import numpy as np
 from engine import store
 from engine.diagnosis import table
 from engine.diagnosis.section import make_section
+from engine.preflight import causes
 from engine.report.summary import summarise
 from engine.store.run_table import RunTable
 
@@ -107,7 +108,7 @@ _CAUSES = (
     ),
     Cause(
         "small σ",
-        table.SCALE,
+        causes.SCALE,
         {
             "small": _plain(*_SMALL, "--init_scale=0.01", "--optimizer=sgd", "--learning_rate=0.1"),
             "cnn8": _plain("--init_scale=0.02", "--optimizer=sgd", "--momentum=0.9", "--learning_rate=0.03"),
@@ -115,16 +116,16 @@ _CAUSES = (
     ),
     Cause(
         "small σ, large ε",
-        table.EPSILON,
+        causes.EPSILON,
         {
             "small": _plain(*_SMALL, "--init_scale=0.01", "--epsilon=1e-4"),
             "cnn8": _plain("--init_scale=0.01", "--epsilon=1e-8", "--learning_rate=1e-3"),
         },
     ),
-    Cause("dead units", table.DEAD, {"small": _dead(), "cnn8": _dead("--model_arg=has_convolutions=true")}),
+    Cause("dead units", causes.DEAD, {"small": _dead(), "cnn8": _dead("--model_arg=has_convolutions=true")}),
     Cause(
         "rate 1e-6",
-        table.RATE,
+        causes.SMALL_RATE,
         {
             "small": _plain("--model=mlp", "--init=he", "--learning_rate=1e-6"),
             "cnn8": _plain("--init=he", "--learning_rate=1e-6"),
@@ -132,7 +133,7 @@ _CAUSES = (
     ),
     Cause(
         "rate too large",
-        table.DIVERGES,
+        causes.LARGE_RATE,
         {
             "small": _plain("--model=mlp", "--init=he", "--learning_rate=10"),
             "cnn8": _plain("--init=he", "--learning_rate=3"),
@@ -140,12 +141,12 @@ _CAUSES = (
     ),
     Cause(
         "labels permuted",
-        table.NOTHING,
+        causes.LABELS,
         {"small": _digits("permuted", "--model=mlp", "--init=he"), "cnn8": _digits("permuted", "--init=he")},
     ),
     Cause(
         "inputs constant",
-        table.NOTHING,
+        causes.CONSTANT,
         {"small": _digits("constant", "--model=mlp", "--init=he"), "cnn8": _digits("constant", "--init=he")},
     ),
 )

@@ -4,7 +4,7 @@ import dataclasses
 import functools
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,9 +13,9 @@ from engine import store
 from engine.arms.arm import Arm, structure
 from engine.arms.options import check_fields, option
 from engine.commands.check import check_arm, describe_findings, only_arm
+from engine.commands.following import follow
 from engine.commands.open import Results
 from engine.commands.run import find_workers, run
-from engine.commands.running.network_notes import try_user_networks
 from engine.commands.running.options import RunOptions
 from engine.commands.running.progress import note
 from engine.diagnosis.budget import Budget, Costs, choose, what_seeds_can_tell
@@ -76,6 +76,9 @@ class _Pilot(NamedTuple):
     def horizon(self) -> int:
         return self.study.horizons[AS_GIVEN]
 
+    def with_findings(self, findings: Sequence[Mapping[str, str]]) -> "_Pilot":
+        return self._replace(record=self.record._replace(findings=findings))
+
     def horizons(self, steps: int) -> dict[str, int]:
         """Returns the steps of every arm in which it sees as many examples as the given one in some steps."""
         given = self.study.arms[AS_GIVEN].batch_size
@@ -123,24 +126,27 @@ def diagnose(
     pilot = _pilot(one, available.platform, options.data_dir)
     known = _known(workdir, pilot, asked)
     if known is not None:
-        minutes, budget = known
+        record, budget = known
+        minutes = record.minutes
+        pilot = pilot.with_findings(record.findings)
     elif asked.minutes is None and asked.seeds is not None and asked.is_horizon_fixed:
-        minutes, budget = (
-            None,
-            Budget(asked.seeds, pilot.horizon, [what_seeds_can_tell(asked.seeds, pilot.num_changes)]),
-        )
+        words = [what_seeds_can_tell(asked.seeds, pilot.num_changes)]
+        minutes, budget = None, Budget(asked.seeds, pilot.horizon, words)
+        pilot = _checked(pilot, available, options.cache)
     else:
         minutes = MINUTES if asked.minutes is None else asked.minutes
         buy = functools.partial(_choose, pilot, asked, minutes, num_workers, began)
-        budget = _measure(buy, pilot, available, options.cache)
-    if known is None:
-        for line in describe_findings(check_arm(pilot.study, AS_GIVEN, available, options.cache)):
-            note(line)
+        pilot, budget = _measured(buy, pilot, available, options.cache)
     for line in budget.words:
         note(line)
     for name, reason in pilot.record.skipped.items():
         note(f"without {name}: {reason}")
-    results = run(_designed(one, pilot, minutes, budget), workdir, options=options)
+    designed = _designed(one, pilot, minutes, budget)
+    run(designed, workdir, options=options.replace({"has_report": False}))
+    follow(designed, workdir, options, None if minutes is None else began + 60 * minutes)
+    results = Results(workdir)
+    if options.has_report:
+        results.report()
     taken = (time.monotonic() - began) / 60
     if known is None and minutes is not None and taken > _MORE_THAN_GIVEN * minutes:
         note(
@@ -198,8 +204,8 @@ def _subject_of(arm: Arm, data: Mapping[str, np.ndarray]) -> Subject:
     )
 
 
-def _known(workdir: Place, pilot: _Pilot, asked: DiagnoseOptions) -> tuple[float | None, Budget] | None:
-    """Returns minutes and budget of the diagnosis that a work directory holds, and refuses any other study."""
+def _known(workdir: Place, pilot: _Pilot, asked: DiagnoseOptions) -> tuple[DiagnosisRecord, Budget] | None:
+    """Returns record and budget of the diagnosis that a work directory holds, and refuses any other study."""
     found = store.find_existing(as_path(workdir))
     if found is None:
         return None
@@ -221,23 +227,25 @@ def _known(workdir: Place, pilot: _Pilot, asked: DiagnoseOptions) -> tuple[float
             )
     if asked.minutes not in (None, record.minutes):
         note(f"minutes={asked.minutes:g} choose nothing: this diagnosis is continued as it is")
-    return record.minutes, Budget(seeds, horizon, record.budget)
+    return record, Budget(seeds, horizon, record.budget)
 
 
-def _measure(
+def _measured(
     buy: Callable[[tuning.StepCost], Budget], pilot: _Pilot, available: devices.Devices, cache_dir: str
-) -> Budget:
+) -> tuple[_Pilot, Budget]:
     """Chooses by what steps cost on this machine, and refuses at once what not even a faster one could do."""
     spec = pilot.study.programs[0].spec
     buy(least_step_cost(spec, available.platform))
-    faults = try_user_networks(pilot.study, available, cache_dir, is_quiet=True)
-    cost = processes.call(available, cache_dir, tuning.step_cost, spec, memory_limit(1))
-    try:
-        return buy(cost)
-    except InputError:
-        for line in faults[AS_GIVEN]:
-            note(f"in the network: {line}")
-        raise
+    pilot = _checked(pilot, available, cache_dir)
+    return pilot, buy(processes.call(available, cache_dir, tuning.step_cost, spec, memory_limit(1)))
+
+
+def _checked(pilot: _Pilot, available: devices.Devices, cache_dir: str) -> _Pilot:
+    """Looks at data and network, says what is found, and keeps it."""
+    found = check_arm(pilot.study, AS_GIVEN, available, cache_dir)
+    for line in describe_findings(found):
+        note(line)
+    return pilot.with_findings([finding._asdict() for finding in found])
 
 
 def _choose(

@@ -11,8 +11,8 @@ from engine.errors import InputError, counted
 FEWEST_SEEDS, _MOST_SEEDS = 11, 24
 # The horizon is at most this many times as long as requested, where time is left.
 _LONGEST = 4
-# The rest goes to rows, the report, and lanes that wait for each other.
-_SHARE_OF_TRAINING = 0.8
+# The rest goes to what is followed beyond the horizon, rows, the report, and lanes that wait for each other.
+_SHARE_OF_TRAINING = 0.65
 _REPORT_SECONDS = 8.0
 
 

@@ -5,7 +5,8 @@ from typing import Literal
 from engine.diagnosis.budget import FEWEST_SEEDS
 from engine.diagnosis.evidence import HARDLY_ANY_DIVERGED, MOST_RUNS, NEARLY_ALL_RUNS, Evidence
 from engine.diagnosis.factors import HE, LEAKY_RELU, LINEAR_PROBE, ONE_BATCH, SHUFFLED_LABELS
-from engine.diagnosis.removals import REMOVALS
+from engine.diagnosis.removals import REMOVES, SCALED_BOTH
+from engine.preflight import causes
 from engine.statistics import proportion
 from engine.studies.diagnosis import AS_GIVEN
 
@@ -16,25 +17,34 @@ FEW_DIVERGED = 0.1
 _SMALL_START, _LARGE_START = 0.1, 10.0
 # An advised rate reduces the wait by at least this share of what the best rate does.
 _SHARE_OF_BEST = 0.9
+# Shares of runs, or scaled losses, that are about the same.
+_ABOUT = 0.1
 _HALF = 0.5
 # Fewer dead runs, or a smaller share of all runs, are no pattern.
 FEWEST_DEAD, SHARE_DEAD = 3, 0.1
 # The labels are shuffled once for all seeds, and the waits under two shuffles differ by a tenth.
 _FAR_SOONER = 0.5
 _STRICT_LEVEL = 0.01
+_BOTH = SCALED_BOTH.name
 
 
 def removals(evidence: Evidence) -> list[str]:
     """Returns the changes that relieve by taking away what the configuration adds, the one that does most first.
 
-    What does less than half as much as another change is no cause: a rate too small is relieved a little by all.
+    What does less than half as much as another change is no cause: a rate too small is relieved a little by all. Where
+    a fault was found before training, it is enough that taking it away halves the mean wait.
     """
     if evidence.given.num_runs < FEWEST_SEEDS:
         return []
     most = max(map(evidence.gain, filter(evidence.relieves, evidence.changes)), default=0.0)
-    names = {change.name for change in REMOVALS}
-    found = [n for n in evidence.changes if n in names and evidence.relieves(n) and evidence.gain(n) >= _HALF * most]
-    return sorted(found, key=lambda name: (not evidence.is_advisable(name), -evidence.gain(name)))
+
+    def is_meant(name: str) -> bool:
+        is_fault = any(one.strength == "fault" for one in evidence.findings if one.cause == REMOVES.get(name))
+        is_enough = evidence.relieves(name) or (is_fault and evidence.shortens(name))
+        return name in REMOVES and is_enough and evidence.gain(name) >= _HALF * most
+
+    found = filter(is_meant, evidence.changes)
+    return sorted(found, key=lambda name: (not evidence.is_advisable(name), name == _BOTH, -evidence.gain(name)))
 
 
 def learns_by_heart(evidence: Evidence) -> bool:
@@ -73,6 +83,13 @@ def diverges(evidence: Evidence) -> bool:
     """Whether runs diverge, and no fewer than stay at chance."""
     given = evidence.given
     return given.diverged >= FEW_DIVERGED and given.num_diverged >= given.num_stuck
+
+
+def blows_up(evidence: Evidence) -> bool:
+    """Whether runs diverge, and a lower rate alone brings them to learn, unless a large start is what throws them."""
+    if not diverges(evidence) or (evidence.relieves(HE.name) and size_of_start(evidence) == "large"):
+        return False
+    return steadier(evidence) in evidence.rates and evidence.leaves(steadier(evidence) or "")
 
 
 def steadier(evidence: Evidence) -> str | None:
@@ -134,14 +151,42 @@ def higher_rate(evidence: Evidence) -> str | None:
 
 
 def lower_rate(evidence: Evidence) -> str | None:
-    """Returns the highest of the lower rates that help."""
-    return next(filter(evidence.relieves, _lower_rates(evidence)), None)
+    """Returns the highest of the lower rates that do about as well as the best; where none helps, `None`.
+
+    As well means: about as many runs leave, and what they learn carries over about as far.
+    """
+    helping, arms = list(filter(evidence.relieves, _lower_rates(evidence))), evidence.arms
+    most = max((arms[name].left for name in helping), default=0.0)
+    furthest = max((arms[name].held_out or 0.0 for name in helping), default=0.0)
+    best = [
+        name
+        for name in helping
+        if arms[name].left >= most - _ABOUT and (arms[name].held_out or 0.0) >= furthest - _ABOUT
+    ]
+    return next(iter([*best, *helping]), None)
 
 
 def _lower_rates(evidence: Evidence) -> list[str]:
     """Returns all lower rates, the highest first."""
     lower = {name: rate for name, rate in evidence.rates.items() if rate < 1}
     return sorted(lower, key=lambda name: -lower[name])
+
+
+def is_slow_but_sure(evidence: Evidence) -> bool:
+    """Whether there is something to learn that takes long, although nothing is broken."""
+    if evidence.leaves(AS_GIVEN):
+        return False
+    later = evidence.followed.get(AS_GIVEN)
+    if later is not None and later.num_kept >= NORMAL_RUNS * later.num_runs:
+        return evidence.carries_over_later(AS_GIVEN) is not False
+    if evidence.carries_over(LINEAR_PROBE.name) is not False or evidence.found(causes.SMALL_RATE):
+        return False
+    return any(evidence.relieves(name) and evidence.carries_over(name) for name in evidence.changes)
+
+
+def soonest(evidence: Evidence) -> str | None:
+    """Returns the change that helps most of those with which what is learned carries over."""
+    return evidence.best(lambda name: evidence.relieves(name) and evidence.carries_over(name) is not False)
 
 
 def is_slow(evidence: Evidence) -> bool:

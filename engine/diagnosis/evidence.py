@@ -1,11 +1,13 @@
 """What came of every change, and what the probes saw inside the runs as given, as the decision table needs it."""
 
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
 
 from engine.diagnosis.factors import SHUFFLED_LABELS
+from engine.preflight.findings import Finding
 from engine.report.arm_runs import ArmRuns
 from engine.report.curves import ArmProbes, find_arm_probes
 from engine.statistics import LEVEL, Estimate
@@ -88,14 +90,41 @@ class ArmEvidence(NamedTuple):
         return is_beyond_chance and self.difference is not None and self.difference.upper < 0
 
 
+class Followed(NamedTuple):
+    """What came of an arm that was followed far beyond the horizon; `num_kept` runs left chance level and stayed away.
+
+    `num_fell_back` had left it and were back at the end, by divergence or not; `horizon` is in the unit of the study.
+    """
+
+    num_runs: int
+    num_kept: int
+    num_fell_back: int
+    held_out: float | None
+    horizon: float
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether every run has left chance level and stayed away."""
+        return self.num_kept == self.num_runs
+
+
 class Evidence(NamedTuple):
-    """What a diagnosis rests on, see also `DiagnosisRecord`; `num_missing` runs are still to come."""
+    """What a diagnosis rests on, see also `DiagnosisRecord`; `num_missing` runs are still to come.
+
+    `findings` are those of the look before training; `followed` are the arms that were followed beyond the horizon.
+    """
 
     arms: Mapping[str, ArmEvidence]
     rates: Mapping[str, float]
     symptoms: Symptoms = Symptoms()
     num_missing: int = 0
     has_constant_inputs: bool | None = None
+    findings: tuple[Finding, ...] = ()
+    followed: Mapping[str, Followed] = MappingProxyType({})
+
+    def found(self, cause: str, *strengths: str) -> list[Finding]:
+        """Returns the findings that speak for a cause, of some strengths or of any."""
+        return [one for one in self.findings if one.cause == cause and (not strengths or one.strength in strengths)]
 
     @property
     def given(self) -> ArmEvidence:
@@ -117,11 +146,24 @@ class Evidence(NamedTuple):
         Measured against runs with shuffled labels: their best of many inspections, of held-out examples whose class
         frequencies may differ, may be above chance, although nothing can carry over.
         """
-        arm, null = self.arms.get(name), self.arms.get(SHUFFLED_LABELS.name)
+        arm = self.arms.get(name)
         if arm is None or arm.held_out is None:
             return None
+        return self._is_above_shuffled(arm.held_out)
+
+    def carries_over_later(self, name: str) -> bool | None:
+        """Whether what an arm has learned far beyond the horizon holds on other examples; `None` if unknown."""
+        one = self.followed.get(name)
+        return None if one is None or one.held_out is None else self._is_above_shuffled(one.held_out)
+
+    def _is_above_shuffled(self, held_out: float) -> bool:
+        null = self.arms.get(SHUFFLED_LABELS.name)
         chance = 0.0 if null is None or null.held_out is None else max(null.held_out, 0.0)
-        return arm.held_out - chance >= _LEAST_MARGIN
+        return held_out - chance >= _LEAST_MARGIN
+
+    def keeps(self, name: str) -> bool:
+        """Whether all runs of an arm were followed far beyond the horizon, have left chance level and stayed away."""
+        return name in self.followed and self.followed[name].is_kept
 
     def leaves(self, name: str) -> bool:
         """Whether most runs of an arm leave chance level; false where too few were run."""

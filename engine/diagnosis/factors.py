@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from engine.arms.arm import Arm, find_option, used_options, without_options
 from engine.diagnosis.changes import Change, NotApplicableError, Subject, fixed, refuse_if, refuse_own_network
-from engine.diagnosis.removals import RELU, REMOVALS, without_schedule
+from engine.diagnosis.removals import CLIPPING, RELU, REMOVALS, WIDER, without_schedule
 from engine.studies.diagnosis import AS_GIVEN, DiagnosisRecord, Kind
 from engine.studies.study import resolve_arm
 from engine.user_code import is_reference
@@ -165,6 +165,8 @@ ALL_CHANGES = (
     Change("optimizer={other}", "remedy", _describe_optimizer, _with_other_optimizer),
     *REMOVALS,
     RELU,
+    CLIPPING,
+    WIDER,
     LARGER_BATCH,
     SMALLER_BATCH,
     ONE_BATCH,

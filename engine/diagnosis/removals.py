@@ -2,10 +2,14 @@
 
 from engine.arms.arm import Arm, used_options, without_options
 from engine.diagnosis.changes import Change, Subject, fixed, refuse_if, refuse_own_network
+from engine.preflight import causes
 from engine.user_code import is_reference
 
 # Activations that are flat on both sides.
 _SATURATING = ("sigmoid", "tanh")
+# A layer of the network with fewer units may be too small for the problem.
+_NARROW, _TIMES_WIDER = 16, 8
+_CLIP_NORM = 1.0
 
 
 def _with_scaled_inputs(subject: Subject) -> Arm:
@@ -69,6 +73,37 @@ def _without_augmentation(subject: Subject) -> Arm:
     return arm.replace(augment="none", crop_padding=None)
 
 
+def _with_both_scaled(subject: Subject) -> Arm:
+    return _with_scaled_targets(subject._replace(arm=_with_scaled_inputs(subject)))
+
+
+def _without_clipping(subject: Subject) -> Arm:
+    arm = subject.arm
+    refuse_if(arm.clip_norm is None, "no gradient is clipped")
+    return arm.replace(clip_norm=None)
+
+
+def _with_clipping(subject: Subject) -> Arm:
+    arm = subject.arm
+    refuse_if("clip_norm" not in used_options(arm), f"{arm.optimizer} has no clipping")
+    refuse_if(arm.clip_norm is not None, "gradients are clipped already")
+    return arm.replace(clip_norm=_CLIP_NORM)
+
+
+def _in_single_precision(subject: Subject) -> Arm:
+    arm = subject.arm
+    refuse_if(arm.precision in (None, "float32"), "everything is in single precision already")
+    return arm.replace(precision="float32")
+
+
+def _wider(subject: Subject) -> Arm:
+    arm = subject.arm
+    refuse_own_network(arm)
+    widths = arm.dense_widths if "dense_widths" in used_options(arm) else ()
+    refuse_if(not widths or min(widths) > _NARROW, f"no layer is narrower than {_NARROW + 1} units")
+    return arm.replace(dense_widths=tuple(_TIMES_WIDER * width for width in widths))
+
+
 def _with_relu(subject: Subject) -> Arm:
     arm = subject.arm
     refuse_own_network(arm)
@@ -89,6 +124,26 @@ SCALED_TARGETS = Change(
     lambda subject: f"targets with mean 0 and deviation 1; as given {subject.targets_off}",
     _with_scaled_targets,
 )
+SCALED_BOTH = Change(
+    "scaling=standard,target_scaling=standard",
+    "remedy",
+    fixed("inputs and targets with mean 0 and deviation 1, two changes at once"),
+    _with_both_scaled,
+)
+NO_CLIPPING = Change(
+    "clip_norm=none",
+    "remedy",
+    lambda subject: f"no clipping, in place of gradients cut to a norm of {subject.arm.clip_norm:g}",
+    _without_clipping,
+)
+CLIPPING = Change("clip_norm=1", "remedy", fixed("gradients cut to a norm of 1"), _with_clipping)
+SINGLE_PRECISION = Change(
+    "precision=float32",
+    "remedy",
+    lambda subject: f"single precision, in place of {subject.arm.precision}",
+    _in_single_precision,
+)
+WIDER = Change("wider", "remedy", fixed(f"dense layers {_TIMES_WIDER} times as wide"), _wider)
 NO_DECAY = Change(
     "weight_decay=0",
     "remedy",
@@ -100,4 +155,26 @@ CONSTANT_RATE = Change("schedule=constant", "remedy", _describe_schedule, _witho
 NO_AUGMENTATION = Change("augment=none", "remedy", fixed("no augmentation"), _without_augmentation)
 RELU = Change("activation=relu", "remedy", lambda subject: f"ReLU, in place of {subject.arm.activation}", _with_relu)
 
-REMOVALS = (SCALED_INPUTS, SCALED_TARGETS, NO_DECAY, NO_DROPOUT, CONSTANT_RATE, NO_AUGMENTATION)
+# What a change takes away, by the name of the change.
+REMOVES = {
+    SCALED_INPUTS.name: causes.INPUTS,
+    SCALED_TARGETS.name: causes.TARGETS,
+    NO_DECAY.name: causes.DECAY,
+    NO_DROPOUT.name: causes.DROPOUT,
+    CONSTANT_RATE.name: causes.SCHEDULE,
+    NO_AUGMENTATION.name: causes.AUGMENTATION,
+    NO_CLIPPING.name: causes.ALTERED,
+    SINGLE_PRECISION.name: causes.PRECISION,
+    SCALED_BOTH.name: causes.TARGETS,
+}
+REMOVALS = (
+    SCALED_INPUTS,
+    SCALED_TARGETS,
+    NO_DECAY,
+    NO_DROPOUT,
+    CONSTANT_RATE,
+    NO_AUGMENTATION,
+    NO_CLIPPING,
+    SINGLE_PRECISION,
+    SCALED_BOTH,
+)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from engine.diagnosis.evidence import Evidence
+from engine.preflight.findings import Finding
 
 RELIEVES = (
     "makes most runs leave chance level, a fifth more of all than as given, or in half the time where most as given do "
@@ -19,7 +20,7 @@ class Rule(NamedTuple):
     """A row of the table; `condition` is what `holds` asks, in words.
 
     `first` returns the change to make first, an arm, or `None`; `advice` is what to do first where no change is known
-    to help.
+    to help. `finding` returns the finding that a row rests on, whose advice comes before that.
     """
 
     key: str
@@ -29,3 +30,4 @@ class Rule(NamedTuple):
     first: Callable[[Evidence], str | None] = lambda evidence: None
     meaning: str = ""
     advice: str = LOOK_LONGER
+    finding: Callable[[Evidence], Finding | None] = lambda evidence: None

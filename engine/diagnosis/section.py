@@ -6,21 +6,21 @@ import math
 from collections.abc import Collection
 from typing import Any
 
-import numpy as np
 from matplotlib.figure import Figure
 
 from engine import statistics
 from engine.diagnosis import table
-from engine.diagnosis.evidence import MOST_RUNS, ArmEvidence, Evidence, read_symptoms
+from engine.diagnosis.evidence import MOST_RUNS, Evidence
+from engine.diagnosis.gathering import gather
+from engine.diagnosis.suspect_words import how_to_decide, list_suspects, what_was_followed
 from engine.diagnosis.words import Findings, change_first, headline, what_controls_say, what_it_means, what_was_seen
-from engine.errors import InputError, counted
+from engine.errors import counted
 from engine.report.canvas import INK, new_figure
-from engine.report.curves import read_arm_curves
 from engine.report.phrases import NORMAL_QUESTION, REMEDY_QUESTION, interval, label, number, p_value
 from engine.report.sections import Drawing, Section, SectionTable
 from engine.report.summary import Summary, jsonable
 from engine.store.run_table import RunTable
-from engine.studies.diagnosis import AS_GIVEN, CHANGES, DiagnosisRecord, Kind, read_record
+from engine.studies.diagnosis import AS_GIVEN, CHANGES, read_record
 
 _CAPTION = (
     "What every change does to the mean wait, up to the horizon, with 95 % intervals; left of the line is earlier than "
@@ -31,6 +31,7 @@ _CHANGES_CAPTION = (
     "Every arm differs from the first in one thing, with the same seeds. p is twice the smaller of two tests in pairs "
     "of seeds, of when runs leave chance level and of whether they do, after Holm over all changes. ρ is 1 − loss/H."
 )
+_SUSPECTS_CAPTION = "The causes that come into question, the likeliest first."
 _RULES_CAPTION = "The decision table: the first row that holds is the verdict."
 _COLOURS = {"remedy": "#0072B2", "far": "#7F7F7F"}
 
@@ -40,15 +41,17 @@ def make_section(run_table: RunTable, summary: Summary) -> Section | None:
     record = read_record(run_table.directory.document)
     if record is None or AS_GIVEN not in summary.runs:
         return None
-    evidence = _gather(run_table, summary, record)
+    evidence = gather(run_table, summary, record)
     found = Findings(summary, record, evidence, table.decide(evidence))
-    lines = [*what_it_means(found), *change_first(found)]
+    lines = [*what_it_means(found), *change_first(found), *how_to_decide(found)]
     failed = [
         f"Nothing is known of {name}: {counted(num, 'run')} failed, and no other has an outcome."
         for name, num in summary.failed.items()
     ]
     points = {
         "What decided": [f"The row of the table that held: {found.decision.rule.condition}."],
+        "What was found before training": [f"{one.sentence} ({one.name})." for one in evidence.findings],
+        "What was followed beyond the horizon": what_was_followed(found),
         "What was seen inside the runs as given": what_was_seen(evidence.symptoms, evidence.given.num_stuck),
         "What the controls say": what_controls_say(found),
         "What is not known": [*failed, *(f"Not tried: {name}, because {why}." for name, why in record.skipped.items())],
@@ -60,7 +63,7 @@ def make_section(run_table: RunTable, summary: Summary) -> Section | None:
         key="diagnosis",
         title="Why it waits, and what to change",
         lines=lines,
-        tables=[_changes_table(found), _rules_table(evidence)],
+        tables=[*_suspects_table(found), _changes_table(found), _rules_table(evidence)],
         drawings={"remedies": Drawing(draw, _CAPTION)} if changes else {},
         document=_document(found, [*lines, *itertools.chain(*points.values())]),
         headline=headline(found),
@@ -69,71 +72,9 @@ def make_section(run_table: RunTable, summary: Summary) -> Section | None:
     )
 
 
-def _gather(run_table: RunTable, summary: Summary, record: DiagnosisRecord) -> Evidence:
-    p_values = _adjusted_p_values(summary, record)
-    kinds = record.kinds
-    arms = {name: _gather_arm(run_table, summary, name, kinds[name], p_values.get(name)) for name in summary.runs}
-    rates = {name: rate for name, rate in record.rates.items() if name in arms}
-    symptoms = read_symptoms(run_table, summary.runs[AS_GIVEN])
-    num_missing = sum(_num_missing(run_table, summary, name) for name in kinds)
-    return Evidence(arms, rates, symptoms, num_missing, record.has_constant_inputs)
-
-
-def _num_missing(run_table: RunTable, summary: Summary, name: str) -> int:
-    if name in summary.runs:
-        return max(summary.runs[name].num_planned - summary.runs[name].num_stored, 0)
-    planned: int = run_table.directory.document["study"]["seeds"][name]
-    return planned - summary.failed.get(name, 0)
-
-
-def _adjusted_p_values(summary: Summary, record: DiagnosisRecord) -> dict[str, float]:
-    """Returns p-values by arm: of changes after Holm over all of them, of controls as they are."""
-    p_values = {name: comparison.test.p_value for name, comparison in summary.comparisons.items()}
-    names = [name for name in p_values if record.kinds.get(name) in CHANGES]
-    if not names:
-        return p_values
-    both = [min(2 * min(p_values[name], _p_of_leaving(summary, name)), 1.0) for name in names]
-    return {**p_values, **dict(zip(names, statistics.holm(np.array(both)).tolist(), strict=True))}
-
-
-def _p_of_leaving(summary: Summary, name: str) -> float:
-    """Tests in pairs of seeds whether as many runs leave as given: with all times equal, log-rank is McNemar's test.
-
-    It sees what the test of times does not: a change with which all runs leave, but later than some do as given.
-    """
-    pair = [summary.runs[arm] for arm in (AS_GIVEN, name)]
-    left = np.concatenate([runs.event == 1 for runs in pair]).astype(np.int64)
-    group = np.repeat([0, 1], [len(runs.event) for runs in pair])
-    seed = np.concatenate([runs.seed for runs in pair])
-    return statistics.log_rank(np.ones(len(left)), left, group, seed).p_value
-
-
-def _gather_arm(run_table: RunTable, summary: Summary, name: str, kind: Kind, p_value: float | None) -> ArmEvidence:
-    arm, comparison = summary.arms[name], summary.comparisons.get(name)
-    return ArmEvidence(
-        kind=kind, num_runs=arm.num_runs, num_left=int(np.sum(summary.runs[name].event == 1)),
-        num_waited=arm.statuses["broke"], num_stuck=arm.statuses["stuck"], num_falling=arm.num_falling,
-        num_diverged=arm.statuses["diverged"] + arm.num_diverged_later,
-        held_out=_held_out(run_table, summary, name), mean_wait=arm.restricted_mean.value,
-        difference=None if comparison is None else comparison.difference, p_value=p_value,
-    )  # fmt: skip
-
-
-def _held_out(run_table: RunTable, summary: Summary, name: str) -> float | None:
-    """See `ArmEvidence.held_out`; its chance is that of the arm, or as given where a control changes other examples."""
-    try:
-        found = read_arm_curves(run_table, name, "held_out_loss")
-    except InputError:
-        return None
-    runs = summary.runs[name]
-    has_left = np.isin(found.seed, runs.seed[runs.event == 1])
-    losses = found.values[has_left] if has_left.any() else found.values
-    best = np.where(np.isfinite(losses), losses, np.inf).min(axis=1)
-    # A run that diverged before its first inspection has learned nothing.
-    arms = summary.identity["arms"]
-    is_controlled = arms[name].get("control") != arms[AS_GIVEN].get("control")
-    chance = summary.runs[AS_GIVEN if is_controlled else name].chance_loss
-    return float(np.median(1.0 - np.minimum(best, 1e30) / chance))
+def _suspects_table(found: Findings) -> list[SectionTable]:
+    rows = list_suspects(found)
+    return [SectionTable(_SUSPECTS_CAPTION, ["cause", "for", "against"], rows, is_of_words=True)] if rows else []
 
 
 def _changes_table(found: Findings) -> SectionTable:
@@ -171,6 +112,11 @@ def _document(found: Findings, lines: list[str]) -> dict[str, Any]:
         **{name: getattr(decision, name) for name in ("verdict", "row", "first", "waits_for")},
         "condition": decision.rule.condition,
         "arms": jsonable(dict(found.evidence.arms)),
+        "causes": [
+            {"verdict": one.cause, "for": pro, "against": con, "change": one.change}
+            for one, (_, pro, con) in zip(found.suspects, list_suspects(found), strict=True)
+        ],
+        "followed": jsonable(dict(found.evidence.followed)),
         "symptoms": jsonable(found.evidence.symptoms),
         "skipped": found.record.skipped,
         "minutes": found.record.minutes,

@@ -9,29 +9,25 @@ removes what epsilon held; and another rate may carry a run over what another st
 
 from typing import NamedTuple
 
-from engine.diagnosis import conditions
+from engine.diagnosis import conditions, finding_rules
 from engine.diagnosis.budget import FEWEST_SEEDS
+from engine.diagnosis.cause_rules import CAUSE_RULES
 from engine.diagnosis.changes import Change
-from engine.diagnosis.conditions import FEW_DIVERGED, FEWEST_DEAD, NORMAL_RUNS, SHARE_DEAD
+from engine.diagnosis.conditions import FEW_DIVERGED, NORMAL_RUNS
 from engine.diagnosis.evidence import FEWEST_RUNS, MOST_RUNS, Evidence
-from engine.diagnosis.factors import BATCH_NORM, FINE_EPSILON, HE, LARGER_BATCH, SMALLER_BATCH
+from engine.diagnosis.factors import FINE_EPSILON, HE
 from engine.diagnosis.removal_rules import REMOVAL_RULES
-from engine.diagnosis.removals import RELU
 from engine.diagnosis.rules import RELIEVES, Rule
+from engine.preflight import causes
+from engine.preflight.findings import Finding
 from engine.studies.diagnosis import AS_GIVEN
 
 NORMAL = "normal for this set-up"
-SCALE = "held by the initial scale"
-EPSILON = "held by epsilon"
-DEAD = "dead units"
-SATURATING = "saturating activation"
-RATE = "rate too small"
-LARGE_RATE = "rate too large"
-SMALL_BATCH = "batch too small"
-LARGE_BATCH = "batch too large"
 DIVERGES = "diverges"
-NOTHING = "nothing to learn: check labels and inputs"
 UNDECIDED = "not decided"
+# Keys of rows after which nothing is followed, and of those whose verdict a longer look may change.
+_TOO_FEW = ("too_little", "too_few_seeds")
+_MAY_BE_SLOW = ("unrelated",)
 
 
 class Cause(NamedTuple):
@@ -45,12 +41,12 @@ class Cause(NamedTuple):
 # The more specific first. Any wait grows shorter with a higher rate, so that a rate tells no cause.
 CAUSES = (
     Cause(
-        EPSILON,
+        causes.EPSILON,
         FINE_EPSILON,
         "During the plateau gradients are near the optimiser's ε or below, so that steps are shorter than the learning "
         "rate says.",
     ),
-    Cause(SCALE, HE, "The plateau goes away with another start."),
+    Cause(causes.SCALE, HE, "The plateau goes away with another start."),
 )
 
 
@@ -60,6 +56,7 @@ class Decision(NamedTuple):
     rule: Rule
     first: str | None
     cause: Cause | None
+    finding: Finding | None = None
 
     @property
     def verdict(self) -> str:
@@ -76,20 +73,57 @@ class Decision(NamedTuple):
         """The cause of the plateau, as a verdict, or `None`."""
         return None if self.cause is None else self.cause.verdict
 
+    @property
+    def advice(self) -> str:
+        """What to do first where no change is known to help, a sentence."""
+        return self.rule.advice if self.finding is None else f"First {self.finding.advice}."
+
 
 def decide(evidence: Evidence) -> Decision:
-    """Returns the verdict by the first row of `RULES` that holds."""
+    """Returns the verdict by the first row of `RULES` that holds; what was followed and fell back is not advised."""
     rule = next(rule for rule in RULES if rule.holds(evidence))
     cause, given = None, evidence.given
     if rule.verdict == NORMAL and given.num_waited >= MOST_RUNS * given.num_runs:
         cause = next((cause for cause in CAUSES if evidence.shortens(cause.change.name)), None)
-    return Decision(rule, rule.first(evidence), cause)
+    advised = [name for name in advisable(evidence, rule) if name not in evidence.followed or evidence.keeps(name)]
+    return Decision(rule, next(iter(advised), None), cause, rule.finding(evidence))
+
+
+def advisable(evidence: Evidence, rule: Rule) -> list[str]:
+    """Returns the changes that a row may advise, the best first.
+
+    Besides what the row says these are all that relieve the runs, those with which most leave first.
+    """
+    first = rule.first(evidence)
+    if first is None or rule.verdict == NORMAL:
+        return [] if first is None else [first]
+    others = [n for n in evidence.changes if n != first and evidence.relieves(n) and evidence.is_advisable(n)]
+    return [first, *sorted(others, key=lambda name: (-evidence.arms[name].left, -evidence.gain(name)))]
+
+
+def next_to_follow(evidence: Evidence) -> str | None:
+    """Returns the arm that is to be followed beyond the horizon next, or `None`: what to advise is known.
+
+    Where nothing is decided, the configuration itself comes first: what is only slow leaves chance level by then.
+    """
+    rule = next(rule for rule in RULES if rule.holds(evidence))
+    if rule.key in _TOO_FEW:
+        return None
+    is_open = rule.verdict == UNDECIDED or rule.key in _MAY_BE_SLOW
+    if is_open and not evidence.leaves(AS_GIVEN) and AS_GIVEN not in evidence.followed:
+        return AS_GIVEN
+    for name in advisable(evidence, rule):
+        if name not in evidence.followed:
+            return name
+        if evidence.keeps(name):
+            return None
+    return None
 
 
 RULES = (
     Rule(
         "constant_inputs",
-        NOTHING,
+        causes.CONSTANT,
         "the inputs are the same for all examples, and most runs do not leave chance level",
         lambda evidence: bool(evidence.has_constant_inputs) and not evidence.leaves(AS_GIVEN),
         meaning="No network can tell one example from another.",
@@ -104,9 +138,19 @@ RULES = (
         advice=f"First let the runs come to their end, or give more --seeds: with {FEWEST_RUNS} there is a verdict, "
         f"with {FEWEST_SEEDS} a cause can be told from chance.",
     ),
+    *finding_rules.MISTAKES,
+    Rule(
+        "mixture",
+        causes.MIXTURE,
+        "most runs learn their training examples, nothing carries over to the held-out ones, and the look at the data "
+        "before training finds these to be of another kind",
+        lambda evidence: conditions.learns_by_heart(evidence) and bool(evidence.found(causes.MIXTURE)),
+        meaning="What is learned in training does not hold on the held-out examples, because they are unlike it.",
+        finding=lambda evidence: evidence.found(causes.MIXTURE)[0],
+    ),
     Rule(
         "by_heart",
-        NOTHING,
+        causes.LABELS,
         "most runs learn their training examples, but nothing that carries over to others, whatever is changed, and "
         "not in half the time of shuffled labels; nor does a linear model",
         lambda evidence: conditions.learns_by_heart(evidence) and not conditions.is_sooner_than_shuffled(evidence),
@@ -126,6 +170,7 @@ RULES = (
         advice="First look longer, with a longer --horizon: what carries over may come late. More examples help as "
         "well.",
     ),
+    *REMOVAL_RULES,
     Rule(
         "normal",
         NORMAL,
@@ -134,7 +179,16 @@ RULES = (
         conditions.is_normal,
         lambda evidence: evidence.best(lambda name: evidence.shortens(name) and evidence.is_advisable(name)),
     ),
-    *REMOVAL_RULES,
+    finding_rules.UNTRAINED,
+    Rule(
+        "blows_up",
+        causes.LARGE_RATE,
+        f"at least {100 * FEW_DIVERGED:.0f} % of the runs diverge, and no fewer than are stuck; with a lower rate most "
+        f"runs leave and hardly any diverges",
+        conditions.blows_up,
+        conditions.steadier,
+        meaning="The steps are too long: the loss blows up.",
+    ),
     Rule(
         "diverges",
         DIVERGES,
@@ -161,82 +215,22 @@ RULES = (
         lambda evidence: evidence.given.num_runs < FEWEST_SEEDS,
         advice=f"First give more --seeds, {FEWEST_SEEDS} or more, or leave the number to --minutes.",
     ),
-    Rule(
-        "epsilon",
-        EPSILON,
-        f"an epsilon of 1e-12 {RELIEVES}",
-        lambda evidence: evidence.relieves(FINE_EPSILON.name),
-        lambda evidence: FINE_EPSILON.name,
-        meaning="The gradients have sunk below the optimiser's ε: it divides by √v̂ + ε, so that a gradient far below ε "
-        "moves nothing, however many steps are taken.",
-    ),
-    Rule(
-        "dead",
-        DEAD,
-        f"in most of the runs that are stuck, in at least {FEWEST_DEAD} and {100 * SHARE_DEAD:.0f} % of all runs, a "
-        f"whole layer gives the same for every example, so that no gradient passes; and where layers died on the way, "
-        f"no lower rate spares them, nor does a He start alone, without leaky ReLU",
-        conditions.is_dead,
-        lambda evidence: evidence.best(),
-        meaning="A whole layer gives the same for every example, and no gradient passes it.",
-        advice="No change that was tried revives the runs. First make the start one in which units are alive: zero "
-        "biases (init=he leaves those of a network of your own as they are), an initial scheme for ReLU, or an "
-        "activation with a slope below zero.",
-    ),
-    Rule(
-        "scale",
-        SCALE,
-        f"a He start {RELIEVES}",
-        lambda evidence: evidence.relieves(HE.name),
-        lambda evidence: evidence.best(lambda name: name in (HE.name, BATCH_NORM.name) and evidence.relieves(name)),
-    ),
-    Rule(
-        "saturating",
-        SATURATING,
-        f"ReLU in place of the activation {RELIEVES}",
-        lambda evidence: evidence.relieves(RELU.name),
-        lambda evidence: RELU.name,
-        meaning="The activation is flat far from zero and its slope is small elsewhere: through several such layers "
-        "hardly any gradient is left.",
-    ),
-    Rule(
-        "small_rate",
-        RATE,
-        f"a higher learning rate {RELIEVES}",
-        lambda evidence: conditions.higher_rate(evidence) is not None,
-        conditions.higher_rate,
-        meaning="The steps are too short to get anywhere by the horizon.",
-    ),
-    Rule(
-        "large_rate",
-        LARGE_RATE,
-        f"a lower learning rate {RELIEVES}",
-        lambda evidence: conditions.lower_rate(evidence) is not None,
-        conditions.lower_rate,
-        meaning="The steps are too long to get below chance level, or to stay there.",
-    ),
-    Rule(
-        "small_batch",
-        SMALL_BATCH,
-        f"a batch four times as large {RELIEVES}",
-        lambda evidence: evidence.relieves(LARGER_BATCH.name),
-        lambda evidence: LARGER_BATCH.name,
-        meaning="The gradient of so few examples is mostly noise.",
-    ),
-    Rule(
-        "large_batch",
-        LARGE_BATCH,
-        f"a batch a quarter as large {RELIEVES}",
-        lambda evidence: evidence.relieves(SMALLER_BATCH.name),
-        lambda evidence: SMALLER_BATCH.name,
-        meaning="With so large batches there are too few steps in as many epochs.",
-    ),
+    *CAUSE_RULES,
     Rule(
         "another_change",
         UNDECIDED,
         f"a change {RELIEVES}, but none that tells a cause",
         lambda evidence: evidence.best() is not None,
         lambda evidence: evidence.best(),
+    ),
+    Rule(
+        "unrelated",
+        causes.LABELS,
+        "nothing that was changed helps by enough; one batch can be learned, and neither a linear model nor the "
+        "nearest neighbours read anything from the inputs",
+        lambda evidence: conditions.tells_nothing_easy(evidence) and bool(evidence.found(causes.LABELS)),
+        meaning="Labels that do not belong to their inputs look like this. So does a rule that is hard to find.",
+        finding=lambda evidence: next(iter(evidence.found(causes.LABELS)), None),
     ),
     Rule(
         "slow",

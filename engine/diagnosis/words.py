@@ -5,7 +5,9 @@ from typing import NamedTuple
 from engine.diagnosis import conditions, table
 from engine.diagnosis.evidence import MOST_RUNS, ArmEvidence, Evidence, Symptoms
 from engine.diagnosis.factors import CONSTANT_INPUTS, LINEAR_PROBE, ONE_BATCH, SHUFFLED_LABELS
+from engine.diagnosis.suspects import Suspect, rank
 from engine.errors import counted
+from engine.preflight import causes
 from engine.report import held_runs
 from engine.report.phrases import fraction, interval, number, onset, percent
 from engine.report.summary import Summary
@@ -53,6 +55,16 @@ class Findings(NamedTuple):
     evidence: Evidence
     decision: table.Decision
 
+    @property
+    def suspects(self) -> list[Suspect]:
+        """The causes that come into question, the likeliest first."""
+        return rank(self.evidence, self.decision)
+
+    @property
+    def is_undecided(self) -> bool:
+        """Whether no cause is named."""
+        return self.decision.verdict == table.UNDECIDED
+
     def left(self, name: str) -> str:
         """Writes how many runs of an arm left chance level, `12 of 12 runs (100 %, 95 % CI 74–100 %)`."""
         arm = self.evidence.arms[name]
@@ -86,12 +98,15 @@ def headline(found: Findings) -> str:
     verdict = decision.verdict[0].upper() + decision.verdict[1:]
     sentences = [f"{verdict}{';' if ':' in verdict else ':'} {found.left(AS_GIVEN)} left chance level{_median(found)}."]
     sentences += held_runs.describe(found.summary.arms[AS_GIVEN])
+    if decision.finding is not None:
+        sentences.append(f"Seen before training: {decision.finding.sentence}.")
     if decision.cause is not None:
         sentences.append(f"The plateau before that is {decision.waits_for}.")
-    if decision.first is not None:
+    is_of_code = decision.finding is not None and decision.rule.first(found.evidence) is None
+    if decision.first is not None and not is_of_code:
         sentences.append(_advise(found, decision.first))
-    if decision.first is None and not found.is_normal:
-        sentences.append(decision.rule.advice)
+    elif not found.is_normal:
+        sentences.append(decision.advice)
     return " ".join(sentences)
 
 
@@ -115,7 +130,10 @@ def _advise(found: Findings, name: str) -> str:
         limit = " up to the horizon" if advised.num_left < advised.num_runs else ""
         effect = f", {found.size(advised, advised.difference)}{limit}"
     what = "To wait less" if found.is_normal else "Change first"
-    return f"{what}: {found.change(name)}, with which {advised.num_left} of {advised.num_runs} leave{effect}."
+    later = found.evidence.followed.get(name)
+    kept = "" if later is None else f"; followed to {number(later.horizon, found.summary.unit)} {found.summary.unit}, "
+    kept += "" if later is None else f"{later.num_kept} of {later.num_runs} have left and stayed away"
+    return f"{what}: {found.change(name)}, with which {advised.num_left} of {advised.num_runs} leave{effect}{kept}."
 
 
 def what_it_means(found: Findings) -> list[str]:
@@ -128,7 +146,7 @@ def what_it_means(found: Findings) -> list[str]:
     if cause is not None:
         lines += [cause.meaning, *_describe_cause(found, cause.change.name)]
     size = conditions.size_of_start(found.evidence)
-    if table.SCALE in (decision.verdict, decision.waits_for) and size is not None:
+    if causes.SCALE in (decision.verdict, decision.waits_for) and size is not None:
         lines.append(_SIZES_OF_START[size])
     return [*lines, *_name_others(found), *_caveats(found)]
 
@@ -161,11 +179,11 @@ def _caveats(found: Findings) -> list[str]:
         lines.append(f"Of {counted(given.num_runs, 'run')} {given.num_diverged} diverged.")
     if first is not None and evidence.leaves(first) and evidence.carries_over(first) is False:
         lines.append(f"What is learned with {first} does not carry over to other examples: check the labels as well.")
-    if verdict == table.SCALE and evidence.symptoms.num_dead and conditions.dies_on_the_way(evidence):
+    if verdict == causes.SCALE and evidence.symptoms.num_dead and conditions.dies_on_the_way(evidence):
         lines.append(
             "Layers that are dead at the end were alive at the start: they have died while the start held the run."
         )
-    if verdict in (table.RATE, table.SCALE) and evidence.carries_over(AS_GIVEN):
+    if verdict in (causes.SMALL_RATE, causes.SCALE) and evidence.carries_over(AS_GIVEN):
         lines.append("Even as given, what it has learned by the horizon carries over: it is slow.")
     return lines
 

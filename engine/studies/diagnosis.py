@@ -1,6 +1,6 @@
 """What a diagnosis was made of, as `study.json` holds it: its report is made from files alone."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple, get_args
 
 from engine.errors import InputError
@@ -12,6 +12,7 @@ Kind = Literal["given", "remedy", "far", "control"]
 CHANGES: tuple[Kind, ...] = ("remedy", "far")
 
 AS_GIVEN = "as_given"
+_FINDING = {"name", "strength", "sentence", "advice", "cause"}
 
 
 class DiagnosisRecord(NamedTuple):
@@ -19,7 +20,8 @@ class DiagnosisRecord(NamedTuple):
 
     `rates` are relative to the given one, of the arms that differ in nothing else; `skipped` are changes that do not
     apply, with the reason; `budget` says what the minutes buy; `has_constant_inputs` tells whether all training inputs
-    are the same, or is `None` where examples are drawn.
+    are the same, or is `None` where examples are drawn; `findings` are those of a look at data and network before
+    anything was trained, each with the fields of `engine.preflight.findings.Finding`.
     """
 
     kinds: dict[str, Kind]
@@ -29,6 +31,7 @@ class DiagnosisRecord(NamedTuple):
     minutes: float | None
     budget: list[str]
     has_constant_inputs: bool | None
+    findings: Sequence[Mapping[str, str]] = ()
 
 
 def read_record(document: Mapping[str, Any]) -> DiagnosisRecord | None:
@@ -64,6 +67,9 @@ def _is_sound(record: DiagnosisRecord) -> bool:
         and isinstance(record.budget, list)
         and all(isinstance(line, str) for line in record.budget)
         and isinstance(record.has_constant_inputs, (bool, type(None)))
+        and isinstance(record.findings, Sequence)
+        and all(isinstance(one, Mapping) and one.keys() == _FINDING for one in record.findings)
+        and all(isinstance(text, str) for one in record.findings for text in one.values())
     )
 
 

@@ -22,7 +22,12 @@ def hyperparams(arm: Arm) -> dict[str, float]:
 def make_optimizer(arm: Arm) -> Callable[[jax.Array, Hyperparams], optax.GradientTransformation]:
     """Returns a function from (step, hyperparameters), both of which may be traced, to the optax transformation."""
     build, rate = OPTIMIZERS.load(arm.optimizer).build, make_rate(arm)
-    return lambda step, h: build(rate(step, h), h, arm.options)
+
+    def make(step: jax.Array, h: Hyperparams) -> optax.GradientTransformation:
+        optimizer: optax.GradientTransformation = build(rate(step, h), h, arm.options)
+        return optax.chain(optax.clip_by_global_norm(h["clip_norm"]), optimizer) if "clip_norm" in h else optimizer
+
+    return make
 
 
 def make_rate(arm: Arm) -> Callable[[jax.Array, Hyperparams], jax.Array]:

@@ -10,6 +10,7 @@ import pytest
 from engine import store
 from engine.diagnosis import section, table
 from engine.diagnosis.evidence import read_symptoms
+from engine.preflight import causes
 from engine.report import probes
 from engine.report.findings import find
 from engine.report.sections import Section
@@ -105,9 +106,9 @@ def test_what_is_waited_for_is_not_at_least_where_all_leave(make_study):
 @pytest.mark.parametrize(
     ("changed", "verdict", "words"),
     [
-        ({"epsilon=1e-12": early}, table.EPSILON, "divides by √v̂ + ε"),
-        ({"learning_rate=×3": early}, table.RATE, "too short"),
-        ({"learning_rate=×1/3": early}, table.LARGE_RATE, "too long"),
+        ({"epsilon=1e-12": early}, causes.EPSILON, "divides by √v̂ + ε"),
+        ({"learning_rate=×3": early}, causes.SMALL_RATE, "too short"),
+        ({"learning_rate=×1/3": early}, causes.LARGE_RATE, "too long"),
         ({"as_given": lost, "learning_rate=×1/3": early}, table.DIVERGES, "blows up"),
         ({}, table.UNDECIDED, "First look longer"),
     ],
@@ -150,13 +151,13 @@ def test_a_change_that_saves_all_runs_is_seen_though_some_leave_sooner_as_given(
     assert summarise(RunTable(directory)).comparisons[name].test.p_value == pytest.approx(0.146, abs=1e-3)
     part = _part(directory)
     assert part.document["arms"][name]["p_value"] == pytest.approx(4 * 2 * 2 * 0.5**9)
-    assert part.document["verdict"] == table.LARGE_RATE
+    assert part.document["verdict"] == causes.LARGE_RATE
 
 
 def test_what_does_not_carry_over_is_nothing_to_learn(make_study):
     by_heart = {name: _arm(name, late, -0.2) for name in ("as_given", "shuffled_labels")}
     part = _part(make_study(by_heart))
-    assert part.document["verdict"] == table.NOTHING
+    assert part.document["verdict"] == causes.LABELS
     controls = part.points["What the controls say"]
     assert any("what they learn does not carry over" in line for line in controls)
 
@@ -235,7 +236,7 @@ def test_units_are_dead_where_no_gradient_passes(make_study):
     assert (symptoms.num_dead, symptoms.num_born_dead, symptoms.below_epsilon) == (8, 5, None)
     assert symptoms.output_spread == pytest.approx(2e-3)
     part = _part(directory)
-    assert part.document["verdict"] == table.DEAD
+    assert part.document["verdict"] == causes.DEAD
     assert part.points["What was seen inside the runs as given"][-1] == (
         "A whole layer is dead in 8 of 12 runs that had not left chance level, in 5 of them from the start; "
         "in most of them first of all what enters Dense_0."
@@ -291,7 +292,7 @@ def test_layers_that_die_while_a_start_holds_the_run_are_no_cause(make_study):
     for row in rows:
         row.update(_seen([0.2, 1.0], [0.1, 0.0], 1e-6))
     part = _part(make_study({"as_given": rows, "init=he": _arm("init=he", early)}))
-    assert part.document["verdict"] == table.SCALE
+    assert part.document["verdict"] == causes.SCALE
     assert any("have died while the start held the run" in line for line in part.lines)
 
 

@@ -5,6 +5,7 @@ import pytest
 from engine.diagnosis import conditions, table
 from engine.diagnosis.evidence import FEWEST_RUNS, MOST_RUNS, ArmEvidence, Evidence, Symptoms
 from engine.diagnosis.table import decide
+from engine.preflight import causes
 from engine.statistics import Estimate, proportion
 
 RUNS = 12
@@ -79,24 +80,24 @@ BLIND = {"linear_probe": _control(held_out=0.01)}
         ({"as_given": _given(RUNS)}, table.NORMAL, None),
         ({"as_given": _given(11), "init=he": ALL}, table.NORMAL, "init=he"),
         ({"as_given": _given(RUNS, later=2)}, table.DIVERGES, SLOWER),
-        ({"as_given": _given(4, later=4), "init=he": ALL}, table.SCALE, "init=he"),
-        ({"init=he": ALL, "batch_norm": _arm(RUNS, 8.0)}, table.SCALE, "init=he"),
-        ({"init=he": ALL, "batch_norm": _arm(RUNS, 9.5)}, table.SCALE, "batch_norm"),
-        ({"init=he": ALL, "epsilon=1e-12": _arm(9, 5.0)}, table.EPSILON, "epsilon=1e-12"),
-        ({"init=he": ALL, "epsilon=1e-12": _arm(3, 5.0)}, table.SCALE, "init=he"),
-        ({FASTER: _arm(7, 3), FASTEST: FAR}, table.RATE, FASTEST),
-        ({FASTER: ALL, FASTEST: FAR}, table.RATE, FASTER),
-        ({FASTER: _arm(RUNS, 4.0), FASTEST: FAR}, table.RATE, FASTEST),
-        ({FASTER: _arm(RUNS, 8.2), FASTEST: FAR}, table.RATE, FASTER),
-        ({FASTER: ALL, "init=he": _arm(RUNS, 2.0)}, table.SCALE, "init=he"),
-        ({SLOWER: ALL, SLOWEST: FAR}, table.LARGE_RATE, SLOWER),
-        ({SLOWEST: FAR}, table.LARGE_RATE, SLOWEST),
+        ({"as_given": _given(4, later=4), "init=he": ALL}, causes.SCALE, "init=he"),
+        ({"init=he": ALL, "batch_norm": _arm(RUNS, 8.0)}, causes.SCALE, "init=he"),
+        ({"init=he": ALL, "batch_norm": _arm(RUNS, 9.5)}, causes.SCALE, "batch_norm"),
+        ({"init=he": ALL, "epsilon=1e-12": _arm(9, 5.0)}, causes.EPSILON, "epsilon=1e-12"),
+        ({"init=he": ALL, "epsilon=1e-12": _arm(3, 5.0)}, causes.SCALE, "init=he"),
+        ({FASTER: _arm(7, 3), FASTEST: FAR}, causes.SMALL_RATE, FASTEST),
+        ({FASTER: ALL, FASTEST: FAR}, causes.SMALL_RATE, FASTER),
+        ({FASTER: _arm(RUNS, 4.0), FASTEST: FAR}, causes.SMALL_RATE, FASTEST),
+        ({FASTER: _arm(RUNS, 8.2), FASTEST: FAR}, causes.SMALL_RATE, FASTER),
+        ({FASTER: ALL, "init=he": _arm(RUNS, 2.0)}, causes.SCALE, "init=he"),
+        ({SLOWER: ALL, SLOWEST: FAR}, causes.LARGE_RATE, SLOWER),
+        ({SLOWEST: FAR}, causes.LARGE_RATE, SLOWEST),
         ({"as_given": _given(0, RUNS), SLOWEST: FAR}, table.DIVERGES, SLOWEST),
         ({"as_given": _given(5, 4)}, table.DIVERGES, SLOWER),
-        ({"as_given": _given(5, 3), "init=he": ALL}, table.SCALE, "init=he"),
+        ({"as_given": _given(5, 3), "init=he": ALL}, causes.SCALE, "init=he"),
         ({"optimizer=sgd": ALL}, table.UNDECIDED, "optimizer=sgd"),
         ({"batch_norm": ALL}, table.UNDECIDED, "batch_norm"),
-        ({"batch_norm": ALL, FASTER: _arm(RUNS, 8.0)}, table.RATE, FASTER),
+        ({"batch_norm": ALL, FASTER: _arm(RUNS, 8.0)}, causes.SMALL_RATE, FASTER),
     ],
 )  # fmt: skip
 def test_the_first_row_that_holds_is_the_verdict(arms: dict, verdict: str, first: str | None):
@@ -107,16 +108,16 @@ def test_the_first_row_that_holds_is_the_verdict(arms: dict, verdict: str, first
 @pytest.mark.parametrize(
     ("arms", "symptoms", "verdict", "first"),
     [
-        ({"init=he": ALL}, DEAD, table.DEAD, "init=he"),
-        ({}, DEAD, table.DEAD, None),
-        ({}, DIED, table.DEAD, None),
-        ({"init=he": ALL}, DIED, table.DEAD, "init=he"),
-        ({"init=he": ALL}, DIED._replace(output_spread=1e-6), table.SCALE, "init=he"),
-        ({"init=he": ALL, "leaky_relu": _arm()}, DIED, table.SCALE, "init=he"),
-        ({"init=he": ALL, "leaky_relu": _arm(RUNS, 9.5)}, DIED, table.DEAD, "leaky_relu"),
-        ({SLOWER: ALL}, DEAD, table.DEAD, SLOWER),
-        ({SLOWER: ALL}, DIED, table.LARGE_RATE, SLOWER),
-        ({"epsilon=1e-12": _arm(9, 5.0)}, DEAD, table.EPSILON, "epsilon=1e-12"),
+        ({"init=he": ALL}, DEAD, causes.DEAD, "init=he"),
+        ({}, DEAD, causes.DEAD, None),
+        ({}, DIED, causes.DEAD, None),
+        ({"init=he": ALL}, DIED, causes.DEAD, "init=he"),
+        ({"init=he": ALL}, DIED._replace(output_spread=1e-6), causes.SCALE, "init=he"),
+        ({"init=he": ALL, "leaky_relu": _arm()}, DIED, causes.SCALE, "init=he"),
+        ({"init=he": ALL, "leaky_relu": _arm(RUNS, 9.5)}, DIED, causes.DEAD, "leaky_relu"),
+        ({SLOWER: ALL}, DEAD, causes.DEAD, SLOWER),
+        ({SLOWER: ALL}, DIED, causes.LARGE_RATE, SLOWER),
+        ({"epsilon=1e-12": _arm(9, 5.0)}, DEAD, causes.EPSILON, "epsilon=1e-12"),
         ({"as_given": _given(RUNS)}, DEAD, table.NORMAL, None),
         ({"as_given": _given(9)}, NO_SYMPTOMS._replace(num_dead=2), table.UNDECIDED, None),
         ({"batch_norm": ALL}, NO_SIGNAL, table.UNDECIDED, "batch_norm"),
@@ -143,8 +144,8 @@ def test_what_the_configuration_adds_comes_before_what_else_relieves(name: str):
     for given, symptoms in ((_given(), NO_SYMPTOMS), (_given(), DEAD), (_given(0, RUNS), NO_SYMPTOMS)):
         decision = _with({"as_given": given, **every, name: ALL}, symptoms)
         assert (decision.verdict, decision.first) == (REMOVAL_VERDICTS[name], name)
-    assert _with({**every, name: _arm(RUNS, 4.4)}).verdict == table.EPSILON, "others do twice as much"
-    assert _with({**every, name: _arm(5, 4.0)}).verdict == table.EPSILON, "most runs stay"
+    assert _with({**every, name: _arm(RUNS, 4.4)}).verdict == causes.EPSILON, "others do twice as much"
+    assert _with({**every, name: _arm(5, 4.0)}).verdict == causes.EPSILON, "most runs stay"
     assert _with({"as_given": _given(RUNS), name: ALL}).verdict == table.NORMAL
     few = {"as_given": _given()._replace(num_runs=10, num_stuck=10), name: ALL}
     assert _with(few).row == "too_few_seeds"
@@ -159,8 +160,8 @@ def test_of_several_that_are_added_the_one_that_does_most_is_the_cause():
 
 def test_an_activation_is_a_cause_where_no_start_is():
     relu = {"activation=relu": ALL, FASTEST: FAR, "optimizer=adam": ALL, "batch_norm": _arm(RUNS, 9.5)}
-    assert (_with(relu).verdict, _with(relu).first) == (table.SATURATING, "activation=relu")
-    assert _with({**relu, "init=he": ALL}).verdict == table.SCALE
+    assert (_with(relu).verdict, _with(relu).first) == (causes.SATURATING, "activation=relu")
+    assert _with({**relu, "init=he": ALL}).verdict == causes.SCALE
 
 
 @pytest.mark.parametrize(
@@ -168,13 +169,13 @@ def test_an_activation_is_a_cause_where_no_start_is():
 )
 def test_a_batch_is_the_cause_where_no_rate_is(name: str, verdict: str):
     assert (_with({name: ALL}).verdict, _with({name: ALL}).first) == (verdict, name)
-    assert _with({name: ALL, SLOWER: ALL}).verdict == table.LARGE_RATE
-    assert _with({name: ALL, FASTER: ALL}).verdict == table.RATE
+    assert _with({name: ALL, SLOWER: ALL}).verdict == causes.LARGE_RATE
+    assert _with({name: ALL, FASTER: ALL}).verdict == causes.SMALL_RATE
 
 
 def test_inputs_that_are_all_the_same_teach_nothing():
-    assert _with({"init=he": ALL}, has_constant_inputs=True).verdict == table.NOTHING
-    assert _with({"init=he": ALL}, has_constant_inputs=False).verdict == table.SCALE
+    assert _with({"init=he": ALL}, has_constant_inputs=True).verdict == causes.LABELS
+    assert _with({"init=he": ALL}, has_constant_inputs=False).verdict == causes.SCALE
     learned = _with({"as_given": _given(RUNS)}, has_constant_inputs=True)
     assert learned.verdict == table.NORMAL, "what looks constant beside its size may tell enough"
 
@@ -190,7 +191,7 @@ def test_nothing_is_said_before_there_is_enough():
 
 def test_what_is_learned_by_heart_is_nothing():
     by_heart = {"as_given": _given(RUNS, held_out=-0.3), **BLIND}
-    assert _with(by_heart).verdict == table.NOTHING
+    assert _with(by_heart).verdict == causes.LABELS
     for unknown in ("linear_probe", "shuffled_labels"):
         arms = {name: arm for name, arm in STUCK.items() if name != unknown} | by_heart
         arms.pop(unknown, None)
@@ -221,7 +222,7 @@ def test_carrying_over_is_measured_against_shuffled_labels():
         "linear_probe": _control(held_out=0.1),
         "shuffled_labels": _control(RUNS, held_out=0.1),
     }
-    assert _with(arms).verdict == table.NOTHING
+    assert _with(arms).verdict == causes.LABELS
     assert _with({**arms, "shuffled_labels": _control(RUNS, held_out=0.01)}).verdict == table.NORMAL
 
 
@@ -241,7 +242,7 @@ def test_what_nobody_measured_on_held_out_examples_is_not_called_by_heart():
 def test_a_normal_plateau_is_told_from_no_plateau():
     he = {"init=he": _arm(RUNS, 9.0)}
     waited = _with({"as_given": _given(RUNS), **he})
-    assert waited.waits_for == table.SCALE
+    assert waited.waits_for == causes.SCALE
     hardly = _with({"as_given": _given(RUNS, waited=2), **he})
     assert hardly.waits_for is None
     faster = _with({"as_given": _given(RUNS), FASTER: _arm(RUNS, 9.0)})
@@ -251,7 +252,7 @@ def test_a_normal_plateau_is_told_from_no_plateau():
 def test_a_difference_beyond_chance_may_be_too_small_to_be_the_cause():
     arms = {"as_given": _given(RUNS), "epsilon=1e-12": _arm(RUNS, 0.2), "init=he": _arm(RUNS, 9.0)}
     decision = _with(arms)
-    assert (decision.waits_for, decision.first) == (table.SCALE, "init=he")
+    assert (decision.waits_for, decision.first) == (causes.SCALE, "init=he")
     few = {"as_given": _given(5, held_out=0.0), "epsilon=1e-12": _arm(6, 0.2)}
     assert _with(few).row == "nothing_helps"
 

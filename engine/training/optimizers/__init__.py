@@ -33,6 +33,16 @@ WEIGHT_DECAY = Option(
     maximum=1e3,
     unset="none",
 )
+CLIP_NORM = Option(
+    "clip_norm",
+    float,
+    None,
+    "norm of the gradient of all parameters together to which a longer one is cut (Pascanu et al. 2013)",
+    part="hyperparam",
+    minimum=0,
+    maximum=1e6,
+    unset="none",
+)
 # Of an optimiser that is used without decay: where none is given its program has no such number.
 L2_DECAY = WEIGHT_DECAY.with_default(None)
 

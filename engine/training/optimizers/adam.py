@@ -3,9 +3,9 @@
 import jax
 import optax
 
-from engine.training.optimizers import BETA1, BETA2, EPSILON, L2_DECAY, Hyperparams, Options, with_l2
+from engine.training.optimizers import BETA1, BETA2, CLIP_NORM, EPSILON, L2_DECAY, Hyperparams, Options, with_l2
 
-OPTIONS = (BETA1, BETA2, EPSILON, L2_DECAY)
+OPTIONS = (BETA1, BETA2, EPSILON, L2_DECAY, CLIP_NORM)
 
 
 def build(rate: jax.Array, h: Hyperparams, options: Options) -> optax.GradientTransformation:

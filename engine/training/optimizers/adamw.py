@@ -3,9 +3,9 @@
 import jax
 import optax
 
-from engine.training.optimizers import BETA1, BETA2, EPSILON, WEIGHT_DECAY, Hyperparams, Options
+from engine.training.optimizers import BETA1, BETA2, CLIP_NORM, EPSILON, WEIGHT_DECAY, Hyperparams, Options
 
-OPTIONS = (BETA1, BETA2, EPSILON, WEIGHT_DECAY)
+OPTIONS = (BETA1, BETA2, EPSILON, WEIGHT_DECAY, CLIP_NORM)
 
 
 def build(rate: jax.Array, h: Hyperparams, options: Options) -> optax.GradientTransformation:

@@ -3,9 +3,9 @@
 import jax
 import optax
 
-from engine.training.optimizers import BETA1, BETA2, WEIGHT_DECAY, Hyperparams, Options
+from engine.training.optimizers import BETA1, BETA2, CLIP_NORM, WEIGHT_DECAY, Hyperparams, Options
 
-OPTIONS = (BETA1, BETA2.with_default(0.99), WEIGHT_DECAY.with_default(1e-3))
+OPTIONS = (BETA1, BETA2.with_default(0.99), WEIGHT_DECAY.with_default(1e-3), CLIP_NORM)
 
 
 def build(rate: jax.Array, h: Hyperparams, options: Options) -> optax.GradientTransformation:

@@ -4,9 +4,9 @@ import jax
 import optax
 
 from engine.arms.options import Option
-from engine.training.optimizers import L2_DECAY, MOMENTUM, Hyperparams, Options, with_l2
+from engine.training.optimizers import CLIP_NORM, L2_DECAY, MOMENTUM, Hyperparams, Options, with_l2
 
-OPTIONS = (MOMENTUM, Option("nesterov", bool, False, "Nesterov's momentum"), L2_DECAY)
+OPTIONS = (MOMENTUM, Option("nesterov", bool, False, "Nesterov's momentum"), L2_DECAY, CLIP_NORM)
 
 
 def build(rate: jax.Array, h: Hyperparams, options: Options) -> optax.GradientTransformation:

@@ -1,0 +1,58 @@
+"""Follows what a diagnosis would advise far beyond the horizon, before it is advised."""
+
+import dataclasses
+import time
+
+from engine import store
+from engine.commands.run import run
+from engine.commands.running.options import RunOptions
+from engine.commands.running.progress import note
+from engine.diagnosis.gathering import FOLLOWED, gather
+from engine.diagnosis.table import next_to_follow
+from engine.report.summary import summarise
+from engine.store.run_table import RunTable
+from engine.studies.diagnosis import read_record
+from engine.studies.study import Study
+from engine.user_code import Place, as_path
+
+# Times the horizon, and seeds.
+TIMES, NUM_SEEDS = 4, 8
+# What falls back is followed by the next best change, as often as this.
+_MOST_FOLLOWED = 3
+_QUESTION = "Does it stay away from chance level, far beyond the horizon?"
+
+
+def follow(study: Study, workdir: Place, options: RunOptions, until: float | None) -> None:
+    """Trains what the diagnosis in a work directory would advise for four times the horizon, in a folder below it.
+
+    If that falls back it goes on with the next best change, at most three; only the first after a time of `time.monotonic`.
+    """
+    for number in range(1, _MOST_FOLLOWED + 1):
+        run_table = RunTable(store.open_existing(as_path(workdir)))
+        summary, record = summarise(run_table), read_record(run_table.directory.document)
+        evidence = None if record is None or not summary.runs else gather(run_table, summary, record)
+        name = None if evidence is None else next_to_follow(evidence)
+        is_late = number > 1 and until is not None and time.monotonic() > until
+        if evidence is None or name is None or is_late:
+            return
+        horizon = TIMES * (study.horizons_by_arm[name] or 0)
+        note(f"following {name} to {horizon:,} steps")
+        folder = as_path(workdir) / FOLLOWED / str(len(evidence.followed) + 1)
+        run(_followed(study, name, horizon), folder, options=options.replace({"has_report": False}))
+
+
+def _followed(study: Study, name: str, horizon: int) -> Study:
+    return dataclasses.replace(
+        study,
+        name=FOLLOWED,
+        question=_QUESTION,
+        arms={name: study.arms[name]},
+        baseline=None,
+        seeds=min(NUM_SEEDS, study.seeds_by_arm[name]),
+        horizon=horizon,
+        diagnostics=(),
+        diagnostics_every=None,
+        diagnostic_options={},
+        stop="horizon",
+        diagnosis=None,
+    )

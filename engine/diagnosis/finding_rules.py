@@ -1,0 +1,102 @@
+"""Rows of the decision table that rest on what was found before training, where no change takes it away."""
+
+from engine.diagnosis import conditions
+from engine.diagnosis.changes import Change
+from engine.diagnosis.evidence import Evidence
+from engine.diagnosis.removals import RELU, SINGLE_PRECISION, WIDER
+from engine.diagnosis.rules import Rule
+from engine.preflight import causes
+from engine.preflight.findings import Finding
+from engine.studies.diagnosis import AS_GIVEN
+
+_FOUND = "the look at data and network before training finds a fault of this kind"
+_SEEN = (
+    "most runs do not leave chance level, the look at data and network before training has a sign of this, and no "
+    "change that was tried takes it away"
+)
+
+
+def _fault(key: str, cause: str, meaning: str, is_always: bool = False) -> Rule:
+    """Makes a row for a fault; unless `is_always`, one that does no harm where training is normal."""
+
+    def finding(evidence: Evidence) -> Finding | None:
+        return next(iter(evidence.found(cause, "fault")), None)
+
+    return Rule(
+        key,
+        cause,
+        _FOUND if is_always else f"{_FOUND}, and the runs are not normal",
+        lambda evidence: finding(evidence) is not None and (is_always or not conditions.is_normal(evidence)),
+        meaning=meaning,
+        finding=finding,
+    )
+
+
+def _sign(key: str, cause: str, meaning: str, change: Change | None = None) -> Rule:
+    """Makes a row for a sign; a `change` that takes it away and was tried without relief speaks against it."""
+
+    def holds(evidence: Evidence) -> bool:
+        is_refuted = change is not None and change.name in evidence.arms and not evidence.relieves(change.name)
+        return finding(evidence) is not None and not evidence.leaves(AS_GIVEN) and not is_refuted
+
+    def finding(evidence: Evidence) -> Finding | None:
+        return next(iter(evidence.found(cause, "fault", "sign")), None)
+
+    return Rule(key, cause, _SEEN, holds, lambda evidence: evidence.best(), meaning, finding=finding)
+
+
+# Mistakes in code: whatever the runs do, what they learn is not what was meant.
+MISTAKES = (
+    _fault(
+        "misfit",
+        causes.MISFIT,
+        "The loss expects outputs of another kind: part of what it could teach never reaches the network.",
+        is_always=True,
+    ),
+    _fault(
+        "unreachable",
+        causes.UNREACHABLE,
+        "However long it trains, no parameters make these outputs equal to the targets.",
+        is_always=True,
+    ),
+    _fault(
+        "mixed",
+        causes.MIXED,
+        "What the network says of an example depends on which others happen to be in its batch.",
+        is_always=True,
+    ),
+    _fault("contradicting", causes.LABELS, "Equal inputs with different labels cannot be told apart."),
+    _fault(
+        "altered",
+        causes.ALTERED,
+        "The optimiser is not given the gradient of the loss, whatever the start: clipping, a factor, or a stopped "
+        "gradient lies between them.",
+    ),
+)
+UNTRAINED = _fault(
+    "untrained", causes.UNTRAINED, "Part of the network stays where it started, so that only the rest can learn."
+)
+# The network's own units, which no change of the configuration can replace where the network is the user's.
+SATURATING = _sign(
+    "saturating_units",
+    causes.SATURATING,
+    "The activation is flat far from zero and its slope is small elsewhere: through several such layers hardly any "
+    "gradient is left.",
+    RELU,
+)
+SIGNS = (
+    _sign("narrow", causes.CAPACITY, "Too little passes the narrowest layer to tell the targets apart.", WIDER),
+    _sign(
+        "imprecise",
+        causes.PRECISION,
+        "Small numbers are lost in the arithmetic before they can add up.",
+        SINGLE_PRECISION,
+    ),
+    _sign("vanishing", causes.VANISHING, "Hardly anything of the signal, or of its gradient, passes all layers."),
+    _sign("exploding", causes.EXPLODING, "The signal, or its gradient, grows from layer to layer."),
+    _sign(
+        "imbalance",
+        causes.IMBALANCE,
+        "To answer the most frequent class is right so often that little is left to gain.",
+    ),
+)

@@ -1,0 +1,102 @@
+"""The causes that come into question, the likeliest first, each with what speaks for it and what against."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from engine.diagnosis import conditions, table
+from engine.diagnosis.evidence import Evidence
+from engine.diagnosis.factors import BATCH_NORM, FINE_EPSILON, HE, LARGER_BATCH, LEAKY_RELU, LINEAR_PROBE, SMALLER_BATCH
+from engine.diagnosis.removals import CLIPPING, RELU, REMOVES, WIDER
+from engine.preflight import causes
+from engine.studies.diagnosis import AS_GIVEN
+
+MOST_NAMED = 4
+# The cause that a change takes away, by the name of the change; of rates see `changes_against`.
+_TAKES_AWAY = {
+    **REMOVES,
+    FINE_EPSILON.name: causes.EPSILON,
+    LEAKY_RELU.name: causes.DEAD,
+    RELU.name: causes.SATURATING,
+    HE.name: causes.SCALE,
+    BATCH_NORM.name: causes.SCALE,
+    WIDER.name: causes.CAPACITY,
+    CLIPPING.name: causes.EXPLODING,
+    LARGER_BATCH.name: causes.SMALL_BATCH,
+    SMALLER_BATCH.name: causes.LARGE_BATCH,
+}
+_STATES = (table.NORMAL, table.DIVERGES, table.UNDECIDED)
+
+
+class Suspect(NamedTuple):
+    """A cause that comes into question.
+
+    Attributes:
+        cause: a name of `engine.preflight.causes`.
+        findings: sentences of the look before training that speak for it.
+        relieving: changes against it with which the runs leave chance level; they speak for it.
+        idle: changes against it that were tried and do not relieve; they speak against it.
+        change: the change against it that does most, or `None` where none relieves.
+    """
+
+    cause: str
+    findings: list[str]
+    relieving: list[str]
+    idle: list[str]
+    change: str | None
+
+
+def rank(evidence: Evidence, decision: table.Decision) -> list[Suspect]:
+    """Returns the causes that come into question, the likeliest first, at most four.
+
+    The verdict comes first, then what the other rows that hold would say, then what the look before training has found,
+    faults before signs; where nothing is decided, at least two.
+    """
+    names = list(dict.fromkeys(_candidates(evidence, decision)))
+    return [_suspect(evidence, name) for name in names[:MOST_NAMED]]
+
+
+def _candidates(evidence: Evidence, decision: table.Decision) -> Iterator[str]:
+    is_normal = decision.verdict == table.NORMAL
+    if decision.verdict not in _STATES:
+        yield decision.verdict
+    if decision.waits_for is not None:
+        yield decision.waits_for
+    if decision.row not in ("too_little", "constant_inputs"):
+        yield from (rule.verdict for rule in table.RULES if rule.verdict not in _STATES and rule.holds(evidence))
+    strengths = ("fault", "note") if is_normal else ("fault", "sign")
+    yield from (one.cause for strength in strengths for one in evidence.findings if one.strength == strength)
+    if decision.verdict == table.DIVERGES:
+        yield causes.LARGE_RATE
+    if decision.verdict == table.UNDECIDED:
+        yield from _by_default(evidence)
+
+
+def _by_default(evidence: Evidence) -> Iterator[str]:
+    """Names what is left where nothing was found."""
+    reads_nothing = evidence.carries_over(LINEAR_PROBE.name) is False
+    if conditions.learns_by_heart(evidence):
+        yield from (causes.LABELS, causes.HARD)
+    elif reads_nothing:
+        yield from (causes.HARD, causes.LABELS)
+    else:
+        yield from (causes.SMALL_RATE, causes.HARD)
+
+
+def _suspect(evidence: Evidence, cause: str) -> Suspect:
+    changes = [name for name in evidence.changes if takes_away(evidence, name) == cause]
+    relieving = [name for name in changes if evidence.relieves(name) or evidence.shortens(name)]
+    relieving.sort(key=lambda name: -evidence.gain(name))
+    return Suspect(
+        cause,
+        [one.sentence for one in evidence.found(cause)],
+        relieving,
+        [name for name in changes if name not in relieving and not evidence.leaves(AS_GIVEN)],
+        next(iter(relieving), None),
+    )
+
+
+def takes_away(evidence: Evidence, name: str) -> str | None:
+    """Returns the cause that a change takes away, or `None`: it is none of one cause."""
+    if name in evidence.rates:
+        return causes.SMALL_RATE if evidence.rates[name] > 1 else causes.LARGE_RATE
+    return _TAKES_AWAY.get(name)
