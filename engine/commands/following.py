@@ -25,7 +25,8 @@ _QUESTION = "Does it stay away from chance level, far beyond the horizon?"
 def follow(study: Study, workdir: Place, options: RunOptions, until: float | None) -> None:
     """Trains what the diagnosis in a work directory would advise for four times the horizon, in a folder below it.
 
-    If that falls back it goes on with the next best change, at most three; only the first after a time of `time.monotonic`.
+    If that falls back it goes on with the next best change, with three at most; after the time `until`, of
+    `time.monotonic`, only the first is followed.
     """
     for number in range(1, _MOST_FOLLOWED + 1):
         run_table = RunTable(store.open_existing(as_path(workdir)))

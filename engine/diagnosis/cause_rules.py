@@ -59,8 +59,9 @@ CAUSE_RULES = (
     Rule(
         "slow_but_sure",
         causes.HARD,
-        "a linear model reads nothing from the inputs, but a change with which the network learns what carries over "
-        f"{RELIEVES}; or most runs as given have left chance level when they are followed far beyond the horizon",
+        "neither neighbours nor a linear model read the targets from the inputs, but a change with which the network "
+        f"learns what carries over {RELIEVES}; or most runs as given have left chance level when they are followed far "
+        "beyond the horizon",
         conditions.is_slow_but_sure,
         conditions.soonest,
         meaning="Nothing is broken: what there is to learn does not show in any single input, and the plateau is the "

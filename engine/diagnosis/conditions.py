@@ -26,6 +26,8 @@ FEWEST_DEAD, SHARE_DEAD = 3, 0.1
 _FAR_SOONER = 0.5
 _STRICT_LEVEL = 0.01
 _BOTH = SCALED_BOTH.name
+# The finding that neither neighbours nor a linear model read the targets from the inputs.
+_UNREAD = "unrelated_labels"
 
 
 def removals(evidence: Evidence) -> list[str]:
@@ -179,7 +181,8 @@ def is_slow_but_sure(evidence: Evidence) -> bool:
     later = evidence.followed.get(AS_GIVEN)
     if later is not None and later.num_kept >= NORMAL_RUNS * later.num_runs:
         return evidence.carries_over_later(AS_GIVEN) is not False
-    if evidence.carries_over(LINEAR_PROBE.name) is not False or evidence.found(causes.SMALL_RATE):
+    is_unread = any(one.name == _UNREAD for one in evidence.findings)
+    if not is_unread or evidence.found(causes.SMALL_RATE) or lower_rate(evidence) is not None:
         return False
     return any(evidence.relieves(name) and evidence.carries_over(name) for name in evidence.changes)
 

@@ -14,6 +14,7 @@ from scipy import stats
 from engine.preflight import causes
 from engine.preflight.findings import Finding
 from engine.preflight.look import Look
+from engine.tasks.registry import BY_RULE
 
 _LEVEL = 0.01
 _NEIGHBOURS = 5
@@ -24,7 +25,7 @@ _MOST_HELD_OUT, _MOST_FEATURES = 512, 4096
 def find(look: Look) -> Finding | None:
     """Finds targets that neither neighbours nor a linear reading of the inputs predict."""
     inputs, others = look.training.rows, look.held_out.rows[:_MOST_HELD_OUT]
-    if not look.has_numbers or not look.is_kept or len(others) < _FEWEST or inputs.shape[1] > _MOST_FEATURES:
+    if not look.has_numbers or len(others) < _FEWEST or inputs.shape[1] > _MOST_FEATURES:
         return None
     deviation = inputs.std(axis=0)
     if not deviation.any():
@@ -50,7 +51,7 @@ def find(look: Look) -> Finding | None:
         "on held-out examples neither the nearest neighbours nor a linear model of the inputs predicts the targets "
         "better than a constant does: they do not belong to these inputs, or their rule is one that neither can read",
         "look at some examples with their labels after loading and shuffling: do they still belong together?",
-        causes.LABELS,
+        causes.HARD if look.arm.dataset in BY_RULE else causes.LABELS,
     )
 
 

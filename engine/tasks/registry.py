@@ -45,4 +45,6 @@ def _known_elsewhere() -> list[str]:
 # Of examples that are held in arrays, and others; each is the name of its module too.
 _HELD = ("arrays", "cifar10", "cifar100", "digits", "fashion_mnist", "folder", "mnist", "modular_addition", "prepared")
 _OTHERS = ("double_well", "line", "ramp", "soft_committee", "sparse_parity", "teacher")
+# Tasks whose labels follow from a rule, so that they belong to their inputs.
+BY_RULE = ("double_well", "line", "modular_addition", "ramp", "soft_committee", "sparse_parity", "teacher")
 TASKS = Tasks("dataset", {name: f"engine.tasks.{name}" for name in sorted((*_HELD, *_OTHERS))})

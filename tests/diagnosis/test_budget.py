@@ -22,11 +22,11 @@ def _choose(minutes: float, longest: float = math.inf, is_fixed: bool = False, s
 
 def _seconds(seeds: int, horizon: int) -> float:
     """What the choice costs if every run lasts to the horizon, by the same figures."""
-    return 10 + 4 * 5 + 8 + seeds * horizon * 17 * 1e-3 / 2 / 0.8
+    return 10 + 4 * 5 + 8 + seeds * horizon * 17 * 1e-3 / 2 / 0.65
 
 
 def test_seeds_come_before_a_longer_horizon():
-    middle = _choose(3)
+    middle = _choose(4)
     assert 11 < middle.seeds < 24
     assert 880 <= middle.horizon < 880 * (1 + 1 / middle.seeds)
     long = _choose(10)
@@ -36,7 +36,7 @@ def test_seeds_come_before_a_longer_horizon():
     assert (longest.seeds, longest.horizon) == (24, 4 * 880)
 
 
-@pytest.mark.parametrize("minutes", [2.5, 5, 10, 30])
+@pytest.mark.parametrize("minutes", [3, 5, 10, 30])
 @pytest.mark.parametrize("is_fixed", [False, True])
 def test_the_choice_keeps_within_the_minutes(minutes: float, is_fixed: bool):
     found = _choose(minutes, is_fixed=is_fixed)
@@ -46,7 +46,7 @@ def test_the_choice_keeps_within_the_minutes(minutes: float, is_fixed: bool):
 
 
 def test_the_fewest_seeds_cut_the_horizon_down_to_half_of_it():
-    found = _choose(1.6)
+    found = _choose(2)
     assert found.seeds == 11
     assert 440 <= found.horizon < 880
 
@@ -61,7 +61,8 @@ def test_too_few_minutes_are_refused_with_what_it_takes(minutes, is_fixed, seeds
 
 def test_the_fewest_seeds_can_show_a_cause():
     """Pairs that all agree have p = 2·2^−n; Holm's first step multiplies by the number of changes × 2 tests."""
-    most = sum(change.kind in CHANGES for change in ALL_CHANGES)
+    # Clipping is taken out or put in, a batch made larger or smaller, an activation replaced or given a leak.
+    most = sum(change.kind in CHANGES for change in ALL_CHANGES) - 3
     assert 2 * most * 2 * 0.5**11 < 0.05 < 2 * most * 2 * 0.5**10
     assert "too few for a cause" in what_seeds_can_tell(10, most)
     assert "earlier in 11 of 11 pairs" in what_seeds_can_tell(11, most)

@@ -177,7 +177,7 @@ def test_an_own_network_is_not_rebuilt():
     arm = _resolved(model="net.py:Net", init="as_written")
     skipped = factors_of(_held(arm)).record.skipped
     own = {name for name, reason in skipped.items() if "own" in reason}
-    assert own == {"batch_norm", "leaky_relu", "activation=relu"}
+    assert own == {"batch_norm", "leaky_relu", "activation=relu", "wider"}
 
 
 def test_fresh_examples_have_no_controls():
