@@ -21,7 +21,7 @@ from engine.commands.running.progress import note
 from engine.diagnosis.budget import Budget, Costs, choose, what_seeds_can_tell
 from engine.diagnosis.changes import Subject
 from engine.diagnosis.factors import factors_of
-from engine.errors import InputError
+from engine.errors import InputError, counted
 from engine.lanes import tuning
 from engine.lanes.least_cost import least_step_cost
 from engine.lanes.memory import memory_limit
@@ -139,8 +139,8 @@ def diagnose(
         pilot, budget = _measured(buy, pilot, available, options.cache)
     for line in budget.words:
         note(line)
-    for name, reason in pilot.record.skipped.items():
-        note(f"without {name}: {reason}")
+    if pilot.record.skipped:
+        note(f"not tried: {counted(len(pilot.record.skipped), 'change')} that do not apply here; the report says why")
     designed = _designed(one, pilot, minutes, budget)
     run(designed, workdir, options=options.replace({"has_report": False}))
     follow(designed, workdir, options, None if minutes is None else began + 60 * minutes)

@@ -102,6 +102,6 @@ def _held_out(run_table: RunTable, summary: Summary, name: str) -> float | None:
     best = np.where(np.isfinite(losses), losses, np.inf).min(axis=1)
     # A run that diverged before its first inspection has learned nothing.
     arms = summary.identity["arms"]
-    is_controlled = arms[name].get("control") != arms[AS_GIVEN].get("control")
+    is_controlled = arms[name].get("control") != arms.get(AS_GIVEN, arms[name]).get("control")
     chance = summary.runs[AS_GIVEN if is_controlled else name].chance_loss
     return float(np.median(1.0 - np.minimum(best, 1e30) / chance))

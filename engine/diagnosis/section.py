@@ -12,7 +12,7 @@ from engine import statistics
 from engine.diagnosis import table
 from engine.diagnosis.evidence import MOST_RUNS, Evidence
 from engine.diagnosis.gathering import gather
-from engine.diagnosis.suspect_words import how_to_decide, list_suspects, what_was_followed
+from engine.diagnosis.suspect_words import how_to_decide, list_suspects, what_was_followed, who_else
 from engine.diagnosis.words import Findings, change_first, headline, what_controls_say, what_it_means, what_was_seen
 from engine.errors import counted
 from engine.report.canvas import INK, new_figure
@@ -43,7 +43,7 @@ def make_section(run_table: RunTable, summary: Summary) -> Section | None:
         return None
     evidence = gather(run_table, summary, record)
     found = Findings(summary, record, evidence, table.decide(evidence))
-    lines = [*what_it_means(found), *change_first(found), *how_to_decide(found)]
+    lines = [*what_it_means(found), *change_first(found), *who_else(found), *how_to_decide(found)]
     failed = [
         f"Nothing is known of {name}: {counted(num, 'run')} failed, and no other has an outcome."
         for name, num in summary.failed.items()

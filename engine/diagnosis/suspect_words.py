@@ -4,8 +4,11 @@ from engine.diagnosis.suspects import Suspect
 from engine.diagnosis.words import Findings
 from engine.errors import counted
 from engine.preflight import causes
-from engine.report.phrases import number
+from engine.report.phrases import joined, number
 from engine.studies.diagnosis import AS_GIVEN
+
+_ABOUT_AS_MUCH = 0.9
+_MOST_NAMED = 2
 
 
 def what_was_followed(found: Findings) -> list[str]:
@@ -23,6 +26,18 @@ def what_was_followed(found: Findings) -> list[str]:
     return lines
 
 
+def who_else(found: Findings) -> list[str]:
+    """Names the causes that come into question besides the verdict, and what was found before training of them."""
+    others = [suspect for suspect in found.suspects if suspect.cause != found.decision.verdict]
+    if not others:
+        return []
+    if found.is_normal:
+        return [f"Seen before training: {line}." for one in others for line in one.findings]
+    what = "The likeliest causes" if found.is_undecided else "Next in question"
+    names = joined([f"“{one.cause}”" for one in others[:_MOST_NAMED]])
+    return [f"{what}: {names}; the table of causes says what speaks for and against each."]
+
+
 def list_suspects(found: Findings) -> list[list[str]]:
     """Returns a row for every cause that comes into question: its name, what speaks for it, what against."""
     return [
@@ -33,20 +48,25 @@ def list_suspects(found: Findings) -> list[list[str]]:
 
 def _speaking_for(found: Findings, suspect: Suspect) -> list[str]:
     lines = [f"Before training: {sentence}." for sentence in suspect.findings]
-    lines += [f"With {found.change(name)} {found.left(name)} leave chance level." for name in suspect.relieving]
+    lines += [f"With {name}, {_counts(found, name)} leave chance level." for name in suspect.relieving]
     is_verdict = suspect.cause == found.decision.verdict
     return lines or [f"{found.decision.rule.condition}." if is_verdict else "Nothing else explains the runs."]
 
 
 def _speaking_against(found: Findings, suspect: Suspect) -> list[str]:
-    lines = [f"With {found.change(name)} only {found.left(name)} leave." for name in suspect.idle]
-    if found.evidence.leaves(AS_GIVEN):
-        lines.append(f"As given, {found.left(AS_GIVEN)} leave chance level all the same.")
-    best = found.evidence.best()
-    gain = found.evidence.gain
-    if best is not None and best not in suspect.relieving and (not suspect.change or gain(best) > gain(suspect.change)):
-        lines.append(f"It does not explain that with {found.change(best)} {found.left(best)} leave.")
+    evidence = found.evidence
+    lines = [f"With {name}, {_counts(found, name)} leave." for name in suspect.idle]
+    if evidence.leaves(AS_GIVEN):
+        lines.append(f"As given, {_counts(found, AS_GIVEN)} leave all the same.")
+    best, own = evidence.best(), 0.0 if suspect.change is None else evidence.gain(suspect.change)
+    if best is not None and best not in suspect.relieving and own < _ABOUT_AS_MUCH * evidence.gain(best):
+        lines.append(f"It does not explain that with {best}, {_counts(found, best)} leave.")
     return lines
+
+
+def _counts(found: Findings, name: str) -> str:
+    arm = found.evidence.arms[name]
+    return f"{arm.num_left} of {counted(arm.num_runs, 'run')}"
 
 
 def how_to_decide(found: Findings) -> list[str]:
@@ -69,4 +89,4 @@ def how_to_decide(found: Findings) -> list[str]:
             f"To tell apart {pair}, repair the first in the code or in the data, and run the same command in another "
             f"--workdir: if the runs still wait, it is the second."
         ]
-    return [f"To tell apart {pair}, run the same command with {found.change(first.change)}, in another --workdir."]
+    return [f"To tell apart {pair}, run the same command with {found.flags(first.change)}, in another --workdir."]

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from engine.diagnosis import conditions, table
 from engine.diagnosis.evidence import Evidence
-from engine.diagnosis.factors import BATCH_NORM, FINE_EPSILON, HE, LARGER_BATCH, LEAKY_RELU, LINEAR_PROBE, SMALLER_BATCH
+from engine.diagnosis.factors import FINE_EPSILON, HE, LARGER_BATCH, LEAKY_RELU, LINEAR_PROBE, SMALLER_BATCH
 from engine.diagnosis.removals import CLIPPING, RELU, REMOVES, WIDER
 from engine.preflight import causes
 from engine.studies.diagnosis import AS_GIVEN
@@ -18,7 +18,6 @@ _TAKES_AWAY = {
     LEAKY_RELU.name: causes.DEAD,
     RELU.name: causes.SATURATING,
     HE.name: causes.SCALE,
-    BATCH_NORM.name: causes.SCALE,
     WIDER.name: causes.CAPACITY,
     CLIPPING.name: causes.EXPLODING,
     LARGER_BATCH.name: causes.SMALL_BATCH,
@@ -86,11 +85,13 @@ def _suspect(evidence: Evidence, cause: str) -> Suspect:
     changes = [name for name in evidence.changes if takes_away(evidence, name) == cause]
     relieving = [name for name in changes if evidence.relieves(name) or evidence.shortens(name)]
     relieving.sort(key=lambda name: -evidence.gain(name))
+    # Other rates say nothing against one that helps.
+    rates = evidence.rates if relieving else {}
     return Suspect(
         cause,
         [one.sentence for one in evidence.found(cause)],
         relieving,
-        [name for name in changes if name not in relieving and not evidence.leaves(AS_GIVEN)],
+        [] if evidence.leaves(AS_GIVEN) else [name for name in changes if name not in (*relieving, *rates)],
         next(iter(relieving), None),
     )
 

@@ -1,6 +1,6 @@
 """A diagnosis in words."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from engine.diagnosis import conditions, table
 from engine.diagnosis.evidence import MOST_RUNS, ArmEvidence, Evidence, Symptoms
@@ -71,8 +71,14 @@ class Findings(NamedTuple):
         return fraction(arm.num_left, arm.num_runs, self.summary.arms[name].fraction)
 
     def change(self, name: str) -> str:
-        """Writes a change with the name of its arm."""
-        return f"{self.record.words[name]} ({name})"
+        """Writes a change with the flags that make it."""
+        return f"{self.record.words[name]} ({self.flags(name)})"
+
+    def flags(self, name: str) -> str:
+        """Writes the flags in which an arm differs from the configuration as given."""
+        arms = self.summary.identity["arms"]
+        changed = {key: value for key, value in arms[name].items() if arms[AS_GIVEN].get(key) != value}
+        return " ".join(f"--{key}={_typed(value)}" for key, value in changed.items()) or name
 
     def size(self, arm: ArmEvidence, difference: Estimate) -> str:
         """Writes `9.7 epochs earlier`; `at least` where only runs as given are still waiting at the end."""
@@ -90,6 +96,14 @@ class Findings(NamedTuple):
     def is_normal(self) -> bool:
         """Whether the verdict is that nothing is wrong."""
         return self.decision.verdict == table.NORMAL
+
+
+def _typed(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if value is None:
+        return "none"
+    return ",".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
 
 
 def headline(found: Findings) -> str:

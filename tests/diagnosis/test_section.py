@@ -81,12 +81,12 @@ def test_a_cause_has_a_headline_and_a_change_with_its_size(make_study):
     # 40 epochs to the horizon, and onsets at 11 … 12.1 steps of 22 to the epoch.
     assert part.headline == (
         "Held by the initial scale: 0 of 12 runs (0 %, 95 % CI 0–26 %) left chance level. "
-        "Change first: words of init=he (init=he), with which 12 of 12 leave, at least 39.5 epochs "
+        "Change first: words of init=he (--init=init=he), with which 12 of 12 leave, at least 39.5 epochs "
         "earlier."
     )
     assert part.points["What is not known"] == ["Not tried: batch_norm, because a network of your own is not rebuilt."]
     assert {*part.lines, *part.points["What was run"]} < {*part.document["words"]}
-    assert any("words of init=he (init=he). With it 12 of 12 runs" in line for line in part.lines)
+    assert any("words of init=he (--init=init=he). With it 12 of 12 runs" in line for line in part.lines)
     assert not any("so small" in line for line in part.lines), "nothing was measured of the start"
     rows = {row[0]: row for row in part.tables[1].rows}
     assert rows["words of init=he"][2].startswith("12 of 12")
@@ -128,7 +128,7 @@ def test_of_several_causes_that_can_be_taken_away_the_others_are_named(make_stud
     part = _part(make_study(changed))
     assert (part.document["verdict"], part.document["first"]) == ("weight decay too strong", "weight_decay=0")
     (line,) = [line for line in part.lines if line.startswith("On its own, another change does this as well")]
-    assert "words of dropout=0 (dropout=0); 12 of 12 runs" in line
+    assert "words of dropout=0 (--init=dropout=0); 12 of 12 runs" in line
     assert any("decay shrinks the weights" in line for line in part.lines)
 
 
