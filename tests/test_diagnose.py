@@ -181,3 +181,17 @@ def test_it_is_said_when_it_took_much_longer(
     monkeypatch.setattr(diagnose, "run", lambda *_, **__: None)
     engine.diagnose(small_study(), tmp_path / "study", minutes=minutes, data_dir=data_dir, num_workers=0)
     assert ("minutes, not 1e-06: something took longer" in capsys.readouterr().err) == is_said
+
+
+@pytest.mark.long
+def test_what_would_be_advised_is_followed_and_found_again(tmp_path: Path, data_dir: str):
+    words = ["--seeds=11", "--horizon=88", "--optimizer=sgd", "--init=he", "--learning_rate=1e-5"]
+    assert launch.main(_words(tmp_path / "study", data_dir, *words)) == 0
+    found = _diagnosis(tmp_path / "study")
+    assert found["verdict"] == "rate too small"
+    followed = found["followed"][found["first"]]
+    assert (followed["num_runs"], followed["num_kept"]) == (8, 8)
+    assert found["causes"][0]["verdict"] == "rate too small"
+    assert store.open_existing(tmp_path / "study" / "followed" / "1").document["study"]["seeds"] == {found["first"]: 8}
+    engine.open(tmp_path / "study").report()
+    assert _diagnosis(tmp_path / "study")["followed"] == found["followed"]
