@@ -2,8 +2,8 @@
 
 Every case of `benchmarks/field/cases` is diagnosed as a person would from the command line, its healthy twin is
 checked, and the change that is advised first is followed with other seeds, for four times as long. Every case keeps
-its folder, so that the same command goes on, and tries again what was refused or failed. With `--table` nothing is run; verdicts are always those of the engine as
-it is now.
+its folder, so that the same command goes on; what was refused or failed is tried again. With `--table` nothing is run.
+Verdicts are those of the engine as it is now.
 
     python -m benchmarks.field --part=tuning --minutes=1 --output=runs/field
     python -m benchmarks.field --checks --output=runs/checks
