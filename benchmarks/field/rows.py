@@ -118,7 +118,7 @@ def read_row(case: Case, folder: Path) -> dict[str, Any]:
     row = {"case": case.name, "cause": case.cause, "seconds": about["seconds"], "alarms": about["alarms"]}
     if document is None:
         return {**row, "verdict": about["error"] or "failed", "judged": "failed"}
-    named = [document["verdict"], *(cause["verdict"] for cause in document.get("causes", ()))]
+    named = [document["verdict"], *(cause["verdict"] for cause in document.get("causes") or ())]
     others = [name for name in dict.fromkeys(named) if name not in (_UNDECIDED, named[0])]
     return {
         **row,
@@ -134,7 +134,7 @@ def _advice(case: Case, document: dict[str, Any], folder: Path) -> dict[str, Any
     advised, followed = _advised(case, document), _followed(folder)
     if advised is None:
         is_wrong = document["verdict"] not in (NORMAL, HARD, _UNDECIDED, case.cause, *case.also)
-        is_by_hand = any(cause.get("advice") for cause in document.get("causes", ())[:1])
+        is_by_hand = any(cause.get("advice") for cause in (document.get("causes") or ())[:1])
         return {"advised": "by hand", "works": False} if is_wrong and is_by_hand else {}
     if followed.get("advised") != advised:
         return {"advised": advised, "followed": "not yet"}
