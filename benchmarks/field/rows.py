@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from benchmarks.field.case import HARD, MIXTURE, NORMAL, ORDER, Case
 from engine import Study, store
 from engine.commands.flags import make_flags
 from engine.diagnosis.section import make_section
+from engine.errors import InputError, WorkerFailedError
 from engine.report.summary import summarise
 from engine.store.run_table import RunTable
 from engine.studies.diagnosis import AS_GIVEN
@@ -27,7 +29,7 @@ _NUM_SEEDS, _TIMES_AS_LONG = 16, 4
 _MOST, _ABOVE_CHANCE = 0.95, 0.05
 # In these a plateau is not what is wrong, so that "normal" is true as well.
 _TRAIN = (ORDER, MIXTURE, HARD)
-_HEADER = (*("case", "part", "cause", "verdict", "second", "right", "advised", "followed", "twin's alarms", "seconds"),)
+_HEADER = ("case", "part", "cause", "verdict", "second", "right", "advised", "followed", "twin's alarms", "seconds")
 
 
 def typed_study(flags: Sequence[str]) -> Study:
@@ -83,8 +85,12 @@ def follow(case: Case, folder: Path) -> None:
         root_seed=given.root_seed + 1,
         stop="horizon",
     )
-    rows = engine.run(study, path, is_quiet=True, has_report=False).outcomes.to_pylist()
-    about = {"advised": advised, "away": sum(map(_is_away, rows)), "runs": len(rows)}
+    try:
+        rows = engine.run(study, path, is_quiet=True, has_report=False).outcomes.to_pylist()
+    except (InputError, WorkerFailedError) as error:
+        print(f"{case.name}: {advised}: {error}", file=sys.stderr)
+        rows = []
+    about = {"advised": advised, "away": sum(map(_is_away, rows)), "runs": _NUM_SEEDS}
     (folder / _FOLLOWED).write_text(json.dumps(about, ensure_ascii=False))
 
 
