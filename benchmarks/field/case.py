@@ -72,8 +72,7 @@ class Case(NamedTuple):
         """Writes the data sets of the case and of its twin below a folder."""
         for name, make in (("data", self.data), ("healthy", self.healthy_data)):
             if make is not None:
-                arrays: dict[str, Any] = make(np.random.default_rng(0))
-                np.savez(folder / f"{name}.npz", **arrays)
+                np.savez(folder / f"{name}.npz", **make(np.random.default_rng(0)))  # type: ignore[arg-type]
 
     def resolved(self, is_healthy: bool, folder: Path) -> list[str]:
         """Returns the flags of the set-up, or of its twin, with the paths of the data sets that `save` wrote there."""
