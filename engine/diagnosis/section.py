@@ -113,7 +113,7 @@ def _document(found: Findings, lines: list[str]) -> dict[str, Any]:
         "condition": decision.rule.condition,
         "arms": jsonable(dict(found.evidence.arms)),
         "causes": [
-            {"verdict": one.cause, "for": pro, "against": con, "change": one.change}
+            {"verdict": one.cause, "for": pro, "against": con, "change": one.change, "advice": one.advice}
             for one, (_, pro, con) in zip(found.suspects, list_suspects(found), strict=True)
         ],
         "followed": jsonable(dict(found.evidence.followed)),

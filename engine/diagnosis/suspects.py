@@ -35,6 +35,7 @@ class Suspect(NamedTuple):
         relieving: changes against it with which the runs leave chance level; they speak for it.
         idle: changes against it that were tried and do not relieve; they speak against it.
         change: the change against it that does most, or `None` where none relieves.
+        advice: what the look before training says to try, or `None`.
     """
 
     cause: str
@@ -42,6 +43,7 @@ class Suspect(NamedTuple):
     relieving: list[str]
     idle: list[str]
     change: str | None
+    advice: str | None = None
 
 
 def rank(evidence: Evidence, decision: table.Decision) -> list[Suspect]:
@@ -93,6 +95,7 @@ def _suspect(evidence: Evidence, cause: str) -> Suspect:
         relieving,
         [] if evidence.leaves(AS_GIVEN) else [name for name in changes if name not in (*relieving, *rates)],
         next(iter(relieving), None),
+        next((one.advice for one in evidence.found(cause)), None),
     )
 
 
