@@ -66,6 +66,8 @@ _STEPS = _whole(1, MAX_STEPS)
 _COUNT = _whole(0, 2**63 - 1)
 _SECONDS = _number(0, 1e12)
 _SCALAR = _Kind("a number, text, true, false or null", lambda v: not isinstance(v, (dict, list)))
+# The unit of the targets must not decide whether a study can be read.
+_CHANCE_LOSS = _number(1e-300, 1e300)
 _NUMBERS = _list_of(_number(-1e300, 1e300))
 _TEXTS = _list_of(_TEXT)
 _FIELD = _Kind(
@@ -90,7 +92,7 @@ IDENTITY_BY_ARM = {
     **dict.fromkeys(("width", "block"), _whole(1, _MAX_LANES)),
     **dict.fromkeys(("form", "data", "model_source", "task_source"), _TEXT),
 }
-_IDENTITY_OF_LOGS = {"kind": _one_of(KINDS[1:]), "chance_loss": _number(1e-30, 1e30), "average": _whole(1, MAX_STEPS)}
+_IDENTITY_OF_LOGS = {"kind": _one_of(KINDS[1:]), "chance_loss": _CHANCE_LOSS, "average": _whole(1, MAX_STEPS)}
 _IDENTITY_OF_LOGS_BY_ARM = {"horizons": _STEPS, "curves": _TEXT}
 _STUDY_OF_LOGS = {**dict.fromkeys(("sources", "guesses", "notes"), _TEXTS), "signs": _may_lack(_TEXTS)}
 _STUDY = {
@@ -101,7 +103,7 @@ _STUDY = {
 _STUDY_BY_ARM = {
     "seeds": _whole(0, MAX_SEEDS),
     "steps_per_epoch": _optional(_STEPS),
-    "chance_loss": _number(1e-30, 1e30),
+    "chance_loss": _CHANCE_LOSS,
     "event": _one_of(tuple(Event)),
 }
 _STUDY_OF_SOME_ARMS = {

@@ -11,6 +11,8 @@ from engine.training.trainer import StepInfo
 
 # The step of what has not happened.
 NEVER = -1
+# A loss in units of a chance level that single precision can hardly hold is no longer told apart.
+_MOST_RELATIVE = 1e30
 STOPS = {
     "horizon": "every run lasts as long as it was asked to",
     "settled": "a run ends once it has left chance level, on held-out examples too, and its status is settled",
@@ -73,7 +75,7 @@ def watch_measurement(
     opened = monitor._replace(
         loss_limit=limit,
         diverged_step=jnp.where(jnp.isfinite(loss), NEVER, 0).astype(jnp.int32),
-        watch=start_watch(1.0 - loss / chance_loss),
+        watch=start_watch(1.0 - _relative(loss, chance_loss)),
     )
     is_new = step == 0
     monitor = jax.tree.map(lambda new, old: jnp.where(is_new, new, old), opened, monitor)
@@ -102,10 +104,15 @@ def watch_step(monitor: Monitor, step: jax.Array, info: StepInfo, rules: Rules) 
     return monitor._replace(num_high=num_high, diverged_step=jnp.where(is_first, diverged_step, monitor.diverged_step))
 
 
+def _relative(loss: jax.Array, chance_loss: jax.Array) -> jax.Array:
+    """Returns the loss in units of chance level, however small that is."""
+    return jnp.minimum(loss / chance_loss, _MOST_RELATIVE)
+
+
 def watch_evaluation(monitor: Monitor, step: jax.Array, loss: jax.Array, rules: Rules) -> Monitor:
     """Notes an evaluation that is not finite and, if runs may stop early, a settled outcome."""
-    relative_loss = loss / rules.chance_loss
-    is_lost = (monitor.diverged_step == NEVER) & ~jnp.isfinite(relative_loss)
+    relative_loss = _relative(loss, rules.chance_loss)
+    is_lost = (monitor.diverged_step == NEVER) & ~jnp.isfinite(loss)
     monitor = monitor._replace(diverged_step=jnp.where(is_lost, step, monitor.diverged_step))
     if rules.stop != "settled":
         return monitor
