@@ -58,6 +58,12 @@ def _other_patients(rng: np.random.Generator) -> Arrays:
     return {"x": arrays["x"], "y": rng.permutation(arrays["y"])}
 
 
+def _split(arrays: Arrays, size: int) -> Arrays:
+    """Holds out what comes after the first examples."""
+    x, y = arrays["x"], arrays["y"]
+    return {"x": x[:size], "y": y[:size], "x_test": x[size:], "y_test": y[size:]}
+
+
 def _by_class(arrays: Arrays) -> Arrays:
     order = np.argsort(arrays["y"], kind="stable")
     return {name: array[order] for name, array in arrays.items()}
@@ -73,6 +79,16 @@ def _sorted_wine(rng: np.random.Generator) -> Arrays:
     return _by_class(_wine(rng))
 
 
+def _split_sorted_tones(rng: np.random.Generator) -> Arrays:
+    """Trains on five classes and the first three examples of the sixth, and holds out the rest."""
+    arrays = _by_class(_tones(rng))
+    return _split(arrays, int(np.searchsorted(arrays["y"], 5)) + 3)
+
+
+def _split_tones(rng: np.random.Generator) -> Arrays:
+    return _split(_tones(rng), 1250)
+
+
 def _tones(rng: np.random.Generator) -> Arrays:
     """Draws windows of noise with one of six tones."""
     y = rng.integers(0, 6, 1500).astype(np.int32)
@@ -85,6 +101,14 @@ def _load(rng: np.random.Generator) -> Arrays:
     hours = rng.integers(8760, 17520, 1800)
     load = np.sin(2 * np.pi * (hours - 7) / 24) + 0.1 * rng.normal(size=hours.shape)
     return {"x": hours[:, None].astype(np.float32), "y": load[:, None].astype(np.float32)}
+
+
+def _clusters(rng: np.random.Generator) -> Arrays:
+    """Draws three classes of points around four centres each, in twelve dimensions."""
+    centres = rng.normal(0, 1.2, (12, 12))
+    which = rng.integers(0, 12, 1500)
+    x = centres[which] + rng.normal(0, 0.4, (1500, 12))
+    return {"x": _standard(x), "y": (which % 3).astype(np.int32)}
 
 
 CASES: tuple[Case, ...] = (
@@ -302,6 +326,35 @@ CASES: tuple[Case, ...] = (
         healthy_data=_diabetes,
     ),
     Case(
+        name="a share to keep, given as a share to drop",
+        address="https://github.com/bonlime/keras-deeplab-v3-plus/issues/4",
+        report=(
+            "A port took the share of units to keep, 0.9, for the share to drop. The owner corrected it to 0.1. "
+            "Here every layer has it."
+        ),
+        cause=case.DROPOUT,
+        flags=(
+            "--model=mlp",
+            "--dense_widths=64,48,48,32",
+            "--init=he",
+            "--dropout=0.9",
+            "--optimizer=sgd",
+            "--momentum=0.9",
+            "--learning_rate=0.01",
+            "--horizon=1000",
+        ),
+        healthy=(
+            "--model=mlp",
+            "--dense_widths=64,48,48,32",
+            "--init=he",
+            "--dropout=0.1",
+            "--optimizer=sgd",
+            "--momentum=0.9",
+            "--learning_rate=0.01",
+            "--horizon=1000",
+        ),
+    ),
+    Case(
         name="sigmoid with L2 under RMSprop",
         address="https://stackoom.com/en/question/4HpqD",
         report=(
@@ -332,6 +385,41 @@ CASES: tuple[Case, ...] = (
             "--batch_size=128",
             "--horizon=1500",
         ),
+    ),
+    Case(
+        name="split before it was shuffled",
+        address="https://github.com/khanrc/pt.darts/issues/24",
+        report=(
+            "The training loss fell, while the validation loss did not and its accuracy stayed zero. The examples "
+            "lay by class and were split in that order; shuffling before the split was the remedy."
+        ),
+        cause=case.MIXTURE,
+        flags=(
+            "--dataset_dir={data}",
+            "--input_arrays=x,x_test",
+            "--target_arrays=y,y_test",
+            "--model={networks}/pipeline.py:Head",
+            "--model_arg=num_classes=6",
+            "--model_arg=width=40",
+            "--optimizer=sgd",
+            "--momentum=0.9",
+            "--learning_rate=0.05",
+            "--horizon=800",
+        ),
+        healthy=(
+            "--dataset_dir={healthy}",
+            "--input_arrays=x,x_test",
+            "--target_arrays=y,y_test",
+            "--model={networks}/pipeline.py:Head",
+            "--model_arg=num_classes=6",
+            "--model_arg=width=40",
+            "--optimizer=sgd",
+            "--momentum=0.9",
+            "--learning_rate=0.05",
+            "--horizon=800",
+        ),
+        data=_split_sorted_tones,
+        healthy_data=_split_tones,
     ),
     Case(
         name="one class after the other",
@@ -365,6 +453,36 @@ CASES: tuple[Case, ...] = (
         ),
         data=_sorted_wine,
         healthy_data=_wine,
+    ),
+    Case(
+        name="batches of one",
+        address="https://github.com/adapter-hub/adapters/issues/597",
+        report=(
+            "With batches of one the loss rose after the first epoch and never converged; other settings did not "
+            "help, and batches of 16 or more did. A much smaller rate may do the same for batches of one."
+        ),
+        cause=case.SMALL_BATCH,
+        flags=(
+            "--model=mlp",
+            "--dense_widths=48,48,48",
+            "--init=he",
+            "--optimizer=sgd",
+            "--momentum=0.9",
+            "--learning_rate=0.03",
+            "--batch_size=1",
+            "--horizon=1000",
+        ),
+        healthy=(
+            "--model=mlp",
+            "--dense_widths=48,48,48",
+            "--init=he",
+            "--optimizer=sgd",
+            "--momentum=0.9",
+            "--learning_rate=0.03",
+            "--batch_size=32",
+            "--horizon=1000",
+        ),
+        also=(case.LARGE_RATE,),
     ),
     Case(
         name="a batch of nearly all examples",
@@ -419,5 +537,31 @@ CASES: tuple[Case, ...] = (
             "--horizon=1000",
         ),
         data=_load,
+    ),
+    Case(
+        name="exponential features in half precision",
+        address="https://github.com/facebookresearch/xformers/issues/96",
+        report=(
+            "Attention with exponential random features had a loss that was not a number at once in half precision: what it "
+            "normalises by underflows there. The remedy is in that step."
+        ),
+        cause=case.PRECISION,
+        flags=(
+            "--dataset_dir={data}",
+            "--model={networks}/pipeline.py:Kernel",
+            "--model_arg=half=true",
+            "--learning_rate=2e-3",
+            "--batch_size=32",
+            "--horizon=900",
+        ),
+        healthy=(
+            "--dataset_dir={data}",
+            "--model={networks}/pipeline.py:Kernel",
+            "--model_arg=half=false",
+            "--learning_rate=2e-3",
+            "--batch_size=32",
+            "--horizon=900",
+        ),
+        data=_clusters,
     ),
 )

@@ -55,6 +55,23 @@ class Normed(nn.Module):
         return nn.Dense(self.num_classes)(x)
 
 
+class Kernel(nn.Module):
+    """Reads normalised exponential features of the inputs, in half precision where `half` is set."""
+
+    num_classes: int = 3
+    num_features: int = 48
+    half: bool = True
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """Returns the outputs for a batch."""
+        x = x.reshape(x.shape[0], -1)
+        weights = self.param("weights", nn.initializers.normal(0.5), (x.shape[-1], self.num_features))
+        features = _rounded(jnp.exp(x @ weights - jnp.sum(x * x, axis=-1, keepdims=True)), self.half)
+        features = self.num_features * features / (jnp.sum(features, axis=-1, keepdims=True) + 1e-25)
+        return nn.Dense(self.num_classes)(nn.relu(nn.Dense(32)(features)))
+
+
 class Clock(nn.Module):
     """Predicts from a count of hours, by way of its daily and its yearly cycle."""
 
