@@ -359,7 +359,8 @@ CASES: tuple[Case, ...] = (
         address="https://stackoom.com/en/question/4HpqD",
         report=(
             "A layer of 36 sigmoid units with dropout learned digits until an L2 penalty was added: from then on "
-            "the accuracy was 10 %. The answer: with that dropout, the penalty is too much."
+            "the accuracy was 10 %, and without it all was well. The answer suspects that both together are too "
+            "much. Here the penalty is larger, and enough by itself."
         ),
         cause=case.DECAY,
         flags=(
@@ -390,8 +391,9 @@ CASES: tuple[Case, ...] = (
         name="split before it was shuffled",
         address="https://github.com/khanrc/pt.darts/issues/24",
         report=(
-            "The training loss fell, while the validation loss did not and its accuracy stayed zero. The examples "
-            "lay by class and were split in that order; shuffling before the split was the remedy."
+            "The training loss fell, while the validation loss did not and its accuracy stayed zero. Shuffling "
+            "before the split was the remedy. Here the examples lie by class, and three of the last class are "
+            "trained on."
         ),
         cause=case.MIXTURE,
         flags=(
@@ -423,10 +425,10 @@ CASES: tuple[Case, ...] = (
     ),
     Case(
         name="one class after the other",
-        address="https://github.com/BVLC/caffe/issues/1445",
+        address="https://github.com/epfml/disco/issues/288",
         report=(
-            "The loss jumped at regular intervals. The suspicion: a data set grouped by label that was written "
-            "without shuffling, which had bitten others. Here the engine shuffles, and it learns."
+            "Without shuffling, the curves oscillated early in training and the accuracy was poor; a shuffle of "
+            "their own, in place of the one of the library, solved it. Here the engine shuffles, and it learns."
         ),
         cause=case.ORDER,
         flags=(
@@ -520,7 +522,8 @@ CASES: tuple[Case, ...] = (
         address="https://github.com/RosettaCommons/foundry/pull/236",
         report=(
             "Indices and distances in the thousands were held in bfloat16, whose steps are 16 and more there, so "
-            "that different values became the same. The remedy keeps them in single precision."
+            "that different values became the same. The remedy keeps them in single precision. Here they are "
+            "hours."
         ),
         cause=case.PRECISION,
         flags=(
@@ -542,8 +545,8 @@ CASES: tuple[Case, ...] = (
         name="exponential features in half precision",
         address="https://github.com/facebookresearch/xformers/issues/96",
         report=(
-            "Attention with exponential random features had a loss that was not a number at once in half precision: what it "
-            "normalises by underflows there. The remedy is in that step."
+            "Attention with exponential random features had a loss that was not a number at once in half "
+            "precision: what it normalises by underflows there. The remedy is in that step."
         ),
         cause=case.PRECISION,
         flags=(
