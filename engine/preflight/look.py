@@ -17,7 +17,9 @@ from engine.lanes.host_batches import opened
 from engine.lanes.spec import PoolSpec
 from engine.models import make_model
 from engine.models.initial import AS_WRITTEN, draw_params, leaf_laws, leaf_names
+from engine.models.jaxpr import equations
 from engine.models.model import Model
+from engine.preflight.traced import LIMITS, Traced, run, trace
 from engine.tasks import Batch, build_task, first_batch
 from engine.training.optimization import Hyperparams, hyperparams
 from engine.training.precision import compute_in
@@ -31,6 +33,7 @@ _SLOPE_STEPS = (1e-3, 1e-2)
 # A difference of losses, relative to them, below which rounding to single precision hides it.
 _LEAST_DIFFERENCE = 1e-4
 _WIDE = 30.0
+_QUICKLY = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
 
 
 class Examples(NamedTuple):
@@ -60,6 +63,9 @@ class Look(NamedTuple):
         losses: of the batch in an evaluation, `[S]`.
         he_sizes: standard deviation of each leaf under He's law, `[L]`.
         params, grads, updates: root mean squares of each leaf, of its gradient and of its first update, `[S, L]`.
+        saturating: name of the saturating non-linearity of each hidden layer that has one.
+        saturated: share of the values that lie where such a layer is flat, `[S, number of them]`.
+        narrowest: fewest numbers of an example that a place of the network passes on.
         slopes: change of the loss along the gradient, over what the gradient says, `[S]`; NaN where rounding hides it.
     """
 
@@ -84,6 +90,9 @@ class Look(NamedTuple):
     grads: np.ndarray
     updates: np.ndarray
     slopes: np.ndarray
+    saturating: tuple[str, ...]
+    saturated: np.ndarray
+    narrowest: int
 
     @property
     def has_numbers(self) -> bool:
@@ -106,7 +115,8 @@ def take_look(spec: PoolSpec, arm: Arm, horizon: int | None) -> Look:
     given = task._replace(draw=lambda *_: None, sample=lambda data, _: Batch(**data), augment=None)
     model = make_model(spec.arm, task.num_outputs)
     trainer = Trainer(spec.arm, given, model, spec.form)
-    found = _through_network(trainer, model, arm, batch)
+    traced = trace(trainer.batch_apply, trainer.param_shapes, trainer.state_shapes, batch.inputs)
+    found = _through_network(trainer, model, arm, batch, traced)
     is_kept = "inputs" in data
     training = _examples(data, "" if is_kept else "loss_")
     shapes = jax.tree.leaves(trainer.param_shapes)
@@ -122,6 +132,8 @@ def take_look(spec: PoolSpec, arm: Arm, horizon: int | None) -> Look:
         leaf_ndims=tuple(leaf.ndim for leaf in shapes),
         has_state=bool(jax.tree.leaves(trainer.state_shapes)),
         batch=Examples(*map(np.asarray, batch)),
+        saturating=tuple(name for _, name in traced.saturating),
+        narrowest=traced.narrowest,
         **{name: np.asarray(value, np.float64) for name, value in found.items()},
     )
 
@@ -136,7 +148,7 @@ def _examples(data: Mapping[str, np.ndarray], part: str) -> Examples:
     return Examples(np.asarray(inputs[rows]), np.asarray(targets[rows]))
 
 
-def _through_network(trainer: Trainer, model: Model, arm: Arm, batch: Batch) -> dict[str, Any]:
+def _through_network(trainer: Trainer, model: Model, arm: Arm, batch: Batch, traced: Traced) -> dict[str, Any]:
     he = jnp.asarray(leaf_laws(trainer.param_shapes, "he", {}, trainer.kept))
     laws = he
     if arm.init != AS_WRITTEN:
@@ -144,19 +156,35 @@ def _through_network(trainer: Trainer, model: Model, arm: Arm, batch: Batch) -> 
     numbers = {name: jnp.float32(value) for name, value in hyperparams(arm).items()}
     train_apply = compute_in(model.train_apply, arm.precision)
 
+    keys = jax.random.split(jax.random.key(0, impl="threefry2x32"), NUM_STARTS)
+    in_training = jax.make_jaxpr(train_apply)(trainer.param_shapes, trainer.state_shapes, batch.inputs, keys[0])
+    is_noisy = any(eqn.primitive.name == "random_bits" for eqn in equations(in_training))
+
     def one(key: jax.Array) -> dict[str, jax.Array]:
         state = trainer.init(Keys(*jax.random.split(key, 3)), laws, numbers)
-        return _from_start(trainer, state, numbers, train_apply, batch)
+        found = {
+            **_from_start(trainer, state, numbers, train_apply, batch),
+            **_evaluated(trainer, traced, state, batch),
+        }
+        if not is_noisy:
+            return found
+        draws = [train_apply(state.params, state.model_state, batch.inputs, key)[0] for key in keys[:2]]
+        return {**found, "noise": _rms(draws[0] - draws[1]) / jnp.sqrt(2.0) / _spread(found["outputs"])}
 
     def wide(key: jax.Array, factor: jax.Array) -> jax.Array:
         params = draw_params(key, trainer.param_shapes, he * factor, trainer.kept)
         _, model_state = model.init(key, batch.inputs[:1])
-        return trainer.batch_apply(params, model_state if trainer.state_shapes else {}, batch.inputs)
+        outputs: jax.Array = run(traced, params, model_state if trainer.state_shapes else {}, batch.inputs)[0]
+        return outputs
 
-    keys = jax.random.split(jax.random.key(0, impl="threefry2x32"), NUM_STARTS)
-    found: dict[str, Any] = dict(jax.jit(jax.vmap(one))(keys))
+    found: dict[str, Any] = dict(_compiled(jax.vmap(one))(keys))
     factors = jnp.asarray([1.0, *[_WIDE] * (NUM_STARTS - 1)])
-    return {**found, "wide_outputs": jax.jit(jax.vmap(wide))(keys, factors), "he_sizes": he[:, 1]}
+    return {**found, "wide_outputs": _compiled(jax.vmap(wide))(keys, factors), "he_sizes": he[:, 1]}
+
+
+def _compiled(fn: Callable[..., Any]) -> Callable[..., Any]:
+    """Compiles what runs once: compiling takes longer than running, so the compiler leaves out what is expensive."""
+    return jax.jit(fn, compiler_options=_QUICKLY if jax.default_backend() == "cpu" else None)
 
 
 def _from_start(
@@ -165,27 +193,35 @@ def _from_start(
     """Takes a batch forwards, backwards and through one step at one start."""
     params, model_state, inputs = state.params, state.model_state, batch.inputs
     parts = trainer.step(state, numbers, batch._asdict(), None)
-    outputs = trainer.batch_apply(params, model_state, inputs)
-
-    def in_training(params: Any, noise_key: jax.Array) -> jax.Array:
-        noisy: jax.Array = train_apply(params, model_state, inputs, noise_key)[0]
-        return noisy
 
     def loss(params: Any) -> jax.Array:
         # The noise is that of the step, whose gradient it is held against.
-        noisy = in_training(params, jax.random.fold_in(state.noise_key, state.step))
+        noisy, _ = train_apply(params, model_state, inputs, jax.random.fold_in(state.noise_key, state.step))
         return jnp.mean(trainer.task.loss(noisy, batch.targets))
 
-    draws = jax.vmap(in_training, (None, 0))(params, jax.random.split(state.order_key, 2))
     by_leaf = {"params": params, "grads": parts.grads, "updates": parts.updates}
     return {
-        "outputs": outputs,
-        "alone": trainer.batch_apply(params, model_state, inputs[: len(inputs) // 2]),
-        "noise": _rms(draws[0] - draws[1]) / jnp.sqrt(2.0) / _rms(outputs - jnp.mean(outputs, axis=0)),
-        "losses": jnp.mean(trainer.task.loss(outputs, batch.targets)),
+        "noise": jnp.zeros(()),
         **{name: jnp.stack(list(map(_rms, jax.tree.leaves(tree)))) for name, tree in by_leaf.items()},
         "slopes": _slope(loss, params, parts.grads, parts.info.batch_loss),
     }
+
+
+def _evaluated(trainer: Trainer, traced: Traced, state: TrainState, batch: Batch) -> dict[str, jax.Array]:
+    """Takes a batch forwards, without noise, at one start."""
+    params, model_state, inputs = state.params, state.model_state, batch.inputs
+    outputs, before = run(traced, params, model_state, inputs)
+    shares = [jnp.mean(jnp.abs(z) > LIMITS[name]) for z, (_, name) in zip(before, traced.saturating, strict=True)]
+    return {
+        "outputs": outputs,
+        "alone": trainer.batch_apply(params, model_state, inputs[: len(inputs) // 2]),
+        "losses": jnp.mean(trainer.task.loss(outputs, batch.targets)),
+        "saturated": jnp.stack(shares) if shares else jnp.zeros(0),
+    }
+
+
+def _spread(outputs: jax.Array) -> jax.Array:
+    return _rms(outputs - jnp.mean(outputs, axis=0))
 
 
 def _rms(values: jax.Array) -> jax.Array:

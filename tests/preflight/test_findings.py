@@ -45,6 +45,9 @@ def _healthy(seed: int = 0, **changes: object) -> Look:
         grads=np.full((4, 6), 1e-2),
         updates=np.full((4, 6), 1e-3),
         slopes=np.ones(4),
+        saturating=(),
+        saturated=np.zeros((4, 0)),
+        narrowest=4,
     )
     return look._replace(**changes)  # type: ignore[arg-type]
 
@@ -92,6 +95,18 @@ def _sorted() -> Look:
     return look._replace(training=Examples(look.training.inputs[order], look.training.targets[order]))
 
 
+def _numbered(first: float, number: int = 5) -> Look:
+    """Values that are numbers of groups of examples."""
+    look = _regression(np.zeros((400, 1)))
+    centres = np.sort(look.training.inputs[:, 0])[:: -(-400 // number)]
+    parts = {"training": look.training, "held_out": look.held_out}
+    numbered = {
+        name: part._replace(targets=first + np.searchsorted(centres[1:], part.inputs[:, :1]))
+        for name, part in parts.items()
+    }
+    return look._replace(**numbered)
+
+
 def _leaf(name: str, leaf: int, value: float) -> Look:
     values = getattr(_healthy(), name).copy()
     values[:, leaf] = value
@@ -103,7 +118,9 @@ _FAULTS = {
     "constant_inputs": _with_inputs(np.ones_like),
     "input_scale": _with_inputs(lambda x: 255 * x),
     "uneven_inputs": _with_inputs(lambda x: np.float32(0.3) * x + np.float32(6)),
+    "constant_features": _with_inputs(lambda x: np.concatenate([x, np.zeros((len(x), 9), np.float32)], axis=1)),
     "target_scale": _regression(np.full((400, 1), 2e5) + np.linspace(-4e4, 4e4, 400)[:, None]),
+    "classes_as_values": _numbered(1),
     "rare_classes": _with_targets(lambda y: np.where(np.arange(len(y)) % 20 == 0, y, 0), np.zeros_like),
     "contradicting_labels": _copied(),
     "unrelated_labels": _with_targets(lambda y: np.random.default_rng(4).permutation(y)),
@@ -117,9 +134,11 @@ _FAULTS = {
         outputs=np.full((4, 32, 4), 0.1), alone=np.full((4, 16, 4), 0.1), wide_outputs=np.zeros((4, 32, 4))
     ),
     "mixed_examples": _healthy(alone=_healthy().outputs[:, :16] * 1.1),
+    "narrow_layer": _healthy(narrowest=1),
     "initial_loss": _healthy(losses=np.full(4, 60.0)),
     "unreached_parameters": _leaf("grads", 0, 0.0),
     "altered_gradient": _healthy(slopes=np.array([1e5, 2e5, np.nan, 1e5])),
+    "saturating_layers": _healthy(saturating=("tanh", "tanh"), saturated=np.full((4, 2), [0.1, 0.7])),
     "gradient_by_depth": _leaf("grads", 0, 1e-6),
     "below_epsilon": _healthy(arm=_ARM.replace(optimizer="adam", epsilon=1e-8), grads=np.full((4, 6), 1e-10)),
     "strong_dropout": _healthy(noise=np.full(4, 300.0)),
@@ -157,6 +176,30 @@ def test_a_finding_is_defined_with_its_threshold_and_false_alarms(name):
 def test_faults_come_before_signs():
     strengths = [finding.strength for finding in find_all(_healthy(losses=np.full(4, 60.0), noise=np.full(4, 300.0)))]
     assert strengths == ["fault", "sign"]
+
+
+def test_a_saturating_activation_is_named_only_where_it_costs_the_gradient():
+    layers = {"saturating": ("logistic",) * 6, "saturated": np.full((4, 6), 0.15)}
+    assert find_all(_healthy(**layers)) == []
+    found = find_all(_leaf("grads", 0, 1e-6)._replace(**layers))
+    assert [finding.name for finding in found] == ["saturating_layers", "gradient_by_depth"]
+    assert "sigmoid in 6 layers" in found[0].sentence
+    assert find_all(_healthy(saturating=("tanh",), saturated=np.full((4, 1), 0.9))) == []
+
+
+def test_only_numbers_without_gaps_look_like_classes():
+    assert [finding.name for finding in find_all(_numbered(0))] == ["classes_as_values"]
+    assert find_all(_numbered(7)) == []
+    assert find_all(_numbered(0.5)) == []
+    assert find_all(_numbered(0, 40)) == []
+
+
+def test_a_layer_is_narrow_for_its_classes_and_inputs():
+    assert find_all(_healthy(narrowest=2)) == []
+    found = find_all(_healthy(narrowest=1))[0]
+    assert found.sentence.startswith("a layer passes on 1 number of each example, and 4 classes need 2")
+    one = _with_inputs(lambda x: np.concatenate([x[:, :1], np.zeros_like(x[:, :1])], axis=1))
+    assert "narrow_layer" not in [finding.name for finding in find_all(one._replace(narrowest=1))]
 
 
 def test_tokens_are_not_held_to_be_numbers():

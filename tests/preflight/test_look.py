@@ -15,6 +15,7 @@ from tests.conftest import small_arm, small_study
 pytestmark = pytest.mark.long
 
 _FILE = Path(__file__).parent / "mistakes.py"
+_SATURATED = {"saturating_layers", "gradient_by_depth"}
 _NETWORK = f"{_FILE}:Net"
 
 
@@ -51,7 +52,8 @@ def test_mistakes_of_a_network(end, expected, data_dir):
         (small_arm(optimizer="adamw", weight_decay=50.0), {"strong_decay"}),
         (small_arm(schedule="warmup", warmup_steps=10_000), {"warm_up"}),
         (small_arm(learning_rate=1.0), {"step_size"}),
-        (small_arm(dense_widths=(32,) * 8, activation="sigmoid", init="glorot"), {"gradient_by_depth"}),
+        (small_arm(dense_widths=(32,) * 8, activation="sigmoid", init="glorot"), _SATURATED),
+        (small_arm(dense_widths=(32,) * 3, activation="tanh"), set()),
     ],
 )
 def test_settings(arm, expected, data_dir):
