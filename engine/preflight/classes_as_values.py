@@ -27,7 +27,7 @@ def find(look: Look) -> Finding | None:
     return Finding(
         "classes_as_values",
         "note",
-        f"the values to predict are whole numbers from {values[0]:g} to {values[-1]:g}, as classes have, and the loss is "
-        "a squared error",
+        f"the values to predict are whole numbers from {values[0]:g} to {values[-1]:g}, as classes have, and the "
+        "loss is a squared error",
         "if they are classes, say so (--target_kind=classes); counts and ratings are fine as they are",
     )

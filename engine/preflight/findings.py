@@ -31,6 +31,7 @@ _NAMES = (
     "saturating_layers",
     "gradient_by_depth",
     "below_epsilon",
+    "low_precision",
     "strong_dropout",
     "strong_decay",
     "warm_up",

@@ -19,6 +19,7 @@ from engine.models import make_model
 from engine.models.initial import AS_WRITTEN, draw_params, leaf_laws, leaf_names
 from engine.models.jaxpr import equations
 from engine.models.model import Model
+from engine.preflight.halves import has_halves, is_half, zeroed
 from engine.preflight.traced import LIMITS, Traced, run, trace
 from engine.tasks import Batch, build_task, first_batch
 from engine.training.optimization import Hyperparams, hyperparams
@@ -66,6 +67,8 @@ class Look(NamedTuple):
         saturating: name of the saturating non-linearity of each hidden layer that has one.
         saturated: share of the values that lie where such a layer is flat, `[S, number of them]`.
         narrowest: fewest numbers of an example that a place of the network passes on.
+        zeroed: share of the weights whose gradient half precision makes 0, `[S]`; NaN where it overflows.
+        lost: share of the parameters of half precision that the first step leaves as they are, `[S]`.
         slopes: change of the loss along the gradient, over what the gradient says, `[S]`; NaN where rounding hides it.
     """
 
@@ -93,6 +96,8 @@ class Look(NamedTuple):
     saturating: tuple[str, ...]
     saturated: np.ndarray
     narrowest: int
+    zeroed: np.ndarray
+    lost: np.ndarray
 
     @property
     def has_numbers(self) -> bool:
@@ -177,7 +182,16 @@ def _through_network(trainer: Trainer, model: Model, arm: Arm, batch: Batch, tra
         outputs: jax.Array = run(traced, params, model_state if trainer.state_shapes else {}, batch.inputs)[0]
         return outputs
 
-    found: dict[str, Any] = dict(_compiled(jax.vmap(one))(keys))
+    found: dict[str, Any] = {"zeroed": np.zeros(NUM_STARTS), **_compiled(jax.vmap(one))(keys)}
+    native = jax.make_jaxpr(trainer.native_apply)(trainer.param_shapes, trainer.state_shapes, batch.inputs)
+    if has_halves(native):
+        loss = lambda outputs: jnp.mean(trainer.task.loss(outputs, batch.targets))  # noqa: E731
+
+        def in_halves(key: jax.Array) -> jax.Array:
+            state = trainer.init(Keys(*jax.random.split(key, 3)), laws, numbers)
+            return zeroed(native, loss, state.params, state.model_state, batch.inputs)
+
+        found["zeroed"] = _compiled(lambda keys: jax.lax.map(in_halves, keys))(keys)
     factors = jnp.asarray([1.0, *[_WIDE] * (NUM_STARTS - 1)])
     return {**found, "wide_outputs": _compiled(jax.vmap(wide))(keys, factors), "he_sizes": he[:, 1]}
 
@@ -202,9 +216,18 @@ def _from_start(
     by_leaf = {"params": params, "grads": parts.grads, "updates": parts.updates}
     return {
         "noise": jnp.zeros(()),
+        "lost": _lost(params, parts.state.params, parts.updates),
         **{name: jnp.stack(list(map(_rms, jax.tree.leaves(tree)))) for name, tree in by_leaf.items()},
         "slopes": _slope(loss, params, parts.grads, parts.info.batch_loss),
     }
+
+
+def _lost(params: Any, new: Any, updates: Any) -> jax.Array:
+    """Returns the share of the parameters of half precision that an update other than 0 leaves as they are."""
+    leaves = zip(*map(jax.tree.leaves, (params, new, updates)), strict=True)
+    halves = [(u != 0, (p == q) & (u != 0)) for p, q, u in leaves if is_half(p)]
+    moved, lost = (sum(map(jnp.sum, part)) for part in zip(*halves, strict=True)) if halves else (0, jnp.zeros(()))
+    return lost / jnp.maximum(1, moved)
 
 
 def _evaluated(trainer: Trainer, traced: Traced, state: TrainState, batch: Batch) -> dict[str, jax.Array]:

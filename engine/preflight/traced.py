@@ -60,7 +60,7 @@ def trace(apply: Callable[..., Any], params: Any, state: Any, inputs: Any) -> Tr
         steps.append((flows, made))
         return made
 
-    outputs = _through(program, [*given, start], rule, lambda _: _Flow())
+    outputs = through(program, [*given, start], rule, lambda _: _Flow())
     is_out = frozenset[int]().union(*(flow.sources for flow in outputs))
     hidden = tuple((i, name) for i, name in enumerate(squashed) if i not in gates and i not in is_out)
     return Traced(program, hidden, _narrowest(start, steps, outputs) // max(1, inputs.shape[0]))
@@ -76,18 +76,18 @@ def run(traced: Traced, *args: Any) -> tuple[Any, list[Any]]:
             before.append(inputs[0])
         return bind(eqn, inputs)
 
-    outputs = _through(traced.program, jax.tree.leaves(args), rule, lambda value: value)
+    outputs = through(traced.program, jax.tree.leaves(args), rule, lambda value: value)
     return outputs[0], [before[i] for i, _ in traced.saturating]
 
 
-def _through(
+def through(
     program: Any, args: Sequence[Any], rule: Callable[[Any, Read], Sequence[Any]], lift: Callable[[Any], Any]
 ) -> list[Any]:
-    """Evaluates as `evaluate`, with the programs that are called in place of their calls."""
+    """Evaluates as `jaxpr.evaluate`, with the programs that are called in place of their calls."""
 
     def inlined(eqn: Any, read: Read) -> Sequence[Any]:
         if eqn.primitive.name in _CALLS:
-            return _through(next(inner_programs(eqn)), [read(atom) for atom in eqn.invars], rule, lift)
+            return through(next(inner_programs(eqn)), [read(atom) for atom in eqn.invars], rule, lift)
         return rule(eqn, read)
 
     return evaluate(program, args, inlined, lift)

@@ -48,6 +48,8 @@ def _healthy(seed: int = 0, **changes: object) -> Look:
         saturating=(),
         saturated=np.zeros((4, 0)),
         narrowest=4,
+        zeroed=np.zeros(4),
+        lost=np.zeros(4),
     )
     return look._replace(**changes)  # type: ignore[arg-type]
 
@@ -141,6 +143,7 @@ _FAULTS = {
     "saturating_layers": _healthy(saturating=("tanh", "tanh"), saturated=np.full((4, 2), [0.1, 0.7])),
     "gradient_by_depth": _leaf("grads", 0, 1e-6),
     "below_epsilon": _healthy(arm=_ARM.replace(optimizer="adam", epsilon=1e-8), grads=np.full((4, 6), 1e-10)),
+    "low_precision": _healthy(zeroed=np.full(4, 0.4)),
     "strong_dropout": _healthy(noise=np.full(4, 300.0)),
     "strong_decay": _healthy(arm=_ARM.replace(optimizer="adamw", weight_decay=50.0)),
     "warm_up": _healthy(arm=_ARM.replace(schedule="warmup", warmup_steps=100_000)),
@@ -200,6 +203,19 @@ def test_a_layer_is_narrow_for_its_classes_and_inputs():
     assert found.sentence.startswith("a layer passes on 1 number of each example, and 4 classes need 2")
     one = _with_inputs(lambda x: np.concatenate([x[:, :1], np.zeros_like(x[:, :1])], axis=1))
     assert "narrow_layer" not in [finding.name for finding in find_all(one._replace(narrowest=1))]
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"zeroed": np.full(4, np.nan)}, "overflows"),
+        ({"lost": np.full(4, 0.9)}, "rounded away in 90 %"),
+        ({"zeroed": np.full(4, 0.05), "lost": np.full(4, 0.3)}, None),
+    ],
+)
+def test_what_half_precision_loses(changes, words):
+    found = find_all(_healthy(**changes))
+    assert [words in finding.sentence for finding in found] == ([] if words is None else [True])
 
 
 def test_tokens_are_not_held_to_be_numbers():
