@@ -218,6 +218,22 @@ def test_what_half_precision_loses(changes, words):
     assert [words in finding.sentence for finding in found] == ([] if words is None else [True])
 
 
+@pytest.mark.parametrize("optimizer", ["sgd", "adam", "rmsprop"])
+@pytest.mark.parametrize(("decay", "horizon", "is_found"), [(10.0, 1000, True), (10.0, 5, False), (0.1, 1000, False)])
+def test_a_decay_in_the_gradient_is_held_against_it(optimizer, decay, horizon, is_found):
+    arm = _ARM.replace(optimizer=optimizer, weight_decay=decay, learning_rate=1e-2)
+    found = find_all(_healthy(arm=arm, horizon=horizon))
+    assert [(finding.name, finding.strength) for finding in found] == [("strong_decay", "sign")] * is_found
+    # 10 · 0.3 against 0.01.
+    assert all("pulls the weights 300 times as hard" in finding.sentence for finding in found)
+
+
+def test_one_hot_rows_are_of_order_one():
+    look = _healthy()
+    rows = np.eye(5000, dtype=np.float32)[:400]
+    assert find_all(look._replace(training=Examples(rows, look.training.targets), is_kept=False)) == []
+
+
 def test_tokens_are_not_held_to_be_numbers():
     look = _healthy()
     tokens = np.arange(400 * 8, dtype=np.int32).reshape(400, 8)
