@@ -36,6 +36,7 @@ _NAMES = (
     "strong_decay",
     "warm_up",
     "step_size",
+    "one_batch",
 )
 FINDINGS = Registry("finding", {name: f"engine.preflight.{name}" for name in _NAMES})
 # What a finding says of a set-up: something in it is wrong; it may hold the training back; it is worth knowing.

@@ -15,6 +15,7 @@ from engine.lanes.host_batches import opened
 from engine.lanes.spec import PoolSpec
 from engine.models import make_model
 from engine.models.initial import leaf_names
+from engine.preflight.learning import Learned, learn_batch
 from engine.preflight.passes import make_passes, run_passes
 from engine.tasks import Batch, build_task, first_batch
 from engine.training.trainer import Trainer
@@ -55,6 +56,7 @@ class Look(NamedTuple):
         narrowest: fewest numbers of an example that a place of the network passes on.
         zeroed: share of the weights whose gradient half precision makes 0, `[S]`; NaN where it overflows.
         lost: share of the parameters of half precision that the first step leaves as they are, `[S]`.
+        learned: how far the batch is learned in some steps on it alone; `None` where that takes too long.
         slopes: change of the loss along the gradient, over what the gradient says, `[S]`; NaN where rounding hides it.
     """
 
@@ -84,6 +86,7 @@ class Look(NamedTuple):
     narrowest: int
     zeroed: np.ndarray
     lost: np.ndarray
+    learned: Learned | None
 
     @property
     def has_numbers(self) -> bool:
@@ -125,6 +128,7 @@ def take_look(spec: PoolSpec, arm: Arm, horizon: int | None) -> Look:
         batch=Examples(*map(np.asarray, batch)),
         saturating=tuple(name for _, name in traced.saturating),
         narrowest=traced.narrowest,
+        learned=learn_batch(passes),
         **{name: np.asarray(value, np.float64) for name, value in found.items()},
     )
 

@@ -7,6 +7,7 @@ import pytest
 
 from engine.arms.arm import Arm
 from engine.preflight.findings import FINDINGS, amount, find_all
+from engine.preflight.learning import Learned
 from engine.preflight.look import Examples, Look
 
 _ARM = Arm(model="mlp", dense_widths=(16, 16), init="he")
@@ -50,6 +51,7 @@ def _healthy(seed: int = 0, **changes: object) -> Look:
         narrowest=4,
         zeroed=np.zeros(4),
         lost=np.zeros(4),
+        learned=Learned(300, 0.2, 0.1),
     )
     return look._replace(**changes)  # type: ignore[arg-type]
 
@@ -147,6 +149,7 @@ _FAULTS = {
     "strong_dropout": _healthy(noise=np.full(4, 300.0)),
     "strong_decay": _healthy(arm=_ARM.replace(optimizer="adamw", weight_decay=50.0)),
     "warm_up": _healthy(arm=_ARM.replace(schedule="warmup", warmup_steps=100_000)),
+    "one_batch": _healthy(learned=Learned(300, 1.0, 0.99)),
     "step_size": _healthy(updates=np.full((4, 6), 1.0)),
 }
 
@@ -232,6 +235,24 @@ def test_one_hot_rows_are_of_order_one():
     look = _healthy()
     rows = np.eye(5000, dtype=np.float32)[:400]
     assert find_all(look._replace(training=Examples(rows, look.training.targets), is_kept=False)) == []
+
+
+@pytest.mark.parametrize(
+    ("learned", "horizon", "words"),
+    [
+        (Learned(300, 1.0, 0.98), 1_000_000, "cannot learn"),
+        (Learned(300, 0.99, 0.1), 2000, "too slow"),
+        (Learned(300, np.inf, 0.1), 2000, "beyond all numbers"),
+        # A plateau that a longer training is meant to leave, and what is neither.
+        (Learned(300, 0.99, 0.1), 4000, None),
+        (Learned(300, 0.99, 0.7), 2000, None),
+        (Learned(300, 0.9, 0.99), 2000, None),
+        (None, 2000, None),
+    ],
+)
+def test_what_cannot_learn_is_told_from_what_is_slow(learned, horizon, words):
+    found = find_all(_healthy(learned=learned, horizon=horizon))
+    assert [words in finding.sentence for finding in found] == ([] if words is None else [True])
 
 
 def test_tokens_are_not_held_to_be_numbers():

@@ -1,14 +1,19 @@
 """A look at real data and networks, and what `check` prints of it."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import engine
 from engine.errors import InputError
+from engine.lanes.host_batches import opened
 from engine.preflight.findings import check_here
+from engine.preflight.learning import loss_of_constant
 from engine.studies.expand import expand
+from engine.tasks import build_task
 from launch import main
 from tests.conftest import small_arm, small_study
 
@@ -102,3 +107,26 @@ def test_a_network_that_raises_is_named(tmp_path, data_dir):
     path.write_text(_FILE.read_text().replace("nn.Dense(width)", "nn.Dens(width)"))
     with pytest.raises(InputError, match="Dens"):
         _check(engine.Arm(model=f"{path}:Net"), data_dir)
+
+
+class _Constant:
+    """What is needed of passes to know the loss of the best constant."""
+
+    def __init__(self, task, targets):
+        self.trainer, self.batch = SimpleNamespace(task=task), SimpleNamespace(targets=jnp.asarray(targets))
+
+
+@pytest.mark.parametrize(
+    ("arm", "targets", "expected"),
+    [
+        (small_arm(), [0, 0, 1, 1], np.log(2)),
+        (small_arm(), [3, 3, 3, 3], 0.0),
+        (small_arm(dataset="teacher"), [[1.0], [3.0]], None),
+    ],
+)
+def test_the_loss_of_the_best_constant(arm, targets, expected, data_dir):
+    plan = expand(small_study(arms={"one": arm}, baseline=None), "cpu", data_dir=data_dir)
+    task = build_task(plan.arms["one"], opened(plan.programs[0].spec.data))
+    if expected is None:
+        expected = float(jnp.mean(task.loss(jnp.full((2, 1), 2.0), jnp.asarray(targets))))
+    assert loss_of_constant(_Constant(task, targets)) == pytest.approx(expected, abs=1e-6)
