@@ -74,5 +74,5 @@ def are_wrong_inputs(scale: Scale) -> bool:
 
 def are_wrong_targets(scale: Scale, reach: float) -> bool:
     """Tells whether targets are far too large, or vary far too little, for outputs of a size."""
-    is_flat = scale.deviation is None or scale.deviation < WRONG_TARGETS.least * reach
+    is_flat = scale.deviation is not None and scale.deviation < WRONG_TARGETS.least * reach
     return scale.size > WRONG_TARGETS.most * reach or is_flat

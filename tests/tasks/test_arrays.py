@@ -144,6 +144,11 @@ def test_what_is_called_wrong_is_also_tried(scale, offset):
     assert are_wrong_targets(scale_of(values), 1.0) <= (off_scale(values) is not None)
 
 
+def test_targets_that_are_given_and_not_learned_are_not_wrong():
+    assert not are_wrong_targets(scale_of(np.tile([1.0, -2.0, 0.5], (500, 1))), 1.0)
+    assert are_wrong_targets(scale_of(5 + 1e-3 * CHANCE.normal(size=(500, 2))), 1.0)
+
+
 def test_channels(tmp_path):
     first = CHANCE.integers(0, 256, (300, 3, 8, 9), np.uint8)
     data, reading = _read(tmp_path, x=first, y=Y)
