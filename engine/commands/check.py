@@ -8,7 +8,7 @@ from engine.commands.running.options import RunOptions
 from engine.errors import one_line, unknown_name
 from engine.lanes.spec import PoolSpec
 from engine.preflight.findings import Finding, check_here
-from engine.preflight.look import NUM_STARTS
+from engine.preflight.passes import NUM_STARTS
 from engine.studies.expand import ExpandedStudy, expand
 from engine.studies.study import Study
 from engine.workers import devices, processes

@@ -65,7 +65,9 @@ def _candidates(evidence: Evidence, decision: table.Decision) -> Iterator[str]:
     if decision.row not in ("too_little", "constant_inputs"):
         yield from (rule.verdict for rule in table.RULES if rule.verdict not in _STATES and rule.holds(evidence))
     strengths = ("fault", "note") if is_normal else ("fault", "sign")
-    yield from (one.cause for strength in strengths for one in evidence.findings if one.strength == strength)
+    yield from (
+        one.cause for strength in strengths for one in evidence.findings if one.strength == strength and one.cause
+    )
     if decision.verdict == table.DIVERGES:
         yield causes.LARGE_RATE
     if decision.verdict == table.UNDECIDED:

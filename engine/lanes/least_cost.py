@@ -30,11 +30,11 @@ def least_step_cost(spec: PoolSpec, platform: str) -> StepCost:
     batch = jax.ShapeDtypeStruct((arm.batch_size, *task.example_shape), jnp.float32)
     params, state = jax.eval_shape(model.init, jax.eval_shape(lambda: jax.random.key(0)), batch)
     forward = jax.make_jaxpr(model.batch_apply)(params, state, batch)
-    operations = _PASSES * sum(map(_operations, equations(forward)))
-    return StepCost(operations / _MOST_PER_SECOND.get(platform, _MOST_ELSEWHERE), _LEAST_START)
+    number = _PASSES * sum(map(operations, equations(forward)))
+    return StepCost(number / _MOST_PER_SECOND.get(platform, _MOST_ELSEWHERE), _LEAST_START)
 
 
-def _operations(eqn: Any) -> int:
+def operations(eqn: Any) -> int:
     """Counts multiplications and additions of a matrix product or a convolution; others count nothing."""
     if eqn.primitive.name == "dot_general":
         (contracted, _), _ = eqn.params["dimension_numbers"]

@@ -12,7 +12,9 @@ _NAMES = (
     "constant_inputs",
     "input_scale",
     "uneven_inputs",
+    "constant_features",
     "target_scale",
+    "classes_as_values",
     "rare_classes",
     "contradicting_labels",
     "unrelated_labels",
@@ -22,15 +24,19 @@ _NAMES = (
     "bounded_outputs",
     "constant_outputs",
     "mixed_examples",
+    "narrow_layer",
     "initial_loss",
     "unreached_parameters",
     "altered_gradient",
+    "saturating_layers",
     "gradient_by_depth",
     "below_epsilon",
+    "low_precision",
     "strong_dropout",
     "strong_decay",
     "warm_up",
     "step_size",
+    "one_batch",
 )
 FINDINGS = Registry("finding", {name: f"engine.preflight.{name}" for name in _NAMES})
 # What a finding says of a set-up: something in it is wrong; it may hold the training back; it is worth knowing.
@@ -40,14 +46,14 @@ Strength = Literal["fault", "sign", "note"]
 class Finding(NamedTuple):
     """Something that was found: its name in `FINDINGS`, a sentence with the numbers, and what to try.
 
-    `cause` is the name in `causes` of what it speaks for.
+    `cause` is the name in `causes` of what it speaks for, empty where it may be several.
     """
 
     name: str
     strength: Strength
     sentence: str
     advice: str
-    cause: str
+    cause: str = ""
 
 
 def find_all(look: Look) -> list[Finding]:

@@ -13,30 +13,34 @@ from engine.preflight import causes
 from engine.preflight.findings import Finding
 from engine.preflight.look import Look
 
-_LEAST, _MOST = 1e-3, 1e3
+LEAST, _MOST = 1e-3, 1e3
 
 
 def find(look: Look) -> Finding | None:
     """Finds a signal that is lost, or blown up, over the depth."""
-    weights = look.weights
-    if len(weights) < 2:
+    ratio = first_to_last(look)
+    if ratio is None or LEAST <= ratio <= _MOST:
         return None
-    first, last = weights[0], weights[-1]
-    sizes = [np.median(look.grads[:, i]) / max(float(np.median(look.params[:, i])), 1e-30) for i in (first, last)]
-    if min(sizes) == 0 or not np.all(np.isfinite(sizes)):
-        return None
-    ratio = sizes[0] / sizes[1]
-    if _LEAST <= ratio <= _MOST:
-        return None
-    names = (
-        f"{look.leaf_names[first]!r} is {ratio:.1g} times that of {look.leaf_names[last]!r}, relative to their weights"
-    )
-    saturating = look.arm.activation in ("sigmoid", "tanh")
-    activation = ", a rectifier in place of the activation" if saturating else ""
+    first, last = (look.leaf_names[i] for i in (look.weights[0], look.weights[-1]))
+    activation = ", a rectifier in place of the activation" if look.saturating else ""
     return Finding(
         "gradient_by_depth",
         "sign",
-        f"the gradient of {names}: the signal {'vanishes' if ratio < 1 else 'explodes'} over the depth",
+        f"the gradient of {first!r} is {ratio:.1g} times that of {last!r}, relative to their weights: the signal "
+        f"{'vanishes' if ratio < 1 else 'explodes'} over the depth",
         f"He's start (--init=he){activation}, normalisation or shortcuts",
         causes.VANISHING if ratio < 1 else causes.EXPLODING,
     )
+
+
+def first_to_last(look: Look) -> float | None:
+    """Returns the gradient of the first weights over that of the last, each over its weights; `None` if not known."""
+    if len(look.weights) < 2:
+        return None
+    sizes = [
+        np.median(look.grads[:, i]) / max(float(np.median(look.params[:, i])), 1e-30)
+        for i in (look.weights[0], look.weights[-1])
+    ]
+    if min(sizes) == 0 or not np.all(np.isfinite(sizes)):
+        return None
+    return float(sizes[0] / sizes[1])

@@ -4,33 +4,24 @@ A batch is taken forwards, backwards and through one step of the optimiser at th
 forwards alone at He's start and at some with thirty times its weights, which show what values the outputs can take.
 """
 
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
-import optax
 
 from engine.arms.arm import Arm
 from engine.lanes.host_batches import opened
 from engine.lanes.spec import PoolSpec
 from engine.models import make_model
-from engine.models.initial import AS_WRITTEN, draw_params, leaf_laws, leaf_names
-from engine.models.model import Model
+from engine.models.initial import leaf_names
+from engine.preflight.learning import Learned, learn_batch
+from engine.preflight.passes import make_passes, run_passes
 from engine.tasks import Batch, build_task, first_batch
-from engine.training.optimization import Hyperparams, hyperparams
-from engine.training.precision import compute_in
-from engine.training.trainer import Keys, Trainer, TrainState
+from engine.training.trainer import Trainer
 
-NUM_STARTS = 4
 # Examples that are looked at, evenly spread over the data.
 MOST_EXAMPLES = 4096
-# Lengths of a step along the gradient, as shares of the length of all parameters.
-_SLOPE_STEPS = (1e-3, 1e-2)
-# A difference of losses, relative to them, below which rounding to single precision hides it.
-_LEAST_DIFFERENCE = 1e-4
-_WIDE = 30.0
 
 
 class Examples(NamedTuple):
@@ -60,6 +51,12 @@ class Look(NamedTuple):
         losses: of the batch in an evaluation, `[S]`.
         he_sizes: standard deviation of each leaf under He's law, `[L]`.
         params, grads, updates: root mean squares of each leaf, of its gradient and of its first update, `[S, L]`.
+        saturating: name of the saturating non-linearity of each hidden layer that has one.
+        saturated: share of the values that lie where such a layer is flat, `[S, number of them]`.
+        narrowest: fewest numbers of an example that a place of the network passes on.
+        zeroed: share of the weights whose gradient half precision makes 0, `[S]`; NaN where it overflows.
+        lost: share of the parameters of half precision that the first step leaves as they are, `[S]`.
+        learned: how far the batch is learned in some steps on it alone; `None` where that takes too long.
         slopes: change of the loss along the gradient, over what the gradient says, `[S]`; NaN where rounding hides it.
     """
 
@@ -84,6 +81,12 @@ class Look(NamedTuple):
     grads: np.ndarray
     updates: np.ndarray
     slopes: np.ndarray
+    saturating: tuple[str, ...]
+    saturated: np.ndarray
+    narrowest: int
+    zeroed: np.ndarray
+    lost: np.ndarray
+    learned: Learned | None
 
     @property
     def has_numbers(self) -> bool:
@@ -106,7 +109,8 @@ def take_look(spec: PoolSpec, arm: Arm, horizon: int | None) -> Look:
     given = task._replace(draw=lambda *_: None, sample=lambda data, _: Batch(**data), augment=None)
     model = make_model(spec.arm, task.num_outputs)
     trainer = Trainer(spec.arm, given, model, spec.form)
-    found = _through_network(trainer, model, arm, batch)
+    passes = make_passes(trainer, model, arm, batch)
+    found, traced = run_passes(passes), passes.traced
     is_kept = "inputs" in data
     training = _examples(data, "" if is_kept else "loss_")
     shapes = jax.tree.leaves(trainer.param_shapes)
@@ -122,6 +126,9 @@ def take_look(spec: PoolSpec, arm: Arm, horizon: int | None) -> Look:
         leaf_ndims=tuple(leaf.ndim for leaf in shapes),
         has_state=bool(jax.tree.leaves(trainer.state_shapes)),
         batch=Examples(*map(np.asarray, batch)),
+        saturating=tuple(name for _, name in traced.saturating),
+        narrowest=traced.narrowest,
+        learned=learn_batch(passes),
         **{name: np.asarray(value, np.float64) for name, value in found.items()},
     )
 
@@ -134,78 +141,3 @@ def _examples(data: Mapping[str, np.ndarray], part: str) -> Examples:
         inputs, targets = (array.reshape(-1, *array.shape[2:]) for array in (inputs, targets))
     rows = np.unique(np.linspace(0, len(inputs) - 1, min(len(inputs), MOST_EXAMPLES)).round().astype(int))
     return Examples(np.asarray(inputs[rows]), np.asarray(targets[rows]))
-
-
-def _through_network(trainer: Trainer, model: Model, arm: Arm, batch: Batch) -> dict[str, Any]:
-    he = jnp.asarray(leaf_laws(trainer.param_shapes, "he", {}, trainer.kept))
-    laws = he
-    if arm.init != AS_WRITTEN:
-        laws = jnp.asarray(leaf_laws(trainer.param_shapes, str(arm.init), arm.options, trainer.kept))
-    numbers = {name: jnp.float32(value) for name, value in hyperparams(arm).items()}
-    train_apply = compute_in(model.train_apply, arm.precision)
-
-    def one(key: jax.Array) -> dict[str, jax.Array]:
-        state = trainer.init(Keys(*jax.random.split(key, 3)), laws, numbers)
-        return _from_start(trainer, state, numbers, train_apply, batch)
-
-    def wide(key: jax.Array, factor: jax.Array) -> jax.Array:
-        params = draw_params(key, trainer.param_shapes, he * factor, trainer.kept)
-        _, model_state = model.init(key, batch.inputs[:1])
-        return trainer.batch_apply(params, model_state if trainer.state_shapes else {}, batch.inputs)
-
-    keys = jax.random.split(jax.random.key(0, impl="threefry2x32"), NUM_STARTS)
-    found: dict[str, Any] = dict(jax.jit(jax.vmap(one))(keys))
-    factors = jnp.asarray([1.0, *[_WIDE] * (NUM_STARTS - 1)])
-    return {**found, "wide_outputs": jax.jit(jax.vmap(wide))(keys, factors), "he_sizes": he[:, 1]}
-
-
-def _from_start(
-    trainer: Trainer, state: TrainState, numbers: Hyperparams, train_apply: Callable[..., Any], batch: Batch
-) -> dict[str, jax.Array]:
-    """Takes a batch forwards, backwards and through one step at one start."""
-    params, model_state, inputs = state.params, state.model_state, batch.inputs
-    parts = trainer.step(state, numbers, batch._asdict(), None)
-    outputs = trainer.batch_apply(params, model_state, inputs)
-
-    def in_training(params: Any, noise_key: jax.Array) -> jax.Array:
-        noisy: jax.Array = train_apply(params, model_state, inputs, noise_key)[0]
-        return noisy
-
-    def loss(params: Any) -> jax.Array:
-        # The noise is that of the step, whose gradient it is held against.
-        noisy = in_training(params, jax.random.fold_in(state.noise_key, state.step))
-        return jnp.mean(trainer.task.loss(noisy, batch.targets))
-
-    draws = jax.vmap(in_training, (None, 0))(params, jax.random.split(state.order_key, 2))
-    by_leaf = {"params": params, "grads": parts.grads, "updates": parts.updates}
-    return {
-        "outputs": outputs,
-        "alone": trainer.batch_apply(params, model_state, inputs[: len(inputs) // 2]),
-        "noise": _rms(draws[0] - draws[1]) / jnp.sqrt(2.0) / _rms(outputs - jnp.mean(outputs, axis=0)),
-        "losses": jnp.mean(trainer.task.loss(outputs, batch.targets)),
-        **{name: jnp.stack(list(map(_rms, jax.tree.leaves(tree)))) for name, tree in by_leaf.items()},
-        "slopes": _slope(loss, params, parts.grads, parts.info.batch_loss),
-    }
-
-
-def _rms(values: jax.Array) -> jax.Array:
-    return jnp.sqrt(jnp.mean(jnp.square(values.astype(jnp.float32))))
-
-
-def _slope(loss: Callable[[Any], jax.Array], params: Any, gradient: Any, value: jax.Array) -> jax.Array:
-    """Returns the change of the loss along its gradient over what the gradient says, by central differences.
-
-    Of several lengths of the step it is the one nearest to 1, because a long step leaves the straight part and a short
-    one drowns in rounding.
-    """
-    length, size = optax.tree.norm(gradient), optax.tree.norm(params)
-    steps = jnp.asarray(_SLOPE_STEPS) * size / jnp.maximum(length, 1e-30)
-
-    def moved(step: jax.Array) -> jax.Array:
-        return loss(jax.tree.map(lambda p, g: p + step * g, params, gradient))
-
-    differences = jnp.diff(jax.vmap(moved)(jnp.concatenate([-steps, steps])).reshape(2, -1), axis=0)[0]
-    is_seen = jnp.abs(differences) > _LEAST_DIFFERENCE * jnp.abs(value)
-    ratios = jnp.where(is_seen, differences / (2 * steps * length**2), jnp.nan)
-    distances = jnp.abs(jnp.log(jnp.maximum(ratios, 1e-30)))
-    return ratios[jnp.argmin(jnp.where(jnp.isnan(distances), jnp.inf, distances))]

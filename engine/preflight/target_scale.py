@@ -1,9 +1,10 @@
 """Values to predict that are far from what a network's outputs are at the start.
 
 Definition, of regression: the root mean square of the targets, about 0, is above 30 times the larger of 1 and that of
-the outputs at the start; or their standard deviation is below 0.01 of it. An optimiser that moves each weight by its
-learning rate brings outputs of order one only so far in a training, and the first gradients are as large as the
-offset. Source: LeCun et al. (1998), "Efficient BackProp", sections 4.5 and 4.6. False alarms: see docs/check.md.
+the outputs at the start; or their standard deviation (the median over columns that vary) is below 0.01 of it. The
+bounds are in `engine/tasks/scales.py`. An optimiser that moves each weight by its learning rate brings outputs of order
+one only so far in a training, and the first gradients are as large as the offset. Source: LeCun et al. (1998),
+"Efficient BackProp", sections 4.5 and 4.6. False alarms: see docs/check.md.
 """
 
 import numpy as np
@@ -11,8 +12,7 @@ import numpy as np
 from engine.preflight import causes
 from engine.preflight.findings import Finding, amount
 from engine.preflight.look import Look
-
-_MOST, _LEAST = 30.0, 0.01
+from engine.tasks.scales import are_wrong_targets, scale_of
 
 
 def find(look: Look) -> Finding | None:
@@ -20,11 +20,10 @@ def find(look: Look) -> Finding | None:
     if look.has_classes:
         return None
     targets = np.asarray(look.training.targets, np.float64)
-    size, deviation = float(np.sqrt(np.mean(targets**2))), float(targets.std())
     reach = max(1.0, float(np.sqrt(np.mean(look.outputs**2))) if np.all(np.isfinite(look.outputs)) else 1.0)
-    if size <= _MOST * reach and deviation >= _LEAST * reach:
+    if not are_wrong_targets(scale_of(targets.reshape(len(targets), -1)), reach):
         return None
-    about = f"a mean of {amount(float(targets.mean()))} and a standard deviation of {amount(deviation)}"
+    about = f"a mean of {amount(float(targets.mean()))} and a standard deviation of {amount(float(targets.std()))}"
     return Finding(
         "target_scale",
         "fault",

@@ -193,7 +193,7 @@ def make_targets(array: np.ndarray, name: str, kind: str | None, reading: Readin
                 f"targets {name!r} have {counted(num_distinct, 'distinct value')} in {counted(len(array), 'example')}: "
                 f"say whether they are classes or values, with --target_kind"
             )
-    return _classes(array, name) if kind == "classes" else _values(array[:, None], name)
+    return _classes(array, name, reading) if kind == "classes" else _values(array[:, None], name)
 
 
 def _of_rows(array: np.ndarray, name: str, kind: str | None, reading: Reading) -> Targets:
@@ -210,7 +210,7 @@ def _of_rows(array: np.ndarray, name: str, kind: str | None, reading: Reading) -
         raise InputError(
             f"targets {name!r} cannot be classes: expected one per example, or rows with a single one among zeros"
         )
-    return _classes(array.argmax(axis=1), name)
+    return _classes(array.argmax(axis=1), name, reading)
 
 
 def _check_finite(array: np.ndarray, name: str) -> None:
@@ -222,10 +222,14 @@ def _check_finite(array: np.ndarray, name: str) -> None:
         )
 
 
-def _classes(array: np.ndarray, name: str) -> Targets:
+def _classes(array: np.ndarray, name: str, reading: Reading) -> Targets:
     if array.dtype.kind == "f" and (array != np.rint(array)).any():
         raise InputError(f"targets {name!r} are not whole, so they cannot be classes: give --target_kind=values")
     distinct, labels = np.unique(array, return_inverse=True)
+    if array.dtype.kind in "iuf" and not np.array_equal(distinct, np.arange(len(distinct))):
+        gaps = " with gaps" if distinct[-1] - distinct[0] >= len(distinct) else ""
+        first, last = int(distinct[0]), int(distinct[-1])
+        reading.tell(f"classes {name!r} have numbers from {first} to {last}{gaps}: numbered from 0 here")
     names = [v.decode(errors="replace") if isinstance(v, bytes) else str(v) for v in distinct]
     return labels.astype(np.int32), [*map(one_line, names)]
 

@@ -7,6 +7,7 @@ import pytest
 
 from engine.arms.arm import Arm
 from engine.preflight.findings import FINDINGS, amount, find_all
+from engine.preflight.learning import Learned
 from engine.preflight.look import Examples, Look
 
 _ARM = Arm(model="mlp", dense_widths=(16, 16), init="he")
@@ -45,6 +46,12 @@ def _healthy(seed: int = 0, **changes: object) -> Look:
         grads=np.full((4, 6), 1e-2),
         updates=np.full((4, 6), 1e-3),
         slopes=np.ones(4),
+        saturating=(),
+        saturated=np.zeros((4, 0)),
+        narrowest=4,
+        zeroed=np.zeros(4),
+        lost=np.zeros(4),
+        learned=Learned(300, 0.2, 0.1),
     )
     return look._replace(**changes)  # type: ignore[arg-type]
 
@@ -92,6 +99,18 @@ def _sorted() -> Look:
     return look._replace(training=Examples(look.training.inputs[order], look.training.targets[order]))
 
 
+def _numbered(first: float, number: int = 5) -> Look:
+    """Values that are numbers of groups of examples."""
+    look = _regression(np.zeros((400, 1)))
+    centres = np.sort(look.training.inputs[:, 0])[:: -(-400 // number)]
+    parts = {"training": look.training, "held_out": look.held_out}
+    numbered = {
+        name: part._replace(targets=first + np.searchsorted(centres[1:], part.inputs[:, :1]))
+        for name, part in parts.items()
+    }
+    return look._replace(**numbered)
+
+
 def _leaf(name: str, leaf: int, value: float) -> Look:
     values = getattr(_healthy(), name).copy()
     values[:, leaf] = value
@@ -103,7 +122,9 @@ _FAULTS = {
     "constant_inputs": _with_inputs(np.ones_like),
     "input_scale": _with_inputs(lambda x: 255 * x),
     "uneven_inputs": _with_inputs(lambda x: np.float32(0.3) * x + np.float32(6)),
+    "constant_features": _with_inputs(lambda x: np.concatenate([x, np.zeros((len(x), 9), np.float32)], axis=1)),
     "target_scale": _regression(np.full((400, 1), 2e5) + np.linspace(-4e4, 4e4, 400)[:, None]),
+    "classes_as_values": _numbered(1),
     "rare_classes": _with_targets(lambda y: np.where(np.arange(len(y)) % 20 == 0, y, 0), np.zeros_like),
     "contradicting_labels": _copied(),
     "unrelated_labels": _with_targets(lambda y: np.random.default_rng(4).permutation(y)),
@@ -117,14 +138,18 @@ _FAULTS = {
         outputs=np.full((4, 32, 4), 0.1), alone=np.full((4, 16, 4), 0.1), wide_outputs=np.zeros((4, 32, 4))
     ),
     "mixed_examples": _healthy(alone=_healthy().outputs[:, :16] * 1.1),
+    "narrow_layer": _healthy(narrowest=1),
     "initial_loss": _healthy(losses=np.full(4, 60.0)),
     "unreached_parameters": _leaf("grads", 0, 0.0),
     "altered_gradient": _healthy(slopes=np.array([1e5, 2e5, np.nan, 1e5])),
+    "saturating_layers": _healthy(saturating=("tanh", "tanh"), saturated=np.full((4, 2), [0.1, 0.7])),
     "gradient_by_depth": _leaf("grads", 0, 1e-6),
     "below_epsilon": _healthy(arm=_ARM.replace(optimizer="adam", epsilon=1e-8), grads=np.full((4, 6), 1e-10)),
+    "low_precision": _healthy(zeroed=np.full(4, 0.4)),
     "strong_dropout": _healthy(noise=np.full(4, 300.0)),
     "strong_decay": _healthy(arm=_ARM.replace(optimizer="adamw", weight_decay=50.0)),
     "warm_up": _healthy(arm=_ARM.replace(schedule="warmup", warmup_steps=100_000)),
+    "one_batch": _healthy(learned=Learned(300, 1.0, 0.99)),
     "step_size": _healthy(updates=np.full((4, 6), 1.0)),
 }
 
@@ -157,6 +182,77 @@ def test_a_finding_is_defined_with_its_threshold_and_false_alarms(name):
 def test_faults_come_before_signs():
     strengths = [finding.strength for finding in find_all(_healthy(losses=np.full(4, 60.0), noise=np.full(4, 300.0)))]
     assert strengths == ["fault", "sign"]
+
+
+def test_a_saturating_activation_is_named_only_where_it_costs_the_gradient():
+    layers = {"saturating": ("logistic",) * 6, "saturated": np.full((4, 6), 0.15)}
+    assert find_all(_healthy(**layers)) == []
+    found = find_all(_leaf("grads", 0, 1e-6)._replace(**layers))
+    assert [finding.name for finding in found] == ["saturating_layers", "gradient_by_depth"]
+    assert "sigmoid in 6 layers" in found[0].sentence
+    assert find_all(_healthy(saturating=("tanh",), saturated=np.full((4, 1), 0.9))) == []
+
+
+def test_only_numbers_without_gaps_look_like_classes():
+    assert [finding.name for finding in find_all(_numbered(0))] == ["classes_as_values"]
+    assert find_all(_numbered(7)) == []
+    assert find_all(_numbered(0.5)) == []
+    assert find_all(_numbered(0, 40)) == []
+
+
+def test_a_layer_is_narrow_for_its_classes_and_inputs():
+    assert find_all(_healthy(narrowest=2)) == []
+    found = find_all(_healthy(narrowest=1))[0]
+    assert found.sentence.startswith("a layer passes on 1 number of each example, and 4 classes need 2")
+    one = _with_inputs(lambda x: np.concatenate([x[:, :1], np.zeros_like(x[:, :1])], axis=1))
+    assert "narrow_layer" not in [finding.name for finding in find_all(one._replace(narrowest=1))]
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"zeroed": np.full(4, np.nan)}, "overflows"),
+        ({"lost": np.full(4, 0.9)}, "rounded away in 90 %"),
+        ({"zeroed": np.full(4, 0.05), "lost": np.full(4, 0.3)}, None),
+    ],
+)
+def test_what_half_precision_loses(changes, words):
+    found = find_all(_healthy(**changes))
+    assert [words in finding.sentence for finding in found] == ([] if words is None else [True])
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam", "rmsprop"])
+@pytest.mark.parametrize(("decay", "horizon", "is_found"), [(10.0, 1000, True), (10.0, 5, False), (0.1, 1000, False)])
+def test_a_decay_in_the_gradient_is_held_against_it(optimizer, decay, horizon, is_found):
+    arm = _ARM.replace(optimizer=optimizer, weight_decay=decay, learning_rate=1e-2)
+    found = find_all(_healthy(arm=arm, horizon=horizon))
+    assert [(finding.name, finding.strength) for finding in found] == [("strong_decay", "sign")] * is_found
+    # 10 · 0.3 against 0.01.
+    assert all("pulls the weights 300 times as hard" in finding.sentence for finding in found)
+
+
+def test_one_hot_rows_are_of_order_one():
+    look = _healthy()
+    rows = np.eye(5000, dtype=np.float32)[:400]
+    assert find_all(look._replace(training=Examples(rows, look.training.targets), is_kept=False)) == []
+
+
+@pytest.mark.parametrize(
+    ("learned", "horizon", "words"),
+    [
+        (Learned(300, 1.0, 0.98), 1_000_000, "cannot learn"),
+        (Learned(300, 0.99, 0.1), 2000, "too slow"),
+        (Learned(300, np.inf, 0.1), 2000, "beyond all numbers"),
+        # A plateau that a longer training is meant to leave, and what is neither.
+        (Learned(300, 0.99, 0.1), 4000, None),
+        (Learned(300, 0.99, 0.7), 2000, None),
+        (Learned(300, 0.9, 0.99), 2000, None),
+        (None, 2000, None),
+    ],
+)
+def test_what_cannot_learn_is_told_from_what_is_slow(learned, horizon, words):
+    found = find_all(_healthy(learned=learned, horizon=horizon))
+    assert [words in finding.sentence for finding in found] == ([] if words is None else [True])
 
 
 def test_tokens_are_not_held_to_be_numbers():

@@ -1,20 +1,26 @@
 """A look at real data and networks, and what `check` prints of it."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import engine
 from engine.errors import InputError
+from engine.lanes.host_batches import opened
 from engine.preflight.findings import check_here
+from engine.preflight.learning import loss_of_constant
 from engine.studies.expand import expand
+from engine.tasks import build_task
 from launch import main
 from tests.conftest import small_arm, small_study
 
 pytestmark = pytest.mark.long
 
 _FILE = Path(__file__).parent / "mistakes.py"
+_SATURATED = {"saturating_layers", "gradient_by_depth"}
 _NETWORK = f"{_FILE}:Net"
 
 
@@ -51,7 +57,8 @@ def test_mistakes_of_a_network(end, expected, data_dir):
         (small_arm(optimizer="adamw", weight_decay=50.0), {"strong_decay"}),
         (small_arm(schedule="warmup", warmup_steps=10_000), {"warm_up"}),
         (small_arm(learning_rate=1.0), {"step_size"}),
-        (small_arm(dense_widths=(32,) * 8, activation="sigmoid", init="glorot"), {"gradient_by_depth"}),
+        (small_arm(dense_widths=(32,) * 8, activation="sigmoid", init="glorot"), _SATURATED),
+        (small_arm(dense_widths=(32,) * 3, activation="tanh"), set()),
     ],
 )
 def test_settings(arm, expected, data_dir):
@@ -100,3 +107,26 @@ def test_a_network_that_raises_is_named(tmp_path, data_dir):
     path.write_text(_FILE.read_text().replace("nn.Dense(width)", "nn.Dens(width)"))
     with pytest.raises(InputError, match="Dens"):
         _check(engine.Arm(model=f"{path}:Net"), data_dir)
+
+
+class _Constant:
+    """What is needed of passes to know the loss of the best constant."""
+
+    def __init__(self, task, targets):
+        self.trainer, self.batch = SimpleNamespace(task=task), SimpleNamespace(targets=jnp.asarray(targets))
+
+
+@pytest.mark.parametrize(
+    ("arm", "targets", "expected"),
+    [
+        (small_arm(), [0, 0, 1, 1], np.log(2)),
+        (small_arm(), [3, 3, 3, 3], 0.0),
+        (small_arm(dataset="teacher"), [[1.0], [3.0]], None),
+    ],
+)
+def test_the_loss_of_the_best_constant(arm, targets, expected, data_dir):
+    plan = expand(small_study(arms={"one": arm}, baseline=None), "cpu", data_dir=data_dir)
+    task = build_task(plan.arms["one"], opened(plan.programs[0].spec.data))
+    if expected is None:
+        expected = float(jnp.mean(task.loss(jnp.full((2, 1), 2.0), jnp.asarray(targets))))
+    assert loss_of_constant(_Constant(task, targets)) == pytest.approx(expected, abs=1e-6)

@@ -8,7 +8,7 @@ import pytest
 
 from engine.errors import InputError
 from engine.tasks import fingerprint
-from engine.tasks.scales import off_scale
+from engine.tasks.scales import are_wrong_inputs, are_wrong_targets, off_scale, scale_of
 from tests.tasks.sources import lines, read, read_and_build
 
 CHANCE = np.random.default_rng(0)
@@ -134,6 +134,19 @@ def test_numbers_far_from_order_one_are_told(scale, offset, words):
     found = off_scale(offset + scale * CHANCE.normal(size=(500, 3, 2)))
     assert (found is None) == (words is None)
     assert words is None or words in str(found)
+
+
+@pytest.mark.parametrize("scale", [1e-3, 0.02, 11.0, 300.0])
+@pytest.mark.parametrize("offset", [0.0, 50.0])
+def test_what_is_called_wrong_is_also_tried(scale, offset):
+    values = scale * (offset + CHANCE.normal(size=(500, 6)))
+    assert are_wrong_inputs(scale_of(values)) <= (off_scale(values) is not None)
+    assert are_wrong_targets(scale_of(values), 1.0) <= (off_scale(values) is not None)
+
+
+def test_targets_that_are_given_and_not_learned_are_not_wrong():
+    assert not are_wrong_targets(scale_of(np.tile([1.0, -2.0, 0.5], (500, 1))), 1.0)
+    assert are_wrong_targets(scale_of(5 + 1e-3 * CHANCE.normal(size=(500, 2))), 1.0)
 
 
 def test_channels(tmp_path):

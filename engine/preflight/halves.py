@@ -1,0 +1,82 @@
+"""What half precision takes from the gradient of a network, against the same network in single precision."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from engine.models.jaxpr import Read, bind, equations, inner_programs
+from engine.preflight.traced import through
+
+_HALVES = (jnp.dtype(jnp.float16), jnp.dtype(jnp.bfloat16))
+
+
+def is_half(value: Any) -> bool:
+    """Tells whether an array, a shape or a variable is of half precision."""
+    return getattr(value, "dtype", None) in _HALVES
+
+
+def has_halves(program: Any) -> bool:
+    """Tells whether anything in a traced program is of half precision."""
+    return any(is_half(v.aval) for eqn in equations(program) for v in eqn.outvars)
+
+
+def zeroed(program: Any, loss: Callable[[Any], jax.Array], params: Any, *rest: Any) -> jax.Array:
+    """Returns the share of the weights whose gradient is exactly 0 in the program, and is not in single precision.
+
+    It is NaN where the gradient, or the loss, is not finite in the program, and is in single precision; and 0 where
+    the program has halves inside of loops, which are not judged. `loss` goes from outputs to a number.
+    """
+    if any(has_halves(inner) for eqn in _flat(program) for inner in inner_programs(eqn)):
+        return jnp.zeros(())
+
+    def gradient(widen: bool) -> tuple[jax.Array, list[jax.Array]]:
+        given = jax.tree.map(_wide, params) if widen else params
+
+        def value(params: Any) -> jax.Array:
+            outputs = _evaluate(program, jax.tree.leaves((params, *rest)), widen)
+            return loss(outputs.astype(jnp.float32))
+
+        value_now, found = jax.value_and_grad(value)(given)
+        return value_now, [leaf for leaf in jax.tree.leaves(found) if leaf.ndim > 1]
+
+    (half, halves), (single, singles) = gradient(widen=False), gradient(widen=True)
+    lost = sum(jnp.sum((a == 0) & (b != 0)) for a, b in zip(halves, singles, strict=True))
+    share = lost / max(1, sum(leaf.size for leaf in singles))
+    return jnp.where(_are_finite([half, *halves]) | ~_are_finite([single, *singles]), share, jnp.nan)
+
+
+def _flat(program: Any) -> list[Any]:
+    """Returns the equations of a program, and of those that it calls, without those of its loops."""
+    found: list[Any] = []
+
+    def rule(eqn: Any, _: Read) -> Sequence[Any]:
+        found.append(eqn)
+        return [None] * len(eqn.outvars)
+
+    through(program, [None] * len(program.jaxpr.invars), rule, lambda _: None)
+    return found
+
+
+def _evaluate(program: Any, args: Sequence[Any], widen: bool) -> Any:
+    change = _wide if widen else lambda value: value
+
+    def rule(eqn: Any, read: Read) -> Sequence[Any]:
+        params = {name: _single(value) for name, value in eqn.params.items()} if widen else eqn.params
+        return bind(eqn.replace(params=params), [read(atom) for atom in eqn.invars])
+
+    return through(program, [change(arg) for arg in args], rule, change)[0]
+
+
+def _wide(value: Any) -> Any:
+    return jnp.asarray(value).astype(jnp.float32) if is_half(value) else value
+
+
+def _single(value: Any) -> Any:
+    """Returns single precision in place of a half type among the parameters of an equation."""
+    return jnp.dtype(jnp.float32) if isinstance(value, jnp.dtype) and value in _HALVES else value
+
+
+def _are_finite(leaves: Sequence[jax.Array]) -> jax.Array:
+    return jnp.all(jnp.stack([jnp.all(jnp.isfinite(leaf)) for leaf in leaves]))

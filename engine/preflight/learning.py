@@ -1,0 +1,93 @@
+"""Training on one batch for a few hundred steps, by the configuration's optimiser and by a plain one."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jax import lax
+
+from engine.lanes.least_cost import operations
+from engine.models.jaxpr import equations
+from engine.preflight.passes import Passes, run_once
+
+# Rates of the plain optimiser, Adam from He's start without noise, decay or schedule; the best one counts.
+RATES = (3e-4, 3e-3, 3e-2)
+_NUM_STARTS = 2
+# Below it the batch has one class, or one value, and nothing to learn.
+_LEAST_LOSS = 1e-6
+_MOST_STEPS, _FEWEST_STEPS = 300, 100
+# Multiplications and additions in all, which take about 2 s on two cores in programs that are compiled quickly.
+_MOST_OPERATIONS = 4e9
+# Forwards and backwards; what each number that a layer makes, and each parameter of Adam, costs besides its product.
+_PASSES, _PER_NUMBER, _PER_PARAMETER = 3, 4, 20
+
+
+class Learned(NamedTuple):
+    """Losses of a batch after some steps on it alone, over that of a constant, each of the best start or rate."""
+
+    steps: int
+    own: float
+    plain: float
+
+
+def learn_batch(passes: Passes) -> Learned | None:
+    """Trains on the batch; returns `None` where too few steps fit, or the loss of a constant says nothing."""
+    steps, trainer, batch = _steps_that_fit(passes), passes.trainer, passes.batch
+    if steps < _FEWEST_STEPS or trainer.task.is_hit is not None:
+        return None
+    constant = loss_of_constant(passes)
+    if not constant > _LEAST_LOSS:
+        return None
+
+    def loss(params: Any, state: Any) -> jax.Array:
+        return jnp.mean(trainer.task.loss(trainer.batch_apply(params, state, batch.inputs), batch.targets))
+
+    def own(key: jax.Array) -> jax.Array:
+        step = lambda _, state: trainer.step(state, passes.numbers, batch._asdict(), None).state  # noqa: E731
+        state = lax.fori_loop(0, steps, step, passes.start(key))
+        return loss(state.params, state.model_state)
+
+    def plain(rate: jax.Array) -> jax.Array:
+        return _by_adam(lambda params: loss(params, start[1]), start[0], rate, steps)
+
+    keys = jax.random.split(jax.random.key(1, impl="threefry2x32"), _NUM_STARTS)
+    start = passes.he_start(keys[0])
+    found = run_once({"own": (jax.vmap(own), (keys,)), "plain": (jax.vmap(plain), (jnp.asarray(RATES),))})
+    best = {name: float(np.min(np.nan_to_num(losses, nan=np.inf))) / constant for name, losses in found.items()}
+    return Learned(steps, **best)
+
+
+def _by_adam(loss: Callable[[Any], jax.Array], params: Any, rate: jax.Array, steps: int) -> jax.Array:
+    optimizer = optax.adam(rate)
+
+    def step(_: Any, carry: tuple[Any, Any]) -> tuple[Any, Any]:
+        params, state = carry
+        updates, state = optimizer.update(jax.grad(loss)(params), state, params)
+        return optax.apply_updates(params, updates), state
+
+    return loss(lax.fori_loop(0, steps, step, (params, optimizer.init(params)))[0])
+
+
+def _steps_that_fit(passes: Passes) -> int:
+    """Returns how many steps cost no more than they may, from counted operations."""
+    forward = sum(
+        operations(eqn) + _PER_NUMBER * sum(v.aval.size for v in eqn.outvars)
+        for eqn in equations(passes.traced.program)
+    )
+    size = sum(leaf.size for leaf in jax.tree.leaves(passes.trainer.param_shapes))
+    of_step = (_NUM_STARTS + len(RATES)) * (_PASSES * forward + _PER_PARAMETER * size)
+    return min(_MOST_STEPS, int(_MOST_OPERATIONS / of_step))
+
+
+def loss_of_constant(passes: Passes) -> float:
+    """Returns the loss of the best constant prediction of this batch."""
+    task, targets = passes.trainer.task, passes.batch.targets
+    if task.correct is not None and targets.ndim == 1:
+        best = jnp.log(jnp.maximum(jnp.bincount(targets, length=task.num_outputs) / len(targets), 1e-9))
+    else:
+        best = jnp.mean(targets, axis=0)
+    outputs = jnp.broadcast_to(best, (len(targets), task.num_outputs))
+    return float(jnp.mean(task.loss(outputs, targets)))

@@ -1,0 +1,179 @@
+"""Passes of one batch through a few starts of a network: forwards, backwards, one step, and in other precision."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from engine.arms.arm import Arm
+from engine.models.initial import AS_WRITTEN, draw_params, leaf_laws
+from engine.models.jaxpr import equations
+from engine.models.model import Model
+from engine.preflight.halves import has_halves, is_half, zeroed
+from engine.preflight.traced import LIMITS, Traced, run, trace
+from engine.tasks import Batch
+from engine.training.optimization import Hyperparams, hyperparams
+from engine.training.precision import compute_in
+from engine.training.trainer import Keys, Trainer, TrainState
+
+NUM_STARTS = 4
+# Lengths of a step along the gradient, as shares of the length of all parameters.
+_SLOPE_STEPS = (1e-3, 1e-2)
+# A difference of losses, relative to them, below which rounding to single precision hides it.
+_LEAST_DIFFERENCE = 1e-4
+_WIDE = 30.0
+_QUICKLY = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
+
+
+class Passes(NamedTuple):
+    """What is passed through which network: laws of the start, He's and the arm's, and numbers of the optimiser."""
+
+    trainer: Trainer
+    model: Model
+    batch: Batch
+    traced: Traced
+    train_apply: Callable[..., Any]
+    he: jax.Array
+    laws: jax.Array
+    numbers: Hyperparams
+
+    def start(self, key: jax.Array) -> TrainState:
+        """Returns a start of the configuration."""
+        return self.trainer.init(Keys(*jax.random.split(key, 3)), self.laws, self.numbers)
+
+    def he_start(self, key: jax.Array, factor: float | jax.Array = 1.0) -> tuple[Any, Any]:
+        """Returns parameters with He's weights, or a multiple of them, and the network's state."""
+        params = draw_params(key, self.trainer.param_shapes, self.he * factor, self.trainer.kept)
+        return params, self.model.init(key, self.batch.inputs[:1])[1] if self.trainer.state_shapes else {}
+
+
+def make_passes(trainer: Trainer, model: Model, arm: Arm, batch: Batch) -> Passes:
+    """Traces the evaluation of a network for the batch; of the arm start, precision and numbers are read."""
+    he = jnp.asarray(leaf_laws(trainer.param_shapes, "he", {}, trainer.kept))
+    laws = he
+    if arm.init != AS_WRITTEN:
+        laws = jnp.asarray(leaf_laws(trainer.param_shapes, str(arm.init), arm.options, trainer.kept))
+    numbers = {name: jnp.float32(value) for name, value in hyperparams(arm).items()}
+    traced = trace(trainer.batch_apply, trainer.param_shapes, trainer.state_shapes, batch.inputs)
+    return Passes(trainer, model, batch, traced, compute_in(model.train_apply, arm.precision), he, laws, numbers)
+
+
+def run_passes(passes: Passes) -> dict[str, Any]:
+    """Returns everything of a `Look` that is measured by passing the batch through the network."""
+    trainer, batch = passes.trainer, passes.batch
+    shapes = (trainer.param_shapes, trainer.state_shapes, batch.inputs)
+    keys = jax.random.split(jax.random.key(0, impl="threefry2x32"), NUM_STARTS)
+    in_training = jax.make_jaxpr(passes.train_apply)(*shapes, keys[0])
+    is_noisy = any(eqn.primitive.name == "random_bits" for eqn in equations(in_training))
+    native = jax.make_jaxpr(trainer.native_apply)(*shapes)
+
+    def one(key: jax.Array) -> dict[str, jax.Array]:
+        state = passes.start(key)
+        found = {**_trained(passes, state), **_evaluated(passes, state)}
+        return {**found, "noise": _noise(passes, state, found["outputs"], keys[:2]) if is_noisy else jnp.zeros(())}
+
+    def wide(key: jax.Array, factor: jax.Array) -> jax.Array:
+        outputs: jax.Array = run(passes.traced, *passes.he_start(key, factor), batch.inputs)[0]
+        return outputs
+
+    def in_halves(key: jax.Array) -> jax.Array:
+        state = passes.start(key)
+        loss = lambda outputs: jnp.mean(trainer.task.loss(outputs, batch.targets))  # noqa: E731
+        return zeroed(native, loss, state.params, state.model_state, batch.inputs)
+
+    factors = jnp.asarray([1.0, *[_WIDE] * (NUM_STARTS - 1)])
+    programs: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
+        "one": (jax.vmap(one), (keys,)),
+        "wide_outputs": (jax.vmap(wide), (keys, factors)),
+    }
+    if has_halves(native):
+        programs["zeroed"] = (lambda keys: jax.lax.map(in_halves, keys), (keys,))
+    found = run_once(programs)
+    return {"zeroed": np.zeros(NUM_STARTS), "he_sizes": passes.he[:, 1], **found.pop("one"), **found}
+
+
+def run_once(programs: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]]) -> dict[str, Any]:
+    """Compiles functions of given arguments at once, and returns by name what they return.
+
+    Compiling takes longer than running, so the compiler leaves out what is expensive.
+    """
+    options = _QUICKLY if jax.default_backend() == "cpu" else None
+    lowered = {name: jax.jit(fn).lower(*args) for name, (fn, args) in programs.items()}
+    with ThreadPoolExecutor(len(programs)) as pool:
+        compiled = dict(zip(lowered, pool.map(lambda one: one.compile(options), lowered.values()), strict=True))
+    return {name: compiled[name](*args) for name, (_, args) in programs.items()}
+
+
+def _trained(passes: Passes, state: TrainState) -> dict[str, jax.Array]:
+    """Takes the batch forwards, backwards and through one step at one start."""
+    trainer, batch, train_apply = passes.trainer, passes.batch, passes.train_apply
+    params, model_state, inputs = state.params, state.model_state, batch.inputs
+    parts = trainer.step(state, passes.numbers, batch._asdict(), None)
+
+    def loss(params: Any) -> jax.Array:
+        # The noise is that of the step, whose gradient it is held against.
+        noisy, _ = train_apply(params, model_state, inputs, jax.random.fold_in(state.noise_key, state.step))
+        return jnp.mean(trainer.task.loss(noisy, batch.targets))
+
+    by_leaf = {"params": params, "grads": parts.grads, "updates": parts.updates}
+    return {
+        "lost": _lost(params, parts.state.params, parts.updates),
+        **{name: jnp.stack(list(map(_rms, jax.tree.leaves(tree)))) for name, tree in by_leaf.items()},
+        "slopes": _slope(loss, params, parts.grads, parts.info.batch_loss),
+    }
+
+
+def _lost(params: Any, new: Any, updates: Any) -> jax.Array:
+    """Returns the share of the parameters of half precision that an update other than 0 leaves as they are."""
+    leaves = zip(*map(jax.tree.leaves, (params, new, updates)), strict=True)
+    halves = [(u != 0, (p == q) & (u != 0)) for p, q, u in leaves if is_half(p)]
+    moved, lost = (sum(map(jnp.sum, part)) for part in zip(*halves, strict=True)) if halves else (0, jnp.zeros(()))
+    return lost / jnp.maximum(1, moved)
+
+
+def _evaluated(passes: Passes, state: TrainState) -> dict[str, jax.Array]:
+    """Takes the batch forwards, without noise, at one start."""
+    trainer, traced, batch = passes.trainer, passes.traced, passes.batch
+    params, model_state, inputs = state.params, state.model_state, batch.inputs
+    outputs, before = run(traced, params, model_state, inputs)
+    shares = [jnp.mean(jnp.abs(z) > LIMITS[name]) for z, (_, name) in zip(before, traced.saturating, strict=True)]
+    return {
+        "outputs": outputs,
+        "alone": trainer.batch_apply(params, model_state, inputs[: len(inputs) // 2]),
+        "losses": jnp.mean(trainer.task.loss(outputs, batch.targets)),
+        "saturated": jnp.stack(shares) if shares else jnp.zeros(0),
+    }
+
+
+def _noise(passes: Passes, state: TrainState, outputs: jax.Array, keys: jax.Array) -> jax.Array:
+    """Returns how far an output differs between two draws of the noise, over how far between examples."""
+    inputs = passes.batch.inputs
+    draws = [passes.train_apply(state.params, state.model_state, inputs, key)[0] for key in keys]
+    return _rms(draws[0] - draws[1]) / jnp.sqrt(2.0) / _rms(outputs - jnp.mean(outputs, axis=0))
+
+
+def _rms(values: jax.Array) -> jax.Array:
+    return jnp.sqrt(jnp.mean(jnp.square(values.astype(jnp.float32))))
+
+
+def _slope(loss: Callable[[Any], jax.Array], params: Any, gradient: Any, value: jax.Array) -> jax.Array:
+    """Returns the change of the loss along its gradient over what the gradient says, by central differences.
+
+    Of several lengths of the step it is the one nearest to 1, because a long step leaves the straight part and a short
+    one drowns in rounding.
+    """
+    length, size = optax.tree.norm(gradient), optax.tree.norm(params)
+    steps = jnp.asarray(_SLOPE_STEPS) * size / jnp.maximum(length, 1e-30)
+
+    def moved(step: jax.Array) -> jax.Array:
+        return loss(jax.tree.map(lambda p, g: p + step * g, params, gradient))
+
+    differences = jnp.diff(jax.vmap(moved)(jnp.concatenate([-steps, steps])).reshape(2, -1), axis=0)[0]
+    is_seen = jnp.abs(differences) > _LEAST_DIFFERENCE * jnp.abs(value)
+    ratios = jnp.where(is_seen, differences / (2 * steps * length**2), jnp.nan)
+    distances = jnp.abs(jnp.log(jnp.maximum(ratios, 1e-30)))
+    return ratios[jnp.argmin(jnp.where(jnp.isnan(distances), jnp.inf, distances))]

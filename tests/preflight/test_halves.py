@@ -1,0 +1,51 @@
+"""What half precision takes from a gradient, with known answers."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from engine.preflight.halves import has_halves, zeroed
+
+_INPUTS = np.random.default_rng(0).normal(size=(8, 6)).astype(np.float32)
+_PARAMS = [np.random.default_rng(1).normal(size=(6, 6)).astype(np.float32)] * 2
+
+
+def _zeroed(kind, scale, params=_PARAMS):
+    """Share for two layers in a number format, with a loss that is scaled."""
+
+    def apply(params, state, inputs):
+        first, second = (p.astype(kind) for p in params)
+        return (jax.nn.tanh(inputs.astype(kind) @ first) @ second).astype(jnp.float32)
+
+    program = jax.make_jaxpr(apply)(params, {}, _INPUTS)
+    assert has_halves(program) == (kind != jnp.float32)
+    return float(jax.jit(lambda p: zeroed(program, lambda out: scale * jnp.mean(out), p, {}, _INPUTS))(params))
+
+
+@pytest.mark.parametrize(
+    ("kind", "scale", "expected"),
+    [
+        (jnp.float32, 1e-12, 0.0),
+        (jnp.bfloat16, 1e-12, 0.0),
+        (jnp.float16, 1.0, 0.0),
+        # 1e-12 is below 6e-8, the smallest number of that type.
+        (jnp.float16, 1e-12, 1.0),
+    ],
+)
+def test_small_gradients(kind, scale, expected):
+    assert _zeroed(kind, scale) == expected
+
+
+def test_what_overflows():
+    assert np.isnan(_zeroed(jnp.float16, 1.0, [_PARAMS[0], 1e6 * _PARAMS[1]]))
+    assert _zeroed(jnp.bfloat16, 1.0, [_PARAMS[0], 1e6 * _PARAMS[1]]) == 0
+
+
+def test_loops_are_not_judged():
+    def apply(params, state, inputs):
+        step = lambda hidden, _: (jnp.tanh(hidden @ params.astype(jnp.float16)), None)  # noqa: E731
+        return jax.lax.scan(step, inputs.astype(jnp.float16), length=3)[0].astype(jnp.float32)
+
+    program = jax.make_jaxpr(apply)(_PARAMS[0], {}, _INPUTS)
+    assert float(zeroed(program, lambda out: 1e-12 * jnp.mean(out), _PARAMS[0], {}, _INPUTS)) == 0
