@@ -2,11 +2,11 @@
 
 Definition: two hidden layers or more end in a logistic or a tanh that is no gate (it multiplies nothing that comes from
 the inputs, as it does in swish, GELU and recurrent cells), and the gradient falls over the depth as `gradient_by_depth`
-says (of tanh alone, which is steep about 0, only where a twentieth of the values of one are flat), or above half of the values of one of them lie where the slope is below 5 % of the steepest (|z| above 2.2 of a
-tanh, 4.4 of a logistic), in the median over starts. Read from the traced network, so non-linearities that are written
-by hand and those inside of loops are not seen. Two to six layers of tanh at He's start have below 1 % of their values
-there on the digits. Sources: LeCun et al. (1998), "Efficient BackProp"; Glorot and Bengio (2010). False alarms: see
-docs/check.md.
+says; of tanh alone, which is steep about 0, only where a twentieth of the values of one layer are flat. Or above half
+of the values of one of them lie where the slope is below 5 % of the steepest (|z| above 2.2 of a tanh, 4.4 of a
+logistic), in the median over starts. Read from the traced network, so non-linearities that are written by hand and
+those inside of loops are not seen. Two to six layers of tanh at He's start have below 1 % of their values there on the
+digits. Sources: LeCun et al. (1998), "Efficient BackProp"; Glorot and Bengio (2010). False alarms: see docs/check.md.
 """
 
 import numpy as np

@@ -104,7 +104,7 @@ def watch_step(monitor: Monitor, step: jax.Array, info: StepInfo, rules: Rules) 
     return monitor._replace(num_high=num_high, diverged_step=jnp.where(is_first, diverged_step, monitor.diverged_step))
 
 
-def _relative(loss: jax.Array, chance_loss: jax.Array) -> jax.Array:
+def _relative(loss: jax.Array, chance_loss: float) -> jax.Array:
     """Returns the loss in units of chance level, however small that is."""
     return jnp.minimum(loss / chance_loss, _MOST_RELATIVE)
 
