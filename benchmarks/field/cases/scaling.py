@@ -44,12 +44,6 @@ def _districts(rng: Generator, is_scaled: bool) -> Arrays:
     return {"x": x.astype(np.float32), "y": price[:, None].astype(np.float32)}
 
 
-def _integers(rng: Generator) -> Arrays:
-    """Returns sequences of whole numbers; the class is that of the number two places before the last."""
-    sequences = rng.integers(0, 60, size=(2000, 3))
-    return {"x": sequences.astype(np.float32), "y": sequences[:, 0].astype(np.int32)}
-
-
 def _outlines(rng: Generator, is_local: bool) -> Arrays:
     """Returns outlines of small buildings of three shapes, in metres of a national grid or about their first corner."""
     shapes = np.array(
@@ -98,35 +92,10 @@ def _energies(rng: Generator, is_scaled: bool) -> Arrays:
     return {"x": distances.astype(np.float32), "y": energy[:, None].astype(np.float32)}
 
 
-def _frames(rng: Generator, are_whole: bool) -> Arrays:
-    """Returns the rows of digits as frames with values between 0 and 1, cut to whole numbers or not."""
-    digits = _digits(rng, 0.98)
-    frames = digits["x"][..., 0]
-    return {**digits, "x": np.trunc(frames) if are_whole else frames}
-
-
-def _deep_greys(rng: Generator, is_cut: bool) -> Arrays:
-    """Returns digits with grey values from 9,000 to 65,535, of which a reader for 8 bits cuts what is above 255."""
-    digits = _digits(rng, 1)
-    greys = 9000 + 56_535 * digits["x"]
-    return {**digits, "x": np.minimum(greys, 255) / 255 if is_cut else greys / 65_535}
-
-
 def _one_column(rng: Generator) -> Arrays:
     """Returns one column and a smooth function of it."""
     x = rng.uniform(-3, 3, size=(800, 1))
     return {"x": x.astype(np.float32), "y": (np.sin(x) + 0.5 * x + 0.1 * rng.normal(size=x.shape)).astype(np.float32)}
-
-
-def _calls(rng: Generator, volume: float) -> Arrays:
-    """Returns recordings of four kinds of call, rising or falling, low or high, at a given volume."""
-    kinds = rng.integers(0, 4, size=1200)
-    time = np.arange(96) / 96
-    pitch = np.array([5.0, 5.0, 14.0, 14.0])[kinds, None]
-    glide = np.array([4.0, -4.0, 8.0, -8.0])[kinds, None]
-    phase = 2 * np.pi * (pitch * time + glide * time**2 / 2 + rng.uniform(size=(1200, 1)))
-    sound = np.sin(phase) + 0.3 * rng.normal(size=phase.shape)
-    return {"x": (volume * sound).astype(np.float32), "y": kinds.astype(np.int32)}
 
 
 def _depths(rng: Generator, unit: float) -> Arrays:
@@ -136,26 +105,11 @@ def _depths(rng: Generator, unit: float) -> Arrays:
     return {"x": features.astype(np.float32), "y": (depth * unit)[:, None].astype(np.float32)}
 
 
-def _headings(rng: Generator, is_scaled: bool) -> Arrays:
-    """Returns positions in metres and an angle in radians, whose quarter of the circle is the best action."""
-    metres = rng.uniform(-1000, 1000, size=(1600, 5))
-    angle = rng.uniform(-np.pi, np.pi, size=(1600, 1))
-    x = np.concatenate([metres / 577 if is_scaled else metres, angle / 1.8 if is_scaled else angle], axis=1)
-    actions = np.floor((angle[:, 0] + np.pi) / (np.pi / 2)).clip(0, 3)
-    return {"x": x.astype(np.float32), "y": actions.astype(np.int32)}
-
-
 def _products(rng: Generator, is_scaled: bool) -> Arrays:
     """Returns pairs of numbers up to 10 and their product, divided by constants or not."""
     x = rng.uniform(0, 10, size=(2000, 2))
     y = np.prod(x, axis=1, keepdims=True)
     return {"x": (x / 10).astype(np.float32), "y": (y / 100 if is_scaled else y).astype(np.float32)}
-
-
-def _cubes(rng: Generator) -> Arrays:
-    """Returns standardised numbers up to 4,000 and their cubes."""
-    x = rng.uniform(1, 4000, size=(1500, 1))
-    return {"x": ((x - 2000) / 1155).astype(np.float32), "y": (x**3).astype(np.float32)}
 
 
 CASES: tuple[Case, ...] = (
@@ -217,21 +171,6 @@ CASES: tuple[Case, ...] = (
         **_twins(*_network("Linear"), "--optimizer=sgd", "--learning_rate=0.01", "--horizon=800"),
     ),
     Case(
-        name="whole numbers read as numbers",
-        address="https://datascience.stackexchange.com/questions/28086/learning-a-simple-sequence-with-rnn-keras",
-        report="A simple recurrent layer is to repeat the number two steps back and predicts the mean for all. Raw "
-        "integers make it very hard; the answer encodes each number as a one-hot vector.",
-        cause=INPUTS,
-        data=_integers,
-        flags=("--dataset_dir={data}", *_network("Symbols", "symbols=60"), "--learning_rate=1e-3", "--horizon=1000"),
-        healthy=(
-            "--dataset_dir={data}",
-            *_network("Symbols", "symbols=60", "one_hot=true"),
-            "--learning_rate=1e-3",
-            "--horizon=1000",
-        ),
-    ),
-    Case(
         name="coordinates of a national grid",
         address="https://reinvantveer.github.io/2017/09/04/coordinate-normalization.html",
         report="Shapes of some metres are to be learned from coordinates that span a country, a matter of scale that "
@@ -247,17 +186,6 @@ CASES: tuple[Case, ...] = (
             "--learning_rate=3e-4",
             "--horizon=2000",
         ),
-    ),
-    Case(
-        name="divided by 255 twice",
-        address="https://github.com/yandexdataschool/Practical_RL/issues/304",
-        report="An actor-critic on Atari never learns: newer environments scale their pictures, and the network's own "
-        "preprocessing divides by 255 again, so that its inputs are almost zero. Without the second division it "
-        "learns.",
-        cause=INPUTS,
-        data=lambda rng: _digits(rng, 1),
-        flags=("--dataset_dir={data}", *_network("Actor", "divide=true"), "--learning_rate=1e-4", "--horizon=1000"),
-        healthy=("--dataset_dir={data}", *_network("Actor"), "--learning_rate=1e-4", "--horizon=1000"),
     ),
     Case(
         name="days, months and years",
@@ -309,26 +237,6 @@ CASES: tuple[Case, ...] = (
         ),
     ),
     Case(
-        name="padding to whole numbers",
-        address="https://qiita.com/shinochin/items/59310516324c6cbf943c",
-        report="The function of Keras that pads sequences makes whole numbers of them unless told otherwise, and "
-        "features between 0 and 1 become 0 throughout. With its type set to float they stay as they are.",
-        cause=CONSTANT,
-        data=lambda rng: _frames(rng, True),
-        healthy_data=lambda rng: _frames(rng, False),
-        **_twins(*_network("Gated"), "--optimizer=rmsprop", "--learning_rate=3e-3", "--horizon=1200"),
-    ),
-    Case(
-        name="pictures of 16 bits read as 8",
-        address="https://github.com/pytorch/pytorch/issues/20524",
-        report="A folder of 16-bit pictures, grey values around 40,000, reaches the network with a mean of 0.99: all "
-        "is cut at the largest value of 8 bits. Converted to 8 bits beforehand, the same pictures work.",
-        cause=CONSTANT,
-        data=lambda rng: _deep_greys(rng, True),
-        healthy_data=lambda rng: _deep_greys(rng, False),
-        **_twins(*_network("Actor"), "--optimizer=sgd", "--momentum=0.9", "--learning_rate=0.02", "--horizon=1500"),
-    ),
-    Case(
         name="one column, normalised over itself",
         address="https://github.com/pytorch/pytorch/issues/108956",
         report="Layer normalisation of a single column returns zero for every example, and what comes after it cannot "
@@ -344,16 +252,6 @@ CASES: tuple[Case, ...] = (
         ),
     ),
     Case(
-        name="quiet recordings",
-        address="https://github.com/b04901014/FT-w2v2-ser/issues/6",
-        report="The training loss does not fall on another collection of speech. Depending on how it was recorded, the "
-        "waveforms have to be standardised one by one before it does.",
-        cause=INPUTS,
-        data=lambda rng: _calls(rng, 2e-3),
-        healthy_data=lambda rng: _calls(rng, 1.4),
-        **_twins(*_network("Listener"), "--optimizer=adam", "--learning_rate=1e-3", "--horizon=1000"),
-    ),
-    Case(
         name="depths divided by 10,000",
         address="https://github.com/xapharius/pytorch-nyuv2/issues/8",
         report="A network for depth ends with kernels of zeros. Depths are divided by 10,000 while the change of units "
@@ -364,19 +262,9 @@ CASES: tuple[Case, ...] = (
         **_twins(*_network("Tower", "layers=3"), "--optimizer=adam", "--learning_rate=2e-3", "--horizon=1500"),
     ),
     Case(
-        name="metres beside radians",
-        address="https://github.com/Unity-Technologies/ml-agents/issues/5583",
-        report="Observations of 1,000 metres beside angles of one radian: since an update stopped normalising them for "
-        "part of the networks, training does not start at all.",
-        cause=INPUTS,
-        data=lambda rng: _headings(rng, False),
-        healthy_data=lambda rng: _headings(rng, True),
-        **_twins(*_network("Policy"), "--optimizer=adam", "--learning_rate=1e-3", "--horizon=1500"),
-    ),
-    Case(
         name="products of two numbers",
         address="https://intellipaat.com/community/11039/cant-approximate-simple-multiplication-function-in-neural-network-with-1-hidden-layer",
-        report="One hidden layer and plain SGD at 0.005 do not learn the product of two numbers at all: gradients of "
+        report="One hidden layer and plain SGD do not learn the product of two numbers at all: gradients of "
         "such large targets throw hidden units into a state without gradient. Divide by a constant first.",
         cause=TARGETS,
         data=lambda rng: _products(rng, False),
@@ -388,27 +276,6 @@ CASES: tuple[Case, ...] = (
             "--optimizer=sgd",
             "--learning_rate=0.05",
             "--horizon=2000",
-        ),
-    ),
-    Case(
-        name="cubes up to 6e10",
-        address="https://discuss.pytorch.org/t/neural-network-could-not-learn-on-this-type-of-data-why/96648/5",
-        report="Fifty hidden units and Adam do not come near the cubes of the numbers up to 4,000. With standardised "
-        "targets, undone afterwards, they are learned.",
-        cause=TARGETS,
-        data=_cubes,
-        flags=(
-            "--dataset_dir={data}",
-            *_network("Tower", "width=50", "layers=1"),
-            "--learning_rate=1e-3",
-            "--horizon=1500",
-        ),
-        healthy=(
-            "--dataset_dir={data}",
-            *_network("Tower", "width=50", "layers=1"),
-            "--learning_rate=1e-3",
-            "--horizon=1500",
-            "--target_scaling=standard",
         ),
     ),
 )
