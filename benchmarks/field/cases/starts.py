@@ -11,7 +11,6 @@ from benchmarks.field.case import (
     CAPACITY,
     DEAD,
     EPSILON,
-    EXPLODING,
     HARD,
     INPUTS,
     LARGE_RATE,
@@ -184,19 +183,6 @@ CASES: tuple[Case, ...] = (
         also=(VANISHING,),
     ),
     _case(
-        "deviation 1 with rectifiers",
-        "https://e-com-net.com/article/1281957349447188480.htm",
-        "Weights of deviation 1, the default of the function, did well with sigmoids, and gave 10 to 20 % with "
-        "rectifiers. A deviation of 0.1 gave what was expected.",
-        SCALE,
-        f"{OWN}:Stack --model_arg=num_outputs=10 --model_arg=depth=3 --model_arg=width=24 {ADAM} --learning_rate=1e-4"
-        " --batch_size=25 --horizon=800",
-        "--model_arg=scale=1.0",
-        "--model_arg=scale=0.1",
-        _images,
-        also=(EXPLODING,),
-    ),
-    _case(
         "four layers of sigmoids",
         "https://github.com/phlippe/uvadlc_notebooks/issues/119",
         "The sigmoids of a tutorial on activations often do not start at all with gradient descent, where tanh and "
@@ -230,19 +216,6 @@ CASES: tuple[Case, ...] = (
         "",
         "--model_arg=activation=swish",
         _probabilities,
-    ),
-    _case(
-        "residual blocks that multiply",
-        "https://github.com/huangleiBuaa/ONI/issues/1",
-        "A residual network without normalisation ended at NaN after a few iterations. The author's scale is the "
-        "root of two for plain networks, and should be 0.6 to 0.8 here.",
-        EXPLODING,
-        f"{OWN}:Residual --model_arg=blocks=8 --model_arg=width=16 {SGD} --momentum=0.9 --learning_rate=0.02"
-        " --batch_size=32 --horizon=300",
-        "--model_arg=gain=1.4",
-        "--model_arg=gain=0.6",
-        _images,
-        also=(SCALE,),
     ),
     _case(
         "Adam at a rate above 0.03",
@@ -302,19 +275,6 @@ CASES: tuple[Case, ...] = (
         _images,
     ),
     _case(
-        "gradients in the zone of epsilon",
-        "https://sifal.social/posts/The-Epsilon-Trap-When-Adam-Stops-Being-Adam",
-        "Where gradients are smaller than epsilon, Adam's steps shrink with them and training stands still. A "
-        "smaller epsilon, as some configurations have it, lets it go on.",
-        EPSILON,
-        f"{OWN}:Stack --model_arg=num_outputs=2 --model_arg=depth=5 --model_arg=width=20 --model_arg=scale=0.01 {ADAM}"
-        " --learning_rate=1e-3 --batch_size=32 --horizon=400",
-        "--epsilon=1e-8",
-        "--epsilon=1e-14",
-        _cancer,
-        also=(SCALE,),
-    ),
-    _case(
         "an exclusive or with one neuron",
         "https://ai.stackexchange.com/questions/27010/why-does-my-neural-network-to-solve-the-xor-problem-always-output-0-5",
         "The outputs for all four inputs of an exclusive or became 0.5 and stayed there. There was no hidden layer;"
@@ -335,7 +295,7 @@ CASES: tuple[Case, ...] = (
         CAPACITY,
         f"{OWN}:Stack --model_arg=num_outputs=2 --model_arg=depth=1 --model_arg=width=16 {ADAM} --learning_rate=1e-2"
         " --batch_size=32 --horizon=500",
-        "--model_arg=activation=none",
+        "--model_arg=activation=linear",
         "--model_arg=activation=relu",
         _quadrants,
     ),
@@ -382,19 +342,6 @@ CASES: tuple[Case, ...] = (
         also=(SCALE,),
     ),
     _case(
-        "still at first and then down",
-        "https://github.com/BVLC/caffe/issues/401",
-        "Among those whose loss stayed at that of guessing one waited: after 8,000 iterations of no change it went "
-        "down and kept going down.",
-        NORMAL,
-        f"{OWN}:Stack --model_arg=num_outputs=10 --model_arg=depth=3 --model_arg=width=24 {SGD} --momentum=0.9"
-        " --learning_rate=0.02 --batch_size=32 --horizon=800",
-        "--model_arg=scale=0.02",
-        "",
-        _images,
-        also=(SCALE,),
-    ),
-    _case(
         "six flat epochs and a drop",
         "https://github.com/ChuhuaW/SGNet.pytorch/issues/14",
         "The loss did not improve for five to seven epochs and then dropped within two. The author had seen the "
@@ -417,19 +364,6 @@ CASES: tuple[Case, ...] = (
         "",
         _iris,
         also=(VANISHING,),
-    ),
-    _case(
-        "plain and deep",
-        "https://github.com/leonardoaraujosantos/DLMatFramework/issues/17",
-        "Deep models did badly with small random weights; with weights that depend on the size of their layer they "
-        "became much better.",
-        VANISHING,
-        f"{OWN}:Plain {SGD} --momentum=0.9 --learning_rate=0.01"
-        " --model_arg=depth=10 --model_arg=width=20 --batch_size=32 --horizon=400",
-        "",
-        "--model_arg=gain=1.4142",
-        _images,
-        also=(SCALE,),
     ),
     _case(
         "the seventh layer of sigmoids",

@@ -13,7 +13,7 @@ ACTIVATIONS: dict[str, Callable[[jax.Array], jax.Array]] = {
     "softmax": nn.softmax,
     "swish": nn.swish,
     "tanh": nn.tanh,
-    "none": lambda x: x,
+    "linear": lambda x: x,
 }
 
 
@@ -112,40 +112,3 @@ class Opposed(nn.Module):
             dense = nn.Dense(self.units, kernel_init=initializers.constant(value))
             x = ACTIVATIONS[self.activation](dense(x))
         return nn.Dense(self.num_classes)(x)
-
-
-class Residual(nn.Module):
-    """Residual blocks without normalisation; `gain` multiplies the deviation of their weights."""
-
-    num_classes: int = 10
-    blocks: int = 10
-    width: int = 24
-    gain: float = 1.0
-
-    @nn.compact
-    def __call__(self, x: jax.Array) -> jax.Array:
-        """Returns the outputs."""
-        start = initializers.variance_scaling(self.gain**2, "fan_in", "normal")
-        x = nn.Dense(self.width)(x.reshape(x.shape[0], -1))
-        for _ in range(self.blocks):
-            y = nn.relu(nn.Dense(self.width, kernel_init=start)(x))
-            x = x + nn.Dense(self.width, kernel_init=start)(y)
-        return nn.Dense(self.num_classes)(nn.relu(x))
-
-
-class Plain(nn.Module):
-    """A deep tower of rectified layers; `gain` is the deviation of their weights times the root of their inputs."""
-
-    num_classes: int = 10
-    depth: int = 12
-    width: int = 24
-    gain: float = 0.5774
-
-    @nn.compact
-    def __call__(self, x: jax.Array) -> jax.Array:
-        """Returns the outputs."""
-        start = initializers.variance_scaling(self.gain**2, "fan_in", "uniform")
-        x = x.reshape(x.shape[0], -1)
-        for _ in range(self.depth):
-            x = nn.relu(nn.Dense(self.width, kernel_init=start)(x))
-        return nn.Dense(self.num_classes, kernel_init=start)(x)
