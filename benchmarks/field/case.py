@@ -2,42 +2,12 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-# Arrays of a data set by name, `x` and `y`, with `x_test` and `y_test` where other examples are held out on purpose.
+# Arrays of a data set by name, `x` and `y`; flags name others, such as those of examples that are held out on purpose.
 Arrays = dict[str, np.ndarray]
-
-INPUTS = "inputs not scaled"
-TARGETS = "targets not scaled"
-UNREACHABLE = "outputs cannot reach the targets"
-MISFIT = "loss and outputs do not fit"
-LABELS = "labels and inputs do not belong together"
-CONSTANT = "inputs do not reach the network"
-MIXED = "examples of a batch are mixed"
-ORDER = "order of the data"
-MIXTURE = "held-out examples of another kind"
-DECAY = "weight decay too strong"
-DROPOUT = "dropout too strong"
-AUGMENTATION = "augmentation too strong"
-SCHEDULE = "held by the learning-rate schedule"
-SATURATING = "saturating activation"
-VANISHING = "vanishing signal"
-EXPLODING = "exploding signal"
-DEAD = "dead units"
-SCALE = "held by the initial scale"
-EPSILON = "held by epsilon"
-SMALL_RATE = "rate too small"
-LARGE_RATE = "rate too large"
-ALTERED = "gradients clipped or scaled"
-UNTRAINED = "parameters not trained"
-PRECISION = "precision too low"
-SMALL_BATCH = "batch too small"
-LARGE_BATCH = "batch too large"
-CAPACITY = "capacity too small"
-HARD = "hard problem: slow but sure"
-NORMAL = "normal for this set-up"
 
 
 class Case(NamedTuple):
@@ -50,7 +20,7 @@ class Case(NamedTuple):
         name: short and unique, such as `raw pixels, SGD`.
         address: of the public report; several cases may share one.
         report: what was reported and what it turned out to be, in a sentence or two of ours.
-        cause: one of the names above, the one that the thread found.
+        cause: the name in `engine.preflight.causes` that the thread found, or `NORMAL` of `engine.diagnosis.table`.
         flags: of the set-up with the mistake.
         healthy: flags of the twin: the same set-up with the remedy of the thread and no other change.
         data: makes the arrays of the set-up from a generator; `None` where flags name a built-in data set.

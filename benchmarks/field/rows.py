@@ -11,11 +11,13 @@ import numpy as np
 
 import engine
 import launch
-from benchmarks.field.case import HARD, MIXTURE, NORMAL, ORDER, Case
+from benchmarks.field.case import Case
 from engine import Study, store
 from engine.commands.flags import make_flags
 from engine.diagnosis.section import make_section
+from engine.diagnosis.table import NORMAL
 from engine.errors import InputError, WorkerFailedError
+from engine.preflight.causes import HARD, MIXTURE, ORDER
 from engine.report.summary import summarise
 from engine.store.run_table import RunTable
 from engine.studies.diagnosis import AS_GIVEN

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from benchmarks.field.case import ALTERED, DEAD, MISFIT, MIXED, SCALE, TARGETS, UNREACHABLE, UNTRAINED, Arrays, Case
+from benchmarks.field.case import Arrays, Case
+from engine.preflight.causes import ALTERED, DEAD, MISFIT, MIXED, SCALE, TARGETS, UNREACHABLE, UNTRAINED
 
 _DATA = "--dataset_dir={data}"
 _DIGITS = "--dataset=digits"

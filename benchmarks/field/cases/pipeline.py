@@ -3,8 +3,8 @@
 import numpy as np
 from sklearn import datasets
 
-from benchmarks.field import case
 from benchmarks.field.case import Arrays, Case
+from engine.preflight import causes
 
 
 def _standard(x: np.ndarray) -> np.ndarray:
@@ -120,7 +120,7 @@ CASES: tuple[Case, ...] = (
             "were taken from the generator's list in the order of the folders. The answer: predict without "
             "shuffling."
         ),
-        cause=case.LABELS,
+        cause=causes.LABELS,
         flags=(
             "--dataset_dir={data}",
             "--model={networks}/pipeline.py:Head",
@@ -147,7 +147,7 @@ CASES: tuple[Case, ...] = (
             "The scheduler was meant for epochs and was called after every batch, so that the rate was near zero "
             "within a few steps and nothing trained. Called after every epoch, training showed results."
         ),
-        cause=case.SCHEDULE,
+        cause=causes.SCHEDULE,
         flags=(
             "--model=mlp",
             "--dense_widths=64,32",
@@ -176,7 +176,7 @@ CASES: tuple[Case, ...] = (
             "A network for traffic signs confused those that point to the left with those that point to the "
             "right. The training mirrored images at random; the remedy was to switch that off."
         ),
-        cause=case.AUGMENTATION,
+        cause=causes.AUGMENTATION,
         flags=(
             "--dataset_dir={data}",
             "--model=cnn8",
@@ -207,7 +207,7 @@ CASES: tuple[Case, ...] = (
             "The default warm-up takes 2,000 steps; a training with fewer steps in all never comes near its rate "
             "and hardly converges. The reporter asks for a default of no warm-up."
         ),
-        cause=case.SCHEDULE,
+        cause=causes.SCHEDULE,
         flags=(
             "--dataset_dir={data}",
             "--model=mlp",
@@ -243,7 +243,7 @@ CASES: tuple[Case, ...] = (
             "A network gave the same output whatever the input. One found that a weight decay of 0.5 takes all "
             "weights to zero; with 0.0005 it was normal."
         ),
-        cause=case.DECAY,
+        cause=causes.DECAY,
         flags=(
             "--model=cnn8",
             "--conv_widths=8,16",
@@ -276,7 +276,7 @@ CASES: tuple[Case, ...] = (
             "Layers that divide by the root of a mean square summed it in half precision. The sum overflowed, and "
             "values divided by infinity are zero. The remedy was to sum in single precision."
         ),
-        cause=case.PRECISION,
+        cause=causes.PRECISION,
         flags=(
             "--dataset_dir={data}",
             "--scaling=none",
@@ -303,7 +303,7 @@ CASES: tuple[Case, ...] = (
             "longer agreed, so that the targets were those of other samples. The fix resets the index on both "
             "sides."
         ),
-        cause=case.LABELS,
+        cause=causes.LABELS,
         flags=(
             "--dataset_dir={data}",
             "--model={networks}/pipeline.py:Regressor",
@@ -332,7 +332,7 @@ CASES: tuple[Case, ...] = (
             "A port took the share of units to keep, 0.9, for the share to drop. The owner corrected it to 0.1. "
             "Here every layer has it."
         ),
-        cause=case.DROPOUT,
+        cause=causes.DROPOUT,
         flags=(
             "--model=mlp",
             "--dense_widths=64,48,48,32",
@@ -362,7 +362,7 @@ CASES: tuple[Case, ...] = (
             "the accuracy was 10 %, and without it all was well. The answer suspects that both together are too "
             "much. Here the penalty is larger, and enough by itself."
         ),
-        cause=case.DECAY,
+        cause=causes.DECAY,
         flags=(
             "--model=mlp",
             "--dense_widths=36",
@@ -395,7 +395,7 @@ CASES: tuple[Case, ...] = (
             "before the split was the remedy. Here the examples lie by class, and three of the last class are "
             "trained on."
         ),
-        cause=case.MIXTURE,
+        cause=causes.MIXTURE,
         flags=(
             "--dataset_dir={data}",
             "--input_arrays=x,x_test",
@@ -430,7 +430,7 @@ CASES: tuple[Case, ...] = (
             "Without shuffling, the curves oscillated early in training and the accuracy was poor; a shuffle of "
             "their own, in place of the one of the library, solved it. Here the engine shuffles, and it learns."
         ),
-        cause=case.ORDER,
+        cause=causes.ORDER,
         flags=(
             "--dataset_dir={data}",
             "--model=mlp",
@@ -463,7 +463,7 @@ CASES: tuple[Case, ...] = (
             "With batches of one the loss rose after the first epoch and never converged; other settings did not "
             "help, and batches of 16 or more did. A much smaller rate may do the same for batches of one."
         ),
-        cause=case.SMALL_BATCH,
+        cause=causes.SMALL_BATCH,
         flags=(
             "--model=mlp",
             "--dense_widths=48,48,48",
@@ -484,7 +484,7 @@ CASES: tuple[Case, ...] = (
             "--batch_size=32",
             "--horizon=1000",
         ),
-        also=(case.LARGE_RATE,),
+        also=(causes.LARGE_RATE,),
     ),
     Case(
         name="a batch of nearly all examples",
@@ -493,7 +493,7 @@ CASES: tuple[Case, ...] = (
             "An example did not converge with its batch of 50 out of 120 examples, and did better with 10 or 15: "
             "as many epochs have more steps. A larger rate for the large batch would do as well."
         ),
-        cause=case.LARGE_BATCH,
+        cause=causes.LARGE_BATCH,
         flags=(
             "--dataset_dir={data}",
             "--model=mlp",
@@ -515,7 +515,7 @@ CASES: tuple[Case, ...] = (
             "--epochs=40",
         ),
         data=_tones,
-        also=(case.SMALL_RATE,),
+        also=(causes.SMALL_RATE,),
     ),
     Case(
         name="hours in bfloat16",
@@ -525,7 +525,7 @@ CASES: tuple[Case, ...] = (
             "that different values became the same. The remedy keeps them in single precision. Here they are "
             "hours."
         ),
-        cause=case.PRECISION,
+        cause=causes.PRECISION,
         flags=(
             "--dataset_dir={data}",
             "--model={networks}/pipeline.py:Clock",
@@ -548,7 +548,7 @@ CASES: tuple[Case, ...] = (
             "Attention with exponential random features had a loss that was not a number at once in half "
             "precision: what it normalises by underflows there. The remedy is in that step."
         ),
-        cause=case.PRECISION,
+        cause=causes.PRECISION,
         flags=(
             "--dataset_dir={data}",
             "--model={networks}/pipeline.py:Kernel",

@@ -3,7 +3,8 @@
 import numpy as np
 from sklearn.datasets import load_digits
 
-from benchmarks.field.case import CONSTANT, INPUTS, TARGETS, Arrays, Case
+from benchmarks.field.case import Arrays, Case
+from engine.preflight.causes import CONSTANT, INPUTS, TARGETS
 
 Generator = np.random.Generator
 

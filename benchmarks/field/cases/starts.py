@@ -7,20 +7,19 @@ from typing import Any
 import numpy as np
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_iris, load_wine
 
-from benchmarks.field.case import (
+from benchmarks.field.case import Arrays, Case
+from engine.diagnosis.table import NORMAL
+from engine.preflight.causes import (
     CAPACITY,
     DEAD,
     EPSILON,
     HARD,
     INPUTS,
     LARGE_RATE,
-    NORMAL,
     SATURATING,
     SCALE,
     SMALL_RATE,
     VANISHING,
-    Arrays,
-    Case,
 )
 
 DATA = "--dataset_dir={data}"
