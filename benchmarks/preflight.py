@@ -116,7 +116,7 @@ def _faulty(paths: dict[str, str]) -> Iterator[_Case]:
         yield _Case(f"{name}, {end} at the end", arm, expected)
     for depth in (6, 9):
         sigmoid = Arm(model="mlp", dense_widths=(48,) * depth, init="glorot", activation="sigmoid")
-        yield _Case(f"digits, {depth} layers of sigmoids", sigmoid, "gradient_by_depth")
+        yield _Case(f"digits, {depth} layers of sigmoids", sigmoid, "saturating_layers")
     for dropout in (0.8, 0.9):
         arm = Arm(model="mlp", dense_widths=(64,) * 4, init="he", dropout=dropout)
         yield _Case(f"digits, dropout {dropout} in 4 layers", arm, "strong_dropout")
@@ -125,6 +125,9 @@ def _faulty(paths: dict[str, str]) -> Iterator[_Case]:
     yield _Case("digits, warm-up of 10,000", Arm(**mlp, schedule="warmup", warmup_steps=10_000), "warm_up")
     for rate in (0.5, 1e-10):
         yield _Case(f"digits, rate {rate:g}", Arm(**mlp, learning_rate=rate), "step_size")
+    narrow = Arm(model="mlp", dense_widths=(48, 2), init="he")
+    yield _Case("digits, a layer of 2 units", narrow, "narrow_layer")
+    yield _Case("digits, SGD, rate 1e-6", Arm(**mlp, optimizer="sgd", learning_rate=1e-6), "one_batch")
     yield _Case("digits, σ = 0.005", Arm(init_scale=0.005), "below_epsilon")
 
 
