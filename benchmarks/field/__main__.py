@@ -80,14 +80,20 @@ def _alarms(case: Case, folder: Path) -> list[str]:
         return [f"refused: {error}"]
 
 
-def _diagnose(case: Case, minutes: float, folder: Path) -> None:
-    """One diagnosis from the command line, in a folder of its own, and a look at the twin."""
+def _diagnose(case: Case, minutes: float, seeds: int, folder: Path) -> None:
+    """One diagnosis from the command line, in a folder of its own, and a look at the twin.
+
+    Where a case gives its horizon, so many seeds reach it, however long that takes.
+    """
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     case.save(folder)
-    command = [sys.executable, "launch.py", "diagnose", f"--workdir={folder / 'study'}", f"--minutes={minutes:g}"]
+    flags = case.resolved(False, folder)
+    is_fixed = any(flag.startswith("--horizon=") for flag in flags)
+    size = f"--seeds={seeds}" if is_fixed else f"--minutes={minutes:g}"
+    command = [sys.executable, "launch.py", "diagnose", f"--workdir={folder / 'study'}", size, *flags]
     began = time.monotonic()
-    made = subprocess.run([*command, *case.resolved(False, folder)], cwd=_ROOT, capture_output=True, text=True)
+    made = subprocess.run(command, cwd=_ROOT, capture_output=True, text=True)
     about = {
         "seconds": round(time.monotonic() - began, 1),
         "exit": made.returncode,
@@ -123,6 +129,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--cases", nargs="*", help="the first letters of some names")
     parser.add_argument("--output", type=Path, required=True, help="folder for the cases")
     parser.add_argument("--minutes", type=float, default=1.0, help="of each diagnosis")
+    parser.add_argument("--seeds", type=int, default=12, help="of a diagnosis of a case that gives its horizon")
     parser.add_argument("--checks", action="store_true", help="only check set-ups and twins, which is fast")
     parser.add_argument("--table", action="store_true", help="run nothing, print what is there")
     return parser.parse_args()
@@ -143,7 +150,7 @@ def main() -> None:
         return
     for case, _, folder in asked if not given.table else ():
         if not is_diagnosed(folder):
-            _diagnose(case, given.minutes, folder)
+            _diagnose(case, given.minutes, given.seeds, folder)
         follow(case, folder)
         print(json.dumps(read_row(case, folder), ensure_ascii=False), flush=True)
     rows = [{**read_row(case, folder), "part": part} for case, part, folder in asked if (folder / ABOUT).exists()]
