@@ -48,6 +48,12 @@ def _sign(key: str, cause: str, meaning: str, change: Change | None = None) -> R
 # Mistakes in code: whatever the runs do, what they learn is not what was meant.
 MISTAKES = (
     _fault(
+        "mixed",
+        causes.MIXED,
+        "What the network says of an example depends on which others happen to be in its batch.",
+        is_always=True,
+    ),
+    _fault(
         "misfit",
         causes.MISFIT,
         "The loss expects outputs of another kind: part of what it could teach never reaches the network.",
@@ -57,12 +63,6 @@ MISTAKES = (
         "unreachable",
         causes.UNREACHABLE,
         "However long it trains, no parameters make these outputs equal to the targets.",
-        is_always=True,
-    ),
-    _fault(
-        "mixed",
-        causes.MIXED,
-        "What the network says of an example depends on which others happen to be in its batch.",
         is_always=True,
     ),
     _fault("contradicting", causes.LABELS, "Equal inputs with different labels cannot be told apart."),

@@ -3,7 +3,9 @@
 Definition: at starts with thirty times He's weights, which drive an output without bounds far to both sides, at least a
 tenth of the outputs lie at their least (or greatest) value, within a millionth of their range. In regression that is
 wrong where above 5 % of the targets lie beyond it; in classification where both ends are such bounds and at most 2
-apart, as of a sigmoid or tanh, or where the least is 0, as after a rectifier. False alarms: see docs/check.md.
+apart, as of a sigmoid or tanh, or where the least is 0, as after a rectifier. It is wrong in classification, too, where
+outputs at He's start lie within 2 of each other and thirty times the weights leave them there (up to a factor of 3), as
+of cosines. False alarms: see docs/check.md.
 """
 
 import numpy as np
@@ -12,7 +14,7 @@ from engine.preflight import causes
 from engine.preflight.findings import Finding
 from engine.preflight.look import Look
 
-_NEAR, _AT_END, _BEYOND, _NARROW = 1e-6, 0.1, 0.05, 2.0
+_NEAR, _AT_END, _BEYOND, _NARROW, _ABOUT_AS_WIDE = 1e-6, 0.1, 0.05, 2.0, 3.0
 
 
 def find(look: Look) -> Finding | None:
@@ -22,6 +24,13 @@ def find(look: Look) -> Finding | None:
         return None
     least, most = float(outputs.min()), float(outputs.max())
     is_bound = [np.mean(np.abs(outputs - end) <= _NEAR * (most - least)) >= _AT_END for end in (least, most)]
+    is_of_classes = look.has_classes and not np.allclose(look.wide_outputs.sum(axis=-1), 1, atol=1e-2)
+    if is_of_classes and _are_normed(look) and not all(is_bound):
+        return _finding(
+            causes.MISFIT,
+            f"every output lies between {least:.3g} and {most:.3g} however large the weights are, as a cosine does: "
+            f"logits so close together never give a class most of the probability",
+        )
     if look.has_classes:
         # Shares are told by `softmax_inside`.
         if np.allclose(look.wide_outputs.sum(axis=-1), 1, atol=1e-2):
@@ -43,6 +52,12 @@ def find(look: Look) -> Finding | None:
                 causes.UNREACHABLE, f"no output is {side} {end:.3g}, and {100 * beyond:.3g} % of the targets are"
             )
     return None
+
+
+def _are_normed(look: Look) -> bool:
+    """Tells whether outputs lie close together and keep their size where the weights grow."""
+    plain, wide = (float(np.ptp(look.wide_outputs[starts])) for starts in (slice(0, 1), slice(1, None)))
+    return wide <= _NARROW * (1 + _NEAR) and wide <= _ABOUT_AS_WIDE * plain
 
 
 def _finding(cause: str, sentence: str) -> Finding:

@@ -26,11 +26,15 @@ _PASSES, _PER_NUMBER, _PER_PARAMETER = 3, 4, 20
 
 
 class Learned(NamedTuple):
-    """Losses of a batch after some steps on it alone, over that of a constant, each of the best start or rate."""
+    """Losses of a batch after some steps on it alone, over that of a constant, each of the best start or rate.
+
+    `unmoved` tells of every leaf whether the configuration's own optimiser has left it as it was, `[L]`.
+    """
 
     steps: int
     own: float
     plain: float
+    unmoved: np.ndarray = np.zeros(0, bool)
 
 
 def learn_batch(passes: Passes) -> Learned | None:
@@ -45,10 +49,12 @@ def learn_batch(passes: Passes) -> Learned | None:
     def loss(params: Any, state: Any) -> jax.Array:
         return jnp.mean(trainer.task.loss(trainer.batch_apply(params, state, batch.inputs), batch.targets))
 
-    def own(key: jax.Array) -> jax.Array:
+    def own(key: jax.Array) -> tuple[jax.Array, jax.Array]:
+        start = passes.start(key)
         step = lambda _, state: trainer.step(state, passes.numbers, batch._asdict(), None).state  # noqa: E731
-        state = lax.fori_loop(0, steps, step, passes.start(key))
-        return loss(state.params, state.model_state)
+        state = lax.fori_loop(0, steps, step, start)
+        pairs = zip(jax.tree.leaves(start.params), jax.tree.leaves(state.params), strict=True)
+        return loss(state.params, state.model_state), jnp.stack([jnp.all(old == new) for old, new in pairs])
 
     def plain(rate: jax.Array) -> jax.Array:
         return _by_adam(lambda params: loss(params, start[1]), start[0], rate, steps)
@@ -56,8 +62,9 @@ def learn_batch(passes: Passes) -> Learned | None:
     keys = jax.random.split(jax.random.key(1, impl="threefry2x32"), _NUM_STARTS)
     start = passes.he_start(keys[0])
     found = run_once({"own": (jax.vmap(own), (keys,)), "plain": (jax.vmap(plain), (jnp.asarray(RATES),))})
-    best = {name: float(np.min(np.nan_to_num(losses, nan=np.inf))) / constant for name, losses in found.items()}
-    return Learned(steps, **best)
+    losses, unmoved = found["own"]
+    own_loss, plain_loss = (float(np.min(np.nan_to_num(of, nan=np.inf))) for of in (losses, found["plain"]))
+    return Learned(steps, own_loss / constant, plain_loss / constant, np.all(unmoved, axis=0))
 
 
 def _by_adam(loss: Callable[[Any], jax.Array], params: Any, rate: jax.Array, steps: int) -> jax.Array:

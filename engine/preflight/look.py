@@ -45,7 +45,8 @@ class Look(NamedTuple):
         is_kept: whether the examples are kept in arrays, in the order of their source, rather than drawn.
         has_state: whether the network keeps statistics of its batches, which mix the examples of one.
         batch: the examples that were taken through the network.
-        outputs, alone: of the batch and of its first half by itself, in an evaluation, `[S, B, K]`, `[S, B / 2, K]`.
+        outputs, alone: of the batch, and of its second half by itself and taken in reverse, in an evaluation,
+            `[S, B, K]`, `[S, B / 2, K]`.
         wide_outputs: of the batch at He's start, and then at such with larger weights, `[S, B, K]`.
         noise: standard deviation of an output between two draws of the noise, over that between examples, `[S]`.
         losses: of the batch in an evaluation, `[S]`.

@@ -19,7 +19,7 @@ def find(look: Look) -> Finding | None:
     """Finds a network that mixes the examples of a batch."""
     if look.has_state or not look.alone.size:
         return None
-    half = look.outputs[:, : look.alone.shape[1]]
+    half = look.outputs[:, -look.alone.shape[1] :]
     spread = np.sqrt(np.mean(look.outputs.var(axis=1)))
     change = np.sqrt(np.mean((half - look.alone) ** 2))
     least = max(_MOST * spread, _ROUNDING * np.sqrt(np.mean(look.outputs**2)))

@@ -143,7 +143,7 @@ def _evaluated(passes: Passes, state: TrainState) -> dict[str, jax.Array]:
     shares = [jnp.mean(jnp.abs(z) > LIMITS[name]) for z, (_, name) in zip(before, traced.saturating, strict=True)]
     return {
         "outputs": outputs,
-        "alone": trainer.batch_apply(params, model_state, inputs[: len(inputs) // 2]),
+        "alone": trainer.batch_apply(params, model_state, inputs[len(inputs) // 2 :][::-1])[::-1],
         "losses": jnp.mean(trainer.task.loss(outputs, batch.targets)),
         "saturated": jnp.stack(shares) if shares else jnp.zeros(0),
     }

@@ -1,6 +1,6 @@
 """Values to predict that are far from what a network's outputs are at the start.
 
-Definition, of regression: the root mean square of the targets, about 0, is above 30 times the larger of 1 and that of
+Definition, of regression: the root mean square of the targets, about 0, is above 100 times the larger of 1 and that of
 the outputs at the start; or their standard deviation (the median over columns that vary) is below 0.01 of it. The
 bounds are in `engine/tasks/scales.py`. An optimiser that moves each weight by its learning rate brings outputs of order
 one only so far in a training, and the first gradients are as large as the offset. Source: LeCun et al. (1998),

@@ -1,8 +1,9 @@
 """Parameters that the gradient of the loss does not reach.
 
 Definition: the gradient of a leaf is exactly 0 at every start. Such parameters stay where they are: they are not used,
-or what they do is cut off from the loss. What is before an array of zeros is reached one step later, so nothing is
-said where an array of weights starts at 0. False alarms: dead rectifiers in very narrow layers.
+or what they do is cut off from the loss. What is before an array of zeros is reached one step later, so where an array
+of weights starts at 0, only leaves count that 100 steps or more on one batch leave as they are (see `one_batch`); then
+it is the start that holds them, all factors of a product being 0. False alarms: dead rectifiers in very narrow layers.
 """
 
 import numpy as np
@@ -19,9 +20,19 @@ def find(look: Look) -> Finding | None:
     """Finds parameters without a gradient."""
     is_unreached = np.all(look.grads == 0, axis=0)
     starts_at_zero = any(np.all(look.params[:, i] == 0) for i in look.weights)
-    if not is_unreached.any() or starts_at_zero:
+    if starts_at_zero:
+        is_unreached &= False if look.learned is None else look.learned.unmoved
+    if not is_unreached.any():
         return None
     names = [look.leaf_names[i] for i in np.flatnonzero(is_unreached)]
+    if starts_at_zero:
+        return Finding(
+            "unreached_parameters",
+            "fault",
+            f"{some_of(names, _MOST_NAMED)} never get a gradient: arrays of weights start at 0, one behind the other",
+            "another start: weights that differ from each other and from 0 (--init=he)",
+            causes.SCALE,
+        )
     return Finding(
         "unreached_parameters",
         "fault",

@@ -19,6 +19,13 @@ class Net(nn.Module):
             return x * 1e-5 + jax.lax.stop_gradient(x * (1 - 1e-5))
         if self.end == "mixed":
             return x - jnp.mean(x, axis=0)
+        if self.end == "summed":
+            return jnp.cumsum(x, axis=0)
+        if self.end == "cosine":
+            return x / jnp.linalg.norm(x, axis=-1, keepdims=True)
+        if self.end == "factors":
+            zeros = [self.param(name, nn.initializers.zeros, (self.num_outputs,) * 2) for name in "ab"]
+            return x @ zeros[0] @ zeros[1]
         if self.end == "dead":
             return nn.Dense(self.num_outputs)(nn.relu(x - 1e6))
         ends = {"plain": lambda x: x, "relu": nn.relu, "softmax": nn.softmax, "sigmoid": nn.sigmoid, "tanh": jnp.tanh}

@@ -37,7 +37,7 @@ def _healthy(seed: int = 0, **changes: object) -> Look:
         has_state=False,
         batch=examples(32),
         outputs=outputs,
-        alone=outputs[:, :16],
+        alone=outputs[:, 16:],
         wide_outputs=30 * draw.normal(size=(4, 32, 4)),
         noise=np.zeros(4),
         losses=np.full(4, 1.5),
@@ -64,7 +64,7 @@ def _regression(targets: np.ndarray, **changes: object) -> Look:
     return look._replace(
         training=look.training._replace(targets=values),
         held_out=look.held_out._replace(targets=held_out),
-        alone=look.outputs[:, :16],
+        alone=look.outputs[:, 16:],
         wide_outputs=changes.get("wide_outputs", 30 * np.random.default_rng(2).normal(size=(4, 32, 1))),  # type: ignore[arg-type]
     )
 
@@ -130,14 +130,14 @@ _FAULTS = {
     "unrelated_labels": _with_targets(lambda y: np.random.default_rng(4).permutation(y)),
     "sorted_examples": _sorted(),
     "other_mixture": _with_targets(lambda y: y, lambda y: np.where(y == 0, 1, y)),
-    "softmax_inside": _healthy(outputs=_SHARES, wide_outputs=_SHARES, alone=_SHARES[:, :16]),
+    "softmax_inside": _healthy(outputs=_SHARES, wide_outputs=_SHARES, alone=_SHARES[:, 16:]),
     "bounded_outputs": _regression(
         np.linspace(-3, -1, 400)[:, None], wide_outputs=np.maximum(0, np.arange(-64, 64.0)).reshape(4, 32, 1)
     ),
     "constant_outputs": _healthy(
         outputs=np.full((4, 32, 4), 0.1), alone=np.full((4, 16, 4), 0.1), wide_outputs=np.zeros((4, 32, 4))
     ),
-    "mixed_examples": _healthy(alone=_healthy().outputs[:, :16] * 1.1),
+    "mixed_examples": _healthy(alone=_healthy().outputs[:, 16:] * 1.1),
     "narrow_layer": _healthy(narrowest=1),
     "initial_loss": _healthy(losses=np.full(4, 60.0)),
     "unreached_parameters": _leaf("grads", 0, 0.0),

@@ -39,11 +39,18 @@ def _check(arm, data_dir):
         ("sigmoid", {"bounded_outputs"}),
         ("scaled", {"altered_gradient"}),
         ("mixed", {"mixed_examples"}),
+        ("summed", {"mixed_examples", "initial_loss"}),
+        ("cosine", {"bounded_outputs"}),
     ],
 )
 def test_mistakes_of_a_network(end, expected, data_dir):
     arm = engine.Arm(model=_NETWORK, model_args=(f"end={end}",))
     assert _check(arm, data_dir) == expected
+
+
+def test_factors_that_are_both_zero_never_move(data_dir):
+    arm = engine.Arm(model=_NETWORK, model_args=("end=factors",), init="as_written")
+    assert "unreached_parameters" in _check(arm, data_dir)
 
 
 @pytest.mark.parametrize(
