@@ -46,7 +46,8 @@ def classification_task(data: Data, batch_size: int) -> Task:
         loss=optax.softmax_cross_entropy_with_integer_labels,
         correct=correct,
         chance_loss=float(-np.sum(shares * np.log(shares))),
-        num_outputs=int(np.max(labels)) + 1,
+        # One batch over and over may have no example of the last class.
+        num_outputs=1 + max(int(np.max(data[name])) for name in ("labels", "held_out_labels") if name in data),
     )
 
 

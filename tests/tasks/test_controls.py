@@ -25,6 +25,13 @@ def test_shapes_and_types_stay(arrays: dict[str, np.ndarray], control: str):
     assert task.steps_per_epoch == 22
 
 
+def test_one_batch_without_the_last_class_keeps_its_output(arrays: dict[str, np.ndarray]):
+    found = dict(arrays)
+    for name in ("labels", "loss_labels"):
+        found[name] = np.minimum(arrays[name], 8)
+    assert build_task(resolve_arm(Arm(model="mlp", control="one_batch")), found).num_outputs == 10
+
+
 def test_one_batch_is_all_there_is_to_train_and_evaluate_on(arrays: dict[str, np.ndarray]):
     found = controlled(arrays, "one_batch", 0, 0)
     batch = {row.tobytes() for row in arrays["loss_inputs"][0]}
