@@ -30,7 +30,19 @@ CAUSE_RULES = (
         "biases (init=he leaves those of a network of your own as they are), an initial scheme for ReLU, or an "
         "activation with a slope below zero.",
     ),
+    finding_rules.UNTRAINED,
     finding_rules.SATURATING,
+    Rule(
+        "slow_but_sure",
+        causes.HARD,
+        "neither neighbours nor a linear model read the targets from the inputs, but a change with which the network "
+        f"learns what carries over {RELIEVES}; the start is of order one",
+        conditions.is_slow_but_sure,
+        conditions.soonest,
+        meaning="Nothing is broken: what there is to learn does not show in any single input, and the plateau is the "
+        "time that it takes to find it.",
+        advice="First give it time: a longer --horizon.",
+    ),
     Rule(
         "scale",
         causes.SCALE,
@@ -47,27 +59,7 @@ CAUSE_RULES = (
         meaning="The activation is flat far from zero and its slope is small elsewhere: through several such layers "
         "hardly any gradient is left.",
     ),
-    Rule(
-        "capacity",
-        causes.CAPACITY,
-        f"wider layers {RELIEVES}",
-        lambda evidence: evidence.relieves(WIDER.name),
-        lambda evidence: WIDER.name,
-        meaning="Too few units: from many starts so small a network does not find what it needs.",
-    ),
     *finding_rules.SIGNS,
-    Rule(
-        "slow_but_sure",
-        causes.HARD,
-        "neither neighbours nor a linear model read the targets from the inputs, but a change with which the network "
-        f"learns what carries over {RELIEVES}; or most runs as given have left chance level when they are followed far "
-        "beyond the horizon",
-        conditions.is_slow_but_sure,
-        conditions.soonest,
-        meaning="Nothing is broken: what there is to learn does not show in any single input, and the plateau is the "
-        "time that it takes to find it.",
-        advice="First give it time: a longer --horizon.",
-    ),
     Rule(
         "small_rate",
         causes.SMALL_RATE,
@@ -99,5 +91,13 @@ CAUSE_RULES = (
         lambda evidence: evidence.relieves(SMALLER_BATCH.name),
         lambda evidence: SMALLER_BATCH.name,
         meaning="With so large batches there are too few steps in as many epochs.",
+    ),
+    Rule(
+        "capacity",
+        causes.CAPACITY,
+        f"wider layers {RELIEVES}",
+        lambda evidence: evidence.relieves(WIDER.name),
+        lambda evidence: WIDER.name,
+        meaning="Too few units: from many starts so small a network does not find what it needs.",
     ),
 )

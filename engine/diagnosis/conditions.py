@@ -50,16 +50,24 @@ def removals(evidence: Evidence) -> list[str]:
 
 
 def learns_by_heart(evidence: Evidence) -> bool:
-    """Whether training examples are learned by heart as given, and nothing carries over, whatever is changed."""
-    if not evidence.leaves(AS_GIVEN) or not {LINEAR_PROBE.name, SHUFFLED_LABELS.name} <= evidence.arms.keys():
+    """Whether training examples are learned by heart, as given or changed, and nothing carries over, whatever is."""
+    if not {LINEAR_PROBE.name, SHUFFLED_LABELS.name} <= evidence.arms.keys() or evidence.found(causes.HARD):
+        return False
+    if not evidence.leaves(AS_GIVEN) and not _is_unread(evidence):
         return False
     learned = [name for name, arm in evidence.arms.items() if arm.kind != "control" and evidence.leaves(name)]
-    return all(evidence.carries_over(name) is False for name in (*learned, LINEAR_PROBE.name))
+    return bool(learned) and all(evidence.carries_over(name) is False for name in (*learned, LINEAR_PROBE.name))
+
+
+def _is_unread(evidence: Evidence) -> bool:
+    return any(one.name == _UNREAD for one in evidence.findings)
 
 
 def is_sooner_than_shuffled(evidence: Evidence) -> bool:
     """Whether the given labels are learned far sooner than shuffled ones, by heart or not."""
     shuffled = evidence.arms[SHUFFLED_LABELS.name]
+    if not evidence.leaves(AS_GIVEN):
+        return False
     if shuffled.difference is None or shuffled.p_value is None:
         return False
     is_far = shuffled.difference.lower >= _FAR_SOONER * evidence.given.mean_wait
@@ -175,16 +183,21 @@ def _lower_rates(evidence: Evidence) -> list[str]:
 
 
 def is_slow_but_sure(evidence: Evidence) -> bool:
-    """Whether there is something to learn that takes long, although nothing is broken."""
+    """Whether the targets are hard to read, and a change lets the network learn what carries over."""
     if evidence.leaves(AS_GIVEN):
         return False
-    later = evidence.followed.get(AS_GIVEN)
-    if later is not None and later.num_kept >= NORMAL_RUNS * later.num_runs:
-        return evidence.carries_over_later(AS_GIVEN) is not False
-    is_unread = any(one.name == _UNREAD for one in evidence.findings)
-    if not is_unread or evidence.found(causes.SMALL_RATE) or lower_rate(evidence) is not None:
+    has_another = evidence.found(causes.SMALL_RATE) or lower_rate(evidence) is not None
+    if not _is_unread(evidence) or has_another or size_of_start(evidence) is not None:
         return False
     return any(evidence.relieves(name) and evidence.carries_over(name) for name in evidence.changes)
+
+
+def leaves_later(evidence: Evidence) -> bool:
+    """Whether most runs as given leave chance level far beyond the horizon, with what carries over."""
+    later = evidence.followed.get(AS_GIVEN)
+    if later is None or later.num_kept < NORMAL_RUNS * later.num_runs or evidence.leaves(AS_GIVEN):
+        return False
+    return evidence.carries_over_later(AS_GIVEN) is not False
 
 
 def soonest(evidence: Evidence) -> str | None:
@@ -197,6 +210,13 @@ def is_slow(evidence: Evidence) -> bool:
     given = evidence.given
     is_falling = given.num_stuck > 0 and given.num_falling >= MOST_RUNS * given.num_stuck
     return is_falling or bool(evidence.carries_over(AS_GIVEN))
+
+
+def is_unrelated(evidence: Evidence) -> bool:
+    """Whether nothing reads the labels: neither neighbours nor a linear model, nor the network by any change."""
+    if evidence.leaves(AS_GIVEN) or not _is_unread(evidence) or evidence.found(causes.HARD):
+        return False
+    return not any(evidence.leaves(name) and evidence.carries_over(name) for name in evidence.changes)
 
 
 def tells_nothing_easy(evidence: Evidence) -> bool:

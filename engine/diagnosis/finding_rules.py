@@ -1,8 +1,11 @@
 """Rows of the decision table that rest on what was found before training, where no change takes it away."""
 
+from collections.abc import Callable
+
 from engine.diagnosis import conditions
 from engine.diagnosis.changes import Change
 from engine.diagnosis.evidence import Evidence
+from engine.diagnosis.factors import FINE_EPSILON
 from engine.diagnosis.removals import RELU, SINGLE_PRECISION, WIDER
 from engine.diagnosis.rules import Rule
 from engine.preflight import causes
@@ -14,6 +17,10 @@ _SEEN = (
     "most runs do not leave chance level, the look at data and network before training has a sign of this, and no "
     "change that was tried takes it away"
 )
+
+
+def _never(evidence: Evidence) -> bool:
+    return False
 
 
 def _fault(key: str, cause: str, meaning: str, is_always: bool = False) -> Rule:
@@ -32,12 +39,15 @@ def _fault(key: str, cause: str, meaning: str, is_always: bool = False) -> Rule:
     )
 
 
-def _sign(key: str, cause: str, meaning: str, change: Change | None = None) -> Rule:
+def _sign(
+    key: str, cause: str, meaning: str, change: Change | None = None, is_refuted: Callable[[Evidence], bool] = _never
+) -> Rule:
     """Makes a row for a sign; a `change` that takes it away and was tried without relief speaks against it."""
 
     def holds(evidence: Evidence) -> bool:
-        is_refuted = change is not None and change.name in evidence.arms and not evidence.relieves(change.name)
-        return finding(evidence) is not None and not evidence.leaves(AS_GIVEN) and not is_refuted
+        is_idle = change is not None and change.name in evidence.arms and not evidence.relieves(change.name)
+        is_seen = finding(evidence) is not None and not evidence.leaves(AS_GIVEN)
+        return is_seen and not is_idle and not is_refuted(evidence)
 
     def finding(evidence: Evidence) -> Finding | None:
         return next(iter(evidence.found(cause, "fault", "sign")), None)
@@ -84,7 +94,15 @@ SATURATING = _sign(
     "gradient is left.",
     RELU,
 )
+EPSILON_SEEN = _sign(
+    "epsilon_seen",
+    causes.EPSILON,
+    "The gradients are below the optimiser's ε: it divides by √v̂ + ε, so that steps are shorter than the learning rate "
+    "says.",
+    is_refuted=lambda evidence: FINE_EPSILON.name in evidence.arms and evidence.gain(FINE_EPSILON.name) <= 0,
+)
 SIGNS = (
+    EPSILON_SEEN,
     _sign("narrow", causes.CAPACITY, "Too little passes the narrowest layer to tell the targets apart.", WIDER),
     _sign(
         "imprecise",

@@ -151,8 +151,8 @@ RULES = (
     Rule(
         "by_heart",
         causes.LABELS,
-        "most runs learn their training examples, but nothing that carries over to others, whatever is changed, and "
-        "not in half the time of shuffled labels; nor does a linear model",
+        "most runs learn their training examples, as given or after a change, but nothing that carries over to others, "
+        "whatever is changed, and not in half the time of shuffled labels; nor does a linear model",
         lambda evidence: conditions.learns_by_heart(evidence) and not conditions.is_sooner_than_shuffled(evidence),
         meaning="Labels that do not belong to their inputs look like this. So do too few examples of a rule that this "
         "network has not found by the horizon; only a look at the data tells these apart.",
@@ -179,7 +179,6 @@ RULES = (
         conditions.is_normal,
         lambda evidence: evidence.best(lambda name: evidence.shortens(name) and evidence.is_advisable(name)),
     ),
-    finding_rules.UNTRAINED,
     Rule(
         "blows_up",
         causes.LARGE_RATE,
@@ -217,6 +216,16 @@ RULES = (
     ),
     *CAUSE_RULES,
     Rule(
+        "later",
+        causes.HARD,
+        "no change that tells a cause helps by enough, and most runs as given have left chance level when they are "
+        "followed far beyond the horizon",
+        conditions.leaves_later,
+        lambda evidence: evidence.best(),
+        meaning="Nothing is broken: the plateau is longer than the horizon.",
+        advice="First give it time: a longer --horizon.",
+    ),
+    Rule(
         "another_change",
         UNDECIDED,
         f"a change {RELIEVES}, but none that tells a cause",
@@ -226,9 +235,9 @@ RULES = (
     Rule(
         "unrelated",
         causes.LABELS,
-        "nothing that was changed helps by enough; one batch can be learned, and neither a linear model nor the "
-        "nearest neighbours read anything from the inputs",
-        lambda evidence: conditions.tells_nothing_easy(evidence) and bool(evidence.found(causes.LABELS)),
+        "neither a linear model nor the nearest neighbours read the labels from the inputs, and the network learns "
+        "nothing that carries over, whatever is changed",
+        conditions.is_unrelated,
         meaning="Labels that do not belong to their inputs look like this. So does a rule that is hard to find.",
         finding=lambda evidence: next(iter(evidence.found(causes.LABELS)), None),
     ),

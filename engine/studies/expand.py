@@ -88,7 +88,7 @@ def expand(
     programs = [share_program(study, structure, platform, layouts, eval_every) for structure in structures]
     program_of = {name: program for program in programs for name in program.arm_names}
     # Arms may differ only in where the same data are found.
-    contents = {name: (*identity_fields(arms[name]).values(), of.fingerprint) for name, of in program_of.items()}
+    contents = {name: (*identity_fields(arms[name]).items(), of.fingerprint) for name, of in program_of.items()}
     checks.refuse_equal(contents, ": their data are equal")
     horizons = {name: _horizon(study, name, program_of[name], eval_every) for name in arms}
     checks.check_fork_steps(study.fork_steps_by_arm, horizons, eval_every)

@@ -421,7 +421,7 @@ def test_what_was_asked_for_is_ranked_with_what_speaks_for_and_against_it():
         findings=(_finding(causes.EPSILON, "sign"),),
     )
     ranked = {one.cause: one for one in rank(evidence, decide(evidence))}
-    assert list(ranked) == [causes.SCALE, causes.SMALL_RATE, causes.EPSILON]
+    assert list(ranked) == [causes.SCALE, causes.EPSILON, causes.SMALL_RATE]
     assert ranked[causes.SCALE].relieving == ["init=he"]
     assert ranked[causes.EPSILON] == Suspect(
         causes.EPSILON, ["a sign was seen"], [], ["epsilon=1e-12"], None, "repair it"
