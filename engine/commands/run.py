@@ -169,7 +169,7 @@ class _Launch:
         with self.watch.at_once():
             described = document(study, available.platform, devices.current_launch(available))
             store.refuse_other_study(self.path, described)
-            described["study"]["network_notes"] = try_user_networks(study, available, self.options.cache)
+            described["study"]["network_notes"] = self._try_networks(study)
         self.watch.check()
         directory = store.create_or_resume(self.path, described, note)
         directory.inspect(note)
@@ -181,6 +181,12 @@ class _Launch:
         if changes:
             note(f"this launch may make other bits than the one before ({changes})")
         return directory
+
+    def _try_networks(self, study: ExpandedStudy) -> dict[str, list[str]]:
+        """Tries the user's networks; in a diagnosis what is wrong with them is among what was found before training."""
+        is_known = self.study.diagnosis is not None
+        notes = try_user_networks(study, self.crew.devices, self.options.cache, is_quiet=is_known)
+        return {name: [] for name in notes} if is_known else notes
 
     def _train(self, session: Session, observers: Sequence[Observer]) -> None:
         try:

@@ -70,6 +70,8 @@ def _candidates(evidence: Evidence, decision: table.Decision) -> Iterator[str]:
     )
     if decision.verdict == table.DIVERGES:
         yield causes.LARGE_RATE
+    if not evidence.leaves(AS_GIVEN) and evidence.carries_over(LINEAR_PROBE.name) is False:
+        yield causes.HARD
     if decision.verdict == table.UNDECIDED:
         yield from _by_default(evidence)
 

@@ -90,7 +90,8 @@ class Findings(NamedTuple):
     @property
     def has_faults(self) -> bool:
         """Whether something is wrong with the network that no change removes; the headline begins with it."""
-        return bool(self.summary.notes("network_notes").get(AS_GIVEN))
+        has_notes = bool(self.summary.notes("network_notes").get(AS_GIVEN))
+        return has_notes or any(finding.strength == "fault" for finding in self.evidence.findings)
 
     @property
     def is_normal(self) -> bool:
