@@ -5,7 +5,7 @@ from collections.abc import Callable
 from engine.diagnosis import conditions
 from engine.diagnosis.changes import Change
 from engine.diagnosis.evidence import Evidence
-from engine.diagnosis.factors import FINE_EPSILON
+from engine.diagnosis.factors import FINE_EPSILON, LINEAR_PROBE
 from engine.diagnosis.removals import RELU, SINGLE_PRECISION, WIDER
 from engine.diagnosis.rules import Rule
 from engine.preflight import causes
@@ -101,9 +101,19 @@ EPSILON_SEEN = _sign(
     "says.",
     is_refuted=lambda evidence: FINE_EPSILON.name in evidence.arms and evidence.gain(FINE_EPSILON.name) <= 0,
 )
+
+
+def _is_linear_enough(evidence: Evidence) -> bool:
+    """Whether the network is linear, and a linear model learns."""
+    is_linear = all(one.name == "linear_layers" for one in evidence.found(causes.CAPACITY))
+    return is_linear and evidence.leaves(LINEAR_PROBE.name)
+
+
 SIGNS = (
     EPSILON_SEEN,
-    _sign("narrow", causes.CAPACITY, "Too little passes the narrowest layer to tell the targets apart.", WIDER),
+    _sign(
+        "narrow", causes.CAPACITY, "What the network can do is less than the targets ask for.", WIDER, _is_linear_enough
+    ),
     _sign(
         "imprecise",
         causes.PRECISION,

@@ -25,6 +25,7 @@ _NAMES = (
     "constant_outputs",
     "mixed_examples",
     "narrow_layer",
+    "linear_layers",
     "initial_loss",
     "unreached_parameters",
     "altered_gradient",

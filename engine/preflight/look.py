@@ -48,6 +48,7 @@ class Look(NamedTuple):
         outputs, alone: of the batch, and of its second half by itself and taken in reverse, in an evaluation,
             `[S, B, K]`, `[S, B / 2, K]`.
         wide_outputs: of the batch at He's start, and then at such with larger weights, `[S, B, K]`.
+        bent: distance of the outputs from an affine function of the inputs, over that between examples, `[S]`.
         noise: standard deviation of an output between two draws of the noise, over that between examples, `[S]`.
         losses: of the batch in an evaluation, `[S]`.
         he_sizes: standard deviation of each leaf under He's law, `[L]`.
@@ -75,6 +76,7 @@ class Look(NamedTuple):
     outputs: np.ndarray
     alone: np.ndarray
     wide_outputs: np.ndarray
+    bent: np.ndarray
     noise: np.ndarray
     losses: np.ndarray
     he_sizes: np.ndarray

@@ -143,10 +143,19 @@ def _evaluated(passes: Passes, state: TrainState) -> dict[str, jax.Array]:
     shares = [jnp.mean(jnp.abs(z) > LIMITS[name]) for z, (_, name) in zip(before, traced.saturating, strict=True)]
     return {
         "outputs": outputs,
+        "bent": _bent(lambda x: run(traced, params, model_state, x)[0], inputs, outputs),
         "alone": trainer.batch_apply(params, model_state, inputs[len(inputs) // 2 :][::-1])[::-1],
         "losses": jnp.mean(trainer.task.loss(outputs, batch.targets)),
         "saturated": jnp.stack(shares) if shares else jnp.zeros(0),
     }
+
+
+def _bent(apply: Callable[[jax.Array], jax.Array], inputs: jax.Array, outputs: jax.Array) -> jax.Array:
+    """Returns how far outputs are from an affine function of the inputs, over how far they differ from each other."""
+    if not jnp.issubdtype(inputs.dtype, jnp.floating):
+        return jnp.ones(())
+    combine = lambda values: values + jnp.roll(values, 1, axis=0) - jnp.roll(values, 2, axis=0)  # noqa: E731
+    return _rms(apply(combine(inputs)) - combine(outputs)) / _rms(outputs - jnp.mean(outputs, axis=0))
 
 
 def _noise(passes: Passes, state: TrainState, outputs: jax.Array, keys: jax.Array) -> jax.Array:
