@@ -17,6 +17,7 @@ CAUSE_RULES = (
         meaning="The gradients have sunk below the optimiser's ε: it divides by √v̂ + ε, so that a gradient far below ε "
         "moves nothing, however many steps are taken.",
     ),
+    finding_rules.ZERO_START,
     Rule(
         "dead",
         causes.DEAD,

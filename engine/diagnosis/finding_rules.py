@@ -5,7 +5,7 @@ from collections.abc import Callable
 from engine.diagnosis import conditions
 from engine.diagnosis.changes import Change
 from engine.diagnosis.evidence import Evidence
-from engine.diagnosis.factors import FINE_EPSILON, LINEAR_PROBE
+from engine.diagnosis.factors import FINE_EPSILON, HE, LINEAR_PROBE
 from engine.diagnosis.removals import RELU, SINGLE_PRECISION, WIDER
 from engine.diagnosis.rules import Rule
 from engine.preflight import causes
@@ -34,9 +34,14 @@ def _fault(key: str, cause: str, meaning: str, is_always: bool = False) -> Rule:
         cause,
         _FOUND if is_always else f"{_FOUND}, and the runs are not normal",
         lambda evidence: finding(evidence) is not None and (is_always or not conditions.is_normal(evidence)),
+        first=lambda evidence: None if is_always else evidence.best(lambda name: _is_against(evidence, name, cause)),
         meaning=meaning,
         finding=finding,
     )
+
+
+def _is_against(evidence: Evidence, name: str, cause: str) -> bool:
+    return cause == causes.SCALE and name == HE.name and evidence.relieves(name)
 
 
 def _sign(
@@ -82,6 +87,36 @@ MISTAKES = (
         "The optimiser is not given the gradient of the loss, whatever the start: clipping, a factor, or a stopped "
         "gradient lies between them.",
     ),
+)
+
+
+def _unrelieved(key: str, cause: str, meaning: str) -> Rule:
+    """Makes a row for a fault that no change takes away, nor any other what holds the runs."""
+
+    def finding(evidence: Evidence) -> Finding | None:
+        return next(iter(evidence.found(cause, "fault")), None)
+
+    return Rule(
+        key,
+        cause,
+        f"{_FOUND}, most runs do not leave chance level, and no change that was tried helps by enough",
+        lambda e: finding(e) is not None and not e.leaves(AS_GIVEN) and e.best() is None,
+        meaning=meaning,
+        advice="First look at that in the data and in the code: what a flag changes of it was not enough on its own.",
+        finding=finding,
+    )
+
+
+ZERO_START = _fault(
+    "zero_start", causes.SCALE, "Weights that are all 0, or all alike, have no gradient to tell them apart."
+)
+UNRELIEVED = (
+    _unrelieved("inputs_seen", causes.INPUTS, "The inputs are far from order one."),
+    _unrelieved("targets_seen", causes.TARGETS, "The targets are far from order one."),
+    _unrelieved("dropout_seen", causes.DROPOUT, "Dropout leaves too little of the signal."),
+    _unrelieved("decay_seen", causes.DECAY, "The decay shrinks the weights faster than the loss can make them grow."),
+    _unrelieved("schedule_seen", causes.SCHEDULE, "The schedule keeps the learning rate far below its peak."),
+    _unrelieved("rate_seen", causes.LARGE_RATE, "The first steps are longer than the weights."),
 )
 UNTRAINED = _fault(
     "untrained", causes.UNTRAINED, "Part of the network stays where it started, so that only the rest can learn."

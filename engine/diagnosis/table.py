@@ -17,7 +17,7 @@ from engine.diagnosis.conditions import FEW_DIVERGED, NORMAL_RUNS
 from engine.diagnosis.evidence import FEWEST_RUNS, MOST_RUNS, Evidence
 from engine.diagnosis.factors import FINE_EPSILON, HE
 from engine.diagnosis.removal_rules import REMOVAL_RULES
-from engine.diagnosis.rules import RELIEVES, Rule
+from engine.diagnosis.rules import LOOK_LONGER, RELIEVES, Rule
 from engine.preflight import causes
 from engine.preflight.findings import Finding
 from engine.studies.diagnosis import AS_GIVEN
@@ -76,7 +76,8 @@ class Decision(NamedTuple):
     @property
     def advice(self) -> str:
         """What to do first where no change is known to help, a sentence."""
-        return self.rule.advice if self.finding is None else f"First {self.finding.advice}."
+        has_own = self.rule.advice != LOOK_LONGER
+        return self.rule.advice if self.finding is None or has_own else f"First {self.finding.advice}."
 
 
 def decide(evidence: Evidence) -> Decision:
@@ -215,6 +216,7 @@ RULES = (
         advice=f"First give more --seeds, {FEWEST_SEEDS} or more, or leave the number to --minutes.",
     ),
     *CAUSE_RULES,
+    *finding_rules.UNRELIEVED,
     Rule(
         "later",
         causes.HARD,
