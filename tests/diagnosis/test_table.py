@@ -433,3 +433,37 @@ def test_where_nothing_is_decided_two_causes_are_named():
     decision = decide(evidence)
     assert decision.verdict == table.UNDECIDED
     assert len(rank(evidence, decision)) >= 2
+
+
+@pytest.mark.parametrize("cause", [causes.INPUTS, causes.TARGETS, causes.DROPOUT, causes.SCHEDULE])
+def test_a_fault_that_no_change_takes_away_is_named_where_nothing_else_helps(cause: str):
+    found = (_finding(cause), _finding(causes.LABELS, "sign", "unrelated_labels"))
+    decision = _with({"scaling=standard": _arm(), **BLIND}, findings=found)
+    assert (decision.verdict, decision.first) == (cause, None)
+    assert "was not enough" in decision.advice
+    assert _with({FASTER: ALL}, findings=found[:1]).verdict == causes.SMALL_RATE
+
+
+def test_a_start_at_zero_is_no_case_of_dead_units():
+    found = (_finding(causes.SCALE),)
+    decision = _with({"init=he": ALL}, DEAD, findings=found)
+    assert (decision.row, decision.first) == ("zero_start", "init=he")
+
+
+def test_a_linear_network_is_too_small_only_where_a_linear_model_is():
+    found = (_finding(causes.CAPACITY, "sign", "linear_layers"),)
+    assert _with({**BLIND, "linear_probe": _control(0, held_out=0.0)}, findings=found).verdict == causes.CAPACITY
+    assert _with({}, findings=found).verdict != causes.CAPACITY
+
+
+def test_epsilon_is_the_cause_where_it_was_seen_and_a_finer_one_helps_some():
+    found = (_finding(causes.EPSILON, "sign"),)
+    some = {"epsilon=1e-12": _arm(4, 3.0), FASTEST: FAR}
+    assert _with(some, findings=found).verdict == causes.EPSILON
+    assert _with({**some, "epsilon=1e-12": _arm(0, -1.0)}, findings=found).verdict == causes.SMALL_RATE
+
+
+def test_what_takes_longer_than_the_horizon_is_slow_but_sure_before_a_change_that_tells_no_cause():
+    later = {"as_given": _followed(8)}
+    assert _with({"optimizer=sgd": ALL}, followed=later).row == "later"
+    assert _with({"optimizer=sgd": ALL}).row == "another_change"

@@ -1,5 +1,6 @@
 """Small networks of people whose inputs or targets had the wrong scale."""
 
+import jax
 from flax import linen as nn
 
 
@@ -10,7 +11,7 @@ class BiasFree(nn.Module):
     width: int = 96
 
     @nn.compact
-    def __call__(self, x):
+    def __call__(self, x: jax.Array) -> jax.Array:
         """Returns logits."""
         x = x.reshape(x.shape[0], -1)
         x = nn.relu(nn.Dense(self.width, use_bias=False)(x))
@@ -25,7 +26,7 @@ class Sigmoids(nn.Module):
     layers: int = 1
 
     @nn.compact
-    def __call__(self, x):
+    def __call__(self, x: jax.Array) -> jax.Array:
         """Returns logits."""
         x = x.reshape(x.shape[0], -1)
         for _ in range(self.layers):
@@ -40,7 +41,7 @@ class Linear(nn.Module):
     steps: int = 1
 
     @nn.compact
-    def __call__(self, x):
+    def __call__(self, x: jax.Array) -> jax.Array:
         """Returns predictions."""
         for _ in range(self.steps):
             x = nn.Dense(self.num_outputs)(x)
@@ -56,7 +57,7 @@ class Tower(nn.Module):
     activation: str = "relu"
 
     @nn.compact
-    def __call__(self, x):
+    def __call__(self, x: jax.Array) -> jax.Array:
         """Returns predictions."""
         x = x.reshape(x.shape[0], -1)
         for _ in range(self.layers):
@@ -71,7 +72,7 @@ class Column(nn.Module):
     normalise: bool = True
 
     @nn.compact
-    def __call__(self, x):
+    def __call__(self, x: jax.Array) -> jax.Array:
         """Returns predictions."""
         if self.normalise:
             x = nn.LayerNorm()(x)
