@@ -19,7 +19,7 @@ _WORDS = {"fault": "wrong", "sign": "unusual", "note": "note"}
 def check(
     study: Study, arm: str | None = None, data_dir: str | None = None, cache_dir: str | None = None
 ) -> list[Finding]:
-    """Looks at one arm of a study, prints what is found, and returns it; nothing is trained or written.
+    """Looks at one arm of a study, prints what is found, and returns it; no study is run, nothing written.
 
     Args:
         arm: by default the study's baseline, or its first.

@@ -140,7 +140,7 @@ def diagnose(
     for line in budget.words:
         note(line)
     if pilot.record.skipped:
-        note(f"not tried: {counted(len(pilot.record.skipped), 'change')} that do not apply here; the report says why")
+        note(f"{counted(len(pilot.record.skipped), 'change does', 'changes do')} not apply here; the report says why")
     designed = _designed(one, pilot, minutes, budget)
     run(designed, workdir, options=options.replace({"has_report": False}))
     follow(designed, workdir, options, None if minutes is None else began + 60 * minutes)

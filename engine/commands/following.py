@@ -7,16 +7,16 @@ from engine import store
 from engine.commands.run import run
 from engine.commands.running.options import RunOptions
 from engine.commands.running.progress import note
-from engine.diagnosis.gathering import FOLLOWED, gather
+from engine.diagnosis.gathering import FOLLOWED, TIMES, gather
 from engine.diagnosis.table import next_to_follow
+from engine.errors import InputError
 from engine.report.summary import summarise
 from engine.store.run_table import RunTable
-from engine.studies.diagnosis import read_record
+from engine.studies.diagnosis import AS_GIVEN, read_record
 from engine.studies.study import Study
 from engine.user_code import Place, as_path
 
-# Times the horizon, and seeds.
-TIMES, NUM_SEEDS = 4, 8
+_NUM_SEEDS = 8
 # What falls back is followed by the next best change, as often as this.
 _MOST_FOLLOWED = 3
 _QUESTION = "Does it stay away from chance level, far beyond the horizon?"
@@ -31,15 +31,21 @@ def follow(study: Study, workdir: Place, options: RunOptions, until: float | Non
     for number in range(1, _MOST_FOLLOWED + 1):
         run_table = RunTable(store.open_existing(as_path(workdir)))
         summary, record = summarise(run_table), read_record(run_table.directory.document)
-        evidence = None if record is None or not summary.runs else gather(run_table, summary, record)
+        is_known = record is not None and AS_GIVEN in summary.runs
+        evidence = gather(run_table, summary, record) if record is not None and is_known else None
         name = None if evidence is None else next_to_follow(evidence)
         is_late = number > 1 and until is not None and time.monotonic() > until
         if evidence is None or name is None or is_late:
             return
         horizon = TIMES * (study.horizons_by_arm[name] or 0)
         note(f"following {name} to {horizon:,} steps")
-        folder = as_path(workdir) / FOLLOWED / str(len(evidence.followed) + 1)
-        run(_followed(study, name, horizon), folder, options=options.replace({"has_report": False}))
+        # Names of arms hold characters that not every file system takes.
+        folder = as_path(workdir) / FOLLOWED / str(list(study.arms).index(name))
+        try:
+            run(_followed(study, name, horizon), folder, options=options.replace({"has_report": False}))
+        except InputError as error:
+            note(f"{name} is not followed: {error}")
+            return
 
 
 def _followed(study: Study, name: str, horizon: int) -> Study:
@@ -49,7 +55,7 @@ def _followed(study: Study, name: str, horizon: int) -> Study:
         question=_QUESTION,
         arms={name: study.arms[name]},
         baseline=None,
-        seeds=min(NUM_SEEDS, study.seeds_by_arm[name]),
+        seeds=min(_NUM_SEEDS, study.seeds_by_arm[name]),
         horizon=horizon,
         diagnostics=(),
         diagnostics_every=None,

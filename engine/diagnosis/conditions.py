@@ -99,7 +99,8 @@ def blows_up(evidence: Evidence) -> bool:
     """Whether runs diverge, and a lower rate alone brings them to learn, unless a large start is what throws them."""
     if not diverges(evidence) or (evidence.relieves(HE.name) and size_of_start(evidence) == "large"):
         return False
-    return steadier(evidence) in evidence.rates and evidence.leaves(steadier(evidence) or "")
+    name = steadier(evidence)
+    return name in _lower_rates(evidence) and evidence.leaves(name) and _is_tame(evidence, name)
 
 
 def steadier(evidence: Evidence) -> str | None:
@@ -108,9 +109,13 @@ def steadier(evidence: Evidence) -> str | None:
     Else whatever helps most; else the highest lower rate with hardly any divergence.
     """
     arms, given = evidence.arms, evidence.given
-    tame = [name for name in _lower_rates(evidence) if arms[name].diverged <= HARDLY_ANY_DIVERGED]
+    tame = [name for name in _lower_rates(evidence) if _is_tame(evidence, name)]
     learning = [name for name in tame if evidence.leaves(name) and arms[name].left >= given.left]
     return next(iter([*learning, *filter(None, [evidence.best()]), *tame]), None)
+
+
+def _is_tame(evidence: Evidence, name: str) -> bool:
+    return evidence.arms[name].diverged <= HARDLY_ANY_DIVERGED
 
 
 def is_dead(evidence: Evidence) -> bool:

@@ -105,7 +105,8 @@ def _describe_optimizer(subject: Subject) -> str:
 
 
 def _with_other_optimizer(subject: Subject) -> Arm:
-    return _with_optimizer(subject.arm, _other_optimizer(subject.arm))
+    arm = subject.arm
+    return _with_optimizer(arm, {**_other_optimizer(arm), "clip_norm": arm.clip_norm})
 
 
 def _with_optimizer(arm: Arm, fields: dict[str, Any]) -> Arm:

@@ -6,16 +6,17 @@ from engine.diagnosis import conditions
 from engine.diagnosis.changes import Change
 from engine.diagnosis.evidence import Evidence
 from engine.diagnosis.factors import FINE_EPSILON, HE, LINEAR_PROBE
-from engine.diagnosis.removals import RELU, SINGLE_PRECISION, WIDER
+from engine.diagnosis.removals import CLIPPING, RELU, SINGLE_PRECISION, WIDER
 from engine.diagnosis.rules import Rule
 from engine.preflight import causes
 from engine.preflight.findings import Finding
 from engine.studies.diagnosis import AS_GIVEN
 
+_SOME = 0.1
 _FOUND = "the look at data and network before training finds a fault of this kind"
 _SEEN = (
-    "most runs do not leave chance level, the look at data and network before training has a sign of this, and no "
-    "change that was tried takes it away"
+    "most runs do not leave chance level, and the look at data and network before training has a sign of this; the "
+    "change against it, where one was tried, takes it away"
 )
 
 
@@ -57,7 +58,10 @@ def _sign(
     def finding(evidence: Evidence) -> Finding | None:
         return next(iter(evidence.found(cause, "fault", "sign")), None)
 
-    return Rule(key, cause, _SEEN, holds, lambda evidence: evidence.best(), meaning, finding=finding)
+    def first(evidence: Evidence) -> str | None:
+        return change.name if change is not None and evidence.leaves(change.name) else evidence.best()
+
+    return Rule(key, cause, _SEEN, holds, first, meaning, finding=finding)
 
 
 # Mistakes in code: whatever the runs do, what they learn is not what was meant.
@@ -102,7 +106,7 @@ def _unrelieved(key: str, cause: str, meaning: str) -> Rule:
         f"{_FOUND}, most runs do not leave chance level, and no change that was tried helps by enough",
         lambda e: finding(e) is not None and not e.leaves(AS_GIVEN) and e.best() is None,
         meaning=meaning,
-        advice="First look at that in the data and in the code: what a flag changes of it was not enough on its own.",
+        advice="First look at that in the data and in the code: no change that was tried was enough.",
         finding=finding,
     )
 
@@ -129,12 +133,20 @@ SATURATING = _sign(
     "gradient is left.",
     RELU,
 )
+
+
+def _is_epsilon_idle(evidence: Evidence) -> bool:
+    """Whether a finer epsilon was tried and takes away less than a tenth of the wait."""
+    is_tried = FINE_EPSILON.name in evidence.arms
+    return is_tried and evidence.gain(FINE_EPSILON.name) < _SOME * evidence.given.mean_wait
+
+
 EPSILON_SEEN = _sign(
     "epsilon_seen",
     causes.EPSILON,
     "The gradients are below the optimiser's ε: it divides by √v̂ + ε, so that steps are shorter than the learning rate "
     "says.",
-    is_refuted=lambda evidence: FINE_EPSILON.name in evidence.arms and evidence.gain(FINE_EPSILON.name) <= 0,
+    is_refuted=_is_epsilon_idle,
 )
 
 
@@ -156,7 +168,7 @@ SIGNS = (
         SINGLE_PRECISION,
     ),
     _sign("vanishing", causes.VANISHING, "Hardly anything of the signal, or of its gradient, passes all layers."),
-    _sign("exploding", causes.EXPLODING, "The signal, or its gradient, grows from layer to layer."),
+    _sign("exploding", causes.EXPLODING, "The signal, or its gradient, grows from layer to layer.", CLIPPING),
     _sign(
         "imbalance",
         causes.IMBALANCE,

@@ -14,6 +14,8 @@ from engine.studies.diagnosis import AS_GIVEN, CHANGES, DiagnosisRecord, Kind
 
 # The folder in the work directory of a diagnosis that holds a study of each arm that was followed beyond the horizon.
 FOLLOWED = "followed"
+# It is followed to so many times the horizon.
+TIMES = 4
 
 
 def gather(run_table: RunTable, summary: Summary, record: DiagnosisRecord) -> Evidence:
@@ -25,23 +27,24 @@ def gather(run_table: RunTable, summary: Summary, record: DiagnosisRecord) -> Ev
     symptoms = read_symptoms(run_table, summary.runs[AS_GIVEN])
     num_missing = sum(_num_missing(run_table, summary, name) for name in kinds)
     findings = tuple(Finding(**one) for one in record.findings)  # type: ignore[arg-type]
-    followed = read_followed(run_table.directory)
+    followed = read_followed(run_table.directory, record)
     return Evidence(arms, rates, symptoms, num_missing, record.has_constant_inputs, findings, followed)
 
 
-def read_followed(directory: WorkDirectory) -> dict[str, Followed]:
-    """Reads what came of the arms of a diagnosis that were followed, by name; unfinished ones are left out."""
+def read_followed(directory: WorkDirectory, record: DiagnosisRecord) -> dict[str, Followed]:
+    """Reads what came of the arms of a diagnosis that were followed, by name; what is not finished is left out."""
     found = {}
-    for folder in sorted((directory.path / FOLLOWED).glob("*")):
-        other = store.find_existing(folder)
-        if other is None:
+    for folder in sorted((directory.path / FOLLOWED).glob("[0-9]*")):
+        try:
+            run_table = RunTable(store.open_existing(folder))
+        except InputError:
             continue
-        run_table = RunTable(other)
         summary = summarise(run_table)
         for name, arm in summary.arms.items():
-            if arm.num_runs == summary.runs[name].num_planned:
+            num_planned = summary.runs[name].num_planned
+            if name in record.kinds and arm.num_runs + arm.num_failed == num_planned:
                 found[name] = Followed(
-                    num_runs=arm.num_runs,
+                    num_runs=num_planned,
                     num_kept=arm.num_left - arm.num_diverged_later,
                     num_fell_back=arm.num_fell_back + arm.num_diverged_later,
                     held_out=_held_out(run_table, summary, name),

@@ -101,7 +101,7 @@ def _wider(subject: Subject) -> Arm:
     refuse_own_network(arm)
     widths = arm.dense_widths if "dense_widths" in used_options(arm) else ()
     refuse_if(not widths or min(widths) > _NARROW, f"no layer is narrower than {_NARROW + 1} units")
-    return arm.replace(dense_widths=tuple(_TIMES_WIDER * width for width in widths))
+    return arm.replace(dense_widths=tuple(w * _TIMES_WIDER if w <= _NARROW else w for w in widths))
 
 
 def _with_relu(subject: Subject) -> Arm:
@@ -143,7 +143,7 @@ SINGLE_PRECISION = Change(
     lambda subject: f"single precision, in place of {subject.arm.precision}",
     _in_single_precision,
 )
-WIDER = Change("wider", "remedy", fixed(f"dense layers {_TIMES_WIDER} times as wide"), _wider)
+WIDER = Change("wider", "remedy", fixed(f"narrow dense layers {_TIMES_WIDER} times as wide"), _wider)
 NO_DECAY = Change(
     "weight_decay=0",
     "remedy",

@@ -43,7 +43,7 @@ def make_section(run_table: RunTable, summary: Summary) -> Section | None:
         return None
     evidence = gather(run_table, summary, record)
     found = Findings(summary, record, evidence, table.decide(evidence))
-    lines = [*what_it_means(found), *change_first(found), *who_else(found), *how_to_decide(found)]
+    lines = [*what_it_means(found), *who_else(found), *change_first(found), *how_to_decide(found)]
     failed = [
         f"Nothing is known of {name}: {counted(num, 'run')} failed, and no other has an outcome."
         for name, num in summary.failed.items()

@@ -1,6 +1,9 @@
 """In words: what speaks for and against each cause, what tells two apart, and what was followed."""
 
+from engine.diagnosis.factors import LINEAR_PROBE
+from engine.diagnosis.gathering import TIMES
 from engine.diagnosis.suspects import Suspect
+from engine.diagnosis.table import RULES
 from engine.diagnosis.words import Findings
 from engine.errors import counted
 from engine.preflight import causes
@@ -49,8 +52,10 @@ def list_suspects(found: Findings) -> list[list[str]]:
 def _speaking_for(found: Findings, suspect: Suspect) -> list[str]:
     lines = [f"Before training: {sentence}." for sentence in suspect.findings]
     lines += [f"With {name}, {_counts(found, name)} leave chance level." for name in suspect.relieving]
-    is_verdict = suspect.cause == found.decision.verdict
-    return lines or [f"{found.decision.rule.condition}." if is_verdict else "Nothing else explains the runs."]
+    if not lines and suspect.cause == causes.HARD and found.evidence.carries_over(LINEAR_PROBE.name) is False:
+        lines.append("A linear model reads nothing from the inputs.")
+    held = [rule.condition for rule in RULES if rule.verdict == suspect.cause and rule.holds(found.evidence)]
+    return lines or [f"{line}." for line in held[:1]] or ["It is among what is left where nothing else was found."]
 
 
 def _speaking_against(found: Findings, suspect: Suspect) -> list[str]:
@@ -72,21 +77,23 @@ def _counts(found: Findings, name: str) -> str:
 def how_to_decide(found: Findings) -> list[str]:
     """Says what would decide between the two likeliest causes, where the experiment has not."""
     names = [suspect.cause for suspect in found.suspects[:2]]
-    if found.is_normal or len(names) < 2:
+    if found.is_normal or len(names) < 2 or found.decision.row == "later":
         return []
     first, second = found.suspects[:2]
     if first.relieving and not found.is_undecided:
         return []
-    pair = f"“{first.cause}” or “{second.cause}”"
+    pair = f"“{first.cause}” from “{second.cause}”"
     if causes.HARD in names or (found.is_undecided and not first.findings):
-        steps = 4 * found.summary.runs[AS_GIVEN].horizon
+        # As given it may have been followed that far already.
+        times = TIMES**2 if AS_GIVEN in found.evidence.followed else TIMES
+        steps = times * found.summary.runs[AS_GIVEN].horizon
         return [
-            f"To tell apart {pair}, run the same command with --horizon={steps:.0f} and more --minutes, in another "
+            f"To tell {pair}, run the same command with --horizon={steps:.0f} and more --minutes, in another "
             f"--workdir: what is only slow leaves by then."
         ]
     if first.change is None:
         return [
-            f"To tell apart {pair}, repair the first in the code or in the data, and run the same command in another "
+            f"To tell {pair}, repair the first in the code or in the data, and run the same command in another "
             f"--workdir: if the runs still wait, it is the second."
         ]
-    return [f"To tell apart {pair}, run the same command with {found.flags(first.change)}, in another --workdir."]
+    return [f"To tell {pair}, run the same command with {found.flags(first.change)}, in another --workdir."]

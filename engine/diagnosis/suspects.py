@@ -72,19 +72,22 @@ def _candidates(evidence: Evidence, decision: table.Decision) -> Iterator[str]:
         yield causes.LARGE_RATE
     if not evidence.leaves(AS_GIVEN) and evidence.carries_over(LINEAR_PROBE.name) is False:
         yield causes.HARD
-    if decision.verdict == table.UNDECIDED:
+    if decision.verdict == table.UNDECIDED and decision.row != "too_little":
         yield from _by_default(evidence)
 
 
 def _by_default(evidence: Evidence) -> Iterator[str]:
     """Names what is left where nothing was found."""
-    reads_nothing = evidence.carries_over(LINEAR_PROBE.name) is False
+    reads = evidence.carries_over(LINEAR_PROBE.name)
+    if evidence.leaves(AS_GIVEN):
+        yield from (causes.LABELS, causes.MIXTURE)
+        return
     if conditions.learns_by_heart(evidence):
         yield from (causes.LABELS, causes.HARD)
-    elif reads_nothing:
+    elif reads is False:
         yield from (causes.HARD, causes.LABELS)
     else:
-        yield from (causes.SMALL_RATE, causes.HARD)
+        yield from (causes.SMALL_RATE, causes.SCALE if reads else causes.HARD)
 
 
 def _suspect(evidence: Evidence, cause: str) -> Suspect:

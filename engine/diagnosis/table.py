@@ -51,12 +51,16 @@ CAUSES = (
 
 
 class Decision(NamedTuple):
-    """The row that holds, the arm with the change to make first, and the cause of a plateau that most runs leave."""
+    """The row that holds, the arm with the change to make first, and the cause of a plateau that most runs leave.
+
+    `refuted` are the changes that would be advised, had they stayed away from chance level when they were followed.
+    """
 
     rule: Rule
     first: str | None
     cause: Cause | None
     finding: Finding | None = None
+    refuted: tuple[str, ...] = ()
 
     @property
     def verdict(self) -> str:
@@ -76,6 +80,11 @@ class Decision(NamedTuple):
     @property
     def advice(self) -> str:
         """What to do first where no change is known to help, a sentence."""
+        if self.refuted:
+            return (
+                f"What helped by the horizon did not stay away from chance level in all runs when it was followed "
+                f"({', '.join(self.refuted)}), so that no change is advised."
+            )
         has_own = self.rule.advice != LOOK_LONGER
         return self.rule.advice if self.finding is None or has_own else f"First {self.finding.advice}."
 
@@ -86,8 +95,11 @@ def decide(evidence: Evidence) -> Decision:
     cause, given = None, evidence.given
     if rule.verdict == NORMAL and given.num_waited >= MOST_RUNS * given.num_runs:
         cause = next((cause for cause in CAUSES if evidence.shortens(cause.change.name)), None)
-    advised = [name for name in advisable(evidence, rule) if name not in evidence.followed or evidence.keeps(name)]
-    return Decision(rule, next(iter(advised), None), cause, rule.finding(evidence))
+    candidates = advisable(evidence, rule)
+    refuted = [name for name in candidates if name in evidence.followed and not evidence.keeps(name)]
+    # After one that did not stay away only such are advised that were followed and did.
+    advised = [name for name in candidates if evidence.keeps(name)] if refuted else candidates
+    return Decision(rule, next(iter(advised), None), cause, rule.finding(evidence), tuple(refuted))
 
 
 def advisable(evidence: Evidence, rule: Rule) -> list[str]:
@@ -99,7 +111,10 @@ def advisable(evidence: Evidence, rule: Rule) -> list[str]:
     if first is None or rule.verdict == NORMAL:
         return [] if first is None else [first]
     others = [n for n in evidence.changes if n != first and evidence.relieves(n) and evidence.is_advisable(n)]
-    return [first, *sorted(others, key=lambda name: (-evidence.arms[name].left, -evidence.gain(name)))]
+    # Far rates come last, as in `Evidence.best`.
+    arms = evidence.arms
+    others.sort(key=lambda name: (arms[name].kind == "far", -arms[name].left, -evidence.gain(name)))
+    return [first, *others]
 
 
 def next_to_follow(evidence: Evidence) -> str | None:
@@ -113,7 +128,7 @@ def next_to_follow(evidence: Evidence) -> str | None:
     is_open = rule.verdict == UNDECIDED or rule.key in _MAY_BE_SLOW
     if is_open and not evidence.leaves(AS_GIVEN) and AS_GIVEN not in evidence.followed:
         return AS_GIVEN
-    for name in advisable(evidence, rule):
+    for name in filter(evidence.leaves, advisable(evidence, rule)):
         if name not in evidence.followed:
             return name
         if evidence.keeps(name):

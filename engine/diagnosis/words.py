@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 from engine.diagnosis import conditions, table
 from engine.diagnosis.evidence import MOST_RUNS, ArmEvidence, Evidence, Symptoms
 from engine.diagnosis.factors import CONSTANT_INPUTS, LINEAR_PROBE, ONE_BATCH, SHUFFLED_LABELS
+from engine.diagnosis.removals import SCALED_BOTH
 from engine.diagnosis.suspects import Suspect, rank
 from engine.errors import counted
 from engine.preflight import causes
@@ -78,7 +79,11 @@ class Findings(NamedTuple):
         """Writes the flags in which an arm differs from the configuration as given."""
         arms = self.summary.identity["arms"]
         changed = {key: value for key, value in arms[name].items() if arms[AS_GIVEN].get(key) != value}
-        return " ".join(f"--{key}={_typed(value)}" for key, value in changed.items()) or name
+        left_out = [key for key, value in arms[AS_GIVEN].items() if key not in arms[name] and value not in (None, ())]
+        if "optimizer" in changed or "schedule" in changed:
+            left_out = []
+        words = [f"--{key}={_typed(value)}" for key, value in changed.items()]
+        return " ".join([*words, *(f"without --{key}" for key in left_out)]) or name
 
     def size(self, arm: ArmEvidence, difference: Estimate) -> str:
         """Writes `9.7 epochs earlier`; `at least` where only runs as given are still waiting at the end."""
@@ -89,7 +94,7 @@ class Findings(NamedTuple):
 
     @property
     def has_faults(self) -> bool:
-        """Whether something is wrong with the network that no change removes; the headline begins with it."""
+        """Whether something was found to be wrong before training."""
         has_notes = bool(self.summary.notes("network_notes").get(AS_GIVEN))
         return has_notes or any(finding.strength == "fault" for finding in self.evidence.findings)
 
@@ -117,8 +122,7 @@ def headline(found: Findings) -> str:
         sentences.append(f"Seen before training: {decision.finding.sentence}.")
     if decision.cause is not None:
         sentences.append(f"The plateau before that is {decision.waits_for}.")
-    is_of_code = decision.finding is not None and decision.rule.first(found.evidence) is None
-    if decision.first is not None and not is_of_code:
+    if decision.first is not None:
         sentences.append(_advise(found, decision.first))
     elif not found.is_normal:
         sentences.append(decision.advice)
@@ -171,7 +175,7 @@ def _name_others(found: Findings) -> list[str]:
     others = conditions.removals(found.evidence)
     if found.decision.first not in others:
         return []
-    others.remove(found.decision.first)
+    others = [name for name in others if name not in (found.decision.first, SCALED_BOTH.name, *found.decision.refuted)]
     return [f"On its own, another change does this as well: {found.change(n)}; {found.left(n)} left." for n in others]
 
 
@@ -233,6 +237,8 @@ def change_first(found: Findings) -> list[str]:
     if name is None:
         if not found.is_normal:
             return []
+        if found.decision.refuted:
+            return [f"{nothing}. {found.decision.advice}"]
         return [
             f"{nothing}, and nothing that was tried makes it leave in half the time, beyond chance, without making "
             f"something else worse."

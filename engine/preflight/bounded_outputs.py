@@ -16,6 +16,8 @@ from engine.preflight.look import Look
 
 _NEAR, _AT_END, _BEYOND, _NARROW, _ABOUT_AS_WIDE = 1e-6, 0.1, 0.05, 2.0, 3.0
 
+_FREE = "leave out the non-linearity at the end of the network, or choose one whose values cover the targets"
+
 
 def find(look: Look) -> Finding | None:
     """Finds a non-linearity on the outputs that keeps them from the targets."""
@@ -30,6 +32,7 @@ def find(look: Look) -> Finding | None:
             causes.MISFIT,
             f"every output lies between {least:.3g} and {most:.3g} however large the weights are, as a cosine does: "
             f"logits so close together never give a class most of the probability",
+            "multiply the outputs by a factor of 10 or more, or by one that is learned",
         )
     if look.has_classes:
         # Shares are told by `softmax_inside`.
@@ -60,6 +63,5 @@ def _are_normed(look: Look) -> bool:
     return wide <= _NARROW * (1 + _NEAR) and wide <= _ABOUT_AS_WIDE * plain
 
 
-def _finding(cause: str, sentence: str) -> Finding:
-    advice = "leave out the non-linearity at the end of the network, or choose one whose values cover the targets"
+def _finding(cause: str, sentence: str, advice: str = _FREE) -> Finding:
     return Finding("bounded_outputs", "fault", sentence, advice, cause)

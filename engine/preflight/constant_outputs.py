@@ -1,6 +1,6 @@
 """Outputs that hardly differ between examples, wherever the network starts.
 
-Definition: the standard deviation of the outputs over examples is below 1e-6 of that of the inputs (at most 1) at the
+Definition: the standard deviation of the outputs over examples is below 1e-3 of that of the inputs (at most 1) at the
 network's own starts and at He's, which keeps the size of a signal. Something then cuts the inputs off or makes the
 outputs tiny: a factor, a saturated or dead layer. False alarms: none seen.
 """
@@ -12,14 +12,14 @@ from engine.preflight import causes
 from engine.preflight.findings import Finding
 from engine.preflight.look import Look
 
-_LEAST = 1e-6
+LEAST = 1e-3
 
 
 def find(look: Look) -> Finding | None:
     """Finds outputs that do not depend on the inputs."""
     spread = min(1.0, spread_of(look.batch.inputs))
     deviations = [spread_of(outputs) for outputs in (*look.outputs, look.wide_outputs[0])]
-    if spread == 0 or not np.all(np.isfinite(deviations)) or max(deviations) >= _LEAST * spread:
+    if spread == 0 or not np.all(np.isfinite(deviations)) or max(deviations) >= LEAST * spread:
         return None
     return Finding(
         "constant_outputs",

@@ -80,13 +80,19 @@ def _by_adam(loss: Callable[[Any], jax.Array], params: Any, rate: jax.Array, ste
 
 def _steps_that_fit(passes: Passes) -> int:
     """Returns how many steps cost no more than they may, from counted operations."""
-    forward = sum(
+    # The body of a loop is counted once.
+    loops = [eqn.params.get("length", _MOST_OPERATIONS) for eqn in equations(passes.traced.program) if _is_loop(eqn)]
+    forward = max(loops, default=1) * sum(
         operations(eqn) + _PER_NUMBER * sum(v.aval.size for v in eqn.outvars)
         for eqn in equations(passes.traced.program)
     )
     size = sum(leaf.size for leaf in jax.tree.leaves(passes.trainer.param_shapes))
     of_step = (_NUM_STARTS + len(RATES)) * (_PASSES * forward + _PER_PARAMETER * size)
     return min(_MOST_STEPS, int(_MOST_OPERATIONS / of_step))
+
+
+def _is_loop(eqn: Any) -> bool:
+    return eqn.primitive.name in ("scan", "while")
 
 
 def loss_of_constant(passes: Passes) -> float:

@@ -26,6 +26,8 @@ _SLOPE_STEPS = (1e-3, 1e-2)
 # A difference of losses, relative to them, below which rounding to single precision hides it.
 _LEAST_DIFFERENCE = 1e-4
 _WIDE = 30.0
+# Of two examples every combination is one of them.
+_FEWEST_COMBINED = 3
 _QUICKLY = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
 
 
@@ -152,7 +154,7 @@ def _evaluated(passes: Passes, state: TrainState) -> dict[str, jax.Array]:
 
 def _bent(apply: Callable[[jax.Array], jax.Array], inputs: jax.Array, outputs: jax.Array) -> jax.Array:
     """Returns how far outputs are from an affine function of the inputs, over how far they differ from each other."""
-    if not jnp.issubdtype(inputs.dtype, jnp.floating):
+    if not jnp.issubdtype(inputs.dtype, jnp.floating) or len(inputs) < _FEWEST_COMBINED:
         return jnp.ones(())
     combine = lambda values: values + jnp.roll(values, 1, axis=0) - jnp.roll(values, 2, axis=0)  # noqa: E731
     return _rms(apply(combine(inputs)) - combine(outputs)) / _rms(outputs - jnp.mean(outputs, axis=0))

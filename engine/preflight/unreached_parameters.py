@@ -19,17 +19,18 @@ _MOST_NAMED = 4
 def find(look: Look) -> Finding | None:
     """Finds parameters without a gradient."""
     is_unreached = np.all(look.grads == 0, axis=0)
-    starts_at_zero = any(np.all(look.params[:, i] == 0) for i in look.weights)
-    if starts_at_zero:
+    zeros = [i for i in look.weights if np.all(look.params[:, i] == 0)]
+    if zeros:
         is_unreached &= False if look.learned is None else look.learned.unmoved
     if not is_unreached.any():
         return None
     names = [look.leaf_names[i] for i in np.flatnonzero(is_unreached)]
-    if starts_at_zero:
+    if any(is_unreached[i] for i in zeros):
         return Finding(
             "unreached_parameters",
             "fault",
-            f"{some_of(names, _MOST_NAMED)} never get a gradient: arrays of weights start at 0, one behind the other",
+            f"no gradient ever reaches {some_of(names, _MOST_NAMED)}: arrays of weights start at 0, one behind the "
+            "other",
             "another start: weights that differ from each other and from 0 (--init=he)",
             causes.SCALE,
         )

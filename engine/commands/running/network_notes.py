@@ -7,14 +7,13 @@ from engine.commands.running.progress import note
 from engine.errors import some_of
 from engine.lanes.self_check import FirstBatch, try_network
 from engine.models.initial import AS_WRITTEN
+from engine.preflight.constant_outputs import LEAST
 from engine.studies.expand import ExpandedStudy
 from engine.studies.shared_program import SharedProgram
 from engine.user_code import is_reference
 from engine.workers import processes
 from engine.workers.devices import Devices
 
-# Spread of the outputs over that of the inputs: He's start keeps it at 1, and pooling averages some of it.
-_LEAST_SPREAD = 1e-3
 _MOST_NAMED = 4
 
 
@@ -53,7 +52,7 @@ def describe_faults(found: FirstBatch) -> list[str]:
             "the outputs are shares that add up to 1, as after a softmax; the loss takes a softmax itself, so leave "
             "that out, or it can hardly learn"
         )
-    if found.spread and found.spread < _LEAST_SPREAD * min(found.input_spread, 1.0):
+    if found.spread and found.spread < LEAST * min(found.input_spread, 1.0):
         lines.append(
             f"with its own start and with He's the outputs differ by {found.spread:.0e} only from example to example, "
             f"where the inputs differ by {found.input_spread:.2g}: look for a factor, or a saturating activation, that "

@@ -39,7 +39,7 @@ CLIP_NORM = Option(
     None,
     "norm of the gradient of all parameters together to which a longer one is cut (Pascanu et al. 2013)",
     part="hyperparam",
-    minimum=0,
+    is_positive=True,
     maximum=1e6,
     unset="none",
 )
