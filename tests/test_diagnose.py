@@ -187,7 +187,7 @@ def test_it_is_said_when_it_took_much_longer(
 
 @pytest.mark.long
 def test_what_would_be_advised_is_followed_and_found_again(tmp_path: Path, data_dir: str):
-    words = ["--seeds=11", "--horizon=88", "--optimizer=sgd", "--init=he", "--learning_rate=1e-5"]
+    words = ["--seeds=11", "--horizon=88", "--optimizer=sgd", "--init=he", "--learning_rate=1e-4"]
     assert launch.main(_words(tmp_path / "study", data_dir, *words)) == 0
     found = _diagnosis(tmp_path / "study")
     assert found["verdict"] == "rate too small"

@@ -20,7 +20,8 @@ from tests.conftest import small_arm, small_study
 pytestmark = pytest.mark.long
 
 _FILE = Path(__file__).parent / "mistakes.py"
-_SATURATED = {"saturating_layers", "gradient_by_depth"}
+# Eight sigmoids leave hardly anything of the inputs either.
+_SATURATED = {"saturating_layers", "gradient_by_depth", "constant_outputs"}
 _NETWORK = f"{_FILE}:Net"
 
 
