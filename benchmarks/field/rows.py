@@ -15,7 +15,7 @@ from benchmarks.field.case import Case
 from engine import Study, store
 from engine.commands.flags import make_flags
 from engine.diagnosis.section import make_section
-from engine.diagnosis.table import NORMAL
+from engine.diagnosis.table import NORMAL, UNDECIDED
 from engine.errors import InputError, WorkerFailedError
 from engine.preflight.causes import HARD, MIXTURE, ORDER
 from engine.report.summary import summarise
@@ -24,7 +24,6 @@ from engine.studies.diagnosis import AS_GIVEN
 
 # In the folder of a case: of a diagnosis that is finished, and of an advice that was followed.
 ABOUT, _FOLLOWED = "about.json", "followed.json"
-_UNDECIDED = "not decided"
 _TWIN = "the thread's remedy"
 _NUM_SEEDS, _TIMES_AS_LONG = 16, 4
 # An advice works where at least this share of the runs leaves chance level by more than this, and stays away.
@@ -113,11 +112,11 @@ def _judged(case: Case, named: Sequence[str]) -> str:
     verdict, right = named[0], (case.cause, *case.also)
     if verdict in right:
         return "first"
-    causes = list(dict.fromkeys(name for name in named if name != _UNDECIDED))
+    causes = list(dict.fromkeys(name for name in named if name != UNDECIDED))
     is_among = any(name in right for name in causes[:2])
     if verdict == NORMAL and case.cause in _TRAIN and is_among:
         return "second"
-    return ("undecided" if verdict == _UNDECIDED else "wrong") + (", among two" if is_among else "")
+    return ("undecided" if verdict == UNDECIDED else "wrong") + (", among two" if is_among else "")
 
 
 def read_row(case: Case, folder: Path) -> dict[str, Any]:
@@ -127,11 +126,11 @@ def read_row(case: Case, folder: Path) -> dict[str, Any]:
     if document is None:
         return {**row, "verdict": about["error"] or "failed", "judged": "failed"}
     named = [document["verdict"], *(cause["verdict"] for cause in document.get("causes") or ())]
-    others = [name for name in dict.fromkeys(named) if name not in (_UNDECIDED, named[0])]
+    others = [name for name in dict.fromkeys(named) if name not in (UNDECIDED, named[0])]
     return {
         **row,
         "verdict": named[0],
-        "second": others[0] if others and named[0] != _UNDECIDED else " or ".join(others[:2]),
+        "second": others[0] if others and named[0] != UNDECIDED else " or ".join(others[:2]),
         "judged": _judged(case, named),
         **_advice(case, document, folder),
     }
@@ -141,7 +140,7 @@ def _advice(case: Case, document: dict[str, Any], folder: Path) -> dict[str, Any
     """Returns what is advised, and what came of it: without `works` there is nothing to follow, or it was not yet."""
     advised, followed = _advised(case, document), _followed(folder)
     if advised is None:
-        is_wrong = document["verdict"] not in (NORMAL, HARD, _UNDECIDED, case.cause, *case.also)
+        is_wrong = document["verdict"] not in (NORMAL, HARD, UNDECIDED, case.cause, *case.also)
         is_by_hand = any(cause.get("advice") for cause in (document.get("causes") or ())[:1])
         return {"advised": "by hand", "works": False} if is_wrong and is_by_hand else {}
     if followed.get("advised") != advised:

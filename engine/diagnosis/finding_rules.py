@@ -24,25 +24,31 @@ def _never(evidence: Evidence) -> bool:
     return False
 
 
-def _fault(key: str, cause: str, meaning: str, is_always: bool = False) -> Rule:
-    """Makes a row for a fault; unless `is_always`, one that does no harm where training is normal."""
+def _first_found(cause: str, *strengths: str) -> Callable[[Evidence], Finding | None]:
+    return lambda evidence: next(iter(evidence.found(cause, *strengths)), None)
 
-    def finding(evidence: Evidence) -> Finding | None:
-        return next(iter(evidence.found(cause, "fault")), None)
+
+def _fault(key: str, cause: str, meaning: str, is_always: bool = False, change: Change | None = None) -> Rule:
+    """Makes a row for a fault; unless `is_always`, one that does no harm where training is normal.
+
+    A `change` is advised where it relieves.
+    """
+
+    finding = _first_found(cause, "fault")
+
+    def first(evidence: Evidence) -> str | None:
+        is_relief = change is not None and change.name in evidence.changes and evidence.relieves(change.name)
+        return change.name if change is not None and is_relief else None
 
     return Rule(
         key,
         cause,
         _FOUND if is_always else f"{_FOUND}, and the runs are not normal",
         lambda evidence: finding(evidence) is not None and (is_always or not conditions.is_normal(evidence)),
-        first=lambda evidence: None if is_always else evidence.best(lambda name: _is_against(evidence, name, cause)),
+        first=first,
         meaning=meaning,
         finding=finding,
     )
-
-
-def _is_against(evidence: Evidence, name: str, cause: str) -> bool:
-    return cause == causes.SCALE and name == HE.name and evidence.relieves(name)
 
 
 def _sign(
@@ -55,8 +61,7 @@ def _sign(
         is_seen = finding(evidence) is not None and not evidence.leaves(AS_GIVEN)
         return is_seen and not is_idle and not is_refuted(evidence)
 
-    def finding(evidence: Evidence) -> Finding | None:
-        return next(iter(evidence.found(cause, "fault", "sign")), None)
+    finding = _first_found(cause, "fault", "sign")
 
     def first(evidence: Evidence) -> str | None:
         return change.name if change is not None and evidence.leaves(change.name) else evidence.best()
@@ -97,9 +102,7 @@ MISTAKES = (
 def _unrelieved(key: str, cause: str, meaning: str) -> Rule:
     """Makes a row for a fault that no change takes away, nor any other what holds the runs."""
 
-    def finding(evidence: Evidence) -> Finding | None:
-        return next(iter(evidence.found(cause, "fault")), None)
-
+    finding = _first_found(cause, "fault")
     return Rule(
         key,
         cause,
@@ -112,7 +115,7 @@ def _unrelieved(key: str, cause: str, meaning: str) -> Rule:
 
 
 ZERO_START = _fault(
-    "zero_start", causes.SCALE, "Weights that are all 0, or all alike, have no gradient to tell them apart."
+    "zero_start", causes.SCALE, "Weights that are all 0, or all alike, have no gradient to tell them apart.", change=HE
 )
 UNRELIEVED = (
     _unrelieved("inputs_seen", causes.INPUTS, "The inputs are far from order one."),

@@ -155,26 +155,17 @@ CONSTANT_RATE = Change("schedule=constant", "remedy", _describe_schedule, _witho
 NO_AUGMENTATION = Change("augment=none", "remedy", fixed("no augmentation"), _without_augmentation)
 RELU = Change("activation=relu", "remedy", lambda subject: f"ReLU, in place of {subject.arm.activation}", _with_relu)
 
-# What a change takes away, by the name of the change.
-REMOVES = {
-    SCALED_INPUTS.name: causes.INPUTS,
-    SCALED_TARGETS.name: causes.TARGETS,
-    NO_DECAY.name: causes.DECAY,
-    NO_DROPOUT.name: causes.DROPOUT,
-    CONSTANT_RATE.name: causes.SCHEDULE,
-    NO_AUGMENTATION.name: causes.AUGMENTATION,
-    NO_CLIPPING.name: causes.ALTERED,
-    SINGLE_PRECISION.name: causes.PRECISION,
-    SCALED_BOTH.name: causes.TARGETS,
+_CAUSES = {
+    SCALED_INPUTS: causes.INPUTS,
+    SCALED_TARGETS: causes.TARGETS,
+    NO_DECAY: causes.DECAY,
+    NO_DROPOUT: causes.DROPOUT,
+    CONSTANT_RATE: causes.SCHEDULE,
+    NO_AUGMENTATION: causes.AUGMENTATION,
+    NO_CLIPPING: causes.ALTERED,
+    SINGLE_PRECISION: causes.PRECISION,
+    SCALED_BOTH: causes.TARGETS,
 }
-REMOVALS = (
-    SCALED_INPUTS,
-    SCALED_TARGETS,
-    NO_DECAY,
-    NO_DROPOUT,
-    CONSTANT_RATE,
-    NO_AUGMENTATION,
-    NO_CLIPPING,
-    SINGLE_PRECISION,
-    SCALED_BOTH,
-)
+REMOVALS = tuple(_CAUSES)
+# What a change takes away, by the name of the change.
+REMOVES = {change.name: cause for change, cause in _CAUSES.items()}

@@ -91,7 +91,7 @@ class Decision(NamedTuple):
 
 def decide(evidence: Evidence) -> Decision:
     """Returns the verdict by the first row of `RULES` that holds; what was followed and fell back is not advised."""
-    rule = next(rule for rule in RULES if rule.holds(evidence))
+    rule = _holding(evidence)
     cause, given = None, evidence.given
     if rule.verdict == NORMAL and given.num_waited >= MOST_RUNS * given.num_runs:
         cause = next((cause for cause in CAUSES if evidence.shortens(cause.change.name)), None)
@@ -100,6 +100,10 @@ def decide(evidence: Evidence) -> Decision:
     # After one that did not stay away only such are advised that were followed and did.
     advised = [name for name in candidates if evidence.keeps(name)] if refuted else candidates
     return Decision(rule, next(iter(advised), None), cause, rule.finding(evidence), tuple(refuted))
+
+
+def _holding(evidence: Evidence) -> Rule:
+    return next(rule for rule in RULES if rule.holds(evidence))
 
 
 def advisable(evidence: Evidence, rule: Rule) -> list[str]:
@@ -122,7 +126,7 @@ def next_to_follow(evidence: Evidence) -> str | None:
 
     Where nothing is decided, the configuration itself comes first: what is only slow leaves chance level by then.
     """
-    rule = next(rule for rule in RULES if rule.holds(evidence))
+    rule = _holding(evidence)
     if rule.key in _TOO_FEW:
         return None
     is_open = rule.verdict == UNDECIDED or rule.key in _MAY_BE_SLOW

@@ -26,8 +26,10 @@ def find(look: Look) -> Finding | None:
         return None
     least, most = float(outputs.min()), float(outputs.max())
     is_bound = [np.mean(np.abs(outputs - end) <= _NEAR * (most - least)) >= _AT_END for end in (least, most)]
-    is_of_classes = look.has_classes and not np.allclose(look.wide_outputs.sum(axis=-1), 1, atol=1e-2)
-    if is_of_classes and _are_normed(look) and not all(is_bound):
+    # Shares are told by `softmax_inside`.
+    if look.has_classes and np.allclose(look.wide_outputs.sum(axis=-1), 1, atol=1e-2):
+        return None
+    if look.has_classes and _are_normed(look) and not all(is_bound):
         return _finding(
             causes.MISFIT,
             f"every output lies between {least:.3g} and {most:.3g} however large the weights are, as a cosine does: "
@@ -35,9 +37,6 @@ def find(look: Look) -> Finding | None:
             "multiply the outputs by a factor of 10 or more, or by one that is learned",
         )
     if look.has_classes:
-        # Shares are told by `softmax_inside`.
-        if np.allclose(look.wide_outputs.sum(axis=-1), 1, atol=1e-2):
-            return None
         if all(is_bound) and most - least <= _NARROW * (1 + _NEAR):
             return _finding(
                 causes.MISFIT, f"every output lies between {least:.3g} and {most:.3g}, while logits should be free"
