@@ -70,20 +70,20 @@ CAUSE_RULES = (
         meaning="The steps are too short to get anywhere by the horizon.",
     ),
     Rule(
+        "small_batch",
+        causes.SMALL_BATCH,
+        f"a batch four times as large {RELIEVES} at the same rate, by about as much as any lower rate",
+        conditions.is_noisy,
+        lambda evidence: LARGER_BATCH.name,
+        meaning="The gradient of so few examples is mostly noise; the steps are not too long by themselves.",
+    ),
+    Rule(
         "large_rate",
         causes.LARGE_RATE,
         f"a lower learning rate {RELIEVES}",
         lambda evidence: conditions.lower_rate(evidence) is not None,
         conditions.lower_rate,
         meaning="The steps are too long to get below chance level, or to stay there.",
-    ),
-    Rule(
-        "small_batch",
-        causes.SMALL_BATCH,
-        f"a batch four times as large {RELIEVES}",
-        lambda evidence: evidence.relieves(LARGER_BATCH.name),
-        lambda evidence: LARGER_BATCH.name,
-        meaning="The gradient of so few examples is mostly noise.",
     ),
     Rule(
         "large_batch",

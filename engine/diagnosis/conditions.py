@@ -4,7 +4,7 @@ from typing import Literal
 
 from engine.diagnosis.budget import FEWEST_SEEDS
 from engine.diagnosis.evidence import HARDLY_ANY_DIVERGED, MOST_RUNS, NEARLY_ALL_RUNS, Evidence
-from engine.diagnosis.factors import HE, LEAKY_RELU, LINEAR_PROBE, ONE_BATCH, SHUFFLED_LABELS
+from engine.diagnosis.factors import HE, LARGER_BATCH, LEAKY_RELU, LINEAR_PROBE, ONE_BATCH, SHUFFLED_LABELS
 from engine.diagnosis.removals import REMOVES, SCALED_BOTH
 from engine.preflight import causes
 from engine.statistics import proportion
@@ -179,6 +179,15 @@ def lower_rate(evidence: Evidence) -> str | None:
         if arms[name].left >= most - _ABOUT and (arms[name].held_out or 0.0) >= furthest - _ABOUT
     ]
     return next(iter([*best, *helping]), None)
+
+
+def is_noisy(evidence: Evidence) -> bool:
+    """Whether a larger batch relieves at the same rate, by about as much as any lower rate that relieves."""
+    larger = LARGER_BATCH.name
+    if not evidence.relieves(larger):
+        return False
+    lower = filter(evidence.relieves, _lower_rates(evidence))
+    return evidence.gain(larger) >= _SHARE_OF_BEST * max(map(evidence.gain, lower), default=0.0)
 
 
 def _lower_rates(evidence: Evidence) -> list[str]:

@@ -24,17 +24,19 @@ def _never(evidence: Evidence) -> bool:
     return False
 
 
-def _first_found(cause: str, *strengths: str) -> Callable[[Evidence], Finding | None]:
-    return lambda evidence: next(iter(evidence.found(cause, *strengths)), None)
+def _first_found(cause: str, *strengths: str, name: str | None = None) -> Callable[[Evidence], Finding | None]:
+    return lambda evidence: next((one for one in evidence.found(cause, *strengths) if name in (None, one.name)), None)
 
 
-def _fault(key: str, cause: str, meaning: str, is_always: bool = False, change: Change | None = None) -> Rule:
-    """Makes a row for a fault; unless `is_always`, one that does no harm where training is normal.
+def _fault(
+    key: str, cause: str, meaning: str, is_always: bool = False, change: Change | None = None, name: str | None = None
+) -> Rule:
+    """Makes a row for a fault, that of a `name` where one is given; unless `is_always`, not where training is normal.
 
     A `change` is advised where it relieves.
     """
 
-    finding = _first_found(cause, "fault")
+    finding = _first_found(cause, "fault", name=name)
 
     def first(evidence: Evidence) -> str | None:
         is_relief = change is not None and change.name in evidence.changes and evidence.relieves(change.name)
@@ -72,6 +74,19 @@ def _sign(
 # Mistakes in code: whatever the runs do, what they learn is not what was meant.
 MISTAKES = (
     _fault(
+        "wrong_in_halves",
+        causes.PRECISION,
+        "In half precision this network is another function, or none.",
+        change=SINGLE_PRECISION,
+    ),
+    _fault(
+        "lost_inputs",
+        causes.CONSTANT,
+        "No network can tell one example from another by numbers that are alike.",
+        is_always=True,
+        name="lost_inputs",
+    ),
+    _fault(
         "mixed",
         causes.MIXED,
         "What the network says of an example depends on which others happen to be in its batch.",
@@ -90,6 +105,15 @@ MISTAKES = (
         is_always=True,
     ),
     _fault("contradicting", causes.LABELS, "Equal inputs with different labels cannot be told apart."),
+    _fault(
+        "rescaled",
+        causes.INPUTS,
+        "The network changes the scale of its inputs, which are of order one already.",
+        name="rescaled_inputs",
+    ),
+    _fault(
+        "not_finite", causes.NOT_FINITE, "A step along a gradient that is not a number makes the parameters such, too."
+    ),
     _fault(
         "altered",
         causes.ALTERED,

@@ -10,7 +10,9 @@ from engine.registry import Registry
 # In the order in which they are said: what is wrong in the data comes before the network, and that before the numbers.
 _NAMES = (
     "constant_inputs",
+    "lost_inputs",
     "input_scale",
+    "rescaled_inputs",
     "uneven_inputs",
     "constant_features",
     "target_scale",
@@ -27,6 +29,7 @@ _NAMES = (
     "narrow_layer",
     "linear_layers",
     "initial_loss",
+    "broken_gradient",
     "unreached_parameters",
     "altered_gradient",
     "saturating_layers",

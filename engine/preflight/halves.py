@@ -1,4 +1,4 @@
-"""What half precision takes from the gradient of a network, against the same network in single precision."""
+"""What half precision takes from a network and its gradient, against the same network in single precision."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -10,6 +10,8 @@ from engine.models.jaxpr import Read, bind, equations, inner_programs
 from engine.preflight.traced import through
 
 _HALVES = (jnp.dtype(jnp.float16), jnp.dtype(jnp.bfloat16))
+# Bits of single precision.
+_EXPONENT, _MANTISSA = 8, 23
 
 
 def is_half(value: Any) -> bool:
@@ -18,33 +20,45 @@ def is_half(value: Any) -> bool:
 
 
 def has_halves(program: Any) -> bool:
-    """Tells whether anything in a traced program is of half precision."""
-    return any(is_half(v.aval) for eqn in equations(program) for v in eqn.outvars)
+    """Tells whether anything in a traced program is of half precision, or is rounded to it."""
+    return any(_rounds(eqn) or any(is_half(v.aval) for v in eqn.outvars) for eqn in equations(program))
 
 
-def zeroed(program: Any, loss: Callable[[Any], jax.Array], params: Any, *rest: Any) -> jax.Array:
-    """Returns the share of the weights whose gradient is exactly 0 in the program, and is not in single precision.
+def _rounds(eqn: Any) -> bool:
+    """Tells whether an equation rounds single precision to a format of fewer bits and keeps its type."""
+    bits = eqn.params.get("exponent_bits", _EXPONENT), eqn.params.get("mantissa_bits", _MANTISSA)
+    return eqn.primitive.name == "reduce_precision" and (bits[0] < _EXPONENT or bits[1] < _MANTISSA)
 
-    It is NaN where the gradient, or the loss, is not finite in the program, and is in single precision; and 0 where
+
+def rounded_away(
+    program: Any, loss: Callable[[Any], jax.Array], params: Any, *rest: Any
+) -> tuple[jax.Array, jax.Array]:
+    """Returns what half precision does to the gradient of a program and to its outputs `[B, K]`.
+
+    The first is the share of the weights whose gradient is exactly 0, and is not in single precision; NaN where the
+    gradient, or the loss, is not finite, and is in single precision. The second is the distance of the outputs from
+    those in single precision, as a root mean square, over that of one example from the mean of all. Both are 0 where
     the program has halves inside of loops, which are not judged. `loss` goes from outputs to a number.
     """
     if any(has_halves(inner) for eqn in _flat(program) for inner in inner_programs(eqn)):
-        return jnp.zeros(())
+        return jnp.zeros(()), jnp.zeros(())
 
-    def gradient(widen: bool) -> tuple[jax.Array, list[jax.Array]]:
+    def gradient(widen: bool) -> tuple[jax.Array, jax.Array, list[jax.Array]]:
         given = jax.tree.map(_wide, params) if widen else params
 
-        def value(params: Any) -> jax.Array:
-            outputs = _evaluate(program, jax.tree.leaves((params, *rest)), widen)
-            return loss(outputs.astype(jnp.float32))
+        def value(params: Any) -> tuple[jax.Array, jax.Array]:
+            outputs = _evaluate(program, jax.tree.leaves((params, *rest)), widen).astype(jnp.float32)
+            return loss(outputs), outputs
 
-        value_now, found = jax.value_and_grad(value)(given)
-        return value_now, [leaf for leaf in jax.tree.leaves(found) if leaf.ndim > 1]
+        (value_now, outputs), found = jax.value_and_grad(value, has_aux=True)(given)
+        return value_now, outputs, [leaf for leaf in jax.tree.leaves(found) if leaf.ndim > 1]
 
-    (half, halves), (single, singles) = gradient(widen=False), gradient(widen=True)
+    (half, rounded, halves), (single, outputs, singles) = gradient(widen=False), gradient(widen=True)
     lost = sum(jnp.sum((a == 0) & (b != 0)) for a, b in zip(halves, singles, strict=True))
     share = lost / max(1, sum(leaf.size for leaf in singles))
-    return jnp.where(_are_finite([half, *halves]) | ~_are_finite([single, *singles]), share, jnp.nan)
+    spread = jnp.mean(jnp.square(outputs - jnp.mean(outputs, axis=0)))
+    distance = jnp.sqrt(jnp.mean(jnp.square(rounded - outputs)) / spread)
+    return jnp.where(_are_finite([half, *halves]) | ~_are_finite([single, *singles]), share, jnp.nan), distance
 
 
 def _flat(program: Any) -> list[Any]:
@@ -63,8 +77,11 @@ def _evaluate(program: Any, args: Sequence[Any], widen: bool) -> Any:
     change = _wide if widen else lambda value: value
 
     def rule(eqn: Any, read: Read) -> Sequence[Any]:
+        inputs = [read(atom) for atom in eqn.invars]
+        if widen and _rounds(eqn):
+            return inputs
         params = {name: _single(value) for name, value in eqn.params.items()} if widen else eqn.params
-        return bind(eqn.replace(params=params), [read(atom) for atom in eqn.invars])
+        return bind(eqn.replace(params=params), inputs)
 
     return through(program, [change(arg) for arg in args], rule, change)[0]
 

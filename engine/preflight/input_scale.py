@@ -4,8 +4,9 @@ Definition: the root mean square of all inputs, about 0, is above 10, or it is b
 Initial schemes keep a signal of order one at that size (LeCun et al. 1998, "Efficient BackProp"; He et al. 2015), and
 one optimiser step changes outputs in proportion to the squared size of the inputs; the bounds, in
 `engine/tasks/scales.py`, leave a factor of ten or more on either side of what standardised, unit-scaled and one-hot
-inputs have. Whole numbers that name things, such as tokens, are not inputs of this kind: an integer type is left alone.
-False alarms: see docs/check.md.
+inputs have. Nothing is said where the network scales the inputs itself, so that its first weights are given numbers
+within the bounds. Whole numbers that name things, such as tokens, are not inputs of this kind: an integer type is left
+alone. False alarms: see docs/check.md.
 """
 
 import numpy as np
@@ -24,7 +25,7 @@ def find(look: Look) -> Finding | None:
         return None
     rows = look.training.rows
     scale, least, most = scale_of(rows), float(rows.min()), float(rows.max())
-    if not are_wrong_inputs(scale):
+    if not are_wrong_inputs(scale.size, scale.largest) or (look.entered and not are_entering_wrong(look)):
         return None
     is_of_bytes = least >= 0 and most <= _BYTE and np.array_equal(rows, np.round(rows))
     what = "as pixels of 8 bits do, " if is_of_bytes else ""
@@ -36,3 +37,8 @@ def find(look: Look) -> Finding | None:
         "standardise the inputs (--scaling=standard)" + (", or divide them by 255" if is_of_bytes else ""),
         causes.INPUTS,
     )
+
+
+def are_entering_wrong(look: Look) -> bool:
+    """Tells whether the first weights are known to be given numbers that are far too large, or far too small."""
+    return any(are_wrong_inputs(entering.size, entering.largest) for entering in look.entered)

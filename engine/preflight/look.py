@@ -16,7 +16,7 @@ from engine.lanes.spec import PoolSpec
 from engine.models import make_model
 from engine.models.initial import leaf_names
 from engine.preflight.learning import Learned, learn_batch
-from engine.preflight.passes import make_passes, run_passes
+from engine.preflight.passes import Entering, make_passes, run_passes
 from engine.tasks import Batch, build_task, first_batch
 from engine.training.trainer import Trainer
 
@@ -48,6 +48,7 @@ class Look(NamedTuple):
         outputs, alone: of the batch, and of its second half by itself and taken in reverse, in an evaluation,
             `[S, B, K]`, `[S, B / 2, K]`.
         wide_outputs: of the batch at He's start, and then at such with larger weights, `[S, B, K]`.
+        entering: numbers of an `Entering` for each array that the first weights are given, `[S, number of them, 5]`.
         bent: distance of the outputs from an affine function of the inputs, over that between examples, `[S]`.
         noise: standard deviation of an output between two draws of the noise, over that between examples, `[S]`.
         losses: of the batch in an evaluation, `[S]`.
@@ -57,6 +58,7 @@ class Look(NamedTuple):
         saturated: share of the values that lie where such a layer is flat, `[S, number of them]`.
         narrowest: fewest numbers of an example that a place of the network passes on.
         zeroed: share of the weights whose gradient half precision makes 0, `[S]`; NaN where it overflows.
+        displaced: distance of the outputs in half precision from those in single, over that between examples, `[S]`.
         lost: share of the parameters of half precision that the first step leaves as they are, `[S]`.
         learned: how far the batch is learned in some steps on it alone; `None` where that takes too long.
         slopes: change of the loss along the gradient, over what the gradient says, `[S]`; NaN where rounding hides it.
@@ -76,6 +78,7 @@ class Look(NamedTuple):
     outputs: np.ndarray
     alone: np.ndarray
     wide_outputs: np.ndarray
+    entering: np.ndarray
     bent: np.ndarray
     noise: np.ndarray
     losses: np.ndarray
@@ -88,6 +91,7 @@ class Look(NamedTuple):
     saturated: np.ndarray
     narrowest: int
     zeroed: np.ndarray
+    displaced: np.ndarray
     lost: np.ndarray
     learned: Learned | None
 
@@ -96,6 +100,11 @@ class Look(NamedTuple):
         """Whether the inputs are numbers that vary, rather than tokens, or nothing."""
         inputs = self.training.inputs
         return np.issubdtype(inputs.dtype, np.floating) and inputs.size > 0 and bool(np.ptp(inputs))
+
+    @property
+    def entered(self) -> list[Entering]:
+        """What the first weights are given, in the median over starts; empty where it is not known."""
+        return [Entering(*map(float, numbers)) for numbers in np.median(self.entering, axis=0)]
 
     @property
     def weights(self) -> list[int]:

@@ -5,7 +5,8 @@ configuration, in both starts that are tried, and by Adam from He's start withou
 and 3e-2. Then the network, its outputs and the loss are to be looked at, not the rate. Where Adam gets below 50 % it is
 the start or the optimiser that is slow; that is said only of trainings of at most 10 times as many steps, because a
 longer one may leave a plateau as it is meant to. The number of steps is chosen from counted operations, so that it
-costs about 2 s; of a network for which not even 100 fit, nothing is said, nor where the targets are off scale.
+costs about 2 s; of a network for which not even 100 fit, nothing is said, nor where the targets are off scale. Where no
+loss is finite at the end, `broken_gradient` or `low_precision` says so.
 Source: Karpathy (2019), "A recipe for training neural networks". False alarms: see docs/check.md.
 """
 
@@ -23,6 +24,8 @@ def find(look: Look) -> Finding | None:
     """Finds set-ups that do not learn a single batch, and tells whether they cannot or are too slow."""
     learned = look.learned
     if learned is None or not learned.own > _NOT_LEARNED or target_scale.find(look) is not None:
+        return None
+    if np.isinf(learned.own) and np.isinf(learned.plain):
         return None
     steps = f"{learned.steps} steps on one batch"
     if learned.plain > _NOT_LEARNED:

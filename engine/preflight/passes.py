@@ -8,12 +8,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from jax.typing import ArrayLike
 
 from engine.arms.arm import Arm
 from engine.models.initial import AS_WRITTEN, draw_params, leaf_laws
 from engine.models.jaxpr import equations
 from engine.models.model import Model
-from engine.preflight.halves import has_halves, is_half, zeroed
+from engine.preflight.halves import has_halves, is_half, rounded_away
 from engine.preflight.traced import LIMITS, Traced, run, trace
 from engine.tasks import Batch
 from engine.training.optimization import Hyperparams, hyperparams
@@ -29,6 +30,24 @@ _WIDE = 30.0
 # Of two examples every combination is one of them.
 _FEWEST_COMBINED = 3
 _QUICKLY = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
+
+
+class Entering(NamedTuple):
+    """Of an array that the first weights of a network are given.
+
+    Attributes:
+        size: root mean square.
+        largest: largest size of a number.
+        change: root mean square of what changes when the examples of the batch change places.
+        ratio: largest standard deviation of a feature over the median one.
+        offset: root mean square of the means of the features over that of their deviations.
+    """
+
+    size: float
+    largest: float
+    change: float
+    ratio: float
+    offset: float
 
 
 class Passes(NamedTuple):
@@ -79,13 +98,13 @@ def run_passes(passes: Passes) -> dict[str, Any]:
         return {**found, "noise": _noise(passes, state, found["outputs"], keys[:2]) if is_noisy else jnp.zeros(())}
 
     def wide(key: jax.Array, factor: jax.Array) -> jax.Array:
-        outputs: jax.Array = run(passes.traced, *passes.he_start(key, factor), batch.inputs)[0]
+        outputs: jax.Array = run(passes.traced, *passes.he_start(key, factor), batch.inputs).outputs
         return outputs
 
-    def in_halves(key: jax.Array) -> jax.Array:
+    def in_halves(key: jax.Array) -> tuple[jax.Array, jax.Array]:
         state = passes.start(key)
         loss = lambda outputs: jnp.mean(trainer.task.loss(outputs, batch.targets))  # noqa: E731
-        return zeroed(native, loss, state.params, state.model_state, batch.inputs)
+        return rounded_away(native, loss, state.params, state.model_state, batch.inputs)
 
     factors = jnp.asarray([1.0, *[_WIDE] * (NUM_STARTS - 1)])
     programs: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
@@ -93,9 +112,10 @@ def run_passes(passes: Passes) -> dict[str, Any]:
         "wide_outputs": (jax.vmap(wide), (keys, factors)),
     }
     if has_halves(native):
-        programs["zeroed"] = (lambda keys: jax.lax.map(in_halves, keys), (keys,))
+        programs["halves"] = (lambda keys: jax.lax.map(in_halves, keys), (keys,))
     found = run_once(programs)
-    return {"zeroed": np.zeros(NUM_STARTS), "he_sizes": passes.he[:, 1], **found.pop("one"), **found}
+    zeroed, displaced = found.pop("halves", (np.zeros(NUM_STARTS),) * 2)
+    return {"zeroed": zeroed, "displaced": displaced, "he_sizes": passes.he[:, 1], **found.pop("one"), **found}
 
 
 def run_once(programs: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]]) -> dict[str, Any]:
@@ -141,15 +161,32 @@ def _evaluated(passes: Passes, state: TrainState) -> dict[str, jax.Array]:
     """Takes the batch forwards, without noise, at one start."""
     trainer, traced, batch = passes.trainer, passes.traced, passes.batch
     params, model_state, inputs = state.params, state.model_state, batch.inputs
-    outputs, before = run(traced, params, model_state, inputs)
-    shares = [jnp.mean(jnp.abs(z) > LIMITS[name]) for z, (_, name) in zip(before, traced.saturating, strict=True)]
+    seen, others = (run(traced, params, model_state, x) for x in (inputs, jnp.roll(inputs, 1, axis=0)))
+    shares = [
+        jnp.mean(jnp.abs(z) > LIMITS[name]) for z, (_, name) in zip(seen.squashed, traced.saturating, strict=True)
+    ]
+    entering = [measured(*pair) for pair in zip(seen.entering, others.entering, strict=True)]
+    outputs = seen.outputs
     return {
         "outputs": outputs,
-        "bent": _bent(lambda x: run(traced, params, model_state, x)[0], inputs, outputs),
+        "entering": jnp.stack(entering) if entering else jnp.zeros((0, len(Entering._fields))),
+        "bent": _bent(lambda x: run(traced, params, model_state, x).outputs, inputs, outputs),
         "alone": trainer.batch_apply(params, model_state, inputs[len(inputs) // 2 :][::-1])[::-1],
         "losses": jnp.mean(trainer.task.loss(outputs, batch.targets)),
         "saturated": jnp.stack(shares) if shares else jnp.zeros(0),
     }
+
+
+def measured(values: ArrayLike, others: ArrayLike) -> jax.Array:
+    """Returns the numbers of an `Entering` for an array, given that of the same examples in another order."""
+    rows, others = (jnp.asarray(array, jnp.float32) for array in (values, others))
+    change = _rms(rows - others)
+    rows = rows.reshape(len(rows), -1) if rows.ndim else rows[None, None]
+    deviations, means = jnp.std(rows, axis=0), jnp.mean(rows, axis=0)
+    varying = deviations > 0
+    ratio = jnp.max(deviations) / jnp.nanmedian(jnp.where(varying, deviations, jnp.nan))
+    offset = jnp.sqrt(jnp.sum(jnp.where(varying, means, 0) ** 2) / jnp.sum(deviations**2))
+    return jnp.stack([_rms(rows), jnp.max(jnp.abs(rows)), change, ratio, offset])
 
 
 def _bent(apply: Callable[[jax.Array], jax.Array], inputs: jax.Array, outputs: jax.Array) -> jax.Array:

@@ -1,4 +1,4 @@
-"""What the traced program of a network tells without its numbers: saturating layers, and its narrowest place."""
+"""What the traced program of a network tells: saturating layers, the narrowest place, what first weights are given."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -13,6 +13,8 @@ _CALLS = ("jit", "pjit", "closed_call", "core_call", "checkpoint", "remat2", "cu
 # What leaves a squashed value what it is, where nothing else in the operation comes from the inputs.
 _ARITHMETIC = ("add", "sub", "neg", "mul", "div", "convert_element_type", "copy", "copy_p")
 _KEEPING = (*_ARITHMETIC, "reshape", "broadcast_in_dim", "transpose", "squeeze", "expand_dims", "slice", "split")
+# Where a layer takes in what it is given, as are loops and conditions.
+_PRODUCTS = ("dot_general", "conv_general_dilated", "gather")
 
 
 class Traced(NamedTuple):
@@ -22,31 +24,68 @@ class Traced(NamedTuple):
         program: from the leaves of parameters and state and the inputs to the outputs.
         saturating: number in the order of evaluation, and name, of each saturating non-linearity in a hidden layer.
         narrowest: the fewest numbers of an example through which all that the outputs know of the inputs passes.
+        entering: place in the order of evaluation, and number of the operand, of every array that comes from the inputs
+            and is the first of its way to be multiplied by, or looked up in, weights.
     """
 
     program: Any
     saturating: tuple[tuple[int, str], ...]
     narrowest: int
+    entering: tuple[tuple[int, int], ...]
+
+
+class Seen(NamedTuple):
+    """What an evaluation of a traced network shows.
+
+    Attributes:
+        outputs: of the network.
+        squashed: what goes into each of its saturating non-linearities.
+        entering: what the first weights are given, in the order of `Traced.entering`.
+    """
+
+    outputs: Any
+    squashed: list[Any]
+    entering: list[Any]
 
 
 class _Flow:
-    """A value of the program: how many numbers it has, whether inputs tell on it, and what squashed it."""
+    """A value of the program: how many numbers it has, whether inputs tell on it, and what squashed it.
 
-    def __init__(self, size: int = 0, depends: bool = False, sources: frozenset[int] = frozenset()) -> None:
+    Of a value that comes from the parameters alone `is_weights` holds; of one that comes from the inputs, and has met
+    no weights in a product, `is_raw`.
+    """
+
+    def __init__(
+        self,
+        size: int = 0,
+        depends: bool = False,
+        sources: frozenset[int] = frozenset(),
+        is_weights: bool = False,
+        is_raw: bool = False,
+    ) -> None:
         self.size, self.depends, self.sources = size, depends, sources
+        self.is_weights, self.is_raw = is_weights, is_raw
 
 
 def trace(apply: Callable[..., Any], params: Any, state: Any, inputs: Any) -> Traced:
     """Traces an evaluation, whose arguments may be shapes, and follows what comes from the inputs."""
     program = jax.make_jaxpr(apply)(params, state, inputs)
-    given = [_Flow() for _ in program.jaxpr.invars[:-1]]
-    start = _Flow(inputs.size, depends=True)
+    num_params = len(jax.tree.leaves(params))
+    given = [_Flow(is_weights=i < num_params) for i, _ in enumerate(program.jaxpr.invars[:-1])]
+    start = _Flow(inputs.size, depends=True, is_raw=True)
     squashed: list[str] = []
     gates: set[int] = set()
     steps: list[tuple[list[_Flow], list[_Flow]]] = []
+    entering: list[tuple[int, int]] = []
 
     def rule(eqn: Any, read: Read) -> list[_Flow]:
-        flows = [flow for flow in map(read, eqn.invars) if flow.depends]
+        operands = [read(atom) for atom in eqn.invars]
+        flows = [flow for flow in operands if flow.depends]
+        has_weights = any(flow.is_weights for flow in operands)
+        is_product = has_weights and (eqn.primitive.name in _PRODUCTS or any(True for _ in inner_programs(eqn)))
+        if is_product:
+            entering.extend((len(steps), i) for i, flow in enumerate(operands) if flow.is_raw)
+        is_raw = bool(flows) and not is_product and all(flow.is_raw for flow in flows)
         name, sources = eqn.primitive.name, frozenset[int]()
         if name in LIMITS:
             sources = frozenset([len(squashed)])
@@ -56,28 +95,32 @@ def trace(apply: Callable[..., Any], params: Any, state: Any, inputs: Any) -> Tr
             gates.update(*(flow.sources for flow in flows))
         elif name in _KEEPING and len(flows) == 1:
             sources = flows[0].sources
-        made = [_Flow(v.aval.size, bool(flows), sources) for v in eqn.outvars]
+        is_weights = has_weights and not flows
+        made = [_Flow(v.aval.size, bool(flows), sources, is_weights, is_raw) for v in eqn.outvars]
         steps.append((flows, made))
         return made
 
     outputs = through(program, [*given, start], rule, lambda _: _Flow())
     is_out = frozenset[int]().union(*(flow.sources for flow in outputs))
     hidden = tuple((i, name) for i, name in enumerate(squashed) if i not in gates and i not in is_out)
-    return Traced(program, hidden, _narrowest(start, steps, outputs) // max(1, inputs.shape[0]))
+    return Traced(program, hidden, _narrowest(start, steps, outputs) // max(1, inputs.shape[0]), tuple(entering))
 
 
-def run(traced: Traced, *args: Any) -> tuple[Any, list[Any]]:
-    """Evaluates a traced network; returns its outputs, and what goes into each of its saturating non-linearities."""
+def run(traced: Traced, *args: Any) -> Seen:
+    """Evaluates a traced network."""
     before: list[Any] = []
+    operands: list[list[Any]] = []
+    places = {place for place, _ in traced.entering}
 
     def rule(eqn: Any, read: Read) -> Sequence[Any]:
         inputs = [read(atom) for atom in eqn.invars]
         if eqn.primitive.name in LIMITS:
             before.append(inputs[0])
+        operands.append(inputs if len(operands) in places else [])
         return bind(eqn, inputs)
 
     outputs = through(traced.program, jax.tree.leaves(args), rule, lambda value: value)
-    return outputs[0], [before[i] for i, _ in traced.saturating]
+    return Seen(outputs[0], [before[i] for i, _ in traced.saturating], [operands[i][j] for i, j in traced.entering])
 
 
 def through(

@@ -8,6 +8,8 @@ A rule such as parity or a sum modulo p is told by neither and is a rule all the
 Source: Cover and Hart (1967), "Nearest neighbor pattern classification". False alarms: see docs/check.md.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 from scipy import stats
 
@@ -16,14 +18,36 @@ from engine.preflight.findings import Finding
 from engine.preflight.look import Look
 from engine.tasks.registry import BY_RULE
 
-_LEVEL = 0.01
+LEVEL = 0.01
 _NEIGHBOURS = 5
 _FEWEST = 50
 _MOST_HELD_OUT, _MOST_FEATURES = 512, 4096
 
 
+class Readings(NamedTuple):
+    """How likely predictions of the held-out targets are as good as they are if the inputs tell nothing: p-values."""
+
+    neighbours: float
+    linear: float
+
+
 def find(look: Look) -> Finding | None:
     """Finds targets that neither neighbours nor a linear reading of the inputs predict."""
+    readings = read_targets(look)
+    if readings is None or min(readings) < LEVEL:
+        return None
+    return Finding(
+        "unrelated_labels",
+        "sign",
+        "on held-out examples neither the nearest neighbours nor a linear model of the inputs predicts the targets "
+        "better than a constant does: they do not belong to these inputs, or their rule is one that neither can read",
+        "look at some examples with their labels after loading and shuffling: do they still belong together?",
+        causes.HARD if look.arm.dataset in BY_RULE else causes.LABELS,
+    )
+
+
+def read_targets(look: Look) -> Readings | None:
+    """Predicts the held-out targets by neighbours and by a linear model; returns `None` where that says nothing."""
     inputs, others = look.training.rows, look.held_out.rows[:_MOST_HELD_OUT]
     if not look.has_numbers or len(others) < _FEWEST or inputs.shape[1] > _MOST_FEATURES:
         return None
@@ -40,19 +64,8 @@ def find(look: Look) -> Finding | None:
         values = np.eye(int(targets.max()) + 1)[targets.astype(int)]
     else:
         values = np.asarray(targets, np.float64).reshape(len(targets), -1)
-    predictions = (_by_neighbours(inputs, values, others), _by_ridge(inputs, values, others))
     test = _class_p_value if look.has_classes else _value_p_value
-    p_values = [test(predicted, truth, values) for predicted in predictions]
-    if min(p_values) < _LEVEL:
-        return None
-    return Finding(
-        "unrelated_labels",
-        "sign",
-        "on held-out examples neither the nearest neighbours nor a linear model of the inputs predicts the targets "
-        "better than a constant does: they do not belong to these inputs, or their rule is one that neither can read",
-        "look at some examples with their labels after loading and shuffling: do they still belong together?",
-        causes.HARD if look.arm.dataset in BY_RULE else causes.LABELS,
-    )
+    return Readings(*(test(read(inputs, values, others), truth, values) for read in (_by_neighbours, _by_ridge)))
 
 
 def _by_neighbours(inputs: np.ndarray, values: np.ndarray, others: np.ndarray) -> np.ndarray:

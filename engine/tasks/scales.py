@@ -66,10 +66,12 @@ def off_scale(values: np.ndarray) -> str | None:
     return None
 
 
-def are_wrong_inputs(scale: Scale) -> bool:
-    """Tells whether inputs are far too large, or far too small; a few of order one, as in one-hot rows, are enough."""
-    is_small = scale.size < WRONG_INPUTS.least and scale.largest < 10 * WRONG_INPUTS.least
-    return scale.size > WRONG_INPUTS.most or (is_small and scale.size > 0)
+def are_wrong_inputs(size: float, largest: float) -> bool:
+    """Tells whether inputs are far too large, or far too small, by their root mean square and the largest of them.
+
+    A few of order one, as in one-hot rows, are enough.
+    """
+    return size > WRONG_INPUTS.most or (0 < size < WRONG_INPUTS.least and largest < 10 * WRONG_INPUTS.least)
 
 
 def are_wrong_targets(scale: Scale, reach: float) -> bool:

@@ -171,8 +171,14 @@ def test_an_activation_is_a_cause_where_no_start_is():
 )
 def test_a_batch_is_the_cause_where_no_rate_is(name: str, verdict: str):
     assert (_with({name: ALL}).verdict, _with({name: ALL}).first) == (verdict, name)
-    assert _with({name: ALL, SLOWER: ALL}).verdict == causes.LARGE_RATE
+    assert _with({name: _arm(RUNS, 5.0), SLOWER: ALL}).verdict == causes.LARGE_RATE
     assert _with({name: ALL, FASTER: ALL}).verdict == causes.SMALL_RATE
+
+
+def test_a_batch_that_does_as_much_as_any_lower_rate_shows_that_steps_are_not_too_long():
+    decision = _with({"batch_size=×4": ALL, SLOWER: ALL})
+    assert (decision.verdict, decision.first) == (causes.SMALL_BATCH, "batch_size=×4")
+    assert _with({"batch_size=×1/4": ALL, SLOWER: ALL}).verdict == causes.LARGE_RATE
 
 
 def test_inputs_that_are_all_the_same_teach_nothing():
@@ -342,7 +348,27 @@ def test_a_mistake_in_the_code_comes_before_any_rate_and_stays_one_where_runs_le
         assert (decision.verdict, decision.first, decision.advice) == (cause, None, "First repair it.")
 
 
-@pytest.mark.parametrize("cause", [causes.ALTERED, causes.UNTRAINED, causes.LABELS])
+@pytest.mark.parametrize("name", ["lost_inputs", "constant_inputs"])
+def test_inputs_that_are_lost_in_the_network_are_no_dead_units(name: str):
+    found = (_finding(causes.CONSTANT, "fault", name), _finding(causes.UNTRAINED))
+    assert _with({}, DEAD, findings=found).verdict == (causes.CONSTANT if name == "lost_inputs" else causes.DEAD)
+
+
+def test_a_network_that_scales_its_inputs_wrongly_comes_before_what_any_change_relieves():
+    found = (_finding(causes.INPUTS, "fault", "rescaled_inputs"),)
+    assert _with({FASTER: ALL, "init=he": ALL}, findings=found).verdict == causes.INPUTS
+    assert _with({FASTER: ALL}, findings=(_finding(causes.INPUTS),)).verdict == causes.SMALL_RATE
+
+
+def test_half_precision_that_breaks_a_network_comes_before_what_it_breaks():
+    found = (_finding(causes.CONSTANT, "fault", "lost_inputs"), _finding(causes.PRECISION))
+    blown_up = {"as_given": _given(0, RUNS), SLOWEST: FAR}
+    for arms in ({}, blown_up, {"scaling=standard": ALL}):
+        assert _with(arms, findings=found).verdict == causes.PRECISION
+    assert _with({"precision=float32": ALL}, findings=found).first == "precision=float32"
+
+
+@pytest.mark.parametrize("cause", [causes.ALTERED, causes.UNTRAINED, causes.LABELS, causes.NOT_FINITE])
 def test_what_does_no_harm_in_a_normal_training_is_no_cause(cause: str):
     assert _with({"as_given": _given(RUNS)}, findings=(_finding(cause),)).verdict == table.NORMAL
     assert _with({"optimizer=sgd": ALL}, findings=(_finding(cause),)).verdict == cause

@@ -12,11 +12,19 @@ class Net(nn.Module):
     @nn.compact
     def __call__(self, x):
         x = x.reshape(x.shape[0], -1)
+        if self.end == "rescaled":
+            x = x / 255
+        if self.end == "normalised":
+            x = nn.LayerNorm()(255 * x)
+        if self.end == "cast":
+            x = (x / 255).astype(jnp.int32).astype(jnp.float32)
         for width in (48, 32):
             x = nn.relu(nn.Dense(width)(x))
         x = nn.Dense(self.num_outputs)(x)
         if self.end == "scaled":
             return x * 1e-5 + jax.lax.stop_gradient(x * (1 - 1e-5))
+        if self.end == "root":
+            return x + jnp.sqrt(jnp.square(nn.relu(x - 1e6)))
         if self.end == "mixed":
             return x - jnp.mean(x, axis=0)
         if self.end == "summed":
@@ -28,5 +36,7 @@ class Net(nn.Module):
             return x @ zeros[0] @ zeros[1]
         if self.end == "dead":
             return nn.Dense(self.num_outputs)(nn.relu(x - 1e6))
+        if self.end in ("rescaled", "normalised", "cast"):
+            return x
         ends = {"plain": lambda x: x, "relu": nn.relu, "softmax": nn.softmax, "sigmoid": nn.sigmoid, "tanh": jnp.tanh}
         return ends[self.end](x)

@@ -9,8 +9,11 @@ from engine.arms.arm import Arm
 from engine.preflight.findings import FINDINGS, amount, find_all
 from engine.preflight.learning import Learned
 from engine.preflight.look import Examples, Look
+from engine.preflight.passes import Entering
 
 _ARM = Arm(model="mlp", dense_widths=(16, 16), init="he")
+# Standardised inputs, and the ratio and offset of uneven ones.
+_AS_GIVEN = Entering(size=1.4, largest=5.0, change=2.0, ratio=1.1, offset=20.0)
 
 
 def _healthy(seed: int = 0, **changes: object) -> Look:
@@ -39,6 +42,7 @@ def _healthy(seed: int = 0, **changes: object) -> Look:
         outputs=outputs,
         alone=outputs[:, 16:],
         wide_outputs=30 * draw.normal(size=(4, 32, 4)),
+        entering=np.tile(_AS_GIVEN, (4, 1, 1)),
         bent=np.ones(4),
         noise=np.zeros(4),
         losses=np.full(4, 1.5),
@@ -51,6 +55,7 @@ def _healthy(seed: int = 0, **changes: object) -> Look:
         saturated=np.zeros((4, 0)),
         narrowest=4,
         zeroed=np.zeros(4),
+        displaced=np.zeros(4),
         lost=np.zeros(4),
         learned=Learned(300, 0.2, 0.1),
     )
@@ -118,10 +123,17 @@ def _leaf(name: str, leaf: int, value: float) -> Look:
     return _healthy(**{name: values})
 
 
+def _entering(**changes: float) -> np.ndarray:
+    """What the first weights are given, at four starts."""
+    return np.tile(_AS_GIVEN._replace(**changes), (4, 1, 1))
+
+
 _SHARES = np.random.default_rng(3).dirichlet(np.ones(4), size=(4, 32))
 _FAULTS = {
     "constant_inputs": _with_inputs(np.ones_like),
-    "input_scale": _with_inputs(lambda x: 255 * x),
+    "lost_inputs": _healthy(entering=_entering(change=0.0)),
+    "input_scale": _with_inputs(lambda x: 255 * x)._replace(entering=_entering(size=300.0)),
+    "rescaled_inputs": _healthy(entering=_entering(size=1e-3, largest=0.01)),
     "uneven_inputs": _with_inputs(lambda x: np.float32(0.3) * x + np.float32(6)),
     "constant_features": _with_inputs(lambda x: np.concatenate([x, np.zeros((len(x), 9), np.float32)], axis=1)),
     "target_scale": _regression(np.full((400, 1), 2e5) + np.linspace(-4e4, 4e4, 400)[:, None]),
@@ -142,6 +154,7 @@ _FAULTS = {
     "narrow_layer": _healthy(narrowest=1),
     "linear_layers": _healthy(bent=np.full(4, 1e-6)),
     "initial_loss": _healthy(losses=np.full(4, 60.0)),
+    "broken_gradient": _leaf("grads", 0, np.nan),
     "unreached_parameters": _leaf("grads", 0, 0.0),
     "altered_gradient": _healthy(slopes=np.array([1e5, 2e5, np.nan, 1e5])),
     "saturating_layers": _healthy(saturating=("tanh", "tanh"), saturated=np.full((4, 2), [0.1, 0.7])),
@@ -213,7 +226,9 @@ def test_a_layer_is_narrow_for_its_classes_and_inputs():
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"zeroed": np.full(4, np.nan)}, "overflows"),
+        ({"zeroed": np.full(4, np.nan)}, "not finite"),
+        ({"displaced": np.full(4, 0.7)}, "changes the outputs by 70 %"),
+        ({"displaced": np.full(4, 0.1)}, None),
         ({"lost": np.full(4, 0.9)}, "rounded away in 90 %"),
         ({"zeroed": np.full(4, 0.05), "lost": np.full(4, 0.3)}, None),
     ],
@@ -231,6 +246,44 @@ def test_a_decay_in_the_gradient_is_held_against_it(optimizer, decay, horizon, i
     assert [(finding.name, finding.strength) for finding in found] == [("strong_decay", "sign")] * is_found
     # 10 · 0.3 against 0.01.
     assert all("pulls the weights 300 times as hard" in finding.sentence for finding in found)
+
+
+def test_inputs_are_judged_where_the_first_weights_meet_them():
+    large = _with_inputs(lambda x: 255 * x)
+    assert [finding.name for finding in find_all(large._replace(entering=np.zeros((4, 0, 5))))] == ["input_scale"]
+    assert find_all(large) == []
+    # Evened out only if the batch itself is seen to be uneven.
+    uneven = _with_inputs(lambda x: np.float32(0.3) * x + np.float32(6))
+    even = _entering(ratio=1.0, offset=0.0)
+    assert [finding.name for finding in find_all(uneven._replace(entering=even))] == ["uneven_inputs"]
+    batch = Examples(uneven.training.inputs[:32], uneven.training.targets[:32])
+    assert find_all(uneven._replace(entering=even, batch=batch)) == []
+
+
+@pytest.mark.parametrize(
+    ("learned", "is_found"), [(Learned(300, np.inf, np.inf), True), (Learned(300, np.inf, 1.0), False), (None, False)]
+)
+def test_a_loss_that_ends_in_no_number_under_every_rate(learned, is_found):
+    assert ("broken_gradient" in [finding.name for finding in find_all(_healthy(learned=learned))]) == is_found
+
+
+def test_what_half_precision_breaks_is_not_said_of_the_gradient():
+    look = _leaf("grads", 0, np.nan)._replace(zeroed=np.full(4, np.nan))
+    assert [finding.name for finding in find_all(look)] == ["low_precision"]
+
+
+def test_a_linear_model_lacks_capacity_where_neighbours_read_what_it_cannot():
+    draw = np.random.default_rng(0)
+    centres = np.asarray([[-2, -2], [2, 2], [-2, 2], [2, -2]])
+
+    def examples(number: int) -> Examples:
+        which = draw.integers(4, size=number)
+        return Examples((centres[which] + 0.3 * draw.normal(size=(number, 2))).astype(np.float32), which // 2)
+
+    single = {"leaf_names": ("a/kernel",), "leaf_ndims": (2,), "bent": np.full(4, 1e-6)}
+    linear = _healthy(**single, training=examples(400), held_out=examples(100))
+    assert "linear_layers" in [finding.name for finding in find_all(linear)]
+    assert "linear_layers" not in [finding.name for finding in find_all(_healthy(**single))]
 
 
 def test_one_hot_rows_are_of_order_one():

@@ -22,6 +22,8 @@ pytestmark = pytest.mark.long
 _FILE = Path(__file__).parent / "mistakes.py"
 # Eight sigmoids leave hardly anything of the inputs either.
 _SATURATED = {"saturating_layers", "gradient_by_depth", "constant_outputs"}
+# What inputs that are all 0 bring with them.
+_WITHOUT_INPUTS = {"unreached_parameters", "below_epsilon", "step_size", "one_batch", "gradient_by_depth"}
 _NETWORK = f"{_FILE}:Net"
 
 
@@ -39,6 +41,9 @@ def _check(arm, data_dir):
         ("softmax", {"softmax_inside"}),
         ("sigmoid", {"bounded_outputs"}),
         ("scaled", {"altered_gradient"}),
+        ("root", {"broken_gradient"}),
+        ("rescaled", {"rescaled_inputs"}),
+        ("normalised", set()),
         ("mixed", {"mixed_examples"}),
         ("summed", {"mixed_examples", "initial_loss"}),
         ("cosine", {"bounded_outputs"}),
@@ -47,6 +52,11 @@ def _check(arm, data_dir):
 def test_mistakes_of_a_network(end, expected, data_dir):
     arm = engine.Arm(model=_NETWORK, model_args=(f"end={end}",))
     assert _check(arm, data_dir) == expected
+
+
+def test_inputs_that_are_cast_to_whole_numbers_are_lost(data_dir):
+    arm = engine.Arm(model=_NETWORK, model_args=("end=cast",))
+    assert {"lost_inputs"} <= _check(arm, data_dir) <= {"lost_inputs", *_WITHOUT_INPUTS}
 
 
 def test_factors_that_are_both_zero_never_move(data_dir):

@@ -57,7 +57,7 @@ def test_the_outputs_are_no_hidden_layer():
 def test_a_traced_network_gives_its_outputs_and_what_is_squashed():
     params, inputs = np.random.default_rng(0).normal(size=(2, 6, 6)).astype(np.float32)
     traced = trace(lambda p, _, x: jnp.tanh(jax.nn.silu(x @ p)) @ p, params, {}, inputs)
-    outputs, before = run(traced, params, {}, inputs)
+    outputs, before, _ = run(traced, params, {}, inputs)
     expected = jax.nn.silu(inputs @ params)
     np.testing.assert_allclose(before, expected[None], rtol=1e-6)
     np.testing.assert_allclose(outputs, jnp.tanh(expected) @ params, rtol=1e-6)
@@ -77,3 +77,33 @@ def _narrow(width, shortcut=False):
 def test_the_narrowest_place(width):
     assert _narrow(width) == width
     assert _narrow(width, shortcut=True) == 6
+
+
+def _entering(apply, params, inputs):
+    """Arrays that the first weights are given."""
+    return run(trace(apply, params, {}, inputs), params, {}, inputs).entering
+
+
+def test_what_the_first_weights_are_given():
+    params, inputs = np.random.default_rng(0).normal(size=(2, 6, 6)).astype(np.float32)
+    scaled, halved = _entering(lambda p, _, x: jnp.tanh((x / 255) @ p) @ p + (x / 2) @ p[::-1], params, inputs)
+    np.testing.assert_allclose(scaled, inputs / 255, rtol=1e-6)
+    np.testing.assert_allclose(halved, inputs / 2, rtol=1e-6)
+    # A scale and a bias are no product: what they make of the inputs is given to the first matrix.
+    (moved,) = _entering(lambda p, _, x: jax.jit(lambda x: x * p[0] + p[1])(x) @ p, params, inputs)
+    np.testing.assert_allclose(moved, inputs * params[0] + params[1], rtol=1e-6)
+    assert _entering(lambda p, _, x: x @ jnp.ones((6, 6)) + p[0], params, inputs) == []
+
+
+def test_loops_and_tables_take_in_what_they_are_given():
+    params, inputs = np.random.default_rng(0).normal(size=(2, 6, 6)).astype(np.float32)
+
+    def loop(p, _, x):
+        return jax.lax.scan(lambda h, row: (jnp.tanh(h @ p + row), None), jnp.zeros(6), x)[0]
+
+    (rows,) = _entering(loop, params, inputs)
+    np.testing.assert_array_equal(rows, inputs)
+    tokens = np.arange(6) // 2
+    found = _entering(lambda p, _, x: p[x] @ p, params, tokens)
+    assert len(found) == 1
+    np.testing.assert_array_equal(np.ravel(found[0]), tokens)
