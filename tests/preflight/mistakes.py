@@ -24,7 +24,7 @@ class Net(nn.Module):
         if self.end == "scaled":
             return x * 1e-5 + jax.lax.stop_gradient(x * (1 - 1e-5))
         if self.end == "root":
-            return x + jnp.sqrt(jnp.square(nn.relu(x - 1e6)))
+            return x + jnp.sqrt(jnp.maximum(x - 1e6, 0))
         if self.end == "mixed":
             return x - jnp.mean(x, axis=0)
         if self.end == "summed":
