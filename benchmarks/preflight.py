@@ -20,7 +20,8 @@ from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, loa
 
 from engine import Arm, Study
 from engine.errors import InputError
-from engine.preflight.findings import Finding, check_here
+from engine.preflight.checking import check_here
+from engine.preflight.findings import Finding
 from engine.studies.expand import expand
 from experiments import EXPERIMENTS
 

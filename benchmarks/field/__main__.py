@@ -29,7 +29,8 @@ from benchmarks.field.case import Case
 from benchmarks.field.rows import ABOUT, follow, is_diagnosed, read_row, show_rows, typed_study
 from engine.commands.check import only_arm
 from engine.errors import InputError
-from engine.preflight.findings import Finding, check_here
+from engine.preflight.checking import check_here
+from engine.preflight.findings import Finding
 from engine.studies.expand import expand
 
 _ROOT = Path(__file__).parent.parent.parent

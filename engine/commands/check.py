@@ -4,16 +4,14 @@ import dataclasses
 import time
 
 from engine.commands.run import find_workers
+from engine.commands.running.looking import check_arm, describe_findings
 from engine.commands.running.options import RunOptions
 from engine.errors import one_line, unknown_name
 from engine.lanes.spec import PoolSpec
-from engine.preflight.findings import Finding, check_here
+from engine.preflight.findings import Finding
 from engine.preflight.passes import NUM_STARTS
-from engine.studies.expand import ExpandedStudy, expand
+from engine.studies.expand import expand
 from engine.studies.study import Study
-from engine.workers import devices, processes
-
-_WORDS = {"fault": "wrong", "sign": "unusual", "note": "note"}
 
 
 def check(
@@ -48,25 +46,6 @@ def only_arm(study: Study, name: str) -> Study:
         study, arms={name: study.arms[name]}, seeds=1, horizon=study.horizons_by_arm[name], baseline=None,
         design="seeds", order_seeds=None, forks=None, fork_step=None, theory=None,
     )  # fmt: skip
-
-
-def check_arm(concrete: ExpandedStudy, name: str, available: devices.Devices, cache_dir: str) -> list[Finding]:
-    """Looks at an arm of an expanded study, on one of the devices."""
-    found: list[Finding] = processes.call(
-        available, cache_dir, check_here, concrete.program_of[name].spec, concrete.arms[name], concrete.horizons[name]
-    )
-    return found
-
-
-def describe_findings(found: list[Finding]) -> list[str]:
-    """Says what was found, two lines for each finding, or that it was nothing."""
-    if not found:
-        return ["Nothing unusual in the inputs, the targets, the outputs, the gradient and the first step."]
-    lines = []
-    for finding in found:
-        sentence = one_line(finding.sentence)
-        lines += [f"{_WORDS[finding.strength]}: {sentence} ({finding.name})", f"    try: {one_line(finding.advice)}"]
-    return lines
 
 
 def _subject(spec: PoolSpec) -> str:

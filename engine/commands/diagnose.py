@@ -12,10 +12,11 @@ import numpy as np
 from engine import store
 from engine.arms.arm import Arm, structure
 from engine.arms.options import check_fields, option
-from engine.commands.check import check_arm, describe_findings, only_arm
+from engine.commands.check import only_arm
 from engine.commands.following import follow
 from engine.commands.open import Results
 from engine.commands.run import find_workers, run
+from engine.commands.running.looking import check_arm, describe_findings
 from engine.commands.running.options import RunOptions
 from engine.commands.running.progress import note
 from engine.diagnosis.budget import Budget, Costs, choose, what_seeds_can_tell
@@ -26,6 +27,7 @@ from engine.lanes import tuning
 from engine.lanes.least_cost import least_step_cost
 from engine.lanes.memory import memory_limit
 from engine.models import has_own_dropout
+from engine.preflight.checking import refuse_untrainable
 from engine.studies.diagnosis import AS_GIVEN, CHANGES, DiagnosisRecord, read_record
 from engine.studies.expand import ExpandedStudy, expand
 from engine.studies.study import OPTIONS, Study, resolve_arm
@@ -245,6 +247,7 @@ def _checked(pilot: _Pilot, available: devices.Devices, cache_dir: str) -> _Pilo
     found = check_arm(pilot.study, AS_GIVEN, available, cache_dir)
     for line in describe_findings(found):
         note(line)
+    refuse_untrainable(found, pilot.study.arms[AS_GIVEN])
     return pilot.with_findings([finding._asdict() for finding in found])
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from engine import store
 from engine.commands.open import Results
-from engine.commands.running.network_notes import try_user_networks
+from engine.commands.running.looking import look_at_own
 from engine.commands.running.options import RunOptions
 from engine.commands.running.progress import note
 from engine.commands.running.session import Recorder, Session
@@ -169,7 +169,7 @@ class _Launch:
         with self.watch.at_once():
             described = document(study, available.platform, devices.current_launch(available))
             store.refuse_other_study(self.path, described)
-            described["study"]["network_notes"] = self._try_networks(study)
+            described["study"]["network_notes"] = self._look(study)
         self.watch.check()
         directory = store.create_or_resume(self.path, described, note)
         directory.inspect(note)
@@ -182,11 +182,11 @@ class _Launch:
             note(f"this launch may make other bits than the one before ({changes})")
         return directory
 
-    def _try_networks(self, study: ExpandedStudy) -> dict[str, list[str]]:
-        """Tries the user's networks; in a diagnosis what is wrong with them is among what was found before training."""
-        is_known = self.study.diagnosis is not None
-        notes = try_user_networks(study, self.crew.devices, self.options.cache, is_quiet=is_known)
-        return {name: [] for name in notes} if is_known else notes
+    def _look(self, study: ExpandedStudy) -> dict[str, list[str]]:
+        """Looks at networks and data of the user; a diagnosis has done so."""
+        if self.study.diagnosis is not None:
+            return {name: [] for name in study.arms}
+        return look_at_own(study, self.study.baseline, self.crew.devices, self.options.cache)
 
     def _train(self, session: Session, observers: Sequence[Observer]) -> None:
         try:

@@ -6,23 +6,24 @@ outputs tiny: a factor, a saturated or dead layer. Of inputs that do not arrive 
 False alarms: none seen.
 """
 
+from typing import Any
+
 import numpy as np
 
-from engine.lanes.self_check import spread_of
 from engine.preflight import causes, lost_inputs
 from engine.preflight.findings import Finding
 from engine.preflight.look import Look
 
-LEAST = 1e-3
+_LEAST = 1e-3
 
 
 def find(look: Look) -> Finding | None:
     """Finds outputs that do not depend on the inputs."""
     if lost_inputs.find(look) is not None:
         return None
-    spread = min(1.0, spread_of(look.batch.inputs))
-    deviations = [spread_of(outputs) for outputs in (*look.outputs, look.wide_outputs[0])]
-    if spread == 0 or not np.all(np.isfinite(deviations)) or max(deviations) >= LEAST * spread:
+    spread = min(1.0, _spread_of(look.batch.inputs))
+    deviations = [_spread_of(outputs) for outputs in (*look.outputs, look.wide_outputs[0])]
+    if spread == 0 or not np.all(np.isfinite(deviations)) or max(deviations) >= _LEAST * spread:
         return None
     return Finding(
         "constant_outputs",
@@ -32,3 +33,9 @@ def find(look: Look) -> Finding | None:
         "look for a layer that is dead or saturated, a factor that is far too small, or inputs that are not used",
         causes.VANISHING,
     )
+
+
+def _spread_of(rows: Any) -> float:
+    """Root mean square, over the numbers of an example, of the standard deviation over examples."""
+    numbers = np.asarray(rows, np.float64).reshape(len(rows), -1)
+    return float(np.sqrt(np.mean(np.var(numbers, axis=0))))

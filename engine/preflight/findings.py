@@ -2,9 +2,7 @@
 
 from typing import Literal, NamedTuple
 
-from engine.arms.arm import Arm
-from engine.lanes.spec import PoolSpec
-from engine.preflight.look import Look, take_look
+from engine.preflight.look import Look
 from engine.registry import Registry
 
 # In the order in which they are said: what is wrong in the data comes before the network, and that before the numbers.
@@ -22,6 +20,8 @@ _NAMES = (
     "unrelated_labels",
     "sorted_examples",
     "other_mixture",
+    "no_loss",
+    "no_gradient",
     "softmax_inside",
     "bounded_outputs",
     "constant_outputs",
@@ -42,6 +42,10 @@ _NAMES = (
     "step_size",
     "one_batch",
 )
+# With these nothing can be trained, and nothing else about the network is worth saying, but what takes its loss away.
+BLOCKING = ("no_loss", "no_gradient")
+# They are about the numbers of a configuration rather than the network or the data.
+OF_SETTINGS = ("below_epsilon", "strong_decay", "strong_dropout", "warm_up", "step_size", "one_batch")
 FINDINGS = Registry("finding", {name: f"engine.preflight.{name}" for name in _NAMES})
 # What a finding says of a set-up: something in it is wrong; it may hold the training back; it is worth knowing.
 Strength = Literal["fault", "sign", "note"]
@@ -63,18 +67,15 @@ class Finding(NamedTuple):
 def find_all(look: Look) -> list[Finding]:
     """Returns everything that is found, faults first."""
     found: list[Finding] = []
+    is_blocked = False
     for name in FINDINGS:
-        one: Finding | None = FINDINGS.load(name).find(look)
+        one: Finding | None = FINDINGS.load(name).find(look) if not is_blocked or name == "low_precision" else None
         if one is not None:
             found.append(one)
+            is_blocked |= name in BLOCKING
     return sorted(found, key=lambda finding: ("fault", "sign", "note").index(finding.strength))
 
 
 def amount(value: float) -> str:
     """Writes a number to three digits, without an exponent where it is not tiny or huge."""
     return f"{float(f'{value:.3g}'):,.0f}" if 100 <= abs(value) < 1e9 else f"{value:.3g}"
-
-
-def check_here(spec: PoolSpec, arm: Arm, horizon: int | None) -> list[Finding]:
-    """Looks at an arm of a pool in this process, and returns what is found; raises InputError as `take_look` does."""
-    return find_all(take_look(spec, arm, horizon))

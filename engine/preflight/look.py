@@ -17,7 +17,7 @@ from engine.models import make_model
 from engine.models.initial import leaf_names
 from engine.preflight.learning import Learned, learn_batch
 from engine.preflight.passes import Entering, make_passes, run_passes
-from engine.tasks import Batch, build_task, first_batch
+from engine.tasks import Batch, Task, build_task, first_batch
 from engine.training.trainer import Trainer
 
 # Examples that are looked at, evenly spread over the data.
@@ -54,6 +54,7 @@ class Look(NamedTuple):
         losses: of the batch in an evaluation, `[S]`.
         he_sizes: standard deviation of each leaf under He's law, `[L]`.
         params, grads, updates: root mean squares of each leaf, of its gradient and of its first update, `[S, L]`.
+        he_grads: root mean squares of the gradient of each leaf at He's start, with biases that are not 0, `[L]`.
         saturating: name of the saturating non-linearity of each hidden layer that has one.
         saturated: share of the values that lie where such a layer is flat, `[S, number of them]`.
         narrowest: fewest numbers of an example that a place of the network passes on.
@@ -87,6 +88,7 @@ class Look(NamedTuple):
     grads: np.ndarray
     updates: np.ndarray
     slopes: np.ndarray
+    he_grads: np.ndarray
     saturating: tuple[str, ...]
     saturated: np.ndarray
     narrowest: int
@@ -112,19 +114,34 @@ class Look(NamedTuple):
         return [i for i, ndim in enumerate(self.leaf_ndims) if ndim > 1]
 
 
-def take_look(spec: PoolSpec, arm: Arm, horizon: int | None) -> Look:
-    """Takes a batch through a network at a few starts of an arm; only the structure of the arm of `spec` is read."""
+class Material(NamedTuple):
+    """What a pool trains on: its task, the batch that is looked at, and examples of the data."""
+
+    task: Task
+    batch: Batch
+    is_kept: bool
+    training: Examples
+    held_out: Examples
+
+
+def gather(spec: PoolSpec) -> Material:
+    """Reads the data of a pool."""
     data = opened(spec.data)
     task = build_task(spec.arm, data)
     batch = first_batch(task, data, jax.random.key(0, impl="threefry2x32"))
+    is_kept = "inputs" in data
+    return Material(task, batch, is_kept, _examples(data, "" if is_kept else "loss_"), _examples(data, "held_out_"))
+
+
+def take_look(spec: PoolSpec, arm: Arm, horizon: int | None, material: Material | None = None) -> Look:
+    """Takes a batch through a network at a few starts of an arm; only the structure of the arm of `spec` is read."""
+    task, batch, is_kept, training, held_out = material or gather(spec)
     # The batch is the data, so that a step takes nothing else to the device.
     given = task._replace(draw=lambda *_: None, sample=lambda data, _: Batch(**data), augment=None)
     model = make_model(spec.arm, task.num_outputs)
     trainer = Trainer(spec.arm, given, model, spec.form)
     passes = make_passes(trainer, model, arm, batch)
     found, traced = run_passes(passes), passes.traced
-    is_kept = "inputs" in data
-    training = _examples(data, "" if is_kept else "loss_")
     shapes = jax.tree.leaves(trainer.param_shapes)
     return Look(
         arm=arm,
@@ -133,7 +150,7 @@ def take_look(spec: PoolSpec, arm: Arm, horizon: int | None) -> Look:
         has_classes=task.correct is not None and training.targets.ndim == 1 and training.targets.min() >= 0,
         is_kept=is_kept,
         training=training,
-        held_out=_examples(data, "held_out_"),
+        held_out=held_out,
         leaf_names=tuple(leaf_names(trainer.param_shapes)),
         leaf_ndims=tuple(leaf.ndim for leaf in shapes),
         has_state=bool(jax.tree.leaves(trainer.state_shapes)),

@@ -27,6 +27,8 @@ _SLOPE_STEPS = (1e-3, 1e-2)
 # A difference of losses, relative to them, below which rounding to single precision hides it.
 _LEAST_DIFFERENCE = 1e-4
 _WIDE = 30.0
+# At biases of 0 a start may sit where a non-linearity is flat.
+_BIASES = 0.1
 # Of two examples every combination is one of them.
 _FEWEST_COMBINED = 3
 _QUICKLY = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
@@ -66,9 +68,14 @@ class Passes(NamedTuple):
         """Returns a start of the configuration."""
         return self.trainer.init(Keys(*jax.random.split(key, 3)), self.laws, self.numbers)
 
-    def he_start(self, key: jax.Array, factor: float | jax.Array = 1.0) -> tuple[Any, Any]:
-        """Returns parameters with He's weights, or a multiple of them, and the network's state."""
-        params = draw_params(key, self.trainer.param_shapes, self.he * factor, self.trainer.kept)
+    def he_start(self, key: jax.Array, factor: float | jax.Array = 1.0, biases: float = 0.0) -> tuple[Any, Any]:
+        """Returns parameters with He's weights, or a multiple of them, and the network's state.
+
+        `biases` is the deviation of what would be 0.
+        """
+        laws = self.he * factor
+        laws = laws.at[:, 1].set(jnp.where(laws[:, 1] == 0, biases, laws[:, 1]))
+        params = draw_params(key, self.trainer.param_shapes, laws, self.trainer.kept)
         return params, self.model.init(key, self.batch.inputs[:1])[1] if self.trainer.state_shapes else {}
 
 
@@ -92,8 +99,10 @@ def run_passes(passes: Passes) -> dict[str, Any]:
     is_noisy = any(eqn.primitive.name == "random_bits" for eqn in equations(in_training))
     native = jax.make_jaxpr(trainer.native_apply)(*shapes)
 
-    def one(key: jax.Array) -> dict[str, jax.Array]:
+    def one(key: jax.Array, is_he: jax.Array) -> dict[str, jax.Array]:
         state = passes.start(key)
+        laid = passes.he_start(key, biases=_BIASES)[0]
+        state = state._replace(params=jax.tree.map(lambda he, own: jnp.where(is_he, he, own), laid, state.params))
         found = {**_trained(passes, state), **_evaluated(passes, state)}
         return {**found, "noise": _noise(passes, state, found["outputs"], keys[:2]) if is_noisy else jnp.zeros(())}
 
@@ -108,14 +117,17 @@ def run_passes(passes: Passes) -> dict[str, Any]:
 
     factors = jnp.asarray([1.0, *[_WIDE] * (NUM_STARTS - 1)])
     programs: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
-        "one": (jax.vmap(one), (keys,)),
+        "one": (jax.vmap(one), (jnp.concatenate([keys, keys[:1]]), jnp.arange(NUM_STARTS + 1) == NUM_STARTS)),
         "wide_outputs": (jax.vmap(wide), (keys, factors)),
     }
     if has_halves(native):
         programs["halves"] = (lambda keys: jax.lax.map(in_halves, keys), (keys,))
     found = run_once(programs)
     zeroed, displaced = found.pop("halves", (np.zeros(NUM_STARTS),) * 2)
-    return {"zeroed": zeroed, "displaced": displaced, "he_sizes": passes.he[:, 1], **found.pop("one"), **found}
+    at_starts = found.pop("one")
+    own = {name: values[:NUM_STARTS] for name, values in at_starts.items()}
+    he = {"he_sizes": passes.he[:, 1], "he_grads": at_starts["grads"][NUM_STARTS]}
+    return {"zeroed": zeroed, "displaced": displaced, **he, **own, **found}
 
 
 def run_once(programs: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]]) -> dict[str, Any]:

@@ -5,7 +5,8 @@ to 1 within 0.01. A softmax of shares has logits within [0, 1], so that the loss
 and its gradients are small. False alarms: none seen; logits do not add up to 1 by chance in every example.
 """
 
-from engine.lanes.self_check import are_shares
+import numpy as np
+
 from engine.preflight import causes
 from engine.preflight.findings import Finding
 from engine.preflight.look import Look
@@ -15,7 +16,7 @@ def find(look: Look) -> Finding | None:
     """Finds a softmax, or something like it, at the end of a classifier."""
     if not look.has_classes or look.outputs.shape[-1] < 2:
         return None
-    if not (are_shares(look.outputs) and are_shares(look.wide_outputs)):
+    if not (_are_shares(look.outputs) and _are_shares(look.wide_outputs)):
         return None
     return Finding(
         "softmax_inside",
@@ -24,3 +25,8 @@ def find(look: Look) -> Finding | None:
         "return logits: leave out the softmax at the end of the network",
         causes.MISFIT,
     )
+
+
+def _are_shares(outputs: np.ndarray) -> bool:
+    """Tells whether no output is negative and every row `[…, num_outputs]` adds up to 1."""
+    return bool(np.all(outputs >= 0) and np.allclose(outputs.sum(axis=-1), 1, rtol=0, atol=1e-2))

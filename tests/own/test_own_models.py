@@ -10,13 +10,13 @@ import pytest
 
 from engine import Arm, InputError
 from engine.commands.run import run
-from engine.commands.running.network_notes import describe_faults
-from engine.lanes.self_check import FirstBatch, largest_spread, try_network
 from engine.lanes.spec import PoolSpec
 from engine.models import check_fit, has_own_dropout, make_model
 from engine.models.building import canonical_args, parse_args
 from engine.models.initial import kept_values, leaf_laws, leaf_names, written_starts
 from engine.outcomes import DetectorSettings
+from engine.preflight.checking import check_here, refuse_untrainable
+from engine.preflight.findings import Finding
 from engine.store import open_existing
 from engine.studies.expand import expand
 from engine.studies.study import Study, resolve_arm, with_sweep
@@ -193,38 +193,26 @@ def _spec(name: str, data_dir: str) -> PoolSpec:
     return PoolSpec(arm, data, 0, 2, 2, "direct", 11, DetectorSettings())
 
 
+def _found(name: str, data_dir: str, cache_dir: str | None = None, **data: np.ndarray) -> list[Finding]:
+    spec = _spec(name, data_dir)
+    return check_here(spec._replace(data={**spec.data, **data}), spec.arm, 100, cache_dir)
+
+
 def test_parameters_that_no_gradient_reaches_are_named(data_dir, tmp_path):
-    found = try_network(_spec("Unreached", data_dir), str(tmp_path))
-    assert found.unreached == ["frozen/bias", "frozen/kernel", "unread"]
-    assert found.loss == pytest.approx(np.log(10), rel=1e-5)
-    assert try_network(_spec("Unreached", data_dir), str(tmp_path)) == found
+    found = _found("Unreached", data_dir, str(tmp_path))
+    assert any("exactly 0 in frozen/bias, frozen/kernel, unread" in one.sentence for one in found)
+    assert len(list((tmp_path / "looks").iterdir())) == 1
+    assert _found("Unreached", data_dir, str(tmp_path)) == found
 
 
-def test_parameters_that_cannot_move_from_a_start_are_named(data_dir):
-    """A head of zeros stops every gradient behind it for a step, and dead units for good."""
-    assert try_network(_spec("Unreached", data_dir), None).unmoved == ["hidden/bias", "hidden/kernel"]
-    assert try_network(_spec("Dead", data_dir), None).unmoved == ["hidden/bias", "hidden/kernel", "out/kernel"]
-    assert try_network(_spec("mlp", data_dir), None).unmoved == []
-
-
-def test_the_first_batch_of_other_numbers_is_tried_anew(data_dir, tmp_path):
+def test_a_network_is_looked_at_anew_with_other_numbers(data_dir, tmp_path):
     """What lies at a place may change, and another folder has data of the same shape."""
-    spec = _spec("mlp", data_dir)
-    first = try_network(spec, str(tmp_path))
-    data = {**spec.data, "inputs": 2 * spec.data["inputs"]}
-    assert try_network(spec._replace(data=data), str(tmp_path)).loss != first.loss
-    assert try_network(spec, str(tmp_path)) == first
-    broken = {**data, "inputs": np.full_like(data["inputs"], np.nan)}
-    with pytest.raises(InputError, match="loss of the first batch is nan"):
-        try_network(spec._replace(data=broken), str(tmp_path))
-
-
-def test_the_spread_of_outputs_tells_a_factor_that_no_start_makes_up_for(data_dir):
-    tiny, usual = (try_network(_spec(name, data_dir), None) for name in ("Scaled", "mlp"))
-    assert 0 < tiny.spread < 1e-5 < 1e-2 < usual.spread
-    assert tiny.input_spread == pytest.approx(usual.input_spread)
     inputs = _spec("mlp", data_dir).data["inputs"]
-    assert usual.input_spread == pytest.approx(np.sqrt(np.mean(np.var(inputs, axis=0))), rel=0.3)
+    first = _found("mlp", data_dir, str(tmp_path))
+    assert "input_scale" in [one.name for one in _found("mlp", data_dir, str(tmp_path), inputs=255 * inputs)]
+    assert _found("mlp", data_dir, str(tmp_path)) == first
+    broken = _found("mlp", data_dir, str(tmp_path), inputs=np.full_like(inputs, np.nan))
+    assert "no_loss" in [one.name for one in broken]
 
 
 @pytest.mark.long
@@ -235,7 +223,7 @@ def test_what_speaks_against_a_network_is_kept_with_the_study(tmp_path, data_dir
     run(study, tmp_path / "study", **where)
     told = capsys.readouterr().err
     assert told.count("add up to 1, as after a softmax") == 1
-    assert "ours: where the network starts as it is written, the gradient of a batch is 0" in told
+    assert "shares: wrong: the outputs are shares" in told
     notes = open_existing(tmp_path / "study").document["study"]["network_notes"]
     assert [len(notes[name]) for name in arms] == [1, 1, 0]
     headline = json.loads((tmp_path / "study" / "summary.json").read_text())["verdict"]["headline"]
@@ -246,42 +234,12 @@ def test_what_speaks_against_a_network_is_kept_with_the_study(tmp_path, data_dir
 
 
 @pytest.mark.parametrize(
-    ("changes", "words"),
-    [
-        ({}, []),
-        ({"spread": None}, []),
-        ({"spread": 0.0}, []),
-        ({"spread": 2e-8, "input_spread": 0.3}, ["differ by 2e-08 only", "inputs differ by 0.3"]),
-        ({"spread": 2e-3, "input_spread": 80.0}, []),
-        ({"unreached": ["a"]}, ["does not reach a: stays where it starts"]),
-        ({"unreached": [*"abcdef"]}, ["reach a, b, c, d and 2 more: stay where they start"]),
-    ],
-)
-def test_what_a_batch_shows_is_said_in_words(changes, words):
-    found = FirstBatch(2.3, False, 1.0, 1.0, [], [])
-    lines = describe_faults(found._replace(**changes))
-    assert len(lines) == bool(words)
-    assert all(word in line for line in lines for word in words)
-
-
-def test_starts_whose_outputs_are_not_finite_are_left_out_of_the_spread():
-    outputs = np.zeros((3, 4, 2))
-    outputs[0, 0, 0], outputs[1, :, :] = np.inf, [[1, 0], [-1, 0], [1, 0], [-1, 0]]
-    assert largest_spread(outputs) == pytest.approx(np.sqrt(0.5))
-    assert largest_spread(outputs[:1]) is None
-
-
-def test_outputs_that_are_shares_are_noticed(data_dir):
-    assert try_network(_spec("Softmax", data_dir), None).is_share
-    assert not try_network(_spec("mlp", data_dir), None).is_share
-
-
-@pytest.mark.parametrize(
-    ("name", "words"), [("NotANumber", "loss of the first batch is nan"), ("AllStopped", "reaches none")]
+    ("name", "words"), [("NotANumber", "is not a number at every start"), ("AllStopped", "reaches none")]
 )
 def test_a_network_that_cannot_learn_is_refused(name, words, data_dir):
+    found = _found(name, data_dir)
     with pytest.raises(InputError, match=words):
-        try_network(_spec(name, data_dir), None)
+        refuse_untrainable(found, _arm(name))
 
 
 @pytest.mark.parametrize(

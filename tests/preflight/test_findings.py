@@ -51,6 +51,7 @@ def _healthy(seed: int = 0, **changes: object) -> Look:
         grads=np.full((4, 6), 1e-2),
         updates=np.full((4, 6), 1e-3),
         slopes=np.ones(4),
+        he_grads=np.full(6, 1e-2),
         saturating=(),
         saturated=np.zeros((4, 0)),
         narrowest=4,
@@ -143,6 +144,8 @@ _FAULTS = {
     "unrelated_labels": _with_targets(lambda y: np.random.default_rng(4).permutation(y)),
     "sorted_examples": _sorted(),
     "other_mixture": _with_targets(lambda y: y, lambda y: np.where(y == 0, 1, y)),
+    "no_loss": _healthy(losses=np.full(4, np.nan)),
+    "no_gradient": _healthy(grads=np.zeros((4, 6)), he_grads=np.zeros(6)),
     "softmax_inside": _healthy(outputs=_SHARES, wide_outputs=_SHARES, alone=_SHARES[:, 16:]),
     "bounded_outputs": _regression(
         np.linspace(-3, -1, 400)[:, None], wide_outputs=np.maximum(0, np.arange(-64, 64.0)).reshape(4, 32, 1)

@@ -10,7 +10,7 @@ import pytest
 import engine
 from engine.errors import InputError
 from engine.lanes.host_batches import opened
-from engine.preflight.findings import check_here
+from engine.preflight.checking import check_here
 from engine.preflight.learning import loss_of_constant
 from engine.studies.expand import expand
 from engine.tasks import build_task
