@@ -1,6 +1,8 @@
 """`diagnose` from the command line to the verdict."""
 
 import json
+import time
+from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -10,10 +12,14 @@ import engine
 import launch
 from engine import Arm, store
 from engine.commands import diagnose
+from engine.commands.diagnose import DiagnoseOptions
 from engine.diagnosis.budget import Budget
+from engine.diagnosis.changes import Subject
+from engine.diagnosis.factors import factors_of
 from engine.errors import InputError
+from engine.preflight import causes
 from engine.store.study_json import study_of
-from engine.studies.study import Study
+from engine.studies.study import Study, resolve_arm
 from engine.workers import processes
 from tests.conftest import small_study
 
@@ -167,6 +173,30 @@ def test_arms_with_other_batches_see_as_many_examples():
     arms = {"as_given": given, "batch_size=×4": given.replace(batch_size=32), "init=he": given.replace(init="he")}
     pilot = diagnose._Pilot(SimpleNamespace(arms=arms), arms, None)
     assert pilot.horizons(400) == {"as_given": 400, "batch_size=×4": 100, "init=he": 400}
+
+
+@pytest.mark.parametrize("findings", [(), ({"cause": causes.EXPLODING},)])
+def test_few_minutes_leave_out_what_can_be_done_without(findings: Sequence[dict[str, str]]):
+    arm = resolve_arm(Arm(model="mlp", dense_widths=(16,), optimizer="sgd", learning_rate=0.01))
+    arms, record = factors_of(Subject(arm, num_examples=100))
+    study = SimpleNamespace(arms={"as_given": arm}, horizons={"as_given": 100})
+    pilot = diagnose._Pilot(study, arms, record._replace(findings=findings))
+
+    def left_out(seconds: float) -> tuple[str, ...]:
+        """Arms that are left out where all of them to half of the horizon cost some seconds for a minute."""
+        cost = SimpleNamespace(seconds_per_step=seconds / (11 * 50 * len(arms)), start_seconds=0.0)
+        return diagnose._choose(pilot, DiagnoseOptions(), 1.0, 1, time.monotonic(), cost).left_out
+
+    # Of 60 s 8 go to the report, and 65 % of the rest to training.
+    assert left_out(33.0) == ()
+    least = ("epsilon=1e-05", "constant_inputs", "learning_rate=×1000", "learning_rate=×1/1000")
+    assert left_out(33.8 * len(arms) / (len(arms) - 2.5)) == tuple(name for name in least if name in arms)[:3]
+    assert ("clip_norm=1" in left_out(33.8 * len(arms) / (len(arms) - 6.5))) == (not findings)
+    with pytest.raises(InputError, match="expected at least"):
+        left_out(120.0)
+    smaller = pilot.without(least)
+    assert {*smaller.record.kinds} == {*smaller.arms} == {*arms} - {*least}
+    assert smaller.record.skipped["constant_inputs"] == "the minutes do not buy it"
 
 
 @pytest.mark.parametrize(("minutes", "is_said"), [(1e-6, True), (60.0, False)])

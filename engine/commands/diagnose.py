@@ -1,5 +1,6 @@
 """`diagnose`: why a configuration waits and what to change, by a designed study around it."""
 
+import contextlib
 import dataclasses
 import functools
 import math
@@ -21,7 +22,8 @@ from engine.commands.running.options import RunOptions
 from engine.commands.running.progress import note
 from engine.diagnosis.budget import Budget, Costs, choose, what_seeds_can_tell
 from engine.diagnosis.changes import Subject
-from engine.diagnosis.factors import factors_of
+from engine.diagnosis.factors import DISPENSABLE, factors_of
+from engine.diagnosis.suspects import TAKES_AWAY
 from engine.errors import InputError, counted
 from engine.lanes import tuning
 from engine.lanes.least_cost import least_step_cost
@@ -81,6 +83,16 @@ class _Pilot(NamedTuple):
     def with_findings(self, findings: Sequence[Mapping[str, str]]) -> "_Pilot":
         return self._replace(record=self.record._replace(findings=findings))
 
+    def without(self, names: Sequence[str]) -> "_Pilot":
+        """Returns the pilot without some arms."""
+        record = self.record
+        keep = lambda table: {name: value for name, value in table.items() if name not in names}  # noqa: E731
+        kinds, words, rates = keep(record.kinds), keep(record.words), keep(record.rates)
+        skipped = {**record.skipped, **dict.fromkeys(names, "the minutes do not buy it")}
+        return self._replace(
+            arms=keep(self.arms), record=record._replace(kinds=kinds, words=words, rates=rates, skipped=skipped)
+        )
+
     def horizons(self, steps: int) -> dict[str, int]:
         """Returns the steps of every arm in which it sees as many examples as the given one in some steps."""
         given = self.study.arms[AS_GIVEN].batch_size
@@ -130,7 +142,7 @@ def diagnose(
     if known is not None:
         record, budget = known
         minutes = record.minutes
-        pilot = pilot.with_findings(record.findings)
+        pilot = pilot.without([name for name in pilot.arms if name not in record.kinds]).with_findings(record.findings)
     elif asked.minutes is None and asked.seeds is not None and asked.is_horizon_fixed:
         words = [what_seeds_can_tell(asked.seeds, pilot.num_changes)]
         minutes, budget = None, Budget(asked.seeds, pilot.horizon, words)
@@ -239,7 +251,8 @@ def _measured(
     spec = pilot.study.programs[0].spec
     buy(least_step_cost(spec, available.platform))
     pilot = _checked(pilot, available, cache_dir)
-    return pilot, buy(processes.call(available, cache_dir, tuning.step_cost, spec, memory_limit(1)))
+    budget = buy(processes.call(available, cache_dir, tuning.step_cost, spec, memory_limit(1)))
+    return pilot.without(budget.left_out), budget
 
 
 def _checked(pilot: _Pilot, available: devices.Devices, cache_dir: str) -> _Pilot:
@@ -254,14 +267,27 @@ def _checked(pilot: _Pilot, available: devices.Devices, cache_dir: str) -> _Pilo
 def _choose(
     pilot: _Pilot, asked: DiagnoseOptions, minutes: float, num_workers: int, began: float, cost: tuning.StepCost
 ) -> Budget:
-    structures = {tuple(structure(resolve_arm(arm)).values()) for arm in pilot.arms.values()}
-    costs = Costs(
-        cost.seconds_per_step,
-        cost.start_seconds,
-        spent_seconds=time.monotonic() - began,
-        num_workers=max(1, num_workers),
-        num_arms=len(pilot.arms),
-        num_structures=len(structures),
-        num_changes=pilot.num_changes,
-    )
-    return choose(costs, minutes, pilot.horizon, pilot.longest_horizon, asked.is_horizon_fixed, asked.seeds)
+    """Chooses what some minutes buy: all arms, or as many as fit without those that can be done without."""
+    found = {finding["cause"] for finding in pilot.record.findings}
+    dispensable = [name for name in DISPENSABLE if name in pilot.arms and TAKES_AWAY.get(name) not in found]
+
+    def attempt(left_out: Sequence[str]) -> Budget:
+        smaller = pilot.without(left_out)
+        structures = {tuple(structure(resolve_arm(arm)).values()) for arm in smaller.arms.values()}
+        costs = Costs(
+            cost.seconds_per_step,
+            cost.start_seconds,
+            spent_seconds=time.monotonic() - began,
+            num_workers=max(1, num_workers),
+            num_arms=len(smaller.arms),
+            num_structures=len(structures),
+            num_changes=smaller.num_changes,
+        )
+        budget = choose(costs, minutes, pilot.horizon, pilot.longest_horizon, asked.is_horizon_fixed, asked.seeds)
+        words = [*budget.words, *([f"Left out, because more do not fit: {', '.join(left_out)}."] if left_out else [])]
+        return budget._replace(words=words, left_out=tuple(left_out))
+
+    for number in range(len(dispensable)):
+        with contextlib.suppress(InputError):
+            return attempt(dispensable[:number])
+    return attempt(dispensable)

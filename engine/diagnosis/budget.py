@@ -29,11 +29,12 @@ class Costs(NamedTuple):
 
 
 class Budget(NamedTuple):
-    """Seeds of every arm, the horizon in steps, and sentences on what that costs and can tell."""
+    """Seeds of every arm, the horizon in steps, sentences on what that costs and can tell, and arms left out for it."""
 
     seeds: int
     horizon: int
     words: list[str]
+    left_out: tuple[str, ...] = ()
 
 
 def choose(

@@ -177,6 +177,22 @@ ALL_CHANGES = (
 )
 
 
+# What a diagnosis of few minutes does without, the first first: what only adds to the picture, far rates that matter
+# where the start is off by orders of magnitude, and changes that tell no cause by themselves.
+DISPENSABLE = (
+    "epsilon=1e-05",
+    CONSTANT_INPUTS.name,
+    "learning_rate=×1000",
+    "learning_rate=×1/1000",
+    CLIPPING.name,
+    BATCH_NORM.name,
+    "optimizer=sgd",
+    "optimizer=adam",
+    SHUFFLED_LABELS.name,
+    ONE_BATCH.name,
+)
+
+
 def factors_of(subject: Subject) -> Factors:
     """Returns everything that is changed around a configuration; equal arms are kept once.
 

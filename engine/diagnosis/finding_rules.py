@@ -29,14 +29,20 @@ def _first_found(cause: str, *strengths: str, name: str | None = None) -> Callab
 
 
 def _fault(
-    key: str, cause: str, meaning: str, is_always: bool = False, change: Change | None = None, name: str | None = None
+    key: str,
+    cause: str,
+    meaning: str,
+    is_always: bool = False,
+    change: Change | None = None,
+    name: str | None = None,
+    strengths: tuple[str, ...] = ("fault",),
 ) -> Rule:
     """Makes a row for a fault, that of a `name` where one is given; unless `is_always`, not where training is normal.
 
     A `change` is advised where it relieves.
     """
 
-    finding = _first_found(cause, "fault", name=name)
+    finding = _first_found(cause, *strengths, name=name)
 
     def first(evidence: Evidence) -> str | None:
         is_relief = change is not None and change.name in evidence.changes and evidence.relieves(change.name)
@@ -150,7 +156,10 @@ UNRELIEVED = (
     _unrelieved("rate_seen", causes.LARGE_RATE, "The first steps are longer than the weights."),
 )
 UNTRAINED = _fault(
-    "untrained", causes.UNTRAINED, "Part of the network stays where it started, so that only the rest can learn."
+    "untrained",
+    causes.UNTRAINED,
+    "Part of the network stays where it started, so that only the rest can learn.",
+    strengths=("fault", "sign"),
 )
 # The network's own units, which no change of the configuration can replace where the network is the user's.
 SATURATING = _sign(

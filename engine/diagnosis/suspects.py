@@ -12,7 +12,7 @@ from engine.studies.diagnosis import AS_GIVEN
 
 MOST_NAMED = 4
 # The cause that a change takes away, by the name of the change; of rates see `changes_against`.
-_TAKES_AWAY = {
+TAKES_AWAY = {
     **REMOVES,
     FINE_EPSILON.name: causes.EPSILON,
     LEAKY_RELU.name: causes.DEAD,
@@ -110,4 +110,4 @@ def takes_away(evidence: Evidence, name: str) -> str | None:
     """Returns the cause that a change takes away, or `None`: it is none of one cause."""
     if name in evidence.rates:
         return causes.SMALL_RATE if evidence.rates[name] > 1 else causes.LARGE_RATE
-    return _TAKES_AWAY.get(name)
+    return TAKES_AWAY.get(name)

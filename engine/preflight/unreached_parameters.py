@@ -3,7 +3,8 @@
 Definition: the gradient of a leaf is exactly 0 at every start. Such parameters stay where they are: they are not used,
 or what they do is cut off from the loss. What is before an array of zeros is reached one step later, so where an array
 of weights starts at 0, only leaves count that 100 steps or more on one batch leave as they are (see `one_batch`); then
-it is the start that holds them, all factors of a product being 0. False alarms: dead rectifiers in very narrow layers.
+it is the start that holds them, all factors of a product being 0. Layers may be frozen on purpose, so that only a start
+at 0 is a fault. False alarms: frozen layers, and dead rectifiers in very narrow ones.
 """
 
 import numpy as np
@@ -36,8 +37,9 @@ def find(look: Look) -> Finding | None:
         )
     return Finding(
         "unreached_parameters",
-        "fault",
+        "sign",
         f"the gradient of the loss is exactly 0 in {some_of(names, _MOST_NAMED)}, at every start that was tried",
-        "look for parameters that are not used, stopped gradients, and layers that are dead",
+        "look for parameters that are not used, stopped gradients, and layers that are dead, unless they are frozen on "
+        "purpose",
         causes.UNTRAINED,
     )
