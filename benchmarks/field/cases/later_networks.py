@@ -86,11 +86,11 @@ def _sensors(rng: np.random.Generator) -> Arrays:
 
 
 def _series(rng: np.random.Generator) -> Arrays:
-    """Makes windows of four series, and three standardised values that follow from them."""
+    """Makes windows of four series, and three values around 3 that follow from them."""
     x = rng.normal(size=(1500, 10, 4))
     parts = (x[:, :5, 0].sum(axis=1), x[:, 3:7, 1].sum(axis=1) - x[:, 4, 2], np.abs(x[:, :, 3]).sum(axis=1))
     y = np.stack(parts, axis=1)
-    return {"x": x.astype(np.float32), "y": ((y - y.mean(axis=0)) / y.std(axis=0)).astype(np.float32)}
+    return {"x": x.astype(np.float32), "y": (3 + (y - y.mean(axis=0)) / y.std(axis=0)).astype(np.float32)}
 
 
 def _pictures(rng: np.random.Generator) -> Arrays:
@@ -169,7 +169,7 @@ CASES: tuple[Case, ...] = (
         LARGE_RATE,
         **_twins(
             "--dataset_dir={data} --model=mlp --dense_widths=30 --init=normal --optimizer=sgd --momentum=0"
-            " --batch_size=10",
+            " --batch_size=10 --horizon=2000",
             "--init_scale=1 --learning_rate=3",
             "--init_scale=0.1 --learning_rate=0.01",
         ),
@@ -184,7 +184,7 @@ CASES: tuple[Case, ...] = (
         SMALL_RATE,
         **_twins(
             "--dataset_dir={data} --model=cnn8 --conv_widths=8,16 --pool_after=1,2 --dense_widths=32 --init=he"
-            " --optimizer=adam --batch_size=32",
+            " --optimizer=adam --batch_size=32 --horizon=1000",
             "--learning_rate=1e-5",
             "--learning_rate=1e-3",
         ),
@@ -220,7 +220,11 @@ CASES: tuple[Case, ...] = (
         "A convolutional network of rectifiers got 10 to 20 % of the digits right with weights from a truncated normal "
         "distribution of the default deviation, 1. With 0.1 it learned.",
         SCALE,
-        **_twins("Truncated --optimizer=adam --learning_rate=1e-4 --batch_size=50", "--model_arg=deviation=1", ""),
+        **_twins(
+            "Truncated --optimizer=adam --learning_rate=1e-4 --batch_size=50 --horizon=1000",
+            "--model_arg=deviation=1",
+            "",
+        ),
         data=_digits,
         also=(EXPLODING,),
     ),
@@ -246,7 +250,7 @@ CASES: tuple[Case, ...] = (
         "target, so that the best outputs are all the mean. The change takes the axis away. Here the gradient is "
         "made what it was there, so that an altered gradient is as right a name.",
         MISFIT,
-        **_twins("Forecast --optimizer=adam --learning_rate=1e-3 --batch_size=32", "--model_arg=broadcast=true", ""),
+        **_twins("Forecast --optimizer=adam --learning_rate=1e-3 --batch_size=64", "--model_arg=broadcast=true", ""),
         data=_sensors,
         also=(ALTERED,),
     ),
@@ -313,7 +317,7 @@ CASES: tuple[Case, ...] = (
         "answer: each layer takes three quarters of the gradient or more, so that it vanishes.",
         VANISHING,
         **_twins(
-            "Layers --optimizer=sgd --momentum=0.9 --learning_rate=0.005 --batch_size=32",
+            "Layers --optimizer=sgd --momentum=0.9 --learning_rate=0.005 --batch_size=32 --horizon=1000",
             "--model_arg=activations=sigmoid,sigmoid,sigmoid,sigmoid",
             "--model_arg=activations=relu,relu,relu,relu",
         ),
@@ -336,7 +340,7 @@ CASES: tuple[Case, ...] = (
         "differs from start to start. The author's advice is to go on. Here the twin has to remember for less long.",
         NORMAL,
         **_twins("Language --optimizer=adam --learning_rate=1e-3 --batch_size=32 --horizon=3000", has_other_data=True),
-        data=lambda rng: _recall(rng, 11),
+        data=lambda rng: _recall(rng, 20),
         healthy_data=lambda rng: _recall(rng, 3),
     ),
     Case(
@@ -346,8 +350,8 @@ CASES: tuple[Case, ...] = (
         "more than a slow sine; nobody finds a mistake.",
         HARD,
         **_twins(
-            "Layers --model_arg=width=64 --optimizer=sgd --momentum=0 --learning_rate=2e-3 --batch_size=64"
-            " --horizon=2000",
+            "--dataset_dir={data} --model=mlp --dense_widths=64,64 --init=torch --optimizer=sgd --momentum=0"
+            " --learning_rate=2e-3 --batch_size=64 --horizon=300",
             has_other_data=True,
         ),
         data=_wave,

@@ -182,7 +182,7 @@ class Likely(nn.Module):
 
 
 class Rows(nn.Module):
-    """Reads the rows of an image, or the parts of a recording, one after the other."""
+    """Reads the rows of an image one after the other."""
 
     num_classes: int = 10
     width: int = 32
@@ -192,6 +192,20 @@ class Rows(nn.Module):
         """Returns the logits of a batch."""
         x = x.reshape(x.shape[0], x.shape[1], -1)
         return nn.Dense(self.num_classes)(nn.RNN(nn.LSTMCell(self.width))(x)[:, -1])
+
+
+class Waveform(nn.Module):
+    """Convolves a waveform with long strides and pools over time."""
+
+    num_classes: int = 4
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """Returns the logits of a batch."""
+        x = x[..., None]
+        for width, length in ((12, 16), (16, 4)):
+            x = nn.relu(nn.Conv(width, (length,), strides=(4,))(x))
+        return nn.Dense(self.num_classes)(nn.relu(nn.Dense(24)(x.mean(axis=1))))
 
 
 class Points(nn.Module):
