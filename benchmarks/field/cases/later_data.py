@@ -7,9 +7,10 @@ from benchmarks.field.case import Arrays, Case
 from engine.preflight.causes import AUGMENTATION, DECAY, DROPOUT, INPUTS, LABELS, MIXTURE, ORDER, TARGETS
 
 Generator = np.random.Generator
+_Flags = tuple[tuple[str, ...], tuple[str, ...]]
 
 
-def _of_data(network: str) -> dict[str, tuple[str, ...]]:
+def _of_data(network: str) -> _Flags:
     """Returns the flags of a case and of its twin, which differ in their data alone.
 
     A capitalised word in front names a network of `networks/later.py`.
@@ -17,13 +18,13 @@ def _of_data(network: str) -> dict[str, tuple[str, ...]]:
     if network[0].isupper():
         network = f"--model={{networks}}/later.py:{network}"
     own = network.split()
-    return {"flags": ("--dataset_dir={data}", *own), "healthy": ("--dataset_dir={healthy}", *own)}
+    return ("--dataset_dir={data}", *own), ("--dataset_dir={healthy}", *own)
 
 
-def _of_flags(network: str, wrong: str, right: str) -> dict[str, tuple[str, ...]]:
+def _of_flags(network: str, wrong: str, right: str) -> _Flags:
     """Returns the flags of a case and of its twin, which differ in one flag."""
-    both = f"--dataset_dir={{data}} {network}".split()
-    return {"flags": (*both, wrong), "healthy": (*both, right)}
+    both = ("--dataset_dir={data}", *network.split())
+    return (*both, wrong), (*both, right)
 
 
 def _digits(rng: Generator, largest: float = 1.0) -> Arrays:
@@ -148,7 +149,7 @@ CASES: tuple[Case, ...] = (
         "Batches of images were divided by 255 where they were made and once more in the pipeline, before a recurrent "
         "network read them. The change leaves one of them out.",
         INPUTS,
-        **_of_data("Rows --optimizer=adam --learning_rate=1e-4 --batch_size=32 --horizon=1500"),
+        *_of_data("Rows --optimizer=adam --learning_rate=1e-4 --batch_size=32 --horizon=1500"),
         data=lambda rng: _digits(rng, 1 / 255),
         healthy_data=_digits,
     ),
@@ -158,7 +159,7 @@ CASES: tuple[Case, ...] = (
         "Recordings were read as whole numbers of 16 bits, and the loss of a network was no number at some "
         "point; it expects them from -1 to 1, as another reader returns them.",
         INPUTS,
-        **_of_data("Waveform --optimizer=sgd --momentum=0.9 --learning_rate=0.05 --batch_size=32"),
+        *_of_data("Waveform --optimizer=sgd --momentum=0.9 --learning_rate=0.05 --batch_size=32"),
         data=lambda rng: _notes(rng, 32768),
         healthy_data=lambda rng: _notes(rng, 1),
     ),
@@ -168,7 +169,7 @@ CASES: tuple[Case, ...] = (
         "A network for clouds of points gave poor results on somebody's scans until the coordinates were "
         "normalised to be between -1 and 1.",
         INPUTS,
-        **_of_data("Points --optimizer=adam --learning_rate=1e-3 --batch_size=32"),
+        *_of_data("Points --optimizer=adam --learning_rate=1e-3 --batch_size=32"),
         data=lambda rng: _scans(rng, False),
         healthy_data=lambda rng: _scans(rng, True),
     ),
@@ -178,7 +179,7 @@ CASES: tuple[Case, ...] = (
         "A network cannot learn the fourth power of numbers up to 100: weights of order one cannot make such large "
         "outputs in any number of steps, and the first layer of sigmoids saturates. Both were to be scaled.",
         TARGETS,
-        **_of_data("Layers --model_arg=activations=sigmoid,elu --optimizer=adam --learning_rate=1e-3 --batch_size=32"),
+        *_of_data("Layers --model_arg=activations=sigmoid,elu --optimizer=adam --learning_rate=1e-3 --batch_size=32"),
         data=lambda rng: _powers(rng, False),
         healthy_data=lambda rng: _powers(rng, True),
         also=(INPUTS,),
@@ -189,7 +190,7 @@ CASES: tuple[Case, ...] = (
         "The loss of a critic, which estimates what is to come of a text, only grew. Returns rose to about 20, too "
         "wide a range at its small rate; scaled by their deviation they were learned. Here they are there at once.",
         TARGETS,
-        **_of_data("Attentive --optimizer=adam --learning_rate=1e-4 --batch_size=32 --horizon=1000"),
+        *_of_data("Attentive --optimizer=adam --learning_rate=1e-4 --batch_size=32 --horizon=1000"),
         data=lambda rng: _returns(rng, False),
         healthy_data=lambda rng: _returns(rng, True),
     ),
@@ -199,7 +200,7 @@ CASES: tuple[Case, ...] = (
         "Images came in the order in which the folder was listed, labels in that of a table, so that they did not "
         "correspond. Sorting the list was the remedy. Here it is sorted as text, without leading zeros.",
         LABELS,
-        **_of_data(
+        *_of_data(
             "--model=cnn8 --conv_widths=8,12 --pool_after=1,2 --dense_widths=24 --init=he --optimizer=adam"
             " --learning_rate=5e-4 --batch_size=32"
         ),
@@ -213,7 +214,7 @@ CASES: tuple[Case, ...] = (
         "loader each drew an order anew. It has to be drawn once. Nearly nothing of an image is left, as after an "
         "augmentation that is too strong.",
         LABELS,
-        **_of_data("--model=mlp --dense_widths=48 --init=he --optimizer=sgd --momentum=0.9 --learning_rate=0.01"),
+        *_of_data("--model=mlp --dense_widths=48 --init=he --optimizer=sgd --momentum=0.9 --learning_rate=0.01"),
         data=lambda rng: _permuted(rng, False),
         healthy_data=lambda rng: _permuted(rng, True),
         also=(AUGMENTATION,),
@@ -224,7 +225,7 @@ CASES: tuple[Case, ...] = (
         "The accuracy in training was good and that in validation poor: classes were numbered in the order in which a "
         "folder was listed, which differed between both. Sorted names repaired it.",
         LABELS,
-        **_of_data("Rows --input_arrays=x,x_test --target_arrays=y,y_test --learning_rate=2e-3 --batch_size=16"),
+        *_of_data("Rows --input_arrays=x,x_test --target_arrays=y,y_test --learning_rate=2e-3 --batch_size=16"),
         data=lambda rng: _split_events(rng, False),
         healthy_data=lambda rng: _split_events(rng, True),
         also=(MIXTURE,),
@@ -235,7 +236,7 @@ CASES: tuple[Case, ...] = (
         "By default a loader did not shuffle, and a network that was trained from folders saw one class at a time, "
         "which threw it off. Shuffling solved it. Here the engine shuffles, and it learns.",
         ORDER,
-        **_of_data("Likely --model_arg=num_classes=6 --optimizer=sgd --momentum=0.9 --learning_rate=0.02"),
+        *_of_data("Likely --model_arg=num_classes=6 --optimizer=sgd --momentum=0.9 --learning_rate=0.02"),
         data=_sorted_textures,
         healthy_data=_textures,
     ),
@@ -245,7 +246,7 @@ CASES: tuple[Case, ...] = (
         "An exercise draws what a network makes of a toy data set: with a penalty of 0.001 on its weights it "
         "separates the classes, with 0.1, too much, it does not.",
         DECAY,
-        **_of_flags(
+        *_of_flags(
             "--model=mlp --dense_widths=64 --init=he --optimizer=sgd --momentum=0 --learning_rate=0.5 --batch_size=100",
             "--weight_decay=0.1",
             "--weight_decay=0.001",
@@ -258,7 +259,7 @@ CASES: tuple[Case, ...] = (
         "A library took the share of units to drop for the share to keep: with a thousandth to drop nearly all units "
         "were dropped, and the network did not train. Turned round it worked.",
         DROPOUT,
-        **_of_flags(
+        *_of_flags(
             "--model=cnn8 --conv_widths=8,12 --pool_after=1,2 --dense_widths=40 --activation=tanh --init=glorot"
             " --optimizer=adam --learning_rate=1e-3 --batch_size=32 --horizon=1000",
             "--dropout=0.999",

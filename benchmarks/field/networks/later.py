@@ -1,5 +1,7 @@
 """Networks of the cases that were collected last, and kept aside."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
@@ -20,7 +22,8 @@ class Language(nn.Module):
     def __call__(self, x: jax.Array) -> jax.Array:
         """Returns the logits of a batch."""
         x = nn.Embed(self.num_symbols, 12)(x.astype(jnp.int32))
-        return nn.Dense(self.num_classes)(nn.RNN(nn.GRUCell(self.width))(x)[:, -1])
+        states: Any = nn.RNN(nn.GRUCell(self.width))(x)
+        return nn.Dense(self.num_classes)(states[:, -1])
 
 
 class Residual(nn.Module):
@@ -190,8 +193,8 @@ class Rows(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         """Returns the logits of a batch."""
-        x = x.reshape(x.shape[0], x.shape[1], -1)
-        return nn.Dense(self.num_classes)(nn.RNN(nn.LSTMCell(self.width))(x)[:, -1])
+        states: Any = nn.RNN(nn.LSTMCell(self.width))(x.reshape(x.shape[0], x.shape[1], -1))
+        return nn.Dense(self.num_classes)(states[:, -1])
 
 
 class Waveform(nn.Module):
