@@ -35,8 +35,8 @@ from engine.studies.expand import expand
 
 _ROOT = Path(__file__).parent.parent.parent
 _FIRST = "known"
-# Of the others every third case, from this one on, is kept aside: nobody looks at it while the engine is written.
-_KEPT, _EVERY = 2, 3
+# Modules of cases that are kept aside: nobody looks at them while the engine is written.
+_KEPT = ("later_data", "later_networks")
 
 
 class _Entry(NamedTuple):
@@ -54,10 +54,9 @@ def _collect(output: Path) -> list[_Entry]:
     )
     entries = []
     for name in names:
-        for index, case in enumerate(importlib.import_module(f"{cases.__name__}.{name}").CASES):
-            is_kept = name != _FIRST and index % _EVERY == _KEPT
+        for case in importlib.import_module(f"{cases.__name__}.{name}").CASES:
             folder = output / re.sub(r"\W+", "-", case.name).strip("-").lower()
-            entries.append(_Entry(case, "kept" if is_kept else "tuning", folder))
+            entries.append(_Entry(case, "kept" if name in _KEPT else "tuning", folder))
     folders = [entry.folder for entry in entries]
     same = {entry.case.name for entry in entries if folders.count(entry.folder) > 1}
     if same:
