@@ -225,7 +225,7 @@ def test_what_speaks_against_a_network_is_kept_with_the_study(tmp_path, data_dir
     assert told.count("add up to 1, as after a softmax") == 1
     assert "shares: wrong: the outputs are shares" in told
     notes = open_existing(tmp_path / "study").document["study"]["network_notes"]
-    assert [len(notes[name]) for name in arms] == [1, 1, 0]
+    assert [len(notes[name]) for name in arms] == [1, 1, 1]
     headline = json.loads((tmp_path / "study" / "summary.json").read_text())["verdict"]["headline"]
     assert headline.startswith("In the network: the outputs are shares that add up to 1")
     other = dataclasses.replace(study, arms={**arms, "laid": _arm("Softmax", init="normal")})
