@@ -42,7 +42,9 @@ def follow(study: Study, workdir: Place, options: RunOptions, until: float | Non
         # Names of arms hold characters that not every file system takes.
         folder = as_path(workdir) / FOLLOWED / str(list(study.arms).index(name))
         try:
-            run(_followed(study, name, horizon), folder, options=options.replace({"has_report": False}))
+            run(
+                _followed(study, name, horizon), folder, options=options.replace({"has_report": False, "is_told": True})
+            )
         except InputError as error:
             note(f"{name} is not followed: {error}")
             return

@@ -116,8 +116,9 @@ class _Launch:
         recorded = store.find_existing(self.path)
         with self.watch.at_once():
             study = self._expand({} if recorded is None else recorded.document["identity"])
-        _tell_of_data(study)
-        _tell_of_diagnostics(study)
+        if not self.options.is_told:
+            _tell_of_data(study)
+            _tell_of_diagnostics(study)
         tuned: dict[str, dict[str, float]] = {}
         if self.options.is_tuned and recorded is None:
             with self.watch.at_once():
@@ -184,7 +185,7 @@ class _Launch:
 
     def _look(self, study: ExpandedStudy) -> dict[str, list[str]]:
         """Looks at networks and data of the user; a diagnosis has done so."""
-        if self.study.diagnosis is not None:
+        if self.study.diagnosis is not None or self.options.is_told:
             return {name: [] for name in study.arms}
         return look_at_own(study, self.study.baseline, self.crew.devices, self.options.cache)
 

@@ -25,8 +25,9 @@ def default_cache_dir() -> Path:
 class RunOptions:
     """How a study is run; none of it is part of what the study is.
 
-    With `num_workers=0` everything runs in this process, for debugging; if its backend has already started, its number
-    of threads, and so the last bits, can no longer be chosen.
+    With `is_told` nothing is said of data and networks, because it has been. With `num_workers=0` everything runs in
+    this process, for debugging; if its backend has already started, its number of threads, and so the last bits, can no
+    longer be chosen.
 
     Raises:
         InputError: a value is out of bounds, or `is_tuned` is given with `width` or `form`.
@@ -52,6 +53,7 @@ class RunOptions:
     cache_dir: str | None = option(None, "folder of compiled programs (default: in ~/.cache)", flag="compilation_cache")
     is_quiet: bool = False
     has_report: bool = True
+    is_told: bool = False
     checkpoint_every: float | None = option(
         None,
         f"seconds between checkpoints of unfinished runs (default: {CHECKPOINT_SECONDS:g}, or more where they are "
