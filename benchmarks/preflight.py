@@ -68,6 +68,9 @@ def _healthy(paths: dict[str, str]) -> Iterator[_Case]:
     for name in ("iris", "wine", "cancer", "digits", "diabetes", "waves"):
         yield _Case(f"{name}, dense", Arm(**mlp, dataset_dir=paths[name]))
         yield _Case(f"{name}, a user's network", Arm(model=_NETWORK, dataset_dir=paths[name]))
+    for name in ("wine_raw", "digits_raw"):
+        normalised = Arm(model=_NETWORK, model_args=("end=normalised",), dataset_dir=paths[name])
+        yield _Case(f"{name}, a network that normalises them", normalised)
     for optimizer, activation in itertools.product(("adam", "sgd", "rmsprop"), ("relu", "tanh", "gelu", "sigmoid")):
         rate = 1e-2 if optimizer == "sgd" else 1e-3
         fields = {**mlp, "optimizer": optimizer, "activation": activation, "learning_rate": rate}
@@ -112,9 +115,14 @@ def _faulty(paths: dict[str, str]) -> Iterator[_Case]:
         ("digits", "mixed", "mixed_examples"),
         ("waves", "mixed", "mixed_examples"),
         ("digits", "dead", "constant_outputs"),
+        ("digits", "cast", "lost_inputs"),
+        ("cancer", "rescaled", "rescaled_inputs"),
+        ("digits", "rescaled", "rescaled_inputs"),
+        ("digits", "root", "broken_gradient"),
+        ("waves", "root", "broken_gradient"),
     ):
         arm = Arm(model=_NETWORK, model_args=(f"end={end}",), dataset_dir=paths[name])
-        yield _Case(f"{name}, {end} at the end", arm, expected)
+        yield _Case(f"{name}, {end}", arm, expected)
     for depth in (6, 9):
         sigmoid = Arm(model="mlp", dense_widths=(48,) * depth, init="glorot", activation="sigmoid")
         yield _Case(f"digits, {depth} layers of sigmoids", sigmoid, "saturating_layers")
