@@ -1,6 +1,7 @@
 """Makes the network that a reference to the user's model names, with the constructor arguments that were typed."""
 
 import ast
+import math
 import functools
 import inspect
 import sys
@@ -42,7 +43,7 @@ _OTHER_LIBRARIES = ("torch", "keras", "tensorflow")
 
 
 def parse_args(texts: Sequence[str]) -> dict[str, Any]:
-    """Parses `("depth=3",)` to `{"depth": 3}`: a Python literal, true or false, or else text; raises InputError."""
+    """Parses `("depth=3",)` to `{"depth": 3}`: a Python literal, true, false or inf, or else text; raises InputError."""
     values: dict[str, Any] = {}
     for text in texts:
         name, separator, value = text.partition("=")
@@ -61,7 +62,7 @@ def canonical_args(texts: Sequence[str]) -> tuple[str, ...]:
 
 
 def _literal(text: str) -> Any:
-    words = {"true": True, "false": False, "none": None}
+    words = {"true": True, "false": False, "none": None, "inf": math.inf, "-inf": -math.inf}
     if text.lower() in words:
         return words[text.lower()]
     try:

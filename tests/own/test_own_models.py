@@ -101,6 +101,8 @@ def test_arguments_are_python_values_in_one_order():
         "width": 3, "name": "relu", "rate": 1e-3, "deep": True, "shape": (1, 2), "none": None,
     }  # fmt: skip
     assert canonical_args(("b=2", "a=x")) == canonical_args(("a=x", "b=2")) == ("a='x'", "b=2")
+    assert canonical_args(("most=Inf", "least=-inf")) == canonical_args(("least=-inf", "most=inf"))
+    assert parse_args(canonical_args(("most=inf",))) == {"most": np.inf}
     assert canonical_args(canonical_args(texts)) == canonical_args(texts)
 
 
