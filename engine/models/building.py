@@ -1,9 +1,9 @@
 """Makes the network that a reference to the user's model names, with the constructor arguments that were typed."""
 
 import ast
-import math
 import functools
 import inspect
+import math
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -43,7 +43,7 @@ _OTHER_LIBRARIES = ("torch", "keras", "tensorflow")
 
 
 def parse_args(texts: Sequence[str]) -> dict[str, Any]:
-    """Parses `("depth=3",)` to `{"depth": 3}`: a Python literal, true, false or inf, or else text; raises InputError."""
+    """Parses `("depth=3",)` to `{"depth": 3}`: a Python literal, true, false, inf, or text; raises InputError."""
     values: dict[str, Any] = {}
     for text in texts:
         name, separator, value = text.partition("=")
