@@ -183,6 +183,11 @@ class Evidence(NamedTuple):
         """Whether a change takes away half of the mean wait, beyond chance."""
         return self._helps(name) and self.gain(name) >= _HALF_THE_WAIT * self.given.mean_wait
 
+    def eases(self, name: str) -> bool:
+        """Whether with a change a fifth of the runs more leave than as given, beyond chance, though not most."""
+        arm = self.arms[name]
+        return arm.is_earlier and arm.left - self.given.left >= _MORE_LEFT
+
     def gain(self, name: str) -> float:
         """Reduction of the mean wait from `as_given`; 0 where the two are not compared."""
         difference = self.arms[name].difference

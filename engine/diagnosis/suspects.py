@@ -50,7 +50,7 @@ def rank(evidence: Evidence, decision: table.Decision) -> list[Suspect]:
     """Returns the causes that come into question, the likeliest first, at most four.
 
     The verdict comes first, then what the other rows that hold would say, then what the look before training has found,
-    faults before signs; where nothing is decided, at least two.
+    faults before signs, and what is taken away by changes that help some runs; where nothing is decided, at least two.
     """
     names = list(dict.fromkeys(_candidates(evidence, decision)))
     return [_suspect(evidence, name) for name in names[:MOST_NAMED]]
@@ -70,8 +70,11 @@ def _candidates(evidence: Evidence, decision: table.Decision) -> Iterator[str]:
     )
     if decision.verdict == table.DIVERGES:
         yield causes.LARGE_RATE
-    if not evidence.leaves(AS_GIVEN) and evidence.carries_over(LINEAR_PROBE.name) is False:
-        yield causes.HARD
+    if not evidence.leaves(AS_GIVEN):
+        easing = sorted(filter(evidence.eases, evidence.changes), key=lambda name: -evidence.gain(name))
+        yield from filter(None, (takes_away(evidence, name) for name in easing))
+        if evidence.carries_over(LINEAR_PROBE.name) is False:
+            yield causes.HARD
     if decision.verdict == table.UNDECIDED and decision.row != "too_little":
         yield from _by_default(evidence)
 

@@ -496,3 +496,11 @@ def test_what_takes_longer_than_the_horizon_is_slow_but_sure_before_a_change_tha
     later = {"as_given": _followed(8)}
     assert _with({"optimizer=sgd": ALL}, followed=later).row == "later"
     assert _with({"optimizer=sgd": ALL}).row == "another_change"
+
+
+def test_what_helps_some_runs_comes_into_question_before_what_is_only_left():
+    arms = {**STUCK, **BLIND, FASTEST: FAR, "batch_size=×1/4": _arm(4, 8.0), "wider": _arm(1, 8.0)}
+    evidence = Evidence(arms, RATES, NO_SYMPTOMS)
+    assert [suspect.cause for suspect in rank(evidence, decide(evidence))] == [
+        causes.SMALL_RATE, causes.LARGE_BATCH, causes.HARD,
+    ]  # fmt: skip
