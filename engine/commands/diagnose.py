@@ -34,7 +34,7 @@ from engine.studies.diagnosis import AS_GIVEN, CHANGES, DiagnosisRecord, read_re
 from engine.studies.expand import ExpandedStudy, expand
 from engine.studies.study import OPTIONS, Study, resolve_arm
 from engine.tasks import build_task
-from engine.tasks.controls import has_constant_inputs, has_examples
+from engine.tasks.controls import has_examples
 from engine.tasks.scales import off_scale
 from engine.training.probes.measuring import STEPS_AHEAD
 from engine.user_code import Place, as_path
@@ -201,7 +201,7 @@ def _pilot(study: Study, platform: str, data_dir: str | None) -> _Pilot:
         raise InputError(f"dataset={arm.dataset} waits for an event of its own: there is no plateau to explain")
     data = program.spec.data
     arms, record = factors_of(_subject_of(arm, data))
-    return _Pilot(concrete, arms, record._replace(has_constant_inputs=has_constant_inputs(data)))
+    return _Pilot(concrete, arms, record)
 
 
 def _subject_of(arm: Arm, data: Mapping[str, np.ndarray]) -> Subject:

@@ -118,7 +118,6 @@ class Evidence(NamedTuple):
     rates: Mapping[str, float]
     symptoms: Symptoms = Symptoms()
     num_missing: int = 0
-    has_constant_inputs: bool | None = None
     findings: tuple[Finding, ...] = ()
     followed: Mapping[str, Followed] = MappingProxyType({})
 

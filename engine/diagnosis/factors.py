@@ -199,7 +199,7 @@ def factors_of(subject: Subject) -> Factors:
     Controls need a task that has examples in arrays.
     """
     arm = subject.arm
-    record = DiagnosisRecord({AS_GIVEN: "given"}, {AS_GIVEN: "as given"}, {}, {}, None, [], None)
+    record = DiagnosisRecord({AS_GIVEN: "given"}, {AS_GIVEN: "as given"}, {}, {}, None, [])
     arms, first = {AS_GIVEN: arm}, {arm: AS_GIVEN}
     for change in ALL_CHANGES:
         name = change.name.format(other=_other_optimizer(arm)["optimizer"])

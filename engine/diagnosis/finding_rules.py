@@ -24,8 +24,8 @@ def _never(evidence: Evidence) -> bool:
     return False
 
 
-def _first_found(cause: str, *strengths: str, name: str | None = None) -> Callable[[Evidence], Finding | None]:
-    return lambda evidence: next((one for one in evidence.found(cause, *strengths) if name in (None, one.name)), None)
+def _first_found(cause: str, *strengths: str) -> Callable[[Evidence], Finding | None]:
+    return lambda evidence: next(iter(evidence.found(cause, *strengths)), None)
 
 
 def _fault(
@@ -34,15 +34,14 @@ def _fault(
     meaning: str,
     is_always: bool = False,
     change: Change | None = None,
-    name: str | None = None,
-    strengths: tuple[str, ...] = ("fault",),
+    finding: Callable[[Evidence], Finding | None] | None = None,
 ) -> Rule:
-    """Makes a row for a fault, that of a `name` where one is given; unless `is_always`, not where training is normal.
+    """Makes a row for a fault, or for a `finding`; unless `is_always`, one that does no harm where training is normal.
 
     A `change` is advised where it relieves.
     """
 
-    finding = _first_found(cause, *strengths, name=name)
+    found = finding or _first_found(cause, "fault")
 
     def first(evidence: Evidence) -> str | None:
         is_relief = change is not None and change.name in evidence.changes and evidence.relieves(change.name)
@@ -52,10 +51,10 @@ def _fault(
         key,
         cause,
         _FOUND if is_always else f"{_FOUND}, and the runs are not normal",
-        lambda evidence: finding(evidence) is not None and (is_always or not conditions.is_normal(evidence)),
+        lambda evidence: found(evidence) is not None and (is_always or not conditions.is_normal(evidence)),
         first=first,
         meaning=meaning,
-        finding=finding,
+        finding=found,
     )
 
 
@@ -86,13 +85,6 @@ MISTAKES = (
         change=SINGLE_PRECISION,
     ),
     _fault(
-        "lost_inputs",
-        causes.CONSTANT,
-        "No network can tell one example from another by numbers that are alike.",
-        is_always=True,
-        name="lost_inputs",
-    ),
-    _fault(
         "mixed",
         causes.MIXED,
         "What the network says of an example depends on which others happen to be in its batch.",
@@ -115,7 +107,7 @@ MISTAKES = (
         "rescaled",
         causes.INPUTS,
         "The network changes the scale of its inputs, which are of order one already.",
-        name="rescaled_inputs",
+        finding=lambda evidence: next((one for one in evidence.findings if one.name == "rescaled_inputs"), None),
     ),
     _fault(
         "not_finite", causes.NOT_FINITE, "A step along a gradient that is not a number makes the parameters such, too."
@@ -159,7 +151,7 @@ UNTRAINED = _fault(
     "untrained",
     causes.UNTRAINED,
     "Part of the network stays where it started, so that only the rest can learn.",
-    strengths=("fault", "sign"),
+    finding=_first_found(causes.UNTRAINED, "fault", "sign"),
 )
 # The network's own units, which no change of the configuration can replace where the network is the user's.
 SATURATING = _sign(

@@ -28,7 +28,7 @@ def gather(run_table: RunTable, summary: Summary, record: DiagnosisRecord) -> Ev
     num_missing = sum(_num_missing(run_table, summary, name) for name in kinds)
     findings = tuple(Finding(**one) for one in record.findings)  # type: ignore[arg-type]
     followed = read_followed(run_table.directory, record)
-    return Evidence(arms, rates, symptoms, num_missing, record.has_constant_inputs, findings, followed)
+    return Evidence(arms, rates, symptoms, num_missing, findings, followed)
 
 
 def read_followed(directory: WorkDirectory, record: DiagnosisRecord) -> dict[str, Followed]:

@@ -144,10 +144,11 @@ RULES = (
     Rule(
         "constant_inputs",
         causes.CONSTANT,
-        "the inputs are the same for all examples, and most runs do not leave chance level",
-        lambda evidence: bool(evidence.has_constant_inputs) and not evidence.leaves(AS_GIVEN),
-        meaning="No network can tell one example from another.",
-        advice="First look at how the inputs are loaded and scaled: do they reach the network?",
+        "the inputs are the same for all examples, or the network makes them so before its first weights, and most "
+        "runs do not leave chance level",
+        lambda evidence: bool(evidence.found(causes.CONSTANT, "fault")) and not evidence.leaves(AS_GIVEN),
+        meaning="No network can tell one example from another by numbers that are alike.",
+        finding=lambda evidence: evidence.found(causes.CONSTANT, "fault")[0],
     ),
     Rule(
         "too_little",

@@ -2,13 +2,14 @@
 
 Definition: every array that comes from the inputs, and that the first weights are given, differs between the examples
 of a batch by less than a millionth of its size, above rounding to single precision, at every start, though the inputs
-differ by more. A norm over an axis of length one does that, a cast to whole numbers, an index of the wrong column.
+differ by more; and half precision alone does not do it (see `low_precision`). A norm over an axis of length one does
+that, a cast to whole numbers, an index of the wrong column.
 False alarms: none, because it holds by arithmetic.
 """
 
 import numpy as np
 
-from engine.preflight import causes
+from engine.preflight import causes, low_precision
 from engine.preflight.findings import Finding
 from engine.preflight.look import Look
 
@@ -19,6 +20,9 @@ def find(look: Look) -> Finding | None:
     """Finds inputs that never arrive at the weights."""
     inputs = np.asarray(look.batch.inputs, np.float64)
     do_differ = bool(np.any(np.ptp(inputs, axis=0) > _ROUNDING * np.max(np.abs(inputs), initial=0.0)))
+    precision = low_precision.find(look)
+    if precision is not None and precision.strength == "fault":
+        return None
     if not do_differ or not look.entered or any(of.change > _ROUNDING * of.size for of in look.entered):
         return None
     return Finding(

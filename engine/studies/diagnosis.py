@@ -19,9 +19,8 @@ class DiagnosisRecord(NamedTuple):
     """What a diagnosis was made of: why each arm is there and what was changed in it, by name.
 
     `rates` are relative to the given one, of the arms that differ in nothing else; `skipped` are changes that do not
-    apply, with the reason; `budget` says what the minutes buy; `has_constant_inputs` tells whether all training inputs
-    are the same, or is `None` where examples are drawn; `findings` are those of a look at data and network before
-    anything was trained, each with the fields of `engine.preflight.findings.Finding`.
+    apply, with the reason; `budget` says what the minutes buy; `findings` are those of a look at data and network
+    before anything was trained, each with the fields of `engine.preflight.findings.Finding`.
     """
 
     kinds: dict[str, Kind]
@@ -30,7 +29,6 @@ class DiagnosisRecord(NamedTuple):
     skipped: dict[str, str]
     minutes: float | None
     budget: list[str]
-    has_constant_inputs: bool | None
     findings: Sequence[Mapping[str, str]] = ()
 
 
@@ -44,8 +42,9 @@ def read_record(document: Mapping[str, Any]) -> DiagnosisRecord | None:
     if content is None:
         return None
     try:
-        record = DiagnosisRecord(**content)
-    except TypeError:
+        # An earlier field; `findings` have it.
+        record = DiagnosisRecord(**{name: value for name, value in content.items() if name != "has_constant_inputs"})
+    except (AttributeError, TypeError):
         record = None
     if record is None or not _is_sound(record):
         raise InputError("study.json: diagnosis: expected what a diagnosis was made of")
@@ -66,7 +65,6 @@ def _is_sound(record: DiagnosisRecord) -> bool:
         and (record.minutes is None or _is_number(record.minutes))
         and isinstance(record.budget, list)
         and all(isinstance(line, str) for line in record.budget)
-        and isinstance(record.has_constant_inputs, (bool, type(None)))
         and isinstance(record.findings, Sequence)
         and all(isinstance(one, Mapping) and one.keys() == _FINDING for one in record.findings)
         and all(isinstance(text, str) for one in record.findings for text in one.values())

@@ -21,22 +21,11 @@ CONTROLS: dict[str, str] = {
     "constant_inputs": "every input replaced by their mean",
 }
 _TARGETS = ("labels", "targets")
-_ROUNDING = 1e-6
 
 
 def has_examples(arrays: Mapping[str, np.ndarray]) -> bool:
     """Tells whether a task holds examples in arrays, so that a control can change them."""
     return "inputs" in arrays and any(name in arrays for name in _TARGETS)
-
-
-def has_constant_inputs(arrays: Mapping[str, np.ndarray]) -> bool | None:
-    """Tells whether all training inputs are the same up to their rounding; `None` where examples are drawn."""
-    if not has_examples(arrays):
-        return None
-    inputs = arrays["inputs"]
-    least, most = (np.asarray(f(inputs, axis=0), np.float64) for f in (np.min, np.max))
-    size = np.maximum(np.abs(least), np.abs(most))
-    return bool(np.all(most - least <= _ROUNDING * size))
 
 
 def controlled(arrays: Mapping[str, np.ndarray], control: str, root_seed: int, task_seed: int) -> dict[str, np.ndarray]:

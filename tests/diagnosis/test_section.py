@@ -59,7 +59,6 @@ def make_study(tmp_path: Path):
             "skipped": {"batch_norm": "a network of your own is not rebuilt"},
             "minutes": 1.0,
             "budget": ["One minute buys 12 seeds."],
-            "has_constant_inputs": False,
         }
         document["identity"] |= {"diagnostics": ["dead"], "diagnostics_every": 88}
         directory = store.create_or_resume(tmp_path / "study", document)

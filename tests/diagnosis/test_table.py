@@ -182,9 +182,9 @@ def test_a_batch_that_does_as_much_as_any_lower_rate_shows_that_steps_are_not_to
 
 
 def test_inputs_that_are_all_the_same_teach_nothing():
-    assert _with({"init=he": ALL}, has_constant_inputs=True).verdict == causes.CONSTANT
-    assert _with({"init=he": ALL}, has_constant_inputs=False).verdict == causes.SCALE
-    learned = _with({"as_given": _given(RUNS)}, has_constant_inputs=True)
+    found = (_finding(causes.CONSTANT), _finding(causes.UNTRAINED))
+    assert _with({"init=he": ALL}, DEAD, findings=found).verdict == causes.CONSTANT
+    learned = _with({"as_given": _given(RUNS)}, findings=found)
     assert learned.verdict == table.NORMAL, "what looks constant beside its size may tell enough"
 
 
@@ -348,12 +348,6 @@ def test_a_mistake_in_the_code_comes_before_any_rate_and_stays_one_where_runs_le
         assert (decision.verdict, decision.first, decision.advice) == (cause, None, "First repair it.")
 
 
-@pytest.mark.parametrize("name", ["lost_inputs", "constant_inputs"])
-def test_inputs_that_are_lost_in_the_network_are_no_dead_units(name: str):
-    found = (_finding(causes.CONSTANT, "fault", name), _finding(causes.UNTRAINED))
-    assert _with({}, DEAD, findings=found).verdict == (causes.CONSTANT if name == "lost_inputs" else causes.DEAD)
-
-
 def test_a_network_that_scales_its_inputs_wrongly_comes_before_what_any_change_relieves():
     found = (_finding(causes.INPUTS, "fault", "rescaled_inputs"),)
     assert _with({FASTER: ALL, "init=he": ALL}, findings=found).verdict == causes.INPUTS
@@ -361,7 +355,7 @@ def test_a_network_that_scales_its_inputs_wrongly_comes_before_what_any_change_r
 
 
 def test_half_precision_that_breaks_a_network_comes_before_what_it_breaks():
-    found = (_finding(causes.CONSTANT, "fault", "lost_inputs"), _finding(causes.PRECISION))
+    found = (_finding(causes.UNTRAINED), _finding(causes.PRECISION))
     blown_up = {"as_given": _given(0, RUNS), SLOWEST: FAR}
     for arms in ({}, blown_up, {"scaling=standard": ALL}):
         assert _with(arms, findings=found).verdict == causes.PRECISION

@@ -313,6 +313,17 @@ def test_what_cannot_learn_is_told_from_what_is_slow(learned, horizon, words):
     assert [words in finding.sentence for finding in found] == ([] if words is None else [True])
 
 
+def test_constant_inputs_are_seen_number_by_number():
+    """Up to rounding; a large number that never changes hides no small one that does."""
+    large = np.full((400, 1), 1e9, np.float32)
+
+    def names(inputs: np.ndarray) -> list[str]:
+        return [finding.name for finding in find_all(_with_inputs(lambda x: inputs[: len(x)].astype(np.float32)))]
+
+    assert "constant_inputs" in names(large * (1 + 1e-7 * (np.arange(400) % 2)[:, None]))
+    assert "constant_inputs" not in names(np.concatenate([large, np.linspace(0, 1, 400)[:, None]], axis=1))
+
+
 def test_tokens_are_not_held_to_be_numbers():
     look = _healthy()
     tokens = np.arange(400 * 8, dtype=np.int32).reshape(400, 8)

@@ -7,7 +7,7 @@ from engine.arms.arm import Arm
 from engine.errors import InputError
 from engine.studies.study import resolve_arm
 from engine.tasks import build_task, load_data
-from engine.tasks.controls import CONTROLS, controlled, has_constant_inputs
+from engine.tasks.controls import CONTROLS, controlled
 
 NAMES = [name for name in CONTROLS if name != "none"]
 
@@ -91,19 +91,3 @@ def test_examples_that_are_drawn_have_nothing_to_lose(data_dir: str):
     arm = resolve_arm(Arm(dataset="teacher", model="mlp", control="shuffled_labels"))
     with pytest.raises(InputError, match="drawn, not held in arrays"):
         load_data(arm, 0, data_dir)
-
-
-def test_constant_inputs_are_seen_number_by_number(arrays: dict[str, np.ndarray]):
-    """Up to rounding; a large number that never changes hides no small one that does."""
-    assert has_constant_inputs(arrays) is False
-    assert has_constant_inputs(controlled(arrays, "constant_inputs", 0, 0)) is True
-    column, labels = np.linspace(0, 1, 8, dtype=np.float32), np.zeros(8, np.int32)
-    large = np.full(8, 1e9, np.float32)
-    assert has_constant_inputs({"inputs": np.stack([column, large], 1), "labels": labels}) is False
-    rounded = large * (1 + 1e-7 * (np.arange(8) % 2))
-    assert has_constant_inputs({"inputs": rounded[:, None], "labels": labels}) is True
-    smallest = np.asarray([-128, 127], np.int8)[:, None]
-    assert has_constant_inputs({"inputs": smallest, "labels": labels[:2]}) is False
-    lost = np.full((2, 1), np.nan, np.float32)
-    assert has_constant_inputs({"inputs": lost, "labels": labels[:2]}) is False
-    assert has_constant_inputs({"labels": labels}) is None
