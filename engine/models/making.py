@@ -14,6 +14,7 @@ from engine.models.initial import AS_WRITTEN
 from engine.models.jaxpr import equations
 from engine.models.model import Model
 from engine.models.registry import MODELS
+from engine.tasks.reading import host_memory
 from engine.user_code import canonical, is_reference
 
 # Batch size with which shapes are found: with 1, a lost batch axis would not show.
@@ -84,6 +85,7 @@ def check_fit(arm: Arm, example_shape: tuple[int, ...], num_outputs: int) -> Non
     for leaf in jax.tree.leaves(params):
         if not jnp.issubdtype(leaf.dtype, jnp.floating):
             raise InputError(f"model={arm.model} has parameters of type {leaf.dtype}: expected floats")
+    _check_memory(arm, params)
     try:
         outputs, new_state = jax.eval_shape(model.train_apply, params, state, example, key)
         evaluated = [jax.eval_shape(f, params, state, example) for f in (model.batch_apply, model.average_apply)]
@@ -93,6 +95,18 @@ def check_fit(arm: Arm, example_shape: tuple[int, ...], num_outputs: int) -> Non
         _check_outputs(arm, found, (_FEW, num_outputs))
     if jax.tree.structure(state) != jax.tree.structure(new_state):  # type: ignore[operator]
         raise InputError(f"model={arm.model} changes the form of its state in a step")
+
+
+def _check_memory(arm: Arm, params: Any) -> None:
+    """Raises InputError where not even the parameters of one run have room: values, gradient and step."""
+    leaves, limit = jax.tree.leaves(params), host_memory()
+    needed = 3 * sum(leaf.size * leaf.dtype.itemsize for leaf in leaves)
+    if limit is not None and needed > limit:
+        number = sum(leaf.size for leaf in leaves)
+        raise InputError(
+            f"model={arm.model} has {number:,} parameters, which take {needed / 2**30:,.0f} GiB with their gradient and a "
+            f"step: expected at most the {limit / 2**30:,.0f} GiB of this machine"
+        )
 
 
 def _misfit(arm: Arm, where: str, error: Exception) -> InputError:

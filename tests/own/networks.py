@@ -254,3 +254,13 @@ class Torch:
 
 
 number = 3
+
+
+class Enormous(nn.Module):
+    """More parameters than any machine has room for."""
+
+    num_classes: int
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        return nn.Dense(self.num_classes)(nn.Dense(10**7)(nn.Dense(10**7)(x.reshape(x.shape[0], -1))))

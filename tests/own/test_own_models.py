@@ -249,6 +249,7 @@ def test_a_network_that_cannot_learn_is_refused(name, words, data_dir):
     [
         ("WrongShape", (), r"shape \(batch, 7\): expected \(batch, 10\)"),
         ("Nothing", (), "no parameters"),
+        ("Enormous", (), "GiB with their gradient and a step"),
         ("Pair", (), "returns a tuple"),
         ("Needs", (), "needs depth: give --model_arg=depth="),
         ("Needs", ("depth=3",), r"contracting dimensions.*\(networks.py, line \d+\)"),
