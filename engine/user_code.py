@@ -4,11 +4,13 @@ A reference is `path/to/file.py:name` or `package.module:name`.
 """
 
 import ast
+import contextlib
 import hashlib
 import importlib
 import importlib.util
 import os
 import sys
+import threading
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +20,8 @@ from typing import Any
 from engine.errors import InputError, did_you_mean, one_line, unknown_name
 
 Place = str | os.PathLike[str]
+# Seconds after which code that has not returned is named: the largest networks are traced in less.
+_PATIENCE = 20.0
 _NEVER_OWN = {"site-packages", "dist-packages"}
 
 
@@ -157,8 +161,34 @@ def _is_foreign(filename: str) -> bool:
 
 def where(error: BaseException, folder_of: str) -> str:
     """Says which line of the user's code, what lies beside `folder_of` or below, an exception went through last."""
+    return _last_own(traceback.extract_tb(error.__traceback__), folder_of)
+
+
+@contextlib.contextmanager
+def watched(text: str) -> Iterator[None]:
+    """Says once that the code of a reference to a model has not returned yet, and in which line of it that is."""
+    if not is_reference(text):
+        yield
+        return
+    thread, (place, _) = threading.get_ident(), parse_reference(text, "model")
+
+    def tell() -> None:
+        file = str(_absolute(place)) if place.endswith(".py") else getattr(sys.modules.get(place), "__file__", "")
+        line = _last_own(traceback.extract_stack(sys._current_frames()[thread]), file or "")
+        print(f"note: model={text} has not returned for {_PATIENCE:g} s{line}: Ctrl-C stops it", file=sys.stderr)
+
+    timer = threading.Timer(_PATIENCE, tell)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _last_own(frames: traceback.StackSummary, folder_of: str) -> str:
     folder = Path(folder_of).parent
-    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+    for frame in reversed(frames):
         if Path(frame.filename).is_relative_to(folder) and not _is_installed(Path(frame.filename)):
             return f" ({Path(frame.filename).name}, line {frame.lineno})"
     return ""

@@ -104,8 +104,8 @@ def _check_memory(arm: Arm, params: Any) -> None:
     if limit is not None and needed > limit:
         number = sum(leaf.size for leaf in leaves)
         raise InputError(
-            f"model={arm.model} has {number:,} parameters, which take {needed / 2**30:,.0f} GiB with their gradient and "
-            f"a step: expected at most the {limit / 2**30:,.0f} GiB of this machine"
+            f"model={arm.model} has {number:,} parameters, which take {needed / 2**30:,.0f} GiB with their gradient "
+            f"and a step: expected at most the {limit / 2**30:,.0f} GiB of this machine"
         )
 
 

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from engine import models, tasks
+from engine import models, tasks, user_code
 from engine.arms import arm as config
 from engine.arms.arm import Arm
 from engine.errors import InputError
@@ -83,7 +83,8 @@ def load_structures(study: Study, arms: Mapping[str, Arm], data_dir: str | None,
             loaded[source] = tasks.load_data(arm, study.root_seed, data_dir, reading), tuple(reading.notes)
         data, notes = loaded[source]
         task = tasks.build_task(arm, data)
-        models.check_fit(arm, task.example_shape, task.num_outputs)
+        with user_code.watched(arm.model):
+            models.check_fit(arm, task.example_shape, task.num_outputs)
         checks.check_stream(study, names, arm, task)
         structures.append(Structure(names, arm, data, task, notes))
     return structures

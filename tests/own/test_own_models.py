@@ -106,6 +106,18 @@ def test_arguments_are_python_values_in_one_order():
     assert canonical_args(canonical_args(texts)) == canonical_args(texts)
 
 
+def test_a_network_that_does_not_return_is_named_with_its_line(tmp_path, data_dir, capsys, monkeypatch):
+    lines = ["import time", "class Slow:", "    def __init__(self, num_classes):", "        time.sleep(0.5)"]
+    text = "\n".join([*lines, "        raise ValueError"])
+    (tmp_path / "slow.py").write_text(text)
+    monkeypatch.setattr("engine.user_code._PATIENCE", 0.1)
+    study = Study("own", {"arm": Arm(model=f"{tmp_path / 'slow.py'}:Slow")}, seeds=1, epochs=1)
+    with pytest.raises(InputError):
+        expand(study, "cpu", data_dir=data_dir)
+    told = capsys.readouterr().err
+    assert told.count("slow.py:Slow has not returned for 0.1 s (slow.py, line 4): Ctrl-C stops it") == 1
+
+
 def test_a_sweep_may_run_over_an_argument():
     study = Study("own", {"arm": _arm("VisionTransformer", ("dim=8",))}, seeds=1, epochs=1)
     swept = with_sweep(study, {"model_arg.dim": ["4", "6"], "learning_rate": [0.1]})
