@@ -1,5 +1,6 @@
 import dataclasses
 
+import numpy as np
 import pytest
 
 from engine.arms.arm import Arm
@@ -14,6 +15,20 @@ from tests.conftest import small_arm, small_study
 def _plan(study: Study, data_dir: str, **options):
     layout = Layout(options.pop("width", None), form="patches")
     return expand(study, "cpu", dict.fromkeys(study.arms, layout), data_dir, **options)
+
+
+def test_arms_that_set_different_options_to_the_same_value_share_nothing(tmp_path, data_dir):
+    draw = np.random.default_rng(0)
+    inputs = 10 + draw.normal(size=(200, 4)).astype(np.float32)
+    np.savez(tmp_path / "values.npz", x=inputs, y=7 + inputs[:, :1])
+    arm = Arm(model="mlp", dense_widths=(8,), dataset_dir=str(tmp_path / "values.npz"))
+    arms = {name: arm.replace(**{name: "standard"}) for name in ("scaling", "target_scaling")}
+    programs = _plan(Study("scales", arms, seeds=1, epochs=1), data_dir).programs
+    assert [program.arm_names for program in programs] == [["scaling"], ["target_scaling"]]
+    for program, name in zip(programs, ("inputs", "targets"), strict=True):
+        means = {part: abs(float(program.spec.data[part].mean())) for part in ("inputs", "targets")}
+        assert means.pop(name) < 1e-3
+        assert min(means.values()) > 5
 
 
 def test_runs_are_in_the_order_of_seeds(data_dir):

@@ -273,7 +273,7 @@ def _choose(
 
     def attempt(left_out: Sequence[str]) -> Budget:
         smaller = pilot.without(left_out)
-        structures = {tuple(structure(resolve_arm(arm)).values()) for arm in smaller.arms.values()}
+        structures = {tuple(structure(resolve_arm(arm)).items()) for arm in smaller.arms.values()}
         costs = Costs(
             cost.seconds_per_step,
             cost.start_seconds,

@@ -71,7 +71,7 @@ def load_structures(study: Study, arms: Mapping[str, Arm], data_dir: str | None,
     for name, arm in arms.items():
         # A network that starts as it is written has another program for its start.
         is_as_written = arm.init == AS_WRITTEN
-        key = (*config.structure(arm).values(), *config.places(arm).values(), is_as_written)
+        key = (*config.structure(arm).items(), *config.places(arm).items(), is_as_written)
         by_structure.setdefault(key, []).append(name)
     loaded: dict[tuple[Any, ...], tuple[dict[str, np.ndarray], tuple[tasks.Note, ...]]] = {}
     structures = []

@@ -35,7 +35,7 @@ def source_of(arm: Arm) -> tuple[Any, ...]:
     """Returns everything that the arrays of a resolved arm depend on: arms with equal ones share them."""
     options = options_of("dataset", arm.dataset)
     values = {name: arm.options[name] for name in options if name in arm.options and name not in _NOT_OF_ARRAYS}
-    return arm.dataset, arm.control, *sorted(values.items()), *places(arm).values()
+    return arm.dataset, arm.control, *sorted(values.items()), *places(arm).items()
 
 
 def find_place(place: str) -> Path:
