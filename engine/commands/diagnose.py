@@ -212,7 +212,8 @@ def _subject_of(arm: Arm, data: Mapping[str, np.ndarray]) -> Subject:
         arm,
         num_examples=len(data["inputs"]),
         has_values=targets is not None,
-        inputs_off=off_scale(data["inputs"]),
+        # Whole numbers name things.
+        inputs_off=off_scale(data["inputs"]) if np.issubdtype(data["inputs"].dtype, np.floating) else None,
         targets_off=None if targets is None else off_scale(targets),
         has_own_dropout=has_own_dropout(arm, task.example_shape, task.num_outputs),
     )

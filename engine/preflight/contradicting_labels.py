@@ -3,7 +3,8 @@
 Definition: above 2 % of the training examples have an exact copy with another label. No function of the inputs gets
 both right. Source: Northcutt, Athalye and Mueller (2021), "Pervasive label errors in test sets", who find 3.4 % of all
 labels wrong in ten common sets; copies are a small part of these. Inputs of few distinct values repeat by themselves,
-so only data of which most examples are unique are judged. False alarms: see docs/check.md.
+so only data of which most examples are unique are judged; and of whole numbers that name things, such as the words of a
+text, what comes next may differ, so that it is a sign there. False alarms: see docs/check.md.
 """
 
 import numpy as np
@@ -32,7 +33,7 @@ def find(look: Look) -> Finding | None:
         return None
     return Finding(
         "contradicting_labels",
-        "fault",
+        "fault" if look.has_numbers else "sign",
         f"{100 * share:.2g} % of the training examples have an exact copy with another label",
         "look at where copies come from, and which of their labels is right",
         causes.LABELS,

@@ -22,8 +22,9 @@ from engine.training.precision import compute_in
 from engine.training.trainer import Keys, Trainer, TrainState
 
 NUM_STARTS = 4
-# Lengths of a step along the gradient, as shares of the length of all parameters.
-_SLOPE_STEPS = (1e-3, 1e-2)
+# Lengths of a step along the gradient, as shares of the length of all parameters. The shortest are for steep losses,
+# where weights are far too large.
+_SLOPE_STEPS = (1e-5, 1e-4, 1e-3, 1e-2)
 # A difference of losses, relative to them, below which rounding to single precision hides it.
 _LEAST_DIFFERENCE = 1e-4
 _WIDE = 30.0
@@ -35,7 +36,7 @@ _QUICKLY = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_pas
 
 
 class Entering(NamedTuple):
-    """Of an array that the first weights of a network are given.
+    """Of an array that the first weights of a network are given; of one that is looked up its numbers say nothing.
 
     Attributes:
         size: root mean square.
@@ -177,7 +178,8 @@ def _evaluated(passes: Passes, state: TrainState) -> dict[str, jax.Array]:
     shares = [
         jnp.mean(jnp.abs(z) > LIMITS[name]) for z, (_, name) in zip(seen.squashed, traced.saturating, strict=True)
     ]
-    entering = [measured(*pair) for pair in zip(seen.entering, others.entering, strict=True)]
+    pairs = zip(seen.entering, others.entering, traced.entering, strict=True)
+    entering = [measured(values, other, product.is_lookup) for values, other, product in pairs]
     outputs = seen.outputs
     return {
         "outputs": outputs,
@@ -189,7 +191,7 @@ def _evaluated(passes: Passes, state: TrainState) -> dict[str, jax.Array]:
     }
 
 
-def measured(values: ArrayLike, others: ArrayLike) -> jax.Array:
+def measured(values: ArrayLike, others: ArrayLike, is_lookup: bool = False) -> jax.Array:
     """Returns the numbers of an `Entering` for an array, given that of the same examples in another order."""
     rows, others = (jnp.asarray(array, jnp.float32) for array in (values, others))
     change = _rms(rows - others)
@@ -198,6 +200,8 @@ def measured(values: ArrayLike, others: ArrayLike) -> jax.Array:
     varying = deviations > 0
     ratio = jnp.max(deviations) / jnp.nanmedian(jnp.where(varying, deviations, jnp.nan))
     offset = jnp.sqrt(jnp.sum(jnp.where(varying, means, 0) ** 2) / jnp.sum(deviations**2))
+    if is_lookup:
+        return jnp.stack([jnp.ones(()), jnp.ones(()), change, jnp.ones(()), jnp.zeros(())])
     return jnp.stack([_rms(rows), jnp.max(jnp.abs(rows)), change, ratio, offset])
 
 

@@ -24,14 +24,22 @@ class Traced(NamedTuple):
         program: from the leaves of parameters and state and the inputs to the outputs.
         saturating: number in the order of evaluation, and name, of each saturating non-linearity in a hidden layer.
         narrowest: the fewest numbers of an example through which all that the outputs know of the inputs passes.
-        entering: place in the order of evaluation, and number of the operand, of every array that comes from the inputs
-            and is the first of its way to be multiplied by, or looked up in, weights.
+        entering: every array that comes from the inputs and is the first on its way to be multiplied by, or looked up
+            in, weights.
     """
 
     program: Any
     saturating: tuple[tuple[int, str], ...]
     narrowest: int
-    entering: tuple[tuple[int, int], ...]
+    entering: "tuple[Product, ...]"
+
+
+class Product(NamedTuple):
+    """An operand by the place of its operation in the order of evaluation, and its number there."""
+
+    place: int
+    operand: int
+    is_lookup: bool
 
 
 class Seen(NamedTuple):
@@ -76,7 +84,7 @@ def trace(apply: Callable[..., Any], params: Any, state: Any, inputs: Any) -> Tr
     squashed: list[str] = []
     gates: set[int] = set()
     steps: list[tuple[list[_Flow], list[_Flow]]] = []
-    entering: list[tuple[int, int]] = []
+    entering: list[Product] = []
 
     def rule(eqn: Any, read: Read) -> list[_Flow]:
         operands = [read(atom) for atom in eqn.invars]
@@ -84,7 +92,8 @@ def trace(apply: Callable[..., Any], params: Any, state: Any, inputs: Any) -> Tr
         has_weights = any(flow.is_weights for flow in operands)
         is_product = has_weights and (eqn.primitive.name in _PRODUCTS or any(True for _ in inner_programs(eqn)))
         if is_product:
-            entering.extend((len(steps), i) for i, flow in enumerate(operands) if flow.is_raw)
+            is_lookup = eqn.primitive.name == "gather"
+            entering.extend(Product(len(steps), i, is_lookup) for i, flow in enumerate(operands) if flow.is_raw)
         is_raw = bool(flows) and not is_product and all(flow.is_raw for flow in flows)
         name, sources = eqn.primitive.name, frozenset[int]()
         if name in LIMITS:
@@ -110,7 +119,7 @@ def run(traced: Traced, *args: Any) -> Seen:
     """Evaluates a traced network."""
     before: list[Any] = []
     operands: list[list[Any]] = []
-    places = {place for place, _ in traced.entering}
+    places = {product.place for product in traced.entering}
 
     def rule(eqn: Any, read: Read) -> Sequence[Any]:
         inputs = [read(atom) for atom in eqn.invars]
@@ -120,7 +129,11 @@ def run(traced: Traced, *args: Any) -> Seen:
         return bind(eqn, inputs)
 
     outputs = through(traced.program, jax.tree.leaves(args), rule, lambda value: value)
-    return Seen(outputs[0], [before[i] for i, _ in traced.saturating], [operands[i][j] for i, j in traced.entering])
+    return Seen(
+        outputs[0],
+        [before[i] for i, _ in traced.saturating],
+        [operands[of.place][of.operand] for of in traced.entering],
+    )
 
 
 def through(

@@ -324,6 +324,13 @@ def test_constant_inputs_are_seen_number_by_number():
     assert "constant_inputs" not in names(np.concatenate([large, np.linspace(0, 1, 400)[:, None]], axis=1))
 
 
+def test_what_comes_after_the_same_words_may_differ():
+    look = _copied()
+    tokens = np.unique(look.training.inputs, axis=0, return_inverse=True)[1].reshape(-1, 1)
+    found = find_all(look._replace(training=Examples(tokens.astype(np.int32), look.training.targets)))
+    assert [(finding.name, finding.strength) for finding in found] == [("contradicting_labels", "sign")]
+
+
 def test_tokens_are_not_held_to_be_numbers():
     look = _healthy()
     tokens = np.arange(400 * 8, dtype=np.int32).reshape(400, 8)

@@ -95,6 +95,12 @@ def test_what_the_first_weights_are_given():
     assert _entering(lambda p, _, x: x @ jnp.ones((6, 6)) + p[0], params, inputs) == []
 
 
+def test_what_is_looked_up_is_told_from_what_is_multiplied():
+    params, tokens = np.ones((6, 6), np.float32), np.arange(6.0)
+    traced = trace(lambda p, _, x: p[x.astype(jnp.int32)] @ p + x @ p, params, {}, tokens)
+    assert [product.is_lookup for product in traced.entering] == [True, False]
+
+
 def test_loops_and_tables_take_in_what_they_are_given():
     params, inputs = np.random.default_rng(0).normal(size=(2, 6, 6)).astype(np.float32)
 
