@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from engine.diagnosis import conditions, table
 from engine.diagnosis.evidence import Evidence
-from engine.diagnosis.factors import FINE_EPSILON, HE, LARGER_BATCH, LEAKY_RELU, LINEAR_PROBE, SMALLER_BATCH
+from engine.diagnosis.factors import FINE_EPSILON, HE, LARGER_BATCH, LEAKY_RELU, LINEAR_PROBE, ONE_BATCH, SMALLER_BATCH
 from engine.diagnosis.removals import CLIPPING, RELU, REMOVES, WIDER
 from engine.preflight import causes
 from engine.studies.diagnosis import AS_GIVEN
@@ -85,6 +85,10 @@ def _by_default(evidence: Evidence) -> Iterator[str]:
     if evidence.leaves(AS_GIVEN):
         yield from (causes.LABELS, causes.MIXTURE)
         return
+    is_one_batch_stuck = ONE_BATCH.name in evidence.arms and not evidence.leaves(ONE_BATCH.name)
+    if is_one_batch_stuck and evidence.leaves(LINEAR_PROBE.name):
+        # What a linear model reads the network cannot even learn of one batch, whatever is changed.
+        yield from (causes.MISFIT, causes.ALTERED)
     if conditions.learns_by_heart(evidence):
         yield from (causes.LABELS, causes.HARD)
     elif reads is False:

@@ -22,7 +22,7 @@ _MOST_NAMED = 4
 def find(look: Look) -> Finding | None:
     """Finds operations whose gradient is not a number."""
     precision = low_precision.find(look)
-    if (precision is not None and precision.strength == "fault") or target_scale.find(look) is not None:
+    if (precision is not None and precision.strength == "fault") or target_scale.is_fault(look):
         return None
     is_finite = np.isfinite(look.losses)
     is_broken = ~np.isfinite(look.grads) & is_finite[:, None]

@@ -23,7 +23,7 @@ _NOT_LEARNED, _WELL_LEARNED, _LONGEST = 0.95, 0.5, 10
 def find(look: Look) -> Finding | None:
     """Finds set-ups that do not learn a single batch, and tells whether they cannot or are too slow."""
     learned = look.learned
-    if learned is None or not learned.own > _NOT_LEARNED or target_scale.find(look) is not None:
+    if learned is None or not learned.own > _NOT_LEARNED or target_scale.is_fault(look):
         return None
     if np.isinf(learned.own) and np.isinf(learned.plain):
         return None

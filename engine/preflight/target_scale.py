@@ -1,10 +1,11 @@
 """Values to predict that are far from what a network's outputs are at the start.
 
 Definition, of regression: the root mean square of the targets, about 0, is above 100 times the larger of 1 and that of
-the outputs at the start; or their standard deviation (the median over columns that vary) is below 0.01 of it. The
-bounds are in `engine/tasks/scales.py`. An optimiser that moves each weight by its learning rate brings outputs of order
-one only so far in a training, and the first gradients are as large as the offset. Source: LeCun et al. (1998),
-"Efficient BackProp", sections 4.5 and 4.6. False alarms: see docs/check.md.
+the outputs at the start; or their standard deviation (the median over columns that vary) is below 0.01 of it. It is a
+sign, which a training may get over, where the root mean square is above 5 times that, and the loss begins at above 10
+times that of the best constant. The bounds are in `engine/tasks/scales.py`. An optimiser that moves each weight by its
+learning rate brings outputs of order one only so far in a training, and the first gradients are as large as the offset.
+Source: LeCun et al. (1998), "Efficient BackProp", sections 4.5 and 4.6. False alarms: see docs/check.md.
 """
 
 import numpy as np
@@ -12,7 +13,15 @@ import numpy as np
 from engine.preflight import causes
 from engine.preflight.findings import Finding, amount
 from engine.preflight.look import Look
-from engine.tasks.scales import are_wrong_targets, scale_of
+from engine.tasks.scales import WORTH_A_TRY, are_wrong_targets, scale_of
+
+_MOST = 10.0
+
+
+def is_fault(look: Look) -> bool:
+    """Tells whether the targets are so far off that losses and gradients say nothing else."""
+    found = find(look)
+    return found is not None and found.strength == "fault"
 
 
 def find(look: Look) -> Finding | None:
@@ -21,12 +30,15 @@ def find(look: Look) -> Finding | None:
         return None
     targets = np.asarray(look.training.targets, np.float64)
     reach = max(1.0, float(np.sqrt(np.mean(look.outputs**2))) if np.all(np.isfinite(look.outputs)) else 1.0)
-    if not are_wrong_targets(scale_of(targets.reshape(len(targets), -1)), reach):
+    scale = scale_of(targets.reshape(len(targets), -1))
+    is_far = scale.size > WORTH_A_TRY.most * reach and np.median(look.losses) > _MOST * look.chance_loss
+    is_wrong = are_wrong_targets(scale, reach)
+    if not is_wrong and not is_far:
         return None
     about = f"a mean of {amount(float(targets.mean()))} and a standard deviation of {amount(float(targets.std()))}"
     return Finding(
         "target_scale",
-        "fault",
+        "fault" if is_wrong else "sign",
         f"the targets have {about}, while the outputs are of order {amount(reach)} at the start",
         "standardise the targets by their mean and standard deviation, and undo it when the network is used",
         causes.TARGETS,

@@ -498,3 +498,11 @@ def test_what_helps_some_runs_comes_into_question_before_what_is_only_left():
     assert [suspect.cause for suspect in rank(evidence, decide(evidence))] == [
         causes.SMALL_RATE, causes.LARGE_BATCH, causes.HARD,
     ]  # fmt: skip
+
+
+def test_a_network_that_learns_not_even_one_batch_of_what_a_linear_model_reads_is_suspected_itself():
+    evidence = Evidence(STUCK, RATES, NO_SYMPTOMS)
+    suspects = rank(evidence, decide(evidence))
+    assert [suspect.cause for suspect in suspects[:2]] == [causes.MISFIT, causes.ALTERED]
+    learned = Evidence({**STUCK, "one_batch": _control(RUNS)}, RATES, NO_SYMPTOMS)
+    assert causes.MISFIT not in [suspect.cause for suspect in rank(learned, decide(learned))]

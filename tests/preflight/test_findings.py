@@ -324,6 +324,13 @@ def test_constant_inputs_are_seen_number_by_number():
     assert "constant_inputs" not in names(np.concatenate([large, np.linspace(0, 1, 400)[:, None]], axis=1))
 
 
+def test_targets_that_the_loss_begins_far_from_are_a_sign():
+    look = _regression(np.full((400, 1), 18.0) + np.linspace(-3, 3, 400)[:, None], chance_loss=6.0)
+    assert find_all(look._replace(losses=np.full(4, 40.0))) == []
+    found = find_all(look._replace(losses=np.full(4, 160.0)))
+    assert [(finding.name, finding.strength) for finding in found] == [("target_scale", "sign")]
+
+
 def test_what_comes_after_the_same_words_may_differ():
     look = _copied()
     tokens = np.unique(look.training.inputs, axis=0, return_inverse=True)[1].reshape(-1, 1)
