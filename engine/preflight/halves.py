@@ -30,30 +30,35 @@ def _rounds(eqn: Any) -> bool:
     return eqn.primitive.name == "reduce_precision" and (bits[0] < _EXPONENT or bits[1] < _MANTISSA)
 
 
-def rounded_away(
-    program: Any, loss: Callable[[Any], jax.Array], params: Any, *rest: Any
-) -> tuple[jax.Array, jax.Array]:
-    """Returns what half precision does to the gradient of a program and to its outputs `[B, K]`.
+def trace_gradient(apply: Callable[..., Any], loss: Callable[[Any], jax.Array], params: Any, *rest: Any) -> Any:
+    """Traces loss, outputs `[B, K]` and gradient of the weights of a network, whose arguments may be shapes.
+
+    `loss` goes from outputs to a number. What a rule for derivatives of the user's rounds is in the program as well.
+    """
+
+    def gradient(params: Any, *rest: Any) -> list[jax.Array]:
+        def value(params: Any) -> tuple[jax.Array, jax.Array]:
+            outputs = apply(params, *rest).astype(jnp.float32)
+            return loss(outputs), outputs
+
+        (value_now, outputs), found = jax.value_and_grad(value, has_aux=True)(params)
+        return [value_now, outputs, *(leaf for leaf in jax.tree.leaves(found) if leaf.ndim > 1)]
+
+    return jax.make_jaxpr(gradient)(params, *rest)
+
+
+def rounded_away(program: Any, *args: Any) -> tuple[jax.Array, jax.Array]:
+    """Returns what half precision does to a gradient and to outputs, of a program of `trace_gradient`.
 
     The first is the share of the weights whose gradient is exactly 0, and is not in single precision; NaN where the
     gradient, or the loss, is not finite, and is in single precision. The second is the distance of the outputs from
     those in single precision, as a root mean square, over that of one example from the mean of all. Both are 0 where
-    the program has halves inside of loops, which are not judged. `loss` goes from outputs to a number.
+    the program has halves inside of loops, which are not judged.
     """
     if any(has_halves(inner) for eqn in _flat(program) for inner in inner_programs(eqn)):
         return jnp.zeros(()), jnp.zeros(())
-
-    def gradient(widen: bool) -> tuple[jax.Array, jax.Array, list[jax.Array]]:
-        given = jax.tree.map(_wide, params) if widen else params
-
-        def value(params: Any) -> tuple[jax.Array, jax.Array]:
-            outputs = _evaluate(program, jax.tree.leaves((params, *rest)), widen).astype(jnp.float32)
-            return loss(outputs), outputs
-
-        (value_now, outputs), found = jax.value_and_grad(value, has_aux=True)(given)
-        return value_now, outputs, [leaf for leaf in jax.tree.leaves(found) if leaf.ndim > 1]
-
-    (half, rounded, halves), (single, outputs, singles) = gradient(widen=False), gradient(widen=True)
+    half, rounded, *halves = _evaluate(program, jax.tree.leaves(args), widen=False)
+    single, outputs, *singles = _evaluate(program, jax.tree.leaves(args), widen=True)
     lost = sum(jnp.sum((a == 0) & (b != 0)) for a, b in zip(halves, singles, strict=True))
     share = lost / max(1, sum(leaf.size for leaf in singles))
     spread = jnp.mean(jnp.square(outputs - jnp.mean(outputs, axis=0)))
@@ -73,7 +78,7 @@ def _flat(program: Any) -> list[Any]:
     return found
 
 
-def _evaluate(program: Any, args: Sequence[Any], widen: bool) -> Any:
+def _evaluate(program: Any, args: Sequence[Any], widen: bool) -> list[Any]:
     change = _wide if widen else lambda value: value
 
     def rule(eqn: Any, read: Read) -> Sequence[Any]:
@@ -83,7 +88,7 @@ def _evaluate(program: Any, args: Sequence[Any], widen: bool) -> Any:
         params = {name: _single(value) for name, value in eqn.params.items()} if widen else eqn.params
         return bind(eqn.replace(params=params), inputs)
 
-    return through(program, [change(arg) for arg in args], rule, change)[0]
+    return through(program, [change(arg) for arg in args], rule, change)
 
 
 def _wide(value: Any) -> Any:

@@ -5,8 +5,9 @@ against the same network in single precision, in the median over starts: it over
 outputs differ by more than half of what they differ by from example to example; or the gradient of above 10 % of the
 weights is exactly 0 where that has another one. Or, of parameters that are kept in half precision, the first step
 changes less than half of those that it should, because it is below half a unit in their last place (0.2 % of a
-bfloat16). The first two are faults: what is trained is another function, or none. Products in bfloat16 with parameters
-in single precision lose below 1 % and move the outputs by about 1 % (measured on the digits).
+bfloat16). The first two are faults, and so is the third from half of the weights on: what is trained is another
+function, or none. Products in bfloat16 with parameters in single precision lose below 1 % and move the outputs by about
+1 % (measured on the digits).
 Source: Micikevicius et al. (2018), "Mixed precision training", sections 3.1 and 3.2. False alarms: see docs/check.md.
 """
 
@@ -16,7 +17,7 @@ from engine.preflight import causes
 from engine.preflight.findings import Finding, Strength
 from engine.preflight.look import Look
 
-_MOST_ZEROED, _MOST_LOST, _MOST_DISPLACED = 0.1, 0.5, 0.5
+_MOST_ZEROED, _FAR_TOO_MANY, _MOST_LOST, _MOST_DISPLACED = 0.1, 0.5, 0.5, 0.5
 
 
 def find(look: Look) -> Finding | None:
@@ -31,6 +32,7 @@ def find(look: Look) -> Finding | None:
         strength = "fault"
     elif zeroed > _MOST_ZEROED:
         sentence = f"half precision makes the gradient of {100 * zeroed:.2g} % of the weights exactly 0"
+        strength = "fault" if zeroed > _FAR_TOO_MANY else "sign"
     elif lost > _MOST_LOST:
         sentence = f"the first step is rounded away in {100 * lost:.2g} % of the parameters in half precision"
     else:

@@ -14,7 +14,7 @@ from engine.arms.arm import Arm
 from engine.models.initial import AS_WRITTEN, draw_params, leaf_laws
 from engine.models.jaxpr import equations
 from engine.models.model import Model
-from engine.preflight.halves import has_halves, is_half, rounded_away
+from engine.preflight.halves import has_halves, is_half, rounded_away, trace_gradient
 from engine.preflight.traced import LIMITS, Traced, run, trace
 from engine.tasks import Batch
 from engine.training.optimization import Hyperparams, hyperparams
@@ -98,7 +98,8 @@ def run_passes(passes: Passes) -> dict[str, Any]:
     keys = jax.random.split(jax.random.key(0, impl="threefry2x32"), NUM_STARTS)
     in_training = jax.make_jaxpr(passes.train_apply)(*shapes, keys[0])
     is_noisy = any(eqn.primitive.name == "random_bits" for eqn in equations(in_training))
-    native = jax.make_jaxpr(trainer.native_apply)(*shapes)
+    mean_loss = lambda outputs: jnp.mean(trainer.task.loss(outputs, batch.targets))  # noqa: E731
+    gradient = trace_gradient(trainer.native_apply, mean_loss, *shapes)
 
     def one(key: jax.Array, is_he: jax.Array) -> dict[str, jax.Array]:
         state = passes.start(key)
@@ -113,15 +114,14 @@ def run_passes(passes: Passes) -> dict[str, Any]:
 
     def in_halves(key: jax.Array) -> tuple[jax.Array, jax.Array]:
         state = passes.start(key)
-        loss = lambda outputs: jnp.mean(trainer.task.loss(outputs, batch.targets))  # noqa: E731
-        return rounded_away(native, loss, state.params, state.model_state, batch.inputs)
+        return rounded_away(gradient, state.params, state.model_state, batch.inputs)
 
     factors = jnp.asarray([1.0, *[_WIDE] * (NUM_STARTS - 1)])
     programs: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
         "one": (jax.vmap(one), (jnp.concatenate([keys, keys[:1]]), jnp.arange(NUM_STARTS + 1) == NUM_STARTS)),
         "wide_outputs": (jax.vmap(wide), (keys, factors)),
     }
-    if has_halves(native):
+    if has_halves(gradient):
         programs["halves"] = (lambda keys: jax.lax.map(in_halves, keys), (keys,))
     found = run_once(programs)
     zeroed, displaced = found.pop("halves", (np.zeros(NUM_STARTS),) * 2)

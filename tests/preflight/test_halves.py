@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from engine.preflight.halves import has_halves, rounded_away
+from engine.preflight.halves import has_halves, rounded_away, trace_gradient
 
 _INPUTS = np.random.default_rng(0).normal(size=(8, 6)).astype(np.float32)
 _PARAMS = [np.random.default_rng(1).normal(size=(6, 6)).astype(np.float32)] * 2
@@ -18,9 +18,9 @@ def _zeroed(kind, scale, params=_PARAMS):
         first, second = (p.astype(kind) for p in params)
         return (jax.nn.tanh(inputs.astype(kind) @ first) @ second).astype(jnp.float32)
 
-    program = jax.make_jaxpr(apply)(params, {}, _INPUTS)
+    program = trace_gradient(apply, lambda out: scale * jnp.mean(out), params, {}, _INPUTS)
     assert has_halves(program) == (kind != jnp.float32)
-    return float(jax.jit(lambda p: rounded_away(program, lambda out: scale * jnp.mean(out), p, {}, _INPUTS)[0])(params))
+    return float(jax.jit(lambda p: rounded_away(program, p, {}, _INPUTS)[0])(params))
 
 
 @pytest.mark.parametrize(
@@ -47,9 +47,9 @@ def test_values_that_are_rounded_without_a_change_of_type():
         squares = jnp.sum(jnp.square(100 * inputs), axis=1, keepdims=True)
         return (inputs * jax.lax.rsqrt(jax.lax.reduce_precision(squares, 5, 10))) @ params
 
-    program = jax.make_jaxpr(apply)(_PARAMS[0], {}, _INPUTS)
+    program = trace_gradient(apply, jnp.mean, _PARAMS[0], {}, _INPUTS)
     assert has_halves(program)
-    lost, displaced = rounded_away(program, jnp.mean, _PARAMS[0], {}, _INPUTS)
+    lost, displaced = rounded_away(program, _PARAMS[0], {}, _INPUTS)
     # Sums of about 6e4: some are above 65,504, and what is divided by their root is 0.
     share = np.mean(np.sum(np.square(100 * _INPUTS), axis=1) > 65504)
     assert 0 < share < 1
@@ -60,8 +60,8 @@ def test_values_that_are_rounded_without_a_change_of_type():
 def test_outputs_that_are_rounded():
     def displaced(kind, offset):
         apply = lambda p, _, x: (x.astype(kind) + offset).astype(jnp.float32) @ p  # noqa: E731
-        program = jax.make_jaxpr(apply)(_PARAMS[0], {}, _INPUTS)
-        return float(rounded_away(program, jnp.mean, _PARAMS[0], {}, _INPUTS)[1])
+        program = trace_gradient(apply, jnp.mean, _PARAMS[0], {}, _INPUTS)
+        return float(rounded_away(program, _PARAMS[0], {}, _INPUTS)[1])
 
     assert displaced(jnp.float32, 1e4) == 0
     assert displaced(jnp.bfloat16, 0.0) < 0.01
@@ -74,5 +74,19 @@ def test_loops_are_not_judged():
         step = lambda hidden, _: (jnp.tanh(hidden @ params.astype(jnp.float16)), None)  # noqa: E731
         return jax.lax.scan(step, inputs.astype(jnp.float16), length=3)[0].astype(jnp.float32)
 
-    program = jax.make_jaxpr(apply)(_PARAMS[0], {}, _INPUTS)
-    assert rounded_away(program, lambda out: 1e-12 * jnp.mean(out), _PARAMS[0], {}, _INPUTS) == (0, 0)
+    program = trace_gradient(apply, lambda out: 1e-12 * jnp.mean(out), _PARAMS[0], {}, _INPUTS)
+    assert rounded_away(program, _PARAMS[0], {}, _INPUTS) == (0, 0)
+
+
+def test_a_derivative_that_is_rounded():
+    @jax.custom_vjp
+    def rounded(x):
+        return x
+
+    rounded.defvjp(lambda x: (x, None), lambda _, g: (g.astype(jnp.float16).astype(jnp.float32),))
+    apply = lambda p, _, x: rounded(x @ p)  # noqa: E731
+    for scale, expected in ((1.0, 0.0), (1e-9, 1.0)):
+        program = trace_gradient(apply, lambda out, scale=scale: scale * jnp.mean(out), _PARAMS[0], {}, _INPUTS)
+        assert has_halves(program)
+        lost, displaced = rounded_away(program, _PARAMS[0], {}, _INPUTS)
+        assert (float(lost), float(displaced)) == (expected, 0.0)
