@@ -140,7 +140,8 @@ def test_numbers_far_from_order_one_are_told(scale, offset, words):
 @pytest.mark.parametrize("offset", [0.0, 50.0])
 def test_what_is_called_wrong_is_also_tried(scale, offset):
     values = scale * (offset + CHANCE.normal(size=(500, 6)))
-    assert are_wrong_inputs(scale_of(values)) <= (off_scale(values) is not None)
+    scale_of_inputs = scale_of(values)
+    assert are_wrong_inputs(scale_of_inputs.size, scale_of_inputs.largest) <= (off_scale(values) is not None)
     assert are_wrong_targets(scale_of(values), 1.0) <= (off_scale(values) is not None)
 
 
