@@ -20,8 +20,8 @@ from engine.preflight.passes import Entering, make_passes, run_passes
 from engine.tasks import Batch, Task, build_task, first_batch
 from engine.training.trainer import Trainer
 
-# Examples that are looked at, evenly spread over the data.
-MOST_EXAMPLES = 4096
+# Examples that are looked at, evenly spread over the data: fewer of large ones, but never fewer than the least.
+MOST_EXAMPLES, _LEAST_EXAMPLES, _MOST_NUMBERS = 4096, 64, 2**25
 
 
 class Examples(NamedTuple):
@@ -168,5 +168,6 @@ def _examples(data: Mapping[str, np.ndarray], part: str) -> Examples:
     inputs, targets = data[f"{part}inputs"], data[part + name]
     if part:
         inputs, targets = (array.reshape(-1, *array.shape[2:]) for array in (inputs, targets))
-    rows = np.unique(np.linspace(0, len(inputs) - 1, min(len(inputs), MOST_EXAMPLES)).round().astype(int))
+    most = min(MOST_EXAMPLES, max(_LEAST_EXAMPLES, _MOST_NUMBERS // max(1, inputs[0].size)))
+    rows = np.unique(np.linspace(0, len(inputs) - 1, min(len(inputs), most)).round().astype(int))
     return Examples(np.asarray(inputs[rows]), np.asarray(targets[rows]))
