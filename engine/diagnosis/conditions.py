@@ -103,6 +103,11 @@ def blows_up(evidence: Evidence) -> bool:
     return name in _lower_rates(evidence) and evidence.leaves(name) and _is_tame(evidence, name)
 
 
+def is_thrown_by_start(evidence: Evidence) -> bool:
+    """Whether runs diverge, and He's start alone brings them to learn."""
+    return diverges(evidence) and evidence.relieves(HE.name) and _is_tame(evidence, HE.name)
+
+
 def steadier(evidence: Evidence) -> str | None:
     """Returns what to try against a divergence: the highest lower rate that learns with hardly any divergence.
 

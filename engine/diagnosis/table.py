@@ -210,6 +210,15 @@ RULES = (
         meaning="The steps are too long: the loss blows up.",
     ),
     Rule(
+        "thrown_by_start",
+        causes.SCALE,
+        f"at least {100 * FEW_DIVERGED:.0f} % of the runs diverge, and no fewer than are stuck; with a He start most "
+        f"leave and hardly any diverges",
+        conditions.is_thrown_by_start,
+        lambda evidence: HE.name,
+        meaning="The start throws the runs: its outputs, and so its first gradients, are far too large.",
+    ),
+    Rule(
         "diverges",
         DIVERGES,
         f"at least {100 * FEW_DIVERGED:.0f} % of the runs diverge, and no fewer than are stuck",
