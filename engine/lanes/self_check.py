@@ -1,4 +1,4 @@
-"""Checks a network before its study: the rewritten one against the original, and the user's with one batch.
+"""Checks a rewritten network against the original before its study.
 
 What was found is kept beside the compiled programs: one check per structure, machine and version.
 """

@@ -13,7 +13,7 @@ import numpy as np
 
 from engine.errors import some_of
 from engine.preflight import causes, low_precision, target_scale
-from engine.preflight.findings import Finding
+from engine.preflight.findings import Finding, is_fault
 from engine.preflight.look import Look
 
 _MOST_NAMED = 4
@@ -21,8 +21,7 @@ _MOST_NAMED = 4
 
 def find(look: Look) -> Finding | None:
     """Finds operations whose gradient is not a number."""
-    precision = low_precision.find(look)
-    if (precision is not None and precision.strength == "fault") or target_scale.is_fault(look):
+    if is_fault(low_precision.find(look)) or is_fault(target_scale.find(look)):
         return None
     is_finite = np.isfinite(look.losses)
     is_broken = ~np.isfinite(look.grads) & is_finite[:, None]

@@ -76,6 +76,11 @@ def find_all(look: Look) -> list[Finding]:
     return sorted(found, key=lambda finding: ("fault", "sign", "note").index(finding.strength))
 
 
+def is_fault(found: Finding | None) -> bool:
+    """Tells whether something was found that is wrong whatever else holds."""
+    return found is not None and found.strength == "fault"
+
+
 def amount(value: float) -> str:
     """Writes a number to three digits, without an exponent where it is not tiny or huge."""
     return f"{float(f'{value:.3g}'):,.0f}" if 100 <= abs(value) < 1e9 else f"{value:.3g}"

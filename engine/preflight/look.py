@@ -133,9 +133,9 @@ def gather(spec: PoolSpec) -> Material:
     return Material(task, batch, is_kept, _examples(data, "" if is_kept else "loss_"), _examples(data, "held_out_"))
 
 
-def take_look(spec: PoolSpec, arm: Arm, horizon: int | None, material: Material | None = None) -> Look:
+def take_look(spec: PoolSpec, arm: Arm, horizon: int | None, material: Material) -> Look:
     """Takes a batch through a network at a few starts of an arm; only the structure of the arm of `spec` is read."""
-    task, batch, is_kept, training, held_out = material or gather(spec)
+    task, batch, is_kept, training, held_out = material
     # The batch is the data, so that a step takes nothing else to the device.
     given = task._replace(draw=lambda *_: None, sample=lambda data, _: Batch(**data), augment=None)
     model = make_model(spec.arm, task.num_outputs)

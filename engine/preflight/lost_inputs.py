@@ -10,7 +10,7 @@ False alarms: none, because it holds by arithmetic.
 import numpy as np
 
 from engine.preflight import causes, low_precision
-from engine.preflight.findings import Finding
+from engine.preflight.findings import Finding, is_fault
 from engine.preflight.look import Look
 
 _ROUNDING = 1e-6
@@ -20,8 +20,7 @@ def find(look: Look) -> Finding | None:
     """Finds inputs that never arrive at the weights."""
     inputs = np.asarray(look.batch.inputs, np.float64)
     do_differ = bool(np.any(np.ptp(inputs, axis=0) > _ROUNDING * np.max(np.abs(inputs), initial=0.0)))
-    precision = low_precision.find(look)
-    if precision is not None and precision.strength == "fault":
+    if is_fault(low_precision.find(look)):
         return None
     if not do_differ or not look.entered or any(of.change > _ROUNDING * of.size for of in look.entered):
         return None

@@ -13,7 +13,7 @@ Source: Karpathy (2019), "A recipe for training neural networks". False alarms: 
 import numpy as np
 
 from engine.preflight import target_scale
-from engine.preflight.findings import Finding
+from engine.preflight.findings import Finding, is_fault
 from engine.preflight.learning import RATES
 from engine.preflight.look import Look
 
@@ -23,7 +23,7 @@ _NOT_LEARNED, _WELL_LEARNED, _LONGEST = 0.95, 0.5, 10
 def find(look: Look) -> Finding | None:
     """Finds set-ups that do not learn a single batch, and tells whether they cannot or are too slow."""
     learned = look.learned
-    if learned is None or not learned.own > _NOT_LEARNED or target_scale.is_fault(look):
+    if learned is None or not learned.own > _NOT_LEARNED or is_fault(target_scale.find(look)):
         return None
     if np.isinf(learned.own) and np.isinf(learned.plain):
         return None

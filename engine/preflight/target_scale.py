@@ -18,12 +18,6 @@ from engine.tasks.scales import WORTH_A_TRY, are_wrong_targets, scale_of
 _MOST = 10.0
 
 
-def is_fault(look: Look) -> bool:
-    """Tells whether the targets are so far off that losses and gradients say nothing else."""
-    found = find(look)
-    return found is not None and found.strength == "fault"
-
-
 def find(look: Look) -> Finding | None:
     """Finds targets that are far too large, too small or too far from 0."""
     if look.has_classes:

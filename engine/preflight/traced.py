@@ -17,6 +17,14 @@ _KEEPING = (*_ARITHMETIC, "reshape", "broadcast_in_dim", "transpose", "squeeze",
 _PRODUCTS = ("dot_general", "conv_general_dilated", "gather")
 
 
+class Product(NamedTuple):
+    """An operand by the place of its operation in the order of evaluation, and its number there."""
+
+    place: int
+    operand: int
+    is_lookup: bool
+
+
 class Traced(NamedTuple):
     """A network's evaluation of one batch, and what is known of it.
 
@@ -31,15 +39,7 @@ class Traced(NamedTuple):
     program: Any
     saturating: tuple[tuple[int, str], ...]
     narrowest: int
-    entering: "tuple[Product, ...]"
-
-
-class Product(NamedTuple):
-    """An operand by the place of its operation in the order of evaluation, and its number there."""
-
-    place: int
-    operand: int
-    is_lookup: bool
+    entering: tuple[Product, ...]
 
 
 class Seen(NamedTuple):

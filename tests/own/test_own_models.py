@@ -219,6 +219,11 @@ def test_parameters_that_no_gradient_reaches_are_named(data_dir, tmp_path):
     assert _found("Unreached", data_dir, str(tmp_path)) == found
 
 
+def test_a_factor_that_no_start_makes_up_for_is_named(data_dir):
+    assert "constant_outputs" in [one.name for one in _found("Scaled", data_dir)]
+    assert "constant_outputs" not in [one.name for one in _found("mlp", data_dir)]
+
+
 def test_a_network_is_looked_at_anew_with_other_numbers(data_dir, tmp_path):
     """What lies at a place may change, and another folder has data of the same shape."""
     inputs = _spec("mlp", data_dir).data["inputs"]
