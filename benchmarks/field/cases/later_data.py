@@ -1,38 +1,12 @@
 """Cases kept aside whose cause is the scale of the data, their pipeline, or too much regularisation."""
 
 import numpy as np
-from sklearn.datasets import load_digits
 
 from benchmarks.field.case import Arrays, Case
+from benchmarks.field.making import digit_images, twins
 from engine.preflight.causes import AUGMENTATION, DECAY, DROPOUT, INPUTS, LABELS, MIXTURE, ORDER, TARGETS
 
 Generator = np.random.Generator
-_Flags = tuple[tuple[str, ...], tuple[str, ...]]
-
-
-def _of_data(network: str) -> _Flags:
-    """Returns the flags of a case and of its twin, which differ in their data alone.
-
-    A capitalised word in front names a network of `networks/later.py`.
-    """
-    if network[0].isupper():
-        network = f"--model={{networks}}/later.py:{network}"
-    own = network.split()
-    return ("--dataset_dir={data}", *own), ("--dataset_dir={healthy}", *own)
-
-
-def _of_flags(network: str, wrong: str, right: str) -> _Flags:
-    """Returns the flags of a case and of its twin, which differ in one flag."""
-    both = ("--dataset_dir={data}", *network.split())
-    return (*both, wrong), (*both, right)
-
-
-def _digits(rng: Generator, largest: float = 1.0) -> Arrays:
-    """Returns small images of digits with grey values from 0 to `largest`."""
-    digits = load_digits()
-    order = rng.permutation(len(digits.target))
-    x = digits.images[order, :, :, None] / 16 * largest
-    return {"x": x.astype(np.float32), "y": digits.target[order].astype(np.int32)}
 
 
 def _notes(rng: Generator, largest: float) -> Arrays:
@@ -95,7 +69,7 @@ def _listed_faces(rng: Generator) -> Arrays:
 
 def _permuted(rng: Generator, is_same: bool) -> Arrays:
     """Returns digits with their pixels in another order: the same one for all, or a new one for each."""
-    arrays = _digits(rng)
+    arrays = digit_images(rng)
     x = arrays["x"].reshape(len(arrays["x"]), -1)
     x = x[:, rng.permutation(x.shape[1])] if is_same else rng.permuted(x, axis=1)
     return {**arrays, "x": x}
@@ -149,9 +123,9 @@ CASES: tuple[Case, ...] = (
         "Batches of images were divided by 255 where they were made and once more in the pipeline, before a recurrent "
         "network read them. The change leaves one of them out.",
         INPUTS,
-        *_of_data("Rows --optimizer=adam --learning_rate=1e-4 --batch_size=32 --horizon=1500"),
-        data=lambda rng: _digits(rng, 1 / 255),
-        healthy_data=_digits,
+        *twins("Rows --optimizer=adam --learning_rate=1e-4 --batch_size=32 --horizon=1500", has_other_data=True),
+        data=lambda rng: digit_images(rng, 1 / 255),
+        healthy_data=digit_images,
     ),
     Case(
         "sound as whole numbers",
@@ -159,7 +133,7 @@ CASES: tuple[Case, ...] = (
         "Recordings were read as whole numbers of 16 bits, and the loss of a network was no number at some "
         "point; it expects them from -1 to 1, as another reader returns them.",
         INPUTS,
-        *_of_data("Waveform --optimizer=sgd --momentum=0.9 --learning_rate=0.05 --batch_size=32"),
+        *twins("Waveform --optimizer=sgd --momentum=0.9 --learning_rate=0.05 --batch_size=32", has_other_data=True),
         data=lambda rng: _notes(rng, 32768),
         healthy_data=lambda rng: _notes(rng, 1),
     ),
@@ -169,7 +143,7 @@ CASES: tuple[Case, ...] = (
         "A network for clouds of points gave poor results on somebody's scans until the coordinates were "
         "normalised to be between -1 and 1.",
         INPUTS,
-        *_of_data("Points --optimizer=adam --learning_rate=1e-3 --batch_size=32"),
+        *twins("Points --optimizer=adam --learning_rate=1e-3 --batch_size=32", has_other_data=True),
         data=lambda rng: _scans(rng, False),
         healthy_data=lambda rng: _scans(rng, True),
     ),
@@ -179,7 +153,10 @@ CASES: tuple[Case, ...] = (
         "A network cannot learn the fourth power of numbers up to 100: weights of order one cannot make such large "
         "outputs in any number of steps, and the first layer of sigmoids saturates. Both were to be scaled.",
         TARGETS,
-        *_of_data("Layers --model_arg=activations=sigmoid,elu --optimizer=adam --learning_rate=1e-3 --batch_size=32"),
+        *twins(
+            "Layers --model_arg=activations=sigmoid,elu --optimizer=adam --learning_rate=1e-3 --batch_size=32",
+            has_other_data=True,
+        ),
         data=lambda rng: _powers(rng, False),
         healthy_data=lambda rng: _powers(rng, True),
         also=(INPUTS,),
@@ -190,7 +167,7 @@ CASES: tuple[Case, ...] = (
         "The loss of a critic, which estimates what is to come of a text, only grew. Returns rose to about 20, too "
         "wide a range at its small rate; scaled by their deviation they were learned. Here they are there at once.",
         TARGETS,
-        *_of_data("Attentive --optimizer=adam --learning_rate=1e-4 --batch_size=32 --horizon=1000"),
+        *twins("Attentive --optimizer=adam --learning_rate=1e-4 --batch_size=32 --horizon=1000", has_other_data=True),
         data=lambda rng: _returns(rng, False),
         healthy_data=lambda rng: _returns(rng, True),
     ),
@@ -200,9 +177,11 @@ CASES: tuple[Case, ...] = (
         "Images came in the order in which the folder was listed, labels in that of a table, so that they did not "
         "correspond. Sorting the list was the remedy. Here it is sorted as text, without leading zeros.",
         LABELS,
-        *_of_data(
-            "--model=cnn8 --conv_widths=8,12 --pool_after=1,2 --dense_widths=24 --init=he --optimizer=adam"
-            " --learning_rate=5e-4 --batch_size=32"
+        *twins(
+            "--dataset_dir={data}"
+            " --model=cnn8 --conv_widths=8,12 --pool_after=1,2 --dense_widths=24 --init=he --optimizer=adam"
+            " --learning_rate=5e-4 --batch_size=32",
+            has_other_data=True,
         ),
         data=_listed_faces,
         healthy_data=_faces,
@@ -214,7 +193,11 @@ CASES: tuple[Case, ...] = (
         "loader each drew an order anew. It has to be drawn once. Nearly nothing of an image is left, as after an "
         "augmentation that is too strong.",
         LABELS,
-        *_of_data("--model=mlp --dense_widths=48 --init=he --optimizer=sgd --momentum=0.9 --learning_rate=0.01"),
+        *twins(
+            "--dataset_dir={data}"
+            " --model=mlp --dense_widths=48 --init=he --optimizer=sgd --momentum=0.9 --learning_rate=0.01",
+            has_other_data=True,
+        ),
         data=lambda rng: _permuted(rng, False),
         healthy_data=lambda rng: _permuted(rng, True),
         also=(AUGMENTATION,),
@@ -225,7 +208,10 @@ CASES: tuple[Case, ...] = (
         "The accuracy in training was good and that in validation poor: classes were numbered in the order in which a "
         "folder was listed, which differed between both. Sorted names repaired it.",
         LABELS,
-        *_of_data("Rows --input_arrays=x,x_test --target_arrays=y,y_test --learning_rate=2e-3 --batch_size=16"),
+        *twins(
+            "Rows --input_arrays=x,x_test --target_arrays=y,y_test --learning_rate=2e-3 --batch_size=16",
+            has_other_data=True,
+        ),
         data=lambda rng: _split_events(rng, False),
         healthy_data=lambda rng: _split_events(rng, True),
         also=(MIXTURE,),
@@ -236,7 +222,9 @@ CASES: tuple[Case, ...] = (
         "By default a loader did not shuffle, and a network that was trained from folders saw one class at a time, "
         "which threw it off. Shuffling solved it. Here the engine shuffles, and it learns.",
         ORDER,
-        *_of_data("Likely --model_arg=num_classes=6 --optimizer=sgd --momentum=0.9 --learning_rate=0.02"),
+        *twins(
+            "Likely --model_arg=num_classes=6 --optimizer=sgd --momentum=0.9 --learning_rate=0.02", has_other_data=True
+        ),
         data=_sorted_textures,
         healthy_data=_textures,
     ),
@@ -246,8 +234,9 @@ CASES: tuple[Case, ...] = (
         "An exercise draws what a network makes of a toy data set: with a penalty of 0.001 on its weights it "
         "separates the classes, with 0.1, too much, it does not.",
         DECAY,
-        *_of_flags(
-            "--model=mlp --dense_widths=64 --init=he --optimizer=sgd --momentum=0 --learning_rate=0.5 --batch_size=100",
+        *twins(
+            "--dataset_dir={data}"
+            " --model=mlp --dense_widths=64 --init=he --optimizer=sgd --momentum=0 --learning_rate=0.5 --batch_size=100",
             "--weight_decay=0.1",
             "--weight_decay=0.001",
         ),
@@ -259,12 +248,13 @@ CASES: tuple[Case, ...] = (
         "A library took the share of units to drop for the share to keep: with a thousandth to drop nearly all units "
         "were dropped, and the network did not train. Turned round it worked.",
         DROPOUT,
-        *_of_flags(
-            "--model=cnn8 --conv_widths=8,12 --pool_after=1,2 --dense_widths=40 --activation=tanh --init=glorot"
+        *twins(
+            "--dataset_dir={data}"
+            " --model=cnn8 --conv_widths=8,12 --pool_after=1,2 --dense_widths=40 --activation=tanh --init=glorot"
             " --optimizer=adam --learning_rate=1e-3 --batch_size=32 --horizon=1000",
             "--dropout=0.999",
             "--dropout=0.001",
         ),
-        data=_digits,
+        data=digit_images,
     ),
 )

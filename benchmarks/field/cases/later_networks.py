@@ -1,9 +1,9 @@
 """Cases kept aside whose cause is the rate, the start, the outputs, the gradient, or the problem itself."""
 
 import numpy as np
-from sklearn.datasets import load_digits
 
 from benchmarks.field.case import Arrays, Case
+from benchmarks.field.making import digit_images, twins
 from engine.diagnosis.table import NORMAL
 from engine.preflight.causes import (
     ALTERED,
@@ -20,26 +20,6 @@ from engine.preflight.causes import (
     UNTRAINED,
     VANISHING,
 )
-
-_Flags = tuple[tuple[str, ...], tuple[str, ...]]
-
-
-def _twins(both: str, wrong: str = "", right: str = "", has_other_data: bool = False) -> _Flags:
-    """Returns the flags of a case and of its twin, from those of both and those of each.
-
-    A capitalised word in front names a network of `networks/later.py`.
-    """
-    if both[0].isupper():
-        both = f"--dataset_dir={{data}} --model={{networks}}/later.py:{both}"
-    other = both.replace("{data}", "{healthy}") if has_other_data else both
-    return tuple(f"{both} {wrong}".split()), tuple(f"{other} {right}".split())
-
-
-def _digits(rng: np.random.Generator) -> Arrays:
-    """Makes small images of digits, from 0 to 1."""
-    digits = load_digits()
-    order = rng.permutation(len(digits.target))
-    return {"x": (digits.images[order, :, :, None] / 16).astype(np.float32), "y": digits.target[order].astype(np.int32)}
 
 
 def _text(rng: np.random.Generator) -> Arrays:
@@ -97,7 +77,7 @@ def _series(rng: np.random.Generator) -> Arrays:
 
 def _pictures(rng: np.random.Generator) -> Arrays:
     """Makes images of digits from -1 to 1, which are to be drawn again."""
-    x = 2 * _digits(rng)["x"] - 1
+    x = 2 * digit_images(rng)["x"] - 1
     return {"x": x, "y": x.reshape(len(x), -1)}
 
 
@@ -148,7 +128,7 @@ CASES: tuple[Case, ...] = (
         "The loss of a language model hardly went down over many epochs. The configuration had a rate of 1; Adam at "
         "its default of 0.001 trained much better. Here both are Adam.",
         LARGE_RATE,
-        *_twins("Language --optimizer=adam --batch_size=32", "--learning_rate=1", "--learning_rate=1e-3"),
+        *twins("Language --optimizer=adam --batch_size=32", "--learning_rate=1", "--learning_rate=1e-3"),
         data=_text,
     ),
     Case(
@@ -157,10 +137,10 @@ CASES: tuple[Case, ...] = (
         "Somebody's residual network stayed at the accuracy of guessing for a hundred epochs at the rate of 0.1 that "
         "the script starts with, which is too large there. Here the blocks have no normalisation.",
         LARGE_RATE,
-        *_twins(
+        *twins(
             "Residual --optimizer=sgd --momentum=0.9 --batch_size=32", "--learning_rate=0.1", "--learning_rate=0.005"
         ),
-        data=_digits,
+        data=digit_images,
     ),
     Case(
         "rectifiers at the rate of sigmoids",
@@ -169,13 +149,13 @@ CASES: tuple[Case, ...] = (
         "rate was 3 and the start of deviation 1; the answer takes 0.01 and a tenth of the start, both of which are "
         "changed here. To blame the start is as right.",
         LARGE_RATE,
-        *_twins(
+        *twins(
             "--dataset_dir={data} --model=mlp --dense_widths=30 --init=normal --optimizer=sgd --momentum=0"
             " --batch_size=10 --horizon=2000",
             "--init_scale=1 --learning_rate=3",
             "--init_scale=0.1 --learning_rate=0.01",
         ),
-        data=_digits,
+        data=digit_images,
         also=(SCALE,),
     ),
     Case(
@@ -184,7 +164,7 @@ CASES: tuple[Case, ...] = (
         "A detector has a fixed rate of 0.00001, which is right for fine-tuning only and too small for a network that "
         "starts from scratch. The change lets people choose it.",
         SMALL_RATE,
-        *_twins(
+        *twins(
             "--dataset_dir={data} --model=cnn8 --conv_widths=8,16 --pool_after=1,2 --dense_widths=32 --init=he"
             " --optimizer=adam --batch_size=32 --horizon=1000",
             "--learning_rate=1e-5",
@@ -198,7 +178,7 @@ CASES: tuple[Case, ...] = (
         "The warm-up of a recogniser takes 25,000 steps, as its configuration has it, and the whole training of "
         "somebody fewer: the rate rises straight to the end, and the result is poor.",
         SCHEDULE,
-        *_twins(
+        *twins(
             "Attentive --optimizer=adam --batch_size=32 --learning_rate=5e-4 --horizon=600",
             "--schedule=warmup --warmup_steps=25000",
             "",
@@ -211,7 +191,7 @@ CASES: tuple[Case, ...] = (
         "The weights of a language model's head start with a variance of 1, whatever the width, so that its logits "
         "are huge and the first loss is many times that of guessing. The change divides the variance by the width.",
         SCALE,
-        *_twins(
+        *twins(
             "Headed --optimizer=adam --learning_rate=1e-4 --batch_size=32 --horizon=500", "--model_arg=wide=true", ""
         ),
         data=_phrases,
@@ -222,12 +202,12 @@ CASES: tuple[Case, ...] = (
         "A convolutional network of rectifiers got 10 to 20 % of the digits right with weights from a truncated normal "
         "distribution of the default deviation, 1. With 0.1 it learned.",
         SCALE,
-        *_twins(
+        *twins(
             "Truncated --optimizer=adam --learning_rate=1e-4 --batch_size=50 --horizon=1000",
             "--model_arg=deviation=1",
             "",
         ),
-        data=_digits,
+        data=digit_images,
         also=(EXPLODING,),
     ),
     Case(
@@ -236,13 +216,13 @@ CASES: tuple[Case, ...] = (
         "A lesson starts a network of rectifiers with ones in place of random weights: the units of a layer all do "
         "the same, which makes it hard to tell which weights to change. It goes on to small random ones.",
         SCALE,
-        *_twins(
+        *twins(
             "--dataset_dir={data} --model=mlp --dense_widths=48,32 --optimizer=adam --learning_rate=1e-3"
             " --batch_size=128",
             "--init=constant --init_scale=1",
             "--init=normal --init_scale=0.1",
         ),
-        data=_digits,
+        data=digit_images,
         also=(EXPLODING,),
     ),
     Case(
@@ -252,7 +232,7 @@ CASES: tuple[Case, ...] = (
         "target, so that the best outputs are all the mean. The change takes the axis away. Here the gradient is "
         "made what it was there, so that an altered gradient is as right a name.",
         MISFIT,
-        *_twins("Forecast --optimizer=adam --learning_rate=1e-3 --batch_size=64", "--model_arg=broadcast=true", ""),
+        *twins("Forecast --optimizer=adam --learning_rate=1e-3 --batch_size=64", "--model_arg=broadcast=true", ""),
         data=_sensors,
         also=(ALTERED,),
     ),
@@ -262,7 +242,7 @@ CASES: tuple[Case, ...] = (
         "The loss of a deep network hardly fell, whatever the rate and the optimiser. It was built for classes and "
         "used for a regression: its softmax had to become linear. Here three values are predicted.",
         UNREACHABLE,
-        *_twins(
+        *twins(
             "Signal --optimizer=adam --learning_rate=1e-3 --batch_size=64",
             "--model_arg=end=softmax",
             "--model_arg=end=linear",
@@ -276,7 +256,7 @@ CASES: tuple[Case, ...] = (
         "A sigmoid at the end of an autoencoder is right for values from 0 to 1 only; others, such as these from -1 to "
         "1, need another end.",
         UNREACHABLE,
-        *_twins(
+        *twins(
             "Autoencoder --optimizer=adam --learning_rate=1e-3 --batch_size=64",
             "--model_arg=end=sigmoid",
             "--model_arg=end=tanh",
@@ -290,12 +270,12 @@ CASES: tuple[Case, ...] = (
         "logarithms of shares: one for all classes is the best for it. Here the gradient is made what it was there, so "
         "that an altered gradient is as right a name.",
         MISFIT,
-        *_twins(
+        *twins(
             "Likely --optimizer=sgd --momentum=0.5 --learning_rate=0.02 --batch_size=64",
             "--model_arg=sigmoids=true",
             "",
         ),
-        data=_digits,
+        data=digit_images,
         also=(ALTERED,),
     ),
     Case(
@@ -304,7 +284,7 @@ CASES: tuple[Case, ...] = (
         "A perceptron with a step function is trained by gradient descent. The derivative of a step is 0, so that it "
         "lets no gradient through; the answer proposes tanh. Here the steps are in the hidden layers.",
         UNTRAINED,
-        *_twins(
+        *twins(
             "Layers --model_arg=width=12 --optimizer=adam --learning_rate=3e-3 --batch_size=16",
             "--model_arg=activations=step,step",
             "--model_arg=activations=tanh,tanh",
@@ -318,7 +298,7 @@ CASES: tuple[Case, ...] = (
         "A regression on binary vectors with four hidden layers of sigmoids cannot learn even the training data. The "
         "answer: each layer takes three quarters of the gradient or more, so that it vanishes.",
         VANISHING,
-        *_twins(
+        *twins(
             "Layers --optimizer=sgd --momentum=0.9 --learning_rate=0.005 --batch_size=32 --horizon=1000",
             "--model_arg=activations=sigmoid,sigmoid,sigmoid,sigmoid",
             "--model_arg=activations=relu,relu,relu,relu",
@@ -332,7 +312,7 @@ CASES: tuple[Case, ...] = (
         "Training runs in half precision and nothing scales the loss: gradients below 0.00006 become zero on their "
         "way, those of bounded angles first, without any message. The remedy is another format or a scaled loss.",
         PRECISION,
-        *_twins("Rays --optimizer=adam --learning_rate=1e-3 --batch_size=32", "--model_arg=half=true", ""),
+        *twins("Rays --optimizer=adam --learning_rate=1e-3 --batch_size=32", "--model_arg=half=true", ""),
         data=_angles,
     ),
     Case(
@@ -341,7 +321,7 @@ CASES: tuple[Case, ...] = (
         "A network with a memory stays at guessing for several epochs and is good all of a sudden; how long that takes "
         "differs from start to start. The author's advice is to go on. Here the twin has to remember for less long.",
         NORMAL,
-        *_twins("Language --optimizer=adam --learning_rate=1e-3 --batch_size=32 --horizon=3000", has_other_data=True),
+        *twins("Language --optimizer=adam --learning_rate=1e-3 --batch_size=32 --horizon=3000", has_other_data=True),
         data=lambda rng: _recall(rng, 20),
         healthy_data=lambda rng: _recall(rng, 3),
     ),
@@ -351,7 +331,7 @@ CASES: tuple[Case, ...] = (
         "Plain gradient descent on a sine with many periods gets the middle first and takes thousands of epochs, far "
         "more than a slow sine; nobody finds a mistake.",
         HARD,
-        *_twins(
+        *twins(
             "--dataset_dir={data} --model=mlp --dense_widths=64,64 --init=torch --optimizer=sgd --momentum=0"
             " --learning_rate=2e-3 --batch_size=64 --horizon=300",
             has_other_data=True,

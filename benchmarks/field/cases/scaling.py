@@ -1,9 +1,9 @@
 """Cases whose cause is the scale of inputs or targets, or inputs that are the same for all examples."""
 
 import numpy as np
-from sklearn.datasets import load_digits
 
 from benchmarks.field.case import Arrays, Case
+from benchmarks.field.making import digit_images
 from engine.preflight.causes import CONSTANT, INPUTS, TARGETS
 
 Generator = np.random.Generator
@@ -17,14 +17,6 @@ def _network(name: str, *arguments: str) -> tuple[str, ...]:
 def _twins(*flags: str) -> dict[str, tuple[str, ...]]:
     """Returns the flags of a case and of its twin, which differ in their data alone."""
     return {"flags": ("--dataset_dir={data}", *flags), "healthy": ("--dataset_dir={healthy}", *flags)}
-
-
-def _digits(rng: Generator, largest: float) -> Arrays:
-    """Returns the digits of scikit-learn in another order, with grey values from 0 to `largest`."""
-    digits = load_digits()
-    order = rng.permutation(len(digits.target))
-    pixels = (digits.images[order, ..., None] / 16 * largest).astype(np.float32)
-    return {"x": pixels, "y": digits.target[order].astype(np.int32)}
 
 
 def _pulses(rng: Generator, is_scaled: bool) -> Arrays:
@@ -121,8 +113,8 @@ CASES: tuple[Case, ...] = (
         "gradients explode within a few steps, and all outputs end at zero. The scale of the inputs is all that "
         "changed.",
         cause=INPUTS,
-        data=lambda rng: _digits(rng, 255),
-        healthy_data=lambda rng: _digits(rng, 1),
+        data=lambda rng: digit_images(rng, 255),
+        healthy_data=lambda rng: digit_images(rng, 1),
         **_twins(
             *_network("BiasFree"),
             "--optimizer=sgd",

@@ -5,9 +5,10 @@ from itertools import product
 from typing import Any
 
 import numpy as np
-from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_iris, load_wine
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris, load_wine
 
 from benchmarks.field.case import Arrays, Case
+from benchmarks.field.making import digit_images, twins
 from engine.diagnosis.table import NORMAL
 from engine.preflight.causes import (
     CAPACITY,
@@ -41,9 +42,7 @@ def _case(
     also: tuple[str, ...] = (),
 ) -> Case:
     """Makes a case from the flags of both twins and those of each, written as on a command line."""
-    flags, healthy = (tuple(f"{both} {own}".split()) for own in (wrong, right))
-    if healthy_data is not None:
-        healthy = tuple(flag.replace("{data}", "{healthy}") for flag in healthy)
+    flags, healthy = twins(both, wrong, right, has_other_data=healthy_data is not None)
     return Case(name, address, report, cause, flags, healthy, data, healthy_data, also)
 
 
@@ -82,13 +81,6 @@ def _probabilities(rng: np.random.Generator) -> Arrays:
     """Makes ten numbers between 0 and 1, whose class is told by a few of them."""
     x = rng.uniform(0, 1, (1000, 10))
     return {"x": x.astype(np.float32), "y": (x[:, 0] + x[:, 1] + x[:, 2] > 1.5).astype(np.int32)}
-
-
-def _images(rng: np.random.Generator) -> Arrays:
-    """Makes small images of digits, between 0 and 1."""
-    digits = load_digits()
-    order = rng.permutation(len(digits.target))
-    return {"x": (digits.images[order, :, :, None] / 16).astype(np.float32), "y": digits.target[order].astype(np.int32)}
 
 
 def _identity(rng: np.random.Generator) -> Arrays:
@@ -153,7 +145,7 @@ CASES: tuple[Case, ...] = (
         " --horizon=1000",
         "--model_arg=zeros=true",
         "",
-        _images,
+        digit_images,
     ),
     _case(
         "one more hidden layer at 0.001",
@@ -178,7 +170,7 @@ CASES: tuple[Case, ...] = (
         " --learning_rate=0.01 --batch_size=32 --horizon=500",
         "--model_arg=scale=0.01",
         "",
-        _images,
+        digit_images,
         also=(VANISHING,),
     ),
     _case(
@@ -225,7 +217,7 @@ CASES: tuple[Case, ...] = (
         f"{DATA} --model=mlp --dense_widths=32,32,16,16 --init=lecun {ADAM} --batch_size=32 --horizon=500",
         "--learning_rate=0.1",
         "--learning_rate=1e-3",
-        _images,
+        digit_images,
         also=(DEAD,),
     ),
     _case(
@@ -271,7 +263,7 @@ CASES: tuple[Case, ...] = (
         " --batch_size=32 --horizon=500",
         "--epsilon=0.1",
         "--epsilon=1e-8",
-        _images,
+        digit_images,
     ),
     _case(
         "an exclusive or with one neuron",
