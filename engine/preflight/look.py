@@ -1,7 +1,7 @@
 """What is looked at: the data as they are trained on, and one batch through a few starts of the network.
 
-A batch is taken forwards, backwards and through one step of the optimiser at the starts of the configuration, and
-forwards alone at He's start and at some with thirty times its weights, which show what values the outputs can take.
+A batch is taken forwards, backwards and through one step of the optimiser at the starts of the configuration and at
+He's, and forwards alone at some with thirty times its weights, which show what values the outputs can take.
 """
 
 from collections.abc import Mapping

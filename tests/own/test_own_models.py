@@ -10,6 +10,7 @@ import pytest
 
 from engine import Arm, InputError
 from engine.commands.run import run
+from engine.commands.running.looking import _own
 from engine.lanes.spec import PoolSpec
 from engine.models import check_fit, has_own_dropout, make_model
 from engine.models.building import canonical_args, parse_args
@@ -232,6 +233,19 @@ def test_a_network_is_looked_at_anew_with_other_numbers(data_dir, tmp_path):
     assert _found("mlp", data_dir, str(tmp_path)) == first
     broken = _found("mlp", data_dir, str(tmp_path), inputs=np.full_like(inputs, np.nan))
     assert "no_loss" in [one.name for one in broken]
+
+
+def test_each_network_is_looked_at_once_with_its_data(tmp_path, data_dir):
+    draw = np.random.default_rng(0)
+    np.savez(tmp_path / "own.npz", x=draw.normal(size=(200, 4)).astype(np.float32), y=np.arange(200) % 2)
+    small = Arm(model="mlp", dense_widths=(8,), init="he", dataset_dir=str(tmp_path / "own.npz"))
+    arms = {
+        "small": small, "slow": small.replace(learning_rate=1e-5), "deep": small.replace(dense_widths=(8, 8)),
+        "shuffled": small.replace(control="shuffled_labels"), "ours": _arm("mlp"), "laid": _arm("mlp", init="he"),
+        "theirs": Arm(model="mlp", dense_widths=(8,)),
+    }  # fmt: skip
+    plan = expand(Study("own", arms, seeds=1, epochs=1), "cpu", data_dir=data_dir)
+    assert list(_own(plan)) == [["small", "slow", "shuffled"], ["deep"], ["ours", "laid"]]
 
 
 @pytest.mark.long

@@ -236,7 +236,8 @@ CASES: tuple[Case, ...] = (
         DECAY,
         *twins(
             "--dataset_dir={data}"
-            " --model=mlp --dense_widths=64 --init=he --optimizer=sgd --momentum=0 --learning_rate=0.5 --batch_size=100",
+            " --model=mlp --dense_widths=64 --init=he --optimizer=sgd --momentum=0 --learning_rate=0.5"
+            " --batch_size=100",
             "--weight_decay=0.1",
             "--weight_decay=0.001",
         ),

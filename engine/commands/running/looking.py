@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Iterator
 
 from engine import tasks
+from engine.arms.choices import options_of
 from engine.commands.running.progress import note
 from engine.errors import one_line
 from engine.preflight.checking import check_here, refuse_untrainable
@@ -62,6 +63,6 @@ def _own(study: ExpandedStudy) -> Iterator[list[str]]:
         if is_reference(arm.model) or arm.dataset_dir is not None:
             # A control makes no other network.
             source = tasks.source_of(dataclasses.replace(arm, control="none"))
-            network = (arm.model, arm.model_args, arm.precision) if is_reference(arm.model) else ()
-            groups.setdefault((network, source), []).append(name)
+            options = [(option, getattr(arm, option)) for option in options_of("model", arm.model)]
+            groups.setdefault((arm.model, arm.model_args, arm.precision, *options, source), []).append(name)
     yield from groups.values()
