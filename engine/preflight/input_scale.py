@@ -5,8 +5,9 @@ Initial schemes keep a signal of order one at that size (LeCun et al. 1998, "Eff
 one optimiser step changes outputs in proportion to the squared size of the inputs; the bounds, in
 `engine/tasks/scales.py`, leave a factor of ten or more on either side of what standardised, unit-scaled and one-hot
 inputs have. Nothing is said where the network scales the inputs itself, so that its first weights are given numbers
-within the bounds. Whole numbers that name things, such as tokens, are not inputs of this kind: an integer type is left
-alone. False alarms: see docs/check.md.
+within the bounds; and it is only a sign where the configuration's own optimiser learns one batch as they are. Whole
+numbers that name things, such as tokens, are not inputs of this kind: an integer type is left alone. False alarms: see
+docs/check.md.
 """
 
 import numpy as np
@@ -31,7 +32,7 @@ def find(look: Look) -> Finding | None:
     what = "as pixels of 8 bits do, " if is_of_bytes else ""
     return Finding(
         "input_scale",
-        "fault",
+        look.strength_if_harmful,
         f"the inputs go from {amount(least)} to {amount(most)}, {what}with a root mean square of {amount(scale.size)}, "
         f"where networks and learning rates are made for inputs of order one",
         "standardise the inputs (--scaling=standard)" + (", or divide them by 255" if is_of_bytes else ""),

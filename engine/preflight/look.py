@@ -5,7 +5,7 @@ He's, and forwards alone at some with thirty times its weights, which show what 
 """
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import jax
 import numpy as np
@@ -22,6 +22,8 @@ from engine.training.trainer import Trainer
 
 # Examples that are looked at, evenly spread over the data: fewer of large ones, but never fewer than the least.
 MOST_EXAMPLES, _LEAST_EXAMPLES, _MOST_NUMBERS = 4096, 64, 2**25
+
+_WELL_LEARNED = 0.1
 
 
 class Examples(NamedTuple):
@@ -54,6 +56,7 @@ class Look(NamedTuple):
         losses: of the batch in an evaluation, `[S]`.
         he_sizes: standard deviation of each leaf under He's law, `[L]`.
         params, grads, updates: root mean squares of each leaf, of its gradient and of its first update, `[S, L]`.
+        clipped: length of the gradient once it is clipped, over that before, `[S]`.
         he_grads: root mean squares of the gradient of each leaf at He's start, with biases that are not 0, `[L]`.
         saturating: name of the saturating non-linearity of each hidden layer that has one.
         saturated: share of the values that lie where such a layer is flat, `[S, number of them]`.
@@ -87,6 +90,7 @@ class Look(NamedTuple):
     params: np.ndarray
     grads: np.ndarray
     updates: np.ndarray
+    clipped: np.ndarray
     slopes: np.ndarray
     he_grads: np.ndarray
     saturating: tuple[str, ...]
@@ -107,6 +111,15 @@ class Look(NamedTuple):
     def entered(self) -> list[Entering]:
         """What the first weights are given, in the median over starts; empty where it is not known."""
         return [Entering(*map(float, numbers)) for numbers in np.median(self.entering, axis=0)]
+
+    @property
+    def strength_if_harmful(self) -> Literal["fault", "sign"]:
+        """Of what harms a training: a fault, but a sign where its own optimiser still learns one batch.
+
+        That is where the steps of `learned` bring the loss below a tenth of that of the best constant.
+        """
+        is_learned = self.learned is not None and self.learned.own < _WELL_LEARNED
+        return "sign" if is_learned else "fault"
 
     @property
     def weights(self) -> list[int]:

@@ -157,6 +157,7 @@ def _trained(passes: Passes, state: TrainState) -> dict[str, jax.Array]:
     by_leaf = {"params": params, "grads": parts.grads, "updates": parts.updates}
     return {
         "lost": _lost(params, parts.state.params, parts.updates),
+        "clipped": jnp.minimum(1, passes.numbers.get("clip_norm", jnp.inf) / optax.tree.norm(parts.grads)),
         **{name: jnp.stack(list(map(_rms, jax.tree.leaves(tree)))) for name, tree in by_leaf.items()},
         "slopes": _slope(loss, params, parts.grads, parts.info.batch_loss),
     }

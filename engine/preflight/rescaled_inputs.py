@@ -2,7 +2,8 @@
 
 Definition: the inputs are within the bounds of `input_scale`, and of an array that the first weights of the network are
 given, the root mean square is above 10, or it is below 0.03 and no number is above 0.3. A second division by 255 does
-that: one in the data, and one in the first layer. False alarms: see docs/check.md.
+that: one in the data, and one in the first layer. It is a sign where its own optimiser learns one batch all the same.
+False alarms: see docs/check.md.
 """
 
 import math
@@ -25,7 +26,7 @@ def find(look: Look) -> Finding | None:
     size = max(sizes, key=lambda size: abs(math.log(size)))
     return Finding(
         "rescaled_inputs",
-        "fault",
+        look.strength_if_harmful,
         f"the inputs have a root mean square of {amount(scale.size)}, and what the network makes of them before its "
         f"first weights has one of {amount(size)}",
         "look for a scaling of the inputs in the network that is done already, such as a second division by 255",

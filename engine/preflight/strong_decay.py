@@ -3,10 +3,10 @@
 Definition, of a decay λ that is decoupled (AdamW, Lion): 1/λ is below the root mean square of most arrays of weights at
 the start. With updates that the optimiser keeps within the learning rate no weight can stay above 1/λ, so this is a
 fault. Of a decay that is part of the gradient (L2; SGD, Adam, RMSprop): λ times the weights is above 10 times the
-gradient of the loss in most arrays of weights, in the median over starts, and the training is long enough for a weight
-to go (1/(learning rate · λ) steps of SGD, |w|/learning rate of the others). Weights then shrink until the two are
-alike; a gradient may grow by then, so this is a sign. Source: Loshchilov and Hutter (2019), "Decoupled weight decay
-regularization", who use up to 0.1. False alarms: see docs/check.md.
+gradient of the loss, once it is clipped, in most arrays of weights, in the median over starts, and the training is long
+enough for a weight to go (1/(learning rate · λ) steps of SGD, |w|/learning rate of the others). Weights then shrink
+until the two are alike; a gradient may grow by then, so this is a sign. Source: Loshchilov and Hutter (2019),
+"Decoupled weight decay regularization", who use up to 0.1. False alarms: see docs/check.md.
 """
 
 import numpy as np
@@ -24,7 +24,8 @@ def find(look: Look) -> Finding | None:
     decay = look.arm.weight_decay
     if not decay or not look.weights:
         return None
-    sizes, grads = (np.median(values[:, look.weights], axis=0) for values in (look.params, look.grads))
+    clipped = look.grads * look.clipped[:, None]
+    sizes, grads = (np.median(values[:, look.weights], axis=0) for values in (look.params, clipped))
     if look.arm.optimizer not in _DECOUPLED:
         return _by_gradient(look, decay, sizes, grads)
     bound = 1 / decay

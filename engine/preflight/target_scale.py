@@ -3,9 +3,10 @@
 Definition, of regression: the root mean square of the targets, about 0, is above 100 times the larger of 1 and that of
 the outputs at the start; or their standard deviation (the median over columns that vary) is below 0.01 of it. It is a
 sign, which a training may get over, where the root mean square is above 5 times that, and the loss begins at above 10
-times that of the best constant. The bounds are in `engine/tasks/scales.py`. An optimiser that moves each weight by its
-learning rate brings outputs of order one only so far in a training, and the first gradients are as large as the offset.
-Source: LeCun et al. (1998), "Efficient BackProp", sections 4.5 and 4.6. False alarms: see docs/check.md.
+times that of the best constant, or where the configuration's own optimiser learns one batch all the same. The bounds
+are in `engine/tasks/scales.py`. An optimiser that moves each weight by its learning rate brings outputs of order one
+only so far in a training, and the first gradients are as large as the offset. Source: LeCun et al. (1998), "Efficient
+BackProp", sections 4.5 and 4.6. False alarms: see docs/check.md.
 """
 
 import numpy as np
@@ -32,7 +33,7 @@ def find(look: Look) -> Finding | None:
     about = f"a mean of {amount(float(targets.mean()))} and a standard deviation of {amount(float(targets.std()))}"
     return Finding(
         "target_scale",
-        "fault" if is_wrong else "sign",
+        look.strength_if_harmful if is_wrong else "sign",
         f"the targets have {about}, while the outputs are of order {amount(reach)} at the start",
         "standardise the targets by their mean and standard deviation, and undo it when the network is used",
         causes.TARGETS,

@@ -4,8 +4,8 @@ Definition: of the features that vary, the largest standard deviation is above 1
 the features is, as a root mean square, above 10 times their spread. Both make the loss far more curved in one direction
 than in others, and the steepest direction bounds the learning rate (LeCun et al. 1998, "Efficient BackProp", section
 4.3). Pixels, counts and embeddings stay below: of the digits the ratios are 2 and 1. Nothing is said where the network
-evens them out, so that neither holds in the arrays that its first weights are given, though it does in the batch.
-False alarms: see docs/check.md.
+evens them out, so that neither holds in the arrays that its first weights are given, though it does in the batch; and
+it is a sign where its own optimiser learns one batch all the same. False alarms: see docs/check.md.
 """
 
 import numpy as np
@@ -36,7 +36,11 @@ def find(look: Look) -> Finding | None:
     else:
         sentence = f"the inputs lie {amount(offset)} times as far from 0 as they differ from example to example"
     return Finding(
-        "uneven_inputs", "fault", sentence, "standardise each feature of the inputs (--scaling=standard)", causes.INPUTS
+        "uneven_inputs",
+        look.strength_if_harmful,
+        sentence,
+        "standardise each feature of the inputs (--scaling=standard)",
+        causes.INPUTS,
     )
 
 

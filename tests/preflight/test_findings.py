@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from engine.arms.arm import Arm
+from engine.preflight.causes import ALTERED
 from engine.preflight.findings import FINDINGS, amount, find_all
 from engine.preflight.learning import Learned
 from engine.preflight.look import Examples, Look
@@ -50,6 +51,7 @@ def _healthy(seed: int = 0, **changes: object) -> Look:
         params=of_leaf,
         grads=np.full((4, 6), 1e-2),
         updates=np.full((4, 6), 1e-3),
+        clipped=np.ones(4),
         slopes=np.ones(4),
         he_grads=np.full(6, 1e-2),
         saturating=(),
@@ -249,6 +251,29 @@ def test_a_decay_in_the_gradient_is_held_against_it(optimizer, decay, horizon, i
     assert [(finding.name, finding.strength) for finding in found] == [("strong_decay", "sign")] * is_found
     # 10 · 0.3 against 0.01.
     assert all("pulls the weights 300 times as hard" in finding.sentence for finding in found)
+
+
+@pytest.mark.parametrize(
+    ("changes", "name"),
+    [
+        ({"arm": _ARM.replace(epsilon=1e-8, clip_norm=1e-8)}, "below_epsilon"),
+        ({"arm": _ARM.replace(optimizer="sgd", clip_norm=1e-8), "updates": np.full((4, 6), 1e-8)}, "step_size"),
+    ],
+)
+def test_what_clipping_leaves_is_put_down_to_it(changes, name):
+    found = find_all(_healthy(clipped=np.full(4, 1e-7), **changes))
+    assert [(finding.name, finding.strength, finding.cause) for finding in found] == [(name, "sign", ALTERED)]
+    # 1,000 steps of 1e-8 against weights of 0.3.
+    assert all("0.003 %" in finding.sentence for finding in found if name == "step_size")
+
+
+@pytest.mark.parametrize("name", ["input_scale", "rescaled_inputs", "uneven_inputs", "target_scale", "step_size"])
+def test_what_its_own_optimiser_copes_with_is_a_sign(name):
+    strengths = [
+        next(one.strength for one in find_all(_FAULTS[name]._replace(learned=learned)) if one.name == name)
+        for learned in (None, Learned(300, 0.2, 0.1), Learned(300, 0.01, 0.1))
+    ]
+    assert strengths == ["fault", "fault", "sign"]
 
 
 def test_inputs_are_judged_where_the_first_weights_meet_them():

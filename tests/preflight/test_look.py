@@ -75,6 +75,8 @@ def test_factors_that_are_both_zero_never_move(data_dir):
         (small_arm(optimizer="adamw", weight_decay=50.0), {"strong_decay"}),
         (small_arm(schedule="warmup", warmup_steps=10_000), {"warm_up"}),
         (small_arm(learning_rate=1.0), {"step_size"}),
+        (small_arm(optimizer="sgd", clip_norm=1e-9), {"step_size"}),
+        (small_arm(epsilon=1e-8, clip_norm=1e-9), {"below_epsilon", "step_size"}),
         (small_arm(dense_widths=(32,) * 8, activation="sigmoid", init="glorot"), _SATURATED),
         (small_arm(dense_widths=(32,) * 3, activation="tanh"), set()),
     ],
