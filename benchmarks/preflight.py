@@ -68,9 +68,7 @@ def _healthy(paths: dict[str, str]) -> Iterator[_Case]:
     for name in ("iris", "wine", "cancer", "digits", "diabetes", "waves"):
         yield _Case(f"{name}, dense", Arm(**mlp, dataset_dir=paths[name]))
         yield _Case(f"{name}, a user's network", Arm(model=_NETWORK, dataset_dir=paths[name]))
-    for name in ("wine_raw", "digits_raw"):
-        normalised = Arm(model=_NETWORK, model_args=("end=normalised",), dataset_dir=paths[name])
-        yield _Case(f"{name}, a network that normalises them", normalised)
+    yield _Case("digits_raw, a network that normalises them", _normalising(paths["digits_raw"]))
     for optimizer, activation in itertools.product(("adam", "sgd", "rmsprop"), ("relu", "tanh", "gelu", "sigmoid")):
         rate = 1e-2 if optimizer == "sgd" else 1e-3
         fields = {**mlp, "optimizer": optimizer, "activation": activation, "learning_rate": rate}
@@ -92,10 +90,16 @@ def _healthy(paths: dict[str, str]) -> Iterator[_Case]:
         yield _Case(f"experiment {name}", study.arms[arm], horizon=study.horizons_by_arm[arm] or 2000)
 
 
+def _normalising(path: str) -> Arm:
+    return Arm(model=_NETWORK, model_args=("end=normalised",), dataset_dir=path)
+
+
 def _faulty(paths: dict[str, str]) -> Iterator[_Case]:
     mlp = {"model": "mlp", "dense_widths": (48, 32), "init": "he"}
     for name in ("wine", "cancer", "digits"):
         yield _Case(f"{name}, inputs as they are", Arm(**mlp, dataset_dir=paths[f"{name}_raw"]), "input_scale")
+    # Features of unlike sizes stay so when each example is normalised over them.
+    yield _Case("wine_raw, a network that normalises examples", _normalising(paths["wine_raw"]), "uneven_inputs")
     for name in ("wine", "cancer", "digits"):
         arm = Arm(**mlp, dataset_dir=paths[f"{name}_permuted"])
         yield _Case(f"{name}, labels permuted", arm, "unrelated_labels")

@@ -26,6 +26,8 @@ STATUSES: dict[str, str] = {
 # The status of a run without a curve, because it crashed its worker again and again.
 FAILED = "failed"
 _GRID_SHARE = 0.25  # of the width: a grid is fine enough if its points lie no further apart
+# A loss may be so many times that of chance whose square is still a number; targets of 1e-40 make them.
+_MOST_RELATIVE = 1e100
 _EVENTS = {"broke": 1, "no_plateau": 1, "shoulder": 1, "stuck": 0, "diverged": 2}
 
 
@@ -109,7 +111,8 @@ def find_break(
     if len(steps) < 2:
         return PlateauBreak("diverged", float(chance_loss), diverged_step=diverged_step)
 
-    progress = 1.0 - loss / chance_loss
+    most = _MOST_RELATIVE * chance_loss
+    progress = 1.0 - np.clip(loss, -most, most) / chance_loss
     smoothed = running_median(progress, settings.window)
     end = end_level(progress, settings)
     if end >= settings.high:

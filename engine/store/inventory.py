@@ -14,10 +14,10 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 
-from engine.errors import counted, one_line
+from engine.errors import InputError, counted, one_line
 from engine.outcomes.row import Row
 from engine.store import files
-from engine.store.parts import encode, fingerprint, inspect_part, read_part, split
+from engine.store.parts import encode, fingerprint, inspect_content, inspect_part, read_part, split
 from engine.store.study_file import MANIFEST
 
 _ENDING = ".parquet"
@@ -77,13 +77,31 @@ class Inventory:
                 yield table, part.launch
 
     def append(self, rows: Sequence[Row], launch: int) -> None:
-        """Stores the rows that a launch made as new parts, and lists them."""
-        for piece in split(rows):
-            content = encode(piece, self._study, launch)
-            name = files.digest(content)
-            files.write_atomically(self._path(name), content)
-            extend_manifest(self._manifest, name, len(piece))
-            self._parts[name] = _Part(len(piece), launch, None)
+        """Stores the rows that a launch made as new parts, and lists them; raises as `WorkDirectory.append`."""
+        refused = [why for piece in split(rows) for why in self._append(piece, launch)]
+        if refused:
+            others = f" and {counted(len(refused) - 1, 'other run')}" if refused[1:] else ""
+            raise InputError(
+                f"what came of {refused[0]}{others} could not be read again, so it is not stored; all else that is "
+                f"finished is. That is a fault of Plateau: please report it"
+            )
+
+    def _append(self, rows: Sequence[Row], launch: int) -> Iterator[str]:
+        """Stores rows as a part, and yields which could not be read again, and why."""
+        try:
+            content = encode(rows, self._study, launch)
+            inspect_content(content, self._document, self._study)
+        except (files.DamagedError, pa.ArrowException) as error:
+            if len(rows) > 1:
+                for row in rows:
+                    yield from self._append([row], launch)
+            else:
+                yield one_line(f"seed {rows[0]['seed']} of {rows[0]['arm']!r} ({error})")
+            return
+        name = files.digest(content)
+        files.write_atomically(self._path(name), content)
+        extend_manifest(self._manifest, name, len(rows))
+        self._parts[name] = _Part(len(rows), launch, None)
 
     def repair(self, aside: Path, notify: Callable[[str], None]) -> None:
         """Moves damaged parts to the folder `aside`, and lists the whole ones; for the holder of the lock.

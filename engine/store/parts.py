@@ -77,8 +77,13 @@ def inspect_part(path: Path, document: Mapping[str, Any], study: str) -> tuple[i
         FileNotFoundError: it is gone.
         InputError: it may not be read, or is larger than the memory.
     """
+    return inspect_content(_content(path), document, study)
+
+
+def inspect_content(content: bytes, document: Mapping[str, Any], study: str) -> tuple[int, int | None]:
+    """Checks the bytes of a part like `inspect_part`, before they are in a file."""
     try:
-        with _opened(path) as file:
+        with _opened(content) as file:
             about = file.metadata.metadata or {}
             if about.get(_STUDY_KEY) != study.encode():
                 raise DamagedError("a part of another study")
@@ -87,7 +92,7 @@ def inspect_part(path: Path, document: Mapping[str, Any], study: str) -> tuple[i
             check_rows(table, document)
             launch = about.get(_LAUNCH_KEY, b"")
             return len(table), int(launch) if launch.isdigit() and len(launch) < 10 else None
-    except (DamagedError, FileNotFoundError, InputError):
+    except (DamagedError, InputError):
         raise
     except (pa.ArrowException, OSError, ValueError, LookupError) as error:
         reason = str(error).split("\n", 1)[0][:200]
@@ -96,29 +101,36 @@ def inspect_part(path: Path, document: Mapping[str, Any], study: str) -> tuple[i
 
 def read_part(path: Path, schema: pa.Schema) -> pa.Table:
     """Reads the columns of a schema from a part that was inspected; raises as `inspect_part` if it has changed."""
-    with _opened(path) as file:
+    with _opened(_content(path)) as file:
         # One thread: a failed allocation in another one ends the process.
         return file.read(columns=schema.names, use_threads=False).select(schema.names).cast(schema)
 
 
-@contextlib.contextmanager
-def _opened(path: Path) -> Iterator[pq.ParquetFile]:
-    """Opens a part whose bytes match its name and whose metadata are within bounds."""
+def _content(path: Path) -> bytes:
+    """Reads a part whose bytes match its name."""
     try:
-        try:
-            content = read_bounded(path, _MAX_FILE_BYTES)
-        except FileNotFoundError:
-            raise
-        except OSError as error:
-            raise InputError(f"cannot read {str(path)!r}: {error.strerror}") from error
-        if digest(content) != path.stem:
-            raise DamagedError("its bytes do not match its name")
+        content = read_bounded(path, _MAX_FILE_BYTES)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise InputError(f"cannot read {str(path)!r}: {error.strerror}") from error
+    except MemoryError:
+        raise InputError(f"{str(path)!r} needs more memory than there is") from None
+    if digest(content) != path.stem:
+        raise DamagedError("its bytes do not match its name")
+    return content
+
+
+@contextlib.contextmanager
+def _opened(content: bytes) -> Iterator[pq.ParquetFile]:
+    """Opens the bytes of a part whose metadata are within bounds."""
+    try:
         limits = {"thrift_string_size_limit": _MAX_FOOTER_STRING, "thrift_container_size_limit": _MAX_FOOTER_LIST}
         with pq.ParquetFile(pa.BufferReader(content), **limits) as file:
             _check_metadata(file.metadata, file.schema_arrow)
             yield file
     except MemoryError:
-        raise InputError(f"{str(path)!r} needs more memory than there is") from None
+        raise InputError(f"a part of {len(content):,} bytes needs more memory than there is") from None
 
 
 def _check_metadata(metadata: pq.FileMetaData, schema: pa.Schema) -> None:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from engine.errors import InputError
 from engine.outcomes.row import SCHEMA_VERSION
 from engine.store.files import FOLDERS, DamagedError, check_folders, is_temporary, refusing, write_atomically
-from engine.store.json_files import checksum, read_json, to_json
+from engine.store.json_files import checksum, parse_json, read_json, to_json
 from engine.store.validation import check_document
 
 STUDY = "study.json"
@@ -57,7 +57,11 @@ def load(path: Path) -> StudyFile:
 
 
 def _load_one(path: Path) -> dict[str, Any]:
-    document = read_json(path)
+    return _understood(read_json(path), path)
+
+
+def _understood(document: Any, path: Path) -> dict[str, Any]:
+    """Returns what was parsed without its checksum, once everything in it is checked."""
     version = document.get("schema_version") if isinstance(document, dict) else None
     if type(version) is not int:
         raise DamagedError("no schema_version")
@@ -76,8 +80,19 @@ def _load_one(path: Path) -> dict[str, Any]:
 
 
 def save(path: Path, document: dict[str, Any]) -> None:
-    """Writes `study.json`, then its backup, so that one of the two is whole at any moment; raises `StorageError`."""
-    content = to_json({**document, "checksum": checksum(document)})
+    """Writes `study.json`, then its backup, so that one of the two is whole at any moment.
+
+    Raises:
+        InputError: it could not be read again. Nothing is written.
+        StorageError: the disk is full or fails.
+    """
+    try:
+        # The first check names the entry that is wrong, before JSON can only say that one is.
+        check_document(dict(document))
+        content = to_json({**document, "checksum": checksum(document)})
+        _understood(parse_json(content), path / STUDY)
+    except ValueError as error:
+        raise InputError(f"{str(path / STUDY)!r} could not be read again if it were written so: {error}") from None
     for name in OF_A_LAUNCH:
         write_atomically(path / name, content)
 

@@ -41,7 +41,7 @@ class WorkDirectory:
         return self._inventory.num_left_out
 
     def save_document(self) -> None:
-        """Writes `study.json` and its backup; raises `StorageError`."""
+        """Writes `study.json` and its backup; raises `InputError` if it could not be read again, or `StorageError`."""
         study_file.save(self.path, self.document)
 
     def discard(self) -> None:
@@ -80,6 +80,7 @@ class WorkDirectory:
         """Stores finished runs as new parts, of the last launch unless another is given by its index.
 
         Raises:
+            InputError: some could not be read again. All others are stored.
             StorageError: they cannot be written. Some may be there; they may be appended again.
         """
         self._inventory.append(rows, len(self.document["launches"]) - 1 if launch is None else launch)

@@ -11,6 +11,7 @@ from engine import store
 from engine.errors import InputError
 from engine.store import provenance, study_file, validation
 from engine.store.files import DamagedError
+from engine.store.json_files import checksum, to_json
 from tests.stored import make_document, make_row
 
 
@@ -159,7 +160,8 @@ def test_a_study_without_its_checksum_is_damaged(tmp_path):
 
 @pytest.mark.parametrize("version", [3, 99])
 def test_another_schema_version_is_refused_in_one_line(tmp_path, version):
-    study_file.save(tmp_path, {**_document(), "schema_version": version})
+    document = {**_document(), "schema_version": version}
+    (tmp_path / "study.json").write_bytes(to_json({**document, "checksum": checksum(document)}))
     with pytest.raises(InputError, match=f"schema version {version}, this version of Plateau reads 4: ") as caught:
         store.open_existing(tmp_path)
     assert "\n" not in str(caught.value)

@@ -1,12 +1,19 @@
 import json
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from engine import store
+from engine import Arm, store
 from engine.errors import InputError
+from engine.lanes.runs import FinishedRun, Run
+from engine.lanes.to_row import outcome_row
+from engine.outcomes import DetectorSettings
+from engine.outcomes.event import Event
 from engine.outcomes.row import CURVE_NAMES
-from engine.store import parts
+from engine.store import parts, study_file
 from engine.store.opening import differences
 from tests.stored import make_document, make_row
 
@@ -202,3 +209,65 @@ def test_rows_are_split_before_a_part_grows_too_large(tmp_path, monkeypatch):
 def test_arms_that_are_new_agree_with_their_number(names: list[str], words: str):
     before, now = {"arms": {"a": {}}}, {"arms": {name: {} for name in ["a", *names]}}
     assert differences(before, now)[0] == words
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda document: document["study"]["chance_loss"].update(a=np.nan), "chance_loss"),
+        (lambda document: document["study"]["chance_loss"].update(a=np.inf), "chance_loss"),
+        (lambda document: document["study"]["chance_loss"].update(a=0.0), "chance_loss"),
+        (lambda document: document["identity"].update(root_seed=2**64), "64 bits|root_seed"),
+        (lambda document: document["study"].update(name="\ud800"), "surrogate"),
+        (lambda document: document["study"].update(seeds={}), "study.seeds"),
+    ],
+)
+def test_what_could_not_be_read_again_is_not_written(tmp_path, change, words):
+    document = _document()
+    change(document)
+    with pytest.raises(InputError, match=rf"(?s)study\.json' could not be read again.*({words})"):
+        store.create_or_resume(tmp_path / "new", document)
+    assert not list((tmp_path / "new").rglob("study*"))
+    workdir = store.create_or_resume(tmp_path / "old", _document())
+    before = (tmp_path / "old" / "study.json").read_bytes()
+    change(workdir.document)
+    with pytest.raises(InputError, match="could not be read again"):
+        workdir.save_document()
+    assert {(tmp_path / "old" / name).read_bytes() for name in study_file.OF_A_LAUNCH} == {before}
+
+
+def test_a_row_that_could_not_be_read_again_takes_no_other_with_it(tmp_path):
+    workdir = store.create_or_resume(tmp_path, _document())
+    rows = [make_row("a", seed) for seed in range(4)]
+    rows[1]["steps_run"] = 881
+    rows[2]["num_breaks"] = -1
+    with pytest.raises(InputError, match=r"seed 1 of 'a' \(steps_run: out of range\) and 1 other run could not"):
+        workdir.append(rows)
+    assert store.open_existing(tmp_path).read()["seed"].to_pylist() == [0, 3]
+
+
+_LOSSES = st.floats(width=32, allow_nan=True, allow_infinity=True)
+
+
+@settings(max_examples=300, deadline=None, derandomize=True)
+@given(
+    st.lists(_LOSSES, min_size=2, max_size=81),
+    st.floats(1e-300, 1e300),
+    st.sampled_from((None, 0, 11, 440, 880)),
+    st.sampled_from(list(Event)),
+)
+def test_whatever_is_detected_can_be_read_again(losses, chance_loss, hitting_step, event):
+    loss = np.asarray(losses, np.float32)
+    steps = 11 * np.arange(len(loss))
+    is_finite = np.isfinite(loss)
+    # A run ends where its loss is no number; its curve ends before.
+    diverged_step = None if is_finite.all() else max(1, int(steps[np.argmin(is_finite)]))
+    kept = slice(0, len(loss) if diverged_step is None else max(1, int(np.argmin(is_finite))))
+    run = Run.of_seed("a", Arm(), 0, 880)
+    curves = {"loss": loss[kept], "accuracy": np.zeros(len(loss), np.float32)[kept]}
+    inspected = {"held_out_accuracy": curves["accuracy"]}
+    finished = FinishedRun(
+        run, steps[kept], curves, steps[kept], inspected, np.zeros(0), diverged_step, hitting_step, "horizon"
+    )
+    content = parts.encode([outcome_row(finished, chance_loss, DetectorSettings(), event)], "s", 0)
+    assert parts.inspect_content(content, _document(), "s") == (1, 0)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from engine.commands.running.progress import ProgressBar, note
-from engine.errors import agreeing, counted
+from engine.errors import InputError, agreeing, counted
 from engine.lanes.checkpoint import Checkpoint
 from engine.lanes.runs import Run, run_key
 from engine.lanes.to_row import failed_row
@@ -105,7 +105,12 @@ class Recorder:
     def flush(self) -> None:
         """Writes the rows that are not yet on disk."""
         if self._rows:
-            self.directory.append(self._rows)
+            try:
+                self.directory.append(self._rows)
+            except InputError:
+                # They are stored, but for those that never can be.
+                self._rows = []
+                raise
             self.checkpoints.forget([tuple(row[n] for n in RUN_KEY) for row in self._rows])
         self._rows = []
         self._written = time.monotonic()
