@@ -20,7 +20,16 @@ from engine.observers.event_file import EventSeries, chart_of_quartiles, encode_
 from engine.observers.observer import Pace, StudyProgress
 from engine.outcomes import FAILED
 from engine.outcomes.event import Event
-from engine.store import RUN_KEY, WAITING_COLUMNS, Row, WorkDirectory, check_folder, storage_error, write_atomically
+from engine.store import (
+    RUN_KEY,
+    WAITING_COLUMNS,
+    Row,
+    WorkDirectory,
+    check_folder,
+    remove,
+    storage_error,
+    write_atomically,
+)
 from engine.studies.designs import is_repetition, run_name
 
 FOLDER = "tensorboard"
@@ -77,7 +86,7 @@ class TensorBoard:
             if folder.is_dir():
                 self._make(folder)
                 for path in list(_numbered(folder).values())[:-1]:
-                    path.unlink(missing_ok=True)
+                    remove(path)
 
     def _take(self, row: Row, wall_time: float, is_forced: bool) -> None:
         arm = row["arm"]
@@ -101,7 +110,7 @@ class TensorBoard:
             self._write(folder / f"events.out.tfevents.{last + 1:06d}.plateau", content)
             earlier = list(numbered.values())
             for path in earlier[:-_NUM_EMPTY]:
-                path.unlink(missing_ok=True)
+                remove(path)
             for path in filter(_size, earlier[-_NUM_EMPTY:]):
                 self._write(path, b"")
         self._changed.clear()

@@ -1,7 +1,7 @@
 """Keeps a study on disk: its identity and its finished runs, written atomically, read without executing anything."""
 
 from engine.outcomes.row import OUTCOME_SCHEMA, ROW_SCHEMA, RUN_KEY, SCHEMA_VERSION, WAITING_COLUMNS, Row, waiting_times
-from engine.store.files import check_folder, read_bounded, set_aside, storage_error, write_atomically
+from engine.store.files import check_folder, read_bounded, remove, set_aside, storage_error, write_atomically
 from engine.store.json_files import to_json
 from engine.store.lock import hold
 from engine.store.opening import create_or_replace, create_or_resume, find_existing, open_existing, refuse_other_study
@@ -28,6 +28,7 @@ __all__ = [
     "open_existing",
     "read_bounded",
     "refuse_other_study",
+    "remove",
     "set_aside",
     "storage_error",
     "to_json",

@@ -14,7 +14,7 @@ from safetensors.numpy import save
 
 from engine.errors import counted
 from engine.outcomes.row import RUN_KEY
-from engine.store.files import digest, digest_of_file, write_atomically, writing
+from engine.store.files import digest, digest_of_file, remove, write_atomically, writing
 
 _SUFFIX = ".safetensors"
 _VERSION = 1
@@ -66,7 +66,7 @@ class CheckpointFolder:
                 continue
             if origin != self._origin:
                 num_elsewhere += len(runs)
-                path.unlink()
+                remove(path)
                 continue
             sound.append(path)
             for index, (key, step) in enumerate(runs):
@@ -120,7 +120,7 @@ class CheckpointFolder:
     def _remove_unused(self, paths: Iterable[Path]) -> None:
         used = {place.path for place in self._places.values()}
         for path in set(paths) - used:
-            path.unlink(missing_ok=True)
+            remove(path)
         if not used and self._path.is_dir() and not any(self._path.iterdir()):
             self._path.rmdir()
 

@@ -25,6 +25,10 @@ _LONGEST_NAME = 200
 _DIGITS = 32
 
 
+# Directories that this process holds: the file that says so in each, and its device and number there.
+_held: dict[Path, tuple[str, tuple[int, int]]] = {}
+
+
 class DamagedError(ValueError):
     """What was read is not what was written, or not ours; the message is the reason."""
 
@@ -39,12 +43,51 @@ def storage_error(path: Path, error: OSError) -> StorageError:
 
 
 @contextlib.contextmanager
+def holding(folder: Path, name: str) -> Iterator[None]:
+    """Keeps a folder as this process's for as long as the block lasts, by a file in it that stays open."""
+    _held[folder] = name, _identity(folder / name)
+    try:
+        yield
+    finally:
+        del _held[folder]
+
+
+def is_still_held(folder: Path) -> bool:
+    """Tells whether a folder is where it was, and not another one in its place; true of one that is not held."""
+    name, identity = _held.get(folder, ("", (0, 0)))
+    try:
+        return folder not in _held or _identity(folder / name) == identity
+    except OSError:
+        return False
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    about = os.lstat(path)
+    return about.st_dev, about.st_ino
+
+
+@contextlib.contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Turns an error of the system into a `StorageError` about what is written."""
+    """Turns an error of the system into a `StorageError` about what is written or removed.
+
+    What lies in a folder that is held is only written while it is: another study may lie in its place.
+    """
+    for folder in _held:
+        if path.is_relative_to(folder) and not is_still_held(folder):
+            raise StorageError(
+                f"work directory {str(folder)!r} was moved or removed, or its lock was, while this launch used it: "
+                f"nothing more is written. What was stored before is still in it, wherever it is now"
+            )
     try:
         yield
     except OSError as error:
         raise storage_error(path, error) from error
+
+
+def remove(path: Path) -> None:
+    """Removes a file, if it is there; raises `StorageError`."""
+    with writing(path):
+        path.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager

@@ -16,7 +16,16 @@ from pathlib import Path
 import filelock
 
 from engine.errors import InputError, one_line
-from engine.store.files import FULL, DamagedError, read_bounded, refusing, storage_error, write_atomically
+from engine.store.files import (
+    FULL,
+    DamagedError,
+    holding,
+    is_still_held,
+    read_bounded,
+    refusing,
+    storage_error,
+    write_atomically,
+)
 from engine.store.json_files import parse_json
 from engine.store.study_file import HOLDER, LOCK, refuse_foreign
 
@@ -38,7 +47,8 @@ def hold(path: Path, notify: Callable[[str], None]) -> Iterator[None]:
 
     Raises:
         InputError: another launch holds it, it holds something else than a study, or it cannot be written.
-        StorageError: the disk is full or fails.
+        StorageError: the disk is full or fails; of what is written by `files.writing` also that the directory was
+            moved, so that nothing is written to what lies in its place.
     """
     refuse_foreign(path)
     created: list[Path] = []
@@ -46,14 +56,16 @@ def hold(path: Path, notify: Callable[[str], None]) -> Iterator[None]:
     try:
         _create(path, created)
         _acquire(lock, path, notify)
-        try:
-            _say_who(path, notify)
-            yield
-        finally:
-            for name in (HOLDER, LOCK):
-                # Windows does not remove an open file; there the lock does that itself.
-                with contextlib.suppress(OSError):
-                    os.unlink(path / name)
+        # Where nothing can be locked the folder itself is what must stay where it is.
+        with holding(path, LOCK if lock.is_locked else "."):
+            try:
+                _say_who(path, notify)
+                yield
+            finally:
+                for name in (HOLDER, LOCK) if is_still_held(path) else ():
+                    # Windows does not remove an open file; there the lock does that itself.
+                    with contextlib.suppress(OSError):
+                        os.unlink(path / name)
     finally:
         if lock.is_locked:
             lock.release()

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from engine.outcomes import FAILED
 from engine.outcomes.row import ROW_SCHEMA, RUN_KEY, Row
 from engine.store import study_file
-from engine.store.files import FOLDERS, check_folders, clean_temporaries, writing
+from engine.store.files import FOLDERS, check_folders, clean_temporaries, remove
 from engine.store.inventory import Inventory
 
 logger = logging.getLogger(__name__)
@@ -58,8 +58,7 @@ class WorkDirectory:
         """Removes every finished run of a study whose runs can be read again; raises `StorageError`."""
         check_folders(self.path)
         for file in [*self.parts.glob("*.parquet"), self.parts / study_file.MANIFEST]:
-            with writing(file):
-                file.unlink(missing_ok=True)
+            remove(file)
         self._inventory = Inventory(self.parts, self.document)
 
     def inspect(self, notify: Callable[[str], None]) -> None:

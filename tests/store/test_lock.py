@@ -4,15 +4,18 @@ import errno
 import fcntl
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from engine import store
 from engine.errors import InputError, StorageError
+from engine.store.checkpoints import CheckpointFolder, Kept
 from tests.stored import make_document, make_row
 
 # For every line it gets, a directory: tries to hold it, says what came of it, and lets go when it
@@ -257,3 +260,42 @@ def test_a_directory_that_cannot_be_written_is_one_clear_line(tmp_path, monkeypa
     with pytest.raises(kind, match=words), store.hold(tmp_path / "w", pytest.fail):
         pass
     assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("what", ["moved", "replaced", "removed", "unlocked"])
+def test_nothing_is_written_where_the_directory_was(tmp_path, what):
+    path, document = tmp_path / "w", make_document({"a": {}})
+    with store.hold(path, pytest.fail):
+        workdir = store.create_or_resume(path, document)
+        workdir.append([make_row("a", 0)])
+        checkpoints = CheckpointFolder(path / "checkpoint", "origin")
+        if what == "removed":
+            shutil.rmtree(path)
+        elif what == "unlocked":
+            (path / "lock").unlink()
+        else:
+            path.rename(tmp_path / "elsewhere")
+        if what == "replaced":
+            other = tmp_path / "other"
+            store.create_or_resume(other, make_document({"other": {}})).append([make_row("other", 0)])
+            for name in ("lock", "lock.json"):
+                (other / name).write_text("of the other")
+            other.rename(path)
+        before = _contents(path)
+        for write in (
+            lambda: workdir.append([make_row("a", 1)]),
+            workdir.save_document,
+            lambda: checkpoints.keep([(("a", 1, 1, 1, None, None), Kept(11, {"x": np.zeros(3)}))]),
+        ):
+            with pytest.raises(StorageError, match=r"moved or removed.*What was stored before is still in it"):
+                write()
+            assert _contents(path) == before
+    if what != "unlocked":
+        assert _contents(path) == before
+    kept = {"moved": tmp_path / "elsewhere", "replaced": tmp_path / "elsewhere", "unlocked": path}.get(what)
+    if kept is not None:
+        assert store.open_existing(kept).read()["seed"].to_pylist() == [0]
+
+
+def _contents(path):
+    return {file: file.read_bytes() for file in path.rglob("*") if file.is_file()}
