@@ -44,10 +44,49 @@ def test_a_look_waits_for_the_longest_prefix():
     assert [record["seeds"] for record in looks.records] == [4, 8]
 
 
+def _trained(goal: str, generator: np.random.Generator, shares: dict[str, float], num_kills: int) -> tuple:
+    """Ends runs in any order, with kills between that only leave what is stored; returns the runs and the looks."""
+
+    def outcome(arm: str, seed: int) -> tuple[float, int]:
+        draw = np.random.default_rng([seed, *arm.encode()])
+        return (float(draw.uniform(1, 90)), 1) if draw.random() < shares[arm] else (100.0, 0)
+
+    stored: dict[tuple[str, int], tuple[float, int]] = {}
+    records: list = []
+    for number in range(num_kills + 1):
+        until = Until(goal, half_width=0.2, block=4, max_seeds=40)
+        looks = SequentialSeeds(until, dict.fromkeys(shares, 100.0), "a", records)
+        for (arm, seed), found in stored.items():
+            looks.add(arm, seed, *found)
+        looks.update()
+        running = [(arm, seed) for arm, seeds in looks.release().items() for seed in seeds if (arm, seed) not in stored]
+        left = generator.integers(60) if number < num_kills else 10_000
+        while running and left:
+            arm, seed = running.pop(generator.integers(len(running)))
+            stored[arm, seed] = outcome(arm, seed)
+            looks.add(arm, seed, *stored[arm, seed])
+            if generator.random() < 0.3 or not running:
+                looks.update()
+                running += [(name, one) for name, seeds in looks.release().items() for one in seeds]
+            left -= 1
+        records = looks.records
+    return set(stored), records
+
+
+@pytest.mark.parametrize("goal", ["fraction", "comparison"])
+@pytest.mark.parametrize("shares", [{"a": 0.5, "b": 1.0, "c": 0.0}, {"a": 1.0, "b": 1.0}, {"a": 0.1, "b": 0.9}])
+def test_which_runs_there_are_depends_on_no_order_and_no_kill(goal, shares):
+    generator = np.random.default_rng(0)
+    expected = _trained(goal, generator, shares, 0)
+    for number in range(20):
+        assert _trained(goal, generator, shares, number % 4) == expected
+
+
 def test_a_fraction_is_decided_when_its_sequence_is_narrow():
     looks = _looks(arms=("a",), half_width=0.15)
     first = next(n for n in range(4, 41, 4) if np.ptp(confidence_sequence(n, n)[1:3]) <= 0.3)
     for block in range(10):
+        looks.release()
         _add(looks, "a", range(4 * block, 4 * block + 4))
         looks.update()
     assert [record["seeds"] for record in looks.records] == list(range(4, first + 1, 4))

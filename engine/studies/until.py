@@ -1,8 +1,10 @@
 """Adds seeds until a question is decided, with statements that hold at every look.
 
 A look covers the longest prefix in seed order whose runs are all over, and is due whenever that has grown by a block in
-every arm that is still open: quick runs end first, so anything else would favour them. A failed run is over, and left
-out of the counts. Fractions have a confidence sequence, comparisons an e-value whose strata are the seeds.
+every arm that is still open: quick runs end first, so anything else would favour them. Seeds are released before each
+look, so that which runs there are in the end depends neither on the order in which they end nor on kills between. A
+failed run is over, and left out of the counts. Fractions have a confidence sequence, comparisons an e-value whose
+strata are the seeds.
 """
 
 import dataclasses
@@ -60,6 +62,7 @@ class SequentialSeeds:
         self._until, self._horizons, self._baseline = until, horizons, baseline
         self._waited: dict[str, dict[int, tuple[float, int | None]]] = {name: {} for name in horizons}
         self._prefix = {name: FinishedPrefix() for name in horizons}
+        self._given = dict.fromkeys(horizons, 0)
         self._num_seeds = 0
 
     def add(self, arm: str, seed: int, time: float, event: int | None) -> None:
@@ -77,17 +80,23 @@ class SequentialSeeds:
     def update(self) -> bool:
         """Takes every look that is due, and tells whether there was one."""
         is_new = False
+        self._release_due()
         while self.open and (size := self._num_seeds + self._until.block) <= self._reach():
             self._look(min(size, self._until.max_seeds))
+            self._release_due()
             is_new = True
         return is_new
 
     def release(self) -> dict[str, range]:
         """Returns seeds that may start now, by arm; each is given once."""
-        last = min(self._num_seeds + (1 + _AHEAD) * self._until.block, self._until.max_seeds)
-        given = {arm: range(self.released[arm], last) for arm in self.open if self.released[arm] < last}
-        self.released.update(dict.fromkeys(given, last))
+        self._release_due()
+        given = {arm: range(self._given[arm], last) for arm, last in self.released.items() if self._given[arm] < last}
+        self._given.update(self.released)
         return given
+
+    def _release_due(self) -> None:
+        last = min(self._num_seeds + (1 + _AHEAD) * self._until.block, self._until.max_seeds)
+        self.released.update(dict.fromkeys(self.open, last))
 
     def _reach(self) -> int:
         """Returns the length of the prefix that is over in all open arms; spent seeds count as a whole block."""
