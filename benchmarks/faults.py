@@ -1,9 +1,9 @@
 """What a study loses when launches are killed, stopped, raced, damaged or out of space.
 
-`python -m benchmarks.faults` does everything, about an hour on two cores; `--kinds=kills,races`
-some of it. Every line says how many cases there were and how many went wrong; the exit code is 1
-where any did. Launches are processes of their own; `benchmarks.fault_cases` has what can be done
-inside of one.
+`python -m benchmarks.faults` does everything, about an hour on two cores; `--kinds=kills,races` some of it,
+`--studies=until,stream` of some studies. Every line says how many cases there were and how many went wrong; the exit
+code is 1 where any did. Launches are processes of their own; `benchmarks.fault_cases` has what can be done inside of
+one.
 """
 
 import os
@@ -33,7 +33,13 @@ _STUDIES = {
     "settled": ["--sweep=learning_rate=1e-4,1e-3", "--stop=settled", "--seeds=24"],
     "noise": ["--dropout=0.1", "--batch_norm=true", "--init=normal", "--seeds=32"],
     "forks": ["--design=fork", "--forks=3", "--seeds=12", "--init=normal"],
+    "until": ["--sweep=init=normal,he", "--until=fraction", "--half_width=0.25", "--block=4", "--max_seeds=40"],
+    "stream": ["--stream=true", "--fix_order=0", "--seeds=24"],
+    "crossed": ["--design=crossed", "--order_seeds=4", "--stop=settled", "--seeds=8"],
+    "diagnostics": ["--diagnostics=weights,gradients", "--seeds=16"],
+    "bfloat16": ["--precision=bfloat16", "--seeds=24"],
 }
+_CHOSEN = flags.DEFINE_list("studies", list(_STUDIES), "which studies to kill and interrupt")
 _SHARED = ["--experiment=single", "--model=mlp", "--horizon=2200", "--eval_every=11"]
 _SIGNALS = {"kills": signal.SIGKILL, "sigterm": signal.SIGTERM, "sigint": signal.SIGINT}
 _NUMBERS = {"kills": 110, "operations": 60, "sigterm": 30, "sigint": 30, "races": 24}
@@ -84,7 +90,7 @@ def _interrupted(place: _Place, draw: random.Random, kind: str, number: int) -> 
     """Launches that are sent a signal at random moments, until enough of them were."""
     num_signals = num_wrong = 0
     while num_signals < number:
-        name, workdir = draw.choice(list(_STUDIES)), place.new()
+        name, workdir = draw.choice(_CHOSEN.value), place.new()
         while True:
             words = place.words(name, workdir, draw.choice([1, 2]))
             launch = place.start([*words, f"--checkpoint_every={draw.choice([0.05, 0.3, 1.0])}"])
@@ -117,7 +123,7 @@ def _operations(place: _Place, draw: random.Random, number: int) -> tuple[int, i
     """Launches that are killed at their n-th operation on a file, written in part or not at all."""
     num_kills = num_wrong = 0
     while num_kills < number:
-        name, workdir = draw.choice(list(_STUDIES)), place.new()
+        name, workdir = draw.choice(_CHOSEN.value), place.new()
         words = [*place.words(name, workdir, draw.choice([1, 2])), "--checkpoint_every=0.3"]
         code = -9
         for _ in range(4):

@@ -2,9 +2,11 @@
 
 import json
 import math
+from pathlib import Path
 
 import pytest
 
+from engine import Arm
 from engine.commands.run import run
 from engine.errors import InputError
 from engine.lanes import tuning
@@ -12,6 +14,7 @@ from engine.lanes.least_cost import least_step_cost
 from engine.lanes.spec import PoolSpec
 from engine.lanes.tuning import Choice, StepCost
 from engine.outcomes import DetectorSettings
+from engine.studies.expand import expand
 from engine.studies.study import resolve_arm
 from engine.tasks import load_data
 from engine.workers import processes
@@ -100,3 +103,10 @@ def test_no_step_costs_less_than_the_bound(spec):
     measured, least = tuning.step_cost(spec, None), least_step_cost(spec, "cpu")
     assert least.seconds_per_step < measured.seconds_per_step
     assert least.start_seconds < measured.start_seconds
+
+
+def test_steps_that_end_every_run_cost_something_too(data_dir):
+    network = Path(__file__).parent / "preflight" / "mistakes.py"
+    arm = Arm(model=f"{network}:Net", model_args=("end=root",))
+    plan = expand(small_study(arms={"one": arm}, baseline=None), "cpu", data_dir=data_dir)
+    assert tuning.step_cost(plan.programs[0].spec, None).seconds_per_step > 0
