@@ -50,10 +50,13 @@ def removals(evidence: Evidence) -> list[str]:
 
 
 def learns_by_heart(evidence: Evidence) -> bool:
-    """Whether training examples are learned by heart, as given or changed, and nothing carries over, whatever is."""
+    """Whether training examples are learned by heart, as given or changed, and nothing carries over, whatever is.
+
+    Of classes that hardly any held-out example has, nobody can see what carries over.
+    """
     if not {LINEAR_PROBE.name, SHUFFLED_LABELS.name} <= evidence.arms.keys() or evidence.found(causes.HARD):
         return False
-    if not evidence.leaves(AS_GIVEN) and not _is_unread(evidence):
+    if evidence.found(causes.IMBALANCE) or (not evidence.leaves(AS_GIVEN) and not _is_unread(evidence)):
         return False
     learned = [name for name, arm in evidence.arms.items() if arm.kind != "control" and evidence.leaves(name)]
     return bool(learned) and all(evidence.carries_over(name) is False for name in (*learned, LINEAR_PROBE.name))
@@ -124,7 +127,12 @@ def _is_tame(evidence: Evidence, name: str) -> bool:
 
 
 def is_dead(evidence: Evidence) -> bool:
-    """Whether most runs at chance have a dead layer, as a pattern that nothing else explains."""
+    """Whether most runs at chance have a dead layer, as a pattern that nothing else explains.
+
+    Sigmoids and tanh that are far from zero give the same for every example, too, and are alive.
+    """
+    if evidence.found(causes.SATURATING):
+        return False
     given, dead = evidence.given, evidence.symptoms.num_dead or 0
     is_pattern = dead >= max(FEWEST_DEAD, SHARE_DEAD * given.num_runs, MOST_RUNS * given.num_stuck)
     return is_pattern and not (dies_on_the_way(evidence) and _has_died_of_another_cause(evidence))

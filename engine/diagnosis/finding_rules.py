@@ -5,8 +5,8 @@ from collections.abc import Callable
 from engine.diagnosis import conditions
 from engine.diagnosis.changes import Change
 from engine.diagnosis.evidence import Evidence
-from engine.diagnosis.factors import FINE_EPSILON, HE, LINEAR_PROBE
-from engine.diagnosis.removals import CLIPPING, RELU, SINGLE_PRECISION, WIDER
+from engine.diagnosis.factors import FINE_EPSILON, HE, LARGER_BATCH, LINEAR_PROBE, SMALLER_BATCH
+from engine.diagnosis.removals import CLIPPING, RELU, REMOVES, SINGLE_PRECISION, WIDER
 from engine.diagnosis.rules import Rule
 from engine.preflight import causes
 from engine.preflight.findings import Finding
@@ -24,6 +24,16 @@ def _never(evidence: Evidence) -> bool:
     return False
 
 
+# Each takes away one thing and touches nothing else: with it a fault elsewhere would still hold the runs. Rates, other
+# optimisers and another start may carry runs over a fault.
+_DECIDING = {**REMOVES, LARGER_BATCH.name: causes.SMALL_BATCH, SMALLER_BATCH.name: causes.LARGE_BATCH}
+
+
+def _is_of_another_cause(evidence: Evidence, cause: str) -> bool:
+    """Whether the runs are relieved by taking away something else than a fault that was found."""
+    return any(_DECIDING.get(name, cause) != cause and evidence.relieves(name) for name in evidence.changes)
+
+
 def _first_found(cause: str, *strengths: str) -> Callable[[Evidence], Finding | None]:
     return lambda evidence: next(iter(evidence.found(cause, *strengths)), None)
 
@@ -33,12 +43,14 @@ def _fault(
     cause: str,
     meaning: str,
     is_always: bool = False,
+    is_refutable: bool = True,
     change: Change | None = None,
     finding: Callable[[Evidence], Finding | None] | None = None,
 ) -> Rule:
-    """Makes a row for a fault, or for a `finding`; unless `is_always`, one that does no harm where training is normal.
+    """Makes a row for a fault, or for a `finding`; a `change` is advised where it relieves.
 
-    A `change` is advised where it relieves.
+    Unless `is_always`, the fault does no harm where training is normal. If it `is_refutable`, an experiment that takes
+    away something else and relieves shows that it is not what holds the runs.
     """
 
     found = finding or _first_found(cause, "fault")
@@ -47,15 +59,15 @@ def _fault(
         is_relief = change is not None and change.name in evidence.changes and evidence.relieves(change.name)
         return change.name if change is not None and is_relief else None
 
-    return Rule(
-        key,
-        cause,
-        _FOUND if is_always else f"{_FOUND}, and the runs are not normal",
-        lambda evidence: found(evidence) is not None and (is_always or not conditions.is_normal(evidence)),
-        first=first,
-        meaning=meaning,
-        finding=found,
-    )
+    def holds(evidence: Evidence) -> bool:
+        is_harmless = not is_always and conditions.is_normal(evidence)
+        is_refuted = not is_always and is_refutable and _is_of_another_cause(evidence, cause)
+        return found(evidence) is not None and not is_harmless and not is_refuted
+
+    words = "" if is_always else ", and the runs are not normal"
+    if not is_always and is_refutable:
+        words = ", the runs are not normal, and nothing else that is taken away relieves them"
+    return Rule(key, cause, f"{_FOUND}{words}", holds, first=first, meaning=meaning, finding=found)
 
 
 def _sign(
@@ -82,6 +94,7 @@ MISTAKES = (
         "wrong_in_halves",
         causes.PRECISION,
         "In half precision this network is another function, or none.",
+        is_refutable=False,
         change=SINGLE_PRECISION,
     ),
     _fault(

@@ -200,6 +200,7 @@ RULES = (
         conditions.is_normal,
         lambda evidence: evidence.best(lambda name: evidence.shortens(name) and evidence.is_advisable(name)),
     ),
+    *finding_rules.UNRELIEVED,
     Rule(
         "blows_up",
         causes.LARGE_RATE,
@@ -245,7 +246,6 @@ RULES = (
         advice=f"First give more --seeds, {FEWEST_SEEDS} or more, or leave the number to --minutes.",
     ),
     *CAUSE_RULES,
-    *finding_rules.UNRELIEVED,
     Rule(
         "later",
         causes.HARD,

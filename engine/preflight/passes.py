@@ -228,8 +228,8 @@ def _rms(values: jax.Array) -> jax.Array:
 def _slope(loss: Callable[[Any], jax.Array], params: Any, gradient: Any, value: jax.Array) -> jax.Array:
     """Returns the change of the loss along its gradient over what the gradient says, by central differences.
 
-    Of several lengths of the step it is the one nearest to 1, because a long step leaves the straight part and a short
-    one drowns in rounding.
+    Of several lengths of the step it is the one nearest to 1, because a short step drowns in rounding. One that is so
+    long that the loss is more bent than it falls says nothing.
     """
     length, size = optax.tree.norm(gradient), optax.tree.norm(params)
     steps = jnp.asarray(_SLOPE_STEPS) * size / jnp.maximum(length, 1e-30)
@@ -237,8 +237,10 @@ def _slope(loss: Callable[[Any], jax.Array], params: Any, gradient: Any, value: 
     def moved(step: jax.Array) -> jax.Array:
         return loss(jax.tree.map(lambda p, g: p + step * g, params, gradient))
 
-    differences = jnp.diff(jax.vmap(moved)(jnp.concatenate([-steps, steps])).reshape(2, -1), axis=0)[0]
-    is_seen = jnp.abs(differences) > _LEAST_DIFFERENCE * jnp.abs(value)
+    back, forth = jax.vmap(moved)(jnp.concatenate([-steps, steps])).reshape(2, -1)
+    differences = forth - back
+    is_straight = jnp.abs(forth + back - 2 * value) < jnp.abs(differences)
+    is_seen = is_straight & (jnp.abs(differences) > _LEAST_DIFFERENCE * jnp.abs(value))
     ratios = jnp.where(is_seen, differences / (2 * steps * length**2), jnp.nan)
     distances = jnp.abs(jnp.log(jnp.maximum(ratios, 1e-30)))
     return ratios[jnp.argmin(jnp.where(jnp.isnan(distances), jnp.inf, distances))]

@@ -371,6 +371,42 @@ def test_what_does_no_harm_in_a_normal_training_is_no_cause(cause: str):
     assert _with({"optimizer=sgd": ALL}, findings=(_finding(cause),)).verdict == cause
 
 
+@pytest.mark.parametrize(
+    ("change", "cause"),
+    [
+        ("scaling=standard", causes.INPUTS),
+        ("weight_decay=0", causes.DECAY),
+        ("schedule=constant", causes.SCHEDULE),
+        ("batch_size=×4", causes.SMALL_BATCH),
+    ],
+)
+@pytest.mark.parametrize("found", [causes.ALTERED, causes.UNTRAINED, causes.NOT_FINITE, causes.LABELS])
+def test_an_experiment_that_relieves_by_taking_away_one_thing_decides_against_a_fault_elsewhere(change, cause, found):
+    assert _with({change: ALL}, findings=(_finding(found),)).verdict == cause
+    assert _with({change: _arm(2, 1.0)}, findings=(_finding(found),)).verdict == found
+    assert _with({"init=he": ALL, FASTER: ALL}, findings=(_finding(found),)).verdict == found
+
+
+def test_sigmoids_that_are_flat_are_not_dead():
+    found = (_finding(causes.SATURATING, "sign"), _finding(causes.UNTRAINED, "sign"))
+    assert _with({"init=he": ALL}, DEAD, findings=found[:1]).verdict == causes.SATURATING
+    assert _with({"init=he": ALL}, DEAD).verdict == causes.DEAD
+
+
+def test_what_diverges_under_every_change_is_put_down_to_the_fault_that_was_found():
+    blown_up = {"as_given": _given(0, RUNS), "scaling=standard": _arm(), "linear_probe": _control()}
+    assert _with(blown_up, findings=(_finding(causes.INPUTS),)).verdict == causes.INPUTS
+    assert _with({**blown_up, SLOWEST: FAR}, findings=(_finding(causes.INPUTS),)).verdict == causes.LARGE_RATE
+    assert _with(blown_up).verdict == table.DIVERGES
+
+
+def test_nobody_sees_what_carries_over_to_classes_that_hardly_any_example_has():
+    unread, rare = _finding(causes.LABELS, "sign", "unrelated_labels"), _finding(causes.IMBALANCE, "sign")
+    by_heart = {**BLIND, "linear_probe": _control(0, held_out=0.0), FASTEST: _arm(RUNS, 9.0, "far", held_out=0.0)}
+    assert _with(by_heart, findings=(unread,)).row == "by_heart"
+    assert _with(by_heart, findings=(unread, rare)).verdict == causes.IMBALANCE
+
+
 def test_a_sign_counts_where_no_change_takes_it_away():
     sign = (_finding(causes.SATURATING, "sign"),)
     assert _with({FASTER: ALL}, findings=sign).verdict == causes.SATURATING
