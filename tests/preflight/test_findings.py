@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from engine.arms.arm import Arm
-from engine.preflight.causes import ALTERED
+from engine.preflight.causes import ALTERED, SCALE, UNTRAINED
 from engine.preflight.findings import FINDINGS, amount, find_all
 from engine.preflight.learning import Learned
 from engine.preflight.look import Examples, Look
@@ -160,7 +160,7 @@ _FAULTS = {
     "linear_layers": _healthy(bent=np.full(4, 1e-6)),
     "initial_loss": _healthy(losses=np.full(4, 60.0)),
     "broken_gradient": _leaf("grads", 0, np.nan),
-    "unreached_parameters": _leaf("grads", 0, 0.0),
+    "unreached_parameters": _leaf("grads", 0, 0.0)._replace(he_grads=np.array([0.0, *[1e-2] * 5])),
     "altered_gradient": _healthy(slopes=np.array([1e5, 2e5, np.nan, 1e5])),
     "saturating_layers": _healthy(saturating=("tanh", "tanh"), saturated=np.full((4, 2), [0.1, 0.7])),
     "gradient_by_depth": _leaf("grads", 0, 1e-6),
@@ -274,6 +274,15 @@ def test_what_its_own_optimiser_copes_with_is_a_sign(name):
         for learned in (None, Learned(300, 0.2, 0.1), Learned(300, 0.01, 0.1))
     ]
     assert strengths == ["fault", "fault", "sign"]
+
+
+def test_what_the_gradient_reaches_from_another_start_is_held_by_the_start():
+    unreached = _FAULTS["unreached_parameters"]
+    found = [find_all(look)[0] for look in (unreached, unreached._replace(he_grads=np.full(6, 1e-2)))]
+    assert [(one.name, one.cause) for one in found] == [
+        ("unreached_parameters", UNTRAINED),
+        ("unreached_parameters", SCALE),
+    ]
 
 
 def test_inputs_are_judged_where_the_first_weights_meet_them():
