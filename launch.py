@@ -324,8 +324,25 @@ def _main(argv: Sequence[str]) -> int:
         return 1
 
 
+def _open_streams() -> None:
+    """Lets every message be printed: none fails for a sign that the terminal lacks, or because a stream is closed."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            # A file of the study would be opened in its place, and get what libraries print.
+            os.open(os.devnull, os.O_RDWR)
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115
+        elif hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+
+
 def console() -> None:
     """Entry point of the `plateau` command."""
+    _open_streams()
     try:
         code = main(sys.argv)
         sys.stdout.flush()

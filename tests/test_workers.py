@@ -3,6 +3,7 @@
 import multiprocessing
 import multiprocessing.spawn
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -216,11 +217,11 @@ def test_every_worker_gets_a_device_of_its_own(platform, variable, monkeypatch):
     assert devices.environment(Devices("cpu", 2), 1)["NPROC"] == "1"
 
 
-def test_a_run_that_ends_its_worker_twice_is_given_up():
+def test_a_run_that_ends_its_worker_at_the_same_step_again_and_again_is_given_up():
     failed: list[int] = []
     hooks = Hooks(lambda delivery: None, on_failure=lambda run: failed.append(run.seed))
     scheduler = _scheduler(1, hooks=hooks)
-    for num_failed in (0, 1):
+    for num_failed in (0, 0, 1):
         assert len(scheduler.assign(0, 1, 0).runs) == 1
         scheduler.deliver(0, Delivery(11, []))
         scheduler.lose(0)
@@ -254,10 +255,60 @@ def test_the_run_that_ends_its_worker_is_found_among_its_neighbours(culprit):
             scheduler.lose(0)
         else:
             done += [run.seed for run in runs]
-            scheduler.deliver(0, Delivery(0, [_completed(run) for run in runs]))
+            scheduler.deliver(0, Delivery(44 * len(runs) - 11, [_completed(run) for run in runs]))
     assert failed == [culprit]
     assert sorted(done) == [seed for seed in range(11) if seed != culprit]
-    assert num_deaths <= 2 + 3
+    assert num_deaths <= 2 + 3 + 2
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_machine_that_ends_workers_at_any_moment_gives_no_run_up(seed):
+    """Every worker ends after a while, whatever it trains; runs of 440 steps are kept now and then."""
+    draw, kept, num_deaths = random.Random(seed), {}, 0
+    hooks = Hooks(
+        lambda delivery: None, on_failure=lambda run: pytest.fail("given up"), find_checkpoint=lambda run: kept.get(run)
+    )
+    scheduler = _scheduler(8, width=4, hooks=hooks)
+    while (assignment := scheduler.assign(0, 4, 0)) is not None:
+        steps = {run: kept[run].step if run in kept else 0 for run in assignment.runs}
+        for _ in range(draw.randrange(3, 15)):
+            steps = {run: step + 11 for run, step in steps.items()}
+            over = [CompletedRun(run, {"batch_loss": np.zeros(440)}) for run, step in steps.items() if step >= 440]
+            scheduler.deliver(0, Delivery(11 * len(steps), over))
+            steps = {run: step for run, step in steps.items() if step < 440}
+            if not steps:
+                break
+            if draw.random() < 0.3:
+                keep = [Checkpoint(run, step, {}) for run, step in steps.items()]
+                kept |= {one.run: one for one in keep}
+                scheduler.handle(0, Keep(keep))
+        if steps:
+            num_deaths += 1
+            scheduler.lose(0)
+    assert scheduler.is_done
+    assert num_deaths > 3
+
+
+def test_a_machine_that_ends_all_runs_alike_is_suspected_itself():
+    failed: list[int] = []
+    scheduler = _scheduler(8, width=4, hooks=Hooks(lambda _: None, on_failure=lambda run: failed.append(run.seed)))
+
+    def lose_all() -> None:
+        while scheduler.assign(0, 4, 0) is not None:
+            scheduler.deliver(0, Delivery(11, []))
+            scheduler.lose(0)
+
+    with pytest.raises(WorkerFailedError, match="rather the machine"):
+        lose_all()
+    assert len(failed) == 2
+
+
+def test_a_run_that_gets_farther_every_time_is_not_to_blame():
+    scheduler = _scheduler(1, hooks=Hooks(lambda _: None, on_failure=lambda run: pytest.fail("given up")))
+    for number in range(5):
+        scheduler.assign(0, 1, 0)
+        scheduler.deliver(0, Delivery(11 * (number + 1), []))
+        assert scheduler.lose(0)[1] is None
 
 
 def test_steps_of_a_lost_worker_are_counted_again():

@@ -49,7 +49,10 @@ def read(file: LogFile, content: bytes, options: ReadOptions) -> LogTable:
     decimal = signs["decimal"] or _guess_decimal(lines, delimiter)
     if delimiter == decimal:
         raise InputError(f"{path}: {decimal!r} cannot both part cells and be a decimal sign")
-    cells = next(csv.reader(io.StringIO(lines[0]), delimiter=delimiter))
+    try:
+        cells = next(csv.reader(io.StringIO(lines[0]), delimiter=delimiter))
+    except csv.Error as error:
+        raise InputError(f"{path}: its first line is no row of a table: {error}") from None
     if len(cells) > _MAX_COLUMNS:
         raise InputError(f"{path}: {len(cells)} columns, expected at most {_MAX_COLUMNS}")
     has_header = not all(_is_number(cell, decimal) for cell in cells)

@@ -54,4 +54,5 @@ def discreet(words: Sequence[str]) -> list[str]:
         else:
             found.append(f"{flag}={HIDDEN}" if is_secret and separator else without_places(word))
         is_after_secret = is_secret and not separator
-    return found
+    # What a terminal typed that is no text is kept as one.
+    return [word.encode(errors="backslashreplace").decode() for word in found]

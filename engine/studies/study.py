@@ -103,6 +103,9 @@ class Study:
     def __post_init__(self) -> None:
         if not self.arms:
             raise InputError("a study needs at least one arm")
+        for name in self.arms:
+            if not isinstance(name, str) or not name or name.encode(errors="ignore").decode() != name:
+                raise InputError(f"arm {name!r}: expected a name that is text")
         if (self.horizon is None) == (self.epochs is None):
             raise InputError("give either a horizon in steps or a number of epochs")
         for name, declared in OPTIONS.items():

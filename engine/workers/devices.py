@@ -1,10 +1,12 @@
 """The devices of this machine, and how a process is bound to one of them."""
 
 import contextlib
+import functools
 import importlib.metadata
 import importlib.util
 import os
 import platform
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -22,6 +24,8 @@ _DEVICE_VARIABLES = {
     "tpu": "TPU_VISIBLE_CHIPS",
 }
 
+# Severity, time and place in front of what XLA says.
+_LOG_PREFIX = re.compile(r"^[A-Z]\d{4} .*?\] ")
 _PROBE = "import jax; print(jax.default_backend(), jax.local_device_count(), jax.local_devices()[0].device_kind)"
 # Instructions for which XLA writes other code, by their name in /proc/cpuinfo.
 _INSTRUCTIONS = {"avx2": "AVX2", "avx512f": "AVX-512", "amx_tile": "AMX", "sve": "SVE"}
@@ -61,14 +65,25 @@ def find_devices() -> Devices:
     """Finds what JAX would run on, without starting a backend in this process."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     on_cpu = Devices("cpu", cores or 1, _processor())
-    if os.environ.get("JAX_PLATFORMS", "").split(",")[0] == "cpu" or not _has_accelerator_plugin():
+    is_cpu = os.environ.get("JAX_PLATFORMS", "").split(",")[0] == "cpu" or not _has_accelerator_plugin()
+    flags = os.environ.get("XLA_FLAGS", "")
+    # XLA ends the process that gives it flags which it does not know.
+    if is_cpu and not flags:
         return on_cpu
+    backend, count, kind = _probe(flags)
+    return on_cpu if backend == "cpu" else Devices(backend, count, kind)
+
+
+@functools.cache
+def _probe(flags: str) -> tuple[str, int, str]:
+    """Starts a backend in a process of its own, under flags of XLA, and returns its name, number and kind."""
     found = subprocess.run([sys.executable, "-c", _PROBE], capture_output=True, text=True)
     if found.returncode != 0:
-        last = (found.stderr.strip().splitlines() or ["no message"])[-1]
-        raise InputError(f"JAX cannot start its backend: {last}")
+        lines = found.stderr.strip().splitlines() or ["no message"]
+        line = next((line for line in lines if flags and "XLA_FLAGS" in line), lines[-1])
+        raise InputError(f"JAX cannot start its backend: {_LOG_PREFIX.sub('', line)}")
     backend, count, kind = found.stdout.strip().splitlines()[-1].split(maxsplit=2)
-    return on_cpu if backend == "cpu" else Devices(backend, int(count), kind)
+    return backend, int(count), kind
 
 
 def _processor() -> str:

@@ -4,11 +4,16 @@ from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from engine.errors import WorkerFailedError
 from engine.lanes.runs import Run
 from engine.lanes.spec import PoolSpec
 from engine.workers.messages import Assignment, Delivery, Hooks, Keep, MoreRuns, Note, Reject, Report
 
-_LOSSES_OF_A_FAILED_RUN = 2
+_LOSSES_OF_A_SUSPECT = 2
+# By chance a machine ends a worker at the same step as before, but hardly twice in a row.
+_LOSSES_AT_ONE_STEP = 3
+# More runs than these, given up one after another while none ends, are not to blame.
+_MOST_IN_A_ROW = 2
 
 
 @dataclass
@@ -38,7 +43,8 @@ class _Duty:
 class Scheduler:
     """Hands out runs, and takes back their results.
 
-    A run that has lost its worker twice becomes a suspect: suspects are tried apart, half of them at a time.
+    A run that has lost its worker twice becomes a suspect: suspects are tried apart, half of them at a time. One that
+    has lost it alone, three times in a row at the same step, is given up. What a machine ends gets farther at times.
     """
 
     def __init__(self, specs: Sequence[PoolSpec], pending: Sequence[Sequence[Run]], hooks: Hooks) -> None:
@@ -49,6 +55,9 @@ class Scheduler:
         # Of every run in flight, the step from which it was handed out, and that of its last checkpoint.
         self._given_steps: dict[Run, int] = {}
         self._kept_steps: dict[Run, int] = {}
+        # Of runs that were alone in a worker that ended: the step that they had reached, and how often in a row.
+        self._ended_alone: dict[Run, tuple[int, int]] = {}
+        self._num_given_up_in_a_row = 0
         self._has_begun = False
         self._is_stopped = False
 
@@ -162,6 +171,8 @@ class Scheduler:
             duty.steps -= completed.num_steps - self._given_steps.pop(run)
             del self._kept_steps[run]
             self._losses.pop(run, None)
+            self._ended_alone.pop(run, None)
+            self._num_given_up_in_a_row = 0
         self._add(self.hooks.on_delivery(delivery))
 
     def _add(self, more: MoreRuns) -> None:
@@ -178,25 +189,44 @@ class Scheduler:
             self.hooks.on_fallback(index, reason)
 
     def lose(self, worker: int) -> tuple[list[Run], Run | None]:
-        """Takes back the runs of a dead worker, and marks a run as failed once it has crashed two workers.
+        """Takes back the runs of a dead worker, and gives up a run that ends them by itself.
 
-        If no run of its group has ever taken a step, the run is not to blame. Returns the lost runs and the failed one.
+        If no run of its group has ever taken a step, the run is not to blame. Returns the lost runs and the one that is
+        given up. Raises `WorkerFailedError` where one run after another would be, and none ends in between.
         """
         duty = self._duties.get(worker)
+        is_culprit = duty is not None and self._ends_its_worker(duty)
         lost = self._release(worker)
         if duty is None:
             return lost, None
         group = self._groups[duty.group]
         self._losses.update(lost)
-        suspects = [run for run in lost if self._losses[run] >= _LOSSES_OF_A_FAILED_RUN]
+        suspects = [run for run in lost if self._losses[run] >= _LOSSES_OF_A_SUSPECT]
         group.pending.extendleft(reversed([run for run in lost if run not in suspects]))
-        if len(suspects) == 1 and group.has_progressed:
+        if is_culprit and len(suspects) == 1 and group.has_progressed:
+            self._num_given_up_in_a_row += 1
+            if self._num_given_up_in_a_row > _MOST_IN_A_ROW:
+                raise WorkerFailedError(
+                    f"one run after another ends its worker, {_MOST_IN_A_ROW + 1} by now, and none comes to its end in "
+                    f"between: that is rather the machine (memory, a limit on time) than the runs. No more of them are "
+                    f"marked as failed; everything finished so far is stored, and the same command goes on"
+                )
             self._add(self.hooks.on_failure(suspects[0]))
             return lost, suspects[0]
         middle = (len(suspects) + 1) // 2
         # At the end, so that one half can prove itself before the other is divided again.
         group.suspects.extend(half for half in (suspects[:middle], suspects[middle:]) if half)
         return lost, None
+
+    def _ends_its_worker(self, duty: _Duty) -> bool:
+        """Notes how far a run had come that was alone in a worker, and tells whether that has happened often enough."""
+        if len(duty.runs) != 1:
+            return False
+        (run,) = duty.runs
+        step, (before, count) = self._given_steps[run] + duty.steps, self._ended_alone.get(run, (-1, 0))
+        count = count + 1 if step == before else 1
+        self._ended_alone[run] = step, count
+        return count >= _LOSSES_AT_ONE_STEP
 
     def _release(self, worker: int) -> list[Run]:
         duty = self._duties.pop(worker, _Duty(0))

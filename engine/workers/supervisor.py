@@ -16,7 +16,7 @@ from engine.workers.processes import Crew, Worker
 from engine.workers.scheduler import Scheduler
 from engine.workers.serving import serve_here
 
-_MAX_LOSSES_WITHOUT_PROGRESS = 4
+_MAX_LOSSES_WITHOUT_PROGRESS = 6
 # Seconds in which workers can hand in their unfinished runs once a signal has come.
 GRACE = 20.0
 _TICK = 1.0
@@ -164,7 +164,10 @@ class Supervisor:
                 f"On Linux, exit code -9 often means too little memory: a smaller --width or fewer --workers need less"
             )
         if failed is not None:
-            what += f"; {failed.arm_name}, seed {failed.seed}: crashed two workers; marked as failed"
+            what += (
+                f"; {failed.arm_name}, seed {failed.seed}: crashed several workers, alone and at the same step; marked "
+                f"as failed"
+            )
         num_again = len(lost) - (failed is not None)
         if num_again:
             runs = counted(num_again, "run continues", "runs continue")
