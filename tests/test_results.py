@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import matplotlib as mpl
@@ -299,3 +300,28 @@ def test_a_script_needs_no_guard(kind, tmp_path, data_dir, cache_dir):
     variables = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(words, input=text, capture_output=True, text=True, env=variables, timeout=120)
     assert done.stdout == "begun\n2\n", done.stderr
+
+
+def test_an_older_reading_never_replaces_a_newer_report(tmp_path):
+    results = _stored(tmp_path, [make_row("a", seed) for seed in range(4)], ("a",))
+    assert results.outcomes.num_rows == 4
+    store.open_existing(tmp_path).append([make_row("a", seed) for seed in range(4, 9)])
+    engine.open(tmp_path).report()
+    newest = {name: (tmp_path / name).read_bytes() for name in ("outcomes.parquet", "summary.json")}
+    assert pq.read_table(tmp_path / "outcomes.parquet").num_rows == 9
+    results.report()
+    assert {name: (tmp_path / name).read_bytes() for name in newest} == newest
+    assert "9 of 9 runs" in (tmp_path / "report.html").read_text()
+    assert not (tmp_path / "lock.report").exists()
+
+
+def test_two_reports_are_written_one_after_the_other(tmp_path):
+    _stored(tmp_path, [make_row("a", seed) for seed in range(4)], ("a",))
+    with ThreadPoolExecutor(1) as pool:
+        with store.reporting(tmp_path):
+            other = pool.submit(engine.open(tmp_path).report)
+            with pytest.raises(TimeoutError):
+                other.result(0.5)
+            assert not (tmp_path / "outcomes.parquet").exists()
+        other.result()
+    assert (tmp_path / "outcomes.parquet").exists()

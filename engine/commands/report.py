@@ -25,9 +25,10 @@ def report(workdir: Place, has_tensorboard: bool = False, **options: Any) -> dic
     if has_tensorboard:
         check_tensorboardx()
     directory = store.open_existing(as_path(workdir))
-    table = RunTable(directory)
-    findings = find(table, options=options)
-    path = write_report(table, findings)
+    with store.reporting(directory.path):
+        table = RunTable(directory)
+        findings = find(table, options=options)
+        path = _write(table, findings)
     if has_tensorboard:
         board = TensorBoard(directory)
         board.catch_up(is_all=True)
@@ -40,7 +41,19 @@ def report(workdir: Place, has_tensorboard: bool = False, **options: Any) -> dic
 
 
 def write_report(table: RunTable, findings: Findings) -> Path:
-    """Writes what `report` does, and returns the path of the page."""
+    """Writes what `report` does, of runs that were read before, and returns the path of the page.
+
+    Where the runs that are stored are others by now, it is of those: somebody may have reported them already.
+    """
+    directory = table.directory
+    with store.reporting(directory.path):
+        if directory.part_names() != table.part_names:
+            table = RunTable(directory)
+            findings = find(table)
+        return _write(table, findings)
+
+
+def _write(table: RunTable, findings: Findings) -> Path:
     page, root = lay_out(findings), table.directory.path
     buffer = io.BytesIO()
     pq.write_table(table.outcomes, buffer, compression="zstd")

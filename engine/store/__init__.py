@@ -3,7 +3,7 @@
 from engine.outcomes.row import OUTCOME_SCHEMA, ROW_SCHEMA, RUN_KEY, SCHEMA_VERSION, WAITING_COLUMNS, Row, waiting_times
 from engine.store.files import check_folder, read_bounded, remove, set_aside, storage_error, write_atomically
 from engine.store.json_files import to_json
-from engine.store.lock import hold
+from engine.store.lock import hold, reporting
 from engine.store.opening import create_or_replace, create_or_resume, find_existing, open_existing, refuse_other_study
 from engine.store.parts import fingerprint
 from engine.store.validation import KINDS, is_of_logs
@@ -29,6 +29,7 @@ __all__ = [
     "read_bounded",
     "refuse_other_study",
     "remove",
+    "reporting",
     "set_aside",
     "storage_error",
     "to_json",

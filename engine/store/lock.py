@@ -27,12 +27,13 @@ from engine.store.files import (
     write_atomically,
 )
 from engine.store.json_files import parse_json
-from engine.store.study_file import HOLDER, LOCK, refuse_foreign
+from engine.store.study_file import HOLDER, LOCK, REPORTING, refuse_foreign
 
 _MOST_BYTES = 4096
 # Another launch may just be removing its lock, or not yet have said who it is.
 _PATIENCE = 0.2
 _SECONDS_TO_SAY_WHO = 1.0
+_PATIENCE_WITH_A_REPORT = 600.0
 
 
 @contextlib.contextmanager
@@ -72,6 +73,24 @@ def hold(path: Path, notify: Callable[[str], None]) -> Iterator[None]:
         for folder in reversed(created):
             with contextlib.suppress(OSError):
                 folder.rmdir()
+
+
+@contextlib.contextmanager
+def reporting(path: Path) -> Iterator[None]:
+    """Keeps others from writing a report of a directory meanwhile, so that of two the one that reads last writes last.
+
+    Where there are no locks, or one is held for minutes, it goes on without.
+    """
+    lock = filelock.FileLock(path / REPORTING, timeout=_PATIENCE_WITH_A_REPORT)
+    with contextlib.suppress(OSError, NotImplementedError):
+        lock.acquire()
+    try:
+        yield
+    finally:
+        if lock.is_locked:
+            with contextlib.suppress(OSError):
+                os.unlink(path / REPORTING)
+            lock.release()
 
 
 def _create(path: Path, created: list[Path]) -> None:

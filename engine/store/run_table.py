@@ -31,6 +31,7 @@ class RunTable:
     Attributes:
         outcomes: the columns of `OUTCOME_SCHEMA`, a row per run, by arm and then by seeds.
         launches: index of the launch that made each run; None where that is unknown.
+        part_names: the files that were there when it was made.
 
     Raises:
         InputError: a part may not be read, or is larger than the memory.
@@ -38,6 +39,7 @@ class RunTable:
 
     def __init__(self, directory: WorkDirectory) -> None:
         self.directory = directory
+        self.part_names = directory.part_names()
         table = directory.read([*OUTCOME_SCHEMA.names, LAUNCH])
         self.outcomes = table.select(OUTCOME_SCHEMA.names)
         self.launches: list[int | None] = table[LAUNCH].to_pylist()

@@ -14,6 +14,7 @@ STUDY = "study.json"
 BACKUP = "study.json.bak"
 LOCK = "lock"
 HOLDER = "lock.json"
+REPORTING = "lock.report"
 MANIFEST = "manifest"
 OF_A_LAUNCH = (STUDY, BACKUP)
 OF_A_REPORT = ("outcomes.parquet", "summary.json", "report.html")
@@ -128,7 +129,7 @@ def _is_left_behind(path: Path, name: str) -> bool:
         return all(n == MANIFEST or is_temporary(n, (MANIFEST,)) or is_temporary(n) for n in os.listdir(path / name))
     if name in FOLDERS and name != "damaged":
         return not os.listdir(path / name)
-    return name in (LOCK, HOLDER, "damaged") or is_temporary(name, (*OF_A_LAUNCH, *OF_A_REPORT, HOLDER))
+    return name in (LOCK, HOLDER, REPORTING, "damaged") or is_temporary(name, (*OF_A_LAUNCH, *OF_A_REPORT, HOLDER))
 
 
 def has_parts(path: Path) -> bool:
