@@ -1,6 +1,7 @@
 """Words that a person types, and what comes back."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -228,3 +229,27 @@ def test_a_reader_that_has_had_enough_sees_no_traceback():
     done = subprocess.run(words, shell=True, capture_output=True, text=True, cwd=Path(launch.__file__).parent)
     assert done.stdout.startswith("Plateau")
     assert done.stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("words", "environment", "code", "said"),
+    [
+        ("report --workdir=/nö", {"PYTHONIOENCODING": "ascii"}, 2, r"no study in '/n\xf6'"),
+        ("report --workdir=/n$'\\xff'", {}, 2, r"no study in '/n\udcff'"),
+        ("list >&-", {}, 0, ""),
+        ("report --workdir=/nowhere 2>&-", {}, 2, ""),
+        (
+            "run --experiment=single --workdir=/nowhere",
+            {"XLA_FLAGS": "--xla_nonsense=1"},
+            2,
+            "Unknown flag in XLA_FLAGS",
+        ),
+    ],
+)
+def test_whatever_the_terminal_lacks_there_is_one_line(words, environment, code, said):
+    command = ["bash", "-c", f"{sys.executable} launch.py {words}"]
+    root = Path(launch.__file__).parent
+    done = subprocess.run(command, capture_output=True, text=True, cwd=root, env={**os.environ, **environment})
+    assert done.returncode == code
+    assert len(done.stderr.splitlines()) == bool(said)
+    assert said in done.stderr

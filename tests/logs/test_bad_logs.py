@@ -15,6 +15,7 @@ BAD: dict[str, tuple[str, str | bytes, str]] = {
     "nothing": ("a.csv", "", "a.csv: empty"),
     "blank lines": ("a.csv", "\n\n \n", "a.csv: empty"),
     "header only": ("a.csv", "step,loss\n", "a.csv: a header and no rows"),
+    "a cell without an end": ("a.csv", "step," + 200_000 * "l" + "\n0,1\n1,2\n", "a.csv: its first line is no row"),
     "one point": ("a.csv", "step,loss\n0,2.3\n", "a.csv: one point"),
     "text in a cell": (
         "a.csv", _LOG.replace("17,2.3", "17,oops"), "a.csv, row 19: 'loss' is 'oops'"),
