@@ -89,6 +89,9 @@ def _by_default(evidence: Evidence) -> Iterator[str]:
     if is_one_batch_stuck and evidence.leaves(LINEAR_PROBE.name):
         # What a linear model reads the network cannot even learn of one batch, whatever is changed.
         yield from (causes.MISFIT, causes.ALTERED)
+    elif is_one_batch_stuck and reads is False:
+        # Nothing that sees the inputs tells the examples of one batch apart.
+        yield from (causes.CONSTANT, causes.CAPACITY)
     if conditions.learns_by_heart(evidence):
         yield from (causes.LABELS, causes.HARD)
     elif reads is False:

@@ -2,7 +2,9 @@
 
 Definition: the standard deviation of the outputs over examples is below 1e-3 of that of the inputs (at most 1) at the
 network's own starts and at He's, which keeps the size of a signal. Something then cuts the inputs off or makes the
-outputs tiny: a factor, a saturated or dead layer. Of inputs that do not arrive there `lost_inputs` tells.
+outputs tiny: a factor, a saturated or dead layer. Where the outputs at He's start are a million times as large as they
+differ, and nothing saturates, the signal is there, but the same for all examples: the network does not see in what they
+differ, as attention without places does not see an order. Of inputs that do not arrive there `lost_inputs` tells.
 False alarms: none seen.
 """
 
@@ -14,7 +16,7 @@ from engine.preflight import causes, lost_inputs
 from engine.preflight.findings import Finding
 from engine.preflight.look import Look
 
-_LEAST = 1e-3
+_LEAST, _ROUNDING = 1e-3, 1e-6
 
 
 def find(look: Look) -> Finding | None:
@@ -25,6 +27,16 @@ def find(look: Look) -> Finding | None:
     deviations = [_spread_of(outputs) for outputs in (*look.outputs, look.wide_outputs[0])]
     if spread == 0 or not np.all(np.isfinite(deviations)) or max(deviations) >= _LEAST * spread:
         return None
+    size = float(np.sqrt(np.mean(np.square(look.wide_outputs[0]))))
+    if not look.saturating and deviations[-1] < _ROUNDING * size:
+        return Finding(
+            "constant_outputs",
+            "fault",
+            f"the outputs, of order {size:.2g} at He's start, are the same for all examples, to rounding, where the "
+            f"inputs differ by {spread:.2g}",
+            "look for what the network does not see of its inputs: their order, what is masked, what is averaged away",
+            causes.CONSTANT,
+        )
     return Finding(
         "constant_outputs",
         "fault",

@@ -438,6 +438,14 @@ def _followed(num_kept: int, held_out: float = 0.5) -> Followed:
     return Followed(8, num_kept, 8 - num_kept, held_out, 160.0)
 
 
+def test_where_nothing_tells_the_examples_of_a_batch_apart_the_inputs_are_suspected():
+    evidence = Evidence({**STUCK, "linear_probe": _control(0, held_out=0.0)}, RATES, NO_SYMPTOMS)
+    decision = decide(evidence)
+    assert decision.verdict == table.UNDECIDED
+    named = [suspect.cause for suspect in rank(evidence, decision)]
+    assert {causes.CONSTANT, causes.CAPACITY} <= set(named)
+
+
 def test_what_falls_back_when_it_is_followed_is_not_advised():
     arms = {"init=he": ALL, "batch_norm": _arm(RUNS, 8.0)}
     assert _with(arms, followed={"init=he": _followed(8)}).first == "init=he"

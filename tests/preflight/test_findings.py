@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from engine.arms.arm import Arm
-from engine.preflight.causes import ALTERED, SCALE, UNTRAINED
+from engine.preflight.causes import ALTERED, CONSTANT, SCALE, UNTRAINED, VANISHING
 from engine.preflight.findings import FINDINGS, amount, find_all
 from engine.preflight.learning import Learned
 from engine.preflight.look import Examples, Look
@@ -384,3 +384,12 @@ def test_tokens_are_not_held_to_be_numbers():
 )
 def test_amounts(value, words):
     assert amount(value) == words
+
+
+def test_outputs_of_order_one_that_are_alike_lack_what_tells_the_examples_apart():
+    alike = _FAULTS["constant_outputs"]
+    wide = np.full((4, 32, 4), 0.1)
+    causes = [find_all(alike._replace(wide_outputs=values))[0].cause for values in (wide, 0 * wide)]
+    assert causes == [CONSTANT, VANISHING]
+    saturated = alike._replace(wide_outputs=wide, saturating=("logistic",) * 2, saturated=np.zeros((4, 2)))
+    assert find_all(saturated)[0].cause == VANISHING
