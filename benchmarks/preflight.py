@@ -60,7 +60,10 @@ def _save(folder: Path) -> dict[str, str]:
     arrays |= {"waves": (waves, values), "waves_negative": (waves, values - 3), "waves_far": (waves, 1e4 + values)}
     for name, (x, y) in arrays.items():
         np.savez(folder / f"{name}.npz", x=x.astype(np.float32), y=y if y.dtype == np.int32 else y.astype(np.float32))
-    return {name: str(folder / f"{name}.npz") for name in arrays}
+    (x, y), size = arrays["digits"], 1300
+    parts = {"x": x[:size], "y": y[:size], "x_test": x[size:], "y_test": (y[size:] + 1) % 10}
+    np.savez(folder / "digits_renumbered.npz", **parts)
+    return {path.stem: str(path) for path in folder.glob("*.npz")}
 
 
 def _healthy(paths: dict[str, str]) -> Iterator[_Case]:
@@ -103,6 +106,9 @@ def _faulty(paths: dict[str, str]) -> Iterator[_Case]:
     for name in ("wine", "cancer", "digits"):
         arm = Arm(**mlp, dataset_dir=paths[f"{name}_permuted"])
         yield _Case(f"{name}, labels permuted", arm, "unrelated_labels")
+    arrays = {"input_arrays": ("x", "x_test"), "target_arrays": ("y", "y_test")}
+    arm = Arm(**mlp, dataset_dir=paths["digits_renumbered"], **arrays)
+    yield _Case("digits, held-out classes numbered anew", arm, "held_out_labels")
     for name in ("iris", "wine", "cancer", "digits"):
         yield _Case(f"{name}, sorted", Arm(**mlp, dataset_dir=paths[f"{name}_sorted"]), "sorted_examples")
     for name in ("diabetes_raw", "waves_far"):

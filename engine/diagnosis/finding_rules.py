@@ -115,7 +115,7 @@ MISTAKES = (
         "However long it trains, no parameters make these outputs equal to the targets.",
         is_always=True,
     ),
-    _fault("contradicting", causes.LABELS, "Equal inputs with different labels cannot be told apart."),
+    _fault("contradicting", causes.LABELS, "No rule that could be learned fits all of these labels."),
     _fault(
         "rescaled",
         causes.INPUTS,

@@ -18,6 +18,7 @@ _NAMES = (
     "rare_classes",
     "contradicting_labels",
     "unrelated_labels",
+    "held_out_labels",
     "sorted_examples",
     "other_mixture",
     "no_loss",

@@ -14,12 +14,12 @@ from typing import NamedTuple
 import numpy as np
 from scipy import stats
 
-from engine.preflight import causes
+from engine.preflight import causes, other_mixture
 from engine.preflight.findings import Finding
-from engine.preflight.look import Look
+from engine.preflight.look import Examples, Look
 from engine.tasks.registry import BY_RULE
 
-LEVEL = 0.01
+LEVEL, _SURE = 0.01, 1e-6
 _NEIGHBOURS = 5
 _FEWEST, _FEWEST_OTHERS = 50, 20
 _MOST_HELD_OUT, _MOST_FEATURES = 512, 4096
@@ -34,8 +34,7 @@ class Readings(NamedTuple):
 
 def find(look: Look) -> Finding | None:
     """Finds targets that neither neighbours nor a linear reading of the inputs predict."""
-    readings = read_targets(look)
-    if readings is None or min(readings) < LEVEL:
+    if not _are_unread(look) or is_rule_of_training(look):
         return None
     return Finding(
         "unrelated_labels",
@@ -45,6 +44,21 @@ def find(look: Look) -> Finding | None:
         "look at some examples with their labels after loading and shuffling: do they still belong together?",
         causes.HARD if look.arm.dataset in BY_RULE else causes.LABELS,
     )
+
+
+def _are_unread(look: Look) -> bool:
+    readings = read_targets(look)
+    return readings is not None and min(readings) >= LEVEL
+
+
+def is_rule_of_training(look: Look) -> bool:
+    """Tells whether the training targets follow a rule, of which those of held-out examples like them know nothing."""
+    if not _are_unread(look) or other_mixture.find(look) is not None:
+        return False
+    inputs, targets = look.training
+    halves = [Examples(inputs[first::2], targets[first::2]) for first in (0, 1)]
+    within = read_targets(look._replace(training=halves[0], held_out=halves[1]))
+    return within is not None and min(within) < _SURE
 
 
 def read_targets(look: Look) -> Readings | None:

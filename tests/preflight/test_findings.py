@@ -144,6 +144,7 @@ _FAULTS = {
     "rare_classes": _with_targets(lambda y: np.where(np.arange(len(y)) % 20 == 0, y, 0), np.zeros_like),
     "contradicting_labels": _copied(),
     "unrelated_labels": _with_targets(lambda y: np.random.default_rng(4).permutation(y)),
+    "held_out_labels": _with_targets(lambda y: y, lambda y: (y + 1) % 4),
     "sorted_examples": _sorted(),
     "other_mixture": _with_targets(lambda y: y, lambda y: np.where(y == 0, 1, y)),
     "no_loss": _healthy(losses=np.full(4, np.nan)),
