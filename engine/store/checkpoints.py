@@ -14,7 +14,7 @@ from safetensors.numpy import save
 
 from engine.errors import counted
 from engine.outcomes.row import RUN_KEY
-from engine.store.files import digest, digest_of_file, remove, write_atomically, writing
+from engine.store.files import digest, digest_of_file, make_folder, remove, write_atomically, writing
 
 _SUFFIX = ".safetensors"
 _VERSION = 1
@@ -85,7 +85,7 @@ class CheckpointFolder:
     def keep(self, runs: Sequence[tuple[Key, Kept]]) -> None:
         """Stores runs by their `RUN_KEY`, and removes files that nobody needs any more; raises `StorageError`."""
         with writing(self._path):
-            self._path.mkdir(exist_ok=True)
+            make_folder(self._path)
         tensors = {
             f"{index}/{name}": np.asarray(array, order="C")
             for index, (_, kept) in enumerate(runs)

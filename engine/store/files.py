@@ -120,7 +120,7 @@ def write_atomically(path: Path, content: bytes, *, stand_in: Path | None = None
                 os.unlink(temporary)
             raise
         if is_flushed:
-            _flush_folder(path.parent)
+            flush_folder(path.parent)
 
 
 def write_and_close(descriptor: int, content: bytes, is_flushed: bool = True) -> None:
@@ -135,8 +135,15 @@ def write_and_close(descriptor: int, content: bytes, is_flushed: bool = True) ->
         os.close(descriptor)
 
 
-def _flush_folder(folder: Path) -> None:
-    """Makes a rename survive a power failure."""
+def make_folder(folder: Path) -> None:
+    """Makes a folder where there is none, so that it survives a power failure; raises `OSError`."""
+    if not folder.is_dir():
+        folder.mkdir(exist_ok=True)
+        flush_folder(folder.parent)
+
+
+def flush_folder(folder: Path) -> None:
+    """Makes what has come to a folder, or was renamed there, survive a power failure."""
     if not hasattr(os, "O_DIRECTORY"):
         return
     try:
@@ -204,7 +211,7 @@ def set_aside(path: Path, folder: Path) -> None:
     check_folder(folder)
     stem = path.name[:_LONGEST_NAME]
     with writing(folder):
-        folder.mkdir(exist_ok=True)
+        make_folder(folder)
         target, number = folder / stem, 0
         while os.path.lexists(target):
             number += 1

@@ -184,4 +184,7 @@ def extend_manifest(path: Path, name: str, num_rows: int) -> None:
     """Adds a part, apart from a line before it that may be torn."""
     flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
     with files.writing(path):
+        is_new = not os.path.lexists(path)
         files.write_and_close(os.open(path, flags, 0o644), b"\n" + _line(name, num_rows) + b"\n")
+        if is_new:
+            files.flush_folder(path.parent)

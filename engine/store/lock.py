@@ -19,6 +19,7 @@ from engine.errors import InputError, one_line
 from engine.store.files import (
     FULL,
     DamagedError,
+    flush_folder,
     holding,
     is_still_held,
     read_bounded,
@@ -99,6 +100,7 @@ def _create(path: Path, created: list[Path]) -> None:
         for folder in reversed([folder for folder in (path, *path.parents) if not os.path.lexists(folder)]):
             with contextlib.suppress(FileExistsError):
                 folder.mkdir()
+                flush_folder(folder.parent)
                 created.append(folder)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from engine.errors import InputError, agreeing, one_line
 from engine.store import study_file
-from engine.store.files import check_folders, refusing, set_aside
+from engine.store.files import check_folders, make_folder, refusing, set_aside
 from engine.store.validation import IDENTITY_BY_ARM, is_of_logs
 from engine.store.workdir import WorkDirectory
 
@@ -44,7 +44,7 @@ def create_or_resume(path: Path, document: dict[str, Any], notify: _Notify = log
     if not os.access(path, os.W_OK):
         raise InputError(f"cannot write work directory {str(path)!r}: permission denied")
     with refusing(f"use {str(workdir.parts)!r}"):
-        workdir.parts.mkdir(exist_ok=True)
+        make_folder(workdir.parts)
     if found is None or found.problem is not None:
         _set_study_aside(path, found, notify)
     workdir.save_document()

@@ -1,4 +1,5 @@
 import json
+import os
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -13,7 +14,8 @@ from engine.lanes.to_row import outcome_row
 from engine.outcomes import DetectorSettings
 from engine.outcomes.event import Event
 from engine.outcomes.row import CURVE_NAMES
-from engine.store import parts, study_file
+from engine.store import checkpoints, parts, study_file
+from engine.store.inventory import extend_manifest
 from engine.store.opening import differences
 from tests.stored import make_document, make_row
 
@@ -271,3 +273,23 @@ def test_whatever_is_detected_can_be_read_again(losses, chance_loss, hitting_ste
     )
     content = parts.encode([outcome_row(finished, chance_loss, DetectorSettings(), event)], "s", 0)
     assert parts.inspect_content(content, _document(), "s") == (1, 0)
+
+
+def test_folders_and_what_lists_their_files_survive_a_power_failure(tmp_path, monkeypatch):
+    flushed = []
+    monkeypatch.setattr(os, "fsync", lambda descriptor: flushed.append(os.fstat(descriptor).st_ino))
+
+    def has_flushed(folder):
+        return folder.stat().st_ino in flushed
+
+    path = tmp_path / "above" / "w"
+    with store.hold(path, pytest.fail):
+        assert all(map(has_flushed, (tmp_path, path.parent)))
+        workdir = store.create_or_resume(path, _document())
+        assert has_flushed(path)
+        flushed.clear()
+        extend_manifest(workdir.parts / "manifest", "0" * 32, 1)
+        assert has_flushed(workdir.parts)
+        flushed.clear()
+        checkpoints.CheckpointFolder(path / "checkpoint", "origin").keep([])
+        assert all(map(has_flushed, (path, path / "checkpoint")))
