@@ -90,15 +90,27 @@ def is_held_out(name: str, fraction: float) -> bool:
 
 
 def _class_files(place: Path, part: Path, is_part_held_out: bool | None, reading: Reading) -> list[ImageFile]:
-    found, empty = list[ImageFile](), []
+    found, empty, linked = list[ImageFile](), [], []
     for folder in _inside(part)[0]:
+        if folder.is_symlink():
+            _check_link(folder, place)
         paths = list(_walk(folder))
+        linked += [_below(place, path) for path in paths if folder.is_symlink() or path.is_symlink()]
         found += [ImageFile(path, _below(place, path), _below(part, folder), is_part_held_out) for path in paths]
         if not paths:
             empty.append(_below(place, folder))
     if empty and found:
         reading.caution(f"{counted(len(empty), 'folder')} left out, empty", empty)
+    if linked:
+        reading.caution(f"{counted(len(linked), 'file')} taken from elsewhere, through links", linked)
     return found
+
+
+def _check_link(folder: Path, place: Path) -> None:
+    """Raises InputError where a sub-folder is a link to one that holds the whole data, such as /."""
+    target = folder.resolve()
+    if place.resolve().is_relative_to(target):
+        raise InputError(f"sub-folder {folder.name!r} is a link to {str(target)!r}, which holds this folder itself")
 
 
 def _below(place: Path, path: Path) -> str:

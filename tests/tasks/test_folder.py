@@ -129,9 +129,19 @@ def test_folders_below_and_links(tmp_path):
     (tmp_path / "data" / "c").symlink_to(tmp_path / "outside" / "far")
     (tmp_path / "data" / "a" / "circle").symlink_to(tmp_path / "data")
     (tmp_path / "data" / "b" / "one.png").symlink_to(tmp_path / "outside" / "far" / "1.png")
-    names = {file.name for file in find_files(tmp_path / "data", Reading())}
+    reading = Reading()
+    names = {file.name for file in find_files(tmp_path / "data", reading)}
     assert len(names) == 41
     assert {"a/inner/3.png", "c/3.png", "b/one.png"} <= names
+    assert "11 files taken from elsewhere, through links" in lines(reading)
+
+
+@pytest.mark.parametrize("target", ["/", "..", "."])
+def test_a_class_that_is_a_link_to_what_holds_the_data_is_not_searched(target, tmp_path):
+    write_classes(tmp_path / "data", "a", "b")
+    (tmp_path / "data" / "c").symlink_to(tmp_path / "data" / target)
+    with pytest.raises(InputError, match=r"sub-folder 'c' is a link to '/.*, which holds this folder itself"):
+        find_files(tmp_path / "data", Reading())
 
 
 @pytest.mark.parametrize(
