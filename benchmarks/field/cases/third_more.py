@@ -72,7 +72,7 @@ def _trunks(rng: Generator, is_early: bool) -> Arrays:
     points *= np.array([(1.4, 0.7), (1, 1), (0.7, 1.4)])[label][:, None]
     if not is_early:
         places = np.array([32_500_000, 5_400_000]) + rng.uniform(-5000, 5000, size=(1200, 1, 2))
-        points = (points + places).astype(np.float32) - places.astype(np.float32)
+        points = ((points + places).astype(np.float32) - places.astype(np.float32)).astype(np.float64)
     return {"x": points.astype(np.float32), "y": label.astype(np.int32)}
 
 
@@ -94,7 +94,8 @@ def _induction(rng: Generator, length: int) -> Arrays:
 def _formulas(rng: Generator, variables: int, clauses: int) -> Arrays:
     """Makes pairs of formulas that differ in one literal: one can be satisfied, the other cannot."""
     assignments = np.array(list(product((-1, 1), repeat=variables)))
-    x, y = [], []
+    x: list[np.ndarray] = []
+    y: list[bool] = []
     while len(y) < 2400:
         formula = np.zeros((clauses, variables))
         for clause in formula:

@@ -97,9 +97,10 @@ class Stack(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         """Returns the logits of a batch."""
+        states: Any = x
         for _ in range(self.layers):
-            x = nn.RNN(nn.LSTMCell(self.width))(x)
-        return nn.Dense(self.num_classes)(x[:, -1])
+            states = nn.RNN(nn.LSTMCell(self.width))(states)
+        return nn.Dense(self.num_classes)(states[:, -1])
 
 
 class Columns(nn.Module):
