@@ -1,6 +1,7 @@
 """Rows of the decision table that rest on what was found before training, where no change takes it away."""
 
 from collections.abc import Callable
+from typing import Literal
 
 from engine.diagnosis import conditions
 from engine.diagnosis.changes import Change
@@ -42,15 +43,14 @@ def _fault(
     key: str,
     cause: str,
     meaning: str,
-    is_always: bool = False,
-    is_refutable: bool = True,
+    yields_to: Literal["nothing", "normal runs", "experiments"] = "experiments",
     change: Change | None = None,
     finding: Callable[[Evidence], Finding | None] | None = None,
 ) -> Rule:
     """Makes a row for a fault, or for a `finding`; a `change` is advised where it relieves.
 
-    Unless `is_always`, the fault does no harm where training is normal. If it `is_refutable`, an experiment that takes
-    away something else and relieves shows that it is not what holds the runs.
+    Normal runs show that a fault does no harm, if it yields to anything; and an experiment that takes away something
+    else and relieves shows that it is not what holds the runs, if it yields to these.
     """
 
     found = finding or _first_found(cause, "fault")
@@ -60,13 +60,15 @@ def _fault(
         return change.name if change is not None and is_relief else None
 
     def holds(evidence: Evidence) -> bool:
-        is_harmless = not is_always and conditions.is_normal(evidence)
-        is_refuted = not is_always and is_refutable and _is_of_another_cause(evidence, cause)
+        is_harmless = yields_to != "nothing" and conditions.is_normal(evidence)
+        is_refuted = yields_to == "experiments" and _is_of_another_cause(evidence, cause)
         return found(evidence) is not None and not is_harmless and not is_refuted
 
-    words = "" if is_always else ", and the runs are not normal"
-    if not is_always and is_refutable:
-        words = ", the runs are not normal, and nothing else that is taken away relieves them"
+    words = {
+        "nothing": "",
+        "normal runs": ", and the runs are not normal",
+        "experiments": ", the runs are not normal, and nothing else that is taken away relieves them",
+    }[yields_to]
     return Rule(key, cause, f"{_FOUND}{words}", holds, first=first, meaning=meaning, finding=found)
 
 
@@ -94,26 +96,26 @@ MISTAKES = (
         "wrong_in_halves",
         causes.PRECISION,
         "In half precision this network is another function, or none.",
-        is_refutable=False,
+        yields_to="normal runs",
         change=SINGLE_PRECISION,
     ),
     _fault(
         "mixed",
         causes.MIXED,
         "What the network says of an example depends on which others happen to be in its batch.",
-        is_always=True,
+        yields_to="nothing",
     ),
     _fault(
         "misfit",
         causes.MISFIT,
         "The loss expects outputs of another kind: part of what it could teach never reaches the network.",
-        is_always=True,
+        yields_to="nothing",
     ),
     _fault(
         "unreachable",
         causes.UNREACHABLE,
         "However long it trains, no parameters make these outputs equal to the targets.",
-        is_always=True,
+        yields_to="nothing",
     ),
     _fault("contradicting", causes.LABELS, "No rule that could be learned fits all of these labels."),
     _fault(
