@@ -36,7 +36,7 @@ _STUDIES = {
     "until": ["--sweep=init=normal,he", "--until=fraction", "--half_width=0.25", "--block=4", "--max_seeds=40"],
     "stream": ["--stream=true", "--fix_order=0", "--seeds=24"],
     "crossed": ["--design=crossed", "--order_seeds=4", "--stop=settled", "--seeds=8"],
-    "diagnostics": ["--diagnostics=weights,gradients", "--seeds=16"],
+    "diagnostics": ["--diagnostics=norms,dead", "--seeds=16"],
     "bfloat16": ["--precision=bfloat16", "--seeds=24"],
 }
 _CHOSEN = flags.DEFINE_list("studies", list(_STUDIES), "which studies to kill and interrupt")
