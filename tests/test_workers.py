@@ -182,7 +182,7 @@ def test_workers_that_die_at_once_end_the_study(monkeypatch):
     hooks = Hooks(lambda delivery: None, notify=notes.append)
     with pytest.raises(WorkerFailedError, match="one after another without progress"):
         _supervise(_scheduler(2, hooks=hooks))
-    assert len(notes) == 3
+    assert len(notes) == 5
     assert "exit code 3" in notes[0]
 
 
