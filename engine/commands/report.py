@@ -47,7 +47,7 @@ def write_report(table: RunTable, findings: Findings) -> Path:
     """
     directory = table.directory
     with store.reporting(directory.path):
-        if directory.part_names() != table.part_names:
+        if store.part_names(directory.path) != table.part_names:
             table = RunTable(directory)
             findings = find(table)
         return _write(table, findings)
@@ -69,10 +69,8 @@ def _write(table: RunTable, findings: Findings) -> Path:
 
 def _clear(folder: Path, names: Collection[str]) -> None:
     """Makes the folder of the figures, and removes those of other names from it."""
-    try:
+    with store.writing(folder):
         folder.mkdir(exist_ok=True)
         for stale in {*folder.glob("*.svg"), *folder.glob("*.png")}:
             if stale.stem not in names and not stale.is_dir():
                 stale.unlink(missing_ok=True)
-    except OSError as error:
-        raise store.storage_error(folder, error) from error

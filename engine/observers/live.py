@@ -120,8 +120,7 @@ class _Builder:
 
         started = time.process_time()
         try:
-            parts = frozenset(path.name for path in (self._path / "parts").glob("*.parquet"))
-            state = (parts, progress.num_over, progress.num_runs)
+            state = (store.part_names(self._path), progress.num_over, progress.num_runs)
             if self._state != state:
                 self._page, self._state = self._make(progress), state
             page = make_live(self._page, datetime.now().astimezone(), seconds_to_next, progress)

@@ -20,16 +20,7 @@ from engine.observers.event_file import EventSeries, chart_of_quartiles, encode_
 from engine.observers.observer import Pace, StudyProgress
 from engine.outcomes import FAILED
 from engine.outcomes.event import Event
-from engine.store import (
-    RUN_KEY,
-    WAITING_COLUMNS,
-    Row,
-    WorkDirectory,
-    check_folder,
-    remove,
-    storage_error,
-    write_atomically,
-)
+from engine.store import RUN_KEY, WAITING_COLUMNS, Row, WorkDirectory, check_folder, remove, write_atomically, writing
 from engine.studies.designs import is_repetition, run_name
 
 FOLDER = "tensorboard"
@@ -140,10 +131,8 @@ class TensorBoard:
         return encode_file(started, [series], {tag: words for tag, (_, words) in tags.items()}, summaries)
 
     def _write(self, path: Path, content: bytes) -> None:
-        try:
+        with writing(path):
             self._make(path.parent)
-        except OSError as error:
-            raise storage_error(path, error) from error
         # Beside the file, TensorBoard would read the unfinished one too.
         write_atomically(path, content, stand_in=self._root / "part", is_flushed=False)
 

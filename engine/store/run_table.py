@@ -10,6 +10,7 @@ import pyarrow as pa
 from engine.errors import unknown_name
 from engine.outcomes import FAILED
 from engine.outcomes.row import CURVE_STEPS, OUTCOME_SCHEMA, RUN_KEY, WAITING_COLUMNS, waiting_times
+from engine.store.study_file import part_names
 from engine.store.workdir import LAUNCH, WorkDirectory, keys_of
 from engine.studies.designs import is_repetition
 
@@ -39,7 +40,7 @@ class RunTable:
 
     def __init__(self, directory: WorkDirectory) -> None:
         self.directory = directory
-        self.part_names = directory.part_names()
+        self.part_names = part_names(directory.path)
         table = directory.read([*OUTCOME_SCHEMA.names, LAUNCH])
         self.outcomes = table.select(OUTCOME_SCHEMA.names)
         self.launches: list[int | None] = table[LAUNCH].to_pylist()

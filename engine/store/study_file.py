@@ -134,4 +134,9 @@ def _is_left_behind(path: Path, name: str) -> bool:
 
 def has_parts(path: Path) -> bool:
     """Tells whether a work directory holds finished runs, whole or not."""
-    return any((path / "parts").glob("*.parquet"))
+    return bool(part_names(path))
+
+
+def part_names(path: Path) -> frozenset[str]:
+    """Returns the names of the files of finished runs in a work directory."""
+    return frozenset(part.name for part in (path / "parts").glob("*.parquet"))

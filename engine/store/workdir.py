@@ -35,10 +35,6 @@ class WorkDirectory:
         """The folder of the finished runs."""
         return self.path / "parts"
 
-    def part_names(self) -> frozenset[str]:
-        """Returns the names of the files of finished runs that are there now."""
-        return frozenset(path.name for path in self.parts.glob("*.parquet"))
-
     @property
     def num_left_out(self) -> int:
         """Number of parts found damaged or missing so far."""
