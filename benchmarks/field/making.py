@@ -8,13 +8,13 @@ from benchmarks.field.case import Arrays
 Flags = tuple[tuple[str, ...], tuple[str, ...]]
 
 
-def twins(both: str, wrong: str = "", right: str = "", has_other_data: bool = False) -> Flags:
+def twins(both: str, wrong: str = "", right: str = "", has_other_data: bool = False, networks: str = "later") -> Flags:
     """Returns the flags of a set-up and of its twin, from those of both and those of each, as on a command line.
 
-    A capitalised word in front names a network of `networks/later.py`. With `has_other_data` the twin has its own.
+    A capitalised word in front names a network of a module of `networks`. With `has_other_data` the twin has its own.
     """
     if both[0].isupper():
-        both = f"--dataset_dir={{data}} --model={{networks}}/later.py:{both}"
+        both = f"--dataset_dir={{data}} --model={{networks}}/{networks}.py:{both}"
     other = both.replace("{data}", "{healthy}") if has_other_data else both
     return tuple(f"{both} {wrong}".split()), tuple(f"{other} {right}".split())
 

@@ -1,19 +1,17 @@
 """Cases of a third collection whose cause is the data, their pipeline, regularisation, batches or the schedule."""
 
+import functools
+
 import numpy as np
 
 from benchmarks.field.case import Arrays, Case
-from benchmarks.field.making import Flags, digit_images, twins
+from benchmarks.field.making import digit_images, twins
 from engine.diagnosis.table import NORMAL
 from engine.preflight.causes import CONSTANT, HARD, IMBALANCE, INPUTS, LABELS, MIXED, MIXTURE, SMALL_BATCH, TARGETS
 
 Generator = np.random.Generator
 
-
-def _twins(both: str, wrong: str = "", right: str = "", has_other_data: bool = False) -> Flags:
-    """Returns the flags of a set-up and its twin, of which the first word names a network of `third_data.py`."""
-    both = f"--dataset_dir={{data}} --model={{networks}}/third_data.py:{both}"
-    return twins(both, wrong, right, has_other_data)
+_twins = functools.partial(twins, networks="third")
 
 
 def _signs(rng: Generator, blue: float) -> Arrays:

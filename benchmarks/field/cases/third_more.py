@@ -1,11 +1,12 @@
 """Cases of a third collection of several causes: regularisation, schedules, rates, precision, order and more."""
 
+import functools
 from itertools import product
 
 import numpy as np
 
 from benchmarks.field.case import Arrays, Case
-from benchmarks.field.making import Flags, digit_images, twins
+from benchmarks.field.making import digit_images, twins
 from engine.diagnosis.table import NORMAL
 from engine.preflight.causes import (
     ALTERED,
@@ -28,11 +29,7 @@ from engine.preflight.causes import (
 
 Generator = np.random.Generator
 
-
-def _twins(both: str, wrong: str = "", right: str = "", has_other_data: bool = False) -> Flags:
-    """Returns the flags of a set-up and its twin, of which the first word names a network of `third_more.py`."""
-    both = f"--dataset_dir={{data}} --model={{networks}}/third_more.py:{both}"
-    return twins(both, wrong, right, has_other_data)
+_twins = functools.partial(twins, networks="third")
 
 
 def _steps(rng: Generator) -> Arrays:

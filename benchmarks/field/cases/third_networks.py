@@ -1,9 +1,11 @@
 """Cases of a third collection whose cause is the network, its outputs, the start, the rate or the gradient."""
 
+import functools
+
 import numpy as np
 
 from benchmarks.field.case import Arrays, Case
-from benchmarks.field.making import Flags, digit_images, twins
+from benchmarks.field.making import digit_images, twins
 from engine.preflight.causes import (
     EPSILON,
     MIXED,
@@ -16,11 +18,7 @@ from engine.preflight.causes import (
     VANISHING,
 )
 
-
-def _flags(both: str, wrong: str = "", right: str = "", has_other_data: bool = False) -> Flags:
-    """Returns the flags of a set-up and of its twin; the first word names a network of this collection."""
-    network = "--dataset_dir={data} --model={networks}/third_networks.py:"
-    return twins(network + both, wrong, right, has_other_data)
+_twins = functools.partial(twins, networks="third")
 
 
 def _standard(values: np.ndarray) -> np.ndarray:
@@ -103,7 +101,7 @@ CASES: tuple[Case, ...] = (
         "targets; with a linear layer after it, it gets to any. Here they are degrees. Targets between -1 and 1 would "
         "have helped as well.",
         UNREACHABLE,
-        *_flags("Cells --optimizer=adam --learning_rate=0.01 --batch_size=32", "--model_arg=linear=false", ""),
+        *_twins("Cells --optimizer=adam --learning_rate=0.01 --batch_size=32", "--model_arg=linear=false", ""),
         data=_temperatures,
         also=(TARGETS,),
     ),
@@ -113,7 +111,7 @@ CASES: tuple[Case, ...] = (
         "A siamese network takes the root of a sum of squares. For a pair of the same input twice that is the root of "
         "0, whose derivative is no number, and so was the loss. With 0.01 added under the root it trains.",
         NOT_FINITE,
-        *_flags("Siamese --optimizer=adam --learning_rate=2e-3 --batch_size=32", "--model_arg=floor=0", ""),
+        *_twins("Siamese --optimizer=adam --learning_rate=2e-3 --batch_size=32", "--model_arg=floor=0", ""),
         data=_signatures,
     ),
     Case(
@@ -122,7 +120,7 @@ CASES: tuple[Case, ...] = (
         "Attention gives padding a score of minus infinity. One example of a batch was nothing but padding, so that "
         "its softmax was no number, and then the weights. Another library takes -100,000,000, which works.",
         NOT_FINITE,
-        *_flags("Padded --optimizer=adam --learning_rate=2e-3 --batch_size=32", "--model_arg=masked=-inf", ""),
+        *_twins("Padded --optimizer=adam --learning_rate=2e-3 --batch_size=32", "--model_arg=masked=-inf", ""),
         data=_reviews,
     ),
     Case(
@@ -131,7 +129,7 @@ CASES: tuple[Case, ...] = (
         "What an example is about is repeated for each of its answers: the whole batch again and again, where answers "
         "lie example after example, so that they are paired with other examples. Repeating each in place repairs it.",
         MIXED,
-        *_flags(
+        *_twins(
             "Candidates --optimizer=adam --learning_rate=3e-3 --batch_size=32", "--model_arg=interleaved=false", ""
         ),
         data=_candidates,
@@ -142,7 +140,7 @@ CASES: tuple[Case, ...] = (
         "An option builds a network for simulations anew, but the optimiser still has the weights of the old one, so "
         "that nothing is trained. It has to be built anew as well. Here only the biases of the last layer are trained.",
         UNTRAINED,
-        *_flags("Rebuilt --optimizer=adam --learning_rate=2e-3 --batch_size=50", "--model_arg=stale=true", ""),
+        *_twins("Rebuilt --optimizer=adam --learning_rate=2e-3 --batch_size=50", "--model_arg=stale=true", ""),
         data=_simulations,
     ),
     Case(
@@ -151,7 +149,7 @@ CASES: tuple[Case, ...] = (
         "A classifier of questions takes the state at the last word. Somebody took the last state of all, after the "
         "padding, and the result was terrible: little of the words is left by then.",
         VANISHING,
-        *_flags("Questions --optimizer=adam --learning_rate=2e-3 --batch_size=32", "--model_arg=at_the_word=false", ""),
+        *_twins("Questions --optimizer=adam --learning_rate=2e-3 --batch_size=32", "--model_arg=at_the_word=false", ""),
         data=_questions,
     ),
     Case(
@@ -160,7 +158,7 @@ CASES: tuple[Case, ...] = (
         "A network of sigmoids learned with weights from a normal distribution and not with uniform ones from 0 to 1: "
         "the sums are far from 0, where a sigmoid has hardly any slope. To blame the start is as right.",
         SATURATING,
-        *_flags(
+        *_twins(
             "Uniform --optimizer=sgd --momentum=0 --learning_rate=0.3 --batch_size=16", "--model_arg=normal=false", ""
         ),
         data=digit_images,
@@ -172,7 +170,7 @@ CASES: tuple[Case, ...] = (
         "A library adds 0.0001 to the mean square of RMSprop before the root, which is 0.01 after it. Images from 0 to "
         "1 have squared errors with much smaller gradients, so that epsilon decides. Others add 0.00000001.",
         EPSILON,
-        *_flags("Finer --optimizer=rmsprop --learning_rate=1e-4 --batch_size=32", "--epsilon=0.01", "--epsilon=1e-8"),
+        *_twins("Finer --optimizer=rmsprop --learning_rate=1e-4 --batch_size=32", "--epsilon=0.01", "--epsilon=1e-8"),
         data=_finer,
     ),
 )
