@@ -10,12 +10,12 @@ a million; see docs/check.md.
 from engine.preflight import causes
 from engine.preflight.findings import Finding
 from engine.preflight.look import Look
-from engine.preflight.unrelated_labels import is_rule_of_training
+from engine.preflight.unrelated_labels import are_unread, is_told_within
 
 
 def find(look: Look) -> Finding | None:
     """Finds held-out targets that are not told by what tells those of the training."""
-    if not is_rule_of_training(look):
+    if not are_unread(look) or not is_told_within(look):
         return None
     return Finding(
         "held_out_labels",

@@ -34,7 +34,7 @@ class Readings(NamedTuple):
 
 def find(look: Look) -> Finding | None:
     """Finds targets that neither neighbours nor a linear reading of the inputs predict."""
-    if not _are_unread(look) or is_rule_of_training(look):
+    if not are_unread(look) or is_told_within(look):
         return None
     return Finding(
         "unrelated_labels",
@@ -46,14 +46,15 @@ def find(look: Look) -> Finding | None:
     )
 
 
-def _are_unread(look: Look) -> bool:
+def are_unread(look: Look) -> bool:
+    """Tells whether neither reading predicts the held-out targets."""
     readings = read_targets(look)
     return readings is not None and min(readings) >= LEVEL
 
 
-def is_rule_of_training(look: Look) -> bool:
-    """Tells whether the training targets follow a rule, of which those of held-out examples like them know nothing."""
-    if not _are_unread(look) or other_mixture.find(look) is not None:
+def is_told_within(look: Look) -> bool:
+    """Tells whether a reading predicts training targets from others, and the held-out examples are of the same kind."""
+    if other_mixture.find(look) is not None:
         return False
     inputs, targets = look.training
     halves = [Examples(inputs[first::2], targets[first::2]) for first in (0, 1)]
