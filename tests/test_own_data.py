@@ -13,8 +13,10 @@ from engine import verify
 from engine.arms.arm import Arm, places
 from engine.commands.run import run
 from engine.errors import InputError
-from engine.store import open_existing, study_file
+from engine.store import open_existing
+from engine.store.json_files import checksum, to_json
 from engine.store.opening import differences
+from engine.store.study_file import OF_A_LAUNCH
 from engine.store.study_json import document, identity_of, plan_of, study_of
 from engine.studies.expand import expand
 from engine.studies.study import with_sweep
@@ -114,7 +116,8 @@ def test_a_place_that_is_typed_relatively_is_stored_wholly(home, tmp_path, monke
 def test_places_that_are_none_of_ours(value, words, home):
     stored = open_existing(home / "study").document
     stored["study"]["places"] = value
-    study_file.save(home / "study", stored)
+    for name in OF_A_LAUNCH:
+        (home / "study" / name).write_bytes(to_json({**stored, "checksum": checksum(stored)}))
     with pytest.raises(InputError, match=words):
         open_existing(home / "study")
 
