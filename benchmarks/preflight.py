@@ -58,6 +58,7 @@ def _save(folder: Path) -> dict[str, str]:
     waves = draw.normal(size=(1500, 6))
     values = np.sin(waves @ draw.normal(size=(6, 2)))
     arrays |= {"waves": (waves, values), "waves_negative": (waves, values - 3), "waves_far": (waves, 1e4 + values)}
+    arrays |= {"waves_series": (waves[..., None], values)}
     for name, (x, y) in arrays.items():
         np.savez(folder / f"{name}.npz", x=x.astype(np.float32), y=y if y.dtype == np.int32 else y.astype(np.float32))
     (x, y), size = arrays["digits"], 1300
@@ -133,6 +134,8 @@ def _faulty(paths: dict[str, str]) -> Iterator[_Case]:
     ):
         arm = Arm(model=_NETWORK, model_args=(f"end={end}",), dataset_dir=paths[name])
         yield _Case(f"{name}, {end}", arm, expected)
+    bag = Arm(model=_NETWORK, model_args=("end=bag",), dataset_dir=paths["waves_series"])
+    yield _Case("waves as a series, a mean over positions", bag, "blind_to_order")
     for depth in (6, 9):
         sigmoid = Arm(model="mlp", dense_widths=(48,) * depth, init="glorot", activation="sigmoid")
         yield _Case(f"digits, {depth} layers of sigmoids", sigmoid, "saturating_layers")

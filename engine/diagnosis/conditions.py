@@ -243,7 +243,13 @@ def is_unrelated(evidence: Evidence) -> bool:
     """Whether nothing reads the labels: neither neighbours nor a linear model, nor the network by any change."""
     if evidence.leaves(AS_GIVEN) or not _is_unread(evidence) or evidence.found(causes.HARD):
         return False
-    return not any(evidence.leaves(name) and evidence.carries_over(name) for name in evidence.changes)
+    return not carries_over_somehow(evidence)
+
+
+def carries_over_somehow(evidence: Evidence) -> bool:
+    """Whether the network learns something, as given or with a change, and not by heart as far as is known."""
+    arms = (AS_GIVEN, *evidence.changes)
+    return any(evidence.leaves(name) and evidence.carries_over(name) is not False for name in arms)
 
 
 def tells_nothing_easy(evidence: Evidence) -> bool:

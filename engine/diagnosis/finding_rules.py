@@ -39,6 +39,10 @@ def _first_found(cause: str, *strengths: str) -> Callable[[Evidence], Finding | 
     return lambda evidence: next(iter(evidence.found(cause, *strengths)), None)
 
 
+def _named(name: str) -> Callable[[Evidence], Finding | None]:
+    return lambda evidence: next((one for one in evidence.findings if one.name == name), None)
+
+
 def _fault(
     key: str,
     cause: str,
@@ -122,7 +126,7 @@ MISTAKES = (
         "rescaled",
         causes.INPUTS,
         "The network changes the scale of its inputs, which are of order one already.",
-        finding=lambda evidence: next((one for one in evidence.findings if one.name == "rescaled_inputs"), None),
+        finding=_named("rescaled_inputs"),
     ),
     _fault(
         "not_finite", causes.NOT_FINITE, "A step along a gradient that is not a number makes the parameters such, too."
@@ -151,6 +155,7 @@ def _unrelieved(key: str, cause: str, meaning: str) -> Rule:
     )
 
 
+_BLIND = _named("blind_to_order")
 ZERO_START = _fault(
     "zero_start", causes.SCALE, "Weights that are all 0, or all alike, have no gradient to tell them apart.", change=HE
 )
@@ -161,6 +166,15 @@ UNRELIEVED = (
     _unrelieved("decay_seen", causes.DECAY, "The decay shrinks the weights faster than the loss can make them grow."),
     _unrelieved("schedule_seen", causes.SCHEDULE, "The schedule keeps the learning rate far below its peak."),
     _unrelieved("rate_seen", causes.LARGE_RATE, "The first steps are longer than the weights."),
+)
+BLIND = Rule(
+    "blind",
+    causes.CAPACITY,
+    "the outputs are the same whatever the order of the positions of an example, and the network learns nothing that "
+    "carries over, whatever is changed",
+    lambda evidence: _BLIND(evidence) is not None and not conditions.carries_over_somehow(evidence),
+    meaning="What depends on the order, this network cannot tell.",
+    finding=_BLIND,
 )
 UNTRAINED = _fault(
     "untrained",
@@ -195,7 +209,7 @@ EPSILON_SEEN = _sign(
 
 def _is_linear_enough(evidence: Evidence) -> bool:
     """Whether the network is linear, and a linear model learns."""
-    is_linear = all(one.name == "linear_layers" for one in evidence.found(causes.CAPACITY))
+    is_linear = all(one.name != "narrow_layer" for one in evidence.found(causes.CAPACITY))
     return is_linear and evidence.leaves(LINEAR_PROBE.name)
 
 

@@ -169,6 +169,7 @@ RULES = (
         meaning="What is learned in training does not hold on the held-out examples, because they are unlike it.",
         finding=lambda evidence: evidence.found(causes.MIXTURE)[0],
     ),
+    finding_rules.BLIND,
     Rule(
         "by_heart",
         causes.LABELS,

@@ -29,6 +29,7 @@ _NAMES = (
     "mixed_examples",
     "narrow_layer",
     "linear_layers",
+    "blind_to_order",
     "initial_loss",
     "broken_gradient",
     "unreached_parameters",

@@ -52,6 +52,8 @@ class Look(NamedTuple):
         wide_outputs: of the batch at He's start, and then at such with larger weights, `[S, B, K]`.
         entering: numbers of an `Entering` for each array that the first weights are given, `[S, number of them, 5]`.
         bent: distance of the outputs from an affine function of the inputs, over that between examples, `[S]`.
+        reordered: distance of the outputs when the positions of every example change places, over that between
+            examples, `[S]`; 1 where inputs have no positions.
         noise: standard deviation of an output between two draws of the noise, over that between examples, `[S]`.
         losses: of the batch in an evaluation, `[S]`.
         he_sizes: standard deviation of each leaf under He's law, `[L]`.
@@ -84,6 +86,7 @@ class Look(NamedTuple):
     wide_outputs: np.ndarray
     entering: np.ndarray
     bent: np.ndarray
+    reordered: np.ndarray
     noise: np.ndarray
     losses: np.ndarray
     he_sizes: np.ndarray

@@ -32,6 +32,8 @@ _WIDE = 30.0
 _BIASES = 0.1
 # Of two examples every combination is one of them.
 _FEWEST_COMBINED = 3
+# Dimensions of a batch of tokens, and of one of series: examples, positions, and numbers of each.
+_TEXT, _SERIES = 2, 3
 _QUICKLY = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
 
 
@@ -182,10 +184,16 @@ def _evaluated(passes: Passes, state: TrainState) -> dict[str, jax.Array]:
     pairs = zip(seen.entering, others.entering, traced.entering, strict=True)
     entering = [measured(values, other, product.is_lookup) for values, other, product in pairs]
     outputs = seen.outputs
+
+    def apply(inputs: jax.Array) -> jax.Array:
+        applied: jax.Array = run(traced, params, model_state, inputs).outputs
+        return applied
+
     return {
         "outputs": outputs,
         "entering": jnp.stack(entering) if entering else jnp.zeros((0, len(Entering._fields))),
-        "bent": _bent(lambda x: run(traced, params, model_state, x).outputs, inputs, outputs),
+        "bent": _bent(apply, inputs, outputs),
+        "reordered": _reordered(apply, inputs, outputs),
         "alone": trainer.batch_apply(params, model_state, inputs[len(inputs) // 2 :][::-1])[::-1],
         "losses": jnp.mean(trainer.task.loss(outputs, batch.targets)),
         "saturated": jnp.stack(shares) if shares else jnp.zeros(0),
@@ -212,6 +220,17 @@ def _bent(apply: Callable[[jax.Array], jax.Array], inputs: jax.Array, outputs: j
         return jnp.ones(())
     combine = lambda values: values + jnp.roll(values, 1, axis=0) - jnp.roll(values, 2, axis=0)  # noqa: E731
     return _rms(apply(combine(inputs)) - combine(outputs)) / _rms(outputs - jnp.mean(outputs, axis=0))
+
+
+def _reordered(apply: Callable[[jax.Array], jax.Array], inputs: jax.Array, outputs: jax.Array) -> jax.Array:
+    """Returns how far outputs move when positions of series or texts change places, over how far examples differ."""
+    is_text = jnp.issubdtype(inputs.dtype, jnp.integer) and inputs.ndim == _TEXT
+    is_series = jnp.issubdtype(inputs.dtype, jnp.floating) and inputs.ndim == _SERIES
+    if not is_text and not is_series:
+        return jnp.ones(())
+    shuffled = inputs[:, np.random.default_rng(0).permutation(inputs.shape[1])]
+    moved = _rms(apply(shuffled) - outputs) / _rms(outputs - jnp.mean(outputs, axis=0))
+    return jnp.where(jnp.all(shuffled == inputs), 1, moved)
 
 
 def _noise(passes: Passes, state: TrainState, outputs: jax.Array, keys: jax.Array) -> jax.Array:

@@ -365,6 +365,13 @@ def test_half_precision_that_breaks_a_network_comes_before_what_it_breaks():
     assert _with({"precision=float32": ALL}, findings=found).first == "precision=float32"
 
 
+def test_a_network_that_is_blind_to_order_is_named_only_where_nothing_carries_over():
+    found = (_finding(causes.CAPACITY, "note", "blind_to_order"), _finding(causes.LABELS, "sign", "unrelated_labels"))
+    assert _with({}, findings=found).verdict == causes.CAPACITY
+    assert _with({}, findings=found[1:]).verdict == causes.LABELS
+    assert _with({FASTER: ALL}, findings=found).verdict == causes.HARD
+
+
 @pytest.mark.parametrize("cause", [causes.ALTERED, causes.UNTRAINED, causes.LABELS, causes.NOT_FINITE])
 def test_what_does_no_harm_in_a_normal_training_is_no_cause(cause: str):
     assert _with({"as_given": _given(RUNS)}, findings=(_finding(cause),)).verdict == table.NORMAL

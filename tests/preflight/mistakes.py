@@ -11,6 +11,10 @@ class Net(nn.Module):
 
     @nn.compact
     def __call__(self, x):
+        if self.end in ("bag", "series"):
+            x = nn.relu(nn.Dense(48)(x))
+            x = jnp.mean(x, axis=1) if self.end == "bag" else x
+            return nn.Dense(self.num_outputs)(x.reshape(x.shape[0], -1))
         x = x.reshape(x.shape[0], -1)
         if self.end == "rescaled":
             x = x / 255
