@@ -66,7 +66,7 @@ def make_document(
                 "started": "2026-01-01T00:00:00+00:00",
                 "versions": {"jax": "1"},
                 "hardware": {"cores": 2, "machine": "x", "system": "y"},
-                "code": {},
+                "code": {"digest": store.provenance.code_digest()},
             }
         ],
     }

@@ -5,29 +5,26 @@ from typing import Any
 import numpy as np
 
 from engine.lanes.runs import FinishedRun, Run, seed_columns
-from engine.outcomes import FAILED, DetectorSettings, end_level, event_code, find_break, outcome_columns
+from engine.outcomes import FAILED, DetectorSettings, event_code
+from engine.outcomes.curve_columns import accuracy_columns, columns_of_break
 from engine.outcomes.event import Event
 
 
 def outcome_row(finished: FinishedRun, chance_loss: float, detector: DetectorSettings, event: Event) -> dict[str, Any]:
     """Detects the outcome of a finished run that waits for an event, and returns its row."""
-    curves = finished.curves
-    accuracy, held_out = curves.get("accuracy"), finished.inspected.get("held_out_accuracy")
+    held_out = finished.inspected.get("held_out_accuracy")
     find = _break_columns if event == Event.BREAK else _hit_columns
-    outcome = find(finished, chance_loss, detector)
     return {
         **seed_columns(finished.run),
         "chance_loss": chance_loss,
-        "onset_accuracy": _value_at(outcome.get("onset_step"), finished.steps, accuracy),
-        "end_accuracy": None if accuracy is None else end_level(accuracy, detector),
         "end_held_out_accuracy": None if held_out is None else held_out[-1],
         "steps": finished.steps,
         "batch_loss": finished.batch_loss,
-        **curves,
+        **finished.curves,
         "inspected_steps": finished.inspected_steps,
         **finished.inspected,
         **_diagnostics_columns(finished),
-        **outcome,
+        **find(finished, chance_loss, detector),
     }
 
 
@@ -35,10 +32,6 @@ def failed_row(run: Run, chance_loss: float) -> dict[str, Any]:
     """Returns the row of a run that is given up because it ended its worker: it has no outcome."""
     failure = {"status": FAILED, "event": 0, "stop_reason": FAILED, "chance_loss": chance_loss, "steps_run": 0}
     return {**seed_columns(run), **failure}
-
-
-def _value_at(time: float | None, steps: np.ndarray, curve: np.ndarray | None) -> float | None:
-    return None if time is None or curve is None else float(np.interp(time, steps, curve))
 
 
 def _diagnostics_columns(finished: FinishedRun) -> dict[str, Any]:
@@ -57,15 +50,9 @@ def _diagnostics_columns(finished: FinishedRun) -> dict[str, Any]:
 
 
 def _break_columns(finished: FinishedRun, chance_loss: float, detector: DetectorSettings) -> dict[str, Any]:
-    outcome = find_break(
-        finished.steps, finished.curves["loss"], chance_loss, diverged_step=finished.diverged_step, settings=detector
+    return columns_of_break(
+        finished.steps, finished.curves, chance_loss, detector, finished.diverged_step, finished.stop_reason
     )
-    has_diverged = outcome.diverged_step is not None
-    return {
-        **outcome_columns(outcome),
-        "stop_reason": "diverged" if has_diverged else finished.stop_reason,
-        "steps_run": _steps_run(finished, outcome.diverged_step),
-    }
 
 
 def _hit_columns(finished: FinishedRun, chance_loss: float, detector: DetectorSettings) -> dict[str, Any]:
@@ -77,13 +64,10 @@ def _hit_columns(finished: FinishedRun, chance_loss: float, detector: DetectorSe
         "status": status,
         "event": event_code(status),
         "stop_reason": finished.stop_reason,
-        "steps_run": _steps_run(finished, last),
+        "steps_run": int(finished.steps[-1]) if last is None else last,
         "hitting_step": finished.hitting_step,
         "is_diverged_later": status == "broke" and has_diverged,
         "num_breaks": 0,
         "end_loss": float(finished.curves["loss"][-1]) if len(finished.steps) else None,
+        **accuracy_columns(finished.steps, finished.curves.get("accuracy"), None, detector),
     }
-
-
-def _steps_run(finished: FinishedRun, last: float | None) -> int:
-    return int(finished.steps[-1]) if last is None else round(last)

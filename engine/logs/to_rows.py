@@ -8,7 +8,8 @@ import numpy as np
 
 from engine.logs.from_files import LoggedRuns
 from engine.logs.logged_curves import LoggedCurve, LoggedSeries
-from engine.outcomes import DetectorSettings, end_level, find_break, outcome_columns
+from engine.outcomes import DetectorSettings
+from engine.outcomes.curve_columns import accuracy_columns, columns_of_break
 from engine.outcomes.event import Event
 from engine.outcomes.smoothing import measure_noise, running_median
 from engine.store import KINDS, SCHEMA_VERSION, Row, provenance
@@ -101,19 +102,15 @@ def _row(arm: str, seed: int, curve: LoggedCurve, chance_loss: float, detector: 
     steps, loss = curve.loss
     # A run whose losses are all infinite has no curve to look at.
     diverged_step = None if np.isfinite(loss[0]) else float(steps[0])
-    outcome = find_break(steps, loss, chance_loss, diverged_step=diverged_step, settings=detector)
-    onset, end = outcome.onset_step, outcome.diverged_step
+    found = columns_of_break(steps, {"loss": loss}, chance_loss, detector, diverged_step, None)
     accuracy = curve.others.get("accuracy")
     return {
         "arm": arm,
         **dict.fromkeys(("seed", "init_seed", "order_seed", "noise_seed"), seed),
         "run_name": curve.run,
-        **outcome_columns(outcome),
-        "stop_reason": None if end is None else "diverged",
         "chance_loss": chance_loss,
-        "steps_run": int(steps[-1]) if end is None else round(end),
-        "onset_accuracy": None if onset is None or accuracy is None else float(np.interp(onset, *accuracy)),
-        "end_accuracy": None if accuracy is None else end_level(accuracy.values, detector),
+        **found,
+        **({} if accuracy is None else accuracy_columns(*accuracy, found["onset_step"], detector)),
         "steps": steps,
         "loss": loss,
         "accuracy": accuracy.values if accuracy is not None and np.array_equal(accuracy.steps, steps) else None,

@@ -23,6 +23,7 @@ SECTIONS = Registry(
         "signs": "engine.logs.section",
         "theory": "engine.theory.section",
         "diagnostics": "engine.report.probes",
+        "origins": "engine.report.origins",
     },
 )
 

@@ -1,5 +1,6 @@
 """The outcomes of a study's finished runs, read once and shared by everything that reports on them."""
 
+import contextlib
 import functools
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
@@ -8,11 +9,16 @@ import numpy as np
 import pyarrow as pa
 
 from engine.errors import unknown_name
-from engine.outcomes import FAILED
+from engine.outcomes import FAILED, DetectorSettings
+from engine.outcomes.curve_columns import detect_again
+from engine.outcomes.event import Event
 from engine.outcomes.row import CURVE_STEPS, OUTCOME_SCHEMA, RUN_KEY, WAITING_COLUMNS, waiting_times
+from engine.store.provenance import code_digest
 from engine.store.study_file import part_names
 from engine.store.workdir import LAUNCH, WorkDirectory, keys_of
 from engine.studies.designs import is_repetition
+
+_LOOKED_AT = ("steps", "loss", "accuracy")
 
 
 class RunCurve(NamedTuple):
@@ -33,6 +39,8 @@ class RunTable:
         outcomes: the columns of `OUTCOME_SCHEMA`, a row per run, by arm and then by seeds.
         launches: index of the launch that made each run; None where that is unknown.
         part_names: the files that were there when it was made.
+        num_looked_at: runs that other code of the engine made, so that their curves were looked at again.
+        changed: numbers of those whose outcome is another one by the present detector, which is what counts.
 
     Raises:
         InputError: a part may not be read, or is larger than the memory.
@@ -44,6 +52,33 @@ class RunTable:
         table = directory.read([*OUTCOME_SCHEMA.names, LAUNCH])
         self.outcomes = table.select(OUTCOME_SCHEMA.names)
         self.launches: list[int | None] = table[LAUNCH].to_pylist()
+        of_others = ~self._is_made_by(code_digest())
+        self.num_looked_at, self.changed = int(of_others.sum()), self._look_again(of_others)
+
+    def _is_made_by(self, code: str) -> np.ndarray:
+        """Tells which runs were made by launches of some code of the engine."""
+        digests = [launch["code"].get("digest") for launch in self.directory.document["launches"]]
+        return np.asarray([launch is not None and digests[launch] == code for launch in self.launches], bool)
+
+    def _look_again(self, chosen: np.ndarray) -> list[int]:
+        """Replaces outcomes of runs in a mask by those that the present detector finds; returns which changed."""
+        identity, events = self.directory.document["identity"], self.directory.document["study"]["event"]
+        settings, replaced = DetectorSettings(**identity["detector"]), {}
+        for rows, part in self.iterate(_LOOKED_AT, chosen):
+            outcomes = self.outcomes.take(pa.array(rows)).to_pylist()
+            for i, (row, outcome) in enumerate(zip(rows.tolist(), outcomes, strict=True)):
+                curves = {name: _array(part[name][i]) for name in _LOOKED_AT}
+                arm = outcome["arm"]
+                # A curve that no detector takes, which somebody else may have written, stays what it was.
+                with contextlib.suppress(ValueError):
+                    row_now = {**outcome, **curves}
+                    found = detect_again(row_now, Event(events[arm]), identity["horizons"][arm], settings)
+                    if found:
+                        replaced[row] = {**outcome, **found}
+        if replaced:
+            kept = self.outcomes.to_pylist()
+            self.outcomes = pa.Table.from_pylist([replaced.get(i, row) for i, row in enumerate(kept)], OUTCOME_SCHEMA)
+        return sorted(replaced)
 
     def __len__(self) -> int:
         return len(self.outcomes)
@@ -129,3 +164,7 @@ class RunTable:
                 points = values.to_numpy()
                 steps = np.arange(len(points)) if of_steps is None else part[of_steps][i].values.to_numpy()
                 yield RunCurve(row, steps, points)
+
+
+def _array(values: pa.ListScalar) -> np.ndarray | None:
+    return None if values.values is None else values.values.to_numpy()

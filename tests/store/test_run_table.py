@@ -2,9 +2,14 @@
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from engine import store
 from engine.errors import InputError
+from engine.outcomes import DetectorSettings
+from engine.outcomes.curve_columns import columns_of_break, detect_again
+from engine.outcomes.event import Event
 from engine.outcomes.row import CURVE_NAMES
 from engine.outcomes.row import make_row as row_of_schema
 from engine.store.run_table import RunTable
@@ -80,3 +85,69 @@ def test_a_row_has_every_column_and_no_other():
     assert (row["arm"], row["seed"], row["loss"]) == ("a", 3, None)
     with pytest.raises(ValueError, match="unknown columns of a row: lss, sed"):
         row_of_schema(arm="a", sed=3, lss=[])
+
+
+def _detected(seed, centre, accuracy=True, **changes):
+    """A row as a worker makes it, of a curve that breaks at a step or never."""
+    steps = np.arange(0, 891, 11)
+    rho = 0.9 / (1 + np.exp(-(steps - centre) / 20))
+    loss = (np.log(10) * (1 - rho)).astype(np.float32)
+    curves = {"loss": loss, **({"accuracy": rho.astype(np.float32)} if accuracy else {})}
+    found = columns_of_break(steps, curves, float(np.log(10)), DetectorSettings(), None, "horizon")
+    seeds = dict.fromkeys(("seed", "init_seed", "order_seed", "noise_seed"), seed)
+    return {"arm": "a", **seeds, "chance_loss": float(np.log(10)), "steps": steps, **curves, **found, **changes}
+
+
+def _table_of(path, rows, **code):
+    document = make_document({"a": {}}, horizon=1000)
+    document["launches"][0]["code"] |= code
+    store.create_or_resume(path, document).append(rows)
+    return RunTable(store.open_existing(path))
+
+
+def test_outcomes_of_other_code_are_found_again_from_the_curves(tmp_path):
+    rows = [_detected(seed, centre) for seed, centre in enumerate((200, 400, 5000))] + [_detected(3, 300, False)]
+    table = _table_of(tmp_path / "same", rows, digest="0" * 64)
+    assert (table.num_looked_at, table.changed) == (4, [])
+    wrong = [
+        {**rows[0], "onset_step": 500.0},
+        {**rows[1], "status": "stuck", "event": 0, "onset_step": None},
+        *rows[2:],
+    ]
+    table = _table_of(tmp_path / "changed", wrong, digest="0" * 64)
+    assert table.changed == [0, 1]
+    expected = [(row["status"], row["onset_step"], row["end_accuracy"]) for row in rows]
+    found = table.outcomes.select(["status", "onset_step", "end_accuracy"]).to_pylist()
+    assert [tuple(row.values()) for row in found] == expected
+    # What the present code made is believed.
+    assert _table_of(tmp_path / "own", wrong).outcomes["onset_step"][0].as_py() == 500.0
+
+
+def test_a_divergence_in_training_stays_one_and_one_that_was_read_from_the_curve_is_read_again(tmp_path):
+    cut = _detected(0, 200, stop_reason="diverged", status="diverged", event=2, steps_run=900)
+    found = columns_of_break(
+        cut["steps"], {"loss": cut["loss"]}, float(np.log(10)), DetectorSettings(), 900.0, "horizon"
+    )
+    cut |= {**found, "accuracy": None}
+    read = _detected(1, 5000, stop_reason="diverged", status="diverged", event=2, steps_run=440)
+    table = _table_of(tmp_path / "w", [cut, read], digest="0" * 64)
+    assert table.changed == [1]
+    assert table.outcomes["status"].to_pylist() == [found["status"], "stuck"]
+    assert table.outcomes["stop_reason"].to_pylist() == ["diverged", None]
+    assert table.outcomes["steps_run"].to_pylist() == [900, 880]
+
+
+def test_a_curve_that_no_detector_takes_keeps_its_outcome(tmp_path):
+    row = make_row("a", 0, chance_loss=0.0)
+    table = _table_of(tmp_path / "w", [row], digest="0" * 64)
+    assert (table.num_looked_at, table.changed) == (1, [])
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.floats(-1, 20, width=32), min_size=2, max_size=40), st.floats(1e-3, 1e3))
+def test_the_same_code_finds_the_same_again(losses, chance):
+    steps = np.arange(len(losses)) * 11
+    curves = {"loss": np.asarray(losses, np.float32)}
+    found = columns_of_break(steps, curves, chance, DetectorSettings(), None, "horizon")
+    row = {**row_of_schema(), **found, "chance_loss": chance, "steps": steps, **curves}
+    assert detect_again(row, Event.BREAK, int(steps[-1]), DetectorSettings()) == {}
