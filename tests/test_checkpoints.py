@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save
 
+from engine.arms.arm import Arm
 from engine.commands.run import run
 from engine.lanes.pool import LanePool
 from engine.store.checkpoints import CheckpointFolder, Kept
@@ -141,11 +142,16 @@ def _assert_same(one, other) -> None:
 
 @pytest.mark.parametrize(
     "fields",
-    [{}, {"batch_norm": True, "dropout": 0.2}, {"optimizer": "sgd", "momentum": 0.9}],
-    ids=["adam", "normalised", "sgd"],
+    [
+        {},
+        {"batch_norm": True, "dropout": 0.2},
+        {"optimizer": "sgd", "momentum": 0.9},
+        {"model": "tests.own.networks:InHalves", "init": "as_written"},
+    ],
+    ids=["adam", "normalised", "sgd", "in halves"],
 )
 def test_a_run_goes_on_in_another_lane_and_pool_to_the_same_bits(make_pool, fields):
-    arm = small_arm(**fields)
+    arm = Arm(**fields) if "model" in fields else small_arm(**fields)
     runs = runs_of(arm, [0, 1, 2], horizon=220)
     pool = make_pool(arm)
     pool.fill(runs)

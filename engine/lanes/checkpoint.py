@@ -36,7 +36,12 @@ def to_arrays(lane: Any, history: History) -> dict[str, np.ndarray]:
     }
     if history.diagnostics:
         tree["diagnostics"] = concatenated(history.diagnostics)
-    return _by_path(tree)
+    return {name: array.astype(_kept_as(array.dtype)) for name, array in _by_path(tree).items()}
+
+
+def _kept_as(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """Returns the type of a checkpoint's array: NumPy's own, or float32, which holds every bfloat16."""
+    return dtype if dtype.kind in "biufc" else np.dtype(np.float32)
 
 
 def from_arrays(checkpoint: Checkpoint, shapes: LaneShapes) -> tuple[Any, History] | None:
@@ -44,10 +49,12 @@ def from_arrays(checkpoint: Checkpoint, shapes: LaneShapes) -> tuple[Any, Histor
     arrays = checkpoint.arrays
     tree = _expected(arrays, shapes)
     expected = _by_path(tree)
-    found, wanted = ({name: (a.shape, a.dtype) for name, a in leaves.items()} for leaves in (arrays, expected))
+    found, wanted = ({n: (a.shape, _kept_as(a.dtype)) for n, a in leaves.items()} for leaves in (arrays, expected))
     if found != wanted or not _is_sound(checkpoint, shapes):
         return None
-    tree = jax.tree.unflatten(jax.tree.structure(tree), [arrays[name] for name in expected])
+    tree = jax.tree.unflatten(
+        jax.tree.structure(tree), [arrays[name].astype(leaf.dtype) for name, leaf in expected.items()]
+    )
     measurements = [copied(tree["measurements"], (i,)) for i in range(arrays["measurements/step"].size)]
     diagnostics = [tree["diagnostics"]] if "diagnostics" in tree else []
     return tree["lane"], History(checkpoint.run, [tree["records"]], measurements, diagnostics)

@@ -1,4 +1,4 @@
-"""Number formats of a network's arithmetic. Parameters and optimiser state are always float32."""
+"""Number formats of a network's arithmetic. Parameters are float32, or what a network of the user's says."""
 
 from collections.abc import Callable
 from typing import Any
@@ -27,7 +27,8 @@ def compute_in(apply: Callable[..., Any], precision: str) -> Callable[..., Any]:
             if precision == "bfloat16":
                 params, inputs = _cast(params, jnp.bfloat16), _cast(inputs, jnp.bfloat16)
             outputs = apply(params, state, inputs, *rest)
-        return _cast(outputs, jnp.float32) if precision == "bfloat16" else outputs
+        # A network of the user's may compute in half precision by itself.
+        return _cast(outputs, jnp.float32)
 
     return computed
 

@@ -140,8 +140,8 @@ class Trainer:
         updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
         new_state = state._replace(
             params=optax.apply_updates(state.params, updates),
-            opt_state=opt_state,
-            model_state=model_state,
+            opt_state=_in_types_of(state.opt_state, opt_state),
+            model_state=_in_types_of(state.model_state, model_state),
             step=state.step + 1,
         )
         return StepParts(new_state, StepInfo(loss, is_hit), grads, updates)
@@ -168,3 +168,8 @@ class Trainer:
             return loss, None if task.correct is None else jnp.mean(task.correct(outputs, batch.targets))
 
         return jax.tree.map(jnp.mean, lax.map(one, batches))
+
+
+def _in_types_of(old: Any, new: Any) -> Any:
+    """Rounds a tree to the types of another: of parameters in half precision, what single precision made is such."""
+    return jax.tree.map(lambda before, now: now.astype(before.dtype), old, new)

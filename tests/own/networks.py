@@ -264,3 +264,15 @@ class Enormous(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         return nn.Dense(self.num_classes)(nn.Dense(10**7)(nn.Dense(10**7)(x.reshape(x.shape[0], -1))))
+
+
+class InHalves(nn.Module):
+    """Parameters, arithmetic and outputs in half precision."""
+
+    num_classes: int
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        halves = {"dtype": jnp.bfloat16, "param_dtype": jnp.bfloat16}
+        x = nn.relu(nn.Dense(32, **halves)(x.reshape(x.shape[0], -1)))
+        return nn.Dense(self.num_classes, **halves)(x)
