@@ -59,10 +59,10 @@ def _write(table: RunTable, findings: Findings) -> Path:
     pq.write_table(table.outcomes, buffer, compression="zstd")
     store.write_atomically(root / "outcomes.parquet", buffer.getvalue())
     store.write_atomically(root / "summary.json", store.to_json(findings.document))
-    _clear(root / "figures", page.figures)
-    for name, figure in page.figures.items():
-        store.write_atomically(root / "figures" / f"{name}.svg", page.vectors[name].encode())
-        store.write_atomically(root / "figures" / f"{name}.png", to_png(figure))
+    _clear(root / "figures", page.vectors)
+    for name, vector in page.vectors.items():
+        store.write_atomically(root / "figures" / f"{name}.svg", vector.encode())
+        store.write_atomically(root / "figures" / f"{name}.png", to_png(page.figures[name]))
     store.write_atomically(root / "report.html", page.html.encode())
     return root / "report.html"
 

@@ -126,7 +126,7 @@ class _Launch:
         with spooled(study) as study:
             directory = self._open(study, tuned)
             observers = make_observers(_watching(self.options), directory, note)
-            recorder = Recorder(study, directory, _open_checkpoints(directory), observers)
+            recorder = Recorder(study, directory, _open_checkpoints(directory), observers, self.crew.now)
             session = Session(recorder, self.crew, self.watch, self.options.is_quiet)
             try:
                 self._train(session, observers)

@@ -7,6 +7,7 @@ from engine.errors import one_line
 from engine.outcomes import STATUSES
 from engine.outcomes.event import Event
 from engine.report.phrases import interval, number, p_value, percent, percent_interval
+from engine.report.ranking import rank_arms
 from engine.report.summary import Summary
 
 # Without a colour of its own, so that a notebook shows it on any.
@@ -14,9 +15,9 @@ _CELL = "padding:.25em .6em;border-bottom:1px solid rgba(128,128,128,.4);text-al
 
 
 def make_table(summary: Summary) -> tuple[list[str], list[list[str]]]:
-    """Returns the header, and a row of text per arm."""
+    """Returns the header, and a row of text per arm; many arms are ranked, see `ranking`."""
     has_failed = any(arm.num_failed for arm in summary.arms.values())
-    rows = [_make_header(summary, has_failed), *(_make_row(summary, name, has_failed) for name in summary.arms)]
+    rows = [_make_header(summary, has_failed), *(_make_row(summary, name, has_failed) for name in rank_arms(summary))]
     header, *rows = ([one_line(cell) for cell in row] for row in rows)
     return header, rows
 

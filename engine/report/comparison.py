@@ -145,7 +145,8 @@ def _compare(
     labels = (own.seed, -1 - base.seed if is_of_logs else base.seed)
     failed = {*own.failed["seed"], *base.failed["seed"]}
     in_unit = compare_runs(own, base, (units[own.name], units[base.name]), labels, failed)
-    return in_unit, compare_runs(own, base, (1.0, 1.0), labels, failed)
+    has_one_unit = units[own.name] == units[base.name]
+    return in_unit, in_unit if has_one_unit else compare_runs(own, base, (1.0, 1.0), labels, failed)
 
 
 def _always_valid(own: ArmRuns, base: ArmRuns, units: Mapping[str, float]) -> float:

@@ -17,6 +17,7 @@ from engine.outcomes.event import Event
 from engine.report.arm_runs import MAX_CURVES
 from engine.report.canvas import INK, around, new_figure, points_per_curve, styled, thinned
 from engine.report.phrases import label, time_word
+from engine.report.ranking import say_shown, shown_arms
 from engine.report.sections import Drawing
 from engine.report.summary import Summary
 
@@ -39,6 +40,8 @@ _FOREST = (
     "Median onset (Brookmeyer–Crowley interval) and difference of restricted means from the baseline, with 95 % "
     "intervals. An arrow means beyond the horizon."
 )
+# Each arm has a drawing of its own.
+_OF_AN_ARM = ("curves", "competing")
 # Longest label, and most labels, in one column of a legend.
 _LONG_LABEL, _MOST_IN_A_COLUMN = 20, 4
 # Okabe and Ito (2008): distinguishable with any colour vision.
@@ -77,25 +80,36 @@ class Figures(Mapping[str, Figure]):
 
 
 def make_drawings(summary: Summary) -> dict[str, Drawing]:
-    """Returns the drawings that belong to no section, by file name."""
-    all_runs = summary.runs.values()
+    """Returns the drawings that belong to no section, by file name; those of many arms are of some, see `ranking`."""
+    all_runs, of_some = summary.runs.values(), f" {say_shown(summary)}".rstrip()
     first_seeds = _FIRST_SEEDS if max(len(runs.status) for runs in all_runs) > MAX_CURVES else ""
     caption = _CURVES.format(**_OF_LOGS if summary.is_of_logs else _ON_SET) + first_seeds
     drawings = {}
     for i, name in enumerate(summary.runs):
-        drawings[f"curves_{i + 1}"] = Drawing(functools.partial(_draw_curves, summary, name), caption)
-    drawings["incidence"] = Drawing(functools.partial(_draw_incidence, summary), _INCIDENCE)
+        drawings[f"{_OF_AN_ARM[0]}_{i + 1}"] = Drawing(functools.partial(_draw_curves, summary, name), caption)
+    drawings["incidence"] = Drawing(functools.partial(_draw_incidence, summary), _INCIDENCE + of_some)
     for i, (name, runs) in enumerate(summary.runs.items()):
         if np.any(runs.event == 2):
-            drawings[f"competing_{i + 1}"] = Drawing(functools.partial(_draw_competing, summary, name), _COMPETING)
+            drawings[f"{_OF_AN_ARM[1]}_{i + 1}"] = Drawing(
+                functools.partial(_draw_competing, summary, name), _COMPETING
+            )
     if any(runs.waits_for == Event.BREAK and 1 in runs.event[: len(runs.curves)] for runs in all_runs):
-        drawings["aligned"] = Drawing(functools.partial(_draw_aligned, summary), _ALIGNED + first_seeds)
-    drawings["forest"] = Drawing(functools.partial(_draw_forest, summary), _FOREST)
+        drawings["aligned"] = Drawing(functools.partial(_draw_aligned, summary), _ALIGNED + first_seeds + of_some)
+    drawings["forest"] = Drawing(functools.partial(_draw_forest, summary), _FOREST + of_some)
     return drawings
 
 
+def names_on_page(summary: Summary) -> list[str]:
+    """Returns the names of `make_drawings` that a page shows: of many arms only those that are shown."""
+    shown = shown_arms(summary)
+    hidden = {f"{kind}_{i + 1}" for kind in _OF_AN_ARM for i, name in enumerate(summary.runs) if name not in shown}
+    return [name for name in make_drawings(summary) if name not in hidden]
+
+
 def _colour_of(summary: Summary, name: str) -> str:
-    names = list(summary.runs)
+    names = shown_arms(summary)
+    if name not in names:
+        return _COLOURS[0]
     if len(names) <= len(_COLOURS):
         return _COLOURS[names.index(name)]
     shade = 0.1 + 0.8 * names.index(name) / (len(names) - 1)
@@ -147,7 +161,8 @@ def _draw_curves(summary: Summary, name: str) -> Figure:
 def _draw_aligned(summary: Summary) -> Figure:
     figure = new_figure(3.0)
     axes = figure.subplots()
-    waiting = {n: runs for n, runs in summary.runs.items() if runs.waits_for == Event.BREAK}
+    shown = shown_arms(summary)
+    waiting = {name: summary.runs[name] for name in shown if summary.runs[name].waits_for == Event.BREAK}
     spans = [
         (runs.rows["width_steps"][i] or 0.0) / summary.steps_per_unit(name)
         for name, runs in waiting.items()
@@ -174,7 +189,7 @@ def _draw_aligned(summary: Summary) -> Figure:
 
 
 def _draw_incidence(summary: Summary) -> Figure:
-    names = list(summary.runs)
+    names = shown_arms(summary)
     are_few = len(names) <= _FEW_ARMS
     height = (0.17 if are_few else 0.3) * len(names)
     figure = new_figure(3.0 + height)
@@ -245,12 +260,12 @@ def _draw_competing(summary: Summary, name: str) -> Figure:
 
 
 def _draw_forest(summary: Summary) -> Figure:
-    names = list(summary.runs)
+    names = shown_arms(summary)
     has_differences = bool(summary.comparisons)
     figure = new_figure(1.1 + 0.32 * len(names))
     panels = figure.subplots(1, 2 if has_differences else 1, sharey=True, squeeze=False)[0]
     horizon = max(map(summary.horizon, names))
-    end = min(horizon, 1.15 * max(arm.median_onset.upper for arm in summary.arms.values())) or horizon
+    end = min(horizon, 1.15 * max(summary.arms[name].median_onset.upper for name in names)) or horizon
     for row, name in enumerate(names):
         _whisker(panels[0], row, summary.arms[name].median_onset, _colour_of(summary, name), end)
         if has_differences and name in summary.comparisons:

@@ -9,9 +9,10 @@ from engine import statistics
 from engine.errors import InputError, counted, one_line
 from engine.outcomes.event import Event
 from engine.report.arm_table import make_table, to_text
-from engine.report.figures import make_drawings
+from engine.report.figures import make_drawings, names_on_page
 from engine.report.notes import after_faults
 from engine.report.phrases import number, varied
+from engine.report.ranking import MOST_ARMS, say_shown, shown_arms
 from engine.report.sections import Drawing, Section, make_sections
 from engine.report.summary import Summary, summarise, to_document
 from engine.report.variance_split import VarianceSplit, split_variances
@@ -66,10 +67,18 @@ class Findings(NamedTuple):
 
     @property
     def text(self) -> str:
-        """The short table and what the page begins with, for a terminal."""
+        """The short table, of many arms some, and what the page begins with, for a terminal."""
         headline, *others = map(one_line, self.first_lines)
-        table = [] if self.summary.is_of_one_log else [to_text(self.header, self.rows), ""]
-        return "\n".join([*table, headline, "", *others])
+        shown = set(map(one_line, shown_arms(self.summary)))
+        rows = [row for row in self.rows if row[0] in shown]
+        table = [] if self.summary.is_of_one_log else [to_text(self.header, rows), say_shown(self.summary)]
+        return "\n".join([*filter(None, table), *[""] * bool(table), headline, "", *others])
+
+    @property
+    def names_on_page(self) -> list[str]:
+        """Names of the drawings that the page shows."""
+        of_sections = (name for section in self.sections for name in section.drawings)
+        return [*names_on_page(self.summary), *of_sections]
 
 
 def find(
@@ -109,7 +118,12 @@ def make_cautions(summary: Summary, is_page: bool) -> list[str]:
         if (caution := statistics.caution(estimator, num_runs)) is not None:
             what = _OF_ARMS.get(estimator, "the interval of a difference")
             arms.setdefault(f"{what}: {caution}", []).append(f"“{name}”")
-    return [f"{', '.join(names)}: {line}." for line, names in arms.items()]
+    return [f"{_shorten(names)}: {line}." for line, names in arms.items()]
+
+
+def _shorten(names: list[str]) -> str:
+    more = len(names) - MOST_ARMS
+    return f"{', '.join(names[:MOST_ARMS])} and {counted(more, 'more arm')}" if more > 0 else ", ".join(names)
 
 
 def _estimates(summary: Summary, is_page: bool) -> Iterator[tuple[str, str, int]]:

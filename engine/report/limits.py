@@ -9,6 +9,7 @@ from engine.report.notes import say_faults_elsewhere, say_notes
 from engine.report.phrases import fraction, joined, of_runs, varied
 from engine.report.summary import Summary
 
+_MOST_SAID = 12
 # By the count of `ArmSummary` that makes them worth saying.
 _UNUSUAL = {
     "num_coarse": "the rise is steeper than the evaluation grid resolves (a quarter of its width); the onset is then "
@@ -59,6 +60,18 @@ def _say_scope(summary: Summary) -> Iterator[str]:
 
 
 def _say_incomplete(summary: Summary) -> Iterator[str]:
+    lines = list(_say_incomplete_arms(summary))
+    yield from lines[:_MOST_SAID]
+    if lines[_MOST_SAID:]:
+        yield f"The like holds {counted(len(lines) - _MOST_SAID, 'more time')}, of other arms; summary.json has them."
+    if any(runs.num_failed for runs in summary.runs.values()) and summary.comparisons:
+        yield "Where a run failed, the run of the same seed in the other arm is left out of their comparison."
+    if summary.num_left_out:
+        parts, verb = counted(summary.num_left_out, "part is", "parts are"), "read" if summary.is_of_logs else "run"
+        yield f"{parts} damaged or missing; the runs in there are left out, and `{verb}` makes them again."
+
+
+def _say_incomplete_arms(summary: Summary) -> Iterator[str]:
     for name, runs in summary.runs.items():
         num_used = len(runs.status) + runs.num_failed
         if num_used < runs.num_planned:
@@ -72,11 +85,6 @@ def _say_incomplete(summary: Summary) -> Iterator[str]:
     for name, number in summary.failed.items():
         ended = f"{counted(number, 'run')} ended a worker again and again"
         yield f"“{name}” is left out: none of its runs has an outcome, and {ended}."
-    if any(runs.num_failed for runs in summary.runs.values()) and summary.comparisons:
-        yield "Where a run failed, the run of the same seed in the other arm is left out of their comparison."
-    if summary.num_left_out:
-        parts, verb = counted(summary.num_left_out, "part is", "parts are"), "read" if summary.is_of_logs else "run"
-        yield f"{parts} damaged or missing; the runs in there are left out, and `{verb}` makes them again."
 
 
 def _say_failed(summary: Summary, name: str) -> str:
@@ -108,7 +116,9 @@ def _say_looks(summary: Summary) -> Iterator[str]:
             "intervals of times and differences among it, holds for a fixed number of seeds only."
         )
     if summary.missing:
-        yield f"Without a complete first seed, and left out: {joined(summary.missing)}."
+        more = len(summary.missing) - _MOST_SAID
+        named = [*summary.missing[:_MOST_SAID], *([counted(more, "more arm")] if more > 0 else [])]
+        yield f"Without a complete first seed, and left out: {joined(named)}."
 
 
 def _say_unusual(summary: Summary) -> Iterator[str]:

@@ -17,6 +17,7 @@ from engine.report.canvas import INK, to_svg
 from engine.report.figures import Figures
 from engine.report.findings import Findings, make_cautions
 from engine.report.phrases import number, of_runs, percent
+from engine.report.ranking import say_shown
 from engine.report.summary import Summary
 
 # What makes a page live stands between marks, so that it can be taken out of it again.
@@ -26,6 +27,8 @@ _UPDATED = re.compile(r'<time id="updated"[^>]*>([^<]*)</time>')
 _CLOCK = "%H:%M:%S"
 # What a notebook shows of a page.
 _MOST_BYTES = 8 * 2**20
+# Runs that a page lists one by one.
+MOST_RUNS = 2000
 
 
 class Page(NamedTuple):
@@ -50,7 +53,7 @@ def _environment() -> jinja2.Environment:
 def lay_out(found: Findings) -> Page:
     """Draws the figures and makes the page."""
     figures = Figures(found.drawings)
-    vectors = {name: to_svg(figure, name) for name, figure in figures.items()}
+    vectors = {name: to_svg(figures[name], name) for name in found.names_on_page}
     return Page(make_page(found, vectors), figures, vectors)
 
 
@@ -69,6 +72,8 @@ def make_page(found: Findings, vectors: dict[str, str]) -> str:
         curves=[name for name in own if name.startswith("curves")],
         others=[name for name in own if not name.startswith("curves")],
         runs=_run_rows(summary),
+        num_runs=sum(len(runs.status) + runs.num_failed for runs in summary.runs.values()),
+        shown=say_shown(summary),
         cautions=make_cautions(summary, is_page=True),
         has_hits=any(runs.waits_for == Event.HIT for runs in summary.runs.values()),
         has_paths=any("dir=" in word for word in summary.document["launches"][-1]["command"]),
@@ -82,8 +87,10 @@ def _visible(value: Any) -> Any:
 
 
 def _run_rows(summary: Summary) -> list[list[str]]:
-    rows = []
+    rows: list[list[str]] = []
     for name, runs in summary.runs.items():
+        if len(rows) >= MOST_RUNS:
+            break
         rows += [[name, str(seed), FAILED, "–", "–"] for seed in runs.failed["seed"]]
         times = runs.time / summary.steps_per_unit(name)
         for i, status in enumerate(runs.status):
@@ -95,7 +102,7 @@ def _run_rows(summary: Summary) -> list[list[str]]:
             accuracy = "–" if row["end_accuracy"] is None else f"{row['end_accuracy']:.3f}"
             run = row["run_name"] or str(runs.seed[i])
             rows.append([name, run, status.replace("_", " "), when, accuracy])
-    return rows
+    return rows[:MOST_RUNS]
 
 
 def make_live(page: str, updated: datetime, interval: float, progress: tuple[int, int, float]) -> str:

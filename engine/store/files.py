@@ -37,8 +37,8 @@ def storage_error(path: Path, error: OSError) -> StorageError:
     """Words the error of a file that cannot be written."""
     advice = "make space" if error.errno in _NEEDS_SPACE else "see to that"
     return StorageError(
-        f"cannot write {str(path)!r}: {error.strerror or error}; everything finished so far is "
-        f"stored: {advice} and give the same command again"
+        f"cannot write {str(path)!r}: {error.strerror or error}; what was stored before stays: {advice} and give the "
+        f"same command again"
     )
 
 

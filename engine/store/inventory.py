@@ -15,9 +15,18 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 
 from engine.errors import InputError, counted, one_line
-from engine.outcomes.row import Row
+from engine.outcomes.row import ROW_SCHEMA, Row
 from engine.store import files
-from engine.store.parts import encode, fingerprint, inspect_content, inspect_part, read_part, split
+from engine.store.parts import (
+    PART_BYTES,
+    encode,
+    encode_table,
+    fingerprint,
+    inspect_content,
+    inspect_part,
+    read_part,
+    split,
+)
 from engine.store.study_file import MANIFEST
 
 _ENDING = ".parquet"
@@ -26,6 +35,8 @@ _LINE = re.compile(rb"([0-9a-f]{32}) (\d{1,9}) ([0-9a-f]{8})")
 _MAX_MANIFEST_BYTES = 64 * 2**20
 _MISSING = "missing"
 _LEFT_OUT = "is left out: `run` makes its runs again"
+# So many parts of one launch that are no larger are merged.
+_MOST_SMALL, _SMALL_ROWS, _SMALL_BYTES = 256, 4096, 2**20
 # More problems than this are counted instead of named.
 _MOST_NAMED = 20
 
@@ -56,29 +67,36 @@ class Inventory:
     def iterate(self, schema: pa.Schema, warn: Callable[[str], None]) -> Iterator[tuple[pa.Table, int | None]]:
         """Yields the columns of a schema of every whole part, and the launch that wrote it.
 
+        Where a launch merges parts meanwhile, some rows may come twice.
+
         Args:
             warn: called once, with one line for each part that is left out.
 
         Raises:
             InputError: a part may not be read, or is larger than the memory.
         """
-        self._inspect()
-        self._report(warn, _LEFT_OUT)
-        for name, part in sorted(self._parts.items()):
-            if part.problem is not None:
-                continue
-            try:
-                table = read_part(self._path(name), schema)
-            except (files.DamagedError, FileNotFoundError) as error:
-                problem = _MISSING if isinstance(error, FileNotFoundError) else str(error)
-                self._parts[name] = part._replace(problem=problem)
-                self._report(warn, _LEFT_OUT)
-            else:
-                yield table, part.launch
+        given: set[str] = set()
+        while True:
+            self._inspect()
+            self._report(warn, _LEFT_OUT)
+            pending = [name for name in sorted(self._parts) if name not in given and self._parts[name].problem is None]
+            if not pending:
+                return
+            for name in pending:
+                given.add(name)
+                # What is gone by now is merged into another part or missing, as the next look tells.
+                with contextlib.suppress(FileNotFoundError):
+                    try:
+                        table = read_part(self._path(name), schema)
+                    except files.DamagedError as error:
+                        self._parts[name] = self._parts[name]._replace(problem=str(error))
+                        continue
+                    yield table, self._parts[name].launch
 
     def append(self, rows: Sequence[Row], launch: int) -> None:
         """Stores the rows that a launch made as new parts, and lists them; raises as `WorkDirectory.append`."""
         refused = [why for piece in split(rows) for why in self._append(piece, launch)]
+        self.merge()
         if refused:
             others = f" and {counted(len(refused) - 1, 'other run')}" if refused[1:] else ""
             raise InputError(
@@ -103,6 +121,66 @@ class Inventory:
         extend_manifest(self._manifest, name, len(rows))
         self._parts[name] = _Part(len(rows), launch, None)
 
+    def merge(self) -> None:
+        """Merges small parts of one launch where there are many; for the holder of the lock.
+
+        A reader sees every row at any moment: the new part is there and listed before the old ones go.
+
+        Raises:
+            InputError: a part may not be read, or is larger than the memory.
+            StorageError: something cannot be written or removed.
+        """
+        by_launch: dict[int, list[str]] = {}
+        for name, part in self._parts.items():
+            if part.problem is None and part.launch is not None and part.num_rows <= _SMALL_ROWS:
+                by_launch.setdefault(part.launch, []).append(name)
+        for launch, names in by_launch.items():
+            small = list(filter(self._is_small, names)) if len(names) >= _MOST_SMALL else []
+            if len(small) >= _MOST_SMALL:
+                self._merge(small, launch)
+
+    def _is_small(self, name: str) -> bool:
+        with contextlib.suppress(OSError):
+            return self._path(name).stat().st_size < _SMALL_BYTES
+        return False
+
+    def _merge(self, names: Sequence[str], launch: int) -> None:
+        tables: dict[str, pa.Table] = {}
+        num_bytes = 0
+        for name in names:
+            try:
+                table = read_part(self._path(name), ROW_SCHEMA)
+            except (files.DamagedError, FileNotFoundError):
+                # The next look says so.
+                del self._parts[name]
+                continue
+            num_bytes += table.nbytes
+            if num_bytes > PART_BYTES:
+                break
+            tables[name] = table
+        if len(tables) < 2:
+            return
+        table = pa.concat_tables(tables.values())
+        content = encode_table(table, self._study, launch)
+        try:
+            inspect_content(content, self._document, self._study)
+        except files.DamagedError:
+            return
+        merged = files.digest(content)
+        files.write_atomically(self._path(merged), content)
+        self._parts = {n: part for n, part in self._parts.items() if n not in tables}
+        self._parts[merged] = _Part(len(table), launch, None)
+        self._list()
+        for name in tables.keys() - {merged}:
+            files.remove(self._path(name))
+
+    def _list(self) -> None:
+        """Writes the manifest anew, of the whole parts, where it is another one."""
+        whole = {name: part.num_rows for name, part in self._parts.items() if part.problem is None}
+        if read_manifest(self._manifest) != whole:
+            lines = [_line(name, num_rows) + b"\n" for name, num_rows in sorted(whole.items())]
+            files.write_atomically(self._manifest, b"".join(lines))
+
     def repair(self, aside: Path, notify: Callable[[str], None]) -> None:
         """Moves damaged parts to the folder `aside`, and lists the whole ones; for the holder of the lock.
 
@@ -118,10 +196,8 @@ class Inventory:
         self._report(notify, f"is set aside in {str(aside)!r}: its runs are run again")
         self._parts = {name: part for name, part in self._parts.items() if part.problem is None}
         self._reported.clear()
-        whole = {name: part.num_rows for name, part in self._parts.items()}
-        if read_manifest(self._manifest) != whole:
-            lines = [_line(name, num_rows) + b"\n" for name, num_rows in sorted(whole.items())]
-            files.write_atomically(self._manifest, b"".join(lines))
+        self._list()
+        self.merge()
 
     def _path(self, name: str) -> Path:
         return self._folder / f"{name}{_ENDING}"
@@ -131,9 +207,14 @@ class Inventory:
 
     def _inspect(self) -> None:
         """Inspects parts that are new, and notes which have come or gone."""
-        # A part is written before it is listed, so what is listed by now must be there below.
-        listed = read_manifest(self._manifest)
-        there = {path.name.removesuffix(_ENDING) for path in self._folder.glob(f"*{_ENDING}")}
+        while True:
+            # A part is written before it is listed, so what is listed by now must be there below. One that is merged
+            # is listed no more once it goes: then the look begins again.
+            listed = read_manifest(self._manifest)
+            there = {path.name.removesuffix(_ENDING) for path in self._folder.glob(f"*{_ENDING}")}
+            gone = listed.keys() - there
+            if not gone or gone <= read_manifest(self._manifest).keys():
+                break
         for name in self._parts.keys() - there:
             del self._parts[name]
         for name in sorted(there - self._parts.keys()):
@@ -144,7 +225,7 @@ class Inventory:
                 self._parts[name] = _Part(0, None, str(error))
             except FileNotFoundError:
                 there.remove(name)
-        for name in listed.keys() - there:
+        for name in gone:
             self._parts[name] = _Part(listed[name], None, _MISSING)
 
     def _report(self, say: Callable[[str], None], outcome: str) -> None:

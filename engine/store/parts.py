@@ -16,7 +16,7 @@ from engine.store.json_files import checksum
 from engine.store.rows import check_rows
 
 # Curve values of one part; a run that has more is a part of its own.
-_PART_BYTES = 64 * 2**20
+PART_BYTES = 64 * 2**20
 _PART_ROWS = 2**16
 # Bounds on what is read.
 _MAX_FILE_BYTES = 2 * 2**30
@@ -41,7 +41,7 @@ def split(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
     first, size = 0, 0
     for i, row in enumerate(rows):
         num_bytes = sum(_num_bytes(name, row.get(name)) for name in CURVE_NAMES)
-        if i > first and (size + num_bytes > _PART_BYTES or i - first == _PART_ROWS):
+        if i > first and (size + num_bytes > PART_BYTES or i - first == _PART_ROWS):
             yield rows[first:i]
             first, size = i, 0
         size += num_bytes
@@ -59,10 +59,14 @@ def _num_bytes(name: str, curve: Any) -> int:
 
 def encode(rows: Sequence[Row], study: str, launch: int) -> bytes:
     """Returns the bytes of a part of the study with a fingerprint, with rows that one launch made."""
+    return encode_table(pa.Table.from_pylist(rows, schema=ROW_SCHEMA), study, launch)
+
+
+def encode_table(table: pa.Table, study: str, launch: int) -> bytes:
+    """Returns the bytes of a part, with the rows of a table."""
     about = {_STUDY_KEY: study, _LAUNCH_KEY: str(launch)}
-    table = pa.Table.from_pylist(rows, schema=ROW_SCHEMA.with_metadata(about))
     buffer = io.BytesIO()
-    pq.write_table(table, buffer, compression="zstd", write_statistics=False)
+    pq.write_table(table.replace_schema_metadata(about), buffer, compression="zstd", write_statistics=False)
     return buffer.getvalue()
 
 

@@ -94,6 +94,16 @@ class RunTable:
         return np.asarray(self.outcomes["arm"].to_pylist(), object)
 
     @functools.cached_property
+    def _arms(self) -> dict[str, int]:
+        """The arms of the study by name, with their places in it."""
+        return {name: i for i, name in enumerate(self.directory.document["arm_order"])}
+
+    @functools.cached_property
+    def _of_arm(self) -> np.ndarray:
+        """Place of the arm of each run."""
+        return np.asarray([self._arms[name] for name in self.arm], np.int64)
+
+    @functools.cached_property
     def seed(self) -> np.ndarray:
         """Seed of the repetition that the run is, or shares its start with."""
         return np.asarray(self.outcomes["seed"], np.int64)
@@ -121,10 +131,9 @@ class RunTable:
 
     def is_of(self, arm: str) -> np.ndarray:
         """Tells which runs are those of an arm; raises `InputError` if the study has none of that name."""
-        arms = self.directory.document["arm_order"]
-        if arm not in arms:
-            raise unknown_name("arm", arm, arms)
-        return np.equal(self.arm, arm)
+        if arm not in self._arms:
+            raise unknown_name("arm", arm, list(self._arms))
+        return np.equal(self._of_arm, self._arms[arm])
 
     def columns(self, chosen: np.ndarray) -> dict[str, list[Any]]:
         """Returns the outcome columns of some runs, by a mask or by their numbers in order, as lists."""

@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import threading
+import time
 import traceback
 import types
 from collections.abc import Callable, Iterator, Mapping
@@ -139,6 +140,15 @@ class Crew:
         """Starts every worker that is not there."""
         for index in set(range(self.num_workers)) - set(self.members):
             self.start(index)
+
+    def wait(self, fileno: int, seconds: float) -> list[int]:
+        """Waits for messages, or for something to read at a file; returns which workers have sent or ended."""
+        ready = wait_for([*(worker.connection for worker in self.members.values()), fileno], seconds)
+        return [index for index, worker in self.members.items() if worker.connection in ready]
+
+    def now(self) -> float:
+        """Returns the time in seconds, from some moment on."""
+        return time.monotonic()
 
     def retire(self, index: int) -> int | None:
         """Waits for the end of a worker that is done or dead, and returns its exit code."""

@@ -1,10 +1,8 @@
 """Answers workers, replaces those that die or hang, and has them hand in unfinished runs."""
 
 import contextlib
-import time
 from collections import defaultdict
 from collections.abc import Sequence
-from multiprocessing.connection import wait
 from typing import Any
 
 from engine.errors import InputError, WorkerFailedError, counted
@@ -84,23 +82,22 @@ class Supervisor:
         """Serves until every run is over, or until the unfinished ones are handed in."""
         members = self._crew.members
         while members:
-            before = time.monotonic()
-            connections = [worker.connection for worker in members.values()]
-            ready = wait([*connections, self._watch.fileno()], _TICK)
+            before = self._crew.now()
+            ready = self._crew.wait(self._watch.fileno(), _TICK)
             self._watch.drain()
             if self._watch.signal is not None and self._deadline is None:
                 self._begin_to_stop()
             for index, worker in list(members.items()):
-                if worker.connection in ready:
+                if index in ready:
                     self._answer(index, worker)
-            self._look_for_hangs(min(time.monotonic() - before, 2 * _TICK))
-            if self._deadline is not None and time.monotonic() > self._deadline:
+            self._look_for_hangs(min(self._crew.now() - before, 2 * _TICK))
+            if self._deadline is not None and self._crew.now() > self._deadline:
                 return
 
     def _begin_to_stop(self) -> None:
         """Asks workers to hand in their unfinished runs; those that have none end at once."""
         self._scheduler.stop()
-        self._deadline = time.monotonic() + GRACE
+        self._deadline = self._crew.now() + GRACE
         for index, worker in list(self._crew.members.items()):
             with contextlib.suppress(OSError):
                 if self._pulses[index].has_unsaved:

@@ -103,7 +103,7 @@ def test_a_full_disk_is_one_line_and_exit_code_1(tmp_path, monkeypatch, capsys):
     assert launch.main(["launch.py", "report", "--workdir=w"]) == 1
     error = capsys.readouterr().err
     assert error.startswith("error: cannot write 'w/outcomes.parquet': No space left on device; ")
-    assert "stored: make space and give the same command again" in error
+    assert "what was stored before stays: make space and give the same command again" in error
     assert error.count("\n") == 1
     assert store.open_existing(study.path).read().equals(before)
 

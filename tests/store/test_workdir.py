@@ -192,11 +192,11 @@ def test_every_run_names_the_launch_that_made_it(tmp_path):
 
 def test_rows_are_split_before_a_part_grows_too_large(tmp_path, monkeypatch):
     """A part holds at most so many bytes of curves, or one run."""
-    monkeypatch.setattr(parts, "_PART_BYTES", 10_000)
+    monkeypatch.setattr(parts, "PART_BYTES", 10_000)
     rows = [make_row("a", seed, num_points=100) for seed in range(7)]
     size = 100 * 16 + 2 * 12 + 1089 * 4
     assert [len(piece) for piece in parts.split(rows)] == [1] * 7
-    monkeypatch.setattr(parts, "_PART_BYTES", 3 * size)
+    monkeypatch.setattr(parts, "PART_BYTES", 3 * size)
     assert [len(piece) for piece in parts.split(rows)] == [3, 3, 1]
     assert list(parts.split([])) == []
     workdir = store.create_or_resume(tmp_path / "w", _document(horizons={"a": 1089, "b": 1089}))

@@ -2,7 +2,7 @@
 
 import dataclasses
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from engine.commands.running.progress import ProgressBar, note
@@ -34,6 +34,7 @@ class Recorder:
     directory: WorkDirectory
     checkpoints: CheckpointFolder
     observers: Sequence[Observer]
+    now: Callable[[], float] = time.monotonic
 
     def __post_init__(self) -> None:
         self.bar = ProgressBar()
@@ -41,7 +42,7 @@ class Recorder:
         self.first_chunk_after: float | None = None
         self._planned_runs = self._planned_steps = 0
         self._rows: list[dict[str, Any]] = []
-        self._written = time.monotonic()
+        self._written = self.now()
 
     def expect_stored(self, num_runs: int) -> None:
         """Notes runs that an earlier launch has finished."""
@@ -70,7 +71,7 @@ class Recorder:
     def _add(self, rows: list[dict[str, Any]], num_steps: int, num_skipped: int) -> list[dict[str, Any]]:
         self._rows += rows
         self.num_rows += len(rows)
-        if time.monotonic() - self._written > _SECONDS_PER_PART:
+        if self.now() - self._written > _SECONDS_PER_PART:
             self.flush()
         self._planned_steps -= num_skipped
         self.bar.update(num_steps, [row["status"] for row in rows], num_skipped)
@@ -113,7 +114,7 @@ class Recorder:
                 raise
             self.checkpoints.forget([tuple(row[n] for n in RUN_KEY) for row in self._rows])
         self._rows = []
-        self._written = time.monotonic()
+        self._written = self.now()
 
 
 @dataclasses.dataclass
@@ -132,7 +133,7 @@ class Session:
         # A kill may have come after their rows were stored and before their checkpoints were removed.
         self.recorder.checkpoints.forget(self._finished)
         self.recorder.expect_stored(len(self._finished))
-        self._started = time.monotonic()
+        self._started = self.recorder.now()
         self._num_runs = 0
         self._run_of: dict[tuple[str, int], Run] = {}
 
@@ -247,7 +248,7 @@ class Session:
         if signal_name is not None:
             launch["ended_by"] = signal_name
         launch.update(
-            ended=provenance.now(), seconds=round(time.monotonic() - self._started, 3), num_runs=self._num_runs,
+            ended=provenance.now(), seconds=round(self.recorder.now() - self._started, 3), num_runs=self._num_runs,
             first_chunk_after=self.recorder.first_chunk_after, seed_steps=self.recorder.seed_steps,
             num_workers=self.crew.num_workers,
         )  # fmt: skip

@@ -1,0 +1,209 @@
+"""Workers without processes: they train nothing, and deliver rows that are known beforehand."""
+
+import random
+from collections import deque
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from engine.lanes.checkpoint import Checkpoint
+from engine.lanes.runs import Run, run_key, seed_columns
+from engine.workers.devices import Devices
+from engine.workers.messages import Alive, CompletedRun, Delivery, Done, Failed, Keep, Note, Pull, Reject, Stop
+from engine.workers.processes import Worker
+
+_CHUNK = 22
+_EVERY = 11
+
+
+def row_of(run: Run) -> dict[str, Any]:
+    """Returns the row of a run, which follows from its seeds."""
+    draw = np.random.default_rng([run.init_seed, run.order_seed, run.horizon, len(run.arm_name)])
+    steps = np.arange(0, run.horizon + 1, _EVERY, dtype=np.int64)
+    loss = np.sort(draw.uniform(0.1, 2.3, size=len(steps)).astype(np.float32))[::-1].copy()
+    return {
+        **seed_columns(run),
+        "status": "broke",
+        "event": 1,
+        "stop_reason": "horizon",
+        "onset_step": float(draw.uniform(0, run.horizon)),
+        "chance_loss": 2.3,
+        "steps_run": run.horizon,
+        "steps": steps,
+        "loss": loss,
+        "batch_loss": draw.uniform(size=run.horizon).astype(np.float32),
+    }
+
+
+def kept_of(run: Run, step: int) -> dict[str, np.ndarray]:
+    """Returns what a checkpoint of a run holds, which follows from its seeds and its step."""
+    return {"state": np.random.default_rng([run.init_seed, step]).uniform(size=4)}
+
+
+class Habits(NamedTuple):
+    """How likely a worker dies, hangs, fails, hands in or sends a note instead of going on; and who always ends it."""
+
+    dies: float
+    hangs: float
+    fails: float
+    keeps: float
+    rejects: float
+    poisonous: frozenset[tuple[Any, ...]]
+
+
+class WrongStartError(AssertionError):
+    """A run was to go on from a checkpoint that is not its own."""
+
+
+class _Lanes:
+    """One worker: what it has been given, and what it says next."""
+
+    def __init__(self, chance: random.Random, habits: Habits) -> None:
+        self._chance, self._habits = chance, habits
+        self._runs: dict[Run, int] = {}
+        self._width = 2
+        self._outbox: deque[Any] = deque()
+        self._waits = self._is_stopping = self._is_silent = False
+        self.is_dead = False
+
+    def act(self) -> bool:
+        """Does the next thing; tells whether the parent has something to read, or sees its end."""
+        if self._outbox or self.is_dead:
+            return True
+        if self._waits or self._is_silent:
+            return False
+        draw, habits = self._chance.random(), self._habits
+        if any(run_key(run) in habits.poisonous for run in self._runs) or draw < habits.dies:
+            self.is_dead = True
+        elif (draw := draw - habits.dies) < habits.hangs:
+            self._is_silent = True
+            return False
+        elif (draw := draw - habits.hangs) < habits.fails:
+            self._outbox.append(Failed("Traceback: made up"))
+            self.is_dead = True
+        elif self._is_stopping and self._runs:
+            self._outbox += [self._keep(), Done(None)]
+            self.is_dead = True
+        elif (draw := draw - habits.fails) < habits.rejects and self._runs:
+            self._runs.clear()
+            self._outbox.append(Reject("made up"))
+        elif (draw := draw - habits.rejects) < habits.keeps and self._runs and min(self._runs.values()):
+            self._outbox.append(self._keep())
+        elif self._runs and (len(self._runs) == self._width or self._chance.random() < 0.7):
+            self._outbox.append(self._advance())
+        else:
+            self._outbox.append(Pull(self._width - len(self._runs), len(self._runs)))
+            self._waits = True
+        return True
+
+    def _keep(self) -> Keep:
+        kept = [Checkpoint(run, step, kept_of(run, step)) for run, step in self._runs.items() if step]
+        return Keep(kept)
+
+    def _advance(self) -> Delivery:
+        taken, completed = 0, []
+        for run, step in list(self._runs.items()):
+            new = min(step + _CHUNK, run.horizon)
+            taken += new - step
+            self._runs[run] = new
+            if new == run.horizon:
+                del self._runs[run]
+                completed.append(CompletedRun(run, row_of(run)))
+        return Delivery(taken, completed)
+
+    # What a connection does.
+
+    def poll(self) -> bool:
+        """Whether there is something to read."""
+        return bool(self._outbox) or self.is_dead
+
+    def recv(self) -> Any:
+        """Returns the next message."""
+        if self._outbox:
+            return self._outbox.popleft()
+        raise EOFError
+
+    def send(self, message: Any) -> None:
+        """Takes an answer of the parent."""
+        if self.is_dead:
+            raise BrokenPipeError
+        if isinstance(message, Stop):
+            self._is_stopping = True
+            return
+        self._waits = False
+        if message is None:
+            if not self._runs:
+                self._outbox.append(Done(None))
+                self.is_dead = True
+            return
+        if message.spec is not None:
+            self._width = message.spec.width
+            self._outbox.append(Note("a program was compiled"))
+        for run in message.runs:
+            kept = message.checkpoints.get(run)
+            if kept is not None:
+                expected = kept_of(run, kept.step)
+                if kept.run != run or any(not np.array_equal(kept.arrays[n], expected[n]) for n in expected):
+                    raise WrongStartError(f"{run_key(run)} from step {kept.step}")
+            self._runs[run] = 0 if kept is None else kept.step
+        self._outbox.append(Alive())
+
+    def close(self) -> None:
+        """Closes the connection."""
+
+    # What a process does.
+
+    exitcode = -9
+
+    def kill(self) -> None:
+        """Ends it."""
+        self.is_dead = True
+
+    def join(self) -> None:
+        """Waits for its end."""
+
+
+class SimulatedCrew:
+    """Workers of a simulated launch, with the interface of `engine.workers.processes.Crew`."""
+
+    def __init__(self, chance: random.Random, num_workers: int, habits: Habits, world: Any) -> None:
+        self.devices = Devices("cpu", num_workers, "simulated")
+        self.num_workers = num_workers
+        self.members: dict[int, Worker] = {}
+        self._chance, self._habits, self._world = chance, habits, world
+        self._time = 0.0
+
+    def start(self, index: int) -> None:
+        """Starts a worker."""
+        lanes = _Lanes(self._chance, self._habits)
+        self.members[index] = Worker(lanes, lanes)  # type: ignore[arg-type]
+
+    def ensure(self) -> None:
+        """Starts every worker that is not there."""
+        for index in set(range(self.num_workers)) - set(self.members):
+            self.start(index)
+
+    def wait(self, fileno: int, seconds: float) -> list[int]:
+        """Lets something happen, and returns which workers have sent or ended."""
+        self._world.happen()
+        order = list(self.members)
+        self._chance.shuffle(order)
+        # One after the other, in any order, as the processes of a machine.
+        ready = [i for i in order if self._chance.random() < 0.6 and self.members[i].connection.act()]  # type: ignore[attr-defined]
+        self._time += self._chance.uniform(0, 0.5) if ready else seconds
+        return ready
+
+    def now(self) -> float:
+        """Returns the time, which jumps where the machine slept."""
+        if self._chance.random() < 0.002:
+            self._time += 10_000.0
+        return self._time
+
+    def retire(self, index: int) -> int | None:
+        """Removes a worker that is done or dead."""
+        del self.members[index]
+        return -9
+
+    def kill(self, index: int) -> None:
+        """Ends a worker."""
+        del self.members[index]

@@ -1,0 +1,53 @@
+"""Faults that were once in the code, put back one at a time: the simulation has to find them."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from engine.store import files, inventory, lock, study_file
+from engine.workers import scheduler
+
+
+def _nothing(*_: Any, **__: Any) -> None:
+    return None
+
+
+def _true(*_: Any, **__: Any) -> bool:
+    return True
+
+
+def _always_first(_: Any, duty: Any) -> bool:
+    return len(duty.runs) == 1
+
+
+def _write_at_once(path: Any, content: bytes, **_: Any) -> None:
+    path.write_bytes(content)
+
+
+# Name, and what stands in for what: the module or class, the attribute, and its replacement.
+_REPLACEMENTS: dict[str, list[tuple[Any, str, Callable[..., Any]]]] = {
+    # New folders and entries are not flushed.
+    "unflushed": [(module, "flush_folder", _nothing) for module in (files, lock, inventory.files)],
+    # A directory that was moved is written to where it was.
+    "moved": [(module, "is_still_held", _true) for module in (files, lock)],
+    # A run is given up as soon as it has lost its worker twice, wherever.
+    "hasty": [(scheduler.Scheduler, "_ends_its_worker", _always_first)],
+    # Files are written in place.
+    "in_place": [(files, "write_atomically", _write_at_once), (study_file, "write_atomically", _write_at_once)],
+}
+MUTANTS = tuple(_REPLACEMENTS)
+
+
+@contextlib.contextmanager
+def in_mutant(name: str | None) -> Iterator[None]:
+    """Puts a fault into the code for as long as the block lasts."""
+    before = [
+        (place, attribute, getattr(place, attribute)) for place, attribute, _ in _REPLACEMENTS.get(name or "", [])
+    ]
+    try:
+        for place, attribute, replacement in _REPLACEMENTS.get(name or "", []):
+            setattr(place, attribute, replacement)
+        yield
+    finally:
+        for place, attribute, original in before:
+            setattr(place, attribute, original)
