@@ -8,6 +8,7 @@ import numpy as np
 
 from engine.lanes.checkpoint import Checkpoint
 from engine.lanes.runs import Run, run_key, seed_columns
+from engine.outcomes import event_code
 from engine.workers.devices import Devices
 from engine.workers.messages import Alive, CompletedRun, Delivery, Done, Failed, Keep, Note, Pull, Reject, Stop
 from engine.workers.processes import Worker
@@ -21,12 +22,14 @@ def row_of(run: Run) -> dict[str, Any]:
     draw = np.random.default_rng([run.init_seed, run.order_seed, run.horizon, len(run.arm_name)])
     steps = np.arange(0, run.horizon + 1, _EVERY, dtype=np.int64)
     loss = np.sort(draw.uniform(0.1, 2.3, size=len(steps)).astype(np.float32))[::-1].copy()
+    status = draw.choice(["broke", "stuck", "diverged"], p=[0.7, 0.2, 0.1])
+    onset = float(draw.uniform(0, run.horizon))
     return {
         **seed_columns(run),
-        "status": "broke",
-        "event": 1,
-        "stop_reason": "horizon",
-        "onset_step": float(draw.uniform(0, run.horizon)),
+        "status": str(status),
+        "event": event_code(status),
+        "stop_reason": "diverged" if status == "diverged" else "horizon",
+        "onset_step": onset if status == "broke" else None,
         "chance_loss": 2.3,
         "steps_run": run.horizon,
         "steps": steps,

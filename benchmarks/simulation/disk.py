@@ -158,7 +158,7 @@ class Disk:
     def _is_below(self, path: Any, folder_fd: int | None = None) -> bool:
         if self._is_looking_away or not isinstance(path, (str, os.PathLike)) or folder_fd is not None:
             return False
-        return os.path.abspath(path).startswith(f"{self.root}{os.sep}")
+        return os.path.join(os.path.abspath(path), "").startswith(os.path.join(self.root, ""))
 
     def open(self, path: Any, flags: int, mode: int = 0o777, *, dir_fd: int | None = None) -> int:
         """Opens a file, which is a change where it is made."""

@@ -4,7 +4,9 @@ import contextlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from engine.store import files, inventory, lock, study_file
+from engine.store import files, inventory, lock, study_file, validation
+from engine.store.json_files import checksum, to_json
+from engine.studies import until
 from engine.workers import scheduler
 
 
@@ -24,6 +26,33 @@ def _write_at_once(path: Any, content: bytes, **_: Any) -> None:
     path.write_bytes(content)
 
 
+def _save_unread(path: Any, document: dict[str, Any]) -> None:
+    content = to_json({**document, "checksum": checksum(document)})
+    for name in study_file.OF_A_LAUNCH:
+        files.write_atomically(path / name, content)
+
+
+def _refuse_odd(launch: dict[str, Any]) -> dict[str, Any]:
+    if (launch.get("first_chunk_after") or 0.0) < 0:
+        raise files.DamagedError("first_chunk_after: out of range")
+    return launch
+
+
+def _look_first(self: Any) -> bool:
+    is_new = False
+    while self.open and (size := self._num_seeds + self._until.block) <= self._reach():
+        self._look(min(size, self._until.max_seeds))
+        is_new = True
+    return is_new
+
+
+def _release_later(self: Any) -> dict[str, range]:
+    last = min(self._num_seeds + 2 * self._until.block, self._until.max_seeds)
+    given = {arm: range(self.released[arm], last) for arm in self.open if self.released[arm] < last}
+    self.released.update(dict.fromkeys(given, last))
+    return given
+
+
 # Name, and what stands in for what: the module or class, the attribute, and its replacement.
 _REPLACEMENTS: dict[str, list[tuple[Any, str, Callable[..., Any]]]] = {
     # New folders and entries are not flushed.
@@ -32,6 +61,10 @@ _REPLACEMENTS: dict[str, list[tuple[Any, str, Callable[..., Any]]]] = {
     "moved": [(module, "is_still_held", _true) for module in (files, lock)],
     # A run is given up as soon as it has lost its worker twice, wherever.
     "hasty": [(scheduler.Scheduler, "_ends_its_worker", _always_first)],
+    # Seeds are released after a look, so that their number depends on which runs end first.
+    "order": [(until.SequentialSeeds, "update", _look_first), (until.SequentialSeeds, "release", _release_later)],
+    # The reader refuses what the writer writes.
+    "unread": [(validation, "_readable", _refuse_odd), (study_file, "save", _save_unread)],
     # Files are written in place.
     "in_place": [(files, "write_atomically", _write_at_once), (study_file, "write_atomically", _write_at_once)],
 }

@@ -128,7 +128,7 @@ class World:
             return
         if chance.random() < 0.01 and self._watch.signal is None:
             self._watch.signal = chance.choice((2, 15))
-        if chance.random() < 0.03:
+        if chance.random() < 0.01:
             self._try_second_launch()
         if chance.random() < 0.006 and self._moved is None:
             self._move_away()
@@ -191,6 +191,8 @@ class World:
             for place, name, value in (
                 (run_module, "expand", expand),
                 (run_module, "note", self._heard.append),
+                # What a container says of its age may be anything.
+                (provenance, "seconds_since_start", lambda: self._chance.choice((3.0, -5.0))),
                 (run_module, "Recorder", self._ledger.recorder()),
                 (session.ProgressBar, "note", lambda _, line: self._heard.append(line)),
             ):
@@ -208,7 +210,7 @@ class World:
         """A second launch must be told that the directory is in use."""
         try:
             # It is another process, which holds nothing yet.
-            with _replaced(files, "_held", {}), store.hold(self._path, lambda _: None):
+            with self._disk.by_others(), _replaced(files, "_held", {}), store.hold(self._path, lambda _: None):
                 pass
         except (InputError, StorageError):
             return

@@ -3,6 +3,7 @@
 A file holds what a worker hands in at a time, until every run in it is over or was kept at a later step.
 """
 
+import contextlib
 import json
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -122,7 +123,9 @@ class CheckpointFolder:
         for path in set(paths) - used:
             remove(path)
         if not used and self._path.is_dir() and not any(self._path.iterdir()):
-            self._path.rmdir()
+            # Empty as it is, it may stay where it cannot be removed.
+            with contextlib.suppress(OSError):
+                self._path.rmdir()
 
 
 def _read_header(path: Path) -> tuple[str, list[tuple[Key, int]]]:
