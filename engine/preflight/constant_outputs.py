@@ -3,8 +3,9 @@
 Definition: the standard deviation of the outputs over examples is below 1e-3 of that of the inputs (at most 1) at the
 network's own starts and at He's, which keeps the size of a signal. Something then cuts the inputs off or makes the
 outputs tiny: a factor, a saturated or dead layer. Where the outputs at He's start are a million times as large as they
-differ, and nothing saturates, the signal is there, but the same for all examples: the network does not see in what they
-differ, as attention without places does not see an order. Of inputs that do not arrive there `lost_inputs` tells.
+differ, or do not differ at all, and nothing saturates, they are the same for all examples: the network does not see in
+what these differ, as attention without places does not see an order, nor a norm over one number anything. Of inputs
+that do not arrive there `lost_inputs` tells.
 False alarms: none seen.
 """
 
@@ -28,13 +29,14 @@ def find(look: Look) -> Finding | None:
     if spread == 0 or not np.all(np.isfinite(deviations)) or max(deviations) >= _LEAST * spread:
         return None
     size = float(np.sqrt(np.mean(np.square(look.wide_outputs[0]))))
-    if not look.saturating and deviations[-1] < _ROUNDING * size:
+    if not look.saturating and deviations[-1] <= _ROUNDING * size:
         return Finding(
             "constant_outputs",
             "fault",
             f"the outputs, of order {size:.2g} at He's start, are the same for all examples, to rounding, where the "
             f"inputs differ by {spread:.2g}",
-            "look for what the network does not see of its inputs: their order, what is masked, what is averaged away",
+            "look for what the network does not see of its inputs: their order, what is masked or averaged away, or "
+            "normalised over one number",
             causes.CONSTANT,
         )
     return Finding(

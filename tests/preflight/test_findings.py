@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from engine.arms.arm import Arm
-from engine.preflight.causes import ALTERED, CONSTANT, SCALE, UNTRAINED, VANISHING
+from engine.preflight.causes import ALTERED, CONSTANT, SCALE, UNREACHABLE, UNTRAINED, VANISHING
 from engine.preflight.findings import FINDINGS, amount, find_all
 from engine.preflight.learning import Learned
 from engine.preflight.look import Examples, Look
@@ -391,8 +391,42 @@ def test_amounts(value, words):
 
 def test_outputs_of_order_one_that_are_alike_lack_what_tells_the_examples_apart():
     alike = _FAULTS["constant_outputs"]
-    wide = np.full((4, 32, 4), 0.1)
-    causes = [find_all(alike._replace(wide_outputs=values))[0].cause for values in (wide, 0 * wide)]
+    wide, tiny = np.full((4, 32, 4), 0.1), _healthy().wide_outputs.copy()
+    tiny[0] *= 1e-7
+    causes = [find_all(alike._replace(wide_outputs=values))[0].cause for values in (wide, tiny)]
     assert causes == [CONSTANT, VANISHING]
     saturated = alike._replace(wide_outputs=wide, saturating=("logistic",) * 2, saturated=np.zeros((4, 2)))
     assert find_all(saturated)[0].cause == VANISHING
+
+
+def test_texts_of_one_token_differ_in_nothing_but_their_length():
+    lengths, places = np.arange(400) % 7 + 1, np.arange(8)
+
+    def is_found(tokens):
+        look = _healthy()
+        found = find_all(look._replace(training=look.training._replace(inputs=tokens)))
+        return "constant_inputs" in [one.name for one in found]
+
+    filled = np.where(places < lengths[:, None], 1, 0)
+    assert is_found(filled)
+    assert is_found(filled[:, ::-1])
+    assert not is_found(np.where(places % 2, filled, 1))
+    assert not is_found(np.where(places < lengths[:, None], 1 + places % 2, 0))
+    # Bits that are drawn are no texts of one token.
+    assert not is_found(np.random.default_rng(0).integers(2, size=(400, 8)))
+
+
+def test_outputs_that_do_not_differ_at_all_do_not_see_the_inputs():
+    cut = _healthy(outputs=np.zeros((4, 32, 4)), alone=np.zeros((4, 16, 4)), wide_outputs=np.zeros((4, 32, 4)))
+    (found,) = find_all(cut)
+    assert (found.name, found.cause) == ("constant_outputs", CONSTANT)
+
+
+def test_outputs_that_are_always_one_number_are_said_to_be_that():
+    ones = np.ones((4, 32, 1))
+    always = _regression(np.zeros((400, 1)), wide_outputs=ones)._replace(
+        outputs=ones, alone=ones[:, 16:], grads=np.zeros((4, 6)), he_grads=np.zeros(6)
+    )
+    (found,) = find_all(always)
+    assert (found.name, found.cause) == ("no_gradient", UNREACHABLE)
+    assert found.sentence.startswith("the outputs are 1 for all examples")
