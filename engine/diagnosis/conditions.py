@@ -246,6 +246,13 @@ def is_unrelated(evidence: Evidence) -> bool:
     return not carries_over_somehow(evidence)
 
 
+def is_faint(evidence: Evidence) -> bool:
+    """Whether the outputs hardly differ at the start, not even one batch is learned, and a linear model learns."""
+    is_one_batch_stuck = ONE_BATCH.name in evidence.arms and not evidence.leaves(ONE_BATCH.name)
+    is_readable = LINEAR_PROBE.name in evidence.arms and evidence.leaves(LINEAR_PROBE.name)
+    return size_of_start(evidence) == "small" and is_one_batch_stuck and is_readable
+
+
 def carries_over_somehow(evidence: Evidence) -> bool:
     """Whether the network learns something, as given or with a change, and not by heart as far as is known."""
     arms = (AS_GIVEN, *evidence.changes)

@@ -265,6 +265,16 @@ RULES = (
         lambda evidence: evidence.best(),
     ),
     Rule(
+        "faint",
+        causes.VANISHING,
+        "at the start the outputs hardly differ from example to example, and another start does not help; not even one "
+        "batch is learned, while a linear model learns",
+        lambda evidence: not evidence.leaves(AS_GIVEN) and conditions.is_faint(evidence),
+        meaning="Hardly anything of what tells the examples apart passes all layers.",
+        advice="First look at what makes the examples alike on the way: layer after layer of averages, a factor, a "
+        "bottleneck; try fewer layers, or shortcuts around them.",
+    ),
+    Rule(
         "unrelated",
         causes.LABELS,
         "neither a linear model nor the nearest neighbours read the labels from the inputs, and the network learns "

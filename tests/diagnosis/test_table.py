@@ -560,3 +560,12 @@ def test_a_network_that_learns_not_even_one_batch_of_what_a_linear_model_reads_i
     assert [suspect.cause for suspect in suspects[:2]] == [causes.MISFIT, causes.ALTERED]
     learned = Evidence({**STUCK, "one_batch": _control(RUNS)}, RATES, NO_SYMPTOMS)
     assert causes.MISFIT not in [suspect.cause for suspect in rank(learned, decide(learned))]
+
+
+def test_a_signal_that_hardly_arrives_is_named_where_a_linear_model_learns_and_not_even_one_batch_is():
+    faint = NO_SYMPTOMS._replace(output_spread=0.005)
+    assert _with({}, faint).verdict == causes.VANISHING
+    assert _with({}).verdict == table.UNDECIDED
+    assert _with({"one_batch": _control(RUNS)}, faint).verdict == table.UNDECIDED
+    assert _with(BLIND, faint).verdict == table.UNDECIDED
+    assert _with({"init=he": ALL}, faint).verdict == causes.SCALE
