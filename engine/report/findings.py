@@ -69,10 +69,14 @@ class Findings(NamedTuple):
     def text(self) -> str:
         """The short table, of many arms some, and what the page begins with, for a terminal."""
         headline, *others = map(one_line, self.first_lines)
-        shown = set(map(one_line, shown_arms(self.summary)))
-        rows = [row for row in self.rows if row[0] in shown]
-        table = [] if self.summary.is_of_one_log else [to_text(self.header, rows), say_shown(self.summary)]
+        table = [] if self.summary.is_of_one_log else [to_text(self.header, self.shown_rows), say_shown(self.summary)]
         return "\n".join([*filter(None, table), *[""] * bool(table), headline, "", *others])
+
+    @property
+    def shown_rows(self) -> list[list[str]]:
+        """The rows of the arms that are shown first."""
+        shown = set(map(one_line, shown_arms(self.summary)))
+        return [row for row in self.rows if row[0] in shown]
 
     @property
     def names_on_page(self) -> list[str]:
