@@ -136,6 +136,8 @@ def _faulty(paths: dict[str, str]) -> Iterator[_Case]:
         yield _Case(f"{name}, {end}", arm, expected)
     bag = Arm(model=_NETWORK, model_args=("end=bag",), dataset_dir=paths["waves_series"])
     yield _Case("waves as a series, a mean over positions", bag, "blind_to_order")
+    first = Arm(model=_NETWORK, model_args=("end=first",), dataset_dir=paths["waves_series"])
+    yield _Case("waves as a series, read at the first position", first, "unseen_positions")
     for depth in (6, 9):
         sigmoid = Arm(model="mlp", dense_widths=(48,) * depth, init="glorot", activation="sigmoid")
         yield _Case(f"digits, {depth} layers of sigmoids", sigmoid, "saturating_layers")

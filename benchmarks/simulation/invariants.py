@@ -117,8 +117,11 @@ class Ledger:
         if match is not None and int(match[1].replace(",", "")) != len(found):
             raise Violation(f"it said {match[0]!r}, and {len(found)} finished runs are")
 
-    def check_end(self, path: Path) -> set[tuple[Any, ...]]:
-        """Checks what a study leaves once it is over, and returns the keys of its runs."""
+    def check_end(self, path: Path, could_remove: bool) -> set[tuple[Any, ...]]:
+        """Checks what a study leaves once it is over, and returns the keys of its runs.
+
+        Where not everything could be removed, the files of a lock that nobody holds may stay.
+        """
         found = self.check_reading(path)
         if self._expected is not None and found != self._expected:
             missing, more = len(self._expected - found), len(found - self._expected)
@@ -126,6 +129,7 @@ class Ledger:
                 f"in the end {missing} runs are missing, and {more} are there that one launch would not make"
             )
         names = {file.name for file in path.iterdir()}
-        if unexpected := names - {"study.json", "study.json.bak", "parts", "damaged"}:
+        allowed = {"study.json", "study.json.bak", "parts", "damaged"}
+        if unexpected := names - allowed - (set() if could_remove else {"lock", "lock.json", "checkpoint"}):
             raise Violation(f"left behind: {sorted(unexpected)}")
         return found

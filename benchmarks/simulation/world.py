@@ -101,10 +101,11 @@ class World:
             self._is_last = number == _MOST_LAUNCHES or self._chance.random() < 0.25 or not self._is_disturbed
             with self._as_evidence(number):
                 is_over = self._launch()
+                could_remove = not self._disk.failing
                 self._disk.revive()
                 self._between_launches()
                 if is_over:
-                    self.keys = self._ledger.check_end(self._path)
+                    self.keys = self._ledger.check_end(self._path, could_remove)
                     return number
         raise Violation(f"seed {self.seed}: no launch came to its end")
 

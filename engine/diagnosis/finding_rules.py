@@ -176,6 +176,16 @@ BLIND = Rule(
     meaning="What depends on the order, this network cannot tell.",
     finding=_BLIND,
 )
+_UNSEEN = _named("unseen_positions")
+UNSEEN = Rule(
+    "unseen",
+    causes.CONSTANT,
+    "the outputs do not depend on some positions of an example, and the network learns nothing that carries over, "
+    "whatever is changed",
+    lambda evidence: _UNSEEN(evidence) is not None and not conditions.carries_over_somehow(evidence),
+    meaning="What stands at these positions, this network cannot tell.",
+    finding=_UNSEEN,
+)
 UNTRAINED = _fault(
     "untrained",
     causes.UNTRAINED,

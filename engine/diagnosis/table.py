@@ -170,6 +170,7 @@ RULES = (
         finding=lambda evidence: evidence.found(causes.MIXTURE)[0],
     ),
     finding_rules.BLIND,
+    finding_rules.UNSEEN,
     Rule(
         "by_heart",
         causes.LABELS,

@@ -30,6 +30,7 @@ _NAMES = (
     "narrow_layer",
     "linear_layers",
     "blind_to_order",
+    "unseen_positions",
     "initial_loss",
     "broken_gradient",
     "unreached_parameters",

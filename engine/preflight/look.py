@@ -54,6 +54,8 @@ class Look(NamedTuple):
         bent: distance of the outputs from an affine function of the inputs, over that between examples, `[S]`.
         reordered: distance of the outputs when the positions of every example change places, over that between
             examples, `[S]`; 1 where inputs have no positions.
+        seen: how far the outputs depend on positions of texts and series, evenly spread, at a start of He's, see
+            `passes`, `[number of them]`; 1 where inputs have no positions.
         noise: standard deviation of an output between two draws of the noise, over that between examples, `[S]`.
         losses: of the batch in an evaluation, `[S]`.
         he_sizes: standard deviation of each leaf under He's law, `[L]`.
@@ -87,6 +89,7 @@ class Look(NamedTuple):
     entering: np.ndarray
     bent: np.ndarray
     reordered: np.ndarray
+    seen: np.ndarray
     noise: np.ndarray
     losses: np.ndarray
     he_sizes: np.ndarray

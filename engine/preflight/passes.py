@@ -34,6 +34,7 @@ _BIASES = 0.1
 _FEWEST_COMBINED = 3
 # Dimensions of a batch of tokens, and of one of series: examples, positions, and numbers of each.
 _TEXT, _SERIES = 2, 3
+_MOST_PLACES = 64
 _QUICKLY = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
 
 
@@ -118,15 +119,22 @@ def run_passes(passes: Passes) -> dict[str, Any]:
         state = passes.start(key)
         return rounded_away(gradient, state.params, state.model_state, batch.inputs)
 
+    def seen_places(key: jax.Array) -> jax.Array:
+        params, state = passes.he_start(key, biases=_BIASES)
+        return _seen(lambda x: run(passes.traced, params, state, x).outputs, batch.inputs)
+
     factors = jnp.asarray([1.0, *[_WIDE] * (NUM_STARTS - 1)])
     programs: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
         "one": (jax.vmap(one), (jnp.concatenate([keys, keys[:1]]), jnp.arange(NUM_STARTS + 1) == NUM_STARTS)),
         "wide_outputs": (jax.vmap(wide), (keys, factors)),
     }
+    if _has_places(batch.inputs):
+        programs["seen"] = (seen_places, (keys[0],))
     if has_halves(gradient):
         programs["halves"] = (lambda keys: jax.lax.map(in_halves, keys), (keys,))
     found = run_once(programs)
     zeroed, displaced = found.pop("halves", (np.zeros(NUM_STARTS),) * 2)
+    found.setdefault("seen", np.ones(1))
     at_starts = found.pop("one")
     own = {name: values[:NUM_STARTS] for name, values in at_starts.items()}
     he = {"he_sizes": passes.he[:, 1], "he_grads": at_starts["grads"][NUM_STARTS]}
@@ -222,11 +230,34 @@ def _bent(apply: Callable[[jax.Array], jax.Array], inputs: jax.Array, outputs: j
     return _rms(apply(combine(inputs)) - combine(outputs)) / _rms(outputs - jnp.mean(outputs, axis=0))
 
 
+def _has_places(inputs: jax.Array) -> bool:
+    """Whether inputs are texts or series, which have one position after the other."""
+    is_text = jnp.issubdtype(inputs.dtype, jnp.integer) and inputs.ndim == _TEXT
+    return is_text or (jnp.issubdtype(inputs.dtype, jnp.floating) and inputs.ndim == _SERIES)
+
+
+def _seen(apply: Callable[[jax.Array], jax.Array], inputs: jax.Array) -> jax.Array:
+    """Returns for positions of texts or series, evenly spread, how far the outputs depend on them; NaN: not to be told.
+
+    A number that is none spreads to all outputs that depend on it, however little: then it is 1, else 0. Of tokens it
+    is the change of the outputs when the next example's token stands there, which tells nothing where all are alike.
+    """
+    places = np.unique(np.linspace(0, inputs.shape[1] - 1, min(inputs.shape[1], _MOST_PLACES)).round().astype(int))
+    if jnp.issubdtype(inputs.dtype, jnp.floating):
+        spoilt = lambda place: jnp.any(jnp.isnan(apply(inputs.at[:, place].set(jnp.nan))))  # noqa: E731
+        return jax.lax.map(spoilt, jnp.asarray(places)).astype(jnp.float32)
+    outputs, others = apply(inputs), jnp.roll(inputs, 1, axis=0)
+
+    def change(place: jax.Array) -> jax.Array:
+        moved = _rms(apply(inputs.at[:, place].set(others[:, place])) - outputs)
+        return jnp.where(jnp.all(others[:, place] == inputs[:, place]), jnp.nan, moved)
+
+    return jax.lax.map(change, jnp.asarray(places))
+
+
 def _reordered(apply: Callable[[jax.Array], jax.Array], inputs: jax.Array, outputs: jax.Array) -> jax.Array:
     """Returns how far outputs move when positions of series or texts change places, over how far examples differ."""
-    is_text = jnp.issubdtype(inputs.dtype, jnp.integer) and inputs.ndim == _TEXT
-    is_series = jnp.issubdtype(inputs.dtype, jnp.floating) and inputs.ndim == _SERIES
-    if not is_text and not is_series:
+    if not _has_places(inputs):
         return jnp.ones(())
     shuffled = inputs[:, np.random.default_rng(0).permutation(inputs.shape[1])]
     moved = _rms(apply(shuffled) - outputs) / _rms(outputs - jnp.mean(outputs, axis=0))

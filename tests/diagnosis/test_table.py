@@ -365,9 +365,12 @@ def test_half_precision_that_breaks_a_network_comes_before_what_it_breaks():
     assert _with({"precision=float32": ALL}, findings=found).first == "precision=float32"
 
 
-def test_a_network_that_is_blind_to_order_is_named_only_where_nothing_carries_over():
-    found = (_finding(causes.CAPACITY, "note", "blind_to_order"), _finding(causes.LABELS, "sign", "unrelated_labels"))
-    assert _with({}, findings=found).verdict == causes.CAPACITY
+@pytest.mark.parametrize(
+    ("name", "cause"), [("blind_to_order", causes.CAPACITY), ("unseen_positions", causes.CONSTANT)]
+)
+def test_a_network_that_does_not_see_something_is_named_only_where_nothing_carries_over(name: str, cause: str):
+    found = (_finding(cause, "note", name), _finding(causes.LABELS, "sign", "unrelated_labels"))
+    assert _with({}, findings=found).verdict == cause
     assert _with({}, findings=found[1:]).verdict == causes.LABELS
     assert _with({FASTER: ALL}, findings=found).verdict == causes.HARD
 

@@ -11,6 +11,8 @@ class Net(nn.Module):
 
     @nn.compact
     def __call__(self, x):
+        if self.end == "first":
+            return nn.Dense(self.num_outputs)(nn.relu(nn.Dense(48)(x[:, 0])))
         if self.end in ("bag", "series"):
             x = nn.relu(nn.Dense(48)(x))
             x = jnp.mean(x, axis=1) if self.end == "bag" else x

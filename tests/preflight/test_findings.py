@@ -46,6 +46,7 @@ def _healthy(seed: int = 0, **changes: object) -> Look:
         entering=np.tile(_AS_GIVEN, (4, 1, 1)),
         bent=np.ones(4),
         reordered=np.ones(4),
+        seen=np.ones(8),
         noise=np.zeros(4),
         losses=np.full(4, 1.5),
         he_sizes=of_leaf[0],
@@ -161,6 +162,7 @@ _FAULTS = {
     "narrow_layer": _healthy(narrowest=1),
     "linear_layers": _healthy(bent=np.full(4, 1e-6)),
     "blind_to_order": _healthy(reordered=np.full(4, 1e-6)),
+    "unseen_positions": _healthy(seen=np.array([0, 0, 0, 0, 0, 1, 1, 1])),
     "initial_loss": _healthy(losses=np.full(4, 60.0)),
     "broken_gradient": _leaf("grads", 0, np.nan),
     "unreached_parameters": _leaf("grads", 0, 0.0)._replace(he_grads=np.array([0.0, *[1e-2] * 5])),
@@ -430,3 +432,14 @@ def test_outputs_that_are_always_one_number_are_said_to_be_that():
     (found,) = find_all(always)
     assert (found.name, found.cause) == ("no_gradient", UNREACHABLE)
     assert found.sentence.startswith("the outputs are 1 for all examples")
+
+
+def test_positions_are_unseen_where_the_others_are_seen_as_well_as_each_other():
+    def found(*seen):
+        return [one.name for one in find_all(_healthy(seen=np.array(seen)))]
+
+    assert found(0, 0, 0.5, 1) == ["unseen_positions"]
+    assert found(0, 1, 1, 1, 1) == found(0, 0, 0, 0) == []
+    # A signal that fades, and places where all tokens are alike.
+    assert found(0, 0, 1e-6, 1) == found(np.nan, np.nan, 1, 1) == []
+    assert "the first" in find_all(_healthy(seen=np.array([0, 0, 1, 1])))[0].sentence

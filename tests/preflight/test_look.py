@@ -59,13 +59,15 @@ def test_inputs_that_are_cast_to_whole_numbers_are_lost(data_dir):
     assert {"lost_inputs"} <= _check(arm, data_dir) <= {"lost_inputs", *_WITHOUT_INPUTS}
 
 
-@pytest.mark.parametrize(("end", "is_blind"), [("bag", True), ("series", False)])
-def test_a_mean_over_positions_is_blind_to_their_order(end, is_blind, tmp_path, data_dir):
+@pytest.mark.parametrize(
+    ("end", "expected"), [("bag", {"blind_to_order"}), ("first", {"unseen_positions"}), ("series", set())]
+)
+def test_what_a_network_does_not_see_of_a_series(end, expected, tmp_path, data_dir):
     draw = np.random.default_rng(0)
     inputs = draw.normal(size=(400, 12, 3)).astype(np.float32)
     np.savez(tmp_path / "series.npz", x=inputs, y=(inputs[:, 0, 0] > inputs[:, -1, 0]).astype(np.int32))
     arm = engine.Arm(model=_NETWORK, model_args=(f"end={end}",), dataset_dir=str(tmp_path / "series.npz"))
-    assert ("blind_to_order" in _check(arm, data_dir)) == is_blind
+    assert _check(arm, data_dir) & {"blind_to_order", "unseen_positions"} == expected
 
 
 def test_factors_that_are_both_zero_never_move(data_dir):
