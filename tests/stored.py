@@ -7,6 +7,7 @@ import numpy as np
 
 from engine import store
 from engine.outcomes import DetectorSettings
+from engine.store import provenance
 
 
 def make_document(
@@ -66,7 +67,7 @@ def make_document(
                 "started": "2026-01-01T00:00:00+00:00",
                 "versions": {"jax": "1"},
                 "hardware": {"cores": 2, "machine": "x", "system": "y"},
-                "code": {"digest": store.provenance.code_digest()},
+                "code": {"digest": provenance.code_digest()},
             }
         ],
     }

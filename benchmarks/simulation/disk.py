@@ -27,7 +27,7 @@ class _Change(NamedTuple):
 
     @property
     def folders(self) -> set[int]:
-        return {where[0] for where in (*self.removed, *self.added)}
+        return {folder for folder, _ in self.removed} | {folder for folder, *_ in self.added}
 
 
 class Disk:
@@ -282,7 +282,8 @@ def watched(disk: Disk) -> Iterator[None]:
     try:
         for name in _WATCHED:
             setattr(os, name, getattr(disk, name))
-        os.rename, os.remove = disk.replace, disk.unlink
+        for name, replacement in (("rename", disk.replace), ("remove", disk.unlink)):
+            setattr(os, name, replacement)
         yield
     finally:
         for name, real in _REAL.items():

@@ -141,8 +141,9 @@ class World:
         quiet = Habits(0, 0, 0, 0.2, 0, frozenset())
         habits = quiet
         if not self._is_last:
-            rates = (chance.choice((0, 0, 0.01, 0.05)) for _ in range(3))
-            habits = Habits(*rates, chance.choice((0, 0.1, 0.4)), chance.choice((0, 0, 0.01)), frozenset())
+            dies, hangs, fails = (chance.choice((0.0, 0.0, 0.01, 0.05)) for _ in range(3))
+            keeps, rejects = chance.choice((0.0, 0.1, 0.4)), chance.choice((0.0, 0.0, 0.01))
+            habits = Habits(dies, hangs, fails, keeps, rejects, frozenset())
             if chance.random() < 0.6:
                 disk.last = disk.num_changes + int(chance.expovariate(1 / 60)) + 1
             if chance.random() < 0.3:

@@ -15,6 +15,8 @@ NORMAL_RUNS = 0.8
 FEW_DIVERGED = 0.1
 # A network starts far too small, or far too large, if its outputs differ over examples by less, or more.
 _SMALL_START, _LARGE_START = 0.1, 10.0
+# So little of a signal is lost in what else moves the outputs.
+_FAINT = 0.02
 # An advised rate reduces the wait by at least this share of what the best rate does.
 _SHARE_OF_BEST = 0.9
 # Shares of runs, or scaled losses, that are about the same.
@@ -250,7 +252,8 @@ def is_faint(evidence: Evidence) -> bool:
     """Whether the outputs hardly differ at the start, not even one batch is learned, and a linear model learns."""
     is_one_batch_stuck = ONE_BATCH.name in evidence.arms and not evidence.leaves(ONE_BATCH.name)
     is_readable = LINEAR_PROBE.name in evidence.arms and evidence.leaves(LINEAR_PROBE.name)
-    return size_of_start(evidence) == "small" and is_one_batch_stuck and is_readable
+    spread = evidence.symptoms.output_spread
+    return spread is not None and spread < _FAINT and is_one_batch_stuck and is_readable
 
 
 def carries_over_somehow(evidence: Evidence) -> bool:
