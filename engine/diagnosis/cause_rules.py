@@ -6,6 +6,7 @@ from engine.diagnosis.factors import BATCH_NORM, FINE_EPSILON, HE, LARGER_BATCH,
 from engine.diagnosis.removals import RELU, WIDER
 from engine.diagnosis.rules import RELIEVES, Rule
 from engine.preflight import causes
+from engine.studies.diagnosis import AS_GIVEN
 
 CAUSE_RULES = (
     Rule(
@@ -101,4 +102,15 @@ CAUSE_RULES = (
         lambda evidence: WIDER.name,
         meaning="Too few units: from many starts so small a network does not find what it needs.",
     ),
+)
+
+FAINT = Rule(
+    "faint",
+    causes.VANISHING,
+    "at the start the outputs hardly differ from example to example, and another start does not help; not even one "
+    "batch is learned, while a linear model learns",
+    lambda evidence: not evidence.leaves(AS_GIVEN) and conditions.is_faint(evidence),
+    meaning="Hardly anything of what tells the examples apart passes all layers.",
+    advice="First look at what makes the examples alike on the way: layer after layer of averages, a factor, a "
+    "bottleneck; try fewer layers, or shortcuts around them.",
 )

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from engine.diagnosis import conditions, finding_rules
 from engine.diagnosis.budget import FEWEST_SEEDS
-from engine.diagnosis.cause_rules import CAUSE_RULES
+from engine.diagnosis.cause_rules import CAUSE_RULES, FAINT
 from engine.diagnosis.changes import Change
 from engine.diagnosis.conditions import FEW_DIVERGED, NORMAL_RUNS
 from engine.diagnosis.evidence import FEWEST_RUNS, MOST_RUNS, Evidence
@@ -265,16 +265,7 @@ RULES = (
         lambda evidence: evidence.best() is not None,
         lambda evidence: evidence.best(),
     ),
-    Rule(
-        "faint",
-        causes.VANISHING,
-        "at the start the outputs hardly differ from example to example, and another start does not help; not even one "
-        "batch is learned, while a linear model learns",
-        lambda evidence: not evidence.leaves(AS_GIVEN) and conditions.is_faint(evidence),
-        meaning="Hardly anything of what tells the examples apart passes all layers.",
-        advice="First look at what makes the examples alike on the way: layer after layer of averages, a factor, a "
-        "bottleneck; try fewer layers, or shortcuts around them.",
-    ),
+    FAINT,
     Rule(
         "unrelated",
         causes.LABELS,

@@ -1,5 +1,6 @@
 """Passes of one batch through a few starts of a network: forwards, backwards, one step, and in other precision."""
 
+import functools
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
@@ -15,6 +16,7 @@ from engine.models.initial import AS_WRITTEN, draw_params, leaf_laws
 from engine.models.jaxpr import equations
 from engine.models.model import Model
 from engine.preflight.halves import has_halves, is_half, rounded_away, trace_gradient
+from engine.preflight.positions import has_positions, reordered, root_mean_square, seen
 from engine.preflight.traced import LIMITS, Traced, run, trace
 from engine.tasks import Batch
 from engine.training.optimization import Hyperparams, hyperparams
@@ -32,9 +34,6 @@ _WIDE = 30.0
 _BIASES = 0.1
 # Of two examples every combination is one of them.
 _FEWEST_COMBINED = 3
-# Dimensions of a batch of tokens, and of one of series: examples, positions, and numbers of each.
-_TEXT, _SERIES = 2, 3
-_MOST_PLACES = 64
 _QUICKLY = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
 
 
@@ -119,17 +118,13 @@ def run_passes(passes: Passes) -> dict[str, Any]:
         state = passes.start(key)
         return rounded_away(gradient, state.params, state.model_state, batch.inputs)
 
-    def seen_places(key: jax.Array) -> jax.Array:
-        params, state = passes.he_start(key, biases=_BIASES)
-        return _seen(lambda x: run(passes.traced, params, state, x).outputs, batch.inputs)
-
     factors = jnp.asarray([1.0, *[_WIDE] * (NUM_STARTS - 1)])
     programs: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
         "one": (jax.vmap(one), (jnp.concatenate([keys, keys[:1]]), jnp.arange(NUM_STARTS + 1) == NUM_STARTS)),
         "wide_outputs": (jax.vmap(wide), (keys, factors)),
     }
-    if _has_places(batch.inputs):
-        programs["seen"] = (seen_places, (keys[0],))
+    if has_positions(batch.inputs):
+        programs["seen"] = (functools.partial(_seen, passes), (keys[0],))
     if has_halves(gradient):
         programs["halves"] = (lambda keys: jax.lax.map(in_halves, keys), (keys,))
     found = run_once(programs)
@@ -168,7 +163,7 @@ def _trained(passes: Passes, state: TrainState) -> dict[str, jax.Array]:
     return {
         "lost": _lost(params, parts.state.params, parts.updates),
         "clipped": jnp.minimum(1, passes.numbers.get("clip_norm", jnp.inf) / optax.tree.norm(parts.grads)),
-        **{name: jnp.stack(list(map(_rms, jax.tree.leaves(tree)))) for name, tree in by_leaf.items()},
+        **{name: jnp.stack(list(map(root_mean_square, jax.tree.leaves(tree)))) for name, tree in by_leaf.items()},
         "slopes": _slope(loss, params, parts.grads, parts.info.batch_loss),
     }
 
@@ -201,7 +196,7 @@ def _evaluated(passes: Passes, state: TrainState) -> dict[str, jax.Array]:
         "outputs": outputs,
         "entering": jnp.stack(entering) if entering else jnp.zeros((0, len(Entering._fields))),
         "bent": _bent(apply, inputs, outputs),
-        "reordered": _reordered(apply, inputs, outputs),
+        "reordered": reordered(apply, inputs, outputs),
         "alone": trainer.batch_apply(params, model_state, inputs[len(inputs) // 2 :][::-1])[::-1],
         "losses": jnp.mean(trainer.task.loss(outputs, batch.targets)),
         "saturated": jnp.stack(shares) if shares else jnp.zeros(0),
@@ -211,7 +206,7 @@ def _evaluated(passes: Passes, state: TrainState) -> dict[str, jax.Array]:
 def measured(values: ArrayLike, others: ArrayLike, is_lookup: bool = False) -> jax.Array:
     """Returns the numbers of an `Entering` for an array, given that of the same examples in another order."""
     rows, others = (jnp.asarray(array, jnp.float32) for array in (values, others))
-    change = _rms(rows - others)
+    change = root_mean_square(rows - others)
     rows = rows.reshape(len(rows), -1) if rows.ndim else rows[None, None]
     deviations, means = jnp.std(rows, axis=0), jnp.mean(rows, axis=0)
     varying = deviations > 0
@@ -219,7 +214,7 @@ def measured(values: ArrayLike, others: ArrayLike, is_lookup: bool = False) -> j
     offset = jnp.sqrt(jnp.sum(jnp.where(varying, means, 0) ** 2) / jnp.sum(deviations**2))
     if is_lookup:
         return jnp.stack([jnp.ones(()), jnp.ones(()), change, jnp.ones(()), jnp.zeros(())])
-    return jnp.stack([_rms(rows), jnp.max(jnp.abs(rows)), change, ratio, offset])
+    return jnp.stack([root_mean_square(rows), jnp.max(jnp.abs(rows)), change, ratio, offset])
 
 
 def _bent(apply: Callable[[jax.Array], jax.Array], inputs: jax.Array, outputs: jax.Array) -> jax.Array:
@@ -227,52 +222,22 @@ def _bent(apply: Callable[[jax.Array], jax.Array], inputs: jax.Array, outputs: j
     if not jnp.issubdtype(inputs.dtype, jnp.floating) or len(inputs) < _FEWEST_COMBINED:
         return jnp.ones(())
     combine = lambda values: values + jnp.roll(values, 1, axis=0) - jnp.roll(values, 2, axis=0)  # noqa: E731
-    return _rms(apply(combine(inputs)) - combine(outputs)) / _rms(outputs - jnp.mean(outputs, axis=0))
+    return root_mean_square(apply(combine(inputs)) - combine(outputs)) / root_mean_square(
+        outputs - jnp.mean(outputs, axis=0)
+    )
 
 
-def _has_places(inputs: jax.Array) -> bool:
-    """Whether inputs are texts or series, which have one position after the other."""
-    is_text = jnp.issubdtype(inputs.dtype, jnp.integer) and inputs.ndim == _TEXT
-    return is_text or (jnp.issubdtype(inputs.dtype, jnp.floating) and inputs.ndim == _SERIES)
-
-
-def _seen(apply: Callable[[jax.Array], jax.Array], inputs: jax.Array) -> jax.Array:
-    """Returns for positions of texts or series, evenly spread, how far the outputs depend on them; NaN: not to be told.
-
-    A number that is none spreads to all outputs that depend on it, however little: then it is 1, else 0. Of tokens it
-    is the change of the outputs when the next example's token stands there, which tells nothing where all are alike.
-    """
-    places = np.unique(np.linspace(0, inputs.shape[1] - 1, min(inputs.shape[1], _MOST_PLACES)).round().astype(int))
-    if jnp.issubdtype(inputs.dtype, jnp.floating):
-        spoilt = lambda place: jnp.any(jnp.isnan(apply(inputs.at[:, place].set(jnp.nan))))  # noqa: E731
-        return jax.lax.map(spoilt, jnp.asarray(places)).astype(jnp.float32)
-    outputs, others = apply(inputs), jnp.roll(inputs, 1, axis=0)
-
-    def change(place: jax.Array) -> jax.Array:
-        moved = _rms(apply(inputs.at[:, place].set(others[:, place])) - outputs)
-        return jnp.where(jnp.all(others[:, place] == inputs[:, place]), jnp.nan, moved)
-
-    return jax.lax.map(change, jnp.asarray(places))
-
-
-def _reordered(apply: Callable[[jax.Array], jax.Array], inputs: jax.Array, outputs: jax.Array) -> jax.Array:
-    """Returns how far outputs move when positions of series or texts change places, over how far examples differ."""
-    if not _has_places(inputs):
-        return jnp.ones(())
-    shuffled = inputs[:, np.random.default_rng(0).permutation(inputs.shape[1])]
-    moved = _rms(apply(shuffled) - outputs) / _rms(outputs - jnp.mean(outputs, axis=0))
-    return jnp.where(jnp.all(shuffled == inputs), 1, moved)
+def _seen(passes: Passes, key: jax.Array) -> jax.Array:
+    """Returns how far the outputs depend on positions at a start of He's."""
+    params, state = passes.he_start(key, biases=_BIASES)
+    return seen(lambda x: run(passes.traced, params, state, x).outputs, passes.batch.inputs)
 
 
 def _noise(passes: Passes, state: TrainState, outputs: jax.Array, keys: jax.Array) -> jax.Array:
     """Returns how far an output differs between two draws of the noise, over how far between examples."""
     inputs = passes.batch.inputs
     draws = [passes.train_apply(state.params, state.model_state, inputs, key)[0] for key in keys]
-    return _rms(draws[0] - draws[1]) / jnp.sqrt(2.0) / _rms(outputs - jnp.mean(outputs, axis=0))
-
-
-def _rms(values: jax.Array) -> jax.Array:
-    return jnp.sqrt(jnp.mean(jnp.square(values.astype(jnp.float32))))
+    return root_mean_square(draws[0] - draws[1]) / jnp.sqrt(2.0) / root_mean_square(outputs - jnp.mean(outputs, axis=0))
 
 
 def _slope(loss: Callable[[Any], jax.Array], params: Any, gradient: Any, value: jax.Array) -> jax.Array:
