@@ -7,7 +7,7 @@ import numpy as np
 from benchmarks.field.case import Arrays, Case
 from benchmarks.field.making import digit_images, twins
 from engine.diagnosis.table import NORMAL
-from engine.preflight.causes import CAPACITY, CONSTANT, EXPLODING, HARD, UNREACHABLE, UNTRAINED, VANISHING
+from engine.preflight.causes import CAPACITY, CONSTANT, HARD, UNREACHABLE, UNTRAINED, VANISHING
 
 Generator = np.random.Generator
 
@@ -46,16 +46,6 @@ def _sums(rng: Generator, length: int) -> Arrays:
     for place in (first, second):
         x[np.arange(2500), place, 1] = 1
     return {"x": x.astype(np.float32), "y": (x[..., 0] * x[..., 1]).sum(axis=1, keepdims=True).astype(np.float32)}
-
-
-def _movements(rng: Generator) -> Arrays:
-    """Makes three channels of a sensor at 120 times, in which one of three movements is repeated."""
-    label = rng.integers(3, size=1200)
-    pace = np.array([0.25, 0.5, 0.9])[label] * rng.uniform(0.9, 1.1, size=1200)
-    phase = rng.uniform(0, 2 * np.pi, size=1200)
-    angle = pace[:, None] * np.arange(120) + phase[:, None]
-    x = np.stack([np.sin(angle), np.cos(angle), np.sin(2 * angle)], axis=-1) + 0.5 * rng.normal(size=(1200, 120, 3))
-    return {"x": x.astype(np.float32), "y": label.astype(np.int32)}
 
 
 def _echoes(rng: Generator) -> Arrays:
@@ -131,15 +121,6 @@ CASES: tuple[Case, ...] = (
         *_twins("Adding --optimizer=adam --learning_rate=2e-3 --batch_size=50", has_other_data=True),
         data=lambda rng: _sums(rng, 30),
         healthy_data=lambda rng: _sums(rng, 4),
-    ),
-    Case(
-        "rectifiers in an LSTM",
-        "https://github.com/AlexanderVNikitin/tsgm/issues/59",
-        "The loss of a classifier of series exploded. Its LSTM units had a rectifier where they have a tanh, so that "
-        "nothing bounds what goes round; without it all was well.",
-        EXPLODING,
-        *_twins("Rhythm --optimizer=adam --learning_rate=3e-3 --batch_size=32", "--model_arg=activation=relu", ""),
-        data=_movements,
     ),
     Case(
         "convolutions that do not reach back",

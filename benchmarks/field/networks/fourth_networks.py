@@ -115,22 +115,6 @@ class Adding(nn.Module):
         return nn.Dense(self.num_outputs)(states[:, -1])
 
 
-class Rhythm(nn.Module):
-    """Convolves a signal and reads it by LSTM units with some activation."""
-
-    num_classes: int = 3
-    width: int = 32
-    activation: str = "tanh"
-
-    @nn.compact
-    def __call__(self, x: jax.Array) -> jax.Array:
-        """Returns the logits of a batch of signals `[batch, time, channels]`."""
-        x = nn.relu(nn.Conv(16, (5,))(x))
-        cell = nn.LSTMCell(self.width, activation_fn=getattr(nn, self.activation))
-        states: Any = nn.RNN(cell)(x)
-        return nn.Dense(self.num_classes)(states[:, -1])
-
-
 class Dilated(nn.Module):
     """Convolves a sequence with steps of 1, 2, 4 and so on, each place with what lies before it, and reads the last."""
 
