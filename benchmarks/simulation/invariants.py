@@ -12,6 +12,7 @@ from engine.commands.running.session import Recorder
 from engine.errors import InputError
 from engine.lanes.runs import Run, run_key
 from engine.outcomes import FAILED
+from engine.store.files import is_temporary
 from engine.store.run_table import RunTable
 
 if TYPE_CHECKING:
@@ -120,7 +121,7 @@ class Ledger:
     def check_end(self, path: Path, could_remove: bool) -> set[tuple[Any, ...]]:
         """Checks what a study leaves once it is over, and returns the keys of its runs.
 
-        Where not everything could be removed, the files of a lock that nobody holds may stay.
+        Where not everything could be removed, files of a lock that nobody holds and unfinished ones may stay.
         """
         found = self.check_reading(path)
         if self._expected is not None and found != self._expected:
@@ -130,6 +131,8 @@ class Ledger:
             )
         names = {file.name for file in path.iterdir()}
         allowed = {"study.json", "study.json.bak", "parts", "damaged"}
-        if unexpected := names - allowed - (set() if could_remove else {"lock", "lock.json", "checkpoint"}):
+        if not could_remove:
+            allowed |= {"lock", "lock.json", "checkpoint", *filter(is_temporary, names)}
+        if unexpected := names - allowed:
             raise Violation(f"left behind: {sorted(unexpected)}")
         return found
