@@ -8,7 +8,7 @@ from engine.studies.expand import expand
 from engine.studies.shared_program import Layout
 from engine.studies.until import Until
 
-_MOST_SEEDS = 12
+_MOST_SEEDS = 24
 
 
 @functools.cache
@@ -21,4 +21,4 @@ def make_settings() -> dict[str, Setting]:
     layout = dict.fromkeys(arms, Layout(2, 2, None))
     plain = expand(Study(name="plain", arms=arms, seeds=2, horizon=44, eval_every=11), "cpu", layout)
     asked = expand(Study(name="asked", arms=arms, seeds=_MOST_SEEDS, horizon=44, eval_every=11), "cpu", layout)
-    return {"plain": Setting(plain), "until": Setting(asked, Until("fraction", 0.3, max_seeds=_MOST_SEEDS, block=4))}
+    return {"plain": Setting(plain), "until": Setting(asked, Until("fraction", 0.35, max_seeds=_MOST_SEEDS, block=2))}
