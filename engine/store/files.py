@@ -137,9 +137,9 @@ def write_and_close(descriptor: int, content: bytes, is_flushed: bool = True) ->
 
 def make_folder(folder: Path) -> None:
     """Makes a folder where there is none, so that it survives a power failure; raises `OSError`."""
-    if not folder.is_dir():
-        folder.mkdir(exist_ok=True)
-        flush_folder(folder.parent)
+    folder.mkdir(exist_ok=True)
+    # Also where it is there: what made it may have ended before it could do this.
+    flush_folder(folder.parent)
 
 
 def flush_folder(folder: Path) -> None:

@@ -102,6 +102,8 @@ def _create(path: Path, created: list[Path]) -> None:
                 folder.mkdir()
                 flush_folder(folder.parent)
                 created.append(folder)
+        # A launch that made it may have ended before it could do this.
+        flush_folder(path.parent)
 
 
 def _acquire(lock: filelock.BaseFileLock, path: Path, notify: Callable[[str], None]) -> None:
