@@ -6,43 +6,15 @@ python -m benchmarks.simulation --mutant=unflushed        # in the code with a f
 """
 
 import argparse
-import logging
 import multiprocessing
 import sys
-import tempfile
 import time
 from collections import Counter
-from pathlib import Path
 
-from benchmarks.simulation.invariants import Violation
-from benchmarks.simulation.memory import quickly
-from benchmarks.simulation.mutants import MUTANTS, in_mutant
-from benchmarks.simulation.settings import make_settings
-from benchmarks.simulation.world import World, undisturbed
+from benchmarks.simulation.mutants import MUTANTS
+from benchmarks.simulation.playing import play
 
 _MOST_SHOWN = 10
-
-
-def _play(given: tuple[int, int, str | None]) -> tuple[list[str], Counter[str], int | None]:
-    """Plays some schedules; returns violations, counts, and the number played until the first violation."""
-    first, number, mutant = given
-    logging.disable(logging.CRITICAL)
-    found: list[str] = []
-    counts, until_first = Counter[str](), None
-    folder = "/dev/shm" if Path("/dev/shm").is_dir() else None
-    with tempfile.TemporaryDirectory(dir=folder) as root, in_mutant(mutant), quickly():
-        settings = {name: undisturbed(Path(root), setting) for name, setting in make_settings().items()}
-        for seed in range(first, first + number):
-            name = list(settings)[seed % len(settings)]
-            try:
-                counts["launches"] += World(seed, Path(root), settings[name]).play()
-            except Violation as error:
-                found.append(f"{name}: {error}")
-                until_first = until_first or seed - first + 1
-                if mutant is not None:
-                    break
-            counts["schedules"] += 1
-    return found, counts, until_first
 
 
 def main() -> int:
@@ -61,10 +33,10 @@ def main() -> int:
         if given.number > i * size
     ]
     if len(pieces) == 1:
-        results = [_play(pieces[0])]
+        results = [play(pieces[0])]
     else:
         with multiprocessing.get_context("spawn").Pool(len(pieces)) as pool:
-            results = pool.map(_play, pieces)
+            results = pool.map(play, pieces)
     violations = [line for found, _, _ in results for line in found]
     counts = sum((counted for _, counted, _ in results), Counter[str]())
     for line in violations[:_MOST_SHOWN]:

@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pyarrow as pa
 
@@ -36,17 +37,10 @@ def _inspect_part(path: Path, document: Any, study: str) -> tuple[int, int | Non
 @contextlib.contextmanager
 def quickly() -> Iterator[None]:
     """Lets parts be decoded once, and nobody wait for a lock, for as long as the block lasts."""
-    places = {
-        (inventory, "read_part"): _read_part,
-        (inventory, "inspect_part"): _inspect_part,
-        (lock, "_PATIENCE"): 0.0,
-        (lock, "_SECONDS_TO_SAY_WHO"): 0.0,
-    }
-    before = {(place, name): getattr(place, name) for place, name in places}
-    try:
-        for (place, name), value in places.items():
-            setattr(place, name, value)
+    with (
+        mock.patch.object(inventory, "read_part", _read_part),
+        mock.patch.object(inventory, "inspect_part", _inspect_part),
+        mock.patch.object(lock, "_PATIENCE", 0.0),
+        mock.patch.object(lock, "_SECONDS_TO_SAY_WHO", 0.0),
+    ):
         yield
-    finally:
-        for (place, name), value in before.items():
-            setattr(place, name, value)

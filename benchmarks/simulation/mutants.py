@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import Callable, Iterator
 from typing import Any
+from unittest import mock
 
 from engine.store import files, inventory, lock, study_file, validation
 from engine.store.json_files import checksum, to_json
@@ -74,13 +75,7 @@ MUTANTS = tuple(_REPLACEMENTS)
 @contextlib.contextmanager
 def in_mutant(name: str | None) -> Iterator[None]:
     """Puts a fault into the code for as long as the block lasts."""
-    before = [
-        (place, attribute, getattr(place, attribute)) for place, attribute, _ in _REPLACEMENTS.get(name or "", [])
-    ]
-    try:
+    with contextlib.ExitStack() as replaced:
         for place, attribute, replacement in _REPLACEMENTS.get(name or "", []):
-            setattr(place, attribute, replacement)
+            replaced.enter_context(mock.patch.object(place, attribute, replacement))
         yield
-    finally:
-        for place, attribute, original in before:
-            setattr(place, attribute, original)

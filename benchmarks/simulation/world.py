@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
+from unittest import mock
 
 from benchmarks.simulation.crew import Habits, SimulatedCrew
 from benchmarks.simulation.disk import Disk, Killed, watched
@@ -24,7 +25,7 @@ from engine.studies.expand import ExpandedStudy
 from engine.studies.shared_program import Layout
 from engine.studies.until import Until
 from engine.workers import devices
-from engine.workers.interruption import Interrupted
+from engine.workers.interruption import Interrupted, SignalWatch
 
 _MOST_LAUNCHES = 12
 _ERRORS = (errno.ENOSPC, errno.EIO, errno.EACCES)
@@ -48,33 +49,15 @@ class Setting(NamedTuple):
     expected: frozenset[tuple[Any, ...]] | None = None
 
 
-class _Watch:
-    """A watch for signals that come from the world."""
-
-    def __init__(self) -> None:
-        self.signal: int | None = None
+class _Watch(SignalWatch):
+    """A watch for signals that come from the world; there is no file at which the crew would look."""
 
     def fileno(self) -> int:
-        """Returns no file: the crew does not look at it."""
+        """Returns no file."""
         return -1
 
     def drain(self) -> None:
         """Empties nothing."""
-
-    @contextlib.contextmanager
-    def deferred(self, is_deferred: bool = True) -> Iterator[None]:
-        """Notes a signal, as ever."""
-        yield
-
-    def at_once(self) -> contextlib.AbstractContextManager[None]:
-        """Lets signals raise at once."""
-        self.check()
-        return self.deferred(False)
-
-    def check(self) -> None:
-        """Raises `Interrupted` if a signal was noted."""
-        if self.signal is not None:
-            raise Interrupted(self.signal)
 
 
 class World:
@@ -198,7 +181,7 @@ class World:
                 (run_module, "Recorder", self._ledger.recorder()),
                 (session.ProgressBar, "note", lambda _, line: self._heard.append(line)),
             ):
-                replaced.enter_context(_replaced(place, name, value))
+                replaced.enter_context(mock.patch.object(place, name, value))
             with store.hold(path, self._heard.append), crew_ended(crew):
                 crew.ensure()
                 launch.train()
@@ -212,7 +195,7 @@ class World:
         """A second launch must be told that the directory is in use."""
         try:
             # It is another process, which holds nothing yet.
-            with self._disk.by_others(), _replaced(files, "_held", {}), store.hold(self._path, lambda _: None):
+            with self._disk.by_others(), mock.patch.object(files, "_held", {}), store.hold(self._path, lambda _: None):
                 pass
         except (InputError, StorageError):
             return
@@ -252,19 +235,13 @@ def crew_ended(crew: SimulatedCrew) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _replaced(place: Any, name: str, value: Any) -> Iterator[None]:
-    before = getattr(place, name)
-    setattr(place, name, value)
-    try:
-        yield
-    finally:
-        setattr(place, name, before)
-
-
-@contextlib.contextmanager
 def _wall_clock(jump: float) -> Iterator[None]:
     real = time.time
-    with _replaced(time, "time", lambda: real() + jump), _replaced(devices, "current_launch", _make_launch):
+
+    def jumped() -> float:
+        return real() + jump
+
+    with mock.patch.object(time, "time", jumped), mock.patch.object(devices, "current_launch", _make_launch):
         yield
 
 

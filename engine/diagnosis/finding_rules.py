@@ -155,7 +155,19 @@ def _unrelieved(key: str, cause: str, meaning: str) -> Rule:
     )
 
 
-_BLIND = _named("blind_to_order")
+def _unseeing(key: str, cause: str, name: str, what: str, meaning: str) -> Rule:
+    """Makes a row for something that the network does not see: a cause where nothing that is learned carries over."""
+    finding = _named(name)
+    return Rule(
+        key,
+        cause,
+        f"{what}, and the network learns nothing that carries over, whatever is changed",
+        lambda evidence: finding(evidence) is not None and not conditions.carries_over_somehow(evidence),
+        meaning=meaning,
+        finding=finding,
+    )
+
+
 ZERO_START = _fault(
     "zero_start", causes.SCALE, "Weights that are all 0, or all alike, have no gradient to tell them apart.", change=HE
 )
@@ -167,24 +179,19 @@ UNRELIEVED = (
     _unrelieved("schedule_seen", causes.SCHEDULE, "The schedule keeps the learning rate far below its peak."),
     _unrelieved("rate_seen", causes.LARGE_RATE, "The first steps are longer than the weights."),
 )
-BLIND = Rule(
+BLIND = _unseeing(
     "blind",
     causes.CAPACITY,
-    "the outputs are the same whatever the order of the positions of an example, and the network learns nothing that "
-    "carries over, whatever is changed",
-    lambda evidence: _BLIND(evidence) is not None and not conditions.carries_over_somehow(evidence),
-    meaning="What depends on the order, this network cannot tell.",
-    finding=_BLIND,
+    "blind_to_order",
+    "the outputs are the same whatever the order of the positions of an example",
+    "What depends on the order, this network cannot tell.",
 )
-_UNSEEN = _named("unseen_positions")
-UNSEEN = Rule(
+UNSEEN = _unseeing(
     "unseen",
     causes.CONSTANT,
-    "the outputs do not depend on some positions of an example, and the network learns nothing that carries over, "
-    "whatever is changed",
-    lambda evidence: _UNSEEN(evidence) is not None and not conditions.carries_over_somehow(evidence),
-    meaning="What stands at these positions, this network cannot tell.",
-    finding=_UNSEEN,
+    "unseen_positions",
+    "the outputs do not depend on some positions of an example",
+    "What stands at these positions, this network cannot tell.",
 )
 UNTRAINED = _fault(
     "untrained",

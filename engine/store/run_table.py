@@ -148,6 +148,8 @@ class RunTable:
             The numbers of some of these runs in the table, and their columns; each run once.
         """
         numbers = {(self.keys[row], bool(self.has_outcome[row])): row for row in np.flatnonzero(chosen)}
+        if not numbers:
+            return
         for part in self.directory.iterate([*RUN_KEY, "status", *columns]):
             has_outcome = (status != FAILED for status in part["status"].to_pylist())
             rows = np.asarray([numbers.pop(k, -1) for k in zip(keys_of(part), has_outcome, strict=True)], np.int64)
