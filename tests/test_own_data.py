@@ -259,3 +259,27 @@ def test_the_digits_as_images_have_the_verdict_of_the_digits(tmp_path, data_dir)
     # of them spread over two epochs.
     medians = [summary["arms"]["arm"]["median_onset"]["value"] for summary in summaries]
     assert abs(medians[0] - medians[1]) < 1.5
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("size", [1e-30, 1e30])
+def test_a_target_s_unit_decides_neither_what_is_trained_nor_whether_it_is_kept(size, tmp_path, options):
+    chance = np.random.default_rng(1)
+    inputs = chance.normal(size=(128, 4)).astype(np.float32)
+    values = inputs @ chance.normal(size=(4, 1))
+    rows = {}
+    for unit in (1.0, size):
+        np.savez(tmp_path / f"{unit}.npz", x=inputs, y=unit * values)
+        place = tmp_path / f"study_{unit}"
+        arm = Arm(model="mlp", dataset_dir=str(tmp_path / f"{unit}.npz"), target_scaling="standard", learning_rate=0.01)
+        results = run(small_study(arms={"one": arm}, baseline=None, seeds=2), place, **options)
+        rows[unit] = results.outcomes.to_pydict()
+    names = [name for name in rows[1.0] if "loss" in name]
+    # Decimal units round each target by at most half of its last digit in double precision; curves are single.
+    for name in names:
+        np.testing.assert_allclose(rows[size][name], rows[1.0][name], rtol=1e-5)
+    (note,) = open_existing(place).document["study"]["data_notes"]["one"]
+    deviation = float(note.split("(root mean square) of ")[1].split()[0])
+    # That of four fifths of the examples.
+    assert deviation == pytest.approx(size * np.std(values), rel=0.2)
+    assert note in (place / "report.html").read_text()

@@ -35,6 +35,7 @@ def find(look: Look) -> Finding | None:
         "target_scale",
         look.strength_if_harmful if is_wrong else "sign",
         f"the targets have {about}, while the outputs are of order {amount(reach)} at the start",
-        "standardise the targets by their mean and standard deviation, and undo it when the network is used",
+        "standardise the targets by their mean and standard deviation (--target_scaling=standard), and undo it when "
+        "the network is used",
         causes.TARGETS,
     )

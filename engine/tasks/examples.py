@@ -8,7 +8,7 @@ import numpy as np
 from engine.arms.arm import Arm
 from engine.errors import InputError, counted, one_line
 from engine.tasks.reading import Reading
-from engine.tasks.splitting import HELD_OUT_FRACTION, arrays_of, split_rows, strata_of, stratified_choice
+from engine.tasks.splitting import HELD_OUT_FRACTION, arrays_of, near_one, split_rows, strata_of, stratified_choice
 
 # Names of training parts, and of held-out parts, of which the first that is there is used.
 TRAINING_PARTS = ("train", "training")
@@ -19,7 +19,8 @@ _ROWS_AT_ONCE = 1024
 _CHANNELS = (1, 3)
 _TEXT = "US"
 
-# Classes from 0, int32 `[num_examples]`, with names; or values, float32 `[num_examples, num_outputs]`, without.
+# Classes from 0, int32 `[num_examples]`, with names; or values `[num_examples, num_outputs]`, in single or double
+# precision, without.
 Targets = tuple[np.ndarray, Sequence[str]]
 
 
@@ -37,7 +38,10 @@ class Examples(NamedTuple):
 
 def make_arrays(arm: Arm, examples: Examples, reading: Reading) -> dict[str, np.ndarray]:
     """Returns training, evaluation and held-out arrays, with inputs scaled as the arm says."""
+    is_standardised = arm.target_scaling == "standard"
     targets = examples.targets
+    if targets.ndim == 2 and not is_standardised:
+        targets = _in_single_precision(targets)
     if len(targets) < 2:
         found = "1 example" if len(targets) else "no examples"
         raise InputError(f"{found}: expected at least one to train on and one to hold out")
@@ -50,16 +54,39 @@ def make_arrays(arm: Arm, examples: Examples, reading: Reading) -> dict[str, np.
     _check_parts(targets, held_out, examples.class_names)
     rows = split_rows(strata, held_out)
     reading.tell(_in_words(examples, len(rows.training), len(held_out)))
-    if arm.target_scaling == "standard":
-        targets = _standardised(targets, rows.training)
+    if is_standardised:
+        targets = _standardised(targets, rows.training, reading)
     scale = make_scale(arm.scaling, examples.inputs, rows.training)
     return arrays_of(examples.inputs, targets, rows, scale)
 
 
-def _standardised(targets: np.ndarray, training: np.ndarray) -> np.ndarray:
+def _standardised(targets: np.ndarray, training: np.ndarray, reading: Reading) -> np.ndarray:
     if targets.ndim == 1:
         raise InputError("target_scaling=standard needs values to predict: these targets are classes")
-    return make_scale("standard", targets, training)(targets)
+    values, exponent = near_one(targets)
+    mean, deviation = moments(values, training)
+    reading.caution(
+        f"the targets are standardised: a loss of 1 is an error (root mean square) of "
+        f"{_extent(np.ldexp(deviation, exponent))} in their unit, and 0 stands for {_extent(np.ldexp(mean, exponent))}"
+    )
+    return ((values - mean) / deviation).astype(np.float32)
+
+
+def _extent(values: np.ndarray) -> str:
+    low, high = (f"{value:.3g}" for value in (values.min(), values.max()))
+    return low if low == high else f"{low} to {high} (by target)"
+
+
+def _in_single_precision(targets: np.ndarray) -> np.ndarray:
+    with np.errstate(over="ignore"):
+        values = targets.astype(np.float32)
+    bad = np.flatnonzero(~np.isfinite(values).all(axis=1))
+    if len(bad):
+        raise InputError(
+            f"the targets are beyond {np.finfo(np.float32).max:.2g} in {counted(len(bad), 'row')}, the first of them "
+            f"{bad[0]}, which has no place in single precision: give --target_scaling=standard"
+        )
+    return values
 
 
 def with_channels(inputs: np.ndarray, channels: str | None, reading: Reading) -> np.ndarray:
@@ -237,7 +264,5 @@ def _classes(array: np.ndarray, name: str, reading: Reading) -> Targets:
 def _values(array: np.ndarray, name: str) -> Targets:
     if array.dtype.kind in _TEXT:
         raise InputError(f"targets {name!r} are text, so they cannot be values")
-    with np.errstate(over="ignore"):
-        values = array.astype(np.float32)
-    _check_finite(values, name)
+    values = array if array.dtype in (np.float32, np.float64) else array.astype(np.float64)
     return values, ()
