@@ -23,7 +23,7 @@ from engine.errors import InputError
 from engine.preflight.checking import check_here
 from engine.preflight.findings import Finding
 from engine.studies.expand import expand
-from experiments import EXPERIMENTS
+from engine.studies.shipped import EXPERIMENTS
 
 _NETWORK = f"{Path(__file__).parent.parent / 'tests' / 'preflight' / 'mistakes.py'}:Net"
 

@@ -4,24 +4,26 @@ The names below are loaded when they are first used, so that `import engine` cos
 """
 
 import importlib
+import sys
+from pathlib import Path
 from typing import Any
 
 __version__ = "0.1.0"
 
 _EXPORTS = {
-    "Arm": "engine.arms.arm",
-    "InputError": "engine.errors",
-    "Interrupted": "engine.workers.interruption",
-    "Option": "engine.arms.options",
-    "Results": "engine.commands.open",
-    "Study": "engine.studies.study",
-    "Until": "engine.studies.until",
-    "check": "engine.commands.check",
-    "diagnose": "engine.commands.diagnose",
-    "open": "engine.commands.open",
-    "read": "engine.commands.read",
-    "run": "engine.commands.run",
-    "verify": "engine.commands.verify",
+    "Arm": ".arms.arm",
+    "InputError": ".errors",
+    "Interrupted": ".workers.interruption",
+    "Option": ".arms.options",
+    "Results": ".commands.open",
+    "Study": ".studies.study",
+    "Until": ".studies.until",
+    "check": ".commands.check",
+    "diagnose": ".commands.diagnose",
+    "open": ".commands.open",
+    "read": ".commands.read",
+    "run": ".commands.run",
+    "verify": ".commands.verify",
 }
 
 __all__ = [
@@ -29,8 +31,17 @@ __all__ = [
     *("check", "diagnose", "open", "read", "run", "verify"),
 ]
 
+if Path(__file__).parent.name == "engine":
+    # A clone knows the package by its folder and by the name that it has once installed: both are one.
+    for _name in ("engine", "plateau_engine"):
+        sys.modules.setdefault(_name, sys.modules[__name__])
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__"])
+
 
 def __getattr__(name: str) -> Any:
     if name not in _EXPORTS:
-        raise AttributeError(f"module 'engine' has no attribute {name!r}")
-    return getattr(importlib.import_module(_EXPORTS[name]), name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_EXPORTS[name], __name__), name)

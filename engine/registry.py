@@ -5,12 +5,17 @@ import importlib
 import inspect
 from collections.abc import Mapping
 from types import ModuleType
+from typing import Any
 
-from engine.errors import unknown_name
+from .errors import unknown_name
 
 
 class Registry(dict[str, str]):
-    """Holds a closed set of names, each with the import path of its module; `kind` is what they name, for messages."""
+    """Holds a closed set of names, each with its module; `kind` is what they name, for messages.
+
+    A module of this package has a path from its root, `.tasks.digits`; the root has one name in a clone and another
+    where it is installed.
+    """
 
     def __init__(self, kind: str, modules: Mapping[str, str]) -> None:
         super().__init__(modules)
@@ -24,7 +29,13 @@ class Registry(dict[str, str]):
 
     def load(self, name: str) -> ModuleType:
         """Returns the module behind a name; raises InputError as `check` does."""
-        return importlib.import_module(self[self.check(name)])
+        return importlib.import_module(self[self.check(name)], __package__)
+
+
+def resolve(place: str) -> Any:
+    """Returns what `.module:NAME` means, with the module's path from the root of this package."""
+    module, _, name = place.partition(":")
+    return getattr(importlib.import_module(module, __package__), name)
 
 
 def fingerprint_sources(*modules: ModuleType) -> str:

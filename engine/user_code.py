@@ -17,7 +17,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from engine.errors import InputError, did_you_mean, one_line, unknown_name
+from .errors import InputError, did_you_mean, one_line, unknown_name
 
 Place = str | os.PathLike[str]
 # Seconds after which code that has not returned is named: the largest networks are traced in less.

@@ -5,13 +5,13 @@ fixed by its random start, and merely not visible in the loss?
 Reference: a particle in a double well is pure chance (see the experiment `double_well`); escape
 from a saddle without noise is pure fate. Each is told by a crossed grid, which divides the variance
 of log time between start and data order, and by forks, which change the data order on the plateau.
-Command: `python launch.py --experiment=chance_or_fate --workdir=runs/chance_or_fate`
+Command: `plateau --experiment=chance_or_fate --workdir=runs/chance_or_fate`
 Expected: in `double_well` all of the variance belongs to the data order, and the state of a parent
 says nothing about the time its forks still take; `cnn8` is what the study is there to find out.
 Time: about 4 minutes on two cores.
 """
 
-from engine import Arm, Study
+from plateau_engine import Arm, Study
 
 
 def study() -> Study:

@@ -11,7 +11,7 @@ of 8,192 fresh examples make its η, the noise of the examples, 2e-4, at which t
 at any N: the height is 0.02 % off by it. The source's own setting at η = 0.5 is
 `--batch_size=1 --learning_rate=0.005 --num_inputs=100 --horizon=40000 --eval_every=100`: there the
 closed forms do not hold, and the plateau is left when the equations say to 3 % in the mean.
-Command: `python launch.py --experiment=committee --workdir=runs/committee`
+Command: `plateau --experiment=committee --workdir=runs/committee`
 Expected: heights 0.011602 and 0.020279 (−0.07 % and −0.09 %, the error of a finite evaluation set),
 rates 0.06603 and 0.04744 (+0.4 % and +2.9 %; the differential equations from the same starts have
 +0.7 % and +2.5 %), and the plateau is left when these equations say, to 0.2 %. It lies at 96 % of
@@ -19,7 +19,7 @@ the way, so the detector, which asks for the first plateau, finds `no_plateau`.
 Time: under a minute on two cores.
 """
 
-from engine import Arm, Study
+from plateau_engine import Arm, Study
 
 _UNITS = (2, 3)
 

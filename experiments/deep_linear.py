@@ -3,7 +3,7 @@
 Question: do SGD and Adam leave the plateau of a deep linear chain when theory says, and as fast?
 Reference: gradient flow with its conserved quantities, by quadrature (for two balanced weights
 u(t) = s·e^{2st}/(e^{2st} − 1 + s/u₀)), and the recursion of Adam in double precision.
-Command: `python launch.py --experiment=deep_linear --workdir=runs/deep_linear`
+Command: `plateau --experiment=deep_linear --workdir=runs/deep_linear`
 Expected: all 39 quantities within their bounds. Half times of SGD are off by at most 0.025 %, those
 of all random starts too; whole curves by 0.27 % of chance (the step of the scheme), and slopes of
 the escape by 1.1 % (the leading order). With Adam at ε = 1e-8 the half time from weights of 0.3,
@@ -13,7 +13,7 @@ flat in the start down to ε^(1/7) = 0.07, and ε/((D − 2)·lr·a^(D − 2)) =
 Time: less than a minute on two cores.
 """
 
-from engine import Arm, Study
+from plateau_engine import Arm, Study
 
 _SGD = {"dataset": "line", "slope": 2.0, "model": "chain", "batch_size": 2, "optimizer": "sgd"}
 _ADAM = {**_SGD, "slope": 1.0, "optimizer": "adam", "learning_rate": 1e-3}

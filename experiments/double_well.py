@@ -3,13 +3,13 @@
 Question: does the engine recover the mean of a wait that is pure chance, and does it call it so?
 Reference: the mean time from −1 to 1 in the potential x⁴/4 − x²/2 at temperature T is
 (1/T) ∫ dy e^{U(y)/T} ∫_{−∞}^{y} dz e^{−U(z)/T}, from −1 to 1 in y: 66.27 at T = 0.1.
-Command: `python launch.py --experiment=double_well --workdir=runs/double_well`
+Command: `plateau --experiment=double_well --workdir=runs/double_well`
 Expected: the mean wait, in steps times the time step, goes to 66.27 as the time step goes to 0; the
 error of the scheme and of looking only once a step is below 3 % at a time step of 0.0025.
 Time: about a minute and a half on two cores.
 """
 
-from engine import Arm, Study
+from plateau_engine import Arm, Study
 
 _TEMPERATURE = 0.1
 _MEAN = 66.27

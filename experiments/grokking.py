@@ -6,7 +6,7 @@ Reference: Nanda, Chan, Lieberum, Smith and Steinhardt (2023), "Progress measure
 mechanistic interpretability": the training loss has no plateau, the loss on held-out pairs has one.
 Theirs are the network, the share of the pairs, whole batches and AdamW with its four numbers; the
 start is LeCun's, which is theirs but for the last matrix of the dense layers.
-Command: `python launch.py --experiment=grokking --workdir=runs/grokking`
+Command: `plateau --experiment=grokking --workdir=runs/grokking`
 Expected: the training loss is half down at step 91 (a shoulder, as in `modular_addition`). The
 held-out loss rises to four times chance by step 1,000, and passes chance at step 2,800 in one start
 and 4,300 in another, 30 and 50 times as late; half of the held-out pairs are right 300 steps later.
@@ -14,7 +14,7 @@ Time: about 20 minutes on two cores with `--seeds=2`, four times as long for all
 accelerator, where it was not measured.
 """
 
-from engine import Arm, Option, Study
+from plateau_engine import Arm, Option, Study
 
 _MODULUS = 113
 _TRAIN_SHARE = 0.3

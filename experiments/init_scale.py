@@ -3,13 +3,13 @@
 Question: two things can hold a small network at its start, the saddle near zero and gradients that
 have sunk below epsilon. Which one is it, at which scale?
 Reference: Adam divides by √v̂ + ε, so a gradient far below ε moves nothing, however many steps.
-Command: `python launch.py --experiment=init_scale --workdir=runs/init_scale`
+Command: `plateau --experiment=init_scale --workdir=runs/init_scale`
 Expected: at σ = 0.05 epsilon does not matter; at σ = 0.01 all seeds stay stuck with ε = 1e-8 and
 1e-7, and all break with ε = 1e-12.
 Time: about 5 minutes on two cores.
 """
 
-from engine import Arm, Study
+from plateau_engine import Arm, Study
 
 _SCALES = (0.01, 0.02, 0.03, 0.05)
 _EPSILONS = (1e-7, 1e-8, 1e-12)

@@ -3,13 +3,13 @@
 Question: an image classifier with 5 convolutional and 3 dense layers, all weights and biases drawn
 as small random numbers, Adam, mini-batches. How often does it leave its plateau, when, and what
 would remove it?
-Command: `python launch.py --experiment=kick_in --workdir=runs/kick_in`
+Command: `plateau --experiment=kick_in --workdir=runs/kick_in`
 Expected: `as_asked` stays at chance for about 11 epochs and then breaks, on every seed; `he` and
 `batch_norm` learn from the first two epochs on.
 Time: about 2 minutes on two cores.
 """
 
-from engine import Arm, Study
+from plateau_engine import Arm, Study
 
 
 def study() -> Study:

@@ -5,7 +5,7 @@ does it know the others, and is that a plateau?
 Reference: Power et al. (2022), "Grokking"; Nanda et al. (2023), "Progress measures for grokking":
 the training loss has no plateau, the loss on held-out pairs has one, under weight decay. They train
 transformers at p = 97 and 113; this is two layers of weights at p = 37, a size for a CPU.
-Command: `python launch.py --experiment=modular_addition --workdir=runs/modular_addition`
+Command: `plateau --experiment=modular_addition --workdir=runs/modular_addition`
 Expected: the training loss is half down at step 70 (a shoulder: full-batch Adam takes 14 steps to
 begin). The held-out loss rises to 2.3 times chance by step 200, comes down slowly, and passes
 chance at step 1,380 in the median, 20 times as late; few held-out pairs are right for 1,000 steps,
@@ -14,7 +14,7 @@ held-out loss is read by the theory.
 Time: about a minute on two cores.
 """
 
-from engine import Arm, Study
+from plateau_engine import Arm, Study
 
 _MODULUS = 37
 

@@ -1,12 +1,12 @@
 """How often, and when, does one configuration of your own leave its plateau?
 
 Question: the one that you ask with flags; the defaults are those of an arm.
-Command: `python launch.py --experiment=single --model=mlp --learning_rate=1e-3 --workdir=runs/mine`
+Command: `plateau --experiment=single --model=mlp --learning_rate=1e-3 --workdir=runs/mine`
 Expected: whatever it is, with intervals.
 Time: about a minute on two cores with the defaults.
 """
 
-from engine import Arm, Study
+from plateau_engine import Arm, Study
 
 
 def study() -> Study:

@@ -6,7 +6,7 @@ Reference: Barak et al. (2022), "Hidden progress in deep learning: SGD learns pa
 computational limit": 100 ReLU units, hinge loss, SGD 0.1, batches of 32. A replication with n = 20
 solved all of 24, in the median near step 700; the start decides about 0.7 of the variance of log
 time, the data order less than 0.05.
-Command: `python launch.py --experiment=sparse_parity --workdir=runs/sparse_parity`
+Command: `plateau --experiment=sparse_parity --workdir=runs/sparse_parity`
 Expected: every run is solved. Median steps to 99 % accuracy at n = 20, 30, 40: 700 (95 % CI
 620–740), 1,000 (940–1,180), 1,460 (1,260–1,720); the loss leaves chance at about half of that. At
 n = 20 the start decides 0.705 (0.55–0.83) of the variance of log time, the order 0.000 (at most
@@ -14,7 +14,7 @@ n = 20 the start decides 0.705 (0.55–0.83) of the variance of log time, the or
 Time: about a minute on two cores.
 """
 
-from engine import Arm, Study
+from plateau_engine import Arm, Study
 
 _NUM_INPUTS = (20, 30, 40)
 

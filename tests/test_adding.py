@@ -7,8 +7,8 @@ import pytest
 import engine
 from engine.logs.formats import FORMATS
 from engine.report.sections import SECTIONS
+from engine.studies.shipped import EXPERIMENTS
 from engine.training.probes import DIAGNOSTICS
-from experiments import EXPERIMENTS
 from launch import main
 
 DIAGNOSTIC = '''

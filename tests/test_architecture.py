@@ -36,15 +36,31 @@ _RANK = {name: rank for rank, name in enumerate((*LOOSE_FILES, *FLOW))}
 
 def _imported(path: Path) -> set[str]:
     """Names of the engine's packages and loose files that a file imports, at any place in it."""
+    here = path.relative_to(ROOT / "engine").parent.parts
     found = set()
     for node in ast.walk(ast.parse(path.read_text())):
-        names = []
-        if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            names = [f"{node.module}.{alias.name}" for alias in node.names]
-        found |= {name.split(".")[1] for name in names if name.startswith("engine.")}
-    return found
+        if isinstance(node, ast.ImportFrom) and node.level:
+            above = [*here[: len(here) - node.level + 1], *(node.module or "").split(".")]
+            found |= {next(part for part in (*above, alias.name) if part) for alias in node.names}
+    return found & set(_RANK)
+
+
+def test_the_engine_imports_itself_by_relative_names():
+    """What it is called differs between a clone and an installed package."""
+    wrong = [
+        f"{path.relative_to(ROOT)}: {name}"
+        for path in sorted((ROOT / "engine").rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text()))
+        for name in _absolute_names(node)
+        if name.partition(".")[0] in ("engine", "experiments", "plateau_engine")
+    ]
+    assert wrong == []
+
+
+def _absolute_names(node: ast.AST) -> list[str]:
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    return [node.module or ""] if isinstance(node, ast.ImportFrom) and not node.level else []
 
 
 def _unit(path: Path) -> str:
@@ -53,7 +69,7 @@ def _unit(path: Path) -> str:
 
 def test_the_folders_are_the_flow():
     there = {path.name.removesuffix(".py") for path in (ROOT / "engine").iterdir()}
-    assert there - {"__init__", "__pycache__", "py.typed"} == set(_RANK)
+    assert there - {"__init__", "__main__", "__pycache__", "py.typed"} == set(_RANK)
 
 
 def test_every_import_follows_the_flow():
@@ -61,7 +77,7 @@ def test_every_import_follows_the_flow():
         f"{path.relative_to(ROOT)} imports engine.{name}"
         for path in sorted((ROOT / "engine").rglob("*.py"))
         for name in sorted(_imported(path))
-        if _unit(path) != "__init__" and _RANK[name] > _RANK[_unit(path)]
+        if _unit(path) not in ("__init__", "__main__") and _RANK[name] > _RANK[_unit(path)]
     ]
     assert wrong == []
 

@@ -9,7 +9,7 @@ import pytest
 import launch
 from engine.errors import InputError
 from engine.studies.experiment_files import find_files, load_study
-from experiments import EXPERIMENTS
+from engine.studies.shipped import EXPERIMENTS
 
 MINE = '''"""Does mine wait?
 

@@ -6,8 +6,8 @@ import inspect
 import pytest
 
 from engine.commands.flags import make_flags
+from engine.studies.shipped import EXPERIMENTS
 from engine.studies.study import Study, resolve_arm
-from experiments import EXPERIMENTS
 
 
 @pytest.mark.parametrize("name", list(EXPERIMENTS))
@@ -32,12 +32,12 @@ def test_an_experiment_is_declarative_and_documented(name):
 
 
 def test_chance_or_fate_can_be_given_another_design():
-    from launch import _study
+    from engine.commands.verbs import read_study
 
     words = ["launch.py", "--experiment=chance_or_fate", "--design=crossed", "--order_seeds=3"]
     values = make_flags("run")
     values(words)
-    study = _study(values)
+    study = read_study(values)
     assert (study.design, study.order_seeds, study.forks) == ("crossed", 3, None)
 
 

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 import engine
-import launch
 from benchmarks.field.case import Case
 from engine import Study, store
 from engine.commands.flags import make_flags
+from engine.commands.verbs import read_study
 from engine.diagnosis.section import make_section
 from engine.diagnosis.table import NORMAL, UNDECIDED
 from engine.errors import InputError, WorkerFailedError
@@ -37,7 +37,7 @@ def typed_study(flags: Sequence[str]) -> Study:
     """Returns the study that somebody types as flags of `diagnose`."""
     values = make_flags("diagnose")
     values(["diagnose", *flags])
-    return launch._study(values, "single")
+    return read_study(values, "single")
 
 
 def is_diagnosed(folder: Path) -> bool:

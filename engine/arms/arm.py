@@ -8,9 +8,9 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from engine.arms.choices import KINDS, all_options, kinds_of, options_of
-from engine.arms.options import EXPECTED, REQUIRED, Option, Part, declared_in, option
-from engine.errors import InputError, unknown_name
+from ..errors import InputError, unknown_name
+from .choices import KINDS, all_options, kinds_of, options_of
+from .options import EXPECTED, REQUIRED, Option, Part, declared_in, option
 
 # Beyond this no size of a layer or a batch is meant; a file may say anything.
 LARGEST_SIZE = 10**6
@@ -29,9 +29,7 @@ class Arm:
 
     dataset: str = option("digits", "source of the examples")
     control: str = option(
-        "none",
-        "what the examples lose on purpose, to see what is learned without",
-        choices="engine.tasks.controls:CONTROLS",
+        "none", "what the examples lose on purpose, to see what is learned without", choices=".tasks.controls:CONTROLS"
     )
     model: str = option(
         "cnn8", "network: a name, or path/to/file.py:NAME or package.module:NAME for a network of your own"
@@ -49,9 +47,7 @@ class Arm:
         1e-3, "learning rate (its peak under a schedule)", part="hyperparam", minimum=0, maximum=1e6
     )
     batch_size: int = option(64, "examples in a mini-batch", minimum=1, maximum=LARGEST_SIZE)
-    precision: str = option(
-        "float32", "number format of the arithmetic", choices="engine.training.precision:PRECISIONS"
-    )
+    precision: str = option("float32", "number format of the arithmetic", choices=".training.precision:PRECISIONS")
     stream: bool = option(
         False,
         "keep the training data on the host and send them batch by batch, in one order for all runs (see --fix_order)",

@@ -4,34 +4,33 @@ A choice is one module with `OPTIONS`, a tuple of `Option`, and one line in the 
 """
 
 import functools
-import pkgutil
 
-from engine.arms.options import Option
-from engine.registry import Registry
-from engine.user_code import is_reference
+from ..registry import Registry, resolve
+from ..user_code import is_reference
+from .options import Option
 
 # Where the table of each kind is. What a kind needs is imported when something of it is asked for.
 _TABLES = {
-    "dataset": "engine.tasks.registry:TASKS",
-    "model": "engine.models.registry:MODELS",
-    "init": "engine.models.registry:SCHEMES",
-    "optimizer": "engine.training.registry:OPTIMIZERS",
-    "schedule": "engine.training.registry:SCHEDULES",
+    "dataset": ".tasks.registry:TASKS",
+    "model": ".models.registry:MODELS",
+    "init": ".models.registry:SCHEMES",
+    "optimizer": ".training.registry:OPTIMIZERS",
+    "schedule": ".training.registry:SCHEDULES",
 }
-_OWN_NETWORKS = "engine.models.building:OPTIONS"
+_OWN_NETWORKS = ".models.building:OPTIONS"
 KINDS = tuple(_TABLES)
 
 
 def table_of(kind: str) -> Registry:
     """Returns the table with the names of a kind's choices."""
-    table: Registry = pkgutil.resolve_name(_TABLES[kind])
+    table: Registry = resolve(_TABLES[kind])
     return table
 
 
 def options_of(kind: str, name: str) -> dict[str, Option]:
     """Returns the options that a choice owns, by name; raises InputError with the nearest choice that there is."""
     is_own = kind == "model" and is_reference(name)
-    options = pkgutil.resolve_name(_OWN_NETWORKS) if is_own else table_of(kind).load(name).OPTIONS
+    options = resolve(_OWN_NETWORKS) if is_own else table_of(kind).load(name).OPTIONS
     return {option.name: option for option in options}
 
 

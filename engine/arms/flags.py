@@ -5,10 +5,10 @@ from typing import Any
 
 from absl import flags
 
-from engine.arms.arm import COMMON, Arm, field_names, find_option
-from engine.arms.choices import KINDS, options_of, table_of
-from engine.arms.options import Option
-from engine.errors import InputError
+from ..errors import InputError
+from .arm import COMMON, Arm, field_names, find_option
+from .choices import KINDS, options_of, table_of
+from .options import Option
 
 
 class _OptionParser(flags.ArgumentParser):

@@ -5,14 +5,13 @@ Flags, validation, `study.json`, `list` and `--help` all follow from these decla
 
 import dataclasses
 import math
-import pkgutil
 import typing
 from collections.abc import Iterable, Mapping, Sequence
 from types import ModuleType
 from typing import Any, Literal
 
-from engine.errors import InputError, unknown_name
-from engine.registry import Registry
+from ..errors import InputError, unknown_name
+from ..registry import Registry, resolve
 
 Part = Literal["structure", "initial", "hyperparam", "place", "none"]
 
@@ -37,7 +36,7 @@ class Option:
             something is found, and may change without the study becoming another; `none` is no part of an arm.
         minimum, maximum: bounds of a number, or of each element of a list.
         is_open: whether the maximum itself is excluded.
-        choices: names that a value can take, or where a table of them is: `module:NAME`.
+        choices: names that a value can take, or where a table of them is: `.module:NAME` of this package.
         most: elements that a list may have; `None` for a single value.
         unset: what a default of `None` means, in words.
         is_positive: whether the value must be above 0.
@@ -69,7 +68,7 @@ class Option:
     def names(self) -> tuple[str, ...]:
         """The names that a value can take; empty where it is no name of a closed set."""
         if isinstance(self.choices, str):
-            return tuple(pkgutil.resolve_name(self.choices))
+            return tuple(resolve(self.choices))
         return tuple(self.choices)
 
     def check(self, value: Any) -> Any:

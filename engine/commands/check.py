@@ -3,15 +3,15 @@
 import dataclasses
 import time
 
-from engine.commands.run import find_workers
-from engine.commands.running.looking import check_arm, describe_findings
-from engine.commands.running.options import RunOptions
-from engine.errors import one_line, unknown_name
-from engine.lanes.spec import PoolSpec
-from engine.preflight.findings import Finding
-from engine.preflight.passes import NUM_STARTS
-from engine.studies.expand import expand
-from engine.studies.study import Study
+from ..errors import one_line, unknown_name
+from ..lanes.spec import PoolSpec
+from ..preflight.findings import Finding
+from ..preflight.passes import NUM_STARTS
+from ..studies.expand import expand
+from ..studies.study import Study
+from .run import find_workers
+from .running.looking import check_arm, describe_findings
+from .running.options import RunOptions
 
 
 def check(

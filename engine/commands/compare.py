@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from engine import store
-from engine.errors import one_line
-from engine.report.contrast import Contrast, contrast_studies, describe_contrast
-from engine.user_code import Place, as_path
+from .. import store
+from ..errors import one_line
+from ..report.contrast import Contrast, contrast_studies, describe_contrast
+from ..user_code import Place, as_path
 
 
 def compare(workdir: Place, baseline: Place, arm: str | None = None, baseline_arm: str | None = None) -> list[Contrast]:

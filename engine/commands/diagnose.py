@@ -10,35 +10,35 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from engine import store
-from engine.arms.arm import Arm, structure
-from engine.arms.options import check_fields, option
-from engine.commands.check import only_arm
-from engine.commands.following import follow
-from engine.commands.open import Results
-from engine.commands.run import find_workers, run
-from engine.commands.running.looking import check_arm, describe_findings
-from engine.commands.running.options import RunOptions
-from engine.commands.running.progress import note
-from engine.diagnosis.budget import Budget, Costs, choose, what_seeds_can_tell
-from engine.diagnosis.changes import Subject
-from engine.diagnosis.factors import DISPENSABLE, factors_of
-from engine.diagnosis.suspects import TAKES_AWAY
-from engine.errors import InputError, counted
-from engine.lanes import tuning
-from engine.lanes.least_cost import least_step_cost
-from engine.lanes.memory import memory_limit
-from engine.models import has_own_dropout
-from engine.preflight.checking import refuse_untrainable
-from engine.studies.diagnosis import AS_GIVEN, CHANGES, DiagnosisRecord, read_record
-from engine.studies.expand import ExpandedStudy, expand
-from engine.studies.study import OPTIONS, Study, resolve_arm
-from engine.tasks import build_task
-from engine.tasks.controls import has_examples
-from engine.tasks.scales import off_scale
-from engine.training.probes.measuring import STEPS_AHEAD
-from engine.user_code import Place, as_path
-from engine.workers import devices, processes
+from .. import store
+from ..arms.arm import Arm, structure
+from ..arms.options import check_fields, option
+from ..diagnosis.budget import Budget, Costs, choose, what_seeds_can_tell
+from ..diagnosis.changes import Subject
+from ..diagnosis.factors import DISPENSABLE, factors_of
+from ..diagnosis.suspects import TAKES_AWAY
+from ..errors import InputError, counted
+from ..lanes import tuning
+from ..lanes.least_cost import least_step_cost
+from ..lanes.memory import memory_limit
+from ..models import has_own_dropout
+from ..preflight.checking import refuse_untrainable
+from ..studies.diagnosis import AS_GIVEN, CHANGES, DiagnosisRecord, read_record
+from ..studies.expand import ExpandedStudy, expand
+from ..studies.study import OPTIONS, Study, resolve_arm
+from ..tasks import build_task
+from ..tasks.controls import has_examples
+from ..tasks.scales import off_scale
+from ..training.probes.measuring import STEPS_AHEAD
+from ..user_code import Place, as_path
+from ..workers import devices, processes
+from .check import only_arm
+from .following import follow
+from .open import Results
+from .run import find_workers, run
+from .running.looking import check_arm, describe_findings
+from .running.options import RunOptions
+from .running.progress import note
 
 MINUTES = 10.0
 # A note says so when it took longer than this multiple of the requested time.

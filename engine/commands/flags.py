@@ -1,20 +1,19 @@
 """Flags of every verb: made from the dataclasses that they fill, and from the few declarations below."""
 
-import pkgutil
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from absl import flags
 
-from engine.arms.flags import define_arm_flags, define_option, describe_arm_flags, describe_options
-from engine.arms.options import Option, declared_in, owned
-from engine.commands.running.options import WANDB_HELP, RunOptions
-from engine.errors import InputError
-from engine.registry import Registry
-from engine.training.probes.registry import check_names
+from ..arms.flags import define_arm_flags, define_option, describe_arm_flags, describe_options
+from ..arms.options import Option, declared_in, owned
+from ..errors import InputError
+from ..registry import Registry, resolve
+from ..training.probes.registry import check_names
+from .running.options import WANDB_HELP, RunOptions
 
 if TYPE_CHECKING:
-    from engine.arms.arm import Arm
+    from ..arms.arm import Arm
 
 Flags = dict[str, Option]
 
@@ -95,19 +94,19 @@ _FOLDER = Option(
 
 
 def _of_study() -> Flags:
-    from engine.studies.study import Study
+    from ..studies.study import Study
 
     return _named(_EXPERIMENT, _WORKDIR) | _flags(Study) | _named(_INIT_SEEDS) | _flags(RunOptions) | _named(_WANDB)
 
 
 def _of_run() -> Flags:
-    from engine.studies.until import Until
+    from ..studies.until import Until
 
     return _of_study() | _flags(Until) | _named(_SWEEP)
 
 
 def _of_diagnose() -> Flags:
-    from engine.commands.diagnose import DiagnoseOptions
+    from .diagnose import DiagnoseOptions
 
     study = {name: option for name, option in _of_study().items() if name not in _DECIDED}
     return _flags(DiagnoseOptions) | study
@@ -120,7 +119,7 @@ def _of_plan() -> Flags:
 
 
 def _of_verify() -> Flags:
-    from engine.commands.verify import VerifyOptions
+    from .verify import VerifyOptions
 
     return _named(Option("workdir", str, None, "directory of the study; nothing in it is changed")) | _flags(
         VerifyOptions
@@ -128,13 +127,13 @@ def _of_verify() -> Flags:
 
 
 def _of_read() -> Flags:
-    from engine.logs.options import ReadOptions
+    from ..logs.options import ReadOptions
 
     return _READ | _flags(ReadOptions)
 
 
 def _of_check() -> Flags:
-    from engine.commands.diagnose import DiagnoseOptions
+    from .diagnose import DiagnoseOptions
 
     study = _of_study()
     return {"arm": _flags(DiagnoseOptions)["arm"]} | {name: study[name] for name in _COST}
@@ -154,10 +153,10 @@ _TABLES: dict[str, Callable[[], Flags]] = {
 }
 # By verb, the table whose entries own options.
 _OWNERS = {
-    "run": "engine.training.probes.registry:DIAGNOSTICS",
-    "diagnose": "engine.training.probes.registry:DIAGNOSTICS",
-    "report": "engine.report.sections:SECTIONS",
-    "read": "engine.logs.formats:FORMATS",
+    "run": ".training.probes.registry:DIAGNOSTICS",
+    "diagnose": ".training.probes.registry:DIAGNOSTICS",
+    "report": ".report.sections:SECTIONS",
+    "read": ".logs.formats:FORMATS",
 }
 TAKES_AN_ARM = ("run", "plan", "check", "diagnose")
 QUESTION_NUMBERS = tuple(_NUMBERS)
@@ -206,7 +205,7 @@ def make_flags(verb: str, of_experiment: Mapping[str, Option] | None = None) -> 
             flag = flags.Flag(_Parser(option), None, name, None, option.help, boolean=is_alone)
             flags.DEFINE_flag(flag, flag_values=values)
     if verb in _OWNERS:
-        for option in owned(pkgutil.resolve_name(_OWNERS[verb])).values():
+        for option in owned(resolve(_OWNERS[verb])).values():
             define_option(option, values)
     if verb in TAKES_AN_ARM:
         define_arm_flags(values)
@@ -233,12 +232,12 @@ def describe_flags(verb: str, values: flags.FlagValues, arm: "Arm", of_experimen
         for name, option in _TABLES[verb]().items()
     ]
     if verb == "verify":
-        from engine.verification import VERDICTS
+        from ..verification import VERDICTS
 
         codes = [*VERDICTS.values(), (1, "a failure inside"), (2, "what was given is not usable")]
         lines += ["", "The exit code says what was found:", *(f"  {code}: {words}" for code, words in sorted(codes))]
     if verb in _OWNERS:
-        table: Registry = pkgutil.resolve_name(_OWNERS[verb])
+        table: Registry = resolve(_OWNERS[verb])
         for name in check_names(values["diagnostics"].value or ()) if "diagnostics" in values else table:
             lines += describe_options(f"{table.kind} {name}", owned(table, [name]))
     lines += describe_options("the experiment", of_experiment)

@@ -3,18 +3,18 @@
 import dataclasses
 import time
 
-from engine import store
-from engine.commands.run import run
-from engine.commands.running.options import RunOptions
-from engine.commands.running.progress import note
-from engine.diagnosis.gathering import FOLLOWED, TIMES, gather
-from engine.diagnosis.table import next_to_follow
-from engine.errors import InputError
-from engine.report.summary import summarise
-from engine.store.run_table import RunTable
-from engine.studies.diagnosis import AS_GIVEN, read_record
-from engine.studies.study import Study
-from engine.user_code import Place, as_path
+from .. import store
+from ..diagnosis.gathering import FOLLOWED, TIMES, gather
+from ..diagnosis.table import next_to_follow
+from ..errors import InputError
+from ..report.summary import summarise
+from ..store.run_table import RunTable
+from ..studies.diagnosis import AS_GIVEN, read_record
+from ..studies.study import Study
+from ..user_code import Place, as_path
+from .run import run
+from .running.options import RunOptions
+from .running.progress import note
 
 _NUM_SEEDS = 8
 # What falls back is followed by the next best change, as often as this.

@@ -3,11 +3,11 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from engine.arms.arm import field_names, find_option
-from engine.arms.choices import table_of
-from engine.errors import InputError, one_line
-from engine.registry import Registry
-from engine.user_code import as_path
+from ..arms.arm import field_names, find_option
+from ..arms.choices import table_of
+from ..errors import InputError, one_line
+from ..registry import Registry
+from ..user_code import as_path
 
 
 def folders_to_list(given: str | None, ours: Path) -> list[Path]:
@@ -25,10 +25,10 @@ def folders_to_list(given: str | None, ours: Path) -> list[Path]:
 
 def print_choices(experiments: Registry, folders: Iterable[Path]) -> None:
     """Prints the shipped experiments, the experiment files in some folders, and every name an arm can hold."""
-    from engine.models import MODELS
-    from engine.studies.experiment_files import find_files
-    from engine.tasks import TASKS
-    from engine.training.probes import DIAGNOSTICS
+    from ..models import MODELS
+    from ..studies.experiment_files import find_files
+    from ..tasks import TASKS
+    from ..training.probes import DIAGNOSTICS
 
     print("experiments")
     for name in experiments:

@@ -7,20 +7,20 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from engine import store
-from engine.arms.arm import Arm
-from engine.errors import InputError, counted, one_line, unknown_name
-from engine.report.arm_table import to_html
-from engine.report.curves import ArmProbes, MetricCurves, read_arm_curves, read_arm_probes
-from engine.store.run_table import RunTable
-from engine.store.study_json import study_of
-from engine.studies.study import Study
-from engine.user_code import Place, as_path
+from .. import store
+from ..arms.arm import Arm
+from ..errors import InputError, counted, one_line, unknown_name
+from ..report.arm_table import to_html
+from ..report.curves import ArmProbes, MetricCurves, read_arm_curves, read_arm_probes
+from ..store.run_table import RunTable
+from ..store.study_json import study_of
+from ..studies.study import Study
+from ..user_code import Place, as_path
 
 if TYPE_CHECKING:
-    from engine.report.figures import Figures
-    from engine.report.findings import Findings
-    from engine.report.page import ReportFile
+    from ..report.figures import Figures
+    from ..report.findings import Findings
+    from ..report.page import ReportFile
 
 
 class Results:
@@ -99,7 +99,7 @@ class Results:
 
     @functools.cached_property
     def _findings(self) -> "Findings":
-        from engine.report.findings import find
+        from ..report.findings import find
 
         return find(self._table)
 
@@ -116,14 +116,14 @@ class Results:
     @functools.cached_property
     def figures(self) -> "Figures":
         """The figures of the report as Matplotlib figures, by name; drawn when asked for."""
-        from engine.report.figures import Figures
+        from ..report.figures import Figures
 
         return Figures(self._findings.drawings)
 
     def report(self) -> "ReportFile":
         """Writes the report and its other files, and returns the path of the page, which a notebook shows."""
-        from engine.commands.report import write_report
-        from engine.report.page import ReportFile
+        from ..report.page import ReportFile
+        from .report import write_report
 
         return ReportFile(write_report(self._table, self._findings))
 

@@ -8,16 +8,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from engine import store
-from engine.arms.options import owned
-from engine.errors import InputError, counted, one_line, unknown_name
-from engine.logs import LoggedRuns, ReadOptions, read_curves, to_rows
-from engine.logs.formats import FORMATS
-from engine.logs.next_step import find_next_step
-from engine.logs.signs import find_signs
-from engine.outcomes import DetectorSettings
-from engine.outcomes.chance import find_chance_loss, suggest_classes
-from engine.user_code import Place, as_path
+from .. import store
+from ..arms.options import owned
+from ..errors import InputError, counted, one_line, unknown_name
+from ..logs import LoggedRuns, ReadOptions, read_curves, to_rows
+from ..logs.formats import FORMATS
+from ..logs.next_step import find_next_step
+from ..logs.signs import find_signs
+from ..outcomes import DetectorSettings
+from ..outcomes.chance import find_chance_loss, suggest_classes
+from ..user_code import Place, as_path
 
 _QUESTION = "Is this plateau, and when does it end?"
 _ALL_RUNS = "all runs"
@@ -170,7 +170,7 @@ def _filled(directory: store.WorkDirectory, found: to_rows.DetectedRows) -> stor
 
 
 def _write(path: Path, document: dict[str, Any], found: to_rows.DetectedRows, has_report: bool) -> dict[str, Any]:
-    from engine.commands.report import report
+    from .report import report
 
     with store.hold(path, _note):
         directory = store.create_or_replace(path, document, _note)
@@ -180,11 +180,11 @@ def _write(path: Path, document: dict[str, Any], found: to_rows.DetectedRows, ha
 
 
 def _print(directory: store.WorkDirectory) -> dict[str, Any]:
-    from engine.report.arm_table import make_table, to_text
-    from engine.report.log_answers import ASSUMED
-    from engine.report.summary import summarise, to_document
-    from engine.report.verdict import make_verdict
-    from engine.store.run_table import RunTable
+    from ..report.arm_table import make_table, to_text
+    from ..report.log_answers import ASSUMED
+    from ..report.summary import summarise, to_document
+    from ..report.verdict import make_verdict
+    from ..store.run_table import RunTable
 
     summary = summarise(RunTable(directory))
     verdict = make_verdict(summary, {})

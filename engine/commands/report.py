@@ -7,14 +7,14 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from engine import store
-from engine.observers.event_file import check_tensorboardx
-from engine.observers.tensorboard import TensorBoard
-from engine.report.canvas import to_png
-from engine.report.findings import Findings, find
-from engine.report.page import lay_out
-from engine.store.run_table import RunTable
-from engine.user_code import Place, as_path
+from .. import store
+from ..observers.event_file import check_tensorboardx
+from ..observers.tensorboard import TensorBoard
+from ..report.canvas import to_png
+from ..report.findings import Findings, find
+from ..report.page import lay_out
+from ..store.run_table import RunTable
+from ..user_code import Place, as_path
 
 
 def report(workdir: Place, has_tensorboard: bool = False, **options: Any) -> dict[str, Any]:

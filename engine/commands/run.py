@@ -8,28 +8,28 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from engine import store
-from engine.commands.open import Results
-from engine.commands.running.looking import look_at_own
-from engine.commands.running.options import RunOptions
-from engine.commands.running.progress import note
-from engine.commands.running.session import Recorder, Session
-from engine.errors import InputError, StorageError
-from engine.lanes import tuning
-from engine.lanes.pool import not_measured
-from engine.observers import Observer, Watching, check_watching, ended_with, make_observers
-from engine.observers.live import close_page
-from engine.store import WorkDirectory, provenance
-from engine.store.checkpoints import CheckpointFolder
-from engine.store.study_json import document
-from engine.studies.designs import has_forks
-from engine.studies.expand import ExpandedStudy, expand, spooled
-from engine.studies.shared_program import Layout
-from engine.studies.study import Study
-from engine.studies.until import Until, check_goal
-from engine.user_code import Place, as_path
-from engine.workers import determinism, devices, processes
-from engine.workers.interruption import Interrupted, SignalWatch
+from .. import store
+from ..errors import InputError, StorageError
+from ..lanes import tuning
+from ..lanes.pool import not_measured
+from ..observers import Observer, Watching, check_watching, ended_with, make_observers
+from ..observers.live import close_page
+from ..store import WorkDirectory, provenance
+from ..store.checkpoints import CheckpointFolder
+from ..store.study_json import document
+from ..studies.designs import has_forks
+from ..studies.expand import ExpandedStudy, expand, spooled
+from ..studies.shared_program import Layout
+from ..studies.study import Study
+from ..studies.until import Until, check_goal
+from ..user_code import Place, as_path
+from ..workers import determinism, devices, processes
+from ..workers.interruption import Interrupted, SignalWatch
+from .open import Results
+from .running.looking import look_at_own
+from .running.options import RunOptions
+from .running.progress import note
+from .running.session import Recorder, Session
 
 
 def run(

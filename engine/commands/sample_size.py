@@ -4,19 +4,19 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from engine import statistics, store
-from engine.commands.running.options import RunOptions
-from engine.errors import InputError, counted, unknown_name
-from engine.lanes import tuning
-from engine.lanes.memory import memory_limit
-from engine.report.arm_runs import ArmRuns, read_runs
-from engine.statistics import SeedsNeeded
-from engine.store.run_table import RunTable
-from engine.studies.designs import runs_per_seed
-from engine.studies.expand import expand
-from engine.studies.study import Study
-from engine.user_code import Place, as_path
-from engine.workers import devices, processes
+from .. import statistics, store
+from ..errors import InputError, counted, unknown_name
+from ..lanes import tuning
+from ..lanes.memory import memory_limit
+from ..report.arm_runs import ArmRuns, read_runs
+from ..statistics import SeedsNeeded
+from ..store.run_table import RunTable
+from ..studies.designs import runs_per_seed
+from ..studies.expand import expand
+from ..studies.study import Study
+from ..user_code import Place, as_path
+from ..workers import devices, processes
+from .running.options import RunOptions
 
 _QUESTIONS: dict[str, Any] = {
     "fraction": statistics.FractionQuestion,

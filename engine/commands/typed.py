@@ -5,10 +5,10 @@ from typing import Any, TypeVar
 
 from absl import flags
 
-from engine.arms.options import declared_in, owned
-from engine.commands.running.options import WANDB_RUNS
-from engine.errors import InputError, unknown_name
-from engine.registry import Registry
+from ..arms.options import declared_in, owned
+from ..errors import InputError, unknown_name
+from ..registry import Registry
+from .running.options import WANDB_RUNS
 
 T = TypeVar("T")
 
@@ -79,8 +79,8 @@ def parse_sweeps(texts: Sequence[str]) -> dict[str, list[Any]]:
     Raises:
         InputError: one of them cannot be read, or a field is there twice.
     """
-    from engine.arms.arm import field_names, find_option
-    from engine.studies.study import MODEL_ARG
+    from ..arms.arm import field_names, find_option
+    from ..studies.study import MODEL_ARG
 
     axes: dict[str, list[Any]] = {}
     for text in texts:

@@ -8,24 +8,24 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from engine import store
-from engine.arms.options import check_fields, option
-from engine.commands.run import find_workers
-from engine.commands.running.options import RunOptions
-from engine.commands.running.progress import ProgressBar, note
-from engine.errors import InputError, WorkerFailedError, counted, one_line
-from engine.lanes.runs import Run, run_key
-from engine.outcomes.row import MAX_SEED
-from engine.store import WorkDirectory, opening, provenance
-from engine.store.study_json import identity_of, plan_of
-from engine.studies.expand import ExpandedStudy
-from engine.user_code import Place, as_path
-from engine.verification.comparison import Agreement, compare_rows
-from engine.verification.sampling import Finished, draw_sample, find_finished, stored_rows
-from engine.verification.verdict import Origin, Verification, conclude, to_document
-from engine.verification.words import describe_run, summarise_in_words
-from engine.workers import messages, processes, supervisor
-from engine.workers.devices import current_launch
+from .. import store
+from ..arms.options import check_fields, option
+from ..errors import InputError, WorkerFailedError, counted, one_line
+from ..lanes.runs import Run, run_key
+from ..outcomes.row import MAX_SEED
+from ..store import WorkDirectory, opening, provenance
+from ..store.study_json import identity_of, plan_of
+from ..studies.expand import ExpandedStudy
+from ..user_code import Place, as_path
+from ..verification.comparison import Agreement, compare_rows
+from ..verification.sampling import Finished, draw_sample, find_finished, stored_rows
+from ..verification.verdict import Origin, Verification, conclude, to_document
+from ..verification.words import describe_run, summarise_in_words
+from ..workers import messages, processes, supervisor
+from ..workers.devices import current_launch
+from .run import find_workers
+from .running.options import RunOptions
+from .running.progress import ProgressBar, note
 
 _DEFAULT_RUNS = 8
 

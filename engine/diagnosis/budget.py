@@ -3,8 +3,8 @@
 import math
 from typing import NamedTuple
 
-from engine import statistics
-from engine.errors import InputError, counted
+from .. import statistics
+from ..errors import InputError, counted
 
 # With fewer, not even pairs that all agree are beyond chance after Holm over all changes that there can be, with two
 # tests each: the sign test of n such pairs has p = 2·2^−n. More say little that these do not.

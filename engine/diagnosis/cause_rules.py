@@ -1,12 +1,12 @@
 """Rows of the decision table for causes in the start, the units and the steps, the most specific first."""
 
-from engine.diagnosis import conditions, finding_rules
-from engine.diagnosis.conditions import FEWEST_DEAD, SHARE_DEAD
-from engine.diagnosis.factors import BATCH_NORM, FINE_EPSILON, HE, LARGER_BATCH, SMALLER_BATCH
-from engine.diagnosis.removals import RELU, WIDER
-from engine.diagnosis.rules import RELIEVES, Rule
-from engine.preflight import causes
-from engine.studies.diagnosis import AS_GIVEN
+from ..preflight import causes
+from ..studies.diagnosis import AS_GIVEN
+from . import conditions, finding_rules
+from .conditions import FEWEST_DEAD, SHARE_DEAD
+from .factors import BATCH_NORM, FINE_EPSILON, HE, LARGER_BATCH, SMALLER_BATCH
+from .removals import RELU, WIDER
+from .rules import RELIEVES, Rule
 
 CAUSE_RULES = (
     Rule(

@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-from engine.arms.arm import Arm
-from engine.studies.diagnosis import Kind
-from engine.user_code import is_reference
+from ..arms.arm import Arm
+from ..studies.diagnosis import Kind
+from ..user_code import is_reference
 
 
 class Subject(NamedTuple):

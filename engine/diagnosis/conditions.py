@@ -2,13 +2,13 @@
 
 from typing import Literal
 
-from engine.diagnosis.budget import FEWEST_SEEDS
-from engine.diagnosis.evidence import HARDLY_ANY_DIVERGED, MOST_RUNS, NEARLY_ALL_RUNS, Evidence
-from engine.diagnosis.factors import HE, LARGER_BATCH, LEAKY_RELU, LINEAR_PROBE, ONE_BATCH, SHUFFLED_LABELS
-from engine.diagnosis.removals import REMOVES, SCALED_BOTH
-from engine.preflight import causes
-from engine.statistics import proportion
-from engine.studies.diagnosis import AS_GIVEN
+from ..preflight import causes
+from ..statistics import proportion
+from ..studies.diagnosis import AS_GIVEN
+from .budget import FEWEST_SEEDS
+from .evidence import HARDLY_ANY_DIVERGED, MOST_RUNS, NEARLY_ALL_RUNS, Evidence
+from .factors import HE, LARGER_BATCH, LEAKY_RELU, LINEAR_PROBE, ONE_BATCH, SHUFFLED_LABELS
+from .removals import REMOVES, SCALED_BOTH
 
 # Where 95 % of all runs leave, 0.6 % of the studies of 24 runs show a smaller share.
 NORMAL_RUNS = 0.8

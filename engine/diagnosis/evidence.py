@@ -6,14 +6,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from engine.diagnosis.factors import SHUFFLED_LABELS
-from engine.preflight.findings import Finding
-from engine.report.arm_runs import ArmRuns
-from engine.report.curves import ArmProbes, find_arm_probes
-from engine.statistics import LEVEL, Estimate
-from engine.store.run_table import RunTable
-from engine.studies.diagnosis import AS_GIVEN, CHANGES, Kind
-from engine.training.probes.registry import WHOLE
+from ..preflight.findings import Finding
+from ..report.arm_runs import ArmRuns
+from ..report.curves import ArmProbes, find_arm_probes
+from ..statistics import LEVEL, Estimate
+from ..store.run_table import RunTable
+from ..studies.diagnosis import AS_GIVEN, CHANGES, Kind
+from ..training.probes.registry import WHOLE
+from .factors import SHUFFLED_LABELS
 
 # A share of the runs that counts as most of them.
 MOST_RUNS = 0.5

@@ -3,12 +3,12 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from engine.arms.arm import Arm, find_option, used_options, without_options
-from engine.diagnosis.changes import Change, NotApplicableError, Subject, fixed, refuse_if, refuse_own_network
-from engine.diagnosis.removals import CLIPPING, RELU, REMOVALS, WIDER, without_schedule
-from engine.studies.diagnosis import AS_GIVEN, DiagnosisRecord, Kind
-from engine.studies.study import resolve_arm
-from engine.user_code import is_reference
+from ..arms.arm import Arm, find_option, used_options, without_options
+from ..studies.diagnosis import AS_GIVEN, DiagnosisRecord, Kind
+from ..studies.study import resolve_arm
+from ..user_code import is_reference
+from .changes import Change, NotApplicableError, Subject, fixed, refuse_if, refuse_own_network
+from .removals import CLIPPING, RELU, REMOVALS, WIDER, without_schedule
 
 # A multiple of a learning rate of zero is no other rate.
 _LEAST_RATE = 1e-6

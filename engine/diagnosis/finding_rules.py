@@ -3,15 +3,15 @@
 from collections.abc import Callable
 from typing import Literal
 
-from engine.diagnosis import conditions
-from engine.diagnosis.changes import Change
-from engine.diagnosis.evidence import Evidence
-from engine.diagnosis.factors import FINE_EPSILON, HE, LARGER_BATCH, LINEAR_PROBE, SMALLER_BATCH
-from engine.diagnosis.removals import CLIPPING, RELU, REMOVES, SINGLE_PRECISION, WIDER
-from engine.diagnosis.rules import Rule
-from engine.preflight import causes
-from engine.preflight.findings import Finding
-from engine.studies.diagnosis import AS_GIVEN
+from ..preflight import causes
+from ..preflight.findings import Finding
+from ..studies.diagnosis import AS_GIVEN
+from . import conditions
+from .changes import Change
+from .evidence import Evidence
+from .factors import FINE_EPSILON, HE, LARGER_BATCH, LINEAR_PROBE, SMALLER_BATCH
+from .removals import CLIPPING, RELU, REMOVES, SINGLE_PRECISION, WIDER
+from .rules import Rule
 
 _SOME = 0.1
 _FOUND = "the look at data and network before training finds a fault of this kind"

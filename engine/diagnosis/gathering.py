@@ -2,15 +2,15 @@
 
 import numpy as np
 
-from engine import statistics, store
-from engine.diagnosis.evidence import ArmEvidence, Evidence, Followed, read_symptoms
-from engine.errors import InputError
-from engine.preflight.findings import Finding
-from engine.report.curves import read_arm_curves
-from engine.report.summary import Summary, summarise
-from engine.store.run_table import RunTable
-from engine.store.workdir import WorkDirectory
-from engine.studies.diagnosis import AS_GIVEN, CHANGES, DiagnosisRecord, Kind
+from .. import statistics, store
+from ..errors import InputError
+from ..preflight.findings import Finding
+from ..report.curves import read_arm_curves
+from ..report.summary import Summary, summarise
+from ..store.run_table import RunTable
+from ..store.workdir import WorkDirectory
+from ..studies.diagnosis import AS_GIVEN, CHANGES, DiagnosisRecord, Kind
+from .evidence import ArmEvidence, Evidence, Followed, read_symptoms
 
 # The folder in the work directory of a diagnosis that holds a study of each arm that was followed beyond the horizon.
 FOLLOWED = "followed"

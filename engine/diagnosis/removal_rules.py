@@ -1,8 +1,9 @@
 """Rows of the decision table for what a configuration adds to a plain training, or does not bring to order one."""
 
-from engine.diagnosis import conditions
-from engine.diagnosis.changes import Change
-from engine.diagnosis.removals import (
+from ..preflight import causes
+from . import conditions
+from .changes import Change
+from .removals import (
     CONSTANT_RATE,
     NO_AUGMENTATION,
     NO_CLIPPING,
@@ -13,8 +14,7 @@ from engine.diagnosis.removals import (
     SCALED_TARGETS,
     SINGLE_PRECISION,
 )
-from engine.diagnosis.rules import RELIEVES, Rule
-from engine.preflight import causes
+from .rules import RELIEVES, Rule
 
 
 def _rule(key: str, verdict: str, change: Change, what: str, meaning: str) -> Rule:

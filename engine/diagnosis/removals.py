@@ -1,9 +1,9 @@
 """Changes that take away what a configuration adds to a plain training, or that bring its numbers to order one."""
 
-from engine.arms.arm import Arm, used_options, without_options
-from engine.diagnosis.changes import Change, Subject, fixed, refuse_if, refuse_own_network
-from engine.preflight import causes
-from engine.user_code import is_reference
+from ..arms.arm import Arm, used_options, without_options
+from ..preflight import causes
+from ..user_code import is_reference
+from .changes import Change, Subject, fixed, refuse_if, refuse_own_network
 
 # Activations that are flat on both sides.
 _SATURATING = ("sigmoid", "tanh")

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-from engine.diagnosis.evidence import Evidence
-from engine.preflight.findings import Finding
+from ..preflight.findings import Finding
+from .evidence import Evidence
 
 RELIEVES = (
     "makes most runs leave chance level, a fifth more of all than as given, or in half the time where most as given do "

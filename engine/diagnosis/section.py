@@ -8,19 +8,19 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from engine import statistics
-from engine.diagnosis import table
-from engine.diagnosis.evidence import MOST_RUNS, Evidence
-from engine.diagnosis.gathering import gather
-from engine.diagnosis.suspect_words import how_to_decide, list_suspects, what_was_followed, who_else
-from engine.diagnosis.words import Findings, change_first, headline, what_controls_say, what_it_means, what_was_seen
-from engine.errors import counted
-from engine.report.canvas import INK, new_figure
-from engine.report.phrases import NORMAL_QUESTION, REMEDY_QUESTION, interval, label, number, p_value
-from engine.report.sections import Drawing, Section, SectionTable
-from engine.report.summary import Summary, jsonable
-from engine.store.run_table import RunTable
-from engine.studies.diagnosis import AS_GIVEN, CHANGES, read_record
+from .. import statistics
+from ..errors import counted
+from ..report.canvas import INK, new_figure
+from ..report.phrases import NORMAL_QUESTION, REMEDY_QUESTION, interval, label, number, p_value
+from ..report.sections import Drawing, Section, SectionTable
+from ..report.summary import Summary, jsonable
+from ..store.run_table import RunTable
+from ..studies.diagnosis import AS_GIVEN, CHANGES, read_record
+from . import table
+from .evidence import MOST_RUNS, Evidence
+from .gathering import gather
+from .suspect_words import how_to_decide, list_suspects, what_was_followed, who_else
+from .words import Findings, change_first, headline, what_controls_say, what_it_means, what_was_seen
 
 _CAPTION = (
     "What every change does to the mean wait, up to the horizon, with 95 % intervals; left of the line is earlier than "

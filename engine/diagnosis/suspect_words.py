@@ -1,14 +1,14 @@
 """In words: what speaks for and against each cause, what tells two apart, and what was followed."""
 
-from engine.diagnosis.factors import LINEAR_PROBE
-from engine.diagnosis.gathering import TIMES
-from engine.diagnosis.suspects import Suspect
-from engine.diagnosis.table import RULES
-from engine.diagnosis.words import Findings
-from engine.errors import counted
-from engine.preflight import causes
-from engine.report.phrases import joined, number
-from engine.studies.diagnosis import AS_GIVEN
+from ..errors import counted
+from ..preflight import causes
+from ..report.phrases import joined, number
+from ..studies.diagnosis import AS_GIVEN
+from .factors import LINEAR_PROBE
+from .gathering import TIMES
+from .suspects import Suspect
+from .table import RULES
+from .words import Findings
 
 _ABOUT_AS_MUCH = 0.9
 _MOST_NAMED = 2

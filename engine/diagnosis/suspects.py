@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from engine.diagnosis import conditions, table
-from engine.diagnosis.evidence import Evidence
-from engine.diagnosis.factors import FINE_EPSILON, HE, LARGER_BATCH, LEAKY_RELU, LINEAR_PROBE, ONE_BATCH, SMALLER_BATCH
-from engine.diagnosis.removals import CLIPPING, RELU, REMOVES, WIDER
-from engine.preflight import causes
-from engine.studies.diagnosis import AS_GIVEN
+from ..preflight import causes
+from ..studies.diagnosis import AS_GIVEN
+from . import conditions, table
+from .evidence import Evidence
+from .factors import FINE_EPSILON, HE, LARGER_BATCH, LEAKY_RELU, LINEAR_PROBE, ONE_BATCH, SMALLER_BATCH
+from .removals import CLIPPING, RELU, REMOVES, WIDER
 
 MOST_NAMED = 4
 # The cause that a change takes away, by the name of the change; of rates see `changes_against`.

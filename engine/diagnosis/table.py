@@ -9,18 +9,18 @@ removes what epsilon held; and another rate may carry a run over what another st
 
 from typing import NamedTuple
 
-from engine.diagnosis import conditions, finding_rules
-from engine.diagnosis.budget import FEWEST_SEEDS
-from engine.diagnosis.cause_rules import CAUSE_RULES, FAINT
-from engine.diagnosis.changes import Change
-from engine.diagnosis.conditions import FEW_DIVERGED, NORMAL_RUNS
-from engine.diagnosis.evidence import FEWEST_RUNS, MOST_RUNS, Evidence
-from engine.diagnosis.factors import FINE_EPSILON, HE
-from engine.diagnosis.removal_rules import REMOVAL_RULES
-from engine.diagnosis.rules import LOOK_LONGER, RELIEVES, Rule
-from engine.preflight import causes
-from engine.preflight.findings import Finding
-from engine.studies.diagnosis import AS_GIVEN
+from ..preflight import causes
+from ..preflight.findings import Finding
+from ..studies.diagnosis import AS_GIVEN
+from . import conditions, finding_rules
+from .budget import FEWEST_SEEDS
+from .cause_rules import CAUSE_RULES, FAINT
+from .changes import Change
+from .conditions import FEW_DIVERGED, NORMAL_RUNS
+from .evidence import FEWEST_RUNS, MOST_RUNS, Evidence
+from .factors import FINE_EPSILON, HE
+from .removal_rules import REMOVAL_RULES
+from .rules import LOOK_LONGER, RELIEVES, Rule
 
 NORMAL = "normal for this set-up"
 DIVERGES = "diverges"

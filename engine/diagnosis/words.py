@@ -2,18 +2,18 @@
 
 from typing import Any, NamedTuple
 
-from engine.diagnosis import conditions, table
-from engine.diagnosis.evidence import MOST_RUNS, ArmEvidence, Evidence, Symptoms
-from engine.diagnosis.factors import CONSTANT_INPUTS, LINEAR_PROBE, ONE_BATCH, SHUFFLED_LABELS
-from engine.diagnosis.removals import SCALED_BOTH
-from engine.diagnosis.suspects import Suspect, rank
-from engine.errors import counted
-from engine.preflight import causes
-from engine.report import held_runs
-from engine.report.phrases import fraction, interval, number, onset, percent
-from engine.report.summary import Summary
-from engine.statistics import Estimate
-from engine.studies.diagnosis import AS_GIVEN, DiagnosisRecord
+from ..errors import counted
+from ..preflight import causes
+from ..report import held_runs
+from ..report.phrases import fraction, interval, number, onset, percent
+from ..report.summary import Summary
+from ..statistics import Estimate
+from ..studies.diagnosis import AS_GIVEN, DiagnosisRecord
+from . import conditions, table
+from .evidence import MOST_RUNS, ArmEvidence, Evidence, Symptoms
+from .factors import CONSTANT_INPUTS, LINEAR_PROBE, ONE_BATCH, SHUFFLED_LABELS
+from .removals import SCALED_BOTH
+from .suspects import Suspect, rank
 
 _SIZES_OF_START = {
     "small": "The start is so small that the signal and the gradients shrink from layer to layer: the network sits "

@@ -5,8 +5,8 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from engine.lanes.lane import DiagnosticValues, Measurement, Record
-from engine.lanes.runs import History, Run, concatenated, copied
+from .lane import DiagnosticValues, Measurement, Record
+from .runs import History, Run, concatenated, copied
 
 
 class Checkpoint(NamedTuple):

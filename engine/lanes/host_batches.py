@@ -13,8 +13,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from engine.lanes.spec import PoolSpec
-from engine.tasks import Data, Task, random_streams
+from ..tasks import Data, Task, random_streams
+from .spec import PoolSpec
 
 _FIRST_STEP = "first_step_of_block"
 

@@ -8,13 +8,13 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from engine.lanes.spec import PoolSpec
-from engine.tasks import Data, random_streams
-from engine.training import stopping
-from engine.training.optimization import Hyperparams
-from engine.training.probes.measuring import DiagnosticSet
-from engine.training.stopping import Monitor, Rules
-from engine.training.trainer import EvalInfo, InspectInfo, Keys, Trainer, TrainState
+from ..tasks import Data, random_streams
+from ..training import stopping
+from ..training.optimization import Hyperparams
+from ..training.probes.measuring import DiagnosticSet
+from ..training.stopping import Monitor, Rules
+from ..training.trainer import EvalInfo, InspectInfo, Keys, Trainer, TrainState
+from .spec import PoolSpec
 
 NO_FORK = 2**31 - 1
 

@@ -6,12 +6,12 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from engine import models
-from engine.lanes.host_batches import opened
-from engine.lanes.spec import PoolSpec
-from engine.lanes.tuning import StepCost
-from engine.models.jaxpr import equations
-from engine.tasks import build_task
+from .. import models
+from ..models.jaxpr import equations
+from ..tasks import build_task
+from .host_batches import opened
+from .spec import PoolSpec
+from .tuning import StepCost
 
 # Operations per second that no process exceeds. On a CPU it has one thread: OpenBLAS reaches 1.9e11 on a core with
 # AVX-512, and networks a fifth of that.

@@ -4,11 +4,11 @@ from typing import Any
 
 import jax
 
-from engine.errors import InputError
-from engine.lanes.host_batches import Stream
-from engine.lanes.spec import PoolSpec
-from engine.tasks import Data
-from engine.tasks.reading import host_memory
+from ..errors import InputError
+from ..tasks import Data
+from ..tasks.reading import host_memory
+from .host_batches import Stream
+from .spec import PoolSpec
 
 
 def memory_limit(num_sharing: int) -> int | None:

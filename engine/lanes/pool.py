@@ -6,20 +6,20 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from engine.lanes.checkpoint import Checkpoint, LaneShapes, from_arrays, to_arrays
-from engine.lanes.compilation import compile_all
-from engine.lanes.host_batches import Block, Stream, opened, streamed
-from engine.lanes.lane import NO_FORK, Lane, Start, Status
-from engine.lanes.memory import bytes_needed, check_data, too_wide
-from engine.lanes.programs import SEGMENTS_PER_CHUNK, ChunkResult, Programs, empty, inside, with_key, without_keys
-from engine.lanes.runs import FinishedRun, History, Run, copied, finish
-from engine.lanes.spec import PoolSpec
-from engine.models import make_model
-from engine.models.initial import leaf_laws
-from engine.tasks import Data, Task, build_task
-from engine.training.optimization import hyperparams
-from engine.training.probes.measuring import obstacles
-from engine.training.trainer import Trainer
+from ..models import make_model
+from ..models.initial import leaf_laws
+from ..tasks import Data, Task, build_task
+from ..training.optimization import hyperparams
+from ..training.probes.measuring import obstacles
+from ..training.trainer import Trainer
+from .checkpoint import Checkpoint, LaneShapes, from_arrays, to_arrays
+from .compilation import compile_all
+from .host_batches import Block, Stream, opened, streamed
+from .lane import NO_FORK, Lane, Start, Status
+from .memory import bytes_needed, check_data, too_wide
+from .programs import SEGMENTS_PER_CHUNK, ChunkResult, Programs, empty, inside, with_key, without_keys
+from .runs import FinishedRun, History, Run, copied, finish
+from .spec import PoolSpec
 
 
 class Chunk(NamedTuple):

@@ -12,11 +12,11 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from engine.lanes.lane import DiagnosticValues, Lane, LaneProgram, Measurement, Record, Start, Status
-from engine.lanes.spec import PoolSpec
-from engine.tasks import Data
-from engine.training.probes.measuring import make_diagnostic_set
-from engine.training.trainer import Trainer
+from ..tasks import Data
+from ..training.probes.measuring import make_diagnostic_set
+from ..training.trainer import Trainer
+from .lane import DiagnosticValues, Lane, LaneProgram, Measurement, Record, Start, Status
+from .spec import PoolSpec
 
 # The host looks at the lanes every so many evaluations.
 SEGMENTS_PER_CHUNK = 8

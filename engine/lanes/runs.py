@@ -6,10 +6,10 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from engine.arms.arm import Arm
-from engine.lanes.lane import DiagnosticValues, Measurement, Record, Status
-from engine.training.probes.measuring import DiagnosticSet, Series
-from engine.training.stopping import NEVER
+from ..arms.arm import Arm
+from ..training.probes.measuring import DiagnosticSet, Series
+from ..training.stopping import NEVER
+from .lane import DiagnosticValues, Measurement, Record, Status
 
 
 class Run(NamedTuple):

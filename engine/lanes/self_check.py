@@ -11,18 +11,18 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from engine import models
-from engine.arms import arm as config
-from engine.lanes import compilation
-from engine.lanes.compilation import find_once
-from engine.lanes.host_batches import opened
-from engine.lanes.spec import PoolSpec
-from engine.lanes.versions import versions
-from engine.models import lowering
-from engine.models.initial import draw_params, kept_values, leaf_laws, leaf_names, written_starts
-from engine.tasks import build_task, first_batch
-from engine.training.precision import compute_in
-from engine.user_code import is_reference
+from .. import models
+from ..arms import arm as config
+from ..models import lowering
+from ..models.initial import draw_params, kept_values, leaf_laws, leaf_names, written_starts
+from ..tasks import build_task, first_batch
+from ..training.precision import compute_in
+from ..user_code import is_reference
+from . import compilation
+from .compilation import find_once
+from .host_batches import opened
+from .spec import PoolSpec
+from .versions import versions
 
 _NUM_EXAMPLES = 8
 # Rounding in float32 stays below 1e-5 of the largest gradient, a wrong rule does not.

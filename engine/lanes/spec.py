@@ -4,8 +4,8 @@ import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from engine.arms.arm import Arm
-from engine.outcomes import DetectorSettings
+from ..arms.arm import Arm
+from ..outcomes import DetectorSettings
 
 _ACCELERATOR_WIDTH = 64
 _SMALL_BLOCK = 8

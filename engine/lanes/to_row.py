@@ -4,10 +4,10 @@ from typing import Any
 
 import numpy as np
 
-from engine.lanes.runs import FinishedRun, Run, seed_columns
-from engine.outcomes import FAILED, DetectorSettings, event_code
-from engine.outcomes.curve_columns import accuracy_columns, columns_of_break
-from engine.outcomes.event import Event
+from ..outcomes import FAILED, DetectorSettings, event_code
+from ..outcomes.curve_columns import accuracy_columns, columns_of_break
+from ..outcomes.event import Event
+from .runs import FinishedRun, Run, seed_columns
 
 
 def outcome_row(finished: FinishedRun, chance_loss: float, detector: DetectorSettings, event: Event) -> dict[str, Any]:

@@ -8,14 +8,14 @@ from typing import Any, NamedTuple
 
 import jax
 
-from engine.errors import InputError
-from engine.lanes.compilation import find_once
-from engine.lanes.memory import memory_limit
-from engine.lanes.pool import make_pool
-from engine.lanes.programs import SEGMENTS_PER_CHUNK
-from engine.lanes.runs import Run
-from engine.lanes.self_check import compare, structure_key
-from engine.lanes.spec import PoolSpec
+from ..errors import InputError
+from .compilation import find_once
+from .memory import memory_limit
+from .pool import make_pool
+from .programs import SEGMENTS_PER_CHUNK
+from .runs import Run
+from .self_check import compare, structure_key
+from .spec import PoolSpec
 
 _CPU_WIDTHS = (1, 2, 4, 8, 16)
 _ACCELERATOR_WIDTHS = (16, 64, 256, 1024)

@@ -3,8 +3,8 @@
 Nothing in a log is executed, and memory is bounded by the size of the files.
 """
 
-from engine.logs.from_files import LoggedRuns, read_curves
-from engine.logs.logged_curves import LoggedCurve, LoggedSeries
-from engine.logs.options import ReadOptions
+from .from_files import LoggedRuns, read_curves
+from .logged_curves import LoggedCurve, LoggedSeries
+from .options import ReadOptions
 
 __all__ = ["LoggedCurve", "LoggedRuns", "LoggedSeries", "ReadOptions", "read_curves"]

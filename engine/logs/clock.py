@@ -4,10 +4,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from engine.errors import InputError
-from engine.logs.column_roles import ColumnRoles
-from engine.logs.log_table import LogTable, Numbers, numbers_of
-from engine.logs.options import MAX_STEPS, ReadOptions
+from ..errors import InputError
+from .column_roles import ColumnRoles
+from .log_table import LogTable, Numbers, numbers_of
+from .options import MAX_STEPS, ReadOptions
 
 _ROUNDING = 1e-6
 

@@ -5,9 +5,9 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from engine.errors import InputError, some_of, unknown_name
-from engine.logs.log_table import NoCurveError
-from engine.logs.options import ReadOptions
+from ..errors import InputError, some_of, unknown_name
+from .log_table import NoCurveError
+from .options import ReadOptions
 
 _WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
 _LOSS = {"loss", "losses", "nll", "xent", "crossentropy", "logloss", "objective", "cost", "ce"}

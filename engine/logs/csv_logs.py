@@ -7,11 +7,11 @@ from typing import Any
 
 import pyarrow as pa
 
-from engine.arms.options import Option
-from engine.errors import InputError
-from engine.logs.log_files import LogFile, to_utf8
-from engine.logs.log_table import MISSING, LogTable, NoCurveError, shown
-from engine.logs.options import ReadOptions
+from ..arms.options import Option
+from ..errors import InputError
+from .log_files import LogFile, to_utf8
+from .log_table import MISSING, LogTable, NoCurveError, shown
+from .options import ReadOptions
 
 OPTIONS = (
     Option("delimiter", str, None, "character between the cells", part="none", unset="guessed"),

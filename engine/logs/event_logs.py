@@ -8,13 +8,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from engine.errors import InputError, counted
-from engine.logs.column_roles import find_roles
-from engine.logs.framing import find_records, have_checksums, starts_with_record
-from engine.logs.log_files import LogFile, read_content
-from engine.logs.log_table import LogTable, NoCurveError
-from engine.logs.logged_curves import LoggedSeries
-from engine.logs.options import ReadOptions
+from ..errors import InputError, counted
+from .column_roles import find_roles
+from .framing import find_records, have_checksums, starts_with_record
+from .log_files import LogFile, read_content
+from .log_table import LogTable, NoCurveError
+from .logged_curves import LoggedSeries
+from .options import ReadOptions
 
 # Longer records hold graphs, images or tables.
 _LONGEST_RECORD = 2**16

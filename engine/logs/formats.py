@@ -7,19 +7,17 @@ To add one, write a module with `matches(name, start)`, `read(file, content, opt
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from engine.arms.options import owned
-from engine.errors import InputError
-from engine.logs.log_files import LogFile
-from engine.logs.log_table import LogTable
-from engine.registry import Registry
+from ..arms.options import owned
+from ..errors import InputError
+from ..registry import Registry
+from .log_files import LogFile
+from .log_table import LogTable
 
 if TYPE_CHECKING:
-    from engine.logs.options import ReadOptions
+    from .options import ReadOptions
 
 # The first one that matches counts.
-FORMATS = Registry(
-    "format", {"hf": "engine.logs.hf_logs", "json": "engine.logs.json_logs", "csv": "engine.logs.csv_logs"}
-)
+FORMATS = Registry("format", {"hf": ".logs.hf_logs", "json": ".logs.json_logs", "csv": ".logs.csv_logs"})
 _FIRST_BYTES = 4096
 
 

@@ -4,16 +4,16 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-from engine.errors import InputError
-from engine.logs.column_roles import ColumnRoles, find_roles
-from engine.logs.event_logs import read_event_table
-from engine.logs.formats import check_effect, format_of, read_text
-from engine.logs.framing import starts_with_record
-from engine.logs.hf_logs import without_earlier
-from engine.logs.log_files import LogFile, NoTextError, find_files, read_content, short_names
-from engine.logs.log_table import LogTable, NoCurveError
-from engine.logs.logged_curves import LoggedCurve, make_curves
-from engine.logs.options import ReadOptions
+from ..errors import InputError
+from .column_roles import ColumnRoles, find_roles
+from .event_logs import read_event_table
+from .formats import check_effect, format_of, read_text
+from .framing import starts_with_record
+from .hf_logs import without_earlier
+from .log_files import LogFile, NoTextError, find_files, read_content, short_names
+from .log_table import LogTable, NoCurveError
+from .logged_curves import LoggedCurve, make_curves
+from .options import ReadOptions
 
 # Folders beside those of training, whose losses are on held-out examples.
 _HELD_OUT_FOLDERS = ("validation", "val", "valid", "eval", "test")

@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from engine.errors import InputError
-from engine.logs.json_logs import as_text, columns_of_rows, parse, reason
-from engine.logs.log_files import LogFile
-from engine.logs.log_table import LogTable, NoCurveError, shown
-from engine.logs.options import ReadOptions
-from engine.report.phrases import counted
+from ..errors import InputError
+from ..report.phrases import counted
+from .json_logs import as_text, columns_of_rows, parse, reason
+from .log_files import LogFile
+from .log_table import LogTable, NoCurveError, shown
+from .options import ReadOptions
 
 _NAME = "trainer_state.json"
 _HISTORY = "log_history"

@@ -10,10 +10,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from engine.errors import InputError
-from engine.logs.log_files import LogFile, to_utf8
-from engine.logs.log_table import LogTable, NoCurveError, shown
-from engine.logs.options import ReadOptions
+from ..errors import InputError
+from .log_files import LogFile, to_utf8
+from .log_table import LogTable, NoCurveError, shown
+from .options import ReadOptions
 
 # Python's objects take many times the bytes of the text.
 _MAX_BYTES = 1024 * 2**20

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from engine.errors import InputError
-from engine.store.files import DamagedError, read_bounded
-from engine.user_code import as_path
+from ..errors import InputError
+from ..store.files import DamagedError, read_bounded
+from ..user_code import as_path
 
 MAX_BYTES = 2 * 2**30
 MAX_FILES = 100_000

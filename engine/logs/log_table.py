@@ -7,8 +7,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from engine.errors import InputError
-from engine.logs.log_files import LogFile
+from ..errors import InputError
+from .log_files import LogFile
 
 # What writers put where a value is missing.
 MISSING = ("", "NA", "N/A", "null", "NULL", "None", "none", "-")

@@ -4,11 +4,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from engine.errors import InputError, agreeing, counted
-from engine.logs.clock import Clock, find_clock
-from engine.logs.column_roles import ColumnRoles
-from engine.logs.log_table import LogTable, Numbers, labels_of, numbers_of, unique_codes
-from engine.logs.options import ReadOptions
+from ..errors import InputError, agreeing, counted
+from .clock import Clock, find_clock
+from .column_roles import ColumnRoles
+from .log_table import LogTable, Numbers, labels_of, numbers_of, unique_codes
+from .options import ReadOptions
 
 _MAX_RUNS = 10**6
 # A share is at most 1, so larger accuracies are percentages.

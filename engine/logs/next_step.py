@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from engine.logs.logged_curves import LoggedCurve
-from engine.outcomes.steady import falls_steadily
+from ..outcomes.steady import falls_steadily
+from .logged_curves import LoggedCurve
 
-_COMMAND = "python launch.py diagnose --workdir=runs/why"
+_COMMAND = "plateau diagnose --workdir=runs/why"
 _UNKNOWN = "…"
 _FEWEST_POINTS = 5
 
@@ -31,7 +31,7 @@ def find_next_step(curves: Sequence[LoggedCurve], rows: Sequence[Mapping[str, An
     return [
         "To find out why, diagnose a network and data that resemble yours: "
         f"{_COMMAND} --model={_UNKNOWN} --dataset_dir={_UNKNOWN} --learning_rate={rate} "
-        "(--model is a network that `python launch.py list` names, or your own as path/to/file.py:NAME; --dataset_dir "
+        "(--model is a network that `plateau list` names, or your own as path/to/file.py:NAME; --dataset_dir "
         "is where your data are)"
     ]
 

@@ -4,8 +4,8 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from engine.arms.options import check_fields, fill_owned, option
-from engine.logs.formats import FORMATS
+from ..arms.options import check_fields, fill_owned, option
+from .formats import FORMATS
 
 MAX_STEPS = 2**31
 

@@ -1,8 +1,8 @@
 """The report's section on what logs show by themselves, and the next step."""
 
-from engine.report.sections import Section
-from engine.report.summary import Summary
-from engine.store.run_table import RunTable
+from ..report.sections import Section
+from ..report.summary import Summary
+from ..store.run_table import RunTable
 
 KEY = "signs"
 

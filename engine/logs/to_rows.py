@@ -6,14 +6,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from engine.logs.from_files import LoggedRuns
-from engine.logs.logged_curves import LoggedCurve, LoggedSeries
-from engine.outcomes import DetectorSettings
-from engine.outcomes.curve_columns import accuracy_columns, columns_of_break
-from engine.outcomes.event import Event
-from engine.outcomes.smoothing import measure_noise, running_median
-from engine.store import KINDS, SCHEMA_VERSION, Row, provenance
-from engine.store.redact import without_places
+from ..outcomes import DetectorSettings
+from ..outcomes.curve_columns import accuracy_columns, columns_of_break
+from ..outcomes.event import Event
+from ..outcomes.smoothing import measure_noise, running_median
+from ..store import KINDS, SCHEMA_VERSION, Row, provenance
+from ..store.redact import without_places
+from .from_files import LoggedRuns
+from .logged_curves import LoggedCurve, LoggedSeries
 
 # Above this share of the chance loss, noise begins to change statuses.
 _NOISY = 0.10

@@ -1,13 +1,13 @@
 """Networks: those named in `MODELS`, and the user's, which references name (see `engine.user_code`)."""
 
-from engine import user_code
-from engine.arms.arm import Arm
-from engine.models import initial, layers
-from engine.models.making import check_fit, choose_network, has_own_dropout, make_model
-from engine.models.model import Model
-from engine.models.registry import MODELS, SCHEMES
-from engine.registry import fingerprint_sources
-from engine.user_code import is_reference
+from .. import user_code
+from ..arms.arm import Arm
+from ..registry import fingerprint_sources
+from ..user_code import is_reference
+from . import initial, layers
+from .making import check_fit, choose_network, has_own_dropout, make_model
+from .model import Model
+from .registry import MODELS, SCHEMES
 
 __all__ = [
     "MODELS",

@@ -10,13 +10,13 @@ from typing import Any
 
 from flax import linen as nn
 
-from engine.arms.arm import Arm
-from engine.arms.options import Option
-from engine.errors import InputError, one_line, unknown_name
-from engine.models import functions, linen
-from engine.models.initial import AS_WRITTEN
-from engine.models.model import Model
-from engine.user_code import load, where
+from ..arms.arm import Arm
+from ..arms.options import Option
+from ..errors import InputError, one_line, unknown_name
+from ..user_code import load, where
+from . import functions, linen
+from .initial import AS_WRITTEN
+from .model import Model
 
 OPTIONS = (
     Option(
@@ -108,7 +108,7 @@ def _builder(arm: Arm, num_outputs: int) -> Any:
 def _adapted(arm: Arm, built: Any) -> Model:
     from flax import nnx
 
-    from engine.models import nnx as nnx_adapter
+    from . import nnx as nnx_adapter
 
     if isinstance(built, nnx.Module):
         if arm.init == AS_WRITTEN:
@@ -128,7 +128,7 @@ def _adapted(arm: Arm, built: Any) -> Model:
     if _is_module(made) or _is_pair(made):
         return _adapted(arm, made)
     is_foreign = any(base.__module__.partition(".")[0] in _OTHER_LIBRARIES for base in type(made).__mro__)
-    hint = "; `launch.py read` judges the log of what was trained without JAX" if is_foreign else ""
+    hint = "; `plateau read` judges the log of what was trained without JAX" if is_foreign else ""
     raise InputError(
         f"model={arm.model} makes {described(made)}: expected a Flax module, or a pair of functions (init, apply){hint}"
     )

@@ -7,8 +7,8 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from engine.arms.arm import Arm
-from engine.arms.options import Option
+from ..arms.arm import Arm
+from ..arms.options import Option
 
 OPTIONS = (Option("depth", int, 2, "weights of a chain", minimum=1, maximum=100),)
 

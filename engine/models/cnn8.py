@@ -3,9 +3,9 @@
 import jax
 from flax import linen as nn
 
-from engine.arms.arm import Arm
-from engine.errors import InputError, counted
-from engine.models.layers import DENSE_OPTIONS, DenseStack, Hidden, sizes
+from ..arms.arm import Arm
+from ..errors import InputError, counted
+from .layers import DENSE_OPTIONS, DenseStack, Hidden, sizes
 
 OPTIONS = (
     sizes("conv_widths", (16, 16, 32, 32, 32), "channels of the convolutions"),

@@ -9,8 +9,8 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jax.scipy.special import erf
 
-from engine.arms.arm import LARGEST_SIZE, Arm
-from engine.arms.options import Option
+from ..arms.arm import LARGEST_SIZE, Arm
+from ..arms.options import Option
 
 OPTIONS = (Option("student_units", int, 2, "hidden units of the committee", minimum=1, maximum=LARGEST_SIZE),)
 

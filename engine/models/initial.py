@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from engine.models.registry import SCHEMES
+from .registry import SCHEMES
 
 AS_WRITTEN = "as_written"
 

@@ -3,9 +3,9 @@
 import jax
 from flax import linen as nn
 
-from engine.arms.arm import LARGEST_SIZE
-from engine.arms.options import Option
-from engine.models.model import ACTIVATIONS
+from ..arms.arm import LARGEST_SIZE
+from ..arms.options import Option
+from .model import ACTIVATIONS
 
 
 def size(name: str, default: int, help: str) -> Option:

@@ -6,16 +6,16 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from engine.arms.arm import Arm
-from engine.errors import InputError
-from engine.models import linen
-from engine.models.building import canonical_args, described, user_failure, user_model
-from engine.models.initial import AS_WRITTEN
-from engine.models.jaxpr import equations
-from engine.models.model import Model
-from engine.models.registry import MODELS
-from engine.tasks.reading import host_memory
-from engine.user_code import canonical, is_reference
+from ..arms.arm import Arm
+from ..errors import InputError
+from ..tasks.reading import host_memory
+from ..user_code import canonical, is_reference
+from . import linen
+from .building import canonical_args, described, user_failure, user_model
+from .initial import AS_WRITTEN
+from .jaxpr import equations
+from .model import Model
+from .registry import MODELS
 
 # Batch size with which shapes are found: with 1, a lost batch axis would not show.
 _FEW = 2

@@ -2,8 +2,8 @@
 
 from flax import linen as nn
 
-from engine.arms.arm import Arm
-from engine.models.layers import DENSE_OPTIONS, DenseStack
+from ..arms.arm import Arm
+from .layers import DENSE_OPTIONS, DenseStack
 
 OPTIONS = DENSE_OPTIONS
 

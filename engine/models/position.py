@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from engine.arms.arm import Arm
+from ..arms.arm import Arm
 
 OPTIONS = ()
 

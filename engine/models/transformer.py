@@ -12,10 +12,10 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from engine.arms.arm import Arm
-from engine.errors import InputError
-from engine.models.layers import ACTIVATION, DENSE_WIDTHS, size
-from engine.models.model import ACTIVATIONS
+from ..arms.arm import Arm
+from ..errors import InputError
+from .layers import ACTIVATION, DENSE_WIDTHS, size
+from .model import ACTIVATIONS
 
 OPTIONS = (
     size("embedding_width", 128, "numbers at each position"),

@@ -4,12 +4,12 @@ import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
-from engine.observers.event_file import check_tensorboardx
-from engine.observers.live import PAGE, LivePage
-from engine.observers.observer import GuardedObserver, Observer, StudyProgress
-from engine.observers.tensorboard import FOLDER, TensorBoard
-from engine.observers.wandb import WeightsAndBiases, check_wandb
-from engine.store import WorkDirectory
+from ..store import WorkDirectory
+from .event_file import check_tensorboardx
+from .live import PAGE, LivePage
+from .observer import GuardedObserver, Observer, StudyProgress
+from .tensorboard import FOLDER, TensorBoard
+from .wandb import WeightsAndBiases, check_wandb
 
 __all__ = ["Observer", "StudyProgress", "Watching", "check_watching", "ended_with", "make_observers"]
 

@@ -7,12 +7,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from engine import statistics
-from engine.outcomes import FAILED
-from engine.outcomes.prefix import FinishedPrefix
-from engine.outcomes.row import CURVE_STEPS
-from engine.store import WAITING_COLUMNS, Row, waiting_times
-from engine.store.redact import without_places
+from .. import statistics
+from ..outcomes import FAILED
+from ..outcomes.prefix import FinishedPrefix
+from ..outcomes.row import CURVE_STEPS
+from ..store import WAITING_COLUMNS, Row, waiting_times
+from ..store.redact import without_places
 
 MAX_POINTS = 1000
 # Metrics by the column of their steps.

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from engine.errors import InputError
-from engine.logs.framing import frame
+from ..errors import InputError
+from ..logs.framing import frame
 
 if TYPE_CHECKING:
     from tensorboardX.proto.summary_pb2 import Summary

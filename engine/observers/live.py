@@ -12,14 +12,14 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engine import store
-from engine.errors import InputError
-from engine.observers.observer import Pace, StudyProgress
-from engine.store import Row
-from engine.workers.interruption import SIGNALS
+from .. import store
+from ..errors import InputError
+from ..store import Row
+from ..workers.interruption import SIGNALS
+from .observer import Pace, StudyProgress
 
 if TYPE_CHECKING:
-    from engine.workers.processes import Worker
+    from ..workers.processes import Worker
 
 PAGE = "report.html"
 # The interval is stretched so that building takes at most this part of one core's time.
@@ -43,7 +43,7 @@ class LivePage:
         """Orders the next page if it is due."""
         if self._builder is None:
             # The process that builds pages does not need to import what workers do.
-            from engine.workers.processes import spawn
+            from ..workers.processes import spawn
 
             self._builder = spawn({}, _serve, self._path)
         connection = self._builder.connection
@@ -74,7 +74,7 @@ class LivePage:
 
 def close_page(path: Path) -> None:
     """Says on the page of a work directory, if it is live, that the launch is over, and keeps it from loading again."""
-    from engine.report.page import end_live
+    from ..report.page import end_live
 
     page = path / PAGE
     try:
@@ -108,7 +108,7 @@ class _Builder:
 
     def __init__(self, path: Path) -> None:
         # Imported beforehand, so that one page costs what the next one will cost.
-        import engine.report.page  # noqa: F401
+        from ..report import page  # noqa: F401
 
         self._path = path
         self._state: object = None
@@ -116,7 +116,7 @@ class _Builder:
 
     def build(self, progress: StudyProgress, seconds_to_next: float) -> tuple[float, str | None]:
         """Writes a page, and returns how many seconds of a core that took, and what went wrong if something did."""
-        from engine.report.page import make_live
+        from ..report.page import make_live
 
         started = time.process_time()
         try:
@@ -130,9 +130,9 @@ class _Builder:
         return time.process_time() - started, None
 
     def _make(self, progress: StudyProgress) -> str:
-        from engine.report.findings import find
-        from engine.report.page import lay_out, make_waiting_page
-        from engine.store.run_table import RunTable
+        from ..report.findings import find
+        from ..report.page import lay_out, make_waiting_page
+        from ..store.run_table import RunTable
 
         directory = store.open_existing(self._path, lambda line: None)
         try:

@@ -5,8 +5,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol
 
-from engine.errors import one_line
-from engine.store import Row
+from ..errors import one_line
+from ..store import Row
 
 
 class StudyProgress(NamedTuple):

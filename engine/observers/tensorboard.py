@@ -14,14 +14,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from engine.errors import counted
-from engine.observers.arm_curves import CURVE_COLUMNS, METRICS, ArmCurveBuilder, make_builders, rows_of, used_fields
-from engine.observers.event_file import EventSeries, chart_of_quartiles, encode_file, session_start
-from engine.observers.observer import Pace, StudyProgress
-from engine.outcomes import FAILED
-from engine.outcomes.event import Event
-from engine.store import RUN_KEY, WAITING_COLUMNS, Row, WorkDirectory, check_folder, remove, write_atomically, writing
-from engine.studies.designs import is_repetition, run_name
+from ..errors import counted
+from ..outcomes import FAILED
+from ..outcomes.event import Event
+from ..store import RUN_KEY, WAITING_COLUMNS, Row, WorkDirectory, check_folder, remove, write_atomically, writing
+from ..studies.designs import is_repetition, run_name
+from .arm_curves import CURVE_COLUMNS, METRICS, ArmCurveBuilder, make_builders, rows_of, used_fields
+from .event_file import EventSeries, chart_of_quartiles, encode_file, session_start
+from .observer import Pace, StudyProgress
 
 FOLDER = "tensorboard"
 _ARMS, _RUNS = "aggregate", "runs"

@@ -19,13 +19,13 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
-from engine import statistics, store
-from engine.errors import InputError, one_line
-from engine.observers.arm_curves import CURVE_COLUMNS, METRICS, ArmCurveBuilder, make_builders, rows_of, used_fields
-from engine.observers.observer import Pace, StudyProgress
-from engine.outcomes import FAILED
-from engine.store import WAITING_COLUMNS, Row, WorkDirectory
-from engine.studies.designs import is_repetition, run_name
+from .. import statistics, store
+from ..errors import InputError, one_line
+from ..outcomes import FAILED
+from ..store import WAITING_COLUMNS, Row, WorkDirectory
+from ..studies.designs import is_repetition, run_name
+from .arm_curves import CURVE_COLUMNS, METRICS, ArmCurveBuilder, make_builders, rows_of, used_fields
+from .observer import Pace, StudyProgress
 
 _PROJECT = "plateau"
 # Seconds for a connection, for the end of one of their runs, and for everything after the end of a launch.

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from engine.errors import InputError
+from ..errors import InputError
 
 _MAX_CLASSES = 10**9
 # A loss counts as that of guessing among C classes if it is within this share of ln C.

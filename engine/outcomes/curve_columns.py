@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from engine.outcomes.event import Event
-from engine.outcomes.offline import FAILED, end_level, find_break, outcome_columns
-from engine.outcomes.settings import DetectorSettings
+from .event import Event
+from .offline import FAILED, end_level, find_break, outcome_columns
+from .settings import DetectorSettings
 
 # Curves are stored in single precision, also those of logs that were looked at in double.
 _SAME = 1e-5

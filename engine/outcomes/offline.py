@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from engine.outcomes.rise import Stair, find_onset, find_rise, find_stairs
-from engine.outcomes.settings import DetectorSettings
-from engine.outcomes.smoothing import first_time_at, running_median
+from .rise import Stair, find_onset, find_rise, find_stairs
+from .settings import DetectorSettings
+from .smoothing import first_time_at, running_median
 
 STATUSES: dict[str, str] = {
     "broke": "left its initial plateau suddenly",

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from engine.outcomes.settings import DetectorSettings
+from .settings import DetectorSettings
 
 _STEP = 0.01
 _LOWEST = -0.05

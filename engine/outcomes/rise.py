@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from engine.outcomes.settings import DetectorSettings
-from engine.outcomes.smoothing import first_time_at, local_line, measure_noise, non_decreasing, shortest_rise
+from .settings import DetectorSettings
+from .smoothing import first_time_at, local_line, measure_noise, non_decreasing, shortest_rise
 
 # Shares of points that must show noise: on a plateau nearly all do, on a steep rise none.
 _SHARE_ON_PLATEAU, _SHARE_OF_CURVE = 0.6, 0.25

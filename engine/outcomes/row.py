@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from engine.outcomes.rise import Stair
+from .rise import Stair
 
 SCHEMA_VERSION = 4
 # The largest seed in any role, and the most steps of a run.

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from engine.errors import InputError
+from ..errors import InputError
 
 
 class DetectorSettings(NamedTuple):

@@ -10,9 +10,9 @@ docs/check.md.
 
 import numpy as np
 
-from engine.preflight import causes
-from engine.preflight.findings import Finding, amount
-from engine.preflight.look import Look
+from . import causes
+from .findings import Finding, amount
+from .look import Look
 
 _MOST = 3.0
 

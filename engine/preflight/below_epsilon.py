@@ -8,9 +8,9 @@ Source: Kingma and Ba (2015), section 2.1. False alarms: none by definition.
 
 import numpy as np
 
-from engine.preflight import causes
-from engine.preflight.findings import Finding
-from engine.preflight.look import Look
+from . import causes
+from .findings import Finding
+from .look import Look
 
 _LEAST_SHARE = 0.5
 

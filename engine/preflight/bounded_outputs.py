@@ -10,9 +10,9 @@ of cosines. False alarms: see docs/check.md.
 
 import numpy as np
 
-from engine.preflight import causes
-from engine.preflight.findings import Finding
-from engine.preflight.look import Look
+from . import causes
+from .findings import Finding
+from .look import Look
 
 _NEAR, _AT_END, _BEYOND, _NARROW, _ABOUT_AS_WIDE = 1e-6, 0.1, 0.05, 2.0, 3.0
 

@@ -11,10 +11,10 @@ docs/check.md.
 
 import numpy as np
 
-from engine.errors import some_of
-from engine.preflight import causes, low_precision, target_scale
-from engine.preflight.findings import Finding, is_fault
-from engine.preflight.look import Look
+from ..errors import some_of
+from . import causes, low_precision, target_scale
+from .findings import Finding, is_fault
+from .look import Look
 
 _MOST_NAMED = 4
 

@@ -5,16 +5,16 @@ import json
 
 import numpy as np
 
-from engine.arms.arm import Arm
-from engine.errors import InputError
-from engine.lanes.compilation import find_once
-from engine.lanes.self_check import structure_key
-from engine.lanes.spec import PoolSpec
-from engine.preflight import findings, halves, learning, look, passes, traced
-from engine.preflight.findings import BLOCKING, FINDINGS, Finding, find_all
-from engine.preflight.look import Material, gather, take_look
-from engine.registry import fingerprint_sources
-from engine.tasks import fingerprint, scales
+from ..arms.arm import Arm
+from ..errors import InputError
+from ..lanes.compilation import find_once
+from ..lanes.self_check import structure_key
+from ..lanes.spec import PoolSpec
+from ..registry import fingerprint_sources
+from ..tasks import fingerprint, scales
+from . import findings, halves, learning, look, passes, traced
+from .findings import BLOCKING, FINDINGS, Finding, find_all
+from .look import Material, gather, take_look
 
 
 def check_here(spec: PoolSpec, arm: Arm, horizon: int | None, cache_dir: str | None = None) -> list[Finding]:

@@ -9,9 +9,9 @@ are refused.) Source: Bishop (2006), "Pattern Recognition and Machine Learning",
 
 import numpy as np
 
-from engine.preflight import causes
-from engine.preflight.findings import Finding
-from engine.preflight.look import Look
+from . import causes
+from .findings import Finding
+from .look import Look
 
 _FEWEST, _MOST, _FEWEST_EXAMPLES = 3, 20, 5
 

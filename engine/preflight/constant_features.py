@@ -8,9 +8,9 @@ were read, cut or joined wrongly. Pixels at an edge are such: of the digits a tw
 
 import numpy as np
 
-from engine.preflight import causes
-from engine.preflight.findings import Finding
-from engine.preflight.look import Look
+from . import causes
+from .findings import Finding
+from .look import Look
 
 _MOST = 0.5
 

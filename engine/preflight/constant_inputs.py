@@ -9,9 +9,9 @@ False alarms: none of the first, which holds by arithmetic; texts of which only 
 
 import numpy as np
 
-from engine.preflight import causes
-from engine.preflight.findings import Finding
-from engine.preflight.look import Look
+from . import causes
+from .findings import Finding
+from .look import Look
 
 _ROUNDING = 1e-6
 # Dimensions of texts; and the different tokens of texts of one word.

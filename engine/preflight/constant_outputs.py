@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from engine.preflight import causes, lost_inputs
-from engine.preflight.findings import Finding
-from engine.preflight.look import Look
+from . import causes, lost_inputs
+from .findings import Finding
+from .look import Look
 
 _LEAST, _ROUNDING = 1e-3, 1e-6
 

@@ -10,9 +10,9 @@ beyond that of all pairs of examples. False alarms: see docs/check.md.
 
 import numpy as np
 
-from engine.preflight import causes
-from engine.preflight.findings import Finding
-from engine.preflight.look import Look
+from . import causes
+from .findings import Finding
+from .look import Look
 
 _MOST, _FEWEST_UNIQUE = 0.02, 0.5
 _SPARE_BITS = 20.0

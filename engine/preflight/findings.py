@@ -2,8 +2,8 @@
 
 from typing import Literal, NamedTuple
 
-from engine.preflight.look import Look
-from engine.registry import Registry
+from ..registry import Registry
+from .look import Look
 
 # In the order in which they are said: what is wrong in the data comes before the network, and that before the numbers.
 _NAMES = (
@@ -49,7 +49,7 @@ _NAMES = (
 BLOCKING = ("no_loss", "no_gradient")
 # They are about the numbers of a configuration rather than the network or the data.
 OF_SETTINGS = ("below_epsilon", "strong_decay", "strong_dropout", "warm_up", "step_size", "one_batch")
-FINDINGS = Registry("finding", {name: f"engine.preflight.{name}" for name in _NAMES})
+FINDINGS = Registry("finding", {name: f".preflight.{name}" for name in _NAMES})
 # What a finding says of a set-up: something in it is wrong; it may hold the training back; it is worth knowing.
 Strength = Literal["fault", "sign", "note"]
 

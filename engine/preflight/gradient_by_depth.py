@@ -9,9 +9,9 @@ Bengio (2010). False alarms: see docs/check.md.
 
 import numpy as np
 
-from engine.preflight import causes
-from engine.preflight.findings import Finding
-from engine.preflight.look import Look
+from . import causes
+from .findings import Finding
+from .look import Look
 
 LEAST, _MOST = 1e-3, 1e3
 

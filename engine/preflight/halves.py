@@ -6,8 +6,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from engine.models.jaxpr import Read, bind, equations, inner_programs
-from engine.preflight.traced import through
+from ..models.jaxpr import Read, bind, equations, inner_programs
+from .traced import through
 
 _HALVES = (jnp.dtype(jnp.float16), jnp.dtype(jnp.bfloat16))
 # Bits of single precision.

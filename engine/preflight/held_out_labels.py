@@ -7,10 +7,10 @@ set for the test set do that, or classes that two folders number in two ways. Fa
 a million; see docs/check.md.
 """
 
-from engine.preflight import causes
-from engine.preflight.findings import Finding
-from engine.preflight.look import Look
-from engine.preflight.unrelated_labels import are_unread, is_told_within
+from . import causes
+from .findings import Finding
+from .look import Look
+from .unrelated_labels import are_unread, is_told_within
 
 
 def find(look: Look) -> Finding | None:

@@ -8,9 +8,9 @@ chance level. Of regression the targets' scale says the same, so only classifier
 
 import numpy as np
 
-from engine.preflight import causes
-from engine.preflight.findings import Finding, amount
-from engine.preflight.look import Look
+from . import causes
+from .findings import Finding, amount
+from .look import Look
 
 _MOST = 3.0
 

@@ -12,10 +12,10 @@ docs/check.md.
 
 import numpy as np
 
-from engine.preflight import causes
-from engine.preflight.findings import Finding, amount
-from engine.preflight.look import Look
-from engine.tasks.scales import are_wrong_inputs, scale_of
+from ..tasks.scales import are_wrong_inputs, scale_of
+from . import causes
+from .findings import Finding, amount
+from .look import Look
 
 _BYTE = 255.0
 

@@ -9,9 +9,9 @@ import numpy as np
 import optax
 from jax import lax
 
-from engine.lanes.least_cost import operations
-from engine.models.jaxpr import equations
-from engine.preflight.passes import Passes, run_once
+from ..lanes.least_cost import operations
+from ..models.jaxpr import equations
+from .passes import Passes, run_once
 
 # Rates of the plain optimiser, Adam from He's start without noise, decay or schedule; the best one counts.
 RATES = (3e-4, 3e-3, 3e-2)

@@ -11,10 +11,10 @@ bends within the batch.
 
 import numpy as np
 
-from engine.preflight import causes
-from engine.preflight.findings import Finding
-from engine.preflight.look import Look
-from engine.preflight.unrelated_labels import LEVEL, read_targets
+from . import causes
+from .findings import Finding
+from .look import Look
+from .unrelated_labels import LEVEL, read_targets
 
 _MOST = 1e-3
 

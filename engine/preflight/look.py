@@ -10,15 +10,15 @@ from typing import Literal, NamedTuple
 import jax
 import numpy as np
 
-from engine.arms.arm import Arm
-from engine.lanes.host_batches import opened
-from engine.lanes.spec import PoolSpec
-from engine.models import make_model
-from engine.models.initial import leaf_names
-from engine.preflight.learning import Learned, learn_batch
-from engine.preflight.passes import Entering, make_passes, run_passes
-from engine.tasks import Batch, Task, build_task, first_batch
-from engine.training.trainer import Trainer
+from ..arms.arm import Arm
+from ..lanes.host_batches import opened
+from ..lanes.spec import PoolSpec
+from ..models import make_model
+from ..models.initial import leaf_names
+from ..tasks import Batch, Task, build_task, first_batch
+from ..training.trainer import Trainer
+from .learning import Learned, learn_batch
+from .passes import Entering, make_passes, run_passes
 
 # Examples that are looked at, evenly spread over the data: fewer of large ones, but never fewer than the least.
 MOST_EXAMPLES, _LEAST_EXAMPLES, _MOST_NUMBERS = 4096, 64, 2**25

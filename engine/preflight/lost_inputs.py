@@ -9,9 +9,9 @@ False alarms: none, because it holds by arithmetic.
 
 import numpy as np
 
-from engine.preflight import causes, low_precision
-from engine.preflight.findings import Finding, is_fault
-from engine.preflight.look import Look
+from . import causes, low_precision
+from .findings import Finding, is_fault
+from .look import Look
 
 _ROUNDING = 1e-6
 

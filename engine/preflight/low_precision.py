@@ -13,9 +13,9 @@ Source: Micikevicius et al. (2018), "Mixed precision training", sections 3.1 and
 
 import numpy as np
 
-from engine.preflight import causes
-from engine.preflight.findings import Finding, Strength
-from engine.preflight.look import Look
+from . import causes
+from .findings import Finding, Strength
+from .look import Look
 
 _MOST_ZEROED, _FAR_TOO_MANY, _MOST_LOST, _MOST_DISPLACED = 0.1, 0.5, 0.5, 0.5
 

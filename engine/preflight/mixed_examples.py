@@ -8,9 +8,9 @@ without keeping statistics.
 
 import numpy as np
 
-from engine.preflight import causes
-from engine.preflight.findings import Finding
-from engine.preflight.look import Look
+from . import causes
+from .findings import Finding
+from .look import Look
 
 _MOST, _ROUNDING = 1e-3, 1e-5
 

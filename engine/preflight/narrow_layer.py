@@ -11,10 +11,10 @@ import math
 
 import numpy as np
 
-from engine.errors import counted
-from engine.preflight import causes
-from engine.preflight.findings import Finding
-from engine.preflight.look import Look
+from ..errors import counted
+from . import causes
+from .findings import Finding
+from .look import Look
 
 
 def find(look: Look) -> Finding | None:

@@ -8,9 +8,9 @@ is 1, are said to be that. False alarms: none, because nothing ever moves.
 
 import numpy as np
 
-from engine.preflight import causes
-from engine.preflight.findings import Finding
-from engine.preflight.look import Look
+from . import causes
+from .findings import Finding
+from .look import Look
 
 
 def find(look: Look) -> Finding | None:

@@ -6,9 +6,9 @@ nothing can be learned from such a loss.
 
 import numpy as np
 
-from engine.preflight import causes
-from engine.preflight.findings import Finding
-from engine.preflight.look import Look
+from . import causes
+from .findings import Finding
+from .look import Look
 
 _LARGEST_ROOT = float(np.sqrt(np.finfo(np.float32).max))
 

@@ -12,10 +12,10 @@ Source: Karpathy (2019), "A recipe for training neural networks". False alarms: 
 
 import numpy as np
 
-from engine.preflight import target_scale
-from engine.preflight.findings import Finding, is_fault
-from engine.preflight.learning import RATES
-from engine.preflight.look import Look
+from . import target_scale
+from .findings import Finding, is_fault
+from .learning import RATES
+from .look import Look
 
 _NOT_LEARNED, _WELL_LEARNED, _LONGEST = 0.95, 0.5, 10
 

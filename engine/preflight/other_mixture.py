@@ -10,9 +10,9 @@ docs/check.md.
 import numpy as np
 from scipy import stats
 
-from engine.preflight import causes
-from engine.preflight.findings import Finding
-from engine.preflight.look import Look
+from . import causes
+from .findings import Finding
+from .look import Look
 
 _MOST_VARIATION, _LEVEL = 0.2, 1e-6
 _MOST_SHIFT, _FEWEST = 0.5, 100

@@ -11,17 +11,17 @@ import numpy as np
 import optax
 from jax.typing import ArrayLike
 
-from engine.arms.arm import Arm
-from engine.models.initial import AS_WRITTEN, draw_params, leaf_laws
-from engine.models.jaxpr import equations
-from engine.models.model import Model
-from engine.preflight.halves import has_halves, is_half, rounded_away, trace_gradient
-from engine.preflight.positions import has_positions, reordered, root_mean_square, seen
-from engine.preflight.traced import LIMITS, Traced, run, trace
-from engine.tasks import Batch
-from engine.training.optimization import Hyperparams, hyperparams
-from engine.training.precision import compute_in
-from engine.training.trainer import Keys, Trainer, TrainState
+from ..arms.arm import Arm
+from ..models.initial import AS_WRITTEN, draw_params, leaf_laws
+from ..models.jaxpr import equations
+from ..models.model import Model
+from ..tasks import Batch
+from ..training.optimization import Hyperparams, hyperparams
+from ..training.precision import compute_in
+from ..training.trainer import Keys, Trainer, TrainState
+from .halves import has_halves, is_half, rounded_away, trace_gradient
+from .positions import has_positions, reordered, root_mean_square, seen
+from .traced import LIMITS, Traced, run, trace
 
 NUM_STARTS = 4
 # Lengths of a step along the gradient, as shares of the length of all parameters. The shortest are for steep losses,

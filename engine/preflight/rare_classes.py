@@ -7,9 +7,9 @@ that often, and the loss of the best constant prediction is small from the start
 
 import numpy as np
 
-from engine.preflight import causes
-from engine.preflight.findings import Finding
-from engine.preflight.look import Look
+from . import causes
+from .findings import Finding
+from .look import Look
 
 _MOST = 0.9
 

@@ -8,11 +8,11 @@ False alarms: see docs/check.md.
 
 import math
 
-from engine.preflight import causes
-from engine.preflight.findings import Finding, amount
-from engine.preflight.input_scale import are_entering_wrong
-from engine.preflight.look import Look
-from engine.tasks.scales import are_wrong_inputs, scale_of
+from ..tasks.scales import are_wrong_inputs, scale_of
+from . import causes
+from .findings import Finding, amount
+from .input_scale import are_entering_wrong
+from .look import Look
 
 
 def find(look: Look) -> Finding | None:

@@ -12,10 +12,10 @@ layers of tanh at He's start have below 1 % of their values there on the digits.
 
 import numpy as np
 
-from engine.preflight import causes
-from engine.preflight.findings import Finding
-from engine.preflight.gradient_by_depth import LEAST, first_to_last
-from engine.preflight.look import Look
+from . import causes
+from .findings import Finding
+from .gradient_by_depth import LEAST, first_to_last
+from .look import Look
 
 _FEWEST, _SOME, _MOST = 2, 0.05, 0.5
 _LEAST_OF_LOGISTICS = 1e-2

@@ -7,9 +7,9 @@ and its gradients are small. False alarms: none seen; logits do not add up to 1 
 
 import numpy as np
 
-from engine.preflight import causes
-from engine.preflight.findings import Finding
-from engine.preflight.look import Look
+from . import causes
+from .findings import Finding
+from .look import Look
 
 
 def find(look: Look) -> Finding | None:

@@ -8,9 +8,9 @@ about 0.5/√n, so that chance alone never comes near a fifth. False alarms: non
 
 import numpy as np
 
-from engine.preflight import causes
-from engine.preflight.findings import Finding
-from engine.preflight.look import Look
+from . import causes
+from .findings import Finding
+from .look import Look
 
 _MOST, _FEWEST_CHANGES = 0.2, 10.0
 

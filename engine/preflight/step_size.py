@@ -10,9 +10,9 @@ warm-up says nothing, so schedules that rise are left out. False alarms: see doc
 
 import numpy as np
 
-from engine.preflight import causes
-from engine.preflight.findings import Finding, amount
-from engine.preflight.look import Look
+from . import causes
+from .findings import Finding, amount
+from .look import Look
 
 _LEAST, _MOST = 1e-3, 1.0
 

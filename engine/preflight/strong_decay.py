@@ -11,9 +11,9 @@ until the two are alike; a gradient may grow by then, so this is a sign. Source:
 
 import numpy as np
 
-from engine.preflight import causes
-from engine.preflight.findings import Finding, amount
-from engine.preflight.look import Look
+from . import causes
+from .findings import Finding, amount
+from .look import Look
 
 _DECOUPLED = ("adamw", "lion")
 _MOST_PULL = 10.0

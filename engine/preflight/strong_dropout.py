@@ -9,9 +9,9 @@ two layers and 7.5 in the two dense ones after five convolutions, and 50 with 0.
 
 import numpy as np
 
-from engine.preflight import causes
-from engine.preflight.findings import Finding, amount
-from engine.preflight.look import Look
+from . import causes
+from .findings import Finding, amount
+from .look import Look
 
 _MOST = 20.0
 

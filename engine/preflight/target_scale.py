@@ -11,10 +11,10 @@ BackProp", sections 4.5 and 4.6. False alarms: see docs/check.md.
 
 import numpy as np
 
-from engine.preflight import causes
-from engine.preflight.findings import Finding, amount
-from engine.preflight.look import Look
-from engine.tasks.scales import WORTH_A_TRY, are_wrong_targets, scale_of
+from ..tasks.scales import WORTH_A_TRY, are_wrong_targets, scale_of
+from . import causes
+from .findings import Finding, amount
+from .look import Look
 
 _MOST = 10.0
 

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import jax
 
-from engine.models.jaxpr import Read, bind, evaluate, inner_programs
+from ..models.jaxpr import Read, bind, evaluate, inner_programs
 
 # |z| beyond which the slope is below 5 % of the steepest: 1 − tanh² = 0.05, and a logistic is a tanh of z / 2.
 LIMITS = {"tanh": 2.178, "logistic": 4.357}

@@ -10,10 +10,10 @@ it is a sign where its own optimiser learns one batch all the same. False alarms
 
 import numpy as np
 
-from engine.preflight import causes
-from engine.preflight.findings import Finding, amount
-from engine.preflight.look import Look
-from engine.preflight.passes import Entering, measured
+from . import causes
+from .findings import Finding, amount
+from .look import Look
+from .passes import Entering, measured
 
 _MOST_RATIO, _MOST_OFFSET = 100.0, 10.0
 

@@ -10,10 +10,10 @@ False alarms: frozen layers, and dead rectifiers in very narrow ones.
 
 import numpy as np
 
-from engine.errors import some_of
-from engine.preflight import causes
-from engine.preflight.findings import Finding
-from engine.preflight.look import Look
+from ..errors import some_of
+from . import causes
+from .findings import Finding
+from .look import Look
 
 _MOST_NAMED = 4
 

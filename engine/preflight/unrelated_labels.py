@@ -14,10 +14,10 @@ from typing import NamedTuple
 import numpy as np
 from scipy import stats
 
-from engine.preflight import causes, other_mixture
-from engine.preflight.findings import Finding
-from engine.preflight.look import Examples, Look
-from engine.tasks.registry import BY_RULE
+from ..tasks.registry import BY_RULE
+from . import causes, other_mixture
+from .findings import Finding
+from .look import Examples, Look
 
 LEVEL, _SURE = 0.01, 1e-6
 _NEIGHBOURS = 5

@@ -10,9 +10,9 @@ Source: Luo et al. (2016), "Understanding the effective receptive field". False 
 
 import numpy as np
 
-from engine.preflight import causes
-from engine.preflight.findings import Finding
-from engine.preflight.look import Look
+from . import causes
+from .findings import Finding
+from .look import Look
 
 _FEWEST, _ABRUPT = 0.25, 1e-3
 

@@ -5,9 +5,9 @@ learning rate is then far from its peak for most of the time. Source: Goyal et a
 False alarms: none by definition.
 """
 
-from engine.preflight import causes
-from engine.preflight.findings import Finding
-from engine.preflight.look import Look
+from . import causes
+from .findings import Finding
+from .look import Look
 
 _MOST, _LEAST = 0.5, 0.1
 

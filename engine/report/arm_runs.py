@@ -6,12 +6,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from engine.errors import InputError, one_line
-from engine.outcomes.event import Event
-from engine.outcomes.prefix import FinishedPrefix
-from engine.store import WorkDirectory, is_of_logs
-from engine.store.run_table import RunTable
-from engine.studies.designs import FIRST_FORK_SEED, FIRST_GRID_SEED, MAX_FORKS
+from ..errors import InputError, one_line
+from ..outcomes.event import Event
+from ..outcomes.prefix import FinishedPrefix
+from ..store import WorkDirectory, is_of_logs
+from ..store.run_table import RunTable
+from ..studies.designs import FIRST_FORK_SEED, FIRST_GRID_SEED, MAX_FORKS
 
 # Curves are only drawn, and more would hide each other.
 MAX_CURVES = 200

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from html import escape
 
-from engine.errors import one_line
-from engine.outcomes import STATUSES
-from engine.outcomes.event import Event
-from engine.report.phrases import interval, number, p_value, percent, percent_interval
-from engine.report.ranking import rank_arms
-from engine.report.summary import Summary
+from ..errors import one_line
+from ..outcomes import STATUSES
+from ..outcomes.event import Event
+from .phrases import interval, number, p_value, percent, percent_interval
+from .ranking import rank_arms
+from .summary import Summary
 
 # Without a colour of its own, so that a notebook shows it on any.
 _CELL = "padding:.25em .6em;border-bottom:1px solid rgba(128,128,128,.4);text-align:{side}"

@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib import style
 from matplotlib.figure import Figure
 
-from engine.report.arm_runs import LossCurve
+from .arm_runs import LossCurve
 
 # Of text and axes; the page replaces it by its own, so that a figure reads on light and on dark backgrounds.
 INK = "#3b4450"

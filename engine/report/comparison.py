@@ -5,9 +5,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from engine import statistics
-from engine.report.arm_runs import ArmRuns
-from engine.statistics import LEVEL, Estimate, TestResult
+from .. import statistics
+from ..statistics import LEVEL, Estimate, TestResult
+from .arm_runs import ArmRuns
 
 # Below this many runs χ² rejects too often, see benchmarks/COVERAGE.md.
 _FEW_RUNS, _NUM_PERMUTATIONS = 30, 999

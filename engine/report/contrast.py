@@ -6,16 +6,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from engine import statistics
-from engine.errors import InputError, counted, unknown_name
-from engine.outcomes import DetectorSettings, event_code, find_break
-from engine.outcomes.event import Event
-from engine.report.arm_runs import ArmRuns, LossCurve, of_study, read_losses, read_runs
-from engine.report.comparison import compare_runs
-from engine.report.phrases import interval, number, p_value, percent, percent_interval
-from engine.statistics import LEVEL, Estimate, TestResult
-from engine.store import WorkDirectory, is_of_logs
-from engine.store.run_table import RunTable
+from .. import statistics
+from ..errors import InputError, counted, unknown_name
+from ..outcomes import DetectorSettings, event_code, find_break
+from ..outcomes.event import Event
+from ..statistics import LEVEL, Estimate, TestResult
+from ..store import WorkDirectory, is_of_logs
+from ..store.run_table import RunTable
+from .arm_runs import ArmRuns, LossCurve, of_study, read_losses, read_runs
+from .comparison import compare_runs
+from .phrases import interval, number, p_value, percent, percent_interval
 
 # People give the chance loss to some digits, or as a number of classes that are nearly balanced.
 _SAME_CHANCE = 0.005

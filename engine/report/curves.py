@@ -4,10 +4,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from engine.errors import InputError
-from engine.store.run_table import RunTable
-from engine.studies.designs import FIRST_GRID_SEED
-from engine.training.probes.registry import WHOLE
+from ..errors import InputError
+from ..store.run_table import RunTable
+from ..studies.designs import FIRST_GRID_SEED
+from ..training.probes.registry import WHOLE
 
 
 class MetricCurves(NamedTuple):

@@ -11,15 +11,15 @@ from matplotlib import ticker
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from engine import statistics
-from engine.errors import unknown_name
-from engine.outcomes.event import Event
-from engine.report.arm_runs import MAX_CURVES
-from engine.report.canvas import INK, around, new_figure, points_per_curve, styled, thinned
-from engine.report.phrases import label, time_word
-from engine.report.ranking import say_shown, shown_arms
-from engine.report.sections import Drawing
-from engine.report.summary import Summary
+from .. import statistics
+from ..errors import unknown_name
+from ..outcomes.event import Event
+from .arm_runs import MAX_CURVES
+from .canvas import INK, around, new_figure, points_per_curve, styled, thinned
+from .phrases import label, time_word
+from .ranking import say_shown, shown_arms
+from .sections import Drawing
+from .summary import Summary
 
 _CURVES = (
     "Loss {measured}; the dot is the onset, with the interval of the {points} around it, a bar at the end a run that "

@@ -5,20 +5,20 @@ from collections.abc import Iterator, Mapping
 from importlib import resources
 from typing import Any, NamedTuple
 
-from engine import statistics
-from engine.errors import InputError, counted, one_line
-from engine.outcomes.event import Event
-from engine.report.arm_table import make_table, to_text
-from engine.report.figures import make_drawings, names_on_page
-from engine.report.notes import after_faults
-from engine.report.phrases import number, varied
-from engine.report.ranking import MOST_ARMS, say_shown, shown_arms
-from engine.report.sections import Drawing, Section, make_sections
-from engine.report.summary import Summary, summarise, to_document
-from engine.report.variance_split import VarianceSplit, split_variances
-from engine.report.variance_split_section import make_split_section
-from engine.report.verdict import Verdict, make_verdict
-from engine.store.run_table import RunTable
+from .. import statistics
+from ..errors import InputError, counted, one_line
+from ..outcomes.event import Event
+from ..store.run_table import RunTable
+from .arm_table import make_table, to_text
+from .figures import make_drawings, names_on_page
+from .notes import after_faults
+from .phrases import number, varied
+from .ranking import MOST_ARMS, say_shown, shown_arms
+from .sections import Drawing, Section, make_sections
+from .summary import Summary, summarise, to_document
+from .variance_split import VarianceSplit, split_variances
+from .variance_split_section import make_split_section
+from .verdict import Verdict, make_verdict
 
 _ALL_FAILED = (
     "all finished runs in {path!r} failed, so there is nothing to report: they ended their worker again and again, "
@@ -145,7 +145,7 @@ def _estimates(summary: Summary, is_page: bool) -> Iterator[tuple[str, str, int]
 def make_methods(summary: Summary, splits: Mapping[str, VarianceSplit]) -> Methods:
     """Writes the paragraph for what a report shows."""
     paragraph = " ".join(_sentences(summary, splits))
-    text = resources.files("engine.report").joinpath("sources.bib").read_text(encoding="utf-8")
+    text = resources.files(__package__).joinpath("sources.bib").read_text(encoding="utf-8")
     entries = {re.split(r"[{,]", entry)[1]: entry for entry in text.strip().split("\n\n")}
     cited = dict.fromkeys(re.findall(r"\[(\w+)\]", paragraph))
     return Methods(paragraph, "\n\n".join(entries[key] for key in cited if key in entries))

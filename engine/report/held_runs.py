@@ -1,7 +1,7 @@
 """Sentences on the runs that did not leave chance level; verdicts take them from here."""
 
-from engine.errors import counted
-from engine.report.summary import ArmSummary
+from ..errors import counted
+from .summary import ArmSummary
 
 _MOST = 0.5
 

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 
-from engine.errors import agreeing, counted
-from engine.outcomes.event import Event
-from engine.report import log_answers
-from engine.report.notes import say_faults_elsewhere, say_notes
-from engine.report.phrases import fraction, joined, of_runs, varied
-from engine.report.summary import Summary
+from ..errors import agreeing, counted
+from ..outcomes.event import Event
+from . import log_answers
+from .notes import say_faults_elsewhere, say_notes
+from .phrases import fraction, joined, of_runs, varied
+from .summary import Summary
 
 _MOST_SAID = 12
 # By the count of `ArmSummary` that makes them worth saying.

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from engine.outcomes.chance import suggest_classes
-from engine.outcomes.steady import falls_steadily
-from engine.report.arm_runs import ArmRuns
-from engine.report.phrases import NORMAL_QUESTION, REMEDY_QUESTION, counted, moment, number, percent, time_word
-from engine.report.summary import Summary
+from ..outcomes.chance import suggest_classes
+from ..outcomes.steady import falls_steadily
+from .arm_runs import ArmRuns
+from .phrases import NORMAL_QUESTION, REMEDY_QUESTION, counted, moment, number, percent, time_word
+from .summary import Summary
 
 LEVEL_QUESTION = "Is the loss at chance level at all?"
 ASSUMED = (

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator, Mapping
 
-from engine.report.phrases import joined
-from engine.report.summary import Summary
+from .phrases import joined
+from .summary import Summary
 
 _MOST_NAMED = 3
 

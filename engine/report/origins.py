@@ -4,12 +4,12 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from engine.errors import counted
-from engine.report.phrases import joined
-from engine.report.sections import Section, SectionTable
-from engine.report.summary import Summary
-from engine.store import provenance
-from engine.store.run_table import RunTable
+from ..errors import counted
+from ..store import provenance
+from ..store.run_table import RunTable
+from .phrases import joined
+from .sections import Section, SectionTable
+from .summary import Summary
 
 _MOST_NAMED = 5
 _CAPTION = "Launches that agree in everything on which the bits of a run depend share a row."

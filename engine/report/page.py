@@ -10,15 +10,15 @@ from typing import Any, NamedTuple
 import jinja2
 import markupsafe
 
-from engine.errors import counted, visible
-from engine.outcomes import FAILED
-from engine.outcomes.event import Event
-from engine.report.canvas import INK, to_svg
-from engine.report.figures import Figures
-from engine.report.findings import Findings, make_cautions
-from engine.report.phrases import number, of_runs, percent
-from engine.report.ranking import say_shown
-from engine.report.summary import Summary
+from ..errors import counted, visible
+from ..outcomes import FAILED
+from ..outcomes.event import Event
+from .canvas import INK, to_svg
+from .figures import Figures
+from .findings import Findings, make_cautions
+from .phrases import number, of_runs, percent
+from .ranking import say_shown
+from .summary import Summary
 
 # What makes a page live stands between marks, so that it can be taken out of it again.
 _BEGIN, _END = "<!-- live -->", "<!-- end of live -->"
@@ -41,7 +41,7 @@ class Page(NamedTuple):
 
 def _environment() -> jinja2.Environment:
     return jinja2.Environment(
-        loader=jinja2.PackageLoader("engine", "report"),
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,

@@ -4,9 +4,9 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from engine.errors import agreeing, counted, one_line
-from engine.report.summary import ArmSummary
-from engine.statistics import Estimate
+from ..errors import agreeing, counted, one_line
+from ..statistics import Estimate
+from .summary import ArmSummary
 
 NORMAL_QUESTION = "Is that normal for this set-up?"
 REMEDY_QUESTION = "Is something wrong, and what would fix it?"

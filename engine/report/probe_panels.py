@@ -9,11 +9,11 @@ from matplotlib import colormaps, ticker
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from engine.report.canvas import INK, new_figure
-from engine.report.curves import ArmProbes
-from engine.report.phrases import label as short
-from engine.training.probes.diagnostic import Panel
-from engine.training.probes.registry import DIAGNOSTICS, WHOLE
+from ..training.probes.diagnostic import Panel
+from ..training.probes.registry import DIAGNOSTICS, WHOLE
+from .canvas import INK, new_figure
+from .curves import ArmProbes
+from .phrases import label as short
 
 # A quantity on a logarithmic scale has changed when it has doubled or halved, another one when it has moved by this.
 _FACTOR = 2.0

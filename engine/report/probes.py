@@ -4,17 +4,17 @@ import functools
 
 import numpy as np
 
-from engine.arms.options import Option
-from engine.errors import counted
-from engine.report.arm_runs import ArmRuns
-from engine.report.curves import ArmProbes, find_arm_probes
-from engine.report.phrases import joined, label, number, percent
-from engine.report.probe_panels import Change, changes_of, draw_panels, panels, series_names
-from engine.report.sections import Drawing, Section, SectionTable
-from engine.report.summary import Summary
-from engine.store.run_table import RunTable
-from engine.studies.diagnosis import AS_GIVEN, read_record
-from engine.training.probes.registry import WHOLE
+from ..arms.options import Option
+from ..errors import counted
+from ..store.run_table import RunTable
+from ..studies.diagnosis import AS_GIVEN, read_record
+from ..training.probes.registry import WHOLE
+from .arm_runs import ArmRuns
+from .curves import ArmProbes, find_arm_probes
+from .phrases import joined, label, number, percent
+from .probe_panels import Change, changes_of, draw_panels, panels, series_names
+from .sections import Drawing, Section, SectionTable
+from .summary import Summary
 
 # Each arm has a page of panels; more arms are in the files.
 OPTIONS = (

@@ -1,6 +1,6 @@
 """Which arms come first where there are too many to show them all."""
 
-from engine.report.summary import Summary
+from .summary import Summary
 
 # The baseline, those that leave chance level soonest, and those that do latest.
 _SOONEST, _LATEST = 14, 9

@@ -7,10 +7,10 @@ To add one, write a module with `make_section(table, summary)`, which returns a 
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from engine.arms.options import fill_owned, owned
-from engine.registry import Registry
-from engine.report.summary import Summary
-from engine.store.run_table import RunTable
+from ..arms.options import fill_owned, owned
+from ..registry import Registry
+from ..store.run_table import RunTable
+from .summary import Summary
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 SECTIONS = Registry(
     "section",
     {
-        "diagnosis": "engine.diagnosis.section",
-        "signs": "engine.logs.section",
-        "theory": "engine.theory.section",
-        "diagnostics": "engine.report.probes",
-        "origins": "engine.report.origins",
+        "diagnosis": ".diagnosis.section",
+        "signs": ".logs.section",
+        "theory": ".theory.section",
+        "diagnostics": ".report.probes",
+        "origins": ".report.origins",
     },
 )
 

@@ -8,14 +8,14 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from engine import statistics
-from engine.outcomes import FAILED, STATUSES
-from engine.outcomes.event import Event
-from engine.report.arm_runs import ArmRuns, of_study, read_all_runs
-from engine.report.comparison import Comparison, compare_arms
-from engine.statistics import LEVEL, Estimate
-from engine.store import is_of_logs
-from engine.store.run_table import RunTable
+from .. import statistics
+from ..outcomes import FAILED, STATUSES
+from ..outcomes.event import Event
+from ..statistics import LEVEL, Estimate
+from ..store import is_of_logs
+from ..store.run_table import RunTable
+from .arm_runs import ArmRuns, of_study, read_all_runs
+from .comparison import Comparison, compare_arms
 
 _LATE_SHARE = 0.9
 # A loss is at chance within twice the distance at which the detector takes a curve to have arrived there: once for the

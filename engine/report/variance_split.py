@@ -4,13 +4,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from engine import statistics
-from engine.errors import counted
-from engine.outcomes.event import Event
-from engine.report.arm_runs import ArmRuns
-from engine.report.phrases import moment, number, p_value, percent, share
-from engine.report.summary import Summary
-from engine.statistics import LEVEL, CrossedComponents, EarlyLuck, ForkPrediction
+from .. import statistics
+from ..errors import counted
+from ..outcomes.event import Event
+from ..statistics import LEVEL, CrossedComponents, EarlyLuck, ForkPrediction
+from .arm_runs import ArmRuns
+from .phrases import moment, number, p_value, percent, share
+from .summary import Summary
 
 # A share of the variance above this, beyond chance, is called the greater part.
 _GREATER = 0.5

@@ -9,13 +9,13 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from engine.report.arm_runs import ForkRuns, GridRuns
-from engine.report.canvas import new_figure
-from engine.report.phrases import label
-from engine.report.sections import Drawing, Section
-from engine.report.summary import Summary, jsonable
-from engine.report.variance_split import VarianceSplit, describe_split
-from engine.statistics import CrossedComponents
+from ..statistics import CrossedComponents
+from .arm_runs import ForkRuns, GridRuns
+from .canvas import new_figure
+from .phrases import label
+from .sections import Drawing, Section
+from .summary import Summary, jsonable
+from .variance_split import VarianceSplit, describe_split
 
 _MAX_PARENTS = 60
 # With more arms, only the baseline and arms with a grid or forks get a paragraph; all are in `summary.json`.

@@ -4,15 +4,15 @@ import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from engine.errors import counted
-from engine.outcomes.event import Event
-from engine.report import held_runs, log_answers, phrases
-from engine.report.limits import find_limits
-from engine.report.notes import after_faults
-from engine.report.phrases import fraction, interval, joined, moment, number, of_runs, onset, p_value, percent, varied
-from engine.report.summary import ArmSummary, Summary
-from engine.report.variance_split import VarianceSplit, describe_split
-from engine.statistics import Estimate
+from ..errors import counted
+from ..outcomes.event import Event
+from ..statistics import Estimate
+from . import held_runs, log_answers, phrases
+from .limits import find_limits
+from .notes import after_faults
+from .phrases import fraction, interval, joined, moment, number, of_runs, onset, p_value, percent, varied
+from .summary import ArmSummary, Summary
+from .variance_split import VarianceSplit, describe_split
 
 # With fewer runs even a unanimous course is not beyond chance.
 _FEW = 6

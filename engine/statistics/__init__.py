@@ -27,12 +27,12 @@ Before and after
     seeds_needed: how many runs a question needs.  caution: where simulated intervals or tests fall short.
 """
 
-from engine.statistics.comparison import gray_test, holm, log_rank
-from engine.statistics.components import CrossedComponents, ForkPrediction, crossed_components, fork_prediction
-from engine.statistics.equivalence import Equivalence, Margin, equivalent_means, equivalent_shares
-from engine.statistics.incidence import aalen_johansen, first_reached, kaplan_meier, median_time
-from engine.statistics.memoryless import EarlyLuck, WeibullFit, early_luck, weibull
-from engine.statistics.planning import (
+from .comparison import gray_test, holm, log_rank
+from .components import CrossedComponents, ForkPrediction, crossed_components, fork_prediction
+from .equivalence import Equivalence, Margin, equivalent_means, equivalent_shares
+from .incidence import aalen_johansen, first_reached, kaplan_meier, median_time
+from .memoryless import EarlyLuck, WeibullFit, early_luck, weibull
+from .planning import (
     ComparisonQuestion,
     FailureQuestion,
     FractionQuestion,
@@ -41,8 +41,8 @@ from engine.statistics.planning import (
     caution,
     seeds_needed,
 )
-from engine.statistics.proportions import most_unseen, paired_share_difference, proportion
-from engine.statistics.restricted_means import paired_difference, restricted_mean, restricted_mean_difference
-from engine.statistics.results import LEVEL, Estimate, ProbabilityCurve, TestResult
-from engine.statistics.sequential import SafeTest, confidence_sequence, safe_log_rank
-from engine.statistics.turnbull import IntervalEstimate, turnbull
+from .proportions import most_unseen, paired_share_difference, proportion
+from .restricted_means import paired_difference, restricted_mean, restricted_mean_difference
+from .results import LEVEL, Estimate, ProbabilityCurve, TestResult
+from .sequential import SafeTest, confidence_sequence, safe_log_rank
+from .turnbull import IntervalEstimate, turnbull

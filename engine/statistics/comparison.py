@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from engine.statistics.results import TestResult, check_cause, check_times, label_indices
+from .results import TestResult, check_cause, check_times, label_indices
 
 # Eigenvalues of a covariance below this share of the largest are rounding: it has rank k − 1.
 _RANK_TOLERANCE = 1e-10

@@ -4,9 +4,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from engine.statistics.incidence import incidence_table
-from engine.statistics.random_effects import fit_variances, observe, share_estimate
-from engine.statistics.results import Estimate, check_confidence, check_times, label_indices
+from .incidence import incidence_table
+from .random_effects import fit_variances, observe, share_estimate
+from .results import Estimate, check_confidence, check_times, label_indices
 
 
 class CrossedComponents(NamedTuple):

@@ -13,9 +13,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from engine.statistics.proportions import paired_share_difference
-from engine.statistics.restricted_means import paired_difference
-from engine.statistics.results import LEVEL, Estimate
+from .proportions import paired_share_difference
+from .restricted_means import paired_difference
+from .results import LEVEL, Estimate
 
 _MOST_PAIRS = 10**7
 

@@ -4,8 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from engine.statistics.proportions import none_seen
-from engine.statistics.results import Estimate, ProbabilityCurve, check_cause, check_confidence, check_times
+from .proportions import none_seen
+from .results import Estimate, ProbabilityCurve, check_cause, check_confidence, check_times
 
 _ROUNDING = 1e-12
 _AT_END = 1e-9  # a probability this near to 0 or 1 is there

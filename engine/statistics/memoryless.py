@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from engine.statistics.incidence import incidence_table, median_time
-from engine.statistics.proportions import proportion
-from engine.statistics.results import Estimate, TestResult, check_confidence, check_times
+from .incidence import incidence_table, median_time
+from .proportions import proportion
+from .results import Estimate, TestResult, check_confidence, check_times
 
 # Largest distance of a limit of log(shape) or log(scale) from the estimate; beyond, exp overflows.
 _WIDEST = 600.0

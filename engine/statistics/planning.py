@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from engine.statistics.results import LEVEL, check_confidence
+from .results import LEVEL, check_confidence
 
 _MOST_SEEDS = 1e7
 # From benchmarks/COVERAGE.md: worst coverage and size in per cent of all simulated laws, by runs in each arm.

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from engine.statistics.results import Estimate, check_confidence, check_counts
+from .results import Estimate, check_confidence, check_counts
 
 _ROUNDING = 1e-12
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from engine.statistics.results import Estimate
+from .results import Estimate
 
 _DAMPING = 0.8
 _MAX_SWEEPS = 100

@@ -5,9 +5,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from engine.statistics.incidence import IncidenceTable, incidence_table
-from engine.statistics.proportions import none_seen
-from engine.statistics.results import Estimate, check_confidence, check_times
+from .incidence import IncidenceTable, incidence_table
+from .proportions import none_seen
+from .results import Estimate, check_confidence, check_times
 
 _ROUNDING = 1e-12
 

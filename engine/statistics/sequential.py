@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from engine.statistics.results import Estimate, check_confidence, check_counts, check_times, label_indices
+from .results import Estimate, check_confidence, check_counts, check_times, label_indices
 
 
 class SafeTest(NamedTuple):

@@ -4,8 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from engine.statistics.incidence import curve_limits
-from engine.statistics.results import ProbabilityCurve, check_confidence
+from .incidence import curve_limits
+from .results import ProbabilityCurve, check_confidence
 
 # The log-likelihood lies within this, per run, of its maximum: far below one run's influence.
 _GAP = 1e-10

@@ -13,9 +13,9 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from engine.errors import counted
-from engine.outcomes.row import RUN_KEY
-from engine.store.files import digest, digest_of_file, make_folder, remove, write_atomically, writing
+from ..errors import counted
+from ..outcomes.row import RUN_KEY
+from .files import digest, digest_of_file, make_folder, remove, write_atomically, writing
 
 _SUFFIX = ".safetensors"
 _VERSION = 1

@@ -11,7 +11,7 @@ import time
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from engine.errors import InputError, StorageError
+from ..errors import InputError, StorageError
 
 # What a reader of a work directory calls its own; each must be a real directory.
 FOLDERS = ("parts", "checkpoint", "damaged", "figures", "tensorboard", "wandb")

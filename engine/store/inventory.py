@@ -14,20 +14,11 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 
-from engine.errors import InputError, counted, one_line
-from engine.outcomes.row import ROW_SCHEMA, Row
-from engine.store import files
-from engine.store.parts import (
-    PART_BYTES,
-    encode,
-    encode_table,
-    fingerprint,
-    inspect_content,
-    inspect_part,
-    read_part,
-    split,
-)
-from engine.store.study_file import MANIFEST
+from ..errors import InputError, counted, one_line
+from ..outcomes.row import ROW_SCHEMA, Row
+from . import files
+from .parts import PART_BYTES, encode, encode_table, fingerprint, inspect_content, inspect_part, read_part, split
+from .study_file import MANIFEST
 
 _ENDING = ".parquet"
 # A line of the manifest: the name of a part, its number of rows, and a hash of the two.

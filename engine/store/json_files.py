@@ -6,7 +6,7 @@ import math
 from pathlib import Path
 from typing import Any
 
-from engine.store.files import DamagedError, read_bounded
+from .files import DamagedError, read_bounded
 
 MAX_BYTES = 64 * 2**20
 # Marks that begin or part values; each value has one, so they bound the memory that parsing takes.

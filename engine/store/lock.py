@@ -15,8 +15,8 @@ from pathlib import Path
 
 import filelock
 
-from engine.errors import InputError, one_line
-from engine.store.files import (
+from ..errors import InputError, one_line
+from .files import (
     FULL,
     DamagedError,
     flush_folder,
@@ -27,8 +27,8 @@ from engine.store.files import (
     storage_error,
     write_atomically,
 )
-from engine.store.json_files import parse_json
-from engine.store.study_file import HOLDER, LOCK, REPORTING, refuse_foreign
+from .json_files import parse_json
+from .study_file import HOLDER, LOCK, REPORTING, refuse_foreign
 
 _MOST_BYTES = 4096
 # Another launch may just be removing its lock, or not yet have said who it is.

@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from engine.errors import InputError, agreeing, one_line
-from engine.store import study_file
-from engine.store.files import check_folders, make_folder, refusing, set_aside
-from engine.store.validation import IDENTITY_BY_ARM, is_of_logs
-from engine.store.workdir import WorkDirectory
+from ..errors import InputError, agreeing, one_line
+from . import study_file
+from .files import check_folders, make_folder, refusing, set_aside
+from .validation import IDENTITY_BY_ARM, is_of_logs
+from .workdir import WorkDirectory
 
 logger = logging.getLogger(__name__)
 

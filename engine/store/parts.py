@@ -9,11 +9,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from engine.errors import InputError, counted
-from engine.outcomes.row import CURVE_NAMES, ROW_SCHEMA, Row
-from engine.store.files import DamagedError, digest, read_bounded
-from engine.store.json_files import checksum
-from engine.store.rows import check_rows
+from ..errors import InputError, counted
+from ..outcomes.row import CURVE_NAMES, ROW_SCHEMA, Row
+from .files import DamagedError, digest, read_bounded
+from .json_files import checksum
+from .rows import check_rows
 
 # Curve values of one part; a run that has more is a part of its own.
 PART_BYTES = 64 * 2**20

@@ -14,11 +14,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from engine.lanes.versions import NUMERICAL, PLUGINS, versions
-from engine.store.redact import discreet
+from ..lanes.versions import NUMERICAL, PLUGINS, versions
+from .redact import discreet
 
 _LOADED = time.monotonic()
-_ROOT = Path(__file__).resolve().parents[2]
+_PACKAGE = Path(__file__).resolve().parents[1]
 
 
 def launch_without_device() -> dict[str, Any]:
@@ -37,13 +37,13 @@ def code_revision() -> dict[str, Any]:
 
     def git(*words: str) -> str | None:
         try:
-            done = subprocess.run(["git", "-C", str(_ROOT), *words], capture_output=True, text=True, timeout=10)
+            done = subprocess.run(["git", "-C", str(_PACKAGE), *words], capture_output=True, text=True, timeout=10)
         except (OSError, subprocess.TimeoutExpired):
             return None
         return done.stdout.strip() if done.returncode == 0 else None
 
     code: dict[str, Any] = {"digest": code_digest()}
-    if git("ls-files", "--error-unmatch", "engine/store/provenance.py") is not None:
+    if git("ls-files", "--error-unmatch", "store/provenance.py") is not None:
         code["revision"] = git("rev-parse", "HEAD")
         code["is_dirty"] = bool(git("status", "--porcelain"))
     return code
@@ -53,8 +53,7 @@ def code_revision() -> dict[str, Any]:
 def code_digest() -> str:
     """Returns the SHA-256 of the names and contents of the engine's sources."""
     digest = hashlib.sha256()
-    folder = _ROOT / "engine"
-    contents = {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*.py")}
+    contents = {path.relative_to(_PACKAGE).as_posix(): path.read_bytes() for path in _PACKAGE.rglob("*.py")}
     for name, content in sorted(contents.items()):
         digest.update(f"{name} {len(content)} ".encode() + content)
     return digest.hexdigest()

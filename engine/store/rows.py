@@ -7,10 +7,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from engine.outcomes import FAILED, STATUSES, event_code
-from engine.outcomes.row import MAX_SEED
-from engine.store.files import DamagedError
-from engine.studies.designs import MAX_SEEDS
+from ..outcomes import FAILED, STATUSES, event_code
+from ..outcomes.row import MAX_SEED
+from ..studies.designs import MAX_SEEDS
+from .files import DamagedError
 
 # A run whose worker was killed by it again and again; it has no curve and is censored at once.
 _STOP_REASONS = ("horizon", "diverged", "hit", "settled", FAILED)

@@ -8,15 +8,15 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from engine.errors import unknown_name
-from engine.outcomes import FAILED, DetectorSettings
-from engine.outcomes.curve_columns import detect_again
-from engine.outcomes.event import Event
-from engine.outcomes.row import CURVE_STEPS, OUTCOME_SCHEMA, RUN_KEY, WAITING_COLUMNS, waiting_times
-from engine.store.provenance import code_digest
-from engine.store.study_file import part_names
-from engine.store.workdir import LAUNCH, WorkDirectory, keys_of
-from engine.studies.designs import is_repetition
+from ..errors import unknown_name
+from ..outcomes import FAILED, DetectorSettings
+from ..outcomes.curve_columns import detect_again
+from ..outcomes.event import Event
+from ..outcomes.row import CURVE_STEPS, OUTCOME_SCHEMA, RUN_KEY, WAITING_COLUMNS, waiting_times
+from ..studies.designs import is_repetition
+from .provenance import code_digest
+from .study_file import part_names
+from .workdir import LAUNCH, WorkDirectory, keys_of
 
 _LOOKED_AT = ("steps", "loss", "accuracy")
 

@@ -4,11 +4,11 @@ import os
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from engine.errors import InputError
-from engine.outcomes.row import SCHEMA_VERSION
-from engine.store.files import FOLDERS, DamagedError, check_folders, is_temporary, refusing, write_atomically
-from engine.store.json_files import checksum, parse_json, read_json, to_json
-from engine.store.validation import check_document
+from ..errors import InputError
+from ..outcomes.row import SCHEMA_VERSION
+from .files import FOLDERS, DamagedError, check_folders, is_temporary, refusing, write_atomically
+from .json_files import checksum, parse_json, read_json, to_json
+from .validation import check_document
 
 STUDY = "study.json"
 BACKUP = "study.json.bak"

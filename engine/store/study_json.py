@@ -5,18 +5,18 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from engine import models, tasks
-from engine.arms import arm as config
-from engine.arms.choices import all_options
-from engine.errors import InputError, counted, unknown_name
-from engine.outcomes import DetectorSettings
-from engine.store import SCHEMA_VERSION, is_of_logs
-from engine.studies.designs import has_forks
-from engine.studies.diagnosis import read_record
-from engine.studies.expand import ExpandedStudy, expand
-from engine.studies.shared_program import Layout
-from engine.studies.study import Study
-from engine.user_code import is_reference, without_home
+from .. import models, tasks
+from ..arms import arm as config
+from ..arms.choices import all_options
+from ..errors import InputError, counted, unknown_name
+from ..outcomes import DetectorSettings
+from ..studies.designs import has_forks
+from ..studies.diagnosis import read_record
+from ..studies.expand import ExpandedStudy, expand
+from ..studies.shared_program import Layout
+from ..studies.study import Study
+from ..user_code import is_reference, without_home
+from . import SCHEMA_VERSION, is_of_logs
 
 
 def document(plan: ExpandedStudy, platform: str, launch: dict[str, Any]) -> dict[str, Any]:

@@ -8,12 +8,12 @@ from collections.abc import Callable, Mapping
 from types import NoneType
 from typing import Any, NamedTuple
 
-from engine.errors import InputError
-from engine.outcomes import DetectorSettings, check_settings
-from engine.outcomes.event import Event
-from engine.outcomes.row import MAX_SEED, MAX_STEPS
-from engine.store.files import DamagedError
-from engine.studies.designs import DESIGNS, MAX_FORKS, MAX_SEEDS
+from ..errors import InputError
+from ..outcomes import DetectorSettings, check_settings
+from ..outcomes.event import Event
+from ..outcomes.row import MAX_SEED, MAX_STEPS
+from ..studies.designs import DESIGNS, MAX_FORKS, MAX_SEEDS
+from .files import DamagedError
 
 # What a study is: runs that were trained here, or curves that were read from logs of others.
 KINDS = ("run", "read")

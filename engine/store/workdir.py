@@ -9,11 +9,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from engine.outcomes import FAILED
-from engine.outcomes.row import ROW_SCHEMA, RUN_KEY, Row
-from engine.store import study_file
-from engine.store.files import FOLDERS, check_folders, clean_temporaries, remove
-from engine.store.inventory import Inventory
+from ..outcomes import FAILED
+from ..outcomes.row import ROW_SCHEMA, RUN_KEY, Row
+from . import study_file
+from .files import FOLDERS, check_folders, clean_temporaries, remove
+from .inventory import Inventory
 
 logger = logging.getLogger(__name__)
 

@@ -2,11 +2,11 @@
 
 from collections.abc import Hashable, Mapping, Sequence
 
-from engine.arms.arm import Arm
-from engine.errors import InputError
-from engine.studies.study import Study
-from engine.tasks import Task
-from engine.training.precision import PRECISIONS, is_available
+from ..arms.arm import Arm
+from ..errors import InputError
+from ..tasks import Task
+from ..training.precision import PRECISIONS, is_available
+from .study import Study
 
 
 def check_precisions(arms: Mapping[str, Arm], platform: str) -> None:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from engine.errors import InputError
+from ..errors import InputError
 
 # Repetitions that an arm may have.
 MAX_SEEDS = 10**7

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple, get_args
 
-from engine.errors import InputError
+from ..errors import InputError
 
 # Why an arm of a diagnosis is there: the configuration itself; a change that may be advised; a learning rate far from
 # the given one, advised only where nothing near it helps; or a control, which tells slow from broken.

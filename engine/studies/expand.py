@@ -10,16 +10,16 @@ from typing import NamedTuple
 
 import numpy as np
 
-from engine import tasks
-from engine.arms.arm import Arm, identity_fields
-from engine.errors import InputError, StorageError, unknown_name
-from engine.lanes.host_batches import spool
-from engine.lanes.runs import Run
-from engine.lanes.spec import PoolSpec
-from engine.models.lowering import FORMS
-from engine.studies import checks, designs
-from engine.studies.shared_program import Layout, SharedProgram, load_structures, share_program
-from engine.studies.study import Study, resolve_arm
+from .. import tasks
+from ..arms.arm import Arm, identity_fields
+from ..errors import InputError, StorageError, unknown_name
+from ..lanes.host_batches import spool
+from ..lanes.runs import Run
+from ..lanes.spec import PoolSpec
+from ..models.lowering import FORMS
+from . import checks, designs
+from .shared_program import Layout, SharedProgram, load_structures, share_program
+from .study import Study, resolve_arm
 
 _MAX_EVAL_EVERY = 25
 _FRESH_EVAL_EVERY = 10

@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from engine.arms.options import Option, options_in
-from engine.errors import InputError, did_you_mean, one_line
-from engine.registry import Registry
-from engine.studies.study import Study
-from engine.user_code import as_path, import_file
+from ..arms.options import Option, options_in
+from ..errors import InputError, did_you_mean, one_line
+from ..registry import Registry
+from ..user_code import as_path, import_file
+from .study import Study
 
 _FUNCTION = "study"
 _PLACE = re.compile(r"(?P<path>.*\.py)(:(?P<function>.*))?", re.DOTALL)

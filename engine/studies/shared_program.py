@@ -7,19 +7,19 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from engine import models, tasks, user_code
-from engine.arms import arm as config
-from engine.arms.arm import Arm
-from engine.errors import InputError
-from engine.lanes.programs import SEGMENTS_PER_CHUNK
-from engine.lanes.spec import PoolSpec, block_of, default_width
-from engine.models.initial import AS_WRITTEN
-from engine.models.lowering import default_form, has_convolutions
-from engine.outcomes.event import Event
-from engine.studies import checks
-from engine.studies.study import Study
-from engine.training.probes.measuring import STEPS_AHEAD
-from engine.user_code import is_reference
+from .. import models, tasks, user_code
+from ..arms import arm as config
+from ..arms.arm import Arm
+from ..errors import InputError
+from ..lanes.programs import SEGMENTS_PER_CHUNK
+from ..lanes.spec import PoolSpec, block_of, default_width
+from ..models.initial import AS_WRITTEN
+from ..models.lowering import default_form, has_convolutions
+from ..outcomes.event import Event
+from ..training.probes.measuring import STEPS_AHEAD
+from ..user_code import is_reference
+from . import checks
+from .study import Study
 
 # Evaluations from one measurement of all diagnostics to the next: they then cost less than a quarter.
 _SEGMENTS_APART = 4

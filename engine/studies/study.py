@@ -6,17 +6,17 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 from typing import Any
 
-from engine import models, tasks
-from engine.arms.arm import Arm, fill_in, find_option
-from engine.arms.options import declared_in, fill_owned, option
-from engine.errors import InputError, unknown_name
-from engine.outcomes import DetectorSettings, check_settings
-from engine.outcomes.row import MAX_SEED, MAX_STEPS
-from engine.studies.designs import FIRST_GRID_SEED, MAX_SEEDS, check_design, has_grid
-from engine.studies.diagnosis import DiagnosisRecord
-from engine.studies.theories import THEORIES
-from engine.training.probes import check_names
-from engine.training.probes.registry import ALL, DIAGNOSTICS
+from .. import models, tasks
+from ..arms.arm import Arm, fill_in, find_option
+from ..arms.options import declared_in, fill_owned, option
+from ..errors import InputError, unknown_name
+from ..outcomes import DetectorSettings, check_settings
+from ..outcomes.row import MAX_SEED, MAX_STEPS
+from ..training.probes import check_names
+from ..training.probes.registry import ALL, DIAGNOSTICS
+from .designs import FIRST_GRID_SEED, MAX_SEEDS, check_design, has_grid
+from .diagnosis import DiagnosisRecord
+from .theories import THEORIES
 
 _DETECTOR = DetectorSettings()
 # Prefix of a sweep axis that sets a constructor argument of the user's model.
@@ -68,13 +68,11 @@ class Study:
         "horizon",
         "when a run ends: horizon, or settled: as soon as its outcome is clear, and what it learns carries over to "
         "held-out examples",
-        choices="engine.training.stopping:STOPS",
+        choices=".training.stopping:STOPS",
     )
     detector: DetectorSettings = _DETECTOR
     design: str = option(
-        "seeds",
-        "which seeds are combined: seeds, crossed, fork or crossed_fork",
-        choices="engine.studies.designs:DESIGNS",
+        "seeds", "which seeds are combined: seeds, crossed, fork or crossed_fork", choices=".studies.designs:DESIGNS"
     )
     order_seeds: int | None = option(None, "data orders of a crossed design", minimum=1, maximum=MAX_SEED)
     forks: int | None = option(None, "forks of every parent, in a design with forks", minimum=1, maximum=MAX_SEED)

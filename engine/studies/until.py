@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from engine import statistics
-from engine.arms.options import check_fields, option
-from engine.errors import InputError
-from engine.outcomes.prefix import FinishedPrefix
+from .. import statistics
+from ..arms.options import check_fields, option
+from ..errors import InputError
+from ..outcomes.prefix import FinishedPrefix
 
 # Blocks that start before the current one is over, so that no worker waits for a look.
 _AHEAD = 1

@@ -1,12 +1,12 @@
 """Sources of examples. A task is one module with `OPTIONS`, `load` and `build`, and one line in `TASKS`."""
 
-from engine.arms.arm import Arm
-from engine.registry import fingerprint_sources
-from engine.tasks import augmentation, passes, splitting, task
-from engine.tasks.places import choose_source, source_of
-from engine.tasks.reading import Note, Reading
-from engine.tasks.registry import TASKS
-from engine.tasks.task import Batch, Data, Task, build_task, fingerprint, first_batch, load_data
+from ..arms.arm import Arm
+from ..registry import fingerprint_sources
+from . import augmentation, passes, splitting, task
+from .places import choose_source, source_of
+from .reading import Note, Reading
+from .registry import TASKS
+from .task import Batch, Data, Task, build_task, fingerprint, first_batch, load_data
 
 __all__ = [
     "TASKS",

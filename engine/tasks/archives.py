@@ -19,14 +19,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from engine.arms.arm import Arm
-from engine.errors import InputError, one_line
-from engine.tasks.examples import Examples, make_arrays
-from engine.tasks.options import AUGMENTATION, DATASET_DIR, SCALING
-from engine.tasks.passes import array_task
-from engine.tasks.places import find_place
-from engine.tasks.prepared import has_package, read_directory
-from engine.tasks.reading import Reading
+from ..arms.arm import Arm
+from ..errors import InputError, one_line
+from .examples import Examples, make_arrays
+from .options import AUGMENTATION, DATASET_DIR, SCALING
+from .passes import array_task
+from .places import find_place
+from .prepared import has_package, read_directory
+from .reading import Reading
 
 OPTIONS = (DATASET_DIR.with_default(None), SCALING, *AUGMENTATION)
 build = array_task
@@ -65,7 +65,7 @@ class Source(NamedTuple):
 
         if not (has_package("tensorflow_datasets") and has_package("array_record")):
             return _joined(read_archives())
-        from engine.tasks.builders import prepare
+        from .builders import prepare
 
         directory = prepare(self.dataset, read_archives, data_dir, reading)
         try:

@@ -15,9 +15,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from engine.arms.arm import Arm
-from engine.errors import InputError, one_line, some_of
-from engine.tasks.examples import (
+from ..arms.arm import Arm
+from ..errors import InputError, one_line, some_of
+from .examples import (
     HELD_OUT_PARTS,
     TRAINING_PARTS,
     Examples,
@@ -26,10 +26,10 @@ from engine.tasks.examples import (
     refuse_fraction,
     with_channels,
 )
-from engine.tasks.options import ARRAY_OPTIONS, DATASET_DIR, EXAMPLE_OPTIONS
-from engine.tasks.passes import array_task
-from engine.tasks.places import find_place, naming_place, refuse_pickles
-from engine.tasks.reading import Reading, check_memory, reason_of
+from .options import ARRAY_OPTIONS, DATASET_DIR, EXAMPLE_OPTIONS
+from .passes import array_task
+from .places import find_place, naming_place, refuse_pickles
+from .reading import Reading, check_memory, reason_of
 
 OPTIONS = (DATASET_DIR, *EXAMPLE_OPTIONS, *ARRAY_OPTIONS)
 build = array_task

@@ -6,8 +6,8 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from engine.arms.arm import Arm
-from engine.errors import InputError
+from ..arms.arm import Arm
+from ..errors import InputError
 
 Augment = Callable[[jax.Array, jax.Array], jax.Array]
 

@@ -8,9 +8,9 @@ from typing import Any, ClassVar
 import numpy as np
 import tensorflow_datasets as tfds
 
-from engine.errors import InputError
-from engine.tasks.prepared import prepared_root, reporting
-from engine.tasks.reading import Reading
+from ..errors import InputError
+from .prepared import prepared_root, reporting
+from .reading import Reading
 
 Parts = Mapping[str, tuple[np.ndarray, np.ndarray]]
 

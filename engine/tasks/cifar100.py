@@ -3,7 +3,7 @@
 Source: Krizhevsky (2009), Learning multiple layers of features from tiny images.
 """
 
-from engine.tasks.archives import OPTIONS, CifarFormat, Source, build
+from .archives import OPTIONS, CifarFormat, Source, build
 
 __all__ = ["OPTIONS", "build", "load"]
 

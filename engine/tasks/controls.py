@@ -11,8 +11,8 @@ from collections.abc import Mapping
 import jax
 import numpy as np
 
-from engine.errors import InputError
-from engine.tasks import random_streams
+from ..errors import InputError
+from . import random_streams
 
 CONTROLS: dict[str, str] = {
     "none": "the data as they are",

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
-from engine.arms.arm import Arm
-from engine.tasks.archives import Part, Source
-from engine.tasks.examples import make_scale
-from engine.tasks.options import AUGMENTATION, SCALING
-from engine.tasks.passes import array_task
-from engine.tasks.reading import Reading
-from engine.tasks.splitting import arrays_of, split_examples
+from ..arms.arm import Arm
+from .archives import Part, Source
+from .examples import make_scale
+from .options import AUGMENTATION, SCALING
+from .passes import array_task
+from .reading import Reading
+from .splitting import arrays_of, split_examples
 
 OPTIONS = (SCALING, *AUGMENTATION)
 build = array_task

@@ -16,11 +16,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from engine.arms.arm import Arm
-from engine.arms.options import Option
-from engine.tasks.passes import draw_keys
-from engine.tasks.reading import Reading
-from engine.tasks.task import Batch, Data, Task
+from ..arms.arm import Arm
+from ..arms.options import Option
+from .passes import draw_keys
+from .reading import Reading
+from .task import Batch, Data, Task
 
 OPTIONS = (
     # The default gives T = 0.1 at a learning rate of 0.01.

@@ -5,10 +5,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from engine.arms.arm import Arm
-from engine.errors import InputError, counted, one_line
-from engine.tasks.reading import Reading
-from engine.tasks.splitting import HELD_OUT_FRACTION, arrays_of, near_one, split_rows, strata_of, stratified_choice
+from ..arms.arm import Arm
+from ..errors import InputError, counted, one_line
+from .reading import Reading
+from .splitting import HELD_OUT_FRACTION, arrays_of, near_one, split_rows, strata_of, stratified_choice
 
 # Names of training parts, and of held-out parts, of which the first that is there is used.
 TRAINING_PARTS = ("train", "training")

@@ -3,7 +3,7 @@
 Source: Xiao, Rasul and Vollgraf (2017), arXiv:1708.07747.
 """
 
-from engine.tasks.archives import OPTIONS, Source, build, read_idx_files
+from .archives import OPTIONS, Source, build, read_idx_files
 
 __all__ = ["OPTIONS", "build", "load"]
 

@@ -17,21 +17,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from engine.arms.arm import Arm
-from engine.errors import InputError, counted
-from engine.tasks.examples import (
-    HELD_OUT_PARTS,
-    TRAINING_PARTS,
-    Examples,
-    held_out_fraction,
-    make_arrays,
-    refuse_fraction,
-)
-from engine.tasks.images import Images, read_images
-from engine.tasks.options import DATASET_DIR, EXAMPLE_OPTIONS, IMAGE_OPTIONS
-from engine.tasks.passes import array_task
-from engine.tasks.places import find_place, naming_place
-from engine.tasks.reading import Reading
+from ..arms.arm import Arm
+from ..errors import InputError, counted
+from .examples import HELD_OUT_PARTS, TRAINING_PARTS, Examples, held_out_fraction, make_arrays, refuse_fraction
+from .images import Images, read_images
+from .options import DATASET_DIR, EXAMPLE_OPTIONS, IMAGE_OPTIONS
+from .passes import array_task
+from .places import find_place, naming_place
+from .reading import Reading
 
 OPTIONS = (DATASET_DIR, *EXAMPLE_OPTIONS, *IMAGE_OPTIONS)
 build = array_task

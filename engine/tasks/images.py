@@ -15,9 +15,9 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from engine.arms.arm import Arm
-from engine.errors import InputError, counted
-from engine.tasks.reading import Reading, check_memory, reason_of
+from ..arms.arm import Arm
+from ..errors import InputError, counted
+from .reading import Reading, check_memory, reason_of
 
 Result = TypeVar("Result")
 Source = Path | bytes

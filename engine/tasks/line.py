@@ -11,12 +11,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from engine.arms.arm import Arm
-from engine.arms.options import Option
-from engine.errors import InputError
-from engine.tasks.passes import draw_nothing, half_square_task
-from engine.tasks.reading import Reading
-from engine.tasks.task import Batch, Data, Task
+from ..arms.arm import Arm
+from ..arms.options import Option
+from ..errors import InputError
+from .passes import draw_nothing, half_square_task
+from .reading import Reading
+from .task import Batch, Data, Task
 
 OPTIONS = (Option("slope", float, 1.0, "slope of the line that is to be learned", minimum=1e-3, maximum=1e3),)
 

@@ -3,7 +3,7 @@
 Source: LeCun, Bottou, Bengio and Haffner (1998), Proc. IEEE 86, from the mirror that tensorflow-datasets uses.
 """
 
-from engine.tasks.archives import OPTIONS, Source, build, read_idx_files
+from .archives import OPTIONS, Source, build, read_idx_files
 
 __all__ = ["OPTIONS", "build", "load"]
 

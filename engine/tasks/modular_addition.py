@@ -10,14 +10,14 @@ Source: Power, Burda, Edwards, Babuschkin and Misra (2022), "Grokking"; Nanda, C
 
 import numpy as np
 
-from engine.arms.arm import Arm
-from engine.arms.options import Option
-from engine.errors import InputError
-from engine.tasks.examples import held_out_fraction
-from engine.tasks.options import HELD_OUT_FRACTION, TASK_SEED
-from engine.tasks.passes import array_task
-from engine.tasks.reading import Reading
-from engine.tasks.splitting import arrays_of, split_rows, stratified_choice
+from ..arms.arm import Arm
+from ..arms.options import Option
+from ..errors import InputError
+from .examples import held_out_fraction
+from .options import HELD_OUT_FRACTION, TASK_SEED
+from .passes import array_task
+from .reading import Reading
+from .splitting import arrays_of, split_rows, stratified_choice
 
 OPTIONS = (
     TASK_SEED,

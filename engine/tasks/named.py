@@ -9,16 +9,16 @@ from pathlib import Path
 
 import numpy as np
 
-from engine.arms.arm import Arm
-from engine.errors import InputError, one_line
-from engine.tasks import prepared
-from engine.tasks.archives import find_unreachable
-from engine.tasks.examples import make_arrays
-from engine.tasks.options import DATASET_DIR
-from engine.tasks.passes import array_task
-from engine.tasks.places import find_prepared
-from engine.tasks.prepared import has_package, prepared_root, read_directory
-from engine.tasks.reading import Reading
+from ..arms.arm import Arm
+from ..errors import InputError, one_line
+from . import prepared
+from .archives import find_unreachable
+from .examples import make_arrays
+from .options import DATASET_DIR
+from .passes import array_task
+from .places import find_prepared
+from .prepared import has_package, prepared_root, read_directory
+from .reading import Reading
 
 OPTIONS = (DATASET_DIR.with_default(None), *prepared.OPTIONS[1:])
 build = array_task

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from engine.arms.options import REQUIRED, Option
-from engine.outcomes.row import MAX_SEED
+from ..arms.options import REQUIRED, Option
+from ..outcomes.row import MAX_SEED
 
 TASK_SEED = Option("task_seed", int, 0, "seed of what the task itself draws", minimum=0, maximum=MAX_SEED)
 NUM_INPUTS = Option("num_inputs", int, REQUIRED, "numbers in an input that is drawn", minimum=1, maximum=4096)

@@ -9,9 +9,9 @@ import numpy as np
 import optax
 from jax import lax
 
-from engine.arms.arm import Arm
-from engine.errors import InputError
-from engine.tasks.task import Batch, Data, Task
+from ..arms.arm import Arm
+from ..errors import InputError
+from .task import Batch, Data, Task
 
 
 def array_task(arm: Arm, data: Data) -> Task:

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from engine.arms.arm import COMMON, Arm, places
-from engine.arms.choices import options_of
-from engine.errors import InputError
-from engine.tasks.augmentation import has_crop
+from ..arms.arm import COMMON, Arm, places
+from ..arms.choices import options_of
+from ..errors import InputError
+from .augmentation import has_crop
 
 _EXPECTED = (
     "a folder with one sub-folder of images per class, an .npz file, or a prepared tensorflow-datasets directory"

@@ -17,14 +17,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from engine.arms.arm import Arm
-from engine.errors import InputError, counted, one_line
-from engine.tasks.examples import Examples, make_arrays, make_targets, refuse_fraction, with_channels
-from engine.tasks.images import read_images
-from engine.tasks.options import ARRAY_OPTIONS, DATASET_DIR, EXAMPLE_OPTIONS, IMAGE_OPTIONS
-from engine.tasks.passes import array_task
-from engine.tasks.places import find_place, find_prepared, naming_place
-from engine.tasks.reading import Reading, check_memory
+from ..arms.arm import Arm
+from ..errors import InputError, counted, one_line
+from .examples import Examples, make_arrays, make_targets, refuse_fraction, with_channels
+from .images import read_images
+from .options import ARRAY_OPTIONS, DATASET_DIR, EXAMPLE_OPTIONS, IMAGE_OPTIONS
+from .passes import array_task
+from .places import find_place, find_prepared, naming_place
+from .reading import Reading, check_memory
 
 OPTIONS = (DATASET_DIR, *EXAMPLE_OPTIONS, *IMAGE_OPTIONS, *ARRAY_OPTIONS)
 build = array_task

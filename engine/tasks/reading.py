@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from tqdm import tqdm
 
-from engine.errors import InputError, one_line
+from ..errors import InputError, one_line
 
 _MOST_LISTED = 5
 _LONGEST_NAME = 100

@@ -5,11 +5,11 @@ import importlib.util
 import re
 from types import ModuleType
 
-from engine.errors import InputError, unknown_name
-from engine.registry import Registry
+from ..errors import InputError, unknown_name
+from ..registry import Registry
 
 # Reads whatever tensorflow-datasets knows by name.
-_NAMED = "engine.tasks.named"
+_NAMED = ".tasks.named"
 # A place is made of the name, which must not lead elsewhere; and no arguments for somebody's code.
 _ELSEWHERE = re.compile(r"\w+(/\w[\w.+-]*)?")
 
@@ -25,7 +25,7 @@ class Tasks(Registry):
         if name.partition("/")[0] in known:
             if not _ELSEWHERE.fullmatch(name):
                 raise InputError(f"dataset={name!r}: expected NAME or NAME/CONFIGURATION")
-            return importlib.import_module(_NAMED)
+            return importlib.import_module(_NAMED, __package__)
         if not known:
             return super().load(name)
         words, separator, hint = str(unknown_name(self.kind, name, self)).partition("; did you")
@@ -47,4 +47,4 @@ _HELD = ("arrays", "cifar10", "cifar100", "digits", "fashion_mnist", "folder", "
 _OTHERS = ("double_well", "line", "ramp", "soft_committee", "sparse_parity", "teacher")
 # Tasks whose labels follow from a rule, so that they belong to their inputs.
 BY_RULE = ("double_well", "line", "modular_addition", "ramp", "soft_committee", "sparse_parity", "teacher")
-TASKS = Tasks("dataset", {name: f"engine.tasks.{name}" for name in sorted((*_HELD, *_OTHERS))})
+TASKS = Tasks("dataset", {name: f".tasks.{name}" for name in sorted((*_HELD, *_OTHERS))})

@@ -13,14 +13,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from engine.arms.arm import Arm
-from engine.arms.options import Option
-from engine.errors import InputError
-from engine.tasks import random_streams
-from engine.tasks.options import NUM_INPUTS, TASK_SEED
-from engine.tasks.passes import draw_keys
-from engine.tasks.reading import Reading
-from engine.tasks.task import Batch, Data, Task
+from ..arms.arm import Arm
+from ..arms.options import Option
+from ..errors import InputError
+from . import random_streams
+from .options import NUM_INPUTS, TASK_SEED
+from .passes import draw_keys
+from .reading import Reading
+from .task import Batch, Data, Task
 
 OPTIONS = (
     TASK_SEED,

@@ -8,12 +8,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from engine.arms.arm import Arm
-from engine.outcomes.event import Event
-from engine.tasks.augmentation import Augment, make_augmentation
-from engine.tasks.controls import controlled
-from engine.tasks.reading import Reading
-from engine.tasks.registry import TASKS
+from ..arms.arm import Arm
+from ..outcomes.event import Event
+from .augmentation import Augment, make_augmentation
+from .controls import controlled
+from .reading import Reading
+from .registry import TASKS
 
 Data = Mapping[str, Any]
 

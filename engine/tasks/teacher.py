@@ -13,12 +13,12 @@ import numpy as np
 import scipy
 from jax.scipy.special import erf
 
-from engine.arms.arm import Arm
-from engine.tasks import random_streams
-from engine.tasks.options import TASK_SEED
-from engine.tasks.passes import draw_keys, half_square_task
-from engine.tasks.reading import Reading
-from engine.tasks.task import Batch, Data, Task
+from ..arms.arm import Arm
+from . import random_streams
+from .options import TASK_SEED
+from .passes import draw_keys, half_square_task
+from .reading import Reading
+from .task import Batch, Data, Task
 
 OPTIONS = (TASK_SEED,)
 _NUM_INPUTS = 16

@@ -4,4 +4,4 @@ A module has `USES`, the metrics whose curves it reads, and `predict(measured) -
 reference in double precision: NumPy and SciPy, and nothing of the engine's own training.
 """
 
-from engine.studies.theories import THEORIES
+from ..studies.theories import THEORIES

@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.interpolate import CubicHermiteSpline
 
-from engine.arms.arm import Arm
+from ..arms.arm import Arm
 
 # Panels of the integral on either side of half the slope. A few are enough for half times, but not for curves, which
 # are interpolated between them.

@@ -20,12 +20,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from engine.arms.arm import Arm
-from engine.models.initial import AS_WRITTEN
-from engine.statistics import Estimate
-from engine.tasks import load_data
-from engine.theory.comparison import Check, Measured, MeasuredCurve, Prediction, TheoryCurve, covered_arms, starts_of
-from engine.theory.order_parameters import escape_rate, loss_curve, overlaps_of, plateau_height
+from ..arms.arm import Arm
+from ..models.initial import AS_WRITTEN
+from ..statistics import Estimate
+from ..tasks import load_data
+from .comparison import Check, Measured, MeasuredCurve, Prediction, TheoryCurve, covered_arms, starts_of
+from .order_parameters import escape_rate, loss_curve, overlaps_of, plateau_height
 
 USES = ("loss",)
 

@@ -5,8 +5,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from engine.arms.arm import Arm
-from engine.statistics import Estimate
+from ..arms.arm import Arm
+from ..statistics import Estimate
 
 
 class MeasuredCurve(NamedTuple):
@@ -125,9 +125,9 @@ def starts_of(runs: Measured, num_inputs: int) -> list[np.ndarray]:
     import jax
     import jax.numpy as jnp
 
-    from engine.models import make_model
-    from engine.models.initial import draw_params, leaf_laws
-    from engine.tasks import random_streams
+    from ..models import make_model
+    from ..models.initial import draw_params, leaf_laws
+    from ..tasks import random_streams
 
     arm = runs.arm
     key = jax.eval_shape(lambda: random_streams.root_key(0))

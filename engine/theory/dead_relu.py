@@ -16,9 +16,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from engine.errors import counted
-from engine.statistics import LEVEL, proportion
-from engine.theory.comparison import Check, Measured, Prediction, TheoryCurve, covered_arms
+from ..errors import counted
+from ..statistics import LEVEL, proportion
+from .comparison import Check, Measured, Prediction, TheoryCurve, covered_arms
 
 USES = ("loss",)
 
@@ -45,7 +45,7 @@ def born_dead(widths: tuple[int, ...]) -> float:
 
 def bias_alone(steps: np.ndarray, learning_rate: float) -> np.ndarray:
     """Returns the loss before each step of a dead network that learns the ramp by plain SGD, `[num_points]`."""
-    from engine.tasks.ramp import NUM_EXAMPLES
+    from ..tasks.ramp import NUM_EXAMPLES
 
     inputs = np.arange(1, NUM_EXAMPLES + 1) / NUM_EXAMPLES
     left = (1.0 - learning_rate) ** (2.0 * np.asarray(steps, np.float64))

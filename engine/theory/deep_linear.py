@@ -12,10 +12,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from engine.arms.arm import Arm
-from engine.statistics import LEVEL, median_time
-from engine.theory import chain
-from engine.theory.comparison import Check, Measured, Prediction, TheoryCurve, covered_arms, exactly, starts_of
+from ..arms.arm import Arm
+from ..statistics import LEVEL, median_time
+from . import chain
+from .comparison import Check, Measured, Prediction, TheoryCurve, covered_arms, exactly, starts_of
 
 USES = ("loss",)
 

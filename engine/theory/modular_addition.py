@@ -13,10 +13,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from engine import statistics
-from engine.errors import counted
-from engine.outcomes import DetectorSettings, PlateauBreak, find_break
-from engine.theory.comparison import Check, Measured, Prediction, TheoryCurve, covered_arms
+from .. import statistics
+from ..errors import counted
+from ..outcomes import DetectorSettings, PlateauBreak, find_break
+from .comparison import Check, Measured, Prediction, TheoryCurve, covered_arms
 
 USES = ("loss", "held_out_loss", "held_out_accuracy")
 

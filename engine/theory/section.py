@@ -12,18 +12,18 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
-from engine.arms import arm as config
-from engine.errors import InputError, counted
-from engine.report.arm_runs import ArmRuns, LossCurve
-from engine.report.canvas import new_figure, thinned
-from engine.report.curves import read_arm_curves, read_grid_curves
-from engine.report.phrases import joined, label
-from engine.report.sections import Drawing, Section, SectionTable
-from engine.report.summary import Summary, jsonable
-from engine.statistics import Estimate
-from engine.store.run_table import RunTable
-from engine.theory import THEORIES
-from engine.theory.comparison import Check, Measured, MeasuredCurve, MeasuredGrid, Prediction, TheoryCurve
+from ..arms import arm as config
+from ..errors import InputError, counted
+from ..report.arm_runs import ArmRuns, LossCurve
+from ..report.canvas import new_figure, thinned
+from ..report.curves import read_arm_curves, read_grid_curves
+from ..report.phrases import joined, label
+from ..report.sections import Drawing, Section, SectionTable
+from ..report.summary import Summary, jsonable
+from ..statistics import Estimate
+from ..store.run_table import RunTable
+from . import THEORIES
+from .comparison import Check, Measured, MeasuredCurve, MeasuredGrid, Prediction, TheoryCurve
 
 KEY = "theory"
 _HEADER = ["arm", "quantity", "theory", "measured (interval)", "deviation", "bound", "agrees"]

@@ -12,9 +12,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from engine import statistics
-from engine.statistics import Estimate
-from engine.theory.comparison import Check, Measured, MeasuredGrid, Prediction, covered_arms
+from .. import statistics
+from ..statistics import Estimate
+from .comparison import Check, Measured, MeasuredGrid, Prediction, covered_arms
 
 USES = ("loss", "accuracy")
 

@@ -6,9 +6,9 @@ from typing import Any
 import jax
 import optax
 
-from engine.arms.arm import Arm, values_of
-from engine.training.optimizers import Hyperparams
-from engine.training.registry import OPTIMIZERS, SCHEDULES
+from ..arms.arm import Arm, values_of
+from .optimizers import Hyperparams
+from .registry import OPTIMIZERS, SCHEDULES
 
 # Of the optimisers that divide by the root of a second moment: whether they divide that by 1 − β₂ᵗ first.
 _IS_CORRECTED = {"adam": True, "adamw": True, "rmsprop": False}

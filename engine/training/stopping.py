@@ -5,9 +5,9 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from engine.outcomes import DetectorSettings
-from engine.outcomes.online import Watch, is_settled, observe, start_watch
-from engine.training.trainer import StepInfo
+from ..outcomes import DetectorSettings
+from ..outcomes.online import Watch, is_settled, observe, start_watch
+from .trainer import StepInfo
 
 # The step of what has not happened.
 NEVER = -1

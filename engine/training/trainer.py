@@ -8,13 +8,13 @@ import jax.numpy as jnp
 import optax
 from jax import lax
 
-from engine.arms.arm import Arm
-from engine.models import Model, lowering
-from engine.models.initial import AS_WRITTEN, draw_params, kept_values, written_starts
-from engine.tasks import Batch, Data, Task
-from engine.training.optimization import Hyperparams, make_optimizer
-from engine.training.precision import compute_in
-from engine.user_code import is_reference
+from ..arms.arm import Arm
+from ..models import Model, lowering
+from ..models.initial import AS_WRITTEN, draw_params, kept_values, written_starts
+from ..tasks import Batch, Data, Task
+from ..user_code import is_reference
+from .optimization import Hyperparams, make_optimizer
+from .precision import compute_in
 
 # No step has this number, so that dropout and augmentation never share a key.
 _AUGMENTATION = 2**32 - 1

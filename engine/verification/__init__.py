@@ -1,5 +1,5 @@
 """Checks a study by running some of its runs once more: compares bits first, then distributions of outcomes."""
 
-from engine.verification.verdict import VERDICTS
+from .verdict import VERDICTS
 
 __all__ = ["VERDICTS"]

@@ -7,9 +7,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from engine import statistics
-from engine.lanes.runs import Run
-from engine.store import OUTCOME_SCHEMA, ROW_SCHEMA, waiting_times
+from .. import statistics
+from ..lanes.runs import Run
+from ..store import OUTCOME_SCHEMA, ROW_SCHEMA, waiting_times
 
 # Losses that differ by less than this share of the chance loss are close.
 CLOSE = 1e-3

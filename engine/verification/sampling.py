@@ -8,12 +8,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from engine.lanes.runs import Run, run_key
-from engine.outcomes import FAILED
-from engine.store import ROW_SCHEMA, RUN_KEY, WAITING_COLUMNS, WorkDirectory
-from engine.studies.designs import is_repetition
-from engine.studies.expand import ExpandedStudy, run_of
-from engine.verification.comparison import waits_up_to
+from ..lanes.runs import Run, run_key
+from ..outcomes import FAILED
+from ..store import ROW_SCHEMA, RUN_KEY, WAITING_COLUMNS, WorkDirectory
+from ..studies.designs import is_repetition
+from ..studies.expand import ExpandedStudy, run_of
+from .comparison import waits_up_to
 
 
 class Finished(NamedTuple):

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from engine.lanes.runs import seed_columns
-from engine.report.summary import jsonable
-from engine.studies.designs import is_repetition
-from engine.verification.comparison import Agreement, OutcomeAgreement, compare_outcomes
-from engine.verification.sampling import Finished, Sample
+from ..lanes.runs import seed_columns
+from ..report.summary import jsonable
+from ..studies.designs import is_repetition
+from .comparison import Agreement, OutcomeAgreement, compare_outcomes
+from .sampling import Finished, Sample
 
 # Exit code and meaning of every verdict.
 VERDICTS: dict[str, tuple[int, str]] = {

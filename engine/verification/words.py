@@ -4,13 +4,13 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from engine.errors import agreeing, counted
-from engine.lanes.runs import Run, seed_columns
-from engine.report.phrases import joined, percent
-from engine.statistics import Estimate, most_unseen
-from engine.studies.designs import run_name
-from engine.verification.comparison import CLOSE, Agreement
-from engine.verification.verdict import Verification, overall_verdict
+from ..errors import agreeing, counted
+from ..lanes.runs import Run, seed_columns
+from ..report.phrases import joined, percent
+from ..statistics import Estimate, most_unseen
+from ..studies.designs import run_name
+from .comparison import CLOSE, Agreement
+from .verdict import Verification, overall_verdict
 
 _MOST_LISTED = 3
 

@@ -12,10 +12,10 @@ import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from engine.errors import InputError
-from engine.store import provenance
-from engine.store.redact import without_places
-from engine.workers import determinism
+from ..errors import InputError
+from ..store import provenance
+from ..store.redact import without_places
+from . import determinism
 
 _DEVICE_VARIABLES = {
     "cuda": "CUDA_VISIBLE_DEVICES",

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from engine.lanes.checkpoint import Checkpoint
-from engine.lanes.runs import Run
-from engine.lanes.spec import PoolSpec
+from ..lanes.checkpoint import Checkpoint
+from ..lanes.runs import Run
+from ..lanes.spec import PoolSpec
 
 
 class Pull(NamedTuple):

@@ -15,11 +15,11 @@ from multiprocessing.connection import Connection
 from multiprocessing.connection import wait as wait_for
 from typing import Any, NamedTuple
 
-from engine.errors import InputError, WorkerFailedError
-from engine.workers.devices import Devices, configure_backend, environment
-from engine.workers.interruption import SIGNALS
-from engine.workers.messages import Alive, Done, Failed, Refused
-from engine.workers.serving import Line, ServeSettings, serve_remotely
+from ..errors import InputError, WorkerFailedError
+from .devices import Devices, configure_backend, environment
+from .interruption import SIGNALS
+from .messages import Alive, Done, Failed, Refused
+from .serving import Line, ServeSettings, serve_remotely
 
 # Seconds between signs of life.
 BEAT = 2.0

@@ -4,10 +4,10 @@ from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from engine.errors import WorkerFailedError
-from engine.lanes.runs import Run
-from engine.lanes.spec import PoolSpec
-from engine.workers.messages import Assignment, Delivery, Hooks, Keep, MoreRuns, Note, Reject, Report
+from ..errors import WorkerFailedError
+from ..lanes.runs import Run
+from ..lanes.spec import PoolSpec
+from .messages import Assignment, Delivery, Hooks, Keep, MoreRuns, Note, Reject, Report
 
 _LOSSES_OF_A_SUSPECT = 2
 # By chance a machine ends a worker at the same step as before, but hardly twice in a row.

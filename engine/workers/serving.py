@@ -9,19 +9,19 @@ from typing import Any, NamedTuple
 
 import jax
 
-from engine.errors import InputError
-from engine.lanes.checkpoint import Checkpoint
-from engine.lanes.memory import memory_limit
-from engine.lanes.pool import Chunk, LanePool, make_pool
-from engine.lanes.runs import Run
-from engine.lanes.self_check import find_disagreement
-from engine.lanes.spec import PoolSpec
-from engine.lanes.to_row import outcome_row
-from engine.workers import CHECKPOINT_SECONDS
-from engine.workers.devices import configure_backend
-from engine.workers.interruption import SignalWatch
-from engine.workers.messages import Assignment, CompletedRun, Delivery, Keep, Note, Pull, Reject, Source, Stop
-from engine.workers.scheduler import Scheduler
+from ..errors import InputError
+from ..lanes.checkpoint import Checkpoint
+from ..lanes.memory import memory_limit
+from ..lanes.pool import Chunk, LanePool, make_pool
+from ..lanes.runs import Run
+from ..lanes.self_check import find_disagreement
+from ..lanes.spec import PoolSpec
+from ..lanes.to_row import outcome_row
+from . import CHECKPOINT_SECONDS
+from .devices import configure_backend
+from .interruption import SignalWatch
+from .messages import Assignment, CompletedRun, Delivery, Keep, Note, Pull, Reject, Source, Stop
+from .scheduler import Scheduler
 
 # The default interval is stretched so that checkpoints take at most this part of the time.
 _LARGEST_SHARE = 0.01

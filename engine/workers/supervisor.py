@@ -5,14 +5,14 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
-from engine.errors import InputError, WorkerFailedError, counted
-from engine.lanes.runs import Run
-from engine.lanes.spec import PoolSpec
-from engine.workers.interruption import SignalWatch
-from engine.workers.messages import Alive, Delivery, Done, Failed, Hooks, Keep, Pull, Refused, Stop
-from engine.workers.processes import Crew, Worker
-from engine.workers.scheduler import Scheduler
-from engine.workers.serving import serve_here
+from ..errors import InputError, WorkerFailedError, counted
+from ..lanes.runs import Run
+from ..lanes.spec import PoolSpec
+from .interruption import SignalWatch
+from .messages import Alive, Delivery, Done, Failed, Hooks, Keep, Pull, Refused, Stop
+from .processes import Crew, Worker
+from .scheduler import Scheduler
+from .serving import serve_here
 
 _MAX_LOSSES_WITHOUT_PROGRESS = 6
 # Seconds in which workers can hand in their unfinished runs once a signal has come.

@@ -10,9 +10,9 @@ from engine.report.arm_runs import read_runs
 from engine.report.curves import read_arm_curves, read_grid_curves
 from engine.store.run_table import RunTable
 from engine.studies.designs import FIRST_GRID_SEED
+from engine.studies.shipped import EXPERIMENTS
 from engine.theory import THEORIES
 from engine.theory.section import measure_arm
-from experiments import EXPERIMENTS
 from tests.stored import make_document, make_row
 
 LAST = 22

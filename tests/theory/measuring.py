@@ -7,9 +7,9 @@ import numpy as np
 
 from engine.arms.arm import Arm
 from engine.lanes.runs import FinishedRun
+from engine.studies.shipped import EXPERIMENTS
 from engine.studies.study import resolve_arm
 from engine.theory.comparison import Measured, MeasuredCurve
-from experiments import EXPERIMENTS
 
 STUDIES = {name: study for name in EXPERIMENTS if (study := EXPERIMENTS.load(name).study()).theory is not None}
 

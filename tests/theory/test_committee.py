@@ -5,10 +5,10 @@ import dataclasses
 import numpy as np
 import pytest
 
+from engine.studies.shipped import EXPERIMENTS
 from engine.theory import committee
 from engine.theory.comparison import Measured, MeasuredCurve
 from engine.theory.order_parameters import escape_rate, loss_curve, overlaps_of, plateau_height
-from experiments import EXPERIMENTS
 from tests.conftest import drain, runs_of
 from tests.theory.measuring import planted
 

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from engine.studies.shipped import EXPERIMENTS
 from engine.theory import modular_addition
 from engine.theory.comparison import Measured, MeasuredCurve
-from experiments import EXPERIMENTS
 from tests.theory.measuring import planted
 
 (ARM,) = EXPERIMENTS.load("modular_addition").study().arms.values()

@@ -5,9 +5,9 @@ import dataclasses
 import numpy as np
 import pytest
 
+from engine.studies.shipped import EXPERIMENTS
 from engine.theory import sparse_parity
 from engine.theory.comparison import Measured, MeasuredCurve, MeasuredGrid
-from experiments import EXPERIMENTS
 from tests.theory.measuring import planted
 
 ARMS = EXPERIMENTS.load("sparse_parity").study().arms

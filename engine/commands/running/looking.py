@@ -3,15 +3,15 @@
 import dataclasses
 from collections.abc import Iterator
 
-from engine import tasks
-from engine.arms.choices import options_of
-from engine.commands.running.progress import note
-from engine.errors import one_line
-from engine.preflight.checking import check_here, refuse_untrainable
-from engine.preflight.findings import OF_SETTINGS, Finding
-from engine.studies.expand import ExpandedStudy
-from engine.user_code import is_reference
-from engine.workers import devices, processes
+from ... import tasks
+from ...arms.choices import options_of
+from ...errors import one_line
+from ...preflight.checking import check_here, refuse_untrainable
+from ...preflight.findings import OF_SETTINGS, Finding
+from ...studies.expand import ExpandedStudy
+from ...user_code import is_reference
+from ...workers import devices, processes
+from .progress import note
 
 _WORDS = {"fault": "wrong", "sign": "unusual", "note": "note"}
 

@@ -5,9 +5,9 @@ import os
 from pathlib import Path
 from typing import Any
 
-from engine.arms.options import check_fields, option
-from engine.errors import InputError, unknown_name
-from engine.workers import CHECKPOINT_SECONDS
+from ...arms.options import check_fields, option
+from ...errors import InputError, unknown_name
+from ...workers import CHECKPOINT_SECONDS
 
 # What `--live` and `--wandb` mean without a number.
 LIVE_SECONDS = 30.0
@@ -42,7 +42,7 @@ class RunOptions:
     form: str | None = option(
         None,
         "how convolutions are computed: direct, patches or native (default: by kind of device)",
-        choices="engine.models.lowering:FORMS",
+        choices=".models.lowering:FORMS",
     )
     is_tuned: bool = option(
         False, "choose width and form by measuring on this machine; kept with the study", flag="tune"

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 from tqdm import tqdm
 
-from engine.errors import counted
-from engine.outcomes import FAILED
+from ...errors import counted
+from ...outcomes import FAILED
 
 _FORMAT = "{percentage:3.0f}%|{bar:24}| {desc} [{elapsed}<{remaining}{postfix}]"
 

@@ -5,20 +5,20 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from engine.commands.running.progress import ProgressBar, note
-from engine.errors import InputError, agreeing, counted
-from engine.lanes.checkpoint import Checkpoint
-from engine.lanes.runs import Run, run_key
-from engine.lanes.to_row import failed_row
-from engine.observers import Observer, StudyProgress
-from engine.outcomes import FAILED
-from engine.store import RUN_KEY, WAITING_COLUMNS, WorkDirectory, provenance, waiting_times
-from engine.store.checkpoints import CheckpointFolder, Kept
-from engine.store.run_table import RunTable
-from engine.studies.expand import ExpandedStudy, ParentOutcomes, with_forks
-from engine.studies.until import SequentialSeeds, Until
-from engine.workers import messages, processes, supervisor
-from engine.workers.interruption import SignalWatch
+from ...errors import InputError, agreeing, counted
+from ...lanes.checkpoint import Checkpoint
+from ...lanes.runs import Run, run_key
+from ...lanes.to_row import failed_row
+from ...observers import Observer, StudyProgress
+from ...outcomes import FAILED
+from ...store import RUN_KEY, WAITING_COLUMNS, WorkDirectory, provenance, waiting_times
+from ...store.checkpoints import CheckpointFolder, Kept
+from ...store.run_table import RunTable
+from ...studies.expand import ExpandedStudy, ParentOutcomes, with_forks
+from ...studies.until import SequentialSeeds, Until
+from ...workers import messages, processes, supervisor
+from ...workers.interruption import SignalWatch
+from .progress import ProgressBar, note
 
 _SECONDS_PER_PART = 2.0
 

@@ -6,18 +6,18 @@ or `None`; then name it in `SIGNS`.
 
 from collections.abc import Mapping, Sequence
 
-from engine.logs.logged_curves import LoggedCurve
-from engine.logs.signs.logged_run import LoggedRun
-from engine.registry import Registry
+from ...registry import Registry
+from ..logged_curves import LoggedCurve
+from .logged_run import LoggedRun
 
 SIGNS = Registry(
     "sign",
     {
-        "not_finite": "engine.logs.signs.not_finite",
-        "at_chance": "engine.logs.signs.at_chance",
-        "above_chance": "engine.logs.signs.above_chance",
-        "learning_rate": "engine.logs.signs.learning_rate",
-        "held_out": "engine.logs.signs.held_out",
+        "not_finite": ".logs.signs.not_finite",
+        "at_chance": ".logs.signs.at_chance",
+        "above_chance": ".logs.signs.above_chance",
+        "learning_rate": ".logs.signs.learning_rate",
+        "held_out": ".logs.signs.held_out",
     },
 )
 

@@ -7,8 +7,8 @@ rather than making it.
 
 import numpy as np
 
-from engine.logs.signs.logged_run import LoggedRun
-from engine.outcomes import DetectorSettings
+from ...outcomes import DetectorSettings
+from .logged_run import LoggedRun
 
 _FEWEST_POINTS = 5
 

@@ -10,8 +10,8 @@ import math
 
 import numpy as np
 
-from engine.logs.signs.logged_run import LoggedRun
-from engine.report.phrases import percent
+from ...report.phrases import percent
+from .logged_run import LoggedRun
 
 _NEAR = 1e-3
 _ROUNDING = 1e-6

@@ -8,9 +8,9 @@ Thresholds: a training loss that hardly falls has nothing to carry over; where i
 
 import numpy as np
 
-from engine.logs.signs.logged_run import LoggedRun
-from engine.outcomes import DetectorSettings
-from engine.outcomes.smoothing import running_median
+from ...outcomes import DetectorSettings
+from ...outcomes.smoothing import running_median
+from .logged_run import LoggedRun
 
 _FEWEST_POINTS = 5
 _SHARE_OF_POINTS = 5

@@ -8,9 +8,9 @@ Linear and cosine schedules that end with the log are that low for a thousandth 
 
 import numpy as np
 
-from engine.logs.logged_curves import LoggedSeries
-from engine.logs.signs.logged_run import LoggedRun
-from engine.report.phrases import percent
+from ...report.phrases import percent
+from ..logged_curves import LoggedSeries
+from .logged_run import LoggedRun
 
 _FEWEST_POINTS = 5
 _LAST = 0.1

@@ -3,8 +3,8 @@
 import math
 from typing import NamedTuple
 
-from engine.logs.logged_curves import LoggedCurve
-from engine.report.phrases import moment
+from ...report.phrases import moment
+from ..logged_curves import LoggedCurve
 
 _EXACT = 1e-9
 

@@ -6,7 +6,7 @@ after them are left out when a log is read, with a note.
 
 import numpy as np
 
-from engine.logs.signs.logged_run import LoggedRun
+from .logged_run import LoggedRun
 
 
 def find(run: LoggedRun) -> str | None:

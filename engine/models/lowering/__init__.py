@@ -4,11 +4,11 @@
 evaluated with other rules for convolutions, poolings and, in the form `direct`, normalisations.
 """
 
-from engine.models import jaxpr
-from engine.models.lowering import affine, blocks, convolutions, direct, geometry, interpreter, pooling
-from engine.models.lowering.convolutions import FORMS, default_form
-from engine.models.lowering.interpreter import has_convolutions, lower
-from engine.registry import fingerprint_sources
+from ...registry import fingerprint_sources
+from .. import jaxpr
+from . import affine, blocks, convolutions, direct, geometry, interpreter, pooling
+from .convolutions import FORMS, default_form
+from .interpreter import has_convolutions, lower
 
 __all__ = ["FORMS", "default_form", "has_convolutions", "lower", "source_fingerprint"]
 

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from engine.models.jaxpr import is_variable
+from ..jaxpr import is_variable
 
 
 class Chain(NamedTuple):

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from engine.models.lowering.geometry import Geometry, Sizes
+from .geometry import Geometry, Sizes
 
 # XLA's CPU backend has a slower kernel where neither channels nor features exceed this.
 _FEW_CHANNELS = 16

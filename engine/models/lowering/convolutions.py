@@ -12,8 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from engine.models.lowering.direct import Arithmetic, direct, pointwise
-from engine.models.lowering.geometry import Geometry, conv_extents, output_extents, padded
+from .direct import Arithmetic, direct, pointwise
+from .geometry import Geometry, conv_extents, output_extents, padded
 
 FORMS: dict[str, str] = {
     "direct": "the library's convolutions, one lane after another",

@@ -11,8 +11,8 @@ import jax.numpy as jnp
 from jax import lax
 from jax.custom_batching import sequential_vmap
 
-from engine.models.lowering.blocks import block_sizes, blocked_geometry, from_blocks, place, to_blocks
-from engine.models.lowering.geometry import Geometry, Sizes, conv_extents, input_gradient, kernel_gradient, padded
+from .blocks import block_sizes, blocked_geometry, from_blocks, place, to_blocks
+from .geometry import Geometry, Sizes, conv_extents, input_gradient, kernel_gradient, padded
 
 # The gradient of a kernel is summed over parts of the batch that stay in the cache of a core.
 _CACHED_BYTES = 2**18

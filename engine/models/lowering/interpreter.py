@@ -7,8 +7,8 @@ from typing import Any
 import jax
 from jax import lax
 
-from engine.models.jaxpr import Read, bind, equations, evaluate, inner_programs
-from engine.models.lowering import affine, convolutions, pooling
+from ..jaxpr import Read, bind, equations, evaluate, inner_programs
+from . import affine, convolutions, pooling
 
 _POOLINGS = ("reduce_window_max", "reduce_window_sum")
 _TARGETS = ("conv_general_dilated", *_POOLINGS)

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from engine.models.lowering.geometry import Geometry, output_extents
+from .geometry import Geometry, output_extents
 
 Combine = Callable[[jax.Array, jax.Array], jax.Array]
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from engine.arms.options import Option
+from ...arms.options import Option
 
 Options = Mapping[str, Any]
 

@@ -1,6 +1,6 @@
 """`as_written`: the start that the network itself is written with; nothing is laid over it."""
 
-from engine.models.schemes import Law, Options
+from . import Law, Options
 
 OPTIONS = ()
 

@@ -1,6 +1,6 @@
 """`constant`: every weight the same number, zero biases: a balanced start, in which units of a layer stay equal."""
 
-from engine.models.schemes import INIT_SCALE, Law, Options
+from . import INIT_SCALE, Law, Options
 
 OPTIONS = (INIT_SCALE,)
 

@@ -1,6 +1,6 @@
 """`normal`: weights and biases normal with one standard deviation."""
 
-from engine.models.schemes import INIT_SCALE, Law, Options
+from . import INIT_SCALE, Law, Options
 
 OPTIONS = (INIT_SCALE,)
 

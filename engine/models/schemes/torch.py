@@ -2,7 +2,7 @@
 
 import math
 
-from engine.models.schemes import Law, Options
+from . import Law, Options
 
 OPTIONS = ()
 

@@ -9,7 +9,7 @@ from typing import Any
 import jax
 import optax
 
-from engine.arms.options import Option
+from ...arms.options import Option
 
 Hyperparams = Mapping[str, jax.Array]
 Options = Mapping[str, Any]

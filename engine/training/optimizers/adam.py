@@ -3,7 +3,7 @@
 import jax
 import optax
 
-from engine.training.optimizers import BETA1, BETA2, CLIP_NORM, EPSILON, L2_DECAY, Hyperparams, Options, with_l2
+from . import BETA1, BETA2, CLIP_NORM, EPSILON, L2_DECAY, Hyperparams, Options, with_l2
 
 OPTIONS = (BETA1, BETA2, EPSILON, L2_DECAY, CLIP_NORM)
 

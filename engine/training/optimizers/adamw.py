@@ -3,7 +3,7 @@
 import jax
 import optax
 
-from engine.training.optimizers import BETA1, BETA2, CLIP_NORM, EPSILON, WEIGHT_DECAY, Hyperparams, Options
+from . import BETA1, BETA2, CLIP_NORM, EPSILON, WEIGHT_DECAY, Hyperparams, Options
 
 OPTIONS = (BETA1, BETA2, EPSILON, WEIGHT_DECAY, CLIP_NORM)
 

@@ -3,7 +3,7 @@
 import jax
 import optax
 
-from engine.training.optimizers import BETA1, BETA2, CLIP_NORM, WEIGHT_DECAY, Hyperparams, Options
+from . import BETA1, BETA2, CLIP_NORM, WEIGHT_DECAY, Hyperparams, Options
 
 OPTIONS = (BETA1, BETA2.with_default(0.99), WEIGHT_DECAY.with_default(1e-3), CLIP_NORM)
 

@@ -3,7 +3,7 @@
 import jax
 import optax
 
-from engine.training.optimizers import BETA2, CLIP_NORM, EPSILON, L2_DECAY, MOMENTUM, Hyperparams, Options, with_l2
+from . import BETA2, CLIP_NORM, EPSILON, L2_DECAY, MOMENTUM, Hyperparams, Options, with_l2
 
 OPTIONS = (BETA2.with_default(0.9), EPSILON, MOMENTUM, L2_DECAY, CLIP_NORM)
 

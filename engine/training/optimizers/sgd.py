@@ -3,8 +3,8 @@
 import jax
 import optax
 
-from engine.arms.options import Option
-from engine.training.optimizers import CLIP_NORM, L2_DECAY, MOMENTUM, Hyperparams, Options, with_l2
+from ...arms.options import Option
+from . import CLIP_NORM, L2_DECAY, MOMENTUM, Hyperparams, Options, with_l2
 
 OPTIONS = (MOMENTUM, Option("nesterov", bool, False, "Nesterov's momentum"), L2_DECAY, CLIP_NORM)
 

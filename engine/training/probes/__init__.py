@@ -1,5 +1,5 @@
 """Diagnostics of a training on its plateau: what changes before the loss does."""
 
-from engine.training.probes.registry import DIAGNOSTICS, check_names
+from .registry import DIAGNOSTICS, check_names
 
 __all__ = ["DIAGNOSTICS", "check_names"]

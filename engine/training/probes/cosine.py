@@ -8,8 +8,8 @@ Source: textbook.
 Cost: two steps, about 6 forward passes of a mini-batch; the first step is shared.
 """
 
-from engine.training.probes.diagnostic import WHOLE, Diagnostic, Memory, Panel, Snapshot, Subject, Values
-from engine.training.probes.vectors import inner, unit
+from .diagnostic import WHOLE, Diagnostic, Memory, Panel, Snapshot, Subject, Values
+from .vectors import inner, unit
 
 COSINE = "update_cosine"
 

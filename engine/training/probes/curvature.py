@@ -26,10 +26,10 @@ import jax.numpy as jnp
 from jax import lax
 from jax.flatten_util import ravel_pytree
 
-from engine.arms.options import Option
-from engine.training.probes.diagnostic import WHOLE, Diagnostic, Panel, Snapshot, Subject, Values
-from engine.training.probes.vectors import norm, unit
-from engine.training.trainer import TrainState
+from ...arms.options import Option
+from ..trainer import TrainState
+from .diagnostic import WHOLE, Diagnostic, Panel, Snapshot, Subject, Values
+from .vectors import norm, unit
 
 ALONG, TOP, BOTTOM = "curvature_along", "curvature_top", "curvature_bottom"
 

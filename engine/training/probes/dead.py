@@ -13,7 +13,7 @@ Cost: one forward pass of an evaluation batch, which is shared.
 import jax
 import jax.numpy as jnp
 
-from engine.training.probes.diagnostic import WHOLE, Diagnostic, Memory, Panel, Snapshot, Subject, Values
+from .diagnostic import WHOLE, Diagnostic, Memory, Panel, Snapshot, Subject, Values
 
 SHARE = "dead_share"
 

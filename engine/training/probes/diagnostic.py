@@ -5,12 +5,12 @@ from typing import Any, Literal, NamedTuple
 
 import jax
 
-from engine.arms.arm import Arm
-from engine.tasks import Batch, Task
-from engine.training.optimization import Hyperparams
-from engine.training.probes.recording import LayerInput
-from engine.training.probes.registry import WHOLE
-from engine.training.trainer import StepParts, TrainState
+from ...arms.arm import Arm
+from ...tasks import Batch, Task
+from ..optimization import Hyperparams
+from ..trainer import StepParts, TrainState
+from .recording import LayerInput
+from .registry import WHOLE
 
 __all__ = ["WHOLE", "Diagnostic", "Memory", "Panel", "Snapshot", "Subject", "Values"]
 

@@ -35,11 +35,11 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from engine.arms.arm import Arm
-from engine.training.optimization import Hyperparams, make_rate, second_moment
-from engine.training.probes.diagnostic import WHOLE, Diagnostic, Panel, Snapshot, Subject, Values
-from engine.training.probes.vectors import norm
-from engine.training.trainer import TrainState
+from ...arms.arm import Arm
+from ..optimization import Hyperparams, make_rate, second_moment
+from ..trainer import TrainState
+from .diagnostic import WHOLE, Diagnostic, Panel, Snapshot, Subject, Values
+from .vectors import norm
 
 SQUARED, NULL = "displacement", "null_displacement"
 # The momentum decay of each optimiser that is such a filter, and whether its momentum is an average.

@@ -11,8 +11,8 @@ Cost: one step, which is shared. Sgd and lion divide by nothing and have no such
 import jax
 import jax.numpy as jnp
 
-from engine.training.optimization import has_second_moment, second_moment
-from engine.training.probes.diagnostic import WHOLE, Diagnostic, Memory, Panel, Snapshot, Subject, Values
+from ..optimization import has_second_moment, second_moment
+from .diagnostic import WHOLE, Diagnostic, Memory, Panel, Snapshot, Subject, Values
 
 BELOW = "below_epsilon"
 

@@ -6,14 +6,14 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from engine.models import lowering
-from engine.models.initial import leaf_names
-from engine.tasks import Batch, Data, Task
-from engine.training.optimization import Hyperparams, hyperparams
-from engine.training.probes.diagnostic import Diagnostic, Snapshot, Subject, Values
-from engine.training.probes.recording import Recording, record
-from engine.training.probes.registry import DIAGNOSTICS, WHOLE
-from engine.training.trainer import Keys, Trainer, TrainState
+from ...models import lowering
+from ...models.initial import leaf_names
+from ...tasks import Batch, Data, Task
+from ..optimization import Hyperparams, hyperparams
+from ..trainer import Keys, Trainer, TrainState
+from .diagnostic import Diagnostic, Snapshot, Subject, Values
+from .recording import Recording, record
+from .registry import DIAGNOSTICS, WHOLE
 
 # A measurement looks at this many steps ahead.
 STEPS_AHEAD = 2

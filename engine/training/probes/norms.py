@@ -10,8 +10,8 @@ Cost: one step, about 3 forward passes of a mini-batch, which is shared.
 
 import jax
 
-from engine.training.probes.diagnostic import WHOLE, Diagnostic, Memory, Panel, Snapshot, Subject, Values
-from engine.training.probes.vectors import norm
+from .diagnostic import WHOLE, Diagnostic, Memory, Panel, Snapshot, Subject, Values
+from .vectors import norm
 
 PARAMS, GRADIENT, UPDATE = "param_norm", "gradient_norm", "update_norm"
 

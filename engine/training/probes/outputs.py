@@ -8,8 +8,8 @@ Source: textbook.
 Cost: one forward pass of an evaluation batch, which is shared.
 """
 
-from engine.training.probes.diagnostic import WHOLE, Diagnostic, Memory, Panel, Snapshot, Subject, Values
-from engine.training.probes.spread import deviation
+from .diagnostic import WHOLE, Diagnostic, Memory, Panel, Snapshot, Subject, Values
+from .spread import deviation
 
 SPREAD = "output_spread"
 

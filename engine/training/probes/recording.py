@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from engine.models.jaxpr import Read, bind, equations, evaluate
+from ...models.jaxpr import Read, bind, equations, evaluate
 
 _LAYERS = ("dot_general", "conv_general_dilated")
 _CALLS = (

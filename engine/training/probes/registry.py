@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from engine.errors import InputError
-from engine.registry import Registry
+from ...errors import InputError
+from ...registry import Registry
 
 ALL = "all"
 # Stands for the whole network where the name of a layer is expected.
@@ -11,14 +11,14 @@ WHOLE = ""
 DIAGNOSTICS = Registry(
     "diagnostic",
     {
-        "norms": "engine.training.probes.norms",
-        "epsilon": "engine.training.probes.epsilon",
-        "dead": "engine.training.probes.dead",
-        "spread": "engine.training.probes.spread",
-        "outputs": "engine.training.probes.outputs",
-        "cosine": "engine.training.probes.cosine",
-        "displacement": "engine.training.probes.displacement",
-        "curvature": "engine.training.probes.curvature",
+        "norms": ".training.probes.norms",
+        "epsilon": ".training.probes.epsilon",
+        "dead": ".training.probes.dead",
+        "spread": ".training.probes.spread",
+        "outputs": ".training.probes.outputs",
+        "cosine": ".training.probes.cosine",
+        "displacement": ".training.probes.displacement",
+        "curvature": ".training.probes.curvature",
     },
 )
 

@@ -17,7 +17,7 @@ Cost: one forward pass of an evaluation batch, which is shared.
 import jax
 import jax.numpy as jnp
 
-from engine.training.probes.diagnostic import Diagnostic, Memory, Panel, Snapshot, Subject, Values
+from .diagnostic import Diagnostic, Memory, Panel, Snapshot, Subject, Values
 
 SPREAD = "spread"
 

@@ -9,7 +9,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from engine.arms.options import Option
+from ...arms.options import Option
 
 
 def steps(name: str, default: Any, help: str, minimum: int) -> Option:

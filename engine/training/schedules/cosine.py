@@ -5,8 +5,8 @@ from collections.abc import Mapping
 import jax
 import jax.numpy as jnp
 
-from engine.arms.options import REQUIRED, Option
-from engine.training.schedules import WARMUP_STEPS, linear_rise, steps
+from ...arms.options import REQUIRED, Option
+from . import WARMUP_STEPS, linear_rise, steps
 
 OPTIONS = (
     WARMUP_STEPS,

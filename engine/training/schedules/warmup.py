@@ -1,6 +1,6 @@
 """`warmup`: a linear rise from 0, then the same rate."""
 
-from engine.training.schedules import WARMUP_STEPS, linear_rise
+from . import WARMUP_STEPS, linear_rise
 
 OPTIONS = (WARMUP_STEPS,)
 factor = linear_rise
