@@ -10,8 +10,7 @@
 
 # %%
 import matplotlib.pyplot as plt
-
-import engine
+import plateau_engine as engine
 
 # %% [markdown]
 # ## The question as a study

@@ -8,9 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-
-import engine
-from engine.statistics import aalen_johansen
+import plateau_engine as engine
+from plateau_engine.statistics import aalen_johansen
 
 ARMS = {"batch_norm": "batch norm", "he": "He start", "as_asked": "as asked"}
 EPOCHS = 20

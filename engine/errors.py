@@ -4,6 +4,8 @@ import difflib
 import unicodedata
 from collections.abc import Iterable, Sequence
 
+_SHORTEST_BEGINNING = 3
+
 
 class InputError(ValueError):
     """Says in one line that something given is not usable, and what would be."""
@@ -17,25 +19,35 @@ class WorkerFailedError(RuntimeError):
     """Says that a worker raised an exception, or that workers die as fast as they are started."""
 
 
-def unknown_name(kind: str, name: str, choices: Iterable[str]) -> InputError:
-    """Makes the error for a name outside a closed set, with the nearest valid choice.
+def unknown_name(
+    kind: str, name: str, choices: Iterable[str], others: str = "", more_choices: Iterable[str] = ()
+) -> InputError:
+    """Makes the error for a name outside a set, with the nearest valid choice.
 
     Args:
         kind: what is named, such as `"model"`.
+        others: what else can be given, in words.
+        more_choices: names that are too many to be listed.
     """
     choices = sorted(choices)
-    hint = did_you_mean(name, choices)
-    return InputError(f"unknown {kind} {name!r}: expected one of {', '.join(choices)}{hint}")
+    expected = ", ".join(choices) + (f", or {others}" if others else "")
+    hint = did_you_mean(name, [*choices, *more_choices])
+    return InputError(f"unknown {kind} {name!r}: expected one of {expected}{hint}")
 
 
-def did_you_mean(name: str, choices: Iterable[str], ending: str = "", cutoff: float = 0.5) -> str:
+def did_you_mean(name: str, choices: Iterable[str], ending: str = "", cutoff: float = 0.6) -> str:
     """Asks whether the nearest choice was meant, to follow a message; or says nothing.
+
+    The nearest is one that differs in capitals only, else the shortest that begins with the name, else the likest.
 
     Args:
         ending: of all choices, which does not count.
         cutoff: likeness from 0 to 1 that is asked for, see `difflib.get_close_matches`.
     """
-    nearest = difflib.get_close_matches(name, list(choices), n=1, cutoff=cutoff)
+    choices, low = list(choices), name.lower()
+    begun = [choice for choice in choices if len(low) >= _SHORTEST_BEGINNING and choice.lower().startswith(low)]
+    likest = difflib.get_close_matches(name, choices, n=1, cutoff=cutoff)
+    nearest = [choice for choice in choices if choice.lower() == low] or sorted(begun, key=len) or likest
     return f"; did you mean {nearest[0] + ending!r}?" if nearest else ""
 
 

@@ -11,20 +11,21 @@ from .errors import unknown_name
 
 
 class Registry(dict[str, str]):
-    """Holds a closed set of names, each with its module; `kind` is what they name, for messages.
+    """Holds a closed set of names, each with its module; `kind` is what they name, for messages, and `others`
+    what can be given in place of a name.
 
     A module of this package has a path from its root, `.tasks.digits`; the root has one name in a clone and another
     where it is installed.
     """
 
-    def __init__(self, kind: str, modules: Mapping[str, str]) -> None:
+    def __init__(self, kind: str, modules: Mapping[str, str], others: str = "") -> None:
         super().__init__(modules)
-        self.kind = kind
+        self.kind, self.others = kind, others
 
     def check(self, name: str) -> str:
         """Returns the name itself; raises InputError with the nearest one that is registered."""
         if name not in self:
-            raise unknown_name(self.kind, name, self)
+            raise unknown_name(self.kind, name, self, self.others)
         return name
 
     def load(self, name: str) -> ModuleType:

@@ -80,7 +80,8 @@ def load(text: str, field: str) -> Any:
     found: Any = module
     for part in name.split("."):
         if not hasattr(found, part):
-            there = [(key, value) for key, value in vars(module).items() if callable(value)]
+            named = [(key, value) for key, value in vars(module).items() if callable(value)]
+            there = [(key, value) for key, value in named if not key.startswith("_")]
             own = [key for key, value in there if getattr(value, "__module__", None) == module.__name__]
             raise unknown_name(f"name in {place} for {field}", name, own)
         found = getattr(found, part)

@@ -148,7 +148,7 @@ def test_an_experiment(package, monkeypatch, tmp_path, places, capsys):
     monkeypatch.setitem(EXPERIMENTS, "added", package("experiment", EXPERIMENT))
     _, where = places
     assert main(["launch.py", "list"]) == 0
-    assert "Does a small network kick in? a second." in capsys.readouterr().out
+    assert "Does a small network kick in? (a second)" in capsys.readouterr().out
     assert main(["launch.py", "--experiment=added", "--help"]) == 0
     assert "--units: units of the hidden layer (default: 8)" in capsys.readouterr().out
     assert main(["launch.py", "--experiment=added", "--units=65", *where]) == 2

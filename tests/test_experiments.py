@@ -28,7 +28,7 @@ def test_an_experiment_is_declarative_and_documented(name):
     assert functions == ["study"]
     assert not any(isinstance(node, (ast.For, ast.While, ast.With)) for node in ast.walk(tree))
     imported = [node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
-    assert imported == ["engine"]
+    assert imported == ["plateau_engine"]
 
 
 def test_chance_or_fate_can_be_given_another_design():

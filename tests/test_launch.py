@@ -8,10 +8,13 @@ from pathlib import Path
 
 import pytest
 
+import engine
 import launch
 from engine.arms.arm import COMMON
-from engine.arms.choices import KINDS, all_options, options_of
+from engine.arms.choices import all_options, options_of
+from engine.commands import launcher
 from engine.commands.flags import make_flags
+from engine.commands.verbs import VERBS
 
 
 def _launch(*words: str) -> int:
@@ -114,12 +117,10 @@ def test_bad_input_is_one_line_and_leaves_nothing(words, expected, tmp_path, dat
     ("words", "expected"),
     [
         (["--workdir=x"], "--experiment is missing"),
-        (["--experiment=single"], "--workdir is missing"),
         (["report"], "--workdir is missing"),
         (["report", "--workdir=/nonexistent/place"], "no study in"),
         (["--experiment=single", "--workdir=/proc/nothing/here"], "cannot use work directory"),
         (["--experiment=single", "--workdir=" + 300 * "x"], "cannot use work directory"),
-        (["--experiment=single", "--workdir=w", "--data_dir=/proc/nothing"], "--data_dir"),
     ],
 )
 def test_missing_and_unusable_places(words, expected, tmp_path, monkeypatch, capsys, data_dir):
@@ -163,8 +164,7 @@ def test_help_shows_the_options_of_the_choices_that_were_named(words, capsys):
     assert _launch("run", *words, "--help") == 0
     shown = capsys.readouterr().out
     lines = {line.split(":")[0].strip(): line for line in shown.splitlines()}
-    chosen = {kind: COMMON[kind].default or "normal" for kind in KINDS}
-    chosen |= dict(word.removeprefix("--").split("=") for word in words)
+    chosen = dict(word.removeprefix("--").split("=") for word in words)
     owned = {name for kind, choice in chosen.items() for name in options_of(kind, choice)}
     for name in {*COMMON, *owned} - {"model_args"}:
         assert "(default: " in lines[f"--{name}"]
@@ -189,21 +189,113 @@ def test_live_stands_alone_or_has_seconds(word, seconds):
     assert values["live"].value == seconds
 
 
-@pytest.mark.parametrize("words", [("--help",), ("--experiment=kick_in", "--help")])
-def test_help_without_a_verb_shows_verbs_and_fields(words, capsys):
+@pytest.mark.parametrize("words", [("--help",), ("-h",), ("help",)])
+def test_help_lists_the_verbs_that_exist(words, capsys):
+    assert _launch() == 2
+    assert "--help" in capsys.readouterr().err
+    assert _launch(*words) == 0
+    shown = capsys.readouterr().out
+    assert len(shown.splitlines()) < 20
+    for verb in VERBS:
+        assert f"\n  python launch.py {verb} " in shown
+
+
+@pytest.mark.parametrize("words", [("run", "--help"), ("help", "run"), ("--experiment=kick_in", "--help")])
+def test_help_of_a_verb_names_its_flags(words, capsys):
     assert _launch(*words) == 0
     shown = capsys.readouterr().out
     assert "--learning_rate: " in shown
-    assert "\n  report " in shown
+    assert ("--conv_widths: " in shown) == ("--experiment=kick_in" in words)
 
 
-def test_help_lists_the_verbs_that_exist(capsys):
-    assert _launch() == 2
-    assert "--help" in capsys.readouterr().err
-    assert _launch("--help") == 0
+def test_all_help_names_the_options_of_every_choice(capsys):
+    assert _launch("run", "--help=all") == 0
     shown = capsys.readouterr().out
-    for verb in ("run", "report", "verify", "list"):
-        assert f"\n  {verb} " in shown
+    assert {f"  --{name}: " for name in all_options() if f"  --{name}: " not in shown} == set()
+    assert "Options of schedule=cosine:" in shown
+
+
+def test_the_version_is_that_of_the_package(capsys):
+    assert _launch("--version") == 0
+    assert capsys.readouterr().out == f"plateau-engine {engine.__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("--lr=1", "--learning_rate"),
+        ("--wd=1", "--weight_decay"),
+        ("--bs=4", "--batch_size"),
+        ("--batch-size=4", "--batch_size"),
+        ("--num_epochs=4", "--epochs"),
+        ("--output_dir=x", "--workdir"),
+        ("--lr_scheduler=cosine", "--schedule"),
+        ("--ema=1", None),
+        ("--schedule=linear", None),
+        ("--optimizer=Adam", "adam"),
+        ("--dataset=imdb", "imdb_reviews"),
+        ("--model=resnet18", None),
+    ],
+)
+def test_the_hint_is_what_was_meant_or_none(typed, meant, capsys):
+    assert _launch("--experiment=single", "--workdir=x", typed) == 2
+    said = capsys.readouterr().err
+    assert ("did you mean" in said) == (meant is not None)
+    assert meant is None or f"did you mean '{meant}'?" in said
+
+
+def test_an_unknown_network_may_be_the_users_own(capsys):
+    assert _launch("--experiment=single", "--workdir=x", "--model=resnet18") == 2
+    assert "or a network of your own, path/to/file.py:NAME" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("argv", "typed"),
+    [
+        (["launch.py", "--seeds=3"], [".venv/bin/python", "launch.py", "--seeds=3"]),
+        (["/clone/engine/__main__.py", "--seeds=3"], ["python3", "-m", "engine", "--seeds=3"]),
+        (["/clone/engine/__main__.py"], ["python3", "-m", "engine"]),
+        (["/nowhere/bin/plateau", "--seeds=3"], ["/venv/bin/python", "/nowhere/bin/plateau", "--seeds=3"]),
+    ],
+)
+def test_a_stopped_launch_goes_on_by_what_was_typed(argv, typed, monkeypatch, capsys):
+    def stop(values):
+        raise KeyboardInterrupt
+
+    monkeypatch.setitem(VERBS, "run", VERBS["run"]._replace(call=stop))
+    monkeypatch.setattr("sys.argv", argv)
+    monkeypatch.setattr("sys.orig_argv", typed)
+    assert launch.main([argv[0], "--experiment=kick_in"]) == 130
+    words = typed[1:2] if "plateau" in argv[0] else typed[: len(typed) - len(argv) + 1]
+    assert f"to go on: {' '.join(words)} --experiment=kick_in\n" in capsys.readouterr().err
+
+
+def test_a_command_on_the_path_is_named_as_it_is_typed(tmp_path, monkeypatch):
+    program = tmp_path / "plateau"
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert launcher._program(str(program)) == ["plateau"]
+    monkeypatch.setenv("PATH", str(tmp_path.parent))
+    assert launcher._program(str(program)) == [str(program)]
+
+
+def test_every_line_of_list_ends(capsys):
+    assert _launch("list") == 0
+    experiments = capsys.readouterr().out.partition("\n\n")[0].splitlines()[1:]
+    assert [line for line in experiments if not line.endswith(")")] == []
+
+
+@pytest.mark.trains
+def test_a_study_has_a_place_by_its_name(tmp_path, data_dir, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    words = [word for word in _single(tmp_path, data_dir, "--quiet") if not word.startswith("--workdir")]
+    assert _launch(*words) == 0
+    said = capsys.readouterr()
+    assert "report: runs/single/report.html" in said.out
+    assert "%" not in said.err
+    assert _launch(*words, "--learning_rate=0.5") == 2
+    assert "choose a new --workdir" in capsys.readouterr().err.lower()
 
 
 def test_list_shows_what_there_is(capsys):

@@ -134,7 +134,7 @@ def test_the_code_is_known_by_its_content(tmp_path, monkeypatch):
         path = tmp_path / "engine" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("x = 1\n")
-    monkeypatch.setattr(provenance, "_ROOT", tmp_path)
+    monkeypatch.setattr(provenance, "_PACKAGE", tmp_path / "engine")
     digest = provenance.code_digest.__wrapped__
     first = digest()
     (tmp_path / "engine" / "__pycache__").mkdir()

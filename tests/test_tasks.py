@@ -11,7 +11,9 @@ from engine.arms.arm import Arm
 from engine.errors import InputError
 from engine.studies.study import resolve_arm
 from engine.tasks import TASKS, build_task, fingerprint, load_data, random_streams, teacher
+from engine.tasks.builders import prepare
 from engine.tasks.passes import classification_task
+from engine.tasks.reading import Reading
 from engine.tasks.splitting import split_arrays, stratified_choice
 from tests.tasks.sources import ARCHIVES, archives_of, use_archives, write_digits
 
@@ -25,15 +27,19 @@ def places(tmp_path_factory, data_dir):
     write_digits(root / "folder", num_images=300)
     chance = np.random.default_rng(0)
     np.savez(root / "values.npz", x=chance.normal(size=(300, 6)), y=chance.normal(size=(300, 2)))
-    load_data(resolve_arm(Arm()), 0, data_dir)
     found = {"folder": root / "folder", "arrays": root / "values.npz"}
-    found["prepared"] = Path(data_dir) / "plateau_digits"
+    found["prepared"] = _prepared(root)
     for dataset in ARCHIVES:
         found[dataset] = root / dataset
         found[dataset].mkdir()
         for name, content in archives_of(dataset).items():
             (found[dataset] / name).write_bytes(content)
     return found
+
+
+def _prepared(root: Path) -> Path:
+    images, labels = np.random.default_rng(1).integers(0, 256, (300, 28, 28, 1), np.uint8), np.arange(300) % 10
+    return prepare("mnist", lambda: {"train": (images, labels)}, str(root / "of_tfds"), Reading())
 
 
 # Of two data sets in one format, one is enough for the fast suite.
@@ -138,21 +144,14 @@ def test_an_epoch_visits_every_example_once(data_dir):
     assert len(np.unique(epochs)) == len(data["labels"])
 
 
-def test_the_digits_are_those_of_scikit_learn(data_dir, monkeypatch):
-    """Through tensorflow-datasets or straight: the same arrays, disjoint and stratified."""
-    import importlib.util
-
-    arm = resolve_arm(Arm())
-    through_builder = load_data(arm, 0, data_dir)
-    real = importlib.util.find_spec
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "array_record" else real(name))
-    assert fingerprint(load_data(arm, 0, None)) == fingerprint(through_builder)
-    labels = through_builder["labels"]
+def test_the_digits_are_those_of_scikit_learn(data_dir):
+    data = load_data(resolve_arm(Arm()), 0, data_dir)
+    labels = data["labels"]
     assert len(labels) == 1438
-    assert through_builder["inputs"].min() == 0.0
-    assert through_builder["inputs"].max() == 1.0
+    assert data["inputs"].min() == 0.0
+    assert data["inputs"].max() == 1.0
     # Shares of ten classes in 1,438 and in 512 differ by rounding only.
-    evaluated = np.bincount(through_builder["loss_labels"].ravel()) / 512
+    evaluated = np.bincount(data["loss_labels"].ravel()) / 512
     np.testing.assert_allclose(evaluated, np.bincount(labels) / 1438, atol=1 / 512)
 
 
@@ -171,15 +170,6 @@ def test_held_out_batches_keep_the_shares_too(data_dir):
     shares = np.bincount(np.concatenate([data["labels"], held_out])) / (1438 + len(held_out))
     # Two choices by largest remainders, each off by less than one example per class.
     np.testing.assert_allclose(np.bincount(held_out) / len(held_out), shares, atol=2 / len(held_out))
-
-
-def test_damaged_digits_are_one_clear_error(tmp_path):
-    arm = resolve_arm(Arm())
-    load_data(arm, 0, str(tmp_path))
-    (shard,) = tmp_path.rglob("*array_record*")
-    shard.write_bytes(shard.read_bytes()[:1000])
-    with pytest.raises(InputError, match="plateau_digits"):
-        load_data(arm, 0, str(tmp_path))
 
 
 def test_a_stratified_choice_keeps_the_shares():
@@ -207,12 +197,6 @@ def test_the_teacher_depends_on_its_own_seed_only():
     arms = [resolve_arm(Arm(dataset="teacher", model="mlp", task_seed=s)) for s in (0, 0, 1)]
     prints = [fingerprint(load_data(arm, 0, None)) for arm in arms]
     assert prints[0] == prints[1] != prints[2]
-
-
-def test_a_data_directory_that_cannot_be_written(tmp_path):
-    (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match="--data_dir"):
-        load_data(resolve_arm(Arm()), 0, str(tmp_path / "file" / "below"))
 
 
 def test_the_teacher_labels_its_evaluation_set_as_it_labels_its_batches():

@@ -17,6 +17,8 @@ COMMANDS = [line for block in BLOCKS for line in block.replace("\\\n", "").split
 
 def _run(command: str, folder: Path) -> str:
     words = shlex.split(command)
+    if words[0] == "plateau":
+        words = ["python", "-m", "engine", *words[1:]]
     assert words[0] == "python"
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "XDG_CACHE_HOME": str(folder / "cache")}
     done = subprocess.run([sys.executable, *words[1:]], cwd=folder, env=environment, capture_output=True, text=True)
@@ -26,8 +28,7 @@ def _run(command: str, folder: Path) -> str:
 
 @pytest.mark.guide
 def test_every_command_of_the_tutorial_does_what_the_page_says(tmp_path):
-    for name in ("launch.py", "docs"):
-        (tmp_path / name).symlink_to(ROOT / name)
+    (tmp_path / "docs").symlink_to(ROOT / "docs")
     said = {command: _run(command, tmp_path) for command in COMMANDS}
     assert len(said) == len(COMMANDS) == 8
     read, mine, wait, verified = list(said.values())[2:6]

@@ -1,14 +1,14 @@
 """What makes the network of the tutorial wait: its start, or its learning rate?
 
 Question: does the loss start to fall earlier with He's start, or with three times the rate?
-Command: `python launch.py --experiment=docs/tutorial/wait.py --workdir=runs/tutorial/wait`
+Command: `plateau --experiment=docs/tutorial/wait.py --workdir=runs/tutorial/wait`
 Expected: both do; with He's start there is hardly a plateau left.
 Time: about half a minute on two cores.
 """
 
 import dataclasses
 
-from engine import Arm, Study
+from plateau_engine import Arm, Study
 
 AS_WRITTEN = Arm(model="docs/tutorial/train.py:Net", dataset_dir="runs/tutorial/digits", learning_rate=3e-4)
 

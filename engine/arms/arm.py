@@ -5,12 +5,14 @@ choices own. Whether an option shapes the compiled program decides which arms sh
 """
 
 import dataclasses
+import os
 from collections.abc import Mapping
 from typing import Any
 
 from ..errors import InputError, unknown_name
 from .choices import KINDS, all_options, kinds_of, options_of
 from .options import EXPECTED, REQUIRED, Option, Part, declared_in, option
+from .references import reference_to
 
 # Beyond this no size of a layer or a batch is meant; a file may say anything.
 LARGEST_SIZE = 10**6
@@ -23,6 +25,8 @@ class Arm:
     `Arm(model="mlp", dense_widths=(64,), optimizer="sgd", momentum=0.9)` makes one, and
     `arm.replace(momentum=0.5)` another. Every option is an attribute, `None` where it is not set:
     `engine.studies.study.resolve_arm` sets what the choices use, and refuses what has no effect.
+
+    `model` can be a class or a function of a file of yours, or a module that was made of one, in place of its name.
 
     Raises InputError where a name is unknown, or a value has the wrong type or is out of bounds.
     """
@@ -56,6 +60,9 @@ class Arm:
 
     def __init__(self, *, options: Mapping[str, Any] | None = None, **values: Any) -> None:
         given = {**(options or {}), **values}
+        if not isinstance(given.get("model"), str | os.PathLike | None):
+            given["model"], typed = reference_to(given["model"])
+            given["model_args"] = (*(COMMON["model_args"].check(given.get("model_args")) or ()), *typed)
         checked = {name: find_option(name).check(value) for name, value in given.items()}
         for name, common in COMMON.items():
             value = checked.pop(name, common.default)

@@ -1,12 +1,12 @@
 """Flags of an arm, made from the declarations of its fields and of the options of all choices."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from absl import flags
 
 from ..errors import InputError
-from .arm import COMMON, Arm, field_names, find_option
+from .arm import COMMON, field_names, find_option
 from .choices import KINDS, options_of, table_of
 from .options import Option
 
@@ -55,17 +55,22 @@ def given_arm_fields(given: Mapping[str, Any]) -> dict[str, Any]:
     return {names[flag]: value for flag, value in given.items() if flag in names}
 
 
-def describe_arm_flags(arm: Arm) -> list[str]:
-    """Returns a line for what every arm can be given, and for each option of the choices of this one."""
+def describe_arm_flags(choices: Sequence[tuple[str, str]], is_all: bool) -> list[str]:
+    """Returns a line for what every arm can be given, and for each option of some choices, pairs of kind and name.
+
+    `is_all`: of every choice that there is.
+    """
     lines = ["An arm; what is given holds for every arm of the experiment:"]
     for name, option in COMMON.items():
         names = f": {', '.join(table_of(name))}" if name in KINDS else ""
         lines.append(f"  --{option.flag or name}: {option.describe(names)}")
-    for kind in KINDS:
-        choice = getattr(arm, kind) or next(iter(table_of(kind)))
+    if is_all:
+        choices = [(kind, choice) for kind in KINDS for choice in table_of(kind)]
+    for kind, choice in choices:
         try:
             lines += describe_options(f"{kind}={choice}", options_of(kind, choice))
         except InputError:
             continue
-    lines += ["", "Other choices have other options: name one with --help, as in --help --model=transformer."]
+    if not is_all:
+        lines += ["", "A choice has options of its own: name it with --help, as in --help --model=transformer."]
     return lines

@@ -5,6 +5,7 @@ Flags, validation, `study.json`, `list` and `--help` all follow from these decla
 
 import dataclasses
 import math
+import os
 import typing
 from collections.abc import Iterable, Mapping, Sequence
 from types import ModuleType
@@ -76,10 +77,13 @@ class Option:
 
         Raises InputError where the value has the wrong type, is out of bounds, or is an unknown name.
         """
+        value = _plain(value)
         if value is None:
             return None
         if self.most is None:
             return self._check_one(value)
+        if isinstance(value, Mapping):
+            value = tuple(f"{name}={_plain(one)}" for name, one in value.items())
         if not isinstance(value, (tuple, list)):
             raise InputError(f"{self.name}={value!r}: expected {_EXPECTED_LIST[self.kind]}")
         if len(value) > self.most:
@@ -87,7 +91,7 @@ class Option:
             raise InputError(f"{self.name}={shown}: expected {most} of them")
         if not value and self.default is None:
             return None
-        return tuple(map(self._check_one, value))
+        return tuple(self._check_one(_plain(one)) for one in value)
 
     def parse(self, text: str) -> Any:
         """Returns the value that a person typed: `"1e-8"` gives `1e-8`, `"2,4"` gives `(2, 4)`."""
@@ -153,6 +157,17 @@ class Option:
             return self.kind(text)
         except ValueError:
             raise InputError(f"{self.name}={text!r}: expected {EXPECTED[self.kind]}") from None
+
+
+def _plain(value: Any) -> Any:
+    """Returns Python's own value of a number or an array of NumPy or JAX, and the text of a path."""
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    if not hasattr(value, "tolist"):
+        return value
+    plain = value.tolist()
+    # 1e-3 in single precision is 0.0010000000475, and was typed as 1e-3.
+    return float(str(value)) if isinstance(plain, float) else plain
 
 
 def option(default: Any, help: str, **about: Any) -> Any:

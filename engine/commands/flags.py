@@ -13,7 +13,7 @@ from ..training.probes.registry import check_names
 from .running.options import WANDB_HELP, RunOptions
 
 if TYPE_CHECKING:
-    from ..arms.arm import Arm
+    pass
 
 Flags = dict[str, Option]
 
@@ -35,7 +35,10 @@ _EXPERIMENT = Option(
     "name of the experiment, see `list`; or a file of your own, path/to/file.py, with a function study() that "
     "returns an engine.Study, or path/to/file.py:function",
 )
-_WORKDIR = Option("workdir", str, None, "directory of the study; the same command resumes it")
+_WORKDIR = Option("workdir", str, None, "directory of the study")
+_OWN_WORKDIR = Option(
+    "workdir", str, None, "directory of the study; the same command resumes it (default: in runs/, by its name)"
+)
 _INIT_SEEDS = Option("init_seeds", int, None, "random starts of a crossed design: the same as --seeds")
 _SWEEP = Option(
     "sweep",
@@ -96,7 +99,7 @@ _FOLDER = Option(
 def _of_study() -> Flags:
     from ..studies.study import Study
 
-    return _named(_EXPERIMENT, _WORKDIR) | _flags(Study) | _named(_INIT_SEEDS) | _flags(RunOptions) | _named(_WANDB)
+    return _named(_EXPERIMENT, _OWN_WORKDIR) | _flags(Study) | _named(_INIT_SEEDS) | _flags(RunOptions) | _named(_WANDB)
 
 
 def _of_run() -> Flags:
@@ -225,8 +228,14 @@ def typed_experiment(words: Sequence[str]) -> str | None:
     return name
 
 
-def describe_flags(verb: str, values: flags.FlagValues, arm: "Arm", of_experiment: Mapping[str, Option]) -> list[str]:
-    """Returns a line for every flag of a verb, with the options of what was typed and of an arm's choices."""
+def describe_flags(
+    verb: str,
+    values: flags.FlagValues,
+    choices: Sequence[tuple[str, str]],
+    of_experiment: Mapping[str, Option],
+    is_all: bool,
+) -> list[str]:
+    """Returns a line for every flag of a verb, with the options of some choices of an arm, or of all that there are."""
     lines = [
         f"  --{name}: {option.help}" + (f"; {_KINDS[option.kind]}" if option.kind in _KINDS else "")
         for name, option in _TABLES[verb]().items()
@@ -242,5 +251,5 @@ def describe_flags(verb: str, values: flags.FlagValues, arm: "Arm", of_experimen
             lines += describe_options(f"{table.kind} {name}", owned(table, [name]))
     lines += describe_options("the experiment", of_experiment)
     if verb in TAKES_AN_ARM:
-        lines += ["", *describe_arm_flags(arm)]
+        lines += ["", *describe_arm_flags(choices, is_all)]
     return lines

@@ -12,31 +12,34 @@ from typing import TYPE_CHECKING
 from absl import flags
 
 from .. import __version__
-from ..arms.choices import KINDS
+from ..arms.choices import KINDS, table_of
 from ..arms.flags import given_arm_fields
 from ..errors import InputError, StorageError, WorkerFailedError, one_line, unknown_name
 from ..workers.interruption import SignalWatch
 from .flags import TAKES_AN_ARM, describe_flags, make_flags, typed_experiment
-from .typed import given_flags
+from .typed import given_flags, unknown_flag
 from .verbs import VERBS, read_study
 
 if TYPE_CHECKING:
-    from ..arms.arm import Arm
     from ..arms.options import Option
 
 _ABOUT = "Plateau: measures how often, when and why training kicks in."
+_HELP, _ALL_HELP = ("--help", "-h"), "--help=all"
 
 
-def _help(program: str, verb: str | None, values: flags.FlagValues, of_experiment: dict[str, "Option"]) -> str:
-    """The help text of a verb, or of the program, for the choices that were typed or the experiment makes."""
-    if verb is None:
-        calls = {" ".join([name, one.usage]).strip(): one.doc for name, one in VERBS.items()}
-        width = max(map(len, calls))
-        lines = [_ABOUT, "", *(f"  {program} {call:{width}}  {doc}" for call, doc in calls.items())]
-        lines += ["", "Without a verb it is run. --help after a verb names its flags."]
-    else:
-        lines = [f"{program} {verb} {VERBS[verb].usage}".strip(), f"  {VERBS[verb].doc}"]
-    return "\n".join([*lines, "", *describe_flags(verb or "run", values, _arm_typed(values), of_experiment)])
+def _describe_verbs(program: str) -> str:
+    calls = {" ".join([name, one.usage]).strip(): one.doc for name, one in VERBS.items()}
+    width = max(map(len, calls))
+    lines = [f"  {program} {call:{width}}  {doc}" for call, doc in calls.items()]
+    after = f"`{program} VERB --help` names the flags of a verb, `{_ALL_HELP}` with the options of every choice. "
+    return "\n".join([_ABOUT, "", *lines, "", f"{after}Without a verb it is run."])
+
+
+def _describe_verb(
+    program: str, verb: str, values: flags.FlagValues, of_experiment: dict[str, "Option"], is_all: bool
+) -> str:
+    lines = [f"{program} {verb} {VERBS[verb].usage}".strip(), f"  {VERBS[verb].doc}", ""]
+    return "\n".join([*lines, *describe_flags(verb, values, _choices_typed(values), of_experiment, is_all)])
 
 
 def _experiment_options(verb: str, words: Sequence[str]) -> dict[str, "Option"]:
@@ -50,15 +53,13 @@ def _experiment_options(verb: str, words: Sequence[str]) -> dict[str, "Option"]:
     return find_experiment(name, EXPERIMENTS).options
 
 
-def _arm_typed(values: flags.FlagValues) -> "Arm":
-    """The first arm of the experiment that was typed, or the default one, with the choices that were typed."""
-    from ..arms.arm import Arm
-
+def _choices_typed(values: flags.FlagValues) -> list[tuple[str, str]]:
+    """The choices of the first arm of the experiment that was typed, or those that were typed, as kind and name."""
     fields = given_arm_fields(given_flags(values))
-    chosen = {name: value for name, value in fields.items() if name in KINDS}
     if "experiment" in values and values["experiment"].value:
-        return next(iter(read_study(values).arms.values()))
-    return Arm(**chosen)
+        arm = next(iter(read_study(values).arms.values()))
+        return [(kind, getattr(arm, kind) or next(iter(table_of(kind)))) for kind in KINDS]
+    return [(kind, fields[kind]) for kind in KINDS if kind in fields]
 
 
 def main(argv: Sequence[str]) -> int:
@@ -110,11 +111,19 @@ def _main(argv: Sequence[str]) -> int:
             return 0
         if verb not in VERBS:
             raise unknown_name("verb", verb, VERBS)
+        is_all = _ALL_HELP in words
+        words = [_HELP[0] if word == _ALL_HELP else word for word in words]
+        if typed is None and len(words) == 1 and words[0] in _HELP and not is_all:
+            print(_describe_verbs(shlex.join(_program(argv[0]))))
+            return 0
         of_experiment = _experiment_options(verb, words)
         values = make_flags(verb, of_experiment)
-        rest = values([argv[0], *words])[1:]
+        try:
+            rest = values([argv[0], *words])[1:]
+        except flags.UnrecognizedFlagError as error:
+            raise unknown_flag(error.flagname, values) from None
         if values["help"].value:
-            print(_help(shlex.join(_program(argv[0])), typed, values, of_experiment))
+            print(_describe_verb(shlex.join(_program(argv[0])), verb, values, of_experiment, is_all))
             return 0
         if rest:
             raise InputError(f"unexpected argument {rest[0]!r}: expected --flag=value")

@@ -1,5 +1,6 @@
 """`list`: prints what there is to choose from."""
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -31,10 +32,11 @@ def print_choices(experiments: Registry, folders: Iterable[Path]) -> None:
     from ..training.probes import DIAGNOSTICS
 
     print("experiments")
+    width = max(map(len, experiments))
     for name in experiments:
         doc = (experiments.load(name).__doc__ or "").strip()
-        time = next((line for line in doc.splitlines() if line.startswith("Time: ")), "")
-        print(f"  {name:14} {doc.splitlines()[0]} {time.removeprefix('Time: ')}")
+        time = re.split("[.;]", " ".join(doc.partition("\nTime: ")[2].split()))[0]
+        print(f"  {name:{width}}  {doc.splitlines()[0]}{time and f' ({time})'}")
     print("\nexperiment files")
     files = find_files(folders)
     for path, question in files:
@@ -50,7 +52,7 @@ def print_choices(experiments: Registry, folders: Iterable[Path]) -> None:
         if registry is MODELS:
             print("  your own: --model=path/to/file.py:NAME or --model=package.module:NAME")
         if registry is TASKS:
-            print("  any other name of tensorflow-datasets: pip install 'plateau-engine[tf]'")
+            print("  any other name of tensorflow-datasets: pip install 'plateau-engine[data]', or [tf] to prepare it")
     for kind in ("optimizer", "schedule", "init"):
         print(f"\n{kind}\n  {', '.join(table_of(kind))}")
     for name in ("activation", "augment"):

@@ -6,11 +6,44 @@ from typing import Any, TypeVar
 from absl import flags
 
 from ..arms.options import declared_in, owned
-from ..errors import InputError, unknown_name
+from ..errors import InputError, did_you_mean, unknown_name
 from ..registry import Registry
 from .running.options import WANDB_RUNS
 
 T = TypeVar("T")
+
+# What other tools call our flags.
+_ELSEWHERE = {
+    **dict.fromkeys(("lr", "eta", "step_size", "base_lr"), "learning_rate"),
+    **dict.fromkeys(("lr_schedule", "lr_scheduler", "scheduler", "lr_scheduler_type"), "schedule"),
+    **dict.fromkeys(("wd", "decay", "l2"), "weight_decay"),
+    **dict.fromkeys(("bs", "batch", "minibatch", "per_device_train_batch_size"), "batch_size"),
+    **dict.fromkeys(("eps", "adam_eps", "adam_epsilon"), "epsilon"),
+    **dict.fromkeys(("net", "network", "arch", "architecture"), "model"),
+    **dict.fromkeys(("data", "task"), "dataset"),
+    **dict.fromkeys(("path", "train_dir", "data_path"), "dataset_dir"),
+    **dict.fromkeys(("output", "out", "outdir", "out_dir", "output_dir", "logdir", "log_dir", "save_dir"), "workdir"),
+    **dict.fromkeys(("steps", "num_steps", "max_steps", "iterations"), "horizon"),
+    **dict.fromkeys(("num_train_epochs", "max_epochs"), "epochs"),
+    **dict.fromkeys(("num_runs", "runs", "repeats", "trials", "replicates"), "seeds"),
+    **dict.fromkeys(("seed", "rng", "random_state"), "root_seed"),
+    **dict.fromkeys(("jobs", "n_jobs", "processes", "num_workers", "cpus"), "workers"),
+    **dict.fromkeys(("augmentation", "transforms"), "augment"),
+    **dict.fromkeys(("nonlinearity", "act"), "activation"),
+    **dict.fromkeys(("dtype", "amp", "mixed_precision"), "precision"),
+    **dict.fromkeys(("log", "logs", "file", "csv"), "curves"),
+}
+
+
+def unknown_flag(name: str, values: flags.FlagValues) -> InputError:
+    """Makes the error for a flag that a verb does not have, with the one that was probably meant."""
+    word = name.lower().replace("-", "_")
+    meant = _ELSEWHERE.get(word)
+    if meant is not None and meant in values:
+        return InputError(f"unknown flag --{name}; did you mean '--{meant}'?")
+    known = [flag for flag in values if not flag.startswith("no")]
+    hint = did_you_mean(f"--{word}", [f"--{flag}" for flag in known], cutoff=0.7)
+    return InputError(f"unknown flag --{name}{hint or ': --help lists those that there are'}")
 
 
 def required(values: flags.FlagValues, name: str) -> str:

@@ -1,5 +1,6 @@
 """The verbs of the command line: each turns what was typed into one call of the engine."""
 
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -84,7 +85,7 @@ def _run(values: flags.FlagValues) -> None:
     if values["workers"].value != 0:
         _stay_off_the_device()
     study, given = read_study(values), given_flags(values)
-    workdir = required(values, "workdir")
+    workdir = values["workdir"].value or _usual_place(study.name)
     results = run(study, workdir, until=_until(given), options=_run_options(values))
     _show(results, workdir)
 
@@ -103,7 +104,7 @@ def _diagnose(values: flags.FlagValues) -> None:
     if values["workers"].value != 0:
         _stay_off_the_device()
     study, given = read_study(values, "single"), given_flags(values)
-    workdir = required(values, "workdir")
+    workdir = values["workdir"].value or _usual_place(f"why_{study.name}")
     results = diagnose(
         study,
         workdir,
@@ -114,6 +115,12 @@ def _diagnose(values: flags.FlagValues) -> None:
         options=_run_options(values),
     )
     _show(results, workdir)
+
+
+def _usual_place(name: str) -> str:
+    """The directory of a study where none is given."""
+    name = re.sub(r"[^\w.-]", "_", name).lstrip(".") or "study"
+    return f"runs/{name}"
 
 
 def _show(results: "Results", workdir: str) -> None:
@@ -204,9 +211,9 @@ class Verb(NamedTuple):
 
 
 VERBS = {
-    "run": Verb(_run, "--experiment=NAME --workdir=DIR", "run a study, or what is missing of it, then report"),
+    "run": Verb(_run, "--experiment=NAME [--workdir=DIR]", "run a study, or what is missing of it, then report"),
     "check": Verb(_check, "", "what is wrong in data and network, before anything is trained, in seconds"),
-    "diagnose": Verb(_diagnose, "--workdir=DIR [--minutes=N]", "why a configuration waits, and what to change"),
+    "diagnose": Verb(_diagnose, "[--workdir=DIR] [--minutes=N]", "why a configuration waits, and what to change"),
     "report": Verb(_report, "--workdir=DIR", "rebuild outcomes, summary, figures and page from the finished runs"),
     "verify": Verb(_verify, "--workdir=DIR [--runs=N | --all]", "run some finished runs again, and compare"),
     "compare": Verb(_compare, "--workdir=DIR --baseline=DIR", "two studies against each other, paired by seed"),

@@ -63,7 +63,7 @@ class VerifyOptions:
         "execute the file of the user's model that the study names; only for a study that you trust",
         flag="own_code",
     )
-    is_quiet: bool = False
+    is_quiet: bool = option(False, "show no progress; notes and what was found are still said", flag="quiet")
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "output", None if self.output is None else os.fspath(self.output))

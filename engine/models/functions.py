@@ -1,7 +1,7 @@
 """A pair of plain functions `(init, apply)` as a network."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import jax
@@ -11,6 +11,7 @@ from .model import Mode, Model, model_of, parameter_names, switches
 
 _STATE = ("state", "model_state", "batch_stats")
 _KEY = ("key", "rng", "rng_key", "noise_key", "prng_key")
+_SHAPE = "input_shape"
 _MAKES = "expected init(key, inputs) -> params and apply(params, inputs) -> outputs"
 
 
@@ -19,9 +20,12 @@ def adapt(init_fn: Callable[..., Any], apply_fn: Callable[..., Any]) -> Model:
 
     `init(key, inputs)` returns the parameters, and `apply(params, inputs)` the outputs, under any names. Where `apply`
     has a parameter `state`, `init` returns `(params, state)` and `apply` `(outputs, state)`. One called `key` or `rng`
-    gets the noise, and one named in `engine.models.model` tells training from evaluation.
+    gets the noise, and one named in `engine.models.model` tells training from evaluation. An `init` that takes
+    `input_shape` is one of `jax.example_libraries.stax`: it returns the shape of the outputs before the parameters.
     """
     _refuse_other_init(init_fn)
+    if _SHAPE in _parameters(init_fn):
+        return adapt(lambda key, inputs: init_fn(key, inputs.shape)[1], _with_rng(apply_fn))
     names = parameter_names(apply_fn)
     states, keys = ([name for name in names if name in group] for group in (_STATE, _KEY))
     others = [name for name in names if name not in (*states, *keys, *switches(names, "train"))]
@@ -45,6 +49,20 @@ def adapt(init_fn: Callable[..., Any], apply_fn: Callable[..., Any]) -> Model:
         return with_state(_called(apply_fn, values), "apply: expected (outputs, state), because it takes a state")
 
     return model_of(init, run)
+
+
+def _with_rng(apply_fn: Callable[..., Any]) -> Callable[..., Any]:
+    def apply(params: Any, inputs: jax.Array, rng: jax.Array) -> Any:
+        return apply_fn(params, inputs, rng=rng)
+
+    return apply
+
+
+def _parameters(function: Callable[..., Any]) -> Collection[str]:
+    try:
+        return inspect.signature(function).parameters
+    except (TypeError, ValueError):
+        return ()
 
 
 def _refuse_other_init(init_fn: Callable[..., Any]) -> None:

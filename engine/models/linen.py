@@ -13,7 +13,8 @@ def adapt(module: nn.Module) -> Model:
     """Returns the pure functions of a module that was written for one run, whose `__call__` takes inputs first.
 
     An argument of `__call__` or the constructor named in `engine.models.model` tells training from evaluation; with
-    batch statistics, evaluation tells `BatchNorm` layers to use the batch. All collections but `params` are state;
+    batch statistics, evaluation tells `BatchNorm` layers to use the batch. Statistics over an axis of devices are those
+    of the one device that a run is on. All collections but `params` are state;
     every random stream follows from the run's noise.
     """
     kind = type(module)
@@ -35,11 +36,24 @@ def adapt(module: nn.Module) -> Model:
         rngs = {"dropout": key, "params": jax.random.fold_in(key, 1)} if mode == "train" else None
         statistics = nn.intercept_methods(_with_batch_statistics) if mode == "batch" else contextlib.nullcontext()
         variables = {"params": params, **state}
-        with statistics:
+        with nn.intercept_methods(_on_one_device), statistics:
             outputs, new_state = set_module.apply(variables, inputs, **values, mutable=list(state), rngs=rngs)
         return outputs, dict(new_state)
 
     return model_of(init, run)
+
+
+def _on_one_device(call: Any, args: Any, kwargs: Any, context: Any) -> Any:
+    """Calls a layer, without the axis of devices over which it would normalise."""
+    module = context.module
+    if getattr(module, "axis_name", None) is None or not isinstance(module, nn.BatchNorm | nn.LayerNorm | nn.GroupNorm):
+        return call(*args, **kwargs)
+    as_written = module.axis_name
+    object.__setattr__(module, "axis_name", None)
+    try:
+        return call(*args, **kwargs)
+    finally:
+        object.__setattr__(module, "axis_name", as_written)
 
 
 def _with_batch_statistics(call: Any, args: Any, kwargs: Any, context: Any) -> Any:

@@ -93,8 +93,18 @@ def check_fit(arm: Arm, example_shape: tuple[int, ...], num_outputs: int) -> Non
         raise _misfit(arm, where, error) from error
     for found in (outputs, *evaluated):
         _check_outputs(arm, found, (_FEW, num_outputs))
-    if jax.tree.structure(state) != jax.tree.structure(new_state):  # type: ignore[operator]
-        raise InputError(f"model={arm.model} changes the form of its state in a step")
+    _check_state(arm, state, new_state)
+
+
+def _check_state(arm: Arm, state: Any, new_state: Any) -> None:
+    """Raises InputError where what a network keeps has another form after a step."""
+    if jax.tree.structure(state) == jax.tree.structure(new_state):  # type: ignore[operator]
+        return
+    parts = sorted({*state, *new_state}) if isinstance(state, dict) and isinstance(new_state, dict) else []
+    changed = [name for name in parts if jax.tree.structure(state.get(name)) != jax.tree.structure(new_state.get(name))]  # type: ignore[operator]
+    which = f"its collection {', '.join(map(repr, changed))}" if changed else "its state"
+    hint = ": what `sow` adds there belongs neither to the state nor to the loss, so leave it out" if changed else ""
+    raise InputError(f"model={arm.model} changes the form of {which} in a step{hint}")
 
 
 def _check_memory(arm: Arm, params: Any) -> None:
@@ -113,7 +123,9 @@ def _misfit(arm: Arm, where: str, error: Exception) -> InputError:
     if isinstance(error, InputError):
         return error
     if is_reference(arm.model):
-        return user_failure(arm, where, error)
+        failure = user_failure(arm, where, error)
+        is_of_devices = isinstance(error, NameError) and "unbound axis name" in str(error)
+        return InputError(f"{failure}; a run is on one device: leave the axis out") if is_of_devices else failure
     return InputError(f"model={arm.model} {where}: {str(error).splitlines()[0]}")
 
 

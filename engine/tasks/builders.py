@@ -21,14 +21,13 @@ class _Images(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type:
     VERSION = tfds.core.Version("1.0.0")
     shape: ClassVar[tuple[int, ...]]
     num_classes: ClassVar[int] = 10
-    encoding: ClassVar[str] = "bytes"
     parts: Parts
     on_example: Callable[[], object]
 
     def _info(self) -> tfds.core.DatasetInfo:
         features = {
             "id": tfds.features.Scalar(np.int64),
-            "image": tfds.features.Tensor(shape=self.shape, dtype=np.uint8, encoding=self.encoding),
+            "image": tfds.features.Tensor(shape=self.shape, dtype=np.uint8, encoding="bytes"),
             "label": tfds.features.ClassLabel(num_classes=self.num_classes),
         }
         return self.dataset_info_from_configs(
@@ -45,7 +44,6 @@ class _Images(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type:
 
 
 _FIELDS: dict[str, dict[str, Any]] = {
-    "digits": {"shape": (8, 8), "encoding": "none"},
     "mnist": {"shape": (28, 28, 1)},
     "fashion_mnist": {"shape": (28, 28, 1)},
     "cifar10": {"shape": (32, 32, 3)},

@@ -227,6 +227,11 @@ def _of_rows(array: np.ndarray, name: str, kind: str | None, reading: Reading) -
     if array.dtype.kind in _TEXT:
         raise InputError(f"targets {name!r} are rows of text: expected one word per example")
     is_one_hot = bool(np.isin(array, (0, 1)).all() and (array.sum(axis=1) == 1).all())
+    if kind is None and not is_one_hot and array.dtype.kind in "biu":
+        raise InputError(
+            f"targets {name!r} are rows of {counted(array.shape[1], 'whole number')}: several classes at once are not "
+            f"trained on; give --target_kind=values if they are amounts"
+        )
     if kind is None:
         kind = "classes" if is_one_hot else "values"
         how = "rows with a single one" if is_one_hot else f"rows of {counted(array.shape[1], 'number')}"

@@ -78,8 +78,9 @@ def read_images(sources: Sequence[Source], names: Sequence[str], arm: Arm, readi
     from PIL import Image
 
     places, problems = range(len(sources)), dict[int, UnreadableError]()
-    with reading.bar(2 * len(sources), "reading images") as bar, _without_warnings():
+    with reading.bar(len(sources), "looking at images") as bar, _without_warnings():
         looks = _for_all(lambda i: look(sources[i]), places, problems, bar)
+    with reading.bar(len(looks), "reading images") as bar, _without_warnings():
         found: dict[int, np.ndarray] = {}
         if looks:
             shape = _shape_of(list(looks.values()), arm, reading)

@@ -99,7 +99,7 @@ def read_directory(directory: Path, arm: Arm, reading: Reading) -> Examples:
     """Returns the examples of a prepared data set, those for training first, sorted by `id` where they have one."""
     for package in ("tensorflow_datasets", "array_record"):
         if not has_package(package):
-            raise InputError(f"a prepared data set needs the package {package}: pip install it")
+            raise InputError(f"a prepared data set needs the package {package}: pip install 'plateau-engine[data]'")
     import tensorflow_datasets as tfds
 
     with reporting(lambda reason: f"the prepared data set cannot be read ({reason})"):

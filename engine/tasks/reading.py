@@ -10,6 +10,7 @@ from typing import NamedTuple
 from tqdm import tqdm
 
 from ..errors import InputError, one_line
+from .plain_progress import PlainProgress
 
 _MOST_LISTED = 5
 _LONGEST_NAME = 100
@@ -76,8 +77,13 @@ class Reading:
         """Adds a note on what is left out or changed, with its names."""
         self.notes.append(Note(words, tuple(listed), is_caution=True))
 
-    def bar(self, total: int, words: str, is_bytes: bool = False) -> "tqdm":
-        """Returns a progress bar on stderr that appears after a second; it counts steps, or bytes where `is_bytes`."""
+    def bar(self, total: int, words: str, is_bytes: bool = False) -> "tqdm | PlainProgress":
+        """Returns progress on stderr that appears after a second: of steps, or bytes where `is_bytes`.
+
+        It is a bar in a terminal, else plain lines.
+        """
+        if self._is_shown and not sys.stderr.isatty():
+            return PlainProgress(total, lambda: words, delay=1.0)
         return tqdm(
             total=total,
             desc=words,

@@ -1,6 +1,5 @@
 """The names of the tasks, and those that tensorflow-datasets knows besides."""
 
-import importlib
 import importlib.util
 import re
 from types import ModuleType
@@ -8,8 +7,6 @@ from types import ModuleType
 from ..errors import InputError, unknown_name
 from ..registry import Registry
 
-# Reads whatever tensorflow-datasets knows by name.
-_NAMED = ".tasks.named"
 # A place is made of the name, which must not lead elsewhere; and no arguments for somebody's code.
 _ELSEWHERE = re.compile(r"\w+(/\w[\w.+-]*)?")
 
@@ -25,13 +22,11 @@ class Tasks(Registry):
         if name.partition("/")[0] in known:
             if not _ELSEWHERE.fullmatch(name):
                 raise InputError(f"dataset={name!r}: expected NAME or NAME/CONFIGURATION")
-            return importlib.import_module(_NAMED, __package__)
-        if not known:
-            return super().load(name)
-        words, separator, hint = str(unknown_name(self.kind, name, self)).partition("; did you")
-        if not hint:
-            separator, hint = str(unknown_name(self.kind, name, known)).partition("; did you")[1:]
-        raise InputError(f"{words}, or a name of tensorflow-datasets{separator}{hint}")
+            from . import named
+
+            return named
+        others = "a name of tensorflow-datasets" + ("" if known else " (pip install 'plateau-engine[data]')")
+        raise unknown_name(self.kind, name, self, others, known)
 
 
 def _known_elsewhere() -> list[str]:

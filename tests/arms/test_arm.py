@@ -3,7 +3,10 @@
 import copy
 import dataclasses
 import pickle
+from pathlib import Path
 
+import jax.numpy as jnp
+import numpy as np
 import pytest
 
 from engine.arms.arm import COMMON, Arm, fill_in, find_option, identity_fields, structure, without_options
@@ -124,3 +127,23 @@ def test_every_option_of_the_choices_is_filled_in():
 def test_options_go_with_their_choice():
     arm = fill_in(Arm(optimizer="sgd", momentum=0.5, init="he"))
     assert fill_in(without_options(arm, "optimizer").replace(optimizer="adam")).momentum is None
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "value"),
+    [
+        ("learning_rate", np.float32(1e-3), 1e-3),
+        ("learning_rate", np.float64(1e-3), 1e-3),
+        ("batch_size", np.int64(32), 32),
+        ("batch_norm", np.bool_(True), True),
+        ("dense_widths", np.array([8, 4]), (8, 4)),
+        ("dense_widths", [np.int32(8)], (8,)),
+        ("dataset_dir", Path("here"), "here"),
+        ("model_args", {"depth": 2, "kind": "a"}, ("depth=2", "kind=a")),
+        ("batch_size", jnp.int32(32), 32),
+    ],
+)
+def test_numbers_of_arrays_paths_and_mappings_are_taken(name, given, value):
+    found = getattr(Arm(model="mlp", **{name: given}), name)
+    assert found == value
+    assert type(found) is type(value)

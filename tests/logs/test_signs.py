@@ -133,7 +133,7 @@ def _row(curve, status="stuck"):
 def test_the_next_step_of_stuck_logs_is_a_diagnosis_at_their_rate():
     curve = _curve(FLAT, learning_rate=np.minimum(TIME, 0.003))
     (step,) = find_next_step([curve], [_row(curve)])
-    assert "python launch.py diagnose --workdir=runs/why --model=… --dataset_dir=… --learning_rate=0.003 (" in step
+    assert "plateau diagnose --workdir=runs/why --model=… --dataset_dir=… --learning_rate=0.003 (" in step
     other = _curve(FLAT)
     (step,) = find_next_step([curve, other], [_row(curve), _row(other)])
     assert "--learning_rate=… (" in step

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 from flax import nnx
+from jax.example_libraries import stax
 
 
 class Block(nn.Module):
@@ -276,3 +277,35 @@ class InHalves(nn.Module):
         halves = {"dtype": jnp.bfloat16, "param_dtype": jnp.bfloat16}
         x = nn.relu(nn.Dense(32, **halves)(x.reshape(x.shape[0], -1)))
         return nn.Dense(self.num_classes, **halves)(x)
+
+
+class Sows(nn.Module):
+    """Adds a loss of its own beside the outputs."""
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        x = nn.Dense(10)(x.reshape(x.shape[0], -1))
+        self.sow("losses", "size", jnp.mean(x**2))
+        return x
+
+
+class OfDevices(nn.Module):
+    """Normalises over an axis of devices."""
+
+    axis: str | None = "batch"
+
+    @nn.compact
+    def __call__(self, x: jax.Array, train: bool = True) -> jax.Array:
+        x = nn.Dense(16)(x.reshape(x.shape[0], -1))
+        return nn.Dense(10)(nn.BatchNorm(use_running_average=not train, axis_name=self.axis)(x))
+
+
+class TalksToDevices(nn.Module):
+    """Takes a mean over devices by itself."""
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        return jax.lax.pmean(nn.Dense(10)(x.reshape(x.shape[0], -1)), "devices")
+
+
+stax_pair = stax.serial(stax.Flatten, stax.Dense(16), stax.Relu, stax.Dense(10))

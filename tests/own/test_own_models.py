@@ -1,7 +1,11 @@
 """Networks of the user's own: what may be named, how it starts, and what is refused."""
 
 import dataclasses
+import functools
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -25,6 +29,7 @@ from engine.tasks import load_data
 from tests.own import networks
 
 FILE = networks.__file__
+ROOT = Path(FILE).parents[2]
 KEY = jax.random.key(0, impl="threefry2x32")
 INPUTS = jax.random.normal(jax.random.key(1), (6, 8, 8, 1))
 # Name, arguments, and whether noise and batch statistics make a difference.
@@ -292,7 +297,7 @@ def test_a_network_that_cannot_learn_is_refused(name, words, data_dir):
         ("number", (), "is an int"),
         ("instance", ("widths=(1,)",), "is a network already"),
         ("of_key_alone", (), r"init\(key\): expected init\(key, inputs\)"),
-        ("Torch", (), "makes a Torch: .*`launch.py read` judges the log"),
+        ("Torch", (), "makes a Torch: .*`plateau read` judges the log"),
         ("Resnet", (), "did you mean 'ResNet'"),
         ("make", ("kind=pear",), r"cannot be built: KeyError.*networks.py"),
     ],
@@ -325,3 +330,78 @@ def test_a_network_of_ones_own_starts_as_it_is_written_unless_asked():
     assert _arm("mlp", init="he").init == "he"
     with pytest.raises(InputError, match=r"init_scale=0\.1 has no effect with init=as_written"):
         _arm("mlp", init="as_written", init_scale=0.1)
+
+
+def _steps(name: str, args: tuple[str, ...] = ()) -> tuple:
+    model = make_model(_arm(name, args), 10)
+    params, state = model.init(KEY, INPUTS)
+    outputs, state = model.train_apply(params, state, INPUTS, KEY)
+    return outputs, state, model.batch_apply(params, state, INPUTS), model.average_apply(params, state, INPUTS)
+
+
+def test_statistics_over_devices_are_those_of_the_one_that_a_run_is_on():
+    check_fit(_arm("OfDevices"), (8, 8, 1), 10)
+    jax.tree.map(np.testing.assert_array_equal, _steps("OfDevices"), _steps("OfDevices", ("axis=None",)))
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("Sows", "changes the form of its collection 'losses' in a step: what `sow` adds there"),
+        ("TalksToDevices", "unbound axis name: devices.*a run is on one device: leave the axis out"),
+    ],
+)
+def test_what_a_run_has_no_place_for_is_named(name, words):
+    with pytest.raises(InputError, match=words):
+        check_fit(_arm(name), (8, 8, 1), 10)
+
+
+def test_a_pair_of_stax_is_a_network():
+    check_fit(_arm("stax_pair"), (8, 8, 1), 10)
+    model = make_model(_arm("stax_pair"), 10)
+    params, _ = model.init(KEY, INPUTS)
+    expected = networks.stax_pair[1](networks.stax_pair[0](KEY, INPUTS.shape)[1], INPUTS)
+    np.testing.assert_array_equal(model.batch_apply(params, {}, INPUTS), expected)
+
+
+@pytest.mark.parametrize(
+    ("named", "name", "args"),
+    [
+        (networks.VisionTransformer, "VisionTransformer", ()),
+        (networks.OfDevices(), "OfDevices", ()),
+        (networks.OfDevices(axis="d"), "OfDevices", ("axis='d'",)),
+        (functools.partial(networks.make, kind="nnx"), "make", ("kind='nnx'",)),
+    ],
+)
+def test_a_network_can_be_given_itself(named, name, args):
+    """As what its name would be; the tests are a package, so it is that of a module."""
+    arm = Arm(model=named)
+    assert (arm.model, arm.model_args) == (f"{networks.__name__}:{name}", args)
+    assert Arm(model=named, model_args={"more": 1}).model_args == ("more=1", *args)
+
+
+@pytest.mark.parametrize(
+    ("named", "words"),
+    [
+        (lambda: 3, "move it to the top of a file, such as net.py, and give model='net.py:NAME'"),
+        (networks.OfDevices(axis=KEY), "its argument axis is .*: expected a number, text, or None"),
+        (3, "model=3: expected a name, or a class or function"),
+    ],
+)
+def test_what_nobody_could_import_again_is_refused(named, words):
+    with pytest.raises(InputError, match=words):
+        Arm(model=named)
+
+
+def test_what_was_defined_in_a_notebook_is_refused_in_one_line():
+    program = (
+        "import engine\nclass Net: pass\ntry: engine.Arm(model=Net)\nexcept engine.InputError as error: print(error)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT)
+    assert "give model='net.py:Net'" in done.stdout, done.stderr
+
+
+def test_private_names_of_a_file_are_no_choices(tmp_path):
+    (tmp_path / "net.py").write_text("def _helper(): pass\ndef Net(): pass\n")
+    with pytest.raises(InputError, match="expected one of Net; did you"):
+        make_model(Arm(model=f"{tmp_path / 'net.py'}:Nett_", init="he"), 10)

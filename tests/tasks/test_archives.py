@@ -122,6 +122,14 @@ def test_files_that_are_wrong_or_missing_are_named(tmp_path, monkeypatch):
         _load("mnist", tmp_path / "data", dataset_dir=str(tmp_path))
 
 
+def test_a_data_directory_that_cannot_be_written(tmp_path, monkeypatch):
+    for name, content in use_archives(monkeypatch, "mnist", "http://127.0.0.1:9/mnist").items():
+        (tmp_path / name).write_bytes(content)
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match="--data_dir"):
+        _load("mnist", tmp_path / "file", dataset_dir=str(tmp_path))
+
+
 def test_what_was_prepared_and_is_damaged_is_named(tmp_path, monkeypatch):
     with serving(archives_of("mnist")) as (root, _):
         use_archives(monkeypatch, "mnist", root)

@@ -219,6 +219,8 @@ def _row(value: float) -> np.ndarray:
         ({"x": X, "y": np.zeros(300, int)}, "one class"),
         ({"x": X, "y": np.full(300, 1.5)}, "nothing to learn"),
         ({"x": X, "y": np.arange(300)}, "--target_kind"),
+        ({"x": X, "y": np.arange(600).reshape(300, 2) % 5}, "rows of 2 whole numbers: several classes at once"),
+        ({"x": X, "y": np.eye(3, dtype=int)[Y] | np.eye(3, dtype=int)[Y - 1]}, "several classes at once"),
         ({"x": X, "y": np.zeros((300, 2, 2))}, "expected one per example"),
         ({"x": X[:1], "y": Y[:1]}, "1 example"),
         ({"x": X[:2], "y": np.array([0, 1])}, "is held out"),

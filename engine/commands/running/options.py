@@ -51,7 +51,7 @@ class RunOptions:
         None, "folder of prepared data sets (default: ~/tensorflow_datasets)", flag="data_dir"
     )
     cache_dir: str | None = option(None, "folder of compiled programs (default: in ~/.cache)", flag="compilation_cache")
-    is_quiet: bool = False
+    is_quiet: bool = option(False, "show no progress; notes and what was found are still said", flag="quiet")
     has_report: bool = True
     is_told: bool = False
     checkpoint_every: float | None = option(
