@@ -12,6 +12,7 @@ from ..studies.study import Study
 from .run import find_workers
 from .running.looking import check_arm, describe_findings
 from .running.options import RunOptions
+from .running.progress import waiting
 
 
 def check(
@@ -29,7 +30,8 @@ def check(
     began = time.monotonic()
     name = arm or study.baseline or next(iter(study.arms))
     available, _ = find_workers(None)
-    concrete = expand(only_arm(study, name), available.platform, data_dir=data_dir, is_quiet=False)
+    with waiting("reading data and network"):
+        concrete = expand(only_arm(study, name), available.platform, data_dir=data_dir, is_quiet=False)
     found = check_arm(concrete, name, available, RunOptions(cache_dir=cache_dir).cache)
     spec = concrete.programs[0].spec
     print(f"checked “{one_line(name)}” in {time.monotonic() - began:.1f} s: {_subject(spec)}\n")

@@ -38,7 +38,7 @@ from .open import Results
 from .run import find_workers, run
 from .running.looking import check_arm, describe_findings
 from .running.options import RunOptions
-from .running.progress import note
+from .running.progress import note, waiting
 
 MINUTES = 10.0
 # A note says so when it took longer than this multiple of the requested time.
@@ -137,7 +137,8 @@ def diagnose(
         raise InputError("tune has no effect on a diagnosis: leave it out")
     one = _around(study, asked.arm)
     available, num_workers = find_workers(options.num_workers)
-    pilot = _pilot(one, available.platform, options.data_dir)
+    with waiting("reading data and network"):
+        pilot = _pilot(one, available.platform, options.data_dir)
     known = _known(workdir, pilot, asked)
     if known is not None:
         record, budget = known
@@ -160,13 +161,11 @@ def diagnose(
     follow(designed, workdir, options, None if minutes is None else began + 60 * minutes)
     results = Results(workdir)
     if options.has_report:
-        results.report()
+        with waiting("writing the report"):
+            results.report()
     taken = (time.monotonic() - began) / 60
     if known is None and minutes is not None and taken > _MORE_THAN_GIVEN * minutes:
-        note(
-            f"it took {taken:.1f} minutes, not {minutes:g}: something took longer than it was measured to, as on a "
-            f"machine that does other things too"
-        )
+        note(f"it took {taken:.1f} minutes, not {minutes:g}, as on a machine that does other things too")
     return results
 
 
@@ -250,9 +249,13 @@ def _measured(
 ) -> tuple[_Pilot, Budget]:
     """Chooses by what steps cost on this machine, and refuses at once what not even a faster one could do."""
     spec = pilot.study.programs[0].spec
-    buy(least_step_cost(spec, available.platform))
+    with waiting("counting what a step has to compute"):
+        least = least_step_cost(spec, available.platform)
+    buy(least)
     pilot = _checked(pilot, available, cache_dir)
-    budget = buy(processes.call(available, cache_dir, tuning.step_cost, spec, memory_limit(1)))
+    with waiting("compiling, and measuring what a step costs here"):
+        cost = processes.call(available, cache_dir, tuning.step_cost, spec, memory_limit(1))
+    budget = buy(cost)
     return pilot.without(budget.left_out), budget
 
 

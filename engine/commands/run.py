@@ -28,7 +28,7 @@ from ..workers.interruption import Interrupted, SignalWatch
 from .open import Results
 from .running.looking import look_at_own
 from .running.options import RunOptions
-from .running.progress import note
+from .running.progress import note, waiting
 from .running.session import Recorder, Session
 
 
@@ -68,7 +68,8 @@ def run(
         watch.check()
         results = Results(workdir)
         if options.has_report:
-            results.report()
+            with waiting("writing the report", not options.is_quiet):
+                results.report()
         watch.check()
         return results
 
@@ -114,7 +115,7 @@ class _Launch:
 
     def train(self) -> None:
         recorded = store.find_existing(self.path)
-        with self.watch.at_once():
+        with self.watch.at_once(), waiting("reading data and network", not self.options.is_quiet):
             study = self._expand({} if recorded is None else recorded.document["identity"])
         if not self.options.is_told:
             _tell_of_data(study)

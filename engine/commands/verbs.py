@@ -9,6 +9,7 @@ from absl import flags
 from ..arms.flags import given_arm_fields
 from ..errors import InputError
 from .flags import QUESTION_NUMBERS
+from .running.progress import waiting
 from .typed import filled, given_flags, given_for, given_owned, parse_numbers, parse_sweeps, required, wandb_runs
 
 if TYPE_CHECKING:
@@ -80,30 +81,33 @@ def _run_options(values: flags.FlagValues) -> "RunOptions":
 
 
 def _run(values: flags.FlagValues) -> None:
-    from .run import run
+    with waiting("starting"):
+        if values["workers"].value != 0:
+            _stay_off_the_device()
+        from .run import run
 
-    if values["workers"].value != 0:
-        _stay_off_the_device()
-    study, given = read_study(values), given_flags(values)
+        study, given = read_study(values), given_flags(values)
     workdir = values["workdir"].value or _usual_place(study.name)
     results = run(study, workdir, until=_until(given), options=_run_options(values))
     _show(results, workdir)
 
 
 def _check(values: flags.FlagValues) -> None:
-    from .check import check
+    with waiting("starting"):
+        _stay_off_the_device()
+        from .check import check
 
-    _stay_off_the_device()
-    given = given_flags(values)
-    check(read_study(values, "single"), given.get("arm"), given.get("data_dir"), given.get("compilation_cache"))
+        study, given = read_study(values, "single"), given_flags(values)
+    check(study, given.get("arm"), given.get("data_dir"), given.get("compilation_cache"))
 
 
 def _diagnose(values: flags.FlagValues) -> None:
-    from .diagnose import diagnose
+    with waiting("starting"):
+        if values["workers"].value != 0:
+            _stay_off_the_device()
+        from .diagnose import diagnose
 
-    if values["workers"].value != 0:
-        _stay_off_the_device()
-    study, given = read_study(values, "single"), given_flags(values)
+        study, given = read_study(values, "single"), given_flags(values)
     workdir = values["workdir"].value or _usual_place(f"why_{study.name}")
     results = diagnose(
         study,
@@ -137,11 +141,13 @@ def _stay_off_the_device() -> None:
 
 
 def _report(values: flags.FlagValues) -> None:
-    from ..report.sections import SECTIONS
-    from .report import report
+    workdir = required(values, "workdir")
+    with waiting("reading the rows, and writing the report"):
+        from ..report.sections import SECTIONS
+        from .report import report
 
-    options = given_owned(SECTIONS, given_flags(values))
-    report(required(values, "workdir"), has_tensorboard=bool(values["tensorboard"].value), **options)
+        options = given_owned(SECTIONS, given_flags(values))
+        report(workdir, has_tensorboard=bool(values["tensorboard"].value), **options)
 
 
 def _compare(values: flags.FlagValues) -> None:
@@ -165,10 +171,10 @@ def _read(values: flags.FlagValues) -> None:
 
 
 def _verify(values: flags.FlagValues) -> int:
-    from .verify import VerifyOptions, verify
-
-    if values["workers"].value != 0:
-        _stay_off_the_device()
+    with waiting("starting"):
+        if values["workers"].value != 0:
+            _stay_off_the_device()
+        from .verify import VerifyOptions, verify
     found = verify(required(values, "workdir"), filled(VerifyOptions, given_flags(values)))
     return found.exit_code
 

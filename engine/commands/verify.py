@@ -25,7 +25,7 @@ from ..workers import messages, processes, supervisor
 from ..workers.devices import current_launch
 from .run import find_workers
 from .running.options import RunOptions
-from .running.progress import ProgressBar, note
+from .running.progress import ProgressBar, note, waiting
 
 _DEFAULT_RUNS = 8
 
@@ -88,10 +88,11 @@ def verify(workdir: Place, options: VerifyOptions | None = None, **changes: Any)
     devices, num_workers = find_workers(options.num_workers)
     if options.dataset_dir is None:
         _note_places(directory)
-    plan = plan_of(
-        directory.document, devices.platform, options.data_dir, options.dataset_dir, options.has_own_code,
-        options.is_quiet,
-    )  # fmt: skip
+    with waiting("reading data and network", not options.is_quiet):
+        plan = plan_of(
+            directory.document, devices.platform, options.data_dir, options.dataset_dir, options.has_own_code,
+            options.is_quiet,
+        )  # fmt: skip
     finished = find_finished(directory, plan)
     if not finished.runs:
         failed = f" (and {finished.num_failed} failed)" if finished.num_failed else ""

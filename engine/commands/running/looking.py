@@ -11,7 +11,7 @@ from ...preflight.findings import OF_SETTINGS, Finding
 from ...studies.expand import ExpandedStudy
 from ...user_code import is_reference
 from ...workers import devices, processes
-from .progress import note
+from .progress import note, waiting
 
 _WORDS = {"fault": "wrong", "sign": "unusual", "note": "note"}
 
@@ -19,7 +19,8 @@ _WORDS = {"fault": "wrong", "sign": "unusual", "note": "note"}
 def check_arm(concrete: ExpandedStudy, name: str, available: devices.Devices, cache_dir: str) -> list[Finding]:
     """Looks at an arm of an expanded study, on one of the devices."""
     spec, arm, horizon = concrete.program_of[name].spec, concrete.arms[name], concrete.horizons[name]
-    found: list[Finding] = processes.call(available, cache_dir, check_here, spec, arm, horizon, cache_dir)
+    with waiting("looking at data and network"):
+        found: list[Finding] = processes.call(available, cache_dir, check_here, spec, arm, horizon, cache_dir)
     return found
 
 

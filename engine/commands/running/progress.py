@@ -1,9 +1,11 @@
 """The progress of a running study: a bar in a terminal, else plain lines."""
 
+import contextlib
 import sys
 import threading
+import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from tqdm import tqdm
 
@@ -11,12 +13,43 @@ from ...errors import counted
 from ...outcomes import FAILED
 from ...tasks.plain_progress import PlainProgress
 
+_SECONDS_IN_A_TERMINAL, _SECONDS_IN_A_LOG = 0.5, 4.0
 _FORMAT = "{percentage:3.0f}%|{bar:24}| {desc} [{elapsed}<{remaining}{postfix}]"
 
 
 def note(line: str) -> None:
     """Prints a note on standard error, above the bar if one is drawn."""
     tqdm.write(f"note: {line}", file=sys.stderr)
+
+
+@contextlib.contextmanager
+def waiting(words: str, is_shown: bool = True) -> Iterator[None]:
+    """Says what is waited for: in a terminal after half a second, with a clock that moves, in a log once after four."""
+    is_over = threading.Event()
+    clock = threading.Thread(target=_show_clock, args=(words, is_over), daemon=True)
+    if is_shown:
+        clock.start()
+    try:
+        yield
+    finally:
+        is_over.set()
+        if is_shown:
+            clock.join()
+
+
+def _show_clock(words: str, is_over: threading.Event) -> None:
+    is_terminal = sys.stderr.isatty()
+    began, delay = time.monotonic(), _SECONDS_IN_A_TERMINAL if is_terminal else _SECONDS_IN_A_LOG
+    if is_over.wait(delay):
+        return
+    if not is_terminal:
+        print(words, file=sys.stderr, flush=True)
+        return
+    with tqdm(bar_format="{desc}", file=sys.stderr, leave=False) as line:
+        while True:
+            line.set_description_str(f"{words} … {time.monotonic() - began:.0f} s")
+            if is_over.wait(1.0):
+                return
 
 
 class ProgressBar:
