@@ -2,6 +2,7 @@
 
 import random
 from collections import deque
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -61,8 +62,8 @@ class WrongStartError(AssertionError):
 class _Lanes:
     """One worker: what it has been given, and what it says next."""
 
-    def __init__(self, chance: random.Random, habits: Habits) -> None:
-        self._chance, self._habits = chance, habits
+    def __init__(self, chance: random.Random, habits: Habits, on_end: Callable[[dict[Run, int]], None]) -> None:
+        self._chance, self._habits, self._on_end = chance, habits, on_end
         self._runs: dict[Run, int] = {}
         self._width = 2
         self._outbox: deque[Any] = deque()
@@ -77,13 +78,13 @@ class _Lanes:
             return False
         draw, habits = self._chance.random(), self._habits
         if any(run_key(run) in habits.poisonous for run in self._runs) or draw < habits.dies:
-            self.is_dead = True
+            self.kill()
         elif (draw := draw - habits.dies) < habits.hangs:
             self._is_silent = True
             return False
         elif (draw := draw - habits.hangs) < habits.fails:
             self._outbox.append(Failed("Traceback: made up"))
-            self.is_dead = True
+            self.kill()
         elif self._is_stopping and self._runs:
             self._outbox += [self._keep(), Done(None)]
             self.is_dead = True
@@ -160,7 +161,9 @@ class _Lanes:
 
     def kill(self) -> None:
         """Ends it."""
-        self.is_dead = True
+        if not self.is_dead:
+            self.is_dead = True
+            self._on_end(self._runs)
 
     def join(self) -> None:
         """Waits for its end."""
@@ -178,7 +181,7 @@ class SimulatedCrew:
 
     def start(self, index: int) -> None:
         """Starts a worker."""
-        lanes = _Lanes(self._chance, self._habits)
+        lanes = _Lanes(self._chance, self._habits, self._world.note_end)
         self.members[index] = Worker(lanes, lanes)  # type: ignore[arg-type]
 
     def ensure(self) -> None:

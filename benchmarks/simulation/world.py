@@ -20,6 +20,7 @@ from engine.commands import run as run_module
 from engine.commands.run import RunOptions
 from engine.commands.running import session
 from engine.errors import InputError, StorageError, WorkerFailedError
+from engine.lanes.runs import Run
 from engine.store import files, provenance
 from engine.studies.expand import ExpandedStudy
 from engine.studies.shared_program import Layout
@@ -87,6 +88,9 @@ class World:
                 could_remove = not self._disk.failing
                 self._disk.revive()
                 self._between_launches()
+                if is_over and not self._is_last and self._ledger.has_blamed:
+                    # What was marked as failed is tried again by the next launch.
+                    continue
                 if is_over:
                     self.keys = self._ledger.check_end(self._path, could_remove)
                     return number
@@ -100,6 +104,10 @@ class World:
             raise Violation(f"seed {self.seed}, launch {number}: {error}") from error
         except (AssertionError, KeyError, IndexError, TypeError, AttributeError, ValueError, OSError) as error:
             raise Violation(f"seed {self.seed}, launch {number}: {type(error).__name__}: {error}") from error
+
+    def note_end(self, steps: Mapping[Run, int]) -> None:
+        """A worker ended with runs that had come to some steps."""
+        self._ledger.note_end(steps)
 
     def happen(self) -> None:
         """Lets something happen while the parent waits for its workers."""
