@@ -69,6 +69,7 @@ def make_section(run_table: RunTable, summary: Summary) -> Section | None:
         headline=headline(found),
         answers=(NORMAL_QUESTION, REMEDY_QUESTION),
         points=points,
+        remedy=found.decision.first if found.decision.first in summary.runs else None,
     )
 
 

@@ -43,9 +43,9 @@ class ReportFigure(Figure):
         return to_png(self), {"width": width, "height": height}
 
 
-def new_figure(height: float) -> Figure:
-    """Returns an empty figure, `height` inches high."""
-    return ReportFigure(figsize=(_WIDTH, height), layout="constrained")
+def new_figure(height: float, width: float = _WIDTH) -> Figure:
+    """Returns an empty figure of a size in inches; the narrower it is, the larger its text is on the page."""
+    return ReportFigure(figsize=(width, height), layout="constrained")
 
 
 @contextlib.contextmanager

@@ -3,9 +3,8 @@
 import functools
 import math
 from collections.abc import Iterator, Mapping
-from typing import Any, Literal
+from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib import ticker
 from matplotlib.axes import Axes
@@ -16,6 +15,7 @@ from ..errors import unknown_name
 from ..outcomes.event import Event
 from .arm_runs import MAX_CURVES
 from .canvas import INK, around, new_figure, points_per_curve, styled, thinned
+from .curve_figures import CURVES, LONG_LABEL, OF_LOGS, ON_SET, add_legend, colour_of, draw_curves
 from .phrases import label, time_word
 from .ranking import say_shown, shown_arms
 from .sections import Drawing
@@ -25,8 +25,6 @@ _CURVES = (
     "Loss {measured}; the dot is the onset, with the interval of the {points} around it, a bar at the end a run that "
     "is censored, and a cross one that diverged."
 )
-_ON_SET = {"measured": "on the fixed evaluation set, one line per seed", "points": "evaluation grid"}
-_OF_LOGS = {"measured": "as it was logged, one line per run", "points": "logged points"}
 _FIRST_SEEDS = f" The first {MAX_CURVES} seeds of an arm are drawn."
 _INCIDENCE = (
     "Share of the runs that have left chance level by each time, divergence competing (Aalen–Johansen; the band is "
@@ -41,11 +39,7 @@ _FOREST = (
     "intervals. An arrow means beyond the horizon."
 )
 # Each arm has a drawing of its own.
-_OF_AN_ARM = ("curves", "competing")
-# Longest label, and most labels, in one column of a legend.
-_LONG_LABEL, _MOST_IN_A_COLUMN = 20, 4
-# Okabe and Ito (2008): distinguishable with any colour vision.
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C6D31", "#7F7F7F")
+_OF_AN_ARM = (CURVES, "competing")
 # More arms get no bands, and no legend among the curves; they are told apart by their lines too.
 _FEW_ARMS = 4
 _LINES = ("-", "--", "-.", ":")
@@ -83,10 +77,10 @@ def make_drawings(summary: Summary) -> dict[str, Drawing]:
     """Returns the drawings that belong to no section, by file name; those of many arms are of some, see `ranking`."""
     all_runs, of_some = summary.runs.values(), f" {say_shown(summary)}".rstrip()
     first_seeds = _FIRST_SEEDS if max(len(runs.status) for runs in all_runs) > MAX_CURVES else ""
-    caption = _CURVES.format(**_OF_LOGS if summary.is_of_logs else _ON_SET) + first_seeds
+    caption = _CURVES.format(**OF_LOGS if summary.is_of_logs else ON_SET) + first_seeds
     drawings = {}
     for i, name in enumerate(summary.runs):
-        drawings[f"{_OF_AN_ARM[0]}_{i + 1}"] = Drawing(functools.partial(_draw_curves, summary, name), caption)
+        drawings[f"{_OF_AN_ARM[0]}_{i + 1}"] = Drawing(functools.partial(draw_curves, summary, name), caption)
     drawings["incidence"] = Drawing(functools.partial(_draw_incidence, summary), _INCIDENCE + of_some)
     for i, (name, runs) in enumerate(summary.runs.items()):
         if np.any(runs.event == 2):
@@ -106,58 +100,6 @@ def names_on_page(summary: Summary) -> list[str]:
     return [name for name in make_drawings(summary) if name not in hidden]
 
 
-def _colour_of(summary: Summary, name: str) -> str:
-    names = shown_arms(summary)
-    if name not in names:
-        return _COLOURS[0]
-    if len(names) <= len(_COLOURS):
-        return _COLOURS[names.index(name)]
-    shade = 0.1 + 0.8 * names.index(name) / (len(names) - 1)
-    return mpl.colors.to_hex(mpl.colormaps["viridis"](shade))
-
-
-def _add_legend(axes: Axes, place: Literal["best", "lower right"]) -> None:
-    """Adds a legend inside of the axes, however many and long its labels are."""
-    _, labels = axes.get_legend_handles_labels()
-    is_long = max(map(len, labels), default=0) > _LONG_LABEL
-    columns = 1 if is_long or len(labels) <= _MOST_IN_A_COLUMN else 2
-    size = 8 if len(labels) <= 2 * _MOST_IN_A_COLUMN * columns else 6
-    legend = axes.legend(loc=place, fontsize=size, ncols=columns)
-    # Otherwise the axes would shrink to make room for one that is wider.
-    legend.set_in_layout(False)
-    for handle in legend.legend_handles:
-        if handle is not None:
-            handle.set_alpha(1.0)
-
-
-def _draw_curves(summary: Summary, name: str) -> Figure:
-    runs, unit = summary.runs[name], summary.steps_per_unit(name)
-    figure = new_figure(3.0)
-    axes = figure.subplots()
-    colour = _colour_of(summary, name)
-    starts = [c.loss[0] for c in runs.curves if len(c.loss) and math.isfinite(c.loss[0])]
-    top = max(runs.chance_loss, float(np.median(starts or [runs.chance_loss]))) * 1.12
-    bounds = runs.rows["onset_lower"], runs.rows["onset_upper"]
-    most = points_per_curve(len(runs.curves))
-    for curve, time, event, lower, upper in zip(runs.curves, runs.time / unit, runs.event, *bounds, strict=False):
-        steps, drawn = curve.steps / unit, thinned(curve, most)
-        axes.plot(drawn.steps / unit, drawn.loss, color=colour, alpha=0.6, linewidth=0.8)
-        if event == 1:
-            at_event = np.interp(time, steps, curve.loss)
-            axes.plot(time, at_event, "o", color=colour, markersize=3.2)
-            if lower is not None:
-                axes.plot([lower / unit, upper / unit], [at_event, at_event], color=colour, linewidth=1.6)
-        elif len(steps):
-            marker, size = ("|", 7) if event == 0 else ("x", 4)
-            last = np.fmin(curve.loss[-1], top)
-            axes.plot(steps[-1], last, marker, color=colour, markersize=size, clip_on=False)
-    axes.axhline(runs.chance_loss, color=INK, linestyle="--", linewidth=0.8)
-    end = runs.horizon / unit
-    axes.annotate("chance", (end, runs.chance_loss), (0, 3), textcoords="offset points", ha="right")
-    axes.set(xlim=(0, end), ylim=(0, top), xlabel=time_word(summary.unit), ylabel="loss", title=label(name))
-    return figure
-
-
 def _draw_aligned(summary: Summary) -> Figure:
     figure = new_figure(3.0)
     axes = figure.subplots()
@@ -172,7 +114,7 @@ def _draw_aligned(summary: Summary) -> Figure:
     reach = 2.5 * float(np.median(spans)) or 1.0
     most = points_per_curve(sum(len(runs.curves) for runs in waiting.values()))
     for name, runs in waiting.items():
-        unit, colour = summary.steps_per_unit(name), _colour_of(summary, name)
+        unit, colour = summary.steps_per_unit(name), colour_of(summary, name)
         legend_label: str | None = label(name)
         for i in np.flatnonzero(runs.event[: len(runs.curves)] == 1):
             curve = thinned(around(runs.curves[i], runs.time[i], reach * unit), most)
@@ -184,7 +126,7 @@ def _draw_aligned(summary: Summary) -> Figure:
     axes.axhline(1, color=INK, linewidth=0.8, linestyle="--")
     axes.set(xlim=(-reach, 2 * reach), ylim=(0, 1.15))
     axes.set(xlabel=f"{summary.unit} since the onset", ylabel="loss over chance")
-    _add_legend(axes, "best")
+    add_legend(axes, "best")
     return figure
 
 
@@ -198,7 +140,7 @@ def _draw_incidence(summary: Summary) -> Figure:
     places = np.asarray(ticker.MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]).tick_values(0, end))
     ticks = places[places <= end * (1 + 1e-9)].tolist()
     for row, name in enumerate(names):
-        colour = _colour_of(summary, name)
+        colour = colour_of(summary, name)
         style = {"color": colour, "linestyle": "-" if are_few else _LINES[row % len(_LINES)]}
         _draw_share(axes, summary, name, style, has_band=are_few)
         time = summary.runs[name].time / summary.steps_per_unit(name)
@@ -209,7 +151,7 @@ def _draw_incidence(summary: Summary) -> Figure:
             table.text(0.08 * end, row - 0.5, label(name), va="center", color=colour, fontsize=7)
     axes.set(ylim=(-0.02, 1.02), ylabel="share that left chance level")
     if are_few:
-        _add_legend(axes, "lower right")
+        add_legend(axes, "lower right")
     table.set(ylim=(len(names) - 0.4, -0.8), yticks=[], xlim=(0, end), xticks=ticks)
     table.set_xlabel(f"{time_word(summary.unit)}; below the curves, runs still at risk")
     table.spines[["left", "bottom"]].set_visible(False)
@@ -249,7 +191,7 @@ def _draw_competing(summary: Summary, name: str) -> Figure:
         (left, left + diverged, "diverged", {"alpha": 0.35, "hatch": "///", "edgecolor": INK}),
         (left + diverged, np.ones(len(x)), "neither yet", {"alpha": 0.08}),
     )
-    colour = _colour_of(summary, name)
+    colour = colour_of(summary, name)
     for lower, upper, words, style in layers:
         axes.fill_between(x, lower, upper, step="post", facecolor=colour, linewidth=0, label=words, **style)
     axes.set(xlim=(0, end), ylim=(0, 1), ylabel="share of the runs")
@@ -267,18 +209,18 @@ def _draw_forest(summary: Summary) -> Figure:
     horizon = max(map(summary.horizon, names))
     end = min(horizon, 1.15 * max(summary.arms[name].median_onset.upper for name in names)) or horizon
     for row, name in enumerate(names):
-        _whisker(panels[0], row, summary.arms[name].median_onset, _colour_of(summary, name), end)
+        _whisker(panels[0], row, summary.arms[name].median_onset, colour_of(summary, name), end)
         if has_differences and name in summary.comparisons:
             difference = summary.comparisons[name].difference
-            _whisker(panels[1], row, difference, _colour_of(summary, name), math.inf)
+            _whisker(panels[1], row, difference, colour_of(summary, name), math.inf)
     labels = [label(name) for name in names]
-    is_long = max(map(len, labels)) > _LONG_LABEL
+    is_long = max(map(len, labels)) > LONG_LABEL
     panels[0].set_yticks(range(len(names)), labels, fontsize=6 if is_long else None)
     panels[0].set(ylim=(len(names) - 0.5, -0.5), xlim=(0, end), xlabel=f"median onset\n({time_word(summary.unit)})")
     if has_differences:
         panels[1].axvline(0, color=INK, linewidth=0.8)
         baseline = label(summary.baseline)
-        than = "the baseline" if len(baseline) > _LONG_LABEL else baseline
+        than = "the baseline" if len(baseline) > LONG_LABEL else baseline
         panels[1].set_xlabel(f"{summary.unit} later than\n{than}")
     return figure
 

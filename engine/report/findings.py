@@ -10,10 +10,12 @@ from ..errors import InputError, counted, one_line
 from ..outcomes.event import Event
 from ..store.run_table import RunTable
 from .arm_table import make_table, to_text
+from .curve_figures import first_curves, make_overview
 from .figures import make_drawings, names_on_page
 from .notes import after_faults
 from .phrases import number, varied
 from .ranking import MOST_ARMS, say_shown, shown_arms
+from .remedies import find_remedy
 from .sections import Drawing, Section, make_sections
 from .summary import Summary, summarise, to_document
 from .variance_split import VarianceSplit, split_variances
@@ -32,6 +34,7 @@ _OF_ARMS = {
     "median_time": "the interval of the median",
     "restricted_mean": "the interval of the mean wait",
 }
+_OVERVIEW = "overview"
 _BREAK = (
     "With H the loss of the best constant prediction and ρ = 1 − L/H smoothed by a running median of {window} points, "
     "the onset of learning is the last upward crossing of ρ = {low:g} before ρ ≥ {high:g} is held; a run that ends "
@@ -82,7 +85,12 @@ class Findings(NamedTuple):
     def names_on_page(self) -> list[str]:
         """Names of the drawings that the page shows."""
         of_sections = (name for section in self.sections for name in section.drawings)
-        return [*names_on_page(self.summary), *of_sections]
+        return list(dict.fromkeys([self.first_drawing, *names_on_page(self.summary), *of_sections]))
+
+    @property
+    def first_drawing(self) -> str:
+        """Name of the drawing that the page begins with: the baseline beside a remedy, or alone."""
+        return _OVERVIEW if _OVERVIEW in self.drawings else first_curves(self.summary)
 
 
 def find(
@@ -108,7 +116,10 @@ def find(
     document = to_document(summary, verdict._asdict())
     document.update({section.key: section.document for section in sections})
     document["cautions"] = make_cautions(summary, is_page=False)
-    drawings = make_drawings(summary)
+    remedy = next((section.remedy for section in sections if section.remedy), None) or find_remedy(summary)
+    is_shown = remedy not in (None, summary.baseline)
+    drawings = {_OVERVIEW: make_overview(summary, remedy)} if remedy is not None and is_shown else {}
+    drawings |= make_drawings(summary)
     for section in sections:
         drawings |= section.drawings
     methods = make_methods(summary, splits)

@@ -56,6 +56,7 @@ class Section(NamedTuple):
         headline: replaces that of the report where the section answers what was asked, and puts the section first; else
             None.
         answers: questions of the report that the section answers in its place.
+        remedy: arm that the page shows beside the baseline where the section puts one first.
     """
 
     key: str
@@ -67,6 +68,7 @@ class Section(NamedTuple):
     headline: str | None = None
     answers: tuple[str, ...] = ()
     points: Mapping[str, list[str]] = {}
+    remedy: str | None = None
 
 
 def make_sections(table: RunTable, summary: Summary, given: Mapping[str, Any]) -> list[Section]:

@@ -143,6 +143,13 @@ class Summary:
         """Returns the horizon of an arm in the unit."""
         return self.runs[arm].horizon / self.steps_per_unit(arm)
 
+    @property
+    def typical_status(self) -> str | None:
+        """The status that more than half of all runs of the baseline have, beyond chance; `None` without one."""
+        arm = self.arms[self.baseline]
+        shares = {status: self.fraction(count, arm.num_runs) for status, count in arm.statuses.items()}
+        return next((status for status, share in shares.items() if share.lower > 0.5), None)
+
     def fraction(self, successes: int, trials: int) -> Estimate:
         """Estimates a share of runs, with limits that hold at every look if there are several."""
         exact = statistics.confidence_sequence if self.has_looks else statistics.proportion

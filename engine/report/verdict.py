@@ -6,11 +6,11 @@ from typing import Any, NamedTuple
 
 from ..errors import counted
 from ..outcomes.event import Event
-from ..statistics import Estimate
 from . import held_runs, log_answers, phrases
 from .limits import find_limits
 from .notes import after_faults
-from .phrases import fraction, interval, joined, moment, number, of_runs, onset, p_value, percent, varied
+from .phrases import fraction, interval, joined, moment, number, of_runs, onset, percent, varied
+from .remedies import MOST_NAMED, find_cures, find_earlier, say_change, say_compared
 from .summary import ArmSummary, Summary
 from .variance_split import VarianceSplit, describe_split
 
@@ -44,7 +44,6 @@ _NORMAL = {
     "shoulder": "A delay is normal here, but it is no longer than the rise itself takes: {typical} show that.",
     "no_plateau": "A flat stretch would not be normal here: {typical} learn without one.",
 }
-_MOST_NAMED = 3
 
 
 class Verdict(NamedTuple):
@@ -77,7 +76,7 @@ def make_verdict(summary: Summary, splits: Mapping[str, VarianceSplit]) -> Verdi
 
 def _facts_of(summary: Summary) -> dict[str, Any]:
     arm, unit, horizon = summary.arms[summary.baseline], summary.unit, summary.horizon(summary.baseline)
-    typical = _find_typical(summary)
+    typical = summary.typical_status
     num_typical = arm.statuses[typical] if typical else 0
     is_open = summary.is_of_logs and typical in ("stuck", None)
     steady = log_answers.say_steady(summary.runs[summary.baseline]) if is_open else None
@@ -121,7 +120,7 @@ def _answer_logs(summary: Summary, facts: dict[str, Any]) -> tuple[str, dict[str
 
 
 def _headline(summary: Summary, facts: dict[str, Any]) -> str:
-    arm, typical = summary.arms[summary.baseline], _find_typical(summary)
+    arm, typical = summary.arms[summary.baseline], summary.typical_status
     course = "steady" if facts["steady"] else _course(arm, typical)
     lines = [_HEADLINES.get(course, _OTHER_HEADLINE).format(**facts)]
     if facts["steady"]:
@@ -132,12 +131,12 @@ def _headline(summary: Summary, facts: dict[str, Any]) -> str:
         lines.append(f"But in {arm.num_falling} of them the loss had begun to fall: train longer before anything else.")
     if typical is None and arm.num_runs < _FEW:
         lines.append(f"{_too_few(arm)}.")
-    cures = _find_cures(summary)
+    cures = find_cures(summary)
     if cures:
         lines.append(_say_cures(summary, cures))
     if summary.looks and summary.looks[-1]["goal"] == "comparison":
         told = [name for name, c in summary.comparisons.items() if c.is_earlier or c.is_later]
-        lines += [_say_compared(summary, name) for name in told[:3]] or ["No other configuration is told from it yet."]
+        lines += [say_compared(summary, name) for name in told[:3]] or ["No other configuration is told from it yet."]
     return " ".join(lines)
 
 
@@ -175,7 +174,7 @@ def _answer_when(summary: Summary, facts: dict[str, Any]) -> str:
 
 
 def _answer_normal(summary: Summary, facts: dict[str, Any]) -> str:
-    arm, typical = summary.arms[summary.baseline], _find_typical(summary)
+    arm, typical = summary.arms[summary.baseline], summary.typical_status
     if typical is None:
         return f"{_too_few(arm) if arm.num_runs < _FEW else 'There is no typical course'}: {facts['counts']}."
     answer = _NORMAL["steady" if facts["steady"] else _course(arm, typical)].format(**facts)
@@ -185,42 +184,14 @@ def _answer_normal(summary: Summary, facts: dict[str, Any]) -> str:
     return answer
 
 
-def _find_typical(summary: Summary) -> str | None:
-    """Returns the status that more than half of all runs of the baseline have, beyond chance; None without one."""
-    arm = summary.arms[summary.baseline]
-    shares = {status: summary.fraction(count, arm.num_runs) for status, count in arm.statuses.items()}
-    return next((status for status, share in shares.items() if share.lower > 0.5), None)
-
-
 def _course(arm: ArmSummary, typical: str | None) -> str:
     """Returns the key of the words for a typical status; runs that did not leave chance level may be above it."""
     is_above = typical == "stuck" and held_runs.are_above_chance(arm)
     return "above" if is_above else typical or ""
 
 
-def _find_cures(summary: Summary) -> list[str]:
-    """Returns at most three arms that release a baseline which is typically on a plateau.
-
-    Its plateau is no longer typical there, or its median onset less than half the baseline's, both beyond chance; of
-    every minimal set of changed fields the earliest one counts.
-    """
-    if summary.is_of_logs or _find_typical(summary) not in ("broke", "stuck"):
-        return []
-    base = summary.arms[summary.baseline]
-    chosen: dict[frozenset[str], str] = {}
-    for name in _find_earlier(summary):
-        arm = summary.arms[name]
-        is_released = arm.fraction.lower > 0.5 and (
-            arm.plateau_fraction.upper < 0.5 or 2 * arm.median_onset.upper < base.median_onset.lower
-        )
-        fields = frozenset(_shown_changes(summary, name))
-        if is_released and not any(smaller <= fields for smaller in chosen):
-            chosen[fields] = name
-    return list(chosen.values())[:_MOST_NAMED]
-
-
 def _say_cures(summary: Summary, cures: list[str]) -> str:
-    changes = ", or ".join(_say_change(summary, name) for name in cures) + ("," if len(cures) > 1 else "")
+    changes = ", or ".join(say_change(summary, name) for name in cures) + ("," if len(cures) > 1 else "")
     return (
         f"The plateau belongs to the set-up and can be removed: {changes} makes it kick in earlier, with everything "
         "else as it was."
@@ -240,12 +211,12 @@ def _say_remedy(summary: Summary) -> str:
             "This study has one configuration, so it cannot say what would change the time. Add arms, for example with "
             "--sweep=init=normal,he."
         )
-    earlier, cures = _find_earlier(summary), _find_cures(summary)
-    lines = [_say_compared(summary, name) for name in cures or earlier[:_MOST_NAMED]]
+    earlier, cures = find_earlier(summary), find_cures(summary)
+    lines = [say_compared(summary, name) for name in cures or earlier[:MOST_NAMED]]
     if not lines:
         none = "None of the other configurations kicks in earlier, as far as this study can tell."
         later = [name for name, comparison in summary.comparisons.items() if comparison.is_later]
-        arms = joined([_say_compared(summary, name) for name in later[:_MOST_NAMED]])
+        arms = joined([say_compared(summary, name) for name in later[:MOST_NAMED]])
         return f"{none} Later: {arms}" if later else none
     num_more = len(earlier) - len(lines)
     if num_more > 0:
@@ -258,42 +229,3 @@ def _say_remedy(summary: Summary) -> str:
     if summary.is_of_logs:
         lines.append("What is different between groups is not in the logs: whether it is the cause, only you know.")
     return " ".join(lines)
-
-
-def _say_compared(summary: Summary, name: str) -> str:
-    comparison, unit = summary.comparisons[name], summary.unit
-    difference = comparison.difference
-    size = Estimate(abs(difference.value), *sorted((abs(difference.lower), abs(difference.upper))))
-    has_censored = any(summary.arms[n].fraction.value < 1 for n in (name, summary.baseline))
-    direction = "earlier" if difference.value < 0 else "later"
-    changed = _say_change(summary, name)
-    return (
-        f"“{name}”{f' ({changed})' if changed else ''}: the median onset is "
-        f"{onset(summary.arms[name], unit, summary.horizon(name))}, on average {'at least ' if has_censored else ''}"
-        f"{number(size.value, unit)} {unit} {direction} (95 % CI {interval(size, unit)}; "
-        f"{p_value(comparison.p_adjusted)} {'at every look' if summary.has_looks else 'after Holm'})."
-    )
-
-
-def _find_earlier(summary: Summary) -> list[str]:
-    """Returns the arms that kick in earlier: those with fewest changes first, then those with the largest effect."""
-    found = [name for name, comparison in summary.comparisons.items() if comparison.is_earlier]
-    return sorted(found, key=lambda n: (len(_shown_changes(summary, n)), summary.comparisons[n].difference.value, n))
-
-
-def _shown_changes(summary: Summary, name: str) -> dict[str, tuple[Any, Any]]:
-    """Returns the changed fields without those that only exist under another choice."""
-    changed = summary.comparisons[name].changed
-    return {field: pair for field, pair in changed.items() if None not in pair}
-
-
-def _say_change(summary: Summary, name: str) -> str:
-    """Writes what is different in an arm, for example `init=he in place of normal`."""
-    pairs = _shown_changes(summary, name).items()
-    return joined([f"{field}={_plain(own)} in place of {_plain(base)}" for field, (base, own) in pairs])
-
-
-def _plain(value: Any) -> str:
-    if isinstance(value, list):
-        return "-".join(map(str, value))
-    return f"{value:g}" if isinstance(value, float) else str(value).lower()

@@ -85,7 +85,7 @@ def test_the_page_is_one_file_and_escapes_names(tmp_path):
     assert "<b>so" not in page
     assert "http" not in page.replace("http://www.w3.org", "")
     assert INK not in page
-    assert page.count("<svg") == len(figures) == 5
+    assert page.count("<svg") == len(figures) == 6
     identifiers = [part.split('"')[0] for part in page.split(' id="')[1:]]
     assert len(identifiers) == len(set(identifiers))
 
