@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ..statistics import Estimate
+from ..statistics import LEVEL, Estimate
 from .phrases import interval, joined, number, onset, p_value
 from .summary import Summary
 
@@ -61,6 +61,24 @@ def say_change(summary: Summary, name: str) -> str:
     """Writes what is different in an arm, for example `init=he in place of normal`."""
     pairs = _shown_changes(summary, name).items()
     return joined([f"{field}={_plain(own)} in place of {_plain(base)}" for field, (base, own) in pairs])
+
+
+def say_undecided(summary: Summary) -> list[str]:
+    """Says why an arm is not called earlier or later whose difference has an interval without 0."""
+    found = [
+        name
+        for name, one in summary.comparisons.items()
+        if not (one.is_earlier or one.is_later) and (one.difference.upper < 0 or one.difference.lower > 0)
+    ]
+    if not found:
+        return []
+    named = [f"“{name}”" for name in found[:MOST_NAMED]]
+    more = [f"{len(found) - MOST_NAMED} more"] if len(found) > MOST_NAMED else []
+    return [
+        f"The interval of the difference leaves 0 out for {joined([*named, *more])}, and p is not below {LEVEL:g}: the "
+        f"interval takes differences between runs to be normally distributed, the test does not, and the test decides. "
+        f"More seeds would tell."
+    ]
 
 
 def _shown_changes(summary: Summary, name: str) -> dict[str, tuple[Any, Any]]:

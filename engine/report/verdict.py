@@ -10,7 +10,7 @@ from . import held_runs, log_answers, phrases
 from .limits import find_limits
 from .notes import after_faults
 from .phrases import fraction, interval, joined, moment, number, of_runs, onset, percent, varied
-from .remedies import MOST_NAMED, find_cures, find_earlier, say_change, say_compared
+from .remedies import MOST_NAMED, find_cures, find_earlier, say_change, say_compared, say_undecided
 from .summary import ArmSummary, Summary
 from .variance_split import VarianceSplit, describe_split
 
@@ -217,7 +217,7 @@ def _say_remedy(summary: Summary) -> str:
         none = "None of the other configurations kicks in earlier, as far as this study can tell."
         later = [name for name, comparison in summary.comparisons.items() if comparison.is_later]
         arms = joined([say_compared(summary, name) for name in later[:MOST_NAMED]])
-        return f"{none} Later: {arms}" if later else none
+        return " ".join([none, *([f"Later: {arms}"] if later else []), *say_undecided(summary)])
     num_more = len(earlier) - len(lines)
     if num_more > 0:
         more = counted(num_more, "more configuration is", "more configurations are")

@@ -248,3 +248,16 @@ def test_what_has_no_summary_is_an_error_of_the_study(tmp_path):
     short = [make_row("late", seed, None, "stuck", 0, end=110) for seed in range(4)]
     with pytest.raises(InputError, match="cannot be summarised: the restricted mean"):
         store_and_summarise(tmp_path, {"late": short}, "late")
+
+
+@pytest.mark.parametrize(("number", "is_said"), [(2, True), (3, True), (20, False)])
+def test_it_is_said_why_an_interval_and_a_test_differ(number, is_said, tmp_path):
+    """With three pairs of seeds no test in pairs has a p below a quarter, however far apart they are."""
+    soon = [make_row("b", i, 40.0 + 3 * i, "broke", 1) for i in range(number)]
+    arms = {"a": late("a", number), "b": soon}
+    summary = store_and_summarise(tmp_path, arms, "a", number)
+    comparison = summary.comparisons["b"]
+    assert comparison.difference.upper < 0
+    assert comparison.is_earlier != is_said
+    answers = " ".join(verdict_of(summary).answers.values())
+    assert ("leaves 0 out for “b”, and p is not below 0.05" in answers) == is_said
