@@ -81,7 +81,8 @@ def _suspects_table(found: Findings) -> list[SectionTable]:
 def _changes_table(found: Findings) -> SectionTable:
     later, p, held_out = f"{found.summary.unit} later", "p (two tests), Holm", "best ρ, held out"
     header = ["change", "kind", "left chance level", later, p, held_out]
-    return SectionTable(_CHANGES_CAPTION, header, [_change_row(found, name) for name in found.evidence.arms])
+    rows = [_change_row(found, name) for name in found.evidence.arms]
+    return SectionTable(_CHANGES_CAPTION, header, rows, is_folded=True)
 
 
 def _change_row(found: Findings, name: str) -> list[str]:
@@ -104,7 +105,7 @@ def _rules_table(evidence: Evidence) -> SectionTable:
         rows.append([rule.verdict, rule.condition, marks[holds]])
         if holds:
             marks = dict.fromkeys(marks, "–")
-    return SectionTable(_RULES_CAPTION, ["verdict", "when", "holds"], rows, is_of_words=True)
+    return SectionTable(_RULES_CAPTION, ["verdict", "when", "holds"], rows, is_of_words=True, is_folded=True)
 
 
 def _document(found: Findings, lines: list[str]) -> dict[str, Any]:
@@ -148,8 +149,8 @@ def _draw_remedies(found: Findings, names: list[str]) -> Figure:
                 axes.plot([difference.lower, min(difference.upper, end)], [row, row], color=colour, linewidth=1.6)
             axes.plot(difference.value, row, "o", color=colour, markersize=5, fillstyle=style)
     axes.axvline(0, color=INK, linewidth=0.8)
-    axes.set_yticks(range(len(ordered)), [label(found.record.words[name]) for name in ordered])
-    axes.set(ylim=(len(ordered) - 0.5, -0.5), xlabel=f"{unit} later than as given", xmargin=0.05)
+    axes.set_yticks(range(len(ordered)), [label(found.record.words[name]) for name in ordered], fontsize=7)
+    axes.set(ylim=(len(ordered) - 0.5, -0.5), xlabel=f"{unit} later\nthan as given", xmargin=0.05)
     axes.set_xlim(right=end)
     return figure
 

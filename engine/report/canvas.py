@@ -27,7 +27,8 @@ _STYLE = {
     "svg.fonttype": "none",
     "text.parse_math": False,
 }
-_WIDTH = 5.2
+# A page shows figures at 360 to 700 pixels: the narrower they are drawn, the larger is their text there.
+_WIDTH = 4.4
 _DOTS_PER_INCH = 160
 _CSS_PIXELS_PER_INCH = 96
 # Of all curves of a figure together; a curve alone has no use for more than the figure has dots.
@@ -43,9 +44,9 @@ class ReportFigure(Figure):
         return to_png(self), {"width": width, "height": height}
 
 
-def new_figure(height: float, width: float = _WIDTH) -> Figure:
-    """Returns an empty figure of a size in inches; the narrower it is, the larger its text is on the page."""
-    return ReportFigure(figsize=(width, height), layout="constrained")
+def new_figure(height: float) -> Figure:
+    """Returns an empty figure, `height` inches high."""
+    return ReportFigure(figsize=(_WIDTH, height), layout="constrained")
 
 
 @contextlib.contextmanager

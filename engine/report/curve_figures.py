@@ -39,7 +39,7 @@ def first_curves(summary: Summary) -> str:
 
 
 def _draw_overview(summary: Summary, names: list[str]) -> Figure:
-    figure = new_figure(2.7, width=4.2)
+    figure = new_figure(2.7)
     axes = figure.subplots()
     top = max(_highest(summary.runs[name]) for name in names)
     are_told_apart = len(shown_arms(summary)) <= len(_COLOURS)

@@ -29,12 +29,18 @@ SECTIONS = Registry(
 
 
 class SectionTable(NamedTuple):
-    """A table of text; `is_of_words` tells whether its cells are words rather than numbers."""
+    """A table of text.
+
+    Attributes:
+        is_of_words: whether its cells are words rather than numbers.
+        is_folded: whether the section that a page begins with shows it only when it is asked for.
+    """
 
     caption: str
     header: list[str]
     rows: list[list[str]]
     is_of_words: bool = False
+    is_folded: bool = False
 
 
 class Drawing(NamedTuple):
