@@ -106,7 +106,7 @@ def _interrupted(place: _Place, draw: random.Random, kind: str, number: int) -> 
                 expected = -9 if kind == "kills" else 128 + _SIGNALS[kind]
                 is_right = launch.returncode in (expected, 0)
                 if launch.returncode > 0:
-                    is_right = is_right and "to go on: python" in said and "Trace" not in said
+                    is_right = is_right and "to go on: " in said and "Trace" not in said
                 num_wrong += not is_right
                 if not is_right:
                     print(f"  {kind} {name}: exit {launch.returncode}: {said[-2000:]}")
