@@ -13,7 +13,7 @@ from ...errors import counted
 from ...outcomes import FAILED
 from ...tasks.plain_progress import PlainProgress
 
-_SECONDS_IN_A_TERMINAL, _SECONDS_IN_A_LOG = 0.5, 4.0
+_SECONDS_IN_A_TERMINAL, _SECONDS_IN_A_LOG = 0.2, 4.0
 _FORMAT = "{percentage:3.0f}%|{bar:24}| {desc} [{elapsed}<{remaining}{postfix}]"
 
 
@@ -24,7 +24,7 @@ def note(line: str) -> None:
 
 @contextlib.contextmanager
 def waiting(words: str, is_shown: bool = True) -> Iterator[None]:
-    """Says what is waited for: in a terminal after half a second, with a clock that moves, in a log once after four."""
+    """Says what is waited for: in a terminal at once, with a clock that moves, in a log once after four."""
     is_over = threading.Event()
     clock = threading.Thread(target=_show_clock, args=(words, is_over), daemon=True)
     if is_shown:
