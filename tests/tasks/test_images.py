@@ -1,5 +1,6 @@
 """Every kind of image that a folder may hold: what becomes of it, or why it is left out."""
 
+import io
 import os
 import struct
 import zlib
@@ -69,6 +70,10 @@ def test_what_is_transparent_lies_on_white():
 def test_other_modes_become_grey_or_colour(mode):
     kind = {"CMYK": "TIFF", "YCbCr": "TIFF"}.get(mode, "PNG")
     source = image_bytes(Image.new("RGB", (8, 8), (200, 200, 200)).convert(mode), kind)
+    try:
+        Image.open(io.BytesIO(source)).load()
+    except OSError:
+        pytest.skip("this Pillow cannot read what it writes in that mode")
     found = _one(source, is_colour=True)
     assert found.shape == (8, 8, 3)
     # A bilevel image dithers; the others are right up to the rounding of their conversion.
