@@ -1,7 +1,7 @@
 """Flags of every verb: made from the dataclasses that they fill, and from the few declarations below."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from absl import flags
 
@@ -11,9 +11,6 @@ from ..errors import InputError
 from ..registry import Registry, resolve
 from ..training.probes.registry import check_names
 from .running.options import WANDB_HELP, RunOptions
-
-if TYPE_CHECKING:
-    pass
 
 Flags = dict[str, Option]
 

@@ -1,7 +1,7 @@
 """A pair of plain functions `(init, apply)` as a network."""
 
 import inspect
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -23,8 +23,10 @@ def adapt(init_fn: Callable[..., Any], apply_fn: Callable[..., Any]) -> Model:
     gets the noise, and one named in `engine.models.model` tells training from evaluation. An `init` that takes
     `input_shape` is one of `jax.example_libraries.stax`: it returns the shape of the outputs before the parameters.
     """
-    _refuse_other_init(init_fn)
-    if _SHAPE in _parameters(init_fn):
+    signature = _signature_of(init_fn)
+    if signature is not None:
+        _refuse_other_init(signature)
+    if signature is not None and _SHAPE in signature.parameters:
         return adapt(lambda key, inputs: init_fn(key, inputs.shape)[1], _with_rng(apply_fn))
     names = parameter_names(apply_fn)
     states, keys = ([name for name in names if name in group] for group in (_STATE, _KEY))
@@ -58,18 +60,15 @@ def _with_rng(apply_fn: Callable[..., Any]) -> Callable[..., Any]:
     return apply
 
 
-def _parameters(function: Callable[..., Any]) -> Collection[str]:
+def _signature_of(function: Callable[..., Any]) -> inspect.Signature | None:
+    """Returns what a function takes, or `None` where it does not tell."""
     try:
-        return inspect.signature(function).parameters
+        return inspect.signature(function)
     except (TypeError, ValueError):
-        return ()
+        return None
 
 
-def _refuse_other_init(init_fn: Callable[..., Any]) -> None:
-    try:
-        signature = inspect.signature(init_fn)
-    except (TypeError, ValueError):
-        return
+def _refuse_other_init(signature: inspect.Signature) -> None:
     try:
         signature.bind(None, None)
     except TypeError:

@@ -1,6 +1,7 @@
 """A Flax Linen module as pure functions."""
 
 import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 import jax
@@ -43,17 +44,24 @@ def adapt(module: nn.Module) -> Model:
     return model_of(init, run)
 
 
+@contextlib.contextmanager
+def _written_otherwise(module: nn.Module, field: str, value: Any) -> Iterator[None]:
+    """Gives a field of the constructor another value for as long as the block lasts."""
+    as_written = getattr(module, field)
+    object.__setattr__(module, field, value)
+    try:
+        yield
+    finally:
+        object.__setattr__(module, field, as_written)
+
+
 def _on_one_device(call: Any, args: Any, kwargs: Any, context: Any) -> Any:
     """Calls a layer, without the axis of devices over which it would normalise."""
     module = context.module
     if getattr(module, "axis_name", None) is None or not isinstance(module, nn.BatchNorm | nn.LayerNorm | nn.GroupNorm):
         return call(*args, **kwargs)
-    as_written = module.axis_name
-    object.__setattr__(module, "axis_name", None)
-    try:
+    with _written_otherwise(module, "axis_name", None):
         return call(*args, **kwargs)
-    finally:
-        object.__setattr__(module, "axis_name", as_written)
 
 
 def _with_batch_statistics(call: Any, args: Any, kwargs: Any, context: Any) -> Any:
@@ -62,10 +70,6 @@ def _with_batch_statistics(call: Any, args: Any, kwargs: Any, context: Any) -> A
     if not isinstance(module, nn.BatchNorm) or context.method_name != "__call__":
         return call(*args, **kwargs)
     inputs, *_ = args or (kwargs.pop("x"),)
-    as_written = module.use_running_average
     # The constructor's value and the call's exclude each other, so it is set in the constructor's place.
-    object.__setattr__(module, "use_running_average", False)
-    try:
+    with _written_otherwise(module, "use_running_average", False):
         return call(inputs, **{**kwargs, "use_running_average": None})
-    finally:
-        object.__setattr__(module, "use_running_average", as_written)
