@@ -19,7 +19,7 @@ FOLDERS = ("parts", "checkpoint", "damaged", "figures", "tensorboard", "wandb")
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 _NEEDS_SPACE = FULL[:3]
 # Not every file system can flush a directory; then the rename is as durable as it makes it.
-_UNFLUSHABLE = (errno.EINVAL, errno.ENOTSUP, errno.EACCES)
+_UNFLUSHABLE = (errno.EINVAL, errno.ENOTSUP)
 _TEMPORARY = re.compile(r"\.(?P<name>.+)\.[a-z0-9_]{8}(?P<ending>\.tmp)?", re.DOTALL)
 _LONGEST_NAME = 200
 _DIGITS = 32
@@ -147,7 +147,11 @@ def flush_folder(folder: Path) -> None:
     if not hasattr(os, "O_DIRECTORY"):
         return
     try:
-        write_and_close(os.open(folder, os.O_RDONLY | os.O_DIRECTORY), b"")
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    except PermissionError:  # a folder that may be written, and not read
+        return
+    try:
+        write_and_close(descriptor, b"")
     except OSError as error:
         if error.errno not in _UNFLUSHABLE:
             raise
