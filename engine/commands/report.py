@@ -54,7 +54,7 @@ def write_report(table: RunTable, findings: Findings) -> Path:
 
 
 def _write(table: RunTable, findings: Findings) -> Path:
-    page, root = lay_out(findings), table.directory.path
+    page, root = lay_out(findings, table), table.directory.path
     buffer = io.BytesIO()
     pq.write_table(table.outcomes, buffer, compression="zstd")
     store.write_atomically(root / "outcomes.parquet", buffer.getvalue())

@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 
 from .. import statistics
 from ..errors import counted
-from ..report.canvas import INK, new_figure
-from ..report.phrases import NORMAL_QUESTION, REMEDY_QUESTION, interval, label, number, p_value
+from ..report.canvas import INK, label_differences, new_figure
+from ..report.phrases import NORMAL_QUESTION, REMEDY_QUESTION, label, number, p_value, shift
 from ..report.sections import Drawing, Section, SectionTable
 from ..report.summary import Summary, jsonable
 from ..store.run_table import RunTable
@@ -79,7 +79,7 @@ def _suspects_table(found: Findings) -> list[SectionTable]:
 
 
 def _changes_table(found: Findings) -> SectionTable:
-    later, p, held_out = f"{found.summary.unit} later", "p (two tests), Holm", "best ρ, held out"
+    later, p, held_out = f"{found.summary.unit}, against as given", "p (two tests), Holm", "best ρ, held out"
     header = ["change", "kind", "left chance level", later, p, held_out]
     rows = [_change_row(found, name) for name in found.evidence.arms]
     return SectionTable(_CHANGES_CAPTION, header, rows, is_folded=True)
@@ -92,7 +92,7 @@ def _change_row(found: Findings, name: str) -> list[str]:
     if not is_measured and name != AS_GIVEN:
         later = "neither left"
     elif arm.difference is not None:
-        later = f"{number(arm.difference.value, unit)} ({interval(arm.difference, unit)})"
+        later = shift(arm.difference, unit)
     p = p_value(arm.p_value) if arm.kind in CHANGES and is_measured and arm.p_value is not None else "–"
     held_out = "–" if arm.held_out is None else f"{max(arm.held_out, -9.9):z.2f}".replace("-", "−")
     return [found.record.words[name], arm.kind, found.left(name), later, p, held_out]
@@ -143,15 +143,16 @@ def _draw_remedies(found: Findings, names: list[str]) -> Figure:
             axes.plot(0, row, "o", color=colour, markersize=5, fillstyle=style)
         elif difference.value > end:
             axes.plot(end, row, ">", color=colour, markersize=6, fillstyle=style, clip_on=False)
-            axes.text(0.96 * end, row, f"{number(difference.value, unit)} ", ha="right", va="center", fontsize=7)
+            axes.text(0.96 * end, row, f"{number(difference.value, unit)} ", ha="right", va="center", fontsize=8.5)
         else:
             if math.isfinite(difference.lower):
                 axes.plot([difference.lower, min(difference.upper, end)], [row, row], color=colour, linewidth=1.6)
             axes.plot(difference.value, row, "o", color=colour, markersize=5, fillstyle=style)
     axes.axvline(0, color=INK, linewidth=0.8)
-    axes.set_yticks(range(len(ordered)), [label(found.record.words[name]) for name in ordered], fontsize=7)
-    axes.set(ylim=(len(ordered) - 0.5, -0.5), xlabel=f"{unit} later\nthan as given", xmargin=0.05)
+    axes.set_yticks(range(len(ordered)), [label(found.record.words[name]) for name in ordered], fontsize=8.5)
+    axes.set(ylim=(len(ordered) - 0.5, -0.5), xmargin=0.05)
     axes.set_xlim(right=end)
+    label_differences(axes, unit, "as given")
     return figure
 
 

@@ -6,7 +6,7 @@ from html import escape
 from ..errors import one_line
 from ..outcomes import STATUSES
 from ..outcomes.event import Event
-from .phrases import interval, number, p_value, percent, percent_interval
+from .phrases import interval, number, p_value, percent, percent_interval, shift
 from .ranking import rank_arms
 from .summary import Summary
 
@@ -32,7 +32,7 @@ def _make_header(summary: Summary, has_failed: bool) -> list[str]:
         *(["failed (left out)"] if has_failed else []),
         f"{event} (95 % CI)",
         f"{wait}, {summary.unit} (95 % CI)",
-        f"{summary.unit} later than {summary.baseline}",
+        f"{summary.unit}, against {summary.baseline}",
         "p at every look" if summary.has_looks else "p, Holm",
     ]
 
@@ -65,9 +65,7 @@ def _write_comparison(summary: Summary, name: str) -> tuple[str, str]:
         return "–", "–"
     if not any(summary.arms[n].num_left for n in (name, summary.baseline)):
         return "neither left", "–"
-    difference = comparison.difference
-    size = f"{number(difference.value, summary.unit)} ({interval(difference, summary.unit)})"
-    return size, p_value(comparison.p_adjusted)
+    return shift(comparison.difference, summary.unit), p_value(comparison.p_adjusted)
 
 
 def to_text(header: list[str], rows: list[list[str]]) -> str:

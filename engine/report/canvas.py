@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib import style
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from .arm_runs import LossCurve
@@ -28,7 +29,7 @@ _STYLE = {
     "text.parse_math": False,
 }
 # A page shows figures at 360 to 700 pixels: the narrower they are drawn, the larger is their text there.
-_WIDTH = 4.4
+_WIDTH = 4.0
 _DOTS_PER_INCH = 160
 _CSS_PIXELS_PER_INCH = 96
 # Of all curves of a figure together; a curve alone has no use for more than the figure has dots.
@@ -47,6 +48,12 @@ class ReportFigure(Figure):
 def new_figure(height: float) -> Figure:
     """Returns an empty figure, `height` inches high."""
     return ReportFigure(figsize=(_WIDTH, height), layout="constrained")
+
+
+def label_differences(axes: Axes, unit: str, than: str) -> None:
+    """Labels an axis of differences in time, on which what is earlier lies to the left, without minus signs."""
+    axes.xaxis.set_major_formatter(lambda value, _: f"{abs(value):g}")
+    axes.set_xlabel(f"← earlier · {unit} · later →\nthan {than}")
 
 
 @contextlib.contextmanager

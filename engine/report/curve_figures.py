@@ -111,7 +111,7 @@ def add_legend(axes: Axes, place: Literal["best", "lower right"]) -> None:
     _, labels = axes.get_legend_handles_labels()
     is_long = max(map(len, labels), default=0) > LONG_LABEL
     columns = 1 if is_long or len(labels) <= _MOST_IN_A_COLUMN else 2
-    size = 8 if len(labels) <= 2 * _MOST_IN_A_COLUMN * columns else 6
+    size = 9 if len(labels) <= 2 * _MOST_IN_A_COLUMN * columns else 7
     legend = axes.legend(loc=place, fontsize=size, ncols=columns)
     # Otherwise the axes would shrink to make room for one that is wider.
     legend.set_in_layout(False)

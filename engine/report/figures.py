@@ -14,7 +14,7 @@ from .. import statistics
 from ..errors import unknown_name
 from ..outcomes.event import Event
 from .arm_runs import MAX_CURVES
-from .canvas import INK, around, new_figure, points_per_curve, styled, thinned
+from .canvas import INK, around, label_differences, new_figure, points_per_curve, styled, thinned
 from .curve_figures import CURVES, LONG_LABEL, OF_LOGS, ON_SET, add_legend, colour_of, draw_curves
 from .phrases import label, time_word
 from .ranking import say_shown, shown_arms
@@ -145,10 +145,10 @@ def _draw_incidence(summary: Summary) -> Figure:
         _draw_share(axes, summary, name, style, has_band=are_few)
         time = summary.runs[name].time / summary.steps_per_unit(name)
         for tick in ticks:
-            table.text(tick, row, str(np.sum(time >= tick)), ha="center", va="center", color=colour, fontsize=8)
+            table.text(tick, row, str(np.sum(time >= tick)), ha="center", va="center", color=colour, fontsize=9)
         if not are_few:
             table.plot([0, 0.06 * end], [row - 0.5] * 2, linewidth=1.6, **style)
-            table.text(0.08 * end, row - 0.5, label(name), va="center", color=colour, fontsize=7)
+            table.text(0.08 * end, row - 0.5, label(name), va="center", color=colour, fontsize=8.5)
     axes.set(ylim=(-0.02, 1.02), ylabel="share that left chance level")
     if are_few:
         add_legend(axes, "lower right")
@@ -197,7 +197,7 @@ def _draw_competing(summary: Summary, name: str) -> Figure:
     axes.set(xlim=(0, end), ylim=(0, 1), ylabel="share of the runs")
     axes.set(xlabel=time_word(summary.unit), title=label(name))
     # Outside, because what lies under a patch would shine through it.
-    figure.legend(loc="outside lower center", ncols=3, fontsize=8)
+    figure.legend(loc="outside lower center", ncols=3, fontsize=9)
     return figure
 
 
@@ -215,13 +215,13 @@ def _draw_forest(summary: Summary) -> Figure:
             _whisker(panels[1], row, difference, colour_of(summary, name), math.inf)
     labels = [label(name) for name in names]
     is_long = max(map(len, labels)) > LONG_LABEL
-    panels[0].set_yticks(range(len(names)), labels, fontsize=6 if is_long else None)
+    panels[0].set_yticks(range(len(names)), labels, fontsize=7 if is_long else None)
     panels[0].set(ylim=(len(names) - 0.5, -0.5), xlim=(0, end), xlabel=f"median onset\n({time_word(summary.unit)})")
     if has_differences:
         panels[1].axvline(0, color=INK, linewidth=0.8)
         baseline = label(summary.baseline)
         than = "the baseline" if len(baseline) > LONG_LABEL else baseline
-        panels[1].set_xlabel(f"{summary.unit} later than\n{than}")
+        label_differences(panels[1], summary.unit, than)
     return figure
 
 

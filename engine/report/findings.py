@@ -50,7 +50,13 @@ class Methods(NamedTuple):
 
 
 class Findings(NamedTuple):
-    """What the finished runs of a study say; `document` is the content of `summary.json`, `drawings` are all."""
+    """What the finished runs of a study say.
+
+    Attributes:
+        document: content of `summary.json`.
+        drawings: all there are, by file name.
+        first_arms: of the drawing that the page begins with, the baseline first.
+    """
 
     summary: Summary
     verdict: Verdict
@@ -60,6 +66,7 @@ class Findings(NamedTuple):
     header: list[str]
     rows: list[list[str]]
     drawings: dict[str, Drawing]
+    first_arms: list[str]
 
     @property
     def first_lines(self) -> list[str]:
@@ -117,13 +124,16 @@ def find(
     document.update({section.key: section.document for section in sections})
     document["cautions"] = make_cautions(summary, is_page=False)
     remedy = next((section.remedy for section in sections if section.remedy), None) or find_remedy(summary)
-    is_shown = remedy not in (None, summary.baseline)
+    is_shown = remedy is not None and remedy != summary.baseline
     drawings = {_OVERVIEW: make_overview(summary, remedy)} if remedy is not None and is_shown else {}
+    first_arms = list(dict.fromkeys(name for name in (summary.baseline, remedy) if name is not None))
     drawings |= make_drawings(summary)
     for section in sections:
         drawings |= section.drawings
     methods = make_methods(summary, splits)
-    return Findings(summary, verdict, methods, document, sections, *make_table(summary), drawings)
+    return Findings(
+        summary, verdict, methods, document, sections, *make_table(summary), drawings, [*dict.fromkeys(first_arms)]
+    )
 
 
 def make_cautions(summary: Summary, is_page: bool) -> list[str]:

@@ -13,11 +13,13 @@ import markupsafe
 from ..errors import counted, visible
 from ..outcomes import FAILED
 from ..outcomes.event import Event
+from ..store.run_table import RunTable
 from .canvas import INK, to_svg
+from .explorer import SCRIPT, collect_runs
 from .figures import Figures
 from .findings import Findings, make_cautions
 from .phrases import number, of_runs, percent
-from .ranking import say_shown
+from .ranking import say_shown, shown_arms
 from .summary import Summary
 
 # What makes a page live stands between marks, so that it can be taken out of it again.
@@ -50,15 +52,16 @@ def _environment() -> jinja2.Environment:
     )
 
 
-def lay_out(found: Findings) -> Page:
-    """Draws the figures and makes the page."""
+def lay_out(found: Findings, table: RunTable | None = None) -> Page:
+    """Draws the figures and makes the page, with the single runs of the table to look at."""
     figures = Figures(found.drawings)
     vectors = {name: to_svg(figures[name], name) for name in found.names_on_page}
-    return Page(make_page(found, vectors), figures, vectors)
+    explorer = None if table is None else collect_runs(table, found.summary)
+    return Page(make_page(found, vectors, explorer), figures, vectors)
 
 
-def make_page(found: Findings, vectors: dict[str, str]) -> str:
-    """Makes the HTML; `vectors` are the figures as SVG, by name."""
+def make_page(found: Findings, vectors: dict[str, str], explorer: dict[str, Any] | None = None) -> str:
+    """Makes the HTML; `vectors` are the figures as SVG, by name, and `explorer` is what `collect_runs` returns."""
     summary, study = found.summary, found.summary.document["study"]
     of_sections = {name for section in found.sections for name in section.drawings}
     own = [name for name in vectors if name not in of_sections]
@@ -70,6 +73,9 @@ def make_page(found: Findings, vectors: dict[str, str]) -> str:
         summary=summary,
         vectors={name: markupsafe.Markup(svg.replace(INK, "currentColor")) for name, svg in vectors.items()},
         first=found.first_drawing,
+        first_arms=_places(summary, found.first_arms) if explorer else None,
+        explorer=explorer,
+        script=markupsafe.Markup(SCRIPT.read_text(encoding="utf-8")),
         curves=[name for name in own if name.startswith("curves") and name != found.first_drawing],
         others=[name for name in own if not name.startswith("curves") and name != found.first_drawing],
         runs=_run_rows(summary),
@@ -80,6 +86,12 @@ def make_page(found: Findings, vectors: dict[str, str]) -> str:
         has_paths=any("dir=" in word for word in summary.document["launches"][-1]["command"]),
         forms=", ".join(sorted(set(summary.identity.get("form", {}).values()))),
     )
+
+
+def _places(summary: Summary, names: list[str]) -> list[int] | None:
+    """Returns the places of arms among those shown; None where one is not."""
+    shown = shown_arms(summary)
+    return [shown.index(name) for name in names] if set(names) <= set(shown) else None
 
 
 def _visible(value: Any) -> Any:

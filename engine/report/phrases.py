@@ -75,6 +75,19 @@ def interval(estimate: Estimate, unit: str) -> str:
     return f"{lower} to {upper}" if estimate.lower < 0 else f"{lower}–{upper}"
 
 
+def shift(difference: Estimate, unit: str) -> str:
+    """Writes `9.8 earlier (9.4–10.2)`, and `0.4 later (0.1 earlier to 0.9 later)` where either is possible."""
+
+    def with_direction(value: float) -> str:
+        return f"{number(abs(value), unit)} {'earlier' if value < 0 else 'later'}"
+
+    value, lower, upper = difference[:3]
+    if lower < 0 < upper:
+        return f"{with_direction(value)} ({with_direction(lower)} to {with_direction(upper)})"
+    size = Estimate(abs(value), *sorted((abs(lower), abs(upper))))
+    return f"{with_direction(value)} ({interval(size, unit)})"
+
+
 def percent(value: float) -> str:
     """Writes a share as a whole percentage, with one decimal near 0 and 100 %."""
     scaled = 100.0 * value

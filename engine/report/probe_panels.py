@@ -109,11 +109,11 @@ def draw_panels(found: ArmProbes, origin: np.ndarray, steps_per_unit: float, lab
     for axes in grid.flat[len(shown) :]:
         axes.set_visible(False)
     for axes in grid.flat[max(len(shown) - _COLUMNS, 0) : len(shown)]:
-        axes.set_xlabel(label, fontsize=8)
+        axes.set_xlabel(label, fontsize=9)
         axes.tick_params(labelbottom=True)
     if any(panel.is_by_layer for panel in shown) and 1 < len(shades) <= _MOST_NAMED:
         lines = [Line2D([], [], color=colour, linewidth=1.4) for colour in shades.values()]
-        figure.legend(lines, list(map(short, shades)), loc="outside lower center", ncols=4, fontsize=7)
+        figure.legend(lines, list(map(short, shades)), loc="outside lower center", ncols=4, fontsize=8.5)
     return figure
 
 

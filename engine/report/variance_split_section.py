@@ -58,7 +58,7 @@ def draw_grid(name: str, grid: GridRuns, components: CrossedComponents, unit: st
         share = getattr(components, field)
         right.plot([share.lower, share.upper], [row, row], color=_COLOUR, linewidth=1.6)
         right.plot(share.value, row, "o", color=_COLOUR, markersize=5)
-        right.text(0.0, row - 0.28, words, fontsize=8)
+        right.text(0.0, row - 0.28, words, fontsize=9)
     right.set(xlim=(-0.02, 1.02), ylim=(2.5, -0.7), yticks=[], xlabel="share of the variance\nof log time")
     return figure
 
@@ -74,7 +74,7 @@ def _draw_times(axes: Axes, grid: GridRuns, steps_per_unit: float) -> None:
     unseen = grid.event != 1
     axes.plot(column[unseen], place[row[unseen]], "x", color="white", markersize=4)
     axes.set(xlabel="data order", ylabel="start, sorted", xticks=range(len(orders)), yticks=[])
-    axes.set_xticklabels([str(order) for order in orders], fontsize=7)
+    axes.set_xticklabels([str(order) for order in orders], fontsize=8.5)
     assert axes.figure is not None
     axes.figure.colorbar(image, ax=axes)
 

@@ -194,7 +194,7 @@ def draw_comparison(predicted: list[TheoryCurve], measured: MeasuredCurve) -> Fi
         # The canvas shows text as it is, also the formulas that a logarithmic axis writes.
         axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}".replace("-", "−"))
         axes.yaxis.set_minor_formatter(NullFormatter())
-    axes.legend(fontsize=8)
+    axes.legend(fontsize=9)
     return figure
 
 

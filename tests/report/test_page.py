@@ -30,7 +30,7 @@ def test_long_names_leave_room_for_the_curves(summary, name):
     figure = Figures(make_drawings(summary[0]))[name]
     figure.draw_without_rendering()
     axes = figure.axes[0]
-    assert axes.get_position().width > 0.75
+    assert axes.get_position().width > 0.7
     shown = {text.get_text() for text in figure.findobj(mpl.text.Text)}
     assert {label(long) for long in summary[1]} <= shown
 
