@@ -32,6 +32,8 @@ _STYLE = {
 _WIDTH = 4.0
 _DOTS_PER_INCH = 160
 _CSS_PIXELS_PER_INCH = 96
+# A hundredth of a point is finer than any screen, and six digits after the point double a page.
+_FINE = re.compile(r"(\.\d\d)\d+")
 # Of all curves of a figure together; a curve alone has no use for more than the figure has dots.
 _MOST_POINTS = 40_000
 _LEAST_OF_A_CURVE, _MOST_OF_A_CURVE = 200, 3000
@@ -69,6 +71,7 @@ def to_svg(figure: Figure, name: str) -> str:
     with styled({"svg.hashsalt": name}):
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     text = re.sub(r"^.*?(?=<svg)|<metadata>.*?</metadata>", "", buffer.getvalue(), flags=re.DOTALL)
+    text = re.sub(r'\sd="[^"]*"', lambda path: _FINE.sub(r"\1", path[0]), text)
     head, rest = text.split(">", 1)
     head = re.sub(r'\s(?:width|height)="[^"]*"', "", head)
     for identifier in sorted(set(re.findall(r'id="([^"]+)"', rest)), key=len, reverse=True):
