@@ -65,6 +65,11 @@ _READ = _named(
     Option("class_counts", str, None, "training examples of every class, as in 50,30,20, where they differ"),
     Option("workdir", str, None, "directory for rows and report (default: nothing is written)"),
 )
+_BOARD = _named(
+    Option("folder", str, None, "folder below which the work directories are (default: runs)"),
+    Option("serve", bool, False, "serve the page on this machine, made anew at every visit, until Ctrl-C"),
+    Option("port", int, None, "port to serve on, 0 for any that is free (default: 8712)"),
+)
 _QUESTION = _named(
     Option(
         "question",
@@ -149,6 +154,7 @@ _TABLES: dict[str, Callable[[], Flags]] = {
     "plan": _of_plan,
     "verify": _of_verify,
     "read": _of_read,
+    "board": lambda: _BOARD,
     "list": lambda: _named(_FOLDER),
 }
 # By verb, the table whose entries own options.

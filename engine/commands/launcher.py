@@ -125,6 +125,9 @@ def _main(argv: Sequence[str]) -> int:
         if values["help"].value:
             print(_describe_verb(shlex.join(_program(argv[0])), verb, values, of_experiment, is_all))
             return 0
+        bare = VERBS[verb].bare
+        if rest and bare is not None and not values[bare].present:
+            values[bare].parse(rest.pop(0))
         if rest:
             raise InputError(f"unexpected argument {rest[0]!r}: expected --flag=value")
         if not argv[1:]:

@@ -63,8 +63,8 @@ def _write(table: RunTable, findings: Findings) -> Path:
     for name, vector in page.vectors.items():
         store.write_atomically(root / "figures" / f"{name}.svg", vector.encode())
         store.write_atomically(root / "figures" / f"{name}.png", to_png(page.figures[name]))
-    store.write_atomically(root / "report.html", page.html.encode())
-    return root / "report.html"
+    store.write_atomically(root / store.PAGE, page.html.encode())
+    return root / store.PAGE
 
 
 def _clear(folder: Path, names: Collection[str]) -> None:

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from .running.options import RunOptions
 
 
+_PORT = 8712
+
+
 def read_study(values: flags.FlagValues, default: str | None = None) -> "Study":
     """The experiment with what was typed for it, or one by default."""
     import dataclasses
@@ -128,9 +131,10 @@ def _usual_place(name: str) -> str:
 
 
 def _show(results: "Results", workdir: str) -> None:
+    from ..store import PAGE
     from ..user_code import as_path
 
-    print(f"\n{results}\n\nreport: {as_path(workdir) / 'report.html'}")
+    print(f"\n{results}\n\nreport: {as_path(workdir) / PAGE}")
 
 
 def _stay_off_the_device() -> None:
@@ -179,6 +183,20 @@ def _verify(values: flags.FlagValues) -> int:
     return found.exit_code
 
 
+def _board(values: flags.FlagValues) -> None:
+    with waiting("reading the studies"):
+        from .board import board, serve_board
+
+        given = given_flags(values)
+        folder = given.get("folder") or "runs"
+        if "port" in given and not given.get("serve"):
+            raise InputError("--port has no effect without --serve")
+        if not given.get("serve"):
+            board(folder)
+            return
+    serve_board(folder, given.get("port", _PORT))
+
+
 def _plan(values: flags.FlagValues) -> None:
     from .sample_size import plan
 
@@ -209,21 +227,29 @@ def _list(values: flags.FlagValues) -> None:
 
 
 class Verb(NamedTuple):
-    """A verb: what it calls, which returns an exit code or `None`, the flags that it is about, and what it does."""
+    """A verb of the command line.
+
+    Attributes:
+        call: returns an exit code, or `None`.
+        usage: the flags that it is about.
+        bare: the flag that is meant by a word without one.
+    """
 
     call: Callable[[flags.FlagValues], int | None]
     usage: str
     doc: str
+    bare: str | None = None
 
 
 VERBS = {
     "run": Verb(_run, "--experiment=NAME [--workdir=DIR]", "run a study, or what is missing of it, then report"),
     "check": Verb(_check, "", "what is wrong in data and network, before anything is trained, in seconds"),
     "diagnose": Verb(_diagnose, "[--workdir=DIR] [--minutes=N]", "why a configuration waits, and what to change"),
-    "report": Verb(_report, "--workdir=DIR", "rebuild outcomes, summary, figures and page from the finished runs"),
-    "verify": Verb(_verify, "--workdir=DIR [--runs=N | --all]", "run some finished runs again, and compare"),
+    "report": Verb(_report, "DIR", "rebuild outcomes, summary, figures and page from the finished runs", "workdir"),
+    "verify": Verb(_verify, "DIR [--runs=N | --all]", "run some finished runs again, and compare", "workdir"),
     "compare": Verb(_compare, "--workdir=DIR --baseline=DIR", "two studies against each other, paired by seed"),
-    "read": Verb(_read, "--curves=FILE --classes=N", "statistics and report of curves that somebody else logged"),
+    "board": Verb(_board, "[DIR] [--serve]", "every study below a folder on one page", "folder"),
+    "read": Verb(_read, "FILE --classes=N", "statistics and report of curves that somebody else logged", "curves"),
     "plan": Verb(_plan, "--question=NAME --pilot=DIR", "how many seeds a question needs, and how long they take"),
     "list": Verb(_list, "", "experiments, models, data sources, optimisers and fields"),
 }

@@ -4,9 +4,10 @@ import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
+from .. import store
 from ..store import WorkDirectory
 from .event_file import check_tensorboardx
-from .live import PAGE, LivePage
+from .live import LivePage
 from .observer import GuardedObserver, Observer, StudyProgress
 from .tensorboard import FOLDER, TensorBoard
 from .wandb import WeightsAndBiases, check_wandb
@@ -42,7 +43,7 @@ def make_observers(watching: Watching, directory: WorkDirectory, notify: Callabl
         found.append(GuardedObserver("what is sent to W&B", sender, notify, sender.catch_up))
     if watching.live_every is not None:
         page = LivePage(directory.path, watching.live_every)
-        notify(f"{directory.path / PAGE} is kept up to date every {watching.live_every:g} s or so")
+        notify(f"{directory.path / store.PAGE} is kept up to date every {watching.live_every:g} s or so")
         found.append(GuardedObserver("the live page", page, notify))
     return found
 

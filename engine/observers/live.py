@@ -21,7 +21,6 @@ from .observer import Pace, StudyProgress
 if TYPE_CHECKING:
     from ..workers.processes import Worker
 
-PAGE = "report.html"
 # The interval is stretched so that building takes at most this part of one core's time.
 _LARGEST_SHARE = 0.05
 _NICENESS = 5
@@ -76,7 +75,7 @@ def close_page(path: Path) -> None:
     """Says on the page of a work directory, if it is live, that the launch is over, and keeps it from loading again."""
     from ..report.page import end_live
 
-    page = path / PAGE
+    page = path / store.PAGE
     try:
         content = store.read_bounded(page, _MOST_BYTES).decode()
     except (OSError, ValueError):
@@ -124,7 +123,7 @@ class _Builder:
             if self._state != state:
                 self._page, self._state = self._make(progress), state
             page = make_live(self._page, datetime.now().astimezone(), seconds_to_next, progress)
-            store.write_atomically(self._path / PAGE, page.encode())
+            store.write_atomically(self._path / store.PAGE, page.encode())
         except Exception as error:
             return 0.0, str(error) or type(error).__name__
         return time.process_time() - started, None

@@ -116,11 +116,16 @@ def read_all_runs(table: RunTable) -> dict[str, ArmRuns]:
     """Returns the same with the arms whose runs all failed so far."""
     prefixes, drawn = {}, np.zeros(len(table), bool)
     for name in table.directory.document["arm_order"]:
-        rows = np.flatnonzero(table.is_of(name) & table.is_repetition)
-        prefixes[name] = rows = rows[: FinishedPrefix(table.seed[rows].tolist()).length]
+        prefixes[name] = rows = finished_prefix(table, name)
         drawn[rows[table.has_outcome[rows]][:MAX_CURVES]] = True
     curves = read_losses(table, drawn)
     return {name: _make_runs(table, name, rows, curves) for name, rows in prefixes.items() if len(rows)}
+
+
+def finished_prefix(table: RunTable, name: str) -> np.ndarray:
+    """Returns the rows of an arm's first repetitions, up to the first that is not over: those that statistics use."""
+    rows = np.flatnonzero(table.is_of(name) & table.is_repetition)
+    return rows[: FinishedPrefix(table.seed[rows].tolist()).length]
 
 
 def read_losses(table: RunTable, chosen: np.ndarray) -> dict[int, LossCurve]:

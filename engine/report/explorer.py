@@ -10,7 +10,7 @@ import numpy as np
 from .. import statistics
 from ..outcomes.row import CURVE_STEPS
 from ..store.run_table import RunTable
-from .arm_runs import LossCurve
+from .arm_runs import LossCurve, finished_prefix
 from .canvas import points_per_curve, thinned
 from .curve_figures import colour_of
 from .phrases import label
@@ -53,7 +53,9 @@ def collect_runs(table: RunTable, summary: Summary) -> dict[str, Any]:
         numbers of `grids`, of which a curve takes as many as it has values.
     """
     names = shown_arms(summary)
-    rows = {name: _rows_of(table, summary, name, MOST_RUNS // len(names) or 1) for name in names}
+    most = MOST_RUNS // len(names) or 1
+    prefixes = {name: finished_prefix(table, name) for name in names}
+    rows = {name: prefix[table.has_outcome[prefix]][:most] for name, prefix in prefixes.items()}
     numbers = {row: run for run, row in enumerate(row for own in rows.values() for row in own.tolist())}
     curves = _read_curves(table, numbers)
     packed = _Grids()
@@ -72,12 +74,6 @@ def collect_runs(table: RunTable, summary: Summary) -> dict[str, Any]:
         "panels": panels,
         "grids": packed.grids,
     }
-
-
-def _rows_of(table: RunTable, summary: Summary, name: str, most: int) -> np.ndarray:
-    """Returns the numbers in the table of the first runs that the statistics use."""
-    rows = np.flatnonzero(table.is_of(name) & table.is_repetition & table.has_outcome)
-    return rows[: min(len(summary.runs[name].seed), most)]
 
 
 def _read_curves(table: RunTable, numbers: Mapping[int, int]) -> dict[str, list[_Curve]]:

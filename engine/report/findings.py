@@ -15,7 +15,7 @@ from .figures import make_drawings, names_on_page
 from .notes import after_faults
 from .phrases import number, varied
 from .ranking import MOST_ARMS, say_shown, shown_arms
-from .remedies import find_remedy
+from .remedies import find_remedy, say_change
 from .sections import Drawing, Section, make_sections
 from .summary import Summary, summarise, to_document
 from .variance_split import VarianceSplit, split_variances
@@ -124,8 +124,9 @@ def find(
     document.update({section.key: section.document for section in sections})
     document["cautions"] = make_cautions(summary, is_page=False)
     remedy = next((section.remedy for section in sections if section.remedy), None) or find_remedy(summary)
-    is_shown = remedy is not None and remedy != summary.baseline
-    drawings = {_OVERVIEW: make_overview(summary, remedy)} if remedy is not None and is_shown else {}
+    remedy = None if remedy == summary.baseline else remedy
+    document["remedy"] = None if remedy is None else {"arm": remedy, "change": say_change(summary, remedy)}
+    drawings = {_OVERVIEW: make_overview(summary, remedy)} if remedy is not None else {}
     first_arms = list(dict.fromkeys(name for name in (summary.baseline, remedy) if name is not None))
     drawings |= make_drawings(summary)
     for section in sections:

@@ -41,7 +41,8 @@ class Page(NamedTuple):
     vectors: dict[str, str]
 
 
-def _environment() -> jinja2.Environment:
+def environment() -> jinja2.Environment:
+    """Returns what renders the templates of this package: escaped, and without characters that do something."""
     return jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -65,7 +66,7 @@ def make_page(found: Findings, vectors: dict[str, str], explorer: dict[str, Any]
     summary, study = found.summary, found.summary.document["study"]
     of_sections = {name for section in found.sections for name in section.drawings}
     own = [name for name in vectors if name not in of_sections]
-    template = _environment().get_template("page.html")
+    template = environment().get_template("page.html")
     return template.render(
         title=study["question"] or study["name"],
         found=found,
@@ -139,11 +140,11 @@ def make_waiting_page(name: str, question: str, num_over: int) -> str:
     """Returns the page of a study about which nothing can be said yet, though `num_over` runs may be over."""
     over = f"{counted(num_over, 'run is', 'runs are')} over, but nothing can be said yet."
     words = over if num_over else "No run is over yet."
-    return _environment().get_template("waiting.html").render(title=question or name, name=name, words=words)
+    return environment().get_template("waiting.html").render(title=question or name, name=name, words=words)
 
 
 def _marked(page: str, **values: Any) -> str:
-    templates = map(_environment().get_template, ("live_head.html", "live_banner.html"))
+    templates = map(environment().get_template, ("live_head.html", "live_banner.html"))
     head, body = (f"{_BEGIN}\n{template.render(**values)}{_END}" for template in templates)
     return page.replace("</head>", f"{head}\n</head>", 1).replace("<main>", f"<main>\n{body}", 1)
 

@@ -6,13 +6,14 @@ from .json_files import to_json
 from .lock import hold, reporting
 from .opening import create_or_replace, create_or_resume, find_existing, open_existing, refuse_other_study
 from .parts import fingerprint
-from .study_file import part_names
+from .study_file import PAGE, part_names
 from .validation import KINDS, is_of_logs
 from .workdir import WorkDirectory
 
 __all__ = [
     "KINDS",
     "OUTCOME_SCHEMA",
+    "PAGE",
     "ROW_SCHEMA",
     "RUN_KEY",
     "SCHEMA_VERSION",

@@ -17,7 +17,8 @@ HOLDER = "lock.json"
 REPORTING = "lock.report"
 MANIFEST = "manifest"
 OF_A_LAUNCH = (STUDY, BACKUP)
-OF_A_REPORT = ("outcomes.parquet", "summary.json", "report.html")
+PAGE = "report.html"
+OF_A_REPORT = ("outcomes.parquet", "summary.json", PAGE)
 
 
 class NotWholeError(InputError):

@@ -48,7 +48,7 @@ class WorkDirectory:
         """Removes a study that has no finished run, and its directory if nothing else is in it."""
         if study_file.has_parts(self.path):
             return
-        for name in (study_file.STUDY, study_file.BACKUP, f"parts/{study_file.MANIFEST}", "report.html"):
+        for name in (study_file.STUDY, study_file.BACKUP, f"parts/{study_file.MANIFEST}", study_file.PAGE):
             (self.path / name).unlink(missing_ok=True)
         for folder in (self.parts, self.path):
             with contextlib.suppress(OSError):
