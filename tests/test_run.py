@@ -265,7 +265,7 @@ def test_more_workers_than_accelerators_are_refused(tmp_path, monkeypatch):
         ({"checkpoint_every": float("inf")}, "checkpoint_every=inf: expected a finite number"),
         ({"live_every": 0.5}, "live=0.5: expected at least 1 second"),
         ({"live_every": float("nan")}, "live=nan: expected a finite number"),
-        ({"wandb_runs": -1}, "wandb_runs=-1: expected at least 0"),
+        ({"tracked_runs": -1}, "tracked_runs=-1: expected at least 0"),
         ({"num_worker": 2}, "unknown option 'num_worker': .* did you mean 'num_workers'"),
     ],
 )

@@ -10,7 +10,7 @@ from ..arms.options import Option, declared_in, owned
 from ..errors import InputError
 from ..registry import Registry, resolve
 from ..training.probes.registry import check_names
-from .running.options import WANDB_HELP, RunOptions
+from .running.options import RunOptions
 
 Flags = dict[str, Option]
 
@@ -44,7 +44,6 @@ _SWEEP = Option(
     "field=v1,v2,… or model_arg.name=v1,v2,…: one arm per value; several make a grid (repeated)",
     most=1000,
 )
-_WANDB = Option("wandb", bool, False, WANDB_HELP)
 # What a diagnosis decides itself.
 _DECIDED = ("baseline", "design", "init_seeds", "order_seeds", "forks", "fork_step", "stop", "tune")
 _COMPARE = _named(
@@ -101,7 +100,7 @@ _FOLDER = Option(
 def _of_study() -> Flags:
     from ..studies.study import Study
 
-    return _named(_EXPERIMENT, _OWN_WORKDIR) | _flags(Study) | _named(_INIT_SEEDS) | _flags(RunOptions) | _named(_WANDB)
+    return _named(_EXPERIMENT, _OWN_WORKDIR) | _flags(Study) | _named(_INIT_SEEDS) | _flags(RunOptions)
 
 
 def _of_run() -> Flags:

@@ -18,6 +18,8 @@ from ..studies.study import Study
 from ..user_code import Place, as_path
 
 if TYPE_CHECKING:
+    import xarray
+
     from ..report.figures import Figures
     from ..report.findings import Findings
     from ..report.page import ReportFile
@@ -96,6 +98,20 @@ class Results:
         layer or parameter array (`""` for the whole network), each `[num_seeds, num_points]`, NaN where there is none.
         """
         return read_arm_probes(self._table, arm)
+
+    def to_xarray(self, metrics: Sequence[str] = ("loss",)) -> "xarray.Dataset":
+        """Returns the repetitions as an xarray dataset (`pip install xarray`), for analyses of one's own.
+
+        Args:
+            metrics: curves to take in, see `curves`.
+
+        Returns:
+            Every outcome `[arm, seed]` and every curve `[arm, seed, step]`, NaN where there is none; times in steps.
+            ArviZ takes it as `data.rename(arm="chain", seed="draw")`.
+        """
+        from ..report.dataset import make_dataset
+
+        return make_dataset(self._table, metrics)
 
     @functools.cached_property
     def _findings(self) -> "Findings":

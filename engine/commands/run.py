@@ -93,7 +93,7 @@ def find_workers(num_workers: int | None) -> tuple[devices.Devices, int]:
 
 
 def _watching(options: RunOptions) -> Watching:
-    return Watching(options.live_every, options.has_tensorboard, options.wandb_runs)
+    return Watching(options.live_every, options.has_tensorboard, options.trackers, options.tracked_runs)
 
 
 def _close_page(path: Path) -> None:

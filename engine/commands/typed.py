@@ -8,7 +8,6 @@ from absl import flags
 from ..arms.options import declared_in, owned
 from ..errors import InputError, did_you_mean, unknown_name
 from ..registry import Registry
-from .running.options import WANDB_RUNS
 
 T = TypeVar("T")
 
@@ -32,6 +31,7 @@ _ELSEWHERE = {
     **dict.fromkeys(("nonlinearity", "act"), "activation"),
     **dict.fromkeys(("dtype", "amp", "mixed_precision"), "precision"),
     **dict.fromkeys(("log", "logs", "file", "csv"), "curves"),
+    **dict.fromkeys(("wandb", "mlflow", "trackio", "tracker", "report_to", "logger"), "track"),
 }
 
 
@@ -79,19 +79,6 @@ def filled(make: Callable[..., T], given: Mapping[str, Any], **more: Any) -> T:
     assert isinstance(make, type)
     made: T = make(**given_for(make, given), **more)
     return made
-
-
-def wandb_runs(given: Mapping[str, Any]) -> int | None:
-    """Returns how many single runs Weights & Biases is told of, or `None` where it is told nothing.
-
-    Raises:
-        InputError: a number of runs has no effect.
-    """
-    if given.get("wandb"):
-        return int(given.get("wandb_runs", WANDB_RUNS))
-    if "wandb_runs" in given:
-        raise InputError("--wandb_runs has no effect without --wandb")
-    return None
 
 
 def parse_numbers(name: str, text: str) -> list[float]:

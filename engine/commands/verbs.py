@@ -10,7 +10,7 @@ from ..arms.flags import given_arm_fields
 from ..errors import InputError
 from .flags import QUESTION_NUMBERS
 from .running.progress import waiting
-from .typed import filled, given_flags, given_for, given_owned, parse_numbers, parse_sweeps, required, wandb_runs
+from .typed import filled, given_flags, given_for, given_owned, parse_numbers, parse_sweeps, required
 
 if TYPE_CHECKING:
     from ..studies.study import Study
@@ -80,7 +80,9 @@ def _run_options(values: flags.FlagValues) -> "RunOptions":
     from .running.options import RunOptions
 
     given = given_flags(values)
-    return filled(RunOptions, {**given, "wandb_runs": wandb_runs(given)})
+    if "tracked_runs" in given and not given.get("track"):
+        raise InputError("--tracked_runs has no effect without --track")
+    return filled(RunOptions, given)
 
 
 def _run(values: flags.FlagValues) -> None:

@@ -10,25 +10,31 @@ from .event_file import check_tensorboardx
 from .live import LivePage
 from .observer import GuardedObserver, Observer, StudyProgress
 from .tensorboard import FOLDER, TensorBoard
-from .wandb import WeightsAndBiases, check_wandb
+from .trackers import Tracking, make_tracker
 
 __all__ = ["Observer", "StudyProgress", "Watching", "check_watching", "ended_with", "make_observers"]
 
 
 class Watching(NamedTuple):
-    """How a study is followed: seconds between two states of `report.html`, and runs sent to W&B besides the arms."""
+    """How a study is followed.
+
+    Attributes:
+        live_every: seconds between two states of `report.html`.
+        trackers: names of `TRACKERS` that are told of every arm, and of the first `tracked_runs` single runs.
+    """
 
     live_every: float | None = None
     has_tensorboard: bool = False
-    wandb_runs: int | None = None
+    trackers: tuple[str, ...] = ()
+    tracked_runs: int = 0
 
 
 def check_watching(watching: Watching) -> None:
     """Raises `InputError` if a package is missing, or has no key to send anything with."""
     if watching.has_tensorboard:
         check_tensorboardx()
-    if watching.wandb_runs is not None:
-        check_wandb()
+    for name in watching.trackers:
+        make_tracker(name).check()
 
 
 def make_observers(watching: Watching, directory: WorkDirectory, notify: Callable[[str], None]) -> list[Observer]:
@@ -38,9 +44,10 @@ def make_observers(watching: Watching, directory: WorkDirectory, notify: Callabl
         notify(f"tensorboard --logdir={directory.path / FOLDER}")
         board = TensorBoard(directory)
         found.append(GuardedObserver("the log for TensorBoard", board, notify, board.catch_up))
-    if watching.wandb_runs is not None:
-        sender = WeightsAndBiases(directory, watching.wandb_runs, notify)
-        found.append(GuardedObserver("what is sent to W&B", sender, notify, sender.catch_up))
+    for name in watching.trackers:
+        tracker = make_tracker(name)
+        sender = Tracking(tracker, directory, watching.tracked_runs, notify)
+        found.append(GuardedObserver(f"what is sent to {tracker.title}", sender, notify, sender.catch_up))
     if watching.live_every is not None:
         page = LivePage(directory.path, watching.live_every)
         notify(f"{directory.path / store.PAGE} is kept up to date every {watching.live_every:g} s or so")

@@ -91,7 +91,7 @@ def test_what_is_expensive_is_done_less_often(monkeypatch):
     [
         ({"live_every": 0.5}, "live=0.5: expected at least 1 second"),
         ({"live_every": float("nan")}, "live=nan: expected a finite number"),
-        ({"wandb_runs": -1}, "wandb_runs=-1: expected at least 0"),
+        ({"tracked_runs": -1}, "tracked_runs=-1: expected at least 0"),
     ],
 )
 def test_numbers_are_checked_beforehand(options, words, tmp_path):

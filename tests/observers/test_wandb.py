@@ -12,9 +12,9 @@ import pytest
 import launch
 from engine.commands.run import run
 from engine.errors import InputError
-from engine.observers import StudyProgress
-from engine.observers import wandb as observed
-from engine.observers.wandb import WeightsAndBiases, check_wandb
+from engine.observers import StudyProgress, trackers
+from engine.observers.trackers import Tracking
+from engine.observers.wandb import Tracker
 from engine.store import open_existing
 from tests.conftest import read_all, small_study
 from tests.observers.rows import row_of
@@ -77,7 +77,7 @@ def _by_title(fake: types.SimpleNamespace) -> dict[str, _Run]:
 
 def test_arms_and_the_first_runs_are_told(fake, tmp_path, data_dir, cache_dir, capsys):
     options = {"num_workers": 0, "data_dir": data_dir, "cache_dir": cache_dir, "is_quiet": True}
-    run(small_study(), tmp_path / "w", has_report=False, wandb_runs=3, **options)
+    run(small_study(), tmp_path / "w", has_report=False, trackers=("wandb",), tracked_runs=3, **options)
     found = _by_title(fake)
     assert set(found) == {"slow", "fast", "slow seed 0", "fast seed 0", "slow seed 1"}
     assert all(one.is_finished for one in fake.runs)
@@ -96,7 +96,7 @@ def test_arms_and_the_first_runs_are_told(fake, tmp_path, data_dir, cache_dir, c
 
 
 def test_nothing_of_the_machine_is_told(fake, copied):
-    sender = WeightsAndBiases(open_existing(copied), 2, print)
+    sender = Tracking(Tracker(), open_existing(copied), 2, print)
     sender.catch_up()
     sender.on_rows([row_of(3)], STANDING)
     sender.on_end()
@@ -110,7 +110,7 @@ def test_a_later_launch_goes_on_where_the_first_was(fake, copied):
     for seeds in ([3], [3, 4]):
         directory = open_existing(copied)
         directory.document["study"]["seeds"]["slow"] = 9
-        sender = WeightsAndBiases(directory, 0, print)
+        sender = Tracking(Tracker(), directory, 0, print)
         sender.catch_up()
         sender.on_rows([row_of(seed) for seed in seeds], STANDING)
         sender.on_end()
@@ -122,7 +122,7 @@ def test_a_later_launch_goes_on_where_the_first_was(fake, copied):
 
 
 def test_without_new_runs_nothing_is_begun(fake, copied):
-    sender = WeightsAndBiases(open_existing(copied), 5, pytest.fail)
+    sender = Tracking(Tracker(), open_existing(copied), 5, pytest.fail)
     sender.on_rows([], STANDING)
     sender.on_end()
     assert fake.runs == []
@@ -130,7 +130,7 @@ def test_without_new_runs_nothing_is_begun(fake, copied):
 
 def test_values_that_are_no_numbers_are_left_out(fake, copied):
     loss = np.array([1.0, np.nan, np.inf, 2.0], np.float32)
-    sender = WeightsAndBiases(open_existing(copied), 99, print)
+    sender = Tracking(Tracker(), open_existing(copied), 99, print)
     sender.on_rows([row_of(3, loss=loss)], STANDING)
     sender.on_end()
     assert _by_title(fake)["slow seed 3"].logged == [(0, {"loss": 1.0}), (30, {"loss": 2.0})]
@@ -142,7 +142,7 @@ def test_a_failure_on_the_way_ends_nothing(fake, tmp_path, data_dir, cache_dir, 
 
     fake.init = init
     options = {"num_workers": 0, "data_dir": data_dir, "cache_dir": cache_dir, "is_quiet": True}
-    run(small_study(), tmp_path / "w", has_report=False, wandb_runs=3, **options)
+    run(small_study(), tmp_path / "w", has_report=False, trackers=("wandb",), tracked_runs=3, **options)
     assert len(read_all(tmp_path / "w")) == 6
     err = capsys.readouterr().err
     assert err.count("no such host") == 1
@@ -154,8 +154,8 @@ def test_one_that_hangs_is_not_waited_for(fake, copied, monkeypatch):
 
     release = threading.Event()
     fake.init = lambda **about: release.wait(60) and _Run(about)
-    monkeypatch.setattr(observed, "_GRACE", 0.05)
-    sender = WeightsAndBiases(open_existing(copied), 99, print)
+    monkeypatch.setattr(trackers, "_GRACE", 0.05)
+    sender = Tracking(Tracker(), open_existing(copied), 99, print)
     sender.on_rows([row_of(3)], STANDING)
     with pytest.raises(RuntimeError, match="not done after"):
         sender.on_end()
@@ -167,22 +167,22 @@ def test_a_missing_package_is_said(module, monkeypatch, tmp_path, data_dir, caps
     monkeypatch.setitem(sys.modules, "wandb", module)
     workdir = tmp_path / "w"
     words = ["launch.py", "--experiment=single", f"--workdir={workdir}", f"--data_dir={data_dir}"]
-    assert launch.main([*words, "--wandb"]) == 2
+    assert launch.main([*words, "--track=wandb"]) == 2
     assert capsys.readouterr().err == ("error: wandb needs the package of that name: pip install wandb\n")
     assert not workdir.exists()
 
 
 def test_a_missing_key_is_said_before_anything_starts(fake, monkeypatch):
-    check_wandb()
+    Tracker().check()
     fake.login = lambda prompt: False
     with pytest.raises(InputError, match="no key to send anything with"):
-        check_wandb()
+        Tracker().check()
     fake.login = lambda: True
     with pytest.raises(InputError, match="no key to send anything with"):
-        check_wandb()
+        Tracker().check()
     fake.login = lambda prompt: 1 / 0
     with pytest.raises(InputError, match="wandb cannot be used: division by zero"):
-        check_wandb()
+        Tracker().check()
 
 
 @pytest.mark.parametrize("mode", ["offline", "disabled"])
@@ -191,10 +191,10 @@ def test_nothing_is_asked_for_where_nothing_is_sent(mode, fake):
     settings.mode = mode
     fake.setup = lambda: types.SimpleNamespace(settings=settings)
     fake.login = pytest.fail
-    check_wandb()
+    Tracker().check()
 
 
 def test_a_key_on_file_is_enough(fake, tmp_path):
     (tmp_path / "none").write_text("machine nowhere.invalid login user password secret\n")
     fake.login = pytest.fail
-    check_wandb()
+    Tracker().check()

@@ -7,12 +7,11 @@ from typing import Any
 
 from ...arms.options import check_fields, option
 from ...errors import InputError, unknown_name
+from ...registry import resolve
 from ...workers import CHECKPOINT_SECONDS
 
-# What `--live` and `--wandb` mean without a number.
+# What `--live` means without a number.
 LIVE_SECONDS = 30.0
-WANDB_RUNS = 20
-WANDB_HELP = "send every arm and the first runs to Weights & Biases; needs `pip install wandb`"
 
 
 def default_cache_dir() -> Path:
@@ -73,15 +72,19 @@ class RunOptions:
     has_tensorboard: bool = option(
         False, "write event files to <workdir>/tensorboard: first arms, then every run", flag="tensorboard"
     )
-    wandb_runs: int | None = option(
-        None,
-        "number of single runs sent to Weights & Biases, by seed and then by arm (default: 20)",
-        flag="wandb_runs",
-        minimum=0,
+    trackers: tuple[str, ...] = option(
+        (),
+        "services that are told of every arm and of the first runs: mlflow, trackio or wandb, with commas between "
+        "them; each needs the package of its name",
+        flag="track",
+        most=100,
     )
+    tracked_runs: int = option(20, "number of single runs sent there, by seed and then by arm (default: 20)", minimum=0)
 
     def __post_init__(self) -> None:
         check_fields(self)
+        for name in self.trackers:
+            resolve(".observers.trackers:TRACKERS").check(name)
         if self.is_tuned and (self.width is not None or self.form is not None):
             raise InputError("tune chooses width and form: give neither with it")
 
