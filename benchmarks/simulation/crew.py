@@ -212,4 +212,4 @@ class SimulatedCrew:
 
     def kill(self, index: int) -> None:
         """Ends a worker."""
-        del self.members[index]
+        self.members.pop(index).process.kill()

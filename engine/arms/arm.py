@@ -11,13 +11,14 @@ from typing import Any
 
 from ..errors import InputError, unknown_name
 from .choices import KINDS, all_options, kinds_of, options_of
-from .options import EXPECTED, REQUIRED, Option, Part, declared_in, option
+from .options import EXPECTED, REQUIRED, Option, Part, declared_in, documented, option
 from .references import reference_to
 
 # Beyond this no size of a layer or a batch is meant; a file may say anything.
 LARGEST_SIZE = 10**6
 
 
+@documented
 @dataclasses.dataclass(frozen=True, init=False)
 class Arm:
     """One configuration: names of choices, what every arm has, and the options of the choices.
@@ -27,6 +28,7 @@ class Arm:
     `engine.studies.study.resolve_arm` sets what the choices use, and refuses what has no effect.
 
     `model` can be a class or a function of a file of yours, or a module that was made of one, in place of its name.
+    The options of a choice are named by `plateau run --help --model=NAME`, and those of all by `--help=all`.
 
     Raises InputError where a name is unknown, or a value has the wrong type or is out of bounds.
     """

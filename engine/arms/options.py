@@ -4,16 +4,18 @@ Flags, validation, `study.json`, `list` and `--help` all follow from these decla
 """
 
 import dataclasses
+import inspect
 import math
 import os
 import typing
 from collections.abc import Iterable, Mapping, Sequence
 from types import ModuleType
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from ..errors import InputError, unknown_name
 from ..registry import Registry, resolve
 
+T = TypeVar("T")
 Part = Literal["structure", "initial", "hyperparam", "place", "none"]
 
 EXPECTED = {bool: "true or false", int: "a whole number", float: "a number", str: "a name"}
@@ -183,6 +185,16 @@ def declared_in(owner: type) -> dict[str, Option]:
         for field in dataclasses.fields(owner)
         if "option" in field.metadata
     }
+
+
+def documented(owner: type[T]) -> type[T]:
+    """Decorates a dataclass: its docstring gets a line for each field that a person can set, as `--help` has it."""
+    lines = []
+    for name, declared in declared_in(owner).items():
+        is_said = "default" in declared.help or declared.default in (None, dataclasses.MISSING, ())
+        lines.append(f"    {name}: {declared.help}" + ("" if is_said else f" (default: {declared.default})"))
+    owner.__doc__ = "\n".join([inspect.cleandoc(owner.__doc__ or ""), "", "Fields:", *lines])
+    return owner
 
 
 def check_fields(instance: Any) -> None:

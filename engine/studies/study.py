@@ -8,7 +8,7 @@ from typing import Any
 
 from .. import models, tasks
 from ..arms.arm import Arm, fill_in, find_option
-from ..arms.options import declared_in, fill_owned, option
+from ..arms.options import declared_in, documented, fill_owned, option
 from ..errors import InputError, unknown_name
 from ..outcomes import DetectorSettings, check_settings
 from ..outcomes.row import MAX_SEED, MAX_STEPS
@@ -24,6 +24,7 @@ MODEL_ARG = "model_arg."
 _BY_ARM = ("seeds", "horizon", "fork_step")
 
 
+@documented
 @dataclasses.dataclass(frozen=True)
 class Study:
     """What one launch does.

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from .. import statistics
-from ..arms.options import check_fields, option
+from ..arms.options import check_fields, documented, option
 from ..errors import InputError
 from ..outcomes.prefix import FinishedPrefix
 
@@ -23,6 +23,7 @@ _AHEAD = 1
 _LARGEST = 1e300
 
 
+@documented
 @dataclasses.dataclass(frozen=True)
 class Until:
     """When to stop adding seeds."""

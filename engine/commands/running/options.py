@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from ...arms.options import check_fields, option
+from ...arms.options import check_fields, documented, option
 from ...errors import InputError, unknown_name
 from ...registry import resolve
 from ...workers import CHECKPOINT_SECONDS
@@ -20,6 +20,7 @@ def default_cache_dir() -> Path:
     return Path(root) / "plateau-engine" / "compiled"
 
 
+@documented
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class RunOptions:
     """How a study is run; none of it is part of what the study is.
