@@ -204,6 +204,24 @@ def check_fields(instance: Any) -> None:
         object.__setattr__(instance, name, declared.check(getattr(instance, name)))
 
 
+def with_changes(options: T, changes: Mapping[str, Any]) -> T:
+    """Returns a dataclass of options with some of them changed, each by the name of its field or of its flag.
+
+    Raises:
+        InputError: there is no option of a name, it is given by both, or a value is not usable.
+    """
+    by_flag = {one.flag: name for name, one in declared_in(type(options)).items() if one.flag}
+    known = {field.name: field.name for field in dataclasses.fields(options)} | by_flag  # type: ignore[arg-type]
+    typed: dict[str, str] = {}
+    for name in changes:
+        if name not in known:
+            raise unknown_name("option", name, sorted(set(known) - set(by_flag.values())))
+        if known[name] in typed:
+            raise InputError(f"{typed[known[name]]} and {name} are the same option: give one")
+        typed[known[name]] = name
+    return dataclasses.replace(options, **{field: changes[name] for field, name in typed.items()})  # type: ignore[type-var]
+
+
 def owned(table: Registry, names: Iterable[str] | None = None) -> dict[str, Option]:
     """Returns the options that entries of a table declare as `OPTIONS`, by name; by default of all of them."""
     modules = map(table.load, table if names is None else names)

@@ -22,7 +22,8 @@ def check(
 
     Args:
         arm: by default the study's baseline, or its first.
-        data_dir, cache_dir: of `RunOptions`.
+        data_dir: folder of prepared data sets.
+        cache_dir: folder of compiled programs.
 
     Raises:
         InputError: the data or the network are not usable.

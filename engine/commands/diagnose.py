@@ -12,7 +12,7 @@ import numpy as np
 
 from .. import store
 from ..arms.arm import Arm, structure
-from ..arms.options import check_fields, option
+from ..arms.options import check_fields, option, with_changes
 from ..diagnosis.budget import Budget, Costs, choose, what_seeds_can_tell
 from ..diagnosis.changes import Subject
 from ..diagnosis.factors import DISPENSABLE, factors_of
@@ -120,7 +120,7 @@ def diagnose(
     Args:
         study: contains the arm; its horizon is a starting point.
         options: all but `is_tuned` have an effect.
-        fields: of `DiagnoseOptions` or `RunOptions`, for short.
+        fields: single options by the names of their flags, as in `minutes=2` or `workers=2`, or of fields of both.
 
     Returns:
         What the work directory holds; `summary["diagnosis"]` is the verdict with its evidence.
@@ -132,7 +132,7 @@ def diagnose(
     began = time.monotonic()
     own = {field.name for field in dataclasses.fields(DiagnoseOptions)} & fields.keys()
     asked = dataclasses.replace(asked or DiagnoseOptions(), **{name: fields.pop(name) for name in own})
-    options = (options or RunOptions()).replace(fields)
+    options = with_changes(options or RunOptions(), fields)
     if options.is_tuned:
         raise InputError("tune has no effect on a diagnosis: leave it out")
     one = _around(study, asked.arm)
@@ -157,7 +157,7 @@ def diagnose(
     if pilot.record.skipped:
         note(f"{counted(len(pilot.record.skipped), 'change does', 'changes do')} not apply here; the report says why")
     designed = _designed(one, pilot, minutes, budget)
-    run(designed, workdir, options=options.replace({"has_report": False}))
+    run(designed, workdir, options=with_changes(options, {"has_report": False}))
     follow(designed, workdir, options, None if minutes is None else began + 60 * minutes)
     results = Results(workdir)
     if options.has_report:

@@ -4,6 +4,7 @@ import dataclasses
 import time
 
 from .. import store
+from ..arms.options import with_changes
 from ..diagnosis.gathering import FOLLOWED, TIMES, gather
 from ..diagnosis.table import next_to_follow
 from ..errors import InputError
@@ -43,7 +44,9 @@ def follow(study: Study, workdir: Place, options: RunOptions, until: float | Non
         folder = as_path(workdir) / FOLLOWED / str(list(study.arms).index(name))
         try:
             run(
-                _followed(study, name, horizon), folder, options=options.replace({"has_report": False, "is_told": True})
+                _followed(study, name, horizon),
+                folder,
+                options=with_changes(options, {"has_report": False, "is_told": True}),
             )
         except InputError as error:
             note(f"{name} is not followed: {error}")

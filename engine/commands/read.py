@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import store
-from ..arms.options import owned
+from ..arms.options import owned, with_changes
 from ..errors import InputError, counted, one_line, unknown_name
 from ..logs import LoggedRuns, ReadOptions, read_curves, to_rows
 from ..logs.formats import FORMATS
@@ -47,7 +47,8 @@ def read(
     Args:
         curves: files, folders or glob patterns, each with `NAME=` before it for a group of runs.
         workdir: where rows and report go; by default nothing is written.
-        options, changes: what is known about the logs, with options of a format; the rest is guessed, and printed.
+        options: what is known about the logs; the rest is guessed, and printed.
+        changes: single options by the names of their flags, as in `classes=10`, also of a format.
 
     Returns:
         The content of `summary.json`; empty if only rows are written.
@@ -57,7 +58,7 @@ def read(
         StorageError: the disk is full or fails.
     """
     of_formats = {name: changes.pop(name) for name in owned(FORMATS) if name in changes}
-    options = dataclasses.replace(options or ReadOptions(), **changes)
+    options = with_changes(options or ReadOptions(), changes)
     options = dataclasses.replace(options, format_options={**options.format_options, **of_formats})
     path = None if workdir is None else as_path(workdir)
     known = find_chance_loss(options.classes, options.class_counts, options.chance_loss)

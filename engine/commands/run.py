@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import store
+from ..arms.options import with_changes
 from ..errors import InputError, StorageError
 from ..lanes import tuning
 from ..lanes.pool import not_measured
@@ -43,7 +44,7 @@ def run(
     Args:
         workdir: where its rows and its report go; created if missing.
         until: a question; seeds are added until it is decided, whatever number the study says.
-        changes: single fields of `RunOptions` by name, as in `num_workers=2`.
+        changes: single options by the names of their flags, as in `workers=2`, or of the fields of `RunOptions`.
 
     Raises:
         InputError: an argument is not usable; nothing was changed.
@@ -51,7 +52,7 @@ def run(
         WorkerFailedError: workers end one after another.
         Interrupted: a signal came; unfinished runs are stored, and the same call continues them.
     """
-    options = (options or RunOptions()).replace(changes)
+    options = with_changes(options or RunOptions(), changes)
     check_watching(_watching(options))
     if until is not None:
         if study.design != "seeds":

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import store
-from ..arms.options import check_fields, option
+from ..arms.options import check_fields, option, with_changes
 from ..errors import InputError, WorkerFailedError, counted, one_line
 from ..lanes.runs import Run, run_key
 from ..outcomes.row import MAX_SEED
@@ -76,13 +76,13 @@ def verify(workdir: Place, options: VerifyOptions | None = None, **changes: Any)
     """Runs some finished runs of a study again, prints how far they agree, and writes no study.
 
     The study is rebuilt from its `study.json` alone, and run at the width and in the form recorded there. `changes` are
-    fields of `VerifyOptions`, for short.
+    single options by the names of their flags, as in `runs=4`, or of the fields of `VerifyOptions`.
 
     Raises:
         InputError: there is no study or no finished run, or the study cannot be understood or run here.
         WorkerFailedError: a worker raised an exception.
     """
-    options = dataclasses.replace(options or VerifyOptions(), **changes)
+    options = with_changes(options or VerifyOptions(), changes)
     _check_places(workdir, options)
     directory = store.open_existing(as_path(workdir))
     devices, num_workers = find_workers(options.num_workers)

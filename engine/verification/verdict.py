@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from ..errors import counted
 from ..lanes.runs import seed_columns
 from ..report.summary import jsonable
 from ..studies.designs import is_repetition
@@ -50,6 +51,10 @@ class Verification(NamedTuple):
     changed: list[str]
     unexplained: list[Agreement]
     outcomes: list[OutcomeAgreement]
+
+    def __repr__(self) -> str:
+        total = len(self.finished.runs)
+        return f"<verification: {self.verdict}; {len(self.runs)} of {counted(total, 'finished run')} run again>"
 
     @property
     def exit_code(self) -> int:

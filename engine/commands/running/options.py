@@ -3,10 +3,9 @@
 import dataclasses
 import os
 from pathlib import Path
-from typing import Any
 
 from ...arms.options import check_fields, documented, option
-from ...errors import InputError, unknown_name
+from ...errors import InputError
 from ...registry import resolve
 from ...workers import CHECKPOINT_SECONDS
 
@@ -93,15 +92,3 @@ class RunOptions:
     def cache(self) -> str:
         """Folder of compiled programs."""
         return str(self.cache_dir or default_cache_dir())
-
-    def replace(self, changes: dict[str, Any]) -> "RunOptions":
-        """Returns the options with some of them changed.
-
-        Raises:
-            InputError: there is no option of that name, or a value is out of bounds.
-        """
-        names = [field.name for field in dataclasses.fields(self)]
-        for name in changes:
-            if name not in names:
-                raise unknown_name("option", name, names)
-        return dataclasses.replace(self, **changes)
