@@ -48,7 +48,7 @@ _TRAINS = (
         "test_tasks",
         "test_training",
     ),
-    *("test_verbs", "test_verify", "test_workers"),
+    *("test_verbs", "test_verify", "test_weights", "test_workers"),
 )
 
 

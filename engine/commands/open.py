@@ -14,6 +14,7 @@ from ..report.arm_table import to_html
 from ..report.curves import ArmProbes, MetricCurves, read_arm_curves, read_arm_probes
 from ..store.run_table import RunTable
 from ..store.study_json import study_of
+from ..store.weights import read_weights
 from ..studies.study import Study
 from ..user_code import Place, as_path
 
@@ -98,6 +99,18 @@ class Results:
         layer or parameter array (`""` for the whole network), each `[num_seeds, num_points]`, NaN where there is none.
         """
         return read_arm_probes(self._table, arm)
+
+    def weights(self, arm: str, seed: int) -> dict[str, Any]:
+        """Returns the weights of a run at its end, where `--keep` was above its seed.
+
+        Returns:
+            What is trained under `params`, and other collections, such as `batch_stats`, under their names; nested
+            dictionaries of arrays, as Flax's `apply` takes them for a Linen module.
+
+        Raises:
+            InputError: they were not kept, or the file is damaged.
+        """
+        return read_weights(self._directory, arm, seed).variables
 
     def to_xarray(self, metrics: Sequence[str] = ("loss",)) -> "xarray.Dataset":
         """Returns the repetitions as an xarray dataset (`pip install xarray`), for analyses of one's own.

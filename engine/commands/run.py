@@ -64,7 +64,9 @@ def run(
     with SignalWatch() as watch, watch.deferred(), store.hold(path, note), contextlib.ExitStack() as at_the_end:
         if options.live_every is not None:
             at_the_end.callback(_close_page, path)
-        with processes.Crew(available, num_workers, options.cache, options.checkpoint_every) as crew:
+        with processes.Crew(
+            available, num_workers, options.cache, options.checkpoint_every, options.kept_weights
+        ) as crew:
             _Launch(study, path, until, options, crew, watch).train()
         watch.check()
         results = Results(workdir)

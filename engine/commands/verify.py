@@ -160,12 +160,13 @@ def _run_again(
     fallbacks: list[str] = []
 
     def compare(delivery: messages.Delivery) -> None:
-        for run, row in delivery.completed:
-            found = [compare_rows(run, one, row) for one in stored[run_key(run)]]
+        for completed in delivery.completed:
+            run = completed.run
+            found = [compare_rows(run, one, completed.row) for one in stored[run_key(run)]]
             # A run that is stored twice is as wrong as the worse copy.
             agreements[run_key(run)] = min(found, key=lambda one: one.is_identical)
         num_skipped = sum(completed.run.horizon - completed.num_steps for completed in delivery.completed)
-        progress.update(delivery.seed_steps, [row["status"] for _, row in delivery.completed], num_skipped)
+        progress.update(delivery.seed_steps, [one.row["status"] for one in delivery.completed], num_skipped)
 
     def fall_back(program: int, reason: str) -> None:
         names = ", ".join(map(repr, plan.programs[program].arm_names))

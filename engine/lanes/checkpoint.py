@@ -39,6 +39,13 @@ def to_arrays(lane: Any, history: History) -> dict[str, np.ndarray]:
     return {name: array.astype(_kept_as(array.dtype)) for name, array in _by_path(tree).items()}
 
 
+def variables_to_arrays(params: Any, state: Any) -> dict[str, np.ndarray]:
+    """Takes the variables of a network apart: what is trained under `params`, the rest under its own names."""
+    others = state if isinstance(state, dict) else {"state": state}
+    tree = {"params": params, **others}
+    return {name: np.asarray(array).astype(_kept_as(array.dtype)) for name, array in _by_path(tree).items()}
+
+
 def _kept_as(dtype: np.dtype[Any]) -> np.dtype[Any]:
     """Returns the type of a checkpoint's array: NumPy's own, or float32, which holds every bfloat16."""
     return dtype if dtype.kind in "biufc" else np.dtype(np.float32)

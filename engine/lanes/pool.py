@@ -8,11 +8,12 @@ import numpy as np
 
 from ..models import make_model
 from ..models.initial import leaf_laws
+from ..studies.designs import is_repetition
 from ..tasks import Data, Task, build_task
 from ..training.optimization import hyperparams
 from ..training.probes.measuring import obstacles
 from ..training.trainer import Trainer
-from .checkpoint import Checkpoint, LaneShapes, from_arrays, to_arrays
+from .checkpoint import Checkpoint, LaneShapes, from_arrays, to_arrays, variables_to_arrays
 from .compilation import compile_all
 from .host_batches import Block, Stream, opened, streamed
 from .lane import NO_FORK, Lane, Start, Status
@@ -23,12 +24,16 @@ from .spec import PoolSpec
 
 
 class Chunk(NamedTuple):
-    """A chunk that is over: its result, still on the device, and the status and the history of every lane."""
+    """A chunk that is over: its result, still on the device, and the status and the history of every lane.
+
+    `weights` are those of the runs that are over and whose weights are kept, by path.
+    """
 
     num_segments: int
     result: ChunkResult
     status: Status
     histories: list[History | None]
+    weights: dict[Run, dict[str, np.ndarray]]
 
 
 class LanePool:
@@ -36,13 +41,20 @@ class LanePool:
 
     `fill` and `advance` only dispatch work to the device. `harvest` waits for as little as the host must know to go
     on; `collect` may wait until the next chunk is under way. With a `stream`, the training data stay on the host: all
-    lanes start together, are at the same step, and are filled again once all of them are free.
+    lanes start together, are at the same step, and are filled again once all of them are free. Of the first `num_kept`
+    seeds the weights are fetched at the end.
     """
 
     def __init__(
-        self, spec: PoolSpec, trainer: Trainer, memory_limit: int | None = None, stream: Stream | None = None
+        self,
+        spec: PoolSpec,
+        trainer: Trainer,
+        memory_limit: int | None = None,
+        stream: Stream | None = None,
+        num_kept: int = 0,
     ) -> None:
         check_data(spec, stream, memory_limit)
+        self._num_kept = num_kept
         self.spec, self.task = spec, trainer.task
         self._param_shapes, self._kept = trainer.param_shapes, trainer.kept
         self._stream = stream
@@ -192,10 +204,27 @@ class LanePool:
         num_segments, result = self._dispatched
         status = jax.device_get(result.status)
         self._steps = [int(step) for step in status.step]
-        chunk = Chunk(num_segments, result, status, self._histories)
+        weights = self._weights([lane for lane in np.flatnonzero(status.is_over).tolist() if self._is_kept(lane)])
+        chunk = Chunk(num_segments, result, status, self._histories, weights)
         self._histories = [None if over else h for h, over in zip(self._histories, status.is_over, strict=True)]
         self._dispatched = None
         return chunk
+
+    def _is_kept(self, lane: int) -> bool:
+        """Tells whether the weights of the run in a lane are kept: it is one of the first repetitions."""
+        history = self._histories[lane]
+        if history is None or history.run.seed >= self._num_kept:
+            return False
+        return is_repetition(history.run.order_seed, history.run.fork_step)
+
+    def _weights(self, lanes: list[int]) -> dict[Run, dict[str, np.ndarray]]:
+        """Fetches the weights of some lanes, before other runs take their place."""
+        if not lanes:
+            return {}
+        train = self._lanes.train
+        held = jax.device_get((train.params, train.model_state))
+        runs = {lane: history.run for lane in lanes if (history := self._histories[lane]) is not None}
+        return {run: variables_to_arrays(*copied(held, (lane,))) for lane, run in runs.items()}
 
     def collect(self, chunk: Chunk) -> tuple[int, list[FinishedRun]]:
         """Fetches what a chunk left behind: the steps taken, summed over lanes, and the runs that are over."""
@@ -224,13 +253,13 @@ def _are_at_one_step(resumed: Mapping[int, tuple[Any, History]], num_runs: int) 
     return len(steps) + (len(resumed) < num_runs) <= 1
 
 
-def make_pool(spec: PoolSpec, memory_limit: int | None = None) -> LanePool:
+def make_pool(spec: PoolSpec, memory_limit: int | None = None, num_kept: int = 0) -> LanePool:
     """Makes the pool of a spec, whose arm names its task and its model; errors as for `LanePool`."""
     spec = spec._replace(data=opened(spec.data))
     task, stream = build_task(spec.arm, spec.data), None
     if spec.arm.stream:
         task, stream = streamed(task), Stream(task, spec, SEGMENTS_PER_CHUNK)
-    return LanePool(spec, _trainer_of(spec, task), memory_limit, stream)
+    return LanePool(spec, _trainer_of(spec, task), memory_limit, stream, num_kept)
 
 
 def _trainer_of(spec: PoolSpec, task: Task) -> Trainer:

@@ -14,7 +14,7 @@ from pathlib import Path
 from ..errors import InputError, StorageError
 
 # What a reader of a work directory calls its own; each must be a real directory.
-FOLDERS = ("parts", "checkpoint", "damaged", "figures", "tensorboard", "wandb")
+FOLDERS = ("parts", "checkpoint", "damaged", "figures", "tensorboard", "wandb", "weights")
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 _NEEDS_SPACE = FULL[:3]

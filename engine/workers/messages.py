@@ -3,6 +3,8 @@
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from ..lanes.checkpoint import Checkpoint
 from ..lanes.runs import Run
 from ..lanes.spec import PoolSpec
@@ -25,10 +27,11 @@ class Assignment(NamedTuple):
 
 
 class CompletedRun(NamedTuple):
-    """A run that is over, and its row."""
+    """A run that is over, its row, and its weights where they are kept."""
 
     run: Run
     row: dict[str, Any]
+    weights: dict[str, np.ndarray] | None = None
 
     @property
     def num_steps(self) -> int:

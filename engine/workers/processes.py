@@ -118,10 +118,15 @@ class Crew:
     """Worker processes, one per device, from entry to exit; with `num_workers=0` everything runs in this process."""
 
     def __init__(
-        self, devices: Devices, num_workers: int, cache_dir: str | None, checkpoint_every: float | None = None
+        self,
+        devices: Devices,
+        num_workers: int,
+        cache_dir: str | None,
+        checkpoint_every: float | None = None,
+        num_kept: int = 0,
     ) -> None:
         self.devices, self.num_workers = devices, num_workers
-        self.settings = ServeSettings(cache_dir, num_workers or 1, checkpoint_every)
+        self.settings = ServeSettings(cache_dir, num_workers or 1, checkpoint_every, num_kept)
         self.members: dict[int, Worker] = {}
 
     def __enter__(self) -> "Crew":

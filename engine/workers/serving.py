@@ -29,11 +29,18 @@ _MESSAGE_BYTES = 2**28
 
 
 class ServeSettings(NamedTuple):
-    """How a worker serves: workers that share the CPU's memory, and seconds between checkpoints (`None`: automatic)."""
+    """How a worker serves.
+
+    Attributes:
+        num_sharing: workers that share the CPU's memory.
+        checkpoint_every: seconds between checkpoints (`None`: automatic).
+        num_kept: first seeds of each arm whose weights are handed in.
+    """
 
     cache_dir: str | None
     num_sharing: int = 1
     checkpoint_every: float | None = None
+    num_kept: int = 0
 
 
 def serve_here(scheduler: Scheduler, watch: SignalWatch, settings: ServeSettings) -> None:
@@ -97,7 +104,7 @@ class _Server:
 
     def __init__(self, source: Source, settings: ServeSettings) -> None:
         self.spec: PoolSpec | None = None
-        self._source, self._cache_dir = source, settings.cache_dir
+        self._source, self._cache_dir, self._num_kept = source, settings.cache_dir, settings.num_kept
         self._memory_limit = memory_limit(settings.num_sharing)
         self._timer = _Timer(settings.checkpoint_every)
         self._pool: LanePool | None = None
@@ -139,7 +146,7 @@ class _Server:
             if assignment is not None:
                 if assignment.spec is not None:
                     self.spec = assignment.spec
-                    pool = self._pool = make_pool(assignment.spec, self._memory_limit)
+                    pool = self._pool = make_pool(assignment.spec, self._memory_limit, self._num_kept)
                     self._is_checked = False
                 self._take(assignment)
         assert pool is not None
@@ -161,7 +168,9 @@ class _Server:
         seed_steps, finished = pool.collect(chunk)
         chance_loss, event = pool.task.chance_loss, pool.task.event
         rows = [outcome_row(one, chance_loss, pool.spec.detector, event) for one in finished]
-        return Delivery(seed_steps, [CompletedRun(one.run, row) for one, row in zip(finished, rows, strict=True)])
+        weights = chunk.weights
+        completed = [CompletedRun(one.run, row, weights.get(one.run)) for one, row in zip(finished, rows, strict=True)]
+        return Delivery(seed_steps, completed)
 
     def _check(self, pool: LanePool) -> bool:
         disagreement = find_disagreement(pool.spec, self._cache_dir)

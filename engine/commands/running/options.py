@@ -60,6 +60,12 @@ class RunOptions:
         flag="checkpoint_every",
         is_positive=True,
     )
+    kept_weights: int = option(
+        0,
+        "first seeds of every arm whose weights at the end are kept, in <workdir>/weights (default: none)",
+        flag="keep",
+        minimum=0,
+    )
     live_every: float | None = option(
         None,
         "keep report.html up to date while the study runs; --live=SECONDS between updates (default: 30, or more "

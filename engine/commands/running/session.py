@@ -14,6 +14,7 @@ from ...outcomes import FAILED
 from ...store import RUN_KEY, WAITING_COLUMNS, WorkDirectory, provenance, waiting_times
 from ...store.checkpoints import CheckpointFolder, Kept
 from ...store.run_table import RunTable
+from ...store.weights import Weights, write_weights
 from ...studies.expand import ExpandedStudy, ParentOutcomes, with_forks
 from ...studies.until import SequentialSeeds, Until
 from ...workers import messages, processes, supervisor
@@ -60,6 +61,11 @@ class Recorder:
         if self.first_chunk_after is None:
             self.first_chunk_after = round(provenance.seconds_since_start(), 3)
         self.seed_steps += delivery.seed_steps
+        # Before their rows: a run whose row is stored is not done again.
+        for completed in delivery.completed:
+            if completed.weights is not None:
+                about = completed.run.arm_name, completed.run.seed, completed.num_steps
+                write_weights(self.directory, Weights(*about, completed.weights))
         num_skipped = sum(completed.run.horizon - completed.num_steps for completed in delivery.completed)
         return self._add([completed.row for completed in delivery.completed], delivery.seed_steps, num_skipped)
 
