@@ -25,6 +25,11 @@ _PATIENCE = 20.0
 _NEVER_OWN = {"site-packages", "dist-packages"}
 
 
+def cache_root() -> Path:
+    """Returns the folder for what can be made again, by the XDG convention."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "plateau-engine"
+
+
 def is_reference(text: str) -> bool:
     """Tells whether a name refers to the user's code."""
     return ":" in text

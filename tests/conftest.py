@@ -28,6 +28,7 @@ from engine.workers.devices import configure_backend
 _TRAINS = (
     *(
         "arms/test_adding",
+        "arms/test_given_arrays",
         "observers/test_live",
         "observers/test_tensorboard",
         "own/",

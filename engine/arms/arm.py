@@ -11,6 +11,7 @@ from typing import Any
 
 from ..errors import InputError, unknown_name
 from .choices import KINDS, all_options, kinds_of, options_of
+from .given_arrays import place_of
 from .options import EXPECTED, REQUIRED, Option, Part, declared_in, documented, option
 from .references import reference_to
 
@@ -27,7 +28,8 @@ class Arm:
     `arm.replace(momentum=0.5)` another. Every option is an attribute, `None` where it is not set:
     `engine.studies.study.resolve_arm` sets what the choices use, and refuses what has no effect.
 
-    `model` can be a class or a function of a file of yours, or a module that was made of one, in place of its name.
+    `model` can be a class or a function of a file of yours, or a module that was made of one, in place of its name;
+    `dataset` can be arrays, `(inputs, targets)` or by name, which are kept in a file of the cache.
     The options of a choice are named by `plateau run --help --model=NAME`, and those of all by `--help=all`.
 
     Raises InputError where a name is unknown, or a value has the wrong type or is out of bounds.
@@ -65,6 +67,13 @@ class Arm:
         if not isinstance(given.get("model"), str | os.PathLike | None):
             given["model"], typed = reference_to(given["model"])
             given["model_args"] = (*(COMMON["model_args"].check(given.get("model_args")) or ()), *typed)
+        if not isinstance(given.get("dataset"), str | None):
+            given["dataset_dir"] = place_of(given.pop("dataset"))
+        if hasattr(given.get("optimizer"), "update"):
+            raise InputError(
+                "optimizer is an optax object, which tells neither its name nor its numbers: expected its name and its "
+                "options, such as optimizer='adamw', weight_decay=0.01, learning_rate=1e-3"
+            )
         checked = {name: find_option(name).check(value) for name, value in given.items()}
         for name, common in COMMON.items():
             value = checked.pop(name, common.default)

@@ -1,12 +1,12 @@
 """How a study is run, as opposed to what is run: one object from the flags to the workers."""
 
 import dataclasses
-import os
 from pathlib import Path
 
 from ...arms.options import check_fields, documented, option
 from ...errors import InputError
 from ...registry import resolve
+from ...user_code import cache_root
 from ...workers import CHECKPOINT_SECONDS
 
 # What `--live` means without a number.
@@ -14,9 +14,8 @@ LIVE_SECONDS = 30.0
 
 
 def default_cache_dir() -> Path:
-    """Returns the folder of compiled programs that all launches share, by the XDG convention."""
-    root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(root) / "plateau-engine" / "compiled"
+    """Returns the folder of compiled programs that all launches share."""
+    return cache_root() / "compiled"
 
 
 @documented

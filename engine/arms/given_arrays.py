@@ -1,0 +1,60 @@
+"""Data that were given themselves, as arrays: they are kept in a file, which workers and `verify` read."""
+
+import hashlib
+import os
+import tempfile
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import InputError
+from ..user_code import cache_root
+
+_NAMES = ("x_train", "y_train", "x_test", "y_test")
+_EXPECTED = "a name, (inputs, targets), (inputs, targets, test inputs, test targets), or a dictionary of arrays"
+
+
+def place_of(given: Any) -> str:
+    """Keeps arrays in the cache, in an `.npz` file named by their content, and returns its path.
+
+    Args:
+        given: two arrays, or four with test arrays, or arrays by the names that such a file has; first axis: examples.
+
+    Raises:
+        InputError: it is something else, an array holds objects, or the file cannot be written.
+    """
+    arrays = {name: np.asarray(array) for name, array in _by_name(given).items()}
+    content = hashlib.sha256()
+    for name, array in arrays.items():
+        if array.dtype.hasobject:
+            raise InputError(f"dataset: array {name} holds Python objects: expected numbers or text")
+        content.update(f"{name} {array.dtype.str} {array.shape}".encode())
+        content.update(np.ascontiguousarray(array).data if array.size else b"")
+    path = cache_root() / "arrays" / f"{content.hexdigest()[:32]}.npz"
+    if not path.exists():
+        _write(path, arrays)
+    return str(path)
+
+
+def _by_name(given: Any) -> Mapping[str, Any]:
+    if isinstance(given, Mapping) and all(isinstance(name, str) for name in given) and given:
+        return given
+    if isinstance(given, (tuple, list)) and len(given) in (2, 4):
+        return dict(zip(_NAMES if len(given) == 4 else ("x", "y"), given, strict=True))
+    raise InputError(f"dataset is a {type(given).__name__}: expected {_EXPECTED}")
+
+
+def _write(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".tmp", delete=False) as file:
+            with zipfile.ZipFile(file, "w") as archive:
+                for name, array in arrays.items():
+                    with archive.open(f"{name}.npy", "w", force_zip64=True) as entry:
+                        np.lib.format.write_array(entry, array, allow_pickle=False)
+        os.replace(file.name, path)
+    except OSError as error:
+        raise InputError(f"dataset: the arrays cannot be kept in {str(path.parent)!r}: {error.strerror}") from error
