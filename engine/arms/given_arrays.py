@@ -51,10 +51,15 @@ def _write(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".tmp", delete=False) as file:
-            with zipfile.ZipFile(file, "w") as archive:
-                for name, array in arrays.items():
-                    with archive.open(f"{name}.npy", "w", force_zip64=True) as entry:
-                        np.lib.format.write_array(entry, array, allow_pickle=False)
+            _pack(file, arrays)
         os.replace(file.name, path)
     except OSError as error:
         raise InputError(f"dataset: the arrays cannot be kept in {str(path.parent)!r}: {error.strerror}") from error
+
+
+def _pack(file: Any, arrays: Mapping[str, np.ndarray]) -> None:
+    """Writes an `.npz` file; `numpy.savez` has names of its own that no array can have."""
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, array in arrays.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as entry:
+                np.lib.format.write_array(entry, array, allow_pickle=False)

@@ -175,7 +175,10 @@ def _draw_share(axes: Axes, summary: Summary, name: str, style: dict[str, Any], 
     at_censoring = value[np.searchsorted(x, censored, side="right") - 1]
     axes.plot(censored, at_censoring, "|", color=colour, markersize=7)
     if has_band:
-        axes.fill_between(x, lower, upper, step="post", color=colour, alpha=0.16, linewidth=0)
+        axes.fill_between(x, lower, upper, step="post", color=colour, alpha=0.1, linewidth=0)
+        # Bands that lie over one another are told apart by their edges.
+        for edge in (lower, upper):
+            axes.step(x, edge, where="post", color=colour, alpha=0.7, linewidth=0.6, linestyle=style["linestyle"])
 
 
 def _draw_competing(summary: Summary, name: str) -> Figure:

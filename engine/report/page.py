@@ -21,6 +21,7 @@ from .findings import Findings, make_cautions
 from .phrases import number, of_runs, percent
 from .ranking import say_shown, shown_arms
 from .summary import Summary
+from .terms import explain
 
 # What makes a page live stands between marks, so that it can be taken out of it again.
 _BEGIN, _END = "<!-- live -->", "<!-- end of live -->"
@@ -43,7 +44,7 @@ class Page(NamedTuple):
 
 def environment() -> jinja2.Environment:
     """Returns what renders the templates of this package: escaped, and without characters that do something."""
-    return jinja2.Environment(
+    made = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
         autoescape=True,
         trim_blocks=True,
@@ -51,6 +52,8 @@ def environment() -> jinja2.Environment:
         undefined=jinja2.StrictUndefined,
         finalize=_visible,
     )
+    made.globals["explain"] = explain
+    return made
 
 
 def lay_out(found: Findings, table: RunTable | None = None) -> Page:

@@ -11,6 +11,7 @@ from engine.report.figures import Figures, make_drawings
 from engine.report.findings import find
 from engine.report.page import lay_out
 from engine.report.phrases import label
+from engine.report.terms import explain
 from engine.store.run_table import RunTable
 from tests.report.studies import H, early, late, page_of, store_and_summarise
 
@@ -66,3 +67,14 @@ def test_the_terminal_says_what_the_page_begins_with(tmp_path, capsys):
         _question, _, answer = line.rpartition("? ")
         assert line in shown
         assert answer in page
+
+
+def test_every_status_and_estimate_of_the_table_is_explained(tmp_path):
+    store_and_summarise(tmp_path, {"late": late(), "early": early()}, "late")
+    found = find(RunTable(store.open_existing(tmp_path)))
+    plain = [heading for heading in found.header if explain(heading) is None]
+    assert plain == ["arm", "runs"]
+    page = lay_out(found).html
+    for heading in set(found.header) - set(plain):
+        assert f'title="{explain(heading)}">{heading}</th>' in page
+        assert f"<dt>{heading}</dt><dd>{explain(heading)}</dd>" in page
