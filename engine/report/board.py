@@ -17,6 +17,7 @@ from ..statistics import Estimate
 from ..store import WorkDirectory, study_file
 from ..store.run_table import RunTable
 from .arm_runs import finished_prefix, of_study
+from .canvas import few_of
 from .findings import find
 from .page import environment
 from .phrases import number, percent, percent_interval
@@ -153,9 +154,9 @@ def _from_summary(row: BoardRow, table: RunTable, document: dict[str, Any]) -> B
     rows = finished_prefix(table, baseline)
     rows = rows[table.has_outcome[rows]]
     left = statistics.aalen_johansen(table.waiting_time[rows] / steps, table.event[rows])
-    for time, share in zip(left.time.tolist(), left.value.tolist(), strict=True):
-        x.append(time)
-        y.append(share)
+    drawn = few_of(len(left.time))
+    x += left.time[drawn].tolist()
+    y += left.value[drawn].tolist()
     is_reached = median.value <= end
     remedy = document.get("remedy")
     return row._replace(

@@ -36,6 +36,7 @@ _CSS_PIXELS_PER_INCH = 96
 _FINE = re.compile(r"(\.\d\d)\d+")
 # Of all curves of a figure together; a curve alone has no use for more than the figure has dots.
 _MOST_POINTS = 40_000
+_MOST_STEPS = 1000
 _LEAST_OF_A_CURVE, _MOST_OF_A_CURVE = 200, 3000
 
 
@@ -55,7 +56,7 @@ def new_figure(height: float) -> Figure:
 def label_differences(axes: Axes, unit: str, than: str) -> None:
     """Labels an axis of differences in time, on which what is earlier lies to the left, without minus signs."""
     axes.xaxis.set_major_formatter(lambda value, _: f"{abs(value):g}")
-    axes.set_xlabel(f"← earlier · {unit} · later →\nthan {than}")
+    axes.set_xlabel(f"← earlier · later →\n{unit}, against {than}")
 
 
 @contextlib.contextmanager
@@ -106,6 +107,11 @@ def thinned(curve: LossCurve, most: int) -> LossCurve:
     lowest, highest = order[bounds], order[np.append(bounds[1:], number) - 1]
     kept = np.unique(np.concatenate([[0], lowest, highest, [number - 1]]))
     return LossCurve(curve.steps[kept], curve.loss[kept])
+
+
+def few_of(number: int) -> np.ndarray:
+    """Returns which steps of a share to draw: all, or so many that nobody sees what is missing; both ends are there."""
+    return np.unique(np.linspace(0, number - 1, min(number, _MOST_STEPS)).round().astype(int))
 
 
 def around(curve: LossCurve, onset: float, reach: float) -> LossCurve:

@@ -11,7 +11,7 @@ from .. import statistics
 from ..outcomes.row import CURVE_STEPS
 from ..store.run_table import RunTable
 from .arm_runs import LossCurve, finished_prefix
-from .canvas import points_per_curve, thinned
+from .canvas import few_of, points_per_curve, thinned
 from .curve_figures import colour_of
 from .phrases import label
 from .ranking import shown_arms
@@ -136,7 +136,7 @@ def _pack(values: np.ndarray) -> str:
 def _describe_arm(summary: Summary, name: str, num_runs: int) -> dict[str, Any]:
     runs, unit = summary.runs[name], summary.steps_per_unit(name)
     share = statistics.aalen_johansen(runs.time / unit, runs.event)
-    x, y = ([0.0, *column.tolist()] for column in (share.time, share.value))
+    x, y = ([0.0, *column[few_of(len(column))].tolist()] for column in (share.time, share.value))
     return {
         "name": label(name),
         "colour": colour_of(summary, name),

@@ -14,7 +14,7 @@ from .. import statistics
 from ..errors import unknown_name
 from ..outcomes.event import Event
 from .arm_runs import MAX_CURVES
-from .canvas import INK, around, label_differences, new_figure, points_per_curve, styled, thinned
+from .canvas import INK, around, few_of, label_differences, new_figure, points_per_curve, styled, thinned
 from .curve_figures import CURVES, LONG_LABEL, OF_LOGS, ON_SET, add_legend, colour_of, draw_curves
 from .phrases import label, time_word
 from .ranking import say_shown, shown_arms
@@ -164,14 +164,16 @@ def _draw_share(axes: Axes, summary: Summary, name: str, style: dict[str, Any], 
     runs, colour = summary.runs[name], style["color"]
     time = runs.time / summary.steps_per_unit(name)
     curve = statistics.aalen_johansen(time, runs.event)
-    x = np.concatenate([[0.0], curve.time, [summary.horizon(name)]])
+    drawn = few_of(len(curve.time))
+    x = np.concatenate([[0.0], curve.time[drawn], [summary.horizon(name)]])
     at_start = (0.0, 0.0, statistics.proportion(0, len(time)).upper)
     value, lower, upper = (
-        np.concatenate([[start], column, column[-1:]])
+        np.concatenate([[start], column[drawn], column[-1:]])
         for start, column in zip(at_start, (curve.value, curve.lower, curve.upper), strict=True)
     )
     axes.step(x, value, where="post", label=label(name), linewidth=1.6, **style)
     censored = np.unique(time[runs.event == 0])
+    censored = censored[few_of(len(censored))]
     at_censoring = value[np.searchsorted(x, censored, side="right") - 1]
     axes.plot(censored, at_censoring, "|", color=colour, markersize=7)
     if has_band:
@@ -187,8 +189,9 @@ def _draw_competing(summary: Summary, name: str) -> Figure:
     axes = figure.subplots()
     end = runs.horizon / unit
     curves = [statistics.aalen_johansen(runs.time / unit, runs.event, cause) for cause in (1, 2)]
-    x = np.concatenate([[0.0], curves[0].time, [end]])
-    left, diverged = (np.concatenate([[0.0], c.value, c.value[-1:]]) for c in curves)
+    drawn = few_of(len(curves[0].time))
+    x = np.concatenate([[0.0], curves[0].time[drawn], [end]])
+    left, diverged = (np.concatenate([[0.0], c.value[drawn], c.value[-1:]]) for c in curves)
     layers = (
         (np.zeros(len(x)), left, "left chance level", {"alpha": 0.75}),
         (left, left + diverged, "diverged", {"alpha": 0.35, "hatch": "///", "edgecolor": INK}),

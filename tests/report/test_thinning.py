@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from engine.report.arm_runs import LossCurve
-from engine.report.canvas import around, points_per_curve, thinned
+from engine.report.canvas import around, few_of, points_per_curve, thinned
 
 
 def test_short_curves_stay_as_they_are():
@@ -40,3 +40,12 @@ def test_the_part_around_an_onset_has_a_point_on_either_side():
     found = around(curve, 505.0, 20.0)
     assert found.steps.tolist() == list(range(480, 560, 10))
     assert len(around(curve, 0.0, 1e9).steps) == 100
+
+
+@pytest.mark.parametrize("number", [0, 1, 2, 999, 1000, 1001, 50_000])
+def test_of_many_steps_some_are_drawn_the_first_and_the_last_among_them(number):
+    drawn = few_of(number)
+    assert len(drawn) == min(number, 1000)
+    assert np.all(np.diff(drawn) > 0)
+    if number:
+        assert (drawn[0], drawn[-1]) == (0, number - 1)
