@@ -16,7 +16,7 @@ from ..errors import InputError, one_line, unknown_name
 from ..user_code import load, where
 from . import functions, linen
 from .initial import AS_WRITTEN
-from .model import Model
+from .model import Model, handing_tokens
 
 OPTIONS = (
     Option(
@@ -73,8 +73,13 @@ def _literal(text: str) -> Any:
 
 def user_model(arm: Arm, num_outputs: int) -> Model:
     """Returns the network that the arm's reference names or makes; raises InputError where it cannot."""
-    model = _adapted(arm, _builder(arm, num_outputs))
+    model = handing_tokens(user_model_as_written(arm, num_outputs))
     return model if arm.dropout is None else model._replace(train_apply=model.quiet_apply)
+
+
+def user_model_as_written(arm: Arm, num_outputs: int) -> Model:
+    """Returns the same network, whatever its inputs must be."""
+    return _adapted(arm, _builder(arm, num_outputs))
 
 
 def _builder(arm: Arm, num_outputs: int) -> Any:

@@ -11,10 +11,10 @@ from ..errors import InputError
 from ..tasks.reading import host_memory
 from ..user_code import canonical, is_reference
 from . import linen
-from .building import canonical_args, described, user_failure, user_model
+from .building import canonical_args, described, user_failure, user_model, user_model_as_written
 from .initial import AS_WRITTEN
 from .jaxpr import equations
-from .model import Model
+from .model import Model, wants_whole_numbers
 from .registry import MODELS
 
 # Batch size with which shapes are found: with 1, a lost batch axis would not show.
@@ -63,6 +63,20 @@ def has_own_dropout(arm: Arm, example_shape: tuple[int, ...], num_outputs: int) 
         return any(eqn.primitive.name == "random_bits" for eqn in equations(traced))
 
     return draws(model.train_apply) and not draws(model.quiet_apply)
+
+
+def takes_tokens(arm: Arm, example_shape: tuple[int, ...], num_outputs: int) -> bool:
+    """Tells whether the arm's network is the user's and takes whole numbers only, as those that name tokens."""
+    if not is_reference(arm.model):
+        return False
+    model = user_model_as_written(arm, num_outputs)
+    example = jax.ShapeDtypeStruct((_FEW, *example_shape), jnp.float32)
+    try:
+        params, state = jax.eval_shape(model.init, jax.eval_shape(lambda: jax.random.key(0)), example)
+        jax.eval_shape(model.batch_apply, params, state, example)
+    except Exception as error:
+        return wants_whole_numbers(error)
+    return False
 
 
 def check_fit(arm: Arm, example_shape: tuple[int, ...], num_outputs: int) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection
 from typing import Any, Literal, NamedTuple
 
 import jax
+import jax.numpy as jnp
 
 # `batch` evaluates with batch statistics, `average` with running averages.
 Mode = Literal["train", "batch", "average"]
@@ -55,6 +56,30 @@ def model_of(
 
     train_apply, quiet_apply = functools.partial(run, "train"), functools.partial(run, "batch")
     return Model(init, train_apply, quiet_apply, evaluator("batch"), evaluator("average"))
+
+
+def wants_whole_numbers(error: Exception) -> bool:
+    """Tells whether an error says that something takes whole numbers only, as `nn.Embed` and indices do."""
+    return isinstance(error, (TypeError, ValueError)) and "integer" in str(error)
+
+
+def handing_tokens(model: Model) -> Model:
+    """Returns a network that gets its inputs as whole numbers where it takes no others."""
+
+    def as_taken(call: Callable[[jax.Array], Any], inputs: jax.Array) -> Any:
+        try:
+            return call(inputs)
+        except Exception as error:
+            if not wants_whole_numbers(error) or not jnp.issubdtype(inputs.dtype, jnp.floating):
+                raise
+            return call(inputs.astype(jnp.int32))
+
+    def applied(apply: Callable[..., Any]) -> Callable[..., Any]:
+        return lambda params, state, inputs, *key: as_taken(lambda x: apply(params, state, x, *key), inputs)
+
+    return Model(
+        lambda key, inputs: as_taken(lambda x: model.init(key, x), inputs), *(applied(apply) for apply in model[1:])
+    )
 
 
 def switches(names: Collection[str], mode: Mode) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import numpy as np
 from ..arms.arm import Arm
 from ..lanes.host_batches import opened
 from ..lanes.spec import PoolSpec
-from ..models import make_model
+from ..models import make_model, takes_tokens
 from ..models.initial import leaf_names
 from ..tasks import Batch, Task, build_task, first_batch
 from ..training.trainer import Trainer
@@ -68,6 +68,7 @@ class Look(NamedTuple):
         zeroed: share of the weights whose gradient half precision makes 0, `[S]`; NaN where it overflows.
         displaced: distance of the outputs in half precision from those in single, over that between examples, `[S]`.
         lost: share of the parameters of half precision that the first step leaves as they are, `[S]`.
+        has_tokens: whether the network takes whole numbers only.
         learned: how far the batch is learned in some steps on it alone; `None` where that takes too long.
         slopes: change of the loss along the gradient, over what the gradient says, `[S]`; NaN where rounding hides it.
     """
@@ -106,11 +107,14 @@ class Look(NamedTuple):
     displaced: np.ndarray
     lost: np.ndarray
     learned: Learned | None
+    has_tokens: bool
 
     @property
     def has_numbers(self) -> bool:
         """Whether the inputs are numbers that vary, rather than tokens, or nothing."""
         inputs = self.training.inputs
+        if self.has_tokens:
+            return False
         return np.issubdtype(inputs.dtype, np.floating) and inputs.size > 0 and bool(np.ptp(inputs))
 
     @property
@@ -177,6 +181,7 @@ def take_look(spec: PoolSpec, arm: Arm, horizon: int | None, material: Material)
         saturating=tuple(name for _, name in traced.saturating),
         narrowest=traced.narrowest,
         learned=learn_batch(passes),
+        has_tokens=takes_tokens(spec.arm, task.example_shape, task.num_outputs),
         **{name: np.asarray(value, np.float64) for name, value in found.items()},
     )
 

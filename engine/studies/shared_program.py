@@ -85,9 +85,21 @@ def load_structures(study: Study, arms: Mapping[str, Arm], data_dir: str | None,
         task = tasks.build_task(arm, data)
         with user_code.watched(arm.model):
             models.check_fit(arm, task.example_shape, task.num_outputs)
+            _check_tokens(arm, task, data)
         checks.check_stream(study, names, arm, task)
         structures.append(Structure(names, arm, data, task, notes))
     return structures
+
+
+def _check_tokens(arm: Arm, task: tasks.Task, data: Mapping[str, np.ndarray]) -> None:
+    """Raises InputError where a network takes tokens, and the inputs are no whole numbers."""
+    inputs = task.evaluation(data)["loss"].inputs
+    if np.array_equal(inputs, np.round(inputs)) or not models.takes_tokens(arm, task.example_shape, task.num_outputs):
+        return
+    raise InputError(
+        f"model={arm.model} takes whole numbers, such as tokens, and the inputs of dataset={arm.dataset} have fractions: "
+        f"--scaling=none leaves whole numbers as they are"
+    )
 
 
 def share_program(

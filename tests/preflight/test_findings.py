@@ -63,6 +63,7 @@ def _healthy(seed: int = 0, **changes: object) -> Look:
         displaced=np.zeros(4),
         lost=np.zeros(4),
         learned=Learned(300, 0.2, 0.1),
+        has_tokens=False,
     )
     return look._replace(**changes)  # type: ignore[arg-type]
 
