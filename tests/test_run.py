@@ -12,7 +12,6 @@ import pytest
 from engine import store, workers
 from engine.commands.report import report
 from engine.commands.run import run
-from engine.commands.running.options import RunOptions
 from engine.errors import InputError, StorageError
 from engine.store import open_existing
 from engine.studies.study import with_sweep
@@ -266,15 +265,10 @@ def test_more_workers_than_accelerators_are_refused(tmp_path, monkeypatch):
         ({"live_every": 0.5}, "live=0.5: expected at least 1 second"),
         ({"live_every": float("nan")}, "live=nan: expected a finite number"),
         ({"tracked_runs": -1}, "tracked_runs=-1: expected at least 0"),
-        ({"num_worker": 2}, "unknown option 'num_worker': .* did you mean 'num_workers'"),
+        ({"worker": 2}, "unknown option 'worker': .* did you mean 'workers'"),
     ],
 )
 def test_a_wrong_option_gets_one_line(changes, words, tmp_path):
     with pytest.raises(InputError, match=words):
         run(small_study(), tmp_path / "w", **changes)
     assert not (tmp_path / "w").exists()
-
-
-def test_options_and_single_changes_go_together():
-    options = RunOptions(num_workers=2, width=3).replace({"width": 4, "checkpoint_every": 1e-6})
-    assert options == RunOptions(num_workers=2, width=4, checkpoint_every=1e-6)

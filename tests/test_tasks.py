@@ -206,3 +206,18 @@ def test_the_teacher_labels_its_evaluation_set_as_it_labels_its_batches():
     expected = teacher._targets(jnp.asarray(weights), jnp.asarray(inputs))
     # Single precision: sums of sixteen terms of size one.
     np.testing.assert_allclose(data["loss_targets"], expected, atol=2e-6)
+
+
+def test_digits_are_enlarged_for_a_network_that_needs_it(data_dir):
+    own = load_data(resolve_arm(Arm(model="mlp")), 0, data_dir)
+    wide = load_data(resolve_arm(Arm(model="mlp", image_size=(32, 24))), 0, data_dir)
+    assert wide["inputs"].shape == (*own["inputs"].shape[:1], 32, 24, 1)
+    np.testing.assert_array_equal(
+        wide["targets" if "targets" in wide else "labels"], own["targets" if "targets" in own else "labels"]
+    )
+    # Linear interpolation keeps means, but for the border, and stays between the values that it had.
+    assert 0 <= wide["inputs"].min() <= wide["inputs"].max() <= 1
+    correlation = np.corrcoef(wide["inputs"].mean((1, 2, 3)), own["inputs"].mean((1, 2, 3)))[0, 1]
+    assert correlation > 0.99
+    same = load_data(resolve_arm(Arm(model="mlp", image_size=8)), 0, data_dir)
+    np.testing.assert_array_equal(same["inputs"], own["inputs"])

@@ -86,6 +86,8 @@ class Option:
             return self._check_one(value)
         if isinstance(value, Mapping):
             value = tuple(f"{name}={_plain(one)}" for name, one in value.items())
+        if isinstance(value, self.kind) and not isinstance(value, bool):
+            value = (value,)
         if not isinstance(value, (tuple, list)):
             raise InputError(f"{self.name}={value!r}: expected {_EXPECTED_LIST[self.kind]}")
         if len(value) > self.most:

@@ -8,7 +8,6 @@ import numpy as np
 
 from ..models import make_model
 from ..models.initial import leaf_laws
-from ..studies.designs import is_repetition
 from ..tasks import Data, Task, build_task
 from ..training.optimization import hyperparams
 from ..training.probes.measuring import obstacles
@@ -211,11 +210,9 @@ class LanePool:
         return chunk
 
     def _is_kept(self, lane: int) -> bool:
-        """Tells whether the weights of the run in a lane are kept: it is one of the first repetitions."""
+        """Tells whether the weights of the run in a lane are handed in: its seed is one of the first, and it no fork."""
         history = self._histories[lane]
-        if history is None or history.run.seed >= self._num_kept:
-            return False
-        return is_repetition(history.run.order_seed, history.run.fork_step)
+        return history is not None and history.run.seed < self._num_kept and history.run.fork_step is None
 
     def _weights(self, lanes: list[int]) -> dict[Run, dict[str, np.ndarray]]:
         """Fetches the weights of some lanes, before other runs take their place."""

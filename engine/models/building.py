@@ -38,8 +38,13 @@ _OUTPUT_NAMES = (
 )
 # Flax fills these in itself.
 _NOT_TYPED = ("parent", "name", "rngs")
-# Libraries whose networks cannot be trained here; their logs can be read.
-_OTHER_LIBRARIES = ("torch", "keras", "tensorflow")
+# Libraries whose networks cannot be trained here as they are, and what to do with them.
+_LOG = "`plateau read` judges the log of what was trained without JAX"
+_OTHER_LIBRARIES = {
+    **dict.fromkeys(("torch", "keras", "tensorflow"), _LOG),
+    "equinox": "write init(key, inputs), which returns eqx.filter(Net(key), eqx.is_array), and apply(params, inputs), "
+    "which calls eqx.combine(params, the rest) on each input",
+}
 
 
 def parse_args(texts: Sequence[str]) -> dict[str, Any]:
@@ -94,6 +99,7 @@ def _builder(arm: Arm, num_outputs: int) -> Any:
                 f"a function that makes it"
             )
         return named
+    _refuse_foreign(arm, named)
     if not callable(named):
         raise InputError(
             f"model={arm.model} is {described(named)}: expected a Flax module, a function that "
@@ -132,11 +138,22 @@ def _adapted(arm: Arm, built: Any) -> Model:
     made = _call_user_code(arm, built)
     if _is_module(made) or _is_pair(made):
         return _adapted(arm, made)
-    is_foreign = any(base.__module__.partition(".")[0] in _OTHER_LIBRARIES for base in type(made).__mro__)
-    hint = "; `plateau read` judges the log of what was trained without JAX" if is_foreign else ""
+    _refuse_foreign(arm, made)
     raise InputError(
-        f"model={arm.model} makes {described(made)}: expected a Flax module, or a pair of functions (init, apply){hint}"
+        f"model={arm.model} makes {described(made)}: expected a Flax module, or a pair of functions (init, apply)"
     )
+
+
+def _refuse_foreign(arm: Arm, named: Any) -> None:
+    """Raises InputError for a network, or the class of one, of a library that is not taken."""
+    kind = named if isinstance(named, type) else type(named)
+    libraries = [base.__module__.partition(".")[0] for base in kind.__mro__]
+    library = next((name for name in libraries if name in _OTHER_LIBRARIES), None)
+    if library is not None:
+        raise InputError(
+            f"model={arm.model} is {described(named)} of {library}: expected a Flax module, or a pair of functions "
+            f"(init, apply); {_OTHER_LIBRARIES[library]}"
+        )
 
 
 def _parameters(named: Any) -> dict[str, inspect.Parameter]:
@@ -209,6 +226,6 @@ def user_failure(arm: Arm, what: str, error: Exception) -> InputError:
 
 
 def described(value: Any) -> str:
-    """Returns the type of something with its article, such as `an int`."""
-    name = type(value).__name__
+    """Returns the type of something, or the name of a class, with its article, such as `an int`."""
+    name = value.__name__ if isinstance(value, type) else type(value).__name__
     return f"an {name}" if name[0] in "aeiouAEIOU" else f"a {name}"

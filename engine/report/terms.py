@@ -19,7 +19,7 @@ TERMS = {
     "p (two tests), Holm": "the smaller p-value of a test of times and one of shares, adjusted for all comparisons",
     "best ρ, held out": "largest progress on examples that were held out: 0 as a constant prediction, 1 perfect",
     "onset": "time at which progress passes 5 % for good; in brackets the evaluations before and after",
-    "end accuracy": "accuracy on the fixed evaluation set at the end of the run",
+    "end accuracy": "accuracy at the end of the run",
 }
 
 

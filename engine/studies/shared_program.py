@@ -97,8 +97,8 @@ def _check_tokens(arm: Arm, task: tasks.Task, data: Mapping[str, np.ndarray]) ->
     if np.array_equal(inputs, np.round(inputs)) or not models.takes_tokens(arm, task.example_shape, task.num_outputs):
         return
     raise InputError(
-        f"model={arm.model} takes whole numbers, such as tokens, and the inputs of dataset={arm.dataset} have fractions: "
-        f"--scaling=none leaves whole numbers as they are"
+        f"model={arm.model} takes whole numbers, such as tokens, and the inputs of dataset={arm.dataset} have "
+        f"fractions: --scaling=none leaves whole numbers as they are"
     )
 
 

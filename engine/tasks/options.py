@@ -59,17 +59,18 @@ _CHANNELS = _inferred(
 )
 # Of everything that holds examples of the user's own, of images of any size, and of arrays or features with names.
 EXAMPLE_OPTIONS = (_CHANNELS, SCALING, HELD_OUT_FRACTION, *AUGMENTATION)
+IMAGE_SIZE = _inferred(
+    "image_size",
+    int,
+    "size to which images are brought: one number, or height,width",
+    "theirs where all have one of at most 256×256, else 64×64",
+    unit="pixels",
+    minimum=1,
+    maximum=4096,
+    most=2,
+)
 IMAGE_OPTIONS = (
-    _inferred(
-        "image_size",
-        int,
-        "size to which images are brought: one number, or height,width",
-        "theirs where all have one of at most 256×256, else 64×64",
-        unit="pixels",
-        minimum=1,
-        maximum=4096,
-        most=2,
-    ),
+    IMAGE_SIZE,
     _inferred(
         "resize", str, "how images of another shape are brought to the size", "crop", choices=("crop", "stretch", "pad")
     ),

@@ -254,6 +254,12 @@ class Torch:
     __module__ = "torch.nn"
 
 
+class Equinox:
+    """As of a class of Equinox'."""
+
+    __module__ = "equinox._module"
+
+
 number = 3
 
 

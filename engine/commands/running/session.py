@@ -15,6 +15,7 @@ from ...store import RUN_KEY, WAITING_COLUMNS, WorkDirectory, provenance, waitin
 from ...store.checkpoints import CheckpointFolder, Kept
 from ...store.run_table import RunTable
 from ...store.weights import Weights, write_weights
+from ...studies.designs import is_repetition
 from ...studies.expand import ExpandedStudy, ParentOutcomes, with_forks
 from ...studies.until import SequentialSeeds, Until
 from ...workers import messages, processes, supervisor
@@ -63,7 +64,7 @@ class Recorder:
         self.seed_steps += delivery.seed_steps
         # Before their rows: a run whose row is stored is not done again.
         for completed in delivery.completed:
-            if completed.weights is not None:
+            if completed.weights is not None and is_repetition(completed.run.order_seed, completed.run.fork_step):
                 about = completed.run.arm_name, completed.run.seed, completed.num_steps
                 write_weights(self.directory, Weights(*about, completed.weights))
         num_skipped = sum(completed.run.horizon - completed.num_steps for completed in delivery.completed)
