@@ -9,6 +9,7 @@ import hashlib
 import importlib
 import importlib.util
 import os
+import re
 import sys
 import threading
 import traceback
@@ -22,6 +23,7 @@ from .errors import InputError, did_you_mean, one_line, unknown_name
 Place = str | os.PathLike[str]
 # Seconds after which code that has not returned is named: the largest networks are traced in less.
 _PATIENCE = 20.0
+_IN_TEXT = re.compile(r'File "([^"]+)", line (\d+)')
 _NEVER_OWN = {"site-packages", "dist-packages"}
 
 
@@ -168,7 +170,12 @@ def _is_foreign(filename: str) -> bool:
 
 def where(error: BaseException, folder_of: str) -> str:
     """Says which line of the user's code, what lies beside `folder_of` or below, an exception went through last."""
-    return _last_own(traceback.extract_tb(error.__traceback__), folder_of)
+    found = _last_own(traceback.extract_tb(error.__traceback__), folder_of)
+    # What a callback of a compiled program raises is told by its text.
+    for file, line in reversed([] if found else _IN_TEXT.findall(str(error))):
+        if _is_own(Path(file), Path(folder_of).parent):
+            return f" ({Path(file).name}, line {line})"
+    return found
 
 
 @contextlib.contextmanager
@@ -196,9 +203,14 @@ def watched(text: str) -> Iterator[None]:
 def _last_own(frames: traceback.StackSummary, folder_of: str) -> str:
     folder = Path(folder_of).parent
     for frame in reversed(frames):
-        if Path(frame.filename).is_relative_to(folder) and not _is_installed(Path(frame.filename)):
+        if _is_own(Path(frame.filename), folder):
             return f" ({Path(frame.filename).name}, line {frame.lineno})"
     return ""
+
+
+def _is_own(file: Path, folder: Path) -> bool:
+    """Tells whether a file is the user's: in or below a folder, and neither installed nor one of this package."""
+    return file.is_relative_to(folder) and not _is_installed(file) and not file.is_relative_to(Path(__file__).parent)
 
 
 def fingerprint(text: str, field: str) -> str:

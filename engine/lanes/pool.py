@@ -210,7 +210,7 @@ class LanePool:
         return chunk
 
     def _is_kept(self, lane: int) -> bool:
-        """Tells whether the weights of the run in a lane are handed in: its seed is one of the first, and it no fork."""
+        """Tells whether the weights of a lane's run are handed in: its seed is one of the first, and it is no fork."""
         history = self._histories[lane]
         return history is not None and history.run.seed < self._num_kept and history.run.fork_step is None
 

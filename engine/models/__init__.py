@@ -5,6 +5,7 @@ from ..arms.arm import Arm
 from ..registry import fingerprint_sources
 from ..user_code import is_reference
 from . import initial, layers
+from .building import refusing_own_failures
 from .making import check_fit, choose_network, has_own_dropout, make_model, takes_tokens
 from .model import Model
 from .registry import MODELS, SCHEMES
@@ -17,6 +18,7 @@ __all__ = [
     "choose_network",
     "has_own_dropout",
     "make_model",
+    "refusing_own_failures",
     "source_fingerprint",
     "takes_tokens",
 ]

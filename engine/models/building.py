@@ -1,19 +1,22 @@
 """Makes the network that a reference to the user's model names, with the constructor arguments that were typed."""
 
 import ast
+import contextlib
 import functools
 import inspect
 import math
+import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+import jax
 from flax import linen as nn
 
 from ..arms.arm import Arm
 from ..arms.options import Option
 from ..errors import InputError, one_line, unknown_name
-from ..user_code import load, where
+from ..user_code import is_reference, load, where
 from . import functions, linen
 from .initial import AS_WRITTEN
 from .model import Model, handing_tokens
@@ -217,12 +220,34 @@ def _call_user_code(arm: Arm, build: Callable[[], Any]) -> Any:
 
 def user_failure(arm: Arm, what: str, error: Exception) -> InputError:
     """Returns an exception in the user's network as an `InputError` of one line."""
+    reason = one_line((str(error).strip().splitlines() or [""])[0])
+    return InputError(f"model={arm.model} {what}: {type(error).__name__}: {reason}{_place(arm, error)}")
+
+
+def _place(arm: Arm, error: Exception) -> str:
+    """Says in which line of the user's code an exception was raised; empty where it was in none."""
     named = load(arm.model, "model")
     module = sys.modules.get(getattr(named, "__module__", None) or type(named).__module__)
     file = getattr(module, "__file__", None)
-    place = where(error, file) if file else ""
-    reason = one_line((str(error).strip().splitlines() or [""])[0])
-    return InputError(f"model={arm.model} {what}: {type(error).__name__}: {reason}{place}")
+    return where(error, file) if file else ""
+
+
+@contextlib.contextmanager
+def refusing_own_failures(arm: Arm) -> Iterator[None]:
+    """Turns what the user's network raises into an `InputError` of one line: it would raise it again, every time."""
+    try:
+        yield
+    except InputError:
+        raise
+    except Exception as error:
+        if not is_reference(arm.model) or not _place(arm, error):
+            raise
+        # A callback of a compiled program is quoted with its whole traceback.
+        quoted = re.findall(r"^(\w+): (.*)$", str(error), re.MULTILINE)
+        if isinstance(error, jax.errors.JaxRuntimeError) and quoted:
+            kind, reason = quoted[-1]
+            raise InputError(f"model={arm.model} fails: {kind}: {one_line(reason)}{_place(arm, error)}") from error
+        raise user_failure(arm, "fails", error) from error
 
 
 def described(value: Any) -> str:

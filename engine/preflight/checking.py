@@ -10,6 +10,7 @@ from ..errors import InputError
 from ..lanes.compilation import find_once
 from ..lanes.self_check import structure_key
 from ..lanes.spec import PoolSpec
+from ..models import refusing_own_failures
 from ..registry import fingerprint_sources
 from ..tasks import fingerprint, scales
 from . import findings, halves, learning, look, passes, traced
@@ -21,13 +22,14 @@ def check_here(spec: PoolSpec, arm: Arm, horizon: int | None, cache_dir: str | N
     """Looks in this process, or recalls what was found before, and returns it; raises InputError as `take_look`."""
     material = gather(spec)
     name = _digest(spec, arm, horizon, material)
-    found = find_once(
-        cache_dir,
-        "looks",
-        name,
-        ["findings"],
-        lambda: {"findings": [one._asdict() for one in find_all(take_look(spec, arm, horizon, material))]},
-    )
+    with refusing_own_failures(arm):
+        found = find_once(
+            cache_dir,
+            "looks",
+            name,
+            ["findings"],
+            lambda: {"findings": [one._asdict() for one in find_all(take_look(spec, arm, horizon, material))]},
+        )
     return [Finding(**one) for one in found["findings"]]
 
 

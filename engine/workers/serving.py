@@ -1,5 +1,6 @@
 """The loop of a worker; the same one serves inside a single process."""
 
+import contextlib
 import importlib
 import threading
 import time
@@ -17,6 +18,7 @@ from ..lanes.runs import Run
 from ..lanes.self_check import find_disagreement
 from ..lanes.spec import PoolSpec
 from ..lanes.to_row import outcome_row
+from ..models import refusing_own_failures
 from . import CHECKPOINT_SECONDS
 from .devices import configure_backend
 from .interruption import SignalWatch
@@ -65,7 +67,8 @@ def _serve(source: Source, settings: ServeSettings) -> None:
     threading.Thread(target=importlib.import_module, args=("scipy.optimize",), daemon=True).start()
     server = _Server(source, settings)
     try:
-        server.run()
+        with server.refusing():
+            server.run()
     except (jax.errors.JaxRuntimeError, MemoryError) as error:
         is_memory = isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error)
         if server.spec is None or not is_memory:
@@ -112,6 +115,17 @@ class _Server:
         self._checkpoints: dict[Run, Checkpoint] = {}
         self._chunk: Chunk | None = None
         self._is_checked = False
+
+    @contextlib.contextmanager
+    def refusing(self) -> Iterator[None]:
+        """Refuses what the user's network raises in the block, which would raise it again in every worker."""
+        try:
+            yield
+        except Exception as error:
+            if self.spec is None:
+                raise
+            with refusing_own_failures(self.spec.arm):
+                raise error
 
     def run(self) -> None:
         """Serves until nothing is left."""
