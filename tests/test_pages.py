@@ -1,9 +1,13 @@
 """Pages for people: every link leads somewhere, every page is reachable, and lines and pages stay short."""
 
 import re
+import shlex
 from pathlib import Path
 
 import pytest
+
+from engine.commands.flags import make_flags
+from engine.commands.verbs import VERBS
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted(path for folder in ("*", "docs/**/*", "benchmarks/*") for path in ROOT.glob(f"{folder}.md"))
@@ -67,3 +71,35 @@ def test_every_table_that_takes_a_line_is_where_the_notes_say():
     found = re.findall(r"`(\w+)` of `([\w/]+\.py)`", (ROOT / "BUILD_NOTES.md").read_text())
     assert len(found) > 10
     assert [pair for pair in found if pair[0] not in (ROOT / pair[1]).read_text()] == []
+
+
+def _commands(page: Path) -> list[str]:
+    """The commands of a page that start Plateau, each as one line."""
+    text = re.sub(r"\\\n\s*", " ", page.read_text())
+    blocks = re.findall(r"^```(?:\w*)\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    lines = [line for block in blocks for line in block.splitlines()]
+    found = [*lines, *re.findall(r"`((?:plateau|python launch\.py) [^`]+)`", text)]
+    starts = r"^(?:\.venv/bin/)?(?:plateau|python launch\.py|launch\.py) "
+    return [re.sub(r"\s+#.*", "", line.strip()) for line in found if re.match(starts, line.strip())]
+
+
+def test_commands_are_found():
+    assert len(_commands(ROOT / "docs" / "cookbook.md")) > 25
+    assert len(_commands(ROOT / "README.md")) >= 4
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_command_has_verbs_and_flags_that_there_are(page):
+    for command in _commands(page):
+        words = shlex.split(command.replace("…", "x").replace("'", "").replace('"', ""))
+        words = words[words.index("launch.py") + 1 :] if "launch.py" in words else words[1:]
+        verb = words.pop(0) if words and not words[0].startswith("-") else "run"
+        assert verb in VERBS or verb in ("VERB", "help"), command
+        for word in (word for word in words if word.startswith("--") and verb in VERBS):
+            name = word[2:].split("=")[0]
+            assert name in make_flags(verb) or name in ("help", "version") or _is_of_experiment(name), command
+
+
+def _is_of_experiment(name: str) -> bool:
+    """Options of experiments that the pages write themselves."""
+    return name in ("units",)

@@ -8,7 +8,7 @@ from engine.models import refusing_own_failures
 from engine.studies.study import resolve_arm
 from engine.workers import serving
 
-FILE = '''
+FILE = """
 import jax
 from flax import linen as nn
 
@@ -32,7 +32,7 @@ class Fine(nn.Module):
     @nn.compact
     def __call__(self, x):
         return nn.Dense(10)(x.reshape(x.shape[0], -1))
-'''
+"""
 
 
 @pytest.fixture
