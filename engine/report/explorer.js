@@ -455,7 +455,7 @@
       }
       if (near.run !== null) {
         const onset = runs.onset[near.run];
-        words.push(runs.status[near.run] + (onset === null ? "" : `, onset at ${timeWord} ${write(onset)}`));
+        words.push(runs.status[near.run] + (onset === null ? "" : `, ${arms[near.arm].event} at ${timeWord} ${write(onset)}`));
       }
     }
     show();
@@ -465,7 +465,7 @@
     ["arm", (run) => arms[runs.arm[run]].name],
     ["run", (run) => runs.name[run]],
     ["status", (run) => runs.status[run]],
-    [`onset, ${data.unit}`, (run) => {
+    [`${arms[0].event}, ${data.unit}`, (run) => {
       const bounds = [runs.onset_lower[run], runs.onset_upper[run]];
       return write(runs.onset[run]) + (bounds.includes(null) ? "" : ` (${bounds.map(write).join("–")})`);
     }],

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import statistics
+from ..outcomes.event import Event
 from ..outcomes.row import CURVE_STEPS
 from ..store.run_table import RunTable
 from .arm_runs import LossCurve, finished_prefix
@@ -29,13 +30,7 @@ _PANELS = {
 }
 # Columns that are shown of a run, and those in steps, which become times.
 _COLUMNS = ("end_loss", "end_accuracy", "end_held_out_accuracy", "suddenness", "num_breaks")
-_TIMES = {
-    "onset": "onset_step",
-    "onset_lower": "onset_lower",
-    "onset_upper": "onset_upper",
-    "width": "width_steps",
-    "end": "steps_run",
-}
+_TIMES = {"onset_lower": "onset_lower", "onset_upper": "onset_upper", "width": "width_steps", "end": "steps_run"}
 _DIGITS = 5
 
 
@@ -143,6 +138,7 @@ def _describe_arm(summary: Summary, name: str, num_runs: int) -> dict[str, Any]:
         "stepsPerUnit": unit,
         "end": summary.horizon(name),
         "chance": runs.chance_loss,
+        "event": "onset" if runs.waits_for == Event.BREAK else "event",
         "runs": num_runs,
         "of": len(runs.seed),
         "isBaseline": name == summary.baseline,
@@ -160,6 +156,8 @@ def _outcomes(summary: Summary, numbers: Mapping[str, int]) -> dict[str, list[An
         found = {"name": [run_name or f"seed {seed}" for run_name, seed in seeds]}
         found["status"] = [status.replace("_", " ") for status in runs.status[:number]]
         found |= {column: [_rounded(value) for value in own[column]] for column in _COLUMNS}
+        pairs = zip(runs.event[:number].tolist(), (runs.time[:number] / unit).tolist(), strict=True)
+        found["onset"] = [_rounded(time) if event == 1 else None for event, time in pairs]
         for name_of_time, column in _TIMES.items():
             found[name_of_time] = [None if value is None else _rounded(value / unit) for value in own[column]]
         for column, values in found.items():
