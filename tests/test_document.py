@@ -174,7 +174,7 @@ def test_what_a_stranger_writes_is_a_study_or_one_clear_error(every, data_dir):
     [
         (("identity", "arms", "slow", "lerning_rate"), 1, "did you mean 'learning_rate'"),
         (("identity", "arms", "slow", "dataset"), "os", "expected one of arrays, "),
-        (("identity", "arms", "slow", "dense_widths"), 16, "dense_widths=16"),
+        (("identity", "arms", "slow", "dense_widths"), "wide", "dense_widths=.*wide"),
         (("identity", "arms", "slow", "precision"), "tf32", "tf32 does not exist on a cpu"),
         (("identity", "horizons", "slow"), None, "identity.horizons: expected for every arm a whole number"),
         (("identity", "horizons", "slwo"), 44, "identity.horizons: expected a value for every arm"),
