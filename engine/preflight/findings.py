@@ -24,6 +24,7 @@ _NAMES = (
     "no_loss",
     "no_gradient",
     "softmax_inside",
+    "log_softmax_inside",
     "bounded_outputs",
     "constant_outputs",
     "mixed_examples",

@@ -44,5 +44,6 @@ class Net(nn.Module):
             return nn.Dense(self.num_outputs)(nn.relu(x - 1e6))
         if self.end in ("rescaled", "normalised", "cast"):
             return x
-        ends = {"plain": lambda x: x, "relu": nn.relu, "softmax": nn.softmax, "sigmoid": nn.sigmoid, "tanh": jnp.tanh}
+        ends = {"plain": lambda x: x, "relu": nn.relu, "softmax": nn.softmax, "log_softmax": nn.log_softmax}
+        ends |= {"sigmoid": nn.sigmoid, "tanh": jnp.tanh}
         return ends[self.end](x)

@@ -153,6 +153,9 @@ _FAULTS = {
     "no_loss": _healthy(losses=np.full(4, np.nan)),
     "no_gradient": _healthy(grads=np.zeros((4, 6)), he_grads=np.zeros(6)),
     "softmax_inside": _healthy(outputs=_SHARES, wide_outputs=_SHARES, alone=_SHARES[:, 16:]),
+    "log_softmax_inside": _healthy(
+        outputs=np.log(_SHARES), wide_outputs=np.log(_SHARES), alone=np.log(_SHARES[:, 16:])
+    ),
     "bounded_outputs": _regression(
         np.linspace(-3, -1, 400)[:, None], wide_outputs=np.maximum(0, np.arange(-64, 64.0)).reshape(4, 32, 1)
     ),

@@ -39,6 +39,7 @@ def _check(arm, data_dir):
         ("plain", set()),
         ("relu", {"bounded_outputs"}),
         ("softmax", {"softmax_inside"}),
+        ("log_softmax", {"log_softmax_inside"}),
         ("sigmoid", {"bounded_outputs"}),
         ("scaled", {"altered_gradient"}),
         ("root", {"broken_gradient"}),
