@@ -59,15 +59,25 @@
     const toY = (share) => 6 + (height - bottom - 6) * (1 - share);
     for (const share of [0, 0.5, 1]) {
       put("line", { x1: left, x2: width - 4, y1: toY(share), y2: toY(share), stroke: "var(--line)" });
-      put("text", { x: left - 6, y: toY(share) + 4, "text-anchor": "end", "font-size": 12, fill: "currentColor" }, `${100 * share} %`);
+      put(
+        "text",
+        { x: left - 6, y: toY(share) + 4, "text-anchor": "end", "font-size": 12, fill: "currentColor" },
+        `${100 * share} %`,
+      );
     }
     for (const share of [0, 0.5, 1]) {
       const anchor = share === 1 ? "end" : "middle";
-      put("text", { x: toX(share * end), y: height - 6, "text-anchor": anchor, "font-size": 12, fill: "currentColor" },
-        `${+(share * end).toPrecision(3)}${share === 1 ? ` ${studies[0].unit}` : ""}`);
+      put(
+        "text",
+        { x: toX(share * end), y: height - 6, "text-anchor": anchor, "font-size": 12, fill: "currentColor" },
+        `${+(share * end).toPrecision(3)}${share === 1 ? ` ${studies[0].unit}` : ""}`,
+      );
     }
     studies.forEach(({ curve: [x, y] }, i) => {
-      const points = x.flatMap((time, k) => [...(k ? [`${toX(time)},${toY(y[k - 1])}`] : []), `${toX(time)},${toY(y[k])}`]);
+      const points = x.flatMap((time, k) => [
+        ...(k ? [`${toX(time)},${toY(y[k - 1])}`] : []),
+        `${toX(time)},${toY(y[k])}`,
+      ]);
       put("polyline", { points: points.join(" "), fill: "none", stroke: COLOURS[i], "stroke-width": 2 });
     });
   };
@@ -87,7 +97,13 @@
     const studies = chosen.map((one) => JSON.parse(one.dataset.study));
     add("h2", compared, "Compared");
     const table = add("table", compared);
-    for (const [title, of] of [["study", "place"], ["verdict", "headline"], ["left", "left"], ["when", "when"], ["earlier by", "remedy"]]) {
+    for (const [title, of] of [
+      ["study", "place"],
+      ["verdict", "headline"],
+      ["left", "left"],
+      ["when", "when"],
+      ["earlier by", "remedy"],
+    ]) {
       const line = add("tr", table);
       add("th", line, title).scope = "row";
       studies.forEach((study, i) => {

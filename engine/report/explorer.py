@@ -20,7 +20,8 @@ from .summary import Summary
 
 # Runs that a page holds the curves of: a kilobyte each, and nobody would tell more of them apart.
 MOST_RUNS = 2000
-SCRIPT = Path(__file__).with_name("explorer.js")
+# They share one scope, in this order.
+SCRIPTS = tuple(Path(__file__).with_name(f"explorer{part}.js") for part in ("_curves", "_panel", ""))
 # Metrics with a panel, what each is called, and which of them share a scale.
 _PANELS = {
     "loss": ("loss", "loss"),

@@ -15,7 +15,7 @@ from ..outcomes import FAILED
 from ..outcomes.event import Event
 from ..store.run_table import RunTable
 from .canvas import INK, to_svg
-from .explorer import SCRIPT, collect_runs
+from .explorer import SCRIPTS, collect_runs
 from .figures import Figures
 from .findings import Findings, make_cautions
 from .phrases import number, of_runs, percent
@@ -79,7 +79,7 @@ def make_page(found: Findings, vectors: dict[str, str], explorer: dict[str, Any]
         first=found.first_drawing,
         first_arms=_places(summary, found.first_arms) if explorer else None,
         explorer=explorer,
-        script=markupsafe.Markup(SCRIPT.read_text(encoding="utf-8")),
+        scripts=[markupsafe.Markup(script.read_text(encoding="utf-8")) for script in SCRIPTS],
         curves=[name for name in own if name.startswith("curves") and name != found.first_drawing],
         others=[name for name in own if not name.startswith("curves") and name != found.first_drawing],
         runs=_run_rows(summary),

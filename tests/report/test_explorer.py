@@ -83,7 +83,7 @@ def test_what_is_in_a_page_is_json_and_cannot_end_the_script(tmp_path):
     begin = html.index('id="explorer-data">') + len('id="explorer-data">')
     document = json.loads(html[begin : html.index("</script>", begin)])
     assert document["arms"][0]["name"] == name
-    assert html.count("</script>") == 2
+    assert html.count("</script>") == 4
 
 
 def test_values_that_are_no_numbers_are_left_out_or_kept_as_such(tmp_path):
