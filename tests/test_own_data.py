@@ -188,7 +188,7 @@ def _launch(tmp_path: Path, *words: str) -> int:
         (["--dataset=folder"], "dataset=folder needs dataset_dir"),
         (["--dataset=teacher", "--dataset_dir=/"], "no effect with dataset=teacher"),
         (["--dataset=fodler"], "did you mean 'folder'"),
-        (["--image_size=8"], "no effect with dataset=digits"),
+        (["--dataset=teacher", "--model=mlp", "--image_size=8"], "no effect with dataset=teacher"),
         (["--image_size=1,2,3"], "expected one or two"),
         (["--image_size=0"], "at least 1"),
         (["--held_out_fraction=0"], "at least"),

@@ -68,7 +68,9 @@ class Arm:
             given["model"], typed = reference_to(given["model"])
             given["model_args"] = (*(COMMON["model_args"].check(given.get("model_args")) or ()), *typed)
         if not isinstance(given.get("dataset"), str | None):
-            given["dataset_dir"] = place_of(given.pop("dataset"))
+            if given.get("dataset_dir") is not None:
+                raise InputError("dataset_dir has no effect with arrays as dataset: give one of them")
+            given |= {"dataset": "arrays", "dataset_dir": place_of(given["dataset"])}
         if hasattr(given.get("optimizer"), "update"):
             raise InputError(
                 "optimizer is an optax object, which tells neither its name nor its numbers: expected its name and its "
@@ -90,6 +92,9 @@ class Arm:
 
     def replace(self, **values: Any) -> "Arm":
         """Returns another arm, with other values of fields or options; `None` unsets an option."""
+        if "dataset" in values and "options" not in values and "dataset_dir" not in values:
+            # Another source of data lies elsewhere.
+            values["dataset_dir"] = None
         return dataclasses.replace(self, **values)
 
     def __hash__(self) -> int:

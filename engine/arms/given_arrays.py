@@ -10,10 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import InputError
+from ..errors import InputError, one_line
 from ..user_code import cache_root
 
 _NAMES = ("x_train", "y_train", "x_test", "y_test")
+_KINDS = "biufUS"
+_EXPECTED_ARRAY = "expected numbers or text, with the examples on the first axis"
 _EXPECTED = "a name, (inputs, targets), (inputs, targets, test inputs, test targets), or a dictionary of arrays"
 
 
@@ -26,17 +28,27 @@ def place_of(given: Any) -> str:
     Raises:
         InputError: it is something else, an array holds objects, or the file cannot be written.
     """
-    arrays = {name: np.asarray(array) for name, array in _by_name(given).items()}
+    arrays = {name: _as_array(name, array) for name, array in _by_name(given).items()}
     content = hashlib.sha256()
     for name, array in arrays.items():
-        if array.dtype.hasobject:
-            raise InputError(f"dataset: array {name} holds Python objects: expected numbers or text")
         content.update(f"{name} {array.dtype.str} {array.shape}".encode())
         content.update(np.ascontiguousarray(array).data if array.size else b"")
     path = cache_root() / "arrays" / f"{content.hexdigest()[:32]}.npz"
     if not path.exists():
         _write(path, arrays)
     return str(path)
+
+
+def _as_array(name: str, given: Any) -> np.ndarray:
+    try:
+        array = np.asarray(given)
+    except (ValueError, TypeError) as error:
+        raise InputError(f"dataset: array {name} is none: {one_line(str(error))}") from error
+    if array.dtype.name == "bfloat16":
+        array = array.astype(np.float32)
+    if array.dtype.kind not in _KINDS or not array.ndim:
+        raise InputError(f"dataset: array {name} is of type {array.dtype} and shape {array.shape}: {_EXPECTED_ARRAY}")
+    return array
 
 
 def _by_name(given: Any) -> Mapping[str, Any]:
@@ -51,7 +63,13 @@ def _write(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".tmp", delete=False) as file:
-            _pack(file, arrays)
+            try:
+                _pack(file, arrays)
+                file.flush()
+                os.fsync(file.fileno())
+            except BaseException:
+                os.unlink(file.name)
+                raise
         os.replace(file.name, path)
     except OSError as error:
         raise InputError(f"dataset: the arrays cannot be kept in {str(path.parent)!r}: {error.strerror}") from error

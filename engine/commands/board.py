@@ -17,6 +17,12 @@ _FILE = "board.html"
 _HOST = "127.0.0.1"
 # Names of this machine by which a browser may ask; a page from elsewhere cannot get past them.
 _OWN_NAMES = (_HOST, "localhost")
+# A page, whoever wrote it, reads nothing but itself: no other page of this server, and nothing from elsewhere.
+_HEADERS = {
+    "Content-Security-Policy": "sandbox allow-scripts; default-src 'none'; script-src 'unsafe-inline'; "
+    "style-src 'unsafe-inline'; img-src data:",
+    "X-Content-Type-Options": "nosniff",
+}
 
 
 def board(folder: Place) -> Path:
@@ -72,6 +78,8 @@ def _handler(place: Path) -> Callable[..., http.server.BaseHTTPRequestHandler]:
             self.send_response(HTTPStatus.OK)
             self.send_header("Content-Type", "text/html; charset=utf-8")
             self.send_header("Content-Length", str(len(content)))
+            for header, value in _HEADERS.items():
+                self.send_header(header, value)
             self.end_headers()
             self.wfile.write(content)
 
@@ -87,6 +95,6 @@ def _page_at(place: Path, address: str) -> bytes:
         return _build(place)[1].encode()
     path = place / address.removeprefix("/")
     root, real = (os.path.realpath(one) for one in (place, path))
-    if path.name != store.PAGE or os.path.commonpath([root, real]) != root:
+    if path.name != store.PAGE or os.path.commonpath([root, real]) != root or path.parent not in find_studies(place):
         raise ValueError(address)
     return path.read_bytes()

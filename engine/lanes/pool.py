@@ -219,7 +219,7 @@ class LanePool:
         if not lanes:
             return {}
         train = self._lanes.train
-        held = jax.device_get((train.params, train.model_state))
+        held = jax.device_get(without_keys((train.params, train.model_state)))
         runs = {lane: history.run for lane in lanes if (history := self._histories[lane]) is not None}
         return {run: variables_to_arrays(*copied(held, (lane,))) for lane, run in runs.items()}
 

@@ -2,7 +2,7 @@
 
 import contextlib
 import contextvars
-import io
+import importlib
 import os
 from collections.abc import Mapping
 from typing import Any
@@ -49,9 +49,9 @@ class Tracker:
                 auto_log_cpu=False,
             )
 
+        _silence(trackio)
         # It ends the run that was begun before in the same context, and arms are told of side by side.
-        with contextlib.redirect_stdout(io.StringIO()):
-            run = contextvars.copy_context().run(begin)
+        run = contextvars.copy_context().run(begin)
         self.place = self.place or f"trackio show --project={project}"
         return _Record(run)
 
@@ -67,5 +67,16 @@ class _Record:
     def finish(self, summary: Mapping[str, Any]) -> None:
         # They have no summary of a run; its last point stands for one.
         self._run.log({f"end/{name}": value for name, value in summary.items()}, step=self._last)
-        with contextlib.redirect_stdout(io.StringIO()):
-            self._run.finish()
+        self._run.finish()
+
+
+def _silence(trackio: Any) -> None:
+    """Keeps the package from printing two lines for every run; standard output is not this thread's to change."""
+    for name in ("run", "utils", "deploy"):
+        with contextlib.suppress(ImportError):
+            vars(importlib.import_module(f"trackio.{name}"))["print"] = _say_nothing
+    vars(trackio)["print"] = _say_nothing
+
+
+def _say_nothing(*words: object, **settings: object) -> None:
+    """Takes the place of `print`."""

@@ -29,13 +29,15 @@ _COLUMNS = {
     "question": "what the study asks, or its name",
     "verdict": "the first sentence of its report",
     "share by time": "share of the baseline's runs that left chance level by each time, up to the horizon",
-    "left": "share of the baseline's runs that left chance level, with its 95 % confidence interval",
-    "when": "median onset of the baseline",
+    "left": "share of the baseline's runs that left chance level, or had their task's event, with its 95 % interval",
+    "when": "median onset of the baseline, or time of the event of its task",
     "earlier by": "the change with which it kicks in earlier, where one was found",
     "runs": "repetitions that are over, of all arms",
     "last launch": "day of the last launch",
 }
 _WIDTH, _HEIGHT = 120, 28
+# Of a summary, which a study of a thousand arms fills to a tenth.
+_MOST_BYTES = 2**25
 
 
 class BoardRow(NamedTuple):
@@ -130,19 +132,27 @@ def _shown(path: Path) -> str:
 def _with_outcome(row: BoardRow, directory: WorkDirectory) -> BoardRow:
     table = RunTable(directory)
     try:
-        return _from_summary(row, table, _written_summary(table))
+        found = _from_summary(row, table, _written_summary(table))
+        json.loads(found.json)
+        return found
     # There is none, it is of other runs, or somebody else wrote it.
-    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return _from_summary(row, table, find(table).document)
 
 
 def _written_summary(table: RunTable) -> dict[str, Any]:
     """Returns the content of `summary.json`; raises `ValueError` where it is not of as many runs."""
-    document: dict[str, Any] = json.loads((table.directory.path / "summary.json").read_bytes())
-    stored = {name: arm["num_stored"] for name, arm in document["arms"].items()}
-    if stored != {name: int(np.sum(table.is_of(name) & table.is_repetition)) for name in stored}:
-        raise ValueError("of other runs")
+    content = store.read_bounded(table.directory.path / "summary.json", _MOST_BYTES)
+    document: dict[str, Any] = json.loads(content, parse_constant=_refuse_constant)
+    for name in table.directory.document["arm_order"]:
+        stored = document["arms"][name]["num_stored"] if name in document["arms"] else 0
+        if stored != int(np.sum(table.is_of(name) & table.is_repetition)):
+            raise ValueError("of other runs")
     return document
+
+
+def _refuse_constant(word: str) -> None:
+    raise ValueError(f"{word} is no number of a summary")
 
 
 def _from_summary(row: BoardRow, table: RunTable, document: dict[str, Any]) -> BoardRow:

@@ -90,19 +90,28 @@ def _curves(
     table: RunTable, names: Sequence[str], seeds: np.ndarray, metrics: Sequence[str]
 ) -> dict[str, tuple[np.ndarray, dict[str, np.ndarray]]]:
     """Returns the steps of each dimension, and its metrics `[num_arms, num_seeds, num_steps]`."""
-    read: dict[str, dict[str, list[MetricCurves]]] = {}
+    read: dict[str, dict[str, dict[int, MetricCurves]]] = {}
     for metric in metrics:
         if metric not in CURVE_STEPS:
             raise unknown_name("metric", metric, CURVE_STEPS)
-        curves = [read_arm_curves(table, name, metric) for name in names]
+        curves: dict[int, MetricCurves] = {}
+        missing: InputError | None = None
+        for i, name in enumerate(names):
+            try:
+                curves[i] = read_arm_curves(table, name, metric)
+            except InputError as error:
+                missing = error
+        if not curves and missing is not None:
+            raise missing
         read.setdefault(_DIMENSIONS[CURVE_STEPS[metric]], {})[metric] = curves
     found = {}
     for dimension, by_metric in read.items():
-        steps = np.unique(np.concatenate([one.steps for curves in by_metric.values() for one in curves]))
+        steps = np.unique(np.concatenate([one.steps for curves in by_metric.values() for one in curves.values()]))
         arrays = {}
         for metric, curves in by_metric.items():
             arrays[metric] = np.full((len(names), len(seeds), len(steps)), np.nan, np.float32)
-            for of_arm, one in zip(arrays[metric], curves, strict=True):
-                of_arm[np.ix_(np.searchsorted(seeds, one.seed), np.searchsorted(steps, one.steps))] = one.values
+            for i, one in curves.items():
+                place = np.ix_(np.searchsorted(seeds, one.seed), np.searchsorted(steps, one.steps))
+                arrays[metric][i][place] = one.values
         found[dimension] = steps, arrays
     return found

@@ -161,7 +161,7 @@ if (first) {
     legend.append(`${arms[arm].name} `);
   }
   panels.push(new Panel(box, panels[0], own));
-  readouts.push(make("output", box, { class: "readout" }));
+  readouts.push(make("output", box, { class: "readout", "aria-live": "off" }));
 }
 
 document.documentElement.classList.add("is-explored");

@@ -79,7 +79,7 @@ const unpackCurves = () => {
   });
 };
 const shareThatLeft = () => ({
-  name: "share that left chance level",
+  name: arms[0].event === "onset" ? "share that left chance level" : "share that had the event",
   scale: "share",
   curves: arms.map(({ left, end }, arm) => ({
     run: null,
@@ -106,5 +106,8 @@ const logTicksOf = (low, high) => {
     for (const factor of Math.log10(high / low) > 2.5 ? [1] : [1, 2, 5])
       found.push(+(factor * 10 ** power).toPrecision(3));
   }
-  return found.filter((value) => value >= low && value <= high);
+  const inside = found.filter((value) => value >= low && value <= high);
+  if (inside.length < 2) return ticksOf(low, high, 4);
+  const stride = Math.ceil(inside.length / 9);
+  return inside.filter((_, i) => i % stride === 0);
 };

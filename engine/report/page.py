@@ -32,6 +32,7 @@ _CLOCK = "%H:%M:%S"
 _MOST_BYTES = 8 * 2**20
 # Runs that a page lists one by one.
 MOST_RUNS = 2000
+_OF_RUNS = ("onset", "end accuracy")
 
 
 class Page(NamedTuple):
@@ -79,6 +80,7 @@ def make_page(found: Findings, vectors: dict[str, str], explorer: dict[str, Any]
         first=found.first_drawing,
         first_arms=_places(summary, found.first_arms) if explorer else None,
         explorer=explorer,
+        headings=_headings(found),
         scripts=[markupsafe.Markup(script.read_text(encoding="utf-8")) for script in SCRIPTS],
         curves=[name for name in own if name.startswith("curves") and name != found.first_drawing],
         others=[name for name in own if not name.startswith("curves") and name != found.first_drawing],
@@ -90,6 +92,12 @@ def make_page(found: Findings, vectors: dict[str, str], explorer: dict[str, Any]
         has_paths=any("dir=" in word for word in summary.document["launches"][-1]["command"]),
         forms=", ".join(sorted(set(summary.identity.get("form", {}).values()))),
     )
+
+
+def _headings(found: Findings) -> list[str]:
+    """Returns the headings of all tables of a page, each once."""
+    tables = [table.header for section in found.sections for table in section.tables]
+    return list(dict.fromkeys([*found.header, *(heading for header in tables for heading in header), *_OF_RUNS]))
 
 
 def _places(summary: Summary, names: list[str]) -> list[int] | None:

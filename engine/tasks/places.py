@@ -25,7 +25,7 @@ _NOT_OF_ARRAYS = ("augment", "crop_padding", "gradient_noise")
 def choose_source(arm: Arm) -> Arm:
     """Returns the arm with the source of its examples; where only a place is given, its content tells which."""
     if arm.dataset_dir is not None and arm.dataset == COMMON["dataset"].default:
-        arm = arm.replace(dataset=_kind_of_place(arm.dataset_dir))
+        arm = arm.replace(dataset=_kind_of_place(arm.dataset_dir), dataset_dir=arm.dataset_dir)
     if arm.crop_padding is not None and not has_crop(arm.augment or "none"):
         raise InputError(f"crop_padding={arm.crop_padding} has no effect with augment={arm.augment or 'none'}")
     return arm

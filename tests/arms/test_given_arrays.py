@@ -7,7 +7,7 @@ import pytest
 import engine
 from engine.arms.arm import Arm
 from engine.errors import InputError
-from engine.studies.study import Study
+from engine.studies.study import Study, resolve_arm
 
 DRAW = np.random.default_rng(0)
 Y = np.arange(200) % 4
@@ -53,7 +53,10 @@ def test_a_study_of_arrays_runs_and_is_verified(tmp_path, cache_dir):
         ((X,), "dataset is a tuple: expected a name, .inputs, targets."),
         ({0: X}, "dataset is a dict"),
         (7, "dataset is a int"),
-        ((np.array([{}, None]), Y), "array x holds Python objects"),
+        ((np.array([{}, None]), Y), "array x is of type object and shape .2,.: expected numbers or text"),
+        ((np.array(["2020-01-01"], "M8[D]"), Y[:1]), "array x is of type datetime64"),
+        (([[1, 2], [3]], Y[:2]), "array x is none"),
+        ((3.0, Y), "array x is of type float64 and shape"),
     ],
 )
 def test_what_is_no_data_is_said_in_a_line(given, words):
@@ -71,3 +74,13 @@ def test_a_folder_that_cannot_be_written_is_said_in_a_line(monkeypatch, tmp_path
 def test_an_optax_object_is_answered_with_what_to_give():
     with pytest.raises(InputError, match="expected its name and its options, such as optimizer='adamw'"):
         Arm(optimizer=optax.adamw(1e-3))
+
+
+def test_another_source_takes_the_place_of_arrays(tmp_path):
+    arm = Arm(dataset=(X, Y), model="mlp")
+    assert (resolve_arm(arm).dataset, arm.dataset) == ("arrays", "arrays")
+    other = resolve_arm(arm.replace(dataset="digits"))
+    assert (other.dataset, other.dataset_dir) == ("digits", None)
+    assert arm.replace(learning_rate=0.1).dataset_dir == arm.dataset_dir
+    with pytest.raises(InputError, match="give one of them"):
+        Arm(dataset=(X, Y), dataset_dir=str(tmp_path))

@@ -191,3 +191,13 @@ def test_names_of_strangers_are_shown_and_do_nothing(tmp_path, visit):
     page = visit(tmp_path / "report.html")
     assert page.locator("#explorer label").last.inner_text() == name
     assert page.locator("img").count() == 0
+
+
+def test_a_scale_of_logarithms_has_ticks_where_losses_hardly_vary(tmp_path, visit):
+    store_and_summarise(tmp_path, {"held": stuck(num=3)}, "held", 3)
+    report(tmp_path)
+    page = visit(tmp_path / "report.html")
+    for low, high in ((2.07, 2.56), (0.031, 0.039), (1e-30, 1.0)):
+        ticks = page.evaluate(f"logTicksOf({low}, {high})")
+        assert 2 <= len(ticks) <= 9
+        assert all(low * 0.99 <= tick <= high * 1.01 for tick in ticks)

@@ -61,12 +61,24 @@ def test_a_summary_of_other_runs_or_by_somebody_else_is_not_believed(folder):
         {"arms": {"late": {**summary["arms"]["late"], "num_stored": 1}}},
         {"arms": {"late": {**summary["arms"]["late"], "fraction": "high"}}},
         {"arms": []},
+        {"arms": {}},
         {"verdict": None},
     ):
         (place / "summary.json").write_text(json.dumps({**summary, **changed}))
         assert _row(folder, "alone") == fresh
-    (place / "summary.json").write_text("[]")
-    assert _row(folder, "alone") == fresh
+    strange = json.dumps(summary).replace('"horizon_steps": 880', '"horizon_steps": Infinity')
+    for text in ("[]", "[" * 200_000, strange, strange.replace("Infinity", "1e999"), "\x00"):
+        (place / "summary.json").write_text(text)
+        assert _row(folder, "alone") == fresh
+
+
+def test_a_summary_from_before_another_arm_had_runs_is_made_again(tmp_path):
+    document = make_document({"late": {"init": "a"}, "early": {"init": "b"}}, seeds=4)
+    directory = store.create_or_resume(tmp_path / "w", document)
+    directory.append(late("late", 4))
+    report(tmp_path / "w")
+    directory.append(early("early", 4))
+    assert read_row(tmp_path, tmp_path / "w").num_runs == 8
 
 
 def test_a_study_that_cannot_be_read_has_a_line_that_says_why(folder):
@@ -111,6 +123,8 @@ def test_the_verb_writes_the_page_or_says_in_a_line_why_not(folder, capsys, monk
 def test_it_is_served_to_this_machine_only_and_nothing_but_pages(folder, capsys):
     report(folder / "alone")
     (folder.parent / "report.html").write_text("of somebody else")
+    (folder / "no_study").mkdir()
+    (folder / "no_study" / "report.html").write_text("of nobody")
     thread = threading.Thread(target=serve_board, args=(folder, 0), daemon=True)
     thread.start()
     said = ""
@@ -125,6 +139,7 @@ def test_it_is_served_to_this_machine_only_and_nothing_but_pages(folder, capsys)
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
         connection.request("GET", address, headers={"Host": host})
         answer = connection.getresponse()
+        assert answer.status != 200 or "sandbox" in answer.headers["Content-Security-Policy"]
         return answer.status, answer.read().decode()
 
     status, page = get("/")
@@ -134,6 +149,7 @@ def test_it_is_served_to_this_machine_only_and_nothing_but_pages(folder, capsys)
         "/alone/study.json",
         "/../report.html",
         "/%2e%2e/report.html",
+        "/no_study/report.html",
         "/none/report.html",
         "//x",
         "/a%00b",

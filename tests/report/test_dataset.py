@@ -61,8 +61,14 @@ def test_it_is_saved_and_renamed_as_others_expect(rows):
 def test_what_is_not_there_is_said_in_a_line(rows, monkeypatch):
     with pytest.raises(InputError, match="did you mean 'accuracy'"):
         rows[1].to_xarray(["acuracy"])
-    with pytest.raises(InputError, match="no finished run of 'late' has a curve of accuracy"):
+    with pytest.raises(InputError, match="no finished run of 'held' has a curve of accuracy"):
         rows[1].to_xarray(["accuracy"])
     monkeypatch.setitem(sys.modules, "xarray", None)
     with pytest.raises(InputError, match="pip install xarray"):
         rows[1].to_xarray()
+
+
+def test_arms_without_a_metric_are_empty_in_it(rows):
+    data = rows[1].to_xarray(["held_out_loss"])
+    assert np.isfinite(data.held_out_loss.sel(arm="late")).any()
+    assert np.isnan(data.held_out_loss.sel(arm=["early", "held"])).all()
