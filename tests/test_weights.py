@@ -14,8 +14,20 @@ from engine.models import make_model
 from engine.studies.study import Study, resolve_arm
 from engine.tasks import build_task, load_data
 from engine.training.trainer import Trainer
+from engine.workers import serving
 
 ARMS = {"plain": Arm(model="mlp", dense_widths=(8,)), "normed": Arm(model="mlp", dense_widths=(8,), batch_norm=True)}
+KEYED = """
+import jax
+
+def init(key, inputs):
+    return {"w": jax.random.normal(key, (inputs[0].size, 10))}, {"key": jax.random.key(7)}
+
+def apply(params, state, inputs):
+    return inputs.reshape(len(inputs), -1) @ params["w"], state
+
+keyed = init, apply
+"""
 STUDY = Study(name="weights", arms=ARMS, seeds=4, horizon=44, eval_every=11)
 
 
@@ -112,3 +124,22 @@ def test_a_file_of_something_else_is_refused_in_a_line(tmp_path, options):
     path.write_bytes(b"none")
     with pytest.raises(InputError, match="cannot be read"):
         results.weights("plain", 0)
+
+
+def test_messages_of_weights_are_bounded(kept, tmp_path, options, monkeypatch):
+    """Each is sent by itself then, and nothing else changes."""
+    monkeypatch.setattr(serving, "_MESSAGE_BYTES", 1)
+    again = engine.run(STUDY, tmp_path / "w", keep=3, **options)
+    for name in ARMS:
+        for seed in range(3):
+            _assert_same(kept.weights(name, seed), again.weights(name, seed))
+    assert again.outcomes.equals(kept.outcomes)
+
+
+def test_random_keys_in_a_network_s_state_are_kept_as_their_data(tmp_path, options):
+    (tmp_path / "net.py").write_text(KEYED)
+    arm = Arm(model=f"{tmp_path / 'net.py'}:keyed")
+    study = Study(name="keyed", arms={"a": arm}, seeds=1, horizon=22, eval_every=11)
+    variables = engine.run(study, tmp_path / "w", keep=1, **options).weights("a", 0)
+    assert variables["key"].dtype == np.uint32
+    assert set(variables["params"]) == {"w"}

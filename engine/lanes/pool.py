@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
+from jax import lax
 
 from ..models import make_model
 from ..models.initial import leaf_laws
@@ -218,10 +219,10 @@ class LanePool:
         """Fetches the weights of some lanes, before other runs take their place."""
         if not lanes:
             return {}
-        train = self._lanes.train
-        held = jax.device_get(without_keys((train.params, train.model_state)))
+        held = self._lanes.train.params, self._lanes.train.model_state
         runs = {lane: history.run for lane in lanes if (history := self._histories[lane]) is not None}
-        return {run: variables_to_arrays(*copied(held, (lane,))) for lane, run in runs.items()}
+        # One after the other: those of all lanes may not fit into the memory of the host.
+        return {run: variables_to_arrays(*jax.device_get(_of_lane(held, lane))) for lane, run in runs.items()}
 
     def collect(self, chunk: Chunk) -> tuple[int, list[FinishedRun]]:
         """Fetches what a chunk left behind: the steps taken, summed over lanes, and the runs that are over."""
@@ -242,6 +243,12 @@ class LanePool:
             if chunk.status.is_over[lane]:
                 finished.append(finish(history, Status(*(a[lane] for a in chunk.status)), self._diagnostic_set))
         return num_active * self.spec.eval_every, finished
+
+
+@jax.jit
+def _of_lane(tree: Any, lane: jax.Array) -> Any:
+    """Returns what one lane holds, random keys as their data."""
+    return jax.tree.map(lambda a: lax.dynamic_index_in_dim(a, lane, keepdims=False), without_keys(tree))
 
 
 def _are_at_one_step(resumed: Mapping[int, tuple[Any, History]], num_runs: int) -> bool:

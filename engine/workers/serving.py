@@ -4,11 +4,12 @@ import contextlib
 import importlib
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from multiprocessing.connection import Connection
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import jax
+import numpy as np
 
 from ..errors import InputError
 from ..lanes.checkpoint import Checkpoint
@@ -28,6 +29,7 @@ from .scheduler import Scheduler
 # The default interval is stretched so that checkpoints take at most this part of the time.
 _LARGEST_SHARE = 0.01
 _MESSAGE_BYTES = 2**28
+T = TypeVar("T")
 
 
 class ServeSettings(NamedTuple):
@@ -132,7 +134,7 @@ class _Server:
         while (pool := self._refilled()) is not None:
             pool.advance()
             # Empty at first, which says that the first chunk is under way.
-            self._source.send(self._delivery(pool))
+            self._deliver(pool)
             if not self._is_checked and not self._check(pool):
                 continue
             ahead = self._source.pull(pool.num_ending, pool.num_busy) if pool.num_ending else None
@@ -142,7 +144,7 @@ class _Server:
             is_stopping = self._source.is_stopping()
             is_due = is_stopping or self._timer.is_due()
             if is_due or not pool.num_busy:
-                self._source.send(self._delivery(pool))
+                self._deliver(pool)
             if is_due and pool.num_busy:
                 self._hand_in(pool)
             if is_stopping:
@@ -175,16 +177,19 @@ class _Server:
         self._waiting += assignment.runs
         self._checkpoints |= assignment.checkpoints
 
-    def _delivery(self, pool: LanePool) -> Delivery:
+    def _deliver(self, pool: LanePool) -> None:
         chunk, self._chunk = self._chunk, None
         if chunk is None:
-            return Delivery(0, [])
+            self._source.send(Delivery(0, []))
+            return
         seed_steps, finished = pool.collect(chunk)
         chance_loss, event = pool.task.chance_loss, pool.task.event
         rows = [outcome_row(one, chance_loss, pool.spec.detector, event) for one in finished]
         weights = chunk.weights
         completed = [CompletedRun(one.run, row, weights.get(one.run)) for one, row in zip(finished, rows, strict=True)]
-        return Delivery(seed_steps, completed)
+        for batch in _batches(completed, lambda one: one.weights) or [[]]:
+            self._source.send(Delivery(seed_steps, batch))
+            seed_steps = 0
 
     def _check(self, pool: LanePool) -> bool:
         disagreement = find_disagreement(pool.spec, self._cache_dir)
@@ -196,22 +201,22 @@ class _Server:
 
     def _hand_in(self, pool: LanePool) -> None:
         started = time.monotonic()
-        for batch in _batches(pool.checkpoints()):
+        for batch in _batches(pool.checkpoints(), lambda one: one.arrays):
             self._source.send(Keep(batch))
         self._timer.restart(started)
 
 
-def _batches(checkpoints: Sequence[Checkpoint]) -> Iterator[list[Checkpoint]]:
-    batch: list[Checkpoint] = []
-    size = 0
-    for checkpoint in checkpoints:
-        batch.append(checkpoint)
-        size += sum(array.nbytes for array in checkpoint.arrays.values())
+def _batches(items: Sequence[T], arrays_of: Callable[[T], Mapping[str, np.ndarray] | None]) -> list[list[T]]:
+    """Divides what is to be sent, so that no message has far more bytes of arrays than the limit."""
+    batches: list[list[T]] = []
+    size = _MESSAGE_BYTES
+    for item in items:
         if size >= _MESSAGE_BYTES:
-            yield batch
-            batch, size = [], 0
-    if batch:
-        yield batch
+            batches.append([])
+            size = 0
+        batches[-1].append(item)
+        size += sum(array.nbytes for array in (arrays_of(item) or {}).values())
+    return batches
 
 
 class Line:
