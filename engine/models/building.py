@@ -220,8 +220,12 @@ def _call_user_code(arm: Arm, build: Callable[[], Any]) -> Any:
 
 def user_failure(arm: Arm, what: str, error: Exception) -> InputError:
     """Returns an exception in the user's network as an `InputError` of one line."""
-    reason = one_line((str(error).strip().splitlines() or [""])[0])
-    return InputError(f"model={arm.model} {what}: {type(error).__name__}: {reason}{_place(arm, error)}")
+    kind, reason = type(error).__name__, (str(error).strip().splitlines() or [""])[0]
+    # A callback of a compiled program is quoted with its whole traceback.
+    quoted = re.findall(r"^(\w+): (.*)$", str(error), re.MULTILINE)
+    if isinstance(error, jax.errors.JaxRuntimeError) and quoted:
+        kind, reason = quoted[-1]
+    return InputError(f"model={arm.model} {what}: {kind}: {one_line(reason)}{_place(arm, error)}")
 
 
 def _place(arm: Arm, error: Exception) -> str:
@@ -242,11 +246,6 @@ def refusing_own_failures(arm: Arm) -> Iterator[None]:
     except Exception as error:
         if not is_reference(arm.model) or not _place(arm, error):
             raise
-        # A callback of a compiled program is quoted with its whole traceback.
-        quoted = re.findall(r"^(\w+): (.*)$", str(error), re.MULTILINE)
-        if isinstance(error, jax.errors.JaxRuntimeError) and quoted:
-            kind, reason = quoted[-1]
-            raise InputError(f"model={arm.model} fails: {kind}: {one_line(reason)}{_place(arm, error)}") from error
         raise user_failure(arm, "fails", error) from error
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..errors import InputError, one_line
-from .trackers import About
+from .trackers import About, find_package
 
 # Their limit for one call, and the longest value of a parameter that every store of theirs takes.
 _MOST_METRICS, _LONGEST_PARAMETER = 1000, 500
@@ -24,10 +24,9 @@ class Tracker:
 
     def check(self) -> None:
         """Raises `InputError` if the package is missing, or the store cannot be opened."""
-        try:
-            from mlflow import MlflowClient
-        except ImportError:
-            raise InputError("mlflow needs the package of that name: pip install mlflow-skinny") from None
+        find_package("mlflow", "MlflowClient", "mlflow-skinny")
+        from mlflow import MlflowClient
+
         try:
             MlflowClient().search_experiments(max_results=1)
         except Exception as error:
@@ -68,7 +67,7 @@ class _Record:
 
         now = int(1000 * time.time())
         self._waiting += [Metric(name, value, now, step) for name, value in point.items()]
-        if len(self._waiting) >= _MOST_METRICS - 10 or "share" in point:
+        if len(self._waiting) >= _MOST_METRICS or "share" in point:
             self._send()
 
     def finish(self, summary: Mapping[str, Any]) -> None:

@@ -7,6 +7,7 @@ the network. Nothing is sent but names, settings and numbers of the study.
 
 import dataclasses
 import hashlib
+import importlib
 import queue
 import threading
 import time
@@ -17,7 +18,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from .. import statistics, store
-from ..errors import one_line
+from ..errors import InputError, one_line
 from ..outcomes import FAILED
 from ..registry import Registry
 from ..store import WAITING_COLUMNS, Row, WorkDirectory
@@ -84,6 +85,16 @@ class Tracker(Protocol):
 
     def begin(self, about: About) -> Record:
         """Begins a record, or goes on with that of an earlier launch where the service can."""
+
+
+def find_package(name: str, attribute: str, to_install: str) -> None:
+    """Raises `InputError` where a package is missing; a folder of its name, which can be imported too, is none."""
+    try:
+        package: Any = importlib.import_module(name)
+    except ImportError:
+        package = None
+    if not hasattr(package, attribute):
+        raise InputError(f"{name} needs the package of that name: pip install {to_install}")
 
 
 def make_tracker(name: str) -> Tracker:

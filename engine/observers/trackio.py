@@ -7,8 +7,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from ..errors import InputError
-from .trackers import About
+from .trackers import About, find_package
 
 _PROJECT = "plateau"
 
@@ -24,12 +23,7 @@ class Tracker:
 
     def check(self) -> None:
         """Raises `InputError` if the package is missing."""
-        with contextlib.suppress(ImportError):
-            import trackio
-
-            if hasattr(trackio, "init"):
-                return
-        raise InputError("trackio needs the package of that name: pip install trackio")
+        find_package("trackio", "init", "trackio")
 
     def begin(self, about: About) -> "_Record":
         """Begins a run of theirs, or goes on with that of an earlier launch."""

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ..errors import InputError, one_line
-from .trackers import About
+from .trackers import About, find_package
 
 _PROJECT = "plateau"
 # Seconds for a connection, and for the end of one of their runs.
@@ -37,14 +37,10 @@ class Tracker:
 
     def check(self) -> None:
         """Raises `InputError` if the package is missing or has no key to send anything with."""
-        missing = InputError("wandb needs the package of that name: pip install wandb")
-        try:
-            import wandb
-        except ImportError:
-            raise missing from None
-        # The package makes a folder of its name, which can be imported too.
-        if not hasattr(wandb, "init"):
-            raise missing
+        # The package makes a folder of its name.
+        find_package("wandb", "init", "wandb")
+        import wandb
+
         try:
             is_usable = _can_send(wandb)
         except Exception as error:

@@ -71,17 +71,15 @@ def _of_arm(table: RunTable, name: str) -> np.ndarray:
 def _outcomes(table: RunTable, names: Sequence[str], seeds: np.ndarray) -> dict[str, np.ndarray]:
     """Returns the columns that hold one value of a run, `[num_arms, num_seeds]`."""
     found: dict[str, np.ndarray] = {}
-    of_arm = [np.flatnonzero(_of_arm(table, name)) for name in names]
+    places = [np.searchsorted(seeds, table.seed[_of_arm(table, name)]) for name in names]
+    columns = [table.columns(_of_arm(table, name)) for name in names]
     for field in OUTCOME_SCHEMA:
         if field.name in ("arm", "seed") or not any(is_it(field.type) for is_it in _IS_OUTCOME):
             continue
         is_word = pa.types.is_string(field.type)
         values = np.full((len(names), len(seeds)), "" if is_word else np.nan, object if is_word else float)
-        for row, chosen in zip(values, of_arm, strict=True):
-            column = table.columns(chosen)[field.name]
-            row[np.searchsorted(seeds, table.seed[chosen])] = [
-                ("" if is_word else np.nan) if value is None else value for value in column
-            ]
+        for row, place, own in zip(values, places, columns, strict=True):
+            row[place] = [("" if is_word else np.nan) if value is None else value for value in own[field.name]]
         found[field.name] = values.astype(str) if is_word else values
     return found
 

@@ -1,8 +1,8 @@
 // Lets a reader look at single runs: panels that share the time axis, a cursor, the arms shown and the runs pinned.
 "use strict";
 
-const point = (panel, time, near) => {
-  Object.assign(state, { time, near, panel });
+const point = (time, near) => {
+  Object.assign(state, { time, near });
   redraw(true);
   say();
 };
@@ -48,9 +48,7 @@ const say = () => {
   words.push(`${timeWord} ${write(time)}`);
   if (near !== null) {
     for (const { name, curves } of panels.filter(({ own }) => own === null)) {
-      const curve = curves.find((one) =>
-        one.run === null ? near.run === null && one.arm === near.arm : one.run === near.run,
-      );
+      const curve = curves.find((one) => isSame(one, near));
       const value = curve ? valueAt(curve, time) : NaN;
       if (Number.isFinite(value)) words.push(`${name} ${write(value)}`);
     }

@@ -142,7 +142,6 @@ def _describe_arm(summary: Summary, name: str, num_runs: int) -> dict[str, Any]:
         "event": "onset" if runs.waits_for == Event.BREAK else "event",
         "runs": num_runs,
         "of": len(runs.seed),
-        "isBaseline": name == summary.baseline,
         "left": {"x": [_rounded(value) for value in x], "y": [_rounded(value) for value in y]},
     }
 

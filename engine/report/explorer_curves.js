@@ -50,6 +50,9 @@ const valueAt = (curve, time) => {
   return curve.y[i] + share * (curve.y[i + 1] - curve.y[i]);
 };
 
+// Whether two curves, perhaps of two panels, are of the same run, or of the same arm where they are of no single run.
+const isSame = (one, other) => (one.run === null ? other.run === null && one.arm === other.arm : one.run === other.run);
+
 const unpackCurves = () => {
   const grids = data.grids.map(decode);
   const scaled = new Map();

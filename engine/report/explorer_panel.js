@@ -214,7 +214,7 @@ class Panel {
     context.save();
     this.clip(context);
     for (const curve of this.visible()) {
-      const isNear = state.near !== null && this.isSame(curve, state.near);
+      const isNear = state.near !== null && isSame(curve, state.near);
       if (!isNear && !(curve.run !== null && state.pinned.includes(curve.run))) continue;
       context.strokeStyle = style("--paper");
       context.lineWidth = 6;
@@ -225,10 +225,6 @@ class Panel {
       this.drawOnset(context, curve, 4.5);
     }
     context.restore();
-  }
-
-  isSame(curve, near) {
-    return curve.run === null ? near.run === null && curve.arm === near.arm : curve.run === near.run;
   }
 
   // The curve that is closest to a place, by the distance to its pieces around that time.
@@ -266,11 +262,11 @@ class Panel {
       const [x, y] = place(event);
       this.dragged =
         pressed !== null && event.buttons && Math.abs(x - pressed) > 4 ? [pressed, x].sort((a, b) => a - b) : null;
-      point(this, this.toTime(x), this.nearest(x, y));
+      point(this.toTime(x), this.nearest(x, y));
     });
     this.plot.addEventListener("pointerleave", () => {
       this.dragged = pressed = null;
-      point(this, null, null);
+      point(null, null);
     });
     this.plot.addEventListener("click", (event) => {
       const dragged = this.dragged;
@@ -278,7 +274,7 @@ class Panel {
       if (dragged) zoom(this.toTime(dragged[0]), this.toTime(dragged[1]));
       else {
         const [x, y] = place(event);
-        point(this, this.toTime(x), this.nearest(x, y));
+        point(this.toTime(x), this.nearest(x, y));
         pin();
       }
     });
@@ -290,8 +286,8 @@ class Panel {
     const time = state.time ?? (state.from + state.to) / 2;
     const stride = (state.to - state.from) / 40;
     const actions = {
-      ArrowLeft: () => point(this, clamp(time - stride, state.from, state.to), state.near),
-      ArrowRight: () => point(this, clamp(time + stride, state.from, state.to), state.near),
+      ArrowLeft: () => point(clamp(time - stride, state.from, state.to), state.near),
+      ArrowRight: () => point(clamp(time + stride, state.from, state.to), state.near),
       ArrowUp: () => this.step(time, 1),
       ArrowDown: () => this.step(time, -1),
       Enter: pin,
@@ -308,8 +304,8 @@ class Panel {
   step(time, direction) {
     const there = this.visible().filter((curve) => Number.isFinite(valueAt(curve, time)));
     there.sort((one, other) => valueAt(one, time) - valueAt(other, time));
-    const at = state.near === null ? -1 : there.findIndex((curve) => this.isSame(curve, state.near));
+    const at = state.near === null ? -1 : there.findIndex((curve) => isSame(curve, state.near));
     const next = at < 0 ? there.length >> 1 : clamp(at + direction, 0, there.length - 1);
-    point(this, time, there[next] ?? null);
+    point(time, there[next] ?? null);
   }
 }
