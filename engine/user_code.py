@@ -101,6 +101,8 @@ def _load_module(place: str, who: str) -> ModuleType:
     A file is loaded again when its content has changed. The folder of a file, or the working directory, can be imported
     from, after everything else.
     """
+    # Keras takes its backend when it is imported.
+    os.environ.setdefault("KERAS_BACKEND", "jax")
     try:
         if place.endswith(".py"):
             path = _absolute(place)

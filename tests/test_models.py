@@ -25,7 +25,7 @@ KEY = jax.random.key(0)
 
 def _model(name, batch_norm, **fields):
     arm = resolve_arm(Arm(model=name, batch_norm=batch_norm, init="he", **fields))
-    model = make_model(arm, 10)
+    model = make_model(arm, (8, 8, 1), 10)
     params, state = model.init(KEY, INPUTS)
     return model, params, state
 
@@ -80,13 +80,13 @@ def test_cnn8_is_the_network_of_the_question():
 
 def test_pooling_after_a_layer_that_does_not_exist():
     with pytest.raises(InputError, match="the network has 2 convolutions"):
-        make_model(resolve_arm(Arm(conv_widths=(4, 4), pool_after=(3,))), 10)
+        make_model(resolve_arm(Arm(conv_widths=(4, 4), pool_after=(3,))), (8, 8, 1), 10)
 
 
 def test_the_transformer_is_its_formula_one_example_at_a_time():
     fields = {"embedding_width": 6, "attention_heads": 2, "dense_widths": (5,)}
     arm = resolve_arm(Arm(model="transformer", init="torch", **fields))
-    model = make_model(arm, 4)
+    model = make_model(arm, (8, 8, 1), 4)
     inputs = np.random.default_rng(3).normal(size=(3, 2, 7)).astype(np.float32)
     params, _ = model.init(KEY, jnp.asarray(inputs))
     assert sum(leaf.size for leaf in jax.tree.leaves(params)) == (
@@ -113,7 +113,7 @@ def test_the_transformer_is_its_formula_one_example_at_a_time():
 def test_heads_share_the_width_evenly():
     arm = resolve_arm(Arm(model="transformer", embedding_width=10, attention_heads=4))
     with pytest.raises(InputError, match="that the heads share evenly"):
-        make_model(arm, 10)
+        make_model(arm, (8, 8, 1), 10)
 
 
 @pytest.mark.parametrize("name", list(MODELS))

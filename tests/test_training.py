@@ -29,7 +29,7 @@ def _by_hand(arm: Arm, data: dict, seed: int, num_steps: int) -> list[float]:
     arm = resolve_arm(arm)
     task = build_task(arm, data)
     module: nn.Module = MODELS.load(arm.model).build(arm, 10)
-    trainer = Trainer(arm, task, make_model(arm, 10), "native")
+    trainer = Trainer(arm, task, make_model(arm, (8, 8, 1), 10), "native")
     keys = Keys(*(random_streams.stream(0, role, seed) for role in Keys._fields))
     laws = leaf_laws(trainer.param_shapes, arm.init, arm.options)
     start = trainer.init(keys, laws, hyperparams(arm))

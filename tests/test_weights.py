@@ -57,7 +57,7 @@ def test_they_give_the_loss_that_the_row_ends_with(kept, name, data_dir):
     arm = resolve_arm(ARMS[name])
     data = load_data(arm, 0, data_dir)
     task = build_task(arm, data)
-    trainer = Trainer(arm, task, make_model(arm, task.num_outputs), "direct")
+    trainer = Trainer(arm, task, make_model(arm, task.example_shape, task.num_outputs), "direct")
     _, losses, seeds = kept.curves(name)
     for seed in range(3):
         variables = kept.weights(name, seed)

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from ..models.initial import AS_WRITTEN
 from ..tasks import Data, random_streams
 from ..training import stopping
 from ..training.optimization import Hyperparams
@@ -63,7 +64,7 @@ class Lane(NamedTuple):
 
 
 class Start(NamedTuple):
-    """What the host gives for a new run; `fork_step` is `NO_FORK` for a run without a fork."""
+    """What the host gives for a new run; `drawn` is of `Trainer.drawn_at`, `fork_step` `NO_FORK` without a fork."""
 
     init_seed: Any
     order_seed: Any
@@ -73,6 +74,7 @@ class Start(NamedTuple):
     laws: Any
     hyperparams: Mapping[str, Any]
     horizon: Any
+    drawn: Any = None
 
 
 class Record(NamedTuple):
@@ -111,11 +113,15 @@ class LaneProgram:
         """Returns a run of which nothing was measured yet."""
         stream = functools.partial(random_streams.stream, root_seed)
         seeds = (start.init_seed, start.order_seed, start.noise_seed)
-        keys = Keys(*(stream(role, seed) for role, seed in zip(Keys._fields, seeds, strict=True)))
+        init, order, noise = map(stream, ("init", "order", "noise"), seeds)
+        if self._spec.arm.init == AS_WRITTEN:
+            # Seed 3 starts where the network starts by itself with jax.random.key(3).
+            init = random_streams.root_key(start.init_seed)
+        keys = Keys(init, order, noise)
         monitor = stopping.start_monitor(start.horizon)
         other = start.fork_order_seed
         fork = Fork(start.fork_step, stream("order", other), stream("noise", other))
-        train = self._trainer.init(keys, start.laws, start.hyperparams)
+        train = self._trainer.init(keys, start.laws, start.hyperparams, start.drawn)
         memory = None if self._diagnostic_set is None else self._diagnostic_set.start(train)
         return Lane(train, fork, start.hyperparams, monitor, memory)
 

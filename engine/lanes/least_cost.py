@@ -26,7 +26,7 @@ _PASSES = 2
 def least_step_cost(spec: PoolSpec, platform: str) -> StepCost:
     """Returns a lower bound of what `tuning.step_cost` measures."""
     arm, task = spec.arm, build_task(spec.arm, opened(spec.data))
-    model = models.make_model(arm, task.num_outputs)
+    model = models.make_model(arm, task.example_shape, task.num_outputs)
     batch = jax.ShapeDtypeStruct((arm.batch_size, *task.example_shape), jnp.float32)
     params, state = jax.eval_shape(model.init, jax.eval_shape(lambda: jax.random.key(0)), batch)
     forward = jax.make_jaxpr(model.batch_apply)(params, state, batch)

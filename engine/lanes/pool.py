@@ -8,7 +8,6 @@ import numpy as np
 from jax import lax
 
 from ..models import make_model
-from ..models.initial import leaf_laws
 from ..tasks import Data, Task, build_task
 from ..training.optimization import hyperparams
 from ..training.probes.measuring import obstacles
@@ -56,7 +55,7 @@ class LanePool:
         check_data(spec, stream, memory_limit)
         self._num_kept = num_kept
         self.spec, self.task = spec, trainer.task
-        self._param_shapes, self._kept = trainer.param_shapes, trainer.kept
+        self._trainer = trainer
         self._stream = stream
         self._data = jax.device_put(spec.data) if stream is None else stream.load(Block(0, 0))
         self._root_seed = np.uint32(spec.root_seed)
@@ -162,14 +161,14 @@ class LanePool:
             return jax.ShapeDtypeStruct((self.spec.width, *shape), dtype)
 
         seed, step = per_lane(np.uint32), per_lane(np.int32)
-        laws = per_lane(np.float32, len(self._kept), 2)
+        laws = per_lane(np.float32, len(self._trainer.kept), 2)
+        drawn = jax.tree.map(lambda leaf: per_lane(leaf.dtype, *leaf.shape[1:]), self._trainer.drawn_at((0,)))
         numbers = {name: per_lane(np.float32) for name in hyperparams(self.spec.arm)}
-        return Start(seed, seed, seed, step, seed, laws, numbers, step)
+        return Start(seed, seed, seed, step, seed, laws, numbers, step, drawn)
 
     def _starts(self, runs: Sequence[Run]) -> Start:
         of_arm = {
-            arm: (leaf_laws(self._param_shapes, str(arm.init), arm.options, self._kept), hyperparams(arm))
-            for arm in {run.arm for run in runs}
+            arm: (self._trainer.laws(str(arm.init), arm.options), hyperparams(arm)) for arm in {run.arm for run in runs}
         }
         laws, numbers = zip(*(of_arm[run.arm] for run in runs), strict=True)
         seeds = ("init_seed", "order_seed", "noise_seed", "fork_order_seed")
@@ -179,6 +178,7 @@ class LanePool:
             laws=np.stack(laws),
             hyperparams={name: np.asarray([n[name] for n in numbers], np.float32) for name in numbers[0]},
             horizon=np.asarray([run.horizon for run in runs], np.int32),
+            drawn=self._trainer.drawn_at([run.init_seed for run in runs]),
         )
 
     def advance(self) -> None:
@@ -267,7 +267,7 @@ def make_pool(spec: PoolSpec, memory_limit: int | None = None, num_kept: int = 0
 
 
 def _trainer_of(spec: PoolSpec, task: Task) -> Trainer:
-    return Trainer(spec.arm, task, make_model(spec.arm, task.num_outputs), spec.form)
+    return Trainer(spec.arm, task, make_model(spec.arm, task.example_shape, task.num_outputs), spec.form)
 
 
 def not_measured(spec: PoolSpec) -> dict[str, str]:

@@ -90,12 +90,12 @@ def _prepare(spec: PoolSpec) -> tuple[Any, Callable[[str], _Program]]:
     """Returns parameters of the network, and what compiles its loss and gradients in a form."""
     data, arm = opened(spec.data), spec.arm
     task = build_task(arm, data)
-    model = models.make_model(arm, task.num_outputs)
+    model = models.make_model(arm, task.example_shape, task.num_outputs)
     key = jax.random.key(0, impl="threefry2x32")
     example = jnp.zeros((1, *task.example_shape), jnp.float32)
     written, state = model.init(key, example)
-    kept = kept_values(written, written_starts(model.init, example) if is_reference(arm.model) else None)
-    params = draw_params(key, written, jnp.asarray(leaf_laws(written, "he", {}, kept)), kept)
+    kept = kept_values(written, written_starts(model, example) if is_reference(arm.model) else None)
+    params = draw_params(key, written, jnp.asarray(leaf_laws(written, "he", {}, kept, model.fans)), kept)
     inputs, targets = (leaf[:_NUM_EXAMPLES] for leaf in first_batch(task, data, key))
 
     def in_form(form: str) -> _Program:

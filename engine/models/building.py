@@ -1,4 +1,7 @@
-"""Makes the network that a reference to the user's model names, with the constructor arguments that were typed."""
+"""Makes the network that a reference to the user's model names, with the constructor arguments that were typed.
+
+What the network is tells which of `adapters` makes pure functions of it.
+"""
 
 import ast
 import contextlib
@@ -11,14 +14,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
-from flax import linen as nn
 
 from ..arms.arm import Arm
 from ..arms.options import Option
 from ..errors import InputError, one_line, unknown_name
 from ..user_code import is_reference, load, where
-from . import functions, linen
-from .initial import AS_WRITTEN
+from .adapting import TAKEN, adapted, described, is_made, is_pair, parameters_of, refuse_tensorflow
 from .model import Model, handing_tokens
 
 OPTIONS = (
@@ -39,15 +40,8 @@ _OUTPUT_NAMES = (
     *("num_classes", "n_classes", "nb_classes", "classes", "num_labels", "n_labels"),
     *("num_outputs", "n_outputs", "out_features", "output_dim", "output_size"),
 )
-# Flax fills these in itself.
-_NOT_TYPED = ("parent", "name", "rngs")
-# Libraries whose networks cannot be trained here as they are, and what to do with them.
-_LOG = "`plateau read` judges the log of what was trained without JAX"
-_OTHER_LIBRARIES = {
-    **dict.fromkeys(("torch", "keras", "tensorflow"), _LOG),
-    "equinox": "write init(key, inputs), which returns eqx.filter(Net(key), eqx.is_array), and apply(params, inputs), "
-    "which calls eqx.combine(params, the rest) on each input",
-}
+# Libraries fill these in themselves, or adapters do.
+_NOT_TYPED = ("parent", "name", "rngs", "key")
 
 
 def parse_args(texts: Sequence[str]) -> dict[str, Any]:
@@ -79,36 +73,36 @@ def _literal(text: str) -> Any:
         return text
 
 
-def user_model(arm: Arm, num_outputs: int) -> Model:
+def user_model(arm: Arm, example_shape: tuple[int, ...], num_outputs: int) -> Model:
     """Returns the network that the arm's reference names or makes; raises InputError where it cannot."""
-    model = handing_tokens(user_model_as_written(arm, num_outputs))
+    model = handing_tokens(user_model_as_written(arm, example_shape, num_outputs))
     return model if arm.dropout is None else model._replace(train_apply=model.quiet_apply)
 
 
-def user_model_as_written(arm: Arm, num_outputs: int) -> Model:
+def user_model_as_written(arm: Arm, example_shape: tuple[int, ...], num_outputs: int) -> Model:
     """Returns the same network, whatever its inputs must be."""
-    return _adapted(arm, _builder(arm, num_outputs))
+    return _call_user_code(arm, lambda: adapted(arm, _builder(arm, num_outputs), example_shape))
 
 
 def _builder(arm: Arm, num_outputs: int) -> Any:
     """Returns what makes the user's network, without arguments or of `rngs` alone where it takes them, or itself."""
     named = load(arm.model, "model")
     typed = parse_args(arm.model_args)
-    if _is_module(named) or _is_pair(named):
+    if is_made(named) or is_pair(named):
         if typed:
-            kind = "a network" if _is_module(named) else "a pair of functions"
+            kind = "a network" if is_made(named) else "a pair of functions"
             raise InputError(
                 f"model_arg={arm.model_args[0]}: {arm.model} is {kind} already: name its class, or "
                 f"a function that makes it"
             )
         return named
-    _refuse_foreign(arm, named)
+    refuse_tensorflow(arm, named)
     if not callable(named):
         raise InputError(
-            f"model={arm.model} is {described(named)}: expected a Flax module, a function that "
-            f"makes one, or a pair of functions (init, apply)"
+            f"model={arm.model} is {described(named)}: expected {TAKEN}, a function that makes one, or a pair of "
+            f"functions (init, apply)"
         )
-    parameters = _parameters(named)
+    parameters = parameters_of(named)
     _refuse_unusable(arm, parameters, typed)
     output = next((name for name in _OUTPUT_NAMES if name in parameters), None)
     if output is not None:
@@ -117,60 +111,6 @@ def _builder(arm: Arm, num_outputs: int) -> Any:
     if missing:
         raise InputError(f"model={arm.model} needs {', '.join(missing)}: give --model_arg={missing[0]}=…")
     return functools.partial(named, **typed)
-
-
-def _adapted(arm: Arm, built: Any) -> Model:
-    from flax import nnx
-
-    from . import nnx as nnx_adapter
-
-    if isinstance(built, nnx.Module):
-        if arm.init == AS_WRITTEN:
-            raise InputError(
-                f"model={arm.model} is an NNX module that is made already, so every seed would "
-                f"start alike: name its class, or choose another --init"
-            )
-        return nnx_adapter.adapt(lambda rngs: nnx.clone(built))
-    if isinstance(built, nn.Module):
-        return linen.adapt(built)
-    if _is_pair(built):
-        pair = built if isinstance(built, tuple) and len(built) == 2 else (built.init, built.apply)
-        return _call_user_code(arm, lambda: functions.adapt(*pair))
-    if "rngs" in _parameters(built):
-        return _call_user_code(arm, lambda: nnx_adapter.adapt(lambda rngs: built(rngs=rngs)))
-    made = _call_user_code(arm, built)
-    if _is_module(made) or _is_pair(made):
-        return _adapted(arm, made)
-    _refuse_foreign(arm, made)
-    raise InputError(
-        f"model={arm.model} makes {described(made)}: expected a Flax module, or a pair of functions (init, apply)"
-    )
-
-
-def _refuse_foreign(arm: Arm, named: Any) -> None:
-    """Raises InputError for a network, or the class of one, of a library that is not taken."""
-    kind = named if isinstance(named, type) else type(named)
-    libraries = [base.__module__.partition(".")[0] for base in kind.__mro__]
-    library = next((name for name in libraries if name in _OTHER_LIBRARIES), None)
-    if library is not None:
-        raise InputError(
-            f"model={arm.model} is {described(named)} of {library}: expected a Flax module, or a pair of functions "
-            f"(init, apply); {_OTHER_LIBRARIES[library]}"
-        )
-
-
-def _parameters(named: Any) -> dict[str, inspect.Parameter]:
-    if isinstance(named, functools.partial):
-        taken = list(_parameters(named.func).items())[len(named.args) :]
-        bound = named.keywords
-        return {n: p.replace(default=bound[n], kind=p.KEYWORD_ONLY) if n in bound else p for n, p in taken}
-    try:
-        # The metaclass of an NNX module hides what its constructor takes.
-        function: Any = named.__init__ if isinstance(named, type) else named  # type: ignore[misc]
-        signature = inspect.signature(function)
-    except (TypeError, ValueError):
-        return {}
-    return {name: p for name, p in signature.parameters.items() if name != "self"}
 
 
 def _refuse_unusable(arm: Arm, parameters: Mapping[str, inspect.Parameter], typed: Mapping[str, Any]) -> None:
@@ -195,25 +135,12 @@ def _is_required(p: inspect.Parameter) -> bool:
     return p.default is p.empty and p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
 
 
-def _is_module(named: Any) -> bool:
-    from flax import nnx
-
-    return isinstance(named, (nn.Module, nnx.Module))
-
-
-def _is_pair(named: Any) -> bool:
-    if isinstance(named, type):
-        return False
-    if isinstance(named, tuple) and not hasattr(named, "_fields"):
-        return len(named) == 2 and all(map(callable, named))
-    return callable(getattr(named, "init", None)) and callable(getattr(named, "apply", None))
-
-
 def _call_user_code(arm: Arm, build: Callable[[], Any]) -> Any:
     try:
         return build()
-    except InputError:
-        raise
+    except InputError as error:
+        words = str(error)
+        raise InputError(words if words.startswith("model") else f"model={arm.model}: {words}") from None
     except Exception as error:
         raise user_failure(arm, "cannot be built", error) from error
 
@@ -221,6 +148,16 @@ def _call_user_code(arm: Arm, build: Callable[[], Any]) -> Any:
 def user_failure(arm: Arm, what: str, error: Exception) -> InputError:
     """Returns an exception in the user's network as an `InputError` of one line."""
     kind, reason = type(error).__name__, (str(error).strip().splitlines() or [""])[0]
+    if kind == "OperatorNotFound":
+        operator = re.search(r"\w+::\w+", reason)
+        reason = f"torchax does not translate PyTorch's {operator.group() if operator else 'operator'}"
+    elif isinstance(error, jax.errors.ConcretizationTypeError):
+        reason = (
+            "values of an array decide what comes next, as in `if x.sum() > 0`, and a compiled program computes both: "
+            "`where` chooses between them"
+        )
+    elif "not compiled with CUDA" in reason:
+        reason = f"{reason}: leave .cuda() and .to() out, the network runs where JAX does"
     # A callback of a compiled program is quoted with its whole traceback.
     quoted = re.findall(r"^(\w+): (.*)$", str(error), re.MULTILINE)
     if isinstance(error, jax.errors.JaxRuntimeError) and quoted:
@@ -247,9 +184,3 @@ def refusing_own_failures(arm: Arm) -> Iterator[None]:
         if not is_reference(arm.model) or not _place(arm, error):
             raise
         raise user_failure(arm, "fails", error) from error
-
-
-def described(value: Any) -> str:
-    """Returns the type of something, or the name of a class, with its article, such as `an int`."""
-    name = value.__name__ if isinstance(value, type) else type(value).__name__
-    return f"an {name}" if name[0] in "aeiouAEIOU" else f"a {name}"

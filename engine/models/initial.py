@@ -5,19 +5,17 @@ normal draw, scaled and shifted: a scheme is numbers, not a program, so arms tha
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from .model import Fans, Model, fans_of
 from .registry import SCHEMES
 
 AS_WRITTEN = "as_written"
-
-# Modules whose kernels of three axes are `[inputs, heads, units]`.
-_PROJECTIONS = ("query", "key", "value")
 
 
 def _leaves(shapes: Any) -> list[tuple[tuple[str, ...], tuple[int, ...]]]:
@@ -30,10 +28,20 @@ def leaf_names(shapes: Any) -> list[str]:
     return ["/".join(path) for path, _ in _leaves(shapes)]
 
 
-def written_starts(init: Callable[[jax.Array, jax.Array], tuple[Any, Any]], inputs: Any) -> Any:
+def written_starts(model: Model, inputs: Any) -> Any:
     """Returns the parameters that a network starts from by itself with two seeds, leaves `[2, …]`."""
+    if model.written is not None:
+        return drawn_by_library(model.written, (0, 1))[0]
     keys = jax.random.split(jax.random.key(0, impl="threefry2x32"), 2)
-    return jax.jit(jax.vmap(lambda key: init(key, inputs)[0]))(keys)
+    return jax.jit(jax.vmap(lambda key: model.init(key, inputs)[0]))(keys)
+
+
+def drawn_by_library(written: Callable[[int], Any], seeds: Sequence[int]) -> Any:
+    """Returns (params, state) that a library draws on the host with some seeds, leaves `[len(seeds), …]`."""
+    drawn: dict[int, Any] = {}
+    for seed in seeds:
+        drawn[seed] = drawn[seed] if seed in drawn else written(seed)
+    return jax.tree.map(lambda *leaves: np.stack(leaves), *(drawn[seed] for seed in seeds))
 
 
 def kept_values(shapes: Any, written: Any = None) -> tuple[float | None, ...]:
@@ -65,32 +73,28 @@ def kept_values(shapes: Any, written: Any = None) -> tuple[float | None, ...]:
 
 
 def leaf_laws(
-    shapes: Any, scheme: str, options: Mapping[str, Any], kept: tuple[float | None, ...] | None = None
+    shapes: Any,
+    scheme: str,
+    options: Mapping[str, Any],
+    kept: tuple[float | None, ...] | None = None,
+    fans: Fans = fans_of,
 ) -> np.ndarray:
     """Returns the mean and the standard deviation of every leaf, `[num_leaves, 2]`, float32; zeros for what is kept."""
     law = SCHEMES.load(scheme).law
     kept = kept_values(shapes) if kept is None else kept
     leaves = _leaves(shapes)
-    fans = {path[:-1]: _fans(path, shape)[0] for path, shape in leaves if len(shape) >= 2}
+    inputs_of = {path[:-1]: fans(path, shape)[0] for path, shape in leaves if len(shape) >= 2}
     values = []
     for (path, shape), value in zip(leaves, kept, strict=True):
         if value is not None:
             values.append((0.0, 0.0))
         elif len(shape) >= 2:
-            found = law(*_fans(path, shape), options)
+            found = law(*fans(path, shape), options)
             values.append((found.mean, found.deviation))
         else:
             # What has no weights beside it is one number for each unit, with a fan-in of one.
-            values.append((0.0, law(fans.get(path[:-1], 1), 1, options).bias))
+            values.append((0.0, law(inputs_of.get(path[:-1], 1), 1, options).bias))
     return np.asarray(values, np.float32).reshape(-1, 2)
-
-
-def _fans(path: tuple[str, ...], shape: tuple[int, ...]) -> tuple[int, int]:
-    """Returns inputs and outputs of a weight: its last two axes, times the positions of a convolution."""
-    if len(shape) == 3 and any(name in _PROJECTIONS for name in path[-2:-1]):
-        return shape[0], shape[1] * shape[2]
-    receptive = math.prod(shape[:-2])
-    return receptive * shape[-2], receptive * shape[-1]
 
 
 def draw_params(key: jax.Array, shapes: Any, laws: jax.Array, kept: tuple[float | None, ...] | None = None) -> Any:

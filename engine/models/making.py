@@ -10,8 +10,9 @@ from ..arms.arm import Arm
 from ..errors import InputError
 from ..tasks.reading import host_memory
 from ..user_code import canonical, is_reference
-from . import linen
-from .building import canonical_args, described, user_failure, user_model, user_model_as_written
+from .adapters import linen
+from .adapting import described
+from .building import canonical_args, user_failure, user_model, user_model_as_written
 from .initial import AS_WRITTEN
 from .jaxpr import equations
 from .model import Model, wants_whole_numbers
@@ -42,10 +43,10 @@ def choose_network(arm: Arm) -> Arm:
     return arm.replace(init=init, model=canonical(arm.model, "model"), model_args=canonical_args(arm.model_args))
 
 
-def make_model(arm: Arm, num_outputs: int) -> Model:
-    """Returns the arm's network with an output layer of `num_outputs` units; raises InputError where it cannot."""
+def make_model(arm: Arm, example_shape: tuple[int, ...], num_outputs: int) -> Model:
+    """Returns the arm's network for such inputs and outputs; raises InputError where it cannot."""
     if is_reference(arm.model):
-        return user_model(arm, num_outputs)
+        return user_model(arm, example_shape, num_outputs)
     return linen.adapt(MODELS.load(arm.model).build(arm, num_outputs))
 
 
@@ -53,7 +54,7 @@ def has_own_dropout(arm: Arm, example_shape: tuple[int, ...], num_outputs: int) 
     """Tells whether the arm's network is the user's and draws numbers in training that `dropout=0` takes away."""
     if not is_reference(arm.model):
         return False
-    model = make_model(arm, num_outputs)
+    model = make_model(arm, example_shape, num_outputs)
     key = jax.eval_shape(lambda: jax.random.key(0))
     example = jax.ShapeDtypeStruct((_FEW, *example_shape), jnp.float32)
     params, state = jax.eval_shape(model.init, key, example)
@@ -69,7 +70,7 @@ def takes_tokens(arm: Arm, example_shape: tuple[int, ...], num_outputs: int) -> 
     """Tells whether the arm's network is the user's and takes whole numbers only, as those that name tokens."""
     if not is_reference(arm.model):
         return False
-    model = user_model_as_written(arm, num_outputs)
+    model = user_model_as_written(arm, example_shape, num_outputs)
     example = jax.ShapeDtypeStruct((_FEW, *example_shape), jnp.float32)
     try:
         params, state = jax.eval_shape(model.init, jax.eval_shape(lambda: jax.random.key(0)), example)
@@ -81,7 +82,7 @@ def takes_tokens(arm: Arm, example_shape: tuple[int, ...], num_outputs: int) -> 
 
 def check_fit(arm: Arm, example_shape: tuple[int, ...], num_outputs: int) -> None:
     """Checks, by shapes alone, that the arm's network can be built for such inputs; raises InputError."""
-    model = make_model(arm, num_outputs)
+    model = make_model(arm, example_shape, num_outputs)
     key = jax.eval_shape(lambda: jax.random.key(0))
     example = jax.ShapeDtypeStruct((_FEW, *example_shape), jnp.float32)
     where = f"does not fit dataset={arm.dataset} with inputs {example_shape}"

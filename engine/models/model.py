@@ -2,6 +2,7 @@
 
 import functools
 import inspect
+import math
 from collections.abc import Callable, Collection
 from typing import Any, Literal, NamedTuple
 
@@ -15,6 +16,8 @@ Mode = Literal["train", "batch", "average"]
 _TRAINING = ("train", "training", "is_training", "is_train")
 _EVALUATION = ("deterministic", "is_deterministic", "eval", "evaluate", "inference")
 
+APPLIES = ("train_apply", "quiet_apply", "batch_apply", "average_apply")
+
 ACTIVATIONS: dict[str, Callable[[jax.Array], jax.Array]] = {
     "relu": jax.nn.relu,
     "leaky_relu": jax.nn.leaky_relu,
@@ -26,13 +29,29 @@ ACTIVATIONS: dict[str, Callable[[jax.Array], jax.Array]] = {
 }
 
 
+# Modules whose kernels of three axes are `[inputs, heads, units]`.
+_PROJECTIONS = ("query", "key", "value")
+
+Fans = Callable[[tuple[str, ...], tuple[int, ...]], tuple[int, int]]
+
+
+def fans_of(path: tuple[str, ...], shape: tuple[int, ...]) -> tuple[int, int]:
+    """Returns inputs and outputs of a weight: its last two axes, times the positions of a convolution."""
+    if len(shape) == 3 and any(name in _PROJECTIONS for name in path[-2:-1]):
+        return shape[0], shape[1] * shape[2]
+    receptive = math.prod(shape[:-2])
+    return receptive * shape[-2], receptive * shape[-1]
+
+
 class Model(NamedTuple):
     """A network, written for one run.
 
     `init` goes from (key, inputs `[batch, …]`) to (params, model state), `train_apply` from (params, state, inputs,
     noise key) to (outputs, new state) with dropout and normalisation by the batch, and so does `quiet_apply`, without
     dropout. `batch_apply`, the evaluation that detects, goes from (params, state, inputs) to outputs without dropout;
-    `average_apply` uses running averages.
+    `average_apply` uses running averages. `written` goes, on the host, from a seed to the (params, state) that a
+    library starts from which draws them by itself; `None` where `init` draws them. `fans` goes from the path and the
+    shape of a weight to its numbers of inputs and outputs.
     """
 
     init: Callable[[jax.Array, jax.Array], tuple[Any, Any]]
@@ -40,6 +59,8 @@ class Model(NamedTuple):
     quiet_apply: Callable[[Any, Any, jax.Array, jax.Array], tuple[jax.Array, Any]]
     batch_apply: Callable[[Any, Any, jax.Array], jax.Array]
     average_apply: Callable[[Any, Any, jax.Array], jax.Array]
+    written: Callable[[int], Any] | None = None
+    fans: Fans = fans_of
 
 
 def model_of(
@@ -77,9 +98,8 @@ def handing_tokens(model: Model) -> Model:
     def applied(apply: Callable[..., Any]) -> Callable[..., Any]:
         return lambda params, state, inputs, *key: as_taken(lambda x: apply(params, state, x, *key), inputs)
 
-    return Model(
-        lambda key, inputs: as_taken(lambda x: model.init(key, x), inputs), *(applied(apply) for apply in model[1:])
-    )
+    init = lambda key, inputs: as_taken(lambda x: model.init(key, x), inputs)  # noqa: E731
+    return model._replace(init=init, **{name: applied(getattr(model, name)) for name in APPLIES})
 
 
 def switches(names: Collection[str], mode: Mode) -> dict[str, Any]:

@@ -49,8 +49,8 @@ def learn_batch(passes: Passes) -> Learned | None:
     def loss(params: Any, state: Any) -> jax.Array:
         return jnp.mean(trainer.task.loss(trainer.batch_apply(params, state, batch.inputs), batch.targets))
 
-    def own(key: jax.Array) -> tuple[jax.Array, jax.Array]:
-        start = passes.start(key)
+    def own(key: jax.Array, drawn: Any) -> tuple[jax.Array, jax.Array]:
+        start = passes.start(key, drawn)
         step = lambda _, state: trainer.step(state, passes.numbers, batch._asdict(), None).state  # noqa: E731
         state = lax.fori_loop(0, steps, step, start)
         pairs = zip(jax.tree.leaves(start.params), jax.tree.leaves(state.params), strict=True)
@@ -61,7 +61,8 @@ def learn_batch(passes: Passes) -> Learned | None:
 
     keys = jax.random.split(jax.random.key(1, impl="threefry2x32"), _NUM_STARTS)
     start = passes.he_start(keys[0])
-    found = run_once({"own": (jax.vmap(own), (keys,)), "plain": (jax.vmap(plain), (jnp.asarray(RATES),))})
+    of_own, rates = (keys, trainer.drawn_at(range(_NUM_STARTS))), jnp.asarray(RATES)
+    found = run_once({"own": (jax.vmap(own), of_own), "plain": (jax.vmap(plain), (rates,))})
     losses, unmoved = found["own"]
     own_loss, plain_loss = (float(np.min(np.nan_to_num(of, nan=np.inf))) for of in (losses, found["plain"]))
     return Learned(steps, own_loss / constant, plain_loss / constant, np.all(unmoved, axis=0))

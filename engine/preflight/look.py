@@ -161,7 +161,7 @@ def take_look(spec: PoolSpec, arm: Arm, horizon: int | None, material: Material)
     task, batch, is_kept, training, held_out = material
     # The batch is the data, so that a step takes nothing else to the device.
     given = task._replace(draw=lambda *_: None, sample=lambda data, _: Batch(**data), augment=None)
-    model = make_model(spec.arm, task.num_outputs)
+    model = make_model(spec.arm, task.example_shape, task.num_outputs)
     trainer = Trainer(spec.arm, given, model, spec.form)
     passes = make_passes(trainer, model, arm, batch)
     found, traced = run_passes(passes), passes.traced

@@ -12,7 +12,7 @@ import optax
 from jax.typing import ArrayLike
 
 from ..arms.arm import Arm
-from ..models.initial import AS_WRITTEN, draw_params, leaf_laws
+from ..models.initial import AS_WRITTEN, draw_params
 from ..models.jaxpr import equations
 from ..models.model import Model
 from ..tasks import Batch
@@ -67,9 +67,9 @@ class Passes(NamedTuple):
     laws: jax.Array
     numbers: Hyperparams
 
-    def start(self, key: jax.Array) -> TrainState:
-        """Returns a start of the configuration."""
-        return self.trainer.init(Keys(*jax.random.split(key, 3)), self.laws, self.numbers)
+    def start(self, key: jax.Array, drawn: Any = None) -> TrainState:
+        """Returns a start of the configuration; `drawn` is of `Trainer.drawn_at`."""
+        return self.trainer.init(Keys(*jax.random.split(key, 3)), self.laws, self.numbers, drawn)
 
     def he_start(self, key: jax.Array, factor: float | jax.Array = 1.0, biases: float = 0.0) -> tuple[Any, Any]:
         """Returns parameters with He's weights, or a multiple of them, and the network's state.
@@ -84,10 +84,10 @@ class Passes(NamedTuple):
 
 def make_passes(trainer: Trainer, model: Model, arm: Arm, batch: Batch) -> Passes:
     """Traces the evaluation of a network for the batch; of the arm start, precision and numbers are read."""
-    he = jnp.asarray(leaf_laws(trainer.param_shapes, "he", {}, trainer.kept))
+    he = jnp.asarray(trainer.laws("he", {}))
     laws = he
     if arm.init != AS_WRITTEN:
-        laws = jnp.asarray(leaf_laws(trainer.param_shapes, str(arm.init), arm.options, trainer.kept))
+        laws = jnp.asarray(trainer.laws(str(arm.init), arm.options))
     numbers = {name: jnp.float32(value) for name, value in hyperparams(arm).items()}
     traced = trace(trainer.batch_apply, trainer.param_shapes, trainer.state_shapes, batch.inputs)
     return Passes(trainer, model, batch, traced, compute_in(model.train_apply, arm.precision), he, laws, numbers)
@@ -95,6 +95,17 @@ def make_passes(trainer: Trainer, model: Model, arm: Arm, batch: Batch) -> Passe
 
 def run_passes(passes: Passes) -> dict[str, Any]:
     """Returns everything of a `Look` that is measured by passing the batch through the network."""
+    found = run_once(_programs(passes))
+    zeroed, displaced = found.pop("halves", (np.zeros(NUM_STARTS),) * 2)
+    found.setdefault("seen", np.ones(1))
+    at_starts = found.pop("one")
+    own = {name: values[:NUM_STARTS] for name, values in at_starts.items()}
+    he = {"he_sizes": passes.he[:, 1], "he_grads": at_starts["grads"][NUM_STARTS]}
+    return {"zeroed": zeroed, "displaced": displaced, **he, **own, **found}
+
+
+def _programs(passes: Passes) -> dict[str, tuple[Callable[..., Any], tuple[Any, ...]]]:
+    """Returns the functions that measure, and what they are given."""
     trainer, batch = passes.trainer, passes.batch
     shapes = (trainer.param_shapes, trainer.state_shapes, batch.inputs)
     keys = jax.random.split(jax.random.key(0, impl="threefry2x32"), NUM_STARTS)
@@ -103,8 +114,8 @@ def run_passes(passes: Passes) -> dict[str, Any]:
     mean_loss = lambda outputs: jnp.mean(trainer.task.loss(outputs, batch.targets))  # noqa: E731
     gradient = trace_gradient(trainer.native_apply, mean_loss, *shapes)
 
-    def one(key: jax.Array, is_he: jax.Array) -> dict[str, jax.Array]:
-        state = passes.start(key)
+    def one(key: jax.Array, drawn: Any, is_he: jax.Array) -> dict[str, jax.Array]:
+        state = passes.start(key, drawn)
         laid = passes.he_start(key, biases=_BIASES)[0]
         state = state._replace(params=jax.tree.map(lambda he, own: jnp.where(is_he, he, own), laid, state.params))
         found = {**_trained(passes, state), **_evaluated(passes, state)}
@@ -114,26 +125,24 @@ def run_passes(passes: Passes) -> dict[str, Any]:
         outputs: jax.Array = run(passes.traced, *passes.he_start(key, factor), batch.inputs).outputs
         return outputs
 
-    def in_halves(key: jax.Array) -> tuple[jax.Array, jax.Array]:
-        state = passes.start(key)
+    def in_halves(start: tuple[jax.Array, Any]) -> tuple[jax.Array, jax.Array]:
+        state = passes.start(*start)
         return rounded_away(gradient, state.params, state.model_state, batch.inputs)
 
+    # After the starts of the configuration, a start of He's.
+    numbers = [*range(NUM_STARTS), 0]
+    with_he = keys[jnp.asarray(numbers)], trainer.drawn_at(numbers), jnp.arange(NUM_STARTS + 1) == NUM_STARTS
     factors = jnp.asarray([1.0, *[_WIDE] * (NUM_STARTS - 1)])
     programs: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
-        "one": (jax.vmap(one), (jnp.concatenate([keys, keys[:1]]), jnp.arange(NUM_STARTS + 1) == NUM_STARTS)),
+        "one": (jax.vmap(one), with_he),
         "wide_outputs": (jax.vmap(wide), (keys, factors)),
     }
     if has_positions(batch.inputs):
         programs["seen"] = (functools.partial(_seen, passes), (keys[0],))
     if has_halves(gradient):
-        programs["halves"] = (lambda keys: jax.lax.map(in_halves, keys), (keys,))
-    found = run_once(programs)
-    zeroed, displaced = found.pop("halves", (np.zeros(NUM_STARTS),) * 2)
-    found.setdefault("seen", np.ones(1))
-    at_starts = found.pop("one")
-    own = {name: values[:NUM_STARTS] for name, values in at_starts.items()}
-    he = {"he_sizes": passes.he[:, 1], "he_grads": at_starts["grads"][NUM_STARTS]}
-    return {"zeroed": zeroed, "displaced": displaced, **he, **own, **found}
+        starts = keys, trainer.drawn_at(range(NUM_STARTS))
+        programs["halves"] = (functools.partial(jax.lax.map, in_halves), (starts,))
+    return programs
 
 
 def run_once(programs: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]]) -> dict[str, Any]:

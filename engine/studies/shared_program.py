@@ -156,7 +156,7 @@ def _fills_core(arm: Arm, task: tasks.Task) -> bool:
     """Tells whether a single run keeps a CPU core busy: it has convolutions, or a step is long."""
     if arm.conv_widths:
         return True
-    model = models.make_model(arm, task.num_outputs)
+    model = models.make_model(arm, task.example_shape, task.num_outputs)
     example = jax.ShapeDtypeStruct((1, *task.example_shape), jnp.float32)
     params, state = jax.eval_shape(model.init, jax.eval_shape(lambda: jax.random.key(0)), example)
     if arm.batch_size * sum(leaf.size for leaf in jax.tree.leaves(params)) > _LONG_STEP:

@@ -132,7 +132,7 @@ def starts_of(runs: Measured, num_inputs: int) -> list[np.ndarray]:
     arm = runs.arm
     key = jax.eval_shape(lambda: random_streams.root_key(0))
     example = jax.ShapeDtypeStruct((1, num_inputs), np.float32)
-    shapes, _ = jax.eval_shape(make_model(arm, 1).init, key, example)
+    shapes, _ = jax.eval_shape(make_model(arm, example.shape[1:], 1).init, key, example)
     laws = jnp.asarray(leaf_laws(shapes, str(arm.init), arm.options))
 
     def start(seed: jax.Array) -> list[jax.Array]:

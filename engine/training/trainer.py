@@ -1,16 +1,17 @@
 """Training of one run, as pure functions. No model and no data set is named here."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from jax import lax
 
 from ..arms.arm import Arm
 from ..models import Model, lowering
-from ..models.initial import AS_WRITTEN, draw_params, kept_values, written_starts
+from ..models.initial import AS_WRITTEN, draw_params, drawn_by_library, kept_values, leaf_laws, written_starts
 from ..tasks import Batch, Data, Task
 from ..user_code import is_reference
 from .optimization import Hyperparams, make_optimizer
@@ -90,7 +91,7 @@ class Trainer:
         self._has_state = bool(jax.tree.leaves(state_shapes))
         self.state_shapes = state_shapes if self._has_state else {}
         # A leaf that always starts at one number is told by its value: its name can be anything.
-        written = written_starts(model.init, self._example()) if is_reference(arm.model) else None
+        written = written_starts(model, self._example()) if is_reference(arm.model) else None
         self.kept = kept_values(self.param_shapes, written)
 
     def _example(self) -> jax.Array:
@@ -99,17 +100,33 @@ class Trainer:
     def _fixed_start(self) -> tuple[Any, Any]:
         return self._model.init(jax.random.key(0, impl="threefry2x32"), self._example())
 
-    def init(self, keys: Keys, laws: jax.Array, hyperparams: Hyperparams) -> TrainState:
-        """Returns the state at step 0; `laws` are those of the leaves, `[num_leaves, 2]`."""
-        if self.arm.init == AS_WRITTEN:
-            params, _ = self._model.init(keys.init, self._example())
+    def laws(self, scheme: str, options: Mapping[str, Any]) -> np.ndarray:
+        """Returns the laws of the leaves under an initial scheme, see `models.initial.leaf_laws`."""
+        return leaf_laws(self.param_shapes, scheme, options, self.kept, self._model.fans)
+
+    def drawn_at(self, seeds: Sequence[int]) -> Any:
+        """Returns (params, state) that the network's library starts from with some seeds, leaves `[len(seeds), …]`.
+
+        That is `None` where the program draws them.
+        """
+        if self.arm.init != AS_WRITTEN or self._model.written is None:
+            return None
+        return drawn_by_library(self._model.written, seeds)
+
+    def init(self, keys: Keys, laws: jax.Array, hyperparams: Hyperparams, drawn: Any = None) -> TrainState:
+        """Returns the state at step 0; `laws` are those of the leaves, `[num_leaves, 2]`, `drawn` of `drawn_at`."""
+        if drawn is not None:
+            params, model_state = drawn
+        elif self.arm.init == AS_WRITTEN:
+            params, model_state = self._model.init(keys.init, self._example())
         else:
             params = draw_params(keys.init, self.param_shapes, laws, self.kept)
+            model_state = self._fixed_start()[1]
         step = jnp.int32(0)
         return TrainState(
             params=params,
             opt_state=self._optimizer_at(step, hyperparams).init(params),
-            model_state=self._fixed_start()[1] if self._has_state else {},
+            model_state=model_state if self._has_state else {},
             step=step,
             order_key=keys.order,
             noise_key=keys.noise,

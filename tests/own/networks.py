@@ -248,16 +248,10 @@ class Pair(nn.Module):
 of_key_alone = (lambda key: {"w": jnp.ones((64, 10))}, apply)
 
 
-class Torch:
-    """As of a class of PyTorch's."""
+class TensorFlow:
+    """As of a class of TensorFlow's own."""
 
-    __module__ = "torch.nn"
-
-
-class Equinox:
-    """As of a class of Equinox'."""
-
-    __module__ = "equinox._module"
+    __module__ = "tensorflow.python.module"
 
 
 number = 3

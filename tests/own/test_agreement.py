@@ -115,7 +115,7 @@ def test_it_trains_as_its_own_loop_does(name, make_pool, data_dir):
     data = load_data(resolve_arm(arm), 0, data_dir)
     task = build_task(resolve_arm(arm), data)
     for seed in _SEEDS:
-        key = random_streams.stream(jnp.uint32(0), "init", seed)
+        key = jax.random.key(seed)
         own = LOOPS[name](_batches(task, data, seed), key, seed)
         ours = found["arm", seed].batch_loss
         np.testing.assert_allclose(ours[0], own[0], rtol=2e-6)

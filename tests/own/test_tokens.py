@@ -28,7 +28,7 @@ def _arm(name, x=X, **fields):
 def test_they_are_handed_whole_numbers_and_learn(name, tmp_path, cache_dir):
     arm = _arm(name)
     assert takes_tokens(arm, (10,), 3)
-    model = make_model(arm, 3)
+    model = make_model(arm, (10,), 3)
     params, state = model.init(KEY, jnp.asarray(X[:4], jnp.float32))
     as_floats = model.batch_apply(params, state, jnp.asarray(X[:4], jnp.float32))
     np.testing.assert_array_equal(as_floats, model.batch_apply(params, state, jnp.asarray(X[:4], jnp.int32)))
@@ -42,7 +42,7 @@ def test_they_are_handed_whole_numbers_and_learn(name, tmp_path, cache_dir):
 def test_a_network_that_takes_numbers_gets_them_as_they_are():
     arm = _arm("Both", X / 7)
     assert not takes_tokens(arm, (10,), 3)
-    traced = jax.make_jaxpr(make_model(arm, 3).init)(KEY, jnp.zeros((2, 10)))
+    traced = jax.make_jaxpr(make_model(arm, (10,), 3).init)(KEY, jnp.zeros((2, 10)))
     assert "i32" not in str(traced.jaxpr.invars)
 
 

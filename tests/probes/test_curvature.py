@@ -79,7 +79,7 @@ def test_an_exhausted_space_makes_up_no_curvature(scale):
 
 
 def _loss(arm, form):
-    model = make_model(resolve_arm(arm), 10)
+    model = make_model(resolve_arm(arm), (8, 8, 1), 10)
     inputs = jax.random.normal(jax.random.key(1), (8, 8, 8, 1))
     labels = jnp.arange(8) % 10
     params, state = model.init(jax.random.key(0), inputs[:1])

@@ -40,7 +40,7 @@ def _made(arm: Arm, data_dir: str):
     arm = resolve_arm(arm)
     data = load_data(arm, 0, data_dir)
     task = build_task(arm, data)
-    return arm, data, Trainer(arm, task, make_model(arm, task.num_outputs), "direct")
+    return arm, data, Trainer(arm, task, make_model(arm, task.example_shape, task.num_outputs), "direct")
 
 
 def _started(arm, data, trainer):

@@ -28,7 +28,7 @@ _EXPECTED = {
 
 
 def _recorded(arm: Arm):
-    model = make_model(resolve_arm(arm), 10)
+    model = make_model(resolve_arm(arm), (8, 8, 1), 10)
     shapes = jax.eval_shape(model.init, jax.random.key(0), _INPUTS[:1])
     inputs = jax.ShapeDtypeStruct(_INPUTS.shape, _INPUTS.dtype)
     recording = record(model.batch_apply, leaf_names(shapes[0]), *shapes, inputs)
@@ -62,7 +62,7 @@ def test_the_attention_of_a_transformer_is_no_layer_but_its_projections_are():
 
 
 def test_what_enters_is_what_the_layer_before_has_left():
-    model = make_model(resolve_arm(small_arm()), 10)
+    model = make_model(resolve_arm(small_arm()), (8, 8, 1), 10)
     params, state = model.init(jax.random.key(0), _INPUTS[:1])
     inputs = jax.ShapeDtypeStruct(_INPUTS.shape, _INPUTS.dtype)
     recording = record(model.batch_apply, leaf_names(params), params, state, inputs)

@@ -167,7 +167,7 @@ def test_dropout_keeps_its_bits_beside_augmentation():
     for augment in ("none", "crop_flip"):
         arm = resolve_arm(small_arm(augment=augment, dropout=0.5, batch_size=32))
         task = build_task(arm, constant)
-        trainer = Trainer(arm, task, make_model(arm, 10), "native")
+        trainer = Trainer(arm, task, make_model(arm, (8, 8, 1), 10), "native")
         keys = Keys(*(random_streams.stream(0, role, 0) for role in Keys._fields))
         laws = leaf_laws(trainer.param_shapes, "he", {})
         state = trainer.init(keys, laws, hyperparams(arm))

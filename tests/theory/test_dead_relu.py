@@ -45,7 +45,7 @@ def runs(make_pool):
 def _is_dead_at_start(arm: Arm) -> np.ndarray:
     """Whether a run's last hidden layer is off for every input, from its own weights."""
     example = jax.ShapeDtypeStruct((1, 1), np.float32)
-    shapes, _ = jax.eval_shape(make_model(arm, 1).init, random_streams.root_key(0), example)
+    shapes, _ = jax.eval_shape(make_model(arm, (8, 8, 1), 1).init, random_streams.root_key(0), example)
     laws = leaf_laws(shapes, str(arm.init), {})
     found = []
     for seed in range(NUM_RUNS):

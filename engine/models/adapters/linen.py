@@ -7,7 +7,7 @@ from typing import Any
 import jax
 from flax import linen as nn
 
-from .model import Mode, Model, model_of, parameter_names, switches
+from ..model import Mode, Model, model_of, parameter_names, switches
 
 
 def adapt(module: nn.Module) -> Model:

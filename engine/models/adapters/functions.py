@@ -6,8 +6,8 @@ from typing import Any
 
 import jax
 
-from ..errors import InputError
-from .model import Mode, Model, model_of, parameter_names, switches
+from ...errors import InputError
+from ..model import Mode, Model, model_of, parameter_names, switches
 
 _STATE = ("state", "model_state", "batch_stats")
 _KEY = ("key", "rng", "rng_key", "noise_key", "prng_key")

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from .model import Mode, Model, model_of, parameter_names, switches
+from ..model import Mode, Model, model_of, parameter_names, switches
 
 
 def adapt(build: Callable[[nnx.Rngs], nnx.Module]) -> Model:

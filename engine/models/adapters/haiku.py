@@ -1,0 +1,52 @@
+"""A Haiku module, or a pair of functions that Haiku made of one, as pure functions."""
+
+import contextlib
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import jax
+
+from ..model import Mode, Model, model_of, parameter_names, switches
+
+
+def adapt(make: Callable[[], Any]) -> Model:
+    """Returns the pure functions of a module, which `make` makes where Haiku can, or of what `hk.transform` returns.
+
+    Arguments of the call named in `engine.models.model` tell training from evaluation; with batch statistics,
+    evaluation tells `BatchNorm` layers to use the batch. Random numbers follow from the run's noise.
+    """
+    import haiku as hk
+
+    def call(inputs: jax.Array, **values: Any) -> Any:
+        return make()(inputs, **values)
+
+    kind = make.func if hasattr(make, "func") else make
+    if inspect.isclass(kind):
+        function, names = call, parameter_names(kind.__call__)
+    else:
+        # Transformed again, so that state and random numbers are always there.
+        function = make().init._original_fn
+        names = parameter_names(function)
+    pair = hk.transform_with_state(function)
+
+    def init(key: jax.Array, inputs: jax.Array) -> tuple[Any, Any]:
+        return pair.init(key, inputs, **switches(names, "train"))
+
+    def run(mode: Mode, params: Any, state: Any, inputs: jax.Array, key: jax.Array) -> tuple[jax.Array, Any]:
+        over_batch = hk.intercept_methods(_over_batch) if mode == "batch" else contextlib.nullcontext()
+        with over_batch:
+            return pair.apply(params, state, key, inputs, **switches(names, mode))
+
+    return model_of(init, run)
+
+
+def _over_batch(call: Any, args: Any, kwargs: Any, context: Any) -> Any:
+    """Calls a layer, as in training where it normalises over the batch."""
+    import haiku as hk
+
+    if not isinstance(context.module, hk.BatchNorm) or context.method_name != "__call__":
+        return call(*args, **kwargs)
+    bound = inspect.signature(hk.BatchNorm.__call__).bind(context.module, *args, **kwargs)
+    bound.arguments["is_training"] = True
+    return call(*bound.args[1:], **bound.kwargs)
