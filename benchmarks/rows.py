@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.library_rows import library_rows
 from benchmarks.torch_rows import torch_rows
 from benchmarks.workloads import LEARNING_RATE, NUM_CLASSES, STEPS, Prepared, Row, Workload, examples, flax_network
 
@@ -70,7 +71,9 @@ def _flax(workload: Workload, num_seeds: int, how: str) -> Prepared:
     return Prepared(advance, num_seeds * num_steps, seconds, memory.temp_size_in_bytes / num_seeds if memory else None)
 
 
-def engine_pool(workload: Workload, width: int, form: str | None = None, **arm_fields: Any) -> Any:
+def engine_pool(
+    workload: Workload, width: int, form: str | None = None, reference: str | None = None, **arm_fields: Any
+) -> Any:
     """The engine's own pool of lanes for a workload's network, unchanged."""
     import jax
     import jax.numpy as jnp
@@ -78,7 +81,7 @@ def engine_pool(workload: Workload, width: int, form: str | None = None, **arm_f
     from engine.arms.arm import Arm
     from engine.lanes.pool import LanePool
     from engine.lanes.spec import PoolSpec, block_of
-    from engine.models import Model
+    from engine.models import Model, make_model
     from engine.models.lowering import default_form
     from engine.outcomes import DetectorSettings
     from engine.studies.study import resolve_arm
@@ -115,13 +118,15 @@ def engine_pool(workload: Workload, width: int, form: str | None = None, **arm_f
     )
     has_convolutions = workload.is_residual or bool(workload.conv_widths)
     fields = {
-        "model": "cnn8" if has_convolutions else "mlp",
+        "model": reference or ("cnn8" if has_convolutions else "mlp"),
         "learning_rate": LEARNING_RATE,
         "batch_size": workload.batch_size,
         "init": "he",
         **arm_fields,
     }
     arm = resolve_arm(Arm(**fields))
+    if reference is not None:
+        model = make_model(arm, task.example_shape, task.num_outputs)
     platform = jax.default_backend()
     form = form or default_form(platform)
     block = block_of(platform, has_convolutions, width)
@@ -153,18 +158,19 @@ def _engine(workload: Workload) -> Prepared:
     raise reason
 
 
-def prepare_engine(workload: Workload, width: int, form: str | None = None) -> Prepared:
+def prepare_engine(workload: Workload, width: int, form: str | None = None, model: str | None = None) -> Prepared:
     """The engine, with a number of lanes; a call is a chunk.
 
     Args:
         workload: what to train.
         width: number of lanes.
         form: of the convolutions; by default that of the kind of device.
+        model: reference to a network of another library, in place of the one in Flax.
     """
     from engine.lanes.programs import SEGMENTS_PER_CHUNK
 
     started = time.perf_counter()
-    pool = engine_pool(workload, width, form)
+    pool = engine_pool(workload, width, form, model)
     seconds = time.perf_counter() - started
     fill_pool(pool, width)
 
@@ -202,6 +208,7 @@ ROWS: dict[str, Row] = {
     "Flax, one seed, scan": Row(lambda w: _flax(w, 1, "scan"), False),
     "Flax, seeds by lax.map": Row(lambda w: _flax(w, w.num_seeds, "map"), False),
     **torch_rows(),
+    **library_rows(),
 }
 
 
