@@ -14,6 +14,7 @@ FLOW = (
     "statistics",
     "outcomes",
     "arms",
+    "losses",
     "tasks",
     "models",
     "training",

@@ -49,6 +49,12 @@ class Arm:
         part="initial",
         unset="normal; as_written for a network of your own",
     )
+    loss: str | None = option(
+        None,
+        "loss: a name, or path/to/file.py:NAME for your own function of outputs [batch, outputs] and targets, which "
+        "returns [batch]",
+        unset="cross-entropy for classes, squared error for values, or what belongs to the data",
+    )
     optimizer: str = option("adam", "optimiser")
     schedule: str = option("constant", "learning rate against the step number")
     learning_rate: float = option(
@@ -145,7 +151,7 @@ def fill_in(arm: Arm) -> Arm:
             filled[name] = value
     for name, value in arm.options.items():
         if name not in filled and not _is_off(all_options()[name], value):
-            owner = ", ".join(f"{kind}={getattr(arm, kind)}" for kind in kinds_of(name))
+            owner = ", ".join(f"{kind}={getattr(arm, kind) or 'that of the data'}" for kind in kinds_of(name))
             raise InputError(f"{name}={value!r} has no effect with {owner}: leave it out, or choose what uses it")
     return arm.replace(options=filled)
 

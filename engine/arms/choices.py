@@ -16,8 +16,10 @@ _TABLES = {
     "init": ".models.registry:SCHEMES",
     "optimizer": ".training.registry:OPTIMIZERS",
     "schedule": ".training.registry:SCHEDULES",
+    "loss": ".losses.registry:LOSSES",
 }
-_OWN_NETWORKS = ".models.building:OPTIONS"
+# Options of what is the user's own.
+_OWN = {"model": ".models.building:OPTIONS", "loss": ".losses.making:OPTIONS"}
 KINDS = tuple(_TABLES)
 
 
@@ -29,8 +31,8 @@ def table_of(kind: str) -> Registry:
 
 def options_of(kind: str, name: str) -> dict[str, Option]:
     """Returns the options that a choice owns, by name; raises InputError with the nearest choice that there is."""
-    is_own = kind == "model" and is_reference(name)
-    options = resolve(_OWN_NETWORKS) if is_own else table_of(kind).load(name).OPTIONS
+    is_own = kind in _OWN and is_reference(name)
+    options = resolve(_OWN[kind]) if is_own else table_of(kind).load(name).OPTIONS
     return {option.name: option for option in options}
 
 

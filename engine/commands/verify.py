@@ -60,7 +60,7 @@ class VerifyOptions:
     output: str | None = option(None, "file for the result as JSON, outside of the study")
     has_own_code: bool = option(
         False,
-        "execute the file of the user's model that the study names; only for a study that you trust",
+        "execute the user's files that the study names, of a network or a loss; only for a study that you trust",
         flag="own_code",
     )
     is_quiet: bool = option(False, "show no progress; notes and what was found are still said", flag="quiet")

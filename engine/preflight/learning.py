@@ -10,6 +10,8 @@ import optax
 from jax import lax
 
 from ..lanes.least_cost import operations
+from ..losses import Targets
+from ..losses.making import chance_of, make_loss
 from ..models.jaxpr import equations
 from .passes import Passes, run_once
 
@@ -98,7 +100,12 @@ def _is_loop(eqn: Any) -> bool:
 
 def loss_of_constant(passes: Passes) -> float:
     """Returns the loss of the best constant prediction of this batch."""
-    task, targets = passes.trainer.task, passes.batch.targets
+    arm, task, targets = passes.trainer.arm, passes.trainer.task, passes.batch.targets
+    if arm.loss is not None:
+        array = np.asarray(targets)
+        number = array.shape[1] if array.ndim > 1 else max(task.num_outputs, 1 + int(array.max()))
+        of_batch = Targets(array, number)
+        return chance_of(arm, make_loss(arm, of_batch), of_batch, of_batch)
     if task.correct is not None and targets.ndim == 1:
         best = jnp.log(jnp.maximum(jnp.bincount(targets, length=task.num_outputs) / len(targets), 1e-9))
     else:

@@ -13,7 +13,7 @@ from .look import Look
 
 def find(look: Look) -> Finding | None:
     """Finds a logarithm of a softmax at the end of a classifier."""
-    if not look.has_classes or look.outputs.shape[-1] < 2:
+    if not look.has_logits or look.outputs.shape[-1] < 2:
         return None
     if not (_are_logarithms(look.outputs) and _are_logarithms(look.wide_outputs)):
         return None

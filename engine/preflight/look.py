@@ -118,6 +118,11 @@ class Look(NamedTuple):
         return np.issubdtype(inputs.dtype, np.floating) and inputs.size > 0 and bool(np.ptp(inputs))
 
     @property
+    def has_logits(self) -> bool:
+        """Whether the loss takes the softmax of the outputs itself."""
+        return self.has_classes and self.arm.loss in (None, "cross_entropy", "focal")
+
+    @property
     def entered(self) -> list[Entering]:
         """What the first weights are given, in the median over starts; empty where it is not known."""
         return [Entering(*map(float, numbers)) for numbers in np.median(self.entering, axis=0)]
@@ -170,7 +175,7 @@ def take_look(spec: PoolSpec, arm: Arm, horizon: int | None, material: Material)
         arm=arm,
         horizon=horizon,
         chance_loss=task.chance_loss,
-        has_classes=task.correct is not None and training.targets.ndim == 1 and training.targets.min() >= 0,
+        has_classes=_are_classes(training.targets),
         is_kept=is_kept,
         training=training,
         held_out=held_out,
@@ -184,6 +189,10 @@ def take_look(spec: PoolSpec, arm: Arm, horizon: int | None, material: Material)
         has_tokens=takes_tokens(spec.arm, task.example_shape, task.num_outputs),
         **{name: np.asarray(value, np.float64) for name, value in found.items()},
     )
+
+
+def _are_classes(targets: np.ndarray) -> bool:
+    return targets.ndim == 1 and np.issubdtype(targets.dtype, np.integer) and bool(targets.min() >= 0)
 
 
 def _examples(data: Mapping[str, np.ndarray], part: str) -> Examples:

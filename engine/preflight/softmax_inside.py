@@ -14,7 +14,7 @@ from .look import Look
 
 def find(look: Look) -> Finding | None:
     """Finds a softmax, or something like it, at the end of a classifier."""
-    if not look.has_classes or look.outputs.shape[-1] < 2:
+    if not look.has_logits or look.outputs.shape[-1] < 2:
         return None
     if not (_are_shares(look.outputs) and _are_shares(look.wide_outputs)):
         return None

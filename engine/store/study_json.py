@@ -137,17 +137,18 @@ def plan_of(
         platform: kind of device on which it is to run now.
         data_dir: folder of prepared data.
         dataset_dir: where the user's data are now, if not where they were.
-        has_own_code: whether the code of the user's model, which the study names, may run.
+        has_own_code: whether the user's code, which the study names, may run.
         is_quiet: whether to draw no progress bar while data are read.
 
     Raises:
         InputError: see `study_of` and `expand`; the data are in several places; or code may not run.
     """
     study, identity = study_of(document), document["identity"]
-    own = sorted({arm.model for arm in study.arms.values() if is_reference(arm.model)})
+    named = {name for arm in study.arms.values() for name in (arm.model, arm.loss) if name is not None}
+    own = sorted(filter(is_reference, named))
     if own and not has_own_code:
         raise InputError(
-            f"this study executes code of a user's model ({', '.join(own)}): to run it, "
+            f"this study executes code of the user's ({', '.join(own)}): to run it, "
             f"give --own_code, and only for a study that you trust"
         )
     if dataset_dir is not None:

@@ -10,6 +10,7 @@ from .. import models, tasks
 from ..arms.arm import Arm, fill_in, find_option
 from ..arms.options import declared_in, documented, fill_owned, option
 from ..errors import InputError, unknown_name
+from ..losses.making import choose_loss
 from ..outcomes import DetectorSettings, check_settings
 from ..outcomes.row import MAX_SEED, MAX_STEPS
 from ..training.probes import check_names
@@ -224,4 +225,4 @@ def _label(field: str, value: Any) -> str:
 
 def resolve_arm(arm: Arm) -> Arm:
     """Returns the arm with every option set that its choices own; raises `InputError` where one does not fit them."""
-    return fill_in(models.choose_network(tasks.choose_source(arm)))
+    return fill_in(choose_loss(models.choose_network(tasks.choose_source(arm))))

@@ -1,6 +1,7 @@
 """Sources of examples. A task is one module with `OPTIONS`, `load` and `build`, and one line in `TASKS`."""
 
 from ..arms.arm import Arm
+from ..losses.making import source_fingerprint as loss_fingerprint
 from ..registry import fingerprint_sources
 from . import augmentation, passes, splitting, task
 from .places import choose_source, source_of
@@ -28,4 +29,5 @@ __all__ = [
 def source_fingerprint(arm: Arm) -> str:
     """Returns the SHA-256 of the sources that make the arm's task; the data have a fingerprint of their own."""
     augmenting = [augmentation] if arm.augment not in (None, "none") else []
-    return fingerprint_sources(TASKS.load(arm.dataset), splitting, passes, task, *augmenting)
+    of_data = fingerprint_sources(TASKS.load(arm.dataset), splitting, passes, task, *augmenting)
+    return of_data if arm.loss is None else f"{of_data} {loss_fingerprint(arm.loss)}"

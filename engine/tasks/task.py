@@ -9,6 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..arms.arm import Arm
+from ..errors import InputError
+from ..losses import Targets
+from ..losses.making import chance_of, make_loss
 from ..outcomes.event import Event
 from .augmentation import Augment, make_augmentation
 from .controls import controlled
@@ -78,7 +81,23 @@ def load_data(arm: Arm, root_seed: int, data_dir: str | None, reading: Reading |
 def build_task(arm: Arm, data: Data) -> Task:
     """Returns the functions of a task for arrays from `load_data`; raises InputError where the arm does not fit."""
     task: Task = TASKS.load(arm.dataset).build(arm, data)
+    if arm.loss is not None:
+        task = _with_loss(task, arm, data)
     return task._replace(augment=make_augmentation(arm, task.example_shape))
+
+
+def _with_loss(task: Task, arm: Arm, data: Data) -> Task:
+    """Returns the task with the loss that its arm names; raises InputError where it does not fit the targets."""
+    if "inputs" not in data:
+        raise InputError(f"loss={arm.loss} has no effect with dataset={arm.dataset}, to which a loss belongs")
+    name = "labels" if "labels" in data else "targets"
+    of_loss = np.asarray(data[f"loss_{name}"])
+    array = np.asarray(data[name])
+    targets = Targets(array, task.num_outputs)
+    evaluated = Targets(of_loss.reshape(-1, *array.shape[1:]), task.num_outputs)
+    loss = make_loss(arm, targets)
+    chance = chance_of(arm, loss, targets, evaluated)
+    return task._replace(loss=loss.of_examples, correct=loss.correct, num_outputs=loss.num_outputs, chance_loss=chance)
 
 
 def first_batch(task: Task, data: Data, key: jax.Array) -> Batch:

@@ -1,0 +1,71 @@
+"""Losses, one file each, with `OPTIONS` and `make(targets, options)`, which returns a `Loss`."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ..arms.options import Option
+from ..errors import InputError
+
+Options = Mapping[str, Any]
+
+MARGIN = Option("margin", float, 1.0, "distance beyond which the loss is 0", is_positive=True, maximum=1e6)
+
+
+class Targets(NamedTuple):
+    """Training targets: numbers of classes `[num]`, or values `[num, num_outputs]`."""
+
+    array: np.ndarray
+    num_outputs: int
+
+    @property
+    def are_classes(self) -> bool:
+        """Whether they are numbers of classes."""
+        return self.array.ndim == 1
+
+    @property
+    def shares(self) -> np.ndarray:
+        """Share of each class, `[num_outputs]`."""
+        counts = np.bincount(self.array, minlength=self.num_outputs)
+        return counts / counts.sum()
+
+
+class Loss(NamedTuple):
+    """A loss.
+
+    Attributes:
+        of_examples: from (outputs `[batch, num_outputs]`, targets) to the loss of each example, `[batch]`.
+        num_outputs: of the network.
+        correct: from the same to whether each example is right; `None` where no such thing is known.
+        chance: mean loss of constant outputs where it follows from no single example; `None` where it is searched for.
+    """
+
+    of_examples: Callable[[jax.Array, jax.Array], jax.Array]
+    num_outputs: int
+    correct: Callable[[jax.Array, jax.Array], jax.Array] | None = None
+    chance: float | None = None
+
+
+def most_likely_is_right(outputs: jax.Array, targets: jax.Array) -> jax.Array:
+    """Tells whether the largest output of each example is that of its class."""
+    return jnp.argmax(outputs, axis=-1) == targets
+
+
+def require_classes(name: str, targets: Targets) -> None:
+    """Raises InputError where targets are values, and a loss needs classes."""
+    if not targets.are_classes:
+        raise InputError(f"loss={name} needs classes, and these targets are values: expected squared, absolute, …")
+
+
+def of_values(each: Callable[[jax.Array, jax.Array], jax.Array], targets: Targets) -> Loss:
+    """Makes a loss of outputs and values, `[batch, num_outputs]`, meaned over outputs; a class is 1 among zeros."""
+    if not targets.are_classes:
+        return Loss(lambda outputs, values: jnp.mean(each(outputs, values), axis=-1), targets.num_outputs)
+
+    def of_classes(outputs: jax.Array, labels: jax.Array) -> jax.Array:
+        return jnp.mean(each(outputs, jax.nn.one_hot(labels, targets.num_outputs, dtype=outputs.dtype)), axis=-1)
+
+    return Loss(of_classes, targets.num_outputs, most_likely_is_right)
