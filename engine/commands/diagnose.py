@@ -21,7 +21,7 @@ from ..errors import InputError, counted
 from ..lanes import tuning
 from ..lanes.least_cost import least_step_cost
 from ..lanes.memory import memory_limit
-from ..models import has_own_dropout
+from ..models import has_own_dropout, make_model
 from ..preflight.checking import refuse_untrainable
 from ..studies.diagnosis import AS_GIVEN, CHANGES, DiagnosisRecord, read_record
 from ..studies.expand import ExpandedStudy, expand
@@ -215,6 +215,7 @@ def _subject_of(arm: Arm, data: Mapping[str, np.ndarray]) -> Subject:
         inputs_off=off_scale(data["inputs"]) if np.issubdtype(data["inputs"].dtype, np.floating) else None,
         targets_off=None if targets is None else off_scale(targets),
         has_own_dropout=has_own_dropout(arm, task.example_shape, task.num_outputs),
+        library=make_model(arm, task.example_shape, task.num_outputs).library,
     )
 
 

@@ -13,7 +13,7 @@ class Subject(NamedTuple):
 
     `num_examples` are those to train on, 0 where its task draws them; `has_values` tells whether values are predicted;
     `inputs_off` and `targets_off` say how numbers are off order one, or are `None`; `has_own_dropout` tells whether a
-    network of the user's own draws numbers in training that can be switched off.
+    network of the user's own draws numbers in training that can be switched off; `library` is what it is written in.
     """
 
     arm: Arm
@@ -22,6 +22,7 @@ class Subject(NamedTuple):
     inputs_off: str | None = None
     targets_off: str | None = None
     has_own_dropout: bool = False
+    library: str = "Flax"
 
 
 class Change(NamedTuple):

@@ -8,6 +8,7 @@ from ..studies.diagnosis import AS_GIVEN, DiagnosisRecord, Kind
 from ..studies.study import resolve_arm
 from ..user_code import is_reference
 from .changes import Change, NotApplicableError, Subject, fixed, refuse_if, refuse_own_network
+from .library_words import in_library
 from .removals import CLIPPING, RELU, REMOVALS, WIDER, without_schedule
 
 # A multiple of a learning rate of zero is no other rate.
@@ -207,12 +208,15 @@ def factors_of(subject: Subject) -> Factors:
             is_drawn = change.kind == "control" and not subject.num_examples
             refuse_if(is_drawn, f"dataset={arm.dataset} draws fresh examples every step")
             changed = change.apply(subject)
-            other = first.setdefault(resolve_arm(changed), name)
+            resolved = resolve_arm(changed)
+            other = first.setdefault(resolved, name)
             refuse_if(other != name, f"it is the same as {other}")
         except NotApplicableError as reason:
             record.skipped[name] = str(reason)
             continue
-        arms[name], record.kinds[name], record.words[name] = changed, change.kind, change.describe(subject)
+        called = "" if change.kind == "control" else in_library(subject.library, arm, resolved)
+        words = ", ".join(filter(None, [change.describe(subject), called]))
+        arms[name], record.kinds[name], record.words[name] = changed, change.kind, words
         if change.relative_rate is not None:
             record.rates[name] = change.relative_rate
     return Factors(arms, record)

@@ -19,6 +19,7 @@ from ..studies.diagnosis import AS_GIVEN, CHANGES, read_record
 from . import table
 from .evidence import MOST_RUNS, Evidence
 from .gathering import gather
+from .library_words import without_library
 from .suspect_words import how_to_decide, list_suspects, what_was_followed, who_else
 from .words import Findings, change_first, headline, what_controls_say, what_it_means, what_was_seen
 
@@ -149,7 +150,9 @@ def _draw_remedies(found: Findings, names: list[str]) -> Figure:
                 axes.plot([difference.lower, min(difference.upper, end)], [row, row], color=colour, linewidth=1.6)
             axes.plot(difference.value, row, "o", color=colour, markersize=5, fillstyle=style)
     axes.axvline(0, color=INK, linewidth=0.8)
-    axes.set_yticks(range(len(ordered)), [label(found.record.words[name]) for name in ordered], fontsize=8.5)
+    axes.set_yticks(
+        range(len(ordered)), [label(without_library(found.record.words[name])) for name in ordered], fontsize=8.5
+    )
     axes.set(ylim=(len(ordered) - 0.5, -0.5), xmargin=0.05)
     axes.set_xlim(right=end)
     label_differences(axes, unit, "as given")

@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from .model import APPLIES, Model
+from .model import Model, with_applies
 
 _IMAGE_AXES = 3
 
@@ -33,8 +33,9 @@ def _turned(model: Model) -> Model:
     def with_turned(apply: Callable[..., Any]) -> Callable[..., Any]:
         return lambda params, state, inputs, *key: apply(params, state, jnp.moveaxis(inputs, -1, 1), *key)
 
-    applied = {name: with_turned(getattr(model, name)) for name in APPLIES}
-    return model._replace(init=lambda key, inputs: model.init(key, jnp.moveaxis(inputs, -1, 1)), **applied)
+    return with_applies(
+        model._replace(init=lambda key, inputs: model.init(key, jnp.moveaxis(inputs, -1, 1))), with_turned
+    )
 
 
 def _takes(model: Model, example_shape: tuple[int, ...]) -> bool:

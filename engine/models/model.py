@@ -16,8 +16,6 @@ Mode = Literal["train", "batch", "average"]
 _TRAINING = ("train", "training", "is_training", "is_train")
 _EVALUATION = ("deterministic", "is_deterministic", "eval", "evaluate", "inference")
 
-APPLIES = ("train_apply", "quiet_apply", "batch_apply", "average_apply")
-
 ACTIVATIONS: dict[str, Callable[[jax.Array], jax.Array]] = {
     "relu": jax.nn.relu,
     "leaky_relu": jax.nn.leaky_relu,
@@ -51,7 +49,7 @@ class Model(NamedTuple):
     dropout. `batch_apply`, the evaluation that detects, goes from (params, state, inputs) to outputs without dropout;
     `average_apply` uses running averages. `written` goes, on the host, from a seed to the (params, state) that a
     library starts from which draws them by itself; `None` where `init` draws them. `fans` goes from the path and the
-    shape of a weight to its numbers of inputs and outputs.
+    shape of a weight to its numbers of inputs and outputs. `library` is what the network is written in.
     """
 
     init: Callable[[jax.Array, jax.Array], tuple[Any, Any]]
@@ -61,6 +59,7 @@ class Model(NamedTuple):
     average_apply: Callable[[Any, Any, jax.Array], jax.Array]
     written: Callable[[int], Any] | None = None
     fans: Fans = fans_of
+    library: str = "Flax"
 
 
 def model_of(
@@ -77,6 +76,16 @@ def model_of(
 
     train_apply, quiet_apply = functools.partial(run, "train"), functools.partial(run, "batch")
     return Model(init, train_apply, quiet_apply, evaluator("batch"), evaluator("average"))
+
+
+def with_applies(model: Model, change: Callable[[Callable[..., Any]], Callable[..., Any]]) -> Model:
+    """Returns a network whose calls, in training and evaluation, are changed ones."""
+    return model._replace(
+        train_apply=change(model.train_apply),
+        quiet_apply=change(model.quiet_apply),
+        batch_apply=change(model.batch_apply),
+        average_apply=change(model.average_apply),
+    )
 
 
 def wants_whole_numbers(error: Exception) -> bool:
@@ -99,7 +108,7 @@ def handing_tokens(model: Model) -> Model:
         return lambda params, state, inputs, *key: as_taken(lambda x: apply(params, state, x, *key), inputs)
 
     init = lambda key, inputs: as_taken(lambda x: model.init(key, x), inputs)  # noqa: E731
-    return model._replace(init=init, **{name: applied(getattr(model, name)) for name in APPLIES})
+    return with_applies(model._replace(init=init), applied)
 
 
 def switches(names: Collection[str], mode: Mode) -> dict[str, Any]:

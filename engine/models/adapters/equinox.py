@@ -19,7 +19,8 @@ def adapt(make: Callable[..., Any], example_shape: tuple[int, ...]) -> Model:
     channels first where the module takes them so.
     """
     network = _Network(make)
-    return channels_first(model_of(network.init, network.run)._replace(fans=outputs_first), example_shape)
+    model = model_of(network.init, network.run)._replace(fans=outputs_first, library="Equinox")
+    return channels_first(model, example_shape)
 
 
 class _Network:

@@ -38,7 +38,7 @@ def adapt(make: Callable[[], Any]) -> Model:
         with over_batch:
             return pair.apply(params, state, key, inputs, **switches(names, mode))
 
-    return model_of(init, run)
+    return model_of(init, run)._replace(library="Haiku")
 
 
 def _over_batch(call: Any, args: Any, kwargs: Any, context: Any) -> Any:

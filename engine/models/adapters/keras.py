@@ -30,7 +30,7 @@ def adapt(make: Callable[[], Any], example_shape: tuple[int, ...]) -> Model:
     """
     _check_backend()
     network = _Network(make, example_shape)
-    return model_of(network.init, network.run)._replace(written=network.written)
+    return model_of(network.init, network.run)._replace(written=network.written, library="Keras")
 
 
 def _check_backend() -> None:

@@ -57,7 +57,7 @@ def adapt(make: Callable[[], Any], example_shape: tuple[int, ...]) -> Model:
             outputs, kept = environment.t2j_iso((outputs, kept))
         return outputs, parts({**given, **kept})[1]
 
-    model = model_of(init, run)._replace(written=written, fans=outputs_first)
+    model = model_of(init, run)._replace(written=written, fans=outputs_first, library="PyTorch")
     return channels_first(model, example_shape)
 
 
