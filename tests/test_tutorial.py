@@ -1,5 +1,6 @@
-"""Every command of the tutorial, in its order, as a reader would type it."""
+"""Every command of the tutorial, and of the pages for other libraries, in its order, as a reader would type it."""
 
+import importlib.util
 import os
 import re
 import shlex
@@ -11,8 +12,14 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs" / "tutorial.md").read_text()
-BLOCKS = re.findall(r"```\n(.*?)```", PAGE, re.DOTALL)
-COMMANDS = [line for block in BLOCKS for line in block.replace("\\\n", "").splitlines()]
+
+
+def _commands_of(page: str) -> list[str]:
+    blocks = re.findall(r"^```(\w*)\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
+    return [line for language, block in blocks if not language for line in block.replace("\\\n", "").splitlines()]
+
+
+COMMANDS = _commands_of(PAGE)
 
 
 def _run(command: str, folder: Path) -> str:
@@ -20,7 +27,12 @@ def _run(command: str, folder: Path) -> str:
     if words[0] == "plateau":
         words = ["python", "-m", "engine", *words[1:]]
     assert words[0] == "python"
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "XDG_CACHE_HOME": str(folder / "cache")}
+    environment = {
+        **os.environ,
+        "KERAS_BACKEND": "jax",
+        "PYTHONPATH": str(ROOT),
+        "XDG_CACHE_HOME": str(folder / "cache"),
+    }
     done = subprocess.run([sys.executable, *words[1:]], cwd=folder, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, f"{command}\n{done.stderr}"
     return done.stdout
@@ -41,5 +53,26 @@ def test_every_command_of_the_tutorial_does_what_the_page_says(tmp_path):
     for arm, printed in (("as_written", 8.9), ("he", 2.3), ("rate_x3", 3.9)):
         assert f"{printed} (" in PAGE
         found = re.search(rf"^{arm} .*%\) +([\d.]+) \(", wait, re.MULTILINE)
+        assert found is not None
+        assert float(found[1]) == pytest.approx(printed, abs=0.5)
+
+
+@pytest.mark.guide
+@pytest.mark.parametrize(
+    ("library", "page", "median", "of_he"), [("torch", "pytorch", 9.5, 2.5), ("keras", "keras", 9.8, 2.3)]
+)
+def test_a_script_of_another_library_gets_its_verdict(library, page, median, of_he, tmp_path):
+    if importlib.util.find_spec(library) is None:
+        pytest.skip(f"{library} is not installed")
+    words = (ROOT / "docs" / f"{page}.md").read_text()
+    (tmp_path / "docs").symlink_to(ROOT / "docs")
+    commands = _commands_of(words)
+    _, _, read, mine, start = [_run(command, tmp_path) for command in commands]
+    assert "A plateau that ends by itself" in read
+    assert "This is normal for “arm”: 12 of 12 runs" in mine
+    assert f"epoch {median} (" in words
+    # Onsets depend on the processor by a fraction of an epoch.
+    for arm, printed in (("init=as_written", median), ("init=he", of_he)):
+        found = re.search(rf"^{arm} .*%\) +([\d.]+) \(", start, re.MULTILINE)
         assert found is not None
         assert float(found[1]) == pytest.approx(printed, abs=0.5)

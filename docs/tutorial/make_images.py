@@ -1,6 +1,6 @@
-"""Writes the handwritten digits of scikit-learn as a folder of PNG files, one sub-folder per class.
+"""Writes the handwritten digits of scikit-learn: a folder of PNG files with a sub-folder per class, or one file.
 
-`python docs/tutorial/make_images.py FOLDER` stands in for the images that you have.
+`python docs/tutorial/make_images.py FOLDER`, or `FILE.npz`, stands in for the images that you have.
 """
 
 import sys
@@ -11,13 +11,18 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 
-def main(folder: Path) -> None:
-    """Writes 1,797 files of 8×8 grey values."""
+def main(place: Path) -> None:
+    """Writes 1,797 images of 8×8 grey values."""
     digits = load_digits()
-    for i, (image, label) in enumerate(zip(digits.images, digits.target, strict=True)):
-        of_class = folder / str(label)
+    images = np.round(digits.images * 255 / 16).astype(np.uint8)
+    if place.suffix == ".npz":
+        place.parent.mkdir(parents=True, exist_ok=True)
+        np.savez(place, x=images, y=digits.target)
+        return
+    for i, (image, label) in enumerate(zip(images, digits.target, strict=True)):
+        of_class = place / str(label)
         of_class.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(np.round(image * 255 / 16).astype(np.uint8)).save(of_class / f"{i:04}.png")
+        Image.fromarray(image).save(of_class / f"{i:04}.png")
 
 
 if __name__ == "__main__":
