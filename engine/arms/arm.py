@@ -55,7 +55,14 @@ class Arm:
         "returns [batch]",
         unset="cross-entropy for classes, squared error for values, or what belongs to the data",
     )
-    optimizer: str = option("adam", "optimiser")
+    optimizer: str = option(
+        "adam",
+        "optimiser: a name, or path/to/file.py:NAME for your own function of a learning rate, which returns an optax "
+        "transformation",
+    )
+    optimizer_args: tuple[str, ...] = option(
+        (), "argument of your own optimiser, name=value", most=1000, flag="optimizer_arg"
+    )
     schedule: str = option("constant", "learning rate against the step number")
     learning_rate: float = option(
         1e-3, "learning rate (its peak under a schedule)", part="hyperparam", minimum=0, maximum=1e6
@@ -101,6 +108,8 @@ class Arm:
         if "dataset" in values and "options" not in values and "dataset_dir" not in values:
             # Another source of data lies elsewhere.
             values["dataset_dir"] = None
+        if "optimizer" in values:
+            values.setdefault("optimizer_args", ())
         return dataclasses.replace(self, **values)
 
     def __hash__(self) -> int:

@@ -19,7 +19,11 @@ _TABLES = {
     "loss": ".losses.registry:LOSSES",
 }
 # Options of what is the user's own.
-_OWN = {"model": ".models.building:OPTIONS", "loss": ".losses.making:OPTIONS"}
+_OWN = {
+    "model": ".models.building:OPTIONS",
+    "loss": ".losses.making:OPTIONS",
+    "optimizer": ".training.optimizers.own:OPTIONS",
+}
 KINDS = tuple(_TABLES)
 
 

@@ -3,18 +3,17 @@
 What the network is tells which of `adapters` makes pure functions of it.
 """
 
-import ast
 import contextlib
 import functools
 import inspect
-import math
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import jax
 
+from ..arms.arguments import parse_args
 from ..arms.arm import Arm
 from ..arms.options import Option
 from ..errors import InputError, one_line, unknown_name
@@ -44,35 +43,6 @@ _OUTPUT_NAMES = (
 _NOT_TYPED = ("parent", "name", "rngs", "key")
 
 
-def parse_args(texts: Sequence[str]) -> dict[str, Any]:
-    """Parses `("depth=3",)` to `{"depth": 3}`: a Python literal, true, false, inf, or text; raises InputError."""
-    values: dict[str, Any] = {}
-    for text in texts:
-        name, separator, value = text.partition("=")
-        name = name.strip()
-        if not separator or not name.isidentifier():
-            raise InputError(f"model_arg={text!r}: expected name=value")
-        if name in values:
-            raise InputError(f"model_arg={text!r}: {name} is given twice")
-        values[name] = _literal(value.strip())
-    return values
-
-
-def canonical_args(texts: Sequence[str]) -> tuple[str, ...]:
-    """Returns arguments in the one form and order in which they are stored; raises as `parse_args`."""
-    return tuple(f"{name}={value!r}" for name, value in sorted(parse_args(texts).items()))
-
-
-def _literal(text: str) -> Any:
-    words = {"true": True, "false": False, "none": None, "inf": math.inf, "-inf": -math.inf}
-    if text.lower() in words:
-        return words[text.lower()]
-    try:
-        return ast.literal_eval(text)
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
-        return text
-
-
 def user_model(arm: Arm, example_shape: tuple[int, ...], num_outputs: int) -> Model:
     """Returns the network that the arm's reference names or makes; raises InputError where it cannot."""
     model = handing_tokens(user_model_as_written(arm, example_shape, num_outputs))
@@ -87,7 +57,7 @@ def user_model_as_written(arm: Arm, example_shape: tuple[int, ...], num_outputs:
 def _builder(arm: Arm, num_outputs: int) -> Any:
     """Returns what makes the user's network, without arguments or of `rngs` alone where it takes them, or itself."""
     named = load(arm.model, "model")
-    typed = parse_args(arm.model_args)
+    typed = parse_args(arm.model_args, "model_arg")
     if is_made(named) or is_pair(named):
         if typed:
             kind = "a network" if is_made(named) else "a pair of functions"

@@ -6,13 +6,14 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from ..arms.arguments import canonical_args
 from ..arms.arm import Arm
 from ..errors import InputError
 from ..tasks.reading import host_memory
 from ..user_code import canonical, is_reference
 from .adapters import linen
 from .adapting import described
-from .building import canonical_args, user_failure, user_model, user_model_as_written
+from .building import user_failure, user_model, user_model_as_written
 from .initial import AS_WRITTEN
 from .jaxpr import equations
 from .model import Model, wants_whole_numbers
@@ -40,7 +41,9 @@ def choose_network(arm: Arm) -> Arm:
         )
     # Who names a scale means the scheme that has one.
     init = arm.init or (AS_WRITTEN if arm.init_scale is None else "normal")
-    return arm.replace(init=init, model=canonical(arm.model, "model"), model_args=canonical_args(arm.model_args))
+    return arm.replace(
+        init=init, model=canonical(arm.model, "model"), model_args=canonical_args(arm.model_args, "model_arg")
+    )
 
 
 def make_model(arm: Arm, example_shape: tuple[int, ...], num_outputs: int) -> Model:

@@ -15,7 +15,7 @@ from ..studies.diagnosis import read_record
 from ..studies.expand import ExpandedStudy, expand
 from ..studies.shared_program import Layout
 from ..studies.study import Study
-from ..user_code import is_reference, without_home
+from ..user_code import fingerprint, is_reference, without_home
 from . import SCHEMA_VERSION, is_of_logs
 
 
@@ -78,6 +78,9 @@ def identity_of(plan: ExpandedStudy, platform: str) -> dict[str, Any]:
         "model_source": {name: models.source_fingerprint(arm) for name, arm in plan.arms.items()},
         "task_source": {name: tasks.source_fingerprint(arm) for name, arm in plan.arms.items()},
     }
+    own = {name: arm.optimizer for name, arm in plan.arms.items() if is_reference(arm.optimizer)}
+    if own:
+        identity["optimizer_source"] = {name: fingerprint(reference, "optimizer") for name, reference in own.items()}
     if study.diagnostics:
         identity |= {
             "diagnostics": study.diagnostics,
@@ -144,7 +147,7 @@ def plan_of(
         InputError: see `study_of` and `expand`; the data are in several places; or code may not run.
     """
     study, identity = study_of(document), document["identity"]
-    named = {name for arm in study.arms.values() for name in (arm.model, arm.loss) if name is not None}
+    named = {name for arm in study.arms.values() for name in (arm.model, arm.loss, arm.optimizer) if name is not None}
     own = sorted(filter(is_reference, named))
     if own and not has_own_code:
         raise InputError(

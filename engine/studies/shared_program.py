@@ -16,6 +16,8 @@ from ..lanes.spec import PoolSpec, block_of, default_width
 from ..models.initial import AS_WRITTEN
 from ..models.lowering import default_form, has_convolutions
 from ..outcomes.event import Event
+from ..training.optimization import hyperparams, make_optimizer
+from ..training.optimizers.own import check_optimizer
 from ..training.probes.measuring import STEPS_AHEAD
 from ..user_code import is_reference
 from . import checks
@@ -86,6 +88,7 @@ def load_structures(study: Study, arms: Mapping[str, Arm], data_dir: str | None,
         with user_code.watched(arm.model):
             models.check_fit(arm, task.example_shape, task.num_outputs)
             _check_tokens(arm, task, data)
+        check_optimizer(arm, make_optimizer(arm), hyperparams(arm))
         checks.check_stream(study, names, arm, task)
         structures.append(Structure(names, arm, data, task, notes))
     return structures

@@ -13,6 +13,7 @@ from ..errors import InputError, unknown_name
 from ..losses.making import choose_loss
 from ..outcomes import DetectorSettings, check_settings
 from ..outcomes.row import MAX_SEED, MAX_STEPS
+from ..training.optimizers.own import choose_optimizer
 from ..training.probes import check_names
 from ..training.probes.registry import ALL, DIAGNOSTICS
 from .designs import FIRST_GRID_SEED, MAX_SEEDS, check_design, has_grid
@@ -225,4 +226,4 @@ def _label(field: str, value: Any) -> str:
 
 def resolve_arm(arm: Arm) -> Arm:
     """Returns the arm with every option set that its choices own; raises `InputError` where one does not fit them."""
-    return fill_in(choose_loss(models.choose_network(tasks.choose_source(arm))))
+    return fill_in(choose_optimizer(choose_loss(models.choose_network(tasks.choose_source(arm)))))

@@ -7,7 +7,8 @@ import jax
 import optax
 
 from ..arms.arm import Arm, values_of
-from .optimizers import Hyperparams
+from ..user_code import is_reference
+from .optimizers import Hyperparams, own
 from .registry import OPTIMIZERS, SCHEDULES
 
 # Of the optimisers that divide by the root of a second moment: whether they divide that by 1 − β₂ᵗ first.
@@ -21,7 +22,8 @@ def hyperparams(arm: Arm) -> dict[str, float]:
 
 def make_optimizer(arm: Arm) -> Callable[[jax.Array, Hyperparams], optax.GradientTransformation]:
     """Returns a function from (step, hyperparameters), both of which may be traced, to the optax transformation."""
-    build, rate = OPTIMIZERS.load(arm.optimizer).build, make_rate(arm)
+    is_own = is_reference(arm.optimizer)
+    build, rate = own.build_of(arm) if is_own else OPTIMIZERS.load(arm.optimizer).build, make_rate(arm)
 
     def make(step: jax.Array, h: Hyperparams) -> optax.GradientTransformation:
         optimizer: optax.GradientTransformation = build(rate(step, h), h, arm.options)

@@ -1,9 +1,30 @@
 """The names of the optimisers and of the learning-rate schedules."""
 
+from typing import Any
+
 from ..registry import Registry
 
 _OPTIMIZERS = ("sgd", "adam", "adamw", "rmsprop", "lion")
-_SCHEDULES = ("constant", "warmup", "cosine")
+_SCHEDULES = ("constant", "cosine", "exponential", "linear", "one_cycle", "restarts", "step", "warmup")
+# Of `optimizers.others`.
+_OTHERS = (
+    *("adabelief", "adadelta", "adagrad", "adamax", "adan", "amsgrad", "lamb", "lars", "nadam", "nadamw"),
+    *("novograd", "radam", "rprop", "sign_sgd", "sm3", "yogi"),
+)
 
-OPTIMIZERS = Registry("optimizer", {name: f".training.optimizers.{name}" for name in _OPTIMIZERS})
+
+class Optimizers(Registry):
+    """Optimisers in a file each, and others of optax in a table."""
+
+    def load(self, name: str) -> Any:
+        """Returns what has the `OPTIONS` of an optimiser and its `build`."""
+        found = super().load(name)
+        return found.OTHERS[name] if name in _OTHERS else found
+
+
+OPTIMIZERS = Optimizers(
+    "optimizer",
+    {name: f".training.optimizers.{'others' if name in _OTHERS else name}" for name in (*_OPTIMIZERS, *_OTHERS)},
+    "path/to/file.py:NAME for a function of your own",
+)
 SCHEDULES = Registry("schedule", {name: f".training.schedules.{name}" for name in _SCHEDULES})

@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 
 from engine import Arm, InputError
+from engine.arms.arguments import canonical_args, parse_args
 from engine.commands.run import run
 from engine.commands.running.looking import _own
 from engine.lanes.spec import PoolSpec
 from engine.models import check_fit, has_own_dropout, make_model
-from engine.models.building import canonical_args, parse_args
 from engine.models.initial import kept_values, leaf_laws, leaf_names, written_starts
 from engine.models.model import model_of
 from engine.outcomes import DetectorSettings
@@ -45,6 +45,10 @@ KINDS = {
     "nnx_instance": ((), False, True),
     "OldStyle": ((), True, True),
 }
+
+
+def _canonical(*texts: str) -> tuple[str, ...]:
+    return canonical_args(texts, "model_arg")
 
 
 def _arm(name: str, args: tuple[str, ...] = (), **fields: object) -> Arm:
@@ -104,13 +108,13 @@ def test_the_number_of_classes_goes_where_it_belongs():
 
 def test_arguments_are_python_values_in_one_order():
     texts = ("width=3", "name = relu", "rate=1e-3", "deep=true", "shape=(1, 2)", "none=None")
-    assert parse_args(texts) == {
+    assert parse_args(texts, "model_arg") == {
         "width": 3, "name": "relu", "rate": 1e-3, "deep": True, "shape": (1, 2), "none": None,
     }  # fmt: skip
-    assert canonical_args(("b=2", "a=x")) == canonical_args(("a=x", "b=2")) == ("a='x'", "b=2")
-    assert canonical_args(("most=Inf", "least=-inf")) == canonical_args(("least=-inf", "most=inf"))
-    assert parse_args(canonical_args(("most=inf",))) == {"most": np.inf}
-    assert canonical_args(canonical_args(texts)) == canonical_args(texts)
+    assert _canonical("b=2", "a=x") == _canonical("a=x", "b=2") == ("a='x'", "b=2")
+    assert _canonical("most=Inf", "least=-inf") == _canonical("least=-inf", "most=inf")
+    assert parse_args(_canonical("most=inf"), "model_arg") == {"most": np.inf}
+    assert _canonical(*_canonical(*texts)) == _canonical(*texts)
 
 
 def test_a_network_that_does_not_return_is_named_with_its_line(tmp_path, data_dir, capsys, monkeypatch):

@@ -23,6 +23,25 @@ NATIVE = {
         lambda r: optax.rmsprop(r, 0.9, 1e-8, eps_in_sqrt=False, momentum=0.5),
     ),
     "lion": (Arm(optimizer="lion", beta1=0.95), lambda r: optax.lion(r, 0.95)),
+    "adabelief": (Arm(optimizer="adabelief", epsilon=1e-12), lambda r: optax.adabelief(r, eps=1e-12)),
+    "adadelta": (Arm(optimizer="adadelta", beta2=0.8), lambda r: optax.adadelta(r, 0.8)),
+    "adagrad": (Arm(optimizer="adagrad", initial_accumulator_value=0.3), lambda r: optax.adagrad(r, 0.3)),
+    "adamax": (Arm(optimizer="adamax", beta1=0.8), lambda r: optax.adamax(r, 0.8)),
+    "adan": (Arm(optimizer="adan", beta3=0.9, weight_decay=0.1), lambda r: optax.adan(r, b3=0.9, weight_decay=0.1)),
+    "amsgrad": (Arm(optimizer="amsgrad", beta2=0.9), lambda r: optax.amsgrad(r, b2=0.9)),
+    "lamb": (Arm(optimizer="lamb", weight_decay=0.1), lambda r: optax.lamb(r, weight_decay=0.1)),
+    "lars": (
+        Arm(optimizer="lars", trust_coefficient=0.01, momentum=0.5),
+        lambda r: optax.lars(r, trust_coefficient=0.01, momentum=0.5),
+    ),
+    "nadam": (Arm(optimizer="nadam", epsilon=1e-6), lambda r: optax.nadam(r, eps=1e-6)),
+    "nadamw": (Arm(optimizer="nadamw", weight_decay=0.1), lambda r: optax.nadamw(r, weight_decay=0.1)),
+    "novograd": (Arm(optimizer="novograd", beta2=0.5), lambda r: optax.novograd(r, b2=0.5)),
+    "radam": (Arm(optimizer="radam", beta2=0.9), lambda r: optax.radam(r, b2=0.9)),
+    "rprop": (Arm(optimizer="rprop"), optax.rprop),
+    "sign_sgd": (Arm(optimizer="sign_sgd"), optax.sign_sgd),
+    "sm3": (Arm(optimizer="sm3", momentum=0.5), lambda r: optax.sm3(r, 0.5)),
+    "yogi": (Arm(optimizer="yogi", epsilon=1e-2), lambda r: optax.yogi(r, eps=1e-2)),
 }
 
 
@@ -59,7 +78,7 @@ def test_traced_numbers_do_what_optax_does(name):
     assert num_traces == 1
 
 
-@pytest.mark.parametrize("name", ["sgd", "adam", "rmsprop"])
+@pytest.mark.parametrize("name", ["sgd", "adam", "rmsprop", "adagrad", "yogi"])
 def test_decay_is_a_part_of_the_gradient(name):
     arm, native = NATIVE[name]
     arm = fill_in(arm.replace(init="he", weight_decay=0.3))
@@ -89,6 +108,21 @@ def test_an_optimiser_without_decay_has_the_program_that_it_had():
             optax.warmup_cosine_decay_schedule(0.0, 1.0, 10, 40, 0.1),
         ),
         (Arm(schedule="cosine", decay_steps=30), optax.cosine_decay_schedule(1.0, 30)),
+        (Arm(schedule="exponential", transition_steps=7, decay_rate=0.3), optax.exponential_decay(1.0, 7, 0.3)),
+        (
+            Arm(schedule="step", transition_steps=7, decay_rate=0.3),
+            optax.exponential_decay(1.0, 7, 0.3, staircase=True),
+        ),
+        (Arm(schedule="linear", decay_steps=30, end_fraction=0.2), optax.linear_schedule(1.0, 0.2, 30)),
+        (
+            Arm(schedule="linear", warmup_steps=10, decay_steps=30),
+            optax.join_schedules([optax.linear_schedule(0.0, 1.0, 10), optax.linear_schedule(1.0, 0.0, 30)], [10]),
+        ),
+        (Arm(schedule="one_cycle", cycle_steps=50, end_fraction=4e-6), optax.cosine_onecycle_schedule(50, 1.0)),
+        (
+            Arm(schedule="restarts", decay_steps=20, end_fraction=0.1),
+            optax.join_schedules([optax.cosine_decay_schedule(1.0, 20, 0.1)] * 3, [20, 40]),
+        ),
     ],
 )
 def test_schedules_do_what_optax_does(arm, native):
@@ -109,6 +143,8 @@ def test_schedules_do_what_optax_does(arm, native):
         ({"optimizer": "lion", "epsilon": 0.1}, "no effect"),
         ({"schedule": "cosine"}, "needs decay_steps"),
         ({"warmup_steps": 5}, "no effect with schedule=constant"),
+        ({"schedule": "step"}, "needs transition_steps"),
+        ({"schedule": "expnential"}, "did you mean 'exponential'"),
     ],
 )
 def test_what_has_no_effect_is_refused(fields, words):

@@ -20,6 +20,11 @@ def steps(name: str, default: Any, help: str, minimum: int) -> Option:
 WARMUP_STEPS = steps("warmup_steps", 0, "length of the linear rise from 0", 0)
 
 
+def after_rise(step: jax.Array, h: Mapping[str, jax.Array]) -> jax.Array:
+    """Returns the steps since the end of the rise, 0 before."""
+    return jnp.maximum(step - h["warmup_steps"], 0.0)
+
+
 def linear_rise(step: jax.Array, h: Mapping[str, jax.Array]) -> jax.Array:
     """Returns the factor of a linear rise from 0 to 1 over `warmup_steps`."""
     length = h["warmup_steps"]

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from ...arms.options import REQUIRED, Option
-from . import WARMUP_STEPS, linear_rise, steps
+from . import WARMUP_STEPS, after_rise, linear_rise, steps
 
 OPTIONS = (
     WARMUP_STEPS,
@@ -17,6 +17,6 @@ OPTIONS = (
 
 def factor(step: jax.Array, h: Mapping[str, jax.Array]) -> jax.Array:
     """Returns the learning rate over its peak at a step."""
-    share = jnp.clip((step - h["warmup_steps"]) / h["decay_steps"], 0.0, 1.0)
+    share = jnp.clip(after_rise(step, h) / h["decay_steps"], 0.0, 1.0)
     decay = 0.5 * (1.0 + jnp.cos(jnp.pi * share))
     return linear_rise(step, h) * (h["end_fraction"] + (1.0 - h["end_fraction"]) * decay)

@@ -1,0 +1,24 @@
+"""Optimisers of the user's own."""
+
+import optax
+
+
+def chained(learning_rate, size=1.0, every=1):
+    """Clips, decays, and gathers gradients."""
+    steps = optax.chain(optax.clip_by_global_norm(size), optax.add_decayed_weights(0.01), optax.adam(learning_rate))
+    return optax.MultiSteps(steps, every).gradient_transformation() if every > 1 else steps
+
+
+def no_transformation(learning_rate):
+    return learning_rate
+
+
+def deciding(learning_rate):
+    return optax.sgd(learning_rate if learning_rate > 1e-3 else 1e-3)
+
+
+def raising(learning_rate):
+    raise KeyError("pear")
+
+
+number = 3
