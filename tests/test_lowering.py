@@ -411,3 +411,71 @@ def test_gradients_of_kernels_in_few_digits_are_summed_in_many(window, monkeypat
 def test_native_is_the_function_itself():
     fn = lambda x: x  # noqa: E731
     assert lower(fn, "native") is fn
+
+
+def _channels_first(x, kernels, bias, scale):
+    """A network whose channels come first, with what takes any order of axes and what asks for theirs."""
+    numbers = ("NCHW", "OIHW", "NCHW")
+    x = lax.conv_general_dilated(x, kernels[0], (1, 1), "SAME", dimension_numbers=numbers)
+    x = jax.nn.relu(x + bias.reshape(1, -1, 1, 1))
+    mean = jnp.mean(x, axis=(0, 2, 3), keepdims=True)
+    x = (x - mean) * scale.reshape(1, -1, 1, 1) + bias.reshape(1, -1, 1, 1)
+    x = lax.reduce_window(x, -jnp.inf, lax.max, (1, 1, 2, 2), (1, 1, 2, 2), "VALID")
+    x = jax.nn.silu(x) * jnp.max(x, axis=1, keepdims=True)
+    x = lax.conv_general_dilated(x, kernels[1], (1, 1), "SAME", dimension_numbers=numbers)
+    spread = jnp.sum(x, axis=(1, 3))
+    return jnp.tanh(x).reshape(len(x), -1) * jnp.where(x > 0, x, 0.1).reshape(len(x), -1), spread
+
+
+@pytest.mark.parametrize("form", REWRITTEN)
+def test_what_lies_between_convolutions_takes_any_order_of_axes(form):
+    keys = jax.random.split(jax.random.key(3), 5)
+    x = jax.random.normal(keys[0], (3, 2, 6, 8))
+    kernels = [jax.random.normal(keys[1], (4, 2, 3, 3)), jax.random.normal(keys[2], (5, 4, 3, 3)) / 4]
+    bias, scale = jax.random.normal(keys[3], (4,)), 1 + jax.random.normal(keys[4], (4,)) / 4
+
+    def loss(function):
+        def summed(*args):
+            first, second = function(*args)
+            return jnp.sum(jnp.sin(first)) + jnp.sum(jnp.cos(second / 9))
+
+        return jax.jit(jax.value_and_grad(summed, (0, 1, 2, 3)))(x, kernels, bias, scale)
+
+    native, ours = loss(_channels_first), loss(lower(_channels_first, form))
+    for a, b in zip(jax.tree.leaves(native), jax.tree.leaves(ours), strict=True):
+        # Sums of some hundred terms, of which the largest decides the rounding.
+        np.testing.assert_allclose(a, b, rtol=0, atol=3e-4 * float(jnp.max(jnp.abs(a))))
+
+
+def test_axes_are_turned_at_the_ends_alone():
+    """From one convolution to the next nothing is turned but kernels, which their gradients need anyway."""
+    shapes = [(3, 2, 6, 8), [(4, 2, 3, 3), (5, 4, 3, 3)], (4,), (4,)]
+    args = jax.tree.map(lambda s: jnp.ones(s), shapes, is_leaf=lambda s: isinstance(s, tuple))
+    program = jax.make_jaxpr(lower(lambda x, k, b, s: _between(x, k, b), "direct"))(*args)
+    turns = [e for e in program.eqns if e.primitive.name == "transpose" and e.invars[0].aval.shape[0] == 3]
+    assert len(turns) == 2, "into the first convolution and out of the last"
+
+
+def _between(x, kernels, bias):
+    numbers = ("NCHW", "OIHW", "NCHW")
+    x = lax.conv_general_dilated(x, kernels[0], (1, 1), "SAME", dimension_numbers=numbers)
+    x = jax.nn.relu(x + bias.reshape(1, -1, 1, 1))
+    x = lax.reduce_window(x, -jnp.inf, lax.max, (1, 1, 2, 2), (1, 1, 2, 2), "VALID")
+    return lax.conv_general_dilated(x, kernels[1], (1, 1), "SAME", dimension_numbers=numbers)
+
+
+def test_a_non_linearity_of_the_same_name_keeps_its_derivative():
+    @jax.custom_jvp
+    def relu(x):
+        return jnp.maximum(x, 0)
+
+    relu.defjvps(lambda t, ans, x: 7 * t)
+
+    def network(x, k):
+        x = lax.conv_general_dilated(x, k, (1, 1), "SAME", dimension_numbers=("NCHW", "OIHW", "NCHW"))
+        return relu(x)
+
+    x, k = jnp.ones((1, 1, 5, 5)), jnp.ones((1, 1, 3, 3))
+    slope = jax.grad(lambda x: jnp.sum(lower(network, "direct")(x, k)))(x)
+    np.testing.assert_allclose(slope, jax.grad(lambda x: jnp.sum(network(x, k)))(x), rtol=1e-5)
+    assert slope[0, 0, 2, 2] == pytest.approx(63)

@@ -6,7 +6,7 @@ evaluated with other rules for convolutions, poolings and, in the form `direct`,
 
 from ...registry import fingerprint_sources
 from .. import jaxpr
-from . import affine, blocks, convolutions, direct, geometry, interpreter, pooling
+from . import affine, blocks, convolutions, direct, geometry, interpreter, pooling, turned
 from .convolutions import FORMS, default_form
 from .interpreter import has_convolutions, lower
 
@@ -15,4 +15,4 @@ __all__ = ["FORMS", "default_form", "has_convolutions", "lower", "source_fingerp
 
 def source_fingerprint() -> str:
     """Returns the SHA-256 of the rules by which networks are rewritten."""
-    return fingerprint_sources(affine, blocks, convolutions, direct, geometry, interpreter, jaxpr, pooling)
+    return fingerprint_sources(affine, blocks, convolutions, direct, geometry, interpreter, jaxpr, pooling, turned)

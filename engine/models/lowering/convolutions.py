@@ -14,6 +14,7 @@ from jax import lax
 
 from .direct import Arithmetic, direct, pointwise
 from .geometry import Geometry, conv_extents, output_extents, padded
+from .turned import transposed, turned
 
 FORMS: dict[str, str] = {
     "direct": "the library's convolutions, one lane after another",
@@ -43,13 +44,13 @@ def obstacle(eqn: Any) -> str | None:
     return None
 
 
-def rewrite(eqn: Any, inputs: jax.Array, kernel: jax.Array, form: str) -> jax.Array:
-    """Returns the value of a `conv_general_dilated`, in a form that is chosen for its shapes."""
+def rewrite(eqn: Any, inputs: Any, kernel: Any, form: str) -> Any:
+    """Returns the value of a `conv_general_dilated`, which may be `Turned`, in a form that is chosen for its shapes."""
     params = eqn.params
     numbers = params["dimension_numbers"]
     lhs_spec, rhs_spec, out_spec = numbers.lhs_spec, numbers.rhs_spec, numbers.out_spec
-    x = jnp.transpose(inputs, (lhs_spec[0], *lhs_spec[2:], lhs_spec[1]))
-    k = jnp.transpose(kernel, (*rhs_spec[2:], rhs_spec[1], rhs_spec[0]))
+    x = transposed(inputs, (lhs_spec[0], *lhs_spec[2:], lhs_spec[1]))
+    k = transposed(kernel, (*rhs_spec[2:], rhs_spec[1], rhs_spec[0]))
     geometry = Geometry(*(params[n] for n in ("window_strides", "padding", "lhs_dilation", "rhs_dilation")))
     arithmetic = Arithmetic(params["precision"], params["preferred_element_type"])
     groups, window_size = params["feature_group_count"], math.prod(k.shape[:-2])
@@ -62,7 +63,7 @@ def rewrite(eqn: Any, inputs: jax.Array, kernel: jax.Array, form: str) -> jax.Ar
     else:
         out = products(x, k, geometry, groups, arithmetic)
     # `out` is batch, spatial…, features; `out_spec` is where batch, features and spatial… go.
-    return jnp.transpose(out, np.argsort((out_spec[0], *out_spec[2:], out_spec[1])).tolist())
+    return turned(out, np.argsort((out_spec[0], *out_spec[2:], out_spec[1])).tolist())
 
 
 def products(x: jax.Array, k: jax.Array, geometry: Geometry, groups: int, arithmetic: Arithmetic) -> jax.Array:

@@ -8,7 +8,7 @@ import jax
 from jax import lax
 
 from ..jaxpr import Read, bind, equations, evaluate, inner_programs
-from . import affine, convolutions, pooling
+from . import affine, convolutions, pooling, turned
 
 _POOLINGS = ("reduce_window_max", "reduce_window_sum")
 _TARGETS = ("conv_general_dilated", *_POOLINGS)
@@ -43,6 +43,11 @@ def _is_overlapping(eqn: Any) -> bool:
 
 
 def _evaluate(program: Any, args: Sequence[Any], form: str) -> list[Any]:
+    return list(map(turned.plain, _values(program, args, form)))
+
+
+def _values(program: Any, args: Sequence[Any], form: str) -> list[Any]:
+    """Returns the outputs of a program, which may be `Turned`."""
     chains, inside = affine.find(getattr(program, "jaxpr", program)) if form == "direct" else ({}, set())
 
     def rule(eqn: Any, read: Read) -> Sequence[Any]:
@@ -50,25 +55,46 @@ def _evaluate(program: Any, args: Sequence[Any], form: str) -> list[Any]:
         if output in inside:
             return [None]  # only the chain that it is part of would read it
         if output in chains:
-            return [affine.affine(*map(read, chains[output]))]
+            return [_affine(*map(read, chains[output]))]
         return _apply(eqn, [read(atom) for atom in eqn.invars], form)
 
     return evaluate(program, args, rule)
 
 
+def _affine(x: Any, *others: Any) -> Any:
+    if not isinstance(x, turned.Turned):
+        return affine.affine(x, *map(turned.plain, others))
+    return turned.Turned(affine.affine(x.array, *map(x.like, others)), x.axes)
+
+
 def _apply(eqn: Any, inputs: list[Any], form: str) -> Sequence[Any]:
     name = eqn.primitive.name
+    outputs = turned.apply(eqn, inputs, bind)
+    if outputs is not None:
+        return outputs
+    if name in ("jit", "pjit") and any(isinstance(value, turned.Turned) for value in inputs):
+        return _jit(eqn.params, inputs, form)
     if name in _TARGETS:
         rules: Any = pooling if name in _POOLINGS else convolutions
         reason = rules.obstacle(eqn)
         if reason is None:
-            return [rules.rewrite(eqn, *inputs, *(() if name in _POOLINGS else (form,)))]
+            return [
+                _pool(eqn, inputs[0]) if name in _POOLINGS else convolutions.rewrite(eqn, inputs[0], inputs[1], form)
+            ]
         logger.warning("%s of %s stays native: %s", name, eqn.invars[0].aval.str_short(), reason)
     elif any(inner.primitive.name in _TARGETS for program in inner_programs(eqn) for inner in equations(program)):
         if name in _NESTED:
-            return _NESTED[name](eqn.params, inputs, form)
+            return _NESTED[name](eqn.params, list(map(turned.plain, inputs)), form)
         logger.warning("convolutions and poolings inside a %s stay native", name)
-    return bind(eqn, inputs)
+    return bind(eqn, list(map(turned.plain, inputs)))
+
+
+def _pool(eqn: Any, x: Any) -> Any:
+    if isinstance(x, turned.Turned):
+        on_array = turned.windowed(eqn, x)
+        if on_array is not None:
+            return turned.Turned(pooling.rewrite(on_array, x.array), x.axes)
+    return pooling.rewrite(eqn, turned.plain(x))
 
 
 def _as_function(program: Any, form: str) -> Callable[..., list[Any]]:
@@ -76,7 +102,7 @@ def _as_function(program: Any, form: str) -> Callable[..., list[Any]]:
 
 
 def _jit(params: dict[str, Any], inputs: list[Any], form: str) -> Sequence[Any]:
-    return _evaluate(params.get("jaxpr") or params["call_jaxpr"], inputs, form)
+    return _values(params.get("jaxpr") or params["call_jaxpr"], inputs, form)
 
 
 def _remat(params: dict[str, Any], inputs: list[Any], form: str) -> Sequence[Any]:
